@@ -1,0 +1,540 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// BlueGreen is one application: where its source is, how it is built, which
+// objects are its two colours, and the rules a release of it must pass. Whoever
+// owns the namespace writes it, like the manifests beside it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=bg
+// +kubebuilder:printcolumn:name="Repository",type=string,JSONPath=`.spec.repository`
+// +kubebuilder:printcolumn:name="Live",type=string,JSONPath=`.status.live.color`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.version`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 40",message="metadata.name: at most 40 characters, so that the names of releases fit"
+type BlueGreen struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   BlueGreenSpec   `json:"spec"`
+	Status BlueGreenStatus `json:"status,omitempty"`
+}
+
+// BlueGreenList is a list of applications.
+//
+// +kubebuilder:object:root=true
+type BlueGreenList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []BlueGreen `json:"items"`
+}
+
+// Color names one of the two sides of an application. Which one is live is
+// derived from the Ingress, never remembered.
+//
+// +kubebuilder:validation:Enum=blue;green
+type Color string
+
+// The two colours.
+const (
+	Blue  Color = "blue"
+	Green Color = "green"
+)
+
+// Other returns the opposite colour.
+func (c Color) Other() Color {
+	if c == Blue {
+		return Green
+	}
+	return Blue
+}
+
+// BlueGreenSpec is what the owner of an application decides. A spec of
+// repository and build.project alone is complete.
+type BlueGreenSpec struct {
+	// Repository whose merges deploy here, as owner/name. The namespace must be
+	// granted it by the annotation turnout.dev/repositories.
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+$`
+	Repository string `json:"repository"`
+
+	// Branch whose pushes are releases.
+	// +kubebuilder:default=main
+	// +kubebuilder:validation:MinLength=1
+	Branch string `json:"branch,omitempty"`
+
+	// Environment is the name shown in the Deployments tab.
+	// +kubebuilder:default=production
+	// +kubebuilder:validation:MinLength=1
+	Environment string `json:"environment,omitempty"`
+
+	// URL is the public address: the link of the Deployments tab, and what the
+	// switch is proved on. Without one the switch is not observed from outside.
+	// +kubebuilder:validation:Pattern=`^(https?://[^\s]+)?$`
+	URL string `json:"url,omitempty"`
+
+	// Build says how a commit becomes an image.
+	Build BuildSpec `json:"build"`
+
+	// Blue names the blue side. Default: <name>-blue and <name>-blue-svc.
+	Blue Side `json:"blue,omitempty"`
+
+	// Green names the green side. Default: <name>-green and <name>-green-svc.
+	Green Side `json:"green,omitempty"`
+
+	// ColorLabel is the label whose value is the colour, in selectors and pod
+	// templates.
+	// +kubebuilder:default=version
+	// +kubebuilder:validation:MinLength=1
+	ColorLabel string `json:"colorLabel,omitempty"`
+
+	// Container that gets the image. Default: the only container.
+	Container string `json:"container,omitempty"`
+
+	// Template is the pod template that a release stages, apart from the image:
+	// the live colour's, or the target's own.
+	// +kubebuilder:default=Live
+	Template TemplateSource `json:"template,omitempty"`
+
+	// MinReplicas is the least size a colour is staged at.
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	MinReplicas int32 `json:"minReplicas,omitempty"`
+
+	// Ingress that routes users to one of the two Services.
+	// +kubebuilder:default={}
+	Ingress IngressSpec `json:"ingress,omitempty"`
+
+	// Gate is the health gate a staged colour must pass before the switch.
+	// +kubebuilder:default={}
+	Gate GateSpec `json:"gate,omitempty"`
+
+	// Promotion says whether a person approves the switch.
+	// +kubebuilder:default={}
+	Promotion PromotionSpec `json:"promotion,omitempty"`
+
+	// Proof says how the public address is asked while the traffic moves.
+	// +kubebuilder:default={}
+	Proof ProofSpec `json:"proof,omitempty"`
+
+	// Soak is how long the new version is watched under live traffic before the
+	// release counts as a success.
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	Soak metav1.Duration `json:"soak,omitempty"`
+
+	// Drain is how long after a switch the old colour is never shrunk: front
+	// ends of the load balancer may still send to it.
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	Drain metav1.Duration `json:"drain,omitempty"`
+
+	// Hold is how long after a switch the old colour is kept at full size, so
+	// that a rollback is instant. A newer release may end it.
+	// +kubebuilder:default="15m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	Hold metav1.Duration `json:"hold,omitempty"`
+
+	// StandbyReplicas is the size of the old colour after drain and hold.
+	// +kubebuilder:default=0
+	// +kubebuilder:validation:Minimum=0
+	StandbyReplicas int32 `json:"standbyReplicas,omitempty"`
+
+	// Deadlines bound the steps that wait for the world.
+	// +kubebuilder:default={}
+	Deadlines Deadlines `json:"deadlines,omitempty"`
+
+	// HistoryLimit is how many finished releases are kept at least; those of
+	// the last 8 days are always kept, since GitHub can still replay what
+	// caused them.
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=1
+	HistoryLimit int32 `json:"historyLimit,omitempty"`
+}
+
+// BuildSpec says how a commit becomes an image, by Cloud Build.
+//
+// +kubebuilder:validation:XValidation:rule="!(has(self.trigger) && self.trigger != ” && has(self.config) && self.config != 'cloudbuild.yaml')",message="name either a config file or a trigger, not both"
+type BuildSpec struct {
+	// Project is the Google Cloud project that builds.
+	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9:.-]{4,}[a-z0-9]$`
+	Project string `json:"project"`
+
+	// Location of the build: global or a region.
+	// +kubebuilder:default=global
+	// +kubebuilder:validation:MinLength=1
+	Location string `json:"location,omitempty"`
+
+	// Config is the build's file in the repository, read at the commit.
+	// +kubebuilder:default=cloudbuild.yaml
+	Config string `json:"config,omitempty"`
+
+	// Trigger is the name of a Cloud Build trigger to run instead of Config.
+	Trigger string `json:"trigger,omitempty"`
+
+	// ClusterSteps says what becomes of build steps that would change the
+	// cluster themselves (kubectl, gke-deploy, helm).
+	// +kubebuilder:default=Skip
+	ClusterSteps ClusterSteps `json:"clusterSteps,omitempty"`
+
+	// Image is the repository of the image to deploy, without a tag. Default:
+	// the only image of the build, or the one with the live image's last path
+	// segment.
+	Image string `json:"image,omitempty"`
+
+	// Source is where the build's source goes.
+	// +kubebuilder:default={}
+	Source SourceSpec `json:"source,omitempty"`
+
+	// Substitutions are added to those of the file and win over them.
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^_[A-Z0-9_]+$'))",message="names of substitutions start with _ and hold capitals, digits and _"
+	// +kubebuilder:validation:MaxProperties=100
+	Substitutions map[string]string `json:"substitutions,omitempty"`
+
+	// ServiceAccount the build runs as. It is taken only from here, never from
+	// the repository's file.
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+
+	// Timeout of the build.
+	// +kubebuilder:default="30m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
+}
+
+// ClusterSteps says what becomes of build steps that would change the cluster.
+//
+// +kubebuilder:validation:Enum=Skip;Fail;Allow
+type ClusterSteps string
+
+// What becomes of build steps that would change the cluster.
+const (
+	ClusterStepsSkip  ClusterSteps = "Skip"  // they are removed from the build
+	ClusterStepsFail  ClusterSteps = "Fail"  // they fail the release before anything starts
+	ClusterStepsAllow ClusterSteps = "Allow" // they run
+)
+
+// SourceSpec is where a build's source goes.
+type SourceSpec struct {
+	// Bucket of Cloud Storage for the source. Default: <project>_cloudbuild.
+	Bucket string `json:"bucket,omitempty"`
+
+	// Git has Cloud Build clone a public repository instead.
+	Git bool `json:"git,omitempty"`
+}
+
+// Side names the objects of one colour.
+type Side struct {
+	// Deployment of this colour.
+	// +kubebuilder:validation:MaxLength=253
+	Deployment string `json:"deployment,omitempty"`
+
+	// Service of this colour.
+	// +kubebuilder:validation:MaxLength=63
+	Service string `json:"service,omitempty"`
+}
+
+// TemplateSource is where the staged pod template comes from.
+//
+// +kubebuilder:validation:Enum=Live;Own
+type TemplateSource string
+
+// Where the staged pod template comes from.
+const (
+	TemplateLive TemplateSource = "Live" // the live colour's, with the colour rewritten
+	TemplateOwn  TemplateSource = "Own"  // the target's own
+)
+
+// IngressSpec names the Ingress that routes users.
+type IngressSpec struct {
+	// Name of the Ingress. Default: <name>-ingress.
+	Name string `json:"name,omitempty"`
+
+	// StandbyHost is the host under which the colour that is not live stays
+	// referenced. Default: standby-<uid>.invalid, which nobody can resolve.
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
+	StandbyHost string `json:"standbyHost,omitempty"`
+}
+
+// GateSpec is the health gate. With neither http nor exec the readiness probe's
+// own path is asked, and the release says so.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.tryTimeout) || !has(self.timeout) || duration(self.tryTimeout) <= duration(self.timeout)",message="tryTimeout must not exceed timeout"
+type GateSpec struct {
+	// HTTP requests that every pod of the target must answer.
+	// +kubebuilder:validation:MaxItems=16
+	HTTP []HTTPCheck `json:"http,omitempty"`
+
+	// Exec runs a command in every pod of the target.
+	Exec *ExecCheck `json:"exec,omitempty"`
+
+	// Consecutive is how many rounds in a row must pass.
+	// +kubebuilder:default=3
+	// +kubebuilder:validation:Minimum=1
+	Consecutive int32 `json:"consecutive,omitempty"`
+
+	// Interval from one round to the next.
+	// +kubebuilder:default="2s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Interval metav1.Duration `json:"interval,omitempty"`
+
+	// TryTimeout bounds one request.
+	// +kubebuilder:default="2s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	TryTimeout metav1.Duration `json:"tryTimeout,omitempty"`
+
+	// Timeout bounds the gate as a whole.
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
+
+	// Freshness is the greatest age of a pass at the switch; an older one is
+	// repeated first.
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Freshness metav1.Duration `json:"freshness,omitempty"`
+}
+
+// HTTPCheck is one request to a pod and what its answer must be.
+type HTTPCheck struct {
+	// Path of the request, with its query.
+	// +kubebuilder:validation:Pattern=`^/`
+	Path string `json:"path"`
+
+	// Port of the pod. Default: the target port of the colour's Service.
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// Scheme of the request.
+	// +kubebuilder:default=HTTP
+	// +kubebuilder:validation:Enum=HTTP;HTTPS
+	Scheme string `json:"scheme,omitempty"`
+
+	// Headers of the request.
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// Status the answer must have.
+	// +kubebuilder:default=200
+	// +kubebuilder:validation:Minimum=100
+	// +kubebuilder:validation:Maximum=599
+	Status int32 `json:"status,omitempty"`
+
+	// BodyContains is a text that the first 64 KiB of the answer must contain.
+	BodyContains string `json:"bodyContains,omitempty"`
+
+	// Header values that the answer must have.
+	Header map[string]string `json:"header,omitempty"`
+}
+
+// ExecCheck is a command that must end with 0 in every pod of the target.
+type ExecCheck struct {
+	// Command and its arguments; no shell is involved.
+	// +kubebuilder:validation:MinItems=1
+	Command []string `json:"command"`
+}
+
+// PromotionSpec says whether a person approves the switch.
+type PromotionSpec struct {
+	// Mode is Automatic, or Manual: wait for /promote.
+	// +kubebuilder:default=Automatic
+	Mode PromotionMode `json:"mode,omitempty"`
+
+	// Timeout after which a release that nobody approved is discarded.
+	// +kubebuilder:default="24h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Timeout metav1.Duration `json:"timeout,omitempty"`
+}
+
+// PromotionMode says who approves a switch.
+//
+// +kubebuilder:validation:Enum=Automatic;Manual
+type PromotionMode string
+
+// Who approves a switch.
+const (
+	PromotionAutomatic PromotionMode = "Automatic" // the gate alone
+	PromotionManual    PromotionMode = "Manual"    // a person, by /promote
+)
+
+// ProofSpec says how the public address is asked while the traffic moves.
+type ProofSpec struct {
+	// Path that is asked.
+	// +kubebuilder:default="/"
+	// +kubebuilder:validation:Pattern=`^/`
+	Path string `json:"path,omitempty"`
+
+	// Method of the request.
+	// +kubebuilder:default=GET
+	// +kubebuilder:validation:Enum=GET;HEAD
+	Method string `json:"method,omitempty"`
+
+	// VersionHeader is a response header that tells versions apart.
+	VersionHeader string `json:"versionHeader,omitempty"`
+
+	// Rate is how many requests a second the proof sends at most.
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=200
+	Rate int32 `json:"rate,omitempty"`
+}
+
+// Deadlines bound the steps that wait for the world.
+type Deadlines struct {
+	// Stage bounds the start of the target's pods.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Stage metav1.Duration `json:"stage,omitempty"`
+
+	// Warm bounds the wait for the load balancer to find the target healthy.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Warm metav1.Duration `json:"warm,omitempty"`
+
+	// Confirm bounds the wait for the public address to answer with the new
+	// version.
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	Confirm metav1.Duration `json:"confirm,omitempty"`
+}
+
+// ConditionReady of a BlueGreen: True when its next release could run; False
+// with one of the reasons below, and a message that names the object and the
+// way out.
+const ConditionReady = "Ready"
+
+// Reasons of [ConditionReady].
+const (
+	ReasonReady             = "Ready"             // the next release can run
+	ReasonUnsupported       = "Unsupported"       // the spec sets a field that this version does not implement
+	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository
+	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
+	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service
+	ReasonMixedRoutes       = "MixedRoutes"       // the Ingress names both Services for users
+	ReasonServiceMissing    = "ServiceMissing"    // the live Service does not exist
+	ReasonDeploymentMissing = "DeploymentMissing" // the live Deployment does not exist
+	ReasonServiceShared     = "ServiceShared"     // another BlueGreen uses one of the Services
+	ReasonStandbyHost       = "StandbyHost"       // the standby host is in use by another rule
+	ReasonContainer         = "Container"         // the container to update is ambiguous or absent
+)
+
+// Phases of a BlueGreen, for people to read.
+const (
+	PhaseBlocked   = "Blocked"   // its condition Ready is False
+	PhaseIdle      = "Idle"      // nothing to do
+	PhaseReleasing = "Releasing" // a release acts
+	PhaseWaiting   = "Waiting"   // a release waits for a person
+	PhaseHolding   = "Holding"   // the old colour is kept for a rollback
+)
+
+// BlueGreenStatus is what the deployer knows of an application.
+type BlueGreenStatus struct {
+	// ObservedGeneration of the spec that this status speaks of.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Phase is one word for people.
+	Phase string `json:"phase,omitempty"`
+
+	// Version is the live version in short, for people.
+	Version string `json:"version,omitempty"`
+
+	// Live is the version users reach, as observed.
+	Live *Version `json:"live,omitempty"`
+
+	// Active is the claim: the one release that may act.
+	Active *Claim `json:"active,omitempty"`
+
+	// Previous is the version that /rollback returns to. It is set by a switch
+	// and unset by a rollback.
+	Previous *Version `json:"previous,omitempty"`
+
+	// LastSwitch is the last time traffic moved.
+	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
+
+	// RolledBack are the commits that were rolled back and that no release has
+	// left behind since: every deploy that contains one waits for /promote.
+	RolledBack []RolledBack `json:"rolledBack,omitempty"`
+
+	// Conditions of the application; see [ConditionReady].
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Version is something that runs, or ran, on a colour.
+type Version struct {
+	// Color it runs on.
+	Color Color `json:"color"`
+
+	// Image by digest where the digest is known: repository@sha256:….
+	Image string `json:"image,omitempty"`
+
+	// Commit the image was built from, where Turnout built it.
+	Commit string `json:"commit,omitempty"`
+
+	// Release that staged it, where Turnout did.
+	Release string `json:"release,omitempty"`
+
+	// Replicas it ran at when this was written.
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// TemplateHash is the pod-template-hash of its ReplicaSet.
+	TemplateHash string `json:"templateHash,omitempty"`
+}
+
+// Claim says which release may act on an application. Every writer takes it by
+// compare-and-swap; leader election fences nothing, this does.
+type Claim struct {
+	// Release is the name of the release that acts.
+	Release string `json:"release"`
+
+	// UID of that release.
+	UID string `json:"uid"`
+
+	// Holder is the process that drives it.
+	Holder string `json:"holder"`
+
+	// RenewedAt is when the holder last said that it is alive.
+	RenewedAt metav1.MicroTime `json:"renewedAt"`
+}
+
+// SwitchRecord is one movement of traffic.
+type SwitchRecord struct {
+	// Release that moved it.
+	Release string `json:"release"`
+
+	// UID of that release. A rollback's name is made from it, so that a version
+	// is left once.
+	UID string `json:"uid"`
+
+	// Kind of that release, or Restore when a deploy moved traffic back.
+	Kind string `json:"kind"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+
+	// From is the version that users were moved away from.
+	From Version `json:"from"`
+
+	// To is the version that users were moved to.
+	To Version `json:"to"`
+
+	// Shrunk is set once the colour that was left has its standby size.
+	Shrunk bool `json:"shrunk,omitempty"`
+}
+
+// RolledBack is a commit that users were moved away from by a rollback.
+type RolledBack struct {
+	// Commit that was left.
+	Commit string `json:"commit"`
+
+	// Release that moved away from it.
+	Release string `json:"release"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+}

@@ -1,0 +1,87 @@
+package v1alpha1
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Side returns the names of a colour's objects, the defaults filled in.
+func (b *BlueGreen) Side(c Color) Side {
+	s := b.Spec.Blue
+	if c == Green {
+		s = b.Spec.Green
+	}
+	if s.Deployment == "" {
+		s.Deployment = b.Name + "-" + string(c)
+	}
+	if s.Service == "" {
+		s.Service = b.Name + "-" + string(c) + "-svc"
+	}
+	return s
+}
+
+// IngressName returns the name of the Ingress that routes users.
+func (b *BlueGreen) IngressName() string {
+	if b.Spec.Ingress.Name != "" {
+		return b.Spec.Ingress.Name
+	}
+	return b.Name + "-ingress"
+}
+
+// StandbyHost returns the host under which the colour that is not live stays
+// referenced. The default is unguessable (the UID is random) and unresolvable
+// (.invalid is reserved for that, RFC 2606).
+func (b *BlueGreen) StandbyHost() string {
+	if b.Spec.Ingress.StandbyHost != "" {
+		return b.Spec.Ingress.StandbyHost
+	}
+	return fmt.Sprintf("standby-%s.invalid", b.UID)
+}
+
+// SourceBucket returns the bucket that a build's source goes to.
+func (b *BlueGreen) SourceBucket() string {
+	if b.Spec.Build.Source.Bucket != "" {
+		return b.Spec.Build.Source.Bucket
+	}
+	return b.Spec.Build.Project + "_cloudbuild"
+}
+
+// GrantsRepository reports whether the value of [RepositoriesAnnotation] grants
+// a repository (owner/name). GitHub's names are case-insensitive.
+func GrantsRepository(annotation, repository string) bool {
+	repository = strings.ToLower(repository)
+	for pattern := range strings.SplitSeq(annotation, ",") {
+		pattern = strings.ToLower(strings.TrimSpace(pattern))
+		owner, name, found := strings.Cut(pattern, "/")
+		if !found || strings.ContainsAny(owner, "*?[\\") || strings.ContainsAny(name, "?[\\") {
+			continue
+		}
+		if ok, err := path.Match(pattern, repository); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+// ShortCommit returns the first 7 characters of a commit's hash, as GitHub
+// shows it.
+func ShortCommit(commit string) string {
+	return commit[:min(7, len(commit))]
+}
+
+// Short names a version in a few characters: its commit, or its image's tag or
+// the beginning of its digest.
+func (v Version) Short() string {
+	if v.Commit != "" {
+		return ShortCommit(v.Commit)
+	}
+	if _, digest, ok := strings.Cut(v.Image, "@sha256:"); ok {
+		return "sha256:" + digest[:min(12, len(digest))]
+	}
+	image := v.Image[strings.LastIndex(v.Image, "/")+1:]
+	if _, tag, ok := strings.Cut(image, ":"); ok {
+		return tag
+	}
+	return image
+}

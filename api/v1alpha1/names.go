@@ -1,0 +1,33 @@
+package v1alpha1
+
+// Names that Turnout writes on objects. They are part of the API: other tools
+// may select by them.
+const (
+	// RepositoriesAnnotation on a Namespace grants it repositories: a comma
+	// separated list of owner/name, where name may end in *. Only a cluster
+	// administrator can write it, so a namespace owner cannot have private
+	// source fetched with the bot's rights.
+	RepositoriesAnnotation = "turnout.dev/repositories"
+
+	// ApplicationLabel on a Release names its BlueGreen.
+	ApplicationLabel = "turnout.dev/application"
+
+	// ReleaseAnnotation on a pod template names the release that staged it, so
+	// that every attempt gets pods of its own, and the version that is live can
+	// be told from the cluster alone.
+	ReleaseAnnotation = "turnout.dev/release"
+
+	// CommitAnnotation on a pod template is the commit its image was built from.
+	CommitAnnotation = "turnout.dev/commit"
+
+	// StandbyAnnotationPrefix, followed by the BlueGreen's name, is the
+	// annotation of an Ingress that records the standby host of that
+	// application. Rules of that host never count as live.
+	StandbyAnnotationPrefix = "standby.turnout.dev/"
+)
+
+// Field managers, by which Kubernetes tells who wrote a field.
+const (
+	DeployerManager = "turnout-deployer" // everything but Release.status.github
+	BotManager      = "turnout-bot"      // Release.spec, and Release.status.github
+)
