@@ -1,0 +1,79 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+const (
+	// RenewEvery is how often a holder renews its claim while a release acts.
+	RenewEvery = 5 * time.Second
+	// StaleAfter is the age of a claim that another process may take over: three
+	// renewals missed, and longer than a leader election takes (lease 10 s).
+	StaleAfter = 15 * time.Second
+)
+
+// ErrHeld says that another process drives the application. The caller looks
+// again when the claim would be stale.
+var ErrHeld = errors.New("another process holds the claim")
+
+// Fresh reports whether a claim is held by somebody else who is alive.
+func Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
+	return c != nil && c.Holder != holder && now.Sub(c.RenewedAt.Time) < StaleAfter
+}
+
+// Claim names a release as the one that acts, by compare-and-swap on the
+// BlueGreen as it was read. A claim on another unfinished release, or one that a
+// living process holds, is [ErrHeld]; so is a lost race. On success bg is what
+// was written. Renewing one's own claim too often is a no-op.
+func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, holder string, now time.Time) error {
+	active := bg.Status.Active
+	if Fresh(active, holder, now) {
+		return fmt.Errorf("bluegreen %s/%s: %w (%s)", bg.Namespace, bg.Name, ErrHeld, active.Holder)
+	}
+	same := active != nil && active.UID == string(rel.UID)
+	if same && active.Holder == holder && now.Sub(active.RenewedAt.Time) < RenewEvery {
+		return nil
+	}
+	next := bg.DeepCopy()
+	next.Status.Active = &v1alpha1.Claim{Release: rel.Name, UID: string(rel.UID), Holder: holder, RenewedAt: metav1.NewMicroTime(now)}
+	if err := r.UpdateApplication(ctx, next); err != nil {
+		return err
+	}
+	next.DeepCopyInto(bg)
+	return nil
+}
+
+// UpdateApplication writes the status of a BlueGreen by compare-and-swap. A lost
+// race is [ErrHeld]: somebody else moved on, so look again.
+func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error {
+	err := r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.DeployerManager))
+	if apierrors.IsConflict(err) {
+		return fmt.Errorf("bluegreen %s/%s: %w", bg.Namespace, bg.Name, ErrHeld)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the status of bluegreen %s/%s: %w", bg.Namespace, bg.Name, err)
+	}
+	return nil
+}
+
+// UpdateRelease writes the status of a release by compare-and-swap. A lost race
+// is [ErrHeld]: somebody wrote it since it was read, so look again.
+func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release) error {
+	err := r.Client.Status().Update(ctx, rel, client.FieldOwner(v1alpha1.DeployerManager))
+	if apierrors.IsConflict(err) {
+		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrHeld)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the status of release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,254 @@
+// Package record is the record over Kubernetes: it writes releases, approves and
+// cancels them, and holds the claim by which one release at a time acts.
+//
+// Every write is a compare-and-swap or a create under a deterministic name, so
+// that two processes that want the same thing end up with one of it. Reads that
+// a decision rests on are not cached.
+//
+// # Decisions
+//
+// The claim is a field of the BlueGreen's status instead of a Lease: one read
+// shows who acts on what, and taking it over is one compare-and-swap. A holder
+// that was only slow notices at its next write, because a takeover also writes
+// the release, and every write of a release is a compare-and-swap. It costs a
+// status write every few seconds while a release acts.
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Record reads and writes BlueGreens and Releases.
+type Record struct {
+	// Client writes. Its reads may be cached; they serve only to find
+	// applications by repository.
+	Client client.Client
+	// Reader reads past any cache.
+	Reader client.Reader
+	// Namespaces that are looked at; none means all.
+	Namespaces []string
+}
+
+// ErrIdentity says that a release of the wanted name exists and is about
+// something else. The caller must not go on as if it were its own.
+var ErrIdentity = errors.New("a different release has this name")
+
+// ErrSet says that a set-once field is set already. The caller reads the
+// release and says what stands there.
+var ErrSet = errors.New("already set")
+
+// Applications returns the BlueGreens of a repository in namespaces that are
+// granted it.
+func (r *Record) Applications(ctx context.Context, repository string) ([]v1alpha1.BlueGreen, error) {
+	all, err := r.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	granted := map[string]bool{}
+	return slices.DeleteFunc(all, func(bg v1alpha1.BlueGreen) bool {
+		if err != nil || !equalFold(bg.Spec.Repository, repository) {
+			return true
+		}
+		if _, known := granted[bg.Namespace]; !known {
+			granted[bg.Namespace], err = r.Granted(ctx, bg.Namespace, repository)
+		}
+		return !granted[bg.Namespace]
+	}), err
+}
+
+// AllApplications returns every BlueGreen whose namespace is granted its
+// repository.
+func (r *Record) AllApplications(ctx context.Context) ([]v1alpha1.BlueGreen, error) {
+	all, err := r.all(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(bg v1alpha1.BlueGreen) bool {
+		ok, grantErr := r.Granted(ctx, bg.Namespace, bg.Spec.Repository)
+		err = errors.Join(err, grantErr)
+		return !ok
+	}), err
+}
+
+func (r *Record) all(ctx context.Context) ([]v1alpha1.BlueGreen, error) {
+	namespaces := r.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	var all []v1alpha1.BlueGreen
+	for _, namespace := range namespaces {
+		var list v1alpha1.BlueGreenList
+		if err := r.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+			return nil, fmt.Errorf("listing bluegreens: %w", err)
+		}
+		all = append(all, list.Items...)
+	}
+	return all, nil
+}
+
+// Granted reports whether a namespace is granted a repository.
+func (r *Record) Granted(ctx context.Context, namespace, repository string) (bool, error) {
+	var ns corev1.Namespace
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: namespace}, &ns); err != nil {
+		return false, fmt.Errorf("reading namespace %s: %w", namespace, err)
+	}
+	return v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], repository), nil
+}
+
+// Application returns one BlueGreen.
+func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
+	var bg v1alpha1.BlueGreen
+	if err := r.Reader.Get(ctx, key, &bg); err != nil {
+		return nil, fmt.Errorf("reading bluegreen %s: %w", key, err)
+	}
+	return &bg, nil
+}
+
+// Releases returns the releases of an application, newest first.
+func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	var list v1alpha1.ReleaseList
+	err := r.Reader.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
+	if err != nil {
+		return nil, fmt.Errorf("listing releases of %s: %w", app, err)
+	}
+	slices.SortStableFunc(list.Items, func(a, b v1alpha1.Release) int {
+		if c := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); c != 0 {
+			return c
+		}
+		// Creation times have a resolution of a second; within it the API
+		// server's names decide, so that every reader sees one order.
+		return compareNames(b.Name, a.Name)
+	})
+	return list.Items, nil
+}
+
+func compareNames(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// Release returns one release.
+func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {
+	var rel v1alpha1.Release
+	if err := r.Reader.Get(ctx, key, &rel); err != nil {
+		return nil, fmt.Errorf("reading release %s: %w", key, err)
+	}
+	return &rel, nil
+}
+
+// Submit writes a release, or finds that it is written already. A release of
+// the same name that asks for something else is [ErrIdentity]. The release is
+// labelled with its application and owned by it.
+func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
+	bg, err := r.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
+	if err != nil {
+		return nil, false, err
+	}
+	stored := rel.DeepCopy()
+	if stored.Labels == nil {
+		stored.Labels = map[string]string{}
+	}
+	stored.Labels[v1alpha1.ApplicationLabel] = bg.Name
+	stored.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(bg, v1alpha1.GroupVersion.WithKind("BlueGreen"))}
+	err = r.Client.Create(ctx, stored, client.FieldOwner(v1alpha1.BotManager))
+	if err == nil {
+		return stored, true, nil
+	}
+	if !apierrors.IsAlreadyExists(err) {
+		return nil, false, fmt.Errorf("writing release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	present, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
+	if err != nil {
+		return nil, false, err
+	}
+	if !sameIdentity(present.Spec, rel.Spec) {
+		return present, false, fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrIdentity)
+	}
+	return present, false, nil
+}
+
+// sameIdentity reports whether two specs ask for the same thing, whoever asked.
+func sameIdentity(a, b v1alpha1.ReleaseSpec) bool {
+	if a.Kind != b.Kind || a.Application != b.Application {
+		return false
+	}
+	if a.Kind == v1alpha1.Deploy {
+		return a.Deploy.Commit == b.Deploy.Commit && a.Deploy.Attempt == b.Deploy.Attempt && equalFold(a.Deploy.Repository, b.Deploy.Repository)
+	}
+	return a.Rollback.Switch == b.Rollback.Switch && a.Rollback.From == b.Rollback.From && a.Rollback.To == b.Rollback.To
+}
+
+// Approve records a person's approval of a release. If the release has one
+// already, it is [ErrSet].
+func (r *Record) Approve(ctx context.Context, key types.NamespacedName, a v1alpha1.Approval) error {
+	return r.setOnce(ctx, key, "approval", func(spec *v1alpha1.ReleaseSpec) bool {
+		if spec.Approval != nil {
+			return false
+		}
+		spec.Approval = &a
+		return true
+	})
+}
+
+// Cancel asks a release to stop. If it was asked already, it is [ErrSet].
+func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
+	return r.setOnce(ctx, key, "cancel", func(spec *v1alpha1.ReleaseSpec) bool {
+		if spec.Cancel != nil {
+			return false
+		}
+		spec.Cancel = &c
+		return true
+	})
+}
+
+// setOnce writes one of the set-once fields by compare-and-swap, reading again
+// when the deployer wrote the release in between.
+func (r *Record) setOnce(ctx context.Context, key types.NamespacedName, field string, set func(*v1alpha1.ReleaseSpec) bool) error {
+	for {
+		rel, err := r.Release(ctx, key)
+		if err != nil {
+			return err
+		}
+		if !set(&rel.Spec) {
+			return fmt.Errorf("release %s: spec.%s: %w", key, field, ErrSet)
+		}
+		err = r.Client.Update(ctx, rel, client.FieldOwner(v1alpha1.BotManager))
+		if apierrors.IsConflict(err) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("writing spec.%s of release %s: %w", field, key, err)
+		}
+		return nil
+	}
+}
+
+// PublishGitHub writes status.github of a release by server-side apply, and
+// nothing else of it.
+func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
+	patch, err := githubApply(rel, s)
+	if err != nil {
+		return err
+	}
+	err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership) //nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
+	if err != nil {
+		return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Backend is one place of an Ingress that names a Service.
+type Backend struct {
+	// Pointer is the JSON pointer of the Service's name.
+	Pointer string
+	// Host of the rule; empty for every host, and for the default backend.
+	Host string
+	// Path of the rule; empty for the default backend.
+	Path string
+	// Service it names.
+	Service string
+	// Port it names, as it stands in the object: {"number": 80} or {"name": "http"}.
+	Port map[string]any
+}
+
+// String describes a backend to a person.
+func (b Backend) String() string {
+	if b.Path == "" && b.Host == "" {
+		return "the default backend"
+	}
+	host := b.Host
+	if host == "" {
+		host = "*"
+	}
+	return host + b.Path
+}
+
+// State is what an Ingress says about one application.
+type State struct {
+	// Name of the Ingress.
+	Name string
+	// Exists is false if there is no such Ingress.
+	Exists bool
+	// UID of the Ingress.
+	UID string
+	// StandbyHost as recorded on the Ingress for this application; empty if
+	// nothing is recorded.
+	StandbyHost string
+	// Users are the backends, outside the standby host, that name one of the
+	// application's Services, by colour.
+	Users map[v1alpha1.Color][]Backend
+	// Standby are the backends under the recorded standby host that name one of
+	// the Services, by colour.
+	Standby map[v1alpha1.Color][]Backend
+	// HostTaken names a host that the application wants as its standby host
+	// while a rule that is not ours uses it.
+	HostTaken string
+
+	spec           map[string]any
+	hasAnnotations bool
+}
+
+// Live returns the one colour that users reach. It is empty if the Ingress
+// names neither Service, or both.
+func (s State) Live() v1alpha1.Color {
+	blue, green := len(s.Users[v1alpha1.Blue]), len(s.Users[v1alpha1.Green])
+	switch {
+	case blue > 0 && green == 0:
+		return v1alpha1.Blue
+	case green > 0 && blue == 0:
+		return v1alpha1.Green
+	}
+	return ""
+}
+
+// Mixed reports whether users reach both colours.
+func (s State) Mixed() bool {
+	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
+}
+
+// Attached reports whether a colour is referenced under the standby host.
+func (s State) Attached(c v1alpha1.Color) bool { return len(s.Standby[c]) > 0 }
+
+// Read derives the state of an application from an Ingress as the API server
+// returned it. A nil Ingress is one that does not exist.
+func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
+	s := State{
+		Name:    bg.IngressName(),
+		Users:   map[v1alpha1.Color][]Backend{},
+		Standby: map[v1alpha1.Color][]Backend{},
+	}
+	if ingress == nil {
+		return s
+	}
+	annotations := ingress.GetAnnotations()
+	s.Exists = true
+	s.UID = string(ingress.GetUID())
+	s.hasAnnotations = annotations != nil
+	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
+	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
+
+	colors := map[string]v1alpha1.Color{
+		bg.Side(v1alpha1.Blue).Service:  v1alpha1.Blue,
+		bg.Side(v1alpha1.Green).Service: v1alpha1.Green,
+	}
+	for _, b := range backends(s.spec) {
+		if b.Host != "" && b.Host != s.StandbyHost && b.Host == bg.StandbyHost() {
+			s.HostTaken = b.Host
+		}
+		color, ours := colors[b.Service]
+		switch {
+		case !ours:
+		case s.StandbyHost != "" && b.Host == s.StandbyHost:
+			s.Standby[color] = append(s.Standby[color], b)
+		default:
+			s.Users[color] = append(s.Users[color], b)
+		}
+	}
+	return s
+}
+
+// backends lists every place of an Ingress spec that names a Service.
+func backends(spec map[string]any) []Backend {
+	var out []Backend
+	add := func(pointer, host, path string, backend map[string]any) {
+		name, found, _ := unstructured.NestedString(backend, "service", "name")
+		if !found {
+			return
+		}
+		port, _, _ := unstructured.NestedMap(backend, "service", "port")
+		out = append(out, Backend{Pointer: pointer + "/service/name", Host: host, Path: path, Service: name, Port: port})
+	}
+	if b, found, _ := unstructured.NestedMap(spec, "defaultBackend"); found {
+		add("/spec/defaultBackend", "", "", b)
+	}
+	rules, _, _ := unstructured.NestedSlice(spec, "rules")
+	for i, r := range rules {
+		rule, _ := r.(map[string]any)
+		host, _, _ := unstructured.NestedString(rule, "host")
+		paths, _, _ := unstructured.NestedSlice(rule, "http", "paths")
+		for j, p := range paths {
+			path, _ := p.(map[string]any)
+			text, _, _ := unstructured.NestedString(path, "path")
+			backend, _, _ := unstructured.NestedMap(path, "backend")
+			add("/spec/rules/"+strconv.Itoa(i)+"/http/paths/"+strconv.Itoa(j)+"/backend", host, text, backend)
+		}
+	}
+	return out
+}
+
+// Op is one operation of a JSON patch (RFC 6902).
+type Op struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// guard is what every patch begins with: the same object, its spec as read.
+func (s State) guard() []Op {
+	return []Op{
+		{Op: "test", Path: "/metadata/uid", Value: s.UID},
+		{Op: "test", Path: "/spec", Value: s.spec},
+	}
+}
+
+// AttachPatch returns the patch that references the target's Service under the
+// application's standby host and records that host, or nil if it is referenced
+// already. The port is that of the live backend, so that both colours are
+// reached through the same one.
+func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, error) {
+	if s.Attached(target) {
+		return nil, nil
+	}
+	if s.HostTaken != "" {
+		return nil, fmt.Errorf("ingress %s: the host %s is used by a rule that is not Turnout's: remove that rule, or set spec.ingress.standbyHost to another host", s.Name, s.HostTaken)
+	}
+	users := s.Users[target.Other()]
+	if len(users) == 0 {
+		return nil, fmt.Errorf("ingress %s: nothing routes to %s", s.Name, bg.Side(target.Other()).Service)
+	}
+	service := bg.Side(target).Service
+	ops := s.guard()
+	if turned := s.Standby[target.Other()]; len(turned) > 0 {
+		for _, b := range turned {
+			ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: service})
+		}
+		return ops, nil
+	}
+	host := bg.StandbyHost()
+	if s.StandbyHost != "" {
+		host = s.StandbyHost
+	}
+	rule := map[string]any{
+		"host": host,
+		"http": map[string]any{"paths": []any{map[string]any{
+			"path":     "/",
+			"pathType": "Prefix",
+			"backend":  map[string]any{"service": map[string]any{"name": service, "port": users[0].Port}},
+		}}},
+	}
+	if _, found := s.spec["rules"]; found {
+		ops = append(ops, Op{Op: "add", Path: "/spec/rules/-", Value: rule})
+	} else {
+		ops = append(ops, Op{Op: "add", Path: "/spec/rules", Value: []any{rule}})
+	}
+	if !s.hasAnnotations {
+		ops = append(ops, Op{Op: "add", Path: "/metadata/annotations", Value: map[string]any{}})
+	}
+	key := strings.ReplaceAll(v1alpha1.StandbyAnnotationPrefix+bg.Name, "/", "~1")
+	return append(ops, Op{Op: "add", Path: "/metadata/annotations/" + key, Value: host}), nil
+}
+
+// SwitchPatch returns the one patch that sends users to a colour and the
+// standby host to the other, or nil if users reach it already. It changes
+// nothing but names of Services.
+func SwitchPatch(bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) ([]Op, error) {
+	if s.Live() == to {
+		return nil, nil
+	}
+	from := to.Other()
+	if s.Live() != from {
+		return nil, fmt.Errorf("ingress %s routes users to neither colour alone", s.Name)
+	}
+	ops := s.guard()
+	for _, b := range s.Users[from] {
+		ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: bg.Side(to).Service})
+	}
+	for _, b := range s.Standby[to] {
+		ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: bg.Side(from).Service})
+	}
+	return ops, nil
+}
+
+// Same reports whether an application's own routes are the same in two states,
+// whatever else changed in the Ingress. It decides, after a lost race, between
+// trying again and leaving the field to whoever changed them.
+func Same(a, b State) bool {
+	key := func(s State) []string {
+		var out []string
+		for name, byColor := range map[string]map[v1alpha1.Color][]Backend{"users": s.Users, "standby": s.Standby} {
+			for color, list := range byColor {
+				for _, x := range list {
+					out = append(out, fmt.Sprintf("%s %s %s%s:%s", name, color, x.Host, x.Path, portText(x.Port)))
+				}
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	return a.UID == b.UID && slices.Equal(key(a), key(b))
+}

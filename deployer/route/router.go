@@ -1,0 +1,194 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// ErrLostRace says that the Ingress is no longer what it was when it was read.
+// The caller reads it again: if [Same] holds for the application's own routes it
+// tries again, otherwise it stops and leaves the field to whoever changed them.
+var ErrLostRace = errors.New("the Ingress changed since it was read")
+
+// Router reads and writes the Ingresses of applications.
+type Router struct {
+	// Client writes, and reads Services and EndpointSlices (a cache is fine).
+	Client client.Client
+	// Reader reads Ingresses. It must not be cached: after a switch, a stale
+	// answer would look like somebody else's change.
+	Reader client.Reader
+}
+
+// Observe reads the routes of an application.
+func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (State, error) {
+	ingress := newIngress()
+	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: bg.IngressName()}, ingress)
+	if apierrors.IsNotFound(err) {
+		return Read(bg, nil), nil
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("reading ingress %s: %w", bg.IngressName(), err)
+	}
+	return Read(bg, ingress), nil
+}
+
+// Attach references the target's Service under the standby host, if it is not
+// referenced yet. The Service must exist and have the port that users are routed
+// to: a bad reference is fatal for the whole Ingress on the GCE controller, and
+// freezes the live colour's endpoints. A lost race is [ErrLostRace].
+func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+	ops, err := AttachPatch(bg, s, target)
+	if err != nil || ops == nil {
+		return err
+	}
+	if err := r.CheckPorts(ctx, bg, s, target); err != nil {
+		return err
+	}
+	return r.patch(ctx, bg, s, ops)
+}
+
+// Switch sends users to a colour by one patch. If users reach it already, it
+// does nothing. A lost race is [ErrLostRace].
+func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) error {
+	ops, err := SwitchPatch(bg, s, to)
+	if err != nil || ops == nil {
+		return err
+	}
+	if err := r.CheckPorts(ctx, bg, s, to); err != nil {
+		return err
+	}
+	return r.patch(ctx, bg, s, ops)
+}
+
+// CheckPorts reports whether a colour's Service has every port that the other
+// colour is reached through.
+func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+	name := bg.Side(target).Service
+	var service corev1.Service
+	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
+		return fmt.Errorf("reading service %s, which is to be referenced by ingress %s: %w", name, s.Name, err)
+	}
+	for _, b := range s.Users[target.Other()] {
+		if !hasPort(service, b.Port) {
+			return &PortError{Service: name, Ingress: s.Name, Route: b.String(), Port: portText(b.Port)}
+		}
+	}
+	return nil
+}
+
+// PortError says that the two Services of an application differ in a port that
+// users are routed to, so that a switch would break that route.
+type PortError struct {
+	Service, Ingress, Route, Port string
+}
+
+func (e *PortError) Error() string {
+	return fmt.Sprintf("service %s has no port %s, which ingress %s uses for %s: give both colours' Services the same ports", e.Service, e.Port, e.Ingress, e.Route)
+}
+
+func hasPort(service corev1.Service, port map[string]any) bool {
+	return slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
+		if name, ok := port["name"].(string); ok {
+			return p.Name == name
+		}
+		number, ok := port["number"].(int64)
+		return ok && int64(p.Port) == number
+	})
+}
+
+func portText(port map[string]any) string {
+	if name, ok := port["name"].(string); ok {
+		return name
+	}
+	return fmt.Sprint(port["number"])
+}
+
+func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ops []Op) error {
+	data, err := json.Marshal(ops)
+	if err != nil {
+		return fmt.Errorf("encoding the patch of ingress %s: %w", s.Name, err)
+	}
+	ingress := newIngress()
+	ingress.SetNamespace(bg.Namespace)
+	ingress.SetName(s.Name)
+	err = r.Client.Patch(ctx, ingress, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(v1alpha1.DeployerManager))
+	switch {
+	case apierrors.IsInvalid(err), apierrors.IsConflict(err):
+		return fmt.Errorf("patching ingress %s: %w (%w)", s.Name, ErrLostRace, err)
+	case err != nil:
+		return fmt.Errorf("patching ingress %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// ReadyEndpoints returns the names of the pods, or the addresses where no pod is
+// named, that a Service sends requests to.
+func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) ([]string, error) {
+	var list discoveryv1.EndpointSliceList
+	err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
+	if err != nil {
+		return nil, fmt.Errorf("listing endpoint slices of service %s: %w", service, err)
+	}
+	var ready []string
+	for _, slice := range list.Items {
+		for _, e := range slice.Endpoints {
+			if e.Conditions.Ready != nil && !*e.Conditions.Ready {
+				continue
+			}
+			if e.TargetRef != nil && e.TargetRef.Kind == "Pod" {
+				ready = append(ready, e.TargetRef.Name)
+				continue
+			}
+			ready = append(ready, e.Addresses...)
+		}
+	}
+	slices.Sort(ready)
+	return slices.Compact(ready), nil
+}
+
+// Referrers returns the Ingresses of a namespace that send users to a Service,
+// as "ingress (route)". References under a standby host that any application
+// recorded on its Ingress do not count. A colour with a referrer is never shrunk.
+func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]string, error) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IngressList"))
+	if err := r.Reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("listing ingresses of namespace %s: %w", namespace, err)
+	}
+	var found []string
+	for _, ingress := range list.Items {
+		standby := map[string]bool{}
+		for key, host := range ingress.GetAnnotations() {
+			if strings.HasPrefix(key, v1alpha1.StandbyAnnotationPrefix) {
+				standby[host] = true
+			}
+		}
+		spec, _, _ := unstructured.NestedMap(ingress.Object, "spec")
+		for _, b := range backends(spec) {
+			if b.Service == service && (b.Host == "" || !standby[b.Host]) {
+				found = append(found, fmt.Sprintf("%s (%s)", ingress.GetName(), b))
+			}
+		}
+	}
+	return found, nil
+}
+
+func newIngress() *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("Ingress"))
+	return u
+}
