@@ -1,0 +1,221 @@
+package cloudbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	build "cloud.google.com/go/cloudbuild/apiv1/v2"
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"google.golang.org/api/iterator"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+)
+
+// callTimeout bounds one call. The generated client would try again by itself
+// for ten minutes; a caller that keeps its pauses as states must not be held.
+const callTimeout = 30 * time.Second
+
+// Config says where Cloud Build is.
+type Config struct {
+	// Endpoint is host:port. Empty: Google's own.
+	Endpoint string
+	// Insecure speaks plaintext without credentials, for an emulator.
+	Insecure bool
+}
+
+// Client follows builds over gRPC.
+type Client struct {
+	api *build.Client
+}
+
+// NewClient connects lazily: an endpoint that does not answer is noticed by
+// the first call. Without Insecure it uses the application default credentials.
+func NewClient(ctx context.Context, cfg Config) (*Client, error) {
+	var opts []option.ClientOption
+	if cfg.Endpoint != "" {
+		opts = append(opts, option.WithEndpoint(cfg.Endpoint))
+	}
+	if cfg.Insecure {
+		opts = append(opts, option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	}
+	api, err := build.NewClient(ctx, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Cloud Build: %w", err)
+	}
+	// No retries below the caller: it has its own, with a record.
+	*api.CallOptions = build.CallOptions{}
+	return &Client{api: api}, nil
+}
+
+// Close ends the connection.
+func (c *Client) Close() error { return c.api.Close() }
+
+// Handle is a build in progress, as it is kept in the record.
+type Handle struct {
+	Project  string `json:"project"`
+	Location string `json:"location"`
+	ID       string `json:"id"`
+	LogURL   string `json:"logURL,omitempty"`
+}
+
+// name is the build's resource name.
+func (h Handle) name() string { return parent(h.Project, h.Location) + "/builds/" + h.ID }
+
+func parent(project, location string) string {
+	return "projects/" + project + "/locations/" + location
+}
+
+// Search is what a build is found by.
+type Search struct {
+	// Project and Location as in the Request: the list is per location, and a
+	// wrong one is empty, not an error.
+	Project, Location string
+	// Release is the one of the Request.
+	Release string
+	// Since leaves out builds created before; zero: no bound. Leave a margin
+	// for clocks that differ.
+	Since time.Time
+}
+
+// Find returns the release's build, or nil if the list shows none — which,
+// shortly after a Start, does not mean that there is none. If two exist in
+// spite of all, the first one made is the release's.
+func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	s.Location = Request{Location: s.Location}.location()
+	filter := fmt.Sprintf("tags=%q", Tag(s.Release))
+	if !s.Since.IsZero() {
+		filter += fmt.Sprintf(" AND create_time>%q", s.Since.UTC().Format(time.RFC3339))
+	}
+	builds := c.api.ListBuilds(ctx, &cloudbuildpb.ListBuildsRequest{
+		Parent: parent(s.Project, s.Location), ProjectId: s.Project, Filter: filter,
+	})
+	var first *cloudbuildpb.Build
+	for {
+		b, err := builds.Next()
+		if errors.Is(err, iterator.Done) {
+			break
+		}
+		if err != nil {
+			return nil, callError("search the release's build in "+parent(s.Project, s.Location), err)
+		}
+		if slices.Contains(b.GetTags(), Tag(s.Release)) && (first == nil || b.GetCreateTime().AsTime().Before(first.GetCreateTime().AsTime())) {
+			first = b
+		}
+	}
+	if first == nil {
+		return nil, nil
+	}
+	return &Handle{Project: s.Project, Location: s.Location, ID: first.GetId(), LogURL: first.GetLogUrl()}, nil
+}
+
+// Start creates the build: one call, never repeated here. After an error that
+// is Uncertain the build may exist; see "The caller's duty".
+func (c *Client) Start(ctx context.Context, r Request, f *File) (Handle, error) {
+	b, err := r.Build(f)
+	if err != nil {
+		return Handle{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	what := "create a build in " + parent(r.Project, r.location())
+	op, err := c.api.CreateBuild(ctx, &cloudbuildpb.CreateBuildRequest{
+		Parent: parent(r.Project, r.location()), ProjectId: r.Project, Build: b,
+	})
+	if err != nil {
+		return Handle{}, callError(what, err)
+	}
+	meta, err := op.Metadata()
+	if err != nil || meta.GetBuild().GetId() == "" {
+		return Handle{}, &Error{Op: what, Code: codes.Internal, Fault: FaultWorld, Uncertain: true, Err: errors.New("the answer names no build")}
+	}
+	return Handle{Project: r.Project, Location: r.location(), ID: meta.GetBuild().GetId(), LogURL: meta.GetBuild().GetLogUrl()}, nil
+}
+
+// Poll looks at the build once.
+func (c *Client) Poll(ctx context.Context, h Handle) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	b, err := c.api.GetBuild(ctx, &cloudbuildpb.GetBuildRequest{Name: h.name(), ProjectId: h.Project, Id: h.ID})
+	if err != nil {
+		return State{}, callError("look at the build "+h.name(), err)
+	}
+	return stateOf(b), nil
+}
+
+// Cancel ends the build. One that has ended already is left as it is, without
+// an error.
+func (c *Client) Cancel(ctx context.Context, h Handle) error {
+	callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := c.api.CancelBuild(callCtx, &cloudbuildpb.CancelBuildRequest{Name: h.name(), ProjectId: h.Project, Id: h.ID})
+	if err == nil {
+		return nil
+	}
+	// The API's code for "already over" is not documented: look instead.
+	if state, lookErr := c.Poll(ctx, h); lookErr == nil && state.Done() {
+		return nil
+	}
+	return callError("cancel the build "+h.name(), err)
+}
+
+// Error is a call that Cloud Build did not answer with success.
+type Error struct {
+	// Op says what was attempted.
+	Op   string
+	Code codes.Code
+	// Fault tells whether trying again can help (FaultWorld) or only another
+	// file or spec (FaultRelease).
+	Fault Fault
+	// Uncertain: the call may have been performed all the same.
+	Uncertain bool
+	Err       error
+}
+
+// Error says what was attempted, what came back and, where it is known, the
+// way out.
+func (e *Error) Error() string {
+	text := e.Op + ": " + e.Err.Error()
+	if fix := wayOut[e.Code]; fix != "" {
+		text += "; " + fix
+	}
+	return text
+}
+
+// Unwrap is the gRPC error.
+func (e *Error) Unwrap() error { return e.Err }
+
+var wayOut = map[codes.Code]string{
+	codes.PermissionDenied:   "grant Turnout's service account roles/cloudbuild.builds.editor in the project, and check spec.build.project",
+	codes.Unauthenticated:    "check Turnout's Google credentials",
+	codes.FailedPrecondition: "the project may have no quota for builds in this location: try another spec.build.location",
+	codes.ResourceExhausted:  "it is tried again",
+	codes.NotFound:           "check spec.build.project and spec.build.location",
+}
+
+// callError sorts a gRPC error by whose fault it is. A status that a proxy or
+// a lost connection may have made says nothing of whether the call was done.
+func callError(op string, err error) *Error {
+	code := status.Code(err)
+	if errors.Is(err, context.DeadlineExceeded) {
+		code = codes.DeadlineExceeded
+	}
+	if errors.Is(err, context.Canceled) {
+		code = codes.Canceled
+	}
+	e := &Error{Op: op, Code: code, Fault: FaultWorld, Err: err}
+	if code == codes.InvalidArgument || code == codes.OutOfRange {
+		e.Fault = FaultRelease
+	}
+	e.Uncertain = slices.Contains([]codes.Code{
+		codes.Unknown, codes.Internal, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Aborted, codes.AlreadyExists, codes.DataLoss,
+	}, code)
+	return e
+}

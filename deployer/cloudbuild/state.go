@@ -1,0 +1,198 @@
+package cloudbuild
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Phase is where a build is.
+type Phase string
+
+// The phases of a build. Those from Succeeded on are final.
+const (
+	AwaitingApproval Phase = "AwaitingApproval" // PENDING: a person must approve it in Cloud Build
+	Queued           Phase = "Queued"
+	Working          Phase = "Working"
+	Succeeded        Phase = "Succeeded"
+	Failed           Phase = "Failed"   // FAILURE, INTERNAL_ERROR
+	TimedOut         Phase = "TimedOut" // TIMEOUT, EXPIRED
+	Cancelled        Phase = "Cancelled"
+)
+
+// Fault says who has to change for a second attempt to go better.
+type Fault string
+
+// The parties at fault.
+const (
+	// FaultNone: nothing went wrong, or someone wished it so.
+	FaultNone Fault = ""
+	// FaultRelease: the commit, its cloudbuild.yaml or the BlueGreen.
+	FaultRelease Fault = "Release"
+	// FaultWorld: Google Cloud, a quota, a permission, the network.
+	FaultWorld Fault = "World"
+)
+
+// Image is an image that Cloud Build pushed.
+type Image struct {
+	// Name is as listed under images, substitutions expanded, with its tag.
+	Name string `json:"name"`
+	// Digest is "sha256:…".
+	Digest string `json:"digest"`
+}
+
+// State is a build as last seen.
+type State struct {
+	Phase Phase
+	// Status is the API's own word for it, such as FAILURE.
+	Status string
+	// Fault of a build that ended badly.
+	Fault Fault
+	// Message is for people: what went wrong, and the way out. Empty while all
+	// is well.
+	Message string
+	Images  []Image
+	LogURL  string
+	// Zero where it has not happened yet.
+	Created, Started, Finished time.Time
+}
+
+// Done tells whether the build has ended.
+func (s State) Done() bool {
+	switch s.Phase {
+	case Succeeded, Failed, TimedOut, Cancelled:
+		return true
+	default:
+		return false
+	}
+}
+
+// NoDigestError is a build that succeeded without telling the digest of the
+// image to deploy.
+type NoDigestError struct {
+	Image  string
+	Pushed []Image
+}
+
+// Error names the image, what was pushed instead, and the way out.
+func (e *NoDigestError) Error() string {
+	names := make([]string, 0, len(e.Pushed))
+	for _, image := range e.Pushed {
+		names = append(names, image.Name)
+	}
+	pushed := "no image at all"
+	if len(names) > 0 {
+		pushed = strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("the build succeeded but reports no digest for %s (it reports %s); list the image under images in cloudbuild.yaml, or correct spec.build.image of the BlueGreen", e.Image, pushed)
+}
+
+// Digest is the image to deploy, as repository@sha256:…; image is what
+// File.Image chose. An error is a *NoDigestError. Two tags of one repository
+// may carry two digests; then the first one listed is meant.
+func (s State) Digest(image string) (string, error) {
+	for _, built := range s.Images {
+		if Repository(built.Name) == Repository(image) && built.Digest != "" {
+			return Repository(image) + "@" + built.Digest, nil
+		}
+	}
+	return "", &NoDigestError{Image: image, Pushed: s.Images}
+}
+
+// verdicts maps each status of the API (Build.Status) to phase, fault and what
+// a person is told; a message is extended by the build's own details.
+var verdicts = map[cloudbuildpb.Build_Status]struct {
+	phase   Phase
+	fault   Fault
+	message string
+}{
+	cloudbuildpb.Build_STATUS_UNKNOWN: {Queued, FaultNone, ""},
+	cloudbuildpb.Build_PENDING:        {AwaitingApproval, FaultNone, "the build waits for an approval in Cloud Build; approve it there: gcloud builds approve BUILD"},
+	cloudbuildpb.Build_QUEUED:         {Queued, FaultNone, ""},
+	cloudbuildpb.Build_WORKING:        {Working, FaultNone, ""},
+	cloudbuildpb.Build_SUCCESS:        {Succeeded, FaultNone, ""},
+	cloudbuildpb.Build_FAILURE:        {Failed, FaultRelease, "the build failed"},
+	cloudbuildpb.Build_INTERNAL_ERROR: {Failed, FaultWorld, "Cloud Build had an internal error; a new attempt may succeed"},
+	cloudbuildpb.Build_TIMEOUT:        {TimedOut, FaultRelease, "the build took longer than its timeout; raise spec.build.timeout of the BlueGreen, or timeout in cloudbuild.yaml"},
+	cloudbuildpb.Build_CANCELLED:      {Cancelled, FaultNone, "the build was cancelled"},
+	cloudbuildpb.Build_EXPIRED:        {TimedOut, FaultWorld, "the build waited in Cloud Build's queue longer than its queueTtl; a new attempt may find room, or another spec.build.location"},
+}
+
+// failureFaults are the failures that another commit would not mend
+// (Build.FailureInfo.FailureType).
+var failureFaults = map[cloudbuildpb.Build_FailureInfo_FailureType]Fault{
+	cloudbuildpb.Build_FailureInfo_PUSH_FAILED:         FaultWorld,
+	cloudbuildpb.Build_FailureInfo_PUSH_NOT_AUTHORIZED: FaultWorld,
+	cloudbuildpb.Build_FailureInfo_LOGGING_FAILURE:     FaultWorld,
+	cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED: FaultWorld,
+}
+
+// stateOf reads the API's build.
+func stateOf(b *cloudbuildpb.Build) State {
+	verdict, known := verdicts[b.GetStatus()]
+	if !known { // a status newer than this code: not an end, so look again
+		verdict.phase = Working
+	}
+	s := State{
+		Phase: verdict.phase, Status: b.GetStatus().String(), Fault: verdict.fault, Message: verdict.message,
+		LogURL: b.GetLogUrl(), Created: timeOf(b.GetCreateTime()), Started: timeOf(b.GetStartTime()), Finished: timeOf(b.GetFinishTime()),
+	}
+	for _, image := range b.GetResults().GetImages() {
+		s.Images = append(s.Images, Image{Name: image.GetName(), Digest: image.GetDigest()})
+	}
+	if !s.Done() || s.Phase == Succeeded {
+		return s
+	}
+	if s.Phase == Failed && s.Fault == FaultRelease {
+		if fault, ok := failureFaults[b.GetFailureInfo().GetType()]; ok {
+			s.Fault = fault
+		}
+	}
+	s.Message = strings.Join(append([]string{s.Message}, details(b)...), "; ")
+	return s
+}
+
+// details are what the build itself tells of its end.
+func details(b *cloudbuildpb.Build) []string {
+	var out []string
+	for i, step := range b.GetSteps() {
+		if text := failedStep(i, step); text != "" {
+			out = append(out, text)
+		}
+	}
+	if info := b.GetFailureInfo(); info.GetType() != cloudbuildpb.Build_FailureInfo_FAILURE_TYPE_UNSPECIFIED || info.GetDetail() != "" {
+		out = append(out, strings.TrimSuffix(info.GetType().String()+": "+info.GetDetail(), ": "))
+	}
+	if detail := b.GetStatusDetail(); detail != "" && detail != b.GetFailureInfo().GetDetail() {
+		out = append(out, detail)
+	}
+	return out
+}
+
+// failedStep tells how a step ended badly, "" if it did not. A step that may
+// fail is not why a build failed. Its status is known only at the build's end.
+func failedStep(i int, step *cloudbuildpb.BuildStep) string {
+	if step.GetAllowFailure() {
+		return ""
+	}
+	switch step.GetStatus() {
+	case cloudbuildpb.Build_FAILURE:
+		return fmt.Sprintf("%s, %s, exited with %d", stepName(i, step.GetId()), step.GetName(), step.GetExitCode())
+	case cloudbuildpb.Build_TIMEOUT:
+		return fmt.Sprintf("%s, %s, ran out of time", stepName(i, step.GetId()), step.GetName())
+	case cloudbuildpb.Build_INTERNAL_ERROR:
+		return fmt.Sprintf("%s, %s, could not be run", stepName(i, step.GetId()), step.GetName())
+	default:
+		return ""
+	}
+}
+
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
