@@ -1,0 +1,231 @@
+package cloudbuildtest
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"cloud.google.com/go/longrunning/autogen/longrunningpb"
+	"github.com/google/uuid"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+var (
+	parentName = regexp.MustCompile(`^projects/([^/]+)/locations/([^/]+)$`)
+	buildName  = regexp.MustCompile(`^projects/([^/]+)/locations/([^/]+)/builds/([^/]+)$`)
+)
+
+// where reads a parent; without one it is the legacy global location.
+func where(parent, project string) (string, string, error) {
+	if parent == "" && project != "" {
+		return project, "global", nil
+	}
+	m := parentName.FindStringSubmatch(parent)
+	if m == nil {
+		return "", "", status.Errorf(codes.InvalidArgument, "invalid parent %q", parent)
+	}
+	return m[1], m[2], nil
+}
+
+// CreateBuild validates and queues a build.
+func (s *Server) CreateBuild(_ context.Context, r *cloudbuildpb.CreateBuildRequest) (*longrunningpb.Operation, error) {
+	project, location, err := where(r.GetParent(), r.GetProjectId())
+	if err != nil {
+		return nil, err
+	}
+	id := uuid.NewString()
+	pb, err := accept(r.GetBuild(), project, location, id)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &build{project: project, location: location, pb: pb, listedFrom: time.Now().Add(s.config.ListLag)}
+	s.builds = append(s.builds, b)
+	if s.config.NeedsApproval {
+		pb.Status = cloudbuildpb.Build_PENDING
+	} else {
+		s.enqueue(b)
+	}
+	return operation(b)
+}
+
+// accept makes the build that will be kept: what is sent, without the fields
+// that only the API writes, checked and expanded.
+func accept(sent *cloudbuildpb.Build, project, location, id string) (*cloudbuildpb.Build, error) {
+	if sent == nil {
+		return nil, status.Error(codes.InvalidArgument, "invalid build: build is required")
+	}
+	pb := proto.CloneOf(sent)
+	pb.Results, pb.StatusDetail, pb.FailureInfo, pb.Approval, pb.Warnings = nil, "", nil, nil, nil
+	pb.StartTime, pb.FinishTime, pb.Timing, pb.SourceProvenance = nil, nil, nil, nil
+	if err := validate(pb); err != nil {
+		return nil, err
+	}
+	pb.Id, pb.ProjectId = id, project
+	pb.Name = fmt.Sprintf("projects/%s/locations/%s/builds/%s", project, location, id)
+	pb.CreateTime = timestamppb.Now()
+	pb.LogUrl = fmt.Sprintf("https://console.cloud.google.com/cloud-build/builds;region=%s/%s?project=%s", location, id, project)
+	if pb.Timeout == nil {
+		pb.Timeout = durationpb.New(defaultTimeout)
+	}
+	if err := substitute(pb, project, location, id); err != nil {
+		return nil, err
+	}
+	return pb, nil
+}
+
+// GetBuild finds a build at once, listed or not.
+func (s *Server) GetBuild(_ context.Context, r *cloudbuildpb.GetBuildRequest) (*cloudbuildpb.Build, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.lookup(r.GetName(), r.GetProjectId(), r.GetId())
+	if err != nil {
+		return nil, err
+	}
+	return proto.CloneOf(b.pb), nil
+}
+
+// CancelBuild ends a build that is under way.
+func (s *Server) CancelBuild(_ context.Context, r *cloudbuildpb.CancelBuildRequest) (*cloudbuildpb.Build, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.lookup(r.GetName(), r.GetProjectId(), r.GetId())
+	if err != nil {
+		return nil, err
+	}
+	switch b.pb.GetStatus() {
+	case cloudbuildpb.Build_PENDING, cloudbuildpb.Build_QUEUED, cloudbuildpb.Build_WORKING:
+		if b.cancel != nil {
+			b.cancel(errCancelled)
+		}
+		b.pb.Status = cloudbuildpb.Build_CANCELLED
+		b.pb.FinishTime = timestamppb.Now()
+		return proto.CloneOf(b.pb), nil
+	default:
+		return nil, status.Error(codes.FailedPrecondition, "build is already finished")
+	}
+}
+
+// lookup finds a build by its name, or by project and id in global.
+func (s *Server) lookup(name, project, id string) (*build, error) {
+	location := "global"
+	if name != "" {
+		m := buildName.FindStringSubmatch(name)
+		if m == nil {
+			return nil, status.Errorf(codes.InvalidArgument, "invalid build name %q", name)
+		}
+		project, location, id = m[1], m[2], m[3]
+	}
+	for _, b := range s.builds {
+		if b.project == project && b.location == location && b.pb.GetId() == id {
+			return b, nil
+		}
+	}
+	return nil, status.Error(codes.NotFound, "Requested entity was not found.")
+}
+
+// defaultPage and maxPage sizes of a list.
+const (
+	defaultPage = 50
+	maxPage     = 1000
+)
+
+// ListBuilds lists the location's builds, the newest first, when their lag is
+// over.
+func (s *Server) ListBuilds(_ context.Context, r *cloudbuildpb.ListBuildsRequest) (*cloudbuildpb.ListBuildsResponse, error) {
+	project, location, err := where(r.GetParent(), r.GetProjectId())
+	if err != nil {
+		return nil, err
+	}
+	match, err := parseFilter(r.GetFilter())
+	if err != nil {
+		return nil, status.Errorf(codes.InvalidArgument, "invalid filter: %v", err)
+	}
+	size := int(r.GetPageSize())
+	if size <= 0 {
+		size = defaultPage
+	}
+	size = min(size, maxPage)
+	start := 0
+	if token := r.GetPageToken(); token != "" {
+		if start, err = strconv.Atoi(token); err != nil || start < 0 {
+			return nil, status.Errorf(codes.InvalidArgument, "invalid page token %q", token)
+		}
+	}
+	found := s.list(project, location, match)
+	start = min(start, len(found))
+	end := min(start+size, len(found))
+	reply := &cloudbuildpb.ListBuildsResponse{Builds: found[start:end]}
+	if end < len(found) {
+		reply.NextPageToken = strconv.Itoa(end)
+	}
+	return reply, nil
+}
+
+func (s *Server) list(project, location string, match filter) []*cloudbuildpb.Build {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*cloudbuildpb.Build
+	for i := len(s.builds) - 1; i >= 0; i-- {
+		b := s.builds[i]
+		if b.project == project && b.location == location && !time.Now().Before(b.listedFrom) && match(b.pb) {
+			found = append(found, proto.CloneOf(b.pb))
+		}
+	}
+	return found
+}
+
+// operations is the long-running side of CreateBuild.
+type operations struct {
+	longrunningpb.UnimplementedOperationsServer
+	server *Server
+}
+
+// GetOperation tells a build as an operation.
+func (o *operations) GetOperation(_ context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
+	o.server.mu.Lock()
+	defer o.server.mu.Unlock()
+	for _, b := range o.server.builds {
+		if operationName(b) == r.GetName() {
+			return operation(b)
+		}
+	}
+	return nil, status.Error(codes.NotFound, "Requested entity was not found.")
+}
+
+func operationName(b *build) string {
+	return "operations/build/" + b.project + "/" + base64.StdEncoding.EncodeToString([]byte(b.pb.GetId()))
+}
+
+// operation wraps a build's present state.
+func operation(b *build) (*longrunningpb.Operation, error) {
+	meta, err := anypb.New(&cloudbuildpb.BuildOperationMetadata{Build: proto.CloneOf(b.pb)})
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "pack the operation's metadata: %v", err)
+	}
+	op := &longrunningpb.Operation{Name: operationName(b), Metadata: meta}
+	if b.pb.GetFinishTime() == nil {
+		return op, nil
+	}
+	op.Done = true
+	if b.pb.GetStatus() != cloudbuildpb.Build_SUCCESS {
+		op.Result = &longrunningpb.Operation_Error{Error: status.Newf(codes.Unknown, "build %s ended as %s", b.pb.GetId(), b.pb.GetStatus()).Proto()}
+		return op, nil
+	}
+	response, err := anypb.New(proto.CloneOf(b.pb))
+	if err != nil {
+		return nil, status.Errorf(codes.Internal, "pack the operation's response: %v", err)
+	}
+	op.Result = &longrunningpb.Operation_Response{Response: response}
+	return op, nil
+}
