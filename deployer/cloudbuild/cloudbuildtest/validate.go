@@ -199,4 +199,3 @@ func (x *expansion) list(fd protoreflect.FieldDescriptor, list protoreflect.List
 		}
 	}
 }
-

@@ -1,0 +1,37 @@
+package cloudbuildtest
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"cloud.google.com/go/storage"
+)
+
+// OpenSource opens a build's source in Cloud Storage, at the generation that
+// the build names, as a Builder needs it. Close what it returns. With
+// fake-gcs-server the client needs storage.WithJSONReads, or the server its
+// PublicHost set: reads go to another address otherwise.
+func OpenSource(ctx context.Context, client *storage.Client, b *cloudbuildpb.Build) (*tar.Reader, io.Closer, error) {
+	source := b.GetSource().GetStorageSource()
+	if source == nil {
+		return nil, nil, fmt.Errorf("build %s has no source in Cloud Storage", b.GetId())
+	}
+	object := client.Bucket(source.GetBucket()).Object(source.GetObject())
+	if source.GetGeneration() != 0 {
+		object = object.Generation(source.GetGeneration())
+	}
+	stored, err := object.NewReader(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("fetch gs://%s/%s: %w", source.GetBucket(), source.GetObject(), err)
+	}
+	unzipped, err := gzip.NewReader(stored)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("unzip gs://%s/%s: %w", source.GetBucket(), source.GetObject(), err), stored.Close())
+	}
+	return tar.NewReader(unzipped), stored, nil
+}

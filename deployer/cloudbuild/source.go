@@ -1,0 +1,172 @@
+package cloudbuild
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"cloud.google.com/go/storage"
+	"google.golang.org/api/googleapi"
+)
+
+// uploadChunk is how much of a source is held in memory, so that a chunk can
+// be sent again. Cloud Storage wants multiples of 256 KiB.
+const uploadChunk = 4 << 20
+
+// Store keeps sources in Cloud Storage. The client decides where that is:
+// storage.NewClient honours STORAGE_EMULATOR_HOST.
+type Store struct {
+	Client *storage.Client
+}
+
+// Upload says what is stored, and where.
+type Upload struct {
+	// Bucket; empty: DefaultBucket(Project).
+	Bucket string
+	// Project the bucket belongs to, for its default name and for messages.
+	Project string
+	// Repository (owner/name), Commit and Release name the object.
+	Repository, Commit, Release string
+	// Open starts the download of the commit as a gzipped tar with one top
+	// directory, as GitHub's tarball endpoint and "git archive" make it. Called
+	// only if the object is not there yet.
+	Open func(context.Context) (io.ReadCloser, error)
+}
+
+// DefaultBucket is the bucket that gcloud uses for sources, too.
+func DefaultBucket(project string) string { return project + "_cloudbuild" }
+
+// bucket is where the upload goes.
+func (u Upload) bucket() string {
+	if u.Bucket == "" {
+		return DefaultBucket(u.Project)
+	}
+	return u.Bucket
+}
+
+// object is the same for every attempt of one release, so that a repeated
+// upload finds the first.
+func (u Upload) object() string {
+	return fmt.Sprintf("turnout/%s/%s-%s.tar.gz", u.Repository, u.Commit, u.Release)
+}
+
+// BucketError is a bucket that cannot be used.
+type BucketError struct {
+	Bucket, Project string
+	// Missing: it does not exist; else it may not be read or written.
+	Missing bool
+	Err     error
+}
+
+// Error names the bucket, the field and the command that mends it.
+func (e *BucketError) Error() string {
+	if e.Missing {
+		return fmt.Sprintf("the bucket %s does not exist; create it: gcloud storage buckets create gs://%s --project=%s; or name another in spec.build.source.bucket of the BlueGreen", e.Bucket, e.Bucket, e.Project)
+	}
+	return fmt.Sprintf("the bucket %s may not be used; grant it: gcloud storage buckets add-iam-policy-binding gs://%s --member=serviceAccount:TURNOUT --role=roles/storage.objectAdmin; or name another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Bucket, e.Err)
+}
+
+// Unwrap is Cloud Storage's error.
+func (e *BucketError) Unwrap() error { return e.Err }
+
+// Upload stores the source and returns the generation to build. It looks
+// first: an object that is there was written whole (Cloud Storage shows no
+// halves), so it may run twice, and two at once agree on one generation. A
+// source that must not be built is a *SourceError; a bucket that cannot be
+// used, a *BucketError; anything else, the world's.
+func (s Store) Upload(ctx context.Context, u Upload) (Object, error) {
+	object := s.Client.Bucket(u.bucket()).Object(u.object())
+	if found, err := s.look(ctx, u, object); found != nil || err != nil {
+		return orEmpty(found), err
+	}
+	written, err := s.write(ctx, u, object)
+	if err == nil {
+		return written, nil
+	}
+	if !isCode(err, http.StatusPreconditionFailed) {
+		return Object{}, u.explain("store the source", err)
+	}
+	// Another attempt wrote it in the meantime: that one counts.
+	found, err := s.look(ctx, u, object)
+	if found == nil && err == nil {
+		err = fmt.Errorf("store the source in gs://%s/%s: it was there and is gone; try again", u.bucket(), u.object())
+	}
+	return orEmpty(found), err
+}
+
+// look returns the object if it is there, nil if the bucket is but it is not.
+func (s Store) look(ctx context.Context, u Upload, object *storage.ObjectHandle) (*Object, error) {
+	attrs, err := object.Attrs(ctx)
+	if errors.Is(err, storage.ErrObjectNotExist) {
+		return nil, nil // a missing bucket answers the same; writing tells them apart
+	}
+	if err != nil {
+		return nil, u.explain("look for the source", err)
+	}
+	return &Object{Bucket: attrs.Bucket, Name: attrs.Name, Generation: attrs.Generation}, nil
+}
+
+// write streams the source into the object, if it does not exist.
+func (s Store) write(ctx context.Context, u Upload, object *storage.ObjectHandle) (Object, error) {
+	source, err := u.Open(ctx)
+	if err != nil {
+		return Object{}, fmt.Errorf("open the source of %s at %s: %w", u.Repository, u.Commit, err)
+	}
+	defer func() { _ = source.Close() }()
+	// Cancelling is the only way to give a write up without making an object
+	// of what was written so far.
+	ctx, abandon := context.WithCancel(ctx)
+	defer abandon()
+	w := object.If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx)
+	w.ChunkSize = uploadChunk
+	w.ContentType = "application/gzip"
+	if err := Repack(w, source); err != nil {
+		abandon()
+		_ = w.Close() // only to end its goroutine: the context is gone
+		return Object{}, err
+	}
+	if err := w.Close(); err != nil {
+		return Object{}, err
+	}
+	attrs := w.Attrs()
+	return Object{Bucket: attrs.Bucket, Name: attrs.Name, Generation: attrs.Generation}, nil
+}
+
+// explain wraps an error of Cloud Storage; what a person must mend gets the
+// way to mend it.
+func (u Upload) explain(what string, err error) error {
+	if errors.Is(err, storage.ErrBucketNotExist) || isCode(err, http.StatusNotFound) {
+		return &BucketError{Bucket: u.bucket(), Project: u.Project, Missing: true, Err: err}
+	}
+	if isCode(err, http.StatusForbidden) || isCode(err, http.StatusUnauthorized) {
+		return &BucketError{Bucket: u.bucket(), Project: u.Project, Err: err}
+	}
+	return fmt.Errorf("%s in gs://%s/%s: %w", what, u.bucket(), u.object(), err)
+}
+
+func isCode(err error, code int) bool {
+	var api *googleapi.Error
+	return errors.As(err, &api) && api.Code == code
+}
+
+func orEmpty(found *Object) Object {
+	if found == nil {
+		return Object{}
+	}
+	return *found
+}
+
+// SourceError is a source that must not be built. It is the release's fault.
+type SourceError struct {
+	// Entry is the path in the archive; empty if the archive as a whole is meant.
+	Entry  string
+	Reason string
+}
+
+// Error names the entry and what is wrong with it.
+func (e *SourceError) Error() string {
+	return strings.TrimPrefix(fmt.Sprintf("%q in the source archive ", e.Entry), `"" in `) + e.Reason
+}
