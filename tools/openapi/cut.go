@@ -9,6 +9,7 @@ import (
 func cut(doc map[string]any, section string, wanted []string) (map[string]any, error) {
 	c := cutter{doc: doc, components: map[string]any{}}
 	all, _ := doc[section].(map[string]any)
+	correct(all)
 	kept := map[string]any{}
 	for _, want := range wanted {
 		if err := c.keep(all, kept, want); err != nil {
@@ -21,6 +22,19 @@ func cut(doc map[string]any, section string, wanted []string) (map[string]any, e
 		section:      kept,
 		"components": c.components,
 	}, c.err
+}
+
+// correct mends what is known to be wrong in GitHub's description. GET /app/installations spells out its items anew and
+// wants an account to be a user *and* an enterprise; GET /app/installations/{installation_id} has the right schema.
+func correct(paths map[string]any) {
+	node := any(paths)
+	for _, key := range []string{"/app/installations", "get", "responses", "200", "content", "application/json", "schema"} {
+		object, _ := node.(map[string]any)
+		node = object[key]
+	}
+	if list, ok := node.(map[string]any); ok {
+		list["items"] = map[string]any{"$ref": "#/components/schemas/installation"}
+	}
 }
 
 // cutter copies parts of a description and, on the way, every component they refer to.

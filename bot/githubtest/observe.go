@@ -1,0 +1,156 @@
+package githubtest
+
+import (
+	"net/http"
+	"slices"
+	"time"
+)
+
+// Request is one request that the REST API got.
+type Request struct {
+	Method string
+	Route  string // as GitHub's description writes it: /repos/{owner}/{repo}
+	Path   string // as it was asked
+	Status int    // of the answer; 0 if the client got none
+	At     time.Time
+}
+
+// ViolationKind says who broke the API's description.
+type ViolationKind string
+
+// The kinds of violation.
+const (
+	BadRequest   ViolationKind = "request"  // the client sent what GitHub's description excludes
+	BadResponse  ViolationKind = "response" // this stand-in answered what GitHub's description excludes
+	UnknownRoute ViolationKind = "route"    // the client asked for what the stand-in does not serve
+)
+
+// Violation is a breach of GitHub's own API description.
+type Violation struct {
+	Kind   ViolationKind
+	Method string
+	Path   string
+	Reason string
+}
+
+// String is the violation in one line.
+func (v Violation) String() string {
+	return string(v.Kind) + ": " + v.Method + " " + v.Path + ": " + v.Reason
+}
+
+// Violations returns all breaches of the API's description so far.
+func (s *Server) Violations() []Violation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.violations)
+}
+
+// ForgetViolations empties the list: for tests that provoke one on purpose.
+func (s *Server) ForgetViolations() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.violations = nil
+}
+
+// Requests returns the log of requests to the REST API, oldest first.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// violate records a breach. The caller holds s.mu.
+func (s *Server) violate(v Violation) {
+	s.violations = append(s.violations, v)
+	s.log.Error("violation of GitHub's API description", "kind", v.Kind, "method", v.Method, "path", v.Path, "reason", v.Reason)
+}
+
+// record logs a request. The caller holds s.mu.
+func (s *Server) record(r Request) {
+	s.requests = append(s.requests, r)
+	s.notify()
+}
+
+// FaultKind is what goes wrong.
+type FaultKind string
+
+// The kinds of fault.
+const (
+	BadGateway         FaultKind = "bad gateway"          // 502, nothing done
+	SecondaryRateLimit FaultKind = "secondary rate limit" // 403 with Retry-After, nothing done
+	Hang               FaultKind = "hang"                 // no answer until the client gives up, nothing done
+	ReplyLost          FaultKind = "reply lost"           // done, but the connection breaks before the answer
+)
+
+// Fault makes the next requests of a route go wrong.
+type Fault struct {
+	Kind       FaultKind
+	Method     string        // empty: any
+	Route      string        // as GitHub's description writes it; empty: any
+	Times      int           // how many requests; default 1
+	RetryAfter time.Duration // of SecondaryRateLimit; default a minute
+}
+
+// Inject adds a fault. Faults that match the same request take effect one after the other, in the order of injection.
+func (s *Server) Inject(f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.Times == 0 {
+		f.Times = 1
+	}
+	if f.RetryAfter == 0 {
+		f.RetryAfter = time.Minute
+	}
+	s.faults = append(s.faults, &f)
+}
+
+// SetOutage makes the REST API answer 503 to everything, until it is switched off. Webhooks are not sent meanwhile,
+// as if GitHub's whole back end were down; what people do in the meantime is never delivered.
+func (s *Server) SetOutage(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outage = on
+}
+
+// takeFault returns the fault that a request meets, or "". The caller holds s.mu.
+func (s *Server) takeFault(method, route string) (FaultKind, time.Duration) {
+	if s.outage {
+		return outage, 0
+	}
+	for i, f := range s.faults {
+		if f.Method != "" && f.Method != method || f.Route != "" && f.Route != route {
+			continue
+		}
+		f.Times--
+		if f.Times == 0 {
+			s.faults = slices.Delete(s.faults, i, i+1)
+		}
+		return f.Kind, f.RetryAfter
+	}
+	return "", 0
+}
+
+// outage is the fault that every request meets during an outage.
+const outage FaultKind = "outage"
+
+// quota is what somebody has used of the rate limit.
+type quota struct {
+	used  int
+	reset time.Time
+}
+
+// spend counts a request against the rate limit of who and writes the headers that tell it. It reports false when
+// nothing is left. The caller holds s.mu.
+func (s *Server) spend(who string, header http.Header) bool {
+	q := s.quotas[who]
+	if q == nil || time.Now().After(q.reset) {
+		q = &quota{reset: now().Add(time.Hour)}
+		s.quotas[who] = q
+	}
+	left := q.used < s.cfg.RateLimit
+	if left {
+		q.used++
+	}
+	writeQuota(header, s.cfg.RateLimit, *q)
+	return left
+}

@@ -1,0 +1,197 @@
+package githubtest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Config says where and how a Server serves. Its zero value is good for tests.
+type Config struct {
+	// Listener to serve on. Default: the loopback address, any port.
+	Listener net.Listener
+	// URL under which clients reach the server, without a final slash. Default: http:// and the listener's address.
+	URL string
+	// Dir holds the git repositories. Default: a temporary directory that Close removes.
+	Dir string
+	// Enterprise serves the API as GitHub Enterprise Server does, under /api/v3, instead of at the root.
+	Enterprise bool
+	// RateLimit is how many requests an installation or App may make in an hour. Default 5000, GitHub's own.
+	RateLimit int
+	// Log receives what a test's author wants to see: unknown routes, violations, failed deliveries. Default: nothing.
+	Log *slog.Logger
+}
+
+// Server is a GitHub: one process-wide world of users, repositories and Apps. All methods may be called concurrently.
+type Server struct {
+	cfg      Config
+	url      string
+	log      *slog.Logger
+	http     *http.Server
+	api      []endpoint
+	web      *http.ServeMux
+	tempDir  string // removed by Close, if not empty
+	stopped  chan struct{}
+	stopOnce sync.Once
+	sending  sync.WaitGroup // deliveries under way
+
+	mu         sync.Mutex // guards everything below, and all that hangs from it
+	changed    chan struct{}
+	lastID     int64
+	users      map[string]*User       // by login in lower case
+	repos      map[string]*Repository // by owner/name in lower case
+	apps       []*App
+	grants     map[string]*grant   // by token
+	downloads  map[string]download // by one-time token
+	quotas     map[string]*quota   // by who asks
+	faults     []*Fault
+	outage     bool
+	requests   []Request
+	violations []Violation
+}
+
+// NewServer starts a GitHub with nobody in it. Close it after use.
+func NewServer(cfg Config) (*Server, error) {
+	s := &Server{
+		cfg: cfg, log: cfg.Log, stopped: make(chan struct{}), changed: make(chan struct{}), lastID: 1000,
+		users: map[string]*User{}, repos: map[string]*Repository{}, grants: map[string]*grant{},
+		downloads: map[string]download{}, quotas: map[string]*quota{},
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.cfg.RateLimit == 0 {
+		s.cfg.RateLimit = 5000
+	}
+	if err := s.prepare(); err != nil {
+		return nil, fmt.Errorf("starting the GitHub stand-in: %w", err)
+	}
+	go func() {
+		if err := s.http.Serve(s.cfg.Listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the GitHub stand-in stopped serving", "error", err)
+		}
+	}()
+	return s, nil
+}
+
+// prepare makes directory, listener and routes.
+func (s *Server) prepare() error {
+	api, err := apiRoutes()
+	if err != nil {
+		return err
+	}
+	s.api, s.web = api, s.webRoutes()
+	if s.cfg.Dir == "" {
+		if s.tempDir, err = os.MkdirTemp("", "githubtest-"); err != nil {
+			return err
+		}
+		s.cfg.Dir = s.tempDir
+	}
+	if s.cfg.Listener == nil {
+		if s.cfg.Listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return err
+		}
+	}
+	s.url = strings.TrimSuffix(s.cfg.URL, "/")
+	if s.url == "" {
+		s.url = "http://" + s.cfg.Listener.Addr().String()
+	}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	return nil
+}
+
+// Close ends deliveries and requests that are under way and removes a temporary directory.
+func (s *Server) Close() error {
+	s.stopOnce.Do(func() { close(s.stopped) })
+	err := s.http.Close()
+	s.sending.Wait()
+	if s.tempDir != "" {
+		err = errors.Join(err, os.RemoveAll(s.tempDir))
+	}
+	return err
+}
+
+// URL is the address of the web pages; on an Enterprise server it is also what clients are configured with.
+func (s *Server) URL() string { return s.url }
+
+// APIURL is the address of the REST API, without a final slash: what ghinstallation calls BaseURL.
+func (s *Server) APIURL() string {
+	if s.cfg.Enterprise {
+		return s.url + "/api/v3"
+	}
+	return s.url
+}
+
+// ServeHTTP serves the REST API, the web pages and the sandbox's forms.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	prefix := strings.TrimPrefix(s.APIURL(), s.url)
+	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix); ok {
+		if e, params, ok := s.find(r.Method, path); ok {
+			s.serveRoute(w, r, e, params)
+			return
+		}
+	}
+	if _, pattern := s.web.Handler(r); pattern != "" {
+		s.web.ServeHTTP(w, r)
+		return
+	}
+	s.unknownRoute(w, r)
+}
+
+// unknownRoute answers what the stand-in does not serve, loudly: a client that meets it has outgrown the stand-in.
+func (s *Server) unknownRoute(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.violate(Violation{Kind: UnknownRoute, Method: r.Method, Path: r.URL.Path, Reason: "the GitHub stand-in has no such route"})
+	s.record(Request{Method: r.Method, Route: r.URL.Path, Path: r.URL.Path, Status: http.StatusNotImplemented, At: time.Now()})
+	http.Error(w, "the GitHub stand-in has no "+r.Method+" "+r.URL.Path, http.StatusNotImplemented)
+}
+
+// nextID returns a number larger than any before. The caller holds s.mu.
+func (s *Server) nextID() int64 {
+	s.lastID++
+	return s.lastID
+}
+
+// notify wakes everybody who waits for the state to change. The caller holds s.mu.
+func (s *Server) notify() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// Wait returns when check reports true; it is asked again after every change of the world. It is how a test awaits
+// what the program under test does to GitHub. The error is ctx's.
+func (s *Server) Wait(ctx context.Context, check func() bool) error {
+	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
+		if check() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for a change at the GitHub stand-in: %w", ctx.Err())
+		}
+	}
+}
+
+// randomHex returns n random bytes in hexadecimal.
+func randomHex(n int) string {
+	random := make([]byte, n)
+	_, _ = rand.Read(random) // never fails (crypto/rand)
+	return hex.EncodeToString(random)
+}
+
+// now is the time as GitHub tells it: whole seconds, UTC.
+func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
