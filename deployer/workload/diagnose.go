@@ -1,0 +1,175 @@
+package workload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// How long a trouble must last before it counts, where the same words also
+// describe one that passes by itself.
+const (
+	// pullPatience is for pulls that fail for no reason of the image's: a
+	// registry that hiccups, a node whose credentials are not there yet. The
+	// kubelet has tried about three times by then (its back-off is 10 s, 20 s, …).
+	pullPatience = 60 * time.Second
+
+	// createPatience is for containers and pods that cannot be made: a ConfigMap
+	// applied a moment after, an admission webhook that restarts. The kubelet
+	// retries about every 10 s.
+	createPatience = 10 * time.Second
+
+	// hopelessRestarts is how many crashes a container that is not ready may
+	// have.
+	hopelessRestarts = 2
+)
+
+// finding is a trouble, and when it counts as a failure.
+type finding struct {
+	failure Failure
+	at      time.Time // zero: at once
+}
+
+// diagnose tells from what was observed whether a rollout is bound to fail, and
+// if not yet, when the same observation will mean it. Only pods of the current
+// ReplicaSet count. A pod that no node has room for is no failure: nodes may be
+// on their way, and the step's own deadline bounds that.
+func diagnose(o objects, now time.Time) (*Failure, time.Time) {
+	if o.current == nil {
+		return nil, time.Time{}
+	}
+	var again time.Time
+	for _, f := range append(findingsOfPods(o.pods), findingsOfSet(o.current)...) {
+		if !f.at.After(now) {
+			return &f.failure, time.Time{}
+		}
+		if again.IsZero() || f.at.Before(again) {
+			again = f.at
+		}
+	}
+	return nil, again
+}
+
+// findingsOfSet looks for pods that cannot even be created. The controller
+// writes FailedCreate for quota and admission alike.
+func findingsOfSet(set *appsv1.ReplicaSet) []finding {
+	for _, c := range set.Status.Conditions {
+		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == "FailedCreate" {
+			return []finding{{
+				failure: Failure{Reason: c.Reason, Message: fmt.Sprintf("ReplicaSet %s cannot create pods: %s", set.Name, c.Message)},
+				at:      c.LastTransitionTime.Add(createPatience),
+			}}
+		}
+	}
+	return nil
+}
+
+func findingsOfPods(pods []corev1.Pod) []finding {
+	var all []finding
+	for _, p := range pods {
+		if p.DeletionTimestamp != nil {
+			continue
+		}
+		for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+			if f, ok := findingOf(p, c); ok {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+// findingOf reads one container's status.
+func findingOf(p corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
+	if c.Ready {
+		return finding{}, false
+	}
+	since := startedTrying(p)
+	f := finding{failure: Failure{Pod: p.Name, Container: c.Name}}
+	if w := c.State.Waiting; w != nil {
+		f.failure.Reason = w.Reason
+		switch w.Reason {
+		case "InvalidImageName", "ErrImageNeverPull":
+			return f.saying("the image %s cannot be used: %s", c.Image, w.Message), true
+		case "ErrImagePull", "ImagePullBackOff":
+			if !hopelessPull(w.Message) {
+				f.at = since.Add(pullPatience)
+			}
+			return f.saying("the image %s cannot be pulled: %s", c.Image, w.Message), true
+		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+			f.at = since.Add(createPatience)
+			return f.saying("container %s cannot be started: %s", c.Name, w.Message), true
+		}
+	}
+	return crashOf(f, c)
+}
+
+// crashOf looks for a container that starts and does not stay.
+func crashOf(f finding, c corev1.ContainerStatus) (finding, bool) {
+	last := c.State.Terminated
+	if last == nil {
+		last, f.failure.Previous = c.LastTerminationState.Terminated, true
+	}
+	if last != nil {
+		f.failure.ExitCode = &last.ExitCode
+	}
+	looping := c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff"
+	switch {
+	case last != nil && last.Reason == "OOMKilled":
+		f.failure.Reason = last.Reason
+		return f.saying("container %s was killed for using more memory than its limit", c.Name), true
+	case looping, c.RestartCount >= hopelessRestarts:
+		f.failure.Reason = "CrashLoopBackOff"
+		return f.saying("container %s %s, restarted %d times", c.Name, ending(last), c.RestartCount), true
+	}
+	return finding{}, false
+}
+
+func (f finding) saying(format string, args ...any) finding {
+	f.failure.Message = fmt.Sprintf("pod %s: %s", f.failure.Pod, strings.TrimSuffix(fmt.Sprintf(format, args...), ": "))
+	return f
+}
+
+func ending(t *corev1.ContainerStateTerminated) string {
+	switch {
+	case t == nil:
+		return "keeps ending"
+	case t.Signal != 0:
+		return fmt.Sprintf("keeps ending by signal %d", t.Signal)
+	}
+	return fmt.Sprintf("keeps ending with exit code %d", t.ExitCode)
+}
+
+// startedTrying is since when the kubelet could have started a pod's
+// containers, as the pod tells: a container's own status has no time while it
+// waits.
+func startedTrying(p corev1.Pod) time.Time {
+	since := p.CreationTimestamp.Time
+	for _, c := range p.Status.Conditions {
+		begun := c.Type == corev1.PodScheduled || c.Type == corev1.PodInitialized
+		if begun && c.Status == corev1.ConditionTrue && c.LastTransitionTime.After(since) {
+			since = c.LastTransitionTime.Time
+		}
+	}
+	return since
+}
+
+// hopelessPull reports whether a registry's answer means that no further try can
+// succeed: no such image, or no right to it. The words are those of containerd
+// and of the registries' own error codes (OCI distribution specification).
+func hopelessPull(message string) bool {
+	message = strings.ToLower(message)
+	for _, words := range []string{
+		"not found", "manifest unknown", "manifest_unknown", "name unknown", "name_unknown", "does not exist",
+		"denied", "unauthorized", "forbidden", "no match for platform", "no matching manifest",
+	} {
+		if strings.Contains(message, words) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,31 @@
+// Package workload is the only one that reads and writes the Deployments and
+// Services of the two colours, and the only one that knows what they look like:
+// [Workloads.Observe] turns what Kubernetes says of one colour into a [State] of
+// plain data, and [Workloads.Stage], [Workloads.CreateMissing] and
+// [Workloads.Scale] are the three ways a colour is ever changed. Each looks
+// first, then acts, and may run twice. A write that lost a race returns an error
+// for which apierrors.IsConflict holds: the caller observes again.
+//
+// # Decisions
+//
+// Templates are handled as the API server sent them, never through Go types. A
+// field that this version of client-go does not know would vanish from every
+// staged pod otherwise. The price is a little code on maps.
+//
+// The current ReplicaSet is the one whose template equals the Deployment's, as
+// the deployment controller itself decides it. The revision annotation would be
+// simpler, but a scaling event updates observedGeneration before the new
+// ReplicaSet exists, and the old one would pass for the new.
+//
+// Image and size go in one patch. A template patched at size 0 is complete at
+// once, which disarms the progress deadline of the size that follows.
+//
+// Staged pods carry the release's name. So every attempt has pods and a
+// pod-template-hash of its own, even for an image that ran before, and the
+// version that is live can be read off the cluster.
+//
+// With template: Live the colour is rewritten where it is a label or selects by
+// one: labels, selectors, pod affinity, topology spread. An environment variable
+// whose value happens to be the colour stays as the live pod has it: nobody can
+// tell what it means to the program. Name such things with template: Own.
+package workload

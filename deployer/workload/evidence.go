@@ -1,0 +1,60 @@
+package workload
+
+import (
+	"context"
+	"io"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Bounds of the evidence: it goes into the record and into a comment.
+const (
+	logLines     = 20
+	logRead      = 64 << 10         // of one log; long lines are cut
+	logKept      = 4 << 10          // of what was read, its end
+	evidenceWait = 10 * time.Second // for the log, at most
+)
+
+// Evidence returns what shows why a colour failed: the pod, the container, how
+// it ended, and its last 20 log lines, of the container that crashed rather than
+// of its successor. It is fetched now, because the pods may be gone soon, and it
+// is best effort: without a log there is still the rest.
+func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s State) []v1alpha1.Evidence {
+	f := s.Failure
+	if f == nil {
+		return nil
+	}
+	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: f.Reason, ExitCode: f.ExitCode, Message: f.Message}
+	if f.Pod != "" && f.ExitCode != nil { // else it never ran
+		e.Log = w.log(ctx, bg.Namespace, *f)
+	}
+	return []v1alpha1.Evidence{e}
+}
+
+// log returns a container's last lines; "" if they cannot be had.
+func (w *Workloads) log(ctx context.Context, namespace string, f Failure) string {
+	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
+	defer cancel()
+	lines := int64(logLines)
+	stream, err := w.Clientset.CoreV1().Pods(namespace).GetLogs(f.Pod, &corev1.PodLogOptions{
+		Container: f.Container, Previous: f.Previous, TailLines: &lines,
+	}).Stream(ctx)
+	if err != nil {
+		return ""
+	}
+	defer stream.Close() //nolint:errcheck // only read from
+	// What was read before an error is still evidence.
+	text, _ := io.ReadAll(io.LimitReader(stream, logRead)) //nolint:errcheck // see above
+	return tail(string(text))
+}
+
+// tail keeps the end of a log: at most logLines lines and logKept bytes.
+func tail(text string) string {
+	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(text, "�"), "\n"), "\n")
+	text = strings.Join(lines[max(0, len(lines)-logLines):], "\n")
+	return strings.ToValidUTF8(text[max(0, len(text)-logKept):], "")
+}

@@ -1,0 +1,160 @@
+package workload
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// negAnnotation makes a Service's endpoints backends of a Google load balancer
+// (ingress-gce, pkg/annotations/service.go).
+const negAnnotation = "cloud.google.com/neg"
+
+// serviceAnnotations say how a load balancer reaches a Service. Any other is
+// about the one object it stands on.
+var serviceAnnotations = []string{
+	negAnnotation,
+	"cloud.google.com/backend-config",
+	"beta.cloud.google.com/backend-config",
+	"cloud.google.com/app-protocols",
+	"service.alpha.kubernetes.io/app-protocols",
+	"networking.gke.io/weighted-load-balancing",
+}
+
+// CreateMissing makes the target's Deployment and Service, where they do not
+// exist, from the live colour's, and returns what it made, as Kind/name. The
+// Deployment has size 0, so that no pod of the live version starts on the way to
+// the next one. Only fields that describe the application are copied, from a
+// list: owners, finalizers, addresses and node ports are the live object's own.
+func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (created []string, err error) {
+	r := recolor{label: colorLabel(bg), from: target.Other(), to: target}
+	live, side := bg.Side(r.from), bg.Side(r.to)
+	for _, m := range []struct {
+		kind     schema.GroupVersionKind
+		from, to string
+		build    func(object, recolor) (object, error)
+	}{
+		{kind: serviceKind, from: live.Service, to: side.Service, build: newService},
+		{kind: deploymentKind, from: live.Deployment, to: side.Deployment, build: newDeployment},
+	} {
+		_, err := w.fresh(ctx, m.kind, bg.Namespace, m.to)
+		if err == nil {
+			continue
+		}
+		if !apierrors.IsNotFound(err) {
+			return created, err
+		}
+		from, err := w.fresh(ctx, m.kind, bg.Namespace, m.from)
+		if err != nil {
+			return created, fmt.Errorf("%s %s/%s is missing and is made from the live one: %w", m.kind.Kind, bg.Namespace, m.to, err)
+		}
+		o, err := m.build(from.Object, r)
+		if err != nil {
+			return created, fmt.Errorf("%s %s/%s cannot be made from %s: %w", m.kind.Kind, bg.Namespace, m.to, m.from, err)
+		}
+		u := &unstructured.Unstructured{Object: o}
+		u.SetGroupVersionKind(m.kind)
+		u.SetNamespace(bg.Namespace)
+		u.SetName(m.to)
+		err = w.Client.Create(ctx, u, client.FieldOwner(v1alpha1.DeployerManager))
+		if apierrors.IsAlreadyExists(err) {
+			continue // someone was faster; the next look sees theirs
+		}
+		if err != nil {
+			return created, fmt.Errorf("create %s %s/%s from %s: %w", m.kind.Kind, bg.Namespace, m.to, m.from, err)
+		}
+		created = append(created, m.kind.Kind+"/"+m.to)
+	}
+	return created, nil
+}
+
+func newDeployment(live object, r recolor) (object, error) {
+	spec := pick(part(live, "spec"),
+		"selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
+	if part(spec, "selector", "matchLabels")[r.label] != string(r.from) {
+		return nil, fmt.Errorf("its spec.selector lacks %s: %s, so that both would own the same pods", r.label, r.from)
+	}
+	spec["replicas"] = int64(0)
+	r.selector(part(spec, "selector"))
+	r.labels(part(spec, "template", "metadata", "labels"))
+	r.scheduling(part(spec, "template", "spec"))
+	return object{"metadata": object{"labels": newLabels(live, part(live, "spec", "template", "metadata", "labels"), r)}, "spec": spec}, nil
+}
+
+func newService(live object, r recolor) (object, error) {
+	from := part(live, "spec")
+	if part(from, "selector")[r.label] != string(r.from) {
+		return nil, fmt.Errorf("its spec.selector lacks %s: %s, so that both would reach the same pods", r.label, r.from)
+	}
+	spec := pick(from, "selector", "type", "sessionAffinity", "sessionAffinityConfig", "publishNotReadyAddresses",
+		"internalTrafficPolicy", "externalTrafficPolicy", "ipFamilyPolicy", "trafficDistribution")
+	if spec["type"] == "LoadBalancer" {
+		// The public address is the live one's; a node port is all that an
+		// Ingress needs.
+		spec["type"] = "NodePort"
+	}
+	if from["clusterIP"] == "None" {
+		spec["clusterIP"] = "None"
+	}
+	ports := []any{}
+	for _, p := range parts(from, "ports") {
+		ports = append(ports, pick(p, "name", "protocol", "appProtocol", "port", "targetPort"))
+	}
+	spec["ports"] = ports
+	r.labels(part(spec, "selector"))
+	metadata := object{
+		"labels":      newLabels(live, part(from, "selector"), r),
+		"annotations": newServiceAnnotations(part(live, "metadata", "annotations")),
+	}
+	return object{"metadata": metadata, "spec": spec}, nil
+}
+
+// newLabels keeps of an object's labels those that its pods have too. Others may
+// be a tool's mark of ownership, by which it would delete what it did not make
+// (Argo CD tracks by a label, and prunes).
+func newLabels(live, known object, r recolor) object {
+	labels := object{}
+	for key, v := range part(live, "metadata", "labels") {
+		if _, ok := known[key]; ok && key != "app.kubernetes.io/managed-by" {
+			labels[key] = v
+		}
+	}
+	maps.Copy(labels, pick(part(live, "metadata", "labels"), r.label))
+	r.labels(labels)
+	return labels
+}
+
+func newServiceAnnotations(live object) object {
+	annotations := pick(live, serviceAnnotations...)
+	neg, ok := annotations[negAnnotation].(string)
+	if !ok {
+		return annotations
+	}
+	annotations[negAnnotation] = withoutNegNames(neg)
+	return annotations
+}
+
+// withoutNegNames removes names that were chosen for the live Service's network
+// endpoint groups: two Services cannot have the same one.
+func withoutNegNames(annotation string) string {
+	var neg object
+	if json.Unmarshal([]byte(annotation), &neg) != nil {
+		return annotation // not ours to mend; the load balancer's controller says so
+	}
+	for port := range part(neg, "exposed_ports") {
+		delete(part(neg, "exposed_ports", port), "name")
+	}
+	text, err := json.Marshal(neg)
+	if err != nil {
+		return annotation // unreachable: it was JSON
+	}
+	return string(text)
+}

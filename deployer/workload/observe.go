@@ -1,0 +1,282 @@
+package workload
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// objects are the API objects that a [State] is made of.
+type objects struct {
+	deployment *appsv1.Deployment // nil if missing
+	service    *corev1.Service    // nil if missing
+	current    *appsv1.ReplicaSet // nil while there is none
+	older      []appsv1.ReplicaSet
+	pods       []corev1.Pod // of current
+	hpas       []autoscalingv2.HorizontalPodAutoscaler
+}
+
+// Observe returns one colour as it is now. A missing object is data; an error
+// means that the API could not be asked.
+func (w *Workloads) Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (State, error) {
+	side := bg.Side(c)
+	s := State{Color: c, Deployment: side.Deployment, Service: side.Service}
+	o, err := w.read(ctx, bg.Namespace, side)
+	if err != nil {
+		return s, fmt.Errorf("observe %s of %s/%s: %w", c, bg.Namespace, bg.Name, err)
+	}
+	describe(&s, bg, o)
+	s.Failure, s.LookAgainAt = diagnose(o, time.Now())
+	return s, nil
+}
+
+func (w *Workloads) read(ctx context.Context, namespace string, side v1alpha1.Side) (objects, error) {
+	var o objects
+	deployment, service := &appsv1.Deployment{}, &corev1.Service{}
+	found, err := w.get(ctx, namespace, side.Service, service)
+	if err != nil {
+		return o, fmt.Errorf("read Service %s: %w", side.Service, err)
+	}
+	if found {
+		o.service = service
+	}
+	found, err = w.get(ctx, namespace, side.Deployment, deployment)
+	if err != nil {
+		return o, fmt.Errorf("read Deployment %s: %w", side.Deployment, err)
+	}
+	if !found {
+		return o, nil
+	}
+	o.deployment = deployment
+	return o, w.readOwned(ctx, &o)
+}
+
+func (w *Workloads) get(ctx context.Context, namespace, name string, into client.Object) (found bool, err error) {
+	err = w.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// readOwned reads what hangs on the Deployment.
+func (w *Workloads) readOwned(ctx context.Context, o *objects) error {
+	d := o.deployment
+	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
+	if err != nil {
+		return fmt.Errorf("read the selector of Deployment %s: %w", d.Name, err)
+	}
+	var sets appsv1.ReplicaSetList
+	var pods corev1.PodList
+	var hpas autoscalingv2.HorizontalPodAutoscalerList
+	in := client.InNamespace(d.Namespace)
+	selected := client.MatchingLabelsSelector{Selector: selector}
+	if err := w.Client.List(ctx, &sets, in, selected); err != nil {
+		return fmt.Errorf("list the ReplicaSets of Deployment %s: %w", d.Name, err)
+	}
+	if err := w.Client.List(ctx, &pods, in, selected); err != nil {
+		return fmt.Errorf("list the pods of Deployment %s: %w", d.Name, err)
+	}
+	if err := w.Client.List(ctx, &hpas, in); err != nil {
+		return fmt.Errorf("list the HorizontalPodAutoscalers of namespace %s: %w", d.Namespace, err)
+	}
+	o.current, o.older = split(d, sets.Items)
+	o.pods = podsOf(o.current, pods.Items)
+	o.hpas = hpas.Items
+	return nil
+}
+
+// split tells a Deployment's current ReplicaSet from its older ones. Of several
+// with its template the oldest is current, as for the deployment controller.
+func split(d *appsv1.Deployment, sets []appsv1.ReplicaSet) (current *appsv1.ReplicaSet, older []appsv1.ReplicaSet) {
+	slices.SortFunc(sets, func(a, b appsv1.ReplicaSet) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	for i := range sets {
+		if !metav1.IsControlledBy(&sets[i], d) {
+			continue
+		}
+		if current == nil && sameTemplate(&d.Spec.Template, &sets[i].Spec.Template) {
+			current = &sets[i]
+			continue
+		}
+		older = append(older, sets[i])
+	}
+	return current, older
+}
+
+func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
+	a, b = a.DeepCopy(), b.DeepCopy()
+	delete(a.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	delete(b.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	return equality.Semantic.DeepEqual(a, b)
+}
+
+// podsOf returns the pods of a ReplicaSet that have not ended, by name. Those
+// that have (evicted, say) are replaced and count for nothing.
+func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
+	if set == nil {
+		return nil
+	}
+	var own []corev1.Pod
+	for _, p := range all {
+		ended := p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded
+		if metav1.IsControlledBy(&p, set) && !ended {
+			own = append(own, p)
+		}
+	}
+	slices.SortFunc(own, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	return own
+}
+
+// describe fills a State from the objects.
+func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
+	s.ServiceExists = o.service != nil
+	d := o.deployment
+	if d == nil {
+		s.Progress = fmt.Sprintf("Deployment %s does not exist", s.Deployment)
+		return
+	}
+	s.DeploymentExists, s.DeploymentUID = true, d.UID
+	s.Replicas = replicasOf(d)
+	describeTemplate(s, bg, d.Spec.Template)
+	s.ServicePort = servicePort(o.service, d.Spec.Template.Spec)
+	s.HPAName, s.HPAMin = autoscaler(d.Name, o.hpas)
+	for _, p := range o.pods {
+		s.Pods = append(s.Pods, podState(p))
+	}
+	s.RunningImage = runningImage(o.pods, s.Container)
+	if o.current != nil {
+		s.TemplateHash = o.current.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+		s.Updated, s.Available = o.current.Status.Replicas, o.current.Status.AvailableReplicas
+	}
+	s.RolledOut = rolledOut(o)
+	s.Progress = progress(s, o)
+}
+
+func replicasOf(d *appsv1.Deployment) int32 {
+	if d.Spec.Replicas == nil {
+		return 1 // the API's default
+	}
+	return *d.Spec.Replicas
+}
+
+func describeTemplate(s *State, bg *v1alpha1.BlueGreen, t corev1.PodTemplateSpec) {
+	s.Commit = t.Annotations[v1alpha1.CommitAnnotation]
+	s.Release = t.Annotations[v1alpha1.ReleaseAnnotation]
+	for _, c := range t.Spec.Containers {
+		s.Containers = append(s.Containers, c.Name)
+	}
+	name, err := ChooseContainer(bg, s.Containers)
+	if err != nil {
+		return // the caller tells people from Containers, before it stages
+	}
+	s.Container = name
+	for _, c := range t.Spec.Containers {
+		if c.Name == name {
+			s.Image, s.Probe = c.Image, probeOf(c, t.Spec)
+		}
+	}
+}
+
+// rolledOut is stricter than `kubectl rollout status`, which calls a size of 0 a
+// success (polymorphichelpers/rollout_status.go).
+func rolledOut(o objects) bool {
+	d, set := o.deployment, o.current
+	want := replicasOf(d)
+	if set == nil || want == 0 || d.Status.ObservedGeneration < d.Generation || set.Status.ObservedGeneration < set.Generation {
+		return false
+	}
+	for _, old := range o.older {
+		if old.Status.Replicas > 0 || (old.Spec.Replicas != nil && *old.Spec.Replicas > 0) {
+			return false
+		}
+	}
+	active := int32(0) // a cache may know fewer pods than the ReplicaSet has
+	for _, p := range o.pods {
+		if p.DeletionTimestamp.IsZero() {
+			active++
+		}
+	}
+	return active == want && set.Status.Replicas == want && set.Status.AvailableReplicas == want
+}
+
+func progress(s *State, o objects) string {
+	switch {
+	case o.deployment.Status.ObservedGeneration < o.deployment.Generation || o.current == nil:
+		return "waiting for Kubernetes to take up the change"
+	case s.Replicas == 0:
+		return "scaled to 0"
+	}
+	text := fmt.Sprintf("%d of %d pods available", s.Available, s.Replicas)
+	old := int32(0)
+	for _, set := range o.older {
+		old += set.Status.Replicas
+	}
+	if old > 0 {
+		text += fmt.Sprintf(", %d of an older version left", old)
+	}
+	return text
+}
+
+func podState(p corev1.Pod) Pod {
+	s := Pod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, IP: p.Status.PodIP, Terminating: p.DeletionTimestamp != nil}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			s.Ready = c.Status == corev1.ConditionTrue
+		}
+	}
+	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		s.Restarts += c.RestartCount
+	}
+	return s
+}
+
+// runningImage returns the digest reference that the pods' container runs, if
+// they all report the same one. Runtimes write imageID as repository@sha256:…,
+// older ones with docker-pullable:// before it; a bare sha256:… is an id of the
+// node's own and names nothing that could be pulled.
+func runningImage(pods []corev1.Pod, container string) string {
+	image := ""
+	for _, p := range pods {
+		for _, c := range p.Status.ContainerStatuses {
+			id := strings.TrimPrefix(c.ImageID, "docker-pullable://")
+			if c.Name != container || !strings.Contains(id, "@sha256:") {
+				continue
+			}
+			if image != "" && image != id {
+				return ""
+			}
+			image = id
+		}
+	}
+	return image
+}
+
+func autoscaler(deployment string, hpas []autoscalingv2.HorizontalPodAutoscaler) (name string, least int32) {
+	for _, h := range hpas {
+		ref := h.Spec.ScaleTargetRef
+		if ref.Kind != "Deployment" || ref.Name != deployment {
+			continue
+		}
+		least = 1 // the API's default
+		if h.Spec.MinReplicas != nil {
+			least = *h.Spec.MinReplicas
+		}
+		return h.Name, least
+	}
+	return "", 0
+}

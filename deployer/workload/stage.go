@@ -1,0 +1,201 @@
+package workload
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+var (
+	deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
+	serviceKind    = schema.GroupVersionKind{Version: "v1", Kind: "Service"}
+)
+
+// StageRequest is a version to be put on a colour.
+type StageRequest struct {
+	// Target colour. The other one is live.
+	Target v1alpha1.Color
+
+	// Image by digest: repository@sha256:….
+	Image string
+
+	// Commit the image was built from; "" if unknown.
+	Commit string
+
+	// Release that stages it, by name.
+	Release string
+
+	// Replicas to run it at, at least 1.
+	Replicas int32
+}
+
+// Stage makes the target's Deployment run a version, with template and size in
+// one patch, and reports whether anything had to be changed. A colour that runs
+// the version already is never shrunk by it: its size may be an autoscaler's by
+// now.
+//
+// It changes nothing but spec.template and spec.replicas. An error for which
+// apierrors.IsConflict holds means that someone else changed the Deployment
+// between look and patch; nothing was written, look again.
+func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRequest) (changed bool, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("stage %s on Deployment %s/%s: %w", q.Release, bg.Namespace, bg.Side(q.Target).Deployment, err)
+		}
+	}()
+	if q.Replicas < 1 || q.Image == "" {
+		return false, fmt.Errorf("an image and at least 1 replica are needed, got %q and %d", q.Image, q.Replicas)
+	}
+	pair, err := w.readPair(ctx, bg, q.Target)
+	if err != nil {
+		return false, err
+	}
+	template, err := pair.template(bg, q)
+	if err != nil {
+		return false, err
+	}
+	current, _, _ := unstructured.NestedInt64(pair.target.Object, "spec", "replicas")
+	same := reflect.DeepEqual(template, part(pair.target.Object, "spec", "template"))
+	if same && current >= int64(q.Replicas) {
+		return false, nil
+	}
+	return true, w.patch(ctx, pair.target, []operation{
+		{Op: "replace", Path: "/spec/template", Value: template},
+		{Op: "add", Path: "/spec/replicas", Value: q.Replicas},
+	})
+}
+
+// pair is what both colours' objects are right now.
+type pair struct {
+	live, target               *unstructured.Unstructured
+	liveService, targetService object
+}
+
+// readPair reads both colours past any cache; a missing Deployment is an error,
+// a missing Service is not.
+func (w *Workloads) readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (pair, error) {
+	var p pair
+	var err error
+	live, other := bg.Side(target.Other()), bg.Side(target)
+	if p.target, err = w.fresh(ctx, deploymentKind, bg.Namespace, other.Deployment); err != nil {
+		return p, err
+	}
+	if p.live, err = w.fresh(ctx, deploymentKind, bg.Namespace, live.Deployment); err != nil {
+		return p, err
+	}
+	for name, into := range map[string]*object{live.Service: &p.liveService, other.Service: &p.targetService} {
+		s, err := w.fresh(ctx, serviceKind, bg.Namespace, name)
+		if err != nil && !apierrors.IsNotFound(err) {
+			return p, err
+		}
+		*into = s.Object
+	}
+	return p, nil
+}
+
+// template returns what the target's pod template is to be.
+func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
+	r := recolor{label: colorLabel(bg), from: q.Target.Other(), to: q.Target}
+	template := (&unstructured.Unstructured{Object: part(p.target.Object, "spec", "template")}).DeepCopy().Object
+	if bg.Spec.Template != v1alpha1.TemplateOwn {
+		template = liveTemplate(p.live.Object, p.target.Object, p.targetService, r)
+	}
+	container, err := ChooseContainer(bg, containerNames(template))
+	if err != nil {
+		return nil, err
+	}
+	setVersion(template, container, q)
+	if selects(p.liveService, template) {
+		return nil, fmt.Errorf("the live Service %s/%s would send users to these pods before they are checked: add %s: %s to its spec.selector",
+			bg.Namespace, bg.Side(q.Target.Other()).Service, r.label, r.from)
+	}
+	return template, nil
+}
+
+func colorLabel(bg *v1alpha1.BlueGreen) string {
+	if bg.Spec.ColorLabel == "" {
+		return "version" // the schema's default
+	}
+	return bg.Spec.ColorLabel
+}
+
+// Scale sets a colour's size, unless it has it.
+//
+// An error for which apierrors.IsConflict holds means that someone else changed
+// the Deployment between look and patch; nothing was written, look again.
+func (w *Workloads) Scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error {
+	name := bg.Side(c).Deployment
+	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, name)
+	if err != nil {
+		return fmt.Errorf("scale Deployment %s/%s: %w", bg.Namespace, name, err)
+	}
+	current, found, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
+	if found && current == int64(replicas) {
+		return nil
+	}
+	if err := w.patch(ctx, d, []operation{{Op: "add", Path: "/spec/replicas", Value: replicas}}); err != nil {
+		return fmt.Errorf("scale Deployment %s/%s to %d: %w", bg.Namespace, name, replicas, err)
+	}
+	return nil
+}
+
+// fresh reads an object as the API server has it now.
+func (w *Workloads) fresh(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(kind)
+	if err := w.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, u); err != nil {
+		return &unstructured.Unstructured{}, fmt.Errorf("read %s %s/%s: %w", kind.Kind, namespace, name, err)
+	}
+	return u, nil
+}
+
+// operation is one step of a JSON patch (RFC 6902).
+type operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value"`
+}
+
+// patch applies operations to the object as it was read, or to nothing. The
+// generation, unlike the resource version, changes only with the spec, so that
+// the controllers' own status writes do not get in the way.
+func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, operations []operation) error {
+	all := append([]operation{
+		{Op: "test", Path: "/metadata/uid", Value: read.GetUID()},
+		{Op: "test", Path: "/metadata/generation", Value: read.GetGeneration()},
+	}, operations...)
+	body, err := json.Marshal(all)
+	if err != nil {
+		return fmt.Errorf("encode a patch: %w", err)
+	}
+	// A copy: Patch overwrites its argument with the answer.
+	err = w.Client.Patch(ctx, read.DeepCopy(), client.RawPatch(types.JSONPatchType, body), client.FieldOwner(v1alpha1.DeployerManager))
+	if err == nil || !apierrors.IsInvalid(err) {
+		return err
+	}
+	return w.explain(ctx, read, err)
+}
+
+// explain turns a refused patch into a conflict if the object was changed since
+// it was read: the API server answers 422 both for a failed test and for a spec
+// that it does not like.
+func (w *Workloads) explain(ctx context.Context, read *unstructured.Unstructured, refused error) error {
+	now, err := w.fresh(ctx, read.GroupVersionKind(), read.GetNamespace(), read.GetName())
+	if err != nil {
+		return errors.Join(refused, err)
+	}
+	if now.GetUID() == read.GetUID() && now.GetGeneration() == read.GetGeneration() {
+		return refused
+	}
+	return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, read.GetName(), refused)
+}

@@ -1,0 +1,162 @@
+package workload
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Workloads reads and writes the Deployments and Services of both colours.
+type Workloads struct {
+	// Client reads what is observed, cached or not, and writes.
+	Client client.Client
+
+	// Reader reads, uncached, what a write is about to be based on.
+	Reader client.Reader
+
+	// Clientset reads the logs of containers, which the others cannot.
+	Clientset kubernetes.Interface
+}
+
+// State is one colour as observed. The zero value of a field means that nothing
+// is known, never that something went wrong.
+type State struct {
+	// Color that was observed.
+	Color v1alpha1.Color
+
+	// Deployment and Service are the names of its objects, whether they exist or
+	// not.
+	Deployment, Service string
+
+	// DeploymentExists and ServiceExists say whether they do.
+	DeploymentExists, ServiceExists bool
+
+	// DeploymentUID tells the Deployment from a later one of its name.
+	DeploymentUID types.UID
+
+	// Replicas is the size asked for: spec.replicas.
+	Replicas int32
+
+	// Containers of the pod template, by name, so that an ambiguous one can be
+	// told.
+	Containers []string
+
+	// Container that gets the image; "" if it is ambiguous or absent, see
+	// [ChooseContainer].
+	Container string
+
+	// Image of that container in the pod template, in the template's words.
+	Image string
+
+	// RunningImage is that container's image as repository@sha256:…, as the pods
+	// of the current ReplicaSet report it; "" if unknown, or if they differ.
+	RunningImage string
+
+	// Commit and Release that staged the pod template; "" if Turnout did not.
+	Commit, Release string
+
+	// TemplateHash is the pod-template-hash of the current ReplicaSet; "" while
+	// there is none.
+	TemplateHash string
+
+	// RolledOut: the controllers have seen the latest spec, the size is not 0,
+	// every pod of the current ReplicaSet is available, and no older ReplicaSet
+	// has a pod left.
+	RolledOut bool
+
+	// Updated and Available count the pods of the current ReplicaSet.
+	Updated, Available int32
+
+	// Pods of the current ReplicaSet that have not ended, sorted by name.
+	Pods []Pod
+
+	// Progress says for people how far the rollout is.
+	Progress string
+
+	// Failure is why the rollout will not succeed, as soon as that can be told.
+	Failure *Failure
+
+	// LookAgainAt is when a trouble that is still too young to be a Failure
+	// becomes one, without any object changing; zero if there is none.
+	LookAgainAt time.Time
+
+	// HPAName names the HorizontalPodAutoscaler that targets the Deployment, and
+	// HPAMin is its minimum; "" and 0 if there is none.
+	HPAName string
+	HPAMin  int32
+
+	// ServicePort is the port on the pod that the Service's first port leads to,
+	// a named one resolved in the template; 0 if unknown.
+	ServicePort int32
+
+	// Probe is the readiness probe of Container, if it is an HTTP request to the
+	// pod itself.
+	Probe *Probe
+}
+
+// Pod is one pod of a colour.
+type Pod struct {
+	// Namespace and Name of the pod.
+	Namespace, Name string
+
+	// UID tells it from a later one of its name.
+	UID types.UID
+
+	// IP of the pod; "" while it has none.
+	IP string
+
+	// Ready is its condition Ready.
+	Ready bool
+
+	// Terminating: it was asked to end.
+	Terminating bool
+
+	// Restarts of all its containers.
+	Restarts int32
+}
+
+// Probe is an HTTP readiness probe: the one statement about its health that an
+// application brings along.
+type Probe struct {
+	// Path of the request, starting with /.
+	Path string
+
+	// Port of the pod, resolved if it was named.
+	Port int32
+
+	// Scheme is HTTP or HTTPS.
+	Scheme string
+
+	// Headers of the request.
+	Headers map[string]string
+}
+
+// Failure is why a rollout will not succeed.
+type Failure struct {
+	// Reason in Kubernetes' word, such as CrashLoopBackOff.
+	Reason string
+
+	// Message says it to a person, with the object and the way out if known.
+	Message string
+
+	// Pod and Container it was seen on; "" if it is no pod's.
+	Pod, Container string
+
+	// ExitCode of the container's last end, if it ended.
+	ExitCode *int32
+
+	// Previous: the container that failed is not the one there now, so its log
+	// is the previous one's.
+	Previous bool
+}
+
+// Size returns the replicas that a target must be staged at to take over from
+// live: as many as live runs now, and never fewer than the least size of the
+// spec or the minimum of the autoscaler of either.
+func Size(least int32, live, target State) int32 {
+	return max(least, live.Replicas, live.HPAMin, target.HPAMin)
+}
