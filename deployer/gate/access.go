@@ -1,0 +1,129 @@
+package gate
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// Access is a way to reach pods. It may be used by several goroutines.
+type Access struct {
+	client *http.Client
+	proxy  *url.URL // of the API server; nil: straight to the pod
+}
+
+// Straight reaches pods at their own addresses, from within the cluster.
+func Straight() Access {
+	transport := &http.Transport{
+		// A pod's certificate has no name to verify; the kubelet's probes do not
+		// verify it either.
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
+		DisableKeepAlives: true,                                  // every try is a connection that a user would make
+	}
+	return Access{client: &http.Client{Transport: transport, CheckRedirect: stay}}
+}
+
+// ThroughAPIServer reaches pods by the API server's pod proxy, which works from
+// anywhere, and before a pod is Ready. It needs the right to get pods/proxy. An
+// API server behind a firewall may not reach every port (a private GKE cluster
+// opens 443 and 10250 only): run in the cluster then.
+func ThroughAPIServer(config *rest.Config) (Access, error) {
+	config = rest.CopyConfig(config)
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return Access{}, fmt.Errorf("make a client for the API server: %w", err)
+	}
+	client.CheckRedirect = stay
+	client.Timeout = 0 // each try has its own
+	base, _, err := rest.DefaultServerUrlFor(config)
+	if err != nil {
+		return Access{}, fmt.Errorf("read the API server's address: %w", err)
+	}
+	return Access{client: client, proxy: base}, nil
+}
+
+// stay is a redirect policy: an answer that points elsewhere is the answer.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// request makes the HTTP request of a check.
+func (a Access) request(ctx context.Context, r request, pod workload.Pod) (*http.Request, error) {
+	address := strings.ToLower(r.Scheme) + "://" + net.JoinHostPort(pod.IP, strconv.Itoa(int(r.Port))) + r.Path
+	if a.proxy != nil {
+		name := fmt.Sprintf("%s:%d", pod.Name, r.Port)
+		if r.Scheme == "HTTPS" {
+			name = "https:" + name
+		}
+		address = strings.TrimSuffix(a.proxy.String(), "/") +
+			fmt.Sprintf("/api/v1/namespaces/%s/pods/%s/proxy%s", pod.Namespace, name, r.Path)
+	}
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("make the request %s: %w", r, err)
+	}
+	q.Header.Set("User-Agent", "turnout-gate")
+	for name, value := range r.Headers {
+		if a.proxy != nil && ownHeader(name) {
+			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would take it as its own: run Turnout in the cluster, or leave the header out", name, r)
+		}
+		q.Header.Set(name, value)
+		if http.CanonicalHeaderKey(name) == "Host" {
+			q.Host = value
+		}
+	}
+	return q, nil
+}
+
+// ownHeader reports whether the API server itself acts on a request header, so
+// that an application's owner could speak to it in our name.
+func ownHeader(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	switch name {
+	case "Host", "Authorization", "Connection", "Upgrade", "Proxy-Authorization", "Transfer-Encoding", "Content-Length":
+		return true
+	}
+	return strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-") || strings.HasPrefix(name, "X-Forwarded-")
+}
+
+// traced returns a context that records whether a request was sent in full: if
+// it was, whoever was asked had their chance.
+func traced(ctx context.Context) (context.Context, *atomic.Bool) {
+	sent := new(atomic.Bool)
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
+	}), sent
+}
+
+// pingTimeout bounds the question whether the API server is there.
+const pingTimeout = 2 * time.Second
+
+// reachable asks the API server anything at all: after a pod's silence it tells
+// whose silence it was. Straight to the pod nobody else is involved.
+func (a Access) reachable(ctx context.Context) error {
+	if a.proxy == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.proxy.String(), "/")+"/version", http.NoBody)
+	if err != nil {
+		return fmt.Errorf("make a request to the API server: %w", err)
+	}
+	answer, err := a.client.Do(q)
+	if err != nil {
+		return fmt.Errorf("the API server does not answer: %w", err)
+	}
+	return errors.Join(answer.Body.Close())
+}

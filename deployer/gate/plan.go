@@ -1,0 +1,108 @@
+package gate
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// Plan is what every pod is asked in a round.
+type Plan struct {
+	// Check says it in words, for people.
+	Check string
+
+	// Warning, if there is one, belongs before a person's eyes: the gate proves
+	// less than it seems to.
+	Warning string
+
+	// requests to make; none: only that the pod is Ready.
+	requests []request
+}
+
+// request is one request and what its answer must be.
+type request struct {
+	v1alpha1.HTTPCheck
+
+	// anySuccess accepts what the kubelet accepts of a probe, 200 to 399,
+	// instead of Status.
+	anySuccess bool
+}
+
+// PlanFor returns what a gate's spec asks of the pods of a colour. Where the
+// spec has no HTTP check it is the readiness probe's own path; a colour without
+// such a probe is only asked to be Ready, with a warning. A check without a port
+// goes to the one that the colour's Service leads to; the error tells a person
+// what to write if there is none.
+func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
+	if len(spec.HTTP) == 0 {
+		return defaultPlan(s), nil
+	}
+	var p Plan
+	var words []string
+	for i, check := range spec.HTTP {
+		check.Port = cmp.Or(check.Port, s.ServicePort)
+		check.Status = cmp.Or(check.Status, http.StatusOK)
+		check.Scheme = cmp.Or(check.Scheme, "HTTP")
+		if check.Port == 0 {
+			return Plan{}, fmt.Errorf("spec.gate.http[%d].port must be set: the target port of Service %s cannot be told", i, s.Service)
+		}
+		if err := checkPath(check.Path); err != nil {
+			return Plan{}, fmt.Errorf("spec.gate.http[%d].path: %w", i, err)
+		}
+		r := request{HTTPCheck: check}
+		p.requests = append(p.requests, r)
+		words = append(words, r.String())
+	}
+	p.Check = strings.Join(words, "; ")
+	return p, nil
+}
+
+func defaultPlan(s workload.State) Plan {
+	if s.Probe == nil || checkPath(s.Probe.Path) != nil {
+		return Plan{
+			Check: "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)",
+			Warning: fmt.Sprintf("Nothing checks the health of Deployment %s: spec.gate is not set, and its pods have no HTTP readiness probe. "+
+				"A version that starts and then answers with errors would be switched to; set spec.gate.http.", s.Deployment),
+		}
+	}
+	r := request{
+		HTTPCheck:  v1alpha1.HTTPCheck{Path: s.Probe.Path, Port: s.Probe.Port, Scheme: s.Probe.Scheme, Headers: s.Probe.Headers},
+		anySuccess: true,
+	}
+	return Plan{
+		Check:    r.String() + " (the readiness probe's path; spec.gate is not set)",
+		requests: []request{r},
+	}
+}
+
+// String says a request in words, such as GET /healthz on port 8080.
+func (r request) String() string {
+	text := fmt.Sprintf("GET %s on port %d", r.Path, r.Port)
+	if r.Scheme == "HTTPS" {
+		text += " over TLS"
+	}
+	return text
+}
+
+// checkPath refuses paths that could lead out of a pod. Through the API server a
+// path is only the tail of a URL that carries our rights.
+func checkPath(path string) error {
+	if !strings.HasPrefix(path, "/") {
+		return fmt.Errorf("%q must start with /", path)
+	}
+	if strings.ContainsAny(path, "#\\ \t\r\n") {
+		return fmt.Errorf("%q must not contain #, a backslash or white space", path)
+	}
+	plain, _, _ := strings.Cut(path, "?")
+	plain = strings.NewReplacer("%2e", ".", "%2E", ".", "%2f", "/", "%2F", "/", "%5c", "/", "%5C", "/").Replace(plain)
+	for part := range strings.SplitSeq(plain, "/") {
+		if part == ".." || part == "." {
+			return fmt.Errorf("%q must not contain . or .. as a part", path)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+const (
+	bodyRead    = 64 << 10 // of an answer, as the API documents
+	bodyKept    = 512      // of a bad answer, as evidence
+	messageKept = 512      // of what the transport or the API server says
+)
+
+// try makes one request and judges the answer.
+func (a Access) try(ctx context.Context, r request, pod workload.Pod, timeout time.Duration) outcome {
+	if pod.IP == "" {
+		return bad(r, pod, "the pod has no address yet")
+	}
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	ctx, sent := traced(ctx)
+	q, err := a.request(ctx, r, pod)
+	if err != nil {
+		return outcome{couldNotLook: err}
+	}
+	answer, err := a.client.Do(q)
+	var body []byte
+	if err == nil {
+		defer answer.Body.Close() //nolint:errcheck // only read from
+		body, err = io.ReadAll(io.LimitReader(answer.Body, bodyRead))
+	}
+	switch {
+	case err == nil:
+		return a.judge(r, pod, answer, body)
+	case parent.Err() != nil:
+		return outcome{couldNotLook: fmt.Errorf("%s of pod %s was broken off: %w", r, pod.Name, parent.Err())}
+	case ctx.Err() != nil && (a.proxy == nil || sent.Load()):
+		return bad(r, pod, a.silence(timeout, r)).ifReachable()
+	case a.proxy == nil && podsOwn(err):
+		return bad(r, pod, clip(err.Error(), messageKept))
+	case a.proxy != nil && answer != nil: // the pod's answer, passed on in part
+		return bad(r, pod, clip("the answer broke off: "+err.Error(), messageKept)).ifReachable()
+	}
+	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: %w", r, pod.Name, err)}
+}
+
+func (a Access) silence(timeout time.Duration, r request) string {
+	text := fmt.Sprintf("no answer within %s", timeout)
+	if a.proxy != nil {
+		text += fmt.Sprintf(" (through the API server; if no pod answers, a firewall may keep it from port %d: run Turnout in the cluster)", r.Port)
+	}
+	return text
+}
+
+// podsOwn reports whether a broken connection is the pod's doing, rather than
+// the network's between it and us.
+func podsOwn(err error) bool {
+	for _, network := range []error{syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, network) {
+			return false
+		}
+	}
+	return true
+}
+
+// judge compares an answer with what it must be.
+func (a Access) judge(r request, pod workload.Pod, answer *http.Response, body []byte) outcome {
+	if a.proxy != nil {
+		if said, ok := statusOf(answer, body); ok {
+			return apiServerSaid(r, pod, said)
+		}
+	}
+	wrong := wrongWith(r, answer, body)
+	if wrong == "" {
+		return outcome{}
+	}
+	o := bad(r, pod, wrong)
+	o.problem.Body = clip(string(body), bodyKept)
+	return o
+}
+
+// wrongWith says what is wrong with an answer; "" if nothing is.
+func wrongWith(r request, answer *http.Response, body []byte) string {
+	switch {
+	case r.anySuccess && (answer.StatusCode < 200 || answer.StatusCode > 399):
+		return fmt.Sprintf("answered %d, expected 200 to 399", answer.StatusCode)
+	case !r.anySuccess && answer.StatusCode != int(r.Status):
+		return fmt.Sprintf("answered %d, expected %d", answer.StatusCode, r.Status)
+	case !strings.Contains(string(body), r.BodyContains):
+		return fmt.Sprintf("the answer does not contain %q", r.BodyContains)
+	}
+	for name, want := range r.Header {
+		if got := answer.Header.Get(name); got != want {
+			return fmt.Sprintf("header %s is %q, expected %q", name, got, want)
+		}
+	}
+	return ""
+}
+
+// status is what of the API's Status object (meta/v1) tells who speaks.
+type status struct {
+	Kind       string `json:"kind"`
+	APIVersion string `json:"apiVersion"`
+	Status     string `json:"status"`
+	Message    string `json:"message"`
+	Reason     string `json:"reason"`
+	Code       int    `json:"code"`
+}
+
+// statusOf tells the API server's own answers from those of pods that it passes
+// on: its own are Status objects that name their own status code. Nothing in the
+// headers tells them apart; Audit-Id is on both.
+func statusOf(answer *http.Response, body []byte) (status, bool) {
+	var s status
+	own := answer.StatusCode >= 400 && json.Unmarshal(body, &s) == nil &&
+		s.Kind == "Status" && s.APIVersion == "v1" && s.Status == "Failure" && s.Code == answer.StatusCode
+	return s, own
+}
+
+// proxyPrefix is how the pod proxy begins when it could not get an answer from
+// the pod (apimachinery pkg/util/proxy/transport.go).
+const proxyPrefix = "error trying to reach service: "
+
+// apiServerSaid reads the API server's own word. Only where it says that the pod
+// refused it, or broke off, is that a bad answer of the pod.
+func apiServerSaid(r request, pod workload.Pod, s status) outcome {
+	said, reached := strings.CutPrefix(s.Message, proxyPrefix)
+	if reached {
+		for _, words := range []string{
+			"connection refused", "EOF", "connection reset", "broken pipe", "malformed HTTP",
+			"HTTP response to HTTPS client", "tls: ", "closed idle connection", "http2: ",
+		} {
+			if strings.Contains(said, words) {
+				return bad(r, pod, clip(said, messageKept))
+			}
+		}
+	}
+	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: the API server answered %d %s: %s", r, pod.Name, s.Code, s.Reason, clip(s.Message, messageKept))}
+}
+
+func bad(r request, pod workload.Pod, message string) outcome {
+	return outcome{problem: &v1alpha1.Evidence{Pod: pod.Name, Request: r.String(), Message: message}}
+}
+
+// clip cuts a foreign text to a length in bytes, at a character.
+func clip(text string, length int) string {
+	text = strings.ToValidUTF8(text, "�")
+	if len(text) <= length {
+		return text
+	}
+	return strings.ToValidUTF8(text[:length], "")
+}
