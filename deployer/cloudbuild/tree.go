@@ -126,6 +126,9 @@ func (c *checker) list(node *yamlv3.Node, fd protoreflect.FieldDescriptor, path 
 		return c.fault(node, path, "is "+kindName(node)+" where a list is expected", "write it as ["+path+" ...] or with dashes")
 	}
 	for i, item := range node.Content {
+		if isNull(resolve(item)) {
+			return c.fault(item, fmt.Sprintf("%s[%d]", path, i), "is empty", "remove it, or fill it in")
+		}
 		if path == "steps" {
 			c.step, c.id = i+1, scalar(field(resolve(item), "id"))
 			if err := c.single(item, fd, ""); err != nil {
@@ -152,7 +155,7 @@ func (c *checker) single(node *yamlv3.Node, fd protoreflect.FieldDescriptor, pat
 	}
 	switch fd.Kind() {
 	case protoreflect.StringKind, protoreflect.BytesKind:
-		if node.Tag != "!!str" || looksBoolean(node) {
+		if isText := node.Tag == "!!str" || node.Tag == "!!timestamp"; !isText || looksBoolean(node) {
 			return c.fault(node, path, fmt.Sprintf("%s is not text in YAML", node.Value), fmt.Sprintf("quote it: '%s'", node.Value))
 		}
 	case protoreflect.BoolKind:
@@ -217,10 +220,12 @@ func suggestion(desc protoreflect.MessageDescriptor, wrong string) string {
 	return "the fields here are " + strings.Join(names, ", ")
 }
 
+var oldBoolean = regexp.MustCompile(`^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$`)
+
 // looksBoolean tells words that YAML 1.1, which Cloud Build's tools read,
 // takes for true or false although YAML 1.2 does not.
 func looksBoolean(node *yamlv3.Node) bool {
-	return node.Style == 0 && slices.Contains([]string{"y", "n", "yes", "no", "on", "off"}, strings.ToLower(node.Value))
+	return node.Style == 0 && oldBoolean.MatchString(node.Value)
 }
 
 // resolve follows an alias to what it stands for.
