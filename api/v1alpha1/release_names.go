@@ -1,0 +1,53 @@
+package v1alpha1
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// DeployName returns the deterministic name of the release that deploys a
+// commit: <app>-<first 12 of the commit>-<attempt>. Whoever asks for the same
+// thing asks for the same object, so a second cause joins the first.
+func DeployName(app, commit string, attempt int32) string {
+	return fmt.Sprintf("%s-%s-%d", app, commit[:min(12, len(commit))], attempt)
+}
+
+// RollbackName returns the deterministic name of the release that takes back
+// the switch of another: <app>-rollback-<10 hex digits>. It is made from the UID
+// of the release that switched, so that one version is left once: two people's
+// /rollback are one, and a third one, after it, is none.
+func RollbackName(app, switchUID string) string {
+	sum := sha256.Sum256([]byte(switchUID))
+	return fmt.Sprintf("%s-rollback-%s", app, hex.EncodeToString(sum[:5]))
+}
+
+// SameRequest reports whether two releases ask for the same thing: kind,
+// application, and the full hash of the commit, or both ends of the way back.
+// Cause, approval and cancel do not matter, since a second cause joins a release
+// that exists; neither do size and template hash of a version, which are
+// snapshots of when they were read.
+func SameRequest(a, b *Release) bool {
+	if a.Namespace != b.Namespace || a.Spec.Kind != b.Spec.Kind || a.Spec.Application != b.Spec.Application {
+		return false
+	}
+	switch a.Spec.Kind {
+	case Deploy:
+		return a.Spec.Deploy != nil && b.Spec.Deploy != nil &&
+			a.Spec.Deploy.Repository == b.Spec.Deploy.Repository &&
+			a.Spec.Deploy.Commit == b.Spec.Deploy.Commit &&
+			a.Spec.Deploy.Attempt == b.Spec.Deploy.Attempt
+	case Rollback:
+		return a.Spec.Rollback != nil && b.Spec.Rollback != nil &&
+			a.Spec.Rollback.Switch == b.Spec.Rollback.Switch &&
+			SameVersion(a.Spec.Rollback.From, b.Spec.Rollback.From) &&
+			SameVersion(a.Spec.Rollback.To, b.Spec.Rollback.To)
+	}
+	return false
+}
+
+// SameVersion reports whether two versions are one: the same image on the same
+// colour, from the same release.
+func SameVersion(a, b Version) bool {
+	return a.Color == b.Color && a.Image == b.Image && a.Release == b.Release
+}

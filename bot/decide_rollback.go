@@ -1,0 +1,221 @@
+package bot
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// rollback: leave the version that this pull request brought, or that the given
+// commit is.
+func (s Situation) rollback() Decision {
+	if rel := s.underWay(v1alpha1.Rollback); rel != nil {
+		return Decision{Answer: fmt.Sprintf("%s is being left already, for %s.", code(rel.Spec.Rollback.From.Short()), code(rel.Spec.Rollback.To.Short()))}
+	}
+	if rel := s.underWay(v1alpha1.Deploy); rel != nil {
+		return s.rollbackDeploy(rel)
+	}
+	if s.meansLive() {
+		return s.rollbackLive()
+	}
+	if last := s.App.Status.LastSwitch; last != nil && last.Kind != string(v1alpha1.Deploy) && s.means(last.From) {
+		return Decision{Answer: fmt.Sprintf("%s was left already, by %s: %s is live. Nothing was changed.", code(last.From.Short()), code(last.Release), s.liveName())}
+	}
+	return s.rollbackElsewhere()
+}
+
+// underWay returns the unfinished release of a kind that the command means: the
+// one that acts, or else the newest.
+func (s Situation) underWay(kind v1alpha1.ReleaseKind) *v1alpha1.Release {
+	var found *v1alpha1.Release
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if rel.Spec.Kind != kind || rel.Status.Phase.Finished() || !s.means(leavable(rel)) {
+			continue
+		}
+		if active := s.App.Status.Active; active != nil && active.UID == string(rel.UID) {
+			return rel
+		}
+		if found == nil {
+			found = rel
+		}
+	}
+	return found
+}
+
+// leavable is the version that a /rollback during a release would leave.
+func leavable(rel *v1alpha1.Release) v1alpha1.Version {
+	if rel.Spec.Rollback != nil {
+		return rel.Spec.Rollback.From
+	}
+	return targetVersion(rel)
+}
+
+// targetVersion is what a Deploy puts, or will put, in front of users.
+func targetVersion(rel *v1alpha1.Release) v1alpha1.Version {
+	m := rel.Status.Milestones
+	v := v1alpha1.Version{Color: m.Target, Commit: rel.Spec.Deploy.Commit, Release: rel.Name}
+	if m.Built != nil {
+		v.Image = m.Built.Image
+	}
+	if m.Staged != nil {
+		v.Image, v.Replicas, v.TemplateHash = m.Staged.Image, m.Staged.Replicas, m.Staged.TemplateHash
+	}
+	return v
+}
+
+// means reports whether the command speaks of a version: by the commit typed with
+// it, or by the pull request it is written on.
+func (s Situation) means(v v1alpha1.Version) bool {
+	if v.Commit == "" {
+		return false
+	}
+	if s.Command.Commit != "" {
+		return strings.HasPrefix(v.Commit, s.Command.Commit)
+	}
+	if s.PullRequest.Merged && s.PullRequest.Base == s.App.Spec.Branch && s.PullRequest.MergeCommit == v.Commit {
+		return true
+	}
+	// A push may bring several pull requests; its release lists them all.
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if d := rel.Spec.Deploy; d != nil && d.Commit == v.Commit && rel.Status.GitHub != nil && s.PullRequest.Number != 0 &&
+			slices.Contains(rel.Status.GitHub.PullRequests, s.PullRequest.Number) && rel.Spec.Cause.PullRequest == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// meansLive reports whether the command speaks of the live version: also if it
+// came in with the last switch below the commit that is live.
+func (s Situation) meansLive() bool {
+	live := s.App.Status.Live
+	if live == nil {
+		return false
+	}
+	if s.means(*live) {
+		return true
+	}
+	broughtIn := s.AgainstLive == OrderOlder && s.AgainstPrevious == OrderNewer
+	return s.Command.Commit == "" && s.PullRequest.Base == s.App.Spec.Branch && broughtIn
+}
+
+// rollbackDeploy leaves a version whose release is under way.
+func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
+	version, m := code(v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)), rel.Status.Milestones
+	switch {
+	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
+		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.Spec.Cancel.By), s.liveName())}
+	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
+		return Decision{Answer: fmt.Sprintf("The release of %s is being undone already.", version)}
+	case m.SwitchIntendedAt == nil:
+		return Decision{
+			Cancel: &Cancel{Release: rel.Name, Cancel: v1alpha1.Cancel{
+				By: s.By, At: metav1.NewTime(s.Asked), Cause: s.Cause, Reason: s.Command.String() + " before the switch",
+			}},
+			Note: fmt.Sprintf("The release of %s is cancelled. Users never saw it: %s stays live.", version, s.liveName()),
+		}
+	case m.Previous == nil || m.Previous.Image == "":
+		return refuse("It is not recorded what was live before "+version+", so there is nothing to return to.", "Merge a commit that reverts it.")
+	}
+	d := Decision{Submit: NewRollback(&s.App, v1alpha1.RollbackSpec{
+		From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID),
+	}, s.Cause)}
+	if m.ConfirmedAt == nil {
+		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed.", version, code(m.Previous.Short()))
+	}
+	return d
+}
+
+// rollbackLive leaves the live version when no release of it is under way.
+func (s Situation) rollbackLive() Decision {
+	live, last, previous := s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous
+	switch {
+	case last != nil && last.Kind != string(v1alpha1.Deploy):
+		return Decision{Answer: fmt.Sprintf("%s is live since %s went back to it; there is no version before it to return to. Nothing was changed.", s.liveName(), code(last.Release))}
+	case last == nil || previous == nil:
+		return refuse(fmt.Sprintf("%s is live, and Turnout has not switched to it from another version: there is nothing to return to.", s.liveName()), "Merge a commit that reverts what you want to undo.")
+	case last.To.Color != live.Color:
+		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color), "Look at the Ingress: what to return to cannot be told safely.")
+	}
+	d := Decision{Submit: NewRollback(&s.App, v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID}, s.Cause)}
+	if last.Shrunk {
+		d.Note = fmt.Sprintf("%s no longer runs at full size: its pods are started first%s, then users return to it.", code(previous.Short()), s.sizingTook(previous))
+	}
+	return d
+}
+
+// sizingTook says how long it took to start the version last time, if that is
+// recorded.
+func (s Situation) sizingTook(v *v1alpha1.Version) string {
+	for i := range s.Releases {
+		if s.Releases[i].Name != v.Release {
+			continue
+		}
+		var took time.Duration
+		for _, entry := range s.Releases[i].Status.Timeline {
+			if entry.FinishedAt != nil && (entry.Step == v1alpha1.StepStage || entry.Step == v1alpha1.StepWarm) {
+				took += entry.FinishedAt.Sub(entry.StartedAt.Time)
+			}
+		}
+		if took > 0 {
+			return fmt.Sprintf(" (that took %s when it was released)", span(took))
+		}
+	}
+	return ""
+}
+
+// rollbackElsewhere refuses, and names what is live.
+func (s Situation) rollbackElsewhere() Decision {
+	live := s.App.Status.Live
+	what := "This pull request"
+	if s.Command.Commit != "" {
+		what = code(s.Command.Commit)
+	}
+	switch {
+	case live == nil:
+		return refuse(fmt.Sprintf("%s is not what is live: `%s` has no live version at present.", what, s.App.Name), "`/status` says why.")
+	case live.Commit == "":
+		return refuse(fmt.Sprintf("%s is not what is live: %s on %s is, which Turnout did not release, so there is nothing to return to.", what, s.liveName(), live.Color), "Merge a commit that reverts what you want to undo.")
+	}
+	return refuse(fmt.Sprintf("%s is not what is live: %s on %s is.", what, s.liveName(), live.Color),
+		fmt.Sprintf("To leave that one, type %s; it works on any pull request.", s.rollbackByCommit()))
+}
+
+// status says what is live and what is under way.
+func (s Situation) status() string {
+	st := s.App.Status
+	lines := []string{fmt.Sprintf("**%s** (%s): nothing is live.", plain(s.App.Name), plain(s.App.Spec.Environment))}
+	if st.Live != nil {
+		lines[0] = fmt.Sprintf("**%s** (%s): %s is live on %s.", plain(s.App.Name), plain(s.App.Spec.Environment), s.liveName(), st.Live.Color)
+	}
+	for _, c := range st.Conditions {
+		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse {
+			lines = append(lines, fmt.Sprintf("- ⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxMessage))))
+		}
+	}
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if rel.Status.Phase.Finished() {
+			continue
+		}
+		lines = append(lines, "- "+view{app: &s.App, rel: rel}.headline())
+	}
+	switch last := st.LastSwitch; {
+	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
+		held := "its pods would be started first"
+		if !last.Shrunk {
+			held = "at once, it still runs"
+		}
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))
+	case last != nil:
+		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,144 @@
+package bot
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Event is a webhook decoded into what the bot needs of it. At most one of its
+// pointers is set; with none of them the event does not concern the bot.
+type Event struct {
+	// Delivery is GitHub's id of the delivery, the same for a redelivery.
+	Delivery string
+	// Name of the event with its action, such as "issue_comment.created".
+	Name string
+
+	Push    *Push
+	Comment *Comment
+}
+
+// Push is a push that gave a branch a new head.
+type Push struct {
+	Repository string // owner/name
+	Branch     string // without refs/heads/
+	Commit     string // full hash of the new head
+	Actor      string // login of whoever pushed
+	URL        string // of the commit, for people
+}
+
+// Comment is a new comment on a pull request.
+type Comment struct {
+	ID          int64
+	Repository  string // owner/name
+	PullRequest int
+	Body        string // untrusted
+	URL         string
+	Author      Account
+	Sender      Account
+	WrittenAt   time.Time
+}
+
+// Account is somebody on GitHub.
+type Account struct {
+	ID    int64
+	Login string
+	Type  string // User, Bot or Organization
+}
+
+// person is the type of an [Account] that is a human being.
+const person = "User"
+
+// commitHash is a full hash, SHA-1 or SHA-256.
+var commitHash = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+
+// Decode turns the body of a webhook into an [Event]. Events and actions that do
+// not concern the bot, among them deleted branches, tags, and comments on
+// issues, decode to an Event with neither Push nor Comment.
+func Decode(event, delivery string, body []byte) (Event, error) {
+	var p payload
+	if err := json.Unmarshal(body, &p); err != nil {
+		return Event{}, fmt.Errorf("decoding the webhook %s: %w", event, err)
+	}
+	e := Event{Delivery: delivery, Name: event}
+	if p.Action != "" {
+		e.Name += "." + p.Action
+	}
+	switch e.Name {
+	case "push":
+		e.Push = p.push()
+	case "issue_comment.created":
+		e.Comment = p.comment()
+	}
+	return e, nil
+}
+
+// payload is the part of GitHub's webhooks that is read: see the schemas
+// webhook-push and webhook-issue-comment-created of its REST description.
+type payload struct {
+	Action     string `json:"action"`
+	Ref        string `json:"ref"`
+	After      string `json:"after"`
+	Deleted    bool   `json:"deleted"`
+	Repository struct {
+		FullName string `json:"full_name"`
+		HTMLURL  string `json:"html_url"`
+	} `json:"repository"`
+	Sender payloadAccount `json:"sender"`
+	Pusher struct {
+		Name string `json:"name"`
+	} `json:"pusher"`
+	Issue struct {
+		Number      int       `json:"number"`
+		PullRequest *struct{} `json:"pull_request"`
+	} `json:"issue"`
+	Comment struct {
+		ID        int64          `json:"id"`
+		Body      string         `json:"body"`
+		HTMLURL   string         `json:"html_url"`
+		User      payloadAccount `json:"user"`
+		CreatedAt time.Time      `json:"created_at"`
+	} `json:"comment"`
+}
+
+type payloadAccount struct {
+	ID    int64  `json:"id"`
+	Login string `json:"login"`
+	Type  string `json:"type"`
+}
+
+func (p *payload) push() *Push {
+	branch, isBranch := strings.CutPrefix(p.Ref, "refs/heads/")
+	if !isBranch || p.Deleted || !commitHash.MatchString(p.After) || strings.Trim(p.After, "0") == "" {
+		return nil
+	}
+	actor := p.Sender.Login
+	if actor == "" { // pushes with a deploy key have no sender
+		actor = p.Pusher.Name
+	}
+	return &Push{
+		Repository: p.Repository.FullName,
+		Branch:     branch,
+		Commit:     p.After,
+		Actor:      actor,
+		URL:        p.Repository.HTMLURL + "/commit/" + p.After,
+	}
+}
+
+func (p *payload) comment() *Comment {
+	if p.Issue.PullRequest == nil {
+		return nil
+	}
+	return &Comment{
+		ID:          p.Comment.ID,
+		Repository:  p.Repository.FullName,
+		PullRequest: p.Issue.Number,
+		Body:        p.Comment.Body,
+		URL:         p.Comment.HTMLURL,
+		Author:      Account(p.Comment.User),
+		Sender:      Account(p.Sender),
+		WrittenAt:   p.Comment.CreatedAt,
+	}
+}

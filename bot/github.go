@@ -1,0 +1,268 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bradleyfalzon/ghinstallation/v2"
+	"github.com/gofri/go-github-ratelimit/v2/github_ratelimit"
+	"github.com/gofri/go-github-ratelimit/v2/github_ratelimit/github_secondary_ratelimit"
+	"github.com/google/go-github/v60/github"
+)
+
+// defaultCallTimeout bounds one call to GitHub; its own servers give up on a
+// request after 10 s (GitHub docs, "Troubleshooting the REST API").
+const defaultCallTimeout = 10 * time.Second
+
+// longestSleep is how long a call waits by itself when GitHub says that it is
+// asked too fast; what must wait longer is an error, and its caller comes back.
+const longestSleep = 5 * time.Second
+
+// GitHubConfig says which GitHub, and as which App.
+type GitHubConfig struct {
+	// URL of GitHub as people type it. Default: https://github.com. Any other is
+	// taken for a GitHub Enterprise Server, whose API is under /api/v3.
+	URL string
+	// AppID of the GitHub App.
+	AppID int64
+	// PrivateKey of the App, in PEM.
+	PrivateKey []byte
+	// Transport below authentication. Default: http.DefaultTransport.
+	Transport http.RoundTripper
+	// CallTimeout bounds one call. Default: 10 s.
+	CallTimeout time.Duration
+}
+
+// GitHub is the App's client: every repository is asked with the token of the
+// installation that has it. All methods may be called concurrently, and take
+// repositories as owner/name.
+type GitHub struct {
+	appID   int64
+	base    string // of the API, without a final slash
+	timeout time.Duration
+	apps    *ghinstallation.AppsTransport
+	app     *github.Client // speaks as the App itself
+	plain   *http.Client   // speaks as nobody, for addresses that carry their own token
+
+	mu      sync.Mutex
+	clients map[string]*github.Client // by repository in lower case; forgotten when the installation refuses
+	slug    string                    // of the App; empty until asked
+}
+
+// NewGitHub checks a configuration. It does not call GitHub.
+func NewGitHub(cfg GitHubConfig) (*GitHub, error) {
+	base, err := apiURL(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.AppID <= 0 {
+		return nil, errors.New("--github-app-id (TURNOUT_GITHUB_APP_ID): the App's numeric id is missing")
+	}
+	transport := cfg.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	limited := github_ratelimit.NewSecondaryLimiter(rewind{transport},
+		github_secondary_ratelimit.WithSingleSleepLimit(longestSleep, nil))
+	apps, err := ghinstallation.NewAppsTransport(limited, cfg.AppID, cfg.PrivateKey)
+	if err != nil {
+		return nil, fmt.Errorf("--github-private-key-file (TURNOUT_GITHUB_PRIVATE_KEY_FILE): reading the App's key: %w", err)
+	}
+	apps.BaseURL = base
+	g := &GitHub{
+		appID: cfg.AppID, base: base, timeout: cfg.CallTimeout, apps: apps,
+		plain: &http.Client{Transport: transport}, clients: map[string]*github.Client{},
+	}
+	if g.timeout <= 0 {
+		g.timeout = defaultCallTimeout
+	}
+	if g.app, err = g.newClient(apps); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// apiURL turns the address that people type into that of the REST API.
+func apiURL(typed string) (string, error) {
+	if typed == "" {
+		typed = "https://github.com"
+	}
+	u, err := url.Parse(strings.TrimSuffix(typed, "/"))
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return "", fmt.Errorf("--github-url (TURNOUT_GITHUB_URL): %q is not an address such as https://github.com", typed)
+	}
+	switch {
+	case u.Host == "github.com" || u.Host == "api.github.com":
+		return "https://api.github.com", nil
+	case strings.HasSuffix(u.Path, "/api/v3"):
+		return u.String(), nil
+	}
+	return u.String() + "/api/v3", nil
+}
+
+func (g *GitHub) newClient(transport http.RoundTripper) (*github.Client, error) {
+	c := github.NewClient(&http.Client{Transport: transport})
+	base, err := url.Parse(g.base + "/")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the API's address %s: %w", g.base, err)
+	}
+	c.BaseURL = base
+	c.UserAgent = "turnout"
+	return c, nil
+}
+
+// rewind gives a request that is sent again its body again.
+type rewind struct{ base http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (r rewind) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.GetBody == nil {
+		return r.base.RoundTrip(req)
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return nil, fmt.Errorf("rewinding the request's body: %w", err)
+	}
+	again := req.Clone(req.Context())
+	again.Body = body
+	return r.base.RoundTrip(again)
+}
+
+// repo is a repository with the client that may ask about it.
+type repo struct {
+	*github.Client
+	owner, name string
+}
+
+// path returns an API path below the repository.
+func (r repo) path(format string, args ...any) string {
+	return fmt.Sprintf("repos/%s/%s/", r.owner, r.name) + fmt.Sprintf(format, args...)
+}
+
+// do asks below the repository and decodes the answer into out, if it is not nil.
+func (r repo) do(ctx context.Context, method, path string, in, out any) (*github.Response, error) {
+	req, err := r.NewRequest(method, path, in)
+	if err != nil {
+		return nil, fmt.Errorf("making the request: %w", err)
+	}
+	return r.Do(ctx, req, out)
+}
+
+// call runs fn with a repository's client under the timeout of one call, and
+// says what was attempted when it fails.
+func (g *GitHub) call(ctx context.Context, repository, what string, fn func(context.Context, repo) error) error {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	r, err := g.repo(ctx, repository)
+	if err == nil {
+		err = fn(ctx, r)
+	}
+	if err == nil {
+		return nil
+	}
+	if refused := (*ghinstallation.HTTPError)(nil); errors.As(err, &refused) {
+		// The App may have been installed anew, under another id.
+		g.forget(repository)
+	}
+	return fmt.Errorf("%s of %s: %w", what, repository, err)
+}
+
+// repo returns the client of the installation that has a repository.
+func (g *GitHub) repo(ctx context.Context, repository string) (repo, error) {
+	owner, name, found := strings.Cut(repository, "/")
+	if !found || owner == "" || name == "" || strings.ContainsAny(name, "/?#%") {
+		return repo{}, fmt.Errorf("repository %q is not owner/name", repository)
+	}
+	g.mu.Lock()
+	c := g.clients[strings.ToLower(repository)]
+	g.mu.Unlock()
+	if c != nil {
+		return repo{c, owner, name}, nil
+	}
+	in, _, err := g.app.Apps.FindRepositoryInstallation(ctx, owner, name)
+	if isStatus(err, http.StatusNotFound) {
+		return repo{}, fmt.Errorf("the App is not installed on %s: install it there, or give its installation that repository: %w", repository, err)
+	}
+	if err != nil {
+		return repo{}, fmt.Errorf("looking for the App's installation: %w", err)
+	}
+	if c, err = g.newClient(ghinstallation.NewFromAppsTransport(g.apps, in.GetID())); err != nil {
+		return repo{}, err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clients[strings.ToLower(repository)] = c
+	return repo{c, owner, name}, nil
+}
+
+func (g *GitHub) forget(repository string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.clients, strings.ToLower(repository))
+}
+
+// botLogin returns the login under which the App writes.
+func (g *GitHub) botLogin(ctx context.Context) (string, error) {
+	g.mu.Lock()
+	slug := g.slug
+	g.mu.Unlock()
+	if slug == "" {
+		ctx, cancel := context.WithTimeout(ctx, g.timeout)
+		defer cancel()
+		app, _, err := g.app.Apps.Get(ctx, "")
+		if err != nil {
+			return "", fmt.Errorf("asking GitHub for the App's own name: %w", err)
+		}
+		slug = app.GetSlug()
+		g.mu.Lock()
+		g.slug = slug
+		g.mu.Unlock()
+	}
+	return slug + "[bot]", nil
+}
+
+// isStatus reports whether GitHub answered with an HTTP status.
+func isStatus(err error, status int) bool {
+	answer := (*github.ErrorResponse)(nil)
+	return errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode == status
+}
+
+// retryAfter returns how long GitHub wants to be left alone, if err says so.
+func retryAfter(err error, now time.Time) (time.Duration, bool) {
+	if primary := (*github.RateLimitError)(nil); errors.As(err, &primary) {
+		return max(time.Second, primary.Rate.Reset.Sub(now)), true
+	}
+	if secondary := (*github.AbuseRateLimitError)(nil); errors.As(err, &secondary) {
+		// At least a minute if GitHub does not say (GitHub docs, "Rate limits for
+		// the REST API").
+		return max(time.Second, orMinute(secondary.RetryAfter)), true
+	}
+	return 0, false
+}
+
+func orMinute(d *time.Duration) time.Duration {
+	if d == nil {
+		return time.Minute
+	}
+	return *d
+}
+
+// refusedForGood reports whether GitHub refused something that asking again will
+// not change.
+func refusedForGood(err error) bool {
+	answer := (*github.ErrorResponse)(nil)
+	if !errors.As(err, &answer) || answer.Response == nil {
+		return false
+	}
+	switch answer.Response.StatusCode {
+	case http.StatusForbidden, http.StatusNotFound, http.StatusGone, http.StatusUnprocessableEntity:
+		return true
+	}
+	return false
+}

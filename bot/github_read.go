@@ -1,0 +1,148 @@
+package bot
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// PullRequest is what the bot needs to know of a pull request.
+type PullRequest struct {
+	Number int
+	URL    string
+	Base   string // the branch it merges into
+	Merged bool
+	// MergeCommit is the commit on the base branch that merging made: of a merge,
+	// a squash, or the last one of a rebase. Empty unless merged.
+	MergeCommit string
+}
+
+// Order is where a commit stands against another one in history.
+type Order string
+
+// Where a commit stands against another one.
+const (
+	OrderUnknown  Order = ""         // one of them is not known
+	OrderSame     Order = "same"     // they are one
+	OrderNewer    Order = "newer"    // it contains the other one
+	OrderOlder    Order = "older"    // the other one contains it
+	OrderDiverged Order = "diverged" // neither contains the other
+)
+
+// Permissions of a collaborator, as the REST API names them: maintain counts as
+// write, triage as read.
+const (
+	permissionAdmin = "admin"
+	permissionWrite = "write"
+	permissionNone  = "none"
+)
+
+// Permission asks what somebody may do in a repository, now.
+func (g *GitHub) Permission(ctx context.Context, repository, login string) (string, error) {
+	permission := permissionNone
+	err := g.call(ctx, repository, "asking for the permission of "+login, func(ctx context.Context, r repo) error {
+		level, _, err := r.Repositories.GetPermissionLevel(ctx, r.owner, r.name, login)
+		if isStatus(err, http.StatusNotFound) { // not even a user
+			return nil
+		}
+		if err == nil {
+			permission = level.GetPermission()
+		}
+		return err
+	})
+	return permission, err
+}
+
+// PullRequest reads a pull request.
+func (g *GitHub) PullRequest(ctx context.Context, repository string, number int) (PullRequest, error) {
+	var out PullRequest
+	err := g.call(ctx, repository, "reading a pull request", func(ctx context.Context, r repo) error {
+		pr, _, err := r.PullRequests.Get(ctx, r.owner, r.name, number)
+		if err == nil {
+			out = ownPullRequest(pr)
+		}
+		return err
+	})
+	return out, err
+}
+
+// PullRequestsOf lists the merged pull requests that brought a commit to a
+// branch. A commit that GitHub does not know has none.
+func (g *GitHub) PullRequestsOf(ctx context.Context, repository, commit, branch string) ([]PullRequest, error) {
+	var out []PullRequest
+	err := g.call(ctx, repository, "listing the pull requests of a commit", func(ctx context.Context, r repo) error {
+		list, _, err := r.PullRequests.ListPullRequestsWithCommit(ctx, r.owner, r.name, commit, &github.ListOptions{PerPage: 100})
+		if isStatus(err, http.StatusNotFound) || isStatus(err, http.StatusUnprocessableEntity) {
+			return nil
+		}
+		for _, pr := range list {
+			if own := ownPullRequest(pr); own.Merged && own.Base == branch {
+				out = append(out, own)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// ownPullRequest decodes a pull request. A list carries merged_at, but not
+// merged; and before the merge, merge_commit_sha is a test merge of no meaning.
+func ownPullRequest(pr *github.PullRequest) PullRequest {
+	out := PullRequest{
+		Number: pr.GetNumber(), URL: pr.GetHTMLURL(), Base: pr.GetBase().GetRef(),
+		Merged: pr.GetMerged() || pr.MergedAt != nil,
+	}
+	if out.Merged {
+		out.MergeCommit = pr.GetMergeCommitSHA()
+	}
+	return out
+}
+
+// Head returns the commit that a branch points at, or "" if there is no such
+// branch.
+func (g *GitHub) Head(ctx context.Context, repository, branch string) (string, error) {
+	var head string
+	err := g.call(ctx, repository, "reading a branch", func(ctx context.Context, r repo) error {
+		var answer struct {
+			Commit struct {
+				SHA string `json:"sha"`
+			} `json:"commit"`
+		}
+		_, err := r.do(ctx, http.MethodGet, r.path("branches/%s", url.PathEscape(branch)), nil, &answer)
+		if isStatus(err, http.StatusNotFound) {
+			return nil
+		}
+		head = answer.Commit.SHA
+		return err
+	})
+	return head, err
+}
+
+// Order tells where a commit stands against another one. Commits that GitHub
+// does not know stand nowhere: OrderUnknown.
+func (g *GitHub) Order(ctx context.Context, repository, commit, against string) (Order, error) {
+	switch {
+	case commit == "" || against == "":
+		return OrderUnknown, nil
+	case commit == against:
+		return OrderSame, nil
+	}
+	order := OrderUnknown
+	err := g.call(ctx, repository, "comparing two commits", func(ctx context.Context, r repo) error {
+		answer, _, err := r.Repositories.CompareCommits(ctx, r.owner, r.name, against, commit, &github.ListOptions{PerPage: 1})
+		if isStatus(err, http.StatusNotFound) {
+			return nil
+		}
+		order = compareStatus[answer.GetStatus()]
+		return err
+	})
+	return order, err
+}
+
+// compareStatus translates GitHub's word for where the head stands against the
+// base.
+var compareStatus = map[string]Order{
+	"identical": OrderSame, "ahead": OrderNewer, "behind": OrderOlder, "diverged": OrderDiverged,
+}

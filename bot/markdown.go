@@ -1,0 +1,108 @@
+package bot
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Texts that come from outside (log lines, answers of pods, messages of
+// Kubernetes, names) may hold anything. Every one of them goes through plain,
+// code or fence before it stands in a comment, so that it can neither break out
+// of its place nor mention anybody.
+
+// zeroWidth keeps GitHub from linking a name or a number: mentions and
+// references are made after entities are decoded, so an entity alone would not.
+const zeroWidth = "&#8203;"
+
+// plainEscapes makes every character that means something in Markdown or HTML
+// mean itself.
+var plainEscapes = strings.NewReplacer(
+	"@", "@"+zeroWidth, "#", "&#35;"+zeroWidth, "GH-", "GH"+zeroWidth+"-", "://", "&#58;//", "www.", "www&#46;",
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;",
+	"[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "$", "&#36;",
+)
+
+// plain shows a text as running text, on one line.
+func plain(s string) string {
+	return plainEscapes.Replace(oneLine(s))
+}
+
+// code shows a text as a code span, on one line. A bar would end a table's cell
+// even there, so it is shown by a broken one.
+func code(s string) string {
+	s = strings.ReplaceAll(oneLine(s), "|", "¦")
+	if s == "" {
+		return ""
+	}
+	mark := strings.Repeat("`", longestRun(s)+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return mark + s + mark
+}
+
+// fence shows a text as a code block whose fence is longer than any run of
+// backticks in it.
+func fence(s string) string {
+	s = printable(s, true)
+	mark := strings.Repeat("`", max(3, longestRun(s)+1))
+	return mark + "text\n" + strings.Trim(s, "\n") + "\n" + mark
+}
+
+// longestRun counts the backticks of the longest run.
+func longestRun(s string) int {
+	longest, run := 0, 0
+	for _, c := range s {
+		if c != '`' {
+			run = 0
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// oneLine joins the lines of a text and takes out what cannot be printed.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(printable(s, false)), " ")
+}
+
+// printable takes out what cannot be printed: control characters, broken UTF-8,
+// and the marks that turn the direction of writing and so make a text look like
+// another one.
+func printable(s string, lines bool) string {
+	s = strings.ReplaceAll(s, "\r\n", "\n")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' && lines, r == '\t':
+			return r
+		case r == '\n', r == '\r', r == '\u2028', r == '\u2029':
+			return ' '
+		case r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// truncate shortens a text to a number of characters.
+func truncate(s string, most int) string {
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most-1]) + "…"
+}
+
+// tail keeps the end of a text, whole lines of it, at most so many bytes.
+func tail(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	s = s[len(s)-most:]
+	if _, rest, found := strings.Cut(s, "\n"); found {
+		s = rest
+	}
+	return "…\n" + strings.ToValidUTF8(s, "")
+}

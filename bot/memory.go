@@ -1,0 +1,95 @@
+package bot
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// memoryLife bounds how long what this process wrote is believed over what it
+// reads: a watch may lag that much, but after it somebody else may have written.
+const memoryLife = time.Minute
+
+// memory is what was published lately by this process, since the record may be
+// read through a cache that lags behind its own writes. The zero value is ready.
+type memory struct {
+	mu   sync.Mutex
+	last map[releaseID]remembered
+}
+
+type remembered struct {
+	status *v1alpha1.GitHubStatus
+	at     time.Time
+	doubt  bool // something was sent after it, and its outcome is not known
+}
+
+// latest returns a release's status.github as it was written last, never nil.
+func (m *memory) latest(rel *v1alpha1.Release) *v1alpha1.GitHubStatus {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r, found := m.last[rel.UID]; found && time.Since(r.at) < memoryLife {
+		return r.status.DeepCopy()
+	}
+	if rel.Status.GitHub == nil {
+		return &v1alpha1.GitHubStatus{}
+	}
+	return rel.Status.GitHub.DeepCopy()
+}
+
+// keep remembers what was recorded, and forgets what is old.
+func (m *memory) keep(uid releaseID, status *v1alpha1.GitHubStatus) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.last == nil {
+		m.last = map[releaseID]remembered{}
+	}
+	for other, r := range m.last {
+		if time.Since(r.at) >= memoryLife {
+			delete(m.last, other)
+		}
+	}
+	m.last[uid] = remembered{status: status.DeepCopy(), at: time.Now()}
+}
+
+// sure reports whether this process knows what GitHub shows of a release.
+func (m *memory) sure(uid releaseID) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, found := m.last[uid]
+	return found && !r.doubt && time.Since(r.at) < memoryLife
+}
+
+// doubt notes that something is about to be sent.
+func (m *memory) doubt(uid releaseID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r, found := m.last[uid]; found {
+		r.doubt = true
+		m.last[uid] = r
+	}
+}
+
+// locks hold one lock an application. The zero value is ready.
+type locks struct {
+	mu  sync.Mutex
+	all map[types.NamespacedName]*sync.Mutex
+}
+
+// lock takes the lock of an application and returns how to give it back.
+func (l *locks) lock(app types.NamespacedName) (unlock func()) {
+	l.mu.Lock()
+	if l.all == nil {
+		l.all = map[types.NamespacedName]*sync.Mutex{}
+	}
+	mine := l.all[app]
+	if mine == nil {
+		mine = &sync.Mutex{}
+		l.all[app] = mine
+	}
+	l.mu.Unlock()
+	mine.Lock()
+	return mine.Unlock
+}

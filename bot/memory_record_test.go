@@ -1,0 +1,193 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// memoryRecord is a record that behaves like Kubernetes: names are unique, UIDs
+// are given once, approval and cancel are set once, readers get copies.
+type memoryRecord struct {
+	mu       sync.Mutex
+	apps     map[types.NamespacedName]*v1alpha1.BlueGreen
+	granted  map[string]bool // namespaces
+	releases []*v1alpha1.Release
+	writes   int // of anything
+
+	// down makes every call fail. before and after fail one write: the nth one
+	// counted from 1, without or with its effect.
+	down          bool
+	before, after int
+}
+
+var errDown = fmt.Errorf("kubernetes does not answer")
+
+func newRecord() *memoryRecord {
+	return &memoryRecord{apps: map[types.NamespacedName]*v1alpha1.BlueGreen{}, granted: map[string]bool{}}
+}
+
+// add stores an application in a granted namespace.
+func (m *memoryRecord) add(app v1alpha1.BlueGreen) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.apps[types.NamespacedName{Namespace: app.Namespace, Name: app.Name}] = app.DeepCopy()
+	m.granted[app.Namespace] = true
+}
+
+// change edits a release's status as the deployer does.
+func (m *memoryRecord) change(name string, fn func(*v1alpha1.Release)) *v1alpha1.Release {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, rel := range m.releases {
+		if rel.Name == name {
+			fn(rel)
+			return rel.DeepCopy()
+		}
+	}
+	panic("no release " + name)
+}
+
+// write counts a write and says whether it fails, and with effect or without.
+func (m *memoryRecord) write(effect func() error) error {
+	m.writes++
+	if m.down || m.writes == m.before {
+		return errDown
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	if m.writes == m.after {
+		return errDown
+	}
+	return nil
+}
+
+func (m *memoryRecord) Applications(_ context.Context, repository string) ([]v1alpha1.BlueGreen, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return nil, errDown
+	}
+	var found []v1alpha1.BlueGreen
+	for key, app := range m.apps {
+		if m.granted[key.Namespace] && strings.EqualFold(app.Spec.Repository, repository) {
+			found = append(found, *app.DeepCopy())
+		}
+	}
+	slices.SortFunc(found, func(a, b v1alpha1.BlueGreen) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+func (m *memoryRecord) Application(_ context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return nil, errDown
+	}
+	if app := m.apps[key]; app != nil {
+		return app.DeepCopy(), nil
+	}
+	return nil, bot.ErrNotFound
+}
+
+func (m *memoryRecord) Releases(_ context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return nil, errDown
+	}
+	var found []v1alpha1.Release
+	for _, rel := range slices.Backward(m.releases) {
+		if rel.Namespace == app.Namespace && rel.Spec.Application == app.Name {
+			found = append(found, *rel.DeepCopy())
+		}
+	}
+	return found, nil
+}
+
+func (m *memoryRecord) find(key types.NamespacedName) *v1alpha1.Release {
+	for _, rel := range m.releases {
+		if rel.Namespace == key.Namespace && rel.Name == key.Name {
+			return rel
+		}
+	}
+	return nil
+}
+
+func (m *memoryRecord) Submit(_ context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		return nil, false, errDown
+	}
+	if stored := m.find(types.NamespacedName{Namespace: rel.Namespace, Name: rel.Name}); stored != nil {
+		if !v1alpha1.SameRequest(stored, rel) {
+			return nil, false, bot.ErrIdentity
+		}
+		return stored.DeepCopy(), false, nil
+	}
+	stored := rel.DeepCopy()
+	err := m.write(func() error {
+		stored.UID = types.UID(fmt.Sprintf("uid-%d", len(m.releases)+1))
+		stored.CreationTimestamp = metav1.NewTime(time.Now())
+		m.releases = append(m.releases, stored)
+		return nil
+	})
+	return stored.DeepCopy(), true, err
+}
+
+func (m *memoryRecord) Approve(_ context.Context, key types.NamespacedName, a v1alpha1.Approval) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.write(func() error {
+		rel := m.find(key)
+		switch {
+		case rel == nil:
+			return bot.ErrNotFound
+		case rel.Spec.Approval != nil:
+			return bot.ErrSet
+		}
+		rel.Spec.Approval = &a
+		return nil
+	})
+}
+
+func (m *memoryRecord) Cancel(_ context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.write(func() error {
+		rel := m.find(key)
+		switch {
+		case rel == nil:
+			return bot.ErrNotFound
+		case rel.Spec.Cancel != nil:
+			return bot.ErrSet
+		}
+		rel.Spec.Cancel = &c
+		return nil
+	})
+}
+
+func (m *memoryRecord) PublishGitHub(_ context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.write(func() error {
+		stored := m.find(types.NamespacedName{Namespace: rel.Namespace, Name: rel.Name})
+		if stored == nil || stored.UID != rel.UID {
+			return bot.ErrNotFound
+		}
+		stored.Status.GitHub = s.DeepCopy()
+		return nil
+	})
+}

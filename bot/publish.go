@@ -1,0 +1,244 @@
+package bot
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// defaultGrace is how long a deployment that may or may not have been created is
+// waited for before it is looked for: what was just written may not be listed
+// yet.
+const defaultGrace = 10 * time.Second
+
+// pullRequestLag is how long after a push GitHub may still not know which pull
+// requests it merged; within it, none is asked about again.
+const pullRequestLag = 15 * time.Second
+
+// Publisher makes GitHub look like the record. It is level-triggered: call
+// Publish whenever a release changed, twice if in doubt. Only the leader may run
+// one; within it, each application is published by one caller at a time.
+type Publisher struct {
+	GitHub *GitHub
+	Record Record
+	// Web is GitHub's address for people. Default: https://github.com.
+	Web string
+	// Grace after a creation of unknown outcome. Default: 10 s.
+	Grace time.Duration
+	Log   *slog.Logger
+
+	locks  locks
+	memory memory
+}
+
+// Publish makes GitHub show what the record says of a release: its deployment
+// and state, the earlier deployments that it leaves behind, the comment on each
+// of its pull requests, and the reaction on the command that asked for it.
+//
+// again, if positive, is when it wants to be called again, though nothing
+// changes. After an error nothing is lost: what was done is recorded or will be
+// found, and the next call does the rest.
+func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again time.Duration, err error) {
+	defer p.locks.lock(appKey(rel))()
+	app, err := p.granted(ctx, rel)
+	if err != nil || app == nil {
+		return 0, err
+	}
+	releases, err := p.Record.Releases(ctx, appKey(rel))
+	if err != nil {
+		return 0, fmt.Errorf("listing the releases of %s: %w", appKey(rel), err)
+	}
+	t := p.newThread(app, releases, rel)
+	if t == nil {
+		return 0, nil // deleted since
+	}
+	err = t.publish(ctx)
+	if wait, limited := retryAfter(err, time.Now()); limited {
+		p.Log.Warn("github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
+		return wait, nil
+	}
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil // deleted since
+	}
+	return t.again, err
+}
+
+// granted returns the application of a release, nil without the grant: anybody
+// who may write a Release must not thereby speak in any repository.
+func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, error) {
+	app, err := p.Record.Application(ctx, appKey(rel))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the application %s: %w", appKey(rel), err)
+	}
+	apps, err := p.Record.Applications(ctx, app.Spec.Repository)
+	if err != nil {
+		return nil, fmt.Errorf("reading the applications of %s: %w", app.Spec.Repository, err)
+	}
+	for i := range apps {
+		if apps[i].Namespace == app.Namespace && apps[i].Name == app.Name {
+			return &apps[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// thread is one call of Publish: a release among those of its application.
+type thread struct {
+	*Publisher
+	app      *v1alpha1.BlueGreen
+	releases []v1alpha1.Release // newest first, with what was published last
+	rel      *v1alpha1.Release  // one of them
+	again    time.Duration
+}
+
+func (p *Publisher) newThread(app *v1alpha1.BlueGreen, releases []v1alpha1.Release, rel *v1alpha1.Release) *thread {
+	t := &thread{Publisher: p, app: app, releases: slices.Clone(releases)}
+	for i := range t.releases {
+		r := &t.releases[i]
+		r.Status.GitHub = p.memory.latest(r)
+		if r.UID == rel.UID {
+			t.rel = r
+		}
+	}
+	return t
+}
+
+// publish does what is missing, the Deployments tab first. What fails does not
+// keep the rest from being tried.
+func (t *thread) publish(ctx context.Context) error {
+	if t.rel.Status.GitHub.Published == t.digest() {
+		return nil
+	}
+	var errs []error
+	for _, do := range []func(context.Context) error{t.findPullRequests, t.deployments, t.comments, t.react} {
+		if err := do(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) > 0 || t.again > 0 {
+		return errors.Join(errs...)
+	}
+	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Published = t.digest() })
+}
+
+// record changes status.github of a release, durably, then in memory.
+func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(*v1alpha1.GitHubStatus)) error {
+	next := rel.Status.GitHub.DeepCopy()
+	change(next)
+	if err := t.Record.PublishGitHub(ctx, rel, *next); err != nil {
+		return fmt.Errorf("recording what was published of %s: %w", rel.Name, err)
+	}
+	rel.Status.GitHub = next
+	t.memory.keep(rel.UID, next)
+	return nil
+}
+
+// digest of everything that the release's publication depends on.
+func (t *thread) digest() string {
+	var parts []any
+	parts = append(parts, t.wanted(t.rel), reactionOf(t.rel))
+	for _, number := range t.rel.Status.GitHub.PullRequests {
+		_, body := t.body(number)
+		parts = append(parts, number, body)
+	}
+	return digestOf(parts...)
+}
+
+// findPullRequests asks once which pull requests a release belongs to.
+func (t *thread) findPullRequests(ctx context.Context) error {
+	if t.rel.Status.GitHub.PullRequestsKnown {
+		return nil
+	}
+	commit := v1alpha1.Version{}
+	if d := t.rel.Spec.Deploy; d != nil {
+		commit.Commit = d.Commit
+	} else if r := t.rel.Spec.Rollback; r != nil {
+		commit = r.From
+	}
+	var numbers []int
+	if commit.Commit != "" {
+		list, err := t.GitHub.PullRequestsOf(ctx, t.app.Spec.Repository, commit.Commit, t.app.Spec.Branch)
+		if err != nil {
+			return err
+		}
+		for _, pr := range list {
+			numbers = append(numbers, pr.Number)
+		}
+	}
+	if number := t.rel.Spec.Cause.PullRequest; number != 0 {
+		numbers = append(numbers, number)
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	if age := time.Since(t.rel.CreationTimestamp.Time); len(numbers) == 0 && age < pullRequestLag {
+		t.again = pullRequestLag - age
+		return nil
+	}
+	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) {
+		s.PullRequests, s.PullRequestsKnown = numbers, true
+	})
+}
+
+// reactionOf returns the reaction that the command which asked for a release
+// should carry; empty while it is under way, or if no comment asked.
+func reactionOf(rel *v1alpha1.Release) string {
+	switch {
+	case rel.Spec.Cause.CommentID == 0 || !rel.Status.Phase.Finished():
+		return ""
+	case rel.Status.Phase == v1alpha1.ReleaseSucceeded:
+		return reactionDone
+	}
+	return reactionRefused
+}
+
+// react shows on the command how it ended. It is decoration: a failure is logged
+// and tried again with the next change only.
+func (t *thread) react(ctx context.Context) error {
+	want := reactionOf(t.rel)
+	if want == "" || t.rel.Status.GitHub.Reaction == want {
+		return nil
+	}
+	comment := t.rel.Spec.Cause.CommentID
+	if err := t.GitHub.React(ctx, t.app.Spec.Repository, comment, want); err != nil {
+		t.Log.Info("reaction not set", "release", t.rel.Name, "error", err)
+		return nil
+	}
+	if err := t.GitHub.Unreact(ctx, t.app.Spec.Repository, comment, reactionSeen); err != nil {
+		t.Log.Info("reaction not taken back", "release", t.rel.Name, "error", err)
+	}
+	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Reaction = want })
+}
+
+// digestOf hashes values, in order.
+func digestOf(parts ...any) string {
+	raw, err := json.Marshal(parts)
+	if err != nil { // plain strings and numbers always encode
+		panic(fmt.Sprintf("bot: encoding a digest: %v", err))
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:16])
+}
+
+// timestamp is now, as the record keeps it.
+func timestamp() *metav1.Time {
+	now := metav1.Now()
+	return &now
+}
+
+// releaseID is what a release is remembered by.
+type releaseID = types.UID

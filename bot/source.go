@@ -1,0 +1,87 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/google/go-github/v60/github"
+)
+
+// ErrNoFile: the repository has no such file at that commit. Asking again will
+// not help.
+var ErrNoFile = errors.New("no such file in the repository at that commit")
+
+// maxFile is the size up to which GitHub sends a file's content with its
+// metadata, in bytes (REST docs, "Get repository content").
+const maxFile = 1 << 20
+
+// Source reads repositories through GitHub. It fills what the deployer needs to
+// know of them.
+type Source struct {
+	GitHub *GitHub
+}
+
+// File returns a file at a commit, or [ErrNoFile]; at most 1 MB.
+func (s Source) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
+	var content []byte
+	err := s.GitHub.call(ctx, repository, fmt.Sprintf("reading %s at %s", path, commit), func(ctx context.Context, r repo) error {
+		file, _, _, err := r.Repositories.GetContents(ctx, r.owner, r.name, path, &github.RepositoryContentGetOptions{Ref: commit})
+		switch {
+		case isStatus(err, http.StatusNotFound):
+			return ErrNoFile
+		case err != nil:
+			return err
+		case file == nil || file.GetType() != "file":
+			return fmt.Errorf("it is not a file: %w", ErrNoFile)
+		case file.GetSize() > maxFile:
+			return fmt.Errorf("it has %d bytes, and GitHub sends at most %d", file.GetSize(), maxFile)
+		}
+		text, err := file.GetContent()
+		content = []byte(text)
+		return err
+	})
+	return content, err
+}
+
+// Archive returns the tree of a commit as a gzipped tar, whose single top
+// directory GitHub names. The caller closes it; ctx bounds the reading too.
+func (s Source) Archive(ctx context.Context, repository, commit string) (io.ReadCloser, error) {
+	var address *url.URL
+	err := s.GitHub.call(ctx, repository, "asking for the archive of "+commit, func(ctx context.Context, r repo) error {
+		var err error
+		address, _, err = r.Repositories.GetArchiveLink(ctx, r.owner, r.name, github.Tarball, &github.RepositoryContentGetOptions{Ref: commit}, 2)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The address carries a token of its own, so it is asked without ours and
+	// must not be logged.
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("making the request for the archive of %s at %s: the address is malformed", repository, commit)
+	}
+	resp, err := s.GitHub.plain.Do(req)
+	if hidden := (*url.Error)(nil); errors.As(err, &hidden) {
+		err = hidden.Err // without the address
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fetching the archive of %s at %s: %w", repository, commit, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		_ = resp.Body.Close()
+		return nil, fmt.Errorf("fetching the archive of %s at %s: %s", repository, commit, resp.Status)
+	}
+	return resp.Body, nil
+}
+
+// IsAncestor reports whether descendant contains ancestor; a commit contains
+// itself. Commits that GitHub does not know contain nothing.
+func (s Source) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {
+	order, err := s.GitHub.Order(ctx, repository, descendant, ancestor)
+	return order == OrderSame || order == OrderNewer, err
+}

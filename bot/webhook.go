@@ -1,0 +1,143 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// maxBody is GitHub's own cap of a webhook's payload, in bytes (GitHub docs,
+// "Webhook events and payloads").
+const maxBody = 25 << 20
+
+// webhookBudget is how long GitHub waits for an answer before it counts a
+// delivery as failed (GitHub docs, "Best practices for using webhooks"), less
+// what the way back takes.
+const webhookBudget = 9 * time.Second
+
+// Webhook answers GitHub's deliveries: verify, decode, hand to Handle, and only
+// then 202. What Handle did not make durable is answered 503, and the [Sweep]
+// recovers it, since GitHub never delivers again by itself.
+//
+// It never logs anything of a body.
+type Webhook struct {
+	// Secrets that a signature may be made with.
+	Secrets Secrets
+	// Handle makes an event durable. An error means that it did not.
+	Handle func(ctx context.Context, e Event) error
+	// Log gets one line a delivery.
+	Log *slog.Logger
+	// Answered, if set, is told every answer: the event's name (empty before the
+	// signature was verified) and the HTTP status.
+	Answered func(event string, status int)
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	log := h.Log.With("delivery", logSafe(r.Header.Get("X-GitHub-Delivery")))
+	event := ""
+	answer := func(status int, text string) {
+		if h.Answered != nil {
+			h.Answered(event, status)
+		}
+		http.Error(w, text, status)
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			log.Error("webhook panicked", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			answer(http.StatusInternalServerError, "internal error")
+		}
+	}()
+	body, refused := h.read(w, r)
+	if refused != nil {
+		log.Info("webhook refused", "status", refused.status, "reason", refused.text)
+		answer(refused.status, refused.text)
+		return
+	}
+	event = knownEvent(r.Header.Get("X-GitHub-Event"))
+	e, err := Decode(r.Header.Get("X-GitHub-Event"), r.Header.Get("X-GitHub-Delivery"), body)
+	if err != nil {
+		log.Info("webhook refused", "status", http.StatusBadRequest, "reason", "its JSON does not decode")
+		answer(http.StatusBadRequest, "the payload does not decode")
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), webhookBudget)
+	defer cancel()
+	if err := h.handle(ctx, log, e); err != nil {
+		log.Warn("webhook not handled", "event", logSafe(e.Name), "error", err)
+		answer(http.StatusServiceUnavailable, "not recorded; it will be swept up later")
+		return
+	}
+	answer(http.StatusAccepted, "accepted")
+}
+
+func (h *Webhook) handle(ctx context.Context, log *slog.Logger, e Event) error {
+	if e.Push == nil && e.Comment == nil {
+		log.Debug("webhook does not concern us", "event", logSafe(e.Name))
+		return nil
+	}
+	if err := h.Handle(ctx, e); err != nil {
+		return err
+	}
+	log.Info("webhook handled", "event", e.Name)
+	return nil
+}
+
+// refusal is an answer to a request that is not a webhook of ours.
+type refusal struct {
+	status int
+	text   string
+}
+
+// read returns the raw body of a request that carries a valid signature.
+func (h *Webhook) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, &refusal{http.StatusMethodNotAllowed, "POST only"}
+	}
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return nil, &refusal{http.StatusUnsupportedMediaType, "set the webhook's content type to application/json"}
+	}
+	for _, name := range []string{"X-GitHub-Event", "X-GitHub-Delivery"} {
+		if r.Header.Get(name) == "" {
+			return nil, &refusal{http.StatusBadRequest, "missing header " + name}
+		}
+	}
+	signature := r.Header.Get("X-Hub-Signature-256")
+	if signature == "" { // not worth reading 25 MB for
+		return nil, &refusal{http.StatusUnauthorized, "no signature in X-Hub-Signature-256"}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return nil, &refusal{http.StatusRequestEntityTooLarge, "over 25 MB"}
+	}
+	if err != nil {
+		return nil, &refusal{http.StatusBadRequest, "the body ended early"}
+	}
+	if !h.Secrets.Verify(signature, body) {
+		return nil, &refusal{http.StatusUnauthorized, "the signature does not match any webhook secret"}
+	}
+	return body, nil
+}
+
+// knownEvent keeps the label of a metric to a few values.
+func knownEvent(name string) string {
+	switch name {
+	case "push", "issue_comment", "ping":
+		return name
+	}
+	return "other"
+}
+
+// logSafe shortens a value that came with a request, so that nobody fills the
+// log with it.
+func logSafe(s string) string {
+	const most = 80
+	return s[:min(most, len(s))]
+}

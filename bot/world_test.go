@@ -1,0 +1,190 @@
+package bot_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// world is a GitHub with one repository, the App installed on it and its webhook
+// answered by the bot, people of all kinds, and a record.
+type world struct {
+	t      *testing.T
+	github *githubtest.Server
+	app    *githubtest.App
+	repo   *githubtest.Repository
+	writer *githubtest.User
+	reader *githubtest.User
+
+	record *memoryRecord
+	client *bot.GitHub
+	inbox  *bot.Inbox
+	hooks  *httptest.Server
+}
+
+const secret = "it is a secret"
+
+// shop is the application of most tests, adopted at an image that Turnout did
+// not build.
+func shop() v1alpha1.BlueGreen {
+	return v1alpha1.BlueGreen{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop", UID: "app-1"},
+		Spec: v1alpha1.BlueGreenSpec{
+			Repository: "acme/shop", Branch: "main", Environment: "production", URL: "https://shop.example.com",
+			Hold: metav1.Duration{Duration: 15 * time.Minute},
+		},
+		Status: v1alpha1.BlueGreenStatus{Live: &v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0", Replicas: 3}},
+	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, github: githubtest.New(t, githubtest.Config{Enterprise: true}), record: newRecord()}
+	w.record.add(shop())
+	var err error
+	w.app, err = w.github.AddApp(githubtest.AppConfig{
+		Slug: "turnout", WebhookSecret: secret, Events: []string{"push", "issue_comment"},
+		Permissions: map[string]string{"contents": "read", "deployments": "write", "issues": "write", "pull_requests": "write"},
+	})
+	check(t, err)
+	w.writer, w.reader = w.github.AddUser("wanda"), w.github.AddUser("rita")
+	w.repo, err = w.github.AddRepository("acme/shop", githubtest.RepositoryConfig{
+		Files: githubtest.Text(map[string]string{"app.py": "print('v1')\n", "cloudbuild.yaml": "steps: []\n"}),
+	})
+	check(t, err)
+	check(t, w.repo.SetRole(w.writer, "maintain"))
+	w.client = w.newClient()
+	w.inbox = &bot.Inbox{Record: w.record, GitHub: w.client, Log: slog.New(slog.DiscardHandler)}
+	w.listen()
+	w.app.InstallOn(w.repo, nil)
+	return w
+}
+
+func (w *world) newClient() *bot.GitHub {
+	w.t.Helper()
+	c, err := bot.NewGitHub(bot.GitHubConfig{URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM()})
+	check(w.t, err)
+	return c
+}
+
+// listen starts the bot's webhook.
+func (w *world) listen() {
+	secrets, err := bot.NewSecrets(secret)
+	check(w.t, err)
+	w.hooks = httptest.NewServer(&bot.Webhook{Secrets: secrets, Handle: w.inbox.Handle, Log: slog.New(slog.DiscardHandler)})
+	w.t.Cleanup(w.hooks.Close)
+	w.app.SetWebhookURL(w.hooks.URL)
+}
+
+// publisher returns one that remembers nothing, as after a restart.
+func (w *world) publisher() *bot.Publisher {
+	return &bot.Publisher{
+		GitHub: w.client, Record: w.record, Web: "https://github.com", Grace: time.Nanosecond, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// delivered waits for the end of the first delivery of an event that matches.
+func (w *world) delivered(event string, match func(githubtest.Delivery) bool) githubtest.Delivery {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	defer cancel()
+	d, err := w.app.WaitForDelivery(ctx, func(d githubtest.Delivery) bool { return d.Event == event && d.Done && match(d) })
+	check(w.t, err)
+	return d
+}
+
+// open opens a pull request that changes the application.
+func (w *world) open(branch string) *githubtest.PullRequest {
+	w.t.Helper()
+	_, err := w.repo.CommitFiles(githubtest.Commit{
+		Branch: branch, Message: "Change it", Author: w.writer,
+		Files: githubtest.Text(map[string]string{"app.py": fmt.Sprintf("print(%q)\n", branch)}),
+	})
+	check(w.t, err)
+	pr, err := w.repo.OpenPullRequest(githubtest.NewPullRequest{Title: "A change", Head: branch, Author: w.writer})
+	check(w.t, err)
+	return pr
+}
+
+// merge opens and merges a pull request, and waits until its push was answered.
+func (w *world) merge(branch string) (*githubtest.PullRequest, string) {
+	w.t.Helper()
+	pr := w.open(branch)
+	commit, err := pr.Merge(w.writer)
+	check(w.t, err)
+	w.delivered("push", func(d githubtest.Delivery) bool { return strings.Contains(string(d.Payload), `"after":"`+commit+`"`) })
+	return pr, commit
+}
+
+// say comments on a pull request and waits until the bot has answered.
+func (w *world) say(number int, who *githubtest.User, body string) githubtest.Comment {
+	w.t.Helper()
+	c, err := w.repo.Comment(number, who, body)
+	check(w.t, err)
+	w.delivered("issue_comment", func(d githubtest.Delivery) bool {
+		return d.Action == "created" && strings.Contains(string(d.Payload), fmt.Sprintf(`"id":%d,`, c.ID))
+	})
+	for _, now := range w.repo.Comments(number) {
+		if now.ID == c.ID {
+			return now
+		}
+	}
+	w.t.Fatalf("comment %d is gone", c.ID)
+	return githubtest.Comment{}
+}
+
+// answers returns the comments that the bot wrote on a pull request.
+func (w *world) answers(number int) []string {
+	var bodies []string
+	for _, c := range w.repo.Comments(number) {
+		if c.App != nil {
+			bodies = append(bodies, c.Body)
+		}
+	}
+	return bodies
+}
+
+// only returns the one release in the record.
+func (w *world) only() v1alpha1.Release {
+	w.t.Helper()
+	all := w.all()
+	if len(all) != 1 {
+		w.t.Fatalf("%d releases in the record, want 1", len(all))
+	}
+	return all[0]
+}
+
+// all returns the releases of the shop, newest first.
+func (w *world) all() []v1alpha1.Release {
+	w.t.Helper()
+	app := shop()
+	all, err := w.record.Releases(w.t.Context(), keyOf(&app))
+	check(w.t, err)
+	return all
+}
+
+// reactions returns the contents of a comment's reactions.
+func reactions(c githubtest.Comment) string {
+	var all []string
+	for _, r := range c.Reactions {
+		all = append(all, r.Content)
+	}
+	return strings.Join(all, " ")
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
