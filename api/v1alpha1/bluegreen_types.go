@@ -159,7 +159,7 @@ type BlueGreenSpec struct {
 
 // BuildSpec says how a commit becomes an image, by Cloud Build.
 //
-// +kubebuilder:validation:XValidation:rule="!(has(self.trigger) && self.trigger != ” && has(self.config) && self.config != 'cloudbuild.yaml')",message="name either a config file or a trigger, not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.trigger) || size(self.trigger) == 0 || !has(self.config) || self.config == 'cloudbuild.yaml'",message="name either a config file or a trigger, not both"
 type BuildSpec struct {
 	// Project is the Google Cloud project that builds.
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9:.-]{4,}[a-z0-9]$`
@@ -522,6 +522,10 @@ type SwitchRecord struct {
 
 	// To is the version that users were moved to.
 	To Version `json:"to"`
+
+	// Before is the version that /rollback would have returned to before this
+	// switch; a restore puts it back.
+	Before *Version `json:"before,omitempty"`
 
 	// Shrunk is set once the colour that was left has its standby size.
 	Shrunk bool `json:"shrunk,omitempty"`

@@ -318,6 +318,10 @@ type Milestones struct {
 	// RestoredAt: traffic is back on the previous colour.
 	RestoredAt *metav1.Time `json:"restoredAt,omitempty"`
 
+	// KeptAt: traffic stays on the target although the release failed, because
+	// the previous colour could not take it.
+	KeptAt *metav1.Time `json:"keptAt,omitempty"`
+
 	// DiscardedAt: the target is shrunk.
 	DiscardedAt *metav1.Time `json:"discardedAt,omitempty"`
 }

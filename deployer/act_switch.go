@@ -1,0 +1,170 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// promote waits for the permission to switch: by policy, or by a person.
+func (a *attempt) promote(ctx context.Context) (pause, error) {
+	m := &a.rel.Status.Milestones
+	if approval := a.rel.Spec.Approval; approval != nil {
+		m.Approved = &v1alpha1.ApprovedMilestone{By: approval.By, At: metav1.NewTime(a.o.Now)}
+		a.say("approved by " + approval.By)
+		return pause{}, nil
+	}
+	why, err := a.approvalNeeded(ctx)
+	if err != nil {
+		return pause{}, err
+	}
+	if why == "" {
+		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy, At: metav1.NewTime(a.o.Now)}
+		a.say("approved by policy")
+		return pause{}, nil
+	}
+	limit := a.bg.Spec.Promotion.Timeout.Duration
+	until := a.entry().StartedAt.Add(limit)
+	if !a.o.Now.Before(until) {
+		return pause{}, &fault{class: v1alpha1.FaultCancelled, reason: "NotApproved", message: fmt.Sprintf("nobody approved within %s (spec.promotion.timeout)", limit)}
+	}
+	a.rel.Status.Phase = v1alpha1.ReleaseWaiting
+	return pause{until: until, message: "waits for /promote: " + why}, nil
+}
+
+// approvalNeeded says why a person has to approve; empty if policy does.
+func (a *attempt) approvalNeeded(ctx context.Context) (string, error) {
+	if a.bg.Spec.Promotion.Mode == v1alpha1.PromotionManual {
+		return "spec.promotion.mode is Manual", nil
+	}
+	what := a.rel.Spec.Deploy
+	for _, left := range a.bg.Status.RolledBack {
+		contains, err := a.d.Source.IsAncestor(ctx, what.Repository, left.Commit, what.Commit)
+		if err != nil {
+			return "", fmt.Errorf("asking whether %s contains %s, which was rolled back: %w", v1alpha1.ShortCommit(what.Commit), v1alpha1.ShortCommit(left.Commit), err)
+		}
+		if contains {
+			return "it contains " + v1alpha1.ShortCommit(left.Commit) + ", which " + left.Release + " rolled back", nil
+		}
+	}
+	return "", nil
+}
+
+// switchTraffic is the step users would notice. Its intent is durable before the
+// patch: after it a cancel comes too late, and a crash is repaired by looking at
+// where the traffic is.
+func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
+	m := &a.rel.Status.Milestones
+	if m.SwitchIntendedAt == nil {
+		now := metav1.NewTime(a.o.Now)
+		m.SwitchIntendedAt = &now
+		if err := a.save(ctx); err != nil {
+			return pause{}, err
+		}
+	}
+	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+		return pause{}, err
+	}
+	if a.o.Routes.Live() != a.target() {
+		return pause{until: a.o.Now, message: "switching"}, nil
+	}
+	now := metav1.Now()
+	m.SwitchedAt = &now
+	a.say(fmt.Sprintf("ingress %s routes users to %s", a.o.Routes.Name, a.target()))
+	a.recordSwitch(a.rel)
+	if err := a.save(ctx); err != nil {
+		return pause{}, err
+	}
+	return pause{}, a.saveApplication(ctx)
+}
+
+// moveRoutes makes one patch of the Ingress and looks at what is there now. A
+// race lost to somebody who left our routes alone is run again at the next look;
+// one lost to somebody who changed them is theirs.
+func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
+	before := a.o.Routes
+	err := patch()
+	var ports *route.PortError
+	if errors.As(err, &ports) {
+		return &fault{class: v1alpha1.FaultRelease, reason: "Ports", message: err.Error()}
+	}
+	lost := errors.Is(err, route.ErrLostRace)
+	if err != nil && !lost {
+		return err
+	}
+	now, observeErr := a.d.Routes.Observe(ctx, a.bg)
+	if observeErr != nil {
+		return observeErr
+	}
+	a.o.Routes = now
+	if lost && !route.Same(before, now) {
+		return &fault{class: v1alpha1.FaultInterference, reason: "Interference", message: fmt.Sprintf("the routes of ingress %s were changed by someone else during the release; nothing was changed by this release since", now.Name)}
+	}
+	return nil
+}
+
+// restore brings traffic back to the previous colour, if that can take it.
+func (a *attempt) restore(ctx context.Context) (pause, error) {
+	m := &a.rel.Status.Milestones
+	previous := a.target().Other()
+	now := metav1.NewTime(a.o.Now)
+	switch live := a.o.Routes.Live(); {
+	case live == previous:
+		m.RestoredAt = &now
+		return pause{}, nil
+	case live == "":
+		m.KeptAt = &now
+		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
+		return pause{}, nil
+	}
+	why, err := a.cannotTakeBack(ctx)
+	if err != nil {
+		return pause{}, err
+	}
+	if why != "" {
+		m.KeptAt = &now
+		a.finding("traffic was not moved back: " + why)
+		return pause{}, nil
+	}
+	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, previous) }); err != nil {
+		return pause{}, err
+	}
+	if a.o.Routes.Live() != previous {
+		return pause{until: a.o.Now, message: "moving traffic back"}, nil
+	}
+	m.RestoredAt = &now
+	a.say(fmt.Sprintf("ingress %s routes users to %s again", a.o.Routes.Name, previous))
+	a.recordSwitch(a.rel)
+	if err := a.save(ctx); err != nil {
+		return pause{}, err
+	}
+	return pause{}, a.saveApplication(ctx)
+}
+
+// discard stops a build nobody needs any more and shrinks the target, if this
+// release staged it. The reference in the Ingress stays.
+func (a *attempt) discard(ctx context.Context) (pause, error) {
+	if err := a.cancelBuild(ctx); err != nil {
+		return pause{}, err
+	}
+	m := &a.rel.Status.Milestones
+	now := metav1.NewTime(a.o.Now)
+	if m.Target == "" || a.o.Target.Release != a.rel.Name {
+		m.DiscardedAt = &now
+		return pause{}, nil
+	}
+	why, err := a.shrink(ctx, m.Target, a.bg.Spec.StandbyReplicas)
+	if err != nil {
+		return pause{}, err
+	}
+	if why != "" {
+		a.finding(why)
+	}
+	m.DiscardedAt = &now
+	return pause{}, nil
+}

@@ -1,0 +1,270 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// Deployer moves the releases of applications along their tracks. It is a
+// reconciler keyed by BlueGreen. All fields are required unless they say so.
+type Deployer struct {
+	// Client writes, and reads through a cache.
+	Client client.Client
+	// Record holds releases and the claim.
+	Record *record.Record
+	// Routes reads and patches Ingresses.
+	Routes *route.Router
+	// Workloads reads and patches Deployments.
+	Workloads *workload.Workloads
+	// Pods is how the gate reaches pods.
+	Pods gate.Access
+	// Builds is Cloud Build.
+	Builds *cloudbuild.Client
+	// Store is where the source of builds goes.
+	Store *cloudbuild.Store
+	// Source is what the deployer needs to know of repositories.
+	Source Source
+	// Holder names this process in claims. It must be unique.
+	Holder string
+	// BuildPace is how often a build is looked at; the zero value is 5 to 10 s.
+	BuildPace cloudbuild.Pace
+	// Events tells users of conditions. Optional.
+	Events events.EventRecorder
+	// Observer is told of steps and outcomes, for metrics. Optional.
+	Observer Observer
+	// Log is the destination of the deployer's log.
+	Log *slog.Logger
+}
+
+// Observer is told what happened, for metrics.
+type Observer interface {
+	// StepEnded says that a step of a release took a time.
+	StepEnded(app client.ObjectKey, step v1alpha1.Step, took time.Duration)
+	// ReleaseEnded says how a release ended.
+	ReleaseEnded(app client.ObjectKey, kind v1alpha1.ReleaseKind, phase v1alpha1.ReleasePhase)
+	// Switched says that traffic moved; kind is Deploy, Rollback or Restore.
+	Switched(app client.ObjectKey, kind string)
+}
+
+// safetyNet is how long nothing is looked at if no watch tells of a change.
+const safetyNet = 5 * time.Minute
+
+// Reconcile looks at one application and does what is due. Everything it
+// decides on is read anew, so that it may run at any time, any number of times.
+func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	log := d.Log.With("bluegreen", req.String())
+	again, err := d.reconcile(ctx, log, req.NamespacedName)
+	switch {
+	case err == nil:
+		return reconcile.Result{RequeueAfter: again}, nil
+	case apierrors.IsNotFound(err):
+		return reconcile.Result{}, nil
+	case errors.Is(err, record.ErrHeld):
+		// Someone else wrote, or drives. Their write wakes us; this is the net.
+		log.DebugContext(ctx, "lost a race", "error", err)
+		return reconcile.Result{RequeueAfter: time.Second}, nil
+	}
+	return reconcile.Result{}, err
+}
+
+func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
+	bg, err := d.Record.Application(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	if bg.DeletionTimestamp != nil {
+		return 0, nil
+	}
+	o, err := d.observeApplication(ctx, bg)
+	if err != nil {
+		return 0, err
+	}
+	releases, err := d.Record.Releases(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	w := &work{d: d, log: log, bg: bg, o: o, releases: releases, before: bg.DeepCopy()}
+	if err := w.run(ctx); err != nil {
+		return 0, err
+	}
+	return w.again(), nil
+}
+
+// work is one look at one application.
+type work struct {
+	d        *Deployer
+	log      *slog.Logger
+	bg       *v1alpha1.BlueGreen
+	before   *v1alpha1.BlueGreen // as last written
+	o        observed
+	releases []v1alpha1.Release // newest first
+	wake     time.Time          // when to look again; zero: not before a change
+}
+
+// run is the order of one look: who holds the claim, what hinders, what acts,
+// what waits, what is left to clean up.
+func (w *work) run(ctx context.Context) error {
+	if c := w.bg.Status.Active; record.Fresh(c, w.d.Holder, w.o.Now) {
+		w.wakeAt(c.RenewedAt.Add(record.StaleAfter))
+		return nil
+	}
+	ready, err := w.inspect(ctx)
+	if err != nil {
+		return err
+	}
+	active := w.active()
+	if active == nil {
+		if active, err = w.admit(ctx, ready); err != nil {
+			return err
+		}
+	}
+	if active != nil {
+		if err := w.driveActive(ctx, active); err != nil {
+			return err
+		}
+	}
+	if w.bg.Status.Active == nil {
+		if err := w.upkeep(ctx); err != nil {
+			return err
+		}
+	}
+	if err := w.collect(ctx); err != nil {
+		return err
+	}
+	return w.writeStatus(ctx)
+}
+
+// active returns the unfinished release that the claim names. A claim on one
+// that is finished or gone is void.
+func (w *work) active() *v1alpha1.Release {
+	c := w.bg.Status.Active
+	if c == nil {
+		return nil
+	}
+	for i := range w.releases {
+		if string(w.releases[i].UID) == c.UID && !w.releases[i].Status.Phase.Finished() {
+			return &w.releases[i]
+		}
+	}
+	w.bg.Status.Active = nil
+	return nil
+}
+
+// driveActive moves the release that holds the claim, and whatever may move
+// beside it, and takes the next one when it ends.
+func (w *work) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
+	takeover := w.bg.Status.Active != nil && w.bg.Status.Active.Holder != w.d.Holder
+	if err := w.d.Record.Claim(ctx, w.bg, rel, w.d.Holder, w.o.Now); err != nil {
+		return err
+	}
+	w.before = w.bg.DeepCopy()
+	w.wakeAt(w.o.Now.Add(record.RenewEvery))
+	if takeover {
+		// This write fences a holder that was only slow: its next write of the
+		// release, which comes before any act, is a lost race.
+		rel.Status.Message = "taken over by " + w.d.Holder
+		if err := w.d.Record.UpdateRelease(ctx, rel); err != nil {
+			return err
+		}
+	}
+	if err := w.drive(ctx, rel, anyStep); err != nil {
+		return err
+	}
+	if rel.Status.Phase.Finished() {
+		w.bg.Status.Active = nil
+		w.wakeAt(w.o.Now) // the next in the queue
+		return nil
+	}
+	return w.buildAhead(ctx, rel)
+}
+
+func (w *work) wakeAt(t time.Time) {
+	if w.wake.IsZero() || t.Before(w.wake) {
+		w.wake = t
+	}
+}
+
+func (w *work) again() time.Duration {
+	if w.wake.IsZero() {
+		return safetyNet
+	}
+	return max(time.Until(w.wake), time.Millisecond)
+}
+
+// recordSwitch writes the movement of traffic into the application's status.
+// It is derived from the release's milestones, so that it is never lost: it runs
+// at every look while the release holds the claim.
+func (w *work) recordSwitch(rel *v1alpha1.Release) {
+	m, s := rel.Status.Milestones, &w.bg.Status
+	if m.SwitchedAt == nil || m.Previous == nil {
+		return
+	}
+	uid := string(rel.UID)
+	if s.LastSwitch == nil || s.LastSwitch.UID != uid {
+		to := version(w.o.Sides[m.Target])
+		s.LastSwitch = &v1alpha1.SwitchRecord{
+			Release: rel.Name, UID: uid, Kind: string(rel.Spec.Kind), At: *m.SwitchedAt,
+			From: *m.Previous, To: to, Before: s.Previous,
+		}
+		s.Previous = m.Previous
+		if rel.Spec.Kind == v1alpha1.Rollback {
+			s.Previous = nil
+			w.rolledBack(rel)
+		}
+		w.switched(s.LastSwitch.Kind)
+	}
+	if m.RestoredAt != nil && s.LastSwitch.Kind != v1alpha1.KindRestore {
+		last := *s.LastSwitch
+		s.LastSwitch = &v1alpha1.SwitchRecord{
+			Release: rel.Name, UID: uid, Kind: v1alpha1.KindRestore, At: *m.RestoredAt,
+			From: last.To, To: last.From,
+		}
+		s.Previous = last.Before
+		w.switched(v1alpha1.KindRestore)
+	}
+}
+
+func (w *work) switched(kind string) {
+	if w.d.Observer != nil {
+		w.d.Observer.Switched(client.ObjectKeyFromObject(w.bg), kind)
+	}
+}
+
+// rolledBack remembers a commit that users were moved away from.
+func (w *work) rolledBack(rel *v1alpha1.Release) {
+	from := rel.Spec.Rollback.From
+	if from.Commit == "" {
+		return
+	}
+	w.bg.Status.RolledBack = append(w.bg.Status.RolledBack, v1alpha1.RolledBack{
+		Commit: from.Commit, Release: rel.Name, At: *rel.Status.Milestones.SwitchedAt,
+	})
+}
+
+// saveApplication writes the application's status now, because what follows
+// rests on it.
+func (w *work) saveApplication(ctx context.Context) error {
+	if sameStatus(w.before, w.bg) {
+		return nil
+	}
+	if err := w.d.Record.UpdateApplication(ctx, w.bg); err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
+	w.before = w.bg.DeepCopy()
+	return nil
+}

@@ -1,0 +1,75 @@
+// Package deployer moves releases along their tracks: it observes the cluster,
+// decides what is next, acts, and records what came of it. It knows nothing of
+// GitHub.
+//
+// # Tour
+//
+//   - steps.go is the whole product as a table of contents: three tracks and the
+//     pure function next.
+//   - observe.go collects what next decides on; it is data.
+//   - deployer.go is one look at one application; drive.go moves one release
+//     until it has to wait; timeline.go keeps its timeline.
+//   - act_*.go are the steps' acts: build, attach and stage, verify and soak,
+//     promote, switch, and the ways back.
+//   - queue.go says which release may act next; inspect.go whether any could;
+//     upkeep.go shrinks the colour that users left.
+//   - record, route, workload, gate and cloudbuild are the edges: each can be
+//     read without the others.
+//
+// # A release's life
+//
+//	Queued ──claim──▶ Running ──▶ Waiting ──/promote──▶ Running ──▶ Succeeded
+//	                     │           │                     │
+//	                     │ fault     │ /cancel             │ fault after the switch
+//	                     ▼           ▼                     ▼
+//	                  Undoing ──▶ Failed · Error · Cancelled · Superseded
+//
+// The tracks are
+//
+//	deploy:   build attach stage warm verify promote switch confirm soak
+//	undo:     restore discard
+//	rollback: size warm switch confirm
+//
+// # Decisions
+//
+// Facts are observed, milestones are recorded. Which colour is live is read from
+// the Ingress at every look; that the gate passed, with which digest and which
+// pod template, is latched in the release. The switch looks again at everything
+// it rests on. It costs a few reads a look.
+//
+// A pause is a state, not a goroutine: an act that has to wait returns, and a
+// watch or a time brings it back. So a crash loses nothing, and there is nothing
+// to resume: the next look is like every other. It costs writing every act so
+// that it may run twice.
+//
+// Intent, act, outcome: what cannot be taken back (a build, the switch) is
+// written down before it is done, by compare-and-swap. The write fences: a
+// process that lost the claim loses that race too, and does not act.
+//
+// An error decides by its type whose fault it is. A *fault ends the release; any
+// other error is the world's, and the step is tried again until its deadline.
+// Not being able to look is never read as bad health.
+//
+// One look takes as many steps as it can, and writes the record only before an
+// effect and at its end. That is why the last pod's readiness and the switch are
+// tens of milliseconds apart.
+//
+// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens,verbs=get;list;watch
+// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/status,verbs=update;patch
+// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/finalizers,verbs=update
+// +kubebuilder:rbac:groups=turnout.dev,resources=releases,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=turnout.dev,resources=releases/status,verbs=update;patch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods/log;pods/proxy,verbs=get
+// +kubebuilder:rbac:groups="",resources=events,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;update
+// +kubebuilder:rbac:groups=apps,resources=deployments/scale,verbs=get;patch;update
+// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;patch
+package deployer

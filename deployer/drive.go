@@ -1,0 +1,333 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
+)
+
+// act is what a step does. It returns the zero pause when its milestone is
+// recorded, or when to look again and what it waits for. A *fault ends the
+// release; any other error is the world's and is tried again until the step's
+// deadline.
+type act func(*attempt, context.Context) (pause, error)
+
+// pause is a wait as a state: until a time, or until something watched changes.
+type pause struct {
+	until   time.Time
+	message string
+}
+
+// attempt is one step of one release about to act.
+type attempt struct {
+	*work
+	rel   *v1alpha1.Release
+	saved *v1alpha1.ReleaseStatus // as last written
+	log   *slog.Logger
+}
+
+// fault ends a release. It is told apart from an error of the world, which is
+// tried again.
+type fault struct {
+	class    v1alpha1.FailureClass
+	reason   string
+	message  string
+	evidence []v1alpha1.Evidence
+}
+
+func (f *fault) Error() string { return f.message }
+
+// releaseFault is what the release itself did wrong.
+func releaseFault(reason, format string, args ...any) *fault {
+	return &fault{class: v1alpha1.FaultRelease, reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// anyStep lets a release take every step.
+const anyStep = v1alpha1.Step("")
+
+// maxSteps bounds the steps of one look; it is more than both tracks have.
+const maxSteps = 2 * (9 + 2)
+
+// maxTimeline bounds how often steps are repeated for a target that does not
+// hold still; a quiet release takes eleven.
+const maxTimeline = 64
+
+// drive moves a release until it has to wait or has ended. With only, it takes
+// no other step than that one.
+func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.Step) error {
+	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+	if err := a.begin(ctx, only); err != nil {
+		return err
+	}
+	for range maxSteps {
+		w.recordSwitch(rel)
+		if err := a.refresh(ctx); err != nil {
+			return err
+		}
+		a.interrupt()
+		s, ok := next(rel, w.o)
+		if !ok {
+			return a.finish(ctx)
+		}
+		if only != anyStep && s.name != only {
+			return a.save(ctx)
+		}
+		waiting, err := a.take(ctx, s)
+		if err != nil {
+			return err
+		}
+		if waiting {
+			return a.save(ctx)
+		}
+	}
+	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, maxSteps)
+}
+
+// begin fixes, in the claim's first write, what the release is about: from then
+// on no step says live or idle.
+func (a *attempt) begin(ctx context.Context, only v1alpha1.Step) error {
+	st := &a.rel.Status
+	if st.Version == "" {
+		st.Version = a.version()
+	}
+	if only != anyStep || st.Milestones.ClaimedAt != nil || st.Failure != nil {
+		return nil
+	}
+	live := a.o.Routes.Live()
+	previous := version(a.o.Sides[live])
+	now := metav1.NewTime(a.o.Now)
+	st.Milestones.ClaimedAt, st.Milestones.Previous = &now, &previous
+	st.Milestones.Target = live.Other()
+	if r := a.rel.Spec.Rollback; r != nil {
+		// A rollback names both ends. Should users have been moved since it was
+		// accepted, that is somebody else's doing, and interrupt stops it.
+		st.Milestones.Target = r.To.Color
+	}
+	st.Phase = v1alpha1.ReleaseRunning
+	return a.save(ctx)
+}
+
+func (a *attempt) version() string {
+	if a.rel.Spec.Kind == v1alpha1.Rollback {
+		return a.rel.Spec.Rollback.To.Short()
+	}
+	return v1alpha1.ShortCommit(a.rel.Spec.Deploy.Commit)
+}
+
+// refresh looks at the routes again, which the last step may have changed, and
+// at what concerns this release.
+func (a *attempt) refresh(ctx context.Context) error {
+	var err error
+	a.o.Now = time.Now()
+	a.o, err = a.d.of(ctx, a.bg, a.rel, a.o)
+	return err
+}
+
+// interrupt ends a release that somebody cancelled, or whose objects somebody
+// else changed.
+func (a *attempt) interrupt() {
+	if a.rel.Status.Failure != nil {
+		return
+	}
+	if message, found := interference(a.rel, a.o); found {
+		a.fail(&fault{class: v1alpha1.FaultInterference, reason: "Interference", message: message + "; nothing was changed by this release since, look at it and /retry"})
+		return
+	}
+	c := a.rel.Spec.Cancel
+	if c == nil || a.rel.Status.Milestones.SwitchIntendedAt != nil || a.rel.Spec.Kind == v1alpha1.Rollback {
+		return
+	}
+	message := "cancelled by " + c.By
+	if c.Reason != "" {
+		message += ": " + c.Reason
+	}
+	a.fail(&fault{class: v1alpha1.FaultCancelled, reason: "Cancelled", message: message})
+}
+
+// take lets one step act and records what came of it. It reports whether the
+// release has to wait.
+func (a *attempt) take(ctx context.Context, s step) (bool, error) {
+	if s.after != nil {
+		if at := s.after(a.o); a.o.Now.Before(at) {
+			// The step has not begun, and so its deadline does not run.
+			a.rel.Status.Message = "waits until the last switch has drained, " + at.UTC().Format("15:04:05 UTC")
+			a.wakeAt(at)
+			return true, nil
+		}
+	}
+	if len(a.rel.Status.Timeline) >= maxTimeline && a.rel.Status.Failure == nil {
+		a.fail(releaseFault("Unstable", "the target keeps changing: %d steps were taken without reaching the switch", maxTimeline))
+		return false, nil
+	}
+	a.enter(s.name)
+	p, err := s.act(a, ctx)
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+		a.fail(f)
+		return false, nil
+	case errors.Is(err, record.ErrHeld), err != nil && ctx.Err() != nil:
+		return false, err
+	case err != nil:
+		return a.trouble(ctx, s.name, err), nil
+	case !p.until.IsZero() || p.message != "":
+		if a.overdue(s.name) {
+			a.fail(a.late(ctx, s.name, p.message))
+			return false, nil
+		}
+		a.rest(p)
+		return true, nil
+	}
+	a.leave()
+	return false, nil
+}
+
+// trouble is an error of the world: try again, later and later, until the
+// step's deadline. Not being able to look is never read as bad health.
+func (a *attempt) trouble(ctx context.Context, s v1alpha1.Step, err error) bool {
+	a.log.WarnContext(ctx, "step will be tried again", "step", s, "error", err)
+	if a.overdue(s) {
+		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "Deadline", message: fmt.Sprintf("%s: gave up after %s: %v", s, deadline(a.bg, s), err)})
+		return false
+	}
+	elapsed := a.o.Now.Sub(a.entry().StartedAt.Time)
+	a.rest(pause{until: time.Now().Add(min(max(elapsed/4, 500*time.Millisecond), 30*time.Second)), message: "will try again: " + err.Error()})
+	return true
+}
+
+// late is the fault of a step that waited too long.
+func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waitedFor string) *fault {
+	f := &fault{
+		class: v1alpha1.FaultWorld, reason: "Deadline",
+		message: fmt.Sprintf("%s: not done after %s: %s", s, deadline(a.bg, s), waitedFor),
+	}
+	if s == v1alpha1.StepStage || s == v1alpha1.StepSize {
+		// Pods that do not get ready are the release's own doing, unless there
+		// was no room for them.
+		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
+		if !slices.ContainsFunc(f.evidence, func(e v1alpha1.Evidence) bool { return e.Reason == "Unschedulable" }) {
+			f.class = v1alpha1.FaultRelease
+		}
+	}
+	return f
+}
+
+func (a *attempt) overdue(s v1alpha1.Step) bool {
+	limit := deadline(a.bg, s)
+	return limit > 0 && a.o.Now.Sub(a.entry().StartedAt.Time) > limit
+}
+
+// buildAllowance is added to a build's timeout: the time it may queue, and the
+// time the source may be out of reach. A GitHub outage delays builds.
+const buildAllowance = time.Hour
+
+// deadline is how long a step may take; 0 is for ever.
+func deadline(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
+	switch s {
+	case v1alpha1.StepBuild:
+		return bg.Spec.Build.Timeout.Duration + buildAllowance
+	case v1alpha1.StepAttach, v1alpha1.StepStage, v1alpha1.StepSize, v1alpha1.StepDiscard:
+		return bg.Spec.Deadlines.Stage.Duration
+	case v1alpha1.StepWarm:
+		return bg.Spec.Deadlines.Warm.Duration
+	case v1alpha1.StepVerify:
+		// The gate minds its own timeout; this is for a gate that never gets to ask.
+		return bg.Spec.Gate.Timeout.Duration + time.Minute
+	case v1alpha1.StepSwitch, v1alpha1.StepConfirm:
+		return bg.Spec.Deadlines.Confirm.Duration
+	case v1alpha1.StepPromote, v1alpha1.StepSoak, v1alpha1.StepRestore:
+		// promote and soak mind their own clocks; a restore is never given up.
+	}
+	return 0
+}
+
+// fail records why the release ends otherwise than as a success.
+func (a *attempt) fail(f *fault) {
+	st := &a.rel.Status
+	a.log.Info("release fails", "step", st.Step, "reason", f.reason, "class", f.class, "message", f.message)
+	if st.Failure != nil { // an undo that fails keeps the first reason
+		st.Findings = append(st.Findings, string(st.Step)+": "+f.message)
+		a.giveUp()
+		return
+	}
+	st.Failure = &v1alpha1.Failure{
+		Class: f.class, Step: st.Step, Reason: f.reason, Message: f.message,
+		Evidence: f.evidence, At: metav1.NewTime(a.o.Now),
+	}
+	st.Phase, st.Message = v1alpha1.ReleaseUndoing, f.message
+	a.leave()
+}
+
+// giveUp ends an undo that cannot be completed: traffic, or the target, stays as
+// it is, and the finding just noted tells the application's owner.
+func (a *attempt) giveUp() {
+	now, m := metav1.NewTime(a.o.Now), &a.rel.Status.Milestones
+	if restored(a.rel) {
+		m.DiscardedAt = &now
+	} else {
+		m.KeptAt = &now
+	}
+	a.leave()
+}
+
+// finish gives the release its final phase and lets go of the claim.
+func (a *attempt) finish(ctx context.Context) error {
+	st := &a.rel.Status
+	now := metav1.NewTime(a.o.Now)
+	st.FinishedAt = &now
+	st.Phase, st.Message = outcome(a.rel)
+	st.Step = ""
+	a.leave()
+	a.log.InfoContext(ctx, "release finished", "phase", st.Phase, "message", st.Message)
+	if err := a.saveApplication(ctx); err != nil {
+		return err
+	}
+	if err := a.save(ctx); err != nil {
+		return err
+	}
+	if a.d.Observer != nil {
+		a.d.Observer.ReleaseEnded(client.ObjectKeyFromObject(a.bg), a.rel.Spec.Kind, st.Phase)
+	}
+	return nil
+}
+
+// outcome is the final phase of a release whose track has ended.
+func outcome(r *v1alpha1.Release) (v1alpha1.ReleasePhase, string) {
+	f := r.Status.Failure
+	if f == nil {
+		return v1alpha1.ReleaseSucceeded, "users have " + r.Status.Version
+	}
+	switch f.Class {
+	case v1alpha1.FaultRelease:
+		return v1alpha1.ReleaseFailed, f.Message
+	case v1alpha1.FaultCancelled:
+		return v1alpha1.ReleaseCancelled, f.Message
+	case v1alpha1.FaultSuperseded:
+		return v1alpha1.ReleaseSuperseded, f.Message
+	case v1alpha1.FaultWorld, v1alpha1.FaultInterference:
+	}
+	return v1alpha1.ReleaseError, f.Message
+}
+
+// save writes the release by compare-and-swap, if anything changed. It comes
+// before every effect whose intent it records.
+func (a *attempt) save(ctx context.Context) error {
+	if equality.Semantic.DeepEqual(a.saved, &a.rel.Status) {
+		return nil
+	}
+	if err := a.d.Record.UpdateRelease(ctx, a.rel); err != nil {
+		return err
+	}
+	a.saved = a.rel.Status.DeepCopy()
+	return nil
+}

@@ -1,0 +1,208 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// facts are what a BlueGreen is judged by, besides its own spec.
+type facts struct {
+	granted bool
+	// sharing names another BlueGreen that uses one of the Services.
+	sharing, shared string
+}
+
+// obstacle is why no release of an application can run.
+type obstacle struct{ reason, message string }
+
+// inspect says in the application's condition whether its next release could
+// run, and if not, which object is in the way and how to mend it.
+func (w *work) inspect(ctx context.Context) (ready bool, err error) {
+	var f facts
+	if f.granted, err = w.d.granted(ctx, w.bg); err != nil {
+		return false, err
+	}
+	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
+		return false, err
+	}
+	condition := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
+		Reason: v1alpha1.ReasonReady, Message: "the next release can run",
+	}
+	if o := judge(w.bg, w.o, f); o != nil {
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, o.reason, o.message
+	}
+	if meta.SetStatusCondition(&w.bg.Status.Conditions, condition) {
+		w.tell(condition)
+	}
+	return condition.Status == metav1.ConditionTrue, nil
+}
+
+// tell makes an event of a condition that changed, for whoever looks there.
+func (w *work) tell(c metav1.Condition) {
+	if w.d.Events == nil {
+		return
+	}
+	kind := corev1.EventTypeWarning
+	if c.Status == metav1.ConditionTrue {
+		kind = corev1.EventTypeNormal
+	}
+	w.d.Events.Eventf(w.bg, nil, kind, c.Reason, "Inspect", "%s", c.Message)
+}
+
+// sharing returns another BlueGreen of the namespace that uses one of the
+// Services, and that Service.
+func (w *work) sharing(ctx context.Context) (other, service string, err error) {
+	var list v1alpha1.BlueGreenList
+	if err := w.d.Client.List(ctx, &list, client.InNamespace(w.bg.Namespace)); err != nil {
+		return "", "", fmt.Errorf("listing bluegreens of namespace %s: %w", w.bg.Namespace, err)
+	}
+	ours := []string{w.bg.Side(v1alpha1.Blue).Service, w.bg.Side(v1alpha1.Green).Service}
+	for i := range list.Items {
+		bg := &list.Items[i]
+		if bg.Name == w.bg.Name {
+			continue
+		}
+		for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+			if s := bg.Side(c).Service; slices.Contains(ours, s) {
+				return bg.Name, s, nil
+			}
+		}
+	}
+	return "", "", nil
+}
+
+// judge returns the first thing that keeps an application's releases from
+// running, or nil. It is pure.
+func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
+	if field := unsupported(bg, o); field != "" {
+		return &obstacle{v1alpha1.ReasonUnsupported, field}
+	}
+	if !f.granted {
+		return &obstacle{v1alpha1.ReasonNotGranted, fmt.Sprintf(
+			"namespace %s is not granted %s; a cluster administrator grants it: kubectl annotate namespace %s %s=%s (append to the value, after a comma, if there is one)",
+			bg.Namespace, bg.Spec.Repository, bg.Namespace, v1alpha1.RepositoriesAnnotation, bg.Spec.Repository)}
+	}
+	if f.sharing != "" {
+		return &obstacle{v1alpha1.ReasonServiceShared, fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service", f.shared, f.sharing)}
+	}
+	if bg.Side(v1alpha1.Blue).Service == bg.Side(v1alpha1.Green).Service {
+		return &obstacle{v1alpha1.ReasonServiceShared, fmt.Sprintf("spec.blue.service and spec.green.service both name %s: each colour needs its own", bg.Side(v1alpha1.Blue).Service)}
+	}
+	if r := judgeRoutes(bg, o); r != nil {
+		return r
+	}
+	return judgeLive(bg, o)
+}
+
+func judgeRoutes(bg *v1alpha1.BlueGreen, o observed) *obstacle {
+	blue, green := bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service
+	switch {
+	case !o.Routes.Exists:
+		return &obstacle{v1alpha1.ReasonIngressMissing, fmt.Sprintf("ingress %s does not exist in namespace %s: create it, or name another in spec.ingress.name", o.Routes.Name, bg.Namespace)}
+	case o.Routes.Mixed():
+		return &obstacle{v1alpha1.ReasonMixedRoutes, fmt.Sprintf("ingress %s routes %s to service %s and %s to service %s: point all of them at one of the two with kubectl edit ingress %s -n %s",
+			o.Routes.Name, routes(o, v1alpha1.Blue), blue, routes(o, v1alpha1.Green), green, o.Routes.Name, bg.Namespace)}
+	case o.Routes.Live() == "":
+		return &obstacle{v1alpha1.ReasonNotRouted, fmt.Sprintf("ingress %s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and spec.green.service", o.Routes.Name, blue, green)}
+	case o.Routes.HostTaken != "":
+		return &obstacle{v1alpha1.ReasonStandbyHost, fmt.Sprintf("ingress %s has a rule for the host %s that is not Turnout's: remove it, or set spec.ingress.standbyHost to another host", o.Routes.Name, o.Routes.HostTaken)}
+	}
+	return nil
+}
+
+func routes(o observed, c v1alpha1.Color) string {
+	list := o.Routes.Users[c]
+	if len(list) > 1 {
+		return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
+	}
+	return list[0].String()
+}
+
+func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
+	live := o.Sides[o.Routes.Live()]
+	switch {
+	case !live.ServiceExists:
+		return &obstacle{v1alpha1.ReasonServiceMissing, fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name, bg.Namespace)}
+	case !live.DeploymentExists:
+		return &obstacle{v1alpha1.ReasonDeploymentMissing, fmt.Sprintf("deployment %s, the live %s side, does not exist in namespace %s: create it, or name another in spec.%s.deployment", live.Deployment, live.Color, bg.Namespace, live.Color)}
+	case live.Container == "" && bg.Spec.Container == "":
+		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers)}
+	case live.Container == "":
+		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers)}
+	}
+	return nil
+}
+
+// unsupported names the first field that is set and that this version does not
+// implement: it is refused, not ignored.
+func unsupported(bg *v1alpha1.BlueGreen, o observed) string {
+	const tail = " is not implemented by this version of Turnout: remove it"
+	s := bg.Spec
+	switch {
+	case s.Build.Trigger != "":
+		return "spec.build.trigger" + tail
+	case s.Build.Source.Git:
+		return "spec.build.source.git" + tail
+	case s.Gate.Exec != nil:
+		return "spec.gate.exec" + tail
+	case s.Proof.Rate != 0 && s.Proof.Rate != defaultProofRate:
+		return "spec.proof.rate" + tail
+	case o.Routes.StandbyHost != "" && o.Routes.StandbyHost != bg.StandbyHost():
+		return fmt.Sprintf("spec.ingress.standbyHost: changing it from %s is not implemented by this version of Turnout: set it back", o.Routes.StandbyHost)
+	}
+	return ""
+}
+
+// defaultProofRate is the schema's default of spec.proof.rate.
+const defaultProofRate = 20
+
+func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
+	if c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady); c != nil {
+		return *c
+	}
+	return metav1.Condition{Message: "it was not looked at yet"}
+}
+
+// writeStatus writes what people read of an application, if it changed.
+func (w *work) writeStatus(ctx context.Context) error {
+	st := &w.bg.Status
+	st.ObservedGeneration = w.bg.Generation
+	st.Live, st.Version = nil, ""
+	if c := w.o.Routes.Live(); c != "" && w.o.Sides[c].DeploymentExists {
+		live := version(w.o.Sides[c])
+		st.Live, st.Version = &live, live.Short()
+	}
+	st.Phase = w.phase()
+	return w.saveApplication(ctx)
+}
+
+func (w *work) phase() string {
+	st := w.bg.Status
+	if active := w.active(); active != nil {
+		if active.Status.Phase == v1alpha1.ReleaseWaiting {
+			return v1alpha1.PhaseWaiting
+		}
+		return v1alpha1.PhaseReleasing
+	}
+	switch {
+	case readyCondition(w.bg).Status != metav1.ConditionTrue:
+		return v1alpha1.PhaseBlocked
+	case st.LastSwitch != nil && !st.LastSwitch.Shrunk:
+		return v1alpha1.PhaseHolding
+	}
+	return v1alpha1.PhaseIdle
+}
+
+func sameStatus(a, b *v1alpha1.BlueGreen) bool {
+	return equality.Semantic.DeepEqual(a.Status, b.Status)
+}

@@ -1,0 +1,94 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// observed is everything that next decides on, as it was seen at Now. It is
+// data: deciding on it touches nothing.
+type observed struct {
+	Now    time.Time
+	Routes route.State
+	Sides  map[v1alpha1.Color]workload.State
+
+	// The rest speaks of one release, and is empty without one.
+
+	// Target is the colour the release stages, Previous the other one.
+	Target, Previous workload.State
+	// Endpoints are the pods that the target's Service sends requests to.
+	Endpoints []string
+	// Size is what the target must have to take the live colour's traffic.
+	Size int32
+	// DrainedAt is when the target may be touched after the last switch.
+	DrainedAt time.Time
+	// Freshness is how old a gate's pass may be at the switch.
+	Freshness time.Duration
+}
+
+// observeApplication looks at what an application is made of.
+func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGreen) (observed, error) {
+	o := observed{Now: time.Now(), Sides: map[v1alpha1.Color]workload.State{}}
+	var err error
+	if o.Routes, err = d.Routes.Observe(ctx, bg); err != nil {
+		return o, err
+	}
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		if o.Sides[c], err = d.Workloads.Observe(ctx, bg, c); err != nil {
+			return o, fmt.Errorf("observing the %s side: %w", c, err)
+		}
+	}
+	return o, nil
+}
+
+// of adds what concerns one release: its target is fixed by the claim.
+func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o observed) (observed, error) {
+	o.Target, o.Previous, o.Endpoints, o.Size, o.DrainedAt = workload.State{}, workload.State{}, nil, 0, time.Time{}
+	target := rel.Status.Milestones.Target
+	if target == "" {
+		return o, nil
+	}
+	o.Target, o.Previous = o.Sides[target], o.Sides[target.Other()]
+	o.Size = workload.Size(bg.Spec.MinReplicas, o.Previous, o.Target)
+	o.Freshness = bg.Spec.Gate.Freshness.Duration
+	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {
+		o.DrainedAt = s.At.Add(bg.Spec.Drain.Duration)
+	}
+	var err error
+	o.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service)
+	return o, err
+}
+
+// version describes what runs on a colour, by digest where a pod tells it.
+func version(s workload.State) v1alpha1.Version {
+	image := s.RunningImage
+	if image == "" {
+		image = s.Image
+	}
+	return v1alpha1.Version{
+		Color: s.Color, Image: image, Commit: s.Commit, Release: s.Release,
+		Replicas: s.Replicas, TemplateHash: s.TemplateHash,
+	}
+}
+
+// granted reads the grant of an application's namespace.
+func (d *Deployer) granted(ctx context.Context, bg *v1alpha1.BlueGreen) (bool, error) {
+	var ns corev1.Namespace
+	err := d.Client.Get(ctx, types.NamespacedName{Name: bg.Namespace}, &ns)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading namespace %s: %w", bg.Namespace, err)
+	}
+	return v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], bg.Spec.Repository), nil
+}

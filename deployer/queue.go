@@ -1,0 +1,225 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// retrySource is when a question about a repository's history is asked again.
+const retrySource = 15 * time.Second
+
+// admit chooses the release that may act next, and gives every other its place.
+// Rollbacks come first, and need nothing but the cluster.
+func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
+	deploys, rollbacks := w.waiting(nil)
+	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
+		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), "waits for "+rollbacks[0].Name)
+	}
+	deploys, err := w.dropCancelled(ctx, deploys)
+	if err != nil {
+		return nil, err
+	}
+	if !ready {
+		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message)
+	}
+	head, err := w.head(ctx, deploys)
+	if err != nil {
+		w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
+		w.wakeAt(w.o.Now.Add(retrySource))
+		return nil, w.queueUp(ctx, deploys, "waits: "+err.Error())
+	}
+	return head, nil
+}
+
+// waiting returns the unfinished releases but one, oldest first.
+func (w *work) waiting(but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Release) {
+	for i := range slices.Backward(w.releases) {
+		rel := &w.releases[i]
+		switch {
+		case rel.Status.Phase.Finished(), but != nil && rel.UID == but.UID:
+		case rel.Spec.Kind == v1alpha1.Rollback:
+			rollbacks = append(rollbacks, rel)
+		default:
+			deploys = append(deploys, rel)
+		}
+	}
+	return deploys, rollbacks
+}
+
+// dropCancelled ends the releases that were cancelled before they began.
+func (w *work) dropCancelled(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
+	var left []*v1alpha1.Release
+	for _, rel := range deploys {
+		if rel.Spec.Cancel == nil {
+			left = append(left, rel)
+			continue
+		}
+		if err := w.drive(ctx, rel, anyStep); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// head collapses the waiting deploys to the newest by ancestry, never by
+// arrival, and refuses it if it is behind what is live. Of two that diverged the
+// later one follows the branch.
+func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
+	if len(deploys) == 0 {
+		return nil, nil
+	}
+	head := deploys[0]
+	for _, rel := range deploys[1:] {
+		older, newer := head, rel
+		contained, err := w.isAncestor(ctx, rel, head)
+		if err != nil {
+			return nil, err
+		}
+		if contained && rel.Spec.Deploy.Commit != head.Spec.Deploy.Commit {
+			older, newer = rel, head
+		}
+		if err := w.supersede(ctx, older, "superseded by "+newer.Name); err != nil {
+			return nil, err
+		}
+		head = newer
+	}
+	live := version(w.o.Sides[w.o.Routes.Live()])
+	if live.Commit == "" {
+		return head, nil
+	}
+	behind, err := w.d.Source.IsAncestor(ctx, head.Spec.Deploy.Repository, head.Spec.Deploy.Commit, live.Commit)
+	if err != nil {
+		return nil, fmt.Errorf("asking whether %s is behind the live %s: %w", head.Spec.Deploy.Commit, live.Commit, err)
+	}
+	if !behind {
+		return head, nil
+	}
+	message := fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(head.Spec.Deploy.Commit), live.Short())
+	if live.Commit == head.Spec.Deploy.Commit {
+		message = live.Short() + " is live already"
+	}
+	return nil, w.supersede(ctx, head, message)
+}
+
+// isAncestor reports whether one release's commit is contained in another's.
+func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
+	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
+	ok, err := w.d.Source.IsAncestor(ctx, b.Repository, a.Commit, b.Commit)
+	if err != nil {
+		return false, fmt.Errorf("asking whether %s contains %s: %w", v1alpha1.ShortCommit(b.Commit), v1alpha1.ShortCommit(a.Commit), err)
+	}
+	return ok, nil
+}
+
+// supersede ends a release in favour of another, cleaning up what it has done.
+func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, message string) error {
+	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "Superseded", message: message})
+	if err := a.save(ctx); err != nil {
+		return err
+	}
+	return w.drive(ctx, rel, anyStep)
+}
+
+// queueUp says to the releases that wait why they do.
+func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why string) error {
+	for _, rel := range waiting {
+		st := &rel.Status
+		if st.Build != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why {
+			continue // what builds ahead says so itself
+		}
+		st.Phase, st.Message = v1alpha1.ReleaseQueued, why
+		if st.Version == "" {
+			st.Version = (&attempt{rel: rel}).version()
+		}
+		if err := w.d.Record.UpdateRelease(ctx, rel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buildAhead lets the next deploy build while the active one waits for a person
+// or soaks; nothing but its build may happen before it holds the claim. A
+// release that waits for a person is superseded once a newer one is built.
+func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
+	deploys, rollbacks := w.waiting(active)
+	deploys, err := w.dropCancelled(ctx, deploys)
+	if err != nil {
+		return err
+	}
+	if err := w.queueUp(ctx, append(rollbacks, deploys...), "waits for "+active.Name); err != nil {
+		return err
+	}
+	waits := active.Status.Phase == v1alpha1.ReleaseWaiting
+	if len(deploys) == 0 || active.Spec.Kind == v1alpha1.Rollback || !waits && active.Status.Step != v1alpha1.StepSoak {
+		return nil
+	}
+	head, err := w.head(ctx, deploys)
+	if err != nil {
+		w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
+		w.wakeAt(w.o.Now.Add(retrySource))
+		return nil
+	}
+	if head == nil {
+		return nil
+	}
+	if err := w.drive(ctx, head, v1alpha1.StepBuild); err != nil {
+		return err
+	}
+	if !waits || !built(head) {
+		return nil
+	}
+	older, err := w.isAncestor(ctx, head, active)
+	if err != nil || older {
+		return err
+	}
+	if err := w.supersede(ctx, active, "superseded by "+head.Name); err != nil {
+		return err
+	}
+	if active.Status.Phase.Finished() {
+		w.bg.Status.Active = nil
+		w.wakeAt(w.o.Now)
+	}
+	return nil
+}
+
+// rollbackOf returns the waiting rollback of a release's switch, if there is one.
+func (w *work) rollbackOf(rel *v1alpha1.Release) *v1alpha1.Release {
+	_, rollbacks := w.waiting(rel)
+	i := slices.IndexFunc(rollbacks, func(r *v1alpha1.Release) bool { return r.Spec.Rollback.Switch == string(rel.UID) })
+	if i < 0 {
+		return nil
+	}
+	return rollbacks[i]
+}
+
+// keepFor is how long finished releases are kept at least: as long as GitHub can
+// still replay what caused them (7 days on GitHub Enterprise Server, 3 on
+// github.com), and a day more.
+const keepFor = 8 * 24 * time.Hour
+
+// collect deletes finished releases beyond the history.
+func (w *work) collect(ctx context.Context) error {
+	finished := 0
+	for i := range w.releases { // newest first
+		rel := &w.releases[i]
+		if rel.Status.FinishedAt == nil {
+			continue
+		}
+		finished++
+		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < keepFor {
+			continue
+		}
+		if err := w.d.Client.Delete(ctx, rel, client.Preconditions{UID: &rel.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting release %s, which is beyond spec.historyLimit: %w", rel.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// publishing is how many releases are published side by side.
+const publishing = 4
+
+// Watch calls back for every release that exists or changes, on the leader
+// only. The callback may be called for the same state more than once. An error
+// is tried again with back-off; a duration asks to be called again after it.
+func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
+	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		rel, err := r.Release(ctx, req.NamespacedName)
+		if apierrors.IsNotFound(errors.Unwrap(err)) {
+			return reconcile.Result{}, nil
+		}
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		again, err := changed(ctx, rel)
+		if client.IgnoreNotFound(err) != nil {
+			return reconcile.Result{}, err
+		}
+		return reconcile.Result{RequeueAfter: again}, nil
+	})
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named(name).
+		For(&v1alpha1.Release{}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: publishing}).
+		Complete(reconciler)
+	if err != nil {
+		return fmt.Errorf("watching releases: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,323 @@
+package deployer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func at(d time.Duration) *metav1.Time { return &metav1.Time{Time: epoch.Add(d)} }
+
+// ready is a deploy to green right before its switch, and what is observed then.
+func ready() (*v1alpha1.Release, observed) {
+	r := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{}}}
+	r.Status.Milestones = v1alpha1.Milestones{
+		Target: v1alpha1.Green, Previous: &v1alpha1.Version{Color: v1alpha1.Blue}, ClaimedAt: at(0),
+		Built:      &v1alpha1.BuiltMilestone{Image: "app@sha256:2"},
+		AttachedAt: at(0),
+		Staged:     &v1alpha1.StagedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Replicas: 2},
+		WarmedAt:   at(0),
+		Verified:   &v1alpha1.VerifiedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Pods: []string{"g1", "g2"}, At: *at(0)},
+		Approved:   &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy},
+	}
+	o := observed{
+		Now:       epoch.Add(time.Minute),
+		Routes:    routesTo(v1alpha1.Blue),
+		Target:    workload.State{Color: v1alpha1.Green, Replicas: 2, RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2", Pods: []workload.Pod{{Name: "g1"}, {Name: "g2"}}},
+		Endpoints: []string{"g1", "g2"},
+		Size:      2,
+		Freshness: 5 * time.Minute,
+	}
+	return r, o
+}
+
+func routesTo(c v1alpha1.Color) route.State {
+	return route.State{Name: "ing", Exists: true, Users: map[v1alpha1.Color][]route.Backend{c: {{}}}}
+}
+
+func TestNext(t *testing.T) {
+	fail := func(class v1alpha1.FailureClass) func(*v1alpha1.Release, *observed) {
+		return func(r *v1alpha1.Release, _ *observed) { r.Status.Failure = &v1alpha1.Failure{Class: class} }
+	}
+	moved := func(r *v1alpha1.Release, _ *observed) {
+		r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = at(0), at(0)
+	}
+	type change = func(*v1alpha1.Release, *observed)
+	tests := []struct {
+		name    string
+		changes []change
+		want    v1alpha1.Step // "" if the track has ended
+	}{
+		{"everything holds", nil, v1alpha1.StepSwitch},
+		{"nothing done yet", []change{func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones = v1alpha1.Milestones{}
+		}}, v1alpha1.StepBuild},
+		{"not approved", []change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.Approved = nil }}, v1alpha1.StepPromote},
+		{"the live colour grew", []change{func(_ *v1alpha1.Release, o *observed) { o.Size = 3 }}, v1alpha1.StepStage},
+		{"a pod is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Target.RolledOut = false }}, v1alpha1.StepStage},
+		{"an endpoint is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Endpoints = []string{"g1"} }}, v1alpha1.StepWarm},
+		{"there are no pods", []change{func(_ *v1alpha1.Release, o *observed) { o.Target.Pods = nil }}, v1alpha1.StepWarm},
+		{"the gate's pass is old", []change{func(_ *v1alpha1.Release, o *observed) { o.Now = epoch.Add(5 * time.Minute) }}, v1alpha1.StepVerify},
+		{"a pod came after the gate", []change{func(_ *v1alpha1.Release, o *observed) {
+			o.Target.Pods, o.Endpoints = append(o.Target.Pods, workload.Pod{Name: "g3"}), append(o.Endpoints, "g3")
+		}}, v1alpha1.StepVerify},
+		{"the gate passed with another template", []change{func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones.Verified.TemplateHash = "h1"
+		}}, v1alpha1.StepVerify},
+		{"the gate passed with another image", []change{func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones.Verified.Image = "app@sha256:1"
+		}}, v1alpha1.StepVerify},
+		{"past the point of no return nothing goes back", []change{func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut = at(0), false
+		}}, v1alpha1.StepSwitch},
+		{"switched", []change{moved}, v1alpha1.StepConfirm},
+		{"confirmed", []change{moved, func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.ConfirmedAt = at(0) }}, v1alpha1.StepSoak},
+		{"soaked", []change{moved, func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones.ConfirmedAt, r.Status.Milestones.SoakedAt = at(0), at(0)
+		}}, ""},
+		{"failed before the switch", []change{fail(v1alpha1.FaultRelease)}, v1alpha1.StepDiscard},
+		{"failed after the switch", []change{moved, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
+		{"failed with the switch intended", []change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.SwitchIntendedAt = at(0) }, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
+		{"restored: upkeep shrinks, after the drain", []change{moved, fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.RestoredAt = at(0) }}, ""},
+		{"cancelled before the switch", []change{fail(v1alpha1.FaultCancelled)}, v1alpha1.StepDiscard},
+		{"the world's trouble before the switch", []change{fail(v1alpha1.FaultWorld)}, v1alpha1.StepDiscard},
+		{"the world's trouble after the switch", []change{moved, fail(v1alpha1.FaultWorld)}, ""},
+		{"a rollback takes over after the switch", []change{moved, fail(v1alpha1.FaultSuperseded)}, ""},
+		{"superseded before the switch", []change{fail(v1alpha1.FaultSuperseded)}, v1alpha1.StepDiscard},
+		{"interference before the switch", []change{fail(v1alpha1.FaultInterference)}, ""},
+		{"interference after the switch", []change{moved, fail(v1alpha1.FaultInterference)}, ""},
+		{"cancelled while building ahead", []change{func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones, r.Status.Build = v1alpha1.Milestones{}, &v1alpha1.BuildStatus{}
+		}, fail(v1alpha1.FaultCancelled)}, v1alpha1.StepDiscard},
+		{"cancelled before anything", []change{func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones = v1alpha1.Milestones{}
+		}, fail(v1alpha1.FaultCancelled)}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, o := ready()
+			for _, c := range tt.changes {
+				c(r, &o)
+			}
+			s, ok := next(r, o)
+			if s.name != tt.want || ok != (tt.want != "") {
+				t.Errorf("next = %q, %v; want %q", s.name, ok, tt.want)
+			}
+		})
+	}
+}
+
+func TestNextOfRollback(t *testing.T) {
+	r, o := ready()
+	r.Spec = v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Rollback: &v1alpha1.RollbackSpec{}}
+	m := &r.Status.Milestones
+	staged := m.Staged
+	m.Built, m.Verified, m.Approved, m.AttachedAt, m.Staged, m.WarmedAt = nil, nil, nil, nil, nil, nil
+
+	expect := func(want v1alpha1.Step) {
+		t.Helper()
+		if s, _ := next(r, o); s.name != want {
+			t.Errorf("next = %q, want %q", s.name, want)
+		}
+	}
+	expect(v1alpha1.StepSize)
+	m.Staged = staged
+	expect(v1alpha1.StepWarm)
+	m.WarmedAt = at(0)
+	expect(v1alpha1.StepSwitch)
+	o.Size = 5
+	expect(v1alpha1.StepSize) // live grew meanwhile
+	o.Size = 2
+	m.SwitchIntendedAt, m.SwitchedAt = at(0), at(0)
+	expect(v1alpha1.StepConfirm)
+	r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease}
+	expect("") // never undone
+}
+
+func TestInterference(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*v1alpha1.Release, *observed)
+		want   bool
+	}{
+		{"nothing changed", func(*v1alpha1.Release, *observed) {}, false},
+		{"the ingress is gone", func(_ *v1alpha1.Release, o *observed) { o.Routes.Exists = false }, true},
+		{"someone switched first", func(_ *v1alpha1.Release, o *observed) { o.Routes = routesTo(v1alpha1.Green) }, true},
+		{"our own switch, not yet recorded", func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Routes = at(0), routesTo(v1alpha1.Green)
+		}, false},
+		{"our own switch, recorded", func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt, o.Routes = at(0), at(0), routesTo(v1alpha1.Green)
+		}, false},
+		{"someone switched back", func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = at(0), at(0)
+		}, true},
+		{"someone deployed to the target", func(_ *v1alpha1.Release, o *observed) { o.Target.Image = "app:mine" }, true},
+		{"someone changed the target's template", func(_ *v1alpha1.Release, o *observed) { o.Target.TemplateHash = "h9" }, true},
+		{"someone changed the target after the switch", func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash = at(0), "h9"
+		}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r, o := ready()
+			tt.change(r, &o)
+			if message, got := interference(r, o); got != tt.want {
+				t.Errorf("interference = %v (%s), want %v", got, message, tt.want)
+			}
+		})
+	}
+}
+
+// model is a world whose acts obey, but in which time passes, pods come and go,
+// the live colour grows, gates fail, people cancel and the world breaks.
+type model struct {
+	rng  *rand.Rand
+	r    *v1alpha1.Release
+	o    observed
+	live v1alpha1.Color
+	// passed is what the gate last passed with.
+	passed [2]string
+	pods   int
+}
+
+func newModel(seed uint64, kind v1alpha1.ReleaseKind) *model {
+	w := &model{rng: rand.New(rand.NewPCG(seed, 1)), live: v1alpha1.Blue}
+	w.r = &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: kind}}
+	w.r.Status.Milestones = v1alpha1.Milestones{Target: v1alpha1.Green, Previous: &v1alpha1.Version{Color: v1alpha1.Blue}}
+	w.o = observed{Now: epoch, Freshness: 5 * time.Minute, Size: 2}
+	return w
+}
+
+// disturb changes the world between two steps; calm stops it, so that what must
+// end can be seen to end.
+func (w *model) disturb(calm bool) {
+	w.o.Now = w.o.Now.Add(time.Duration(w.rng.IntN(100)) * time.Second)
+	w.o.Routes = routesTo(w.live)
+	if calm {
+		return
+	}
+	switch w.rng.IntN(12) {
+	case 0:
+		w.o.Size++
+	case 1: // a pod is replaced
+		w.newPods(len(w.o.Target.Pods))
+	case 2:
+		w.o.Endpoints = nil
+	case 3:
+		w.o.Now = w.o.Now.Add(time.Hour)
+	case 4:
+		if w.r.Status.Failure == nil && w.r.Status.Milestones.SwitchIntendedAt == nil {
+			w.fail(v1alpha1.FaultCancelled)
+		}
+	case 5:
+		if w.r.Status.Failure == nil {
+			w.fail([]v1alpha1.FailureClass{v1alpha1.FaultWorld, v1alpha1.FaultRelease, v1alpha1.FaultSuperseded}[w.rng.IntN(3)])
+		}
+	}
+}
+
+func (w *model) fail(c v1alpha1.FailureClass) { w.r.Status.Failure = &v1alpha1.Failure{Class: c} }
+
+func (w *model) newPods(n int) {
+	w.o.Target.Pods = nil
+	for range n {
+		w.pods++
+		w.o.Target.Pods = append(w.o.Target.Pods, workload.Pod{Name: fmt.Sprint("g", w.pods)})
+	}
+}
+
+func (w *model) podNames() (names []string) {
+	for _, p := range w.o.Target.Pods {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// take is an obedient act: it does what the step promises and records it.
+func (w *model) take(t *testing.T, s v1alpha1.Step) {
+	t.Helper()
+	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
+	switch s {
+	case v1alpha1.StepBuild:
+		m.Built = &v1alpha1.BuiltMilestone{Image: "app@sha256:2"}
+	case v1alpha1.StepAttach:
+		m.AttachedAt = &now
+	case v1alpha1.StepStage, v1alpha1.StepSize:
+		w.o.Target = workload.State{RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
+		w.newPods(int(w.o.Size))
+		m.Staged = &v1alpha1.StagedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
+	case v1alpha1.StepWarm:
+		w.o.Endpoints = w.podNames()
+		m.WarmedAt = &now
+	case v1alpha1.StepVerify:
+		w.passed = [2]string{w.o.Target.Image, w.o.Target.TemplateHash}
+		m.Verified = &v1alpha1.VerifiedMilestone{Image: w.o.Target.Image, TemplateHash: w.o.Target.TemplateHash, Pods: w.podNames(), At: now}
+	case v1alpha1.StepPromote:
+		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy}
+	case v1alpha1.StepSwitch:
+		w.switchTo(t, m.Target)
+		m.SwitchIntendedAt, m.SwitchedAt = &now, &now
+	case v1alpha1.StepConfirm:
+		m.ConfirmedAt = &now
+	case v1alpha1.StepSoak:
+		m.SoakedAt = &now
+	case v1alpha1.StepRestore:
+		w.live = v1alpha1.Blue
+		m.RestoredAt = &now
+	case v1alpha1.StepDiscard:
+		if w.live == m.Target {
+			t.Errorf("shrinks %s, which users reach", w.live)
+		}
+		m.DiscardedAt = &now
+	}
+}
+
+func (w *model) switchTo(t *testing.T, c v1alpha1.Color) {
+	t.Helper()
+	target := w.o.Target
+	if w.r.Spec.Kind == v1alpha1.Deploy && w.passed != [2]string{target.Image, target.TemplateHash} {
+		t.Errorf("switches to %s %s, the gate passed with %v", target.Image, target.TemplateHash, w.passed)
+	}
+	if w.r.Spec.Kind == v1alpha1.Rollback && c == w.r.Status.Milestones.Previous.Color {
+		t.Errorf("a rollback switches to %s, which it leaves", c)
+	}
+	if target.Replicas < w.o.Size || len(w.o.Endpoints) == 0 {
+		t.Errorf("switches to %d of %d pods, %d endpoints", target.Replicas, w.o.Size, len(w.o.Endpoints))
+	}
+	w.live = c
+}
+
+func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
+	for seed := range uint64(3000) {
+		for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
+			w := newModel(seed, kind)
+			ended := false
+			for i := range 200 {
+				w.disturb(i > 100)
+				s, ok := next(w.r, w.o)
+				if !ok {
+					ended = true
+					break
+				}
+				w.take(t, s.name)
+			}
+			if !ended {
+				s, _ := next(w.r, w.o)
+				t.Fatalf("seed %d: the %s has not ended, it is at %s", seed, kind, s.name)
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d, %s", seed, kind)
+			}
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package deployer
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// entry is the timeline's open entry: the step under way.
+func (a *attempt) entry() *v1alpha1.TimelineEntry {
+	t := a.rel.Status.Timeline
+	return &t[len(t)-1]
+}
+
+// enter opens an entry for a step, unless it is the one under way already. A
+// step that is taken again gets an entry, and so a deadline, of its own.
+func (a *attempt) enter(s v1alpha1.Step) {
+	st := &a.rel.Status
+	if n := len(st.Timeline); n > 0 && st.Timeline[n-1].FinishedAt == nil {
+		if st.Timeline[n-1].Step == s {
+			return
+		}
+		a.leave()
+	}
+	st.Step = s
+	if s == v1alpha1.StepVerify {
+		st.Gate = nil // rounds of an earlier pass do not count
+	}
+	if st.Failure == nil {
+		st.Phase = v1alpha1.ReleaseRunning
+	}
+	st.Timeline = append(st.Timeline, v1alpha1.TimelineEntry{Step: s, StartedAt: metav1.NewMicroTime(a.o.Now)})
+}
+
+// leave closes the open entry.
+func (a *attempt) leave() {
+	t := a.rel.Status.Timeline
+	if len(t) == 0 || t[len(t)-1].FinishedAt != nil {
+		return
+	}
+	now := metav1.NowMicro()
+	e := a.entry()
+	e.FinishedAt = &now
+	if a.d.Observer != nil {
+		a.d.Observer.StepEnded(client.ObjectKeyFromObject(a.bg), e.Step, now.Sub(e.StartedAt.Time))
+	}
+}
+
+// say notes in the timeline what the step under way did.
+func (a *attempt) say(message string) { a.entry().Message = message }
+
+// rest notes what the release waits for, and when to look again.
+func (a *attempt) rest(p pause) {
+	if p.message != "" {
+		a.rel.Status.Message = p.message
+		a.say(p.message)
+	}
+	if !p.until.IsZero() {
+		a.wakeAt(p.until)
+	}
+}

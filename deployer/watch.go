@@ -1,0 +1,121 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// concurrent is how many applications are looked at side by side. A look may
+// wait for pods to answer the gate, and must not hold up other applications.
+const concurrent = 16
+
+// Setup registers the deployer with a manager. Reaction is by watch: everything
+// that a decision rests on wakes the application it belongs to.
+func (d *Deployer) Setup(mgr ctrl.Manager) error {
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("bluegreen").
+		For(&v1alpha1.BlueGreen{}).
+		Owns(&v1alpha1.Release{}).
+		Watches(&appsv1.Deployment{}, d.wakes(ofDeployment)).
+		Watches(&appsv1.ReplicaSet{}, d.wakes(ofReplicaSet)).
+		Watches(&corev1.Pod{}, d.wakes(ofPod)).
+		Watches(&corev1.Service{}, d.wakes(ofService)).
+		Watches(&discoveryv1.EndpointSlice{}, d.wakes(ofEndpoints)).
+		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress)).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace)).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: concurrent,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
+		}).
+		Complete(d)
+	if err != nil {
+		return fmt.Errorf("setting up the deployer: %w", err)
+	}
+	return nil
+}
+
+// belongs reports whether an object is part of an application.
+type belongs func(bg *v1alpha1.BlueGreen, object client.Object) bool
+
+// wakes maps an object to the applications of its namespace that it is part of.
+func (d *Deployer) wakes(part belongs) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
+		return d.requests(ctx, object.GetNamespace(), func(bg *v1alpha1.BlueGreen) bool { return part(bg, object) })
+	})
+}
+
+// inNamespace wakes every application of a namespace whose grant may have
+// changed.
+func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reconcile.Request {
+	return d.requests(ctx, object.GetName(), func(*v1alpha1.BlueGreen) bool { return true })
+}
+
+func (d *Deployer) requests(ctx context.Context, namespace string, want func(*v1alpha1.BlueGreen) bool) []reconcile.Request {
+	var list v1alpha1.BlueGreenList
+	if err := d.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		d.Log.ErrorContext(ctx, "listing bluegreens", "namespace", namespace, "error", err)
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if want(&list.Items[i]) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return out
+}
+
+func deployments(bg *v1alpha1.BlueGreen) []string {
+	return []string{bg.Side(v1alpha1.Blue).Deployment, bg.Side(v1alpha1.Green).Deployment}
+}
+
+func services(bg *v1alpha1.BlueGreen) []string {
+	return []string{bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service}
+}
+
+func ofDeployment(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	return slices.Contains(deployments(bg), o.GetName())
+}
+
+func ofReplicaSet(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner != nil && owner.Kind == "Deployment" && slices.Contains(deployments(bg), owner.Name)
+}
+
+// ofPod goes by the name of the pod's ReplicaSet, which is the Deployment's and
+// the template's hash (pkg/controller/deployment/sync.go of kubernetes).
+func ofPod(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	owner := metav1.GetControllerOf(o)
+	if owner == nil || owner.Kind != "ReplicaSet" {
+		return false
+	}
+	name, _ := strings.CutSuffix(owner.Name, "-"+o.GetLabels()[appsv1.DefaultDeploymentUniqueLabelKey])
+	return slices.Contains(deployments(bg), name)
+}
+
+func ofService(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	return slices.Contains(services(bg), o.GetName())
+}
+
+func ofEndpoints(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	return slices.Contains(services(bg), o.GetLabels()[discoveryv1.LabelServiceName])
+}
+
+func ofIngress(bg *v1alpha1.BlueGreen, o client.Object) bool { return o.GetName() == bg.IngressName() }

@@ -1,0 +1,248 @@
+package workload
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+func (w world) createMissing() []string {
+	w.t.Helper()
+	created, err := w.CreateMissing(w.t.Context(), w.bg, v1alpha1.Green)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return created
+}
+
+func TestMissingColourIsMadeFromTheLiveOne(t *testing.T) {
+	w := newWorld(t)
+	if diff := cmp.Diff([]string{"Service/shop-green-svc", "Deployment/shop-green"}, w.createMissing()); diff != "" {
+		t.Errorf("created (-want +got):\n%s", diff)
+	}
+	d := w.deployment("shop-green")
+	if diff := cmp.Diff(map[string]string{"app": "shop", "version": "green"}, d.Labels); diff != "" {
+		t.Errorf("labels of the Deployment (-want +got):\n%s", diff)
+	}
+	if len(d.Finalizers) != 0 || d.Annotations["meta.helm.sh/release-name"] != "" || *d.Spec.Replicas != 0 {
+		t.Errorf("the live Deployment's finalizers, annotations or size were copied: %+v", d.ObjectMeta)
+	}
+	if got := d.Spec.Selector.MatchLabels["version"]; got != "green" {
+		t.Errorf("the selector asks for version %q, want green", got)
+	}
+	if d.Spec.MinReadySeconds != 1 || d.Spec.Strategy.RollingUpdate.MaxSurge.IntValue() != 1 {
+		t.Errorf("minReadySeconds and strategy were not copied: %+v", d.Spec)
+	}
+	checkScheduling(t, d.Spec.Template.Spec)
+
+	s := &corev1.Service{}
+	if err := w.Client.Get(t.Context(), w.key("shop-green-svc"), s); err != nil {
+		t.Fatal(err)
+	}
+	wantAnnotations := map[string]string{
+		"cloud.google.com/neg":            `{"exposed_ports":{"80":{}},"ingress":true}`,
+		"cloud.google.com/backend-config": `{"default": "shop"}`,
+	}
+	if diff := cmp.Diff(wantAnnotations, s.Annotations); diff != "" {
+		t.Errorf("annotations of the Service (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]string{"app": "shop", "version": "green"}, s.Spec.Selector); diff != "" {
+		t.Errorf("selector of the Service (-want +got):\n%s", diff)
+	}
+	if got := s.Spec.Ports[0]; s.Spec.Type != corev1.ServiceTypeNodePort || got.Name != "http" || got.TargetPort.StrVal != "web" {
+		t.Errorf("type and ports of the Service: %s %+v", s.Spec.Type, got)
+	}
+	if again := w.createMissing(); len(again) != 0 {
+		t.Errorf("a second call created %v, want nothing", again)
+	}
+}
+
+// checkScheduling looks at the places of testdata/live.yaml, seen from green.
+func checkScheduling(t *testing.T, pod corev1.PodSpec) {
+	t.Helper()
+	anti := pod.Affinity.PodAntiAffinity
+	own := anti.RequiredDuringSchedulingIgnoredDuringExecution[0].LabelSelector.MatchLabels["version"]
+	other := anti.PreferredDuringSchedulingIgnoredDuringExecution[0].PodAffinityTerm.LabelSelector.MatchExpressions[0].Values
+	spread := pod.TopologySpreadConstraints[0].LabelSelector.MatchExpressions
+	if own != "green" || !slices.Equal(other, []string{"blue"}) {
+		t.Errorf("anti-affinity to the own colour is to %s and to the other one to %v, want green and blue", own, other)
+	}
+	if !slices.Equal(spread[0].Values, []string{"green"}) || !slices.Equal(spread[1].Values, []string{"blue", "green"}) {
+		t.Errorf("the spread selects %v, want green, and blue with green", spread)
+	}
+	if got := pod.Containers[0].Env[0].Value; got != "blue" {
+		t.Errorf("an environment variable became %q; it must stay as the live pods have it", got)
+	}
+}
+
+func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	before := w.deployment("shop-green")
+	// Someone tuned the target by hand: that is not ours to undo.
+	w.edit(before, `{"metadata":{"annotations":{"owner":"me"}},"spec":{"revisionHistoryLimit":3}}`)
+	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":7}}}}`)
+	before = w.deployment("shop-green")
+
+	if !w.stage(request("shop-abc-1")) {
+		t.Error("nothing was changed")
+	}
+	d := w.deployment("shop-green")
+	if d.Generation != before.Generation+1 {
+		t.Errorf("the spec was written %d times, want once", d.Generation-before.Generation)
+	}
+	if *d.Spec.Replicas != 3 || d.Annotations["owner"] != "me" || *d.Spec.RevisionHistoryLimit != 3 {
+		t.Errorf("size, or what someone else set, is wrong: %+v", d.Spec)
+	}
+	template := d.Spec.Template
+	want := map[string]string{"app": "shop", "version": "green", "slot": "a", "tier": "web"}
+	if diff := cmp.Diff(want, template.Labels); diff != "" {
+		t.Errorf("labels of the template (-want +got):\n%s", diff)
+	}
+	wantAnnotations := map[string]string{"example.com/scrape": "true", v1alpha1.ReleaseAnnotation: "shop-abc-1", v1alpha1.CommitAnnotation: "abc"}
+	if diff := cmp.Diff(wantAnnotations, template.Annotations); diff != "" {
+		t.Errorf("annotations of the template (-want +got):\n%s", diff)
+	}
+	if template.Spec.Containers[0].Image != image || *template.Spec.TerminationGracePeriodSeconds != 7 {
+		t.Errorf("image or the live template's setting is missing: %+v", template.Spec)
+	}
+	if w.stage(request("shop-abc-1")) {
+		t.Error("staging the same again changed something")
+	}
+	if !w.stage(request("shop-abc-2")) {
+		t.Error("another attempt of the same image did not get pods of its own")
+	}
+}
+
+// edit changes an object as some other person would: by merge patch.
+func (w world) edit(d *appsv1.Deployment, patch string) {
+	w.t.Helper()
+	if err := w.Client.Patch(w.t.Context(), d, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestStageNeverShrinksWhatAnAutoscalerGrew(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	w.stage(request("shop-abc-1"))
+	if err := w.Scale(t.Context(), w.bg, v1alpha1.Green, 5); err != nil {
+		t.Fatal(err)
+	}
+	if w.stage(request("shop-abc-1")) || *w.deployment("shop-green").Spec.Replicas != 5 {
+		t.Error("the size was taken back to the request's")
+	}
+	if err := w.Scale(t.Context(), w.bg, v1alpha1.Green, 1); err != nil {
+		t.Fatal(err)
+	}
+	if !w.stage(request("shop-abc-1")) || *w.deployment("shop-green").Spec.Replicas != 3 {
+		t.Error("a size below the request's was left")
+	}
+}
+
+func TestStageOfTheOwnTemplateChangesImageAndAnnotationsOnly(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	w.bg.Spec.Template = v1alpha1.TemplateOwn
+	w.edit(w.deployment("shop-green"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":9}}}}`)
+	want := w.deployment("shop-green").Spec.Template
+	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":7}}}}`)
+	w.stage(request("shop-abc-1"))
+	want.Spec.Containers[0].Image = image
+	want.Annotations[v1alpha1.ReleaseAnnotation], want.Annotations[v1alpha1.CommitAnnotation] = "shop-abc-1", "abc"
+	if diff := cmp.Diff(want, w.deployment("shop-green").Spec.Template); diff != "" {
+		t.Errorf("template (-want +got):\n%s", diff)
+	}
+}
+
+// racing changes the Deployment once, between look and patch.
+type racing struct {
+	client.Client
+	change func()
+}
+
+func (r *racing) Patch(ctx context.Context, o client.Object, p client.Patch, options ...client.PatchOption) error {
+	r.change()
+	return r.Client.Patch(ctx, o, p, options...)
+}
+
+func TestStageThatLosesARaceWritesNothingAndSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	plain := w.Client
+	w.Client = &racing{Client: plain, change: func() {
+		d := &appsv1.Deployment{}
+		if err := plain.Get(t.Context(), w.key("shop-green"), d); err != nil {
+			t.Fatal(err)
+		}
+		d.Spec.MinReadySeconds = 5
+		if err := plain.Update(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
+	if !apierrors.IsConflict(err) {
+		t.Errorf("got error %v, want a conflict", err)
+	}
+	if d := w.deployment("shop-green"); *d.Spec.Replicas != 0 || d.Spec.Template.Annotations[v1alpha1.ReleaseAnnotation] != "" {
+		t.Errorf("something was written: %+v", d.Spec)
+	}
+}
+
+func TestStageRefusedByTheAPIServerIsNoConflict(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	q := request("shop-abc-1")
+	q.Image = " " // not valid: leading space
+	_, err := w.Stage(t.Context(), w.bg, q)
+	if err == nil || apierrors.IsConflict(err) || !strings.Contains(err.Error(), "image") {
+		t.Errorf("got error %v, want the API server's word about the image", err)
+	}
+}
+
+func TestStageRefusesPodsThatUsersWouldReach(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	s := &corev1.Service{}
+	if err := w.Client.Get(t.Context(), w.key("shop-blue-svc"), s); err != nil {
+		t.Fatal(err)
+	}
+	delete(s.Spec.Selector, "version")
+	if err := w.Client.Update(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
+	if err == nil || !strings.Contains(err.Error(), "add version: blue to its spec.selector") {
+		t.Errorf("got error %v, want one that says how to mend the Service", err)
+	}
+}
+
+func TestStageNamesTheFieldForAnAmbiguousContainer(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	d := w.deployment("shop-blue")
+	d.Spec.Template.Spec.Containers = append(d.Spec.Template.Spec.Containers, corev1.Container{Name: "sidecar", Image: "sidecar"})
+	if err := w.Client.Update(t.Context(), d); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
+	if err == nil || !strings.Contains(err.Error(), "spec.container must name") || !strings.Contains(err.Error(), "app, sidecar") {
+		t.Errorf("got error %v, want one that names spec.container and the choices", err)
+	}
+	w.bg.Spec.Container = "app"
+	w.stage(request("shop-abc-1"))
+	staged := w.deployment("shop-green").Spec.Template.Spec.Containers
+	if staged[0].Image != image || staged[1].Image != "sidecar" {
+		t.Errorf("containers have images %s and %s", staged[0].Image, staged[1].Image)
+	}
+}
