@@ -67,6 +67,9 @@ func (s *Server) broadcast(e event) {
 		payload := merged(e.payload, map[string]any{
 			"installation": map[string]any{"id": in.ID, "node_id": nodeID("Installation", in.ID)},
 		})
+		if in.account.Type == "Organization" {
+			payload["organization"] = s.organizationJSON(in.account)
+		}
 		s.send(app, in, e, payload)
 	}
 }

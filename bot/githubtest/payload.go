@@ -110,3 +110,14 @@ func (a *App) Ping() {
 		},
 	})
 }
+
+// organizationJSON is an organization as webhooks write it.
+func (s *Server) organizationJSON(u *User) map[string]any {
+	api := s.APIURL() + "/orgs/" + u.Login
+	return map[string]any{
+		"login": u.Login, "id": u.ID, "node_id": nodeID("Organization", u.ID), "url": api, "repos_url": api + "/repos",
+		"events_url": api + "/events", "hooks_url": api + "/hooks", "issues_url": api + "/issues",
+		"members_url": api + "/members{/member}", "public_members_url": api + "/public_members{/member}",
+		"avatar_url": fmt.Sprintf("%s/avatars/u/%d", s.url, u.ID), "description": "",
+	}
+}

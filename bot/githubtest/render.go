@@ -101,8 +101,8 @@ func (s *Server) repositoryJSON(r *Repository) map[string]any {
 		"watchers_count": 0, "size": 0, "open_issues": open, "open_issues_count": open, "topics": []any{},
 		"has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false, "has_downloads": true,
 		"has_discussions": false, "archived": false, "disabled": false, "is_template": false, "allow_forking": true,
-		"web_commit_signoff_required": false,
-		"created_at":                  stamp(r.createdAt), "updated_at": stamp(r.pushedAt), "pushed_at": stamp(r.pushedAt),
+		"web_commit_signoff_required": false, "custom_properties": map[string]any{},
+		"created_at": stamp(r.createdAt), "updated_at": stamp(r.pushedAt), "pushed_at": stamp(r.pushedAt),
 	}
 	for name, path := range repositoryLinks {
 		object[name] = s.repoAPI(r) + path

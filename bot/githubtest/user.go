@@ -24,6 +24,13 @@ func (s *Server) AddUser(login string) *User {
 	return s.addUser(login, "User")
 }
 
+// AddOrganization adds an organization, or returns the account with this login.
+func (s *Server) AddOrganization(login string) *User {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addUser(login, "Organization")
+}
+
 // addUser finds or makes an account. The caller holds s.mu.
 func (s *Server) addUser(login, kind string) *User {
 	if user := s.users[strings.ToLower(login)]; user != nil {

@@ -1,10 +1,214 @@
 package githubtest
 
-import "net/http"
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
 
-// webRoutes are what is not the REST API: downloads, pages for people, and the forms of the sandbox.
+//go:embed pages
+var pages embed.FS
+
+// pageTemplates is what people see. It escapes everything: a comment is shown as it was written, not as Markdown.
+var pageTemplates = template.Must(template.ParseFS(pages, "pages/*.html"))
+
+// webRoutes are what is not the REST API: downloads, pages for people, and the sandbox's forms. The forms are no part of
+// GitHub: they let a person in the sandbox do, as any user, what needs a login and a browser at GitHub.
 func (s *Server) webRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)
+	mux.HandleFunc("GET /{owner}/{repo}", s.page("repository"))
+	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.page("deployments"))
+	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.page("pull"))
+	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/comments/{number}", s.form(func(f submitted) error {
+		_, err := f.repo.Comment(f.pull.Number, f.user, strings.ReplaceAll(f.body, "\r\n", "\n"))
+		return err
+	}))
+	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/merge/{number}", s.form(func(f submitted) error {
+		_, err := f.pull.Merge(f.user)
+		return err
+	}))
 	return mux
+}
+
+// view is what a page shows. Times are written out: pages have no logic.
+type view struct {
+	Title, Repo string
+	Pulls       []pullView
+	Pull        pullView
+	Comments    []commentView
+	Deployments []deploymentView
+	People      []string
+}
+
+type pullView struct {
+	Number                           int
+	Title, Body, State, Author       string
+	Head, Base, HeadSHA, MergeCommit string
+}
+
+type commentView struct {
+	ID               int64
+	Author, At, Body string
+	Edited           bool
+	Reactions        []string
+}
+
+type deploymentView struct {
+	Environment, SHA, Task, State string
+	Statuses                      []statusView
+}
+
+type statusView struct{ At, State, Description, URL, Log string }
+
+// page serves one of the templates for the repository, and the pull request, that the path names.
+func (s *Server) page(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		repo := s.repos[strings.ToLower(r.PathValue("owner")+"/"+r.PathValue("repo"))]
+		if repo == nil {
+			s.mu.Unlock()
+			s.unknownRoute(w, r) // most likely a REST route that is not served
+			return
+		}
+		shown, ok := s.view(repo, name, r.PathValue("number"))
+		s.mu.Unlock()
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		var body bytes.Buffer
+		if err := pageTemplates.ExecuteTemplate(&body, name, shown); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = body.WriteTo(w) // the reader may be gone
+	}
+}
+
+// view gathers what a page shows; false if there is no such pull request. The caller holds s.mu.
+func (s *Server) view(repo *Repository, name, number string) (view, bool) {
+	shown := view{Title: repo.FullName(), Repo: repo.FullName()}
+	for _, is := range repo.pulls(func(*issue) bool { return true }) {
+		shown.Pulls = append(shown.Pulls, is.view())
+	}
+	if name != "pull" {
+		shown.Deployments = repo.deploymentViews(func(*Deployment) bool { return true })
+		return shown, true
+	}
+	n, _ := strconv.ParseInt(number, 10, 64)
+	is := repo.issue(n)
+	if is == nil || is.pull == nil {
+		return view{}, false
+	}
+	shown.Pull = is.view()
+	shown.Title = fmt.Sprintf("%s #%d", is.title, is.number)
+	shown.Comments, shown.People = commentViews(repo.commentsOn(n)), s.people()
+	shown.Deployments = repo.deploymentViews(func(d *Deployment) bool {
+		return d.SHA == is.pull.headSHA || d.SHA == is.pull.mergeCommit
+	})
+	return shown, true
+}
+
+// people are the logins of all persons, in order.
+func (s *Server) people() []string {
+	var logins []string
+	for _, user := range s.users {
+		if user.Type == "User" {
+			logins = append(logins, user.Login)
+		}
+	}
+	slices.Sort(logins)
+	return logins
+}
+
+func (is *issue) view() pullView {
+	state := is.state
+	if is.pull.mergedBy != nil {
+		state = "merged"
+	}
+	return pullView{
+		Number: is.number, Title: is.title, Body: is.body, State: state, Author: is.author.Login, Head: is.pull.head,
+		Base: is.pull.base, HeadSHA: is.pull.headSHA, MergeCommit: is.pull.mergeCommit,
+	}
+}
+
+// emoji are the reactions as people see them.
+var emoji = map[string]string{
+	"+1": "👍", "-1": "👎", "laugh": "😄", "confused": "😕", "heart": "❤️", "hooray": "🎉", "rocket": "🚀", "eyes": "👀",
+}
+
+func commentViews(comments []*Comment) []commentView {
+	var list []commentView
+	for _, comment := range comments {
+		shown := commentView{
+			ID: comment.ID, Author: comment.Author.Login, At: clock(comment.CreatedAt), Body: comment.Body, Edited: comment.Edits > 0,
+		}
+		for _, r := range comment.Reactions {
+			shown.Reactions = append(shown.Reactions, emoji[r.Content])
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+// deploymentViews are the deployments that match, newest first.
+func (r *Repository) deploymentViews(match func(*Deployment) bool) []deploymentView {
+	var list []deploymentView
+	for _, d := range slices.Backward(r.deployments) {
+		if !match(d) {
+			continue
+		}
+		shown := deploymentView{Environment: d.Environment, SHA: d.SHA, Task: d.Task, State: d.State()}
+		for _, status := range d.Statuses {
+			shown.Statuses = append(shown.Statuses, statusView{
+				At: clock(status.CreatedAt), State: status.State, Description: status.Description,
+				URL: status.EnvironmentURL, Log: status.LogURL,
+			})
+		}
+		list = append(list, shown)
+	}
+	return list
+}
+
+func clock(t time.Time) string { return t.Format("15:04:05") }
+
+// submitted is a form that a person in the sandbox has sent.
+type submitted struct {
+	repo *Repository
+	pull *PullRequest
+	user *User
+	body string
+}
+
+// form does what a form asks for and returns to the pull request's page. The answer to a refusal is its reason.
+func (s *Server) form(do func(submitted) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		repo := s.repos[strings.ToLower(r.PathValue("owner")+"/"+r.PathValue("repo"))]
+		user := s.user(r.PostFormValue("user"))
+		s.mu.Unlock()
+		number, _ := strconv.Atoi(r.PathValue("number"))
+		if repo == nil || user == nil || user.Type != "User" {
+			http.Error(w, "there is no such repository, or no such user: "+r.PostFormValue("user"), http.StatusNotFound)
+			return
+		}
+		pull, err := repo.PullRequest(number)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		if err := do(submitted{repo: repo, pull: pull, user: user, body: r.PostFormValue("body")}); err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		http.Redirect(w, r, pull.WebURL(), http.StatusSeeOther)
+	}
 }

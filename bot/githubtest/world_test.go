@@ -1,11 +1,11 @@
 package githubtest
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -97,9 +97,14 @@ func (w *world) receive(rw http.ResponseWriter, r *http.Request) {
 // await returns the first delivered event of a kind.
 func (w *world) await(t *testing.T, event, action string) Delivery {
 	t.Helper()
+	return w.awaitMatch(t, func(d Delivery) bool { return d.Event == event && d.Action == action })
+}
+
+func (w *world) awaitMatch(t *testing.T, match func(Delivery) bool) Delivery {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	d, err := w.app.WaitForDelivery(ctx, func(d Delivery) bool { return d.Event == event && d.Action == action })
+	d, err := w.app.WaitForDelivery(ctx, match)
 	check(t, err)
 	return d
 }
@@ -140,4 +145,4 @@ func status(err error) int {
 	return response.StatusCode
 }
 
-var _ = bytes.NewReader
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
