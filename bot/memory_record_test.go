@@ -81,7 +81,7 @@ func (m *memoryRecord) Applications(_ context.Context, repository string) ([]v1a
 	}
 	var found []v1alpha1.BlueGreen
 	for key, app := range m.apps {
-		if m.granted[key.Namespace] && strings.EqualFold(app.Spec.Repository, repository) {
+		if m.granted[key.Namespace] && (repository == "" || strings.EqualFold(app.Spec.Repository, repository)) {
 			found = append(found, *app.DeepCopy())
 		}
 	}

@@ -15,8 +15,9 @@ import (
 // answered 503 and the sweep asks again.
 type Record interface {
 	// Applications returns the applications of a repository (owner/name, case
-	// does not matter) in any namespace that was granted it. Without the grant
-	// an application is not listed, so no call to GitHub is made for it.
+	// does not matter; empty: of every repository) in any namespace that was
+	// granted it. Without the grant an application is not listed, so no call to
+	// GitHub is made for it.
 	Applications(ctx context.Context, repository string) ([]v1alpha1.BlueGreen, error)
 
 	// Application returns one application, or ErrNotFound.

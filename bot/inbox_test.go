@@ -1,0 +1,187 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// waiting merges a pull request whose release then waits for a person.
+func waiting(w *world) (*githubtest.PullRequest, v1alpha1.Release) {
+	w.t.Helper()
+	pr, commit := w.merge("feature")
+	w.record.change(v1alpha1.DeployName("shop", commit, 1), func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseWaiting) })
+	return pr, w.only()
+}
+
+func TestPromoteByReaderIsRefusedWithBothPermissions(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	c := w.say(pr.Number, w.reader, "/promote")
+	if rel := w.only(); rel.Spec.Approval != nil {
+		t.Errorf("approved by %s, who may only read", rel.Spec.Approval.By)
+	}
+	if got := reactions(c); got != "-1" {
+		t.Errorf("reactions %q, want -1 alone", got)
+	}
+	answers := w.answers(pr.Number)
+	if len(answers) != 1 || !strings.Contains(answers[0], "*write*") || !strings.Contains(answers[0], "*read*") || !strings.Contains(answers[0], "#issuecomment-") {
+		t.Errorf("answers %q, want one that names both permissions and links the command", answers)
+	}
+}
+
+func TestPromoteByWriterApproves(t *testing.T) {
+	w := newWorld(t)
+	pr, rel := waiting(w)
+	c := w.say(pr.Number, w.writer, "Looks good.\n\n/promote "+rel.Spec.Deploy.Commit[:8]+"\n")
+	approval := w.only().Spec.Approval
+	if approval == nil || approval.By != "wanda" || approval.Commit != rel.Spec.Deploy.Commit || approval.Cause.CommentID != c.ID {
+		t.Errorf("approval %+v, want one by wanda of the commit, with its cause", approval)
+	}
+	if got := reactions(c); got != "rocket" {
+		t.Errorf("reactions %q, want rocket alone", got)
+	}
+	if answers := w.answers(pr.Number); len(answers) != 0 {
+		t.Errorf("answers %q, want none: the reaction says it", answers)
+	}
+}
+
+func TestRollbackSubmitsOnceAndThenChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	pr, commit := w.merge("feature")
+	name := v1alpha1.DeployName("shop", commit, 1)
+	rel := w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
+	before := v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0"}
+	after := v1alpha1.Version{Color: v1alpha1.Green, Image: "gcr.io/acme/shop@sha256:1", Commit: commit, Release: name}
+	app := shop()
+	app.Status = v1alpha1.BlueGreenStatus{Live: &after, Previous: &before, LastSwitch: &v1alpha1.SwitchRecord{
+		Release: name, UID: string(rel.UID), Kind: "Deploy", From: before, To: after,
+	}}
+	w.record.add(app)
+
+	c := w.say(pr.Number, w.writer, "/rollback")
+	rollback := w.all()[0]
+	want := v1alpha1.RollbackSpec{From: after, To: before, Switch: string(rel.UID)}
+	if rollback.Spec.Rollback == nil || *rollback.Spec.Rollback != want {
+		t.Fatalf("rollback %+v, want %+v", rollback.Spec.Rollback, want)
+	}
+	if got := reactions(c); got != "eyes" {
+		t.Errorf("reactions %q, want eyes until it has ended", got)
+	}
+	w.say(pr.Number, w.writer, "/rollback")
+	if n := len(w.all()); n != 2 {
+		t.Errorf("%d releases after a second /rollback, want the deploy and one rollback", n)
+	}
+
+	done := w.record.change(rollback.Name, func(r *v1alpha1.Release) {
+		advance(r, v1alpha1.ReleaseSucceeded)
+		r.Status.Milestones.Previous, r.Status.Milestones.Target = &after, v1alpha1.Blue
+	})
+	app.Status = v1alpha1.BlueGreenStatus{Live: &before, LastSwitch: &v1alpha1.SwitchRecord{
+		Release: rollback.Name, UID: string(rollback.UID), Kind: "Rollback", From: after, To: before,
+	}}
+	w.record.add(app)
+	_, err := w.publisher().Publish(t.Context(), done)
+	check(t, err)
+	for _, now := range w.repo.Comments(pr.Number) {
+		if now.ID == c.ID && reactions(now) != "rocket" {
+			t.Errorf("reactions %q after the rollback, want rocket alone", reactions(now))
+		}
+	}
+	w.say(pr.Number, w.writer, "/rollback")
+	answers := w.answers(pr.Number)
+	if last := answers[len(answers)-1]; !strings.Contains(last, "`v1.0.0` is live") || !strings.Contains(last, "Nothing was changed") {
+		t.Errorf("answer to the third /rollback %q, want what is live and that nothing changed", last)
+	}
+	if n := len(w.all()); n != 2 {
+		t.Errorf("%d releases after the third /rollback, want 2", n)
+	}
+}
+
+func TestStatusAnswersAReader(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	c := w.say(pr.Number, w.reader, "/status")
+	answers := w.answers(pr.Number)
+	if len(answers) != 1 || !strings.Contains(answers[0], "`v1.0.0` is live on blue") || !strings.Contains(answers[0], "waits on green") {
+		t.Errorf("answers %q, want what is live and what waits", answers)
+	}
+	if got := reactions(c); got != "rocket" {
+		t.Errorf("reactions %q, want rocket", got)
+	}
+}
+
+func TestAmbiguousCommandIsAnsweredWithTheList(t *testing.T) {
+	w := newWorld(t)
+	other := shop()
+	other.Namespace, other.Name, other.UID = "staging", "shop-two", "app-2"
+	w.record.add(other)
+	pr, _ := w.merge("feature")
+	w.say(pr.Number, w.writer, "/promote")
+	answers := w.answers(pr.Number)
+	if len(answers) != 1 || !strings.Contains(answers[0], "`shop-two` in `staging`") || !strings.Contains(answers[0], "`shop` in `shop`") {
+		t.Errorf("answers %q, want both applications", answers)
+	}
+}
+
+func TestCommentsThatAreIgnoredReachNobody(t *testing.T) {
+	tests := []struct {
+		name string
+		say  func(w *world, pr *githubtest.PullRequest) (number int)
+	}{
+		{"command in a code block", func(w *world, pr *githubtest.PullRequest) int {
+			w.say(pr.Number, w.writer, "```\n/promote\n```")
+			return pr.Number
+		}},
+		{"command in a quote", func(w *world, pr *githubtest.PullRequest) int {
+			w.say(pr.Number, w.writer, "> /promote\n\nno")
+			return pr.Number
+		}},
+		{"somebody else's command", func(w *world, pr *githubtest.PullRequest) int {
+			w.say(pr.Number, w.writer, "/lgtm")
+			return pr.Number
+		}},
+		{"command on an issue", func(w *world, _ *githubtest.PullRequest) int {
+			number := w.repo.OpenIssue(w.writer, "an issue", "")
+			w.say(number, w.writer, "/promote")
+			return number
+		}},
+		{"command of a namespace without the grant", func(w *world, pr *githubtest.PullRequest) int {
+			w.record.granted["shop"] = false
+			w.say(pr.Number, w.writer, "/promote")
+			return pr.Number
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			pr, _ := waiting(w)
+			before := len(w.github.Requests())
+			number := tt.say(w, pr)
+			if after := len(w.github.Requests()); after != before {
+				t.Errorf("%d requests to GitHub, want none", after-before)
+			}
+			if rel := w.only(); rel.Spec.Approval != nil {
+				t.Error("the release was approved")
+			}
+			if answers := w.answers(number); len(answers) != 0 {
+				t.Errorf("answers %q, want none", answers)
+			}
+		})
+	}
+}
+
+func TestMistypedCommandIsAnsweredWithItsUsage(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	c := w.say(pr.Number, w.writer, "/promote $(touch /tmp/x)")
+	answers := w.answers(pr.Number)
+	if len(answers) != 1 || !strings.Contains(answers[0], "/promote <sha>") || strings.Contains(answers[0], "touch") {
+		t.Errorf("answers %q, want the usage without what was typed", answers)
+	}
+	if got := reactions(c); got != "-1" {
+		t.Errorf("reactions %q, want -1", got)
+	}
+}
