@@ -127,7 +127,7 @@ func (w *wiring) kept(waitFor []string, at int) []int {
 			}
 			seen[i] = true
 			if w.drop[i] {
-				visit(w.steps[i].GetWaitFor(), 0)
+				visit(w.steps[i].GetWaitFor(), i)
 			}
 		}
 	}
