@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -60,7 +61,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	if now.RolledOut {
 		t.Error("the old version's pods pass for the new one's")
 	}
-	now = w.awaitState(v1alpha1.Green, "a pod of the next version", func(now State) bool { return len(now.Pods) == 1 })
+	now = w.awaitState(v1alpha1.Green, "a pod of the next version", func(now State) bool { return len(now.Pods) == 1 && strings.Contains(now.Progress, "older") })
 	if now.TemplateHash == s.TemplateHash || now.Release != "shop-abc-2" {
 		t.Errorf("hash %s and release %s are the old version's", now.TemplateHash, now.Release)
 	}

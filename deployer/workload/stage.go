@@ -167,8 +167,9 @@ type operation struct {
 }
 
 // patch applies operations to the object as it was read, or to nothing. The
-// generation, unlike the resource version, changes only with the spec, so that
-// the controllers' own status writes do not get in the way.
+// generation, unlike the resource version, does not change with the status that
+// controllers keep writing, but with the spec, and for Deployments also with the
+// annotations (kubernetes pkg/registry/apps/deployment/strategy.go).
 func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, operations []operation) error {
 	all := append([]operation{
 		{Op: "test", Path: "/metadata/uid", Value: read.GetUID()},

@@ -12,21 +12,21 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// apiConfig connects to the control plane that all tests of this package share.
-var apiConfig *rest.Config
+// controlPlane is shared by all tests of this package.
+var controlPlane *controlplane.ControlPlane
 
 func TestMain(m *testing.M) {
 	cp, err := controlplane.Start(context.Background(), controlplane.Options{})
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	apiConfig = cp.Config
+	controlPlane = cp
 	code := m.Run()
 	cp.Stop()
 	os.Exit(code)
@@ -50,7 +50,7 @@ type world struct {
 
 func newWorld(t *testing.T) world {
 	t.Helper()
-	c, err := client.New(apiConfig, client.Options{Scheme: scheme.Scheme})
+	c, err := client.New(controlPlane.Config, client.Options{Scheme: scheme.Scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func newWorld(t *testing.T) world {
 	}
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "shop"}}
 	w := world{
-		Workloads: &Workloads{Client: c, Reader: c, Clientset: kubernetes.NewForConfigOrDie(apiConfig)},
+		Workloads: &Workloads{Client: c, Reader: c, Clientset: kubernetes.NewForConfigOrDie(controlPlane.Config)},
 		t:         t, namespace: ns.Name, bg: bg,
 	}
 	w.await("the namespace's service account", func() bool {
@@ -125,13 +125,23 @@ func (w world) awaitState(c v1alpha1.Color, what string, is func(State) bool) St
 	return s
 }
 
-func (w world) stage(q StageRequest) bool {
+// stage stages and looks again after a conflict, as the reconciler does.
+func (w world) stage(q StageRequest) (changed bool) {
 	w.t.Helper()
-	changed, err := w.Stage(w.t.Context(), w.bg, q)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	w.await("the patch", func() bool {
+		var err error
+		changed, err = w.Stage(w.t.Context(), w.bg, q)
+		if err != nil && !apierrors.IsConflict(err) {
+			w.t.Fatal(err)
+		}
+		return err == nil
+	})
 	return changed
+}
+
+func (w world) scale(c v1alpha1.Color, replicas int32) {
+	w.t.Helper()
+	w.await("the patch", func() bool { return w.Scale(w.t.Context(), w.bg, c, replicas) == nil })
 }
 
 func (w world) deployment(name string) *appsv1.Deployment {

@@ -1,0 +1,77 @@
+package workload
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// serveLogs is a node's kubelet as far as logs go; it answers with the question.
+func (w world) serveLogs(node string) {
+	w.t.Helper()
+	kubelet := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		for i := range 30 {
+			fmt.Fprintf(rw, "%02d %s %s\n", i, r.URL.Path[strings.LastIndex(r.URL.Path, "/"):], r.URL.RawQuery)
+		}
+	}))
+	tls, err := controlPlane.KubeletTLS("127.0.0.1")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	kubelet.TLS = tls
+	kubelet.StartTLS()
+	w.t.Cleanup(kubelet.Close)
+	n := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}
+	if err := w.Client.Create(w.t.Context(), n); err != nil {
+		w.t.Fatal(err)
+	}
+	n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "127.0.0.1"}}
+	n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(kubelet.Listener.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // httptest listens on TCP
+	if err := w.Client.Status().Update(w.t.Context(), n); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w world) bind(pod, node string) {
+	w.t.Helper()
+	b := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: pod}, Target: corev1.ObjectReference{Kind: "Node", Name: node}}
+	if err := w.Clientset.CoreV1().Pods(w.namespace).Bind(w.t.Context(), b, metav1.CreateOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func TestEvidenceHasTheLastLinesOfTheContainerThatCrashed(t *testing.T) {
+	w := newWorld(t)
+	node := w.namespace
+	w.serveLogs(node)
+	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s State) bool { return len(s.Pods) == 2 })
+	w.bind(s.Pods[0].Name, node)
+	code := int32(1)
+	s.Failure = &Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code, Previous: true}
+	log := w.Evidence(t.Context(), w.bg, s)[0].Log
+	lines := strings.Split(log, "\n")
+	if len(lines) != 20 || !strings.HasPrefix(lines[19], "29 /app ") || !strings.Contains(log, "previous=true") || !strings.Contains(log, "tailLines=20") {
+		t.Errorf("log:\n%s\nwant the last 20 lines of the previous container", log)
+	}
+}
+
+func TestTailKeepsTheEndWithinBounds(t *testing.T) {
+	for _, text := range []string{"", "\n", "a\n", strings.Repeat("ä", logKept), "x\xff" + strings.Repeat("line\n", 99)} {
+		got := tail(text)
+		if len(got) > logKept || strings.Count(got, "\n") >= logLines || !utf8.ValidString(got) {
+			t.Errorf("tail of %d bytes: %d bytes, %d line ends", len(text), len(got), strings.Count(got, "\n"))
+		}
+		if end := strings.TrimRight(text, "\n"); !strings.HasSuffix(got, end[max(0, len(end)-2):]) {
+			t.Errorf("tail %q of %q is not its end", got, text)
+		}
+	}
+}
