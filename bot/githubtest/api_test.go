@@ -154,6 +154,40 @@ func TestMergeIsAGitMergeAndTheCommitNamesItsPullRequest(t *testing.T) {
 	}
 }
 
+func TestSquashHasOneParentAndAForcedPushSaysSo(t *testing.T) {
+	w := newWorld(t, Config{})
+	first, err := w.repo.Head("main")
+	check(t, err)
+	pr := w.openPull(t, "topic", "print('v2')\n")
+	sha, err := pr.Squash(w.writer)
+	check(t, err)
+	commit, _, err := w.client.Repositories.GetCommit(t.Context(), "acme", "shop", sha, nil)
+	check(t, err)
+	if len(commit.Parents) != 1 || commit.Parents[0].GetSHA() != first || commit.GetCommit().GetMessage() != "A change (#1)" {
+		t.Errorf("the squashed commit: %v", commit)
+	}
+	check(t, w.repo.ForcePush("main", first, w.writer))
+	w.awaitMatch(t, func(d Delivery) bool {
+		return d.Event == "push" && strings.Contains(string(d.Payload), `"forced":true`)
+	})
+	if _, err := w.openPull(t, "conflict", "print('other')\n").Merge(w.writer); err != nil {
+		t.Errorf("merging without a conflict: %v", err)
+	}
+}
+
+func TestConflictIsNotMerged(t *testing.T) {
+	w := newWorld(t, Config{})
+	pr := w.openPull(t, "topic", "print('mine')\n")
+	head, err := w.repo.CommitFiles(Commit{Message: "theirs", Files: Text(map[string]string{"app.py": "print('theirs')\n"})})
+	check(t, err)
+	if _, err := pr.Merge(w.writer); err == nil || !strings.Contains(err.Error(), "app.py") {
+		t.Errorf("a conflict: %v, want an error that names the file", err)
+	}
+	if now, err := w.repo.Head("main"); err != nil || now != head {
+		t.Errorf("main moved to %s, %v", now, err)
+	}
+}
+
 func TestPermissionIsReportedAsGitHubDoes(t *testing.T) {
 	w := newWorld(t, Config{})
 	triager := w.AddUser("tim")

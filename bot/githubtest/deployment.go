@@ -138,7 +138,7 @@ func (c *call) autoMerge(ref, sha string) (map[string]any, error) {
 		return nil, nil
 	}
 	message := fmt.Sprintf("Merge branch '%s' into %s", c.repo.defaultBranch, ref)
-	merge, err := c.repo.git.merge(head, base, newCommit{message: message, author: c.app.bot.sign()})
+	merge, err := c.repo.git.merge(head, base, newCommit{parents: []string{head, base}, message: message, author: c.app.bot.sign()})
 	if err != nil {
 		return nil, refuse(http.StatusConflict, fmt.Sprintf("Conflict merging %s into %s.", c.repo.defaultBranch, ref))
 	}

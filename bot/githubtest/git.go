@@ -264,13 +264,13 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// merge writes the merge of head into base and returns the commit; git's message names the files in conflict.
+// merge writes a commit with the merge of head into base; git's message names the files in conflict.
 func (d gitDir) merge(base, head string, c newCommit) (string, error) {
 	tree, err := d.git("merge-tree", "--write-tree", base, head)
 	if err != nil {
 		return "", fmt.Errorf("merging %.7s into %.7s: %w: %s", head, base, err, tree)
 	}
-	c.tree, c.parents = tree, []string{base, head}
+	c.tree = tree
 	return d.makeCommit(c)
 }
 

@@ -121,7 +121,12 @@ func (p *PullRequest) MergeCommit() string {
 func (p *PullRequest) WebURL() string { return fmt.Sprintf("%s/pull/%d", p.is.repo.WebURL(), p.Number) }
 
 // Merge merges it with a merge commit and returns that commit. The user needs write permission.
-func (p *PullRequest) Merge(by *User) (string, error) {
+func (p *PullRequest) Merge(by *User) (string, error) { return p.merge(by, false) }
+
+// Squash merges it as one commit with one parent, and returns that commit. The user needs write permission.
+func (p *PullRequest) Squash(by *User) (string, error) { return p.merge(by, true) }
+
+func (p *PullRequest) merge(by *User, squash bool) (string, error) {
 	repo := p.is.repo
 	repo.server.mu.Lock()
 	defer repo.server.mu.Unlock()
@@ -131,18 +136,22 @@ func (p *PullRequest) Merge(by *User) (string, error) {
 	case !repo.mayWrite(by):
 		return "", fmt.Errorf("merging %s#%d: %s may not write", repo.FullName(), p.Number, by.Login)
 	}
-	sha, err := p.is.merge(by)
+	sha, err := p.is.merge(by, squash)
 	if err != nil {
 		return "", fmt.Errorf("merging %s#%d: %w", repo.FullName(), p.Number, err)
 	}
 	return sha, nil
 }
 
-func (is *issue) merge(by *User) (string, error) {
+func (is *issue) merge(by *User, squash bool) (string, error) {
 	repo, pr := is.repo, is.pull
 	base, _ := repo.git.resolve("refs/heads/" + pr.base)
-	message := fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", is.number, repo.owner.Login, pr.head, is.title)
-	sha, err := repo.git.merge(base, pr.headSHA, newCommit{message: message, author: by.sign()})
+	made := newCommit{parents: []string{base, pr.headSHA}, author: by.sign()}
+	made.message = fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", is.number, repo.owner.Login, pr.head, is.title)
+	if squash {
+		made.parents, made.message = made.parents[:1], fmt.Sprintf("%s (#%d)", is.title, is.number)
+	}
+	sha, err := repo.git.merge(base, pr.headSHA, made)
 	if err != nil {
 		return "", err
 	}

@@ -217,6 +217,18 @@ func (r *Repository) pushed(m move) {
 	r.server.notify()
 }
 
+// ForcePush sets a branch to any commit of the repository, as git push --force does.
+func (r *Repository) ForcePush(branch, sha string, by *User) error {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	before, _ := r.git.resolve("refs/heads/" + branch)
+	after, ok := r.git.resolve(sha)
+	if !ok {
+		return fmt.Errorf("pushing to %s of %s: there is no commit %s", branch, r.FullName(), sha)
+	}
+	return r.moveBranch(move{branch: branch, before: before, after: after, by: by})
+}
+
 // Pushed tells the server of a branch that was moved in GitDir directly, as by a real git push. before is empty for a
 // new branch.
 func (r *Repository) Pushed(branch, before string, by *User) error {

@@ -197,10 +197,7 @@ func getContents(c *call) (reply, error) {
 		return reply{}, refuse(http.StatusNotFound, "No commit found for the ref "+ref)
 	}
 	entries, err := c.repo.git.list(sha, name)
-	if err != nil {
-		return reply{}, err
-	}
-	if len(entries) == 0 {
+	if err != nil || len(entries) == 0 { // git calls a path like ../x an error
 		return reply{}, errNotFound
 	}
 	isFile := name != "" && entries[0].Type == "blob"

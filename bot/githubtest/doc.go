@@ -1,0 +1,31 @@
+// Package githubtest is a GitHub to develop and test against: a server with state that speaks GitHub's REST API, sends
+// its webhooks, and keeps its commits in real git repositories. Tests of the bot use it, and so does the sandbox, where
+// people look at its pages and press its buttons.
+//
+// The tour: a [Server] holds users, repositories and Apps ([Server.AddUser], [Server.AddRepository], [Server.AddApp],
+// [App.InstallOn]). People act through Go methods ([Repository.CommitFiles], [Repository.OpenPullRequest],
+// [PullRequest.Merge], [Repository.Comment]); programs act through the REST API (routes.go is its table of contents); what
+// either did is read back with methods like [Repository.Deployments] and awaited with [Server.Wait]. Faults, outages and
+// the log of requests are in observe.go. [New] is for tests, [NewServer] for everything else.
+//
+// Every request and every answer of the REST API is checked against GitHub's own OpenAPI description (description/). A
+// difference is a [Violation]; a request for what is not served is one, too. In tests, both fail the test.
+//
+// # Decisions
+//
+// One lock for the whole world, held while a route runs, git included: an answer is always a picture of one moment, and
+// git on these repositories takes milliseconds. It costs parallelism that no test needs.
+//
+// Checked answers instead of a recorded conversation: the description says what GitHub may answer, not what it would.
+// Behaviour that it only tells in prose (limits of length, auto_inactive, what is merged before a deployment) is written
+// here by hand, each with its source.
+//
+// A repository outside of an installation is 404 even if it is public, and nothing is told without a token but users and
+// the rate limit. GitHub would let everybody read a public repository; a bot must not come to depend on it.
+//
+// Deliveries overtake one another, are attempted once, and a lost one is gone until somebody asks for it, all as at
+// GitHub. During [Server.SetOutage] nothing is even attempted.
+//
+// Not here: checks, reviews, branch protection, GraphQL, git over HTTP, conditional requests (304), and the expiry of old
+// deliveries after three days.
+package githubtest
