@@ -291,7 +291,7 @@ func (v view) readiness() string {
 	if m.Previous == nil || m.SwitchedAt == nil {
 		return ""
 	}
-	until := m.SwitchedAt.Add(max(v.app.Spec.Hold.Duration, v.app.Spec.Drain.Duration))
+	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	return fmt.Sprintf("Next: `/rollback` returns to %s on %s: at once until %s UTC, after that its pods are started first",
 		code(m.Previous.Short()), m.Previous.Color, clock(until))
 }

@@ -41,7 +41,6 @@ func shop() v1alpha1.BlueGreen {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop", UID: "app-1"},
 		Spec: v1alpha1.BlueGreenSpec{
 			Repository: "acme/shop", Branch: "main", Environment: "production", URL: "https://shop.example.com",
-			Hold: metav1.Duration{Duration: 15 * time.Minute},
 		},
 		Status: v1alpha1.BlueGreenStatus{Live: &v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0", Replicas: 3}},
 	}
