@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -109,12 +108,30 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 // pingTimeout bounds the question whether the API server is there.
 const pingTimeout = 2 * time.Second
 
-// reachable asks the API server anything at all: after a pod's silence it tells
-// whose silence it was. Straight to the pod nobody else is involved.
-func (a Access) reachable(ctx context.Context) error {
+// wayTo tells, after a pod's silence, whether it was the pod's. Straight to the
+// pod nobody else is involved. Through the API server it may be the API server's
+// own, or that of a firewall between the two: then not even the readiness probe
+// gets an answer on this way, while the pod is Ready because the kubelet gets
+// one.
+func (a Access) wayTo(ctx context.Context, pod workload.Pod, probe *request, timeout time.Duration) error {
 	if a.proxy == nil {
 		return nil
 	}
+	if err := a.ping(ctx); err != nil {
+		return err
+	}
+	if probe == nil || !pod.Ready {
+		return nil // nothing to compare with
+	}
+	if o := a.try(ctx, *probe, pod, timeout); o.silent {
+		return fmt.Errorf("the API server gets no answer from pod %s on port %d, though its readiness probe does: "+
+			"if a firewall is between them, open the port, or run Turnout in the cluster", pod.Name, probe.Port)
+	}
+	return nil
+}
+
+// ping asks the API server anything at all.
+func (a Access) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	q, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(a.proxy.String(), "/")+"/version", http.NoBody)
@@ -125,5 +142,6 @@ func (a Access) reachable(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the API server does not answer: %w", err)
 	}
-	return errors.Join(answer.Body.Close())
+	answer.Body.Close() //nolint:errcheck,gosec // any answer is an answer
+	return nil
 }

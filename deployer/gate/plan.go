@@ -21,6 +21,10 @@ type Plan struct {
 
 	// requests to make; none: only that the pod is Ready.
 	requests []request
+
+	// probe is the readiness probe as a request, nil without one: what the
+	// kubelet gets an answer to while a pod is Ready.
+	probe *request
 }
 
 // request is one request and what its answer must be.
@@ -38,10 +42,11 @@ type request struct {
 // goes to the one that the colour's Service leads to; the error tells a person
 // what to write if there is none.
 func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
+	probe := probeRequest(s.Probe)
 	if len(spec.HTTP) == 0 {
-		return defaultPlan(s), nil
+		return defaultPlan(s.Deployment, probe), nil
 	}
-	var p Plan
+	p := Plan{probe: probe}
 	var words []string
 	for i, check := range spec.HTTP {
 		check.Port = cmp.Or(check.Port, s.ServicePort)
@@ -61,21 +66,30 @@ func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 	return p, nil
 }
 
-func defaultPlan(s workload.State) Plan {
-	if s.Probe == nil || checkPath(s.Probe.Path) != nil {
+func defaultPlan(deployment string, probe *request) Plan {
+	if probe == nil {
 		return Plan{
 			Check: "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)",
 			Warning: fmt.Sprintf("Nothing checks the health of Deployment %s: spec.gate is not set, and its pods have no HTTP readiness probe. "+
-				"A version that starts and then answers with errors would be switched to; set spec.gate.http.", s.Deployment),
+				"A version that starts and then answers with errors would be switched to; set spec.gate.http.", deployment),
 		}
 	}
-	r := request{
-		HTTPCheck:  v1alpha1.HTTPCheck{Path: s.Probe.Path, Port: s.Probe.Port, Scheme: s.Probe.Scheme, Headers: s.Probe.Headers},
-		anySuccess: true,
-	}
 	return Plan{
-		Check:    r.String() + " (the readiness probe's path; spec.gate is not set)",
-		requests: []request{r},
+		Check:    probe.String() + " (the readiness probe's path; spec.gate is not set)",
+		requests: []request{*probe},
+		probe:    probe,
+	}
+}
+
+// probeRequest returns a readiness probe as a request; nil if there is none that
+// could be repeated.
+func probeRequest(p *workload.Probe) *request {
+	if p == nil || checkPath(p.Path) != nil {
+		return nil
+	}
+	return &request{
+		HTTPCheck:  v1alpha1.HTTPCheck{Path: p.Path, Port: p.Port, Scheme: p.Scheme, Headers: p.Headers},
+		anySuccess: true,
 	}
 }
 

@@ -32,12 +32,13 @@ type Result struct {
 type outcome struct {
 	problem      *v1alpha1.Evidence
 	couldNotLook error
-	silent       bool // the problem is the pod's only if the API server is there
+	silent       bool // whose silence it was has still to be told
+	pod          workload.Pod
 }
 
-// ifReachable marks a problem that could as well be the API server's.
-func (o outcome) ifReachable() outcome {
-	o.silent = true
+// silentPod marks a problem that could as well be that of the way to the pod.
+func (o outcome) silentPod(pod workload.Pod) outcome {
+	o.silent, o.pod = true, pod
 	return o
 }
 
@@ -59,7 +60,7 @@ func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods
 	if len(tries) == 0 {
 		return Result{CouldNotLook: errors.New("there is no pod to ask")}
 	}
-	return a.sum(ctx, runAll(tries))
+	return sum(runAll(tries), func(pod workload.Pod) error { return a.wayTo(ctx, pod, p.probe, tryTimeout) })
 }
 
 // runAll runs every try, inFlight at a time, and returns their outcomes in
@@ -80,39 +81,31 @@ func runAll(tries []func() outcome) []outcome {
 }
 
 // sum makes one result of many outcomes. A bad answer outweighs not having
-// looked, and silence counts as bad only if the API server, asked after it, is
-// there.
-func (a Access) sum(ctx context.Context, outcomes []outcome) Result {
+// looked, and silence counts as bad only if the way to the pod is open.
+func sum(outcomes []outcome, wayTo func(workload.Pod) error) Result {
 	var result Result
-	var silence *v1alpha1.Evidence
-	for _, o := range outcomes {
+	var silence *outcome
+	for i, o := range outcomes {
 		switch {
-		case o.problem != nil && o.silent:
-			silence = first(silence, o.problem)
-		case o.problem != nil:
-			result.Problem = first(result.Problem, o.problem)
+		case o.silent && silence == nil:
+			silence = &outcomes[i]
+		case o.problem != nil && !o.silent && result.Problem == nil:
+			result.Problem = o.problem
 		case o.couldNotLook != nil && result.CouldNotLook == nil:
 			result.CouldNotLook = o.couldNotLook
 		}
 	}
 	if silence != nil && result.Problem == nil {
-		if err := a.reachable(ctx); err != nil {
+		if err := wayTo(silence.pod); err != nil {
 			return Result{CouldNotLook: err}
 		}
-		result.Problem = silence
+		result.Problem = silence.problem
 	}
 	if result.Problem != nil {
 		result.CouldNotLook = nil
 	}
 	result.Passed = result.Problem == nil && result.CouldNotLook == nil
 	return result
-}
-
-func first(a, b *v1alpha1.Evidence) *v1alpha1.Evidence {
-	if a != nil {
-		return a
-	}
-	return b
 }
 
 func readiness(pod workload.Pod) outcome {

@@ -46,21 +46,13 @@ func (a Access) try(ctx context.Context, r request, pod workload.Pod, timeout ti
 	case parent.Err() != nil:
 		return outcome{couldNotLook: fmt.Errorf("%s of pod %s was broken off: %w", r, pod.Name, parent.Err())}
 	case ctx.Err() != nil && (a.proxy == nil || sent.Load()):
-		return bad(r, pod, a.silence(timeout, r)).ifReachable()
+		return bad(r, pod, fmt.Sprintf("no answer within %s", timeout)).silentPod(pod)
 	case a.proxy == nil && podsOwn(err):
 		return bad(r, pod, clip(err.Error(), messageKept))
 	case a.proxy != nil && answer != nil: // the pod's answer, passed on in part
-		return bad(r, pod, clip("the answer broke off: "+err.Error(), messageKept)).ifReachable()
+		return bad(r, pod, clip("the answer broke off: "+err.Error(), messageKept)).silentPod(pod)
 	}
 	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: %w", r, pod.Name, err)}
-}
-
-func (a Access) silence(timeout time.Duration, r request) string {
-	text := fmt.Sprintf("no answer within %s", timeout)
-	if a.proxy != nil {
-		text += fmt.Sprintf(" (through the API server; if no pod answers, a firewall may keep it from port %d: run Turnout in the cluster)", r.Port)
-	}
-	return text
 }
 
 // podsOwn reports whether a broken connection is the pod's doing, rather than

@@ -1,0 +1,59 @@
+package gate
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+func TestPlanSaysWhatIsAsked(t *testing.T) {
+	state := workload.State{
+		Deployment: "shop-green", Service: "shop-green-svc", ServicePort: 8080,
+		Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTPS"},
+	}
+	for _, c := range []struct {
+		name    string
+		http    []v1alpha1.HTTPCheck
+		change  func(*workload.State)
+		check   string
+		warning string // a part of it
+		err     string // a part of it
+	}{
+		{name: "configured", http: []v1alpha1.HTTPCheck{{Path: "/a?b=c", Port: 1}, {Path: "/d"}}, check: "GET /a?b=c on port 1; GET /d on port 8080"},
+		{name: "probe", check: "GET /ready on port 9000 over TLS (the readiness probe's path; spec.gate is not set)"},
+		{
+			name: "nothing", change: func(s *workload.State) { s.Probe = nil },
+			check: "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)", warning: "Nothing checks the health of Deployment shop-green",
+		},
+		{
+			name: "no port", http: []v1alpha1.HTTPCheck{{Path: "/"}}, change: func(s *workload.State) { s.ServicePort = 0 },
+			err: "spec.gate.http[0].port must be set: the target port of Service shop-green-svc",
+		},
+		{name: "way out", http: []v1alpha1.HTTPCheck{{Path: "/"}, {Path: "/../../secrets"}}, err: "spec.gate.http[1].path"},
+		{name: "hidden way out", http: []v1alpha1.HTTPCheck{{Path: "/a/%2E./%2e%2e%2Fsecrets"}}, err: "spec.gate.http[0].path"},
+		{name: "dots in a name", http: []v1alpha1.HTTPCheck{{Path: "/a..b/.c"}}, check: "GET /a..b/.c on port 8080"},
+		{name: "dots in a query", http: []v1alpha1.HTTPCheck{{Path: "/a?up=../b"}}, check: "GET /a?up=../b on port 8080"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := state
+			if c.change != nil {
+				c.change(&s)
+			}
+			p, err := PlanFor(v1alpha1.GateSpec{HTTP: c.http}, s)
+			if c.err != "" {
+				if err == nil || !strings.Contains(err.Error(), c.err) {
+					t.Errorf("got error %v, want %q", err, c.err)
+				}
+				return
+			}
+			if err != nil || p.Check != c.check {
+				t.Errorf("check %q (%v), want %q", p.Check, err, c.check)
+			}
+			if (p.Warning == "") != (c.warning == "") || !strings.Contains(p.Warning, c.warning) {
+				t.Errorf("warning %q, want %q", p.Warning, c.warning)
+			}
+		})
+	}
+}
