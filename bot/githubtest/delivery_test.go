@@ -195,6 +195,31 @@ func TestPayloadsAreWhatGitHubSends(t *testing.T) {
 	}
 }
 
+// TestOrganizationsRepositoryIsReadFromADirectory also checks what only an organization's payloads have.
+func TestOrganizationsRepositoryIsReadFromADirectory(t *testing.T) {
+	w := newWorld(t, Config{})
+	dir := t.TempDir()
+	check(t, os.MkdirAll(filepath.Join(dir, "bin"), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "bin", "run"), []byte("#!/bin/sh\n"), 0o755))
+	files, err := Directory(dir)
+	check(t, err)
+	w.AddOrganization("globex")
+	repo, err := w.AddRepository("globex/site", RepositoryConfig{Files: files, DefaultBranch: "trunk", Private: true})
+	check(t, err)
+	in := w.app.InstallOn(repo, nil)
+	_, err = repo.CommitFiles(Commit{Message: "second", Files: map[string]File{"bin/run": {Removed: true}, "a": {Content: "a"}}, Author: w.writer})
+	check(t, err)
+	d := w.awaitMatch(t, func(d Delivery) bool { return d.InstallationID == in.ID && d.Event == "push" })
+	if err := schema(t, "push").Validate(decoded(t, d.Payload)); err != nil {
+		t.Error(err)
+	}
+	var push github.PushEvent
+	check(t, json.Unmarshal(d.Payload, &push))
+	if push.GetRef() != "refs/heads/trunk" || push.GetOrganization().GetLogin() != "globex" || !slices.Equal(push.HeadCommit.Removed, []string{"bin/run"}) {
+		t.Errorf("the push: %s", d.Payload)
+	}
+}
+
 // notSent is what captured payloads have and ours lack, on purpose.
 var notSent = map[string]bool{
 	".installation.created_at as json.Number but as string": true, // both occur; today's are strings
