@@ -25,7 +25,8 @@ type Options struct {
 
 // Namespace is what the program finds once it is inside.
 type Namespace struct {
-	// Listeners are those asked for in Options.Listen, accepting from outside.
+	// Listeners are those asked for in Options.Listen. They accept from outside and,
+	// at the same address, from inside, so that one URL works in both places.
 	Listeners map[string]net.Listener
 	// Bridge is the network that the pods' devices are plugged into.
 	Bridge *Bridge
@@ -47,11 +48,11 @@ func Enter(o Options) (*Namespace, error) {
 	if err := os.Unsetenv(envInside); err != nil {
 		return nil, fmt.Errorf("clearing %s: %w", envInside, err)
 	}
-	listeners, err := inherited(inside)
+	bridge, err := newBridge()
 	if err != nil {
 		return nil, err
 	}
-	bridge, err := newBridge()
+	listeners, err := inherited(inside)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +173,11 @@ func inherited(names string) (map[string]net.Listener, error) {
 			return nil, fmt.Errorf("taking over the listener %q: %w", name, err)
 		}
 		_ = file.Close() // the listener has its own copy
-		listeners[name] = listener
+		own, err := net.Listen("tcp", listener.Addr().String())
+		if err != nil {
+			return nil, fmt.Errorf("listening for %q inside too: %w", name, err)
+		}
+		listeners[name] = join(listener, own)
 	}
 	return listeners, nil
 }

@@ -46,6 +46,7 @@ func (c *container) environment(ctx context.Context) ([]string, error) {
 		}
 	}
 	maps.Copy(values, declared)
+	values["PATH"] = c.worker.agent.Registry.Bin() + ":" + values["PATH"]
 	env := make([]string, 0, len(values))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		env = append(env, name+"="+values[name])

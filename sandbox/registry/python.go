@@ -6,33 +6,48 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 )
 
 // pythonImage is the base image that the sandbox knows: the machine's python3.
 const pythonImage = "python"
 
-// machinePath is searched after the registry's own directory.
+// machinePath is the PATH of images from python:*.
 const machinePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// linkPython makes `python` and `python3` resolve to the machine's interpreter.
-// It asks the interpreter where it is, since what is found in PATH may be a
-// script of a version manager, slow and dependent on the caller's directory.
-func linkPython(bin string) error {
+// interpreter asks the machine's python3 where it is, once: what is found in
+// PATH may be a script of a version manager, slow and dependent on the caller's
+// directory.
+var interpreter = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // a fact of the machine
 	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
-		return fmt.Errorf("asking python3 where it is (the sandbox's applications need python3 in PATH): %w", err)
+		return "", fmt.Errorf("asking python3 where it is (the sandbox's applications need python3 in PATH): %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+})
+
+// linkPython makes `python` and `python3` resolve to the machine's interpreter.
+func linkPython(bin string) error {
+	path, err := interpreter()
+	if err != nil {
+		return err
 	}
 	for _, name := range []string{"python", "python3"} {
 		link := filepath.Join(bin, name)
 		if err := os.Remove(link); err != nil && !os.IsNotExist(err) {
 			return fmt.Errorf("replacing %s: %w", link, err)
 		}
-		if err := os.Symlink(strings.TrimSpace(string(out)), link); err != nil {
+		if err := os.Symlink(path, link); err != nil {
 			return fmt.Errorf("linking %s: %w", name, err)
 		}
 	}
 	return nil
 }
+
+// Bin is a directory with `python` and `python3`, which images from python:*
+// expect. Whoever runs an image searches it first: it is no part of the image's
+// PATH, because digests must not depend on where the registry is.
+func (r *Registry) Bin() string { return r.bin }
 
 // base is what an image starts from.
 func (r *Registry) base(name string) (Config, string, error) {
@@ -43,7 +58,7 @@ func (r *Registry) base(name string) (Config, string, error) {
 	short, _, _ = strings.Cut(short, "@")
 	switch short {
 	case pythonImage:
-		return Config{Env: []string{"PATH=" + r.bin + ":" + machinePath}, Cmd: []string{"python3"}}, "", nil
+		return Config{Env: []string{"PATH=" + machinePath}, Cmd: []string{"python3"}}, "", nil
 	case "scratch":
 		return Config{}, "", nil
 	}

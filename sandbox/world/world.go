@@ -1,0 +1,343 @@
+// Package world puts the sandbox together: a real control plane, nodes that run
+// pods as processes, a registry, Cloud Storage, Cloud Build, GitHub, and a load
+// balancer, all on one machine.
+//
+// [Start] must be called inside the network namespace that netns.Enter makes,
+// with the listeners it passes in. [World.Stop] ends everything.
+//
+// # Decisions
+//
+// What speaks a protocol of its own listens on netns.HostAddress, which the
+// machine outside cannot reach; GitHub and the load balancer, which a person
+// wants to see, get listeners that answer outside and inside at one address.
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+
+	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
+	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/sandbox/builder"
+	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/node"
+	"github.com/turnout-dev/turnout/sandbox/proxy"
+	"github.com/turnout-dev/turnout/sandbox/registry"
+)
+
+// Names of the listeners that Start takes from netns.Namespace.Listeners, and
+// asks netns.Options.Listen for.
+const (
+	ListenWeb    = "web"    // the load balancer
+	ListenGitHub = "github" // the GitHub stand-in
+)
+
+// Options say what to start.
+type Options struct {
+	// Inside is what netns.Enter returned, with the listeners ListenWeb and
+	// ListenGitHub; one that is missing is opened inside only.
+	Inside *netns.Namespace
+	// Dir holds everything: etcd's data, images, pods, repositories, logs. It must
+	// exist; Stop leaves it.
+	Dir string
+	// CRDs are files or directories of CustomResourceDefinitions.
+	CRDs []string
+	// Bucket is made in Cloud Storage. Default acme-prod_cloudbuild.
+	Bucket string
+	// Seeds are images that the registry starts with.
+	Seeds []Seed
+	// Nodes are the nodes' names. Default: two.
+	Nodes []string
+	// BackoffScale multiplies the kubelet's back-offs. Default 1.
+	BackoffScale float64
+	// BuildListLag is how long Cloud Build keeps a new build out of lists.
+	BuildListLag time.Duration
+	// Progress is told what is being started, a line each. Default: nobody.
+	Progress func(line string)
+	// Log receives what the parts have to say. Default: slog.Default().
+	Log *slog.Logger
+}
+
+// Seed is an image built and pushed before anything runs.
+type Seed struct {
+	// Ref is its name with a tag.
+	Ref string
+	// Context is the directory it is built from.
+	Context string
+	// Files replace files of the context, or are added to it: path → content.
+	Files map[string]string
+}
+
+// World is a running sandbox. Its fields may be used until Stop.
+type World struct {
+	ControlPlane *controlplane.ControlPlane
+	Registry     *registry.Registry
+	Builder      *builder.Builder
+	CloudBuild   *cloudbuildtest.Server
+	Storage      *fakestorage.Server
+	GitHub       *githubtest.Server
+
+	// WebURL is the load balancer's address, inside and outside.
+	WebURL string
+	// StorageHost is host:port for STORAGE_EMULATOR_HOST.
+	StorageHost string
+	// Kubeconfig is a file for kubectl and turnout, an administrator's.
+	Kubeconfig string
+	// StartTimes tells how long each part took to start.
+	StartTimes map[string]time.Duration
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	log     *slog.Logger
+}
+
+// Start starts the world and returns once everything answers. If it fails,
+// nothing is left running; ctx bounds the start only.
+func Start(ctx context.Context, o Options) (_ *World, err error) {
+	o.setDefaults()
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w := &World{StartTimes: map[string]time.Duration{}, stop: stop, log: o.Log}
+	defer func() {
+		if err != nil {
+			w.Stop()
+		}
+	}()
+	for _, part := range []struct {
+		name  string
+		start func() error
+	}{
+		{"registry", func() error { return w.startRegistry(ctx, o) }},
+		{"control plane", func() error { return w.startControlPlane(ctx, o) }},
+		{"nodes", func() error { return w.startNodes(running, o) }},
+		{"load balancer", func() error { return w.startProxy(running, o) }},
+		{"Cloud Storage", func() error { return w.startStorage(o) }},
+		{"Cloud Build", func() error { return w.startCloudBuild(o) }},
+		{"GitHub", func() error { return w.startGitHub(o) }},
+	} {
+		begin := time.Now()
+		if err := part.start(); err != nil {
+			return nil, fmt.Errorf("starting the sandbox's %s: %w", part.name, err)
+		}
+		w.StartTimes[part.name] = time.Since(begin)
+		o.Progress(fmt.Sprintf("%s ready after %s", part.name, time.Since(begin).Round(time.Millisecond)))
+	}
+	return w, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	if o.Bucket == "" {
+		o.Bucket = "acme-prod_cloudbuild"
+	}
+}
+
+// Stop ends everything, what was started last first. The directory stays.
+func (w *World) Stop() {
+	if w.GitHub != nil {
+		if err := w.GitHub.Close(); err != nil {
+			w.log.Error("close the GitHub stand-in", "error", err)
+		}
+	}
+	if w.CloudBuild != nil {
+		w.CloudBuild.Close()
+	}
+	if w.Storage != nil {
+		w.Storage.Stop()
+	}
+	w.stop()
+	w.running.Wait()
+	if w.ControlPlane != nil {
+		w.ControlPlane.Stop()
+	}
+}
+
+func (w *World) startRegistry(ctx context.Context, o Options) error {
+	var err error
+	if w.Registry, err = registry.New(filepath.Join(o.Dir, "registry")); err != nil {
+		return err
+	}
+	for _, seed := range o.Seeds {
+		if err := w.seed(ctx, o.Dir, seed); err != nil {
+			return fmt.Errorf("building the image %s: %w", seed.Ref, err)
+		}
+	}
+	return nil
+}
+
+func (w *World) seed(ctx context.Context, dir string, seed Seed) error {
+	source, err := os.MkdirTemp(dir, "seed-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(source) //nolint:errcheck // what is left over is only in the way
+	if err := registry.CopyTree(seed.Context, source); err != nil {
+		return err
+	}
+	for name, content := range seed.Files {
+		if err := os.WriteFile(filepath.Join(source, filepath.Clean("/"+name)), []byte(content), 0o600); err != nil {
+			return err
+		}
+	}
+	digest, err := w.Registry.Build(ctx, registry.BuildRequest{Context: source})
+	if err != nil {
+		return err
+	}
+	return w.Registry.Push(seed.Ref, digest)
+}
+
+func (w *World) startControlPlane(ctx context.Context, o Options) error {
+	var err error
+	w.ControlPlane, err = controlplane.Start(ctx, controlplane.Options{
+		Dir: filepath.Join(o.Dir, "controlplane"), CRDs: o.CRDs, Address: netns.HostAddress,
+	})
+	if err != nil {
+		return err
+	}
+	w.Kubeconfig = filepath.Join(o.Dir, "kubeconfig")
+	return os.WriteFile(w.Kubeconfig, w.ControlPlane.Kubeconfig, 0o600)
+}
+
+func (w *World) startNodes(running context.Context, o Options) error {
+	tls, err := w.ControlPlane.KubeletTLS(netns.HostAddress)
+	if err != nil {
+		return err
+	}
+	return w.startUntil(running, "nodes", func(ready func()) error {
+		return node.Run(running, node.Config{
+			Rest: w.ControlPlane.Config, Names: o.Nodes, Bridge: o.Inside.Bridge, Registry: w.Registry,
+			TLS: tls, Dir: o.Dir, BackoffScale: o.BackoffScale, Log: o.Log,
+		}, ready)
+	})
+}
+
+func (w *World) startProxy(running context.Context, o Options) error {
+	listener, err := o.listener(ListenWeb)
+	if err != nil {
+		return err
+	}
+	w.WebURL = "http://" + listener.Addr().String()
+	host, _, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return fmt.Errorf("reading the load balancer's address: %w", err)
+	}
+	return w.startUntil(running, "load balancer", func(ready func()) error {
+		return proxy.Run(running, proxy.Config{
+			Rest: w.ControlPlane.Config, Listener: listener, Address: host, Log: o.Log,
+		}, ready)
+	})
+}
+
+// startUntil starts a part that runs until the world stops, and waits until it
+// says that it is ready or ends.
+func (w *World) startUntil(running context.Context, name string, run func(ready func()) error) error {
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	w.running.Go(func() {
+		err := run(func() { close(ready) })
+		if err != nil && running.Err() == nil {
+			w.log.ErrorContext(running, "a part of the sandbox ended", "part", name, "error", err)
+		}
+		ended <- err
+	})
+	select {
+	case <-ready:
+		return nil
+	case err := <-ended:
+		return errors.Join(err, running.Err())
+	}
+}
+
+// startStorage serves the storage API where clients look for the emulator: they
+// read objects by the XML API under the very same host.
+func (w *World) startStorage(o Options) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	w.StorageHost = net.JoinHostPort(netns.HostAddress, strconv.Itoa(int(port)))
+	w.Storage, err = fakestorage.NewServerWithOptions(fakestorage.Options{
+		Scheme: "http", Host: netns.HostAddress, Port: port, PublicHost: w.StorageHost,
+		ExternalURL: "http://" + w.StorageHost, StorageRoot: filepath.Join(o.Dir, "storage"),
+	})
+	if err != nil {
+		return err
+	}
+	w.Storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: o.Bucket})
+	return nil
+}
+
+func freePort() (uint16, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("looking for a free port: %w", err)
+	}
+	defer listener.Close()                                  //nolint:errcheck // nobody else is in this namespace
+	return uint16(listener.Addr().(*net.TCPAddr).Port), nil //nolint:gosec // G115: a port
+}
+
+func (w *World) startCloudBuild(o Options) error {
+	w.Builder = builder.New(builder.Config{Registry: w.Registry, Source: w.openObject, Dir: o.Dir})
+	listener, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
+	if err != nil {
+		return err
+	}
+	w.CloudBuild, err = cloudbuildtest.Start(cloudbuildtest.Config{
+		Listener: listener, Builder: w.Builder.Build, ListLag: o.BuildListLag, Log: o.Log,
+	})
+	return err
+}
+
+// openObject is how builds read their source.
+func (w *World) openObject(_ context.Context, bucket, object string, generation int64) (io.ReadCloser, error) {
+	if generation == 0 {
+		found, err := w.Storage.GetObjectStreaming(bucket, object)
+		return found.Content, err
+	}
+	found, err := w.Storage.GetObjectWithGenerationStreaming(bucket, object, generation)
+	return found.Content, err
+}
+
+func (w *World) startGitHub(o Options) error {
+	listener, err := o.listener(ListenGitHub)
+	if err != nil {
+		return err
+	}
+	w.GitHub, err = githubtest.NewServer(githubtest.Config{Listener: listener, Dir: filepath.Join(o.Dir, "github"), Log: o.Log})
+	return err
+}
+
+// listener returns the one that came from outside, or opens one.
+func (o *Options) listener(name string) (net.Listener, error) {
+	if listener := o.Inside.Listeners[name]; listener != nil {
+		return listener, nil
+	}
+	return net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
+}
+
+// Get asks the load balancer for a path, with this Host header if it is not
+// empty: so unresolvable hosts of Ingress rules can be asked for.
+func (w *World) Get(ctx context.Context, host, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.WebURL+path, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("asking the load balancer for %s: %w", path, err)
+	}
+	request.Host = host
+	return http.DefaultClient.Do(request)
+}
