@@ -79,10 +79,10 @@ func (a *attempt) soak(ctx context.Context) (pause, error) {
 		st.Milestones.SoakStartedAt = &now
 		st.Soak = &v1alpha1.SoakStatus{Restarts: restarts(a)}
 	}
-	end := st.Milestones.SoakStartedAt.Add(a.bg.Spec.Soak.Duration)
+	end := st.Milestones.SoakStartedAt.Add(a.bg.Spec.SoakTime())
 	if !a.o.Now.Before(end) {
 		st.Milestones.SoakedAt = &now
-		a.say("held under live traffic for " + a.bg.Spec.Soak.Duration.String())
+		a.say("held under live traffic for " + a.bg.Spec.SoakTime().String())
 		return pause{}, nil
 	}
 	if err := a.watchLive(ctx); err != nil {

@@ -61,7 +61,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Size = workload.Size(bg.Spec.MinReplicas, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {
-		o.DrainedAt = s.At.Add(bg.Spec.Drain.Duration)
+		o.DrainedAt = s.At.Add(bg.Spec.DrainTime())
 	}
 	var err error
 	o.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service)

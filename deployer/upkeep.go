@@ -43,9 +43,9 @@ func (w *work) upkeep(ctx context.Context) error {
 // restore left failed, and is held for nobody.
 func shrinkAt(bg *v1alpha1.BlueGreen) time.Time {
 	last := bg.Status.LastSwitch
-	keep := bg.Spec.Drain.Duration
+	keep := bg.Spec.DrainTime()
 	if last.Kind != v1alpha1.KindRestore {
-		keep = max(keep, bg.Spec.Hold.Duration)
+		keep = max(keep, bg.Spec.HoldTime())
 	}
 	return last.At.Add(keep)
 }

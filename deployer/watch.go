@@ -64,6 +64,9 @@ func (d *Deployer) wakes(part belongs) handler.EventHandler {
 // inNamespace wakes every application of a namespace whose grant may have
 // changed.
 func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reconcile.Request {
+	if len(d.Record.Namespaces) > 0 && !slices.Contains(d.Record.Namespaces, object.GetName()) {
+		return nil
+	}
 	return d.requests(ctx, object.GetName(), func(*v1alpha1.BlueGreen) bool { return true })
 }
 

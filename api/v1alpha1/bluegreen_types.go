@@ -126,19 +126,19 @@ type BlueGreenSpec struct {
 	// release counts as a success.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
-	Soak metav1.Duration `json:"soak,omitempty"`
+	Soak *metav1.Duration `json:"soak,omitempty"`
 
 	// Drain is how long after a switch the old colour is never shrunk: front
 	// ends of the load balancer may still send to it.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
-	Drain metav1.Duration `json:"drain,omitempty"`
+	Drain *metav1.Duration `json:"drain,omitempty"`
 
 	// Hold is how long after a switch the old colour is kept at full size, so
 	// that a rollback is instant. A newer release may end it.
 	// +kubebuilder:default="15m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
-	Hold metav1.Duration `json:"hold,omitempty"`
+	Hold *metav1.Duration `json:"hold,omitempty"`
 
 	// StandbyReplicas is the size of the old colour after drain and hold.
 	// +kubebuilder:default=0
@@ -203,7 +203,7 @@ type BuildSpec struct {
 	// Timeout of the build.
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Timeout metav1.Duration `json:"timeout,omitempty"`
+	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
 // ClusterSteps says what becomes of build steps that would change the cluster.
@@ -280,23 +280,23 @@ type GateSpec struct {
 	// Interval from one round to the next.
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Interval metav1.Duration `json:"interval,omitempty"`
+	Interval metav1.Duration `json:"interval,omitzero"`
 
 	// TryTimeout bounds one request.
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	TryTimeout metav1.Duration `json:"tryTimeout,omitempty"`
+	TryTimeout metav1.Duration `json:"tryTimeout,omitzero"`
 
 	// Timeout bounds the gate as a whole.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Timeout metav1.Duration `json:"timeout,omitempty"`
+	Timeout metav1.Duration `json:"timeout,omitzero"`
 
 	// Freshness is the greatest age of a pass at the switch; an older one is
 	// repeated first.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Freshness metav1.Duration `json:"freshness,omitempty"`
+	Freshness metav1.Duration `json:"freshness,omitzero"`
 }
 
 // HTTPCheck is one request to a pod and what its answer must be.
@@ -347,7 +347,7 @@ type PromotionSpec struct {
 	// Timeout after which a release that nobody approved is discarded.
 	// +kubebuilder:default="24h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Timeout metav1.Duration `json:"timeout,omitempty"`
+	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
 // PromotionMode says who approves a switch.
@@ -388,18 +388,18 @@ type Deadlines struct {
 	// Stage bounds the start of the target's pods.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Stage metav1.Duration `json:"stage,omitempty"`
+	Stage metav1.Duration `json:"stage,omitzero"`
 
 	// Warm bounds the wait for the load balancer to find the target healthy.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Warm metav1.Duration `json:"warm,omitempty"`
+	Warm metav1.Duration `json:"warm,omitzero"`
 
 	// Confirm bounds the wait for the public address to answer with the new
 	// version.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
-	Confirm metav1.Duration `json:"confirm,omitempty"`
+	Confirm metav1.Duration `json:"confirm,omitzero"`
 }
 
 // ConditionReady of a BlueGreen: True when its next release could run; False

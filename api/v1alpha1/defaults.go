@@ -4,7 +4,33 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// Defaults of the durations that may be 0, the same as in the schema.
+const (
+	DefaultSoak  = 5 * time.Minute
+	DefaultDrain = 5 * time.Minute
+	DefaultHold  = 15 * time.Minute
+)
+
+// SoakTime returns spec.soak, or its default.
+func (s *BlueGreenSpec) SoakTime() time.Duration { return orDefault(s.Soak, DefaultSoak) }
+
+// DrainTime returns spec.drain, or its default.
+func (s *BlueGreenSpec) DrainTime() time.Duration { return orDefault(s.Drain, DefaultDrain) }
+
+// HoldTime returns spec.hold, or its default.
+func (s *BlueGreenSpec) HoldTime() time.Duration { return orDefault(s.Hold, DefaultHold) }
+
+func orDefault(d *metav1.Duration, otherwise time.Duration) time.Duration {
+	if d == nil {
+		return otherwise
+	}
+	return d.Duration
+}
 
 // Side returns the names of a colour's objects, the defaults filled in.
 func (b *BlueGreen) Side(c Color) Side {

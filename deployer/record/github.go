@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -25,6 +24,3 @@ func githubApply(rel *v1alpha1.Release, s v1alpha1.GitHubStatus) (*unstructured.
 	u.SetUID(rel.UID)
 	return u, nil
 }
-
-// equalFold compares names of repositories, which are case-insensitive on GitHub.
-func equalFold(a, b string) bool { return strings.EqualFold(a, b) }

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -48,37 +49,27 @@ var ErrIdentity = errors.New("a different release has this name")
 // release and says what stands there.
 var ErrSet = errors.New("already set")
 
-// Applications returns the BlueGreens of a repository in namespaces that are
-// granted it.
+// Applications returns the BlueGreens of a repository, or of every repository if
+// it is empty, in namespaces that are granted theirs.
 func (r *Record) Applications(ctx context.Context, repository string) ([]v1alpha1.BlueGreen, error) {
 	all, err := r.all(ctx)
 	if err != nil {
 		return nil, err
 	}
-	granted := map[string]bool{}
-	return slices.DeleteFunc(all, func(bg v1alpha1.BlueGreen) bool {
-		if err != nil || !equalFold(bg.Spec.Repository, repository) {
-			return true
+	var granted []v1alpha1.BlueGreen
+	for _, bg := range all {
+		if repository != "" && !strings.EqualFold(bg.Spec.Repository, repository) {
+			continue
 		}
-		if _, known := granted[bg.Namespace]; !known {
-			granted[bg.Namespace], err = r.Granted(ctx, bg.Namespace, repository)
+		ok, err := r.Granted(ctx, bg.Namespace, bg.Spec.Repository)
+		if err != nil {
+			return nil, err
 		}
-		return !granted[bg.Namespace]
-	}), err
-}
-
-// AllApplications returns every BlueGreen whose namespace is granted its
-// repository.
-func (r *Record) AllApplications(ctx context.Context) ([]v1alpha1.BlueGreen, error) {
-	all, err := r.all(ctx)
-	if err != nil {
-		return nil, err
+		if ok {
+			granted = append(granted, bg)
+		}
 	}
-	return slices.DeleteFunc(all, func(bg v1alpha1.BlueGreen) bool {
-		ok, grantErr := r.Granted(ctx, bg.Namespace, bg.Spec.Repository)
-		err = errors.Join(err, grantErr)
-		return !ok
-	}), err
+	return granted, nil
 }
 
 func (r *Record) all(ctx context.Context) ([]v1alpha1.BlueGreen, error) {
@@ -128,19 +119,9 @@ func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1al
 		}
 		// Creation times have a resolution of a second; within it the API
 		// server's names decide, so that every reader sees one order.
-		return compareNames(b.Name, a.Name)
+		return strings.Compare(b.Name, a.Name)
 	})
 	return list.Items, nil
-}
-
-func compareNames(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Release returns one release.
@@ -177,21 +158,10 @@ func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.R
 	if err != nil {
 		return nil, false, err
 	}
-	if !sameIdentity(present.Spec, rel.Spec) {
+	if !v1alpha1.SameRequest(present, rel) {
 		return present, false, fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrIdentity)
 	}
 	return present, false, nil
-}
-
-// sameIdentity reports whether two specs ask for the same thing, whoever asked.
-func sameIdentity(a, b v1alpha1.ReleaseSpec) bool {
-	if a.Kind != b.Kind || a.Application != b.Application {
-		return false
-	}
-	if a.Kind == v1alpha1.Deploy {
-		return a.Deploy.Commit == b.Deploy.Commit && a.Deploy.Attempt == b.Deploy.Attempt && equalFold(a.Deploy.Repository, b.Deploy.Repository)
-	}
-	return a.Rollback.Switch == b.Rollback.Switch && a.Rollback.From == b.Rollback.From && a.Rollback.To == b.Rollback.To
 }
 
 // Approve records a person's approval of a release. If the release has one

@@ -1,0 +1,172 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// kubelet writes the status of a namespace's pods as a kubelet would: running
+// and ready at once, but for images that a test says are broken.
+type kubelet struct {
+	kube client.WithWatch
+
+	mu sync.Mutex
+	// broken images crash on start; held ones start but are not ready.
+	broken, held map[string]bool
+	// readyAt is when the last pod was made ready.
+	readyAt time.Time
+	pods    map[string]*corev1.Pod
+	next    int
+}
+
+// nodeName is the one node; pods on none are left out of EndpointSlices.
+const nodeName = "node-1"
+
+func startKubelet(t testing.TB, _ client.Client, namespace string) *kubelet {
+	t.Helper()
+	kube, err := client.NewWithWatch(plane.Config, client.Options{Scheme: scheme()})
+	check(t, err)
+	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}}
+	ctx, cancel := context.WithCancel(context.Background())
+	w, err := kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
+	check(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for event := range w.ResultChan() {
+			if pod, ok := event.Object.(*corev1.Pod); ok {
+				k.handle(ctx, event.Type, pod)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cancel()
+		w.Stop()
+		<-done
+	})
+	return k
+}
+
+func (k *kubelet) handle(ctx context.Context, event watch.EventType, pod *corev1.Pod) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if event == watch.Deleted {
+		delete(k.pods, pod.Name)
+		return
+	}
+	k.pods[pod.Name] = pod
+	if pod.DeletionTimestamp != nil {
+		zero := int64(0)
+		_ = k.kube.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &zero})
+		return
+	}
+	if pod.Status.Phase == corev1.PodPending {
+		k.start(ctx, pod)
+	}
+}
+
+// start writes a pod's first status.
+func (k *kubelet) start(ctx context.Context, pod *corev1.Pod) {
+	image := pod.Spec.Containers[0].Image
+	if pod.Spec.NodeName == "" {
+		// Binding changes the pod, and so brings it back here.
+		_ = k.kube.SubResource("binding").Create(ctx, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: nodeName}})
+		return
+	}
+	k.next++
+	pod = pod.DeepCopy()
+	status := corev1.ContainerStatus{Name: "app", Image: image, ImageID: imageID(image)}
+	pod.Status.Phase = corev1.PodRunning
+	pod.Status.PodIP = fmt.Sprintf("10.99.%d.%d", k.next/250, k.next%250+1)
+	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
+	switch {
+	case k.match(k.broken, image):
+		exit := corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"}
+		status.RestartCount = 2
+		status.State.Waiting = &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 20s restarting failed container"}
+		status.LastTerminationState.Terminated = &exit
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+	case k.match(k.held, image):
+		status.State.Running = &corev1.ContainerStateRunning{}
+		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
+	default:
+		becomeReady(pod, &status)
+		k.readyAt = time.Now()
+	}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{status}
+	if err := k.kube.Status().Update(ctx, pod); err == nil {
+		k.pods[pod.Name] = pod
+	}
+}
+
+func becomeReady(pod *corev1.Pod, status *corev1.ContainerStatus) {
+	started := true
+	status.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}
+	status.Ready, status.Started = true, &started
+	pod.Status.Conditions = []corev1.PodCondition{
+		{Type: corev1.ContainersReady, Status: corev1.ConditionTrue},
+		{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()},
+	}
+}
+
+// imageID is what a kubelet reports: by digest. A tag's digest is made of it.
+func imageID(image string) string {
+	if strings.Contains(image, "@sha256:") {
+		return image
+	}
+	repository, tag, _ := strings.Cut(image, ":")
+	return repository + "@sha256:" + fmt.Sprintf("%064x", tag)[:64]
+}
+
+func (k *kubelet) match(images map[string]bool, image string) bool {
+	for part := range images {
+		if strings.Contains(image, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// crash makes pods of images with this text in their name crash on start.
+func (k *kubelet) crash(image string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.broken[image] = true
+}
+
+// hold keeps pods of images with this text in their name from getting ready.
+func (k *kubelet) hold(image string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.held[image] = true
+}
+
+// release makes the held pods ready and returns when the last one was.
+func (k *kubelet) release(t testing.TB, image string) time.Time {
+	t.Helper()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.held, image)
+	for name := range k.pods {
+		pod := &corev1.Pod{}
+		err := k.kube.Get(t.Context(), client.ObjectKeyFromObject(k.pods[name]), pod)
+		if apierrors.IsNotFound(err) || !strings.Contains(pod.Spec.Containers[0].Image, image) || pod.DeletionTimestamp != nil {
+			continue
+		}
+		check(t, err)
+		becomeReady(pod, &pod.Status.ContainerStatuses[0])
+		check(t, k.kube.Status().Update(t.Context(), pod))
+		k.readyAt = time.Now()
+	}
+	return k.readyAt
+}

@@ -1,0 +1,431 @@
+package deployer
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
+	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/controlplane"
+)
+
+// plane is the control plane that this package's tests share.
+var plane *controlplane.ControlPlane
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard())
+	var err error
+	plane, err = controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../config/crd"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	kube, err := client.New(plane.Config, client.Options{Scheme: scheme()})
+	if err == nil {
+		err = kube.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}})
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	code := m.Run()
+	plane.Stop()
+	os.Exit(code)
+}
+
+func scheme() *runtime.Scheme {
+	s := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(s); err != nil {
+			panic(err)
+		}
+	}
+	return s
+}
+
+// world is one application in a namespace of its own, with everything around it.
+type world struct {
+	t         testing.TB
+	namespace string
+	kube      client.Client
+	builds    *cloudbuildtest.Server
+	source    *history
+	store     *cloudbuild.Store
+	kubelet   *kubelet
+}
+
+const repository = "acme/my-python-app"
+
+// newWorld makes the application of the hand-made pipeline: blue is live with
+// v1.0.0, green has v1.1.0, and the Ingress has other routes that are not ours.
+func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
+	t.Helper()
+	kube, err := client.New(plane.Config, client.Options{Scheme: scheme()})
+	check(t, err)
+	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory()}
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository},
+	}})
+	w.kubelet = startKubelet(t, kube, w.namespace)
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		w.create(w.deployment(c))
+		w.create(w.service(c))
+	}
+	w.create(w.ingress())
+	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{})
+	w.store = emulateStorage(t)
+	w.source.commit("a", "")
+	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app"), Spec: v1alpha1.BlueGreenSpec{
+		Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},
+		Soak: duration(time.Millisecond), Drain: duration(time.Millisecond), Hold: duration(time.Hour),
+	}}
+	for _, c := range change {
+		c(bg)
+	}
+	w.create(bg)
+	return w
+}
+
+func duration(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
+
+// run starts a deployer of its own for the world's namespace, and stops it when
+// the test ends or the returned function is called.
+func (w *world) run(change ...func(*Deployer)) (stop func()) {
+	w.t.Helper()
+	return w.runWith(plane.Config, change...)
+}
+
+func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func()) {
+	w.t.Helper()
+	skip := true
+	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+		Scheme: scheme(), Logger: logr.Discard(), Metrics: server.Options{BindAddress: "0"},
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Controller: config.Controller{SkipNameValidation: &skip},
+	})
+	check(w.t, err)
+	clientset, err := kubernetes.NewForConfig(cfg)
+	check(w.t, err)
+	builds, err := cloudbuild.NewClient(w.t.Context(), cloudbuild.Config{Endpoint: w.builds.Endpoint(), Insecure: true})
+	check(w.t, err)
+	d := &Deployer{
+		Client:    mgr.GetClient(),
+		Record:    &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: []string{w.namespace}},
+		Routes:    &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
+		Workloads: &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
+		Pods:      gate.Straight(),
+		Builds:    builds, Store: w.store, Source: w.source,
+		Holder:    "test",
+		BuildPace: cloudbuild.Pace{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond},
+		Log:       slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	for _, c := range change {
+		c(d)
+	}
+	check(w.t, d.Setup(mgr))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- mgr.Start(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("the deployer ended: %v", err)
+		}
+		_ = builds.Close()
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+func (w *world) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: w.namespace, Name: name}
+}
+
+func (w *world) create(o client.Object) {
+	w.t.Helper()
+	check(w.t, w.kube.Create(w.t.Context(), o))
+}
+
+func (w *world) deployment(c v1alpha1.Color) *appsv1.Deployment {
+	labels := map[string]string{"app": "my-python-app", "version": string(c)}
+	tag, env := "v1.0.0", "production"
+	if c == v1alpha1.Green {
+		tag, env = "v1.1.0", "staging"
+	}
+	replicas := int32(3)
+	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
+	d.Labels = labels
+	d.Spec = appsv1.DeploymentSpec{
+		Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
+			Containers: []corev1.Container{{
+				Name: "app", Image: "gcr.io/acme-prod/my-python-app:" + tag,
+				Ports: []corev1.ContainerPort{{ContainerPort: 8080}},
+				Env:   []corev1.EnvVar{{Name: "APP_ENV", Value: env}},
+			}},
+		}},
+	}
+	return d
+}
+
+func (w *world) service(c v1alpha1.Color) *corev1.Service {
+	s := &corev1.Service{ObjectMeta: w.meta("my-python-app-" + string(c) + "-svc")}
+	s.Spec.Selector = map[string]string{"app": "my-python-app", "version": string(c)}
+	s.Spec.Ports = []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(8080)}}
+	return s
+}
+
+func (w *world) ingress() *networkingv1.Ingress {
+	prefix := networkingv1.PathTypePrefix
+	path := func(path, service string) networkingv1.HTTPIngressPath {
+		return networkingv1.HTTPIngressPath{Path: path, PathType: &prefix, Backend: networkingv1.IngressBackend{
+			Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: 80}},
+		}}
+	}
+	rule := func(host string, paths ...networkingv1.HTTPIngressPath) networkingv1.IngressRule {
+		return networkingv1.IngressRule{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{
+			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: paths},
+		}}
+	}
+	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	i.Annotations = map[string]string{"kubernetes.io/ingress.class": "gce"}
+	i.Spec.Rules = []networkingv1.IngressRule{
+		rule("", path("/", "my-python-app-blue-svc")),
+		rule("admin.example.com", path("/", "admin-svc"), path("/shop", "my-python-app-blue-svc")),
+	}
+	return i
+}
+
+// submit writes the release of a commit as the bot would.
+func (w *world) submit(commit string, change ...func(*v1alpha1.Release)) *v1alpha1.Release {
+	w.t.Helper()
+	sha := w.source.sha(commit)
+	rel := &v1alpha1.Release{ObjectMeta: w.meta(v1alpha1.DeployName("my-python-app", sha, 1)), Spec: v1alpha1.ReleaseSpec{
+		Kind: v1alpha1.Deploy, Application: "my-python-app",
+		Deploy: &v1alpha1.DeploySpec{Repository: repository, Branch: "main", Commit: sha, Attempt: 1},
+		Cause:  v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "octocat"},
+	}}
+	for _, c := range change {
+		c(rel)
+	}
+	stored, _, err := w.record().Submit(w.t.Context(), rel)
+	check(w.t, err)
+	return stored
+}
+
+// rollback writes a rollback of the last switch as the bot would.
+func (w *world) rollback() *v1alpha1.Release {
+	w.t.Helper()
+	bg := w.application()
+	last := bg.Status.LastSwitch
+	rel := &v1alpha1.Release{ObjectMeta: w.meta(v1alpha1.RollbackName(bg.Name, last.UID)), Spec: v1alpha1.ReleaseSpec{
+		Kind: v1alpha1.Rollback, Application: bg.Name,
+		Rollback: &v1alpha1.RollbackSpec{From: last.To, To: *bg.Status.Previous, Switch: last.UID},
+		Cause:    v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "octocat"},
+	}}
+	stored, _, err := w.record().Submit(w.t.Context(), rel)
+	check(w.t, err)
+	return stored
+}
+
+func (w *world) record() *record.Record { return &record.Record{Client: w.kube, Reader: w.kube} }
+
+func (w *world) application() *v1alpha1.BlueGreen {
+	w.t.Helper()
+	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app")}
+	check(w.t, w.kube.Get(w.t.Context(), client.ObjectKeyFromObject(bg), bg))
+	return bg
+}
+
+// live is the colour that the Ingress sends users to.
+func (w *world) live() v1alpha1.Color {
+	w.t.Helper()
+	s, err := (&route.Router{Client: w.kube, Reader: w.kube}).Observe(w.t.Context(), w.application())
+	check(w.t, err)
+	return s.Live()
+}
+
+func (w *world) get(o client.Object) {
+	w.t.Helper()
+	check(w.t, w.kube.Get(w.t.Context(), client.ObjectKeyFromObject(o), o))
+}
+
+// await reads a release until a condition holds.
+func (w *world) await(rel *v1alpha1.Release, what string, holds func(*v1alpha1.Release) bool) *v1alpha1.Release {
+	w.t.Helper()
+	now := rel.DeepCopy()
+	w.until(what, func() bool {
+		w.get(now)
+		return holds(now)
+	}, func() string {
+		return fmt.Sprintf("%s is %s at %s: %s", now.Name, now.Status.Phase, now.Status.Step, now.Status.Message)
+	})
+	return now
+}
+
+func (w *world) awaitPhase(rel *v1alpha1.Release, phase v1alpha1.ReleasePhase) *v1alpha1.Release {
+	w.t.Helper()
+	return w.await(rel, string(phase), func(r *v1alpha1.Release) bool {
+		if r.Status.Phase.Finished() && r.Status.Phase != phase {
+			w.t.Fatalf("%s ended as %s, want %s: %s", r.Name, r.Status.Phase, phase, r.Status.Message)
+		}
+		return r.Status.Phase == phase
+	})
+}
+
+func (w *world) until(what string, holds func() bool, state func() string) {
+	w.t.Helper()
+	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 60*time.Second, true, func(context.Context) (bool, error) {
+		return holds(), nil
+	})
+	if err != nil {
+		w.t.Fatalf("waiting for %s: %v; %s", what, err, state())
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var namespaces struct {
+	sync.Mutex
+	n int
+}
+
+func namespaceFor(t testing.TB) string {
+	namespaces.Lock()
+	defer namespaces.Unlock()
+	namespaces.n++
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-", " ", "-").Replace(t.Name()))
+	return fmt.Sprintf("%.40s-%d", name, namespaces.n)
+}
+
+func emulateStorage(t testing.TB) *cloudbuild.Store {
+	t.Helper()
+	gcs, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", Writer: io.Discard})
+	check(t, err)
+	t.Cleanup(gcs.Stop)
+	gcs.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "acme-prod_cloudbuild"})
+	t.Setenv("STORAGE_EMULATOR_HOST", gcs.URL())
+	c, err := storage.NewClient(t.Context())
+	check(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	return &cloudbuild.Store{Client: c}
+}
+
+// history is a repository: commits known by a letter, each with one parent.
+type history struct {
+	mu      sync.Mutex
+	parent  map[string]string
+	config  map[string]string
+	failing error
+}
+
+func newHistory() *history {
+	return &history{parent: map[string]string{}, config: map[string]string{}}
+}
+
+func (h *history) sha(letter string) string { return strings.Repeat(letter, 40) }
+
+func (h *history) commit(letter, parent string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.parent[h.sha(letter)] = h.sha(parent)
+	h.config[h.sha(letter)] = `
+steps:
+- {name: gcr.io/cloud-builders/docker, args: [build, -t, 'gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA', .]}
+images: ['gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA']
+`
+}
+
+func (h *history) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failing = err
+}
+
+func (h *history) File(_ context.Context, _, commit, _ string) ([]byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failing != nil {
+		return nil, h.failing
+	}
+	file, ok := h.config[commit]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	return []byte(file), nil
+}
+
+func (h *history) Archive(_ context.Context, _, commit string) (io.ReadCloser, error) {
+	var out bytes.Buffer
+	zip := gzip.NewWriter(&out)
+	w := tar.NewWriter(zip)
+	body := "commit " + commit
+	for _, err := range []error{
+		w.WriteHeader(&tar.Header{Name: "app-1/", Typeflag: tar.TypeDir, Mode: 0o755}),
+		w.WriteHeader(&tar.Header{Name: "app-1/VERSION", Typeflag: tar.TypeReg, Mode: 0o644, Size: int64(len(body))}),
+	} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	if _, err := w.Write([]byte(body)); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(&out), zip.Close()
+}
+
+func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.failing != nil {
+		return false, h.failing
+	}
+	for c := descendant; c != ""; c = h.parent[c] {
+		if c == ancestor {
+			return true, nil
+		}
+	}
+	return false, nil
+}
