@@ -175,6 +175,23 @@ func TestSquashHasOneParentAndAForcedPushSaysSo(t *testing.T) {
 	}
 }
 
+func TestRepositoriesOfAnEarlierServerAreReplaced(t *testing.T) {
+	dir := t.TempDir()
+	for _, content := range []string{"one", "two"} {
+		s := New(t, Config{Dir: dir})
+		repo, err := s.AddRepository("acme/shop", RepositoryConfig{Files: Text(map[string]string{"a": content})})
+		check(t, err)
+		if _, err := s.AddRepository("acme/shop", RepositoryConfig{Files: Text(map[string]string{"a": content})}); err == nil {
+			t.Error("the same name was given twice")
+		}
+		head, err := repo.Head("main")
+		check(t, err)
+		if got, err := repo.git.git("show", head+":a"); err != nil || got != content {
+			t.Errorf("the file has %q, %v, want %q", got, err, content)
+		}
+	}
+}
+
 func TestConflictIsNotMerged(t *testing.T) {
 	w := newWorld(t, Config{})
 	pr := w.openPull(t, "topic", "print('mine')\n")

@@ -96,6 +96,9 @@ func (s *Server) send(app *App, in *Installation, e event, payload map[string]an
 
 // start makes one attempt at a delivery, in the background. The caller holds s.mu.
 func (s *Server) start(app *App, d *Delivery) {
+	if s.closed() {
+		return
+	}
 	d.ID, d.At = s.nextID(), time.Now().UTC()
 	d.request = http.Header{
 		"Accept": {"*/*"}, "Content-Type": {"application/json"}, "User-Agent": {"GitHub-Hookshot/" + randomHex(4)[:7]},

@@ -51,8 +51,11 @@ func (d gitDir) git(args ...string) (string, error) {
 	return strings.TrimRight(out, "\n"), err
 }
 
-// initGit makes an empty bare repository at path.
+// initGit makes an empty bare repository at path, in place of what is there.
 func initGit(path, branch string) (gitDir, error) {
+	if err := os.RemoveAll(path); err != nil {
+		return "", err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}

@@ -89,6 +89,12 @@ func (s *Server) AddRepository(fullName string, cfg RepositoryConfig) (*Reposito
 	if cfg.DefaultBranch == "" {
 		cfg.DefaultBranch = "main"
 	}
+	s.mu.Lock()
+	exists := s.repos[strings.ToLower(fullName)] != nil
+	s.mu.Unlock()
+	if exists || strings.Contains(name, "/") || strings.Contains(fullName, "..") {
+		return nil, fmt.Errorf("adding repository %q: the name is taken, or is none", fullName)
+	}
 	git, err := initGit(filepath.Join(s.cfg.Dir, ownerLogin, name+".git"), cfg.DefaultBranch)
 	if err != nil {
 		return nil, fmt.Errorf("adding repository %s: %w", fullName, err)

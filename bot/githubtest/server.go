@@ -21,7 +21,8 @@ type Config struct {
 	Listener net.Listener
 	// URL under which clients reach the server, without a final slash. Default: http:// and the listener's address.
 	URL string
-	// Dir holds the git repositories. Default: a temporary directory that Close removes.
+	// Dir holds the git repositories, as owner/name.git. What an earlier server left there under the same names is
+	// replaced: its pull requests and deployments are gone with it. Default: a temporary directory that Close removes.
 	Dir string
 	// Enterprise serves the API as GitHub Enterprise Server does, under /api/v3, instead of at the root.
 	Enterprise bool
@@ -111,7 +112,11 @@ func (s *Server) prepare() error {
 
 // Close ends deliveries and requests that are under way and removes a temporary directory.
 func (s *Server) Close() error {
-	s.stopOnce.Do(func() { close(s.stopped) })
+	s.stopOnce.Do(func() {
+		s.mu.Lock() // no delivery starts after this, so that Wait below sees all
+		defer s.mu.Unlock()
+		close(s.stopped)
+	})
 	err := s.http.Close()
 	s.sending.Wait()
 	if s.tempDir != "" {
@@ -154,6 +159,16 @@ func (s *Server) unknownRoute(w http.ResponseWriter, r *http.Request) {
 	s.violate(Violation{Kind: UnknownRoute, Method: r.Method, Path: r.URL.Path, Reason: "the GitHub stand-in has no such route"})
 	s.record(Request{Method: r.Method, Route: r.URL.Path, Path: r.URL.Path, Status: http.StatusNotImplemented, At: time.Now()})
 	http.Error(w, "the GitHub stand-in has no "+r.Method+" "+r.URL.Path, http.StatusNotImplemented)
+}
+
+// closed tells whether Close was called.
+func (s *Server) closed() bool {
+	select {
+	case <-s.stopped:
+		return true
+	default:
+		return false
+	}
 }
 
 // nextID returns a number larger than any before. The caller holds s.mu.
