@@ -55,7 +55,7 @@ func ThroughAPIServer(config *rest.Config) (Access, error) {
 }
 
 // stay is a redirect policy: an answer that points elsewhere is the answer.
-func stay(*http.Request, []*http.Request) error { return nil }
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // request makes the HTTP request of a check.
 func (a Access) request(ctx context.Context, r request, pod workload.Pod) (*http.Request, error) {
