@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/turnout-dev/turnout/bot"
 )
 
 // simulated is a webhook to be sent.
@@ -159,13 +158,11 @@ func (s *simulated) deliver(ctx context.Context, out io.Writer, event string, pa
 	if err != nil {
 		return fmt.Errorf("--url %q: %w", s.url, err)
 	}
-	mac := hmac.New(sha256.New, secrets[0])
-	mac.Write(payload)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "GitHub-Hookshot/turnout-simulate")
 	req.Header.Set("X-GitHub-Event", event)
 	req.Header.Set("X-GitHub-Delivery", rand.Text())
-	req.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	req.Header.Set("X-Hub-Signature-256", bot.Sign(secrets[0], payload))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return fmt.Errorf("sending the webhook: %w", err)
@@ -185,7 +182,7 @@ func (s *simulated) deliver(ctx context.Context, out io.Writer, event string, pa
 }
 
 // readSecrets returns the webhook secrets of a file, one a line.
-func readSecrets(file string) ([][]byte, error) {
+func readSecrets(file string) ([]string, error) {
 	if file == "" {
 		return nil, errors.New("--webhook-secret-file (TURNOUT_WEBHOOK_SECRET_FILE) is required: a file with one secret a line")
 	}
@@ -193,10 +190,10 @@ func readSecrets(file string) ([][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--webhook-secret-file: %w", err)
 	}
-	var secrets [][]byte
+	var secrets []string
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line != "" {
-			secrets = append(secrets, []byte(line))
+			secrets = append(secrets, line)
 		}
 	}
 	if len(secrets) == 0 {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// serveConfig is the configuration of `turnout serve`. Every flag has an
+// environment variable: --github-url is TURNOUT_GITHUB_URL.
+type serveConfig struct {
+	listen, metricsListen string
+
+	githubURL, privateKeyFile, webhookSecretFile string
+	githubAppID                                  int64
+	trustedBots                                  []string
+
+	kubeconfig string
+	namespaces []string
+	podAccess  string
+
+	cloudbuildEndpoint string
+	cloudbuildInsecure bool
+	buildPoll          time.Duration
+
+	leaderElect          bool
+	leaderElectNamespace string
+	logLevel             string
+}
+
+func (c *serveConfig) bind(f *pflag.FlagSet) {
+	f.StringVar(&c.listen, "listen", ":8080", "address for webhooks (POST /webhook), /healthz and /readyz")
+	f.StringVar(&c.metricsListen, "metrics-listen", ":9090", "address for Prometheus (GET /metrics); 0 turns it off")
+	f.StringVar(&c.githubURL, "github-url", "https://github.com", "address of GitHub, or of a GitHub Enterprise Server")
+	f.Int64Var(&c.githubAppID, "github-app-id", 0, "id of the GitHub App (required)")
+	f.StringVar(&c.privateKeyFile, "github-private-key-file", "", "file with the App's private key, PEM (required)")
+	f.StringVar(&c.webhookSecretFile, "webhook-secret-file", "", "file with the webhook secrets, one a line; each is accepted (required)")
+	f.StringSliceVar(&c.trustedBots, "trusted-bots", nil, "numeric ids of bots whose comments may be commands")
+	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: in-cluster, then kubectl's own rules")
+	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to serve; default: all")
+	f.StringVar(&c.podAccess, "pod-access", "auto", "how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
+	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
+	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "speak to Cloud Build without TLS and credentials, for an emulator")
+	f.DurationVar(&c.buildPoll, "build-poll", 0, "least time between two looks at a build; default 5s, which Cloud Build's quotas suggest")
+	f.BoolVar(&c.leaderElect, "leader-elect", false, "with several replicas: let one of them move releases")
+	f.StringVar(&c.leaderElectNamespace, "leader-elect-namespace", "", "namespace of the election's lease; default: the pod's own")
+	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
+}
+
+// secrets are what a configuration names by file, read and checked.
+type secrets struct {
+	privateKey []byte
+	webhook    bot.Secrets
+	bots       []int64
+}
+
+// load reads and checks everything that can be checked without talking to
+// anybody. An error names the flag and the variable.
+func (c *serveConfig) load() (secrets, error) {
+	var s secrets
+	var errs []error
+	if c.githubAppID <= 0 {
+		errs = append(errs, missing("github-app-id", "the number GitHub shows on the App's page"))
+	}
+	if c.privateKeyFile == "" {
+		errs = append(errs, missing("github-private-key-file", "a file with the App's private key"))
+	} else if key, err := os.ReadFile(c.privateKeyFile); err != nil {
+		errs = append(errs, fmt.Errorf("--github-private-key-file (%s): %w", variable("github-private-key-file"), err))
+	} else {
+		s.privateKey = key
+	}
+	lines, err := readSecrets(c.webhookSecretFile)
+	if err == nil {
+		s.webhook, err = bot.NewSecrets(lines...)
+	}
+	errs = append(errs, err)
+	for _, text := range c.trustedBots {
+		id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--trusted-bots (%s): %q is not a numeric id: find it at /users/LOGIN of the API", variable("trusted-bots"), text))
+		}
+		s.bots = append(s.bots, id)
+	}
+	switch c.podAccess {
+	case "auto", "direct", "proxy":
+	default:
+		errs = append(errs, fmt.Errorf("--pod-access (%s): %q is none of auto, direct and proxy", variable("pod-access"), c.podAccess))
+	}
+	return s, errors.Join(errs...)
+}
+
+func missing(flag, what string) error {
+	return fmt.Errorf("--%s (%s) is required: %s", flag, variable(flag), what)
+}
+
+// cluster returns the connection to Kubernetes, and whether this process runs
+// in it.
+func (c *serveConfig) cluster() (cfg *rest.Config, inside bool, err error) {
+	if c.kubeconfig == "" {
+		cfg, err = rest.InClusterConfig()
+		if err == nil {
+			return cfg, true, nil
+		}
+		if !errors.Is(err, rest.ErrNotInCluster) {
+			return nil, false, fmt.Errorf("connecting to the cluster this runs in: %w", err)
+		}
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.kubeconfig
+	cfg, err = clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
+	if err != nil {
+		return nil, false, fmt.Errorf("--kubeconfig (%s): %w", variable("kubeconfig"), err)
+	}
+	return cfg, false, nil
+}

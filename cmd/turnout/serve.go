@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"cloud.google.com/go/storage"
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/client-go/kubernetes"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/deployer"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+func serveCommand() *cobra.Command {
+	var c serveConfig
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Answer GitHub's webhooks and move releases",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), c, cmd.ErrOrStderr())
+		},
+	}
+	c.bind(cmd.Flags())
+	return cmd
+}
+
+// shutdownTimeout is how long webhooks under way may take to end; a pod has 30 s
+// by default.
+const shutdownTimeout = 15 * time.Second
+
+// serve runs until ctx ends.
+func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
+	log, err := newLogger(c.logLevel, logs)
+	if err != nil {
+		return err
+	}
+	s, err := c.load()
+	if err != nil {
+		return err
+	}
+	cfg, inside, err := c.cluster()
+	if err != nil {
+		return err
+	}
+	mgr, err := c.manager(cfg, log)
+	if err != nil {
+		return err
+	}
+	github, err := bot.NewGitHub(bot.GitHubConfig{URL: c.githubURL, AppID: c.githubAppID, PrivateKey: s.privateKey})
+	if err != nil {
+		return err
+	}
+	counted, err := newMetrics(ctrlmetrics.Registry)
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	rec := &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: c.namespaces}
+	if err := c.addDeployer(ctx, mgr, rec, github, counted, inside, log); err != nil {
+		return err
+	}
+	inbox := &bot.Inbox{Record: botRecord{rec}, GitHub: github, TrustedBots: s.bots, Log: log}
+	if err := c.addBot(mgr, rec, inbox, log); err != nil {
+		return err
+	}
+	webhook := &bot.Webhook{Secrets: s.webhook, Handle: inbox.Handle, Log: log, Answered: counted.webhook}
+	if err := c.addServer(mgr, webhook, log); err != nil {
+		return err
+	}
+	log.InfoContext(ctx, "serving", "version", version(), "listen", c.listen, "github", c.githubURL, "cluster", cfg.Host)
+	if err := mgr.Start(ctx); err != nil {
+		return fmt.Errorf("serving: %w", err)
+	}
+	log.InfoContext(context.WithoutCancel(ctx), "stopped")
+	return nil
+}
+
+func newLogger(level string, out io.Writer) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level (%s): %w", variable("log-level"), err)
+	}
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: l})), nil
+}
+
+// manager connects to Kubernetes. Its lease's times are such that another
+// replica takes over within seconds; they fence nothing, the claim does.
+func (c *serveConfig) manager(cfg *rest.Config, log *slog.Logger) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("building the scheme: %w", err)
+	}
+	cfg = rest.CopyConfig(cfg)
+	cfg.UserAgent = "turnout/" + version()
+	cfg.QPS = -1 // the API server's own priority and fairness bounds us
+	lease, renew, retry, grace := 10*time.Second, 7*time.Second, time.Second, shutdownTimeout
+	options := ctrl.Options{
+		Scheme: scheme, Logger: logr.FromSlogHandler(log.Handler()),
+		Metrics:                       server.Options{BindAddress: c.metricsListen},
+		LeaderElection:                c.leaderElect,
+		LeaderElectionID:              "turnout",
+		LeaderElectionNamespace:       c.leaderElectNamespace,
+		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &lease, RenewDeadline: &renew, RetryPeriod: &retry,
+		GracefulShutdownTimeout: &grace,
+	}
+	ctrl.SetLogger(options.Logger)
+	if len(c.namespaces) > 0 {
+		options.Cache.DefaultNamespaces = map[string]cache.Config{}
+		for _, namespace := range c.namespaces {
+			options.Cache.DefaultNamespaces[namespace] = cache.Config{}
+		}
+	}
+	mgr, err := ctrl.NewManager(cfg, options)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Kubernetes at %s: %w", cfg.Host, err)
+	}
+	return mgr, nil
+}
+
+// addDeployer wires what moves releases. It runs on the leader only.
+func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *record.Record, github *bot.GitHub, m *metrics, inside bool, log *slog.Logger) error {
+	clientset, err := kubernetes.NewForConfig(mgr.GetConfig())
+	if err != nil {
+		return fmt.Errorf("connecting to Kubernetes: %w", err)
+	}
+	pods, err := c.pods(mgr.GetConfig(), inside)
+	if err != nil {
+		return err
+	}
+	builds, err := cloudbuild.NewClient(ctx, cloudbuild.Config{Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure})
+	if err != nil {
+		return fmt.Errorf("connecting to Cloud Build: %w", err)
+	}
+	bucket, err := storage.NewClient(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting to Cloud Storage (STORAGE_EMULATOR_HOST names another): %w", err)
+	}
+	d := &deployer.Deployer{
+		Client:    mgr.GetClient(),
+		Record:    rec,
+		Routes:    &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
+		Workloads: &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
+		Pods:      pods,
+		Builds:    builds,
+		Store:     &cloudbuild.Store{Client: bucket},
+		Source:    deployer.RememberAncestry(gitHubSource{bot.Source{GitHub: github}}),
+		Holder:    holder(),
+		BuildPace: cloudbuild.Pace{Min: c.buildPoll, Max: 2 * c.buildPoll},
+		Events:    mgr.GetEventRecorder("turnout"),
+		Observer:  m,
+		Log:       log,
+	}
+	return d.Setup(mgr)
+}
+
+// pods chooses how the health gate reaches pods.
+func (c *serveConfig) pods(cfg *rest.Config, inside bool) (gate.Access, error) {
+	if c.podAccess == "direct" || c.podAccess == "auto" && inside {
+		return gate.Straight(), nil
+	}
+	return gate.ThroughAPIServer(cfg)
+}
+
+// holder names this process in claims; no two processes, nor two lives of one
+// pod, have the same.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "turnout"
+	}
+	return host + "-" + string(uuid.NewUUID())
+}
+
+// addBot wires what shows releases on GitHub and sweeps up lost webhooks. It
+// runs on the leader only.
+func (c *serveConfig) addBot(mgr ctrl.Manager, rec *record.Record, inbox *bot.Inbox, log *slog.Logger) error {
+	publisher := &bot.Publisher{GitHub: inbox.GitHub, Record: inbox.Record, Web: c.githubURL, Log: log}
+	if err := rec.Watch(mgr, "publish", publisher.Publish); err != nil {
+		return err
+	}
+	sweep := &bot.Sweep{GitHub: inbox.GitHub, Record: inbox.Record, Inbox: inbox, Log: log}
+	if err := mgr.Add(manager.RunnableFunc(sweep.Run)); err != nil {
+		return fmt.Errorf("adding the sweep: %w", err)
+	}
+	return nil
+}
+
+// everyReplica is a server that runs whether or not this replica leads: every
+// one answers webhooks.
+type everyReplica func(context.Context) error
+
+func (f everyReplica) Start(ctx context.Context) error { return f(ctx) }
+func (f everyReplica) NeedLeaderElection() bool        { return false }
+
+// addServer wires the HTTP server.
+func (c *serveConfig) addServer(mgr ctrl.Manager, webhook http.Handler, log *slog.Logger) error {
+	mux := http.NewServeMux()
+	mux.Handle("/webhook", webhook)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			http.Error(w, "the cache of Kubernetes objects is not filled yet", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, "ok\n")
+	})
+	srv := &http.Server{
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	listener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("--listen (%s): %w", variable("listen"), err)
+	}
+	err = mgr.Add(everyReplica(func(ctx context.Context) error {
+		stopped := context.AfterFunc(ctx, func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+			defer cancel()
+			_ = srv.Shutdown(ctx)
+		})
+		defer stopped()
+		if err := srv.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving webhooks: %w", err)
+		}
+		return nil
+	}))
+	if err != nil {
+		return fmt.Errorf("adding the server: %w", err)
+	}
+	return nil
+}

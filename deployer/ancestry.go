@@ -1,0 +1,55 @@
+package deployer
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/cache"
+)
+
+const (
+	// ancestries is how many answers are kept: a few for every release that
+	// waits.
+	ancestries = 4096
+	// keepYes is how long "it contains it" is kept. Commits never change; the
+	// time only bounds what is not asked for any more.
+	keepYes = 24 * time.Hour
+	// keepNo is short, since a commit that the source does not know yet, right
+	// after its push, contains nothing.
+	keepNo = time.Minute
+)
+
+// RememberAncestry returns a source that keeps answers about ancestry: while a
+// release soaks, the queue is looked at every few seconds, and GitHub counts
+// requests.
+func RememberAncestry(s Source) Source {
+	return &remembering{Source: s, known: cache.NewLRUExpireCache(ancestries)}
+}
+
+type remembering struct {
+	Source
+	known *cache.LRUExpireCache
+}
+
+type ancestry struct{ repository, ancestor, descendant string }
+
+func (r *remembering) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {
+	if ancestor == descendant {
+		return true, nil
+	}
+	key := ancestry{repository, ancestor, descendant}
+	if known, ok := r.known.Get(key); ok {
+		contains, _ := known.(bool)
+		return contains, nil
+	}
+	contains, err := r.Source.IsAncestor(ctx, repository, ancestor, descendant)
+	if err != nil {
+		return false, err
+	}
+	keep := keepNo
+	if contains {
+		keep = keepYes
+	}
+	r.known.Add(key, contains, keep)
+	return contains, nil
+}
