@@ -28,6 +28,10 @@ const (
 	hopelessRestarts = 2
 )
 
+// messageKept bounds a failure's message in bytes: part of it is foreign, and it
+// goes into the record and into comments.
+const messageKept = 1 << 10
+
 // finding is a trouble, and when it counts as a failure.
 type finding struct {
 	failure Failure
@@ -45,6 +49,7 @@ func diagnose(o objects, now time.Time) (*Failure, time.Time) {
 	var again time.Time
 	for _, f := range append(findingsOfPods(o.pods), findingsOfSet(o.current)...) {
 		if !f.at.After(now) {
+			f.failure.Message = strings.ToValidUTF8(f.failure.Message[:min(len(f.failure.Message), messageKept)], "")
 			return &f.failure, time.Time{}
 		}
 		if again.IsZero() || f.at.Before(again) {
@@ -124,7 +129,7 @@ func crashOf(f finding, c corev1.ContainerStatus) (finding, bool) {
 		return f.saying("container %s was killed for using more memory than its limit", c.Name), true
 	case looping, c.RestartCount >= hopelessRestarts:
 		f.failure.Reason = "CrashLoopBackOff"
-		return f.saying("container %s %s, restarted %d times", c.Name, ending(last), c.RestartCount), true
+		return f.saying("container %s %s (restarts: %d)", c.Name, ending(last), c.RestartCount), true
 	}
 	return finding{}, false
 }

@@ -54,7 +54,7 @@ func TestDiagnoseByContainer(t *testing.T) {
 		{name: "no such command", status: waiting("RunContainerError", "exec: not found"), after: time.Minute, reason: "RunContainerError"},
 		{name: "first crash", status: crashed(runs, 1, 1, "Error")},
 		{name: "crash loop", status: crashed(backOff, 1, 1, "Error"), reason: "CrashLoopBackOff", message: "exit code 1", code: 1, previous: true},
-		{name: "second restart", status: crashed(runs, 2, 7, "Error"), reason: "CrashLoopBackOff", message: "restarted 2 times", code: 7, previous: true},
+		{name: "second restart", status: crashed(runs, 2, 7, "Error"), reason: "CrashLoopBackOff", message: "restarts: 2", code: 7, previous: true},
 		{name: "recovered", status: again},
 		{name: "out of memory", status: ended, reason: "OOMKilled", message: "memory", code: 137},
 	} {

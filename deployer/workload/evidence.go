@@ -39,17 +39,25 @@ func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s Stat
 func (w *Workloads) log(ctx context.Context, namespace string, f Failure) string {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
+	text, ok := w.readLog(ctx, namespace, f, f.Previous)
+	if !ok && f.Previous { // it may be gone already; its successor crashes alike
+		text, _ = w.readLog(ctx, namespace, f, false)
+	}
+	return tail(text)
+}
+
+func (w *Workloads) readLog(ctx context.Context, namespace string, f Failure, previous bool) (text string, ok bool) {
 	lines := int64(logLines)
 	stream, err := w.Clientset.CoreV1().Pods(namespace).GetLogs(f.Pod, &corev1.PodLogOptions{
-		Container: f.Container, Previous: f.Previous, TailLines: &lines,
+		Container: f.Container, Previous: previous, TailLines: &lines,
 	}).Stream(ctx)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	defer stream.Close() //nolint:errcheck // only read from
 	// What was read before an error is still evidence.
-	text, _ := io.ReadAll(io.LimitReader(stream, logRead)) //nolint:errcheck // see above
-	return tail(string(text))
+	read, _ := io.ReadAll(io.LimitReader(stream, logRead)) //nolint:errcheck // see above
+	return string(read), len(read) > 0
 }
 
 // tail keeps the end of a log: at most logLines lines and logKept bytes.

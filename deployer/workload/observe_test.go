@@ -105,7 +105,7 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 	code := int32(3)
 	want := []v1alpha1.Evidence{{
 		Pod: pod, Container: "app", Reason: "CrashLoopBackOff", ExitCode: &code,
-		Message: "pod " + pod + ": container app keeps ending with exit code 3, restarted 1 times",
+		Message: "pod " + pod + ": container app keeps ending with exit code 3 (restarts: 1)",
 	}}
 	// No kubelet serves logs here; evidence is the rest then.
 	if diff := cmp.Diff(want, w.Evidence(t.Context(), w.bg, s)); diff != "" {

@@ -95,9 +95,16 @@ func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
 	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":7}}}}`)
 	before = w.deployment("shop-green")
 
+	plain := w.Client
+	w.Client = &watched{Client: plain, before: func(patch string) {
+		if !strings.Contains(patch, `"/spec/template"`) || !strings.Contains(patch, `"/spec/replicas"`) {
+			t.Errorf("template and size are not in one patch: %s", patch)
+		}
+	}}
 	if !w.stage(request("shop-abc-1")) {
 		t.Error("nothing was changed")
 	}
+	w.Client = plain
 	d := w.deployment("shop-green")
 	if *d.Spec.Replicas != 3 || d.Annotations["owner"] != "me" || *d.Spec.RevisionHistoryLimit != 3 {
 		t.Errorf("size, or what someone else set, is wrong: %+v", d.Spec)
@@ -159,22 +166,26 @@ func TestStageOfTheOwnTemplateChangesImageAndAnnotationsOnly(t *testing.T) {
 	}
 }
 
-// racing changes the Deployment once, between look and patch.
-type racing struct {
+// watched is a client that shows each patch before it is sent.
+type watched struct {
 	client.Client
-	change func()
+	before func(patch string)
 }
 
-func (r *racing) Patch(ctx context.Context, o client.Object, p client.Patch, options ...client.PatchOption) error {
-	r.change()
-	return r.Client.Patch(ctx, o, p, options...)
+func (w *watched) Patch(ctx context.Context, o client.Object, p client.Patch, options ...client.PatchOption) error {
+	body, err := p.Data(o)
+	if err != nil {
+		return err
+	}
+	w.before(string(body))
+	return w.Client.Patch(ctx, o, p, options...)
 }
 
 func TestStageThatLosesARaceWritesNothingAndSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
 	plain := w.Client
-	w.Client = &racing{Client: plain, change: func() {
+	w.Client = &watched{Client: plain, before: func(string) {
 		d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "shop-green"}}
 		if err := plain.Patch(t.Context(), d, client.RawPatch(types.MergePatchType, []byte(`{"spec":{"minReadySeconds":5}}`))); err != nil {
 			t.Fatal(err)
