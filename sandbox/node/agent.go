@@ -109,7 +109,7 @@ func newAgent(c Config) (*Agent, error) {
 }
 
 func (a *Agent) startEvents(ctx context.Context) (stop func()) {
-	broadcaster := record.NewBroadcaster(record.WithContext(ctx))
+	broadcaster := record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx))) // ends by stop, after the last event
 	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: a.clients.CoreV1().Events("")})
 	a.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "kubelet"})
 	return broadcaster.Shutdown

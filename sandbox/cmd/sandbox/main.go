@@ -1,0 +1,37 @@
+// Command sandbox runs the whole world that Turnout needs on one machine: a real
+// Kubernetes API, pods as real processes, and stand-ins for GitHub, Cloud Build,
+// Cloud Storage and a load balancer.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "sandbox:", err)
+		stop()
+		os.Exit(1) //nolint:gocritic // exitAfterDefer: stop was called
+	}
+}
+
+// run carries out one command line.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	root := &cobra.Command{
+		Use: "sandbox", Short: "The whole world that Turnout needs, on one machine",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.AddCommand(upCommand())
+	return root.ExecuteContext(ctx)
+}

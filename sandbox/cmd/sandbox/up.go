@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+// upFlags are the flags of `sandbox up`.
+type upFlags struct {
+	dir, web, github string
+}
+
+func upCommand() *cobra.Command {
+	var flags upFlags
+	command := &cobra.Command{
+		Use: "up", Short: "Start the world, print its addresses, stay until Ctrl-C", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return up(c, flags) },
+	}
+	command.Flags().StringVar(&flags.dir, "dir", "", "directory for everything (default: a temporary one, removed at the end)")
+	command.Flags().StringVar(&flags.web, "web", "127.0.0.1:8080", "address of the load balancer")
+	command.Flags().StringVar(&flags.github, "github", "127.0.0.1:8081", "address of the GitHub stand-in")
+	return command
+}
+
+func up(c *cobra.Command, flags upFlags) error {
+	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
+		world.ListenWeb: flags.web, world.ListenGitHub: flags.github,
+	}})
+	if err != nil {
+		return err
+	}
+	dir, removeDir, err := makeDir(flags.dir)
+	if err != nil {
+		return err
+	}
+	defer removeDir()
+	project, err := projectDir()
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	w, err := world.Start(c.Context(), world.Options{
+		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: seeds(project),
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Progress: func(line string) { fmt.Fprintln(out, line) },
+	})
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
+	printAddresses(out, w)
+	<-c.Context().Done()
+	return nil
+}
+
+// makeDir returns the directory to use and what to do with it at the end.
+func makeDir(wanted string) (dir string, remove func(), err error) {
+	if wanted != "" {
+		return wanted, func() {}, os.MkdirAll(wanted, 0o750)
+	}
+	dir, err = os.MkdirTemp("", "turnout-sandbox-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err
+}
+
+// projectDir is the project's folder: where the control plane's bin/ is.
+func projectDir() (string, error) {
+	if dir := os.Getenv("TURNOUT_DIR"); dir != "" {
+		return dir, nil
+	}
+	bin, err := controlplane.FindBinaries()
+	return filepath.Dir(bin), err
+}
+
+// seeds are the example's two versions that exist before the first merge.
+func seeds(project string) []world.Seed {
+	var all []world.Seed
+	for _, version := range []string{"v1.0.0", "v1.1.0"} {
+		all = append(all, world.Seed{
+			Ref:     "gcr.io/acme-prod/my-python-app:" + version,
+			Context: filepath.Join(project, "examples", "python-app"),
+			Files:   map[string]string{"VERSION": version + "\n"},
+		})
+	}
+	return all
+}
+
+func printAddresses(out io.Writer, w *world.World) {
+	for _, line := range [][2]string{
+		{"load balancer", w.WebURL},
+		{"GitHub", w.GitHub.URL()},
+		{"Kubernetes", w.ControlPlane.Config.Host + "  (inside the sandbox's network)"},
+		{"kubeconfig", w.Kubeconfig},
+		{"Cloud Build", w.CloudBuild.Endpoint() + "  (gRPC, inside)"},
+		{"Cloud Storage", w.StorageHost + "  (inside)"},
+	} {
+		fmt.Fprintf(out, "%-14s %s\n", line[0], line[1])
+	}
+	fmt.Fprintln(out, "Ctrl-C ends it.")
+}
