@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -34,11 +35,15 @@ func (w world) serveLogs(node string) {
 	if err := w.Client.Create(w.t.Context(), n); err != nil {
 		w.t.Fatal(err)
 	}
-	n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "127.0.0.1"}}
-	n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(kubelet.Listener.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // httptest listens on TCP
-	if err := w.Client.Status().Update(w.t.Context(), n); err != nil {
-		w.t.Fatal(err)
-	}
+	port := int32(kubelet.Listener.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // httptest listens on TCP
+	w.await("the node's address", func() bool {
+		if err := w.Client.Get(w.t.Context(), client.ObjectKey{Name: node}, n); err != nil {
+			w.t.Fatal(err)
+		}
+		n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "127.0.0.1"}}
+		n.Status.DaemonEndpoints.KubeletEndpoint.Port = port
+		return w.Client.Status().Update(w.t.Context(), n) == nil // controllers write nodes too
+	})
 }
 
 func (w world) bind(pod, node string) {

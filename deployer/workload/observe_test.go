@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -26,7 +27,7 @@ func TestMissingObjectsAreData(t *testing.T) {
 func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
-	if s := w.awaitState(v1alpha1.Green, "the empty ReplicaSet", func(s State) bool { return s.TemplateHash != "" }); s.RolledOut {
+	if s := w.awaitState(v1alpha1.Green, "the empty ReplicaSet", func(s State) bool { return s.Progress == "scaled to 0" }); s.RolledOut {
 		t.Error("a colour of size 0 passes for rolled out")
 	}
 	w.stage(request("shop-abc-1"))
@@ -110,5 +111,18 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 	// No kubelet serves logs here; evidence is the rest then.
 	if diff := cmp.Diff(want, w.Evidence(t.Context(), w.bg, s)); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPodOfAnOlderVersionKeepsARolloutOpen(t *testing.T) {
+	one := int32(1)
+	o := objects{deployment: &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &one}}, current: &appsv1.ReplicaSet{}, pods: make([]corev1.Pod, 1)}
+	o.current.Status = appsv1.ReplicaSetStatus{Replicas: 1, AvailableReplicas: 1}
+	if !rolledOut(o) {
+		t.Error("one of one pod is available, and it does not pass for rolled out")
+	}
+	o.older = []appsv1.ReplicaSet{{Status: appsv1.ReplicaSetStatus{Replicas: 1}}}
+	if rolledOut(o) {
+		t.Error("a pod of an older version is left, and it passes for rolled out")
 	}
 }

@@ -229,6 +229,23 @@ func TestStageRefusesPodsThatUsersWouldReach(t *testing.T) {
 	}
 }
 
+func TestStagedPodsAreThoseThatTheTargetServiceSelects(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	s := &corev1.Service{}
+	if err := w.Client.Get(t.Context(), w.key("shop-green-svc"), s); err != nil {
+		t.Fatal(err)
+	}
+	s.Spec.Selector["lane"] = "two"
+	if err := w.Client.Update(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	w.stage(request("shop-abc-1"))
+	if got := w.deployment("shop-green").Spec.Template.Labels["lane"]; got != "two" {
+		t.Errorf("label lane is %q, want two: the Service would find no pod", got)
+	}
+}
+
 func TestStageNamesTheFieldForAnAmbiguousContainer(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
