@@ -32,6 +32,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.AddCommand(upCommand())
+	root.AddCommand(upCommand(), demoCommand())
 	return root.ExecuteContext(ctx)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,7 @@ import (
 
 // upFlags are the flags of `sandbox up`.
 type upFlags struct {
-	dir, web, github string
+	dir, project, web, github string
 }
 
 func upCommand() *cobra.Command {
@@ -26,12 +27,28 @@ func upCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return up(c, flags) },
 	}
 	command.Flags().StringVar(&flags.dir, "dir", "", "directory for everything (default: a temporary one, removed at the end)")
+	command.Flags().StringVar(&flags.project, "project", "", "Turnout's own folder, for its CRDs and example (default: the one whose bin/ has the control plane)")
 	command.Flags().StringVar(&flags.web, "web", "127.0.0.1:8080", "address of the load balancer")
 	command.Flags().StringVar(&flags.github, "github", "127.0.0.1:8081", "address of the GitHub stand-in")
 	return command
 }
 
 func up(c *cobra.Command, flags upFlags) error {
+	return inWorld(c, flags, func(s started) error {
+		printAddresses(c.OutOrStdout(), s.world)
+		<-c.Context().Done()
+		return nil
+	})
+}
+
+// started is a world that runs.
+type started struct {
+	world        *world.World
+	project, dir string
+}
+
+// inWorld starts the world in a network of its own, calls back, and stops it.
+func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
 		world.ListenWeb: flags.web, world.ListenGitHub: flags.github,
 	}})
@@ -50,16 +67,15 @@ func up(c *cobra.Command, flags upFlags) error {
 	out := c.OutOrStdout()
 	w, err := world.Start(c.Context(), world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: seeds(project),
-		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Progress: func(line string) { fmt.Fprintln(out, line) },
+		BackoffScale: 0.1,
+		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Progress:     func(line string) { fmt.Fprintln(out, line) },
 	})
 	if err != nil {
 		return err
 	}
 	defer w.Stop()
-	printAddresses(out, w)
-	<-c.Context().Done()
-	return nil
+	return then(started{world: w, project: project, dir: dir})
 }
 
 // makeDir returns the directory to use and what to do with it at the end.
@@ -71,10 +87,11 @@ func makeDir(wanted string) (dir string, remove func(), err error) {
 	return dir, func() { _ = os.RemoveAll(dir) }, err
 }
 
-// projectDir is the project's folder: where the control plane's bin/ is.
-func projectDir() (string, error) {
-	if dir := os.Getenv("TURNOUT_DIR"); dir != "" {
-		return dir, nil
+// projectDir is the project's folder: the one named, else the one whose bin/ has
+// the control plane.
+func projectDir(named string) (string, error) {
+	if named != "" {
+		return named, nil
 	}
 	bin, err := controlplane.FindBinaries()
 	return filepath.Dir(bin), err
@@ -105,4 +122,18 @@ func printAddresses(out io.Writer, w *world.World) {
 		fmt.Fprintf(out, "%-14s %s\n", line[0], line[1])
 	}
 	fmt.Fprintln(out, "Ctrl-C ends it.")
+}
+
+// printTail prints a log's last lines: why something failed is there.
+func printTail(out io.Writer, path string) {
+	const most = 40
+	text, err := os.ReadFile(path) //nolint:gosec // G304: a file of our own
+	if err != nil {
+		return
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	fmt.Fprintln(out, "the last lines of "+path+":")
+	for _, line := range lines[max(0, len(lines)-most):] {
+		fmt.Fprintln(out, "  "+line)
+	}
 }

@@ -1,0 +1,285 @@
+// Package demo is Turnout's main job as a story that checks itself: an
+// application is adopted, released, promoted and rolled back, two bad versions
+// are kept from its users, and somebody asks the public address all the while.
+//
+// Nothing in it knows more than people do: it merges, comments, looks at GitHub,
+// at the cluster and at the public address.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/turnout"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+const (
+	namespace   = "shop"
+	application = "my-python-app"
+	repository  = "acme/my-python-app"
+	// patience bounds every wait of the story.
+	patience = 2 * time.Minute
+)
+
+// Options say where the story happens.
+type Options struct {
+	// Project is the project's folder.
+	Project string
+	// World is a running sandbox whose registry has the example's v1.0.0 and
+	// v1.1.0.
+	World *world.World
+	// Turnout runs in it.
+	Turnout *turnout.Turnout
+	// Out gets the transcript.
+	Out io.Writer
+}
+
+// story is the demo under way.
+type story struct {
+	Options
+	kube    client.WithWatch
+	repo    *githubtest.Repository
+	writer  *githubtest.User
+	reader  *githubtest.User
+	load    *load
+	started time.Time
+
+	merged  []*githubtest.PullRequest
+	printed map[string]int // steps of a release that were printed
+
+	passed, failed int
+}
+
+// errFailed says that the story ended otherwise than it should.
+var errFailed = errors.New("the demo failed")
+
+// Run tells the story. It returns an error unless every check passed.
+func Run(ctx context.Context, o Options) error {
+	kube, err := turnout.Admin(o.World)
+	if err != nil {
+		return err
+	}
+	s := &story{Options: o, kube: kube, started: time.Now(), printed: map[string]int{}}
+	s.load = &load{url: o.World.WebURL, versions: map[string]int{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := s.tell(ctx); err != nil {
+		s.failed++
+		s.say("stopped: %v", err)
+	}
+	s.line("")
+	s.line("%d passed, %d failed", s.passed, s.failed)
+	if s.failed > 0 {
+		return errFailed
+	}
+	return nil
+}
+
+// tell is the story's table of contents.
+func (s *story) tell(ctx context.Context) error {
+	asking, stopAsking := context.WithCancel(ctx)
+	done := make(chan struct{})
+	defer stopAsking()
+	for _, chapter := range []func(context.Context) error{
+		s.adopt,
+		func(context.Context) error {
+			go func() { defer close(done); s.load.run(asking) }()
+			return nil
+		},
+		s.mergeAutomatic,
+		s.mergeManual,
+		s.rollBack,
+		s.crash,
+		s.unhealthy,
+	} {
+		if err := chapter(ctx); err != nil {
+			return err
+		}
+	}
+	stopAsking()
+	<-done
+	return s.count()
+}
+
+// adopt makes the application as its owner would, and hands it to Turnout.
+func (s *story) adopt(ctx context.Context) error {
+	s.chapter("Adopt: an application that runs, two colours behind one Ingress")
+	if err := s.people(); err != nil {
+		return err
+	}
+	if err := s.kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
+		return fmt.Errorf("making the namespace: %w", err)
+	}
+	manifests, err := filepath.Glob(filepath.Join(s.Project, "examples", "python-app", "k8s", "*.yaml"))
+	if err != nil {
+		return fmt.Errorf("looking for the example's manifests: %w", err)
+	}
+	for _, path := range manifests {
+		if err := s.apply(ctx, path); err != nil {
+			return err
+		}
+	}
+	if err := s.until(ctx, "the public address answers", func() (bool, string) {
+		version, err := ask(ctx, http.DefaultClient, s.World.WebURL)
+		return version == "v1.0.0", fmt.Sprint(version, err)
+	}); err != nil {
+		return err
+	}
+	s.say("%s answers with v1.0.0", s.World.WebURL)
+	bg, err := s.untilReady(ctx, v1alpha1.ReasonNotGranted)
+	if err != nil {
+		return err
+	}
+	s.check("without the administrator's grant nothing is fetched", true, bg.Status.Conditions[0].Message)
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.RepositoriesAnnotation, repository)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if err := s.kube.Patch(ctx, ns, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		return fmt.Errorf("granting the repository: %w", err)
+	}
+	if bg, err = s.untilReady(ctx, v1alpha1.ReasonReady); err != nil {
+		return err
+	}
+	s.check("adopted as it is: blue is live with v1.0.0", bg.Status.Live != nil && bg.Status.Live.Color == v1alpha1.Blue, "live: "+bg.Status.Version)
+	return nil
+}
+
+// people makes the repository and who works on it.
+func (s *story) people() error {
+	hub := s.World.GitHub
+	s.writer, s.reader = hub.AddUser("alice"), hub.AddUser("rita")
+	hub.AddOrganization("acme")
+	var err error
+	s.repo, err = hub.AddRepository(repository, githubtest.RepositoryConfig{
+		Files: githubtest.Directory(filepath.Join(s.Project, "examples", "python-app")),
+	})
+	if err != nil {
+		return fmt.Errorf("making the repository: %w", err)
+	}
+	s.repo.SetRole(s.writer, "write")
+	s.repo.SetRole(s.reader, "read")
+	s.Turnout.App.InstallOn(s.repo, nil)
+	return nil
+}
+
+// apply creates what a manifest describes; the BlueGreen gets times that suit a
+// demo, and the public address.
+func (s *story) apply(ctx context.Context, path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading a manifest: %w", err)
+	}
+	object := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(text, object); err != nil {
+		return fmt.Errorf("reading %s: %w", path, err)
+	}
+	object.SetNamespace(namespace)
+	if object.GetKind() == "BlueGreen" {
+		for field, value := range map[string]any{
+			"url": s.World.WebURL, "soak": "3s", "drain": "3s",
+			"gate": map[string]any{
+				"http":     []any{map[string]any{"path": "/healthz", "port": int64(8080), "bodyContains": `"status": "ok"`}},
+				"interval": "500ms", "timeout": "8s",
+			},
+		} {
+			if err := unstructured.SetNestedField(object.Object, value, "spec", field); err != nil {
+				return fmt.Errorf("setting spec.%s: %w", field, err)
+			}
+		}
+	}
+	if err := s.kube.Create(ctx, object); err != nil {
+		return fmt.Errorf("creating what %s describes: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// count ends the story: what users got.
+func (s *story) count() error {
+	s.chapter("What users got, all the while")
+	text, failures := s.load.summary()
+	s.say("%s", text)
+	s.check("no request failed", len(failures) == 0, strings.Join(failures[:min(3, len(failures))], "; "))
+	for _, v := range []string{"v1.4.0", "v1.5.0"} {
+		s.check("nobody ever saw "+v, s.load.seen(v) == 0, fmt.Sprint(s.load.seen(v), " answers"))
+	}
+	violations := s.World.GitHub.Violations()
+	s.check("every request to GitHub fits GitHub's own description", len(violations) == 0, fmt.Sprint(violations))
+	return nil
+}
+
+func (s *story) application(ctx context.Context) (*v1alpha1.BlueGreen, error) {
+	bg := &v1alpha1.BlueGreen{}
+	if err := s.kube.Get(ctx, client.ObjectKey{Namespace: namespace, Name: application}, bg); err != nil {
+		return nil, fmt.Errorf("reading the BlueGreen: %w", err)
+	}
+	return bg, nil
+}
+
+// untilReady waits until the application's condition has a reason.
+func (s *story) untilReady(ctx context.Context, reason string) (bg *v1alpha1.BlueGreen, err error) {
+	err = s.until(ctx, "condition "+reason, func() (bool, string) {
+		if bg, err = s.application(ctx); err != nil || len(bg.Status.Conditions) == 0 {
+			return false, fmt.Sprint(err)
+		}
+		c := bg.Status.Conditions[0]
+		return c.Reason == reason, c.Reason + ": " + c.Message
+	})
+	return bg, err
+}
+
+// until waits for a condition, and says what it saw last if that does not come.
+func (s *story) until(ctx context.Context, what string, holds func() (bool, string)) error {
+	var last string
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
+		ok, seen := holds()
+		last = seen
+		return ok, nil
+	})
+	if err != nil {
+		return fmt.Errorf("waited %s for: %s; last seen: %s", patience, what, last)
+	}
+	return nil
+}
+
+// check asserts something and says so.
+func (s *story) check(what string, ok bool, detail string) {
+	mark := "ok  "
+	if ok {
+		s.passed++
+	} else {
+		mark = "FAIL"
+		s.failed++
+	}
+	s.line("%8s  %s %s", "", mark, what)
+	if detail != "" {
+		for line := range strings.Lines(detail) {
+			s.line("%8s       %s", "", strings.TrimRight(line, "\n"))
+		}
+	}
+}
+
+func (s *story) chapter(title string) { s.line("\n%s", title) }
+
+// say prints what happens, with the time since the story began.
+func (s *story) say(format string, args ...any) {
+	s.line("%7.1fs  %s", time.Since(s.started).Seconds(), fmt.Sprintf(format, args...))
+}
+
+func (s *story) line(format string, args ...any) { fmt.Fprintf(s.Out, format+"\n", args...) }

@@ -1,0 +1,183 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// merge opens a pull request with a new version of the example and merges it.
+func (s *story) merge(title, version string, change func(app string) string) (*githubtest.PullRequest, error) {
+	files := map[string]string{"VERSION": version + "\n"}
+	if change == nil {
+		change = func(app string) string { return app }
+	}
+	app, err := os.ReadFile(filepath.Join(s.Project, "examples", "python-app", "app.py"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the example: %w", err)
+	}
+	files["app.py"] = change(string(app))
+	branch := "release-" + version
+	if _, err := s.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: title, Files: githubtest.Text(files), Author: s.writer}); err != nil {
+		return nil, fmt.Errorf("committing %s: %w", version, err)
+	}
+	pr, err := s.repo.OpenPullRequest(githubtest.NewPullRequest{Title: title, Head: branch, Author: s.writer})
+	if err != nil {
+		return nil, fmt.Errorf("opening the pull request of %s: %w", version, err)
+	}
+	if _, err := pr.Merge(s.writer); err != nil {
+		return nil, fmt.Errorf("merging %s: %w", version, err)
+	}
+	s.merged = append(s.merged, pr)
+	s.say("%s merges #%d, %q (%s, %s)", s.writer.Login, pr.Number, title, version, v1alpha1.ShortCommit(pr.MergeCommit()))
+	return pr, nil
+}
+
+func (s *story) lastMerged() *githubtest.PullRequest { return s.merged[len(s.merged)-1] }
+
+func (s *story) comment(pr *githubtest.PullRequest, by *githubtest.User, body string) error {
+	s.say("%s comments %s on #%d", by.Login, body, pr.Number)
+	if _, err := s.repo.Comment(pr.Number, by, body); err != nil {
+		return fmt.Errorf("commenting: %w", err)
+	}
+	return nil
+}
+
+// follow prints a release's steps as they end, until it reaches a phase.
+func (s *story) follow(ctx context.Context, pr *githubtest.PullRequest, phase v1alpha1.ReleasePhase) (*v1alpha1.Release, error) {
+	var rel *v1alpha1.Release
+	err := s.until(ctx, string(phase), func() (bool, string) {
+		var err error
+		if rel, err = s.releaseOf(ctx, pr); err != nil || rel == nil {
+			return false, fmt.Sprint("no release: ", err)
+		}
+		s.printSteps(rel)
+		if rel.Status.Phase.Finished() && rel.Status.Phase != phase {
+			return true, ""
+		}
+		return rel.Status.Phase == phase, fmt.Sprintf("%s is %s at %s: %s", rel.Name, rel.Status.Phase, rel.Status.Step, rel.Status.Message)
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.say("%s: %s — %s", rel.Name, rel.Status.Phase, rel.Status.Message)
+	if rel.Status.Phase != phase {
+		return nil, fmt.Errorf("%s ended as %s, not as %s", rel.Name, rel.Status.Phase, phase)
+	}
+	return rel, nil
+}
+
+// printSteps prints the steps that ended since the last call.
+func (s *story) printSteps(rel *v1alpha1.Release) {
+	for i, e := range rel.Status.Timeline {
+		if i < s.printed[rel.Name] || e.FinishedAt == nil {
+			continue
+		}
+		s.printed[rel.Name] = i + 1
+		s.say("    %-8s %5.1fs  %s", e.Step, e.FinishedAt.Sub(e.StartedAt.Time).Seconds(), e.Message)
+	}
+}
+
+func (s *story) releases(ctx context.Context) ([]v1alpha1.Release, error) {
+	var list v1alpha1.ReleaseList
+	if err := s.kube.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		return nil, fmt.Errorf("listing releases: %w", err)
+	}
+	return list.Items, nil
+}
+
+// releaseOf returns the deploy of a pull request, nil if there is none yet.
+func (s *story) releaseOf(ctx context.Context, pr *githubtest.PullRequest) (*v1alpha1.Release, error) {
+	releases, err := s.releases(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range releases {
+		if d := releases[i].Spec.Deploy; d != nil && d.Commit == pr.MergeCommit() {
+			return &releases[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// deployment waits until the Deployments tab shows a state for a pull request.
+func (s *story) deployment(ctx context.Context, pr *githubtest.PullRequest, state string) error {
+	err := s.until(ctx, "deployment state "+state, func() (bool, string) {
+		got := s.stateOf(pr)
+		return got == state, got
+	})
+	if err != nil {
+		return err
+	}
+	s.check(fmt.Sprintf("Deployments tab: #%d is %s", pr.Number, state), true, "")
+	return nil
+}
+
+// stateOf is the newest state of the deployment of a pull request's commit.
+func (s *story) stateOf(pr *githubtest.PullRequest) string {
+	for _, d := range s.repo.Deployments() {
+		if d.SHA != pr.MergeCommit() || d.Task != "deploy" {
+			continue
+		}
+		if statuses := s.repo.DeploymentStatuses(d.ID); len(statuses) > 0 {
+			return statuses[len(statuses)-1].State
+		}
+		return "no status"
+	}
+	return "no deployment"
+}
+
+// earlierInactive waits until only one deployment counts as the live one.
+func (s *story) earlierInactive(ctx context.Context, but *githubtest.PullRequest) error {
+	err := s.until(ctx, "the earlier deployment is inactive", func() (bool, string) {
+		for _, pr := range s.merged {
+			if state := s.stateOf(pr); pr.Number != but.Number && state != "inactive" {
+				return false, fmt.Sprintf("#%d is %s", pr.Number, state)
+			}
+		}
+		return true, ""
+	})
+	if err != nil {
+		return err
+	}
+	s.check("the earlier deployment is inactive", true, "")
+	return nil
+}
+
+// said waits until Turnout's comment on a pull request has a text.
+func (s *story) said(ctx context.Context, pr *githubtest.PullRequest, text string) error {
+	err := s.until(ctx, "the comment says "+text, func() (bool, string) {
+		var all []string
+		for _, c := range s.repo.Comments(pr.Number) {
+			if strings.Contains(c.Body, text) {
+				return true, ""
+			}
+			all = append(all, c.Body)
+		}
+		return false, strings.Join(all, "\n---\n")
+	})
+	if err != nil {
+		return err
+	}
+	s.check(fmt.Sprintf("the comment on #%d shows it: %s", pr.Number, text), true, "")
+	return nil
+}
+
+// plain drops what a person does not see of a comment.
+func plain(body string) string {
+	var lines []string
+	for line := range strings.Lines(body) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "<!--") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
+}

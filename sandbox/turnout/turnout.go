@@ -1,0 +1,221 @@
+// Package turnout runs the real turnout binary in the sandbox, with the rights
+// that config/ gives it and no others.
+package turnout
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+// Permissions and Events are what app.yml asks GitHub for.
+var (
+	permissions = map[string]string{
+		"metadata": "read", "contents": "read", "deployments": "write", "issues": "write", "pull_requests": "write",
+	}
+	events = []string{"push", "issue_comment"}
+)
+
+// user is who turnout is for the API server.
+const user = "turnout"
+
+// Options say what to run.
+type Options struct {
+	// Project is the project's folder, where bin/turnout and config/ are.
+	Project string
+	// World it runs in.
+	World *world.World
+	// Dir holds its key, its secret and its log.
+	Dir string
+	// BuildPoll is the least time between two looks at a build. Default 200 ms:
+	// the stand-in has no quota.
+	BuildPoll time.Duration
+}
+
+// Turnout is a running turnout serve.
+type Turnout struct {
+	// App is its GitHub App, installed nowhere yet.
+	App *githubtest.App
+	// URL it listens on, inside the sandbox.
+	URL string
+	// Log is the file with what it logs.
+	Log string
+
+	cmd  *exec.Cmd
+	done chan error
+}
+
+// Start registers the App, gives the binary its rights in the cluster, starts it
+// and waits until it is ready.
+func Start(ctx context.Context, o Options) (*Turnout, error) {
+	if o.BuildPoll == 0 {
+		o.BuildPoll = 200 * time.Millisecond
+	}
+	listen, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	t := &Turnout{URL: "http://" + listen, Log: filepath.Join(o.Dir, "turnout.log"), done: make(chan error, 1)}
+	secret := rand.Text()
+	t.App, err = o.World.GitHub.AddApp(githubtest.AppConfig{
+		Slug: "turnout", WebhookURL: t.URL + "/webhook", WebhookSecret: secret,
+		Permissions: permissions, Events: events,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registering the App: %w", err)
+	}
+	kubeconfig, err := authorize(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{"kubeconfig": kubeconfig, "app.pem": t.App.PrivateKeyPEM(), "secret": []byte(secret + "\n")}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(o.Dir, name), content, 0o600); err != nil {
+			return nil, fmt.Errorf("writing turnout's configuration: %w", err)
+		}
+	}
+	if err := t.start(o, listen); err != nil {
+		return nil, err
+	}
+	if err := t.ready(ctx); err != nil {
+		return nil, errors.Join(err, t.Stop())
+	}
+	return t, nil
+}
+
+func (t *Turnout) start(o Options, listen string) error {
+	log, err := os.OpenFile(t.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening turnout's log: %w", err)
+	}
+	defer log.Close() //nolint:errcheck // the process has its own handle
+	t.cmd = exec.Command(filepath.Join(o.Project, "bin", "turnout"), "serve")
+	t.cmd.Stdout, t.cmd.Stderr = log, log
+	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	t.cmd.Env = append(os.Environ(),
+		"STORAGE_EMULATOR_HOST="+o.World.StorageHost,
+		"TURNOUT_LISTEN="+listen,
+		"TURNOUT_METRICS_LISTEN="+net.JoinHostPort(netns.HostAddress, "0"),
+		"TURNOUT_GITHUB_URL="+o.World.GitHub.URL(),
+		fmt.Sprintf("TURNOUT_GITHUB_APP_ID=%d", t.App.ID),
+		"TURNOUT_GITHUB_PRIVATE_KEY_FILE="+filepath.Join(o.Dir, "app.pem"),
+		"TURNOUT_WEBHOOK_SECRET_FILE="+filepath.Join(o.Dir, "secret"),
+		"TURNOUT_KUBECONFIG="+filepath.Join(o.Dir, "kubeconfig"),
+		"TURNOUT_CLOUDBUILD_ENDPOINT="+o.World.CloudBuild.Endpoint(),
+		"TURNOUT_CLOUDBUILD_INSECURE=true",
+		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
+	)
+	if err := t.cmd.Start(); err != nil {
+		return fmt.Errorf("starting turnout (make bin/turnout builds it): %w", err)
+	}
+	go func() { t.done <- t.cmd.Wait() }()
+	return nil
+}
+
+// ready waits for /readyz.
+func (t *Turnout) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.URL+"/readyz", http.NoBody)
+		if err != nil {
+			return fmt.Errorf("asking whether turnout is ready: %w", err)
+		}
+		if resp, err := http.DefaultClient.Do(req); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case err := <-t.done:
+			t.done <- err
+			return fmt.Errorf("turnout ended: %w; its log is %s", err, t.Log)
+		case <-ctx.Done():
+			return fmt.Errorf("turnout is not ready: %w; its log is %s", ctx.Err(), t.Log)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// Stop ends turnout as Kubernetes would, and waits for it.
+func (t *Turnout) Stop() error {
+	if err := t.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stopping turnout: %w", err)
+	}
+	if err := <-t.done; err != nil {
+		return fmt.Errorf("turnout ended: %w; its log is %s", err, t.Log)
+	}
+	return nil
+}
+
+// authorize binds the ClusterRole of config/ to a user of its own, and returns a
+// kubeconfig for it.
+func authorize(ctx context.Context, o Options) ([]byte, error) {
+	admin, err := Admin(o.World)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(o.Project, "config", "rbac", "role.yaml"))
+	if err != nil {
+		return nil, fmt.Errorf("reading turnout's role: %w", err)
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(text, role); err != nil {
+		return nil, fmt.Errorf("reading turnout's role: %w", err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}},
+	}
+	for _, object := range []client.Object{role, binding} {
+		if err := admin.Create(ctx, object); err != nil {
+			return nil, fmt.Errorf("giving turnout its rights: %w", err)
+		}
+	}
+	_, kubeconfig, err := o.World.ControlPlane.User(user, nil)
+	return kubeconfig, err
+}
+
+// Admin is a client that may do everything, for whoever plays the people.
+func Admin(w *world.World) (client.WithWatch, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("building the scheme: %w", err)
+	}
+	admin, err := client.NewWithWatch(w.ControlPlane.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to the sandbox's cluster: %w", err)
+	}
+	return admin, nil
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
+	if err != nil {
+		return "", fmt.Errorf("looking for a free port: %w", err)
+	}
+	defer l.Close() //nolint:errcheck // nobody else is in this namespace
+	return l.Addr().String(), nil
+}
