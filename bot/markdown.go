@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -73,7 +74,7 @@ func oneLine(s string) string {
 // and the marks that turn the direction of writing and so make a text look like
 // another one.
 func printable(s string, lines bool) string {
-	s = strings.ReplaceAll(s, "\r\n", "\n")
+	s = escapeSequence.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "")
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' && lines, r == '\t':
@@ -86,6 +87,9 @@ func printable(s string, lines bool) string {
 		return r
 	}, s)
 }
+
+// escapeSequence sets colours and the like on a terminal (ECMA-48, CSI).
+var escapeSequence = regexp.MustCompile("\x1b\\[[0-9:;<=>?]*[ -/]*[@-~]")
 
 // truncate shortens a text to a number of characters.
 func truncate(s string, most int) string {

@@ -117,7 +117,10 @@ func TestLaterSuccessLeavesTheEarlierDeploymentInactive(t *testing.T) {
 	pr, commit := w.merge("second")
 	second := v1alpha1.DeployName("shop", commit, 1)
 	later := metav1.NewTime(time.Now().Add(time.Minute))
-	w.record.change(second, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseRunning); r.Status.Milestones.SwitchedAt = &later })
+	w.record.change(second, func(r *v1alpha1.Release) {
+		advance(r, v1alpha1.ReleaseRunning)
+		r.Status.Milestones.SwitchedAt = &later
+	})
 	untilPublished(t, w, p, second)
 	if got := states(w.repo.Deployments()[0]); got != "success" {
 		t.Errorf("first deployment %q while the second soaks, want success", got)

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
@@ -51,9 +53,9 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, github: githubtest.New(t, githubtest.Config{Enterprise: true}), record: newRecord()}
 	w.record.add(shop())
 	var err error
+	manifest := readManifest(t)
 	w.app, err = w.github.AddApp(githubtest.AppConfig{
-		Slug: "turnout", WebhookSecret: secret, Events: []string{"push", "issue_comment"},
-		Permissions: map[string]string{"contents": "read", "deployments": "write", "issues": "write", "pull_requests": "write"},
+		Slug: "turnout", WebhookSecret: secret, Events: manifest.Events, Permissions: manifest.Permissions,
 	})
 	check(t, err)
 	w.writer, w.reader = w.github.AddUser("wanda"), w.github.AddUser("rita")
@@ -67,6 +69,21 @@ func newWorld(t *testing.T) *world {
 	w.listen()
 	w.app.InstallOn(w.repo, nil)
 	return w
+}
+
+// manifest is what app.yml asks GitHub for: every test runs with no more.
+type manifest struct {
+	Permissions map[string]string `json:"default_permissions"`
+	Events      []string          `json:"default_events"`
+}
+
+func readManifest(t *testing.T) manifest {
+	t.Helper()
+	raw, err := os.ReadFile("../app.yml")
+	check(t, err)
+	var m manifest
+	check(t, yaml.Unmarshal(raw, &m))
+	return m
 }
 
 func (w *world) newClient() *bot.GitHub {
