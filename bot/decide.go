@@ -17,8 +17,8 @@ const patience = 15 * time.Minute
 // Situation is everything a command is judged by: data that somebody read before.
 type Situation struct {
 	Command Command
-	// PullRequest that the command was written on. The command line leaves it
-	// zero and names a commit in Command instead.
+	// PullRequest that the command was written on. The command line makes one up
+	// of the commit it was given: merged into the application's branch.
 	PullRequest PullRequest
 	// By is the login of whoever asked, and Cause where.
 	By    string

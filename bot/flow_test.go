@@ -1,6 +1,11 @@
 package bot_test
 
 import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -69,4 +75,53 @@ func states(d githubtest.Deployment) string {
 		all = append(all, s.State)
 	}
 	return strings.Join(all, " ")
+}
+
+// TestCapturedPushBecomesReleasesOfItsBranch posts GitHub's captured push, and
+// twice: a redelivery joins what the first delivery made.
+func TestCapturedPushBecomesReleasesOfItsBranch(t *testing.T) {
+	record := newRecord()
+	for _, app := range []struct{ namespace, repository, branch string }{
+		{"production", "codertocat/hello-world", "master"}, // GitHub's names are case-insensitive
+		{"staging", "Codertocat/Hello-World", "master"},
+		{"next", "Codertocat/Hello-World", "main"},
+		{"other", "Codertocat/Other", "master"},
+		{"ungranted", "Codertocat/Hello-World", "master"},
+	} {
+		bg := shop()
+		bg.Namespace, bg.Spec.Repository, bg.Spec.Branch = app.namespace, app.repository, app.branch
+		record.add(bg)
+	}
+	record.granted["ungranted"] = false
+	secrets, err := bot.NewSecrets(secret)
+	check(t, err)
+	in := &bot.Inbox{Record: record, Log: slog.New(slog.DiscardHandler)}
+	hooks := httptest.NewServer(&bot.Webhook{Secrets: secrets, Handle: in.Handle, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(hooks.Close)
+	for _, name := range []string{"push.branch", "push.branch", "push.tag", "push.branch-deleted"} {
+		body := captured(t, name)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, hooks.URL, bytes.NewReader(body))
+		check(t, err)
+		req.Header = http.Header{
+			"Content-Type": {"application/json"}, "X-Github-Event": {"push"}, "X-Github-Delivery": {"guid"},
+			"X-Hub-Signature-256": {bot.Sign(secret, body)},
+		}
+		resp, err := http.DefaultClient.Do(req)
+		check(t, err)
+		check(t, resp.Body.Close())
+		if resp.StatusCode != http.StatusAccepted {
+			t.Errorf("%s answered %d, want 202", name, resp.StatusCode)
+		}
+	}
+	var namespaces []string
+	for _, rel := range record.releases {
+		namespaces = append(namespaces, rel.Namespace)
+		if rel.Spec.Deploy.Commit != "6113728f27ae82c7b1a177c8d03f9e96e0adf246" || rel.Spec.Cause.Actor != "Codertocat" {
+			t.Errorf("release %+v, want the pushed commit by its pusher", rel.Spec)
+		}
+	}
+	slices.Sort(namespaces)
+	if got := strings.Join(namespaces, " "); got != "production staging" {
+		t.Errorf("releases in %q, want one in production and one in staging", got)
+	}
 }

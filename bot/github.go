@@ -187,7 +187,8 @@ func (g *GitHub) repo(ctx context.Context, repository string) (repo, error) {
 	}
 	in, _, err := g.app.Apps.FindRepositoryInstallation(ctx, owner, name)
 	if isStatus(err, http.StatusNotFound) {
-		return repo{}, fmt.Errorf("the App is not installed on %s: install it there, or give its installation that repository: %w", repository, err)
+		// Not wrapped: it is no answer about what was asked, and may be mended.
+		return repo{}, fmt.Errorf("the App is not installed on %s: install it there, or give its installation that repository", repository)
 	}
 	if err != nil {
 		return repo{}, fmt.Errorf("looking for the App's installation: %w", err)
