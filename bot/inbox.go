@@ -156,23 +156,31 @@ func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps
 	return r.answer(ctx, strings.Join(answers, "\n\n"), reactionDone)
 }
 
-// concerned narrows the applications of a repository to those that the pull
-// request's branch releases; if there is none, the others are asked, which
-// refuse with the branch to use.
+// concerned narrows the applications of a repository to those that a command can
+// mean: a rollback with a commit, those where that commit is live, on whatever
+// pull request it is written; else those that the pull request's branch
+// releases. If there is none, all of them are asked, which refuse with what to
+// do instead.
 func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
 	if command.Verb == Status {
 		return apps
 	}
-	var meant []v1alpha1.BlueGreen
+	var live, branch []v1alpha1.BlueGreen
 	for _, app := range apps {
+		if l := app.Status.Live; l != nil && command.Commit != "" && strings.HasPrefix(l.Commit, command.Commit) {
+			live = append(live, app)
+		}
 		if app.Spec.Branch == pr.Base {
-			meant = append(meant, app)
+			branch = append(branch, app)
 		}
 	}
-	if len(meant) == 0 {
-		return apps
+	switch {
+	case command.Verb == Rollback && len(live) > 0:
+		return live
+	case len(branch) > 0:
+		return branch
 	}
-	return meant
+	return apps
 }
 
 func ambiguous(apps []v1alpha1.BlueGreen) Refuse {

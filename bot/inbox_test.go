@@ -185,3 +185,20 @@ func TestMistypedCommandIsAnsweredWithItsUsage(t *testing.T) {
 		t.Errorf("reactions %q, want -1", got)
 	}
 }
+
+func TestRollbackByCommitFindsTheApplicationWhereItIsLive(t *testing.T) {
+	w := newWorld(t)
+	next := shop()
+	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"
+	next.Status = v1alpha1.BlueGreenStatus{Live: newVersion.DeepCopy(), Previous: oldVersion.DeepCopy(), LastSwitch: &v1alpha1.SwitchRecord{
+		Release: newVersion.Release, UID: "uid-new", Kind: "Deploy", From: oldVersion, To: newVersion,
+	}}
+	w.record.add(next)
+	pr := w.open("feature") // into main, and not even merged
+	w.say(pr.Number, w.writer, "/rollback "+newCommit[:10])
+	w.record.mu.Lock()
+	defer w.record.mu.Unlock()
+	if n := len(w.record.releases); n != 1 || w.record.releases[0].Spec.Application != "next" {
+		t.Fatalf("%d releases, want one rollback of next; answers %q", n, w.answers(pr.Number))
+	}
+}

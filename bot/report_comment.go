@@ -255,6 +255,9 @@ func (v view) nextMove() string {
 	case v1alpha1.ReleaseSucceeded:
 		return v.readiness()
 	case v1alpha1.ReleaseFailed:
+		if v.moved() { // the version before could not take the traffic then
+			return v.readiness()
+		}
 		return "Next: mend it and merge the fix; " + v.liveNow()
 	case v1alpha1.ReleaseError:
 		if v.moved() {

@@ -117,6 +117,11 @@ func reports() map[string]*v1alpha1.Release {
 			r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease, Step: v1alpha1.StepSoak, Reason: "Restarts", Message: "2 of 3 pods restarted under live traffic"}
 			r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepSoak, 104, 128, ""), entry(v1alpha1.StepRestore, 128, 130, ""))
 		})),
+		"kept": reported(v1alpha1.ReleaseFailed, switched(func(r *v1alpha1.Release) {
+			r.Status.Milestones.KeptAt = at(130)
+			r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease, Step: v1alpha1.StepSoak, Reason: "Gate", Message: "the database refuses connections, on blue as well"}
+			r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepSoak, 104, 128, ""))
+		})),
 		"error": reported(v1alpha1.ReleaseError, func(r *v1alpha1.Release) {
 			r.Status.Timeline = r.Status.Timeline[:1]
 			r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultWorld, Step: v1alpha1.StepBuild, Reason: "Quota", Message: "Cloud Build did not start the build for 30 minutes: quota of project acme-prod; raise it at the console"}
