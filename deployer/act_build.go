@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// buildGrace is how long after an intent without an outcome the search for its
-// build is repeated before another one is started: the list may lag behind.
+// buildGrace is the default of [Deployer].BuildGrace.
 const buildGrace = time.Minute
 
 // build makes sure that the commit's image exists and is known by digest.
@@ -42,7 +42,7 @@ func (a *attempt) startBuild(ctx context.Context) (pause, error) {
 		if found, err := a.findBuild(ctx); err != nil || found {
 			return pause{until: a.o.Now, message: "found the build that was started before"}, err
 		}
-		if again := intended.IntendedAt.Add(buildGrace); a.o.Now.Before(again) {
+		if again := intended.IntendedAt.Add(cmp.Or(a.d.BuildGrace, buildGrace)); a.o.Now.Before(again) {
 			return pause{until: again, message: "a build may have been started: waits for it to be listed"}, nil
 		}
 	}

@@ -43,6 +43,10 @@ type Deployer struct {
 	Holder string
 	// BuildPace is how often a build is looked at; the zero value is 5 to 10 s.
 	BuildPace cloudbuild.Pace
+	// BuildGrace is how long after an intent without an outcome the search for
+	// its build is repeated before another one is started: the list may lag
+	// behind. The zero value is a minute.
+	BuildGrace time.Duration
 	// Events tells users of conditions. Optional.
 	Events events.EventRecorder
 	// Observer is told of steps and outcomes, for metrics. Optional.
@@ -119,8 +123,8 @@ type work struct {
 // run is the order of one look: who holds the claim, what hinders, what acts,
 // what waits, what is left to clean up.
 func (w *work) run(ctx context.Context) error {
-	if c := w.bg.Status.Active; record.Fresh(c, w.d.Holder, w.o.Now) {
-		w.wakeAt(c.RenewedAt.Add(record.StaleAfter))
+	if c := w.bg.Status.Active; w.d.Record.Fresh(c, w.d.Holder, w.o.Now) {
+		w.wakeAt(w.d.Record.StaleAt(c))
 		return nil
 	}
 	ready, err := w.inspect(ctx)
@@ -173,7 +177,7 @@ func (w *work) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 		return err
 	}
 	w.before = w.bg.DeepCopy()
-	w.wakeAt(w.o.Now.Add(record.RenewEvery))
+	w.wakeAt(w.o.Now.Add(w.d.Record.Renewal()))
 	if takeover {
 		// This write fences a holder that was only slow: its next write of the
 		// release, which comes before any act, is a lost race.

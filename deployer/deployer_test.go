@@ -14,6 +14,7 @@ import (
 )
 
 func TestDeployAndRollbackOfTheReferenceApplication(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	before := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
 	w.get(before)
@@ -83,6 +84,7 @@ func expectSwitched(i *networkingv1.Ingress) []networkingv1.IngressRule {
 }
 
 func TestCrashingVersionEndsInFailureAndUsersNeverSeeIt(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.kubelet.crash("@sha256:")
 	w.run()

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +20,7 @@ import (
 	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/go-logr/logr"
+	"google.golang.org/api/option"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -45,8 +47,12 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// plane is the control plane that this package's tests share.
-var plane *controlplane.ControlPlane
+// plane is the control plane that this package's tests share, and store the
+// Cloud Storage.
+var (
+	plane *controlplane.ControlPlane
+	store *cloudbuild.Store
+)
 
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
@@ -62,7 +68,17 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		log.Fatal(err)
 	}
+	var stop func()
+	if store, stop, err = startStorage(); err != nil {
+		log.Fatal(err)
+	}
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		// The tests wait for the control plane more than they work.
+		_ = f.Value.Set("8")
+	}
 	code := m.Run()
+	stop()
 	plane.Stop()
 	os.Exit(code)
 }
@@ -84,7 +100,6 @@ type world struct {
 	kube      client.Client
 	builds    *cloudbuildtest.Server
 	source    *history
-	store     *cloudbuild.Store
 	kubelet   *kubelet
 }
 
@@ -107,7 +122,6 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 	}
 	w.create(w.ingress())
 	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{})
-	w.store = emulateStorage(t)
 	w.source.commit("a", "")
 	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app"), Spec: v1alpha1.BlueGreenSpec{
 		Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},
@@ -148,7 +162,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 		Routes:    &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Workloads: &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
 		Pods:      gate.Straight(),
-		Builds:    builds, Store: w.store, Source: w.source,
+		Builds:    builds, Store: store, Source: w.source,
 		Holder:    "test",
 		BuildPace: cloudbuild.Pace{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond},
 		Log:       slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -337,17 +351,20 @@ func namespaceFor(t testing.TB) string {
 	return fmt.Sprintf("%.40s-%d", name, namespaces.n)
 }
 
-func emulateStorage(t testing.TB) *cloudbuild.Store {
-	t.Helper()
+// startStorage starts the Cloud Storage that this package's tests share: objects
+// are named by release, so that nobody minds the others.
+func startStorage() (*cloudbuild.Store, func(), error) {
 	gcs, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", Writer: io.Discard})
-	check(t, err)
-	t.Cleanup(gcs.Stop)
+	if err != nil {
+		return nil, nil, err
+	}
 	gcs.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: "acme-prod_cloudbuild"})
-	t.Setenv("STORAGE_EMULATOR_HOST", gcs.URL())
-	c, err := storage.NewClient(t.Context())
-	check(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	return &cloudbuild.Store{Client: c}
+	c, err := storage.NewClient(context.Background(),
+		option.WithEndpoint(gcs.URL()+"/storage/v1/"), option.WithoutAuthentication(), storage.WithJSONReads())
+	if err != nil {
+		return nil, nil, err
+	}
+	return &cloudbuild.Store{Client: c}, func() { _ = c.Close(); gcs.Stop() }, nil
 }
 
 // history is a repository: commits known by a letter, each with one parent.

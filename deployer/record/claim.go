@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
+// Defaults of the fields of [Record] of the same names.
 const (
 	// RenewEvery is how often a holder renews its claim while a release acts.
 	RenewEvery = 5 * time.Second
@@ -25,9 +27,17 @@ const (
 // again when the claim would be stale.
 var ErrHeld = errors.New("another process holds the claim")
 
+// Renewal is how often a claim is renewed.
+func (r *Record) Renewal() time.Duration { return cmp.Or(r.RenewEvery, RenewEvery) }
+
+// StaleAt is when somebody else may take a claim over.
+func (r *Record) StaleAt(c *v1alpha1.Claim) time.Time {
+	return c.RenewedAt.Add(cmp.Or(r.StaleAfter, StaleAfter))
+}
+
 // Fresh reports whether a claim is held by somebody else who is alive.
-func Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
-	return c != nil && c.Holder != holder && now.Sub(c.RenewedAt.Time) < StaleAfter
+func (r *Record) Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
+	return c != nil && c.Holder != holder && now.Before(r.StaleAt(c))
 }
 
 // Claim names a release as the one that acts, by compare-and-swap on the
@@ -36,11 +46,11 @@ func Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
 // was written. Renewing one's own claim too often is a no-op.
 func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, holder string, now time.Time) error {
 	active := bg.Status.Active
-	if Fresh(active, holder, now) {
+	if r.Fresh(active, holder, now) {
 		return fmt.Errorf("bluegreen %s/%s: %w (%s)", bg.Namespace, bg.Name, ErrHeld, active.Holder)
 	}
 	same := active != nil && active.UID == string(rel.UID)
-	if same && active.Holder == holder && now.Sub(active.RenewedAt.Time) < RenewEvery {
+	if same && active.Holder == holder && now.Sub(active.RenewedAt.Time) < r.Renewal() {
 		return nil
 	}
 	next := bg.DeepCopy()

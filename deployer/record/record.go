@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -39,6 +40,12 @@ type Record struct {
 	Reader client.Reader
 	// Namespaces that are looked at; none means all.
 	Namespaces []string
+	// RenewEvery is how often a claim is renewed while a release acts. The zero
+	// value is the constant of the same name.
+	RenewEvery time.Duration
+	// StaleAfter is the age at which somebody else may take a claim over. All
+	// processes must agree on it. The zero value is the constant of the same name.
+	StaleAfter time.Duration
 }
 
 // ErrIdentity says that a release of the wanted name exists and is about
