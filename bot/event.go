@@ -111,7 +111,7 @@ type payloadAccount struct {
 
 func (p *payload) push() *Push {
 	branch, isBranch := strings.CutPrefix(p.Ref, "refs/heads/")
-	if !isBranch || p.Deleted || !commitHash.MatchString(p.After) || strings.Trim(p.After, "0") == "" {
+	if !isBranch || branch == "" || p.Deleted || !commitHash.MatchString(p.After) || strings.Trim(p.After, "0") == "" {
 		return nil
 	}
 	actor := p.Sender.Login

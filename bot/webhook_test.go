@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -227,4 +228,31 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 	if err := in.Handle(t.Context(), e); err != nil {
 		t.Errorf("a command by another than the author got as far as the record: %v", err)
 	}
+}
+
+// FuzzDecode holds that whatever GitHub, or somebody with the secret, sends, a
+// push names a branch and a full hash, and a comment is a new one.
+func FuzzDecode(f *testing.F) {
+	for _, name := range []string{"push.branch", "push.tag", "push.branch-deleted", "issue_comment.created.pull", "issue_comment.created.issue", "ping"} {
+		body, err := os.ReadFile(filepath.Join("testdata", "webhooks", name+".json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		event, _, _ := strings.Cut(name, ".")
+		f.Add(event, body)
+	}
+	f.Add("push", []byte(`{"ref":"refs/heads/","after":"0000000000000000000000000000000000000001"}`))
+	hash := regexp.MustCompile(`^[0-9a-f]{40,64}$`)
+	f.Fuzz(func(t *testing.T, event string, body []byte) {
+		e, err := bot.Decode(event, "1", body)
+		if err != nil {
+			return
+		}
+		if p := e.Push; p != nil && (event != "push" || p.Branch == "" || !hash.MatchString(p.Commit)) {
+			t.Errorf("push %+v", p)
+		}
+		if c := e.Comment; c != nil && (event != "issue_comment" || e.Name != "issue_comment.created") {
+			t.Errorf("comment %+v", c)
+		}
+	})
 }
