@@ -181,8 +181,9 @@ func (w *work) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 	if takeover {
 		// This write fences a holder that was only slow: its next write of the
 		// release, which comes before any act, is a lost race.
+		read := rel.Status.DeepCopy()
 		rel.Status.Message = "taken over by " + w.d.Holder
-		if err := w.d.Record.UpdateRelease(ctx, rel); err != nil {
+		if err := w.d.Record.UpdateRelease(ctx, rel, read); err != nil {
 			return err
 		}
 	}

@@ -325,7 +325,7 @@ func (a *attempt) save(ctx context.Context) error {
 	if equality.Semantic.DeepEqual(a.saved, &a.rel.Status) {
 		return nil
 	}
-	if err := a.d.Record.UpdateRelease(ctx, a.rel); err != nil {
+	if err := a.d.Record.UpdateRelease(ctx, a.rel, a.saved); err != nil {
 		return err
 	}
 	a.saved = a.rel.Status.DeepCopy()

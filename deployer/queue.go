@@ -134,11 +134,12 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why str
 		if st.Build != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why {
 			continue // what builds ahead says so itself
 		}
+		read := st.DeepCopy()
 		st.Phase, st.Message = v1alpha1.ReleaseQueued, why
 		if st.Version == "" {
 			st.Version = (&attempt{rel: rel}).version()
 		}
-		if err := w.d.Record.UpdateRelease(ctx, rel); err != nil {
+		if err := w.d.Record.UpdateRelease(ctx, rel, read); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -75,15 +76,34 @@ func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) 
 	return nil
 }
 
-// UpdateRelease writes the status of a release by compare-and-swap. A lost race
-// is [ErrHeld]: somebody wrote it since it was read, so look again.
-func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release) error {
-	err := r.Client.Status().Update(ctx, rel, client.FieldOwner(v1alpha1.DeployerManager))
-	if apierrors.IsConflict(err) {
-		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrHeld)
+// UpdateRelease writes the status of a release by compare-and-swap; read is its
+// status as it was read or last written. A lost race is [ErrHeld]: somebody wrote
+// it since, so look again. The bot's own field, status.github, is no race: it is
+// taken over as it stands, so that publishing never holds up a release.
+func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) error {
+	for {
+		err := r.Client.Status().Update(ctx, rel, client.FieldOwner(v1alpha1.DeployerManager))
+		if err == nil {
+			return nil
+		}
+		if !apierrors.IsConflict(err) {
+			return fmt.Errorf("writing the status of release %s/%s: %w", rel.Namespace, rel.Name, err)
+		}
+		now, readErr := r.Release(ctx, client.ObjectKeyFromObject(rel))
+		if readErr != nil {
+			return readErr
+		}
+		if now.UID != rel.UID || now.ResourceVersion == rel.ResourceVersion || !sameButGitHub(now, rel, read) {
+			return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrHeld)
+		}
+		rel.ResourceVersion, rel.Status.GitHub = now.ResourceVersion, now.Status.GitHub
 	}
-	if err != nil {
-		return fmt.Errorf("writing the status of release %s/%s: %w", rel.Namespace, rel.Name, err)
-	}
-	return nil
+}
+
+// sameButGitHub reports whether a release is, but for what the bot published, as
+// it was read.
+func sameButGitHub(now, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) bool {
+	a, b := now.Status.DeepCopy(), read.DeepCopy()
+	a.GitHub, b.GitHub = nil, nil
+	return equality.Semantic.DeepEqual(now.Spec, rel.Spec) && equality.Semantic.DeepEqual(a, b)
 }

@@ -166,10 +166,11 @@ func (s *story) people() error {
 	hub := s.World.GitHub
 	s.writer, s.reader = hub.AddUser("alice"), hub.AddUser("rita")
 	hub.AddOrganization("acme")
-	var err error
-	s.repo, err = hub.AddRepository(repository, githubtest.RepositoryConfig{
-		Files: githubtest.Directory(filepath.Join(s.Project, "examples", "python-app")),
-	})
+	files, err := githubtest.Directory(filepath.Join(s.Project, "examples", "python-app"))
+	if err != nil {
+		return fmt.Errorf("reading the example: %w", err)
+	}
+	s.repo, err = hub.AddRepository(repository, githubtest.RepositoryConfig{Files: files})
 	if err != nil {
 		return fmt.Errorf("making the repository: %w", err)
 	}

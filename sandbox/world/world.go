@@ -319,7 +319,11 @@ func (w *World) startGitHub(o Options) error {
 	if err != nil {
 		return err
 	}
-	w.GitHub, err = githubtest.NewServer(githubtest.Config{Listener: listener, Dir: filepath.Join(o.Dir, "github"), Log: o.Log})
+	w.GitHub, err = githubtest.NewServer(githubtest.Config{
+		Listener: listener, Dir: filepath.Join(o.Dir, "github"), Log: o.Log,
+		// Turnout takes every address but github.com for a GitHub Enterprise Server.
+		Enterprise: true,
+	})
 	return err
 }
 

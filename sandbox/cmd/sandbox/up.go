@@ -60,7 +60,7 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 		return err
 	}
 	defer removeDir()
-	project, err := projectDir()
+	project, err := projectDir(flags.project)
 	if err != nil {
 		return err
 	}
