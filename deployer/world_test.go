@@ -244,6 +244,41 @@ func (w *world) ingress() *networkingv1.Ingress {
 	return i
 }
 
+// pretendDeployed brings the world to where a deploy of a commit to green left
+// it, without having made that deploy.
+func (w *world) pretendDeployed(commit string) {
+	w.t.Helper()
+	bg := w.application()
+	old := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	check(w.t, w.kube.Delete(w.t.Context(), old))
+	i := w.ingress()
+	standby := *i.Spec.Rules[0].DeepCopy()
+	standby.Host = bg.StandbyHost()
+	i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-green-svc"
+	i.Spec.Rules[1].HTTP.Paths[1].Backend.Service.Name = "my-python-app-green-svc"
+	i.Spec.Rules = append(i.Spec.Rules, standby)
+	i.Annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name] = standby.Host
+	w.create(i)
+	from, to := w.running(v1alpha1.Blue), w.running(v1alpha1.Green)
+	to.Commit = w.source.sha(commit)
+	bg.Status.LastSwitch = &v1alpha1.SwitchRecord{Release: "pretended", UID: "pretended", Kind: "Deploy", At: metav1.Now(), From: from, To: to}
+	bg.Status.Previous = &from
+	check(w.t, w.kube.Status().Update(w.t.Context(), bg))
+}
+
+// running is the version that runs on a colour, once it does.
+func (w *world) running(c v1alpha1.Color) v1alpha1.Version {
+	w.t.Helper()
+	var s workload.State
+	w.until(string(c)+" runs", func() (ok bool) {
+		var err error
+		s, err = (&workload.Workloads{Client: w.kube, Reader: w.kube}).Observe(w.t.Context(), w.application(), c)
+		check(w.t, err)
+		return s.RolledOut && s.RunningImage != ""
+	}, func() string { return s.Progress })
+	return version(s)
+}
+
 // submit writes the release of a commit as the bot would.
 func (w *world) submit(commit string, change ...func(*v1alpha1.Release)) *v1alpha1.Release {
 	w.t.Helper()
