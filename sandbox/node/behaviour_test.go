@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -214,8 +215,13 @@ func TestDeletionIsGraceful(t *testing.T) {
 	defer follow.Close() //nolint:errcheck // read to its end
 	slow := make(chan string, 1)
 	go func() {
-		body, _ := get(t, "http://"+pod.Status.PodIP+":8080/slow?s=2")
-		slow <- body
+		response, err := http.Get("http://" + pod.Status.PodIP + ":8080/slow?s=2") //nolint:noctx // bounded by the pod's grace
+		if err != nil {
+			slow <- err.Error()
+			return
+		}
+		slow <- response.Status
+		_ = response.Body.Close() // only the status counts
 	}()
 	await(t, func(context.Context) (bool, error) {
 		_, errOut, err := run(t, pod, "", "sh", "-c", `grep -q ":1F90 [0-9A-F]*:[0-9A-F]* 01" /proc/thread-self/net/tcp`)
