@@ -43,18 +43,19 @@ var journeys = []journey{
 	}, (*world).expectRolledBack},
 }
 
+// A process that ends before an effect leaves what one leaves that ends after
+// the effect before, so one cell an effect is the whole table; the one before
+// the first effect is that nothing ever ran.
 func TestEveryEffectMayFailAndTheProcessMayEndThere(t *testing.T) {
 	for _, j := range journeys {
 		t.Run(j.name, func(t *testing.T) {
 			t.Parallel()
 			n := j.effects(t)
 			for i := range n {
-				for _, when := range []spoiling{before, after} {
-					t.Run(fmt.Sprintf("%d %s", i+1, when), func(t *testing.T) {
-						t.Parallel()
-						j.spoil(t, newEffects(i+1, when, true))
-					})
-				}
+				t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+					t.Parallel()
+					j.spoil(t, newEffects(i+1, after, true))
+				})
 			}
 		})
 	}
@@ -151,7 +152,7 @@ func (w *world) expectDeployed(rel *v1alpha1.Release) {
 	if p := bg.Status.Previous; p == nil || p.Color != v1alpha1.Blue || !strings.Contains(p.Image, "@sha256:") {
 		w.t.Errorf("previous is %+v", p)
 	}
-	w.expectSizes(3, 3)
+	w.expectSizes(1, 1)
 }
 
 // expectRolledBack checks everything that one rollback leaves behind.
@@ -173,7 +174,7 @@ func (w *world) expectRolledBack(rel *v1alpha1.Release) {
 	if r := bg.Status.RolledBack; len(r) != 1 || r[0].Commit != w.source.sha("a") {
 		w.t.Errorf("rolled back are %+v", r)
 	}
-	w.expectSizes(3, 3)
+	w.expectSizes(1, 1)
 }
 
 // settled waits until nothing is active.

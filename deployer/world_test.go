@@ -101,6 +101,7 @@ type world struct {
 	builds    *cloudbuildtest.Server
 	source    *history
 	kubelet   *kubelet
+	replicas  int32 // of both colours
 }
 
 const repository = "acme/my-python-app"
@@ -111,7 +112,7 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 	t.Helper()
 	kube, err := client.New(plane.Config, client.Options{Scheme: scheme()})
 	check(t, err)
-	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory()}
+	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository},
 	}})
@@ -200,7 +201,7 @@ func (w *world) deployment(c v1alpha1.Color) *appsv1.Deployment {
 	if c == v1alpha1.Green {
 		tag, env = "v1.1.0", "staging"
 	}
-	replicas := int32(3)
+	replicas := w.replicas
 	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
 	d.Labels = labels
 	d.Spec = appsv1.DeploymentSpec{
