@@ -3,6 +3,7 @@
 package turnout
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,14 +29,6 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// Permissions and Events are what app.yml asks GitHub for.
-var (
-	permissions = map[string]string{
-		"metadata": "read", "contents": "read", "deployments": "write", "issues": "write", "pull_requests": "write",
-	}
-	events = []string{"push", "issue_comment"}
-)
-
 // user is who turnout is for the API server.
 const user = "turnout"
 
@@ -50,6 +43,8 @@ type Options struct {
 	// BuildPoll is the least time between two looks at a build. Default 200 ms:
 	// the stand-in has no quota.
 	BuildPoll time.Duration
+	// LogLevel is debug, info, warn or error. Default info.
+	LogLevel string
 }
 
 // Turnout is a running turnout serve.
@@ -58,31 +53,35 @@ type Turnout struct {
 	App *githubtest.App
 	// URL it listens on, inside the sandbox.
 	URL string
-	// Log is the file with what it logs.
+	// MetricsURL is where Prometheus would ask.
+	MetricsURL string
+	// SecretFile holds the webhook secret.
+	SecretFile string
+	// Log is the file with what it logs; the next life appends to it.
 	Log string
 
-	cmd  *exec.Cmd
-	done chan error
+	options               Options
+	listen, metricsListen string
+	cmd                   *exec.Cmd
+	done                  chan error
 }
 
 // Start registers the App, gives the binary its rights in the cluster, starts it
 // and waits until it is ready.
 func Start(ctx context.Context, o Options) (*Turnout, error) {
-	if o.BuildPoll == 0 {
-		o.BuildPoll = 200 * time.Millisecond
+	o.BuildPoll, o.LogLevel = cmp.Or(o.BuildPoll, 200*time.Millisecond), cmp.Or(o.LogLevel, "info")
+	t := &Turnout{options: o, Log: filepath.Join(o.Dir, "turnout.log"), SecretFile: filepath.Join(o.Dir, "secret")}
+	for _, address := range []*string{&t.listen, &t.metricsListen} {
+		var err error
+		if *address, err = freeAddress(); err != nil {
+			return nil, err
+		}
 	}
-	listen, err := freeAddress()
-	if err != nil {
-		return nil, err
-	}
-	t := &Turnout{URL: "http://" + listen, Log: filepath.Join(o.Dir, "turnout.log"), done: make(chan error, 1)}
+	t.URL, t.MetricsURL = "http://"+t.listen, "http://"+t.metricsListen+"/metrics"
 	secret := rand.Text()
-	t.App, err = o.World.GitHub.AddApp(githubtest.AppConfig{
-		Slug: "turnout", WebhookURL: t.URL + "/webhook", WebhookSecret: secret,
-		Permissions: permissions, Events: events,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("registering the App: %w", err)
+	var err error
+	if t.App, err = register(o, t.URL+"/webhook", secret); err != nil {
+		return nil, err
 	}
 	kubeconfig, err := authorize(ctx, o)
 	if err != nil {
@@ -94,42 +93,79 @@ func Start(ctx context.Context, o Options) (*Turnout, error) {
 			return nil, fmt.Errorf("writing turnout's configuration: %w", err)
 		}
 	}
-	if err := t.start(o, listen); err != nil {
-		return nil, err
-	}
-	if err := t.ready(ctx); err != nil {
-		return nil, errors.Join(err, t.Stop())
-	}
-	return t, nil
+	return t, t.Run(ctx)
 }
 
-func (t *Turnout) start(o Options, listen string) error {
+// Run starts the binary, again after [Turnout.Stop] or [Turnout.Kill], and waits
+// until it is ready. If it does not get ready, it is stopped.
+func (t *Turnout) Run(ctx context.Context) error {
+	if err := t.start(t.options); err != nil {
+		return err
+	}
+	if err := t.ready(ctx); err != nil {
+		return errors.Join(err, t.Stop())
+	}
+	return nil
+}
+
+func (t *Turnout) start(o Options) error {
 	log, err := os.OpenFile(t.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening turnout's log: %w", err)
 	}
 	defer log.Close() //nolint:errcheck // the process has its own handle
-	t.cmd = exec.Command(filepath.Join(o.Project, "bin", "turnout"), "serve")
+	t.cmd = exec.Command(Binary(o.Project), "serve")
 	t.cmd.Stdout, t.cmd.Stderr = log, log
 	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	t.cmd.Env = append(os.Environ(),
 		"STORAGE_EMULATOR_HOST="+o.World.StorageHost,
-		"TURNOUT_LISTEN="+listen,
-		"TURNOUT_METRICS_LISTEN="+net.JoinHostPort(netns.HostAddress, "0"),
+		"TURNOUT_LISTEN="+t.listen,
+		"TURNOUT_METRICS_LISTEN="+t.metricsListen,
 		"TURNOUT_GITHUB_URL="+o.World.GitHub.URL(),
 		fmt.Sprintf("TURNOUT_GITHUB_APP_ID=%d", t.App.ID),
 		"TURNOUT_GITHUB_PRIVATE_KEY_FILE="+filepath.Join(o.Dir, "app.pem"),
-		"TURNOUT_WEBHOOK_SECRET_FILE="+filepath.Join(o.Dir, "secret"),
+		"TURNOUT_WEBHOOK_SECRET_FILE="+t.SecretFile,
 		"TURNOUT_KUBECONFIG="+filepath.Join(o.Dir, "kubeconfig"),
 		"TURNOUT_CLOUDBUILD_ENDPOINT="+o.World.CloudBuild.Endpoint(),
 		"TURNOUT_CLOUDBUILD_INSECURE=true",
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
+		"TURNOUT_LOG_LEVEL="+o.LogLevel,
 	)
 	if err := t.cmd.Start(); err != nil {
 		return fmt.Errorf("starting turnout (make bin/turnout builds it): %w", err)
 	}
-	go func() { t.done <- t.cmd.Wait() }()
+	t.done = make(chan error, 1)
+	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(t.cmd, t.done)
 	return nil
+}
+
+// Binary is the program under test.
+func Binary(project string) string { return filepath.Join(project, "bin", "turnout") }
+
+// manifest is what the sandbox needs of app.yml.
+type manifest struct {
+	Permissions map[string]string `json:"default_permissions"`
+	Events      []string          `json:"default_events"`
+}
+
+// register makes the App with the permissions and events of app.yml and no
+// others, as GitHub does from a manifest.
+func register(o Options, webhook, secret string) (*githubtest.App, error) {
+	text, err := os.ReadFile(filepath.Join(o.Project, "app.yml"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the App's manifest: %w", err)
+	}
+	var m manifest
+	if err := yaml.Unmarshal(text, &m); err != nil {
+		return nil, fmt.Errorf("reading app.yml: %w", err)
+	}
+	app, err := o.World.GitHub.AddApp(githubtest.AppConfig{
+		Slug: "turnout", WebhookURL: webhook, WebhookSecret: secret, Permissions: m.Permissions, Events: m.Events,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("registering the App: %w", err)
+	}
+	return app, nil
 }
 
 // ready waits for /readyz.
@@ -166,6 +202,15 @@ func (t *Turnout) Stop() error {
 	if err := <-t.done; err != nil {
 		return fmt.Errorf("turnout ended: %w; its log is %s", err, t.Log)
 	}
+	return nil
+}
+
+// Kill ends turnout as a crash of its machine would, and waits until it is gone.
+func (t *Turnout) Kill() error {
+	if err := t.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("killing turnout: %w", err)
+	}
+	<-t.done // what Wait says of a killed process
 	return nil
 }
 
