@@ -187,6 +187,7 @@ func htmlDepth(depth int, raw []byte) int {
 			}
 		case html.EndTagToken:
 			depth = max(0, depth-1)
+		default: // opens and closes nothing
 		}
 	}
 }

@@ -63,6 +63,7 @@ func situation(at stage) bot.Situation {
 	switch at {
 	case switching, soaking, held, shrunk, rolledBack:
 		m.SwitchIntendedAt = &now
+	default:
 	}
 	switch at {
 	case soaking, held, shrunk, rolledBack:
@@ -72,6 +73,7 @@ func situation(at stage) bot.Situation {
 		s.App.Status.LastSwitch = &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: "uid-new", Kind: "Deploy", From: oldVersion, To: newVersion, Shrunk: at == shrunk,
 		}
+	default:
 	}
 	if at == failed {
 		rel.Status.Failure = &v1alpha1.Failure{Message: "pod crashed"}

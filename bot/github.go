@@ -145,9 +145,9 @@ func (r repo) path(format string, args ...any) string {
 	return fmt.Sprintf("repos/%s/%s/", r.owner, r.name) + fmt.Sprintf(format, args...)
 }
 
-// do asks below the repository and decodes the answer into out, if it is not nil.
-func (r repo) do(ctx context.Context, method, path string, in, out any) (*github.Response, error) {
-	req, err := r.NewRequest(method, path, in)
+// get asks below the repository and decodes the answer into out.
+func (r repo) get(ctx context.Context, path string, out any) (*github.Response, error) {
+	req, err := r.NewRequest(http.MethodGet, path, nil)
 	if err != nil {
 		return nil, fmt.Errorf("making the request: %w", err)
 	}

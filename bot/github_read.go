@@ -110,7 +110,7 @@ func (g *GitHub) Head(ctx context.Context, repository, branch string) (string, e
 				SHA string `json:"sha"`
 			} `json:"commit"`
 		}
-		_, err := r.do(ctx, http.MethodGet, r.path("branches/%s", url.PathEscape(branch)), nil, &answer)
+		_, err := r.get(ctx, r.path("branches/%s", url.PathEscape(branch)), &answer)
 		if isStatus(err, http.StatusNotFound) {
 			return nil
 		}

@@ -128,7 +128,7 @@ func (g *GitHub) FindComment(ctx context.Context, repository string, pullRequest
 				ID   int64  `json:"id"`
 				Body string `json:"body"`
 			}
-			resp, err := r.do(ctx, http.MethodGet, r.path("issues/%d/comments?per_page=100&page=%d", pullRequest, page), nil, &list)
+			resp, err := r.get(ctx, r.path("issues/%d/comments?per_page=100&page=%d", pullRequest, page), &list)
 			if err != nil {
 				return err
 			}
@@ -183,7 +183,7 @@ func (g *GitHub) findDeployment(ctx context.Context, repository string, d Deploy
 			Creator account         `json:"creator"`
 		}
 		// A commit has few deployments: one an attempt, rollback and environment.
-		_, err := r.do(ctx, http.MethodGet, r.path("deployments?sha=%s&task=%s&per_page=100", d.Ref, d.Task), nil, &list)
+		_, err := r.get(ctx, r.path("deployments?sha=%s&task=%s&per_page=100", d.Ref, d.Task), &list)
 		for _, made := range list {
 			var p deploymentPayload
 			if json.Unmarshal(made.Payload, &p) == nil && p.Release == d.ReleaseUID && made.Creator.Type == "Bot" {
@@ -224,7 +224,7 @@ func (g *GitHub) deploymentState(ctx context.Context, repository string, id int6
 			Description string          `json:"description"`
 			LogURL      string          `json:"log_url"`
 		}
-		_, err := r.do(ctx, http.MethodGet, r.path("deployments/%d/statuses?per_page=1", id), nil, &list)
+		_, err := r.get(ctx, r.path("deployments/%d/statuses?per_page=1", id), &list)
 		if err == nil && len(list) > 0 {
 			last = Deployment{State: list[0].State, Description: list[0].Description, LogURL: list[0].LogURL}
 		}

@@ -62,13 +62,13 @@ func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit
 	if errors.Is(err, ErrIdentity) {
 		// Two commits share their first 12 digits, or the name was taken by hand.
 		// Asking again will not help; the operator has to look.
-		in.Log.Error("a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
+		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
-	in.Log.Info("release submitted", "release", rel.Name, "namespace", rel.Namespace, "commit", commit, "created", created)
+	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "commit", commit, "created", created)
 	return nil
 }
 
@@ -235,7 +235,7 @@ func (in *Inbox) carryOut(ctx context.Context, r responder, app *v1alpha1.BlueGr
 		if err != nil {
 			return fmt.Errorf("submitting %s/%s: %w", d.Submit.Namespace, d.Submit.Name, err)
 		}
-		log.Info("release submitted", "release", d.Submit.Name, "created", created)
+		log.InfoContext(ctx, "release submitted", "release", d.Submit.Name, "created", created)
 		return r.accepted(ctx, d.Note) // the publisher reacts when it has ended
 	case d.Approve != nil:
 		err := in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
@@ -257,7 +257,7 @@ func (in *Inbox) written(ctx context.Context, r responder, err error, what, note
 	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	in.Log.Info("command executed", "what", what, "by", r.comment.Author.Login)
+	in.Log.InfoContext(ctx, "command executed", "what", what, "by", r.comment.Author.Login)
 	r.react(ctx, reactionDone)
 	return r.accepted(ctx, note)
 }

@@ -66,7 +66,7 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	}
 	err = t.publish(ctx)
 	if wait, limited := retryAfter(err, time.Now()); limited {
-		p.Log.Warn("github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
+		p.Log.WarnContext(ctx, "github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
 		return wait, nil
 	}
 	if errors.Is(err, ErrNotFound) {
@@ -215,11 +215,11 @@ func (t *thread) react(ctx context.Context) error {
 	}
 	comment := t.rel.Spec.Cause.CommentID
 	if err := t.GitHub.React(ctx, t.app.Spec.Repository, comment, want); err != nil {
-		t.Log.Info("reaction not set", "release", t.rel.Name, "error", err)
+		t.Log.InfoContext(ctx, "reaction not set", "release", t.rel.Name, "error", err)
 		return nil
 	}
 	if err := t.GitHub.Unreact(ctx, t.app.Spec.Repository, comment, reactionSeen); err != nil {
-		t.Log.Info("reaction not taken back", "release", t.rel.Name, "error", err)
+		t.Log.InfoContext(ctx, "reaction not taken back", "release", t.rel.Name, "error", err)
 	}
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Reaction = want })
 }

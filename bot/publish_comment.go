@@ -67,7 +67,7 @@ func (t *thread) comment(ctx context.Context, number int) error {
 	id, err := t.write(ctx, number, id, body)
 	if refusedForGood(err) {
 		// A locked conversation, say. The Deployments tab has it all the same.
-		t.Log.Warn("comment refused", "release", rel.Name, "pull_request", number, "error", err)
+		t.Log.WarnContext(ctx, "comment refused", "release", rel.Name, "pull_request", number, "error", err)
 	} else if err != nil {
 		return err
 	}

@@ -176,8 +176,9 @@ func TestNothingHostileBreaksOut(t *testing.T) {
 			t.Errorf("%q broke out:\n%s", bad, out)
 		}
 	}
-	for block, i := out, 0; ; block = block[i+1:] { // mentions are made outside of code only
-		if i = strings.IndexByte(block, '@'); i < 0 {
+	for block := out; ; { // mentions are made outside of code only
+		i := strings.IndexByte(block, '@')
+		if i < 0 {
 			break
 		}
 		before := out[:len(out)-len(block)+i]
@@ -185,6 +186,7 @@ func TestNothingHostileBreaksOut(t *testing.T) {
 		if !inCode && !strings.HasPrefix(block[i:], "@\u200b") && !strings.HasPrefix(block[i:], "@&#8203;") {
 			t.Errorf("a mention: …%s", block[max(0, i-20):min(len(block), i+20)])
 		}
+		block = block[i+1:]
 	}
 }
 

@@ -18,7 +18,7 @@ type responder struct {
 // seen shows at once that the command was read.
 func (r responder) seen(ctx context.Context) {
 	if err := r.github.React(ctx, r.comment.Repository, r.comment.ID, reactionSeen); err != nil {
-		r.log.Info("reaction not set", "comment", r.comment.ID, "error", err)
+		r.log.InfoContext(ctx, "reaction not set", "comment", r.comment.ID, "error", err)
 	}
 }
 
@@ -29,7 +29,7 @@ func (r responder) react(ctx context.Context, content string) {
 		err = r.github.Unreact(ctx, r.comment.Repository, r.comment.ID, reactionSeen)
 	}
 	if err != nil {
-		r.log.Info("reaction not set", "comment", r.comment.ID, "error", err)
+		r.log.InfoContext(ctx, "reaction not set", "comment", r.comment.ID, "error", err)
 	}
 }
 
@@ -62,7 +62,7 @@ func (r responder) accepted(ctx context.Context, note string) error {
 		return nil
 	}
 	if err := r.reply(ctx, note); err != nil {
-		r.log.Info("note not written", "comment", r.comment.ID, "error", err)
+		r.log.InfoContext(ctx, "note not written", "comment", r.comment.ID, "error", err)
 	}
 	return nil
 }
@@ -72,7 +72,7 @@ func (r responder) reply(ctx context.Context, text string) error {
 	body := fmt.Sprintf("In response to %s by %s:\n\n%s", link("this", r.comment.URL), plain(r.comment.Author.Login), text)
 	_, err := r.github.CreateComment(ctx, r.comment.Repository, r.comment.PullRequest, body)
 	if refusedForGood(err) { // a locked conversation: nobody is left to tell
-		r.log.Info("answer refused", "comment", r.comment.ID, "error", err)
+		r.log.InfoContext(ctx, "answer refused", "comment", r.comment.ID, "error", err)
 		return nil
 	}
 	return err

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// ErrNoFile: the repository has no such file at that commit. Asking again will
+// ErrNoFile says that the repository has no such file at that commit. Asking again will
 // not help.
 var ErrNoFile = errors.New("no such file in the repository at that commit")
 

@@ -44,7 +44,7 @@ func (s *Sweep) Run(ctx context.Context) error {
 	defer ticks.Stop()
 	for {
 		if err := s.Once(ctx); err != nil {
-			s.Log.Warn("sweep incomplete", "error", err)
+			s.Log.WarnContext(ctx, "sweep incomplete", "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -96,8 +96,8 @@ func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
 	}
 	e, err := Decode(d.event, d.guid, payload)
 	if err != nil {
-		s.Log.Warn("stored delivery does not decode", "delivery", d.guid, "event", d.event)
-		return nil
+		s.Log.WarnContext(ctx, "stored delivery does not decode", "delivery", d.guid, "event", d.event)
+		return nil //nolint:nilerr // it will never decode; asking again helps nobody
 	}
 	if e.Comment != nil {
 		answered, err := s.answered(ctx, *e.Comment)
@@ -108,7 +108,7 @@ func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
 	if err := s.Inbox.Handle(ctx, e); err != nil {
 		return err
 	}
-	s.Log.Info("delivery recovered", "delivery", d.guid, "event", e.Name)
+	s.Log.InfoContext(ctx, "delivery recovered", "delivery", d.guid, "event", e.Name)
 	return nil
 }
 

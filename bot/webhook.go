@@ -50,27 +50,27 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			log.Error("webhook panicked", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			log.ErrorContext(r.Context(), "webhook panicked", "panic", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 			answer(http.StatusInternalServerError, "internal error")
 		}
 	}()
 	body, refused := h.read(w, r)
 	if refused != nil {
-		log.Info("webhook refused", "status", refused.status, "reason", refused.text)
+		log.InfoContext(r.Context(), "webhook refused", "status", refused.status, "reason", refused.text)
 		answer(refused.status, refused.text)
 		return
 	}
 	event = knownEvent(r.Header.Get("X-GitHub-Event"))
 	e, err := Decode(r.Header.Get("X-GitHub-Event"), r.Header.Get("X-GitHub-Delivery"), body)
 	if err != nil {
-		log.Info("webhook refused", "status", http.StatusBadRequest, "reason", "its JSON does not decode")
+		log.InfoContext(r.Context(), "webhook refused", "status", http.StatusBadRequest, "reason", "its JSON does not decode")
 		answer(http.StatusBadRequest, "the payload does not decode")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), webhookBudget)
 	defer cancel()
 	if err := h.handle(ctx, log, e); err != nil {
-		log.Warn("webhook not handled", "event", logSafe(e.Name), "error", err)
+		log.WarnContext(r.Context(), "webhook not handled", "event", logSafe(e.Name), "error", err)
 		answer(http.StatusServiceUnavailable, "not recorded; it will be swept up later")
 		return
 	}
@@ -79,13 +79,13 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Webhook) handle(ctx context.Context, log *slog.Logger, e Event) error {
 	if e.Push == nil && e.Comment == nil {
-		log.Debug("webhook does not concern us", "event", logSafe(e.Name))
+		log.DebugContext(ctx, "webhook does not concern us", "event", logSafe(e.Name))
 		return nil
 	}
 	if err := h.Handle(ctx, e); err != nil {
 		return err
 	}
-	log.Info("webhook handled", "event", e.Name)
+	log.InfoContext(ctx, "webhook handled", "event", e.Name)
 	return nil
 }
 

@@ -17,7 +17,7 @@ func TestReleaseNamesFitKubernetesAndTellRequestsApart(t *testing.T) {
 			t.Errorf("name %s has %d characters, a label holds 63", name, len(name))
 		}
 	}
-	if v1alpha1.RollbackName("shop", "uid-1") != v1alpha1.RollbackName("shop", "uid-1") || v1alpha1.RollbackName("shop", "uid-1") == v1alpha1.RollbackName("shop", "uid-2") {
+	if again := v1alpha1.RollbackName("shop", "uid-1"); v1alpha1.RollbackName("shop", "uid-1") != again || v1alpha1.RollbackName("shop", "uid-1") == v1alpha1.RollbackName("shop", "uid-2") {
 		t.Error("a rollback's name must be a function of the switch that it takes back")
 	}
 }

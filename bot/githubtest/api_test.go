@@ -238,19 +238,19 @@ func TestCommentsAreTheAppsAndCanBeEdited(t *testing.T) {
 	pr := w.openPull(t, "topic", "print('v2')\n")
 	_, err := w.repo.Comment(pr.Number, w.writer, "/promote")
 	check(t, err)
-	mine, _, err := w.client.Issues.CreateComment(ctx, "acme", "shop", pr.Number, &github.IssueComment{Body: github.String("Building")})
+	mine, _, err := w.client.Issues.CreateComment(ctx, "acme", "shop", pr.Number, &github.IssueComment{Body: new("Building")})
 	check(t, err)
 	if mine.GetUser().GetLogin() != "turnout[bot]" || mine.GetUser().GetType() != "Bot" {
 		t.Errorf("the comment is by %v", mine.GetUser())
 	}
-	_, _, err = w.client.Issues.EditComment(ctx, "acme", "shop", mine.GetID(), &github.IssueComment{Body: github.String("Live")})
+	_, _, err = w.client.Issues.EditComment(ctx, "acme", "shop", mine.GetID(), &github.IssueComment{Body: new("Live")})
 	check(t, err)
 	got, _, err := w.client.Issues.GetComment(ctx, "acme", "shop", mine.GetID())
 	check(t, err)
 	if got.GetBody() != "Live" {
 		t.Errorf("the edited comment says %q", got.GetBody())
 	}
-	_, _, err = w.client.Issues.CreateComment(ctx, "acme", "shop", pr.Number, &github.IssueComment{Body: github.String(strings.Repeat("x", maxCommentBody+1))})
+	_, _, err = w.client.Issues.CreateComment(ctx, "acme", "shop", pr.Number, &github.IssueComment{Body: new(strings.Repeat("x", maxCommentBody+1))})
 	if status(err) != http.StatusUnprocessableEntity {
 		t.Errorf("a body too long: %v", err)
 	}

@@ -15,7 +15,7 @@ func TestWithoutPermissionTheAppIsForbidden(t *testing.T) {
 	ctx := t.Context()
 	_, _, err := w.client.Repositories.ListDeployments(ctx, "acme", "shop", nil)
 	check(t, err)
-	_, _, err = w.client.Repositories.CreateDeployment(ctx, "acme", "shop", &github.DeploymentRequest{Ref: github.String("main")})
+	_, _, err = w.client.Repositories.CreateDeployment(ctx, "acme", "shop", &github.DeploymentRequest{Ref: new("main")})
 	if status(err) != http.StatusForbidden {
 		t.Errorf("deploying with deployments:read: %v", err)
 	}
@@ -44,7 +44,7 @@ func TestTokenCanBeNarrowed(t *testing.T) {
 	check(t, err)
 	w.app.InstallOn(other, nil)
 	token, _, err := w.asApp.Apps.CreateInstallationToken(ctx, w.installation.ID, &github.InstallationTokenOptions{
-		Repositories: []string{"other"}, Permissions: &github.InstallationPermissions{Contents: github.String("read")},
+		Repositories: []string{"other"}, Permissions: &github.InstallationPermissions{Contents: new("read")},
 	})
 	check(t, err)
 	if len(token.Repositories) != 1 || time.Until(token.GetExpiresAt().Time) > time.Hour {
@@ -61,7 +61,7 @@ func TestTokenCanBeNarrowed(t *testing.T) {
 		t.Errorf("a permission outside of the token: %v", err)
 	}
 	_, _, err = w.asApp.Apps.CreateInstallationToken(ctx, w.installation.ID, &github.InstallationTokenOptions{
-		Permissions: &github.InstallationPermissions{Contents: github.String("write")},
+		Permissions: &github.InstallationPermissions{Contents: new("write")},
 	})
 	if status(err) != http.StatusUnprocessableEntity {
 		t.Errorf("more than the installation has: %v", err)

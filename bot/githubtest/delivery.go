@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -145,9 +146,7 @@ func (s *Server) post(to string, header http.Header, body []byte) outcome {
 	if err != nil {
 		return outcome{status: "failed to connect to host"}
 	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	response, err := http.DefaultTransport.RoundTrip(request)
 	var netErr net.Error
 	switch {

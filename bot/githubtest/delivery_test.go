@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -88,7 +89,8 @@ func TestFailedDeliveryIsListedAndRedeliveredUnderItsGUID(t *testing.T) {
 		t.Error("the API's payload is not the one that was sent")
 	}
 	_, _, err = w.asApp.Apps.RedeliverHookDelivery(ctx, failed.ID)
-	if _, accepted := err.(*github.AcceptedError); err != nil && !accepted {
+	acceptedError := &github.AcceptedError{}
+	if errors.As(err, &acceptedError) {
 		t.Fatal(err)
 	}
 	again := w.awaitMatch(t, func(d Delivery) bool { return d.Redelivery })
@@ -160,7 +162,7 @@ func TestPayloadsAreWhatGitHubSends(t *testing.T) {
 		check(t, w.repo.EditComment(comment.ID, w.writer, "/rollback"))
 		check(t, w.repo.DeleteComment(comment.ID, w.writer))
 	}
-	_, _, err = w.client.Issues.CreateComment(t.Context(), "acme", "shop", pr.Number, &github.IssueComment{Body: github.String("Building")})
+	_, _, err = w.client.Issues.CreateComment(t.Context(), "acme", "shop", pr.Number, &github.IssueComment{Body: new("Building")})
 	check(t, err)
 	_, err = pr.Merge(w.writer)
 	check(t, err)

@@ -12,9 +12,9 @@ import (
 func (w *world) deploy(t *testing.T, request github.DeploymentRequest) *github.Deployment {
 	t.Helper()
 	if request.Ref == nil {
-		request.Ref = github.String("main")
+		request.Ref = new("main")
 	}
-	request.AutoMerge, request.RequiredContexts = github.Bool(false), &[]string{}
+	request.AutoMerge, request.RequiredContexts = new(false), &[]string{}
 	d, _, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &request)
 	check(t, err)
 	return d
@@ -33,7 +33,7 @@ func TestDeploymentKeepsWhatItWasGiven(t *testing.T) {
 	head, err := w.repo.Head("main")
 	check(t, err)
 	d := w.deploy(t, github.DeploymentRequest{
-		Payload: map[string]any{"release": "u1"}, Task: github.String("rollback"), Description: github.String("back"),
+		Payload: map[string]any{"release": "u1"}, Task: new("rollback"), Description: new("back"),
 	})
 	if d.GetSHA() != head || d.GetTask() != "rollback" || d.GetEnvironment() != "production" {
 		t.Errorf("the deployment: %v", d)
@@ -60,9 +60,9 @@ func TestDeploymentsAreFilteredAndPaged(t *testing.T) {
 	w := newWorld(t, Config{})
 	ctx := t.Context()
 	for range 5 {
-		w.deploy(t, github.DeploymentRequest{Environment: github.String("staging")})
+		w.deploy(t, github.DeploymentRequest{Environment: new("staging")})
 	}
-	w.deploy(t, github.DeploymentRequest{Task: github.String("rollback")})
+	w.deploy(t, github.DeploymentRequest{Task: new("rollback")})
 	var got []int64
 	options := &github.DeploymentsListOptions{Environment: "staging", Task: "deploy", ListOptions: github.ListOptions{PerPage: 2}}
 	for {
@@ -108,7 +108,7 @@ func TestDeploymentMergesUnlessToldNotTo(t *testing.T) {
 	w.openPull(t, "topic", "print('v2')\n")
 	_, err := w.repo.CommitFiles(Commit{Message: "main moves on", Files: Text(map[string]string{"other": "x"})})
 	check(t, err)
-	_, response, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &github.DeploymentRequest{Ref: github.String("topic")})
+	_, response, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &github.DeploymentRequest{Ref: new("topic")})
 	if response.StatusCode != http.StatusAccepted {
 		t.Fatalf("deploying a branch behind main: %d %v", response.StatusCode, err)
 	}
@@ -124,9 +124,9 @@ func TestDeploymentIsRefusedAsGitHubDoes(t *testing.T) {
 		request github.DeploymentRequest
 		want    int
 	}{
-		{"no such ref", github.DeploymentRequest{Ref: github.String("nothing")}, http.StatusUnprocessableEntity},
-		{"an expression for git", github.DeploymentRequest{Ref: github.String("HEAD~0")}, http.StatusUnprocessableEntity},
-		{"a missing context", github.DeploymentRequest{Ref: github.String("main"), RequiredContexts: &[]string{"ci"}}, http.StatusConflict},
+		{"no such ref", github.DeploymentRequest{Ref: new("nothing")}, http.StatusUnprocessableEntity},
+		{"an expression for git", github.DeploymentRequest{Ref: new("HEAD~0")}, http.StatusUnprocessableEntity},
+		{"a missing context", github.DeploymentRequest{Ref: new("main"), RequiredContexts: &[]string{"ci"}}, http.StatusConflict},
 	} {
 		_, _, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &tt.request)
 		if status(err) != tt.want {
@@ -136,7 +136,7 @@ func TestDeploymentIsRefusedAsGitHubDoes(t *testing.T) {
 	d := w.deploy(t, github.DeploymentRequest{})
 	long := strings.Repeat("é", maxStatusDescription+1)
 	_, _, err := w.client.Repositories.CreateDeploymentStatus(t.Context(), "acme", "shop", d.GetID(), &github.DeploymentStatusRequest{
-		State: github.String("success"), Description: &long,
+		State: new("success"), Description: &long,
 	})
 	if status(err) != http.StatusUnprocessableEntity {
 		t.Errorf("a description of 141 characters: %v", err)
@@ -172,7 +172,7 @@ func TestWhatTheDescriptionExcludesIsAViolation(t *testing.T) {
 
 func TestUnknownRouteAndUnknownParameterAreViolations(t *testing.T) {
 	w := newWorld(t, Config{})
-	for _, path := range []string{"repos/acme/shop/hooks", "repos/acme/shop/deployments?enviroment=x"} {
+	for _, path := range []string{"repos/acme/shop/hooks", "repos/acme/shop/deployments?environment=x"} {
 		request, err := w.client.NewRequest("GET", path, nil)
 		check(t, err)
 		if _, err = w.client.Do(t.Context(), request, nil); err == nil {

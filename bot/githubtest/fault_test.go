@@ -41,7 +41,7 @@ func TestFaultsHitTheirRouteAndPass(t *testing.T) {
 func TestLostReplyWasDone(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.Inject(Fault{Kind: ReplyLost, Method: "POST", Route: deploymentsRoute})
-	_, _, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &github.DeploymentRequest{Ref: github.String("main")})
+	_, _, err := w.client.Repositories.CreateDeployment(t.Context(), "acme", "shop", &github.DeploymentRequest{Ref: new("main")})
 	if err == nil || status(err) != 0 {
 		t.Errorf("the reply was to be lost: %v", err)
 	}
@@ -84,8 +84,7 @@ func TestRequestsAreCountedAndLimited(t *testing.T) {
 		check(t, err)
 	}
 	_, _, err = w.client.Repositories.ListDeployments(t.Context(), "acme", "shop", nil)
-	var limited *github.RateLimitError
-	if !errors.As(err, &limited) {
+	if _, ok := errors.AsType[*github.RateLimitError](err); !ok {
 		t.Errorf("past the limit: %v", err)
 	}
 	n := 0
@@ -124,7 +123,7 @@ func TestManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			_, _, err := w.client.Issues.CreateComment(t.Context(), "acme", "shop", pr.Number, &github.IssueComment{Body: github.String("x")})
+			_, _, err := w.client.Issues.CreateComment(t.Context(), "acme", "shop", pr.Number, &github.IssueComment{Body: new("x")})
 			if err != nil {
 				t.Error(err)
 			}
@@ -160,7 +159,7 @@ func TestPeopleSeeAndActInTheBrowser(t *testing.T) {
 	if refusal := post("merge/1", url.Values{"user": {"rita"}}); !strings.Contains(refusal, "may not write") {
 		t.Errorf("a reader merged: %s", refusal)
 	}
-	w.say(t, w.deploy(t, github.DeploymentRequest{Ref: github.String(pr.HeadSHA())}), "in_progress")
+	w.say(t, w.deploy(t, github.DeploymentRequest{Ref: new(pr.HeadSHA())}), "in_progress")
 	if page := post("merge/1", url.Values{"user": {"wanda"}}); !strings.Contains(page, "merged as") || !strings.Contains(page, "in_progress") {
 		t.Errorf("after the merge:\n%s", page)
 	}

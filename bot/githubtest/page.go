@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -53,9 +54,7 @@ func page[T any](c *call, all []T, render func(T) any) (items []any, header http
 // link is one entry of a Link header: the request's own address with other values.
 func (c *call) link(rel string, values url.Values) string {
 	query := c.request.URL.Query()
-	for key, value := range values {
-		query[key] = value
-	}
+	maps.Copy(query, values)
 	return "<" + c.url + c.request.URL.EscapedPath() + "?" + query.Encode() + `>; rel="` + rel + `"`
 }
 

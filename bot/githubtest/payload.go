@@ -1,6 +1,9 @@
 package githubtest
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // sendPush tells Apps of a branch's new head. The caller holds s.mu.
 func (s *Server) sendPush(r *Repository, m move) {
@@ -10,8 +13,8 @@ func (s *Server) sendPush(r *Repository, m move) {
 		revisions = m.before + ".." + m.after
 	}
 	list := r.git.revList(revisions, 20)
-	for i := len(list) - 1; i >= 0; i-- {
-		commits = append(commits, s.pushedCommitJSON(r, list[i]))
+	for _, l := range slices.Backward(list) {
+		commits = append(commits, s.pushedCommitJSON(r, l))
 	}
 	compare := fmt.Sprintf("%s/compare/%.12s...%.12s", r.WebURL(), orZero(m.before), m.after)
 	s.broadcast(event{name: "push", repo: r, needs: "contents", payload: map[string]any{

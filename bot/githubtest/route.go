@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -242,9 +243,7 @@ func (c *call) run(rt route, operation *openapi.Operation, x openapi.Exchange, h
 
 // encode turns a reply's body into bytes and completes its headers.
 func encode(out reply, header http.Header) reply {
-	for key, values := range out.header {
-		header[key] = values
-	}
+	maps.Copy(header, out.header)
 	if out.status == 0 {
 		out.status = http.StatusOK
 	}
@@ -284,14 +283,13 @@ func faultReply(kind FaultKind, retryAfter time.Duration) reply {
 		return encode(out, http.Header{})
 	case outage:
 		return encode(errorReply(refuse(http.StatusServiceUnavailable, "Service Unavailable")), http.Header{})
+	default: // the others answer, if at all, as a broken gateway
 	}
 	return encode(errorReply(refuse(http.StatusBadGateway, "Server Error")), http.Header{})
 }
 
 func writeReply(w http.ResponseWriter, out reply) {
-	for key, values := range out.header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), out.header)
 	w.WriteHeader(out.status)
 	_, _ = w.Write(out.body.([]byte)) // the client may be gone
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"compress/gzip"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -318,7 +319,7 @@ func ReadTarball(r io.Reader) (map[string]string, error) {
 	files := map[string]string{}
 	for archive := tar.NewReader(unzipper); ; {
 		header, err := archive.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files, nil
 		}
 		if err != nil {

@@ -2,6 +2,7 @@ package githubtest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -131,13 +132,14 @@ func check(t *testing.T, err error) {
 // status returns the HTTP status of an error of go-github, 0 for another error.
 func status(err error) int {
 	var response *http.Response
-	switch err := err.(type) {
-	case *github.ErrorResponse:
-		response = err.Response
-	case *github.RateLimitError:
-		response = err.Response
-	case *github.AbuseRateLimitError:
-		response = err.Response
+	if e, ok := errors.AsType[*github.ErrorResponse](err); ok {
+		response = e.Response
+	}
+	if e, ok := errors.AsType[*github.RateLimitError](err); ok {
+		response = e.Response
+	}
+	if e, ok := errors.AsType[*github.AbuseRateLimitError](err); ok {
+		response = e.Response
 	}
 	if response == nil {
 		return 0

@@ -16,6 +16,6 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "turnout:", err)
-		os.Exit(1) //nolint:revive // main is where a process ends
+		os.Exit(1)
 	}
 }

@@ -121,8 +121,7 @@ func FuzzParsedFilesPrintToThemselves(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		parsed, err := cloudbuild.Parse("f", []byte(text))
 		if err != nil {
-			var bad *cloudbuild.FileError
-			if !errors.As(err, &bad) {
+			if _, ok := errors.AsType[*cloudbuild.FileError](err); !ok {
 				t.Fatalf("error %T: %v", err, err)
 			}
 			return

@@ -205,8 +205,7 @@ func TestHostileArchivesAreRefused(t *testing.T) {
 	for name, entries := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := cloudbuild.Repack(io.Discard, bytes.NewReader(archive(t, entries...)))
-			var refused *cloudbuild.SourceError
-			if !errors.As(err, &refused) {
+			if _, ok := errors.AsType[*cloudbuild.SourceError](err); !ok {
 				t.Errorf("error %v", err)
 			}
 		})

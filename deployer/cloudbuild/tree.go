@@ -164,6 +164,7 @@ func (c *checker) single(node *yamlv3.Node, fd protoreflect.FieldDescriptor, pat
 		}
 	case protoreflect.EnumKind:
 		return c.enum(node, fd.Enum(), path)
+	default: // numbers are left to protojson
 	}
 	return nil
 }

@@ -142,6 +142,6 @@ func (a Access) ping(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the API server does not answer: %w", err)
 	}
-	answer.Body.Close() //nolint:errcheck,gosec // any answer is an answer
+	answer.Body.Close() //nolint:gosec // any answer is an answer
 	return nil
 }

@@ -171,7 +171,7 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 				if r.Passed != (c.problem == "") {
 					t.Fatalf("passed %t with problem %+v, want %q", r.Passed, r.Problem, c.problem)
 				}
-				if c.problem != "" && (r.Problem.Pod != p.Name || !containsOne(r.Problem.Message, c.problem) || len(r.Problem.Body) > bodyKept) {
+				if c.problem != "" && (r.Problem.Pod != p.Name || !containsOne(r.Problem.Message, c.problem) || len(r.Problem.Body) > kept) {
 					t.Errorf("problem %+v, want %q of pod %s", r.Problem, c.problem, p.Name)
 				}
 			})
@@ -190,7 +190,7 @@ func closedPort(t *testing.T, ip string) int32 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()                            //nolint:errcheck // nothing to lose
+	defer l.Close()
 	return int32(l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // it is a TCP listener
 }
 

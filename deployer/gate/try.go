@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	bodyRead    = 64 << 10 // of an answer, as the API documents
-	bodyKept    = 512      // of a bad answer, as evidence
-	messageKept = 512      // of what the transport or the API server says
+	bodyRead = 64 << 10 // of an answer, as the API documents
+	kept     = 512      // of a bad answer, and of what the transport or the API server says
 )
 
 // try makes one request and judges the answer.
@@ -37,7 +36,7 @@ func (a Access) try(ctx context.Context, r request, pod workload.Pod, timeout ti
 	answer, err := a.client.Do(q)
 	var body []byte
 	if err == nil {
-		defer answer.Body.Close() //nolint:errcheck // only read from
+		defer answer.Body.Close()
 		body, err = io.ReadAll(io.LimitReader(answer.Body, bodyRead))
 	}
 	switch {
@@ -48,9 +47,9 @@ func (a Access) try(ctx context.Context, r request, pod workload.Pod, timeout ti
 	case ctx.Err() != nil && (a.proxy == nil || sent.Load()):
 		return bad(r, pod, fmt.Sprintf("no answer within %s", timeout)).silentPod(pod)
 	case a.proxy == nil && podsOwn(err):
-		return bad(r, pod, clip(err.Error(), messageKept))
+		return bad(r, pod, clip(err.Error()))
 	case a.proxy != nil && answer != nil: // the pod's answer, passed on in part
-		return bad(r, pod, clip("the answer broke off: "+err.Error(), messageKept)).silentPod(pod)
+		return bad(r, pod, clip("the answer broke off: "+err.Error())).silentPod(pod)
 	}
 	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: %w", r, pod.Name, err)}
 }
@@ -78,7 +77,7 @@ func (a Access) judge(r request, pod workload.Pod, answer *http.Response, body [
 		return outcome{}
 	}
 	o := bad(r, pod, wrong)
-	o.problem.Body = clip(string(body), bodyKept)
+	o.problem.Body = clip(string(body))
 	return o
 }
 
@@ -134,22 +133,22 @@ func apiServerSaid(r request, pod workload.Pod, s status) outcome {
 			"HTTP response to HTTPS client", "tls: ", "closed idle connection", "http2: ",
 		} {
 			if strings.Contains(said, words) {
-				return bad(r, pod, clip(said, messageKept))
+				return bad(r, pod, clip(said))
 			}
 		}
 	}
-	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: the API server answered %d %s: %s", r, pod.Name, s.Code, s.Reason, clip(s.Message, messageKept))}
+	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: the API server answered %d %s: %s", r, pod.Name, s.Code, s.Reason, clip(s.Message))}
 }
 
 func bad(r request, pod workload.Pod, message string) outcome {
 	return outcome{problem: &v1alpha1.Evidence{Pod: pod.Name, Request: r.String(), Message: message}}
 }
 
-// clip cuts a foreign text to a length in bytes, at a character.
-func clip(text string, length int) string {
+// clip cuts a foreign text to the bytes that are kept, at a character.
+func clip(text string) string {
 	text = strings.ToValidUTF8(text, "�")
-	if len(text) <= length {
+	if len(text) <= kept {
 		return text
 	}
-	return strings.ToValidUTF8(text[:length], "")
+	return strings.ToValidUTF8(text[:kept], "")
 }

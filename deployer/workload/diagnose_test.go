@@ -18,17 +18,17 @@ func waiting(reason, message string) corev1.ContainerStatus {
 }
 
 // crashed is a container that ended, and now waits or runs again.
-func crashed(now corev1.ContainerState, restarts, code int32, reason string) corev1.ContainerStatus {
+func crashed(now corev1.ContainerState, restarts, code int32) corev1.ContainerStatus {
 	return corev1.ContainerStatus{
 		State: now, RestartCount: restarts,
-		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}},
+		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Reason: "Error"}},
 	}
 }
 
 func TestDiagnoseByContainer(t *testing.T) {
 	backOff := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
-	again := crashed(runs, 4, 1, "Error")
+	again := crashed(runs, 4, 1)
 	again.Ready = true
 	ended := corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}}}
 	for _, c := range []struct {
@@ -52,9 +52,9 @@ func TestDiagnoseByContainer(t *testing.T) {
 		{name: "ConfigMap on its way", status: waiting("CreateContainerConfigError", `configmap "a" not found`), after: 9 * time.Second, again: 10 * time.Second},
 		{name: "ConfigMap missing", status: waiting("CreateContainerConfigError", `configmap "a" not found`), after: 10 * time.Second, reason: "CreateContainerConfigError", message: `configmap "a"`},
 		{name: "no such command", status: waiting("RunContainerError", "exec: not found"), after: time.Minute, reason: "RunContainerError"},
-		{name: "first crash", status: crashed(runs, 1, 1, "Error")},
-		{name: "crash loop", status: crashed(backOff, 1, 1, "Error"), reason: "CrashLoopBackOff", message: "exit code 1", code: 1, previous: true},
-		{name: "second restart", status: crashed(runs, 2, 7, "Error"), reason: "CrashLoopBackOff", message: "restarts: 2", code: 7, previous: true},
+		{name: "first crash", status: crashed(runs, 1, 1)},
+		{name: "crash loop", status: crashed(backOff, 1, 1), reason: "CrashLoopBackOff", message: "exit code 1", code: 1, previous: true},
+		{name: "second restart", status: crashed(runs, 2, 7), reason: "CrashLoopBackOff", message: "restarts: 2", code: 7, previous: true},
 		{name: "recovered", status: again},
 		{name: "out of memory", status: ended, reason: "OOMKilled", message: "memory", code: 137},
 	} {

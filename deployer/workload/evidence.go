@@ -54,9 +54,9 @@ func (w *Workloads) readLog(ctx context.Context, namespace string, f Failure, pr
 	if err != nil {
 		return "", false
 	}
-	defer stream.Close() //nolint:errcheck // only read from
+	defer stream.Close()
 	// What was read before an error is still evidence.
-	read, _ := io.ReadAll(io.LimitReader(stream, logRead)) //nolint:errcheck // see above
+	read, _ := io.ReadAll(io.LimitReader(stream, logRead))
 	return string(read), len(read) > 0
 }
 

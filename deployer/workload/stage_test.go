@@ -89,11 +89,9 @@ func checkScheduling(t *testing.T, pod corev1.PodSpec) {
 func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
-	before := w.deployment("shop-green")
 	// Someone tuned the target by hand: that is not ours to undo.
-	w.edit(before, `{"metadata":{"annotations":{"owner":"me"}},"spec":{"revisionHistoryLimit":3}}`)
+	w.edit(w.deployment("shop-green"), `{"metadata":{"annotations":{"owner":"me"}},"spec":{"revisionHistoryLimit":3}}`)
 	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":7}}}}`)
-	before = w.deployment("shop-green")
 
 	plain := w.Client
 	w.Client = &watched{Client: plain, before: func(patch string) {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -217,8 +218,8 @@ func (cp *ControlPlane) KubeletTLS(addresses ...string) (*tls.Config, error) {
 // Stop ends all processes, the last started first, and removes the directory if
 // Start made it.
 func (cp *ControlPlane) Stop() {
-	for i := len(cp.processes) - 1; i >= 0; i-- {
-		cp.processes[i].stop()
+	for _, v := range slices.Backward(cp.processes) {
+		v.stop()
 	}
 	cp.processes = nil
 	if cp.removesDir {
@@ -270,7 +271,7 @@ func freePorts(wanted map[*string]string) error {
 		if err != nil {
 			return fmt.Errorf("looking for a free port on %s: %w", host, err)
 		}
-		defer listener.Close() //nolint:errcheck // held only so that no port is found twice
+		defer listener.Close()
 		port := listener.Addr().(*net.TCPAddr).Port
 		*target = net.JoinHostPort(host, strconv.Itoa(port))
 	}

@@ -49,7 +49,7 @@ func startProcess(bin, logs, name string, args ...string) (*process, error) {
 func (p *process) run(out *os.File, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	defer out.Close() //nolint:errcheck // only the child writes to it
+	defer out.Close()
 	err := p.cmd.Start()
 	started <- err
 	if err != nil {

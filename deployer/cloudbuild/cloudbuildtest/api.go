@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -176,8 +177,7 @@ func (s *Server) list(project, location string, match filter) []*cloudbuildpb.Bu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []*cloudbuildpb.Build
-	for i := len(s.builds) - 1; i >= 0; i-- {
-		b := s.builds[i]
+	for _, b := range slices.Backward(s.builds) {
 		if b.project == project && b.location == location && !time.Now().Before(b.listedFrom) && match(b.pb) {
 			found = append(found, proto.CloneOf(b.pb))
 		}

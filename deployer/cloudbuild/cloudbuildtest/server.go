@@ -84,7 +84,7 @@ func Start(cfg Config) (*Server, error) {
 		cfg.Listener = listener
 	}
 	s := &Server{config: cfg, address: cfg.Listener.Addr().String(), calls: map[string]int{}, faults: map[string][]Fault{}}
-	s.operations.server = s
+	s.server = s
 	s.running, s.stop = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(grpc.UnaryInterceptor(s.intercept))
 	cloudbuildpb.RegisterCloudBuildServer(s.grpc, s)

@@ -196,6 +196,7 @@ func (x *expansion) list(fd protoreflect.FieldDescriptor, list protoreflect.List
 			list.Set(i, protoreflect.ValueOfString(x.text(list.Get(i).String())))
 		case protoreflect.MessageKind:
 			x.message(list.Get(i).Message())
+		default: // holds no text
 		}
 	}
 }
