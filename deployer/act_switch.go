@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -53,6 +54,23 @@ func (a *attempt) approvalNeeded(ctx context.Context) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// leaveBehind forgets the rolled-back commits that a successful deploy contains:
+// a person approved it, so the next one need not wait for their sake. One that
+// cannot be asked about is kept; it costs an approval more.
+func (a *attempt) leaveBehind(ctx context.Context) {
+	if a.rel.Spec.Kind != v1alpha1.Deploy || a.rel.Status.Failure != nil {
+		return
+	}
+	st, what := &a.bg.Status, a.rel.Spec.Deploy
+	st.RolledBack = slices.DeleteFunc(st.RolledBack, func(left v1alpha1.RolledBack) bool {
+		contains, err := a.d.Source.IsAncestor(ctx, what.Repository, left.Commit, what.Commit)
+		if err != nil {
+			a.log.WarnContext(ctx, "a rolled-back commit stays remembered", "commit", left.Commit, "error", err)
+		}
+		return err == nil && contains
+	})
 }
 
 // switchTraffic is the step users would notice. Its intent is durable before the

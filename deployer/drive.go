@@ -63,7 +63,8 @@ const maxSteps = 2 * (9 + 2)
 const maxTimeline = 64
 
 // drive moves a release until it has to wait or has ended. With only, it takes
-// no other step than that one.
+// no other step than that one, unless the release fails at it: without a target
+// its undo touches nothing but its build.
 func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.Step) error {
 	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
 	if err := a.begin(ctx, only); err != nil {
@@ -79,7 +80,8 @@ func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.S
 		if !ok {
 			return a.finish(ctx)
 		}
-		if only != anyStep && s.name != only {
+		if only != anyStep && s.name != only && rel.Status.Failure == nil {
+			rel.Status.Phase, rel.Status.Message = v1alpha1.ReleaseQueued, "built, waits for "+w.bg.Status.Active.Release
 			return a.save(ctx)
 		}
 		waiting, err := a.take(ctx, s)
@@ -100,7 +102,7 @@ func (a *attempt) begin(ctx context.Context, only v1alpha1.Step) error {
 	if st.Version == "" {
 		st.Version = a.version()
 	}
-	if only != anyStep || st.Milestones.ClaimedAt != nil || st.Failure != nil {
+	if only != anyStep || st.Milestones.ClaimedAt != nil || st.Failure != nil || a.cancelled() {
 		return nil
 	}
 	live := a.o.Routes.Live()
@@ -143,15 +145,37 @@ func (a *attempt) interrupt() {
 		a.fail(&fault{class: v1alpha1.FaultInterference, reason: "Interference", message: message + "; nothing was changed by this release since, look at it and /retry"})
 		return
 	}
-	c := a.rel.Spec.Cancel
-	if c == nil || a.rel.Status.Milestones.SwitchIntendedAt != nil || a.rel.Spec.Kind == v1alpha1.Rollback {
+	if by := a.rollbackBefore(); by != nil {
+		a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "RolledBack", message: "gives way to " + by.Name})
 		return
 	}
+	if !a.cancelled() {
+		return
+	}
+	c := a.rel.Spec.Cancel
 	message := "cancelled by " + c.By
 	if c.Reason != "" {
 		message += ": " + c.Reason
 	}
 	a.fail(&fault{class: v1alpha1.FaultCancelled, reason: "Cancelled", message: message})
+}
+
+// cancelled reports whether somebody asked in time to stop the release.
+func (a *attempt) cancelled() bool {
+	return a.rel.Spec.Cancel != nil && a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Milestones.SwitchIntendedAt == nil
+}
+
+// rollbackBefore returns the rollback that a deploy gives way to as long as it
+// has not begun to move traffic: users are waiting for it, and it would find
+// another version live than the one it is to leave.
+func (a *attempt) rollbackBefore() *v1alpha1.Release {
+	if a.rel.Spec.Kind == v1alpha1.Rollback || a.rel.Status.Milestones.Target == "" || a.rel.Status.Milestones.SwitchIntendedAt != nil {
+		return nil
+	}
+	if _, rollbacks := a.waiting(a.rel); len(rollbacks) > 0 {
+		return rollbacks[0]
+	}
+	return nil
 }
 
 // take lets one step act and records what came of it. It reports whether the
@@ -288,6 +312,7 @@ func (a *attempt) finish(ctx context.Context) error {
 	st.Phase, st.Message = outcome(a.rel)
 	st.Step = ""
 	a.leave()
+	a.leaveBehind(ctx)
 	a.log.InfoContext(ctx, "release finished", "phase", st.Phase, "message", st.Message)
 	if err := a.saveApplication(ctx); err != nil {
 		return err

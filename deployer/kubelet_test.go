@@ -170,3 +170,15 @@ func (k *kubelet) release(t testing.TB, image string) time.Time {
 	}
 	return k.readyAt
 }
+
+// starts reports whether a pod of an image with this text in its name runs.
+func (k *kubelet) starts(image string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, pod := range k.pods {
+		if strings.Contains(pod.Spec.Containers[0].Image, image) && pod.Status.Phase == corev1.PodRunning {
+			return true
+		}
+	}
+	return false
+}

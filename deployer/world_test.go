@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"cloud.google.com/go/storage"
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/go-logr/logr"
@@ -102,6 +103,8 @@ type world struct {
 	source    *history
 	kubelet   *kubelet
 	replicas  int32 // of both colours
+	// build does the work of builds.
+	build cloudbuildtest.Builder
 }
 
 const repository = "acme/my-python-app"
@@ -112,7 +115,7 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 	t.Helper()
 	kube, err := client.New(plane.Config, client.Options{Scheme: scheme()})
 	check(t, err)
-	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1}
+	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository},
 	}})
@@ -122,7 +125,9 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 		w.create(w.service(c))
 	}
 	w.create(w.ingress())
-	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{})
+	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+		return w.build(ctx, b)
+	}})
 	w.source.commit("a", "")
 	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app"), Spec: v1alpha1.BlueGreenSpec{
 		Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},
@@ -359,7 +364,7 @@ func (w *world) awaitPhase(rel *v1alpha1.Release, phase v1alpha1.ReleasePhase) *
 
 func (w *world) until(what string, holds func() bool, state func() string) {
 	w.t.Helper()
-	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 60*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 40*time.Second, true, func(context.Context) (bool, error) {
 		return holds(), nil
 	})
 	if err != nil {
@@ -428,6 +433,16 @@ images: ['gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA']
 `
 }
 
+// write replaces the build's file at a commit; an empty text removes it.
+func (h *history) write(letter, config string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.config[h.sha(letter)] = config
+	if config == "" {
+		delete(h.config, h.sha(letter))
+	}
+}
+
 func (h *history) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -482,3 +497,5 @@ func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) 
 	}
 	return false, nil
 }
+
+func keyOf(o client.Object) client.ObjectKey { return client.ObjectKeyFromObject(o) }

@@ -1,0 +1,166 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// holds keeps the old colour for a time.
+func holds(d time.Duration) func(*v1alpha1.BlueGreen) {
+	return func(bg *v1alpha1.BlueGreen) { bg.Spec.Hold = duration(d) }
+}
+
+func (w *world) image(c v1alpha1.Color) string {
+	w.t.Helper()
+	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
+	w.get(d)
+	return d.Spec.Template.Spec.Containers[0].Image
+}
+
+func TestRollbackDuringTheSoakEndsTheDeploy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, soaks(time.Hour))
+	w.run()
+	a := w.await(w.submit("a"), "soak", func(r *v1alpha1.Release) bool { return r.Status.Step == v1alpha1.StepSoak })
+	back := w.rollback()
+	w.expectMessage(w.awaitPhase(a, v1alpha1.ReleaseSuperseded), "rolled back by "+back.Name)
+	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
+	w.expectRoutes("blue", 4) // attached, switched, switched back
+}
+
+func TestRollbackGoesBeforeADeployThatHasNotSwitched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.source.commit("b", "a")
+	w.pretendDeployed("a")
+	w.run()
+	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
+	back := w.rollback()
+	w.expectMessage(w.awaitPhase(b, v1alpha1.ReleaseSuperseded), "gives way to "+back.Name)
+	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+	if got := w.image(v1alpha1.Blue); !strings.HasPrefix(got, "gcr.io/acme-prod/my-python-app@sha256:") || got != back.Spec.Rollback.To.Image {
+		t.Errorf("blue runs %s, to return to was %s", got, back.Spec.Rollback.To.Image)
+	}
+}
+
+func TestDeployOfARolledBackCommitWaitsOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.source.commit("c", "b")
+	w.pretendDeployed("a")
+	w.run()
+	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
+	w.expectMessage(b, "/promote", "contains aaaaaaa", back.Name+" rolled back")
+	w.approve(b)
+	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
+	// A person has answered for it: the next ones do not wait again.
+	w.settled()
+	if left := w.application().Status.RolledBack; len(left) != 0 {
+		t.Errorf("still remembered: %+v", left)
+	}
+	w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
+}
+
+func TestRollbackAfterTheHoldSizesFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(0))
+	w.pretendDeployed("a")
+	w.run()
+	w.awaitSize(v1alpha1.Blue, 0)
+	image := w.image(v1alpha1.Blue)
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(1, 0)
+	if got := w.image(v1alpha1.Blue); got != image {
+		t.Errorf("blue was staged again: %s", got)
+	}
+}
+
+func TestRollbackStagesAgainWhatSomethingElseWasStagedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.source.commit("b", "a")
+	w.pretendDeployed("a")
+	w.run()
+	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
+	w.cancel(b)
+	w.awaitPhase(b, v1alpha1.ReleaseCancelled)
+	builds := len(w.builds.Builds("acme-prod", "global"))
+	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+	if got := w.image(v1alpha1.Blue); got != back.Spec.Rollback.To.Image {
+		t.Errorf("blue runs %s, to return to was %s", got, back.Spec.Rollback.To.Image)
+	}
+	if n := len(w.builds.Builds("acme-prod", "global")); n != builds {
+		t.Errorf("the rollback built: %d builds, before %d", n, builds)
+	}
+}
+
+func TestRollbackTakesTheSizeOfTheLiveColour(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pretendDeployed("a")
+	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+	w.get(green)
+	*green.Spec.Replicas = 2
+	check(t, w.kube.Update(t.Context(), green))
+	w.run()
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectSizes(2, 2)
+}
+
+func TestOldColourKeepsItsSizeUntilDrainAndHoldAreOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(0), func(bg *v1alpha1.BlueGreen) { bg.Spec.Drain = duration(2 * time.Second) })
+	w.pretendDeployed("a")
+	w.run()
+	w.awaitSize(v1alpha1.Blue, 0)
+	// The switch is recorded by the second.
+	if passed := time.Since(w.application().Status.LastSwitch.At.Time); passed < 2*time.Second {
+		t.Errorf("it was shrunk %s after the switch", passed)
+	}
+}
+
+func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(0))
+	w.pretendDeployed("a")
+	other := w.ingress()
+	other.Name = "another"
+	w.create(other)
+	w.run()
+	w.until("a look", func() bool { return w.application().Status.Phase == v1alpha1.PhaseHolding }, func() string { return "" })
+	w.expectSizes(1, 1)
+	if w.application().Status.LastSwitch.Shrunk {
+		t.Error("it is said to be shrunk")
+	}
+	check(t, w.kube.Delete(t.Context(), other))
+	w.poke()
+	w.awaitSize(v1alpha1.Blue, 0)
+}
+
+// poke has the application looked at again.
+func (w *world) poke() {
+	w.t.Helper()
+	bg := w.application()
+	bg.Annotations = map[string]string{"poked": time.Now().String()}
+	check(w.t, w.kube.Update(w.t.Context(), bg))
+}
+
+// editIngress changes the Ingress as a person would.
+func (w *world) editIngress(change func(*networkingv1.Ingress)) {
+	w.t.Helper()
+	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	w.get(i)
+	change(i)
+	check(w.t, w.kube.Update(w.t.Context(), i))
+}

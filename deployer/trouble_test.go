@@ -1,0 +1,291 @@
+package deployer
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+func TestReleaseStopsWhenSomeoneElseSwitches(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	w.editIngress(func(i *networkingv1.Ingress) {
+		i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-green-svc"
+		i.Spec.Rules[1].HTTP.Paths[1].Backend.Service.Name = "my-python-app-green-svc"
+	})
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
+	if rel.Status.Failure.Class != v1alpha1.FaultInterference {
+		t.Errorf("the failure is %+v", rel.Status.Failure)
+	}
+	w.expectMessage(rel, "my-python-app-ingress", "someone else")
+	w.expectLive(v1alpha1.Green)
+	w.expectSizes(1, 1)
+}
+
+func TestReleaseStopsWhenSomeoneElseChangesTheTarget(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+	w.get(green)
+	green.Spec.Template.Spec.Containers[0].Env[0].Value = "mine"
+	check(t, w.kube.Update(t.Context(), green))
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
+	w.expectMessage(rel, "my-python-app-green", "someone else")
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(1, 1)
+}
+
+func TestEditsToOtherPartsOfTheIngressAreNotOurs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	w.editIngress(addRoute)
+	w.approve(rel)
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+	w.expectAddedRoute()
+}
+
+// addRoute is an edit that is none of an application's business. It moves the
+// application's own rules to other places.
+func addRoute(i *networkingv1.Ingress) {
+	added := *i.Spec.Rules[0].DeepCopy()
+	added.Host = "added.example.com"
+	added.HTTP.Paths[0].Backend.Service.Name = "added-svc"
+	i.Spec.Rules = append([]networkingv1.IngressRule{added}, i.Spec.Rules...)
+	i.Annotations["added"] = "yes"
+}
+
+func (w *world) expectAddedRoute() {
+	w.t.Helper()
+	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	w.get(i)
+	if r := i.Spec.Rules[0]; r.Host != "added.example.com" || r.HTTP.Paths[0].Backend.Service.Name != "added-svc" || i.Annotations["added"] != "yes" {
+		w.t.Errorf("the added route is %+v, the annotations are %v", r, i.Annotations)
+	}
+}
+
+// beforePatch runs something right before the nth patch of the Ingress arrives.
+func beforePatch(nth int, do func()) *rest.Config {
+	cfg := rest.CopyConfig(plane.Config)
+	var mu sync.Mutex
+	seen := 0
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPatch && strings.Contains(req.URL.Path, "/ingresses/") {
+				mu.Lock()
+				seen++
+				now := seen
+				mu.Unlock()
+				if now == nth {
+					do()
+				}
+			}
+			return next.RoundTrip(req)
+		})
+	})
+	return cfg
+}
+
+func TestLostRaceForTheIngressIsRunAgain(t *testing.T) {
+	t.Parallel()
+	for name, nth := range map[string]int{"attach": 1, "switch": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.runWith(beforePatch(nth, func() { w.editIngress(addRoute) }))
+			w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+			w.expectLive(v1alpha1.Green)
+			w.expectAddedRoute()
+		})
+	}
+}
+
+func TestLostRaceToSomeoneWhoChangedOurRoutesIsTheirs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.runWith(beforePatch(2, func() {
+		w.editIngress(func(i *networkingv1.Ingress) {
+			i.Spec.Rules[1].HTTP.Paths = i.Spec.Rules[1].HTTP.Paths[:1] // takes away /shop
+		})
+	}))
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
+	w.expectMessage(rel, "my-python-app-ingress", "someone else")
+	w.expectLive(v1alpha1.Blue)
+}
+
+// address is the public address; it fails when green is live.
+func (w *world) address(failing func()) string {
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app")}
+		_ = w.kube.Get(r.Context(), keyOf(bg), bg)
+		state, err := (&route.Router{Client: w.kube, Reader: w.kube}).Observe(r.Context(), bg)
+		if err == nil && state.Live() == v1alpha1.Green {
+			failing()
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	w.t.Cleanup(s.Close)
+	return s.URL
+}
+
+func (w *world) setURL(url string) {
+	bg := w.application()
+	bg.Spec.URL = url
+	check(w.t, w.kube.Update(w.t.Context(), bg))
+}
+
+func TestFailingPublicAddressBringsTrafficBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.setURL(w.address(func() {}))
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "fails since the switch", "500")
+	w.expectRoutes("blue", 4) // attached, switched, restored
+	w.settled()
+	st := w.application().Status
+	if st.LastSwitch == nil || st.LastSwitch.Kind != v1alpha1.KindRestore || st.LastSwitch.From.Color != v1alpha1.Green || st.Previous != nil {
+		t.Errorf("the last switch is %+v, previous %+v", st.LastSwitch, st.Previous)
+	}
+	w.awaitSize(v1alpha1.Green, 0) // held for nobody
+}
+
+func TestTrafficStaysIfThePreviousColourCannotTakeIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	down := sync.OnceFunc(func() {
+		blue := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
+		_ = w.kube.Get(t.Context(), keyOf(blue), blue)
+		zero := int32(0)
+		blue.Spec.Replicas = &zero
+		_ = w.kube.Update(t.Context(), blue)
+		routes := &route.Router{Client: w.kube, Reader: w.kube}
+		for t.Context().Err() == nil {
+			if pods, err := routes.ReadyEndpoints(t.Context(), w.namespace, "my-python-app-blue-svc"); err == nil && len(pods) == 0 {
+				return
+			}
+			time.Sleep(20 * time.Millisecond) // awaits the endpoints' end, in no test's goroutine
+		}
+	})
+	w.setURL(w.address(down))
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	w.expectLive(v1alpha1.Green)
+	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "my-python-app-blue-svc, the previous colour, has no ready endpoints") {
+		t.Errorf("the findings are %s", got)
+	}
+	if w.size(v1alpha1.Green) == 0 {
+		t.Error("the colour that users reach was shrunk")
+	}
+}
+
+func TestSourceOutageOnlyDelays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.fail(errors.New("GitHub answered 502"))
+	w.run()
+	rel := w.await(w.submit("a"), "the outage", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "GitHub answered 502") })
+	w.source.fail(nil)
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+}
+
+func TestBadBuildFileFailsBeforeAnythingStarts(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, file string
+		want       []string
+	}{
+		{"missing", "", []string{"cloudbuild.yaml does not exist", "aaaaaaa", "spec.build.config", "my-python-app"}},
+		{"bad", "steps:\n- {name: docker, arg: [build]}\n", []string{"cloudbuild.yaml", ":2", "arg"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.source.write("a", tt.file)
+			w.run()
+			w.expectMessage(w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed), tt.want...)
+			if n := w.builds.Calls()["CreateBuild"]; n != 0 {
+				t.Errorf("CreateBuild was called %d times", n)
+			}
+			w.expectSizes(1, 1)
+		})
+	}
+}
+
+func TestMissingTargetIsCreatedFromTheLiveSide(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	check(t, w.kube.Delete(t.Context(), w.deployment(v1alpha1.Green)))
+	check(t, w.kube.Delete(t.Context(), w.service(v1alpha1.Green)))
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "created Deployment/my-python-app-green") || !strings.Contains(got, "created Service/my-python-app-green-svc") {
+		t.Errorf("the findings are %s", got)
+	}
+}
+
+func TestFinishedReleasesBeyondTheHistoryAreDeletedAfterEightDays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit = 1 })
+	ages := map[string]time.Duration{"a": 10 * 24 * time.Hour, "b": 9 * 24 * time.Hour, "c": 7 * 24 * time.Hour, "d": time.Hour}
+	for commit, age := range ages {
+		rel := w.submit(commit)
+		ended := metav1.NewTime(time.Now().Add(-age))
+		rel.Status.Phase, rel.Status.FinishedAt = v1alpha1.ReleaseSucceeded, &ended
+		check(t, w.kube.Status().Update(t.Context(), rel))
+	}
+	w.run()
+	w.until("two are left", func() bool {
+		left, err := w.record().Releases(t.Context(), keyOf(w.application()))
+		check(t, err)
+		if len(left) < 2 {
+			t.Fatalf("%d are left", len(left))
+		}
+		return len(left) == 2
+	}, func() string { return "" })
+}
+
+func TestSlowHolderIsFencedByATakeover(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	taken, reached := make(chan struct{}), make(chan struct{})
+	// The first process is stuck, its intent to switch not yet written.
+	cfg := rest.CopyConfig(plane.Config)
+	stuck := sync.OnceFunc(func() { close(reached); <-taken })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/releases/") && w.kubelet.starts("@sha256:") {
+				stuck()
+			}
+			return next.RoundTrip(req)
+		})
+	})
+	w.runWith(cfg, quick("slow"))
+	rel := w.submit("a")
+	<-reached
+	w.run(quick("second"))
+	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+	close(taken)
+	w.poke()
+	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+}
