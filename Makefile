@@ -30,10 +30,16 @@ test: $(CONTROLPLANE) bin/turnout ## Run all tests
 	cd sandbox && go test ./...
 
 .PHONY: lint
-lint: bin/golangci-lint ## Check style, and that generated files are current
+lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated files are current
 	bin/golangci-lint run
 	cd sandbox && ../bin/golangci-lint run --config ../.golangci.yml
-	go run ./tools/generated
+	fresh=$$(mktemp -d) && trap "rm -rf $$fresh" EXIT && \
+	bin/controller-gen object paths=./api/... output:dir=$$fresh && \
+	bin/controller-gen crd paths=./api/... output:dir=$$fresh && \
+	bin/controller-gen rbac:roleName=turnout paths=./deployer output:dir=$$fresh && \
+	for f in api/v1alpha1/zz_generated.deepcopy.go config/crd/*.yaml config/rbac/role.yaml; do \
+		diff "$$f" "$$fresh/$$(basename "$$f")" || { echo "$$f is not current: run make generate" >&2; exit 1; }; \
+	done
 
 .PHONY: generate
 generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
@@ -41,8 +47,8 @@ generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
 	bin/controller-gen rbac:roleName=turnout paths=./deployer output:rbac:artifacts:config=config/rbac
 
 .PHONY: bench-latency
-bench-latency: $(CONTROLPLANE) ## Measure reaction times; writes bench/latency.json
-	go test ./deployer -run '^$$' -bench '^BenchmarkLatency$$' -benchtime 1x -latency-out $(CURDIR)/bench/latency.json
+bench-latency: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure reaction times; writes bench/latency.json
+	bin/sandbox bench-latency --out bench/latency.json
 
 .PHONY: controlplane
 controlplane: $(CONTROLPLANE) ## Build etcd, kube-apiserver and kube-controller-manager

@@ -174,8 +174,9 @@ func (s *story) people() error {
 	if err != nil {
 		return fmt.Errorf("making the repository: %w", err)
 	}
-	s.repo.SetRole(s.writer, "write")
-	s.repo.SetRole(s.reader, "read")
+	if err := errors.Join(s.repo.SetRole(s.writer, "write"), s.repo.SetRole(s.reader, "read")); err != nil {
+		return fmt.Errorf("giving people their roles: %w", err)
+	}
 	s.Turnout.App.InstallOn(s.repo, nil)
 	return nil
 }

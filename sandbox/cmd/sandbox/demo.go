@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/turnout-dev/turnout/sandbox/demo"
@@ -21,19 +19,7 @@ func demoCommand() *cobra.Command {
 }
 
 func runDemo(c *cobra.Command, flags upFlags) error {
-	return inWorld(c, flags, func(s started) error {
-		t, err := turnout.Start(c.Context(), turnout.Options{Project: s.project, World: s.world, Dir: s.dir})
-		if err != nil {
-			return err
-		}
-		fmt.Fprintln(c.OutOrStdout(), "turnout serve is ready")
-		err = demo.Run(c.Context(), demo.Options{Project: s.project, World: s.world, Turnout: t, Out: c.OutOrStdout()})
-		if stopErr := t.Stop(); err == nil {
-			err = stopErr
-		}
-		if err != nil {
-			printTail(c.ErrOrStderr(), t.Log)
-		}
-		return err
+	return inTurnout(c, flags, func(s started, t *turnout.Turnout) error {
+		return demo.Run(c.Context(), demo.Options{Project: s.project, World: s.world, Turnout: t, Out: c.OutOrStdout()})
 	})
 }

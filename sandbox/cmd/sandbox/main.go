@@ -11,10 +11,14 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 )
 
 func main() {
+	// client-go's own complaints, about watches that ended, are nobody's news here.
+	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
@@ -32,6 +36,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.AddCommand(upCommand(), demoCommand())
+	root.AddCommand(upCommand(), demoCommand(), benchCommand())
 	return root.ExecuteContext(ctx)
 }
