@@ -173,10 +173,13 @@ func (w *work) active() *v1alpha1.Release {
 // beside it, and takes the next one when it ends.
 func (w *work) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 	takeover := w.bg.Status.Active != nil && w.bg.Status.Active.Holder != w.d.Holder
+	version := w.bg.ResourceVersion
 	if err := w.d.Record.Claim(ctx, w.bg, rel, w.d.Holder, w.o.Now); err != nil {
 		return err
 	}
-	w.before = w.bg.DeepCopy()
+	if w.bg.ResourceVersion != version { // a claim that need not be renewed writes nothing
+		w.before = w.bg.DeepCopy()
+	}
 	w.wakeAt(w.o.Now.Add(w.d.Record.Renewal()))
 	if takeover {
 		// This write fences a holder that was only slow: its next write of the

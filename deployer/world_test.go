@@ -414,6 +414,7 @@ type history struct {
 	parent  map[string]string
 	config  map[string]string
 	failing error
+	asks    int
 }
 
 func newHistory() *history {
@@ -449,9 +450,17 @@ func (h *history) fail(err error) {
 	h.failing = err
 }
 
+// asked is how often a file or an ancestry was asked for.
+func (h *history) asked() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.asks
+}
+
 func (h *history) File(_ context.Context, _, commit, _ string) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asks++
 	if h.failing != nil {
 		return nil, h.failing
 	}
@@ -487,6 +496,7 @@ func (h *history) Archive(_ context.Context, _, commit string) (io.ReadCloser, e
 func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.asks++
 	if h.failing != nil {
 		return false, h.failing
 	}

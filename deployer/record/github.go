@@ -10,8 +10,6 @@ import (
 )
 
 // githubApply returns the object to apply: identity and status.github alone.
-// The UID keeps an apply from creating a status for a release that was deleted
-// and made again under the same name.
 func githubApply(rel *v1alpha1.Release, s v1alpha1.GitHubStatus) (*unstructured.Unstructured, error) {
 	github, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&s)
 	if err != nil {
@@ -21,6 +19,5 @@ func githubApply(rel *v1alpha1.Release, s v1alpha1.GitHubStatus) (*unstructured.
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Release"))
 	u.SetNamespace(rel.Namespace)
 	u.SetName(rel.Name)
-	u.SetUID(rel.UID)
 	return u, nil
 }

@@ -219,6 +219,15 @@ func (r *Record) setOnce(ctx context.Context, key types.NamespacedName, field st
 // PublishGitHub writes status.github of a release by server-side apply, and
 // nothing else of it.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
+	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
+	if err != nil {
+		return err
+	}
+	if now.UID != rel.UID {
+		// The API server does not compare the UIDs of an apply to a status.
+		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
+		return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
+	}
 	patch, err := githubApply(rel, s)
 	if err != nil {
 		return err

@@ -1,0 +1,176 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// judged is an application that nothing stands in the way of.
+func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
+	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "1"}}
+	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", Proof: v1alpha1.ProofSpec{Rate: 20}}
+	o := &observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]workload.State{
+		v1alpha1.Blue: {
+			Color: v1alpha1.Blue, Deployment: "app-blue", Service: "app-blue-svc", DeploymentExists: true, ServiceExists: true,
+			Containers: []string{"app"}, Container: "app",
+		},
+	}}
+	return bg, o, &facts{granted: true}
+}
+
+func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
+	t.Parallel()
+	side := func(change func(*workload.State)) func(*v1alpha1.BlueGreen, *observed, *facts) {
+		return func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+			s := o.Sides[v1alpha1.Blue]
+			change(&s)
+			o.Sides[v1alpha1.Blue] = s
+		}
+	}
+	spec := func(change func(*v1alpha1.BlueGreenSpec)) func(*v1alpha1.BlueGreen, *observed, *facts) {
+		return func(bg *v1alpha1.BlueGreen, _ *observed, _ *facts) { change(&bg.Spec) }
+	}
+	tests := []struct {
+		name   string
+		change func(*v1alpha1.BlueGreen, *observed, *facts)
+		reason string
+		want   []string
+	}{
+		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
+		{"a trigger", spec(func(s *v1alpha1.BlueGreenSpec) { s.Build.Trigger = "x" }), v1alpha1.ReasonUnsupported, []string{"spec.build.trigger", "remove it"}},
+		{"git source", spec(func(s *v1alpha1.BlueGreenSpec) { s.Build.Source.Git = true }), v1alpha1.ReasonUnsupported, []string{"spec.build.source.git", "remove it"}},
+		{"exec", spec(func(s *v1alpha1.BlueGreenSpec) { s.Gate.Exec = &v1alpha1.ExecCheck{} }), v1alpha1.ReasonUnsupported, []string{"spec.gate.exec", "remove it"}},
+		{"rate", spec(func(s *v1alpha1.BlueGreenSpec) { s.Proof.Rate = 5 }), v1alpha1.ReasonUnsupported, []string{"spec.proof.rate", "remove it"}},
+		{"another standby host", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes.StandbyHost = "old.invalid" }, v1alpha1.ReasonUnsupported, []string{"spec.ingress.standbyHost", "old.invalid", "set it back"}},
+		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.granted = false }, v1alpha1.ReasonNotGranted, []string{"namespace shop", "kubectl annotate namespace shop turnout.dev/repositories=acme/app"}},
+		{"shared", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.sharing, f.shared = "other", "app-blue-svc" }, v1alpha1.ReasonServiceShared, []string{"bluegreen other", "service app-blue-svc", "spec.blue.service"}},
+		{"one service for both", spec(func(s *v1alpha1.BlueGreenSpec) { s.Green.Service = "app-blue-svc" }), v1alpha1.ReasonServiceShared, []string{"app-blue-svc", "spec.green.service"}},
+		{"no ingress", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes = route.State{Name: "ing"} }, v1alpha1.ReasonIngressMissing, []string{"ingress ing", "namespace shop", "spec.ingress.name"}},
+		{"mixed", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+			o.Routes.Users[v1alpha1.Green] = []route.Backend{{Host: "a.example.com", Path: "/"}, {Path: "/x"}}
+		}, v1alpha1.ReasonMixedRoutes, []string{"ingress ing", "app-blue-svc", "a.example.com/ and 1 more to service app-green-svc", "kubectl edit ingress ing -n shop"}},
+		{"not routed", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+			o.Routes.Users = nil
+		}, v1alpha1.ReasonNotRouted, []string{"ingress ing", "app-blue-svc", "app-green-svc", "spec.blue.service"}},
+		{"host taken", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes.HostTaken = "x.invalid" }, v1alpha1.ReasonStandbyHost, []string{"ingress ing", "x.invalid", "spec.ingress.standbyHost"}},
+		{"no service", side(func(s *workload.State) { s.ServiceExists = false }), v1alpha1.ReasonServiceMissing, []string{"service app-blue-svc", "ingress ing", "create it"}},
+		{"no deployment", side(func(s *workload.State) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing, []string{"deployment app-blue", "spec.blue.deployment"}},
+		{"ambiguous container", side(func(s *workload.State) { s.Container, s.Containers = "", []string{"a", "b"} }), v1alpha1.ReasonContainer, []string{"deployment app-blue", "[a b]", "spec.container"}},
+		{"absent container", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+			bg.Spec.Container = "web"
+			side(func(s *workload.State) { s.Container = "" })(bg, o, f)
+		}, v1alpha1.ReasonContainer, []string{"deployment app-blue", "container web", "correct spec.container"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			bg, o, f := judged()
+			tt.change(bg, o, f)
+			got := judge(bg, *o, *f)
+			if got == nil {
+				got = &obstacle{}
+			}
+			if got.reason != tt.reason {
+				t.Errorf("the reason is %q (%s), want %q", got.reason, got.message, tt.reason)
+			}
+			for _, part := range tt.want {
+				if !strings.Contains(got.message, part) {
+					t.Errorf("the message is %q, want in it %q", got.message, part)
+				}
+			}
+		})
+	}
+}
+
+// awaitReason waits until the application's condition has a reason.
+func (w *world) awaitReason(reason string) {
+	w.t.Helper()
+	w.until("the reason "+reason, func() bool { return readyCondition(w.application()).Reason == reason }, func() string {
+		return "it is " + readyCondition(w.application()).Reason
+	})
+}
+
+func TestConditionFollowsTheGrantByWatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.grant("")
+	w.run()
+	rel := w.submit("a")
+	w.awaitReason(v1alpha1.ReasonNotGranted)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseQueued)
+	w.expectMessage(rel, "waits: namespace "+w.namespace+" is not granted")
+	if n := w.source.asked(); n != 0 {
+		t.Errorf("the source was asked %d times without a grant", n)
+	}
+	w.grant("acme/*")
+	w.awaitReason(v1alpha1.ReasonReady)
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+}
+
+func (w *world) grant(repositories string) {
+	w.t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+	w.get(ns)
+	ns.Annotations[v1alpha1.RepositoriesAnnotation] = repositories
+	check(w.t, w.kube.Update(w.t.Context(), ns))
+}
+
+func TestConditionFollowsTheIngressByWatch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.awaitReason(v1alpha1.ReasonReady)
+	to := func(service string) func(*networkingv1.Ingress) {
+		return func(i *networkingv1.Ingress) { i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = service }
+	}
+	w.editIngress(to("my-python-app-green-svc"))
+	w.awaitReason(v1alpha1.ReasonMixedRoutes)
+	w.editIngress(func(i *networkingv1.Ingress) {
+		to("other-svc")(i)
+		i.Spec.Rules = i.Spec.Rules[:1]
+	})
+	w.awaitReason(v1alpha1.ReasonNotRouted)
+	check(t, w.kube.Delete(t.Context(), w.ingress()))
+	w.awaitReason(v1alpha1.ReasonIngressMissing)
+	w.create(w.ingress())
+	w.awaitReason(v1alpha1.ReasonReady)
+}
+
+func TestTwoApplicationsMayNotShareAService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.running(v1alpha1.Blue)
+	w.running(v1alpha1.Green)
+	w.run()
+	w.awaitReason(v1alpha1.ReasonReady)
+	other := &v1alpha1.BlueGreen{ObjectMeta: w.meta("other"), Spec: v1alpha1.BlueGreenSpec{
+		Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},
+		Green: v1alpha1.Side{Service: "my-python-app-blue-svc"},
+	}}
+	w.create(other)
+	w.awaitReason(v1alpha1.ReasonServiceShared)
+	check(t, w.kube.Delete(t.Context(), other))
+	w.awaitReason(v1alpha1.ReasonReady)
+}
+
+func TestConditionIsWrittenWhileAReleaseActs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.run(func(d *Deployer) { d.Record.RenewEvery, d.Record.StaleAfter = time.Hour, 2*time.Hour })
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	w.grant("")
+	since := time.Now()
+	w.awaitReason(v1alpha1.ReasonNotGranted)
+	if took := time.Since(since); took > 5*time.Second {
+		t.Errorf("it took %s: until the claim was renewed, which nothing here waits for", took)
+	}
+}

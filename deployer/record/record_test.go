@@ -1,0 +1,334 @@
+package record_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/internal/controlplane"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// kube is the control plane that this package's tests share.
+var kube client.Client
+
+func TestMain(m *testing.M) {
+	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../../config/crd"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
+		log.Fatal(err)
+	}
+	if kube, err = client.New(plane.Config, client.Options{Scheme: s}); err != nil {
+		log.Fatal(err)
+	}
+	code := m.Run()
+	plane.Stop()
+	os.Exit(code)
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newApplication makes an application with the two required fields in a
+// namespace of its own.
+func newApplication(t *testing.T) (*record.Record, *v1alpha1.BlueGreen) {
+	t.Helper()
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "record-", Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: "acme/*"}}}
+	check(t, kube.Create(t.Context(), ns))
+	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "app"}}
+	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", Build: v1alpha1.BuildSpec{Project: "acme-prod"}}
+	check(t, kube.Create(t.Context(), bg))
+	return &record.Record{Client: kube, Reader: kube, Namespaces: []string{ns.Name}}, bg
+}
+
+func deploy(bg *v1alpha1.BlueGreen, commit string) *v1alpha1.Release {
+	sha := strings.Repeat(commit, 40)
+	return &v1alpha1.Release{
+		ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: v1alpha1.DeployName(bg.Name, sha, 1)},
+		Spec: v1alpha1.ReleaseSpec{
+			Kind: v1alpha1.Deploy, Application: bg.Name,
+			Deploy: &v1alpha1.DeploySpec{Repository: bg.Spec.Repository, Commit: sha, Attempt: 1},
+			Cause:  v1alpha1.Cause{Kind: v1alpha1.CausePush},
+		},
+	}
+}
+
+func submit(t *testing.T, r *record.Record, rel *v1alpha1.Release) *v1alpha1.Release {
+	t.Helper()
+	stored, _, err := r.Submit(t.Context(), rel)
+	check(t, err)
+	return stored
+}
+
+func TestTwoFieldsAreACompleteApplication(t *testing.T) {
+	t.Parallel()
+	_, bg := newApplication(t)
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("BlueGreen"))
+	check(t, kube.Get(t.Context(), client.ObjectKeyFromObject(bg), u))
+	got, err := yaml.Marshal(u.Object["spec"])
+	check(t, err)
+	golden := filepath.Join("testdata", "defaults.golden.yaml")
+	if *update {
+		check(t, os.WriteFile(golden, got, 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	check(t, err)
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("the spec with its defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestSchemaOfAnApplication(t *testing.T) {
+	t.Parallel()
+	_, bg := newApplication(t)
+	zero := &metav1.Duration{}
+	tests := []struct {
+		name   string
+		change func(*v1alpha1.BlueGreen)
+		want   string // part of the refusal; "" if it is accepted
+	}{
+		{"durations of 0", func(b *v1alpha1.BlueGreen) { b.Spec.Soak, b.Spec.Drain, b.Spec.Hold = zero, zero, zero }, ""},
+		{"a negative soak", func(b *v1alpha1.BlueGreen) { b.Spec.Soak = &metav1.Duration{Duration: -1} }, "spec.soak"},
+		{"a name of 40", func(b *v1alpha1.BlueGreen) { b.Name = strings.Repeat("x", 40) }, ""},
+		{"a name of 41", func(b *v1alpha1.BlueGreen) { b.Name = strings.Repeat("x", 41) }, "at most 40 characters"},
+		{"no owner of the repository", func(b *v1alpha1.BlueGreen) { b.Spec.Repository = "app" }, "spec.repository"},
+		{"tries longer than the gate", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.TryTimeout.Duration = time.Hour }, "tryTimeout"},
+		{"a trigger and a file", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Config = "x", "y" }, "not both"},
+		{"a substitution of Cloud Build's", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Substitutions = map[string]string{"PROJECT_ID": "x"} }, "start with _"},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			other := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: fmt.Sprint("other", i)}, Spec: *bg.Spec.DeepCopy()}
+			tt.change(other)
+			err := kube.Create(t.Context(), other)
+			if tt.want == "" {
+				check(t, err)
+				return
+			}
+			if !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("the answer is %v, want a refusal with %q", err, tt.want)
+			}
+		})
+	}
+	got := &v1alpha1.BlueGreen{}
+	check(t, kube.Get(t.Context(), client.ObjectKey{Namespace: bg.Namespace, Name: "other0"}, got))
+	if got.Spec.SoakTime() != 0 || got.Spec.DrainTime() != 0 || got.Spec.HoldTime() != 0 {
+		t.Errorf("durations of 0 became %s, %s, %s", got.Spec.SoakTime(), got.Spec.DrainTime(), got.Spec.HoldTime())
+	}
+}
+
+func TestApprovalAndCancelAreSetOnce(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	rel := submit(t, r, deploy(bg, "a"))
+	key := client.ObjectKeyFromObject(rel)
+	approval := v1alpha1.Approval{By: "octocat", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
+	check(t, r.Approve(t.Context(), key, approval))
+	if err := r.Approve(t.Context(), key, approval); !errors.Is(err, record.ErrSet) {
+		t.Errorf("a second approval is %v", err)
+	}
+	cancel := v1alpha1.Cancel{By: "octocat", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
+	check(t, r.Cancel(t.Context(), key, cancel))
+	if err := r.Cancel(t.Context(), key, cancel); !errors.Is(err, record.ErrSet) {
+		t.Errorf("a second cancel is %v", err)
+	}
+	tests := map[string]func(*v1alpha1.ReleaseSpec){
+		"approval is set once":                     func(s *v1alpha1.ReleaseSpec) { s.Approval.By = "mallory" },
+		"approval is set":                          func(s *v1alpha1.ReleaseSpec) { s.Approval = nil },
+		"cancel is set once":                       func(s *v1alpha1.ReleaseSpec) { s.Cancel = nil },
+		"a release is immutable; make another one": func(s *v1alpha1.ReleaseSpec) { s.Deploy.Commit = strings.Repeat("b", 40) },
+		"a release is immutable":                   func(s *v1alpha1.ReleaseSpec) { s.Cause.Actor = "mallory" },
+		"immutable; make another one":              func(s *v1alpha1.ReleaseSpec) { s.Application = "other" },
+		"has both": func(s *v1alpha1.ReleaseSpec) {
+			s.Rollback = &v1alpha1.RollbackSpec{Switch: "x", From: v1alpha1.Version{Color: "blue"}, To: v1alpha1.Version{Color: "green"}}
+		},
+	}
+	for want, change := range tests {
+		got := &v1alpha1.Release{}
+		check(t, kube.Get(t.Context(), key, got))
+		change(&got.Spec)
+		if err := kube.Update(t.Context(), got); !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("the answer is %v, want a refusal with %q", err, want)
+		}
+	}
+}
+
+func TestSubmitJoinsWhatAsksForTheSame(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	first, created, err := r.Submit(t.Context(), deploy(bg, "a"))
+	check(t, err)
+	if !created || first.Labels[v1alpha1.ApplicationLabel] != "app" || !metav1.IsControlledBy(first, bg) {
+		t.Errorf("created %v, %v, %v", created, first.Labels, first.OwnerReferences)
+	}
+	again := deploy(bg, "a")
+	again.Spec.Cause.Actor = "somebody else"
+	second, created, err := r.Submit(t.Context(), again)
+	check(t, err)
+	if created || second.UID != first.UID {
+		t.Errorf("a second cause made %s, created %v", second.UID, created)
+	}
+	twin := deploy(bg, "a")
+	twin.Spec.Deploy.Commit = strings.Repeat("a", 12) + strings.Repeat("b", 28)
+	if present, created, err := r.Submit(t.Context(), twin); !errors.Is(err, record.ErrIdentity) || created || present.UID != first.UID {
+		t.Errorf("another commit of the same name is %v, %v", created, err)
+	}
+}
+
+func TestOneOfManyGetsTheClaim(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	rel := submit(t, r, deploy(bg, "a"))
+	now := time.Now()
+	var mu sync.Mutex
+	var won []string
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			holder, own := fmt.Sprint("holder-", i), bg.DeepCopy()
+			err := r.Claim(t.Context(), own, rel, holder, now)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				won = append(won, holder)
+			} else if !errors.Is(err, record.ErrHeld) {
+				t.Errorf("%s: %v", holder, err)
+			}
+		})
+	}
+	all.Wait()
+	if len(won) != 1 {
+		t.Fatalf("the claim is held by %v", won)
+	}
+	held, err := r.Application(t.Context(), client.ObjectKeyFromObject(bg))
+	check(t, err)
+	if held.Status.Active.Holder != won[0] || held.Status.Active.UID != string(rel.UID) {
+		t.Errorf("the claim is %+v, won by %s", held.Status.Active, won[0])
+	}
+	if err := r.Claim(t.Context(), held.DeepCopy(), rel, "late", now.Add(record.StaleAfter-time.Second)); !errors.Is(err, record.ErrHeld) {
+		t.Errorf("a fresh claim was taken over: %v", err)
+	}
+	version := held.ResourceVersion
+	check(t, r.Claim(t.Context(), held, rel, won[0], now.Add(time.Second)))
+	if held.ResourceVersion != version {
+		t.Error("it was renewed too early")
+	}
+	check(t, r.Claim(t.Context(), held, rel, won[0], now.Add(record.RenewEvery)))
+	if held.ResourceVersion == version {
+		t.Error("it was not renewed")
+	}
+	check(t, r.Claim(t.Context(), held, rel, "late", now.Add(record.RenewEvery+record.StaleAfter)))
+	if held.Status.Active.Holder != "late" {
+		t.Errorf("the stale claim is still %+v", held.Status.Active)
+	}
+}
+
+func TestBotAndDeployerKeepEachOthersStatus(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	rel := submit(t, r, deploy(bg, "a"))
+	write := func(rel *v1alpha1.Release, message string) error {
+		read := rel.Status.DeepCopy()
+		rel.Status.Message = message
+		return r.UpdateRelease(t.Context(), rel, read)
+	}
+	check(t, write(rel, "building"))
+	slow := rel.DeepCopy()
+	check(t, r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7, PullRequests: []int{1, 2}}))
+	check(t, r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7, Reaction: "eyes"}))
+
+	// Publishing is no race for the deployer, but another deployer's write is.
+	stale := slow.DeepCopy()
+	check(t, write(slow, "built"))
+	if err := write(stale, "overwrites"); !errors.Is(err, record.ErrHeld) {
+		t.Errorf("a stale write is %v", err)
+	}
+	got, err := r.Release(t.Context(), client.ObjectKeyFromObject(rel))
+	check(t, err)
+	if got.Status.Message != "built" {
+		t.Errorf("the deployer's status is %+v", got.Status)
+	}
+	if diff := cmp.Diff(&v1alpha1.GitHubStatus{DeploymentID: 7, Reaction: "eyes"}, got.Status.GitHub); diff != "" {
+		t.Errorf("the bot's status (-want +got):\n%s", diff)
+	}
+}
+
+func TestStatusOfAReleaseMadeAgainIsNotTheOldOnes(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	old := submit(t, r, deploy(bg, "a"))
+	check(t, kube.Delete(t.Context(), old))
+	submit(t, r, deploy(bg, "a"))
+	if err := r.PublishGitHub(t.Context(), old, v1alpha1.GitHubStatus{DeploymentID: 7}); err == nil {
+		t.Error("the old release's deployment was written to the new one")
+	}
+}
+
+func TestApplicationsAreThoseThatAreGranted(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	other := bg.DeepCopy()
+	other.ObjectMeta = metav1.ObjectMeta{Namespace: bg.Namespace, Name: "other"}
+	other.Spec.Repository = "mallory/app"
+	check(t, kube.Create(t.Context(), other))
+	for repository, want := range map[string]int{"": 1, "ACME/App": 1, "mallory/app": 0, "acme/another": 0} {
+		got, err := r.Applications(t.Context(), repository)
+		check(t, err)
+		if len(got) != want {
+			t.Errorf("%q has %d applications, want %d", repository, len(got), want)
+		}
+	}
+}
+
+func TestKubectlShowsShortNamesAndColumns(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ short, columns string }{
+		"bluegreens.turnout.dev": {"bg", "Repository Live Version Phase Age"},
+		"releases.turnout.dev":   {"rel", "App Kind Version Phase Step Color Age"},
+	}
+	for name, want := range tests {
+		crd := &unstructured.Unstructured{}
+		crd.SetAPIVersion("apiextensions.k8s.io/v1")
+		crd.SetKind("CustomResourceDefinition")
+		check(t, kube.Get(t.Context(), client.ObjectKey{Name: name}, crd))
+		short, _, _ := unstructured.NestedStringSlice(crd.Object, "spec", "names", "shortNames")
+		versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+		list, _, _ := unstructured.NestedSlice(versions[0].(map[string]any), "additionalPrinterColumns")
+		var columns []string
+		for _, c := range list {
+			columns = append(columns, c.(map[string]any)["name"].(string))
+		}
+		if got := strings.Join(columns, " "); got != want.columns || strings.Join(short, " ") != want.short {
+			t.Errorf("%s: %v with %q, want %s with %q", name, short, got, want.short, want.columns)
+		}
+	}
+}
