@@ -13,12 +13,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
+	kuberuntime "k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -131,12 +132,26 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
 	)
-	if err := t.cmd.Start(); err != nil {
+	started, done := make(chan error), make(chan error, 1)
+	t.done = done
+	go keep(t.cmd, started, done)
+	if err := <-started; err != nil {
 		return fmt.Errorf("starting turnout (make bin/turnout builds it): %w", err)
 	}
-	t.done = make(chan error, 1)
-	go func(cmd *exec.Cmd, done chan<- error) { done <- cmd.Wait() }(t.cmd, t.done)
 	return nil
+}
+
+// keep starts a process and waits for it on a thread of its own: the kernel
+// kills the process, by Pdeathsig, with the thread that started it, and threads
+// that were in a pod's network end early.
+func keep(cmd *exec.Cmd, started, done chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	started <- err
+	if err == nil {
+		done <- cmd.Wait()
+	}
 }
 
 // Binary is the program under test.
@@ -245,7 +260,7 @@ func authorize(ctx context.Context, o Options) ([]byte, error) {
 
 // Admin is a client that may do everything, for whoever plays the people.
 func Admin(w *world.World) (client.WithWatch, error) {
-	scheme := runtime.NewScheme()
+	scheme := kuberuntime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("building the scheme: %w", err)
 	}
