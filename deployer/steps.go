@@ -41,7 +41,8 @@ type step struct {
 	// done reports whether the step's milestone is recorded.
 	done func(*v1alpha1.Release) bool
 	// needs are looked at again right before the step acts, as long as traffic
-	// has not begun to move. One that no longer holds goes back to the step
+	// has not moved: an intent that a crash left without its patch may be old.
+	// One that no longer holds goes back to the step
 	// that provides it.
 	needs []need
 	// after is the time before which the step must not act.
@@ -75,7 +76,7 @@ func next(r *v1alpha1.Release, o observed) (s step, ok bool) {
 			continue
 		}
 		for _, n := range s.needs {
-			if r.Status.Milestones.SwitchIntendedAt == nil && !n.holds(r, o) {
+			if !moved(r, o) && !n.holds(r, o) {
 				i := slices.IndexFunc(steps, func(s step) bool { return s.name == n.by })
 				return steps[i], true
 			}
@@ -83,6 +84,11 @@ func next(r *v1alpha1.Release, o observed) (s step, ok bool) {
 		return s, true
 	}
 	return step{}, false
+}
+
+// moved reports whether traffic is where the release brings it.
+func moved(r *v1alpha1.Release, o observed) bool {
+	return r.Status.Milestones.SwitchIntendedAt != nil && o.Routes.Live() == r.Status.Milestones.Target
 }
 
 // track returns the table that a release follows.
@@ -205,7 +211,7 @@ func interference(r *v1alpha1.Release, o observed) (message string, found bool) 
 	case m.SwitchedAt != nil && live != m.Target:
 		return "ingress " + o.Routes.Name + " was switched away from " + string(m.Target) + " by someone else", true
 	}
-	if s := m.Staged; s != nil && m.SwitchIntendedAt == nil && o.Target.TemplateHash != "" &&
+	if s := m.Staged; s != nil && !moved(r, o) && m.SwitchedAt == nil && o.Target.TemplateHash != "" &&
 		(o.Target.TemplateHash != s.TemplateHash || o.Target.Image != s.Image) {
 		return "deployment " + o.Target.Deployment + " was changed by someone else: it is to run " + o.Target.Image + ", this release staged " + s.Image, true
 	}

@@ -76,9 +76,15 @@ func TestNext(t *testing.T) {
 		{"the gate passed with another image", []change{func(r *v1alpha1.Release, _ *observed) {
 			r.Status.Milestones.Verified.Image = "app@sha256:1"
 		}}, v1alpha1.StepVerify},
-		{"past the point of no return nothing goes back", []change{func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut = at(0), false
+		{"traffic has moved: nothing goes back", []change{func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut, o.Routes = at(0), false, routesTo(v1alpha1.Green)
 		}}, v1alpha1.StepSwitch},
+		{"an intent without its patch is looked at again", []change{func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut = at(0), false
+		}}, v1alpha1.StepStage},
+		{"an old intent needs a fresh gate", []change{func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Now = at(0), epoch.Add(time.Hour)
+		}}, v1alpha1.StepVerify},
 		{"switched", []change{moved}, v1alpha1.StepConfirm},
 		{"confirmed", []change{moved, func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.ConfirmedAt = at(0) }}, v1alpha1.StepSoak},
 		{"soaked", []change{moved, func(r *v1alpha1.Release, _ *observed) {
@@ -164,8 +170,11 @@ func TestInterference(t *testing.T) {
 		{"someone deployed to the target", func(_ *v1alpha1.Release, o *observed) { o.Target.Image = "app:mine" }, true},
 		{"someone changed the target's template", func(_ *v1alpha1.Release, o *observed) { o.Target.TemplateHash = "h9" }, true},
 		{"someone changed the target after the switch", func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash = at(0), "h9"
+			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash, o.Routes = at(0), "h9", routesTo(v1alpha1.Green)
 		}, false},
+		{"someone changed the target between the intent and the patch", func(r *v1alpha1.Release, o *observed) {
+			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash = at(0), "h9"
+		}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
