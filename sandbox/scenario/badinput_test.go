@@ -1,0 +1,280 @@
+package scenario
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// marker is in every body that the log must not have anything of.
+const marker = "MARKER-7f3a-of-a-body"
+
+// request is a POST to the webhook, well made unless a field says otherwise.
+type request struct {
+	method, event, contentType string
+	body                       []byte
+	signature                  string // "-": none
+}
+
+// send makes the request and returns the status of the answer.
+func (q request) send(t *testing.T) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), q.method, running.turnout.URL+"/webhook", bytes.NewReader(q.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", q.contentType)
+	req.Header.Set("X-GitHub-Event", q.event)
+	req.Header.Set("X-GitHub-Delivery", "bad-input")
+	if q.signature != "-" {
+		req.Header.Set("X-Hub-Signature-256", q.signature)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close() //nolint:errcheck // read to its end
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(answer), marker) {
+		t.Errorf("the answer repeats the body: %s", answer)
+	}
+	return resp.StatusCode
+}
+
+func sign(body []byte) string { return githubtest.Sign(running.turnout.App.WebhookSecret, body) }
+
+func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
+	t.Parallel()
+	body := fmt.Appendf(nil, `{"action": "created", "zen": %q}`, marker)
+	large := fmt.Appendf(nil, `{"zen": %q, "padding": %q}`, marker, strings.Repeat("x", 25<<20))
+	const post, json = http.MethodPost, "application/json"
+	for _, c := range []struct {
+		name string
+		send request
+		want int
+	}{
+		{"an unknown event", request{post, "sponsorship", json, body, sign(body)}, http.StatusAccepted},
+		{"an unknown action", request{post, "issue_comment", json, bytes.Replace(body, []byte("created"), []byte("pinned"), 1), ""}, http.StatusAccepted},
+		{"no signature", request{post, "push", json, body, "-"}, http.StatusUnauthorized},
+		{"another secret", request{post, "push", json, body, githubtest.Sign("another", body)}, http.StatusUnauthorized},
+		{"a signature of another body", request{post, "push", json, body, sign([]byte("{}"))}, http.StatusUnauthorized},
+		{"a signature that is none", request{post, "push", json, body, "sha256=zz"}, http.StatusUnauthorized},
+		{"a form", request{post, "push", "application/x-www-form-urlencoded", body, sign(body)}, http.StatusUnsupportedMediaType},
+		{"over 25 MB", request{post, "push", json, large, sign(large)}, http.StatusRequestEntityTooLarge},
+		{"no JSON", request{post, "push", json, []byte(marker), sign([]byte(marker))}, http.StatusBadRequest},
+		{"no event", request{post, "", json, body, sign(body)}, http.StatusBadRequest},
+		{"GET", request{http.MethodGet, "push", json, nil, sign(nil)}, http.StatusMethodNotAllowed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.send.signature == "" {
+				c.send.signature = sign(c.send.body)
+			}
+			if got := c.send.send(t); got != c.want {
+				t.Errorf("answered %d, want %d", got, c.want)
+			}
+		})
+	}
+	log, err := os.ReadFile(running.turnout.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(log, []byte(marker)) {
+		t.Error("the log has something of a body")
+	}
+	for _, want := range []string{`"webhook refused","delivery":"bad-input","status":401`, `"webhook does not concern us","delivery":"bad-input","event":"sponsorship"`} {
+		if !bytes.Contains(log, []byte(want)) {
+			t.Errorf("the log does not say %s", want)
+		}
+	}
+	for _, series := range []string{`turnout_webhooks_total{event="",status="401"}`, `turnout_webhooks_total{event="other",status="202"}`} {
+		if metric(t, series) < 1 {
+			t.Errorf("%s did not change", series)
+		}
+	}
+}
+
+// delivered waits until turnout has answered 202 to a webhook of a repository, and
+// so has done all that it will do about it.
+func (a *application) delivered(event string, contains string) {
+	a.t.Helper()
+	_, err := running.turnout.App.WaitForDelivery(a.t.Context(), func(d githubtest.Delivery) bool {
+		return d.Event == event && d.RepositoryID == a.repo.ID && d.StatusCode == http.StatusAccepted && bytes.Contains(d.Payload, []byte(contains))
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func TestPushForANamespaceWithoutTheGrantDoesNothing(t *testing.T) {
+	t.Parallel()
+	a := newApplication(t, "ungranted", sources(t, example))
+	revoke := fmt.Sprintf(`{"metadata":{"annotations":{%q:null}}}`, v1alpha1.RepositoriesAnnotation)
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}
+	if err := running.kube.Patch(t.Context(), ns, client.RawPatch(types.MergePatchType, []byte(revoke))); err != nil {
+		t.Fatal(err)
+	}
+	a.handOver(name, "acme-prod", nil)
+	message := a.awaitReason(v1alpha1.ReasonNotGranted)
+	if want := "kubectl annotate namespace ungranted turnout.dev/repositories=acme/ungranted"; !strings.Contains(message, want) {
+		t.Errorf("the condition does not give the command %q: %s", want, message)
+	}
+	pr := a.merge("Change something", map[string]string{"VERSION": "v2.0.0\n"})
+	a.delivered("push", pr.MergeCommit())
+	a.comment(pr.Number, running.writer, "/promote")
+	a.delivered("issue_comment", "/promote")
+	if got := a.releases(); len(got) > 0 {
+		t.Errorf("there is a release: %s", got[0].Name)
+	}
+	for _, r := range running.GitHub.Requests() {
+		if strings.Contains(r.Path, a.repository()) {
+			t.Errorf("GitHub was asked about the repository: %s %s", r.Method, r.Path)
+		}
+	}
+}
+
+func TestWhatIsNoCommandIsIgnored(t *testing.T) {
+	t.Parallel()
+	a := newApplication(t, "talk", sources(t, example))
+	a.handOver(name, "acme-prod", nil)
+	a.awaitReason(v1alpha1.ReasonIngressMissing)
+	if _, err := a.repo.CommitFiles(githubtest.Commit{Branch: "topic", Message: "Topic", Files: githubtest.Text(map[string]string{"VERSION": "v2\n"}), Author: running.writer}); err != nil {
+		t.Fatal(err)
+	}
+	pr, err := a.repo.OpenPullRequest(githubtest.NewPullRequest{Title: "Topic", Head: "topic", Author: running.writer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	robot := running.GitHub.AddUser("robot[bot]")
+	robot.Type = "Bot"
+	if err := a.repo.SetRole(robot, "write"); err != nil {
+		t.Fatal(err)
+	}
+	a.comment(pr.Number, running.writer, "```\n/promote in-a-block\n```")
+	a.comment(pr.Number, running.writer, "> /promote in-a-quote")
+	a.comment(pr.Number, running.writer, "Type `/promote` in-a-span")
+	a.comment(pr.Number, robot, "/promote\nfrom-a-bot")
+	edited := a.comment(pr.Number, running.writer, "Looks good")
+	if err := a.repo.EditComment(edited.ID, running.writer, "/promote\nedited"); err != nil {
+		t.Fatal(err)
+	}
+	issue := a.repo.OpenIssue(running.writer, "A question", "How?")
+	a.comment(issue, running.writer, "/promote\non-an-issue")
+	for _, text := range []string{"in-a-block", "in-a-quote", "in-a-span", "from-a-bot", "edited", "on-an-issue"} {
+		a.delivered("issue_comment", text)
+	}
+	for _, c := range slices.Concat(a.repo.Comments(pr.Number), a.repo.Comments(issue)) {
+		if c.App != nil || len(c.Reactions) > 0 {
+			t.Errorf("turnout answered: %q with %d reactions", c.Body, len(c.Reactions))
+		}
+	}
+	if got := a.releases(); len(got) > 0 {
+		t.Errorf("there is a release: %s", got[0].Name)
+	}
+	// The same place, and a command: it is heard, so that the above proves something.
+	a.comment(pr.Number, running.writer, "/status")
+	a.awaitComment(pr.Number, v1alpha1.ReasonIngressMissing)
+}
+
+func TestBadBuildFileFailsTheDeploymentBeforeAnythingIsStarted(t *testing.T) {
+	t.Parallel()
+	a := adoptExample(t, "buildfile", map[string]any{
+		"build": map[string]any{"project": "buildfile-prod", "source": map[string]any{"bucket": bucket}},
+	})
+	for _, c := range []struct {
+		title, file string
+		want        []string
+	}{
+		{"Does not parse", "steps:\n- name: gcr.io/cloud-builders/docker\n  args: [build\nimages: []\n", []string{"cloudbuild.yaml:"}},
+		{"Unknown field", "steps:\n- name: gcr.io/cloud-builders/docker\n  argz: [build]\nimages: [x]\n", []string{"cloudbuild.yaml:3", "argz"}},
+		{"No steps", "images: ['gcr.io/$PROJECT_ID/my-python-app']\n", []string{"cloudbuild.yaml", "steps"}},
+		{"No image", "steps:\n- name: gcr.io/cloud-builders/docker\n  args: [build, .]\n", []string{"cloudbuild.yaml", "images"}},
+	} {
+		pr := a.merge(c.title, map[string]string{"cloudbuild.yaml": c.file})
+		rel := a.follow(pr, "the failure", in(v1alpha1.ReleaseFailed))
+		states := a.awaitDeployment("deploy", pr.MergeCommit(), "failure")
+		if slices.Contains(states, "success") {
+			t.Errorf("%s: the deployment was a success at some time: %v", c.title, states)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(rel.Status.Failure.Message, want) {
+				t.Errorf("%s: the failure does not say %s: %s", c.title, want, rel.Status.Failure.Message)
+			}
+			a.awaitComment(pr.Number, want)
+		}
+	}
+	if builds := running.CloudBuild.Builds("buildfile-prod", "global"); len(builds) > 0 {
+		t.Errorf("%d builds were started", len(builds))
+	}
+	if got := a.ingress().Spec.Rules; len(got) != 1 {
+		t.Errorf("the Ingress was touched, it has %d rules", len(got))
+	}
+}
+
+// awaitEvent waits until the application's owner finds the condition as an event.
+func (a *application) awaitEvent(blueGreen, reason, message string) {
+	a.t.Helper()
+	a.await("event "+reason, func(ctx context.Context) (bool, string) {
+		var list eventsv1.EventList
+		if err := running.kube.List(ctx, &list, client.InNamespace(a.namespace)); err != nil {
+			return false, err.Error()
+		}
+		var seen []string
+		for _, e := range list.Items {
+			if e.Regarding.Name == blueGreen && e.Reason == reason && e.Note == message && e.Type == corev1.EventTypeWarning {
+				return true, ""
+			}
+			seen = append(seen, e.Regarding.Name+" "+e.Reason+": "+e.Note)
+		}
+		return false, strings.Join(seen, "\n")
+	})
+}
+
+func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing.T) {
+	t.Parallel()
+	a := adoptExample(t, "obstacles", nil)
+	check := func(blueGreen, reason string, want ...string) {
+		t.Helper()
+		message := a.awaitReasonOf(blueGreen, reason)
+		for _, part := range want {
+			if !strings.Contains(message, part) {
+				t.Errorf("%s of %s does not say %q: %s", reason, blueGreen, part, message)
+			}
+		}
+		a.awaitEvent(blueGreen, reason, message)
+	}
+	a.handOver("ghost", "acme-prod", nil)
+	check("ghost", v1alpha1.ReasonIngressMissing, "ingress ghost-ingress does not exist in namespace obstacles", "spec.ingress.name")
+	a.handOver("stranger", "acme-prod", map[string]any{"ingress": map[string]any{"name": name + "-ingress"}})
+	check("stranger", v1alpha1.ReasonNotRouted, "stranger-blue-svc", "spec.blue.service")
+
+	mixed := `[{"op":"add","path":"/spec/rules/0/http/paths/-","value":{"path":"/new","pathType":"Prefix","backend":{"service":{"name":"my-python-app-green-svc","port":{"number":80}}}}}]`
+	if err := running.kube.Patch(t.Context(), a.ingress(), client.RawPatch(types.JSONPatchType, []byte(mixed))); err != nil {
+		t.Fatal(err)
+	}
+	check(name, v1alpha1.ReasonMixedRoutes, "my-python-app-blue-svc", "my-python-app-green-svc", "kubectl edit ingress my-python-app-ingress -n obstacles")
+
+	a.handOver("twin", "acme-prod", map[string]any{
+		"blue": map[string]any{"service": blueService}, "green": map[string]any{"service": "twin-green"},
+		"ingress": map[string]any{"name": name + "-ingress"},
+	})
+	check("twin", v1alpha1.ReasonServiceShared, "service "+blueService+" is used by bluegreen "+name)
+	check(name, v1alpha1.ReasonServiceShared, "service "+blueService+" is used by bluegreen twin")
+}

@@ -1,0 +1,114 @@
+// Package scenario takes the real binary through what its users and its
+// operators do, in one world that all tests share: real control plane, real
+// processes, GitHub, Cloud Build and Cloud Storage over their own protocols.
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/turnout"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+const (
+	project   = "../.."
+	example   = project + "/examples/python-app"
+	reference = "../testdata/reference-app"
+	// bucket is the default one of the reference application's project.
+	bucket = "your-gcp-project-id_cloudbuild"
+)
+
+// running is what all tests of this package share.
+var running struct { //nolint:gochecknoglobals // TestMain has no other way to hand it over
+	*world.World
+	turnout        *turnout.Turnout
+	kube           client.WithWatch
+	writer, reader *githubtest.User
+}
+
+func TestMain(m *testing.M) {
+	status, err := enter(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(status)
+}
+
+func enter(m *testing.M) (int, error) {
+	if _, err := os.Stat(turnout.Binary(project)); err != nil {
+		return 1, fmt.Errorf("the scenario runs the project's own binary; make bin/turnout builds it: %w", err)
+	}
+	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
+		world.ListenWeb: "127.0.0.1:0", world.ListenGitHub: "127.0.0.1:0",
+	}})
+	if err != nil {
+		return 1, err
+	}
+	dir, err := os.MkdirTemp("", "turnout-scenario-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	return inWorld(m, inside, dir)
+}
+
+func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err error) {
+	ctx := context.Background()
+	running.World, err = world.Start(ctx, world.Options{
+		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
+		Progress: func(line string) { fmt.Println(line) },
+	})
+	if err != nil {
+		return 1, err
+	}
+	defer running.Stop()
+	running.turnout, err = turnout.Start(ctx, turnout.Options{Project: project, World: running.World, Dir: dir, LogLevel: "debug"})
+	if err != nil {
+		return 1, err
+	}
+	if running.kube, err = turnout.Admin(running.World); err != nil {
+		return 1, err
+	}
+	running.writer, running.reader = running.GitHub.AddUser("alice"), running.GitHub.AddUser("rita")
+	running.GitHub.AddOrganization("acme")
+	status := m.Run()
+	if violations := running.GitHub.Violations(); len(violations) > 0 {
+		return 1, fmt.Errorf("requests to GitHub do not fit its own description: %v", violations)
+	}
+	if unknown := running.CloudBuild.Unknown(); len(unknown) > 0 {
+		return 1, fmt.Errorf("methods of Cloud Build were called that the stand-in does not know: %v", unknown)
+	}
+	return keepLog(status, dir, running.turnout.Stop())
+}
+
+// keepLog leaves the log of turnout where a person finds it, if a test failed.
+func keepLog(status int, dir string, stopped error) (int, error) {
+	if status == 0 || os.Getenv("TURNOUT_SCENARIO_LOG") == "" {
+		return status, stopped
+	}
+	log, err := os.ReadFile(filepath.Join(dir, "turnout.log"))
+	return status, errors.Join(stopped, err, os.WriteFile(os.Getenv("TURNOUT_SCENARIO_LOG"), log, 0o600))
+}
+
+// seeds are the versions that are there before anything is merged.
+func seeds() []world.Seed {
+	var all []world.Seed
+	for _, version := range []string{"v1.0.0", "v1.1.0"} {
+		for image, source := range map[string]string{
+			"gcr.io/acme-prod/my-python-app": example, "gcr.io/your-gcp-project-id/my-python-app": reference,
+		} {
+			all = append(all, world.Seed{Ref: image + ":" + version, Context: source, Files: map[string]string{"VERSION": version}})
+		}
+	}
+	return all
+}
