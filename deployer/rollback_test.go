@@ -79,6 +79,7 @@ func TestRollbackAfterTheHoldSizesFirst(t *testing.T) {
 	image := w.image(v1alpha1.Blue)
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
+	w.awaitSize(v1alpha1.Green, 0) // held no longer, either
 	w.expectSizes(1, 0)
 	if got := w.image(v1alpha1.Blue); got != image {
 		t.Errorf("blue was staged again: %s", got)
