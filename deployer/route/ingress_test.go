@@ -141,7 +141,7 @@ func TestAttachPatch(t *testing.T) {
 		{"no annotations", "metadata: {name: i, uid: '7'}\nspec: {" + live + ", rules: [{host: x}]}", rule + "\n" + `{"op":"add","path":"/metadata/annotations","value":{}}` + "\n" + note},
 		{
 			"no rules", "metadata: {name: i, uid: '7', annotations: {x: z}}\nspec: {" + live + "}",
-			strings.Replace(strings.Replace(rule, "rules/-", "rules", 1), `"value":{"host"`, `"value":[{"host"`, 1)[:len(rule)-1] + "]}\n" + note,
+			strings.Replace(strings.Replace(rule, "rules/-", "rules", 1), `"value":{"host"`, `"value":[{"host"`, 1)[:len(rule)-2] + "]}\n" + note,
 		},
 	}
 	for _, tt := range tests {
