@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ func simulateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Send a signed webhook, as GitHub would",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Long: "Send a signed webhook, as GitHub would, to any URL. It serves for trying out and\n" +
 			"for debugging; the receiver must know the same secret.",
 	}
@@ -47,6 +50,9 @@ func simulateCommand() *cobra.Command {
 	return cmd
 }
 
+// fullHash is a commit as a push names it.
+var fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
+
 func (s *simulated) push() *cobra.Command {
 	var branch, before, commit string
 	cmd := &cobra.Command{
@@ -54,7 +60,7 @@ func (s *simulated) push() *cobra.Command {
 		Short: "A push of a commit to a branch",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if len(commit) != 40 {
+			if !fullHash.MatchString(commit) {
 				return fmt.Errorf("--commit %q: give the full hash, 40 hexadecimal digits", commit)
 			}
 			return s.send(cmd.Context(), cmd.OutOrStdout(), "push", map[string]any{
@@ -139,6 +145,9 @@ func (s *simulated) sender() map[string]any {
 func (s *simulated) install() map[string]any { return map[string]any{"id": s.installation} }
 
 func (s *simulated) send(ctx context.Context, out io.Writer, event string, payload map[string]any) error {
+	if owner, name, ok := strings.Cut(s.repository, "/"); !ok || owner == "" || name == "" {
+		return fmt.Errorf("--repository %q: give it as owner/name", s.repository)
+	}
 	data, err := json.Marshal(payload)
 	if err != nil {
 		return fmt.Errorf("encoding the payload: %w", err)
@@ -188,7 +197,7 @@ func readSecrets(file string) ([]string, error) {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("--webhook-secret-file: %w", err)
+		return nil, fmt.Errorf("--webhook-secret-file (%s): %w", variable("webhook-secret-file"), err)
 	}
 	var secrets []string
 	for line := range strings.Lines(string(data)) {
@@ -197,7 +206,7 @@ func readSecrets(file string) ([]string, error) {
 		}
 	}
 	if len(secrets) == 0 {
-		return nil, fmt.Errorf("--webhook-secret-file %s holds no secret: write one a line", file)
+		return nil, fmt.Errorf("--webhook-secret-file (%s): %s holds no secret: write one a line", variable("webhook-secret-file"), file)
 	}
 	return secrets, nil
 }
