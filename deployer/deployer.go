@@ -234,7 +234,6 @@ func (w *work) recordSwitch(rel *v1alpha1.Release) {
 			s.Previous = nil
 			w.rolledBack(rel)
 		}
-		w.switched(s.LastSwitch.Kind)
 	}
 	if m.RestoredAt != nil && s.LastSwitch.Kind != v1alpha1.KindRestore {
 		last := *s.LastSwitch
@@ -243,14 +242,17 @@ func (w *work) recordSwitch(rel *v1alpha1.Release) {
 			From: last.To, To: last.From,
 		}
 		s.Previous = last.Before
-		w.switched(v1alpha1.KindRestore)
 	}
 }
 
-func (w *work) switched(kind string) {
-	if w.d.Observer != nil {
-		w.d.Observer.Switched(client.ObjectKeyFromObject(w.bg), kind)
+// countSwitch tells the observer of a switch that a write made durable: one that
+// a lost race takes back, and the next look records again, is not counted twice.
+func (w *work) countSwitch(before, now *v1alpha1.SwitchRecord) {
+	same := before != nil && now != nil && before.UID == now.UID && before.Kind == now.Kind
+	if now == nil || same || w.d.Observer == nil {
+		return
 	}
+	w.d.Observer.Switched(client.ObjectKeyFromObject(w.bg), now.Kind)
 }
 
 // rolledBack remembers a commit that users were moved away from.
@@ -273,6 +275,7 @@ func (w *work) saveApplication(ctx context.Context) error {
 	if err := w.d.Record.UpdateApplication(ctx, w.bg); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
+	w.countSwitch(w.before.Status.LastSwitch, w.bg.Status.LastSwitch)
 	w.before = w.bg.DeepCopy()
 	return nil
 }

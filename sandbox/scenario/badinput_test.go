@@ -99,7 +99,7 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 	if bytes.Contains(log, []byte(marker)) {
 		t.Error("the log has something of a body")
 	}
-	for _, want := range []string{`"webhook refused","delivery":"bad-input","status":401`, `"webhook does not concern us","delivery":"bad-input","event":"sponsorship"`} {
+	for _, want := range []string{`"webhook refused","delivery":"bad-input","status":401`, `"webhook does not concern us","delivery":"bad-input","event":"sponsorship.created"`} {
 		if !bytes.Contains(log, []byte(want)) {
 			t.Errorf("the log does not say %s", want)
 		}

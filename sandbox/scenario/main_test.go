@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/netns"
@@ -64,6 +66,7 @@ func enter(m *testing.M) (int, error) {
 
 func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err error) {
 	ctx := context.Background()
+	log.SetLogger(logr.Discard()) // the API server's warnings are not this package's subject
 	running.World, err = world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
 		Progress: func(line string) { fmt.Println(line) },
@@ -96,8 +99,8 @@ func keepLog(status int, dir string, stopped error) (int, error) {
 	if status == 0 || os.Getenv("TURNOUT_SCENARIO_LOG") == "" {
 		return status, stopped
 	}
-	log, err := os.ReadFile(filepath.Join(dir, "turnout.log"))
-	return status, errors.Join(stopped, err, os.WriteFile(os.Getenv("TURNOUT_SCENARIO_LOG"), log, 0o600))
+	text, err := os.ReadFile(filepath.Join(dir, "turnout.log"))
+	return status, errors.Join(stopped, err, os.WriteFile(os.Getenv("TURNOUT_SCENARIO_LOG"), text, 0o600))
 }
 
 // seeds are the versions that are there before anything is merged.

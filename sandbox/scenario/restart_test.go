@@ -1,0 +1,147 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// slowStart makes the example take this long, in seconds, before it answers.
+const slowStart = `
+import time
+time.sleep(%d)
+`
+
+// TestReleasesSurviveThatTurnoutIsKilled kills turnout once, with one application
+// in the middle of staging and another at the instant its traffic moves, merges
+// to a third while it is away, and starts it again. It is not parallel: the other
+// tests would miss turnout.
+func TestReleasesSurviveThatTurnoutIsKilled(t *testing.T) {
+	manual := map[string]any{"promotion": map[string]any{"mode": "Manual"}, "soak": "1s", "drain": "1s"}
+	quick := map[string]any{"soak": "1s", "drain": "1s"}
+	staging := adoptExample(t, "killed-staging", quick)
+	switching := adoptExample(t, "killed-switching", manual)
+	away := adoptExample(t, "killed-away", quick)
+
+	switchingPR := switching.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
+	switching.follow(switchingPR, "the wait for /promote", in(v1alpha1.ReleaseWaiting))
+	source := sources(t, example)["app.py"].Content
+	stagingPR := staging.merge("Version two", map[string]string{
+		"VERSION": "v2.0.0\n", "app.py": strings.Replace(source, "import json\n", fmt.Sprintf("import json\n"+slowStart, 8), 1),
+	})
+	staging.follow(stagingPR, "staging", func(rel *v1alpha1.Release) bool {
+		return rel.Status.Step == v1alpha1.StepStage && rel.Status.Milestones.Built != nil
+	})
+	moved := switching.awaitMove(func() { switching.comment(switchingPR.Number, running.writer, "/promote") })
+	if err := running.turnout.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if rel := staging.follow(stagingPR, "the release", func(*v1alpha1.Release) bool { return true }); rel.Status.Milestones.Staged != nil {
+		t.Fatalf("%s was staged before turnout was killed: the test is too slow to prove anything", rel.Name)
+	}
+	if rel := switching.follow(switchingPR, "the release", func(*v1alpha1.Release) bool { return true }); rel.Status.Phase.Finished() {
+		t.Fatalf("%s was over before turnout was killed: the test is too slow to prove anything", rel.Name)
+	} else {
+		t.Logf("killed with intent %v, outcome %v", rel.Status.Milestones.SwitchIntendedAt, rel.Status.Milestones.SwitchedAt)
+	}
+	awayPR := away.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
+	away.awaitLostDelivery(awayPR.MergeCommit())
+	if err := running.turnout.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	for a, pr := range map[*application]*githubtest.PullRequest{staging: stagingPR, switching: switchingPR, away: awayPR} {
+		rel := a.follow(pr, "success", in(v1alpha1.ReleaseSucceeded))
+		a.awaitAnswer(a.host(), "v2.0.0")
+		checkOnce(t, a, pr, rel)
+	}
+	if got := switching.ingress().Generation; got != moved {
+		t.Errorf("the Ingress was written again after the traffic had moved: generation %d, was %d", got, moved)
+	}
+}
+
+// awaitMove does what moves the traffic and returns, as soon as it moved, the
+// generation that the Ingress has since.
+func (a *application) awaitMove(act func()) int64 {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	w, err := running.kube.Watch(ctx, &networkingv1.IngressList{}, client.InNamespace(a.namespace))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer w.Stop()
+	act()
+	for e := range w.ResultChan() {
+		in, ok := e.Object.(*networkingv1.Ingress)
+		if ok && e.Type != watch.Deleted && in.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name == greenService {
+			return in.Generation
+		}
+	}
+	a.t.Fatalf("the traffic of %s did not move within %s", a.namespace, patience)
+	return 0
+}
+
+// awaitLostDelivery waits until GitHub gave up delivering the push of a commit.
+func (a *application) awaitLostDelivery(commit string) {
+	a.t.Helper()
+	_, err := running.turnout.App.WaitForDelivery(a.t.Context(), func(d githubtest.Delivery) bool {
+		return d.Event == "push" && d.StatusCode == 0 && strings.Contains(string(d.Payload), `"after":"`+commit)
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// withoutPending leaves out the waits for a person, and what repeats a state with
+// more said about it.
+func withoutPending(states []string) []string {
+	return slices.Compact(slices.DeleteFunc(slices.Clone(states), func(s string) bool { return s == "pending" }))
+}
+
+// checkOnce checks that everything a release does was done once, and that GitHub
+// tells how it ended.
+func checkOnce(t *testing.T, a *application, pr *githubtest.PullRequest, rel *v1alpha1.Release) {
+	t.Helper()
+	if got := a.releases(); len(got) != 1 {
+		t.Errorf("%s: %d releases, want 1", a.namespace, len(got))
+	}
+	builds := 0
+	for _, build := range running.CloudBuild.Builds("acme-prod", "global") {
+		if slices.Contains(build.GetTags(), rel.Status.Build.Tag) {
+			builds++
+		}
+	}
+	if builds != 1 {
+		t.Errorf("%s: %d builds, want 1", a.namespace, builds)
+	}
+	// As it was created, the standby rule, the switch.
+	if got := a.ingress().Generation; got != 3 {
+		t.Errorf("%s: the Ingress's spec was written %d times, want 2: attach and switch", a.namespace, got-1)
+	}
+	if got := a.repo.Deployments(); len(got) != 1 {
+		t.Errorf("%s: %d deployments, want 1", a.namespace, len(got))
+	}
+	states := a.awaitDeployment("deploy", pr.MergeCommit(), "success")
+	if want := []string{"queued", "in_progress", "success"}; !slices.Equal(withoutPending(states), want) {
+		t.Errorf("%s: the deployment's states are not the truth: %v", a.namespace, states)
+	}
+	edited := 0
+	for _, c := range a.awaitComment(pr.Number, "is live on green") {
+		if strings.Contains(c.Body, rel.Status.Version) {
+			edited++
+		}
+	}
+	if edited != 1 {
+		t.Errorf("%s: %d comments tell of the release, want 1", a.namespace, edited)
+	}
+}
