@@ -8,6 +8,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -26,6 +27,11 @@ import (
 // wait for pods to answer the gate, and must not hold up other applications.
 const concurrent = 16
 
+// longestLook bounds one look at an application. It is far more than any look
+// takes; it is there so that an answer that never comes holds up one look, not
+// the application.
+const longestLook = 2 * time.Minute
+
 // Setup registers the deployer with a manager. Reaction is by watch: everything
 // that a decision rests on wakes the application it belongs to.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
@@ -39,9 +45,11 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		Watches(&corev1.Service{}, d.wakes(ofService)).
 		Watches(&discoveryv1.EndpointSlice{}, d.wakes(ofEndpoints)).
 		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress)).
+		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, d.wakes(ofAutoscaler)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace)).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
+			ReconciliationTimeout:   longestLook,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
 		}).
 		Complete(d)
@@ -111,6 +119,11 @@ func ofPod(bg *v1alpha1.BlueGreen, o client.Object) bool {
 	}
 	name, _ := strings.CutSuffix(owner.Name, "-"+o.GetLabels()[appsv1.DefaultDeploymentUniqueLabelKey])
 	return slices.Contains(deployments(bg), name)
+}
+
+func ofAutoscaler(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	hpa, ok := o.(*autoscalingv2.HorizontalPodAutoscaler)
+	return ok && hpa.Spec.ScaleTargetRef.Kind == "Deployment" && slices.Contains(deployments(bg), hpa.Spec.ScaleTargetRef.Name)
 }
 
 func ofService(bg *v1alpha1.BlueGreen, o client.Object) bool {

@@ -25,6 +25,7 @@ func benchCommand() *cobra.Command {
 			})
 		},
 	}
+	flags.bindPlace(command)
 	command.Flags().StringVar(&out, "out", "bench/latency.json", "file for the result")
 	command.Flags().IntVar(&n, "n", 20, "how many releases, and how many rollbacks")
 	return command

@@ -13,8 +13,7 @@ func demoCommand() *cobra.Command {
 		Use: "demo", Short: "Run Turnout's main job from adoption to rollback, and check it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c, flags) },
 	}
-	command.Flags().StringVar(&flags.dir, "dir", "", "directory for everything (default: a temporary one, removed at the end)")
-	command.Flags().StringVar(&flags.project, "project", "", "Turnout's own folder (default: the one whose bin/ has the control plane)")
+	flags.bindPlace(command)
 	return command
 }
 

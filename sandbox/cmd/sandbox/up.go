@@ -26,11 +26,16 @@ func upCommand() *cobra.Command {
 		Use: "up", Short: "Start the world, print its addresses, stay until Ctrl-C", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return up(c, flags) },
 	}
-	command.Flags().StringVar(&flags.dir, "dir", "", "directory for everything (default: a temporary one, removed at the end)")
-	command.Flags().StringVar(&flags.project, "project", "", "Turnout's own folder, for its CRDs and example (default: the one whose bin/ has the control plane)")
+	flags.bindPlace(command)
 	command.Flags().StringVar(&flags.web, "web", "127.0.0.1:8080", "address of the load balancer")
 	command.Flags().StringVar(&flags.github, "github", "127.0.0.1:8081", "address of the GitHub stand-in")
 	return command
+}
+
+// bindPlace binds the flags that every command has.
+func (f *upFlags) bindPlace(command *cobra.Command) {
+	command.Flags().StringVar(&f.dir, "dir", "", "directory for everything (default: a temporary one, removed at the end)")
+	command.Flags().StringVar(&f.project, "project", "", "Turnout's own folder, for its CRDs and example (default: the one whose bin/ has the control plane)")
 }
 
 func up(c *cobra.Command, flags upFlags) error {
