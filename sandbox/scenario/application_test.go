@@ -280,14 +280,14 @@ func in(phase v1alpha1.ReleasePhase) func(*v1alpha1.Release) bool {
 
 func isRollback(rel *v1alpha1.Release) bool { return rel.Spec.Rollback != nil }
 
-// awaitDeployment waits until the deployment of a commit has a state, and returns
+// awaitDeployment waits until the deployment of a merged commit has a state, and returns
 // every state it had, oldest first.
-func (a *application) awaitDeployment(task, commit, state string) (states []string) {
+func (a *application) awaitDeployment(commit, state string) (states []string) {
 	a.t.Helper()
-	a.await(fmt.Sprintf("the %s of %s to be %s", task, commit, state), func(context.Context) (bool, string) {
+	a.await(fmt.Sprintf("the deployment of %s to be %s", commit, state), func(context.Context) (bool, string) {
 		states = nil
 		for _, d := range a.repo.Deployments() {
-			if d.SHA != commit || d.Task != task {
+			if d.SHA != commit || d.Task != "deploy" {
 				continue
 			}
 			for _, s := range a.repo.DeploymentStatuses(d.ID) {
@@ -334,7 +334,7 @@ func get(ctx context.Context, host, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	return fmt.Sprintf("%d %s %s", resp.StatusCode, resp.Header.Get("X-App-Version"), body), err
 }

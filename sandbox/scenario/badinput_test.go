@@ -48,7 +48,7 @@ func (q request) send(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestBadBuildFileFailsTheDeploymentBeforeAnythingIsStarted(t *testing.T) {
 	} {
 		pr := a.merge(c.title, map[string]string{"cloudbuild.yaml": c.file})
 		rel := a.follow(pr, "the failure", in(v1alpha1.ReleaseFailed))
-		states := a.awaitDeployment("deploy", pr.MergeCommit(), "failure")
+		states := a.awaitDeployment(pr.MergeCommit(), "failure")
 		if slices.Contains(states, "success") {
 			t.Errorf("%s: the deployment was a success at some time: %v", c.title, states)
 		}

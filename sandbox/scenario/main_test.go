@@ -60,7 +60,7 @@ func enter(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	return inWorld(m, inside, dir)
 }
 

@@ -112,7 +112,7 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	if diff := cmp.Diff(before.Labels, after.Labels); diff != "" {
 		t.Errorf("the Ingress's labels (-before +after):\n%s", diff)
 	}
-	states := a.awaitDeployment("deploy", pr.MergeCommit(), "in_progress")
+	states := a.awaitDeployment(pr.MergeCommit(), "in_progress")
 	if slices.Contains(states, "success") {
 		t.Errorf("the deployment was a success before the soak of 5 minutes ended: %v", states)
 	}
@@ -127,7 +127,7 @@ func TestReferenceApplicationUnchangedGoesThroughMergeSwitchAndRollback(t *testi
 	a.follow(pr, "the deploy to have ended in favour of the rollback", in(v1alpha1.ReleaseSuperseded))
 	back := a.ingress()
 	sameBytes(t, "after the rollback", switched(t, before, greenService, blueService, standby), &back.Spec)
-	a.awaitDeployment("deploy", pr.MergeCommit(), "inactive")
+	a.awaitDeployment(pr.MergeCommit(), "inactive")
 	a.awaitComment(pr.Number, "rolled back")
 	for _, series := range []string{
 		`turnout_switches_total{application="my-python-app",kind="Rollback",namespace="reference"}`,

@@ -131,7 +131,7 @@ func checkOnce(t *testing.T, a *application, pr *githubtest.PullRequest, rel *v1
 	if got := a.repo.Deployments(); len(got) != 1 {
 		t.Errorf("%s: %d deployments, want 1", a.namespace, len(got))
 	}
-	states := a.awaitDeployment("deploy", pr.MergeCommit(), "success")
+	states := a.awaitDeployment(pr.MergeCommit(), "success")
 	if want := []string{"queued", "in_progress", "success"}; !slices.Equal(withoutPending(states), want) {
 		t.Errorf("%s: the deployment's states are not the truth: %v", a.namespace, states)
 	}

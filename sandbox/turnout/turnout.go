@@ -114,7 +114,7 @@ func (t *Turnout) start(o Options) error {
 	if err != nil {
 		return fmt.Errorf("opening turnout's log: %w", err)
 	}
-	defer log.Close() //nolint:errcheck // the process has its own handle
+	defer log.Close()
 	t.cmd = exec.Command(Binary(o.Project), "serve")
 	t.cmd.Stdout, t.cmd.Stderr = log, log
 	t.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -276,6 +276,6 @@ func freeAddress() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("looking for a free port: %w", err)
 	}
-	defer l.Close() //nolint:errcheck // nobody else is in this namespace
+	defer l.Close()
 	return l.Addr().String(), nil
 }
