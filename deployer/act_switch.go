@@ -107,8 +107,7 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
 	before := a.o.Routes
 	err := patch()
-	var ports *route.PortError
-	if errors.As(err, &ports) {
+	if _, ok := errors.AsType[*route.PortError](err); ok {
 		return &fault{class: v1alpha1.FaultRelease, reason: "Ports", message: err.Error()}
 	}
 	lost := errors.Is(err, route.ErrLostRace)
@@ -131,11 +130,11 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 	m := &a.rel.Status.Milestones
 	previous := a.target().Other()
 	now := metav1.NewTime(a.o.Now)
-	switch live := a.o.Routes.Live(); {
-	case live == previous:
+	switch a.o.Routes.Live() {
+	case previous:
 		m.RestoredAt = &now
 		return pause{}, nil
-	case live == "":
+	case "":
 		m.KeptAt = &now
 		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
 		return pause{}, nil

@@ -68,10 +68,10 @@ func (w *world) expectLive(c v1alpha1.Color) {
 	}
 }
 
-// awaitSize waits until a colour's Deployment is asked to have a size.
-func (w *world) awaitSize(c v1alpha1.Color, want int32) {
+// awaitShrunk waits until a colour's Deployment is asked to have no pods.
+func (w *world) awaitShrunk(c v1alpha1.Color) {
 	w.t.Helper()
-	w.until("the size of "+string(c), func() bool { return w.size(c) == want }, func() string { return "" })
+	w.until(string(c)+" to be shrunk", func() bool { return w.size(c) == 0 }, func() string { return "" })
 }
 
 func TestManualPromotionWaitsForApproval(t *testing.T) {
@@ -117,7 +117,7 @@ func TestReleaseThatNobodyApprovesIsDiscarded(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseCancelled)
 	w.expectMessage(rel, "nobody approved", "spec.promotion.timeout")
 	w.expectLive(v1alpha1.Blue)
-	w.awaitSize(v1alpha1.Green, 0)
+	w.awaitShrunk(v1alpha1.Green)
 }
 
 func TestCancelWhileBuildingStopsTheBuild(t *testing.T) {
@@ -144,7 +144,7 @@ func TestCancelWhileWaitingForAPersonDiscards(t *testing.T) {
 	w.cancel(rel)
 	w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
 	w.expectLive(v1alpha1.Blue)
-	w.awaitSize(v1alpha1.Green, 0)
+	w.awaitShrunk(v1alpha1.Green)
 }
 
 func TestCancelOfAQueuedReleaseWithoutAnIngressIsACancel(t *testing.T) {

@@ -38,7 +38,7 @@ var journeys = []journey{
 	}, (*world).expectDeployed},
 	{"rollback", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
-		w.pretendDeployed("a")
+		w.pretendDeployed()
 		return w, w.rollback()
 	}, (*world).expectRolledBack},
 }

@@ -126,8 +126,8 @@ func (a *attempt) version() string {
 	return v1alpha1.ShortCommit(a.rel.Spec.Deploy.Commit)
 }
 
-// refresh looks at the routes again, which the last step may have changed, and
-// at what concerns this release.
+// refresh looks again at what concerns this release and may have changed within
+// this look. Routes are those that the last patch left, see moveRoutes.
 func (a *attempt) refresh(ctx context.Context) error {
 	var err error
 	a.o.Now = time.Now()

@@ -37,7 +37,8 @@ func startKubelet(t testing.TB, _ client.Client, namespace string) *kubelet {
 	kube, err := client.NewWithWatch(plane.Config, client.Options{Scheme: scheme()})
 	check(t, err)
 	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}}
-	ctx, cancel := context.WithCancel(context.Background())
+	// Not the test's context: it ends before the clean-up that deletes pods.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	w, err := kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
 	check(t, err)
 	done := make(chan struct{})

@@ -16,9 +16,9 @@ func holds(d time.Duration) func(*v1alpha1.BlueGreen) {
 	return func(bg *v1alpha1.BlueGreen) { bg.Spec.Hold = duration(d) }
 }
 
-func (w *world) image(c v1alpha1.Color) string {
+func (w *world) blueImage() string {
 	w.t.Helper()
-	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
+	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
 	w.get(d)
 	return d.Spec.Template.Spec.Containers[0].Image
 }
@@ -38,14 +38,14 @@ func TestRollbackGoesBeforeADeployThatHasNotSwitched(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
 	w.source.commit("b", "a")
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	w.run()
 	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
 	back := w.rollback()
 	w.expectMessage(w.awaitPhase(b, v1alpha1.ReleaseSuperseded), "gives way to "+back.Name)
 	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
-	if got := w.image(v1alpha1.Blue); !strings.HasPrefix(got, "gcr.io/acme-prod/my-python-app@sha256:") || got != back.Spec.Rollback.To.Image {
+	if got := w.blueImage(); !strings.HasPrefix(got, "gcr.io/acme-prod/my-python-app@sha256:") || got != back.Spec.Rollback.To.Image {
 		t.Errorf("blue runs %s, to return to was %s", got, back.Spec.Rollback.To.Image)
 	}
 }
@@ -55,7 +55,7 @@ func TestDeployOfARolledBackCommitWaitsOnce(t *testing.T) {
 	w := newWorld(t)
 	w.source.commit("b", "a")
 	w.source.commit("c", "b")
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	w.run()
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
@@ -73,15 +73,15 @@ func TestDeployOfARolledBackCommitWaitsOnce(t *testing.T) {
 func TestRollbackAfterTheHoldSizesFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, holds(0))
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	w.run()
-	w.awaitSize(v1alpha1.Blue, 0)
-	image := w.image(v1alpha1.Blue)
+	w.awaitShrunk(v1alpha1.Blue)
+	image := w.blueImage()
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
-	w.awaitSize(v1alpha1.Green, 0) // held no longer, either
+	w.awaitShrunk(v1alpha1.Green) // held no longer, either
 	w.expectSizes(1, 0)
-	if got := w.image(v1alpha1.Blue); got != image {
+	if got := w.blueImage(); got != image {
 		t.Errorf("blue was staged again: %s", got)
 	}
 }
@@ -90,7 +90,7 @@ func TestRollbackStagesAgainWhatSomethingElseWasStagedOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
 	w.source.commit("b", "a")
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	w.run()
 	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
 	w.cancel(b)
@@ -98,7 +98,7 @@ func TestRollbackStagesAgainWhatSomethingElseWasStagedOver(t *testing.T) {
 	builds := len(w.builds.Builds("acme-prod", "global"))
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
-	if got := w.image(v1alpha1.Blue); got != back.Spec.Rollback.To.Image {
+	if got := w.blueImage(); got != back.Spec.Rollback.To.Image {
 		t.Errorf("blue runs %s, to return to was %s", got, back.Spec.Rollback.To.Image)
 	}
 	if n := len(w.builds.Builds("acme-prod", "global")); n != builds {
@@ -109,7 +109,7 @@ func TestRollbackStagesAgainWhatSomethingElseWasStagedOver(t *testing.T) {
 func TestRollbackTakesTheSizeOfTheLiveColour(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
 	w.get(green)
 	*green.Spec.Replicas = 2
@@ -122,9 +122,9 @@ func TestRollbackTakesTheSizeOfTheLiveColour(t *testing.T) {
 func TestOldColourKeepsItsSizeUntilDrainAndHoldAreOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, holds(0), func(bg *v1alpha1.BlueGreen) { bg.Spec.Drain = duration(2 * time.Second) })
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	w.run()
-	w.awaitSize(v1alpha1.Blue, 0)
+	w.awaitShrunk(v1alpha1.Blue)
 	// The switch is recorded by the second.
 	if passed := time.Since(w.application().Status.LastSwitch.At.Time); passed < 2*time.Second {
 		t.Errorf("it was shrunk %s after the switch", passed)
@@ -134,7 +134,7 @@ func TestOldColourKeepsItsSizeUntilDrainAndHoldAreOver(t *testing.T) {
 func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, holds(0))
-	w.pretendDeployed("a")
+	w.pretendDeployed()
 	other := w.ingress()
 	other.Name = "another"
 	w.create(other)
@@ -146,7 +146,7 @@ func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
 	}
 	check(t, w.kube.Delete(t.Context(), other))
 	w.poke()
-	w.awaitSize(v1alpha1.Blue, 0)
+	w.awaitShrunk(v1alpha1.Blue)
 }
 
 // poke has the application looked at again.

@@ -15,18 +15,19 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func at(d time.Duration) *metav1.Time { return &metav1.Time{Time: epoch.Add(d)} }
+// then is when whatever a test says happened.
+func then() *metav1.Time { return &metav1.Time{Time: epoch} }
 
 // ready is a deploy to green right before its switch, and what is observed then.
 func ready() (*v1alpha1.Release, observed) {
 	r := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{}}}
 	r.Status.Milestones = v1alpha1.Milestones{
-		Target: v1alpha1.Green, Previous: &v1alpha1.Version{Color: v1alpha1.Blue}, ClaimedAt: at(0),
+		Target: v1alpha1.Green, Previous: &v1alpha1.Version{Color: v1alpha1.Blue}, ClaimedAt: then(),
 		Built:      &v1alpha1.BuiltMilestone{Image: "app@sha256:2"},
-		AttachedAt: at(0),
+		AttachedAt: then(),
 		Staged:     &v1alpha1.StagedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Replicas: 2},
-		WarmedAt:   at(0),
-		Verified:   &v1alpha1.VerifiedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Pods: []string{"g1", "g2"}, At: *at(0)},
+		WarmedAt:   then(),
+		Verified:   &v1alpha1.VerifiedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Pods: []string{"g1", "g2"}, At: *then()},
 		Approved:   &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy},
 	}
 	o := observed{
@@ -49,7 +50,7 @@ func TestNext(t *testing.T) {
 		return func(r *v1alpha1.Release, _ *observed) { r.Status.Failure = &v1alpha1.Failure{Class: class} }
 	}
 	moved := func(r *v1alpha1.Release, _ *observed) {
-		r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = at(0), at(0)
+		r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = then(), then()
 	}
 	type change = func(*v1alpha1.Release, *observed)
 	tests := []struct {
@@ -77,23 +78,23 @@ func TestNext(t *testing.T) {
 			r.Status.Milestones.Verified.Image = "app@sha256:1"
 		}}, v1alpha1.StepVerify},
 		{"traffic has moved: nothing goes back", []change{func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut, o.Routes = at(0), false, routesTo(v1alpha1.Green)
+			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut, o.Routes = then(), false, routesTo(v1alpha1.Green)
 		}}, v1alpha1.StepSwitch},
 		{"an intent without its patch is looked at again", []change{func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut = at(0), false
+			r.Status.Milestones.SwitchIntendedAt, o.Target.RolledOut = then(), false
 		}}, v1alpha1.StepStage},
 		{"an old intent needs a fresh gate", []change{func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Now = at(0), epoch.Add(time.Hour)
+			r.Status.Milestones.SwitchIntendedAt, o.Now = then(), epoch.Add(time.Hour)
 		}}, v1alpha1.StepVerify},
 		{"switched", []change{moved}, v1alpha1.StepConfirm},
-		{"confirmed", []change{moved, func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.ConfirmedAt = at(0) }}, v1alpha1.StepSoak},
+		{"confirmed", []change{moved, func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.ConfirmedAt = then() }}, v1alpha1.StepSoak},
 		{"soaked", []change{moved, func(r *v1alpha1.Release, _ *observed) {
-			r.Status.Milestones.ConfirmedAt, r.Status.Milestones.SoakedAt = at(0), at(0)
+			r.Status.Milestones.ConfirmedAt, r.Status.Milestones.SoakedAt = then(), then()
 		}}, ""},
 		{"failed before the switch", []change{fail(v1alpha1.FaultRelease)}, v1alpha1.StepDiscard},
 		{"failed after the switch", []change{moved, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
-		{"failed with the switch intended", []change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.SwitchIntendedAt = at(0) }, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
-		{"restored: upkeep shrinks, after the drain", []change{moved, fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.RestoredAt = at(0) }}, ""},
+		{"failed with the switch intended", []change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.SwitchIntendedAt = then() }, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
+		{"restored: upkeep shrinks, after the drain", []change{moved, fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.RestoredAt = then() }}, ""},
 		{"cancelled before the switch", []change{fail(v1alpha1.FaultCancelled)}, v1alpha1.StepDiscard},
 		{"the world's trouble before the switch", []change{fail(v1alpha1.FaultWorld)}, v1alpha1.StepDiscard},
 		{"the world's trouble after the switch", []change{moved, fail(v1alpha1.FaultWorld)}, ""},
@@ -138,12 +139,12 @@ func TestNextOfRollback(t *testing.T) {
 	expect(v1alpha1.StepSize)
 	m.Staged = staged
 	expect(v1alpha1.StepWarm)
-	m.WarmedAt = at(0)
+	m.WarmedAt = then()
 	expect(v1alpha1.StepSwitch)
 	o.Size = 5
 	expect(v1alpha1.StepSize) // live grew meanwhile
 	o.Size = 2
-	m.SwitchIntendedAt, m.SwitchedAt = at(0), at(0)
+	m.SwitchIntendedAt, m.SwitchedAt = then(), then()
 	expect(v1alpha1.StepConfirm)
 	r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease}
 	expect("") // never undone
@@ -159,21 +160,21 @@ func TestInterference(t *testing.T) {
 		{"the ingress is gone", func(_ *v1alpha1.Release, o *observed) { o.Routes.Exists = false }, true},
 		{"someone switched first", func(_ *v1alpha1.Release, o *observed) { o.Routes = routesTo(v1alpha1.Green) }, true},
 		{"our own switch, not yet recorded", func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Routes = at(0), routesTo(v1alpha1.Green)
+			r.Status.Milestones.SwitchIntendedAt, o.Routes = then(), routesTo(v1alpha1.Green)
 		}, false},
 		{"our own switch, recorded", func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt, o.Routes = at(0), at(0), routesTo(v1alpha1.Green)
+			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt, o.Routes = then(), then(), routesTo(v1alpha1.Green)
 		}, false},
 		{"someone switched back", func(r *v1alpha1.Release, _ *observed) {
-			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = at(0), at(0)
+			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = then(), then()
 		}, true},
 		{"someone deployed to the target", func(_ *v1alpha1.Release, o *observed) { o.Target.Image = "app:mine" }, true},
 		{"someone changed the target's template", func(_ *v1alpha1.Release, o *observed) { o.Target.TemplateHash = "h9" }, true},
 		{"someone changed the target after the switch", func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash, o.Routes = at(0), "h9", routesTo(v1alpha1.Green)
+			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash, o.Routes = then(), "h9", routesTo(v1alpha1.Green)
 		}, false},
 		{"someone changed the target between the intent and the patch", func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash = at(0), "h9"
+			r.Status.Milestones.SwitchIntendedAt, o.Target.TemplateHash = then(), "h9"
 		}, true},
 	}
 	for _, tt := range tests {

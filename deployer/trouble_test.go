@@ -165,7 +165,7 @@ func TestFailingPublicAddressBringsTrafficBack(t *testing.T) {
 	if st.LastSwitch == nil || st.LastSwitch.Kind != v1alpha1.KindRestore || st.LastSwitch.From.Color != v1alpha1.Green || st.Previous != nil {
 		t.Errorf("the last switch is %+v, previous %+v", st.LastSwitch, st.Previous)
 	}
-	w.awaitSize(v1alpha1.Green, 0) // held for nobody
+	w.awaitShrunk(v1alpha1.Green) // held for nobody
 }
 
 func TestTrafficStaysIfThePreviousColourCannotTakeIt(t *testing.T) {

@@ -250,10 +250,11 @@ func (w *world) ingress() *networkingv1.Ingress {
 	return i
 }
 
-// pretendDeployed brings the world to where a deploy of a commit to green left
-// it, without having made that deploy.
-func (w *world) pretendDeployed(commit string) {
+// pretendDeployed brings the world to where a deploy of the commit a to green
+// left it, without having made that deploy.
+func (w *world) pretendDeployed() {
 	w.t.Helper()
+	const commit = "a"
 	bg := w.application()
 	old := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
 	check(w.t, w.kube.Delete(w.t.Context(), old))
@@ -307,7 +308,7 @@ func (w *world) rollback() *v1alpha1.Release {
 	w.t.Helper()
 	bg := w.application()
 	last := bg.Status.LastSwitch
-	rel := &v1alpha1.Release{ObjectMeta: w.meta(v1alpha1.RollbackName(bg.Name, last.UID)), Spec: v1alpha1.ReleaseSpec{
+	rel := &v1alpha1.Release{ObjectMeta: w.meta(v1alpha1.RollbackName(bg.Name, last.UID, 1)), Spec: v1alpha1.ReleaseSpec{
 		Kind: v1alpha1.Rollback, Application: bg.Name,
 		Rollback: &v1alpha1.RollbackSpec{From: last.To, To: *bg.Status.Previous, Switch: last.UID},
 		Cause:    v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "octocat"},

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -129,6 +130,7 @@ func (c *serveConfig) manager(cfg *rest.Config, log *slog.Logger) (ctrl.Manager,
 		GracefulShutdownTimeout: &grace,
 	}
 	ctrl.SetLogger(options.Logger)
+	klog.SetLogger(options.Logger) // client-go's
 	if len(c.namespaces) > 0 {
 		options.Cache.DefaultNamespaces = map[string]cache.Config{}
 		for _, namespace := range c.namespaces {

@@ -69,8 +69,8 @@ func newApplication(t *testing.T) (*record.Record, *v1alpha1.BlueGreen) {
 	return &record.Record{Client: kube, Reader: kube, Namespaces: []string{ns.Name}}, bg
 }
 
-func deploy(bg *v1alpha1.BlueGreen, commit string) *v1alpha1.Release {
-	sha := strings.Repeat(commit, 40)
+func deploy(bg *v1alpha1.BlueGreen) *v1alpha1.Release {
+	sha := strings.Repeat("a", 40)
 	return &v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: v1alpha1.DeployName(bg.Name, sha, 1)},
 		Spec: v1alpha1.ReleaseSpec{
@@ -149,7 +149,7 @@ func TestSchemaOfAnApplication(t *testing.T) {
 func TestApprovalAndCancelAreSetOnce(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
-	rel := submit(t, r, deploy(bg, "a"))
+	rel := submit(t, r, deploy(bg))
 	key := client.ObjectKeyFromObject(rel)
 	approval := v1alpha1.Approval{By: "octocat", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	check(t, r.Approve(t.Context(), key, approval))
@@ -185,19 +185,19 @@ func TestApprovalAndCancelAreSetOnce(t *testing.T) {
 func TestSubmitJoinsWhatAsksForTheSame(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
-	first, created, err := r.Submit(t.Context(), deploy(bg, "a"))
+	first, created, err := r.Submit(t.Context(), deploy(bg))
 	check(t, err)
 	if !created || first.Labels[v1alpha1.ApplicationLabel] != "app" || !metav1.IsControlledBy(first, bg) {
 		t.Errorf("created %v, %v, %v", created, first.Labels, first.OwnerReferences)
 	}
-	again := deploy(bg, "a")
+	again := deploy(bg)
 	again.Spec.Cause.Actor = "somebody else"
 	second, created, err := r.Submit(t.Context(), again)
 	check(t, err)
 	if created || second.UID != first.UID {
 		t.Errorf("a second cause made %s, created %v", second.UID, created)
 	}
-	twin := deploy(bg, "a")
+	twin := deploy(bg)
 	twin.Spec.Deploy.Commit = strings.Repeat("a", 12) + strings.Repeat("b", 28)
 	if present, created, err := r.Submit(t.Context(), twin); !errors.Is(err, record.ErrIdentity) || created || present.UID != first.UID {
 		t.Errorf("another commit of the same name is %v, %v", created, err)
@@ -207,7 +207,7 @@ func TestSubmitJoinsWhatAsksForTheSame(t *testing.T) {
 func TestOneOfManyGetsTheClaim(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
-	rel := submit(t, r, deploy(bg, "a"))
+	rel := submit(t, r, deploy(bg))
 	now := time.Now()
 	var mu sync.Mutex
 	var won []string
@@ -255,7 +255,7 @@ func TestOneOfManyGetsTheClaim(t *testing.T) {
 func TestBotAndDeployerKeepEachOthersStatus(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
-	rel := submit(t, r, deploy(bg, "a"))
+	rel := submit(t, r, deploy(bg))
 	write := func(rel *v1alpha1.Release, message string) error {
 		read := rel.Status.DeepCopy()
 		rel.Status.Message = message
@@ -285,9 +285,9 @@ func TestBotAndDeployerKeepEachOthersStatus(t *testing.T) {
 func TestStatusOfAReleaseMadeAgainIsNotTheOldOnes(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
-	old := submit(t, r, deploy(bg, "a"))
+	old := submit(t, r, deploy(bg))
 	check(t, kube.Delete(t.Context(), old))
-	submit(t, r, deploy(bg, "a"))
+	submit(t, r, deploy(bg))
 	if err := r.PublishGitHub(t.Context(), old, v1alpha1.GitHubStatus{DeploymentID: 7}); err == nil {
 		t.Error("the old release's deployment was written to the new one")
 	}

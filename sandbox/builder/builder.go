@@ -90,7 +90,7 @@ func (b *Builder) Build(ctx context.Context, build *cloudbuildpb.Build) (cloudbu
 	if err != nil {
 		return cloudbuildtest.Result{}, fmt.Errorf("making the build's workspace: %w", err)
 	}
-	defer os.RemoveAll(workspace) //nolint:errcheck // what is left over is only in the way
+	defer os.RemoveAll(workspace)
 	w := &work{Builder: b, id: build.GetId(), workspace: workspace, local: map[string]string{}, pushed: map[string]string{}}
 	if err := w.fetch(ctx, build.GetSource()); err != nil {
 		fmt.Fprintf(w, "ERROR: %v\n", err)
@@ -141,7 +141,7 @@ func (w *work) fetch(ctx context.Context, source *cloudbuildpb.Source) error {
 	if err != nil {
 		return fmt.Errorf("fetching %s: %w", name, err)
 	}
-	defer stream.Close() //nolint:errcheck // only read
+	defer stream.Close()
 	unzipped, err := gzip.NewReader(stream)
 	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", name, err)
@@ -158,7 +158,7 @@ func unpack(from *tar.Reader, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close() //nolint:errcheck // files are closed one by one
+	defer root.Close()
 	for {
 		header, err := from.Next()
 		if errors.Is(err, io.EOF) {

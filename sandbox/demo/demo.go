@@ -71,14 +71,23 @@ type story struct {
 // errFailed says that the story ended otherwise than it should.
 var errFailed = errors.New("the demo failed")
 
+func begin(o Options) (*story, error) {
+	kube, err := turnout.Admin(o.World)
+	if err != nil {
+		return nil, err
+	}
+	return &story{
+		Options: o, kube: kube, started: time.Now(), printed: map[string]int{},
+		load: &load{url: o.World.WebURL, versions: map[string]int{}},
+	}, nil
+}
+
 // Run tells the story. It returns an error unless every check passed.
 func Run(ctx context.Context, o Options) error {
-	kube, err := turnout.Admin(o.World)
+	s, err := begin(o)
 	if err != nil {
 		return err
 	}
-	s := &story{Options: o, kube: kube, started: time.Now(), printed: map[string]int{}}
-	s.load = &load{url: o.World.WebURL, versions: map[string]int{}}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := s.tell(ctx); err != nil {
@@ -91,6 +100,20 @@ func Run(ctx context.Context, o Options) error {
 		return errFailed
 	}
 	return nil
+}
+
+// Adopt makes the example application, hands it to Turnout, and opens a pull
+// request with a new version, for somebody to play with.
+func Adopt(ctx context.Context, o Options) error {
+	s, err := begin(o)
+	if err != nil {
+		return err
+	}
+	if err := s.adopt(ctx); err != nil {
+		return err
+	}
+	_, err = s.propose("Greet more kindly", "v1.2.0", nil)
+	return err
 }
 
 // tell is the story's table of contents.

@@ -15,6 +15,20 @@ import (
 
 // merge opens a pull request with a new version of the example and merges it.
 func (s *story) merge(title, version string, change func(app string) string) (*githubtest.PullRequest, error) {
+	pr, err := s.propose(title, version, change)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := pr.Merge(s.writer); err != nil {
+		return nil, fmt.Errorf("merging %s: %w", version, err)
+	}
+	s.merged = append(s.merged, pr)
+	s.say("%s merges #%d, %q (%s, %s)", s.writer.Login, pr.Number, title, version, v1alpha1.ShortCommit(pr.MergeCommit()))
+	return pr, nil
+}
+
+// propose opens a pull request with a new version of the example.
+func (s *story) propose(title, version string, change func(app string) string) (*githubtest.PullRequest, error) {
 	files := map[string]string{"VERSION": version + "\n"}
 	if change == nil {
 		change = func(app string) string { return app }
@@ -32,11 +46,6 @@ func (s *story) merge(title, version string, change func(app string) string) (*g
 	if err != nil {
 		return nil, fmt.Errorf("opening the pull request of %s: %w", version, err)
 	}
-	if _, err := pr.Merge(s.writer); err != nil {
-		return nil, fmt.Errorf("merging %s: %w", version, err)
-	}
-	s.merged = append(s.merged, pr)
-	s.say("%s merges #%d, %q (%s, %s)", s.writer.Login, pr.Number, title, version, v1alpha1.ShortCommit(pr.MergeCommit()))
 	return pr, nil
 }
 

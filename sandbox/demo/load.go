@@ -60,7 +60,7 @@ func ask(ctx context.Context, c *http.Client, url string) (version string, err e
 	if err != nil {
 		return "", fmt.Errorf("asking: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was read
+	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return "", fmt.Errorf("reading the answer: %w", err)
 	}

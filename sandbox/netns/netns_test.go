@@ -57,7 +57,7 @@ func serveAndGet(t *testing.T, pod *Pod, body string) string {
 			<-tick.C
 			continue
 		}
-		defer response.Body.Close() //nolint:errcheck // read to its end
+		defer response.Body.Close()
 		got, err := io.ReadAll(response.Body)
 		if err != nil {
 			t.Fatal(err)
@@ -79,12 +79,12 @@ func TestListenersAcceptFromInsideToo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dialed.Close() //nolint:errcheck // nothing was sent
+	defer dialed.Close()
 	accepted, err := listener.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer accepted.Close() //nolint:errcheck // nothing was sent
+	defer accepted.Close()
 	if accepted.RemoteAddr().String() != dialed.LocalAddr().String() {
 		t.Errorf("accepted %s, want %s", accepted.RemoteAddr(), dialed.LocalAddr())
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -211,12 +212,7 @@ func (a *Agent) sync(ctx context.Context, pod *corev1.Pod) {
 }
 
 func (a *Agent) isOurs(node string) bool {
-	for _, name := range a.Names {
-		if name == node {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(a.Names, node)
 }
 
 // bind puts a pod on the next node.

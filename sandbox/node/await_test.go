@@ -60,7 +60,7 @@ func awaitServiceAccount(t *testing.T, namespace string) {
 	t.Helper()
 	await(t, func(ctx context.Context) (bool, error) {
 		_, err := cluster.clients.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
-		return err == nil, nil //nolint:nilerr // not yet there
+		return err == nil, nil
 	}, func() { t.Fatalf("namespace %s never got a service account", namespace) })
 }
 

@@ -115,7 +115,7 @@ func TestReadinessGateIsHonoured(t *testing.T) {
 	await(t, func(ctx context.Context) (bool, error) {
 		_, err := cluster.clients.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, "application/strategic-merge-patch+json",
 			[]byte(`{"status":{"conditions":[{"type":"test.dev/gate","status":"True"}]}}`), metav1.PatchOptions{}, "status")
-		return err == nil, nil //nolint:nilerr // tried again
+		return err == nil, nil
 	}, func() { t.Error("the gate's condition could not be written") })
 	awaitPods(t, d, "ready", func(pods []corev1.Pod) bool { return isReady(pods[0]) })
 }
@@ -212,7 +212,7 @@ func TestDeletionIsGraceful(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer follow.Close() //nolint:errcheck // read to its end
+	defer follow.Close()
 	slow := make(chan string, 1)
 	go func() {
 		response, err := http.Get("http://" + pod.Status.PodIP + ":8080/slow?s=2") //nolint:noctx // bounded by the pod's grace

@@ -14,8 +14,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-
-	"k8s.io/utils/ptr"
 )
 
 // logWriter writes a container's output, each line with its time before it.
@@ -98,7 +96,7 @@ func parseLogOptions(query url.Values) (logOptions, error) {
 			if err != nil || value < 0 {
 				return o, fmt.Errorf("invalid %s %q", name, text)
 			}
-			*target = ptr.To(value)
+			*target = new(value)
 		}
 	}
 	var err error
@@ -127,7 +125,7 @@ func copyLog(ctx context.Context, to http.ResponseWriter, path string, o logOpti
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	offset, err := tailOffset(file, o.tail)
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func runTests(m *testing.M, inside *netns.Namespace) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	cluster.plane, cluster.clients = plane, kubernetes.NewForConfigOrDie(plane.Config)
 	if cluster.registry, err = registry.New(filepath.Join(dir, "registry")); err != nil {
 		return err
@@ -195,7 +195,7 @@ func get(t *testing.T, url string) (string, http.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // read below
+	defer response.Body.Close()
 	var body strings.Builder
 	if err := response.Write(&body); err != nil {
 		t.Fatal(err)

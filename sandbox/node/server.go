@@ -142,8 +142,7 @@ func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, line []st
 	if input != nil {
 		_ = input.Close() // ends the copying
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		code, _ := exitCode(exit.ProcessState)
 		return utilexec.CodeExitError{Err: err, Code: int(code)}
 	}

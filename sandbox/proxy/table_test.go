@@ -67,10 +67,10 @@ func TestNoRuleMeansNobody(t *testing.T) {
 
 func TestEndpointsAreReadyOnesOfThePort(t *testing.T) {
 	slice := &discoveryv1.EndpointSlice{
-		Ports: []discoveryv1.EndpointPort{{Name: ptr.To("http"), Port: ptr.To[int32](8080)}, {Name: ptr.To("admin"), Port: ptr.To[int32](9090)}},
+		Ports: []discoveryv1.EndpointPort{{Name: new("http"), Port: ptr.To[int32](8080)}, {Name: new("admin"), Port: ptr.To[int32](9090)}},
 		Endpoints: []discoveryv1.Endpoint{
-			{Addresses: []string{"10.77.1.2"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(true)}},
-			{Addresses: []string{"10.77.1.3"}, Conditions: discoveryv1.EndpointConditions{Ready: ptr.To(false)}},
+			{Addresses: []string{"10.77.1.2"}, Conditions: discoveryv1.EndpointConditions{Ready: new(true)}},
+			{Addresses: []string{"10.77.1.3"}, Conditions: discoveryv1.EndpointConditions{Ready: new(false)}},
 			{Addresses: []string{"10.77.1.1"}},
 		},
 	}

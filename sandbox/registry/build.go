@@ -56,10 +56,8 @@ func (r *Registry) Build(ctx context.Context, q BuildRequest) (string, error) {
 	if b.dir, err = os.MkdirTemp(r.dir, "build-"); err != nil {
 		return "", fmt.Errorf("making a directory for the build: %w", err)
 	}
-	defer os.RemoveAll(b.dir) //nolint:errcheck // what is left over is only in the way
-	if err := b.setMetaArgs(args); err != nil {
-		return "", err
-	}
+	defer os.RemoveAll(b.dir)
+	b.setMetaArgs(args)
 	last, err := b.stages(ctx, stages)
 	if err != nil {
 		return "", err
@@ -85,7 +83,7 @@ type stage struct {
 	args   map[string]string
 }
 
-func (b *build) setMetaArgs(args []instructions.ArgCommand) error {
+func (b *build) setMetaArgs(args []instructions.ArgCommand) {
 	for _, command := range args {
 		for _, arg := range command.Args {
 			if value, ok := b.Args[arg.Key]; ok {
@@ -95,7 +93,6 @@ func (b *build) setMetaArgs(args []instructions.ArgCommand) error {
 			}
 		}
 	}
-	return nil
 }
 
 // stages builds all stages up to the wanted one.
@@ -135,7 +132,7 @@ func (b *build) begin(i int, from *instructions.Stage) (*stage, error) {
 		return nil, fmt.Errorf("FROM %s: %w", from.BaseName, err)
 	}
 	fmt.Fprintf(b.Log, "FROM %s\n", name)
-	files := ""
+	var files string
 	if earlier, ok := b.done[strings.ToLower(name)]; ok {
 		s.config, files = earlier.config, earlier.root
 	} else if s.config, files, err = b.registry.base(name); err != nil {

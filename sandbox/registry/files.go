@@ -65,7 +65,7 @@ func addContent(to io.Writer, path string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	_, err = io.Copy(to, file)
 	return err
 }
@@ -77,7 +77,7 @@ func copyTree(source, dest string) error {
 	if err != nil {
 		return fmt.Errorf("copying: %w", err)
 	}
-	defer tree.Close() //nolint:errcheck // only read
+	defer tree.Close()
 	return filepath.WalkDir(source, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err

@@ -225,7 +225,9 @@ func (t *Turnout) Kill() error {
 	if err := t.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("killing turnout: %w", err)
 	}
-	<-t.done // what Wait says of a killed process
+	if _, killed := errors.AsType[*exec.ExitError](<-t.done); !killed {
+		return errors.New("turnout had ended by itself before it was killed")
+	}
 	return nil
 }
 

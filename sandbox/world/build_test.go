@@ -25,7 +25,7 @@ func upload(t *testing.T, dir string) *cloudbuildpb.StorageSource {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer api.Close() //nolint:errcheck // everything was written
+	defer api.Close()
 	object := api.Bucket("acme-prod_cloudbuild").Object("source/test.tar.gz").NewWriter(t.Context())
 	zipped := gzip.NewWriter(object)
 	packed := tar.NewWriter(zipped)
@@ -47,7 +47,7 @@ func TestReferenceApplicationIsBuiltFromCloudStorage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer api.Close() //nolint:errcheck // nothing is pending
+	defer api.Close()
 	const image = "gcr.io/your-gcp-project-id/my-python-app:abc"
 	operation, err := api.CreateBuild(t.Context(), &cloudbuildpb.CreateBuildRequest{ProjectId: "acme-prod", Build: &cloudbuildpb.Build{
 		Source: &cloudbuildpb.Source{Source: &cloudbuildpb.Source_StorageSource{StorageSource: source}},

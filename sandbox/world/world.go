@@ -187,7 +187,7 @@ func (w *World) seed(ctx context.Context, dir string, seed Seed) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(source) //nolint:errcheck // what is left over is only in the way
+	defer os.RemoveAll(source)
 	if err := registry.CopyTree(seed.Context, source); err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func freePort() (uint16, error) {
 	if err != nil {
 		return 0, fmt.Errorf("looking for a free port: %w", err)
 	}
-	defer listener.Close()                                  //nolint:errcheck // nobody else is in this namespace
+	defer listener.Close()
 	return uint16(listener.Addr().(*net.TCPAddr).Port), nil //nolint:gosec // G115: a port
 }
 

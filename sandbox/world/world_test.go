@@ -52,7 +52,7 @@ func runTests(m *testing.M, inside *netns.Namespace) (int, error) {
 	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(dir)
 	var seeds []world.Seed
 	for _, version := range []string{"v1.0.0", "v1.1.0"} {
 		seeds = append(seeds, world.Seed{
@@ -104,7 +104,7 @@ func versionOf(ctx context.Context, path string) (int, string, error) {
 	if err != nil {
 		return 0, "", err
 	}
-	defer response.Body.Close() //nolint:errcheck // read to its end
+	defer response.Body.Close()
 	if _, err := io.Copy(io.Discard, response.Body); err != nil {
 		return 0, "", err
 	}

@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/sandbox/demo"
 	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
@@ -39,8 +41,12 @@ func (f *upFlags) bindPlace(command *cobra.Command) {
 }
 
 func up(c *cobra.Command, flags upFlags) error {
-	return inWorld(c, flags, func(s started) error {
-		printAddresses(c.OutOrStdout(), s.world)
+	return inTurnout(c, flags, func(s started, t *turnout.Turnout) error {
+		o := demo.Options{Project: s.project, World: s.world, Turnout: t, Out: c.OutOrStdout()}
+		if err := demo.Adopt(c.Context(), o); err != nil {
+			return err
+		}
+		printAddresses(c.OutOrStdout(), s.world, t)
 		<-c.Context().Done()
 		return nil
 	})
@@ -115,10 +121,11 @@ func seeds(project string) []world.Seed {
 	return all
 }
 
-func printAddresses(out io.Writer, w *world.World) {
+func printAddresses(out io.Writer, w *world.World, t *turnout.Turnout) {
 	for _, line := range [][2]string{
-		{"load balancer", w.WebURL},
-		{"GitHub", w.GitHub.URL()},
+		{"application", w.WebURL},
+		{"GitHub", w.GitHub.URL() + "/acme/my-python-app"},
+		{"turnout", t.URL + "  (webhooks; inside) · " + t.MetricsURL + " · log " + t.Log},
 		{"Kubernetes", w.ControlPlane.Config.Host + "  (inside the sandbox's network)"},
 		{"kubeconfig", w.Kubeconfig},
 		{"Cloud Build", w.CloudBuild.Endpoint() + "  (gRPC, inside)"},
@@ -126,7 +133,10 @@ func printAddresses(out io.Writer, w *world.World) {
 	} {
 		fmt.Fprintf(out, "%-14s %s\n", line[0], line[1])
 	}
-	fmt.Fprintln(out, "Ctrl-C ends it.")
+	fmt.Fprintf(out, "\nMerge a version, and say what to do with it, as alice (who may write) or rita (who may not):\n"+
+		"  curl -d user=alice %[1]s/_sandbox/acme/my-python-app/merge/1\n"+
+		"  curl -d user=alice --data-urlencode body=/rollback %[1]s/_sandbox/acme/my-python-app/comments/1\n"+
+		"Ctrl-C ends it.\n", w.GitHub.URL())
 }
 
 // printTail prints a log's last lines: why something failed is there.
