@@ -173,15 +173,18 @@ func (a *attempt) discard(ctx context.Context) (pause, error) {
 	now := metav1.NewTime(a.o.Now)
 	if m.Target == "" || a.o.Target.Release != a.rel.Name {
 		m.DiscardedAt = &now
+		a.say("nothing of it runs")
 		return pause{}, nil
 	}
 	why, err := a.shrink(ctx, m.Target, a.bg.Spec.StandbyReplicas)
 	if err != nil {
 		return pause{}, err
 	}
+	m.DiscardedAt = &now
+	a.say(fmt.Sprintf("%s shrinks to %d", a.o.Target.Deployment, a.bg.Spec.StandbyReplicas))
 	if why != "" {
 		a.finding(why)
+		a.say(why)
 	}
-	m.DiscardedAt = &now
 	return pause{}, nil
 }

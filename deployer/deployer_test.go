@@ -96,6 +96,9 @@ func TestCrashingVersionEndsInFailureAndUsersNeverSeeIt(t *testing.T) {
 	if f.Reason != "CrashLoopBackOff" || f.Step != v1alpha1.StepStage || len(f.Evidence) == 0 || f.Evidence[0].ExitCode == nil || *f.Evidence[0].ExitCode != 3 {
 		t.Errorf("failure is %+v", f)
 	}
+	if last := rel.Status.Timeline[len(rel.Status.Timeline)-2]; last.Step != v1alpha1.StepStage || last.Message != f.Message {
+		t.Errorf("the timeline says of the failed step: %+v", last)
+	}
 	w.until("the target is shrunk", func() bool {
 		green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
 		w.get(green)

@@ -289,6 +289,9 @@ func (a *attempt) fail(f *fault) {
 		Evidence: f.evidence, At: metav1.NewTime(a.o.Now),
 	}
 	st.Phase, st.Message = v1alpha1.ReleaseUndoing, f.message
+	if a.underWay() {
+		a.say(f.message)
+	}
 	a.leave()
 }
 

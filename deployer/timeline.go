@@ -33,10 +33,15 @@ func (a *attempt) enter(s v1alpha1.Step) {
 	st.Timeline = append(st.Timeline, v1alpha1.TimelineEntry{Step: s, StartedAt: metav1.NewMicroTime(a.o.Now)})
 }
 
+// underWay reports whether the timeline has an open entry.
+func (a *attempt) underWay() bool {
+	t := a.rel.Status.Timeline
+	return len(t) > 0 && t[len(t)-1].FinishedAt == nil
+}
+
 // leave closes the open entry.
 func (a *attempt) leave() {
-	t := a.rel.Status.Timeline
-	if len(t) == 0 || t[len(t)-1].FinishedAt != nil {
+	if !a.underWay() {
 		return
 	}
 	now := metav1.NowMicro()
