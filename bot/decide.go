@@ -233,7 +233,7 @@ func NewDeploy(app *v1alpha1.BlueGreen, commit string, attempt int32, cause v1al
 
 // NewRollback makes the release that takes back the switch of another one.
 func NewRollback(app *v1alpha1.BlueGreen, spec v1alpha1.RollbackSpec, cause v1alpha1.Cause) *v1alpha1.Release {
-	return newRelease(app, v1alpha1.RollbackName(app.Name, spec.Switch), v1alpha1.ReleaseSpec{
+	return newRelease(app, v1alpha1.RollbackName(app.Name, spec.Switch, spec.Attempt), v1alpha1.ReleaseSpec{
 		Kind: v1alpha1.Rollback, Cause: cause, Rollback: &spec,
 	})
 }

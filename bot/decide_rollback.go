@@ -124,10 +124,8 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	case m.Previous == nil || m.Previous.Image == "":
 		return refuse("It is not recorded what was live before "+version+", so there is nothing to return to.", "Merge a commit that reverts it.")
 	}
-	d := Decision{Submit: NewRollback(&s.App, v1alpha1.RollbackSpec{
-		From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID),
-	}, s.Cause)}
-	if m.ConfirmedAt == nil {
+	d := s.takeBack(v1alpha1.RollbackSpec{From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID)})
+	if d.Submit != nil && m.ConfirmedAt == nil {
 		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed.", version, code(m.Previous.Short()))
 	}
 	return d
@@ -144,11 +142,38 @@ func (s Situation) rollbackLive() Decision {
 	case last.To.Color != live.Color:
 		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color), "Look at the Ingress: what to return to cannot be told safely.")
 	}
-	d := Decision{Submit: NewRollback(&s.App, v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID}, s.Cause)}
-	if last.Shrunk {
+	d := s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
+	if d.Submit != nil && last.Shrunk {
 		d.Note = fmt.Sprintf("%s no longer runs at full size: its pods are started first%s, then users return to it.", code(previous.Short()), s.sizingTook(previous))
 	}
 	return d
+}
+
+// takeBack submits the rollback of a switch: the first, or the attempt after
+// those that ended without bringing users back. What brought them back is not
+// repeated, even if the application was read before it had ended; nor is a
+// comment that comes twice a second request.
+func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
+	spec.Attempt = 1
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		back := rel.Spec.Rollback
+		if back == nil || back.Switch != spec.Switch {
+			continue
+		}
+		ended, attempt := rel.Status.Phase.Finished(), max(1, back.Attempt)
+		switch {
+		case rel.Status.Phase == v1alpha1.ReleaseSucceeded, ended && rel.Status.Milestones.SwitchedAt != nil:
+			return Decision{Answer: fmt.Sprintf("%s was left already, by %s. Nothing was changed.", code(spec.From.Short()), code(rel.Name))}
+		case s.Cause.CommentID != 0 && s.Cause.CommentID == rel.Spec.Cause.CommentID:
+			return Decision{Answer: fmt.Sprintf("That was asked before: %s does it. Nothing was changed.", code(rel.Name))}
+		case ended:
+			spec.Attempt = max(spec.Attempt, attempt+1)
+		default: // under way: it is joined
+			spec.Attempt = max(spec.Attempt, attempt)
+		}
+	}
+	return Decision{Submit: NewRollback(&s.App, spec, s.Cause)}
 }
 
 // sizingTook says how long it took to start the version last time, if that is

@@ -203,8 +203,8 @@ func TestDecideTakesBackTheSwitchThatTheRecordNames(t *testing.T) {
 		if !v1alpha1.SameVersion(spec.From, newVersion) || !v1alpha1.SameVersion(spec.To, oldVersion) || spec.Switch != "uid-new" {
 			t.Errorf("stage %d: rollback %+v, want from new to old, taking back uid-new", at, spec)
 		}
-		if want := v1alpha1.RollbackName("shop", "uid-new"); rel.Name != want {
-			t.Errorf("stage %d: name %s, want %s", at, rel.Name, want)
+		if want := v1alpha1.RollbackName("shop", "uid-new", 1); rel.Name != want || spec.Attempt != 1 {
+			t.Errorf("stage %d: name %s, attempt %d, want %s, attempt 1", at, rel.Name, spec.Attempt, want)
 		}
 	}
 }

@@ -48,22 +48,45 @@ func TestPromoteByWriterApproves(t *testing.T) {
 	}
 }
 
-func TestRollbackSubmitsOnceAndThenChangesNothing(t *testing.T) {
-	w := newWorld(t)
+// released merges a pull request whose release then succeeds, and returns the
+// versions on both ends of its switch.
+func released(w *world) (pr *githubtest.PullRequest, before, after v1alpha1.Version) {
+	w.t.Helper()
 	pr, commit := w.merge("feature")
 	name := v1alpha1.DeployName("shop", commit, 1)
 	rel := w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
-	before := v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0"}
-	after := v1alpha1.Version{Color: v1alpha1.Green, Image: "gcr.io/acme/shop@sha256:1", Commit: commit, Release: name}
+	before = v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0"}
+	after = v1alpha1.Version{Color: v1alpha1.Green, Image: "gcr.io/acme/shop@sha256:1", Commit: commit, Release: name}
 	app := shop()
 	app.Status = v1alpha1.BlueGreenStatus{Live: &after, Previous: &before, LastSwitch: &v1alpha1.SwitchRecord{
 		Release: name, UID: string(rel.UID), Kind: "Deploy", From: before, To: after,
 	}}
 	w.record.add(app)
+	return pr, before, after
+}
 
+func TestRollbackThatEndedInErrorIsAskedForAgain(t *testing.T) {
+	w := newWorld(t)
+	pr, _, _ := released(w)
+	w.say(pr.Number, w.writer, "/rollback")
+	first := w.all()[0]
+	w.record.change(first.Name, func(r *v1alpha1.Release) { r.Status.Phase = v1alpha1.ReleaseError })
+	w.say(pr.Number, w.writer, "/rollback")
+	w.say(pr.Number, w.writer, "/rollback") // somebody else's, a moment later
+	all := w.all()
+	if len(all) != 3 || all[0].Spec.Rollback == nil || all[0].Spec.Rollback.Attempt != 2 || all[0].Name != first.Name+"-2" {
+		t.Fatalf("%d releases, the newest %s; want the deploy, %s and its second attempt; answers %q",
+			len(all), all[0].Name, first.Name, w.answers(pr.Number))
+	}
+}
+
+func TestRollbackSubmitsOnceAndThenChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	pr, before, after := released(w)
 	c := w.say(pr.Number, w.writer, "/rollback")
-	rollback := w.all()[0]
-	want := v1alpha1.RollbackSpec{From: after, To: before, Switch: string(rel.UID)}
+	all := w.all()
+	rollback, rel := all[0], all[1]
+	want := v1alpha1.RollbackSpec{From: after, To: before, Switch: string(rel.UID), Attempt: 1}
 	if rollback.Spec.Rollback == nil || *rollback.Spec.Rollback != want {
 		t.Fatalf("rollback %+v, want %+v", rollback.Spec.Rollback, want)
 	}
@@ -79,6 +102,7 @@ func TestRollbackSubmitsOnceAndThenChangesNothing(t *testing.T) {
 		advance(r, v1alpha1.ReleaseSucceeded)
 		r.Status.Milestones.Previous, r.Status.Milestones.Target = &after, v1alpha1.Blue
 	})
+	app := shop()
 	app.Status = v1alpha1.BlueGreenStatus{Live: &before, LastSwitch: &v1alpha1.SwitchRecord{
 		Release: rollback.Name, UID: string(rollback.UID), Kind: "Rollback", From: after, To: before,
 	}}

@@ -32,9 +32,9 @@ func (v view) headline() string {
 		}
 		return fmt.Sprintf("✅ %s: %s is live on %s", name, version, v.target())
 	case v1alpha1.ReleaseFailed:
-		return fmt.Sprintf("❌ %s: %s %s; %s", name, version, v.fate(), v.consequence())
+		return fmt.Sprintf("❌ %s: %s%s %s; %s", name, v.way(), version, v.fate(), v.consequence())
 	case v1alpha1.ReleaseError:
-		return fmt.Sprintf("⚠️ %s: %s %s; %s", name, version, v.fate(), v.consequence())
+		return fmt.Sprintf("⚠️ %s: %s%s %s; %s", name, v.way(), version, v.fate(), v.consequence())
 	case v1alpha1.ReleaseCancelled:
 		return fmt.Sprintf("🚫 %s: %s was cancelled; %s", name, version, v.consequence())
 	case v1alpha1.ReleaseSuperseded:
@@ -59,6 +59,15 @@ func (v view) progress() string {
 		return fmt.Sprintf("is on its way to %s", v.target())
 	}
 	return "is on its way"
+}
+
+// way stands before the version of a release that failed: of a rollback it is
+// not the version that did.
+func (v view) way() string {
+	if v.rel.Spec.Kind == v1alpha1.Rollback {
+		return "the way back to "
+	}
+	return ""
 }
 
 // fate says at which step a release failed.
@@ -86,6 +95,9 @@ func (v view) consequence() string {
 		return fmt.Sprintf("traffic stays on %s", v.target())
 	case m.SwitchIntendedAt != nil:
 		return "the switch was under way, look at the Ingress"
+	}
+	if v.rel.Spec.Kind == v1alpha1.Rollback {
+		return "users were not moved" + previous
 	}
 	return "users never saw it" + previous
 }
@@ -305,7 +317,10 @@ func (v view) nextAfterRollback() string {
 	case v1alpha1.ReleaseSucceeded:
 		return fmt.Sprintf("Next: merge a fix; whatever contains %s waits for `/promote` from now on", left)
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		return fmt.Sprintf("Next: look at the reason above; `/status` says what is live. %s was to be left", left)
+		if v.moved() {
+			return fmt.Sprintf("Next: look at the reason above; `/status` says what is live. %s was left", left)
+		}
+		return fmt.Sprintf("Next: mend what it names, then `/rollback` tries again; %s was to be left, `/status` says what is live", left)
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
 	}
 	return "Nothing to do; " + left + " is being left"

@@ -76,6 +76,10 @@ func reports() map[string]*v1alpha1.Release {
 	rollback.UID, rollback.Status.Phase = "uid-back", v1alpha1.ReleaseSucceeded
 	rollback.Status.Milestones.SwitchedAt = at(203)
 	rollback.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepSize, 200, 202, "still running"), entry(v1alpha1.StepSwitch, 202, 203, "")}
+	stuck := rollback.DeepCopy()
+	stuck.Status.Phase, stuck.Status.Milestones.SwitchedAt = v1alpha1.ReleaseError, nil
+	stuck.Status.Timeline = stuck.Status.Timeline[:1]
+	stuck.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultWorld, Step: v1alpha1.StepSize, Reason: "Unschedulable", Message: "no node has room for pod shop-blue-7c4"}
 	return map[string]*v1alpha1.Release{
 		"queued": reported(v1alpha1.ReleaseQueued, func(r *v1alpha1.Release) { r.Status = v1alpha1.ReleaseStatus{} }),
 		"running": reported(v1alpha1.ReleaseRunning, func(r *v1alpha1.Release) {
@@ -130,8 +134,9 @@ func reports() map[string]*v1alpha1.Release {
 			r.Spec.Cancel = &v1alpha1.Cancel{By: "wanda"}
 			r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultCancelled, Reason: "Cancelled", Message: "wanda: /rollback before the switch"}
 		}),
-		"superseded":  reported(v1alpha1.ReleaseSuperseded, func(r *v1alpha1.Release) { r.Status.Message = "2c2c2c2 is newer" }),
-		"rolled-back": rollback,
+		"superseded":     reported(v1alpha1.ReleaseSuperseded, func(r *v1alpha1.Release) { r.Status.Message = "2c2c2c2 is newer" }),
+		"rolled-back":    rollback,
+		"rollback-error": stuck,
 	}
 }
 

@@ -14,16 +14,23 @@ func DeployName(app, commit string, attempt int32) string {
 }
 
 // RollbackName returns the deterministic name of the release that takes back
-// the switch of another: <app>-rollback-<10 hex digits>. It is made from the UID
-// of the release that switched, so that one version is left once: two people's
-// /rollback are one, and a third one, after it, is none.
-func RollbackName(app, switchUID string) string {
+// the switch of another: <app>-rollback-<10 hex digits>, and from the second
+// attempt on -<attempt> behind it. It is made from the UID of the release that
+// switched, so that one version is left once: two people's /rollback are one,
+// and only one that did not bring users back is followed by another. Up to 99
+// attempts fit the 63 characters of a label.
+func RollbackName(app, switchUID string, attempt int32) string {
 	sum := sha256.Sum256([]byte(switchUID))
-	return fmt.Sprintf("%s-rollback-%s", app, hex.EncodeToString(sum[:5]))
+	name := fmt.Sprintf("%s-rollback-%s", app, hex.EncodeToString(sum[:5]))
+	if attempt <= 1 {
+		return name
+	}
+	return fmt.Sprintf("%s-%d", name, attempt)
 }
 
 // SameRequest reports whether two releases ask for the same thing: kind,
-// application, and the full hash of the commit, or both ends of the way back.
+// application, attempt, and the full hash of the commit, or both ends of the way
+// back.
 // Cause, approval and cancel do not matter, since a second cause joins a release
 // that exists; neither do size and template hash of a version, which are
 // snapshots of when they were read.
@@ -40,6 +47,7 @@ func SameRequest(a, b *Release) bool {
 	case Rollback:
 		return a.Spec.Rollback != nil && b.Spec.Rollback != nil &&
 			a.Spec.Rollback.Switch == b.Spec.Rollback.Switch &&
+			max(1, a.Spec.Rollback.Attempt) == max(1, b.Spec.Rollback.Attempt) && // 0 is the default not yet filled in
 			SameVersion(a.Spec.Rollback.From, b.Spec.Rollback.From) &&
 			SameVersion(a.Spec.Rollback.To, b.Spec.Rollback.To)
 	}

@@ -12,13 +12,20 @@ func TestReleaseNamesFitKubernetesAndTellRequestsApart(t *testing.T) {
 	if got, want := v1alpha1.DeployName("shop", commit, 2), "shop-012345678901-2"; got != want {
 		t.Errorf("name %s, want %s", got, want)
 	}
-	for _, name := range []string{v1alpha1.DeployName(app, commit, 9999), v1alpha1.RollbackName(app, "uid")} {
+	for _, name := range []string{v1alpha1.DeployName(app, commit, 9999), v1alpha1.RollbackName(app, "uid", 1), v1alpha1.RollbackName(app, "uid", 99)} {
 		if len(name) > 63 {
 			t.Errorf("name %s has %d characters, a label holds 63", name, len(name))
 		}
 	}
-	if again := v1alpha1.RollbackName("shop", "uid-1"); v1alpha1.RollbackName("shop", "uid-1") != again || v1alpha1.RollbackName("shop", "uid-1") == v1alpha1.RollbackName("shop", "uid-2") {
-		t.Error("a rollback's name must be a function of the switch that it takes back")
+	// The first ten digits of the SHA-256 of "uid-1".
+	const first = "shop-rollback-4a49acf8a6"
+	for attempt, want := range map[int32]string{0: first, 1: first, 2: first + "-2", 12: first + "-12"} {
+		if got := v1alpha1.RollbackName("shop", "uid-1", attempt); got != want {
+			t.Errorf("attempt %d: name %s, want %s", attempt, got, want)
+		}
+	}
+	if v1alpha1.RollbackName("shop", "uid-2", 1) == first {
+		t.Error("the rollbacks of two switches have one name")
 	}
 }
 
@@ -46,6 +53,8 @@ func TestSameRequestIgnoresWhoAskedButNotWhatFor(t *testing.T) {
 		{"other kind", base, back, false},
 		{"other size", back, rollback(func(s *v1alpha1.RollbackSpec) { s.From.Replicas = 9 }), true},
 		{"other target", back, rollback(func(s *v1alpha1.RollbackSpec) { s.To.Image = "older" }), false},
+		{"default attempt", back, rollback(func(s *v1alpha1.RollbackSpec) { s.Attempt = 1 }), true},
+		{"other rollback attempt", back, rollback(func(s *v1alpha1.RollbackSpec) { s.Attempt = 2 }), false},
 		{"other switch", back, rollback(func(s *v1alpha1.RollbackSpec) { s.Switch = "uid-2" }), false},
 	}
 	for _, tt := range tests {

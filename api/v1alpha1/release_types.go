@@ -112,6 +112,12 @@ type RollbackSpec struct {
 	// Switch is the UID of the release whose switch is taken back.
 	// +kubebuilder:validation:MinLength=1
 	Switch string `json:"switch"`
+
+	// Attempt counts the rollbacks of this switch, from 1. There is another one
+	// only after one that ended without bringing users back.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:default=1
+	Attempt int32 `json:"attempt,omitempty"`
 }
 
 // CauseKind is where a request came from.
@@ -217,7 +223,7 @@ const (
 	StepVerify  Step = "verify"  // the health gate passes on every pod of the target
 	StepPromote Step = "promote" // the switch is approved
 	StepSwitch  Step = "switch"  // one patch moves the traffic
-	StepConfirm Step = "confirm" // the public address answers with the new version
+	StepConfirm Step = "confirm" // the public address answers
 	StepSoak    Step = "soak"    // watched under live traffic
 	StepRestore Step = "restore" // traffic goes back to the previous colour
 	StepDiscard Step = "discard" // the target is shrunk
@@ -306,7 +312,8 @@ type Milestones struct {
 	// SwitchedAt: the patch that moves the traffic was accepted.
 	SwitchedAt *metav1.Time `json:"switchedAt,omitempty"`
 
-	// ConfirmedAt: the public address answered with the new version.
+	// ConfirmedAt: the public address answered, or could not be asked, which
+	// status.proof tells. Which version answered is not compared.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
 	// SoakStartedAt: the watch under live traffic began.
@@ -523,7 +530,7 @@ type ProofStatus struct {
 	Failed int32 `json:"failed,omitempty"`
 
 	// NewVersionAfter is the time from the switch to the first answer of the
-	// new version, where the version can be told.
+	// new version. Not set at present: versions are not told apart.
 	NewVersionAfter *metav1.Duration `json:"newVersionAfter,omitempty"`
 
 	// Message says in a sentence what was seen, or why nothing was.
@@ -532,7 +539,7 @@ type ProofStatus struct {
 
 // Results of a [ProofStatus].
 const (
-	ProofConfirmed   = "Confirmed"   // the public address answered with the new version
+	ProofConfirmed   = "Confirmed"   // the public address answered; its version header is shown, not compared
 	ProofNotObserved = "NotObserved" // it could not be looked at
 	ProofFailed      = "Failed"      // it answered with failures
 )
