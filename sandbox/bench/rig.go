@@ -30,7 +30,7 @@ const (
 	repository  = "acme/my-python-app"
 	replicas    = 2
 	// patience bounds every wait.
-	patience = 2 * time.Minute
+	patience = time.Minute
 )
 
 // Options say where to measure.
@@ -256,7 +256,8 @@ func (r *rig) rollBack(ctx context.Context) (time.Duration, error) {
 	}
 	m, err := r.awaitSwitch(ctx)
 	if err != nil {
-		return 0, err
+		comments := r.repo.Comments(r.last.Number)
+		return 0, fmt.Errorf("%w; the last comment is: %s", err, comments[len(comments)-1].Body)
 	}
 	return m.at.Sub(asked), r.ended(ctx)
 }
