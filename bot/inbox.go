@@ -197,6 +197,12 @@ func ambiguous(apps []v1alpha1.BlueGreen) Refuse {
 
 // situation reads what a command is judged by.
 func (in *Inbox) situation(ctx context.Context, c Comment, command Command, pr PullRequest, app v1alpha1.BlueGreen, delivery string) (Situation, error) {
+	// The list that the application was found in may lag behind a switch.
+	now, err := in.Record.Application(ctx, key(app.Namespace, app.Name))
+	if err != nil {
+		return Situation{}, fmt.Errorf("reading the application %s/%s: %w", app.Namespace, app.Name, err)
+	}
+	app = *now
 	releases, err := in.Record.Releases(ctx, key(app.Namespace, app.Name))
 	if err != nil {
 		return Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)

@@ -138,6 +138,7 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 		m.KeptAt = &now
 		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
 		return pause{}, nil
+	default: // still on the target
 	}
 	why, err := a.cannotTakeBack(ctx)
 	if err != nil {

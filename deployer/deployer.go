@@ -269,6 +269,7 @@ func (w *work) rolledBack(rel *v1alpha1.Release) {
 // saveApplication writes the application's status now, because what follows
 // rests on it.
 func (w *work) saveApplication(ctx context.Context) error {
+	w.describeLive()
 	if sameStatus(w.before, w.bg) {
 		return nil
 	}

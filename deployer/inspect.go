@@ -175,15 +175,20 @@ func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
 
 // writeStatus writes what people read of an application, if it changed.
 func (w *work) writeStatus(ctx context.Context) error {
+	w.bg.Status.ObservedGeneration = w.bg.Generation
+	w.bg.Status.Phase = w.phase()
+	return w.saveApplication(ctx)
+}
+
+// describeLive says what users reach. It goes into every write, so that whoever
+// reads of a switch reads of what is live since, too.
+func (w *work) describeLive() {
 	st := &w.bg.Status
-	st.ObservedGeneration = w.bg.Generation
 	st.Live, st.Version = nil, ""
 	if c := w.o.Routes.Live(); c != "" && w.o.Sides[c].DeploymentExists {
 		live := version(w.o.Sides[c])
 		st.Live, st.Version = &live, live.Short()
 	}
-	st.Phase = w.phase()
-	return w.saveApplication(ctx)
 }
 
 func (w *work) phase() string {

@@ -64,12 +64,14 @@ func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
 		switches, builds = append(switches, ready), append(builds, build)
 		o.progress("release %d of %d: ready to switch %s, webhook to build %s", i+1, n, ready.Round(time.Millisecond), build.Round(time.Millisecond))
 	}
+	if err := r.hold(ctx, time.Hour); err != nil {
+		return Latencies{}, err
+	}
 	for i := range n {
-		// What contains a rolled-back commit waits for a person, from here on.
-		if i > 0 {
-			if _, _, err := r.release(ctx, "/promote"); err != nil {
-				return Latencies{}, fmt.Errorf("release before rollback %d of %d: %w", i+1, n, err)
-			}
+		// From the first rollback on a deploy contains what was rolled back, and
+		// waits for a person.
+		if _, _, err := r.release(ctx, "/promote"); err != nil {
+			return Latencies{}, fmt.Errorf("release before rollback %d of %d: %w", i+1, n, err)
 		}
 		took, err := r.rollBack(ctx)
 		if err != nil {

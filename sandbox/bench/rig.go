@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -108,7 +109,7 @@ func (r *rig) makeObjects(ctx context.Context) error {
 		ingress(),
 		&v1alpha1.BlueGreen{ObjectMeta: meta(application), Spec: v1alpha1.BlueGreenSpec{
 			Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},
-			Soak: &metav1.Duration{}, Drain: &metav1.Duration{}, Hold: &metav1.Duration{Duration: time.Hour},
+			Soak: &metav1.Duration{}, Drain: &metav1.Duration{}, Hold: &metav1.Duration{},
 		}},
 	}
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
@@ -218,6 +219,11 @@ func (r *rig) release(ctx context.Context, command string) (ready, build time.Du
 	if err := r.ended(ctx); err != nil {
 		return 0, 0, err
 	}
+	if command == "" {
+		if err := r.shrunk(ctx, m); err != nil {
+			return 0, 0, err
+		}
+	}
 	pushed, err := r.pushedAt(ctx, pr)
 	if err != nil {
 		return 0, 0, err
@@ -298,6 +304,28 @@ func (r *rig) lastReady(ctx context.Context, m move) (time.Time, error) {
 	return last, nil
 }
 
+// hold has the old colour kept at its size, or not.
+func (r *rig) hold(ctx context.Context, d time.Duration) error {
+	bg := &v1alpha1.BlueGreen{ObjectMeta: meta(application)}
+	patch := fmt.Sprintf(`{"spec":{"hold":%q}}`, d)
+	if err := r.kube.Patch(ctx, bg, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		return fmt.Errorf("setting spec.hold: %w", err)
+	}
+	return nil
+}
+
+// shrunk waits until the colour that users left has no pods, as it is with the
+// default settings long before the next release.
+func (r *rig) shrunk(ctx context.Context, m move) error {
+	return r.until(ctx, "the old colour to be shrunk", func() (bool, error) {
+		d := deployment(m.to.Other())
+		if err := r.kube.Get(ctx, client.ObjectKeyFromObject(d), d); err != nil {
+			return false, err
+		}
+		return *d.Spec.Replicas == 0 && d.Status.Replicas == 0, nil
+	})
+}
+
 // ended waits until no release acts any more.
 func (r *rig) ended(ctx context.Context) error {
 	return r.until(ctx, "the release to end", func() (bool, error) {
@@ -367,6 +395,9 @@ func serviceName(c v1alpha1.Color) string { return application + "-" + string(c)
 // there is nothing for a gate to ask.
 func deployment(c v1alpha1.Color) *appsv1.Deployment {
 	n, grace := int32(replicas), int64(1)
+	if c == v1alpha1.Green {
+		n = 0 // the standby, until a release needs it
+	}
 	return &appsv1.Deployment{ObjectMeta: meta(application + "-" + string(c)), Spec: appsv1.DeploymentSpec{
 		Replicas: &n, Selector: &metav1.LabelSelector{MatchLabels: labels(c)},
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(c)}, Spec: corev1.PodSpec{
