@@ -68,6 +68,11 @@ type Observer interface {
 // safetyNet is how long nothing is looked at if no watch tells of a change.
 const safetyNet = 5 * time.Minute
 
+// afterRace is when to look again after a lost race. The other's write wakes us
+// as well, but users may be waiting for a switch; a race lost again and again
+// costs no more than twenty looks a second.
+const afterRace = 50 * time.Millisecond
+
 // Reconcile looks at one application and does what is due. Everything it
 // decides on is read anew, so that it may run at any time, any number of times.
 func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -79,9 +84,8 @@ func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil
 	case errors.Is(err, record.ErrHeld):
-		// Someone else wrote, or drives. Their write wakes us; this is the net.
 		log.DebugContext(ctx, "lost a race", "error", err)
-		return reconcile.Result{RequeueAfter: time.Second}, nil
+		return reconcile.Result{RequeueAfter: afterRace}, nil
 	}
 	return reconcile.Result{}, err
 }
@@ -98,7 +102,7 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	if err != nil {
 		return 0, err
 	}
-	releases, err := d.Record.Releases(ctx, key)
+	releases, err := d.Record.Work(ctx, key)
 	if err != nil {
 		return 0, err
 	}

@@ -172,7 +172,7 @@ func TestWhatTheDescriptionExcludesIsAViolation(t *testing.T) {
 
 func TestUnknownRouteAndUnknownParameterAreViolations(t *testing.T) {
 	w := newWorld(t, Config{})
-	for _, path := range []string{"repos/acme/shop/hooks", "repos/acme/shop/deployments?environment=x"} {
+	for _, path := range []string{"repos/acme/shop/hooks", "repos/acme/shop/deployments?env=x"} {
 		request, err := w.client.NewRequest("GET", path, nil)
 		check(t, err)
 		if _, err = w.client.Do(t.Context(), request, nil); err == nil {

@@ -115,8 +115,12 @@ func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1
 
 // Releases returns the releases of an application, newest first.
 func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	return releases(ctx, r.Reader, app)
+}
+
+func releases(ctx context.Context, from client.Reader, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	var list v1alpha1.ReleaseList
-	err := r.Reader.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
+	err := from.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
 	if err != nil {
 		return nil, fmt.Errorf("listing releases of %s: %w", app, err)
 	}
@@ -129,6 +133,33 @@ func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1al
 		return strings.Compare(b.Name, a.Name)
 	})
 	return list.Items, nil
+}
+
+// Work returns the releases of an application as whoever drives it needs them,
+// newest first: those that are unfinished as they are now, and the finished
+// ones, which do not change any more, as the cache knows them. One that the
+// cache does not know yet is told of by a watch.
+func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+	known, err := releases(ctx, r.Client, app)
+	if err != nil {
+		return nil, err
+	}
+	var now []v1alpha1.Release
+	for i := range known {
+		if known[i].Status.Phase.Finished() {
+			now = append(now, known[i])
+			continue
+		}
+		rel, err := r.Release(ctx, client.ObjectKeyFromObject(&known[i]))
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		now = append(now, *rel)
+	}
+	return now, nil
 }
 
 // Release returns one release.

@@ -161,7 +161,7 @@ func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.RunningImage = runningImage(o.pods, s.Container)
 	if o.current != nil {
 		s.TemplateHash = o.current.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
-		s.Updated, s.Available = o.current.Status.Replicas, o.current.Status.AvailableReplicas
+		s.Updated, s.Available = o.current.Status.Replicas, available(o)
 	}
 	s.RolledOut = rolledOut(o)
 	s.Progress = progress(s, o)
@@ -211,7 +211,24 @@ func rolledOut(o objects) bool {
 			active++
 		}
 	}
-	return active == want && set.Status.Replicas == want && set.Status.AvailableReplicas == want
+	return active == want && set.Status.Replicas == want && available(o) == want
+}
+
+// available counts the available pods of the current ReplicaSet. Without
+// minReadySeconds a ready pod is available at once (IsPodAvailable of
+// k8s.io/kubernetes pkg/api/v1/pod), and then there is no need to wait for two
+// controllers to count it: users' new version does not wait for them either.
+func available(o objects) int32 {
+	if o.deployment.Spec.MinReadySeconds > 0 {
+		return o.current.Status.AvailableReplicas
+	}
+	ready := int32(0)
+	for _, p := range o.pods {
+		if s := podState(p); s.Ready && !s.Terminating {
+			ready++
+		}
+	}
+	return ready
 }
 
 func progress(s *State, o objects) string {

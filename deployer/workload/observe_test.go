@@ -117,7 +117,19 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 func TestAPodOfAnOlderVersionKeepsARolloutOpen(t *testing.T) {
 	one := int32(1)
 	o := objects{deployment: &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &one}}, current: &appsv1.ReplicaSet{}, pods: make([]corev1.Pod, 1)}
-	o.current.Status = appsv1.ReplicaSetStatus{Replicas: 1, AvailableReplicas: 1}
+	o.current.Status = appsv1.ReplicaSetStatus{Replicas: 1}
+	if rolledOut(o) {
+		t.Error("the one pod is not ready, and it passes for rolled out")
+	}
+	o.pods[0].Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	if !rolledOut(o) {
+		t.Error("one of one pod is ready, and it does not pass for rolled out")
+	}
+	o.deployment.Spec.MinReadySeconds = 5
+	if rolledOut(o) {
+		t.Error("the one pod is ready, but not for minReadySeconds yet, and it passes for rolled out")
+	}
+	o.current.Status.AvailableReplicas = 1
 	if !rolledOut(o) {
 		t.Error("one of one pod is available, and it does not pass for rolled out")
 	}

@@ -239,7 +239,12 @@ func (r *rig) release(ctx context.Context, command string) (ready, build time.Du
 func (r *rig) merge() (*githubtest.PullRequest, error) {
 	r.count++
 	branch := fmt.Sprintf("release-%d", r.count)
-	files := githubtest.Text(map[string]string{"VERSION": fmt.Sprintf("v2.%d.0\n", r.count)})
+	files := githubtest.Text(map[string]string{
+		"VERSION": fmt.Sprintf("v2.%d.0\n", r.count),
+		// A process that starts at once: on two cores several Pythons that start
+		// would be measured, too.
+		"Dockerfile": "FROM python:3.12-slim\nCOPY VERSION .\nCMD [\"sleep\", \"3600\"]\n",
+	})
 	if _, err := r.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: branch, Files: files, Author: r.user}); err != nil {
 		return nil, fmt.Errorf("committing: %w", err)
 	}
