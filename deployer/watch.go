@@ -15,9 +15,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -38,6 +40,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("bluegreen").
 		For(&v1alpha1.BlueGreen{}).
+		Watches(&v1alpha1.BlueGreen{}, handler.EnqueueRequestsFromMapFunc(d.neighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&v1alpha1.Release{}).
 		Watches(&appsv1.Deployment{}, d.wakes(ofDeployment)).
 		Watches(&appsv1.ReplicaSet{}, d.wakes(ofReplicaSet)).
@@ -76,6 +79,12 @@ func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reco
 		return nil
 	}
 	return d.requests(ctx, object.GetName(), func(*v1alpha1.BlueGreen) bool { return true })
+}
+
+// neighbours wakes the other applications of a namespace when one comes, goes or
+// changes its spec: they may not share a Service.
+func (d *Deployer) neighbours(ctx context.Context, object client.Object) []reconcile.Request {
+	return d.requests(ctx, object.GetNamespace(), func(bg *v1alpha1.BlueGreen) bool { return bg.Name != object.GetName() })
 }
 
 func (d *Deployer) requests(ctx context.Context, namespace string, want func(*v1alpha1.BlueGreen) bool) []reconcile.Request {
