@@ -228,12 +228,12 @@ func (w *work) recordSwitch(rel *v1alpha1.Release) {
 	}
 	uid := string(rel.UID)
 	if s.LastSwitch == nil || s.LastSwitch.UID != uid {
-		to := version(w.o.Sides[m.Target])
+		to, from := version(w.o.Sides[m.Target]), byDigest(*m.Previous, w.o.Sides[m.Previous.Color])
 		s.LastSwitch = &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: string(rel.Spec.Kind), At: *m.SwitchedAt,
-			From: *m.Previous, To: to, Before: s.Previous,
+			From: from, To: to, Before: s.Previous,
 		}
-		s.Previous = m.Previous
+		s.Previous = &from
 		if rel.Spec.Kind == v1alpha1.Rollback {
 			s.Previous = nil
 			w.rolledBack(rel)

@@ -80,6 +80,16 @@ func version(s workload.State) v1alpha1.Version {
 	}
 }
 
+// byDigest completes a version that was captured before its pods could tell its
+// digest, as right after the application was made: a rollback must not depend on
+// where a tag points by then.
+func byDigest(v v1alpha1.Version, now workload.State) v1alpha1.Version {
+	if v.Image == now.Image && now.RunningImage != "" {
+		v.Image, v.TemplateHash = now.RunningImage, now.TemplateHash
+	}
+	return v
+}
+
 // granted reads the grant of an application's namespace.
 func (d *Deployer) granted(ctx context.Context, bg *v1alpha1.BlueGreen) (bool, error) {
 	var ns corev1.Namespace
