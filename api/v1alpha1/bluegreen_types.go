@@ -459,10 +459,30 @@ type BlueGreenStatus struct {
 	// left behind since: every deploy that contains one waits for /promote.
 	RolledBack []RolledBack `json:"rolledBack,omitempty"`
 
+	// Lock keeps every deploy from moving traffic until it is taken away. A
+	// rollback works all the same.
+	Lock *Lock `json:"lock,omitempty"`
+
 	// Conditions of the application; see [ConditionReady].
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Lock says who keeps an application from being released, since when and why.
+type Lock struct {
+	// By is the login of whoever locked it.
+	By string `json:"by"`
+
+	// At is when it was asked.
+	At metav1.Time `json:"at"`
+
+	// Reason in the person's own words; may be empty.
+	// +kubebuilder:validation:MaxLength=500
+	Reason string `json:"reason,omitempty"`
+
+	// Cause says where.
+	Cause Cause `json:"cause"`
 }
 
 // Version is something that runs, or ran, on a colour.

@@ -20,6 +20,11 @@ const (
 	// CommitAnnotation on a pod template is the commit its image was built from.
 	CommitAnnotation = "turnout.dev/commit"
 
+	// MinReplicasAnnotation on a HorizontalPodAutoscaler keeps its own minimum while
+	// Turnout has it raised, from stage until the end of soak. Whoever finds it
+	// without such a release puts the minimum back.
+	MinReplicasAnnotation = "turnout.dev/min-replicas"
+
 	// StandbyAnnotationPrefix, followed by the BlueGreen's name, is the
 	// annotation of an Ingress that records the standby host of that
 	// application. Rules of that host never count as live.

@@ -269,6 +269,15 @@ type ReleaseStatus struct {
 	// Findings are things a person should know that did not stop the release.
 	Findings []string `json:"findings,omitempty"`
 
+	// Drift is how the pod template that was staged differs from the one that ran
+	// on the target before, as a unified diff of YAML without images and colours;
+	// empty if it does not. It is cut after a few dozen lines.
+	Drift string `json:"drift,omitempty"`
+
+	// SupersededBy is the name of the release that took this one's place, which
+	// contains its commit. Empty if none did.
+	SupersededBy string `json:"supersededBy,omitempty"`
+
 	// FinishedAt is when the release reached its final phase.
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 
@@ -416,6 +425,19 @@ type BuildStatus struct {
 	// Image is the name, without a tag, of the image to deploy.
 	Image string `json:"image,omitempty"`
 
+	// Trigger is the id of the build trigger that was run; empty if the build was
+	// created from the file at the commit.
+	Trigger string `json:"trigger,omitempty"`
+
+	// Retries counts the builds before this one that Cloud Build itself lost.
+	Retries int32 `json:"retries,omitempty"`
+
+	// CreatedAt is when Cloud Build accepted the build.
+	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
+
+	// StartedAt is when Cloud Build began to work on it; until then it is queued.
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
 	// CancelledAt is when its cancellation was accepted.
 	CancelledAt *metav1.Time `json:"cancelledAt,omitempty"`
 }
@@ -454,6 +476,14 @@ type SoakStatus struct {
 
 	// Restarts of the live pods' containers when the watch began.
 	Restarts int32 `json:"restarts,omitempty"`
+
+	// UnseenSince is when the live pods could first not be looked at, without a
+	// look since that worked.
+	UnseenSince *metav1.MicroTime `json:"unseenSince,omitempty"`
+
+	// Extended counts how often the soak was made longer because its end came
+	// while the pods could not be looked at.
+	Extended int32 `json:"extended,omitempty"`
 }
 
 // FailureClass says whose fault it was, which decides what is done about it.
@@ -486,6 +516,12 @@ type Failure struct {
 
 	// Evidence of it.
 	Evidence []Evidence `json:"evidence,omitempty"`
+
+	// File of the repository that is wrong, if one is.
+	File string `json:"file,omitempty"`
+
+	// Line of that file, from 1; 0 if unknown.
+	Line int32 `json:"line,omitempty"`
 
 	// At is when.
 	At metav1.Time `json:"at"`

@@ -332,3 +332,27 @@ func TestKubectlShowsShortNamesAndColumns(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFirstLockStaysUntilItIsTakenAway(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	key := client.ObjectKeyFromObject(bg)
+	stale := bg.DeepCopy() // as the deployer may have read it before
+	first := v1alpha1.Lock{By: "alice", At: metav1.Unix(1700000000, 0), Reason: "audit", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
+	check(t, r.Lock(t.Context(), key, first))
+	if err := r.Lock(t.Context(), key, v1alpha1.Lock{By: "bob", At: metav1.Now(), Cause: first.Cause}); !errors.Is(err, record.ErrSet) {
+		t.Errorf("a second lock = %v, want ErrSet", err)
+	}
+	stale.Status.Phase = v1alpha1.PhaseIdle
+	if err := r.UpdateApplication(t.Context(), stale); !errors.Is(err, record.ErrHeld) {
+		t.Errorf("a status read before the lock was written = %v, want ErrHeld: it would have taken the lock away", err)
+	}
+	was, err := r.Unlock(t.Context(), key)
+	check(t, err)
+	if was == nil || was.By != "alice" || was.Reason != "audit" {
+		t.Errorf("Unlock returned %+v, want alice's lock", was)
+	}
+	if was, err = r.Unlock(t.Context(), key); err != nil || was != nil {
+		t.Errorf("Unlock of what is not locked = %+v, %v", was, err)
+	}
+}
