@@ -148,7 +148,7 @@ func buildFault(err error) error {
 	)
 	switch {
 	case errors.As(err, &file):
-		return &fault{class: v1alpha1.FaultRelease, reason: "BuildConfig", message: err.Error()}
+		return &fault{class: v1alpha1.FaultRelease, reason: "BuildConfig", message: err.Error(), file: file.File, line: file.Line}
 	case errors.As(err, &source):
 		return &fault{class: v1alpha1.FaultRelease, reason: "Source", message: err.Error()}
 	case errors.As(err, &call) && call.Fault == cloudbuild.FaultRelease:

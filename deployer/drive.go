@@ -43,6 +43,10 @@ type fault struct {
 	reason   string
 	message  string
 	evidence []v1alpha1.Evidence
+	// file of the repository that is wrong, if one is, and its line, from 1; 0
+	// if unknown.
+	file string
+	line int
 }
 
 func (f *fault) Error() string { return f.message }
@@ -286,7 +290,7 @@ func (a *attempt) fail(f *fault) {
 	}
 	st.Failure = &v1alpha1.Failure{
 		Class: f.class, Step: st.Step, Reason: f.reason, Message: f.message,
-		Evidence: f.evidence, At: metav1.NewTime(a.o.Now),
+		Evidence: f.evidence, File: f.file, Line: int32(f.line), At: metav1.NewTime(a.o.Now),
 	}
 	st.Phase, st.Message = v1alpha1.ReleaseUndoing, f.message
 	if a.underWay() {
