@@ -12,9 +12,17 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// promote waits for the permission to switch: by policy, or by a person.
+// promote waits for the permission to switch: by policy, or by a person, and
+// until nobody keeps the application locked.
 func (a *attempt) promote(ctx context.Context) (pause, error) {
 	m := &a.rel.Status.Milestones
+	if lock := a.bg.Status.Lock; lock != nil {
+		a.rel.Status.Phase = v1alpha1.ReleaseWaiting
+		return pause{message: "waits: " + lockedBy(lock)}, nil
+	}
+	if m.Approved != nil { // it was only locked again
+		return pause{}, nil
+	}
 	if approval := a.rel.Spec.Approval; approval != nil {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: approval.By, At: metav1.NewTime(a.o.Now)}
 		a.say("approved by " + approval.By)
@@ -30,7 +38,11 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 		return pause{}, nil
 	}
 	limit := a.bg.Spec.Promotion.Timeout.Duration
-	until := a.entry().StartedAt.Add(limit)
+	since := a.entry().StartedAt.Time
+	if t := a.bg.Status.UnlockedAt; t != nil && t.After(since) {
+		since = t.Time // nobody could have approved before
+	}
+	until := since.Add(limit)
 	if !a.o.Now.Before(until) {
 		return pause{}, &fault{class: v1alpha1.FaultCancelled, reason: "NotApproved", message: fmt.Sprintf("nobody approved within %s (spec.promotion.timeout)", limit)}
 	}
@@ -50,10 +62,28 @@ func (a *attempt) approvalNeeded(ctx context.Context) (string, error) {
 			return "", fmt.Errorf("asking whether %s contains %s, which was rolled back: %w", v1alpha1.ShortCommit(what.Commit), v1alpha1.ShortCommit(left.Commit), err)
 		}
 		if contains {
-			return "it contains " + v1alpha1.ShortCommit(left.Commit) + ", which " + left.Release + " rolled back", nil
+			return "it contains " + rolledBackBy(left), nil
 		}
 	}
 	return "", nil
+}
+
+// lockedBy says who locked an application, since when and why.
+func lockedBy(l *v1alpha1.Lock) string {
+	text := "locked by " + l.By + " since " + l.At.UTC().Format("2006-01-02 15:04 UTC")
+	if l.Reason != "" {
+		text += ": " + l.Reason
+	}
+	return text
+}
+
+// rolledBackBy says who took a commit away from users, when, and by what.
+func rolledBackBy(left v1alpha1.RolledBack) string {
+	by := left.Release
+	if left.By != "" {
+		by = left.By + " (" + left.Release + ")"
+	}
+	return v1alpha1.ShortCommit(left.Commit) + ", which " + by + " rolled back at " + left.At.UTC().Format("2006-01-02 15:04 UTC")
 }
 
 // leaveBehind forgets the rolled-back commits that a successful deploy contains:

@@ -33,6 +33,8 @@ type observed struct {
 	DrainedAt time.Time
 	// Freshness is how old a gate's pass may be at the switch.
 	Freshness time.Duration
+	// Locked: a person keeps the application from being released.
+	Locked bool
 }
 
 // observeApplication looks at what an application is made of.
@@ -60,6 +62,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Target, o.Previous = o.Sides[target], o.Sides[target.Other()]
 	o.Size = workload.Size(bg.Spec.MinReplicas, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
+	o.Locked = bg.Status.Lock != nil
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {
 		o.DrainedAt = s.At.Add(bg.Spec.DrainTime())
 	}

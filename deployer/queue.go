@@ -34,6 +34,9 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 		w.wakeAt(w.o.Now.Add(retrySource))
 		return nil, w.queueUp(ctx, deploys, "waits: "+err.Error())
 	}
+	if lock := w.bg.Status.Lock; head != nil && lock != nil {
+		return nil, w.queueUp(ctx, []*v1alpha1.Release{head}, "waits: "+lockedBy(lock))
+	}
 	return head, nil
 }
 
@@ -84,7 +87,7 @@ func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 		if contained && rel.Spec.Deploy.Commit != head.Spec.Deploy.Commit {
 			older, newer = rel, head
 		}
-		if err := w.supersede(ctx, older, "superseded by "+newer.Name); err != nil {
+		if err := w.supersede(ctx, older, newer.Name, "superseded by "+newer.Name); err != nil {
 			return nil, err
 		}
 		head = newer
@@ -104,7 +107,7 @@ func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 	if live.Commit == head.Spec.Deploy.Commit {
 		message = live.Short() + " is live already"
 	}
-	return nil, w.supersede(ctx, head, message)
+	return nil, w.supersede(ctx, head, live.Release, message)
 }
 
 // isAncestor reports whether one release's commit is contained in another's.
@@ -117,9 +120,11 @@ func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Re
 	return ok, nil
 }
 
-// supersede ends a release in favour of another, cleaning up what it has done.
-func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, message string) error {
+// supersede ends a release in favour of another, if one is named, cleaning up
+// what it has done.
+func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message string) error {
 	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+	rel.Status.SupersededBy = by
 	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "Superseded", message: message})
 	if err := a.save(ctx); err != nil {
 		return err
@@ -131,8 +136,8 @@ func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, message str
 func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why string) error {
 	for _, rel := range waiting {
 		st := &rel.Status
-		if st.Build != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why {
-			continue // what builds ahead says so itself
+		if st.Phase == v1alpha1.ReleaseQueued && st.Message == why {
+			continue
 		}
 		read := st.DeepCopy()
 		st.Phase, st.Message = v1alpha1.ReleaseQueued, why
@@ -155,7 +160,10 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if err != nil {
 		return err
 	}
-	if err := w.queueUp(ctx, append(rollbacks, deploys...), "waits for "+active.Name); err != nil {
+	waiting := slices.DeleteFunc(append(rollbacks, deploys...), func(rel *v1alpha1.Release) bool {
+		return rel.Status.Build != nil // what builds ahead says so itself
+	})
+	if err := w.queueUp(ctx, waiting, "waits for "+active.Name); err != nil {
 		return err
 	}
 	waits := active.Status.Phase == v1alpha1.ReleaseWaiting
@@ -181,7 +189,7 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if err != nil || older {
 		return err
 	}
-	if err := w.supersede(ctx, active, "superseded by "+head.Name); err != nil {
+	if err := w.supersede(ctx, active, head.Name, "superseded by "+head.Name); err != nil {
 		return err
 	}
 	if active.Status.Phase.Finished() {

@@ -59,7 +59,7 @@ func TestDeployOfARolledBackCommitWaitsOnce(t *testing.T) {
 	w.run()
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
-	w.expectMessage(b, "/promote", "contains aaaaaaa", back.Name+" rolled back")
+	w.expectMessage(b, "/promote", "contains aaaaaaa", "octocat ("+back.Name+") rolled back")
 	w.approve(b)
 	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
 	// A person has answered for it: the next ones do not wait again.

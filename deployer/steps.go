@@ -15,7 +15,7 @@ var deploy = []step{
 	{name: v1alpha1.StepWarm, done: warmed, act: (*attempt).warm},
 	{name: v1alpha1.StepVerify, done: verified, needs: []need{running, warm}, act: (*attempt).verify},
 	{name: v1alpha1.StepPromote, done: approved, act: (*attempt).promote},
-	{name: v1alpha1.StepSwitch, done: switched, needs: []need{running, sized, warm, fresh}, act: (*attempt).switchTraffic},
+	{name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh}, act: (*attempt).switchTraffic},
 	{name: v1alpha1.StepConfirm, done: confirmed, act: (*attempt).confirm},
 	{name: v1alpha1.StepSoak, done: soaked, act: (*attempt).soak},
 }
@@ -58,6 +58,9 @@ type need struct {
 }
 
 var (
+	// unlocked comes first: what waits behind a lock need not be kept fresh.
+	unlocked = need{mayMove, v1alpha1.StepPromote}
+
 	running = need{runsStaged, v1alpha1.StepStage}
 	sized   = need{bigEnough, v1alpha1.StepStage}
 	resized = need{runsAtSize, v1alpha1.StepSize}
@@ -148,6 +151,12 @@ func discarded(r *v1alpha1.Release) bool {
 }
 
 // Facts looked at again.
+
+// mayMove: nobody has locked the application. A lock that comes after the intent
+// comes too late.
+func mayMove(r *v1alpha1.Release, o observed) bool {
+	return !o.Locked || r.Status.Milestones.SwitchIntendedAt != nil
+}
 
 // runsStaged: the target still runs, completely, what was staged.
 func runsStaged(r *v1alpha1.Release, o observed) bool {

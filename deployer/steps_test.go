@@ -63,6 +63,13 @@ func TestNext(t *testing.T) {
 			r.Status.Milestones = v1alpha1.Milestones{}
 		}}, v1alpha1.StepBuild},
 		{"not approved", []change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.Approved = nil }}, v1alpha1.StepPromote},
+		{"locked after the approval", []change{func(_ *v1alpha1.Release, o *observed) { o.Locked = true }}, v1alpha1.StepPromote},
+		{"locked: what waits is not kept fresh", []change{func(_ *v1alpha1.Release, o *observed) {
+			o.Locked, o.Now, o.Endpoints = true, epoch.Add(time.Hour), nil
+		}}, v1alpha1.StepPromote},
+		{"locked after the intent: too late", []change{func(r *v1alpha1.Release, o *observed) {
+			o.Locked, r.Status.Milestones.SwitchIntendedAt = true, then()
+		}}, v1alpha1.StepSwitch},
 		{"the live colour grew", []change{func(_ *v1alpha1.Release, o *observed) { o.Size = 3 }}, v1alpha1.StepStage},
 		{"a pod is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Target.RolledOut = false }}, v1alpha1.StepStage},
 		{"an endpoint is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Endpoints = []string{"g1"} }}, v1alpha1.StepWarm},
@@ -216,9 +223,11 @@ func (w *model) disturb(calm bool) {
 	if calm {
 		return
 	}
-	switch w.rng.IntN(12) {
+	switch w.rng.IntN(14) {
 	case 0:
 		w.o.Size++
+	case 6:
+		w.o.Locked = true
 	case 1: // a pod is replaced
 		w.newPods(len(w.o.Target.Pods))
 	case 2:
@@ -273,8 +282,12 @@ func (w *model) take(t *testing.T, s v1alpha1.Step) {
 		w.passed = [2]string{w.o.Target.Image, w.o.Target.TemplateHash}
 		m.Verified = &v1alpha1.VerifiedMilestone{Image: w.o.Target.Image, TemplateHash: w.o.Target.TemplateHash, Pods: w.podNames(), At: now}
 	case v1alpha1.StepPromote:
+		w.o.Locked = false // it waits until then
 		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy}
 	case v1alpha1.StepSwitch:
+		if w.o.Locked && w.r.Spec.Kind == v1alpha1.Deploy {
+			t.Errorf("switches to %s behind a lock", m.Target)
+		}
 		w.switchTo(t, m.Target)
 		m.SwitchIntendedAt, m.SwitchedAt = &now, &now
 	case v1alpha1.StepConfirm:

@@ -463,6 +463,10 @@ type BlueGreenStatus struct {
 	// rollback works all the same.
 	Lock *Lock `json:"lock,omitempty"`
 
+	// UnlockedAt is when the last lock was taken away: nobody could have promoted
+	// before.
+	UnlockedAt *metav1.Time `json:"unlockedAt,omitempty"`
+
 	// Conditions of the application; see [ConditionReady].
 	// +listType=map
 	// +listMapKey=type
@@ -558,6 +562,9 @@ type RolledBack struct {
 
 	// Release that moved away from it.
 	Release string `json:"release"`
+
+	// By is the login of whoever asked for that.
+	By string `json:"by,omitempty"`
 
 	// At is when.
 	At metav1.Time `json:"at"`

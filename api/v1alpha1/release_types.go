@@ -274,8 +274,8 @@ type ReleaseStatus struct {
 	// empty if it does not. It is cut after a few dozen lines.
 	Drift string `json:"drift,omitempty"`
 
-	// SupersededBy is the name of the release that took this one's place, which
-	// contains its commit. Empty if none did.
+	// SupersededBy is the name of the release that took this one's place. Empty if
+	// none did.
 	SupersededBy string `json:"supersededBy,omitempty"`
 
 	// FinishedAt is when the release reached its final phase.

@@ -174,6 +174,10 @@ func (in *BlueGreenStatus) DeepCopyInto(out *BlueGreenStatus) {
 		*out = new(Lock)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.UnlockedAt != nil {
+		in, out := &in.UnlockedAt, &out.UnlockedAt
+		*out = (*in).DeepCopy()
+	}
 	if in.Conditions != nil {
 		in, out := &in.Conditions, &out.Conditions
 		*out = make([]v1.Condition, len(*in))

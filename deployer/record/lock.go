@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -30,7 +31,10 @@ func (r *Record) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha
 		was = now
 		return nil, nil
 	})
-	return was, err
+	if err != nil {
+		return nil, err
+	}
+	return was, nil
 }
 
 // setLock changes status.lock by compare-and-swap, reading again when the
@@ -47,6 +51,10 @@ func (r *Record) setLock(ctx context.Context, app types.NamespacedName, change f
 		}
 		if before == nil && bg.Status.Lock == nil {
 			return nil
+		}
+		if bg.Status.Lock == nil {
+			now := metav1.Now()
+			bg.Status.UnlockedAt = &now
 		}
 		err = r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.BotManager))
 		if apierrors.IsConflict(err) && ctx.Err() == nil {

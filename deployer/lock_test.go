@@ -1,0 +1,105 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+func (w *world) lock(reason string) {
+	w.t.Helper()
+	check(w.t, w.record().Lock(w.t.Context(), client.ObjectKeyFromObject(w.application()), v1alpha1.Lock{
+		By: "alice", At: metav1.NewTime(epoch), Reason: reason, Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "alice"},
+	}))
+}
+
+func (w *world) unlock() {
+	w.t.Helper()
+	_, err := w.record().Unlock(w.t.Context(), client.ObjectKeyFromObject(w.application()))
+	check(w.t, err)
+}
+
+// awaitLocked waits until a release says that it waits behind alice's lock.
+func (w *world) awaitLocked(rel *v1alpha1.Release, reason string) *v1alpha1.Release {
+	w.t.Helper()
+	return w.await(rel, "to wait behind the lock", func(r *v1alpha1.Release) bool {
+		return strings.HasPrefix(r.Status.Message, "waits: locked by alice since 2026-01-01 00:00 UTC: "+reason)
+	})
+}
+
+func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.lock("audit")
+	w.run()
+	a := w.awaitLocked(w.submit("a"), "audit")
+	if a.Status.Phase != v1alpha1.ReleaseQueued || len(w.builds.Builds("acme-prod", "global")) != 0 {
+		t.Errorf("behind a lock it is %s, with %d builds", a.Status.Phase, len(w.builds.Builds("acme-prod", "global")))
+	}
+	b := w.submit("b", func(r *v1alpha1.Release) { r.Spec.Approval = &v1alpha1.Approval{By: "bob", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}} })
+	if a = w.awaitPhase(a, v1alpha1.ReleaseSuperseded); a.Status.SupersededBy != b.Name {
+		t.Errorf("superseded by %q, want %s: locked releases collapse, too", a.Status.SupersededBy, b.Name)
+	}
+	w.awaitLocked(b, "audit")
+	w.unlock()
+	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+}
+
+func TestALockHoldsAnApprovedReleaseThatHasNotSwitched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, func(bg *v1alpha1.BlueGreen) { bg.Spec.Promotion.Timeout.Duration = 2 * time.Second })
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	w.lock("the database moves")
+	rel = w.awaitLocked(rel, "the database moves")
+	if rel.Status.Phase != v1alpha1.ReleaseWaiting {
+		t.Errorf("behind the lock it is %s, want Waiting", rel.Status.Phase)
+	}
+	w.approve(rel)
+	started := rel.Status.Timeline[len(rel.Status.Timeline)-1].StartedAt
+	w.until("the time for an approval to be over", func() bool { return time.Since(started.Time) > 2*time.Second }, func() string { return "" })
+	w.awaitLocked(rel, "the database moves")
+	w.expectLive(v1alpha1.Blue)
+	w.unlock()
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+}
+
+func TestTheTimeForAnApprovalBeginsAnewAfterALock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, func(bg *v1alpha1.BlueGreen) { bg.Spec.Promotion.Timeout.Duration = 3 * time.Second })
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	w.lock("audit")
+	rel = w.awaitLocked(rel, "audit")
+	started := rel.Status.Timeline[len(rel.Status.Timeline)-1].StartedAt
+	w.until("the time for an approval to be over", func() bool { return time.Since(started.Time) > 3*time.Second }, func() string { return "" })
+	w.unlock()
+	w.await(rel, "to wait for an approval", func(r *v1alpha1.Release) bool { return strings.HasPrefix(r.Status.Message, "waits for /promote") })
+	w.expectMessage(w.awaitPhase(rel, v1alpha1.ReleaseCancelled), "nobody approved")
+}
+
+func TestRollbackPassesALock(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pretendDeployed()
+	w.lock("audit")
+	w.run()
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+}
+
+func TestACommitThatWasLeftIsShownWithWhoAndWhen(t *testing.T) {
+	t.Parallel()
+	left := v1alpha1.RolledBack{Commit: strings.Repeat("a", 40), Release: "app-rollback-1", By: "alice", At: metav1.NewTime(epoch)}
+	if got, want := rolledBackBy(left), "aaaaaaa, which alice (app-rollback-1) rolled back at 2026-01-01 00:00 UTC"; got != want {
+		t.Errorf("it reads %q, want %q", got, want)
+	}
+}
