@@ -4,45 +4,88 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"github.com/yuin/goldmark"
-	"github.com/yuin/goldmark/ast"
-	"github.com/yuin/goldmark/extension"
-	"github.com/yuin/goldmark/text"
-	"golang.org/x/net/html"
+	"unicode"
 )
 
 // Verb is what a command asks for.
 type Verb string
 
-// The commands of this version.
+// The commands. What each of them does where is docs/commands.md.
 const (
 	Promote  Verb = "promote"  // put this pull request's commit in front of users
 	Rollback Verb = "rollback" // go back to the version before the last switch
+	Cancel   Verb = "cancel"   // stop this pull request's release before it moves users
+	Retry    Verb = "retry"    // release this pull request's commit once more
+	Lock     Verb = "lock"     // let no release move users
+	Unlock   Verb = "unlock"   // let them again
 	Status   Verb = "status"   // say what is live and what is under way
+	Help     Verb = "help"     // say how the application is set up, and the commands
 )
+
+// form is how a command is written, and what it does, for people.
+type form struct {
+	verb      Verb
+	arguments string // as they are shown
+	does      string // a sentence without its full stop
+}
+
+// forms has every command, in the order in which they are explained.
+var forms = []form{
+	{Promote, "[application] [sha]", "puts this pull request's commit in front of users; a sha confirms which commit that is"},
+	{Rollback, "[application] [sha]", "takes users back to the version before; a sha names the version to leave, from any pull request"},
+	{Cancel, "[application] [sha]", "stops this pull request's release, as long as it has not begun to move users"},
+	{Retry, "[application] [sha]", "releases this pull request's commit once more, after its last attempt has ended"},
+	{Lock, "[application] [reason]", "keeps releases from moving users, until `/unlock`; `/rollback` works all the same"},
+	{Unlock, "[application]", "takes the lock away, whoever set it"},
+	{Status, "[application]", "says what is live, what is under way, and what is in the way"},
+	{Help, "[application]", "shows how the application is set up, and this list"},
+}
+
+// formOf returns how a verb is written; ok is false if it is no command.
+func formOf(v Verb) (f form, ok bool) {
+	for _, f := range forms {
+		if f.verb == v {
+			return f, true
+		}
+	}
+	return form{}, false
+}
+
+// usage is the command with its arguments, as a code span.
+func (f form) usage() string { return fmt.Sprintf("`/%s %s`", f.verb, f.arguments) }
+
+// onlyReads reports whether a command changes nothing: whoever may comment may
+// give it, and late it is as good as in time.
+func (v Verb) onlyReads() bool { return v == Status || v == Help }
+
+// takesCommit reports whether a hash may be typed with a command.
+func (v Verb) takesCommit() bool {
+	return v == Promote || v == Rollback || v == Cancel || v == Retry
+}
 
 // Command is a request written into a comment.
 type Command struct {
 	Verb Verb
+	// Application is the name given with it, or namespace/name; empty if none.
+	Application string
 	// Commit is the hash given with it, in short or in full; empty if none. It
 	// may only confirm what the command means, never select something else.
 	Commit string
+	// Reason of a lock, in the person's own words: untrusted, on one line, at most
+	// 500 characters. It is shown, never acted upon.
+	Reason string
 }
 
-// String returns the command as it is typed.
+// String returns the command as it is typed. With a reason in it, it may hold
+// anything: show it by code.
 func (c Command) String() string {
-	if c.Commit == "" {
-		return "/" + string(c.Verb)
+	words := []string{"/" + string(c.Verb)}
+	for _, word := range []string{c.Application, c.Commit, c.Reason} {
+		if word != "" {
+			words = append(words, word)
+		}
 	}
-	return "/" + string(c.Verb) + " " + c.Commit
-}
-
-// usage of each command, for a person who mistyped it.
-var usage = map[Verb]string{
-	Promote:  "`/promote`, or `/promote <sha>` with the commit of this pull request",
-	Rollback: "`/rollback`, or `/rollback <sha>` with the commit that is live",
-	Status:   "`/status`",
+	return strings.Join(words, " ")
 }
 
 // UsageError is a command that was recognised but cannot be understood. Answer
@@ -54,146 +97,93 @@ type UsageError struct {
 
 // Error implements error.
 func (e *UsageError) Error() string {
-	return fmt.Sprintf("%s. Type %s, on a line of its own.", e.Problem, usage[e.Verb])
+	f, _ := formOf(e.Verb)
+	return fmt.Sprintf("%s. Type %s, on a line of its own: it %s.", e.Problem, f.usage(), f.does)
 }
 
 // argument is the one allow-list for every word that reaches the bot from a
-// comment: it cannot be a flag, a path that climbs, or anything a shell reads.
-var argument = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*$`)
+// comment, but for a lock's reason: it cannot be a flag, a path that climbs, or
+// anything a shell reads. One slash may part a namespace from a name.
+var argument = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$`)
 
 // shortHash is a commit's hash, or its beginning, at least as long as GitHub
 // shows it.
 var shortHash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
+// maxReason is the length of a lock's reason in characters; the schema takes no
+// longer one.
+const maxReason = 500
+
 // ParseCommand finds the command of a comment. A command is a line that starts
 // with /name in a paragraph at the top level; code, quotes, lists, tables and
 // HTML hold none, and so do lines that start with the name of somebody else's
-// command. It returns nil if there is none, and a [UsageError] for one that is
-// malformed or if there are several.
+// command. It returns nil if there is none, a [UsageError] for one that is
+// malformed or if there are several, and a [NearMiss] if there is none but a
+// line that looks like one mistyped.
 func ParseCommand(body string) (*Command, error) {
 	var found *Command
+	var near *NearMiss
 	for _, line := range plainLines([]byte(body)) {
-		name, rest, _ := strings.Cut(strings.TrimPrefix(line, "/"), " ")
+		name, rest := cutSpace(strings.TrimPrefix(line, "/"))
 		verb := Verb(name)
-		if usage[verb] == "" {
+		if _, ok := formOf(verb); !ok {
+			if near == nil {
+				near = nearMiss(name)
+			}
 			continue
 		}
 		if found != nil {
 			return nil, &UsageError{verb, "There are several commands in one comment, and none was executed; write one a comment"}
 		}
-		c, err := parseArguments(verb, strings.Fields(rest))
+		c, err := parseArguments(verb, rest)
 		if err != nil {
 			return nil, err
 		}
 		found = c
 	}
+	if found == nil && near != nil {
+		return nil, near
+	}
 	return found, nil
 }
 
-func parseArguments(verb Verb, words []string) (*Command, error) {
-	c := &Command{Verb: verb}
+// cutSpace splits a line at its first white space.
+func cutSpace(line string) (first, rest string) {
+	i := strings.IndexFunc(line, unicode.IsSpace)
+	if i < 0 {
+		return line, ""
+	}
+	return line[:i], strings.TrimSpace(line[i:])
+}
+
+// parseArguments reads what stands behind a verb. Which word is an application's
+// name can only be told where the applications are known, see [Command.settle]:
+// until then a word that can be a hash is one, and a lock has only a reason.
+func parseArguments(verb Verb, rest string) (*Command, error) {
+	if verb == Lock {
+		return &Command{Verb: Lock, Reason: truncate(oneLine(rest), maxReason)}, nil
+	}
+	words := strings.Fields(rest)
 	for _, word := range words {
 		if !argument.MatchString(word) {
 			return nil, &UsageError{verb, "That argument has characters that no argument may have"}
 		}
 	}
+	c := &Command{Verb: verb}
 	switch {
 	case len(words) == 0:
-		return c, nil
-	case verb == Status:
-		return nil, &UsageError{verb, "`/status` takes no argument"}
-	case len(words) > 1:
-		return nil, &UsageError{verb, fmt.Sprintf("`/%s` takes at most one argument", verb)}
-	case !shortHash.MatchString(words[0]):
-		return nil, &UsageError{verb, fmt.Sprintf("`%s` is not a commit's hash (7 to 64 of 0-9a-f)", words[0])}
+	case len(words) > 2 || len(words) > 1 && !verb.takesCommit():
+		return nil, &UsageError{verb, fmt.Sprintf("`/%s` was given too many arguments", verb)}
+	case len(words) == 1 && verb.takesCommit() && shortHash.MatchString(words[0]):
+		c.Commit = words[0]
+	case len(words) == 1:
+		c.Application = words[0]
+	case shortHash.MatchString(words[1]):
+		c.Application, c.Commit = words[0], words[1]
+	case shortHash.MatchString(words[0]):
+		c.Application, c.Commit = words[1], words[0]
+	default:
+		return nil, &UsageError{verb, fmt.Sprintf("Neither `%s` nor `%s` is a commit's hash (7 to 64 of 0-9a-f)", words[0], words[1])}
 	}
-	c.Commit = words[0]
 	return c, nil
-}
-
-// markdown is GitHub's dialect, as far as it decides what is a paragraph.
-var markdown = goldmark.New(goldmark.WithExtensions(extension.GFM))
-
-// plainLines returns the lines that start with a slash and stand, as plain text,
-// in a paragraph at the top level.
-func plainLines(source []byte) []string {
-	var lines []string
-	depth := 0 // of HTML elements that are open
-	doc := markdown.Parser().Parse(text.NewReader(source))
-	for block := doc.FirstChild(); block != nil; block = block.NextSibling() {
-		switch b := block.(type) {
-		case *ast.HTMLBlock:
-			depth = htmlDepth(depth, blockSource(b, source))
-		case *ast.Paragraph:
-			var found []string
-			found, depth = paragraphLines(b, source, depth)
-			lines = append(lines, found...)
-		}
-	}
-	return lines
-}
-
-// paragraphLines returns the paragraph's lines that start with a slash and begin
-// as plain text, and the depth of HTML elements after it. A line may begin in a
-// code span, a link's title or a comment that another line opened; those are
-// other nodes than text directly below the paragraph.
-func paragraphLines(p *ast.Paragraph, source []byte, depth int) ([]string, int) {
-	var lines []string
-	starts := map[int]text.Segment{}
-	for i := range p.Lines().Len() {
-		line := p.Lines().At(i)
-		line = line.TrimLeftSpace(source)
-		starts[line.Start] = line
-	}
-	for node := p.FirstChild(); node != nil; node = node.NextSibling() {
-		switch n := node.(type) {
-		case *ast.RawHTML:
-			for i := range n.Segments.Len() {
-				segment := n.Segments.At(i)
-				depth = htmlDepth(depth, segment.Value(source))
-			}
-		case *ast.Text:
-			line, isStart := starts[n.Segment.Start]
-			if value := string(line.Value(source)); isStart && depth == 0 && strings.HasPrefix(value, "/") {
-				lines = append(lines, strings.TrimSpace(value))
-			}
-		}
-	}
-	return lines, depth
-}
-
-func blockSource(b *ast.HTMLBlock, source []byte) []byte {
-	var raw []byte
-	for i := range b.Lines().Len() {
-		line := b.Lines().At(i)
-		raw = append(raw, line.Value(source)...)
-	}
-	if b.HasClosure() {
-		raw = append(raw, b.ClosureLine.Value(source)...)
-	}
-	return raw
-}
-
-// htmlDepth counts the elements that a piece of HTML leaves open.
-func htmlDepth(depth int, raw []byte) int {
-	tokens := html.NewTokenizer(strings.NewReader(string(raw)))
-	for {
-		switch tokens.Next() {
-		case html.ErrorToken:
-			return depth
-		case html.StartTagToken:
-			if name, _ := tokens.TagName(); !voidElement[string(name)] {
-				depth++
-			}
-		case html.EndTagToken:
-			depth = max(0, depth-1)
-		default: // opens and closes nothing
-		}
-	}
-}
-
-// voidElement has no end tag (HTML Living Standard, "Void elements").
-var voidElement = map[string]bool{
-	"area": true, "base": true, "br": true, "col": true, "embed": true, "hr": true, "img": true,
-	"input": true, "link": true, "meta": true, "source": true, "track": true, "wbr": true,
 }

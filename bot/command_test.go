@@ -2,9 +2,14 @@ package bot_test
 
 import (
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/turnout-dev/turnout/bot"
 )
@@ -12,7 +17,7 @@ import (
 func TestParseCommand(t *testing.T) {
 	tests := []struct {
 		name, body string
-		want       string // the command; "" for none, "usage" for a UsageError
+		want       string // the command; "" for none, "usage" for a UsageError, "near" for a NearMiss
 	}{
 		{"alone", "/promote", "/promote"},
 		{"with a commit", "/rollback 0123456", "/rollback 0123456"},
@@ -23,9 +28,11 @@ func TestParseCommand(t *testing.T) {
 		{"empty", "", ""},
 		{"in the middle of a line", "please /promote", ""},
 		{"another's", "/lgtm", ""},
-		{"longer word", "/promoted", ""},
+		{"longer word", "/promoted", "near"},
 		{"path", "/promote/now", ""},
-		{"capitals", "/PROMOTE", ""},
+		{"capitals", "/PROMOTE", "near"},
+		{"mistyped, and then typed", "/promtoe\n\n/promote", "/promote"},
+		{"mistyped in a code block", "```\n/promtoe\n```", ""},
 		{"code block", "```\n/promote\n```", ""},
 		{"code block without end", "```\n/promote", ""},
 		{"tilde code block", "~~~\n/promote\n~~~", ""},
@@ -46,10 +53,24 @@ func TestParseCommand(t *testing.T) {
 		{"after a fold", "<details>\n\na\n\n</details>\n\n/promote", "/promote"},
 		{"inline HTML", "a <b>\n/promote\n</b>", ""},
 		{"link reference", "[a]: b\n\"/promote\"", ""},
-		{"not a commit", "/promote main", "usage"},
-		{"short commit", "/promote 012345", "usage"},
-		{"two arguments", "/promote 0123456 0123456", "usage"},
-		{"argument of status", "/status 0123456", "usage"},
+		{"after a tab", "/promote\t0123456", "/promote 0123456"},
+		{"application", "/promote shop", "/promote shop"},
+		{"application and commit", "/promote shop 0123456", "/promote shop 0123456"},
+		{"commit and application", "/cancel 0123456 shop", "/cancel shop 0123456"},
+		{"application of a namespace", "/retry staging/shop", "/retry staging/shop"},
+		{"application to ask about", "/status shop", "/status shop"},
+		{"cancel", "/cancel", "/cancel"},
+		{"retry", "/retry", "/retry"},
+		{"unlock", "/unlock shop", "/unlock shop"},
+		{"help", "/help", "/help"},
+		{"lock", "/lock", "/lock"},
+		{"lock with a reason", "/lock  the `database` moves; $(id) --force ../..", "/lock the `database` moves; $(id) --force ../.."},
+		{"lock with what cannot be printed", "/lock \x1b[31mred\x1b[0m\u202e", "/lock red"},
+		{"no commit among two", "/promote main shop", "usage"},
+		{"three arguments", "/promote shop 0123456 0123456", "usage"},
+		{"two arguments of status", "/status shop 0123456", "usage"},
+		{"two arguments of unlock", "/unlock shop now", "usage"},
+		{"path for an application", "/promote a/b/c", "usage"},
 		{"shell", "/promote $(id)", "usage"},
 		{"flag", "/promote --force", "usage"},
 		{"climbing", "/promote ../../etc", "usage"},
@@ -59,9 +80,13 @@ func TestParseCommand(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			command, err := bot.ParseCommand(tt.body)
 			got := ""
-			if usage := (*bot.UsageError)(nil); errors.As(err, &usage) {
+			usage, near := (*bot.UsageError)(nil), (*bot.NearMiss)(nil)
+			switch {
+			case errors.As(err, &usage):
 				got = "usage"
-			} else if command != nil {
+			case errors.As(err, &near):
+				got = "near"
+			case command != nil:
 				got = command.String()
 			}
 			if got != tt.want {
@@ -71,21 +96,69 @@ func TestParseCommand(t *testing.T) {
 	}
 }
 
+func TestALocksReasonIsCapped(t *testing.T) {
+	command, err := bot.ParseCommand("/lock " + strings.Repeat("ä", 600))
+	check(t, err)
+	if n := utf8.RuneCountInString(command.Reason); n != 500 {
+		t.Errorf("%d characters of the reason are kept, want 500", n)
+	}
+}
+
+// TestEveryVerbIsExplained reads the verbs from the source, so that none is
+// added without its usage.
+func TestEveryVerbIsExplained(t *testing.T) {
+	file, err := parser.ParseFile(token.NewFileSet(), "command.go", nil, 0)
+	check(t, err)
+	var verbs []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Verb" {
+				value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+				check(t, err)
+				verbs = append(verbs, value)
+			}
+		}
+		return true
+	})
+	if len(verbs) != 8 {
+		t.Fatalf("command.go has the verbs %q, want 8", verbs)
+	}
+	for _, verb := range verbs {
+		if c, err := bot.ParseCommand("/" + verb); err != nil || c == nil || string(c.Verb) != verb {
+			t.Errorf("/%s is parsed as %v, %v", verb, c, err)
+		}
+		problem := (&bot.UsageError{Verb: bot.Verb(verb), Problem: "It is wrong"}).Error()
+		if !strings.Contains(problem, "Type `/"+verb+" [application]") || !strings.Contains(problem, ": it ") || strings.HasSuffix(problem, "it .") {
+			t.Errorf("the usage of /%s reads %q", verb, problem)
+		}
+		s := situation(nothing)
+		s.Command.Verb = bot.Verb(verb)
+		if d := bot.Decide(s); d.Refuse != nil && strings.Contains(d.Refuse.Reason, "is not a command") {
+			t.Errorf("/%s is not decided", verb)
+		}
+	}
+}
+
 // FuzzParseCommand holds what must be true of any text: a command stands on a
 // line of its own in the allow-list's grammar; quoted, fenced or indented, the
 // same text has none; and a usage error repeats nothing that is not plain.
 func FuzzParseCommand(f *testing.F) {
 	for _, seed := range []string{
 		"/promote", "a\r\n/rollback 0123456\r\n", "```\n/promote", "> a\n/promote", "a `b\n/promote` c", "<div>\n\n/status\n", "/promote $(id)", "\t/promote",
+		"/lock why `not`; $(x)", "/retry staging/shop 0123456", "/cancel 0123456 shop", "/promtoe", "/Help", "/unlock\tshop", "/lock \u2028/promote", "/status a b",
 		"1. a\n\n   /promote", "a\r/promote", "<!-- -->\n/status", "[x]: y\n/promote", "/promote\x00", "~~~~\n```\n/promote",
 	} {
 		f.Add(seed)
 	}
-	command := regexp.MustCompile(`^/(promote|rollback|status)( [0-9a-f]{7,64})?$`)
+	const name = `( [A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)?`
+	command := regexp.MustCompile(`^/((promote|rollback|cancel|retry)` + name + `( [0-9a-f]{7,64})?|(unlock|status|help)` + name + `|lock( [^\x00-\x1f\x7f]{1,500})?)$`)
 	f.Fuzz(func(t *testing.T, body string) {
 		c, err := bot.ParseCommand(body)
 		if c != nil && (err != nil || !command.MatchString(c.String())) {
 			t.Errorf("%q is the command %q, %v", body, c, err)
+		}
+		if err != nil && strings.ContainsAny(err.Error(), "\n@<$") {
+			t.Errorf("the answer to %q repeats what is not plain: %q", body, err)
 		}
 		if c != nil && !strings.Contains(body, "/"+string(c.Verb)) {
 			t.Errorf("%q does not contain the command %q", body, c)

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,9 @@ const patience = 15 * time.Minute
 // Situation is everything a command is judged by: data that somebody read before.
 type Situation struct {
 	Command Command
+	// Name is what a command has to say to mean this application: empty if the
+	// repository has no other, or if commands are not typed into comments.
+	Name string
 	// PullRequest that the command was written on. The command line makes one up
 	// of the commit it was given: merged into the application's branch.
 	PullRequest PullRequest
@@ -31,32 +35,35 @@ type Situation struct {
 	Releases []v1alpha1.Release
 
 	// AgainstLive and AgainstPrevious say where the pull request's merge commit
-	// stands against the commits of status.live and status.previous.
+	// stands against the commits of status.live and status.previous. They are
+	// needed by [Promote], [Retry] and [Rollback] alone.
 	AgainstLive, AgainstPrevious Order
 }
 
 // Decision is what becomes of a command. Exactly one of Submit, Approve, Cancel,
-// Refuse and Answer is set.
+// Lock, Unlock, Refuse and Answer is set.
 type Decision struct {
 	Submit  *v1alpha1.Release // store it
-	Approve *Approve
-	Cancel  *Cancel
+	Approve *ReleaseApproval
+	Cancel  *ReleaseCancel
+	Lock    *v1alpha1.Lock // set it on the application
+	Unlock  *v1alpha1.Lock // take this one away from the application
 	Refuse  *Refuse
 	// Answer says that nothing has to be done, or what was asked for.
 	Answer string
-	// Note is said beside Submit, Approve or Cancel, if there is something that
-	// the person may not expect.
+	// Note is said beside Submit, Approve, Cancel, Lock or Unlock, if there is
+	// something that the person may not expect.
 	Note string
 }
 
-// Approve sets the approval of a release.
-type Approve struct {
+// ReleaseApproval sets the approval of a release.
+type ReleaseApproval struct {
 	Release  string // its name
 	Approval v1alpha1.Approval
 }
 
-// Cancel sets the cancel of a release.
-type Cancel struct {
+// ReleaseCancel sets the cancel of a release.
+type ReleaseCancel struct {
 	Release string // its name
 	Cancel  v1alpha1.Cancel
 }
@@ -67,123 +74,129 @@ type Refuse struct {
 	NextMove string // a sentence
 }
 
-// Decide says what becomes of a command. It is the table "what a command does"
-// of the documentation: pure, so that every cell of it is tested as a row.
+// Decide says what becomes of a command. It is pure, so that every command is
+// driven in every phase by a test; docs/commands.md has what comes of it.
 func Decide(s Situation) Decision {
-	if s.Now.Sub(s.Asked) > patience {
+	if s.Now.Sub(s.Asked) > patience && !s.Command.Verb.onlyReads() {
 		return refuse("I was away when this was written, and things may have changed since.",
-			fmt.Sprintf("If you still mean it, ask again: `%s`.", s.Command))
+			fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
+	}
+	if before := s.askedBefore(); before != "" {
+		return Decision{Answer: before}
 	}
 	switch s.Command.Verb {
 	case Promote:
 		return s.promote()
 	case Rollback:
 		return s.rollback()
+	case Cancel:
+		return s.cancel()
+	case Retry:
+		return s.retry()
+	case Lock:
+		return s.lock()
+	case Unlock:
+		return s.unlock()
 	case Status:
 		return Decision{Answer: s.status()}
+	case Help:
+		return Decision{Answer: s.help()}
 	}
-	return refuse(fmt.Sprintf("`%s` is not a command.", s.Command), "The commands are `/promote`, `/rollback` and `/status`.")
+	return refuse(fmt.Sprintf("%s is not a command.", code(s.Command.String())), "`/help` lists the commands.")
 }
 
 func refuse(reason, nextMove string) Decision {
 	return Decision{Refuse: &Refuse{Reason: reason, NextMove: nextMove}}
 }
 
-// promote: put the pull request's commit in front of users.
-func (s Situation) promote() Decision {
-	pr, branch := s.PullRequest, s.App.Spec.Branch
-	commit := pr.MergeCommit
-	switch {
-	case pr.Base != branch:
-		return refuse(fmt.Sprintf("This pull request merges into `%s`, but `%s` is released from `%s`.", pr.Base, s.App.Name, branch),
-			fmt.Sprintf("Ask on a pull request that was merged into `%s`.", branch))
-	case !pr.Merged || commit == "":
-		return refuse("This pull request is not merged, so there is nothing to release yet.",
-			fmt.Sprintf("Merge it into `%s`: that starts its release.", branch))
-	case !strings.HasPrefix(commit, s.Command.Commit):
-		return refuse(fmt.Sprintf("%s is not this pull request's commit, which is %s.", code(s.Command.Commit), code(v1alpha1.ShortCommit(commit))),
-			"Type `/promote` alone, or ask on the pull request of the commit you mean.")
+// askedBefore answers a comment that was executed already, and came again: what
+// it meant then would start something else now. It is empty otherwise.
+func (s Situation) askedBefore() string {
+	comment := s.Cause.CommentID
+	if comment == 0 || s.Command.Verb.onlyReads() {
+		return ""
 	}
-	if rel := s.deployOf(commit); rel != nil {
-		return s.promoteRelease(rel)
-	}
-	return s.promoteCommit(commit, 1)
-}
-
-// promoteRelease promotes a commit that has a release already.
-func (s Situation) promoteRelease(rel *v1alpha1.Release) Decision {
-	version, m := code(v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)), rel.Status.Milestones
-	switch {
-	case rel.Status.Phase.Finished():
-		return s.promoteFinished(rel)
-	case rel.Spec.Cancel != nil || rel.Status.Phase == v1alpha1.ReleaseUndoing:
-		return refuse(fmt.Sprintf("The release of %s is being undone.", version), "Ask again when it has ended.")
-	case m.SwitchedAt != nil:
-		return Decision{Answer: fmt.Sprintf("%s is live on %s already.", version, m.Target)}
-	case m.SwitchIntendedAt != nil:
-		return Decision{Answer: fmt.Sprintf("Traffic is being switched to %s right now.", version)}
-	case rel.Spec.Approval != nil:
-		return Decision{Answer: fmt.Sprintf("%s was approved by %s already; it switches when it is ready.", version, plain(rel.Spec.Approval.By))}
-	}
-	d := Decision{Approve: &Approve{Release: rel.Name, Approval: s.approval(rel.Spec.Deploy.Commit)}}
-	if rel.Status.Phase != v1alpha1.ReleaseWaiting {
-		d.Note = fmt.Sprintf("Approved: %s switches as soon as it has passed its health gate.", version)
-	}
-	return d
-}
-
-// promoteFinished promotes a commit whose last release has ended.
-func (s Situation) promoteFinished(rel *v1alpha1.Release) Decision {
-	commit := rel.Spec.Deploy.Commit
-	version := code(v1alpha1.ShortCommit(commit))
-	if s.AgainstLive == OrderSame {
-		return s.liveAlready(version)
-	}
-	for _, left := range s.App.Status.RolledBack {
-		if left.Commit == commit {
-			return refuse(fmt.Sprintf("%s was rolled back by %s.", version, code(left.Release)), "Merge a commit that mends it: that is released in its place.")
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		spec := &rel.Spec
+		switch {
+		case spec.Cancel != nil && spec.Cancel.Cause.CommentID == comment:
+			return fmt.Sprintf("That was asked before: it cancelled %s. Nothing was changed.", code(rel.Name))
+		case spec.Cause.CommentID == comment, spec.Approval != nil && spec.Approval.Cause.CommentID == comment:
+			return fmt.Sprintf("That was asked before: %s does it. Nothing was changed.", code(rel.Name))
 		}
 	}
-	switch rel.Status.Phase {
-	case v1alpha1.ReleaseFailed:
-		return refuse(fmt.Sprintf("The release of %s failed: %s", version, plain(reasonOf(rel))), "Merge a commit that mends it.")
-	case v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		return s.promoteCommit(commit, rel.Spec.Deploy.Attempt+1)
-	case v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
+	if l := s.App.Status.Lock; l != nil && l.Cause.CommentID == comment {
+		return fmt.Sprintf("That was asked before: `%s` is %s. Nothing was changed.", s.App.Name, lockedBy(l))
 	}
-	return s.promoteCommit(commit, rel.Spec.Deploy.Attempt+1)
+	return ""
 }
 
-// promoteCommit makes a release, approved, if the commit is newer than what is
-// live.
-func (s Situation) promoteCommit(commit string, attempt int32) Decision {
-	version, live := code(v1alpha1.ShortCommit(commit)), s.liveName()
-	switch s.AgainstLive {
-	case OrderSame:
-		return s.liveAlready(version)
-	case OrderOlder:
-		return refuse(fmt.Sprintf("%s is older than %s, which is live and contains it.", version, live),
-			"To go back to the version before, type `/rollback` on the pull request that is live, or "+s.rollbackByCommit()+" anywhere.")
-	case OrderDiverged:
-		return refuse(fmt.Sprintf("%s and %s, which is live, do not contain one another: releasing it would take away what is live.", version, live),
-			fmt.Sprintf("Merge both into `%s`, and promote the result.", s.App.Spec.Branch))
-	case OrderUnknown, OrderNewer: // nothing known is live: whatever is merged is newer
+// typed shows a command on this application, to be typed as it stands.
+func (s Situation) typed(verb Verb) string {
+	return code(Command{Verb: verb, Application: s.Name}.String())
+}
+
+// wrongPullRequest refuses what needs a commit that merging the pull request
+// brought to the application's branch; nil if there is one.
+func (s Situation) wrongPullRequest() *Refuse {
+	pr, branch := s.PullRequest, s.App.Spec.Branch
+	switch {
+	case pr.Base != branch:
+		return &Refuse{
+			Reason:   fmt.Sprintf("This pull request merges into %s, but %s is released from %s.", code(pr.Base), code(s.App.Name), code(branch)),
+			NextMove: fmt.Sprintf("Ask on a pull request that was merged into %s.", code(branch)),
+		}
+	case !pr.Merged || pr.MergeCommit == "":
+		return &Refuse{
+			Reason:   "This pull request is not merged, so there is nothing to release yet.",
+			NextMove: fmt.Sprintf("Merge it into %s: that starts its release.", code(branch)),
+		}
 	}
-	rel := NewDeploy(&s.App, commit, attempt, s.Cause)
-	approval := s.approval(commit)
-	rel.Spec.Approval = &approval
-	return Decision{Submit: rel}
+	return nil
 }
 
-func (s Situation) liveAlready(version string) Decision {
-	return Decision{Answer: fmt.Sprintf("%s is live already. `/rollback` leaves it.", version)}
+// wrongCommit refuses a command whose hash is not the pull request's commit,
+// which it may only confirm; nil if it is, or if none was typed.
+func (s Situation) wrongCommit(rel *v1alpha1.Release) *Refuse {
+	want := s.Command.Commit
+	if want == "" || s.PullRequest.Merged && strings.HasPrefix(s.PullRequest.MergeCommit, want) || rel != nil && strings.HasPrefix(rel.Spec.Deploy.Commit, want) {
+		return nil
+	}
+	reason := fmt.Sprintf("%s is not this pull request's commit, which is %s.", code(want), code(v1alpha1.ShortCommit(s.PullRequest.MergeCommit)))
+	if s.PullRequest.MergeCommit == "" {
+		reason = fmt.Sprintf("%s is not this pull request's commit: it is not merged.", code(want))
+	}
+	return &Refuse{
+		Reason:   reason,
+		NextMove: fmt.Sprintf("Type %s alone, or ask on the pull request of the commit you mean.", s.typed(s.Command.Verb)),
+	}
 }
 
-func (s Situation) approval(commit string) v1alpha1.Approval {
-	return v1alpha1.Approval{By: s.By, At: metav1.NewTime(s.Asked), Commit: commit, Cause: s.Cause}
+// own returns the Deploy of the pull request: of its commit the last attempt, or
+// else the newest that a push of several pull requests, this one among them,
+// has made. Nil if there is none.
+func (s Situation) own() *v1alpha1.Release {
+	pr := s.PullRequest
+	if pr.Merged && pr.Base == s.App.Spec.Branch {
+		if rel := s.deployOf(pr.MergeCommit); rel != nil {
+			return rel
+		}
+	}
+	for i := range s.Releases {
+		if rel := &s.Releases[i]; rel.Spec.Deploy != nil && s.lists(rel) {
+			return s.deployOf(rel.Spec.Deploy.Commit)
+		}
+	}
+	return nil
 }
 
-// deployOf returns the newest Deploy of a commit, or nil.
+// lists reports whether a release is known to bring the pull request.
+func (s Situation) lists(rel *v1alpha1.Release) bool {
+	return rel.Status.GitHub != nil && s.PullRequest.Number != 0 && slices.Contains(rel.Status.GitHub.PullRequests, s.PullRequest.Number)
+}
+
+// deployOf returns the last attempt to deploy a commit, or nil.
 func (s Situation) deployOf(commit string) *v1alpha1.Release {
 	var newest *v1alpha1.Release
 	for i := range s.Releases {
@@ -193,6 +206,16 @@ func (s Situation) deployOf(commit string) *v1alpha1.Release {
 		}
 	}
 	return newest
+}
+
+// rolledBack returns how a commit was left by a rollback, or nil.
+func (s Situation) rolledBack(commit string) *v1alpha1.RolledBack {
+	for i := range s.App.Status.RolledBack {
+		if left := &s.App.Status.RolledBack[i]; left.Commit == commit {
+			return left
+		}
+	}
+	return nil
 }
 
 // liveName names the live version for a person.
@@ -205,10 +228,11 @@ func (s Situation) liveName() string {
 
 // rollbackByCommit is the command that leaves the live version from anywhere.
 func (s Situation) rollbackByCommit() string {
-	if live := s.App.Status.Live; live != nil && live.Commit != "" {
-		return fmt.Sprintf("`/rollback %s`", v1alpha1.ShortCommit(live.Commit))
+	c := Command{Verb: Rollback, Application: s.Name}
+	if live := s.App.Status.Live; live != nil {
+		c.Commit = v1alpha1.ShortCommit(live.Commit)
 	}
-	return "`/rollback`"
+	return code(c.String())
 }
 
 // reasonOf says why a release ended.

@@ -2,11 +2,8 @@ package bot
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -84,8 +81,7 @@ func (s Situation) means(v v1alpha1.Version) bool {
 	// A push may bring several pull requests; its release lists them all.
 	for i := range s.Releases {
 		rel := &s.Releases[i]
-		if d := rel.Spec.Deploy; d != nil && d.Commit == v.Commit && rel.Status.GitHub != nil && s.PullRequest.Number != 0 &&
-			slices.Contains(rel.Status.GitHub.PullRequests, s.PullRequest.Number) && rel.Spec.Cause.PullRequest == 0 {
+		if d := rel.Spec.Deploy; d != nil && d.Commit == v.Commit && s.lists(rel) {
 			return true
 		}
 	}
@@ -108,7 +104,7 @@ func (s Situation) meansLive() bool {
 
 // rollbackDeploy leaves a version whose release is under way.
 func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
-	version, m := code(v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)), rel.Status.Milestones
+	version, m := versionOf(rel), rel.Status.Milestones
 	switch {
 	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
 		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.Spec.Cancel.By), s.liveName())}
@@ -116,10 +112,8 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 		return Decision{Answer: fmt.Sprintf("The release of %s is being undone already.", version)}
 	case m.SwitchIntendedAt == nil:
 		return Decision{
-			Cancel: &Cancel{Release: rel.Name, Cancel: v1alpha1.Cancel{
-				By: s.By, At: metav1.NewTime(s.Asked), Cause: s.Cause, Reason: s.Command.String() + " before the switch",
-			}},
-			Note: fmt.Sprintf("The release of %s is cancelled. Users never saw it: %s stays live.", version, s.liveName()),
+			Cancel: s.cancelOf(rel, s.Command.String()+" before the switch"),
+			Note:   fmt.Sprintf("The release of %s is cancelled. Users never saw it: %s stays live.", version, s.liveName()),
 		}
 	case m.Previous == nil || m.Previous.Image == "":
 		return refuse("It is not recorded what was live before "+version+", so there is nothing to return to.", "Merge a commit that reverts it.")
@@ -151,8 +145,7 @@ func (s Situation) rollbackLive() Decision {
 
 // takeBack submits the rollback of a switch: the first, or the attempt after
 // those that ended without bringing users back. What brought them back is not
-// repeated, even if the application was read before it had ended; nor is a
-// comment that comes twice a second request.
+// repeated, even if the application was read before it had ended.
 func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	spec.Attempt = 1
 	for i := range s.Releases {
@@ -165,8 +158,6 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 		switch {
 		case rel.Status.Phase == v1alpha1.ReleaseSucceeded, ended && rel.Status.Milestones.SwitchedAt != nil:
 			return Decision{Answer: fmt.Sprintf("%s was left already, by %s. Nothing was changed.", code(spec.From.Short()), code(rel.Name))}
-		case s.Cause.CommentID != 0 && s.Cause.CommentID == rel.Spec.Cause.CommentID:
-			return Decision{Answer: fmt.Sprintf("That was asked before: %s does it. Nothing was changed.", code(rel.Name))}
 		case ended:
 			spec.Attempt = max(spec.Attempt, attempt+1)
 		default: // under way: it is joined
@@ -211,36 +202,4 @@ func (s Situation) rollbackElsewhere() Decision {
 	}
 	return refuse(fmt.Sprintf("%s is not what is live: %s on %s is.", what, s.liveName(), live.Color),
 		fmt.Sprintf("To leave that one, type %s; it works on any pull request.", s.rollbackByCommit()))
-}
-
-// status says what is live and what is under way.
-func (s Situation) status() string {
-	st := s.App.Status
-	lines := []string{fmt.Sprintf("**%s** (%s): nothing is live.", plain(s.App.Name), plain(s.App.Spec.Environment))}
-	if st.Live != nil {
-		lines[0] = fmt.Sprintf("**%s** (%s): %s is live on %s.", plain(s.App.Name), plain(s.App.Spec.Environment), s.liveName(), st.Live.Color)
-	}
-	for _, c := range st.Conditions {
-		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse {
-			lines = append(lines, fmt.Sprintf("- ⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxMessage))))
-		}
-	}
-	for i := range s.Releases {
-		rel := &s.Releases[i]
-		if rel.Status.Phase.Finished() {
-			continue
-		}
-		lines = append(lines, "- "+view{app: &s.App, rel: rel}.headline())
-	}
-	switch last := st.LastSwitch; {
-	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
-		held := "its pods would be started first"
-		if !last.Shrunk {
-			held = "at once, it still runs"
-		}
-		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))
-	case last != nil:
-		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
-	}
-	return strings.Join(lines, "\n")
 }

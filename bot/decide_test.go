@@ -170,7 +170,7 @@ func TestDecide(t *testing.T) {
 		}, "refuse", "not what is live"},
 		{"rollback, moved by hand", r, held, func(s *bot.Situation) { s.App.Status.Live.Color = v1alpha1.Blue }, "refuse", "Look at the Ingress"},
 		{"rollback, under way", r, held, func(s *bot.Situation) {
-			back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new"}, s.Cause)
+			back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new"}, v1alpha1.Cause{CommentID: 2})
 			s.Releases = append([]v1alpha1.Release{back}, s.Releases...)
 		}, "answer", "being left already"},
 		{"status", bot.Status, held, nil, "answer", "`1b1b1b1` is live on green"},

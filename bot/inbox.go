@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Inbox makes events durable: a push becomes a Deploy, a command becomes a
-// release, an approval or a cancel, or is answered. The webhook and the sweep
+// release, an approval, a cancel or a lock, or is answered. The webhook and the sweep
 // both end here, and the same event may come twice.
 type Inbox struct {
 	Record Record
@@ -75,27 +74,42 @@ func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit
 // comment executes the command of a comment, if it has one and its author may.
 func (in *Inbox) comment(ctx context.Context, c Comment, delivery string) error {
 	command, err := ParseCommand(c.Body)
-	mistyped := (*UsageError)(nil)
-	if (command == nil && !errors.As(err, &mistyped)) || !in.listens(c) {
+	if command == nil && err == nil || !in.listens(c) {
 		return nil
 	}
-	apps, err := in.Record.Applications(ctx, c.Repository)
-	if err != nil {
-		return fmt.Errorf("reading the applications of %s: %w", c.Repository, err)
+	apps, listErr := in.Record.Applications(ctx, c.Repository)
+	if listErr != nil {
+		return fmt.Errorf("reading the applications of %s: %w", c.Repository, listErr)
 	}
 	if len(apps) == 0 {
 		return nil // not granted, or not ours: not a word to GitHub
 	}
 	r := responder{in.GitHub, in.Log, c}
+	if near := (*NearMiss)(nil); errors.As(err, &near) {
+		return in.suggest(ctx, r, near)
+	}
 	r.seen(ctx)
-	if mistyped != nil {
-		return r.refuse(ctx, Refuse{Reason: mistyped.Error()})
+	if err != nil {
+		return r.refuse(ctx, Refuse{Reason: err.Error()})
 	}
 	allowed, err := in.permit(ctx, r, *command)
 	if err != nil || !allowed {
 		return err
 	}
-	return in.execute(ctx, r, *command, apps, delivery)
+	return in.execute(ctx, r, command.settle(apps), apps, delivery)
+}
+
+// suggest tells somebody who may give commands which one they may have meant.
+// Nobody else hears of it, nor anybody late: the line may be for another bot.
+func (in *Inbox) suggest(ctx context.Context, r responder, near *NearMiss) error {
+	if time.Since(r.comment.WrittenAt) > patience {
+		return nil
+	}
+	has, err := in.GitHub.Permission(ctx, r.comment.Repository, r.comment.Author.Login)
+	if err != nil || !mayWrite(has) {
+		return err
+	}
+	return r.refuse(ctx, Refuse{Reason: near.Error(), NextMove: "Nothing was done. `/help` lists the commands."})
 }
 
 // listens reports whether a comment's author is somebody whose commands count:
@@ -111,159 +125,28 @@ func (in *Inbox) listens(c Comment) bool {
 	return slices.Contains(in.TrustedBots, c.Sender.ID)
 }
 
-// permit asks GitHub what the author may do now; /status needs no more than
-// having been able to comment where the answer is read by the same people.
+// permit asks GitHub what the author may do now; a command that only reads needs
+// no more than having been able to comment where the answer is read by the same
+// people.
 func (in *Inbox) permit(ctx context.Context, r responder, command Command) (bool, error) {
-	if command.Verb == Status {
+	if command.Verb.onlyReads() {
 		return true, nil
 	}
 	has, err := in.GitHub.Permission(ctx, r.comment.Repository, r.comment.Author.Login)
 	if err != nil {
 		return false, err
 	}
-	if has == permissionWrite || has == permissionAdmin {
+	if mayWrite(has) {
 		return true, nil
 	}
 	return false, r.refuse(ctx, Refuse{
-		Reason:   fmt.Sprintf("`%s` needs the permission *write* in %s, and you have *%s*.", command, plain(r.comment.Repository), plain(has)),
+		Reason:   fmt.Sprintf("%s needs the permission *write* in %s, and you have *%s*.", code(command.String()), plain(r.comment.Repository), plain(has)),
 		NextMove: "Ask somebody who has it to type the command, or a repository administrator for the permission.",
 	})
 }
 
-// execute decides a permitted command and carries the decision out.
-func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps []v1alpha1.BlueGreen, delivery string) error {
-	pr, err := in.GitHub.PullRequest(ctx, r.comment.Repository, r.comment.PullRequest)
-	if err != nil {
-		return err
-	}
-	meant := concerned(apps, pr, command)
-	if len(meant) > 1 && command.Verb != Status {
-		return r.refuse(ctx, ambiguous(meant))
-	}
-	var answers []string
-	for i := range meant {
-		s, err := in.situation(ctx, r.comment, command, pr, meant[i], delivery)
-		if err != nil {
-			return err
-		}
-		d := Decide(s)
-		if command.Verb == Status && d.Answer != "" {
-			answers = append(answers, d.Answer)
-			continue
-		}
-		return in.carryOut(ctx, r, &meant[i], d)
-	}
-	return r.answer(ctx, strings.Join(answers, "\n\n"), reactionDone)
-}
-
-// concerned narrows the applications of a repository to those that a command can
-// mean: a rollback with a commit, those where that commit is live, on whatever
-// pull request it is written; else those that the pull request's branch
-// releases. If there is none, all of them are asked, which refuse with what to
-// do instead.
-func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
-	if command.Verb == Status {
-		return apps
-	}
-	var live, branch []v1alpha1.BlueGreen
-	for _, app := range apps {
-		if l := app.Status.Live; l != nil && command.Commit != "" && strings.HasPrefix(l.Commit, command.Commit) {
-			live = append(live, app)
-		}
-		if app.Spec.Branch == pr.Base {
-			branch = append(branch, app)
-		}
-	}
-	switch {
-	case command.Verb == Rollback && len(live) > 0:
-		return live
-	case len(branch) > 0:
-		return branch
-	}
-	return apps
-}
-
-func ambiguous(apps []v1alpha1.BlueGreen) Refuse {
-	var names []string
-	for _, app := range apps {
-		names = append(names, code(app.Name)+" in "+code(app.Namespace))
-	}
-	slices.Sort(names)
-	return Refuse{
-		Reason:   "Several applications are released from this repository, and the command does not say which: " + strings.Join(names, ", ") + ".",
-		NextMove: "Nothing was changed. `/status` shows each of them.",
-	}
-}
-
-// situation reads what a command is judged by.
-func (in *Inbox) situation(ctx context.Context, c Comment, command Command, pr PullRequest, app v1alpha1.BlueGreen, delivery string) (Situation, error) {
-	// The list that the application was found in may lag behind a switch.
-	now, err := in.Record.Application(ctx, key(app.Namespace, app.Name))
-	if err != nil {
-		return Situation{}, fmt.Errorf("reading the application %s/%s: %w", app.Namespace, app.Name, err)
-	}
-	app = *now
-	releases, err := in.Record.Releases(ctx, key(app.Namespace, app.Name))
-	if err != nil {
-		return Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)
-	}
-	s := Situation{
-		Command: command, PullRequest: pr, By: c.Author.Login, Asked: c.WrittenAt, Now: time.Now(), App: app, Releases: releases,
-		Cause: v1alpha1.Cause{
-			Kind: v1alpha1.CauseComment, Actor: c.Author.Login, PullRequest: c.PullRequest, CommentID: c.ID, URL: c.URL, Delivery: delivery,
-		},
-	}
-	if command.Verb == Status || !pr.Merged {
-		return s, nil
-	}
-	if live := app.Status.Live; live != nil {
-		if s.AgainstLive, err = in.GitHub.Order(ctx, c.Repository, pr.MergeCommit, live.Commit); err != nil {
-			return Situation{}, err
-		}
-	}
-	if previous := app.Status.Previous; previous != nil && command.Verb == Rollback && s.AgainstLive == OrderOlder {
-		s.AgainstPrevious, err = in.GitHub.Order(ctx, c.Repository, pr.MergeCommit, previous.Commit)
-	}
-	return s, err
-}
-
-// carryOut makes a decision durable, then says so.
-func (in *Inbox) carryOut(ctx context.Context, r responder, app *v1alpha1.BlueGreen, d Decision) error {
-	log := in.Log.With("namespace", app.Namespace, "application", app.Name, "by", r.comment.Author.Login)
-	switch {
-	case d.Refuse != nil:
-		return r.refuse(ctx, *d.Refuse)
-	case d.Submit != nil:
-		stored, created, err := in.Record.Submit(ctx, d.Submit)
-		if errors.Is(err, ErrIdentity) || (err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback) {
-			return r.answer(ctx, "That was asked before: "+code(d.Submit.Name)+" does it. Nothing was changed.", reactionNothing)
-		}
-		if err != nil {
-			return fmt.Errorf("submitting %s/%s: %w", d.Submit.Namespace, d.Submit.Name, err)
-		}
-		log.InfoContext(ctx, "release submitted", "release", d.Submit.Name, "created", created)
-		return r.accepted(ctx, d.Note) // the publisher reacts when it has ended
-	case d.Approve != nil:
-		err := in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
-		return in.written(ctx, r, err, "approving "+d.Approve.Release, d.Note)
-	case d.Cancel != nil:
-		err := in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
-		return in.written(ctx, r, err, "cancelling "+d.Cancel.Release, d.Note)
-	}
-	return r.answer(ctx, d.Answer, reactionNothing)
-}
-
-// written answers a command that was one write.
-func (in *Inbox) written(ctx context.Context, r responder, err error, what, note string) error {
-	switch {
-	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
-		return r.answer(ctx, "That was asked before. Nothing was changed.", reactionNothing)
-	case errors.Is(err, ErrNotFound):
-		return r.refuse(ctx, Refuse{Reason: "The release is gone.", NextMove: "`/status` says what is live."})
-	case err != nil:
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	in.Log.InfoContext(ctx, "command executed", "what", what, "by", r.comment.Author.Login)
-	r.react(ctx, reactionDone)
-	return r.accepted(ctx, note)
+// mayWrite reports whether a permission is enough for a command that changes
+// something.
+func mayWrite(permission string) bool {
+	return permission == permissionWrite || permission == permissionAdmin
 }

@@ -145,7 +145,7 @@ func TestAmbiguousCommandIsAnsweredWithTheList(t *testing.T) {
 	pr, _ := w.merge("feature")
 	w.say(pr.Number, w.writer, "/promote")
 	answers := w.answers(pr.Number)
-	if len(answers) != 1 || !strings.Contains(answers[0], "`shop-two` in `staging`") || !strings.Contains(answers[0], "`shop` in `shop`") {
+	if len(answers) != 1 || !strings.Contains(answers[0], "`/promote shop-two`: production of namespace `staging`") || !strings.Contains(answers[0], "`/promote shop`: ") {
 		t.Errorf("answers %q, want both applications", answers)
 	}
 }
@@ -202,7 +202,7 @@ func TestMistypedCommandIsAnsweredWithItsUsage(t *testing.T) {
 	pr, _ := waiting(w)
 	c := w.say(pr.Number, w.writer, "/promote $(touch /tmp/x)")
 	answers := w.answers(pr.Number)
-	if len(answers) != 1 || !strings.Contains(answers[0], "/promote <sha>") || strings.Contains(answers[0], "touch") {
+	if len(answers) != 1 || !strings.Contains(answers[0], "`/promote [application] [sha]`") || strings.Contains(answers[0], "touch") {
 		t.Errorf("answers %q, want the usage without what was typed", answers)
 	}
 	if got := reactions(c); got != "-1" {

@@ -179,6 +179,40 @@ func (m *memoryRecord) Cancel(_ context.Context, key types.NamespacedName, c v1a
 	})
 }
 
+func (m *memoryRecord) Lock(_ context.Context, key types.NamespacedName, l v1alpha1.Lock) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.write(func() error {
+		app := m.apps[key]
+		switch {
+		case app == nil:
+			return bot.ErrNotFound
+		case app.Status.Lock != nil:
+			return bot.ErrSet
+		}
+		app.Status.Lock = &l
+		return nil
+	})
+}
+
+func (m *memoryRecord) Unlock(_ context.Context, key types.NamespacedName) (*v1alpha1.Lock, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var was *v1alpha1.Lock
+	err := m.write(func() error {
+		app := m.apps[key]
+		if app == nil {
+			return bot.ErrNotFound
+		}
+		if was, app.Status.Lock = app.Status.Lock, nil; was != nil {
+			now := metav1.Now().Rfc3339Copy() // as stored: whole seconds
+			app.Status.UnlockedAt = &now
+		}
+		return nil
+	})
+	return was, err
+}
+
 func (m *memoryRecord) PublishGitHub(_ context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -38,6 +38,14 @@ type Record interface {
 	// Cancel sets the cancel of a release, or returns ErrSet if it has one.
 	Cancel(ctx context.Context, rel types.NamespacedName, c v1alpha1.Cancel) error
 
+	// Lock keeps the deploys of an application from moving traffic, or returns
+	// ErrSet if it is locked: the first lock stays, with its reason.
+	Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error
+
+	// Unlock takes the lock of an application away, whoever set it, and returns
+	// it; nil if there was none.
+	Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error)
+
 	// PublishGitHub replaces status.github of a release, by server-side apply
 	// under the bot's own field manager. It writes nothing else of the status.
 	// A release that was deleted meanwhile is ErrNotFound.

@@ -39,6 +39,15 @@ func (r botRecord) Cancel(ctx context.Context, key types.NamespacedName, c v1alp
 	return translate(r.Record.Cancel(ctx, key, c))
 }
 
+func (r botRecord) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error {
+	return translate(r.Record.Lock(ctx, app, l))
+}
+
+func (r botRecord) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error) {
+	was, err := r.Record.Unlock(ctx, app)
+	return was, translate(err)
+}
+
 func (r botRecord) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	return translate(r.Record.PublishGitHub(ctx, rel, s))
 }

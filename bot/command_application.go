@@ -1,0 +1,150 @@
+package bot
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// settle says which word of a command is the name of an application, now that
+// the repository's applications are known. A lock's first word is one only if it
+// names one of them, else it belongs to the reason; and an application may have
+// a name that could be a commit's hash.
+func (c Command) settle(apps []v1alpha1.BlueGreen) Command {
+	switch {
+	case c.Verb == Lock && c.Application == "":
+		if first, rest := cutSpace(c.Reason); named(apps, first) {
+			c.Application, c.Reason = first, rest
+		}
+	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) && (c.Application == "" || shortHash.MatchString(c.Application)):
+		c.Application, c.Commit = c.Commit, c.Application
+	}
+	return c
+}
+
+// named reports whether a word names one of the applications.
+func named(apps []v1alpha1.BlueGreen, word string) bool {
+	return slices.ContainsFunc(apps, func(app v1alpha1.BlueGreen) bool { return isNamed(&app, word) })
+}
+
+// isNamed reports whether a word names an application: by its name, or by
+// namespace/name where several namespaces have one of that name.
+func isNamed(app *v1alpha1.BlueGreen, word string) bool {
+	return word == app.Name || word == app.Namespace+"/"+app.Name
+}
+
+// nameAmong returns what to type to mean an application among the repository's:
+// nothing if it is the only one.
+func nameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
+	same := 0
+	for i := range apps {
+		if apps[i].Name == app.Name {
+			same++
+		}
+	}
+	switch {
+	case len(apps) <= 1:
+		return ""
+	case same > 1:
+		return app.Namespace + "/" + app.Name
+	}
+	return app.Name
+}
+
+// meant returns the applications of a repository that a command means, or why
+// that cannot be told. More than one is meant only by commands that just read.
+func meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alpha1.BlueGreen, *Refuse) {
+	candidates := apps
+	if command.Application != "" {
+		candidates = filter(apps, func(app *v1alpha1.BlueGreen) bool { return isNamed(app, command.Application) })
+		if len(candidates) == 0 {
+			return nil, unknownApplication(apps, command)
+		}
+	}
+	if command.Verb.onlyReads() {
+		return candidates, nil
+	}
+	candidates = concerned(candidates, pr, command)
+	if len(candidates) > 1 {
+		return nil, ambiguous(apps, candidates, command)
+	}
+	return candidates, nil
+}
+
+// concerned narrows applications to those that a command can mean: a rollback
+// with a commit, those where that commit is live, on whatever pull request it is
+// written; else those that the pull request's branch releases. If there is none,
+// all of them are asked, which refuse with what to do instead. A lock has nothing
+// to do with the pull request that it is written on.
+func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
+	if command.Verb == Lock || command.Verb == Unlock {
+		return apps
+	}
+	live := filter(apps, func(app *v1alpha1.BlueGreen) bool {
+		l := app.Status.Live
+		return l != nil && command.Commit != "" && strings.HasPrefix(l.Commit, command.Commit)
+	})
+	branch := filter(apps, func(app *v1alpha1.BlueGreen) bool { return app.Spec.Branch == pr.Base })
+	switch {
+	case command.Verb == Rollback && len(live) > 0:
+		return live
+	case len(branch) > 0:
+		return branch
+	}
+	return apps
+}
+
+func filter(apps []v1alpha1.BlueGreen, keep func(*v1alpha1.BlueGreen) bool) []v1alpha1.BlueGreen {
+	var kept []v1alpha1.BlueGreen
+	for i := range apps {
+		if keep(&apps[i]) {
+			kept = append(kept, apps[i])
+		}
+	}
+	return kept
+}
+
+// ambiguous is the answer to a command that may mean several applications.
+func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Refuse {
+	problem := "and the command does not say which"
+	if command.Application != "" {
+		problem = fmt.Sprintf("and several namespaces have one named %s", code(command.Application))
+	}
+	return &Refuse{
+		Reason:   "Several applications are released from this repository, " + problem + ". Nothing was changed.",
+		NextMove: toType(apps, candidates, command),
+	}
+}
+
+// unknownApplication is the answer to a command with a name that none has.
+func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Refuse {
+	what := "is no application of this repository"
+	if command.Verb.takesCommit() && command.Commit == "" {
+		what = "is neither an application of this repository nor a commit's hash (7 to 64 of 0-9a-f)"
+	}
+	return &Refuse{
+		Reason:   fmt.Sprintf("%s %s. Nothing was changed.", code(command.Application), what),
+		NextMove: toType(apps, apps, command),
+	}
+}
+
+// toType lists the commands that mean one of the candidates each.
+func toType(apps, candidates []v1alpha1.BlueGreen, command Command) string {
+	lines := []string{"Type one of these, on a line of its own:\n"}
+	sorted := slices.SortedFunc(slices.Values(candidates), func(a, b v1alpha1.BlueGreen) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	for i := range sorted {
+		app, one := &sorted[i], command
+		one.Application, one.Reason = nameAmong(app, apps), ""
+		line := "- " + code(one.String())
+		if command.Reason != "" {
+			line += " with your reason behind it"
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s of namespace %s, released from %s", line, plain(app.Spec.Environment), code(app.Namespace), code(app.Spec.Branch)))
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,67 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// status says what is live, what is under way, and what is in the way.
+func (s Situation) status() string {
+	st := s.App.Status
+	lines := []string{s.heading()}
+	if st.Lock != nil {
+		lines = append(lines, fmt.Sprintf("- 🔒 %s", lockedBy(st.Lock)))
+	}
+	for _, c := range st.Conditions {
+		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse {
+			lines = append(lines, fmt.Sprintf("- ⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxMessage))))
+		}
+	}
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if rel.Status.Phase.Finished() {
+			continue
+		}
+		lines = append(lines, "- "+view{app: &s.App, rel: rel}.headline())
+	}
+	switch last := st.LastSwitch; {
+	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
+		held := "its pods would be started first"
+		if !last.Shrunk {
+			held = "at once, it still runs"
+		}
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))
+	case last != nil:
+		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// heading names the application and what is live.
+func (s Situation) heading() string {
+	name := plain(s.App.Name)
+	if strings.Contains(s.Name, "/") { // several namespaces have one of that name
+		name = plain(s.Name)
+	}
+	live := "nothing is live"
+	if v := s.App.Status.Live; v != nil {
+		live = fmt.Sprintf("%s is live on %s", s.liveName(), v.Color)
+	}
+	return fmt.Sprintf("**%s** (%s): %s.", name, plain(s.App.Spec.Environment), live)
+}
+
+// moment shows a point in time that may be days ago; everybody reads the same,
+// so it is UTC.
+func moment(t time.Time) string {
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// sentence takes the full stop off a text that a sentence ends with.
+func sentence(text string) string {
+	return strings.TrimRight(text, ". ")
+}

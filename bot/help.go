@@ -1,0 +1,106 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// help shows how the application is set up, as it is now. The list of commands is
+// the same for every application, see [commandList].
+func (s Situation) help() string {
+	spec := &s.App.Spec
+	lines := []string{
+		s.heading(),
+		fmt.Sprintf("- **Released** from %s of %s to %s, namespace %s", code(spec.Branch), plain(spec.Repository), plain(spec.Environment), code(s.App.Namespace)),
+		"- **Mode**: " + mode(spec.Promotion),
+		"- **Health gate**: " + gate(spec.Gate),
+		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant `/rollback` for %s (hold); after that it has %s",
+			brief(spec.SoakTime()), brief(spec.DrainTime()), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
+	}
+	if l := s.App.Status.Lock; l != nil {
+		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockedBy(l)), s.typed(Unlock)))
+	} else {
+		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", s.typed(Lock)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mode says who approves a switch.
+func mode(p v1alpha1.PromotionSpec) string {
+	if p.Mode != v1alpha1.PromotionManual {
+		return "*Automatic*: a merge switches when its health gate has passed"
+	}
+	text := "*Manual*: a merge waits for `/promote` when its health gate has passed"
+	if p.Timeout.Duration > 0 {
+		text += fmt.Sprintf(", and is discarded after %s", brief(p.Timeout.Duration))
+	}
+	return text
+}
+
+// gate says what is asked of every pod. Values of headers are not shown: they may
+// be secrets.
+func gate(g v1alpha1.GateSpec) string {
+	var asks []string
+	for _, c := range g.HTTP {
+		ask := code("GET " + c.Path)
+		if c.Port != 0 {
+			ask += fmt.Sprintf(" on port %d", c.Port)
+		}
+		if c.Status != 0 {
+			ask += fmt.Sprintf(" answers %d", c.Status)
+		}
+		asks = append(asks, ask)
+	}
+	if g.Exec != nil {
+		asks = append(asks, code(truncate(strings.Join(g.Exec.Command, " "), maxMessage))+" ends with 0")
+	}
+	if len(asks) == 0 {
+		asks = []string{"the readiness probe's own request"}
+	}
+	text := strings.Join(asks, ", ") + "; on every pod"
+	if g.Consecutive > 0 {
+		text += fmt.Sprintf(", %d times in a row, %s apart", g.Consecutive, brief(g.Interval.Duration))
+	}
+	if g.Timeout.Duration > 0 {
+		text += fmt.Sprintf(", within %s", brief(g.Timeout.Duration))
+	}
+	return text
+}
+
+func pods(n int32) string {
+	switch n {
+	case 0:
+		return "no pods"
+	case 1:
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d pods", n)
+}
+
+// brief shows a duration as it stands in a spec: 15m, not 15m0s.
+func brief(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// commandList says what can be typed, and by whom.
+func commandList(repository string, several bool) string {
+	lines := []string{"| command | what it does |", "|---|---|"}
+	for _, f := range forms {
+		lines = append(lines, fmt.Sprintf("| %s | %s |", f.usage(), f.does))
+	}
+	who := fmt.Sprintf("`/status` and `/help` are for everybody who may comment, the others for who has *write* permission in %s. A command is a line of its own, one a comment.", plain(repository))
+	if several {
+		who += " Several applications are released from this repository: name the one you mean."
+	}
+	return strings.Join(lines, "\n") + "\n\n" + who
+}
