@@ -17,7 +17,10 @@ import (
 // Latencies are what [Latency] writes, in milliseconds.
 type Latencies struct {
 	// ReadyToSwitch is from the last pod of the target becoming Ready to the
-	// Ingress routing users to it, both as a watch tells them.
+	// Ingress routing users to it, both as a watch tells them. Some take a second
+	// more: Kubernetes' EndpointSlice controller, which has to publish the pod
+	// first, backs off that long when its own cache lags behind its last write
+	// (pkg/controller/endpointslice: StaleInformerCache, defaultSyncBackOff).
 	ReadyToSwitch Summary `json:"ready_to_switch_ms"`
 	// RollbackToSwitch is from a person's /rollback comment to the Ingress
 	// routing users back.

@@ -2,9 +2,9 @@
 // source, and carries out the steps of the docker builder on the sandbox's
 // [registry].
 //
-// A step of gcr.io/cloud-builders/docker may build, tag, push and pull. Steps of
-// other builders are logged and not run, since the sandbox has no containers to
-// run them in; the log says so. A docker step that is not understood fails the
+// A step of gcr.io/cloud-builders/docker may build, tag, push and pull; a step of
+// any builder may sleep. Other steps are logged and not run, since the sandbox has
+// no containers to run them in; the log says so. A docker step that is not understood fails the
 // build, with a message that names it: nothing is passed over in silence.
 package builder
 

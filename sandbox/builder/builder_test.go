@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 
@@ -139,5 +140,25 @@ func TestSourceCannotEscapeItsWorkspace(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(image.Root, "evil")); err != nil {
 		t.Errorf("the file outside was not put inside: %v", err)
+	}
+}
+
+func TestAStepThatOnlySleepsIsWaitedFor(t *testing.T) {
+	tests := []struct {
+		step *cloudbuildpb.BuildStep
+		want time.Duration
+		is   bool
+	}{
+		{&cloudbuildpb.BuildStep{Name: "ubuntu", Args: []string{"sleep", "60"}}, time.Minute, true},
+		{&cloudbuildpb.BuildStep{Name: "ubuntu", Entrypoint: "sleep", Args: []string{"0.5"}}, 500 * time.Millisecond, true},
+		{&cloudbuildpb.BuildStep{Name: "ubuntu", Args: []string{"sleep", "1", "2"}}, 0, false},
+		{&cloudbuildpb.BuildStep{Name: "ubuntu", Args: []string{"sleep", "long"}}, 0, false},
+		{&cloudbuildpb.BuildStep{Name: "ubuntu", Args: []string{"echo", "1"}}, 0, false},
+	}
+	for _, tt := range tests {
+		got, is := sleeps(tt.step)
+		if is != tt.is || is && got != tt.want {
+			t.Errorf("%v sleeps %v, %v; want %v, %v", tt.step, got, is, tt.want, tt.is)
+		}
 	}
 }
