@@ -218,6 +218,18 @@ func (s Situation) rolledBack(commit string) *v1alpha1.RolledBack {
 	return nil
 }
 
+// rolledBackBy says who took a commit away from users, by what, and when.
+func rolledBackBy(left *v1alpha1.RolledBack) string {
+	by := code(left.Release)
+	if left.By != "" {
+		by = fmt.Sprintf("%s (%s)", plain(left.By), by)
+	}
+	if left.At.IsZero() {
+		return by
+	}
+	return by + " at " + moment(left.At.Time)
+}
+
 // liveName names the live version for a person.
 func (s Situation) liveName() string {
 	if s.App.Status.Live == nil {

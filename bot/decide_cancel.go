@@ -16,6 +16,9 @@ func (s Situation) cancel() Decision {
 	if wrong := s.wrongCommit(rel); wrong != nil {
 		return Decision{Refuse: wrong}
 	}
+	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+		return s.beingLeft(leaving, ", and a rollback is not cancelled")
+	}
 	if rel == nil || rel.Status.Phase.Finished() {
 		return s.cancelNothing(rel)
 	}
@@ -62,6 +65,14 @@ func (s Situation) cancelNothing(rel *v1alpha1.Release) Decision {
 		return refuse(why+", so there is nothing to cancel here.", others)
 	}
 	return Decision{Answer: why + ": there is nothing to cancel. Nothing was changed."}
+}
+
+// beingLeft refuses what would stop, or go against, a rollback under way: users
+// wait for it.
+func (s Situation) beingLeft(leaving *v1alpha1.Release, more string) Decision {
+	r := leaving.Spec.Rollback
+	return refuse(fmt.Sprintf("%s is being left, for %s%s.", code(r.From.Short()), code(r.To.Short()), more),
+		"Ask again when it has ended.")
 }
 
 // othersUnderWay says what is under way that the command does not mean, and

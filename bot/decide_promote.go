@@ -17,6 +17,9 @@ func (s Situation) promote() Decision {
 	if wrong := s.wrongCommit(rel); wrong != nil {
 		return Decision{Refuse: wrong}
 	}
+	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+		return s.beingLeft(leaving, "")
+	}
 	if rel != nil {
 		return s.promoteRelease(rel)
 	}
@@ -55,7 +58,7 @@ func (s Situation) promoteFinished(rel *v1alpha1.Release) Decision {
 		return s.liveAlready(version)
 	}
 	if left := s.rolledBack(commit); left != nil {
-		return refuse(fmt.Sprintf("%s was rolled back by %s.", version, code(left.Release)),
+		return refuse(fmt.Sprintf("%s was rolled back by %s.", version, rolledBackBy(left)),
 			fmt.Sprintf("Merge a commit that mends it, which is released in its place; or type %s to try this very commit again.", s.typed(Retry)))
 	}
 	if rel.Status.Phase == v1alpha1.ReleaseFailed {

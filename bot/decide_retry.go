@@ -17,6 +17,9 @@ func (s Situation) retry() Decision {
 	if wrong := s.wrongCommit(rel); wrong != nil {
 		return Decision{Refuse: wrong}
 	}
+	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+		return s.beingLeft(leaving, "")
+	}
 	if rel == nil { // its push was lost, or its releases are no longer kept
 		return s.alreadyLive(s.submitDeploy(s.PullRequest.MergeCommit, 1, s.again))
 	}
@@ -56,8 +59,8 @@ func (s Situation) insteadOfRetry(rel *v1alpha1.Release) string {
 func (s Situation) again(rel *v1alpha1.Release) Decision {
 	d, deploy := Decision{Submit: rel}, rel.Spec.Deploy
 	if left := s.rolledBack(deploy.Commit); left != nil {
-		d.Note = fmt.Sprintf("Attempt %d of %s is prepared, and then waits for %s, whatever the mode: %s rolled it back.",
-			deploy.Attempt, versionOf(rel), s.typed(Promote), code(left.Release))
+		d.Note = fmt.Sprintf("Attempt %d of %s is prepared, and then waits for %s, whatever the mode: it was rolled back by %s.",
+			deploy.Attempt, versionOf(rel), s.typed(Promote), rolledBackBy(left))
 	}
 	if s.App.Status.Lock != nil {
 		if d.Note == "" {

@@ -41,7 +41,7 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 		}, 1, ""},
 		{"under way", func(s *bot.Situation) past { return past{back(s, 2, running), back(s, 1, ended)} }, 0, "being left already"},
 		{"under way, asked where another commit is meant", func(s *bot.Situation) past {
-			s.PullRequest.MergeCommit = strings.Repeat("9c", 20) // it came in with the switch, below what is live
+			s.PullRequest.Number, s.PullRequest.MergeCommit = otherPull, strings.Repeat("9c", 20) // it came in with the switch, below what is live
 			s.AgainstLive, s.AgainstPrevious = bot.OrderOlder, bot.OrderNewer
 			return past{back(s, 2, running), back(s, 1, ended)}
 		}, 2, ""}, // the name exists, so it is joined

@@ -78,6 +78,7 @@ func situation(at stage) bot.Situation {
 	if at == failed {
 		rel.Status.Failure = &v1alpha1.Failure{Message: "pod crashed"}
 	}
+	rel.Status.GitHub = &v1alpha1.GitHubStatus{PullRequests: []int{7}, PullRequestsKnown: true}
 	if !rel.Status.Phase.Finished() {
 		s.App.Status.Active = &v1alpha1.Claim{Release: rel.Name, UID: "uid-new"}
 	}
@@ -86,7 +87,7 @@ func situation(at stage) bot.Situation {
 		s.AgainstLive = bot.OrderNewer
 		s.App.Status.Live, s.App.Status.Previous = oldVersion.DeepCopy(), nil
 		s.App.Status.LastSwitch = &v1alpha1.SwitchRecord{Release: "shop-rollback-1", UID: "uid-back", Kind: "Rollback", From: newVersion, To: oldVersion}
-		s.App.Status.RolledBack = []v1alpha1.RolledBack{{Commit: newCommit, Release: "shop-rollback-1"}}
+		s.App.Status.RolledBack = []v1alpha1.RolledBack{{Commit: newCommit, Release: "shop-rollback-1", By: "otto", At: metav1.NewTime(asked.Add(-time.Hour))}}
 	}
 	return s
 }
@@ -104,6 +105,10 @@ func kind(d bot.Decision) (string, string) {
 		return "approve", d.Note
 	case d.Cancel != nil:
 		return "cancel", d.Note
+	case d.Lock != nil:
+		return "lock", d.Note
+	case d.Unlock != nil:
+		return "unlock", d.Note
 	case d.Refuse != nil:
 		return "refuse", d.Refuse.Reason + " " + d.Refuse.NextMove
 	}
@@ -142,7 +147,7 @@ func TestDecide(t *testing.T) {
 		{"promote, soaking", p, soaking, nil, "answer", "live on green already"},
 		{"promote, held", p, held, nil, "answer", "live already"},
 		{"promote, hold over", p, shrunk, nil, "answer", "live already"},
-		{"promote, rolled back", p, rolledBack, nil, "refuse", "was rolled back by `shop-rollback-1`"},
+		{"promote, rolled back", p, rolledBack, nil, "refuse", "was rolled back by otto (`shop-rollback-1`) at 2026-11-22 11:00 UTC"},
 		{"promote, failed", p, failed, nil, "refuse", "pod crashed"},
 		{"promote, cancelled", p, cancelled, nil, "deploy approved", ""},
 		{"promote, late", p, waitsFor, func(s *bot.Situation) { s.Now = asked.Add(15*time.Minute + time.Second) }, "refuse", "I was away"},

@@ -43,6 +43,8 @@ func (s Situation) notHeld() []string {
 		m := rel.Status.Milestones
 		switch {
 		case rel.Spec.Deploy == nil || rel.Status.Phase.Finished() || m.SwitchIntendedAt == nil:
+		case undoing(rel):
+			lines = append(lines, fmt.Sprintf("Users are being taken back from %s right now, which the lock does not stop.", versionOf(rel)))
 		case m.ConfirmedAt != nil:
 			lines = append(lines, fmt.Sprintf("%s is live already and only watched, which the lock does not stop.", versionOf(rel)))
 		default:

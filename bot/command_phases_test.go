@@ -1,0 +1,282 @@
+package bot_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// phase is where the release of pull request 7 stands when a command is typed on
+// it, and what each command must then come to (see kind): the table "what a
+// command does".
+type phase struct {
+	name                                           string
+	promote, rollback, cancel, retry, lock, unlock string
+	situation                                      func() bot.Situation
+}
+
+const (
+	deployed  = "deploy approved"
+	again     = "deploy"
+	approved  = "approve"
+	wentBack  = "rollback"
+	stopped   = "cancel"
+	locked    = "lock"
+	unlocked  = "unlock"
+	refused   = "refuse"
+	answered  = "answer"
+	otherPull = 9 // a pull request whose commit came before newCommit
+)
+
+var phases = []phase{
+	{"no release yet, newer than what is live", deployed, refused, answered, again, locked, answered, in(nothing)},
+	{"queued", approved, stopped, stopped, refused, locked, answered, in(running, queued)},
+	{"building", approved, stopped, stopped, refused, locked, answered, in(running, step(v1alpha1.StepBuild))},
+	{"at its health gate", approved, stopped, stopped, refused, locked, answered, in(running, step(v1alpha1.StepVerify))},
+	{"waiting for a person", approved, stopped, stopped, refused, locked, answered, in(waitsFor)},
+	{"waiting behind a lock", approved, stopped, stopped, refused, answered, unlocked, in(running, queued, behindLock)},
+	{"switching", answered, wentBack, refused, refused, locked, answered, in(switching, step(v1alpha1.StepSwitch))},
+	{"confirming", answered, wentBack, refused, refused, locked, answered, in(soaking, step(v1alpha1.StepConfirm), unconfirmed)},
+	{"soaking", answered, wentBack, refused, refused, locked, answered, in(soaking, step(v1alpha1.StepSoak))},
+	{"live, held after success", answered, wentBack, refused, refused, locked, answered, in(held)},
+	{"live, hold over", answered, wentBack, refused, refused, locked, answered, in(shrunk)},
+	{"being undone", refused, answered, answered, refused, locked, answered, in(running, going(v1alpha1.ReleaseUndoing))},
+	{"being taken back after the switch", refused, answered, answered, refused, locked, answered, in(switching, going(v1alpha1.ReleaseUndoing))},
+	{"being rolled back", refused, answered, refused, refused, locked, answered, in(held, leaving)},
+	{"failed by its own fault", refused, refused, answered, again, locked, answered, in(failed)},
+	{"ended by the world's fault", deployed, refused, answered, again, locked, answered, in(failed, going(v1alpha1.ReleaseError))},
+	{"cancelled", deployed, refused, answered, again, locked, answered, in(cancelled)},
+	{"superseded, and what took its place has ended", deployed, refused, answered, again, locked, answered, in(cancelled, superseded(v1alpha1.ReleaseFailed))},
+	{"superseded by a release under way", refused, refused, refused, refused, locked, answered, in(cancelled, superseded(v1alpha1.ReleaseRunning))},
+	{"rolled back", refused, answered, answered, again, locked, answered, in(rolledBack)},
+	{"not merged", refused, refused, answered, refused, locked, answered, in(nothing, open)},
+	{"merged into another branch", refused, refused, answered, refused, locked, answered, in(nothing, otherBranch)},
+	{"elsewhere: an earlier pull request, nothing under way", refused, refused, answered, refused, locked, answered, in(held, elsewhere)},
+	{"elsewhere: another pull request's release is queued", refused, refused, refused, refused, locked, answered, in(running, queued, elsewhere)},
+	{"elsewhere: another pull request's release soaks", refused, refused, refused, refused, locked, answered, in(soaking, elsewhere)},
+}
+
+// in makes the situation of a stage, changed.
+func in(at stage, changes ...func(*bot.Situation)) func() bot.Situation {
+	return func() bot.Situation {
+		s := situation(at)
+		s.App.Spec.Promotion.Mode = v1alpha1.PromotionManual
+		for _, change := range changes {
+			change(&s)
+		}
+		return s
+	}
+}
+
+func queued(s *bot.Situation) {
+	was := s.Releases[0].Status.GitHub
+	s.Releases[0].Status = v1alpha1.ReleaseStatus{Phase: v1alpha1.ReleaseQueued, GitHub: was}
+	s.App.Status.Active = nil
+}
+
+func step(at v1alpha1.Step) func(*bot.Situation) {
+	return func(s *bot.Situation) { s.Releases[0].Status.Step = at }
+}
+
+func going(p v1alpha1.ReleasePhase) func(*bot.Situation) {
+	return func(s *bot.Situation) { s.Releases[0].Status.Phase = p }
+}
+
+func behindLock(s *bot.Situation) {
+	s.App.Status.Lock = &v1alpha1.Lock{By: "otto", At: metav1.NewTime(asked.Add(-time.Hour)), Reason: "the database moves"}
+}
+
+func unconfirmed(s *bot.Situation) { s.Releases[0].Status.Milestones.ConfirmedAt = nil }
+
+func leaving(s *bot.Situation) {
+	back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new", Attempt: 1}, v1alpha1.Cause{Kind: v1alpha1.CauseComment, CommentID: 2})
+	back.Status.Phase = v1alpha1.ReleaseRunning
+	s.Releases = append([]v1alpha1.Release{back}, s.Releases...)
+}
+
+// superseded has a newer commit's release, that of pull request 8, take the place.
+func superseded(p v1alpha1.ReleasePhase) func(*bot.Situation) {
+	return func(s *bot.Situation) {
+		by := *bot.NewDeploy(&s.App, strings.Repeat("2c", 20), 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})
+		by.Status.Phase, by.Status.GitHub = p, &v1alpha1.GitHubStatus{PullRequests: []int{8}}
+		s.Releases[0].Status.Phase, s.Releases[0].Status.SupersededBy = v1alpha1.ReleaseSuperseded, by.Name
+		s.Releases = append([]v1alpha1.Release{by}, s.Releases...)
+	}
+}
+
+func open(s *bot.Situation) { s.PullRequest.Merged, s.PullRequest.MergeCommit = false, "" }
+
+func otherBranch(s *bot.Situation) { s.PullRequest.Base = "next" }
+
+func elsewhere(s *bot.Situation) {
+	s.PullRequest = bot.PullRequest{Number: otherPull, Base: "main", Merged: true, MergeCommit: strings.Repeat("9c", 20)}
+	s.AgainstLive, s.AgainstPrevious = bot.OrderOlder, bot.OrderOlder
+}
+
+// TestEveryCommandInEveryPhase drives every command in every phase, compares what
+// is decided with the table above, and what is answered with docs/commands.md.
+func TestEveryCommandInEveryPhase(t *testing.T) {
+	verbs := []bot.Verb{bot.Promote, bot.Rollback, bot.Cancel, bot.Retry, bot.Lock, bot.Unlock, bot.Status, bot.Help}
+	page := newPage(verbs)
+	for _, p := range phases {
+		want := []string{p.promote, p.rollback, p.cancel, p.retry, p.lock, p.unlock, answered, answered}
+		for i, verb := range verbs {
+			s := p.situation()
+			s.Command.Verb = verb
+			if verb == bot.Lock {
+				s.Command.Reason = "the sale is on"
+			}
+			d := bot.Decide(s)
+			got, text := kind(d)
+			if got != want[i] {
+				t.Errorf("/%s, %s: decided %s, want %s: %s", verb, p.name, got, want[i], text)
+			}
+			if n := set(d); n != 1 {
+				t.Errorf("/%s, %s: %d fields of the decision are set, want 1: %+v", verb, p.name, n, d)
+			}
+			if got == refused && (d.Refuse.Reason == "" || d.Refuse.NextMove == "") {
+				t.Errorf("/%s, %s: refused with %+v, want a reason and a next move", verb, p.name, d.Refuse)
+			}
+			page.add(p.name, verb, got, text)
+
+			s.Now = s.Asked.Add(15*time.Minute + time.Second)
+			late, text := kind(bot.Decide(s))
+			switch reads := verb == bot.Status || verb == bot.Help; {
+			case reads && late != answered:
+				t.Errorf("/%s, %s, late: decided %s, want the answer all the same", verb, p.name, late)
+			case !reads && (late != refused || !strings.Contains(text, "I was away") || !strings.Contains(text, "`"+s.Command.String()+"`")):
+				t.Errorf("/%s, %s, late: decided %s, %q; want a refusal with what to type again", verb, p.name, late, text)
+			}
+		}
+	}
+	page.check(t)
+}
+
+// set counts the fields of a decision that are set.
+func set(d bot.Decision) int {
+	n := 0
+	for _, is := range []bool{d.Submit != nil, d.Approve != nil, d.Cancel != nil, d.Lock != nil, d.Unlock != nil, d.Refuse != nil, d.Answer != ""} {
+		if is {
+			n++
+		}
+	}
+	return n
+}
+
+// page is the generated part of docs/commands.md.
+type page struct {
+	verbs    []bot.Verb
+	overview []string
+	rows     map[bot.Verb][]pageRow
+}
+
+type pageRow struct {
+	phases     []string
+	what, says string
+}
+
+const (
+	pageFile  = "../docs/commands.md"
+	pageBegin = "<!-- generated by: go test ./bot -run TestEveryCommand -update -->\n"
+	pageEnd   = "<!-- end of what is generated -->\n"
+)
+
+// inWords is what the page calls a decision.
+var inWords = map[string]string{
+	deployed: "**released**, approved", again: "**released**", approved: "**approved**", wentBack: "**rolled back**",
+	stopped: "**cancelled**", locked: "**locked**", unlocked: "**unlocked**", refused: "refused", answered: "answered",
+}
+
+func newPage(verbs []bot.Verb) *page { return &page{verbs: verbs, rows: map[bot.Verb][]pageRow{}} }
+
+func (p *page) add(name string, verb bot.Verb, got, text string) {
+	if verb == p.verbs[0] {
+		p.overview = append(p.overview, "| "+name)
+	}
+	p.overview[len(p.overview)-1] += " | " + inWords[got]
+	rows := p.rows[verb]
+	i := slices.IndexFunc(rows, func(r pageRow) bool { return r.what == inWords[got] && r.says == text })
+	if i < 0 {
+		p.rows[verb] = append(rows, pageRow{[]string{name}, inWords[got], text})
+		return
+	}
+	rows[i].phases = append(rows[i].phases, name)
+}
+
+// text is what is generated: the overview, and for each command that depends on
+// the phase what is answered.
+func (p *page) text() string {
+	var b strings.Builder
+	b.WriteString("\n| the pull request's release is")
+	for _, verb := range p.verbs {
+		fmt.Fprintf(&b, " | `/%s`", verb)
+	}
+	b.WriteString(" |\n|---" + strings.Repeat("|---", len(p.verbs)) + "|\n")
+	for _, line := range p.overview {
+		b.WriteString(line + " |\n")
+	}
+	for _, verb := range p.verbs {
+		if verb == bot.Status || verb == bot.Help {
+			continue // the same everywhere: they show what is there
+		}
+		fmt.Fprintf(&b, "\n### /%s\n\n| the release is | | answer |\n|---|---|---|\n", verb)
+		for _, row := range byLength(p.rows[verb]) {
+			where := strings.Join(row.phases, "; ")
+			if len(row.phases) > len(phases)/2 {
+				where = "anything else"
+			}
+			says := strings.NewReplacer("\n", " ", "|", "\\|").Replace(row.says)
+			if says == "" {
+				says = "none: the release's own comment shows it"
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s |\n", where, row.what, says)
+		}
+	}
+	help := in(held)()
+	help.Command.Verb = bot.Help
+	help.App.Spec.Gate = v1alpha1.GateSpec{
+		HTTP: []v1alpha1.HTTPCheck{{Path: "/healthz", Port: 8080, Status: 200}}, Consecutive: 3,
+		Interval: metav1.Duration{Duration: 2 * time.Second}, Timeout: metav1.Duration{Duration: 5 * time.Minute},
+	}
+	help.App.Spec.Promotion.Timeout.Duration = 24 * time.Hour
+	fmt.Fprintf(&b, "\n### /help\n\nOf an application in the mode *Manual*, before the list of commands:\n\n> %s\n\n",
+		strings.ReplaceAll(bot.Decide(help).Answer, "\n", "\n> "))
+	return b.String()
+}
+
+// byLength puts a row that most phases share last, where it reads "anything else".
+func byLength(rows []pageRow) []pageRow {
+	return slices.SortedStableFunc(slices.Values(rows), func(a, b pageRow) int {
+		return len(a.phases)/(len(phases)/2+1) - len(b.phases)/(len(phases)/2+1)
+	})
+}
+
+// check compares the page with what is generated, or writes it.
+func (p *page) check(t *testing.T) {
+	t.Helper()
+	now, err := os.ReadFile(pageFile)
+	check(t, err)
+	before, rest, begins := strings.Cut(string(now), pageBegin)
+	_, after, ends := strings.Cut(rest, pageEnd)
+	if !begins || !ends {
+		t.Fatalf("%s has no place for the table: want the lines %q and %q", pageFile, pageBegin, pageEnd)
+	}
+	want := before + pageBegin + p.text() + pageEnd + after
+	if *update && !t.Failed() {
+		check(t, os.WriteFile(pageFile, []byte(want), 0o644))
+		return
+	}
+	if diff := cmp.Diff(string(now), want); diff != "" {
+		t.Errorf("%s is not what the commands do (-page +commands), rewrite with -update:\n%s", pageFile, diff)
+	}
+}
