@@ -37,6 +37,9 @@ func (r *remembering) IsAncestor(ctx context.Context, repository, ancestor, desc
 	if ancestor == descendant {
 		return true, nil
 	}
+	if other, ok := r.known.Get(ancestry{repository, descendant, ancestor}); ok && other == true {
+		return false, nil // of two commits only one can contain the other
+	}
 	key := ancestry{repository, ancestor, descendant}
 	if known, ok := r.known.Get(key); ok {
 		contains, _ := known.(bool)

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,21 @@ func TestCommitBehindTheLiveOneIsRefused(t *testing.T) {
 	})
 	w.expectMessage(w.awaitPhase(again, v1alpha1.ReleaseSuperseded), "bbbbbbb is live already")
 	w.expectLive(v1alpha1.Green)
+}
+
+func TestRewrittenHistoryFollowsTheBranchAndSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.source.commit("c", "a") // force-pushed over b
+	w.run()
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	c := w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
+	if !slices.ContainsFunc(c.Status.Findings, func(f string) bool {
+		return strings.Contains(f, "history of main was rewritten: ccccccc does not contain bbbbbbb")
+	}) {
+		t.Errorf("it is told only: %q", c.Status.Findings)
+	}
 }
 
 func TestWaitingReleaseIsSupersededOnceANewerOneIsBuilt(t *testing.T) {

@@ -92,22 +92,35 @@ func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 		}
 		head = newer
 	}
-	live := version(w.o.Sides[w.o.Routes.Live()])
-	if live.Commit == "" {
+	return w.againstLive(ctx, head)
+}
+
+// againstLive refuses a release that is behind what is live. One whose history
+// does not meet it is the branch's, which was rewritten: that is told, and followed.
+func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
+	live, what := version(w.o.Sides[w.o.Routes.Live()]), head.Spec.Deploy
+	switch live.Commit {
+	case "":
 		return head, nil
+	case what.Commit:
+		return nil, w.supersede(ctx, head, live.Release, live.Short()+" is live already")
 	}
-	behind, err := w.d.Source.IsAncestor(ctx, head.Spec.Deploy.Repository, head.Spec.Deploy.Commit, live.Commit)
+	newer, err := w.d.Source.IsAncestor(ctx, what.Repository, live.Commit, what.Commit)
 	if err != nil {
-		return nil, fmt.Errorf("asking whether %s is behind the live %s: %w", head.Spec.Deploy.Commit, live.Commit, err)
+		return nil, fmt.Errorf("asking whether %s contains the live %s: %w", v1alpha1.ShortCommit(what.Commit), live.Short(), err)
 	}
-	if !behind {
+	if newer {
 		return head, nil
 	}
-	message := fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(head.Spec.Deploy.Commit), live.Short())
-	if live.Commit == head.Spec.Deploy.Commit {
-		message = live.Short() + " is live already"
+	behind, err := w.d.Source.IsAncestor(ctx, what.Repository, what.Commit, live.Commit)
+	if err != nil {
+		return nil, fmt.Errorf("asking whether %s is behind the live %s: %w", v1alpha1.ShortCommit(what.Commit), live.Short(), err)
 	}
-	return nil, w.supersede(ctx, head, live.Release, message)
+	if behind {
+		return nil, w.supersede(ctx, head, live.Release, fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
+	}
+	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", what.Branch, v1alpha1.ShortCommit(what.Commit), live.Short()))
+	return head, nil
 }
 
 // isAncestor reports whether one release's commit is contained in another's.
