@@ -15,10 +15,10 @@ func (s Situation) help() string {
 	lines := []string{
 		s.heading(),
 		fmt.Sprintf("- **Released** from %s of %s to %s, namespace %s", code(spec.Branch), plain(spec.Repository), plain(spec.Environment), code(s.App.Namespace)),
-		"- **Mode**: " + mode(spec.Promotion),
+		"- **Mode**: " + s.mode(),
 		"- **Health gate**: " + gate(spec.Gate),
-		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant `/rollback` for %s (hold); after that it has %s",
-			brief(spec.SoakTime()), brief(spec.DrainTime()), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
+		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant %s for %s (hold); after that it has %s",
+			brief(spec.SoakTime()), brief(spec.DrainTime()), s.typed(Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
 	}
 	if l := s.App.Status.Lock; l != nil {
 		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockedBy(l)), s.typed(Unlock)))
@@ -29,11 +29,12 @@ func (s Situation) help() string {
 }
 
 // mode says who approves a switch.
-func mode(p v1alpha1.PromotionSpec) string {
+func (s Situation) mode() string {
+	p := s.App.Spec.Promotion
 	if p.Mode != v1alpha1.PromotionManual {
 		return "*Automatic*: a merge switches when its health gate has passed"
 	}
-	text := "*Manual*: a merge waits for `/promote` when its health gate has passed"
+	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", s.typed(Promote))
 	if p.Timeout.Duration > 0 {
 		text += fmt.Sprintf(", and is discarded after %s", brief(p.Timeout.Duration))
 	}

@@ -1,0 +1,72 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+func TestALockIsSetAsItWasAsked(t *testing.T) {
+	s := in(waitsFor)()
+	s.Command = bot.Command{Verb: bot.Lock, Reason: strings.Repeat("x", 600)}
+	l := bot.Decide(s).Lock
+	if l == nil || l.By != "wanda" || !l.At.Time.Equal(asked) || len([]rune(l.Reason)) != 500 || l.Cause != s.Cause {
+		t.Errorf("lock %+v, want wanda's, of when it was asked, with 500 characters of reason and the cause", l)
+	}
+}
+
+// TestALockMeansTheOrderInWhichPeopleTyped has commands come in another order
+// than they were written in.
+func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
+	later := metav1.NewTime(asked.Add(time.Minute))
+	s := in(waitsFor)()
+	s.Now = later.Add(time.Minute)
+	s.App.Status.UnlockedAt = &later
+	s.Command = bot.Command{Verb: bot.Lock, Reason: "the `sale`"}
+	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "unlocked at 2026-11-22 12:01 UTC, after this was written") || !strings.Contains(text, "`` /lock the `sale` ``") {
+		t.Errorf("/lock from before the last /unlock: decided %s, %q; want a refusal with what to type again", got, text)
+	}
+	s.App.Status.UnlockedAt = &metav1.Time{Time: asked.Add(-time.Minute)}
+	if got, text := kind(bot.Decide(s)); got != locked {
+		t.Errorf("/lock after an /unlock: decided %s, %q; want the lock", got, text)
+	}
+
+	s.App.Status.Lock = &v1alpha1.Lock{By: "otto", At: later}
+	s.Command = bot.Command{Verb: bot.Unlock}
+	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "locked by otto since 2026-11-22 12:01 UTC, and that was after this was written") {
+		t.Errorf("/unlock from before the lock: decided %s, %q; want a refusal", got, text)
+	}
+	s.App.Status.Lock.At = metav1.NewTime(asked)
+	if got, text := kind(bot.Decide(s)); got != unlocked || strings.Contains(text, "UTC: ") {
+		t.Errorf("/unlock of a lock of the same second, without a reason: decided %s, %q; want it unlocked", got, text)
+	}
+}
+
+func TestUnlockSaysWhatGoesOn(t *testing.T) {
+	tests := []struct {
+		name      string
+		situation func() bot.Situation
+		says      string
+	}{
+		{"nothing", in(nothing, behindLock), "Nothing waited for it."},
+		{"to be approved", in(running, queued, behindLock), "`1b1b1b1` goes on, as far as `/promote`."},
+		{"approved", in(waitsFor, behindLock, func(s *bot.Situation) { s.Releases[0].Spec.Approval = &v1alpha1.Approval{By: "otto"} }), "`1b1b1b1` goes on."},
+		{"automatic", in(waitsFor, behindLock, func(s *bot.Situation) { s.App.Spec.Promotion.Mode = v1alpha1.PromotionAutomatic }), "`1b1b1b1` goes on."},
+		{"cancelled", in(waitsFor, behindLock, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} }), "Nothing waited for it."},
+		{"soaking", in(soaking, behindLock), "Nothing waited for it."},
+		{"ended", in(failed, behindLock), "Nothing waited for it."},
+	}
+	for _, tt := range tests {
+		s := tt.situation()
+		s.Command.Verb = bot.Unlock
+		d := bot.Decide(s)
+		if d.Unlock == nil || !strings.HasSuffix(d.Note, tt.says) || !strings.Contains(d.Note, "It was locked by otto since 2026-11-22 11:00 UTC: the database moves. ") {
+			t.Errorf("%s: decided %+v, want it unlocked with whose it was and …%s", tt.name, d, tt.says)
+		}
+	}
+}
