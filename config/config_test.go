@@ -132,6 +132,7 @@ var reasons = map[string]string{
 	"namespaces get,list,watch":                                     "deployer/observe.go reads the grant, through the cache",
 	"pods get,list,watch":                                           "deployer/workload reads why a pod is not ready, through the cache",
 	"pods/log get":                                                  "deployer/workload/evidence.go: the last lines of what crashed",
+	"pods/exec create,get":                                          "deployer/gate/exec.go: spec.gate.exec; get is asked for a WebSocket",
 	"pods/proxy get":                                                "deployer/gate/access.go: the gate outside the cluster",
 	"services create,get,list,watch":                                "deployer/workload/missing.go makes a missing one",
 	"events get,list,watch":                                         "deployer/workload reads quota and scheduling failures",

@@ -2,7 +2,6 @@ package deployer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,9 +39,8 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 		return pause{}, f
 	case gate.Passed:
 	}
-	staged := st.Milestones.Staged
 	st.Milestones.Verified = &v1alpha1.VerifiedMilestone{
-		Image: staged.Image, TemplateHash: staged.TemplateHash,
+		Image: a.o.Target.Image, TemplateHash: status.TemplateHash, // as they were asked; the switch wants those staged
 		Pods: status.Pods, Check: status.Check, At: metav1.NewTime(look.EndedAt),
 	}
 	a.say(verdict.Message)
@@ -55,122 +53,4 @@ func (a *attempt) lookAt(ctx context.Context, plan gate.Plan) gate.Look {
 	look.Result = gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)
 	look.EndedAt = time.Now()
 	return look
-}
-
-const (
-	// soakTolerance is how long the live pods may look bad before the soak has
-	// failed: longer than a node takes to be replaced by another pod's readiness.
-	soakTolerance = 30 * time.Second
-	// soakReady is the least share of pods that must be ready, in percent.
-	soakReady = 80
-	// soakRestarts is how many restarts of the live pods' containers during the
-	// soak are a crash loop, as for a pod that starts.
-	soakRestarts = 2
-)
-
-// soak watches the new version under live traffic.
-func (a *attempt) soak(ctx context.Context) (pause, error) {
-	if by := a.rollbackOf(a.rel); by != nil {
-		return pause{}, &fault{class: v1alpha1.FaultSuperseded, reason: "RolledBack", message: "rolled back by " + by.Name}
-	}
-	st := &a.rel.Status
-	now := metav1.NewTime(a.o.Now)
-	if st.Milestones.SoakStartedAt == nil {
-		st.Milestones.SoakStartedAt = &now
-		st.Soak = &v1alpha1.SoakStatus{Restarts: restarts(a)}
-	}
-	end := st.Milestones.SoakStartedAt.Add(a.bg.Spec.SoakTime())
-	if !a.o.Now.Before(end) {
-		st.Milestones.SoakedAt = &now
-		a.say("held under live traffic for " + a.bg.Spec.SoakTime().String())
-		return pause{}, nil
-	}
-	if err := a.watchLive(ctx); err != nil {
-		return pause{}, err
-	}
-	again := a.o.Now.Add(a.bg.Spec.Gate.Interval.Duration)
-	if end.Before(again) {
-		again = end
-	}
-	return pause{until: again, message: "soaks until " + end.UTC().Format("15:04:05 UTC")}, nil
-}
-
-// watchLive looks once at the live pods and ends the release when they have
-// looked bad for too long.
-func (a *attempt) watchLive(ctx context.Context) error {
-	soak := a.rel.Status.Soak
-	if n := restarts(a) - soak.Restarts; n >= soakRestarts {
-		f := releaseFault("CrashLoop", "containers of %s were restarted %d times under live traffic", a.o.Target.Deployment, n)
-		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
-		return f
-	}
-	problem, seen := a.liveProblem(ctx)
-	switch {
-	case !seen:
-		return nil // not having looked says nothing, either way
-	case problem == nil:
-		soak.FailingSince = nil
-		return nil
-	case soak.FailingSince == nil:
-		now := metav1.NewMicroTime(a.o.Now)
-		soak.FailingSince = &now
-	}
-	if a.o.Now.Sub(soak.FailingSince.Time) < soakTolerance {
-		return nil
-	}
-	f := releaseFault("SoakFailed", "unhealthy under live traffic for %s: %s", soakTolerance, problem.Message)
-	f.evidence = append(f.evidence, *problem)
-	return f
-}
-
-// liveProblem is what is wrong with the live pods, if anything. seen is false if
-// they could not be looked at.
-func (a *attempt) liveProblem(ctx context.Context) (problem *v1alpha1.Evidence, seen bool) {
-	t := a.o.Target
-	ready := 0
-	for _, pod := range t.Pods {
-		if pod.Ready {
-			ready++
-		}
-	}
-	if ready*100 < int(t.Replicas)*soakReady {
-		return &v1alpha1.Evidence{Reason: "NotReady", Message: fmt.Sprintf("%d of %d pods of %s are ready", ready, t.Replicas, t.Deployment)}, true
-	}
-	return a.gateProblem(ctx, a.target())
-}
-
-// gateProblem asks the gate's checks of a colour once.
-func (a *attempt) gateProblem(ctx context.Context, c v1alpha1.Color) (problem *v1alpha1.Evidence, seen bool) {
-	side := a.o.Sides[c]
-	plan, err := gate.PlanFor(a.bg.Spec.Gate, side)
-	if err != nil {
-		return nil, false
-	}
-	result := gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Pods)
-	return result.Problem, result.CouldNotLook == nil
-}
-
-func restarts(a *attempt) (n int32) {
-	for _, pod := range a.o.Target.Pods {
-		n += pod.Restarts
-	}
-	return n
-}
-
-// cannotTakeBack says why traffic must not go back to the previous colour: it
-// has no ready endpoint, or it fails the same gate now. A broken database fails
-// both colours, and then moving traffic only adds to the trouble.
-func (a *attempt) cannotTakeBack(ctx context.Context) (string, error) {
-	side := a.o.Previous
-	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
-	if err != nil {
-		return "", err
-	}
-	if len(endpoints) == 0 {
-		return fmt.Sprintf("service %s, the previous colour, has no ready endpoints", side.Service), nil
-	}
-	if problem, _ := a.gateProblem(ctx, side.Color); problem != nil {
-		return fmt.Sprintf("the previous colour fails the same gate now: %s", problem.Message), nil
-	}
-	return "", nil
 }

@@ -9,7 +9,7 @@
 //   - observe.go collects what next decides on; it is data.
 //   - deployer.go is one look at one application; drive.go moves one release
 //     until it has to wait; timeline.go keeps its timeline.
-//   - act_*.go are the steps' acts: build, attach and stage, verify and soak,
+//   - act_*.go are the steps' acts: build, attach and stage, verify, soak,
 //     promote, switch, and the ways back.
 //   - queue.go says which release may act next; inspect.go whether any could;
 //     upkeep.go shrinks the colour that users left.
@@ -63,6 +63,7 @@
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods/log;pods/proxy,verbs=get
+// +kubebuilder:rbac:groups="",resources=pods/exec,verbs=get;create
 // +kubebuilder:rbac:groups="",resources=events,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;update
 // +kubebuilder:rbac:groups=apps,resources=deployments/scale,verbs=get;patch;update

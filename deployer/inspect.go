@@ -153,8 +153,6 @@ func unsupported(bg *v1alpha1.BlueGreen, o observed) string {
 		return "spec.build.trigger" + tail
 	case s.Build.Source.Git:
 		return "spec.build.source.git" + tail
-	case s.Gate.Exec != nil:
-		return "spec.gate.exec" + tail
 	case s.Proof.Rate != 0 && s.Proof.Rate != defaultProofRate:
 		return "spec.proof.rate" + tail
 	case o.Routes.StandbyHost != "" && o.Routes.StandbyHost != bg.StandbyHost():

@@ -162,12 +162,14 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 	check(w.t, err)
 	builds, err := cloudbuild.NewClient(w.t.Context(), cloudbuild.Config{Endpoint: w.builds.Endpoint(), Insecure: true})
 	check(w.t, err)
+	pods, err := gate.Straight(cfg)
+	check(w.t, err)
 	d := &Deployer{
 		Client:    mgr.GetClient(),
 		Record:    &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: []string{w.namespace}},
 		Routes:    &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Workloads: &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
-		Pods:      gate.Straight(),
+		Pods:      pods,
 		Builds:    builds, Store: store, Source: w.source,
 		Holder:    "test",
 		BuildPace: cloudbuild.Pace{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond},

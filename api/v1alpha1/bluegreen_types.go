@@ -260,19 +260,25 @@ type IngressSpec struct {
 	StandbyHost string `json:"standbyHost,omitempty"`
 }
 
-// GateSpec is the health gate. With neither http nor exec the readiness probe's
-// own path is asked, and the release says so.
+// GateSpec is the health gate: checks that every pod of the target must pass, all
+// of them, before users reach it. With neither http nor exec the readiness
+// probe's own path is asked, and the release says so.
+//
+// The requests of http are made again under live traffic, during the soak, and of
+// the previous colour before traffic goes back to it.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.tryTimeout) || !has(self.timeout) || duration(self.tryTimeout) <= duration(self.timeout)",message="tryTimeout must not exceed timeout"
+// +kubebuilder:validation:XValidation:rule="!has(self.exec) || !has(self.exec.timeout) || !has(self.timeout) || duration(self.exec.timeout) <= duration(self.timeout)",message="exec.timeout must not exceed timeout"
 type GateSpec struct {
 	// HTTP requests that every pod of the target must answer.
 	// +kubebuilder:validation:MaxItems=16
 	HTTP []HTTPCheck `json:"http,omitempty"`
 
-	// Exec runs a command in every pod of the target.
+	// Exec runs a command in every pod of the target, in each round whose
+	// requests were all answered well. It is not run under live traffic.
 	Exec *ExecCheck `json:"exec,omitempty"`
 
-	// Consecutive is how many rounds in a row must pass.
+	// Consecutive is how many rounds of all checks in a row must pass.
 	// +kubebuilder:default=3
 	// +kubebuilder:validation:Minimum=1
 	Consecutive int32 `json:"consecutive,omitempty"`
@@ -282,7 +288,7 @@ type GateSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
 	Interval metav1.Duration `json:"interval,omitzero"`
 
-	// TryTimeout bounds one request.
+	// TryTimeout bounds one request. A command has exec.timeout.
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
 	TryTimeout metav1.Duration `json:"tryTimeout,omitzero"`
@@ -327,15 +333,26 @@ type HTTPCheck struct {
 	// BodyContains is a text that the first 64 KiB of the answer must contain.
 	BodyContains string `json:"bodyContains,omitempty"`
 
-	// Header values that the answer must have.
+	// Header values that the answer must have; the case of names does not matter.
 	Header map[string]string `json:"header,omitempty"`
 }
 
-// ExecCheck is a command that must end with 0 in every pod of the target.
+// ExecCheck is a command that must end with 0 in every pod of the target, within
+// its timeout. It runs in the container that gets the image, with that
+// container's files, environment and user. What it writes is shown if it fails.
 type ExecCheck struct {
 	// Command and its arguments; no shell is involved.
 	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=4096
+	// +kubebuilder:validation:XValidation:rule="self[0] != ''",message="the first word names the command"
 	Command []string `json:"command"`
+
+	// Timeout of one run in one pod. A run that takes longer has failed; its
+	// connection is closed, which does not end the command itself.
+	// +kubebuilder:default="10s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('1m')",message="must be positive and at most 1m"
+	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
 // PromotionSpec says whether a person approves the switch.

@@ -468,22 +468,26 @@ type GateStatus struct {
 
 // SoakStatus is the state of the watch under live traffic.
 type SoakStatus struct {
-	// LastLookAt is when the pods were last looked at.
+	// LastLookAt is when the pods were last looked at. Of looks that find nothing
+	// new only a few a minute are written.
 	LastLookAt *metav1.MicroTime `json:"lastLookAt,omitempty"`
 
-	// FailingSince is when the looks began to fail without a break.
+	// FailingSince is when the looks began to fail without a good one since.
 	FailingSince *metav1.MicroTime `json:"failingSince,omitempty"`
 
-	// Restarts of the live pods' containers when the watch began.
+	// Restarts of the live pods' containers that do not count: the fewest that
+	// they had together since the watch began.
 	Restarts int32 `json:"restarts,omitempty"`
 
-	// UnseenSince is when the live pods could first not be looked at, without a
-	// look since that worked.
+	// UnseenSince is when a look last worked, if the last one did not.
 	UnseenSince *metav1.MicroTime `json:"unseenSince,omitempty"`
 
 	// Extended counts how often the soak was made longer because its end came
 	// while the pods could not be looked at.
 	Extended int32 `json:"extended,omitempty"`
+
+	// Until is when a soak that was extended ends.
+	Until *metav1.MicroTime `json:"until,omitempty"`
 }
 
 // FailureClass says whose fault it was, which decides what is done about it.
@@ -538,10 +542,11 @@ type Evidence struct {
 	// Reason in Kubernetes' word, such as CrashLoopBackOff.
 	Reason string `json:"reason,omitempty"`
 
-	// ExitCode of the container's last end, if it ended.
+	// ExitCode of the container's last end, or of the command, if it ended.
 	ExitCode *int32 `json:"exitCode,omitempty"`
 
-	// Request that was made, such as GET /healthz on port 8080.
+	// Request that was made, such as GET /healthz on port 8080, or the command that
+	// was run.
 	Request string `json:"request,omitempty"`
 
 	// Message of Kubernetes, or what was wrong with the answer.
@@ -550,7 +555,7 @@ type Evidence struct {
 	// Body is the beginning of the answer.
 	Body string `json:"body,omitempty"`
 
-	// Log has the container's last lines.
+	// Log has the last lines of the container, or of the command.
 	Log string `json:"log,omitempty"`
 }
 

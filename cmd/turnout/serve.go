@@ -183,7 +183,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 // pods chooses how the health gate reaches pods.
 func (c *serveConfig) pods(cfg *rest.Config, inside bool) (gate.Access, error) {
 	if c.podAccess == "direct" || c.podAccess == "auto" && inside {
-		return gate.Straight(), nil
+		return gate.Straight(cfg)
 	}
 	return gate.ThroughAPIServer(cfg)
 }

@@ -13,45 +13,69 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// Access is a way to reach pods. It may be used by several goroutines.
+// Access is a way to reach pods. Commands always run through the API server. It
+// may be used by several goroutines; make one with [Straight] or
+// [ThroughAPIServer].
 type Access struct {
 	client *http.Client
 	proxy  *url.URL // of the API server; nil: straight to the pod
+	config *rest.Config
+	core   corev1client.CoreV1Interface
 }
 
-// Straight reaches pods at their own addresses, from within the cluster.
-func Straight() Access {
+// Straight makes requests at pods' own addresses, from within the cluster; the
+// configuration is the API server's, for commands. Its Dial, if there is one,
+// connects to pods, too.
+func Straight(config *rest.Config) (Access, error) {
+	a, err := forCommands(config)
+	if err != nil {
+		return Access{}, err
+	}
 	transport := &http.Transport{
+		DialContext: config.Dial,
 		// A pod's certificate has no name to verify; the kubelet's probes do not
 		// verify it either.
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 		DisableKeepAlives: true,                                  // every try is a connection that a user would make
 	}
-	return Access{client: &http.Client{Transport: transport, CheckRedirect: stay}}
+	a.client = &http.Client{Transport: transport, CheckRedirect: stay}
+	return a, nil
 }
 
-// ThroughAPIServer reaches pods by the API server's pod proxy, which works from
+// ThroughAPIServer makes requests by the API server's pod proxy, which works from
 // anywhere, and before a pod is Ready. It needs the right to get pods/proxy. An
 // API server behind a firewall may not reach every port (a private GKE cluster
 // opens 443 and 10250 only): run in the cluster then.
 func ThroughAPIServer(config *rest.Config) (Access, error) {
+	a, err := forCommands(config)
+	if err != nil {
+		return Access{}, err
+	}
+	if a.client, err = rest.HTTPClientFor(a.config); err != nil {
+		return Access{}, fmt.Errorf("make a client for the API server: %w", err)
+	}
+	a.client.CheckRedirect = stay
+	a.client.Timeout = 0 // each try has its own
+	if a.proxy, _, err = rest.DefaultServerUrlFor(a.config); err != nil {
+		return Access{}, fmt.Errorf("read the API server's address: %w", err)
+	}
+	return a, nil
+}
+
+// forCommands is the part of both ways that runs commands.
+func forCommands(config *rest.Config) (Access, error) {
 	config = rest.CopyConfig(config)
-	client, err := rest.HTTPClientFor(config)
+	core, err := corev1client.NewForConfig(config)
 	if err != nil {
 		return Access{}, fmt.Errorf("make a client for the API server: %w", err)
 	}
-	client.CheckRedirect = stay
-	client.Timeout = 0 // each try has its own
-	base, _, err := rest.DefaultServerUrlFor(config)
-	if err != nil {
-		return Access{}, fmt.Errorf("read the API server's address: %w", err)
-	}
-	return Access{client: client, proxy: base}, nil
+	return Access{config: config, core: core}, nil
 }
 
 // stay is a redirect policy: an answer that points elsewhere is the answer.

@@ -19,8 +19,10 @@ type Plan struct {
 	// less than it seems to.
 	Warning string
 
-	// requests to make; none: only that the pod is Ready.
+	// requests to make, and the command to run; neither: only that the pod is
+	// Ready.
 	requests []request
+	command  *command
 
 	// probe is the readiness probe as a request, nil without one: what the
 	// kubelet gets an answer to while a pod is Ready.
@@ -37,13 +39,13 @@ type request struct {
 }
 
 // PlanFor returns what a gate's spec asks of the pods of a colour. Where the
-// spec has no HTTP check it is the readiness probe's own path; a colour without
+// spec has no check it is the readiness probe's own path; a colour without
 // such a probe is only asked to be Ready, with a warning. A check without a port
 // goes to the one that the colour's Service leads to; the error tells a person
 // what to write if there is none.
 func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 	probe := probeRequest(s.Probe)
-	if len(spec.HTTP) == 0 {
+	if len(spec.HTTP) == 0 && spec.Exec == nil {
 		return defaultPlan(s.Deployment, probe), nil
 	}
 	p := Plan{probe: probe}
@@ -62,8 +64,23 @@ func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 		p.requests = append(p.requests, r)
 		words = append(words, r.String())
 	}
+	if spec.Exec != nil {
+		if s.Container == "" {
+			return Plan{}, fmt.Errorf("spec.container must name the container for spec.gate.exec: deployment %s has %v", s.Deployment, s.Containers)
+		}
+		p.command = &command{line: spec.Exec.Command, timeout: cmp.Or(spec.Exec.Timeout.Duration, commandTimeout), container: s.Container}
+		words = append(words, p.command.String()+" in container "+s.Container)
+	}
 	p.Check = strings.Join(words, "; ")
 	return p, nil
+}
+
+// LivePlanFor is PlanFor for a colour that users reach, or may reach next. No
+// command is run there: it is a look into a version before it serves, may cost
+// what a request may not, and an older version may not have it.
+func LivePlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
+	spec.Exec = nil
+	return PlanFor(spec, s)
 }
 
 func defaultPlan(deployment string, probe *request) Plan {

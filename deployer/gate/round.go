@@ -4,16 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// inFlight is how many requests a round has under way at most, so that a colour
-// of hundreds of pods does not meet the API server's own limits.
-const inFlight = 16
+// Bounds of what a round has under way, so that a colour of hundreds of pods does
+// not meet the API server's own limits, and still is asked within a look.
+const (
+	requestsInFlight = 16
+	commandsInFlight = 64
+)
 
 // Result is what a round came to.
 type Result struct {
@@ -32,47 +37,74 @@ type Result struct {
 type outcome struct {
 	problem      *v1alpha1.Evidence
 	couldNotLook error
-	silent       bool // whose silence it was has still to be told
-	pod          workload.Pod
+	silent       bool         // whose silence it was has still to be told,
+	way          func() error // by this: nil if the way to the pod is open
 }
 
-// silentPod marks a problem that could as well be that of the way to the pod.
-func (o outcome) silentPod(pod workload.Pod) outcome {
-	o.silent, o.pod = true, pod
+// good reports whether a try passed.
+func (o outcome) good() bool { return o.problem == nil && o.couldNotLook == nil }
+
+// silently marks a problem that could as well be that of the way to the pod.
+func (o outcome) silently() outcome {
+	o.silent = true
 	return o
 }
 
-// Round asks every pod every check of a plan once, each within tryTimeout, and
-// returns when all have answered. Pods that are ending are not asked.
+// Round asks every pod every check of a plan once, each request within
+// tryTimeout, and returns when all have answered. The command runs once every
+// request was answered well. Pods that are ending are not asked, and after the
+// first bad answer no further one is: such a round cannot pass any more.
 func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods []workload.Pod) Result {
-	var tries []func() outcome
+	var requests, commands []func() outcome
 	for _, pod := range pods {
-		switch {
-		case pod.Terminating:
-		case len(p.requests) == 0:
-			tries = append(tries, func() outcome { return readiness(pod) })
-		default:
-			for _, r := range p.requests {
-				tries = append(tries, func() outcome { return a.try(ctx, r, pod, tryTimeout) })
-			}
+		if pod.Terminating {
+			continue
+		}
+		if len(p.requests) == 0 && p.command == nil {
+			requests = append(requests, func() outcome { return readiness(pod) })
+		}
+		for _, r := range p.requests {
+			requests = append(requests, func() outcome {
+				o := a.try(ctx, r, pod, tryTimeout)
+				o.way = func() error { return a.wayTo(ctx, pod, p.probe, tryTimeout) }
+				return o
+			})
+		}
+		if p.command != nil {
+			commands = append(commands, func() outcome {
+				o := a.run(ctx, *p.command, pod)
+				o.way = func() error { return a.wayToNode(ctx, pod, p.command.container) }
+				return o
+			})
 		}
 	}
-	if len(tries) == 0 {
+	if len(requests)+len(commands) == 0 {
 		return Result{CouldNotLook: errors.New("there is no pod to ask")}
 	}
-	return sum(runAll(tries), func(pod workload.Pod) error { return a.wayTo(ctx, pod, p.probe, tryTimeout) })
+	outcomes := runAll(requests, requestsInFlight)
+	if !slices.ContainsFunc(outcomes, func(o outcome) bool { return !o.good() }) {
+		outcomes = append(outcomes, runAll(commands, commandsInFlight)...)
+	}
+	return sum(outcomes)
 }
 
-// runAll runs every try, inFlight at a time, and returns their outcomes in
-// order.
-func runAll(tries []func() outcome) []outcome {
+// runAll runs every try, some at a time, and returns their outcomes in order.
+// After a problem it starts no other.
+func runAll(tries []func() outcome, inFlight int) []outcome {
 	outcomes := make([]outcome, len(tries))
 	slots := make(chan struct{}, inFlight)
+	var found atomic.Bool
 	var wg sync.WaitGroup
 	for i, try := range tries {
 		slots <- struct{}{}
+		if found.Load() {
+			break
+		}
 		wg.Go(func() {
 			outcomes[i] = try()
+			if outcomes[i].problem != nil {
+				found.Store(true)
+			}
 			<-slots
 		})
 	}
@@ -82,7 +114,7 @@ func runAll(tries []func() outcome) []outcome {
 
 // sum makes one result of many outcomes. A bad answer outweighs not having
 // looked, and silence counts as bad only if the way to the pod is open.
-func sum(outcomes []outcome, wayTo func(workload.Pod) error) Result {
+func sum(outcomes []outcome) Result {
 	var result Result
 	var silence *outcome
 	for i, o := range outcomes {
@@ -96,7 +128,7 @@ func sum(outcomes []outcome, wayTo func(workload.Pod) error) Result {
 		}
 	}
 	if silence != nil && result.Problem == nil {
-		if err := wayTo(silence.pod); err != nil {
+		if err := silence.way(); err != nil {
 			return Result{CouldNotLook: err}
 		}
 		result.Problem = silence.problem

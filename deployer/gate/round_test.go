@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,45 +22,40 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
 // controlPlane is shared by all tests of this package.
 var controlPlane *controlplane.ControlPlane
 
-func TestMain(m *testing.M) {
-	cp, err := controlplane.Start(context.Background(), controlplane.Options{})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	controlPlane = cp
-	code := m.Run()
-	cp.Stop()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { controlplanetest.Main(m, controlplane.Options{}, &controlPlane) }
 
-// localAddress is an address of this machine that a pod may have: the API
-// refuses loopback ones.
+// localAddress is an address of this machine that a pod may have: the API server
+// refuses to proxy to loopback ones. It is the first of IPv4, or else of IPv6.
 func localAddress(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
 		t.Fatal(err)
 	}
+	var first net.IP
 	for _, a := range addresses {
-		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && ip.IP.IsGlobalUnicast() {
-			return ip.IP.String()
+		n, ok := a.(*net.IPNet)
+		if ok && n.IP.IsGlobalUnicast() && (first == nil || first.To4() == nil && n.IP.To4() != nil) {
+			first = n.IP
 		}
 	}
-	t.Skip("this machine has no address but loopback; run in a network namespace with one")
-	return ""
+	if first == nil {
+		t.Fatal("this machine has no address but loopback, and the API server reaches no pod there: give it one, such as by ip addr add 10.0.0.1/32 dev lo")
+	}
+	return first.String()
 }
 
-// pod is a pod object whose address is this machine's.
-func pod(t *testing.T, name, ip string) workload.Pod {
+// pod is a pod object with an address, on a node if one is named.
+func pod(t *testing.T, name, ip string, node ...string) workload.Pod {
 	t.Helper()
 	pods := kubernetes.NewForConfigOrDie(controlPlane.Config).CoreV1().Pods("default")
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}}
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}, NodeName: strings.Join(node, "")}}
 	p, err := pods.Create(t.Context(), p, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +73,15 @@ func application(w http.ResponseWriter, r *http.Request) {
 	case "/ok":
 		w.Header().Set("X-App", "shop")
 		fmt.Fprintf(w, "fine, %s %s", r.URL.RawQuery, r.Header.Get("X-Ask"))
+	case "/pieces":
+		fmt.Fprint(w, "fi")
+		_ = http.NewResponseController(w).Flush()
+		fmt.Fprint(w, "ne")
+	case "/edge":
+		fmt.Fprint(w, strings.Repeat("x", bodyRead-len("fine")), "fine")
+	case "/twice":
+		w.Header().Add("Vary", "Cookie")
+		w.Header().Add("Vary", "Accept")
 	case "/far":
 		fmt.Fprint(w, strings.Repeat("x", bodyRead), "fine")
 	case "/error":
@@ -99,12 +103,17 @@ func application(w http.ResponseWriter, r *http.Request) {
 // serve runs the application at this machine's address.
 func serve(t *testing.T, https bool) (ip string, port int32) {
 	t.Helper()
+	return serveHandler(t, https, application)
+}
+
+func serveHandler(t *testing.T, https bool, handler http.HandlerFunc) (ip string, port int32) {
+	t.Helper()
 	ip = localAddress(t)
 	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewUnstartedServer(http.HandlerFunc(application))
+	s := httptest.NewUnstartedServer(handler)
 	s.Listener = l
 	if https {
 		s.StartTLS()
@@ -138,7 +147,7 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 	_, tlsPort := serve(t, true)
 	p := pod(t, "app", ip)
 	refused := closedPort(t, ip)
-	for way, access := range map[string]Access{"straight": Straight(), "through the API server": throughAPIServer(t, controlPlane.Config)} {
+	for way, access := range map[string]Access{"straight": straight(t, controlPlane.Config), "through the API server": throughAPIServer(t, controlPlane.Config)} {
 		for _, c := range []struct {
 			name    string
 			check   v1alpha1.HTTPCheck
@@ -153,6 +162,11 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 			{name: "the pod's own 403", check: v1alpha1.HTTPCheck{Path: "/forbidden"}, problem: "answered 403"},
 			{name: "the pod's own 404", check: v1alpha1.HTTPCheck{Path: "/nowhere"}, problem: "answered 404"},
 			{name: "body", check: v1alpha1.HTTPCheck{Path: "/ok", BodyContains: "great"}, problem: `the answer does not contain "great"`},
+			{name: "body in pieces", check: v1alpha1.HTTPCheck{Path: "/pieces", BodyContains: "fine"}},
+			{name: "body at the very end of what is read", check: v1alpha1.HTTPCheck{Path: "/edge", BodyContains: "fine"}},
+			{name: "a header of several values", check: v1alpha1.HTTPCheck{Path: "/twice", Header: map[string]string{"vary": "Accept"}}},
+			{name: "none of several values", check: v1alpha1.HTTPCheck{Path: "/twice", Header: map[string]string{"Vary": "Origin"}}, problem: `header Vary is "Cookie, Accept", expected "Origin"`},
+			{name: "no such header", check: v1alpha1.HTTPCheck{Path: "/ok", Header: map[string]string{"X-None": "1"}}, problem: `header X-None is "", expected "1"`},
 			{name: "body too far", check: v1alpha1.HTTPCheck{Path: "/far", BodyContains: "fine"}, problem: "does not contain"},
 			{name: "header", check: v1alpha1.HTTPCheck{Path: "/ok", Header: map[string]string{"X-App": "cart"}}, problem: `header X-App is "shop", expected "cart"`},
 			{name: "timeout", check: v1alpha1.HTTPCheck{Path: "/slow"}, problem: "no answer within 500ms"},
@@ -262,26 +276,63 @@ func TestSilenceBehindAFirewallIsNotThePods(t *testing.T) {
 	}
 }
 
-func TestRoundAsksEveryPodAndNamesTheBadOne(t *testing.T) {
+func TestRoundAsksEveryPodUntilOneIsBad(t *testing.T) {
 	var asked atomic.Int32
-	host := localAddress(t)
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
-	s.Listener = l
-	s.Start()
-	defer s.Close()
-	port := int32(l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // it is a TCP listener
-	pods := make([]workload.Pod, 40)
+	host, port := serveHandler(t, false, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
+	pods := make([]workload.Pod, 2*requestsInFlight)
 	for i := range pods {
 		pods[i] = workload.Pod{Name: fmt.Sprint("p", i), IP: host}
 	}
-	pods[7].IP, pods[9].Terminating = "", true
-	r := Round(t.Context(), Straight(), plan(t, v1alpha1.HTTPCheck{Path: "/", Port: port}), 5*time.Second, pods)
-	if r.Passed || r.Problem == nil || r.Problem.Pod != "p7" || asked.Load() != 38 {
-		t.Errorf("got %+v after %d requests, want a problem of p7 after 38", r, asked.Load())
+	pods[9].Terminating = true
+	access, check := straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/", Port: port})
+	if r := Round(t.Context(), access, check, 5*time.Second, pods); !r.Passed || int(asked.Load()) != len(pods)-1 {
+		t.Errorf("got %+v after %d requests, want a pass after %d", r, asked.Load(), len(pods)-1)
+	}
+	asked.Store(0)
+	pods[7].IP = ""
+	r := Round(t.Context(), access, check, 5*time.Second, pods)
+	if r.Passed || r.Problem == nil || r.Problem.Pod != "p7" {
+		t.Errorf("got %+v, want a problem of p7", r)
+	}
+}
+
+// A round that cannot pass any more takes no longer than one answer.
+func TestRoundEndsEarlyWhenPodsHang(t *testing.T) {
+	var asked atomic.Int32
+	host, port := serveHandler(t, false, func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		<-r.Context().Done()
+	})
+	pods := make([]workload.Pod, 20*requestsInFlight)
+	for i := range pods {
+		pods[i] = workload.Pod{Name: fmt.Sprint("p", i), IP: host}
+	}
+	r := Round(t.Context(), straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/", Port: port}), 200*time.Millisecond, pods)
+	if n := int(asked.Load()); r.Problem == nil || n > 2*requestsInFlight {
+		t.Errorf("got %+v after %d requests", r, n)
+	}
+}
+
+// The command may be expensive, and must not hide the plainer answer.
+func TestCommandRunsOnlyWhenEveryRequestWasAnsweredWell(t *testing.T) {
+	var ran atomic.Int32
+	controlplanetest.StartKubelet(t, controlPlane, "both", func(context.Context, string, string, []string, io.Writer, io.Writer) error {
+		ran.Add(1)
+		return nil
+	})
+	ip, port := serve(t, false)
+	p := pod(t, "app", ip, "both")
+	for path, want := range map[string]struct{ passed, runs bool }{"/ok": {true, true}, "/error": {false, false}} {
+		ran.Store(0)
+		spec := v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: path, Port: port}}, Exec: &v1alpha1.ExecCheck{Command: []string{"check"}}}
+		both, err := PlanFor(spec, workload.State{Container: "app"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := Round(t.Context(), straight(t, controlPlane.Config), both, time.Second, []workload.Pod{p})
+		if r.CouldNotLook != nil || r.Passed != want.passed || (ran.Load() > 0) != want.runs {
+			t.Errorf("%s: got %+v after %d runs", path, r, ran.Load())
+		}
 	}
 }
 
@@ -291,13 +342,13 @@ func TestRoundWithoutChecksAsksForReadiness(t *testing.T) {
 		t.Fatal(err)
 	}
 	pods := []workload.Pod{{Name: "a", Ready: true}, {Name: "b"}}
-	if r := Round(t.Context(), Straight(), p, time.Second, pods); r.Problem == nil || r.Problem.Pod != "b" {
+	if r := Round(t.Context(), straight(t, controlPlane.Config), p, time.Second, pods); r.Problem == nil || r.Problem.Pod != "b" {
 		t.Errorf("got %+v, want a problem of b", r)
 	}
-	if r := Round(t.Context(), Straight(), p, time.Second, pods[:1]); !r.Passed {
+	if r := Round(t.Context(), straight(t, controlPlane.Config), p, time.Second, pods[:1]); !r.Passed {
 		t.Errorf("got %+v, want a pass", r)
 	}
-	if r := Round(t.Context(), Straight(), p, time.Second, nil); r.Passed || r.CouldNotLook == nil {
+	if r := Round(t.Context(), straight(t, controlPlane.Config), p, time.Second, nil); r.Passed || r.CouldNotLook == nil {
 		t.Errorf("got %+v for no pods at all, want no look", r)
 	}
 }
@@ -306,7 +357,7 @@ func TestRoundBrokenOffIsNoBadAnswer(t *testing.T) {
 	ip, port := serve(t, false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := Round(ctx, Straight(), plan(t, v1alpha1.HTTPCheck{Path: "/slow", Port: port}), time.Second, []workload.Pod{{Name: "a", IP: ip}})
+	r := Round(ctx, straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/slow", Port: port}), time.Second, []workload.Pod{{Name: "a", IP: ip}})
 	if r.Problem != nil || !errors.Is(r.CouldNotLook, context.Canceled) {
 		t.Errorf("got %+v, want no look", r)
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -45,11 +47,11 @@ func (a Access) try(ctx context.Context, r request, pod workload.Pod, timeout ti
 	case parent.Err() != nil:
 		return outcome{couldNotLook: fmt.Errorf("%s of pod %s was broken off: %w", r, pod.Name, parent.Err())}
 	case ctx.Err() != nil && (a.proxy == nil || sent.Load()):
-		return bad(r, pod, fmt.Sprintf("no answer within %s", timeout)).silentPod(pod)
+		return bad(r, pod, fmt.Sprintf("no answer within %s", timeout)).silently()
 	case a.proxy == nil && podsOwn(err):
 		return bad(r, pod, clip(err.Error()))
 	case a.proxy != nil && answer != nil: // the pod's answer, passed on in part
-		return bad(r, pod, clip("the answer broke off: "+err.Error())).silentPod(pod)
+		return bad(r, pod, clip("the answer broke off: "+err.Error())).silently()
 	}
 	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: %w", r, pod.Name, err)}
 }
@@ -91,9 +93,10 @@ func wrongWith(r request, answer *http.Response, body []byte) string {
 	case !strings.Contains(string(body), r.BodyContains):
 		return fmt.Sprintf("the answer does not contain %q", r.BodyContains)
 	}
-	for name, want := range r.Header {
-		if got := answer.Header.Get(name); got != want {
-			return fmt.Sprintf("header %s is %q, expected %q", name, got, want)
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		want, got := r.Header[name], answer.Header.Values(name)
+		if !slices.Contains(got, want) {
+			return fmt.Sprintf("header %s is %q, expected %q", name, strings.Join(got, ", "), want)
 		}
 	}
 	return ""
@@ -145,10 +148,12 @@ func bad(r request, pod workload.Pod, message string) outcome {
 }
 
 // clip cuts a foreign text to the bytes that are kept, at a character.
-func clip(text string) string {
+func clip(text string) string { return clipTo(kept, text) }
+
+func clipTo(size int, text string) string {
 	text = strings.ToValidUTF8(text, "�")
-	if len(text) <= kept {
+	if len(text) <= size {
 		return text
 	}
-	return strings.ToValidUTF8(text[:kept], "")
+	return strings.ToValidUTF8(text[:size], "")
 }

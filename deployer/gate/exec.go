@@ -1,0 +1,199 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/remotecommand"
+	"k8s.io/client-go/util/exec"
+	"k8s.io/streaming/pkg/httpstream"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// commandTimeout is the schema's default of spec.gate.exec.timeout.
+const commandTimeout = 10 * time.Second
+
+// Bounds of what is kept of a command: it goes into the record and into a
+// comment.
+const (
+	outputLines = 20      // the last ones
+	outputKept  = 4 << 10 // of those, their end
+	lineShown   = 200     // of the command itself
+)
+
+// command is what is run in every pod, and where.
+type command struct {
+	line      []string
+	timeout   time.Duration
+	container string
+}
+
+// String says a command in words, such as: command python -m shop.selfcheck.
+func (c command) String() string {
+	words := make([]string, len(c.line))
+	for i, w := range c.line {
+		words[i] = w
+		if w == "" || strings.ContainsAny(w, " \t\r\n\"'") {
+			words[i] = strconv.Quote(w)
+		}
+	}
+	return "command " + clipTo(lineShown, strings.Join(words, " "))
+}
+
+// run runs a command once in a pod and judges how it ended. A command that does
+// not end is left to itself: its streams are closed, and it counts as failed.
+func (a Access) run(ctx context.Context, c command, pod workload.Pod) outcome {
+	parent := ctx
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	var out output
+	err := a.stream(ctx, c, pod, &out)
+	exit, exited := errors.AsType[exec.CodeExitError](err)
+	reason, notStarted := cannotStart(err)
+	switch {
+	case err == nil:
+		return a.passed(parent, c, pod)
+	case exited:
+		o := c.bad(pod, &out, exitMessage(exit.Code))
+		code := int32(exit.Code) //nolint:gosec // G115: the protocol has 8 bits
+		o.problem.ExitCode = &code
+		return o
+	case parent.Err() != nil:
+		return outcome{couldNotLook: fmt.Errorf("%s in pod %s was broken off: %w", c, pod.Name, parent.Err())}
+	case ctx.Err() != nil:
+		o := c.bad(pod, &out, fmt.Sprintf("did not end within %s (spec.gate.exec.timeout)", c.timeout))
+		if o.problem.Log != "" {
+			return o // it runs: it has written something
+		}
+		return o.silently()
+	case notStarted:
+		return c.bad(pod, &out, "cannot be executed: "+clip(reason))
+	}
+	return outcome{couldNotLook: fmt.Errorf("%s in pod %s: %w", c, pod.Name, err)}
+}
+
+// passed is the outcome of a command that is said to have ended with 0. The API
+// server says so, too, when it loses a node's kubelet half way: a pass is
+// believed if the kubelet is still there.
+func (a Access) passed(ctx context.Context, c command, pod workload.Pod) outcome {
+	if err := a.wayToNode(ctx, pod, c.container); err != nil {
+		return outcome{couldNotLook: fmt.Errorf("%s: %w", c, err)}
+	}
+	return outcome{}
+}
+
+// stream runs a command through the API server and waits for its end. It asks
+// over WebSocket, and over SPDY where something between refuses that. What
+// client-go would log of a stream that was closed is in the error.
+func (a Access) stream(ctx context.Context, c command, pod workload.Pod, out *output) error {
+	url := a.core.RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: c.container, Command: c.line, Stdout: true, Stderr: true}, scheme.ParameterCodec).
+		URL()
+	webSocket, err := remotecommand.NewWebSocketExecutor(a.config, "GET", url.String())
+	if err != nil {
+		return fmt.Errorf("make a client for the API server: %w", err)
+	}
+	spdy, err := remotecommand.NewSPDYExecutor(a.config, "POST", url)
+	if err != nil {
+		return fmt.Errorf("make a client for the API server: %w", err)
+	}
+	refused := func(err error) bool { return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err) }
+	either, err := remotecommand.NewFallbackExecutor(webSocket, spdy, refused)
+	if err != nil {
+		return fmt.Errorf("make a client for the API server: %w", err)
+	}
+	return either.StreamWithContext(logr.NewContext(ctx, logr.Discard()), remotecommand.StreamOptions{Stdout: out, Stderr: out})
+}
+
+func (c command) bad(pod workload.Pod, out *output, message string) outcome {
+	return outcome{problem: &v1alpha1.Evidence{
+		Pod: pod.Name, Container: c.container, Request: c.String(), Message: message, Log: out.String(),
+	}}
+}
+
+// exitMessage says how a command ended, with what shells mean by two codes.
+func exitMessage(code int) string {
+	switch code {
+	case 126:
+		return "exited with 126: found, but not executable"
+	case 127:
+		return "exited with 127: command not found"
+	}
+	return fmt.Sprintf("exited with %d", code)
+}
+
+// startPrefix is how a kubelet's streaming server begins what the container's
+// runtime said of a command that did not run (k8s.io/cri-streaming
+// pkg/streaming/remotecommand/exec.go).
+const startPrefix = "error executing command in container: "
+
+// cannotStart tells from a runtime's words whether the command is not in the
+// container, or cannot be run there, which the release is to blame for. Runtimes
+// word it differently (runc, crun, gVisor); of other words none are believed.
+func cannotStart(err error) (reason string, ok bool) {
+	if err == nil {
+		return "", false
+	}
+	_, said, found := strings.Cut(err.Error(), startPrefix)
+	if !found {
+		return "", false
+	}
+	lower := strings.ToLower(said)
+	for _, words := range []string{"executable file", "no such file or directory", "permission denied", "exec format error", "is a directory"} {
+		if strings.Contains(lower, words) {
+			return said, true
+		}
+	}
+	return "", false
+}
+
+// wayToNode tells whether commands reach the node of a pod. A container's log
+// takes the same way, through the API server to the kubelet.
+func (a Access) wayToNode(ctx context.Context, pod workload.Pod, container string) error {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	one := int64(1)
+	_, err := a.core.Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container, TailLines: &one, LimitBytes: &one}).DoRaw(ctx)
+	if err == nil || apierrors.IsBadRequest(err) { // the kubelet's word on a container without a log
+		return nil
+	}
+	return fmt.Errorf("the node of pod %s cannot be reached, not even for a log: %w", pod.Name, err)
+}
+
+// output keeps the end of what a command writes to both of its streams, in the
+// order in which it arrives.
+type output struct {
+	mu   sync.Mutex // each stream has a goroutine, which may outlive the command
+	kept []byte
+}
+
+// Write implements [io.Writer].
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.kept = append(o.kept, p...)
+	if spare := len(o.kept) - 2*outputKept; spare > 0 {
+		o.kept = append(o.kept[:0], o.kept[spare:]...)
+	}
+	return len(p), nil
+}
+
+// String returns the last lines.
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(string(o.kept), "�"), "\n"), "\n")
+	text := strings.Join(lines[max(0, len(lines)-outputLines):], "\n")
+	return strings.ToValidUTF8(text[max(0, len(text)-outputKept):], "")
+}

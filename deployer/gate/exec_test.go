@@ -1,0 +1,277 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	utilexec "k8s.io/utils/exec"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
+)
+
+// shell is what runs in the containers: a command does as its first word says.
+func shell(ctx context.Context, pod, container string, line []string, stdout, stderr io.Writer) error {
+	switch line[0] {
+	case "ok":
+		return nil
+	case "fail":
+		fmt.Fprintln(stdout, "checking", container, "of", pod)
+		fmt.Fprintln(stderr, "no database:", strings.Join(line[1:], "|"))
+		return utilexec.CodeExitError{Err: errors.New("exit status 3"), Code: 3}
+	case "chatter":
+		for i := range 10_000 {
+			fmt.Fprintf(stdout, "line %04d %s\n", i, strings.Repeat("x", 300))
+		}
+		return utilexec.CodeExitError{Err: errors.New("exit status 1"), Code: 1}
+	case "hang":
+		<-ctx.Done()
+		return ctx.Err()
+	case "starve":
+		fmt.Fprintln(stdout, "waiting for the queue")
+		<-ctx.Done()
+		return ctx.Err()
+	case "env":
+		return utilexec.CodeExitError{Err: errors.New("exit status 127"), Code: 127}
+	case "runtime":
+		return errors.New("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock\"")
+	}
+	return fmt.Errorf("failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: %q: executable file not found in $PATH: unknown", line[0])
+}
+
+// commandPlan is a plan of one command.
+func commandPlan(t *testing.T, timeout time.Duration, line ...string) Plan {
+	t.Helper()
+	spec := v1alpha1.GateSpec{Exec: &v1alpha1.ExecCheck{Command: line, Timeout: metav1.Duration{Duration: timeout}}}
+	p, err := PlanFor(spec, workload.State{Container: "app"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func straight(t *testing.T, config *rest.Config) Access {
+	t.Helper()
+	a, err := Straight(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestCommandIsJudgedByHowItEnds(t *testing.T) {
+	controlplanetest.StartKubelet(t, controlPlane, "shell", shell)
+	p := pod(t, "app", "10.0.0.1", "shell")
+	access := straight(t, controlPlane.Config)
+	exit := func(code int32) *int32 { return &code }
+	for _, c := range []struct {
+		name    string
+		line    []string
+		problem *v1alpha1.Evidence // Message and Log are parts
+	}{
+		{name: "0", line: []string{"ok"}},
+		{name: "3", line: []string{"fail", "a b", ""}, problem: &v1alpha1.Evidence{
+			Request: `command fail "a b" ""`, ExitCode: exit(3), Message: "exited with 3", Log: "no database: a b|",
+		}},
+		{name: "127", line: []string{"env"}, problem: &v1alpha1.Evidence{Request: "command env", ExitCode: exit(127), Message: "exited with 127: command not found"}},
+		{name: "missing", line: []string{"nothing"}, problem: &v1alpha1.Evidence{
+			Request: "command nothing", Message: `cannot be executed: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "nothing": executable file not found`,
+		}},
+		{name: "hanging", line: []string{"hang"}, problem: &v1alpha1.Evidence{Request: "command hang", Message: "did not end within 300ms (spec.gate.exec.timeout)"}},
+		{name: "hanging after a word", line: []string{"starve"}, problem: &v1alpha1.Evidence{
+			Request: "command starve", Message: "did not end within 300ms", Log: "waiting for the queue",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			timeout := 10 * time.Second
+			if strings.HasPrefix(c.name, "hanging") {
+				timeout = 300 * time.Millisecond
+			}
+			r := Round(t.Context(), access, commandPlan(t, timeout, c.line...), time.Second, []workload.Pod{p})
+			if r.CouldNotLook != nil {
+				t.Fatalf("could not look: %v", r.CouldNotLook)
+			}
+			if (r.Problem == nil) != (c.problem == nil) || r.Passed != (c.problem == nil) {
+				t.Fatalf("passed %t with problem %+v, want %+v", r.Passed, r.Problem, c.problem)
+			}
+			if c.problem == nil {
+				return
+			}
+			got, want := *r.Problem, *c.problem
+			if got.Pod != p.Name || got.Container != "app" || got.Request != want.Request || !strings.Contains(got.Message, want.Message) || !strings.Contains(got.Log, want.Log) {
+				t.Errorf("problem %+v, want %+v", got, want)
+			}
+			if (got.ExitCode == nil) != (want.ExitCode == nil) || got.ExitCode != nil && *got.ExitCode != *want.ExitCode {
+				t.Errorf("exit code %v, want %v", got.ExitCode, want.ExitCode)
+			}
+		})
+	}
+}
+
+func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
+	controlplanetest.StartKubelet(t, controlPlane, "chatter", shell)
+	p := pod(t, "app", "10.0.0.1", "chatter")
+	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 10*time.Second, "chatter"), time.Second, []workload.Pod{p})
+	if r.Problem == nil {
+		t.Fatalf("got %+v, want a problem", r)
+	}
+	log := r.Problem.Log
+	if n := strings.Count(log, "line "); len(log) > outputKept || n > outputLines || n < 10 || !strings.Contains(log, "line 9999") || !strings.HasSuffix(log, "xxx") {
+		t.Errorf("%d bytes, %d lines: %q", len(log), n, log)
+	}
+}
+
+func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
+	controlplanetest.StartKubelet(t, controlPlane, "trouble", shell)
+	good := pod(t, "app", "10.0.0.1", "trouble")
+	gone := good
+	gone.Name = "gone"
+	stranger, _, err := controlPlane.User("stranger", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := rest.CopyConfig(controlPlane.Config)
+	nobody.Host = fmt.Sprintf("https://127.0.0.1:%d", closedPort(t, "127.0.0.1"))
+	for _, c := range []struct {
+		name   string
+		config *rest.Config
+		pod    workload.Pod
+		line   string
+		why    string
+	}{
+		{name: "no right to pods/exec", config: stranger, pod: good, why: `cannot create resource "pods/exec"`},
+		{name: "no such pod", config: controlPlane.Config, pod: gone, why: `pods "gone" not found`},
+		{name: "no API server", config: nobody, pod: good, why: "connection refused"},
+		{name: "no kubelet", config: controlPlane.Config, pod: pod(t, "app", "10.0.0.2", deadNode(t)), why: "connection refused"},
+		{name: "the runtime's own trouble", config: controlPlane.Config, pod: good, line: "runtime", why: "containerd.sock"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.line == "" {
+				c.line = "ok"
+			}
+			r := Round(t.Context(), straight(t, c.config), commandPlan(t, 5*time.Second, c.line), time.Second, []workload.Pod{c.pod})
+			if r.Passed || r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), c.why) {
+				t.Errorf("got %+v, want no look for %q", r, c.why)
+			}
+		})
+	}
+}
+
+// deadNode is a node whose kubelet has ended.
+func deadNode(t *testing.T) string {
+	t.Helper()
+	t.Run("a kubelet that ends", func(t *testing.T) { controlplanetest.StartKubelet(t, controlPlane, "dead", shell) })
+	return "dead"
+}
+
+func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
+	controlplanetest.StartKubelet(t, controlPlane, "rights", shell)
+	p := pod(t, "app", "10.0.0.1", "rights")
+	kube := kubernetes.NewForConfigOrDie(controlPlane.Config).RbacV1()
+	for user, verbs := range map[string][]string{"webber": {"get", "create"}, "spdy": {"create"}} {
+		config, _, err := controlPlane.User(user, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods/exec"}, Verbs: verbs}, {APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}}}}
+		if _, err := kube.Roles("default").Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: user, APIGroup: rbacv1.GroupName}, Subjects: []rbacv1.Subject{{Kind: "User", Name: user}}}
+		if _, err := kube.RoleBindings("default").Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		access, look := straight(t, config), commandPlan(t, 5*time.Second, "ok")
+		var r Result
+		for range 100 { // the authorizer learns of the role by a watch
+			if r = Round(t.Context(), access, look, time.Second, []workload.Pod{p}); r.Passed {
+				break
+			}
+		}
+		if !r.Passed {
+			t.Errorf("%s may %v, and got %+v", user, verbs, r)
+		}
+	}
+}
+
+// A proxy between that knows no WebSocket must not keep commands from running.
+func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
+	controlplanetest.StartKubelet(t, controlPlane, "spdy", shell)
+	p := pod(t, "app", "10.0.0.1", "spdy")
+	target, err := url.Parse(controlPlane.Config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(target)
+	http1 := rest.CopyConfig(controlPlane.Config)
+	http1.NextProtos = []string{"http/1.1"} // HTTP/2 knows no upgrade
+	if forward.Transport, err = rest.TransportFor(http1); err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "websocket" {
+			refused++
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer proxy.Close()
+	access := straight(t, &rest.Config{Host: proxy.URL})
+	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "ok"), time.Second, []workload.Pod{p}); !r.Passed || refused != 1 {
+		t.Errorf("got %+v after %d refusals", r, refused)
+	}
+	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "fail"), time.Second, []workload.Pod{p}); r.Problem == nil || !strings.Contains(r.Problem.Log, "no database") {
+		t.Errorf("got %+v, want the command's failure", r)
+	}
+}
+
+// A node that does not answer any more is not a command that hangs.
+func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
+	started := make(chan struct{})
+	var kubelet *controlplanetest.Kubelet
+	kubelet = controlplanetest.StartKubelet(t, controlPlane, "silent", func(ctx context.Context, _, _ string, _ []string, _, _ io.Writer) error {
+		kubelet.Hang()
+		close(started)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	p := pod(t, "app", "10.0.0.1", "silent")
+	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, time.Second, "hang"), time.Second, []workload.Pod{p})
+	<-started
+	if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "not even for a log") {
+		t.Errorf("got %+v, want no look", r)
+	}
+}
+
+// The API server reports a kubelet that it lost as the command's success.
+func TestCommandWhoseNodeIsLostHasNotPassed(t *testing.T) {
+	var kubelet *controlplanetest.Kubelet
+	kubelet = controlplanetest.StartKubelet(t, controlPlane, "lost", func(ctx context.Context, _, _ string, _ []string, stdout, _ io.Writer) error {
+		fmt.Fprintln(stdout, "half way")
+		kubelet.Hang()
+		kubelet.Disconnect()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	p := pod(t, "app", "10.0.0.1", "lost")
+	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 5*time.Second, "ok"), time.Second, []workload.Pod{p})
+	if r.Passed || r.Problem != nil || r.CouldNotLook == nil {
+		t.Errorf("got %+v, want no look", r)
+	}
+}

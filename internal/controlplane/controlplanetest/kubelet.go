@@ -1,0 +1,133 @@
+package controlplanetest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/cri-streaming/pkg/streaming/remotecommand"
+
+	"github.com/turnout-dev/turnout/internal/controlplane"
+)
+
+// Exec is what a command in a container does. Its error is the exit code if it
+// is a CodeExitError of k8s.io/utils/exec, and else what the container's runtime
+// says of a command that did not run. ctx ends with the connection.
+type Exec func(ctx context.Context, pod, container string, line []string, stdout, stderr io.Writer) error
+
+// Kubelet is the agent of a node without pods: it serves what the API server
+// asks of pods that are bound to its node.
+type Kubelet struct {
+	exec  Exec
+	hangs atomic.Bool
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+// StartKubelet makes a node whose kubelet runs commands as told, over the
+// kubelet's own streaming protocol, and has one line in every log. It ends with
+// the test; the node stays.
+func StartKubelet(t testing.TB, cp *controlplane.ControlPlane, node string, exec Exec) *Kubelet {
+	t.Helper()
+	const address = "127.0.0.1"
+	k := &Kubelet{exec: exec}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", k.serveExec)
+	mux.HandleFunc("/containerLogs/{namespace}/{pod}/{container}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "a line") })
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if k.hangs.Load() {
+			<-r.Context().Done()
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	server.Listener = listener{server.Listener, k}
+	var err error
+	if server.TLS, err = cp.KubeletTLS(address); err != nil {
+		t.Fatal(err)
+	}
+	server.StartTLS()
+	t.Cleanup(func() {
+		k.Disconnect() // connections of commands are none of the server's any more
+		server.Close()
+	})
+	nodes := kubernetes.NewForConfigOrDie(cp.Config).CoreV1().Nodes()
+	if _, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	port := server.Listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // httptest listens on TCP
+	err = wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		n, err := nodes.Get(ctx, node, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
+		n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(port) //nolint:gosec // G115: a port
+		_, err = nodes.UpdateStatus(ctx, n, metav1.UpdateOptions{})
+		return err == nil, nil // controllers write nodes too
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Hang keeps the kubelet from answering any further request.
+func (k *Kubelet) Hang() { k.hangs.Store(true) }
+
+// Disconnect breaks every connection, as the end of the node would.
+func (k *Kubelet) Disconnect() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, c := range k.conns {
+		_ = c.Close()
+	}
+	k.conns = nil
+}
+
+func (k *Kubelet) serveExec(w http.ResponseWriter, r *http.Request) {
+	// NewOptions reads the form; the kubelet's names for it are input, output, error, tty.
+	options, err := remotecommand.NewOptions(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	remotecommand.ServeExec(w, r, executor{k.exec}, r.PathValue("pod"), "", r.PathValue("container"), r.Form["command"],
+		options, time.Minute, 10*time.Second, remotecommand.SupportedStreamingProtocols)
+}
+
+// executor is the streaming server's view of an Exec.
+type executor struct{ run Exec }
+
+// ExecInContainer implements the streaming server's Executor.
+func (e executor) ExecInContainer(ctx context.Context, pod, _, container string, line []string, _ io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
+	return e.run(ctx, pod, container, line, out, errOut)
+}
+
+// listener remembers connections.
+type listener struct {
+	net.Listener
+	kubelet *Kubelet
+}
+
+// Accept implements [net.Listener].
+func (l listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err == nil {
+		l.kubelet.mu.Lock()
+		defer l.kubelet.mu.Unlock()
+		l.kubelet.conns = append(l.kubelet.conns, c)
+	}
+	return c, err
+}
