@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +16,12 @@ import (
 // Ingress under the standby host. It comes before the staging, since pods made
 // earlier carry no trustworthy readiness gate on the GCE load balancer.
 func (a *attempt) attach(ctx context.Context) (pause, error) {
+	if err := a.mayStageOver(ctx); err != nil {
+		return pause{}, err
+	}
+	if err := a.lookAround(ctx); err != nil {
+		return pause{}, err
+	}
 	created, err := a.d.Workloads.CreateMissing(ctx, a.bg, a.target())
 	if err != nil {
 		return pause{}, err
@@ -24,6 +29,7 @@ func (a *attempt) attach(ctx context.Context) (pause, error) {
 	for _, object := range created {
 		a.finding("created " + object + " from its live counterpart")
 	}
+	a.tellProtection(ctx)
 	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
@@ -54,6 +60,9 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})
 	}
+	if wait, err := a.raiseMinimum(ctx, a.o.Size); err != nil || wait != (pause{}) {
+		return wait, err
+	}
 	if t.Replicas < a.o.Size {
 		if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
 			return pause{}, err
@@ -63,8 +72,17 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 	return a.rolledOut(ctx)
 }
 
-// run stages what is asked for and waits until it runs completely.
+// run stages what is asked for and waits until it runs completely. What was noted
+// of the target is durable before: afterwards nobody can see what was there.
 func (a *attempt) run(ctx context.Context, want workload.StageRequest) (pause, error) {
+	if a.rel.Status.Drift != a.saved.Drift || len(a.rel.Status.Findings) != len(a.saved.Findings) {
+		if err := a.save(ctx); err != nil {
+			return pause{}, err
+		}
+	}
+	if wait, err := a.raiseMinimum(ctx, want.Replicas); err != nil || wait != (pause{}) {
+		return wait, err
+	}
 	changed, err := a.d.Workloads.Stage(ctx, a.bg, want)
 	if apierrors.IsConflict(err) || apierrors.IsInvalid(err) && changed {
 		return pause{until: a.o.Now, message: "the deployment changed meanwhile: looking again"}, nil
@@ -77,6 +95,18 @@ func (a *attempt) run(ctx context.Context, want workload.StageRequest) (pause, e
 		return pause{message: fmt.Sprintf("starting %d pods of %s", want.Replicas, t.Deployment)}, nil
 	}
 	return a.rolledOut(ctx)
+}
+
+// raiseMinimum keeps the target's autoscaler, which sees no load there, from
+// scaling it down again before users come. It stays raised until the release has
+// ended, see restoreMinimums.
+func (a *attempt) raiseMinimum(ctx context.Context, size int32) (pause, error) {
+	a.tellOverruled()
+	err := a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
+	if apierrors.IsConflict(err) {
+		return pause{until: a.o.Now, message: "the autoscaler changed meanwhile: looking again"}, nil
+	}
+	return pause{}, err
 }
 
 // rolledOut waits for every pod of the target, and notices early that they will
@@ -116,11 +146,3 @@ func (a *attempt) warm(context.Context) (pause, error) {
 }
 
 func (a *attempt) target() v1alpha1.Color { return a.rel.Status.Milestones.Target }
-
-// finding notes, once, something that a person should know.
-func (a *attempt) finding(text string) {
-	text = strings.TrimSpace(text)
-	if !slices.Contains(a.rel.Status.Findings, text) {
-		a.rel.Status.Findings = append(a.rel.Status.Findings, text)
-	}
-}

@@ -155,11 +155,16 @@ func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
 	return nil
 }
 
-// restore brings traffic back to the previous colour, if that can take it.
+// restore brings traffic back to the previous colour, if that can take it. Where
+// users are is read anew: a switch whose reply was lost may have been made.
 func (a *attempt) restore(ctx context.Context) (pause, error) {
 	m := &a.rel.Status.Milestones
 	previous := a.target().Other()
 	now := metav1.NewTime(a.o.Now)
+	var err error
+	if a.o.Routes, err = a.d.Routes.Observe(ctx, a.bg); err != nil {
+		return pause{}, err
+	}
 	switch a.o.Routes.Live() {
 	case previous:
 		m.RestoredAt = &now
@@ -169,6 +174,13 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
 		return pause{}, nil
 	default: // still on the target
+	}
+	if m.SwitchedAt == nil {
+		// By the patch whose reply was lost. What is undone now is a switch.
+		m.SwitchedAt = &now
+		a.say("the switch had been made after all")
+		a.recordSwitch(a.rel)
+		return pause{}, a.save(ctx)
 	}
 	why, err := a.cannotTakeBack(ctx)
 	if err != nil {
@@ -195,27 +207,38 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 }
 
 // discard stops a build nobody needs any more and shrinks the target, if this
-// release staged it. The reference in the Ingress stays.
+// release staged it. The reference in the Ingress stays. Whose the target is is
+// read past the cache, which may not have heard of the staging yet.
 func (a *attempt) discard(ctx context.Context) (pause, error) {
 	if err := a.cancelBuild(ctx); err != nil {
 		return pause{}, err
 	}
 	m := &a.rel.Status.Milestones
 	now := metav1.NewTime(a.o.Now)
-	if m.Target == "" || a.o.Target.Release != a.rel.Name {
+	staged := ""
+	if m.Target != "" {
+		var err error
+		if staged, err = a.d.Workloads.StagedBy(ctx, a.bg, m.Target); err != nil {
+			return pause{}, err
+		}
+	}
+	if staged != a.rel.Name {
 		m.DiscardedAt = &now
 		a.say("nothing of it runs")
 		return pause{}, nil
 	}
-	why, err := a.shrink(ctx, m.Target, a.bg.Spec.StandbyReplicas)
+	done, err := a.shrink(ctx, m.Target)
 	if err != nil {
 		return pause{}, err
 	}
 	m.DiscardedAt = &now
-	a.say(fmt.Sprintf("%s shrinks to %d", a.o.Target.Deployment, a.bg.Spec.StandbyReplicas))
-	if why != "" {
-		a.finding(why)
-		a.say(why)
+	a.say(done.text)
+	if done.inUse {
+		a.finding(done.text)
+		return pause{}, nil
+	}
+	if last := a.bg.Status.LastSwitch; last != nil && last.From.Color == m.Target {
+		last.Shrunk = true // what was held there is gone since this release was staged
 	}
 	return pause{}, nil
 }

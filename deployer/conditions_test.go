@@ -17,11 +17,12 @@ import (
 // judged is an application that nothing stands in the way of.
 func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "1"}}
-	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", Proof: v1alpha1.ProofSpec{Rate: 20}}
+	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", ColorLabel: "version", Proof: v1alpha1.ProofSpec{Rate: 20}}
 	o := &observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]workload.State{
+		v1alpha1.Green: {Color: v1alpha1.Green, Deployment: "app-green", Service: "app-green-svc"},
 		v1alpha1.Blue: {
 			Color: v1alpha1.Blue, Deployment: "app-blue", Service: "app-blue-svc", DeploymentExists: true, ServiceExists: true,
-			Containers: []string{"app"}, Container: "app",
+			Containers: []string{"app"}, Container: "app", ServiceColored: true, DeploymentColored: true,
 		},
 	}}
 	return bg, o, &facts{granted: true}
@@ -62,7 +63,17 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		}, v1alpha1.ReasonNotRouted, []string{"ingress ing", "app-blue-svc", "app-green-svc", "spec.blue.service"}},
 		{"host taken", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes.HostTaken = "x.invalid" }, v1alpha1.ReasonStandbyHost, []string{"ingress ing", "x.invalid", "spec.ingress.standbyHost"}},
 		{"no service", side(func(s *workload.State) { s.ServiceExists = false }), v1alpha1.ReasonServiceMissing, []string{"service app-blue-svc", "ingress ing", "create it"}},
-		{"no deployment", side(func(s *workload.State) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing, []string{"deployment app-blue", "spec.blue.deployment"}},
+		{"no deployment", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
+			side(func(s *workload.State) { s.DeploymentExists = false })(bg, o, f)
+		}, v1alpha1.ReasonDeploymentMissing, []string{"deployment app-blue", "spec.blue.deployment"}},
+		{"neither deployment", side(func(s *workload.State) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing, []string{"neither deployment app-blue nor deployment app-green", "create app-blue", "the other one is made from it"}},
+		{"a service that cannot be copied", side(func(s *workload.State) { s.ServiceColored = false }), v1alpha1.ReasonServiceMissing, []string{"service app-green-svc does not exist", "service app-blue-svc", "lacks version: blue", "create it"}},
+		{"a deployment that cannot be copied", side(func(s *workload.State) { s.DeploymentColored = false }), v1alpha1.ReasonDeploymentMissing, []string{"deployment app-green does not exist", "deployment app-blue", "lacks version: blue", "create it"}},
+		{"nothing needs to be copied", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
+			side(func(s *workload.State) { s.DeploymentColored, s.ServiceColored = false, false })(bg, o, f)
+		}, "", nil},
 		{"ambiguous container", side(func(s *workload.State) { s.Container, s.Containers = "", []string{"a", "b"} }), v1alpha1.ReasonContainer, []string{"deployment app-blue", "[a b]", "spec.container"}},
 		{"absent container", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
 			bg.Spec.Container = "web"

@@ -151,6 +151,7 @@ func (w *work) run(ctx context.Context) error {
 			return err
 		}
 	}
+	w.minimums(ctx, active)
 	if err := w.collect(ctx); err != nil {
 		return err
 	}

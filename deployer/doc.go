@@ -12,7 +12,8 @@
 //   - act_*.go are the steps' acts: build, attach and stage, verify, soak,
 //     promote, switch, and the ways back.
 //   - queue.go says which release may act next; inspect.go whether any could;
-//     upkeep.go shrinks the colour that users left.
+//     upkeep.go shrinks the colour that users left; findings.go is what a release
+//     tells of the application as it found it.
 //   - record, route, workload, gate and cloudbuild are the edges: each can be
 //     read without the others.
 //
@@ -70,7 +71,8 @@
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
-// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;patch
 package deployer

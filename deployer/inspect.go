@@ -129,18 +129,32 @@ func routes(o observed, c v1alpha1.Color) string {
 }
 
 func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
-	live := o.Sides[o.Routes.Live()]
+	live, other := o.Sides[o.Routes.Live()], o.Sides[o.Routes.Live().Other()]
 	switch {
+	case !live.DeploymentExists && !other.DeploymentExists:
+		return &obstacle{v1alpha1.ReasonDeploymentMissing, fmt.Sprintf("neither deployment %s nor deployment %s exists in namespace %s: create %s, whose service %s has the users; the other one is made from it",
+			live.Deployment, other.Deployment, bg.Namespace, live.Deployment, live.Service)}
 	case !live.ServiceExists:
 		return &obstacle{v1alpha1.ReasonServiceMissing, fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name, bg.Namespace)}
 	case !live.DeploymentExists:
 		return &obstacle{v1alpha1.ReasonDeploymentMissing, fmt.Sprintf("deployment %s, the live %s side, does not exist in namespace %s: create it, or name another in spec.%s.deployment", live.Deployment, live.Color, bg.Namespace, live.Color)}
+	case !other.ServiceExists && !live.ServiceColored:
+		return uncopiable(bg, v1alpha1.ReasonServiceMissing, "service", live.Service, other.Service, live.Color)
+	case !other.DeploymentExists && !live.DeploymentColored:
+		return uncopiable(bg, v1alpha1.ReasonDeploymentMissing, "deployment", live.Deployment, other.Deployment, live.Color)
 	case live.Container == "" && bg.Spec.Container == "":
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers)}
 	case live.Container == "":
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers)}
 	}
 	return nil
+}
+
+// uncopiable is a missing object that cannot be made from the live one: by its
+// selector it would get hold of the live pods.
+func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1alpha1.Color) *obstacle {
+	return &obstacle{reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: %s: create it with a selector of its own, or make %s anew with that label in its selector",
+		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, live)}
 }
 
 // unsupported names the first field that is set and that this version does not

@@ -27,8 +27,9 @@ type observed struct {
 	Target, Previous workload.State
 	// Endpoints are the pods that the target's Service sends requests to.
 	Endpoints []string
-	// Size is what the target must have to take the live colour's traffic.
-	Size int32
+	// Size is what the target must have to take the live colour's traffic; Wanted
+	// is what it would be, if the target's autoscaler allowed it.
+	Size, Wanted int32
 	// DrainedAt is when the target may be touched after the last switch.
 	DrainedAt time.Time
 	// Freshness is how old a gate's pass may be at the switch.
@@ -54,13 +55,13 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 
 // of adds what concerns one release: its target is fixed by the claim.
 func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o observed) (observed, error) {
-	o.Target, o.Previous, o.Endpoints, o.Size, o.DrainedAt = workload.State{}, workload.State{}, nil, 0, time.Time{}
+	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = workload.State{}, workload.State{}, nil, 0, 0, time.Time{}
 	target := rel.Status.Milestones.Target
 	if target == "" {
 		return o, nil
 	}
 	o.Target, o.Previous = o.Sides[target], o.Sides[target.Other()]
-	o.Size = workload.Size(bg.Spec.MinReplicas, o.Previous, o.Target)
+	o.Size, o.Wanted = workload.Size(bg.Spec.MinReplicas, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {

@@ -73,7 +73,7 @@ var (
 // ok is false when the track has ended. It is pure: no context, clock, log or
 // I/O; the time is part of what was observed.
 func next(r *v1alpha1.Release, o observed) (s step, ok bool) {
-	steps := track(r)
+	steps := track(r, o)
 	for _, s := range steps {
 		if s.done(r) {
 			continue
@@ -95,14 +95,14 @@ func moved(r *v1alpha1.Release, o observed) bool {
 }
 
 // track returns the table that a release follows.
-func track(r *v1alpha1.Release) []step {
+func track(r *v1alpha1.Release, o observed) []step {
 	f := r.Status.Failure
 	switch {
 	case f == nil && r.Spec.Kind == v1alpha1.Rollback:
 		return rollback
 	case f == nil:
 		return deploy
-	case leaveAlone(r):
+	case leaveAlone(r, o):
 		return nil
 	}
 	return undo
@@ -112,16 +112,23 @@ func track(r *v1alpha1.Release) []step {
 // rollback is never undone; someone else's change is respected; after the switch
 // the world's trouble is no reason to move traffic again, and a release that a
 // rollback took the place of leaves the moving to that rollback.
-func leaveAlone(r *v1alpha1.Release) bool {
-	f, moved := r.Status.Failure, r.Status.Milestones.SwitchIntendedAt != nil
-	switch f.Class {
+func leaveAlone(r *v1alpha1.Release, o observed) bool {
+	switch r.Status.Failure.Class {
 	case v1alpha1.FaultInterference:
 		return true
 	case v1alpha1.FaultWorld, v1alpha1.FaultSuperseded:
-		return r.Spec.Kind == v1alpha1.Rollback || moved
+		return r.Spec.Kind == v1alpha1.Rollback || !neverMoved(r, o)
 	case v1alpha1.FaultRelease, v1alpha1.FaultCancelled:
 	}
 	return r.Spec.Kind == v1alpha1.Rollback
+}
+
+// neverMoved reports whether no user was ever sent to the target. An intent to
+// switch alone says nothing: its patch may have been made or not. If users are
+// where they were, it was not.
+func neverMoved(r *v1alpha1.Release, o observed) bool {
+	m := r.Status.Milestones
+	return m.SwitchIntendedAt == nil || m.SwitchedAt == nil && o.Routes.Live() == m.Target.Other()
 }
 
 // Milestones.
@@ -144,10 +151,11 @@ func restored(r *v1alpha1.Release) bool {
 }
 
 // discarded holds, too, when traffic had moved: the target then drains like any
-// colour that users left, and the application's upkeep shrinks it.
+// colour that users left, and the application's upkeep shrinks it. That a mere
+// intent moved nobody is for restore to see; if it did, it records the switch.
 func discarded(r *v1alpha1.Release) bool {
 	m := r.Status.Milestones
-	return m.DiscardedAt != nil || m.SwitchIntendedAt != nil || m.Target == "" && r.Status.Build == nil
+	return m.DiscardedAt != nil || m.SwitchedAt != nil || m.KeptAt != nil || m.Target == "" && r.Status.Build == nil
 }
 
 // Facts looked at again.

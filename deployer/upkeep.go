@@ -7,7 +7,11 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
+
+// retryMinimum is when an autoscaler that could not be set is set again.
+const retryMinimum = time.Second
 
 // retryShrink is when a colour that was still referred to is looked at again.
 const retryShrink = time.Minute
@@ -24,12 +28,12 @@ func (w *work) upkeep(ctx context.Context) error {
 		return nil
 	}
 	if w.o.Routes.Live() == last.To.Color {
-		why, err := w.shrink(ctx, last.From.Color, w.bg.Spec.StandbyReplicas)
+		done, err := w.shrink(ctx, last.From.Color)
 		if err != nil {
 			return err
 		}
-		if why != "" {
-			w.log.WarnContext(ctx, "the old colour is not shrunk", "reason", why)
+		w.log.InfoContext(ctx, "upkeep of the old colour", "outcome", done.text)
+		if done.inUse {
 			w.wakeAt(w.o.Now.Add(retryShrink))
 			return nil
 		}
@@ -50,19 +54,69 @@ func shrinkAt(bg *v1alpha1.BlueGreen) time.Time {
 	return last.At.Add(keep)
 }
 
-// shrink reduces a colour to a size. It never touches one that users may reach:
-// then it says why.
-func (w *work) shrink(ctx context.Context, c v1alpha1.Color, replicas int32) (why string, err error) {
+// shrunk is what came of shrinking a colour, and a text for people.
+type shrunk struct {
+	// inUse: somebody may reach it, and so nothing was done.
+	inUse bool
+	text  string
+}
+
+// shrink reduces a colour to its standby size. It never touches one that users
+// may reach.
+func (w *work) shrink(ctx context.Context, c v1alpha1.Color) (shrunk, error) {
 	side := w.o.Sides[c]
-	if !side.DeploymentExists || side.Replicas <= replicas {
-		return "", nil
-	}
 	referrers, err := w.d.Routes.Referrers(ctx, w.bg.Namespace, side.Service)
 	if err != nil {
-		return "", err
+		return shrunk{}, err
 	}
 	if len(referrers) > 0 {
-		return fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service, strings.Join(referrers, ", ")), nil
+		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service, strings.Join(referrers, ", "))}, nil
 	}
-	return "", w.d.Workloads.Scale(ctx, w.bg, c, replicas)
+	// First, or the autoscaler would undo it.
+	if err := w.d.Workloads.RestoreMinimum(ctx, w.bg, side); err != nil {
+		return shrunk{}, err
+	}
+	size, why := standbySize(w.bg.Spec.StandbyReplicas, side.Autoscaler)
+	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, w.bg, c, size)
+}
+
+// standbySize is what a colour that no user reaches is shrunk to. Kubernetes
+// disables an autoscaler at size 0; at any other it would go back to its minimum
+// by itself, and so that is the size.
+func standbySize(standby int32, s workload.Autoscaler) (size int32, why string) {
+	if standby == 0 || s.Name == "" || s.Min <= standby {
+		return standby, ""
+	}
+	return s.Min, fmt.Sprintf(", the minimum of horizontalpodautoscaler %s, not to spec.standbyReplicas: %d", s.Name, standby)
+}
+
+// keepsSize reports whether a colour's autoscaler must not scale it down: a
+// release brings users there, or it drains and is held since they left.
+func (w *work) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
+	if w.bg.Status.Active != nil && active != nil && active.Status.Milestones.Target == c {
+		return true
+	}
+	last := w.bg.Status.LastSwitch
+	return last != nil && !last.Shrunk && last.From.Color == c
+}
+
+// minimums keeps the autoscaler of a colour that is held from scaling it down,
+// and gives every other one its owner's minimum back, whoever left it raised. The
+// one of a release's target is raised by the act that sizes it.
+func (w *work) minimums(ctx context.Context, active *v1alpha1.Release) {
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		side := w.o.Sides[c]
+		var err error
+		switch last := w.bg.Status.LastSwitch; {
+		case !w.keepsSize(active, c):
+			err = w.d.Workloads.RestoreMinimum(ctx, w.bg, side)
+		case last != nil && !last.Shrunk && last.From.Color == c && side.Replicas > 0:
+			err = w.d.Workloads.RaiseMinimum(ctx, w.bg, side, side.Replicas)
+		}
+		if err != nil {
+			// Nobody waits for it, and the release's record must not.
+			w.log.WarnContext(ctx, "the autoscaler will be set again", "autoscaler", side.Autoscaler.Name, "error", err)
+			w.wakeAt(w.o.Now.Add(retryMinimum))
+		}
+	}
 }

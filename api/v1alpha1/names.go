@@ -20,9 +20,11 @@ const (
 	// CommitAnnotation on a pod template is the commit its image was built from.
 	CommitAnnotation = "turnout.dev/commit"
 
-	// MinReplicasAnnotation on a HorizontalPodAutoscaler keeps its own minimum while
-	// Turnout has it raised, from stage until the end of soak. Whoever finds it
-	// without such a release puts the minimum back.
+	// MinReplicasAnnotation on a HorizontalPodAutoscaler says that Turnout has its
+	// minimum raised: "2 raised to 5" keeps its owner's, and what was written. It is
+	// raised from stage until the release ends, and on the colour that users left
+	// for as long as that is held. Whoever finds it without such a need puts the
+	// minimum back; if somebody else has set another one since, that stays.
 	MinReplicasAnnotation = "turnout.dev/min-replicas"
 
 	// StandbyAnnotationPrefix, followed by the BlueGreen's name, is the

@@ -269,9 +269,12 @@ type ReleaseStatus struct {
 	// Findings are things a person should know that did not stop the release.
 	Findings []string `json:"findings,omitempty"`
 
-	// Drift is how the pod template that was staged differs from the one that ran
-	// on the target before, as a unified diff of YAML without images and colours;
-	// empty if it does not. It is cut after a few dozen lines.
+	// Drift is how the two colours' own pod templates differed when the release
+	// came to stage: with template: Live from the target's to what was staged over
+	// it, with template: Own from the live one's to what was staged beside it. It is
+	// a unified diff of YAML without the image, colours and what Kubernetes fills
+	// in, and with values that a program reads hidden; empty if they did not
+	// differ. It is cut after a few dozen lines.
 	Drift string `json:"drift,omitempty"`
 
 	// SupersededBy is the name of the release that took this one's place. Empty if

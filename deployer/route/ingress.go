@@ -83,6 +83,9 @@ func (s State) Mixed() bool {
 // Attached reports whether a colour is referenced under the standby host.
 func (s State) Attached(c v1alpha1.Color) bool { return len(s.Standby[c]) > 0 }
 
+// Backends returns every place of the Ingress that names a Service, whoever's.
+func (s State) Backends() []Backend { return backends(s.spec) }
+
 // Read derives the state of an application from an Ingress as the API server
 // returned it. A nil Ingress is one that does not exist.
 func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {

@@ -76,11 +76,16 @@ func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, t
 	return created, nil
 }
 
+// lacking is why a copy of an object would get hold of the original's pods.
+func (r recolor) lacking() error {
+	return fmt.Errorf("its spec.selector lacks %s: %s, so that both colours would have the same pods", r.label, r.from)
+}
+
 func newDeployment(live object, r recolor) (object, error) {
 	spec := pick(part(live, "spec"),
 		"selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds")
 	if part(spec, "selector", "matchLabels")[r.label] != string(r.from) {
-		return nil, fmt.Errorf("its spec.selector lacks %s: %s, so that both would own the same pods", r.label, r.from)
+		return nil, r.lacking()
 	}
 	spec["replicas"] = int64(0)
 	r.selector(part(spec, "selector"))
@@ -92,7 +97,7 @@ func newDeployment(live object, r recolor) (object, error) {
 func newService(live object, r recolor) (object, error) {
 	from := part(live, "spec")
 	if part(from, "selector")[r.label] != string(r.from) {
-		return nil, fmt.Errorf("its spec.selector lacks %s: %s, so that both would reach the same pods", r.label, r.from)
+		return nil, r.lacking()
 	}
 	spec := pick(from, "selector", "type", "sessionAffinity", "sessionAffinityConfig", "publishNotReadyAddresses",
 		"internalTrafficPolicy", "externalTrafficPolicy", "ipFamilyPolicy", "trafficDistribution")

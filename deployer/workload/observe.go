@@ -145,16 +145,18 @@ func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
 // describe fills a State from the objects.
 func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.ServiceExists = o.service != nil
+	s.ServiceColored = o.service != nil && o.service.Spec.Selector[colorLabel(bg)] == string(s.Color)
 	d := o.deployment
 	if d == nil {
 		s.Progress = fmt.Sprintf("Deployment %s does not exist", s.Deployment)
 		return
 	}
 	s.DeploymentExists, s.DeploymentUID = true, d.UID
+	s.DeploymentColored = d.Spec.Selector.MatchLabels[colorLabel(bg)] == string(s.Color)
 	s.Replicas = replicasOf(d)
 	describeTemplate(s, bg, d.Spec.Template)
 	s.ServicePort = servicePort(o.service, d.Spec.Template.Spec)
-	s.HPAName, s.HPAMin = autoscaler(d.Name, o.hpas)
+	s.Autoscaler = autoscalerOf(d.Name, o.hpas)
 	for _, p := range o.pods {
 		s.Pods = append(s.Pods, podState(p))
 	}
@@ -281,19 +283,4 @@ func runningImage(pods []corev1.Pod, container string) string {
 		}
 	}
 	return image
-}
-
-func autoscaler(deployment string, hpas []autoscalingv2.HorizontalPodAutoscaler) (name string, least int32) {
-	for _, h := range hpas {
-		ref := h.Spec.ScaleTargetRef
-		if ref.Kind != "Deployment" || ref.Name != deployment {
-			continue
-		}
-		least = 1 // the API's default
-		if h.Spec.MinReplicas != nil {
-			least = *h.Spec.MinReplicas
-		}
-		return h.Name, least
-	}
-	return "", 0
 }

@@ -47,13 +47,14 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		Color: v1alpha1.Green, Deployment: "shop-green", Service: "shop-green-svc", DeploymentExists: true, ServiceExists: true,
 		Replicas: 3, Containers: []string{"app"}, Container: "app", Image: image, RunningImage: image, Commit: "abc", Release: "shop-abc-1",
 		RolledOut: true, Updated: 3, Available: 3, Progress: "3 of 3 pods available",
+		ServiceColored: true, DeploymentColored: true,
 		ServicePort: 8080, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
 	}
 	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "DeploymentUID", "TemplateHash", "Pods")); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
-	if live.HPAName != "shop" || live.HPAMin != 4 || Size(1, live, s) != 4 {
-		t.Errorf("autoscaler %q with minimum %d, size %d; want shop, 4, 4", live.HPAName, live.HPAMin, Size(1, live, s))
+	if want := (Autoscaler{Name: "shop", Min: 4, Max: 9, Current: 4}); live.Autoscaler != want {
+		t.Errorf("the autoscaler is %+v, want %+v", live.Autoscaler, want)
 	}
 
 	// The next version: the old pods stay until the new ones are there.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -19,6 +20,7 @@ import (
 var (
 	deploymentKind = schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}
 	serviceKind    = schema.GroupVersionKind{Version: "v1", Kind: "Service"}
+	autoscalerKind = schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}
 )
 
 // StageRequest is a version to be put on a colour.
@@ -115,12 +117,19 @@ func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 		return nil, err
 	}
 	setVersion(template, container, q)
+	if own := part(p.targetService, "spec", "selector"); len(own) > 0 && !selects(p.targetService, template) {
+		return nil, fmt.Errorf("the Service %s/%s would find none of these pods: it selects %s, and the template of Deployment %s has %s: correct one of the two, or set spec.template to Live",
+			bg.Namespace, bg.Side(q.Target).Service, pairs(own), bg.Side(q.Target).Deployment, pairs(part(template, "metadata", "labels")))
+	}
 	if selects(p.liveService, template) {
 		return nil, fmt.Errorf("the live Service %s/%s would send users to these pods before they are checked: add %s: %s to its spec.selector",
 			bg.Namespace, bg.Side(q.Target.Other()).Service, r.label, r.from)
 	}
 	return template, nil
 }
+
+// pairs writes labels as in a selector: app=shop,version=blue.
+func pairs(m object) string { return labelsOf(object{"metadata": object{"labels": m}}).String() }
 
 func colorLabel(bg *v1alpha1.BlueGreen) string {
 	if bg.Spec.ColorLabel == "" {
@@ -134,19 +143,48 @@ func colorLabel(bg *v1alpha1.BlueGreen) string {
 // An error for which apierrors.IsConflict holds means that someone else changed
 // the Deployment between look and patch; nothing was written, look again.
 func (w *Workloads) Scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error {
+	return w.scale(ctx, bg, c, replicas, func(current int32) bool { return current != replicas })
+}
+
+// Shrink is [Workloads.Scale] for a colour that is larger, or missing, or
+// neither; it never makes one larger. It goes by what the API server has now,
+// not by what was observed.
+func (w *Workloads) Shrink(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error {
+	err := w.scale(ctx, bg, c, replicas, func(current int32) bool { return current > replicas })
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (w *Workloads) scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32, must func(current int32) bool) error {
 	name := bg.Side(c).Deployment
 	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, name)
 	if err != nil {
 		return fmt.Errorf("scale Deployment %s/%s: %w", bg.Namespace, name, err)
 	}
 	current, found, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
-	if found && current == int64(replicas) {
+	if found && !must(int32(current)) { //nolint:gosec // the API server's own int32
 		return nil
 	}
 	if err := w.patch(ctx, d, []operation{{Op: "add", Path: "/spec/replicas", Value: replicas}}); err != nil {
 		return fmt.Errorf("scale Deployment %s/%s to %d: %w", bg.Namespace, name, replicas, err)
 	}
 	return nil
+}
+
+// StagedBy returns the name of the release that a colour's Deployment was staged
+// by, as the API server has it now; "" if by none, or if there is no Deployment.
+func (w *Workloads) StagedBy(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (release string, err error) {
+	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, bg.Side(c).Deployment)
+	if apierrors.IsNotFound(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	release, _ = part(d.Object, "spec", "template", "metadata", "annotations")[v1alpha1.ReleaseAnnotation].(string)
+	return release, nil
 }
 
 // fresh reads an object as the API server has it now.
@@ -166,14 +204,11 @@ type operation struct {
 	Value any    `json:"value"`
 }
 
-// patch applies operations to the object as it was read, or to nothing. The
-// generation, unlike the resource version, does not change with the status that
-// controllers keep writing, but with the spec, and for Deployments also with the
-// annotations (kubernetes pkg/registry/apps/deployment/strategy.go).
+// patch applies operations to the object as it was read, or to nothing.
 func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, operations []operation) error {
 	all := append([]operation{
 		{Op: "test", Path: "/metadata/uid", Value: read.GetUID()},
-		{Op: "test", Path: "/metadata/generation", Value: read.GetGeneration()},
+		sameAs(read),
 	}, operations...)
 	body, err := json.Marshal(all)
 	if err != nil {
@@ -187,6 +222,18 @@ func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, 
 	return w.explain(ctx, read, err)
 }
 
+// sameAs tests that an object is still what was read. The generation, unlike the
+// resource version, does not change with the status that controllers keep
+// writing, but with the spec, and for Deployments also with the annotations
+// (kubernetes pkg/registry/apps/deployment/strategy.go). An autoscaler's does not
+// change with its annotations.
+func sameAs(read *unstructured.Unstructured) operation {
+	if read.GroupVersionKind() == deploymentKind {
+		return operation{Op: "test", Path: "/metadata/generation", Value: read.GetGeneration()}
+	}
+	return operation{Op: "test", Path: "/metadata/resourceVersion", Value: read.GetResourceVersion()}
+}
+
 // explain turns a refused patch into a conflict if the object was changed since
 // it was read: the API server answers 422 both for a failed test and for a spec
 // that it does not like.
@@ -195,8 +242,9 @@ func (w *Workloads) explain(ctx context.Context, read *unstructured.Unstructured
 	if err != nil {
 		return errors.Join(refused, err)
 	}
-	if now.GetUID() == read.GetUID() && now.GetGeneration() == read.GetGeneration() {
+	if now.GetUID() == read.GetUID() && sameAs(now) == sameAs(read) {
 		return refused
 	}
-	return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, read.GetName(), refused)
+	kind := read.GroupVersionKind()
+	return apierrors.NewConflict(schema.GroupResource{Group: kind.Group, Resource: strings.ToLower(kind.Kind) + "s"}, read.GetName(), refused)
 }

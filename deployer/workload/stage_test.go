@@ -244,6 +244,37 @@ func TestStagedPodsAreThoseThatTheTargetServiceSelects(t *testing.T) {
 	}
 }
 
+func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotFind(t *testing.T) {
+	w := newWorld(t)
+	w.createMissing()
+	w.bg.Spec.Template = v1alpha1.TemplateOwn
+	s := &corev1.Service{}
+	if err := w.Client.Get(t.Context(), w.key("shop-green-svc"), s); err != nil {
+		t.Fatal(err)
+	}
+	s.Spec.Selector["lane"] = "two"
+	if err := w.Client.Update(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
+	if err == nil || !strings.Contains(err.Error(), "it selects app=shop,lane=two,version=green") || !strings.Contains(err.Error(), "set spec.template to Live") {
+		t.Errorf("got error %v, want one that says what the Service selects, and the way out", err)
+	}
+}
+
+func TestShrinkNeverMakesAColourLarger(t *testing.T) {
+	w := newWorld(t)
+	for _, size := range []int32{5, 1, 3} {
+		w.await("the patch", func() bool { return w.Shrink(t.Context(), w.bg, v1alpha1.Blue, size) == nil })
+	}
+	if n := *w.deployment("shop-blue").Spec.Replicas; n != 1 {
+		t.Errorf("blue of size 2 has %d replicas", n)
+	}
+	if err := w.Shrink(t.Context(), w.bg, v1alpha1.Green, 0); err != nil {
+		t.Errorf("a missing colour is an error: %v", err)
+	}
+}
+
 func TestStageNamesTheFieldForAnAmbiguousContainer(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()

@@ -84,10 +84,12 @@ type State struct {
 	// becomes one, without any object changing; zero if there is none.
 	LookAgainAt time.Time
 
-	// HPAName names the HorizontalPodAutoscaler that targets the Deployment, and
-	// HPAMin is its minimum; "" and 0 if there is none.
-	HPAName string
-	HPAMin  int32
+	// Autoscaler of the Deployment.
+	Autoscaler Autoscaler
+
+	// ServiceColored and DeploymentColored say whether the selector names the
+	// colour. The other colour's can only be made from one that does.
+	ServiceColored, DeploymentColored bool
 
 	// ServicePort is the port on the pod that the Service's first port leads to,
 	// a named one resolved in the template; 0 if unknown.
@@ -156,7 +158,10 @@ type Failure struct {
 
 // Size returns the replicas that a target must be staged at to take over from
 // live: as many as live runs now, and never fewer than the least size of the
-// spec or the minimum of the autoscaler of either.
-func Size(least int32, live, target State) int32 {
-	return max(least, live.Replicas, live.HPAMin, target.HPAMin)
+// spec or the minimum of the autoscaler of either. wanted is without, size with
+// regard to the maximum of the target's autoscaler, which would scale down what
+// is above it.
+func Size(least int32, live, target State) (size, wanted int32) {
+	wanted = max(least, live.Replicas, live.Autoscaler.Min, target.Autoscaler.Min)
+	return target.Autoscaler.allows(wanted), wanted
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"testing"
@@ -23,22 +22,13 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
 // controlPlane is shared by all tests of this package.
 var controlPlane *controlplane.ControlPlane
 
-func TestMain(m *testing.M) {
-	cp, err := controlplane.Start(context.Background(), controlplane.Options{})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	controlPlane = cp
-	code := m.Run()
-	cp.Stop()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { controlplanetest.Main(m, controlplane.Options{}, &controlPlane) }
 
 // world is a namespace of its own, with the live colour in it.
 type world struct {

@@ -1,0 +1,154 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// finding notes, once, something that a person should know.
+func (a *attempt) finding(text string) {
+	text = strings.TrimSpace(text)
+	if !slices.Contains(a.rel.Status.Findings, text) {
+		a.rel.Status.Findings = append(a.rel.Status.Findings, text)
+	}
+}
+
+// lookAround notes what a person should know of the application before anything
+// of it is changed, and what will be overwritten. None of it keeps the release
+// from going on: that is for judge, and for users of the target.
+func (a *attempt) lookAround(ctx context.Context) error {
+	a.tellLive()
+	a.tellOccupant()
+	a.tellAutoscaler()
+	if err := a.tellRoutes(ctx); err != nil {
+		return err
+	}
+	return a.tellDrift(ctx)
+}
+
+// tellLive says that users are not served by what is live: the release may be
+// the cure, but there is no way back to go.
+func (a *attempt) tellLive() {
+	live := a.o.Previous
+	switch {
+	case live.Replicas == 0:
+		a.finding(fmt.Sprintf("deployment %s, which is live, has no replicas, so users are not served now: this release is staged at %d, and there is nothing running to go back to", live.Deployment, a.o.Size))
+	case live.Failure != nil:
+		a.finding(fmt.Sprintf("deployment %s, which is live, is broken: %s; after the switch there is nothing healthy to go back to", live.Deployment, live.Failure.Message))
+	case live.Available == 0:
+		a.finding(fmt.Sprintf("deployment %s, which is live, has no pod that is ready; after the switch there is nothing healthy to go back to", live.Deployment))
+	}
+}
+
+// tellOccupant says what is staged over although no release put it there.
+func (a *attempt) tellOccupant() {
+	if t := a.o.Target; t.Release == "" && t.Replicas > 0 {
+		a.finding(fmt.Sprintf("deployment %s ran %s at %d replicas, which no release has staged: this release replaces it", t.Deployment, version(t).Image, t.Replicas))
+	}
+}
+
+// tellAutoscaler says where autoscalers will have the last word on the target's
+// size, now or once it is live.
+func (a *attempt) tellAutoscaler() {
+	live, target := a.o.Previous, a.o.Target
+	switch s := target.Autoscaler; {
+	case s.Name == "" && live.Autoscaler.Name != "":
+		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
+	case s.Name != "" && a.o.Wanted > a.o.Size:
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s allows deployment %s %d pods and no more, so it is staged at %d, not at the %d of deployment %s: raise spec.maxReplicas if that is too few", s.Name, target.Deployment, s.Max, a.o.Size, a.o.Wanted, live.Deployment))
+	}
+}
+
+// tellOverruled says that somebody set the minimum of the target's autoscaler
+// while it was raised.
+func (a *attempt) tellOverruled() {
+	if s := a.o.Target.Autoscaler; s.Overruled {
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale deployment %s below the size it was staged at", s.Name, s.Current, a.o.Target.Deployment))
+	}
+}
+
+// tellRoutes says which routes of the Ingress name a Service that does not exist.
+// The application's own are judged before a release runs, or made.
+func (a *attempt) tellRoutes(ctx context.Context) error {
+	own := services(a.bg)
+	for _, b := range a.o.Routes.Backends() {
+		if slices.Contains(own, b.Service) {
+			continue
+		}
+		err := a.d.Client.Get(ctx, client.ObjectKey{Namespace: a.bg.Namespace, Name: b.Service}, &corev1.Service{})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading service %s, which ingress %s names: %w", b.Service, a.o.Routes.Name, err)
+		}
+		if err != nil {
+			a.finding(fmt.Sprintf("ingress %s names service %s for %s, and it does not exist: create it or remove the route, since Google's load balancer takes up no change of this ingress meanwhile", a.o.Routes.Name, b.Service, b))
+		}
+	}
+	return nil
+}
+
+// tellDrift says how the colours' own pod templates differ, and which of the two
+// is staged.
+func (a *attempt) tellDrift(ctx context.Context) error {
+	if !a.o.Previous.DeploymentExists || !a.o.Target.DeploymentExists || a.o.Target.Release == a.rel.Name {
+		return nil // nothing to compare, or staged already
+	}
+	drift, err := a.d.Workloads.Drift(ctx, a.bg, a.target())
+	if err != nil {
+		return err
+	}
+	a.rel.Status.Drift = drift
+	own, live := a.o.Target.Deployment, a.o.Previous.Deployment
+	switch {
+	case drift == "":
+	case a.bg.Spec.Template == v1alpha1.TemplateOwn:
+		a.finding(fmt.Sprintf("the pod template of deployment %s differs from the live one's and is staged as it is (spec.template: Own): see the drift", own))
+	default:
+		a.finding(fmt.Sprintf("the pod template of deployment %s differed from that of deployment %s, which replaces it (spec.template: Live): see the drift", own, live))
+	}
+	return nil
+}
+
+// tellProtection says that the target's pods lack a PodDisruptionBudget that the
+// live ones have. It is only advice: not being able to look is no obstacle.
+func (a *attempt) tellProtection(ctx context.Context) {
+	names, err := a.d.Workloads.Unprotected(ctx, a.bg, a.target())
+	if err != nil {
+		a.log.WarnContext(ctx, "cannot tell whether the target lacks a PodDisruptionBudget", "error", err)
+	}
+	if len(names) > 0 {
+		a.finding(fmt.Sprintf("the pods of deployment %s have a PodDisruptionBudget, %s, and those of deployment %s have none: make one for them", a.o.Previous.Deployment, strings.Join(names, ", "), a.o.Target.Deployment))
+	}
+}
+
+// mayStageOver returns a fault if anybody but this application's users reaches
+// the target: what is staged has not passed the gate, and there is no telling
+// what they expect there.
+func (a *attempt) mayStageOver(ctx context.Context) error {
+	t := a.o.Target
+	if t.Release == a.rel.Name {
+		return nil
+	}
+	referrers, err := a.d.Routes.Referrers(ctx, a.bg.Namespace, t.Service)
+	if err != nil || len(referrers) == 0 {
+		return err
+	}
+	return &fault{class: v1alpha1.FaultWorld, reason: "TargetInUse", message: fmt.Sprintf(
+		"service %s, the %s side, is used by ingress %s, so deployment %s%s is not staged over: route those users elsewhere, then ask again",
+		t.Service, t.Color, strings.Join(referrers, ", "), t.Deployment, runningText(t))}
+}
+
+// runningText names, in brackets, what runs on a colour, if anything does.
+func runningText(s workload.State) string {
+	if s.Replicas == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d replicas of %s)", s.Replicas, version(s).Image)
+}

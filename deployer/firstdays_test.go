@@ -1,0 +1,373 @@
+package deployer
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// remove deletes both objects of a colour.
+func (w *world) remove(c v1alpha1.Color) {
+	w.t.Helper()
+	check(w.t, w.kube.Delete(w.t.Context(), w.deployment(c)))
+	check(w.t, w.kube.Delete(w.t.Context(), w.service(c)))
+}
+
+func TestColourThatDoesNotExistIsMadeFromTheLiveOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.remove(v1alpha1.Green)
+	budget := &policyv1.PodDisruptionBudget{ObjectMeta: w.meta("blue")}
+	budget.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"version": "blue"}}
+	w.create(budget)
+	w.autoscale(v1alpha1.Blue, 1, 9)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+	for _, finding := range [][]string{
+		{"created Deployment/my-python-app-green from its live counterpart"},
+		{"created Service/my-python-app-green-svc from its live counterpart"},
+		{"have a PodDisruptionBudget, blue", "those of deployment my-python-app-green have none"},
+		{"has a HorizontalPodAutoscaler, blue", "deployment my-python-app-green has none"},
+	} {
+		w.expectFinding(rel, finding...)
+	}
+	if rel.Status.Drift != "" {
+		t.Errorf("what was just made from the live colour differs from it:\n%s", rel.Status.Drift)
+	}
+	// And the next release goes the other way, as if it had always been there.
+	w.source.commit("b", "a")
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+}
+
+func TestNothingRunsWhileBothColoursAreAbsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.remove(v1alpha1.Blue)
+	w.remove(v1alpha1.Green)
+	w.run()
+	rel := w.submit("a")
+	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
+	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
+	w.expectMessage(rel, "neither deployment my-python-app-blue nor deployment my-python-app-green exists", "create my-python-app-blue", "my-python-app-blue-svc", "the other one is made from it")
+	if rel.Status.Phase != v1alpha1.ReleaseQueued {
+		t.Errorf("the release is %s", rel.Status.Phase)
+	}
+	w.create(w.deployment(v1alpha1.Blue))
+	w.awaitReason(v1alpha1.ReasonServiceMissing)
+	if n := w.builds.Calls()["CreateBuild"]; n != 0 {
+		t.Errorf("%d builds were created for an application that does not exist", n)
+	}
+	w.create(w.service(v1alpha1.Blue))
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+}
+
+func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.remove(v1alpha1.Blue)
+	w.remove(v1alpha1.Green)
+	// What many start from: one Deployment that knows of no colours.
+	blue := w.deployment(v1alpha1.Blue)
+	blue.Spec.Selector.MatchLabels = map[string]string{"app": "my-python-app"}
+	w.create(blue)
+	w.create(w.service(v1alpha1.Blue))
+	w.run()
+	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
+	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
+	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue", "create it with a selector of its own")
+}
+
+func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.MinReplicas = 2 })
+	w.resize(v1alpha1.Blue, 0)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+	w.expectSizes(0, 2)
+	w.expectFinding(rel, "deployment my-python-app-blue, which is live, has no replicas", "staged at 2", "nothing running to go back to")
+	// The way back is open all the same; it only takes longer.
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(2, 2)
+}
+
+func TestBrokenLiveColourIsReleasedFrom(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		trouble func(*kubelet, string)
+		want    []string
+	}{
+		"crash loop": {(*kubelet).crash, []string{"is broken", "keeps ending with exit code 3"}},
+		"unready":    {(*kubelet).hold, []string{"has no pod that is ready"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, manual)
+			w.remove(v1alpha1.Blue)
+			tt.trouble(w.kubelet, "v1.0.0")
+			w.create(w.deployment(v1alpha1.Blue))
+			w.create(w.service(v1alpha1.Blue))
+			w.until("blue's pod", func() bool { return w.kubelet.starts("v1.0.0") }, func() string { return "" })
+			w.run()
+			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+			w.expectFinding(rel, append(tt.want, "deployment my-python-app-blue, which is live", "nothing healthy to go back to")...)
+			w.approve(rel)
+			w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+			w.expectLive(v1alpha1.Green)
+		})
+	}
+}
+
+func TestIngressThatNamesAMissingServiceOfSomeoneElseIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectFinding(rel, "ingress my-python-app-ingress names service admin-svc for admin.example.com/", "does not exist", "create it or remove the route")
+	admin := w.service(v1alpha1.Blue)
+	admin.Name = "admin-svc"
+	w.create(admin)
+	w.source.commit("b", "a")
+	w.expectNoFinding(w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded), "admin-svc")
+}
+
+func TestIngressThatNamesAMissingServiceOfOursIsACondition(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	check(t, w.kube.Delete(t.Context(), w.service(v1alpha1.Blue)))
+	w.run()
+	w.awaitReason(v1alpha1.ReasonServiceMissing)
+	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
+	w.expectMessage(rel, "service my-python-app-blue-svc", "ingress my-python-app-ingress", "create it")
+	w.create(w.service(v1alpha1.Blue))
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+}
+
+func TestWhatNobodyKnowsIsStagedOverAndTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.running(v1alpha1.Green)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at 1 replicas", "no release has staged")
+	w.source.commit("b", "a")
+	w.source.commit("c", "b")
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded) // to blue, which was adopted
+	rel = w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
+	w.expectNoFinding(rel, "no release has staged")
+}
+
+func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	preview := &networkingv1.Ingress{ObjectMeta: w.meta("preview")}
+	preview.Spec.Rules = w.ingress().Spec.Rules[:1]
+	preview.Spec.Rules[0].Host = "preview.example.com"
+	preview.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-green-svc"
+	w.create(preview)
+	w.running(v1alpha1.Green)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
+	w.expectMessage(rel, "service my-python-app-green-svc", "ingress preview (preview.example.com/)", "my-python-app@sha256:", "is not staged over", "then ask again")
+	if rel.Status.Failure.Reason != "TargetInUse" {
+		t.Errorf("the failure is %+v", rel.Status.Failure)
+	}
+	w.expectSizes(1, 1)
+	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+	w.get(green)
+	if got := green.Spec.Template.Spec.Containers[0].Image; got != "gcr.io/acme-prod/my-python-app:v1.1.0" {
+		t.Errorf("green runs %s", got)
+	}
+	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	w.get(i)
+	if i.Generation != 1 {
+		t.Errorf("the ingress was changed: %+v", i.Spec)
+	}
+}
+
+func TestDriftIsToldWithoutTheValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	want := strings.TrimPrefix(`
+--- my-python-app-green
++++ my-python-app-blue
+@@ -6,7 +6,7 @@
+   containers:
+   - env:
+     - name: APP_ENV
+-      value: (hidden)
++      value: (hidden, another)
+     imagePullPolicy: IfNotPresent
+     name: app
+     ports:
+`, "\n")
+	if diff := cmp.Diff(want, rel.Status.Drift); diff != "" {
+		t.Errorf("drift (-want +got):\n%s", diff)
+	}
+	w.expectFinding(rel, "the pod template of deployment my-python-app-green differed from that of deployment my-python-app-blue", "spec.template: Live")
+	w.source.commit("b", "a")
+	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	if rel.Status.Drift != "" {
+		t.Errorf("both colours have the same template now, but the drift is\n%s", rel.Status.Drift)
+	}
+	w.expectNoFinding(rel, "pod template")
+}
+
+func own(bg *v1alpha1.BlueGreen) { bg.Spec.Template = v1alpha1.TemplateOwn }
+
+func TestOwnTemplateIsStagedAndItsDriftFromTheLiveOneTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, own)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+	w.get(green)
+	template := green.Spec.Template
+	if env := template.Spec.Containers[0].Env[0].Value; env != "staging" {
+		t.Errorf("green has APP_ENV=%s, its own is staging", env)
+	}
+	if got, want := template.Spec.Containers[0].Image, rel.Status.Milestones.Built.Image; got != want {
+		t.Errorf("green runs %s, built was %s", got, want)
+	}
+	if diff := cmp.Diff(map[string]string{"app": "my-python-app", "version": "green"}, template.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	if d := rel.Status.Drift; !strings.HasPrefix(d, "--- my-python-app-blue\n+++ my-python-app-green\n") || !strings.Contains(d, "APP_ENV") || strings.Contains(d, "staging") {
+		t.Errorf("the drift is\n%s", d)
+	}
+	w.expectFinding(rel, "the pod template of deployment my-python-app-green", "is staged as it is (spec.template: Own)")
+	// Blue keeps its own, too.
+	w.source.commit("b", "a")
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	blue := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
+	w.get(blue)
+	if env := blue.Spec.Template.Spec.Containers[0].Env[0].Value; env != "production" {
+		t.Errorf("blue has APP_ENV=%s, its own is production", env)
+	}
+}
+
+func TestOwnTemplateOfAMissingColourIsTheLiveOnes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, own)
+	w.remove(v1alpha1.Green)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+	w.get(green)
+	if env := green.Spec.Template.Spec.Containers[0].Env[0].Value; env != "production" || green.Spec.Template.Labels["version"] != "green" {
+		t.Errorf("green has APP_ENV=%s and the labels %v", env, green.Spec.Template.Labels)
+	}
+	if rel.Status.Drift != "" {
+		t.Errorf("the drift is\n%s", rel.Status.Drift)
+	}
+}
+
+// lagging is a cache that has not heard of what was staged.
+type lagging struct {
+	client.Client
+	behind atomic.Bool
+	seen   appsv1.Deployment
+}
+
+func (c *lagging) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
+	if d, ok := o.(*appsv1.Deployment); ok && c.behind.Load() && key.Name == c.seen.Name {
+		c.seen.DeepCopyInto(d)
+		return nil
+	}
+	return c.Client.Get(ctx, key, o, options...)
+}
+
+func TestCancelRightAfterTheStagePatchDiscards(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.resize(v1alpha1.Green, 0)
+	cache := &lagging{}
+	cache.behind.Store(true)
+	cache.seen.ObjectMeta = w.meta("my-python-app-green")
+	w.get(&cache.seen)
+	w.run(func(d *Deployer) {
+		cache.Client = d.Workloads.Client
+		d.Workloads.Client = cache
+	})
+	rel := w.submit("a")
+	w.until("green is staged", func() bool { return w.size(v1alpha1.Green) == 1 }, func() string { return "" })
+	w.cancel(rel)
+	w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
+	w.expectSizes(1, 0)
+}
+
+// spoilSwitch loses the replies to all patches of the Ingress but the first, which
+// attaches. They are made only if performed says so of the nth one, from 1.
+func spoilSwitch(performed func(nth int) bool) *rest.Config {
+	cfg := rest.CopyConfig(plane.Config)
+	var patches atomic.Int32
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method != http.MethodPatch || !strings.Contains(req.URL.Path, "/ingresses/") {
+				return next.RoundTrip(req)
+			}
+			n := int(patches.Add(1)) - 1
+			if n == 0 {
+				return next.RoundTrip(req)
+			}
+			if performed(n) {
+				if resp, err := next.RoundTrip(req); err == nil {
+					_ = resp.Body.Close()
+				}
+			}
+			return nil, errSpoiled
+		})
+	})
+	return cfg
+}
+
+// impatient gives the switch up at the second try.
+func impatient(bg *v1alpha1.BlueGreen) {
+	bg.Spec.Deadlines.Confirm = metav1.Duration{Duration: 100 * time.Millisecond}
+}
+
+func TestSwitchThatIsNeverMadeIsDiscarded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, impatient)
+	w.runWith(spoilSwitch(func(int) bool { return false }))
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
+	if m := rel.Status.Milestones; m.SwitchIntendedAt == nil || m.SwitchedAt != nil || m.DiscardedAt == nil {
+		t.Errorf("the milestones are %+v", m)
+	}
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(1, 0)
+}
+
+func TestSwitchWhoseReplyIsLostIsNotTakenForNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, impatient)
+	w.runWith(spoilSwitch(func(nth int) bool { return nth == 2 }))
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
+	w.expectLive(v1alpha1.Green) // the world's trouble is no reason to move users again
+	w.expectSizes(1, 1)
+	w.settled()
+	if m, last := rel.Status.Milestones, w.application().Status.LastSwitch; m.SwitchedAt == nil || last == nil || last.UID != string(rel.UID) || last.Kind != "Deploy" {
+		t.Errorf("the milestones are %+v, the last switch is %+v", m, last)
+	}
+}

@@ -1,0 +1,163 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Autoscaler is the HorizontalPodAutoscaler of a colour's Deployment. The zero
+// value is none.
+type Autoscaler struct {
+	// Name of the object; "" if there is none.
+	Name string
+
+	// Min is its owner's minimum, Max its maximum.
+	Min, Max int32
+
+	// Current is the minimum in force: the owner's, or what
+	// [Workloads.RaiseMinimum] made of it.
+	Current int32
+
+	// Marked: its annotation says that Turnout raised the minimum.
+	Marked bool
+
+	// Overruled: somebody else has set the minimum since Turnout raised it.
+	Overruled bool
+}
+
+// mark is the value of [v1alpha1.MinReplicasAnnotation]: the owner's minimum, and
+// what Turnout raised it to. The second tells Turnout's value from one that
+// somebody else has set since.
+type mark struct{ own, raised int32 }
+
+func (m mark) String() string { return fmt.Sprintf("%d raised to %d", m.own, m.raised) }
+
+func parseMark(text string) (m mark, ok bool) {
+	n, err := fmt.Sscanf(text, "%d raised to %d", &m.own, &m.raised)
+	return m, n == 2 && err == nil && m.String() == text && m.own > 0
+}
+
+// readAutoscaler describes an autoscaler. A mark that nobody can read counts as
+// overruled: what the minimum was before is not known.
+func readAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) Autoscaler {
+	a := Autoscaler{Name: h.Name, Max: h.Spec.MaxReplicas, Current: 1} // the API's default
+	if h.Spec.MinReplicas != nil {
+		a.Current = *h.Spec.MinReplicas
+	}
+	a.Min = a.Current
+	text, marked := h.Annotations[v1alpha1.MinReplicasAnnotation]
+	if !marked {
+		return a
+	}
+	a.Marked = true
+	m, ok := parseMark(text)
+	if a.Overruled = !ok || m.raised != a.Current; !a.Overruled {
+		a.Min = m.own
+	}
+	return a
+}
+
+// autoscalerOf returns the autoscaler of a Deployment. Of several, which
+// Kubernetes lets scale nothing (AmbiguousSelector), it is the first.
+func autoscalerOf(deployment string, hpas []autoscalingv2.HorizontalPodAutoscaler) Autoscaler {
+	for i := range hpas {
+		if ref := hpas[i].Spec.ScaleTargetRef; ref.Kind == "Deployment" && ref.Name == deployment {
+			return readAutoscaler(&hpas[i])
+		}
+	}
+	return Autoscaler{}
+}
+
+// allows returns the part of a size that the autoscaler lets stand.
+func (a Autoscaler) allows(size int32) int32 {
+	if a.Name == "" {
+		return size
+	}
+	return min(size, a.Max)
+}
+
+// RaiseMinimum keeps a colour's autoscaler from scaling it below a size, as it
+// would where no user sends a request, and keeps the owner's minimum in an
+// annotation. It never lowers a minimum, nor raises one above the maximum, nor
+// one that somebody else has set since it was raised: then theirs is the last
+// word until [Workloads.RestoreMinimum].
+//
+// An error for which apierrors.IsConflict holds means that the autoscaler was
+// changed between look and patch; nothing was written, look again.
+func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour State, size int32) error {
+	if !colour.Autoscaler.below(size) {
+		return nil
+	}
+	read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
+	if err != nil || !now.below(size) {
+		return err
+	}
+	size = now.allows(size)
+	var operations []operation
+	if len(read.GetAnnotations()) == 0 {
+		operations = append(operations, operation{Op: "add", Path: "/metadata/annotations", Value: object{}})
+	}
+	err = w.patch(ctx, read, append(operations,
+		operation{Op: "add", Path: markPath, Value: mark{own: now.Min, raised: size}.String()},
+		operation{Op: "add", Path: "/spec/minReplicas", Value: size},
+	))
+	if err != nil {
+		return fmt.Errorf("raise spec.minReplicas of HorizontalPodAutoscaler %s/%s to %d: %w", bg.Namespace, now.Name, size, err)
+	}
+	return nil
+}
+
+// below reports whether the autoscaler has to be raised for a size.
+func (a Autoscaler) below(size int32) bool {
+	return a.Name != "" && !a.Overruled && a.Current < a.allows(size)
+}
+
+// RestoreMinimum gives a colour's autoscaler its owner's minimum back, if
+// [Workloads.RaiseMinimum] raised it. If somebody else has set another one since,
+// that stays, and only the annotation goes.
+//
+// An error for which apierrors.IsConflict holds means that the autoscaler was
+// changed between look and patch; nothing was written, look again.
+func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour State) error {
+	if !colour.Autoscaler.Marked {
+		return nil
+	}
+	read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
+	if err != nil || !now.Marked {
+		return err
+	}
+	operations := []operation{{Op: "remove", Path: markPath}}
+	if !now.Overruled {
+		operations = append(operations, operation{Op: "add", Path: "/spec/minReplicas", Value: now.Min})
+	}
+	if err := w.patch(ctx, read, operations); err != nil {
+		return fmt.Errorf("restore spec.minReplicas of HorizontalPodAutoscaler %s/%s: %w", bg.Namespace, now.Name, err)
+	}
+	return nil
+}
+
+// markPath is the JSON pointer of [v1alpha1.MinReplicasAnnotation].
+const markPath = "/metadata/annotations/turnout.dev~1min-replicas"
+
+// freshAutoscaler reads an autoscaler past any cache; one that is gone is none.
+func (w *Workloads) freshAutoscaler(ctx context.Context, bg *v1alpha1.BlueGreen, name string) (*unstructured.Unstructured, Autoscaler, error) {
+	read, err := w.fresh(ctx, autoscalerKind, bg.Namespace, name)
+	if apierrors.IsNotFound(err) {
+		return read, Autoscaler{}, nil
+	}
+	if err != nil {
+		return read, Autoscaler{}, err
+	}
+	typed := &autoscalingv2.HorizontalPodAutoscaler{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(read.Object, typed); err != nil {
+		return read, Autoscaler{}, fmt.Errorf("read HorizontalPodAutoscaler %s/%s: %w", bg.Namespace, name, err)
+	}
+	return read, readAutoscaler(typed), nil
+}
