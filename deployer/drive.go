@@ -320,13 +320,13 @@ func (a *attempt) finish(ctx context.Context) error {
 	st.Step = ""
 	a.leave()
 	a.leaveBehind(ctx)
-	a.log.InfoContext(ctx, "release finished", "phase", st.Phase, "message", st.Message)
 	if err := a.saveApplication(ctx); err != nil {
 		return err
 	}
 	if err := a.save(ctx); err != nil {
 		return err
 	}
+	a.log.InfoContext(ctx, "release finished", "phase", st.Phase, "message", st.Message)
 	if a.d.Observer != nil {
 		a.d.Observer.ReleaseEnded(client.ObjectKeyFromObject(a.bg), a.rel.Spec.Kind, st.Phase)
 	}

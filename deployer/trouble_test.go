@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -178,12 +180,10 @@ func TestTrafficStaysIfThePreviousColourCannotTakeIt(t *testing.T) {
 		blue.Spec.Replicas = &zero
 		_ = w.kube.Update(t.Context(), blue)
 		routes := &route.Router{Client: w.kube, Reader: w.kube}
-		for t.Context().Err() == nil {
-			if pods, err := routes.ReadyEndpoints(t.Context(), w.namespace, "my-python-app-blue-svc"); err == nil && len(pods) == 0 {
-				return
-			}
-			time.Sleep(20 * time.Millisecond) // awaits the endpoints' end, in no test's goroutine
-		}
+		_ = wait.PollUntilContextCancel(t.Context(), 20*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+			pods, err := routes.ReadyEndpoints(ctx, w.namespace, "my-python-app-blue-svc")
+			return err == nil && len(pods) == 0, nil
+		})
 	})
 	w.setURL(w.address(down))
 	w.run()

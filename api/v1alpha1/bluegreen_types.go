@@ -390,7 +390,8 @@ type ProofSpec struct {
 	// +kubebuilder:validation:Enum=GET;HEAD
 	Method string `json:"method,omitempty"`
 
-	// VersionHeader is a response header that tells versions apart.
+	// VersionHeader is a response header whose value is shown beside what the public
+	// address answered. Versions are not told apart by it.
 	VersionHeader string `json:"versionHeader,omitempty"`
 
 	// Rate is how many requests a second the proof sends at most.
