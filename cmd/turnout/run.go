@@ -25,7 +25,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(serveCommand(), simulateCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(),
+		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), statusCommand(), releasesCommand(),
+		simulateCommand(), versionCommand(),
+	)
 	return root.ExecuteContext(ctx)
 }
 

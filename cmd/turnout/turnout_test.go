@@ -13,7 +13,7 @@ import (
 
 // TestMain lets scripts call the program by its name.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"turnout": main})
+	testscript.Main(withPlane{m}, map[string]func(){"turnout": main})
 }
 
 // TestScripts runs testdata/*.txt, each named for the behaviour it shows. In them
@@ -41,6 +41,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("WEBHOOK", receiver.URL)
+			env.Setenv("nl", "\n")
 			return nil
 		},
 	})

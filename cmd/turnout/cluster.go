@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
+)
+
+// clusterFlags say which cluster and namespace, as kubectl's flags of the same
+// names do.
+type clusterFlags struct {
+	kubeconfig, context, namespace string
+	// inline is a kubeconfig's content; it goes before the file.
+	inline []byte
+}
+
+func (c *clusterFlags) bind(f *pflag.FlagSet) {
+	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: kubectl's own rules, then in-cluster")
+	f.StringVar(&c.context, "context", "", "context of the kubeconfig; default: its current one")
+	f.StringVarP(&c.namespace, "namespace", "n", "", "namespace of the application; default: the context's")
+}
+
+// cluster is a connection as somebody who may write releases.
+type cluster struct {
+	*record.Record
+	kube      client.WithWatch
+	namespace string
+}
+
+// connect reads the kubeconfig. It does not talk to the cluster.
+func (c *clusterFlags) connect() (*cluster, error) {
+	config, err := c.clientConfig()
+	if err != nil {
+		return nil, err
+	}
+	namespace, _, err := config.Namespace()
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig (%s): %w", variable("kubeconfig"), err)
+	}
+	cfg, err := config.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig (%s), or KUBECONFIG: %w", variable("kubeconfig"), err)
+	}
+	cfg.UserAgent = "turnout/" + version()
+	ctrl.SetLogger(logr.Discard()) // a person reads this program's output
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, fmt.Errorf("building the scheme: %w", err)
+	}
+	kube, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme})
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Kubernetes at %s: %w", cfg.Host, err)
+	}
+	rec := &record.Record{Client: kube, Reader: kube, Namespaces: []string{namespace}}
+	return &cluster{Record: rec, kube: kube, namespace: namespace}, nil
+}
+
+func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: c.context}
+	overrides.Context.Namespace = c.namespace
+	if c.inline != nil {
+		config, err := clientcmd.Load(c.inline)
+		if err != nil {
+			return nil, fmt.Errorf("the kubeconfig given: %w", err)
+		}
+		return clientcmd.NewDefaultClientConfig(*config, overrides), nil
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.kubeconfig
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
+}
+
+// application reads one application. If it does not exist, the error names those
+// that do.
+func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueGreen, error) {
+	bg, err := c.Application(ctx, types.NamespacedName{Namespace: c.namespace, Name: name})
+	switch {
+	case meta.IsNoMatchError(err):
+		return nil, noTurnout(err)
+	case !apierrors.IsNotFound(err):
+		return bg, err
+	}
+	var list v1alpha1.BlueGreenList
+	if err := c.kube.List(ctx, &list, client.InNamespace(c.namespace)); err != nil {
+		return nil, fmt.Errorf("namespace %s has no application %s, and which it has cannot be listed: %w", c.namespace, name, err)
+	}
+	if len(list.Items) == 0 {
+		return nil, fmt.Errorf("namespace %s has no application %s, nor any other: --namespace names another namespace, --context another cluster", c.namespace, name)
+	}
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return nil, fmt.Errorf("namespace %s has no application %s; it has %s", c.namespace, name, strings.Join(names, ", "))
+}
+
+func noTurnout(err error) error {
+	return fmt.Errorf("this cluster does not know applications: Turnout's CRDs (config/crd) are not applied, or --context means another cluster: %w", err)
+}
+
+// actor is who the API server takes us for; without an answer, the user of this
+// machine.
+func (c *cluster) actor(ctx context.Context) string {
+	review := &authenticationv1.SelfSubjectReview{ObjectMeta: metav1.ObjectMeta{}}
+	if err := c.kube.Create(ctx, review); err == nil && review.Status.UserInfo.Username != "" {
+		return review.Status.UserInfo.Username
+	}
+	if user := os.Getenv("USER"); user != "" {
+		return user
+	}
+	return "somebody"
+}
+
+// blocked is the condition that keeps an application from being released; nil
+// if there is none.
+func blocked(bg *v1alpha1.BlueGreen) *metav1.Condition {
+	c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady)
+	if c == nil || c.Status != metav1.ConditionFalse {
+		return nil
+	}
+	return c
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// byHand is what the commands that write a release have in common.
+type byHand struct {
+	clusterFlags
+	outputFlag
+	by           string
+	cause        v1alpha1.Cause // its kind and actor are filled in
+	wait, noWait bool
+	timeout      time.Duration
+}
+
+func (b *byHand) bind(f *pflag.FlagSet) {
+	b.clusterFlags.bind(f)
+	b.outputFlag.bind(f, "an object on a line for every change of the release")
+	f.StringVar(&b.by, "by", "", "who asks, for the record; default: the kubeconfig's user, as the cluster knows it, or USER")
+	f.BoolVar(&b.wait, "wait", true, "follow the release until it ends or needs a person")
+	f.BoolVar(&b.noWait, "no-wait", false, "return as soon as the request is recorded; the same as --wait=false")
+	f.DurationVar(&b.timeout, "timeout", 0, "follow no longer than this; the release goes on. 0 is without end")
+}
+
+// decider decides what becomes of a request; an error is wrong usage.
+type decider func(args []string) (func(*request) plan, error)
+
+// command makes a command that decides something about the application that its
+// first argument names, and follows the release that is meant.
+func (b *byHand) command(use, short, long string, args cobra.PositionalArgs, decide decider) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: long + "\n\n" + exitTable, Args: args,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := b.check(); err != nil {
+				return err
+			}
+			decided, err := decide(args)
+			if err != nil {
+				return err
+			}
+			return b.run(cmd.Context(), args[0], decided, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	b.bind(cmd.Flags())
+	return cmd
+}
+
+func (b *byHand) run(ctx context.Context, app string, decide func(*request) plan, out, warn io.Writer) error {
+	tell := func(text string) { _, _ = fmt.Fprintln(warn, "turnout: "+text) }
+	_, err := b.perform(ctx, app, decide, voice{
+		printer: func(app *v1alpha1.BlueGreen) printer { return b.newPrinter(out, app) }, note: tell, warn: tell,
+	})
+	return err
+}
+
+// voice is how a command speaks: on a terminal, or in a workflow's log.
+type voice struct {
+	printer    func(*v1alpha1.BlueGreen) printer
+	note, warn func(text string)
+}
+
+// performed is what came of a request.
+type performed struct {
+	app *v1alpha1.BlueGreen
+	// release that is meant, as it was last seen; nil if there is none.
+	release *v1alpha1.Release
+}
+
+// perform decides a request, writes it down, and follows the release that is
+// meant.
+func (b *byHand) perform(ctx context.Context, app string, decide func(*request) plan, v voice) (performed, error) {
+	c, err := b.connect()
+	if err != nil {
+		return performed{}, err
+	}
+	b.cause.Kind = v1alpha1.CauseCLI
+	b.cause.Actor = b.by
+	if b.by == "" {
+		b.cause.Actor = c.actor(ctx)
+	}
+	req, err := c.request(ctx, app, b.cause)
+	if err != nil {
+		return performed{}, err
+	}
+	p := decide(req)
+	if err := req.obstacle(p, v.warn); err != nil {
+		return performed{app: req.app}, err
+	}
+	rel, err := c.carryOut(ctx, p, v.note)
+	if err != nil || rel == nil {
+		return performed{app: req.app}, err
+	}
+	rel, err = b.watch(ctx, c, rel, v, req.app)
+	if p.Cancel != nil && rel.Status.Phase == v1alpha1.ReleaseCancelled {
+		err = nil // as asked
+	}
+	return performed{app: req.app, release: rel}, err
+}
+
+// watch follows a release, or only shows it if nobody wants to wait.
+func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, v voice, app *v1alpha1.BlueGreen) (*v1alpha1.Release, error) {
+	printer := v.printer(app)
+	if !b.wait || b.noWait {
+		printer.show(rel, time.Now())
+		printer.done(rel)
+		return rel, nil
+	}
+	ctx, cancel := withTimeout(ctx, b.timeout)
+	defer cancel()
+	f := &follower{cluster: c, printer: printer, warn: v.warn, patience: servePatience, interval: followInterval}
+	return f.follow(ctx, rel)
+}
+
+// obstacle says which condition keeps a request from going on by itself. Without
+// the grant a deploy would wait for ever, so it is an error.
+func (r *request) obstacle(p plan, warn func(string)) error {
+	forward := p.Approve != nil || p.Submit != nil && p.Submit.Spec.Kind == v1alpha1.Deploy
+	condition := blocked(r.app)
+	switch {
+	case p.Refuse != nil:
+		return nil
+	case condition != nil && condition.Reason == v1alpha1.ReasonNotGranted && forward:
+		return fmt.Errorf("%s (%s), so nothing was asked for: %s", r.app.Name, condition.Reason, condition.Message)
+	case condition != nil:
+		warn(fmt.Sprintf("%s is blocked (%s): %s", r.app.Name, condition.Reason, oneLine(condition.Message)))
+	}
+	return nil
+}
+
+func deployCommand() *cobra.Command {
+	var b byHand
+	var commit string
+	var retry bool
+	cmd := b.command("deploy APP --commit SHA", "Release a commit, and follow it",
+		"Release a commit: build it, stage it on the colour that no user sees, and move users to\n"+
+			"it once it passed its gate. A release of the commit that is under way is joined.",
+		cobra.ExactArgs(1),
+		func([]string) (func(*request) plan, error) {
+			return func(r *request) plan { return r.deploy(commit, retry) }, checkCommit("commit", commit)
+		})
+	cmd.Flags().StringVar(&commit, "commit", "", "the commit's full hash, 40 hexadecimal digits (required)")
+	cmd.Flags().BoolVar(&retry, "retry", false, "release it once more, if its last release has ended")
+	return cmd
+}
+
+func promoteCommand() *cobra.Command {
+	var b byHand
+	var commit string
+	cmd := b.command("promote APP [RELEASE | --commit SHA]", "Approve a release that waits, and follow it",
+		"Approve the switch of a release: the one named, that of a commit, or else the one that\n"+
+			"waits. A commit that was never released is released, approved.",
+		cobra.RangeArgs(1, 2),
+		func(args []string) (func(*request) plan, error) {
+			release := ""
+			if len(args) == 2 {
+				release = args[1]
+			}
+			if release != "" && commit != "" {
+				return nil, errors.New("name a release or a --commit, not both")
+			}
+			if commit != "" {
+				if err := checkCommit("commit", commit); err != nil {
+					return nil, err
+				}
+			}
+			return func(r *request) plan { return r.promote(release, commit) }, nil
+		})
+	cmd.Flags().StringVar(&commit, "commit", "", "the commit to promote: its full hash")
+	return cmd
+}
+
+// shortCommit matches a commit's hash, or at least the seven digits of it that
+// GitHub shows.
+var shortCommit = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
+
+func rollbackCommand() *cobra.Command {
+	var b byHand
+	var from string
+	cmd := b.command("rollback APP [--from SHA]", "Go back to the version before the last switch, and follow it",
+		"Move users back to the version before the last switch. A deploy that has not begun to\n"+
+			"switch is cancelled instead, if --from names it. Nothing is asked of GitHub.",
+		cobra.ExactArgs(1),
+		func([]string) (func(*request) plan, error) {
+			if from != "" && !shortCommit.MatchString(from) {
+				return nil, fmt.Errorf("--from %q: give the hash of the commit to leave, at least 7 hexadecimal digits of it", from)
+			}
+			return func(r *request) plan { return r.rollback(from) }, nil
+		})
+	cmd.Flags().StringVar(&from, "from", "", "the version to leave, by its commit; default: the one that is live")
+	return cmd
+}
+
+func cancelCommand() *cobra.Command {
+	var b byHand
+	var reason string
+	cmd := b.command("cancel APP [RELEASE]", "Stop a release before its switch",
+		"Stop the release of an application that is under way, or the one named, before it moves\n"+
+			"users. What it had staged is cleaned up. Once it switches it is too late: use rollback.",
+		cobra.RangeArgs(1, 2),
+		func(args []string) (func(*request) plan, error) {
+			release := ""
+			if len(args) == 2 {
+				release = args[1]
+			}
+			return func(r *request) plan { return r.cancel(release, reason) }, nil
+		})
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
+	return cmd
+}

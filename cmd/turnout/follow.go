@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// follower shows a release from the record until it ends. It changes nothing,
+// and the release does not need it: a turnout serve moves it.
+type follower struct {
+	*cluster
+	printer printer
+	// warn tells of trouble with following.
+	warn func(text string)
+	// patience is how long a release may lie untaken before that is said.
+	patience time.Duration
+	// interval is how often time that passes is shown.
+	interval time.Duration
+
+	unserved, lost bool // said already
+}
+
+// Times of a follower unless a test says otherwise. A turnout serve looks at a
+// new release within a second.
+const (
+	servePatience  = 10 * time.Second
+	followInterval = time.Second
+	retryAfter     = time.Second
+)
+
+// follow shows a release until it ends, needs a person, or ctx does. It returns
+// the release as it was last seen, and the error that its end stands for.
+func (f *follower) follow(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, error) {
+	start, key := time.Now(), client.ObjectKeyFromObject(rel)
+	for {
+		next, done, err := f.look(ctx, key, rel, start)
+		if next != nil {
+			rel = next
+		}
+		switch {
+		case done:
+			f.printer.done(rel)
+			return rel, err
+		case ctx.Err() != nil:
+			f.printer.done(rel)
+			return rel, stillGoing(ctx, rel)
+		case err != nil && !f.lost:
+			f.lost = true
+			f.warn(fmt.Sprintf("the cluster does not answer; trying again: %v", err))
+		case err == nil:
+			f.lost = false
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryAfter):
+		}
+	}
+}
+
+// look reads a release and watches it until the watch ends, as it does every few
+// minutes, or there is nothing more to see.
+func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool, error) {
+	rel, err := f.Release(ctx, key)
+	switch {
+	case apierrors.IsNotFound(err):
+		return before, true, fmt.Errorf("release %s was deleted while it was followed", key)
+	case apierrors.IsForbidden(err):
+		return before, true, err
+	case err != nil:
+		return nil, false, err
+	case rel.UID != before.UID:
+		return before, true, fmt.Errorf("release %s was deleted and made again while it was followed", key)
+	}
+	if done, err := f.show(ctx, rel); done {
+		return rel, true, err
+	}
+	changes, err := f.kube.Watch(ctx, &v1alpha1.ReleaseList{}, client.InNamespace(key.Namespace), client.MatchingFields{"metadata.name": key.Name},
+		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: rel.ResourceVersion}})
+	if err != nil {
+		return rel, false, fmt.Errorf("watching release %s: %w", key, err)
+	}
+	defer changes.Stop()
+	return f.watch(ctx, changes, rel, start)
+}
+
+func (f *follower) watch(ctx context.Context, changes watch.Interface, rel *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool, error) {
+	clock := time.NewTicker(f.interval)
+	defer clock.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return rel, false, nil
+		case now := <-clock.C:
+			f.printer.tick(now)
+			f.remindOfServe(rel, now.Sub(start))
+		case event, open := <-changes.ResultChan():
+			now, isRelease := event.Object.(*v1alpha1.Release)
+			if !open || !isRelease { // the server ended the watch; read anew
+				return rel, false, nil
+			}
+			rel = now
+			if event.Type == watch.Deleted {
+				return rel, true, fmt.Errorf("release %s/%s was deleted while it was followed", rel.Namespace, rel.Name)
+			}
+			if done, err := f.show(ctx, rel); done {
+				return rel, true, err
+			}
+		}
+	}
+}
+
+// show prints a state, and reports whether following ends with it.
+func (f *follower) show(ctx context.Context, rel *v1alpha1.Release) (bool, error) {
+	f.printer.show(rel, time.Now())
+	if rel.Status.Phase.Finished() {
+		return true, verdict(rel)
+	}
+	if rel.Status.Phase != v1alpha1.ReleaseWaiting {
+		return false, nil
+	}
+	bg, err := f.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
+	if err != nil { // the next change or the next look tells
+		return false, nil //nolint:nilerr // following goes on
+	}
+	if why := waitsFor(bg, rel); why != "" {
+		return true, &ended{exitPending, rel.Name + " " + why}
+	}
+	return false, nil
+}
+
+// waitsFor says which person a waiting release needs; empty if none, because it
+// was approved and the deployer has not seen that yet.
+func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
+	switch {
+	case bg.Status.Lock != nil:
+		return "waits: " + lockedBy(bg.Status.Lock)
+	case rel.Spec.Approval != nil || rel.Spec.Cancel != nil:
+		return ""
+	}
+	return fmt.Sprintf("waits for a person: turnout promote %s --namespace %s", bg.Name, bg.Namespace)
+}
+
+// lockedBy says who locked an application, since when and why.
+func lockedBy(l *v1alpha1.Lock) string {
+	text := fmt.Sprintf("locked by %s since %s", l.By, l.At.UTC().Format("2006-01-02 15:04 UTC"))
+	if l.Reason != "" {
+		text += ": " + oneLine(l.Reason)
+	}
+	return text
+}
+
+// remindOfServe says so, once, if nobody takes the release.
+func (f *follower) remindOfServe(rel *v1alpha1.Release, waited time.Duration) {
+	if f.unserved || rel.Status.Phase != "" || waited < f.patience {
+		return
+	}
+	f.unserved = true
+	f.warn(fmt.Sprintf("no turnout serve has taken %s for %s: is it running in this cluster, and does it serve namespace %s?",
+		rel.Name, span(waited), rel.Namespace))
+}
+
+// withTimeout bounds following; 0 is no bound.
+func withTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, timeout)
+}

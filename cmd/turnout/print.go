@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// printer shows a release while it is followed: on a terminal, as lines, as JSON,
+// or as a workflow's log.
+type printer interface {
+	// show is called for every state that was seen.
+	show(rel *v1alpha1.Release, now time.Time)
+	// tick is called when nothing but time has passed.
+	tick(now time.Time)
+	// done is called once, after the last state.
+	done(rel *v1alpha1.Release)
+}
+
+// outputFlag chooses between what a person reads and what a program does.
+type outputFlag struct{ format string }
+
+func (o *outputFlag) bind(f *pflag.FlagSet, what string) {
+	f.StringVarP(&o.format, "output", "o", "", "json: "+what)
+}
+
+func (o *outputFlag) check() error {
+	if o.format != "" && o.format != "json" {
+		return fmt.Errorf("--output %q: it is json, or not given", o.format)
+	}
+	return nil
+}
+
+func (o *outputFlag) json() bool { return o.format == "json" }
+
+// newPrinter chooses how to show a release on out.
+func (o *outputFlag) newPrinter(out io.Writer, app *v1alpha1.BlueGreen) printer {
+	if o.json() {
+		return &jsonPrinter{out: out, app: app}
+	}
+	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb" {
+		return &terminalPrinter{out: out, width: func() int {
+			width, _, err := term.GetSize(int(file.Fd()))
+			if err != nil {
+				return 80
+			}
+			return width
+		}}
+	}
+	return &linePrinter{out: out}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// releaseJSON is a release as -o json shows it, one on a line.
+// docs/command-line.md lists the fields; they are only added to.
+type releaseJSON struct {
+	Release     string     `json:"release"`
+	Namespace   string     `json:"namespace"`
+	Application string     `json:"application"`
+	Kind        string     `json:"kind"`
+	Version     string     `json:"version"`
+	Commit      string     `json:"commit,omitempty"`
+	Image       string     `json:"image,omitempty"`
+	Color       string     `json:"color,omitempty"`
+	URL         string     `json:"url,omitempty"`
+	By          string     `json:"by,omitempty"`
+	Phase       string     `json:"phase"` // empty: no turnout serve has taken it yet
+	Step        string     `json:"step,omitempty"`
+	Message     string     `json:"message,omitempty"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	FinishedAt  *time.Time `json:"finishedAt,omitempty"`
+
+	Timeline     []stepJSON            `json:"timeline"`
+	Failure      *v1alpha1.Failure     `json:"failure,omitempty"`
+	Proof        *v1alpha1.ProofStatus `json:"proof,omitempty"`
+	SupersededBy string                `json:"supersededBy,omitempty"`
+}
+
+// stepJSON is one step of the timeline.
+type stepJSON struct {
+	Step       string     `json:"step"`
+	StartedAt  time.Time  `json:"startedAt"`
+	FinishedAt *time.Time `json:"finishedAt,omitempty"`
+	Seconds    float64    `json:"seconds,omitempty"` // once it has ended
+	Message    string     `json:"message,omitempty"`
+	URL        string     `json:"url,omitempty"`
+}
+
+// asJSON shows a release; app may be nil, its address is unknown then.
+func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
+	s := rel.Status
+	r := releaseJSON{
+		Release: rel.Name, Namespace: rel.Namespace, Application: rel.Spec.Application,
+		Kind: string(rel.Spec.Kind), Version: versionOf(rel), By: rel.Spec.Cause.Actor,
+		Phase: string(s.Phase), Step: string(s.Step), Message: s.Message, CreatedAt: rel.CreationTimestamp.Time,
+		Timeline: []stepJSON{}, Failure: s.Failure, Proof: s.Proof, SupersededBy: s.SupersededBy,
+	}
+	r.Commit, r.Image, r.Color = artifact(rel)
+	if app != nil {
+		r.URL = app.Spec.URL
+	}
+	if s.FinishedAt != nil {
+		r.FinishedAt = &s.FinishedAt.Time
+	}
+	for _, e := range s.Timeline {
+		step := stepJSON{Step: string(e.Step), StartedAt: e.StartedAt.Time, Message: e.Message, URL: e.URL}
+		if e.FinishedAt != nil {
+			step.FinishedAt, step.Seconds = &e.FinishedAt.Time, e.FinishedAt.Sub(e.StartedAt.Time).Seconds()
+		}
+		r.Timeline = append(r.Timeline, step)
+	}
+	return r
+}
+
+// artifact is what a release puts in front of users, as far as it is known.
+func artifact(rel *v1alpha1.Release) (commit, image, color string) {
+	if back := rel.Spec.Rollback; back != nil {
+		return back.To.Commit, back.To.Image, string(back.To.Color)
+	}
+	if rel.Spec.Deploy != nil {
+		commit = rel.Spec.Deploy.Commit
+	}
+	if built := rel.Status.Milestones.Built; built != nil {
+		image = built.Image
+	}
+	return commit, image, string(rel.Status.Milestones.Target)
+}
+
+// jsonPrinter writes one object a line for every state that differs from the
+// last one.
+type jsonPrinter struct {
+	out  io.Writer
+	app  *v1alpha1.BlueGreen
+	last string
+}
+
+func (p *jsonPrinter) show(rel *v1alpha1.Release, _ time.Time) {
+	line, err := json.Marshal(asJSON(p.app, rel))
+	if err != nil || string(line) == p.last { // its types cannot fail
+		return
+	}
+	p.last = string(line)
+	_, _ = io.WriteString(p.out, p.last+"\n")
+}
+
+func (p *jsonPrinter) tick(time.Time)         {}
+func (p *jsonPrinter) done(*v1alpha1.Release) {}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// linePrinter writes a line for everything that happened, and never takes one
+// back: for logs and pipes.
+type linePrinter struct {
+	out  io.Writer
+	last *v1alpha1.Release
+}
+
+func (p *linePrinter) show(rel *v1alpha1.Release, _ time.Time) {
+	for _, c := range changes(p.last, rel) {
+		_, _ = fmt.Fprintln(p.out, c.text)
+	}
+	p.last = rel.DeepCopy()
+}
+
+func (p *linePrinter) tick(time.Time)         {}
+func (p *linePrinter) done(*v1alpha1.Release) {}
+
+// change is a line about something that happened.
+type change struct {
+	// step it happened in; empty if it is about the release as a whole.
+	step v1alpha1.Step
+	// ended: the step did.
+	ended bool
+	text  string
+}
+
+// changes says in lines what happened to a release between two looks; before is
+// nil at the first one.
+func changes(before, after *v1alpha1.Release) []change {
+	var all []change
+	say := func(lines ...string) {
+		for _, line := range lines {
+			all = append(all, change{text: line})
+		}
+	}
+	if before == nil {
+		before = &v1alpha1.Release{}
+		say(title(after))
+	}
+	for i, entry := range after.Status.Timeline {
+		var known v1alpha1.TimelineEntry
+		if i < len(before.Status.Timeline) {
+			known = before.Status.Timeline[i]
+		}
+		if line := entryChange(known, entry); line != "" {
+			all = append(all, change{step: entry.Step, ended: entry.FinishedAt != nil, text: line})
+		}
+	}
+	for _, finding := range after.Status.Findings {
+		if !slices.Contains(before.Status.Findings, finding) {
+			say("  note: " + oneLine(finding))
+		}
+	}
+	if line := phaseChange(before, after); line != "" {
+		say(line)
+	}
+	if after.Status.Phase.Finished() && !before.Status.Phase.Finished() {
+		say(evidence(after.Status.Failure)...)
+	}
+	return all
+}
+
+// title says what a release is.
+func title(rel *v1alpha1.Release) string {
+	what := "deploys " + versionOf(rel)
+	if back := rel.Spec.Rollback; back != nil {
+		what = fmt.Sprintf("goes back from %s to %s", back.From.Short(), back.To.Short())
+	}
+	return fmt.Sprintf("%s: %s %s", rel.Name, rel.Spec.Application, what)
+}
+
+// versionOf names the version that a release brings, for people.
+func versionOf(rel *v1alpha1.Release) string {
+	switch {
+	case rel.Spec.Deploy != nil:
+		return v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)
+	case rel.Spec.Rollback != nil:
+		return rel.Spec.Rollback.To.Short()
+	}
+	return rel.Status.Version
+}
+
+// entryChange is the line of a step that began to wait for something, or ended.
+func entryChange(known, entry v1alpha1.TimelineEntry) string {
+	switch {
+	case entry.FinishedAt != nil && known.FinishedAt == nil:
+		return stepLine(entry.Step, span(entry.FinishedAt.Sub(entry.StartedAt.Time)), oneLine(entry.Message))
+	case entry.FinishedAt == nil && entry.Message != known.Message && entry.Message != "":
+		text := oneLine(entry.Message)
+		if entry.URL != "" && entry.URL != known.URL {
+			text += "  " + oneLine(entry.URL)
+		}
+		return stepLine(entry.Step, "…", text)
+	}
+	return ""
+}
+
+func stepLine(step v1alpha1.Step, took, text string) string {
+	return strings.TrimRight(fmt.Sprintf("  %-8s %8s  %s", step, took, text), " ")
+}
+
+// phaseChange is the line of a new phase; what merely moves is told by its steps.
+func phaseChange(before, after *v1alpha1.Release) string {
+	now := after.Status
+	same := before.Status.Phase == now.Phase && (now.Phase != v1alpha1.ReleaseQueued || before.Status.Message == now.Message)
+	if same || now.Phase == "" || now.Phase == v1alpha1.ReleaseRunning {
+		return ""
+	}
+	line := fmt.Sprintf("%s: %s", after.Name, now.Phase)
+	if now.Message != "" {
+		line += " — " + oneLine(now.Message)
+	}
+	return line
+}
+
+// evidence shows why a release failed.
+func evidence(f *v1alpha1.Failure) []string {
+	if f == nil {
+		return nil
+	}
+	var lines []string
+	if f.File != "" {
+		lines = append(lines, "  at "+fileLine(f))
+	}
+	for _, e := range f.Evidence {
+		var parts []string
+		for _, part := range []string{e.Pod, e.Container, e.Reason, e.Request, e.Message, e.Body} {
+			if part != "" {
+				parts = append(parts, oneLine(part))
+			}
+		}
+		if len(parts) > 0 {
+			lines = append(lines, "  "+strings.Join(parts, ": "))
+		}
+		for line := range strings.Lines(e.Log) {
+			if line = oneLine(line); line != "" {
+				lines = append(lines, "    | "+line)
+			}
+		}
+	}
+	return lines
+}
+
+func fileLine(f *v1alpha1.Failure) string {
+	if f.Line > 0 {
+		return fmt.Sprintf("%s:%d", oneLine(f.File), f.Line)
+	}
+	return oneLine(f.File)
+}

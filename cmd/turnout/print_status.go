@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// stateJSON is an application as `status -o json` shows it. docs/command-line.md
+// lists the fields; they are only added to.
+type stateJSON struct {
+	Application string `json:"application"`
+	Namespace   string `json:"namespace"`
+	Repository  string `json:"repository"`
+	Environment string `json:"environment"`
+	URL         string `json:"url,omitempty"`
+	Phase       string `json:"phase"`
+
+	Live     *versionJSON      `json:"live,omitempty"`
+	Blocked  *blockedJSON      `json:"blocked,omitempty"`
+	Lock     *lockJSON         `json:"lock,omitempty"`
+	Rollback *rollbackJSON     `json:"rollback,omitempty"`
+	Active   *releaseStateJSON `json:"active,omitempty"`
+	Waiting  []string          `json:"waiting"` // releases in the queue, newest first
+}
+
+type versionJSON struct {
+	Version string `json:"version"`
+	Color   string `json:"color"`
+	Image   string `json:"image,omitempty"`
+	Commit  string `json:"commit,omitempty"`
+	Release string `json:"release,omitempty"`
+}
+
+type blockedJSON struct {
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+type lockJSON struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// rollbackJSON says where a rollback leads.
+type rollbackJSON struct {
+	To versionJSON `json:"to"`
+	// Instant: it still runs at the size it had.
+	Instant bool `json:"instant"`
+	// Until when at least, if a release does not need its colour before.
+	Until *time.Time `json:"until,omitempty"`
+}
+
+type releaseStateJSON struct {
+	Release string `json:"release"`
+	Version string `json:"version"`
+	Phase   string `json:"phase"`
+	Step    string `json:"step,omitempty"`
+	Message string `json:"message,omitempty"`
+}
+
+// stateOf collects what a person asks of an application. Nothing in it is
+// decided anew: it is what the record says.
+func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
+	st := bg.Status
+	s := stateJSON{
+		Application: bg.Name, Namespace: bg.Namespace, Repository: bg.Spec.Repository, Environment: bg.Spec.Environment,
+		URL: bg.Spec.URL, Phase: st.Phase, Waiting: []string{},
+	}
+	if st.Live != nil {
+		live := asVersion(*st.Live)
+		s.Live = &live
+	}
+	if c := blocked(bg); c != nil {
+		s.Blocked = &blockedJSON{c.Reason, c.Message}
+	}
+	if st.Lock != nil {
+		s.Lock = &lockJSON{st.Lock.By, st.Lock.At.Time, st.Lock.Reason}
+	}
+	if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
+		until := last.At.Add(max(bg.Spec.HoldTime(), bg.Spec.DrainTime()))
+		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: !last.Shrunk}
+		if s.Rollback.Instant {
+			s.Rollback.Until = &until
+		}
+	}
+	for i := range releases {
+		rel := &releases[i]
+		switch {
+		case rel.Status.Phase.Finished():
+		case st.Active != nil && st.Active.UID == string(rel.UID):
+			s.Active = &releaseStateJSON{rel.Name, versionOf(rel), phaseOf(rel), string(rel.Status.Step), rel.Status.Message}
+		default:
+			s.Waiting = append(s.Waiting, rel.Name)
+		}
+	}
+	return s
+}
+
+func asVersion(v v1alpha1.Version) versionJSON {
+	return versionJSON{Version: v.Short(), Color: string(v.Color), Image: v.Image, Commit: v.Commit, Release: v.Release}
+}
+
+// printStates shows many applications, one a line.
+func printStates(out io.Writer, all []stateJSON) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(w, "APPLICATION\tLIVE\tCOLOUR\tPHASE\tACTIVE\tWAITING\tLOCKED BY")
+	for _, s := range all {
+		live, active, lock := versionJSON{Version: "-", Color: "-"}, "-", "-"
+		if s.Live != nil {
+			live = *s.Live
+		}
+		if s.Active != nil {
+			active = s.Active.Version + " " + s.Active.Step
+		}
+		if s.Lock != nil {
+			lock = oneLine(s.Lock.By)
+		}
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.Application, live.Version, live.Color, s.Phase, active, len(s.Waiting), lock)
+	}
+	return w.Flush()
+}
+
+// printState shows one application.
+func printState(out io.Writer, s stateJSON) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		_, _ = fmt.Fprintf(w, "%s\t%s\n", name, oneLine(fmt.Sprintf(format, args...)))
+	}
+	row("application", "%s/%s (%s, %s)", s.Namespace, s.Application, s.Repository, s.Environment)
+	if s.URL != "" {
+		row("address", "%s", s.URL)
+	}
+	if s.Live == nil {
+		row("live", "nothing")
+	} else {
+		row("live", "%s on %s  %s", s.Live.Version, s.Live.Color, s.Live.Image)
+	}
+	row("phase", "%s", s.Phase)
+	if s.Blocked != nil {
+		row("blocked", "%s: %s", s.Blocked.Reason, s.Blocked.Message)
+	}
+	if s.Lock != nil {
+		row("locked", "by %s since %s: %s", s.Lock.By, s.Lock.At.UTC().Format("2006-01-02 15:04 UTC"), s.Lock.Reason)
+	}
+	if a := s.Active; a != nil {
+		row("active", "%s (%s): %s %s %s", a.Release, a.Version, a.Phase, a.Step, a.Message)
+	}
+	for _, name := range s.Waiting {
+		row("waiting", "%s", name)
+	}
+	switch back := s.Rollback; {
+	case back == nil:
+		row("rollback", "there is no version to return to")
+	case back.Instant:
+		row("rollback", "to %s on %s, at once: it is kept running until %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"))
+	default:
+		row("rollback", "to %s on %s, once its pods have started", back.To.Version, back.To.Color)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// terminalPrinter redraws the timeline in place.
+type terminalPrinter struct {
+	out   io.Writer
+	width func() int
+	rel   *v1alpha1.Release
+	drawn int // lines on the screen that are ours
+}
+
+func (p *terminalPrinter) show(rel *v1alpha1.Release, now time.Time) {
+	p.rel = rel.DeepCopy()
+	p.draw(timeline(p.rel, now))
+}
+
+func (p *terminalPrinter) tick(now time.Time) {
+	if p.rel != nil {
+		p.draw(timeline(p.rel, now))
+	}
+}
+
+func (p *terminalPrinter) done(rel *v1alpha1.Release) {
+	for _, line := range evidence(rel.Status.Failure) {
+		_, _ = fmt.Fprintln(p.out, line)
+	}
+}
+
+// draw puts lines where the last ones were. A line that is wider than the
+// terminal would become two, and the next one be drawn in the wrong place.
+func (p *terminalPrinter) draw(lines []string) {
+	var b strings.Builder
+	if p.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA\r", p.drawn) // up
+	}
+	b.WriteString("\x1b[J") // clear to the end
+	width := p.width()
+	for _, line := range lines {
+		b.WriteString(cut(line, width) + "\n")
+	}
+	p.drawn = len(lines)
+	_, _ = io.WriteString(p.out, b.String())
+}
+
+// The steps of a release that goes well, as deployer/steps.go has them: what is
+// still to come is shown.
+var tracks = map[v1alpha1.ReleaseKind][]v1alpha1.Step{
+	v1alpha1.Deploy: {
+		v1alpha1.StepBuild, v1alpha1.StepAttach, v1alpha1.StepStage, v1alpha1.StepWarm, v1alpha1.StepVerify,
+		v1alpha1.StepPromote, v1alpha1.StepSwitch, v1alpha1.StepConfirm, v1alpha1.StepSoak,
+	},
+	v1alpha1.Rollback: {v1alpha1.StepSize, v1alpha1.StepWarm, v1alpha1.StepSwitch, v1alpha1.StepConfirm},
+}
+
+// timeline shows a release as it is.
+func timeline(rel *v1alpha1.Release, now time.Time) []string {
+	s := rel.Status
+	lines := []string{title(rel)}
+	for _, entry := range s.Timeline {
+		mark, end := "●", now
+		if entry.FinishedAt != nil {
+			mark, end = "✓", entry.FinishedAt.Time
+		}
+		if f := s.Failure; f != nil && f.Step == entry.Step && entry.FinishedAt != nil {
+			mark = "✗"
+		}
+		lines = append(lines, mark+stepLine(entry.Step, span(end.Sub(entry.StartedAt.Time)), oneLine(entry.Message))[1:])
+	}
+	if ahead := toCome(rel); len(ahead) > 0 {
+		lines = append(lines, "· "+strings.Join(ahead, "  "))
+	}
+	state := phaseOf(rel)
+	if s.Message != "" {
+		state += " — " + oneLine(s.Message)
+	}
+	return append(lines, state)
+}
+
+// toCome are the steps that a release has not begun, if it still goes forward.
+func toCome(rel *v1alpha1.Release) []string {
+	if rel.Status.Phase.Finished() || rel.Status.Phase == v1alpha1.ReleaseUndoing {
+		return nil
+	}
+	track := tracks[rel.Spec.Kind]
+	furthest := -1
+	for _, entry := range rel.Status.Timeline {
+		furthest = max(furthest, slices.Index(track, entry.Step))
+	}
+	var ahead []string
+	for _, step := range track[furthest+1:] {
+		ahead = append(ahead, string(step))
+	}
+	return ahead
+}
