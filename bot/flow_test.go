@@ -62,6 +62,7 @@ func advance(r *v1alpha1.Release, phase v1alpha1.ReleasePhase) {
 	if phase != v1alpha1.ReleaseQueued && r.Status.Milestones.Target == "" {
 		r.Status.Milestones.Target = v1alpha1.Green
 		r.Status.Milestones.Previous = &v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0", Replicas: 3}
+		r.Status.Build = &v1alpha1.BuildStatus{LogURL: "https://console.cloud.google.com/cloud-build/builds/1"}
 	}
 	if phase == v1alpha1.ReleaseSucceeded {
 		r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt, r.Status.Milestones.ConfirmedAt = &now, &now, &now

@@ -11,18 +11,12 @@ import (
 	"time"
 
 	"github.com/bradleyfalzon/ghinstallation/v2"
-	"github.com/gofri/go-github-ratelimit/v2/github_ratelimit"
-	"github.com/gofri/go-github-ratelimit/v2/github_ratelimit/github_secondary_ratelimit"
 	"github.com/google/go-github/v60/github"
 )
 
 // defaultCallTimeout bounds one call to GitHub; its own servers give up on a
 // request after 10 s (GitHub docs, "Troubleshooting the REST API").
 const defaultCallTimeout = 10 * time.Second
-
-// longestSleep is how long a call waits by itself when GitHub says that it is
-// asked too fast; what must wait longer is an error, and its caller comes back.
-const longestSleep = 5 * time.Second
 
 // GitHubConfig says which GitHub, and as which App.
 type GitHubConfig struct {
@@ -68,9 +62,7 @@ func NewGitHub(cfg GitHubConfig) (*GitHub, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	limited := github_ratelimit.NewSecondaryLimiter(rewind{transport},
-		github_secondary_ratelimit.WithSingleSleepLimit(longestSleep, nil))
-	apps, err := ghinstallation.NewAppsTransport(limited, cfg.AppID, cfg.PrivateKey)
+	apps, err := ghinstallation.NewAppsTransport(newPoliteness(transport), cfg.AppID, cfg.PrivateKey)
 	if err != nil {
 		return nil, fmt.Errorf("--github-private-key-file (TURNOUT_GITHUB_PRIVATE_KEY_FILE): reading the App's key: %w", err)
 	}
@@ -117,23 +109,6 @@ func (g *GitHub) newClient(transport http.RoundTripper) (*github.Client, error) 
 	return c, nil
 }
 
-// rewind gives a request that is sent again its body again.
-type rewind struct{ base http.RoundTripper }
-
-// RoundTrip implements [http.RoundTripper].
-func (r rewind) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.GetBody == nil {
-		return r.base.RoundTrip(req)
-	}
-	body, err := req.GetBody()
-	if err != nil {
-		return nil, fmt.Errorf("rewinding the request's body: %w", err)
-	}
-	again := req.Clone(req.Context())
-	again.Body = body
-	return r.base.RoundTrip(again)
-}
-
 // repo is a repository with the client that may ask about it.
 type repo struct {
 	*github.Client
@@ -166,7 +141,8 @@ func (g *GitHub) call(ctx context.Context, repository, what string, fn func(cont
 	if err == nil {
 		return nil
 	}
-	if refused := (*ghinstallation.HTTPError)(nil); errors.As(err, &refused) {
+	_, limited := retryAfter(err, time.Now())
+	if refused := (*ghinstallation.HTTPError)(nil); errors.As(err, &refused) && !limited {
 		// The App may have been installed anew, under another id.
 		g.forget(repository)
 	}
@@ -234,31 +210,14 @@ func isStatus(err error, status int) bool {
 	return errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode == status
 }
 
-// retryAfter returns how long GitHub wants to be left alone, if err says so.
-func retryAfter(err error, now time.Time) (time.Duration, bool) {
-	if primary := (*github.RateLimitError)(nil); errors.As(err, &primary) {
-		return max(time.Second, primary.Rate.Reset.Sub(now)), true
-	}
-	if secondary := (*github.AbuseRateLimitError)(nil); errors.As(err, &secondary) {
-		// At least a minute if GitHub does not say (GitHub docs, "Rate limits for
-		// the REST API").
-		return max(time.Second, orMinute(secondary.RetryAfter)), true
-	}
-	return 0, false
-}
-
-func orMinute(d *time.Duration) time.Duration {
-	if d == nil {
-		return time.Minute
-	}
-	return *d
-}
-
 // refusedForGood reports whether GitHub refused something that asking again will
 // not change.
 func refusedForGood(err error) bool {
 	answer := (*github.ErrorResponse)(nil)
 	if !errors.As(err, &answer) || answer.Response == nil {
+		return false
+	}
+	if _, limited := retryAfter(err, time.Now()); limited {
 		return false
 	}
 	switch answer.Response.StatusCode {

@@ -43,12 +43,12 @@ func code(s string) string {
 	return mark + s + mark
 }
 
-// fence shows a text as a code block whose fence is longer than any run of
-// backticks in it.
-func fence(s string) string {
+// fence shows a text as a code block in a language, whose fence is longer than
+// any run of backticks in it.
+func fence(language, s string) string {
 	s = printable(s, true)
 	mark := strings.Repeat("`", max(3, longestRun(s)+1))
-	return mark + "text\n" + strings.Trim(s, "\n") + "\n" + mark
+	return mark + language + "\n" + strings.Trim(s, "\n") + "\n" + mark
 }
 
 // longestRun counts the backticks of the longest run.

@@ -23,7 +23,6 @@ type memory struct {
 type remembered struct {
 	status *v1alpha1.GitHubStatus
 	at     time.Time
-	doubt  bool // something was sent after it, and its outcome is not known
 }
 
 // latest returns a release's status.github as it was written last, never nil.
@@ -52,24 +51,6 @@ func (m *memory) keep(uid releaseID, status *v1alpha1.GitHubStatus) {
 		}
 	}
 	m.last[uid] = remembered{status: status.DeepCopy(), at: time.Now()}
-}
-
-// sure reports whether this process knows what GitHub shows of a release.
-func (m *memory) sure(uid releaseID) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, found := m.last[uid]
-	return found && !r.doubt && time.Since(r.at) < memoryLife
-}
-
-// doubt notes that something is about to be sent.
-func (m *memory) doubt(uid releaseID) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if r, found := m.last[uid]; found {
-		r.doubt = true
-		m.last[uid] = r
-	}
 }
 
 // locks hold one lock an application. The zero value is ready.

@@ -30,6 +30,9 @@ const pullRequestLag = 15 * time.Second
 // Publisher makes GitHub look like the record. It is level-triggered: call
 // Publish whenever a release changed, twice if in doubt. Only the leader may run
 // one; within it, each application is published by one caller at a time.
+//
+// It asks little of GitHub, see [Publisher.Publish] for what it leaves out: a
+// release that runs through by itself costs at most 15 requests.
 type Publisher struct {
 	GitHub *GitHub
 	Record Record
@@ -37,22 +40,33 @@ type Publisher struct {
 	Web string
 	// Grace after a creation of unknown outcome. Default: 10 s.
 	Grace time.Duration
+	// Apart is the least time from one write to the next on the same pull request,
+	// or deployment. Default: a second, as GitHub asks for (GitHub docs, "Best
+	// practices for using the REST API").
+	Apart time.Duration
 	Log   *slog.Logger
 
 	locks  locks
 	memory memory
+	pace   pace
 }
 
 // Publish makes GitHub show what the record says of a release: its deployment
 // and state, the earlier deployments that it leaves behind, the comment on each
-// of its pull requests, and the reaction on the command that asked for it.
+// of its pull requests and of those that it took along, and the reaction on the
+// command that asked for it.
+//
+// Not every change is written. A comment changes at once when its gist does:
+// what a reader acts on, such as that the image is built, that users are moved,
+// and above all the end. Everything else, such as how many pods are ready, is
+// shown with the next change of that kind, or after [progressEvery].
 //
 // again, if positive, is when it wants to be called again, though nothing
 // changes. After an error nothing is lost: what was done is recorded or will be
 // found, and the next call does the rest.
 func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again time.Duration, err error) {
 	defer p.locks.lock(appKey(rel))()
-	app, err := p.granted(ctx, rel)
+	app, apps, err := p.granted(ctx, rel)
 	if err != nil || app == nil {
 		return 0, err
 	}
@@ -60,14 +74,14 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	if err != nil {
 		return 0, fmt.Errorf("listing the releases of %s: %w", appKey(rel), err)
 	}
-	t := p.newThread(app, releases, rel)
+	t := p.newThread(app, apps, releases, rel)
 	if t == nil {
 		return 0, nil // deleted since
 	}
 	err = t.publish(ctx)
 	if wait, limited := retryAfter(err, time.Now()); limited {
 		p.Log.WarnContext(ctx, "github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
-		return wait, nil
+		return wait, nil // what could not be done meanwhile is done then
 	}
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil // deleted since
@@ -75,39 +89,41 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	return t.again, err
 }
 
-// granted returns the application of a release, nil without the grant: anybody
-// who may write a Release must not thereby speak in any repository.
-func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, error) {
+// granted returns the application of a release, nil without the grant, and all
+// granted ones of its repository: anybody who may write a Release must not
+// thereby speak in any repository.
+func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, []v1alpha1.BlueGreen, error) {
 	app, err := p.Record.Application(ctx, appKey(rel))
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the application %s: %w", appKey(rel), err)
+		return nil, nil, fmt.Errorf("reading the application %s: %w", appKey(rel), err)
 	}
 	apps, err := p.Record.Applications(ctx, app.Spec.Repository)
 	if err != nil {
-		return nil, fmt.Errorf("reading the applications of %s: %w", app.Spec.Repository, err)
+		return nil, nil, fmt.Errorf("reading the applications of %s: %w", app.Spec.Repository, err)
 	}
 	for i := range apps {
 		if apps[i].Namespace == app.Namespace && apps[i].Name == app.Name {
-			return &apps[i], nil
+			return &apps[i], apps, nil
 		}
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // thread is one call of Publish: a release among those of its application.
 type thread struct {
 	*Publisher
 	app      *v1alpha1.BlueGreen
-	releases []v1alpha1.Release // newest first, with what was published last
-	rel      *v1alpha1.Release  // one of them
-	again    time.Duration
+	apps     []v1alpha1.BlueGreen // of the repository, app among them
+	releases []v1alpha1.Release   // newest first, with what was published last
+	rel      *v1alpha1.Release    // one of them
+	again    time.Duration        // when something is left to do; 0 if nothing is
 }
 
-func (p *Publisher) newThread(app *v1alpha1.BlueGreen, releases []v1alpha1.Release, rel *v1alpha1.Release) *thread {
-	t := &thread{Publisher: p, app: app, releases: slices.Clone(releases)}
+func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release, rel *v1alpha1.Release) *thread {
+	t := &thread{Publisher: p, app: app, apps: apps, releases: slices.Clone(releases)}
 	for i := range t.releases {
 		r := &t.releases[i]
 		r.Status.GitHub = p.memory.latest(r)
@@ -116,6 +132,18 @@ func (p *Publisher) newThread(app *v1alpha1.BlueGreen, releases []v1alpha1.Relea
 		}
 	}
 	return t
+}
+
+// later notes that something is left to do, the soonest of all that is.
+func (t *thread) later(wait time.Duration) {
+	if t.again == 0 || wait < t.again {
+		t.again = wait
+	}
+}
+
+// around is what a report of one of the releases needs to know beside it.
+func (t *thread) around() Around {
+	return Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
 }
 
 // publish does what is missing, the Deployments tab first. What fails does not
@@ -153,8 +181,7 @@ func (t *thread) digest() string {
 	var parts []any
 	parts = append(parts, t.wanted(t.rel), reactionOf(t.rel))
 	for _, number := range t.rel.Status.GitHub.PullRequests {
-		_, body := t.body(number)
-		parts = append(parts, number, body)
+		parts = append(parts, number, t.draft(number).digest())
 	}
 	return digestOf(parts...)
 }
@@ -186,7 +213,7 @@ func (t *thread) findPullRequests(ctx context.Context) error {
 	slices.Sort(numbers)
 	numbers = slices.Compact(numbers)
 	if age := time.Since(t.rel.CreationTimestamp.Time); len(numbers) == 0 && age < pullRequestLag {
-		t.again = pullRequestLag - age
+		t.later(pullRequestLag - age)
 		return nil
 	}
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) {

@@ -24,56 +24,102 @@ func marker(app *v1alpha1.BlueGreen) string {
 }
 
 // comments makes the comment on each of the release's pull requests show the
-// newest release that concerns that pull request, with a line for each earlier
-// one: one comment per pull request and application, edited in place.
+// newest release that concerns that pull request, with the earlier ones folded:
+// one comment per pull request and application, edited in place. Then it does
+// the same for what has ended before and is changed by this release: the author
+// of a change that was overtaken, or replaced, hears of it.
 func (t *thread) comments(ctx context.Context) error {
 	var errs []error
 	for _, number := range t.rel.Status.GitHub.PullRequests {
-		errs = append(errs, t.comment(ctx, number))
+		errs = append(errs, t.comment(ctx, t.draft(number)))
+	}
+	for _, number := range t.commented() {
+		if slices.Contains(t.rel.Status.GitHub.PullRequests, number) {
+			continue
+		}
+		if d := t.draft(number); d.rel.Status.Phase.Finished() { // the others speak for themselves
+			errs = append(errs, t.comment(ctx, d))
+		}
 	}
 	return errors.Join(errs...)
 }
 
-// body returns the newest release that concerns a pull request, and the comment.
-func (t *thread) body(number int) (*v1alpha1.Release, string) {
+// commented lists the pull requests that the application has a comment on.
+func (t *thread) commented() []int {
+	var numbers []int
+	for i := range t.releases {
+		for _, c := range t.releases[i].Status.GitHub.Comments {
+			numbers = append(numbers, c.PullRequest)
+		}
+	}
+	slices.Sort(numbers)
+	return slices.Compact(numbers)
+}
+
+// draft is what the comment on a pull request should say.
+type draft struct {
+	number int
+	rel    *v1alpha1.Release // the newest that concerns the pull request
+	gist   string
+	body   string
+}
+
+// digest tells whether a comment says it already. Of a release that has ended
+// only the gist counts: that another version of Turnout words it differently, or
+// that the application is configured differently now, is no reason to write to a
+// conversation that is over.
+func (d draft) digest() string {
+	if d.rel.Status.Phase.Finished() {
+		return digestOf("ended", d.gist)
+	}
+	return digestOf(d.gist, d.body)
+}
+
+// draft writes the comment on a pull request, which a release concerns.
+func (t *thread) draft(number int) draft {
 	var concerned []*v1alpha1.Release
 	for i := range t.releases {
 		if slices.Contains(t.releases[i].Status.GitHub.PullRequests, number) {
 			concerned = append(concerned, &t.releases[i])
 		}
 	}
-	if len(concerned) == 0 {
-		return nil, ""
-	}
-	newest := Report(t.app, concerned[0], t.web())
-	parts := []string{marker(t.app), "### " + newest.Headline, newest.Comment}
-	if len(concerned) > 1 {
-		lines := []string{"<details><summary>Earlier</summary>\n"}
-		for _, earlier := range concerned[1:min(len(concerned), maxEarlier+1)] {
-			lines = append(lines, "- "+Report(t.app, earlier, t.web()).Headline)
-		}
-		parts = append(parts, strings.Join(append(lines, "\n</details>"), "\n"))
-	}
-	return concerned[0], truncate(strings.Join(parts, "\n\n"), maxComment)
+	around := t.around()
+	around.Earlier = concerned[1:]
+	r := Report(t.app, concerned[0], around)
+	body := paragraphs(marker(t.app), "### "+r.Headline, r.Comment)
+	return draft{number: number, rel: concerned[0], gist: r.Gist, body: truncate(body, maxComment)}
 }
 
-func (t *thread) comment(ctx context.Context, number int) error {
-	rel, body := t.body(number)
-	id, digest := t.knownComment(number, rel)
-	want := digestOf(body)
+// comment makes the comment on a pull request say what it should.
+func (t *thread) comment(ctx context.Context, d draft) error {
+	id, digest := t.knownComment(d.number, d.rel)
+	want := d.digest()
 	if digest == want {
 		return nil
 	}
-	id, err := t.write(ctx, number, id, body)
+	own := fmt.Sprintf("%s/%s#%d", t.app.Namespace, t.app.Name, d.number)
+	wait := max(t.pace.news(own, d.gist), unconfirmed(d.rel))
+	if digest == "" {
+		wait = max(wait, unsettled(d.rel))
+	}
+	if wait <= 0 {
+		wait = t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(t.app.Spec.Repository), d.number), t.apart())
+	}
+	if wait > 0 {
+		t.later(wait)
+		return nil
+	}
+	id, err := t.write(ctx, d.number, id, d.body)
 	if refusedForGood(err) {
 		// A locked conversation, say. The Deployments tab has it all the same.
-		t.Log.WarnContext(ctx, "comment refused", "release", rel.Name, "pull_request", number, "error", err)
+		t.Log.WarnContext(ctx, "comment refused", "release", d.rel.Name, "pull_request", d.number, "error", err)
 	} else if err != nil {
 		return err
 	}
-	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
-		s.Comments = slices.DeleteFunc(s.Comments, func(c v1alpha1.CommentStatus) bool { return c.PullRequest == number })
-		s.Comments = append(s.Comments, v1alpha1.CommentStatus{PullRequest: number, ID: id, Digest: want})
+	t.pace.tell(own, d.gist)
+	return t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
+		s.Comments = slices.DeleteFunc(s.Comments, func(c v1alpha1.CommentStatus) bool { return c.PullRequest == d.number })
+		s.Comments = append(s.Comments, v1alpha1.CommentStatus{PullRequest: d.number, ID: id, Digest: want})
 	})
 }
 

@@ -9,37 +9,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// wanted is the deployment that GitHub should show for a release, given the
-// others of its application: a success that a later one left behind is inactive.
-// GitHub does that by itself for no production environment (REST docs,
-// "Inactive deployments"). Nil if there is nothing to show.
+// wanted is the deployment that GitHub should show for a release, nil if there
+// is nothing to show.
 func (t *thread) wanted(rel *v1alpha1.Release) *Deployment {
-	d := Report(t.app, rel, t.web()).Deployment
-	if d == nil || d.State != StateSuccess {
-		return d
-	}
-	if by := t.leftBehindBy(rel); by != nil {
-		d.State = StateInactive
-		d.Description = truncate(fmt.Sprintf("%s; replaced by %s", d.Description, view{app: t.app, rel: by}.short()), maxDescription)
-	}
-	return d
-}
-
-// leftBehindBy returns the success that moved users away from an earlier one.
-// One that was restored is no success, so the earlier stays, or becomes again,
-// the one that is live.
-func (t *thread) leftBehindBy(rel *v1alpha1.Release) *v1alpha1.Release {
-	switched := rel.Status.Milestones.SwitchedAt
-	for i := range t.releases {
-		other := &t.releases[i]
-		if other.UID == rel.UID || other.Status.Phase != v1alpha1.ReleaseSucceeded || other.Status.Milestones.SwitchedAt == nil {
-			continue
-		}
-		if switched == nil || switched.Before(other.Status.Milestones.SwitchedAt) {
-			return other
-		}
-	}
-	return nil
+	return newView(t.app, rel, t.around()).deployment()
 }
 
 // deployments publishes the release's own deployment, then those of the others
@@ -77,44 +50,76 @@ func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 			return err
 		}
 	}
-	shown := strings.TrimSpace(fmt.Sprintf("%s: %s %s", want.State, want.Description, want.LogURL))
-	if rel.Status.GitHub.DeploymentState == shown {
+	st, shown := rel.Status.GitHub, fmt.Sprintf("%s: %s", want.State, want.Description)
+	if st.DeploymentStateIntended == "" && (st.DeploymentState == shown || stillInactive(st, want)) {
 		return nil
 	}
-	if !t.memory.sure(rel.UID) {
-		// The last process, or the last call, may have posted it without telling.
-		posted, err := t.GitHub.deploymentState(ctx, t.app.Spec.Repository, rel.Status.GitHub.DeploymentID)
+	wait := time.Duration(0)
+	if want.State == StateInProgress {
+		wait = unsettled(rel)
+	}
+	if wait <= 0 {
+		wait = t.pace.turn(fmt.Sprintf("deployment %d", st.DeploymentID), t.apart())
+	}
+	if wait > 0 {
+		t.later(wait)
+		return nil
+	}
+	return t.postState(ctx, rel, want, shown)
+}
+
+// stillInactive reports whether a deployment is left alone: one that nobody uses
+// has nothing more to say.
+func stillInactive(st *v1alpha1.GitHubStatus, want *Deployment) bool {
+	return want.State == StateInactive && strings.HasPrefix(st.DeploymentState, string(StateInactive)+":")
+}
+
+// postState posts a state once: intent, act, outcome. An intent without an
+// outcome is from a call that ended early, so GitHub is asked what it has; there
+// is nothing to ask otherwise.
+func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Deployment, shown string) error {
+	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = shown, "" }
+	id := rel.Status.GitHub.DeploymentID
+	if rel.Status.GitHub.DeploymentStateIntended != "" {
+		last, err := t.GitHub.deploymentState(ctx, t.app.Spec.Repository, id)
 		if err != nil {
 			return err
 		}
-		if posted.State == want.State && posted.Description == want.Description && posted.LogURL == want.LogURL {
-			return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentState = shown })
+		if last.State == want.State && last.Description == want.Description {
+			return t.record(ctx, rel, posted)
 		}
 	}
-	t.memory.doubt(rel.UID)
-	if err := t.GitHub.setDeployment(ctx, t.app.Spec.Repository, rel.Status.GitHub.DeploymentID, *want); err != nil {
+	if err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentStateIntended = shown }); err != nil {
 		return err
 	}
-	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentState = shown })
+	if err := t.GitHub.setDeployment(ctx, t.app.Spec.Repository, id, *want); err != nil {
+		return err
+	}
+	return t.record(ctx, rel, posted)
 }
 
-// createDeployment creates the deployment of a release once: intent, look,
-// create, outcome. An intent without an outcome is from a call that ended early;
-// what it made may not be listed yet, so it is waited for first.
+// createDeployment creates the deployment of a release once: intent, act,
+// outcome. An intent without an outcome is from a call that ended early; what it
+// made may not be listed yet, so it is waited for, and then looked for.
 func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
+	id := int64(0)
 	if intended := rel.Status.GitHub.DeploymentIntendedAt; intended == nil {
 		if err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentIntendedAt = timestamp() }); err != nil {
 			return err
 		}
-	} else if wait := t.grace() - time.Since(intended.Time); wait > 0 {
-		t.again = wait
-		return nil
-	}
-	id, err := t.GitHub.findDeployment(ctx, t.app.Spec.Repository, *want)
-	if err != nil {
-		return err
+	} else {
+		wait := t.grace() - time.Since(intended.Time)
+		if wait > 0 {
+			t.later(wait)
+			return nil
+		}
+		var err error
+		if id, err = t.GitHub.findDeployment(ctx, t.app.Spec.Repository, *want); err != nil {
+			return err
+		}
 	}
 	if id == 0 {
+		var err error
 		if id, err = t.GitHub.createDeployment(ctx, t.app.Spec.Repository, *want); err != nil {
 			return err // with the intent recorded: the next call looks for it
 		}
@@ -127,11 +132,4 @@ func (t *thread) grace() time.Duration {
 		return t.Grace
 	}
 	return defaultGrace
-}
-
-func (t *thread) web() string {
-	if t.Web != "" {
-		return strings.TrimSuffix(t.Web, "/")
-	}
-	return "https://github.com"
 }

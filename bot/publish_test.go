@@ -84,7 +84,7 @@ func TestPublishSurvivesACrashAtEveryEffect(t *testing.T) {
 			}})
 		}
 	}
-	for n := 1; n <= 6; n++ {
+	for n := 1; n <= 7; n++ {
 		crashes = append(crashes,
 			crash{fmt.Sprintf("before write %d of the record", n), func(w *world) { w.record.before = w.record.writes + n }},
 			crash{fmt.Sprintf("after write %d of the record", n), func(w *world) { w.record.after = w.record.writes + n }})
@@ -119,7 +119,7 @@ func TestLaterSuccessLeavesTheEarlierDeploymentInactive(t *testing.T) {
 	later := metav1.NewTime(time.Now().Add(time.Minute))
 	w.record.change(second, func(r *v1alpha1.Release) {
 		advance(r, v1alpha1.ReleaseRunning)
-		r.Status.Milestones.SwitchedAt = &later
+		r.Status.Step, r.Status.Milestones.SwitchedAt = v1alpha1.StepSoak, &later
 	})
 	untilPublished(t, w, p, second)
 	if got := states(w.repo.Deployments()[0]); got != "success" {

@@ -1,31 +1,10 @@
 package bot
 
 import (
-	"fmt"
-	"time"
+	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
-
-// DeploymentState is GitHub's word for where a deployment stands.
-type DeploymentState string
-
-// The states of a deployment that are published. Each says the truth: nothing is
-// a success before it soaked, and a failure of the world is no failure of the
-// release.
-const (
-	StateQueued     DeploymentState = "queued"
-	StateInProgress DeploymentState = "in_progress"
-	StatePending    DeploymentState = "pending"  // it waits for a person
-	StateSuccess    DeploymentState = "success"  // users have it, and it soaked
-	StateFailure    DeploymentState = "failure"  // the release's own fault
-	StateError      DeploymentState = "error"    // the world's fault
-	StateInactive   DeploymentState = "inactive" // cancelled, superseded, or left behind by a later success
-)
-
-// maxDescription is the length of a deployment's description, in characters
-// (GitHub REST docs, "Create a deployment status").
-const maxDescription = 140
 
 // ReportData is what GitHub should show of one release.
 type ReportData struct {
@@ -36,108 +15,77 @@ type ReportData struct {
 	Headline string
 	// Comment is the body of the pull request's comment below the headline.
 	Comment string
+	// Gist stands for what a reader acts on, for comparing only: as long as it
+	// stays the same, a changed comment is no news.
+	Gist string
 }
 
-// Deployment is one row of the Deployments tab.
-type Deployment struct {
-	ReleaseUID     string // marks it as ours
-	Application    string // namespace/name
-	Ref            string // the commit
-	Task           string // deploy or rollback
-	Environment    string
-	State          DeploymentState
-	Description    string // at most 140 characters
-	LogURL         string // of the build, if there is one
-	EnvironmentURL string
+// Around is what a report needs to know beside the release and its application:
+// data that somebody read before. Its zero value is a release that is alone in
+// the world, on github.com.
+type Around struct {
+	// Web is GitHub's address for people. Default: https://github.com.
+	Web string
+	// Applications are those of the repository that are granted; the reported one
+	// may be among them.
+	Applications []v1alpha1.BlueGreen
+	// Releases are those of the application; the reported one may be among them.
+	Releases []v1alpha1.Release
+	// Earlier are the releases that concern the same pull request and came before
+	// this one, newest first: they are folded into its comment.
+	Earlier []*v1alpha1.Release
 }
 
 // Report says what GitHub should show of a release: nothing but a function of the
 // record, so that the same record always shows the same, and what is published
 // can be compared with what should be. It takes no clock: times in it are
-// absolute, and a step under way says since when. web is GitHub's address for
-// people, such as https://github.com.
-func Report(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, web string) ReportData {
-	v := view{app: app, rel: rel, web: web}
+// absolute, and a step under way says since when.
+func Report(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) ReportData {
+	v := newView(app, rel, around)
 	return ReportData{
 		Deployment: v.deployment(),
 		Headline:   v.headline(),
 		Comment:    v.comment(),
+		Gist:       v.gist(),
 	}
 }
 
 // view is a release as it is looked at by one report.
 type view struct {
-	app *v1alpha1.BlueGreen
-	rel *v1alpha1.Release
-	web string
+	app      *v1alpha1.BlueGreen
+	rel      *v1alpha1.Release
+	around   Around
+	web      string            // GitHub's address for people, without a final slash
+	heir     *v1alpha1.Release // at the end of the line of those that took its place; nil if none is known
+	replaced *v1alpha1.Release // moved users on after this one; nil if none did
 }
 
-func (v view) deployment() *Deployment {
-	if v.commit() == "" {
-		return nil
+func newView(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) view {
+	return view{
+		app: app, rel: rel, around: around, web: webAddress(around.Web),
+		heir: heirOf(rel, around.Releases), replaced: replacedBy(rel, around.Releases),
 	}
-	state := stateOf(v.rel)
-	d := &Deployment{
-		ReleaseUID: string(v.rel.UID), Application: v.app.Namespace + "/" + v.app.Name, Ref: v.commit(),
-		Task: "deploy", Environment: v.app.Spec.Environment, EnvironmentURL: v.app.Spec.URL, State: state,
-		Description: truncate(v.description(state), maxDescription),
-	}
-	if v.rel.Spec.Kind == v1alpha1.Rollback {
-		d.Task = "rollback"
-	}
-	if v.rel.Status.Build != nil {
-		d.LogURL = v.rel.Status.Build.LogURL
-	}
-	return d
 }
 
-// stateOf translates a release's phase.
-func stateOf(rel *v1alpha1.Release) DeploymentState {
-	switch rel.Status.Phase {
-	case v1alpha1.ReleaseRunning, v1alpha1.ReleaseUndoing:
-		return StateInProgress
-	case v1alpha1.ReleaseWaiting:
-		return StatePending
-	case v1alpha1.ReleaseSucceeded:
-		return StateSuccess
-	case v1alpha1.ReleaseFailed:
-		return StateFailure
-	case v1alpha1.ReleaseError:
-		return StateError
-	case v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		return StateInactive
-	case v1alpha1.ReleaseQueued:
-	}
-	return StateQueued
+// of looks at another release of the same application.
+func (v view) of(rel *v1alpha1.Release) view {
+	around := v.around
+	around.Earlier = nil
+	return newView(v.app, rel, around)
 }
 
-func (v view) description(state DeploymentState) string {
-	what := v.short()
-	if v.rel.Spec.Kind == v1alpha1.Rollback {
-		what = fmt.Sprintf("back to %s from %s", v.short(), v.rel.Spec.Rollback.From.Short())
+// webAddress turns the address that people typed for GitHub, which may be its
+// API's, into that of its pages.
+func webAddress(typed string) string {
+	web := strings.TrimSuffix(strings.TrimSuffix(typed, "/"), "/api/v3")
+	if web == "" || strings.HasSuffix(web, "//api.github.com") {
+		return "https://github.com"
 	}
-	if actor := v.rel.Spec.Cause.Actor; actor != "" {
-		what += " by " + actor
-	}
-	switch state {
-	case StateQueued:
-		return what + " is queued"
-	case StatePending:
-		return what + " waits for /promote"
-	case StateSuccess:
-		return fmt.Sprintf("%s is live on %s", what, v.target())
-	case StateInProgress:
-		if v.rel.Status.Phase == v1alpha1.ReleaseUndoing {
-			return what + " is being undone"
-		}
-		return what + " is on its way"
-	case StateFailure, StateError, StateInactive:
-	}
-	if f := v.rel.Status.Failure; f != nil {
-		return fmt.Sprintf("%s: %s", what, oneLine(f.Message))
-	}
-	return fmt.Sprintf("%s: %s", what, oneLine(v.rel.Status.Message))
+	return web
 }
+
+// rollback reports whether the release takes back a switch.
+func (v view) rollback() bool { return v.rel.Spec.Kind == v1alpha1.Rollback }
 
 // commit is the one that users get if the release succeeds; empty if unknown.
 func (v view) commit() string {
@@ -174,27 +122,79 @@ func (v view) previous() *v1alpha1.Version {
 	return v.rel.Status.Milestones.Previous
 }
 
-// moved reports whether users are on the release's version: it switched, and did
-// not go back.
-func (v view) moved() bool {
-	m := v.rel.Status.Milestones
+// moved reports whether a release's switch stands: it moved users, and did not
+// move them back.
+func moved(rel *v1alpha1.Release) bool {
+	m := rel.Status.Milestones
 	return m.SwitchedAt != nil && m.RestoredAt == nil
 }
 
-// clock shows a time of day; everybody reads the same, so it is UTC.
-func clock(t time.Time) string {
-	return t.UTC().Format("15:04:05")
+// lock is what keeps the release from moving users; nil if nothing does. A
+// rollback works behind a lock, and so does what is switched or being undone.
+func (v view) lock() *v1alpha1.Lock {
+	phase := v.rel.Status.Phase
+	waits := phase == "" || phase == v1alpha1.ReleaseQueued || phase == v1alpha1.ReleaseWaiting
+	if v.rollback() || !waits || v.rel.Status.Milestones.SwitchedAt != nil {
+		return nil
+	}
+	return v.app.Status.Lock
 }
 
-// span shows a duration as precisely as it matters.
-func span(d time.Duration) string {
+// attempt counts the tries of what the release does, from 1.
+func (v view) attempt() int32 {
 	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case v.rel.Spec.Deploy != nil:
+		return v.rel.Spec.Deploy.Attempt
+	case v.rel.Spec.Rollback != nil:
+		return max(1, v.rel.Spec.Rollback.Attempt)
 	}
-	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	return 1
+}
+
+// comment is the body below the headline.
+func (v view) comment() string {
+	return paragraphs(
+		v.outcome(), v.facts(), v.failure(), v.timeline(), v.proof(), v.drift(), v.findings(), v.afterwards(), v.next(), v.earlier(),
+	)
+}
+
+// paragraphs joins the parts of a comment that are there.
+func paragraphs(parts ...string) string {
+	kept := parts[:0]
+	for _, part := range parts {
+		if part != "" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "\n\n")
+}
+
+// gist lists what a reader acts on.
+func (v view) gist() string {
+	parts := []string{v.stage(), v.outcome(), v.afterwards()}
+	if v.rel.Spec.Approval != nil && v.rel.Status.Milestones.SwitchIntendedAt == nil {
+		parts = append(parts, "approved")
+	}
+	if f := v.rel.Status.Failure; f != nil {
+		parts = append(parts, f.Message)
+	}
+	for _, earlier := range v.around.Earlier {
+		parts = append(parts, string(earlier.UID))
+	}
+	return digestOf(parts)
+}
+
+// stage is where a release stands, as coarse as it matters to whoever waits for
+// it.
+func (v view) stage() string {
+	st := v.rel.Status
+	switch {
+	case st.Phase != v1alpha1.ReleaseRunning:
+		return v.state()
+	case moved(v.rel):
+		return "live " + string(st.Step)
+	case v.rollback() || st.Milestones.Built != nil:
+		return "starting"
+	}
+	return "building"
 }

@@ -105,7 +105,8 @@ func (w *world) listen() {
 // publisher returns one that remembers nothing, as after a restart.
 func (w *world) publisher() *bot.Publisher {
 	return &bot.Publisher{
-		GitHub: w.client, Record: w.record, Web: "https://github.com", Grace: time.Nanosecond, Log: slog.New(slog.DiscardHandler),
+		GitHub: w.client, Record: w.record, Web: "https://github.com",
+		Grace: time.Nanosecond, Apart: time.Nanosecond, Log: slog.New(slog.DiscardHandler),
 	}
 }
 

@@ -618,6 +618,10 @@ type GitHubStatus struct {
 	// DeploymentState last published, with its description.
 	DeploymentState string `json:"deploymentState,omitempty"`
 
+	// DeploymentStateIntended is the state that was about to be published; unset
+	// once it was.
+	DeploymentStateIntended string `json:"deploymentStateIntended,omitempty"`
+
 	// PullRequests that the release's commit belongs to.
 	// +listType=set
 	PullRequests []int `json:"pullRequests,omitempty"`

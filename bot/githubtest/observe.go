@@ -77,7 +77,7 @@ type FaultKind string
 // The kinds of fault.
 const (
 	BadGateway         FaultKind = "bad gateway"          // 502, nothing done
-	SecondaryRateLimit FaultKind = "secondary rate limit" // 403 with Retry-After, nothing done
+	SecondaryRateLimit FaultKind = "secondary rate limit" // 403 or 429 with Retry-After, nothing done
 	Hang               FaultKind = "hang"                 // no answer until the client gives up, nothing done
 	ReplyLost          FaultKind = "reply lost"           // done, but the connection breaks before the answer
 )
@@ -89,6 +89,7 @@ type Fault struct {
 	Route      string        // as GitHub's description writes it; empty: any
 	Times      int           // how many requests; default 1
 	RetryAfter time.Duration // of SecondaryRateLimit; default a minute
+	Status     int           // of SecondaryRateLimit: 403, the default, or 429; GitHub uses both
 }
 
 // Inject adds a fault. Faults that match the same request take effect one after the other, in the order of injection.
@@ -101,7 +102,18 @@ func (s *Server) Inject(f Fault) {
 	if f.RetryAfter == 0 {
 		f.RetryAfter = time.Minute
 	}
+	if f.Status == 0 {
+		f.Status = http.StatusForbidden
+	}
 	s.faults = append(s.faults, &f)
+}
+
+// LimitFor refuses every request with a status, 403 or 429, for a time, as GitHub does after too many writes: each
+// answer says in Retry-After how much of it is left.
+func (s *Server) LimitFor(d time.Duration, status int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limitedUntil, s.limitStatus = time.Now().Add(d), status
 }
 
 // SetOutage makes the REST API answer 503 to everything, until it is switched off. Webhooks are not sent meanwhile,
@@ -112,10 +124,13 @@ func (s *Server) SetOutage(on bool) {
 	s.outage = on
 }
 
-// takeFault returns the fault that a request meets, or "". The caller holds s.mu.
-func (s *Server) takeFault(method, route string) (FaultKind, time.Duration) {
+// takeFault returns the fault that a request meets; its kind is "" if it meets none. The caller holds s.mu.
+func (s *Server) takeFault(method, route string) Fault {
 	if s.outage {
-		return outage, 0
+		return Fault{Kind: outage}
+	}
+	if left := time.Until(s.limitedUntil); left > 0 {
+		return Fault{Kind: SecondaryRateLimit, RetryAfter: left, Status: s.limitStatus}
 	}
 	for i, f := range s.faults {
 		if f.Method != "" && f.Method != method || f.Route != "" && f.Route != route {
@@ -125,9 +140,9 @@ func (s *Server) takeFault(method, route string) (FaultKind, time.Duration) {
 		if f.Times == 0 {
 			s.faults = slices.Delete(s.faults, i, i+1)
 		}
-		return f.Kind, f.RetryAfter
+		return *f
 	}
-	return "", 0
+	return Fault{}
 }
 
 // outage is the fault that every request meets during an outage.

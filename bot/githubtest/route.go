@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -160,26 +161,26 @@ func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, e endpoint, 
 	}
 	c := &call{Server: s, request: r, body: body, params: params}
 	s.mu.Lock()
-	fault, retryAfter := s.takeFault(r.Method, e.path)
-	if fault == Hang {
+	fault := s.takeFault(r.Method, e.path)
+	if fault.Kind == Hang {
 		s.record(Request{Method: r.Method, Route: e.path, Path: r.URL.Path, At: time.Now()})
 		s.mu.Unlock()
 		s.hang(r)
 	}
 	var out reply
-	switch fault {
+	switch fault.Kind {
 	case "", ReplyLost:
 		out = c.answer(e.route, e.operation)
 	default:
-		out = faultReply(fault, retryAfter)
+		out = faultReply(fault)
 	}
 	status := out.status
-	if fault == ReplyLost {
+	if fault.Kind == ReplyLost {
 		status = 0
 	}
 	s.record(Request{Method: r.Method, Route: e.path, Path: r.URL.Path, Status: status, At: time.Now()})
 	s.mu.Unlock()
-	if fault == ReplyLost {
+	if fault.Kind == ReplyLost {
 		panic(http.ErrAbortHandler) // net/http's way to break the connection
 	}
 	writeReply(w, out)
@@ -273,11 +274,11 @@ func errorReply(e *apiError) reply {
 	return reply{status: e.status, body: body, header: e.header}
 }
 
-func faultReply(kind FaultKind, retryAfter time.Duration) reply {
-	switch kind {
+func faultReply(fault Fault) reply {
+	switch fault.Kind {
 	case SecondaryRateLimit:
-		e := refuse(http.StatusForbidden, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
-		e.header = http.Header{"Retry-After": {strconv.Itoa(int(retryAfter.Seconds()))}}
+		e := refuse(fault.Status, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
+		e.header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(fault.RetryAfter.Seconds())))}}
 		out := errorReply(e)
 		out.body.(map[string]any)["documentation_url"] = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
 		return encode(out, http.Header{})

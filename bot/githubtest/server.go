@@ -45,17 +45,21 @@ type Server struct {
 	stopOnce sync.Once
 	sending  sync.WaitGroup // deliveries under way
 
-	mu         sync.Mutex // guards everything below, and all that hangs from it
-	changed    chan struct{}
-	lastID     int64
-	users      map[string]*User       // by login in lower case
-	repos      map[string]*Repository // by owner/name in lower case
-	apps       []*App
-	grants     map[string]*grant   // by token
-	downloads  map[string]download // by one-time token
-	quotas     map[string]*quota   // by who asks
-	faults     []*Fault
-	outage     bool
+	mu        sync.Mutex // guards everything below, and all that hangs from it
+	changed   chan struct{}
+	lastID    int64
+	users     map[string]*User       // by login in lower case
+	repos     map[string]*Repository // by owner/name in lower case
+	apps      []*App
+	grants    map[string]*grant   // by token
+	downloads map[string]download // by one-time token
+	quotas    map[string]*quota   // by who asks
+	faults    []*Fault
+	outage    bool
+
+	limitedUntil time.Time // every request is refused until then
+	limitStatus  int
+
 	requests   []Request
 	violations []Violation
 }

@@ -1,0 +1,114 @@
+package bot
+
+import (
+	"sync"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// defaultApart is the least time between two writes to one thread of GitHub's.
+const defaultApart = time.Second
+
+// progressEvery is how often a comment is edited for what is no news, such as
+// the number of pods that are ready.
+const progressEvery = 10 * time.Minute
+
+// settling is how long the first words about a release wait for the address of
+// its build's log, which is known a moment after it began: one edit less, and a
+// state that is never without its link.
+const settling = 5 * time.Second
+
+// confirming is how long the comment may wait after the switch for the soak to
+// begin, so that a switch that is confirmed at once is one edit, not two.
+const confirming = 10 * time.Second
+
+// pace keeps writes apart. It is lost with the process, which costs an edit at
+// most. The zero value is ready.
+type pace struct {
+	mu     sync.Mutex
+	writes map[string]time.Time // by thread: a pull request, or a deployment
+	told   map[string]telling   // by comment
+}
+
+// telling is what a comment was last made to say.
+type telling struct {
+	gist string
+	at   time.Time
+}
+
+// turn takes the next turn to write to a thread, or says how long to wait for it.
+func (p *pace) turn(thread string, apart time.Duration) (wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	for other, at := range p.writes {
+		if now.Sub(at) >= apart {
+			delete(p.writes, other)
+		}
+	}
+	if at, found := p.writes[thread]; found {
+		return apart - now.Sub(at)
+	}
+	if p.writes == nil {
+		p.writes = map[string]time.Time{}
+	}
+	p.writes[thread] = now
+	return 0
+}
+
+// news says how long a comment may wait until it is edited: not at all if its
+// gist is another one than what it says.
+func (p *pace) news(comment, gist string) (wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	for other, t := range p.told {
+		if now.Sub(t.at) >= progressEvery {
+			delete(p.told, other)
+		}
+	}
+	if t, found := p.told[comment]; found && t.gist == gist {
+		return progressEvery - now.Sub(t.at)
+	}
+	return 0
+}
+
+// tell notes what a comment says now.
+func (p *pace) tell(comment, gist string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told == nil {
+		p.told = map[string]telling{}
+	}
+	p.told[comment] = telling{gist, time.Now()}
+}
+
+// unsettled is how long the first words about a release should still wait.
+func unsettled(rel *v1alpha1.Release) time.Duration {
+	st := rel.Status
+	begun := st.Step != "" && st.Step != v1alpha1.StepBuild
+	if rel.Spec.Kind == v1alpha1.Rollback || st.Phase.Finished() || begun || st.Phase == v1alpha1.ReleaseUndoing {
+		return 0
+	}
+	if st.Build != nil && st.Build.LogURL != "" {
+		return 0
+	}
+	return settling - time.Since(rel.CreationTimestamp.Time)
+}
+
+// unconfirmed is how long the news that users were moved should still wait.
+func unconfirmed(rel *v1alpha1.Release) time.Duration {
+	st := rel.Status
+	if st.Phase != v1alpha1.ReleaseRunning || !moved(rel) || st.Step == v1alpha1.StepSoak {
+		return 0
+	}
+	return confirming - time.Since(st.Milestones.SwitchedAt.Time)
+}
+
+func (t *thread) apart() time.Duration {
+	if t.Apart > 0 {
+		return t.Apart
+	}
+	return defaultApart
+}

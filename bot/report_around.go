@@ -1,0 +1,81 @@
+package bot
+
+import (
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// heirOf follows what took a release's place to the end of the line: to the one
+// that nothing has superseded. Nil if nothing did, or the line is broken because
+// the record keeps no more of it.
+func heirOf(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
+	heir := rel
+	for range len(releases) { // a line that bites its own tail ends here
+		next := heir.Status.SupersededBy
+		if next == "" {
+			break
+		}
+		if heir = byName(releases, next); heir == nil {
+			return nil
+		}
+	}
+	if heir == rel || heir.Status.SupersededBy != "" {
+		return nil
+	}
+	return heir
+}
+
+// byName finds a release; nil if there is none.
+func byName(releases []v1alpha1.Release, name string) *v1alpha1.Release {
+	for i := range releases {
+		if releases[i].Name == name {
+			return &releases[i]
+		}
+	}
+	return nil
+}
+
+// tookUsers reports whether a release has ended with users on its version: as a
+// success, or as a failure that could not, or must not, be taken back.
+func tookUsers(rel *v1alpha1.Release) bool {
+	return rel.Status.Phase.Finished() && moved(rel)
+}
+
+// replacedBy returns the release that moved users on from another one: of those
+// that came after it the first, so that it stays the same when more come. One
+// that was restored moved nobody on.
+func replacedBy(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
+	if !tookUsers(rel) {
+		return nil
+	}
+	var first *v1alpha1.Release
+	for i := range releases {
+		other := &releases[i]
+		at := other.Status.Milestones.SwitchedAt
+		if other.UID == rel.UID || !tookUsers(other) || !rel.Status.Milestones.SwitchedAt.Before(at) {
+			continue
+		}
+		if first == nil || at.Before(first.Status.Milestones.SwitchedAt) {
+			first = other
+		}
+	}
+	return first
+}
+
+// broughtBack returns the rollback that moved users last, if it was to this
+// release; else nil.
+func (v view) broughtBack() *v1alpha1.Release {
+	if v.rollback() || v.replaced == nil {
+		return nil
+	}
+	last := v.replaced
+	for i := range v.around.Releases {
+		other := &v.around.Releases[i]
+		if tookUsers(other) && last.Status.Milestones.SwitchedAt.Before(other.Status.Milestones.SwitchedAt) {
+			last = other
+		}
+	}
+	if r := last.Spec.Rollback; r != nil && r.To.Release == v.rel.Name {
+		return last
+	}
+	return nil
+}

@@ -1,0 +1,326 @@
+package bot_test
+
+import (
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// reportCase is what one golden file is the report of.
+type reportCase struct {
+	app    v1alpha1.BlueGreen
+	rel    *v1alpha1.Release
+	around bot.Around
+}
+
+// at is a time of the reported releases.
+func at(seconds int) *metav1.Time {
+	t := metav1.NewTime(time.Date(2026, 11, 22, 12, 0, seconds, 0, time.UTC))
+	return &t
+}
+
+func entry(step v1alpha1.Step, from, to int, message string) v1alpha1.TimelineEntry {
+	e := v1alpha1.TimelineEntry{Step: step, StartedAt: metav1.NewMicroTime(at(from).Time), Message: message}
+	if to > 0 {
+		end := metav1.NewMicroTime(at(to).Time)
+		e.FinishedAt = &end
+	}
+	return e
+}
+
+const buildLog = "https://console.cloud.google.com/cloud-build/builds/1"
+
+// deployOf is a deploy of a commit that was just pushed.
+func deployOf(commit string, attempt int32) *v1alpha1.Release {
+	app := shop()
+	rel := bot.NewDeploy(&app, commit, attempt, v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "ada", URL: "https://github.com/acme/shop/commit/" + commit})
+	rel.UID, rel.CreationTimestamp = types.UID("uid-"+rel.Name), *at(0)
+	rel.Status.Phase = v1alpha1.ReleaseQueued
+	return rel
+}
+
+// happening is something that happens to a release.
+type happening func(*v1alpha1.Release)
+
+// reported is a deploy of newCommit after old, to which things happened.
+func reported(changes ...happening) reportCase {
+	rel := deployOf(newCommit, 1)
+	for _, happen := range changes {
+		happen(rel)
+	}
+	return reportCase{app: shop(), rel: rel}
+}
+
+func (c reportCase) with(fn func(*reportCase)) reportCase {
+	fn(&c)
+	return c
+}
+
+// among reports it with other releases in the record.
+func (c reportCase) among(others ...*v1alpha1.Release) reportCase {
+	for _, other := range others {
+		c.around.Releases = append(c.around.Releases, *other)
+	}
+	c.around.Releases = append(c.around.Releases, *c.rel)
+	return c
+}
+
+func claimed(r *v1alpha1.Release) {
+	r.Status.Phase, r.Status.Step = v1alpha1.ReleaseRunning, v1alpha1.StepBuild
+	r.Status.Milestones = v1alpha1.Milestones{Target: v1alpha1.Green, Previous: oldVersion.DeepCopy(), ClaimedAt: at(0)}
+	r.Status.Build = &v1alpha1.BuildStatus{LogURL: buildLog, CreatedAt: at(2)}
+	r.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepBuild, 0, 0, "queued in Cloud Build")}
+}
+
+func building(r *v1alpha1.Release) {
+	claimed(r)
+	r.Status.Build.StartedAt = at(12)
+	r.Status.Timeline[0].Message = "building"
+}
+
+func built(r *v1alpha1.Release) {
+	building(r)
+	image := "gcr.io/acme/shop@sha256:" + strings.Repeat("7e", 32)
+	r.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: *at(72)}
+	r.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepBuild, 0, 72, "built "+image), entry(v1alpha1.StepAttach, 72, 73, "")}
+}
+
+func verified(r *v1alpha1.Release) {
+	built(r)
+	r.Status.Timeline = append(r.Status.Timeline,
+		entry(v1alpha1.StepStage, 73, 95, "3 of 3 pods ready"), entry(v1alpha1.StepWarm, 95, 145, "3 of 3 endpoints healthy"),
+		entry(v1alpha1.StepVerify, 145, 151, "GET /healthz on port 8080 passed 3 times on 3 pods"))
+}
+
+func waits(message string) happening {
+	return func(r *v1alpha1.Release) {
+		verified(r)
+		r.Status.Phase, r.Status.Step, r.Status.Message = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote, message
+		r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepPromote, 151, 0, message))
+	}
+}
+
+// switched moves users.
+func switched(r *v1alpha1.Release) {
+	verified(r)
+	m := &r.Status.Milestones
+	m.SwitchIntendedAt, m.SwitchedAt = at(151), at(152)
+	r.Status.Step = v1alpha1.StepConfirm
+	r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepSwitch, 151, 152, ""))
+}
+
+func confirmed(r *v1alpha1.Release) {
+	switched(r)
+	r.Status.Milestones.ConfirmedAt, r.Status.Step = at(154), v1alpha1.StepSoak
+	r.Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofConfirmed, Message: "412 requests, 0 failed; new version after 1.2 s"}
+	r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepConfirm, 152, 154, "Confirmed"), entry(v1alpha1.StepSoak, 154, 0, ""))
+}
+
+func ends(phase v1alpha1.ReleasePhase, second int) happening {
+	return func(r *v1alpha1.Release) {
+		last := &r.Status.Timeline[len(r.Status.Timeline)-1]
+		if last.FinishedAt == nil {
+			end := metav1.NewMicroTime(at(second).Time)
+			last.FinishedAt = &end
+		}
+		r.Status.Phase, r.Status.Step, r.Status.FinishedAt = phase, "", at(second)
+	}
+}
+
+func fails(class v1alpha1.FailureClass, step v1alpha1.Step, reason, message string) happening {
+	return func(r *v1alpha1.Release) {
+		r.Status.Phase = v1alpha1.ReleaseUndoing
+		r.Status.Failure = &v1alpha1.Failure{Class: class, Step: step, Reason: reason, Message: message}
+		r.Status.Message = message
+	}
+}
+
+func tookSteps(entries ...v1alpha1.TimelineEntry) happening {
+	return func(r *v1alpha1.Release) {
+		r.Status.Timeline = append(r.Status.Timeline, entries...)
+		r.Status.Step = entries[len(entries)-1].Step
+	}
+}
+
+// succeeded is a deploy of a commit that users got at a second, and that soaked.
+func succeededAt(commit string, second int) *v1alpha1.Release {
+	rel := deployOf(commit, 1)
+	confirmed(rel)
+	rel.Status.Milestones.SwitchedAt = at(second)
+	ends(v1alpha1.ReleaseSucceeded, second+300)(rel)
+	return rel
+}
+
+// goesBack is a rollback from newCommit.
+func goesBack(changes ...happening) reportCase {
+	app := shop()
+	rel := bot.NewRollback(&app, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new"},
+		v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda", PullRequest: 7, CommentID: 1, URL: "https://github.com/acme/shop/pull/7#issuecomment-1"})
+	rel.UID, rel.CreationTimestamp = "uid-back", *at(600)
+	rel.Status.Phase, rel.Status.Step, rel.Status.Milestones.ClaimedAt = v1alpha1.ReleaseRunning, v1alpha1.StepSize, at(600)
+	rel.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepSize, 600, 602, "still running")}
+	for _, happen := range changes {
+		happen(rel)
+	}
+	return reportCase{app: app, rel: rel}
+}
+
+func comesBack(r *v1alpha1.Release) {
+	r.Status.Milestones.SwitchedAt = at(603)
+	r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepSwitch, 602, 603, ""), entry(v1alpha1.StepConfirm, 603, 605, "Confirmed"))
+	ends(v1alpha1.ReleaseSucceeded, 605)(r)
+}
+
+func lockedBy(reason string) func(*reportCase) {
+	return func(c *reportCase) {
+		c.app.Status.Lock = &v1alpha1.Lock{By: "wanda", At: *at(-600), Reason: reason}
+	}
+}
+
+const laterCommit = "2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c"
+
+// overtaken is superseded by a release.
+func overtaken(by *v1alpha1.Release) reportCase {
+	return reported(fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+by.Name), func(r *v1alpha1.Release) {
+		r.Status.Phase, r.Status.SupersededBy, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, by.Name, at(20)
+	}).among(by)
+}
+
+func crashed(r *v1alpha1.Release) {
+	exit := int32(1)
+	built(r)
+	tookSteps(entry(v1alpha1.StepStage, 73, 80, "container app ends as soon as it starts"))(r)
+	fails(v1alpha1.FaultRelease, v1alpha1.StepStage, "CrashLoopBackOff", "container app of deployment shop-green ends with exit code 1 as soon as it starts")(r)
+	r.Status.Failure.Evidence = []v1alpha1.Evidence{{
+		Pod: "shop-green-5d9", Container: "app", Reason: "CrashLoopBackOff", ExitCode: &exit,
+		Log: "Traceback (most recent call last):\n  File \"app.py\", line 1\nModuleNotFoundError: No module named 'flask'\n",
+	}}
+}
+
+// hostile holds what somebody might write who wants to break out.
+func hostile(r *v1alpha1.Release) {
+	verified(r)
+	fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate|<b>", "GET /healthz: 500 @acme/admins #1 ![x](https://evil.example/a.png) </details> <script>alert(1)</script> `code` | cell\n\n# heading")(r)
+	ends(v1alpha1.ReleaseFailed, 152)(r)
+	r.Spec.Cause.Actor = "ada</summary>@everyone"
+	r.Status.Failure.File = "x](javascript:alert(1))`</details>@root"
+	r.Status.Failure.Evidence = []v1alpha1.Evidence{{
+		Pod: "p</summary></details>@root", Request: "GET /`healthz`", Message: "*bold* _it_ ~~no~~ [a](javascript:alert(1)) GH-12 www.evil.example",
+		Body: "```\n</details>\n@everyone\n````\n# out", Log: "\x1b[31mred\x1b[0m\n`````````\n</details>\n@root \u202eevil\n",
+	}}
+	r.Status.Timeline[4].Message = "| a | `b` \\| @root"
+	r.Status.Timeline[4].URL = "javascript:alert(1)"
+	r.Status.Drift = "-a: 1\n+```\n+</details>\n+@root\n"
+	r.Status.Findings = []string{"</details>\n- @root"}
+}
+
+// reports are the states that a comment can be in, one a golden file.
+func reports() map[string]reportCase {
+	newer := deployOf(laterCommit, 1)
+	acting := deployOf(laterCommit, 1)
+	claimed(acting)
+	failing := deployOf(laterCommit, 1)
+	crashed(failing)
+	ends(v1alpha1.ReleaseFailed, 90)(failing)
+	chained := deployOf(laterCommit, 1)
+	shipped := succeededAt("3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d", 200)
+	fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+shipped.Name)(chained)
+	chained.Status.Phase, chained.Status.SupersededBy = v1alpha1.ReleaseSuperseded, shipped.Name
+	rollback := goesBack(comesBack).rel
+	rollback.Spec.Rollback.From.Commit, rollback.Spec.Rollback.To.Commit = laterCommit, newCommit
+	rollback.Spec.Rollback.To.Release = deployOf(newCommit, 1).Name
+
+	cases := map[string]reportCase{
+		"queued": reported(),
+		"queued-behind-another": reported(func(r *v1alpha1.Release) { r.Status.Message = "waits for " + newer.Name }).
+			among(acting),
+		"queued-locked": reported(func(r *v1alpha1.Release) {
+			r.Status.Message = "waits: locked by wanda since 2026-11-22 11:50 UTC: Black Friday, nobody @deploys"
+		}).with(lockedBy("Black Friday, nobody @deploys")),
+		"building-queued": reported(claimed),
+		"building":        reported(building, func(r *v1alpha1.Release) { r.Status.Build.Retries = 1 }),
+		"running": reported(built, tookSteps(entry(v1alpha1.StepStage, 73, 0, "1 of 3 pods ready")), func(r *v1alpha1.Release) {
+			r.Status.Build.Retries = 2
+			r.Status.Drift = "-        memory: 256Mi\n+        memory: 512Mi\n"
+		}),
+		"waiting": reported(waits("waits for /promote: spec.promotion.mode is Manual")).
+			with(func(c *reportCase) { c.app.Spec.Promotion.Mode = v1alpha1.PromotionManual }),
+		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at 2026-11-21 16:20 UTC")),
+		"waiting-locked":      reported(waits("waits: locked by wanda since 2026-11-22 11:50 UTC")).with(lockedBy("")),
+		"switching": reported(verified, tookSteps(entry(v1alpha1.StepSwitch, 151, 0, "")), func(r *v1alpha1.Release) {
+			r.Status.Milestones.SwitchIntendedAt = at(151)
+		}),
+		"confirming": reported(switched, tookSteps(entry(v1alpha1.StepConfirm, 152, 0, "asks https://shop.example.com: 200"))),
+		"soaking":    reported(confirmed),
+		"soaking-extended": reported(confirmed, func(r *v1alpha1.Release) {
+			since := metav1.NewMicroTime(at(430).Time)
+			r.Status.Soak = &v1alpha1.SoakStatus{Extended: 1, UnseenSince: &since}
+		}),
+		"undoing": reported(crashed, tookSteps(entry(v1alpha1.StepDiscard, 80, 0, "sizing shop-green to 0"))),
+		"succeeded": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
+			r.Spec.Approval = &v1alpha1.Approval{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-2"}}
+			r.Status.Findings = []string{"no gate is configured: the readiness probe's path /healthz was asked instead"}
+		}),
+		"succeeded-then-replaced":     reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 900)),
+		"succeeded-then-brought-back": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 500), rollback),
+		"build-config": reported(claimed, fails(v1alpha1.FaultRelease, v1alpha1.StepBuild, "BuildConfig", "cloudbuild.yaml: unknown field \"stpes\""),
+			ends(v1alpha1.ReleaseFailed, 3), func(r *v1alpha1.Release) {
+				r.Status.Build, r.Status.Timeline[0].Message = nil, ""
+				r.Status.Failure.File, r.Status.Failure.Line = "deploy/cloudbuild.yaml", 12
+			}),
+		"build-failed": reported(building, fails(v1alpha1.FaultRelease, v1alpha1.StepBuild, "BuildFailed", "build step 0 \"gcr.io/cloud-builders/docker\" failed: exit status 1"),
+			ends(v1alpha1.ReleaseFailed, 40)),
+		"crashed": reported(crashed, tookSteps(entry(v1alpha1.StepDiscard, 80, 82, "")), ends(v1alpha1.ReleaseFailed, 82)),
+		"gate": reported(verified, fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate", "GET /healthz on port 8080 of pod shop-green-5d9 answered 503 Service Unavailable, want 200"),
+			func(r *v1alpha1.Release) {
+				r.Status.Failure.Evidence = []v1alpha1.Evidence{{Pod: "shop-green-5d9", Request: "GET /healthz on port 8080", Message: "503 Service Unavailable, want 200", Body: "degraded: DATABASE_URL is not set"}}
+			}, tookSteps(entry(v1alpha1.StepDiscard, 151, 153, "")), ends(v1alpha1.ReleaseFailed, 153)),
+		"hostile": reported(hostile),
+		"restored": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
+			tookSteps(entry(v1alpha1.StepRestore, 178, 180, "")), func(r *v1alpha1.Release) { r.Status.Milestones.RestoredAt = at(180) }, ends(v1alpha1.ReleaseFailed, 180)),
+		"restoring": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
+			tookSteps(entry(v1alpha1.StepRestore, 178, 0, ""))),
+		"kept": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Gate", "the database refuses connections, on blue as well"),
+			func(r *v1alpha1.Release) { r.Status.Milestones.KeptAt = at(180) }, ends(v1alpha1.ReleaseFailed, 180)),
+		"error": reported(claimed, fails(v1alpha1.FaultWorld, v1alpha1.StepBuild, "Quota", "Cloud Build did not start the build for 30 minutes: quota of project acme-prod; raise it at the console"),
+			ends(v1alpha1.ReleaseError, 1900)),
+		"cancelled": reported(verified, fails(v1alpha1.FaultCancelled, v1alpha1.StepVerify, "Cancelled", "cancelled by wanda: not today"), func(r *v1alpha1.Release) {
+			r.Spec.Cancel = &v1alpha1.Cancel{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-3"}}
+		}, tookSteps(entry(v1alpha1.StepDiscard, 151, 153, "")), ends(v1alpha1.ReleaseCancelled, 153)),
+		"superseded-queued":    overtaken(newer),
+		"superseded-under-way": overtaken(acting),
+		"superseded-shipped":   overtaken(chained).among(shipped),
+		"superseded-failed":    overtaken(failing),
+		"superseded-behind": reported(fails(v1alpha1.FaultSuperseded, "", "Superseded", "1b1b1b1 is behind the live version 2c2c2c2; to go back, use /rollback"),
+			func(r *v1alpha1.Release) { r.Status.Phase, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, at(4) }),
+		"gave-way": reported(verified, fails(v1alpha1.FaultSuperseded, v1alpha1.StepVerify, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"), ends(v1alpha1.ReleaseSuperseded, 152)),
+		"retried": reported(building, func(r *v1alpha1.Release) {
+			again := deployOf(newCommit, 2)
+			building(again)
+			*r = *again
+		}).with(func(c *reportCase) { c.around.Earlier = []*v1alpha1.Release{failedDeploy(newCommit)} }),
+		"several-applications": reported(waits("waits for /promote: spec.promotion.mode is Manual")).with(func(c *reportCase) {
+			other := shop()
+			other.Name = "basket"
+			c.around.Applications = []v1alpha1.BlueGreen{shop(), other}
+		}),
+		"rolling-back": goesBack(),
+		"rolled-back":  goesBack(comesBack),
+		"rollback-error": goesBack(fails(v1alpha1.FaultWorld, v1alpha1.StepSize, "Unschedulable", "no node has room for pod shop-blue-7c4"),
+			ends(v1alpha1.ReleaseError, 1200)),
+	}
+	return cases
+}
+
+// failedDeploy is one whose pods crash.
+func failedDeploy(commit string) *v1alpha1.Release {
+	rel := deployOf(commit, 1)
+	crashed(rel)
+	ends(v1alpha1.ReleaseFailed, 82)(rel)
+	return rel
+}

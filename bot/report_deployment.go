@@ -1,0 +1,155 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// DeploymentState is GitHub's word for where a deployment stands.
+type DeploymentState string
+
+// The states of a deployment that are published. Each says the truth: nothing is
+// a success before it soaked, and a failure of the world is no failure of the
+// release.
+const (
+	StateQueued     DeploymentState = "queued"
+	StateInProgress DeploymentState = "in_progress"
+	StatePending    DeploymentState = "pending"  // it waits for a person
+	StateSuccess    DeploymentState = "success"  // users have it, and it soaked
+	StateFailure    DeploymentState = "failure"  // the release's own fault
+	StateError      DeploymentState = "error"    // the world's fault
+	StateInactive   DeploymentState = "inactive" // cancelled, superseded, or left behind by a later release
+)
+
+// maxDescription is the length of a deployment's description, in characters
+// (GitHub REST docs, "Create a deployment status").
+const maxDescription = 140
+
+// Deployment is one row of the Deployments tab.
+type Deployment struct {
+	ReleaseUID     string // marks it as ours
+	Application    string // namespace/name
+	Ref            string // the commit
+	Task           string // deploy or rollback
+	Environment    string
+	State          DeploymentState
+	Description    string // at most 140 characters
+	LogURL         string // of the build, if there is one
+	EnvironmentURL string
+}
+
+func (v view) deployment() *Deployment {
+	if v.commit() == "" {
+		return nil
+	}
+	state := stateOf(v.rel)
+	if state == StateSuccess && v.replaced != nil {
+		state = StateInactive // GitHub does that by itself for no production environment (REST docs, "Inactive deployments")
+	}
+	d := &Deployment{
+		ReleaseUID: string(v.rel.UID), Application: v.app.Namespace + "/" + v.app.Name, Ref: v.commit(),
+		Task: "deploy", Environment: v.environment(), EnvironmentURL: v.app.Spec.URL, State: state,
+		Description: truncate(v.description(state), maxDescription),
+	}
+	if v.rollback() {
+		d.Task = "rollback"
+	}
+	if v.rel.Status.Build != nil {
+		d.LogURL = v.rel.Status.Build.LogURL
+	}
+	return d
+}
+
+// stateOf translates a release's phase.
+func stateOf(rel *v1alpha1.Release) DeploymentState {
+	switch rel.Status.Phase {
+	case v1alpha1.ReleaseRunning, v1alpha1.ReleaseUndoing:
+		return StateInProgress
+	case v1alpha1.ReleaseWaiting:
+		return StatePending
+	case v1alpha1.ReleaseSucceeded:
+		return StateSuccess
+	case v1alpha1.ReleaseFailed:
+		return StateFailure
+	case v1alpha1.ReleaseError:
+		return StateError
+	case v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+		return StateInactive
+	case v1alpha1.ReleaseQueued:
+	}
+	return StateQueued
+}
+
+// description says a state in a line. It is the same for all that one state can
+// mean while the release is under way: a row that changes its words only would
+// be a second row that says in_progress.
+func (v view) description(state DeploymentState) string {
+	what := v.short()
+	if v.rollback() {
+		what = fmt.Sprintf("back to %s from %s", v.short(), v.rel.Spec.Rollback.From.Short())
+	}
+	if actor := oneLine(v.rel.Spec.Cause.Actor); actor != "" {
+		what += " by " + actor
+	}
+	if lock := v.lock(); lock != nil {
+		return what + " waits: " + lockText(lock, oneLine)
+	}
+	switch state {
+	case StateQueued:
+		return what + " is queued"
+	case StatePending:
+		return what + " waits for " + v.typed(Promote)
+	case StateSuccess:
+		return fmt.Sprintf("%s is live on %s", what, v.target())
+	case StateInProgress:
+		return what + " is under way"
+	case StateInactive:
+		if v.replaced != nil && v.rel.Status.Phase == v1alpha1.ReleaseSucceeded {
+			return fmt.Sprintf("%s was live on %s; replaced by %s", what, v.target(), v.of(v.replaced).short())
+		}
+		if v.rel.Status.SupersededBy != "" {
+			return fmt.Sprintf("%s: superseded by %s", what, v.successor())
+		}
+	case StateFailure, StateError:
+	}
+	if f := v.rel.Status.Failure; f != nil {
+		return fmt.Sprintf("%s: %s", what, oneLine(f.Message))
+	}
+	return fmt.Sprintf("%s: %s", what, oneLine(v.rel.Status.Message))
+}
+
+// environment is the application's name in the Deployments tab. Applications of
+// one repository that would share one each get their own.
+func (v view) environment() string {
+	name := v.app.Spec.Environment
+	for _, other := range v.others() {
+		if other.Spec.Environment == v.app.Spec.Environment {
+			return name + "/" + v.named()
+		}
+	}
+	return name
+}
+
+// others are the repository's applications but the reported one.
+func (v view) others() []v1alpha1.BlueGreen {
+	var others []v1alpha1.BlueGreen
+	for _, app := range v.around.Applications {
+		same := app.Namespace == v.app.Namespace && app.Name == v.app.Name
+		if !same && strings.EqualFold(app.Spec.Repository, v.app.Spec.Repository) {
+			others = append(others, app)
+		}
+	}
+	return others
+}
+
+// named tells the application apart from the repository's others.
+func (v view) named() string {
+	for _, other := range v.others() {
+		if other.Name == v.app.Name {
+			return v.app.Namespace + "/" + v.app.Name
+		}
+	}
+	return v.app.Name
+}

@@ -1,0 +1,129 @@
+package bot
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Caps that keep a comment well below GitHub's 65,536 characters.
+const (
+	maxEvidence = 4    // pieces shown
+	maxLog      = 4000 // bytes of one log's end
+	maxBodyShow = 1000 // characters of one answer's beginning
+	maxDrift    = 4000 // characters of a drift's beginning
+	maxMessage  = 300  // characters of one message
+	maxFindings = 10
+)
+
+// failure says why, with the evidence folded. What only ended, because a person
+// or a newer release wanted it so, has a reason and no fault.
+func (v view) failure() string {
+	f := v.rel.Status.Failure
+	if f == nil || f.Class == v1alpha1.FaultSuperseded && v.rel.Status.SupersededBy != "" {
+		return ""
+	}
+	message := v.withVersions(truncate(f.Message, 4*maxMessage))
+	if f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
+		return upperFirst(message)
+	}
+	parts := []string{fmt.Sprintf("**%s**: %s", plain(f.Reason), message)}
+	if at := v.place(f); at != "" {
+		parts[0] += " · " + at
+	}
+	for _, e := range f.Evidence[:min(maxEvidence, len(f.Evidence))] {
+		parts = append(parts, evidence(e))
+	}
+	if more := len(f.Evidence) - maxEvidence; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more like it", more))
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+// simplePath is the path of a file that needs no escape in a link.
+var simplePath = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*$`)
+
+// place is the file that is wrong, and its line, linked at the commit.
+func (v view) place(f *v1alpha1.Failure) string {
+	if f.File == "" {
+		return ""
+	}
+	text, anchor := f.File, ""
+	if f.Line > 0 {
+		text, anchor = fmt.Sprintf("%s:%d", f.File, f.Line), fmt.Sprintf("#L%d", f.Line)
+	}
+	if v.commit() == "" || !simplePath.MatchString(f.File) {
+		return code(text)
+	}
+	return link(code(text), v.repositoryURL("blob", v.commit(), f.File)+anchor)
+}
+
+// evidence shows one thing that was seen, folded.
+func evidence(e v1alpha1.Evidence) string {
+	var title []string
+	for _, part := range []struct{ label, value string }{
+		{"pod ", e.Pod}, {"container ", e.Container}, {"", e.Reason}, {"", e.Request},
+	} {
+		if part.value != "" {
+			title = append(title, part.label+plain(truncate(part.value, maxMessage)))
+		}
+	}
+	if e.ExitCode != nil {
+		title = append(title, fmt.Sprintf("exit code %d", *e.ExitCode))
+	}
+	if len(title) == 0 {
+		title = append(title, "evidence")
+	}
+	var parts []string
+	if e.Message != "" {
+		parts = append(parts, plain(truncate(e.Message, 2*maxMessage)))
+	}
+	if e.Body != "" {
+		parts = append(parts, "It answered:", fence("text", truncate(e.Body, maxBodyShow)))
+	}
+	if e.Log != "" {
+		parts = append(parts, "Its last lines:", fence("text", tail(e.Log, maxLog)))
+	}
+	return fold(strings.Join(title, " · "), parts...)
+}
+
+// drift shows, folded, how the pod templates of the two colours differed.
+func (v view) drift() string {
+	if v.rel.Status.Drift == "" {
+		return ""
+	}
+	title := fmt.Sprintf("The pod template differs from what %s had before", v.target())
+	if v.app.Spec.Template == v1alpha1.TemplateOwn {
+		title = fmt.Sprintf("The pod template differs from what is live on %s", v.target().Other())
+	}
+	return fold(title, fence("diff", truncate(v.rel.Status.Drift, maxDrift)))
+}
+
+// earlier folds what came before on the same pull request: a line each.
+func (v view) earlier() string {
+	all := v.around.Earlier
+	if len(all) == 0 {
+		return ""
+	}
+	var lines []string
+	for _, rel := range all[:min(maxEarlier, len(all))] {
+		before := v.of(rel)
+		line := "- " + before.headline()
+		if f := rel.Status.Failure; f != nil {
+			line += "\n  " + before.withVersions(truncate(f.Message, maxMessage))
+		}
+		lines = append(lines, line)
+	}
+	title := "Earlier attempt"
+	if len(all) > 1 {
+		title = fmt.Sprintf("%d earlier attempts", len(all))
+	}
+	return fold(title, strings.Join(lines, "\n"))
+}
+
+// fold hides parts behind a title, which is shown as it is.
+func fold(title string, parts ...string) string {
+	return "<details><summary>" + title + "</summary>\n\n" + paragraphs(append(parts, "</details>")...)
+}

@@ -1,0 +1,312 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// headline says in one line what became of which version, on which colour, who
+// asked and when.
+func (v view) headline() string {
+	title := fmt.Sprintf("%s %s: %s", v.mark(), plain(v.app.Name), v.state())
+	if n := v.attempt(); n > 1 {
+		title += fmt.Sprintf(", attempt %d", n)
+	}
+	var who []string
+	for _, part := range []string{plain(v.rel.Spec.Cause.Actor), v.when()} {
+		if part != "" {
+			who = append(who, part)
+		}
+	}
+	if len(who) == 0 {
+		return title
+	}
+	return title + " · " + strings.Join(who, ", ")
+}
+
+// mark shows the state from afar.
+func (v view) mark() string {
+	switch v.rel.Status.Phase {
+	case v1alpha1.ReleaseRunning:
+		return "🚆"
+	case v1alpha1.ReleaseWaiting:
+		if v.lock() == nil {
+			return "✋"
+		}
+	case v1alpha1.ReleaseUndoing:
+		return "↩️"
+	case v1alpha1.ReleaseSucceeded:
+		switch {
+		case v.replaced != nil && v.broughtBack() == nil:
+			return "☑️"
+		case v.rollback():
+			return "↩️"
+		}
+		return "✅"
+	case v1alpha1.ReleaseFailed:
+		return "❌"
+	case v1alpha1.ReleaseError:
+		return "⚠️"
+	case v1alpha1.ReleaseCancelled:
+		return "🚫"
+	case v1alpha1.ReleaseSuperseded:
+		return "⏭️"
+	case v1alpha1.ReleaseQueued:
+	}
+	if v.lock() != nil {
+		return "🔒"
+	}
+	return "⏳"
+}
+
+// state says what a release's version does, or what became of it.
+func (v view) state() string {
+	version := code(v.short())
+	if v.lock() != nil {
+		return version + " waits behind a lock"
+	}
+	switch v.rel.Status.Phase {
+	case v1alpha1.ReleaseRunning:
+		return version + " " + v.progress()
+	case v1alpha1.ReleaseWaiting:
+		return fmt.Sprintf("%s waits on %s for `%s`", version, v.target(), v.typed(Promote))
+	case v1alpha1.ReleaseUndoing:
+		return v.way() + version + " " + v.fate() + " and is being undone"
+	case v1alpha1.ReleaseSucceeded:
+		switch {
+		case v.broughtBack() != nil:
+			return fmt.Sprintf("%s is live on %s again", version, v.target())
+		case v.replaced != nil:
+			return fmt.Sprintf("%s was live on %s", version, v.target())
+		case v.rollback():
+			return fmt.Sprintf("rolled back, %s is live on %s again", version, v.target())
+		}
+		return fmt.Sprintf("%s is live on %s", version, v.target())
+	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+		return v.way() + version + " " + v.fate()
+	case v1alpha1.ReleaseQueued:
+	}
+	return version + " is queued"
+}
+
+// progress says what a running release does.
+func (v view) progress() string {
+	m := v.rel.Status.Milestones
+	switch {
+	case v.rollback() && moved(v.rel):
+		return fmt.Sprintf("is back on %s, being confirmed", v.target())
+	case v.rollback():
+		return "is being brought back"
+	case v.rel.Status.Step == v1alpha1.StepSoak:
+		if s := v.rel.Status.Soak; s != nil && s.Extended > 0 {
+			return fmt.Sprintf("is live on %s, watched for longer", v.target())
+		}
+		return fmt.Sprintf("is live on %s, watched under live traffic", v.target())
+	case moved(v.rel):
+		return fmt.Sprintf("is live on %s, being confirmed", v.target())
+	case m.SwitchIntendedAt != nil:
+		return fmt.Sprintf("gets the traffic on %s now", v.target())
+	case m.Built == nil && v.rel.Status.Step == v1alpha1.StepBuild:
+		if queuedInCloudBuild(v.rel.Status.Build) {
+			return "is queued in Cloud Build"
+		}
+		return "is being built"
+	case v.target() != "":
+		return fmt.Sprintf("is on its way to %s", v.target())
+	}
+	return "is on its way"
+}
+
+// queuedInCloudBuild reports whether a build was accepted, and not begun.
+func queuedInCloudBuild(b *v1alpha1.BuildStatus) bool {
+	return b != nil && b.CreatedAt != nil && b.StartedAt == nil
+}
+
+// way stands before the version of a release that failed: of a rollback it is
+// not the version that did.
+func (v view) way() string {
+	if v.rollback() {
+		return "the way back to "
+	}
+	return ""
+}
+
+// fate says how a release ended otherwise than as a success.
+func (v view) fate() string {
+	f := v.rel.Status.Failure
+	class := v1alpha1.FailureClass("")
+	if f != nil {
+		class = f.Class
+	}
+	switch {
+	case class == v1alpha1.FaultCancelled || v.rel.Status.Phase == v1alpha1.ReleaseCancelled:
+		return "was cancelled"
+	case v.rel.Status.SupersededBy != "":
+		return "was overtaken by " + code(v.successor())
+	case class == v1alpha1.FaultSuperseded && f.Reason == rolledBack:
+		return "gave way to a rollback"
+	case class == v1alpha1.FaultSuperseded || v.rel.Status.Phase == v1alpha1.ReleaseSuperseded:
+		return "was not released"
+	case f != nil && f.Step != "":
+		return fmt.Sprintf("failed at *%s*", plain(string(f.Step)))
+	}
+	return "failed"
+}
+
+// rolledBack is the reason of a deploy that a rollback ended.
+const rolledBack = "RolledBack"
+
+// when is the time of what the headline says: of the end, or since when.
+func (v view) when() string {
+	st := v.rel.Status
+	if st.FinishedAt != nil {
+		return date(st.FinishedAt.Time)
+	}
+	since := v.rel.CreationTimestamp.Time
+	switch {
+	case st.Milestones.SwitchedAt != nil:
+		since = st.Milestones.SwitchedAt.Time
+	case st.Phase == v1alpha1.ReleaseWaiting && len(st.Timeline) > 0:
+		since = st.Timeline[len(st.Timeline)-1].StartedAt.Time
+	case st.Milestones.ClaimedAt != nil:
+		since = st.Milestones.ClaimedAt.Time
+	}
+	if since.IsZero() {
+		return ""
+	}
+	return "since " + date(since)
+}
+
+// waitsFor is how a release's message begins that waits for a person's approval.
+const waitsFor = "waits for /promote: "
+
+// outcome says below the headline what it means for users, or what is waited for.
+func (v view) outcome() string {
+	if text := v.outcomeText(); text != "" {
+		return "**" + upperFirst(text) + "**"
+	}
+	return ""
+}
+
+func (v view) outcomeText() string {
+	if lock := v.lock(); lock != nil {
+		return lockText(lock, plain)
+	}
+	st := v.rel.Status
+	switch st.Phase {
+	case v1alpha1.ReleaseSuperseded:
+		if !moved(v.rel) {
+			return "" // what becomes of it, its successor's comment and the end of this one say
+		}
+		return v.consequence()
+	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseUndoing:
+		return v.consequence()
+	case v1alpha1.ReleaseWaiting, v1alpha1.ReleaseQueued, "":
+		message := truncate(st.Message, maxMessage)
+		if why, approval := strings.CutPrefix(message, waitsFor); approval {
+			return "it waits because " + v.withVersions(why)
+		}
+		return v.withVersions(message)
+	case v1alpha1.ReleaseSucceeded:
+		if back := v.broughtBack(); back != nil {
+			return fmt.Sprintf("users were brought back to it from %s at %s",
+				code(back.Spec.Rollback.From.Short()), date(back.Status.Milestones.SwitchedAt.Time))
+		}
+		if v.replaced != nil {
+			return fmt.Sprintf("users were moved on to %s at %s", code(v.of(v.replaced).short()), date(v.replaced.Status.Milestones.SwitchedAt.Time))
+		}
+	case v1alpha1.ReleaseRunning:
+		if s := st.Soak; s != nil && s.Extended > 0 && st.Step == v1alpha1.StepSoak {
+			return unseen(s)
+		}
+	}
+	return ""
+}
+
+// unseen says why a soak takes longer than it should.
+func unseen(s *v1alpha1.SoakStatus) string {
+	text := "the pods could not be looked at when the soak was to end, so it was made longer"
+	if s.Extended > 1 {
+		text += fmt.Sprintf(", %d times", s.Extended)
+	}
+	if s.UnseenSince != nil {
+		text += "; they have not been seen since " + clock(s.UnseenSince.Time) + " UTC"
+	}
+	return text
+}
+
+// consequence says what users have after a release that is no success.
+func (v view) consequence() string {
+	m := v.rel.Status.Milestones
+	previous := ""
+	if p := v.previous(); p != nil {
+		previous = fmt.Sprintf(": %s stays live on %s", code(p.Short()), p.Color)
+		if m.RestoredAt != nil {
+			previous = fmt.Sprintf(": %s is live on %s again", code(p.Short()), p.Color)
+		}
+	}
+	switch {
+	case m.RestoredAt != nil:
+		return "traffic went back" + previous
+	case m.KeptAt != nil && m.SwitchedAt != nil:
+		return fmt.Sprintf("traffic stays on %s: the version before could not take it", v.target())
+	case m.SwitchedAt != nil && v.rel.Status.Phase == v1alpha1.ReleaseUndoing:
+		return "traffic goes back as soon as the version before can take it"
+	case m.SwitchedAt != nil:
+		return fmt.Sprintf("traffic stays on %s", v.target())
+	case m.SwitchIntendedAt != nil:
+		return "the switch was under way, look at the Ingress"
+	case v.rollback():
+		return "users were not moved" + previous
+	}
+	return "users never saw it" + previous
+}
+
+// lockText says who locked the application, since when and why, each shown by
+// text.
+func lockText(lock *v1alpha1.Lock, text func(string) string) string {
+	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
+	if lock.Reason != "" {
+		said += ": " + text(truncate(lock.Reason, maxMessage))
+	}
+	return said
+}
+
+// withVersions shows a message of the record, with the release that it names, if
+// any, called by its version: people do not know names of releases.
+func (v view) withVersions(message string) string {
+	var named *v1alpha1.Release
+	for i := range v.around.Releases {
+		other := &v.around.Releases[i]
+		if strings.Contains(message, other.Name) && (named == nil || len(other.Name) > len(named.Name)) {
+			named = other
+		}
+	}
+	if named == nil {
+		return plain(message)
+	}
+	before, after, _ := strings.Cut(message, named.Name)
+	version := code(v.of(named).short())
+	if named.Spec.Kind == v1alpha1.Rollback {
+		version = "the rollback to " + version
+	}
+	return strings.TrimSpace(plain(before)+" "+version) + spaced(plain(after))
+}
+
+// spaced sets a text that goes on after another one apart from it, unless it
+// begins with a punctuation mark.
+func spaced(s string) string {
+	if s == "" || strings.ContainsAny(s[:1], ",;:.)") {
+		return s
+	}
+	return " " + s
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}

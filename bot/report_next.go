@@ -1,0 +1,183 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// typed is a command as it has to be typed for this application: with its name
+// if the repository has several.
+func (v view) typed(verb Verb) string {
+	if len(v.others()) == 0 {
+		return "/" + string(verb)
+	}
+	return "/" + string(verb) + " " + v.named()
+}
+
+// command shows a command, to be copied.
+func (v view) command(verb Verb) string { return code(v.typed(verb)) }
+
+// next says what to type now.
+func (v view) next() string {
+	if v.rollback() {
+		return v.nextOfRollback()
+	}
+	if v.lock() != nil {
+		return fmt.Sprintf("Next: %s lets it go on · %s stops it", v.command(Unlock), v.command(Cancel))
+	}
+	switch v.rel.Status.Phase {
+	case v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+		return v.nextOfEnded()
+	case v1alpha1.ReleaseUndoing:
+		return "Nothing to do while it is being undone; " + v.liveNow()
+	case v1alpha1.ReleaseWaiting:
+		return fmt.Sprintf("Next: %s moves users to it · %s discards it", v.command(Promote), v.command(Cancel))
+	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning:
+	}
+	return v.nextUnderWay()
+}
+
+// nextOfEnded says what to type after a deploy has ended.
+func (v view) nextOfEnded() string {
+	retry := v.command(Retry)
+	switch {
+	case v.replaced != nil:
+		return fmt.Sprintf("Nothing to do; %s says what is live", v.command(Status))
+	case moved(v.rel) && v.rel.Status.Phase != v1alpha1.ReleaseSuperseded:
+		return v.readiness() // also of a failure that the version before could not take over
+	}
+	switch v.rel.Status.Phase {
+	case v1alpha1.ReleaseFailed:
+		return fmt.Sprintf("Next: merge a fix, or %s; %s", retry, v.liveNow())
+	case v1alpha1.ReleaseError:
+		return fmt.Sprintf("Next: mend what it names, then %s; %s", retry, v.liveNow())
+	case v1alpha1.ReleaseCancelled:
+		return fmt.Sprintf("Next: %s or %s starts it again; %s", v.command(Promote), retry, v.liveNow())
+	case v1alpha1.ReleaseSuperseded, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning,
+		v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
+	}
+	return fmt.Sprintf("Nothing to do; %s says what is live", v.command(Status))
+}
+
+// nextUnderWay says what to type while a deploy moves by itself.
+func (v view) nextUnderWay() string {
+	switch {
+	case moved(v.rel):
+		return v.readiness()
+	case v.rel.Status.Milestones.SwitchIntendedAt != nil:
+		return fmt.Sprintf("Next: %s goes back as soon as the switch is confirmed", v.command(Rollback))
+	case v.app.Spec.Promotion.Mode == v1alpha1.PromotionManual && v.rel.Spec.Approval == nil:
+		return fmt.Sprintf("Next: %s lets it switch as soon as the gate passes · %s stops it", v.command(Promote), v.command(Cancel))
+	}
+	return fmt.Sprintf("Nothing to do; %s stops it, users have not seen it yet", v.command(Cancel))
+}
+
+// readiness says what a rollback would do, and how long it would take: at once
+// while the colour that was left is kept at full size, later about as long as
+// starting the pods took this time.
+func (v view) readiness() string {
+	m := v.rel.Status.Milestones
+	if m.Previous == nil || m.SwitchedAt == nil {
+		return ""
+	}
+	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
+	later := "after that its pods are started first"
+	if took := v.startup(); took > 0 {
+		later = "in " + about(took) + " after that"
+	}
+	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
+		v.command(Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
+}
+
+// startup is how long it took to start the target's pods and to warm them; 0 if
+// the timeline does not tell.
+func (v view) startup() time.Duration {
+	var sum time.Duration
+	for _, entry := range v.rel.Status.Timeline {
+		if entry.FinishedAt != nil && (entry.Step == v1alpha1.StepStage || entry.Step == v1alpha1.StepWarm) {
+			sum += entry.FinishedAt.Sub(entry.StartedAt.Time)
+		}
+	}
+	return sum
+}
+
+// nextOfRollback says what to type on a rollback.
+func (v view) nextOfRollback() string {
+	left := code(v.rel.Spec.Rollback.From.Short())
+	switch v.rel.Status.Phase {
+	case v1alpha1.ReleaseSucceeded:
+		if v.replaced != nil {
+			return fmt.Sprintf("Nothing to do; %s says what is live", v.command(Status))
+		}
+		return fmt.Sprintf("Next: merge a fix. Whatever contains %s waits for %s from now on", left, v.command(Promote))
+	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+		if moved(v.rel) {
+			return fmt.Sprintf("Next: look at the reason above; %s says what is live. %s was left", v.command(Status), left)
+		}
+		return fmt.Sprintf("Next: mend what it names, then %s tries again; %s was to be left, %s says what is live",
+			v.command(Rollback), left, v.command(Status))
+	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
+	}
+	return "Nothing to do; " + left + " is being left"
+}
+
+func (v view) liveNow() string {
+	if p := v.previous(); p != nil && !moved(v.rel) {
+		return fmt.Sprintf("%s on %s serves users", code(p.Short()), p.Color)
+	}
+	return v.command(Status) + " says what is live"
+}
+
+// afterwards says what became of the release that took this one's place: that is
+// how the author of a change hears that it shipped with another one.
+func (v view) afterwards() string {
+	if v.rel.Status.SupersededBy == "" {
+		return ""
+	}
+	name := code(v.successor())
+	if v.heir == nil {
+		return name + " took its place"
+	}
+	heir := v.of(v.heir)
+	name = heir.versionLink(heir.commit(), heir.short())
+	switch v.heir.Status.Phase {
+	case v1alpha1.ReleaseSucceeded:
+		return fmt.Sprintf("✅ Shipped with %s, %s", name, heir.when())
+	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+		reason := v.heir.Status.Message
+		if f := v.heir.Status.Failure; f != nil {
+			reason = f.Message
+		}
+		text := fmt.Sprintf("%s Its successor %s %s; %s", heir.mark(), name, heir.fate(), heir.consequence())
+		if reason != "" {
+			text += "\n" + upperFirst(v.withVersions(truncate(reason, maxMessage)))
+		}
+		return text
+	case v1alpha1.ReleaseUndoing:
+		return fmt.Sprintf("↩️ Its successor %s %s and is being undone", name, heir.fate())
+	case v1alpha1.ReleaseWaiting:
+		return fmt.Sprintf("✋ It ships with %s, which waits", name)
+	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning:
+	}
+	if moved(v.heir) {
+		return fmt.Sprintf("🚆 It is live with %s, which is being watched", name)
+	}
+	return fmt.Sprintf("🚆 It ships with %s, which is under way", name)
+}
+
+// successor names the version that took this one's place.
+func (v view) successor() string {
+	name := v.rel.Status.SupersededBy
+	if rel := byName(v.around.Releases, name); rel != nil {
+		return v.of(rel).short()
+	}
+	// It is gone from the record. Its name still has the commit's beginning.
+	parts := strings.Split(name, "-")
+	if len(parts) > 2 {
+		return v1alpha1.ShortCommit(parts[len(parts)-2])
+	}
+	return name
+}
