@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/google/go-github/v60/github"
 )
@@ -84,4 +85,13 @@ func (s Source) Archive(ctx context.Context, repository, commit string) (io.Read
 func (s Source) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {
 	order, err := s.GitHub.Order(ctx, repository, descendant, ancestor)
 	return order == OrderSame || order == OrderNewer, err
+}
+
+// CloneURL is the address that git clones the repository from.
+func (s Source) CloneURL(repository string) string {
+	web := strings.TrimSuffix(s.GitHub.base, "/api/v3")
+	if web == "https://api.github.com" {
+		web = "https://github.com"
+	}
+	return web + "/" + repository + ".git"
 }

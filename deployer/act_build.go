@@ -5,9 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,73 +15,84 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// buildGrace is the default of [Deployer].BuildGrace.
-const buildGrace = time.Minute
+const (
+	// buildGrace is the default of [Deployer].BuildGrace.
+	buildGrace = time.Minute
+	// buildRetry is the default of [Deployer].BuildRetry.
+	buildRetry = 15 * time.Second
+	// maxBuildRetries is how often a release's build is made anew after Cloud
+	// Build lost one.
+	maxBuildRetries = 2
+	// listingMargin is how much older than the release its builds may look, since
+	// Cloud Build's clock is not the cluster's.
+	listingMargin = 10 * time.Minute
+)
 
 // build makes sure that the commit's image exists and is known by digest.
 func (a *attempt) build(ctx context.Context) (pause, error) {
 	b := a.rel.Status.Build
-	if b == nil || b.ID == "" {
-		return a.startBuild(ctx)
+	switch {
+	case b == nil:
+		return a.startBuild(ctx, 0)
+	case b.ID == "":
+		return a.resumeBuild(ctx)
 	}
 	return a.followBuild(ctx)
 }
 
+// resumeBuild goes on from an intent without an outcome. A build that was begun
+// may not be listed yet, so another one is not begun before the grace is over.
+func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
+	if found, err := a.findBuild(ctx); err != nil || found {
+		return pause{until: a.o.Now, message: "found the build that was started before"}, err
+	}
+	intended := a.rel.Status.Build
+	if again := intended.IntendedAt.Add(cmp.Or(a.d.BuildGrace, buildGrace)); a.o.Now.Before(again) {
+		return pause{until: again, message: "a build may have been started: waits for it to be listed"}, nil
+	}
+	return a.startBuild(ctx, intended.Retries)
+}
+
 // startBuild goes from the file at the commit to a build in progress. Nothing is
 // started before all of the file is known to be good; the intent is durable
-// before the build is created, since Cloud Build cannot tell a repeated request
+// before the build is begun, since Cloud Build cannot tell a repeated request
 // from a second one.
-func (a *attempt) startBuild(ctx context.Context) (pause, error) {
-	request, file, err := a.buildRequest(ctx)
+func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) {
+	plan, err := a.planBuild(ctx)
 	if err != nil {
 		return pause{}, err
 	}
-	intended := a.rel.Status.Build
-	if intended != nil {
-		if found, err := a.findBuild(ctx); err != nil || found {
-			return pause{until: a.o.Now, message: "found the build that was started before"}, err
-		}
-		if again := intended.IntendedAt.Add(cmp.Or(a.d.BuildGrace, buildGrace)); a.o.Now.Before(again) {
-			return pause{until: again, message: "a build may have been started: waits for it to be listed"}, nil
-		}
+	before := a.rel.Status.Build
+	if err := a.provideSource(ctx, &plan.request); err != nil {
+		return pause{}, err
 	}
-	image, err := file.Image(request, cloudbuild.ImageChoice{Image: a.bg.Spec.Build.Image, Live: a.o.Sides[a.o.Routes.Live()].Image})
-	if err != nil {
-		return pause{}, buildFault(err)
+	if before == nil {
+		a.lookForRivals(ctx, plan)
 	}
-	object, err := a.d.Store.Upload(ctx, cloudbuild.Upload{
-		Bucket: a.bg.SourceBucket(), Project: request.Project,
-		Repository: request.Repository, Commit: request.Commit, Release: request.Release,
-		Open: func(ctx context.Context) (io.ReadCloser, error) {
-			return a.d.Source.Archive(ctx, request.Repository, request.Commit)
-		},
-	})
-	if err != nil {
-		return pause{}, buildFault(fmt.Errorf("storing the source: %w", err))
-	}
-	request.Source = cloudbuild.Source{Object: &object}
+	plan.request.Retry = int(retries)
 	a.rel.Status.Build = &v1alpha1.BuildStatus{
-		Project: request.Project, Location: request.Location, Tag: cloudbuild.Tag(request.Release),
-		IntendedAt: metav1.NowMicro(), Image: image,
+		Project: plan.request.Project, Location: plan.request.Location, Tag: cloudbuild.Tag(plan.request.Release, plan.request.Retry),
+		IntendedAt: metav1.NowMicro(), Image: plan.image, Trigger: plan.triggerID(), Retries: retries,
 	}
 	if err := a.save(ctx); err != nil {
 		return pause{}, err
 	}
-	handle, err := a.d.Builds.Start(ctx, request, file)
+	handle, err := plan.begin(ctx, a.d.Builds)
 	if err != nil {
-		return pause{}, a.notStarted(err)
+		return pause{}, a.notStarted(err, before)
 	}
 	a.recordBuild(handle)
 	// A write that fails here leaves the intent, and the next look finds the
-	// build by its tag.
+	// build by what it carries.
 	return pause{until: a.pollAt(0), message: "building"}, a.save(ctx)
 }
 
-// notStarted takes the intent back if the build certainly does not exist.
-func (a *attempt) notStarted(err error) error {
+// notStarted takes the intent back if the build certainly does not exist: what
+// was recorded before it holds again.
+func (a *attempt) notStarted(err error, before *v1alpha1.BuildStatus) error {
 	var refused *cloudbuild.Error
 	if errors.As(err, &refused) && !refused.Uncertain {
-		a.rel.Status.Build = nil
+		a.rel.Status.Build = before
 	}
 	return buildFault(fmt.Errorf("starting the build: %w", err))
 }
@@ -96,65 +106,17 @@ func (a *attempt) recordBuild(h cloudbuild.Handle) {
 // findBuild searches the build of an intent without an outcome.
 func (a *attempt) findBuild(ctx context.Context) (bool, error) {
 	b := a.rel.Status.Build
-	handle, err := a.d.Builds.Find(ctx, cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID)})
+	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
+	if b.Trigger != "" {
+		search.Trigger, search.Commit = b.Trigger, a.rel.Spec.Deploy.Commit
+		search.Since = a.rel.CreationTimestamp.Add(-listingMargin)
+	}
+	handle, err := a.d.Builds.Find(ctx, search)
 	if err != nil || handle == nil {
 		return false, err
 	}
 	a.recordBuild(*handle)
 	return true, nil
-}
-
-// buildRequest reads the build's file at the commit and says what is asked of
-// Cloud Build.
-func (a *attempt) buildRequest(ctx context.Context) (cloudbuild.Request, *cloudbuild.File, error) {
-	spec, what := a.bg.Spec.Build, a.rel.Spec.Deploy
-	branch := what.Branch
-	if branch == "" {
-		branch = a.bg.Spec.Branch
-	}
-	request := cloudbuild.Request{
-		Project: spec.Project, Location: spec.Location,
-		Commit: what.Commit, Branch: branch, Repository: what.Repository,
-		Release: string(a.rel.UID), Substitutions: spec.Substitutions,
-		ServiceAccount: spec.ServiceAccount, Timeout: spec.Timeout.Duration,
-	}
-	data, err := a.d.Source.File(ctx, what.Repository, what.Commit, spec.Config)
-	if errors.Is(err, fs.ErrNotExist) {
-		return request, nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or name another file in spec.build.config of bluegreen %s", spec.Config, what.Repository, v1alpha1.ShortCommit(what.Commit), a.bg.Name)
-	}
-	if err != nil {
-		return request, nil, fmt.Errorf("reading %s at %s: %w", spec.Config, v1alpha1.ShortCommit(what.Commit), err)
-	}
-	file, err := cloudbuild.Parse(spec.Config, data)
-	if err != nil {
-		return request, nil, buildFault(err)
-	}
-	file, err = file.Apply(cloudbuild.ClusterSteps(spec.ClusterSteps))
-	if err != nil {
-		return request, nil, buildFault(err)
-	}
-	for _, warning := range file.Warnings {
-		a.finding(warning.String())
-	}
-	return request, file, nil
-}
-
-// buildFault tells what the release did wrong from the world's trouble.
-func buildFault(err error) error {
-	var (
-		file   *cloudbuild.FileError
-		source *cloudbuild.SourceError
-		call   *cloudbuild.Error
-	)
-	switch {
-	case errors.As(err, &file):
-		return &fault{class: v1alpha1.FaultRelease, reason: "BuildConfig", message: err.Error(), file: file.File, line: file.Line}
-	case errors.As(err, &source):
-		return &fault{class: v1alpha1.FaultRelease, reason: "Source", message: err.Error()}
-	case errors.As(err, &call) && call.Fault == cloudbuild.FaultRelease:
-		return &fault{class: v1alpha1.FaultRelease, reason: "BuildRefused", message: err.Error()}
-	}
-	return err
 }
 
 // followBuild looks at the build once.
@@ -165,32 +127,119 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	b.State, b.LogURL = state.Status, state.LogURL
+	b.CreatedAt, b.StartedAt = stamp(state.Created), stamp(state.Started)
 	a.entry().URL = state.LogURL
-	if !state.Done() {
-		message := "building"
-		switch state.Phase {
-		case cloudbuild.Queued:
-			message = "queued in Cloud Build"
-		case cloudbuild.AwaitingApproval:
-			message = state.Message
-		default:
-		}
-		return pause{until: a.pollAt(time.Since(b.IntendedAt.Time)), message: message}, nil
+	if f := a.forbiddenStep(state); f != nil {
+		return pause{}, f
 	}
-	if state.Phase != cloudbuild.Succeeded {
-		class := v1alpha1.FaultRelease
-		if state.Fault != cloudbuild.FaultRelease {
-			class = v1alpha1.FaultWorld
-		}
-		return pause{}, &fault{class: class, reason: "Build" + string(state.Phase), message: state.Message}
+	switch {
+	case !state.Done():
+		return pause{until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now)}, nil
+	case state.Lost() && b.Retries < maxBuildRetries:
+		return a.buildAgain(ctx, state)
+	case state.Phase != cloudbuild.Succeeded:
+		return pause{}, ended(state, b.Retries)
 	}
 	image, err := state.Digest(b.Image)
 	if err != nil {
 		return pause{}, &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
 	}
 	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
-	a.say("built " + image)
+	a.say(fmt.Sprintf("built %s (queued %s, built in %s)", image, spell(state.Queued(a.o.Now)), spell(state.Worked())))
 	return pause{}, nil
+}
+
+// forbiddenStep is the fault of a triggered build that would change the cluster
+// although the application does not allow it. What a trigger runs is checked
+// before; this is for one that was changed since, or that reads its file from
+// elsewhere than the commit. The undo cancels the build.
+func (a *attempt) forbiddenStep(state cloudbuild.State) *fault {
+	if a.rel.Status.Build.Trigger == "" || state.ClusterStep == "" || a.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
+		return nil
+	}
+	return releaseFault("BuildTrigger", "trigger %s started a build that would change the cluster, other than the one that was checked: %s; remove the step, or set spec.build.clusterSteps of bluegreen %s to Allow",
+		a.bg.Spec.Build.Trigger, state.ClusterStep, a.bg.Name)
+}
+
+// buildAgain makes the build anew after Cloud Build lost it, later each time.
+// The record keeps the lost one until the next is intended; what the next
+// carries differs by the count of retries, so that no search finds the lost one
+// in its place.
+func (a *attempt) buildAgain(ctx context.Context, lost cloudbuild.State) (pause, error) {
+	retries := a.rel.Status.Build.Retries
+	due := lost.Finished.Add(cmp.Or(a.d.BuildRetry, buildRetry) << retries)
+	if a.o.Now.Before(due) {
+		return pause{until: due, message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2, maxBuildRetries+1)}, nil
+	}
+	return a.startBuild(ctx, retries+1)
+}
+
+// ended is the fault of a build that ended badly.
+func ended(state cloudbuild.State, retries int32) *fault {
+	class := v1alpha1.FaultRelease
+	if state.Fault != cloudbuild.FaultRelease {
+		class = v1alpha1.FaultWorld
+	}
+	message := state.Message
+	if state.Lost() && retries > 0 {
+		message = fmt.Sprintf("%d builds in a row: %s", retries+1, message)
+	}
+	return &fault{class: class, reason: "Build" + string(state.Phase), message: message}
+}
+
+// shownQueue is from when on a build's wait in the queue is told, and how finely:
+// every other second would be another write of the record.
+const shownQueue = 10 * time.Second
+
+// whileBuilding says in words what a build waits for.
+func whileBuilding(state cloudbuild.State, now time.Time) string {
+	switch state.Phase {
+	case cloudbuild.Queued:
+		step := shownQueue
+		if state.Queued(now) >= time.Minute {
+			step = time.Minute
+		}
+		if waits := state.Queued(now).Truncate(step); waits > 0 {
+			return "queued in Cloud Build for " + spell(waits)
+		}
+		return "queued in Cloud Build"
+	case cloudbuild.AwaitingApproval:
+		return state.Message
+	default:
+		return "building"
+	}
+}
+
+// spell writes a duration for people: 0.3 s, 12 s, 1 min 3 s, 2 h 5 min.
+func spell(d time.Duration) string {
+	if d < time.Second {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	d = d.Round(time.Second)
+	if d >= time.Hour {
+		d = d.Round(time.Minute)
+	}
+	var parts []string
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
+		if n := d / unit.size; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, unit.name))
+			d -= n * unit.size
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// stamp is a time for the record, nil where it has not happened yet. It is cut to
+// what the record keeps, or every look would write it anew.
+func stamp(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	at := metav1.NewTime(t).Rfc3339Copy()
+	return &at
 }
 
 // pollAt is when to look at the build again.

@@ -47,8 +47,6 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		want   []string
 	}{
 		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
-		{"a trigger", spec(func(s *v1alpha1.BlueGreenSpec) { s.Build.Trigger = "x" }), v1alpha1.ReasonUnsupported, []string{"spec.build.trigger", "remove it"}},
-		{"git source", spec(func(s *v1alpha1.BlueGreenSpec) { s.Build.Source.Git = true }), v1alpha1.ReasonUnsupported, []string{"spec.build.source.git", "remove it"}},
 		{"rate", spec(func(s *v1alpha1.BlueGreenSpec) { s.Proof.Rate = 5 }), v1alpha1.ReasonUnsupported, []string{"spec.proof.rate", "remove it"}},
 		{"another standby host", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes.StandbyHost = "old.invalid" }, v1alpha1.ReasonUnsupported, []string{"spec.ingress.standbyHost", "old.invalid", "set it back"}},
 		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.granted = false }, v1alpha1.ReasonNotGranted, []string{"namespace shop", "kubectl annotate namespace shop turnout.dev/repositories=acme/app"}},

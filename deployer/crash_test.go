@@ -34,13 +34,34 @@ type journey struct {
 var journeys = []journey{
 	{"deploy", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
+		w.autoscaleBoth()
 		return w, w.submit("a")
-	}, (*world).expectDeployed},
+	}, func(w *world, rel *v1alpha1.Release) {
+		w.expectDeployed(rel)
+		w.awaitMinimum(v1alpha1.Green, "1")
+		w.awaitMinimum(v1alpha1.Blue, "2 1 raised to 2") // it is held
+	}},
 	{"rollback", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
+		w.autoscaleBoth()
 		w.pretendDeployed()
 		return w, w.rollback()
-	}, (*world).expectRolledBack},
+	}, func(w *world, rel *v1alpha1.Release) {
+		w.expectRolledBack(rel)
+		w.awaitMinimum(v1alpha1.Blue, "1")
+		w.awaitMinimum(v1alpha1.Green, "2 1 raised to 2") // it is held
+	}},
+}
+
+// autoscaleBoth gives both colours a size and an autoscaler whose minimum is
+// below it.
+func (w *world) autoscaleBoth() {
+	w.t.Helper()
+	w.replicas = 2
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		w.resize(c, w.replicas)
+		w.autoscale(c, 1, 9)
+	}
 }
 
 // A process that ends before an effect leaves what one leaves that ends after
@@ -152,7 +173,7 @@ func (w *world) expectDeployed(rel *v1alpha1.Release) {
 	if p := bg.Status.Previous; p == nil || p.Color != v1alpha1.Blue || !strings.Contains(p.Image, "@sha256:") {
 		w.t.Errorf("previous is %+v", p)
 	}
-	w.expectSizes(1, 1)
+	w.expectSizes(w.replicas, w.replicas)
 }
 
 // expectRolledBack checks everything that one rollback leaves behind.
@@ -174,7 +195,7 @@ func (w *world) expectRolledBack(rel *v1alpha1.Release) {
 	if r := bg.Status.RolledBack; len(r) != 1 || r[0].Commit != w.source.sha("a") {
 		w.t.Errorf("rolled back are %+v", r)
 	}
-	w.expectSizes(1, 1)
+	w.expectSizes(w.replicas, w.replicas)
 }
 
 // settled waits until nothing is active.

@@ -47,6 +47,9 @@ type Deployer struct {
 	// its build is repeated before another one is started: the list may lag
 	// behind. The zero value is a minute.
 	BuildGrace time.Duration
+	// BuildRetry is the pause before a build that Cloud Build lost is made anew;
+	// the second time it is twice that. The zero value is 15 s.
+	BuildRetry time.Duration
 	// Events tells users of conditions. Optional.
 	Events events.EventRecorder
 	// Observer is told of steps and outcomes, for metrics. Optional.

@@ -163,10 +163,6 @@ func unsupported(bg *v1alpha1.BlueGreen, o observed) string {
 	const tail = " is not implemented by this version of Turnout: remove it"
 	s := bg.Spec
 	switch {
-	case s.Build.Trigger != "":
-		return "spec.build.trigger" + tail
-	case s.Build.Source.Git:
-		return "spec.build.source.git" + tail
 	case s.Proof.Rate != 0 && s.Proof.Rate != defaultProofRate:
 		return "spec.proof.rate" + tail
 	case o.Routes.StandbyHost != "" && o.Routes.StandbyHost != bg.StandbyHost():

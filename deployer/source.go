@@ -20,4 +20,8 @@ type Source interface {
 
 	// IsAncestor reports whether a commit is contained in another, or is it.
 	IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error)
+
+	// CloneURL is the address that git clones the repository from, over HTTPS and
+	// without credentials: of use only for a public one.
+	CloneURL(repository string) string
 }

@@ -125,7 +125,7 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 		w.create(w.service(c))
 	}
 	w.create(w.ingress())
-	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{Repository: w.source.File, Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
 		return w.build(ctx, b)
 	}})
 	w.source.commit("a", "")
@@ -509,6 +509,9 @@ func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) 
 		}
 	}
 	return false, nil
+}
+func (h *history) CloneURL(repository string) string {
+	return "https://github.com/" + repository + ".git"
 }
 
 func keyOf(o client.Object) client.ObjectKey { return client.ObjectKeyFromObject(o) }

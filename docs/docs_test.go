@@ -60,12 +60,21 @@ func fullExample(t *testing.T) example {
 	return slices.MaxFunc(all, func(a, b example) int { return len(a.text) - len(b.text) })
 }
 
-// refused matches a field that stands in a comment because this version refuses
-// it.
-var refused = regexp.MustCompile(`(?m)^(\s*)# (\w+: .*# refused by this version)`)
+var (
+	// refused matches a field that stands in a comment because this version
+	// refuses it.
+	refused = regexp.MustCompile(`(?m)^(\s*)# (\w+: .*# refused by this version)`)
+	// instead matches a field that stands in a comment because another of the
+	// example is there in its place.
+	instead = regexp.MustCompile(`(?m)^(\s*)# (\w+: .*# no default, instead of)`)
+)
 
 // withRefused is the example with the refused fields set.
 func (e example) withRefused() string { return refused.ReplaceAllString(e.text, "$1$2") }
+
+// withAll is the example with every field set, those that exclude each other
+// included.
+func (e example) withAll() string { return instead.ReplaceAllString(e.withRefused(), "$1$2") }
 
 func parse(t *testing.T, text string) map[string]any {
 	t.Helper()
@@ -115,7 +124,7 @@ func visit(path string, s apiextensionsv1.JSONSchemaProps, value any, leaf func(
 }
 
 func TestTheFullExampleShowsEveryFieldOfTheSchema(t *testing.T) {
-	spec := parse(t, fullExample(t).withRefused())["spec"]
+	spec := parse(t, fullExample(t).withAll())["spec"]
 	visit("", specSchema(t), spec, func(path string, _ apiextensionsv1.JSONSchemaProps, value any) {
 		if value == nil {
 			t.Errorf("the full example of README.md does not show spec.%s", path)
@@ -126,7 +135,7 @@ func TestTheFullExampleShowsEveryFieldOfTheSchema(t *testing.T) {
 func TestTheDefaultsOfTheFullExampleAreTheSchemas(t *testing.T) {
 	full := fullExample(t)
 	comments := commentsOf(full.text)
-	visit("", specSchema(t), parse(t, full.withRefused())["spec"], func(path string, s apiextensionsv1.JSONSchemaProps, value any) {
+	visit("", specSchema(t), parse(t, full.withAll())["spec"], func(path string, s apiextensionsv1.JSONSchemaProps, value any) {
 		if s.Default == nil {
 			name := path[strings.LastIndex(path, ".")+1:]
 			if !slices.ContainsFunc(comments[name], saysWithout.MatchString) {

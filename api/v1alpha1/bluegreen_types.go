@@ -160,12 +160,13 @@ type BlueGreenSpec struct {
 // BuildSpec says how a commit becomes an image, by Cloud Build.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.trigger) || size(self.trigger) == 0 || !has(self.config) || self.config == 'cloudbuild.yaml'",message="name either a config file or a trigger, not both"
+// +kubebuilder:validation:XValidation:rule="!has(self.trigger) || size(self.trigger) == 0 || ((!has(self.serviceAccount) || size(self.serviceAccount) == 0) && (!has(self.source) || ((!has(self.source.bucket) || size(self.source.bucket) == 0) && (!has(self.source.git) || !self.source.git))))",message="serviceAccount and source are the trigger's own: remove them, or use config instead of trigger"
 type BuildSpec struct {
 	// Project is the Google Cloud project that builds.
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9:.-]{4,}[a-z0-9]$`
 	Project string `json:"project"`
 
-	// Location of the build: global or a region.
+	// Location of the build, and of its trigger: global or a region.
 	// +kubebuilder:default=global
 	// +kubebuilder:validation:MinLength=1
 	Location string `json:"location,omitempty"`
@@ -174,11 +175,15 @@ type BuildSpec struct {
 	// +kubebuilder:default=cloudbuild.yaml
 	Config string `json:"config,omitempty"`
 
-	// Trigger is the name of a Cloud Build trigger to run instead of Config.
+	// Trigger is the name or id of a Cloud Build trigger to run at the commit,
+	// instead of Config. It must build this repository, from a build that it holds
+	// or from a file at the commit; best is a manual one, which only Turnout runs.
+	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?)?$`
 	Trigger string `json:"trigger,omitempty"`
 
 	// ClusterSteps says what becomes of build steps that would change the
-	// cluster themselves (kubectl, gke-deploy, helm).
+	// cluster themselves (kubectl, gke-deploy, helm). Of a trigger's build none
+	// can be left out, so with Trigger both Skip and Fail refuse them.
 	// +kubebuilder:default=Skip
 	ClusterSteps ClusterSteps `json:"clusterSteps,omitempty"`
 
@@ -191,16 +196,18 @@ type BuildSpec struct {
 	// +kubebuilder:default={}
 	Source SourceSpec `json:"source,omitempty"`
 
-	// Substitutions are added to those of the file and win over them.
+	// Substitutions are added to those of the file and of the trigger, and win
+	// over them.
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^_[A-Z0-9_]+$'))",message="names of substitutions start with _ and hold capitals, digits and _"
 	// +kubebuilder:validation:MaxProperties=100
 	Substitutions map[string]string `json:"substitutions,omitempty"`
 
 	// ServiceAccount the build runs as. It is taken only from here, never from
-	// the repository's file.
+	// the repository's file. A trigger has its own.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 
-	// Timeout of the build.
+	// Timeout of the build. A trigger's build has its own; then this only bounds
+	// how long Turnout waits, with an hour more for the queue.
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
 	Timeout metav1.Duration `json:"timeout,omitzero"`
@@ -213,17 +220,20 @@ type ClusterSteps string
 
 // What becomes of build steps that would change the cluster.
 const (
-	ClusterStepsSkip  ClusterSteps = "Skip"  // they are removed from the build
+	ClusterStepsSkip  ClusterSteps = "Skip"  // they are removed from the build; from a trigger's they cannot be, and fail the release
 	ClusterStepsFail  ClusterSteps = "Fail"  // they fail the release before anything starts
 	ClusterStepsAllow ClusterSteps = "Allow" // they run
 )
 
 // SourceSpec is where a build's source goes.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.git) || !self.git || !has(self.bucket) || size(self.bucket) == 0",message="name either a bucket or git, not both"
 type SourceSpec struct {
 	// Bucket of Cloud Storage for the source. Default: <project>_cloudbuild.
 	Bucket string `json:"bucket,omitempty"`
 
-	// Git has Cloud Build clone a public repository instead.
+	// Git has Cloud Build clone the repository itself, at the commit and without
+	// credentials: the repository must be public. Nothing is uploaded then.
 	Git bool `json:"git,omitempty"`
 }
 

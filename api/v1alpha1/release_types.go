@@ -407,7 +407,8 @@ type BuildStatus struct {
 	// Location of the build.
 	Location string `json:"location"`
 
-	// Tag that the build carries, by which it is searched.
+	// Tag that the build carries, by which it is searched. A triggered build has
+	// what follows "turnout-" in its substitution _TURNOUT_RELEASE instead.
 	Tag string `json:"tag"`
 
 	// IntendedAt is when it was about to be started.
@@ -422,9 +423,6 @@ type BuildStatus struct {
 	// State is Cloud Build's word for where it stands.
 	State string `json:"state,omitempty"`
 
-	// Polls counts the looks at it.
-	Polls int32 `json:"polls,omitempty"`
-
 	// Image is the name, without a tag, of the image to deploy.
 	Image string `json:"image,omitempty"`
 
@@ -432,7 +430,8 @@ type BuildStatus struct {
 	// created from the file at the commit.
 	Trigger string `json:"trigger,omitempty"`
 
-	// Retries counts the builds before this one that Cloud Build itself lost.
+	// Retries counts the builds before this one that Cloud Build itself lost, with
+	// INTERNAL_ERROR or EXPIRED; at most 2.
 	Retries int32 `json:"retries,omitempty"`
 
 	// CreatedAt is when Cloud Build accepted the build.

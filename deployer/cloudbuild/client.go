@@ -1,6 +1,7 @@
 package cloudbuild
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,26 +77,26 @@ type Search struct {
 	// Project and Location as in the Request: the list is per location, and a
 	// wrong one is empty, not an error.
 	Project, Location string
-	// Release is the one of the Request.
+	// Release and Retry are those of the Request.
 	Release string
+	Retry   int
+	// Trigger is the id of the trigger that was run, Commit the commit it was
+	// run at; both empty: the build was created, and carries a tag.
+	Trigger, Commit string
 	// Since leaves out builds created before; zero: no bound. Leave a margin
 	// for clocks that differ.
 	Since time.Time
 }
 
-// Find returns the release's build, or nil if the list shows none — which,
+// Find returns the release's build, created or triggered, or nil if the list shows none — which,
 // shortly after a Start, does not mean that there is none. If two exist in
 // spite of all, the first one made is the release's.
 func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	s.Location = Request{Location: s.Location}.location()
-	filter := fmt.Sprintf("tags=%q", Tag(s.Release))
-	if !s.Since.IsZero() {
-		filter += fmt.Sprintf(" AND create_time>%q", s.Since.UTC().Format(time.RFC3339))
-	}
 	builds := c.api.ListBuilds(ctx, &cloudbuildpb.ListBuildsRequest{
-		Parent: parent(s.Project, s.Location), ProjectId: s.Project, Filter: filter,
+		Parent: parent(s.Project, s.Location), ProjectId: s.Project, Filter: s.filter(),
 	})
 	var first *cloudbuildpb.Build
 	for {
@@ -106,7 +107,7 @@ func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
 		if err != nil {
 			return nil, callError("search the release's build in "+parent(s.Project, s.Location), err)
 		}
-		if slices.Contains(b.GetTags(), Tag(s.Release)) && (first == nil || b.GetCreateTime().AsTime().Before(first.GetCreateTime().AsTime())) {
+		if s.matches(b) && (first == nil || b.GetCreateTime().AsTime().Before(first.GetCreateTime().AsTime())) {
 			first = b
 		}
 	}
@@ -114,6 +115,28 @@ func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
 		return nil, nil
 	}
 	return &Handle{Project: s.Project, Location: s.Location, ID: first.GetId(), LogURL: first.GetLogUrl()}, nil
+}
+
+// filter is what the server can filter by; substitutions are not among it.
+func (s Search) filter() string {
+	filter := fmt.Sprintf("tags=%q", Tag(s.Release, s.Retry))
+	if s.Trigger != "" {
+		filter = fmt.Sprintf("trigger_id=%q", s.Trigger)
+	}
+	if !s.Since.IsZero() {
+		filter += fmt.Sprintf(" AND create_time>%q", s.Since.UTC().Format(time.RFC3339))
+	}
+	return filter
+}
+
+// matches tells whether a build that was listed is the one searched.
+func (s Search) matches(b *cloudbuildpb.Build) bool {
+	if s.Trigger == "" {
+		return slices.Contains(b.GetTags(), Tag(s.Release, s.Retry))
+	}
+	has := b.GetSubstitutions()
+	return b.GetBuildTriggerId() == s.Trigger && has[ReleaseSubstitution] == key(s.Release, s.Retry) &&
+		(has["COMMIT_SHA"] == s.Commit || has["COMMIT_SHA"] == "")
 }
 
 // Start creates the build: one call, never repeated here. After an error that
@@ -132,11 +155,17 @@ func (c *Client) Start(ctx context.Context, r Request, f *File) (Handle, error) 
 	if err != nil {
 		return Handle{}, callError(what, err)
 	}
-	meta, err := op.Metadata()
-	if err != nil || meta.GetBuild().GetId() == "" {
+	meta, _ := op.Metadata() // without metadata there is no id either
+	return handleOf(what, r.Project, r.location(), meta.GetBuild())
+}
+
+// handleOf is the handle of the build that an answer names. An answer that names
+// none says nothing of whether there is one.
+func handleOf(what, project, location string, b *cloudbuildpb.Build) (Handle, error) {
+	if b.GetId() == "" {
 		return Handle{}, &Error{Op: what, Code: codes.Internal, Fault: FaultWorld, Uncertain: true, Err: errors.New("the answer names no build")}
 	}
-	return Handle{Project: r.Project, Location: r.location(), ID: meta.GetBuild().GetId(), LogURL: meta.GetBuild().GetLogUrl()}, nil
+	return Handle{Project: project, Location: location, ID: b.GetId(), LogURL: b.GetLogUrl()}, nil
 }
 
 // Poll looks at the build once.
@@ -177,13 +206,15 @@ type Error struct {
 	// Uncertain: the call may have been performed all the same.
 	Uncertain bool
 	Err       error
+
+	fix string // goes before wayOut
 }
 
 // Error says what was attempted, what came back and, where it is known, the
 // way out.
 func (e *Error) Error() string {
 	text := e.Op + ": " + e.Err.Error()
-	if fix := wayOut[e.Code]; fix != "" {
+	if fix := cmp.Or(e.fix, wayOut[e.Code]); fix != "" {
 		text += "; " + fix
 	}
 	return text

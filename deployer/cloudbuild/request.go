@@ -29,9 +29,15 @@ type Request struct {
 	// Commit is the full commit id, Branch its branch and Repository
 	// owner/name. Required; they become the built-in substitutions.
 	Commit, Branch, Repository string
-	// Release is the release's unique id; Tag(Release) finds the build again.
+	// Release is the release's unique id, by which the build is found again.
 	// Required.
 	Release string
+	// Retry counts the builds of the release before this one that Cloud Build
+	// lost; no search finds those.
+	Retry int
+	// Trigger is what Run runs. With one, ServiceAccount, Timeout and Source are
+	// the trigger's affair.
+	Trigger *Trigger
 	// Substitutions go over those of the file. Names must begin with "_".
 	Substitutions map[string]string
 	// ServiceAccount is an e-mail address or a full resource name. Empty: the
@@ -40,7 +46,7 @@ type Request struct {
 	// Timeout of the whole build; 0 keeps the file's, or else Cloud Build's 60
 	// minutes.
 	Timeout time.Duration
-	// Source is where the commit's content lies. Required.
+	// Source is where the commit's content lies. Required without a Trigger.
 	Source Source
 }
 
@@ -66,19 +72,29 @@ type GitSource struct {
 
 var tagText = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
-// Tag is the tag by which a release's build is found.
-func Tag(release string) string { return "turnout-" + release }
+// Tag is the tag by which a release's build is found; retry as in the Request.
+func Tag(release string, retry int) string { return "turnout-" + key(release, retry) }
+
+// key is what tells one build of a release from those that Cloud Build lost.
+func key(release string, retry int) string {
+	if retry == 0 {
+		return release
+	}
+	return fmt.Sprintf("%s-%d", release, retry)
+}
+
+func (r Request) key() string { return key(r.Release, r.Retry) }
 
 // Build is the build as it is sent: the file's, with source, substitutions,
 // tag, service account and timeout of the request.
 func (r Request) Build(f *File) (*cloudbuildpb.Build, error) {
-	if err := r.check(); err != nil {
+	if err := r.checkCreated(); err != nil {
 		return nil, err
 	}
 	b := proto.CloneOf(f.Build)
 	b.Source = r.Source.proto()
 	b.Substitutions = r.substitutions(f)
-	b.Tags = append(b.Tags, Tag(r.Release))
+	b.Tags = append(b.Tags, Tag(r.Release, r.Retry))
 	if b.Options == nil {
 		b.Options = &cloudbuildpb.BuildOptions{}
 	}
@@ -104,11 +120,8 @@ func (r Request) check() error {
 			return fmt.Errorf("build request: %s is empty", field.name)
 		}
 	}
-	if !tagText.MatchString(Tag(r.Release)) {
-		return fmt.Errorf("build request: release %q cannot be part of a tag: letters, digits, '_', '.' and '-' only, up to %d", r.Release, 128-len(Tag("")))
-	}
-	if (r.Source.Object == nil) == (r.Source.Git == nil) {
-		return fmt.Errorf("build request: exactly one of the two sources must be given")
+	if !tagText.MatchString(Tag(r.Release, r.Retry)) {
+		return fmt.Errorf("build request: release %q cannot be part of a tag: letters, digits, '_', '.' and '-' only, up to %d", r.key(), 128-len(Tag("", 0)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Substitutions)) {
 		if !userKey.MatchString(key) {
@@ -118,12 +131,31 @@ func (r Request) check() error {
 	return nil
 }
 
-// substitutions are the file's, under the request's, under the built-in ones
+// checkCreated checks what CreateBuild needs.
+func (r Request) checkCreated() error {
+	if (r.Source.Object == nil) == (r.Source.Git == nil) {
+		return fmt.Errorf("build request: exactly one of the two sources must be given")
+	}
+	return r.check()
+}
+
+// checkTriggered checks what RunBuildTrigger needs.
+func (r Request) checkTriggered() error {
+	if r.Trigger == nil {
+		return fmt.Errorf("build request: no trigger is given")
+	}
+	return r.check()
+}
+
+// substitutions are the file's, under the trigger's, under the request's, under the built-in ones
 // that only triggered builds have by themselves. REPO_FULL_NAME is not among
 // the six that gcloud lets a person set, but the API takes it.
 func (r Request) substitutions(f *File) map[string]string {
 	all := map[string]string{}
 	maps.Copy(all, f.Build.GetSubstitutions())
+	if r.Trigger != nil {
+		maps.Copy(all, r.Trigger.substitutions())
+	}
 	maps.Copy(all, r.Substitutions)
 	all["COMMIT_SHA"] = r.Commit
 	all["REVISION_ID"] = r.Commit

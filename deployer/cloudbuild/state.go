@@ -56,8 +56,39 @@ type State struct {
 	Message string
 	Images  []Image
 	LogURL  string
+	// ClusterStep says in words which of its steps would change the cluster; ""
+	// if none is seen.
+	ClusterStep string
 	// Zero where it has not happened yet.
 	Created, Started, Finished time.Time
+}
+
+// Lost tells that Cloud Build itself lost the build, so that another one may
+// well succeed: it broke, or found no room to begin.
+func (s State) Lost() bool {
+	return s.Status == cloudbuildpb.Build_INTERNAL_ERROR.String() || s.Status == cloudbuildpb.Build_EXPIRED.String()
+}
+
+// Queued is how long the build waited for Cloud Build to begin with it: until
+// now, if it still does.
+func (s State) Queued(now time.Time) time.Duration {
+	switch {
+	case s.Created.IsZero():
+		return 0
+	case !s.Started.IsZero():
+		now = s.Started
+	case !s.Finished.IsZero():
+		now = s.Finished
+	}
+	return max(now.Sub(s.Created), 0)
+}
+
+// Worked is how long Cloud Build worked on a build that has ended.
+func (s State) Worked() time.Duration {
+	if s.Started.IsZero() || s.Finished.IsZero() {
+		return 0
+	}
+	return s.Finished.Sub(s.Started)
 }
 
 // Done tells whether the build has ended.
@@ -140,6 +171,9 @@ func stateOf(b *cloudbuildpb.Build) State {
 		Phase: verdict.phase, Status: b.GetStatus().String(), Fault: verdict.fault, Message: verdict.message,
 		LogURL: b.GetLogUrl(), Created: timeOf(b.GetCreateTime()), Started: timeOf(b.GetStartTime()), Finished: timeOf(b.GetFinishTime()),
 	}
+	if i, why := (&File{Build: b}).clusterStep(); why != "" {
+		s.ClusterStep = stepName(i, b.GetSteps()[i].GetId()) + " " + why
+	}
 	for _, image := range b.GetResults().GetImages() {
 		s.Images = append(s.Images, Image{Name: image.GetName(), Digest: image.GetDigest()})
 	}
@@ -165,6 +199,9 @@ func details(b *cloudbuildpb.Build) []string {
 	}
 	if info := b.GetFailureInfo(); info.GetType() != cloudbuildpb.Build_FailureInfo_FAILURE_TYPE_UNSPECIFIED || info.GetDetail() != "" {
 		out = append(out, strings.TrimSuffix(info.GetType().String()+": "+info.GetDetail(), ": "))
+	}
+	if b.GetFailureInfo().GetType() == cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED && b.GetSource().GetGitSource() != nil && b.GetBuildTriggerId() == "" {
+		out = append(out, "Cloud Build clones "+b.GetSource().GetGitSource().GetUrl()+" without credentials: unless it is public, set spec.build.source.git of the BlueGreen to false")
 	}
 	if detail := b.GetStatusDetail(); detail != "" && detail != b.GetFailureInfo().GetDetail() {
 		out = append(out, detail)

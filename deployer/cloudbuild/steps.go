@@ -60,6 +60,17 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	return out, nil
 }
 
+// clusterStep is the first step that would change the cluster, and in words why
+// it would; "" if there is none.
+func (f *File) clusterStep() (i int, why string) {
+	for i, step := range f.Build.GetSteps() {
+		if why := changesCluster(step); why != "" {
+			return i, why
+		}
+	}
+	return -1, ""
+}
+
 func (f *File) stepError(i int, why, fix string) error {
 	return &FileError{File: f.Name, Line: f.line(i), Step: i, ID: f.Build.Steps[i].GetId(), Reason: why, Fix: fix}
 }

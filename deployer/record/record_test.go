@@ -122,7 +122,19 @@ func TestSchemaOfAnApplication(t *testing.T) {
 		{"a name of 41", func(b *v1alpha1.BlueGreen) { b.Name = strings.Repeat("x", 41) }, "at most 40 characters"},
 		{"no owner of the repository", func(b *v1alpha1.BlueGreen) { b.Spec.Repository = "app" }, "spec.repository"},
 		{"tries longer than the gate", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.TryTimeout.Duration = time.Hour }, "tryTimeout"},
+		{"a command", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{"check", ""}} }, ""},
+		{"a command without a word", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{}} }, "at least 1 items"},
+		{"a command without a name", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{""}} }, "names the command"},
+		{"a command longer than a look", command(61 * time.Second), "at most 1m"},
+		{"a command longer than the gate", func(b *v1alpha1.BlueGreen) {
+			b.Spec.Gate.Timeout.Duration = 5 * time.Second
+			command(6 * time.Second)(b)
+		}, "exec.timeout must not exceed timeout"},
 		{"a trigger and a file", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Config = "x", "y" }, "not both"},
+		{"a trigger and an account", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.ServiceAccount = "x", "y" }, "the trigger's own"},
+		{"a trigger and a source", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Source.Git = "x", true }, "the trigger's own"},
+		{"a trigger that is no name", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger = "../x" }, "spec.build.trigger"},
+		{"a bucket and git", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Source = v1alpha1.SourceSpec{Bucket: "x", Git: true} }, "not both"},
 		{"a substitution of Cloud Build's", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Substitutions = map[string]string{"PROJECT_ID": "x"} }, "start with _"},
 	}
 	for i, tt := range tests {
@@ -143,6 +155,13 @@ func TestSchemaOfAnApplication(t *testing.T) {
 	check(t, kube.Get(t.Context(), client.ObjectKey{Namespace: bg.Namespace, Name: "other0"}, got))
 	if got.Spec.SoakTime() != 0 || got.Spec.DrainTime() != 0 || got.Spec.HoldTime() != 0 {
 		t.Errorf("durations of 0 became %s, %s, %s", got.Spec.SoakTime(), got.Spec.DrainTime(), got.Spec.HoldTime())
+	}
+}
+
+// command gives a gate a command with a timeout.
+func command(timeout time.Duration) func(*v1alpha1.BlueGreen) {
+	return func(b *v1alpha1.BlueGreen) {
+		b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{"check"}, Timeout: metav1.Duration{Duration: timeout}}
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"time"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
@@ -43,16 +42,25 @@ func (s *Server) CreateBuild(_ context.Context, r *cloudbuildpb.CreateBuildReque
 	if err != nil {
 		return nil, err
 	}
-	id := uuid.NewString()
-	pb, err := accept(r.GetBuild(), project, location, id)
+	sent := proto.CloneOf(r.GetBuild())
+	if sent != nil {
+		sent.BuildTriggerId = "" // only the API writes it
+	}
+	pb, err := accept(sent, project, location)
 	if err != nil {
 		return nil, err
 	}
+	return s.add(pb, s.config.NeedsApproval)
+}
+
+// add keeps a build, to be listed after the lag, and starts its life.
+func (s *Server) add(pb *cloudbuildpb.Build, approval bool) (*longrunningpb.Operation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := &build{project: project, location: location, pb: pb, listedFrom: time.Now().Add(s.config.ListLag)}
+	m := buildName.FindStringSubmatch(pb.GetName())
+	b := &build{project: m[1], location: m[2], pb: pb, listedFrom: time.Now().Add(s.config.ListLag)}
 	s.builds = append(s.builds, b)
-	if s.config.NeedsApproval {
+	if approval {
 		pb.Status = cloudbuildpb.Build_PENDING
 	} else {
 		s.enqueue(b)
@@ -62,7 +70,7 @@ func (s *Server) CreateBuild(_ context.Context, r *cloudbuildpb.CreateBuildReque
 
 // accept makes the build that will be kept: what is sent, without the fields
 // that only the API writes, checked and expanded.
-func accept(sent *cloudbuildpb.Build, project, location, id string) (*cloudbuildpb.Build, error) {
+func accept(sent *cloudbuildpb.Build, project, location string) (*cloudbuildpb.Build, error) {
 	if sent == nil {
 		return nil, status.Error(codes.InvalidArgument, "invalid build: build is required")
 	}
@@ -72,6 +80,7 @@ func accept(sent *cloudbuildpb.Build, project, location, id string) (*cloudbuild
 	if err := validate(pb); err != nil {
 		return nil, err
 	}
+	id := uuid.NewString()
 	pb.Id, pb.ProjectId = id, project
 	pb.Name = fmt.Sprintf("projects/%s/locations/%s/builds/%s", project, location, id)
 	pb.CreateTime = timestamppb.Now()
@@ -152,25 +161,12 @@ func (s *Server) ListBuilds(_ context.Context, r *cloudbuildpb.ListBuildsRequest
 	if err != nil {
 		return nil, status.Errorf(codes.InvalidArgument, "invalid filter: %v", err)
 	}
-	size := int(r.GetPageSize())
-	if size <= 0 {
-		size = defaultPage
+	start, err := offset(r.GetPageToken())
+	if err != nil {
+		return nil, err
 	}
-	size = min(size, maxPage)
-	start := 0
-	if token := r.GetPageToken(); token != "" {
-		if start, err = strconv.Atoi(token); err != nil || start < 0 {
-			return nil, status.Errorf(codes.InvalidArgument, "invalid page token %q", token)
-		}
-	}
-	found := s.list(project, location, match)
-	start = min(start, len(found))
-	end := min(start+size, len(found))
-	reply := &cloudbuildpb.ListBuildsResponse{Builds: found[start:end]}
-	if end < len(found) {
-		reply.NextPageToken = strconv.Itoa(end)
-	}
-	return reply, nil
+	builds, next := page(s.list(project, location, match), start, r.GetPageSize())
+	return &cloudbuildpb.ListBuildsResponse{Builds: builds, NextPageToken: next}, nil
 }
 
 func (s *Server) list(project, location string, match filter) []*cloudbuildpb.Build {

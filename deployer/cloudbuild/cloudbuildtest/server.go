@@ -34,6 +34,9 @@ type Config struct {
 	QueueTime time.Duration
 	// NeedsApproval makes every build wait as PENDING for Approve.
 	NeedsApproval bool
+	// Repository reads the files that triggers name. Nil: none is connected, and
+	// only triggers that hold their build can be run.
+	Repository Repository
 	// Log receives a debug line per call. Nil: nothing is logged.
 	Log *slog.Logger
 }
@@ -61,11 +64,12 @@ type Server struct {
 	stop    context.CancelFunc
 	work    sync.WaitGroup // builds being run, and the serving goroutine
 
-	mu      sync.Mutex
-	builds  []*build // in the order of creation
-	calls   map[string]int
-	faults  map[string][]Fault
-	unknown []string
+	mu       sync.Mutex
+	builds   []*build   // in the order of creation
+	triggers []*trigger // in the order of creation
+	calls    map[string]int
+	faults   map[string][]Fault
+	unknown  []string
 }
 
 // Start serves until Close.

@@ -177,8 +177,8 @@ func TestListsAreFilteredAndPaged(t *testing.T) {
 
 func TestUnknownMethodsAreRemembered(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{})
-	_, err := connect(t, server).RunBuildTrigger(t.Context(), &cloudbuildpb.RunBuildTriggerRequest{Name: "x"})
-	if status.Code(err) != codes.Unimplemented || !cmp.Equal(server.Unknown(), []string{"RunBuildTrigger"}) {
+	_, err := connect(t, server).GetWorkerPool(t.Context(), &cloudbuildpb.GetWorkerPoolRequest{Name: "x"})
+	if status.Code(err) != codes.Unimplemented || !cmp.Equal(server.Unknown(), []string{"GetWorkerPool"}) {
 		t.Errorf("error %v, unknown %v", err, server.Unknown())
 	}
 }

@@ -92,8 +92,12 @@ func substitute(b *cloudbuildpb.Build, project, location, id string) error {
 	for _, name := range append(slices.Clone(settable), unset...) {
 		x.values[name] = ""
 	}
+	given := settable
+	if b.GetBuildTriggerId() != "" {
+		given = append(slices.Clone(settable), unset...)
+	}
 	for key, value := range b.GetSubstitutions() {
-		if !userKey.MatchString(key) && !slices.Contains(settable, key) {
+		if !userKey.MatchString(key) && !slices.Contains(given, key) {
 			return invalid("key %q in the substitution data is not a valid built-in or user-defined substitution", key)
 		}
 		x.values[key] = value

@@ -1,0 +1,199 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+)
+
+// buildPlan is what a release asks of Cloud Build, all of it checked.
+type buildPlan struct {
+	request cloudbuild.Request
+	// file is the build as it is created; of a triggered build, as it was read.
+	file *cloudbuild.File
+	// written is the same before steps that change the cluster were left out.
+	written *cloudbuild.File
+	// image is the repository of the image to deploy.
+	image string
+}
+
+// begin creates the build, or runs its trigger.
+func (p buildPlan) begin(ctx context.Context, builds *cloudbuild.Client) (cloudbuild.Handle, error) {
+	if p.request.Trigger != nil {
+		return builds.Run(ctx, p.request)
+	}
+	return builds.Start(ctx, p.request, p.file)
+}
+
+// triggerID is the id of the trigger to run, "" without one.
+func (p buildPlan) triggerID() string {
+	if p.request.Trigger == nil {
+		return ""
+	}
+	return p.request.Trigger.ID
+}
+
+// planBuild reads the build, from the file at the commit or from the trigger,
+// checks it, and chooses the image.
+func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
+	p := buildPlan{request: a.buildRequest()}
+	read := a.configuredBuild
+	if a.bg.Spec.Build.Trigger != "" {
+		read = a.triggeredBuild
+	}
+	if err := read(ctx, &p); err != nil {
+		return p, buildFault(err)
+	}
+	for _, warning := range p.file.Warnings {
+		a.finding(warning.String())
+	}
+	var err error
+	p.image, err = p.file.Image(p.request, cloudbuild.ImageChoice{Image: a.bg.Spec.Build.Image, Live: a.o.Sides[a.o.Routes.Live()].Image})
+	return p, buildFault(err)
+}
+
+func (a *attempt) buildRequest() cloudbuild.Request {
+	spec, what := a.bg.Spec.Build, a.rel.Spec.Deploy
+	branch := what.Branch
+	if branch == "" {
+		branch = a.bg.Spec.Branch
+	}
+	return cloudbuild.Request{
+		Project: spec.Project, Location: spec.Location,
+		Commit: what.Commit, Branch: branch, Repository: what.Repository,
+		Release: string(a.rel.UID), Substitutions: spec.Substitutions,
+		ServiceAccount: spec.ServiceAccount, Timeout: spec.Timeout.Duration,
+	}
+}
+
+// configuredBuild is the build of spec.build.config, at the commit.
+func (a *attempt) configuredBuild(ctx context.Context, p *buildPlan) (err error) {
+	config := a.bg.Spec.Build.Config
+	if p.written, err = a.buildFile(ctx, config, "name another file in spec.build.config of bluegreen "+a.bg.Name); err != nil {
+		return err
+	}
+	p.file, err = p.written.Apply(cloudbuild.ClusterSteps(a.bg.Spec.Build.ClusterSteps))
+	return err
+}
+
+// triggeredBuild is the build of spec.build.trigger, as the trigger holds it or
+// as the file that it names says at the commit.
+func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
+	spec, r := a.bg.Spec.Build, &p.request
+	t, err := a.d.Builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
+	if err != nil {
+		return err
+	}
+	warnings, err := t.Usable(r.Repository, r.Branch)
+	if err != nil {
+		return err
+	}
+	path, warning, err := t.Path(r.Repository, r.Commit)
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		p.written, err = t.File()
+	} else {
+		p.written, err = a.buildFile(ctx, path, "correct the file's name in trigger "+t.Name)
+	}
+	if err != nil {
+		return err
+	}
+	if err := t.Apply(p.written, cloudbuild.ClusterSteps(spec.ClusterSteps)); err != nil {
+		return err
+	}
+	for _, w := range append(warnings, warning) {
+		if w != "" {
+			a.finding(w)
+		}
+	}
+	p.file, r.Trigger = p.written, t
+	return nil
+}
+
+// buildFile reads a build's file at the commit; otherwise is the other way out
+// if there is none.
+func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloudbuild.File, error) {
+	what := a.rel.Spec.Deploy
+	data, err := a.d.Source.File(ctx, what.Repository, what.Commit, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, what.Repository, v1alpha1.ShortCommit(what.Commit), otherwise)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s at %s: %w", path, v1alpha1.ShortCommit(what.Commit), err)
+	}
+	return cloudbuild.Parse(path, data)
+}
+
+// provideSource brings the commit to where Cloud Build finds it. A trigger has a
+// source of its own.
+func (a *attempt) provideSource(ctx context.Context, r *cloudbuild.Request) error {
+	switch {
+	case r.Trigger != nil:
+		return nil
+	case a.bg.Spec.Build.Source.Git:
+		r.Source.Git = &cloudbuild.GitSource{URL: a.d.Source.CloneURL(r.Repository), Revision: r.Commit}
+		return nil
+	}
+	object, err := a.d.Store.Upload(ctx, cloudbuild.Upload{
+		Bucket: a.bg.SourceBucket(), Project: r.Project,
+		Repository: r.Repository, Commit: r.Commit, Release: r.Release,
+		Open: func(ctx context.Context) (io.ReadCloser, error) {
+			return a.d.Source.Archive(ctx, r.Repository, r.Commit)
+		},
+	})
+	if err != nil {
+		return buildFault(fmt.Errorf("storing the source: %w", err))
+	}
+	r.Source.Object = &object
+	return nil
+}
+
+// lookForRivals notes other triggers that would change the cluster at the same
+// push. It is asked once, right before a release's first build, and never stops one:
+// not being able to look is a finding, too.
+func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) {
+	r := p.request
+	triggers, err := a.d.Builds.Triggers(ctx, r.Project, r.Location)
+	var refused *cloudbuild.Error
+	switch {
+	case errors.As(err, &refused) && refused.Code == codes.PermissionDenied:
+		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project %s; grant its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
+		return
+	case err != nil:
+		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: %v", r.Repository, err))
+		return
+	}
+	for _, rival := range cloudbuild.Rivals(triggers, r.Repository, r.Branch, a.bg.Spec.Build.Trigger, p.written) {
+		a.finding(rival)
+	}
+}
+
+// buildFault tells what the release did wrong from the world's trouble.
+func buildFault(err error) error {
+	var (
+		file    *cloudbuild.FileError
+		trigger *cloudbuild.TriggerError
+		source  *cloudbuild.SourceError
+		call    *cloudbuild.Error
+	)
+	switch {
+	case errors.As(err, &file):
+		return &fault{class: v1alpha1.FaultRelease, reason: "BuildConfig", message: err.Error(), file: file.File, line: file.Line}
+	case errors.As(err, &trigger):
+		return &fault{class: v1alpha1.FaultRelease, reason: "BuildTrigger", message: err.Error()}
+	case errors.As(err, &source):
+		return &fault{class: v1alpha1.FaultRelease, reason: "Source", message: err.Error()}
+	case errors.As(err, &call) && call.Fault == cloudbuild.FaultRelease:
+		return &fault{class: v1alpha1.FaultRelease, reason: "BuildRefused", message: err.Error()}
+	}
+	return err
+}

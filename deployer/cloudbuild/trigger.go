@@ -1,0 +1,248 @@
+package cloudbuild
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"google.golang.org/protobuf/proto"
+)
+
+// ReleaseSubstitution is the user substitution that carries a release's key
+// into a triggered build, by which the build is found again: a run of a trigger
+// cannot be given a tag.
+const ReleaseSubstitution = "_TURNOUT_RELEASE"
+
+// Trigger is a build trigger: a build that the project keeps, with the events
+// that start it.
+type Trigger struct {
+	// ID never changes; Name is unique in its project.
+	ID, Name string
+	// Project and Location the trigger lives in.
+	Project, Location string
+	// Disabled: no event starts it.
+	Disabled bool
+
+	pb *cloudbuildpb.BuildTrigger
+}
+
+func triggerOf(pb *cloudbuildpb.BuildTrigger, project, location string) *Trigger {
+	return &Trigger{ID: pb.GetId(), Name: pb.GetName(), Project: project, Location: location, Disabled: pb.GetDisabled(), pb: pb}
+}
+
+// name is the trigger's resource name.
+func (t *Trigger) name() string { return parent(t.Project, t.Location) + "/triggers/" + t.ID }
+
+// TriggerError is a trigger that a release cannot use. It is the release's
+// fault: only another trigger, or another spec, mends it.
+type TriggerError struct {
+	// Trigger is its name.
+	Trigger string
+	// Reason says what is wrong, and Fix the way out.
+	Reason, Fix string
+}
+
+// Error names the trigger, what is wrong with it and the way out.
+func (e *TriggerError) Error() string {
+	return fmt.Sprintf("trigger %s %s; %s", e.Trigger, e.Reason, e.Fix)
+}
+
+func (t *Trigger) fault(fix, reason string, args ...any) *TriggerError {
+	return &TriggerError{Trigger: t.Name, Reason: fmt.Sprintf(reason, args...), Fix: fix}
+}
+
+// Usable checks that a release of the repository may run the trigger; an error
+// is a *TriggerError. Warnings are for people and stop nothing.
+func (t *Trigger) Usable(repository, branch string) ([]string, error) {
+	if t.Disabled {
+		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; one that shall run for Turnout alone is made with: gcloud builds triggers create manual", "is disabled")
+	}
+	var warnings []string
+	switch source := t.source(); {
+	case source.name == "":
+		return nil, t.fault("give it the source "+repository+", or name another in spec.build.trigger of the BlueGreen", "has no repository as its source")
+	case source.unsure(repository):
+		warnings = append(warnings, fmt.Sprintf("trigger %s builds from the connected repository %s, whose address Turnout does not know: if it is not %s, the build fails for want of the commit", t.Name, source.name, repository))
+	case !source.is(repository):
+		return nil, t.fault("name one that builds "+repository+" in spec.build.trigger of the BlueGreen", "builds %s, not %s", source.name, repository)
+	}
+	if t.RunsOnPush(branch) {
+		warnings = append(warnings, fmt.Sprintf("trigger %s runs by itself at every push to %s, too, so each commit is built twice: make it a manual one, which only Turnout runs", t.Name, branch))
+	}
+	return warnings, nil
+}
+
+// origin is where a trigger's source comes from.
+type origin struct {
+	// name is owner/name, or the resource name of a connected repository.
+	name string
+	// connected: a resource of the project, named by whoever connected it.
+	connected bool
+	// mirror: a Cloud Source Repository; those that mirror GitHub are named
+	// github_OWNER_NAME.
+	mirror bool
+}
+
+// source is the repository that the trigger builds.
+func (t *Trigger) source() origin {
+	pb := t.pb
+	switch {
+	case pb.GetGithub() != nil:
+		return origin{name: pb.GetGithub().GetOwner() + "/" + pb.GetGithub().GetName()}
+	case pb.GetRepositoryEventConfig() != nil:
+		return origin{name: pb.GetRepositoryEventConfig().GetRepository(), connected: true}
+	case pb.GetTriggerTemplate() != nil:
+		return origin{name: pb.GetTriggerTemplate().GetRepoName(), mirror: true}
+	case pb.GetSourceToBuild().GetRepository() != "":
+		return origin{name: pb.GetSourceToBuild().GetRepository(), connected: true}
+	}
+	return origin{name: addressed(pb.GetSourceToBuild().GetUri())}
+}
+
+// addressed is owner/name of a repository's address, https or scp-like.
+func addressed(uri string) string {
+	if _, path, ok := strings.Cut(uri, ":"); ok && !strings.Contains(uri, "://") {
+		return strings.TrimSuffix(path, ".git")
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		return uri
+	}
+	parts := strings.Split(strings.Trim(strings.TrimSuffix(u.Path, ".git"), "/"), "/")
+	return strings.Join(parts[max(0, len(parts)-2):], "/")
+}
+
+// is tells whether the source is the repository, as far as its name tells.
+func (o origin) is(repository string) bool {
+	owner, name, _ := strings.Cut(repository, "/")
+	switch {
+	case o.connected: // owner-name is what the console proposes
+		return strings.EqualFold(o.segment(), owner+"-"+name) || strings.EqualFold(o.segment(), name)
+	case o.mirror:
+		return strings.EqualFold(o.name, "github_"+owner+"_"+name)
+	}
+	return strings.EqualFold(o.name, repository)
+}
+
+// unsure: the source may be the repository under a name of its own.
+func (o origin) unsure(repository string) bool { return o.connected && !o.is(repository) }
+
+func (o origin) segment() string { return o.name[strings.LastIndex(o.name, "/")+1:] }
+
+// RunsOnPush tells whether a push to the branch starts the trigger.
+func (t *Trigger) RunsOnPush(branch string) bool {
+	pattern, inverted := t.pb.GetTriggerTemplate().GetBranchName(), t.pb.GetTriggerTemplate().GetInvertRegex()
+	for _, push := range []*cloudbuildpb.PushFilter{t.pb.GetGithub().GetPush(), t.pb.GetRepositoryEventConfig().GetPush()} {
+		if push.GetBranch() != "" {
+			pattern, inverted = push.GetBranch(), push.GetInvertRegex()
+		}
+	}
+	matcher, err := regexp.Compile(pattern) // RE2, as in Cloud Build
+	return pattern != "" && err == nil && !t.Disabled && matcher.MatchString(branch) != inverted
+}
+
+// Path is where in the repository the trigger's build is written; "" if the
+// trigger holds the build itself, see [Trigger.File]. A warning, if not "", is
+// for people. An error is a *TriggerError.
+func (t *Trigger) Path(repository, commit string) (path, warning string, err error) {
+	const fix = "let it read a file of the repository it builds, or use spec.build.config of the BlueGreen instead of spec.build.trigger"
+	switch {
+	case t.pb.GetBuild() != nil:
+		return "", "", nil
+	case t.pb.GetFilename() != "":
+		return t.pb.GetFilename(), "", nil
+	case t.pb.GetGitFileSource() == nil:
+		return "", "", t.fault(fix, "has its build neither in itself nor in a named file, so that Turnout cannot check what it would run")
+	}
+	file := t.pb.GetGitFileSource()
+	from := origin{name: addressed(file.GetUri())}
+	if file.GetRepository() != "" {
+		from = origin{name: file.GetRepository(), connected: true}
+	}
+	if from.name != "" && !from.is(repository) {
+		return "", "", t.fault(fix, "reads %s from %s, not from %s, so that Turnout cannot check what it would run", file.GetPath(), from.name, repository)
+	}
+	if revision := file.GetRevision(); revision != "" && revision != commit {
+		warning = fmt.Sprintf("trigger %s reads %s from %s, not from the commit that is built: should the two differ, Turnout looks at the build itself, while it runs", t.Name, file.GetPath(), revision)
+	}
+	return file.GetPath(), warning, nil
+}
+
+// File is the build that the trigger itself holds, checked like a file of the
+// repository. An error is a *TriggerError.
+func (t *Trigger) File() (*File, error) {
+	f := &File{Name: "trigger " + t.Name, Build: proto.CloneOf(t.pb.GetBuild())}
+	if len(f.Build.GetSteps()) == 0 {
+		return nil, t.fault("add a step that builds the image", "has no steps")
+	}
+	if len(f.images()) == 0 {
+		return nil, t.fault("add the image that its steps build, for example images: ['gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA']", "lists no image, and Cloud Build reports a digest only for images listed there")
+	}
+	return f, nil
+}
+
+// Apply refuses the trigger if the policy does not allow the steps of its build
+// that would change the cluster. They cannot be left out: a run of a trigger is
+// given a commit and substitutions, and nothing else of its build can be
+// changed. f is the build, from the repository or from File; an error is a
+// *FileError if it is the repository's, else a *TriggerError.
+func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
+	const fix = "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Allow; or use spec.build.config instead of spec.build.trigger, with which the step is left out"
+	i, why := f.clusterStep()
+	if why == "" || policy == Allow {
+		return nil
+	}
+	if t.pb.GetBuild() != nil {
+		return t.fault(fix, "would change the cluster: %s %s, and a trigger runs every step as it is written", stepName(i, f.Build.Steps[i].GetId()), why)
+	}
+	return f.stepError(i, why+", and trigger "+t.Name+" runs every step as it is written", fix)
+}
+
+// ChangesCluster says in words which step of the trigger's build would change
+// the cluster, "" if none is seen. Of the files that triggers name only known
+// is looked at, as it is written; it may be nil.
+func (t *Trigger) ChangesCluster(known *File) string {
+	var f *File
+	switch {
+	case t.pb.GetBuild() != nil:
+		f = &File{Build: t.pb.GetBuild()}
+	case known != nil && (t.pb.GetFilename() == known.Name || t.pb.GetGitFileSource().GetPath() == known.Name):
+		f = known
+	default:
+		return ""
+	}
+	i, why := f.clusterStep()
+	if why == "" {
+		return ""
+	}
+	return stepName(i, f.Build.Steps[i].GetId()) + " " + why
+}
+
+// Rivals are the triggers that run at a push to the branch of the repository
+// and change the cluster, one sentence each, with the way out. But is the name
+// or id of the trigger that is meant to; known as for ChangesCluster.
+func Rivals(triggers []*Trigger, repository, branch, but string, known *File) []string {
+	var found []string
+	for _, t := range triggers {
+		if t.ID == but || t.Name == but || !t.source().is(repository) || !t.RunsOnPush(branch) {
+			continue
+		}
+		if step := t.ChangesCluster(known); step != "" {
+			found = append(found, fmt.Sprintf("trigger %s runs at every push to %s of %s, too, and changes the cluster under Turnout's hands (%s): disable it in Cloud Build, project %s, location %s", t.Name, branch, repository, step, t.Project, t.Location))
+		}
+	}
+	return found
+}
+
+// substitutions are the trigger's own, which go over those of its build.
+func (t *Trigger) substitutions() map[string]string {
+	all := maps.Clone(t.pb.GetSubstitutions())
+	if all == nil {
+		all = map[string]string{}
+	}
+	all["TRIGGER_NAME"] = t.Name
+	return all
+}
