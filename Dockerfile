@@ -12,6 +12,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=${VERSION}"
 
 FROM gcr.io/distroless/static:nonroot
 COPY --from=build /turnout /turnout
-USER nonroot
+# By its number: the kubelet cannot tell that a name is not root (runAsNonRoot).
+USER 65532
 ENTRYPOINT ["/turnout"]
 CMD ["serve"]

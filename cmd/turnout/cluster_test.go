@@ -212,8 +212,12 @@ func phase(p v1alpha1.ReleasePhase, message string, timeline ...v1alpha1.Timelin
 	return func(s *v1alpha1.ReleaseStatus) {
 		s.Phase, s.Message, s.Timeline = p, message, timeline
 		if p.Finished() {
-			now := metav1.Now()
-			s.FinishedAt = &now
+			s.FinishedAt = now()
 		}
 	}
+}
+
+func now() *metav1.Time {
+	t := metav1.Now()
+	return &t
 }

@@ -26,7 +26,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(
-		serveCommand(),
+		serveCommand(), actionCommand(getenv),
 		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), statusCommand(), releasesCommand(),
 		simulateCommand(), versionCommand(),
 	)

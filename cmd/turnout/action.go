@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// actionInputs are the inputs of action.yml, actionOutputs its outputs; a test
+// holds them equal.
+var (
+	actionInputs  = []string{"command", "app", "namespace", "commit", "kubeconfig", "retry", "reason", "timeout", "wait"}
+	actionOutputs = []string{"release", "result", "version", "image-digest", "color", "url"}
+)
+
+// actionCommand is the program as a step of a GitHub workflow: its arguments are
+// the variables that the runner makes of the inputs.
+func actionCommand(getenv func(string) string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "action",
+		Short: "Run as a step of a GitHub workflow (action.yml)",
+		Long:  "Run as a step of a GitHub workflow: inputs are the variables INPUT_*, outputs go to the\nfile that GITHUB_OUTPUT names. docs/action.md lists both.",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a := &action{getenv: getenv, log: &workflowLog{out: cmd.OutOrStdout()}}
+			return a.run(cmd.Context())
+		},
+	}
+}
+
+// action is one run of the step.
+type action struct {
+	getenv func(string) string
+	log    *workflowLog
+	byHand
+	command, app, commit, reason string
+	retry                        bool
+}
+
+// run does what the inputs ask for, and tells the runner: annotations, outputs,
+// the summary. The error it returns has no text, only an exit status: a log line
+// of ours could be somebody else's command to the runner.
+func (a *action) run(ctx context.Context) error {
+	result := outputs{}
+	err := a.load()
+	if err == nil {
+		result, err = a.perform(ctx)
+	}
+	err = errors.Join(err, a.write("GITHUB_OUTPUT", result.file()))
+	a.log.endGroup()
+	if err == nil {
+		return nil
+	}
+	if a.log.failed == 0 {
+		a.log.annotate("error", err.Error())
+	}
+	return &ended{code: exitCode(err)}
+}
+
+// input is the value of an input. The runner keeps dashes, and makes spaces
+// underscores (actions/toolkit, getInput).
+func (a *action) input(name string) string {
+	return strings.TrimSpace(a.getenv("INPUT_" + strings.ToUpper(strings.ReplaceAll(name, " ", "_"))))
+}
+
+// load reads and checks the inputs.
+func (a *action) load() error {
+	var errs []error
+	boolean := func(name string, otherwise bool) bool {
+		text := a.input(name)
+		if text == "" {
+			return otherwise
+		}
+		value, err := strconv.ParseBool(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("input %s: %q is neither true nor false", name, text))
+		}
+		return value
+	}
+	a.command, a.app, a.commit, a.reason = a.input("command"), a.input("app"), a.input("commit"), a.input("reason")
+	a.namespace, a.retry, a.wait = a.input("namespace"), boolean("retry", false), boolean("wait", true)
+	if a.app == "" {
+		errs = append(errs, errors.New("input app: the application's name (of its BlueGreen) is missing"))
+	}
+	if text := a.input("timeout"); text != "" {
+		var err error
+		if a.timeout, err = time.ParseDuration(text); err != nil {
+			errs = append(errs, fmt.Errorf("input timeout: %q is not a duration such as 45m", text))
+		}
+	}
+	if text := a.input("kubeconfig"); strings.Contains(text, "\n") {
+		a.inline = []byte(text)
+	} else {
+		a.kubeconfig = text
+	}
+	a.by, a.cause.URL = a.getenv("GITHUB_ACTOR"), a.runURL()
+	return errors.Join(append(errs, a.loadCommand())...)
+}
+
+// loadCommand checks the command and what it takes for a commit.
+func (a *action) loadCommand() error {
+	switch a.command {
+	case "deploy":
+		if a.commit == "" {
+			a.commit = a.getenv("GITHUB_SHA")
+		}
+		if !fullCommit.MatchString(a.commit) {
+			return fmt.Errorf("input commit: %q is not a commit's full hash, 40 hexadecimal digits", a.commit)
+		}
+	case "promote":
+		if a.commit != "" && !fullCommit.MatchString(a.commit) {
+			return fmt.Errorf("input commit: %q is not a commit's full hash, 40 hexadecimal digits", a.commit)
+		}
+	case "rollback":
+		if a.commit != "" && !shortCommit.MatchString(a.commit) {
+			return fmt.Errorf("input commit: %q is not a commit's hash, nor at least 7 hexadecimal digits of one", a.commit)
+		}
+	case "cancel", "status":
+	default:
+		return fmt.Errorf("input command: %q is none of deploy, promote, rollback, cancel and status", a.command)
+	}
+	return nil
+}
+
+// runURL is the page of this run of the workflow; empty outside of one.
+func (a *action) runURL() string {
+	if a.getenv("GITHUB_RUN_ID") == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s/actions/runs/%s", a.getenv("GITHUB_SERVER_URL"), a.getenv("GITHUB_REPOSITORY"), a.getenv("GITHUB_RUN_ID"))
+}
+
+func (a *action) perform(ctx context.Context) (outputs, error) {
+	if a.command == "status" {
+		return a.status(ctx)
+	}
+	decide := map[string]func(*request) plan{
+		"deploy":   func(r *request) plan { return r.deploy(a.commit, a.retry) },
+		"promote":  func(r *request) plan { return r.promote("", a.commit) },
+		"rollback": func(r *request) plan { return r.rollback(a.commit) },
+		"cancel":   func(r *request) plan { return r.cancel("", a.reason) },
+	}[a.command]
+	p, err := a.byHand.perform(ctx, a.app, decide, voice{
+		printer: func(*v1alpha1.BlueGreen) printer { return a.log },
+		note:    func(text string) { a.log.annotate("notice", text) },
+		warn:    func(text string) { a.log.annotate("warning", text) },
+	})
+	switch {
+	case p.app == nil:
+		return outputs{}, err
+	case p.release == nil:
+		return outputsOfLive(p.app, err), err
+	}
+	if f := p.release.Status.Failure; f != nil && err != nil {
+		a.log.failure(p.release.Name, f)
+	}
+	if p.release.Status.Phase == v1alpha1.ReleaseWaiting && exitCode(err) == exitPending {
+		a.log.annotate("notice", err.Error())
+		err = nil // that is as far as this step can bring it
+	}
+	report := bot.Report(p.app, p.release, bot.Around{Web: a.getenv("GITHUB_SERVER_URL")})
+	return outputsOf(p.app, p.release), errors.Join(err, a.write("GITHUB_STEP_SUMMARY", "### "+report.Headline+"\n\n"+report.Comment+"\n"))
+}
+
+func (a *action) status(ctx context.Context) (outputs, error) {
+	c, err := a.connect()
+	if err != nil {
+		return outputs{}, err
+	}
+	req, err := c.request(ctx, a.app, v1alpha1.Cause{})
+	if err != nil {
+		return outputs{}, err
+	}
+	var text strings.Builder
+	if err := printState(&text, stateOf(req.app, req.releases)); err != nil {
+		return outputs{}, err
+	}
+	_, _ = io.WriteString(a.log.out, text.String())
+	summary := "### " + req.app.Name + "\n\n    " + strings.ReplaceAll(strings.TrimSpace(text.String()), "\n", "\n    ") + "\n"
+	return outputsOfLive(req.app, nil), a.write("GITHUB_STEP_SUMMARY", summary)
+}
+
+// write appends to one of the files by which a step speaks to its runner.
+func (a *action) write(name, text string) (err error) {
+	file := a.getenv(name)
+	if file == "" {
+		return fmt.Errorf("%s is not set: this command is for a step of a GitHub workflow", name)
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.WriteString(text); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// outputs of the step, by name.
+type outputs map[string]string
+
+func outputsOf(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) outputs {
+	_, image, color := artifact(rel)
+	return outputs{
+		"release": rel.Name, "result": phaseWord(rel), "version": versionOf(rel),
+		"image-digest": digest(image), "color": color, "url": app.Spec.URL,
+	}
+}
+
+// outputsOfLive speak of what is live, where no release is meant.
+func outputsOfLive(app *v1alpha1.BlueGreen, err error) outputs {
+	o := outputs{"result": app.Status.Phase, "url": app.Spec.URL}
+	if err != nil {
+		o["result"] = "Refused"
+	}
+	if live := app.Status.Live; live != nil {
+		o["release"], o["version"], o["color"] = live.Release, live.Short(), string(live.Color)
+		o["image-digest"] = digest(live.Image)
+	}
+	return o
+}
+
+// phaseWord is a release's phase, Queued before anybody took it.
+func phaseWord(rel *v1alpha1.Release) string {
+	if rel.Status.Phase == "" {
+		return string(v1alpha1.ReleaseQueued)
+	}
+	return string(rel.Status.Phase)
+}
+
+// digest is the digest of an image that is named by it; else empty.
+func digest(image string) string {
+	_, digest, _ := strings.Cut(image, "@")
+	return digest
+}
+
+// file is the outputs as the runner reads them (GitHub docs, "Workflow commands":
+// multiline strings): between delimiters that nobody can guess, so that no value
+// can set another output.
+func (o outputs) file() string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(slices.Values(actionOutputs)) {
+		delimiter := "turnout_" + rand.Text()
+		fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", name, delimiter, o[name], delimiter)
+	}
+	return b.String()
+}
