@@ -46,6 +46,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
 // plane is the control plane that this package's tests share, and store the
@@ -62,10 +63,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	kube, err := client.New(plane.Config, client.Options{Scheme: scheme()})
-	if err == nil {
-		err = kube.Create(context.Background(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: nodeName}})
-	}
+	node, err := controlplanetest.StartKubelet(context.Background(), plane, nodeName, runInPod)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -80,6 +78,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	stop()
+	node.Stop()
 	plane.Stop()
 	os.Exit(code)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -25,24 +24,24 @@ import (
 )
 
 // shell is what runs in the containers: a command does as its first word says.
-func shell(ctx context.Context, pod, container string, line []string, stdout, stderr io.Writer) error {
-	switch line[0] {
+func shell(ctx context.Context, c controlplanetest.Command) error {
+	switch c.Line[0] {
 	case "ok":
 		return nil
 	case "fail":
-		fmt.Fprintln(stdout, "checking", container, "of", pod)
-		fmt.Fprintln(stderr, "no database:", strings.Join(line[1:], "|"))
+		fmt.Fprintln(c.Stdout, "checking", c.Container, "of", c.Pod)
+		fmt.Fprintln(c.Stderr, "no database:", strings.Join(c.Line[1:], "|"))
 		return utilexec.CodeExitError{Err: errors.New("exit status 3"), Code: 3}
 	case "chatter":
 		for i := range 10_000 {
-			fmt.Fprintf(stdout, "line %04d %s\n", i, strings.Repeat("x", 300))
+			fmt.Fprintf(c.Stdout, "line %04d %s\n", i, strings.Repeat("x", 300))
 		}
 		return utilexec.CodeExitError{Err: errors.New("exit status 1"), Code: 1}
 	case "hang":
 		<-ctx.Done()
 		return ctx.Err()
 	case "starve":
-		fmt.Fprintln(stdout, "waiting for the queue")
+		fmt.Fprintln(c.Stdout, "waiting for the queue")
 		<-ctx.Done()
 		return ctx.Err()
 	case "env":
@@ -50,7 +49,18 @@ func shell(ctx context.Context, pod, container string, line []string, stdout, st
 	case "runtime":
 		return errors.New("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock\"")
 	}
-	return fmt.Errorf("failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: %q: executable file not found in $PATH: unknown", line[0])
+	return fmt.Errorf("failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: %q: executable file not found in $PATH: unknown", c.Line[0])
+}
+
+// startKubelet makes a node whose kubelet ends with the test.
+func startKubelet(t *testing.T, node string, exec controlplanetest.Exec) *controlplanetest.Kubelet {
+	t.Helper()
+	k, err := controlplanetest.StartKubelet(t.Context(), controlPlane, node, exec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Stop)
+	return k
 }
 
 // commandPlan is a plan of one command.
@@ -74,7 +84,7 @@ func straight(t *testing.T, config *rest.Config) Access {
 }
 
 func TestCommandIsJudgedByHowItEnds(t *testing.T) {
-	controlplanetest.StartKubelet(t, controlPlane, "shell", shell)
+	startKubelet(t, "shell", shell)
 	p := pod(t, "app", "10.0.0.1", "shell")
 	access := straight(t, controlPlane.Config)
 	exit := func(code int32) *int32 { return &code }
@@ -123,7 +133,7 @@ func TestCommandIsJudgedByHowItEnds(t *testing.T) {
 }
 
 func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
-	controlplanetest.StartKubelet(t, controlPlane, "chatter", shell)
+	startKubelet(t, "chatter", shell)
 	p := pod(t, "app", "10.0.0.1", "chatter")
 	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 10*time.Second, "chatter"), time.Second, []workload.Pod{p})
 	if r.Problem == nil {
@@ -136,7 +146,7 @@ func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
 }
 
 func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
-	controlplanetest.StartKubelet(t, controlPlane, "trouble", shell)
+	startKubelet(t, "trouble", shell)
 	good := pod(t, "app", "10.0.0.1", "trouble")
 	gone := good
 	gone.Name = "gone"
@@ -174,12 +184,12 @@ func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
 // deadNode is a node whose kubelet has ended.
 func deadNode(t *testing.T) string {
 	t.Helper()
-	t.Run("a kubelet that ends", func(t *testing.T) { controlplanetest.StartKubelet(t, controlPlane, "dead", shell) })
+	t.Run("a kubelet that ends", func(t *testing.T) { startKubelet(t, "dead", shell) })
 	return "dead"
 }
 
 func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
-	controlplanetest.StartKubelet(t, controlPlane, "rights", shell)
+	startKubelet(t, "rights", shell)
 	p := pod(t, "app", "10.0.0.1", "rights")
 	kube := kubernetes.NewForConfigOrDie(controlPlane.Config).RbacV1()
 	for user, verbs := range map[string][]string{"webber": {"get", "create"}, "spdy": {"create"}} {
@@ -210,7 +220,7 @@ func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
 
 // A proxy between that knows no WebSocket must not keep commands from running.
 func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
-	controlplanetest.StartKubelet(t, controlPlane, "spdy", shell)
+	startKubelet(t, "spdy", shell)
 	p := pod(t, "app", "10.0.0.1", "spdy")
 	target, err := url.Parse(controlPlane.Config.Host)
 	if err != nil {
@@ -245,7 +255,7 @@ func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 	started := make(chan struct{})
 	var kubelet *controlplanetest.Kubelet
-	kubelet = controlplanetest.StartKubelet(t, controlPlane, "silent", func(ctx context.Context, _, _ string, _ []string, _, _ io.Writer) error {
+	kubelet = startKubelet(t, "silent", func(ctx context.Context, _ controlplanetest.Command) error {
 		kubelet.Hang()
 		close(started)
 		<-ctx.Done()
@@ -262,8 +272,8 @@ func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 // The API server reports a kubelet that it lost as the command's success.
 func TestCommandWhoseNodeIsLostHasNotPassed(t *testing.T) {
 	var kubelet *controlplanetest.Kubelet
-	kubelet = controlplanetest.StartKubelet(t, controlPlane, "lost", func(ctx context.Context, _, _ string, _ []string, stdout, _ io.Writer) error {
-		fmt.Fprintln(stdout, "half way")
+	kubelet = startKubelet(t, "lost", func(ctx context.Context, c controlplanetest.Command) error {
+		fmt.Fprintln(c.Stdout, "half way")
 		kubelet.Hang()
 		kubelet.Disconnect()
 		<-ctx.Done()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -316,7 +315,7 @@ func TestRoundEndsEarlyWhenPodsHang(t *testing.T) {
 // The command may be expensive, and must not hide the plainer answer.
 func TestCommandRunsOnlyWhenEveryRequestWasAnsweredWell(t *testing.T) {
 	var ran atomic.Int32
-	controlplanetest.StartKubelet(t, controlPlane, "both", func(context.Context, string, string, []string, io.Writer, io.Writer) error {
+	startKubelet(t, "both", func(context.Context, controlplanetest.Command) error {
 		ran.Add(1)
 		return nil
 	})

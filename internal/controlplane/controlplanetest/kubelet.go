@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
-	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,53 +20,50 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// Exec is what a command in a container does. Its error is the exit code if it
-// is a CodeExitError of k8s.io/utils/exec, and else what the container's runtime
-// says of a command that did not run. ctx ends with the connection.
-type Exec func(ctx context.Context, pod, container string, line []string, stdout, stderr io.Writer) error
+// Command is a command that somebody wants to run in a container.
+type Command struct {
+	Namespace, Pod, Container string
+	// Line is the command and its arguments.
+	Line []string
+	// Stdout and Stderr go to whoever asked.
+	Stdout, Stderr io.Writer
+}
+
+// Exec does what a command does. Its error is the exit code if it is a
+// CodeExitError of k8s.io/utils/exec, and else what the container's runtime says
+// of a command that did not run. ctx ends with the connection.
+type Exec func(ctx context.Context, c Command) error
 
 // Kubelet is the agent of a node without pods: it serves what the API server
 // asks of pods that are bound to its node.
 type Kubelet struct {
-	exec  Exec
-	hangs atomic.Bool
-	mu    sync.Mutex
-	conns []net.Conn
+	server *httptest.Server
+	exec   Exec
+	hangs  atomic.Bool
+	mu     sync.Mutex
+	conns  []net.Conn
 }
 
 // StartKubelet makes a node whose kubelet runs commands as told, over the
-// kubelet's own streaming protocol, and has one line in every log. It ends with
-// the test; the node stays.
-func StartKubelet(t testing.TB, cp *controlplane.ControlPlane, node string, exec Exec) *Kubelet {
-	t.Helper()
+// kubelet's own streaming protocol, and has one line in every log. Stop ends the
+// kubelet; the node stays.
+func StartKubelet(ctx context.Context, cp *controlplane.ControlPlane, node string, exec Exec) (*Kubelet, error) {
 	const address = "127.0.0.1"
+	tls, err := cp.KubeletTLS(address)
+	if err != nil {
+		return nil, err
+	}
 	k := &Kubelet{exec: exec}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", k.serveExec)
-	mux.HandleFunc("/containerLogs/{namespace}/{pod}/{container}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "a line") })
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if k.hangs.Load() {
-			<-r.Context().Done()
-			return
-		}
-		mux.ServeHTTP(w, r)
-	}))
-	server.Listener = listener{server.Listener, k}
-	var err error
-	if server.TLS, err = cp.KubeletTLS(address); err != nil {
-		t.Fatal(err)
-	}
-	server.StartTLS()
-	t.Cleanup(func() {
-		k.Disconnect() // connections of commands are none of the server's any more
-		server.Close()
-	})
+	k.server = httptest.NewUnstartedServer(k.handler())
+	k.server.Listener, k.server.TLS = listener{k.server.Listener, k}, tls
+	k.server.StartTLS()
+	port := k.server.Listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // httptest listens on TCP
 	nodes := kubernetes.NewForConfigOrDie(cp.Config).CoreV1().Nodes()
-	if _, err := nodes.Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
+	if _, err := nodes.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: node}}, metav1.CreateOptions{}); err != nil {
+		k.Stop()
+		return nil, fmt.Errorf("making node %s: %w", node, err)
 	}
-	port := server.Listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // httptest listens on TCP
-	err = wait.PollUntilContextTimeout(t.Context(), 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+	err = wait.PollUntilContextTimeout(ctx, 10*time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
 		n, err := nodes.Get(ctx, node, metav1.GetOptions{})
 		if err != nil {
 			return false, err
@@ -78,9 +74,29 @@ func StartKubelet(t testing.TB, cp *controlplane.ControlPlane, node string, exec
 		return err == nil, nil // controllers write nodes too
 	})
 	if err != nil {
-		t.Fatal(err)
+		k.Stop()
+		return nil, fmt.Errorf("writing where the kubelet of node %s is: %w", node, err)
 	}
-	return k
+	return k, nil
+}
+
+// Stop ends the kubelet.
+func (k *Kubelet) Stop() {
+	k.Disconnect() // connections of commands are none of the server's any more
+	k.server.Close()
+}
+
+func (k *Kubelet) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/exec/{namespace}/{pod}/{container}", k.serveExec)
+	mux.HandleFunc("/containerLogs/{namespace}/{pod}/{container}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "a line") })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if k.hangs.Load() {
+			<-r.Context().Done()
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // Hang keeps the kubelet from answering any further request.
@@ -103,16 +119,21 @@ func (k *Kubelet) serveExec(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	remotecommand.ServeExec(w, r, executor{k.exec}, r.PathValue("pod"), "", r.PathValue("container"), r.Form["command"],
+	c := Command{Namespace: r.PathValue("namespace"), Pod: r.PathValue("pod"), Container: r.PathValue("container"), Line: r.Form["command"]}
+	remotecommand.ServeExec(w, r, executor{k.exec, c}, c.Pod, "", c.Container, c.Line,
 		options, time.Minute, 10*time.Second, remotecommand.SupportedStreamingProtocols)
 }
 
-// executor is the streaming server's view of an Exec.
-type executor struct{ run Exec }
+// executor is the streaming server's view of a command.
+type executor struct {
+	run     Exec
+	command Command
+}
 
 // ExecInContainer implements the streaming server's Executor.
-func (e executor) ExecInContainer(ctx context.Context, pod, _, container string, line []string, _ io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
-	return e.run(ctx, pod, container, line, out, errOut)
+func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, _ []string, _ io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
+	e.command.Stdout, e.command.Stderr = out, errOut
+	return e.run(ctx, e.command)
 }
 
 // listener remembers connections.
