@@ -58,8 +58,9 @@ func (f form) usage() string { return fmt.Sprintf("`/%s %s`", f.verb, f.argument
 // give it, and late it is as good as in time.
 func (v Verb) onlyReads() bool { return v == Status || v == Help }
 
-// takesCommit reports whether a hash may be typed with a command.
-func (v Verb) takesCommit() bool {
+// aboutCommit reports whether a command is about the pull request that it is
+// written on, or about a version: only with such a one a hash may be typed.
+func (v Verb) aboutCommit() bool {
 	return v == Promote || v == Rollback || v == Cancel || v == Retry
 }
 
@@ -172,9 +173,9 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 	c := &Command{Verb: verb}
 	switch {
 	case len(words) == 0:
-	case len(words) > 2 || len(words) > 1 && !verb.takesCommit():
+	case len(words) > 2 || len(words) > 1 && !verb.aboutCommit():
 		return nil, &UsageError{verb, fmt.Sprintf("`/%s` was given too many arguments", verb)}
-	case len(words) == 1 && verb.takesCommit() && shortHash.MatchString(words[0]):
+	case len(words) == 1 && verb.aboutCommit() && shortHash.MatchString(words[0]):
 		c.Commit = words[0]
 	case len(words) == 1:
 		c.Application = words[0]

@@ -67,7 +67,9 @@ func meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alph
 	if command.Verb.onlyReads() {
 		return candidates, nil
 	}
-	candidates = concerned(candidates, pr, command)
+	if command.Verb.aboutCommit() {
+		candidates = concerned(candidates, pr, command)
+	}
 	if len(candidates) > 1 {
 		return nil, ambiguous(apps, candidates, command)
 	}
@@ -77,12 +79,8 @@ func meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alph
 // concerned narrows applications to those that a command can mean: a rollback
 // with a commit, those where that commit is live, on whatever pull request it is
 // written; else those that the pull request's branch releases. If there is none,
-// all of them are asked, which refuse with what to do instead. A lock has nothing
-// to do with the pull request that it is written on.
+// all of them are asked, which refuse with what to do instead.
 func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
-	if command.Verb == Lock || command.Verb == Unlock {
-		return apps
-	}
 	live := filter(apps, func(app *v1alpha1.BlueGreen) bool {
 		l := app.Status.Live
 		return l != nil && command.Commit != "" && strings.HasPrefix(l.Commit, command.Commit)
@@ -122,7 +120,7 @@ func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Refuse {
 // unknownApplication is the answer to a command with a name that none has.
 func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Refuse {
 	what := "is no application of this repository"
-	if command.Verb.takesCommit() && command.Commit == "" {
+	if command.Verb.aboutCommit() && command.Commit == "" {
 		what = "is neither an application of this repository nor a commit's hash (7 to 64 of 0-9a-f)"
 	}
 	return &Refuse{

@@ -329,6 +329,14 @@ func TestALocksFirstWordIsANameOnlyIfAnApplicationHasIt(t *testing.T) {
 	w.expectSaid(pr.Number, w.writer, "/unlock", "-1", "`/unlock admin`")
 	w.expectSaid(pr.Number, w.writer, "/unlock admin", "rocket", "`admin` is unlocked")
 
+	// Its branch says nothing about what a person wants locked.
+	branches := newWorld(t)
+	next := shop()
+	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"
+	branches.record.add(next)
+	pr = branches.open("feature")
+	branches.expectSaid(pr.Number, branches.writer, "/lock", "-1", "`/lock next`", "`/lock shop`")
+
 	alone := newWorld(t)
 	pr = alone.open("feature")
 	alone.expectSaid(pr.Number, alone.writer, "/lock admin is on holiday", "rocket", ": admin is on holiday. Until `/unlock` no")

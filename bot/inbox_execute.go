@@ -42,7 +42,7 @@ func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps
 // pullRequest reads the pull request that a command was written on, if the
 // command is about it.
 func (in *Inbox) pullRequest(ctx context.Context, c Comment, command Command) (PullRequest, error) {
-	if command.Verb.onlyReads() || command.Verb == Lock || command.Verb == Unlock {
+	if !command.Verb.aboutCommit() {
 		return PullRequest{Number: c.PullRequest}, nil
 	}
 	return in.GitHub.PullRequest(ctx, c.Repository, c.PullRequest)
