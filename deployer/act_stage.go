@@ -101,7 +101,7 @@ func (a *attempt) run(ctx context.Context, want workload.StageRequest) (pause, e
 // scaling it down again before users come. It stays raised until the release has
 // ended, see restoreMinimums.
 func (a *attempt) raiseMinimum(ctx context.Context, size int32) (pause, error) {
-	a.tellOverruled()
+	a.tellAutoscaler()
 	err := a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
 	if apierrors.IsConflict(err) {
 		return pause{until: a.o.Now, message: "the autoscaler changed meanwhile: looking again"}, nil

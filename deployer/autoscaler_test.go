@@ -74,14 +74,16 @@ func (w *world) idle(c v1alpha1.Color) {
 	}
 }
 
-func (w *world) expectFinding(rel *v1alpha1.Release, parts ...string) {
+// expectFinding returns the finding that has all the parts.
+func (w *world) expectFinding(rel *v1alpha1.Release, parts ...string) string {
 	w.t.Helper()
 	for _, finding := range rel.Status.Findings {
 		if containsAll(finding, parts) {
-			return
+			return finding
 		}
 	}
 	w.t.Errorf("the findings are %q, want in one of them %q", rel.Status.Findings, parts)
+	return ""
 }
 
 func (w *world) expectNoFinding(rel *v1alpha1.Release, part string) {
@@ -203,7 +205,7 @@ func TestMinimumThatItsOwnerSetDuringTheReleaseIsTheLastWord(t *testing.T) {
 	w.approve(rel)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.awaitMinimum(v1alpha1.Green, "3")
-	w.expectFinding(rel, "horizontalpodautoscaler green", "the minimum 3 by someone else", "it stays")
+	w.expectOnPage(w.expectFinding(rel, "horizontalpodautoscaler green", "the minimum 3 by someone else", "it stays"))
 }
 
 func TestTargetIsStagedAtTheMaximumOfItsAutoscaler(t *testing.T) {
@@ -214,7 +216,7 @@ func TestTargetIsStagedAtTheMaximumOfItsAutoscaler(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectSizes(3, 2)
-	w.expectFinding(rel, "horizontalpodautoscaler green allows deployment my-python-app-green 2 pods", "at 2", "the 3 of deployment my-python-app-blue", "spec.maxReplicas")
+	w.expectOnPage(w.expectFinding(rel, "horizontalpodautoscaler green lets deployment my-python-app-green not grow above 2", "not at 3", "spec.maxReplicas"))
 }
 
 func TestTargetWithoutTheAutoscalerThatTheLiveColourHasIsTold(t *testing.T) {
@@ -225,7 +227,7 @@ func TestTargetWithoutTheAutoscalerThatTheLiveColourHasIsTold(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectSizes(2, 2)
-	w.expectFinding(rel, "deployment my-python-app-blue has a HorizontalPodAutoscaler, blue", "deployment my-python-app-green has none")
+	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue has a HorizontalPodAutoscaler, blue", "deployment my-python-app-green has none"))
 }
 
 // The colour that users left gets no requests, and its autoscaler would take away

@@ -25,53 +25,57 @@ func (a *attempt) finding(text string) {
 // of it is changed, and what will be overwritten. None of it keeps the release
 // from going on: that is for judge, and for users of the target.
 func (a *attempt) lookAround(ctx context.Context) error {
-	a.tellLive()
 	a.tellOccupant()
-	a.tellAutoscaler()
+	if err := a.tellLive(ctx); err != nil {
+		return err
+	}
 	if err := a.tellRoutes(ctx); err != nil {
 		return err
 	}
 	return a.tellDrift(ctx)
 }
 
-// tellLive says that users are not served by what is live: the release may be
-// the cure, but there is no way back to go.
-func (a *attempt) tellLive() {
+// tellLive says that users are not served well by what is live: the release may
+// be the cure, but there may be no way back to go. Whether they are served at all
+// is told by the endpoints, since pods of an older template may do it.
+func (a *attempt) tellLive(ctx context.Context) error {
 	live := a.o.Previous
+	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, live.Service)
+	if err != nil {
+		return err
+	}
+	const noWayBack = "; after the switch there is nothing healthy to go back to"
 	switch {
 	case live.Replicas == 0:
 		a.finding(fmt.Sprintf("deployment %s, which is live, has no replicas, so users are not served now: this release is staged at %d, and there is nothing running to go back to", live.Deployment, a.o.Size))
+	case live.Failure != nil && len(endpoints) == 0:
+		a.finding(fmt.Sprintf("deployment %s, which is live, is broken: %s%s", live.Deployment, live.Failure.Message, noWayBack))
 	case live.Failure != nil:
-		a.finding(fmt.Sprintf("deployment %s, which is live, is broken: %s; after the switch there is nothing healthy to go back to", live.Deployment, live.Failure.Message))
-	case live.Available == 0:
-		a.finding(fmt.Sprintf("deployment %s, which is live, has no pod that is ready; after the switch there is nothing healthy to go back to", live.Deployment))
+		a.finding(fmt.Sprintf("deployment %s, which is live, is broken in part: %s", live.Deployment, live.Failure.Message))
+	case len(endpoints) == 0:
+		a.finding(fmt.Sprintf("deployment %s, which is live, has no pod that is ready%s", live.Deployment, noWayBack))
 	}
+	return nil
 }
 
 // tellOccupant says what is staged over although no release put it there.
 func (a *attempt) tellOccupant() {
 	if t := a.o.Target; t.Release == "" && t.Replicas > 0 {
-		a.finding(fmt.Sprintf("deployment %s ran %s at %d replicas, which no release has staged: this release replaces it", t.Deployment, version(t).Image, t.Replicas))
+		a.finding(fmt.Sprintf("deployment %s ran %s at size %d, which no release has staged: this release replaces it", t.Deployment, version(t).Image, t.Replicas))
 	}
 }
 
-// tellAutoscaler says where autoscalers will have the last word on the target's
-// size, now or once it is live.
+// tellAutoscaler says where autoscalers have the last word on the target's size,
+// now or once it is live.
 func (a *attempt) tellAutoscaler() {
 	live, target := a.o.Previous, a.o.Target
 	switch s := target.Autoscaler; {
 	case s.Name == "" && live.Autoscaler.Name != "":
 		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
-	case s.Name != "" && a.o.Wanted > a.o.Size:
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s allows deployment %s %d pods and no more, so it is staged at %d, not at the %d of deployment %s: raise spec.maxReplicas if that is too few", s.Name, target.Deployment, s.Max, a.o.Size, a.o.Wanted, live.Deployment))
-	}
-}
-
-// tellOverruled says that somebody set the minimum of the target's autoscaler
-// while it was raised.
-func (a *attempt) tellOverruled() {
-	if s := a.o.Target.Autoscaler; s.Overruled {
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale deployment %s below the size it was staged at", s.Name, s.Current, a.o.Target.Deployment))
+	case s.Overruled:
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale deployment %s below the size it was staged at", s.Name, s.Current, target.Deployment))
+	case a.o.Wanted > a.o.Size:
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s lets deployment %s not grow above %d, so it is staged at that size and not at %d: raise spec.maxReplicas if it is too small", s.Name, target.Deployment, s.Max, a.o.Wanted))
 	}
 }
 
@@ -150,5 +154,5 @@ func runningText(s workload.State) string {
 	if s.Replicas == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d replicas of %s)", s.Replicas, version(s).Image)
+	return fmt.Sprintf(" (%s at size %d)", version(s).Image, s.Replicas)
 }

@@ -3,6 +3,8 @@ package deployer
 import (
 	"context"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +20,22 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
+
+var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
+
+// expectOnPage checks that the page of first days has what a person reads.
+func (w *world) expectOnPage(said string) {
+	w.t.Helper()
+	page, err := os.ReadFile("../docs/first-days.md")
+	check(w.t, err)
+	said = digest.ReplaceAllString(strings.TrimPrefix(said, "waits: "), "sha256:…")
+	said = podName.ReplaceAllString(strings.ReplaceAll(said, w.namespace, "shop"), "pod POD:")
+	if !strings.Contains(string(page), "\n> "+said+"\n") {
+		w.t.Errorf("docs/first-days.md lacks the line\n> %s", said)
+	}
+}
+
+var podName = regexp.MustCompile(`pod \S+:`)
 
 // remove deletes both objects of a colour.
 func (w *world) remove(c v1alpha1.Color) {
@@ -43,7 +61,10 @@ func TestColourThatDoesNotExistIsMadeFromTheLiveOne(t *testing.T) {
 		{"have a PodDisruptionBudget, blue", "those of deployment my-python-app-green have none"},
 		{"has a HorizontalPodAutoscaler, blue", "deployment my-python-app-green has none"},
 	} {
-		w.expectFinding(rel, finding...)
+		said := w.expectFinding(rel, finding...)
+		if !strings.HasPrefix(said, "created Service") {
+			w.expectOnPage(said)
+		}
 	}
 	if rel.Status.Drift != "" {
 		t.Errorf("what was just made from the live colour differs from it:\n%s", rel.Status.Drift)
@@ -64,6 +85,7 @@ func TestNothingRunsWhileBothColoursAreAbsent(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "neither deployment my-python-app-blue nor deployment my-python-app-green exists", "create my-python-app-blue", "my-python-app-blue-svc", "the other one is made from it")
+	w.expectOnPage(rel.Status.Message)
 	if rel.Status.Phase != v1alpha1.ReleaseQueued {
 		t.Errorf("the release is %s", rel.Status.Phase)
 	}
@@ -91,6 +113,7 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue", "create it with a selector of its own")
+	w.expectOnPage(rel.Status.Message)
 }
 
 func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {
@@ -101,7 +124,7 @@ func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
 	w.expectSizes(0, 2)
-	w.expectFinding(rel, "deployment my-python-app-blue, which is live, has no replicas", "staged at 2", "nothing running to go back to")
+	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue, which is live, has no replicas", "staged at 2", "nothing running to go back to"))
 	// The way back is open all the same; it only takes longer.
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
@@ -128,7 +151,7 @@ func TestBrokenLiveColourIsReleasedFrom(t *testing.T) {
 			w.until("blue's pod", func() bool { return w.kubelet.starts("v1.0.0") }, func() string { return "" })
 			w.run()
 			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
-			w.expectFinding(rel, append(tt.want, "deployment my-python-app-blue, which is live", "nothing healthy to go back to")...)
+			w.expectOnPage(w.expectFinding(rel, append(tt.want, "deployment my-python-app-blue, which is live", "nothing healthy to go back to")...))
 			w.approve(rel)
 			w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 			w.expectLive(v1alpha1.Green)
@@ -141,7 +164,7 @@ func TestIngressThatNamesAMissingServiceOfSomeoneElseIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectFinding(rel, "ingress my-python-app-ingress names service admin-svc for admin.example.com/", "does not exist", "create it or remove the route")
+	w.expectOnPage(w.expectFinding(rel, "ingress my-python-app-ingress names service admin-svc for admin.example.com/", "does not exist", "create it or remove the route"))
 	admin := w.service(v1alpha1.Blue)
 	admin.Name = "admin-svc"
 	w.create(admin)
@@ -157,6 +180,7 @@ func TestIngressThatNamesAMissingServiceOfOursIsACondition(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonServiceMissing)
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "service my-python-app-blue-svc", "ingress my-python-app-ingress", "create it")
+	w.expectOnPage(rel.Status.Message)
 	w.create(w.service(v1alpha1.Blue))
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
@@ -167,7 +191,7 @@ func TestWhatNobodyKnowsIsStagedOverAndTold(t *testing.T) {
 	w.running(v1alpha1.Green)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at 1 replicas", "no release has staged")
+	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at size 1", "no release has staged"))
 	w.source.commit("b", "a")
 	w.source.commit("c", "b")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded) // to blue, which was adopted
@@ -187,6 +211,7 @@ func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
 	w.expectMessage(rel, "service my-python-app-green-svc", "ingress preview (preview.example.com/)", "my-python-app@sha256:", "is not staged over", "then ask again")
+	w.expectOnPage(rel.Status.Message)
 	if rel.Status.Failure.Reason != "TargetInUse" {
 		t.Errorf("the failure is %+v", rel.Status.Failure)
 	}
@@ -224,7 +249,7 @@ func TestDriftIsToldWithoutTheValues(t *testing.T) {
 	if diff := cmp.Diff(want, rel.Status.Drift); diff != "" {
 		t.Errorf("drift (-want +got):\n%s", diff)
 	}
-	w.expectFinding(rel, "the pod template of deployment my-python-app-green differed from that of deployment my-python-app-blue", "spec.template: Live")
+	w.expectOnPage(w.expectFinding(rel, "the pod template of deployment my-python-app-green differed from that of deployment my-python-app-blue", "spec.template: Live"))
 	w.source.commit("b", "a")
 	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	if rel.Status.Drift != "" {
@@ -256,7 +281,7 @@ func TestOwnTemplateIsStagedAndItsDriftFromTheLiveOneTold(t *testing.T) {
 	if d := rel.Status.Drift; !strings.HasPrefix(d, "--- my-python-app-blue\n+++ my-python-app-green\n") || !strings.Contains(d, "APP_ENV") || strings.Contains(d, "staging") {
 		t.Errorf("the drift is\n%s", d)
 	}
-	w.expectFinding(rel, "the pod template of deployment my-python-app-green", "is staged as it is (spec.template: Own)")
+	w.expectOnPage(w.expectFinding(rel, "the pod template of deployment my-python-app-green", "is staged as it is (spec.template: Own)"))
 	// Blue keeps its own, too.
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)

@@ -6,15 +6,19 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// retryMinimum is when an autoscaler that could not be set is set again.
-const retryMinimum = time.Second
-
-// retryShrink is when a colour that was still referred to is looked at again.
-const retryShrink = time.Minute
+const (
+	// retryShrink is when a colour that was still referred to is looked at again,
+	// or an autoscaler that may not be set.
+	retryShrink = time.Minute
+	// retryMinimum is when an autoscaler is set again that could not be set.
+	retryMinimum = time.Second
+)
 
 // upkeep shrinks the colour that the last switch left, after drain and hold. It
 // is the application's own, not a release's: a release ends after its soak.
@@ -113,10 +117,15 @@ func (w *work) minimums(ctx context.Context, active *v1alpha1.Release) {
 		case last != nil && !last.Shrunk && last.From.Color == c && side.Replicas > 0:
 			err = w.d.Workloads.RaiseMinimum(ctx, w.bg, side, side.Replicas)
 		}
-		if err != nil {
-			// Nobody waits for it, and the release's record must not.
-			w.log.WarnContext(ctx, "the autoscaler will be set again", "autoscaler", side.Autoscaler.Name, "error", err)
-			w.wakeAt(w.o.Now.Add(retryMinimum))
+		if err == nil {
+			continue
 		}
+		// Nobody waits for it, and the release's record must not.
+		w.log.WarnContext(ctx, "the autoscaler will be set again", "autoscaler", side.Autoscaler.Name, "error", err)
+		wait := retryMinimum
+		if apierrors.IsForbidden(err) {
+			wait = retryShrink
+		}
+		w.wakeAt(w.o.Now.Add(wait))
 	}
 }

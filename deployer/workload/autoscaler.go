@@ -133,11 +133,11 @@ func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, 
 	if err != nil || !now.Marked {
 		return err
 	}
-	operations := []operation{{Op: "remove", Path: markPath}}
-	if !now.Overruled {
-		operations = append(operations, operation{Op: "add", Path: "/spec/minReplicas", Value: now.Min})
-	}
-	if err := w.patch(ctx, read, operations); err != nil {
+	err = w.patch(ctx, read, []operation{
+		{Op: "remove", Path: markPath},
+		{Op: "add", Path: "/spec/minReplicas", Value: now.Min}, // the one in force, if that is somebody else's
+	})
+	if err != nil {
 		return fmt.Errorf("restore spec.minReplicas of HorizontalPodAutoscaler %s/%s: %w", bg.Namespace, now.Name, err)
 	}
 	return nil

@@ -57,6 +57,11 @@ func (w *Workloads) read(ctx context.Context, namespace string, side v1alpha1.Si
 	if err != nil {
 		return o, fmt.Errorf("read Deployment %s: %w", side.Deployment, err)
 	}
+	var hpas autoscalingv2.HorizontalPodAutoscalerList
+	if err := w.Client.List(ctx, &hpas, client.InNamespace(namespace)); err != nil {
+		return o, fmt.Errorf("list the HorizontalPodAutoscalers of namespace %s: %w", namespace, err)
+	}
+	o.hpas = hpas.Items
 	if !found {
 		return o, nil
 	}
@@ -81,7 +86,6 @@ func (w *Workloads) readOwned(ctx context.Context, o *objects) error {
 	}
 	var sets appsv1.ReplicaSetList
 	var pods corev1.PodList
-	var hpas autoscalingv2.HorizontalPodAutoscalerList
 	in := client.InNamespace(d.Namespace)
 	selected := client.MatchingLabelsSelector{Selector: selector}
 	if err := w.Client.List(ctx, &sets, in, selected); err != nil {
@@ -90,12 +94,8 @@ func (w *Workloads) readOwned(ctx context.Context, o *objects) error {
 	if err := w.Client.List(ctx, &pods, in, selected); err != nil {
 		return fmt.Errorf("list the pods of Deployment %s: %w", d.Name, err)
 	}
-	if err := w.Client.List(ctx, &hpas, in); err != nil {
-		return fmt.Errorf("list the HorizontalPodAutoscalers of namespace %s: %w", d.Namespace, err)
-	}
 	o.current, o.older = split(d, sets.Items)
 	o.pods = podsOf(o.current, pods.Items)
-	o.hpas = hpas.Items
 	return nil
 }
 
@@ -145,6 +145,7 @@ func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
 // describe fills a State from the objects.
 func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.ServiceExists = o.service != nil
+	s.Autoscaler = autoscalerOf(s.Deployment, o.hpas)
 	s.ServiceColored = o.service != nil && o.service.Spec.Selector[colorLabel(bg)] == string(s.Color)
 	d := o.deployment
 	if d == nil {
@@ -156,7 +157,6 @@ func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.Replicas = replicasOf(d)
 	describeTemplate(s, bg, d.Spec.Template)
 	s.ServicePort = servicePort(o.service, d.Spec.Template.Spec)
-	s.Autoscaler = autoscalerOf(d.Name, o.hpas)
 	for _, p := range o.pods {
 		s.Pods = append(s.Pods, podState(p))
 	}

@@ -84,7 +84,7 @@ type State struct {
 	// becomes one, without any object changing; zero if there is none.
 	LookAgainAt time.Time
 
-	// Autoscaler of the Deployment.
+	// Autoscaler of the Deployment, whether that exists or not.
 	Autoscaler Autoscaler
 
 	// ServiceColored and DeploymentColored say whether the selector names the
