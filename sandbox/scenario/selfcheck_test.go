@@ -1,0 +1,91 @@
+package scenario
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// selfcheck is a command that fails for versions that say they are broken. What
+// it looks at is in the container only.
+const selfcheck = `
+import os, sys
+version = open("VERSION").read().strip()
+print("checking", version, "on port", os.environ["PORT"])
+if "broken" in version:
+    print("the orders table has no column total", file=sys.stderr)
+    sys.exit(3)
+`
+
+func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
+	t.Parallel()
+	a := adoptExample(t, "selfcheck", map[string]any{
+		"soak": "1s", "drain": "0s", "hold": "0s",
+		"gate": map[string]any{
+			"http":     []any{map[string]any{"path": "/healthz"}},
+			"exec":     map[string]any{"command": []any{"python", "-c", selfcheck}},
+			"interval": "200ms", "timeout": "15s",
+		},
+	})
+	good := a.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
+	rel := a.follow(good, "success", in(v1alpha1.ReleaseSucceeded))
+	if check := rel.Status.Milestones.Verified.Check; !strings.Contains(check, "GET /healthz on port 8080; command python -c") {
+		t.Errorf("it was verified by %q", check)
+	}
+	a.awaitAnswer(a.host(), "v2.0.0")
+
+	failed := a.watchUsers("200 v2.0.0")
+	bad := a.merge("Version three", map[string]string{"VERSION": "v3.0.0-broken\n"})
+	rel = a.follow(bad, "the failure", in(v1alpha1.ReleaseFailed))
+	e := rel.Status.Failure.Evidence
+	if len(e) != 1 || e[0].ExitCode == nil || *e[0].ExitCode != 3 || e[0].Container == "" || !strings.HasPrefix(e[0].Pod, name+"-blue-") {
+		t.Errorf("the evidence is %+v", e)
+	} else if want := "the orders table has no column total"; !strings.Contains(e[0].Log, want) || !strings.Contains(e[0].Log, "checking v3.0.0-broken on port 8080") {
+		t.Errorf("the evidence has the output %q, want %q in it", e[0].Log, want)
+	}
+	a.awaitDeployment(bad.MergeCommit(), "failure")
+	a.awaitComment(bad.Number, "the orders table has no column total")
+	for _, answer := range failed() {
+		t.Errorf("a user got %s", answer)
+	}
+}
+
+// watchUsers asks the application as its users do until the returned function is
+// called, which returns the answers that do not begin as wanted.
+func (a *application) watchUsers(want string) (stop func() []string) {
+	ctx, cancel := context.WithCancel(a.t.Context())
+	var wrong []string
+	asked := 0
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for tick := time.NewTicker(50 * time.Millisecond); ; {
+			got, err := get(ctx, a.host(), "/")
+			switch {
+			case ctx.Err() != nil:
+				tick.Stop()
+				return
+			case err != nil:
+				wrong = append(wrong, err.Error())
+			case !strings.HasPrefix(got, want):
+				wrong = append(wrong, got)
+			}
+			asked++
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	})
+	return func() []string {
+		cancel()
+		asking.Wait()
+		if asked == 0 {
+			wrong = append(wrong, "no answer at all: nobody asked")
+		}
+		return wrong
+	}
+}
