@@ -18,9 +18,6 @@ const patience = 15 * time.Minute
 // Situation is everything a command is judged by: data that somebody read before.
 type Situation struct {
 	Command Command
-	// Name is what a command has to say to mean this application: empty if the
-	// repository has no other, or if commands are not typed into comments.
-	Name string
 	// PullRequest that the command was written on. The command line makes one up
 	// of the commit it was given: merged into the application's branch.
 	PullRequest PullRequest
@@ -33,6 +30,10 @@ type Situation struct {
 	// App with its status, and its Releases, newest first.
 	App      v1alpha1.BlueGreen
 	Releases []v1alpha1.Release
+	// Applications of the repository, App among them: where there are several, the
+	// answer names commands with the application's name. Empty if commands are not
+	// typed into comments.
+	Applications []v1alpha1.BlueGreen
 
 	// AgainstLive and AgainstPrevious say where the pull request's merge commit
 	// stands against the commits of status.live and status.previous. They are
@@ -127,14 +128,18 @@ func (s Situation) askedBefore() string {
 		}
 	}
 	if l := s.App.Status.Lock; l != nil && l.Cause.CommentID == comment {
-		return fmt.Sprintf("That was asked before: `%s` is %s. Nothing was changed.", s.App.Name, lockedBy(l))
+		return fmt.Sprintf("That was asked before: `%s` is %s. Nothing was changed.", s.App.Name, sentence(lockText(l, plain)))
 	}
 	return ""
 }
 
+// name is what a command has to say to mean this application; empty if the
+// repository has no other.
+func (s Situation) name() string { return nameAmong(&s.App, s.Applications) }
+
 // typed shows a command on this application, to be typed as it stands.
 func (s Situation) typed(verb Verb) string {
-	return code(Command{Verb: verb, Application: s.Name}.String())
+	return code(Command{Verb: verb, Application: s.name()}.String())
 }
 
 // wrongPullRequest refuses what needs a commit that merging the pull request
@@ -227,7 +232,7 @@ func rolledBackBy(left *v1alpha1.RolledBack) string {
 	if left.At.IsZero() {
 		return by
 	}
-	return by + " at " + moment(left.At.Time)
+	return by + " at " + date(left.At.Time)
 }
 
 // liveName names the live version for a person.
@@ -240,7 +245,7 @@ func (s Situation) liveName() string {
 
 // rollbackByCommit is the command that leaves the live version from anywhere.
 func (s Situation) rollbackByCommit() string {
-	c := Command{Verb: Rollback, Application: s.Name}
+	c := Command{Verb: Rollback, Application: s.name()}
 	if live := s.App.Status.Live; live != nil {
 		c.Commit = v1alpha1.ShortCommit(live.Commit)
 	}

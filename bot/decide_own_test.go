@@ -81,9 +81,10 @@ func TestDecideRefusesACommitThatIsNotThePullRequests(t *testing.T) {
 
 func TestDecideSaysWhatToTypeWithTheApplicationsName(t *testing.T) {
 	for _, p := range phases {
-		for _, verb := range []bot.Verb{bot.Promote, bot.Rollback, bot.Cancel, bot.Retry, bot.Lock, bot.Unlock, bot.Help} {
+		for _, verb := range []bot.Verb{bot.Promote, bot.Rollback, bot.Cancel, bot.Retry, bot.Lock, bot.Unlock, bot.Status, bot.Help} {
 			s := p.situation()
-			s.Name, s.Command = "staging/shop", bot.Command{Verb: verb, Application: "staging/shop"}
+			s.App.Namespace, s.Command = "staging", bot.Command{Verb: verb, Application: "staging/shop"}
+			s.Applications = []v1alpha1.BlueGreen{shop(), s.App}
 			_, text := kind(bot.Decide(s))
 			for rest := text; ; {
 				_, after, found := strings.Cut(rest, "`/")

@@ -3,7 +3,6 @@ package bot
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -15,7 +14,7 @@ func (s Situation) status() string {
 	st := s.App.Status
 	lines := []string{s.heading()}
 	if st.Lock != nil {
-		lines = append(lines, fmt.Sprintf("- 🔒 %s", lockedBy(st.Lock)))
+		lines = append(lines, fmt.Sprintf("- 🔒 %s", lockText(st.Lock, plain)))
 	}
 	for _, c := range st.Conditions {
 		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse {
@@ -27,7 +26,7 @@ func (s Situation) status() string {
 		if rel.Status.Phase.Finished() {
 			continue
 		}
-		lines = append(lines, "- "+view{app: &s.App, rel: rel}.headline())
+		lines = append(lines, "- "+newView(&s.App, rel, Around{Applications: s.Applications, Releases: s.Releases}).headline())
 	}
 	switch last := st.LastSwitch; {
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
@@ -45,20 +44,14 @@ func (s Situation) status() string {
 // heading names the application and what is live.
 func (s Situation) heading() string {
 	name := plain(s.App.Name)
-	if strings.Contains(s.Name, "/") { // several namespaces have one of that name
-		name = plain(s.Name)
+	if full := s.name(); strings.Contains(full, "/") { // several namespaces have one of that name
+		name = plain(full)
 	}
 	live := "nothing is live"
 	if v := s.App.Status.Live; v != nil {
 		live = fmt.Sprintf("%s is live on %s", s.liveName(), v.Color)
 	}
 	return fmt.Sprintf("**%s** (%s): %s.", name, plain(s.App.Spec.Environment), live)
-}
-
-// moment shows a point in time that may be days ago; everybody reads the same,
-// so it is UTC.
-func moment(t time.Time) string {
-	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
 // sentence takes the full stop off a text that a sentence ends with.

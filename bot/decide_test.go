@@ -147,7 +147,7 @@ func TestDecide(t *testing.T) {
 		{"promote, soaking", p, soaking, nil, "answer", "live on green already"},
 		{"promote, held", p, held, nil, "answer", "live already"},
 		{"promote, hold over", p, shrunk, nil, "answer", "live already"},
-		{"promote, rolled back", p, rolledBack, nil, "refuse", "was rolled back by otto (`shop-rollback-1`) at 2026-11-22 11:00 UTC"},
+		{"promote, rolled back", p, rolledBack, nil, "refuse", "was rolled back by otto (`shop-rollback-1`) at 22 Nov 11:00 UTC"},
 		{"promote, failed", p, failed, nil, "refuse", "pod crashed"},
 		{"promote, cancelled", p, cancelled, nil, "deploy approved", ""},
 		{"promote, late", p, waitsFor, func(s *bot.Situation) { s.Now = asked.Add(15*time.Minute + time.Second) }, "refuse", "I was away"},

@@ -21,7 +21,7 @@ func (s Situation) help() string {
 			brief(spec.SoakTime()), brief(spec.DrainTime()), s.typed(Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
 	}
 	if l := s.App.Status.Lock; l != nil {
-		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockedBy(l)), s.typed(Unlock)))
+		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), s.typed(Unlock)))
 	} else {
 		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", s.typed(Lock)))
 	}

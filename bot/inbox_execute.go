@@ -26,7 +26,7 @@ func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps
 		if err != nil {
 			return err
 		}
-		s.Name = nameAmong(&which[i], apps)
+		s.Applications = apps
 		d := Decide(s)
 		if !command.Verb.onlyReads() {
 			return in.carryOut(ctx, r, s, d)

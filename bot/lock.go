@@ -19,12 +19,12 @@ func (s Situation) lock() Decision {
 		return Decision{Answer: s.lockedAlready(st.Lock)}
 	}
 	if st.UnlockedAt != nil && st.UnlockedAt.After(s.Asked) { // the same comment again, or somebody was faster
-		return refuse(fmt.Sprintf("%s was unlocked at %s, after this was written.", name, moment(st.UnlockedAt.Time)),
+		return refuse(fmt.Sprintf("%s was unlocked at %s, after this was written.", name, date(st.UnlockedAt.Time)),
 			fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
 	}
 	l := v1alpha1.Lock{By: s.By, At: metav1.NewTime(s.Asked), Reason: truncate(s.Command.Reason, maxReason), Cause: s.Cause}
 	parts := []string{
-		fmt.Sprintf("%s is %s.", name, sentence(lockedBy(&l))),
+		fmt.Sprintf("%s is %s.", name, sentence(lockText(&l, plain))),
 		fmt.Sprintf("Until %s no release moves users; releases wait, and then go on by themselves. %s works all the same.", s.typed(Unlock), s.typed(Rollback)),
 	}
 	return Decision{Lock: &l, Note: strings.Join(append(parts, s.notHeld()...), " ")}
@@ -32,7 +32,7 @@ func (s Situation) lock() Decision {
 
 // lockedAlready answers a /lock that found another one.
 func (s Situation) lockedAlready(l *v1alpha1.Lock) string {
-	return fmt.Sprintf("%s is %s. Nothing was changed; to give another reason, type %s first.", code(s.App.Name), sentence(lockedBy(l)), s.typed(Unlock))
+	return fmt.Sprintf("%s is %s. Nothing was changed; to give another reason, type %s first.", code(s.App.Name), sentence(lockText(l, plain)), s.typed(Unlock))
 }
 
 // notHeld names the releases that a lock does not stop any more.
@@ -61,10 +61,10 @@ func (s Situation) unlock() Decision {
 	case l == nil:
 		return Decision{Answer: fmt.Sprintf("%s is not locked. Nothing was changed.", name)}
 	case l.At.After(s.Asked):
-		return refuse(fmt.Sprintf("%s is %s, and that was after this was written.", name, lockedBy(l)),
+		return refuse(fmt.Sprintf("%s is %s, and that was after this was written.", name, lockText(l, plain)),
 			fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
 	}
-	return Decision{Unlock: l, Note: fmt.Sprintf("%s is unlocked. It was %s. %s", name, sentence(lockedBy(l)), s.goesOn())}
+	return Decision{Unlock: l, Note: fmt.Sprintf("%s is unlocked. It was %s. %s", name, sentence(lockText(l, plain)), s.goesOn())}
 }
 
 // goesOn says what waited for the lock.
@@ -93,14 +93,5 @@ func (s Situation) behindLock(text string) string {
 	if l == nil {
 		return text
 	}
-	return fmt.Sprintf("%s %s is %s. %s lets it go on.", text, code(s.App.Name), sentence(lockedBy(l)), s.typed(Unlock))
-}
-
-// lockedBy says who locked an application, since when and why, for a comment.
-func lockedBy(l *v1alpha1.Lock) string {
-	text := fmt.Sprintf("locked by %s since %s", plain(l.By), moment(l.At.Time))
-	if l.Reason != "" {
-		text += ": " + plain(l.Reason)
-	}
-	return text
+	return fmt.Sprintf("%s %s is %s. %s lets it go on.", text, code(s.App.Name), sentence(lockText(l, plain)), s.typed(Unlock))
 }

@@ -28,7 +28,7 @@ func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
 	s.Now = later.Add(time.Minute)
 	s.App.Status.UnlockedAt = &later
 	s.Command = bot.Command{Verb: bot.Lock, Reason: "the `sale`"}
-	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "unlocked at 2026-11-22 12:01 UTC, after this was written") || !strings.Contains(text, "`` /lock the `sale` ``") {
+	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "unlocked at 22 Nov 12:01 UTC, after this was written") || !strings.Contains(text, "`` /lock the `sale` ``") {
 		t.Errorf("/lock from before the last /unlock: decided %s, %q; want a refusal with what to type again", got, text)
 	}
 	s.App.Status.UnlockedAt = &metav1.Time{Time: asked.Add(-time.Minute)}
@@ -38,7 +38,7 @@ func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
 
 	s.App.Status.Lock = &v1alpha1.Lock{By: "otto", At: later}
 	s.Command = bot.Command{Verb: bot.Unlock}
-	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "locked by otto since 2026-11-22 12:01 UTC, and that was after this was written") {
+	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "locked by otto since 22 Nov 12:01 UTC, and that was after this was written") {
 		t.Errorf("/unlock from before the lock: decided %s, %q; want a refusal", got, text)
 	}
 	s.App.Status.Lock.At = metav1.NewTime(asked)
@@ -65,7 +65,7 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 		s := tt.situation()
 		s.Command.Verb = bot.Unlock
 		d := bot.Decide(s)
-		if d.Unlock == nil || !strings.HasSuffix(d.Note, tt.says) || !strings.Contains(d.Note, "It was locked by otto since 2026-11-22 11:00 UTC: the database moves. ") {
+		if d.Unlock == nil || !strings.HasSuffix(d.Note, tt.says) || !strings.Contains(d.Note, "It was locked by otto since 22 Nov 11:00 UTC: the database moves. ") {
 			t.Errorf("%s: decided %+v, want it unlocked with whose it was and …%s", tt.name, d, tt.says)
 		}
 	}
