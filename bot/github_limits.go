@@ -1,8 +1,10 @@
 package bot
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -36,14 +38,7 @@ type politeness struct {
 }
 
 func newPoliteness(base http.RoundTripper) *politeness {
-	p := &politeness{}
-	p.limiter = github_ratelimit.NewSecondaryLimiter(rewind{base}, github_secondary_ratelimit.WithSingleSleepLimit(longestSleep,
-		func(limit *github_secondary_ratelimit.CallbackContext) {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.until = *limit.ResetTime
-		}))
-	return p
+	return &politeness{limiter: github_ratelimit.NewSecondaryLimiter(rewind{base}, github_secondary_ratelimit.WithSingleSleepLimit(longestSleep, nil))}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -54,8 +49,28 @@ func (p *politeness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if time.Now().Before(until) {
 		return nil, &limitedError{until}
 	}
-	return p.limiter.RoundTrip(req)
+	resp, err := p.limiter.RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("reading GitHub's refusal: %w", err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	// What is left of the hourly quota concerns one installation only.
+	if wait, limited := limitOf(resp, string(body), time.Now()); limited && !quotaSpent(resp) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.until = time.Now().Add(wait)
+	}
+	return resp, nil
 }
+
+// quotaSpent reports whether an answer says that nothing is left of the hourly
+// quota.
+func quotaSpent(resp *http.Response) bool { return resp.Header.Get("X-RateLimit-Remaining") == "0" }
 
 // limitedError is a request that was not made, because GitHub wants to be left
 // alone.
@@ -83,9 +98,9 @@ func (r rewind) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.base.RoundTrip(again)
 }
 
-// retryAfter returns how long GitHub wants to be left alone, if err says so: by
-// not having asked, by one of go-github's errors, by an answer that go-github does not take for a
-// limit (it knows none but 403), or by the refusal of a token.
+// retryAfter returns how long GitHub wants to be left alone, if err says so: by a
+// request that was not made, by one of go-github's errors, by an answer that
+// go-github takes for no limit (it knows 403 only), or by the refusal of a token.
 func retryAfter(err error, now time.Time) (time.Duration, bool) {
 	if kept := (*limitedError)(nil); errors.As(err, &kept) {
 		return max(time.Second, kept.until.Sub(now)), true
@@ -117,7 +132,7 @@ func limitOf(resp *http.Response, message string, now time.Time) (time.Duration,
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
 		return max(time.Second, time.Duration(seconds)*time.Second), true
 	}
-	spent := resp.Header.Get("X-RateLimit-Remaining") == "0"
+	spent := quotaSpent(resp)
 	if reset, err := strconv.ParseInt(resp.Header.Get("X-RateLimit-Reset"), 10, 64); err == nil && spent {
 		return max(time.Second, time.Unix(reset, 0).Sub(now)), true
 	}

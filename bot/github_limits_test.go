@@ -107,23 +107,31 @@ func TestTokenRefusedByARateLimitIsNoLostInstallation(t *testing.T) {
 	}
 }
 
-// TestCommentRefusedByARateLimitIsWrittenLater: GitHub says 403 to what it will
-// never take, too.
+// TestCommentRefusedByARateLimitIsWrittenLater: a 403 may also mean that GitHub
+// will never take it, and a limit need not say when it ends.
 func TestCommentRefusedByARateLimitIsWrittenLater(t *testing.T) {
-	w := newWorld(t)
-	pr, rel := ended(w)
-	w.app.SetWebhookURL("")
-	w.github.Inject(githubtest.Fault{
-		Kind: githubtest.SecondaryRateLimit, Status: http.StatusTooManyRequests, Method: http.MethodPost,
-		Route: "/repos/{owner}/{repo}/issues/{issue_number}/comments", RetryAfter: time.Minute,
-	})
-	synctest.Test(t, func(t *testing.T) {
-		l := w.leader(t)
-		w.record.change(rel.Name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
-		l.look()
-		l.pass(2 * time.Minute)
-	})
-	if n := len(w.answers(pr.Number)); n != 1 {
-		t.Errorf("%d comments, want 1", n)
+	for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
+		for _, retryAfter := range []time.Duration{time.Minute, -1} {
+			w := newWorld(t)
+			pr, rel := ended(w)
+			w.app.SetWebhookURL("")
+			w.github.Inject(githubtest.Fault{
+				Kind: githubtest.SecondaryRateLimit, Status: status, RetryAfter: retryAfter, Method: http.MethodPost,
+				Route: "/repos/{owner}/{repo}/issues/{issue_number}/comments",
+			})
+			synctest.Test(t, func(t *testing.T) {
+				l := w.leader(t)
+				w.record.change(rel.Name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
+				l.look()
+				l.pass(50 * time.Second)
+				if n := len(w.answers(pr.Number)); n != 0 {
+					t.Errorf("%d, Retry-After %s: %d comments within the minute, want none", status, retryAfter, n)
+				}
+				l.pass(time.Minute)
+			})
+			if n := len(w.answers(pr.Number)); n != 1 {
+				t.Errorf("%d, Retry-After %s: %d comments, want 1", status, retryAfter, n)
+			}
+		}
 	}
 }

@@ -3,7 +3,6 @@ package bot
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -51,7 +50,7 @@ func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 		}
 	}
 	st, shown := rel.Status.GitHub, fmt.Sprintf("%s: %s", want.State, want.Description)
-	if st.DeploymentStateIntended == "" && (st.DeploymentState == shown || stillInactive(st, want)) {
+	if st.DeploymentStateIntended == "" && st.DeploymentState == shown {
 		return nil
 	}
 	wait := time.Duration(0)
@@ -66,12 +65,6 @@ func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 		return nil
 	}
 	return t.postState(ctx, rel, want, shown)
-}
-
-// stillInactive reports whether a deployment is left alone: one that nobody uses
-// has nothing more to say.
-func stillInactive(st *v1alpha1.GitHubStatus, want *Deployment) bool {
-	return want.State == StateInactive && strings.HasPrefix(st.DeploymentState, string(StateInactive)+":")
 }
 
 // postState posts a state once: intent, act, outcome. An intent without an

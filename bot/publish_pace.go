@@ -94,7 +94,7 @@ func unsettled(rel *v1alpha1.Release) time.Duration {
 	if st.Build != nil && st.Build.LogURL != "" {
 		return 0
 	}
-	return settling - time.Since(rel.CreationTimestamp.Time)
+	return min(settling, settling-time.Since(rel.CreationTimestamp.Time)) // clocks may differ
 }
 
 // unconfirmed is how long the news that users were moved should still wait.

@@ -313,3 +313,35 @@ func TestProgressIsWrittenEveryTenMinutes(t *testing.T) {
 		t.Errorf("the comment is not that of the 20th minute:\n%s", body)
 	}
 }
+
+// TestSwitchConfirmedAtOnceIsOneEdit, and one that is not confirmed is told all
+// the same.
+func TestSwitchConfirmedAtOnceIsOneEdit(t *testing.T) {
+	w := newWorld(t)
+	pr, commit := w.merge("feature")
+	w.app.SetWebhookURL("")
+	name := v1alpha1.DeployName("shop", commit, 1)
+	synctest.Test(t, func(t *testing.T) {
+		l := w.leader(t)
+		w.record.change(name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
+		l.happens(name, verified)
+		l.pass(time.Minute)
+		for _, confirmedAfter := range []time.Duration{3 * time.Second, time.Minute} {
+			before := len(w.github.Requests())
+			l.happens(name, verified, switched, movesUsers)
+			l.pass(min(confirmedAfter, 11*time.Second))
+			if told := strings.Contains(w.answers(pr.Number)[0], "being confirmed"); told != (confirmedAfter > 10*time.Second) {
+				t.Errorf("unconfirmed for %s: told %v", confirmedAfter, told)
+			}
+			l.happens(name, confirmed, movesUsers)
+			l.pass(time.Minute)
+			want := "1 × PATCH issues/comments/{comment_id}"
+			if confirmedAfter > 10*time.Second {
+				want = "2 × PATCH issues/comments/{comment_id}"
+			}
+			if got := count(w.github.Requests()[before:]); got != want {
+				t.Errorf("confirmed after %s:\n%s\nwant\n%s", confirmedAfter, got, want)
+			}
+		}
+	})
+}

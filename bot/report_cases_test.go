@@ -243,13 +243,16 @@ func reports() map[string]reportCase {
 			r.Status.Message = "waits: locked by wanda since 2026-11-22 11:50 UTC: Black Friday, nobody @deploys"
 		}).with(lockedBy("Black Friday, nobody @deploys")),
 		"building-queued": reported(claimed),
+		"building-locked": reported(building).with(lockedBy("Black Friday")),
 		"building":        reported(building, func(r *v1alpha1.Release) { r.Status.Build.Retries = 1 }),
 		"running": reported(built, tookSteps(entry(v1alpha1.StepStage, 73, 0, "1 of 3 pods ready")), func(r *v1alpha1.Release) {
 			r.Status.Build.Retries = 2
 			r.Status.Drift = "-        memory: 256Mi\n+        memory: 512Mi\n"
 		}),
 		"waiting": reported(waits("waits for /promote: spec.promotion.mode is Manual")).
-			with(func(c *reportCase) { c.app.Spec.Promotion.Mode = v1alpha1.PromotionManual }),
+			with(func(c *reportCase) {
+				c.app.Spec.Promotion = v1alpha1.PromotionSpec{Mode: v1alpha1.PromotionManual, Timeout: metav1.Duration{Duration: 24 * time.Hour}}
+			}),
 		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at 2026-11-21 16:20 UTC")),
 		"waiting-locked":      reported(waits("waits: locked by wanda since 2026-11-22 11:50 UTC")).with(lockedBy("")),
 		"switching": reported(verified, tookSteps(entry(v1alpha1.StepSwitch, 151, 0, "")), func(r *v1alpha1.Release) {

@@ -123,13 +123,16 @@ func (v view) description(state DeploymentState) string {
 // environment is the application's name in the Deployments tab. Applications of
 // one repository that would share one each get their own.
 func (v view) environment() string {
-	name := v.app.Spec.Environment
+	var sharing []v1alpha1.BlueGreen
 	for _, other := range v.others() {
 		if other.Spec.Environment == v.app.Spec.Environment {
-			return name + "/" + v.named()
+			sharing = append(sharing, other)
 		}
 	}
-	return name
+	if len(sharing) == 0 {
+		return v.app.Spec.Environment
+	}
+	return v.app.Spec.Environment + "/" + v.among(sharing)
 }
 
 // others are the repository's applications but the reported one.
@@ -144,9 +147,9 @@ func (v view) others() []v1alpha1.BlueGreen {
 	return others
 }
 
-// named tells the application apart from the repository's others.
-func (v view) named() string {
-	for _, other := range v.others() {
+// among names the application so that it is told apart from others.
+func (v view) among(others []v1alpha1.BlueGreen) string {
+	for _, other := range others {
 		if other.Name == v.app.Name {
 			return v.app.Namespace + "/" + v.app.Name
 		}

@@ -11,10 +11,11 @@ import (
 // typed is a command as it has to be typed for this application: with its name
 // if the repository has several.
 func (v view) typed(verb Verb) string {
-	if len(v.others()) == 0 {
+	others := v.others()
+	if len(others) == 0 {
 		return "/" + string(verb)
 	}
-	return "/" + string(verb) + " " + v.named()
+	return "/" + string(verb) + " " + v.among(others)
 }
 
 // command shows a command, to be copied.
@@ -34,10 +35,23 @@ func (v view) next() string {
 	case v1alpha1.ReleaseUndoing:
 		return "Nothing to do while it is being undone; " + v.liveNow()
 	case v1alpha1.ReleaseWaiting:
-		return fmt.Sprintf("Next: %s moves users to it · %s discards it", v.command(Promote), v.command(Cancel))
+		return fmt.Sprintf("Next: %s moves users to it · %s discards it%s", v.command(Promote), v.command(Cancel), v.approvalEnds())
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning:
 	}
 	return v.nextUnderWay()
+}
+
+// approvalEnds says when a release that nobody approves is discarded by itself.
+func (v view) approvalEnds() string {
+	steps, limit := v.rel.Status.Timeline, v.app.Spec.Promotion.Timeout.Duration
+	if len(steps) == 0 || steps[len(steps)-1].Step != v1alpha1.StepPromote || limit <= 0 {
+		return ""
+	}
+	since := steps[len(steps)-1].StartedAt.Time
+	if t := v.app.Status.UnlockedAt; t != nil && t.After(since) {
+		since = t.Time // nobody could have approved before
+	}
+	return ", as happens by itself on " + date(since.Add(limit))
 }
 
 // nextOfEnded says what to type after a deploy has ended.
@@ -69,6 +83,9 @@ func (v view) nextUnderWay() string {
 		return v.readiness()
 	case v.rel.Status.Milestones.SwitchIntendedAt != nil:
 		return fmt.Sprintf("Next: %s goes back as soon as the switch is confirmed", v.command(Rollback))
+	case v.app.Status.Lock != nil:
+		return fmt.Sprintf("Next: it will wait before users are moved, %s; %s lets it go on · %s stops it",
+			lockText(v.app.Status.Lock, plain), v.command(Unlock), v.command(Cancel))
 	case v.app.Spec.Promotion.Mode == v1alpha1.PromotionManual && v.rel.Spec.Approval == nil:
 		return fmt.Sprintf("Next: %s lets it switch as soon as the gate passes · %s stops it", v.command(Promote), v.command(Cancel))
 	}
@@ -112,7 +129,8 @@ func (v view) nextOfRollback() string {
 		if v.replaced != nil {
 			return fmt.Sprintf("Nothing to do; %s says what is live", v.command(Status))
 		}
-		return fmt.Sprintf("Next: merge a fix. Whatever contains %s waits for %s from now on", left, v.command(Promote))
+		return fmt.Sprintf("Next: merge a fix, or %s the same; whatever contains %s waits for %s from now on",
+			v.command(Retry), left, v.command(Promote))
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
 		if moved(v.rel) {
 			return fmt.Sprintf("Next: look at the reason above; %s says what is live. %s was left", v.command(Status), left)

@@ -88,7 +88,7 @@ type Fault struct {
 	Method     string        // empty: any
 	Route      string        // as GitHub's description writes it; empty: any
 	Times      int           // how many requests; default 1
-	RetryAfter time.Duration // of SecondaryRateLimit; default a minute
+	RetryAfter time.Duration // of SecondaryRateLimit; default a minute; negative: the answer does not say
 	Status     int           // of SecondaryRateLimit: 403, the default, or 429; GitHub uses both
 }
 

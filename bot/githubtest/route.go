@@ -278,7 +278,9 @@ func faultReply(fault Fault) reply {
 	switch fault.Kind {
 	case SecondaryRateLimit:
 		e := refuse(fault.Status, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
-		e.header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(fault.RetryAfter.Seconds())))}}
+		if fault.RetryAfter >= 0 {
+			e.header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(fault.RetryAfter.Seconds())))}}
+		}
 		out := errorReply(e)
 		out.body.(map[string]any)["documentation_url"] = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
 		return encode(out, http.Header{})
