@@ -10,18 +10,26 @@ import (
 
 func TestPlanSaysWhatIsAsked(t *testing.T) {
 	state := workload.State{
-		Deployment: "shop-green", Service: "shop-green-svc", ServicePort: 8080,
+		Container: "app", Deployment: "shop-green", Service: "shop-green-svc", ServicePort: 8080,
 		Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTPS"},
 	}
 	for _, c := range []struct {
 		name    string
 		http    []v1alpha1.HTTPCheck
+		command []string
 		change  func(*workload.State)
 		check   string
 		warning string // a part of it
 		err     string // a part of it
 	}{
 		{name: "configured", http: []v1alpha1.HTTPCheck{{Path: "/a?b=c", Port: 1}, {Path: "/d"}}, check: "GET /a?b=c on port 1; GET /d on port 8080"},
+		{name: "a command", command: []string{"python", "-m", "shop.selfcheck"}, check: "command python -m shop.selfcheck in container app"},
+		{name: "both", http: []v1alpha1.HTTPCheck{{Path: "/a"}}, command: []string{"sh", "-c", "test -f x"}, check: `GET /a on port 8080; command sh -c "test -f x" in container app`},
+		{name: "a long command", command: []string{strings.Repeat("x", 300)}, check: "command " + strings.Repeat("x", 200) + " in container app"},
+		{
+			name: "no container", command: []string{"x"}, change: func(s *workload.State) { s.Container, s.Containers = "", []string{"app", "proxy"} },
+			err: "spec.container must name the container for spec.gate.exec: deployment shop-green has [app proxy]",
+		},
 		{name: "probe", check: "GET /ready on port 9000 over TLS (the readiness probe's path; spec.gate is not set)"},
 		{
 			name: "nothing", change: func(s *workload.State) { s.Probe = nil },
@@ -41,7 +49,11 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 			if c.change != nil {
 				c.change(&s)
 			}
-			p, err := PlanFor(v1alpha1.GateSpec{HTTP: c.http}, s)
+			spec := v1alpha1.GateSpec{HTTP: c.http}
+			if c.command != nil {
+				spec.Exec = &v1alpha1.ExecCheck{Command: c.command}
+			}
+			p, err := PlanFor(spec, s)
 			if c.err != "" {
 				if err == nil || !strings.Contains(err.Error(), c.err) {
 					t.Errorf("got error %v, want %q", err, c.err)
@@ -55,5 +67,24 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 				t.Errorf("warning %q, want %q", p.Warning, c.warning)
 			}
 		})
+	}
+}
+
+// Users' pods are asked what the gate asks, but for the command; a gate that is
+// a command only leaves the readiness probe.
+func TestPlanForALiveColourHasNoCommand(t *testing.T) {
+	state := workload.State{Container: "app", ServicePort: 8080, Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
+	command := &v1alpha1.ExecCheck{Command: []string{"x"}}
+	for want, spec := range map[string]v1alpha1.GateSpec{
+		"GET /a on port 8080":     {HTTP: []v1alpha1.HTTPCheck{{Path: "/a"}}, Exec: command},
+		"GET /ready on port 9000": {Exec: command},
+	} {
+		p, err := LivePlanFor(spec, state)
+		if err != nil || p.command != nil || !strings.HasPrefix(p.Check, want) {
+			t.Errorf("check %q with command %v (%v), want %q", p.Check, p.command, err, want)
+		}
+		if spec.Exec == nil {
+			t.Error("the spec was changed")
+		}
 	}
 }

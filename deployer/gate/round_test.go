@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -27,7 +28,9 @@ import (
 // controlPlane is shared by all tests of this package.
 var controlPlane *controlplane.ControlPlane
 
-func TestMain(m *testing.M) { controlplanetest.Main(m, controlplane.Options{}, &controlPlane) }
+func TestMain(m *testing.M) {
+	os.Exit(controlplanetest.Run(m, controlplane.Options{}, &controlPlane))
+}
 
 // localAddress is an address of this machine that a pod may have: the API server
 // refuses to proxy to loopback ones. It is the first of IPv4, or else of IPv6.

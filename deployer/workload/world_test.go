@@ -28,7 +28,9 @@ import (
 // controlPlane is shared by all tests of this package.
 var controlPlane *controlplane.ControlPlane
 
-func TestMain(m *testing.M) { controlplanetest.Main(m, controlplane.Options{}, &controlPlane) }
+func TestMain(m *testing.M) {
+	os.Exit(controlplanetest.Run(m, controlplane.Options{}, &controlPlane))
+}
 
 // world is a namespace of its own, with the live colour in it.
 type world struct {

@@ -4,22 +4,23 @@ package controlplanetest
 
 import (
 	"context"
-	"log"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// Main runs the tests of a package that share a control plane, which it hands
-// over before the first one. It is a package's TestMain, and does not return.
-func Main(m *testing.M, o controlplane.Options, shared **controlplane.ControlPlane) {
+// Run runs the tests of a package that share a control plane, which it hands over
+// before the first one, and returns what the process is to exit with: a package's
+// TestMain is os.Exit(controlplanetest.Run(…)).
+func Run(m *testing.M, o controlplane.Options, shared **controlplane.ControlPlane) (status int) {
 	cp, err := controlplane.Start(context.Background(), o)
 	if err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
+	defer cp.Stop()
 	*shared = cp
-	code := m.Run()
-	cp.Stop()
-	os.Exit(code)
+	return m.Run()
 }
