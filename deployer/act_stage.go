@@ -60,8 +60,8 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})
 	}
-	if wait, err := a.raiseMinimum(ctx, a.o.Size); err != nil || wait != (pause{}) {
-		return wait, err
+	if err := a.raiseMinimum(ctx, a.o.Size); err != nil {
+		return pause{}, err
 	}
 	if t.Replicas < a.o.Size {
 		if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
@@ -80,12 +80,12 @@ func (a *attempt) run(ctx context.Context, want workload.StageRequest) (pause, e
 			return pause{}, err
 		}
 	}
-	if wait, err := a.raiseMinimum(ctx, want.Replicas); err != nil || wait != (pause{}) {
-		return wait, err
+	err, changed := a.raiseMinimum(ctx, want.Replicas), false
+	if err == nil {
+		changed, err = a.d.Workloads.Stage(ctx, a.bg, want)
 	}
-	changed, err := a.d.Workloads.Stage(ctx, a.bg, want)
 	if apierrors.IsConflict(err) || apierrors.IsInvalid(err) && changed {
-		return pause{until: a.o.Now, message: "the deployment changed meanwhile: looking again"}, nil
+		return pause{until: a.o.Now, message: "the target changed meanwhile: looking again"}, nil
 	}
 	if err != nil {
 		return pause{}, err
@@ -99,14 +99,10 @@ func (a *attempt) run(ctx context.Context, want workload.StageRequest) (pause, e
 
 // raiseMinimum keeps the target's autoscaler, which sees no load there, from
 // scaling it down again before users come. It stays raised until the release has
-// ended, see restoreMinimums.
-func (a *attempt) raiseMinimum(ctx context.Context, size int32) (pause, error) {
+// ended, see [work.minimums].
+func (a *attempt) raiseMinimum(ctx context.Context, size int32) error {
 	a.tellAutoscaler()
-	err := a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
-	if apierrors.IsConflict(err) {
-		return pause{until: a.o.Now, message: "the autoscaler changed meanwhile: looking again"}, nil
-	}
-	return pause{}, err
+	return a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
 }
 
 // rolledOut waits for every pod of the target, and notices early that they will

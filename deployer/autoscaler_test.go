@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // autoscale gives a colour an autoscaler, of the colour's name.
@@ -279,4 +280,25 @@ func TestRollbackHoldsTheAutoscalerOfTheVersionItReturnsTo(t *testing.T) {
 	w.kubelet.release(t, "v1.0.0")
 	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
 	w.awaitMinimum(v1alpha1.Blue, "1")
+}
+
+func TestStandbySizeIsTheAutoscalersMinimumUnlessItIsDisabled(t *testing.T) {
+	t.Parallel()
+	hpa := workload.Autoscaler{Name: "x", Min: 2, Max: 9, Current: 5, Marked: true}
+	tests := []struct {
+		standby    int32
+		autoscaler workload.Autoscaler
+		want       int32
+		why        string
+	}{
+		{0, hpa, 0, ""},
+		{1, workload.Autoscaler{}, 1, ""},
+		{1, hpa, 2, ", the minimum of horizontalpodautoscaler x, not to spec.standbyReplicas: 1"},
+		{3, hpa, 3, ""},
+	}
+	for _, tt := range tests {
+		if got, why := standbySize(tt.standby, tt.autoscaler); got != tt.want || why != tt.why {
+			t.Errorf("%d with %+v: %d%s, want %d%s", tt.standby, tt.autoscaler, got, why, tt.want, tt.why)
+		}
+	}
 }

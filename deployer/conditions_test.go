@@ -77,6 +77,13 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			bg.Spec.Container = "web"
 			side(func(s *workload.State) { s.Container = "" })(bg, o, f)
 		}, v1alpha1.ReasonContainer, []string{"deployment app-blue", "container web", "correct spec.container"}},
+		{"ambiguous container in the target's own template", func(bg *v1alpha1.BlueGreen, o *observed, _ *facts) {
+			bg.Spec.Template = v1alpha1.TemplateOwn
+			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, Deployment: "app-green", DeploymentExists: true, ServiceExists: true, Containers: []string{"a", "b"}}
+		}, v1alpha1.ReasonContainer, []string{"deployment app-green", "spec.template: Own", "[a b]", "spec.container"}},
+		{"the target's own template is not asked for", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true, Containers: []string{"a", "b"}}
+		}, "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

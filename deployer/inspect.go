@@ -146,6 +146,8 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers)}
 	case live.Container == "":
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers)}
+	case bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists && other.Container == "":
+		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s, whose own pod template is staged (spec.template: Own), has the containers %v: name the one that gets the image in spec.container", other.Deployment, other.Containers)}
 	}
 	return nil
 }
