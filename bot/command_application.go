@@ -70,10 +70,13 @@ func meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alph
 	if command.Verb.aboutCommit() {
 		candidates = concerned(candidates, pr, command)
 	}
-	if len(candidates) > 1 {
-		return nil, ambiguous(apps, candidates, command)
+	switch {
+	case len(candidates) <= 1:
+		return candidates, nil
+	case command.Verb.aboutCommit() && command.Verb != Rollback && candidates[0].Spec.Branch != pr.Base: // nor any other's
+		return nil, otherBranch(candidates, pr)
 	}
-	return candidates, nil
+	return nil, ambiguous(apps, candidates, command)
 }
 
 // concerned narrows applications to those that a command can mean: a rollback
@@ -103,6 +106,20 @@ func filter(apps []v1alpha1.BlueGreen, keep func(*v1alpha1.BlueGreen) bool) []v1
 		}
 	}
 	return kept
+}
+
+// otherBranch is the answer on a pull request that none of several applications
+// could release, whichever was named.
+func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Refuse {
+	var from []string
+	for _, app := range candidates {
+		from = append(from, code(app.Spec.Branch))
+	}
+	slices.Sort(from)
+	return &Refuse{
+		Reason:   fmt.Sprintf("This pull request merges into %s; the applications of this repository are released from %s.", code(pr.Base), strings.Join(slices.Compact(from), ", ")),
+		NextMove: "Ask on a pull request that was merged there.",
+	}
 }
 
 // ambiguous is the answer to a command that may mean several applications.

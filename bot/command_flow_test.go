@@ -202,6 +202,31 @@ func TestALockIsShownWhereverSomethingWaitsForIt(t *testing.T) {
 	}
 }
 
+// relocked is a record in which somebody unlocks and locks again right before
+// an /unlock is written.
+type relocked struct{ *memoryRecord }
+
+func (r relocked) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error) {
+	if _, err := r.memoryRecord.Unlock(ctx, app); err != nil {
+		return nil, err
+	}
+	if err := r.memoryRecord.Lock(ctx, app, v1alpha1.Lock{By: "olga", Reason: "migration"}); err != nil {
+		return nil, err
+	}
+	return r.memoryRecord.Unlock(ctx, app)
+}
+
+func TestUnlockSaysWhoseLockItReallyTookAway(t *testing.T) {
+	w := newWorld(t)
+	pr := w.open("feature")
+	app := shop()
+	check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto", Reason: "audit"}))
+	w.inbox.Record = relocked{w.record}
+	w.expectSaid(pr.Number, w.writer, "/unlock", "rocket", "It was locked by olga since", "migration")
+	w.inbox.Record = w.record
+	w.expectSaid(pr.Number, w.writer, "/unlock", "+1", "is not locked")
+}
+
 // behind is a record whose readers lag behind its writers.
 type behind struct {
 	*memoryRecord
@@ -320,6 +345,23 @@ func TestACommandForOneOfSeveralApplications(t *testing.T) {
 	if last := w.lastAnswer(pr.Number); strings.Contains(last, "**shop/shop**") {
 		t.Errorf("/help admin shows the others: %q", last)
 	}
+}
+
+func TestACommandWhereNoneOfSeveralApplicationsIsReleased(t *testing.T) {
+	w := newWorld(t)
+	next := shop()
+	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"
+	w.record.add(next)
+	_, err := w.repo.CommitFiles(githubtest.Commit{Branch: "topic", Message: "Begin", Files: githubtest.Text(map[string]string{"a": "1"})})
+	check(t, err)
+	_, err = w.repo.CommitFiles(githubtest.Commit{Branch: "part", Message: "Go on", Files: githubtest.Text(map[string]string{"b": "1"})})
+	check(t, err)
+	pr, err := w.repo.OpenPullRequest(githubtest.NewPullRequest{Title: "A part", Head: "part", Base: "topic", Author: w.writer})
+	check(t, err)
+	for _, verb := range []string{"/promote", "/retry", "/cancel"} {
+		w.expectSaid(pr.Number, w.writer, verb, "-1", "merges into `topic`; the applications of this repository are released from `main`, `next`")
+	}
+	w.expectSaid(pr.Number, w.writer, "/promote next", "-1", "merges into `topic`, but `next` is released from `next`")
 }
 
 func TestALocksFirstWordIsANameOnlyIfAnApplicationHasIt(t *testing.T) {

@@ -106,7 +106,11 @@ func (in *Inbox) carryOut(ctx context.Context, r responder, s Situation, d Decis
 		if err == nil && was == nil {
 			return r.answer(ctx, code(app.Name)+" was unlocked by somebody else just now. Nothing was changed.", reactionNothing)
 		}
-		return in.written(ctx, r, err, "unlocking "+app.String(), d.Note)
+		note := ""
+		if was != nil { // it may be another one by now
+			note = s.unlocked(was)
+		}
+		return in.written(ctx, r, err, "unlocking "+app.String(), note)
 	}
 	return r.answer(ctx, d.Answer, reactionNothing)
 }

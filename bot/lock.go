@@ -64,7 +64,12 @@ func (s Situation) unlock() Decision {
 		return refuse(fmt.Sprintf("%s is %s, and that was after this was written.", name, lockText(l, plain)),
 			fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
 	}
-	return Decision{Unlock: l, Note: fmt.Sprintf("%s is unlocked. It was %s. %s", name, sentence(lockText(l, plain)), s.goesOn())}
+	return Decision{Unlock: l, Note: s.unlocked(l)}
+}
+
+// unlocked says whose lock was taken away, and what goes on now.
+func (s Situation) unlocked(was *v1alpha1.Lock) string {
+	return fmt.Sprintf("%s is unlocked. It was %s. %s", code(s.App.Name), sentence(lockText(was, plain)), s.goesOn())
 }
 
 // goesOn says what waited for the lock.
