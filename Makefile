@@ -28,11 +28,13 @@ up: $(CONTROLPLANE) bin/turnout bin/sandbox ## Start the whole world on this mac
 test: $(CONTROLPLANE) bin/turnout ## Run all tests
 	go test ./...
 	cd sandbox && go test ./...
+	cd tools/checks && go test ./...
 
 .PHONY: lint
 lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated files are current
 	bin/golangci-lint run
 	cd sandbox && ../bin/golangci-lint run --config ../.golangci.yml
+	cd tools/checks && ../../bin/golangci-lint run --config ../../.golangci.yml
 	fresh=$$(mktemp -d) && trap "rm -rf $$fresh" EXIT && \
 	bin/controller-gen object paths=./api/... output:dir=$$fresh && \
 	bin/controller-gen crd paths=./api/... output:dir=$$fresh && \

@@ -10,39 +10,55 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// metrics are what Turnout tells Prometheus of its own, beside what
-// controller-runtime tells of queues and of requests to Kubernetes.
+// metrics are what Turnout tells Prometheus of what it does, beside what
+// controller-runtime tells of its work queues and of requests to Kubernetes, and
+// what recordMetrics reads from the record. docs/metrics.md lists all of them; a
+// test holds the two equal.
 type metrics struct {
-	releases *prometheus.CounterVec
-	switches *prometheus.CounterVec
-	steps    *prometheus.HistogramVec
-	webhooks *prometheus.CounterVec
+	releases   *prometheus.CounterVec
+	switches   *prometheus.CounterVec
+	steps      *prometheus.HistogramVec
+	webhooks   *prometheus.CounterVec
+	github     *prometheus.CounterVec
+	remaining  *prometheus.GaugeVec
+	limit      *prometheus.GaugeVec
+	cloudbuild *prometheus.CounterVec
+	build      *prometheus.GaugeVec
 }
 
 // newMetrics registers the metrics. Labels are few and bounded: an application
 // is an object of the cluster.
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
-		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "turnout_releases_total", Help: "Releases that ended, by their final phase.",
-		}, []string{"namespace", "application", "kind", "phase"}),
-		switches: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "turnout_switches_total", Help: "Movements of traffic: Deploy, Rollback, or Restore.",
-		}, []string{"namespace", "application", "kind"}),
+		releases:   counter("turnout_releases_total", "Releases that ended, by their final phase.", "namespace", "application", "kind", "phase"),
+		switches:   counter("turnout_switches_total", "Movements of traffic: Deploy, Rollback, or Restore.", "namespace", "application", "kind"),
+		webhooks:   counter("turnout_webhooks_total", "Webhooks answered, by event and HTTP status.", "event", "status"),
+		github:     counter("turnout_github_requests_total", "Requests to GitHub, by HTTP status; error if there was no answer.", "method", "status"),
+		remaining:  gauge("turnout_github_rate_limit_remaining", "Requests that GitHub's last answer left until its limit is reset.", "resource"),
+		limit:      gauge("turnout_github_rate_limit_limit", "Requests that GitHub allows in the period, as its last answer said.", "resource"),
+		cloudbuild: counter("turnout_cloudbuild_requests_total", "Requests to Cloud Build, by method and gRPC code.", "method", "code"),
+		build:      gauge("turnout_build_info", "1, with the version that runs.", "version"),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "turnout_step_seconds", Help: "How long the steps of releases took.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10), // 10 ms to 44 min
 		}, []string{"step"}),
-		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "turnout_webhooks_total", Help: "Webhooks answered, by event and HTTP status.",
-		}, []string{"event", "status"}),
 	}
-	for _, c := range []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks} {
+	m.build.WithLabelValues(version()).Set(1)
+	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.github, m.remaining, m.limit, m.cloudbuild, m.build}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 }
 
 // StepEnded implements deployer.Observer.

@@ -72,13 +72,18 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	github, err := bot.NewGitHub(bot.GitHubConfig{URL: c.githubURL, AppID: c.githubAppID, PrivateKey: s.privateKey})
-	if err != nil {
-		return err
-	}
 	counted, err := newMetrics(ctrlmetrics.Registry)
+	if err == nil {
+		err = ctrlmetrics.Registry.Register(&recordMetrics{reader: mgr.GetClient(), log: log, now: time.Now})
+	}
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
+	}
+	github, err := bot.NewGitHub(bot.GitHubConfig{
+		URL: c.githubURL, AppID: c.githubAppID, PrivateKey: s.privateKey, Transport: gitHubTransport{http.DefaultTransport, counted},
+	})
+	if err != nil {
+		return err
 	}
 	rec := &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: c.namespaces}
 	if err := c.addDeployer(ctx, mgr, rec, github, counted, inside, log); err != nil {
@@ -154,7 +159,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 	if err != nil {
 		return err
 	}
-	builds, err := cloudbuild.NewClient(ctx, cloudbuild.Config{Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure})
+	builds, err := cloudbuild.NewClient(ctx, cloudbuild.Config{Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure, Interceptor: m.cloudBuild})
 	if err != nil {
 		return fmt.Errorf("connecting to Cloud Build: %w", err)
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	Endpoint string
 	// Insecure speaks plaintext without credentials, for an emulator.
 	Insecure bool
+	// Interceptor is called around every request, for metrics. Optional.
+	Interceptor grpc.UnaryClientInterceptor
 }
 
 // Client follows builds over gRPC.
@@ -44,6 +46,9 @@ func NewClient(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	if cfg.Insecure {
 		opts = append(opts, option.WithoutAuthentication(), option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	}
+	if cfg.Interceptor != nil {
+		opts = append(opts, option.WithGRPCDialOption(grpc.WithChainUnaryInterceptor(cfg.Interceptor)))
 	}
 	api, err := build.NewClient(ctx, opts...)
 	if err != nil {

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// recordMetrics tells Prometheus how the applications stand. It reads the record
+// when it is asked, so that a replica that has only just started, or leads
+// nothing, tells the same as any other.
+type recordMetrics struct {
+	reader client.Reader // cached: a scrape costs the API server nothing
+	log    *slog.Logger
+	now    func() time.Time
+}
+
+// What recordMetrics tells. Every one has the labels namespace and application.
+var (
+	queueDescription  = applicationMetric("turnout_queue_releases", "Releases that wait for their turn.")
+	oldestDescription = applicationMetric("turnout_queue_oldest_seconds", "Age of the oldest release that waits for its turn; 0 if none does.")
+	stepDescription   = applicationMetric("turnout_active_step_seconds", "How long the step under way of the release that acts has taken so far.", "step")
+	readyDescription  = applicationMetric("turnout_application_ready", "1 if the application's next release could run, 0 if its condition Ready is not True.")
+	lockDescription   = applicationMetric("turnout_application_locked", "1 if somebody locked the application, else 0.")
+)
+
+func applicationMetric(name, help string, more ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, append([]string{"namespace", "application"}, more...), nil)
+}
+
+// scrapeTimeout bounds reading the record for a scrape, which by default may take
+// 10 s altogether. The cache answers at once, or is not filled yet.
+const scrapeTimeout = 2 * time.Second
+
+// Describe implements [prometheus.Collector].
+func (m *recordMetrics) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{queueDescription, oldestDescription, stepDescription, readyDescription, lockDescription} {
+		to <- d
+	}
+}
+
+// Collect implements [prometheus.Collector]. If the record cannot be read, it
+// tells nothing of it: the rest is worth a scrape all the same.
+func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	var apps v1alpha1.BlueGreenList
+	var releases v1alpha1.ReleaseList
+	for _, list := range []client.ObjectList{&apps, &releases} {
+		if err := m.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // nothing is written to them
+			m.log.DebugContext(ctx, "no metrics of the record", "error", err)
+			return
+		}
+	}
+	of := map[types.NamespacedName][]*v1alpha1.Release{}
+	for i := range releases.Items {
+		if rel := &releases.Items[i]; !rel.Status.Phase.Finished() {
+			key := types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application}
+			of[key] = append(of[key], rel)
+		}
+	}
+	for i := range apps.Items {
+		bg := &apps.Items[i]
+		m.application(to, bg, of[client.ObjectKeyFromObject(bg)])
+	}
+}
+
+// application tells of one application and its unfinished releases.
+func (m *recordMetrics) application(to chan<- prometheus.Metric, bg *v1alpha1.BlueGreen, unfinished []*v1alpha1.Release) {
+	tell := func(d *prometheus.Desc, value float64, more ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{bg.Namespace, bg.Name}, more...)...)
+	}
+	var oldest time.Duration
+	waiting := 0
+	for _, rel := range unfinished {
+		if active := bg.Status.Active; active == nil || active.UID != string(rel.UID) {
+			waiting++
+			oldest = max(oldest, m.now().Sub(rel.CreationTimestamp.Time))
+			continue
+		}
+		if n := len(rel.Status.Timeline); n > 0 && rel.Status.Timeline[n-1].FinishedAt == nil {
+			entry := rel.Status.Timeline[n-1]
+			tell(stepDescription, m.now().Sub(entry.StartedAt.Time).Seconds(), string(entry.Step))
+		}
+	}
+	tell(queueDescription, float64(waiting))
+	tell(oldestDescription, oldest.Seconds())
+	tell(readyDescription, oneIf(blocked(bg) == nil && len(bg.Status.Conditions) > 0))
+	tell(lockDescription, oneIf(bg.Status.Lock != nil))
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

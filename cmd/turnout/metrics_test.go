@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// scrape is what a registry tells, by series; of a histogram the number of
+// observations.
+func scrape(t *testing.T, r prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := r.Gather()
+	check(t, err)
+	found := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			found[f.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return found
+}
+
+// gitHubAnswers asks a GitHub through the counting transport.
+func gitHubAnswers(t *testing.T, m *metrics, answer http.HandlerFunc) {
+	t.Helper()
+	server := httptest.NewServer(answer)
+	defer server.Close()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+	check(t, err)
+	resp, err := gitHubTransport{http.DefaultTransport, m}.RoundTrip(req)
+	if err == nil {
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+	}
+}
+
+// cloudBuildAnswers counts a request to Cloud Build that ends with an error.
+func cloudBuildAnswers(t *testing.T, m *metrics, answer error) {
+	t.Helper()
+	err := m.cloudBuild(t.Context(), "/google.devtools.cloudbuild.v1.CloudBuild/GetBuild", nil, nil, nil,
+		func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return answer })
+	if !errors.Is(err, answer) {
+		t.Errorf("the error became %v", err)
+	}
+}
+
+// queue makes A act, B and C wait, B for an hour, and the application locked.
+func (s *site) queue() *recordMetrics {
+	s.t.Helper()
+	for _, commit := range []string{shaA, shaB, strings.Repeat("c", 40)} {
+		check(s.t, s.admin.Create(s.t.Context(), bot.NewDeploy(s.app, commit, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+	}
+	active := s.release(v1alpha1.DeployName("shop", shaA, 1))
+	started := metav1.NewMicroTime(active.CreationTimestamp.Add(59 * time.Minute))
+	active.Status.Phase = v1alpha1.ReleaseRunning
+	active.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepWarm, StartedAt: started}}
+	check(s.t, s.admin.Status().Update(s.t.Context(), active))
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		st.Active = &v1alpha1.Claim{Release: active.Name, UID: string(active.UID), Holder: "test", RenewedAt: metav1.NowMicro()}
+		st.Lock = &v1alpha1.Lock{By: "dora", At: *now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
+	})
+	oldest := s.release(v1alpha1.DeployName("shop", shaB, 1)).CreationTimestamp
+	return &recordMetrics{
+		reader: client.NewNamespacedClient(s.admin, s.app.Namespace), log: slog.New(slog.DiscardHandler),
+		now: func() time.Time { return oldest.Add(time.Hour) },
+	}
+}
+
+func TestTheRecordIsToldAsItIs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	m := s.queue()
+	r := prometheus.NewPedanticRegistry()
+	check(t, r.Register(m))
+	app := "{application=shop,namespace=" + s.app.Namespace
+	read := func() map[string]float64 {
+		got := scrape(t, r)
+		// The API server gives creation times by the second.
+		if step := "turnout_active_step_seconds" + app + ",step=warm}"; got[step] >= 59 && got[step] <= 62 {
+			got[step] = 60
+		}
+		return got
+	}
+	want := map[string]float64{
+		"turnout_queue_releases" + app + "}": 2, "turnout_queue_oldest_seconds" + app + "}": 3600,
+		"turnout_active_step_seconds" + app + ",step=warm}": 60,
+		"turnout_application_ready" + app + "}":             0, "turnout_application_locked" + app + "}": 1,
+	}
+	if diff := cmp.Diff(want, read()); diff != "" {
+		t.Errorf("with a queue (-want +got):\n%s", diff)
+	}
+	for _, commit := range []string{shaA, shaB, strings.Repeat("c", 40)} {
+		rel := s.release(v1alpha1.DeployName("shop", commit, 1))
+		phase(v1alpha1.ReleaseCancelled, "")(&rel.Status)
+		check(t, s.admin.Status().Update(t.Context(), rel))
+	}
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		st.Active, st.Lock = nil, nil
+		st.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, LastTransitionTime: *now()}}
+	})
+	want = map[string]float64{
+		"turnout_queue_releases" + app + "}": 0, "turnout_queue_oldest_seconds" + app + "}": 0,
+		"turnout_application_ready" + app + "}": 1, "turnout_application_locked" + app + "}": 0,
+	}
+	if diff := cmp.Diff(want, read()); diff != "" {
+		t.Errorf("at rest (-want +got):\n%s", diff)
+	}
+}
+
+func TestRequestsAreCountedByTheirAnswers(t *testing.T) {
+	r := prometheus.NewPedanticRegistry()
+	m, err := newMetrics(r)
+	check(t, err)
+	gitHubAnswers(t, m, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-RateLimit-Remaining", "4987")
+		w.Header().Set("X-RateLimit-Limit", "5000")
+		w.Header().Set("X-RateLimit-Resource", "core")
+		w.WriteHeader(http.StatusCreated)
+	})
+	gitHubAnswers(t, m, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-RateLimit-Remaining", "1")
+		w.Header().Set("X-RateLimit-Resource", "made-up-"+strings.Repeat("x", 100))
+		w.WriteHeader(http.StatusForbidden)
+	})
+	gitHubAnswers(t, m, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	cloudBuildAnswers(t, m, nil)
+	cloudBuildAnswers(t, m, status.Error(codes.ResourceExhausted, "quota"))
+	want := map[string]float64{
+		"turnout_github_requests_total{method=GET,status=201}":                      1,
+		"turnout_github_requests_total{method=GET,status=403}":                      1,
+		"turnout_github_requests_total{method=GET,status=error}":                    1,
+		"turnout_github_rate_limit_remaining{resource=core}":                        4987,
+		"turnout_github_rate_limit_remaining{resource=other}":                       1,
+		"turnout_github_rate_limit_limit{resource=core}":                            5000,
+		"turnout_cloudbuild_requests_total{code=OK,method=GetBuild}":                1,
+		"turnout_cloudbuild_requests_total{code=ResourceExhausted,method=GetBuild}": 1,
+		"turnout_build_info{version=" + version() + "}":                             1,
+	}
+	if diff := cmp.Diff(want, scrape(t, r)); diff != "" {
+		t.Errorf("series (-want +got):\n%s", diff)
+	}
+}
+
+// row is a metric as docs/metrics.md lists it: type and labels.
+var (
+	ownRow     = regexp.MustCompile("(?m)^\\| `(turnout_[a-z_]+)` \\| (\\w+) \\| ([^|]*) \\| [^|]+ \\|$")
+	libraryRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ((?:`\\w+`(?:, )?)*)\\s*\\| [^|]+ \\|$")
+	described  = regexp.MustCompile(`fqName: "(\w+)".*variableLabels: \{(.*)\}`)
+)
+
+func labelList(text string) string {
+	names := regexp.MustCompile(`\w+`).FindAllString(text, -1)
+	slices.Sort(names)
+	return strings.Join(names, ",")
+}
+
+// descriptions are the metrics that collectors can tell, with their labels.
+func descriptions(collectors ...prometheus.Collector) map[string]string {
+	found := map[string]string{}
+	for _, c := range collectors {
+		ch := make(chan *prometheus.Desc)
+		go func() {
+			c.Describe(ch)
+			close(ch)
+		}()
+		for d := range ch {
+			if m := described.FindStringSubmatch(d.String()); m != nil {
+				found[m[1]] = labelList(m[2])
+			}
+		}
+	}
+	return found
+}
+
+func TestThePageListsTheMetricsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/metrics.md")
+	check(t, err)
+	documented := map[string]string{}
+	for _, row := range ownRow.FindAllStringSubmatch(string(page), -1) {
+		documented[row[1]] = row[2] + " " + labelList(row[3])
+	}
+	r := prometheus.NewPedanticRegistry()
+	m, err := newMetrics(r)
+	check(t, err)
+	check(t, r.Register(newSite(t).queue()))
+	// Every one gets a series, or its type could not be seen.
+	m.StepEnded(client.ObjectKey{}, v1alpha1.StepBuild, time.Second)
+	m.ReleaseEnded(client.ObjectKey{Name: "shop"}, v1alpha1.Deploy, v1alpha1.ReleaseError)
+	m.Switched(client.ObjectKey{Name: "shop"}, v1alpha1.KindRestore)
+	m.webhook("push", http.StatusAccepted)
+	gitHubAnswers(t, m, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-RateLimit-Remaining", "1")
+		w.Header().Set("X-RateLimit-Limit", "1")
+	})
+	cloudBuildAnswers(t, m, nil)
+	registered, told := descriptions(r), map[string]string{}
+	families, err := r.Gather()
+	check(t, err)
+	for _, f := range families {
+		told[f.GetName()] = strings.ToLower(f.GetType().String()) + " " + registered[f.GetName()]
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(registered)), slices.Sorted(maps.Keys(told))); diff != "" {
+		t.Fatalf("this test leaves out a metric (-registered +told):\n%s", diff)
+	}
+	if diff := cmp.Diff(told, documented); diff != "" {
+		t.Errorf("docs/metrics.md (-code +page):\n%s", diff)
+	}
+}
+
+func TestThePageListsMetricsThatTheLibrariesHave(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	check(t, err)
+	library, ok := ctrlmetrics.Registry.(prometheus.Collector)
+	if !ok {
+		t.Fatal("controller-runtime's registry cannot be asked what it holds")
+	}
+	registered := descriptions(library)
+	rows := 0
+	for _, row := range libraryRow.FindAllStringSubmatch(string(page), -1) {
+		rows++
+		if labels, ok := registered[row[1]]; !ok || labels != labelList(row[2]) {
+			t.Errorf("%s has the labels %q (known: %v), on the page %q", row[1], labels, ok, labelList(row[2]))
+		}
+	}
+	if rows < 5 {
+		t.Errorf("the page has %d rows of the libraries' metrics", rows)
+	}
+}
