@@ -97,3 +97,20 @@ func TestGitHubAddressIsChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestCloneURLIsThatOfTheWebNotOfTheAPI(t *testing.T) {
+	w := newWorld(t)
+	for address, want := range map[string]string{
+		"":                                    "https://github.com/acme/shop.git",
+		"https://github.com/":                 "https://github.com/acme/shop.git",
+		"https://ghe.example.com":             "https://ghe.example.com/acme/shop.git",
+		"https://example.com/github":          "https://example.com/github/acme/shop.git",
+		"https://ghe.example.com:8443/api/v3": "https://ghe.example.com:8443/acme/shop.git",
+	} {
+		client, err := bot.NewGitHub(bot.GitHubConfig{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
+		check(t, err)
+		if got := (bot.Source{GitHub: client}).CloneURL("acme/shop"); got != want {
+			t.Errorf("of %q it is %s, want %s", address, got, want)
+		}
+	}
+}

@@ -95,7 +95,7 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	if err != nil {
 		return err
 	}
-	path, warning, err := t.Path(r.Repository, r.Commit)
+	path, warning, err := t.Path(r.Repository, r.Branch, r.Commit)
 	if err != nil {
 		return err
 	}

@@ -129,9 +129,9 @@ func TestTriggeredBuildThatIsNotWhatWasCheckedIsStopped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, byTrigger)
 	w.keepTrigger(func(pb *cloudbuildpb.BuildTrigger) {
-		pb.BuildTemplate = &cloudbuildpb.BuildTrigger_GitFileSource{GitFileSource: &cloudbuildpb.GitFileSource{Path: "cloudbuild.yaml", Revision: "refs/heads/main"}}
+		pb.BuildTemplate = &cloudbuildpb.BuildTrigger_GitFileSource{GitFileSource: &cloudbuildpb.GitFileSource{Path: "cloudbuild.yaml", Revision: "refs/heads/ci"}}
 	})
-	w.source.writeAt("refs/heads/main", kubectlFile)
+	w.source.writeAt("refs/heads/ci", kubectlFile)
 	w.build = func(ctx context.Context, _ *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
 		<-ctx.Done()
 		return cloudbuildtest.Result{}, ctx.Err()
@@ -142,7 +142,7 @@ func TestTriggeredBuildThatIsNotWhatWasCheckedIsStopped(t *testing.T) {
 	if got := w.made()[0].GetStatus(); got != cloudbuildpb.Build_CANCELLED {
 		t.Errorf("the build is %s", got)
 	}
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "reads cloudbuild.yaml from refs/heads/main") {
+	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "reads cloudbuild.yaml from refs/heads/ci") {
 		t.Errorf("the findings are %q", got)
 	}
 }

@@ -8,7 +8,11 @@
 //	File.Image            which of the images listed is the one to deploy
 //	Store.Upload          the source, re-packed while it streams to Cloud Storage
 //	Request.Build         the build as it is sent
+//	Client.Trigger        a trigger to run instead, checked before: Trigger.Usable,
+//	                      .Path, .File, .Apply
+//	Rivals                other triggers that would change the cluster, too
 //	Client.Find, .Start   look for the build by its tag; only then create it
+//	Client.Find, .Run     the same for a trigger's build
 //	Client.Poll           its State, until State.Done; Pace says when to look again
 //	State.Digest          the image by digest
 //	Client.Cancel         a release that was cancelled takes its build with it
@@ -18,18 +22,18 @@
 //
 // # The caller's duty
 //
-// CreateBuild carries no request id, so the API cannot tell a second attempt
-// from a second build. The caller owes this order, each line durable before
-// the next begins:
+// CreateBuild and RunBuildTrigger carry no request id, so the API cannot tell a
+// second attempt from a second build. The caller owes this order, each line
+// durable before the next begins:
 //
 //  1. write down the intent to build, with its time;
-//  2. Find by the release's tag;
-//  3. nothing found: Start, exactly once;
+//  2. Find by what the release's build carries;
+//  3. nothing found: Start or Run, exactly once;
 //  4. write down the Handle.
 //
-// If an intent is found without a handle (a crash, or an Error from Start that
-// is Uncertain), ListBuilds may still lag behind a build that exists: wait a
-// grace time (a minute is ample), Find, and only then Start again.
+// If an intent is found without a handle (a crash, or an Error from Start or Run
+// that is Uncertain), ListBuilds may still lag behind a build that exists: wait
+// a grace time (a minute is ample), Find, and only then Start or Run again.
 //
 // # Decisions
 //
@@ -49,6 +53,24 @@
 // Steps that change the cluster are recognised by builder and by command, not
 // by permissions. A command hidden in a custom builder's own image is not seen;
 // the service account given in the BlueGreen is what keeps that one out.
+//
+// Steps of a trigger's build that change the cluster refuse the trigger, with
+// Skip as with Fail. A run is given a commit and substitutions, and nothing else
+// of the build can be changed. To create the same build without the step instead
+// would run it with another account, pool and approval than the trigger's owner
+// chose. Whoever wants the steps left out names the file, not the trigger.
+//
+// A disabled trigger is refused, although RunBuildTrigger would take it: whoever
+// disabled it wanted it to rest. A trigger that also runs by itself is accepted
+// and remarked on; its own build of the same commit is not taken for ours.
+//
+// A run cannot be given a tag, and lists cannot be filtered by substitutions. So
+// a triggered build carries the release in _TURNOUT_RELEASE, and is sought among
+// its trigger's builds of late. The trigger need not declare it: triggered builds
+// are always ALLOW_LOOSE (comments of BuildOptions.SubstitutionOption).
+//
+// A build made in place of one that Cloud Build lost carries the count of those
+// before it, so that no search takes one for the other.
 //
 // Builds are made through gRPC: the Go REST client always posts to the global
 // path, whatever the parent says.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
@@ -147,7 +148,10 @@ func (t *Trigger) RunsOnPush(branch string) bool {
 // Path is where in the repository the trigger's build is written; "" if the
 // trigger holds the build itself, see [Trigger.File]. A warning, if not "", is
 // for people. An error is a *TriggerError.
-func (t *Trigger) Path(repository, commit string) (path, warning string, err error) {
+//
+// A manual trigger names the revision that the file is read from. The branch
+// that is released is taken for the commit: the two differ only for a moment.
+func (t *Trigger) Path(repository, branch, commit string) (path, warning string, err error) {
 	const fix = "let it read a file of the repository it builds, or use spec.build.config of the BlueGreen instead of spec.build.trigger"
 	switch {
 	case t.pb.GetBuild() != nil:
@@ -165,7 +169,7 @@ func (t *Trigger) Path(repository, commit string) (path, warning string, err err
 	if from.name != "" && !from.is(repository) {
 		return "", "", t.fault(fix, "reads %s from %s, not from %s, so that Turnout cannot check what it would run", file.GetPath(), from.name, repository)
 	}
-	if revision := file.GetRevision(); revision != "" && revision != commit {
+	if revision := file.GetRevision(); !slices.Contains([]string{"", commit, branch, "refs/heads/" + branch}, revision) {
 		warning = fmt.Sprintf("trigger %s reads %s from %s, not from the commit that is built: should the two differ, Turnout looks at the build itself, while it runs", t.Name, file.GetPath(), revision)
 	}
 	return file.GetPath(), warning, nil

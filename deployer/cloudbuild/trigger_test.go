@@ -100,7 +100,7 @@ func TestATriggerIsRunAtTheCommitToADigest(t *testing.T) {
 		t.Fatalf("by its id: %+v, %v", byID, err)
 	}
 	warnings, err := trigger.Usable("acme/my-python-app", "main")
-	path, warning, pathErr := trigger.Path("acme/my-python-app", commit)
+	path, warning, pathErr := trigger.Path("acme/my-python-app", "main", commit)
 	if len(warnings) != 0 || warning != "" || err != nil || pathErr != nil || path != "cloudbuild.yaml" {
 		t.Fatalf("warnings %v %q, path %q, errors %v, %v", warnings, warning, path, err, pathErr)
 	}
@@ -223,7 +223,7 @@ func judge(trigger *cloudbuild.Trigger, text string, policy cloudbuild.ClusterSt
 	if err != nil {
 		return nil, err
 	}
-	path, warning, err := trigger.Path("acme/my-python-app", commit)
+	path, warning, err := trigger.Path("acme/my-python-app", "main", commit)
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +278,8 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 		}}, refused: []string{"builds my-python-app, not acme/my-python-app"}},
 		{name: "connected under its name", trigger: []change{connected("acme-my-python-app")}},
 		{name: "connected under some name", trigger: []change{connected("x")}, remark: []string{"connected repository projects/p/locations/l/connections/c/repositories/x", "if it is not acme/my-python-app, the build fails"}},
-		{name: "a manual one of the console", trigger: []change{manual, gitFile("https://github.com/acme/my-python-app", "refs/heads/main")}, remark: []string{"reads cloudbuild.yaml from refs/heads/main, not from the commit"}},
+		{name: "a manual one of the console", trigger: []change{manual, gitFile("https://github.com/acme/my-python-app", "refs/heads/main")}},
+		{name: "a file of another branch", trigger: []change{manual, gitFile("https://github.com/acme/my-python-app", "refs/heads/ci")}, remark: []string{"reads cloudbuild.yaml from refs/heads/ci, not from the commit"}},
 		{name: "a file at the commit", trigger: []change{manual, gitFile("", "")}},
 		{name: "a file of elsewhere", trigger: []change{manual, gitFile("https://github.com/acme/pipelines", "")}, refused: []string{"reads cloudbuild.yaml from acme/pipelines, not from acme/my-python-app", "spec.build.config"}},
 		{name: "autodetected", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) {
