@@ -210,7 +210,7 @@ func (r relocked) Unlock(ctx context.Context, app types.NamespacedName) (*v1alph
 	if _, err := r.memoryRecord.Unlock(ctx, app); err != nil {
 		return nil, err
 	}
-	if err := r.memoryRecord.Lock(ctx, app, v1alpha1.Lock{By: "olga", Reason: "migration"}); err != nil {
+	if err := r.Lock(ctx, app, v1alpha1.Lock{By: "olga", Reason: "migration"}); err != nil {
 		return nil, err
 	}
 	return r.memoryRecord.Unlock(ctx, app)

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -105,7 +106,7 @@ func TestALocksReasonIsCapped(t *testing.T) {
 }
 
 // TestEveryVerbIsExplained reads the verbs from the source, so that none is
-// added without its usage.
+// added without its usage, in the answers and on the pages.
 func TestEveryVerbIsExplained(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "command.go", nil, 0)
 	check(t, err)
@@ -130,6 +131,15 @@ func TestEveryVerbIsExplained(t *testing.T) {
 		problem := (&bot.UsageError{Verb: bot.Verb(verb), Problem: "It is wrong"}).Error()
 		if !strings.Contains(problem, "Type `/"+verb+" [application]") || !strings.Contains(problem, ": it ") || strings.HasSuffix(problem, "it .") {
 			t.Errorf("the usage of /%s reads %q", verb, problem)
+		}
+		_, usage, _ := strings.Cut(problem, "Type ")
+		usage, _, _ = strings.Cut(usage, ",")
+		for _, page := range []string{"../docs/commands.md", "../README.md"} {
+			text, err := os.ReadFile(page)
+			check(t, err)
+			if !strings.Contains(string(text), "\n| "+usage+" | ") {
+				t.Errorf("%s has no row %s", page, usage)
+			}
 		}
 		s := situation(nothing)
 		s.Command.Verb = bot.Verb(verb)
