@@ -69,25 +69,31 @@ func (s *story) mergeManual(ctx context.Context) error {
 	if err := s.deployment(ctx, pr, "success"); err != nil {
 		return err
 	}
-	return s.earlierInactive(ctx, pr)
+	if err := s.earlierInactive(ctx, pr); err != nil {
+		return err
+	}
+	if err := s.said(ctx, pr, "### ✅"); err != nil {
+		return err
+	}
+	return s.show(pr)
 }
 
 // rollBack is the way back, and that it is gone once.
 func (s *story) rollBack(ctx context.Context) error {
 	s.chapter("Rollback: back within seconds, and only once")
 	pr := s.lastMerged()
-	before := s.load.seen("v1.2.0")
+	before := s.load.seen("v1.2.3")
 	asked := time.Now()
 	if err := s.comment(pr, s.writer, "/rollback"); err != nil {
 		return err
 	}
-	if err := s.until(ctx, "v1.2.0 answers again", func() (bool, string) {
-		return s.load.seen("v1.2.0") > before, "not yet"
+	if err := s.until(ctx, "v1.2.3 answers again", func() (bool, string) {
+		return s.load.seen("v1.2.3") > before, "not yet"
 	}); err != nil {
 		return err
 	}
 	took := time.Since(asked)
-	s.check("back on v1.2.0 within 10 s", took < 10*time.Second, fmt.Sprintf("%.1f s from the comment to the first answer", took.Seconds()))
+	s.check("back on v1.2.3 within 10 s", took < 10*time.Second, fmt.Sprintf("%.1f s from the comment to the first answer", took.Seconds()))
 	if err := s.until(ctx, "the rollback has ended", func() (bool, string) {
 		bg, err := s.application(ctx)
 		return err == nil && bg.Status.Active == nil && bg.Status.Previous == nil, fmt.Sprint(err)
@@ -112,9 +118,8 @@ func (s *story) rollBack(ctx context.Context) error {
 // crash is a version that does not start.
 func (s *story) crash(ctx context.Context) error {
 	s.chapter("A version that crashes on start")
-	pr, err := s.merge("Read the settings first", "v1.4.0", func(app string) string {
-		return strings.Replace(app, "def main():\n", "def main():\n    sys.exit(\"settings: DATABASE_URL is not set\")\n", 1)
-	})
+	pr, err := s.merge("Read the settings first", "v1.4.0",
+		replacing("app.py", "def main():\n", "def main():\n    sys.exit(\"settings: DATABASE_URL is not set\")\n"))
 	if err != nil {
 		return err
 	}
@@ -134,9 +139,8 @@ func (s *story) crash(ctx context.Context) error {
 // unhealthy is a version that starts, gets ready, and is wrong.
 func (s *story) unhealthy(ctx context.Context) error {
 	s.chapter("A version that is ready, but whose /healthz is wrong")
-	pr, err := s.merge("Rework the health page", "v1.5.0", func(app string) string {
-		return strings.Replace(app, `{"status": "ok", "version"`, `{"status": "degraded", "version"`, 1)
-	})
+	pr, err := s.merge("Rework the health page", "v1.5.0",
+		replacing("app.py", `{"status": "ok", "version"`, `{"status": "degraded", "version"`))
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,19 @@ type Options struct {
 	Out io.Writer
 }
 
+// Seeds are the example's two versions that exist before the first merge.
+func Seeds(project string) []world.Seed {
+	var all []world.Seed
+	for _, version := range []string{"v1.0.0", "v1.1.0"} {
+		all = append(all, world.Seed{
+			Ref:     "gcr.io/acme-prod/my-python-app:" + version,
+			Context: filepath.Join(project, "examples", "python-app"),
+			Files:   map[string]string{"VERSION": version + "\n"},
+		})
+	}
+	return all
+}
+
 // story is the demo under way.
 type story struct {
 	Options
@@ -128,6 +141,8 @@ func (s *story) tell(ctx context.Context) error {
 			return nil
 		},
 		s.mergeAutomatic,
+		s.cancel,
+		s.lock,
 		s.mergeManual,
 		s.rollBack,
 		s.crash,
@@ -241,7 +256,7 @@ func (s *story) count() error {
 	text, failures := s.load.summary()
 	s.say("%s", text)
 	s.check("no request failed", len(failures) == 0, strings.Join(failures[:min(3, len(failures))], "; "))
-	for _, v := range []string{"v1.4.0", "v1.5.0"} {
+	for _, v := range []string{"v1.2.1", "v1.2.2", "v1.4.0", "v1.5.0"} {
 		s.check("nobody ever saw "+v, s.load.seen(v) == 0, fmt.Sprint(s.load.seen(v), " answers"))
 	}
 	violations := s.World.GitHub.Violations()

@@ -3,8 +3,10 @@ package demo
 import (
 	"context"
 	"fmt"
+	"html"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,8 +15,16 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
+// edit changes files of the example: name → content.
+type edit func(files map[string]string)
+
+// replacing replaces a text of a file, once.
+func replacing(file, old, new string) edit {
+	return func(files map[string]string) { files[file] = strings.Replace(files[file], old, new, 1) }
+}
+
 // merge opens a pull request with a new version of the example and merges it.
-func (s *story) merge(title, version string, change func(app string) string) (*githubtest.PullRequest, error) {
+func (s *story) merge(title, version string, change edit) (*githubtest.PullRequest, error) {
 	pr, err := s.propose(title, version, change)
 	if err != nil {
 		return nil, err
@@ -28,16 +38,18 @@ func (s *story) merge(title, version string, change func(app string) string) (*g
 }
 
 // propose opens a pull request with a new version of the example.
-func (s *story) propose(title, version string, change func(app string) string) (*githubtest.PullRequest, error) {
+func (s *story) propose(title, version string, change edit) (*githubtest.PullRequest, error) {
 	files := map[string]string{"VERSION": version + "\n"}
-	if change == nil {
-		change = func(app string) string { return app }
+	for _, name := range []string{"app.py", "cloudbuild.yaml"} {
+		text, err := os.ReadFile(filepath.Join(s.Project, "examples", "python-app", name))
+		if err != nil {
+			return nil, fmt.Errorf("reading the example: %w", err)
+		}
+		files[name] = string(text)
 	}
-	app, err := os.ReadFile(filepath.Join(s.Project, "examples", "python-app", "app.py"))
-	if err != nil {
-		return nil, fmt.Errorf("reading the example: %w", err)
+	if change != nil {
+		change(files)
 	}
-	files["app.py"] = change(string(app))
 	branch := "release-" + version
 	if _, err := s.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: title, Files: githubtest.Text(files), Author: s.writer}); err != nil {
 		return nil, fmt.Errorf("committing %s: %w", version, err)
@@ -179,9 +191,31 @@ func (s *story) said(ctx context.Context, pr *githubtest.PullRequest, text strin
 	return nil
 }
 
-// plain drops what a person does not see of a comment.
+// show prints Turnout's comment on a pull request as a person reads it.
+func (s *story) show(pr *githubtest.PullRequest) error {
+	for _, c := range s.repo.Comments(pr.Number) {
+		if c.App == nil || !strings.HasPrefix(c.Body, "<!-- turnout:") {
+			continue
+		}
+		s.say("Turnout's comment on #%d:", pr.Number)
+		for line := range strings.Lines(plain(c.Body)) {
+			s.line("%8s  │ %s", "", strings.TrimSpace(line))
+		}
+		return nil
+	}
+	return fmt.Errorf("turnout has no comment on #%d", pr.Number)
+}
+
+// folded is how a comment hides what not everybody wants to read.
+var folded = strings.NewReplacer("<details><summary>", "▸ ", "</summary>", "", "</details>", "", "\u200b", "")
+
+// links show their text alone.
+var links = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
+
+// plain is a comment as GitHub shows it, without what a person does not see.
 func plain(body string) string {
 	var lines []string
+	body = folded.Replace(html.UnescapeString(links.ReplaceAllString(body, "$1")))
 	for line := range strings.Lines(body) {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasPrefix(line, "<!--") {

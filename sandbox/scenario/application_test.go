@@ -122,15 +122,17 @@ func (a *application) apply(dir string, change func(*unstructured.Unstructured))
 		if err != nil {
 			a.t.Fatal(err)
 		}
-		u := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(text, u); err != nil {
-			a.t.Fatalf("reading %s: %v", path, err)
+		for document := range strings.SplitSeq(string(text), "\n---\n") {
+			u := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte(document), u); err != nil {
+				a.t.Fatalf("reading %s: %v", path, err)
+			}
+			u.SetNamespace(a.namespace)
+			if change != nil {
+				change(u)
+			}
+			a.create(u)
 		}
-		u.SetNamespace(a.namespace)
-		if change != nil {
-			change(u)
-		}
-		a.create(u)
 	}
 }
 

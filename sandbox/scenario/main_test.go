@@ -24,6 +24,7 @@ import (
 const (
 	project   = "../.."
 	example   = project + "/examples/python-app"
+	shop      = project + "/examples/two-applications"
 	reference = "../testdata/reference-app"
 	// bucket is the default one of the reference application's project.
 	bucket = "your-gcp-project-id_cloudbuild"
@@ -105,7 +106,10 @@ func keepLog(status int, dir string, stopped error) (int, error) {
 
 // seeds are the versions that are there before anything is merged.
 func seeds() []world.Seed {
-	var all []world.Seed
+	all := []world.Seed{
+		{Ref: "gcr.io/acme-prod/shop-web:v1.0.0", Context: shop + "/web"},
+		{Ref: "gcr.io/acme-prod/shop-api:v1.0.0", Context: shop + "/api"},
+	}
 	for _, version := range []string{"v1.0.0", "v1.1.0"} {
 		for image, source := range map[string]string{
 			"gcr.io/acme-prod/my-python-app": example, "gcr.io/your-gcp-project-id/my-python-app": reference,

@@ -77,7 +77,7 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	}
 	out := c.OutOrStdout()
 	w, err := world.Start(c.Context(), world.Options{
-		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: seeds(project),
+		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: demo.Seeds(project),
 		BackoffScale: 0.1,
 		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Progress:     func(line string) { fmt.Fprintln(out, line) },
@@ -106,19 +106,6 @@ func projectDir(named string) (string, error) {
 	}
 	bin, err := controlplane.FindBinaries()
 	return filepath.Dir(bin), err
-}
-
-// seeds are the example's two versions that exist before the first merge.
-func seeds(project string) []world.Seed {
-	var all []world.Seed
-	for _, version := range []string{"v1.0.0", "v1.1.0"} {
-		all = append(all, world.Seed{
-			Ref:     "gcr.io/acme-prod/my-python-app:" + version,
-			Context: filepath.Join(project, "examples", "python-app"),
-			Files:   map[string]string{"VERSION": version + "\n"},
-		})
-	}
-	return all
 }
 
 func printAddresses(out io.Writer, w *world.World, t *turnout.Turnout) {
