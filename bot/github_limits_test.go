@@ -2,12 +2,15 @@ package bot_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -133,5 +136,28 @@ func TestCommentRefusedByARateLimitIsWrittenLater(t *testing.T) {
 				t.Errorf("%d, Retry-After %s: %d comments, want 1", status, retryAfter, n)
 			}
 		}
+	}
+}
+
+// slow is something before GitHub that has a limit of its own.
+type slow struct{}
+
+func (slow) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("slow down"))}, nil
+}
+
+// TestTooManyRequestsIsALimitInWhateverWords: a proxy's answer is not GitHub's.
+func TestTooManyRequestsIsALimitInWhateverWords(t *testing.T) {
+	w := newWorld(t)
+	_, rel := ended(w)
+	client, err := bot.NewGitHub(bot.GitHubConfig{
+		URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: slow{},
+	})
+	check(t, err)
+	p := w.publisher()
+	p.GitHub = client
+	again, err := p.Publish(t.Context(), rel)
+	if err != nil || again < 50*time.Second || again > time.Minute {
+		t.Errorf("Publish asked to be called again in %s (%v), want in a minute", again, err)
 	}
 }

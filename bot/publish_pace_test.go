@@ -23,6 +23,9 @@ import (
 type direct struct{ server http.Handler }
 
 func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
 	got := req.Clone(req.Context())
 	if got.Body == nil {
 		got.Body = http.NoBody

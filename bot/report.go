@@ -26,8 +26,8 @@ type ReportData struct {
 type Around struct {
 	// Web is GitHub's address for people. Default: https://github.com.
 	Web string
-	// Applications are those of the repository that are granted; the reported one
-	// may be among them.
+	// Applications are those of the repository that are granted, the reported one
+	// among them.
 	Applications []v1alpha1.BlueGreen
 	// Releases are those of the application; the reported one may be among them.
 	Releases []v1alpha1.Release

@@ -314,6 +314,9 @@ func reports() map[string]reportCase {
 		}),
 		"rolling-back": goesBack(),
 		"rolled-back":  goesBack(comesBack),
+		"rollback-queued-locked": goesBack(func(r *v1alpha1.Release) {
+			r.Status = v1alpha1.ReleaseStatus{Phase: v1alpha1.ReleaseQueued}
+		}).with(lockedBy("Black Friday")),
 		"rollback-error": goesBack(fails(v1alpha1.FaultWorld, v1alpha1.StepSize, "Unschedulable", "no node has room for pod shop-blue-7c4"),
 			ends(v1alpha1.ReleaseError, 1200)),
 	}

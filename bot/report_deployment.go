@@ -2,7 +2,7 @@ package bot
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -123,36 +123,11 @@ func (v view) description(state DeploymentState) string {
 // environment is the application's name in the Deployments tab. Applications of
 // one repository that would share one each get their own.
 func (v view) environment() string {
-	var sharing []v1alpha1.BlueGreen
-	for _, other := range v.others() {
-		if other.Spec.Environment == v.app.Spec.Environment {
-			sharing = append(sharing, other)
-		}
+	sharing := slices.DeleteFunc(slices.Clone(v.around.Applications), func(app v1alpha1.BlueGreen) bool {
+		return app.Spec.Environment != v.app.Spec.Environment
+	})
+	if name := nameAmong(v.app, sharing); name != "" {
+		return v.app.Spec.Environment + "/" + name
 	}
-	if len(sharing) == 0 {
-		return v.app.Spec.Environment
-	}
-	return v.app.Spec.Environment + "/" + v.among(sharing)
-}
-
-// others are the repository's applications but the reported one.
-func (v view) others() []v1alpha1.BlueGreen {
-	var others []v1alpha1.BlueGreen
-	for _, app := range v.around.Applications {
-		same := app.Namespace == v.app.Namespace && app.Name == v.app.Name
-		if !same && strings.EqualFold(app.Spec.Repository, v.app.Spec.Repository) {
-			others = append(others, app)
-		}
-	}
-	return others
-}
-
-// among names the application so that it is told apart from others.
-func (v view) among(others []v1alpha1.BlueGreen) string {
-	for _, other := range others {
-		if other.Name == v.app.Name {
-			return v.app.Namespace + "/" + v.app.Name
-		}
-	}
-	return v.app.Name
+	return v.app.Spec.Environment
 }

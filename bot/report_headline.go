@@ -88,7 +88,7 @@ func (v view) state() string {
 		return v.way() + version + " " + v.fate()
 	case v1alpha1.ReleaseQueued:
 	}
-	return version + " is queued"
+	return v.way() + version + " is queued"
 }
 
 // progress says what a running release does.

@@ -11,11 +11,7 @@ import (
 // typed is a command as it has to be typed for this application: with its name
 // if the repository has several.
 func (v view) typed(verb Verb) string {
-	others := v.others()
-	if len(others) == 0 {
-		return "/" + string(verb)
-	}
-	return "/" + string(verb) + " " + v.among(others)
+	return Command{Verb: verb, Application: nameAmong(v.app, v.around.Applications)}.String()
 }
 
 // command shows a command, to be copied.
