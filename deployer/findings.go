@@ -23,7 +23,7 @@ func (a *attempt) finding(text string) {
 
 // lookAround notes what a person should know of the application before anything
 // of it is changed, and what will be overwritten. None of it keeps the release
-// from going on: that is for judge, and for users of the target.
+// from going on; what does is for judge and mayStageOver to say.
 func (a *attempt) lookAround(ctx context.Context) error {
 	a.tellOccupant()
 	if err := a.tellLive(ctx); err != nil {

@@ -159,6 +159,21 @@ func TestBrokenLiveColourIsReleasedFrom(t *testing.T) {
 	}
 }
 
+// A rollout by hand hangs, and the pods before it serve users all the while.
+func TestLiveColourThatIsBrokenInPartIsReleasedFrom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.running(v1alpha1.Blue)
+	w.kubelet.crash("v1.0.1")
+	w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}, `{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"gcr.io/acme-prod/my-python-app:v1.0.1"}]}}}}`)
+	w.until("the crash", func() bool { return w.kubelet.starts("v1.0.1") }, func() string { return "" })
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+	w.expectOnPage(w.expectFinding(rel, "is broken in part", "keeps ending with exit code 3"))
+	w.expectNoFinding(rel, "nothing healthy to go back to")
+}
+
 func TestIngressThatNamesAMissingServiceOfSomeoneElseIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
