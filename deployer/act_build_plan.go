@@ -51,9 +51,6 @@ func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
 	if err := read(ctx, &p); err != nil {
 		return p, buildFault(err)
 	}
-	for _, warning := range p.file.Warnings {
-		a.finding(warning.String())
-	}
 	var err error
 	p.image, err = p.file.Image(p.request, cloudbuild.ImageChoice{Image: a.bg.Spec.Build.Image, Live: a.o.Sides[a.o.Routes.Live()].Image})
 	return p, buildFault(err)
@@ -79,8 +76,13 @@ func (a *attempt) configuredBuild(ctx context.Context, p *buildPlan) (err error)
 	if p.written, err = a.buildFile(ctx, config, "name another file in spec.build.config of bluegreen "+a.bg.Name); err != nil {
 		return err
 	}
-	p.file, err = p.written.Apply(cloudbuild.ClusterSteps(a.bg.Spec.Build.ClusterSteps))
-	return err
+	if p.file, err = p.written.Apply(cloudbuild.ClusterSteps(a.bg.Spec.Build.ClusterSteps)); err != nil {
+		return err
+	}
+	for _, warning := range p.file.Warnings { // of what a trigger would not leave out
+		a.finding(warning.String())
+	}
+	return nil
 }
 
 // triggeredBuild is the build of spec.build.trigger, as the trigger holds it or

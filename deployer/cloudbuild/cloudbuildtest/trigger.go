@@ -227,7 +227,8 @@ func (s *Server) template(ctx context.Context, t *cloudbuildpb.BuildTrigger, com
 	b := &cloudbuildpb.Build{}
 	asJSON, err := yaml.YAMLToJSON(data)
 	if err == nil {
-		err = protojson.Unmarshal(asJSON, b)
+		// Cloud Build knows fields that its Go API lacks.
+		err = protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(asJSON, b)
 	}
 	if err != nil {
 		return nil, "", status.Errorf(codes.InvalidArgument, "failed unmarshalling build config %s: %v", path, err)
