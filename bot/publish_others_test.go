@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -72,8 +73,21 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 					t.Errorf("#%d is not told %q:\n%s", pr.Number, want, answers)
 				}
 			}
+
+			// Whatever became of it, another attempt of it counts.
+			app := shop()
+			retried := bot.NewDeploy(&app, last, 2, v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda"})
+			_, _, err := w.record.Submit(t.Context(), retried)
+			check(t, err)
+			w.record.change(retried.Name, live(v1alpha1.ReleaseSucceeded, 2))
+			untilPublished(t, w, p, retried.Name)
+			for _, pr := range prs[:2] {
+				if body := w.answers(pr.Number)[0]; !strings.Contains(body, "✅ Shipped with [`"+v1alpha1.ShortCommit(last)+"`]") {
+					t.Errorf("#%d is not told that the retried successor shipped:\n%s", pr.Number, body)
+				}
+			}
 			before := len(w.github.Requests())
-			for _, name := range names {
+			for _, name := range append(names, retried.Name) {
 				untilPublished(t, w, w.publisher(), name) // by another process
 			}
 			if requests := w.github.Requests()[before:]; len(requests) != 0 {

@@ -4,9 +4,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// heirOf follows what took a release's place to the end of the line: to the one
-// that nothing has superseded. Nil if nothing did, or the line is broken because
-// the record keeps no more of it.
+// heirOf follows what took a release's place to the end of the line: to the last
+// attempt of the one that nothing has superseded. Nil if nothing did, or the line
+// is broken because the record keeps no more of it.
 func heirOf(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
 	heir := rel
 	for range len(releases) { // a line that bites its own tail ends here
@@ -17,11 +17,24 @@ func heirOf(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Releas
 		if heir = byName(releases, next); heir == nil {
 			return nil
 		}
+		heir = lastAttempt(heir, releases)
 	}
 	if heir == rel || heir.Status.SupersededBy != "" {
 		return nil
 	}
 	return heir
+}
+
+// lastAttempt returns the last release of a release's commit.
+func lastAttempt(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
+	last := rel
+	for i := range releases {
+		d := releases[i].Spec.Deploy
+		if d != nil && last.Spec.Deploy != nil && d.Commit == last.Spec.Deploy.Commit && d.Attempt > last.Spec.Deploy.Attempt {
+			last = &releases[i]
+		}
+	}
+	return last
 }
 
 // byName finds a release; nil if there is none.
