@@ -145,6 +145,21 @@ func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
 	}
 }
 
+func TestOfManyShortLinesTheLastTwentyAreKept(t *testing.T) {
+	var out output
+	for i := range 1000 {
+		if _, err := fmt.Fprintf(&out, "%d\n", i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := out.String(); strings.Count(got, "\n") != outputLines-1 || !strings.HasPrefix(got, "980\n") || !strings.HasSuffix(got, "\n999") {
+		t.Errorf("kept %q", got)
+	}
+	if len(out.kept) > 2*outputKept {
+		t.Errorf("%d bytes are held", len(out.kept))
+	}
+}
+
 func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
 	startKubelet(t, "trouble", shell)
 	good := pod(t, "app", "10.0.0.1", "trouble")
