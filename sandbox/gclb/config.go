@@ -1,0 +1,137 @@
+package gclb
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// Config says what a load balancer works with.
+type Config struct {
+	// Rest connects to the API server; see the package comment for the rights that
+	// are needed.
+	Rest *rest.Config
+	// Listener is where clients come in, for all Ingresses.
+	Listener net.Listener
+	// Address is written to the Ingresses' status.loadBalancer. Empty: none is.
+	Address string
+	// Webhook is where the API server reaches the admission webhooks; Run closes it.
+	// Default: a free port of 127.0.0.1.
+	Webhook net.Listener
+	// FrontEnds is how many front ends there are. Default 3.
+	FrontEnds int
+	// Zone is that of nodes without the label topology.kubernetes.io/zone.
+	// Default us-central1-b.
+	Zone string
+	// Speed divides every delay, and the intervals and timeouts of health checks
+	// and of draining. Default 1.
+	Speed float64
+	// Delays are what Speed divides. Default: [DefaultDelays].
+	Delays *Delays
+	// KeepNEGAnnotation leaves the NEG annotation of new Services as it is, as in a
+	// cluster where container-native load balancing is not the default. Otherwise a
+	// Service without one gets {"ingress":true} when it is created, as GKE does in
+	// VPC-native clusters since 1.17.6-gke.7.
+	KeepNEGAnnotation bool
+	// MultiSubnet is ingress-gce's flag EnableMultiSubnetClusterPhase1: a svcneg
+	// object without NEGs counts as linked, so that a URL map may point to a
+	// backend service without backends. Its default there is false
+	// (pkg/flags/flags.go:359); what GKE sets is not public.
+	MultiSubnet bool
+	// DeleteUsedNEGs lets the NEG controller's garbage collection delete a NEG that
+	// a backend service still uses. The compute API says that it refuses
+	// (networkEndpointGroups.delete, compute/v1).
+	DeleteUsedNEGs bool
+	// Log receives what happens in the cloud, one line a change. Default: slog.Default().
+	Log *slog.Logger
+}
+
+// Delays say how long what is not instant takes.
+type Delays struct {
+	// Operation is one change of a health check, backend service, NEG or URL map:
+	// the controller waits for each. Google promises no number; the end-to-end
+	// tests of ingress-gce allow 15 minutes for an update of an Ingress
+	// (pkg/e2e/helpers.go:82-83). Default 2 s.
+	Operation time.Duration
+	// Attach and Detach are one call that changes the endpoints of a NEG; they run
+	// beside each other. Default 5 s each; Google's advice to let a pod sleep for
+	// 40 s before it ends covers Detach and what follows
+	// (cloud.google.com/knowledge/kb/…-000006416).
+	Attach, Detach time.Duration
+	// HealthListed is how long an endpoint has no health status at all after it was
+	// attached, or after its NEG was linked. Longer than a poll of the NEG, it
+	// springs the trap of kubernetes/ingress-gce#1718. Default 0.
+	HealthListed time.Duration
+	// HealthCheckStart is how long after that health checks reach an endpoint.
+	// ingress-gce's LIMITATIONS.md:32 says minutes for a new load balancer; later
+	// endpoints are faster. Default 10 s.
+	HealthCheckStart time.Duration
+	// FirstAdoption and LastAdoption are when the first and the last front end use
+	// a new configuration; the others spread evenly between. Google says "minutes"
+	// (gke-networking-recipes, multi-cluster ingress, blue-green); users saw 30 to
+	// 90 s (kubernetes/kubernetes#44132). Default 2 s and 60 s.
+	FirstAdoption, LastAdoption time.Duration
+	// NEGCollection is the period of the NEG controller's garbage collection.
+	// Default 120 s (pkg/flags/flags.go:299).
+	NEGCollection time.Duration
+	// Resync is the period in which every Ingress is synced without a change.
+	// Default 600 s (pkg/flags/flags.go:277; GKE's glbc.manifest sets the same).
+	Resync time.Duration
+	// PodPoll is how often a NEG is polled for the health of pods that wait for it.
+	// Default 1 s (pkg/neg/readiness/poller.go:37-46).
+	PodPoll time.Duration
+	// PodTimeout is the age at which a pod that waits is let through. Default
+	// 10 minutes (pkg/neg/readiness/reflector.go:53-57).
+	PodTimeout time.Duration
+}
+
+// DefaultDelays are those of a cluster on Google Cloud, or what comes nearest to
+// them where Google gives no number.
+func DefaultDelays() Delays {
+	return Delays{
+		Operation:        2 * time.Second,
+		Attach:           5 * time.Second,
+		Detach:           5 * time.Second,
+		HealthCheckStart: 10 * time.Second,
+		FirstAdoption:    2 * time.Second,
+		LastAdoption:     60 * time.Second,
+		NEGCollection:    120 * time.Second,
+		Resync:           600 * time.Second,
+		PodPoll:          time.Second,
+		PodTimeout:       10 * time.Minute,
+	}
+}
+
+// setDefaults fills in what is not set and opens the webhooks' listener.
+func (c *Config) setDefaults() error {
+	if c.FrontEnds == 0 {
+		c.FrontEnds = 3
+	}
+	if c.Zone == "" {
+		c.Zone = "us-central1-b"
+	}
+	if c.Speed == 0 {
+		c.Speed = 1
+	}
+	if c.Delays == nil {
+		c.Delays = new(DefaultDelays())
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Webhook == nil {
+		var err error
+		if c.Webhook, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return fmt.Errorf("listening for admission webhooks: %w", err)
+		}
+	}
+	return nil
+}
+
+// scaled is a duration at the configured speed.
+func (c *Config) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / c.Speed)
+}

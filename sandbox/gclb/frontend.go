@@ -1,0 +1,245 @@
+package gclb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync/atomic"
+	"time"
+)
+
+// Timeouts of a front end. Connections that clients keep alive idle for 610 s at
+// most, those to endpoints for 600 s (cloud.google.com/load-balancing/docs/https,
+// timeouts and retries).
+const (
+	clientKeepAlive  = 610 * time.Second
+	backendKeepAlive = 600 * time.Second
+	connectTimeout   = 2 * time.Second
+	shutdownTimeout  = 5 * time.Second
+)
+
+// fleet is all front ends. A connection belongs to one of them for as long as it
+// lasts; they take turns.
+type fleet struct {
+	config    *Config
+	frontEnds []*frontEnd
+	turn      atomic.Uint64
+}
+
+// frontEnd sends requests by the configuration that it has adopted.
+type frontEnd struct {
+	compute   *compute
+	log       *slog.Logger
+	adopted   atomic.Pointer[view]
+	turn      atomic.Uint64 // of endpoints
+	transport *http.Transport
+	reverse   *httputil.ReverseProxy
+}
+
+func newFleet(c *Config) *fleet {
+	f := &fleet{config: c}
+	for range c.FrontEnds {
+		fe := &frontEnd{log: c.Log, transport: &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
+			MaxIdleConnsPerHost: 64,
+			IdleConnTimeout:     backendKeepAlive,
+		}}
+		fe.reverse = fe.newReverseProxy()
+		fe.adopted.Store(&view{})
+		f.frontEnds = append(f.frontEnds, fe)
+	}
+	return f
+}
+
+// publish makes every front end adopt a configuration at a moment of its own, the
+// first one first. None goes back to an older one.
+func (f *fleet) publish(v view) {
+	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
+	for i, fe := range f.frontEnds {
+		delay := first
+		if n := len(f.frontEnds); n > 1 {
+			delay += (last - first) * time.Duration(i) / time.Duration(n-1)
+		}
+		if delay <= 0 {
+			fe.adopt(&v)
+			continue
+		}
+		time.AfterFunc(f.config.scaled(delay), func() { fe.adopt(&v) })
+	}
+}
+
+func (fe *frontEnd) adopt(v *view) {
+	for {
+		before := fe.adopted.Load()
+		if before.serial >= v.serial || fe.adopted.CompareAndSwap(before, v) {
+			return
+		}
+	}
+}
+
+// frontEndKey carries a connection's front end.
+type frontEndKey struct{}
+
+// serve answers clients until ctx ends, and then the requests in progress.
+func (f *fleet) serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           http.HandlerFunc(serveByFrontEnd),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       clientKeepAlive,
+		ErrorLog:          slog.NewLogLogger(f.config.Log.Handler(), slog.LevelDebug),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, frontEndKey{}, f.next())
+		},
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving clients: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := server.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	for _, fe := range f.frontEnds {
+		fe.transport.CloseIdleConnections()
+	}
+	return err
+}
+
+func (f *fleet) next() *frontEnd {
+	return f.frontEnds[f.turn.Add(1)%uint64(len(f.frontEnds))]
+}
+
+func serveByFrontEnd(w http.ResponseWriter, r *http.Request) {
+	r.Context().Value(frontEndKey{}).(*frontEnd).ServeHTTP(w, r)
+}
+
+// refusal is an answer of the load balancer's own. The details are what its log
+// says (statusDetails); a client does not see them.
+type refusal struct {
+	status  int
+	details string
+}
+
+func (r refusal) Error() string { return r.details }
+
+// What a front end answers instead of an endpoint.
+var (
+	// errNoIngress: nobody has this address ("you have lost your IP somehow, or just
+	// typed in the wrong IP", docs/troubleshooting in ingress-gce).
+	errNoIngress = refusal{http.StatusNotFound, "no URL map"}
+	// errDefaultBackend: what GKE's default backend says to what no rule matches.
+	errDefaultBackend = refusal{http.StatusNotFound, "default backend - 404"}
+	// errNoBackends: the backend service has no backends at all; a NEG is not linked
+	// (oneuptime.com, "503 Backend Service Unavailable": no backends configured).
+	errNoBackends = refusal{http.StatusServiceUnavailable, "no_backends"}
+	// errNoHealthy: none of its endpoints is healthy, or its NEGs are empty or gone
+	// (k8s-multicluster-ingress#215 names status and details; kubernetes/
+	// ingress-gce#638 and #1756 the empty and the deleted NEG).
+	errNoHealthy = refusal{http.StatusBadGateway, "failed_to_pick_backend"}
+)
+
+// target is where a request goes.
+type target struct {
+	*member
+	backend backendService
+}
+
+// pick chooses an endpoint, the healthy ones in turn.
+func (fe *frontEnd) pick(host, path string) (target, error) {
+	v := fe.adopted.Load()
+	m := v.mapFor(host)
+	if m == nil {
+		return target{}, errNoIngress
+	}
+	name := m.route(host, path)
+	if name == systemBackend {
+		return target{}, errDefaultBackend
+	}
+	b := v.backends[name]
+	if len(b.negs) == 0 {
+		return target{}, errNoBackends
+	}
+	members := fe.compute.healthyMembers(b)
+	if len(members) == 0 {
+		return target{}, errNoHealthy
+	}
+	return target{member: members[fe.turn.Add(1)%uint64(len(members))], backend: b}, nil
+}
+
+// mapFor is the URL map that answers for a host: each Ingress has an address of
+// its own on Google, here they share one, and the host decides; the oldest gets
+// what no rule names.
+func (v *view) mapFor(host string) *urlMap {
+	for i := range v.urlMaps {
+		if v.urlMaps[i].hasHost(host) {
+			return &v.urlMaps[i]
+		}
+	}
+	if len(v.urlMaps) == 0 {
+		return nil
+	}
+	return &v.urlMaps[0]
+}
+
+type targetKey struct{}
+
+// ServeHTTP sends a request to an endpoint of its backend service. It is broken
+// off when the answer takes longer than the backend service allows, or when the
+// endpoint is detached and its draining over.
+func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	to, err := fe.pick(r.Host, r.URL.Path)
+	if err != nil {
+		fe.refuse(w, r, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), targetKey{}, to), fe.compute.config.scaled(to.backend.timeout))
+	defer cancel()
+	defer context.AfterFunc(to.gone, cancel)()
+	fe.reverse.ServeHTTP(w, r.WithContext(ctx))
+}
+
+func (fe *frontEnd) newReverseProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: fe.transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme = "http"
+			r.Out.URL.Host = r.In.Context().Value(targetKey{}).(target).String()
+			r.Out.Host = r.In.Host
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			r.SetXForwarded()
+			r.Out.Header.Set("Via", "1.1 google")
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Add("Via", "1.1 google")
+			return nil
+		},
+		// The endpoint refused or broke the connection, or took too long: 502
+		// (cloud.google.com/load-balancing/docs/https/troubleshooting-ext-https-lbs).
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			fe.refuse(w, r, refusal{http.StatusBadGateway, "backend_connection_closed_before_data_sent_to_client: " + err.Error()})
+		},
+		ErrorLog: slog.NewLogLogger(fe.log.Handler(), slog.LevelDebug),
+	}
+}
+
+func (fe *frontEnd) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var why refusal
+	if !errors.As(err, &why) {
+		why = refusal{http.StatusBadGateway, err.Error()}
+	}
+	fe.log.DebugContext(r.Context(), "request refused", "host", r.Host, "path", r.URL.Path, "status", why.status, "status_details", why.details)
+	body := fmt.Sprintf("%d %s", why.status, http.StatusText(why.status))
+	if why == errDefaultBackend {
+		body = why.details
+	}
+	http.Error(w, body, why.status)
+}

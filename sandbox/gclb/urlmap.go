@@ -1,0 +1,121 @@
+package gclb
+
+import (
+	"net"
+	"slices"
+	"strings"
+)
+
+// urlMap says which backend service gets a request. It is a value: nothing
+// changes one.
+type urlMap struct {
+	name string
+	// hosts are matched exactly, then by the longest wildcard; "*" is any host.
+	hosts []hostRule
+	// fallback gets what no host rule or, in a matching host, no path matches.
+	fallback string
+}
+
+type hostRule struct {
+	host  string
+	paths []pathRule
+}
+
+// pathRule is a path, matched exactly, or a prefix that ends with "/*".
+type pathRule struct {
+	path    string
+	backend string
+}
+
+// putHost sets the paths of a host. A host that was there before is overwritten,
+// and of equal paths the last one counts (pkg/utils/gceurlmap.go:97-128).
+func (m *urlMap) putHost(host string, paths []pathRule) {
+	var unique []pathRule
+	for i, p := range paths {
+		if !slices.ContainsFunc(paths[i+1:], func(later pathRule) bool { return later.path == p.path }) {
+			unique = append(unique, p)
+		}
+	}
+	m.hosts = slices.DeleteFunc(slices.Clone(m.hosts), func(h hostRule) bool { return h.host == host })
+	m.hosts = append(m.hosts, hostRule{host: host, paths: unique})
+}
+
+// backends are the names of the backend services it refers to, sorted.
+func (m *urlMap) backends() []string {
+	all := []string{m.fallback}
+	for _, h := range m.hosts {
+		for _, p := range h.paths {
+			all = append(all, p.backend)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+func (m *urlMap) equal(other urlMap) bool {
+	return m.name == other.name && m.fallback == other.fallback &&
+		slices.EqualFunc(m.hosts, other.hosts, func(a, b hostRule) bool {
+			return a.host == b.host && slices.Equal(a.paths, b.paths)
+		})
+}
+
+// hasHost tells whether a rule of its own matches the host, not just "*".
+func (m *urlMap) hasHost(host string) bool {
+	rule := m.match(host)
+	return rule != nil && rule.host != "*"
+}
+
+// route names the backend service for a request: the most specific host, then
+// the longest path ("GCE ensures that matched rule with longest prefix wins",
+// pkg/translator/translator.go).
+func (m *urlMap) route(host, path string) string {
+	rule := m.match(host)
+	if rule == nil {
+		return m.fallback
+	}
+	best, length := m.fallback, -1
+	for _, p := range rule.paths {
+		if matched := matchPath(p.path, path); matched > length {
+			best, length = p.backend, matched
+		}
+	}
+	return best
+}
+
+func (m *urlMap) match(host string) *hostRule {
+	host = cleanHost(host)
+	var best *hostRule
+	for i := range m.hosts {
+		h := &m.hosts[i]
+		switch suffix, wild := strings.CutPrefix(h.host, "*"); {
+		case !wild && strings.EqualFold(h.host, host):
+			return h
+		case wild && strings.HasSuffix(host, strings.ToLower(suffix)) && (best == nil || len(h.host) > len(best.host)):
+			best = h
+		}
+	}
+	return best
+}
+
+// cleanHost is the Host header's name without port and final dot.
+func cleanHost(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// matchPath is the length of what matched, or -1. A whole path beats a prefix
+// of the same length.
+func matchPath(pattern, path string) int {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		if strings.HasPrefix(path, prefix) {
+			return 2 * len(prefix)
+		}
+		return -1
+	}
+	if pattern == path {
+		return 2*len(path) + 1
+	}
+	return -1
+}
