@@ -48,6 +48,9 @@ func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
 	}
 	intended := a.rel.Status.Build
 	if again := intended.IntendedAt.Add(cmp.Or(a.d.BuildGrace, buildGrace)); a.o.Now.Before(again) {
+		if soon := a.pollAt(0); soon.Before(again) {
+			again = soon
+		}
 		return pause{until: again, message: "a build may have been started: waits for it to be listed"}, nil
 	}
 	return a.startBuild(ctx, intended.Retries)

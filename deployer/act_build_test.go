@@ -264,18 +264,25 @@ func TestBeginningABuildMayFailAndTheProcessMayEndThere(t *testing.T) {
 					t.Run(fmt.Sprintf("%s, lost %d, performed %v, crash %v", method, lost, performed, crash), func(t *testing.T) {
 						t.Parallel()
 						w := newWorld(t, change)
+						w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{
+							ListLag: 300 * time.Millisecond, Repository: w.source.File,
+							Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+								return w.build(ctx, b)
+							},
+						})
 						w.keepTrigger()
+						patient := func(d *Deployer) { d.BuildGrace = 3 * time.Second }
 						fail := func() { w.builds.Fail(method, cloudbuildtest.Fault{Performed: performed}) }
 						if lost == 0 {
 							fail()
 						}
 						w.losing(lost, fail)
 						rel := w.submit("a")
-						stop := w.run(quick("first"), again)
+						stop := w.run(quick("first"), again, patient)
 						if crash {
 							w.until("the build was asked for", func() bool { return w.builds.Calls()[method] > int(lost) }, func() string { return "" })
 							stop()
-							w.run(quick("second"), again)
+							w.run(quick("second"), again, patient)
 						}
 						rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 						if lost == 0 {
