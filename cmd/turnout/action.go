@@ -160,8 +160,10 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 	switch {
 	case p.app == nil:
 		return outputs{}, err
-	case p.release == nil:
-		return outputsOfLive(p.app, err), err
+	case p.release == nil && err != nil:
+		return outputsOfLive(p.app, "Refused"), err
+	case p.release == nil: // there was nothing to do
+		return outputsOfLive(p.app, string(v1alpha1.ReleaseSucceeded)), nil
 	}
 	if f := p.release.Status.Failure; f != nil && err != nil {
 		a.log.failure(p.release.Name, f)
@@ -189,7 +191,7 @@ func (a *action) status(ctx context.Context) (outputs, error) {
 	}
 	_, _ = io.WriteString(a.log.out, text.String())
 	summary := "### " + req.app.Name + "\n\n    " + strings.ReplaceAll(strings.TrimSpace(text.String()), "\n", "\n    ") + "\n"
-	return outputsOfLive(req.app, nil), a.write("GITHUB_STEP_SUMMARY", summary)
+	return outputsOfLive(req.app, req.app.Status.Phase), a.write("GITHUB_STEP_SUMMARY", summary)
 }
 
 // write appends to one of the files by which a step speaks to its runner.
@@ -221,11 +223,8 @@ func outputsOf(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) outputs {
 }
 
 // outputsOfLive speak of what is live, where no release is meant.
-func outputsOfLive(app *v1alpha1.BlueGreen, err error) outputs {
-	o := outputs{"result": app.Status.Phase, "url": app.Spec.URL}
-	if err != nil {
-		o["result"] = "Refused"
-	}
+func outputsOfLive(app *v1alpha1.BlueGreen, result string) outputs {
+	o := outputs{"result": result, "url": app.Spec.URL}
 	if live := app.Status.Live; live != nil {
 		o["release"], o["version"], o["color"] = live.Release, live.Short(), string(live.Color)
 		o["image-digest"] = digest(live.Image)

@@ -230,6 +230,16 @@ func TestAStepThatNeedsAPersonIsNoFailure(t *testing.T) {
 	}
 }
 
+func TestAStepWithNothingToDoSucceeds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.live(shaB)
+	got := s.step(map[string]string{})
+	if got.err != nil || got.outputs["result"] != "Succeeded" || got.outputs["version"] != "bbbbbbb" || !strings.Contains(got.stdout, "::notice title=Turnout::bbbbbbb is live already.") {
+		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
+	}
+}
+
 func TestAStepThatTimesOutFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -205,6 +206,28 @@ func TestJSONHasALineForEveryChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "release.json", last.String()+"\n")
+}
+
+// fields are the names that a type has in JSON.
+func fields(of reflect.Type) []string {
+	var names []string
+	for i := range of.NumField() {
+		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
+}
+
+func TestThePageListsTheFieldsOfJSON(t *testing.T) {
+	page, err := os.ReadFile("../../docs/command-line.md")
+	check(t, err)
+	for _, of := range []any{releaseJSON{}, stepJSON{}, stateJSON{}, versionJSON{}, blockedJSON{}, lockJSON{}, rollbackJSON{}, releaseStateJSON{}} {
+		for _, name := range fields(reflect.TypeOf(of)) {
+			if name == "" || !strings.Contains(string(page), "`"+name+"`") {
+				t.Errorf("docs/command-line.md does not list the field %q of %T", name, of)
+			}
+		}
+	}
 }
 
 func TestWhatARollbackReturnsToIsShown(t *testing.T) {

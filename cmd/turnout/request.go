@@ -162,13 +162,21 @@ func (r *request) deploy(commit string, retry bool) plan {
 	case last != nil && !last.Status.Phase.Finished():
 		return joined(last.Name, fmt.Sprintf("%s of %s is under way already, asked for by %s.", last.Name, version, byWhom(last)))
 	case r.isLive(commit) && !retry:
-		return joined(r.app.Status.Live.Release, version+" is live already.")
+		return joined(r.kept(r.app.Status.Live.Release), version+" is live already.")
 	case last != nil && !retry:
 		return refused(
 			fmt.Sprintf("%s was released before: %s ended as %s. Nothing was started.", version, last.Name, last.Status.Phase),
 			fmt.Sprintf("To release it once more: `turnout deploy %s --commit %s --retry`.", r.app.Name, commit))
 	}
 	return r.judge(bot.Command{Verb: bot.Retry, Commit: commit}, commit)
+}
+
+// kept is the name of a release if its record is still there; else empty.
+func (r *request) kept(name string) string {
+	if slices.ContainsFunc(r.releases, func(rel v1alpha1.Release) bool { return rel.Name == name }) {
+		return name
+	}
+	return ""
 }
 
 func (r *request) isLive(commit string) bool {

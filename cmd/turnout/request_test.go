@@ -109,6 +109,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 			return plan{Decision: bot.Decision{Answer: p.Note}, release: p.release}
 		}, `^answer ` + b1 + `: .*locked by dora`},
 		{"deploy of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, deploy(shaA, false), `^answer ` + a1 + `: aaaaaaa is live already`},
+		{"deploy of what is live, whose release is no longer kept", nil, deploy(shaA, false), `^answer : aaaaaaa is live already`},
 		{"deploy of what was live", []v1alpha1.Release{deployed(shaB, 1, ended)}, deploy(shaB, false), `^refused: .* ended as Succeeded`},
 
 		{"promote takes the one that waits", []v1alpha1.Release{deployed(shaB, 1, waiting), deployed(shaA, 1, running)}, promote("", ""), `^approve ` + b1},

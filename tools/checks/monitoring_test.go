@@ -134,7 +134,10 @@ type dashboard struct {
 	UID, Title    string
 	SchemaVersion int
 	Templating    struct {
-		List []struct{ Name, Type string }
+		List []struct {
+			Name, Type string
+			Datasource struct{ UID string }
+		}
 	}
 	Panels []panel
 }
@@ -163,6 +166,11 @@ func TestTheDashboardShowsEveryMetricThatThereIs(t *testing.T) {
 	}
 	if len(d.Templating.List) == 0 || d.Templating.List[0].Name != "datasource" || d.Templating.List[0].Type != "datasource" {
 		t.Errorf("its first variable must choose the data source: %+v", d.Templating.List)
+	}
+	for _, v := range d.Templating.List[1:] {
+		if v.Datasource.UID != "${datasource}" {
+			t.Errorf("the variable %s does not ask the chosen data source", v.Name)
+		}
 	}
 	metrics, shown, ids := known(t), map[string]bool{}, map[int]bool{}
 	for _, p := range d.Panels {
