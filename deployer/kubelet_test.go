@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,10 +22,8 @@ type kubelet struct {
 	mu sync.Mutex
 	// broken images crash on start; held ones start but are not ready.
 	broken, held map[string]bool
-	// readyAt is when the last pod was made ready.
-	readyAt time.Time
-	pods    map[string]*corev1.Pod
-	next    int
+	pods         map[string]*corev1.Pod
+	next         int
 }
 
 // nodeName is the one node; pods on none are left out of EndpointSlices.
@@ -102,7 +99,6 @@ func (k *kubelet) start(ctx context.Context, pod *corev1.Pod) {
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}}
 	default:
 		becomeReady(pod, &status)
-		k.readyAt = time.Now()
 	}
 	pod.Status.ContainerStatuses = []corev1.ContainerStatus{status}
 	if err := k.kube.Status().Update(ctx, pod); err == nil {
@@ -152,8 +148,8 @@ func (k *kubelet) hold(image string) {
 	k.held[image] = true
 }
 
-// release makes the held pods ready and returns when the last one was.
-func (k *kubelet) release(t testing.TB, image string) time.Time {
+// release makes the held pods ready.
+func (k *kubelet) release(t testing.TB, image string) {
 	t.Helper()
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -167,9 +163,7 @@ func (k *kubelet) release(t testing.TB, image string) time.Time {
 		check(t, err)
 		becomeReady(pod, &pod.Status.ContainerStatuses[0])
 		check(t, k.kube.Status().Update(t.Context(), pod))
-		k.readyAt = time.Now()
 	}
-	return k.readyAt
 }
 
 // starts reports whether a pod of an image with this text in its name runs.
