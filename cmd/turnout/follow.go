@@ -27,6 +27,7 @@ type follower struct {
 	interval time.Duration
 
 	unserved, lost bool // said already
+	claim          claimWatch
 }
 
 // Times of a follower unless a test says otherwise. A turnout serve looks at a
@@ -103,6 +104,7 @@ func (f *follower) watch(ctx context.Context, changes watch.Interface, rel *v1al
 		case now := <-clock.C:
 			f.printer.tick(now)
 			f.remindOfServe(rel, now.Sub(start))
+			f.remindOfClaim(ctx, rel, now)
 		case event, open := <-changes.ResultChan():
 			now, isRelease := event.Object.(*v1alpha1.Release)
 			if !open || !isRelease { // the server ended the watch; read anew
@@ -167,6 +169,44 @@ func (f *follower) remindOfServe(rel *v1alpha1.Release, waited time.Duration) {
 	f.unserved = true
 	f.warn(fmt.Sprintf("no turnout serve has taken %s for %s: is it running in this cluster, and does it serve namespace %s?",
 		rel.Name, span(waited), rel.Namespace))
+}
+
+// claimWatch notices that nobody renews the claim of a release. It compares what
+// it sees with what it saw, and no clock of the cluster with its own.
+type claimWatch struct {
+	renewed     metav1.MicroTime // as it was seen last
+	since, next time.Time        // since when, and when to look again
+}
+
+// claimPatience is how many patiences a claim may stay as it is: thirty seconds,
+// where it is renewed every five and anybody may take it over after fifteen.
+const claimPatience = 3
+
+// stale reports whether the claim on a release has not been renewed for long.
+func (c *claimWatch) stale(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, now time.Time, patience time.Duration) bool {
+	active := bg.Status.Active
+	if active == nil || active.UID != string(rel.UID) {
+		*c = claimWatch{next: c.next}
+		return false
+	}
+	if c.since.IsZero() || !active.RenewedAt.Equal(&c.renewed) {
+		c.renewed, c.since = active.RenewedAt, now
+	}
+	return now.Sub(c.since) >= claimPatience*patience
+}
+
+// remindOfClaim says so, once, if whoever moved the release is gone.
+func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now time.Time) {
+	if f.unserved || rel.Status.Phase == "" || now.Before(f.claim.next) {
+		return
+	}
+	f.claim.next = now.Add(f.patience)
+	bg, err := f.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
+	if err != nil || !f.claim.stale(bg, rel, now, f.patience) {
+		return // the next look tells
+	}
+	f.unserved = true
+	f.warn(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name, span(now.Sub(f.claim.since))))
 }
 
 // withTimeout bounds following; 0 is no bound.

@@ -173,17 +173,15 @@ func TestTheTimeoutEndsFollowingAndNotTheRelease(t *testing.T) {
 	}
 }
 
-func TestAReleaseThatNobodyTakesIsTold(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
-	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
-	check(t, s.admin.Create(t.Context(), rel))
+// followed follows a release with little patience until a while after the first
+// warning, and returns all of them.
+func (s *site) followed(rel *v1alpha1.Release) (warnings []string) {
+	s.t.Helper()
 	flags := clusterFlags{kubeconfig: s.kubeconfig, namespace: s.app.Namespace}
 	c, err := flags.connect()
-	check(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
+	check(s.t, err)
+	ctx, cancel := context.WithCancel(s.t.Context())
 	defer cancel()
-	var warnings []string
 	f := &follower{
 		cluster: c, printer: &linePrinter{out: io.Discard}, patience: 30 * time.Millisecond, interval: 10 * time.Millisecond,
 		warn: func(text string) {
@@ -193,9 +191,62 @@ func TestAReleaseThatNobodyTakesIsTold(t *testing.T) {
 		},
 	}
 	if _, err := f.follow(ctx, rel); exitCode(err) != exitPending {
-		t.Errorf("it ended with %v", err)
+		s.t.Errorf("it ended with %v", err)
 	}
+	return warnings
+}
+
+func TestAReleaseThatNobodyTakesIsTold(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
+	check(t, s.admin.Create(t.Context(), rel))
+	warnings := s.followed(rel)
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "no turnout serve has taken "+rel.Name) || !strings.Contains(warnings[0], s.app.Namespace) {
+		t.Errorf("the warnings are %q", warnings)
+	}
+}
+
+func TestAClaimThatNobodyRenewsIsNoticedWithoutTheClustersClock(t *testing.T) {
+	r := history()
+	rel := deployed(shaB, 1, v1alpha1.ReleaseRunning)
+	renew := func(seconds int) {
+		at := noon.Add(time.Duration(seconds)*time.Second).AddDate(1, 0, 0) // a clock that is a year ahead
+		r.app.Status.Active = &v1alpha1.Claim{UID: string(rel.UID), RenewedAt: metav1.NewMicroTime(at)}
+	}
+	var c claimWatch
+	look := func(seconds int, want bool) {
+		t.Helper()
+		if got := c.stale(r.app, &rel, noon.Add(time.Duration(seconds)*time.Second), 10*time.Second); got != want {
+			t.Errorf("after %d s it is stale: %v, want %v", seconds, got, want)
+		}
+	}
+	renew(0)
+	look(0, false)
+	look(29, false)
+	renew(25)
+	look(40, false)
+	look(69, false)
+	look(70, true)
+	r.app.Status.Active.UID = "another"
+	look(200, false)
+	renew(25)
+	look(210, false) // it holds the claim again: its time begins anew
+	look(240, true)
+}
+
+func TestAServeThatIsGoneIsTold(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
+	check(t, s.admin.Create(t.Context(), rel))
+	phase(v1alpha1.ReleaseRunning, "")(&rel.Status)
+	check(t, s.admin.Status().Update(t.Context(), rel))
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		st.Active = &v1alpha1.Claim{Release: rel.Name, UID: string(rel.UID), Holder: "gone", RenewedAt: metav1.NowMicro()}
+	})
+	warnings := s.followed(rel)
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "no turnout serve has renewed its claim on "+rel.Name) {
 		t.Errorf("the warnings are %q", warnings)
 	}
 }

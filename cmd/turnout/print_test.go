@@ -211,8 +211,8 @@ func TestJSONHasALineForEveryChange(t *testing.T) {
 // fields are the names that a type has in JSON.
 func fields(of reflect.Type) []string {
 	var names []string
-	for i := range of.NumField() {
-		name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+	for field := range of.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		names = append(names, name)
 	}
 	return names

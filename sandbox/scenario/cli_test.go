@@ -119,7 +119,7 @@ func (a *application) checkMetrics() {
 	a.t.Helper()
 	labels := `application="` + name + `",`
 	for series, want := range map[string]float64{
-		`turnout_switches_total{` + labels + `kind="Rollback",namespace="` + a.namespace + `"}`:                      1,
+		`turnout_switches_total{` + labels + `kind="Rollback",namespace="` + a.namespace + `"}`:                   1,
 		`turnout_releases_total{` + labels + `kind="Rollback",namespace="` + a.namespace + `",phase="Succeeded"}`: 1,
 		`turnout_application_ready{` + labels + `namespace="` + a.namespace + `"}`:                                1,
 		`turnout_queue_releases{` + labels + `namespace="` + a.namespace + `"}`:                                   0,
