@@ -1,0 +1,171 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// ConditionReady of a BlueGreen: True when its next release could run; False
+// with one of the reasons below, and a message that names the object and the
+// way out.
+const ConditionReady = "Ready"
+
+// Reasons of [ConditionReady].
+const (
+	ReasonReady             = "Ready"             // the next release can run
+	ReasonUnsupported       = "Unsupported"       // the spec sets a field that this version does not implement
+	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository
+	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
+	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service
+	ReasonMixedRoutes       = "MixedRoutes"       // the Ingress names both Services for users
+	ReasonServiceMissing    = "ServiceMissing"    // the live Service does not exist
+	ReasonDeploymentMissing = "DeploymentMissing" // the live Deployment does not exist
+	ReasonServiceShared     = "ServiceShared"     // another BlueGreen uses one of the Services
+	ReasonStandbyHost       = "StandbyHost"       // the standby host is in use by another rule
+	ReasonContainer         = "Container"         // the container to update is ambiguous or absent
+)
+
+// Phases of a BlueGreen, for people to read.
+const (
+	PhaseBlocked   = "Blocked"   // its condition Ready is False
+	PhaseIdle      = "Idle"      // nothing to do
+	PhaseReleasing = "Releasing" // a release acts
+	PhaseWaiting   = "Waiting"   // a release waits for a person
+	PhaseHolding   = "Holding"   // the old colour is kept for a rollback
+)
+
+// BlueGreenStatus is what the deployer knows of an application.
+type BlueGreenStatus struct {
+	// ObservedGeneration of the spec that this status speaks of.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// Phase is one word for people.
+	Phase string `json:"phase,omitempty"`
+
+	// Version is the live version in short, for people.
+	Version string `json:"version,omitempty"`
+
+	// Live is the version users reach, as observed.
+	Live *Version `json:"live,omitempty"`
+
+	// Active is the claim: the one release that may act.
+	Active *Claim `json:"active,omitempty"`
+
+	// Previous is the version that /rollback returns to. It is set by a switch
+	// and unset by a rollback.
+	Previous *Version `json:"previous,omitempty"`
+
+	// LastSwitch is the last time traffic moved.
+	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
+
+	// RolledBack are the commits that were rolled back and that no release has
+	// left behind since: every deploy that contains one waits for /promote.
+	RolledBack []RolledBack `json:"rolledBack,omitempty"`
+
+	// Lock keeps every deploy from moving traffic until it is taken away. A
+	// rollback works all the same.
+	Lock *Lock `json:"lock,omitempty"`
+
+	// UnlockedAt is when the last lock was taken away: nobody could have promoted
+	// before.
+	UnlockedAt *metav1.Time `json:"unlockedAt,omitempty"`
+
+	// Conditions of the application; see [ConditionReady].
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Lock says who keeps an application from being released, since when and why.
+type Lock struct {
+	// By is the login of whoever locked it.
+	By string `json:"by"`
+
+	// At is when it was asked.
+	At metav1.Time `json:"at"`
+
+	// Reason in the person's own words; may be empty.
+	// +kubebuilder:validation:MaxLength=500
+	Reason string `json:"reason,omitempty"`
+
+	// Cause says where.
+	Cause Cause `json:"cause"`
+}
+
+// Version is something that runs, or ran, on a colour.
+type Version struct {
+	// Color it runs on.
+	Color Color `json:"color"`
+
+	// Image by digest where the digest is known: repository@sha256:….
+	Image string `json:"image,omitempty"`
+
+	// Commit the image was built from, where Turnout built it.
+	Commit string `json:"commit,omitempty"`
+
+	// Release that staged it, where Turnout did.
+	Release string `json:"release,omitempty"`
+
+	// Replicas it ran at when this was written.
+	Replicas int32 `json:"replicas,omitempty"`
+
+	// TemplateHash is the pod-template-hash of its ReplicaSet.
+	TemplateHash string `json:"templateHash,omitempty"`
+}
+
+// Claim says which release may act on an application. Every writer takes it by
+// compare-and-swap; leader election fences nothing, this does.
+type Claim struct {
+	// Release is the name of the release that acts.
+	Release string `json:"release"`
+
+	// UID of that release.
+	UID string `json:"uid"`
+
+	// Holder is the process that drives it.
+	Holder string `json:"holder"`
+
+	// RenewedAt is when the holder last said that it is alive.
+	RenewedAt metav1.MicroTime `json:"renewedAt"`
+}
+
+// SwitchRecord is one movement of traffic.
+type SwitchRecord struct {
+	// Release that moved it.
+	Release string `json:"release"`
+
+	// UID of that release. A rollback's name is made from it, so that a version
+	// is left once.
+	UID string `json:"uid"`
+
+	// Kind of that release, or Restore when a deploy moved traffic back.
+	Kind string `json:"kind"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+
+	// From is the version that users were moved away from.
+	From Version `json:"from"`
+
+	// To is the version that users were moved to.
+	To Version `json:"to"`
+
+	// Before is the version that /rollback would have returned to before this
+	// switch; a restore puts it back.
+	Before *Version `json:"before,omitempty"`
+
+	// Shrunk is set once the colour that was left has its standby size.
+	Shrunk bool `json:"shrunk,omitempty"`
+}
+
+// RolledBack is a commit that users were moved away from by a rollback.
+type RolledBack struct {
+	// Commit that was left.
+	Commit string `json:"commit"`
+
+	// Release that moved away from it.
+	Release string `json:"release"`
+
+	// By is the login of whoever asked for that.
+	By string `json:"by,omitempty"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+}
