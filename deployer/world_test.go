@@ -509,6 +509,7 @@ func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) 
 	}
 	return false, nil
 }
+
 func (h *history) CloneURL(repository string) string {
 	return "https://github.com/" + repository + ".git"
 }
