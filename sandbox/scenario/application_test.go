@@ -68,12 +68,7 @@ func adoptExample(t *testing.T, namespace string, spec map[string]any) *applicat
 		case "Deployment":
 			set(t, u, int64(1), "spec", "replicas")
 		case "Ingress":
-			rules, _, err := unstructured.NestedSlice(u.Object, "spec", "rules")
-			if err != nil {
-				t.Fatal(err)
-			}
-			rules[0].(map[string]any)["host"] = a.host()
-			set(t, u, rules, "spec", "rules")
+			a.setHost(u)
 		case "BlueGreen":
 			set(t, u, a.repository(), "spec", "repository")
 			set(t, u, bucket, "spec", "build", "source", "bucket")
@@ -106,6 +101,17 @@ func (a *application) repository() string { return "acme/" + a.namespace }
 
 // host is the one that the example's Ingress gets.
 func (a *application) host() string { return a.namespace + ".example.com" }
+
+// setHost gives an Ingress's first rule the host of this application.
+func (a *application) setHost(ingress *unstructured.Unstructured) {
+	a.t.Helper()
+	rules, _, err := unstructured.NestedSlice(ingress.Object, "spec", "rules")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	rules[0].(map[string]any)["host"] = a.host()
+	set(a.t, ingress, rules, "spec", "rules")
+}
 
 func (a *application) key(name string) client.ObjectKey {
 	return client.ObjectKey{Namespace: a.namespace, Name: name}

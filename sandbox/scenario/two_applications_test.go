@@ -20,12 +20,7 @@ func adoptShop(t *testing.T, namespace string) *application {
 	a.apply(shop+"/k8s", func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
 		case "Ingress":
-			rules, _, err := unstructured.NestedSlice(u.Object, "spec", "rules")
-			if err != nil {
-				t.Fatal(err)
-			}
-			rules[0].(map[string]any)["host"] = a.host()
-			set(t, u, rules, "spec", "rules")
+			a.setHost(u)
 		case "BlueGreen":
 			set(t, u, a.repository(), "spec", "repository")
 			set(t, u, bucket, "spec", "build", "source", "bucket")
