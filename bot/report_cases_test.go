@@ -286,6 +286,11 @@ func reports() map[string]reportCase {
 		"hostile": reported(hostile),
 		"restored": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
 			tookSteps(entry(v1alpha1.StepRestore, 178, 180, "")), func(r *v1alpha1.Release) { r.Status.Milestones.RestoredAt = at(180) }, ends(v1alpha1.ReleaseFailed, 180)),
+		// A switch that was intended, and then not made.
+		"never-moved": reported(verified, fails(v1alpha1.FaultRelease, v1alpha1.StepSwitch, "Ports", "service shop-green-svc has no port 80"),
+			func(r *v1alpha1.Release) {
+				r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.RestoredAt = at(151), at(152)
+			}, tookSteps(entry(v1alpha1.StepDiscard, 152, 153, "")), ends(v1alpha1.ReleaseFailed, 153)),
 		"restoring": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
 			tookSteps(entry(v1alpha1.StepRestore, 178, 0, ""))),
 		"kept": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Gate", "the database refuses connections, on blue as well"),

@@ -240,15 +240,16 @@ func unseen(s *v1alpha1.SoakStatus) string {
 // consequence says what users have after a release that is no success.
 func (v view) consequence() string {
 	m := v.rel.Status.Milestones
+	back := m.RestoredAt != nil && m.SwitchedAt != nil // else it was found that users had never left
 	previous := ""
 	if p := v.previous(); p != nil {
 		previous = fmt.Sprintf(": %s stays live on %s", code(p.Short()), p.Color)
-		if m.RestoredAt != nil {
+		if back {
 			previous = fmt.Sprintf(": %s is live on %s again", code(p.Short()), p.Color)
 		}
 	}
 	switch {
-	case m.RestoredAt != nil:
+	case back:
 		return "traffic went back" + previous
 	case m.KeptAt != nil && m.SwitchedAt != nil:
 		return fmt.Sprintf("traffic stays on %s: the version before could not take it", v.target())
@@ -256,7 +257,7 @@ func (v view) consequence() string {
 		return "traffic goes back as soon as the version before can take it"
 	case m.SwitchedAt != nil:
 		return fmt.Sprintf("traffic stays on %s", v.target())
-	case m.SwitchIntendedAt != nil:
+	case m.SwitchIntendedAt != nil && m.RestoredAt == nil:
 		return "the switch was under way, look at the Ingress"
 	case v.rollback():
 		return "users were not moved" + previous
