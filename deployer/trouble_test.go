@@ -247,10 +247,13 @@ func TestMissingTargetIsCreatedFromTheLiveSide(t *testing.T) {
 func TestFinishedReleasesBeyondTheHistoryAreDeletedAfterEightDays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit = 1 })
-	ages := map[string]time.Duration{"a": 10 * 24 * time.Hour, "b": 9 * 24 * time.Hour, "c": 7 * 24 * time.Hour, "d": time.Hour}
-	for commit, age := range ages {
-		rel := w.submit(commit)
-		ended := metav1.NewTime(time.Now().Add(-age))
+	// In the order they were made: the history's limit keeps the newest.
+	for _, made := range []struct {
+		commit string
+		ago    time.Duration
+	}{{"a", 10 * 24 * time.Hour}, {"b", 9 * 24 * time.Hour}, {"c", 7 * 24 * time.Hour}, {"d", time.Hour}} {
+		rel := w.submit(made.commit)
+		ended := metav1.NewTime(time.Now().Add(-made.ago))
 		rel.Status.Phase, rel.Status.FinishedAt = v1alpha1.ReleaseSucceeded, &ended
 		check(t, w.kube.Status().Update(t.Context(), rel))
 	}
