@@ -4,9 +4,9 @@
 //
 // The tour: a [Server] holds users, repositories and Apps ([Server.AddUser], [Server.AddRepository], [Server.AddApp],
 // [App.InstallOn]). People act through Go methods ([Repository.CommitFiles], [Repository.OpenPullRequest],
-// [PullRequest.Merge], [Repository.Comment]); programs act through the REST API (routes.go is its table of contents); what
-// either did is read back with methods like [Repository.Deployments] and awaited with [Server.Wait]. Faults, outages and
-// the log of requests are in observe.go. [New] is for tests, [NewServer] for everything else.
+// [PullRequest.Merge], [Repository.Comment]); programs act through the REST API (routes.go is its table of contents), and
+// clone with git; what either did is read back with methods like [Repository.Deployments] and awaited with [Server.Wait].
+// Faults, outages and the log of requests are in observe.go. [New] is for tests, [NewServer] for everything else.
 //
 // Every request and every answer of the REST API is checked against GitHub's own OpenAPI description (description/). A
 // difference is a [Violation]; a request for what is not served is one, too. In tests, both fail the test.
@@ -26,6 +26,9 @@
 // Deliveries overtake one another, are attempted once, and a lost one is gone until somebody asks for it, all as at
 // GitHub. During [Server.SetOutage] nothing is even attempted.
 //
-// Not here: checks, reviews, branch protection, GraphQL, git over HTTP, conditional requests (304), and the expiry of old
-// deliveries after three days.
+// git over HTTP is git's own program behind net/http/cgi, for reading public repositories: it is what clones a source, and
+// nothing here pushes, or clones with credentials. It runs without the lock, since git's own references are atomic.
+//
+// Not here: checks, reviews, branch protection, GraphQL, conditional requests (304), and the expiry of old deliveries after
+// three days.
 package githubtest

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,10 +33,7 @@ func (d gitDir) run(command gitCommand) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gitTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "git", append([]string{"--git-dir", string(d)}, command.args...)...)
-	// The user's own git configuration (signing, hooks, default branch) must not reach the repositories of a test.
-	cmd.Env = append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + string(d), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C",
-	}, command.env...)
+	cmd.Env = append(d.environ(), command.env...)
 	cmd.Stdin = command.stdin
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -43,6 +41,12 @@ func (d gitDir) run(command gitCommand) (string, error) {
 		return stdout.String(), fmt.Errorf("git %s: %w: %s", strings.Join(command.args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// environ is the environment of every git. The user's own configuration (signing, hooks, default branch) must not reach
+// the repositories of a test.
+func (d gitDir) environ() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + string(d), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C"}
 }
 
 // git is run for the usual call without input: it returns the output without the final newline.
@@ -275,6 +279,15 @@ func (d gitDir) merge(base, head string, c newCommit) (string, error) {
 	}
 	c.tree = tree
 	return d.makeCommit(c)
+}
+
+// file returns the content of a file at a commit. Its error is [fs.ErrNotExist] if there is none.
+func (d gitDir) file(commit, path string) (string, error) {
+	entries, err := d.list(commit, path)
+	if err != nil || len(entries) != 1 || entries[0].Type != "blob" || entries[0].Path != path { // ../x is an error of git's
+		return "", fs.ErrNotExist
+	}
+	return d.run(gitCommand{args: []string{"cat-file", "blob", entries[0].SHA}})
 }
 
 // treeEntry is one name in a directory.

@@ -116,8 +116,8 @@ func (s *Server) LimitFor(d time.Duration, status int) {
 	s.limitedUntil, s.limitStatus = time.Now().Add(d), status
 }
 
-// SetOutage makes the REST API answer 503 to everything, until it is switched off. Webhooks are not sent meanwhile,
-// as if GitHub's whole back end were down; what people do in the meantime is never delivered.
+// SetOutage makes the REST API and git answer 503 to everything, until it is switched off. Webhooks are not sent
+// meanwhile, as if GitHub's whole back end were down; what people do in the meantime is never delivered.
 func (s *Server) SetOutage(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

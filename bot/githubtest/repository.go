@@ -111,6 +111,13 @@ func (s *Server) AddRepository(fullName string, cfg RepositoryConfig) (*Reposito
 	return repo, err
 }
 
+// Repository returns the repository owner/name, nil if there is none.
+func (s *Server) Repository(fullName string) *Repository {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.repos[strings.ToLower(fullName)]
+}
+
 // FullName is owner/name.
 func (r *Repository) FullName() string { return r.owner.Login + "/" + r.name }
 
@@ -255,6 +262,20 @@ func (r *Repository) Head(branch string) (string, error) {
 		return "", errors.New(r.FullName() + " has no branch " + branch)
 	}
 	return sha, nil
+}
+
+// File returns a file at a branch, tag or commit, as programs read it that GitHub has given access to the repository.
+// If there is no such file or commit, the error is a [fs.ErrNotExist].
+func (r *Repository) File(ref, path string) ([]byte, error) {
+	sha, ok := r.git.resolve(ref)
+	if !ok {
+		return nil, fmt.Errorf("%s has no commit %s: %w", r.FullName(), ref, fs.ErrNotExist)
+	}
+	content, err := r.git.file(sha, path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s of %s at %s: %w", path, r.FullName(), ref, err)
+	}
+	return []byte(content), nil
 }
 
 // zeroSHA is how git writes "no commit".

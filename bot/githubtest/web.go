@@ -18,11 +18,13 @@ var pages embed.FS
 // pageTemplates is what people see. It escapes everything: a comment is shown as it was written, not as Markdown.
 var pageTemplates = template.Must(template.ParseFS(pages, "pages/*.html"))
 
-// webRoutes are what is not the REST API: downloads, pages for people, and the sandbox's forms. The forms are no part of
+// webRoutes are what is not the REST API: downloads, git, pages for people, and the sandbox's forms. The forms are no part of
 // GitHub: they let a person in the sandbox do, as any user, what needs a login and a browser at GitHub.
 func (s *Server) webRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)
+	mux.HandleFunc("GET /{owner}/{repo}/info/refs", s.serveGit)
+	mux.HandleFunc("POST /{owner}/{repo}/"+gitService, s.serveGit)
 	mux.HandleFunc("GET /{owner}/{repo}", s.page("repository"))
 	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.page("deployments"))
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.page("pull"))
