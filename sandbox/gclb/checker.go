@@ -84,7 +84,7 @@ func (k *checker) check(ctx context.Context, key checked) {
 		if h == nil {
 			return // deleted; the backend service is about to be, too
 		}
-		asking, done := context.WithTimeout(ctx, config.scaled(h.timeout))
+		asking, done := context.WithTimeout(ctx, h.timeout)
 		ok := k.probe(asking, key.member.endpoint, *h)
 		done()
 		if ctx.Err() != nil {

@@ -342,7 +342,7 @@ func (c *compute) detach(ctx context.Context, key negKey, endpoints []endpoint) 
 		for _, e := range endpoints {
 			if m := group.members[e]; m != nil {
 				delete(group.members, e)
-				m.leaveAfter(c.config.scaled(draining))
+				m.leaveAfter(draining)
 			}
 		}
 		c.config.Log.InfoContext(ctx, "endpoints detached", "neg", key.name, "count", len(endpoints), "endpoints", len(group.members))

@@ -26,8 +26,9 @@ type Config struct {
 	// Zone is that of nodes without the label topology.kubernetes.io/zone.
 	// Default us-central1-b.
 	Zone string
-	// Speed divides every delay, and the intervals and timeouts of health checks
-	// and of draining. Default 1.
+	// Speed divides every delay and the intervals of health checks. What an
+	// application is allowed to take is not divided: timeouts of health checks and of
+	// backend services, and draining. Default 1.
 	Speed float64
 	// Delays are what Speed divides. Default: [DefaultDelays].
 	Delays *Delays

@@ -110,15 +110,21 @@
 //	  → gke-networking-recipes ("several minutes"); kubernetes/kubernetes#44132
 //	  → TestFrontEndsAdoptAURLMapOneAfterTheOther
 //	    TestLaggingFrontEndStillSendsToADeletedBackendService
+//	    TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch
 //	    TestFrontEndNeverGoesBackToAnOlderConfiguration
 //	draining on detach only, none when unset; a switch breaks nothing off
 //	  → cloud.google.com/load-balancing/docs/enabling-connection-draining;
 //	    pkg/backends/features/draining.go:31-43
 //	  → TestDetachBreaksOffRequestsUnlessDrainingIsSet
+//	    TestSpeedLeavesApplicationsTheirTime
 //	    TestSwitchOfTheURLMapDrainsNothingAndBreaksNothingOff
-//	connections kept to endpoints
+//	a pod is detached while it ends, not before
+//	  → cloud.google.com/knowledge/kb/502-503-errors-on-external-http-s-load-balancer-000006416
+//	  → TestScaleDownLosesRequestsUnlessPodsOutliveTheDetach
+//	connections kept, to endpoints and by clients
 //	  → cloud.google.com/load-balancing/docs/https, timeouts and retries
 //	  → TestConnectionsToEndpointsAreUsedAgain
+//	    TestConnectionOfAClientStaysWithItsFrontEnd
 //	502, 503 and 404
 //	  → named at each in frontend.go
 //	  → TestLoadBalancersOwnAnswers

@@ -201,7 +201,7 @@ func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fe.refuse(w, r, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), targetKey{}, to), fe.compute.config.scaled(to.backend.timeout))
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), targetKey{}, to), to.backend.timeout)
 	defer cancel()
 	defer context.AfterFunc(to.gone, cancel)()
 	fe.reverse.ServeHTTP(w, r.WithContext(ctx))

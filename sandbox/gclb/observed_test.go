@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +168,9 @@ func TestObservedBackendsAnnotationIsAsOldAsTheLastSync(t *testing.T) {
 	}
 	r.poke("2")
 	r.await("Unknown after a poke", func() bool { return r.said("green") == "Unknown" })
+	if found := strings.Join(r.events("shop", corev1.EventTypeNormal, eventSync), "\n"); strings.Contains(found, "updated") {
+		t.Errorf("syncs that left the URL map alone said otherwise:\n%s", found)
+	}
 }
 
 func TestObservedReferenceToAMissingServiceFreezesBlue(t *testing.T) {
@@ -239,6 +243,8 @@ func TestObservedReadinessGate(t *testing.T) {
 	if after.Status != corev1.ConditionTrue || after.Reason != reasonReady || after.Message != ready {
 		t.Errorf("in the end the condition is %+v", after)
 	}
+	attach := fmt.Sprintf(`Attach 1 network endpoint(s) (NEG "%s" in zone "us-central1-b")`, r.backend("blue"))
+	r.await(attach, func() bool { return slices.Contains(r.events("blue", corev1.EventTypeNormal, "Attach"), attach) })
 	if r.count("blue") != "1/1" {
 		t.Errorf("the pod is ready with the load balancer at %s", r.count("blue"))
 	}

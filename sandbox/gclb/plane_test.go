@@ -363,6 +363,21 @@ func TestDetachBreaksOffRequestsUnlessDrainingIsSet(t *testing.T) {
 	}
 }
 
+func TestSpeedLeavesApplicationsTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Delays{HealthCheckStart: 100 * time.Second}, slowly)
+		b.config.Speed = 100
+		b.serve(backendService{}, podOne)
+		before := b.asked.Load()
+		if got := b.ask(0).Code; got != http.StatusOK {
+			t.Errorf("a request of 20 s got %d", got)
+		}
+		if checks := b.asked.Load() - before; checks < 100 {
+			t.Errorf("the endpoint was checked %d times in 20 s", checks)
+		}
+	})
+}
+
 func TestSwitchOfTheURLMapDrainsNothingAndBreaksNothingOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{}, slowly)

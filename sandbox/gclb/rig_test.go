@@ -38,6 +38,7 @@ type rig struct {
 	namespace string
 	address   string
 	diary     *diary
+	preStop   int64 // seconds for which pods sleep before they end
 }
 
 // observedDelays are those under which the real controllers were watched: a
@@ -154,6 +155,9 @@ func (r *rig) deploy(color string, replicas int32, probe string) {
 			PeriodSeconds: 1,
 		}
 	}
+	if r.preStop > 0 {
+		container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: r.preStop}}}
+	}
 	_, err := real.clients.AppsV1().Deployments(r.namespace).Create(r.t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: color},
 		Spec: appsv1.DeploymentSpec{
@@ -161,7 +165,7 @@ func (r *rig) deploy(color string, replicas int32, probe string) {
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec:       corev1.PodSpec{Containers: []corev1.Container{container}, TerminationGracePeriodSeconds: ptr.To[int64](1)},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{container}, TerminationGracePeriodSeconds: new(r.preStop + 1)},
 			},
 		},
 	}, metav1.CreateOptions{})
