@@ -1,0 +1,129 @@
+package demo
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/sandbox/netns"
+	"github.com/turnout-dev/turnout/sandbox/turnout"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+const project = "../.."
+
+var update = flag.Bool("update", false, "write the demo's transcript into README.md")
+
+// inside is the network namespace that the demo's world lives in.
+var inside *netns.Namespace //nolint:gochecknoglobals // TestMain has no other way to hand it over
+
+func TestMain(m *testing.M) {
+	var err error
+	inside, err = netns.Enter(netns.Options{Listen: map[string]string{
+		world.ListenWeb: "127.0.0.1:0", world.ListenGitHub: "127.0.0.1:0",
+	}})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// transcriptBlock is the transcript in README.md.
+var transcriptBlock = regexp.MustCompile("(?s)(```\n)(registry ready after .*?)(```\n)")
+
+func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
+	printed := run(t)
+	readme, err := os.ReadFile(filepath.Join(project, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		next := transcriptBlock.ReplaceAllStringFunc(string(readme), func(block string) string {
+			return strings.Join([]string{"```\n", printed, "```\n"}, "")
+		})
+		if err := os.WriteFile(filepath.Join(project, "README.md"), []byte(next), 0o644); err != nil { //nolint:gosec // G306: a page
+			t.Fatal(err)
+		}
+		return
+	}
+	block := transcriptBlock.FindStringSubmatch(string(readme))
+	if block == nil {
+		t.Fatal("README.md has no transcript of the demo")
+	}
+	shown, rest := shapes(block[2]), shapes(printed)
+	if len(shown) < 60 {
+		t.Errorf("README.md shows %d lines of the demo", len(shown))
+	}
+	for _, line := range shown {
+		i := 0
+		for i < len(rest) && rest[i] != line {
+			i++
+		}
+		if i == len(rest) {
+			t.Fatalf("README.md shows what the demo does not print there: %s\nmake the transcript anew with go test ./demo -update; the demo printed\n%s", line, printed)
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// run tells the story in a world of its own and returns what it printed.
+func run(t *testing.T) string {
+	t.Helper()
+	var out bytes.Buffer
+	dir := t.TempDir()
+	ctx := t.Context()
+	w, err := world.Start(ctx, world.Options{
+		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Seeds: Seeds(project), BackoffScale: 0.1,
+		Progress: func(line string) { fmt.Fprintln(&out, line) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+	binary, err := turnout.Start(ctx, turnout.Options{Project: project, World: w, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := binary.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	fmt.Fprintln(&out, "turnout serve is ready")
+	if err := Run(context.WithoutCancel(ctx), Options{Project: project, World: w, Turnout: binary, Out: &out}); err != nil {
+		t.Fatalf("%v; it printed\n%s", err, &out)
+	}
+	return out.String()
+}
+
+var (
+	uid    = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	hash   = regexp.MustCompile(`\b[0-9a-f]{7,64}\b`)
+	pod    = regexp.MustCompile(`-[0-9a-z]{8,10}-[0-9a-z]{5}\b`)
+	took   = regexp.MustCompile(`\b[\d.]+(ms|s)\b`)
+	number = regexp.MustCompile(`\d+`)
+	blanks = regexp.MustCompile(`\s+`)
+)
+
+// shapes are the lines without what differs from run to run.
+func shapes(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = pod.ReplaceAllString(uid.ReplaceAllString(line, "UID"), "-POD")
+		line = took.ReplaceAllString(hash.ReplaceAllString(line, "HASH"), "TIME")
+		line = number.ReplaceAllString(line, "N")
+		line = strings.TrimSpace(blanks.ReplaceAllString(line, " "))
+		// A sum has as many terms as it needs.
+		if line != "" && !strings.Contains(line, " requests: ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
