@@ -1,6 +1,6 @@
 // Package builder does the work of the sandbox's Cloud Build: it fetches the
-// source, and carries out the steps of the docker builder on the sandbox's
-// [registry].
+// source, from Cloud Storage or with git, and carries out the steps of the docker
+// builder on the sandbox's [registry].
 //
 // A step of gcr.io/cloud-builders/docker may build, tag, push and pull; a step of
 // any builder may sleep. Other steps are logged and not run, since the sandbox has
@@ -9,17 +9,11 @@
 package builder
 
 import (
-	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path"
-	"path/filepath"
-	"strings"
 	"sync"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
@@ -28,15 +22,15 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// maxSource bounds an unpacked source, against a tarball that never ends.
-const maxSource = 1 << 30
-
 // Config says what a Builder works with.
 type Config struct {
 	// Registry is built into and pushed to.
 	Registry *registry.Registry
 	// Source opens an object of Cloud Storage; generation 0 is the latest.
 	Source func(ctx context.Context, bucket, object string, generation int64) (io.ReadCloser, error)
+	// GitHub is the address that https://github.com is found under, without a
+	// final slash. Default: that one itself.
+	GitHub string
 	// Dir holds the builds' workspaces. Default: the system's temporary directory.
 	Dir string
 }
@@ -69,6 +63,7 @@ type work struct {
 	*Builder
 	id        string
 	workspace string
+	sourceDir string            // of the source, where steps run: relative to the workspace
 	local     map[string]string // images of this build's docker daemon: reference → digest
 	pushed    map[string]string // reference → digest
 }
@@ -124,80 +119,4 @@ func failure(kind cloudbuildpb.Build_FailureInfo_FailureType, err error) cloudbu
 		Status: cloudbuildpb.Build_FAILURE, Detail: err.Error(),
 		Failure: &cloudbuildtest.Failure{Type: kind, Detail: err.Error()},
 	}
-}
-
-// fetch unpacks the source into the workspace.
-func (w *work) fetch(ctx context.Context, source *cloudbuildpb.Source) error {
-	if source == nil {
-		return nil // a build without source is possible
-	}
-	object := source.GetStorageSource()
-	if object == nil {
-		return fmt.Errorf("fetching source: the sandbox reads storageSource only, not %T", source.GetSource())
-	}
-	name := fmt.Sprintf("gs://%s/%s#%d", object.GetBucket(), object.GetObject(), object.GetGeneration())
-	fmt.Fprintf(w, "Fetching %s\n", name)
-	stream, err := w.Source(ctx, object.GetBucket(), object.GetObject(), object.GetGeneration())
-	if err != nil {
-		return fmt.Errorf("fetching %s: %w", name, err)
-	}
-	defer stream.Close()
-	unzipped, err := gzip.NewReader(stream)
-	if err != nil {
-		return fmt.Errorf("unpacking %s: %w", name, err)
-	}
-	if err := unpack(tar.NewReader(io.LimitReader(unzipped, maxSource)), w.workspace); err != nil {
-		return fmt.Errorf("unpacking %s: %w", name, err)
-	}
-	return nil
-}
-
-// unpack writes a tar's directories, files and links below dir, and nowhere else.
-func unpack(from *tar.Reader, dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	for {
-		header, err := from.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		name := strings.TrimPrefix(path.Clean("/"+header.Name), "/")
-		if name == "" {
-			continue
-		}
-		if err := unpackOne(root, name, header, from); err != nil {
-			return err
-		}
-	}
-}
-
-func unpackOne(root *os.Root, name string, header *tar.Header, content io.Reader) error {
-	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	switch header.Typeflag {
-	case tar.TypeDir:
-		return root.MkdirAll(name, 0o755)
-	case tar.TypeSymlink:
-		return root.Symlink(header.Linkname, name)
-	case tar.TypeReg:
-		file, err := root.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, header.FileInfo().Mode().Perm())
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(file, content)
-		return errors.Join(err, file.Close())
-	}
-	return nil // devices and the like have no place in a source; extended headers are read already
-}
-
-// dir is a step's working directory.
-func (w *work) dir(step *cloudbuildpb.BuildStep) string {
-	return filepath.Join(w.workspace, filepath.Clean("/"+strings.TrimPrefix(step.GetDir(), "/workspace")))
 }

@@ -299,9 +299,19 @@ func (w *World) startCloudBuild(o Options) error {
 		return err
 	}
 	w.CloudBuild, err = cloudbuildtest.Start(cloudbuildtest.Config{
-		Listener: listener, Builder: w.Builder.Build, ListLag: o.BuildListLag, Log: o.Log,
+		Listener: listener, Builder: w.Builder.Build, Repository: w.readFile, ListLag: o.BuildListLag, Log: o.Log,
 	})
 	return err
+}
+
+// readFile is how Cloud Build, connected to every repository, reads the files
+// that triggers name.
+func (w *World) readFile(_ context.Context, repository, revision, path string) ([]byte, error) {
+	repo := w.GitHub.Repository(repository)
+	if repo == nil {
+		return nil, fmt.Errorf("there is no repository %s", repository)
+	}
+	return repo.File(revision, path)
 }
 
 // openObject is how builds read their source.
@@ -324,7 +334,11 @@ func (w *World) startGitHub(o Options) error {
 		// Turnout takes every address but github.com for a GitHub Enterprise Server.
 		Enterprise: true,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	w.Builder.GitHub = w.GitHub.URL() // nobody knows Cloud Build's address yet, so nothing is being built
+	return nil
 }
 
 // listener returns the one that came from outside, or opens one.
