@@ -1,9 +1,11 @@
 package gate
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,7 +115,8 @@ func (a Access) stream(ctx context.Context, c command, pod workload.Pod, out *ou
 	if err != nil {
 		return fmt.Errorf("make a client for the API server: %w", err)
 	}
-	return either.StreamWithContext(logr.NewContext(ctx, logr.Discard()), remotecommand.StreamOptions{Stdout: out, Stderr: out})
+	stdout, stderr := out.both()
+	return either.StreamWithContext(logr.NewContext(ctx, logr.Discard()), remotecommand.StreamOptions{Stdout: stdout, Stderr: stderr})
 }
 
 func (c command) bad(pod workload.Pod, out *output, message string) outcome {
@@ -171,29 +174,64 @@ func (a Access) wayToNode(ctx context.Context, pod workload.Pod, container strin
 	return fmt.Errorf("the node of pod %s cannot be reached, not even for a log: %w", pod.Name, err)
 }
 
-// output keeps the end of what a command writes to both of its streams, in the
-// order in which it arrives.
+// output keeps the end of what a command writes to its two streams, a line after
+// the other in the order in which they end: a line that arrives in pieces is not
+// mixed with the other stream's.
 type output struct {
-	mu   sync.Mutex // each stream has a goroutine, which may outlive the command
-	kept []byte
+	mu      sync.Mutex // each stream has a goroutine, which may outlive the command
+	kept    []byte
+	streams [2]stream // standard output and standard error
+}
+
+// stream is one of the two.
+type stream struct {
+	to   *output
+	line []byte // begun, and not ended yet
+}
+
+// both returns the writers of standard output and standard error.
+func (o *output) both() (stdout, stderr io.Writer) {
+	for i := range o.streams {
+		o.streams[i].to = o
+	}
+	return &o.streams[0], &o.streams[1]
 }
 
 // Write implements [io.Writer].
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.kept = append(o.kept, p...)
-	if spare := len(o.kept) - 2*outputKept; spare > 0 {
-		o.kept = append(o.kept[:0], o.kept[spare:]...)
+func (s *stream) Write(p []byte) (int, error) {
+	s.to.mu.Lock()
+	defer s.to.mu.Unlock()
+	s.line = append(s.line, p...)
+	if end := bytes.LastIndexByte(s.line, '\n') + 1; end > 0 {
+		s.to.keep(s.line[:end])
+		s.line = append(s.line[:0], s.line[end:]...)
 	}
+	s.line = lastBytes(s.line)
 	return len(p), nil
+}
+
+// keep adds text; the caller holds o.mu.
+func (o *output) keep(text []byte) { o.kept = lastBytes(append(o.kept, text...)) }
+
+// lastBytes bounds what is kept.
+func lastBytes(text []byte) []byte {
+	if spare := len(text) - 2*outputKept; spare > 0 {
+		return append(text[:0], text[spare:]...)
+	}
+	return text
 }
 
 // String returns the last lines.
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(string(o.kept), "�"), "\n"), "\n")
+	all := string(o.kept)
+	for _, s := range o.streams {
+		if len(s.line) > 0 {
+			all += string(s.line) + "\n"
+		}
+	}
+	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(all, "�"), "\n"), "\n")
 	text := strings.Join(lines[max(0, len(lines)-outputLines):], "\n")
 	return strings.ToValidUTF8(text[max(0, len(text)-outputKept):], "")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -147,8 +148,9 @@ func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
 
 func TestOfManyShortLinesTheLastTwentyAreKept(t *testing.T) {
 	var out output
+	stdout, _ := out.both()
 	for i := range 1000 {
-		if _, err := fmt.Fprintf(&out, "%d\n", i); err != nil {
+		if _, err := fmt.Fprintf(stdout, "%d\n", i); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -157,6 +159,29 @@ func TestOfManyShortLinesTheLastTwentyAreKept(t *testing.T) {
 	}
 	if len(out.kept) > 2*outputKept {
 		t.Errorf("%d bytes are held", len(out.kept))
+	}
+}
+
+func TestLinesThatArriveInPiecesAreNotMixed(t *testing.T) {
+	var out output
+	stdout, stderr := out.both()
+	for _, piece := range []struct {
+		to   io.Writer
+		text string
+	}{{stdout, "checking "}, {stderr, "no column"}, {stdout, "orders\nthen"}, {stderr, " total\n"}, {stdout, " stock"}} {
+		if _, err := io.WriteString(piece.to, piece.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := out.String(), "checking orders\nno column total\nthen stock"; got != want {
+		t.Errorf("it reads %q, want %q", got, want)
+	}
+	endless := strings.Repeat("x", 10*outputKept)
+	if _, err := io.WriteString(stdout, endless); err != nil {
+		t.Fatal(err)
+	}
+	if held := len(out.streams[0].line); held > 2*outputKept {
+		t.Errorf("%d bytes of a line without an end are held", held)
 	}
 }
 
