@@ -92,13 +92,16 @@ func (c Command) String() string {
 // UsageError is a command that was recognised but cannot be understood. Answer
 // it; Error says to the person what is wrong and how to type it.
 type UsageError struct {
-	Verb    Verb
+	Verb    Verb // empty if no single command is meant
 	Problem string
 }
 
 // Error implements error.
 func (e *UsageError) Error() string {
-	f, _ := formOf(e.Verb)
+	f, ok := formOf(e.Verb)
+	if !ok {
+		return e.Problem + "."
+	}
 	return fmt.Sprintf("%s. Type %s, on a line of its own: it %s.", e.Problem, f.usage(), f.does)
 }
 
@@ -134,7 +137,7 @@ func ParseCommand(body string) (*Command, error) {
 			continue
 		}
 		if found != nil {
-			return nil, &UsageError{verb, "There are several commands in one comment, and none was executed; write one a comment"}
+			return nil, &UsageError{"", "There are several commands in one comment, and none was executed. Type each in a comment of its own"}
 		}
 		c, err := parseArguments(verb, rest)
 		if err != nil {

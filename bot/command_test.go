@@ -97,6 +97,13 @@ func TestParseCommand(t *testing.T) {
 	}
 }
 
+func TestSeveralCommandsAreAnsweredWithoutPreferringOne(t *testing.T) {
+	_, err := bot.ParseCommand("/promote\n/rollback")
+	if err == nil || strings.Contains(err.Error(), "/") {
+		t.Errorf("got %v, want an answer that tells nobody to type one of the two", err)
+	}
+}
+
 func TestALocksReasonIsCapped(t *testing.T) {
 	command, err := bot.ParseCommand("/lock " + strings.Repeat("ä", 600))
 	check(t, err)
