@@ -137,7 +137,7 @@ func (s Situation) rollbackLive() Decision {
 		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color), "Look at the Ingress: what to return to cannot be told safely.")
 	}
 	d := s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
-	if d.Submit != nil && last.Shrunk {
+	if d.Submit != nil && (last.Shrunk || previous.Replicas == 0) {
 		d.Note = fmt.Sprintf("%s no longer runs at full size: its pods are started first%s, then users return to it.", code(previous.Short()), s.sizingTook(previous))
 	}
 	return d

@@ -29,9 +29,12 @@ func (s Situation) status() string {
 		lines = append(lines, "- "+newView(&s.App, rel, Around{Applications: s.Applications, Releases: s.Releases}).headline())
 	}
 	switch last := st.LastSwitch; {
+	case st.Live == nil: // the condition says why; there is nothing to go back from
+	case last != nil && last.To.Color != st.Live.Color:
+		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the Ingress; %s does not work meanwhile.", st.Live.Color, s.typed(Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held := "its pods would be started first"
-		if !last.Shrunk {
+		if !last.Shrunk && st.Previous.Replicas > 0 {
 			held = "at once, it still runs"
 		}
 		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))

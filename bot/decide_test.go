@@ -18,7 +18,7 @@ var (
 	newCommit = strings.Repeat("1b", 20)
 	asked     = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-	oldVersion = v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:old", Commit: oldCommit, Release: "shop-old"}
+	oldVersion = v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:old", Commit: oldCommit, Release: "shop-old", Replicas: 3}
 	newVersion = v1alpha1.Version{Color: v1alpha1.Green, Image: "app@sha256:new", Commit: newCommit, Release: "shop-" + newCommit[:12] + "-1"}
 )
 

@@ -1,0 +1,47 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+func TestStatusPromisesARollbackOnlyWhereItWouldBeDone(t *testing.T) {
+	tests := []struct {
+		name   string
+		at     stage
+		change func(*v1alpha1.BlueGreenStatus)
+		does   string // what /rollback is decided to be
+		says   string // part of the answer to /status
+	}{
+		{"held", held, func(*v1alpha1.BlueGreenStatus) {}, wentBack, "returns to `0a0a0a0` on blue: at once"},
+		{"hold over", shrunk, func(*v1alpha1.BlueGreenStatus) {}, wentBack, "returns to `0a0a0a0` on blue: its pods would be started first"},
+		{"nothing ran before", held, func(s *v1alpha1.BlueGreenStatus) { s.Previous.Replicas = 0 }, wentBack, "its pods would be started first"},
+		{"traffic moved by somebody else", held, func(s *v1alpha1.BlueGreenStatus) { s.Live.Color = v1alpha1.Blue }, refused, "`/rollback` does not work meanwhile"},
+		{"nothing is live", held, func(s *v1alpha1.BlueGreenStatus) { s.Live = nil }, refused, "nothing is live"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := situation(tt.at)
+			tt.change(&s.App.Status)
+			s.Command.Verb = bot.Rollback
+			got, note := kind(bot.Decide(s))
+			if got != tt.does {
+				t.Fatalf("/rollback: decided %s, %q; want %s", got, note, tt.does)
+			}
+			s.Command.Verb = bot.Status
+			_, text := kind(bot.Decide(s))
+			if !strings.Contains(text, tt.says) {
+				t.Errorf("/status answers %q, want …%s…", text, tt.says)
+			}
+			if promised := strings.Contains(text, "returns to"); promised != (got == wentBack) {
+				t.Errorf("/status answers %q, and /rollback is %s", text, got)
+			}
+			if atOnce, starts := strings.Contains(text, "at once"), strings.Contains(note, "started first"); atOnce && starts {
+				t.Errorf("/status answers %q, and /rollback %q", text, note)
+			}
+		})
+	}
+}
