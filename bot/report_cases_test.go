@@ -235,6 +235,9 @@ func reports() map[string]reportCase {
 	rollback.Spec.Rollback.From.Commit, rollback.Spec.Rollback.To.Commit = laterCommit, newCommit
 	rollback.Spec.Rollback.To.Release = deployOf(newCommit, 1).Name
 
+	left := goesBack(comesBack).rel
+	left.Name = "shop-rollback-1a2b3c4d5e"
+
 	cases := map[string]reportCase{
 		"queued": reported(),
 		"queued-behind-another": reported(func(r *v1alpha1.Release) { r.Status.Message = "waits for " + newer.Name }).
@@ -253,7 +256,7 @@ func reports() map[string]reportCase {
 			with(func(c *reportCase) {
 				c.app.Spec.Promotion = v1alpha1.PromotionSpec{Mode: v1alpha1.PromotionManual, Timeout: metav1.Duration{Duration: 24 * time.Hour}}
 			}),
-		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at 2026-11-21 16:20 UTC")),
+		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at 2026-11-21 16:20 UTC")).among(left),
 		"waiting-locked":      reported(waits("waits: locked by wanda since 2026-11-22 11:50 UTC")).with(lockedBy("")),
 		"switching": reported(verified, tookSteps(entry(v1alpha1.StepSwitch, 151, 0, "")), func(r *v1alpha1.Release) {
 			r.Status.Milestones.SwitchIntendedAt = at(151)
@@ -268,6 +271,9 @@ func reports() map[string]reportCase {
 		"succeeded": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Spec.Approval = &v1alpha1.Approval{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-2"}}
 			r.Status.Findings = []string{"no gate is configured: the readiness probe's path /healthz was asked instead"}
+		}),
+		"succeeded-from-nothing": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
+			r.Status.Milestones.Previous.Replicas = 0
 		}),
 		"succeeded-then-replaced":     reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 900)),
 		"succeeded-then-brought-back": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 500), rollback),
@@ -297,6 +303,9 @@ func reports() map[string]reportCase {
 			func(r *v1alpha1.Release) { r.Status.Milestones.KeptAt = at(180) }, ends(v1alpha1.ReleaseFailed, 180)),
 		"error": reported(claimed, fails(v1alpha1.FaultWorld, v1alpha1.StepBuild, "Quota", "Cloud Build did not start the build for 30 minutes: quota of project acme-prod; raise it at the console"),
 			ends(v1alpha1.ReleaseError, 1900)),
+		"interference": reported(verified, fails(v1alpha1.FaultInterference, v1alpha1.StepVerify, "Interference",
+			"ingress shop-ingress was switched to green by someone else before this release did; nothing was changed by this release since: look at it, then ask again"),
+			ends(v1alpha1.ReleaseError, 152)),
 		"cancelled": reported(verified, fails(v1alpha1.FaultCancelled, v1alpha1.StepVerify, "Cancelled", "cancelled by wanda: not today"), func(r *v1alpha1.Release) {
 			r.Spec.Cancel = &v1alpha1.Cancel{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-3"}}
 		}, tookSteps(entry(v1alpha1.StepDiscard, 151, 153, "")), ends(v1alpha1.ReleaseCancelled, 153)),

@@ -259,10 +259,19 @@ func (v view) consequence() string {
 		return fmt.Sprintf("traffic stays on %s", v.target())
 	case m.SwitchIntendedAt != nil && m.RestoredAt == nil:
 		return "the switch was under way, look at the Ingress"
+	case v.interference():
+		return "users were not moved by this release"
 	case v.rollback():
 		return "users were not moved" + previous
 	}
 	return "users never saw it" + previous
+}
+
+// interference reports whether the release stopped because somebody else changed
+// routes or pods: then the record does not tell what users have.
+func (v view) interference() bool {
+	f := v.rel.Status.Failure
+	return f != nil && f.Class == v1alpha1.FaultInterference
 }
 
 // lockText says who locked the application, since when and why, each shown by
@@ -293,7 +302,10 @@ func (v view) withVersions(message string) string {
 	if named.Spec.Kind == v1alpha1.Rollback {
 		version = "the rollback to " + version
 	}
-	return strings.TrimSpace(plain(before)+" "+version) + spaced(plain(after))
+	if !strings.HasSuffix(before, "(") {
+		version = " " + version
+	}
+	return strings.TrimSpace(plain(before)+version) + spaced(plain(after))
 }
 
 // spaced sets a text that goes on after another one apart from it, unless it

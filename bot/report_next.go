@@ -96,6 +96,9 @@ func (v view) readiness() string {
 	if m.Previous == nil || m.SwitchedAt == nil {
 		return ""
 	}
+	if m.Previous.Replicas == 0 {
+		return fmt.Sprintf("Next: %s returns to %s, which had no pods: they are started first", v.command(Rollback), code(m.Previous.Short()))
+	}
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
 	if took := v.startup(); took > 0 {
@@ -139,7 +142,7 @@ func (v view) nextOfRollback() string {
 }
 
 func (v view) liveNow() string {
-	if p := v.previous(); p != nil && !moved(v.rel) {
+	if p := v.previous(); p != nil && !moved(v.rel) && !v.interference() {
 		return fmt.Sprintf("%s on %s serves users", code(p.Short()), p.Color)
 	}
 	return v.command(Status) + " says what is live"
