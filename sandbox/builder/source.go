@@ -74,7 +74,7 @@ func (w *work) fetchGit(ctx context.Context, source *cloudbuildpb.GitSource) err
 	return nil
 }
 
-// git runs git in the workspace. What it prints goes to the log, and into the error.
+// git runs git in the workspace. What it prints goes to the log, or into the error.
 func (w *work) git(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = w.workspace
@@ -89,11 +89,11 @@ func (w *work) git(ctx context.Context, args ...string) error {
 			"GIT_CONFIG_KEY_0=url."+w.GitHub+"/.insteadOf", "GIT_CONFIG_VALUE_0=https://github.com/")
 	}
 	said, err := cmd.CombinedOutput()
-	_, _ = w.Write(said) // into memory
 	if err != nil {
 		return fmt.Errorf("git %s: %w: %s", args[0], err, bytes.TrimSpace(said))
 	}
-	return nil
+	_, err = w.Write(said)
+	return err
 }
 
 // unpack writes a tar's directories, files and links below dir, and nowhere else.

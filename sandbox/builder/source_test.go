@@ -1,6 +1,7 @@
 package builder
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,7 +84,26 @@ func TestAGitSourceIsBuiltAtItsRevision(t *testing.T) {
 			if got, err := os.ReadFile(filepath.Join(image.Root, "version")); err != nil || string(got) != c.want {
 				t.Errorf("built %q, %v, want %q", got, err, c.want)
 			}
+			if !strings.Contains(log, "-> FETCH_HEAD") {
+				t.Errorf("the log does not say what git fetched:\n%s", log)
+			}
 		})
+	}
+}
+
+func TestAGitSourceHasNoHistory(t *testing.T) {
+	server, _ := github(t)
+	b := New(Config{})
+	b.logs["b1"] = &bytes.Buffer{}
+	w := &work{Builder: b, id: "b1", workspace: t.TempDir()}
+	if err := w.fetchGit(t.Context(), &cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git", Revision: "main"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.git(t.Context(), "rev-list", "--count", "HEAD"); err != nil {
+		t.Fatal(err)
+	}
+	if log := b.Log("b1"); !strings.HasSuffix(log, "\n1\n") {
+		t.Errorf("not one commit was fetched:\n%s", log)
 	}
 }
 
