@@ -1,7 +1,6 @@
 package gclb
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -154,7 +153,7 @@ func (c *compute) healthCheck(name string) *healthCheck {
 func (c *compute) putHealthCheck(ctx context.Context, name string, h healthCheck) error {
 	return c.operate(ctx, c.config.Delays.Operation, func() error {
 		c.healthChecks[name] = h
-		c.config.Log.InfoContext(ctx, "health check set", "name", name, "path", h.path, "interval", h.interval)
+		c.config.Log.DebugContext(ctx, "health check set", "name", name, "path", h.path, "interval", h.interval)
 		return nil
 	})
 }
@@ -168,7 +167,7 @@ func (c *compute) deleteHealthCheck(ctx context.Context, name string) error {
 			return fmt.Errorf("googleapi: Error 400: health check %q %w", name, errInUse)
 		}
 		delete(c.healthChecks, name)
-		c.config.Log.InfoContext(ctx, "health check deleted", "name", name)
+		c.config.Log.DebugContext(ctx, "health check deleted", "name", name)
 		return nil
 	})
 }
@@ -192,7 +191,7 @@ func (c *compute) putBackend(ctx context.Context, b backendService) error {
 			}
 		}
 		c.backends[b.name] = b
-		c.config.Log.InfoContext(ctx, "backend service set", "name", b.name, "negs", len(b.negs), "endpoints", c.count(b.name))
+		c.config.Log.DebugContext(ctx, "backend service set", "name", b.name, "negs", len(b.negs), "endpoints", c.count(b.name))
 		return nil
 	})
 }
@@ -209,7 +208,7 @@ func (c *compute) deleteBackend(ctx context.Context, name string) error {
 			}
 		}
 		delete(c.backends, name)
-		c.config.Log.InfoContext(ctx, "backend service deleted", "name", name)
+		c.config.Log.DebugContext(ctx, "backend service deleted", "name", name)
 		return nil
 	})
 }
@@ -248,7 +247,7 @@ func (c *compute) putURLMap(ctx context.Context, m urlMap) error {
 		} else {
 			c.urlMaps = append(c.urlMaps, m)
 		}
-		c.config.Log.InfoContext(ctx, "url map set", "name", m.name, "backends", c.counts(m.backends()))
+		c.config.Log.DebugContext(ctx, "url map set", "name", m.name, "backends", c.counts(m.backends()))
 		return nil
 	})
 }
@@ -256,141 +255,9 @@ func (c *compute) putURLMap(ctx context.Context, m urlMap) error {
 func (c *compute) deleteURLMap(ctx context.Context, name string) error {
 	return c.configure(ctx, func() error {
 		c.urlMaps = slices.DeleteFunc(slices.Clone(c.urlMaps), func(m urlMap) bool { return m.name == name })
-		c.config.Log.InfoContext(ctx, "url map deleted", "name", name)
+		c.config.Log.DebugContext(ctx, "url map deleted", "name", name)
 		return nil
 	})
-}
-
-// negID returns the identifier of a NEG, "" if there is none.
-func (c *compute) negID(key negKey) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if group := c.negs[key]; group != nil {
-		return group.id
-	}
-	return ""
-}
-
-func (c *compute) createNEG(ctx context.Context, key negKey) error {
-	return c.operate(ctx, c.config.Delays.Operation, func() error {
-		if c.negs[key] == nil {
-			c.serial++
-			c.negs[key] = &neg{id: strconv.Itoa(c.serial), members: map[endpoint]*member{}}
-			c.config.Log.InfoContext(ctx, "neg created", "name", key.name, "zone", key.zone)
-		}
-		return nil
-	})
-}
-
-// deleteNEG deletes a NEG with its endpoints, without draining: that "doesn't
-// apply when you disconnect a backend" (cloud.google.com/load-balancing/docs/
-// enabling-connection-draining). One that a backend service uses is refused.
-func (c *compute) deleteNEG(ctx context.Context, key negKey) error {
-	return c.operate(ctx, c.config.Delays.Operation, func() error {
-		group := c.negs[key]
-		if group == nil {
-			return fmt.Errorf("googleapi: Error 404: network endpoint group %v %w", key, errNotFound)
-		}
-		for _, b := range c.backends {
-			if slices.Contains(b.negs, key) && !c.config.DeleteUsedNEGs {
-				return fmt.Errorf("googleapi: Error 400: network endpoint group %v %w", key, errInUse)
-			}
-		}
-		for _, m := range group.members {
-			m.leave()
-		}
-		delete(c.negs, key)
-		c.config.Log.InfoContext(ctx, "neg deleted", "name", key.name, "zone", key.zone)
-		return nil
-	})
-}
-
-// attach adds endpoints to a NEG. They are unhealthy until health checks found
-// otherwise.
-func (c *compute) attach(ctx context.Context, key negKey, endpoints []endpoint) error {
-	return c.operate(ctx, c.config.Delays.Attach, func() error {
-		group := c.negs[key]
-		if group == nil {
-			return fmt.Errorf("googleapi: Error 404: network endpoint group %v %w", key, errNotFound)
-		}
-		for _, e := range endpoints {
-			if group.members[e] == nil {
-				group.members[e] = newMember(ctx, e)
-			}
-		}
-		c.config.Log.InfoContext(ctx, "endpoints attached", "neg", key.name, "count", len(endpoints), "endpoints", len(group.members))
-		return nil
-	})
-}
-
-// detach removes endpoints: no new request gets there. Those in flight may take
-// the longest draining timeout of the backend services that use the NEG ("the
-// largest timeout value is used", enabling-connection-draining); without one they
-// are broken off.
-func (c *compute) detach(ctx context.Context, key negKey, endpoints []endpoint) error {
-	return c.operate(ctx, c.config.Delays.Detach, func() error {
-		group := c.negs[key]
-		if group == nil {
-			return fmt.Errorf("googleapi: Error 404: network endpoint group %v %w", key, errNotFound)
-		}
-		var draining time.Duration
-		for _, b := range c.backends {
-			if slices.Contains(b.negs, key) {
-				draining = max(draining, b.draining)
-			}
-		}
-		for _, e := range endpoints {
-			if m := group.members[e]; m != nil {
-				delete(group.members, e)
-				m.leaveAfter(draining)
-			}
-		}
-		c.config.Log.InfoContext(ctx, "endpoints detached", "neg", key.name, "count", len(endpoints), "endpoints", len(group.members))
-		return nil
-	})
-}
-
-func newMember(ctx context.Context, e endpoint) *member {
-	gone, leave := context.WithCancel(context.WithoutCancel(ctx))
-	return &member{endpoint: e, gone: gone, leave: leave, health: map[string]verdict{}}
-}
-
-func (m *member) leaveAfter(d time.Duration) {
-	if d == 0 {
-		m.leave()
-		return
-	}
-	time.AfterFunc(d, m.leave)
-}
-
-// endpointHealth is what listing a NEG's endpoints with their health tells.
-type endpointHealth struct {
-	endpoint
-	states map[string]string // by backend service; empty: not health-checked, or not yet
-}
-
-// listEndpoints lists a NEG's endpoints, sorted.
-func (c *compute) listEndpoints(key negKey) ([]endpointHealth, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	group := c.negs[key]
-	if group == nil {
-		return nil, fmt.Errorf("googleapi: Error 404: network endpoint group %v %w", key, errNotFound)
-	}
-	var all []endpointHealth
-	for e, m := range group.members {
-		listed := endpointHealth{endpoint: e, states: map[string]string{}}
-		for backend, v := range m.health {
-			if b, found := c.backends[backend]; found && slices.Contains(b.negs, key) {
-				listed.states[backend] = v.state
-			}
-		}
-		all = append(all, listed)
-	}
-	slices.SortFunc(all, func(a, b endpointHealth) int {
-		return cmp.Or(strings.Compare(a.ip, b.ip), int(a.port-b.port))
-	})
-	return all, nil
 }
 
 // state sums a backend service up for the annotation: HEALTHY as soon as one

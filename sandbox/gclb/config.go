@@ -46,7 +46,8 @@ type Config struct {
 	// a backend service still uses. The compute API says that it refuses
 	// (networkEndpointGroups.delete, compute/v1).
 	DeleteUsedNEGs bool
-	// Log receives what happens in the cloud, one line a change. Default: slog.Default().
+	// Log receives what happens in the cloud, one line a change, and every request
+	// that was refused, at level debug. Default: slog.Default().
 	Log *slog.Logger
 }
 

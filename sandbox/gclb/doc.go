@@ -9,7 +9,8 @@
 // map, healthcheck.go makes health checks and judges answers, endpoints.go says
 // what a NEG should have: pure functions. ingress.go is the Ingress controller,
 // neg.go and syncer.go the NEG controller, readiness.go its readiness reflector;
-// they share nothing but compute.go, the compute API in memory, and the cluster.
+// they share nothing but the compute API in memory (compute.go, compute_neg.go) and
+// the cluster.
 // checker.go asks the endpoints for their health, frontend.go are the front ends.
 // webhook.go is what GKE adds to new pods and Services. config.go has the delays.
 //

@@ -180,7 +180,7 @@ func (c *ingressController) run(ctx context.Context) {
 			return
 		}
 		if err := c.sync(ctx, key); err != nil && ctx.Err() == nil {
-			c.config.Log.InfoContext(ctx, "ingress sync failed", "namespace", key.Namespace, "ingress", key.Name, "error", err)
+			c.config.Log.DebugContext(ctx, "ingress sync failed", "namespace", key.Namespace, "ingress", key.Name, "error", err)
 			c.queue.AddRateLimited(key)
 		} else {
 			c.queue.Forget(key)

@@ -415,10 +415,13 @@ type entry struct {
 }
 
 // Enabled, Handle, WithAttrs and WithGroup make it a slog.Handler.
-func (d *diary) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelInfo }
+func (d *diary) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle keeps a record.
+// Handle keeps a record, unless it is of a request: there are many.
 func (d *diary) Handle(_ context.Context, record slog.Record) error {
+	if record.Message == "request refused" {
+		return nil
+	}
 	var text strings.Builder
 	text.WriteString(record.Message)
 	record.Attrs(func(a slog.Attr) bool {
