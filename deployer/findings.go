@@ -58,9 +58,12 @@ func (a *attempt) tellLive(ctx context.Context) error {
 	return nil
 }
 
-// tellOccupant says what is staged over although no release put it there.
+// tellOccupant says what is staged over although no release put it there, and it
+// is not what users had until the last switch.
 func (a *attempt) tellOccupant() {
-	if t := a.o.Target; t.Release == "" && t.Replicas > 0 {
+	left := a.bg.Status.LastSwitch
+	known := left != nil && v1alpha1.SameVersion(left.From, version(a.o.Target))
+	if t := a.o.Target; t.Release == "" && t.Replicas > 0 && !known {
 		a.finding(fmt.Sprintf("deployment %s ran %s at size %d, which no release has staged: this release replaces it", t.Deployment, version(t).Image, t.Replicas))
 	}
 }

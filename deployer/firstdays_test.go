@@ -209,7 +209,8 @@ func TestWhatNobodyKnowsIsStagedOverAndTold(t *testing.T) {
 	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at size 1", "no release has staged"))
 	w.source.commit("b", "a")
 	w.source.commit("c", "b")
-	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded) // to blue, which was adopted
+	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded) // to blue, which was adopted and is held
+	w.expectNoFinding(rel, "no release has staged")
 	rel = w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
 	w.expectNoFinding(rel, "no release has staged")
 }
