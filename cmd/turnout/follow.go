@@ -56,7 +56,7 @@ func (f *follower) follow(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1
 			return rel, stillGoing(ctx, rel)
 		case err != nil && !f.lost:
 			f.lost = true
-			f.warn(fmt.Sprintf("the cluster does not answer; trying again: %v", err))
+			f.tell(fmt.Sprintf("the cluster does not answer; trying again: %v", err))
 		case err == nil:
 			f.lost = false
 			continue
@@ -161,13 +161,19 @@ func lockedBy(l *v1alpha1.Lock) string {
 	return text
 }
 
+// tell warns in the middle of what the printer shows.
+func (f *follower) tell(text string) {
+	f.warn(text)
+	f.printer.aside()
+}
+
 // remindOfServe says so, once, if nobody takes the release.
 func (f *follower) remindOfServe(rel *v1alpha1.Release, waited time.Duration) {
 	if f.unserved || rel.Status.Phase != "" || waited < f.patience {
 		return
 	}
 	f.unserved = true
-	f.warn(fmt.Sprintf("no turnout serve has taken %s for %s: is it running in this cluster, and does it serve namespace %s?",
+	f.tell(fmt.Sprintf("no turnout serve has taken %s for %s: is it running in this cluster, and does it serve namespace %s?",
 		rel.Name, span(waited), rel.Namespace))
 }
 
@@ -206,7 +212,7 @@ func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now
 		return // the next look tells
 	}
 	f.unserved = true
-	f.warn(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name, span(now.Sub(f.claim.since))))
+	f.tell(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name, span(now.Sub(f.claim.since))))
 }
 
 // withTimeout bounds following; 0 is no bound.

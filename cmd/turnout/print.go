@@ -19,6 +19,8 @@ type printer interface {
 	show(rel *v1alpha1.Release, now time.Time)
 	// tick is called when nothing but time has passed.
 	tick(now time.Time)
+	// aside is called after something else was written where show may write to.
+	aside()
 	// done is called once, after the last state.
 	done(rel *v1alpha1.Release)
 }

@@ -101,4 +101,5 @@ func (p *jsonPrinter) show(rel *v1alpha1.Release, _ time.Time) {
 }
 
 func (p *jsonPrinter) tick(time.Time)         {}
+func (p *jsonPrinter) aside()                 {}
 func (p *jsonPrinter) done(*v1alpha1.Release) {}

@@ -25,6 +25,7 @@ func (p *linePrinter) show(rel *v1alpha1.Release, _ time.Time) {
 }
 
 func (p *linePrinter) tick(time.Time)         {}
+func (p *linePrinter) aside()                 {}
 func (p *linePrinter) done(*v1alpha1.Release) {}
 
 // change is a line about something that happened.
@@ -60,7 +61,7 @@ func changes(before, after *v1alpha1.Release) []change {
 	}
 	for _, finding := range after.Status.Findings {
 		if !slices.Contains(before.Status.Findings, finding) {
-			say("  note: " + oneLine(finding))
+			say(noteLine(finding))
 		}
 	}
 	if line := phaseChange(before, after); line != "" {
@@ -124,6 +125,8 @@ func phaseChange(before, after *v1alpha1.Release) string {
 	}
 	return line
 }
+
+func noteLine(finding string) string { return "  note: " + oneLine(finding) }
 
 // evidence shows why a release failed.
 func evidence(f *v1alpha1.Failure) []string {

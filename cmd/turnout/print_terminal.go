@@ -29,8 +29,20 @@ func (p *terminalPrinter) tick(now time.Time) {
 	}
 }
 
+// aside leaves what is on the screen, and draws below it from now on: to redraw
+// in place would wipe out what was written in between.
+func (p *terminalPrinter) aside() { p.drawn = 0 }
+
+// done says in full what a line of the timeline has no room for.
 func (p *terminalPrinter) done(rel *v1alpha1.Release) {
-	for _, line := range evidence(rel.Status.Failure) {
+	var lines []string
+	if state := stateLine(rel); cut(state, p.width()) != state {
+		lines = append(lines, "  "+oneLine(rel.Status.Message))
+	}
+	for _, finding := range rel.Status.Findings {
+		lines = append(lines, noteLine(finding))
+	}
+	for _, line := range append(lines, evidence(rel.Status.Failure)...) {
 		_, _ = fmt.Fprintln(p.out, line)
 	}
 }
@@ -78,11 +90,15 @@ func timeline(rel *v1alpha1.Release, now time.Time) []string {
 	if ahead := toCome(rel); len(ahead) > 0 {
 		lines = append(lines, "· "+strings.Join(ahead, "  "))
 	}
-	state := phaseOf(rel)
-	if s.Message != "" {
-		state += " — " + oneLine(s.Message)
+	return append(lines, stateLine(rel))
+}
+
+// stateLine says where a release stands as a whole.
+func stateLine(rel *v1alpha1.Release) string {
+	if rel.Status.Message == "" {
+		return phaseOf(rel)
 	}
-	return append(lines, state)
+	return phaseOf(rel) + " — " + oneLine(rel.Status.Message)
 }
 
 // toCome are the steps that a release has not begun, if it still goes forward.

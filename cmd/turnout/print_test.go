@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +186,38 @@ func TestATerminalIsRedrawnInPlace(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, screen(t, out.String(), width)); diff != "" {
 			t.Errorf("the screen at state %d (-want +got):\n%s", i, diff)
+		}
+	}
+}
+
+func TestATerminalKeepsWhatIsSaidInBetween(t *testing.T) {
+	var out bytes.Buffer
+	p := &terminalPrinter{out: &out, width: func() int { return 200 }}
+	rel := life()[0]
+	f := &follower{printer: p, patience: time.Second, warn: func(text string) { fmt.Fprintln(&out, "turnout: "+text) }}
+	p.show(rel, noon)
+	f.remindOfServe(rel, time.Minute)
+	p.tick(noon)
+	p.tick(noon)
+	drawn := timeline(rel, noon)
+	warning := "turnout: no turnout serve has taken " + rel.Name + " for 1m0s: is it running in this cluster, and does it serve namespace " + rel.Namespace + "?"
+	want := slices.Concat(drawn, []string{warning}, drawn)
+	if diff := cmp.Diff(want, screen(t, out.String(), 200)); diff != "" {
+		t.Errorf("the screen (-want +got):\n%s", diff)
+	}
+}
+
+func TestATerminalSaysInTheEndWhatItCut(t *testing.T) {
+	rel := life()[len(life())-1]
+	for width, want := range map[int]bool{40: true, 0: false} { // 0: it fits
+		var out bytes.Buffer
+		p := &terminalPrinter{out: &out, width: func() int { return width }}
+		p.done(rel)
+		if got := strings.Contains(out.String(), "  "+rel.Status.Message+"\n"); got != want {
+			t.Errorf("on a terminal of %d the message is said in full: %v\n%s", width, got, out.String())
+		}
+		if !strings.Contains(out.String(), "  note: "+rel.Status.Findings[0]+"\n") {
+			t.Errorf("the finding is not said:\n%s", out.String())
 		}
 	}
 }

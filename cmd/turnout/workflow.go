@@ -37,6 +37,7 @@ func (w *workflowLog) show(rel *v1alpha1.Release, _ time.Time) {
 }
 
 func (w *workflowLog) tick(time.Time)         {}
+func (w *workflowLog) aside()                 {}
 func (w *workflowLog) done(*v1alpha1.Release) { w.endGroup() }
 
 func (w *workflowLog) endGroup() {
