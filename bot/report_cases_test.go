@@ -242,6 +242,11 @@ func reports() map[string]reportCase {
 		"queued": reported(),
 		"queued-behind-another": reported(func(r *v1alpha1.Release) { r.Status.Message = "waits for " + newer.Name }).
 			among(acting),
+		"queued-blocked": reported(func(r *v1alpha1.Release) {
+			r.Status.Message = "waits: deployment shop-blue, the live blue side, does not exist in namespace shop: create it, or name another in spec.blue.deployment"
+		}).with(func(c *reportCase) {
+			c.app.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDeploymentMissing}}
+		}),
 		"queued-locked": reported(func(r *v1alpha1.Release) {
 			r.Status.Message = "waits: locked by wanda since 2026-11-22 11:50 UTC: Black Friday, nobody @deploys"
 		}).with(lockedBy("Black Friday, nobody @deploys")),

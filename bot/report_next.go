@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
@@ -75,6 +77,8 @@ func (v view) nextOfEnded() string {
 // nextUnderWay says what to type while a deploy moves by itself.
 func (v view) nextUnderWay() string {
 	switch {
+	case v.rel.Status.Phase == v1alpha1.ReleaseQueued && v.blocked():
+		return fmt.Sprintf("Next: mend what it names, then it goes on by itself · %s stops it", v.command(Cancel))
 	case moved(v.rel):
 		return v.readiness()
 	case v.rel.Status.Milestones.SwitchIntendedAt != nil:
@@ -86,6 +90,11 @@ func (v view) nextUnderWay() string {
 		return fmt.Sprintf("Next: %s lets it switch as soon as the gate passes · %s stops it", v.command(Promote), v.command(Cancel))
 	}
 	return fmt.Sprintf("Nothing to do; %s stops it, users have not seen it yet", v.command(Cancel))
+}
+
+// blocked reports whether no release can run until a person has mended something.
+func (v view) blocked() bool {
+	return meta.IsStatusConditionFalse(v.app.Status.Conditions, v1alpha1.ConditionReady)
 }
 
 // readiness says what a rollback would do, and how long it would take: at once
