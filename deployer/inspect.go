@@ -38,6 +38,9 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 		Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
 		Reason: v1alpha1.ReasonReady, Message: "the next release can run",
 	}
+	if lock := w.bg.Status.Lock; lock != nil {
+		condition.Message = "the next release waits: " + lockedBy(lock)
+	}
 	if o := judge(w.bg, w.o, f); o != nil {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, o.reason, o.message
 	}

@@ -49,7 +49,12 @@ func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
 		t.Errorf("superseded by %q, want %s: locked releases collapse, too", a.Status.SupersededBy, b.Name)
 	}
 	w.awaitLocked(b, "audit")
+	if said := readyCondition(w.application()).Message; !strings.HasSuffix(said, "waits: locked by alice since 2026-01-01 00:00 UTC: audit") {
+		t.Errorf("the application says %q, and not who locked it", said)
+	}
 	w.unlock()
+	w.until("the lock to be out of the condition", func() bool { return readyCondition(w.application()).Message == "the next release can run" },
+		func() string { return readyCondition(w.application()).Message })
 	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
 }
