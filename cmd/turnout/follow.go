@@ -127,7 +127,7 @@ func (f *follower) show(ctx context.Context, rel *v1alpha1.Release) (bool, error
 	if rel.Status.Phase.Finished() {
 		return true, verdict(rel)
 	}
-	if rel.Status.Phase != v1alpha1.ReleaseWaiting {
+	if phase := rel.Status.Phase; phase != v1alpha1.ReleaseWaiting && phase != v1alpha1.ReleaseQueued {
 		return false, nil
 	}
 	bg, err := f.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
@@ -140,13 +140,16 @@ func (f *follower) show(ctx context.Context, rel *v1alpha1.Release) (bool, error
 	return false, nil
 }
 
-// waitsFor says which person a waiting release needs; empty if none, because it
-// was approved and the deployer has not seen that yet.
+// waitsFor says which person a waiting release needs; empty if none: it was
+// approved or cancelled and the deployer has not seen that yet, or its turn comes
+// by itself. A lock holds no rollback.
 func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
 	switch {
-	case bg.Status.Lock != nil:
+	case rel.Spec.Cancel != nil:
+		return ""
+	case bg.Status.Lock != nil && rel.Spec.Kind == v1alpha1.Deploy:
 		return "waits: " + lockedBy(bg.Status.Lock)
-	case rel.Spec.Approval != nil || rel.Spec.Cancel != nil:
+	case rel.Spec.Approval != nil || rel.Status.Phase == v1alpha1.ReleaseQueued:
 		return ""
 	}
 	return fmt.Sprintf("waits for a person: turnout promote %s --namespace %s", bg.Name, bg.Namespace)

@@ -115,6 +115,50 @@ func TestALockedReleaseThatWasApprovedSaysWhoLocked(t *testing.T) {
 	}
 }
 
+func TestALockEndsFollowingWhereOnlyAPersonHelps(t *testing.T) {
+	bg := &v1alpha1.BlueGreen{}
+	bg.Name, bg.Namespace = "shop", "prod"
+	locked := bg.DeepCopy()
+	locked.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.Unix(1700000000, 0)}
+	const unlock, promote = "waits: locked by dora since 2023-11-14 22:13 UTC", "waits for a person: turnout promote shop --namespace prod"
+	tests := []struct {
+		name  string
+		app   *v1alpha1.BlueGreen
+		phase v1alpha1.ReleasePhase
+		spec  v1alpha1.ReleaseSpec
+		want  string
+	}{
+		{"its turn comes", bg, v1alpha1.ReleaseQueued, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy}, ""},
+		{"queued behind a lock", locked, v1alpha1.ReleaseQueued, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy}, unlock},
+		{"no lock holds a rollback", locked, v1alpha1.ReleaseQueued, v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback}, ""},
+		{"cancelled, not seen yet", locked, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Cancel: &v1alpha1.Cancel{}}, ""},
+		{"approved behind a lock", locked, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Approval: &v1alpha1.Approval{}}, unlock},
+		{"not approved", bg, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy}, promote},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rel := &v1alpha1.Release{Spec: tt.spec}
+			rel.Status.Phase = tt.phase
+			if got := waitsFor(tt.app, rel); got != tt.want {
+				t.Errorf("waitsFor = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestALockedQueueEndsFollowing(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		st.Lock = &v1alpha1.Lock{By: "dora", At: metav1.Unix(1700000000, 0), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
+	})
+	s.serve(v1alpha1.DeployName("shop", shaB, 1), phase(v1alpha1.ReleaseQueued, "waits: locked"))
+	got := s.run("deploy", "shop", "--commit", shaB, "--timeout", "20s")
+	if got.code != exitPending || !strings.Contains(got.err.Error(), "locked by dora") {
+		t.Errorf("exit status %d, %v\n%s", got.code, got.err, got.stderr)
+	}
+}
+
 func TestARollbackByHandIsFollowedAndJoined(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
