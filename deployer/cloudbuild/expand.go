@@ -6,18 +6,6 @@ import "regexp"
 // optional bash-style operation inside the braces, or $$ for a dollar.
 var variable = regexp.MustCompile(`\$(?:\$|([A-Z_][A-Z0-9_]*)|\{([A-Z_][A-Z0-9_]*)([^}]*)\})`)
 
-// builtin are the substitutions Cloud Build itself defines (Cloud Build
-// documentation, "Substituting variable values"). Those that a build has no
-// value for become empty; only user substitutions can be unknown.
-var builtin = map[string]bool{
-	"PROJECT_ID": true, "BUILD_ID": true, "PROJECT_NUMBER": true, "LOCATION": true, "SERVICE_ACCOUNT_EMAIL": true, "SERVICE_ACCOUNT": true,
-	"TRIGGER_NAME": true, "TRIGGER_BUILD_CONFIG_PATH": true, "COMMIT_SHA": true, "REVISION_ID": true, "SHORT_SHA": true, "REPO_NAME": true,
-	"REPO_FULL_NAME": true, "BRANCH_NAME": true, "TAG_NAME": true, "REF_NAME": true,
-}
-
-// IsBuiltin tells whether a substitution of that name is Cloud Build's own.
-func IsBuiltin(name string) bool { return builtin[name] }
-
 // Expand replaces the substitutions in text by their values and lists the
 // names, in order, for which values has none; those stay as they are written.
 // Bash-style operations (${_A##*/}) are left as written and listed too.
