@@ -1,0 +1,29 @@
+package scenario
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+func TestRewrittenHistoryIsFollowedAndTold(t *testing.T) {
+	t.Parallel()
+	a := adoptExample(t, "rewritten", map[string]any{"soak": "0s", "drain": "0s", "hold": "0s"})
+	base, err := a.repo.Head("main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := a.merge("Version two", map[string]string{"VERSION": "v2.0.0\n"})
+	a.follow(lost, "success", in(v1alpha1.ReleaseSucceeded))
+	if err := a.repo.ForcePush("main", base, running.writer); err != nil {
+		t.Fatal(err)
+	}
+	kept := a.merge("Version three", map[string]string{"VERSION": "v3.0.0\n"})
+	rel := a.follow(kept, "success", in(v1alpha1.ReleaseSucceeded))
+	want := "the history of main was rewritten: " + v1alpha1.ShortCommit(kept.MergeCommit()) + " does not contain " + v1alpha1.ShortCommit(lost.MergeCommit())
+	if told := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(told, want) {
+		t.Errorf("it is told only: %s\nwant: %s", told, want)
+	}
+	a.awaitComment(kept.Number, "was rewritten")
+}
