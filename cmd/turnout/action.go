@@ -69,20 +69,24 @@ func (a *action) run(ctx context.Context) error {
 	return &ended{code: exitCode(err)}
 }
 
-// input is the value of an input. The runner keeps dashes, and makes spaces
-// underscores (actions/toolkit, getInput).
+// actionDefaults are the defaults of action.yml that mean something; a test holds
+// them equal. The runner applies them only where the action is named by its
+// repository, and not to an input that is given as an empty text.
+var actionDefaults = map[string]string{"command": "deploy", "retry": "false", "timeout": "60m", "wait": "true"}
+
+// input is the value of an input, or its default.
 func (a *action) input(name string) string {
-	return strings.TrimSpace(a.getenv("INPUT_" + strings.ToUpper(strings.ReplaceAll(name, " ", "_"))))
+	if text := strings.TrimSpace(a.getenv("INPUT_" + strings.ToUpper(name))); text != "" {
+		return text
+	}
+	return actionDefaults[name]
 }
 
 // load reads and checks the inputs.
 func (a *action) load() error {
 	var errs []error
-	boolean := func(name string, otherwise bool) bool {
+	boolean := func(name string) bool {
 		text := a.input(name)
-		if text == "" {
-			return otherwise
-		}
 		value, err := strconv.ParseBool(text)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("input %s: %q is neither true nor false", name, text))
@@ -90,15 +94,13 @@ func (a *action) load() error {
 		return value
 	}
 	a.command, a.app, a.commit, a.reason = a.input("command"), a.input("app"), a.input("commit"), a.input("reason")
-	a.namespace, a.retry, a.wait = a.input("namespace"), boolean("retry", false), boolean("wait", true)
+	a.namespace, a.retry, a.wait = a.input("namespace"), boolean("retry"), boolean("wait")
 	if a.app == "" {
 		errs = append(errs, errors.New("input app: the application's name (of its BlueGreen) is missing"))
 	}
-	if text := a.input("timeout"); text != "" {
-		var err error
-		if a.timeout, err = time.ParseDuration(text); err != nil {
-			errs = append(errs, fmt.Errorf("input timeout: %q is not a duration such as 45m", text))
-		}
+	var err error
+	if a.timeout, err = time.ParseDuration(a.input("timeout")); err != nil {
+		errs = append(errs, fmt.Errorf("input timeout: %q is not a duration such as 45m", a.input("timeout")))
 	}
 	if text := a.input("kubeconfig"); strings.Contains(text, "\n") {
 		a.inline = []byte(text)

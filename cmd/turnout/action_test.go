@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
@@ -94,6 +95,29 @@ func TestInputsAndOutputsAreThoseOfTheManifestAndOfThePage(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"action"}, m.Runs.Args); diff != "" || m.Runs.Using != "docker" {
 		t.Errorf("it runs %+v", m.Runs)
+	}
+}
+
+func TestAnEmptyInputIsItsDefault(t *testing.T) {
+	want := map[string]string{}
+	for name, input := range readManifest(t).Inputs {
+		if input.Default != nil && *input.Default != "" {
+			want[name] = *input.Default
+		}
+	}
+	a := &action{getenv: func(string) string { return " " }}
+	got := map[string]string{}
+	for _, name := range actionInputs {
+		if text := a.input(name); text != "" {
+			got[name] = text
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-action.yml +code):\n%s", diff)
+	}
+	_ = a.load() // the application is missing
+	if a.command != "deploy" || a.retry || !a.wait || a.timeout != time.Hour {
+		t.Errorf("without inputs: command %q, retry %v, wait %v, timeout %s", a.command, a.retry, a.wait, a.timeout)
 	}
 }
 
