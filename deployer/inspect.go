@@ -197,11 +197,24 @@ func (w *work) writeStatus(ctx context.Context) error {
 // reads of a switch reads of what is live since, too.
 func (w *work) describeLive() {
 	st := &w.bg.Status
+	c, last := w.o.Routes.Live(), st.LastSwitch
 	st.Live, st.Version = nil, ""
-	if c := w.o.Routes.Live(); c != "" && w.o.Sides[c].DeploymentExists {
+	switch {
+	case c == "":
+		return
+	case w.o.Sides[c].DeploymentExists:
 		live := version(w.o.Sides[c])
-		st.Live, st.Version = &live, live.Short()
+		st.Live = &live
+	case last != nil && last.To.Color == c:
+		// Its Deployment is gone. It is what users are sent to all the same, and
+		// what a rollback has to leave.
+		live := last.To
+		live.Replicas = 0
+		st.Live = &live
+	default:
+		return
 	}
+	st.Version = st.Live.Short()
 }
 
 func (w *work) phase() string {

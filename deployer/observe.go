@@ -61,7 +61,11 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 		return o, nil
 	}
 	o.Target, o.Previous = o.Sides[target], o.Sides[target.Other()]
-	o.Size, o.Wanted = workload.Size(bg.Spec.MinReplicas, o.Previous, o.Target)
+	least := bg.Spec.MinReplicas
+	if r := rel.Spec.Rollback; r != nil && !o.Previous.DeploymentExists {
+		least = max(least, r.To.Replicas) // there is no live size to go by
+	}
+	o.Size, o.Wanted = workload.Size(least, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {

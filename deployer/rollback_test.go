@@ -165,3 +165,33 @@ func (w *world) editIngress(change func(*networkingv1.Ingress)) {
 	change(i)
 	check(w.t, w.kube.Update(w.t.Context(), i))
 }
+
+func TestRollbackLeavesALiveVersionWhoseDeploymentIsGone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(0), func(bg *v1alpha1.BlueGreen) { bg.Spec.MinReplicas = 1 })
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		d := w.deployment(c)
+		w.get(d)
+		two := int32(2)
+		d.Spec.Replicas = &two
+		check(t, w.kube.Update(t.Context(), d))
+	}
+	w.pretendDeployed()
+	w.run()
+	w.awaitShrunk(v1alpha1.Blue)
+	commit := w.application().Status.LastSwitch.To.Commit
+	check(t, w.kube.Delete(t.Context(), w.deployment(v1alpha1.Green)))
+	w.until("the live version to run nowhere", func() bool {
+		live := w.application().Status.Live
+		return live != nil && live.Replicas == 0
+	}, func() string { return "" })
+	if live := w.application().Status.Live; live.Commit != commit || live.Color != v1alpha1.Green {
+		t.Errorf("users are sent to %+v, want green with commit %s: nobody could ask to leave it", live, commit)
+	}
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+	blue := w.deployment(v1alpha1.Blue)
+	if w.get(blue); *blue.Spec.Replicas != 2 {
+		t.Errorf("blue came back with %d replicas, it had 2", *blue.Spec.Replicas)
+	}
+}
