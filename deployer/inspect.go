@@ -228,6 +228,8 @@ func (w *work) phase() string {
 	switch {
 	case readyCondition(w.bg).Status != metav1.ConditionTrue:
 		return v1alpha1.PhaseBlocked
+	case st.Lock != nil:
+		return v1alpha1.PhaseLocked
 	case st.LastSwitch != nil && !st.LastSwitch.Shrunk:
 		return v1alpha1.PhaseHolding
 	}

@@ -42,6 +42,9 @@ func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
 	if a.Status.Phase != v1alpha1.ReleaseQueued || len(w.builds.Builds("acme-prod", "global")) != 0 {
 		t.Errorf("behind a lock it is %s, with %d builds", a.Status.Phase, len(w.builds.Builds("acme-prod", "global")))
 	}
+	if phase := w.application().Status.Phase; phase != v1alpha1.PhaseLocked {
+		t.Errorf("the application's phase is %s, want Locked", phase)
+	}
 	b := w.submit("b", func(r *v1alpha1.Release) {
 		r.Spec.Approval = &v1alpha1.Approval{By: "bob", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	})

@@ -25,6 +25,7 @@ const (
 // Phases of a BlueGreen, for people to read.
 const (
 	PhaseBlocked   = "Blocked"   // its condition Ready is False
+	PhaseLocked    = "Locked"    // a person keeps it from being released
 	PhaseIdle      = "Idle"      // nothing to do
 	PhaseReleasing = "Releasing" // a release acts
 	PhaseWaiting   = "Waiting"   // a release waits for a person

@@ -33,6 +33,9 @@ import (
 // user is who turnout is for the API server.
 const user = "turnout"
 
+// kubeconfigFile is that user's; the world's own, an administrator's, is beside it.
+const kubeconfigFile = "turnout.kubeconfig"
+
 // Options say what to run.
 type Options struct {
 	// Project is the project's folder, where bin/turnout and config/ are.
@@ -88,7 +91,7 @@ func Start(ctx context.Context, o Options) (*Turnout, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{"kubeconfig": kubeconfig, "app.pem": t.App.PrivateKeyPEM(), "secret": []byte(secret + "\n")}
+	files := map[string][]byte{kubeconfigFile: kubeconfig, "app.pem": t.App.PrivateKeyPEM(), "secret": []byte(secret + "\n")}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(o.Dir, name), content, 0o600); err != nil {
 			return nil, fmt.Errorf("writing turnout's configuration: %w", err)
@@ -126,7 +129,7 @@ func (t *Turnout) start(o Options) error {
 		fmt.Sprintf("TURNOUT_GITHUB_APP_ID=%d", t.App.ID),
 		"TURNOUT_GITHUB_PRIVATE_KEY_FILE="+filepath.Join(o.Dir, "app.pem"),
 		"TURNOUT_WEBHOOK_SECRET_FILE="+t.SecretFile,
-		"TURNOUT_KUBECONFIG="+filepath.Join(o.Dir, "kubeconfig"),
+		"TURNOUT_KUBECONFIG="+filepath.Join(o.Dir, kubeconfigFile),
 		"TURNOUT_CLOUDBUILD_ENDPOINT="+o.World.CloudBuild.Endpoint(),
 		"TURNOUT_CLOUDBUILD_INSECURE=true",
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
