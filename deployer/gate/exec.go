@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -225,13 +226,13 @@ func lastBytes(text []byte) []byte {
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := string(o.kept)
+	all := slices.Clone(o.kept)
 	for _, s := range o.streams {
 		if len(s.line) > 0 {
-			all += string(s.line) + "\n"
+			all = append(append(all, s.line...), '\n')
 		}
 	}
-	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(all, "�"), "\n"), "\n")
+	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(string(all), "�"), "\n"), "\n")
 	text := strings.Join(lines[max(0, len(lines)-outputLines):], "\n")
 	return strings.ToValidUTF8(text[max(0, len(text)-outputKept):], "")
 }
