@@ -94,7 +94,7 @@ func (r *request) words(s string) string {
 			if commit == "" {
 				commit = "SHA"
 			}
-			return fmt.Sprintf("`turnout deploy %s --commit %s --retry`", r.app.Name, commit)
+			return r.command("deploy", "--commit", commit, "--retry")
 		case "promote":
 			return r.typed("promote", "commit", commit)
 		case "rollback":
@@ -108,9 +108,15 @@ func (r *request) words(s string) string {
 
 func (r *request) typed(verb, flag, commit string) string {
 	if commit != "" {
-		return fmt.Sprintf("`turnout %s %s --%s %s`", verb, r.app.Name, flag, commit)
+		return r.command(verb, "--"+flag, commit)
 	}
-	return fmt.Sprintf("`turnout %s %s`", verb, r.app.Name)
+	return r.command(verb)
+}
+
+// command is a command about this application that can be typed anywhere.
+func (r *request) command(verb string, more ...string) string {
+	words := append([]string{"turnout", verb, r.app.Name}, more...)
+	return "`" + strings.Join(append(words, "--namespace", r.app.Namespace), " ") + "`"
 }
 
 func refused(reason, nextMove string) plan {
@@ -166,7 +172,7 @@ func (r *request) deploy(commit string, retry bool) plan {
 	case last != nil && !retry:
 		return refused(
 			fmt.Sprintf("%s was released before: %s ended as %s. Nothing was started.", version, last.Name, last.Status.Phase),
-			fmt.Sprintf("To release it once more: `turnout deploy %s --commit %s --retry`.", r.app.Name, commit))
+			"To release it once more: "+r.command("deploy", "--commit", commit, "--retry")+".")
 	}
 	return r.judge(bot.Command{Verb: bot.Retry, Commit: commit}, commit)
 }
@@ -243,13 +249,13 @@ func (r *request) named(name string) (*v1alpha1.Release, *plan) {
 	for i := range r.releases {
 		if rel := &r.releases[i]; rel.Name == name {
 			if rel.Spec.Deploy == nil {
-				p := refused(name+" is a rollback: it waits for nobody's approval.", "Watch it: `turnout releases "+r.app.Name+"`.")
+				p := refused(name+" is a rollback: it waits for nobody's approval.", "Watch it: "+r.command("releases")+".")
 				return nil, &p
 			}
 			return rel, nil
 		}
 	}
-	p := refused(fmt.Sprintf("%s has no release %s.", r.app.Name, name), "List them: `turnout releases "+r.app.Name+"`.")
+	p := refused(fmt.Sprintf("%s has no release %s.", r.app.Name, name), "List them: "+r.command("releases")+".")
 	return nil, &p
 }
 
@@ -271,7 +277,7 @@ func (r *request) rollback(from string) plan {
 		live := r.app.Status.Live
 		switch {
 		case live == nil:
-			return refused(fmt.Sprintf("%s has no live version at present.", r.app.Name), "`turnout status "+r.app.Name+"` says why.")
+			return refused(fmt.Sprintf("%s has no live version at present.", r.app.Name), r.command("status")+" says why.")
 		case live.Commit == "":
 			return refused(fmt.Sprintf("%s is live on %s, which Turnout did not release: there is nothing to return to.", live.Short(), live.Color),
 				"Merge a commit that reverts what you want to undo.")
@@ -319,7 +325,7 @@ func (r *request) cancellable(release string) (*v1alpha1.Release, *plan) {
 				return &r.releases[i], nil
 			}
 		}
-		p := refused(fmt.Sprintf("%s has no release %s.", r.app.Name, release), "List them: `turnout releases "+r.app.Name+"`.")
+		p := refused(fmt.Sprintf("%s has no release %s.", r.app.Name, release), "List them: "+r.command("releases")+".")
 		return nil, &p
 	}
 	all := append(r.unfinished(v1alpha1.Deploy), r.unfinished(v1alpha1.Rollback)...)

@@ -177,7 +177,7 @@ func TestARollbackWithoutACommitToLeaveSaysWhy(t *testing.T) {
 		t.Error(got)
 	}
 	r.app.Status.Live = nil
-	if got := summary(r.rollback("")); !strings.Contains(got, "`turnout status shop` says why") {
+	if got := summary(r.rollback("")); !strings.Contains(got, "`turnout status shop --namespace ns` says why") {
 		t.Error(got)
 	}
 }
