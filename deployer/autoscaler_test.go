@@ -135,6 +135,7 @@ func TestAutoscalerIsRaisedAgainWhenTheLiveColourGrows(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	w.expectMinimum(v1alpha1.Green, "2 1 raised to 2")
 	w.resize(v1alpha1.Blue, 4)
+	w.until("turnout to see it", func() bool { return w.application().Status.Live.Replicas == 4 }, func() string { return "" })
 	w.approve(rel)
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.expectSizes(4, 4)
