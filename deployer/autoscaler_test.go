@@ -96,6 +96,12 @@ func (w *world) expectNoFinding(rel *v1alpha1.Release, part string) {
 	}
 }
 
+// awaitLiveSize waits until turnout has seen how large the live colour is.
+func (w *world) awaitLiveSize(replicas int32) {
+	w.t.Helper()
+	w.until("turnout to see the live colour's size", func() bool { return w.application().Status.Live.Replicas == replicas }, func() string { return "" })
+}
+
 func containsAll(text string, parts []string) bool {
 	for _, part := range parts {
 		if !strings.Contains(text, part) {
@@ -135,7 +141,7 @@ func TestAutoscalerIsRaisedAgainWhenTheLiveColourGrows(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	w.expectMinimum(v1alpha1.Green, "2 1 raised to 2")
 	w.resize(v1alpha1.Blue, 4)
-	w.until("turnout to see it", func() bool { return w.application().Status.Live.Replicas == 4 }, func() string { return "" })
+	w.awaitLiveSize(4)
 	w.approve(rel)
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.expectSizes(4, 4)
@@ -204,6 +210,7 @@ func TestMinimumThatItsOwnerSetDuringTheReleaseIsTheLastWord(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	w.patch(&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta("green")}, `{"spec":{"minReplicas":3}}`)
 	w.resize(v1alpha1.Blue, 4) // it is staged again, and larger than that
+	w.awaitLiveSize(4)
 	w.approve(rel)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.awaitMinimum(v1alpha1.Green, "3")
