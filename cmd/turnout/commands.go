@@ -154,6 +154,14 @@ func deployCommand() *cobra.Command {
 	return cmd
 }
 
+// optionalRelease is the release named after the application; empty if none is.
+func optionalRelease(args []string) string {
+	if len(args) < 2 {
+		return ""
+	}
+	return args[1]
+}
+
 func promoteCommand() *cobra.Command {
 	var b byHand
 	var commit string
@@ -162,10 +170,7 @@ func promoteCommand() *cobra.Command {
 			"waits. A commit that was never released is released, approved.",
 		cobra.RangeArgs(1, 2),
 		func(args []string) (func(*request) plan, error) {
-			release := ""
-			if len(args) == 2 {
-				release = args[1]
-			}
+			release := optionalRelease(args)
 			if release != "" && commit != "" {
 				return nil, errors.New("name a release or a --commit, not both")
 			}
@@ -209,10 +214,7 @@ func cancelCommand() *cobra.Command {
 			"users. What it had staged is cleaned up. Once it switches it is too late: use rollback.",
 		cobra.RangeArgs(1, 2),
 		func(args []string) (func(*request) plan, error) {
-			release := ""
-			if len(args) == 2 {
-				release = args[1]
-			}
+			release := optionalRelease(args)
 			return func(r *request) plan { return r.cancel(release, reason) }, nil
 		})
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the record")
