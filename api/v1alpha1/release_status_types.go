@@ -440,9 +440,14 @@ type GitHubStatus struct {
 	// once it was.
 	DeploymentStateIntended string `json:"deploymentStateIntended,omitempty"`
 
-	// PullRequests that the release's commit belongs to.
+	// PullRequests that were merged by what the release brings: by its own commit,
+	// and by the others that the same push brought.
 	// +listType=set
 	PullRequests []int `json:"pullRequests,omitempty"`
+
+	// PullRequestsCut says that the push brought more than were looked for, and the
+	// oldest are missing.
+	PullRequestsCut bool `json:"pullRequestsCut,omitempty"`
 
 	// PullRequestsKnown is set once they were asked for.
 	PullRequestsKnown bool `json:"pullRequestsKnown,omitempty"`

@@ -151,6 +151,11 @@ type Cause struct {
 
 	// Delivery is GitHub's id of the webhook.
 	Delivery string `json:"delivery,omitempty"`
+
+	// Before is the commit that the branch had before the push. Empty if it was no
+	// push, or the branch was new.
+	// +kubebuilder:validation:Pattern=`^([0-9a-f]{40}([0-9a-f]{24})?)?$`
+	Before string `json:"before,omitempty"`
 }
 
 // Approval of a switch by a person.
