@@ -70,6 +70,8 @@
 // +kubebuilder:rbac:groups=apps,resources=deployments/scale,verbs=get;patch;update
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=networking.gke.io,resources=servicenetworkendpointgroups,verbs=get
+// +kubebuilder:rbac:groups=cloud.google.com,resources=backendconfigs,verbs=get
 // +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=get;list;watch
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list

@@ -20,6 +20,7 @@ const (
 	ReasonServiceShared     = "ServiceShared"     // another BlueGreen uses one of the Services
 	ReasonStandbyHost       = "StandbyHost"       // the standby host is in use by another rule
 	ReasonContainer         = "Container"         // the container to update is ambiguous or absent
+	ReasonPreflight         = "Preflight"         // the load balancer could not carry out a switch; see status.findings
 )
 
 // Phases of a BlueGreen, for people to read.
@@ -68,10 +69,53 @@ type BlueGreenStatus struct {
 	// before.
 	UnlockedAt *metav1.Time `json:"unlockedAt,omitempty"`
 
+	// Findings of the preflight: what is wrong, or could be better, with the objects
+	// that a switch rests on. An error keeps releases from running.
+	// +listType=atomic
+	Findings []Finding `json:"findings,omitempty"`
+
 	// Conditions of the application; see [ConditionReady].
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// Severity of a finding.
+//
+// +kubebuilder:validation:Enum=Error;Warning
+type Severity string
+
+// Severities of a finding.
+const (
+	SeverityError   Severity = "Error"   // a switch cannot work: no release runs
+	SeverityWarning Severity = "Warning" // it can, with less certainty or more failed requests than need be
+)
+
+// Finding is something about an application's objects that its owner should
+// know.
+type Finding struct {
+	// Severity of it.
+	Severity Severity `json:"severity"`
+
+	// Reason is one word for machines.
+	Reason string `json:"reason"`
+
+	// Object it is about, such as "service shop/my-python-app-blue-svc".
+	Object string `json:"object"`
+
+	// Field of that object, such as metadata.annotations[cloud.google.com/neg].
+	Field string `json:"field,omitempty"`
+
+	// Message says what is wrong, and the way out.
+	Message string `json:"message"`
+}
+
+// String says it to a person.
+func (f Finding) String() string {
+	if f.Field == "" {
+		return f.Object + ": " + f.Message
+	}
+	return f.Object + ", " + f.Field + ": " + f.Message
 }
 
 // Lock says who keeps an application from being released, since when and why.

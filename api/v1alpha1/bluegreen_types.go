@@ -388,7 +388,8 @@ const (
 	PromotionManual    PromotionMode = "Manual"    // a person, by /promote
 )
 
-// ProofSpec says how the public address is asked while the traffic moves.
+// ProofSpec says how the public address is asked while the traffic moves. With
+// no spec.url it is not asked.
 type ProofSpec struct {
 	// Path that is asked.
 	// +kubebuilder:default="/"
@@ -400,8 +401,9 @@ type ProofSpec struct {
 	// +kubebuilder:validation:Enum=GET;HEAD
 	Method string `json:"method,omitempty"`
 
-	// VersionHeader is a response header whose value is shown beside what the public
-	// address answered. Versions are not told apart by it.
+	// VersionHeader is a response header whose value differs from version to
+	// version: by it the old version's answers are told from the new one's. Default:
+	// none, and answers are only counted.
 	VersionHeader string `json:"versionHeader,omitempty"`
 
 	// Rate is how many requests a second the proof sends at most.
@@ -409,6 +411,21 @@ type ProofSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=200
 	Rate int32 `json:"rate,omitempty"`
+
+	// Baseline is how long the public address is asked before a deploy's switch:
+	// what fails then is not new after it. A rollback does not wait for it.
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="must be at most 10m"
+	Baseline *metav1.Duration `json:"baseline,omitempty"`
+
+	// Tail is how long the public address is asked on after the switch took effect
+	// and, where versions are told apart, after the old one's last answer: front
+	// ends of a load balancer take up a change one after the other.
+	// +kubebuilder:default="30s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="must be at most 10m"
+	Tail *metav1.Duration `json:"tail,omitempty"`
 }
 
 // Deadlines bound the steps that wait for the world.

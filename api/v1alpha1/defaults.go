@@ -11,9 +11,11 @@ import (
 
 // Defaults of the durations that may be 0, the same as in the schema.
 const (
-	DefaultSoak  = 5 * time.Minute
-	DefaultDrain = 5 * time.Minute
-	DefaultHold  = 15 * time.Minute
+	DefaultSoak     = 5 * time.Minute
+	DefaultDrain    = 5 * time.Minute
+	DefaultHold     = 15 * time.Minute
+	DefaultBaseline = 30 * time.Second
+	DefaultTail     = 30 * time.Second
 )
 
 // SoakTime returns spec.soak, or its default.
@@ -24,6 +26,12 @@ func (s *BlueGreenSpec) DrainTime() time.Duration { return orDefault(s.Drain, De
 
 // HoldTime returns spec.hold, or its default.
 func (s *BlueGreenSpec) HoldTime() time.Duration { return orDefault(s.Hold, DefaultHold) }
+
+// BaselineTime returns spec.proof.baseline, or its default.
+func (s *ProofSpec) BaselineTime() time.Duration { return orDefault(s.Baseline, DefaultBaseline) }
+
+// TailTime returns spec.proof.tail, or its default.
+func (s *ProofSpec) TailTime() time.Duration { return orDefault(s.Tail, DefaultTail) }
 
 func orDefault(d *metav1.Duration, otherwise time.Duration) time.Duration {
 	if d == nil {

@@ -54,6 +54,11 @@ type State struct {
 	// Standby are the backends under the recorded standby host that name one of
 	// the Services, by colour.
 	Standby map[v1alpha1.Color][]Backend
+	// LoadBalancer that the Ingress programs.
+	LoadBalancer v1alpha1.LoadBalancer
+	// BackendStates of the load balancer's routes in use, as its controller last
+	// told: by the name of a NEG. Only Google's tells.
+	BackendStates map[string]string
 	// HostTaken names a host that the application wants as its standby host
 	// while a rule that is not ours uses it.
 	HostTaken string
@@ -102,6 +107,7 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	s.UID = string(ingress.GetUID())
 	s.hasAnnotations = annotations != nil
 	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
+	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
 	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
 
 	colors := map[string]v1alpha1.Color{

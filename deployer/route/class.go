@@ -1,0 +1,45 @@
+package route
+
+import (
+	"encoding/json"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Annotations of an Ingress.
+const (
+	// classAnnotation alone chooses the controller on GKE, which ignores
+	// spec.ingressClassName.
+	classAnnotation = "kubernetes.io/ingress.class"
+	// urlMapAnnotation has the name of the URL map, once there is one.
+	urlMapAnnotation = "ingress.kubernetes.io/url-map"
+	// backendsAnnotation has the state of every backend of the URL map in use, as of
+	// the controller's last sync.
+	backendsAnnotation = "ingress.kubernetes.io/backends"
+)
+
+// loadBalancer tells which load balancer an Ingress programs. An Ingress without
+// a class is Google's on GKE and anybody's elsewhere; that its controller has
+// made a URL map of it tells.
+func loadBalancer(ingress *unstructured.Unstructured) v1alpha1.LoadBalancer {
+	annotations := ingress.GetAnnotations()
+	switch class := annotations[classAnnotation]; {
+	case class == "gce", class == "gce-internal":
+		return v1alpha1.LoadBalancerGCE
+	case class == "" && annotations[urlMapAnnotation] != "":
+		return v1alpha1.LoadBalancerGCE
+	}
+	return v1alpha1.LoadBalancerOther
+}
+
+// backendStates reads the states of an Ingress's backends by their names, which
+// are those of their NEGs. It is empty where there is nothing that can be read.
+func backendStates(ingress *unstructured.Unstructured) map[string]string {
+	var states map[string]string
+	if json.Unmarshal([]byte(ingress.GetAnnotations()[backendsAnnotation]), &states) != nil {
+		return nil
+	}
+	return states
+}
