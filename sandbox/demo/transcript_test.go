@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
@@ -81,7 +82,7 @@ func run(t *testing.T) string {
 	ctx := t.Context()
 	w, err := world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Seeds: Seeds(project), BackoffScale: 0.1,
-		Progress: func(line string) { fmt.Fprintln(&out, line) },
+		LoadBalancer: gclb.Config{Speed: Speed}, Progress: func(line string) { fmt.Fprintln(&out, line) },
 	})
 	if err != nil {
 		t.Fatal(err)

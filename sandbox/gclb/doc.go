@@ -133,6 +133,7 @@
 //	  → pkg/utils/gceurlmap.go:97-128, pkg/controller/translator/translator.go
 //	  → TestTranslationFollowsTheURLMapsRules
 //	    TestRequestsAreRoutedByHostThenByTheLongestPath
+//	    TestSharedAddressIsDividedByHostAndTheOldestOpenIngressGetsTheRest
 //	which Ingresses; address, deletion, names
 //	  → pkg/utils/utils.go, pkg/controller/controller.go:505-522, pkg/utils/namer
 //	  → TestOnlyTheClassAnnotationMakesAnIngressOurs
@@ -162,7 +163,7 @@
 // is that they lag, not how much of it for what.
 //
 // All Ingresses share one address, since the sandbox has one; on Google each has
-// its own. Hosts tell them apart, the oldest gets the rest.
+// its own. Hosts tell them apart; the oldest that takes any host gets the rest.
 //
 // An Ingress gets no finalizer, and a deleted one is cleaned up after: else a
 // sandbox without this load balancer could not delete its namespaces. HTTPS,

@@ -176,18 +176,23 @@ func (fe *frontEnd) pick(host, path string) (target, error) {
 }
 
 // mapFor is the URL map that answers for a host: each Ingress has an address of
-// its own on Google, here they share one, and the host decides; the oldest gets
-// what no rule names.
+// its own on Google, here they share one, and the host decides. What no rule
+// names goes to the oldest that takes any host, or else to the oldest.
 func (v *view) mapFor(host string) *urlMap {
+	var open *urlMap
 	for i := range v.urlMaps {
-		if v.urlMaps[i].hasHost(host) {
-			return &v.urlMaps[i]
+		m := &v.urlMaps[i]
+		if m.hasHost(host) {
+			return m
+		}
+		if open == nil && m.takesAny() {
+			open = m
 		}
 	}
-	if len(v.urlMaps) == 0 {
-		return nil
+	if open == nil && len(v.urlMaps) > 0 {
+		open = &v.urlMaps[0]
 	}
-	return &v.urlMaps[0]
+	return open
 }
 
 type targetKey struct{}

@@ -158,6 +158,32 @@ func TestRequestsAreRoutedByHostThenByTheLongestPath(t *testing.T) {
 	}
 }
 
+func TestSharedAddressIsDividedByHostAndTheOldestOpenIngressGetsTheRest(t *testing.T) {
+	of := func(name, fallback string, hosts ...string) urlMap {
+		m := urlMap{name: name, fallback: fallback}
+		for _, host := range hosts {
+			m.putHost(host, []pathRule{{"/*", name}})
+		}
+		return m
+	}
+	closed, open := of("closed", systemBackend, "a.test"), of("open", systemBackend, "*", "b.test")
+	younger, backed := of("younger", systemBackend, "*"), of("backed", "backed")
+	for _, c := range []struct {
+		maps       []urlMap
+		host, want string
+	}{
+		{[]urlMap{closed, open, younger}, "a.test", "closed"},
+		{[]urlMap{closed, open, younger}, "b.test:80", "open"},
+		{[]urlMap{closed, open, younger}, "127.0.0.1:8080", "open"},
+		{[]urlMap{closed, backed, open}, "127.0.0.1:8080", "backed"},
+		{[]urlMap{closed}, "127.0.0.1:8080", "closed"},
+	} {
+		if got := (&view{urlMaps: c.maps}).mapFor(c.host).name; got != c.want {
+			t.Errorf("%s goes to the Ingress %s, want %s", c.host, got, c.want)
+		}
+	}
+}
+
 func TestOnlyTheClassAnnotationMakesAnIngressOurs(t *testing.T) {
 	for _, c := range []struct {
 		annotation, field string

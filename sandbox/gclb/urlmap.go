@@ -65,6 +65,11 @@ func (m *urlMap) hasHost(host string) bool {
 	return rule != nil && rule.host != "*"
 }
 
+// takesAny tells whether an application answers for hosts that no rule names.
+func (m *urlMap) takesAny() bool {
+	return m.fallback != systemBackend || slices.ContainsFunc(m.hosts, func(h hostRule) bool { return h.host == "*" })
+}
+
 // route names the backend service for a request: the most specific host, then
 // the longest path ("GCE ensures that matched rule with longest prefix wins",
 // pkg/translator/translator.go).

@@ -1,5 +1,6 @@
-// Package proxy is a plain load balancer: it follows the Ingresses of a cluster
-// and the EndpointSlices of their Services at once, and proxies HTTP.
+// Package proxy is a plain load balancer: it follows the Ingresses of its class
+// and the EndpointSlices of their Services at once, and proxies HTTP. It stands
+// for Ingress controllers other than Google's, which package gclb models.
 //
 // Requests are routed by host and path as the Ingress API says (Exact before
 // Prefix, longer before shorter, a rule's host before none, defaultBackend
@@ -8,10 +9,8 @@
 //
 // # Decisions
 //
-// All Ingresses count, whatever their class, merged in the order of their age,
-// as one front end: in the sandbox there is one address. What a Google load
-// balancer does differently (several front ends, delays, health checks of its
-// own) is no part of this one.
+// All Ingresses of its class count, merged in the order of their age, as one
+// front end: in the sandbox there is one address.
 //
 // The routing table is computed anew at every change and swapped as a whole:
 // a request sees the table before a change or the one after it, and keeps the

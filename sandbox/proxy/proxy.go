@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,11 +32,17 @@ import (
 // drainTimeout is how long requests in progress may take when the proxy stops.
 const drainTimeout = 5 * time.Second
 
+// classAnnotation is the old way to name an Ingress's class.
+const classAnnotation = "kubernetes.io/ingress.class"
+
 // Config says what a proxy works with.
 type Config struct {
 	// Rest connects to the API server; it needs to read Ingresses, Services and
 	// EndpointSlices and to write the status of Ingresses.
 	Rest *rest.Config
+	// Class is that of the Ingresses it serves, in spec.ingressClassName or in the
+	// annotation kubernetes.io/ingress.class.
+	Class string
 	// Listener is where clients come in.
 	Listener net.Listener
 	// Address is written to the Ingresses' status.loadBalancer. Empty: none is.
@@ -134,7 +141,15 @@ func (p *proxy) rebuild() {
 		p.Log.Error("list Ingresses in the cache", "error", err)
 		return
 	}
-	p.routes.Store(newTable(ingresses, p.find))
+	p.routes.Store(newTable(slices.DeleteFunc(ingresses, p.isForeign), p.find))
+}
+
+// isForeign tells whether an Ingress is for another controller.
+func (p *proxy) isForeign(ingress *networkingv1.Ingress) bool {
+	if class := ingress.Spec.IngressClassName; class != nil {
+		return *class != p.Class
+	}
+	return ingress.Annotations[classAnnotation] != p.Class
 }
 
 // find looks a backend up; one whose Service or port is missing has no endpoints.
@@ -164,7 +179,7 @@ func (p *proxy) find(namespace string, b *networkingv1.IngressServiceBackend) *b
 // publish writes the proxy's address to an Ingress that lacks it.
 func (p *proxy) publish(ctx context.Context, ingress *networkingv1.Ingress) {
 	have := ingress.Status.LoadBalancer.Ingress
-	if p.Address == "" || len(have) == 1 && have[0].IP == p.Address {
+	if p.isForeign(ingress) || p.Address == "" || len(have) == 1 && have[0].IP == p.Address {
 		return
 	}
 	var patch struct {

@@ -79,3 +79,18 @@ func TestEndpointsAreReadyOnesOfThePort(t *testing.T) {
 		t.Errorf("endpoints (-want +got):\n%s", diff)
 	}
 }
+
+func TestOnlyIngressesOfItsClassAreServed(t *testing.T) {
+	p := &proxy{Config: Config{Class: "plain"}}
+	for _, c := range []struct {
+		annotation string
+		field      *string
+		want       bool
+	}{{"", new("plain"), true}, {"plain", nil, true}, {"", nil, false}, {"gce", nil, false}, {"", new("gce"), false}, {"plain", new("gce"), false}} {
+		ingress := &networkingv1.Ingress{Spec: networkingv1.IngressSpec{IngressClassName: c.field}}
+		ingress.Annotations = map[string]string{classAnnotation: c.annotation}
+		if got := !p.isForeign(ingress); got != c.want {
+			t.Errorf("annotation %q, spec.ingressClassName %v: served %v", c.annotation, ptr.Deref(c.field, "none"), got)
+		}
+	}
+}

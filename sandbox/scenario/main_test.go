@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
@@ -28,6 +29,8 @@ const (
 	reference = "../testdata/reference-app"
 	// bucket is the default one of the reference application's project.
 	bucket = "your-gcp-project-id_cloudbuild"
+	// speed is how much faster than Google's the load balancer is.
+	speed = 50
 )
 
 // running is what all tests of this package share.
@@ -70,7 +73,7 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	log.SetLogger(logr.Discard()) // the API server's warnings are not this package's subject
 	running.World, err = world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
-		Progress: func(line string) { fmt.Println(line) },
+		LoadBalancer: gclb.Config{Speed: speed}, Plain: true, Progress: func(line string) { fmt.Println(line) },
 	})
 	if err != nil {
 		return 1, err

@@ -10,9 +10,14 @@
 // What speaks a protocol of its own listens on netns.HostAddress, which the
 // machine outside cannot reach; GitHub and the load balancer, which a person
 // wants to see, get listeners that answer outside and inside at one address.
+//
+// The load balancer is the model of Google's, and serves what GKE's would: class
+// "gce", or none. The plain proxy is what another team's controller is in such a
+// cluster: it serves its own class, beside the other.
 package world
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +37,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/sandbox/builder"
+	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/node"
 	"github.com/turnout-dev/turnout/sandbox/proxy"
@@ -44,6 +50,10 @@ const (
 	ListenWeb    = "web"    // the load balancer
 	ListenGitHub = "github" // the GitHub stand-in
 )
+
+// PlainClass is the class of the Ingresses that the plain proxy serves, for
+// spec.ingressClassName.
+const PlainClass = "plain"
 
 // Options say what to start.
 type Options struct {
@@ -63,6 +73,12 @@ type Options struct {
 	Nodes []string
 	// BackoffScale multiplies the kubelet's back-offs. Default 1.
 	BackoffScale float64
+	// LoadBalancer says how Google's behaves: how much faster than the real one, for
+	// example. Start sets Rest, Listener, Address, and Log where there is none.
+	LoadBalancer gclb.Config
+	// Plain starts a second Ingress controller, of the class PlainClass: package
+	// proxy, which follows an Ingress at once.
+	Plain bool
 	// BuildListLag is how long Cloud Build keeps a new build out of lists.
 	BuildListLag time.Duration
 	// Progress is told what is being started, a line each. Default: nobody.
@@ -92,6 +108,10 @@ type World struct {
 
 	// WebURL is the load balancer's address, inside and outside.
 	WebURL string
+	// Speed is how much faster than Google's the load balancer is.
+	Speed float64
+	// PlainURL is the plain proxy's address, inside; empty without Options.Plain.
+	PlainURL string
 	// StorageHost is host:port for STORAGE_EMULATOR_HOST.
 	StorageHost string
 	// Kubeconfig is a file for kubectl and turnout, an administrator's.
@@ -122,11 +142,15 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		{"registry", func() error { return w.startRegistry(ctx, o) }},
 		{"control plane", func() error { return w.startControlPlane(ctx, o) }},
 		{"nodes", func() error { return w.startNodes(running, o) }},
-		{"load balancer", func() error { return w.startProxy(running, o) }},
+		{"load balancer", func() error { return w.startLoadBalancer(running, o) }},
+		{"plain proxy", func() error { return w.startProxy(running, o) }},
 		{"Cloud Storage", func() error { return w.startStorage(o) }},
 		{"Cloud Build", func() error { return w.startCloudBuild(o) }},
 		{"GitHub", func() error { return w.startGitHub(o) }},
 	} {
+		if part.name == "plain proxy" && !o.Plain {
+			continue
+		}
 		begin := time.Now()
 		if err := part.start(); err != nil {
 			return nil, fmt.Errorf("starting the sandbox's %s: %w", part.name, err)
@@ -228,21 +252,38 @@ func (w *World) startNodes(running context.Context, o Options) error {
 	})
 }
 
-func (w *World) startProxy(running context.Context, o Options) error {
+func (w *World) startLoadBalancer(running context.Context, o Options) error {
 	listener, err := o.listener(ListenWeb)
 	if err != nil {
 		return err
 	}
-	w.WebURL = "http://" + listener.Addr().String()
-	host, _, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return fmt.Errorf("reading the load balancer's address: %w", err)
+	c := o.LoadBalancer
+	c.Rest, c.Listener, c.Log = w.ControlPlane.Config, listener, cmp.Or(c.Log, o.Log)
+	w.Speed = cmp.Or(c.Speed, 1)
+	if w.WebURL, c.Address, err = addresses(listener); err != nil {
+		return err
 	}
-	return w.startUntil(running, "load balancer", func(ready func()) error {
-		return proxy.Run(running, proxy.Config{
-			Rest: w.ControlPlane.Config, Listener: listener, Address: host, Log: o.Log,
-		}, ready)
-	})
+	return w.startUntil(running, "load balancer", func(ready func()) error { return gclb.Run(running, c, ready) })
+}
+
+func (w *World) startProxy(running context.Context, o Options) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
+	if err != nil {
+		return err
+	}
+	c := proxy.Config{Rest: w.ControlPlane.Config, Listener: listener, Class: PlainClass, Log: o.Log}
+	if w.PlainURL, c.Address, err = addresses(listener); err != nil {
+		return err
+	}
+	return w.startUntil(running, "plain proxy", func(ready func()) error { return proxy.Run(running, c, ready) })
+}
+
+// addresses are a listener's URL and its host alone.
+func addresses(listener net.Listener) (url, host string, err error) {
+	if host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
+		return "", "", fmt.Errorf("reading a listener's address: %w", err)
+	}
+	return "http://" + listener.Addr().String(), host, nil
 }
 
 // startUntil starts a part that runs until the world stops, and waits until it

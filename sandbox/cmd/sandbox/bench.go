@@ -6,11 +6,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turnout-dev/turnout/sandbox/bench"
+	"github.com/turnout-dev/turnout/sandbox/demo"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
 func benchCommand() *cobra.Command {
-	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0"}
+	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0", speed: demo.Speed}
 	var out string
 	var n int
 	command := &cobra.Command{

@@ -8,7 +8,7 @@ import (
 )
 
 func demoCommand() *cobra.Command {
-	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0"}
+	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0", speed: demo.Speed}
 	command := &cobra.Command{
 		Use: "demo", Short: "Run Turnout's main job from adoption to rollback, and check it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c, flags) },

@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/sandbox/demo"
+	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
@@ -20,15 +21,17 @@ import (
 // upFlags are the flags of `sandbox up`.
 type upFlags struct {
 	dir, project, web, github string
+	speed                     float64
 }
 
 func upCommand() *cobra.Command {
-	var flags upFlags
+	flags := upFlags{speed: demo.Speed}
 	command := &cobra.Command{
 		Use: "up", Short: "Start the world, print its addresses, stay until Ctrl-C", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return up(c, flags) },
 	}
 	flags.bindPlace(command)
+	command.Flags().Float64Var(&flags.speed, "speed", flags.speed, "how much faster than Google's the load balancer is")
 	command.Flags().StringVar(&flags.web, "web", "127.0.0.1:8080", "address of the load balancer")
 	command.Flags().StringVar(&flags.github, "github", "127.0.0.1:8081", "address of the GitHub stand-in")
 	return command
@@ -78,9 +81,9 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	out := c.OutOrStdout()
 	w, err := world.Start(c.Context(), world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: demo.Seeds(project),
-		BackoffScale: 0.1,
-		Log:          slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Progress:     func(line string) { fmt.Fprintln(out, line) },
+		BackoffScale: 0.1, LoadBalancer: gclb.Config{Speed: flags.speed},
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Progress: func(line string) { fmt.Fprintln(out, line) },
 	})
 	if err != nil {
 		return err
