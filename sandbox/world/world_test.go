@@ -187,6 +187,7 @@ func switchWithoutLoss(t *testing.T, namespace, url string, class func(*networki
 	}
 	ingress := &networkingv1.Ingress{}
 	same := func(*unstructured.Unstructured) {}
+	apply(t, api, namespace, "backendconfig", same)
 	apply(t, api, namespace, "service-blue", same)
 	apply(t, api, namespace, "service-green", same)
 	apply(t, api, namespace, "ingress", func(u *unstructured.Unstructured) {
