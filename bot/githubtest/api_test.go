@@ -289,3 +289,71 @@ func TestReactionIsGivenOnce(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// TestGroupIsMergedInOnePush: each pull request by commits of its own, which the
+// comparison lists page by page, and whose pull requests are known once they are
+// closed.
+func TestGroupIsMergedInOnePush(t *testing.T) {
+	for _, tt := range []struct {
+		method  MergeMethod
+		commits int // on the branch
+	}{{MergeCommit, 3 + 2*3}, {Squash, 3}, {Rebase, 2 * 3}} {
+		w := newWorld(t, Config{})
+		ctx := t.Context()
+		before, err := w.repo.Head("main")
+		check(t, err)
+		var prs []*PullRequest
+		for _, branch := range []string{"one", "two", "three"} {
+			for _, file := range []string{branch, branch + ".more"} {
+				_, err := w.repo.CommitFiles(Commit{Branch: branch, Message: file, Author: w.writer, Files: Text(map[string]string{file: "x"})})
+				check(t, err)
+			}
+			pr, err := w.repo.OpenPullRequest(NewPullRequest{Title: branch, Head: branch, Author: w.writer})
+			check(t, err)
+			prs = append(prs, pr)
+		}
+		head, closed, err := w.repo.MergeTogether(w.writer, tt.method, prs...)
+		check(t, err)
+		push := w.awaitMatch(t, func(d Delivery) bool { return d.Event == "push" && strings.Contains(string(d.Payload), `"after":"`+head+`"`) })
+		if !strings.Contains(string(push.Payload), `"before":"`+before+`"`) {
+			t.Errorf("method %d: the push does not start at %s", tt.method, before)
+		}
+		if prs[0].MergeCommit() != "" {
+			t.Errorf("method %d: #%d is closed before the push was told", tt.method, prs[0].Number)
+		}
+		closed()
+
+		var listed []string
+		for page := 1; page > 0; {
+			got, resp, err := w.client.Repositories.CompareCommits(ctx, "acme", "shop", before, head, &github.ListOptions{Page: page, PerPage: 2})
+			check(t, err)
+			if got.GetTotalCommits() != tt.commits || (len(got.Files) > 0) != (page == 1) {
+				t.Errorf("method %d, page %d: %d commits in all, want %d; %d files", tt.method, page, got.GetTotalCommits(), tt.commits, len(got.Files))
+			}
+			for _, commit := range got.Commits {
+				listed = append(listed, commit.GetSHA())
+			}
+			page = resp.NextPage
+		}
+		if len(listed) != tt.commits || listed[len(listed)-1] != head {
+			t.Errorf("method %d: the comparison lists %d commits, want %d, the head last", tt.method, len(listed), tt.commits)
+		}
+		for _, pr := range prs {
+			of, _, err := w.client.PullRequests.ListPullRequestsWithCommit(ctx, "acme", "shop", pr.MergeCommit(), nil)
+			check(t, err)
+			if len(of) != 1 || of[0].GetNumber() != pr.Number || of[0].GetMergeCommitSHA() != pr.MergeCommit() {
+				t.Errorf("method %d: %s is of %v, want #%d", tt.method, pr.MergeCommit(), of, pr.Number)
+			}
+		}
+	}
+}
+
+// TestPullRequestsOfAnUnknownCommit is an answer of GitHub's that its description
+// does not have.
+func TestPullRequestsOfAnUnknownCommit(t *testing.T) {
+	w := newWorld(t, Config{})
+	_, _, err := w.client.PullRequests.ListPullRequestsWithCommit(t.Context(), "acme", "shop", strings.Repeat("d", 40), nil)
+	if status(err) != http.StatusUnprocessableEntity {
+		t.Errorf("got %v, want 422", err)
+	}
+}

@@ -28,6 +28,7 @@ type pull struct {
 	head, base       string // branches
 	headSHA, baseSHA string
 	mergeCommit      string
+	rebased          []string // commits that a rebase made of its own, oldest first
 	mergedBy         *User
 	mergedAt         time.Time
 }
@@ -120,50 +121,6 @@ func (p *PullRequest) MergeCommit() string {
 // WebURL is the address of its page.
 func (p *PullRequest) WebURL() string { return fmt.Sprintf("%s/pull/%d", p.is.repo.WebURL(), p.Number) }
 
-// Merge merges it with a merge commit and returns that commit. The user needs write permission.
-func (p *PullRequest) Merge(by *User) (string, error) { return p.merge(by, false) }
-
-// Squash merges it as one commit with one parent, and returns that commit. The user needs write permission.
-func (p *PullRequest) Squash(by *User) (string, error) { return p.merge(by, true) }
-
-func (p *PullRequest) merge(by *User, squash bool) (string, error) {
-	repo := p.is.repo
-	repo.server.mu.Lock()
-	defer repo.server.mu.Unlock()
-	switch {
-	case p.is.state != "open":
-		return "", fmt.Errorf("merging %s#%d: it is closed", repo.FullName(), p.Number)
-	case !repo.mayWrite(by):
-		return "", fmt.Errorf("merging %s#%d: %s may not write", repo.FullName(), p.Number, by.Login)
-	}
-	sha, err := p.is.merge(by, squash)
-	if err != nil {
-		return "", fmt.Errorf("merging %s#%d: %w", repo.FullName(), p.Number, err)
-	}
-	return sha, nil
-}
-
-func (is *issue) merge(by *User, squash bool) (string, error) {
-	repo, pr := is.repo, is.pull
-	base, _ := repo.git.resolve("refs/heads/" + pr.base)
-	made := newCommit{parents: []string{base, pr.headSHA}, author: by.sign()}
-	made.message = fmt.Sprintf("Merge pull request #%d from %s/%s\n\n%s", is.number, repo.owner.Login, pr.head, is.title)
-	if squash {
-		made.parents, made.message = made.parents[:1], fmt.Sprintf("%s (#%d)", is.title, is.number)
-	}
-	sha, err := repo.git.merge(base, pr.headSHA, made)
-	if err != nil {
-		return "", err
-	}
-	pr.baseSHA, pr.mergeCommit, pr.mergedBy, pr.mergedAt = base, sha, by, now()
-	is.state, is.closedAt, is.updatedAt = "closed", now(), now()
-	if err := repo.moveBranch(move{branch: pr.base, before: base, after: sha, by: by}); err != nil {
-		return "", err
-	}
-	repo.server.sendPullRequest(is, by, "closed", nil)
-	return sha, nil
-}
-
 // Close closes it without merging.
 func (p *PullRequest) Close(by *User) {
 	p.is.repo.server.mu.Lock()
@@ -217,7 +174,8 @@ func listPullsOfCommit(c *call) (reply, error) {
 	}
 	found := c.repo.pulls(func(is *issue) bool {
 		pr := is.pull
-		return pr.mergeCommit == sha || c.repo.git.isAncestor(sha, pr.headSHA) && !c.repo.git.isAncestor(sha, pr.baseSHA)
+		return pr.mergeCommit == sha || slices.Contains(pr.rebased, sha) ||
+			c.repo.git.isAncestor(sha, pr.headSHA) && !c.repo.git.isAncestor(sha, pr.baseSHA)
 	})
 	return listReply(c, found, func(is *issue) any { return c.pullJSON(is) })
 }

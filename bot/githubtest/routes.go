@@ -1,5 +1,7 @@
 package githubtest
 
+import "net/http"
+
 // routes is the REST API that the stand-in serves, with the permissions from GitHub's own list of what GitHub Apps
 // need (github/docs, server-to-server-permissions.json). The first that matches serves.
 func routes() []route {
@@ -56,4 +58,11 @@ func routes() []route {
 		{"GET", repo + "/deployments/{deployment_id}/statuses", installation, readDeploys, listDeploymentStatuses},
 		{"POST", repo + "/deployments/{deployment_id}/statuses", installation, writeDeploys, createDeploymentStatus},
 	}
+}
+
+// undescribed are refusals that GitHub answers with and its description leaves out.
+var undescribed = map[string][]int{
+	// "No commit found for SHA: …", as the commit itself answers, whose description has it: seen on api.github.com on
+	// 2026-08-18.
+	"GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls": {http.StatusUnprocessableEntity},
 }

@@ -142,17 +142,15 @@ func compareCommits(c *call) (reply, error) {
 		return reply{}, refuse(http.StatusNotFound, "No common ancestor between "+baseName+" and "+headName+".")
 	}
 	ahead, behind := c.repo.git.count(base+".."+head), c.repo.git.count(head+".."+base)
-	commits := []any{}
-	for _, sha := range slices.Backward(c.repo.git.revList(base+".."+head, maxCompared)) {
-		object, err := c.commitJSON(sha)
-		if err != nil {
-			return reply{}, err
-		}
-		commits = append(commits, object)
-	}
-	files, err := c.filesJSON(mergeBase, head)
+	commits, header, err := c.comparedCommits(base + ".." + head)
 	if err != nil {
 		return reply{}, err
+	}
+	files := []any{}
+	if page := c.query("page"); page == "" || page == "1" { // as the REST docs say, "Compare two commits"
+		if files, err = c.filesJSON(mergeBase, head); err != nil {
+			return reply{}, err
+		}
 	}
 	baseJSON, err := c.commitJSON(base)
 	if err != nil {
@@ -168,7 +166,33 @@ func compareCommits(c *call) (reply, error) {
 		"diff_url": page + ".diff", "patch_url": page + ".patch", "base_commit": baseJSON,
 		"merge_base_commit": mergeBaseJSON, "status": relation(ahead, behind), "ahead_by": ahead, "behind_by": behind,
 		"total_commits": ahead, "commits": commits, "files": files,
-	}}, nil
+	}, header: header}, nil
+}
+
+// comparedCommits lists the commits of a comparison, oldest first: the page that was asked for, or the newest.
+func (c *call) comparedCommits(revisions string) ([]any, http.Header, error) {
+	limit, paged := maxCompared, c.query("page") != "" || c.query("per_page") != ""
+	if paged {
+		limit = -1
+	}
+	shas := c.repo.git.revList(revisions, limit)
+	slices.Reverse(shas)
+	header := http.Header(nil)
+	var failed error
+	render := func(sha string) any {
+		object, err := c.commitJSON(sha)
+		failed = errors.Join(failed, err)
+		return object
+	}
+	commits := []any{}
+	if paged {
+		commits, header = page(c, shas, render)
+		return commits, header, failed
+	}
+	for _, sha := range shas {
+		commits = append(commits, render(sha))
+	}
+	return commits, header, failed
 }
 
 // ownRef drops the owner from owner:branch, if it is the repository's own.
