@@ -95,7 +95,7 @@ func begin(o Options) (*story, error) {
 	}
 	return &story{
 		Options: o, kube: kube, started: time.Now(), printed: map[string]int{},
-		load: &load{url: o.World.WebURL, versions: map[string]int{}},
+		load: &load{url: o.World.WebURL, started: time.Now(), versions: map[string]int{}},
 	}, nil
 }
 
@@ -179,13 +179,10 @@ func (s *story) adopt(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.until(ctx, "the public address answers", func() (bool, string) {
-		version, err := ask(ctx, http.DefaultClient, s.World.WebURL)
-		return version == "v1.0.0", fmt.Sprint(version, err)
-	}); err != nil {
+	if err := s.untilAdopted(ctx, "v1.0.0"); err != nil {
 		return err
 	}
-	s.say("%s answers with v1.0.0", s.World.WebURL)
+	s.say("%s answers with v1.0.0, through a model of Google's load balancer that is %g times as fast", s.World.WebURL, s.World.Speed)
 	bg, err := s.untilReady(ctx, v1alpha1.ReasonNotGranted)
 	if err != nil {
 		return err
@@ -201,6 +198,22 @@ func (s *story) adopt(ctx context.Context) error {
 	}
 	s.check("adopted as it is: blue is live with v1.0.0", bg.Status.Live != nil && bg.Status.Live.Color == v1alpha1.Blue, "live: "+bg.Status.Version)
 	return nil
+}
+
+// untilAdopted waits until every front end of the load balancer answers with a
+// version: a dozen new connections in a row do.
+func (s *story) untilAdopted(ctx context.Context, version string) error {
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	inARow := 0
+	return s.until(ctx, "the public address answers", func() (bool, string) {
+		for ; inARow < 12; inARow++ {
+			if got, err := ask(ctx, fresh, s.World.WebURL); got != version {
+				inARow = 0
+				return false, fmt.Sprint(got, err)
+			}
+		}
+		return true, ""
+	})
 }
 
 // people makes the repository and who works on it.
@@ -237,13 +250,13 @@ func (s *story) apply(ctx context.Context, path string) error {
 	object.SetNamespace(namespace)
 	if object.GetKind() == "BlueGreen" {
 		for field, value := range map[string]any{
-			"url": s.World.WebURL, "soak": "3s", "drain": "3s",
+			"url": s.World.WebURL, "soak": "3s", "drain": "3s", "proof.baseline": "2s", "proof.tail": "3s",
 			"gate": map[string]any{
 				"http":     []any{map[string]any{"path": "/healthz", "port": int64(8080), "bodyContains": `"status": "ok"`}},
 				"interval": "500ms", "timeout": "8s",
 			},
 		} {
-			if err := unstructured.SetNestedField(object.Object, value, "spec", field); err != nil {
+			if err := unstructured.SetNestedField(object.Object, value, strings.Split("spec."+field, ".")...); err != nil {
 				return fmt.Errorf("setting spec.%s: %w", field, err)
 			}
 		}

@@ -15,7 +15,8 @@ import (
 // load is a user who never stops asking the public address, on a connection that
 // is kept and on new ones by turns, and who counts the answers.
 type load struct {
-	url string
+	url     string
+	started time.Time
 
 	mu       sync.Mutex
 	versions map[string]int
@@ -74,7 +75,7 @@ func (l *load) count(version string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
-		l.failures = append(l.failures, err.Error())
+		l.failures = append(l.failures, fmt.Sprintf("at %.1fs: %v", time.Since(l.started).Seconds(), err))
 		return
 	}
 	l.versions[version]++
