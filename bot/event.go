@@ -25,6 +25,7 @@ type Push struct {
 	Repository string // owner/name
 	Branch     string // without refs/heads/
 	Commit     string // full hash of the new head
+	Before     string // full hash of the head before; empty if there was none
 	Actor      string // login of whoever pushed
 	URL        string // of the commit, for people
 }
@@ -80,6 +81,7 @@ func Decode(event, delivery string, body []byte) (Event, error) {
 type payload struct {
 	Action     string `json:"action"`
 	Ref        string `json:"ref"`
+	Before     string `json:"before"`
 	After      string `json:"after"`
 	Deleted    bool   `json:"deleted"`
 	Repository struct {
@@ -118,10 +120,15 @@ func (p *payload) push() *Push {
 	if actor == "" { // pushes with a deploy key have no sender
 		actor = p.Pusher.Name
 	}
+	before := p.Before
+	if !commitHash.MatchString(before) || strings.Trim(before, "0") == "" {
+		before = "" // the branch is new
+	}
 	return &Push{
 		Repository: p.Repository.FullName,
 		Branch:     branch,
 		Commit:     p.After,
+		Before:     before,
 		Actor:      actor,
 		URL:        p.Repository.HTMLURL + "/commit/" + p.After,
 	}

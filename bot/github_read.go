@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/google/go-github/v60/github"
 )
@@ -17,6 +18,10 @@ type PullRequest struct {
 	// MergeCommit is the commit on the base branch that merging made: of a merge,
 	// a squash, or the last one of a rebase. Empty unless merged.
 	MergeCommit string
+	// Commits that it has; 0 if it comes from a list, which does not tell.
+	Commits int
+	// CreatedAt is when it was opened.
+	CreatedAt time.Time
 }
 
 // Order is where a commit stands against another one in history.
@@ -92,7 +97,7 @@ func (g *GitHub) PullRequestsOf(ctx context.Context, repository, commit, branch 
 func ownPullRequest(pr *github.PullRequest) PullRequest {
 	out := PullRequest{
 		Number: pr.GetNumber(), URL: pr.GetHTMLURL(), Base: pr.GetBase().GetRef(),
-		Merged: pr.GetMerged() || pr.MergedAt != nil,
+		Merged: pr.GetMerged() || pr.MergedAt != nil, Commits: pr.GetCommits(), CreatedAt: pr.GetCreatedAt().Time,
 	}
 	if out.Merged {
 		out.MergeCommit = pr.GetMergeCommitSHA()
@@ -139,6 +144,88 @@ func (g *GitHub) Order(ctx context.Context, repository, commit, against string) 
 		return err
 	})
 	return order, err
+}
+
+// maxCompared is how many pages of a comparison are read, 100 commits each.
+const maxCompared = 4
+
+// FirstParents lists what came onto a branch when it went from base to head: head,
+// and of it the first parents, newest first, up to what base contains. Merging a
+// pull request adds one of them, a merge commit or a squashed one, or as many as it
+// has commits, by a rebase; the other commits of a merged branch are behind second
+// parents. Commits that GitHub does not know bring nothing but head.
+//
+// complete is false if the comparison is too large to be read to its end.
+func (g *GitHub) FirstParents(ctx context.Context, repository, base, head string) (commits []string, complete bool, err error) {
+	if base == "" || base == head {
+		return []string{head}, true, nil
+	}
+	c := comparison{base: base, head: head, parents: map[string]string{}}
+	err = g.call(ctx, repository, "comparing two commits", func(ctx context.Context, r repo) error {
+		if err := c.read(ctx, r, 1); err != nil {
+			return err
+		}
+		commits, err = c.walk(ctx, r)
+		return err
+	})
+	if len(commits) == 0 {
+		commits = []string{head}
+	}
+	return commits, !c.cut, err
+}
+
+// comparison is what one commit has that another has not, in pages of which the
+// first is the oldest (REST docs, "Compare two commits").
+type comparison struct {
+	base, head string
+	parents    map[string]string // first parents, of the commits read so far
+	reads      int
+	next       int  // the page to read next: the first is read first, then the last and back
+	cut        bool // it has more pages than are read
+}
+
+// read adds a page. Commits that GitHub does not know leave it empty.
+func (c *comparison) read(ctx context.Context, r repo, page int) error {
+	answer, _, err := r.Repositories.CompareCommits(ctx, r.owner, r.name, c.base, c.head, &github.ListOptions{Page: page, PerPage: 100})
+	if isStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if c.reads++; c.reads == 1 {
+		c.next = (answer.GetTotalCommits() + 99) / 100
+	}
+	for _, commit := range answer.Commits {
+		first := ""
+		if len(commit.Parents) > 0 {
+			first = commit.Parents[0].GetSHA()
+		}
+		c.parents[commit.GetSHA()] = first
+	}
+	return nil
+}
+
+// walk goes from head back by first parents, and reads pages as it needs them.
+func (c *comparison) walk(ctx context.Context, r repo) (chain []string, err error) {
+	for at := c.head; ; {
+		first, known := c.parents[at]
+		for !known && c.next > 1 {
+			if c.reads == maxCompared {
+				c.cut = true
+				return chain, nil
+			}
+			if err := c.read(ctx, r, c.next); err != nil {
+				return nil, err
+			}
+			c.next--
+			first, known = c.parents[at]
+		}
+		if !known {
+			return chain, nil
+		}
+		chain, at = append(chain, at), first
+	}
 }
 
 // compareStatus translates GitHub's word for where the head stands against the

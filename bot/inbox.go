@@ -45,7 +45,7 @@ func (in *Inbox) push(ctx context.Context, p Push, delivery string) error {
 		if apps[i].Spec.Branch != p.Branch {
 			continue
 		}
-		cause := v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: p.Actor, URL: p.URL, Delivery: delivery}
+		cause := v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: p.Actor, URL: p.URL, Delivery: delivery, Before: p.Before}
 		if err := in.submitPush(ctx, &apps[i], p.Commit, cause); err != nil {
 			return err
 		}

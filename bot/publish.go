@@ -23,16 +23,13 @@ import (
 // yet.
 const defaultGrace = 10 * time.Second
 
-// pullRequestLag is how long after a push GitHub may still not know which pull
-// requests it merged; within it, none is asked about again.
-const pullRequestLag = 15 * time.Second
-
 // Publisher makes GitHub look like the record. It is level-triggered: call
 // Publish whenever a release changed, twice if in doubt. Only the leader may run
 // one; within it, each application is published by one caller at a time.
 //
 // It asks little of GitHub, see [Publisher.Publish] for what it leaves out: a
-// release that runs through by itself costs at most 15 requests.
+// release of one merge that runs through by itself costs at most 15 requests, and
+// every further pull request of its push what its own comment costs.
 type Publisher struct {
 	GitHub *GitHub
 	Record Record
@@ -46,9 +43,10 @@ type Publisher struct {
 	Apart time.Duration
 	Log   *slog.Logger
 
-	locks  locks
-	memory memory
-	pace   pace
+	locks    locks
+	memory   memory
+	pace     pace
+	searches searches
 }
 
 // Publish makes GitHub show what the record says of a release: its deployment
@@ -184,41 +182,6 @@ func (t *thread) digest() string {
 		parts = append(parts, number, t.draft(number).digest())
 	}
 	return digestOf(parts...)
-}
-
-// findPullRequests asks once which pull requests a release belongs to.
-func (t *thread) findPullRequests(ctx context.Context) error {
-	if t.rel.Status.GitHub.PullRequestsKnown {
-		return nil
-	}
-	commit := v1alpha1.Version{}
-	if d := t.rel.Spec.Deploy; d != nil {
-		commit.Commit = d.Commit
-	} else if r := t.rel.Spec.Rollback; r != nil {
-		commit = r.From
-	}
-	var numbers []int
-	if commit.Commit != "" {
-		list, err := t.GitHub.PullRequestsOf(ctx, t.app.Spec.Repository, commit.Commit, t.app.Spec.Branch)
-		if err != nil {
-			return err
-		}
-		for _, pr := range list {
-			numbers = append(numbers, pr.Number)
-		}
-	}
-	if number := t.rel.Spec.Cause.PullRequest; number != 0 {
-		numbers = append(numbers, number)
-	}
-	slices.Sort(numbers)
-	numbers = slices.Compact(numbers)
-	if age := time.Since(t.rel.CreationTimestamp.Time); len(numbers) == 0 && age < pullRequestLag {
-		t.later(pullRequestLag - age)
-		return nil
-	}
-	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) {
-		s.PullRequests, s.PullRequestsKnown = numbers, true
-	})
 }
 
 // reactionOf returns the reaction that the command which asked for a release

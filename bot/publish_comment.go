@@ -97,7 +97,7 @@ func (t *thread) comment(ctx context.Context, d draft) error {
 	if digest == want {
 		return nil
 	}
-	own := fmt.Sprintf("%s/%s#%d", t.app.Namespace, t.app.Name, d.number)
+	own := t.own(d.number)
 	wait := max(t.pace.news(own, d.gist), unconfirmed(d.rel))
 	if digest == "" {
 		wait = max(wait, unsettled(d.rel))
@@ -142,10 +142,16 @@ func (t *thread) knownComment(number int, newest *v1alpha1.Release) (id int64, d
 	return id, digest
 }
 
-// write edits the comment, or finds it, or creates it.
+// own names the application's comment on a pull request.
+func (t *thread) own(number int) string {
+	return fmt.Sprintf("%s/%s#%d", t.app.Namespace, t.app.Name, number)
+}
+
+// write edits the comment, or finds it, or creates it. One that certainly does not
+// exist is not looked for.
 func (t *thread) write(ctx context.Context, number int, id int64, body string) (int64, error) {
 	repository := t.app.Spec.Repository
-	if id == 0 {
+	if first := t.searches.first(t.own(number)); id == 0 && !first {
 		var err error
 		if id, err = t.GitHub.FindComment(ctx, repository, number, marker(t.app)); err != nil {
 			return 0, err

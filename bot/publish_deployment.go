@@ -113,7 +113,13 @@ func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, wa
 	}
 	if id == 0 {
 		var err error
-		if id, err = t.GitHub.createDeployment(ctx, t.app.Spec.Repository, *want); err != nil {
+		id, err = t.GitHub.createDeployment(ctx, t.app.Spec.Repository, *want)
+		if refusedForGood(err) {
+			// The repository has no such commit, say. The comments have it all the same.
+			t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
+			return nil
+		}
+		if err != nil {
 			return err // with the intent recorded: the next call looks for it
 		}
 	}

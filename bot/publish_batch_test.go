@@ -1,0 +1,200 @@
+package bot_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// group opens pull requests of two commits each and merges them in one push.
+func (w *world) group(method githubtest.MergeMethod, n int) (prs []*githubtest.PullRequest, head string, closed func()) {
+	w.t.Helper()
+	for i := range n {
+		branch := fmt.Sprintf("group-%d", i)
+		for _, file := range []string{branch, branch + ".more"} {
+			_, err := w.repo.CommitFiles(githubtest.Commit{
+				Branch: branch, Message: "Change " + file, Author: w.writer, Files: githubtest.Text(map[string]string{file: "x"}),
+			})
+			check(w.t, err)
+		}
+		pr, err := w.repo.OpenPullRequest(githubtest.NewPullRequest{Title: branch, Head: branch, Author: w.writer})
+		check(w.t, err)
+		prs = append(prs, pr)
+	}
+	head, closed, err := w.repo.MergeTogether(w.writer, method, prs...)
+	check(w.t, err)
+	w.delivered("push", func(d githubtest.Delivery) bool { return strings.Contains(string(d.Payload), `"after":"`+head+`"`) })
+	return prs, head, closed
+}
+
+// asked counts the requests of a route since the nth.
+func (w *world) asked(since int, route string) int {
+	n := 0
+	for _, r := range w.github.Requests()[since:] {
+		if strings.HasSuffix(r.Route, route) {
+			n++
+		}
+	}
+	return n
+}
+
+const (
+	pullsOfCommit = "/commits/{commit_sha}/pulls"
+	compare       = "/compare/{basehead}"
+)
+
+// TestEveryPullRequestOfOnePushHears is about a merge queue's group, which comes as
+// one push.
+func TestEveryPullRequestOfOnePushHears(t *testing.T) {
+	for name, tt := range map[string]struct {
+		method githubtest.MergeMethod
+		merges int // in the group
+		asks   int // about pull requests
+	}{
+		"merge commits":  {githubtest.MergeCommit, 3, 3},
+		"squashes":       {githubtest.Squash, 3, 3},
+		"rebases":        {githubtest.Rebase, 3, 3},
+		"a rebase alone": {githubtest.Rebase, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			before, _ := w.merge("before") // its own release's
+			stranger := w.open("stranger") // only spoken of
+			_, err := w.repo.CommitFiles(githubtest.Commit{
+				Branch: "group-0", Author: w.writer, Files: githubtest.Text(map[string]string{"z": "z"}),
+				Message: fmt.Sprintf("Merge pull request #%d from acme/stranger (#%d)", stranger.Number, stranger.Number),
+			})
+			check(t, err)
+			start := len(w.github.Requests())
+			prs, head, closed := w.group(tt.method, tt.merges)
+			closed()
+			name := v1alpha1.DeployName("shop", head, 1)
+			w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
+			untilPublished(t, w, w.publisher(), name)
+			for _, pr := range prs {
+				if answers := w.answers(pr.Number); len(answers) != 1 || !strings.Contains(answers[0], "`"+v1alpha1.ShortCommit(head)+"` is live") {
+					t.Errorf("#%d hears %q", pr.Number, answers)
+				}
+			}
+			for _, pr := range []*githubtest.PullRequest{before, stranger} {
+				if answers := w.answers(pr.Number); len(answers) > 0 {
+					t.Errorf("#%d, which did not come with it, hears %q", pr.Number, answers)
+				}
+			}
+			if asks, compares := w.asked(start, pullsOfCommit), w.asked(start, compare); asks != tt.asks || compares != 1 {
+				t.Errorf("asked about %d commits and compared %d times, want %d and 1:\n%s", asks, compares, tt.asks, count(w.github.Requests()[start:]))
+			}
+
+			// Each of them may leave it, and hears of that too.
+			app := shop()
+			back := w.rollback(app, head, before.MergeCommit())
+			start = len(w.github.Requests())
+			untilPublished(t, w, w.publisher(), back)
+			for _, pr := range prs {
+				if body := w.answers(pr.Number)[0]; !strings.Contains(body, "rolled back, `"+before.MergeCommit()[:7]) {
+					t.Errorf("#%d is not told of the rollback:\n%s", pr.Number, body)
+				}
+			}
+			if asks := w.asked(start, pullsOfCommit); asks != 0 {
+				t.Errorf("asked again about %d commits whose pull requests are recorded", asks)
+			}
+		})
+	}
+}
+
+// rollback records one that left a commit for another and has ended well.
+func (w *world) rollback(app v1alpha1.BlueGreen, from, to string) string {
+	w.t.Helper()
+	rel := goesBack(comesBack).rel
+	rel.Namespace, rel.UID = app.Namespace, ""
+	rel.Spec.Rollback.From.Commit, rel.Spec.Rollback.To.Commit = from, to
+	rel.Spec.Cause.PullRequest, rel.Spec.Cause.CommentID = 0, 0
+	_, _, err := w.record.Submit(w.t.Context(), rel)
+	check(w.t, err)
+	status, at := rel.Status, metav1.NewTime(time.Now().Add(time.Minute))
+	status.Milestones.SwitchedAt, status.FinishedAt = &at, &at
+	w.record.change(rel.Name, func(r *v1alpha1.Release) { r.Status = status })
+	return rel.Name
+}
+
+// TestPullRequestsThatGitHubKnowsLateHear: a group is pushed first, and its pull
+// requests are closed a moment later. What is not known is not asked for with every
+// look.
+func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
+	w := newWorld(t)
+	prs, head, closed := w.group(githubtest.Squash, 3)
+	w.app.SetWebhookURL("")
+	name := v1alpha1.DeployName("shop", head, 1)
+	start := len(w.github.Requests())
+	synctest.Test(t, func(t *testing.T) {
+		l := w.leader(t)
+		w.record.change(name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
+		for range 6 {
+			l.happens(name, building)
+			l.pass(500 * time.Millisecond)
+		}
+		closed()
+		l.pass(time.Minute)
+	})
+	for _, pr := range prs {
+		if answers := w.answers(pr.Number); len(answers) != 1 {
+			t.Errorf("#%d hears %q", pr.Number, answers)
+		}
+	}
+	if asks, compares := w.asked(start, pullsOfCommit), w.asked(start, compare); asks != 6 || compares != 1 {
+		t.Errorf("asked about %d commits and compared %d times, want 6, twice each, and 1", asks, compares)
+	}
+}
+
+// TestBatchBeyondTheCapSaysSo: the newest hear of it.
+func TestBatchBeyondTheCapSaysSo(t *testing.T) {
+	w := newWorld(t)
+	prs, head, closed := w.group(githubtest.Squash, 32)
+	closed()
+	name := v1alpha1.DeployName("shop", head, 1)
+	w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
+	start := len(w.github.Requests())
+	p := w.publisher()
+	untilPublished(t, w, p, name)
+	if asks := w.asked(start, pullsOfCommit); asks != 30 {
+		t.Errorf("asked about %d commits, want 30", asks)
+	}
+	heard := 0
+	for _, pr := range prs {
+		for _, body := range w.answers(pr.Number) {
+			heard++
+			if !strings.Contains(body, "Its push merged more pull requests than are looked for: 30 of them hear of it here") {
+				t.Errorf("#%d is not told that others are not:\n%s", pr.Number, body)
+			}
+		}
+	}
+	if newest := w.answers(prs[31].Number); heard != 30 || len(newest) != 1 {
+		t.Errorf("%d pull requests hear of it, want 30; the newest hears %q", heard, newest)
+	}
+}
+
+// TestReleaseWithoutAPushFindsWhatItBrings from what was released before.
+func TestReleaseWithoutAPushFindsWhatItBrings(t *testing.T) {
+	w := newWorld(t)
+	w.merge("before")
+	prs, head, closed := w.group(githubtest.MergeCommit, 2)
+	closed()
+	name := v1alpha1.DeployName("shop", head, 1)
+	w.record.change(name, func(r *v1alpha1.Release) {
+		advance(r, v1alpha1.ReleaseRunning)
+		r.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "ops"} // as the sweep's, and a workflow's
+	})
+	untilPublished(t, w, w.publisher(), name)
+	for _, pr := range prs {
+		if answers := w.answers(pr.Number); len(answers) != 1 {
+			t.Errorf("#%d hears %q", pr.Number, answers)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package bot
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// pullRequestLag is how long after a push GitHub may still not know which pull
+// requests it merged; after it, none is asked about again.
+const pullRequestLag = 15 * time.Second
+
+// pullRequestPause is the least time between two questions about the same commit
+// within the lag.
+const pullRequestPause = 5 * time.Second
+
+// maxBatch is of how many commits of one push the pull requests are asked for.
+// GitHub's merge queue merges 5 pull requests at once unless told otherwise (GitHub
+// docs, "Managing a merge queue").
+const maxBatch = 30
+
+// findPullRequests asks once which pull requests a release belongs to: all that
+// its push merged, so that each of them hears what became of it.
+func (t *thread) findPullRequests(ctx context.Context) error {
+	if t.rel.Status.GitHub.PullRequestsKnown {
+		return nil
+	}
+	b, err := t.batch(ctx)
+	if err != nil {
+		return err
+	}
+	if b.wait > 0 {
+		t.later(b.wait)
+		return nil
+	}
+	numbers := slices.Clone(b.numbers)
+	if number := t.rel.Spec.Cause.PullRequest; number != 0 {
+		numbers = append(numbers, number)
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	err = t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) {
+		s.PullRequests, s.PullRequestsCut, s.PullRequestsKnown = numbers, b.cut, true
+	})
+	if err == nil {
+		t.searches.end(t.rel.UID, t.own, b.silent)
+	}
+	return err
+}
+
+// batch is the pull requests that a release's push merged.
+type batch struct {
+	numbers []int
+	cut     bool          // there are more
+	silent  []int         // those of them that the bot has certainly not spoken on
+	wait    time.Duration // nothing is known before
+}
+
+// batch finds the pull requests of what a release brings, or leaves: those that
+// are recorded of the same commit's release, or else those that GitHub knows.
+func (t *thread) batch(ctx context.Context) (batch, error) {
+	commit := ""
+	if d := t.rel.Spec.Deploy; d != nil {
+		commit = d.Commit
+	} else if r := t.rel.Spec.Rollback; r != nil {
+		commit = r.From.Commit
+	}
+	if commit == "" {
+		return batch{}, nil
+	}
+	for i := range t.releases {
+		other := &t.releases[i]
+		if d := other.Spec.Deploy; d != nil && d.Commit == commit && other.UID != t.rel.UID && other.Status.GitHub.PullRequestsKnown {
+			return batch{numbers: other.Status.GitHub.PullRequests, cut: other.Status.GitHub.PullRequestsCut}, nil
+		}
+	}
+	return t.search(ctx, commit)
+}
+
+// base is the commit before those that a release brings: what the branch had
+// before its push. Where nobody told, it is what was released before, or live.
+func (t *thread) base() string {
+	d := t.rel.Spec.Deploy
+	if d == nil {
+		return ""
+	}
+	if before := t.rel.Spec.Cause.Before; before != "" {
+		return before
+	}
+	self := slices.IndexFunc(t.releases, func(r v1alpha1.Release) bool { return r.UID == t.rel.UID })
+	for _, older := range t.releases[self+1:] {
+		if o := older.Spec.Deploy; o != nil && o.Repository == d.Repository && o.Branch == d.Branch && o.Commit != d.Commit {
+			return o.Commit
+		}
+	}
+	switch live := t.app.Status.Live; {
+	case t.rel.Status.Milestones.Previous != nil:
+		return t.rel.Status.Milestones.Previous.Commit
+	case live != nil:
+		return live.Commit
+	}
+	return ""
+}
+
+// search asks GitHub for the pull requests that merged what came with a commit, by
+// the commit that merging made: a number in a commit's message is what somebody
+// typed. It goes from the oldest commit to the newest, and a pull request that was
+// rebased is known from the first of its commits, so that each costs one question.
+func (t *thread) search(ctx context.Context, commit string) (b batch, err error) {
+	s := t.searches.of(t.rel.UID)
+	age := time.Since(t.rel.CreationTimestamp.Time)
+	if again := pullRequestPause - time.Since(s.asked); again > 0 && age < pullRequestLag {
+		return batch{wait: min(again, pullRequestLag-age)}, nil
+	}
+	if len(s.commits) == 0 {
+		if s.commits, s.complete, err = t.GitHub.FirstParents(ctx, t.app.Spec.Repository, t.base(), commit); err != nil {
+			s.commits = nil
+			return b, err
+		}
+	}
+	b.cut = !s.complete
+	missing := false
+	for at, left := len(s.commits)-1, maxBatch; at >= 0; left-- {
+		if left < maxBatch && at >= left {
+			at, b.cut = left-1, true
+		}
+		pr, merged, err := t.mergedBy(ctx, s, at)
+		if err != nil {
+			return b, err
+		}
+		at = merged - 1
+		if pr == nil {
+			missing = true
+			continue
+		}
+		b.numbers = append(b.numbers, pr.Number)
+		if !t.spokeOn(*pr) {
+			b.silent = append(b.silent, pr.Number)
+		}
+	}
+	s.asked = time.Now()
+	if missing && age < pullRequestLag {
+		b.wait = min(pullRequestPause, pullRequestLag-age)
+	}
+	return b, nil
+}
+
+// mergedBy returns the pull request that brought a commit, and the place of the
+// commit that merging it made: the same one, or a newer one after a rebase. It is
+// nil, and the place the same, if there is none.
+func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*PullRequest, int, error) {
+	commit := s.commits[at]
+	list, known := s.answers[commit]
+	if !known {
+		var err error
+		if list, err = t.GitHub.PullRequestsOf(ctx, t.app.Spec.Repository, commit, t.app.Spec.Branch); err != nil {
+			return nil, at, err
+		}
+	}
+	for i := range list {
+		if merged := slices.Index(s.commits[:at+1], list[i].MergeCommit); merged >= 0 {
+			s.answers[commit] = list
+			return &list[i], merged, nil
+		}
+	}
+	return nil, at, nil
+}
+
+// kept is how long a finished release stays in the record at least.
+const kept = 8 * 24 * time.Hour
+
+// spokeOn reports whether the bot may have a comment for this application on a
+// pull request: a release in the record has one there, or one that the record has
+// forgotten may.
+func (t *thread) spokeOn(pr PullRequest) bool {
+	return slices.Contains(t.commented(), pr.Number) || time.Since(pr.CreatedAt) >= kept
+}
+
+// searches are what is known so far of pull requests, since GitHub may learn of
+// them late. They are lost with the process, which costs requests. The zero value
+// is ready.
+type searches struct {
+	mu     sync.Mutex
+	all    map[releaseID]*search
+	silent map[string]time.Time // by comment: nobody wrote it before then
+}
+
+// search is that of one release; owned by who holds the application's lock.
+type search struct {
+	begun    time.Time
+	asked    time.Time                // zero: not yet
+	commits  []string                 // of the branch, newest first
+	complete bool                     // these are all
+	answers  map[string][]PullRequest // by commit; of those that have any
+}
+
+// searchLife bounds how long a search is gone on with, and its result used.
+const searchLife = time.Minute
+
+// of returns the search for a release's pull requests, begun now if there is none.
+func (s *searches) of(uid releaseID) *search {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for other, of := range s.all {
+		if time.Since(of.begun) >= searchLife {
+			delete(s.all, other)
+		}
+	}
+	if s.all == nil {
+		s.all = map[releaseID]*search{}
+	}
+	if s.all[uid] == nil {
+		s.all[uid] = &search{begun: time.Now(), answers: map[string][]PullRequest{}}
+	}
+	return s.all[uid]
+}
+
+// end forgets a search, and keeps on which pull requests nothing was said yet.
+func (s *searches) end(uid releaseID, comment func(number int) string, silent []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, uid)
+	for other, at := range s.silent {
+		if time.Since(at) >= searchLife {
+			delete(s.silent, other)
+		}
+	}
+	if s.silent == nil {
+		s.silent = map[string]time.Time{}
+	}
+	for _, number := range silent {
+		s.silent[comment(number)] = time.Now()
+	}
+}
+
+// first reports whether a comment is certainly not there yet, once: whether the
+// write that follows succeeds, nobody knows.
+func (s *searches) first(comment string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, found := s.silent[comment]
+	delete(s.silent, comment)
+	return found && time.Since(at) < searchLife
+}
