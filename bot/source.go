@@ -80,6 +80,20 @@ func (s Source) Archive(ctx context.Context, repository, commit string) (io.Read
 	return resp.Body, nil
 }
 
+// HasCommit reports whether the repository has a commit.
+func (s Source) HasCommit(ctx context.Context, repository, commit string) (bool, error) {
+	has := false
+	err := s.GitHub.call(ctx, repository, "looking for commit "+commit, func(ctx context.Context, r repo) error {
+		_, _, err := r.Repositories.GetCommitSHA1(ctx, r.owner, r.name, commit, "")
+		if isStatus(err, http.StatusUnprocessableEntity) { // "No commit found for SHA"
+			return nil
+		}
+		has = err == nil
+		return err
+	})
+	return has, err
+}
+
 // IsAncestor reports whether descendant contains ancestor; a commit contains
 // itself. Commits that GitHub does not know contain nothing.
 func (s Source) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {

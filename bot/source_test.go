@@ -28,6 +28,11 @@ func TestSourceReadsACommit(t *testing.T) {
 			t.Errorf("file %s: %v, want ErrNoFile", path, err)
 		}
 	}
+	for commit, want := range map[string]bool{first: true, strings.Repeat("d", 40): false} {
+		if has, err := s.HasCommit(t.Context(), "acme/shop", commit); has != want || err != nil {
+			t.Errorf("commit %.7s: %v, %v; want %v", commit, has, err, want)
+		}
+	}
 	archive, err := s.Archive(t.Context(), "acme/shop", second)
 	check(t, err)
 	defer archive.Close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -127,12 +128,34 @@ func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloud
 	what := a.rel.Spec.Deploy
 	data, err := a.d.Source.File(ctx, what.Repository, what.Commit, path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := a.missesCommit(ctx); err != nil {
+			return nil, err
+		}
 		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, what.Repository, v1alpha1.ShortCommit(what.Commit), otherwise)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s at %s: %w", path, v1alpha1.ShortCommit(what.Commit), err)
 	}
 	return cloudbuild.Parse(path, data)
+}
+
+// pushLag is how long after a push the repository may not know its commit.
+const pushLag = time.Minute
+
+// missesCommit is why the release's commit cannot be read if the repository does
+// not have it: by hand, any hash can be asked for. It is nil if it has it.
+func (a *attempt) missesCommit(ctx context.Context) error {
+	what := a.rel.Spec.Deploy
+	has, err := a.d.Source.HasCommit(ctx, what.Repository, what.Commit)
+	switch {
+	case err != nil:
+		return fmt.Errorf("asking whether %s has commit %s: %w", what.Repository, v1alpha1.ShortCommit(what.Commit), err)
+	case has:
+		return nil
+	case a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.o.Now.Sub(a.rel.CreationTimestamp.Time) < pushLag:
+		return fmt.Errorf("%s does not have the pushed commit %s yet", what.Repository, v1alpha1.ShortCommit(what.Commit))
+	}
+	return releaseFault("NoCommit", "%s has no commit %s: check the hash, or push the commit there, then release it again", what.Repository, what.Commit)
 }
 
 // provideSource brings the commit to where Cloud Build finds it. A trigger has a

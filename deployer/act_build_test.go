@@ -361,3 +361,37 @@ func TestDurationsAreSpeltForPeople(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestCommitThatDoesNotExistIsSaidSo: any hash can be asked for by hand, and it is
+// neither a missing file nor a rewritten history.
+func TestCommitThatDoesNotExistIsSaidSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.run()
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	rel := w.awaitPhase(w.submit("d", func(r *v1alpha1.Release) { r.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "ops"} }), v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "has no commit "+strings.Repeat("d", 40), "push the commit there")
+	if f := rel.Status.Failure; f.Reason != "NoCommit" {
+		t.Errorf("the reason is %s, want NoCommit", f.Reason)
+	}
+	if len(rel.Status.Findings) > 0 {
+		t.Errorf("it is told %q, want nothing of a history", rel.Status.Findings)
+	}
+	w.expectLive(v1alpha1.Green)
+}
+
+// TestPushedCommitThatIsNotKnownYetIsWaitedFor, since GitHub told of it.
+func TestPushedCommitThatIsNotKnownYetIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.run()
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	rel := w.submit("c")
+	w.await(rel, "waiting for the commit", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "does not have the pushed commit ccccccc yet")
+	})
+	w.source.commit("c", "b")
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+}

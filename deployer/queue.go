@@ -119,6 +119,9 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 	if behind {
 		return nil, w.supersede(ctx, head, live.Release, fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
 	}
+	if known, err := w.d.Source.HasCommit(ctx, what.Repository, what.Commit); err != nil || !known {
+		return head, err // a commit that nobody knows has no history; the build says so
+	}
 	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", what.Branch, v1alpha1.ShortCommit(what.Commit), live.Short()))
 	return head, nil
 }

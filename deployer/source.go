@@ -18,6 +18,10 @@ type Source interface {
 	// its top. The caller closes it.
 	Archive(ctx context.Context, repository, commit string) (io.ReadCloser, error)
 
+	// HasCommit reports whether the repository has a commit. Right after a push it
+	// may not have it yet.
+	HasCommit(ctx context.Context, repository, commit string) (bool, error)
+
 	// IsAncestor reports whether a commit is contained in another, or is it.
 	IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error)
 

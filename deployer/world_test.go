@@ -495,6 +495,14 @@ func (h *history) Archive(_ context.Context, _, commit string) (io.ReadCloser, e
 	return io.NopCloser(&out), zip.Close()
 }
 
+func (h *history) HasCommit(_ context.Context, _, commit string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asks++
+	_, known := h.parent[commit]
+	return known, h.failing
+}
+
 func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
