@@ -28,7 +28,7 @@ type Config struct {
 	Zone string
 	// Speed divides every delay and the intervals of health checks. What an
 	// application is allowed to take is not divided: timeouts of health checks and of
-	// backend services, and draining. Default 1.
+	// backend services, draining, and PodTimeout. Default 1.
 	Speed float64
 	// Delays are what Speed divides. Default: [DefaultDelays].
 	Delays *Delays
@@ -85,8 +85,9 @@ type Delays struct {
 	// PodPoll is how often a NEG is polled for the health of pods that wait for it.
 	// Default 1 s (pkg/neg/readiness/poller.go:37-46).
 	PodPoll time.Duration
-	// PodTimeout is the age at which a pod that waits is let through. Default
-	// 10 minutes (pkg/neg/readiness/reflector.go:53-57).
+	// PodTimeout is the age at which a pod that waits is let through; Speed leaves it
+	// alone, since it has the application's start in it. Default 10 minutes
+	// (pkg/neg/readiness/reflector.go:53-57).
 	PodTimeout time.Duration
 }
 

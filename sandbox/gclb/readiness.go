@@ -140,7 +140,7 @@ func (r *reflector) sync(ctx context.Context, key types.NamespacedName, found *f
 	if pod == nil || !waits(pod) {
 		return nil
 	}
-	wanted := expectedCondition(found, r.waitsFor(pod), time.Since(pod.CreationTimestamp.Time), r.config.scaled(r.config.Delays.PodTimeout))
+	wanted := expectedCondition(found, r.waitsFor(pod), time.Since(pod.CreationTimestamp.Time), r.config.Delays.PodTimeout)
 	if have := gateCondition(pod); have != nil && have.Status == wanted.Status && have.Reason == wanted.Reason && have.Message == wanted.Message {
 		return nil
 	}

@@ -76,7 +76,7 @@ func TestTrapFirstPodOfANEGIsReadyBeforeAnybodyAskedIt(t *testing.T) {
 
 func TestTrapPodIsLetThroughAfterItsTimeout(t *testing.T) {
 	delays := observedDelays()
-	delays.PodTimeout = 5 * time.Second
+	delays.PodTimeout = time.Second
 	r := start(t, Config{Delays: delays})
 	r.backendConfig(map[string]any{"healthCheck": map[string]any{"port": int64(9999)}})
 	r.service("green", backendConfigAnnotation, `{"default":"all"}`)
