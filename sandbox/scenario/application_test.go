@@ -72,6 +72,7 @@ func adoptExample(t *testing.T, namespace string, spec map[string]any) *applicat
 		case "BlueGreen":
 			set(t, u, a.repository(), "spec", "repository")
 			set(t, u, bucket, "spec", "build", "source", "bucket")
+			hasten(t, u)
 			for field, value := range spec {
 				set(t, u, value, "spec", field)
 			}
@@ -79,6 +80,14 @@ func adoptExample(t *testing.T, namespace string, spec map[string]any) *applicat
 	})
 	a.awaitReason(v1alpha1.ReasonReady)
 	return a
+}
+
+// hasten gives a BlueGreen a proof that suits the load balancer's speed.
+func hasten(t *testing.T, blueGreen *unstructured.Unstructured) {
+	t.Helper()
+	for _, field := range []string{"baseline", "tail"} {
+		set(t, blueGreen, "1s", "spec", "proof", field)
+	}
 }
 
 func sources(t *testing.T, dir string) map[string]githubtest.File {

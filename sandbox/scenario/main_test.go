@@ -30,7 +30,7 @@ const (
 	// bucket is the default one of the reference application's project.
 	bucket = "your-gcp-project-id_cloudbuild"
 	// speed is how much faster than Google's the load balancer is.
-	speed = 50
+	speed = 25
 )
 
 // running is what all tests of this package share.

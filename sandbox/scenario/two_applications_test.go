@@ -24,6 +24,7 @@ func adoptShop(t *testing.T, namespace string) *application {
 		case "BlueGreen":
 			set(t, u, a.repository(), "spec", "repository")
 			set(t, u, bucket, "spec", "build", "source", "bucket")
+			hasten(t, u)
 			set(t, u, "0s", "spec", "soak")
 			set(t, u, "Manual", "spec", "promotion", "mode")
 		}

@@ -1,0 +1,136 @@
+package scenario
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+// elsewhere are routes of other people that Google's load balancer would refuse,
+// and with them the whole Ingress: a resource, and a Service that does not exist.
+const elsewhere = `[
+	{"path": "/bucket", "pathType": "Prefix", "backend": {"resource": {"apiGroup": "k8s.example.com", "kind": "StorageBucket", "name": "assets"}}},
+	{"path": "/missing", "pathType": "Prefix", "backend": {"service": {"name": "missing-svc", "port": {"number": 80}}}}
+]`
+
+// adoptPlain runs the example behind the plain proxy.
+func adoptPlain(t *testing.T) *application {
+	t.Helper()
+	a := newApplication(t, "plain", sources(t, example))
+	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
+		switch u.GetKind() {
+		case "Deployment":
+			set(t, u, int64(1), "spec", "replicas")
+		case "Ingress":
+			ofPlainClass(t, u)
+		case "BlueGreen":
+			set(t, u, a.repository(), "spec", "repository")
+			set(t, u, bucket, "spec", "build", "source", "bucket")
+			set(t, u, running.PlainURL, "spec", "url")
+			set(t, u, "1s", "spec", "soak")
+			hasten(t, u)
+		}
+	})
+	a.awaitReason(v1alpha1.ReasonReady)
+	a.awaitPlain("v1.0.0")
+	return a
+}
+
+// ofPlainClass makes an Ingress one for the plain proxy, with others' routes in it.
+func ofPlainClass(t *testing.T, u *unstructured.Unstructured) {
+	t.Helper()
+	in := &networkingv1.Ingress{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, in); err != nil {
+		t.Fatal(err)
+	}
+	in.Annotations, in.Spec.IngressClassName = nil, new(world.PlainClass)
+	var paths []networkingv1.HTTPIngressPath
+	if err := json.Unmarshal([]byte(elsewhere), &paths); err != nil {
+		t.Fatal(err)
+	}
+	in.Spec.Rules[0].HTTP.Paths = append(paths[:1:1], in.Spec.Rules[0].HTTP.Paths[0], paths[1])
+	var err error
+	if u.Object, err = runtime.DefaultUnstructuredConverter.ToUnstructured(in); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// askPlain asks the plain proxy and returns the version that answered.
+func askPlain(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, running.PlainURL, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("answered %s", resp.Status)
+	}
+	return resp.Header.Get("X-App-Version"), nil
+}
+
+// awaitPlain waits until users of the plain proxy get a version.
+func (a *application) awaitPlain(version string) {
+	a.t.Helper()
+	a.await(version, func(ctx context.Context) (bool, string) {
+		got, err := askPlain(ctx)
+		return got == version, fmt.Sprint(got, err)
+	})
+}
+
+// useAllTheWhile asks the plain proxy 20 times a second until the returned
+// function is called, which says how many requests there were and how they failed.
+func useAllTheWhile(t *testing.T) (stop func() (asked int, failures []string)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var user sync.WaitGroup
+	var asked int
+	var failures []string
+	user.Go(func() {
+		for ticks := time.Tick(50 * time.Millisecond); ctx.Err() == nil; <-ticks {
+			if _, err := askPlain(ctx); ctx.Err() == nil && err != nil {
+				failures = append(failures, err.Error())
+			}
+			asked++
+		}
+	})
+	return func() (int, []string) {
+		cancel()
+		user.Wait()
+		return asked, failures
+	}
+}
+
+func TestReleaseOnAnIngressOfAnotherClassGoesAlongTheSameTrack(t *testing.T) {
+	t.Parallel()
+	a := adoptPlain(t)
+	before := a.ingress()
+	stop := useAllTheWhile(t)
+	pr := a.merge("Greet more kindly", map[string]string{"VERSION": "v1.2.0\n"})
+	a.follow(pr, "success", in(v1alpha1.ReleaseSucceeded))
+	a.awaitPlain("v1.2.0")
+	standby := a.blueGreen().StandbyHost()
+	sameBytes(t, "after the switch", switched(t, before, blueService, greenService, standby), &a.ingress().Spec)
+	a.comment(pr.Number, running.writer, "/rollback")
+	a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
+	a.awaitPlain("v1.0.0")
+	sameBytes(t, "after the rollback", switched(t, before, greenService, blueService, standby), &a.ingress().Spec)
+	if asked, failures := stop(); len(failures) > 0 {
+		t.Errorf("%d of %d requests failed, the first: %s", len(failures), asked, failures[0])
+	}
+}
