@@ -3,29 +3,19 @@ package gclb
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-
-	"github.com/turnout-dev/turnout/internal/controlplane"
-	"github.com/turnout-dev/turnout/sandbox/netns"
-	"github.com/turnout-dev/turnout/sandbox/node"
+	"github.com/turnout-dev/turnout/sandbox/node/nodetest"
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
 // real is the cluster that the tests with a real control plane and real
 // processes share.
-var real struct { //nolint:gochecknoglobals // TestMain has no other way to hand it over
-	plane    *controlplane.ControlPlane
-	clients  kubernetes.Interface
-	registry *registry.Registry
-}
+var real nodetest.Cluster //nolint:gochecknoglobals // TestMain has no other way to hand it over
 
 // envApplication makes this very binary the application that pods run; its value
 // is the version that it tells.
@@ -36,14 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", application(version))) //nolint:gosec // G114: asked by the tests only
 		os.Exit(1)
 	}
-	inside, err := netns.Enter(netns.Options{})
-	if err == nil {
-		err = runTests(m, inside)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	nodetest.Main(m, &real, pushVersions)
 }
 
 // application answers with its version; /slow takes 300 ms; /healthz answers 500
@@ -74,55 +57,6 @@ func application(version string) http.Handler {
 	return mux
 }
 
-func runTests(m *testing.M, inside *netns.Namespace) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	plane, err := controlplane.Start(ctx, controlplane.Options{Address: netns.HostAddress})
-	if err != nil {
-		return err
-	}
-	defer plane.Stop()
-	dir, err := os.MkdirTemp("", "turnout-gclb-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	plane.Config.WarningHandler = rest.NoWarnings{} // the class annotation is deprecated in Kubernetes, not in GKE
-	real.plane, real.clients = plane, kubernetes.NewForConfigOrDie(plane.Config)
-	if real.registry, err = registry.New(filepath.Join(dir, "registry")); err != nil {
-		return err
-	}
-	if err := pushVersions(ctx, filepath.Join(dir, "source")); err != nil {
-		return err
-	}
-	tls, err := plane.KubeletTLS(netns.HostAddress)
-	if err != nil {
-		return err
-	}
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- node.Run(ctx, node.Config{
-			Rest: plane.Config, Bridge: inside.Bridge, Registry: real.registry, TLS: tls, Dir: dir,
-			BackoffScale: 0.1, Log: slog.New(slog.DiscardHandler),
-		}, func() { close(ready) })
-	}()
-	select {
-	case <-ready:
-	case err := <-ended:
-		cancel()
-		return err
-	}
-	status := m.Run()
-	cancel()
-	if err := <-ended; err != nil {
-		return err
-	}
-	if status != 0 {
-		return fmt.Errorf("tests ended with status %d", status)
-	}
-	return nil
-}
-
 // image is the application in a version.
 func image(version string) string { return "gcr.io/acme-prod/shop:" + version }
 
@@ -132,6 +66,7 @@ func pushVersions(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	dir = filepath.Join(dir, "source")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
@@ -140,11 +75,11 @@ func pushVersions(ctx context.Context, dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, "Dockerfile"), []byte(dockerfile), 0o600); err != nil {
 			return err
 		}
-		digest, err := real.registry.Build(ctx, registry.BuildRequest{Context: dir})
+		digest, err := real.Registry.Build(ctx, registry.BuildRequest{Context: dir})
 		if err != nil {
 			return err
 		}
-		if err := real.registry.Push(image(version), digest); err != nil {
+		if err := real.Registry.Push(image(version), digest); err != nil {
 			return err
 		}
 	}

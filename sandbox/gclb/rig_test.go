@@ -62,7 +62,7 @@ func start(t *testing.T, c Config) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, address: listener.Addr().String(), diary: &diary{}}
-	c.Rest, c.Listener, c.Address, c.Log = real.plane.Config, listener, netns.HostAddress, slog.New(r.diary)
+	c.Rest, c.Listener, c.Address, c.Log = real.Plane.Config, listener, netns.HostAddress, slog.New(r.diary)
 	if c.Delays == nil {
 		c.Delays = observedDelays()
 	}
@@ -96,12 +96,12 @@ func start(t *testing.T, c Config) *rig {
 
 func (r *rig) makeNamespace() {
 	r.t.Helper()
-	made, err := real.clients.CoreV1().Namespaces().Create(r.t.Context(),
+	made, err := real.Clients.CoreV1().Namespaces().Create(r.t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
 	r.check(err)
 	r.namespace = made.Name
 	r.await("service account", func() bool {
-		_, err := real.clients.CoreV1().ServiceAccounts(r.namespace).Get(r.t.Context(), "default", metav1.GetOptions{})
+		_, err := real.Clients.CoreV1().ServiceAccounts(r.namespace).Get(r.t.Context(), "default", metav1.GetOptions{})
 		return err == nil
 	})
 	r.t.Cleanup(r.cleanUp)
@@ -111,10 +111,10 @@ func (r *rig) makeNamespace() {
 func (r *rig) cleanUp() {
 	ctx := context.WithoutCancel(r.t.Context())
 	all := metav1.ListOptions{}
-	r.check(real.clients.NetworkingV1().Ingresses(r.namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all))
-	r.check(real.clients.AppsV1().Deployments(r.namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all))
+	r.check(real.Clients.NetworkingV1().Ingresses(r.namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all))
+	r.check(real.Clients.AppsV1().Deployments(r.namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, all))
 	for _, color := range []string{"blue", "green"} {
-		if err := real.clients.CoreV1().Services(r.namespace).Delete(ctx, color, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
+		if err := real.Clients.CoreV1().Services(r.namespace).Delete(ctx, color, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
 			r.check(err)
 		}
 	}
@@ -158,7 +158,7 @@ func (r *rig) deploy(color string, replicas int32, probe string) {
 	if r.preStop > 0 {
 		container.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: r.preStop}}}
 	}
-	_, err := real.clients.AppsV1().Deployments(r.namespace).Create(r.t.Context(), &appsv1.Deployment{
+	_, err := real.Clients.AppsV1().Deployments(r.namespace).Create(r.t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: color},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &replicas,
@@ -176,7 +176,7 @@ func (r *rig) deploy(color string, replicas int32, probe string) {
 func (r *rig) running(color string, replicas int) {
 	r.t.Helper()
 	r.await(fmt.Sprintf("%d ready pods of %s", replicas, color), func() bool {
-		d, err := real.clients.AppsV1().Deployments(r.namespace).Get(r.t.Context(), color, metav1.GetOptions{})
+		d, err := real.Clients.AppsV1().Deployments(r.namespace).Get(r.t.Context(), color, metav1.GetOptions{})
 		return err == nil && int(d.Status.ReadyReplicas) == replicas && int(d.Status.Replicas) == replicas
 	})
 }
@@ -184,7 +184,7 @@ func (r *rig) running(color string, replicas int) {
 func (r *rig) scale(color string, replicas int) {
 	r.t.Helper()
 	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
-	_, err := real.clients.AppsV1().Deployments(r.namespace).Patch(r.t.Context(), color, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err := real.Clients.AppsV1().Deployments(r.namespace).Patch(r.t.Context(), color, types.MergePatchType, patch, metav1.PatchOptions{})
 	r.check(err)
 }
 
@@ -192,7 +192,7 @@ func (r *rig) scale(color string, replicas int) {
 // keys and values in turn.
 func (r *rig) service(color string, annotations ...string) {
 	r.t.Helper()
-	_, err := real.clients.CoreV1().Services(r.namespace).Create(r.t.Context(), &corev1.Service{
+	_, err := real.Clients.CoreV1().Services(r.namespace).Create(r.t.Context(), &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: color, Annotations: asMap(annotations)},
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{"color": color},
@@ -213,14 +213,14 @@ func asMap(pairs []string) map[string]string {
 
 func (r *rig) patchService(name, patch string) {
 	r.t.Helper()
-	_, err := real.clients.CoreV1().Services(r.namespace).Patch(r.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := real.Clients.CoreV1().Services(r.namespace).Patch(r.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 	r.check(err)
 }
 
 // blueAnnotation is one of blue's Service.
 func (r *rig) blueAnnotation(key string) string {
 	r.t.Helper()
-	found, err := real.clients.CoreV1().Services(r.namespace).Get(r.t.Context(), "blue", metav1.GetOptions{})
+	found, err := real.Clients.CoreV1().Services(r.namespace).Get(r.t.Context(), "blue", metav1.GetOptions{})
 	r.check(err)
 	return found.Annotations[key]
 }
@@ -256,7 +256,7 @@ const standbyHost = "standby.shop.invalid"
 // ingress makes the Ingress shop.
 func (r *rig) ingress(rules ...networkingv1.IngressRule) {
 	r.t.Helper()
-	_, err := real.clients.NetworkingV1().Ingresses(r.namespace).Create(r.t.Context(), &networkingv1.Ingress{
+	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Create(r.t.Context(), &networkingv1.Ingress{
 		ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{classAnnotation: "gce"}},
 		Spec:       networkingv1.IngressSpec{Rules: rules},
 	}, metav1.CreateOptions{})
@@ -266,7 +266,7 @@ func (r *rig) ingress(rules ...networkingv1.IngressRule) {
 // patchIngress applies a JSON patch to it.
 func (r *rig) patchIngress(patch string) {
 	r.t.Helper()
-	_, err := real.clients.NetworkingV1().Ingresses(r.namespace).Patch(r.t.Context(), "shop", types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Patch(r.t.Context(), "shop", types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
 	r.check(err)
 }
 
@@ -282,7 +282,7 @@ func (r *rig) poke(value string) {
 }
 
 func (r *rig) annotation(key string) string {
-	found, err := real.clients.NetworkingV1().Ingresses(r.namespace).Get(r.t.Context(), "shop", metav1.GetOptions{})
+	found, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Get(r.t.Context(), "shop", metav1.GetOptions{})
 	r.check(err)
 	return found.Annotations[key]
 }
@@ -383,7 +383,7 @@ func (l *load) end() (failed int, all map[string]int) {
 // events are the messages of an object's events with a reason.
 func (r *rig) events(object, kind, reason string) []string {
 	r.t.Helper()
-	list, err := real.clients.CoreV1().Events(r.namespace).List(r.t.Context(), metav1.ListOptions{})
+	list, err := real.Clients.CoreV1().Events(r.namespace).List(r.t.Context(), metav1.ListOptions{})
 	r.check(err)
 	var messages []string
 	for i := range list.Items {
@@ -398,7 +398,7 @@ func (r *rig) events(object, kind, reason string) []string {
 // pods are a colour's pods.
 func (r *rig) pods(color string) []corev1.Pod {
 	r.t.Helper()
-	list, err := real.clients.CoreV1().Pods(r.namespace).List(r.t.Context(), metav1.ListOptions{LabelSelector: "color=" + color})
+	list, err := real.Clients.CoreV1().Pods(r.namespace).List(r.t.Context(), metav1.ListOptions{LabelSelector: "color=" + color})
 	r.check(err)
 	return list.Items
 }

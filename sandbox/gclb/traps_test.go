@@ -101,7 +101,7 @@ func TestTrapPodIsLetThroughAfterItsTimeout(t *testing.T) {
 func (r *rig) touch(color string) {
 	r.t.Helper()
 	for _, pod := range r.pods(color) {
-		_, err := real.clients.CoreV1().Pods(r.namespace).Patch(r.t.Context(), pod.Name, types.MergePatchType,
+		_, err := real.Clients.CoreV1().Pods(r.namespace).Patch(r.t.Context(), pod.Name, types.MergePatchType,
 			[]byte(`{"metadata":{"labels":{"touched":"yes"}}}`), metav1.PatchOptions{})
 		r.check(err)
 	}
@@ -161,7 +161,7 @@ func TestTrapPokesUseUpTheEventsOfASwitch(t *testing.T) {
 // countEvents counts the Ingress's events of a type, each as often as it was seen.
 func (r *rig) countEvents(kind string) (n int32) {
 	r.t.Helper()
-	list, err := real.clients.CoreV1().Events(r.namespace).List(r.t.Context(), metav1.ListOptions{})
+	list, err := real.Clients.CoreV1().Events(r.namespace).List(r.t.Context(), metav1.ListOptions{})
 	r.check(err)
 	for i := range list.Items {
 		if e := &list.Items[i]; e.InvolvedObject.Name == "shop" && e.Type == kind {
@@ -220,7 +220,7 @@ func TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted(t *testing.T)
 	r.await("its event", func() bool {
 		return strings.Contains(strings.Join(r.events("shop", corev1.EventTypeNormal, eventIPChanged), ""), "IP is now")
 	})
-	r.check(real.clients.NetworkingV1().Ingresses(r.namespace).Delete(t.Context(), "shop", metav1.DeleteOptions{}))
+	r.check(real.Clients.NetworkingV1().Ingresses(r.namespace).Delete(t.Context(), "shop", metav1.DeleteOptions{}))
 	r.await("nothing left", func() bool {
 		return len(r.balancer.compute.backendNames()) == 0 && r.attached("blue") == -1 && r.balancer.compute.healthCheck(r.backend("blue")) == nil
 	})
@@ -231,7 +231,7 @@ func TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted(t *testing.T)
 }
 
 func (r *rig) ingressAddress() string {
-	found, err := real.clients.NetworkingV1().Ingresses(r.namespace).Get(r.t.Context(), "shop", metav1.GetOptions{})
+	found, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Get(r.t.Context(), "shop", metav1.GetOptions{})
 	r.check(err)
 	for _, at := range found.Status.LoadBalancer.Ingress {
 		return at.IP

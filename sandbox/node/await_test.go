@@ -32,7 +32,7 @@ func all(pods []corev1.Pod, is func(corev1.Pod) bool) bool {
 // list returns the Deployment's pods.
 func list(t *testing.T, d *appsv1.Deployment) []corev1.Pod {
 	t.Helper()
-	pods, err := cluster.clients.CoreV1().Pods(d.Namespace).List(t.Context(), metav1.ListOptions{})
+	pods, err := cluster.Clients.CoreV1().Pods(d.Namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func awaitPods(t *testing.T, d *appsv1.Deployment, what string, wanted func([]co
 func awaitServiceAccount(t *testing.T, namespace string) {
 	t.Helper()
 	await(t, func(ctx context.Context) (bool, error) {
-		_, err := cluster.clients.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
+		_, err := cluster.Clients.CoreV1().ServiceAccounts(namespace).Get(ctx, "default", metav1.GetOptions{})
 		return err == nil, nil
 	}, func() { t.Fatalf("namespace %s never got a service account", namespace) })
 }

@@ -29,9 +29,9 @@ func oneReady(t *testing.T, c corev1.Container) (*appsv1.Deployment, corev1.Pod)
 // run executes a command in a pod through the API server.
 func run(t *testing.T, pod corev1.Pod, stdin string, line ...string) (string, string, error) {
 	t.Helper()
-	request := cluster.clients.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
+	request := cluster.Clients.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Command: line, Stdin: stdin != "", Stdout: true, Stderr: true}, scheme.ParameterCodec)
-	executor, err := remotecommand.NewWebSocketExecutor(cluster.plane.Config, "GET", request.URL().String())
+	executor, err := remotecommand.NewWebSocketExecutor(cluster.Plane.Config, "GET", request.URL().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func run(t *testing.T, pod corev1.Pod, stdin string, line ...string) (string, st
 
 func logs(t *testing.T, pod corev1.Pod, options *corev1.PodLogOptions) string {
 	t.Helper()
-	text, err := cluster.clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).DoRaw(t.Context())
+	text, err := cluster.Clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, options).DoRaw(t.Context())
 	if err != nil {
 		t.Fatalf("reading the log of %s: %v", pod.Name, err)
 	}
@@ -113,7 +113,7 @@ func TestReadinessGateIsHonoured(t *testing.T) {
 		t.Errorf("condition Ready is %+v, want reason ReadinessGatesNotReady", ready)
 	}
 	await(t, func(ctx context.Context) (bool, error) {
-		_, err := cluster.clients.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, "application/strategic-merge-patch+json",
+		_, err := cluster.Clients.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, "application/strategic-merge-patch+json",
 			[]byte(`{"status":{"conditions":[{"type":"test.dev/gate","status":"True"}]}}`), metav1.PatchOptions{}, "status")
 		return err == nil, nil
 	}, func() { t.Error("the gate's condition could not be written") })
@@ -208,7 +208,7 @@ func TestDeletionIsGraceful(t *testing.T) {
 	c := app(push(t, "v1-grace", map[string]string{}))
 	c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 1}}}
 	_, pod := oneReady(t, c)
-	follow, err := cluster.clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Follow: true}).Stream(t.Context())
+	follow, err := cluster.Clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Follow: true}).Stream(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,7 +228,7 @@ func TestDeletionIsGraceful(t *testing.T) {
 		return err == nil && errOut == "", nil
 	}, func() { t.Error("the slow request was never under way") })
 	begin := time.Now()
-	if err := cluster.clients.CoreV1().Pods(pod.Namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}); err != nil {
+	if err := cluster.Clients.CoreV1().Pods(pod.Namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if body := <-slow; !strings.Contains(body, "200 OK") {
@@ -242,7 +242,7 @@ func TestDeletionIsGraceful(t *testing.T) {
 		t.Errorf("the followed log ends %q, want a stop that drained everything", text.String())
 	}
 	await(t, func(ctx context.Context) (bool, error) {
-		_, err := cluster.clients.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+		_, err := cluster.Clients.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		return apierrors.IsNotFound(err), nil
 	}, func() { t.Error("the pod's object was never removed") })
 	if took := time.Since(begin); took < time.Second {

@@ -2,92 +2,28 @@ package node_test
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
-	"github.com/turnout-dev/turnout/internal/controlplane"
-	"github.com/turnout-dev/turnout/sandbox/netns"
-	"github.com/turnout-dev/turnout/sandbox/node"
+	"github.com/turnout-dev/turnout/sandbox/node/nodetest"
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
 // cluster is what all tests of this package share.
-var cluster struct { //nolint:gochecknoglobals // TestMain has no other way to hand it over
-	plane    *controlplane.ControlPlane
-	clients  kubernetes.Interface
-	registry *registry.Registry
-}
+var cluster nodetest.Cluster //nolint:gochecknoglobals // TestMain has no other way to hand it over
 
 // repository is the name under which the tests push images.
 const repository = "gcr.io/acme-prod/my-python-app"
 
-func TestMain(m *testing.M) {
-	inside, err := netns.Enter(netns.Options{})
-	if err == nil {
-		err = runTests(m, inside)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
-
-func runTests(m *testing.M, inside *netns.Namespace) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	begin := time.Now()
-	plane, err := controlplane.Start(ctx, controlplane.Options{Address: netns.HostAddress})
-	if err != nil {
-		return err
-	}
-	defer plane.Stop()
-	fmt.Printf("control plane ready after %s\n", time.Since(begin).Round(time.Millisecond))
-	dir, err := os.MkdirTemp("", "turnout-node-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	cluster.plane, cluster.clients = plane, kubernetes.NewForConfigOrDie(plane.Config)
-	if cluster.registry, err = registry.New(filepath.Join(dir, "registry")); err != nil {
-		return err
-	}
-	tls, err := plane.KubeletTLS(netns.HostAddress)
-	if err != nil {
-		return err
-	}
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- node.Run(ctx, node.Config{
-			Rest: plane.Config, Bridge: inside.Bridge, Registry: cluster.registry, TLS: tls, Dir: dir, BackoffScale: 0.1,
-		}, func() { close(ready) })
-	}()
-	select {
-	case <-ready:
-	case err := <-ended:
-		cancel()
-		return err
-	}
-	status := m.Run()
-	cancel()
-	if err := <-ended; err != nil {
-		return err
-	}
-	if status != 0 {
-		return fmt.Errorf("tests ended with status %d", status)
-	}
-	return nil
-}
+func TestMain(m *testing.M) { nodetest.Main(m, &cluster, nil) }
 
 // push builds an image of the example application, some files replaced (nil
 // removes one), and returns its reference.
@@ -103,11 +39,11 @@ func push(t *testing.T, tag string, files map[string]string) string {
 			t.Fatal(err)
 		}
 	}
-	digest, err := cluster.registry.Build(t.Context(), registry.BuildRequest{Context: source})
+	digest, err := cluster.Registry.Build(t.Context(), registry.BuildRequest{Context: source})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cluster.registry.Push(repository+":"+tag, digest); err != nil {
+	if err := cluster.Registry.Push(repository+":"+tag, digest); err != nil {
 		t.Fatal(err)
 	}
 	return repository + ":" + tag
@@ -133,14 +69,14 @@ func httpProbe(path string) *corev1.Probe {
 // deploy creates a Deployment in a namespace of its own and returns it.
 func deploy(t *testing.T, replicas int32, spec corev1.PodSpec) *appsv1.Deployment {
 	t.Helper()
-	namespace, err := cluster.clients.CoreV1().Namespaces().Create(t.Context(),
+	namespace, err := cluster.Clients.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	awaitServiceAccount(t, namespace.Name)
 	labels := map[string]string{"app": "a"}
-	deployment, err := cluster.clients.AppsV1().Deployments(namespace.Name).Create(t.Context(), &appsv1.Deployment{
+	deployment, err := cluster.Clients.AppsV1().Deployments(namespace.Name).Create(t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: "a"},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &replicas,
@@ -153,7 +89,7 @@ func deploy(t *testing.T, replicas int32, spec corev1.PodSpec) *appsv1.Deploymen
 	}
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		if err := cluster.clients.AppsV1().Deployments(namespace.Name).Delete(ctx, "a", metav1.DeleteOptions{}); err != nil {
+		if err := cluster.Clients.AppsV1().Deployments(namespace.Name).Delete(ctx, "a", metav1.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -174,7 +110,7 @@ func TestDeploymentRunsAsRealProcesses(t *testing.T) {
 			t.Errorf("pod %s answered %s with version %q", pods[i].Name, body, header.Get("X-App-Version"))
 		}
 		seen[pods[i].Status.PodIP] = true
-		proxied, err := cluster.clients.CoreV1().Pods(d.Namespace).ProxyGet("http", pods[i].Name, "8080", "/healthz", nil).DoRaw(t.Context())
+		proxied, err := cluster.Clients.CoreV1().Pods(d.Namespace).ProxyGet("http", pods[i].Name, "8080", "/healthz", nil).DoRaw(t.Context())
 		if err != nil || !strings.Contains(string(proxied), `"ok"`) {
 			t.Errorf("pod proxy to %s: got %s, %v", pods[i].Name, proxied, err)
 		}
