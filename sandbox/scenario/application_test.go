@@ -70,9 +70,7 @@ func adoptExample(t *testing.T, namespace string, spec map[string]any) *applicat
 		case "Ingress":
 			a.setHost(u)
 		case "BlueGreen":
-			set(t, u, a.repository(), "spec", "repository")
-			set(t, u, bucket, "spec", "build", "source", "bucket")
-			hasten(t, u)
+			a.take(u)
 			for field, value := range spec {
 				set(t, u, value, "spec", field)
 			}
@@ -82,12 +80,14 @@ func adoptExample(t *testing.T, namespace string, spec map[string]any) *applicat
 	return a
 }
 
-// hasten gives a BlueGreen a proof that suits the load balancer's speed.
-func hasten(t *testing.T, blueGreen *unstructured.Unstructured) {
-	t.Helper()
-	for _, field := range []string{"baseline", "tail"} {
-		set(t, blueGreen, "1s", "spec", "proof", field)
-	}
+// take makes an example's BlueGreen this application's, with a proof that suits
+// the load balancer's speed.
+func (a *application) take(blueGreen *unstructured.Unstructured) {
+	a.t.Helper()
+	set(a.t, blueGreen, a.repository(), "spec", "repository")
+	set(a.t, blueGreen, bucket, "spec", "build", "source", "bucket")
+	set(a.t, blueGreen, "1s", "spec", "proof", "baseline")
+	set(a.t, blueGreen, "1s", "spec", "proof", "tail")
 }
 
 func sources(t *testing.T, dir string) map[string]githubtest.File {

@@ -36,11 +36,9 @@ func adoptPlain(t *testing.T) *application {
 		case "Ingress":
 			ofPlainClass(t, u)
 		case "BlueGreen":
-			set(t, u, a.repository(), "spec", "repository")
-			set(t, u, bucket, "spec", "build", "source", "bucket")
+			a.take(u)
 			set(t, u, running.PlainURL, "spec", "url")
 			set(t, u, "1s", "spec", "soak")
-			hasten(t, u)
 		}
 	})
 	a.awaitReason(v1alpha1.ReasonReady)

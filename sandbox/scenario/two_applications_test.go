@@ -22,9 +22,7 @@ func adoptShop(t *testing.T, namespace string) *application {
 		case "Ingress":
 			a.setHost(u)
 		case "BlueGreen":
-			set(t, u, a.repository(), "spec", "repository")
-			set(t, u, bucket, "spec", "build", "source", "bucket")
-			hasten(t, u)
+			a.take(u)
 			set(t, u, "0s", "spec", "soak")
 			set(t, u, "Manual", "spec", "promotion", "mode")
 		}
