@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", application(version))) //nolint:gosec // G114: asked by the tests only
 		os.Exit(1)
 	}
-	nodetest.Main(m, &real, pushVersions)
+	os.Exit(nodetest.Run(m, &real, pushVersions))
 }
 
 // application answers with its version; /slow takes 300 ms; /healthz answers 500

@@ -23,7 +23,7 @@ var cluster nodetest.Cluster //nolint:gochecknoglobals // TestMain has no other 
 // repository is the name under which the tests push images.
 const repository = "gcr.io/acme-prod/my-python-app"
 
-func TestMain(m *testing.M) { nodetest.Main(m, &cluster, nil) }
+func TestMain(m *testing.M) { os.Exit(nodetest.Run(m, &cluster, nil)) }
 
 // push builds an image of the example application, some files replaced (nil
 // removes one), and returns its reference.

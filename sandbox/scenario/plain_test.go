@@ -58,7 +58,7 @@ func ofPlainClass(t *testing.T, u *unstructured.Unstructured) {
 	if err := json.Unmarshal([]byte(elsewhere), &paths); err != nil {
 		t.Fatal(err)
 	}
-	in.Spec.Rules[0].HTTP.Paths = append(paths[:1:1], in.Spec.Rules[0].HTTP.Paths[0], paths[1])
+	in.Spec.Rules[0].HTTP.Paths = []networkingv1.HTTPIngressPath{paths[0], in.Spec.Rules[0].HTTP.Paths[0], paths[1]}
 	var err error
 	if u.Object, err = runtime.DefaultUnstructuredConverter.ToUnstructured(in); err != nil {
 		t.Fatal(err)

@@ -26,18 +26,19 @@ type Cluster struct {
 	Registry *registry.Registry
 }
 
-// Main is for TestMain: it runs the tests while *c is a cluster, and exits unless
-// all passed. Prepare, where there is one, is called before them, and before any
-// node runs, with a directory for its files.
-func Main(m *testing.M, c *Cluster, prepare func(ctx context.Context, dir string) error) {
+// Run runs a package's tests while *c is a cluster, and returns TestMain's exit
+// status. Prepare, where there is one, is called before them, and before any node
+// runs, with a directory for its files.
+func Run(m *testing.M, c *Cluster, prepare func(ctx context.Context, dir string) error) int {
 	inside, err := netns.Enter(netns.Options{})
 	if err == nil {
 		err = run(m, inside, c, prepare)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
+	return 0
 }
 
 func run(m *testing.M, inside *netns.Namespace, c *Cluster, prepare func(context.Context, string) error) error {
