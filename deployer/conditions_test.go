@@ -48,7 +48,6 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 	}{
 		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
 		{"rate", spec(func(s *v1alpha1.BlueGreenSpec) { s.Proof.Rate = 5 }), v1alpha1.ReasonUnsupported, []string{"spec.proof.rate", "remove it"}},
-		{"another standby host", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes.StandbyHost = "old.invalid" }, v1alpha1.ReasonUnsupported, []string{"spec.ingress.standbyHost", "old.invalid", "set it back"}},
 		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.granted = false }, v1alpha1.ReasonNotGranted, []string{"namespace shop", "kubectl annotate namespace shop turnout.dev/repositories=acme/app"}},
 		{"shared", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.sharing, f.shared = "other", "app-blue-svc" }, v1alpha1.ReasonServiceShared, []string{"bluegreen other", "service app-blue-svc", "spec.blue.service"}},
 		{"one service for both", spec(func(s *v1alpha1.BlueGreenSpec) { s.Green.Service = "app-blue-svc" }), v1alpha1.ReasonServiceShared, []string{"app-blue-svc", "spec.green.service"}},

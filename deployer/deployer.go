@@ -150,6 +150,11 @@ func (w *work) run(ctx context.Context) error {
 		}
 	}
 	if w.bg.Status.Active == nil {
+		if ready {
+			if err := w.migrate(ctx); err != nil {
+				return err
+			}
+		}
 		if err := w.upkeep(ctx); err != nil {
 			return err
 		}

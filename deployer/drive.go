@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -239,14 +238,7 @@ func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waitedFor string) *
 		class: v1alpha1.FaultWorld, reason: "Deadline",
 		message: fmt.Sprintf("%s: not done after %s: %s", s, deadline(a.bg, s), waitedFor),
 	}
-	if s == v1alpha1.StepStage || s == v1alpha1.StepSize {
-		// Pods that do not get ready are the release's own doing, unless there
-		// was no room for them.
-		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
-		if !slices.ContainsFunc(f.evidence, func(e v1alpha1.Evidence) bool { return e.Reason == "Unschedulable" }) {
-			f.class = v1alpha1.FaultRelease
-		}
-	}
+	a.explainLate(ctx, s, f)
 	return f
 }
 

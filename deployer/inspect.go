@@ -170,8 +170,6 @@ func unsupported(bg *v1alpha1.BlueGreen, o observed) string {
 	switch {
 	case s.Proof.Rate != 0 && s.Proof.Rate != defaultProofRate:
 		return "spec.proof.rate" + tail
-	case o.Routes.StandbyHost != "" && o.Routes.StandbyHost != bg.StandbyHost():
-		return fmt.Sprintf("spec.ingress.standbyHost: changing it from %s is not implemented by this version of Turnout: set it back", o.Routes.StandbyHost)
 	}
 	return ""
 }

@@ -27,6 +27,14 @@ type observed struct {
 	Target, Previous workload.State
 	// Endpoints are the pods that the target's Service sends requests to.
 	Endpoints []string
+	// Groups are what Google's load balancer has of the target's Service, until
+	// traffic has moved there.
+	Groups []route.Group
+	// LeftAt is when users left the target's pods that are there since; zero if they
+	// never had users, or were shrunk.
+	LeftAt time.Time
+	// Settle is route.Router.Settle.
+	Settle time.Duration
 	// Size is what the target must have to take the live colour's traffic; Wanted
 	// is what it would be, if the target's autoscaler allowed it.
 	Size, Wanted int32
@@ -56,6 +64,7 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 // of adds what concerns one release: its target is fixed by the claim.
 func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o observed) (observed, error) {
 	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = workload.State{}, workload.State{}, nil, 0, 0, time.Time{}
+	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, d.Routes.Settle
 	target := rel.Status.Milestones.Target
 	if target == "" {
 		return o, nil
@@ -70,9 +79,17 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Locked = bg.Status.Lock != nil
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {
 		o.DrainedAt = s.At.Add(bg.Spec.DrainTime())
+		if !s.Shrunk {
+			o.LeftAt = s.At.Time
+		}
 	}
 	var err error
-	o.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service)
+	if o.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service); err != nil {
+		return o, err
+	}
+	if o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE && rel.Status.Milestones.SwitchedAt == nil && rel.Status.Failure == nil {
+		o.Groups, err = d.Routes.Groups(ctx, bg, o.Routes, target)
+	}
 	return o, err
 }
 

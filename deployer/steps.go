@@ -64,7 +64,7 @@ var (
 	running = need{runsStaged, v1alpha1.StepStage}
 	sized   = need{bigEnough, v1alpha1.StepStage}
 	resized = need{runsAtSize, v1alpha1.StepSize}
-	warm    = need{endpointsReady, v1alpha1.StepWarm}
+	warm    = need{isWarm, v1alpha1.StepWarm}
 	fresh   = need{gateFresh, v1alpha1.StepVerify}
 )
 
@@ -178,18 +178,9 @@ func bigEnough(_ *v1alpha1.Release, o observed) bool { return o.Target.Replicas 
 // runsAtSize is both, for a rollback.
 func runsAtSize(r *v1alpha1.Release, o observed) bool { return runsStaged(r, o) && bigEnough(r, o) }
 
-// endpointsReady: requests to the target's Service reach every pod of it.
-func endpointsReady(_ *v1alpha1.Release, o observed) bool {
-	if len(o.Target.Pods) == 0 {
-		return false
-	}
-	for _, pod := range o.Target.Pods {
-		if !slices.Contains(o.Endpoints, pod.Name) {
-			return false
-		}
-	}
-	return true
-}
+// isWarm: the load balancer finds every pod of the target healthy, or where it does
+// not tell, requests to the target's Service reach every pod of it.
+func isWarm(r *v1alpha1.Release, o observed) bool { return look(r, o).Judge().Warm }
 
 // gateFresh: the gate passed with this very image and template, on every pod
 // that there is now, not long ago.

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -45,6 +47,26 @@ func (w *work) upkeep(ctx context.Context) error {
 	// Somebody else moved the traffic since: then nothing is ours to shrink.
 	last.Shrunk = true
 	return nil
+}
+
+// migrate gives the standby rule the host that the spec says, while no release
+// rests on it.
+func (w *work) migrate(ctx context.Context) error {
+	from := w.o.Routes.StandbyHost
+	if from == "" || from == w.bg.StandbyHost() || !w.o.Routes.Exists {
+		return nil
+	}
+	err := w.d.Routes.Migrate(ctx, w.bg, w.o.Routes)
+	if errors.Is(err, route.ErrLostRace) {
+		w.wakeAt(w.o.Now.Add(afterRace))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	w.log.InfoContext(ctx, "standby host changed", "ingress", w.o.Routes.Name, "from", from, "to", w.bg.StandbyHost())
+	w.o.Routes, err = w.d.Routes.Observe(ctx, w.bg)
+	return err
 }
 
 // shrinkAt is when the colour that the last switch left may be shrunk. What a

@@ -243,7 +243,7 @@ func (w *world) ingress() *networkingv1.Ingress {
 		}}
 	}
 	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
-	i.Annotations = map[string]string{"kubernetes.io/ingress.class": "gce"}
+	i.Annotations = map[string]string{"kubernetes.io/ingress.class": "plain"}
 	i.Spec.Rules = []networkingv1.IngressRule{
 		rule("", path("/", "my-python-app-blue-svc")),
 		rule("admin.example.com", path("/", "admin-svc"), path("/shop", "my-python-app-blue-svc")),

@@ -31,6 +31,10 @@ const (
 	// annotation of an Ingress that records the standby host of that
 	// application. Rules of that host never count as live.
 	StandbyAnnotationPrefix = "standby.turnout.dev/"
+
+	// PokeAnnotation on an Ingress is when Turnout last wrote it, so that Google's
+	// controller looks at the Ingress and tells anew how healthy its backends are.
+	PokeAnnotation = "turnout.dev/poked-at"
 )
 
 // Field managers, by which Kubernetes tells who wrote a field.

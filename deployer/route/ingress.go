@@ -89,7 +89,11 @@ func (s State) Mixed() bool {
 func (s State) Attached(c v1alpha1.Color) bool { return len(s.Standby[c]) > 0 }
 
 // Backends returns every place of the Ingress that names a Service, whoever's.
-func (s State) Backends() []Backend { return backends(s.spec) }
+func (s State) Backends() []Backend { return backends(s.spec, false) }
+
+// AllBackends returns with those the places, too, that name something else than a
+// Service; these have no Service.
+func (s State) AllBackends() []Backend { return backends(s.spec, true) }
 
 // Read derives the state of an application from an Ingress as the API server
 // returned it. A nil Ingress is one that does not exist.
@@ -114,7 +118,7 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 		bg.Side(v1alpha1.Blue).Service:  v1alpha1.Blue,
 		bg.Side(v1alpha1.Green).Service: v1alpha1.Green,
 	}
-	for _, b := range backends(s.spec) {
+	for _, b := range s.Backends() {
 		if b.Host != "" && b.Host != s.StandbyHost && b.Host == bg.StandbyHost() {
 			s.HostTaken = b.Host
 		}
@@ -130,12 +134,13 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	return s
 }
 
-// backends lists every place of an Ingress spec that names a Service.
-func backends(spec map[string]any) []Backend {
+// backends lists every place of an Ingress spec that names a Service, and with all
+// those, too, that name something else; these have no Service.
+func backends(spec map[string]any, all bool) []Backend {
 	var out []Backend
 	add := func(pointer, host, path string, backend map[string]any) {
 		name, found, _ := unstructured.NestedString(backend, "service", "name")
-		if !found {
+		if !found && !all {
 			return
 		}
 		port, _, _ := unstructured.NestedMap(backend, "service", "port")
@@ -163,7 +168,7 @@ func backends(spec map[string]any) []Backend {
 type Op struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
-	Value any    `json:"value"`
+	Value any    `json:"value,omitempty"`
 }
 
 // guard is what every patch begins with: the same object, its spec as read.
@@ -183,7 +188,7 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 		return nil, nil
 	}
 	if s.HostTaken != "" {
-		return nil, fmt.Errorf("ingress %s: the host %s is used by a rule that is not Turnout's: remove that rule, or set spec.ingress.standbyHost to another host", s.Name, s.HostTaken)
+		return nil, s.hostTaken()
 	}
 	users := s.Users[target.Other()]
 	if len(users) == 0 {
@@ -217,8 +222,7 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 	if !s.hasAnnotations {
 		ops = append(ops, Op{Op: "add", Path: "/metadata/annotations", Value: map[string]any{}})
 	}
-	key := strings.ReplaceAll(v1alpha1.StandbyAnnotationPrefix+bg.Name, "/", "~1")
-	return append(ops, Op{Op: "add", Path: "/metadata/annotations/" + key, Value: host}), nil
+	return append(ops, Op{Op: "add", Path: standbyPath(bg), Value: host}), nil
 }
 
 // SwitchPatch returns the one patch that sends users to a colour and the
@@ -242,6 +246,80 @@ func SwitchPatch(bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) ([]Op, erro
 	return ops, nil
 }
 
+// DetachPatch returns the patch that takes a colour's Service out of the standby
+// host again, and forgets that host if nothing is left under it; nil if it is not
+// there. It is for a reference that the load balancer's controller cannot use:
+// while it stands, no change of the Ingress is taken up. Nothing else ever takes
+// a reference away.
+func DetachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) []Op {
+	if !s.Attached(target) {
+		return nil
+	}
+	ours := map[string]bool{}
+	for _, b := range s.Standby[target] {
+		ours[b.Pointer] = true
+	}
+	ops, left := s.guard(), false
+	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	for i, r := range slices.Backward(rules) { // or the removed ones would move the others
+		rule, _ := r.(map[string]any)
+		if host, _, _ := unstructured.NestedString(rule, "host"); host != s.StandbyHost {
+			continue
+		}
+		paths, _, _ := unstructured.NestedSlice(rule, "http", "paths")
+		at := "/spec/rules/" + strconv.Itoa(i)
+		var removed []Op
+		for j := range slices.Backward(paths) {
+			path := at + "/http/paths/" + strconv.Itoa(j)
+			if ours[path+"/backend/service/name"] {
+				removed = append(removed, Op{Op: "remove", Path: path})
+			}
+		}
+		if len(removed) == len(paths) {
+			removed = []Op{{Op: "remove", Path: at}}
+		} else {
+			left = true
+		}
+		ops = append(ops, removed...)
+	}
+	if !left {
+		ops = append(ops, Op{Op: "remove", Path: standbyPath(bg)})
+	}
+	return ops
+}
+
+// MigratePatch returns the patch that gives the application's standby rule the
+// host that its spec says, and records that, or nil if it has it. The Service
+// under it stays referenced all the time.
+func MigratePatch(bg *v1alpha1.BlueGreen, s State) ([]Op, error) {
+	host := bg.StandbyHost()
+	if s.StandbyHost == "" || s.StandbyHost == host {
+		return nil, nil
+	}
+	if s.HostTaken != "" {
+		return nil, s.hostTaken()
+	}
+	ops := s.guard()
+	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	for i, r := range rules {
+		rule, _ := r.(map[string]any)
+		if old, _, _ := unstructured.NestedString(rule, "host"); old == s.StandbyHost {
+			ops = append(ops, Op{Op: "replace", Path: "/spec/rules/" + strconv.Itoa(i) + "/host", Value: host})
+		}
+	}
+	return append(ops, Op{Op: "add", Path: standbyPath(bg), Value: host}), nil
+}
+
+// standbyPath is the JSON pointer of the annotation that records an application's
+// standby host.
+func standbyPath(bg *v1alpha1.BlueGreen) string {
+	return "/metadata/annotations/" + strings.ReplaceAll(v1alpha1.StandbyAnnotationPrefix+bg.Name, "/", "~1")
+}
+
+func (s State) hostTaken() error {
+	return fmt.Errorf("ingress %s: the host %s is used by a rule that is not Turnout's: remove that rule, or set spec.ingress.standbyHost to another host", s.Name, s.HostTaken)
+}
+
 // Same reports whether an application's own routes are the same in two states,
 // whatever else changed in the Ingress. It decides, after a lost race, between
 // trying again and leaving the field to whoever changed them.
@@ -251,7 +329,7 @@ func Same(a, b State) bool {
 		for name, byColor := range map[string]map[v1alpha1.Color][]Backend{"users": s.Users, "standby": s.Standby} {
 			for color, list := range byColor {
 				for _, x := range list {
-					out = append(out, fmt.Sprintf("%s %s %s%s:%s", name, color, x.Host, x.Path, portText(x.Port)))
+					out = append(out, fmt.Sprintf("%s %s %s%s:%s", name, color, x.Host, x.Path, PortText(x.Port)))
 				}
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -28,9 +29,14 @@ var ErrLostRace = errors.New("the Ingress changed since it was read")
 type Router struct {
 	// Client writes, and reads Services and EndpointSlices (a cache is fine).
 	Client client.Client
-	// Reader reads Ingresses. It must not be cached: after a switch, a stale
-	// answer would look like somebody else's change.
+	// Reader reads Ingresses, and what a patch is checked against. It must not be
+	// cached: after a switch, a stale answer would look like somebody else's change.
 	Reader client.Reader
+	// Settle is how long the load balancer must find a colour healthy, without a
+	// break, where it does not say that of each pod. It also sets how often it is
+	// asked again: after half of it, once, and then after twice that each time, up
+	// to twice Settle. The zero value is [DefaultSettle].
+	Settle time.Duration
 }
 
 // Observe reads the routes of an application.
@@ -61,6 +67,45 @@ func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ta
 	return r.patch(ctx, bg, s, ops)
 }
 
+// Detach takes a colour's reference under the standby host away again, see
+// [DetachPatch]. A lost race is [ErrLostRace].
+func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+	ops := DetachPatch(bg, s, target)
+	if ops == nil {
+		return nil
+	}
+	return r.patch(ctx, bg, s, ops)
+}
+
+// Migrate gives the standby rule the host that the spec says, see [MigratePatch].
+// A lost race is [ErrLostRace].
+func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s State) error {
+	ops, err := MigratePatch(bg, s)
+	if err != nil || ops == nil {
+		return err
+	}
+	return r.patch(ctx, bg, s, ops)
+}
+
+// Poke changes an annotation of the Ingress that means nothing, so that its
+// controller looks at it and tells anew what it finds (ingress-gce
+// pkg/controller/controller.go:193-219). Each poke costs some of the events that
+// controller may make of the Ingress.
+func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s State, now time.Time) error {
+	metadata := map[string]any{"uid": s.UID, "annotations": map[string]string{v1alpha1.PokeAnnotation: now.UTC().Format(time.RFC3339Nano)}}
+	data, err := json.Marshal(map[string]any{"metadata": metadata})
+	if err != nil {
+		return fmt.Errorf("encoding the patch of ingress %s: %w", s.Name, err)
+	}
+	ingress := newIngress()
+	ingress.SetNamespace(bg.Namespace)
+	ingress.SetName(s.Name)
+	if err := r.Client.Patch(ctx, ingress, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.DeployerManager)); err != nil {
+		return fmt.Errorf("annotating ingress %s: %w", s.Name, err)
+	}
+	return nil
+}
+
 // Switch sends users to a colour by one patch. If users reach it already, it
 // does nothing. A lost race is [ErrLostRace].
 func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) error {
@@ -83,8 +128,8 @@ func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s State
 		return fmt.Errorf("reading service %s, which is to be referenced by ingress %s: %w", name, s.Name, err)
 	}
 	for _, b := range s.Users[target.Other()] {
-		if !hasPort(service, b.Port) {
-			return &PortError{Service: name, Ingress: s.Name, Route: b.String(), Port: portText(b.Port)}
+		if FindPort(&service, b.Port) == nil {
+			return &PortError{Service: name, Ingress: s.Name, Route: b.String(), Port: PortText(b.Port)}
 		}
 	}
 	return nil
@@ -100,17 +145,8 @@ func (e *PortError) Error() string {
 	return fmt.Sprintf("service %s has no port %s, which ingress %s uses for %s: give both colours' Services the same ports", e.Service, e.Port, e.Ingress, e.Route)
 }
 
-func hasPort(service corev1.Service, port map[string]any) bool {
-	return slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool {
-		if name, ok := port["name"].(string); ok {
-			return p.Name == name
-		}
-		number, ok := port["number"].(int64)
-		return ok && int64(p.Port) == number
-	})
-}
-
-func portText(port map[string]any) string {
+// PortText names a port of a Service as an Ingress does.
+func PortText(port map[string]any) string {
 	if name, ok := port["name"].(string); ok {
 		return name
 	}
@@ -178,7 +214,7 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 			}
 		}
 		spec, _, _ := unstructured.NestedMap(ingress.Object, "spec")
-		for _, b := range backends(spec) {
+		for _, b := range backends(spec, false) {
 			if b.Service == service && (b.Host == "" || !standby[b.Host]) {
 				found = append(found, fmt.Sprintf("%s (%s)", ingress.GetName(), b))
 			}

@@ -252,10 +252,26 @@ func progress(s *State, o objects) string {
 }
 
 func podState(p corev1.Pod) Pod {
-	s := Pod{Namespace: p.Namespace, Name: p.Name, UID: p.UID, IP: p.Status.PodIP, Terminating: p.DeletionTimestamp != nil}
+	s := Pod{
+		Namespace: p.Namespace, Name: p.Name, UID: p.UID, IP: p.Status.PodIP,
+		Created: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil,
+	}
+	for _, g := range p.Spec.ReadinessGates {
+		s.Gates = append(s.Gates, Gate{Type: string(g.ConditionType)})
+	}
 	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			s.Ready = c.Status == corev1.ConditionTrue
+		is := c.Status == corev1.ConditionTrue
+		switch c.Type {
+		case corev1.PodReady:
+			s.Ready, s.ReadySince = is, c.LastTransitionTime.Time
+		case corev1.ContainersReady:
+			s.ContainersReady = is
+		default:
+			for i := range s.Gates {
+				if s.Gates[i].Type == string(c.Type) {
+					s.Gates[i].True, s.Gates[i].Reason, s.Gates[i].Message = is, c.Reason, c.Message
+				}
+			}
 		}
 	}
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {

@@ -111,14 +111,37 @@ type Pod struct {
 	// IP of the pod; "" while it has none.
 	IP string
 
-	// Ready is its condition Ready.
-	Ready bool
+	// Created is when it was made, to the second.
+	Created time.Time
+
+	// Ready is its condition Ready, ReadySince since when, to the second.
+	Ready      bool
+	ReadySince time.Time
+
+	// ContainersReady is its condition ContainersReady: it would be ready but for
+	// its gates.
+	ContainersReady bool
+
+	// Gates are its readiness gates.
+	Gates []Gate
 
 	// Terminating: it was asked to end.
 	Terminating bool
 
 	// Restarts of all its containers.
 	Restarts int32
+}
+
+// Gate is a condition that a pod waits for, besides its containers, to be ready.
+// Somebody else writes it, such as a load balancer's controller.
+type Gate struct {
+	// Type of the condition.
+	Type string
+
+	// True is its status. Reason and Message say why, and are empty while nobody has
+	// written the condition.
+	True            bool
+	Reason, Message string
 }
 
 // Probe is an HTTP readiness probe: the one statement about its health that an

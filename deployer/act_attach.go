@@ -1,0 +1,200 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// lookAtRoutes is how often the load balancer is looked at while nothing that is
+// watched may change: events and endpoint groups are not.
+const lookAtRoutes = 2 * time.Second
+
+// attach makes sure that the target's Service exists, is referenced by the
+// Ingress under the standby host, and that the load balancer knows it. It comes
+// before the staging, since pods made earlier carry no trustworthy readiness gate
+// on Google's load balancer.
+func (a *attempt) attach(ctx context.Context) (pause, error) {
+	if err := a.mayStageOver(ctx); err != nil {
+		return pause{}, err
+	}
+	if err := a.lookAround(ctx); err != nil {
+		return pause{}, err
+	}
+	created, err := a.d.Workloads.CreateMissing(ctx, a.bg, a.target())
+	if err != nil {
+		return pause{}, err
+	}
+	for _, object := range created {
+		a.finding("created " + object + " from its live counterpart")
+	}
+	a.tellProtection(ctx)
+	if p, err := a.seed(ctx); err != nil || p != (pause{}) {
+		return p, err
+	}
+	if p, err := a.reference(ctx); err != nil || p != (pause{}) {
+		return p, err
+	}
+	now := metav1.NewTime(a.o.Now)
+	a.rel.Status.Milestones.AttachedAt = &now
+	a.say(a.o.Target.Service + " is reachable under " + a.o.Routes.StandbyHost)
+	return pause{}, nil
+}
+
+// onGCE reports whether the Ingress programs Google's load balancer.
+func (a *attempt) onGCE() bool { return a.o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE }
+
+// routeStatus is what the release records of the load balancer.
+func (a *attempt) routeStatus() *v1alpha1.RouteStatus {
+	if a.rel.Status.Route == nil {
+		a.rel.Status.Route = &v1alpha1.RouteStatus{}
+	}
+	a.rel.Status.Route.LoadBalancer = a.o.Routes.LoadBalancer
+	return a.rel.Status.Route
+}
+
+// tellLoadBalancer says which guarantee is weaker than on Google's load balancer.
+func (a *attempt) tellLoadBalancer() {
+	if !a.onGCE() {
+		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
+	}
+}
+
+// seed runs one pod of the version before the target's Service is referenced for
+// the first time. Google's load balancer makes its health check then, with the
+// path of a pod's readiness probe, or / if there is no pod, and never copies it
+// again. A BackendConfig that names the path makes that unnecessary.
+func (a *attempt) seed(ctx context.Context) (pause, error) {
+	if _, taken := route.TakenUp(a.o.Target.Service, a.o.Groups); !a.onGCE() || taken || a.o.Routes.Attached(a.target()) {
+		return pause{}, nil
+	}
+	// What keeps the reference from being made is told before anything is started.
+	if err := a.checkTranslation(ctx); err != nil {
+		return pause{}, err
+	}
+	named, err := a.d.Routes.NamesHealthCheck(ctx, a.bg, a.o.Routes, a.target())
+	if err != nil || named {
+		return pause{}, err
+	}
+	t := a.o.Target
+	ready := slices.ContainsFunc(t.Pods, func(p workload.Pod) bool { return p.Ready && !p.Terminating })
+	if t.Release != a.rel.Name && ready && a.sameProbe() {
+		return pause{}, nil
+	}
+	if t.Release == a.rel.Name {
+		if ready {
+			return pause{}, nil
+		}
+		if err := a.startFault(ctx); err != nil {
+			return pause{}, err
+		}
+		return pause{until: t.LookAgainAt, message: "starts one pod, of whose readiness probe the load balancer makes its health check: " + t.Progress}, nil
+	}
+	return a.put(ctx, workload.StageRequest{
+		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
+		Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, Replicas: 1,
+	})
+}
+
+// sameProbe reports whether the target's pods have the readiness probe already
+// that staged ones will have.
+func (a *attempt) sameProbe() bool {
+	return a.bg.Spec.Template == v1alpha1.TemplateOwn || equality.Semantic.DeepEqual(a.o.Target.Probe, a.o.Previous.Probe)
+}
+
+// checkTranslation returns a fault if Google's controller could not use the
+// Ingress with the target's Service in it. It then takes up no change of the
+// Ingress, and leaves the endpoints alone of whatever is no longer named.
+func (a *attempt) checkTranslation(ctx context.Context) error {
+	err := a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+	bad, ok := errors.AsType[*route.UntranslatableError](err)
+	if !ok {
+		return err
+	}
+	f := &fault{class: v1alpha1.FaultWorld, reason: "Translate", message: bad.Error() + "; the ingress was not changed"}
+	if bad.Target {
+		f.class = v1alpha1.FaultRelease
+	}
+	return f
+}
+
+// reference makes the Ingress name the target's Service under the standby host,
+// and waits until the load balancer has it. It returns the zero pause once it has.
+func (a *attempt) reference(ctx context.Context) (pause, error) {
+	a.tellLoadBalancer()
+	st := a.routeStatus()
+	var news route.News
+	if a.onGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
+		// This release has made the reference, or was about to.
+		var err error
+		if news, err = a.d.Routes.News(ctx, a.bg, st.EventsBefore); err != nil {
+			return pause{}, err
+		}
+		if news.Translate != "" {
+			return a.detach(ctx, news.Translate)
+		}
+	}
+	if !a.o.Routes.Attached(a.target()) {
+		return a.writeReference(ctx)
+	}
+	if !a.onGCE() {
+		return pause{}, nil
+	}
+	why, ok := route.TakenUp(a.o.Target.Service, a.o.Groups)
+	if ok {
+		return pause{}, nil
+	}
+	if news.Sync != "" {
+		why += "; its controller tries again: " + news.Sync
+	}
+	return pause{until: a.o.Now.Add(lookAtRoutes), message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why}, nil
+}
+
+// writeReference patches the Ingress. From which event on its controller speaks of
+// the patch is durable before.
+func (a *attempt) writeReference(ctx context.Context) (pause, error) {
+	if st := a.routeStatus(); a.onGCE() {
+		if err := a.checkTranslation(ctx); err != nil {
+			return pause{}, err
+		}
+		if st.EventsBefore == "" {
+			news, err := a.d.Routes.News(ctx, a.bg, "")
+			if err != nil {
+				return pause{}, err
+			}
+			st.EventsBefore = news.Now
+		}
+		if err := a.save(ctx); err != nil {
+			return pause{}, err
+		}
+	}
+	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+		return pause{}, err
+	}
+	if !a.o.Routes.Attached(a.target()) || a.onGCE() {
+		return pause{until: a.o.Now, message: "attaching"}, nil
+	}
+	return pause{}, nil
+}
+
+// detach takes the reference away that the load balancer's controller cannot use,
+// and ends the release: while it stands, no change of the Ingress is taken up.
+func (a *attempt) detach(ctx context.Context, event string) (pause, error) {
+	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+		return pause{}, err
+	}
+	if a.o.Routes.Attached(a.target()) {
+		return pause{until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again"}, nil
+	}
+	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "Translate", message: fmt.Sprintf(
+		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again", a.o.Routes.Name, a.o.Target.Service, event)}
+}

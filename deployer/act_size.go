@@ -1,0 +1,38 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// size makes the version to return to run, at the live colour's size. While it
+// is held there is nothing to do; at a standby size it is scaled; if something
+// else was staged over it, it is staged again, without a build.
+func (a *attempt) size(ctx context.Context) (pause, error) {
+	// It is referenced ever since it was left. If somebody took that away, it comes
+	// back before any pod is started.
+	if a.onGCE() && a.o.Routes.Live() == a.target().Other() {
+		if p, err := a.reference(ctx); err != nil || p != (pause{}) {
+			return p, err
+		}
+	}
+	a.tellLoadBalancer()
+	to, t := a.rel.Spec.Rollback.To, a.o.Target
+	if t.TemplateHash == "" || t.TemplateHash != to.TemplateHash || (t.RunningImage != "" && t.RunningImage != to.Image) {
+		return a.run(ctx, workload.StageRequest{
+			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
+		})
+	}
+	if err := a.raiseMinimum(ctx, a.o.Size); err != nil {
+		return pause{}, err
+	}
+	if t.Replicas < a.o.Size {
+		if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
+			return pause{}, err
+		}
+		return pause{message: fmt.Sprintf("sizing %s to %d", t.Deployment, a.o.Size)}, nil
+	}
+	return a.rolledOut(ctx)
+}

@@ -1,0 +1,127 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// warm waits until the load balancer itself finds every pod of the target
+// healthy, or where it does not tell, until requests to the target's Service reach
+// every pod of it. It makes Google's controller tell anew when something is to be
+// learnt by that.
+func (a *attempt) warm(ctx context.Context) (pause, error) {
+	st := a.routeStatus()
+	w := look(a.rel, a.o).Judge()
+	st.HealthySince = w.HealthySince
+	now := metav1.NewTime(a.o.Now)
+	if w.Warm {
+		a.rel.Status.Milestones.WarmedAt = &now
+		a.sayWarm(w)
+		return pause{}, nil
+	}
+	if !w.PokeAt.IsZero() && !a.o.Now.Before(w.PokeAt) {
+		at := metav1.NewMicroTime(a.o.Now)
+		st.Pokes, st.PokedAt = st.Pokes+1, &at
+		a.say(lackingText(w, a.o.Target.Service))
+		// Counted first: a poke that nobody remembers would be made again and again.
+		if err := a.save(ctx); err != nil {
+			return pause{}, err
+		}
+		if err := a.d.Routes.Poke(ctx, a.bg, a.o.Routes, a.o.Now); err != nil {
+			return pause{}, err
+		}
+		w = look(a.rel, a.o).Judge()
+	}
+	p := pause{until: w.Again, message: lackingText(w, a.o.Target.Service)}
+	if slices.ContainsFunc(a.o.Groups, func(g route.Group) bool { return g.Trouble != "" }) {
+		p.until = a.o.Now.Add(lookAtRoutes)
+	}
+	return p, nil
+}
+
+// sayWarm notes what was found, and what of it could not be seen.
+func (a *attempt) sayWarm(w route.Warmth) {
+	if !a.onGCE() {
+		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))
+		return
+	}
+	if len(w.Unseen) == 0 {
+		a.say(fmt.Sprintf("the load balancer finds %d pods healthy", w.Pods))
+		return
+	}
+	text := fmt.Sprintf("the load balancer finds service %s healthy; it does not say so of each pod: %s", a.o.Target.Service, lackText(w.Unseen))
+	a.say(text)
+	a.finding(text)
+}
+
+// look is what the target's warmth is judged by.
+func look(r *v1alpha1.Release, o observed) route.Look {
+	l := route.Look{
+		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: o.Target.Service,
+		Pods: o.Target.Pods, Endpoints: o.Endpoints, Groups: o.Groups, LeftAt: o.LeftAt, Settle: o.Settle,
+	}
+	if r.Status.Route != nil {
+		l.Known = *r.Status.Route
+	}
+	return l
+}
+
+// lackingText says what a target lacks.
+func lackingText(w route.Warmth, service string) string {
+	text := fmt.Sprintf("%d of %d pods are ready endpoints of service %s", w.Good, w.Pods, service)
+	if len(w.Lacking) > 0 {
+		text += ": " + lackText(w.Lacking)
+	}
+	if len(w.Unseen) > 0 {
+		text += "; not seen one by one: " + lackText(w.Unseen)
+	}
+	return text
+}
+
+// lacksNamed bounds how many pods a message names.
+const lacksNamed = 3
+
+func lackText(all []route.Lack) string {
+	var texts []string
+	for _, l := range all[:min(len(all), lacksNamed)] {
+		texts = append(texts, l.String())
+	}
+	if more := len(all) - lacksNamed; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, "; ")
+}
+
+// explainLate completes the fault of a step that waited too long for pods. Pods
+// that do not get ready are the release's own doing, unless there was no room for
+// them. Pods that run, but not for the load balancer, are its doing if the load
+// balancer finds the live ones healthy; else nothing can be said against it.
+func (a *attempt) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
+	starts := s == v1alpha1.StepStage || s == v1alpha1.StepSize || s == v1alpha1.StepAttach && a.o.Target.Release == a.rel.Name && !a.o.Routes.Attached(a.target())
+	if starts {
+		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
+		if !slices.ContainsFunc(f.evidence, func(e v1alpha1.Evidence) bool { return e.Reason == "Unschedulable" }) {
+			f.class = v1alpha1.FaultRelease
+		}
+	}
+	waiting := slices.ContainsFunc(a.o.Target.Pods, route.WaitsForLoadBalancer)
+	if !a.onGCE() || s != v1alpha1.StepWarm && (!starts || !waiting) {
+		return
+	}
+	for _, l := range look(a.rel, a.o).Judge().Lacking {
+		f.evidence = append(f.evidence, v1alpha1.Evidence{Pod: l.Pod, Reason: l.Reason, Message: l.Text})
+	}
+	f.message += ": see that path and port of its health check (spec.healthCheck of the service's BackendConfig) answer 200, and that a firewall rule lets 35.191.0.0/16 and 130.211.0.0/22 reach the pods"
+	f.class = v1alpha1.FaultWorld
+	live, err := a.d.Routes.Groups(ctx, a.bg, a.o.Routes, a.target().Other())
+	if err == nil && len(live) > 0 && !slices.ContainsFunc(live, func(g route.Group) bool { return !g.Healthy() }) {
+		f.class = v1alpha1.FaultRelease
+	}
+}

@@ -1,0 +1,189 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Annotations of Services, by which GKE's controllers are told and tell.
+const (
+	negAnnotation       = "cloud.google.com/neg"
+	negStatusAnnotation = "cloud.google.com/neg-status"
+)
+
+// svcNegKind is the object in which the NEG controller says what became of a NEG.
+var svcNegKind = schema.GroupVersionKind{Group: "networking.gke.io", Version: "v1beta1", Kind: "ServiceNetworkEndpointGroup"}
+
+// stateHealthy is the state of a backend of which at least one endpoint is
+// healthy (ingress-gce pkg/backends/backends.go:171-213).
+const stateHealthy = "HEALTHY"
+
+// Group is what Google's load balancer has of one port of a Service: a network
+// endpoint group, or the nodes' instance groups.
+type Group struct {
+	// Port of the Service.
+	Port int32
+	// Name of the NEG, and of the backend service that uses it; "" while its
+	// controller has not named it.
+	Name string
+	// Routed: the routes in use lead to it, as the Ingress's controller last told.
+	Routed bool
+	// State of all its endpoints together, as that controller last told: HEALTHY if
+	// at least one of them is. It is as old as the controller's last sync.
+	State string
+	// Trouble is what its own object says is not done yet; "" if there is nothing
+	// to be said, or no such object can be had in this cluster.
+	Trouble string
+}
+
+// Healthy reports whether at least one of its endpoints was healthy as its
+// controller last told.
+func (g Group) Healthy() bool { return g.State == stateHealthy }
+
+// String describes a group to a person.
+func (g Group) String() string {
+	if g.Name == "" {
+		return "port " + strconv.Itoa(int(g.Port))
+	}
+	return g.Name
+}
+
+// Groups returns what Google's load balancer has of the ports of a colour's
+// Service that the Ingress names: none if it names the Service nowhere.
+func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) ([]Group, error) {
+	name := bg.Side(c).Service
+	var service corev1.Service
+	err := r.Client.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading service %s: %w", name, err)
+	}
+	groups := groupsOf(&service, s)
+	for i := range groups {
+		if groups[i].Name == "" || !UsesNEGs(&service) {
+			continue
+		}
+		if groups[i].Trouble, err = r.negTrouble(ctx, bg.Namespace, groups[i].Name); err != nil {
+			return nil, err
+		}
+	}
+	return groups, nil
+}
+
+// groupsOf names the groups of a Service's ports and finds their states. The names
+// of NEGs are published before the NEGs are made (ingress-gce
+// pkg/neg/controller.go:721-724). A backend of instance groups is named after the
+// node port (pkg/utils/namer/namer.go, IGBackend).
+func groupsOf(service *corev1.Service, s State) []Group {
+	var status struct {
+		Groups map[string]string `json:"network_endpoint_groups"`
+	}
+	// What cannot be read names nothing.
+	_ = json.Unmarshal([]byte(service.Annotations[negStatusAnnotation]), &status)
+	var groups []Group
+	for _, b := range s.Backends() {
+		port := FindPort(service, b.Port)
+		if b.Service != service.Name || port == nil || slices.ContainsFunc(groups, func(g Group) bool { return g.Port == port.Port }) {
+			continue
+		}
+		g := Group{Port: port.Port}
+		if UsesNEGs(service) {
+			g.Name = status.Groups[strconv.Itoa(int(port.Port))]
+			g.State, g.Routed = s.BackendStates[g.Name]
+		} else {
+			for name, state := range s.BackendStates {
+				if strings.HasPrefix(name, fmt.Sprintf("k8s-be-%d-", port.NodePort)) {
+					g.Name, g.State, g.Routed = name, state, true
+				}
+			}
+		}
+		groups = append(groups, g)
+	}
+	return groups
+}
+
+// UsesNEGs reports whether the load balancer sends to a Service's pods. A broken
+// annotation asks for nothing; that it is broken is told by [Router.CheckTranslation].
+func UsesNEGs(service *corev1.Service) bool {
+	var use struct {
+		Ingress bool `json:"ingress"`
+	}
+	return json.Unmarshal([]byte(service.Annotations[negAnnotation]), &use) == nil && use.Ingress
+}
+
+// negTrouble returns what is not done yet of a NEG, in words.
+func (r *Router) negTrouble(ctx context.Context, namespace, name string) (string, error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(svcNegKind)
+	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
+	switch {
+	case meta.IsNoMatchError(err):
+		return "", nil // this cluster has no such objects, so nothing is known
+	case apierrors.IsNotFound(err):
+		return "its object servicenetworkendpointgroup is not there yet", nil
+	case err != nil:
+		return "", fmt.Errorf("reading servicenetworkendpointgroup %s: %w", name, err)
+	}
+	return troubleOf(object), nil
+}
+
+// troubleOf reads a NEG's object. It says that NEGs exist and are kept in step,
+// nothing about health (ingress-gce pkg/apis/svcneg/v1beta1/types.go:43-139).
+func troubleOf(object *unstructured.Unstructured) string {
+	var read struct {
+		Status struct {
+			NetworkEndpointGroups []struct{}         `json:"networkEndpointGroups"`
+			Conditions            []metav1.Condition `json:"conditions"`
+		} `json:"status"`
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &read); err != nil {
+		return "its object servicenetworkendpointgroup cannot be read: " + err.Error()
+	}
+	for _, kind := range []string{"Initialized", "Synced"} {
+		c := meta.FindStatusCondition(read.Status.Conditions, kind)
+		switch {
+		case c == nil:
+			return "its condition " + kind + " is not there yet"
+		case c.Status != metav1.ConditionTrue:
+			return strings.TrimSuffix(fmt.Sprintf("its condition %s is %s: %s %s", kind, c.Status, c.Reason, c.Message), " ")
+		}
+	}
+	if len(read.Status.NetworkEndpointGroups) == 0 {
+		return "it is in no zone yet"
+	}
+	return ""
+}
+
+// TakenUp reports whether the load balancer's routes in use lead to all of a
+// Service's groups; why says what is missing.
+func TakenUp(service string, groups []Group) (why string, ok bool) {
+	if len(groups) == 0 {
+		return "the ingress names no port of service " + service, false
+	}
+	for _, g := range groups {
+		switch {
+		case g.Name == "":
+			return fmt.Sprintf("nothing is named for port %d of service %s yet", g.Port, service), false
+		case !g.Routed:
+			return g.Name + " is not among the backends of the routes in use", false
+		}
+	}
+	return "", true
+}

@@ -1,0 +1,237 @@
+package route
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// UntranslatableError says why Google's controller would take up no change of an
+// Ingress: one backend that it cannot use is fatal for all of them (ingress-gce
+// pkg/controller/translator/translator.go:109-158,273-300).
+type UntranslatableError struct {
+	Ingress string
+	// Target: it is the Service that was about to be named, and not one that the
+	// Ingress names already.
+	Target bool
+	// Why, and the way out.
+	Why string
+}
+
+func (e *UntranslatableError) Error() string {
+	if e.Target {
+		return fmt.Sprintf("ingress %s cannot name it for Google's load balancer: %s", e.Ingress, e.Why)
+	}
+	return fmt.Sprintf("Google's load balancer takes up no change of ingress %s: %s", e.Ingress, e.Why)
+}
+
+// CheckTranslation reports whether Google's controller can use every Service that
+// the Ingress names, and a colour's Service under the ports of the other one. The
+// error is an [*UntranslatableError] if it cannot.
+func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+	for _, b := range backends(s.spec, true) {
+		if b.Service == "" {
+			return &UntranslatableError{Ingress: s.Name, Why: fmt.Sprintf("its backend for %s is not a Service: remove it", b)}
+		}
+		why, err := r.unfit(ctx, bg.Namespace, b.Service, b.Port)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return &UntranslatableError{Ingress: s.Name, Why: fmt.Sprintf("service %s, which it names for %s, %s, or remove that route", b.Service, b, why)}
+		}
+	}
+	for _, b := range s.Users[target.Other()] {
+		name := bg.Side(target).Service
+		why, err := r.unfit(ctx, bg.Namespace, name, b.Port)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return &UntranslatableError{Ingress: s.Name, Target: true, Why: "service " + name + " " + why}
+		}
+	}
+	return nil
+}
+
+// unfit says why Google's controller cannot use a port of a Service, and what to
+// do; "" if it can.
+func (r *Router) unfit(ctx context.Context, namespace, name string, want map[string]any) (string, error) {
+	service := &corev1.Service{}
+	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, service)
+	if client.IgnoreNotFound(err) != nil {
+		return "", fmt.Errorf("reading service %s: %w", name, err)
+	}
+	if err != nil {
+		service = nil
+	}
+	config, misfit := Unfit(service, want)
+	if misfit != nil || config == "" {
+		if misfit != nil {
+			return misfit.Text, nil
+		}
+		return "", nil
+	}
+	_, found, err := r.backendConfig(ctx, namespace, config)
+	if err != nil || found {
+		return "", err
+	}
+	return MissingConfig(config).Text, nil
+}
+
+// Misfit is why Google's controller cannot use a Service that an Ingress names.
+type Misfit struct {
+	// Reason is one word for machines.
+	Reason string
+	// Field of the Service; "" if there is no Service.
+	Field string
+	// Text goes on after the Service's name, and ends with the way out.
+	Text string
+}
+
+// Unfit returns why Google's controller cannot use a port of a Service, or the
+// BackendConfig that has to exist, too, if the Service names one for it. A nil
+// Service does not exist.
+func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misfit) {
+	if service == nil {
+		return "", &Misfit{"ServiceMissing", "", "does not exist: create it"}
+	}
+	port := FindPort(service, want)
+	if port == nil {
+		return "", &Misfit{"Ports", "spec.ports", fmt.Sprintf("has no port %s: add it", PortText(want))}
+	}
+	if m := unreachable(service); m != nil {
+		return "", m
+	}
+	config, key, err := ConfigName(service, port)
+	if err != nil {
+		return "", &Misfit{"Annotation", "metadata.annotations[" + key + "]", fmt.Sprintf("has the annotation %s, which is not JSON: correct it", key)}
+	}
+	return config, nil
+}
+
+// MissingConfig is the misfit of a Service whose BackendConfig does not exist.
+func MissingConfig(name string) *Misfit {
+	return &Misfit{"BackendConfigMissing", "metadata.annotations[" + configAnnotations[0] + "]", fmt.Sprintf("names the BackendConfig %s, which does not exist: create it", name)}
+}
+
+// unreachable says why the load balancer could send neither to a Service's pods
+// nor to it through the nodes; nil if it can.
+func unreachable(service *corev1.Service) *Misfit {
+	const field = "metadata.annotations[" + negAnnotation + "]"
+	if text := service.Annotations[negAnnotation]; text != "" && !json.Valid([]byte(text)) {
+		return &Misfit{"Annotation", field, fmt.Sprintf("has the annotation %s, which is not JSON: correct it", negAnnotation)}
+	}
+	open := service.Spec.Type == corev1.ServiceTypeNodePort || service.Spec.Type == corev1.ServiceTypeLoadBalancer
+	if UsesNEGs(service) || open {
+		return nil
+	}
+	return &Misfit{"Unreachable", field, fmt.Sprintf(`is of type %s without network endpoint groups: annotate it %s='{"ingress": true}'`, cmp.Or(service.Spec.Type, corev1.ServiceTypeClusterIP), negAnnotation)}
+}
+
+// backendConfigKind configures a backend service.
+var backendConfigKind = schema.GroupVersionKind{Group: "cloud.google.com", Version: "v1", Kind: "BackendConfig"}
+
+// Annotations of Services that name BackendConfigs; the second is the older one.
+var configAnnotations = []string{"cloud.google.com/backend-config", "beta.cloud.google.com/backend-config"} //nolint:gochecknoglobals // a constant list
+
+// ConfigName names the BackendConfig of a Service's port: the one for the port's
+// name or number, else the default; "" if there is none. With an error, key is the
+// annotation that cannot be read.
+func ConfigName(service *corev1.Service, port *corev1.ServicePort) (name, key string, err error) {
+	for _, key := range configAnnotations {
+		text, found := service.Annotations[key]
+		if !found {
+			continue
+		}
+		var names struct {
+			Default string            `json:"default"`
+			Ports   map[string]string `json:"ports"`
+		}
+		if err := json.Unmarshal([]byte(text), &names); err != nil {
+			return "", key, fmt.Errorf("reading the annotation %s of service %s: %w", key, service.Name, err)
+		}
+		return cmp.Or(names.Ports[port.Name], names.Ports[strconv.Itoa(int(port.Port))], names.Default), key, nil
+	}
+	return "", "", nil
+}
+
+func (r *Router) backendConfig(ctx context.Context, namespace, name string) (spec map[string]any, found bool, err error) {
+	return ReadBackendConfig(ctx, r.Reader, namespace, name)
+}
+
+// ReadBackendConfig reads the spec of a BackendConfig. In a cluster that has no
+// such objects none is found.
+func ReadBackendConfig(ctx context.Context, from client.Reader, namespace, name string) (spec map[string]any, found bool, err error) {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(backendConfigKind)
+	err = from.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("reading backendconfig %s: %w", name, err)
+	}
+	spec, _, _ = unstructured.NestedMap(object.Object, "spec")
+	return spec, true, nil
+}
+
+// NamesHealthCheck reports whether a colour's Service says itself, by a
+// BackendConfig, which path the load balancer's health check asks. Otherwise that
+// is copied from a pod's readiness probe when the check is made, and never again
+// (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291).
+func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) (bool, error) {
+	name := bg.Side(c).Service
+	var service corev1.Service
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
+		return false, fmt.Errorf("reading service %s: %w", name, err)
+	}
+	for _, b := range s.Users[c.Other()] {
+		port := FindPort(&service, b.Port)
+		if port == nil {
+			return false, nil
+		}
+		config, _, err := ConfigName(&service, port)
+		if err != nil || config == "" {
+			return false, nil //nolint:nilerr // CheckTranslation says that it cannot be read
+		}
+		spec, _, err := r.backendConfig(ctx, bg.Namespace, config)
+		if err != nil {
+			return false, err
+		}
+		if path, _, _ := unstructured.NestedString(spec, "healthCheck", "requestPath"); path == "" {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// FindPort returns the port of a Service that an Ingress names, by name or by
+// number; nil if it has none such.
+func FindPort(service *corev1.Service, want map[string]any) *corev1.ServicePort {
+	for i := range service.Spec.Ports {
+		p := &service.Spec.Ports[i]
+		if name, ok := want["name"].(string); ok {
+			if p.Name == name {
+				return p
+			}
+			continue
+		}
+		if number, ok := want["number"].(int64); ok && int64(p.Port) == number {
+			return p
+		}
+	}
+	return nil
+}

@@ -1,0 +1,259 @@
+package route
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// DefaultSettle is the zero value's meaning of [Router.Settle]. Google's default
+// interval of a health check is 15 s, and two answers change a state for the worse
+// (ingress-gce pkg/translator/healthchecks.go:45-61).
+const DefaultSettle = 30 * time.Second
+
+// readinessGate is the condition by which Google's load balancer says that it
+// finds a pod healthy, or that it cannot tell.
+const readinessGate = "cloud.google.com/load-balancer-neg-ready"
+
+// Reasons of that condition, all with status True (ingress-gce
+// pkg/neg/readiness/reflector.go:42-57,188-255).
+const (
+	reasonReady     = "LoadBalancerNegReady"
+	reasonUnchecked = "LoadBalancerNegWithoutHealthCheck"
+	reasonTimeout   = "LoadBalancerNegTimeout"
+)
+
+// Look is everything about one colour that its warmth is judged by.
+type Look struct {
+	// Now is when it was observed.
+	Now time.Time
+	// LoadBalancer that the Ingress programs.
+	LoadBalancer v1alpha1.LoadBalancer
+	// Service of the colour.
+	Service string
+	// Pods of the version that is to be warm.
+	Pods []workload.Pod
+	// Endpoints are the names of the pods that the Service sends requests to.
+	Endpoints []string
+	// Groups that Google's load balancer has of the Service.
+	Groups []Group
+	// LeftAt is when the load balancer last sent users to these pods; zero if it
+	// never did, or if they were shrunk since.
+	LeftAt time.Time
+	// Known is what the release has seen so far.
+	Known v1alpha1.RouteStatus
+	// Settle is [Router.Settle].
+	Settle time.Duration
+}
+
+// Lack is something that a colour lacks, or that could not be seen of it.
+type Lack struct {
+	// Pod that it concerns; "" if it is no pod's.
+	Pod string
+	// Reason in the controller's word, if there is one.
+	Reason string
+	// Text for people.
+	Text string
+}
+
+func (l Lack) String() string {
+	if l.Pod == "" {
+		return l.Text
+	}
+	return "pod " + l.Pod + " " + l.Text
+}
+
+// Warmth is how a colour was found.
+type Warmth struct {
+	// Warm: every pod can take users' requests.
+	Warm bool
+	// Pods that count, and how many of them lack nothing.
+	Pods, Good int
+	// Lacking is what is not there yet. It is empty if and only if Warm.
+	Lacking []Lack
+	// Unseen are the pods of which the load balancer does not tell whether it finds
+	// them healthy.
+	Unseen []Lack
+	// PokeAt is when the load balancer's controller should be made to tell anew; zero
+	// if nothing could be learnt from it.
+	PokeAt time.Time
+	// HealthySince is what [v1alpha1.RouteStatus] is to have from now on.
+	HealthySince *metav1.MicroTime
+	// Again is when the same observation would mean something else; zero: never.
+	Again time.Time
+}
+
+// Judge tells whether a colour can take users' requests. It is pure.
+//
+// On Google's load balancer that a pod is ready says little: its gate also opens
+// for a pod that is in no endpoint group, for one whose group has no health check
+// yet, and for one that has waited for ten minutes; and once open it is never
+// looked at again. So status, reason and message are read together. The
+// Ingress's annotation says HEALTHY if one endpoint is, as of the controller's
+// last sync. Both together say that the load balancer finds every pod healthy.
+func (l Look) Judge() Warmth {
+	w := Warmth{}
+	for _, pod := range l.Pods {
+		if !pod.Terminating {
+			w.Pods++
+			l.judgePod(&w, pod)
+		}
+	}
+	if w.Pods == 0 {
+		w.lack("", "", "there are no pods")
+	}
+	if l.LoadBalancer != v1alpha1.LoadBalancerGCE {
+		w.Warm = len(w.Lacking) == 0
+		return w
+	}
+	if why, ok := TakenUp(l.Service, l.Groups); !ok {
+		w.lack("", "", "%s", why)
+	}
+	for _, g := range l.Groups {
+		if g.Trouble != "" {
+			w.lack("", "", "NEG %s: %s", g.Name, g.Trouble)
+		}
+	}
+	if len(w.Lacking) == 0 {
+		l.judgeBackends(&w)
+	}
+	w.Warm = len(w.Lacking) == 0
+	return w
+}
+
+func (w *Warmth) lack(pod, reason, format string, args ...any) {
+	w.Lacking = append(w.Lacking, Lack{pod, reason, fmt.Sprintf(format, args...)})
+}
+
+func (l Look) judgePod(w *Warmth, pod workload.Pod) {
+	gce := l.LoadBalancer == v1alpha1.LoadBalancerGCE
+	gate, gated := gateOf(pod)
+	switch {
+	case gce && WaitsForLoadBalancer(pod):
+		w.lack(pod.Name, gate.Reason, "%s", strings.TrimSuffix("runs, and waits for the load balancer to find it healthy: "+gate.Message, ": "))
+	case gce && !pod.Ready:
+		w.lack(pod.Name, "", "is not ready")
+	case !slices.Contains(l.Endpoints, pod.Name):
+		w.lack(pod.Name, "", "is no ready endpoint of service %s", l.Service)
+	default:
+		w.Good++
+		if why := l.distrust(gate, gated); gce && why != "" && !pod.Created.Before(l.LeftAt) {
+			w.Unseen = append(w.Unseen, Lack{pod.Name, gate.Reason, why})
+		}
+	}
+}
+
+func gateOf(pod workload.Pod) (workload.Gate, bool) {
+	i := slices.IndexFunc(pod.Gates, func(g workload.Gate) bool { return g.Type == readinessGate })
+	if i < 0 {
+		return workload.Gate{}, false
+	}
+	return pod.Gates[i], true
+}
+
+// healthyIn reads in which NEG, and in whose backend service, a pod was found
+// healthy. The keys are quoted twice: NEG "Key{\"k8s1-…\", zone: \"…\"}".
+var healthyIn = regexp.MustCompile(`Healthy in NEG "Key\{"([^"]+)"[^}]*\}" attached to BackendService "Key\{"([^"]+)"`)
+
+// distrust says why a pod's gate does not tell that the load balancer finds the
+// pod healthy; "" if it does.
+func (l Look) distrust(gate workload.Gate, gated bool) string {
+	if !gated {
+		return "has no readiness gate " + readinessGate
+	}
+	found := healthyIn.FindStringSubmatch(strings.ReplaceAll(gate.Message, `\`, ""))
+	switch {
+	case gate.Reason == reasonUnchecked:
+		return "was let through without a health check"
+	case gate.Reason == reasonTimeout:
+		return "was let through because it had waited too long"
+	case gate.Reason == reasonReady && isUnreferenced(gate):
+		return "was started before the ingress named its service"
+	case gate.Reason != reasonReady || found == nil:
+		return fmt.Sprintf("was let through for another reason (%s: %s)", gate.Reason, gate.Message)
+	case !slices.ContainsFunc(l.Groups, func(g Group) bool { return g.Name == found[1] }):
+		return "was found healthy in another NEG, " + found[1]
+	}
+	return ""
+}
+
+func isUnreferenced(gate workload.Gate) bool {
+	return strings.Contains(gate.Message, "does not belong to any NEG")
+}
+
+// WaitsForLoadBalancer reports whether a pod's containers are ready and it only
+// waits for the load balancer to find it healthy.
+func WaitsForLoadBalancer(pod workload.Pod) bool {
+	gate, gated := gateOf(pod)
+	return gated && !gate.True && pod.ContainersReady
+}
+
+// LetThroughUnreferenced reports whether a pod's gate was opened for good because
+// nothing named its Service when it was started, so that nothing will ever be
+// known of its health.
+func LetThroughUnreferenced(pod workload.Pod) bool {
+	gate, gated := gateOf(pod)
+	return gated && gate.True && isUnreferenced(gate)
+}
+
+// judgeBackends goes by the states of the backends, once there is nothing else
+// that the colour lacks.
+func (l Look) judgeBackends(w *Warmth) {
+	settle := l.Settle
+	if settle == 0 {
+		settle = DefaultSettle
+	}
+	due := l.Now
+	if l.Known.PokedAt != nil {
+		due = l.Known.PokedAt.Add(pokeBackoff(l.Known.Pokes, settle))
+	}
+	for _, g := range l.Groups {
+		if !g.Healthy() {
+			w.lack("", g.State, "the load balancer said %q of %s when its controller last looked at the ingress", g.State, g.Name)
+		}
+	}
+	if len(w.Lacking) > 0 {
+		w.PokeAt, w.Again = due, due
+		return
+	}
+	if len(w.Unseen) == 0 {
+		return
+	}
+	// HEALTHY is as old as the last sync, so it counts from after a poke, if another
+	// one has not changed it.
+	since := l.Known.HealthySince
+	poked := l.Known.PokedAt
+	for _, pod := range l.Pods {
+		if since != nil && !pod.Terminating && since.Time.Before(pod.ReadySince) {
+			since = nil
+		}
+	}
+	if since == nil && poked != nil && poked.Time.Before(l.Now) {
+		since = &metav1.MicroTime{Time: l.Now}
+	}
+	w.HealthySince = since
+	if since != nil && poked.After(since.Time) && l.Now.Sub(since.Time) >= settle {
+		return
+	}
+	w.PokeAt, w.Again = due, due
+	if since != nil {
+		if settled := since.Add(settle); settled.After(l.Now) && settled.Before(w.Again) {
+			w.Again = settled
+		}
+	}
+	w.lack("", "", "the load balancer does not tell of each pod whether it finds it healthy, so it must find the service healthy for %s", settle)
+}
+
+// pokeBackoff is how long after the nth poke the next one may come. Pokes and
+// other events of the Ingress share a budget of 25, and then one in 5 minutes
+// (client-go tools/record/events_cache.go), and the switch needs one of them.
+func pokeBackoff(pokes int32, settle time.Duration) time.Duration {
+	return min(settle/2<<max(min(pokes, 8)-1, 0), 2*settle)
+}
