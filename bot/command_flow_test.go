@@ -92,7 +92,7 @@ func TestABuildIsCancelledAndThenRetried(t *testing.T) {
 		r.Status.Step = v1alpha1.StepBuild
 	})
 	w.expectSaid(pr.Number, w.writer, "/retry", "-1", "still running")
-	w.expectSaid(pr.Number, w.writer, "/cancel "+commit[:7], "rocket", "is cancelled", "`v1.0.0` stays live", "`/retry`")
+	w.expectSaid(pr.Number, w.writer, "/cancel "+commit[:7], "rocket", "is being cancelled", "`v1.0.0` stays live", "`/retry`")
 	cancel := w.only().Spec.Cancel
 	if cancel == nil || cancel.By != "wanda" || cancel.Cause.CommentID == 0 || cancel.At.IsZero() || !strings.Contains(cancel.Reason, "at the step build") {
 		t.Fatalf("cancel %+v, want one by wanda with time, cause and step", cancel)

@@ -37,7 +37,7 @@ func (s Situation) cancel() Decision {
 	}
 	return Decision{
 		Cancel: s.cancelOf(rel, s.Command.String()+when),
-		Note:   fmt.Sprintf("The release of %s is cancelled. Users never saw it: %s stays live. %s releases it once more.", version, s.liveName(), s.typed(Retry)),
+		Note:   fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live. %s releases it once more.", version, s.liveName(), s.typed(Retry)),
 	}
 }
 

@@ -26,7 +26,7 @@ func TestDecideTakesTheReleaseOfThePushForEveryPullRequestInIt(t *testing.T) {
 		says string
 	}{
 		{bot.Promote, waitsFor, approved, ""},
-		{bot.Cancel, waitsFor, stopped, "The release of `1b1b1b1` is cancelled"},
+		{bot.Cancel, waitsFor, stopped, "The release of `1b1b1b1` is being cancelled"},
 		{bot.Rollback, waitsFor, stopped, "`1b1b1b1`"},
 		{bot.Retry, waitsFor, refused, "still running"},
 		{bot.Retry, cancelled, again, ""},

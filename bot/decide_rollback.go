@@ -3,7 +3,6 @@ package bot
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -113,14 +112,18 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	case m.SwitchIntendedAt == nil:
 		return Decision{
 			Cancel: s.cancelOf(rel, s.Command.String()+" before the switch"),
-			Note:   fmt.Sprintf("The release of %s is cancelled. Users never saw it: %s stays live.", version, s.liveName()),
+			Note:   fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live.", version, s.liveName()),
 		}
 	case m.Previous == nil || m.Previous.Image == "":
 		return refuse("It is not recorded what was live before "+version+", so there is nothing to return to.", "Merge a commit that reverts it.")
 	}
 	d := s.takeBack(v1alpha1.RollbackSpec{From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID)})
-	if d.Submit != nil && m.ConfirmedAt == nil {
-		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed.", version, code(m.Previous.Short()))
+	if d.Submit == nil {
+		return d
+	}
+	d.Note = FindWayBack(&s.App, m.Previous, s.Releases).say(m.Previous)
+	if m.ConfirmedAt == nil {
+		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed. %s", version, code(m.Previous.Short()), d.Note)
 	}
 	return d
 }
@@ -130,15 +133,16 @@ func (s Situation) rollbackLive() Decision {
 	live, last, previous := s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous
 	switch {
 	case last != nil && last.Kind != string(v1alpha1.Deploy):
-		return Decision{Answer: fmt.Sprintf("%s is live since %s went back to it; there is no version before it to return to. Nothing was changed.", s.liveName(), code(last.Release))}
+		return refuse(fmt.Sprintf("%s is live since %s went back to it; there is no version before it to return to.", s.liveName(), code(last.Release)),
+			"Merge a commit that reverts what you want to undo.")
 	case last == nil || previous == nil:
-		return refuse(fmt.Sprintf("%s is live, and Turnout has not switched to it from another version: there is nothing to return to.", s.liveName()), "Merge a commit that reverts what you want to undo.")
+		return refuse(fmt.Sprintf("Turnout has not switched to %s from another version, so there is nothing to return to.", s.liveName()), "Merge a commit that reverts what you want to undo.")
 	case last.To.Color != live.Color:
 		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color), "Look at the Ingress: what to return to cannot be told safely.")
 	}
 	d := s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
-	if d.Submit != nil && (last.Shrunk || previous.Replicas == 0) {
-		d.Note = fmt.Sprintf("%s no longer runs at full size: its pods are started first%s, then users return to it.", code(previous.Short()), s.sizingTook(previous))
+	if d.Submit != nil {
+		d.Note = FindWayBack(&s.App, previous, s.Releases).say(previous)
 	}
 	return d
 }
@@ -167,26 +171,6 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	return Decision{Submit: NewRollback(&s.App, spec, s.Cause)}
 }
 
-// sizingTook says how long it took to start the version last time, if that is
-// recorded.
-func (s Situation) sizingTook(v *v1alpha1.Version) string {
-	for i := range s.Releases {
-		if s.Releases[i].Name != v.Release {
-			continue
-		}
-		var took time.Duration
-		for _, entry := range s.Releases[i].Status.Timeline {
-			if entry.FinishedAt != nil && (entry.Step == v1alpha1.StepStage || entry.Step == v1alpha1.StepWarm) {
-				took += entry.FinishedAt.Sub(entry.StartedAt.Time)
-			}
-		}
-		if took > 0 {
-			return fmt.Sprintf(" (that took %s when it was released)", span(took))
-		}
-	}
-	return ""
-}
-
 // rollbackElsewhere refuses, and names what is live.
 func (s Situation) rollbackElsewhere() Decision {
 	live := s.App.Status.Live
@@ -200,6 +184,14 @@ func (s Situation) rollbackElsewhere() Decision {
 	case live.Commit == "":
 		return refuse(fmt.Sprintf("%s is not what is live: %s on %s is, which Turnout did not release, so there is nothing to return to.", what, s.liveName(), live.Color), "Merge a commit that reverts what you want to undo.")
 	}
-	return refuse(fmt.Sprintf("%s is not what is live: %s on %s is.", what, s.liveName(), live.Color),
-		fmt.Sprintf("To leave that one, type %s; it works on any pull request.", s.rollbackByCommit()))
+	isLive := fmt.Sprintf("%s is not what is live: %s on %s is.", what, s.liveName(), live.Color)
+	if under := byName(s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {
+		switch back := s.rollbackLive(); { // no advice that would be refused
+		case back.Refuse != nil:
+			return refuse(isLive+" "+back.Refuse.Reason, back.Refuse.NextMove)
+		case back.Answer != "":
+			return refuse(isLive, back.Answer)
+		}
+	}
+	return refuse(isLive, fmt.Sprintf("To leave that one, type %s; it works on any pull request.", s.rollbackByCommit()))
 }

@@ -90,3 +90,92 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 		}
 	}
 }
+
+// TestRollbackSaysWhetherItIsInstant, or else about how long it takes.
+func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
+	// measured adds an earlier release whose pods took some seconds.
+	measured := func(s *bot.Situation, name string, step v1alpha1.Step, started, warmed int) {
+		rel := deployOf(strings.Repeat("4d", 20), 1)
+		rel.Name, rel.Status.Phase = name, v1alpha1.ReleaseSucceeded
+		rel.Status.Timeline = []v1alpha1.TimelineEntry{entry(step, 0, started, ""), entry(v1alpha1.StepWarm, started, started+warmed, "")}
+		s.Releases = append(s.Releases, *rel)
+	}
+	const instant = "Users return to `0a0a0a0` at once: it still runs on blue at the size they need."
+	for name, tt := range map[string]struct {
+		at     stage
+		change func(*bot.Situation)
+		want   string
+	}{
+		"held":    {held, nil, instant},
+		"soaking": {soaking, nil, instant},
+		"held, live has grown since": {held, func(s *bot.Situation) { s.App.Status.Live.Replicas = 5 },
+			"because green runs 5 pods, and blue had 3: how long that takes is not known"},
+		"held, but it had no pods": {held, func(s *bot.Situation) { s.App.Status.Previous.Replicas = 0 }, "because it had no pods"},
+		"a newer release was staged over it": {held, func(s *bot.Situation) {
+			over := deployOf(laterCommit, 1)
+			over.Status.Milestones.Target, over.Status.Phase = v1alpha1.Blue, v1alpha1.ReleaseRunning
+			over.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepBuild, 0, 60, ""), entry(v1alpha1.StepStage, 60, 0, "")}
+			s.Releases = append([]v1alpha1.Release{*over}, s.Releases...)
+		}, "because 2c2c2c2 was staged on blue since"},
+		"a newer release is only being built": {held, func(s *bot.Situation) {
+			over := deployOf(laterCommit, 1)
+			claimed(over)
+			over.Status.Milestones.Target = v1alpha1.Blue
+			s.Releases = append([]v1alpha1.Release{*over}, s.Releases...)
+		}, instant},
+		"one was staged there before the switch": {held, func(s *bot.Situation) {
+			s.App.Status.LastSwitch.At = *at(100)
+			before := deployOf(laterCommit, 1)
+			before.Status.Milestones.Target, before.Status.Phase = v1alpha1.Blue, v1alpha1.ReleaseSucceeded
+			before.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepStage, 60, 70, "")}
+			s.Releases = append(s.Releases, *before)
+		}, instant},
+		"shrunk, never measured": {shrunk, nil, "because blue was made smaller since: how long that takes is not known, since no release of it was measured yet."},
+		"shrunk, measured": {shrunk, func(s *bot.Situation) {
+			measured(s, "one", v1alpha1.StepStage, 22, 50)
+			measured(s, "two", v1alpha1.StepStage, 31, 60)
+			measured(s, "back", v1alpha1.StepSize, 1, 1) // within a hold: nothing had to be started
+		}, "because blue was made smaller since: about 2 min, the longest that it took lately."},
+		"shrunk, measured by a rollback": {shrunk, func(s *bot.Situation) { measured(s, "back", v1alpha1.StepSize, 20, 15) }, "about 40 s"},
+		"shrunk, and staging failed once": {shrunk, func(s *bot.Situation) {
+			measured(s, "one", v1alpha1.StepStage, 600, 1)
+			s.Releases[len(s.Releases)-1].Status.Failure = &v1alpha1.Failure{Step: v1alpha1.StepStage}
+			measured(s, "two", v1alpha1.StepStage, 22, 5)
+		}, "about 30 s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := situation(tt.at)
+			s.Command.Verb = bot.Rollback
+			if tt.change != nil {
+				tt.change(&s)
+			}
+			d := bot.Decide(s)
+			if d.Submit == nil || !strings.Contains(d.Note, tt.want) || tt.want != instant && strings.Contains(d.Note, "at once") {
+				t.Errorf("decided %+v, want a rollback, and …%s…", d, tt.want)
+			}
+		})
+	}
+}
+
+// TestNoAdviceThatWouldBeRefused: after somebody else moved the traffic, or a
+// rollback did, leaving what is live is refused, so nobody is sent to ask for it.
+func TestNoAdviceThatWouldBeRefused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*bot.Situation)
+		want   string
+	}{
+		"moved by hand": {func(s *bot.Situation) {
+			s.App.Status.Live.Color = v1alpha1.Blue
+			s.App.Status.LastSwitch.To.Color = v1alpha1.Green
+		}, "Traffic was moved to blue by something else"},
+		"rolled back": {func(s *bot.Situation) { s.App.Status.LastSwitch.Kind = "Rollback" }, "there is no version before it"},
+	} {
+		s := situation(held)
+		tt.change(&s)
+		s.Command.Verb, s.PullRequest = bot.Rollback, bot.PullRequest{Number: 9, Base: "main", Merged: true, MergeCommit: strings.Repeat("9c", 20)}
+		d := bot.Decide(s)
+		if got, text := kind(d); got != "refuse" || !strings.Contains(text, tt.want) || strings.Contains(text, "/rollback") {
+			t.Errorf("%s: %s, %q; want a refusal with …%s…, and without /rollback", name, got, text, tt.want)
+		}
+	}
+}

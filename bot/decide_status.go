@@ -33,9 +33,12 @@ func (s Situation) status() string {
 	case last != nil && last.To.Color != st.Live.Color:
 		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the Ingress; %s does not work meanwhile.", st.Live.Color, s.typed(Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
-		held := "its pods would be started first"
-		if !last.Shrunk && st.Previous.Replicas > 0 {
-			held = "at once, it still runs"
+		held, back := "at once, it still runs", FindWayBack(&s.App, st.Previous, s.Releases)
+		if !back.Instant {
+			held = "its pods would be started first"
+		}
+		if back.About > 0 {
+			held += ", " + about(back.About)
 		}
 		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))
 	case last != nil:

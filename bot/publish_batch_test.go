@@ -13,12 +13,12 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// group opens pull requests of two commits each and merges them in one push.
-func (w *world) group(method githubtest.MergeMethod, n int) (prs []*githubtest.PullRequest, head string, closed func()) {
+// group opens pull requests of some commits each and merges them in one push.
+func (w *world) group(method githubtest.MergeMethod, n, commits int) (prs []*githubtest.PullRequest, head string, closed func()) {
 	w.t.Helper()
 	for i := range n {
 		branch := fmt.Sprintf("group-%d", i)
-		for _, file := range []string{branch, branch + ".more"} {
+		for _, file := range []string{branch, branch + ".more"}[:commits] {
 			_, err := w.repo.CommitFiles(githubtest.Commit{
 				Branch: branch, Message: "Change " + file, Author: w.writer, Files: githubtest.Text(map[string]string{file: "x"}),
 			})
@@ -73,7 +73,7 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 			})
 			check(t, err)
 			start := len(w.github.Requests())
-			prs, head, closed := w.group(tt.method, tt.merges)
+			prs, head, closed := w.group(tt.method, tt.merges, 2)
 			closed()
 			name := v1alpha1.DeployName("shop", head, 1)
 			w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
@@ -129,7 +129,7 @@ func (w *world) rollback(app v1alpha1.BlueGreen, from, to string) string {
 // look.
 func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 	w := newWorld(t)
-	prs, head, closed := w.group(githubtest.Squash, 3)
+	prs, head, closed := w.group(githubtest.Squash, 3, 2)
 	w.app.SetWebhookURL("")
 	name := v1alpha1.DeployName("shop", head, 1)
 	start := len(w.github.Requests())
@@ -156,7 +156,7 @@ func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 // TestBatchBeyondTheCapSaysSo: the newest hear of it.
 func TestBatchBeyondTheCapSaysSo(t *testing.T) {
 	w := newWorld(t)
-	prs, head, closed := w.group(githubtest.Squash, 32)
+	prs, head, closed := w.group(githubtest.Squash, 32, 1)
 	closed()
 	name := v1alpha1.DeployName("shop", head, 1)
 	w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
@@ -184,7 +184,7 @@ func TestBatchBeyondTheCapSaysSo(t *testing.T) {
 func TestReleaseWithoutAPushFindsWhatItBrings(t *testing.T) {
 	w := newWorld(t)
 	w.merge("before")
-	prs, head, closed := w.group(githubtest.MergeCommit, 2)
+	prs, head, closed := w.group(githubtest.MergeCommit, 2, 2)
 	closed()
 	name := v1alpha1.DeployName("shop", head, 1)
 	w.record.change(name, func(r *v1alpha1.Release) {

@@ -178,6 +178,9 @@ func (v view) gist() string {
 	if f := v.rel.Status.Failure; f != nil {
 		parts = append(parts, f.Message)
 	}
+	if over := v.stagedOver(); over != nil && v.promised(over) {
+		parts = append(parts, "no longer at once")
+	}
 	for _, earlier := range v.around.Earlier {
 		parts = append(parts, string(earlier.UID))
 	}

@@ -1,6 +1,8 @@
 package bot_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,8 +119,22 @@ func switched(r *v1alpha1.Release) {
 func confirmed(r *v1alpha1.Release) {
 	switched(r)
 	r.Status.Milestones.ConfirmedAt, r.Status.Step = at(154), v1alpha1.StepSoak
-	r.Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofConfirmed, Message: "412 requests, 0 failed; new version after 1.2 s"}
-	r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepConfirm, 152, 154, "Confirmed"), entry(v1alpha1.StepSoak, 154, 0, ""))
+	proves(v1alpha1.ProofStatus{
+		Result: v1alpha1.ProofConfirmed, Requests: 412, P99: &metav1.Duration{Duration: 34 * time.Millisecond},
+		Message: "412 requests, 0 failed, p99 34 ms; new version after 1.2 s",
+	})(r)
+	r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepSoak, 154, 0, ""))
+}
+
+// proves ends the confirmation with what was seen from outside.
+func proves(p v1alpha1.ProofStatus) happening {
+	return func(r *v1alpha1.Release) {
+		r.Status.Proof = &p
+		r.Status.Timeline = slices.DeleteFunc(r.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepConfirm })
+		said := fmt.Sprintf("%s: %s", p.Result, p.Message)
+		i := slices.IndexFunc(r.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepSwitch })
+		r.Status.Timeline = slices.Insert(r.Status.Timeline, i+1, entry(v1alpha1.StepConfirm, 152, 154, said))
+	}
 }
 
 func ends(phase v1alpha1.ReleasePhase, second int) happening {
@@ -235,6 +251,18 @@ func reports() map[string]reportCase {
 	rollback.Spec.Rollback.From.Commit, rollback.Spec.Rollback.To.Commit = laterCommit, newCommit
 	rollback.Spec.Rollback.To.Release = deployOf(newCommit, 1).Name
 
+	over := deployOf(laterCommit, 1)
+	claimed(over)
+	over.Status.Milestones.Target = v1alpha1.Blue
+	over.Status.Timeline = append(over.Status.Timeline, entry(v1alpha1.StepStage, 500, 0, ""))
+	locked := deployOf(laterCommit, 1)
+	behindLock := lockedBy("Black Friday")
+	leftInSoak := []happening{confirmed, ends("", 178), fails(v1alpha1.FaultSuperseded, v1alpha1.StepSoak, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"), ends(v1alpha1.ReleaseSuperseded, 178)}
+	away := goesBack(comesBack).rel
+	shown := func(p v1alpha1.ProofStatus) reportCase {
+		return reported(confirmed, proves(p), ends(v1alpha1.ReleaseSucceeded, 454))
+	}
+
 	left := goesBack(comesBack).rel
 	left.Name = "shop-rollback-1a2b3c4d5e"
 
@@ -320,7 +348,32 @@ func reports() map[string]reportCase {
 		"superseded-failed":    overtaken(failing),
 		"superseded-behind": reported(fails(v1alpha1.FaultSuperseded, "", "Superseded", "1b1b1b1 is behind the live version 2c2c2c2; to go back, use /rollback"),
 			func(r *v1alpha1.Release) { r.Status.Phase, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, at(4) }),
-		"gave-way": reported(verified, fails(v1alpha1.FaultSuperseded, v1alpha1.StepVerify, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"), ends(v1alpha1.ReleaseSuperseded, 152)),
+		"gave-way":                   reported(verified, fails(v1alpha1.FaultSuperseded, v1alpha1.StepVerify, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"), ends(v1alpha1.ReleaseSuperseded, 152)),
+		"superseded-locked":          overtaken(locked).with(behindLock),
+		"left-in-soak":               reported(leftInSoak...),
+		"left-in-soak-rolled-back":   reported(leftInSoak...).among(away),
+		"succeeded-then-staged-over": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(over),
+		"cut-batch": reported(building, func(r *v1alpha1.Release) {
+			r.Status.GitHub = &v1alpha1.GitHubStatus{PullRequests: []int{1, 2, 3}, PullRequestsCut: true}
+		}),
+		"proof-measuring": reported(switched, tookSteps(entry(v1alpha1.StepConfirm, 152, 0, "being confirmed")), func(r *v1alpha1.Release) {
+			r.Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofMeasuring, Requests: 120, Message: "120 requests, 0 failed so far"}
+		}),
+		"proof-failed": reported(confirmed, proves(v1alpha1.ProofStatus{
+			Result: v1alpha1.ProofFailed, Requests: 412, Failed: 2, NewFailures: 2,
+			Message: "412 requests, 2 failed since the switch as none did before, p99 34 ms; the last failure: 503 Service Unavailable",
+		}), ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
+			r.Status.Findings = []string{"requests to https://shop.example.com failed since the switch, too few of them to move traffic back: " + r.Status.Proof.Message}
+		}),
+		"proof-inconclusive": shown(v1alpha1.ProofStatus{
+			Result: v1alpha1.ProofInconclusive, Requests: 300, Unseen: 112, Message: "inconclusive: 112 of 412 requests say nothing of the application: 403 Forbidden",
+		}),
+		"proof-interrupted": shown(v1alpha1.ProofStatus{
+			Result: v1alpha1.ProofInterrupted, Requests: 200, InterruptedAt: &metav1.MicroTime{Time: at(153).Time}, Message: "interrupted at 12:02:33 UTC: 200 requests counted, 0 of them failed",
+		}),
+		"proof-not-observed": shown(v1alpha1.ProofStatus{
+			Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set",
+		}),
 		"retried": reported(building, func(r *v1alpha1.Release) {
 			again := deployOf(newCommit, 2)
 			building(again)

@@ -145,6 +145,8 @@ func (v view) fate() string {
 		return "was cancelled"
 	case v.rel.Status.SupersededBy != "":
 		return "was overtaken by " + code(v.successor())
+	case class == v1alpha1.FaultSuperseded && f.Reason == rolledBack && moved(v.rel):
+		return fmt.Sprintf("was live on %s, and was left by a rollback", v.target())
 	case class == v1alpha1.FaultSuperseded && f.Reason == rolledBack:
 		return "gave way to a rollback"
 	case class == v1alpha1.FaultSuperseded || v.rel.Status.Phase == v1alpha1.ReleaseSuperseded:
@@ -200,6 +202,12 @@ func (v view) outcomeText() string {
 		if !moved(v.rel) {
 			return "" // what becomes of it, its successor's comment and the end of this one say
 		}
+		if v.replaced != nil {
+			return v.movedOn()
+		}
+		if f := st.Failure; f != nil && f.Reason == rolledBack {
+			return "users have it until the rollback takes them back"
+		}
 		return v.consequence()
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseUndoing:
 		return v.consequence()
@@ -215,7 +223,7 @@ func (v view) outcomeText() string {
 				code(back.Spec.Rollback.From.Short()), date(back.Status.Milestones.SwitchedAt.Time))
 		}
 		if v.replaced != nil {
-			return fmt.Sprintf("users were moved on to %s at %s", code(v.of(v.replaced).short()), date(v.replaced.Status.Milestones.SwitchedAt.Time))
+			return v.movedOn()
 		}
 	case v1alpha1.ReleaseRunning:
 		if s := st.Soak; s != nil && s.Extended > 0 && st.Step == v1alpha1.StepSoak {
@@ -223,6 +231,16 @@ func (v view) outcomeText() string {
 		}
 	}
 	return ""
+}
+
+// movedOn says which version users have had since.
+func (v view) movedOn() string {
+	to := v.of(v.replaced)
+	how := "moved on"
+	if to.rollback() {
+		how = "brought back"
+	}
+	return fmt.Sprintf("users were %s to %s at %s", how, code(to.short()), date(to.rel.Status.Milestones.SwitchedAt.Time))
 }
 
 // unseen says why a soak takes longer than it should.
@@ -287,6 +305,7 @@ func lockText(lock *v1alpha1.Lock, text func(string) string) string {
 // withVersions shows a message of the record, with the release that it names, if
 // any, called by its version: people do not know names of releases.
 func (v view) withVersions(message string) string {
+	message = ownDates(message)
 	var named *v1alpha1.Release
 	for i := range v.around.Releases {
 		other := &v.around.Releases[i]

@@ -108,6 +108,9 @@ func (v view) readiness() string {
 	if m.Previous.Replicas == 0 {
 		return fmt.Sprintf("Next: %s returns to %s, which had no pods: they are started first", v.command(Rollback), code(m.Previous.Short()))
 	}
+	if over := v.stagedOver(); over != nil {
+		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", v.command(Rollback), code(m.Previous.Short()), code(v.of(over).short()))
+	}
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
 	if took := v.startup(); took > 0 {
@@ -115,6 +118,29 @@ func (v view) readiness() string {
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
 		v.command(Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
+}
+
+// stagedOver is the deploy that was put in the place of the version that users were
+// moved away from, while it was still to be kept for them; nil if none was.
+func (v view) stagedOver() *v1alpha1.Release {
+	m := v.rel.Status.Milestones
+	if !moved(v.rel) || v.replaced != nil || m.Previous == nil {
+		return nil
+	}
+	return stagedOver(m.Previous.Color, m.SwitchedAt.Time, v.around.Releases)
+}
+
+// promised reports whether the comment said that a rollback is instant when
+// another release was staged: afterwards it is no news.
+func (v view) promised(over *v1alpha1.Release) bool {
+	m := v.rel.Status.Milestones
+	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
+	for _, entry := range over.Status.Timeline {
+		if entry.Step == v1alpha1.StepStage {
+			return entry.StartedAt.Time.Before(until) && m.Previous.Replicas > 0
+		}
+	}
+	return false
 }
 
 // startup is how long it took to start the target's pods and to warm them; 0 if
@@ -169,6 +195,9 @@ func (v view) afterwards() string {
 	}
 	heir := v.of(v.heir)
 	name = heir.versionLink(heir.commit(), heir.short())
+	if lock := heir.lock(); lock != nil {
+		return fmt.Sprintf("🔒 It ships with %s, which waits: %s", name, lockText(lock, plain))
+	}
 	switch v.heir.Status.Phase {
 	case v1alpha1.ReleaseSucceeded:
 		return fmt.Sprintf("✅ Shipped with %s, %s", name, heir.when())

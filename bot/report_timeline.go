@@ -135,7 +135,7 @@ func lastOf(steps []v1alpha1.TimelineEntry, i int) bool {
 func (v view) did(entry v1alpha1.TimelineEntry) string {
 	var parts []string
 	if entry.Message != "" && !v.saidAbove(entry.Message) {
-		parts = append(parts, plain(shortDigests(truncate(entry.Message, maxMessage))))
+		parts = append(parts, plain(ownDates(shortDigests(truncate(v.withoutProof(entry.Message), maxMessage)))))
 	}
 	more, address := "more", entry.URL
 	if entry.Step == v1alpha1.StepBuild {
@@ -185,19 +185,11 @@ func shortDigests(s string) string {
 	return longDigest.ReplaceAllString(s, "$1…")
 }
 
-func (v view) proof() string {
-	p := v.rel.Status.Proof
-	if p == nil || p.Message == "" {
-		return ""
-	}
-	return "Seen from outside: " + plain(truncate(p.Message, maxMessage))
-}
-
 func (v view) findings() string {
 	all := v.rel.Status.Findings
 	var lines []string
 	for _, finding := range all[:min(maxFindings, len(all))] {
-		lines = append(lines, "- ⚠️ "+plain(truncate(finding, maxMessage)))
+		lines = append(lines, "- ⚠️ "+plain(truncate(v.withoutProof(finding), maxMessage)))
 	}
 	if more := len(all) - maxFindings; more > 0 {
 		lines = append(lines, fmt.Sprintf("- and %d more", more))

@@ -314,7 +314,9 @@ func TestGroupIsMergedInOnePush(t *testing.T) {
 		}
 		head, closed, err := w.repo.MergeTogether(w.writer, tt.method, prs...)
 		check(t, err)
-		push := w.awaitMatch(t, func(d Delivery) bool { return d.Event == "push" && strings.Contains(string(d.Payload), `"after":"`+head+`"`) })
+		push := w.awaitMatch(t, func(d Delivery) bool {
+			return d.Event == "push" && strings.Contains(string(d.Payload), `"after":"`+head+`"`)
+		})
 		if !strings.Contains(string(push.Payload), `"before":"`+before+`"`) {
 			t.Errorf("method %d: the push does not start at %s", tt.method, before)
 		}

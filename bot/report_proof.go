@@ -1,0 +1,84 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Seen says what a release's proof has shown, and what it has not: a sentence for
+// a person, without markup; empty if there is none yet. The numbers are in the
+// proof's own words, which are recorded with it.
+func Seen(p *v1alpha1.ProofStatus) string {
+	if p == nil {
+		return ""
+	}
+	said := oneLine(p.Message)
+	switch p.Result {
+	case v1alpha1.ProofMeasuring:
+		return join("; ", "being measured", said)
+	case v1alpha1.ProofConfirmed:
+		if p.Requests == 0 { // then nothing was
+			return join("; ", "confirmed", said)
+		}
+		return said
+	case v1alpha1.ProofFailed:
+		if said == "" {
+			return fmt.Sprintf("%d of %d requests failed since the switch as none did before", p.NewFailures, p.Requests)
+		}
+		return said
+	case v1alpha1.ProofInconclusive:
+		return join("; ", orWord(said, "inconclusive"), "whether users met failures is not known")
+	case v1alpha1.ProofInterrupted:
+		return join("; ", orWord(said, "interrupted"), "what users met when nobody asked is not known")
+	case v1alpha1.ProofNotObserved:
+		return join("; ", orWord(said, "the public address was not asked"), "what users met is not known")
+	}
+	return said
+}
+
+func orWord(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// join joins the parts that are there.
+func join(separator string, parts ...string) string {
+	kept := parts[:0]
+	for _, part := range parts {
+		if part != "" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, separator)
+}
+
+// proof is the comment's line of what was seen from outside.
+func (v view) proof() string {
+	seen := Seen(v.rel.Status.Proof)
+	if seen == "" {
+		return ""
+	}
+	mark := ""
+	switch v.rel.Status.Proof.Result {
+	case v1alpha1.ProofFailed:
+		mark = "❌ "
+	case v1alpha1.ProofInconclusive, v1alpha1.ProofInterrupted, v1alpha1.ProofNotObserved:
+		mark = "⚠️ "
+	case v1alpha1.ProofMeasuring, v1alpha1.ProofConfirmed:
+	}
+	return mark + "Seen from outside: " + plain(truncate(seen, 2*maxMessage))
+}
+
+// withoutProof takes the proof's own words off the end of a message, since they
+// have a line of their own.
+func (v view) withoutProof(message string) string {
+	p := v.rel.Status.Proof
+	if p == nil || p.Message == "" {
+		return message
+	}
+	return strings.TrimSuffix(message, ": "+p.Message)
+}

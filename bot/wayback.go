@@ -1,0 +1,128 @@
+package bot
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// WayBack is how users would return to the version before the live one.
+type WayBack struct {
+	// Instant: it still runs at the size that users need, and nothing was staged
+	// over it.
+	Instant bool
+	// Why it is not instant: a clause that names what is missing. Empty if it is.
+	Why string
+	// About is how long starting and warming its pods will take, the longest of the
+	// last releases that did so; 0 if none was measured, or it is instant.
+	About time.Duration
+}
+
+// measuredReleases is how many of an application's last releases say how long
+// starting its pods takes.
+const measuredReleases = 5
+
+// FindWayBack says how users would return to a version; releases are the
+// application's, newest first.
+func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
+	why := missing(app, to, releases)
+	if why == "" {
+		return WayBack{Instant: true}
+	}
+	return WayBack{Why: why, About: startupOf(releases)}
+}
+
+// missing says why a version is not held at the size that users need; empty if it
+// is.
+func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) string {
+	live, last := app.Status.Live, app.Status.LastSwitch
+	since := time.Time{}
+	if last != nil && last.From.Color == to.Color {
+		since = last.At.Time
+	}
+	over := stagedOver(to.Color, since, releases)
+	switch {
+	case to.Replicas == 0:
+		return "it had no pods"
+	case last != nil && last.From.Color == to.Color && last.Shrunk:
+		return fmt.Sprintf("%s was made smaller since", to.Color)
+	case over != nil:
+		return fmt.Sprintf("%s was staged on %s since", v1alpha1.ShortCommit(over.Spec.Deploy.Commit), to.Color)
+	case live != nil && live.Color != to.Color && live.Replicas > to.Replicas:
+		return fmt.Sprintf("%s runs %d pods, and %s had %d", live.Color, live.Replicas, to.Color, to.Replicas)
+	}
+	return ""
+}
+
+// stagedOver returns a deploy that began to put its own version on a colour after
+// a time, without having moved users there; nil if none did.
+func stagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Release) *v1alpha1.Release {
+	for i := range releases {
+		rel := &releases[i]
+		if rel.Spec.Deploy == nil || rel.Status.Milestones.Target != color {
+			continue
+		}
+		for _, entry := range rel.Status.Timeline {
+			if entry.Step == v1alpha1.StepStage && entry.StartedAt.After(since) {
+				return rel
+			}
+		}
+	}
+	return nil
+}
+
+// startupOf is how long the longest of the last releases took to start its pods
+// and to warm them; 0 if none did. A rollback within the hold does neither, so that
+// the shortest say nothing.
+func startupOf(releases []v1alpha1.Release) time.Duration {
+	longest, measured := time.Duration(0), 0
+	for i := range releases {
+		took := tookToStart(&releases[i])
+		if took == 0 {
+			continue
+		}
+		longest = max(longest, took)
+		if measured++; measured == measuredReleases {
+			break
+		}
+	}
+	return longest
+}
+
+// tookToStart is how long a release took to start its version's pods and to warm
+// them; 0 if its timeline does not tell, or they were not all started.
+func tookToStart(rel *v1alpha1.Release) time.Duration {
+	started, warmed := time.Duration(0), time.Duration(0)
+	for _, entry := range rel.Status.Timeline {
+		if entry.FinishedAt == nil {
+			continue
+		}
+		took := entry.FinishedAt.Sub(entry.StartedAt.Time)
+		switch entry.Step {
+		case v1alpha1.StepStage, v1alpha1.StepSize:
+			started += took
+		case v1alpha1.StepWarm:
+			warmed += took
+		default: // the others need no new pods
+		}
+	}
+	failed := rel.Status.Failure != nil && (rel.Status.Failure.Step == v1alpha1.StepStage || rel.Status.Failure.Step == v1alpha1.StepSize || rel.Status.Failure.Step == v1alpha1.StepWarm)
+	if started == 0 || failed {
+		return 0
+	}
+	return started + warmed
+}
+
+// say tells a person who just asked for it.
+func (w WayBack) say(to *v1alpha1.Version) string {
+	version := code(to.Short())
+	if w.Instant {
+		return fmt.Sprintf("Users return to %s at once: it still runs on %s at the size they need.", version, to.Color)
+	}
+	wait := "how long that takes is not known, since no release of it was measured yet"
+	if w.About > 0 {
+		wait = about(w.About) + ", the longest that it took lately"
+	}
+	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color, w.Why, wait)
+}
