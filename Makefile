@@ -52,6 +52,10 @@ generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
 bench-latency: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure reaction times; writes bench/latency.json
 	bin/sandbox bench-latency --out bench/latency.json
 
+.PHONY: bench-switch
+bench-switch: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes bench/switch.json
+	bin/sandbox bench-switch --out bench/switch.json
+
 .PHONY: controlplane
 controlplane: $(CONTROLPLANE) ## Build etcd, kube-apiserver and kube-controller-manager
 

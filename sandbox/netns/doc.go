@@ -25,8 +25,8 @@
 // ends every pod and every control plane process with it, even if the sandbox
 // is killed with no chance to clean up.
 //
-// The mount namespace stays the machine's: unprivileged users may often not
-// mount proc. Hence /proc shows the machine's process ids, and namespaces are
+// The mount namespace stays the machine's, unless names are to be resolved:
+// unprivileged users may often not mount proc. Hence /proc shows the machine's process ids, and namespaces are
 // held by file descriptor and never looked up by process id.
 //
 // Devices are made by netlink, because slim machines have no ip command.

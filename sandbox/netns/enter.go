@@ -21,6 +21,9 @@ type Options struct {
 	// Listen maps names to addresses outside (host:port; port 0 picks one) to
 	// listen on before the program leaves the machine's network.
 	Listen map[string]string
+	// Hosts maps names to addresses, for the program and all that it starts: the
+	// inside has no DNS. It needs a mount namespace of its own.
+	Hosts map[string]string
 }
 
 // Namespace is what the program finds once it is inside.
@@ -48,6 +51,9 @@ func Enter(o Options) (*Namespace, error) {
 	if err := os.Unsetenv(envInside); err != nil {
 		return nil, fmt.Errorf("clearing %s: %w", envInside, err)
 	}
+	if err := mountHosts(o.Hosts); err != nil {
+		return nil, err
+	}
 	bridge, err := newBridge()
 	if err != nil {
 		return nil, err
@@ -67,7 +73,11 @@ func runInside(o Options) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd, err := start(strings.Join(names, ","), files)
+	namespaces := uintptr(syscall.CLONE_NEWNET | syscall.CLONE_NEWPID)
+	if len(o.Hosts) > 0 {
+		namespaces |= syscall.CLONE_NEWNS
+	}
+	cmd, err := start(strings.Join(names, ","), files, namespaces)
 	if err != nil {
 		return 0, err
 	}
@@ -94,12 +104,11 @@ func runInside(o Options) (int, error) {
 
 // start starts the child in a new user namespace. Where that is forbidden but
 // we are root, it does without one.
-func start(inside string, files []*os.File) (*exec.Cmd, error) {
-	const network = syscall.CLONE_NEWNET | syscall.CLONE_NEWPID
-	cmd := command(inside, files, network|syscall.CLONE_NEWUSER)
+func start(inside string, files []*os.File, namespaces uintptr) (*exec.Cmd, error) {
+	cmd := command(inside, files, namespaces|syscall.CLONE_NEWUSER)
 	err := cmd.Start()
 	if err != nil && os.Geteuid() == 0 {
-		cmd = command(inside, files, network)
+		cmd = command(inside, files, namespaces)
 		err = cmd.Start()
 	}
 	if err != nil {

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/turnout-dev/turnout/sandbox/bench"
+	"github.com/turnout-dev/turnout/sandbox/bench/cutover"
 	"github.com/turnout-dev/turnout/sandbox/demo"
+	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
@@ -29,6 +35,50 @@ func benchCommand() *cobra.Command {
 	flags.bindPlace(command)
 	command.Flags().StringVar(&out, "out", "bench/latency.json", "file for the result")
 	command.Flags().IntVar(&n, "n", 20, "how many releases, and how many rollbacks")
+	return command
+}
+
+// cutoverSpeed is how much faster than Google's the load balancer is while
+// cut-overs are measured.
+const cutoverSpeed = 10
+
+func cutoverCommand() *cobra.Command {
+	flags := upFlags{web: "127.0.0.1:0", github: "127.0.0.1:0", hosts: cutover.Hosts(), seeds: cutover.Seeds}
+	var out, log string
+	var n int
+	var only []string
+	command := &cobra.Command{
+		Use: "bench-switch", Short: "Measure what users lose at a cut-over, with Turnout and without", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			file, err := os.Create(log)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			journal := cutover.NewJournal(file)
+			flags.log = slog.New(journal)
+			self, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			return inTurnout(c, flags, func(s started, t *turnout.Turnout) error {
+				report, err := cutover.Run(c.Context(), cutover.Options{
+					Project: s.project, World: s.world, Journal: journal, LoadBalancer: gclb.Config{Speed: flags.speed},
+					Turnout: t, Application: self, Cutovers: n, Only: only, Out: c.OutOrStdout(),
+				})
+				if len(only) == 0 {
+					err = errors.Join(err, report.Check(n), bench.Write(io.Discard, out, report))
+				}
+				return errors.Join(report.Print(c.OutOrStdout()), err)
+			})
+		},
+	}
+	flags.bindPlace(command)
+	command.Flags().Float64Var(&flags.speed, "speed", cutoverSpeed, "how much faster than Google's the load balancer is")
+	command.Flags().StringVar(&out, "out", "bench/switch.json", "file for the result")
+	command.Flags().StringVar(&log, "log", os.DevNull, "file for what the load balancer does")
+	command.Flags().IntVar(&n, "n", 10, "cut-overs of each row")
+	command.Flags().StringSliceVar(&only, "only", nil, "rows to measure; then nothing is checked or written")
 	return command
 }
 

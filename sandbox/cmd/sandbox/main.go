@@ -14,9 +14,18 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
+
+	"github.com/turnout-dev/turnout/sandbox/bench/application"
 )
 
 func main() {
+	if os.Getenv(application.Variable) != "" { // a pod of the measurements
+		if err := application.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	// client-go's own complaints, about watches that ended, are nobody's news here.
 	klog.SetLogger(logr.Discard())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -36,6 +45,6 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
-	root.AddCommand(upCommand(), demoCommand(), benchCommand())
+	root.AddCommand(upCommand(), demoCommand(), benchCommand(), cutoverCommand())
 	return root.ExecuteContext(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,12 @@ import (
 type upFlags struct {
 	dir, project, web, github string
 	speed                     float64
+
+	// What only measurements need: names inside that lead to the load balancer, more
+	// images, and the load balancer's log.
+	hosts []string
+	seeds func(project string) []world.Seed
+	log   *slog.Logger
 }
 
 func upCommand() *cobra.Command {
@@ -63,7 +70,11 @@ type started struct {
 
 // inWorld starts the world in a network of its own, calls back, and stops it.
 func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
-	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
+	hosts := map[string]string{}
+	for _, host := range flags.hosts {
+		hosts[host], _, _ = net.SplitHostPort(flags.web)
+	}
+	inside, err := netns.Enter(netns.Options{Hosts: hosts, Listen: map[string]string{
 		world.ListenWeb: flags.web, world.ListenGitHub: flags.github,
 	}})
 	if err != nil {
@@ -78,10 +89,14 @@ func inWorld(c *cobra.Command, flags upFlags, then func(started) error) error {
 	if err != nil {
 		return err
 	}
+	seeds := demo.Seeds
+	if flags.seeds != nil {
+		seeds = flags.seeds
+	}
 	out := c.OutOrStdout()
 	w, err := world.Start(c.Context(), world.Options{
-		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: demo.Seeds(project),
-		BackoffScale: 0.1, LoadBalancer: gclb.Config{Speed: flags.speed},
+		Inside: inside, Dir: dir, CRDs: []string{filepath.Join(project, "config", "crd")}, Seeds: seeds(project),
+		BackoffScale: 0.1, LoadBalancer: gclb.Config{Speed: flags.speed, Log: flags.log},
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Progress: func(line string) { fmt.Fprintln(out, line) },
 	})

@@ -1,0 +1,230 @@
+// Package cutover measures what users lose when they are moved from one version
+// to another: by the reference pipeline's own command, by a Service's selector,
+// and by Turnout. The load balancer is gclb, the model of Google's; the load is
+// github.com/tsenart/vegeta, which is not ours.
+//
+// Every row has an application and a host of its own. The rows without Turnout
+// run side by side, then those with it; a machine that is too slow for that shows
+// in the rate, which is checked, and a failure that the load balancer did not
+// make shows by its text.
+//
+// # Decisions
+//
+// A request counts where it was answered: one that was sent before a cut-over and
+// fails after it was failed by it.
+//
+// What an application takes is not divided, as it is not in gclb: the slow
+// requests take 3 real seconds, and draining is as long as they need.
+package cutover
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/bench/application"
+	"github.com/turnout-dev/turnout/sandbox/gclb"
+	"github.com/turnout-dev/turnout/sandbox/turnout"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+// Options say where to measure.
+type Options struct {
+	// Project is the project's folder.
+	Project string
+	// World is a running sandbox whose load balancer logs to Journal, and in whose
+	// network the names of [Hosts] lead to it.
+	World   *world.World
+	Journal *Journal
+	// LoadBalancer is how it was configured.
+	LoadBalancer gclb.Config
+	// Turnout runs in it.
+	Turnout *turnout.Turnout
+	// Application is a program that runs package application if the variable
+	// [application.Variable] is set.
+	Application string
+	// Cutovers is how many each row gets.
+	Cutovers int
+	// Only are the rows to measure. Default: all.
+	Only []string
+	// Out gets a line for every cut-over.
+	Out io.Writer
+}
+
+// Seeds are the images that the world must start with.
+func Seeds(project string) []world.Seed {
+	return []world.Seed{{Ref: image + ":" + firstVersion, Context: project + "/sandbox/bench/application"}}
+}
+
+// Hosts are the names by which Turnout asks for its applications.
+func Hosts() []string {
+	var hosts []string
+	for _, name := range []string{"held", "zero-1", "zero-2", "fails"} {
+		hosts = append(hosts, Host(name))
+	}
+	return hosts
+}
+
+// run is a measurement under way.
+type run struct {
+	Options
+	kube   client.WithWatch
+	writer *githubtest.User
+	port   string
+	fresh  *http.Client
+
+	out sync.Mutex
+}
+
+// Run measures every row. What could be measured is in the report even if there
+// is an error.
+func Run(ctx context.Context, o Options) (Report, error) {
+	began := time.Now()
+	kube, err := turnout.Admin(o.World)
+	if err != nil {
+		return Report{}, err
+	}
+	address, err := url.Parse(o.World.WebURL)
+	if err != nil {
+		return Report{}, fmt.Errorf("reading the load balancer's address: %w", err)
+	}
+	o.World.GitHub.AddOrganization("acme")
+	r := &run{
+		Options: o, kube: kube, port: address.Port(), writer: o.World.GitHub.AddUser("alice"),
+		fresh: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second},
+	}
+	n := o.Cutovers
+	rows, err := r.all(ctx, [][]lane{{
+		{[]string{Cold}, func() (*app, error) { return r.cold(ctx, n) }},
+		{[]string{Ready}, func() (*app, error) { return r.ready(ctx, n) }},
+		{[]string{Selector}, func() (*app, error) { return r.flip(ctx, n) }},
+	}, {
+		{[]string{Switch, Rollback}, func() (*app, error) { return r.held(ctx, n) }},
+		{[]string{RollbackFromZero}, func() (*app, error) { return r.shrunk(ctx, "zero-1", (n+1)/2) }},
+		{[]string{RollbackFromZero}, func() (*app, error) { return r.shrunk(ctx, "zero-2", n/2) }},
+		{[]string{GreenFails}, func() (*app, error) { return r.fails(ctx, n) }},
+	}})
+	return Report{
+		Speed: o.LoadBalancer.Speed, Date: began.UTC().Format(time.RFC3339), CPUs: runtime.NumCPU(), LoadAvg: loadAverage(),
+		Seconds: time.Since(began).Round(time.Second).Seconds(),
+		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: Times, Rows: rows,
+	}, err
+}
+
+// lane is one application and the rows that it measures.
+type lane struct {
+	rows    []string
+	measure func() (*app, error)
+}
+
+// run measures, and ends the load as soon as nothing happens any more.
+func (l lane) run() ([]Row, error) {
+	a, err := l.measure()
+	if a == nil {
+		return nil, err
+	}
+	return a.tallies(), err
+}
+
+// all runs phases one after the other, the lanes of each side by side.
+func (r *run) all(ctx context.Context, phases [][]lane) ([]Row, error) {
+	sums := map[string]*Row{}
+	var all []error
+	for _, lanes := range phases {
+		var running sync.WaitGroup
+		tallies, errs := make([][]Row, len(lanes)), make([]error, len(lanes))
+		for i, l := range lanes {
+			if len(r.Only) == 0 || slices.ContainsFunc(l.rows, func(row string) bool { return slices.Contains(r.Only, row) }) {
+				running.Go(func() { tallies[i], errs[i] = l.run() })
+			}
+		}
+		running.Wait()
+		for _, t := range tallies {
+			sum(sums, t)
+		}
+		all = append(all, errs...)
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("measuring: %w", err)
+		}
+	}
+	var rows []Row
+	for _, name := range Rows {
+		if row := sums[name]; row != nil {
+			row.RequestsPerSecond = float64(row.Requests) / row.lasted.Seconds()
+			rows = append(rows, *row)
+		}
+	}
+	return rows, errors.Join(all...)
+}
+
+func sum(sums map[string]*Row, tallies []Row) {
+	for _, t := range tallies {
+		if sums[t.Name] == nil {
+			sums[t.Name] = &Row{Name: t.Name, Failures: map[string]int{}, Refusals: map[string]int{}}
+		}
+		sums[t.Name].add(t)
+	}
+}
+
+// followed is how long after a patch the last front end has it, at most: two
+// operations, the last adoption, and a second for a busy machine.
+func (r *run) followed() time.Duration {
+	d := cmp.Or(r.LoadBalancer.Delays, new(gclb.DefaultDelays()))
+	return time.Duration(float64(2*d.Operation+d.LastAdoption)/r.LoadBalancer.Speed) + time.Second
+}
+
+// ask asks for an application on a connection of its own, and returns the version.
+func (a *app) ask(ctx context.Context) (string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.World.WebURL, http.NoBody)
+	if err != nil {
+		return "", fmt.Errorf("asking for %s: %w", a.host, err)
+	}
+	request.Host = a.host
+	response, err := a.fresh.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return "", errors.New(response.Status)
+	}
+	return response.Header.Get(application.VersionHeader), nil
+}
+
+// progress says how a period went that has just ended.
+func (a *app) progress(i, n int) {
+	a.mu.Lock()
+	p := a.periods[len(a.periods)-1]
+	a.mu.Unlock()
+	p.to = time.Now()
+	a.load.mu.Lock()
+	row := tally(p, a.load.answers, maps.Clone(a.Journal.between(a.host, p.from, p.to)), a.followed())
+	a.load.mu.Unlock()
+	a.out.Lock()
+	defer a.out.Unlock()
+	fmt.Fprintf(a.Out, "%s %-26s %2d of %d after %4.0f s: %d requests, %d failed for %.1f s, last old answer after %.1f s  %s\n",
+		time.Now().Format(time.TimeOnly), p.row, i+1, n, p.to.Sub(p.from).Seconds(), row.Requests, row.Failed, row.LongestFailing, row.LastOldAnswer, row.why())
+}
+
+// loadAverage is the machine's, as /proc tells it.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text))[:3], " ")
+}

@@ -1,0 +1,101 @@
+package cutover
+
+import (
+	"strings"
+	"time"
+)
+
+// period is a time in which an application belonged to a row.
+type period struct {
+	row      string
+	from, to time.Time
+	cutover  *cutover // nil: it has not happened
+}
+
+// cutover is the moment in which users were sent to another version.
+type cutover struct {
+	at  time.Time
+	old string // version
+	// fault and restored are when the new version was broken, and when users were
+	// sent back.
+	fault, restored time.Time
+}
+
+// tally sums up what was answered in a period. Answers belong to the period in
+// which they came.
+func tally(p period, answers []answer, refusals map[string]int, followed time.Duration) Row {
+	row := Row{Name: p.row, Failures: map[string]int{}, Refusals: refusals, lasted: p.to.Sub(p.from)}
+	var first, last time.Time
+	for _, a := range answers {
+		if a.end.Before(p.from) || !a.end.Before(p.to) {
+			continue
+		}
+		row.Requests++
+		if p.cutover != nil && a.version == p.cutover.old && a.failure == "" && (p.cutover.restored.IsZero() || a.end.Before(p.cutover.restored)) {
+			row.LastOldAnswer = max(row.LastOldAnswer, a.end.Sub(p.cutover.at).Seconds())
+		}
+		if a.failure == "" {
+			continue
+		}
+		row.Failed++
+		row.Failures[kind(a.failure)]++
+		if first.IsZero() {
+			first = a.end
+		}
+		last = a.end
+		if p.row == GreenFails {
+			row.countFault(p.cutover, a.end, followed)
+		}
+	}
+	row.LongestFailing = last.Sub(first).Seconds()
+	if p.cutover != nil {
+		row.Cutovers = 1
+		if !p.cutover.restored.IsZero() {
+			row.FaultToRestore = p.cutover.restored.Sub(p.cutover.fault).Seconds()
+		}
+	}
+	return row
+}
+
+// countFault tells whether a failure is the fault's: between it and the moment in
+// which every front end has followed the restore.
+func (r *Row) countFault(c *cutover, at time.Time, followed time.Duration) {
+	if c == nil || c.fault.IsZero() || at.Before(c.fault) || !c.restored.IsZero() && at.After(c.restored.Add(followed)) {
+		r.OutsideFault++
+		return
+	}
+	if !c.restored.IsZero() {
+		r.LastFailureAfterRestore = max(r.LastFailureAfterRestore, at.Sub(c.restored).Seconds())
+	}
+}
+
+// kind is a failure without what differs from one to the next: addresses.
+func kind(failure string) string {
+	head, tail, found := strings.Cut(failure, ": ")
+	if !found {
+		return failure
+	}
+	if i := strings.LastIndex(tail, ": "); i >= 0 {
+		tail = tail[i+2:]
+	}
+	return head + ": " + tail
+}
+
+// add sums up two tallies of one row.
+func (r *Row) add(other Row) {
+	r.Cutovers += other.Cutovers
+	r.Requests += other.Requests
+	r.Failed += other.Failed
+	r.OutsideFault += other.OutsideFault
+	r.LastOldAnswer = max(r.LastOldAnswer, other.LastOldAnswer)
+	r.LongestFailing = max(r.LongestFailing, other.LongestFailing)
+	r.FaultToRestore = max(r.FaultToRestore, other.FaultToRestore)
+	r.LastFailureAfterRestore = max(r.LastFailureAfterRestore, other.LastFailureAfterRestore)
+	r.lasted += other.lasted
+	for key, n := range other.Failures {
+		r.Failures[key] += n
+	}
+	for key, n := range other.Refusals {
+		r.Refusals[key] += n
+	}
+}
