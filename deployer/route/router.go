@@ -206,21 +206,31 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 		return nil, fmt.Errorf("listing ingresses of namespace %s: %w", namespace, err)
 	}
 	var found []string
-	for _, ingress := range list.Items {
-		standby := map[string]bool{}
-		for key, host := range ingress.GetAnnotations() {
-			if strings.HasPrefix(key, v1alpha1.StandbyAnnotationPrefix) {
-				standby[host] = true
-			}
-		}
-		spec, _, _ := unstructured.NestedMap(ingress.Object, "spec")
-		for _, b := range backends(spec, false) {
-			if b.Service == service && (b.Host == "" || !standby[b.Host]) {
-				found = append(found, fmt.Sprintf("%s (%s)", ingress.GetName(), b))
-			}
+	for i := range list.Items {
+		for _, b := range Users(&list.Items[i], service) {
+			found = append(found, fmt.Sprintf("%s (%s)", list.Items[i].GetName(), b))
 		}
 	}
 	return found, nil
+}
+
+// Users returns the places of an Ingress that send users to a Service: those
+// outside of every standby host that an application recorded on it.
+func Users(ingress *unstructured.Unstructured, service string) []Backend {
+	standby := map[string]bool{}
+	for key, host := range ingress.GetAnnotations() {
+		if strings.HasPrefix(key, v1alpha1.StandbyAnnotationPrefix) {
+			standby[host] = true
+		}
+	}
+	spec, _, _ := unstructured.NestedMap(ingress.Object, "spec")
+	var found []Backend
+	for _, b := range backends(spec, false) {
+		if b.Service == service && (b.Host == "" || !standby[b.Host]) {
+			found = append(found, b)
+		}
+	}
+	return found
 }
 
 func newIngress() *unstructured.Unstructured {

@@ -1,0 +1,72 @@
+package preflight
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// rules are all there are. Each returns what it finds; none looks at what another
+// found.
+var rules = []func(Facts) []v1alpha1.Finding{
+	// translate.go: whether the load balancer can use the Ingress at all
+	backends, ports, groups,
+	// backendconfig.go: how the load balancer treats the pods
+	healthCheck, alike, draining, drain, nodes,
+	// routes.go: who else is at the routes
+	hosts, class, users, standbyHost,
+	owners,
+	// pods.go: how they end
+	preStop, grace,
+	// proof.go: whether the switch can be proved
+	address,
+}
+
+// Check judges an application. Errors come first; the order says nothing else,
+// and is always the same.
+func Check(f Facts) []v1alpha1.Finding {
+	var all []v1alpha1.Finding
+	for _, rule := range rules {
+		all = append(all, rule(f)...)
+	}
+	slices.SortFunc(all, func(a, b v1alpha1.Finding) int {
+		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(all)
+}
+
+// Errors returns those findings that keep releases from running.
+func Errors(all []v1alpha1.Finding) []v1alpha1.Finding { return with(all, v1alpha1.SeverityError) }
+
+// Warnings returns the others.
+func Warnings(all []v1alpha1.Finding) []v1alpha1.Finding { return with(all, v1alpha1.SeverityWarning) }
+
+func with(all []v1alpha1.Finding, s v1alpha1.Severity) []v1alpha1.Finding {
+	var some []v1alpha1.Finding
+	for _, f := range all {
+		if f.Severity == s {
+			some = append(some, f)
+		}
+	}
+	return some
+}
+
+// about makes findings about one object.
+type about struct{ object string }
+
+// about names an object of the application's namespace.
+func (f Facts) about(kind, name string) about {
+	return about{fmt.Sprintf("%s %s/%s", kind, f.App.Namespace, name)}
+}
+
+func (o about) fault(reason, field, format string, args ...any) v1alpha1.Finding {
+	return v1alpha1.Finding{Severity: v1alpha1.SeverityError, Reason: reason, Object: o.object, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+func (o about) warning(reason, field, format string, args ...any) v1alpha1.Finding {
+	finding := o.fault(reason, field, format, args...)
+	finding.Severity = v1alpha1.SeverityWarning
+	return finding
+}

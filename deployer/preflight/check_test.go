@@ -1,0 +1,368 @@
+package preflight
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// found is a finding without its message, and parts of that.
+type found struct {
+	Severity              v1alpha1.Severity
+	Reason, Object, Field string
+}
+
+const (
+	blueService  = "service shop/app-blue-svc"
+	greenService = "service shop/app-green-svc"
+	ingressApp   = "ingress shop/app-ingress"
+	application  = "bluegreen shop/app"
+	negField     = "metadata.annotations[cloud.google.com/neg]"
+	configField  = "metadata.annotations[cloud.google.com/backend-config]"
+	podField     = "spec.template.spec"
+)
+
+// situation is an application that nothing is wrong with, before it is changed.
+type situation struct {
+	app     *v1alpha1.BlueGreen
+	ingress *unstructured.Unstructured
+	facts   Facts
+}
+
+func backend(service string, port int64) map[string]any {
+	return map[string]any{"service": map[string]any{"name": service, "port": map[string]any{"number": port}}}
+}
+
+func rule(host string, paths ...any) map[string]any {
+	r := map[string]any{"http": map[string]any{"paths": paths}}
+	if host != "" {
+		r["host"] = host
+	}
+	return r
+}
+
+func path(path, service string) map[string]any {
+	return map[string]any{"path": path, "backend": backend(service, 80)}
+}
+
+func service(name string) *corev1.Service {
+	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{
+		"cloud.google.com/neg": `{"ingress": true}`, "cloud.google.com/backend-config": `{"default": "app"}`,
+	}}}
+	s.Spec.Ports = []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}}
+	return s
+}
+
+func template(deployment string) Template {
+	return Template{Deployment: deployment, Spec: corev1.PodSpec{
+		TerminationGracePeriodSeconds: new(int64(120)),
+		Containers: []corev1.Container{{
+			Name:           "app",
+			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready"}}},
+			Lifecycle:      &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 45}}},
+		}},
+	}}
+}
+
+func config() Config {
+	return Config{Exists: true, Spec: map[string]any{
+		"healthCheck":        map[string]any{"requestPath": "/healthz"},
+		"connectionDraining": map[string]any{"drainingTimeoutSec": int64(60)},
+	}}
+}
+
+func good() *situation {
+	app := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "1"}}
+	app.Spec.URL = "https://shop.example.com"
+	ingress := &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"annotations": map[string]any{"kubernetes.io/ingress.class": "gce"}},
+		"spec":     map[string]any{"rules": []any{rule("shop.example.com", path("/", "app-blue-svc"))}},
+	}}
+	return &situation{app: app, ingress: ingress, facts: Facts{
+		Services:  map[string]*corev1.Service{"app-blue-svc": service("app-blue-svc"), "app-green-svc": service("app-green-svc")},
+		Configs:   map[string]Config{"app": config()},
+		Templates: map[v1alpha1.Color]Template{v1alpha1.Blue: template("app-blue"), v1alpha1.Green: template("app-green")},
+	}}
+}
+
+func (s *situation) check() []v1alpha1.Finding {
+	f := s.facts
+	f.App, f.Routes = s.app, route.Read(s.app, s.ingress)
+	f.Ingress.Class = s.ingress.GetAnnotations()["kubernetes.io/ingress.class"]
+	return Check(f)
+}
+
+// on puts the Ingress into another class.
+func (s *situation) on(class string) {
+	s.ingress.SetAnnotations(map[string]string{"kubernetes.io/ingress.class": class})
+}
+
+func (s *situation) rules(rules ...any) {
+	s.ingress.Object["spec"] = map[string]any{"rules": rules}
+}
+
+// blue and green are the colours' Services.
+func (s *situation) blue() *corev1.Service  { return s.facts.Services["app-blue-svc"] }
+func (s *situation) green() *corev1.Service { return s.facts.Services["app-green-svc"] }
+
+// pod is the live colour's template.
+func (s *situation) pod(change func(*corev1.PodSpec)) {
+	t := s.facts.Templates[v1alpha1.Blue]
+	change(&t.Spec)
+	s.facts.Templates[v1alpha1.Blue] = t
+}
+
+// wrote records a field manager of the Ingress.
+func (s *situation) wrote(manager, fields string, at int64) {
+	when := metav1.Unix(at, 0)
+	s.facts.Ingress.Managers = append(s.facts.Ingress.Managers, metav1.ManagedFieldsEntry{
+		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &when, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
+	})
+}
+
+const ownsRules = `{"f:spec":{"f:rules":{}}}`
+
+func fault(reason, object, field string) []found {
+	return []found{{v1alpha1.SeverityError, reason, object, field}}
+}
+
+func warning(reason, object, field string) []found {
+	return []found{{v1alpha1.SeverityWarning, reason, object, field}}
+}
+
+func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
+	t.Parallel()
+	const admin = "service shop/admin-svc"
+	adminRoute := func(s *situation) {
+		s.rules(rule("shop.example.com", path("/", "app-blue-svc")), rule("admin.example.com", path("/", "admin-svc")))
+		s.facts.Services["admin-svc"] = service("admin-svc")
+	}
+	tests := []struct {
+		name   string
+		change func(*situation)
+		want   []found
+		says   []string
+	}{
+		{"nothing is wrong", func(*situation) {}, nil, nil},
+		{"another class with nothing of Google's", func(s *situation) {
+			s.on("nginx")
+			s.facts.Configs = nil
+			s.blue().Annotations, s.green().Annotations = nil, nil
+			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds, p.Containers[0].Lifecycle = nil, nil })
+			s.app.Spec.Drain = &metav1.Duration{}
+		}, nil, nil},
+
+		// translate.go
+		{"somebody's service is missing", func(s *situation) { adminRoute(s); delete(s.facts.Services, "admin-svc") }, fault("ServiceMissing", admin, ""), []string{"app-ingress names it for admin.example.com/", "does not exist", "create it, or remove that route", "no change of that ingress"}},
+		{"somebody's service is missing elsewhere", func(s *situation) { adminRoute(s); s.on("nginx"); delete(s.facts.Services, "admin-svc") }, warning("ServiceMissing", admin, ""), []string{"admin.example.com/", "create it, or remove that route"}},
+		{"somebody's service has not the port", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Spec.Ports[0].Port = 81 }, fault("Ports", admin, "spec.ports"), []string{"no port 80", "add it"}},
+		{"somebody's service cannot be reached", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Annotations = nil }, fault("Unreachable", admin, negField), []string{"ClusterIP", `kubectl annotate service admin-svc -n shop --overwrite cloud.google.com/neg='{"ingress": true}'`}},
+		{"somebody's annotation is no JSON", func(s *situation) {
+			adminRoute(s)
+			s.facts.Services["admin-svc"].Annotations["cloud.google.com/backend-config"] = "app"
+		}, fault("Annotation", admin, configField), []string{"not JSON", "correct it"}},
+		{"the older annotation is no JSON", func(s *situation) {
+			adminRoute(s)
+			s.facts.Services["admin-svc"].Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`, "beta.cloud.google.com/backend-config": "app"}
+		}, fault("Annotation", admin, "metadata.annotations[beta.cloud.google.com/backend-config]"), []string{"correct it"}},
+		{"a node port is reached", func(s *situation) {
+			adminRoute(s)
+			s.facts.Services["admin-svc"].Annotations, s.facts.Services["admin-svc"].Spec.Type = nil, corev1.ServiceTypeNodePort
+		}, nil, nil},
+		{"a backend that is no service", func(s *situation) {
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
+		}, fault("Resource", ingressApp, "spec.rules[0].http.paths[1].backend"), []string{"shop.example.com/static", "kubectl edit ingress app-ingress -n shop"}},
+		{"a backend that is no service elsewhere", func(s *situation) {
+			s.on("nginx")
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
+		}, nil, nil},
+		{"a backendconfig that does not exist", func(s *situation) { s.facts.Configs["app"] = Config{} }, []found{
+			{v1alpha1.SeverityError, "BackendConfigMissing", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigMissing", greenService, configField},
+		}, []string{"names the BackendConfig app, which does not exist", "create it"}},
+		{"the other colour lacks the port", func(s *situation) { s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"no port 80", "app-ingress uses for service app-blue-svc", "kubectl edit service app-green-svc -n shop"}},
+		{"the other colour lacks the port elsewhere", func(s *situation) { s.on("nginx"); s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"same ports"}},
+		{"the other colour is to be made", func(s *situation) { delete(s.facts.Services, "app-green-svc") }, nil, nil},
+		{"the live colour is missing", func(s *situation) { delete(s.facts.Services, "app-blue-svc") }, nil, nil}, // the condition says so
+		{"the other colour cannot be reached", func(s *situation) { delete(s.green().Annotations, "cloud.google.com/neg") }, []found{
+			{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityError, "Unreachable", greenService, negField},
+		}, []string{`kubectl annotate service app-green-svc -n shop --overwrite cloud.google.com/neg='{"ingress": true}'`}},
+		{"the other colour is reached through the nodes", func(s *situation) {
+			delete(s.green().Annotations, "cloud.google.com/neg")
+			s.green().Spec.Type = corev1.ServiceTypeNodePort
+		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField}}, []string{"service app-blue-svc has network endpoint groups"}},
+
+		// backendconfig.go
+		{"both colours are reached through the nodes", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				delete(service.Annotations, "cloud.google.com/neg")
+				service.Spec.Type = corev1.ServiceTypeNodePort
+			}
+		}, []found{{v1alpha1.SeverityWarning, "Nodes", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField}}, []string{"sends to nodes"}},
+		{"no backendconfig", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				delete(service.Annotations, "cloud.google.com/backend-config")
+			}
+		}, []found{
+			{v1alpha1.SeverityWarning, "Draining", blueService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
+			{v1alpha1.SeverityWarning, "Draining", greenService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
+		}, []string{"kind: BackendConfig", "the readiness probe of deployment app-blue asks /ready", "requestPath: /ready", `kubectl annotate service app-blue-svc -n shop --overwrite cloud.google.com/backend-config='{"default": "app"}'`}},
+		{"no health check, and no probe to copy", func(s *situation) {
+			delete(s.facts.Configs["app"].Spec, "healthCheck")
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe = nil })
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"so it is /", "kubectl patch backendconfig app -n shop"}},
+		{"no draining", func(s *situation) { delete(s.facts.Configs["app"].Spec, "connectionDraining") }, warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"), []string{"cut off", "kubectl patch backendconfig app -n shop"}},
+		{"draining for no time", func(s *situation) {
+			s.facts.Configs["app"].Spec["connectionDraining"] = map[string]any{"drainingTimeoutSec": int64(0)}
+		}, warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"), nil},
+		{"backendconfigs unlike", func(s *situation) {
+			other := config()
+			other.Spec["securityPolicy"], other.Spec["timeoutSec"] = map[string]any{"name": "armor"}, int64(40)
+			s.facts.Configs["other"] = other
+			s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"http": "other"}}`
+		}, warning("ConfigsUnlike", greenService, configField), []string{"names the BackendConfig other", "differ in spec.securityPolicy, spec.timeoutSec", `cloud.google.com/backend-config='{"default": "app"}'`}},
+		{"backendconfigs of two names, and alike", func(s *situation) {
+			s.facts.Configs["other"] = config()
+			s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"80": "other"}}`
+		}, nil, nil},
+		{"a backendconfig of the other colour only", func(s *situation) { delete(s.blue().Annotations, "cloud.google.com/backend-config") }, []found{
+			{v1alpha1.SeverityWarning, "Draining", blueService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", blueService, configField}, {v1alpha1.SeverityWarning, "ConfigsUnlike", greenService, configField},
+		}, []string{"service app-blue-svc names no BackendConfig", "kubectl annotate service app-green-svc -n shop cloud.google.com/backend-config-"}},
+		{"backendconfigs that could not be read", func(s *situation) { s.facts.Configs = nil }, nil, nil},
+		{"a drain of no minute", func(s *situation) { s.app.Spec.Drain = &metav1.Duration{Duration: 59 * time.Second} }, warning("Drain", application, "spec.drain"), []string{"59s after a switch", "1m0s or more", `'{"spec":{"drain":"1m0s"}}'`}},
+		{"a drain below the longest answer", func(s *situation) {
+			s.app.Spec.Drain = &metav1.Duration{Duration: 2 * time.Minute}
+			s.facts.Configs["app"].Spec["timeoutSec"] = int64(300)
+		}, warning("Drain", application, "spec.drain"), []string{"timeoutSec of backendconfig app", "5m0s or more"}},
+
+		// routes.go
+		{"two rules for one host", func(s *situation) {
+			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
+		}, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"spec.rules[1] is for the same host as this one, shop.example.com", "the later one only"}},
+		{"two rules for any host", func(s *situation) { s.rules(rule("", path("/old", "app-blue-svc")), rule("", path("/", "app-blue-svc"))) }, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"this one, any"}},
+		{"two rules for one host, ours without effect", func(s *situation) {
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc")), rule("shop.example.com", path("/", "admin-svc")))
+			s.facts.Services["admin-svc"] = service("admin-svc")
+		}, fault("Hosts", ingressApp, "spec.rules[0]"), []string{"kubectl edit ingress app-ingress -n shop"}},
+		{"two paths of one rule", func(s *situation) {
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), path("/a", "app-blue-svc")))
+		}, nil, nil},
+		{"two rules for one host elsewhere", func(s *situation) {
+			s.on("nginx")
+			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
+		}, nil, nil},
+		{"no class, but a URL map", func(s *situation) { s.ingress.SetAnnotations(map[string]string{"ingress.kubernetes.io/url-map": "um"}) }, warning("Class", ingressApp, "metadata.annotations[kubernetes.io/ingress.class]"), []string{"kubectl annotate ingress app-ingress -n shop kubernetes.io/ingress.class=gce"}},
+		{"a class that GKE ignores", func(s *situation) {
+			s.ingress.SetAnnotations(nil)
+			s.facts.Ingress.ClassName = "gce-internal"
+		}, warning("Class", ingressApp, "spec.ingressClassName"), []string{"GKE ignores it", "kubernetes.io/ingress.class=gce-internal"}},
+		{"another class by its name", func(s *situation) {
+			s.ingress.SetAnnotations(nil)
+			s.facts.Ingress.ClassName = "nginx"
+		}, nil, nil},
+		{"another ingress uses the other colour", func(s *situation) {
+			s.facts.Users = []User{{"preview", "preview.example.com/", v1alpha1.Green}}
+		}, fault("TargetInUse", "ingress shop/preview", "spec"), []string{"preview.example.com/", "service app-green-svc, the green side", "kubectl edit ingress preview -n shop"}},
+		{"another ingress uses the live colour", func(s *situation) {
+			s.facts.Users = []User{{"legacy", "www.example.com/", v1alpha1.Blue}}
+		}, warning("Shared", "ingress shop/legacy", "spec"), []string{"www.example.com/", "service app-blue-svc, which is live", "kubectl edit ingress legacy -n shop"}},
+		{"a standby host that resolves", func(s *situation) {
+			s.app.Spec.Ingress.StandbyHost, s.facts.Resolved = "preview.example.com", []string{"192.0.2.1"}
+		}, warning("StandbyHost", application, "spec.ingress.standbyHost"), []string{"preview.example.com resolves to 192.0.2.1", "kubectl patch bluegreen app -n shop"}},
+		{"a standby host that does not resolve", func(s *situation) { s.app.Spec.Ingress.StandbyHost = "preview.internal" }, nil, nil},
+
+		// owners.go
+		{"Argo CD owns the routes", func(s *situation) { s.wrote("argocd-controller", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"), []string{"Argo CD (argocd-controller)", "ignoreDifferences"}},
+		{"Argo CD owns other fields", func(s *situation) {
+			s.wrote("argocd-controller", `{"f:metadata":{"f:labels":{"f:a":{}}},"f:spec":{"f:tls":{}}}`, 1)
+		}, nil, nil},
+		{"Helm owns the routes", func(s *situation) { s.wrote("helm", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"), []string{"Helm"}},
+		{"Flux owns the routes", func(s *situation) { s.wrote("kustomize-controller", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"), []string{"kustomize.toolkit.fluxcd.io/ssa"}},
+		{"Argo CD owns the default backend that is ours", func(s *situation) {
+			s.ingress.Object["spec"] = map[string]any{"defaultBackend": backend("app-blue-svc", 80)}
+			s.wrote("argocd-controller", `{"f:spec":{"f:defaultBackend":{"f:service":{"f:name":{},"f:port":{}}}}}`, 1)
+		}, warning("Owner", ingressApp, "spec.defaultBackend"), []string{"Argo CD"}},
+		{"Argo CD owns rules that are not ours", func(s *situation) {
+			s.ingress.Object["spec"] = map[string]any{"defaultBackend": backend("app-blue-svc", 80)}
+			s.wrote("argocd-controller", ownsRules, 1)
+		}, nil, nil},
+		{"kubectl applied before Turnout came", func(s *situation) { s.wrote("kubectl-client-side-apply", ownsRules, 1) }, nil, nil},
+		{"kubectl applied after a switch", func(s *situation) {
+			s.wrote("turnout-deployer", `{"f:metadata":{}}`, 1)
+			s.wrote("kubectl-client-side-apply", ownsRules, 2)
+		}, warning("Owner", ingressApp, "spec.rules"), []string{"kubectl apply wrote the routes after Turnout"}},
+		{"kubectl applied before a switch", func(s *situation) {
+			s.wrote("kubectl-client-side-apply", ownsRules, 1)
+			s.wrote("turnout-deployer", ownsRules, 2)
+		}, nil, nil},
+		{"an account that cannot be read", func(s *situation) { s.wrote("helm", `{`, 1) }, nil, nil},
+
+		// pods.go
+		{"no preStop", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.Containers[0].Lifecycle = nil }) }, warning("PreStop", "deployment shop/app-blue", podField+".containers[app].lifecycle.preStop"), []string{"preStop: {sleep: {seconds: 40}}"}},
+		{"no preStop of a colour that is staged anew", func(s *situation) { s.facts.Templates[v1alpha1.Green].Spec.Containers[0].Lifecycle = nil }, nil, nil},
+		{"no preStop of a colour that keeps its template", func(s *situation) {
+			s.app.Spec.Template = v1alpha1.TemplateOwn
+			s.facts.Templates[v1alpha1.Green].Spec.Containers[0].Lifecycle = nil
+		}, warning("PreStop", "deployment shop/app-green", podField+".containers[app].lifecycle.preStop"), nil},
+		{"the grace of a default", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = nil }) }, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), []string{"killed 30s after", "45s of preStop, 1m0s of connection draining", "terminationGracePeriodSeconds: 120"}},
+		{"a grace just long enough", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(120)) }) }, nil, nil},
+		{"a grace just too short", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(119)) }) }, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), nil},
+		{"a preStop by a shell", func(s *situation) {
+			s.pod(func(p *corev1.PodSpec) {
+				p.Containers[0].Lifecycle.PreStop = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "touch /tmp/x; sleep 90"}}}
+			})
+		}, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), []string{"1m30s of preStop", "terminationGracePeriodSeconds: 165"}},
+		{"a container that is not clear", func(s *situation) {
+			s.pod(func(p *corev1.PodSpec) { p.Containers = []corev1.Container{{Name: "a"}, {Name: "b"}} })
+		}, nil, nil},
+
+		// proof.go
+		{"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"), []string{"cannot be proved", "kubectl patch bluegreen app -n shop"}},
+		{"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.on("nginx") }, warning("Address", application, "spec.url"), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := good()
+			tt.change(s)
+			var got []found
+			var text strings.Builder
+			for _, f := range s.check() {
+				got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
+				text.WriteString(f.Message + "\n")
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s%s", diff, text.String())
+			}
+			for _, part := range tt.says {
+				if !strings.Contains(text.String(), part) {
+					t.Errorf("the messages are\n%swant in them %q", text.String(), part)
+				}
+			}
+		})
+	}
+}
+
+func TestErrorsComeFirstAndTheOrderIsStable(t *testing.T) {
+	t.Parallel()
+	s := good()
+	s.app.Spec.URL = ""
+	s.facts.Users = []User{{"b", "x/", v1alpha1.Green}, {"a", "x/", v1alpha1.Green}}
+	first := s.check()
+	slices.Reverse(s.facts.Users)
+	if diff := cmp.Diff(first, s.check()); diff != "" {
+		t.Errorf("the order depends on that of the facts:\n%s", diff)
+	}
+	if len(Errors(first)) != 2 || first[0].Object != "ingress shop/a" || first[2].Severity != v1alpha1.SeverityWarning || len(Warnings(first)) != 1 {
+		t.Errorf("the findings are %+v", first)
+	}
+}

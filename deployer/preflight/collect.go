@@ -1,0 +1,279 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+const (
+	// configFor is the age at which a BackendConfig is read again. No watch tells of
+	// them: not every cluster has such objects.
+	configFor = 5 * time.Minute
+	// configForRelease is that age while a release waits to begin, or for a finding
+	// about one to be mended.
+	configForRelease = 10 * time.Second
+	// nameFor is the age at which a standby host is looked up again.
+	nameFor = 10 * time.Minute
+	// nameTimeout bounds a look-up.
+	nameTimeout = 2 * time.Second
+	// forget is the age at which what nobody asks for any more is forgotten.
+	forget = time.Hour
+)
+
+// Collector reads the facts. Services, Deployments and Ingresses come from a cache
+// and cost nothing. BackendConfigs are read uncached, one request for each, and
+// remembered: a look reads those that it sees named for the first time, or that
+// are too old. A standby host is looked up beside the looks, which never wait for
+// it. The zero value is ready.
+type Collector struct {
+	mu      sync.Mutex
+	configs map[client.ObjectKey]readConfig
+	names   map[string]resolved
+}
+
+type readConfig struct {
+	Config
+	at time.Time
+}
+
+type resolved struct {
+	addresses []string
+	at        time.Time // when it was asked
+	pending   bool
+}
+
+// Sources are where facts come from.
+type Sources struct {
+	// Cached reads Services, Deployments and Ingresses.
+	Cached client.Reader
+	// Uncached reads BackendConfigs.
+	Uncached client.Reader
+	// Resolve looks up the addresses of a host, and gives up when ctx ends. The zero
+	// value is [net.Resolver.LookupHost] of the default resolver.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+}
+
+// Collect reads the facts of an application of which a colour is live. Soon says
+// that a release waits for them. The time is when they should be collected again,
+// although nothing that is watched may have changed; zero if there is no such time.
+func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s route.State, now time.Time, soon bool) (Facts, time.Time, error) {
+	f := Facts{App: bg, Routes: s}
+	for _, read := range []func(context.Context, Sources, *Facts) error{readServices, readTemplates, readIngresses} {
+		if err := read(ctx, from, &f); err != nil {
+			return f, time.Time{}, err
+		}
+	}
+	if err := c.readConfigs(ctx, from, &f, now, soon); err != nil {
+		return f, time.Time{}, err
+	}
+	again := c.resolve(ctx, from, &f, now)
+	return f, again, nil
+}
+
+func readServices(ctx context.Context, from Sources, f *Facts) error {
+	names := []string{f.App.Side(v1alpha1.Blue).Service, f.App.Side(v1alpha1.Green).Service}
+	for _, b := range f.Routes.Backends() {
+		names = append(names, b.Service)
+	}
+	slices.Sort(names)
+	f.Services = map[string]*corev1.Service{}
+	for _, name := range slices.Compact(names) {
+		service := &corev1.Service{}
+		err := from.Cached.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: name}, service)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading service %s: %w", name, err)
+		}
+		if err == nil {
+			f.Services[name] = service
+		}
+	}
+	return nil
+}
+
+func readTemplates(ctx context.Context, from Sources, f *Facts) error {
+	f.Templates = map[v1alpha1.Color]Template{}
+	for _, c := range both {
+		d := &appsv1.Deployment{}
+		name := f.App.Side(c).Deployment
+		err := from.Cached.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: name}, d)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("reading deployment %s: %w", name, err)
+		}
+		if err == nil {
+			f.Templates[c] = Template{Deployment: name, Spec: d.Spec.Template.Spec}
+		}
+	}
+	return nil
+}
+
+func readIngresses(ctx context.Context, from Sources, f *Facts) error {
+	var list networkingv1.IngressList
+	if err := from.Cached.List(ctx, &list, client.InNamespace(f.App.Namespace)); err != nil {
+		return fmt.Errorf("listing ingresses of namespace %s: %w", f.App.Namespace, err)
+	}
+	for i := range list.Items {
+		ingress := &list.Items[i]
+		if ingress.Name == f.Routes.Name {
+			f.Ingress = Ingress{Class: ingress.Annotations["kubernetes.io/ingress.class"], Managers: ingress.ManagedFields}
+			if name := ingress.Spec.IngressClassName; name != nil {
+				f.Ingress.ClassName = *name
+			}
+			continue
+		}
+		if err := f.addUsers(ingress); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addUsers adds the users that another Ingress sends to one of the colours, once
+// for each.
+func (f *Facts) addUsers(ingress *networkingv1.Ingress) error {
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ingress)
+	if err != nil {
+		return fmt.Errorf("reading ingress %s: %w", ingress.Name, err)
+	}
+	for _, c := range both {
+		found := route.Users(&unstructured.Unstructured{Object: object}, f.App.Side(c).Service)
+		if len(found) == 0 {
+			continue
+		}
+		text := found[0].String()
+		if more := len(found) - 1; more > 0 {
+			text += fmt.Sprintf(" and %d more", more)
+		}
+		f.Users = append(f.Users, User{Ingress: ingress.Name, Route: text, Color: c})
+	}
+	return nil
+}
+
+// configNames are the BackendConfigs that the Services name for the ports that are
+// in use, or will be.
+func configNames(f Facts) []string {
+	var names []string
+	add := func(service *corev1.Service, port map[string]any) {
+		if name, m := route.Unfit(service, port); m == nil && name != "" {
+			names = append(names, name)
+		}
+	}
+	for _, b := range f.Routes.Backends() {
+		add(f.Services[b.Service], b.Port)
+	}
+	for _, port := range f.ports() {
+		add(f.service(f.live().Other()), port)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func (c *Collector) readConfigs(ctx context.Context, from Sources, f *Facts, now time.Time, soon bool) error {
+	f.Configs = map[string]Config{}
+	if !f.gce() {
+		return nil
+	}
+	oldest := configFor
+	if soon {
+		oldest = configForRelease
+	}
+	for _, name := range configNames(*f) {
+		key := client.ObjectKey{Namespace: f.App.Namespace, Name: name}
+		if known, ok := c.config(key, now.Add(-oldest)); ok {
+			f.Configs[name] = known
+			continue
+		}
+		spec, found, err := route.ReadBackendConfig(ctx, from.Uncached, key.Namespace, key.Name)
+		if err != nil {
+			return err
+		}
+		f.Configs[name] = Config{Exists: found, Spec: spec}
+		c.remember(key, readConfig{f.Configs[name], now})
+	}
+	return nil
+}
+
+// config returns what is remembered of a BackendConfig that was read since a time.
+func (c *Collector) config(key client.ObjectKey, since time.Time) (Config, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, ok := c.configs[key]
+	return known.Config, ok && known.at.After(since)
+}
+
+func (c *Collector) remember(key client.ObjectKey, read readConfig) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.configs == nil {
+		c.configs = map[client.ObjectKey]readConfig{}
+	}
+	maps.DeleteFunc(c.configs, func(_ client.ObjectKey, old readConfig) bool { return read.at.Sub(old.at) > forget })
+	c.configs[key] = read
+}
+
+// resolve adds what is known of the standby host that the owner chose, and has it
+// looked up if that is too old. Hosts below invalid have no address (RFC 6761).
+func (c *Collector) resolve(ctx context.Context, from Sources, f *Facts, now time.Time) (again time.Time) {
+	host := f.App.Spec.Ingress.StandbyHost
+	if host == "" || strings.HasSuffix(host, ".invalid") {
+		return time.Time{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.names[host]
+	f.Resolved = known.addresses
+	if !known.pending && (known.at.IsZero() || now.Sub(known.at) > nameFor) {
+		known.at, known.pending = now, true
+		c.setName(host, known)
+		go c.lookUp(context.WithoutCancel(ctx), from, host)
+	}
+	if known.pending {
+		return now.Add(nameTimeout + time.Second)
+	}
+	return time.Time{}
+}
+
+// setName remembers a host; c.mu is held.
+func (c *Collector) setName(host string, r resolved) {
+	if c.names == nil {
+		c.names = map[string]resolved{}
+	}
+	maps.DeleteFunc(c.names, func(_ string, old resolved) bool { return !old.pending && r.at.Sub(old.at) > forget })
+	c.names[host] = r
+}
+
+// lookUp looks a host up, in no more than nameTimeout, and remembers what was
+// found. What is not found, or cannot be asked, has no address.
+func (c *Collector) lookUp(ctx context.Context, from Sources, host string) {
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	ask := from.Resolve
+	if ask == nil {
+		ask = net.DefaultResolver.LookupHost
+	}
+	addresses, err := ask(ctx, host)
+	if err != nil {
+		addresses = nil
+	}
+	slices.Sort(addresses)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.names[host]
+	known.addresses, known.pending = addresses, false
+	c.setName(host, known)
+}

@@ -1,0 +1,238 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// store is what an API server and a cache of it have.
+type store struct {
+	services  []corev1.Service
+	ingresses []networkingv1.Ingress
+	configs   map[string]map[string]any // specs by name
+	fails     error                     // of reading a BackendConfig
+	reads     []string                  // BackendConfigs that were read
+}
+
+func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	missing := apierrors.NewNotFound(schema.GroupResource{}, key.Name)
+	switch o := into.(type) {
+	case *corev1.Service:
+		i := slices.IndexFunc(s.services, func(s corev1.Service) bool { return s.Name == key.Name })
+		if i < 0 {
+			return missing
+		}
+		s.services[i].DeepCopyInto(o)
+	case *appsv1.Deployment:
+		return missing
+	case *unstructured.Unstructured:
+		s.reads = append(s.reads, key.Name)
+		if s.fails != nil {
+			return s.fails
+		}
+		spec, ok := s.configs[key.Name]
+		if !ok {
+			return missing
+		}
+		o.Object["spec"] = spec
+	}
+	return nil
+}
+
+func (s *store) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	list, ok := into.(*networkingv1.IngressList)
+	if !ok {
+		return errors.New("nothing else is listed")
+	}
+	list.Items = s.ingresses
+	return nil
+}
+
+// collection is an application, and a collector that looks at it.
+type collection struct {
+	Collector
+	t     *testing.T
+	store store
+	good  *situation
+	// resolve is how hosts are looked up.
+	resolve func(context.Context, string) ([]string, error)
+}
+
+func newCollection(t *testing.T) *collection {
+	c := &collection{t: t, good: good(), store: store{configs: map[string]map[string]any{"app": config().Spec}}}
+	for _, name := range []string{"app-blue-svc", "app-green-svc"} {
+		c.store.services = append(c.store.services, *service(name))
+	}
+	return c
+}
+
+func (c *collection) sources() Sources {
+	return Sources{Cached: &c.store, Uncached: &c.store, Resolve: c.resolve}
+}
+
+func (c *collection) look(soon bool) (Facts, time.Time) {
+	c.t.Helper()
+	f, again, err := c.Collect(c.t.Context(), c.sources(), c.good.app, route.Read(c.good.app, c.good.ingress), time.Now(), soon)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return f, again
+}
+
+func (c *collection) expectReads(what string, want ...string) {
+	c.t.Helper()
+	if diff := cmp.Diff(want, c.store.reads); diff != "" {
+		c.t.Errorf("BackendConfigs read %s (-want +got):\n%s", what, diff)
+	}
+	c.store.reads = nil
+}
+
+func TestBackendConfigsAreNotReadAtEveryLook(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCollection(t)
+		c.look(false)
+		c.expectReads("at the first look, once for both colours", "app")
+		for range 100 {
+			time.Sleep(time.Second)
+			c.look(false)
+		}
+		c.expectReads("at looks soon after")
+		c.look(true)
+		c.expectReads("before a release begins", "app")
+		for range 100 {
+			c.look(true)
+		}
+		c.expectReads("at looks of the same moment")
+		time.Sleep(configForRelease)
+		c.look(true)
+		c.expectReads("while a release waits", "app")
+		time.Sleep(configFor)
+		c.look(false)
+		c.expectReads("when it is old", "app")
+		c.store.services[1].Annotations["cloud.google.com/backend-config"] = `{"default": "other"}`
+		f, _ := c.look(false)
+		c.expectReads("when a Service names another", "other")
+		if f.Configs["other"].Exists || !f.Configs["app"].Exists {
+			t.Errorf("the BackendConfigs are %+v", f.Configs)
+		}
+	})
+}
+
+func TestBackendConfigsAreOnlyReadForGoogle(t *testing.T) {
+	t.Parallel()
+	c := newCollection(t)
+	c.good.on("nginx")
+	c.look(true)
+	c.expectReads("on another class")
+}
+
+func TestBackendConfigThatCannotBeReadIsNoFinding(t *testing.T) {
+	t.Parallel()
+	c := newCollection(t)
+	c.store.fails = errors.New("the API server is away")
+	if _, _, err := c.Collect(t.Context(), c.sources(), c.good.app, route.Read(c.good.app, c.good.ingress), time.Now(), true); err == nil {
+		t.Fatal("there is no error")
+	}
+	c.store.fails = nil
+	if f, _ := c.look(false); !f.Configs["app"].Exists {
+		t.Error("what failed was remembered")
+	}
+}
+
+func TestClusterWithoutBackendConfigsHasNone(t *testing.T) {
+	t.Parallel()
+	c := newCollection(t)
+	c.store.fails = &meta.NoKindMatchError{}
+	if f, _ := c.look(true); f.Configs["app"].Exists {
+		t.Errorf("the BackendConfigs are %+v", f.Configs)
+	}
+}
+
+func TestStandbyHostIsLookedUpBesideTheLooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newCollection(t)
+		asked := 0
+		c.resolve = func(ctx context.Context, host string) ([]string, error) {
+			asked++
+			if host != "preview.example.com" {
+				t.Errorf("asked for %s", host)
+			}
+			if asked == 1 {
+				<-ctx.Done() // a name server that does not answer
+				return nil, ctx.Err()
+			}
+			return []string{"192.0.2.2", "192.0.2.1"}, nil
+		}
+		if _, again := c.look(true); asked != 0 || !again.IsZero() {
+			t.Errorf("the default host was looked up, look again at %s", again)
+		}
+		c.good.app.Spec.Ingress.StandbyHost = "preview.example.com"
+		began := time.Now()
+		_, again := c.look(true)
+		c.look(true)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("two looks took %s", took)
+		}
+		time.Sleep(time.Until(again))
+		synctest.Wait()
+		if f, again := c.look(true); len(f.Resolved) > 0 || asked != 1 || !again.IsZero() {
+			t.Errorf("asked %d times, found %v, look again at %s", asked, f.Resolved, again)
+		}
+		time.Sleep(nameFor)
+		c.look(true)
+		synctest.Wait()
+		f, _ := c.look(true)
+		if diff := cmp.Diff([]string{"192.0.2.1", "192.0.2.2"}, f.Resolved); diff != "" || asked != 2 {
+			t.Errorf("asked %d times, addresses (-want +got):\n%s", asked, diff)
+		}
+		c.good.app.Spec.Ingress.StandbyHost = "preview.invalid"
+		if f, _ := c.look(true); len(f.Resolved) > 0 || asked != 2 {
+			t.Errorf("asked %d times, found %v", asked, f.Resolved)
+		}
+	})
+}
+
+func TestOtherIngressesAreUsersUnlessTheyAreStandby(t *testing.T) {
+	t.Parallel()
+	c := newCollection(t)
+	c.good.app.Spec.Ingress.Name = "app"
+	to := func(name, host, service string) networkingv1.Ingress {
+		i := networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		i.Spec.Rules = []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+			Paths: []networkingv1.HTTPIngressPath{{Path: "/", Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service}}}},
+		}}}}
+		return i
+	}
+	own, standby, preview := to("app", "shop.example.com", "app-blue-svc"), to("standby", "x.invalid", "app-green-svc"), to("preview", "preview.example.com", "app-green-svc")
+	own.Annotations, own.Spec.IngressClassName = map[string]string{"kubernetes.io/ingress.class": "gce"}, new("nginx")
+	standby.Annotations = map[string]string{v1alpha1.StandbyAnnotationPrefix + "other": "x.invalid"}
+	preview.Spec.Rules = append(preview.Spec.Rules, to("", "p2.example.com", "app-green-svc").Spec.Rules...)
+	c.store.ingresses = []networkingv1.Ingress{own, standby, preview}
+	f, _ := c.look(true)
+	if diff := cmp.Diff([]User{{"preview", "preview.example.com/ and 1 more", v1alpha1.Green}}, f.Users); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(Ingress{Class: "gce", ClassName: "nginx"}, f.Ingress); diff != "" {
+		t.Errorf("the Ingress (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,119 @@
+package preflight
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// Facts are what an application is judged by. They are data.
+type Facts struct {
+	// App that is judged.
+	App *v1alpha1.BlueGreen
+	// Routes of its Ingress. A colour is live.
+	Routes route.State
+	// Ingress is what else is known of that.
+	Ingress Ingress
+	// Services of the namespace that the Ingress names, and the colours' own, by
+	// name. One that does not exist is not in it.
+	Services map[string]*corev1.Service
+	// Configs are the BackendConfigs that these Services name, by name. One that
+	// could not be read is not in it.
+	Configs map[string]Config
+	// Templates of the colours' pods, where there is a Deployment.
+	Templates map[v1alpha1.Color]Template
+	// Users of the colours' Services through other Ingresses.
+	Users []User
+	// Resolved are the addresses of the standby host that the owner chose; none, or
+	// not known, if it is empty.
+	Resolved []string
+}
+
+// Ingress is what is known of an application's Ingress beside its routes.
+type Ingress struct {
+	// Class is its annotation kubernetes.io/ingress.class, ClassName its
+	// spec.ingressClassName; "" if not set.
+	Class, ClassName string
+	// Managers are who wrote which fields of it, as Kubernetes keeps account.
+	Managers []metav1.ManagedFieldsEntry
+}
+
+// Config is a BackendConfig.
+type Config struct {
+	// Exists is false if there is none of that name.
+	Exists bool
+	// Spec as it stands in the object.
+	Spec map[string]any
+}
+
+// Template is a pod template.
+type Template struct {
+	// Deployment whose it is.
+	Deployment string
+	// Spec of its pods.
+	Spec corev1.PodSpec
+}
+
+// User is a place of another Ingress that sends users to one of the colours.
+type User struct {
+	// Ingress, and what of it, such as "preview.example.com/".
+	Ingress, Route string
+	// Color they are sent to.
+	Color v1alpha1.Color
+}
+
+func (f Facts) gce() bool { return f.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE }
+
+func (f Facts) live() v1alpha1.Color { return f.Routes.Live() }
+
+// service of a colour; nil if it does not exist.
+func (f Facts) service(c v1alpha1.Color) *corev1.Service { return f.Services[f.App.Side(c).Service] }
+
+// ports are those that users are routed to, each once, as the Ingress names them.
+func (f Facts) ports() []map[string]any {
+	var all []map[string]any
+	for _, b := range f.Routes.Users[f.live()] {
+		if !slices.ContainsFunc(all, func(p map[string]any) bool { return maps.Equal(p, b.Port) }) {
+			all = append(all, b.Port)
+		}
+	}
+	return all
+}
+
+// configOf returns the BackendConfig that a colour's Service names for a port. With
+// no name it names none; known is false if that cannot be told.
+func (f Facts) configOf(c v1alpha1.Color, port map[string]any) (name string, config Config, known bool) {
+	service := f.service(c)
+	if service == nil {
+		return "", Config{}, false
+	}
+	p := route.FindPort(service, port)
+	if p == nil {
+		return "", Config{}, false
+	}
+	name, _, err := route.ConfigName(service, p)
+	if err != nil {
+		return "", Config{}, false
+	}
+	if name == "" {
+		return "", Config{}, true
+	}
+	config, known = f.Configs[name]
+	return name, config, known && config.Exists
+}
+
+// seconds reads a number of seconds in a BackendConfig; ok is false if it is unset.
+func (c Config) seconds(path ...string) (time.Duration, bool) {
+	v := c.Spec
+	for _, name := range path[:len(path)-1] {
+		v, _ = v[name].(map[string]any)
+	}
+	n, ok := v[path[len(path)-1]].(int64)
+	return time.Duration(n) * time.Second, ok
+}

@@ -1,0 +1,109 @@
+package preflight
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// hosts finds hosts that two rules are for. On Google's load balancer the later one
+// takes the place of the earlier, with all its paths (ingress-gce
+// pkg/utils/gceurlmap.go:97-128).
+func hosts(f Facts) []v1alpha1.Finding {
+	if !f.gce() {
+		return nil
+	}
+	rule := map[string]string{} // the one in use, by its host
+	lost := map[string]bool{}   // rules that are not
+	var all []v1alpha1.Finding
+	for _, b := range f.Routes.AllBackends() {
+		at, found := ruleOf(b)
+		if !found {
+			continue
+		}
+		earlier, taken := rule[b.Host]
+		rule[b.Host] = at
+		if !taken || earlier == at {
+			continue
+		}
+		lost[earlier] = true
+		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier, "%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one with kubectl edit ingress %s -n %s",
+			at, cmp.Or(b.Host, "any"), f.Routes.Name, f.App.Namespace))
+	}
+	// With no route of ours in use, a switch would move nobody.
+	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b route.Backend) bool {
+		at, found := ruleOf(b)
+		return !found || !lost[at]
+	})
+	if unused {
+		for i := range all {
+			all[i].Severity = v1alpha1.SeverityError
+		}
+	}
+	return all
+}
+
+var ruleField = regexp.MustCompile(`^spec\.rules\[\d+\]`)
+
+// ruleOf is the rule that a backend stands in, such as "spec.rules[1]"; found is
+// false if it stands in none.
+func ruleOf(b route.Backend) (rule string, found bool) {
+	rule = ruleField.FindString(fieldOf(b))
+	return rule, rule != ""
+}
+
+// class finds an Ingress whose class GKE does not read.
+func class(f Facts) []v1alpha1.Finding {
+	const field = "metadata.annotations[kubernetes.io/ingress.class]"
+	named := strings.HasPrefix(f.Ingress.ClassName, "gce")
+	ingress := f.about("ingress", f.Routes.Name)
+	annotate := fmt.Sprintf("kubectl annotate ingress %s -n %s kubernetes.io/ingress.class=%s", f.Routes.Name, f.App.Namespace, cmp.Or(gceClass(f.Ingress.ClassName), "gce"))
+	switch {
+	case f.Ingress.Class != "":
+		return nil
+	case f.gce():
+		return []v1alpha1.Finding{ingress.warning("Class", field, "the class is not set, and GKE ignores spec.ingressClassName: another controller may take this ingress, too: %s", annotate)}
+	case named:
+		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName", "GKE ignores it, so Turnout takes the load balancer for none of Google's until that has made a URL map: %s", annotate)}
+	}
+	return nil
+}
+
+// gceClass is a class of GKE's, or "".
+func gceClass(name string) string {
+	if name == "gce" || name == "gce-internal" {
+		return name
+	}
+	return ""
+}
+
+// users finds other Ingresses that send users to one of the colours.
+func users(f Facts) []v1alpha1.Finding {
+	var all []v1alpha1.Finding
+	for _, u := range f.Users {
+		ingress, service := f.about("ingress", u.Ingress), f.App.Side(u.Color).Service
+		edit := fmt.Sprintf("kubectl edit ingress %s -n %s", u.Ingress, f.App.Namespace)
+		if u.Color == f.live() {
+			all = append(all, ingress.warning("Shared", "spec", "it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs while these are sent there: route them through ingress %s, or elsewhere: %s",
+				u.Route, service, f.Routes.Name, f.Routes.Name, edit))
+			continue
+		}
+		all = append(all, ingress.fault("TargetInUse", "spec", "it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those users elsewhere: %s", u.Route, service, u.Color, edit))
+	}
+	return all
+}
+
+// standbyHost finds a standby host by which anybody reaches what is not live.
+func standbyHost(f Facts) []v1alpha1.Finding {
+	host := f.App.Spec.Ingress.StandbyHost
+	if host == "" || len(f.Resolved) == 0 {
+		return nil
+	}
+	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost", "%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, which nobody can resolve: kubectl patch bluegreen %s -n %s --type json -p '[{\"op\":\"remove\",\"path\":\"/spec/ingress/standbyHost\"}]'",
+		host, f.Resolved[0], f.App.Name, f.App.Namespace)}
+}

@@ -1,0 +1,134 @@
+package preflight
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// negAnnotation says that a load balancer is to send to a Service's pods.
+const negAnnotation = "cloud.google.com/neg"
+
+// backends finds what an Ingress names and cannot be used. On Google's load
+// balancer one such backend is fatal for all of them (ingress-gce
+// pkg/controller/translator/translator.go:109-158,273-300); elsewhere only its own
+// requests fail.
+func backends(f Facts) []v1alpha1.Finding {
+	var all []v1alpha1.Finding
+	for _, b := range f.Routes.AllBackends() {
+		ingress := f.about("ingress", f.Routes.Name)
+		if b.Service == "" {
+			if f.gce() {
+				all = append(all, ingress.fault("Resource", fieldOf(b), "the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or remove it with kubectl edit ingress %s -n %s", b, f.Routes.Name, f.App.Namespace))
+			}
+			continue
+		}
+		if f.Services[b.Service] == nil && f.ours(b.Service) {
+			continue // the condition says so, or it is made from the other one
+		}
+		m := f.misfit(b.Service, b.Port)
+		if m == nil {
+			continue
+		}
+		service := f.about("service", b.Service)
+		if !f.gce() {
+			if f.Services[b.Service] == nil {
+				all = append(all, service.warning(m.Reason, m.Field, "ingress %s names it for %s, and it %s, or remove that route", f.Routes.Name, b, m.Text))
+			}
+			continue
+		}
+		text := m.Text
+		if !f.ours(b.Service) {
+			text += ", or remove that route"
+		}
+		all = append(all, service.fault(m.Reason, m.Field, "ingress %s names it for %s, and it %s; until then Google's load balancer takes up no change of that ingress%s", f.Routes.Name, b, text, f.command(m, b.Service)))
+	}
+	return all
+}
+
+// misfit is why Google's controller cannot use a port of a Service; nil if it can,
+// or if that cannot be told.
+func (f Facts) misfit(service string, port map[string]any) *route.Misfit {
+	config, m := route.Unfit(f.Services[service], port)
+	if m != nil || config == "" {
+		return m
+	}
+	if c, known := f.Configs[config]; known && !c.Exists {
+		return route.MissingConfig(config)
+	}
+	return nil
+}
+
+// command is what mends a misfit, where one command does.
+func (f Facts) command(m *route.Misfit, service string) string {
+	if m.Reason != "Unreachable" {
+		return ""
+	}
+	return ": " + f.annotate(service, negAnnotation, `{"ingress": true}`)
+}
+
+// annotate is the command that annotates a Service.
+func (f Facts) annotate(service, key, value string) string {
+	return fmt.Sprintf("kubectl annotate service %s -n %s --overwrite %s='%s'", service, f.App.Namespace, key, value)
+}
+
+func (f Facts) ours(service string) bool {
+	return service == f.App.Side(v1alpha1.Blue).Service || service == f.App.Side(v1alpha1.Green).Service
+}
+
+// fieldOf is the field of an Ingress that a backend stands in.
+func fieldOf(b route.Backend) string {
+	var field strings.Builder
+	for part := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(b.Pointer, "/"), "/service/name"), "/") {
+		switch {
+		case part[0] >= '0' && part[0] <= '9':
+			field.WriteString("[" + part + "]")
+		case field.Len() > 0:
+			field.WriteString("." + part)
+		default:
+			field.WriteString(part)
+		}
+	}
+	return field.String()
+}
+
+// ports finds what the colour that is not live lacks to take the live one's routes.
+// A switch changes the name of the Service only.
+func ports(f Facts) []v1alpha1.Finding {
+	name := f.App.Side(f.live().Other()).Service
+	service := f.Services[name]
+	if service == nil {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	for _, want := range f.ports() {
+		if route.FindPort(service, want) == nil {
+			all = append(all, f.about("service", name).fault("Ports", "spec.ports", "it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports with kubectl edit service %s -n %s",
+				route.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service, name, f.App.Namespace))
+			continue
+		}
+		// The Ingress names it when a release begins, at the latest.
+		if m := f.misfit(name, want); f.gce() && m != nil && !f.Routes.Attached(f.live().Other()) {
+			all = append(all, f.about("service", name).fault(m.Reason, m.Field, "it %s; Google's load balancer would take up no change of ingress %s that names it%s", m.Text, f.Routes.Name, f.command(m, name)))
+		}
+	}
+	return all
+}
+
+// groups finds colours of which the load balancer reaches one by its pods and the
+// other one through the nodes.
+func groups(f Facts) []v1alpha1.Finding {
+	live, other := f.service(f.live()), f.service(f.live().Other())
+	if !f.gce() || live == nil || other == nil || route.UsesNEGs(live) == route.UsesNEGs(other) {
+		return nil
+	}
+	with, without := live, other
+	if route.UsesNEGs(other) {
+		with, without = other, live
+	}
+	return []v1alpha1.Finding{f.about("service", without.Name).fault("GroupsUnlike", "metadata.annotations["+negAnnotation+"]",
+		"service %s has network endpoint groups, and this one has not, so the load balancer would treat the users of the two differently, and not tell which pods it finds healthy: %s",
+		with.Name, f.annotate(without.Name, negAnnotation, `{"ingress": true}`))}
+}
