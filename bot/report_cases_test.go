@@ -89,7 +89,7 @@ func built(r *v1alpha1.Release) {
 	building(r)
 	image := "gcr.io/acme/shop@sha256:" + strings.Repeat("7e", 32)
 	r.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: *at(72)}
-	r.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepBuild, 0, 72, "built "+image), entry(v1alpha1.StepAttach, 72, 73, "")}
+	r.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepBuild, 0, 72, "built "+image+" (queued 10 s, built in 1 min)"), entry(v1alpha1.StepAttach, 72, 73, "")}
 }
 
 func verified(r *v1alpha1.Release) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -157,6 +158,9 @@ func (v view) saidAbove(message string) bool {
 	return st.Failure != nil && st.Failure.Message == message || st.Phase == v1alpha1.ReleaseWaiting && st.Message == message
 }
 
+// shownQueue is from when on a wait in Cloud Build's queue is worth a word.
+const shownQueue = 10 * time.Second
+
 // build says what Cloud Build did besides building.
 func (v view) build() []string {
 	b := v.rel.Status.Build
@@ -165,7 +169,7 @@ func (v view) build() []string {
 	}
 	var parts []string
 	if b.CreatedAt != nil && b.StartedAt != nil {
-		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued > 0 {
+		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && v.rel.Status.Milestones.Built == nil { // then the step says it
 			parts = append(parts, "queued "+span(queued))
 		}
 	}

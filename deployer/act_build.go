@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -103,7 +104,18 @@ func (a *attempt) notStarted(err error, before *v1alpha1.BuildStatus) error {
 func (a *attempt) recordBuild(h cloudbuild.Handle) {
 	b := a.rel.Status.Build
 	b.ID, b.LogURL = h.ID, h.LogURL
-	a.entry().URL = h.LogURL
+	a.linkBuild()
+}
+
+// linkBuild links the build's step to its log. The build of a release that was
+// cancelled may be found when another step is under way.
+func (a *attempt) linkBuild() {
+	for i := range slices.Backward(a.rel.Status.Timeline) {
+		if entry := &a.rel.Status.Timeline[i]; entry.Step == v1alpha1.StepBuild {
+			entry.URL = a.rel.Status.Build.LogURL
+			return
+		}
+	}
 }
 
 // findBuild searches the build of an intent without an outcome.
@@ -131,7 +143,7 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	}
 	b.State, b.LogURL = state.Status, state.LogURL
 	b.CreatedAt, b.StartedAt = stamp(state.Created), stamp(state.Started)
-	a.entry().URL = state.LogURL
+	a.linkBuild()
 	if f := a.forbiddenStep(state); f != nil {
 		return pause{}, f
 	}
@@ -148,7 +160,11 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 		return pause{}, &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
 	}
 	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
-	a.say(fmt.Sprintf("built %s (queued %s, built in %s)", image, spell(state.Queued(a.o.Now)), spell(state.Worked())))
+	said := "built " + image
+	if queued := state.Queued(a.o.Now); queued >= shownQueue { // else the step's own time says it all
+		said += fmt.Sprintf(" (queued %s, built in %s)", spell(queued), spell(state.Worked()))
+	}
+	a.say(said)
 	return pause{}, nil
 }
 

@@ -91,7 +91,7 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	if calls := w.builds.Calls(); calls["RunBuildTrigger"] != 1 || calls["CreateBuild"] != 0 {
 		t.Errorf("calls %v", calls)
 	}
-	if said := rel.Status.Timeline[0].Message; !strings.HasPrefix(said, "built "+rel.Status.Milestones.Built.Image+" (queued 0.") || !strings.Contains(said, "s, built in 0.") {
+	if said := rel.Status.Timeline[0].Message; said != "built "+rel.Status.Milestones.Built.Image {
 		t.Errorf("the timeline says %q", said)
 	}
 	if got := strings.Join(rel.Status.Findings, "\n"); strings.Contains(got, "trigger") || strings.Contains(got, "left out") {
@@ -394,4 +394,17 @@ func TestPushedCommitThatIsNotKnownYetIsWaitedFor(t *testing.T) {
 	})
 	w.source.commit("c", "b")
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+}
+
+// TestBuildFoundLateIsLinkedAtItsStep: the release was cancelled before the
+// build's id was known, and is being discarded when it is.
+func TestBuildFoundLateIsLinkedAtItsStep(t *testing.T) {
+	t.Parallel()
+	rel := &v1alpha1.Release{}
+	rel.Status.Build = &v1alpha1.BuildStatus{}
+	rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepBuild}, {Step: v1alpha1.StepDiscard}}
+	(&attempt{rel: rel}).recordBuild(cloudbuild.Handle{ID: "7", LogURL: "https://log"})
+	if build, discard := rel.Status.Timeline[0].URL, rel.Status.Timeline[1].URL; build != "https://log" || discard != "" {
+		t.Errorf("the build's step links %q, and discard %q", build, discard)
+	}
 }

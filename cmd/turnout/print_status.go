@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 )
 
 // stateJSON is an application as `status -o json` shows it. docs/command-line.md
@@ -24,6 +25,8 @@ type stateJSON struct {
 	Lock     *lockJSON         `json:"lock,omitempty"`
 	Rollback *rollbackJSON     `json:"rollback,omitempty"`
 	Active   *releaseStateJSON `json:"active,omitempty"`
+	// Proof of the release that moved users last.
+	Proof *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	Waiting  []string          `json:"waiting"` // releases in the queue, newest first
 }
 
@@ -53,6 +56,11 @@ type rollbackJSON struct {
 	Instant bool `json:"instant"`
 	// Until when at least, if a release does not need its colour before.
 	Until *time.Time `json:"until,omitempty"`
+	// Why it is not instant.
+	Why string `json:"why,omitempty"`
+	// Seconds that starting its pods will take, about; not set if it is instant, or
+	// nobody knows.
+	Seconds float64 `json:"seconds,omitempty"`
 }
 
 type releaseStateJSON struct {
@@ -83,13 +91,17 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	}
 	if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
 		until := last.At.Add(max(bg.Spec.HoldTime(), bg.Spec.DrainTime()))
-		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: !last.Shrunk}
-		if s.Rollback.Instant {
+		back := bot.FindWayBack(bg, st.Previous, releases)
+		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: back.Instant, Why: back.Why, Seconds: back.About.Seconds()}
+		if back.Instant {
 			s.Rollback.Until = &until
 		}
 	}
 	for i := range releases {
 		rel := &releases[i]
+		if last := st.LastSwitch; last != nil && last.UID == string(rel.UID) {
+			s.Proof = rel.Status.Proof
+		}
 		switch {
 		case rel.Status.Phase.Finished():
 		case st.Active != nil && st.Active.UID == string(rel.UID):
@@ -158,8 +170,13 @@ func printState(out io.Writer, s stateJSON) error {
 		row("rollback", "there is no version to return to")
 	case back.Instant:
 		row("rollback", "to %s on %s, at once: it is kept running until %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"))
+	case back.Seconds > 0:
+		row("rollback", "to %s on %s, once its pods have started, since %s: that took %s at most lately", back.To.Version, back.To.Color, back.Why, span(time.Duration(back.Seconds*float64(time.Second))))
 	default:
-		row("rollback", "to %s on %s, once its pods have started", back.To.Version, back.To.Color)
+		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color, back.Why)
+	}
+	if seen := bot.Seen(s.Proof); seen != "" {
+		row("last switch", "seen from outside: %s", seen)
 	}
 	return w.Flush()
 }

@@ -273,6 +273,7 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 	r.app.Status.Active = &v1alpha1.Claim{UID: "uid-b"}
 	r.app.Status.Phase = v1alpha1.PhaseReleasing
 	r.app.Status.LastSwitch.At = metav1.NewTime(noon)
+	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofConfirmed, Requests: 412, Message: "412 requests, 0 failed, p99 34 ms; new version after 1.2 s"}
 	r.app.Spec.Hold = &metav1.Duration{Duration: 20 * time.Minute}
 	r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.NewTime(noon), Reason: "audit\n\x1b[2J"}
 	r.app.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "MixedRoutes", Message: "both"}}
@@ -286,6 +287,10 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 	}
 	show()
 	r.app.Status.LastSwitch.Shrunk, r.app.Status.Lock, r.app.Status.Conditions = true, nil, nil
+	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofInterrupted, Requests: 200, Message: "interrupted at 12:02:33 UTC: 200 requests counted, 1 of them failed"}
+	show()
+	end := metav1.NewMicroTime(noon.Add(50 * time.Second))
+	r.releases[1].Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepStage, StartedAt: metav1.NewMicroTime(noon), FinishedAt: &end}}
 	show()
 	r.app.Status.LastSwitch.Kind, r.app.Status.Active = "Rollback", nil
 	show()

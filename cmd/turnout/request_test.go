@@ -26,7 +26,7 @@ var (
 // from a version that was found there.
 func history(releases ...v1alpha1.Release) *request {
 	live := v1alpha1.Version{Color: v1alpha1.Green, Commit: shaA, Image: "img@sha256:aa", Release: v1alpha1.DeployName("shop", shaA, 1)}
-	before := v1alpha1.Version{Color: v1alpha1.Blue, Image: "img@sha256:00"}
+	before := v1alpha1.Version{Color: v1alpha1.Blue, Image: "img@sha256:00", Replicas: 3}
 	app := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "shop"}}
 	app.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/shop", Branch: "main", Environment: "production"}
 	app.Status.Live, app.Status.Previous = &live, &before

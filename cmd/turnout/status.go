@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 )
 
 // reading is what the commands that only look have in common.
@@ -139,7 +140,21 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 			took = span(end.Sub(rel.CreationTimestamp.Time))
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", rel.Name, rel.Spec.Kind, versionOf(rel), phaseOf(rel), took,
-			ago(now.Sub(rel.CreationTimestamp.Time)), oneLine(rel.Spec.Cause.Actor), cut(oneLine(rel.Status.Message), 100))
+			ago(now.Sub(rel.CreationTimestamp.Time)), oneLine(rel.Spec.Cause.Actor), saidOf(rel))
 	}
 	return w.Flush()
+}
+
+// saidOf is what a release waits for or how it ended, with what was seen from
+// outside.
+func saidOf(rel *v1alpha1.Release) string {
+	said := cut(oneLine(rel.Status.Message), 100)
+	seen := cut(oneLine(bot.Seen(rel.Status.Proof)), 160)
+	switch {
+	case seen == "":
+		return said
+	case said == "":
+		return seen
+	}
+	return said + "; " + seen
 }
