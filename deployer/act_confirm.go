@@ -8,78 +8,279 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/proof"
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
 const (
-	// confirmAnswers is how many good answers in a row confirm a switch, and how
-	// many bad or missing ones in a row say otherwise.
-	confirmAnswers = 3
-	// confirmPause is the time between two requests.
-	confirmPause = 200 * time.Millisecond
+	// takeUp is how long a load balancer may take to use new routes, where nothing
+	// tells that it does. ingress-nginx, the slowest of the common controllers that
+	// run in the cluster, looks every 3.3 s at most (--sync-rate-limit=0.3).
+	takeUp = 5 * time.Second
+	// takeUpGCE is for Google's, of which Google says "several minutes"
+	// (networking-recipes, ingress/multi-cluster), if its controller does not tell:
+	// events are lost.
+	takeUpGCE = 3 * time.Minute
+	// confirmPause is the time between two looks.
+	confirmPause = time.Second
+	// oldLingers is how recent the old version's last answer is at the deadline, if
+	// it is still there.
+	oldLingers = 10 * time.Second
 )
 
-// confirm asks the public address whether users are served. What was not
-// observed is said to be not observed; the prober's own trouble never moves
-// traffic.
+// confirm waits until the switch took effect and the public address was asked for
+// a time after that. What was not observed is said to be not observed; the
+// prober's own trouble never moves traffic.
 func (a *attempt) confirm(ctx context.Context) (pause, error) {
-	if a.bg.Spec.URL == "" {
-		a.confirmed(v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set"})
-		return pause{}, nil
-	}
-	proof := a.rel.Status.Proof
-	if proof == nil {
-		proof = &v1alpha1.ProofStatus{}
-	}
-	var last route.Answer
-	good, bad, unseen := 0, 0, 0
-	for range confirmAnswers {
-		last = route.Ask(ctx, a.bg.Spec.URL, a.bg.Spec.Proof)
-		switch last.Kind {
-		case route.Served:
-			good++
-		case route.Broken:
-			bad++
-		case route.Unseen:
-			unseen++
-		}
-		if err := sleep(ctx, confirmPause); err != nil {
-			return pause{}, err
+	m := a.measured()
+	l := a.lookAtSwitch(ctx, m)
+	v := l.judge()
+	if v.sign != "" {
+		now := metav1.NewMicroTime(a.o.Now)
+		r := a.route()
+		r.TookEffectAt, r.TookEffectBy = &now, v.sign
+		if m != nil && l.rollback {
+			m.Forgive()
+			l.seen = m.Read()
 		}
 	}
-	proof.Requests += int32(good + bad) //nolint:gosec // at most 3 a look
-	proof.Failed += int32(bad)          //nolint:gosec // at most 3 a look
-	proof.Message = last.Text
-	a.rel.Status.Proof = proof
+	if v.finding != "" {
+		a.finding(v.finding)
+	}
+	switch v.outcome {
+	case confirmAgain:
+		if m != nil && (v.sign != "" || a.o.Now.Sub(m.checkpointAt) >= checkpointEvery) {
+			a.checkpoint(m)
+		}
+		return pause{until: v.at, message: v.message}, nil
+	case confirmFails:
+		a.proved(m, l.seen.As(v1alpha1.ProofFailed))
+		return pause{}, releaseFault("PublicAddress", "%s fails since the switch: %s", a.bg.Spec.URL, v.message)
+	case confirmUntranslatable:
+		a.unproved()
+		return pause{}, releaseFault("Translate", "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name, v.message)
+	case confirmStuck:
+		a.unproved()
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "NotTakenUp", message: fmt.Sprintf(
+			"%s, after %s (spec.deadlines.confirm); the Ingress %s routes users to %s and stays so: see its events, and type /rollback to go back",
+			v.message, a.bg.Spec.Deadlines.Confirm.Duration, a.o.Routes.Name, a.target())}
+	case confirmDone:
+	}
+	p := &v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set"}
+	if m != nil {
+		p = l.seen.As(l.seen.Result())
+	}
+	a.proved(m, p)
 	switch {
-	case good == confirmAnswers:
-		proof.Result = v1alpha1.ProofConfirmed
-		a.confirmed(*proof)
-		return pause{}, nil
-	case bad == confirmAnswers:
-		proof.Result = v1alpha1.ProofFailed
-		return pause{}, releaseFault("PublicAddress", "%s fails since the switch: %s", a.bg.Spec.URL, last.Text)
-	case unseen == confirmAnswers:
-		a.confirmed(v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Requests: proof.Requests, Message: "the public address could not be asked: " + last.Text})
-		a.finding("the switch was not observed from outside: " + last.Text)
-		return pause{}, nil
+	case p.Result == v1alpha1.ProofFailed:
+		a.finding(fmt.Sprintf("requests to %s failed since the switch, too few of them to move traffic back: %s", a.bg.Spec.URL, p.Message))
+	case m != nil && p.Result != v1alpha1.ProofConfirmed && p.Result != v1alpha1.ProofInterrupted:
+		a.finding("the switch was not observed from outside: " + l.seen.Trouble)
 	}
-	return pause{until: a.o.Now.Add(time.Second), message: "asks " + a.bg.Spec.URL + ": " + last.Text}, nil
-}
-
-func (a *attempt) confirmed(p v1alpha1.ProofStatus) {
 	now := metav1.NewTime(a.o.Now)
-	a.rel.Status.Proof = &p
 	a.rel.Status.Milestones.ConfirmedAt = &now
 	a.say(fmt.Sprintf("%s: %s", p.Result, p.Message))
+	return pause{}, nil
 }
 
-// sleep waits between two requests of one look, or until the context ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("asking the public address: %w", ctx.Err())
-	case <-time.After(d):
-		return nil
+// route is what the release knows of the load balancer.
+func (a *attempt) route() *v1alpha1.RouteStatus {
+	st := &a.rel.Status
+	if st.Route == nil {
+		st.Route = &v1alpha1.RouteStatus{}
 	}
+	if st.Route.LoadBalancer == "" {
+		st.Route.LoadBalancer = a.o.Routes.LoadBalancer
+	}
+	return st.Route
+}
+
+// noteEvents notes, right before a patch of the Ingress, which events there were.
+// That they cannot be read is no reason to keep users waiting.
+func (a *attempt) noteEvents(ctx context.Context) {
+	r := a.route()
+	r.EventsBefore, r.TookEffectAt, r.TookEffectBy = "", nil, ""
+	if r.LoadBalancer != v1alpha1.LoadBalancerGCE {
+		return
+	}
+	news, err := a.d.Routes.News(ctx, a.bg, "")
+	if err != nil {
+		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
+		a.finding("the events of ingress " + a.o.Routes.Name + " could not be read before the switch, so that what the load balancer's controller says of it is not seen")
+	}
+	r.EventsBefore = news.Now
+}
+
+// lookAtSwitch collects what tells whether the switch took effect.
+func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
+	r := a.route()
+	l := switchLook{
+		now: a.o.Now, switchedAt: a.switchTime(), deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
+		rollback: a.rel.Spec.Kind == v1alpha1.Rollback, gce: r.LoadBalancer == v1alpha1.LoadBalancerGCE,
+		wait: a.d.TakeUp, tail: a.bg.Spec.Proof.TailTime(),
+	}
+	if l.wait == 0 {
+		l.wait = takeUp
+		if l.gce {
+			l.wait = takeUpGCE
+		}
+	}
+	if r.TookEffectAt != nil {
+		l.effect = r.TookEffectAt.Time
+	}
+	if l.gce && r.EventsBefore != "" {
+		var err error
+		if l.news, err = a.d.Routes.News(ctx, a.bg, r.EventsBefore); err != nil {
+			// The other signs are still there, and so is the deadline.
+			a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
+		}
+	}
+	if m != nil {
+		l.url, l.seen = a.bg.Spec.URL, m.Read()
+		ms := a.rel.Status.Milestones
+		l.toldApart = l.seen.ToldApart && (ms.Staged == nil || ms.Previous == nil || ms.Staged.Image != ms.Previous.Image)
+	}
+	return l
+}
+
+// switchLook is one look at a switch that was made.
+type switchLook struct {
+	now, switchedAt, deadline time.Time
+	effect                    time.Time // when the first sign was seen that it took effect; zero: none was
+	rollback                  bool
+	gce                       bool          // the load balancer is Google's, which tells
+	news                      route.News    // since right before the switch
+	url                       string        // the public address; empty: it is not asked
+	seen                      proof.Reading // of its answers
+	toldApart                 bool          // the old version's from the new one's
+	wait                      time.Duration // for a load balancer that does not tell
+	tail                      time.Duration // to ask on
+}
+
+// confirmOutcome is what follows from a look at a switch.
+type confirmOutcome int
+
+const (
+	confirmAgain          confirmOutcome = iota + 1 // look again, at switchVerdict.at
+	confirmDone                                     // it took effect, or nothing more can be known of it
+	confirmFails                                    // users meet failures that they did not meet before
+	confirmUntranslatable                           // it cannot take effect
+	confirmStuck                                    // it has not, and time is up
+)
+
+// switchVerdict is what follows from a look at a switch.
+type switchVerdict struct {
+	outcome confirmOutcome
+	sign    v1alpha1.Sign // that it took effect, if this look is the first to see one
+	at      time.Time     // of the next look, for confirmAgain
+	message string        // for a person
+	finding string        // what was not observed, if something was not
+}
+
+// judge says what follows from a look. It is pure.
+func (l switchLook) judge() switchVerdict {
+	v := switchVerdict{}
+	effect := l.effect
+	if effect.IsZero() {
+		if v.sign = l.sign(); v.sign != "" {
+			effect = l.now
+		}
+	}
+	if v.sign == v1alpha1.SignWait && l.gce {
+		v.finding = fmt.Sprintf("it was not observed when the load balancer took up the switch: its controller did not say so within %s", l.wait)
+	}
+	end := effect.Add(l.rest(effect))
+	switch over := !l.now.Before(l.deadline); {
+	case l.seen.Breach != "" && (!l.rollback || !l.effect.IsZero()):
+		// What fails before a rollback took effect is the version that it leaves.
+		v.outcome, v.message = confirmFails, l.seen.Breach
+	case l.news.Translate != "" && effect.IsZero() && !l.rollback:
+		// Nothing took effect, and the endpoints of what is live are not kept up any
+		// more. A rollback has no way back.
+		v.outcome, v.message = confirmUntranslatable, l.news.Translate
+	case !effect.IsZero() && !l.now.Before(end):
+		v.outcome = confirmDone
+	case over && l.oldStays(effect):
+		v.outcome, v.message = confirmStuck, "the old version still answers at "+l.url
+	case over && effect.IsZero() && l.news.Translate != "":
+		v.outcome, v.message = confirmStuck, "the load balancer's controller cannot take up the Ingress: "+l.news.Translate
+	case over && effect.IsZero() && l.news.Sync != "":
+		v.outcome, v.message = confirmStuck, "the load balancer's controller could not take up the Ingress: "+l.news.Sync
+	case over && effect.IsZero():
+		v.outcome, v.finding = confirmDone, "it was not observed whether the load balancer took up the switch"
+	case over:
+		v.outcome, v.finding = confirmDone, fmt.Sprintf("the public address was asked for %s after the switch took effect, not for %s: time was up (spec.deadlines.confirm)", l.now.Sub(effect).Round(time.Second), l.tail)
+	default:
+		v.outcome, v.message = confirmAgain, l.waiting(effect, end)
+		v.at = l.now.Add(confirmPause)
+		for _, t := range []time.Time{end, l.quiet().Add(l.wait), l.deadline} {
+			if t.After(l.now) && t.Before(v.at) {
+				v.at = t
+			}
+		}
+	}
+	return v
+}
+
+// sign is the best sign at this look that the switch took effect; empty if there
+// is none.
+func (l switchLook) sign() v1alpha1.Sign {
+	switch {
+	case l.news.URLMapUpdated:
+		return v1alpha1.SignURLMap
+	case l.toldApart && l.seen.NewInARow >= proof.NewInARow:
+		return v1alpha1.SignNewVersion
+	case l.news.Translate == "" && l.news.Sync == "" && !l.now.Before(l.quiet().Add(l.wait)):
+		return v1alpha1.SignWait
+	}
+	return ""
+}
+
+// quiet is since when nothing speaks against the switch having taken effect.
+func (l switchLook) quiet() time.Time {
+	if l.toldApart && l.seen.LastOld.After(l.switchedAt) {
+		return l.seen.LastOld
+	}
+	return l.switchedAt
+}
+
+// rest is how long after it took effect a switch is confirmed, as it looks now:
+// front ends of a load balancer take up a change one after the other.
+func (l switchLook) rest(effect time.Time) time.Duration {
+	switch {
+	case l.url == "":
+		return 0
+	case l.toldApart && l.seen.LastOld.After(effect):
+		return l.seen.LastOld.Sub(effect) + l.tail
+	}
+	return l.tail
+}
+
+// oldStays reports whether the old version still answers.
+func (l switchLook) oldStays(effect time.Time) bool {
+	lingers := oldLingers
+	if !effect.IsZero() {
+		lingers = min(lingers, l.tail)
+	}
+	return l.toldApart && !l.seen.LastOld.IsZero() && l.now.Sub(l.seen.LastOld) < lingers
+}
+
+// waiting says what is waited for. It changes with what it says only: every
+// change is a write.
+func (l switchLook) waiting(effect, end time.Time) string {
+	text := "waits for a sign that the load balancer took up the switch"
+	switch {
+	case !effect.IsZero() && l.toldApart && l.seen.LastOld.After(effect):
+		text = fmt.Sprintf("asks %s until the old version has not answered for %s", l.url, l.tail)
+	case !effect.IsZero():
+		text = "asks " + l.url + " until " + clock(end)
+	case !l.gce && !l.toldApart:
+		text = "gives the load balancer time to take up the switch until " + clock(l.quiet().Add(l.wait))
+	}
+	if l.news.Translate != "" {
+		text += "; its controller says: " + l.news.Translate
+	} else if l.news.Sync != "" {
+		text += "; its controller says: " + l.news.Sync
+	}
+	return text
 }

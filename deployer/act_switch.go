@@ -105,16 +105,24 @@ func (a *attempt) leaveBehind(ctx context.Context) {
 
 // switchTraffic is the step users would notice. Its intent is durable before the
 // patch: after it a cancel comes too late, and a crash is repaired by looking at
-// where the traffic is.
+// where the traffic is. A deploy waits for the baseline of its proof before.
 func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
-	m := &a.rel.Status.Milestones
+	m, measured := &a.rel.Status.Milestones, a.measured()
 	if m.SwitchIntendedAt == nil {
+		if full := a.baseline(measured); !full.IsZero() {
+			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(full)}, nil
+		}
+		a.noteEvents(ctx)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
+		if measured != nil {
+			a.checkpoint(measured)
+		}
 		if err := a.save(ctx); err != nil {
 			return pause{}, err
 		}
 	}
+	a.moving(measured)
 	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
@@ -190,6 +198,10 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 		m.KeptAt = &now
 		a.finding("traffic was not moved back: " + why)
 		return pause{}, nil
+	}
+	a.noteEvents(ctx)
+	if err := a.save(ctx); err != nil {
+		return pause{}, err
 	}
 	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, previous) }); err != nil {
 		return pause{}, err

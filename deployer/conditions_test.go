@@ -47,7 +47,6 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		want   []string
 	}{
 		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
-		{"rate", spec(func(s *v1alpha1.BlueGreenSpec) { s.Proof.Rate = 5 }), v1alpha1.ReasonUnsupported, []string{"spec.proof.rate", "remove it"}},
 		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.granted = false }, v1alpha1.ReasonNotGranted, []string{"namespace shop", "kubectl annotate namespace shop turnout.dev/repositories=acme/app"}},
 		{"shared", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.sharing, f.shared = "other", "app-blue-svc" }, v1alpha1.ReasonServiceShared, []string{"bluegreen other", "service app-blue-svc", "spec.blue.service"}},
 		{"one service for both", spec(func(s *v1alpha1.BlueGreenSpec) { s.Green.Service = "app-blue-svc" }), v1alpha1.ReasonServiceShared, []string{"app-blue-svc", "spec.green.service"}},

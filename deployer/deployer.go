@@ -50,12 +50,19 @@ type Deployer struct {
 	// BuildRetry is the pause before a build that Cloud Build lost is made anew;
 	// the second time it is twice that. The zero value is 15 s.
 	BuildRetry time.Duration
+	// TakeUp is how long a load balancer that does not tell is given to use new
+	// routes. The zero value is 5 s, and 3 minutes for Google's.
+	TakeUp time.Duration
+	// UserAgent is how the public address is asked, see [proof.UserAgent]. Optional.
+	UserAgent string
 	// Events tells users of conditions. Optional.
 	Events events.EventRecorder
 	// Observer is told of steps and outcomes, for metrics. Optional.
 	Observer Observer
 	// Log is the destination of the deployer's log.
 	Log *slog.Logger
+
+	probers probers
 }
 
 // Observer is told what happened, for metrics.
@@ -66,6 +73,12 @@ type Observer interface {
 	ReleaseEnded(app client.ObjectKey, kind v1alpha1.ReleaseKind, phase v1alpha1.ReleasePhase)
 	// Switched says that traffic moved; kind is Deploy, Rollback or Restore.
 	Switched(app client.ObjectKey, kind string)
+	// Asked says what an answer of the public address told: served, failed or
+	// unseen.
+	Asked(app client.ObjectKey, told string)
+	// Proved says how a proof ended, and when the new version was first seen after
+	// the switch; 0 if it was not.
+	Proved(app client.ObjectKey, result v1alpha1.ProofResult, newVersionAfter time.Duration)
 }
 
 // safetyNet is how long nothing is looked at if no watch tells of a change.
@@ -95,11 +108,12 @@ func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 
 func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
 	bg, err := d.Record.Application(ctx, key)
+	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
+		d.probers.end(key)
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
-	}
-	if bg.DeletionTimestamp != nil {
-		return 0, nil
 	}
 	o, err := d.observeApplication(ctx, bg)
 	if err != nil {
@@ -132,6 +146,7 @@ type work struct {
 func (w *work) run(ctx context.Context) error {
 	if c := w.bg.Status.Active; w.d.Record.Fresh(c, w.d.Holder, w.o.Now) {
 		w.wakeAt(w.d.Record.StaleAt(c))
+		w.d.probers.end(client.ObjectKeyFromObject(w.bg))
 		return nil
 	}
 	ready, err := w.inspect(ctx)
@@ -150,6 +165,7 @@ func (w *work) run(ctx context.Context) error {
 		}
 	}
 	if w.bg.Status.Active == nil {
+		w.d.probers.end(client.ObjectKeyFromObject(w.bg))
 		if ready {
 			if err := w.migrate(ctx); err != nil {
 				return err

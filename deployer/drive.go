@@ -87,6 +87,11 @@ func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.S
 			rel.Status.Phase, rel.Status.Message = v1alpha1.ReleaseQueued, "built, waits for "+w.bg.Status.Active.Release
 			return a.save(ctx)
 		}
+		if only == anyStep {
+			if err := a.measure(s.name); err != nil {
+				return err
+			}
+		}
 		waiting, err := a.take(ctx, s)
 		if err != nil {
 			return err
@@ -263,7 +268,9 @@ func deadline(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
 	case v1alpha1.StepVerify:
 		// The gate minds its own timeout; this is for a gate that never gets to ask.
 		return bg.Spec.Gate.Timeout.Duration + time.Minute
-	case v1alpha1.StepSwitch, v1alpha1.StepConfirm:
+	case v1alpha1.StepSwitch:
+		return bg.Spec.Deadlines.Confirm.Duration + bg.Spec.Proof.BaselineTime()
+	case v1alpha1.StepConfirm:
 		return bg.Spec.Deadlines.Confirm.Duration
 	case v1alpha1.StepPromote, v1alpha1.StepSoak, v1alpha1.StepRestore:
 		// promote and soak mind their own clocks; a restore is never given up.
@@ -284,6 +291,7 @@ func (a *attempt) fail(f *fault) {
 		Class: f.class, Step: st.Step, Reason: f.reason, Message: f.message,
 		Evidence: f.evidence, File: f.file, Line: int32(f.line), At: metav1.NewTime(a.o.Now),
 	}
+	a.unproved()
 	st.Phase, st.Message = v1alpha1.ReleaseUndoing, f.message
 	if a.underWay() {
 		a.say(f.message)

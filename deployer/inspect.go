@@ -87,9 +87,6 @@ func (w *work) sharing(ctx context.Context) (other, service string, err error) {
 // judge returns the first thing that keeps an application's releases from
 // running, or nil. It is pure.
 func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
-	if field := unsupported(bg, o); field != "" {
-		return &obstacle{v1alpha1.ReasonUnsupported, field}
-	}
 	if !f.granted {
 		return &obstacle{v1alpha1.ReasonNotGranted, fmt.Sprintf(
 			"namespace %s is not granted %s; a cluster administrator grants it: kubectl annotate namespace %s %s=%s (append to the value, after a comma, if there is one)",
@@ -161,21 +158,6 @@ func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1
 	return &obstacle{reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: %s: create it with a selector of its own, or make %s anew with that label in its selector",
 		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, live)}
 }
-
-// unsupported names the first field that is set and that this version does not
-// implement: it is refused, not ignored.
-func unsupported(bg *v1alpha1.BlueGreen, o observed) string {
-	const tail = " is not implemented by this version of Turnout: remove it"
-	s := bg.Spec
-	switch {
-	case s.Proof.Rate != 0 && s.Proof.Rate != defaultProofRate:
-		return "spec.proof.rate" + tail
-	}
-	return ""
-}
-
-// defaultProofRate is the schema's default of spec.proof.rate.
-const defaultProofRate = 20
 
 func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
 	if c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady); c != nil {

@@ -18,9 +18,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -37,6 +40,10 @@ const longestLook = 2 * time.Minute
 // Setup registers the deployer with a manager. Reaction is by watch: everything
 // that a decision rests on wakes the application it belongs to.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
+	if err := mgr.Add(manager.RunnableFunc(d.probers.run)); err != nil {
+		return fmt.Errorf("setting up the deployer: %w", err)
+	}
+	d.probers.wake = make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("bluegreen").
 		For(&v1alpha1.BlueGreen{}).
@@ -50,6 +57,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress)).
 		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, d.wakes(ofAutoscaler)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace)).
+		WatchesRawSource(source.Channel(d.probers.wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			ReconciliationTimeout:   longestLook,

@@ -172,6 +172,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 		Builds:    builds, Store: store, Source: w.source,
 		Holder:    "test",
 		BuildPace: cloudbuild.Pace{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond},
+		TakeUp:    time.Millisecond,
 		Log:       slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {

@@ -10,7 +10,6 @@ const ConditionReady = "Ready"
 // Reasons of [ConditionReady].
 const (
 	ReasonReady             = "Ready"             // the next release can run
-	ReasonUnsupported       = "Unsupported"       // the spec sets a field that this version does not implement
 	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository
 	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
 	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service

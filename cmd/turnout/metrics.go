@@ -24,6 +24,9 @@ type metrics struct {
 	limit      *prometheus.GaugeVec
 	cloudbuild *prometheus.CounterVec
 	build      *prometheus.GaugeVec
+	asked      *prometheus.CounterVec
+	proofs     *prometheus.CounterVec
+	newVersion prometheus.Histogram
 }
 
 // newMetrics registers the metrics. Labels are few and bounded: an application
@@ -38,13 +41,19 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		limit:      gauge("turnout_github_rate_limit_limit", "Requests that GitHub allows in the period, as its last answer said.", "resource"),
 		cloudbuild: counter("turnout_cloudbuild_requests_total", "Requests to Cloud Build, by method and gRPC code.", "method", "code"),
 		build:      gauge("turnout_build_info", "1, with the version that runs.", "version"),
+		asked:      counter("turnout_proof_requests_total", "Requests to public addresses, by what their answers told.", "namespace", "application", "result"),
+		proofs:     counter("turnout_proofs_total", "Switches that were measured, by what the measurement has shown.", "namespace", "application", "result"),
+		newVersion: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "turnout_proof_new_version_seconds", Help: "Time from a switch to the new version's first answer.",
+			Buckets: prometheus.ExponentialBuckets(0.1, 2, 13), // 100 ms to 7 min
+		}),
 		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "turnout_step_seconds", Help: "How long the steps of releases took.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 4, 10), // 10 ms to 44 min
 		}, []string{"step"}),
 	}
 	m.build.WithLabelValues(version()).Set(1)
-	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.github, m.remaining, m.limit, m.cloudbuild, m.build}
+	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.github, m.remaining, m.limit, m.cloudbuild, m.build, m.asked, m.proofs, m.newVersion}
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
@@ -74,6 +83,19 @@ func (m *metrics) ReleaseEnded(app client.ObjectKey, kind v1alpha1.ReleaseKind, 
 // Switched implements deployer.Observer.
 func (m *metrics) Switched(app client.ObjectKey, kind string) {
 	m.switches.WithLabelValues(app.Namespace, app.Name, kind).Inc()
+}
+
+// Asked implements deployer.Observer.
+func (m *metrics) Asked(app client.ObjectKey, told string) {
+	m.asked.WithLabelValues(app.Namespace, app.Name, told).Inc()
+}
+
+// Proved implements deployer.Observer.
+func (m *metrics) Proved(app client.ObjectKey, result v1alpha1.ProofResult, newVersionAfter time.Duration) {
+	m.proofs.WithLabelValues(app.Namespace, app.Name, string(result)).Inc()
+	if newVersionAfter > 0 {
+		m.newVersion.Observe(newVersionAfter.Seconds())
+	}
 }
 
 // webhook counts an answered webhook. The event is empty, and so says nothing

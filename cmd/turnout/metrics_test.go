@@ -215,6 +215,8 @@ func TestThePageListsTheMetricsAsTheyAre(t *testing.T) {
 	m.StepEnded(client.ObjectKey{}, v1alpha1.StepBuild, time.Second)
 	m.ReleaseEnded(client.ObjectKey{Name: "shop"}, v1alpha1.Deploy, v1alpha1.ReleaseError)
 	m.Switched(client.ObjectKey{Name: "shop"}, v1alpha1.KindRestore)
+	m.Asked(client.ObjectKey{Name: "shop"}, "served")
+	m.Proved(client.ObjectKey{Name: "shop"}, v1alpha1.ProofConfirmed, time.Second)
 	m.webhook("push", http.StatusAccepted)
 	gitHubAnswers(t, m, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-RateLimit-Remaining", "1")

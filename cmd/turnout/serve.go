@@ -31,6 +31,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/proof"
 	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
@@ -180,6 +181,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		BuildPace: cloudbuild.Pace{Min: c.buildPoll, Max: 2 * c.buildPoll},
 		Events:    mgr.GetEventRecorder("turnout"),
 		Observer:  m,
+		UserAgent: proof.UserAgent(version()),
 		Log:       log,
 	}
 	return d.Setup(mgr)

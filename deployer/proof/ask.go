@@ -1,0 +1,128 @@
+package proof
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// askTimeout bounds one request, with its answer's body.
+	askTimeout = 5 * time.Second
+	// maxBody bounds how much of an answer's body is read.
+	maxBody = 1 << 20
+)
+
+// address is what is asked, and how.
+type address struct {
+	method, url, versionHeader, userAgent string
+	kept, fresh                           *http.Client
+}
+
+func newAddress(c Config) *address {
+	client := func(fresh bool) *http.Client {
+		t := &http.Transport{
+			Proxy: http.ProxyFromEnvironment, DialContext: c.Dial, ForceAttemptHTTP2: true,
+			DisableKeepAlives: fresh, DisableCompression: true,
+			MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: askTimeout,
+		}
+		return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return &address{
+		method: c.Method, url: c.URL, versionHeader: c.VersionHeader, userAgent: c.UserAgent,
+		kept: client(false), fresh: client(true),
+	}
+}
+
+func (d *address) close() {
+	d.kept.CloseIdleConnections()
+	d.fresh.CloseIdleConnections()
+}
+
+// ask makes one request, on a kept connection or one of its own. A kept one that
+// breaks before anything came back may just have been closed as idle: the request
+// is sent again on one of its own, as a browser does.
+func (d *address) ask(ctx context.Context, keep bool) Answer {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	sentAt := time.Now()
+	var a Answer
+	if keep {
+		var reused, answered bool
+		a, reused, answered = d.once(ctx, d.kept)
+		keep = a.Kind != Failed || !reused || answered
+	}
+	if !keep {
+		a, _, _ = d.once(ctx, d.fresh)
+	}
+	a.SentAt, a.EndedAt = sentAt, time.Now()
+	return a
+}
+
+// once makes one request. It reports whether its connection had been used before,
+// and whether something came back.
+func (d *address) once(ctx context.Context, client *http.Client) (a Answer, reused, answered bool) {
+	var used atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { used.Store(c.Reused) }})
+	req, err := http.NewRequestWithContext(ctx, d.method, d.url, http.NoBody)
+	if err != nil {
+		return Answer{Kind: Unseen, Text: err.Error()}, false, false
+	}
+	req.Header.Set("User-Agent", d.userAgent)
+	resp, err := client.Do(req)
+	if err != nil {
+		return broken(err), used.Load(), false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if d.versionHeader != "" {
+		a.Version = resp.Header.Get(d.versionHeader)
+	}
+	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)); err != nil {
+		b := broken(err)
+		b.Version, b.Text = a.Version, "the answer broke off: "+b.Text
+		return b, used.Load(), true
+	}
+	a.Kind = judge(resp.StatusCode)
+	if a.Kind == Failed {
+		a.Failure = strconv.Itoa(resp.StatusCode)
+	}
+	a.Text = fmt.Sprintf("%s %s answered %d %s", d.method, d.url, resp.StatusCode, http.StatusText(resp.StatusCode))
+	return a, used.Load(), true
+}
+
+func judge(status int) Kind {
+	switch {
+	case status >= 500:
+		return Failed
+	case status >= 300 && status < 400, status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
+		return Unseen
+	}
+	return Served
+}
+
+// broken tells a connection that broke after it was made from one that could not
+// be made, or not be trusted, and from an answer that took too long: those may be
+// our own DNS, egress or certificates.
+func broken(err error) Answer {
+	a := Answer{Kind: Failed, Failure: BrokenConnection, Text: err.Error()}
+	var op *net.OpError
+	var dns *net.DNSError
+	var untrusted *tls.CertificateVerificationError
+	var slow net.Error
+	switch {
+	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"),
+		errors.As(err, &dns), errors.As(err, &untrusted),
+		errors.As(err, &slow) && slow.Timeout(),
+		errors.Is(err, context.Canceled):
+		a.Kind, a.Failure = Unseen, ""
+	}
+	return a
+}

@@ -1,0 +1,232 @@
+package proof
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Config says what a [Prober] asks, and how.
+type Config struct {
+	// URL that is asked, with its path. Required, as are Method and Rate.
+	URL, Method string
+	// VersionHeader is a header of answers that tells versions apart; empty: none.
+	VersionHeader string
+	// Rate is how many requests a second are sent at most.
+	Rate int
+	// UserAgent says who asks; see [UserAgent].
+	UserAgent string
+	// Dial makes connections; nil: over the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Answered is told the kind of every answer, and must not block. Optional.
+	Answered func(Kind)
+	// Wake is called when something was seen that need not wait for the next look:
+	// the new version, or that it fails. It must not block. Optional.
+	Wake func()
+	// From is the tally to go on with; nil is an empty one.
+	From *Tally
+}
+
+// ConfigFor is what an application's spec asks for.
+func ConfigFor(url string, s v1alpha1.ProofSpec) Config {
+	return Config{URL: strings.TrimSuffix(url, "/") + s.Path, Method: s.Method, VersionHeader: s.VersionHeader, Rate: int(s.Rate)}
+}
+
+// UserAgent is how a proof introduces itself, given the version of Turnout.
+func UserAgent(version string) string {
+	return "turnout-proof/" + version + " (+https://github.com/turnout-dev/turnout)"
+}
+
+// NewInARow is how many answers of the new version, and none of the old one in
+// between, say that it is there.
+const NewInARow = 3
+
+// maxInFlight bounds the requests under way at a time; a request that would be
+// one more is left out.
+const maxInFlight = 50
+
+// Prober asks an address and tallies the answers. It asks only from
+// [Prober.TakeBaseline] until that is full, and from [Prober.Switch] or
+// [Prober.AskOn] until [Prober.Pause] or [Prober.Stop]. Its methods may be called
+// concurrently.
+type Prober struct {
+	c       Config
+	address *address
+	ctx     context.Context
+	cancel  context.CancelFunc
+	slots   chan struct{} // requests under way
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	tally   *Tally
+	running bool      // there is a goroutine that sends
+	want    bool      // it is to go on
+	until   time.Time // until then; zero: until further notice
+	fullAt  time.Time // of the last baseline
+	turn    int       // requests so far
+	told    bool      // Wake was called for the new version, and
+	alarmed bool      // for its failures
+}
+
+// NewProber returns a prober that asks nothing yet. It lives until it is stopped,
+// or ctx ends.
+func NewProber(ctx context.Context, c Config) *Prober {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &Prober{c: c, address: newAddress(c), ctx: ctx, cancel: cancel, tally: c.From}
+	p.slots = make(chan struct{}, min(max(c.Rate, 2), maxInFlight))
+	if p.tally == nil {
+		p.tally = &Tally{}
+	}
+	return p
+}
+
+// TakeBaseline forgets what was seen so far and asks for a time.
+func (p *Prober) TakeBaseline(length time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tally, p.fullAt = &Tally{}, time.Now().Add(length)
+	p.ask(p.fullAt)
+}
+
+// FullAt is when the last baseline was full, or will be; zero if none was taken.
+func (p *Prober) FullAt() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fullAt
+}
+
+// Switch notes that traffic is about to move, and asks on from now.
+func (p *Prober) Switch(at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tally.Switch(at)
+	p.told, p.alarmed = false, false
+	p.ask(time.Time{})
+}
+
+// AskOn asks from now until further notice.
+func (p *Prober) AskOn() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ask(time.Time{})
+}
+
+// Forgive is [Tally.Forgive].
+func (p *Prober) Forgive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tally.Forgive()
+	p.alarmed = false
+}
+
+// Interrupt is [Tally.Interrupt].
+func (p *Prober) Interrupt() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tally.Interrupt(time.Now())
+}
+
+// Read returns where the tally stands.
+func (p *Prober) Read() Reading {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tally.Read()
+}
+
+// Asking reports whether requests are being sent.
+func (p *Prober) Asking() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.wanted()
+}
+
+// Pause sends no more requests. Those under way still count.
+func (p *Prober) Pause() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.want = false
+}
+
+// Stop ends the prober, breaks off the requests under way, which do not count,
+// and returns when nothing of it runs any more. What it saw can still be read.
+func (p *Prober) Stop() {
+	p.mu.Lock()
+	p.want = false
+	p.cancel()
+	p.mu.Unlock()
+	p.wg.Wait()
+	p.address.close()
+}
+
+func (p *Prober) wanted() bool {
+	return p.want && p.ctx.Err() == nil && (p.until.IsZero() || time.Now().Before(p.until))
+}
+
+// ask makes sure that requests are sent until a time; zero: until further notice.
+func (p *Prober) ask(until time.Time) {
+	p.want, p.until = true, until
+	if p.running || !p.wanted() {
+		return
+	}
+	p.running = true
+	p.wg.Go(p.run)
+}
+
+// run sends requests at the rate as long as they are wanted. The first goes out
+// at once.
+func (p *Prober) run() {
+	tick := time.NewTicker(time.Second / time.Duration(max(p.c.Rate, 1)))
+	defer tick.Stop()
+	for p.goesOn() {
+		p.send()
+		select {
+		case <-tick.C:
+		case <-p.ctx.Done():
+		}
+	}
+}
+
+func (p *Prober) goesOn() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = p.wanted()
+	return p.running
+}
+
+// send makes one request, unless too many are under way.
+func (p *Prober) send() {
+	select {
+	case p.slots <- struct{}{}:
+	default:
+		return
+	}
+	p.turn++
+	keep := p.turn%2 == 0
+	p.wg.Go(func() {
+		defer func() { <-p.slots }()
+		a := p.address.ask(p.ctx, keep)
+		if p.ctx.Err() == nil {
+			p.take(a)
+		}
+	})
+}
+
+// take counts an answer, and wakes whoever waits for what it tells.
+func (p *Prober) take(a Answer) {
+	p.mu.Lock()
+	p.tally.Add(a)
+	there, breach := p.tally.newInARow >= NewInARow, p.tally.breach != ""
+	wake := there && !p.told || breach && !p.alarmed
+	p.told, p.alarmed = p.told || there, p.alarmed || breach
+	p.mu.Unlock()
+	if p.c.Answered != nil {
+		p.c.Answered(a.Kind)
+	}
+	if wake && p.c.Wake != nil {
+		p.c.Wake()
+	}
+}

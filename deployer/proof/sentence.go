@@ -1,0 +1,109 @@
+package proof
+
+import (
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Sentence says what a proof has shown:
+//
+//	412 requests, 0 failed, p99 34 ms; new version after 1.2 s
+//
+// Trouble is what kept requests from telling anything, if something did. It is
+// pure.
+func Sentence(s v1alpha1.ProofStatus, trouble string) string {
+	switch s.Result {
+	case v1alpha1.ProofMeasuring:
+		return fmt.Sprintf("%s so far", requests(s))
+	case v1alpha1.ProofConfirmed:
+		return requests(s) + percentile(s) + versions(s)
+	case v1alpha1.ProofFailed:
+		text := fmt.Sprintf("%d requests, %d failed since the switch as none did before", s.Requests, s.NewFailures)
+		if old := s.Failed - s.NewFailures; old > 0 {
+			text += fmt.Sprintf(" and %d as before", old)
+		}
+		text += percentile(s) + versions(s)
+		if s.LastFailure != "" {
+			text += "; the last failure: " + s.LastFailure
+		}
+		return text
+	case v1alpha1.ProofInconclusive:
+		text := fmt.Sprintf("inconclusive: %d of %d requests say nothing of the application", s.Unseen, s.Requests+s.Unseen)
+		if trouble != "" {
+			text += ": " + trouble
+		}
+		if s.Failed > 0 {
+			text += fmt.Sprintf("; of the others %d failed as before the switch", s.Failed)
+		}
+		return text
+	case v1alpha1.ProofInterrupted:
+		text := "interrupted"
+		if s.InterruptedAt != nil {
+			text += " at " + s.InterruptedAt.UTC().Format("15:04:05 UTC")
+		}
+		text += fmt.Sprintf(": %s counted, %d of them failed", plural(s.Requests), s.Failed)
+		if s.Unseen > 0 {
+			text += fmt.Sprintf(", %d more say nothing", s.Unseen)
+		}
+		return text + versions(s)
+	case v1alpha1.ProofNotObserved:
+		if trouble != "" {
+			return "the public address was not observed: " + trouble
+		}
+		return "the public address was not observed: no request was answered after the switch"
+	}
+	return ""
+}
+
+// requests counts them, and the failed ones, which are as before the switch
+// unless it is said otherwise.
+func requests(s v1alpha1.ProofStatus) string {
+	text := fmt.Sprintf("%s, %d failed", plural(s.Requests), s.Failed)
+	if s.Failed > 0 && s.NewFailures == 0 && s.Result != v1alpha1.ProofMeasuring {
+		text += " as before the switch"
+	}
+	return text
+}
+
+func plural(n int32) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return fmt.Sprintf("%d requests", n)
+}
+
+func percentile(s v1alpha1.ProofStatus) string {
+	if s.P99 == nil {
+		return ""
+	}
+	return ", p99 " + short(s.P99)
+}
+
+func versions(s v1alpha1.ProofStatus) string {
+	text := ""
+	if s.NewVersionAfter != nil {
+		text = "; new version after " + short(s.NewVersionAfter)
+	}
+	if old := s.OldVersionUntil; old != nil && s.NewVersionAfter != nil && old.Duration > s.NewVersionAfter.Duration {
+		text += ", old one until " + short(old)
+	}
+	return text
+}
+
+// short writes a duration as a person says it.
+func short(d *metav1.Duration) string {
+	switch t := d.Duration; {
+	case t < time.Millisecond:
+		return "under 1 ms"
+	case t < 999500*time.Microsecond:
+		return fmt.Sprintf("%d ms", t.Round(time.Millisecond).Milliseconds())
+	case t < time.Minute:
+		return fmt.Sprintf("%.1f s", t.Seconds())
+	default:
+		return t.Round(time.Second).String()
+	}
+}
