@@ -190,7 +190,7 @@ func gateFresh(r *v1alpha1.Release, o observed) bool {
 		return false
 	}
 	for _, pod := range o.Target.Pods {
-		if !slices.Contains(v.Pods, pod.Name) {
+		if !pod.Terminating && !slices.Contains(v.Pods, pod.Name) {
 			return false
 		}
 	}

@@ -41,6 +41,20 @@ func ready() (*v1alpha1.Release, observed) {
 	return r, o
 }
 
+// onGCE makes what was observed that of Google's load balancer, which found every
+// pod of the target healthy.
+func onGCE(o *observed) {
+	o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
+	o.Groups = []route.Group{{Port: 80, Name: "k8s1-green", Routed: true, State: "HEALTHY"}}
+	for i := range o.Target.Pods {
+		o.Target.Pods[i].Ready = true
+		o.Target.Pods[i].Gates = []workload.Gate{{
+			Type: "cloud.google.com/load-balancer-neg-ready", True: true, Reason: "LoadBalancerNegReady",
+			Message: `Pod has become Healthy in NEG "Key{\"k8s1-green\", zone: \"z\"}" attached to BackendService "Key{\"k8s1-green\"}". Marking condition to True.`,
+		}}
+	}
+}
+
 func routesTo(c v1alpha1.Color) route.State {
 	return route.State{Name: "ing", Exists: true, Users: map[v1alpha1.Color][]route.Backend{c: {{}}}}
 }
@@ -78,6 +92,21 @@ func TestNext(t *testing.T) {
 		{"a pod came after the gate", []change{func(_ *v1alpha1.Release, o *observed) {
 			o.Target.Pods, o.Endpoints = append(o.Target.Pods, workload.Pod{Name: "g3"}), append(o.Endpoints, "g3")
 		}}, v1alpha1.StepVerify},
+		{"a pod that ends needs no gate", []change{func(_ *v1alpha1.Release, o *observed) {
+			o.Target.Pods = append(o.Target.Pods, workload.Pod{Name: "g0", Terminating: true})
+		}}, v1alpha1.StepSwitch},
+		{"Google's load balancer does not know the pods", []change{func(_ *v1alpha1.Release, o *observed) {
+			o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
+		}}, v1alpha1.StepWarm},
+		{"Google's load balancer found every pod healthy", []change{func(_ *v1alpha1.Release, o *observed) { onGCE(o) }}, v1alpha1.StepSwitch},
+		{"Google's load balancer finds no pod healthy any more", []change{func(_ *v1alpha1.Release, o *observed) {
+			onGCE(o)
+			o.Groups[0].State = "UNHEALTHY"
+		}}, v1alpha1.StepWarm},
+		{"a pod is ready, but not by the load balancer's word", []change{func(_ *v1alpha1.Release, o *observed) {
+			onGCE(o)
+			o.Target.Pods[1].Gates[0].Reason = "LoadBalancerNegTimeout"
+		}}, v1alpha1.StepWarm},
 		{"the gate passed with another template", []change{func(r *v1alpha1.Release, _ *observed) {
 			r.Status.Milestones.Verified.TemplateHash = "h1"
 		}}, v1alpha1.StepVerify},

@@ -105,8 +105,9 @@ func groupsOf(service *corev1.Service, s State) []Group {
 		}
 		g := Group{Port: port.Port}
 		if UsesNEGs(service) {
-			g.Name = status.Groups[strconv.Itoa(int(port.Port))]
-			g.State, g.Routed = s.BackendStates[g.Name]
+			if g.Name = status.Groups[strconv.Itoa(int(port.Port))]; g.Name != "" {
+				g.State, g.Routed = s.BackendStates[g.Name]
+			}
 		} else {
 			for name, state := range s.BackendStates {
 				if strings.HasPrefix(name, fmt.Sprintf("k8s-be-%d-", port.NodePort)) {

@@ -121,9 +121,11 @@ func (l Look) Judge() Warmth {
 			w.lack("", "", "NEG %s: %s", g.Name, g.Trouble)
 		}
 	}
-	if len(w.Lacking) == 0 {
-		l.judgeBackends(&w)
+	if len(w.Lacking) > 0 {
+		w.Unseen = nil // what lacks is told first
+		return w
 	}
+	l.judgeBackends(&w)
 	w.Warm = len(w.Lacking) == 0
 	return w
 }

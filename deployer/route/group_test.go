@@ -1,0 +1,119 @@
+package route
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+func greenService(annotations map[string]string) *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "app-green-svc", Annotations: annotations},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Name: "http", Port: 80, NodePort: 30080}, {Name: "admin", Port: 81}}},
+	}
+}
+
+func TestGroupsOfAService(t *testing.T) {
+	const published = `{"network_endpoint_groups":{"80":"k8s1-80","9090":"k8s1-9090"},"zones":["us-central1-b"]}`
+	const enabled = `{"ingress": true, "exposed_ports": {"9090": {}}}`
+	tests := []struct {
+		name        string
+		annotations map[string]string
+		backends    string
+		want        []Group
+	}{
+		{"named, in the routes and healthy", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `{"k8s1-80":"HEALTHY","k8s1-9090":"HEALTHY"}`,
+			[]Group{{Port: 80, Name: "k8s1-80", Routed: true, State: "HEALTHY"}}},
+		{"named before the NEG is made", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `{"k8s1-other":"HEALTHY"}`,
+			[]Group{{Port: 80, Name: "k8s1-80"}}},
+		{"not named yet", map[string]string{negAnnotation: enabled}, `{"":"HEALTHY"}`, []Group{{Port: 80}}},
+		{"a status that cannot be read", map[string]string{negAnnotation: enabled, negStatusAnnotation: "{"}, `{}`, []Group{{Port: 80}}},
+		{"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
+			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}}},
+		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Name: "k8s1-80"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ingress := parse(t, shared)
+			annotations := ingress.GetAnnotations()
+			annotations[classAnnotation], annotations[backendsAnnotation] = "gce", tt.backends
+			ingress.SetAnnotations(annotations)
+			got := groupsOf(greenService(tt.annotations), Read(application("app"), ingress))
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("groups (-want +got):\n%s", diff)
+			}
+		})
+	}
+	if got := groupsOf(greenService(nil), Read(application("none"), parse(t, header+"metadata: {name: x, uid: '1'}\nspec: {}"))); got != nil {
+		t.Errorf("a service that is named nowhere has the groups %v", got)
+	}
+}
+
+func TestTroubleOfAnEndpointGroup(t *testing.T) {
+	const object = "apiVersion: networking.gke.io/v1beta1\nkind: ServiceNetworkEndpointGroup\nmetadata: {name: k8s1-80}\n"
+	const good = `{type: Initialized, status: "True", reason: NegInitializationSuccessful, message: ""}`
+	tests := []struct{ name, status, want string }{
+		{"just made", "", "Initialized is not there yet"},
+		{"initialized only", "status: {networkEndpointGroups: [{id: a}], conditions: [" + good + "]}", "Synced is not there yet"},
+		{"failing", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good + `, {type: Synced, status: "False", reason: NegSyncFailed, message: googleapi 403}]}`, "Synced is False: NegSyncFailed googleapi 403"},
+		{"in no zone", `status: {conditions: [` + good + `, {type: Synced, status: "True"}]}`, "in no zone"},
+		{"in step", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good + `, {type: Synced, status: "True"}]}`, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := troubleOf(parse(t, object+tt.status))
+			if !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
+				t.Errorf("trouble %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDetachPatch(t *testing.T) {
+	app := application("app")
+	forget := "\n" + `{"op":"remove","path":"/metadata/annotations/standby.turnout.dev~1app"}`
+	s := Read(app, parse(t, shared))
+	if diff := cmp.Diff(`{"op":"remove","path":"/spec/rules/1"}`+forget, changes(t, s, DetachPatch(app, s, v1alpha1.Green))); diff != "" {
+		t.Errorf("the patch (-want +got):\n%s", diff)
+	}
+	if ops := DetachPatch(app, s, v1alpha1.Blue); ops != nil {
+		t.Errorf("the live colour is detached by %v", ops)
+	}
+	// Somebody has put paths of theirs under our host: these stay, and so the host.
+	text := strings.Replace(shared, "http: {paths: [{path: /, backend: {service: {name: app-green-svc, port: {number: 80}}}}]}",
+		"http: {paths: [{path: /, backend: {service: {name: app-green-svc, port: {number: 80}}}}, {path: /x, backend: {service: {name: x-svc, port: {number: 80}}}}, {path: /y, backend: {service: {name: app-green-svc, port: {number: 80}}}}]}", 1)
+	s = Read(app, parse(t, text))
+	want := `{"op":"remove","path":"/spec/rules/1/http/paths/2"}` + "\n" + `{"op":"remove","path":"/spec/rules/1/http/paths/0"}`
+	if diff := cmp.Diff(want, changes(t, s, DetachPatch(app, s, v1alpha1.Green))); diff != "" {
+		t.Errorf("the patch of a rule that others use (-want +got):\n%s", diff)
+	}
+}
+
+func TestMigratePatch(t *testing.T) {
+	app := application("app")
+	app.Spec.Ingress.StandbyHost = "standby.example.com"
+	s := Read(app, parse(t, shared))
+	ops, err := MigratePatch(app, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"op":"replace","path":"/spec/rules/1/host","value":"standby.example.com"}
+{"op":"add","path":"/metadata/annotations/standby.turnout.dev~1app","value":"standby.example.com"}`
+	if diff := cmp.Diff(want, changes(t, s, ops)); diff != "" {
+		t.Errorf("the patch (-want +got):\n%s", diff)
+	}
+	app.Spec.Ingress.StandbyHost = "a.example.com"
+	if ops, err := MigratePatch(app, Read(app, parse(t, shared))); err == nil {
+		t.Errorf("a host that is taken: %v, %v", ops, err)
+	}
+	for name, bg := range map[string]*v1alpha1.BlueGreen{"nothing is attached": application("none"), "it has the host": application("app")} {
+		if ops, err := MigratePatch(bg, Read(bg, parse(t, shared))); ops != nil || err != nil {
+			t.Errorf("%s, and it is patched by %v, %v", name, ops, err)
+		}
+	}
+}

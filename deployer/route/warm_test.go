@@ -1,0 +1,230 @@
+package route
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+const neg = "k8s1-90a4ab9d-shop-app-green-svc-80-3c8a2d4e"
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// The messages are those that ingress-gce's unmodified controller wrote.
+const (
+	healthyMessage      = `Pod has become Healthy in NEG "Key{\"` + neg + `\", zone: \"us-central1-b\"}" attached to BackendService "Key{\"` + neg + `\"}". Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
+	waitingMessage      = "Waiting for pod to become healthy in at least one of the NEG(s): [" + neg + "]"
+	unreferencedMessage = `Pod does not belong to any NEG. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
+	uncheckedMessage    = `Pod is in NEG "Key{\"` + neg + `\", zone: \"us-central1-b\"}". NEG is not attached to any BackendService with health checking. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
+	timeoutMessage      = "Timeout waiting for pod to become healthy in at least one of the NEG(s): [" + neg + `]. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
+)
+
+func gate(is bool, reason, message string) []workload.Gate {
+	return []workload.Gate{{Type: readinessGate, True: is, Reason: reason, Message: message}}
+}
+
+// podWith is a ready pod, half a minute old.
+func podWith(name string, gates []workload.Gate) workload.Pod {
+	at := noon.Add(-30 * time.Second)
+	return workload.Pod{Name: name, Created: at, Ready: true, ReadySince: at, ContainersReady: true, Gates: gates}
+}
+
+// warmLook is a colour of two pods that lacks nothing.
+func warmLook() Look {
+	return Look{
+		Now: noon, LoadBalancer: v1alpha1.LoadBalancerGCE, Service: "app-green-svc",
+		Pods:      []workload.Pod{podWith("g1", gate(true, reasonReady, healthyMessage)), podWith("g2", gate(true, reasonReady, healthyMessage))},
+		Endpoints: []string{"g1", "g2"},
+		Groups:    []Group{{Port: 80, Name: neg, Routed: true, State: "HEALTHY"}},
+	}
+}
+
+func texts(all []Lack) string {
+	var out []string
+	for _, l := range all {
+		out = append(out, l.String())
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
+	second := func(gates []workload.Gate) func(*Look) {
+		return func(l *Look) { l.Pods[1].Gates = gates }
+	}
+	tests := []struct {
+		name   string
+		change func(*Look)
+		warm   bool
+		// lacking and unseen are parts of what is said.
+		lacking, unseen string
+		poke            bool
+	}{
+		{"every pod found healthy", func(*Look) {}, true, "", "", false},
+		{"no pods", func(l *Look) { l.Pods = nil }, false, "there are no pods", "", false},
+		{"only a pod that ends", func(l *Look) { l.Pods = l.Pods[:1]; l.Pods[0].Terminating = true }, false, "there are no pods", "", false},
+		{"a pod that ends does not count", func(l *Look) {
+			old := podWith("g0", nil)
+			old.Terminating, old.Ready = true, false
+			l.Pods = append(l.Pods, old)
+		}, true, "", "", false},
+		{"a pod waits for the load balancer", func(l *Look) {
+			l.Pods[1].Ready, l.Pods[1].Gates = false, gate(false, "LoadBalancerNegNotReady", waitingMessage)
+		}, false, "pod g2 runs, and waits for the load balancer to find it healthy: Waiting for pod", "", false},
+		{"nobody has written a pod's condition", func(l *Look) {
+			l.Pods[1].Ready, l.Pods[1].Gates = false, gate(false, "", "")
+		}, false, "pod g2 runs, and waits for the load balancer to find it healthy", "", false},
+		{"a pod is not ready by its own probe", func(l *Look) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", "", false},
+		{"a pod is no endpoint", func(l *Look) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint of service app-green-svc", "", false},
+		{"trap: let through before its service was referenced", second(gate(true, reasonReady, unreferencedMessage)), false, "must find the service healthy for 30s", "g2 was started before the ingress named its service", true},
+		{"trap: let through without a health check", second(gate(true, reasonUnchecked, uncheckedMessage)), false, "must find", "g2 was let through without a health check", true},
+		{"trap: let through after ten minutes", second(gate(true, reasonTimeout, timeoutMessage)), false, "must find", "g2 was let through because it had waited too long", true},
+		{"trap: found healthy in another NEG", second(gate(true, reasonReady, strings.ReplaceAll(healthyMessage, neg, "k8s1-other"))), false, "must find", "g2 was found healthy in another NEG, k8s1-other", true},
+		{"trap: True by another hand", second(gate(true, "Manual", "because")), false, "must find", "g2 was let through for another reason (Manual: because)", true},
+		{"trap: the reason alone", second(gate(true, reasonReady, "")), false, "must find", "another reason", true},
+		{"trap: healthy, but in no backend service", second(gate(true, reasonReady, `Pod has become Healthy in NEG "Key{\"`+neg+`\", zone: \"us-central1-b\"}". Marking condition to True.`)), false, "must find", "another reason", true},
+		{"trap: no gate at all", second(nil), false, "must find", "g2 has no readiness gate", true},
+		{"a pod that had users until the last switch needs no gate", func(l *Look) {
+			l.Pods[1].Gates, l.LeftAt = nil, noon.Add(-10*time.Second)
+		}, true, "", "", false},
+		{"a pod that came after users had left does", func(l *Look) {
+			l.Pods[1].Gates, l.LeftAt = nil, noon.Add(-30*time.Second)
+		}, false, "must find", "no readiness gate", true},
+		{"the service is referenced nowhere", func(l *Look) { l.Groups = nil }, false, "names no port of service app-green-svc", "", false},
+		{"trap: the NEG is named but not in the routes", func(l *Look) { l.Groups[0].Routed = false }, false, neg + " is not among the backends", "", false},
+		{"the NEG is not named", func(l *Look) { l.Groups[0] = Group{Port: 80} }, false, "nothing is named for port 80", "", false},
+		{"the NEG is not synced", func(l *Look) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false, "NEG " + neg + ": its condition Synced is False", "", false},
+		{"the annotation is older than the pods", func(l *Look) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "", true},
+		{"one of two ports is not healthy", func(l *Look) {
+			l.Groups = append(l.Groups, Group{Port: 81, Name: "k8s1-81", Routed: true, State: "UNHEALTHY"})
+		}, false, `said "UNHEALTHY" of k8s1-81`, "", true},
+		{"nothing to learn from a poke while a pod starts", func(l *Look) {
+			l.Groups[0].State, l.Pods[0].Ready, l.Pods[0].ContainersReady = "Unknown", false, false
+		}, false, "pod g1 is not ready", "", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := warmLook()
+			tt.change(&l)
+			w := l.Judge()
+			if w.Warm != tt.warm || w.Warm != (len(w.Lacking) == 0) {
+				t.Errorf("warm = %v, lacking %q", w.Warm, texts(w.Lacking))
+			}
+			if got := texts(w.Lacking); !strings.Contains(got, tt.lacking) {
+				t.Errorf("lacking %q, want %q", got, tt.lacking)
+			}
+			if got := texts(w.Unseen); !strings.Contains(got, tt.unseen) || (tt.unseen == "") != (got == "") {
+				t.Errorf("unseen %q, want %q", got, tt.unseen)
+			}
+			if w.PokeAt.IsZero() == tt.poke {
+				t.Errorf("poke at %v, want one: %v", w.PokeAt, tt.poke)
+			}
+		})
+	}
+}
+
+// Where pods are not told apart, HEALTHY must stand for the settle time, looked at
+// again by a poke in between: what stood there before may be as old as it likes.
+func TestUntoldPodsNeedTheBackendHealthyForAWhile(t *testing.T) {
+	l := warmLook()
+	for i := range l.Pods {
+		l.Pods[i].Gates = nil
+	}
+	type event struct {
+		at    time.Duration
+		state string
+	}
+	run := func(t *testing.T, states ...event) (pokes []time.Duration, warm time.Duration) {
+		t.Helper()
+		look := l
+		look.Groups = slices.Clone(l.Groups)
+		for at := time.Duration(0); at < 10*time.Minute; at += time.Second {
+			for _, e := range states {
+				if e.at == at {
+					look.Groups[0].State = e.state
+				}
+			}
+			look.Now = noon.Add(at)
+			w := look.Judge()
+			look.Known.HealthySince = w.HealthySince
+			if w.Warm {
+				return pokes, at
+			}
+			if !w.PokeAt.IsZero() && !look.Now.Before(w.PokeAt) {
+				pokes = append(pokes, at)
+				look.Known.Pokes++
+				look.Known.PokedAt = &metav1.MicroTime{Time: look.Now}
+			}
+		}
+		t.Fatalf("never warm; poked at %v", pokes)
+		return nil, 0
+	}
+	pokes, warm := run(t)
+	if want := []time.Duration{0, 15 * time.Second}; !slices.Equal(pokes, want) || warm != 31*time.Second {
+		t.Errorf("healthy all the time: poked at %v, warm after %s", pokes, warm)
+	}
+	// The first poke shows that what stood there was old.
+	pokes, warm = run(t, event{2 * time.Second, "Unknown"}, event{17 * time.Second, "HEALTHY"})
+	if want := []time.Duration{0, 15 * time.Second, 45 * time.Second}; !slices.Equal(pokes, want) || warm != 47*time.Second {
+		t.Errorf("an old HEALTHY: poked at %v, warm after %s", pokes, warm)
+	}
+	pokes, warm = run(t, event{20 * time.Second, "UNHEALTHY"}, event{50 * time.Second, "HEALTHY"})
+	if warm < 80*time.Second {
+		t.Errorf("a break in between: poked at %v, warm after %s", pokes, warm)
+	}
+	pokes, _ = run(t, event{0, "Unknown"}, event{500 * time.Second, "HEALTHY"})
+	for i := 4; i < len(pokes); i++ {
+		if pokes[i]-pokes[i-1] < time.Minute {
+			t.Errorf("pokes do not become rarer: %v", pokes)
+		}
+	}
+	if len(pokes) > 14 {
+		t.Errorf("%d pokes would use up the controller's events", len(pokes))
+	}
+}
+
+func TestPodThatBecameReadyLaterBeginsTheWaitAnew(t *testing.T) {
+	l := warmLook()
+	l.Pods[1].Gates = nil
+	since := metav1.NewMicroTime(noon.Add(-40 * time.Second))
+	poked := metav1.NewMicroTime(noon.Add(-20 * time.Second))
+	l.Known = v1alpha1.RouteStatus{HealthySince: &since, PokedAt: &poked, Pokes: 2}
+	l.Pods[1].ReadySince = noon.Add(-50 * time.Second)
+	l.Pods[0].ReadySince = l.Pods[1].ReadySince
+	if w := l.Judge(); !w.Warm {
+		t.Errorf("healthy for 40 s with a poke in between, and lacking %q", texts(w.Lacking))
+	}
+	l.Pods[1].ReadySince = noon.Add(-10 * time.Second)
+	if w := l.Judge(); w.Warm || !w.HealthySince.Time.Equal(noon) {
+		t.Errorf("a pod came since: warm %v, since %v", w.Warm, w.HealthySince)
+	}
+}
+
+// A held colour needs neither a poke nor a wait: going back to it is instant.
+func TestHeldColourIsWarmAtOnce(t *testing.T) {
+	l := warmLook()
+	l.Now = noon.Add(time.Hour)
+	if w := l.Judge(); !w.Warm || !w.PokeAt.IsZero() || !w.Again.IsZero() {
+		t.Errorf("a held colour: %+v", w)
+	}
+}
+
+func TestJudgeElsewhereGoesByEndpoints(t *testing.T) {
+	l := warmLook()
+	l.LoadBalancer, l.Groups = v1alpha1.LoadBalancerOther, nil
+	for i := range l.Pods {
+		l.Pods[i].Gates = nil
+	}
+	if w := l.Judge(); !w.Warm || len(w.Unseen) > 0 {
+		t.Errorf("lacking %q, unseen %q", texts(w.Lacking), texts(w.Unseen))
+	}
+	l.Endpoints = []string{"g2"}
+	if w := l.Judge(); w.Warm || w.Good != 1 || !w.PokeAt.IsZero() {
+		t.Errorf("one of two endpoints: %+v", w)
+	}
+}
