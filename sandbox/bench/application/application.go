@@ -30,6 +30,8 @@ const (
 	VersionHeader = "X-App-Version"
 	// VersionVariable overrides the file VERSION of the image.
 	VersionVariable = "APP_VERSION"
+	// NoRootVariable makes it answer 404 to / and nothing else, as many services do.
+	NoRootVariable = "APP_NO_ROOT"
 	// Port it listens on.
 	Port = 8080
 )
@@ -80,6 +82,9 @@ func handler(version string) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { answer(w) })
+	if os.Getenv(NoRootVariable) != "" {
+		mux.HandleFunc("/{$}", http.NotFound)
+	}
 	mux.HandleFunc("/slow", func(w http.ResponseWriter, r *http.Request) {
 		seconds, err := strconv.ParseFloat(r.FormValue("seconds"), 64)
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/sandbox/bench/application"
+	"github.com/turnout-dev/turnout/sandbox/bench/load"
 )
 
 const (
@@ -29,11 +30,23 @@ const (
 	patience = 2 * time.Minute
 )
 
+// The load on every application: short requests, and some that take 3 seconds, on
+// connections that are kept and on new ones. Together they are more than minRate.
+var mixture = []load.Stream{ //nolint:gochecknoglobals // a table
+	{Name: "short, kept connections", Path: "/", KeepAlive: true, PerSecond: 140},
+	{Name: "short, new connections", Path: "/", PerSecond: 65},
+	{Name: "3 seconds, kept connections", Path: "/slow?seconds=3", KeepAlive: true, PerSecond: 2},
+	{Name: "3 seconds, new connections", Path: "/slow?seconds=3", PerSecond: 2},
+}
+
+// longest is how long the slowest request takes.
+const longest = 3 * time.Second
+
 // app is one application with a host of its own and the load on it.
 type app struct {
 	*run
 	name, namespace, host string
-	load                  *load
+	load                  *load.Load
 	// recommended pods and Services are set up as docs/zero-downtime.md says; the
 	// others as in the reference pipeline, with nothing of the kind.
 	recommended bool
@@ -100,7 +113,7 @@ func (a *app) change(change func(*period)) {
 func (a *app) settle(ctx context.Context, version string, from time.Time) error {
 	const quiet = 2 * time.Second
 	return a.until(ctx, "every front end to answer with "+version, func(context.Context) (bool, error) {
-		return time.Since(from) > a.followed()+quiet && a.load.settled(version, quiet, minRate), nil
+		return time.Since(from) > a.followed()+quiet && a.load.Settled(version, quiet, minRate), nil
 	})
 }
 
@@ -118,7 +131,7 @@ func (a *app) start(ctx context.Context, version string) error {
 	if err != nil {
 		return err
 	}
-	a.load = startLoad(a.World.WebURL, a.host)
+	a.load = load.Start(a.World.WebURL, a.host, mixture)
 	return nil
 }
 
@@ -232,7 +245,7 @@ func (a *app) tallies() []Row {
 		return nil
 	}
 	ended := time.Now()
-	answers := a.load.stop()
+	answers := a.load.Stop()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var rows []Row

@@ -57,6 +57,8 @@ type Options struct {
 	// Application is a program that runs package application if the variable
 	// [application.Variable] is set.
 	Application string
+	// Times are fields of the BlueGreens' spec. Default: [Times].
+	Times map[string]any
 	// Cutovers is how many each row gets.
 	Cutovers int
 	// Only are the rows to measure. Default: all.
@@ -94,6 +96,9 @@ type run struct {
 // is an error.
 func Run(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
+	if o.Times == nil {
+		o.Times = Times
+	}
 	kube, err := turnout.Admin(o.World)
 	if err != nil {
 		return Report{}, err
@@ -107,33 +112,37 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		Options: o, kube: kube, port: address.Port(), writer: o.World.GitHub.AddUser("alice"),
 		fresh: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second},
 	}
+	with := func(measure func(context.Context, int) (*app, error)) func(int) (*app, error) {
+		return func(n int) (*app, error) { return measure(ctx, n) }
+	}
 	n := o.Cutovers
 	rows, err := r.all(ctx, [][]lane{{
-		{[]string{Cold}, func() (*app, error) { return r.cold(ctx, n) }},
-		{[]string{Ready}, func() (*app, error) { return r.ready(ctx, n) }},
-		{[]string{Selector}, func() (*app, error) { return r.flip(ctx, n) }},
+		{[]string{Cold}, n, with(r.cold)},
+		{[]string{Ready}, n, with(r.ready)},
+		{[]string{Selector}, n, with(r.flip)},
 	}, {
-		{[]string{Switch, Rollback}, func() (*app, error) { return r.held(ctx, n) }},
-		{[]string{RollbackFromZero}, func() (*app, error) { return r.shrunk(ctx, "zero-1", (n+1)/2) }},
-		{[]string{RollbackFromZero}, func() (*app, error) { return r.shrunk(ctx, "zero-2", n/2) }},
-		{[]string{GreenFails}, func() (*app, error) { return r.fails(ctx, n) }},
+		{[]string{Switch, Rollback}, n, with(r.held)},
+		{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
+		{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
+		{[]string{GreenFails}, n, with(r.fails)},
 	}})
 	return Report{
 		Speed: o.LoadBalancer.Speed, Date: began.UTC().Format(time.RFC3339), CPUs: runtime.NumCPU(), LoadAvg: loadAverage(),
 		Seconds: time.Since(began).Round(time.Second).Seconds(),
-		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: Times, Rows: rows,
+		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: o.Times, Rows: rows,
 	}, err
 }
 
 // lane is one application and the rows that it measures.
 type lane struct {
-	rows    []string
-	measure func() (*app, error)
+	rows     []string
+	cutovers int
+	measure  func(cutovers int) (*app, error)
 }
 
 // run measures, and ends the load as soon as nothing happens any more.
 func (l lane) run() ([]Row, error) {
-	a, err := l.measure()
+	a, err := l.measure(l.cutovers)
 	if a == nil {
 		return nil, err
 	}
@@ -148,7 +157,7 @@ func (r *run) all(ctx context.Context, phases [][]lane) ([]Row, error) {
 		var running sync.WaitGroup
 		tallies, errs := make([][]Row, len(lanes)), make([]error, len(lanes))
 		for i, l := range lanes {
-			if len(r.Only) == 0 || slices.ContainsFunc(l.rows, func(row string) bool { return slices.Contains(r.Only, row) }) {
+			if l.cutovers > 0 && (len(r.Only) == 0 || slices.ContainsFunc(l.rows, func(row string) bool { return slices.Contains(r.Only, row) })) {
 				running.Go(func() { tallies[i], errs[i] = l.run() })
 			}
 		}
@@ -211,9 +220,7 @@ func (a *app) progress(i, n int) {
 	p := a.periods[len(a.periods)-1]
 	a.mu.Unlock()
 	p.to = time.Now()
-	a.load.mu.Lock()
-	row := tally(p, a.load.answers, maps.Clone(a.Journal.between(a.host, p.from, p.to)), a.followed())
-	a.load.mu.Unlock()
+	row := tally(p, a.load.Answers(), maps.Clone(a.Journal.between(a.host, p.from, p.to)), a.followed())
 	a.out.Lock()
 	defer a.out.Unlock()
 	fmt.Fprintf(a.Out, "%s %-26s %2d of %d after %4.0f s: %d requests, %d failed for %.1f s, last old answer after %.1f s  %s\n",

@@ -3,6 +3,8 @@ package cutover
 import (
 	"strings"
 	"time"
+
+	"github.com/turnout-dev/turnout/sandbox/bench/load"
 )
 
 // period is a time in which an application belonged to a row.
@@ -23,28 +25,28 @@ type cutover struct {
 
 // tally sums up what was answered in a period. Answers belong to the period in
 // which they came.
-func tally(p period, answers []answer, refusals map[string]int, followed time.Duration) Row {
+func tally(p period, answers []load.Answer, refusals map[string]int, followed time.Duration) Row {
 	row := Row{Name: p.row, Failures: map[string]int{}, Refusals: refusals, lasted: p.to.Sub(p.from)}
 	var first, last time.Time
 	for _, a := range answers {
-		if a.end.Before(p.from) || !a.end.Before(p.to) {
+		if a.End.Before(p.from) || !a.End.Before(p.to) {
 			continue
 		}
 		row.Requests++
-		if p.cutover != nil && a.version == p.cutover.old && a.failure == "" && (p.cutover.restored.IsZero() || a.end.Before(p.cutover.restored)) {
-			row.LastOldAnswer = max(row.LastOldAnswer, a.end.Sub(p.cutover.at).Seconds())
+		if p.cutover != nil && a.Version == p.cutover.old && a.Failure == "" && (p.cutover.restored.IsZero() || a.End.Before(p.cutover.restored)) {
+			row.LastOldAnswer = max(row.LastOldAnswer, a.End.Sub(p.cutover.at).Seconds())
 		}
-		if a.failure == "" {
+		if a.Failure == "" {
 			continue
 		}
 		row.Failed++
-		row.Failures[kind(a.failure)]++
+		row.Failures[kind(a.Failure)]++
 		if first.IsZero() {
-			first = a.end
+			first = a.End
 		}
-		last = a.end
+		last = a.End
 		if p.row == GreenFails {
-			row.countFault(p.cutover, a.end, followed)
+			row.countFault(p.cutover, a.End, followed)
 		}
 	}
 	row.LongestFailing = last.Sub(first).Seconds()

@@ -97,7 +97,7 @@ func (t *released) blueGreen(hold time.Duration) client.Object {
 		"repository": t.repository(), "build": map[string]any{"project": "acme-prod"},
 		"url": fmt.Sprintf("http://%s:%s/", t.host, t.port), "hold": hold.String(),
 	}
-	maps.Copy(spec, Times)
+	maps.Copy(spec, t.Times)
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("BlueGreen"))
 	u.SetNamespace(t.namespace)

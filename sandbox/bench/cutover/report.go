@@ -61,7 +61,7 @@ type Row struct {
 	// cut-over.
 	LongestFailing float64 `json:"longest_failing_s"`
 	// Failures as clients saw them, and Refusals as the load balancer's log explains
-	// those that it made.
+	// those that it made. Not all of those were ours: Turnout's proof asks, too.
 	Failures map[string]int `json:"failures,omitempty"`
 	Refusals map[string]int `json:"refusals,omitempty"`
 	// FaultToRestore is, of green-fails only, the longest time from the fault to the
@@ -142,7 +142,7 @@ func (r Report) Print(out io.Writer) error {
 
 func (r Row) why() string {
 	text := counts(r.Failures)
-	if len(r.Refusals) > 0 {
+	if r.Failed > 0 && len(r.Refusals) > 0 {
 		text += " (load balancer: " + counts(r.Refusals) + ")"
 	}
 	if r.Name == GreenFails {

@@ -1,0 +1,181 @@
+package windows
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// A colour that Kubernetes calls ready is not yet healthy for the load balancer,
+// which begins to ask it when something refers to it.
+func TestColdGreen(t *testing.T) {
+	t.Parallel()
+	t.Run("Without", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		s.refer()
+		s.switchTo(green)
+		s.loses(time.Time{})
+	})
+	t.Run("With", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		s.attach()
+		s.warm()
+		s.switchTo(green)
+		s.moved(green)
+		s.losesNothing()
+	})
+}
+
+// A Service that nothing referred to has no NEG; the first sync that names it
+// fails, and the next one sends users to a NEG that is empty.
+func TestMissingNEG(t *testing.T) {
+	t.Parallel()
+	t.Run("Without", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		s.kubectlPatch(s.bg.Side(green).Service)
+		s.awaitWarning("Sync")
+		s.loses(time.Time{})
+	})
+	t.Run("With", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		s.attach()
+		s.warm()
+		before, err := s.warnings(t.Context(), "Sync")
+		s.check(err)
+		s.switchTo(green)
+		s.moved(green)
+		if after, err := s.warnings(t.Context(), "Sync"); err != nil || after != before {
+			t.Errorf("the switch made %d syncs fail: %v", after-before, err)
+		}
+		s.losesNothing()
+	})
+}
+
+// An Ingress that refers to a broken green only sends users to blue, but no longer
+// follows blue's pods.
+func TestFrozenBlue(t *testing.T) {
+	t.Parallel()
+	withoutService := func(s *shop) {
+		s.Helper()
+		s.check(running.kube.Delete(s.Context(), s.service(green)))
+	}
+	t.Run("Without", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		withoutService(s)
+		s.kubectlPatch(s.bg.Side(green).Service)
+		s.awaitWarning("Translate")
+		s.restart(blue)
+		s.loses(time.Time{})
+	})
+	t.Run("With", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		withoutService(s)
+		if err := s.router.Attach(t.Context(), s.bg, s.routes(), green); !apierrors.IsNotFound(err) {
+			t.Errorf("a reference to a Service that does not exist was not refused: %v", err)
+		}
+		s.restart(blue)
+		if n, err := s.warnings(t.Context(), "Translate"); n > 0 || err != nil {
+			t.Errorf("%d warnings: %v", n, err)
+		}
+		s.losesNothing()
+	})
+}
+
+// What nothing refers to any more is torn down at once, so that the way back is
+// as cold as the way there.
+func TestInstantTeardown(t *testing.T) {
+	t.Parallel()
+	t.Run("Without", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		s.attach()
+		s.warm()
+		s.kubectlPatch(s.bg.Side(green).Service) // it takes the standby rule away, too
+		s.moved(green)
+		back := time.Now()
+		s.kubectlPatch(s.bg.Side(blue).Service)
+		s.loses(back)
+	})
+	t.Run("With", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, replicas)
+		s.attach()
+		s.warm()
+		s.switchTo(green)
+		s.moved(green)
+		s.switchTo(blue)
+		s.moved(blue)
+		s.losesNothing()
+	})
+}
+
+// The path of a health check is copied from a pod once, when it is made. Without
+// a pod it is /, for ever, which this application does not serve.
+func TestHealthCheckPath(t *testing.T) {
+	t.Parallel()
+	plain := func(s *shop) { s.ownHealthCheck, s.noRoot = false, true }
+	t.Run("Without", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, 0, plain)
+		s.attach()
+		s.scale(green, replicas)
+		s.await("green's pods to run and be unhealthy for the load balancer", func(ctx context.Context) (bool, string) {
+			err := s.unhealthy(ctx, green)
+			return err == nil, fmt.Sprint(err)
+		})
+		s.switchTo(green)
+		s.loses(time.Time{})
+	})
+	t.Run("With", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t, 1, plain) // Turnout's seed
+		s.attach()
+		s.scale(green, replicas)
+		s.warm()
+		s.switchTo(green)
+		s.moved(green)
+		s.losesNothing()
+	})
+}
+
+// Front ends follow one after the other, and the last ones still send to the
+// colour that users have left.
+func TestPropagation(t *testing.T) {
+	t.Parallel()
+	switched := func(t *testing.T) *shop {
+		t.Helper()
+		s := newShop(t, replicas)
+		s.attach()
+		s.warm()
+		s.switchTo(green)
+		return s
+	}
+	t.Run("Without", func(t *testing.T) {
+		t.Parallel()
+		s := switched(t)
+		s.await("the first answer of green", func(context.Context) (bool, string) {
+			answers := s.load.Answers()
+			return len(answers) > 0 && answers[len(answers)-1].Version == string(green), ""
+		})
+		s.scale(blue, 0)
+		s.loses(time.Time{})
+	})
+	t.Run("With", func(t *testing.T) {
+		t.Parallel()
+		s := switched(t)
+		s.moved(green) // Turnout's drain
+		s.scale(blue, 0)
+		s.awaitPods(blue, 0)
+		s.moved(green)
+		s.losesNothing()
+	})
+}
