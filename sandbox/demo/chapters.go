@@ -29,6 +29,9 @@ func (s *story) mergeAutomatic(ctx context.Context) error {
 		return err
 	}
 	s.check("users have v1.2.0, by digest", strings.Contains(rel.Status.Milestones.Built.Image, "@sha256:"), rel.Status.Milestones.Built.Image)
+	if err := s.proved(ctx, pr); err != nil {
+		return err
+	}
 	return s.deployment(ctx, pr, "success")
 }
 

@@ -158,7 +158,7 @@ func (s *story) tell(ctx context.Context) error {
 	}
 	stopAsking()
 	<-done
-	return s.count()
+	return s.count(ctx)
 }
 
 // adopt makes the application as its owner would, and hands it to Turnout.
@@ -250,10 +250,10 @@ func (s *story) apply(ctx context.Context, path string) error {
 	object.SetNamespace(namespace)
 	if object.GetKind() == "BlueGreen" {
 		for field, value := range map[string]any{
-			"url": s.World.WebURL, "soak": "3s", "drain": "3s", "proof.baseline": "2s", "proof.tail": "3s",
+			"url": s.World.WebURL, "soak": "3s", "drain": "3s", "proof.baseline": "2s", "proof.tail": "2s",
 			"gate": map[string]any{
 				"http":     []any{map[string]any{"path": "/healthz", "port": int64(8080), "bodyContains": `"status": "ok"`}},
-				"interval": "500ms", "timeout": "8s",
+				"interval": "500ms", "timeout": "6s",
 			},
 		} {
 			if err := unstructured.SetNestedField(object.Object, value, strings.Split("spec."+field, ".")...); err != nil {
@@ -268,17 +268,43 @@ func (s *story) apply(ctx context.Context, path string) error {
 }
 
 // count ends the story: what users got.
-func (s *story) count() error {
+func (s *story) count(ctx context.Context) error {
 	s.chapter("What users got, all the while")
 	text, failures := s.load.summary()
 	s.say("%s", text)
-	s.check("no request failed", len(failures) == 0, strings.Join(failures[:min(3, len(failures))], "; "))
+	all, back, unproved, err := s.switches(ctx)
+	if err != nil {
+		return err
+	}
+	s.check(fmt.Sprintf("no request failed at any of %d switches, %d of them back", all, back),
+		back > 0 && len(failures) == 0, strings.Join(failures[:min(3, len(failures))], "; "))
+	s.check("each of them measured that by itself", len(unproved) == 0, strings.Join(unproved, "; "))
 	for _, v := range []string{"v1.2.1", "v1.2.2", "v1.4.0", "v1.5.0"} {
 		s.check("nobody ever saw "+v, s.load.seen(v) == 0, fmt.Sprint(s.load.seen(v), " answers"))
 	}
 	violations := s.World.GitHub.Violations()
 	s.check("every request to GitHub fits GitHub's own description", len(violations) == 0, fmt.Sprint(violations))
 	return nil
+}
+
+// switches counts how often users were moved, and how often back, and says which
+// release did not measure that nobody's request failed.
+func (s *story) switches(ctx context.Context) (all, back int, unproved []string, err error) {
+	releases, err := s.releases(ctx)
+	for i := range releases {
+		rel := &releases[i]
+		if rel.Status.Milestones.SwitchedAt == nil {
+			continue
+		}
+		all++
+		if rel.Spec.Rollback != nil {
+			back++
+		}
+		if p := rel.Status.Proof; p == nil || p.Result != v1alpha1.ProofConfirmed || p.Requests == 0 || p.Failed > 0 {
+			unproved = append(unproved, fmt.Sprintf("%s: %+v", rel.Name, p))
+		}
+	}
+	return all, back, unproved, err
 }
 
 func (s *story) application(ctx context.Context) (*v1alpha1.BlueGreen, error) {

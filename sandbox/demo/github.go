@@ -191,6 +191,27 @@ func (s *story) said(ctx context.Context, pr *githubtest.PullRequest, text strin
 	return nil
 }
 
+// seen is the line of Turnout's comment with what users met at a switch.
+var seen = regexp.MustCompile(`(?m)^Seen from outside: .*`)
+
+// proved waits until Turnout's comment on a pull request says what its switch did
+// to users: nothing.
+func (s *story) proved(ctx context.Context, pr *githubtest.PullRequest) error {
+	var line string
+	if err := s.until(ctx, "the proof", func() (bool, string) {
+		for _, c := range s.repo.Comments(pr.Number) {
+			if found := seen.FindString(c.Body); found != "" && c.App != nil {
+				line = found
+			}
+		}
+		return strings.Contains(line, " 0 failed"), line
+	}); err != nil {
+		return err
+	}
+	s.check(fmt.Sprintf("the comment on #%d proves that nobody's request failed", pr.Number), true, line)
+	return nil
+}
+
 // show prints Turnout's comment on a pull request as a person reads it.
 func (s *story) show(pr *githubtest.PullRequest) error {
 	for _, c := range s.repo.Comments(pr.Number) {

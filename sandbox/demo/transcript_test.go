@@ -105,10 +105,12 @@ func run(t *testing.T) string {
 }
 
 var (
-	uid    = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
-	hash   = regexp.MustCompile(`\b[0-9a-f]{7,64}\b`)
-	pod    = regexp.MustCompile(`-[0-9a-z]{8,10}-[0-9a-z]{5}\b`)
-	took   = regexp.MustCompile(`\b[\d.]+(ms|s)\b`)
+	uid  = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	hash = regexp.MustCompile(`\b[0-9a-f]{7,64}\b`)
+	pod  = regexp.MustCompile(`-[0-9a-z]{8,10}-[0-9a-z]{5}\b`)
+	took = regexp.MustCompile(`\b[\d.]+ ?(ms|s)\b`)
+	// lagged is said of front ends that were seen to lag.
+	lagged = regexp.MustCompile(`, old one until [\d.]+ m?s`)
 	number = regexp.MustCompile(`\d+`)
 	blanks = regexp.MustCompile(`\s+`)
 )
@@ -118,6 +120,7 @@ func shapes(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = pod.ReplaceAllString(uid.ReplaceAllString(line, "UID"), "-POD")
+		line = lagged.ReplaceAllString(line, "")
 		line = took.ReplaceAllString(hash.ReplaceAllString(line, "HASH"), "TIME")
 		line = number.ReplaceAllString(line, "N")
 		line = strings.TrimSpace(blanks.ReplaceAllString(line, " "))
