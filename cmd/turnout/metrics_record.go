@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -91,7 +92,7 @@ func (m *recordMetrics) application(to chan<- prometheus.Metric, bg *v1alpha1.Bl
 	}
 	tell(queueDescription, float64(waiting))
 	tell(oldestDescription, oldest.Seconds())
-	tell(readyDescription, oneIf(blocked(bg) == nil && len(bg.Status.Conditions) > 0))
+	tell(readyDescription, oneIf(meta.IsStatusConditionTrue(bg.Status.Conditions, v1alpha1.ConditionReady)))
 	tell(lockDescription, oneIf(bg.Status.Lock != nil))
 }
 

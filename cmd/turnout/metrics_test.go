@@ -132,6 +132,11 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("at rest (-want +got):\n%s", diff)
 	}
+	s.status(func(st *v1alpha1.BlueGreenStatus) { st.Conditions[0].Status = metav1.ConditionUnknown })
+	want["turnout_application_ready"+app+"}"] = 0
+	if diff := cmp.Diff(want, read()); diff != "" {
+		t.Errorf("when nobody knows whether it is ready (-want +got):\n%s", diff)
+	}
 }
 
 func TestRequestsAreCountedByTheirAnswers(t *testing.T) {

@@ -26,8 +26,8 @@ type stateJSON struct {
 	Rollback *rollbackJSON     `json:"rollback,omitempty"`
 	Active   *releaseStateJSON `json:"active,omitempty"`
 	// Proof of the release that moved users last.
-	Proof *v1alpha1.ProofStatus `json:"proof,omitempty"`
-	Waiting  []string          `json:"waiting"` // releases in the queue, newest first
+	Proof   *v1alpha1.ProofStatus `json:"proof,omitempty"`
+	Waiting []string              `json:"waiting"` // releases in the queue, newest first
 }
 
 type versionJSON struct {
