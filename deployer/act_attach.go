@@ -53,15 +53,6 @@ func (a *attempt) attach(ctx context.Context) (pause, error) {
 // onGCE reports whether the Ingress programs Google's load balancer.
 func (a *attempt) onGCE() bool { return a.o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE }
 
-// routeStatus is what the release records of the load balancer.
-func (a *attempt) routeStatus() *v1alpha1.RouteStatus {
-	if a.rel.Status.Route == nil {
-		a.rel.Status.Route = &v1alpha1.RouteStatus{}
-	}
-	a.rel.Status.Route.LoadBalancer = a.o.Routes.LoadBalancer
-	return a.rel.Status.Route
-}
-
 // tellLoadBalancer says which guarantee is weaker than on Google's load balancer.
 func (a *attempt) tellLoadBalancer() {
 	if !a.onGCE() {
@@ -131,7 +122,7 @@ func (a *attempt) checkTranslation(ctx context.Context) error {
 // and waits until the load balancer has it. It returns the zero pause once it has.
 func (a *attempt) reference(ctx context.Context) (pause, error) {
 	a.tellLoadBalancer()
-	st := a.routeStatus()
+	st := a.route()
 	var news route.News
 	if a.onGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
 		// This release has made the reference, or was about to.
@@ -162,7 +153,7 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 // writeReference patches the Ingress. From which event on its controller speaks of
 // the patch is durable before.
 func (a *attempt) writeReference(ctx context.Context) (pause, error) {
-	if st := a.routeStatus(); a.onGCE() {
+	if st := a.route(); a.onGCE() {
 		if err := a.checkTranslation(ctx); err != nil {
 			return pause{}, err
 		}

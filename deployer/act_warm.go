@@ -17,7 +17,7 @@ import (
 // every pod of it. It makes Google's controller tell anew when something is to be
 // learnt by that.
 func (a *attempt) warm(ctx context.Context) (pause, error) {
-	st := a.routeStatus()
+	st := a.route()
 	w := look(a.rel, a.o).Judge()
 	st.HealthySince = w.HealthySince
 	now := metav1.NewTime(a.o.Now)

@@ -26,6 +26,8 @@ type effects struct {
 	when spoiling
 	// crash makes everything fail from then on, as for a process that ended.
 	crash bool
+	// only writes of this kind count, such as PATCH; "" is every one.
+	only string
 	// spoiled is closed when the effect was spoiled.
 	spoiled chan struct{}
 
@@ -80,6 +82,9 @@ func (e *effects) count(req *http.Request) (spoil bool, err error) {
 		return false, errSpoiled
 	}
 	if !slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, req.Method) {
+		return false, nil
+	}
+	if !strings.HasPrefix(describe(req), e.only) {
 		return false, nil
 	}
 	e.seen = append(e.seen, describe(req))

@@ -68,8 +68,16 @@ func (k *kubelet) handle(ctx context.Context, event watch.EventType, pod *corev1
 		_ = k.kube.Delete(ctx, pod, &client.DeleteOptions{GracePeriodSeconds: &zero})
 		return
 	}
-	if pod.Status.Phase == corev1.PodPending {
+	switch ready := conditionOf(pod, corev1.PodReady); {
+	case pod.Status.Phase == corev1.PodPending:
 		k.start(ctx, pod)
+	case ready != nil && ready.Reason == "ReadinessGatesNotReady":
+		// A gate may have been opened since; it is looked at again when the pod changes.
+		pod = pod.DeepCopy()
+		becomeReady(pod, &pod.Status.ContainerStatuses[0])
+		if conditionOf(pod, corev1.PodReady).Status == corev1.ConditionTrue {
+			_ = k.kube.Status().Update(ctx, pod)
+		}
 	}
 }
 
@@ -110,10 +118,34 @@ func becomeReady(pod *corev1.Pod, status *corev1.ContainerStatus) {
 	started := true
 	status.State = corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.Now()}}
 	status.Ready, status.Started = true, &started
-	pod.Status.Conditions = []corev1.PodCondition{
+	pod.Status.Conditions = append([]corev1.PodCondition{
 		{Type: corev1.ContainersReady, Status: corev1.ConditionTrue},
 		{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now()},
+	}, otherConditions(pod)...)
+	for _, gate := range pod.Spec.ReadinessGates {
+		if c := conditionOf(pod, gate.ConditionType); c == nil || c.Status != corev1.ConditionTrue {
+			pod.Status.Conditions[1].Status, pod.Status.Conditions[1].Reason = corev1.ConditionFalse, "ReadinessGatesNotReady"
+		}
 	}
+}
+
+// otherConditions are those that are not the kubelet's.
+func otherConditions(pod *corev1.Pod) (others []corev1.PodCondition) {
+	for _, gate := range pod.Spec.ReadinessGates {
+		if c := conditionOf(pod, gate.ConditionType); c != nil {
+			others = append(others, *c)
+		}
+	}
+	return others
+}
+
+func conditionOf(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {
+	for i := range pod.Status.Conditions {
+		if pod.Status.Conditions[i].Type == kind {
+			return &pod.Status.Conditions[i]
+		}
+	}
+	return nil
 }
 
 // imageID is what a kubelet reports: by digest. A tag's digest is made of it.

@@ -59,7 +59,7 @@ var (
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
 	var err error
-	plane, err = controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../config/crd"}})
+	plane, err = controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke"}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,272 @@
+package deployer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// settles shortens the time for which a service must be found healthy.
+func settles(d *Deployer) { d.Routes.Settle = 400 * time.Millisecond }
+
+// told waits for what the load balancer's controller says of a switch.
+func told(d *Deployer) { d.TakeUp = time.Minute }
+
+// ofGreen reports whether a pod is of the colour that is deployed to.
+func ofGreen(pod *corev1.Pod) bool { return pod.Labels["version"] == "green" }
+
+func TestFirstDeployOnGooglesLoadBalancer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.resize(v1alpha1.Green, 0)
+	b := behindGCE(w)
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectRoutes("green", 3)
+	w.expectFoundHealthy(t, v1alpha1.Green, 1)
+	if r := rel.Status.Route; r.LoadBalancer != v1alpha1.LoadBalancerGCE || r.Pokes > 2 || r.TookEffectBy != v1alpha1.SignURLMap {
+		t.Errorf("the route is %+v", r)
+	}
+	w.expectNoFinding(rel, "is not Google's")
+	b.set(func(b *balancer) {
+		if !b.probed["my-python-app-green-svc"] {
+			t.Error("green had no ready pod when the load balancer made its health check")
+		}
+	})
+}
+
+// A pod that does not start is told before the Ingress is touched.
+func TestSeedThatDoesNotStartLeavesTheIngressAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.resize(v1alpha1.Green, 0)
+	behindGCE(w)
+	w.kubelet.crash("@sha256:")
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "keeps ending with exit code 3")
+	if rel.Status.Failure.Step != v1alpha1.StepAttach || len(rel.Status.Failure.Evidence) == 0 {
+		t.Errorf("the failure is %+v", rel.Status.Failure)
+	}
+	if i := w.gceIngress(); i.Generation != 1 {
+		t.Errorf("the ingress was changed: %+v", i.Spec)
+	}
+	w.awaitShrunk(v1alpha1.Green)
+}
+
+func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := behindGCE(w)
+	b.set(func(b *balancer) { b.refused = "Translation failed: invalid ingress spec: quota of the moon" })
+	before := w.gceIngress()
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
+	w.expectMessage(rel, "quota of the moon", "taken out again", "ask again")
+	after := w.gceIngress()
+	if _, found := after.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"]; found || fmt.Sprint(after.Spec) != fmt.Sprint(before.Spec) {
+		t.Errorf("the ingress is left as %+v with %v", after.Spec, after.Annotations)
+	}
+	w.expectLive(v1alpha1.Blue)
+	if rel.Status.Milestones.Staged != nil {
+		t.Error("it was staged")
+	}
+	// What was in the way is mended.
+	b.set(func(b *balancer) { b.refused = "" })
+	w.source.commit("b", "a")
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+}
+
+func TestIngressThatIsBrokenAlreadyIsNotTouched(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	behindGCE(w)
+	finish := w.holdBuilds("a")
+	w.run(told)
+	rel := w.await(w.submit("a"), "the build", func(r *v1alpha1.Release) bool { return r.Status.Step == v1alpha1.StepBuild })
+	check(t, w.kube.Delete(t.Context(), &corev1.Service{ObjectMeta: w.meta("admin-svc")}))
+	finish()
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
+	w.expectMessage(rel, "takes up no change", "service admin-svc", "does not exist", "was not changed")
+	if i := w.gceIngress(); i.Generation != 1 {
+		t.Errorf("the ingress was changed: %+v", i.Spec)
+	}
+}
+
+func TestServiceThatTheLoadBalancerCannotUseIsNotReferenced(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	behindGCE(w)
+	finish := w.holdBuilds("a")
+	w.run(told)
+	rel := w.await(w.submit("a"), "the build", func(r *v1alpha1.Release) bool { return r.Status.Step == v1alpha1.StepBuild })
+	w.patch(&corev1.Service{ObjectMeta: w.meta("my-python-app-green-svc")}, `{"metadata":{"annotations":{"cloud.google.com/neg":null}}}`)
+	finish()
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "my-python-app-green-svc", "without network endpoint groups", `cloud.google.com/neg='{"ingress": true}'`)
+	if i := w.gceIngress(); i.Generation != 1 {
+		t.Errorf("the ingress was changed: %+v", i.Spec)
+	}
+}
+
+func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Deadlines.Stage = *duration(3 * time.Second) })
+	b := behindGCE(w)
+	b.set(func(b *balancer) { b.sick = ofGreen })
+	w.run(told)
+	rel := w.submit("a")
+	w.await(rel, "the wait for the load balancer", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "1 run and wait for the load balancer to find them healthy")
+	})
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "spec.healthCheck", "35.191.0.0/16")
+	e := rel.Status.Failure.Evidence
+	if len(e) == 0 || e[0].Pod == "" || e[0].Reason != "LoadBalancerNegNotReady" || !strings.Contains(e[0].Message, "Waiting for pod to become healthy") {
+		t.Errorf("the evidence is %+v", e)
+	}
+	w.expectLive(v1alpha1.Blue)
+}
+
+// A ready pod is no healthy one: its gate was opened because the NEG had no health
+// check yet.
+func TestPodsThatWereLetThroughNeedTheServiceHealthyForAWhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Deadlines.Warm = *duration(30 * time.Second) })
+	b := behindGCE(w)
+	b.set(func(b *balancer) { b.reason = "LoadBalancerNegWithoutHealthCheck" })
+	w.run(settles, told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectFinding(rel, "does not say so of each pod", "was let through without a health check")
+	if r := rel.Status.Route; r.Pokes < 2 || r.HealthySince == nil {
+		t.Errorf("the route is %+v", r)
+	}
+}
+
+func TestLetThroughPodsThatAreNotHealthyEndTheRelease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Deadlines.Warm = *duration(3 * time.Second) })
+	b := behindGCE(w)
+	b.set(func(b *balancer) {
+		b.reason = "LoadBalancerNegTimeout"
+		b.sick = func(pod *corev1.Pod) bool { return ofGreen(pod) && conditionOf(pod, gateType) != nil }
+	})
+	w.run(settles, told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "warm: not done after 3s", `said "Unknown" of k8s1-my-python-app-green-svc`, "spec.healthCheck")
+	w.expectLive(v1alpha1.Blue)
+}
+
+func TestRollbackToAHeldColourIsInstantOnGooglesLoadBalancer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	behindGCE(w)
+	w.run(told)
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	if r := back.Status.Route; r.Pokes != 0 || len(back.Status.Findings) > 0 {
+		t.Errorf("the route is %+v, findings %q", r, back.Status.Findings)
+	}
+	w.expectLive(v1alpha1.Blue)
+}
+
+func TestRollbackFromZeroWaitsUntilTheLoadBalancerFindsThePodsHealthy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(time.Millisecond))
+	b := behindGCE(w)
+	w.run(told)
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.awaitShrunk(v1alpha1.Blue)
+	w.until("blue to be gone", func() bool {
+		var list corev1.PodList
+		check(t, w.kube.List(t.Context(), &list, client.InNamespace(w.namespace), client.MatchingLabels{"version": "blue"}))
+		return len(list.Items) == 0
+	}, func() string { return "" })
+	b.set(func(b *balancer) { b.sick = func(pod *corev1.Pod) bool { return !ofGreen(pod) } })
+	back := w.await(w.rollback(), "the wait for the load balancer", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "wait for the load balancer")
+	})
+	w.expectLive(v1alpha1.Green)
+	b.set(func(b *balancer) { b.sick = func(*corev1.Pod) bool { return false } })
+	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
+	w.expectFoundHealthy(t, v1alpha1.Blue, 1)
+	w.expectLive(v1alpha1.Blue)
+}
+
+func TestLiveColourThatGrewIsMatchedAndFoundHealthyBeforeTheSwitch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	b := behindGCE(w)
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.sick = ofGreen })
+	w.resize(v1alpha1.Blue, 3)
+	w.awaitLiveSize(3)
+	w.approve(rel)
+	w.await(rel, "the wait for the load balancer", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "2 run and wait for the load balancer")
+	})
+	w.expectLive(v1alpha1.Blue)
+	b.set(func(b *balancer) { b.sick = func(*corev1.Pod) bool { return false } })
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectFoundHealthy(t, v1alpha1.Green, 3)
+}
+
+// Every state that the load balancer sees of the Ingress names both colours: its
+// balancer says so otherwise.
+func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	behindGCE(w)
+	w.run(told)
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.configure(`{"ingress":{"standbyHost":"standby.example.com"}}`)
+	w.until("the host to be changed", func() bool {
+		i := w.gceIngress()
+		return i.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"] == "standby.example.com" && i.Spec.Rules[2].Host == "standby.example.com"
+	}, func() string { return fmt.Sprint(w.gceIngress().Spec) })
+	w.expectRoutes("green", 4) // attached, switched, migrated
+	w.source.commit("b", "a")
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	w.expectRoutes("blue", 5)
+}
+
+func TestRollbackPutsBackAReferenceThatSomebodyRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := behindGCE(w)
+	w.run(told)
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.editIngress(func(i *networkingv1.Ingress) {
+		i.Spec.Rules = i.Spec.Rules[:2]
+		delete(i.Annotations, v1alpha1.StandbyAnnotationPrefix+"my-python-app")
+	})
+	w.until("the load balancer to have seen it", func() (seen bool) {
+		b.set(func(b *balancer) {
+			seen = len(b.wrong) > 0
+			b.wrong = nil // it was not ours
+		})
+		return seen
+	}, func() string { return "" })
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectRoutes("blue", 6) // attached, switched, removed, attached, switched
+}
+
+func TestReleaseSaysWhatAnotherLoadBalancerDoesNotTell(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectFinding(rel, "ingress my-python-app-ingress is not Google's", "cannot be seen")
+}
