@@ -52,6 +52,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, application.Run())
 		return
 	}
+	flag.Parse()
 	status, err := enter(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -100,7 +101,6 @@ func enter(m *testing.M) (int, error) {
 		return 1, err
 	}
 	// Tests wait for the load balancer more than they work.
-	flag.Parse()
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		return 1, err
 	}

@@ -151,7 +151,8 @@ func (s *shop) deployment(c v1alpha1.Color, size int32) *appsv1.Deployment {
 	container := corev1.Container{
 		Name: "app", Image: "gcr.io/acme-prod/bench:v1.0.0", Ports: []corev1.ContainerPort{{ContainerPort: application.Port}},
 		Env: []corev1.EnvVar{
-			{Name: "APPLICATION", Value: running.self}, {Name: application.Variable, Value: "1"},
+			{Name: "APPLICATION", Value: running.self},
+			{Name: application.Variable, Value: "1"},
 			{Name: application.VersionVariable, Value: string(c)},
 		},
 		ReadinessProbe: &corev1.Probe{

@@ -44,11 +44,16 @@ type Load struct {
 	answers []Answer // in the order in which they came
 }
 
+// mostWorkers bounds the requests of a stream that are under way. A machine that
+// stalls for a moment would otherwise be buried under new connections; after it the
+// stream catches up.
+const mostWorkers = 64
+
 // Start asks a host of the load balancer at url, until [Load.Stop].
 func Start(url, host string, streams []Stream) *Load {
 	l := &Load{}
 	for _, s := range streams {
-		attacker := vegeta.NewAttacker(vegeta.KeepAlive(s.KeepAlive), vegeta.Timeout(vegeta.DefaultTimeout))
+		attacker := vegeta.NewAttacker(vegeta.KeepAlive(s.KeepAlive), vegeta.MaxWorkers(mostWorkers), vegeta.Timeout(vegeta.DefaultTimeout))
 		l.attackers = append(l.attackers, attacker)
 		targeter := vegeta.NewStaticTargeter(vegeta.Target{
 			Method: http.MethodGet, URL: url + s.Path, Header: http.Header{"Host": {host}},
