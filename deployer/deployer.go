@@ -15,6 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
@@ -55,6 +56,9 @@ type Deployer struct {
 	TakeUp time.Duration
 	// UserAgent is how the public address is asked, see [proof.UserAgent]. Optional.
 	UserAgent string
+	// Resolve looks up the addresses of a standby host that an owner chose, see
+	// [preflight.Sources]. Optional.
+	Resolve func(ctx context.Context, host string) ([]string, error)
 	// Events tells users of conditions. Optional.
 	Events events.EventRecorder
 	// Observer is told of steps and outcomes, for metrics. Optional.
@@ -63,6 +67,7 @@ type Deployer struct {
 	Log *slog.Logger
 
 	probers probers
+	facts   preflight.Collector
 }
 
 // Observer is told what happened, for metrics.

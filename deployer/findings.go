@@ -6,10 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -29,10 +27,11 @@ func (a *attempt) lookAround(ctx context.Context) error {
 	if err := a.tellLive(ctx); err != nil {
 		return err
 	}
-	if err := a.tellRoutes(ctx); err != nil {
+	if err := a.tellDrift(ctx); err != nil {
 		return err
 	}
-	return a.tellDrift(ctx)
+	a.tellPreflight()
+	return nil
 }
 
 // tellLive says that users are not served well by what is live: the release may
@@ -82,23 +81,12 @@ func (a *attempt) tellAutoscaler() {
 	}
 }
 
-// tellRoutes says which routes of the Ingress name a Service that does not exist.
-// The application's own are judged before a release runs, or made.
-func (a *attempt) tellRoutes(ctx context.Context) error {
-	own := services(a.bg)
-	for _, b := range a.o.Routes.Backends() {
-		if slices.Contains(own, b.Service) {
-			continue
-		}
-		err := a.d.Client.Get(ctx, client.ObjectKey{Namespace: a.bg.Namespace, Name: b.Service}, &corev1.Service{})
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("reading service %s, which ingress %s names: %w", b.Service, a.o.Routes.Name, err)
-		}
-		if err != nil {
-			a.finding(fmt.Sprintf("ingress %s names service %s for %s, and it does not exist: create it or remove the route, since Google's load balancer takes up no change of this ingress meanwhile", a.o.Routes.Name, b.Service, b))
-		}
+// tellPreflight notes the preflight's warnings; its errors have kept the release
+// from beginning, or came after that.
+func (a *attempt) tellPreflight() {
+	for _, f := range preflight.Warnings(a.bg.Status.Findings) {
+		a.finding(f.String())
 	}
-	return nil
 }
 
 // tellDrift says how the colours' own pod templates differ, and which of the two

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
 var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
@@ -179,7 +181,7 @@ func TestIngressThatNamesAMissingServiceOfSomeoneElseIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectOnPage(w.expectFinding(rel, "ingress my-python-app-ingress names service admin-svc for admin.example.com/", "does not exist", "create it or remove the route"))
+	w.expectOnPage(w.expectFinding(rel, "service "+w.namespace+"/admin-svc", "ingress my-python-app-ingress names it for admin.example.com/", "does not exist: create it, or remove that route"))
 	admin := w.service(v1alpha1.Blue)
 	admin.Name = "admin-svc"
 	w.create(admin)
@@ -225,23 +227,56 @@ func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {
 	w.create(preview)
 	w.running(v1alpha1.Green)
 	w.run()
+	rel := w.submit("a")
+	w.awaitReason(v1alpha1.ReasonPreflight)
+	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
+	w.expectMessage(rel, "ingress "+w.namespace+"/preview", "the users of preview.example.com/", "service my-python-app-green-svc, the green side", "route those users elsewhere")
+	w.expectOnPage(rel.Status.Message)
+	w.expectErrors("TargetInUse")
+	w.expectUntouched()
+	check(t, w.kube.Delete(t.Context(), preview))
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+}
+
+// expectUntouched checks that green is as it was made, and so are the routes.
+func (w *world) expectUntouched() {
+	w.t.Helper()
+	w.expectSizes(1, 1)
+	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+	w.get(green)
+	if got := green.Spec.Template.Spec.Containers[0].Image; got != "gcr.io/acme-prod/my-python-app:v1.1.0" {
+		w.t.Errorf("green runs %s", got)
+	}
+	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	w.get(i)
+	if i.Generation != 1 {
+		w.t.Errorf("the ingress was changed: %+v", i.Spec)
+	}
+}
+
+// Somebody comes while the release builds.
+func TestTargetThatSomeoneBeganToUseIsNotStagedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.running(v1alpha1.Green)
+	w.build = func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+		preview := w.ingress()
+		preview.Name, preview.Spec.Rules = "preview", preview.Spec.Rules[:1]
+		preview.Spec.Rules[0].Host = "preview.example.com"
+		preview.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-green-svc"
+		if err := w.kube.Create(ctx, preview); err != nil {
+			return cloudbuildtest.Result{}, err
+		}
+		return cloudbuildtest.Digests(ctx, b)
+	}
+	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
 	w.expectMessage(rel, "service my-python-app-green-svc", "ingress preview (preview.example.com/)", "my-python-app@sha256:", "is not staged over", "then ask again")
 	w.expectOnPage(rel.Status.Message)
 	if rel.Status.Failure.Reason != "TargetInUse" {
 		t.Errorf("the failure is %+v", rel.Status.Failure)
 	}
-	w.expectSizes(1, 1)
-	green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
-	w.get(green)
-	if got := green.Spec.Template.Spec.Containers[0].Image; got != "gcr.io/acme-prod/my-python-app:v1.1.0" {
-		t.Errorf("green runs %s", got)
-	}
-	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
-	w.get(i)
-	if i.Generation != 1 {
-		t.Errorf("the ingress was changed: %+v", i.Spec)
-	}
+	w.expectUntouched()
 }
 
 func TestDriftIsToldWithoutTheValues(t *testing.T) {
@@ -386,6 +421,7 @@ func spoilSwitch(performed func(nth int) bool) *rest.Config {
 // impatient gives the switch up at the second try.
 func impatient(bg *v1alpha1.BlueGreen) {
 	bg.Spec.Deadlines.Confirm = metav1.Duration{Duration: 100 * time.Millisecond}
+	bg.Spec.Proof.Baseline = duration(0) // which is allowed for on top
 }
 
 func TestSwitchThatIsNeverMadeIsDiscarded(t *testing.T) {

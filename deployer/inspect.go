@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -12,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/preflight"
 )
 
 // facts are what a BlueGreen is judged by, besides its own spec.
@@ -41,13 +43,67 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	if lock := w.bg.Status.Lock; lock != nil {
 		condition.Message = "the next release waits: " + lockedBy(lock)
 	}
-	if o := judge(w.bg, w.o, f); o != nil {
+	w.preflight(ctx)
+	o := judge(w.bg, w.o, f)
+	if o == nil {
+		o = hindrance(w.bg.Status.Findings)
+	}
+	if o != nil {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, o.reason, o.message
 	}
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, condition) {
 		w.tell(condition)
 	}
 	return condition.Status == metav1.ConditionTrue, nil
+}
+
+const (
+	// lookAtErrors is when an application is looked at again that has errors, if no
+	// watch tells that they were mended.
+	lookAtErrors = 30 * time.Second
+	// retryPreflight is when facts are read again that could not be had.
+	retryPreflight = 15 * time.Second
+)
+
+// preflight notes what is wrong with the objects that the next switch rests on. It
+// is judged anew at each look, also while a release is under way, which it does not
+// hinder. Not being able to look changes nothing.
+func (w *work) preflight(ctx context.Context) {
+	if w.o.Routes.Live() == "" {
+		w.bg.Status.Findings = nil // there is nothing to switch; the condition says why
+		return
+	}
+	from := preflight.Sources{Cached: w.d.Client, Uncached: w.d.Routes.Reader, Resolve: w.d.Resolve}
+	deploys, _ := w.waiting(nil)
+	mends := len(preflight.Errors(w.bg.Status.Findings)) > 0
+	soon := w.bg.Status.Active == nil && len(deploys) > 0 || mends
+	facts, again, err := w.d.facts.Collect(ctx, from, w.bg, w.o.Routes, w.o.Now, soon)
+	if err != nil {
+		w.log.WarnContext(ctx, "the preflight cannot look", "error", err)
+		w.wakeAt(w.o.Now.Add(retryPreflight))
+		return
+	}
+	if !again.IsZero() {
+		w.wakeAt(again)
+	}
+	w.bg.Status.Findings = preflight.Check(facts)
+	if len(preflight.Errors(w.bg.Status.Findings)) > 0 {
+		w.wakeAt(w.o.Now.Add(lookAtErrors))
+	}
+}
+
+// hindrance is what the preflight's errors are to the next release; nil if there
+// are none.
+func hindrance(findings []v1alpha1.Finding) *obstacle {
+	errs := preflight.Errors(findings)
+	if len(errs) == 0 {
+		return nil
+	}
+	message := errs[0].String()
+	if more := len(errs) - 1; more > 0 {
+		message += fmt.Sprintf(" (and %d more: status.findings)", more)
+	}
+	return &obstacle{v1alpha1.ReasonPreflight, message}
 }
 
 // tell makes an event of a condition that changed, for whoever looks there.

@@ -139,7 +139,8 @@ func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
 	other.Name = "another"
 	w.create(other)
 	w.run()
-	w.until("a look", func() bool { return w.application().Status.Phase == v1alpha1.PhaseHolding }, func() string { return "" })
+	w.awaitReason(v1alpha1.ReasonPreflight) // nor is it staged over
+	w.expectErrors("TargetInUse")
 	w.expectSizes(1, 1)
 	if w.application().Status.LastSwitch.Shrunk {
 		t.Error("it is said to be shrunk")
@@ -170,11 +171,7 @@ func TestRollbackLeavesALiveVersionWhoseDeploymentIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, holds(0), func(bg *v1alpha1.BlueGreen) { bg.Spec.MinReplicas = 1 })
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
-		d := w.deployment(c)
-		w.get(d)
-		two := int32(2)
-		d.Spec.Replicas = &two
-		check(t, w.kube.Update(t.Context(), d))
+		w.resize(c, 2)
 	}
 	w.pretendDeployed()
 	w.run()

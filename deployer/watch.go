@@ -73,10 +73,11 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 // belongs reports whether an object is part of an application.
 type belongs func(bg *v1alpha1.BlueGreen, object client.Object) bool
 
-// wakes maps an object to the applications of its namespace that it is part of.
+// wakes maps an object to the applications of its namespace that it is part of, or
+// that have a finding about it.
 func (d *Deployer) wakes(part belongs) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
-		return d.requests(ctx, object.GetNamespace(), func(bg *v1alpha1.BlueGreen) bool { return part(bg, object) })
+		return d.requests(ctx, object.GetNamespace(), func(bg *v1alpha1.BlueGreen) bool { return part(bg, object) || hasFinding(bg, object) })
 	})
 }
 
@@ -108,6 +109,14 @@ func (d *Deployer) requests(ctx context.Context, namespace string, want func(*v1
 		}
 	}
 	return out
+}
+
+// hasFinding reports whether an application has a finding about an object, so that it is
+// noticed when that is mended. Another object of the same name costs a look.
+func hasFinding(bg *v1alpha1.BlueGreen, o client.Object) bool {
+	return slices.ContainsFunc(bg.Status.Findings, func(f v1alpha1.Finding) bool {
+		return strings.HasSuffix(f.Object, " "+client.ObjectKeyFromObject(o).String())
+	})
 }
 
 func deployments(bg *v1alpha1.BlueGreen) []string {

@@ -102,9 +102,9 @@ func (s *situation) check() []v1alpha1.Finding {
 	return Check(f)
 }
 
-// on puts the Ingress into another class.
-func (s *situation) on(class string) {
-	s.ingress.SetAnnotations(map[string]string{"kubernetes.io/ingress.class": class})
+// elsewhere puts the Ingress into a class that is not Google's.
+func (s *situation) elsewhere() {
+	s.ingress.SetAnnotations(map[string]string{"kubernetes.io/ingress.class": "nginx"})
 }
 
 func (s *situation) rules(rules ...any) {
@@ -155,7 +155,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 	}{
 		{"nothing is wrong", func(*situation) {}, nil, nil},
 		{"another class with nothing of Google's", func(s *situation) {
-			s.on("nginx")
+			s.elsewhere()
 			s.facts.Configs = nil
 			s.blue().Annotations, s.green().Annotations = nil, nil
 			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds, p.Containers[0].Lifecycle = nil, nil })
@@ -164,7 +164,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 
 		// translate.go
 		{"somebody's service is missing", func(s *situation) { adminRoute(s); delete(s.facts.Services, "admin-svc") }, fault("ServiceMissing", admin, ""), []string{"app-ingress names it for admin.example.com/", "does not exist", "create it, or remove that route", "no change of that ingress"}},
-		{"somebody's service is missing elsewhere", func(s *situation) { adminRoute(s); s.on("nginx"); delete(s.facts.Services, "admin-svc") }, warning("ServiceMissing", admin, ""), []string{"admin.example.com/", "create it, or remove that route"}},
+		{"somebody's service is missing elsewhere", func(s *situation) { adminRoute(s); s.elsewhere(); delete(s.facts.Services, "admin-svc") }, warning("ServiceMissing", admin, ""), []string{"admin.example.com/", "create it, or remove that route"}},
 		{"somebody's service has not the port", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Spec.Ports[0].Port = 81 }, fault("Ports", admin, "spec.ports"), []string{"no port 80", "add it"}},
 		{"somebody's service cannot be reached", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Annotations = nil }, fault("Unreachable", admin, negField), []string{"ClusterIP", `kubectl annotate service admin-svc -n shop --overwrite cloud.google.com/neg='{"ingress": true}'`}},
 		{"somebody's annotation is no JSON", func(s *situation) {
@@ -183,14 +183,14 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
 		}, fault("Resource", ingressApp, "spec.rules[0].http.paths[1].backend"), []string{"shop.example.com/static", "kubectl edit ingress app-ingress -n shop"}},
 		{"a backend that is no service elsewhere", func(s *situation) {
-			s.on("nginx")
+			s.elsewhere()
 			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
 		}, nil, nil},
 		{"a backendconfig that does not exist", func(s *situation) { s.facts.Configs["app"] = Config{} }, []found{
 			{v1alpha1.SeverityError, "BackendConfigMissing", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigMissing", greenService, configField},
 		}, []string{"names the BackendConfig app, which does not exist", "create it"}},
 		{"the other colour lacks the port", func(s *situation) { s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"no port 80", "app-ingress uses for service app-blue-svc", "kubectl edit service app-green-svc -n shop"}},
-		{"the other colour lacks the port elsewhere", func(s *situation) { s.on("nginx"); s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"same ports"}},
+		{"the other colour lacks the port elsewhere", func(s *situation) { s.elsewhere(); s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"same ports"}},
 		{"the other colour is to be made", func(s *situation) { delete(s.facts.Services, "app-green-svc") }, nil, nil},
 		{"the live colour is missing", func(s *situation) { delete(s.facts.Services, "app-blue-svc") }, nil, nil}, // the condition says so
 		{"the other colour cannot be reached", func(s *situation) { delete(s.green().Annotations, "cloud.google.com/neg") }, []found{
@@ -213,8 +213,10 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 				delete(service.Annotations, "cloud.google.com/backend-config")
 			}
 		}, []found{
-			{v1alpha1.SeverityWarning, "Draining", blueService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
-			{v1alpha1.SeverityWarning, "Draining", greenService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
+			{v1alpha1.SeverityWarning, "Draining", blueService, configField},
+			{v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
+			{v1alpha1.SeverityWarning, "Draining", greenService, configField},
+			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
 		}, []string{"kind: BackendConfig", "the readiness probe of deployment app-blue asks /ready", "requestPath: /ready", `kubectl annotate service app-blue-svc -n shop --overwrite cloud.google.com/backend-config='{"default": "app"}'`}},
 		{"no health check, and no probe to copy", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
@@ -248,7 +250,9 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{"two rules for one host", func(s *situation) {
 			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
 		}, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"spec.rules[1] is for the same host as this one, shop.example.com", "the later one only"}},
-		{"two rules for any host", func(s *situation) { s.rules(rule("", path("/old", "app-blue-svc")), rule("", path("/", "app-blue-svc"))) }, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"this one, any"}},
+		{"two rules for any host", func(s *situation) {
+			s.rules(rule("", path("/old", "app-blue-svc")), rule("", path("/", "app-blue-svc")))
+		}, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"this one, any"}},
 		{"two rules for one host, ours without effect", func(s *situation) {
 			s.rules(rule("shop.example.com", path("/", "app-blue-svc")), rule("shop.example.com", path("/", "admin-svc")))
 			s.facts.Services["admin-svc"] = service("admin-svc")
@@ -257,7 +261,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), path("/a", "app-blue-svc")))
 		}, nil, nil},
 		{"two rules for one host elsewhere", func(s *situation) {
-			s.on("nginx")
+			s.elsewhere()
 			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
 		}, nil, nil},
 		{"no class, but a URL map", func(s *situation) { s.ingress.SetAnnotations(map[string]string{"ingress.kubernetes.io/url-map": "um"}) }, warning("Class", ingressApp, "metadata.annotations[kubernetes.io/ingress.class]"), []string{"kubectl annotate ingress app-ingress -n shop kubernetes.io/ingress.class=gce"}},
@@ -314,8 +318,12 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.facts.Templates[v1alpha1.Green].Spec.Containers[0].Lifecycle = nil
 		}, warning("PreStop", "deployment shop/app-green", podField+".containers[app].lifecycle.preStop"), nil},
 		{"the grace of a default", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = nil }) }, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), []string{"killed 30s after", "45s of preStop, 1m0s of connection draining", "terminationGracePeriodSeconds: 120"}},
-		{"a grace just long enough", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(120)) }) }, nil, nil},
-		{"a grace just too short", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(119)) }) }, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), nil},
+		{"a grace just long enough", func(s *situation) {
+			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(120)) })
+		}, nil, nil},
+		{"a grace just too short", func(s *situation) {
+			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(119)) })
+		}, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), nil},
 		{"a preStop by a shell", func(s *situation) {
 			s.pod(func(p *corev1.PodSpec) {
 				p.Containers[0].Lifecycle.PreStop = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "touch /tmp/x; sleep 90"}}}
@@ -327,7 +335,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 
 		// proof.go
 		{"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"), []string{"cannot be proved", "kubectl patch bluegreen app -n shop"}},
-		{"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.on("nginx") }, warning("Address", application, "spec.url"), nil},
+		{"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.elsewhere() }, warning("Address", application, "spec.url"), nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

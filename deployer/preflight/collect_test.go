@@ -140,7 +140,7 @@ func TestBackendConfigsAreNotReadAtEveryLook(t *testing.T) {
 func TestBackendConfigsAreOnlyReadForGoogle(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
-	c.good.on("nginx")
+	c.good.elsewhere()
 	c.look(true)
 	c.expectReads("on another class")
 }

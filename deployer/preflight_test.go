@@ -1,0 +1,146 @@
+package deployer
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/preflight"
+)
+
+// reasons of an application's findings.
+func (w *world) reasons(s v1alpha1.Severity) []string {
+	w.t.Helper()
+	var reasons []string
+	for _, f := range w.application().Status.Findings {
+		if f.Severity == s {
+			reasons = append(reasons, f.Reason)
+		}
+	}
+	return reasons
+}
+
+func (w *world) expectErrors(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.reasons(v1alpha1.SeverityError)); diff != "" {
+		w.t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	green := w.service(v1alpha1.Green)
+	w.get(green)
+	green.Spec.Ports[0].Port = 8080
+	check(t, w.kube.Update(t.Context(), green))
+	w.run()
+	rel := w.submit("a")
+	w.awaitReason(v1alpha1.ReasonPreflight)
+	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
+	w.expectMessage(rel, "waits: service "+w.namespace+"/my-python-app-green-svc, spec.ports: it has no port 80", "kubectl edit service my-python-app-green-svc")
+	w.expectOnPage(rel.Status.Message)
+	w.expectErrors("Ports")
+	if n := w.builds.Calls()["CreateBuild"]; rel.Status.Phase != v1alpha1.ReleaseQueued || n != 0 {
+		t.Errorf("the release is %s, %d builds were created", rel.Status.Phase, n)
+	}
+	w.get(green)
+	green.Spec.Ports[0].Port = 80
+	check(t, w.kube.Update(t.Context(), green))
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.awaitReason(v1alpha1.ReasonReady)
+	w.expectErrors()
+}
+
+// What is wrong is with objects that no application's own watch minds.
+func TestServiceOfSomeoneElseThatGoogleCannotUseIsAnErrorUntilItIsMended(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		s := w.service(c)
+		w.get(s)
+		s.Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`}
+		check(t, w.kube.Update(t.Context(), s))
+	}
+	w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["kubernetes.io/ingress.class"] = "gce" })
+	w.run()
+	w.awaitReason(v1alpha1.ReasonPreflight)
+	w.expectErrors("ServiceMissing")
+	admin := w.service(v1alpha1.Blue)
+	admin.Name = "admin-svc"
+	w.create(admin)
+	w.until("the next error", func() bool { return slices.Equal(w.reasons(v1alpha1.SeverityError), []string{"Unreachable"}) }, func() string { return strings.Join(w.reasons(v1alpha1.SeverityError), " ") })
+	admin.Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`}
+	check(t, w.kube.Update(t.Context(), admin))
+	w.awaitReason(v1alpha1.ReasonReady)
+	if diff := cmp.Diff([]string{"Drain", "Address", "PreStop", "Grace", "Draining", "HealthCheck", "Draining", "HealthCheck"}, w.reasons(v1alpha1.SeverityWarning)); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.expectFinding(rel, "bluegreen "+w.namespace+"/my-python-app, spec.url", "cannot be proved")
+	if n := strings.Count(strings.Join(rel.Status.Findings, "\n"), "spec.url"); n != 1 {
+		t.Errorf("it is told %d times", n)
+	}
+	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectNoFinding(back, "spec.url") // a rollback is no time for advice
+	w.patch(w.application(), `{"spec":{"url":"http://127.0.0.1:1"}}`)
+	w.until("the finding to be gone", func() bool { return !slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") }, func() string { return "" })
+}
+
+// The account of who owns which field is the API server's own.
+func TestToolThatOwnsTheRoutesIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.awaitReason(v1alpha1.ReasonReady)
+	edit := func(change func(*networkingv1.Ingress)) {
+		t.Helper()
+		i := w.ingress()
+		w.get(i)
+		change(i)
+		check(t, w.kube.Update(t.Context(), i, client.FieldOwner("argocd-controller")))
+	}
+	owners := func() bool { return slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Owner") }
+	edit(func(i *networkingv1.Ingress) { i.Labels = map[string]string{"argocd.argoproj.io/instance": "shop"} })
+	i := w.ingress()
+	w.get(i)
+	if !strings.Contains(i.ManagedFields[len(i.ManagedFields)-1].Manager+i.ManagedFields[0].Manager, "argocd") {
+		t.Fatalf("the managers are %+v", i.ManagedFields)
+	}
+	w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["seen"] = "yes" }) // a look after that
+	w.settled()
+	if owners() {
+		t.Error("a tool that wrote a label is told to own the routes")
+	}
+	edit(func(i *networkingv1.Ingress) { i.Spec.Rules[0].HTTP.Paths[0].Path = "/shop" })
+	w.until("the finding", owners, func() string { return strings.Join(w.reasons(v1alpha1.SeverityWarning), " ") })
+}
+
+func TestManyErrorsAreOneMessage(t *testing.T) {
+	t.Parallel()
+	finding := func(s v1alpha1.Severity, object string) v1alpha1.Finding {
+		return v1alpha1.Finding{Severity: s, Object: object, Message: "is wrong: mend it"}
+	}
+	few := []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/a"), finding(v1alpha1.SeverityWarning, "service shop/w")}
+	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.message != want || got.reason != v1alpha1.ReasonPreflight {
+		t.Errorf("the obstacle is %+v, want the message %q", got, want)
+	}
+	many := append(few, finding(v1alpha1.SeverityError, "service shop/b"), finding(v1alpha1.SeverityError, "service shop/c"))
+	if got, want := hindrance(many), "service shop/a: is wrong: mend it (and 2 more: status.findings)"; got == nil || got.message != want {
+		t.Errorf("the obstacle is %+v, want the message %q", got, want)
+	}
+	if got := hindrance(preflight.Warnings(many)); got != nil {
+		t.Errorf("warnings hinder: %+v", got)
+	}
+}
