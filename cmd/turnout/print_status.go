@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -28,6 +29,8 @@ type stateJSON struct {
 	// Proof of the release that moved users last.
 	Proof   *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	Waiting []string              `json:"waiting"` // releases in the queue, newest first
+	// Findings of the preflight.
+	Findings []findingJSON `json:"findings,omitempty"`
 }
 
 type versionJSON struct {
@@ -41,6 +44,16 @@ type versionJSON struct {
 type blockedJSON struct {
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
+}
+
+// findingJSON is something about the application's objects that its owner should
+// know. An error blocks releases.
+type findingJSON struct {
+	Severity string `json:"severity"`
+	Reason   string `json:"reason"`
+	Object   string `json:"object"`
+	Field    string `json:"field,omitempty"`
+	Message  string `json:"message"`
 }
 
 type lockJSON struct {
@@ -85,6 +98,9 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	}
 	if c := blocked(bg); c != nil {
 		s.Blocked = &blockedJSON{c.Reason, c.Message}
+	}
+	for _, f := range st.Findings {
+		s.Findings = append(s.Findings, findingJSON{string(f.Severity), f.Reason, f.Object, f.Field, f.Message})
 	}
 	if st.Lock != nil {
 		s.Lock = &lockJSON{st.Lock.By, st.Lock.At.Time, st.Lock.Reason}
@@ -174,6 +190,13 @@ func printState(out io.Writer, s stateJSON) error {
 		row("rollback", "to %s on %s, once its pods have started, since %s: that took %s at most lately", back.To.Version, back.To.Color, back.Why, span(time.Duration(back.Seconds*float64(time.Second))))
 	default:
 		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color, back.Why)
+	}
+	for _, f := range s.Findings {
+		about := f.Object
+		if f.Field != "" {
+			about += ", " + f.Field
+		}
+		row(strings.ToLower(f.Severity), "%s: %s", about, f.Message)
 	}
 	if seen := bot.Seen(s.Proof); seen != "" {
 		row("last switch", "seen from outside: %s", seen)

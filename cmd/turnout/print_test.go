@@ -285,7 +285,15 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 		}
 		text.WriteString("\n")
 	}
+	r.app.Status.Findings = []v1alpha1.Finding{
+		{Severity: v1alpha1.SeverityError, Reason: "Ports", Object: "service ns/shop-blue-svc", Field: "spec.ports", Message: "it has no port 80: add it"},
+		{Severity: v1alpha1.SeverityWarning, Reason: "ServiceMissing", Object: "service ns/admin", Message: "it does not exist: create it"},
+	}
+	if diff := cmp.Diff(findingJSON{"Warning", "ServiceMissing", "service ns/admin", "", "it does not exist: create it"}, stateOf(r.app, r.releases).Findings[1]); diff != "" {
+		t.Errorf("the finding for programs (-want +got):\n%s", diff)
+	}
 	show()
+	r.app.Status.Findings = nil
 	r.app.Status.LastSwitch.Shrunk, r.app.Status.Lock, r.app.Status.Conditions = true, nil, nil
 	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofInterrupted, Requests: 200, Message: "interrupted at 12:02:33 UTC: 200 requests counted, 1 of them failed"}
 	show()
