@@ -141,7 +141,7 @@ var reasons = map[string]string{
 	"replicasets.apps get,list,watch":                               "deployer/workload/observe.go: the pods of the new template only",
 	"ingresses.networking.k8s.io get,list,patch,watch":              "deployer/route",
 	"servicenetworkendpointgroups.networking.gke.io get":            "deployer/route: warm",
-	"backendconfigs.cloud.google.com get":                           "deployer/preflight",
+	"backendconfigs.cloud.google.com get":                           "deployer/preflight; deployer/route/translate.go, right before a patch",
 	"endpointslices.discovery.k8s.io get,list,watch":                "deployer/route: warm",
 	"horizontalpodautoscalers.autoscaling get,list,patch,watch":     "deployer/workload/autoscaler.go: size, and the raised minimum",
 	"poddisruptionbudgets.policy list":                              "deployer/workload/protection.go: a colour that has none is told of",
