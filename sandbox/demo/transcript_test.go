@@ -111,6 +111,8 @@ var (
 	took = regexp.MustCompile(`\b[\d.]+ ?(ms|s)\b`)
 	// lagged is said of front ends that were seen to lag.
 	lagged = regexp.MustCompile(`, old one until [\d.]+ m?s`)
+	// date is said of times that are not today's.
+	date   = regexp.MustCompile(`until \d+ [A-Z][a-z]{2} `)
 	number = regexp.MustCompile(`\d+`)
 	blanks = regexp.MustCompile(`\s+`)
 )
@@ -120,7 +122,7 @@ func shapes(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		line = pod.ReplaceAllString(uid.ReplaceAllString(line, "UID"), "-POD")
-		line = lagged.ReplaceAllString(line, "")
+		line = date.ReplaceAllString(lagged.ReplaceAllString(line, ""), "until ")
 		line = took.ReplaceAllString(hash.ReplaceAllString(line, "HASH"), "TIME")
 		line = number.ReplaceAllString(line, "N")
 		line = strings.TrimSpace(blanks.ReplaceAllString(line, " "))
