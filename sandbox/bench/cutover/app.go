@@ -33,8 +33,8 @@ const (
 // The load on every application: short requests, and some that take 3 seconds, on
 // connections that are kept and on new ones. Together they are more than minRate.
 var mixture = []load.Stream{ //nolint:gochecknoglobals // a table
-	{Name: "short, kept connections", Path: "/", KeepAlive: true, PerSecond: 140},
-	{Name: "short, new connections", Path: "/", PerSecond: 65},
+	{Name: "short, kept connections", Path: "/", KeepAlive: true, PerSecond: 150},
+	{Name: "short, new connections", Path: "/", PerSecond: 70},
 	{Name: "3 seconds, kept connections", Path: "/slow?seconds=3", KeepAlive: true, PerSecond: 2},
 	{Name: "3 seconds, new connections", Path: "/slow?seconds=3", PerSecond: 2},
 }
@@ -175,6 +175,10 @@ const (
 	preStop  = 5
 	draining = 5
 )
+
+var pods = map[string]string{ //nolint:gochecknoglobals // a table
+	"preStop": fmt.Sprintf("%d s", preStop), "connection draining": fmt.Sprintf("%d s", draining), "hold": "1 h, or none before a rollback from zero",
+}
 
 func (a *app) service(name, color string) *corev1.Service {
 	annotations := map[string]string{}

@@ -3,10 +3,9 @@
 // and by Turnout. The load balancer is gclb, the model of Google's; the load is
 // github.com/tsenart/vegeta, which is not ours.
 //
-// Every row has an application and a host of its own. The rows without Turnout
-// run side by side, then those with it; a machine that is too slow for that shows
-// in the rate, which is checked, and a failure that the load balancer did not
-// make shows by its text.
+// Every row has an application and a host of its own; three of them run side by
+// side. A machine that is too slow for that shows in the rate, which is checked,
+// and a failure that the load balancer did not make shows by its text.
 //
 // # Decisions
 //
@@ -116,20 +115,19 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return func(n int) (*app, error) { return measure(ctx, n) }
 	}
 	n := o.Cutovers
-	rows, err := r.all(ctx, [][]lane{{
-		{[]string{Cold}, n, with(r.cold)},
-		{[]string{Ready}, n, with(r.ready)},
-		{[]string{Selector}, n, with(r.flip)},
-	}, {
+	rows, err := r.all(ctx, []lane{ // the longest first
 		{[]string{Switch, Rollback}, n, with(r.held)},
+		{[]string{GreenFails}, n, with(r.fails)},
 		{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
 		{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
-		{[]string{GreenFails}, n, with(r.fails)},
-	}})
+		{[]string{Ready}, n, with(r.ready)},
+		{[]string{Cold}, n, with(r.cold)},
+		{[]string{Selector}, n, with(r.flip)},
+	})
 	return Report{
 		Speed: o.LoadBalancer.Speed, Date: began.UTC().Format(time.RFC3339), CPUs: runtime.NumCPU(), LoadAvg: loadAverage(),
 		Seconds: time.Since(began).Round(time.Second).Seconds(),
-		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: o.Times, Rows: rows,
+		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: o.Times, Pods: pods, Rows: rows,
 	}, err
 }
 
@@ -149,35 +147,41 @@ func (l lane) run() ([]Row, error) {
 	return a.tallies(), err
 }
 
-// all runs phases one after the other, the lanes of each side by side.
-func (r *run) all(ctx context.Context, phases [][]lane) ([]Row, error) {
+// sideBySide is how many lanes two processors bear.
+const sideBySide = 3
+
+// all runs every lane.
+func (r *run) all(ctx context.Context, lanes []lane) ([]Row, error) {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, sideBySide)
+	tallies, errs := make([][]Row, len(lanes)), make([]error, len(lanes))
+	for i, l := range lanes {
+		if l.cutovers == 0 || len(r.Only) > 0 && !slices.ContainsFunc(l.rows, func(row string) bool { return slices.Contains(r.Only, row) }) {
+			continue
+		}
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			tallies[i], errs[i] = l.run()
+		})
+	}
+	running.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("measuring: %w", err)
+	}
 	sums := map[string]*Row{}
-	var all []error
-	for _, lanes := range phases {
-		var running sync.WaitGroup
-		tallies, errs := make([][]Row, len(lanes)), make([]error, len(lanes))
-		for i, l := range lanes {
-			if l.cutovers > 0 && (len(r.Only) == 0 || slices.ContainsFunc(l.rows, func(row string) bool { return slices.Contains(r.Only, row) })) {
-				running.Go(func() { tallies[i], errs[i] = l.run() })
-			}
-		}
-		running.Wait()
-		for _, t := range tallies {
-			sum(sums, t)
-		}
-		all = append(all, errs...)
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("measuring: %w", err)
-		}
+	for _, t := range tallies {
+		sum(sums, t)
 	}
 	var rows []Row
 	for _, name := range Rows {
 		if row := sums[name]; row != nil {
 			row.RequestsPerSecond = float64(row.Requests) / row.lasted.Seconds()
+			row.round()
 			rows = append(rows, *row)
 		}
 	}
-	return rows, errors.Join(all...)
+	return rows, errors.Join(errs...)
 }
 
 func sum(sums map[string]*Row, tallies []Row) {

@@ -1,6 +1,7 @@
 package cutover
 
 import (
+	"math"
 	"strings"
 	"time"
 
@@ -99,5 +100,12 @@ func (r *Row) add(other Row) {
 	}
 	for key, n := range other.Refusals {
 		r.Refusals[key] += n
+	}
+}
+
+// round leaves what means something: tenths.
+func (r *Row) round() {
+	for _, value := range []*float64{&r.LastOldAnswer, &r.RequestsPerSecond, &r.LongestFailing, &r.FaultToRestore, &r.LastFailureAfterRestore} {
+		*value = math.Round(*value*10) / 10
 	}
 }

@@ -42,7 +42,9 @@ type Report struct {
 	Delays map[string]string `json:"delays"`
 	// BlueGreen are the fields of spec that were not left to their defaults.
 	BlueGreen map[string]any `json:"bluegreen"`
-	Rows      []Row          `json:"rows"`
+	// Pods are how those applications end, and how long the old ones are held.
+	Pods map[string]string `json:"pods"`
+	Rows []Row             `json:"rows"`
 }
 
 // Row is one way to move users from one version to another.
@@ -127,6 +129,7 @@ func (r Row) check(cutovers int) error {
 func (r Report) Print(out io.Writer) error {
 	fmt.Fprintf(out, "\nThe load balancer's delays are Google's divided by %g: %s.\n", r.Speed, pairs(r.Delays))
 	fmt.Fprintf(out, "Turnout's applications: %s.\n", pairs(r.BlueGreen))
+	fmt.Fprintf(out, "Their pods: %s.\n", pairs(r.Pods))
 	fmt.Fprintf(out, "%s, %d processors, load average %s, %.0f s in all.\n\n", r.Date, r.CPUs, r.LoadAvg, r.Seconds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "row\tcut-overs\trequests\tfailed\tlast old answer\tfailing for\trequests/s\twhy")
