@@ -108,8 +108,10 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 	}{
 		"held":    {held, nil, instant},
 		"soaking": {soaking, nil, instant},
-		"held, live has grown since": {held, func(s *bot.Situation) { s.App.Status.Live.Replicas = 5 },
-			"because green runs 5 pods, and blue had 3: how long that takes is not known"},
+		"held, live has grown since": {
+			held, func(s *bot.Situation) { s.App.Status.Live.Replicas = 5 },
+			"because green runs 5 pods, and blue had 3: how long that takes is not known",
+		},
 		"held, but it had no pods": {held, func(s *bot.Situation) { s.App.Status.Previous.Replicas = 0 }, "because it had no pods"},
 		"a newer release was staged over it": {held, func(s *bot.Situation) {
 			over := deployOf(laterCommit, 1)

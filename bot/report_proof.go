@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -17,10 +18,10 @@ func Seen(p *v1alpha1.ProofStatus) string {
 	said := oneLine(p.Message)
 	switch p.Result {
 	case v1alpha1.ProofMeasuring:
-		return join("; ", "being measured", said)
+		return clauses("being measured", said)
 	case v1alpha1.ProofConfirmed:
 		if p.Requests == 0 { // then nothing was
-			return join("; ", "confirmed", said)
+			return clauses("confirmed", said)
 		}
 		return said
 	case v1alpha1.ProofFailed:
@@ -29,31 +30,24 @@ func Seen(p *v1alpha1.ProofStatus) string {
 		}
 		return said
 	case v1alpha1.ProofInconclusive:
-		return join("; ", orWord(said, "inconclusive"), "whether users met failures is not known")
+		return clauses(cmp.Or(said, "inconclusive"), "whether users met failures is not known")
 	case v1alpha1.ProofInterrupted:
-		return join("; ", orWord(said, "interrupted"), "what users met when nobody asked is not known")
+		return clauses(cmp.Or(said, "interrupted"), "what users met when nobody asked is not known")
 	case v1alpha1.ProofNotObserved:
-		return join("; ", orWord(said, "the public address was not asked"), "what users met is not known")
+		return clauses(cmp.Or(said, "the public address was not asked"), "what users met is not known")
 	}
 	return said
 }
 
-func orWord(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
-// join joins the parts that are there.
-func join(separator string, parts ...string) string {
+// clauses joins those that are there to a sentence.
+func clauses(parts ...string) string {
 	kept := parts[:0]
 	for _, part := range parts {
 		if part != "" {
 			kept = append(kept, part)
 		}
 	}
-	return strings.Join(kept, separator)
+	return strings.Join(kept, "; ")
 }
 
 // proof is the comment's line of what was seen from outside.
