@@ -8,6 +8,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -268,6 +269,9 @@ func (w *work) recordSwitch(rel *v1alpha1.Release) {
 			s.Previous = nil
 			w.rolledBack(rel)
 		}
+	}
+	if r := rel.Status.Route; r != nil && r.TookEffectAt != nil && s.LastSwitch.Kind != v1alpha1.KindRestore {
+		s.LastSwitch.TookEffectAt = &metav1.Time{Time: r.TookEffectAt.Time}
 	}
 	if m.RestoredAt != nil && s.LastSwitch.Kind != v1alpha1.KindRestore {
 		last := *s.LastSwitch

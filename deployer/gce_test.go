@@ -119,7 +119,7 @@ func TestServiceThatTheLoadBalancerCannotUseIsNotReferenced(t *testing.T) {
 
 func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Deadlines.Stage = *duration(3 * time.Second) })
+	w := newWorld(t)
 	b := behindGCE(w)
 	b.set(func(b *balancer) { b.sick = ofGreen })
 	w.run(told)
@@ -127,6 +127,7 @@ func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T)
 	w.await(rel, "the wait for the load balancer", func(r *v1alpha1.Release) bool {
 		return strings.Contains(r.Status.Message, "1 run and wait for the load balancer to find them healthy")
 	})
+	w.configure(`{"deadlines":{"stage":"1s"}}`)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "spec.healthCheck", "35.191.0.0/16")
 	e := rel.Status.Failure.Evidence
@@ -140,7 +141,7 @@ func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T)
 // check yet.
 func TestPodsThatWereLetThroughNeedTheServiceHealthyForAWhile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Deadlines.Warm = *duration(30 * time.Second) })
+	w := newWorld(t)
 	b := behindGCE(w)
 	b.set(func(b *balancer) { b.reason = "LoadBalancerNegWithoutHealthCheck" })
 	w.run(settles, told)
@@ -153,15 +154,20 @@ func TestPodsThatWereLetThroughNeedTheServiceHealthyForAWhile(t *testing.T) {
 
 func TestLetThroughPodsThatAreNotHealthyEndTheRelease(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Deadlines.Warm = *duration(3 * time.Second) })
+	w := newWorld(t)
 	b := behindGCE(w)
 	b.set(func(b *balancer) {
 		b.reason = "LoadBalancerNegTimeout"
 		b.sick = func(pod *corev1.Pod) bool { return ofGreen(pod) && conditionOf(pod, gateType) != nil }
 	})
 	w.run(settles, told)
-	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
-	w.expectMessage(rel, "warm: not done after 3s", `said "Unknown" of k8s1-my-python-app-green-svc`, "spec.healthCheck")
+	const said = `said "Unknown" of k8s1-my-python-app-green-svc`
+	rel := w.await(w.submit("a"), "a poke to tell", func(r *v1alpha1.Release) bool {
+		return r.Status.Step == v1alpha1.StepWarm && strings.Contains(r.Status.Message, said) && r.Status.Route.Pokes > 0
+	})
+	w.configure(`{"deadlines":{"warm":"1s"}}`)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "warm: not done after 1s", said, "spec.healthCheck")
 	w.expectLive(v1alpha1.Blue)
 }
 
@@ -239,6 +245,45 @@ func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	w.expectRoutes("blue", 5)
+}
+
+func TestOldColourStaysAsLongAsTheLoadBalancerDoesNotTakeUpTheSwitch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, holds(time.Millisecond))
+	b := behindGCE(w)
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.fails = "Error syncing to GCP: googleapi: Error 403: quota" })
+	w.approve(rel)
+	w.until("the load balancer to fail", func() bool {
+		var events corev1.EventList
+		check(t, w.kube.List(t.Context(), &events, client.InNamespace(w.namespace)))
+		return strings.Contains(fmt.Sprint(events.Items), b.fails)
+	}, func() string { return "" })
+	w.configure(`{"deadlines":{"confirm":"1s"}}`)
+	w.awaitPhase(rel, v1alpha1.ReleaseError)
+	w.settled()
+	w.until("turnout to be at rest", func() bool { return w.application().Status.Phase != v1alpha1.PhaseReleasing }, func() string { return "" })
+	if bg := w.application(); bg.Status.LastSwitch.Shrunk || bg.Status.Phase != v1alpha1.PhaseHolding {
+		t.Errorf("the colour that has the users is shrunk: the application is %s, the last switch %+v", bg.Status.Phase, bg.Status.LastSwitch)
+	}
+	image := w.blueImage()
+	w.source.commit("b", "a")
+	next := w.await(w.submit("b"), "the next release to wait", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "until the load balancer takes up the last switch")
+	})
+	if w.expectSizes(1, 1); w.blueImage() != image {
+		t.Error("something is staged over the colour that has the users")
+	}
+	w.cancel(next)
+	w.awaitPhase(next, v1alpha1.ReleaseCancelled)
+	b.set(func(b *balancer) { b.fails = "" })
+	b.poke()
+	w.until("the load balancer to have taken it up", func() bool {
+		b.poke() // and turnout to look again
+		return w.application().Status.LastSwitch.TookEffectAt != nil
+	}, func() string { return "" })
+	w.awaitShrunk(v1alpha1.Blue)
 }
 
 func TestRollbackPutsBackAReferenceThatSomebodyRemoved(t *testing.T) {

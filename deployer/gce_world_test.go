@@ -43,8 +43,8 @@ type balancer struct {
 	sick func(*corev1.Pod) bool
 	// reason is put into conditions instead of the one for a healthy pod.
 	reason string
-	// idle stops it.
-	idle bool
+	// fails is why the load balancer cannot be programmed.
+	fails string
 
 	syncs      int
 	generation int64
@@ -116,7 +116,7 @@ func (b *balancer) look(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	ingress := &networkingv1.Ingress{ObjectMeta: b.w.meta("my-python-app-ingress")}
-	if b.idle || b.kube.Get(ctx, keyOf(ingress), ingress) != nil || ingress.Annotations["kubernetes.io/ingress.class"] != "gce" {
+	if b.kube.Get(ctx, keyOf(ingress), ingress) != nil || ingress.Annotations["kubernetes.io/ingress.class"] != "gce" {
 		return
 	}
 	services := servicesOf(ingress)
@@ -207,6 +207,10 @@ func (b *balancer) sync(ctx context.Context, ingress *networkingv1.Ingress, serv
 	b.syncs++
 	if b.refused != "" && slices.Contains(services, "my-python-app-green-svc") {
 		b.event(ctx, ingress, corev1.EventTypeWarning, "Translate", b.refused)
+		return
+	}
+	if b.fails != "" {
+		b.event(ctx, ingress, corev1.EventTypeWarning, "Sync", b.fails)
 		return
 	}
 	states := map[string]string{}

@@ -78,7 +78,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {
-		o.DrainedAt = s.At.Add(bg.Spec.DrainTime())
+		o.DrainedAt = effective(s).Add(bg.Spec.DrainTime())
 		if !s.Shrunk {
 			o.LeftAt = s.At.Time
 		}

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -32,6 +34,9 @@ func (w *work) upkeep(ctx context.Context) error {
 	if at := shrinkAt(w.bg); w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return nil
+	}
+	if stuck, err := w.stuck(ctx, last); err != nil || stuck {
+		return err
 	}
 	if w.o.Routes.Live() == last.To.Color {
 		done, err := w.shrink(ctx, last.From.Color)
@@ -69,15 +74,53 @@ func (w *work) migrate(ctx context.Context) error {
 	return err
 }
 
+// stuck reports whether Google's load balancer may not have taken up the last
+// switch yet, since its controller fails at it: users are still with the colour
+// that the Ingress sends nobody to any more.
+func (w *work) stuck(ctx context.Context, last *v1alpha1.SwitchRecord) (bool, error) {
+	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
+	if i < 0 || last.TookEffectAt != nil || w.o.Routes.LoadBalancer != v1alpha1.LoadBalancerGCE {
+		return false, nil
+	}
+	st := w.releases[i].Status.Route
+	if st == nil || st.EventsBefore == "" {
+		return false, nil
+	}
+	news, err := w.d.Routes.News(ctx, w.bg, st.EventsBefore)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case news.URLMapUpdated: // the drain begins now
+		last.TookEffectAt = &metav1.Time{Time: w.o.Now}
+		w.wakeAt(shrinkAt(w.bg))
+		return w.o.Now.Before(shrinkAt(w.bg)), nil
+	case news.Sync == "" && news.Translate == "":
+		return false, nil // nothing is known, and the release has said so
+	}
+	w.log.WarnContext(ctx, "the old colour keeps its size: the load balancer has not taken up the switch", "ingress", w.o.Routes.Name, "sync", news.Sync, "translate", news.Translate)
+	w.wakeAt(w.o.Now.Add(retryShrink))
+	return true, nil
+}
+
 // shrinkAt is when the colour that the last switch left may be shrunk. What a
 // restore left failed, and is held for nobody.
 func shrinkAt(bg *v1alpha1.BlueGreen) time.Time {
 	last := bg.Status.LastSwitch
-	keep := bg.Spec.DrainTime()
-	if last.Kind != v1alpha1.KindRestore {
-		keep = max(keep, bg.Spec.HoldTime())
+	at := effective(last).Add(bg.Spec.DrainTime())
+	if held := last.At.Add(bg.Spec.HoldTime()); last.Kind != v1alpha1.KindRestore && held.After(at) {
+		return held
 	}
-	return last.At.Add(keep)
+	return at
+}
+
+// effective is when a switch took effect, as far as is known: not before users can
+// have left.
+func effective(s *v1alpha1.SwitchRecord) time.Time {
+	if s.TookEffectAt != nil && s.TookEffectAt.After(s.At.Time) {
+		return s.TookEffectAt.Time
+	}
+	return s.At.Time
 }
 
 // shrunk is what came of shrinking a colour, and a text for people.

@@ -185,6 +185,10 @@ type SwitchRecord struct {
 	// At is when.
 	At metav1.Time `json:"at"`
 
+	// TookEffectAt is when the first sign was seen that the load balancer uses the
+	// new routes; unset if none was, or after a restore.
+	TookEffectAt *metav1.Time `json:"tookEffectAt,omitempty"`
+
 	// From is the version that users were moved away from.
 	From Version `json:"from"`
 

@@ -1106,6 +1106,10 @@ func (in *StagedMilestone) DeepCopy() *StagedMilestone {
 func (in *SwitchRecord) DeepCopyInto(out *SwitchRecord) {
 	*out = *in
 	in.At.DeepCopyInto(&out.At)
+	if in.TookEffectAt != nil {
+		in, out := &in.TookEffectAt, &out.TookEffectAt
+		*out = (*in).DeepCopy()
+	}
 	out.From = in.From
 	out.To = in.To
 	if in.Before != nil {
