@@ -99,13 +99,12 @@ func (a *attempt) route() *v1alpha1.RouteStatus {
 // That they cannot be read is no reason to keep users waiting.
 func (a *attempt) noteEvents(ctx context.Context) {
 	r := a.route()
-	r.EventsBefore, r.TookEffectAt, r.TookEffectBy = "", nil, ""
-	if r.LoadBalancer != v1alpha1.LoadBalancerGCE {
-		return
-	}
+	r.TookEffectAt, r.TookEffectBy = nil, ""
 	news, err := a.d.Routes.News(ctx, a.bg, "")
 	if err != nil {
 		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
+	}
+	if err != nil && a.onGCE() {
 		a.finding("the events of ingress " + a.o.Routes.Name + " could not be read before the switch, so that what the load balancer's controller says of it is not seen")
 	}
 	r.EventsBefore = news.Now
@@ -116,7 +115,7 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
 	r := a.route()
 	l := switchLook{
 		now: a.o.Now, switchedAt: a.switchTime(), deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
-		rollback: a.rel.Spec.Kind == v1alpha1.Rollback, gce: r.LoadBalancer == v1alpha1.LoadBalancerGCE,
+		rollback: a.rel.Spec.Kind == v1alpha1.Rollback, gce: a.onGCE(),
 		wait: a.d.TakeUp, tail: a.bg.Spec.Proof.TailTime(),
 	}
 	if l.wait == 0 {
@@ -136,7 +135,7 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
 		}
 	}
 	if m != nil {
-		l.url, l.seen = a.bg.Spec.URL, m.Read()
+		l.url, l.seen, l.resumed = a.bg.Spec.URL, m.Read(), m.resumedAt
 		ms := a.rel.Status.Milestones
 		l.toldApart = l.seen.ToldApart && (ms.Staged == nil || ms.Previous == nil || ms.Staged.Image != ms.Previous.Image)
 	}
@@ -153,6 +152,7 @@ type switchLook struct {
 	url                       string        // the public address; empty: it is not asked
 	seen                      proof.Reading // of its answers
 	toldApart                 bool          // the old version's from the new one's
+	resumed                   time.Time     // when the asking was taken up again after an interruption
 	wait                      time.Duration // for a load balancer that does not tell
 	tail                      time.Duration // to ask on
 }
@@ -247,13 +247,17 @@ func (l switchLook) quiet() time.Time {
 // rest is how long after it took effect a switch is confirmed, as it looks now:
 // front ends of a load balancer take up a change one after the other.
 func (l switchLook) rest(effect time.Time) time.Duration {
-	switch {
-	case l.url == "":
+	if l.url == "" {
 		return 0
-	case l.toldApart && l.seen.LastOld.After(effect):
-		return l.seen.LastOld.Sub(effect) + l.tail
 	}
-	return l.tail
+	from := effect
+	if l.resumed.After(from) { // what was met in between is not known
+		from = l.resumed
+	}
+	if l.toldApart && l.seen.LastOld.After(from) {
+		from = l.seen.LastOld
+	}
+	return from.Sub(effect) + l.tail
 }
 
 // oldStays reports whether the old version still answers.

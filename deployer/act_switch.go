@@ -110,7 +110,7 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, a.measured()
 	if m.SwitchIntendedAt == nil {
 		if full := a.baseline(measured); !full.IsZero() {
-			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(full)}, nil
+			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(measured.FullAt())}, nil
 		}
 		a.noteEvents(ctx)
 		now := metav1.NewTime(a.o.Now)

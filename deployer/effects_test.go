@@ -3,6 +3,7 @@ package deployer
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ type effects struct {
 	// nth write is spoiled, from 1; 0 spoils none.
 	nth  int
 	when spoiling
+	// match, if it is set, chooses the write in place of nth: the first that it
+	// holds for, by what it writes and its body.
+	match func(what, body string) bool
 	// crash makes everything fail from then on, as for a process that ended.
 	crash bool
 	// only writes of this kind count, such as PATCH; "" is every one.
@@ -88,11 +92,28 @@ func (e *effects) count(req *http.Request) (spoil bool, err error) {
 		return false, nil
 	}
 	e.seen = append(e.seen, describe(req))
+	if e.match != nil && e.nth == 0 && e.match(describe(req), bodyOf(req)) {
+		e.nth = len(e.seen)
+	}
 	if len(e.seen) != e.nth {
 		return false, nil
 	}
 	e.dead = e.crash
 	return true, nil
+}
+
+// bodyOf reads what a request carries and leaves it there.
+func bodyOf(req *http.Request) string {
+	if req.GetBody == nil {
+		return ""
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = body.Close() }()
+	text, _ := io.ReadAll(body)
+	return string(text)
 }
 
 // describe names what a request writes: PUT releases/x/status.

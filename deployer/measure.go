@@ -18,6 +18,9 @@ const (
 	// checkpointEvery is the age of the numbers in the record, at most, while the
 	// public address is asked. Every write wakes who watches.
 	checkpointEvery = 10 * time.Second
+	// settling is how often it is looked whether the last answers of a baseline are
+	// there.
+	settling = 100 * time.Millisecond
 	// unattended is how long a prober asks on although nobody looks at its release
 	// any more. A confirmation looks every second.
 	unattended = time.Minute
@@ -39,6 +42,7 @@ type measurement struct {
 	*proof.Prober
 	release      string    // its UID
 	checkpointAt time.Time // of the last one
+	resumedAt    time.Time // zero: from the beginning
 	told         bool      // the observer was told how it ended
 	dog          *time.Timer
 }
@@ -183,6 +187,7 @@ func (a *attempt) resume() error {
 	if err != nil {
 		return err
 	}
+	m.resumedAt = a.o.Now
 	m.AskOn()
 	a.checkpoint(m)
 	return nil
@@ -217,10 +222,15 @@ func (a *attempt) prober(from *proof.Tally) (*measurement, error) {
 // baseline is when the switch may be made, as far as the baseline goes; users of
 // a rollback do not wait for one. It is zero if there is nothing to wait for.
 func (a *attempt) baseline(m *measurement) time.Time {
-	if m == nil || a.rel.Spec.Kind == v1alpha1.Rollback || !a.o.Now.Before(m.FullAt()) {
+	switch {
+	case m == nil, a.rel.Spec.Kind == v1alpha1.Rollback, m.FullAt().IsZero():
 		return time.Time{}
+	case a.o.Now.Before(m.FullAt()):
+		return m.FullAt()
+	case !m.Asking() && !m.Settled(): // the last answers are part of it
+		return a.o.Now.Add(settling)
 	}
-	return m.FullAt()
+	return time.Time{}
 }
 
 // moving notes right before a patch that it moves traffic. A switch that another

@@ -7,6 +7,10 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
 )
@@ -62,5 +66,228 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	t.Log(back.Status.Proof.Message)
 	if p := back.Status.Proof; p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Requests == 0 {
 		t.Errorf("the rollback's proof is %+v", p)
+	}
+}
+
+func TestProbersOwnTroubleMovesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.WriteHeader(http.StatusUnauthorized) })
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	p := rel.Status.Proof
+	if p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || p.Unseen == 0 || strings.Contains(p.Message, "0 failed") || !strings.Contains(p.Message, "401") {
+		t.Errorf("the proof is %+v", p)
+	}
+	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "not observed from outside") {
+		t.Errorf("the findings are %s", got)
+	}
+}
+
+func TestWhatFailedBeforeIsNoReasonToMoveTrafficBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.WriteHeader(http.StatusServiceUnavailable) })
+	w.run()
+	p := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded).Status.Proof
+	if p.Result != v1alpha1.ProofConfirmed || p.Failed == 0 || p.NewFailures != 0 || !strings.Contains(p.Message, "failed as before the switch") {
+		t.Errorf("the proof is %+v", p)
+	}
+}
+
+// A rollback is for users who wait; what fails until it takes effect is what it
+// leaves.
+func TestRollbackWaitsForNoBaseline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(func(live v1alpha1.Color, rw http.ResponseWriter) {
+		if live == v1alpha1.Green {
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(10 * time.Minute) })
+	w.pretendDeployed()
+	w.run()
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+}
+
+func TestDeployWaitsForItsBaseline(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(nil)
+	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(10 * time.Minute) })
+	var d *Deployer
+	stop := w.run(func(x *Deployer) { d = x })
+	rel := w.await(w.submit("a"), "the baseline", func(r *v1alpha1.Release) bool {
+		return strings.HasPrefix(r.Status.Message, "takes a baseline of http://127.0.0.1:")
+	})
+	if m := rel.Status.Milestones; m.SwitchIntendedAt != nil || rel.Status.Step != v1alpha1.StepSwitch {
+		t.Errorf("it waits at %s, intended at %v", rel.Status.Step, m.SwitchIntendedAt)
+	}
+	w.expectLive(v1alpha1.Blue)
+	if n := d.probers.count(); n != 1 {
+		t.Errorf("%d probers", n)
+	}
+	stop()
+	if n := d.probers.count(); n != 0 {
+		t.Errorf("%d probers outlive their process", n)
+	}
+	// The next process takes it anew, before the switch nothing is lost.
+	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(100 * time.Millisecond) })
+	w.run(func(x *Deployer) { d = x })
+	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
+	if p.Result != v1alpha1.ProofConfirmed || p.InterruptedAt != nil {
+		t.Errorf("the proof is %+v", p)
+	}
+	w.until("the prober ends with its release", func() bool { return d.probers.count() == 0 }, func() string { return "" })
+}
+
+func TestProberEndsWithoutARelease(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*world, *v1alpha1.Release){
+		"cancelled": func(w *world, rel *v1alpha1.Release) {
+			check(w.t, w.record().Cancel(w.t.Context(), keyOf(rel), v1alpha1.Cancel{By: "dora", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}))
+		},
+		"taken over": func(w *world, _ *v1alpha1.Release) {
+			w.until("it is taken over", func() bool {
+				bg := w.application()
+				bg.Status.Active.Holder, bg.Status.Active.RenewedAt = "another", metav1.NewMicroTime(time.Now().Add(time.Hour))
+				return w.kube.Status().Update(w.t.Context(), bg) == nil
+			}, func() string { return "" })
+		},
+		"removed": func(w *world, _ *v1alpha1.Release) { check(w.t, w.kube.Delete(w.t.Context(), w.application())) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.publish(nil)
+			w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(10 * time.Minute) })
+			var d *Deployer
+			w.run(func(x *Deployer) { d = x })
+			rel := w.await(w.submit("a"), "the baseline", func(r *v1alpha1.Release) bool { return strings.HasPrefix(r.Status.Message, "takes a baseline") })
+			if n := d.probers.count(); n != 1 {
+				t.Errorf("%d probers", n)
+			}
+			end(w, rel)
+			w.until("the prober ends", func() bool { return d.probers.count() == 0 }, func() string { return "" })
+		})
+	}
+}
+
+func (p *probers) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.of)
+}
+
+// Google's controller refuses the Ingress: nothing took effect, and it keeps up
+// no endpoints meanwhile.
+func TestUntranslatableIngressIsTakenBack(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[string]v1alpha1.ReleasePhase{"Translate": v1alpha1.ReleaseFailed, "Sync": v1alpha1.ReleaseSucceeded} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.run(func(d *Deployer) { d.TakeUp = time.Hour })
+			rel := w.submit("a")
+			w.await(rel, "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
+			w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["kubernetes.io/ingress.class"] = "gce" })
+			e := &corev1.Event{ObjectMeta: w.meta("told"), Reason: reason, Type: corev1.EventTypeWarning, Message: "Translation failed: no such service"}
+			if reason == "Sync" {
+				e.Type, e.Message = corev1.EventTypeNormal, `UrlMap "k8s2-um-x" updated`
+			}
+			i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+			w.get(i)
+			e.InvolvedObject = corev1.ObjectReference{Kind: "Ingress", Namespace: i.Namespace, Name: i.Name, UID: i.UID}
+			w.create(e)
+			rel = w.awaitPhase(rel, want)
+			if want == v1alpha1.ReleaseFailed {
+				w.expectMessage(rel, "my-python-app-ingress", "Translation failed: no such service")
+				w.expectLive(v1alpha1.Blue)
+				return
+			}
+			if r := rel.Status.Route; r.TookEffectBy != v1alpha1.SignURLMap || r.EventsBefore == "" {
+				t.Errorf("the route is %+v", r)
+			}
+		})
+	}
+}
+
+// A process that ends while users' answers are counted leaves a checkpoint; the
+// next one goes on from there, and says that it did.
+func TestProofGoesOnAfterACrash(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(nil)
+	w.proofSpec(tellApart)
+	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Tail = duration(10 * time.Minute) })
+	stop := w.run(quick("first"))
+	rel := w.await(w.submit("a"), "the new version", func(r *v1alpha1.Release) bool {
+		p := r.Status.Proof
+		return p != nil && p.Result == v1alpha1.ProofMeasuring && p.NewVersionAfter != nil
+	})
+	stop()
+	w.get(rel)
+	before := rel.Status.Proof
+	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Tail = duration(200 * time.Millisecond) })
+	w.run(quick("second"))
+	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
+	t.Log(p.Message)
+	if p.Result != v1alpha1.ProofInterrupted || p.InterruptedAt == nil || p.InterruptedAt.After(p.EndedAt.Time) || p.Requests <= before.Requests || p.P99 != nil {
+		t.Errorf("the proof is %+v, was %+v", p, before)
+	}
+	if p.NewVersion != "green" || p.NewVersionAfter == nil || p.NewVersionAfter.Duration != before.NewVersionAfter.Duration || p.Baseline == nil || p.Baseline.Requests != before.Baseline.Requests {
+		t.Errorf("the new version is %q after %v; the baseline is %+v, was %+v", p.NewVersion, p.NewVersionAfter, p.Baseline, before.Baseline)
+	}
+}
+
+// The writes around a measured switch, each the last one of its process.
+func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
+	t.Parallel()
+	j := journey{name: "measured deploy", start: func(t testing.TB) (*world, *v1alpha1.Release) {
+		w := newWorld(t)
+		w.publish(nil)
+		w.proofSpec(tellApart)
+		return w, w.submit("a")
+	}, expect: func(w *world, rel *v1alpha1.Release) { w.expectDeployed(rel) }}
+	wrote := func(field string) func(string, string) bool {
+		return func(what, body string) bool {
+			return strings.Contains(what, " releases/") && strings.Contains(body, `"`+field+`":`)
+		}
+	}
+	patches := func(what, body string) bool {
+		return strings.HasPrefix(what, "PATCH ingresses/") && strings.Contains(body, `"replace"`) && strings.Contains(body, "green-svc") && strings.Contains(body, "blue-svc")
+	}
+	for name, match := range map[string]func(what, body string) bool{
+		"intent": wrote("switchIntendedAt"), "patch": patches, "outcome": wrote("switchedAt"), "effect": wrote("tookEffectAt"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEffects(0, after, true)
+			e.match = match
+			w, rel := j.start(t)
+			stop := w.runWith(e.config(plane.Config), quick("first"))
+			w.await(rel, "the effect", func(*v1alpha1.Release) bool {
+				select {
+				case <-e.spoiled:
+					return true
+				default:
+					return false
+				}
+			})
+			stop()
+			w.run(quick("second"))
+			rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+			j.expect(w, rel)
+			p := rel.Status.Proof
+			t.Log(p.Message)
+			if p.Result != v1alpha1.ProofInterrupted || p.InterruptedAt == nil || p.P99 != nil {
+				t.Errorf("the proof is %+v", p)
+			}
+			if p.Baseline == nil || p.Baseline.Requests == 0 || p.NewVersion != "green" || p.Failed != 0 {
+				t.Errorf("the proof is %+v, its baseline %+v", p, p.Baseline)
+			}
+		})
 	}
 }

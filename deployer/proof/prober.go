@@ -99,6 +99,10 @@ func (p *Prober) FullAt() time.Time {
 	return p.fullAt
 }
 
+// Settled reports whether no request is under way. Those of a full baseline end
+// within seconds.
+func (p *Prober) Settled() bool { return len(p.slots) == 0 }
+
 // Switch notes that traffic is about to move, and asks on from now.
 func (p *Prober) Switch(at time.Time) {
 	p.mu.Lock()

@@ -1,0 +1,147 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/proof"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// Every combination of what a load balancer tells and of what the public address
+// answers, at 09:00:00 plus a number of seconds after the switch. The load
+// balancer is given 60 s, the tail is 30 s, the deadline 10 minutes.
+func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
+	const url = "https://shop.example.com"
+	switched := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return switched.Add(time.Duration(s) * time.Second) }
+	gce := func(l *switchLook) { l.gce = true }
+	asked := func(l *switchLook) { l.url, l.seen.Answered = url, 100 }
+	rollback := func(l *switchLook) { l.rollback = true }
+	updated := func(l *switchLook) { l.gce, l.news.URLMapUpdated = true, true }
+	untranslatable := func(l *switchLook) { l.gce, l.news.Translate = true, "Translation failed: no service" }
+	failing := func(l *switchLook) { l.gce, l.news.Sync = true, "Error syncing to GCP: quota" }
+	apart := func(l *switchLook) { asked(l); l.toldApart = true }
+	breach := func(l *switchLook) { asked(l); l.seen.Breach = "answered 503" }
+	inARow := func(n int) func(*switchLook) { return func(l *switchLook) { apart(l); l.seen.NewInARow = n } }
+	old := func(s int) func(*switchLook) { return func(l *switchLook) { apart(l); l.seen.LastOld = at(s) } }
+	effect := func(s int) func(*switchLook) { return func(l *switchLook) { l.effect = at(s) } }
+	resumed := func(s int) func(*switchLook) { return func(l *switchLook) { l.resumed = at(s) } }
+	type with = []func(*switchLook)
+	const again, done, fails, untransl, stuck = confirmAgain, confirmDone, confirmFails, confirmUntranslatable, confirmStuck
+	for _, c := range []struct {
+		name    string
+		after   int
+		with    with
+		outcome confirmOutcome
+		sign    v1alpha1.Sign
+		says    string // a part of the message
+		finding string // a part of it
+	}{
+		// Nothing is asked.
+		{"not asked, nothing tells", 1, with{}, again, "", "gives the load balancer time to take up the switch until 09:01:00 UTC", ""},
+		{"not asked, nothing tells, time given", 60, with{}, done, v1alpha1.SignWait, "", ""},
+		{"not asked, Google's tells nothing", 1, with{gce}, again, "", "waits for a sign", ""},
+		{"not asked, Google's tells", 1, with{updated}, done, v1alpha1.SignURLMap, "", ""},
+		{"not asked, Google's never tells", 60, with{gce}, done, v1alpha1.SignWait, "", "its controller did not say so within 1m0s"},
+		{"not asked, Google's cannot translate", 1, with{untranslatable}, untransl, "", "no service", ""},
+		{"not asked, Google's cannot sync", 1, with{failing}, again, "", "its controller says: Error syncing to GCP: quota", ""},
+		{"not asked, Google's cannot sync for long", 61, with{failing}, again, "", "quota", ""},
+		{"not asked, Google's could not sync but did", 61, with{failing, updated}, done, v1alpha1.SignURLMap, "", ""},
+		{"not asked, Google's never could sync", 600, with{failing}, stuck, "", "could not take up the Ingress: Error syncing", ""},
+
+		// Asked, versions not told apart.
+		{"asked, nothing tells", 1, with{asked}, again, "", "gives the load balancer time", ""},
+		{"asked, nothing tells, time given", 60, with{asked}, again, v1alpha1.SignWait, "asks https://shop.example.com until 09:01:30 UTC", ""},
+		{"asked, in the tail", 89, with{asked, effect(60)}, again, "", "until 09:01:30 UTC", ""},
+		{"asked, after the tail", 90, with{asked, effect(60)}, done, "", "", ""},
+		{"asked, Google's tells", 2, with{asked, updated}, again, v1alpha1.SignURLMap, "until 09:00:32 UTC", ""},
+		{"asked, Google's tells on", 20, with{asked, updated, effect(2)}, again, "", "until 09:00:32 UTC", ""},
+		{"asked, cannot translate after it took effect", 20, with{asked, untranslatable, effect(2)}, again, "", "its controller says: Translation failed", ""},
+		{"asked, could not translate but did", 2, with{asked, untranslatable, updated}, again, v1alpha1.SignURLMap, "", ""},
+		{"asked, no answer seen", 90, with{func(l *switchLook) { l.url = url }, effect(60)}, done, "", "", ""},
+		{"asked, took effect too late for the tail", 600, with{asked, effect(590)}, done, "", "", "was asked for 10s after the switch took effect, not for 30s"},
+		{"asked, no sign in time", 600, with{asked, failing, func(l *switchLook) { l.news.Sync = ""; l.wait = time.Hour }}, done, "", "", "not observed whether the load balancer took up the switch"},
+
+		// Versions told apart.
+		{"new version not there", 1, with{old(1)}, again, "", "waits for a sign", ""},
+		{"new version twice", 2, with{old(1), inARow(2)}, again, "", "waits for a sign", ""},
+		{"new version three times", 2, with{old(1), inARow(3)}, again, v1alpha1.SignNewVersion, "until 09:00:32 UTC", ""},
+		{"new version without the event", 2, with{gce, old(1), inARow(3)}, again, v1alpha1.SignNewVersion, "", ""},
+		{"event before the new version", 2, with{updated, old(1)}, again, v1alpha1.SignURLMap, "", ""},
+		{"old version still answers after the event", 20, with{updated, old(19), effect(2)}, again, "", "until the old version has not answered for 30s", ""},
+		{"old version answered during the tail", 40, with{old(20), inARow(9), effect(2)}, again, "", "has not answered for 30s", ""},
+		{"old version answered last a tail ago", 50, with{old(20), inARow(9), effect(2)}, done, "", "", ""},
+		{"old version answers only: the wait is no sign", 61, with{old(60)}, again, "", "waits for a sign", ""},
+		{"old version fell silent, and no new one is named", 80, with{old(20)}, again, v1alpha1.SignWait, "", ""},
+		{"old version answers at the deadline", 600, with{old(599)}, stuck, "", "the old version still answers at https://shop.example.com", ""},
+		{"old version answers at the deadline, though the event came", 600, with{updated, old(599), effect(2)}, stuck, "", "the old version still answers", ""},
+		{"old version silent shortly before the deadline", 600, with{old(585), effect(2)}, done, "", "", "asked for 9m58s"},
+
+		{"taken up again after a gap", 120, with{old(1), inARow(9), effect(2), resumed(100)}, again, "", "until 09:02:10 UTC", ""},
+		{"taken up again a tail ago", 130, with{old(1), inARow(9), effect(2), resumed(100)}, done, "", "", ""},
+
+		// What fails.
+		{"new failures", 1, with{breach}, fails, "", "answered 503", ""},
+		{"new failures in the tail", 20, with{breach, effect(2)}, fails, "", "answered 503", ""},
+		{"new failures at the end", 700, with{breach, effect(2)}, fails, "", "answered 503", ""},
+		{"new failures, and Google's cannot translate", 1, with{breach, untranslatable}, fails, "", "answered 503", ""},
+
+		// A rollback has no way back.
+		{"rollback, failures of what it leaves", 1, with{rollback, breach}, again, "", "", ""},
+		{"rollback, failures until it takes effect", 2, with{rollback, breach, updated}, again, v1alpha1.SignURLMap, "", ""},
+		{"rollback, failures of where it goes", 20, with{rollback, breach, effect(2)}, fails, "", "answered 503", ""},
+		{"rollback, cannot translate", 1, with{rollback, untranslatable}, again, "", "its controller says: Translation failed", ""},
+		{"rollback, never could translate", 600, with{rollback, untranslatable}, stuck, "", "cannot take up the Ingress: Translation failed", ""},
+		{"rollback, done", 32, with{rollback, asked, effect(2)}, done, "", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := switchLook{now: at(c.after), switchedAt: switched, deadline: at(600), wait: time.Minute, tail: 30 * time.Second}
+			for _, change := range c.with {
+				change(&l)
+			}
+			v := l.judge()
+			if v.outcome != c.outcome || v.sign != c.sign || !strings.Contains(v.message, c.says) || !strings.Contains(v.finding, c.finding) || c.finding == "" && v.finding != "" {
+				t.Errorf("outcome %d, sign %q, message %q, finding %q", v.outcome, v.sign, v.message, v.finding)
+			}
+			if v.outcome == confirmAgain && (!v.at.After(l.now) || v.at.Sub(l.now) > confirmPause || v.at.After(l.deadline) || v.message == "") {
+				t.Errorf("looks again at %s, message %q", v.at, v.message)
+			}
+			if again := l.judge(); again != v {
+				t.Errorf("judged again: %+v", again)
+			}
+		})
+	}
+}
+
+// However it goes, a confirmation ends at its deadline.
+func TestConfirmationEndsAtItsDeadline(t *testing.T) {
+	now := time.Date(2026, 11, 2, 9, 10, 0, 0, time.UTC)
+	for bits := range 1 << 9 {
+		bit := func(i int) bool { return bits>>i&1 == 1 }
+		l := switchLook{now: now, switchedAt: now.Add(-10 * time.Minute), deadline: now, wait: time.Hour, tail: time.Minute}
+		l.gce, l.rollback, l.toldApart = bit(0), bit(1), bit(2)
+		l.news = route.News{URLMapUpdated: bit(3)}
+		if bit(4) {
+			l.news.Translate = "no"
+		}
+		if bit(5) {
+			l.news.Sync = "no"
+		}
+		if bit(6) {
+			l.effect = now.Add(-5 * time.Second)
+		}
+		if bit(7) {
+			l.url = "https://shop.example.com"
+		}
+		l.seen = proof.Reading{LastOld: now.Add(-time.Second)}
+		if bit(8) {
+			l.seen.LastOld = time.Time{}
+		}
+		if v := l.judge(); v.outcome == confirmAgain || v.outcome == 0 {
+			t.Errorf("%+v: outcome %d", l, v.outcome)
+		}
+	}
+}
