@@ -14,7 +14,9 @@
 //   - queue.go says which release may act next; inspect.go whether any could;
 //     upkeep.go shrinks the colour that users left; findings.go is what a release
 //     tells of the application as it found it.
-//   - record, route, workload, gate and cloudbuild are the edges: each can be
+//   - measure.go has the public address asked around a switch, by proof, whose
+//     prober is the one thing of a release that runs between looks.
+//   - record, route, workload, gate, proof and cloudbuild are the edges: each can be
 //     read without the others.
 //
 // # A release's life
