@@ -137,7 +137,8 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
 	if m != nil {
 		l.url, l.seen, l.resumed = a.bg.Spec.URL, m.Read(), m.resumedAt
 		ms := a.rel.Status.Milestones
-		l.toldApart = l.seen.ToldApart && (ms.Staged == nil || ms.Previous == nil || ms.Staged.Image != ms.Previous.Image)
+		l.toldApart = l.seen.ToldApart && (ms.Staged == nil || ms.Previous == nil || ms.Staged.Image != ms.Previous.Image) &&
+			(l.seen.NewInARow > 0 || !a.sameVersion(ctx, m, l.seen.Status.Baseline))
 	}
 	return l
 }

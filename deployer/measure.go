@@ -3,6 +3,10 @@ package deployer
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +48,7 @@ type measurement struct {
 	checkpointAt time.Time // of the last one
 	resumedAt    time.Time // zero: from the beginning
 	told         bool      // the observer was told how it ended
+	named        *string   // the version that a pod of the target names; nil: not asked yet
 	dog          *time.Timer
 }
 
@@ -206,6 +211,30 @@ func (a *attempt) switchTime() time.Time {
 		}
 	}
 	return m.SwitchedAt.Time
+}
+
+// sameVersion reports whether the target names the version that answered before
+// the switch: not every commit changes what an application says it is. A pod is
+// asked for that itself; one that cannot be asked, or names nothing, tells nothing.
+func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alpha1.ProofBaseline) bool {
+	pods, spec := readyPods(a.o.Target), a.bg.Spec.Proof
+	public, err := url.Parse(a.bg.Spec.URL)
+	if before == nil || len(pods) == 0 || err != nil {
+		return false
+	}
+	if m.named == nil {
+		check := v1alpha1.HTTPCheck{Path: strings.TrimSuffix(public.Path, "/") + spec.Path, Port: a.o.Target.ServicePort, Scheme: "HTTP"}
+		named, err := a.d.Pods.Header(ctx, check, public.Host, pods[0], spec.VersionHeader, a.bg.Spec.Gate.TryTimeout.Duration)
+		if err != nil {
+			a.log.DebugContext(ctx, "a pod could not be asked for its version", "pod", pods[0].Name, "error", err)
+		}
+		m.named = &named
+	}
+	if *m.named == "" || !slices.Contains(before.Versions, *m.named) {
+		return false
+	}
+	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the new version could not be told from the old one", spec.VersionHeader, *m.named))
+	return true
 }
 
 // prober begins a measurement, with a tally to go on from, if there is one.

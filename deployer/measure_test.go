@@ -1,6 +1,8 @@
 package deployer
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -66,6 +69,32 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	t.Log(back.Status.Proof.Message)
 	if p := back.Status.Proof; p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Requests == 0 {
 		t.Errorf("the rollback's proof is %+v", p)
+	}
+}
+
+// Most commits do not change what an application says its version is.
+func TestVersionThatNamesItselfAsBeforeIsNotTakenForTheOldOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	same := func(rw http.ResponseWriter) { rw.Header().Set("App-Version", "1.4") }
+	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { same(rw) })
+	w.proofSpec(tellApart)
+	pods := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { same(rw) }))
+	t.Cleanup(pods.Close)
+	cfg := rest.CopyConfig(plane.Config)
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "10.99.") {
+			address = pods.Listener.Addr().String()
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	w.runWith(cfg)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	if p := rel.Status.Proof; p.Result != v1alpha1.ProofConfirmed || p.NewVersion != "" {
+		t.Errorf("the proof is %+v", p)
+	}
+	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "App-Version (spec.proof.versionHeader) is 1.4 as before the switch") {
+		t.Errorf("the findings are %s", got)
 	}
 }
 

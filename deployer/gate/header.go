@@ -1,0 +1,35 @@
+package gate
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// Header makes a check's request to a pod, whatever its answer should be, and
+// returns a header of that. The host is the one that users ask for; through the
+// API server, which would take it as its own, it is left out.
+func (a Access) Header(ctx context.Context, check v1alpha1.HTTPCheck, host string, pod workload.Pod, name string, timeout time.Duration) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if a.proxy == nil {
+		headers := map[string]string{"Host": host}
+		maps.Copy(headers, check.Headers)
+		check.Headers = headers
+	}
+	r := request{HTTPCheck: check}
+	q, err := a.request(ctx, r, pod)
+	if err != nil {
+		return "", err
+	}
+	answer, err := a.client.Do(q)
+	if err != nil {
+		return "", fmt.Errorf("%s of pod %s: %w", r, pod.Name, err)
+	}
+	defer answer.Body.Close()
+	return answer.Header.Get(name), nil
+}
