@@ -22,12 +22,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
+const gateType corev1.PodConditionType = "cloud.google.com/load-balancer-neg-ready"
+
 const (
-	gateType      corev1.PodConditionType = "cloud.google.com/load-balancer-neg-ready"
-	negEnabled                            = `{"ingress": true}`
-	backendsKey                           = "ingress.kubernetes.io/backends"
-	negStatusKey                          = "cloud.google.com/neg-status"
-	negAnnotation                         = "cloud.google.com/neg"
+	negEnabled    = `{"ingress": true}`
+	backendsKey   = "ingress.kubernetes.io/backends"
+	negStatusKey  = "cloud.google.com/neg-status"
+	negAnnotation = "cloud.google.com/neg"
 )
 
 // balancer writes what ingress-gce's controllers write, and no more: annotations,
@@ -48,9 +49,8 @@ type balancer struct {
 
 	syncs      int
 	generation int64
-	version    string            // of the Ingress as last seen
-	probed     map[string]bool   // by Service: whether it had a ready pod when its health check was made
-	states     map[string]string // as last written
+	version    string          // of the Ingress as last seen
+	probed     map[string]bool // by Service: whether it had a ready pod when its health check was made
 	wrong      []string
 }
 

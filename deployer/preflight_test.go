@@ -136,7 +136,7 @@ func TestManyErrorsAreOneMessage(t *testing.T) {
 	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.message != want || got.reason != v1alpha1.ReasonPreflight {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}
-	many := append(few, finding(v1alpha1.SeverityError, "service shop/b"), finding(v1alpha1.SeverityError, "service shop/c"))
+	many := slices.Concat(few, []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/b"), finding(v1alpha1.SeverityError, "service shop/c")})
 	if got, want := hindrance(many), "service shop/a: is wrong: mend it (and 2 more: status.findings)"; got == nil || got.message != want {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}

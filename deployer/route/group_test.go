@@ -27,14 +27,24 @@ func TestGroupsOfAService(t *testing.T) {
 		backends    string
 		want        []Group
 	}{
-		{"named, in the routes and healthy", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `{"k8s1-80":"HEALTHY","k8s1-9090":"HEALTHY"}`,
-			[]Group{{Port: 80, Name: "k8s1-80", Routed: true, State: "HEALTHY"}}},
-		{"named before the NEG is made", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `{"k8s1-other":"HEALTHY"}`,
-			[]Group{{Port: 80, Name: "k8s1-80"}}},
+		{
+			"named, in the routes and healthy",
+			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
+			`{"k8s1-80":"HEALTHY","k8s1-9090":"HEALTHY"}`,
+			[]Group{{Port: 80, Name: "k8s1-80", Routed: true, State: "HEALTHY"}},
+		},
+		{
+			"named before the NEG is made",
+			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
+			`{"k8s1-other":"HEALTHY"}`,
+			[]Group{{Port: 80, Name: "k8s1-80"}},
+		},
 		{"not named yet", map[string]string{negAnnotation: enabled}, `{"":"HEALTHY"}`, []Group{{Port: 80}}},
 		{"a status that cannot be read", map[string]string{negAnnotation: enabled, negStatusAnnotation: "{"}, `{}`, []Group{{Port: 80}}},
-		{"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
-			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}}},
+		{
+			"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
+			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
+		},
 		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Name: "k8s1-80"}}},
 	}
 	for _, tt := range tests {
