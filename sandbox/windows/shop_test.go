@@ -2,6 +2,7 @@ package windows
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,7 +64,8 @@ type shop struct {
 func newShop(t *testing.T, greens int32, options ...func(*shop)) *shop {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("Test", "", "/", "-").Replace(t.Name()))
-	s := &shop{T: t, namespace: name[:min(len(name), 50)], ownHealthCheck: true}
+	unique := strings.ToLower(rand.Text()[:5]) // with -count, the last one's may still be ending
+	s := &shop{T: t, namespace: name[:min(len(name), 50)] + "-" + unique, ownHealthCheck: true}
 	s.host = s.namespace + ".test"
 	for _, option := range options {
 		option(s)
