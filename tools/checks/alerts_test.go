@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -107,7 +106,7 @@ func firing(t *testing.T, rule rulefmt.Rule, series []string, at time.Duration) 
 	defer func() { _ = storage.Close() }()
 	engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
 	end, held := time.Unix(0, 0).Add(at), time.Duration(rule.For)
-	query, err := engine.NewRangeQuery(context.Background(), storage, nil, rule.Expr, end.Add(-held), end, evaluated)
+	query, err := engine.NewRangeQuery(t.Context(), storage, nil, rule.Expr, end.Add(-held), end, evaluated)
 	if err != nil {
 		t.Fatal(err)
 	}
