@@ -205,6 +205,18 @@ func TestPodThatBecameReadyLaterBeginsTheWaitAnew(t *testing.T) {
 	}
 }
 
+// An annotation that nobody made anew since says nothing about the time since.
+func TestHealthyForAWhileNeedsAPokeWithinIt(t *testing.T) {
+	l := warmLook()
+	l.Pods[1].Gates = nil
+	since, poked := metav1.NewMicroTime(noon.Add(-29*time.Second)), metav1.NewMicroTime(noon.Add(-29*time.Second))
+	l.Known = v1alpha1.RouteStatus{HealthySince: &since, PokedAt: &poked, Pokes: 4}
+	l.Now = noon.Add(5 * time.Second)
+	if w := l.Judge(); w.Warm || w.PokeAt.IsZero() {
+		t.Errorf("no poke for 34 s, and warm is %v, the next poke %v", w.Warm, w.PokeAt)
+	}
+}
+
 // A held colour needs neither a poke nor a wait: going back to it is instant.
 func TestHeldColourIsWarmAtOnce(t *testing.T) {
 	l := warmLook()
