@@ -112,6 +112,13 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 		if full := a.baseline(measured); !full.IsZero() {
 			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(measured.FullAt())}, nil
 		}
+		if a.onGCE() {
+			// Much may have changed since the Service was attached. Nobody would be
+			// moved by the patch, and it may be mended meanwhile.
+			if err := a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target()); err != nil {
+				return pause{}, err
+			}
+		}
 		a.noteEvents(ctx)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now

@@ -101,6 +101,31 @@ func TestIngressThatIsBrokenAlreadyIsNotTouched(t *testing.T) {
 	}
 }
 
+func TestSwitchWaitsForAnIngressThatBrokeSinceTheAttaching(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	behindGCE(w)
+	w.configure(`{"promotion":{"mode":"Manual"}}`)
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	admin := &corev1.Service{ObjectMeta: w.meta("admin-svc")}
+	w.get(admin)
+	check(t, w.kube.Delete(t.Context(), admin))
+	w.approve(rel)
+	rel = w.await(rel, "what is in the way", func(r *v1alpha1.Release) bool {
+		return r.Status.Step == v1alpha1.StepSwitch && strings.Contains(r.Status.Message, "service admin-svc")
+	})
+	if rel.Status.Milestones.SwitchIntendedAt != nil {
+		t.Error("the switch was intended")
+	}
+	w.expectLive(v1alpha1.Blue)
+	again := &corev1.Service{ObjectMeta: w.meta(admin.Name), Spec: corev1.ServiceSpec{Ports: admin.Spec.Ports}}
+	again.Annotations = admin.Annotations
+	w.create(again)
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+}
+
 func TestServiceThatTheLoadBalancerCannotUseIsNotReferenced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
