@@ -37,13 +37,16 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	self string
 }
 
+// lastAdoption is when the last front end uses a change.
+const lastAdoption = 3 * time.Second
+
 // balancer has the delays of Google's load balancer divided by 40, but for two
 // that a busy machine must not outrun: new endpoints are asked for their health
 // after a second, and the last front end follows after 3.
 func balancer() gclb.Config {
 	const speed = 40
 	delays := gclb.DefaultDelays()
-	delays.HealthCheckStart, delays.LastAdoption = speed*time.Second, 3*speed*time.Second
+	delays.HealthCheckStart, delays.LastAdoption = speed*time.Second, speed*lastAdoption
 	return gclb.Config{Speed: speed, Delays: &delays}
 }
 
