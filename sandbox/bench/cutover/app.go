@@ -119,14 +119,18 @@ func (a *app) settle(ctx context.Context, version string, from time.Time) error 
 
 // start makes an application's first version answer, and then asks for it.
 func (a *app) start(ctx context.Context, version string) error {
-	err := a.until(ctx, "the public address to answer", func(ctx context.Context) (bool, error) {
-		// Front ends take turns, one a connection.
-		for range 4 * max(a.LoadBalancer.FrontEnds, 3) {
-			if got, err := a.ask(ctx); err != nil || got != version {
-				return false, nil //nolint:nilerr // asked again
-			}
+	// The last front end follows a known time after the first, and who asks does not
+	// choose one.
+	var since time.Time
+	err := a.until(ctx, "the public address to answer on every front end", func(ctx context.Context) (bool, error) {
+		got, err := a.ask(ctx)
+		switch {
+		case err != nil || got != version:
+			since = time.Time{}
+		case since.IsZero():
+			since = time.Now()
 		}
-		return true, nil
+		return !since.IsZero() && time.Since(since) > a.followed(), nil
 	})
 	if err != nil {
 		return err
