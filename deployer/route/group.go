@@ -47,7 +47,8 @@ type Group struct {
 	// at least one of them is. It is as old as the controller's last sync.
 	State string
 	// Trouble is what its own object says is not done yet; "" if there is nothing
-	// to be said, or no such object can be had in this cluster.
+	// to be said, or no such object can be had in this cluster. That it could not be
+	// read just now is trouble as well.
 	Trouble string
 }
 
@@ -80,9 +81,7 @@ func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c 
 		if groups[i].Name == "" || !UsesNEGs(&service) {
 			continue
 		}
-		if groups[i].Trouble, err = r.negTrouble(ctx, bg.Namespace, groups[i].Name); err != nil {
-			return nil, err
-		}
+		groups[i].Trouble = r.negTrouble(ctx, bg.Namespace, groups[i].Name)
 	}
 	return groups, nil
 }
@@ -129,20 +128,22 @@ func UsesNEGs(service *corev1.Service) bool {
 	return json.Unmarshal([]byte(service.Annotations[negAnnotation]), &use) == nil && use.Ingress
 }
 
-// negTrouble returns what is not done yet of a NEG, in words.
-func (r *Router) negTrouble(ctx context.Context, namespace, name string) (string, error) {
+// negTrouble returns what is not done yet of a NEG, in words. An object that cannot
+// be read is no error: whoever only looks on must not be stopped by it, and the step
+// that waits for it has a deadline.
+func (r *Router) negTrouble(ctx context.Context, namespace, name string) string {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(svcNegKind)
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
 	switch {
-	case meta.IsNoMatchError(err):
-		return "", nil // this cluster has no such objects, so nothing is known
+	case meta.IsNoMatchError(err), apierrors.IsForbidden(err):
+		return "" // there are no such objects, or none for us, so nothing is known
 	case apierrors.IsNotFound(err):
-		return "its object servicenetworkendpointgroup is not there yet", nil
+		return "its object servicenetworkendpointgroup is not there yet"
 	case err != nil:
-		return "", fmt.Errorf("reading servicenetworkendpointgroup %s: %w", name, err)
+		return "its object servicenetworkendpointgroup could not be read: " + err.Error()
 	}
-	return troubleOf(object), nil
+	return troubleOf(object)
 }
 
 // troubleOf reads a NEG's object. It says that NEGs exist and are kept in step,

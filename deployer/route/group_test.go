@@ -1,12 +1,18 @@
 package route
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -77,6 +83,39 @@ func TestTroubleOfAnEndpointGroup(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := troubleOf(parse(t, object+tt.status))
+			if !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
+				t.Errorf("trouble %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// unreadable is a reader of which every object is answered with an error.
+type unreadable struct {
+	client.Reader
+	err error
+}
+
+func (u unreadable) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return u.err
+}
+
+func TestEndpointGroupWhoseObjectCannotBeRead(t *testing.T) {
+	resource := schema.GroupResource{Group: svcNegKind.Group, Resource: "servicenetworkendpointgroups"}
+	tests := []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"no such kind", &meta.NoKindMatchError{GroupKind: svcNegKind.GroupKind()}, ""},
+		{"not allowed", apierrors.NewForbidden(resource, "k8s1-80", errors.New("no RBAC policy matched")), ""},
+		{"not there", apierrors.NewNotFound(resource, "k8s1-80"), "not there yet"},
+		{"a broken server", apierrors.NewInternalError(errors.New("conversion webhook failed")), "could not be read: Internal error occurred: conversion webhook failed"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &Router{Reader: unreadable{err: tt.err}}
+			got := r.negTrouble(t.Context(), "shop", "k8s1-80")
 			if !strings.Contains(got, tt.want) || (tt.want == "") != (got == "") {
 				t.Errorf("trouble %q, want %q", got, tt.want)
 			}
