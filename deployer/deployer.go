@@ -174,7 +174,9 @@ func (w *work) run(ctx context.Context) error {
 		w.d.probers.end(client.ObjectKeyFromObject(w.bg))
 		if ready {
 			if err := w.migrate(ctx); err != nil {
-				return err
+				// Nobody waits for it, and everything below must not.
+				w.log.WarnContext(ctx, "the standby host will be changed later", "ingress", w.o.Routes.Name, "error", err)
+				w.wakeAt(w.o.Now.Add(retryShrink))
 			}
 		}
 		if err := w.upkeep(ctx); err != nil {

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// retryShrink is when a colour that was still referred to is looked at again,
-	// or an autoscaler that may not be set.
+	// retryShrink is when a colour that was still referred to is looked at again, an
+	// autoscaler that may not be set, or a standby host that cannot be changed.
 	retryShrink = time.Minute
 	// retryMinimum is when an autoscaler is set again that could not be set.
 	retryMinimum = time.Second
@@ -70,8 +70,12 @@ func (w *work) migrate(ctx context.Context) error {
 		return err
 	}
 	w.log.InfoContext(ctx, "standby host changed", "ingress", w.o.Routes.Name, "from", from, "to", w.bg.StandbyHost())
-	w.o.Routes, err = w.d.Routes.Observe(ctx, w.bg)
-	return err
+	now, err := w.d.Routes.Observe(ctx, w.bg)
+	if err != nil {
+		return err // what was seen before still tells where users are
+	}
+	w.o.Routes = now
+	return nil
 }
 
 // stuck reports whether Google's load balancer may not have taken up the last
