@@ -9,15 +9,16 @@
 //   - observe.go collects what next decides on; it is data.
 //   - deployer.go is one look at one application; drive.go moves one release
 //     until it has to wait; timeline.go keeps its timeline.
-//   - act_*.go are the steps' acts: build, attach and stage, verify, soak,
-//     promote, switch, and the ways back.
+//   - act_*.go are the steps' acts: build, attach, stage, warm, verify, confirm and
+//     soak have a file each; promote, switch and the undo are in act_switch.go, and
+//     a rollback's size in act_size.go.
 //   - queue.go says which release may act next; inspect.go whether any could;
 //     upkeep.go shrinks the colour that users left; findings.go is what a release
 //     tells of the application as it found it.
 //   - measure.go has the public address asked around a switch, by proof, whose
 //     prober is the one thing of a release that runs between looks.
-//   - record, route, workload, gate, proof and cloudbuild are the edges: each can be
-//     read without the others.
+//   - record, route, workload, gate, preflight, proof and cloudbuild are the edges:
+//     each has a tour of its own.
 //
 // # A release's life
 //

@@ -1,21 +1,44 @@
 // Package route moves traffic: it reads which colour an Ingress sends users to
 // and is the only writer of that Ingress.
 //
+// # Tour
+//
+//   - ingress.go reads and patches, purely: [Read] turns an Ingress into a [State];
+//     [AttachPatch], [SwitchPatch], [DetachPatch] and [MigratePatch] turn a State
+//     into a JSON patch. [Same] decides after a lost race.
+//   - router.go: [Router] does the talking. Attach, Switch, Detach and Migrate send
+//     those patches; Poke annotates the Ingress, so that its controller looks again.
+//   - class.go tells whose load balancer an Ingress programs.
+//   - warm.go: [Look.Judge] tells, purely, whether that can send users to every pod
+//     of a colour, and when a poke of Google's would teach more.
+//   - group.go: Groups are what Google's has of a Service, network endpoint groups
+//     mostly. events.go: News is what its controller said of the Ingress since some
+//     moment. translate.go says beforehand what that controller could not use.
+//
 // Live is derived, never remembered. Every backend of the Ingress that names one
 // of an application's two Services counts, the default backend included, except
 // in rules of the standby host that the Ingress itself records in an annotation.
-// [Read] turns an Ingress into a [State]; [AttachPatch] and [SwitchPatch] turn a
-// State into a JSON patch. All three are pure; [Router] does the talking.
 //
 // # Decisions
 //
 // JSON patch instead of server-side apply or a merge patch: spec.rules and its
 // paths are atomic lists, so either of the others replaces the whole list and
-// loses every other host and path (seen on a real API server). Each patch tests
+// loses every other host and path (seen on a real API server). Each of them tests
 // the object's uid and its whole spec as read, so a switch is made on what was
 // looked at or not at all. It costs a re-read whenever anybody else edits the
 // spec between our look and our patch; the answer is then 422 (not 409:
 // apiserver pkg/endpoints/handlers/patch.go).
+//
+// A poke is the exception: a merge patch of one annotation, with the uid. It
+// changes no route, so no change of the routes need hinder it.
+//
+// What was just patched, and what a patch may break for good, is read past the
+// cache: Ingresses, their events, and the Services and BackendConfigs that
+// [Router.CheckTranslation] judges. [Router.CheckPorts], [Router.Groups] and
+// [Router.ReadyEndpoints] read Services and EndpointSlices from it. Ports that
+// are stale there cost a refusal that was not due, or a route that breaks; on
+// Google's load balancer CheckTranslation is asked, too, before an attach and
+// before the intent to switch.
 //
 // Unstructured instead of the typed Ingress: a field that this client's version
 // does not know must survive, and must be part of the test.
