@@ -73,7 +73,11 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 	a.proved(m, p)
 	switch {
 	case p.Result == v1alpha1.ProofFailed:
-		a.finding(fmt.Sprintf("requests to %s failed since the switch, too few of them to move traffic back: %s", a.bg.Spec.URL, p.Message))
+		why := "too few of them to move traffic back"
+		if l.rollback {
+			why = "and a rollback moves traffic no further"
+		}
+		a.finding(fmt.Sprintf("requests to %s failed since the switch, %s: %s", a.bg.Spec.URL, why, p.Message))
 	case m != nil && p.Result != v1alpha1.ProofConfirmed && p.Result != v1alpha1.ProofInterrupted:
 		a.finding("the switch was not observed from outside: " + l.seen.Trouble)
 	}

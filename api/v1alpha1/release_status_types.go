@@ -451,7 +451,7 @@ type ProofStatus struct {
 	// Requests that were answered, or broke; before the switch and after.
 	Requests int32 `json:"requests,omitempty"`
 
-	// Failed among them: 5xx or a broken connection.
+	// Failed among them: 5xx, a broken connection, or no answer in time.
 	Failed int32 `json:"failed,omitempty"`
 
 	// Unseen counts requests that say nothing about the application: no connection
@@ -462,7 +462,7 @@ type ProofStatus struct {
 	Baseline *ProofBaseline `json:"baseline,omitempty"`
 
 	// NewFailures counts the failures after the switch of a kind that the baseline
-	// did not have.
+	// did not have, or had clearly less often.
 	NewFailures int32 `json:"newFailures,omitempty"`
 
 	// P50, P99 and Max of the answers' times, of all that were not Unseen.

@@ -58,7 +58,7 @@ func (d *address) ask(ctx context.Context, keep bool) Answer {
 	if keep {
 		var reused, answered bool
 		a, reused, answered = d.once(ctx, d.kept)
-		keep = a.Kind != Failed || !reused || answered
+		keep = a.Failure != BrokenConnection || !reused || answered
 	}
 	if !keep {
 		a, _, _ = d.once(ctx, d.fresh)
@@ -70,8 +70,12 @@ func (d *address) ask(ctx context.Context, keep bool) Answer {
 // once makes one request. It reports whether its connection had been used before,
 // and whether something came back.
 func (d *address) once(ctx context.Context, client *http.Client) (a Answer, reused, answered bool) {
-	var used atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { used.Store(c.Reused) }})
+	var used, written atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn:      func(string) { written.Store(false) }, // net/http may send a request again
+		GotConn:      func(c httptrace.GotConnInfo) { used.Store(c.Reused) },
+		WroteRequest: func(w httptrace.WroteRequestInfo) { written.Store(w.Err == nil) },
+	})
 	req, err := http.NewRequestWithContext(ctx, d.method, d.url, http.NoBody)
 	if err != nil {
 		return Answer{Kind: Unseen, Text: err.Error()}, false, false
@@ -79,15 +83,20 @@ func (d *address) once(ctx context.Context, client *http.Client) (a Answer, reus
 	req.Header.Set("User-Agent", d.userAgent)
 	resp, err := client.Do(req)
 	if err != nil {
-		return broken(err), used.Load(), false
+		return d.broken(err, written.Load()), used.Load(), false
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if d.versionHeader != "" {
 		a.Version = resp.Header.Get(d.versionHeader)
 	}
 	if _, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxBody)); err != nil {
-		b := broken(err)
-		b.Version, b.Text = a.Version, "the answer broke off: "+b.Text
+		b := d.broken(err, true)
+		b.Version = a.Version
+		if b.Failure == NoAnswer {
+			b.Text += ", but a part of one"
+		} else {
+			b.Text = "the answer broke off: " + b.Text
+		}
 		return b, used.Load(), true
 	}
 	a.Kind = judge(resp.StatusCode)
@@ -108,10 +117,11 @@ func judge(status int) Kind {
 	return Served
 }
 
-// broken tells a connection that broke after it was made from one that could not
-// be made, or not be trusted, and from an answer that took too long: those may be
-// our own DNS, egress or certificates.
-func broken(err error) Answer {
+// broken tells a connection that broke after it was made, and an answer that did
+// not come although the request was written, from a connection that could not be
+// made, not in time, or not be trusted: those may be our own DNS, egress or
+// certificates.
+func (d *address) broken(err error, written bool) Answer {
 	a := Answer{Kind: Failed, Failure: BrokenConnection, Text: err.Error()}
 	var op *net.OpError
 	var dns *net.DNSError
@@ -120,9 +130,15 @@ func broken(err error) Answer {
 	switch {
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"),
 		errors.As(err, &dns), errors.As(err, &untrusted),
-		errors.As(err, &slow) && slow.Timeout(),
 		errors.Is(err, context.Canceled):
 		a.Kind, a.Failure = Unseen, ""
+	case errors.As(err, &slow) && slow.Timeout():
+		if !written {
+			a.Kind, a.Failure = Unseen, ""
+			break
+		}
+		a.Failure = NoAnswer
+		a.Text = fmt.Sprintf("%s %s: no answer within %g s", d.method, d.url, askTimeout.Seconds())
 	}
 	return a
 }

@@ -10,11 +10,21 @@
 //
 // # Decisions
 //
-// An answer is [Served], [Failed] or [Unseen]. A 5xx and a connection that broke
-// are failures. That no connection could be made, that none of our names could be
-// resolved, that an answer took too long, a redirect, and a demand to log in or
-// to slow down may be our own trouble: they say nothing of the application, and a
-// proof with any of them after the switch claims nothing.
+// An answer is [Served], [Failed] or [Unseen]. A 5xx, a connection that broke, and
+// no answer in time to a request that was written are failures. That no connection
+// could be made, or not in time, that none of our names could be resolved, a
+// redirect, and a demand to log in or to slow down may be our own trouble: they say
+// nothing of the application, and a proof with any of them after the switch claims
+// nothing.
+//
+// A kind of failure that the baseline had is no news, but one stray 503 must not
+// hide an outage: it is new as soon as there is clearly more of it than the
+// baseline's rate explains, which is more than three failures and three times the
+// rate. A checkpoint has no counts of kinds; see [Resume].
+//
+// What fails before a rollback took effect is the version that it leaves, and may
+// go on where front ends lag. Only at the end is it told whether most of what was
+// answered since failed: then the rollback helped nobody, which is a failure too.
 //
 // A server may close a kept connection at any time that it is idle, so that a
 // request may be under way on it just then. Whether it was taken up cannot be

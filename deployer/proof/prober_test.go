@@ -173,7 +173,7 @@ func TestProberWakesForTheNewVersionAndForItsFailures(t *testing.T) {
 	})
 }
 
-// Requests that hang are bounded in time and number, and say nothing.
+// Requests that hang are bounded in time and number, and are failures.
 func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var under, most atomic.Int32
@@ -192,8 +192,8 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 			t.Errorf("%d requests at a time, want 20", n)
 		}
 		r := p.Read()
-		if s := r.Status; s.Requests != 0 || s.Unseen < 12*20-40 || r.Result() != v1alpha1.ProofInconclusive || !strings.Contains(r.Trouble, "deadline") {
-			t.Errorf("%d answered, %d unseen, %s: %s", s.Requests, s.Unseen, r.Result(), r.Trouble)
+		if s := r.Status; s.Unseen != 0 || s.NewFailures < 12*20-40 || r.Result() != v1alpha1.ProofFailed || !strings.Contains(r.Breach, "no answer within 5 s") {
+			t.Errorf("%d answered, %d unseen, %d new failures, %s: %s", s.Requests, s.Unseen, s.NewFailures, r.Result(), r.Breach)
 		}
 		if n := under.Load(); n != 0 {
 			t.Errorf("%d requests survive the prober", n)
@@ -275,6 +275,85 @@ func TestAnswersAreJudged(t *testing.T) {
 					t.Errorf("kept %v: asked %d times", keep, n)
 				}
 			}
+		})
+	}
+}
+
+// What hangs once it was asked is the application; what cannot be asked may be
+// our own way there.
+func TestHangingIsJudgedByWhatHangs(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	half := func(rw http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(rw).Flush()
+		<-r.Context().Done()
+	}
+	noDial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	deaf := func(context.Context, string, string) (net.Conn, error) { // nothing is read
+		ours, _ := net.Pipe()
+		return ours, nil
+	}
+	for _, c := range []struct {
+		name    string
+		answer  http.HandlerFunc
+		dial    func(context.Context, string, string) (net.Conn, error)
+		url     string
+		cancel  bool
+		want    Kind
+		failure string
+		text    string
+	}{
+		{name: "no answer", answer: hang, want: Failed, failure: NoAnswer, text: "no answer within 5 s"},
+		{name: "half an answer", answer: half, want: Failed, failure: NoAnswer, text: "no answer within 5 s, but a part of one"},
+		{name: "stopped by us", answer: hang, cancel: true, want: Unseen},
+		{name: "stopped by us in an answer", answer: half, cancel: true, want: Unseen},
+		{name: "no connection", dial: noDial, want: Unseen},
+		{name: "nobody reads", dial: deaf, want: Failed, failure: NoAnswer, text: "no answer within 5 s"},
+		{name: "no TLS", dial: deaf, url: "https://shop.example.com/", want: Unseen},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := Config{Method: "GET", URL: "http://shop.example.com/", Dial: c.dial}
+				if c.url != "" {
+					cfg.URL = c.url
+				}
+				served := atomic.Bool{}
+				if c.dial == nil {
+					s := open(t, func(rw http.ResponseWriter, r *http.Request) {
+						if r.URL.Query().Has("warm") {
+							return
+						}
+						served.Store(true)
+						c.answer(rw, r)
+					})
+					cfg.Dial = s.dial
+				}
+				for _, keep := range []bool{false, true} {
+					d := newAddress(cfg)
+					if keep && c.dial == nil { // on a connection that was used
+						d.url = cfg.URL + "?warm"
+						if a := d.ask(t.Context(), true); a.Kind != Served {
+							t.Fatalf("the first request: %s: %s", a.Kind, a.Text)
+						}
+						d.url = cfg.URL
+					}
+					ctx, cancel := context.WithCancel(t.Context())
+					if c.cancel {
+						time.AfterFunc(time.Second, cancel)
+					}
+					a := d.ask(ctx, keep)
+					cancel()
+					d.close()
+					if a.Kind != c.want || a.Failure != c.failure || !strings.Contains(a.Text, c.text) || a.Text == "" {
+						t.Errorf("kept %v: %s %q, %s; want %s %q", keep, a.Kind, a.Failure, a.Text, c.want, c.failure)
+					}
+					if c.dial == nil && !served.Load() {
+						t.Error("it was not asked")
+					}
+				}
+			})
 		})
 	}
 }

@@ -41,7 +41,7 @@ type Answer struct {
 	SentAt, EndedAt time.Time
 	Kind            Kind
 	// Failure is which kind of failure it was, for Failed: a status such as "503",
-	// or [BrokenConnection].
+	// [BrokenConnection] or [NoAnswer].
 	Failure string
 	// Version that the answer named; empty if it named none.
 	Version string
@@ -49,11 +49,16 @@ type Answer struct {
 	Text string
 }
 
-// BrokenConnection is the failure of a connection that broke before an answer
-// was complete.
-const BrokenConnection = "broken connection"
+// Failures that are no status.
+const (
+	BrokenConnection = "broken connection" // it broke before an answer was complete
+	NoAnswer         = "no answer"         // there was no complete one in time, on a connection that was made
+)
 
 const (
+	// clearly is how many times as often as before a kind of failure is to be met,
+	// and by how many failures besides, to be more than chance.
+	clearly = 3
 	// breachCount is how many new failures within breachWindow are a breach.
 	breachCount  = 3
 	breachWindow = 10 * time.Second
@@ -70,6 +75,7 @@ const (
 type Tally struct {
 	startedAt, endedAt time.Time
 	before, after      part
+	forgiven           *part // what of after was forgiven; nil: nothing was
 	switchedAt         time.Time
 	newFailures        int
 	recent             []time.Time // the ends of the last new failures, at most breachCount
@@ -89,8 +95,10 @@ type Tally struct {
 // part is what was counted before the switch, or after it.
 type part struct {
 	served, failed, unseen int
-	failures, versions     map[string]bool
+	failures, versions     map[string]int
 }
+
+func (p *part) answered() int { return p.served + p.failed }
 
 func (p *part) add(a Answer) {
 	switch a.Kind {
@@ -98,26 +106,47 @@ func (p *part) add(a Answer) {
 		p.served++
 	case Failed:
 		p.failed++
-		remember(&p.failures, a.Failure)
+		remember(&p.failures, a.Failure, 1)
 	case Unseen:
 		p.unseen++
 	}
 	if a.Version != "" {
-		remember(&p.versions, a.Version)
+		remember(&p.versions, a.Version, 1)
 	}
 }
 
-func remember(set *map[string]bool, value string) {
-	if *set == nil {
-		*set = map[string]bool{}
+// join adds what was counted in another part.
+func (p *part) join(q part) {
+	p.served += q.served
+	p.failed += q.failed
+	p.unseen += q.unseen
+	for _, failure := range slices.Sorted(maps.Keys(q.failures)) {
+		remember(&p.failures, failure, q.failures[failure])
 	}
-	if len(*set) <= maxVersions { // one more tells that there were too many
-		(*set)[value] = true
+	for _, version := range slices.Sorted(maps.Keys(q.versions)) {
+		remember(&p.versions, version, q.versions[version])
+	}
+}
+
+func (p *part) clone() part {
+	q := *p
+	q.failures, q.versions = maps.Clone(p.failures), maps.Clone(p.versions)
+	return q
+}
+
+func remember(counts *map[string]int, value string, n int) {
+	if *counts == nil {
+		*counts = map[string]int{}
+	}
+	if (*counts)[value] > 0 || len(*counts) <= maxVersions { // one more tells that there were too many
+		(*counts)[value] += n
 	}
 }
 
 // Resume returns the tally that a checkpoint was made of. What was asked since
-// is lost, and so are the times. A switch that was made is noted by
+// is lost, and so are the times, and how many failures of which kind there were.
+// Each kind is taken for all failures of the baseline, and for none since, so that
+// a lost count moves no traffic back. A switch that was made is noted by
 // [Tally.Switch] before.
 func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 	t := &Tally{switchedAt: switchedAt, newFailures: int(s.NewFailures), newVersion: s.NewVersion, lastFailure: s.LastFailure}
@@ -134,10 +163,14 @@ func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 	if b := s.Baseline; b != nil {
 		t.before.served, t.before.failed = int(b.Requests-b.Failed), int(b.Failed)
 		for _, failure := range b.Failures {
-			remember(&t.before.failures, failure)
+			n := int(b.Failed)
+			if n == 0 { // it was forgiven
+				n = int(max(b.Requests, 1))
+			}
+			remember(&t.before.failures, failure, n)
 		}
 		for _, version := range b.Versions {
-			remember(&t.before.versions, version)
+			remember(&t.before.versions, version, 1)
 		}
 	}
 	t.after.failed = int(s.Failed) - t.before.failed
@@ -185,13 +218,13 @@ func (t *Tally) Add(a Answer) {
 		return
 	}
 	t.after.add(a)
-	if a.Kind == Failed && !t.before.failures[a.Failure] {
+	if a.Kind == Failed && t.isNew(a.Failure) {
 		t.fail(a)
 	}
 	if a.Version == "" || !t.toldApart() {
 		return
 	}
-	if t.before.versions[a.Version] {
+	if t.before.versions[a.Version] > 0 {
 		t.newInARow, t.sawOld = 0, true
 		if a.EndedAt.After(t.lastOld) {
 			t.lastOld = a.EndedAt
@@ -220,6 +253,43 @@ func (t *Tally) time(a Answer) {
 	_ = t.times.RecordValue(took.Microseconds()) // it fails only out of the bounds
 }
 
+// isNew reports whether a kind of failure is new: the time before did not have it,
+// or had it clearly less often, so that what it had does not explain what there is
+// now. Of what failed a third of the time, more is never new.
+func (t *Tally) isNew(failure string) bool {
+	old, now := t.reference(), t.since()
+	if old.failures[failure] == 0 {
+		return true
+	}
+	rate := float64(old.failures[failure]) / float64(max(old.answered(), 1))
+	return float64(now.failures[failure]) > clearly+clearly*rate*float64(now.answered())
+}
+
+// reference is what answers are compared with: those before the switch, and those
+// that were forgiven.
+func (t *Tally) reference() part {
+	if t.forgiven == nil {
+		return t.before
+	}
+	p := t.before.clone()
+	p.join(*t.forgiven)
+	return p
+}
+
+// since is what was answered after the switch and not forgiven.
+func (t *Tally) since() part {
+	if t.forgiven == nil {
+		return t.after
+	}
+	p := t.after.clone()
+	p.served -= t.forgiven.served
+	p.failed -= t.forgiven.failed
+	for failure, n := range t.forgiven.failures {
+		p.failures[failure] -= n
+	}
+	return p
+}
+
 // fail counts a new failure.
 func (t *Tally) fail(a Answer) {
 	t.newFailures++
@@ -239,26 +309,20 @@ func (t *Tally) fail(a Answer) {
 // Switch notes that traffic is about to move. Noted again, because it did not
 // move then, what was answered meanwhile is of the time before.
 func (t *Tally) Switch(at time.Time) {
-	t.before.served += t.after.served
-	t.before.failed += t.after.failed
-	t.before.unseen += t.after.unseen
-	for failure := range t.after.failures {
-		remember(&t.before.failures, failure)
-	}
-	for version := range t.after.versions {
-		remember(&t.before.versions, version)
-	}
-	t.after, t.switchedAt = part{}, at
+	t.before.join(t.after)
+	t.after, t.forgiven, t.switchedAt = part{}, nil, at
 	t.newFailures, t.recent, t.breach = 0, nil, ""
 	t.newVersion, t.newInARow, t.firstNew, t.lastOld, t.sawOld = "", 0, time.Time{}, time.Time{}, false
 }
 
 // Forgive makes the failures since the switch old ones: they were those of the
-// version that users were brought away from.
+// version that users were brought away from. What follows is counted anew. The
+// old failures may go on for a while, where front ends lag, but if most of what is
+// answered from now on failed in the end, the version that users were brought to
+// fails as well; see [Reading.StillFailed].
 func (t *Tally) Forgive() {
-	for failure := range t.after.failures {
-		remember(&t.before.failures, failure)
-	}
+	p := t.after.clone()
+	t.forgiven = &p
 	t.newFailures, t.recent, t.breach = 0, nil, ""
 }
 
@@ -285,6 +349,9 @@ type Reading struct {
 	// Breach says how the last of several new failures in a short time failed;
 	// empty if there were none.
 	Breach string
+	// StillFailed counts the failures since the last were forgiven, if most requests
+	// failed since; else it is 0.
+	StillFailed int
 	// Trouble is the last thing that kept a request from telling anything.
 	Trouble string
 }
@@ -298,10 +365,10 @@ func (t *Tally) Read() Reading {
 		Unseen: number(b.unseen + a.unseen), NewFailures: number(t.newFailures),
 		NewVersion: t.newVersion, LastFailure: t.lastFailure,
 	}
-	if b.served+b.failed+len(b.versions)+len(b.failures) > 0 {
+	if failures := t.reference().failures; b.answered()+len(b.versions)+len(failures) > 0 {
 		s.Baseline = &v1alpha1.ProofBaseline{
 			Requests: number(b.served + b.failed), Failed: number(b.failed),
-			Failures: slices.Sorted(maps.Keys(b.failures)), Versions: slices.Sorted(maps.Keys(b.versions)),
+			Failures: slices.Sorted(maps.Keys(failures)), Versions: slices.Sorted(maps.Keys(b.versions)),
 		}
 	}
 	if !t.firstNew.IsZero() {
@@ -314,8 +381,12 @@ func (t *Tally) Read() Reading {
 		at := func(micros int64) *metav1.Duration { return span(time.Duration(micros) * time.Microsecond) }
 		s.P50, s.P99, s.Max = at(t.times.ValueAtQuantile(50)), at(t.times.ValueAtQuantile(99)), at(t.times.Max())
 	}
+	stillFailed := 0
+	if now := t.since(); t.forgiven != nil && now.failed > now.served {
+		stillFailed = now.failed
+	}
 	return Reading{
-		Status: s, Switched: !t.switchedAt.IsZero(), Answered: a.served + a.failed, Unseen: a.unseen,
+		Status: s, Switched: !t.switchedAt.IsZero(), Answered: a.answered(), Unseen: a.unseen, StillFailed: stillFailed,
 		ToldApart: t.toldApart(), NewInARow: t.newInARow, LastOld: t.lastOld,
 		Breach: t.breach, Trouble: t.trouble,
 	}
@@ -324,7 +395,7 @@ func (t *Tally) Read() Reading {
 // Result is what the answers have shown, if no more are to come.
 func (r Reading) Result() v1alpha1.ProofResult {
 	switch s := r.Status; {
-	case s.NewFailures > 0:
+	case s.NewFailures > 0, r.StillFailed > 0:
 		return v1alpha1.ProofFailed
 	case s.InterruptedAt != nil:
 		return v1alpha1.ProofInterrupted
@@ -340,6 +411,9 @@ func (r Reading) Result() v1alpha1.ProofResult {
 func (r Reading) As(result v1alpha1.ProofResult) *v1alpha1.ProofStatus {
 	s := r.Status
 	s.Result = result
+	if result == v1alpha1.ProofFailed {
+		s.NewFailures = max(s.NewFailures, number(r.StillFailed))
+	}
 	s.Message = Sentence(s, r.Trouble)
 	return &s
 }

@@ -19,11 +19,23 @@ var began = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 // play adds answers, one a second from began, each 30 ms after it was sent. They
 // are written as words: o and n are served by the old and the new version, s by
 // one that names none; 503 and 500 are failures, x a broken connection; u says
-// nothing; . is no answer at all; | is the switch, F forgives.
+// nothing; . is no answer at all; | is the switch, F forgives. A word may be
+// repeated: 20*s.
 func play(t *testing.T, answers string) *Tally {
 	t.Helper()
 	tally, at := &Tally{}, began
+	var words []string
 	for word := range strings.FieldsSeq(answers) {
+		n := 1
+		if count, repeated, ok := strings.Cut(word, "*"); ok {
+			word = repeated
+			if _, err := fmt.Sscan(count, &n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		words = append(words, slices.Repeat([]string{word}, n)...)
+	}
+	for _, word := range words {
 		a := Answer{SentAt: at.Add(-30 * time.Millisecond), EndedAt: at, Kind: Served, Text: word}
 		switch word {
 		case "o":
@@ -68,6 +80,11 @@ func TestTallyTellsWhatIsNewSinceTheSwitch(t *testing.T) {
 		{name: "all served", answers: "s s | s s", want: v1alpha1.ProofConfirmed, counts: "4 0 0 0"},
 		{name: "no baseline", answers: "| s s", want: v1alpha1.ProofConfirmed, counts: "2 0 0 0"},
 		{name: "failing as before", answers: "s 503 | 503 503 503 503 s", want: v1alpha1.ProofConfirmed, counts: "7 5 0 0"},
+		{name: "always failing", answers: "600*503 | 600*503", want: v1alpha1.ProofConfirmed, counts: "1200 1200 0 0"},
+		{name: "one failure before hides no outage", answers: "300*s 503 299*s | 20*503", want: v1alpha1.ProofFailed, counts: "620 21 0 17", breach: true},
+		{name: "one failure before, and an outage later", answers: "300*s 503 299*s | 100*s 20*503", want: v1alpha1.ProofFailed, counts: "720 21 0 17", breach: true},
+		{name: "failing now and then as before", answers: "300*s 503 299*s | 300*s 503 299*s 503", want: v1alpha1.ProofConfirmed, counts: "1201 3 0 0"},
+		{name: "failing in a row, as rarely as before", answers: "300*s 503 503 298*s | 3*503 s", want: v1alpha1.ProofConfirmed, counts: "604 5 0 0"},
 		{name: "failing otherwise than before", answers: "s 503 | 500 500 500", want: v1alpha1.ProofFailed, counts: "5 4 0 3", breach: true},
 		{name: "two failures are no breach", answers: "s | 500 500 s", want: v1alpha1.ProofFailed, counts: "4 2 0 2"},
 		{name: "three kinds are three failures", answers: "s | 500 503 x", want: v1alpha1.ProofFailed, counts: "4 3 0 3", breach: true},
@@ -84,6 +101,11 @@ func TestTallyTellsWhatIsNewSinceTheSwitch(t *testing.T) {
 		{name: "an answer may name no version", answers: "o s | s n s", want: v1alpha1.ProofConfirmed, counts: "5 0 0 0", versions: "1100 -"},
 		{name: "switched at the second attempt", answers: "o 503 | o 503 500 500 500 | n n", want: v1alpha1.ProofConfirmed, counts: "9 5 0 0", versions: "100 -"},
 		{name: "forgiven", answers: "| 500 500 500 F 500 s", want: v1alpha1.ProofConfirmed, counts: "5 4 0 0"},
+		{name: "forgiven, and no better", answers: "| 20*500 F 20*500", want: v1alpha1.ProofFailed, counts: "40 40 0 0"},
+		{name: "forgiven, and most fails on", answers: "20*500 | 20*500 F s 20*500", want: v1alpha1.ProofFailed, counts: "61 60 0 0"},
+		{name: "forgiven, and worse", answers: "300*s 500 | 99*s 500 F 20*500", want: v1alpha1.ProofFailed, counts: "421 22 0 17", breach: true},
+		{name: "forgiven, and front ends lag", answers: "20*500 | 20*500 F 20*500 40*s", want: v1alpha1.ProofConfirmed, counts: "100 60 0 0"},
+		{name: "forgiven, and switched anew", answers: "| 20*500 F | 20*500", want: v1alpha1.ProofConfirmed, counts: "40 40 0 0"},
 		{name: "forgiven, and something else", answers: "| 500 500 500 F 503 503 503", want: v1alpha1.ProofFailed, counts: "6 6 0 3", breach: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -195,6 +217,40 @@ func TestTallyGoesOnFromACheckpoint(t *testing.T) {
 	}
 	if back.Read().Breach != "" {
 		t.Error("one failure before the interruption and two an hour later are a breach")
+	}
+}
+
+// How often which kind failed before is not in a checkpoint.
+func TestLostCountsMoveNoTrafficBackButHideNoOutage(t *testing.T) {
+	for _, c := range []struct {
+		before string
+		after  int // failures by 500, nothing else
+		breach bool
+	}{
+		{before: "300*s 500 299*s | s", after: 20, breach: true},
+		{before: "10*500 503 10*s | s", after: 20},
+		{before: "20*500 | s", after: 20},
+		{before: "| 20*500 F s", after: 20},
+	} {
+		whole := play(t, c.before)
+		tally := Resume(*whole.Read().As(v1alpha1.ProofMeasuring), whole.switchedAt)
+		for i := range c.after {
+			at := began.Add(time.Hour + time.Duration(i)*time.Second)
+			tally.Add(Answer{SentAt: at, EndedAt: at, Kind: Failed, Failure: "500", Text: "500"})
+		}
+		if r := tally.Read(); (r.Breach != "") != c.breach {
+			t.Errorf("%s, and %d failures: the breach is %q, %d new", c.before, c.after, r.Breach, r.Status.NewFailures)
+		}
+	}
+}
+
+func TestRollbackToWhatFailsSaysHowMuch(t *testing.T) {
+	r := play(t, "20*500 | 20*500 F s 15*500").Read()
+	if s := r.As(v1alpha1.ProofMeasuring); s.NewFailures != 0 {
+		t.Errorf("%d new failures while it is not over", s.NewFailures)
+	}
+	if s := r.As(r.Result()); s.NewFailures != 15 || !strings.Contains(s.Message, "15 failed since the switch") {
+		t.Errorf("%d new failures: %s", s.NewFailures, s.Message)
 	}
 }
 
