@@ -12,8 +12,9 @@ import (
 // else was staged over it, it is staged again, without a build.
 func (a *attempt) size(ctx context.Context) (pause, error) {
 	// It is referenced ever since it was left. If somebody took that away, it comes
-	// back before any pod is started.
-	if a.onGCE() && a.o.Routes.Live() == a.target().Other() {
+	// back before any pod is started. While it is held nothing is asked of the load
+	// balancer's controller: it has served users.
+	if a.onGCE() && a.o.Routes.Live() == a.target().Other() && !look(a.rel, a.o).Held() {
 		if p, err := a.reference(ctx); err != nil || p != (pause{}) {
 			return p, err
 		}

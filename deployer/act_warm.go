@@ -52,6 +52,12 @@ func (a *attempt) sayWarm(w route.Warmth) {
 		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))
 		return
 	}
+	if len(w.Waived) > 0 {
+		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not waited for: %s", w.Pods, a.o.Target.Deployment, clock(a.o.LeftAt), lackText(w.Waived))
+		a.say(text)
+		a.finding(text)
+		return
+	}
 	if len(w.Unseen) == 0 {
 		a.say(fmt.Sprintf("the load balancer finds %d pods healthy", w.Pods))
 		return
@@ -70,6 +76,10 @@ func look(r *v1alpha1.Release, o observed) route.Look {
 	if r.Status.Route != nil {
 		l.Known = *r.Status.Route
 	}
+	l.Rollback = r.Spec.Kind == v1alpha1.Rollback
+	// A reference that this release had to make is one that was gone, and with it
+	// what the load balancer had of the pods. An intent comes after it was taken up.
+	l.Referenced = o.Routes.Attached(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)
 	return l
 }
 

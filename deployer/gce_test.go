@@ -61,11 +61,14 @@ func TestSeedThatDoesNotStartLeavesTheIngressAlone(t *testing.T) {
 	w.awaitShrunk(v1alpha1.Green)
 }
 
+// refusesGreen is what the controller says of a reference that only it finds bad.
+const refusesGreen = `Translation failed: invalid ingress spec: service "shop/my-python-app-green-svc": quota of the moon`
+
 func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	b := behindGCE(w)
-	b.set(func(b *balancer) { b.refused = "Translation failed: invalid ingress spec: quota of the moon" })
+	b.set(func(b *balancer) { b.refused = refusesGreen })
 	before := w.gceIngress()
 	w.run(told)
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
@@ -82,6 +85,34 @@ func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
 	b.set(func(b *balancer) { b.refused = "" })
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Green)
+}
+
+// The Ingress is shared, and what its controller cannot use may be anybody's.
+func TestReferenceStaysWhileSomethingElseIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := behindGCE(w)
+	const event = `Translation failed: invalid ingress spec: service "shop/other-my-python-app-green-svc": quota of the moon`
+	b.set(func(b *balancer) { b.refused = event })
+	w.run(told)
+	rel := w.await(w.submit("a"), "what is in the way", func(r *v1alpha1.Release) bool {
+		return r.Status.Step == v1alpha1.StepAttach && strings.Contains(r.Status.Message, event)
+	})
+	w.expectRoutes("blue", 2) // attached
+	admin := &corev1.Service{ObjectMeta: w.meta("admin-svc")}
+	w.get(admin)
+	check(t, w.kube.Delete(t.Context(), admin))
+	w.await(rel, "the service that is missing", func(r *v1alpha1.Release) bool {
+		return r.Status.Step == v1alpha1.StepAttach && strings.Contains(r.Status.Message, "service admin-svc")
+	})
+	w.expectRoutes("blue", 2)
+	again := &corev1.Service{ObjectMeta: w.meta(admin.Name), Spec: corev1.ServiceSpec{Ports: admin.Spec.Ports}}
+	again.Annotations = admin.Annotations
+	w.create(again)
+	b.set(func(b *balancer) { b.refused = "" })
+	b.poke()
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
 }
 
@@ -208,6 +239,24 @@ func TestRollbackToAHeldColourIsInstantOnGooglesLoadBalancer(t *testing.T) {
 		t.Errorf("the route is %+v, findings %q", r, back.Status.Findings)
 	}
 	w.expectLive(v1alpha1.Blue)
+}
+
+// The controller may have lost its way since: users can go back all the same.
+func TestRollbackToAHeldColourDoesNotWaitForTheLoadBalancersController(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := behindGCE(w)
+	w.run(told)
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	b.set(func(b *balancer) { b.fails = "Error syncing to GCP: googleapi: Error 403: quota" })
+	w.patch(&networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}, fmt.Sprintf(`{"metadata":{"annotations":{%q:"{}"}}}`, backendsKey))
+	back := w.await(w.rollback(), "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
+	w.expectLive(v1alpha1.Blue)
+	w.expectFinding(back, "had the users until", "not waited for", "is not among the backends")
+	b.set(func(b *balancer) { b.fails = "" })
+	b.poke()
+	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
 }
 
 func TestRollbackFromZeroWaitsUntilTheLoadBalancerFindsThePodsHealthy(t *testing.T) {

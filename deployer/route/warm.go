@@ -47,6 +47,10 @@ type Look struct {
 	// LeftAt is when the load balancer last sent users to these pods; zero if it
 	// never did, or if they were shrunk since.
 	LeftAt time.Time
+	// Rollback: users are to go back to these pods.
+	Rollback bool
+	// Referenced: the Ingress names the Service without this release's doing.
+	Referenced bool
 	// Known is what the release has seen so far.
 	Known v1alpha1.RouteStatus
 	// Settle is [Router.Settle].
@@ -81,6 +85,8 @@ type Warmth struct {
 	// Unseen are the pods of which the load balancer does not tell whether it finds
 	// them healthy.
 	Unseen []Lack
+	// Waived is what a held colour lacks, and is not waited for.
+	Waived []Lack
 	// PokeAt is when the load balancer's controller should be made to tell anew; zero
 	// if nothing could be learnt from it.
 	PokeAt time.Time
@@ -98,6 +104,8 @@ type Warmth struct {
 // looked at again. So status, reason and message are read together. The
 // Ingress's annotation says HEALTHY if one endpoint is, as of the controller's
 // last sync. Both together say that the load balancer finds every pod healthy.
+//
+// A held colour, see [Look.Held], needs none of it.
 func (l Look) Judge() Warmth {
 	w := Warmth{}
 	for _, pod := range l.Pods {
@@ -110,6 +118,12 @@ func (l Look) Judge() Warmth {
 		w.lack("", "", "there are no pods")
 	}
 	if l.LoadBalancer != v1alpha1.LoadBalancerGCE {
+		w.Warm = len(w.Lacking) == 0
+		return w
+	}
+	if l.Held() {
+		w.Unseen = nil // they served users
+		w.Waived = l.waived()
 		w.Warm = len(w.Lacking) == 0
 		return w
 	}
@@ -128,6 +142,31 @@ func (l Look) Judge() Warmth {
 	l.judgeBackends(&w)
 	w.Warm = len(w.Lacking) == 0
 	return w
+}
+
+// Held reports whether users go back to the very pods that they left, which the
+// Ingress has named ever since: the load balancer has them, and whatever it or its
+// controller does not tell just now is no reason to keep users from them.
+func (l Look) Held() bool {
+	return l.Rollback && l.Referenced && !l.LeftAt.IsZero() && len(l.Pods) > 0 &&
+		!slices.ContainsFunc(l.Pods, func(p workload.Pod) bool { return !p.Terminating && !p.Created.Before(l.LeftAt) })
+}
+
+// waived is what the load balancer's controller does not tell of a held colour.
+func (l Look) waived() []Lack {
+	var w Warmth
+	if why, ok := TakenUp(l.Service, l.Groups); !ok {
+		w.lack("", "", "%s", why)
+	}
+	for _, g := range l.Groups {
+		if g.Trouble != "" {
+			w.lack("", "", "NEG %s: %s", g.Name, g.Trouble)
+		}
+		if g.Routed && !g.Healthy() {
+			w.lack("", g.State, "the load balancer said %q of %s when its controller last looked at the ingress", g.State, g.Name)
+		}
+	}
+	return w.Lacking
 }
 
 func (w *Warmth) lack(pod, reason, format string, args ...any) {

@@ -226,6 +226,50 @@ func TestHeldColourIsWarmAtOnce(t *testing.T) {
 	}
 }
 
+// Going back to pods that had users does not wait for what only new ones need.
+func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Look)
+		warm   bool
+		// lacking and waived are parts of what is said.
+		lacking, waived string
+	}{
+		{"nothing is missing", func(*Look) {}, true, "", ""},
+		{"no group is known", func(l *Look) { l.Groups = nil }, true, "", "names no port"},
+		{"the group is not in the routes", func(l *Look) { l.Groups[0].Routed = false }, true, "", "is not among the backends"},
+		{"the group is in trouble", func(l *Look) { l.Groups[0].Trouble = "its condition Synced is False" }, true, "", "Synced is False"},
+		{"the group was not healthy", func(l *Look) { l.Groups[0].State = "Unknown" }, true, "", `said "Unknown" of ` + neg},
+		{"a pod's gate tells nothing", func(l *Look) { l.Pods[1].Gates = nil }, true, "", ""},
+		{"a pod is not ready", func(l *Look) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", ""},
+		{"a pod is no endpoint", func(l *Look) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint", ""},
+		{"there are no pods", func(l *Look) { l.Pods = nil }, false, "there are no pods", ""},
+		{"a deploy", func(l *Look) { l.Rollback, l.Groups = false, nil }, false, "names no port", ""},
+		{"a reference that was gone", func(l *Look) { l.Referenced, l.Groups[0].Routed = false, false }, false, "is not among the backends", ""},
+		{"it was shrunk", func(l *Look) { l.LeftAt, l.Groups[0].Routed = time.Time{}, false }, false, "is not among the backends", ""},
+		{"a pod came after users had left", func(l *Look) {
+			l.Pods[1].Created, l.Groups[0].Routed = noon, false
+		}, false, "is not among the backends", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := warmLook()
+			l.Rollback, l.Referenced, l.LeftAt = true, true, noon.Add(-10*time.Second)
+			tt.change(&l)
+			w := l.Judge()
+			if got := texts(w.Lacking); w.Warm != tt.warm || w.Warm != (got == "") || !strings.Contains(got, tt.lacking) {
+				t.Errorf("warm = %v, lacking %q, want %v, %q", w.Warm, got, tt.warm, tt.lacking)
+			}
+			if got := texts(w.Waived); !strings.Contains(got, tt.waived) || (tt.waived == "") != (got == "") {
+				t.Errorf("waived %q, want %q", got, tt.waived)
+			}
+			if w.Warm && (!w.PokeAt.IsZero() || !w.Again.IsZero()) {
+				t.Errorf("a poke at %v, another look at %v", w.PokeAt, w.Again)
+			}
+		})
+	}
+}
+
 func TestJudgeElsewhereGoesByEndpoints(t *testing.T) {
 	l := warmLook()
 	l.LoadBalancer, l.Groups = v1alpha1.LoadBalancerOther, nil
