@@ -26,13 +26,24 @@ const (
 func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s State) []v1alpha1.Evidence {
 	f := s.Failure
 	if f == nil {
-		return nil
+		return noRoom(s)
 	}
 	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: f.Reason, ExitCode: f.ExitCode, Message: f.Message}
 	if f.Pod != "" && f.ExitCode != nil { // else it never ran
 		e.Log = w.log(ctx, bg.Namespace, *f)
 	}
 	return []v1alpha1.Evidence{e}
+}
+
+// noRoom shows the first pod of a colour that no node takes, if there is one: that
+// is nobody's failure until it has lasted too long.
+func noRoom(s State) []v1alpha1.Evidence {
+	for _, p := range s.Pods {
+		if p.NoRoom != "" && !p.Terminating {
+			return []v1alpha1.Evidence{{Pod: p.Name, Reason: corev1.PodReasonUnschedulable, Message: p.NoRoom}}
+		}
+	}
+	return nil
 }
 
 // log returns a container's last lines; "" if they cannot be had.

@@ -81,3 +81,22 @@ func TestTailKeepsTheEndWithinBounds(t *testing.T) {
 		}
 	}
 }
+
+func TestPodThatNoNodeTakesIsEvidenceOfThat(t *testing.T) {
+	pod := func(name string, conditions ...corev1.PodCondition) Pod {
+		p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		p.Status.Conditions = conditions
+		return podState(p)
+	}
+	s := State{Pods: []Pod{
+		pod("a", corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}),
+		pod("b", corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient cpu."}),
+	}}
+	got := new(Workloads).Evidence(t.Context(), &v1alpha1.BlueGreen{}, s)
+	if len(got) != 1 || got[0].Pod != "b" || got[0].Reason != "Unschedulable" || !strings.Contains(got[0].Message, "Insufficient cpu") {
+		t.Errorf("the evidence is %+v", got)
+	}
+	if got := new(Workloads).Evidence(t.Context(), &v1alpha1.BlueGreen{}, State{Pods: s.Pods[:1]}); got != nil {
+		t.Errorf("the evidence of a pod that has its node is %+v", got)
+	}
+}

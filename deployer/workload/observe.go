@@ -266,6 +266,10 @@ func podState(p corev1.Pod) Pod {
 			s.Ready, s.ReadySince = is, c.LastTransitionTime.Time
 		case corev1.ContainersReady:
 			s.ContainersReady = is
+		case corev1.PodScheduled:
+			if !is && c.Reason == corev1.PodReasonUnschedulable {
+				s.NoRoom = c.Message
+			}
 		default:
 			for i := range s.Gates {
 				if s.Gates[i].Type == string(c.Type) {

@@ -122,6 +122,9 @@ type Pod struct {
 	// its gates.
 	ContainersReady bool
 
+	// NoRoom is why no node takes it, in the scheduler's words; "" if one did.
+	NoRoom string
+
 	// Gates are its readiness gates.
 	Gates []Gate
 
