@@ -120,6 +120,30 @@ func TestLostRaceForTheIngressIsRunAgain(t *testing.T) {
 	}
 }
 
+// What would be refused again is no race, which is run again at once.
+func TestRefusedPatchOfTheIngressIsNoLostRace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	router := &route.Router{Client: w.kube, Reader: w.kube}
+	bg := w.application()
+	attach := func(host string, meanwhile func()) error {
+		t.Helper()
+		bg.Spec.Ingress.StandbyHost = host
+		s, err := router.Observe(t.Context(), bg)
+		check(t, err)
+		meanwhile()
+		return router.Attach(t.Context(), bg, s, v1alpha1.Green)
+	}
+	err := attach("not_a_host.example.com", func() {})
+	if err == nil || errors.Is(err, route.ErrLostRace) || !strings.Contains(err.Error(), `Invalid value: "not_a_host.example.com"`) {
+		t.Errorf("a host that is invalid: %v", err)
+	}
+	if err := attach("standby.example.com", func() { w.editIngress(addRoute) }); !errors.Is(err, route.ErrLostRace) {
+		t.Errorf("an ingress that was changed: %v", err)
+	}
+	check(t, attach("standby.example.com", func() {}))
+}
+
 func TestLostRaceToSomeoneWhoChangedOurRoutesIsTheirs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -163,12 +165,24 @@ func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ops
 	ingress.SetName(s.Name)
 	err = r.Client.Patch(ctx, ingress, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(v1alpha1.DeployerManager))
 	switch {
-	case apierrors.IsInvalid(err), apierrors.IsConflict(err):
+	case doesNotApply(err), apierrors.IsConflict(err):
 		return fmt.Errorf("patching ingress %s: %w (%w)", s.Name, ErrLostRace, err)
 	case err != nil:
 		return fmt.Errorf("patching ingress %s: %w", s.Name, err)
 	}
 	return nil
+}
+
+// rejected is what the API server says of a JSON patch that does not apply. It does
+// not say which operation failed (apiserver pkg/endpoints/handlers/patch.go).
+var rejected = apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", "", 0, false).ErrStatus.Message
+
+// doesNotApply reports whether an error is that of a patch whose tests found another
+// object than was read. What validation or an admission policy refuses has the same
+// code and reason, but names its causes, and would be refused again.
+func doesNotApply(err error) bool {
+	var status apierrors.APIStatus
+	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Message == rejected
 }
 
 // ReadyEndpoints returns the names of the pods, or the addresses where no pod is
