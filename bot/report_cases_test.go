@@ -361,7 +361,7 @@ func reports() map[string]reportCase {
 		}),
 		"proof-failed": reported(confirmed, proves(v1alpha1.ProofStatus{
 			Result: v1alpha1.ProofFailed, Requests: 412, Failed: 2, NewFailures: 2,
-			Message: "412 requests, 2 failed since the switch as none did before, p99 34 ms; the last failure: 503 Service Unavailable",
+			Message: "412 requests, 2 failed since the switch beyond what did before, p99 34 ms; the last failure: 503 Service Unavailable",
 		}), ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Status.Findings = []string{"requests to https://shop.example.com failed since the switch, too few of them to move traffic back: " + r.Status.Proof.Message}
 		}),

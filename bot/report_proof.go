@@ -26,7 +26,7 @@ func Seen(p *v1alpha1.ProofStatus) string {
 		return said
 	case v1alpha1.ProofFailed:
 		if said == "" {
-			return fmt.Sprintf("%d of %d requests failed since the switch as none did before", p.NewFailures, p.Requests)
+			return fmt.Sprintf("%d of %d requests failed since the switch beyond what did before", p.NewFailures, p.Requests)
 		}
 		return said
 	case v1alpha1.ProofInconclusive:

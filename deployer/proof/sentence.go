@@ -22,7 +22,7 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 	case v1alpha1.ProofConfirmed:
 		return requests(s) + percentile(s) + versions(s)
 	case v1alpha1.ProofFailed:
-		text := fmt.Sprintf("%d requests, %d failed since the switch as none did before", s.Requests, s.NewFailures)
+		text := fmt.Sprintf("%d requests, %d failed since the switch beyond what did before", s.Requests, s.NewFailures)
 		if old := s.Failed - s.NewFailures; old > 0 {
 			text += fmt.Sprintf(" and %d as before", old)
 		}
