@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,7 +72,9 @@ func (a *attempt) tellLoadBalancer() {
 // path of a pod's readiness probe, or / if there is no pod, and never copies it
 // again. A BackendConfig that names the path makes that unnecessary.
 func (a *attempt) seed(ctx context.Context) (pause, error) {
-	if _, taken := route.TakenUp(a.o.Target.Service, a.o.Groups); !a.onGCE() || taken || a.o.Routes.Attached(a.target()) {
+	// What is taken up of a reference that lacks a port says nothing of that port.
+	_, taken := route.TakenUp(a.o.Target.Service, a.o.Groups)
+	if !a.onGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
 		return pause{}, nil
 	}
 	// What keeps the reference from being made is told before anything is started.
@@ -129,6 +133,7 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 	a.tellLoadBalancer()
 	st := a.route()
 	var news route.News
+	var said string
 	if a.onGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
 		// This release has made the reference, or was about to.
 		var err error
@@ -136,7 +141,14 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 			return pause{}, err
 		}
 		if news.Translate != "" {
-			return a.detach(ctx, news.Translate)
+			mine, text, err := a.refused(ctx, news.Translate)
+			if err != nil {
+				return pause{}, err
+			}
+			if mine {
+				return a.detach(ctx, news.Translate)
+			}
+			said = "; " + text
 		}
 	}
 	if !a.o.Routes.Attached(a.target()) {
@@ -150,9 +162,33 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 		return pause{}, nil
 	}
 	if news.Sync != "" {
-		why += "; its controller tries again: " + news.Sync
+		said += "; its controller tries again: " + news.Sync
 	}
-	return pause{until: a.o.Now.Add(lookAtRoutes), message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why}, nil
+	return pause{until: a.o.Now.Add(lookAtRoutes), message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why + said}, nil
+}
+
+// refused reports whether it is the target's reference that the load balancer's
+// controller could not use, as an event says that tells of the whole Ingress.
+// Otherwise text says what is in the way: somebody else may mend that, and taking
+// the reference away would not.
+func (a *attempt) refused(ctx context.Context, event string) (mine bool, text string, err error) {
+	err = a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+	bad, ok := errors.AsType[*route.UntranslatableError](err)
+	switch {
+	case ok:
+		return bad.Target || names(bad.Why, a.o.Target.Service), bad.Error(), nil
+	case err != nil:
+		return false, "", err
+	}
+	return names(event, a.o.Target.Service), fmt.Sprintf("its controller could not use ingress %s: %s", a.o.Routes.Name, event), nil
+}
+
+// names reports whether a text names an object, and not only one whose name
+// contains that name.
+func names(text, object string) bool {
+	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool {
+		return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}), object)
 }
 
 // writeReference patches the Ingress. From which event on its controller speaks of
@@ -188,7 +224,7 @@ func (a *attempt) detach(ctx context.Context, event string) (pause, error) {
 	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
-	if a.o.Routes.Attached(a.target()) {
+	if len(a.o.Routes.Standby[a.target()]) > 0 {
 		return pause{until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again"}, nil
 	}
 	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "Translate", message: fmt.Sprintf(

@@ -85,8 +85,29 @@ func (s State) Mixed() bool {
 	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
 }
 
-// Attached reports whether a colour is referenced under the standby host.
-func (s State) Attached(c v1alpha1.Color) bool { return len(s.Standby[c]) > 0 }
+// Attached reports whether a colour is referenced under the standby host, by every
+// port that users of the other colour are routed to. The load balancer has a
+// backend for each port of a Service, and none that is not referenced.
+func (s State) Attached(c v1alpha1.Color) bool {
+	return len(s.Standby[c]) > 0 && len(missing(s.Users[c.Other()], s.Standby[c])) == 0
+}
+
+// missing returns the ports, each once, that users are routed to and that no
+// standby backend has.
+func missing(users, standby []Backend) []map[string]any {
+	seen := map[string]bool{}
+	for _, b := range standby {
+		seen[PortText(b.Port)] = true
+	}
+	var ports []map[string]any
+	for _, b := range users {
+		if text := PortText(b.Port); !seen[text] {
+			seen[text] = true
+			ports = append(ports, b.Port)
+		}
+	}
+	return ports
+}
 
 // Backends returns every place of the Ingress that names a Service, whoever's.
 func (s State) Backends() []Backend { return backends(s.spec, false) }
@@ -181,8 +202,9 @@ func (s State) guard() []Op {
 
 // AttachPatch returns the patch that references the target's Service under the
 // application's standby host and records that host, or nil if it is referenced
-// already. The port is that of the live backend, so that both colours are
-// reached through the same one.
+// already. The ports are those of the live backends, so that both colours are
+// reached through the same ones: a port that nothing references is cold when a
+// switch first names it. A standby rule that is there gets what it lacks.
 func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, error) {
 	if s.Attached(target) {
 		return nil, nil
@@ -196,9 +218,14 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 	}
 	service := bg.Side(target).Service
 	ops := s.guard()
-	if turned := s.Standby[target.Other()]; len(turned) > 0 {
-		for _, b := range turned {
-			ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: service})
+	turned := s.Standby[target.Other()]
+	for _, b := range turned {
+		ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: service})
+	}
+	ports := missing(users, slices.Concat(s.Standby[target], turned))
+	if at, rooted, found := s.standbyRule(); found {
+		for _, p := range standbyPaths(service, ports, rooted) {
+			ops = append(ops, Op{Op: "add", Path: at + "/http/paths/-", Value: p})
 		}
 		return ops, nil
 	}
@@ -208,11 +235,7 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 	}
 	rule := map[string]any{
 		"host": host,
-		"http": map[string]any{"paths": []any{map[string]any{
-			"path":     "/",
-			"pathType": "Prefix",
-			"backend":  map[string]any{"service": map[string]any{"name": service, "port": users[0].Port}},
-		}}},
+		"http": map[string]any{"paths": standbyPaths(service, ports, false)},
 	}
 	if _, found := s.spec["rules"]; found {
 		ops = append(ops, Op{Op: "add", Path: "/spec/rules/-", Value: rule})
@@ -224,6 +247,54 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 	}
 	return append(ops, Op{Op: "add", Path: standbyPath(bg), Value: host}), nil
 }
+
+// standbyRule finds the rule for the recorded standby host: its JSON pointer, and
+// whether it has the path / already. Of several it is the last one with paths, since
+// Google's load balancer uses none before it.
+func (s State) standbyRule() (pointer string, rooted, found bool) {
+	if s.StandbyHost == "" {
+		return "", false, false
+	}
+	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	for i, r := range slices.Backward(rules) {
+		rule, _ := r.(map[string]any)
+		host, _, _ := unstructured.NestedString(rule, "host")
+		paths, _, _ := unstructured.NestedSlice(rule, "http", "paths")
+		if host != s.StandbyHost || len(paths) == 0 {
+			continue
+		}
+		rooted = slices.ContainsFunc(paths, func(p any) bool {
+			path, _ := p.(map[string]any)
+			return path["path"] == "/"
+		})
+		return "/spec/rules/" + strconv.Itoa(i), rooted, true
+	}
+	return "", false, false
+}
+
+// standbyPaths are the paths of a standby rule that reference ports of a Service:
+// / for the first one, unless that is taken, and one that tells the port for every
+// other. Nothing is ever asked for there: they make the load balancer have a
+// backend for each port.
+func standbyPaths(service string, ports []map[string]any, rooted bool) []any {
+	var paths []any
+	for _, port := range ports {
+		path := "/"
+		if rooted {
+			path = portPath(port)
+		}
+		rooted = true
+		paths = append(paths, map[string]any{
+			"path":     path,
+			"pathType": "Prefix",
+			"backend":  map[string]any{"service": map[string]any{"name": service, "port": port}},
+		})
+	}
+	return paths
+}
+
+// portPath is the path under the standby host of a port that has not got /.
+func portPath(port map[string]any) string { return "/turnout-port-" + PortText(port) }
 
 // SwitchPatch returns the one patch that sends users to a colour and the
 // standby host to the other, or nil if users reach it already. It changes
@@ -252,7 +323,7 @@ func SwitchPatch(bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) ([]Op, erro
 // while it stands, no change of the Ingress is taken up. Nothing else ever takes
 // a reference away.
 func DetachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) []Op {
-	if !s.Attached(target) {
+	if len(s.Standby[target]) == 0 {
 		return nil
 	}
 	ours := map[string]bool{}
@@ -321,20 +392,31 @@ func (s State) hostTaken() error {
 }
 
 // Same reports whether an application's own routes are the same in two states,
-// whatever else changed in the Ingress. It decides, after a lost race, between
-// trying again and leaving the field to whoever changed them.
-func Same(a, b State) bool {
-	key := func(s State) []string {
+// whatever else changed in the Ingress. References that only the later state has, as
+// [AttachPatch] makes them, are nobody else's doing. It decides, after a lost race,
+// between trying again and leaving the field to whoever changed them.
+func Same(before, after State) bool {
+	key := func(of map[v1alpha1.Color][]Backend, skip func(Backend) bool) []string {
 		var out []string
-		for name, byColor := range map[string]map[v1alpha1.Color][]Backend{"users": s.Users, "standby": s.Standby} {
-			for color, list := range byColor {
-				for _, x := range list {
-					out = append(out, fmt.Sprintf("%s %s %s%s:%s", name, color, x.Host, x.Path, PortText(x.Port)))
+		for color, list := range of {
+			for _, x := range list {
+				if !skip(x) {
+					out = append(out, fmt.Sprintf("%s %s%s:%s", color, x.Host, x.Path, PortText(x.Port)))
 				}
 			}
 		}
 		slices.Sort(out)
 		return out
 	}
-	return a.UID == b.UID && slices.Equal(key(a), key(b))
+	none := func(Backend) bool { return false }
+	had := map[string]bool{}
+	for _, list := range before.Standby {
+		for _, x := range list {
+			had[x.Path] = true
+		}
+	}
+	added := func(x Backend) bool { return !had[x.Path] && (x.Path == "/" || x.Path == portPath(x.Port)) }
+	return before.UID == after.UID &&
+		slices.Equal(key(before.Users, none), key(after.Users, none)) &&
+		slices.Equal(key(before.Standby, none), key(after.Standby, added))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -47,7 +48,7 @@ spec:
   - host: a.example.com
     http: {paths: [{path: /api, backend: {service: {name: app-blue-svc, port: {number: 80}}}}, {path: /, backend: {service: {name: web-green-svc, port: {number: 80}}}}]}
   - host: standby-u-1.invalid
-    http: {paths: [{path: /, backend: {service: {name: app-green-svc, port: {number: 80}}}}]}
+    http: {paths: [{path: /, backend: {service: {name: app-green-svc, port: {number: 80}}}}, {path: /turnout-port-http, backend: {service: {name: app-green-svc, port: {name: http}}}}]}
   - host: web.invalid
     http: {paths: [{path: /, backend: {service: {name: web-blue-svc, port: {number: 80}}}}]}
   - host: bucket.example.com
@@ -117,7 +118,8 @@ func TestSwitchPatchChangesNothingButNames(t *testing.T) {
 	}
 	want := `{"op":"replace","path":"/spec/defaultBackend/service/name","value":"app-green-svc"}
 {"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/name","value":"app-green-svc"}
-{"op":"replace","path":"/spec/rules/1/http/paths/0/backend/service/name","value":"app-blue-svc"}`
+{"op":"replace","path":"/spec/rules/1/http/paths/0/backend/service/name","value":"app-blue-svc"}
+{"op":"replace","path":"/spec/rules/1/http/paths/1/backend/service/name","value":"app-blue-svc"}`
 	if diff := cmp.Diff(want, changes(t, s, ops)); diff != "" {
 		t.Errorf("the patch (-want +got):\n%s", diff)
 	}
@@ -163,15 +165,134 @@ func TestAttachPatch(t *testing.T) {
 }
 
 func TestAttachTurnsAStandbyRuleThatNamesTheLiveColour(t *testing.T) {
-	text := strings.Replace(shared, "app-green-svc", "app-blue-svc", 1)
+	text := strings.ReplaceAll(shared, "app-green-svc", "app-blue-svc")
 	s := Read(application("app"), parse(t, text))
 	ops, err := AttachPatch(application("app"), s, v1alpha1.Green)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"op":"replace","path":"/spec/rules/1/http/paths/0/backend/service/name","value":"app-green-svc"}`
+	want := `{"op":"replace","path":"/spec/rules/1/http/paths/0/backend/service/name","value":"app-green-svc"}
+{"op":"replace","path":"/spec/rules/1/http/paths/1/backend/service/name","value":"app-green-svc"}`
 	if got := changes(t, s, ops); got != want {
 		t.Errorf("the patch is %s", got)
+	}
+}
+
+// ports routes users to two ports of blue, one of them twice.
+const ports = header + `
+metadata: {name: i, uid: '7', annotations: {x: z}}
+spec:
+  defaultBackend: {service: {name: app-blue-svc, port: {name: http}}}
+  rules:
+  - host: a.example.com
+    http: {paths: [{path: /admin, backend: {service: {name: app-blue-svc, port: {number: 8080}}}}, {path: /, backend: {service: {name: app-blue-svc, port: {name: http}}}}]}
+`
+
+// standby adds a rule for the standby host with some paths, and its record.
+func standby(t *testing.T, paths string) State {
+	t.Helper()
+	text := strings.Replace(ports, "{x: z}", "{standby.turnout.dev/app: standby-u-1.invalid}", 1)
+	return Read(application("app"), parse(t, text+"  - host: standby-u-1.invalid\n    http: {paths: ["+paths+"]}\n"))
+}
+
+func TestAttachPatchReferencesEveryPortThatUsersAreRoutedTo(t *testing.T) {
+	app := application("app")
+	s := Read(app, parse(t, ports))
+	ops, err := AttachPatch(app, s, v1alpha1.Green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"op":"add","path":"/spec/rules/-","value":{"host":"standby-u-1.invalid","http":{"paths":[{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"/","pathType":"Prefix"},{"backend":{"service":{"name":"app-green-svc","port":{"number":8080}}},"path":"/turnout-port-8080","pathType":"Prefix"}]}}}
+{"op":"add","path":"/metadata/annotations/standby.turnout.dev~1app","value":"standby-u-1.invalid"}`
+	if diff := cmp.Diff(want, changes(t, s, ops)); diff != "" {
+		t.Errorf("the patch (-want +got):\n%s", diff)
+	}
+
+	const (
+		turn = `{"op":"replace","path":"/spec/rules/1/http/paths/0/backend/service/name","value":"app-green-svc"}` + "\n"
+		web  = `{"op":"add","path":"/spec/rules/1/http/paths/-","value":{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"PATH","pathType":"Prefix"}}`
+		adm  = `{"op":"add","path":"/spec/rules/1/http/paths/-","value":{"backend":{"service":{"name":"app-green-svc","port":{"number":8080}}},"path":"/turnout-port-8080","pathType":"Prefix"}}`
+	)
+	for name, tt := range map[string]struct{ paths, want string }{
+		"one port is there":            {"{path: /, backend: {service: {name: app-green-svc, port: {name: http}}}}", adm},
+		"the other port is there":      {"{path: /, backend: {service: {name: app-green-svc, port: {number: 8080}}}}", strings.Replace(web, "PATH", "/turnout-port-http", 1)},
+		"it names the live colour":     {"{path: /, backend: {service: {name: app-blue-svc, port: {name: http}}}}", turn + adm},
+		"its paths are somebody's":     {"{path: /x, backend: {service: {name: x-svc, port: {name: http}}}}", strings.Replace(web, "PATH", "/", 1) + "\n" + adm},
+		"its only / is somebody's":     {"{path: /, backend: {service: {name: x-svc, port: {name: http}}}}", strings.Replace(web, "PATH", "/turnout-port-http", 1) + "\n" + adm},
+		"a port that nobody uses, too": {"{path: /, backend: {service: {name: app-green-svc, port: {number: 1}}}}, {path: /y, backend: {service: {name: app-green-svc, port: {name: http}}}}", adm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := standby(t, tt.paths)
+			if s.Attached(v1alpha1.Green) {
+				t.Fatal("it is attached already")
+			}
+			ops, err := AttachPatch(app, s, v1alpha1.Green)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, changes(t, s, ops)); diff != "" {
+				t.Errorf("the patch (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSwitchThereAndBackKeepsEveryPortReferenced(t *testing.T) {
+	app := application("app")
+	i := parse(t, ports)
+	named := func(c v1alpha1.Color) (of []string) {
+		for _, b := range Read(app, i).Backends() {
+			if b.Service == app.Side(c).Service && !slices.Contains(of, PortText(b.Port)) {
+				of = append(of, PortText(b.Port))
+			}
+		}
+		slices.Sort(of)
+		return of
+	}
+	step := func(patch func(State) ([]Op, error)) {
+		t.Helper()
+		ops, err := patch(Read(app, i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		i = i.DeepCopy()
+		for _, op := range ops {
+			if op.Op != "test" {
+				apply(t, i.Object, op)
+			}
+		}
+		for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+			if diff := cmp.Diff([]string{"8080", "http"}, named(c)); diff != "" {
+				t.Errorf("the ports of %s that are referenced (-want +got):\n%s", c, diff)
+			}
+		}
+	}
+	step(func(s State) ([]Op, error) { return AttachPatch(app, s, v1alpha1.Green) })
+	for _, to := range []v1alpha1.Color{v1alpha1.Green, v1alpha1.Blue} {
+		step(func(s State) ([]Op, error) { return SwitchPatch(app, s, to) })
+		if s := Read(app, i); s.Live() != to || !s.Attached(to.Other()) {
+			t.Errorf("after the switch to %s live is %q, standby %v", to, s.Live(), s.Standby)
+		}
+	}
+	s := Read(app, i)
+	want := `{"op":"remove","path":"/spec/rules/1"}` + "\n" + `{"op":"remove","path":"/metadata/annotations/standby.turnout.dev~1app"}`
+	if diff := cmp.Diff(want, changes(t, s, DetachPatch(app, s, v1alpha1.Green))); diff != "" {
+		t.Errorf("the patch that detaches (-want +got):\n%s", diff)
+	}
+}
+
+func TestSameTakesReferencesThatWereAddedForOurs(t *testing.T) {
+	const (
+		root   = "{path: /, backend: {service: {name: app-green-svc, port: {name: http}}}}"
+		admin  = "{path: /turnout-port-8080, backend: {service: {name: app-green-svc, port: {number: 8080}}}}"
+		theirs = "{path: /x, backend: {service: {name: app-green-svc, port: {number: 8080}}}}"
+	)
+	one, both := standby(t, root), standby(t, root+", "+admin)
+	if !Same(Read(application("app"), parse(t, ports)), both) || !Same(one, both) {
+		t.Error("what was attached is taken for somebody's change")
+	}
+	if Same(both, one) || Same(one, standby(t, root+", "+theirs)) || Same(one, standby(t, strings.Replace(root, "green", "blue", 1))) {
+		t.Error("somebody's change is not seen")
 	}
 }
 
@@ -197,18 +318,21 @@ func FuzzSwitchGoesThereAndBack(f *testing.F) {
 	f.Add("", "/x", false)
 	f.Fuzz(func(t *testing.T, host, path string, fallback bool) {
 		bg := application("app")
-		backend := func(c string) map[string]any {
-			return map[string]any{"service": map[string]any{"name": "app-" + c + "-svc", "port": map[string]any{"number": int64(80)}}}
+		backend := func(c string, port int64) map[string]any {
+			return map[string]any{"service": map[string]any{"name": "app-" + c + "-svc", "port": map[string]any{"number": port}}}
 		}
 		rule := func(host, c string) map[string]any {
-			return map[string]any{"host": host, "http": map[string]any{"paths": []any{map[string]any{"path": path, "backend": backend(c)}}}}
+			return map[string]any{"host": host, "http": map[string]any{"paths": []any{
+				map[string]any{"path": path, "backend": backend(c, 80)},
+				map[string]any{"path": path + "2", "backend": backend(c, 8080)},
+			}}}
 		}
 		if host == bg.StandbyHost() {
 			return
 		}
 		spec := map[string]any{"rules": []any{rule(host, "blue"), rule(bg.StandbyHost(), "green")}}
 		if fallback {
-			spec["defaultBackend"] = backend("blue")
+			spec["defaultBackend"] = backend("blue", 8080)
 		}
 		i := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
 		i.SetAnnotations(map[string]string{v1alpha1.StandbyAnnotationPrefix + "app": bg.StandbyHost()})
@@ -220,7 +344,7 @@ func FuzzSwitchGoesThereAndBack(f *testing.F) {
 			}
 			i = i.DeepCopy()
 			for _, op := range ops[2:] {
-				replace(t, i.Object, op)
+				apply(t, i.Object, op)
 			}
 			if got := Read(bg, i); got.Live() != to || !got.Attached(to.Other()) {
 				t.Fatalf("after the switch to %s live is %q, standby %v", to, got.Live(), got.Standby)
@@ -232,18 +356,38 @@ func FuzzSwitchGoesThereAndBack(f *testing.F) {
 	})
 }
 
-// replace carries out an operation that replaces a text.
-func replace(t *testing.T, object map[string]any, op Op) {
+// apply carries out an operation that replaces a text or adds something.
+func apply(t *testing.T, object map[string]any, op Op) {
 	t.Helper()
-	var at any = object
-	parts := strings.Split(op.Path, "/")[1:]
-	for _, p := range parts[:len(parts)-1] {
+	data, err := json.Marshal(op.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var value any
+	if err := yaml.Unmarshal(data, &value); err != nil {
+		t.Fatal(err)
+	}
+	unescape := strings.NewReplacer("~1", "/", "~0", "~")
+	var put func(at any, parts []string) any
+	put = func(at any, parts []string) any {
+		if len(parts) == 0 {
+			return value
+		}
 		switch x := at.(type) {
 		case map[string]any:
-			at = x[p]
+			key := unescape.Replace(parts[0])
+			x[key] = put(x[key], parts[1:])
 		case []any:
-			at = x[slices.Index([]string{"0", "1"}, p)]
+			if parts[0] == "-" {
+				return append(x, value)
+			}
+			index, err := strconv.Atoi(parts[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			x[index] = put(x[index], parts[1:])
 		}
+		return at
 	}
-	at.(map[string]any)[parts[len(parts)-1]] = op.Value
+	put(object, strings.Split(op.Path, "/")[1:])
 }
