@@ -29,7 +29,7 @@ import (
 )
 
 const (
-	patience = time.Minute
+	patience = 3 * time.Minute
 	replicas = 2
 	// preStop is how many seconds a pod outlives the order to end: longer than its
 	// detaching takes.
