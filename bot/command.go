@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode"
 )
 
 // Verb is what a command asks for.
@@ -119,16 +118,23 @@ var shortHash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 const maxReason = 500
 
 // ParseCommand finds the command of a comment. A command is a line that starts
-// with /name in a paragraph at the top level; code, quotes, lists, tables and
-// HTML hold none, and so do lines that start with the name of somebody else's
+// with /name in a paragraph at the top level; code, quotes, lists, tables,
+// footnotes, mathematics and HTML hold none, and neither does what follows HTML
+// that is not complete, nor lines that start with the name of somebody else's
 // command. It returns nil if there is none, a [UsageError] for one that is
-// malformed or if there are several, and a [NearMiss] if there is none but a
-// line that looks like one mistyped.
+// malformed, if there are several or if the comment is too long to be parsed,
+// and a [NearMiss] if there is none but a line that looks like one mistyped.
 func ParseCommand(body string) (*Command, error) {
+	switch begins := scan(body); {
+	case begins == foundNothing, begins == foundNear && len(body) > maxParsed:
+		return nil, nil
+	case len(body) > maxParsed:
+		return nil, &UsageError{"", "This comment is longer than 8 KB, so no command was looked for in it. Type it in a comment of its own"}
+	}
 	var found *Command
 	var near *NearMiss
-	for _, line := range plainLines([]byte(body)) {
-		name, rest := cutSpace(strings.TrimPrefix(line, "/"))
+	for _, line := range plainLines(body) {
+		name, rest := cutBlank(strings.TrimPrefix(line, "/"))
 		verb := Verb(name)
 		if _, ok := formOf(verb); !ok {
 			if near == nil {
@@ -151,13 +157,13 @@ func ParseCommand(body string) (*Command, error) {
 	return found, nil
 }
 
-// cutSpace splits a line at its first white space.
-func cutSpace(line string) (first, rest string) {
-	i := strings.IndexFunc(line, unicode.IsSpace)
+// cutBlank splits a line behind its first word.
+func cutBlank(line string) (first, rest string) {
+	i := strings.IndexAny(line, blanks)
 	if i < 0 {
 		return line, ""
 	}
-	return line[:i], strings.TrimSpace(line[i:])
+	return line[:i], strings.Trim(line[i:], blanks)
 }
 
 // parseArguments reads what stands behind a verb. Which word is an application's
@@ -167,7 +173,7 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 	if verb == Lock {
 		return &Command{Verb: Lock, Reason: truncate(oneLine(rest), maxReason)}, nil
 	}
-	words := strings.Fields(rest)
+	words := strings.FieldsFunc(rest, isBlank)
 	for _, word := range words {
 		if !argument.MatchString(word) {
 			return nil, &UsageError{verb, "That argument has characters that no argument may have"}

@@ -16,7 +16,7 @@ import (
 func (c Command) settle(apps []v1alpha1.BlueGreen) Command {
 	switch {
 	case c.Verb == Lock && c.Application == "":
-		if first, rest := cutSpace(c.Reason); named(apps, first) {
+		if first, rest := cutBlank(c.Reason); named(apps, first) {
 			c.Application, c.Reason = first, rest
 		}
 	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) && (c.Application == "" || shortHash.MatchString(c.Application)):

@@ -1,10 +1,6 @@
 package bot
 
-import (
-	"fmt"
-	"regexp"
-	"strings"
-)
+import "fmt"
 
 // NearMiss is a line in a command's place that looks like a mistyped command. It
 // is never executed; tell its author what may be meant, but only somebody who
@@ -19,10 +15,6 @@ func (e *NearMiss) Error() string {
 	return fmt.Sprintf("There is no command `/%s`. Did you mean `/%s`?", e.Typed, e.Meant)
 }
 
-// typable is a name that somebody may have meant as a command; paths and version
-// numbers are none.
-var typable = regexp.MustCompile(`^[A-Za-z_-]{3,20}$`)
-
 // synonym is a word that people use for a command.
 var synonym = map[string]Verb{"deploy": Promote}
 
@@ -32,43 +24,70 @@ var foreign = map[string]bool{
 	"helm": true, "look": true, "prompt": true, "retro": true, "stats": true, "unblock": true,
 }
 
-// nearMiss returns the command that a name is nearly, or nil. It must not answer
-// what is meant for another bot, so it demands the same first letter, which
-// hardly anybody mistypes, and bears one slip in a short word, two in a long one.
-// Capitals, - and _ are no slips.
+// nearMiss returns the command that a name is nearly, or nil.
 func nearMiss(name string) *NearMiss {
-	if !typable.MatchString(name) {
-		return nil
-	}
-	folded := strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
-	if folded == "" || foreign[folded] {
-		return nil
-	}
-	if verb, ok := synonym[folded]; ok {
+	if verb, near := nearVerb(name); near {
 		return &NearMiss{name, verb}
-	}
-	const longWord = 7
-	for _, f := range forms {
-		verb, slips := string(f.verb), 1
-		if len(verb) >= longWord {
-			slips = 2
-		}
-		if folded[0] == verb[0] && distance(folded, verb) <= slips {
-			return &NearMiss{name, f.verb}
-		}
 	}
 	return nil
 }
 
-// distance counts the slips between two words: a letter too many, one missing, a
-// wrong one, or two neighbours exchanged (optimal string alignment).
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+// maxTyped is the length of a word that may be a command mistyped.
+const maxTyped = 20
+
+// nearVerb returns the command that a name is nearly, without allocating. It must
+// not answer what is meant for another bot, so it demands the same first letter,
+// which hardly anybody mistypes, and bears one slip in a short word, two in a long
+// one. Capitals, - and _ are no slips.
+func nearVerb(name string) (Verb, bool) {
+	var letters [maxTyped]byte
+	folded, ok := lowerLetters(letters[:0], name)
+	if !ok || foreign[string(folded)] {
+		return "", false
+	}
+	if verb, ok := synonym[string(folded)]; ok {
+		return verb, true
+	}
+	const longWord = 7
+	for i := range forms {
+		verb, slips := string(forms[i].verb), 1
+		if len(verb) >= longWord {
+			slips = 2
+		}
+		if folded[0] == verb[0] && len(folded) <= len(verb)+slips && distance(folded, verb) <= slips {
+			return forms[i].verb, true
+		}
+	}
+	return "", false
+}
+
+// lowerLetters appends the letters of a name that somebody may have meant as a command,
+// in lower case; paths and version numbers are none.
+func lowerLetters(into []byte, name string) (folded []byte, ok bool) {
+	if len(name) < 3 || len(name) > maxTyped {
+		return nil, false
+	}
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z':
+			into = append(into, c)
+		case c >= 'A' && c <= 'Z':
+			into = append(into, c-'A'+'a')
+		case c != '-' && c != '_':
+			return nil, false
+		}
+	}
+	return into, len(into) > 0
+}
+
+// distance counts the slips between a word and a command: a letter too many, one
+// missing, a wrong one, or two neighbours exchanged (optimal string alignment).
+func distance(a []byte, b string) int {
+	var before, last, row [maxTyped + 1]int
 	for j := range last {
 		last[j] = j
 	}
 	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
 		row[0] = i
 		for j := 1; j <= len(b); j++ {
 			wrong := 1
