@@ -67,7 +67,7 @@ func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) 
 		return pause{}, err
 	}
 	before := a.rel.Status.Build
-	if err := a.provideSource(ctx, &plan.request); err != nil {
+	if err := a.provideSource(ctx, &plan); err != nil {
 		return pause{}, err
 	}
 	if before == nil {
@@ -81,7 +81,12 @@ func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) 
 	if err := a.save(ctx); err != nil {
 		return pause{}, err
 	}
-	handle, err := plan.begin(ctx, a.d.Builds)
+	builds, err := a.plannedBuilds(ctx, plan)
+	if err != nil {
+		a.rel.Status.Build = before
+		return pause{}, err
+	}
+	handle, err := plan.begin(ctx, builds)
 	if err != nil {
 		return pause{}, a.notStarted(err, before)
 	}
@@ -126,7 +131,11 @@ func (a *attempt) findBuild(ctx context.Context) (bool, error) {
 		search.Trigger, search.Commit = b.Trigger, a.rel.Spec.Deploy.Commit
 		search.Since = a.rel.CreationTimestamp.Add(-listingMargin)
 	}
-	handle, err := a.d.Builds.Find(ctx, search)
+	builds, err := a.builds(ctx)
+	if err != nil {
+		return false, err
+	}
+	handle, err := builds.Find(ctx, search)
 	if err != nil || handle == nil {
 		return false, err
 	}
@@ -137,7 +146,11 @@ func (a *attempt) findBuild(ctx context.Context) (bool, error) {
 // followBuild looks at the build once.
 func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	b := a.rel.Status.Build
-	state, err := a.d.Builds.Poll(ctx, cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID})
+	builds, err := a.builds(ctx)
+	if err != nil {
+		return pause{}, err
+	}
+	state, err := builds.Poll(ctx, cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID})
 	if err != nil {
 		return pause{}, err
 	}
@@ -273,12 +286,20 @@ func (a *attempt) cancelBuild(ctx context.Context) error {
 	if b == nil || built(a.rel) || b.CancelledAt != nil {
 		return nil
 	}
+	builds, err := a.builds(ctx)
+	if lacksGrant(err) {
+		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it: gcloud builds list --project=%s --region=%s --ongoing", err, b.Project, b.Location))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	if b.ID == "" {
 		if found, err := a.findBuild(ctx); err != nil || !found {
 			return err
 		}
 	}
-	if err := a.d.Builds.Cancel(ctx, cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID}); err != nil {
+	if err := builds.Cancel(ctx, cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID}); err != nil {
 		return fmt.Errorf("cancelling build %s: %w", b.ID, err)
 	}
 	now := metav1.NewTime(a.o.Now)

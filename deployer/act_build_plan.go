@@ -23,6 +23,8 @@ type buildPlan struct {
 	written *cloudbuild.File
 	// image is the repository of the image to deploy.
 	image string
+	// needs are the grants of what only the plan tells, besides those of the spec.
+	needs []v1alpha1.Grant
 }
 
 // begin creates the build, or runs its trigger.
@@ -80,6 +82,13 @@ func (a *attempt) configuredBuild(ctx context.Context, p *buildPlan) (err error)
 	if p.file, err = p.written.Apply(cloudbuild.ClusterSteps(a.bg.Spec.Build.ClusterSteps)); err != nil {
 		return err
 	}
+	pool, err := p.file.PoolProject(p.request)
+	if err != nil {
+		return err
+	}
+	if pool != "" && pool != p.request.Project {
+		p.needs = append(p.needs, v1alpha1.ProjectGrant(pool, "options.pool of "+config))
+	}
 	for _, warning := range p.file.Warnings { // of what a trigger would not leave out
 		a.finding(warning.String())
 	}
@@ -90,13 +99,23 @@ func (a *attempt) configuredBuild(ctx context.Context, p *buildPlan) (err error)
 // as the file that it names says at the commit.
 func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	spec, r := a.bg.Spec.Build, &p.request
-	t, err := a.d.Builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
+	builds, err := a.plannedBuilds(ctx, *p)
+	if err != nil {
+		return err
+	}
+	t, err := builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
 	if err != nil {
 		return err
 	}
 	warnings, err := t.Usable(r.Repository, r.Branch)
 	if err != nil {
 		return err
+	}
+	if !t.Builds(a.d.Source.CloneURL(r.Repository)) {
+		p.needs = append(p.needs, v1alpha1.TriggerGrant(t.Project, t.Location, t.Name))
+		if _, err := a.plannedBuilds(ctx, *p); err != nil {
+			return err
+		}
 	}
 	path, warning, err := t.Path(r.Repository, r.Branch, r.Commit)
 	if err != nil {
@@ -160,7 +179,8 @@ func (a *attempt) missesCommit(ctx context.Context) error {
 
 // provideSource brings the commit to where Cloud Build finds it. A trigger has a
 // source of its own.
-func (a *attempt) provideSource(ctx context.Context, r *cloudbuild.Request) error {
+func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
+	r := &p.request
 	switch {
 	case r.Trigger != nil:
 		return nil
@@ -168,7 +188,11 @@ func (a *attempt) provideSource(ctx context.Context, r *cloudbuild.Request) erro
 		r.Source.Git = &cloudbuild.GitSource{URL: a.d.Source.CloneURL(r.Repository), Revision: r.Commit}
 		return nil
 	}
-	object, err := a.d.Store.Upload(ctx, cloudbuild.Upload{
+	_, store, err := a.google(ctx, append(a.bg.Needs(), p.needs...)...)
+	if err != nil {
+		return err
+	}
+	object, err := store.Upload(ctx, cloudbuild.Upload{
 		Bucket: a.bg.SourceBucket(), Project: r.Project,
 		Repository: r.Repository, Commit: r.Commit, Release: r.Release,
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
@@ -187,7 +211,11 @@ func (a *attempt) provideSource(ctx context.Context, r *cloudbuild.Request) erro
 // not being able to look is a finding, too.
 func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) {
 	r := p.request
-	triggers, err := a.d.Builds.Triggers(ctx, r.Project, r.Location)
+	builds, err := a.plannedBuilds(ctx, p)
+	if err != nil {
+		return // the build is not started either, and says so
+	}
+	triggers, err := builds.Triggers(ctx, r.Project, r.Location)
 	var refused *cloudbuild.Error
 	switch {
 	case errors.As(err, &refused) && refused.Code == codes.PermissionDenied:

@@ -159,7 +159,7 @@ func TestTriggeredBuildThatIsNotWhatWasCheckedIsStopped(t *testing.T) {
 func TestPublicRepositoryIsClonedByCloudBuild(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Build.Source.Git = true })
-	w.run(func(d *Deployer) { d.Store = nil })
+	w.run(func(d *Deployer) { d.Google.(*google).store = nil })
 	w.expectDeployed(w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded))
 	source := w.made()[0].GetSource().GetGitSource()
 	if source.GetUrl() != "https://github.com/"+repository+".git" || source.GetRevision() != w.source.sha("a") {

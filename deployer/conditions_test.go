@@ -17,7 +17,7 @@ import (
 // judged is an application that nothing stands in the way of.
 func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "1"}}
-	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", ColorLabel: "version", Proof: v1alpha1.ProofSpec{Rate: 20}}
+	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", Build: v1alpha1.BuildSpec{Project: "acme-prod"}, ColorLabel: "version", Proof: v1alpha1.ProofSpec{Rate: 20}}
 	o := &observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]workload.State{
 		v1alpha1.Green: {Color: v1alpha1.Green, Deployment: "app-green", Service: "app-green-svc"},
 		v1alpha1.Blue: {
@@ -25,7 +25,7 @@ func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
 			Containers: []string{"app"}, Container: "app", ServiceColored: true, DeploymentColored: true,
 		},
 	}}
-	return bg, o, &facts{granted: true}
+	return bg, o, &facts{grants: v1alpha1.Grants{v1alpha1.RepositoriesAnnotation: "acme/app", v1alpha1.ProjectsAnnotation: "acme-prod"}}
 }
 
 func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
@@ -47,7 +47,10 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		want   []string
 	}{
 		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
-		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.granted = false }, v1alpha1.ReasonNotGranted, []string{"namespace shop", "kubectl annotate namespace shop turnout.dev/repositories=acme/app"}},
+		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.grants = nil }, v1alpha1.ReasonNotGranted, []string{
+			"namespace shop is not granted acme/app, project acme-prod (spec.build.project)",
+			"kubectl annotate --overwrite namespace shop 'turnout.dev/repositories=acme/app' 'turnout.dev/projects=acme-prod'",
+		}},
 		{"shared", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.sharing, f.shared = "other", "app-blue-svc" }, v1alpha1.ReasonServiceShared, []string{"bluegreen other", "service app-blue-svc", "spec.blue.service"}},
 		{"one service for both", spec(func(s *v1alpha1.BlueGreenSpec) { s.Green.Service = "app-blue-svc" }), v1alpha1.ReasonServiceShared, []string{"app-blue-svc", "spec.green.service"}},
 		{"no ingress", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes = route.State{Name: "ing"} }, v1alpha1.ReasonIngressMissing, []string{"ingress ing", "namespace shop", "spec.ingress.name"}},

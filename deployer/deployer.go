@@ -35,10 +35,8 @@ type Deployer struct {
 	Workloads *workload.Workloads
 	// Pods is how the gate reaches pods.
 	Pods gate.Access
-	// Builds is Cloud Build.
-	Builds *cloudbuild.Client
-	// Store is where the source of builds goes.
-	Store *cloudbuild.Store
+	// Google has Cloud Build and the store of sources.
+	Google Google
 	// Source is what the deployer needs to know of repositories.
 	Source Source
 	// Holder names this process in claims. It must be unique.

@@ -15,6 +15,7 @@
 //   - queue.go says which release may act next; inspect.go whether any could;
 //     upkeep.go shrinks the colour that users left; findings.go is what a release
 //     tells of the application as it found it.
+//   - grant.go is the one way to Google, past the namespace's grants.
 //   - measure.go has the public address asked around a switch, by proof, whose
 //     prober is the one thing of a release that runs between looks.
 //   - record, route, workload, gate, preflight, proof and cloudbuild are the edges:

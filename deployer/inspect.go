@@ -18,7 +18,7 @@ import (
 
 // facts are what a BlueGreen is judged by, besides its own spec.
 type facts struct {
-	granted bool
+	grants v1alpha1.Grants
 	// sharing names another BlueGreen that uses one of the Services.
 	sharing, shared string
 }
@@ -30,7 +30,7 @@ type obstacle struct{ reason, message string }
 // run, and if not, which object is in the way and how to mend it.
 func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	var f facts
-	if f.granted, err = w.d.granted(ctx, w.bg); err != nil {
+	if f.grants, err = readGrants(ctx, w.d.Client, w.bg.Namespace); err != nil {
 		return false, err
 	}
 	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
@@ -50,6 +50,9 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	}
 	if o != nil {
 		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, o.reason, o.message
+		if o.reason == v1alpha1.ReasonNotGranted {
+			w.wakeAt(w.o.Now.Add(retryGrant))
+		}
 	}
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, condition) {
 		w.tell(condition)
@@ -143,10 +146,8 @@ func (w *work) sharing(ctx context.Context) (other, service string, err error) {
 // judge returns the first thing that keeps an application's releases from
 // running, or nil. It is pure.
 func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
-	if !f.granted {
-		return &obstacle{v1alpha1.ReasonNotGranted, fmt.Sprintf(
-			"namespace %s is not granted %s; a cluster administrator grants it: kubectl annotate namespace %s %s=%s (append to the value, after a comma, if there is one)",
-			bg.Namespace, bg.Spec.Repository, bg.Namespace, v1alpha1.RepositoriesAnnotation, bg.Spec.Repository)}
+	if missing := f.grants.Missing(bg.Needs()...); len(missing) > 0 {
+		return &obstacle{v1alpha1.ReasonNotGranted, f.grants.Explain(bg.Namespace, missing)}
 	}
 	if f.sharing != "" {
 		return &obstacle{v1alpha1.ReasonServiceShared, fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service", f.shared, f.sharing)}

@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
@@ -113,17 +109,4 @@ func byDigest(v v1alpha1.Version, now workload.State) v1alpha1.Version {
 		v.Image, v.TemplateHash = now.RunningImage, now.TemplateHash
 	}
 	return v
-}
-
-// granted reads the grant of an application's namespace.
-func (d *Deployer) granted(ctx context.Context, bg *v1alpha1.BlueGreen) (bool, error) {
-	var ns corev1.Namespace
-	err := d.Client.Get(ctx, types.NamespacedName{Name: bg.Namespace}, &ns)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("reading namespace %s: %w", bg.Namespace, err)
-	}
-	return v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], bg.Spec.Repository), nil
 }

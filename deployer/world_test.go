@@ -12,6 +12,7 @@ import (
 	"log"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,7 +117,7 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 	check(t, err)
 	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository},
+		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: "acme-prod"},
 	}})
 	w.kubelet = startKubelet(t, kube, w.namespace)
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
@@ -169,7 +170,8 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 		Routes:    &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Workloads: &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
 		Pods:      pods,
-		Builds:    builds, Store: store, Source: w.source,
+		Google:    &google{builds: builds, store: store},
+		Source:    w.source,
 		Holder:    "test",
 		BuildPace: cloudbuild.Pace{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond},
 		TakeUp:    time.Millisecond,
@@ -191,6 +193,23 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 	})
 	w.t.Cleanup(stop)
 	return stop
+}
+
+// google is Cloud Build and the store of sources; it notes as whom it is asked.
+type google struct {
+	builds *cloudbuild.Client
+	store  *cloudbuild.Store
+	mu     sync.Mutex
+	asked  []string
+}
+
+func (g *google) As(_ context.Context, account string) (*cloudbuild.Client, *cloudbuild.Store, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !slices.Contains(g.asked, account) {
+		g.asked = append(g.asked, account)
+	}
+	return g.builds, g.store, nil
 }
 
 func (w *world) meta(name string) metav1.ObjectMeta {

@@ -10,7 +10,7 @@ const ConditionReady = "Ready"
 // Reasons of [ConditionReady].
 const (
 	ReasonReady             = "Ready"             // the next release can run
-	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository
+	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository, or what the build needs of Google
 	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
 	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service
 	ReasonMixedRoutes       = "MixedRoutes"       // the Ingress names both Services for users

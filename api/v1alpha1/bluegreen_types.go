@@ -162,7 +162,8 @@ type BlueGreenSpec struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.trigger) || size(self.trigger) == 0 || !has(self.config) || self.config == 'cloudbuild.yaml'",message="name either a config file or a trigger, not both"
 // +kubebuilder:validation:XValidation:rule="!has(self.trigger) || size(self.trigger) == 0 || ((!has(self.serviceAccount) || size(self.serviceAccount) == 0) && (!has(self.source) || ((!has(self.source.bucket) || size(self.source.bucket) == 0) && (!has(self.source.git) || !self.source.git))))",message="serviceAccount and source are the trigger's own: remove them, or use config instead of trigger"
 type BuildSpec struct {
-	// Project is the Google Cloud project that builds.
+	// Project is the Google Cloud project that builds. The namespace must be granted
+	// it by the annotation turnout.dev/projects.
 	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9:.-]{4,}[a-z0-9]$`
 	Project string `json:"project"`
 
@@ -177,7 +178,8 @@ type BuildSpec struct {
 
 	// Trigger is the name or id of a Cloud Build trigger to run at the commit,
 	// instead of Config. It must build this repository, from a build that it holds
-	// or from a file at the commit; best is a manual one, which only Turnout runs.
+	// or from a file at the commit; best is a manual one, which only Turnout runs. One
+	// of which it cannot be known needs the annotation turnout.dev/triggers.
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?)?$`
 	Trigger string `json:"trigger,omitempty"`
 
@@ -203,7 +205,8 @@ type BuildSpec struct {
 	Substitutions map[string]string `json:"substitutions,omitempty"`
 
 	// ServiceAccount the build runs as. It is taken only from here, never from
-	// the repository's file. A trigger has its own.
+	// the repository's file, and the namespace must be granted it by the annotation
+	// turnout.dev/build-accounts. A trigger has its own.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 
 	// Timeout of the build. A trigger's build has its own; then this only bounds
@@ -229,7 +232,8 @@ const (
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.git) || !self.git || !has(self.bucket) || size(self.bucket) == 0",message="name either a bucket or git, not both"
 type SourceSpec struct {
-	// Bucket of Cloud Storage for the source. Default: <project>_cloudbuild.
+	// Bucket of Cloud Storage for the source. Default: <project>_cloudbuild, which
+	// comes with the project; another one needs the annotation turnout.dev/buckets.
 	Bucket string `json:"bucket,omitempty"`
 
 	// Git has Cloud Build clone the repository itself, at the commit and without

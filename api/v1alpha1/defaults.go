@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	"fmt"
-	"path"
 	"strings"
 	"time"
 
@@ -79,23 +78,6 @@ func (b *BlueGreen) SourceBucket() string {
 		return b.Spec.Build.Source.Bucket
 	}
 	return b.Spec.Build.Project + "_cloudbuild"
-}
-
-// GrantsRepository reports whether the value of [RepositoriesAnnotation] grants
-// a repository (owner/name). GitHub's names are case-insensitive.
-func GrantsRepository(annotation, repository string) bool {
-	repository = strings.ToLower(repository)
-	for pattern := range strings.SplitSeq(annotation, ",") {
-		pattern = strings.ToLower(strings.TrimSpace(pattern))
-		owner, name, found := strings.Cut(pattern, "/")
-		if !found || strings.ContainsAny(owner, "*?[\\") || strings.ContainsAny(name, "?[\\") {
-			continue
-		}
-		if ok, err := path.Match(pattern, repository); err == nil && ok {
-			return true
-		}
-	}
-	return false
 }
 
 // ShortCommit returns the first 7 characters of a commit's hash, as GitHub

@@ -3,12 +3,6 @@ package v1alpha1
 // Names that Turnout writes on objects. They are part of the API: other tools
 // may select by them.
 const (
-	// RepositoriesAnnotation on a Namespace grants it repositories: a comma
-	// separated list of owner/name, where name may end in *. Only a cluster
-	// administrator can write it, so a namespace owner cannot have private
-	// source fetched with the bot's rights.
-	RepositoriesAnnotation = "turnout.dev/repositories"
-
 	// ApplicationLabel on a Release names its BlueGreen.
 	ApplicationLabel = "turnout.dev/application"
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	"cloud.google.com/go/storage"
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -160,13 +159,9 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 	if err != nil {
 		return err
 	}
-	builds, err := cloudbuild.NewClient(ctx, cloudbuild.Config{Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure, Interceptor: m.cloudBuild})
-	if err != nil {
-		return fmt.Errorf("connecting to Cloud Build: %w", err)
-	}
-	bucket, err := storage.NewClient(ctx)
-	if err != nil {
-		return fmt.Errorf("connecting to Cloud Storage (STORAGE_EMULATOR_HOST names another): %w", err)
+	google := cloudbuild.NewAccounts(cloudbuild.Config{Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure, Interceptor: m.cloudBuild})
+	if _, _, err := google.As(ctx, ""); err != nil { // a mistake in how it is reached shows at the start
+		return fmt.Errorf("reaching Google: %w", err)
 	}
 	d := &deployer.Deployer{
 		Client:    mgr.GetClient(),
@@ -174,8 +169,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		Routes:    &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
 		Workloads: &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
 		Pods:      pods,
-		Builds:    builds,
-		Store:     &cloudbuild.Store{Client: bucket},
+		Google:    google,
 		Source:    deployer.RememberAncestry(gitHubSource{bot.Source{GitHub: github}}),
 		Holder:    holder(),
 		BuildPace: cloudbuild.Pace{Min: c.buildPoll, Max: 2 * c.buildPoll},

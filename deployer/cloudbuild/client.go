@@ -38,9 +38,10 @@ type Client struct {
 }
 
 // NewClient connects lazily: an endpoint that does not answer is noticed by
-// the first call. Without Insecure it uses the application default credentials.
-func NewClient(ctx context.Context, cfg Config) (*Client, error) {
-	var opts []option.ClientOption
+// the first call. Without Insecure it uses the application default credentials,
+// unless the options say otherwise.
+func NewClient(ctx context.Context, cfg Config, opts ...option.ClientOption) (*Client, error) {
+	opts = slices.Clone(opts)
 	if cfg.Endpoint != "" {
 		opts = append(opts, option.WithEndpoint(cfg.Endpoint))
 	}

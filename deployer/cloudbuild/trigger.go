@@ -103,6 +103,38 @@ func (t *Trigger) source() origin {
 	return origin{name: addressed(pb.GetSourceToBuild().GetUri())}
 }
 
+// Builds reports whether it is known that the trigger builds the repository that is
+// cloned from an address. A resource of the project that stands for a repository is
+// named by whoever connected it, and so is a server of GitHub Enterprise: what those
+// are is not known, whatever their names say.
+func (t *Trigger) Builds(cloneURL string) bool {
+	repository, host := addressed(cloneURL), hostOf(cloneURL)
+	source := t.source()
+	switch {
+	case source.connected:
+		return false
+	case t.pb.GetGithub() != nil:
+		// The server of GitHub Enterprise is a field that the Go API does not know.
+		return host == "github.com" && len(t.pb.GetGithub().ProtoReflect().GetUnknown()) == 0 && source.is(repository)
+	case source.mirror:
+		home := t.pb.GetTriggerTemplate().GetProjectId()
+		return host == "github.com" && (home == "" || home == t.Project) && source.is(repository)
+	}
+	return source.is(repository) && hostOf(t.pb.GetSourceToBuild().GetUri()) == host
+}
+
+// hostOf is the host, and the port, of a repository's address, https or scp-like.
+func hostOf(uri string) string {
+	if host, _, ok := strings.Cut(uri, ":"); ok && !strings.Contains(uri, "://") {
+		return strings.ToLower(host[strings.LastIndex(host, "@")+1:])
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Host)
+}
+
 // addressed is owner/name of a repository's address, https or scp-like.
 func addressed(uri string) string {
 	if _, path, ok := strings.Cut(uri, ":"); ok && !strings.Contains(uri, "://") {

@@ -188,10 +188,10 @@ func (s *story) adopt(ctx context.Context) error {
 		return err
 	}
 	s.check("without the administrator's grant nothing is fetched", true, bg.Status.Conditions[0].Message)
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.RepositoriesAnnotation, repository)
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,%q:%q}}}`, v1alpha1.RepositoriesAnnotation, repository, v1alpha1.ProjectsAnnotation, "acme-prod")
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if err := s.kube.Patch(ctx, ns, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
-		return fmt.Errorf("granting the repository: %w", err)
+		return fmt.Errorf("granting the repository and the project: %w", err)
 	}
 	if bg, err = s.untilReady(ctx, v1alpha1.ReasonReady); err != nil {
 		return err

@@ -36,13 +36,18 @@ type application struct {
 	repo      *githubtest.Repository
 }
 
-// newApplication makes the namespace, grants it the repository acme/<namespace>,
-// and makes the repository with these files and the App installed.
+// newApplication makes the namespace, grants it the repository acme/<namespace> and
+// the projects that build, and makes the repository with these files and the App installed.
 func newApplication(t *testing.T, namespace string, files map[string]githubtest.File) *application {
 	t.Helper()
 	a := &application{t: t, namespace: namespace}
 	a.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: a.repository()},
+		Name: namespace, Annotations: map[string]string{
+			v1alpha1.RepositoriesAnnotation: a.repository(),
+			v1alpha1.ProjectsAnnotation:     "acme-prod,refused-prod,buildfile-prod,your-gcp-project-id",
+			// The GitHub that its triggers build from is not the world's known one.
+			v1alpha1.TriggersAnnotation: "acme-prod/global/ship-*,refused-prod/global/ship-*",
+		},
 	}})
 	var err error
 	if a.repo, err = running.GitHub.AddRepository(a.repository(), githubtest.RepositoryConfig{Files: files}); err != nil {

@@ -133,7 +133,7 @@ func TestPushForANamespaceWithoutTheGrantDoesNothing(t *testing.T) {
 	}
 	a.handOver(name, "acme-prod", nil)
 	message := a.awaitReason(v1alpha1.ReasonNotGranted)
-	if want := "kubectl annotate namespace ungranted turnout.dev/repositories=acme/ungranted"; !strings.Contains(message, want) {
+	if want := "kubectl annotate --overwrite namespace ungranted 'turnout.dev/repositories=acme/ungranted'"; !strings.Contains(message, want) {
 		t.Errorf("the condition does not give the command %q: %s", want, message)
 	}
 	pr := a.merge("Change something", map[string]string{"VERSION": "v2.0.0\n"})

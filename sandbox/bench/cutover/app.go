@@ -58,7 +58,7 @@ type app struct {
 func (r *run) newApp(ctx context.Context, name string, recommended bool) (*app, error) {
 	a := &app{run: r, name: name, namespace: "bench-" + name, host: Host(name), recommended: recommended}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: a.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: a.repository()},
+		Name: a.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: a.repository(), v1alpha1.ProjectsAnnotation: "acme-prod"},
 	}}
 	return a, r.create(ctx, ns)
 }

@@ -1,0 +1,30 @@
+package cloudbuild
+
+import "regexp"
+
+var poolName = regexp.MustCompile(`^projects/([a-z0-9:.-]+)/locations/[a-z0-9-]+/workerPools/[a-z0-9-]+$`)
+
+// PoolProject is the project of the private pool that the file asks for, "" if it
+// asks for none. An error is a *FileError: a pool whose project cannot be told must
+// not be asked for with the rights of whoever starts the build.
+func (f *File) PoolProject(r Request) (string, error) {
+	options := f.Build.GetOptions()
+	values := r.values(f)
+	project := ""
+	for _, name := range []string{options.GetPool().GetName(), options.GetWorkerPool()} { //nolint:staticcheck // the file may use the field's old name
+		if name == "" {
+			continue
+		}
+		expanded, _ := Expand(name, values)
+		m := poolName.FindStringSubmatch(expanded)
+		if m == nil || project != "" && project != m[1] {
+			return "", &FileError{
+				File: f.Name, Step: -1, Field: "options.pool",
+				Reason: "names the pool " + expanded + ", whose project cannot be told",
+				Fix:    "name it as projects/PROJECT/locations/LOCATION/workerPools/POOL",
+			}
+		}
+		project = m[1]
+	}
+	return project, nil
+}
