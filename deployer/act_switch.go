@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // promote waits for the permission to switch: by policy, or by a person, and
@@ -115,6 +117,11 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 		if err := a.translates(ctx); err != nil {
 			return pause{}, err
 		}
+	}
+	if p, err := a.stamp(ctx, a.o.Target); err != nil || p != (pause{}) {
+		return p, err
+	}
+	if m.SwitchIntendedAt == nil {
 		a.noteEvents(ctx)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
@@ -142,6 +149,31 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 	return pause{}, a.saveApplication(ctx)
 }
 
+// stamp keeps a colour, from right before users are brought there, from whoever was
+// about to shrink it. What the switch rests on was looked at before: of a Deployment
+// that was written since it is looked at again. Users who go back wait for nothing
+// else.
+func (a *attempt) stamp(ctx context.Context, side workload.State) (pause, error) {
+	err := a.d.Workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
+	if err != nil && !apierrors.IsConflict(err) {
+		a.log.WarnContext(ctx, "the autoscaler keeps its minimum", "autoscaler", side.Autoscaler.Name, "error", err)
+		err = nil
+	}
+	if err == nil {
+		err = a.d.Workloads.Stamp(ctx, a.bg, side, a.rel.Name)
+	}
+	switch {
+	case err == nil:
+		return pause{}, nil
+	case apierrors.IsConflict(err):
+		return pause{until: a.o.Now, message: "deployment " + side.Deployment + " changed meanwhile: looking again"}, nil
+	case a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Failure == nil:
+		return pause{}, err
+	}
+	a.finding(fmt.Sprintf("users go back although deployment %s could not be annotated: %v", side.Deployment, err))
+	return pause{}, nil
+}
+
 // translates reports, right before a switch, whether Google's controller can take
 // it up: much may have changed since the Service was attached. The patch would move
 // nobody, and what is in the way may be mended meanwhile. Users of a rollback do not
@@ -156,6 +188,46 @@ func (a *attempt) translates(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// fence makes void what an earlier look of this release sent, and nobody knows
+// whether it will arrive: a process that was taken over may be stuck right before its
+// patch. From here on the release may go another way, and leave the target to be
+// shrunk or staged over.
+func (a *attempt) fence(ctx context.Context) error {
+	if !patchMayBeOut(a.rel, a.o) {
+		return nil
+	}
+	err := a.d.Routes.Fence(ctx, a.bg, a.o.Routes)
+	switch {
+	case err == nil, errors.Is(err, route.ErrLostRace):
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		// Then that patch is refused, too; the release must not stand still for ever.
+		a.log.WarnContext(ctx, "the ingress cannot be fenced", "ingress", a.o.Routes.Name, "error", err)
+		return nil
+	default:
+		return err
+	}
+	now, observeErr := a.d.Routes.Observe(ctx, a.bg)
+	if observeErr != nil {
+		return observeErr
+	}
+	a.o.Routes = now
+	if err != nil && patchMayBeOut(a.rel, a.o) {
+		return err // not by that patch: look again
+	}
+	return nil
+}
+
+// patchMayBeOut reports whether a release may have sent a patch of the routes that
+// is not to be seen in them. It is pure.
+func patchMayBeOut(r *v1alpha1.Release, o observed) bool {
+	m := r.Status.Milestones
+	live := o.Routes.Live()
+	if r.Status.Failure != nil && m.SwitchedAt != nil {
+		return live == m.Target && m.RestoredAt == nil && m.KeptAt == nil && !leaveAlone(r, o) // a restore
+	}
+	return m.SwitchIntendedAt != nil && m.SwitchedAt == nil && live == m.Target.Other()
 }
 
 // moveRoutes makes one patch of the Ingress and looks at what is there now. A
@@ -194,6 +266,12 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 	}
 	switch a.o.Routes.Live() {
 	case previous:
+		if err := a.fence(ctx); err != nil {
+			return pause{}, err
+		}
+		if a.o.Routes.Live() != previous {
+			return pause{until: a.o.Now, message: "the switch arrived late: looking again"}, nil
+		}
 		m.RestoredAt = &now
 		return pause{}, nil
 	case "":
@@ -217,6 +295,9 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 		m.KeptAt = &now
 		a.finding("traffic was not moved back: " + why)
 		return pause{}, nil
+	}
+	if p, err := a.stamp(ctx, a.o.Previous); err != nil || p != (pause{}) {
+		return p, err
 	}
 	a.noteEvents(ctx)
 	if err := a.save(ctx); err != nil {
@@ -258,7 +339,7 @@ func (a *attempt) discard(ctx context.Context) (pause, error) {
 		a.say("nothing of it runs")
 		return pause{}, nil
 	}
-	done, err := a.shrink(ctx, m.Target)
+	done, err := a.shrink(ctx, m.Target, a.rel.Name)
 	if err != nil {
 		return pause{}, err
 	}

@@ -73,6 +73,9 @@ func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.S
 	if err := a.begin(ctx, only); err != nil {
 		return err
 	}
+	if err := a.fence(ctx); err != nil {
+		return err
+	}
 	for range maxSteps {
 		w.recordSwitch(rel)
 		if err := a.refresh(ctx); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -39,7 +40,7 @@ func (w *work) upkeep(ctx context.Context) error {
 		return err
 	}
 	if w.o.Routes.Live() == last.To.Color {
-		done, err := w.shrink(ctx, last.From.Color)
+		done, err := w.shrink(ctx, last.From.Color, "")
 		if err != nil {
 			return err
 		}
@@ -135,9 +136,24 @@ type shrunk struct {
 }
 
 // shrink reduces a colour to its standby size. It never touches one that users
-// may reach.
-func (w *work) shrink(ctx context.Context, c v1alpha1.Color) (shrunk, error) {
+// may reach, or that an unfinished release brings users to. It may be late: no claim
+// is held by upkeep, and a process may be stuck anywhere. So everything is looked at
+// after the Deployment was read, and who brings users there writes that first.
+func (w *work) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk, error) {
 	side := w.o.Sides[c]
+	read, err := w.d.Workloads.ReadSize(ctx, w.bg, c)
+	if err != nil {
+		return shrunk{}, err
+	}
+	if read.SwitchedBy != "" && read.SwitchedBy != by {
+		rel, err := w.d.Record.Release(ctx, client.ObjectKey{Namespace: w.bg.Namespace, Name: read.SwitchedBy})
+		switch {
+		case err == nil && !rel.Status.Phase.Finished():
+			return shrunk{true, fmt.Sprintf("deployment %s keeps its size: %s brings users there", side.Deployment, rel.Name)}, nil
+		case client.IgnoreNotFound(err) != nil:
+			return shrunk{}, err
+		}
+	}
 	referrers, err := w.d.Routes.Referrers(ctx, w.bg.Namespace, side.Service)
 	if err != nil {
 		return shrunk{}, err
@@ -150,7 +166,7 @@ func (w *work) shrink(ctx context.Context, c v1alpha1.Color) (shrunk, error) {
 		return shrunk{}, err
 	}
 	size, why := standbySize(w.bg.Spec.StandbyReplicas, side.Autoscaler)
-	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, w.bg, c, size)
+	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, read, size)
 }
 
 // standbySize is what a colour that no user reaches is shrunk to. Kubernetes

@@ -29,6 +29,15 @@ const (
 	// PokeAnnotation on an Ingress is when Turnout last wrote it, so that Google's
 	// controller looks at the Ingress and tells anew how healthy its backends are.
 	PokeAnnotation = "turnout.dev/poked-at"
+
+	// FenceAnnotation on an Ingress makes void the patches of its routes that were
+	// made before it was written. Every patch tests it.
+	FenceAnnotation = "turnout.dev/fence"
+
+	// SwitchAnnotation on a Deployment names the release that brings users there. It
+	// is written right before the Ingress is patched, and raises the Deployment's
+	// generation: whoever meant to shrink it before cannot any more.
+	SwitchAnnotation = "turnout.dev/switch"
 )
 
 // Field managers, by which Kubernetes tells who wrote a field.

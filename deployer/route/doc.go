@@ -24,10 +24,15 @@
 // JSON patch instead of server-side apply or a merge patch: spec.rules and its
 // paths are atomic lists, so either of the others replaces the whole list and
 // loses every other host and path (seen on a real API server). Each of them tests
-// the object's uid and its whole spec as read, so a switch is made on what was
-// looked at or not at all. It costs a re-read whenever anybody else edits the
-// spec between our look and our patch; the answer is then 422 (not 409:
-// apiserver pkg/endpoints/handlers/patch.go).
+// the object's uid and generation as read, so a switch is made on what was looked at
+// or not at all, however late it arrives: the generation rises with every change of
+// the spec, and never comes back, as the spec itself does with a rollback. It costs a
+// re-read whenever anybody else edits the spec between our look and our patch; the
+// answer is then 422 (not 409: apiserver pkg/endpoints/handlers/patch.go).
+//
+// Where a release gives a target up without a patch of the Ingress, the generation
+// stays, and its own patch may still be on its way. So every patch tests a fence, an
+// annotation, too, and who finds an intent without its patch writes that first.
 //
 // A poke is the exception: a merge patch of one annotation, with the uid. It
 // changes no route, so no change of the routes need hinder it.
@@ -41,7 +46,7 @@
 // before the intent to switch.
 //
 // Unstructured instead of the typed Ingress: a field that this client's version
-// does not know must survive, and must be part of the test.
+// does not know must survive.
 //
 // The other colour stays referenced for ever under a standby host. On the GCE
 // Ingress a Service that nothing references loses its backend service, health

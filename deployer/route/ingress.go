@@ -1,6 +1,7 @@
 package route
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -45,6 +46,11 @@ type State struct {
 	Exists bool
 	// UID of the Ingress.
 	UID string
+	// Generation of its spec, which never comes back: a patch that tests it is
+	// refused once anybody changed a route, even if the routes are the same again.
+	Generation int64
+	// Fence is what [Router.Fence] last wrote; empty if nothing.
+	Fence string
 	// StandbyHost as recorded on the Ingress for this application; empty if
 	// nothing is recorded.
 	StandbyHost string
@@ -64,6 +70,7 @@ type State struct {
 	HostTaken string
 
 	spec           map[string]any
+	version        string
 	hasAnnotations bool
 }
 
@@ -129,8 +136,9 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	}
 	annotations := ingress.GetAnnotations()
 	s.Exists = true
-	s.UID = string(ingress.GetUID())
-	s.hasAnnotations = annotations != nil
+	s.UID, s.Generation = string(ingress.GetUID()), ingress.GetGeneration()
+	s.version, s.Fence = ingress.GetResourceVersion(), annotations[v1alpha1.FenceAnnotation]
+	s.hasAnnotations = len(annotations) > 0
 	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
 	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
 	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
@@ -192,12 +200,39 @@ type Op struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// guard is what every patch begins with: the same object, its spec as read.
+// guard is what every patch begins with: the same object, a spec that nobody has
+// written since it was read, and no fence between. It is not the resource version,
+// which changes with every annotation and status that a controller writes; and not
+// the spec itself, which comes back to what it was when somebody moves users back.
 func (s State) guard() []Op {
-	return []Op{
+	ops := []Op{
 		{Op: "test", Path: "/metadata/uid", Value: s.UID},
-		{Op: "test", Path: "/spec", Value: s.spec},
+		{Op: "test", Path: "/metadata/generation", Value: s.Generation},
 	}
+	switch {
+	case s.Fence != "":
+		return append(ops, Op{Op: "test", Path: fencePath, Value: s.Fence})
+	case s.hasAnnotations:
+		return append(ops, Op{Op: "test", Path: fencePath, Value: absent})
+	}
+	return append(ops, Op{Op: "test", Path: "/metadata/annotations", Value: absent})
+}
+
+// absent as the value of a test says that there is nothing.
+var absent = json.RawMessage("null")
+
+// fencePath is the JSON pointer of [v1alpha1.FenceAnnotation].
+var fencePath = annotationPath(v1alpha1.FenceAnnotation)
+
+// FencePatch returns the patch that makes every other one void that was made of the
+// same state: it may still be on its way. It writes what never comes back, and no
+// route.
+func (s State) FencePatch() []Op {
+	ops := s.guard()
+	if !s.hasAnnotations {
+		ops = append(ops, Op{Op: "add", Path: "/metadata/annotations", Value: map[string]any{}})
+	}
+	return append(ops, Op{Op: "add", Path: fencePath, Value: s.version})
 }
 
 // AttachPatch returns the patch that references the target's Service under the
@@ -384,7 +419,11 @@ func MigratePatch(bg *v1alpha1.BlueGreen, s State) ([]Op, error) {
 // standbyPath is the JSON pointer of the annotation that records an application's
 // standby host.
 func standbyPath(bg *v1alpha1.BlueGreen) string {
-	return "/metadata/annotations/" + strings.ReplaceAll(v1alpha1.StandbyAnnotationPrefix+bg.Name, "/", "~1")
+	return annotationPath(v1alpha1.StandbyAnnotationPrefix + bg.Name)
+}
+
+func annotationPath(name string) string {
+	return "/metadata/annotations/" + strings.ReplaceAll(name, "/", "~1")
 }
 
 func (s State) hostTaken() error {

@@ -89,6 +89,16 @@ func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s State) e
 	return r.patch(ctx, bg, s, ops)
 }
 
+// Fence makes void, for good, every patch of the routes that was made of an earlier
+// reading and has not arrived: of a process that is stuck, or of a request whose
+// answer got lost. A lost race is [ErrLostRace]: one of them may just have arrived.
+func (r *Router) Fence(ctx context.Context, bg *v1alpha1.BlueGreen, s State) error {
+	if !s.Exists {
+		return nil
+	}
+	return r.patch(ctx, bg, s, s.FencePatch())
+}
+
 // Poke changes an annotation of the Ingress that means nothing, so that its
 // controller looks at it and tells anew what it finds (ingress-gce
 // pkg/controller/controller.go:193-219). Each poke costs some of the events that

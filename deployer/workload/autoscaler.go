@@ -114,6 +114,31 @@ func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, co
 	return nil
 }
 
+// HoldMinimum is [Workloads.RaiseMinimum] right before a release brings users to a
+// colour: it writes the autoscaler once, so that nobody who was about to put the
+// owner's minimum back still can. Of a minimum that is its owner's nobody is.
+func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour State, release string) error {
+	if colour.Autoscaler.Name == "" {
+		return nil
+	}
+	read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
+	size := colour.Replicas
+	if err != nil || !now.below(size) && (!now.Marked || read.GetAnnotations()[v1alpha1.SwitchAnnotation] == release) {
+		return err
+	}
+	operations := stamped(read, release)
+	if now.below(size) {
+		size = now.allows(size)
+		operations = append(operations,
+			operation{Op: "add", Path: markPath, Value: mark{own: now.Min, raised: size}.String()},
+			operation{Op: "add", Path: "/spec/minReplicas", Value: size})
+	}
+	if err := w.patch(ctx, read, operations); err != nil {
+		return fmt.Errorf("annotate HorizontalPodAutoscaler %s/%s for the switch of %s: %w", bg.Namespace, now.Name, release, err)
+	}
+	return nil
+}
+
 // below reports whether the autoscaler has to be raised for a size.
 func (a Autoscaler) below(size int32) bool {
 	return a.Name != "" && !a.Overruled && a.Current < a.allows(size)

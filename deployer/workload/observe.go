@@ -153,6 +153,7 @@ func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 		return
 	}
 	s.DeploymentExists, s.DeploymentUID = true, d.UID
+	s.Generation, s.SwitchedBy = d.Generation, d.Annotations[v1alpha1.SwitchAnnotation]
 	s.DeploymentColored = d.Spec.Selector.MatchLabels[colorLabel(bg)] == string(s.Color)
 	s.Replicas = replicasOf(d)
 	describeTemplate(s, bg, d.Spec.Template)

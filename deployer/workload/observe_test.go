@@ -50,7 +50,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		ServiceColored: true, DeploymentColored: true,
 		ServicePort: 8080, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
 	}
-	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "DeploymentUID", "TemplateHash", "Pods")); diff != "" {
+	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "DeploymentUID", "Generation", "TemplateHash", "Pods")); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
 	if want := (Autoscaler{Name: "shop", Min: 4, Max: 9, Current: 4}); live.Autoscaler != want {

@@ -143,32 +143,84 @@ func colorLabel(bg *v1alpha1.BlueGreen) string {
 // An error for which apierrors.IsConflict holds means that someone else changed
 // the Deployment between look and patch; nothing was written, look again.
 func (w *Workloads) Scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error {
-	return w.scale(ctx, bg, c, replicas, func(current int32) bool { return current != replicas })
+	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, bg.Side(c).Deployment)
+	if err != nil {
+		return err
+	}
+	return w.resize(ctx, d, replicas, func(current int32) bool { return current != replicas })
 }
 
-// Shrink is [Workloads.Scale] for a colour that is larger, or missing, or
-// neither; it never makes one larger. It goes by what the API server has now,
-// not by what was observed.
-func (w *Workloads) Shrink(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error {
-	err := w.scale(ctx, bg, c, replicas, func(current int32) bool { return current > replicas })
+// Sized is a colour's Deployment as it was read for a shrink. The patch is for this
+// reading alone: whatever is written to the Deployment meanwhile makes it void.
+type Sized struct {
+	// SwitchedBy names the release that last brought users here, or is about to; ""
+	// if none did.
+	SwitchedBy string
+
+	read *unstructured.Unstructured // nil: there is no Deployment
+}
+
+// ReadSize reads what a [Workloads.Shrink] is to be based on. What must hold for the
+// shrink is looked at after it: whatever ends that holding writes the Deployment.
+func (w *Workloads) ReadSize(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (Sized, error) {
+	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, bg.Side(c).Deployment)
 	if apierrors.IsNotFound(err) {
+		return Sized{}, nil
+	}
+	if err != nil {
+		return Sized{}, err
+	}
+	return Sized{SwitchedBy: d.GetAnnotations()[v1alpha1.SwitchAnnotation], read: d}, nil
+}
+
+// Shrink is [Workloads.Scale] for a Deployment that is larger, or missing, or
+// neither; it never makes one larger. An error for which apierrors.IsConflict holds
+// means that the Deployment was written since it was read: nothing was done.
+func (w *Workloads) Shrink(ctx context.Context, s Sized, replicas int32) error {
+	if s.read == nil {
 		return nil
 	}
-	return err
+	return w.resize(ctx, s.read, replicas, func(current int32) bool { return current > replicas })
 }
 
-func (w *Workloads) scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32, must func(current int32) bool) error {
-	name := bg.Side(c).Deployment
-	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, name)
-	if err != nil {
-		return fmt.Errorf("scale Deployment %s/%s: %w", bg.Namespace, name, err)
+// Stamp says on a colour's Deployment that a release brings users there, before it
+// does: no shrink that was begun before can end any more, and none that is begun
+// later begins with the release unnoticed. It is for the Deployment as observed; an
+// error for which apierrors.IsConflict holds means that it is another one by now:
+// look again whether users can be brought there.
+func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s State, release string) error {
+	if s.SwitchedBy == release || !s.DeploymentExists {
+		return nil
 	}
+	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, s.Deployment)
+	if err != nil {
+		return err
+	}
+	if d.GetUID() != s.DeploymentUID || d.GetGeneration() != s.Generation {
+		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment, errors.New("it was changed since it was observed"))
+	}
+	if err := w.patch(ctx, d, stamped(d, release)); err != nil {
+		return fmt.Errorf("annotate Deployment %s/%s for the switch of %s: %w", bg.Namespace, s.Deployment, release, err)
+	}
+	return nil
+}
+
+// stamped are the operations that name a release in [v1alpha1.SwitchAnnotation].
+func stamped(read *unstructured.Unstructured, release string) []operation {
+	var operations []operation
+	if len(read.GetAnnotations()) == 0 {
+		operations = append(operations, operation{Op: "add", Path: "/metadata/annotations", Value: object{}})
+	}
+	return append(operations, operation{Op: "add", Path: "/metadata/annotations/" + strings.ReplaceAll(v1alpha1.SwitchAnnotation, "/", "~1"), Value: release})
+}
+
+func (w *Workloads) resize(ctx context.Context, d *unstructured.Unstructured, replicas int32, must func(current int32) bool) error {
 	current, found, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")
 	if found && !must(int32(current)) { //nolint:gosec // the API server's own int32
 		return nil
 	}
 	if err := w.patch(ctx, d, []operation{{Op: "add", Path: "/spec/replicas", Value: replicas}}); err != nil {
-		return fmt.Errorf("scale Deployment %s/%s to %d: %w", bg.Namespace, name, replicas, err)
+		return fmt.Errorf("scale Deployment %s/%s to %d: %w", d.GetNamespace(), d.GetName(), replicas, err)
 	}
 	return nil
 }

@@ -265,13 +265,55 @@ func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotFind(t *testing.T) {
 func TestShrinkNeverMakesAColourLarger(t *testing.T) {
 	w := newWorld(t)
 	for _, size := range []int32{5, 1, 3} {
-		w.await("the patch", func() bool { return w.Shrink(t.Context(), w.bg, v1alpha1.Blue, size) == nil })
+		w.await("the patch", func() bool { return w.shrink(v1alpha1.Blue, size) == nil })
 	}
 	if n := *w.deployment("shop-blue").Spec.Replicas; n != 1 {
 		t.Errorf("blue of size 2 has %d replicas", n)
 	}
-	if err := w.Shrink(t.Context(), w.bg, v1alpha1.Green, 0); err != nil {
+	if err := w.shrink(v1alpha1.Green, 0); err != nil {
 		t.Errorf("a missing colour is an error: %v", err)
+	}
+}
+
+func (w world) shrink(c v1alpha1.Color, size int32) error {
+	w.t.Helper()
+	read, err := w.ReadSize(w.t.Context(), w.bg, c)
+	if err != nil {
+		return err
+	}
+	return w.Shrink(w.t.Context(), read, size)
+}
+
+// A shrink that was begun before a switch must not end after it: what it looked at
+// holds no more.
+func TestStampMakesAnEarlierShrinkVoid(t *testing.T) {
+	w := newWorld(t)
+	var late Sized
+	w.await("the stamp", func() bool {
+		var err error
+		if late, err = w.ReadSize(t.Context(), w.bg, v1alpha1.Blue); err != nil {
+			t.Fatal(err)
+		}
+		return w.Stamp(t.Context(), w.bg, w.observe(v1alpha1.Blue), "shop-abc-1") == nil
+	})
+	if err := w.Shrink(t.Context(), late, 0); !apierrors.IsConflict(err) {
+		t.Errorf("the late shrink is %v, want a conflict", err)
+	}
+	if n := *w.deployment("shop-blue").Spec.Replicas; n == 0 {
+		t.Error("blue was shrunk")
+	}
+	now, err := w.ReadSize(t.Context(), w.bg, v1alpha1.Blue)
+	if err != nil || now.SwitchedBy != "shop-abc-1" {
+		t.Errorf("it says that users are brought there by %q, %v", now.SwitchedBy, err)
+	}
+}
+
+func TestStampIsForTheColourAsItWasObserved(t *testing.T) {
+	w := newWorld(t)
+	seen := w.observe(v1alpha1.Blue)
+	w.await("the shrink", func() bool { return w.shrink(v1alpha1.Blue, 1) == nil })
+	if err := w.Stamp(t.Context(), w.bg, seen, "shop-abc-1"); !apierrors.IsConflict(err) {
+		t.Errorf("the stamp of what was shrunk since is %v, want a conflict", err)
 	}
 }
 

@@ -38,6 +38,14 @@ type State struct {
 	// DeploymentUID tells the Deployment from a later one of its name.
 	DeploymentUID types.UID
 
+	// Generation of the Deployment. It never comes back, and changes with the
+	// Deployment's annotations, too.
+	Generation int64
+
+	// SwitchedBy names the release that last brought users to this colour, or is
+	// about to; "" if none did.
+	SwitchedBy string
+
 	// Replicas is the size asked for: spec.replicas.
 	Replicas int32
 

@@ -1,0 +1,251 @@
+package deployer
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// late is a process that is stuck right before one of its writes, until it is let
+// go.
+type late struct {
+	w       *world
+	reached chan struct{}
+	taken   chan struct{}
+	answer  chan int
+}
+
+// startLate starts a deployer that gets stuck at the first write that is meant, by
+// what it writes and its body.
+func (w *world) startLate(meant func(what, body string) bool) *late {
+	w.t.Helper()
+	l := &late{w: w, reached: make(chan struct{}), taken: make(chan struct{}), answer: make(chan int, 1)}
+	cfg := rest.CopyConfig(plane.Config)
+	var once sync.Once
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			first := false
+			if meant(describe(req), bodyOf(req)) {
+				once.Do(func() { first = true })
+			}
+			if !first {
+				return next.RoundTrip(req)
+			}
+			close(l.reached)
+			<-l.taken
+			resp, err := next.RoundTrip(req)
+			if err == nil {
+				l.answer <- resp.StatusCode
+			}
+			return resp, err
+		})
+	})
+	w.runWith(cfg, quick("slow"))
+	w.t.Cleanup(func() { // before the process is waited for
+		select {
+		case <-l.taken:
+		default:
+			close(l.taken)
+		}
+	})
+	return l
+}
+
+// stuck waits until the process is.
+func (l *late) stuck() {
+	l.w.t.Helper()
+	select {
+	case <-l.reached:
+	case <-time.After(40 * time.Second):
+		l.w.t.Fatal("the write was never made")
+	}
+}
+
+// arrives lets the write go, and checks that it is refused.
+func (l *late) arrives() {
+	l.w.t.Helper()
+	close(l.taken)
+	select {
+	case got := <-l.answer:
+		if got != http.StatusUnprocessableEntity {
+			l.w.t.Errorf("the write that was late is answered %d, want 422", got)
+		}
+	case <-time.After(40 * time.Second):
+		l.w.t.Fatal("the write got no answer")
+	}
+}
+
+// movesRoutes: a write moves users.
+func movesRoutes(what, body string) bool {
+	return strings.HasPrefix(what, "PATCH ingresses/") && strings.Contains(body, `"op":"replace"`)
+}
+
+// shrinks: a write brings a colour to size 0.
+func shrinks(c v1alpha1.Color) func(what, body string) bool {
+	return func(what, body string) bool {
+		return what == "PATCH deployments/my-python-app-"+string(c) && strings.Contains(body, `"path":"/spec/replicas","value":0`)
+	}
+}
+
+// Another process has taken over and switched, and a person rolled back: the routes
+// are again what the patch was made of.
+func TestLateSwitchDoesNotUndoARollback(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.startLate(movesRoutes)
+	rel := w.submit("a")
+	l.stuck()
+	w.run(quick("second"))
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	l.arrives()
+	w.expectLive(v1alpha1.Blue)
+}
+
+// Nobody has patched the Ingress since: the release was given up, and what it staged
+// may be gone, or another release's.
+func TestLateSwitchDoesNotReachATargetThatWasGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	l := w.startLate(movesRoutes)
+	rel := w.submit("a")
+	l.stuck()
+	w.until("somebody's image on green", func() bool {
+		green := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}
+		w.get(green)
+		green.Spec.Template.Spec.Containers[0].Image = "gcr.io/acme-prod/my-python-app:mine"
+		return w.kube.Update(t.Context(), green) == nil
+	}, func() string { return "" })
+	w.run(quick("second"))
+	w.awaitPhase(rel, v1alpha1.ReleaseError)
+	w.settled()
+	l.arrives()
+	w.expectLive(v1alpha1.Blue)
+}
+
+// Upkeep holds no claim: the colour that it is about to shrink has users again.
+func TestLateShrinkDoesNotEmptyAColourThatUsersAreBackOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(0))
+	w.pretendDeployed()
+	l := w.startLate(shrinks(v1alpha1.Blue))
+	l.stuck()
+	w.configure(`{"hold":"1h"}`)
+	w.run(quick("second"))
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.expectLive(v1alpha1.Blue)
+	l.arrives()
+	w.expectSizes(1, 1)
+}
+
+// The same with an autoscaler, whose minimum upkeep puts back before it shrinks.
+func TestLateRestoreOfAMinimumDoesNotReachAColourThatUsersAreBackOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.autoscaleBoth()
+	w.pretendDeployed()
+	stop := w.run()
+	w.awaitMinimum(v1alpha1.Blue, "2 1 raised to 2") // it is held
+	stop()
+	w.configure(`{"hold":"0s"}`)
+	l := w.startLate(func(what, body string) bool {
+		return strings.HasPrefix(what, "PATCH horizontalpodautoscalers/") && strings.Contains(body, `"op":"remove"`)
+	})
+	l.stuck()
+	w.configure(`{"hold":"1h"}`)
+	w.run(quick("second"))
+	back := w.await(w.rollback(), "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
+	l.arrives()
+	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(2, 2)
+}
+
+// A colour is not shrunk while a release brings users there, whatever the routes
+// say just then.
+func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.pretendDeployed()
+	back := w.rollback()
+	w.patch(w.deployment(v1alpha1.Blue), fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.SwitchAnnotation, back.Name))
+	d := &Deployer{Record: w.record(), Routes: w.router(), Workloads: &workload.Workloads{Client: w.kube, Reader: w.kube}}
+	o, err := d.observeApplication(t.Context(), w.application())
+	check(t, err)
+	look := &work{d: d, bg: w.application(), o: o}
+	done, err := look.shrink(t.Context(), v1alpha1.Blue, "")
+	check(t, err)
+	if !done.inUse || !strings.Contains(done.text, back.Name+" brings users there") {
+		t.Errorf("what came of shrinking it is %+v", done)
+	}
+	w.expectSizes(1, 1)
+	back.Status.Phase = v1alpha1.ReleaseFailed
+	check(t, w.kube.Status().Update(t.Context(), back))
+	w.until("the shrink", func() bool {
+		done, err := look.shrink(t.Context(), v1alpha1.Blue, "")
+		return err == nil && !done.inUse
+	}, func() string { return "" })
+	w.expectSizes(0, 1)
+}
+
+// The real API server raises the generation of an Ingress with its spec alone, and
+// lets a patch test it, and the absence of an annotation.
+func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		meanwhile func(*world)
+		want      v1alpha1.Color
+	}{
+		"nothing":       {func(*world) {}, v1alpha1.Green},
+		"an annotation": {func(w *world) { w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["someone"] = "x" }) }, v1alpha1.Green},
+		"a route of another": {func(w *world) {
+			w.editIngress(func(i *networkingv1.Ingress) { i.Spec.Rules[1].Host = "b" + i.Spec.Rules[1].Host })
+		}, v1alpha1.Blue},
+		"there and back": {func(w *world) {
+			for _, host := range []string{"b.example.com", "admin.example.com"} {
+				w.editIngress(func(i *networkingv1.Ingress) { i.Spec.Rules[1].Host = host })
+			}
+		}, v1alpha1.Blue},
+		"a fence": {func(w *world) {
+			check(w.t, w.router().Fence(w.t.Context(), w.application(), w.routes()))
+		}, v1alpha1.Blue},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for range 2 { // without a fence, and with one
+				read := w.routes()
+				tt.meanwhile(w)
+				_ = w.router().Switch(t.Context(), w.application(), read, v1alpha1.Green)
+				w.expectLive(tt.want)
+				if tt.want == v1alpha1.Green {
+					check(t, w.router().Switch(t.Context(), w.application(), w.routes(), v1alpha1.Blue))
+				}
+				check(t, w.router().Fence(t.Context(), w.application(), w.routes()))
+			}
+		})
+	}
+}
+
+func (w *world) router() *route.Router { return &route.Router{Client: w.kube, Reader: w.kube} }
+
+func (w *world) routes() route.State {
+	w.t.Helper()
+	s, err := w.router().Observe(w.t.Context(), w.application())
+	check(w.t, err)
+	return s
+}
