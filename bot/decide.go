@@ -76,12 +76,12 @@ type Refuse struct {
 // Decide says what becomes of a command. It is pure, so that every command is
 // driven in every phase by a test; docs/commands.md has what comes of it.
 func Decide(s Situation) Decision {
+	if before := s.askedBefore(); before != "" { // however late it comes again
+		return Decision{Answer: before}
+	}
 	if s.Now.Sub(s.Asked) > patience && !s.Command.Verb.onlyReads() {
 		return refuse("I was away when this was written, and things may have changed since.",
 			fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
-	}
-	if before := s.askedBefore(); before != "" {
-		return Decision{Answer: before}
 	}
 	switch s.Command.Verb {
 	case Promote:
