@@ -22,6 +22,10 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 		a.rel.Status.Phase = v1alpha1.ReleaseWaiting
 		return pause{message: "waits: " + lockedBy(lock)}, nil
 	}
+	if waited := a.rel.Status.Phase == v1alpha1.ReleaseWaiting; waited && m.Verified != nil {
+		// However short it was: a version may go bad while nobody looks at it.
+		m.Verified.AskAgain = true
+	}
 	if m.Approved != nil { // it was only locked again
 		return pause{}, nil
 	}

@@ -25,6 +25,9 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 		a.finding(plan.Warning)
 		spec.Consecutive = 1 // a pod's readiness is watched anyway; asking again tells nothing new
 	}
+	if spec.Consecutive > 1 && a.passedBefore() && (st.Gate == nil || st.Gate.Problem == nil) {
+		spec.Consecutive = 1 // nothing speaks against the pass that it has
+	}
 	look := a.lookAt(ctx, plan)
 	status, verdict := gate.Step(st.Gate, spec, look)
 	st.Gate = &status
@@ -45,6 +48,13 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 	}
 	a.say(verdict.Message)
 	return pause{}, nil
+}
+
+// passedBefore reports whether the gate has a fresh pass of what runs now, and is
+// asked again only because a person was waited for since: one round shows whether
+// that still holds.
+func (a *attempt) passedBefore() bool {
+	return gateFresh(a.rel, a.o) && !gateAsked(a.rel, a.o)
 }
 
 // lookAt makes one round on the target's pods.

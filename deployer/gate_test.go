@@ -226,6 +226,46 @@ func TestPodThatIsReplacedAfterTheGateMakesItStartOver(t *testing.T) {
 	}
 }
 
+// A version that goes bad while it waits for a person is found out by one round,
+// before anybody is moved to it; one that is well is asked no more than that.
+func TestVersionThatWentBadWhileItWaitedIsNotSwitchedTo(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []bool{true, false} {
+		t.Run(fmt.Sprintf("bad %t", bad), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, manual, gated(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/livez"}}, Timeout: metav1.Duration{Duration: time.Second}}))
+			var broken atomic.Bool
+			w.runWith(w.answers(func(*corev1.Pod) (int, error) {
+				if broken.Load() {
+					return http.StatusInternalServerError, nil
+				}
+				return http.StatusOK, nil
+			}))
+			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+			broken.Store(bad)
+			w.approve(rel)
+			if bad {
+				rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+				w.expectMessage(rel, "the health gate did not pass", "answered 500")
+				w.expectRoutes("blue", 2) // attached, never switched
+				return
+			}
+			rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+			w.expectDeployed(rel)
+			var passes []string
+			for _, e := range rel.Status.Timeline {
+				if e.Step == v1alpha1.StepVerify {
+					passes = append(passes, e.Message)
+				}
+			}
+			want := []string{"GET /livez on port 8080: 3 rounds in a row passed on 1 pod", "GET /livez on port 8080: 1 round passed on 1 pod"}
+			if !slices.Equal(passes, want) {
+				t.Errorf("the gate's passes are %q, want %q", passes, want)
+			}
+		})
+	}
+}
+
 // brokenUnderTraffic is a world whose release soaks, and whose new version then
 // begins to crash.
 func brokenUnderTraffic(t *testing.T, previous func() (int, error)) (*world, *v1alpha1.Release) {

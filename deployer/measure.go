@@ -223,7 +223,7 @@ func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alp
 		return false
 	}
 	if m.named == nil {
-		check := v1alpha1.HTTPCheck{Path: strings.TrimSuffix(public.Path, "/") + spec.Path, Port: a.o.Target.ServicePort, Scheme: "HTTP"}
+		check := v1alpha1.HTTPCheck{Path: strings.TrimSuffix(public.Path, "/") + spec.Path, Port: a.o.Target.UserPort, Scheme: "HTTP"}
 		named, err := a.d.Pods.Header(ctx, check, public.Host, pods[0], spec.VersionHeader, a.bg.Spec.Gate.TryTimeout.Duration)
 		if err != nil {
 			a.log.DebugContext(ctx, "a pod could not be asked for its version", "pod", pods[0].Name, "error", err)

@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -54,7 +55,27 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 			return o, fmt.Errorf("observing the %s side: %w", c, err)
 		}
 	}
+	for c, side := range o.Sides {
+		side.UserPort = userPort(side.Ports, o.Routes.Users[o.Routes.Live()])
+		o.Sides[c] = side
+	}
 	return o, nil
+}
+
+// userPort is the port on a colour's pods that users are routed to, by the first
+// route whose port the colour's Service has: both colours are routed to by the same
+// ports. Without a route, it is that of the Service's first port.
+func userPort(ports []workload.Port, routed []route.Backend) int32 {
+	for _, b := range routed {
+		i := slices.IndexFunc(ports, func(p workload.Port) bool { return b.Names(p.Name, p.Number) })
+		if i >= 0 {
+			return ports[i].Pod
+		}
+	}
+	if len(ports) == 0 || len(routed) > 0 {
+		return 0
+	}
+	return ports[0].Pod
 }
 
 // of adds what concerns one release: its target is fixed by the claim.

@@ -15,7 +15,7 @@ var deploy = []step{
 	{name: v1alpha1.StepWarm, done: warmed, act: (*attempt).warm},
 	{name: v1alpha1.StepVerify, done: verified, needs: []need{running, warm}, act: (*attempt).verify},
 	{name: v1alpha1.StepPromote, done: approved, act: (*attempt).promote},
-	{name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh}, act: (*attempt).switchTraffic},
+	{name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh, asked}, act: (*attempt).switchTraffic},
 	{name: v1alpha1.StepConfirm, done: confirmed, act: (*attempt).confirm},
 	{name: v1alpha1.StepSoak, done: soaked, act: (*attempt).soak},
 }
@@ -66,6 +66,7 @@ var (
 	resized = need{runsAtSize, v1alpha1.StepSize}
 	warm    = need{isWarm, v1alpha1.StepWarm}
 	fresh   = need{gateFresh, v1alpha1.StepVerify}
+	asked   = need{gateAsked, v1alpha1.StepVerify}
 )
 
 // next returns the step that a release is at: the first whose milestone is
@@ -195,6 +196,12 @@ func gateFresh(r *v1alpha1.Release, o observed) bool {
 		}
 	}
 	return o.Now.Sub(v.At.Time) < o.Freshness
+}
+
+// gateAsked: nobody had to be waited for since the gate passed.
+func gateAsked(r *v1alpha1.Release, _ observed) bool {
+	v := r.Status.Milestones.Verified
+	return v != nil && !v.AskAgain
 }
 
 // untouchable is the time until which the target must be left alone, because

@@ -89,6 +89,9 @@ func TestNext(t *testing.T) {
 		{"an endpoint is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Endpoints = []string{"g1"} }}, v1alpha1.StepWarm},
 		{"there are no pods", []change{func(_ *v1alpha1.Release, o *observed) { o.Target.Pods = nil }}, v1alpha1.StepWarm},
 		{"the gate's pass is old", []change{func(_ *v1alpha1.Release, o *observed) { o.Now = epoch.Add(5 * time.Minute) }}, v1alpha1.StepVerify},
+		{"a person was waited for since the gate passed", []change{func(r *v1alpha1.Release, _ *observed) {
+			r.Status.Milestones.Verified.AskAgain = true
+		}}, v1alpha1.StepVerify},
 		{"a pod came after the gate", []change{func(_ *v1alpha1.Release, o *observed) {
 			o.Target.Pods, o.Endpoints = append(o.Target.Pods, workload.Pod{Name: "g3"}), append(o.Endpoints, "g3")
 		}}, v1alpha1.StepVerify},

@@ -325,7 +325,8 @@ type HTTPCheck struct {
 	// +kubebuilder:validation:Pattern=`^/`
 	Path string `json:"path"`
 
-	// Port of the pod. Default: the target port of the colour's Service.
+	// Port of the pod. Default: the port that the Ingress routes users to; if it
+	// routes them to several, that of its first route.
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port,omitempty"`

@@ -207,6 +207,10 @@ type VerifiedMilestone struct {
 
 	// At is when the last round passed.
 	At metav1.Time `json:"at"`
+
+	// AskAgain: the release waited for a person since, so one more round is made
+	// right before the switch, however fresh this pass is.
+	AskAgain bool `json:"askAgain,omitempty"`
 }
 
 // ApprovedMilestone is the permission to switch.

@@ -41,8 +41,8 @@ type request struct {
 // PlanFor returns what a gate's spec asks of the pods of a colour. Where the
 // spec has no check it is the readiness probe's own path; a colour without
 // such a probe is only asked to be Ready, with a warning. A check without a port
-// goes to the one that the colour's Service leads to; the error tells a person
-// what to write if there is none.
+// goes to the one that users are routed to; the error tells a person what to write
+// if there is none.
 func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 	probe := probeRequest(s.Probe)
 	if len(spec.HTTP) == 0 && spec.Exec == nil {
@@ -51,11 +51,11 @@ func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 	p := Plan{probe: probe}
 	var words []string
 	for i, check := range spec.HTTP {
-		check.Port = cmp.Or(check.Port, s.ServicePort)
+		check.Port = cmp.Or(check.Port, s.UserPort)
 		check.Status = cmp.Or(check.Status, http.StatusOK)
 		check.Scheme = cmp.Or(check.Scheme, "HTTP")
 		if check.Port == 0 {
-			return Plan{}, fmt.Errorf("spec.gate.http[%d].port must be set: the target port of Service %s cannot be told", i, s.Service)
+			return Plan{}, fmt.Errorf("spec.gate.http[%d].port must be set: no port of Service %s that users are routed to leads to a port of deployment %s", i, s.Service, s.Deployment)
 		}
 		if err := checkPath(check.Path); err != nil {
 			return Plan{}, fmt.Errorf("spec.gate.http[%d].path: %w", i, err)

@@ -10,7 +10,7 @@ import (
 
 func TestPlanSaysWhatIsAsked(t *testing.T) {
 	state := workload.State{
-		Container: "app", Deployment: "shop-green", Service: "shop-green-svc", ServicePort: 8080,
+		Container: "app", Deployment: "shop-green", Service: "shop-green-svc", UserPort: 8080,
 		Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTPS"},
 	}
 	for _, c := range []struct {
@@ -36,8 +36,8 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 			check: "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)", warning: "Nothing checks the health of Deployment shop-green",
 		},
 		{
-			name: "no port", http: []v1alpha1.HTTPCheck{{Path: "/"}}, change: func(s *workload.State) { s.ServicePort = 0 },
-			err: "spec.gate.http[0].port must be set: the target port of Service shop-green-svc",
+			name: "no port", http: []v1alpha1.HTTPCheck{{Path: "/"}}, change: func(s *workload.State) { s.UserPort = 0 },
+			err: "spec.gate.http[0].port must be set: no port of Service shop-green-svc that users are routed to leads to a port of deployment shop-green",
 		},
 		{name: "way out", http: []v1alpha1.HTTPCheck{{Path: "/"}, {Path: "/../../secrets"}}, err: "spec.gate.http[1].path"},
 		{name: "hidden way out", http: []v1alpha1.HTTPCheck{{Path: "/a/%2E./%2e%2e%2Fsecrets"}}, err: "spec.gate.http[0].path"},
@@ -73,7 +73,7 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 // Users' pods are asked what the gate asks, but for the command; a gate that is
 // a command only leaves the readiness probe.
 func TestPlanForALiveColourHasNoCommand(t *testing.T) {
-	state := workload.State{Container: "app", ServicePort: 8080, Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
+	state := workload.State{Container: "app", UserPort: 8080, Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
 	command := &v1alpha1.ExecCheck{Command: []string{"x"}}
 	for want, spec := range map[string]v1alpha1.GateSpec{
 		"GET /a on port 8080":     {HTTP: []v1alpha1.HTTPCheck{{Path: "/a"}}, Exec: command},

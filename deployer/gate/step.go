@@ -106,7 +106,11 @@ func names(pods []workload.Pod) []string {
 func judge(s v1alpha1.GateStatus, spec v1alpha1.GateSpec, l Look) Verdict {
 	need := max(spec.Consecutive, 1)
 	if s.Passed >= need {
-		return Verdict{Outcome: Passed, Message: fmt.Sprintf("%s: %d rounds in a row passed on %s", s.Check, s.Passed, count(len(s.Pods), "pod"))}
+		rounds := "1 round"
+		if s.Passed > 1 {
+			rounds = fmt.Sprintf("%d rounds in a row", s.Passed)
+		}
+		return Verdict{Outcome: Passed, Message: fmt.Sprintf("%s: %s passed on %s", s.Check, rounds, count(len(s.Pods), "pod"))}
 	}
 	next := l.EndedAt.Add(spec.Interval.Duration)
 	if deadline := s.StartedAt.Add(spec.Timeout.Duration); next.Before(deadline) {

@@ -38,6 +38,19 @@ func (b Backend) String() string {
 	return host + b.Path
 }
 
+// Names reports whether the backend names a Service's port of a name and number.
+func (b Backend) Names(name string, number int32) bool { return namesPort(b.Port, name, number) }
+
+// namesPort reports whether a port, as it stands in an Ingress, is that of a name
+// and number.
+func namesPort(port map[string]any, name string, number int32) bool {
+	if want, ok := port["name"].(string); ok {
+		return want == name
+	}
+	want, ok := port["number"].(int64)
+	return ok && want == int64(number)
+}
+
 // State is what an Ingress says about one application.
 type State struct {
 	// Name of the Ingress.

@@ -222,14 +222,7 @@ func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s
 // number; nil if it has none such.
 func FindPort(service *corev1.Service, want map[string]any) *corev1.ServicePort {
 	for i := range service.Spec.Ports {
-		p := &service.Spec.Ports[i]
-		if name, ok := want["name"].(string); ok {
-			if p.Name == name {
-				return p
-			}
-			continue
-		}
-		if number, ok := want["number"].(int64); ok && int64(p.Port) == number {
+		if p := &service.Spec.Ports[i]; namesPort(want, p.Name, p.Port) {
 			return p
 		}
 	}

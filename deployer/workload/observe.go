@@ -157,7 +157,7 @@ func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.DeploymentColored = d.Spec.Selector.MatchLabels[colorLabel(bg)] == string(s.Color)
 	s.Replicas = replicasOf(d)
 	describeTemplate(s, bg, d.Spec.Template)
-	s.ServicePort = servicePort(o.service, d.Spec.Template.Spec)
+	s.Ports = portsOf(o.service, d.Spec.Template.Spec)
 	for _, p := range o.pods {
 		s.Pods = append(s.Pods, podState(p))
 	}

@@ -7,16 +7,36 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// servicePort returns the pod's port that the first port of a Service leads to.
-func servicePort(svc *corev1.Service, pod corev1.PodSpec) int32 {
-	if svc == nil || len(svc.Spec.Ports) == 0 {
-		return 0
+// Port is a port of a Service and where it leads.
+type Port struct {
+	// Name and Number of the Service's port.
+	Name   string
+	Number int32
+
+	// Pod is the port on the pod, a named one resolved in the template; 0 if no
+	// container has it.
+	Pod int32
+}
+
+// portsOf returns the ports of a Service in the order in which it lists them.
+func portsOf(svc *corev1.Service, pod corev1.PodSpec) []Port {
+	if svc == nil {
+		return nil
 	}
-	first := svc.Spec.Ports[0]
-	if first.TargetPort == (intstr.IntOrString{}) {
-		return first.Port // the API's default
+	var all []Port
+	for _, p := range svc.Spec.Ports {
+		all = append(all, Port{Name: p.Name, Number: p.Port, Pod: PodPort(p, pod)})
 	}
-	return resolve(first.TargetPort, pod.Containers)
+	return all
+}
+
+// PodPort returns the port on a pod that a Service's port leads to; 0 if it is
+// named and no container has it.
+func PodPort(p corev1.ServicePort, pod corev1.PodSpec) int32 {
+	if p.TargetPort == (intstr.IntOrString{}) {
+		return p.Port // the API's default
+	}
+	return resolve(p.TargetPort, pod.Containers)
 }
 
 // resolve turns a named port into its number; 0 if no container has it.

@@ -99,9 +99,12 @@ type State struct {
 	// colour. The other colour's can only be made from one that does.
 	ServiceColored, DeploymentColored bool
 
-	// ServicePort is the port on the pod that the Service's first port leads to,
-	// a named one resolved in the template; 0 if unknown.
-	ServicePort int32
+	// Ports of the Service, and where they lead.
+	Ports []Port
+
+	// UserPort is the port on the pod that users are routed to: of several, the one
+	// of the first route; 0 if unknown. Only who knows the routes can tell it.
+	UserPort int32
 
 	// Probe is the readiness probe of Container, if it is an HTTP request to the
 	// pod itself.
