@@ -1,15 +1,11 @@
 package preflight
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -21,10 +17,19 @@ const configAnnotation = "cloud.google.com/backend-config"
 // both are the colours, always in this order.
 var both = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
 
+// backendOf is what the load balancer has of a colour's Service for one port.
+type backendOf struct {
+	color v1alpha1.Color
+	port  map[string]any // as the Ingress names it
+	// name of the BackendConfig; "" if the Service names none for the port.
+	name   string
+	config Config
+	object about // the BackendConfig, or the Service that names none
+}
+
 // lacking collects what the BackendConfig of each colour's Service lacks; two
-// colours with one BackendConfig lack it once. want says what, of a BackendConfig
-// that may be named "" and then does not exist.
-func (f Facts) lacking(want func(about about, c v1alpha1.Color, name string, config Config) *v1alpha1.Finding) []v1alpha1.Finding {
+// colours with one BackendConfig lack it once.
+func (f Facts) lacking(want func(backendOf) *v1alpha1.Finding) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
 	}
@@ -35,11 +40,11 @@ func (f Facts) lacking(want func(about about, c v1alpha1.Color, name string, con
 			if !known {
 				continue
 			}
-			object := f.about("backendconfig", name)
+			b := backendOf{color: c, port: port, name: name, config: config, object: f.about("backendconfig", name)}
 			if name == "" {
-				object = f.about("service", f.App.Side(c).Service)
+				b.object = f.about("service", f.App.Side(c).Service)
 			}
-			if finding := want(object, c, name, config); finding != nil {
+			if finding := want(b); finding != nil {
 				all = append(all, *finding)
 			}
 		}
@@ -47,49 +52,7 @@ func (f Facts) lacking(want func(about about, c v1alpha1.Color, name string, con
 	return slices.CompactFunc(all, func(a, b v1alpha1.Finding) bool { return a.Object == b.Object && a.Reason == b.Reason })
 }
 
-// healthCheck finds Services whose health check has its path from a pod's readiness
-// probe: copied when the check is made, / if there is no pod then, and never copied
-// again (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291).
-func healthCheck(f Facts) []v1alpha1.Finding {
-	return f.lacking(func(object about, c v1alpha1.Color, name string, config Config) *v1alpha1.Finding {
-		check, _ := config.Spec["healthCheck"].(map[string]any)
-		if path, _ := check["requestPath"].(string); path != "" {
-			return nil
-		}
-		source, path := "a pod of the Service has no HTTP readiness probe on that port, so it is /", "/"
-		if probe := f.probe(c); probe != "" {
-			source, path = fmt.Sprintf("the readiness probe of deployment %s asks %s now", f.Templates[c].Deployment, probe), probe
-		}
-		field, how := "spec.healthCheck.requestPath", fmt.Sprintf("kubectl patch backendconfig %s -n %s --type merge -p '{\"spec\":{\"healthCheck\":{\"type\":\"HTTP\",\"requestPath\":\"%s\"}}}'", name, f.App.Namespace, path)
-		if name == "" {
-			field, how = annotationField, f.newConfig(c, fmt.Sprintf("healthCheck: {type: HTTP, requestPath: %s}", path))
-		}
-		finding := object.warning("HealthCheck", field, "no health check is configured: its path is copied from a readiness probe when the load balancer makes it, and never again, and %s: %s", source, how)
-		return &finding
-	})
-}
-
 const annotationField = "metadata.annotations[" + configAnnotation + "]"
-
-// newConfig says how a Service gets a BackendConfig of a spec.
-func (f Facts) newConfig(c v1alpha1.Color, spec string) string {
-	return fmt.Sprintf("apply {apiVersion: cloud.google.com/v1, kind: BackendConfig, metadata: {name: %s, namespace: %s}, spec: {%s}}, then %s",
-		f.App.Name, f.App.Namespace, spec, f.annotate(f.App.Side(c).Service, configAnnotation, fmt.Sprintf(`{"default": "%s"}`, f.App.Name)))
-}
-
-// probe is the path that the pods of a colour have their readiness probed at; "" if
-// that is no plain HTTP request.
-func (f Facts) probe(c v1alpha1.Color) string {
-	template, ok := f.Templates[c]
-	if !ok {
-		return ""
-	}
-	container := f.container(template.Spec)
-	if container == nil || container.ReadinessProbe == nil || container.ReadinessProbe.HTTPGet == nil {
-		return ""
-	}
-	return cmp.Or(container.ReadinessProbe.HTTPGet.Path, "/")
-}
 
 // container is the one that gets the image; nil if that is not clear.
 func (f Facts) container(pod corev1.PodSpec) *corev1.Container {
@@ -101,62 +64,19 @@ func (f Facts) container(pod corev1.PodSpec) *corev1.Container {
 	return nil
 }
 
-// alike finds colours that the load balancer treats differently: Cloud Armor, IAP,
-// timeouts and draining change with a switch then.
-func alike(f Facts) []v1alpha1.Finding {
-	if !f.gce() {
-		return nil
-	}
-	var all []v1alpha1.Finding
-	for _, port := range f.ports() {
-		live, liveConfig, known := f.configOf(f.live(), port)
-		name, config, otherKnown := f.configOf(f.live().Other(), port)
-		if !known || !otherKnown || live == name || equality.Semantic.DeepEqual(liveConfig.Spec, config.Spec) {
-			continue
-		}
-		service := f.App.Side(f.live().Other()).Service
-		how := "remove the annotation: kubectl annotate service " + service + " -n " + f.App.Namespace + " " + configAnnotation + "-"
-		if live != "" {
-			how = "name the same one: " + f.annotate(service, configAnnotation, fmt.Sprintf(`{"default": "%s"}`, live))
-		}
-		all = append(all, f.about("service", service).warning("ConfigsUnlike", annotationField, "%s and service %s %s, which differ in %s: users would notice that after a switch; %s",
-			names(name), f.App.Side(f.live()).Service, names(live), difference(config.Spec, liveConfig.Spec), how))
-	}
-	return all
-}
-
-func names(config string) string {
-	if config == "" {
-		return "names no BackendConfig"
-	}
-	return "names the BackendConfig " + config
-}
-
-// difference lists the fields that two specs have unlike.
-func difference(a, b map[string]any) string {
-	keys := slices.Sorted(maps.Keys(a))
-	keys = slices.AppendSeq(keys, maps.Keys(b))
-	slices.Sort(keys)
-	keys = slices.DeleteFunc(slices.Compact(keys), func(k string) bool { return equality.Semantic.DeepEqual(a[k], b[k]) })
-	for i, k := range keys {
-		keys[i] = "spec." + k
-	}
-	return strings.Join(keys, ", ")
-}
-
 // draining finds Services whose pods are cut off in the middle of an answer when
 // they are detached: draining is off unless set (ingress-gce
 // pkg/backends/features/draining.go:31-43).
 func draining(f Facts) []v1alpha1.Finding {
-	return f.lacking(func(object about, c v1alpha1.Color, name string, config Config) *v1alpha1.Finding {
-		if t, _ := config.seconds("connectionDraining", "drainingTimeoutSec"); t > 0 {
+	return f.lacking(func(b backendOf) *v1alpha1.Finding {
+		if t, _ := b.config.seconds("connectionDraining", "drainingTimeoutSec"); t > 0 {
 			return nil
 		}
-		field, how := "spec.connectionDraining.drainingTimeoutSec", fmt.Sprintf(`kubectl patch backendconfig %s -n %s --type merge -p '{"spec":{"connectionDraining":{"drainingTimeoutSec":60}}}'`, name, f.App.Namespace)
-		if name == "" {
-			field, how = annotationField, f.newConfig(c, "connectionDraining: {drainingTimeoutSec: 60}")
+		field, how := "spec.connectionDraining.drainingTimeoutSec", f.patchConfig(b.name, map[string]any{"connectionDraining": safeDraining()})
+		if b.name == "" {
+			field, how = annotationField, f.newConfig(b)
 		}
-		finding := object.warning("Draining", field, "connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", how)
+		finding := b.object.warning("Draining", field, "connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", how)
 		return &finding
 	})
 }
@@ -208,7 +128,20 @@ func nodes(f Facts) []v1alpha1.Finding {
 			continue // it cannot be reached at all
 		}
 		all = append(all, f.about("service", service.Name).warning("Nodes", "metadata.annotations["+negAnnotation+"]",
-			"the load balancer sends to nodes, which pass on to any pod, so it cannot tell whether it finds each of them healthy: give both colours' Services network endpoint groups: %s", f.annotate(service.Name, negAnnotation, `{"ingress": true}`)))
+			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot say whether each pod is healthy. %s", f.useGroups(service.Name)))
 	}
 	return all
+}
+
+// useGroups says how a Service that is reached through the nodes gets network
+// endpoint groups, and what that does to whoever uses it: the load balancer's
+// backend has another name then, so it is made anew, and no pod in it is healthy
+// before it has been checked (ingress-gce pkg/utils/serviceport.go:87-102).
+func (f Facts) useGroups(service string) string {
+	how := f.annotate(service, negAnnotation, `{"ingress": true}`)
+	if service != f.App.Side(f.live()).Service {
+		return "Network endpoint groups let it: " + how + " (no user reaches this Service now; both colours need the annotation before the next release)"
+	}
+	return "Network endpoint groups let it, but this Service is live, and changing it replaces its backend at once: users get errors for some minutes, " +
+		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service: " + how
 }

@@ -14,7 +14,13 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	// translate.go: whether the load balancer can use the Ingress at all
 	backends, ports, groups,
 	// backendconfig.go: how the load balancer treats the pods
-	healthCheck, alike, draining, drain, nodes,
+	draining, drain, nodes,
+	// healthcheck.go: what it asks the pods
+	healthCheck,
+	// alike.go: whether it treats both colours in the same way
+	alike, protocolsAlike, balancedAlike,
+	// gate.go: whether the gate asks what users do
+	gatePort,
 	// routes.go: who else is at the routes
 	hosts, class, users, standbyHost,
 	owners,

@@ -68,7 +68,8 @@ func template(deployment string) Template {
 		TerminationGracePeriodSeconds: new(int64(120)),
 		Containers: []corev1.Container{{
 			Name:           "app",
-			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready"}}},
+			Ports:          []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "admin", ContainerPort: 9000}},
+			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromString("http")}}},
 			Lifecycle:      &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 45}}},
 		}},
 	}}
@@ -217,11 +218,14 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			{v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
 			{v1alpha1.SeverityWarning, "Draining", greenService, configField},
 			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
-		}, []string{"kind: BackendConfig", "the readiness probe of deployment app-blue asks /ready", "requestPath: /ready", `kubectl annotate service app-blue-svc -n shop --overwrite cloud.google.com/backend-config='{"default": "app"}'`}},
+		}, []string{
+			"the readiness probe of deployment app-blue asks /ready",
+			`echo '{"apiVersion":"cloud.google.com/v1","kind":"BackendConfig","metadata":{"name":"app","namespace":"shop"},"spec":{"connectionDraining":{"drainingTimeoutSec":60},"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}' | kubectl apply -f - && kubectl annotate service app-blue-svc -n shop --overwrite cloud.google.com/backend-config='{"default":"app"}'`,
+		}},
 		{"no health check, and no probe to copy", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
 			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe = nil })
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"so it is /", "kubectl patch backendconfig app -n shop"}},
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"asks /.", "Choose a path that your pods answer with 200", "kubectl edit backendconfig app -n shop"}},
 		{"no draining", func(s *situation) { delete(s.facts.Configs["app"].Spec, "connectionDraining") }, warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"), []string{"cut off", "kubectl patch backendconfig app -n shop"}},
 		{"draining for no time", func(s *situation) {
 			s.facts.Configs["app"].Spec["connectionDraining"] = map[string]any{"drainingTimeoutSec": int64(0)}
@@ -245,6 +249,88 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.app.Spec.Drain = &metav1.Duration{Duration: 2 * time.Minute}
 			s.facts.Configs["app"].Spec["timeoutSec"] = int64(300)
 		}, warning("Drain", application, "spec.drain"), []string{"timeoutSec of backendconfig app", "5m0s or more"}},
+
+		{"a live service that is reached through the nodes", func(s *situation) {
+			delete(s.blue().Annotations, "cloud.google.com/neg")
+			s.blue().Spec.Type = corev1.ServiceTypeNodePort
+		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"this Service is live, and changing it replaces its backend at once: users get errors for some minutes"}},
+		{"an idle service that can do without groups, as the live one does", func(s *situation) {
+			delete(s.blue().Annotations, "cloud.google.com/neg")
+			s.blue().Spec.Type, s.green().Spec.Type = corev1.ServiceTypeNodePort, corev1.ServiceTypeNodePort
+		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"no user reaches now: kubectl annotate service app-green-svc -n shop cloud.google.com/neg-"}},
+		{"a probe with a header, which no check can send", func(s *situation) {
+			delete(s.facts.Configs["app"].Spec, "healthCheck")
+			s.pod(func(p *corev1.PodSpec) {
+				p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "Host", Value: "shop.example.com"}}
+			})
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"Choose a path", "kubectl edit backendconfig app -n shop"}},
+		{"a check of another port, and the probe is on that", func(s *situation) {
+			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"port": int64(9000)}
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{`{"spec":{"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}`}},
+		{"a probe elsewhere, and the load balancer reaches nodes only", func(s *situation) {
+			delete(s.facts.Configs["app"].Spec, "healthCheck")
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				delete(service.Annotations, "cloud.google.com/neg")
+				service.Spec.Type = corev1.ServiceTypeNodePort
+			}
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
+		}, []found{
+			{v1alpha1.SeverityWarning, "HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"},
+			{v1alpha1.SeverityWarning, "Nodes", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField},
+		}, []string{"Choose a path"}},
+		{"no backendconfig, and nothing shows what pods answer", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				delete(service.Annotations, "cloud.google.com/backend-config")
+			}
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe = nil })
+		}, []found{
+			{v1alpha1.SeverityWarning, "Draining", blueService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
+			{v1alpha1.SeverityWarning, "Draining", greenService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
+		}, []string{`"spec":{"connectionDraining":{"drainingTimeoutSec":60}}}`, "and add spec.healthCheck"}},
+		{"a health check that GKE's nodes answer", func(s *situation) {
+			delete(s.facts.Configs["app"].Spec, "healthCheck")
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Annotations["networking.gke.io/transparent-health-checker"] = `{"enabled": true}`
+			}
+		}, nil, nil},
+
+		// alike.go
+		{"a protocol of the idle colour only", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTPS"}` },
+			warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"), []string{"kubectl annotate service app-green-svc -n shop cloud.google.com/app-protocols-"}},
+		{"one protocol by ports of two names", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+			}
+			s.green().Spec.Ports[0].Name = "web"
+		}, warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"), []string{`"web" here and "http" there`}},
+		{"the older annotation counts first", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+			}
+			s.blue().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTP2"}`
+		}, nil, nil},
+		{"protocols that are not JSON", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `http=HTTP2` },
+			fault("Protocol", greenService, "metadata.annotations[cloud.google.com/app-protocols]"), []string{"not JSON", "correct it"}},
+		{"a colour that takes no requests", func(s *situation) { s.green().Annotations["networking.gke.io/capacity-scaler"] = "0.0" },
+			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/capacity-scaler]"), []string{"is 0.0 here and not set at service app-blue-svc", "networking.gke.io/capacity-scaler-"}},
+		{"a rate of the live colour only", func(s *situation) { s.blue().Annotations["networking.gke.io/max-rate-per-endpoint"] = "100" },
+			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/max-rate-per-endpoint]"), []string{"--overwrite networking.gke.io/max-rate-per-endpoint='100'"}},
+		{"a backendconfig that the controller refuses", func(s *situation) {
+			s.facts.Configs["app"].Spec["sessionAffinity"] = map[string]any{"affinityType": "COOKIE"}
+		}, []found{{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField}}, []string{`"COOKIE"`, "GENERATED_COOKIE"}},
+		{"a backendconfig with iap and cdn", func(s *situation) {
+			s.facts.Configs["app"].Spec["iap"], s.facts.Configs["app"].Spec["cdn"] = map[string]any{"enabled": true}, map[string]any{"enabled": true}
+		}, []found{{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField}}, []string{"exclude each other"}},
+
+		// gate.go
+		{"a gate that asks one of two ports", func(s *situation) {
+			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Port: 8080}, {Path: "/livez"}}
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "admin", Port: 81, TargetPort: intstr.FromString("admin")})
+			}
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/admin", "backend": backend("app-blue-svc", 81)}))
+		}, warning("GatePort", application, "spec.gate.http[1].port"), []string{"ports 8080 and 9000", "asks 8080 only", `[{"op":"add","path":"/spec/gate/http/1/port","value":8080}]`}},
 
 		// routes.go
 		{"two rules for one host", func(s *situation) {

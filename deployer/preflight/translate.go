@@ -1,8 +1,11 @@
 package preflight
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -55,8 +58,8 @@ func (f Facts) misfit(service string, port map[string]any) *route.Misfit {
 	if m != nil || config == "" {
 		return m
 	}
-	if c, known := f.Configs[config]; known && !c.Exists {
-		return route.MissingConfig(config)
+	if c, known := f.Configs[config]; known {
+		return route.UnfitConfig(config, c.Spec, c.Exists)
 	}
 	return nil
 }
@@ -71,7 +74,16 @@ func (f Facts) command(m *route.Misfit, service string) string {
 
 // annotate is the command that annotates a Service.
 func (f Facts) annotate(service, key, value string) string {
-	return fmt.Sprintf("kubectl annotate service %s -n %s --overwrite %s='%s'", service, f.App.Namespace, key, value)
+	return fmt.Sprintf("kubectl annotate service %s -n %s --overwrite %s=%s", service, f.App.Namespace, key, shellQuoted(value))
+}
+
+// shellQuoted is a text as one word of a shell.
+func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// quoted is a value as JSON, as one word of a shell.
+func quoted(v any) string {
+	text, _ := json.Marshal(v) //nolint:errchkjson // maps of strings and numbers
+	return shellQuoted(string(text))
 }
 
 func (f Facts) ours(service string) bool {
@@ -129,6 +141,17 @@ func groups(f Facts) []v1alpha1.Finding {
 		with, without = other, live
 	}
 	return []v1alpha1.Finding{f.about("service", without.Name).fault("GroupsUnlike", "metadata.annotations["+negAnnotation+"]",
-		"service %s has network endpoint groups, and this one has not, so the load balancer would treat the users of the two differently, and not tell which pods it finds healthy: %s",
-		with.Name, f.annotate(without.Name, negAnnotation, `{"ingress": true}`))}
+		"service %s has network endpoint groups and this one does not, so the load balancer would treat the users of the two differently, and could not say which pods are healthy. %s",
+		with.Name, f.likeEachOther(with, without))}
+}
+
+// likeEachOther says how two Services come to be reached alike. If users are on the
+// one without groups, and the other one can do without, then that is the way that
+// nobody notices.
+func (f Facts) likeEachOther(with, without *corev1.Service) string {
+	open := with.Spec.Type == corev1.ServiceTypeNodePort || with.Spec.Type == corev1.ServiceTypeLoadBalancer
+	if open && without.Name == f.App.Side(f.live()).Service {
+		return fmt.Sprintf("Take the annotation from that one, which no user reaches now: kubectl annotate service %s -n %s %s-", with.Name, f.App.Namespace, negAnnotation)
+	}
+	return f.useGroups(without.Name)
 }

@@ -84,11 +84,14 @@ func (r *Router) unfit(ctx context.Context, namespace, name string, want map[str
 		}
 		return "", nil
 	}
-	_, found, err := r.backendConfig(ctx, namespace, config)
-	if err != nil || found {
+	spec, found, err := r.backendConfig(ctx, namespace, config)
+	if err != nil {
 		return "", err
 	}
-	return MissingConfig(config).Text, nil
+	if m := UnfitConfig(config, spec, found); m != nil {
+		return m.Text, nil
+	}
+	return "", nil
 }
 
 // Misfit is why Google's controller cannot use a Service that an Ingress names.
@@ -115,6 +118,9 @@ func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misf
 	if m := unreachable(service); m != nil {
 		return "", m
 	}
+	if _, key, err := AppProtocol(service, port); err != nil {
+		return "", &Misfit{"Protocol", "metadata.annotations[" + key + "]", err.Error() + ": correct it"}
+	}
 	config, key, err := ConfigName(service, port)
 	if err != nil {
 		return "", &Misfit{"Annotation", "metadata.annotations[" + key + "]", fmt.Sprintf("has the annotation %s, which is not JSON: correct it", key)}
@@ -122,8 +128,12 @@ func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misf
 	return config, nil
 }
 
-// MissingConfig is the misfit of a Service whose BackendConfig does not exist.
-func MissingConfig(name string) *Misfit {
+// UnfitConfig returns why Google's controller cannot use the BackendConfig that a
+// Service names; nil if it can.
+func UnfitConfig(name string, spec map[string]any, exists bool) *Misfit {
+	if exists {
+		return invalid(name, spec)
+	}
 	return &Misfit{"BackendConfigMissing", "metadata.annotations[" + configAnnotations[0] + "]", fmt.Sprintf("names the BackendConfig %s, which does not exist: create it", name)}
 }
 

@@ -1,0 +1,123 @@
+package preflight
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// alike finds colours whose BackendConfigs differ: Cloud Armor, IAP, timeouts and
+// draining change with a switch then.
+func alike(f Facts) []v1alpha1.Finding {
+	if !f.gce() {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	for _, port := range f.ports() {
+		live, liveConfig, known := f.configOf(f.live(), port)
+		name, config, otherKnown := f.configOf(f.live().Other(), port)
+		if !known || !otherKnown || live == name || equality.Semantic.DeepEqual(liveConfig.Spec, config.Spec) {
+			continue
+		}
+		// The older annotation counts where the newer one is missing.
+		key, give := configAnnotation, ""
+		if live != "" {
+			_, liveKey, _ := route.ConfigName(f.service(f.live()), route.FindPort(f.service(f.live()), port))
+			give = f.service(f.live()).Annotations[liveKey]
+		} else {
+			other := f.service(f.live().Other())
+			_, key, _ = route.ConfigName(other, route.FindPort(other, port))
+		}
+		all = append(all, f.unlike("ConfigsUnlike", key, give, "%s and service %s %s, which differ in %s",
+			names(name), f.App.Side(f.live()).Service, names(live), difference(config.Spec, liveConfig.Spec)))
+	}
+	return all
+}
+
+// protocolsAlike finds colours that the load balancer speaks to by different
+// protocols. A health check of its own port stays healthy, and users get errors.
+func protocolsAlike(f Facts) []v1alpha1.Finding {
+	live, other := f.service(f.live()), f.service(f.live().Other())
+	if !f.gce() || live == nil || other == nil {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	for _, port := range f.ports() {
+		p, q := route.FindPort(live, port), route.FindPort(other, port)
+		if p == nil || q == nil {
+			continue
+		}
+		liveSpeaks, liveKey, err := route.AppProtocol(live, p)
+		speaks, key, otherErr := route.AppProtocol(other, q)
+		if err != nil || otherErr != nil || liveSpeaks == speaks {
+			continue
+		}
+		finding := f.unlike("ProtocolsUnlike", cmp.Or(liveKey, key), live.Annotations[liveKey], "the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
+			speaks, route.PortText(port), liveSpeaks, live.Name)
+		if p.Name != q.Name {
+			finding.Message += fmt.Sprintf(" (the annotation goes by the port's name, which is %q here and %q there)", q.Name, p.Name)
+		}
+		all = append(all, finding)
+	}
+	return all
+}
+
+// balancing are annotations of a Service by which the load balancer gives its pods
+// more or fewer requests, or checks them in another way (ingress-gce
+// pkg/controller/translator/translator.go, setTrafficScaling, setThcOptInOnSvc).
+var balancing = []string{"networking.gke.io/max-rate-per-endpoint", "networking.gke.io/capacity-scaler", "networking.gke.io/transparent-health-checker"}
+
+// balancedAlike finds colours that differ in one of those.
+func balancedAlike(f Facts) []v1alpha1.Finding {
+	live, other := f.service(f.live()), f.service(f.live().Other())
+	if !f.gce() || live == nil || other == nil {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	for _, key := range balancing {
+		if live.Annotations[key] != other.Annotations[key] {
+			all = append(all, f.unlike("BalancingUnlike", key, live.Annotations[key], "the annotation is %s here and %s at service %s",
+				cmp.Or(other.Annotations[key], "not set"), cmp.Or(live.Annotations[key], "not set"), live.Name))
+		}
+	}
+	return all
+}
+
+// unlike is a finding about an annotation of the colour that is not live. No user
+// reaches that one, so it is the one to change: it gets the live one's value, or
+// loses its own if that is "".
+func (f Facts) unlike(reason, key, give, format string, args ...any) v1alpha1.Finding {
+	other := f.App.Side(f.live().Other()).Service
+	how := fmt.Sprintf("kubectl annotate service %s -n %s %s-", other, f.App.Namespace, key)
+	if give != "" {
+		how = f.annotate(other, key, give)
+	}
+	return f.about("service", other).warning(reason, "metadata.annotations["+key+"]",
+		"%s: users would notice that after a switch. Give both the same annotation: %s", fmt.Sprintf(format, args...), how)
+}
+
+func names(config string) string {
+	if config == "" {
+		return "names no BackendConfig"
+	}
+	return "names the BackendConfig " + config
+}
+
+// difference lists the fields that two specs have unlike.
+func difference(a, b map[string]any) string {
+	keys := slices.Sorted(maps.Keys(a))
+	keys = slices.AppendSeq(keys, maps.Keys(b))
+	slices.Sort(keys)
+	keys = slices.DeleteFunc(slices.Compact(keys), func(k string) bool { return equality.Semantic.DeepEqual(a[k], b[k]) })
+	for i, k := range keys {
+		keys[i] = "spec." + k
+	}
+	return strings.Join(keys, ", ")
+}

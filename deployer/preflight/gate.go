@@ -1,0 +1,47 @@
+package preflight
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// gatePort finds a gate whose checks name no port although users are routed to
+// several: it asks one of them only.
+func gatePort(f Facts) []v1alpha1.Finding {
+	service, t := f.service(f.live()), f.Templates[f.live()]
+	unset := slices.IndexFunc(f.App.Spec.Gate.HTTP, func(c v1alpha1.HTTPCheck) bool { return c.Port == 0 })
+	if service == nil || unset < 0 {
+		return nil
+	}
+	var reached []int32
+	for _, port := range f.ports() {
+		if p := route.FindPort(service, port); p != nil {
+			if pod := workload.PodPort(*p, t.Spec); pod != 0 && !slices.Contains(reached, pod) {
+				reached = append(reached, pod)
+			}
+		}
+	}
+	if len(reached) < 2 {
+		return nil
+	}
+	field := fmt.Sprintf("spec.gate.http[%d].port", unset)
+	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GatePort", field,
+		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and add one for each port: "+
+			`kubectl patch bluegreen %s -n %s --type json -p '[{"op":"add","path":"/spec/gate/http/%d/port","value":%d}]'`,
+		listed(reached), reached[0], f.App.Name, f.App.Namespace, unset, reached[0])}
+}
+
+// listed is a list for people: 80, 81 and 82.
+func listed(ports []int32) string {
+	var words []string
+	for _, p := range ports {
+		words = append(words, fmt.Sprint(p))
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}

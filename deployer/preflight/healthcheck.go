@@ -1,0 +1,210 @@
+package preflight
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// healthCheck finds Services whose health check has its path from a pod's readiness
+// probe: copied when the check is made, / if there is no such probe then, and never
+// copied again (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291). A
+// command that it shows never makes the load balancer ask live pods something that
+// nobody has seen them answer.
+func healthCheck(f Facts) []v1alpha1.Finding {
+	return f.lacking(func(b backendOf) *v1alpha1.Finding {
+		check, _ := b.config.Spec["healthCheck"].(map[string]any)
+		if path, _ := check["requestPath"].(string); path != "" || f.transparent(b.color) {
+			return nil
+		}
+		field := "spec.healthCheck.requestPath"
+		if b.name == "" {
+			field = annotationField
+		}
+		finding := b.object.warning("HealthCheck", field, "no health check is configured: %s", f.checkAdvice(b))
+		return &finding
+	})
+}
+
+// checkAdvice says what the load balancer asks as long as nothing is configured, and
+// the way out.
+func (f Facts) checkAdvice(b backendOf) string {
+	port, _ := f.checked(b)
+	t, _ := f.servedBy(b)
+	a, onPort, ok := f.probe(b)
+	how := f.newConfig(b)
+	switch {
+	case b.name != "" && ok:
+		how = f.patchConfig(b.name, map[string]any{"healthCheck": f.safeCheck(b)}) + f.sharedConfig(b.name)
+	case b.name != "":
+		how = fmt.Sprintf("kubectl edit backendconfig %s -n %s", b.name, f.App.Namespace)
+	}
+	if ok && onPort {
+		return fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, how)
+	}
+	asks := fmt.Sprintf("no readiness probe of deployment %s is on port %d as the load balancer would ask it, so a check that it makes asks /", t.Deployment, port)
+	if ok {
+		return fmt.Sprintf("%s; container %s answers its probe %s on port %d, which the load balancer can ask instead: %s", asks, a.container, a.path, a.port, how)
+	}
+	if b.name == "" {
+		how += ", and add spec.healthCheck"
+	}
+	return fmt.Sprintf("%s. Choose a path that your pods answer with 200 on that port, and set spec.healthCheck.requestPath to it: %s", asks, how)
+}
+
+// sharedConfig warns of a BackendConfig that may be others', too.
+func (f Facts) sharedConfig(name string) string {
+	if name == f.App.Name {
+		return ""
+	}
+	return fmt.Sprintf(" (every Service that names backendconfig %s is asked the same then)", name)
+}
+
+// transparent reports whether a Service leaves its health checks to GKE's nodes,
+// which take no path (ingress-gce pkg/annotations/service.go, THCAnnotation).
+func (f Facts) transparent(c v1alpha1.Color) bool {
+	var set struct {
+		Enabled bool `json:"enabled"`
+	}
+	text := f.service(c).Annotations["networking.gke.io/transparent-health-checker"]
+	return json.Unmarshal([]byte(text), &set) == nil && set.Enabled
+}
+
+// asks is a request that the kubelet repeats at a pod as its readiness probe.
+type asks struct {
+	container, path, scheme string
+	port                    int32
+}
+
+// servedBy is the template whose pods show what may be asked: the live colour's,
+// whose pods answer now and which is staged on the other, unless each has its own.
+func (f Facts) servedBy(b backendOf) (Template, bool) {
+	c := f.live()
+	if f.App.Spec.Template == v1alpha1.TemplateOwn {
+		c = b.color
+	}
+	t, ok := f.Templates[c]
+	return t, ok
+}
+
+// checked is the port of a pod that the health check asks, and by which protocol.
+func (f Facts) checked(b backendOf) (port int32, protocol string) {
+	service := f.service(b.color)
+	p := route.FindPort(service, b.port)
+	t, _ := f.servedBy(b)
+	protocol, _, _ = route.AppProtocol(service, p)
+	check, _ := b.config.Spec["healthCheck"].(map[string]any)
+	if set, ok := check["port"].(int64); ok {
+		port = int32(set) //nolint:gosec // of a schema that has ports only
+	}
+	if set, ok := check["type"].(string); ok {
+		protocol = set
+	}
+	return cmp.Or(port, workload.PodPort(*p, t.Spec)), protocol
+}
+
+// probe is the readiness probe that shows which path the health check may ask: the
+// one on its own port, which Google's controller copies, else that of the container
+// that gets the image. onPort tells which. ok is false if there is none that a
+// BackendConfig can repeat: it sends no headers.
+func (f Facts) probe(b backendOf) (a asks, onPort, ok bool) {
+	t, found := f.servedBy(b)
+	if !found {
+		return asks{}, false, false
+	}
+	port, protocol := f.checked(b)
+	for i := range t.Spec.Containers {
+		if a, ok := repeatable(&t.Spec.Containers[i]); ok && a.port == port && a.scheme == probeScheme(protocol) {
+			return a, true, true
+		}
+	}
+	c := f.container(t.Spec)
+	if c == nil {
+		return asks{}, false, false
+	}
+	a, ok = repeatable(c)
+	return a, false, ok && route.UsesNEGs(f.service(b.color)) // through a node, it can ask the node's port only
+}
+
+// repeatable returns a container's readiness probe if a health check can repeat it.
+func repeatable(c *corev1.Container) (asks, bool) {
+	if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil {
+		return asks{}, false
+	}
+	get := c.ReadinessProbe.HTTPGet
+	if get.Host != "" || len(get.HTTPHeaders) > 0 {
+		return asks{}, false
+	}
+	port := get.Port.IntVal
+	if get.Port.Type == intstr.String {
+		for _, p := range c.Ports {
+			if p.Name == get.Port.StrVal {
+				port = p.ContainerPort
+			}
+		}
+	}
+	return asks{c.Name, cmp.Or(get.Path, "/"), cmp.Or(string(get.Scheme), "HTTP"), port}, port != 0
+}
+
+// probeScheme is the scheme of a readiness probe that fits a protocol (ingress-gce
+// pkg/controller/translator/translator.go, getProbeScheme).
+func probeScheme(protocol string) string {
+	if protocol == "HTTP2" {
+		return "HTTPS"
+	}
+	return protocol
+}
+
+// safeCheck is a health check that live pods pass: the kubelet gets this very answer
+// from them. It is nil where nothing shows what they answer.
+func (f Facts) safeCheck(b backendOf) map[string]any {
+	_, protocol := f.checked(b)
+	a, onPort, ok := f.probe(b)
+	switch {
+	case !ok:
+		return nil
+	case onPort:
+		return map[string]any{"type": protocol, "requestPath": a.path}
+	}
+	return map[string]any{"type": a.scheme, "requestPath": a.path, "port": a.port}
+}
+
+// safeDraining lets pods end what they are answering.
+func safeDraining() map[string]any { return map[string]any{"drainingTimeoutSec": 60} }
+
+// patchConfig is the command that sets fields of a BackendConfig.
+func (f Facts) patchConfig(name string, spec map[string]any) string {
+	return fmt.Sprintf("kubectl patch backendconfig %s -n %s --type merge -p %s", name, f.App.Namespace, quoted(map[string]any{"spec": spec}))
+}
+
+// newConfig says how a Service gets a BackendConfig. It is the same whatever is
+// found to lack, so that of two findings the second does not undo the first.
+func (f Facts) newConfig(b backendOf) string {
+	spec := map[string]any{"connectionDraining": safeDraining()}
+	if check := f.safeCheck(b); check != nil {
+		spec["healthCheck"] = check
+	}
+	object := map[string]any{
+		"apiVersion": "cloud.google.com/v1", "kind": "BackendConfig", "spec": spec,
+		"metadata": map[string]any{"name": f.App.Name, "namespace": f.App.Namespace},
+	}
+	service := f.service(b.color)
+	return fmt.Sprintf("echo %s | kubectl apply -f - && %s", quoted(object), f.annotate(service.Name, configAnnotation, withDefault(service, f.App.Name)))
+}
+
+// withDefault is a Service's annotation of BackendConfigs with a default: what it
+// names for other ports stays.
+func withDefault(service *corev1.Service, name string) string {
+	names := map[string]any{}
+	_ = json.Unmarshal([]byte(service.Annotations[configAnnotation]), &names) // what is not JSON is an error of its own
+	names["default"] = name
+	text, _ := json.Marshal(names) //nolint:errchkjson // strings
+	return string(text)
+}
