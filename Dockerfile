@@ -11,6 +11,7 @@ COPY api api
 COPY bot bot
 COPY cmd cmd
 COPY deployer deployer
+COPY internal internal
 ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=${VERSION}" -o /turnout ./cmd/turnout
 
