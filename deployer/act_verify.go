@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,6 +21,10 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 	plan, err := gate.PlanFor(spec, a.o.Target)
 	if err != nil {
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "GateSpec", message: err.Error()}
+	}
+	if n := len(a.o.Target.Pods); n > v1alpha1.MaxPods {
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "GateSpec", message: fmt.Sprintf(
+			"deployment %s has %d pods, and a release can record of %d that they passed the gate: give it fewer, larger ones", a.o.Target.Deployment, n, v1alpha1.MaxPods)}
 	}
 	if plan.Warning != "" {
 		a.finding(plan.Warning)

@@ -2,9 +2,11 @@ package deployer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -127,11 +129,36 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	if err != nil {
 		return 0, err
 	}
-	w := &work{d: d, log: log, bg: bg, o: o, releases: releases, before: bg.DeepCopy()}
+	w := &work{d: d, log: log, bg: bg, o: o, before: bg.DeepCopy()}
+	w.releases = w.recordable(releases)
 	if err := w.run(ctx); err != nil {
+		if errors.Is(err, record.ErrTooLarge) {
+			w.warn("TooLarge", err.Error())
+		}
 		return 0, err
 	}
 	return w.again(), nil
+}
+
+// maxRequest bounds the request for a release, in bytes: etcd takes objects of 1.5
+// MB, and there must be room for a status.
+const maxRequest = 512 << 10
+
+// recordable leaves out releases whose own text leaves no room for a status. What
+// becomes of them cannot be written down, so they are told of by an event, and keep
+// no other release waiting.
+func (w *work) recordable(all []v1alpha1.Release) []v1alpha1.Release {
+	return slices.DeleteFunc(all, func(rel v1alpha1.Release) bool {
+		if rel.Status.Phase.Finished() {
+			return false
+		}
+		text, err := json.Marshal(v1alpha1.Release{ObjectMeta: rel.ObjectMeta, Spec: rel.Spec})
+		if err == nil && len(text) <= maxRequest {
+			return false
+		}
+		w.warn("TooLarge", fmt.Sprintf("release %s has %d bytes without its status (at most %d), so that nothing can be written down of it: it is ignored; delete it, and ask again", rel.Name, len(text), maxRequest))
+		return true
+	})
 }
 
 // work is one look at one application.
@@ -308,6 +335,9 @@ func (w *work) rolledBack(rel *v1alpha1.Release) {
 // rests on it.
 func (w *work) saveApplication(ctx context.Context) error {
 	w.describeLive()
+	if err := record.FitApplication(&w.bg.Status); err != nil {
+		return fmt.Errorf("recording: %w", err)
+	}
 	if sameStatus(w.before, w.bg) {
 		return nil
 	}

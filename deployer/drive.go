@@ -70,6 +70,17 @@ const maxTimeline = 64
 // its undo touches nothing but its build.
 func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.Step) error {
 	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+	err := a.advance(ctx, only)
+	if f, refused := errors.AsType[*fault](err); refused {
+		a.fail(f)
+		w.wakeAt(a.o.Now)
+		return a.conclude(ctx)
+	}
+	return err
+}
+
+func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
+	w, rel := a.work, a.rel
 	if err := a.begin(ctx, only); err != nil {
 		return err
 	}
@@ -284,6 +295,7 @@ func deadline(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
 // fail records why the release ends otherwise than as a success.
 func (a *attempt) fail(f *fault) {
 	st := &a.rel.Status
+	f.message = record.Message(f.message)
 	a.log.Info("release fails", "step", st.Step, "reason", f.reason, "class", f.class, "message", f.message)
 	if st.Failure != nil { // an undo that fails keeps the first reason
 		st.Findings = append(st.Findings, string(st.Step)+": "+f.message)
@@ -326,7 +338,7 @@ func (a *attempt) finish(ctx context.Context) error {
 	if err := a.saveApplication(ctx); err != nil {
 		return err
 	}
-	if err := a.save(ctx); err != nil {
+	if err := a.conclude(ctx); err != nil {
 		return err
 	}
 	a.log.InfoContext(ctx, "release finished", "phase", st.Phase, "message", st.Message)
@@ -355,8 +367,39 @@ func outcome(r *v1alpha1.Release) (v1alpha1.ReleasePhase, string) {
 }
 
 // save writes the release by compare-and-swap, if anything changed. It comes
-// before every effect whose intent it records.
+// before every effect whose intent it records. A status that is refused for its
+// size is a fault: the release is again what was last written, and ends.
 func (a *attempt) save(ctx context.Context) error {
+	err := a.write(ctx)
+	if !errors.Is(err, record.ErrTooLarge) {
+		return err
+	}
+	a.log.WarnContext(ctx, "the release cannot be recorded", "error", err)
+	a.saved.DeepCopyInto(&a.rel.Status)
+	return &fault{class: v1alpha1.FaultWorld, reason: "TooLarge", message: "what the release came to cannot be written down: " + err.Error()}
+}
+
+// conclude writes the end of a release, if need be without what only explains it.
+func (a *attempt) conclude(ctx context.Context) error {
+	err := a.write(ctx)
+	if !errors.Is(err, record.ErrTooLarge) {
+		return err
+	}
+	st := &a.rel.Status
+	st.Findings, st.Drift, st.Gate = nil, "", nil
+	for i := range st.Timeline {
+		st.Timeline[i].Message, st.Timeline[i].URL = "", ""
+	}
+	if st.Failure != nil {
+		st.Failure.Evidence = nil
+	}
+	return a.write(ctx)
+}
+
+func (a *attempt) write(ctx context.Context) error {
+	if err := record.FitRelease(&a.rel.Status); err != nil {
+		return fmt.Errorf("release %s/%s: %w", a.rel.Namespace, a.rel.Name, err)
+	}
 	if equality.Semantic.DeepEqual(a.saved, &a.rel.Status) {
 		return nil
 	}

@@ -8,12 +8,13 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
+	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // finding notes, once, something that a person should know.
 func (a *attempt) finding(text string) {
-	text = strings.TrimSpace(text)
+	text = record.Message(text) // as it is recorded, to be known again
 	if !slices.Contains(a.rel.Status.Findings, text) {
 		a.rel.Status.Findings = append(a.rel.Status.Findings, text)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
+	"github.com/turnout-dev/turnout/deployer/record"
 )
 
 // facts are what a BlueGreen is judged by, besides its own spec.
@@ -54,6 +55,7 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 			w.wakeAt(w.o.Now.Add(retryGrant))
 		}
 	}
+	condition.Message = record.Message(condition.Message) // as it is recorded, to be known again
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, condition) {
 		w.tell(condition)
 	}
@@ -111,14 +113,23 @@ func hindrance(findings []v1alpha1.Finding) *obstacle {
 
 // tell makes an event of a condition that changed, for whoever looks there.
 func (w *work) tell(c metav1.Condition) {
-	if w.d.Events == nil {
-		return
-	}
 	kind := corev1.EventTypeWarning
 	if c.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
-	w.d.Events.Eventf(w.bg, nil, kind, c.Reason, "Inspect", "%s", c.Message)
+	w.event(kind, c.Reason, c.Message)
+}
+
+// warn makes an event of what cannot be written into the record.
+func (w *work) warn(reason, message string) {
+	w.log.Warn("something cannot be recorded", "reason", reason, "message", record.Message(message))
+	w.event(corev1.EventTypeWarning, reason, message)
+}
+
+func (w *work) event(kind, reason, message string) {
+	if w.d.Events != nil {
+		w.d.Events.Eventf(w.bg, nil, kind, reason, "Inspect", "%s", record.Message(message))
+	}
 }
 
 // sharing returns another BlueGreen of the namespace that uses one of the
@@ -203,6 +214,8 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers)}
 	case live.Container == "":
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers)}
+	case !record.IsName(live.Image, record.ImageLimit):
+		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has for container %s an image whose name has %d bytes or control characters (at most %d bytes are recorded): correct the image", live.Deployment, live.Container, len(live.Image), record.ImageLimit)}
 	case bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists && other.Container == "":
 		return &obstacle{v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s, whose own pod template is staged (spec.template: Own), has the containers %v: name the one that gets the image in spec.container", other.Deployment, other.Containers)}
 	}

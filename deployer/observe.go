@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
@@ -112,14 +113,24 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 
 // version describes what runs on a colour, by digest where a pod tells it.
 func version(s workload.State) v1alpha1.Version {
-	image := s.RunningImage
+	image := recordable(s.RunningImage, record.ImageLimit)
 	if image == "" {
-		image = s.Image
+		image = recordable(s.Image, record.ImageLimit)
 	}
 	return v1alpha1.Version{
-		Color: s.Color, Image: image, Commit: s.Commit, Release: s.Release,
+		Color: s.Color, Image: image, Commit: recordable(s.Commit, 64), Release: recordable(s.Release, 253),
 		Replicas: s.Replicas, TemplateHash: s.TemplateHash,
 	}
+}
+
+// recordable is a name of somebody else's writing, and nothing if the record refuses
+// it: what an annotation says is anybody's word, and an image of such a name cannot
+// be run; [judgeLive] says so.
+func recordable(name string, limit int) string {
+	if !record.IsName(name, limit) {
+		return ""
+	}
+	return name
 }
 
 // byDigest completes a version that was captured before its pods could tell its

@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
 )
 
 // retrySource is when a question about a repository's history is asked again.
@@ -142,7 +143,7 @@ func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message
 	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
 	rel.Status.SupersededBy = by
 	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "Superseded", message: message})
-	if err := a.save(ctx); err != nil {
+	if err := a.conclude(ctx); err != nil {
 		return err
 	}
 	return w.drive(ctx, rel, anyStep)
@@ -150,6 +151,7 @@ func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message
 
 // queueUp says to the releases that wait why they do.
 func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why string) error {
+	why = record.Message(why)
 	for _, rel := range waiting {
 		st := &rel.Status
 		if st.Phase == v1alpha1.ReleaseQueued && st.Message == why {

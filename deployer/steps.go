@@ -191,7 +191,7 @@ func gateFresh(r *v1alpha1.Release, o observed) bool {
 		return false
 	}
 	for _, pod := range o.Target.Pods {
-		if !pod.Terminating && !slices.Contains(v.Pods, pod.Name) {
+		if !pod.Terminating && !v1alpha1.HasPod(v.Pods, pod.Name) {
 			return false
 		}
 	}

@@ -92,6 +92,7 @@ func begin(prev *v1alpha1.GateStatus, l Look) v1alpha1.GateStatus {
 	return s
 }
 
+// names are the pods that are asked, as they are recorded.
 func names(pods []workload.Pod) []string {
 	var all []string
 	for _, p := range pods {
@@ -100,7 +101,7 @@ func names(pods []workload.Pod) []string {
 		}
 	}
 	slices.Sort(all)
-	return all
+	return v1alpha1.RecordedPods(all)
 }
 
 func judge(s v1alpha1.GateStatus, spec v1alpha1.GateSpec, l Look) Verdict {

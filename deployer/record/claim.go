@@ -64,11 +64,18 @@ func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha
 }
 
 // UpdateApplication writes the status of a BlueGreen by compare-and-swap. A lost
-// race is [ErrHeld]: somebody else moved on, so look again.
+// race is [ErrHeld]: somebody else moved on, so look again. What does not fit is
+// made to, by [FitApplication]; what is refused all the same is [ErrTooLarge].
 func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error {
+	if err := FitApplication(&bg.Status); err != nil {
+		return fmt.Errorf("bluegreen %s/%s: %w", bg.Namespace, bg.Name, err)
+	}
 	err := r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.DeployerManager))
 	if apierrors.IsConflict(err) {
 		return fmt.Errorf("bluegreen %s/%s: %w", bg.Namespace, bg.Name, ErrHeld)
+	}
+	if tooLarge(err) {
+		return fmt.Errorf("the status of bluegreen %s/%s: %w: %w", bg.Namespace, bg.Name, ErrTooLarge, err)
 	}
 	if err != nil {
 		return fmt.Errorf("writing the status of bluegreen %s/%s: %w", bg.Namespace, bg.Name, err)
@@ -79,12 +86,19 @@ func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) 
 // UpdateRelease writes the status of a release by compare-and-swap; read is its
 // status as it was read or last written. A lost race is [ErrHeld]: somebody wrote
 // it since, so look again. The bot's own field, status.github, is no race: it is
-// taken over as it stands, so that publishing never holds up a release.
+// taken over as it stands, so that publishing never holds up a release. What does
+// not fit is made to, by [FitRelease]; what is refused all the same is [ErrTooLarge].
 func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) error {
+	if err := FitRelease(&rel.Status); err != nil {
+		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
 	for {
 		err := r.Client.Status().Update(ctx, rel, client.FieldOwner(v1alpha1.DeployerManager))
 		if err == nil {
 			return nil
+		}
+		if tooLarge(err) {
+			return fmt.Errorf("the status of release %s/%s: %w: %w", rel.Namespace, rel.Name, ErrTooLarge, err)
 		}
 		if !apierrors.IsConflict(err) {
 			return fmt.Errorf("writing the status of release %s/%s: %w", rel.Namespace, rel.Name, err)

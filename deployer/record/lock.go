@@ -56,6 +56,9 @@ func (r *Record) setLock(ctx context.Context, app types.NamespacedName, change f
 			now := metav1.Now()
 			bg.Status.UnlockedAt = &now
 		}
+		if err := FitApplication(&bg.Status); err != nil {
+			return fmt.Errorf("bluegreen %s: status.lock: %w", app, err)
+		}
 		err = r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.BotManager))
 		if apierrors.IsConflict(err) && ctx.Err() == nil {
 			continue

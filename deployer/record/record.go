@@ -259,6 +259,9 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
 		return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
 	}
+	if err := FitGitHub(&s); err != nil {
+		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
 	patch, err := githubApply(rel, s)
 	if err != nil {
 		return err

@@ -1,0 +1,239 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// ErrTooLarge says that a status cannot be written, because something in it, or
+// the object as a whole, is too large. Trying again does not help.
+var ErrTooLarge = errors.New("too large to be recorded")
+
+// MessageLimit is the size of a sentence in the record, in bytes of JSON.
+const MessageLimit = 1 << 10
+
+// Message makes a text fit for a message of the record, as writing it would: for
+// whoever compares one with what is recorded.
+func Message(text string) string { return prose.Line(text, MessageLimit) }
+
+// FitRelease makes a status fit for the record: texts are masked, neutralised and
+// clipped, lists are capped. What another thing is known by is never changed: one
+// that is too long, or cannot be shown, is an [ErrTooLarge] that names the field.
+// What fits already stays as it is.
+func FitRelease(s *v1alpha1.ReleaseStatus) error { return fit(s, "status") }
+
+// FitApplication does the same for the status of a BlueGreen.
+func FitApplication(s *v1alpha1.BlueGreenStatus) error { return fit(s, "status") }
+
+// ImageLimit bounds an image's name with its digest: registries allow 255 bytes for
+// a repository's name, and 128 for a tag.
+const ImageLimit = 512
+
+// IsName reports whether a text can be recorded as what another thing is known by.
+func IsName(text string, limit int) bool {
+	return prose.Size(text) <= limit && utf8.ValidString(text) && prose.Neutral(text) == text && !strings.ContainsAny(text, "\n\t")
+}
+
+// kind is what becomes of a text that is too long.
+type kind int
+
+const (
+	line  kind = iota // a sentence: one line, its beginning is kept
+	block             // lines, the beginning is kept
+	tail              // lines, the end is kept
+	name              // refused
+)
+
+// bound is how one text is kept: its kind, and its size in bytes of JSON.
+type bound struct {
+	kind kind
+	size int
+}
+
+// bounds of texts, by type and field. Any other text is a sentence of MessageLimit,
+// so that a new field cannot be forgotten.
+var bounds = map[string]bound{
+	"Evidence.Log": {tail, 4 << 10}, "Evidence.Body": {block, 1 << 10}, "Evidence.Request": {line, 512}, "Evidence.Reason": {line, 128},
+	"Evidence.Pod": {name, 253}, "Evidence.Container": {name, 63},
+	"ReleaseStatus.Drift": {block, 8 << 10}, "ReleaseStatus.Version": {name, ImageLimit}, "ReleaseStatus.SupersededBy": {name, 253},
+	"TimelineEntry.Message": {line, 400}, "TimelineEntry.URL": {name, 512},
+	"Failure.Reason": {line, 128},
+	"Version.Image":  {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Release": {name, 253}, "Version.TemplateHash": {name, 63},
+	"BuiltMilestone.Image":  {name, ImageLimit},
+	"StagedMilestone.Image": {name, ImageLimit}, "StagedMilestone.TemplateHash": {name, 63},
+	"VerifiedMilestone.Image": {name, ImageLimit}, "VerifiedMilestone.TemplateHash": {name, 63}, "VerifiedMilestone.Pods": {name, 253},
+	"ApprovedMilestone.By": {line, 256},
+	"BuildStatus.Project":  {name, 128}, "BuildStatus.Location": {name, 128}, "BuildStatus.Tag": {name, 256}, "BuildStatus.ID": {name, 128},
+	"BuildStatus.LogURL": {name, 512}, "BuildStatus.State": {name, 64}, "BuildStatus.Image": {name, ImageLimit}, "BuildStatus.Trigger": {name, 256},
+	"GateStatus.TemplateHash": {name, 63}, "GateStatus.Pods": {name, 253},
+	"RouteStatus.EventsBefore": {name, 128},
+	"ProofStatus.NewVersion":   {name, 256},
+	"ProofBaseline.Failures":   {name, 64}, "ProofBaseline.Versions": {name, 256},
+	"BlueGreenStatus.Phase": {name, 64}, "BlueGreenStatus.Version": {name, ImageLimit},
+	"Finding.Reason": {name, 64}, "Finding.Object": {line, 400}, "Finding.Field": {line, 400},
+	"Condition.Type": {name, 316}, "Condition.Reason": {name, 128},
+	"Claim.Release": {name, 253}, "Claim.UID": {name, 64}, "Claim.Holder": {name, 256},
+	"SwitchRecord.Release": {name, 253}, "SwitchRecord.UID": {name, 64}, "SwitchRecord.Kind": {name, 64},
+	"RolledBack.Commit": {name, 64}, "RolledBack.Release": {name, 253}, "RolledBack.By": {line, 256},
+	"Lock.By": {line, 256}, "Lock.Reason": {line, 2 << 10},
+	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
+}
+
+// caps are how many entries lists may have, where it is not listCap. Findings are
+// ordered by their weight.
+var caps = map[string]int{
+	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
+	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
+}
+
+const listCap = 16
+
+// fit walks a status, a pointer to a struct.
+func fit(status any, path string) error {
+	v := reflect.ValueOf(status).Elem()
+	return errors.Join(fitStruct(v, path)...)
+}
+
+// fitStruct makes every field of a struct fit. The times and durations of
+// Kubernetes are structs without a text.
+func fitStruct(v reflect.Value, path string) []error {
+	var errs []error
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		tag, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		errs = append(errs, fitValue(v.Field(i), v.Type().Name()+"."+field.Name, path+"."+tag)...)
+	}
+	return errs
+}
+
+func fitValue(v reflect.Value, field, path string) []error {
+	switch v.Kind() { //nolint:exhaustive // numbers and the like have no size
+	case reflect.String:
+		return fitText(v, boundOf(v, field), path)
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return fitValue(v.Elem(), field, path)
+		}
+	case reflect.Struct:
+		switch v.Interface().(type) {
+		case metav1.Time, metav1.MicroTime, metav1.Duration:
+			return nil
+		case v1alpha1.GitHubStatus:
+			return nil // see FitGitHub
+		}
+		return fitStruct(v, path)
+	case reflect.Slice:
+		cut(v, field)
+		var errs []error
+		for i := range v.Len() {
+			entry := fmt.Sprintf("%s[%d]", path, i)
+			if caps[field] == v1alpha1.MaxPods && i >= v1alpha1.NamedPods {
+				errs = append(errs, fitText(v.Index(i), bound{name, v1alpha1.PodDigest}, entry)...)
+				continue
+			}
+			errs = append(errs, fitValue(v.Index(i), field, entry)...)
+		}
+		return errs
+	}
+	return nil
+}
+
+// boundOf is the bound of a text.
+func boundOf(v reflect.Value, field string) bound {
+	if v.Type() != reflect.TypeFor[string]() {
+		return bound{name, 64} // one of a few words
+	}
+	if b, known := bounds[field]; known {
+		return b
+	}
+	return bound{line, MessageLimit}
+}
+
+func fitText(v reflect.Value, b bound, path string) []error {
+	text := v.String()
+	switch b.kind {
+	case line:
+		v.SetString(prose.Line(text, b.size))
+	case block:
+		v.SetString(prose.Block(text, b.size))
+	case tail:
+		v.SetString(prose.Tail(text, b.size))
+	case name:
+		if !IsName(text, b.size) {
+			return []error{fmt.Errorf("%w: %s has %d bytes (at most %d, and no control characters): %.40q…", ErrTooLarge, path, prose.Size(text), b.size, text)}
+		}
+	}
+	return nil
+}
+
+// cut bounds a list. Its last entry says how many are left out, where that can be
+// said; of what happened in an order the beginning is.
+func cut(v reflect.Value, field string) {
+	most, known := caps[field]
+	if !known {
+		most = listCap
+	}
+	more := v.Len() - most + 1
+	if more <= 1 {
+		return
+	}
+	switch all := v.Interface().(type) {
+	case []string:
+		if bounds[field].kind == name {
+			v.Set(v.Slice(0, most))
+			return
+		}
+		v.Set(reflect.ValueOf(append(all[:most-1:most-1], fmt.Sprintf("and %d more", more))))
+	case []v1alpha1.Finding:
+		rest := v1alpha1.Finding{Severity: v1alpha1.SeverityWarning, Reason: "More", Object: all[most-1].Object, Message: fmt.Sprintf("and %d more", more)}
+		v.Set(reflect.ValueOf(append(all[:most-1:most-1], rest)))
+	case []v1alpha1.TimelineEntry, []v1alpha1.RolledBack:
+		v.Set(v.Slice(v.Len()-most, v.Len()))
+	default:
+		v.Set(v.Slice(0, most))
+	}
+}
+
+// FitGitHub checks what the bot keeps. Nothing of it may be changed: it is compared
+// with what GitHub was made to show, and all of it is made of what fitted before.
+func FitGitHub(s *v1alpha1.GitHubStatus) error {
+	var errs []error
+	check := func(field, text string, limit int) {
+		if n := prose.Size(text); n > limit {
+			errs = append(errs, fmt.Errorf("%w: status.github.%s has %d bytes (at most %d)", ErrTooLarge, field, n, limit))
+		}
+	}
+	check("deploymentState", s.DeploymentState, 2<<10)
+	check("deploymentStateIntended", s.DeploymentStateIntended, 2<<10)
+	check("reaction", s.Reaction, 64)
+	check("published", s.Published, 256)
+	for _, c := range s.Comments {
+		check("comments", c.Digest, 256)
+	}
+	if most := 200; len(s.Comments) > most || len(s.PullRequests) > most {
+		errs = append(errs, fmt.Errorf("%w: status.github has %d comments and %d pull requests (at most %d)", ErrTooLarge, len(s.Comments), len(s.PullRequests), most))
+	}
+	return errors.Join(errs...)
+}
+
+// tooLarge tells a write that was refused for its size from other errors: the API
+// server's own limit, etcd's, and that of the connection between them.
+func tooLarge(err error) bool {
+	if err == nil {
+		return false
+	}
+	said := err.Error()
+	return apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(said, "request is too large") || strings.Contains(said, "message larger than max")
+}

@@ -1,0 +1,170 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// recordLimit is what a status may take. etcd takes objects of 1.5 MB; beside the
+// status there are the request, labels and annotations (256 KB at most).
+const recordLimit = 256 << 10
+
+// largest fills every field of a status, also those that nobody thought of here:
+// sentences and lists far over their limits, names up to theirs, with what takes
+// most room in JSON.
+func largest(t *testing.T, v reflect.Value, field string, pod int) {
+	t.Helper()
+	switch v.Kind() { //nolint:exhaustive // the default says so
+	case reflect.String:
+		b := boundOf(v, field)
+		switch {
+		case b.kind == name && caps[field] == v1alpha1.MaxPods && pod >= v1alpha1.NamedPods:
+			v.SetString(strings.Repeat("x", v1alpha1.PodDigest))
+		case b.kind == name:
+			v.SetString(strings.Repeat("x", b.size))
+		default:
+			v.SetString(strings.Repeat("<\"é\n", 2_000))
+		}
+	case reflect.Int, reflect.Int32, reflect.Int64:
+		v.SetInt(1<<31 - 1)
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		largest(t, v.Elem(), field, pod)
+	case reflect.Slice:
+		n := 3 * max(listCap, caps[field])
+		v.Set(reflect.MakeSlice(v.Type(), n, n))
+		for i := range n {
+			largest(t, v.Index(i), field, i)
+		}
+	case reflect.Struct:
+		switch v.Interface().(type) {
+		case metav1.Time:
+			v.Set(reflect.ValueOf(metav1.Now()))
+			return
+		case metav1.MicroTime:
+			v.Set(reflect.ValueOf(metav1.NowMicro()))
+			return
+		case v1alpha1.GitHubStatus:
+			v.Set(reflect.ValueOf(largestGitHub()))
+			return
+		}
+		for i := range v.NumField() {
+			largest(t, v.Field(i), v.Type().Name()+"."+v.Type().Field(i).Name, 0)
+		}
+	default:
+		t.Fatalf("%s is a %s, which fit does not know", field, v.Kind())
+	}
+}
+
+// largestGitHub is the most that the bot may keep; see FitGitHub.
+func largestGitHub() v1alpha1.GitHubStatus {
+	s := v1alpha1.GitHubStatus{
+		DeploymentID: 1 << 53, DeploymentState: strings.Repeat("x", 2<<10), DeploymentStateIntended: strings.Repeat("x", 2<<10),
+		Reaction: strings.Repeat("x", 64), Published: strings.Repeat("x", 256),
+	}
+	for n := range 200 {
+		s.PullRequests = append(s.PullRequests, 1<<40+n)
+		s.Comments = append(s.Comments, v1alpha1.CommentStatus{PullRequest: 1<<40 + n, ID: 1 << 53, Digest: strings.Repeat("x", 64)})
+	}
+	return s
+}
+
+func TestTheLargestStatusCanBeWritten(t *testing.T) {
+	var rel v1alpha1.ReleaseStatus
+	largest(t, reflect.ValueOf(&rel).Elem(), "", 0)
+	if err := errors.Join(FitRelease(&rel), FitGitHub(rel.GitHub)); err != nil {
+		t.Fatal(err)
+	}
+	var app v1alpha1.BlueGreenStatus
+	largest(t, reflect.ValueOf(&app).Elem(), "", 0)
+	if err := FitApplication(&app); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []any{rel, app} {
+		text, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) > recordLimit {
+			t.Errorf("a %T can have %d bytes, more than %d", s, len(text), recordLimit)
+		}
+	}
+	rel2, app2 := rel.DeepCopy(), app.DeepCopy()
+	if err := errors.Join(FitRelease(rel2), FitApplication(app2)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&rel, rel2) + cmp.Diff(&app, app2); diff != "" {
+		t.Errorf("what fits does not stay as it is (-once +twice):\n%s", diff)
+	}
+}
+
+func TestNamesAreRefusedAndNeverClipped(t *testing.T) {
+	for _, bad := range []string{strings.Repeat("x", 700_000), "x/y:1\n::set-output name=result::x", "x\x1b[2Jy", "x\xffy", "x\u202ey"} {
+		s := v1alpha1.ReleaseStatus{Milestones: v1alpha1.Milestones{Built: &v1alpha1.BuiltMilestone{Image: bad}}}
+		err := FitRelease(&s)
+		if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "status.milestones.built.image") || len(err.Error()) > 1024 {
+			t.Errorf("an image %.40q: %v", bad, err)
+		}
+		if s.Milestones.Built.Image != bad {
+			t.Errorf("an image became %.40q", s.Milestones.Built.Image)
+		}
+	}
+}
+
+func TestListsSayHowMuchIsLeftOut(t *testing.T) {
+	s := v1alpha1.ReleaseStatus{Findings: make([]string, 40)}
+	app := v1alpha1.BlueGreenStatus{Findings: make([]v1alpha1.Finding, 40)}
+	if err := errors.Join(FitRelease(&s), FitApplication(&app)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(s.Findings); n != 32 || s.Findings[n-1] != "and 9 more" {
+		t.Errorf("%d findings, the last is %q", n, s.Findings[n-1])
+	}
+	if n := len(app.Findings); n != 32 || app.Findings[n-1].Message != "and 9 more" {
+		t.Errorf("%d findings, the last is %q", n, app.Findings[n-1].Message)
+	}
+}
+
+func TestWhatIsRecordedIsMasked(t *testing.T) {
+	const token = "ghp_0123456789abcdefghij0123456789abcdef"
+	s := v1alpha1.ReleaseStatus{
+		Message: "the answer was " + token, Findings: []string{token}, Drift: "+ " + token,
+		Timeline: []v1alpha1.TimelineEntry{{Message: token}}, Proof: &v1alpha1.ProofStatus{LastFailure: token, Message: token},
+		Failure: &v1alpha1.Failure{Message: token, Evidence: []v1alpha1.Evidence{{Message: token, Body: token, Log: token, Request: token}}},
+	}
+	app := v1alpha1.BlueGreenStatus{Findings: []v1alpha1.Finding{{Message: token}}, Lock: &v1alpha1.Lock{Reason: token}, Conditions: []metav1.Condition{{Message: token}}}
+	if err := errors.Join(FitRelease(&s), FitApplication(&app)); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal([]any{s, app})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(text), token) || strings.Count(string(text), "***") != 14 {
+		t.Errorf("recorded: %s", text)
+	}
+}
+
+// A list of findings that was cut keeps its place: what says how many are left out
+// is not counted again.
+func TestACutListStaysAsItIs(t *testing.T) {
+	s := v1alpha1.ReleaseStatus{Findings: make([]string, 1000)}
+	for range 3 {
+		if err := FitRelease(&s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.Findings); n != 32 || s.Findings[n-1] != "and 969 more" {
+		t.Errorf("%d findings, the last is %q", n, s.Findings[n-1])
+	}
+}

@@ -1,0 +1,86 @@
+package deployer
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// A message of the repository's file that does not fit etcd ends its release, and
+// not the application.
+func TestAMessageThatDoesNotFitTheRecordEndsItsRelease(t *testing.T) {
+	w := newWorld(t)
+	w.source.write("a", "timeout: '"+strings.Repeat("x", 700_000)+"'\nsteps: [{name: x}]\nimages: [x]\n")
+	w.source.commit("b", "a")
+	w.run()
+	rel := w.submit("a")
+	w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+	w.get(rel)
+	f := rel.Status.Failure
+	if f == nil || f.Reason != "BuildConfig" || prose.Size(f.Message) > record.MessageLimit || !strings.Contains(f.Message, "timeout") {
+		t.Errorf("the failure is %.300v", f)
+	}
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+}
+
+// The names of Cloud Build's making are recorded, or their release ends: here the
+// image that a configuration names.
+func TestANameThatDoesNotFitTheRecordEndsItsRelease(t *testing.T) {
+	w := newWorld(t)
+	w.source.write("a", "steps: [{name: x}]\nimages: ['gcr.io/acme-prod/"+strings.Repeat("x", 600)+"']\n")
+	w.source.commit("b", "a")
+	w.run()
+	rel := w.submit("a")
+	w.await(rel, "an end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+	w.get(rel)
+	if f := rel.Status.Failure; f == nil || f.Reason != "TooLarge" || !strings.Contains(f.Message, "image") || len(f.Message) > record.MessageLimit {
+		t.Errorf("ended as %s: %.300v", rel.Status.Phase, f)
+	}
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+}
+
+// Whose own text leaves no room for a status is ignored, and keeps nobody waiting.
+func TestAReleaseWithoutRoomForAStatusKeepsNobodyWaiting(t *testing.T) {
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	large := w.submit("a")
+	for i := range 8_000 {
+		large.OwnerReferences = append(large.OwnerReferences, metav1.OwnerReference{
+			APIVersion: "v1", Kind: "ConfigMap", Name: fmt.Sprintf("%d-%s", i, strings.Repeat("x", 50)), UID: types.UID(fmt.Sprint(i)),
+		})
+	}
+	check(t, w.kube.Update(t.Context(), large))
+	w.run()
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+}
+
+// An image whose name does not fit keeps releases waiting, with the way out, and the
+// application's status stays written.
+func TestALiveImageThatDoesNotFitTheRecordIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.run()
+	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}
+	w.get(d)
+	good := d.Spec.Template.Spec.Containers[0].Image
+	set := func(image string) {
+		patch := fmt.Sprintf(`[{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": %q}]`, image)
+		check(t, w.kube.Patch(t.Context(), d, client.RawPatch(types.JSONPatchType, []byte(patch))))
+	}
+	set("gcr.io/" + strings.Repeat("x", 700_000))
+	w.until("the condition", func() bool {
+		c := readyCondition(w.application())
+		return c.Reason == v1alpha1.ReasonContainer && strings.Contains(c.Message, "deployment my-python-app-blue") && strings.Contains(c.Message, "700007 bytes")
+	}, func() string { return fmt.Sprint(readyCondition(w.application())) })
+	set(good)
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+}
