@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -169,6 +170,48 @@ func TestFailingCommandFailsTheReleaseWithItsLastLines(t *testing.T) {
 	}
 	w.expectRoutes("blue", 2) // attached
 	w.awaitShrunk(v1alpha1.Green)
+}
+
+// leaky is what a command may write that nobody should read on GitHub.
+const leaky = "using ghp_0123456789abcdefghij0123456789abcdef\n\x1b[31mDB_PASSWORD=hunter2hunter2\x1b[0m\n" +
+	"postgres://shop:hunter2hunter2@db/shop refused\n-----BEGIN PRIVATE KEY-----\nhunter2hunter2\n"
+
+func TestWhatACommandWritesIsMaskedInTheRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, runsSelfcheck(time.Second))
+	w.executes(func(_ context.Context, c controlplanetest.Command) error {
+		fmt.Fprint(c.Stderr, leaky)
+		return exec.CodeExitError{Err: errors.New("exit status 3"), Code: 3}
+	})
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	text, err := json.Marshal(rel)
+	check(t, err)
+	for _, secret := range []string{"hunter2", "ghp_", "\\u001b"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("the record has %q: %s", secret, text)
+		}
+	}
+	const want = "using ***\nDB_PASSWORD=***\npostgres://shop:***@db/shop refused\n***"
+	if e := rel.Status.Failure.Evidence; len(e) != 1 || e[0].Log != want {
+		t.Errorf("the evidence is %+v, want the log %q", e, want)
+	}
+}
+
+func TestNoLogIsRecordedWhereNoneIsWanted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, runsSelfcheck(time.Second), func(bg *v1alpha1.BlueGreen) { bg.Spec.Evidence.Logs = v1alpha1.LogsNone })
+	w.executes(func(_ context.Context, c controlplanetest.Command) error {
+		fmt.Fprintln(c.Stderr, "the orders table is missing")
+		return exec.CodeExitError{Err: errors.New("exit status 3"), Code: 3}
+	})
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
+	text, err := json.Marshal(rel)
+	check(t, err)
+	if e := rel.Status.Failure.Evidence; len(e) != 1 || e[0].ExitCode == nil || strings.Contains(string(text), "orders table") {
+		t.Errorf("the record is %s", text)
+	}
 }
 
 func TestCommandThatCannotBeRunIsTheWorldsFault(t *testing.T) {

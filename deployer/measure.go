@@ -228,6 +228,7 @@ func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alp
 		if err != nil {
 			a.log.DebugContext(ctx, "a pod could not be asked for its version", "pod", pods[0].Name, "error", err)
 		}
+		named = proof.Version(named)
 		m.named = &named
 	}
 	if *m.named == "" || !slices.Contains(before.Versions, *m.named) {

@@ -149,6 +149,10 @@ type BlueGreenSpec struct {
 	// +kubebuilder:default={}
 	Deadlines Deadlines `json:"deadlines,omitempty"`
 
+	// Evidence says what may be told of an application that fails.
+	// +kubebuilder:default={}
+	Evidence EvidenceSpec `json:"evidence,omitempty"`
+
 	// HistoryLimit is how many finished releases are kept at least; those of
 	// the last 8 days are always kept, since GitHub can still replay what
 	// caused them.
@@ -451,3 +455,24 @@ type Deadlines struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
 	Confirm metav1.Duration `json:"confirm,omitzero"`
 }
+
+// EvidenceSpec says what of an application that fails goes into its release, and
+// from there to everybody who may read its repository's pull requests. Secrets of
+// known shapes are masked in any case.
+type EvidenceSpec struct {
+	// Logs: the last lines of the container that fails, and of a command of the gate,
+	// or none.
+	// +kubebuilder:default=Tail
+	Logs EvidenceLogs `json:"logs,omitempty"`
+}
+
+// EvidenceLogs is how much of a log is evidence.
+//
+// +kubebuilder:validation:Enum=None;Tail
+type EvidenceLogs string
+
+// How much of a log is evidence.
+const (
+	LogsNone EvidenceLogs = "None" // nothing is read, and nothing kept
+	LogsTail EvidenceLogs = "Tail" // the last 20 lines
+)

@@ -22,6 +22,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // commandTimeout is the schema's default of spec.gate.exec.timeout.
@@ -51,7 +52,7 @@ func (c command) String() string {
 			words[i] = strconv.Quote(w)
 		}
 	}
-	return "command " + clipTo(lineShown, strings.Join(words, " "))
+	return "command " + prose.Line(strings.Join(words, " "), lineShown)
 }
 
 // run runs a command once in a pod and judges how it ended. A command that does
@@ -181,6 +182,7 @@ func (a Access) wayToNode(ctx context.Context, pod workload.Pod, container strin
 type output struct {
 	mu      sync.Mutex // each stream has a goroutine, which may outlive the command
 	kept    []byte
+	cut     bool      // what is kept begins somewhere
 	streams [2]stream // standard output and standard error
 }
 
@@ -188,6 +190,7 @@ type output struct {
 type stream struct {
 	to   *output
 	line []byte // begun, and not ended yet
+	cut  bool   // what is there of it begins somewhere
 }
 
 // both returns the writers of standard output and standard error.
@@ -204,20 +207,28 @@ func (s *stream) Write(p []byte) (int, error) {
 	defer s.to.mu.Unlock()
 	s.line = append(s.line, p...)
 	if end := bytes.LastIndexByte(s.line, '\n') + 1; end > 0 {
-		s.to.keep(s.line[:end])
-		s.line = append(s.line[:0], s.line[end:]...)
+		s.to.keep(whole(s.line[:end], s.cut))
+		s.line, s.cut = append(s.line[:0], s.line[end:]...), false
 	}
-	s.line = lastBytes(s.line)
+	s.line, s.cut = lastBytes(s.line, s.cut)
 	return len(p), nil
 }
 
 // keep adds text; the caller holds o.mu.
-func (o *output) keep(text []byte) { o.kept = lastBytes(append(o.kept, text...)) }
+func (o *output) keep(text []byte) { o.kept, o.cut = lastBytes(append(o.kept, text...), o.cut) }
 
-// lastBytes bounds what is kept.
-func lastBytes(text []byte) []byte {
+// lastBytes bounds what is kept, and notes that it was cut.
+func lastBytes(text []byte, cut bool) ([]byte, bool) {
 	if spare := len(text) - 2*outputKept; spare > 0 {
-		return append(text[:0], text[spare:]...)
+		return append(text[:0], text[spare:]...), true
+	}
+	return text, cut
+}
+
+// whole is what can be shown of a text that may begin somewhere.
+func whole(text []byte, cut bool) []byte {
+	if cut {
+		return []byte(prose.AfterCut(string(text)))
 	}
 	return text
 }
@@ -226,13 +237,11 @@ func lastBytes(text []byte) []byte {
 func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	all := slices.Clone(o.kept)
+	all := slices.Clone(whole(o.kept, o.cut))
 	for _, s := range o.streams {
 		if len(s.line) > 0 {
-			all = append(append(all, s.line...), '\n')
+			all = append(append(all, whole(s.line, s.cut)...), '\n')
 		}
 	}
-	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(string(all), "�"), "\n"), "\n")
-	text := strings.Join(lines[max(0, len(lines)-outputLines):], "\n")
-	return strings.ToValidUTF8(text[max(0, len(text)-outputKept):], "")
+	return prose.LastLines(string(all), outputLines, outputKept)
 }

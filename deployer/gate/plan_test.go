@@ -25,7 +25,7 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 		{name: "configured", http: []v1alpha1.HTTPCheck{{Path: "/a?b=c", Port: 1}, {Path: "/d"}}, check: "GET /a?b=c on port 1; GET /d on port 8080"},
 		{name: "a command", command: []string{"python", "-m", "shop.selfcheck"}, check: "command python -m shop.selfcheck in container app"},
 		{name: "both", http: []v1alpha1.HTTPCheck{{Path: "/a"}}, command: []string{"sh", "-c", "test -f x"}, check: `GET /a on port 8080; command sh -c "test -f x" in container app`},
-		{name: "a long command", command: []string{strings.Repeat("x", 300)}, check: "command " + strings.Repeat("x", 200) + " in container app"},
+		{name: "a long command", command: []string{strings.Repeat("x", 300)}, check: "command " + strings.Repeat("x", 197) + "… in container app"},
 		{
 			name: "no container", command: []string{"x"}, change: func(s *workload.State) { s.Container, s.Containers = "", []string{"app", "proxy"} },
 			err: "spec.container must name the container for spec.gate.exec: deployment shop-green has [app proxy]",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 const (
@@ -79,7 +80,7 @@ func (a Access) judge(r request, pod workload.Pod, answer *http.Response, body [
 		return outcome{}
 	}
 	o := bad(r, pod, wrong)
-	o.problem.Body = clip(string(body))
+	o.problem.Body = prose.Block(string(body), kept)
 	return o
 }
 
@@ -147,13 +148,5 @@ func bad(r request, pod workload.Pod, message string) outcome {
 	return outcome{problem: &v1alpha1.Evidence{Pod: pod.Name, Request: r.String(), Message: message}}
 }
 
-// clip cuts a foreign text to the bytes that are kept, at a character.
-func clip(text string) string { return clipTo(kept, text) }
-
-func clipTo(size int, text string) string {
-	text = strings.ToValidUTF8(text, "�")
-	if len(text) <= size {
-		return text
-	}
-	return strings.ToValidUTF8(text[:size], "")
-}
+// clip makes a foreign text fit for a message.
+func clip(text string) string { return prose.Line(text, kept) }

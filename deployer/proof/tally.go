@@ -4,13 +4,13 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Kind is what an answer says of the application.
@@ -65,8 +65,9 @@ const (
 	// maxVersions bounds the versions and kinds of failure that are remembered. A
 	// header with more values than this in a baseline is not one of versions.
 	maxVersions = 8
-	// maxText bounds a text from outside, in characters.
-	maxText = 200
+	// maxText bounds a text from outside, and maxVersion a version, in bytes of JSON.
+	maxText    = 512
+	maxVersion = 200
 	// slowest is the longest time that is told of an answer.
 	slowest = time.Minute
 )
@@ -198,7 +199,7 @@ func (t *Tally) Interrupt(now time.Time) {
 
 // Add counts an answer.
 func (t *Tally) Add(a Answer) {
-	a.Text, a.Version = clean(a.Text), clean(a.Version)
+	a.Text, a.Version = prose.Line(a.Text, maxText), Version(a.Version)
 	if t.startedAt.IsZero() || a.SentAt.Before(t.startedAt) {
 		t.startedAt = a.SentAt
 	}
@@ -432,11 +433,12 @@ func span(d time.Duration) *metav1.Duration {
 
 func number(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) } //nolint:gosec // bounded
 
-// clean bounds a text from outside; what it holds is not trusted.
-func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if runes := []rune(s); len(runes) > maxText {
-		return string(runes[:maxText-1]) + "…"
+// Version is what a header's value says of a version: nothing, if it is too long to
+// be recorded or cannot be shown. It is compared, and so it is never shortened: two
+// that begin alike are not one.
+func Version(header string) string {
+	if prose.Size(header) > maxVersion || prose.OneLine(header) != header {
+		return ""
 	}
-	return s
+	return header
 }

@@ -172,7 +172,7 @@ func fitText(v reflect.Value, b bound, path string) []error {
 		v.SetString(prose.Tail(text, b.size))
 	case name:
 		if !IsName(text, b.size) {
-			return []error{fmt.Errorf("%w: %s has %d bytes (at most %d, and no control characters): %.40q…", ErrTooLarge, path, prose.Size(text), b.size, text)}
+			return []error{fmt.Errorf("%w: %s has %d bytes (at most %d, and no control characters): %q", ErrTooLarge, path, prose.Size(text), b.size, prose.Line(text, 60))}
 		}
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // How long a trouble must last before it counts, where the same words also
@@ -49,7 +51,7 @@ func diagnose(o objects, now time.Time) (*Failure, time.Time) {
 	var again time.Time
 	for _, f := range append(findingsOfPods(o.pods), findingsOfSet(o.current)...) {
 		if !f.at.After(now) {
-			f.failure.Message = strings.ToValidUTF8(f.failure.Message[:min(len(f.failure.Message), messageKept)], "")
+			f.failure.Message = prose.Line(f.failure.Message, messageKept)
 			return &f.failure, time.Time{}
 		}
 		if again.IsZero() || f.at.Before(again) {

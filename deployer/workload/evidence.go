@@ -3,12 +3,12 @@ package workload
 import (
 	"context"
 	"io"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Bounds of the evidence: it goes into the record and into a comment.
@@ -29,7 +29,7 @@ func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s Stat
 		return noRoom(s)
 	}
 	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: f.Reason, ExitCode: f.ExitCode, Message: f.Message}
-	if f.Pod != "" && f.ExitCode != nil { // else it never ran
+	if f.Pod != "" && f.ExitCode != nil && bg.Spec.Evidence.Logs != v1alpha1.LogsNone { // else it never ran
 		e.Log = w.log(ctx, bg.Namespace, *f)
 	}
 	return []v1alpha1.Evidence{e}
@@ -54,7 +54,7 @@ func (w *Workloads) log(ctx context.Context, namespace string, f Failure) string
 	if !ok && f.Previous { // it may be gone already; its successor crashes alike
 		text, _ = w.readLog(ctx, namespace, f, false)
 	}
-	return tail(text)
+	return prose.LastLines(text, logLines, logKept)
 }
 
 func (w *Workloads) readLog(ctx context.Context, namespace string, f Failure, previous bool) (text string, ok bool) {
@@ -69,11 +69,4 @@ func (w *Workloads) readLog(ctx context.Context, namespace string, f Failure, pr
 	// What was read before an error is still evidence.
 	read, _ := io.ReadAll(io.LimitReader(stream, logRead))
 	return string(read), len(read) > 0
-}
-
-// tail keeps the end of a log: at most logLines lines and logKept bytes.
-func tail(text string) string {
-	lines := strings.Split(strings.TrimRight(strings.ToValidUTF8(text, "�"), "\n"), "\n")
-	text = strings.Join(lines[max(0, len(lines)-logLines):], "\n")
-	return strings.ToValidUTF8(text[max(0, len(text)-logKept):], "")
 }

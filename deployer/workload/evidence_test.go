@@ -7,7 +7,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -70,15 +69,18 @@ func TestEvidenceHasTheLastLinesOfTheContainerThatCrashed(t *testing.T) {
 	}
 }
 
-func TestTailKeepsTheEndWithinBounds(t *testing.T) {
-	for _, text := range []string{"", "\n", "a\n", strings.Repeat("ä", logKept), "x\xff" + strings.Repeat("line\n", 99)} {
-		got := tail(text)
-		if len(got) > logKept || strings.Count(got, "\n") >= logLines || !utf8.ValidString(got) {
-			t.Errorf("tail of %d bytes: %d bytes, %d line ends", len(text), len(got), strings.Count(got, "\n"))
-		}
-		if end := strings.TrimRight(text, "\n"); !strings.HasSuffix(got, end[max(0, len(end)-2):]) {
-			t.Errorf("tail %q of %q is not its end", got, text)
-		}
+func TestNoLogIsReadWhereNoneIsWanted(t *testing.T) {
+	w := newWorld(t)
+	node := w.namespace
+	w.serveLogs(node)
+	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s State) bool { return len(s.Pods) >= 2 })
+	w.bind(s.Pods[0].Name, node)
+	code := int32(1)
+	s.Failure = &Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code}
+	bg := w.bg.DeepCopy()
+	bg.Spec.Evidence.Logs = v1alpha1.LogsNone
+	if e := w.Evidence(t.Context(), bg, s); len(e) != 1 || e[0].Log != "" || e[0].ExitCode == nil {
+		t.Errorf("the evidence is %+v", e)
 	}
 }
 

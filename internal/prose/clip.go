@@ -127,3 +127,11 @@ func AfterCut(s string) string {
 	}
 	return ""
 }
+
+// LastLines is the end of a log: at most so many lines, in a size at most. Secrets
+// are masked before lines are left out, since a key has many.
+func LastLines(s string, most, limit int) string {
+	s = strings.TrimRight(Mask(Neutral(tail(s))), "\n")
+	lines := strings.Split(s, "\n")
+	return Tail(strings.Join(lines[max(0, len(lines)-most):], "\n"), limit)
+}

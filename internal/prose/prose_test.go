@@ -192,6 +192,27 @@ func TestAClipIsToldAndFits(t *testing.T) {
 	}
 }
 
+func TestTheLastLinesAreTheEnd(t *testing.T) {
+	for _, text := range []string{"", "\n", "a\n", strings.Repeat("ä", 4096), "x\xff" + strings.Repeat("line\n", 99), strings.Repeat("word ", 100_000)} {
+		got := LastLines(text, 20, 4096)
+		if Size(got) > 4096 || strings.Count(got, "\n") >= 20 || !utf8.ValidString(got) {
+			t.Errorf("of %d bytes: %d bytes, %d line ends", len(text), len(got), strings.Count(got, "\n"))
+		}
+		if end := strings.TrimRight(text, "\n"); !strings.HasSuffix(got, end[max(0, len(end)-2):]) {
+			t.Errorf("%q of %q is not its end", got, text)
+		}
+	}
+}
+
+// The lines that are left out may hold the line by which a key is known.
+func TestTheLastLinesOfAKeyAreMasked(t *testing.T) {
+	key := secrets(rand.New(rand.NewPCG(6, 7)))["private key"]
+	text := key.text[:strings.Index(key.text, "\n")+1] + key.hidden + "\nand more\n"
+	if got := LastLines(text, 3, 4096); survives(got, key.hidden) {
+		t.Errorf("the last lines are %q", got)
+	}
+}
+
 // A rule whose time grows with the square would take hours here.
 func TestALongTextTakesNoLongTime(t *testing.T) {
 	for _, part := range []string{"a", "PASSWORD=", "-----BEGIN PRIVATE KEY-----", "://a:", "\"password\":\"", "eyJ.", "\x1b]", "Bearer ", "token: \n", "\\\"", strings.Repeat("A", 64) + "\n"} {
