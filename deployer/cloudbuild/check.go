@@ -2,86 +2,99 @@ package cloudbuild
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
-
-	yamlv3 "gopkg.in/yaml.v3"
 )
 
 // check refuses what decodes but cannot become a release.
-func (f *File) check(root *yamlv3.Node) error {
+func (f *File) check() error {
 	b := f.Build
-	if node := field(root, "source"); node != nil {
-		return f.fault(node, "source", "the source is the commit being released, never what the file says", "remove the field")
+	if b.GetSource() != nil || f.lines["source"] != 0 {
+		return f.fault("source", "the source is the commit being released, never what the file says", "remove the field")
 	}
-	if node := field(root, "serviceAccount"); b.GetServiceAccount() != "" {
-		return f.fault(node, "serviceAccount", "a repository's file may not choose whom its build runs as", "remove the field and set spec.build.serviceAccount of the BlueGreen")
+	if b.GetServiceAccount() != "" { // refused by Apply, which knows the way out
+		f.account, b.ServiceAccount = "serviceAccount", ""
 	}
 	if len(b.GetSteps()) == 0 {
-		return noSteps(f.Name, lineOf(field(root, "steps")))
+		return noSteps(f.Name, f.place("steps"))
 	}
-	if err := f.checkSubstitutions(root); err != nil {
+	if err := f.checkSubstitutions(); err != nil {
 		return err
 	}
-	if err := f.checkSteps(root); err != nil {
+	if err := f.checkSteps(); err != nil {
 		return err
 	}
-	if len(f.images()) == 0 {
-		return f.fault(root, "images", "lists no image, and Cloud Build reports a digest only for images listed there", "add the image your steps build, for example images: ['gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA']")
-	}
-	return nil
+	return f.checkImages()
 }
 
 // fault is a FileError outside of any step.
-func (f *File) fault(node *yamlv3.Node, field, reason, fix string) *FileError {
-	return &FileError{File: f.Name, Line: lineOf(node), Step: -1, Field: field, Reason: reason, Fix: fix}
+func (f *File) fault(field, reason, fix string) *FileError {
+	return &FileError{File: f.Name, Line: f.place(field), Step: -1, Field: field, Reason: reason, Fix: fix}
 }
 
-func (f *File) checkSubstitutions(root *yamlv3.Node) error {
-	keys := make([]string, 0, len(f.Build.GetSubstitutions()))
-	for key := range f.Build.GetSubstitutions() {
-		keys = append(keys, key)
+// stepFault is a FileError in a step; field may be empty.
+func (f *File) stepFault(i int, field, reason, fix string) *FileError {
+	return &FileError{File: f.Name, Line: f.place(join(f.stepPath(i), field)), Step: f.index(i), ID: f.Build.GetSteps()[i].GetId(), Field: field, Reason: reason, Fix: fix}
+}
+
+// index is where in the file one of Build's steps is.
+func (f *File) index(i int) int {
+	if i < len(f.steps) {
+		return f.steps[i]
 	}
-	sort.Strings(keys)
-	for _, key := range keys {
-		if userKey.MatchString(key) {
-			continue
+	return i
+}
+
+func (f *File) stepPath(i int) string { return stepPath(f.index(i)) }
+
+func (f *File) checkSubstitutions() error {
+	all := f.Build.GetSubstitutions()
+	if len(all) > maxSubstitutions {
+		return f.fault("substitutions", fmt.Sprintf("are %d, and Cloud Build takes %d", len(all), maxSubstitutions), "give fewer")
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		name := "substitutions." + clipped(key)
+		switch {
+		case !userKey.MatchString(key):
+			return &FileError{
+				File: f.Name, Line: f.place("substitutions." + key), Step: -1, Field: name, Reason: "is not the name of a user substitution",
+				Fix: "name it like _NAME: an underscore, then capitals, digits and underscores; the built-in ones are given by Turnout",
+			}
+		case len(key) > maxKeyBytes:
+			return &FileError{File: f.Name, Line: f.place("substitutions." + key), Step: -1, Field: name, Reason: fmt.Sprintf("has a name of %d bytes, and Cloud Build takes %d", len(key), maxKeyBytes), Fix: "shorten the name"}
+		case len(all[key]) > maxValueBytes:
+			return f.fault(name, fmt.Sprintf("is %d bytes long, more than an argument of a step may have (%d)", len(all[key]), maxValueBytes), "keep it in a file of the repository that the step reads")
 		}
-		node := field(root, "substitutions")
-		if inner := keyNode(node, key); inner != nil {
-			node = inner
-		}
-		return f.fault(node, "substitutions."+key, "is not the name of a user substitution", "name it like _NAME: an underscore, then capitals, digits and underscores; the built-in ones are given by Turnout")
 	}
 	return nil
 }
 
 // checkSteps holds ids and waitFor to Cloud Build's rules: an id is used once,
 // and a step waits only for steps above it.
-func (f *File) checkSteps(root *yamlv3.Node) error {
+func (f *File) checkSteps() error {
+	steps := f.Build.GetSteps()
+	if len(steps) > maxSteps {
+		return f.stepFault(maxSteps, "", fmt.Sprintf("is one of %d steps, and Cloud Build takes %d", len(steps), maxSteps), "do more in one step, or split the build")
+	}
 	var above []string
-	for i, step := range f.Build.GetSteps() {
-		fail := func(name, reason, fix string) error {
-			e := &FileError{File: f.Name, Line: f.line(i), Step: i, ID: step.GetId(), Field: name, Reason: reason, Fix: fix}
-			if node := field(stepNode(root, i), name); node != nil {
-				e.Line = node.Line
-			}
-			return e
-		}
+	for i, step := range steps {
 		if strings.TrimSpace(step.GetName()) == "" {
-			return fail("name", "is missing", "name the builder image the step runs in")
+			return f.stepFault(i, "name", "is missing", "name the builder image the step runs in")
+		}
+		if err := f.checkArgs(i); err != nil {
+			return err
 		}
 		for _, id := range step.GetWaitFor() {
 			if id != startAtOnce && !slices.Contains(above, id) {
-				return fail("waitFor", fmt.Sprintf("no step above has the id %q", id), "wait for a step listed earlier, or for '-' to start at once")
+				return f.stepFault(i, "waitFor", fmt.Sprintf("no step above has the id %q", clipped(id)), "wait for a step listed earlier, or for '-' to start at once")
 			}
 		}
 		if id := step.GetId(); id != "" && slices.Contains(above, id) {
-			return fail("id", fmt.Sprintf("%q is used twice", id), "give each step an id of its own")
+			return f.stepFault(i, "id", fmt.Sprintf("%q is used twice", clipped(id)), "give each step an id of its own")
 		}
 		if step.GetId() == startAtOnce {
-			return fail("id", "'-' means \"start at once\" in waitFor and names no step", "choose another id")
+			return f.stepFault(i, "id", "'-' means \"start at once\" in waitFor and names no step", "choose another id")
 		}
 		if step.GetId() != "" {
 			above = append(above, step.GetId())
@@ -90,15 +103,42 @@ func (f *File) checkSteps(root *yamlv3.Node) error {
 	return nil
 }
 
-// line is where the step begins in the file, 0 where unknown.
-func (f *File) line(step int) int {
-	if step < len(f.lines) {
-		return f.lines[step]
+// checkArgs holds arguments to Cloud Build's limits. One with a substitution is
+// measured by Cloud Build, when that has its value.
+func (f *File) checkArgs(i int) error {
+	step := f.Build.GetSteps()[i]
+	for n, arg := range step.GetArgs() {
+		if len(arg) > maxArgBytes && !strings.Contains(arg, "$") {
+			return f.stepFault(i, fmt.Sprintf("args[%d]", n), fmt.Sprintf("is %d bytes long, and Cloud Build takes %d", len(arg), maxArgBytes), "move it into a file of the repository")
+		}
 	}
-	return 0
+	if step.GetScript() != "" && len(step.GetArgs()) > 0 {
+		return f.stepFault(i, "script", "cannot be given beside args", "keep one of the two")
+	}
+	return nil
+}
+
+// checkImages: without a listed image there is nothing to deploy by digest.
+func (f *File) checkImages() error {
+	images := f.images()
+	if len(images) == 0 {
+		return f.fault("images", "lists no image, and Cloud Build reports a digest only for images listed there", "add the image your steps build, for example images: ['gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA']")
+	}
+	if len(images) > maxImages {
+		return f.fault("images", fmt.Sprintf("lists %d images, and Cloud Build takes %d", len(images), maxImages), "list fewer")
+	}
+	return nil
 }
 
 // images are the images Cloud Build pushes itself and reports by digest.
 func (f *File) images() []string {
 	return slices.Concat(f.Build.GetImages(), f.Build.GetArtifacts().GetImages())
+}
+
+// imagePath is how the file calls the i-th of them.
+func (f *File) imagePath(i int) string {
+	if own := len(f.Build.GetImages()); i >= own {
+		return fmt.Sprintf("artifacts.images[%d]", i-own)
+	}
+	return fmt.Sprintf("images[%d]", i)
 }

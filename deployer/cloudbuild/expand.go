@@ -1,48 +1,197 @@
 package cloudbuild
 
-import "regexp"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
-// variable is a substitution as Cloud Build writes it: $NAME, ${NAME}, with an
-// optional bash-style operation inside the braces, or $$ for a dollar.
-var variable = regexp.MustCompile(`\$(?:\$|([A-Z_][A-Z0-9_]*)|\{([A-Z_][A-Z0-9_]*)([^}]*)\})`)
+// expander replaces substitutions as Cloud Build does before it runs a build,
+// with values that may hold others (dynamicSubstitutions). It counts while it
+// replaces: no text becomes longer than what Cloud Build takes of it.
+type expander struct {
+	// values are as they were given; those of user substitutions may hold others.
+	values map[string]string
+	// later are known only to the build itself. They stay as $NAME.
+	later []string
 
-// Expand replaces the substitutions in text by their values and lists the
-// names, in order, for which values has none; those stay as they are written.
-// Bash-style operations (${_A##*/}) are left as written and listed too.
-func Expand(text string, values map[string]string) (expanded string, missing []string) {
-	expanded = variable.ReplaceAllStringFunc(text, func(found string) string {
-		if found == "$$" {
-			return "$"
-		}
-		m := variable.FindStringSubmatch(found)
-		name := m[1] + m[2]
-		value, ok := values[name]
-		if !ok || m[3] != "" {
-			missing = append(missing, name)
-			return found
-		}
-		return value
-	})
-	return expanded, missing
+	done map[string]expansion
+	// active are being expanded now, the outermost first.
+	active []string
 }
 
-// expandValues resolves substitutions inside the values themselves, as
-// dynamicSubstitutions makes Cloud Build do. A value that refers to itself, by
-// whatever way, stays unresolved.
-func expandValues(values map[string]string) map[string]string {
-	done := make(map[string]string, len(values))
-	for name, value := range values {
-		for range values { // a chain is no longer than there are names
-			next, _ := Expand(value, values)
-			if next == value {
-				break
-			}
-			if len(next) > maxFileBytes { // a value that doubles itself
-				break
-			}
-			value = next
+// expansion is a text with its substitutions replaced.
+type expansion struct {
+	text string
+	// missing are the names that have no value, and empty those whose value is
+	// empty, in order; both were replaced by nothing.
+	missing, empty []string
+}
+
+// ExpandError is a substitution that cannot be replaced.
+type ExpandError struct {
+	// Name of the substitution, "" where it is the text itself.
+	Name string
+	// Reason says what is wrong, and Fix the way out.
+	Reason, Fix string
+}
+
+// Error names the substitution, what is wrong and the way out.
+func (e *ExpandError) Error() string {
+	return strings.TrimPrefix("$"+e.Name+" ", "$ ") + e.Reason + "; " + e.Fix
+}
+
+// Expand replaces the substitutions in text by their values, with bash-style
+// operations, and lists those without a value. The text may become limit bytes
+// long; an error is an *ExpandError.
+func Expand(text string, values map[string]string, limit int) (expanded string, missing []string, err error) {
+	x := expander{values: values}
+	out, err := x.expand(text, limit)
+	return out.text, out.missing, err
+}
+
+// expand replaces what is written as $NAME, ${NAME}, ${NAME<operation>} or $$.
+func (x *expander) expand(text string, limit int) (expansion, error) {
+	var out expansion
+	var b strings.Builder
+	for text != "" {
+		before, rest, found := strings.Cut(text, "$")
+		b.WriteString(before)
+		if !found {
+			break
 		}
-		done[name] = value
+		part, length, err := x.variable(rest)
+		if err != nil {
+			return out, err
+		}
+		b.WriteString(part.text)
+		out.missing, out.empty = union(out.missing, part.missing), union(out.empty, part.empty)
+		text = rest[length:]
+		if b.Len() > limit {
+			return out, &ExpandError{
+				Reason: fmt.Sprintf("becomes longer than %d bytes once its substitutions are replaced, which Cloud Build refuses", limit), Fix: "use shorter values",
+			}
+		}
 	}
-	return done
+	if b.Len() > limit {
+		return out, &ExpandError{Reason: fmt.Sprintf("is longer than %d bytes, which Cloud Build refuses", limit), Fix: "shorten it"}
+	}
+	out.text = b.String()
+	return out, nil
+}
+
+// variable is what stands after a dollar, and how long it is. What is no
+// substitution stays as it is.
+func (x *expander) variable(rest string) (expansion, int, error) {
+	if strings.HasPrefix(rest, "$") {
+		return expansion{text: "$"}, 1, nil
+	}
+	if name := leadingName(rest); name != "" {
+		value, err := x.value(name)
+		return value, len(name), err
+	}
+	end := closing(rest)
+	if end < 0 {
+		return expansion{text: "$"}, 0, nil
+	}
+	name := leadingName(rest[1:])
+	switch inner := rest[1:end]; {
+	case inner == name && name != "":
+		value, err := x.value(name)
+		return value, end + 1, err
+	case name == "" && !strings.HasPrefix(inner, "#"):
+		return expansion{text: "$"}, 0, nil
+	}
+	value, err := x.operation("$" + rest[:end+1])
+	return value, end + 1, err
+}
+
+// value is a substitution's own, with those in it replaced.
+func (x *expander) value(name string) (expansion, error) {
+	if done, ok := x.done[name]; ok {
+		return done, nil
+	}
+	if slices.Contains(x.later, name) {
+		return expansion{text: "$" + name}, nil
+	}
+	given, ok := x.values[name]
+	switch {
+	case !ok:
+		return expansion{missing: []string{name}}, nil
+	case given == "":
+		return expansion{empty: []string{name}}, nil
+	case !userKey.MatchString(name) || !strings.Contains(given, "$"):
+		if len(given) > maxValueBytes {
+			return expansion{}, tooLong(name)
+		}
+		return expansion{text: given}, nil
+	case slices.Contains(x.active, name):
+		return expansion{}, &ExpandError{Name: name, Reason: "has a value that refers to itself", Fix: "give it a value of its own"}
+	}
+	x.active = append(x.active, name)
+	value, err := x.expand(given, maxValueBytes)
+	x.active = x.active[:len(x.active)-1]
+	if err != nil {
+		if unnamed, ok := err.(*ExpandError); ok && unnamed.Name == "" { //nolint:errorlint // made above
+			err = tooLong(name)
+		}
+		return expansion{}, err
+	}
+	if value.text == "" && len(value.missing) == 0 {
+		value.empty = union(value.empty, []string{name})
+	}
+	if x.done == nil {
+		x.done = map[string]expansion{}
+	}
+	x.done[name] = value
+	return value, nil
+}
+
+func tooLong(name string) *ExpandError {
+	return &ExpandError{
+		Name: name, Reason: fmt.Sprintf("becomes longer than %d bytes once the substitutions in it are replaced, which Cloud Build refuses", maxValueBytes),
+		Fix: "use shorter values",
+	}
+}
+
+// leadingName is the name that text begins with, "" if there is none.
+func leadingName(text string) string {
+	for i := range len(text) {
+		c := text[i]
+		if isName := c == '_' || c >= 'A' && c <= 'Z' || i > 0 && c >= '0' && c <= '9'; !isName {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// closing is where the brace closes that text begins with, -1 if nowhere.
+func closing(text string) int {
+	if !strings.HasPrefix(text, "{") {
+		return -1
+	}
+	open := 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\':
+			i++
+		case text[i] == '{' && (i == 0 || text[i-1] == '$'):
+			open++
+		case text[i] == '}':
+			if open--; open == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// union adds the names that are not there yet.
+func union(names, more []string) []string {
+	for _, name := range more {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }

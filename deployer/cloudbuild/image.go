@@ -2,6 +2,7 @@ package cloudbuild
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,23 +19,30 @@ type ImageChoice struct {
 }
 
 // Image picks the image to deploy and returns its repository (no tag, no
-// digest) with substitutions expanded as the request will have them. Ask
-// State.Digest for it when the build is over.
+// digest) with substitutions replaced as the build will; those that only the
+// build knows stay as $NAME. Ask State.Digest for it when the build is over. An
+// error is a *FileError.
 func (f *File) Image(r Request, choice ImageChoice) (string, error) {
-	values := r.values(f)
+	x := r.expander(f)
 	listed := make([]string, 0, len(f.images()))
-	for _, image := range f.images() {
-		expanded, _ := Expand(image, values)
-		if name := Repository(expanded); !slices.Contains(listed, name) {
+	for i, image := range f.images() {
+		name, err := f.reference(x, f.imagePath(i), image)
+		if err != nil {
+			return "", err
+		}
+		if name = Repository(name); !slices.Contains(listed, name) {
 			listed = append(listed, name)
 		}
 	}
 	if choice.Image != "" {
-		want, _ := Expand(choice.Image, values)
-		if slices.Contains(listed, Repository(want)) {
-			return Repository(want), nil
+		want, err := x.expand(choice.Image, maxImageBytes)
+		if err != nil {
+			return "", f.choiceError(listed, fmt.Sprintf("spec.build.image %s: %v", clipped(choice.Image), err))
 		}
-		return "", f.choiceError(listed, fmt.Sprintf("spec.build.image %s is not among them", want))
+		if slices.Contains(listed, Repository(want.text)) {
+			return Repository(want.text), nil
+		}
+		return "", f.choiceError(listed, fmt.Sprintf("spec.build.image %s is not among them", want.text))
 	}
 	if len(listed) == 1 {
 		return listed[0], nil
@@ -48,9 +56,64 @@ func (f *File) Image(r Request, choice ImageChoice) (string, error) {
 	return "", f.choiceError(listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
 }
 
+// reference is a listed image with its substitutions replaced, refused where
+// the build would end with a name that no registry takes.
+func (f *File) reference(x *expander, field, image string) (string, error) {
+	found, err := x.expand(image, maxImageBytes)
+	if err != nil {
+		return "", f.expandFault(field, err)
+	}
+	if len(found.missing) > 0 {
+		reason, fix := valueless(found.missing[0], "has no value")
+		return "", f.fault(field, reason, fix)
+	}
+	plain := laterName.ReplaceAllString(found.text, "0")
+	switch {
+	case imageName.MatchString(plain):
+		return found.text, nil
+	case len(found.empty) > 0:
+		reason, fix := valueless(found.empty[0], fmt.Sprintf("is empty, which makes the image %q", clipped(found.text)))
+		return "", f.fault(field, reason, fix)
+	case imageName.MatchString(strings.ToLower(plain)):
+		return "", f.fault(field, fmt.Sprintf("%q has capital letters, which no registry takes", clipped(found.text)), "write it in small letters, or a substitution as ${_NAME,,}")
+	}
+	return "", f.fault(field, fmt.Sprintf("%q is not the name of an image", clipped(found.text)), "write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA")
+}
+
+// laterName is what stays of a substitution that only the build knows.
+var laterName = regexp.MustCompile(`\$[A-Z_][A-Z0-9_]*`)
+
+// imageName is the grammar of references, host/path:tag@digest (distribution,
+// reference/regexp.go).
+var imageName = func() *regexp.Regexp {
+	const (
+		label = `(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])`
+		host  = label + `(?:\.` + label + `)*(?::[0-9]+)?`
+		part  = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
+	)
+	return regexp.MustCompile(`^(?:` + host + `/)?` + part + `(?:/` + part + `)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
+}()
+
+// valueless says of a substitution without a value what is wrong with it, and
+// the line that gives it one.
+func valueless(name, what string) (reason, fix string) {
+	switch name {
+	case "TAG_NAME":
+		return "$TAG_NAME is empty: a release is a commit of a branch, and no tag is built", "use $COMMIT_SHA or $SHORT_SHA"
+	case "REF_NAME":
+		return "$REF_NAME is empty in a build that no trigger starts", "use $BRANCH_NAME"
+	case "TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH":
+		return "$" + name + " is empty in a build that no trigger starts", "write the value out, or use a substitution of your own"
+	}
+	if !userKey.MatchString(name) {
+		return "$" + name + " is no substitution of Cloud Build", "name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
+	}
+	return "${" + name + "} " + what, "set spec.build.substitutions." + name + " of the BlueGreen"
+}
+
 func (f *File) choiceError(listed []string, reason string) error {
 	return &FileError{
-		File: f.Name, Step: -1, Field: "images",
+		File: f.Name, Line: f.place("images"), Step: -1, Field: "images",
 		Reason: fmt.Sprintf("the images are %s, and %s", strings.Join(listed, ", "), reason),
 		Fix:    "set spec.build.image of the BlueGreen to one of them",
 	}

@@ -2,25 +2,18 @@ package cloudbuild
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
+	"unicode/utf8"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"google.golang.org/protobuf/encoding/protojson"
 	yamlv3 "gopkg.in/yaml.v3"
 	"sigs.k8s.io/yaml"
 )
-
-// maxFileBytes bounds a cloudbuild.yaml. CreateBuild requests are refused by
-// the API long before that (100 steps, 4000 characters an argument).
-const maxFileBytes = 1 << 20
-
-// userKey is the form gcloud demands of a substitution in the file (Cloud SDK,
-// api_lib/cloudbuild/config.py); everything else is Cloud Build's own.
-var userKey = regexp.MustCompile(`^_[A-Z0-9_]+$`)
 
 // File is a cloudbuild.yaml that passed every check.
 type File struct {
@@ -31,7 +24,12 @@ type File struct {
 	// Warnings tell what was dropped or ignored, in the file's order.
 	Warnings []Warning
 
-	lines []int // line of each of Build.Steps, 0 where unknown
+	lines map[string]int // of what a path calls, see place
+	first int            // line on which the content begins
+	steps []int          // index in the file of each of Build.Steps
+	// account is the path under which the file names a service account, which
+	// Build never has; "" if it names none.
+	account string
 }
 
 // Warning is something a person should know but that stops nothing.
@@ -94,33 +92,37 @@ func stepName(index int, id string) string {
 }
 
 // Parse reads a cloudbuild.yaml as gcloud does (snake_case or camelCase,
-// unknown fields refused) and checks what can be checked before a build
-// starts. Every error is a *FileError.
+// unknown fields refused, a single value for a list of one) and checks what can
+// be checked before a build starts. Every error is a *FileError.
 func Parse(name string, data []byte) (*File, error) {
 	root, err := readTree(name, data)
 	if err != nil {
 		return nil, err
 	}
-	asJSON, err := yaml.YAMLToJSONStrict(data)
-	if err != nil {
-		return nil, syntaxError(name, err)
-	}
-	c := &checker{file: name}
-	if err := c.message(root, (&cloudbuildpb.Build{}).ProtoReflect().Descriptor(), ""); err != nil {
+	f := &File{Name: name, Build: &cloudbuildpb.Build{}, lines: map[string]int{}, first: root.Line}
+	d := &decoder{file: name, lines: f.lines, merging: map[*yamlv3.Node]bool{}}
+	if err := d.message(root, f.Build.ProtoReflect(), ""); err != nil {
 		return nil, err
 	}
-	asJSON, err = strip(asJSON)
-	if err != nil {
-		return nil, syntaxError(name, err)
+	f.Warnings = d.warnings
+	for i := range f.Build.GetSteps() {
+		f.steps = append(f.steps, i)
 	}
-	f := &File{Name: name, Build: &cloudbuildpb.Build{}, Warnings: c.warnings, lines: stepLines(root)}
-	if err := protojson.Unmarshal(asJSON, f.Build); err != nil {
-		return nil, syntaxError(name, err)
-	}
-	if err := f.check(root); err != nil {
+	if err := f.check(); err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+// place is the line of what a path calls, in camelCase from the file's root, or
+// of what holds it. It is 0 if the file has no lines: a trigger's build.
+func (f *File) place(path string) int {
+	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
+		if line := f.lines[path]; line != 0 {
+			return line
+		}
+	}
+	return f.first
 }
 
 // Print writes the file's content as YAML that Parse reads back to the same.
@@ -135,37 +137,61 @@ func (f *File) Print() ([]byte, error) {
 // readTree parses the one document of the file into nodes that know lines.
 func readTree(name string, data []byte) (*yamlv3.Node, error) {
 	if len(data) > maxFileBytes {
-		return nil, &FileError{File: name, Step: -1, Reason: fmt.Sprintf("is %d bytes long; the limit is %d", len(data), maxFileBytes)}
+		return nil, &FileError{File: name, Line: 1, Step: -1, Reason: fmt.Sprintf("is %d bytes long; the limit is %d", len(data), maxFileBytes), Fix: "move long scripts into files of the repository"}
+	}
+	if bad := firstBadRune(data); bad >= 0 {
+		return nil, &FileError{File: name, Line: 1 + bytes.Count(data[:bad], []byte("\n")), Step: -1, Reason: "does not parse: it holds a byte that is not UTF-8 text", Fix: "save the file as UTF-8"}
 	}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(data))
 	var doc, more yamlv3.Node
 	err := decoder.Decode(&doc)
 	if errors.Is(err, io.EOF) {
-		return nil, noSteps(name, 0)
+		return nil, noSteps(name, 1)
 	}
 	if err != nil {
-		return nil, syntaxError(name, err)
+		return nil, syntaxError(name, data, err)
 	}
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, &FileError{File: name, Line: more.Line, Step: -1, Reason: "holds more than one YAML document", Fix: "keep one build in one file"}
+	if err := decoder.Decode(&more); err == nil {
+		return nil, &FileError{File: name, Line: max(1, more.Line), Step: -1, Reason: "holds more than one YAML document", Fix: "keep one build in one file"}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, syntaxError(name, data, err)
 	}
 	if len(doc.Content) == 0 {
-		return nil, noSteps(name, 0)
+		return nil, noSteps(name, 1)
 	}
 	root := resolve(doc.Content[0])
-	if root.Kind == yamlv3.ScalarNode && root.Tag == "!!null" {
-		return nil, noSteps(name, root.Line)
+	if isNull(root) {
+		return nil, noSteps(name, max(1, root.Line))
 	}
 	return root, nil
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+)`)
+// firstBadRune is where the data stops being UTF-8, -1 if it does not.
+func firstBadRune(data []byte) int {
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		if r == utf8.RuneError && size == 1 {
+			return i
+		}
+		i += size
+	}
+	return -1
+}
 
-// syntaxError keeps the line that the YAML parser names.
-func syntaxError(name string, err error) *FileError {
-	e := &FileError{File: name, Step: -1, Reason: "does not parse: " + err.Error(), Fix: "check it with: gcloud builds submit --no-source --config=" + name}
+var (
+	yamlLine   = regexp.MustCompile(`line (\d+)`)
+	yamlAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+)
+
+// syntaxError keeps the line that the YAML parser names. It names none for the
+// first, nor for an anchor that is missing.
+func syntaxError(name string, data []byte, err error) *FileError {
+	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + err.Error(), Fix: "check it with: gcloud builds submit --no-source --config=" + name}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		_, _ = fmt.Sscan(m[1], &e.Line) // the pattern admits digits only
+	} else if m := yamlAnchor.FindStringSubmatch(err.Error()); m != nil {
+		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
+		e.Line = 1 + bytes.Count(before, []byte("\n"))
 	}
 	return e
 }
@@ -180,30 +206,4 @@ var unsupported = map[string]bool{
 	"options.pubsubTopic":           true,
 	"remoteConfig":                  true,
 	"source.developerConnectConfig": true,
-}
-
-// strip removes the unsupported fields from the decoded file; the checker has
-// warned of them.
-func strip(asJSON []byte) ([]byte, error) {
-	decoder := json.NewDecoder(bytes.NewReader(asJSON))
-	decoder.UseNumber()
-	var root map[string]any
-	if err := decoder.Decode(&root); err != nil {
-		return nil, fmt.Errorf("read it as an object: %w", err)
-	}
-	stripFrom(root, "")
-	return json.Marshal(root)
-}
-
-func stripFrom(object map[string]any, prefix string) {
-	for key, value := range object {
-		path := prefix + camel(key)
-		if unsupported[path] {
-			delete(object, key)
-			continue
-		}
-		if inner, ok := value.(map[string]any); ok && prefix == "" && (key == "options" || key == "source") {
-			stripFrom(inner, path+".")
-		}
-	}
 }

@@ -166,12 +166,22 @@ func (r Request) substitutions(f *File) map[string]string {
 	return all
 }
 
-// values is every substitution whose value is known before the build exists.
-func (r Request) values(f *File) map[string]string {
+// expander replaces substitutions in the file's texts as the build will. What
+// only a triggered build has is empty in others, and of a commit no tag is built
+// (documentation, "Substituting variable values").
+func (r Request) expander(f *File) *expander {
 	all := r.substitutions(f)
 	all["PROJECT_ID"] = r.Project
 	all["LOCATION"] = r.location()
-	return expandValues(all)
+	all["TAG_NAME"] = ""
+	later := []string{"BUILD_ID", "PROJECT_NUMBER", "SERVICE_ACCOUNT_EMAIL", "SERVICE_ACCOUNT"}
+	if r.Trigger != nil {
+		return &expander{values: all, later: append(later, "REF_NAME", "TRIGGER_BUILD_CONFIG_PATH")}
+	}
+	for _, name := range []string{"REF_NAME", "TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH"} {
+		all[name] = ""
+	}
+	return &expander{values: all, later: later}
 }
 
 func (r Request) location() string {

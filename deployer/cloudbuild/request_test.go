@@ -119,31 +119,6 @@ func TestTheImageIsChosen(t *testing.T) {
 	}
 }
 
-func TestExpandReplacesWhatItKnows(t *testing.T) {
-	values := map[string]string{"A": "1", "_B": "two"}
-	for text, want := range map[string]string{
-		"$A/${_B}":       "1/two",
-		"$$A $$$A":       "$A $1",
-		"${_B}x$_Bx":     "twox" + "twox",
-		"$_C ${_C}":      "$_C ${_C}",
-		"${_B##*/} $a $": "${_B##*/} $a $",
-	} {
-		if got, _ := cloudbuild.Expand(text, values); got != want {
-			t.Errorf("%q became %q, want %q", text, got, want)
-		}
-	}
-	if _, missing := cloudbuild.Expand("$_C ${A%x}", values); !cmp.Equal(missing, []string{"_C", "A"}) {
-		t.Errorf("missing %v", missing)
-	}
-}
-
-func TestSubstitutionsThatReferToThemselvesEnd(t *testing.T) {
-	f := parse(t, someSteps+"images: ['gcr.io/p/$_A']\nsubstitutions: {_A: '$_B$_B', _B: '$_A$_A'}\n")
-	if _, err := f.Image(request(), cloudbuild.ImageChoice{}); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestRepositoriesAreToldFromPorts(t *testing.T) {
 	for image, want := range map[string]string{
 		"localhost:5000/a": "localhost:5000/a", "localhost:5000/a:1": "localhost:5000/a", "a@sha256:00": "a", "r/a:1@sha256:00": "r/a",

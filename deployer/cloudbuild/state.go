@@ -2,6 +2,7 @@ package cloudbuild
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -125,12 +126,26 @@ func (e *NoDigestError) Error() string {
 // File.Image chose. An error is a *NoDigestError. Two tags of one repository
 // may carry two digests; then the first one listed is meant.
 func (s State) Digest(image string) (string, error) {
+	pattern := namePattern(Repository(image))
 	for _, built := range s.Images {
-		if Repository(built.Name) == Repository(image) && built.Digest != "" {
-			return Repository(image) + "@" + built.Digest, nil
+		if name := Repository(built.Name); built.Digest != "" && pattern.MatchString(name) {
+			return name + "@" + built.Digest, nil
 		}
 	}
 	return "", &NoDigestError{Image: image, Pushed: s.Images}
+}
+
+// namePattern is what the names of an image look like that only the build knew
+// in full.
+func namePattern(image string) *regexp.Regexp {
+	var b strings.Builder
+	for i, part := range laterName.Split(image, -1) {
+		if i > 0 {
+			b.WriteString(`[A-Za-z0-9._-]*`)
+		}
+		b.WriteString(regexp.QuoteMeta(part))
+	}
+	return regexp.MustCompile("^" + b.String() + "$")
 }
 
 // verdicts maps each status of the API (Build.Status) to phase, fault and what

@@ -31,6 +31,9 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	if policy == "" {
 		policy = Skip
 	}
+	if f.account != "" {
+		return nil, f.fault(f.account, "a repository's file may not choose whom its build runs as", "remove the field and set spec.build.serviceAccount of the BlueGreen")
+	}
 	if policy == Allow {
 		return f, nil
 	}
@@ -38,7 +41,7 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 		return nil, fmt.Errorf("spec.build.clusterSteps: %q is not one of Skip, Fail, Allow", policy)
 	}
 	drop := make([]bool, len(f.Build.GetSteps()))
-	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Clone(f.Warnings)}
+	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Clone(f.Warnings), lines: f.lines, first: f.first}
 	for i, step := range f.Build.GetSteps() {
 		why := changesCluster(step)
 		if why == "" {
@@ -51,11 +54,11 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 			return nil, f.stepError(i, why+" and builds an image too, so it can be neither kept nor removed", "split it in two steps, or set spec.build.clusterSteps of the BlueGreen to Allow")
 		}
 		drop[i] = true
-		out.Warnings = append(out.Warnings, Warning{File: f.Name, Line: f.line(i), Message: fmt.Sprintf("%s was left out: it %s, which Turnout does itself", stepName(i, step.GetId()), why)})
+		out.Warnings = append(out.Warnings, Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: fmt.Sprintf("%s was left out: it %s, which Turnout does itself", stepName(i, step.GetId()), why)})
 	}
-	out.Build.Steps, out.lines = f.without(drop)
+	out.Build.Steps, out.steps = f.without(drop)
 	if len(out.Build.Steps) == 0 {
-		return nil, &FileError{File: f.Name, Line: f.line(0), Step: -1, Field: "steps", Reason: "every step changes the cluster, so none is left to build the image", Fix: "add a step that builds it, or set spec.build.clusterSteps of the BlueGreen to Allow"}
+		return nil, &FileError{File: f.Name, Line: f.place("steps"), Step: -1, Field: "steps", Reason: "every step changes the cluster, so none is left to build the image", Fix: "add a step that builds it, or set spec.build.clusterSteps of the BlueGreen to Allow"}
 	}
 	return out, nil
 }
@@ -72,11 +75,11 @@ func (f *File) clusterStep() (i int, why string) {
 }
 
 func (f *File) stepError(i int, why, fix string) error {
-	return &FileError{File: f.Name, Line: f.line(i), Step: i, ID: f.Build.Steps[i].GetId(), Reason: why, Fix: fix}
+	return f.stepFault(i, "", why, fix)
 }
 
 // without copies the steps that stay, their waitFor rewired.
-func (f *File) without(drop []bool) (steps []*cloudbuildpb.BuildStep, lines []int) {
+func (f *File) without(drop []bool) (steps []*cloudbuildpb.BuildStep, indices []int) {
 	w := wiring{steps: cloneSteps(f.Build.GetSteps()), drop: drop, index: map[string]int{}}
 	for i, step := range w.steps {
 		if step.GetId() != "" {
@@ -89,9 +92,9 @@ func (f *File) without(drop []bool) (steps []*cloudbuildpb.BuildStep, lines []in
 		}
 		step.WaitFor = w.rewire(step.GetWaitFor())
 		steps = append(steps, step)
-		lines = append(lines, f.line(i))
+		indices = append(indices, f.index(i))
 	}
-	return steps, lines
+	return steps, indices
 }
 
 func cloneSteps(steps []*cloudbuildpb.BuildStep) []*cloudbuildpb.BuildStep {

@@ -227,6 +227,9 @@ func (t *Trigger) File() (*File, error) {
 // *FileError if it is the repository's, else a *TriggerError.
 func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
 	const fix = "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Allow; or use spec.build.config instead of spec.build.trigger, with which the step is left out"
+	if f.account != "" {
+		return f.fault(f.account, "a repository's file may not choose whom its build runs as", "remove the field and set the service account of the trigger "+t.Name+" in Cloud Build")
+	}
 	i, why := f.clusterStep()
 	if why == "" || policy == Allow {
 		return nil

@@ -15,5 +15,6 @@
 // Time is the wall clock. Lag and queue time are given in Config, short ones
 // for tests, rather than through a clock of its own.
 //
-// Bash-style substitutions (${_A##*/}) are left as written.
+// Bash-style substitutions (${_A##*/}) are applied by a shell's own library, as
+// far as a brace in them is not nested.
 package cloudbuildtest
