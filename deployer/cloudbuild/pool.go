@@ -9,20 +9,19 @@ var poolName = regexp.MustCompile(`^projects/([a-z0-9:.-]+)/locations/[a-z0-9-]+
 // not be asked for with the rights of whoever starts the build.
 func (f *File) PoolProject(r Request) (string, error) {
 	options := f.Build.GetOptions()
-	values := r.values(f)
+	x := r.expander(f)
 	project := ""
 	for _, name := range []string{options.GetPool().GetName(), options.GetWorkerPool()} { //nolint:staticcheck // the file may use the field's old name
 		if name == "" {
 			continue
 		}
-		expanded, _ := Expand(name, values)
-		m := poolName.FindStringSubmatch(expanded)
+		expanded, err := x.expand(name, maxImageBytes)
+		if err != nil {
+			return "", f.expandFault("options.pool", err)
+		}
+		m := poolName.FindStringSubmatch(expanded.text)
 		if m == nil || project != "" && project != m[1] {
-			return "", &FileError{
-				File: f.Name, Step: -1, Field: "options.pool",
-				Reason: "names the pool " + expanded + ", whose project cannot be told",
-				Fix:    "name it as projects/PROJECT/locations/LOCATION/workerPools/POOL",
-			}
+			return "", f.fault("options.pool", "names the pool "+clipped(expanded.text)+", whose project cannot be told", "name it as projects/PROJECT/locations/LOCATION/workerPools/POOL")
 		}
 		project = m[1]
 	}
