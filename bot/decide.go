@@ -9,9 +9,15 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// patience is the age at which a command is no longer executed: whoever wrote it
-// has moved on, and what it meant then may be wrong now.
-const patience = 15 * time.Minute
+// patience is the age at which a command is no longer accepted: whoever wrote it
+// has moved on, and what it meant then may be wrong now. It is judged by when the
+// command was received. One that was received in time is tried for as long as
+// persistence, whoever's trouble keeps it from being executed: its author has seen
+// no refusal, and what it may act on is bound to its pull request.
+const (
+	patience    = 15 * time.Minute
+	persistence = time.Hour
+)
 
 // Situation is everything a command is judged by: data that somebody read before.
 type Situation struct {
@@ -22,8 +28,9 @@ type Situation struct {
 	// By is the login of whoever asked, and Cause where.
 	By    string
 	Cause v1alpha1.Cause
-	// Asked is when it was written, and Now when it is judged.
-	Asked, Now time.Time
+	// Asked is when it was written, Received when it was written down, and Now when
+	// it is judged. Without Received, it is received now.
+	Asked, Received, Now time.Time
 
 	// App with its status, and its Releases, newest first.
 	App      v1alpha1.BlueGreen
@@ -50,6 +57,8 @@ type Decision struct {
 	Refuse  *Refuse
 	// Answer says that nothing has to be done, or what was asked for.
 	Answer string
+	// AskedBefore says, beside Answer, that this very comment was executed before.
+	AskedBefore bool
 	// Note is said beside Submit, Approve, Cancel, Lock or Unlock, if there is
 	// something that the person may not expect.
 	Note string
@@ -77,11 +86,10 @@ type Refuse struct {
 // driven in every phase by a test; docs/commands.md has what comes of it.
 func Decide(s Situation) Decision {
 	if before := s.askedBefore(); before != "" { // however late it comes again
-		return Decision{Answer: before}
+		return Decision{Answer: before, AskedBefore: true}
 	}
-	if s.Now.Sub(s.Asked) > patience && !s.Command.Verb.onlyReads() {
-		return refuse("I was away when this was written, and things may have changed since.",
-			fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
+	if late := s.late(); late != "" {
+		return refuse(late, fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())))
 	}
 	switch s.Command.Verb {
 	case Promote:
@@ -102,6 +110,23 @@ func Decide(s Situation) Decision {
 		return Decision{Answer: s.help()}
 	}
 	return refuse(fmt.Sprintf("%s is not a command.", code(s.Command.String())), "`/help` lists the commands.")
+}
+
+// late says why a command comes too late to be executed; empty if it does not.
+func (s Situation) late() string {
+	received := s.Received
+	if received.IsZero() {
+		received = s.Now
+	}
+	switch {
+	case s.Command.Verb.onlyReads():
+		return ""
+	case received.Sub(s.Asked) > patience:
+		return "I was away when this was written, and things may have changed since."
+	case s.Now.Sub(received) > persistence:
+		return "This command could not be executed for more than an hour, because GitHub or Kubernetes did not answer, and things may have changed since."
+	}
+	return ""
 }
 
 func refuse(reason, nextMove string) Decision {

@@ -39,7 +39,10 @@ type Comment struct {
 	URL         string
 	Author      Account
 	Sender      Account
-	WrittenAt   time.Time
+	// ViaApp is the id of the App that wrote it, for a bot or on behalf of a
+	// person; 0 if a person typed it.
+	ViaApp    int64
+	WrittenAt time.Time
 }
 
 // Account is somebody on GitHub.
@@ -102,6 +105,9 @@ type payload struct {
 		HTMLURL   string         `json:"html_url"`
 		User      payloadAccount `json:"user"`
 		CreatedAt time.Time      `json:"created_at"`
+		ViaApp    *struct {
+			ID int64 `json:"id"`
+		} `json:"performed_via_github_app"`
 	} `json:"comment"`
 }
 
@@ -138,7 +144,12 @@ func (p *payload) comment() *Comment {
 	if p.Issue.PullRequest == nil {
 		return nil
 	}
+	viaApp := int64(0)
+	if app := p.Comment.ViaApp; app != nil {
+		viaApp = app.ID
+	}
 	return &Comment{
+		ViaApp:      viaApp,
 		ID:          p.Comment.ID,
 		Repository:  p.Repository.FullName,
 		PullRequest: p.Issue.Number,

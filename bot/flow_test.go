@@ -96,7 +96,7 @@ func TestCapturedPushBecomesReleasesOfItsBranch(t *testing.T) {
 	record.granted["ungranted"] = false
 	secrets, err := bot.NewSecrets(secret)
 	check(t, err)
-	in := &bot.Inbox{Record: record, Log: slog.New(slog.DiscardHandler)}
+	in := &bot.Inbox{Record: record, Deliveries: record, Holder: "process", Log: slog.New(slog.DiscardHandler)}
 	hooks := httptest.NewServer(&bot.Webhook{Secrets: secrets, Handle: in.Handle, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(hooks.Close)
 	for _, name := range []string{"push.branch", "push.branch", "push.tag", "push.branch-deleted"} {
@@ -113,6 +113,13 @@ func TestCapturedPushBecomesReleasesOfItsBranch(t *testing.T) {
 		if resp.StatusCode != http.StatusAccepted {
 			t.Errorf("%s answered %d, want 202", name, resp.StatusCode)
 		}
+	}
+	if len(record.deliveries) != 1 {
+		t.Errorf("%d deliveries are written down, want 1: the other events concern nobody", len(record.deliveries))
+	}
+	for name := range record.deliveries {
+		_, err := in.Work(t.Context(), name)
+		check(t, err)
 	}
 	var namespaces []string
 	for _, rel := range record.releases {

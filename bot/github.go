@@ -40,13 +40,16 @@ type GitHub struct {
 	appID   int64
 	base    string // of the API, without a final slash
 	timeout time.Duration
-	apps    *ghinstallation.AppsTransport
+	key     []byte         // of the App, PEM
 	app     *github.Client // speaks as the App itself
 	plain   *http.Client   // speaks as nobody, for addresses that carry their own token
 
-	mu      sync.Mutex
-	clients map[string]*github.Client // by repository in lower case; forgotten when the installation refuses
-	slug    string                    // of the App; empty until asked
+	transport http.RoundTripper // below authentication
+
+	mu            sync.Mutex
+	clients       map[string]*github.Client // by repository in lower case; forgotten when the installation refuses
+	installations map[int64]*github.Client  // with one token and one rate limit each
+	slug          string                    // of the App; empty until asked
 }
 
 // NewGitHub checks a configuration. It does not call GitHub.
@@ -62,22 +65,53 @@ func NewGitHub(cfg GitHubConfig) (*GitHub, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	apps, err := ghinstallation.NewAppsTransport(newPoliteness(transport), cfg.AppID, cfg.PrivateKey)
-	if err != nil {
-		return nil, fmt.Errorf("--github-private-key-file (TURNOUT_GITHUB_PRIVATE_KEY_FILE): reading the App's key: %w", err)
-	}
-	apps.BaseURL = base
 	g := &GitHub{
-		appID: cfg.AppID, base: base, timeout: cfg.CallTimeout, apps: apps,
-		plain: &http.Client{Transport: transport}, clients: map[string]*github.Client{},
+		appID: cfg.AppID, base: base, timeout: cfg.CallTimeout, key: cfg.PrivateKey, transport: transport,
+		plain: &http.Client{Transport: transport}, clients: map[string]*github.Client{}, installations: map[int64]*github.Client{},
 	}
 	if g.timeout <= 0 {
 		g.timeout = defaultCallTimeout
+	}
+	apps, err := g.asApp()
+	if err != nil {
+		return nil, err
 	}
 	if g.app, err = g.newClient(apps); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+// asApp returns a transport that speaks as the App, with a rate limit of its own:
+// GitHub counts the App itself and each of its installations apart, so that what
+// one is refused says nothing of another.
+func (g *GitHub) asApp() (*ghinstallation.AppsTransport, error) {
+	apps, err := ghinstallation.NewAppsTransport(newPoliteness(g.transport), g.appID, g.key)
+	if err != nil {
+		return nil, fmt.Errorf("--github-private-key-file (TURNOUT_GITHUB_PRIVATE_KEY_FILE): reading the App's key: %w", err)
+	}
+	apps.BaseURL = g.base
+	return apps, nil
+}
+
+// installation returns the client of an installation, the same for all of its
+// repositories.
+func (g *GitHub) installation(id int64) (*github.Client, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c := g.installations[id]; c != nil {
+		return c, nil
+	}
+	apps, err := g.asApp()
+	if err != nil {
+		return nil, err
+	}
+	c, err := g.newClient(ghinstallation.NewFromAppsTransport(apps, id))
+	if err != nil {
+		return nil, err
+	}
+	g.installations[id] = c
+	return c, nil
 }
 
 // apiURL turns the address that people type into that of the REST API.
@@ -169,7 +203,7 @@ func (g *GitHub) repo(ctx context.Context, repository string) (repo, error) {
 	if err != nil {
 		return repo{}, fmt.Errorf("looking for the App's installation: %w", err)
 	}
-	if c, err = g.newClient(ghinstallation.NewFromAppsTransport(g.apps, in.GetID())); err != nil {
+	if c, err = g.installation(in.GetID()); err != nil {
 		return repo{}, err
 	}
 	g.mu.Lock()

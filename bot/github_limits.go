@@ -18,15 +18,17 @@ import (
 )
 
 // longestSleep is how long a call waits by itself when GitHub says that it is
-// asked too fast. It is less than a webhook may take to be answered; what must
-// wait longer is an error that says how long, and whoever asked comes back: the
-// [Publisher] asks to be called again then, and a webhook is answered 503, for
-// the [Sweep] to recover.
+// asked too fast. What must wait longer is an error that says how long, and whoever
+// asked comes back: the [Publisher] asks to be called again then, and a command
+// stays in the [Inbox].
 const longestSleep = 5 * time.Second
 
 // withoutWord is how long GitHub is left alone if it refuses and does not say for
 // how long (GitHub docs, "Rate limits for the REST API").
 const withoutWord = time.Minute
+
+// maxRefusal is how much of a refusal is read, in bytes.
+const maxRefusal = 1 << 20
 
 // politeness waits out secondary rate limits for all that share it: while GitHub
 // refuses one of them, it is not asked by the others either. The limiter sleeps
@@ -50,10 +52,12 @@ func (p *politeness) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, &limitedError{until}
 	}
 	resp, err := p.limiter.RoundTrip(req)
-	if err != nil || resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
+	if err != nil || resp.StatusCode < http.StatusBadRequest {
 		return resp, err
 	}
-	body, err := io.ReadAll(resp.Body)
+	// A refusal is read here, whole: not everybody above closes it, and its
+	// connection would stay open.
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	_ = resp.Body.Close()
 	if err != nil {
 		return nil, fmt.Errorf("reading GitHub's refusal: %w", err)

@@ -2,151 +2,178 @@ package bot
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Inbox makes events durable: a push becomes a Deploy, a command becomes a
-// release, an approval, a cancel or a lock, or is answered. The webhook and the sweep
-// both end here, and the same event may come twice.
+// Deliveries is where webhooks are written down until they are handled, and for
+// some days after it. Writing and finding one is never cached.
+type Deliveries interface {
+	// Put stores a delivery; once it returns, it is durable. If one of its name is
+	// there already, nothing is written and created is false.
+	Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error)
+
+	// Get returns one, or ErrNotFound.
+	Get(ctx context.Context, name string) (*v1alpha1.Delivery, error)
+
+	// List returns all of them.
+	List(ctx context.Context) ([]v1alpha1.Delivery, error)
+
+	// Update replaces one as it was read, or returns ErrRace if it was written
+	// since. On success d is what was written.
+	Update(ctx context.Context, d *v1alpha1.Delivery) error
+
+	// Delete deletes one. None is no error.
+	Delete(ctx context.Context, name string) error
+}
+
+// ErrRace: somebody else wrote the delivery since it was read.
+var ErrRace = errors.New("it was written by somebody else")
+
+// Inbox handles events durably: the webhook and the sweep write them down by
+// [Inbox.Handle], every replica, and the leader works them off by [Inbox.Work].
+// A push becomes a Deploy of every application of its branch; a command becomes a
+// release, an approval, a cancel or a lock, or is answered. The same event may
+// come twice, under whatever id: it is handled once.
 type Inbox struct {
-	Record Record
-	GitHub *GitHub
+	Record     Record
+	Deliveries Deliveries
+	GitHub     *GitHub
 	// TrustedBots are the numeric ids of bots whose comments may be commands.
 	TrustedBots []int64
-	Log         *slog.Logger
+	// TrustedApps are the numeric ids of Apps through which people may command.
+	TrustedApps []int64
+	// Holder names this process; no two, nor two lives of one, have the same.
+	Holder string
+	// Grace is how long a reply that may or may not have been posted is waited for
+	// before it is looked for. Default: 10 s.
+	Grace time.Duration
+	// Backoff is the wait after a first failure; it doubles with each. Default: 1 s.
+	Backoff time.Duration
+	// Settled, if set, is told of every delivery that is not handled again.
+	Settled func(d *v1alpha1.Delivery)
+	Log     *slog.Logger
+
+	permissions permissions
+	quotas      quotas
 }
 
-// Handle makes an event durable. An error means that it is not: Kubernetes or
-// GitHub did not answer, and the event must come again.
+// Handle writes down an event that has to be handled: nothing of it is done yet,
+// and GitHub is not asked. An error means that it is not durable, and must come
+// again.
 func (in *Inbox) Handle(ctx context.Context, e Event) error {
+	var d *v1alpha1.Delivery
+	var err error
 	switch {
 	case e.Push != nil:
-		return in.push(ctx, *e.Push, e.Delivery)
+		d, err = in.pushed(ctx, *e.Push)
 	case e.Comment != nil:
-		return in.comment(ctx, *e.Comment, e.Delivery)
+		d, err = in.commented(ctx, *e.Comment)
 	}
+	if err != nil || d == nil {
+		return err
+	}
+	d.Spec.Delivery, d.Spec.Event, d.Spec.ReceivedAt = truncate(e.Delivery, maxGUID), truncate(e.Name, maxEvent), metav1.NowMicro()
+	created, err := in.Deliveries.Put(ctx, d)
+	if err != nil {
+		return fmt.Errorf("writing down the delivery %s: %w", d.Name, err)
+	}
+	in.Log.InfoContext(ctx, "delivery written down", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
 	return nil
 }
 
-// push submits a Deploy to every application that is released from the branch.
-// No call to GitHub is needed, so an outage of it delays nothing here.
-func (in *Inbox) push(ctx context.Context, p Push, delivery string) error {
+// Lengths that the schema of a Delivery allows, in characters.
+const (
+	maxGUID  = 80
+	maxEvent = 40
+	maxLogin = 100
+	maxURL   = 500
+)
+
+// pushed is the delivery of a push to a branch that some application follows; nil
+// of any other. A push is known again by what it changed: a branch that is reset
+// to a commit it had before comes there from another one.
+func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error) {
 	apps, err := in.Record.Applications(ctx, p.Repository)
 	if err != nil {
-		return fmt.Errorf("reading the applications of %s: %w", p.Repository, err)
+		return nil, fmt.Errorf("reading the applications of %s: %w", p.Repository, err)
 	}
-	for i := range apps {
-		if apps[i].Spec.Branch != p.Branch {
-			continue
-		}
-		cause := v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: p.Actor, URL: p.URL, Delivery: delivery, Before: p.Before}
-		if err := in.submitPush(ctx, &apps[i], p.Commit, cause); err != nil {
-			return err
-		}
+	if !slices.ContainsFunc(apps, func(app v1alpha1.BlueGreen) bool { return app.Spec.Branch == p.Branch }) {
+		return nil, nil
 	}
-	return nil
+	d := newDelivery("push", p.Repository, p.Branch, p.Before, p.Commit)
+	d.Spec.Push = &v1alpha1.DeliveredPush{
+		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: truncate(p.Actor, maxLogin), URL: shortURL(p.URL),
+	}
+	return d, nil
 }
 
-// submitPush submits the first attempt of a commit. One that exists, running or
-// finished, is joined: a further attempt needs a person.
-func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit string, cause v1alpha1.Cause) error {
-	rel := NewDeploy(app, commit, 1, cause)
-	_, created, err := in.Record.Submit(ctx, rel)
-	if errors.Is(err, ErrIdentity) {
-		// Two commits share their first 12 digits, or the name was taken by hand.
-		// Asking again will not help; the operator has to look.
-		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
-		return nil
+// commented is the delivery of a comment that may hold a command of somebody
+// whose commands count, in a repository with applications; nil of any other. A
+// comment is known again by its id.
+func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, error) {
+	if !MayHoldCommand(c.Body) || !in.listens(c) {
+		return nil, nil
 	}
+	apps, err := in.Record.Applications(ctx, c.Repository)
 	if err != nil {
-		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
-	}
-	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "commit", commit, "created", created)
-	return nil
-}
-
-// comment executes the command of a comment, if it has one and its author may.
-func (in *Inbox) comment(ctx context.Context, c Comment, delivery string) error {
-	command, err := ParseCommand(c.Body)
-	if command == nil && err == nil || !in.listens(c) {
-		return nil
-	}
-	apps, listErr := in.Record.Applications(ctx, c.Repository)
-	if listErr != nil {
-		return fmt.Errorf("reading the applications of %s: %w", c.Repository, listErr)
+		return nil, fmt.Errorf("reading the applications of %s: %w", c.Repository, err)
 	}
 	if len(apps) == 0 {
-		return nil // not granted, or not ours: not a word to GitHub
+		return nil, nil // not granted, or not ours: not a word to GitHub
 	}
-	r := responder{in.GitHub, in.Log, c}
-	if near := (*NearMiss)(nil); errors.As(err, &near) {
-		return in.suggest(ctx, r, near)
+	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
+	d.Spec.Comment = &v1alpha1.DeliveredComment{
+		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: truncate(c.Author.Login, maxLogin), WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
-	r.seen(ctx)
-	if err != nil {
-		return r.refuse(ctx, Refuse{Reason: err.Error()})
+	if len(c.Body) > maxParsed {
+		d.Spec.Comment.Body, d.Spec.Comment.TooLong = "", true
 	}
-	allowed, err := in.permit(ctx, r, *command)
-	if err != nil || !allowed {
-		return err
-	}
-	return in.execute(ctx, r, command.settle(apps), apps, delivery)
+	return d, nil
 }
 
-// suggest tells somebody who may give commands which one they may have meant.
-// Nobody else hears of it, nor anybody late: the line may be for another bot.
-func (in *Inbox) suggest(ctx context.Context, r responder, near *NearMiss) error {
-	if time.Since(r.comment.WrittenAt) > patience {
-		return nil
+// newDelivery makes a delivery whose name is made of what it is known again by.
+// GitHub's names of repositories do not tell capitals from small letters.
+func newDelivery(kind, repository string, key ...string) *v1alpha1.Delivery {
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{kind, strings.ToLower(repository)}, key...), "\n")))
+	return &v1alpha1.Delivery{
+		TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Delivery"},
+		ObjectMeta: metav1.ObjectMeta{Name: kind + "-" + hex.EncodeToString(sum[:16])},
+		Spec:       v1alpha1.DeliverySpec{Repository: repository},
 	}
-	has, err := in.GitHub.Permission(ctx, r.comment.Repository, r.comment.Author.Login)
-	if err != nil || !mayWrite(has) {
-		return err
+}
+
+// shortURL leaves an address out that is longer than any of GitHub's.
+func shortURL(url string) string {
+	if len(url) > maxURL {
+		return ""
 	}
-	return r.refuse(ctx, Refuse{Reason: near.Error(), NextMove: "Nothing was done. `/help` lists the commands."})
+	return url
 }
 
 // listens reports whether a comment's author is somebody whose commands count:
 // who sent the event wrote the comment, and is a person or a trusted bot. A name
-// that ends in [bot] is no proof of anything, anybody may make an App.
+// that ends in [bot] is no proof of anything, anybody may make an App; and what
+// one writes on behalf of a person is the App's doing.
 func (in *Inbox) listens(c Comment) bool {
-	if c.Sender.ID == 0 || c.Sender.ID != c.Author.ID {
+	switch {
+	case c.Sender.ID == 0 || c.Sender.ID != c.Author.ID:
+		return false
+	case slices.Contains(in.TrustedBots, c.Sender.ID):
+		return true
+	case c.Sender.Type != person || c.Author.Type != person:
 		return false
 	}
-	if c.Sender.Type == person && c.Author.Type == person {
-		return true
-	}
-	return slices.Contains(in.TrustedBots, c.Sender.ID)
-}
-
-// permit asks GitHub what the author may do now; a command that only reads needs
-// no more than having been able to comment where the answer is read by the same
-// people.
-func (in *Inbox) permit(ctx context.Context, r responder, command Command) (bool, error) {
-	if command.Verb.onlyReads() {
-		return true, nil
-	}
-	has, err := in.GitHub.Permission(ctx, r.comment.Repository, r.comment.Author.Login)
-	if err != nil {
-		return false, err
-	}
-	if mayWrite(has) {
-		return true, nil
-	}
-	return false, r.refuse(ctx, Refuse{
-		Reason:   fmt.Sprintf("%s needs the permission *write* in %s, and you have *%s*.", code(command.String()), plain(r.comment.Repository), plain(has)),
-		NextMove: "Ask somebody who has it to type the command, or a repository administrator for the permission.",
-	})
-}
-
-// mayWrite reports whether a permission is enough for a command that changes
-// something.
-func mayWrite(permission string) bool {
-	return permission == permissionWrite || permission == permissionAdmin
+	return c.ViaApp == 0 || slices.Contains(in.TrustedApps, c.ViaApp)
 }

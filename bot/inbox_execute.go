@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,8 +12,8 @@ import (
 )
 
 // execute decides a permitted command and carries the decision out.
-func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps []v1alpha1.BlueGreen, delivery string) error {
-	pr, err := in.pullRequest(ctx, r.comment, command)
+func (in *Inbox) execute(ctx context.Context, r *responder, command Command, apps []v1alpha1.BlueGreen) error {
+	pr, err := in.pullRequest(ctx, r.d, command)
 	if err != nil {
 		return err
 	}
@@ -22,7 +23,7 @@ func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps
 	}
 	var answers []string
 	for i := range which {
-		s, err := in.situation(ctx, r.comment, command, pr, which[i], delivery)
+		s, err := in.situation(ctx, r.d, command, pr, which[i])
 		if err != nil {
 			return err
 		}
@@ -34,22 +35,24 @@ func (in *Inbox) execute(ctx context.Context, r responder, command Command, apps
 		answers = append(answers, d.Answer)
 	}
 	if command.Verb == Help {
-		answers = append(answers, commandList(r.comment.Repository, len(apps) > 1))
+		answers = append(answers, commandList(r.d.Spec.Repository, len(apps) > 1))
 	}
 	return r.answer(ctx, strings.Join(answers, "\n\n"), reactionDone)
 }
 
 // pullRequest reads the pull request that a command was written on, if the
 // command is about it.
-func (in *Inbox) pullRequest(ctx context.Context, c Comment, command Command) (PullRequest, error) {
+func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, command Command) (PullRequest, error) {
+	number := d.Spec.Comment.PullRequest
 	if !command.Verb.aboutCommit() {
-		return PullRequest{Number: c.PullRequest}, nil
+		return PullRequest{Number: number}, nil
 	}
-	return in.GitHub.PullRequest(ctx, c.Repository, c.PullRequest)
+	return in.GitHub.PullRequest(ctx, d.Spec.Repository, number)
 }
 
 // situation reads what a command is judged by.
-func (in *Inbox) situation(ctx context.Context, c Comment, command Command, pr PullRequest, app v1alpha1.BlueGreen, delivery string) (Situation, error) {
+func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, command Command, pr PullRequest, app v1alpha1.BlueGreen) (Situation, error) {
+	c, repository := d.Spec.Comment, d.Spec.Repository
 	// The list that the application was found in may lag behind a switch.
 	now, err := in.Record.Application(ctx, key(app.Namespace, app.Name))
 	if err != nil {
@@ -61,9 +64,10 @@ func (in *Inbox) situation(ctx context.Context, c Comment, command Command, pr P
 		return Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)
 	}
 	s := Situation{
-		Command: command, PullRequest: pr, By: c.Author.Login, Asked: c.WrittenAt, Now: time.Now(), App: app, Releases: releases,
+		Command: command, PullRequest: pr, By: c.Author, App: app, Releases: releases,
+		Asked: c.WrittenAt.Time, Received: d.Spec.ReceivedAt.Time, Now: time.Now(),
 		Cause: v1alpha1.Cause{
-			Kind: v1alpha1.CauseComment, Actor: c.Author.Login, PullRequest: c.PullRequest, CommentID: c.ID, URL: c.URL, Delivery: delivery,
+			Kind: v1alpha1.CauseComment, Actor: c.Author, PullRequest: c.PullRequest, CommentID: c.ID, URL: c.URL, Delivery: d.Spec.Delivery,
 		},
 	}
 	compares := command.Verb == Promote || command.Verb == Retry || command.Verb == Rollback
@@ -71,20 +75,24 @@ func (in *Inbox) situation(ctx context.Context, c Comment, command Command, pr P
 		return s, nil
 	}
 	if live := app.Status.Live; live != nil {
-		if s.AgainstLive, err = in.GitHub.Order(ctx, c.Repository, pr.MergeCommit, live.Commit); err != nil {
+		if s.AgainstLive, err = in.GitHub.Order(ctx, repository, pr.MergeCommit, live.Commit); err != nil {
 			return Situation{}, err
 		}
 	}
 	if previous := app.Status.Previous; previous != nil && command.Verb == Rollback && s.AgainstLive == OrderOlder {
-		s.AgainstPrevious, err = in.GitHub.Order(ctx, c.Repository, pr.MergeCommit, previous.Commit)
+		s.AgainstPrevious, err = in.GitHub.Order(ctx, repository, pr.MergeCommit, previous.Commit)
 	}
 	return s, err
 }
 
 // carryOut makes a decision durable, then says so.
-func (in *Inbox) carryOut(ctx context.Context, r responder, s Situation, d Decision) error {
+func (in *Inbox) carryOut(ctx context.Context, r *responder, s Situation, d Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	switch {
+	case d.AskedBefore && r.again(): // by an earlier attempt at this very delivery
+		return in.executedBefore(ctx, r, s)
+	case s.Command.Verb == Unlock && s.App.Status.Lock == nil && r.d.Status.ActIntendedAt != nil:
+		return in.executedBefore(ctx, r, s)
 	case d.Refuse != nil:
 		return r.refuse(ctx, *d.Refuse)
 	case d.Submit != nil:
@@ -96,27 +104,25 @@ func (in *Inbox) carryOut(ctx context.Context, r responder, s Situation, d Decis
 		err := in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
 		return in.written(ctx, r, err, "cancelling "+d.Cancel.Release, d.Note)
 	case d.Lock != nil:
-		err := in.Record.Lock(ctx, app, *d.Lock)
-		if errors.Is(err, ErrSet) {
-			return in.lockedMeanwhile(ctx, r, s)
-		}
-		return in.written(ctx, r, err, "locking "+app.String(), d.Note)
+		return in.lock(ctx, r, s, d)
 	case d.Unlock != nil:
-		was, err := in.Record.Unlock(ctx, app)
-		if err == nil && was == nil {
-			return r.answer(ctx, code(app.Name)+" was unlocked by somebody else just now. Nothing was changed.", reactionNothing)
-		}
-		note := ""
-		if was != nil { // it may be another one by now
-			note = s.unlocked(was)
-		}
-		return in.written(ctx, r, err, "unlocking "+app.String(), note)
+		return in.unlock(ctx, r, s)
 	}
 	return r.answer(ctx, d.Answer, reactionNothing)
 }
 
+// executedBefore shows the end of a command that an earlier attempt executed. A
+// release that it asked for shows its own.
+func (in *Inbox) executedBefore(ctx context.Context, r *responder, s Situation) error {
+	submitted := slices.ContainsFunc(s.Releases, func(rel v1alpha1.Release) bool { return rel.Spec.Cause.CommentID == s.Cause.CommentID })
+	if !submitted {
+		r.react(ctx, reactionDone)
+	}
+	return nil
+}
+
 // submit stores the release that a command asks for.
-func (in *Inbox) submit(ctx context.Context, r responder, d Decision) error {
+func (in *Inbox) submit(ctx context.Context, r *responder, d Decision) error {
 	rel := d.Submit
 	stored, created, err := in.Record.Submit(ctx, rel)
 	if errors.Is(err, ErrIdentity) || err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback {
@@ -125,7 +131,7 @@ func (in *Inbox) submit(ctx context.Context, r responder, d Decision) error {
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
-	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "created", created, "by", r.comment.Author.Login)
+	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "created", created, "by", r.comment().Author)
 	if !created && rel.Spec.Approval != nil && stored.Spec.Approval == nil {
 		// Its push was read in the meantime, and knows nothing of an approval.
 		err := in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *rel.Spec.Approval)
@@ -137,21 +143,8 @@ func (in *Inbox) submit(ctx context.Context, r responder, d Decision) error {
 	return r.accepted(ctx, d.Note) // the publisher reacts when it has ended
 }
 
-// lockedMeanwhile answers a /lock that was overtaken by another one.
-func (in *Inbox) lockedMeanwhile(ctx context.Context, r responder, s Situation) error {
-	app, err := in.Record.Application(ctx, key(s.App.Namespace, s.App.Name))
-	if err != nil {
-		return fmt.Errorf("reading who locked %s/%s: %w", s.App.Namespace, s.App.Name, err)
-	}
-	text := code(s.App.Name) + " was locked by somebody else, and unlocked again, just now. Nothing was changed."
-	if l := app.Status.Lock; l != nil {
-		text = s.lockedAlready(l)
-	}
-	return r.answer(ctx, text, reactionNothing)
-}
-
 // written answers a command that was one write.
-func (in *Inbox) written(ctx context.Context, r responder, err error, what, note string) error {
+func (in *Inbox) written(ctx context.Context, r *responder, err error, what, note string) error {
 	switch {
 	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
 		return r.answer(ctx, "That was asked before. Nothing was changed.", reactionNothing)
@@ -160,7 +153,7 @@ func (in *Inbox) written(ctx context.Context, r responder, err error, what, note
 	case err != nil:
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	in.Log.InfoContext(ctx, "command executed", "what", what, "by", r.comment.Author.Login)
+	in.Log.InfoContext(ctx, "command executed", "what", what, "by", r.comment().Author)
 	r.react(ctx, reactionDone)
 	return r.accepted(ctx, note)
 }

@@ -25,6 +25,9 @@ type memoryRecord struct {
 	releases []*v1alpha1.Release
 	writes   int // of anything
 
+	deliveries map[string]*v1alpha1.Delivery
+	versions   int
+
 	// down makes every call fail. before and after fail one write: the nth one
 	// counted from 1, without or with its effect.
 	down          bool

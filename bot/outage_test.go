@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
@@ -37,6 +38,7 @@ func TestPushDuringAnOutageOfKubernetesIsSweptUp(t *testing.T) {
 	}
 	w.setDown(false)
 	check(t, sweep.Once(t.Context()))
+	w.work(t.Context())
 	if rel := w.only(); rel.Name != v1alpha1.DeployName("shop", commit, 1) {
 		t.Errorf("release %s, want that of %s", rel.Name, commit)
 	}
@@ -49,30 +51,55 @@ func TestPushDuringAnOutageOfKubernetesIsSweptUp(t *testing.T) {
 	}
 }
 
-func TestCommandDuringAnOutageOfGitHubIsAnswered503AndSweptUpOnce(t *testing.T) {
-	w := newWorld(t)
-	pr, _ := waiting(w)
-	w.github.Inject(githubtest.Fault{
-		Kind: githubtest.BadGateway, Method: "GET", Route: "/repos/{owner}/{repo}/collaborators/{username}/permission",
-	})
-	c, err := w.repo.Comment(pr.Number, w.writer, "/promote")
-	check(t, err)
-	d := w.delivered("issue_comment", func(d githubtest.Delivery) bool { return true })
-	if d.StatusCode != http.StatusServiceUnavailable || w.only().Spec.Approval != nil {
-		t.Fatalf("webhook answered %d, approval %v; want 503 and none", d.StatusCode, w.only().Spec.Approval)
-	}
-	check(t, w.sweep().Once(t.Context()))
-	if w.only().Spec.Approval == nil {
-		t.Error("the sweep did not execute the command")
-	}
-	check(t, w.sweep().Once(t.Context())) // another process: it remembers nothing
-	for _, now := range w.repo.Comments(pr.Number) {
-		if now.ID == c.ID && reactions(now) != "rocket" {
-			t.Errorf("reactions %q, want rocket alone", reactions(now))
+// TestACommandIsNotLostToABadGateway: it is written down before GitHub is asked for
+// anything, and tried again without anybody's sweep.
+func TestACommandIsNotLostToABadGateway(t *testing.T) {
+	for _, route := range []struct{ method, path string }{
+		{"GET", "/repos/{owner}/{repo}/collaborators/{username}/permission"},
+		{"GET", "/repos/{owner}/{repo}/pulls/{pull_number}"},
+		{"POST", "/app/installations/{installation_id}/access_tokens"},
+	} {
+		w := newWorld(t)
+		pr, _, _ := released(w)
+		w.inbox.GitHub = w.newClient() // without a token
+		w.github.Inject(githubtest.Fault{Kind: githubtest.BadGateway, Method: route.method, Route: route.path})
+		c := w.say(pr.Number, w.writer, "/rollback")
+		d := w.delivered("issue_comment", func(githubtest.Delivery) bool { return true })
+		if pending := w.pending(); d.StatusCode != http.StatusAccepted || len(pending) != 1 || pending[0].Status.NextAt == nil || pending[0].Status.Error == "" {
+			t.Fatalf("%s: the webhook was answered %d, pending %+v; want 202 and one that is tried again", route.path, d.StatusCode, pending)
+		}
+		w.work(t.Context())
+		if n := len(w.pending()); n != 0 || w.all()[0].Spec.Rollback == nil || w.all()[0].Spec.Cause.CommentID != c.ID {
+			t.Errorf("%s: %d deliveries are pending, the newest release is %s; want the rollback", route.path, n, w.all()[0].Name)
+		}
+		if answers := w.answers(pr.Number); len(answers) != 1 || !strings.Contains(answers[0], "Users return to `v1.0.0`") {
+			t.Errorf("%s: answers %q, want what it does, once", route.path, answers)
 		}
 	}
-	if answers := w.answers(pr.Number); len(answers) != 0 {
-		t.Errorf("answers %q after two sweeps, want none", answers)
+}
+
+// TestACommandReceivedInTimeIsNotTooLate: GitHub's outage is not its author's
+// fault. After an hour it is refused, and the refusal says why.
+func TestACommandReceivedInTimeIsNotTooLate(t *testing.T) {
+	for _, tt := range []struct {
+		outage   time.Duration
+		executed bool
+	}{{40 * time.Minute, true}, {61 * time.Minute, false}} {
+		w := newWorld(t)
+		pr, _, _ := released(w)
+		w.github.Inject(githubtest.Fault{Kind: githubtest.BadGateway, Route: "/repos/{owner}/{repo}/collaborators/{username}/permission"})
+		w.say(pr.Number, w.writer, "/rollback")
+		d := w.pending()[0]
+		d.Spec.ReceivedAt.Time, d.Spec.Comment.WrittenAt.Time = d.Spec.ReceivedAt.Add(-tt.outage), d.Spec.Comment.WrittenAt.Add(-tt.outage-time.Minute)
+		check(t, w.record.Update(t.Context(), &d))
+		w.work(t.Context())
+		if executed := w.all()[0].Spec.Rollback != nil; executed != tt.executed {
+			t.Errorf("after an outage of %s: executed %v, want %v", tt.outage, executed, tt.executed)
+		}
+		last := w.lastAnswer(pr.Number)
+		if strings.Contains(last, "I was away") || !tt.executed && !strings.Contains(last, "did not answer") {
+			t.Errorf("after an outage of %s it is answered %q", tt.outage, last)
+		}
 	}
 }
 

@@ -3,39 +3,49 @@ package bot
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // responder answers one command: by reactions, which are decoration and may
 // fail, and by a comment where there is something to say.
 type responder struct {
-	github  *GitHub
-	log     *slog.Logger
-	comment Comment
+	in   *Inbox
+	d    *v1alpha1.Delivery
+	eyes bool // they were set
 }
 
-// seen shows at once that the command was read.
-func (r responder) seen(ctx context.Context) {
-	if err := r.github.React(ctx, r.comment.Repository, r.comment.ID, reactionSeen); err != nil {
-		r.log.InfoContext(ctx, "reaction not set", "comment", r.comment.ID, "error", err)
+func (r *responder) comment() *v1alpha1.DeliveredComment { return r.d.Spec.Comment }
+
+// again reports whether an earlier attempt may have got anywhere.
+func (r *responder) again() bool { return r.d.Status.Attempts > 1 }
+
+// seen shows at once that the command was read, to somebody who may give it.
+func (r *responder) seen(ctx context.Context) {
+	r.eyes = true
+	if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, reactionSeen); err != nil {
+		r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
 	}
 }
 
 // react replaces the eyes by how it ended.
-func (r responder) react(ctx context.Context, content string) {
-	err := r.github.React(ctx, r.comment.Repository, r.comment.ID, content)
-	if err == nil {
-		err = r.github.Unreact(ctx, r.comment.Repository, r.comment.ID, reactionSeen)
+func (r *responder) react(ctx context.Context, content string) {
+	err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, content)
+	if err == nil && r.eyes {
+		err = r.in.GitHub.Unreact(ctx, r.d.Spec.Repository, r.comment().ID, reactionSeen)
 	}
 	if err != nil {
-		r.log.InfoContext(ctx, "reaction not set", "comment", r.comment.ID, "error", err)
+		r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
 	}
 }
 
 // refuse answers with the reason and the next move. An error means that the
-// person does not know yet, so the event must come again.
-func (r responder) refuse(ctx context.Context, refusal Refuse) error {
+// person does not know yet, so the delivery must be handled again.
+func (r *responder) refuse(ctx context.Context, refusal Refuse) error {
 	if err := r.reply(ctx, strings.TrimSpace(refusal.Reason+"\n\n"+refusal.NextMove)); err != nil {
 		return err
 	}
@@ -44,7 +54,7 @@ func (r responder) refuse(ctx context.Context, refusal Refuse) error {
 }
 
 // answer says something that changed nothing.
-func (r responder) answer(ctx context.Context, text, reaction string) error {
+func (r *responder) answer(ctx context.Context, text, reaction string) error {
 	if text != "" {
 		if err := r.reply(ctx, text); err != nil {
 			return err
@@ -57,23 +67,73 @@ func (r responder) answer(ctx context.Context, text, reaction string) error {
 // accepted says what a person may not expect of a command that was executed.
 // What was asked is durable by now: that the note is lost is no reason to do it
 // again.
-func (r responder) accepted(ctx context.Context, note string) error {
-	if note == "" {
+func (r *responder) accepted(ctx context.Context, note string) error {
+	if note == "" && !r.d.Status.Limited {
 		return nil
 	}
 	if err := r.reply(ctx, note); err != nil {
-		r.log.InfoContext(ctx, "note not written", "comment", r.comment.ID, "error", err)
+		r.in.Log.InfoContext(ctx, "note not written", "comment", r.comment().ID, "error", err)
 	}
 	return nil
 }
 
-// reply writes a comment that says which one it answers.
-func (r responder) reply(ctx context.Context, text string) error {
-	body := fmt.Sprintf("In response to %s by %s:\n\n%s", link("this", r.comment.URL), plain(r.comment.Author.Login), text)
-	_, err := r.github.CreateComment(ctx, r.comment.Repository, r.comment.PullRequest, body)
+// defaultReplyGrace is how long after a reply of unknown outcome it is looked for:
+// what was just written may not be listed yet.
+const defaultReplyGrace = 10 * time.Second
+
+// reply writes a comment that says which one it answers. That it is about to be
+// written is recorded before: whoever finds that looks for it first, so that it is
+// there once.
+func (r *responder) reply(ctx context.Context, text string) error {
+	marker := fmt.Sprintf("<!-- turnout:reply:%d -->\n", r.comment().ID)
+	posted, err := r.posted(ctx, marker)
+	if err != nil || posted {
+		return err
+	}
+	if r.d.Status.Limited {
+		text = strings.TrimSpace(text + "\n\n" + limitedNote)
+	}
+	body := fmt.Sprintf("%sIn response to %s by %s:\n\n%s", marker, link("this", r.comment().URL), plain(r.comment().Author), text)
+	_, err = r.in.GitHub.CreateComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, body)
 	if refusedForGood(err) { // a locked conversation: nobody is left to tell
-		r.log.InfoContext(ctx, "answer refused", "comment", r.comment.ID, "error", err)
+		r.in.Log.InfoContext(ctx, "answer refused", "comment", r.comment().ID, "error", err)
 		return nil
 	}
 	return err
+}
+
+// limitedNote is said with an answer that GitHub's rate limit held up.
+const limitedNote = "GitHub's rate limit held this command up. In a hurry, use the command line: `turnout rollback` and `turnout promote` need nothing of GitHub's API."
+
+// posted reports whether an earlier attempt posted the reply, and records that
+// this one is about to.
+func (r *responder) posted(ctx context.Context, marker string) (bool, error) {
+	if at := r.d.Status.ReplyIntendedAt; at != nil {
+		grace := r.in.Grace
+		if grace <= 0 {
+			grace = defaultReplyGrace
+		}
+		if wait := grace - time.Since(at.Time); wait > 0 {
+			return false, &tooEarly{wait, "a reply of unknown outcome may not be listed yet"}
+		}
+		id, err := r.in.GitHub.FindComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, marker)
+		if err != nil || id != 0 {
+			return id != 0, err
+		}
+	}
+	return false, r.record(ctx, func(s *v1alpha1.DeliveryStatus) { s.ReplyIntendedAt = microNow() })
+}
+
+// record writes into the delivery what is about to be done.
+func (r *responder) record(ctx context.Context, change func(*v1alpha1.DeliveryStatus)) error {
+	change(&r.d.Status)
+	if err := r.in.Deliveries.Update(ctx, r.d); err != nil {
+		return fmt.Errorf("recording in the delivery %s what is about to be done: %w", r.d.Name, err)
+	}
+	return nil
+}
+
+func microNow() *metav1.MicroTime {
+	now := metav1.NowMicro()
+	return &now
 }

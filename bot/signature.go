@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -15,7 +16,14 @@ type Secrets struct {
 	keys [][]byte
 }
 
-// NewSecrets refuses none and empty ones: without a secret anybody could deploy.
+// minSecret is the least length of a webhook secret, in bytes. Whoever guesses it
+// deploys, and can try without being seen once they have one signed body: GitHub
+// asks for "a random string of text with high entropy" (GitHub docs, "Validating
+// webhook deliveries").
+const minSecret = 16
+
+// NewSecrets refuses none, empty and short ones: without a secret anybody could
+// deploy.
 func NewSecrets(secrets ...string) (Secrets, error) {
 	if len(secrets) == 0 {
 		return Secrets{}, errors.New("no webhook secret: put at least one into the file of --webhook-secret-file, one a line")
@@ -24,6 +32,10 @@ func NewSecrets(secrets ...string) (Secrets, error) {
 	for _, secret := range secrets {
 		if strings.TrimSpace(secret) == "" {
 			return Secrets{}, errors.New("empty webhook secret: take the empty line out of the file of --webhook-secret-file")
+		}
+		if len(secret) < minSecret {
+			return Secrets{}, fmt.Errorf("a webhook secret of %d bytes can be guessed, the least is %d: make one with `openssl rand -hex 32`, "+
+				"set it in the GitHub App's settings, and put it into the file of --webhook-secret-file", len(secret), minSecret)
 		}
 		s.keys = append(s.keys, []byte(secret))
 	}
@@ -34,9 +46,8 @@ func NewSecrets(secrets ...string) (Secrets, error) {
 // HMAC-SHA256 of the raw body with one of the secrets. It compares in constant
 // time and tries every secret.
 func (s Secrets) Verify(header string, body []byte) bool {
-	hexMAC, found := strings.CutPrefix(header, "sha256=")
-	got, err := hex.DecodeString(hexMAC)
-	if !found || err != nil || len(got) != sha256.Size {
+	got := parseSignature(header)
+	if got == nil {
 		return false
 	}
 	valid := false
@@ -46,6 +57,17 @@ func (s Secrets) Verify(header string, body []byte) bool {
 		}
 	}
 	return valid
+}
+
+// parseSignature returns the MAC that a header claims; nil if it has not the shape
+// of one: sha256= and 64 hexadecimal digits.
+func parseSignature(header string) []byte {
+	hexMAC, found := strings.CutPrefix(header, "sha256=")
+	got, err := hex.DecodeString(hexMAC)
+	if !found || err != nil || len(got) != sha256.Size {
+		return nil
+	}
+	return got
 }
 
 // Sign returns the value of the header X-Hub-Signature-256 for a body, as GitHub

@@ -11,25 +11,36 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// defaultSweep is how often lost events are looked for.
-const defaultSweep = time.Hour
+// How often lost events are looked for: deliveries, by one request, so often that a
+// command which Kubernetes kept from being written down is still in time, and
+// branches, each by a request, seldom.
+const (
+	defaultSweep = 4 * time.Minute
+	headsEvery   = time.Hour
+)
 
 // sweepBack is how far back deliveries are looked at: GitHub keeps them 3 days,
 // an Enterprise Server 7 (GitHub docs, "Redelivering webhooks").
 const sweepBack = 7 * 24 * time.Hour
 
+// sweepAgain is how far before its last success a sweep looks again: a delivery is
+// listed only once GitHub has given it up.
+const sweepAgain = time.Hour
+
 // Sweep recovers what a webhook lost, since GitHub never delivers again by
-// itself: it handles the stored payload of every delivery that no attempt
-// brought to an end, and submits the head of every branch that has no release.
+// itself: it puts the stored payload of every delivery that GitHub got no 202 for
+// into the inbox, and submits the head of every branch that has no release.
 // Only the leader needs to run one.
 type Sweep struct {
 	GitHub *GitHub
 	Record Record
 	Inbox  *Inbox
-	// Every is the time from one sweep to the next. Default: an hour.
+	// Every is the time from one look at the deliveries to the next. Default: 4
+	// minutes. Branches are looked at every hour.
 	Every time.Duration
 	Log   *slog.Logger
 
+	swept   time.Time            // when everything lost until then was recovered; owned by Run
 	handled map[string]time.Time // by GUID: a failed delivery stays listed; owned by Run
 }
 
@@ -42,8 +53,13 @@ func (s *Sweep) Run(ctx context.Context) error {
 	}
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
+	var branches time.Time // when they were looked at last
 	for {
-		if err := s.Once(ctx); err != nil {
+		err := errors.Join(s.deliveries(ctx), s.Inbox.Tidy(ctx))
+		if time.Since(branches) >= headsEvery {
+			err, branches = errors.Join(err, s.branches(ctx)), time.Now()
+		}
+		if err != nil {
 			s.Log.WarnContext(ctx, "sweep incomplete", "error", err)
 		}
 		select {
@@ -56,12 +72,17 @@ func (s *Sweep) Run(ctx context.Context) error {
 
 // Once sweeps once. It does as much as it can and returns what went wrong.
 func (s *Sweep) Once(ctx context.Context) error {
-	return errors.Join(s.deliveries(ctx), s.heads(ctx))
+	return errors.Join(s.deliveries(ctx), s.branches(ctx), s.Inbox.Tidy(ctx))
 }
 
-// deliveries handles those that failed, oldest first.
+// deliveries recovers those that failed, oldest first.
 func (s *Sweep) deliveries(ctx context.Context) error {
-	lost, err := s.GitHub.lostDeliveries(ctx, time.Now().Add(-sweepBack))
+	now := time.Now()
+	since := now.Add(-sweepBack)
+	if again := s.swept.Add(-sweepAgain); again.After(since) {
+		since = again
+	}
+	lost, err := s.GitHub.lostDeliveries(ctx, since)
 	if err != nil {
 		return err
 	}
@@ -84,10 +105,13 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 		}
 		s.handled[d.guid] = time.Now()
 	}
+	if len(errs) == 0 {
+		s.swept = now
+	}
 	return errors.Join(errs...)
 }
 
-// recover handles the stored payload of one delivery. It carries no signature,
+// recover puts the stored payload of one delivery into the inbox. It carries no signature,
 // but comes from an API that only the App's own key opens.
 func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
 	payload, err := s.GitHub.deliveryPayload(ctx, d.id)
@@ -99,12 +123,6 @@ func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
 		s.Log.WarnContext(ctx, "stored delivery does not decode", "delivery", d.guid, "event", d.event)
 		return nil //nolint:nilerr // it will never decode; asking again helps nobody
 	}
-	if e.Comment != nil {
-		answered, err := s.answered(ctx, *e.Comment)
-		if err != nil || answered {
-			return err
-		}
-	}
 	if err := s.Inbox.Handle(ctx, e); err != nil {
 		return err
 	}
@@ -112,28 +130,10 @@ func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
 	return nil
 }
 
-// answered reports whether a command was answered before the process that did so
-// ended, or is none: reactions are the memory that survives it.
-func (s *Sweep) answered(ctx context.Context, c Comment) (bool, error) {
-	command, err := ParseCommand(c.Body)
-	if command == nil && err == nil {
-		return true, nil
-	}
-	apps, err := s.Record.Applications(ctx, c.Repository)
-	if err != nil || len(apps) == 0 {
-		return true, err
-	}
-	own, err := s.GitHub.Reactions(ctx, c.Repository, c.ID)
-	if refusedForGood(err) { // the comment was deleted
-		return true, nil
-	}
-	return own[reactionDone]+own[reactionRefused]+own[reactionNothing] > 0, err
-}
-
-// heads submits the head of every application's branch that has no release. An
+// branches submits the head of every application's branch that has no release. An
 // application without any release is left alone: it was adopted as it is, and
 // nobody has merged since.
-func (s *Sweep) heads(ctx context.Context) error {
+func (s *Sweep) branches(ctx context.Context) error {
 	apps, err := s.Record.Applications(ctx, "")
 	if err != nil {
 		return fmt.Errorf("listing the applications: %w", err)

@@ -2,9 +2,7 @@ package bot
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -25,7 +23,8 @@ const webhookBudget = 9 * time.Second
 // then 202. What Handle did not make durable is answered 503, and the [Sweep]
 // recovers it, since GitHub never delivers again by itself.
 //
-// It never logs anything of a body.
+// Anybody can send it something, so that what is not verified yet is bounded, over
+// all connections. It never logs anything of a body.
 type Webhook struct {
 	// Secrets that a signature may be made with.
 	Secrets Secrets
@@ -36,6 +35,8 @@ type Webhook struct {
 	// Answered, if set, is told every answer: the event's name (empty before the
 	// signature was verified) and the HTTP status.
 	Answered func(event string, status int)
+
+	bodies bodies
 }
 
 // ServeHTTP implements [http.Handler].
@@ -57,11 +58,13 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, refused := h.read(w, r)
 	if refused != nil {
 		log.InfoContext(r.Context(), "webhook refused", "status", refused.status, "reason", refused.text)
+		w.Header().Set("Connection", "close") // what is left of its body is not read
 		answer(refused.status, refused.text)
 		return
 	}
 	event = knownEvent(r.Header.Get("X-GitHub-Event"))
-	e, err := Decode(r.Header.Get("X-GitHub-Event"), r.Header.Get("X-GitHub-Delivery"), body)
+	e, err := Decode(r.Header.Get("X-GitHub-Event"), r.Header.Get("X-GitHub-Delivery"), body.bytes)
+	body.done()
 	if err != nil {
 		log.InfoContext(r.Context(), "webhook refused", "status", http.StatusBadRequest, "reason", "its JSON does not decode")
 		answer(http.StatusBadRequest, "the payload does not decode")
@@ -96,34 +99,35 @@ type refusal struct {
 }
 
 // read returns the raw body of a request that carries a valid signature.
-func (h *Webhook) read(w http.ResponseWriter, r *http.Request) ([]byte, *refusal) {
+func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (body, *refusal) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		return nil, &refusal{http.StatusMethodNotAllowed, "POST only"}
+		return body{}, &refusal{http.StatusMethodNotAllowed, "POST only"}
 	}
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
-		return nil, &refusal{http.StatusUnsupportedMediaType, "set the webhook's content type to application/json"}
+		return body{}, &refusal{http.StatusUnsupportedMediaType, "set the webhook's content type to application/json"}
 	}
 	for _, name := range []string{"X-GitHub-Event", "X-GitHub-Delivery"} {
 		if r.Header.Get(name) == "" {
-			return nil, &refusal{http.StatusBadRequest, "missing header " + name}
+			return body{}, &refusal{http.StatusBadRequest, "missing header " + name}
 		}
 	}
 	signature := r.Header.Get("X-Hub-Signature-256")
-	if signature == "" { // not worth reading 25 MB for
-		return nil, &refusal{http.StatusUnauthorized, "no signature in X-Hub-Signature-256"}
+	if signature == "" {
+		return body{}, &refusal{http.StatusUnauthorized, "no signature in X-Hub-Signature-256"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return nil, &refusal{http.StatusRequestEntityTooLarge, "over 25 MB"}
+	if parseSignature(signature) == nil { // not worth reading 25 MB for
+		return body{}, &refusal{http.StatusUnauthorized, "the signature in X-Hub-Signature-256 is not sha256= and 64 hexadecimal digits"}
 	}
-	if err != nil {
-		return nil, &refusal{http.StatusBadRequest, "the body ended early"}
+	read, refused := h.bodies.read(w, r)
+	if refused != nil {
+		return body{}, refused
 	}
-	if !h.Secrets.Verify(signature, body) {
-		return nil, &refusal{http.StatusUnauthorized, "the signature does not match any webhook secret"}
+	if !h.Secrets.Verify(signature, read.bytes) {
+		read.done()
+		return body{}, &refusal{http.StatusUnauthorized, "the signature does not match any webhook secret"}
 	}
-	return body, nil
+	return read, nil
 }
 
 // knownEvent keeps the label of a metric to a few values.

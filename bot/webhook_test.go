@@ -100,7 +100,7 @@ func TestSignatureMatchesGitHubsExample(t *testing.T) {
 	if got := bot.Sign("It's a Secret to Everybody", []byte("Hello, World!")); got != want {
 		t.Errorf("signature %s, want %s", got, want)
 	}
-	s, err := bot.NewSecrets("the new one", "It's a Secret to Everybody")
+	s, err := bot.NewSecrets("the new one, which is longer", "It's a Secret to Everybody")
 	check(t, err)
 	if !s.Verify(want, []byte("Hello, World!")) {
 		t.Error("the second of two secrets is not accepted")
@@ -111,7 +111,7 @@ func TestSignatureMatchesGitHubsExample(t *testing.T) {
 }
 
 func TestSecretsMustBeThere(t *testing.T) {
-	for _, secrets := range [][]string{nil, {""}, {"one", " "}} {
+	for _, secrets := range [][]string{nil, {""}, {secret, " "}, {"x"}, {secret, "fifteen letters"}} {
 		if _, err := bot.NewSecrets(secrets...); err == nil {
 			t.Errorf("secrets %q are accepted", secrets)
 		}
@@ -157,6 +157,7 @@ func TestWebhookAnswers(t *testing.T) {
 		{name: "SHA-1 signature only", header: with("X-Hub-Signature-256", "", "X-Hub-Signature", "sha1=00"), body: push, want: 401},
 		{name: "signature of another secret", header: with("X-Hub-Signature-256", bot.Sign("other", push)), body: push, want: 401},
 		{name: "signature of another body", header: signed, body: append([]byte(" "), push...), want: 401},
+		{name: "signature of another shape", header: with("X-Hub-Signature-256", "sha256=00"), body: push, want: 401},
 		{name: "over 25 MB", header: with("X-Hub-Signature-256", bot.Sign(secret, huge)), body: huge, want: 413},
 		{name: "not JSON", header: with("X-Hub-Signature-256", bot.Sign(secret, []byte("hello"))), body: []byte("hello"), want: 400},
 	}
@@ -214,7 +215,7 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 	record.down = true // a comment that counts asks the record first
 	e, err := bot.Decode("issue_comment", "1", captured(t, "issue_comment.created.bot"))
 	check(t, err)
-	in := &bot.Inbox{Record: record, Log: slog.New(slog.DiscardHandler)}
+	in := &bot.Inbox{Record: record, Deliveries: record, Log: slog.New(slog.DiscardHandler)}
 	if err := in.Handle(t.Context(), e); err != nil {
 		t.Errorf("a bot's command got as far as the record: %v", err)
 	}

@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,9 +34,12 @@ type world struct {
 	client *bot.GitHub
 	inbox  *bot.Inbox
 	hooks  *httptest.Server
+
+	working   sync.Mutex
+	processes int
 }
 
-const secret = "it is a secret"
+const secret = "it is a secret of its own"
 
 // shop is the application of most tests, adopted at an image that Turnout did
 // not build.
@@ -65,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	check(t, err)
 	check(t, w.repo.SetRole(w.writer, "maintain"))
 	w.client = w.newClient()
-	w.inbox = &bot.Inbox{Record: w.record, GitHub: w.client, Log: slog.New(slog.DiscardHandler)}
+	w.inbox = w.process()
 	w.listen()
 	w.app.InstallOn(w.repo, nil)
 	return w
@@ -93,11 +98,51 @@ func (w *world) newClient() *bot.GitHub {
 	return c
 }
 
+// process is the inbox of a process that just began: it remembers nothing.
+func (w *world) process() *bot.Inbox {
+	w.processes++
+	return &bot.Inbox{
+		Record: w.record, Deliveries: w.record, GitHub: w.client, Holder: fmt.Sprintf("process-%d", w.processes),
+		Grace: time.Nanosecond, Backoff: time.Nanosecond, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// receive writes an event down, as every replica does, and works it off, as the
+// leader does, so that whoever waits for the answer has waited for that.
+func (w *world) receive(ctx context.Context, e bot.Event) error {
+	if err := w.inbox.Handle(ctx, e); err != nil {
+		return err
+	}
+	w.work(context.WithoutCancel(ctx))
+	return nil
+}
+
+// work tries once what is written down and not handled.
+func (w *world) work(ctx context.Context) {
+	w.working.Lock()
+	defer w.working.Unlock()
+	all, err := w.record.List(ctx)
+	if err != nil {
+		return
+	}
+	for _, d := range all {
+		_, _ = w.inbox.Work(ctx, d.Name)
+	}
+}
+
+// pending are the deliveries that are to be handled.
+func (w *world) pending() []v1alpha1.Delivery {
+	w.t.Helper()
+	all, err := w.record.List(w.t.Context())
+	check(w.t, err)
+	return slices.DeleteFunc(all, func(d v1alpha1.Delivery) bool { return d.Status.Phase.Finished() })
+}
+
 // listen starts the bot's webhook.
 func (w *world) listen() {
 	secrets, err := bot.NewSecrets(secret)
 	check(w.t, err)
-	w.hooks = httptest.NewServer(&bot.Webhook{Secrets: secrets, Handle: w.inbox.Handle, Log: slog.New(slog.DiscardHandler)})
+	w.hooks = httptest.NewServer(&bot.Webhook{Secrets: secrets, Handle: w.receive, Log: slog.New(slog.DiscardHandler)})
 	w.t.Cleanup(w.hooks.Close)
 	w.app.SetWebhookURL(w.hooks.URL)
 }

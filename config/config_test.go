@@ -92,12 +92,12 @@ func TestEverythingAppliesToAnEmptyCluster(t *testing.T) {
 		}
 	}
 	want := map[string]int{
-		"Namespace": 1, "CustomResourceDefinition": 2, "ServiceAccount": 1, "ClusterRole": 4, "ClusterRoleBinding": 1, "Deployment": 1, "Service": 1,
+		"Namespace": 1, "CustomResourceDefinition": 3, "ServiceAccount": 1, "ClusterRole": 4, "ClusterRoleBinding": 1, "Role": 1, "RoleBinding": 1, "Deployment": 1, "Service": 1,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
-	for _, name := range []string{"bluegreens.turnout.dev", "releases.turnout.dev"} {
+	for _, name := range []string{"bluegreens.turnout.dev", "deliveries.turnout.dev", "releases.turnout.dev"} {
 		await(t, name+" to be established", func(ctx context.Context) bool {
 			crd := &apiextensionsv1.CustomResourceDefinition{}
 			if err := c.Get(ctx, client.ObjectKey{Name: name}, crd); err != nil {

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
 )
 
 // concurrent is how many applications are looked at side by side. A look may
@@ -63,7 +64,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 			ReconciliationTimeout:   longestLook,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
 		}).
-		Complete(d)
+		Complete(record.TellPanics(d.Events, &v1alpha1.BlueGreen{}, d))
 	if err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}

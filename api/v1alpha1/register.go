@@ -16,7 +16,7 @@ var SchemeBuilder = runtime.NewSchemeBuilder(addKnownTypes)
 var AddToScheme = SchemeBuilder.AddToScheme
 
 func addKnownTypes(s *runtime.Scheme) error {
-	s.AddKnownTypes(GroupVersion, &BlueGreen{}, &BlueGreenList{}, &Release{}, &ReleaseList{})
+	s.AddKnownTypes(GroupVersion, &BlueGreen{}, &BlueGreenList{}, &Release{}, &ReleaseList{}, &Delivery{}, &DeliveryList{})
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
 }

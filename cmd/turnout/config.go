@@ -22,11 +22,12 @@ type serveConfig struct {
 
 	githubURL, privateKeyFile, webhookSecretFile string
 	githubAppID                                  int64
-	trustedBots                                  []string
+	trustedBots, trustedApps                     []string
 
-	kubeconfig string
-	namespaces []string
-	podAccess  string
+	kubeconfig   string
+	namespaces   []string
+	ownNamespace string
+	podAccess    string
 
 	cloudbuildEndpoint string
 	cloudbuildInsecure bool
@@ -45,8 +46,10 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.privateKeyFile, "github-private-key-file", "", "file with the App's private key, PEM (required)")
 	f.StringVar(&c.webhookSecretFile, "webhook-secret-file", "", "file with the webhook secrets, one a line; each is accepted (required)")
 	f.StringSliceVar(&c.trustedBots, "trusted-bots", nil, "numeric ids of bots whose comments may be commands")
+	f.StringSliceVar(&c.trustedApps, "trusted-apps", nil, "numeric ids of GitHub Apps through which people may command")
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: in-cluster, then kubectl's own rules")
 	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to serve; default: all")
+	f.StringVar(&c.ownNamespace, "own-namespace", "", "Turnout's own namespace, where webhooks are written down; default: the pod's own, else that of the lease, else turnout")
 	f.StringVar(&c.podAccess, "pod-access", "auto", "how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
 	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
 	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "speak to Cloud Build without TLS and credentials, for an emulator")
@@ -60,7 +63,7 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 type secrets struct {
 	privateKey []byte
 	webhook    bot.Secrets
-	bots       []int64
+	bots, apps []int64
 }
 
 // load reads and checks everything that can be checked without talking to
@@ -83,12 +86,11 @@ func (c *serveConfig) load() (secrets, error) {
 		s.webhook, err = bot.NewSecrets(lines...)
 	}
 	errs = append(errs, err)
-	for _, text := range c.trustedBots {
-		id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("--trusted-bots (%s): %q is not a numeric id: find it at /users/LOGIN of the API", variable("trusted-bots"), text))
-		}
-		s.bots = append(s.bots, id)
+	if s.bots, err = ids(c.trustedBots); err != nil {
+		errs = append(errs, fmt.Errorf("--trusted-bots (%s): %w: find it at /users/LOGIN of the API", variable("trusted-bots"), err))
+	}
+	if s.apps, err = ids(c.trustedApps); err != nil {
+		errs = append(errs, fmt.Errorf("--trusted-apps (%s): %w: find it at /apps/NAME of the API", variable("trusted-apps"), err))
 	}
 	switch c.podAccess {
 	case "auto", "direct", "proxy":
@@ -96,6 +98,19 @@ func (c *serveConfig) load() (secrets, error) {
 		errs = append(errs, fmt.Errorf("--pod-access (%s): %q is none of auto, direct and proxy", variable("pod-access"), c.podAccess))
 	}
 	return s, errors.Join(errs...)
+}
+
+// ids reads numbers.
+func ids(texts []string) ([]int64, error) {
+	var all []int64
+	for _, text := range texts {
+		id, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("%q is not a numeric id", text)
+		}
+		all = append(all, id)
+	}
+	return all, nil
 }
 
 func missing(flag, what string) error {

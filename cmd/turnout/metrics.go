@@ -19,6 +19,7 @@ type metrics struct {
 	switches   *prometheus.CounterVec
 	steps      *prometheus.HistogramVec
 	webhooks   *prometheus.CounterVec
+	deliveries *prometheus.CounterVec
 	github     *prometheus.CounterVec
 	remaining  *prometheus.GaugeVec
 	limit      *prometheus.GaugeVec
@@ -36,6 +37,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		releases:   counter("turnout_releases_total", "Releases that ended, by their final phase.", "namespace", "application", "kind", "phase"),
 		switches:   counter("turnout_switches_total", "Movements of traffic: Deploy, Rollback, or Restore.", "namespace", "application", "kind"),
 		webhooks:   counter("turnout_webhooks_total", "Webhooks answered, by event and HTTP status.", "event", "status"),
+		deliveries: counter("turnout_deliveries_total", "Webhooks that were handled, or are not tried again, by how that ended.", "phase"),
 		github:     counter("turnout_github_requests_total", "Requests to GitHub, by HTTP status; error if there was no answer.", "method", "status"),
 		remaining:  gauge("turnout_github_rate_limit_remaining", "Requests that GitHub's last answer left until its limit is reset.", "resource"),
 		limit:      gauge("turnout_github_rate_limit_limit", "Requests that GitHub allows in the period, as its last answer said.", "resource"),
@@ -53,7 +55,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}, []string{"step"}),
 	}
 	m.build.WithLabelValues(version()).Set(1)
-	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.github, m.remaining, m.limit, m.cloudbuild, m.build, m.asked, m.proofs, m.newVersion}
+	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.deliveries, m.github, m.remaining, m.limit, m.cloudbuild, m.build, m.asked, m.proofs, m.newVersion}
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
@@ -102,4 +104,9 @@ func (m *metrics) Proved(app client.ObjectKey, result v1alpha1.ProofResult, newV
 // anybody could make up, unless its signature was verified.
 func (m *metrics) webhook(event string, status int) {
 	m.webhooks.WithLabelValues(event, strconv.Itoa(status)).Inc()
+}
+
+// delivery counts a delivery that is not handled again.
+func (m *metrics) delivery(d *v1alpha1.Delivery) {
+	m.deliveries.WithLabelValues(string(d.Status.Phase)).Inc()
 }

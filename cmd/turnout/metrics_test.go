@@ -224,6 +224,7 @@ func TestThePageListsTheMetricsAsTheyAre(t *testing.T) {
 	m.Asked(client.ObjectKey{Name: "shop"}, "served")
 	m.Proved(client.ObjectKey{Name: "shop"}, v1alpha1.ProofConfirmed, time.Second)
 	m.webhook("push", http.StatusAccepted)
+	m.delivery(&v1alpha1.Delivery{Status: v1alpha1.DeliveryStatus{Phase: v1alpha1.DeliveryDone}})
 	gitHubAnswers(t, m, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-RateLimit-Remaining", "1")
 		w.Header().Set("X-RateLimit-Limit", "1")

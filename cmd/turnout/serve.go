@@ -21,6 +21,7 @@ import (
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -68,14 +69,7 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	mgr, err := c.manager(cfg, log)
-	if err != nil {
-		return err
-	}
 	counted, err := newMetrics(ctrlmetrics.Registry)
-	if err == nil {
-		err = ctrlmetrics.Registry.Register(&recordMetrics{reader: mgr.GetClient(), log: log, now: time.Now})
-	}
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
@@ -85,11 +79,23 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
+	mgr, err := c.manager(cfg, c.home(inside), log)
+	if err != nil {
+		return err
+	}
+	if err := ctrlmetrics.Registry.Register(&recordMetrics{reader: mgr.GetClient(), log: log, now: time.Now}); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	rec := &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: c.namespaces}
 	if err := c.addDeployer(ctx, mgr, rec, github, counted, inside, log); err != nil {
 		return err
 	}
-	inbox := &bot.Inbox{Record: botRecord{rec}, GitHub: github, TrustedBots: s.bots, Log: log}
+	inbox := &bot.Inbox{
+		Record: botRecord{rec}, GitHub: github, TrustedBots: s.bots, TrustedApps: s.apps, Holder: holder(), Settled: settled(mgr, counted), Log: log,
+	}
+	if err := c.addInbox(ctx, mgr, inbox, c.home(inside)); err != nil {
+		return err
+	}
 	if err := c.addBot(mgr, rec, inbox, log); err != nil {
 		return err
 	}
@@ -115,7 +121,7 @@ func newLogger(level string, out io.Writer) (*slog.Logger, error) {
 
 // manager connects to Kubernetes. Its lease's times are such that another
 // replica takes over within seconds; they fence nothing, the claim does.
-func (c *serveConfig) manager(cfg *rest.Config, log *slog.Logger) (ctrl.Manager, error) {
+func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("building the scheme: %w", err)
@@ -141,6 +147,9 @@ func (c *serveConfig) manager(cfg *rest.Config, log *slog.Logger) (ctrl.Manager,
 		for _, namespace := range c.namespaces {
 			options.Cache.DefaultNamespaces[namespace] = cache.Config{}
 		}
+	}
+	options.Cache.ByObject = map[client.Object]cache.ByObject{
+		&v1alpha1.Delivery{}: {Namespaces: map[string]cache.Config{home: {}}},
 	}
 	mgr, err := ctrl.NewManager(cfg, options)
 	if err != nil {
@@ -199,6 +208,17 @@ func holder() string {
 	return host + "-" + string(uuid.NewUUID())
 }
 
+// addInbox wires what is written down of GitHub's webhooks, by every replica, and
+// worked off, by the leader.
+func (c *serveConfig) addInbox(ctx context.Context, mgr ctrl.Manager, inbox *bot.Inbox, home string) error {
+	if err := checkHome(ctx, mgr.GetAPIReader(), home); err != nil {
+		return err
+	}
+	deliveries := &record.Deliveries{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespace: home}
+	inbox.Deliveries = botDeliveries{deliveries}
+	return deliveries.Watch(mgr, inbox.Work)
+}
+
 // addBot wires what shows releases on GitHub and sweeps up lost webhooks. It
 // runs on the leader only.
 func (c *serveConfig) addBot(mgr ctrl.Manager, rec *record.Record, inbox *bot.Inbox, log *slog.Logger) error {
@@ -220,6 +240,10 @@ type everyReplica func(context.Context) error
 func (f everyReplica) Start(ctx context.Context) error { return f(ctx) }
 func (f everyReplica) NeedLeaderElection() bool        { return false }
 
+// maxHeader bounds what a connection may take before anything of it is judged, in
+// bytes. GitHub's headers are about 1 KB.
+const maxHeader = 16 << 10
+
 // addServer wires the HTTP server.
 func (c *serveConfig) addServer(mgr ctrl.Manager, webhook http.Handler, log *slog.Logger) error {
 	mux := http.NewServeMux()
@@ -235,8 +259,9 @@ func (c *serveConfig) addServer(mgr ctrl.Manager, webhook http.Handler, log *slo
 		_, _ = io.WriteString(w, "ok\n")
 	})
 	srv := &http.Server{
-		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: time.Minute,
+		MaxHeaderBytes: maxHeader,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {

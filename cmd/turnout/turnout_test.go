@@ -17,9 +17,9 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/*.txt, each named for the behaviour it shows. In them
-// $WEBHOOK is a receiver that knows the secret "known", as [bot.Webhook] is one.
+// $WEBHOOK is a receiver that knows the secret "known to both sides", as [bot.Webhook] is one.
 func TestScripts(t *testing.T) {
-	secrets, err := bot.NewSecrets("known")
+	secrets, err := bot.NewSecrets("known to both sides")
 	if err != nil {
 		t.Fatal(err)
 	}

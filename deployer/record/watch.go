@@ -40,7 +40,7 @@ func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Conte
 		Named(name).
 		For(&v1alpha1.Release{}).
 		WithOptions(controller.Options{MaxConcurrentReconciles: publishing}).
-		Complete(reconciler)
+		Complete(TellPanics(mgr.GetEventRecorder("turnout"), &v1alpha1.Release{}, reconciler))
 	if err != nil {
 		return fmt.Errorf("watching releases: %w", err)
 	}

@@ -3,6 +3,7 @@
 package turnout
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kuberuntime "k8s.io/apimachinery/pkg/runtime"
@@ -32,6 +34,9 @@ import (
 
 // user is who turnout is for the API server.
 const user = "turnout"
+
+// Namespace is turnout's own.
+const Namespace = "turnout"
 
 // kubeconfigFile is that user's; the world's own, an administrator's, is beside it.
 const kubeconfigFile = "turnout.kubeconfig"
@@ -134,6 +139,7 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_CLOUDBUILD_INSECURE=true",
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
+		"TURNOUT_OWN_NAMESPACE="+Namespace,
 	)
 	started, done := make(chan error), make(chan error, 1)
 	t.done = done
@@ -234,33 +240,48 @@ func (t *Turnout) Kill() error {
 	return nil
 }
 
-// authorize binds the ClusterRole of config/ to a user of its own, and returns a
-// kubeconfig for it.
+// authorize binds the ClusterRole of config/, and the Role in turnout's own
+// namespace, to a user of its own, and returns a kubeconfig for it.
 func authorize(ctx context.Context, o Options) ([]byte, error) {
 	admin, err := Admin(o.World)
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(o.Project, "config", "rbac", "role.yaml"))
-	if err != nil {
-		return nil, fmt.Errorf("reading turnout's role: %w", err)
+	role, own := &rbacv1.ClusterRole{}, &rbacv1.Role{}
+	if err := errors.Join(readRole(o.Project, "role.yaml", role), readRole(o.Project, "own.yaml", own)); err != nil {
+		return nil, err
 	}
-	role := &rbacv1.ClusterRole{}
-	if err := yaml.UnmarshalStrict(text, role); err != nil {
-		return nil, fmt.Errorf("reading turnout's role: %w", err)
-	}
+	own.Namespace = Namespace
+	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}
 	binding := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name}, Subjects: subjects,
 	}
-	for _, object := range []client.Object{role, binding} {
+	ownBinding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: Namespace, Name: own.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: own.Name}, Subjects: subjects,
+	}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}}
+	for _, object := range []client.Object{namespace, role, binding, own, ownBinding} {
 		if err := admin.Create(ctx, object); err != nil {
 			return nil, fmt.Errorf("giving turnout its rights: %w", err)
 		}
 	}
 	_, kubeconfig, err := o.World.ControlPlane.User(user, nil)
 	return kubeconfig, err
+}
+
+// readRole reads the role that stands first in a file of config/rbac.
+func readRole(project, file string, role client.Object) error {
+	text, err := os.ReadFile(filepath.Join(project, "config", "rbac", file))
+	if err != nil {
+		return fmt.Errorf("reading turnout's role: %w", err)
+	}
+	first, _, _ := bytes.Cut(text, []byte("\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding"))
+	if err := yaml.UnmarshalStrict(first, role); err != nil {
+		return fmt.Errorf("reading turnout's role: %w", err)
+	}
+	return nil
 }
 
 // Admin is a client that may do everything, for whoever plays the people.

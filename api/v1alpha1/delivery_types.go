@@ -1,0 +1,169 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Delivery is a webhook that has to be handled, written down before GitHub gets
+// its 202: a push to a branch that some BlueGreen follows, or a comment that may
+// hold a command. It lives in Turnout's own namespace, is written by nobody but
+// Turnout, and is deleted some days after it was handled: until then the same
+// webhook, sent once more under whatever id, meets it and is not handled again.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=dlv
+// +kubebuilder:printcolumn:name="Event",type=string,JSONPath=`.spec.event`
+// +kubebuilder:printcolumn:name="Repository",type=string,JSONPath=`.spec.repository`
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Attempts",type=integer,JSONPath=`.status.attempts`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Error",type=string,JSONPath=`.status.error`,priority=1
+type Delivery struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   DeliverySpec   `json:"spec"`
+	Status DeliveryStatus `json:"status,omitempty"`
+}
+
+// DeliveryList is a list of deliveries.
+//
+// +kubebuilder:object:root=true
+type DeliveryList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []Delivery `json:"items"`
+}
+
+// DeliverySpec is what was received, as far as it is needed.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.push) != has(self.comment)",message="a delivery has either push or comment"
+type DeliverySpec struct {
+	// Delivery is GitHub's id of the webhook that came first.
+	// +kubebuilder:validation:MaxLength=80
+	Delivery string `json:"delivery"`
+
+	// Event is GitHub's name of the event, with its action.
+	// +kubebuilder:validation:MaxLength=40
+	Event string `json:"event"`
+
+	// Repository is owner/name.
+	// +kubebuilder:validation:MaxLength=140
+	Repository string `json:"repository"`
+
+	// ReceivedAt is when it was written down. What a command's age is judged by is
+	// how long it took until then.
+	ReceivedAt metav1.MicroTime `json:"receivedAt"`
+
+	// Push is set for a push.
+	Push *DeliveredPush `json:"push,omitempty"`
+
+	// Comment is set for a comment.
+	Comment *DeliveredComment `json:"comment,omitempty"`
+}
+
+// DeliveredPush is a push that gave a branch a new head.
+type DeliveredPush struct {
+	// Branch that was pushed to.
+	// +kubebuilder:validation:MaxLength=255
+	Branch string `json:"branch"`
+
+	// Commit is the new head.
+	// +kubebuilder:validation:MaxLength=64
+	Commit string `json:"commit"`
+
+	// Before is the head before. Empty if the branch was new.
+	// +kubebuilder:validation:MaxLength=64
+	Before string `json:"before,omitempty"`
+
+	// Actor is the login of whoever pushed.
+	// +kubebuilder:validation:MaxLength=100
+	Actor string `json:"actor,omitempty"`
+
+	// URL of the commit, for people.
+	// +kubebuilder:validation:MaxLength=500
+	URL string `json:"url,omitempty"`
+}
+
+// DeliveredComment is a comment on a pull request.
+type DeliveredComment struct {
+	// ID of the comment.
+	ID int64 `json:"id"`
+
+	// PullRequest is its number.
+	PullRequest int `json:"pullRequest"`
+
+	// Body of the comment. It is taken out when the delivery was handled.
+	// +kubebuilder:validation:MaxLength=8192
+	Body string `json:"body,omitempty"`
+
+	// TooLong says that the comment is longer than a command may be, and was not
+	// kept.
+	TooLong bool `json:"tooLong,omitempty"`
+
+	// URL of the comment, for people.
+	// +kubebuilder:validation:MaxLength=500
+	URL string `json:"url,omitempty"`
+
+	// Author is the login of whoever wrote it.
+	// +kubebuilder:validation:MaxLength=100
+	Author string `json:"author"`
+
+	// WrittenAt is when it was written.
+	WrittenAt metav1.Time `json:"writtenAt"`
+}
+
+// DeliveryPhase is how far the handling of a delivery is.
+//
+// +kubebuilder:validation:Enum=Pending;Done;GaveUp;Quarantined
+type DeliveryPhase string
+
+// How far the handling of a delivery is. Empty is Pending.
+const (
+	DeliveryPending     DeliveryPhase = "Pending"     // to be handled, or tried again at nextAt
+	DeliveryDone        DeliveryPhase = "Done"        // handled
+	DeliveryGaveUp      DeliveryPhase = "GaveUp"      // it failed for as long as trying made sense
+	DeliveryQuarantined DeliveryPhase = "Quarantined" // handling it ended the process, or panicked, too often
+)
+
+// Finished reports whether a delivery is not handled again.
+func (p DeliveryPhase) Finished() bool { return p != "" && p != DeliveryPending }
+
+// DeliveryStatus is what became of a delivery.
+type DeliveryStatus struct {
+	// Phase of the handling. Empty is Pending.
+	Phase DeliveryPhase `json:"phase,omitempty"`
+
+	// Attempts is how often handling it was begun. It is written before.
+	Attempts int32 `json:"attempts,omitempty"`
+
+	// Deaths is how often an attempt panicked, or was begun and not brought to an
+	// end by its process.
+	Deaths int32 `json:"deaths,omitempty"`
+
+	// Running is the process whose attempt is under way.
+	// +kubebuilder:validation:MaxLength=300
+	Running string `json:"running,omitempty"`
+
+	// Error of the last attempt.
+	// +kubebuilder:validation:MaxLength=500
+	Error string `json:"error,omitempty"`
+
+	// NextAt is when the next attempt is made.
+	NextAt *metav1.MicroTime `json:"nextAt,omitempty"`
+
+	// Limited says that GitHub's rate limit held it up.
+	Limited bool `json:"limited,omitempty"`
+
+	// ReplyIntendedAt is when a reply was about to be posted. An attempt that finds
+	// it looks for that reply before it posts one.
+	ReplyIntendedAt *metav1.MicroTime `json:"replyIntendedAt,omitempty"`
+
+	// ActIntendedAt is when a /lock or /unlock was about to be carried out. An
+	// attempt that finds it does not undo what somebody else did since.
+	ActIntendedAt *metav1.MicroTime `json:"actIntendedAt,omitempty"`
+
+	// FinishedAt is when it was handled.
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+}

@@ -1,0 +1,110 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// comment executes the command of a comment, if it has one and its author may.
+// What costs comes late: first whether there is an application and what the author
+// may do, then, for strangers within their quota, the parser. Somebody who may
+// command is never counted.
+func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
+	c := d.Spec.Comment
+	apps, err := in.Record.Applications(ctx, d.Spec.Repository)
+	if err != nil {
+		return fmt.Errorf("reading the applications of %s: %w", d.Spec.Repository, err)
+	}
+	if len(apps) == 0 {
+		return nil // the grant was taken away: not a word to GitHub
+	}
+	has, err := in.permissions.ask(ctx, in.GitHub, d.Spec.Repository, c.Author)
+	if err != nil {
+		return err
+	}
+	if !mayWrite(has) && !in.quotas.take(d) {
+		in.Log.InfoContext(ctx, "comment not answered: its author has had enough answers", "name", d.Name, "author", c.Author)
+		return nil
+	}
+	r := &responder{in: in, d: d, eyes: d.Status.Attempts > 1}
+	if c.TooLong {
+		return in.tooLong(ctx, r, has)
+	}
+	command, err := ParseCommand(c.Body)
+	if near := (*NearMiss)(nil); errors.As(err, &near) {
+		return in.suggest(ctx, r, near, has)
+	}
+	if err != nil {
+		return r.refuse(ctx, Refuse{Reason: err.Error()})
+	}
+	if command == nil {
+		return nil
+	}
+	allowed, err := in.permit(ctx, r, *command)
+	if err != nil || !allowed {
+		return err
+	}
+	return in.execute(ctx, r, command.settle(apps), apps)
+}
+
+// tooLong tells somebody who may give commands that a long comment is not looked
+// at.
+func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
+	if !mayWrite(has) {
+		return nil
+	}
+	return r.refuse(ctx, Refuse{
+		Reason:   fmt.Sprintf("This comment is longer than %d KB, so no command was looked for in it.", maxParsed>>10),
+		NextMove: "Type the command in a comment of its own.",
+	})
+}
+
+// suggest tells somebody who may give commands which one they may have meant.
+// Nobody else hears of it, nor anybody late: the line may be for another bot.
+func (in *Inbox) suggest(ctx context.Context, r *responder, near *NearMiss, has string) error {
+	if !mayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > patience {
+		return nil
+	}
+	return r.refuse(ctx, Refuse{Reason: near.Error(), NextMove: "Nothing was done. `/help` lists the commands."})
+}
+
+// permit asks GitHub what the author may do now, whatever was known before; a
+// command that only reads needs no more than having been able to comment where the
+// answer is read by the same people.
+func (in *Inbox) permit(ctx context.Context, r *responder, command Command) (bool, error) {
+	if command.Verb.onlyReads() {
+		return true, nil
+	}
+	author, repository := r.comment().Author, r.d.Spec.Repository
+	has, err := in.GitHub.Permission(ctx, repository, author)
+	if err != nil {
+		return false, err
+	}
+	if mayWrite(has) {
+		r.seen(ctx)
+		return true, nil
+	}
+	return false, r.refuse(ctx, Refuse{
+		Reason:   fmt.Sprintf("%s needs the permission *write* in %s, and you have *%s*.", code(command.String()), plain(repository), plain(has)),
+		NextMove: "Ask somebody who has it to type the command, or a repository administrator for the permission.",
+	})
+}
+
+// mayWrite reports whether a permission is enough for a command that changes
+// something.
+func mayWrite(permission string) bool {
+	return permission == permissionWrite || permission == permissionAdmin
+}
+
+// tooEarly is what cannot be told yet.
+type tooEarly struct {
+	wait time.Duration
+	what string
+}
+
+// Error implements error.
+func (e *tooEarly) Error() string { return e.what }

@@ -1,0 +1,77 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// lock carries out a /lock. No release keeps its comment once somebody unlocked, so
+// its intent does: an attempt that finds one does not lock again what was unlocked
+// since.
+func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision) error {
+	app := key(s.App.Namespace, s.App.Name)
+	if at := s.App.Status.UnlockedAt; at != nil && r.intendedBefore(at.Time) {
+		return r.answer(ctx, code(app.Name)+" was unlocked since you asked. Nothing was changed.\n\nIf you still mean it, ask again.", reactionNothing)
+	}
+	if err := r.intend(ctx); err != nil {
+		return err
+	}
+	err := in.Record.Lock(ctx, app, *d.Lock)
+	if errors.Is(err, ErrSet) {
+		return in.lockedMeanwhile(ctx, r, s)
+	}
+	return in.written(ctx, r, err, "locking "+app.String(), d.Note)
+}
+
+// unlock carries out an /unlock. An attempt that finds the intent of an earlier one
+// does not take away a lock that was set since.
+func (in *Inbox) unlock(ctx context.Context, r *responder, s Situation) error {
+	app := key(s.App.Namespace, s.App.Name)
+	if l := s.App.Status.Lock; l != nil && r.intendedBefore(l.At.Time) {
+		return r.answer(ctx, s.lockedAlready(l), reactionNothing)
+	}
+	if err := r.intend(ctx); err != nil {
+		return err
+	}
+	was, err := in.Record.Unlock(ctx, app)
+	if err == nil && was == nil {
+		return r.answer(ctx, code(app.Name)+" was unlocked by somebody else just now. Nothing was changed.", reactionNothing)
+	}
+	note := ""
+	if was != nil { // it may be another one by now
+		note = s.unlocked(was)
+	}
+	return in.written(ctx, r, err, "unlocking "+app.String(), note)
+}
+
+// intendedBefore reports whether an earlier attempt was about to carry a command
+// out before something else happened. The record keeps whole seconds.
+func (r *responder) intendedBefore(at time.Time) bool {
+	intent := r.d.Status.ActIntendedAt
+	return intent != nil && !at.Before(intent.Truncate(time.Second))
+}
+
+// intend records that a command is about to be carried out.
+func (r *responder) intend(ctx context.Context) error {
+	if r.d.Status.ActIntendedAt != nil {
+		return nil
+	}
+	return r.record(ctx, func(s *v1alpha1.DeliveryStatus) { s.ActIntendedAt = microNow() })
+}
+
+// lockedMeanwhile answers a /lock that was overtaken by another one.
+func (in *Inbox) lockedMeanwhile(ctx context.Context, r *responder, s Situation) error {
+	app, err := in.Record.Application(ctx, key(s.App.Namespace, s.App.Name))
+	if err != nil {
+		return fmt.Errorf("reading who locked %s/%s: %w", s.App.Namespace, s.App.Name, err)
+	}
+	text := code(s.App.Name) + " was locked by somebody else, and unlocked again, just now. Nothing was changed."
+	if l := app.Status.Lock; l != nil {
+		text = s.lockedAlready(l)
+	}
+	return r.answer(ctx, text, reactionNothing)
+}

@@ -1,0 +1,54 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// push submits a Deploy to every application that is released from the branch.
+// No call to GitHub is needed, so an outage of it delays nothing here. One that
+// cannot be written does not keep the others waiting; the next attempt finds what
+// this one has submitted.
+func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
+	p := d.Spec.Push
+	apps, err := in.Record.Applications(ctx, d.Spec.Repository)
+	if err != nil {
+		return fmt.Errorf("reading the applications of %s: %w", d.Spec.Repository, err)
+	}
+	var errs []error
+	for i := range apps {
+		if apps[i].Spec.Branch != p.Branch {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("submitting the releases of a push: %w", err)
+		}
+		cause := v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: p.Actor, URL: p.URL, Delivery: d.Spec.Delivery, Before: p.Before}
+		errs = append(errs, in.submitPush(ctx, &apps[i], p.Commit, cause))
+	}
+	return errors.Join(errs...)
+}
+
+// submitPush submits the first attempt of a commit. One that exists, running or
+// finished, is joined: a further attempt needs a person.
+func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit string, cause v1alpha1.Cause) error {
+	rel := NewDeploy(app, commit, 1, cause)
+	_, created, err := in.Record.Submit(ctx, rel)
+	if errors.Is(err, ErrIdentity) {
+		// Two commits share their first 12 digits, or the name was taken by hand.
+		// Asking again will not help; the operator has to look.
+		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
+		return nil
+	}
+	if errors.Is(err, ErrNotFound) {
+		return nil // the application was deleted meanwhile
+	}
+	if err != nil {
+		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "commit", commit, "created", created)
+	return nil
+}

@@ -1,0 +1,190 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Bounds of handling one delivery.
+const (
+	// attemptTime is how long one attempt may take.
+	attemptTime = 2 * time.Minute
+	// longestBackoff is the longest wait between two attempts, but for GitHub's
+	// own word.
+	longestBackoff = time.Minute
+	// giveUp is the age at which a delivery that still fails is not tried again.
+	giveUp = 24 * time.Hour
+	// fatal is how many attempts may end the process, or panic. One says nothing:
+	// whatever is under way when a process is killed looks like its cause.
+	fatal = 3
+	// lastWord is how long writing down the end of an attempt may take, also while
+	// the process is stopping.
+	lastWord = 5 * time.Second
+	// maxDeliveryError is the length of an error that is kept, in characters.
+	maxDeliveryError = 500
+)
+
+// Work handles a delivery, if it is to be handled now. That an attempt begins is
+// written before it, and its end after it: a process that ends in between is
+// noticed by the next one. It is for one process at a time; if there are two, what
+// they do is the same, and done once.
+//
+// again, if positive, is when it wants to be called again. An error means that
+// Kubernetes did not answer: call again later.
+func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, err error) {
+	d, err := in.Deliveries.Get(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading the delivery %s: %w", name, err)
+	}
+	s := &d.Status
+	if s.Phase.Finished() {
+		return 0, nil
+	}
+	if wait := wait(s.NextAt); wait > 0 && s.Running == "" {
+		return wait, nil
+	}
+	if s.Running != "" && s.Running != in.Holder {
+		s.Deaths++
+		in.Log.WarnContext(ctx, "an attempt at a delivery was not brought to an end", "name", name, "process", s.Running, "deaths", s.Deaths)
+	}
+	if s.Deaths >= fatal {
+		return 0, in.finish(ctx, d, v1alpha1.DeliveryQuarantined)
+	}
+	s.Phase, s.NextAt, s.Running = v1alpha1.DeliveryPending, nil, in.Holder
+	s.Attempts++
+	err = in.Deliveries.Update(ctx, d)
+	if errors.Is(err, ErrRace) || errors.Is(err, ErrNotFound) {
+		return in.backoff(1), nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("beginning an attempt at the delivery %s: %w", name, err)
+	}
+	return in.settle(ctx, d, in.attempt(ctx, d))
+}
+
+// wait is how long it is until a time.
+func wait(at *metav1.MicroTime) time.Duration {
+	if at == nil {
+		return 0
+	}
+	return time.Until(at.Time)
+}
+
+// panicked is an attempt that panicked: the delivery's failure, not the process's.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+// Error implements error. The value may hold anything that came from outside.
+func (p *panicked) Error() string {
+	return fmt.Sprintf("it panicked: %s", oneLine(fmt.Sprint(p.value)))
+}
+
+// attempt handles a delivery once.
+func (in *Inbox) attempt(ctx context.Context, d *v1alpha1.Delivery) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{v, debug.Stack()}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	switch {
+	case d.Spec.Push != nil:
+		return in.push(ctx, d)
+	case d.Spec.Comment != nil:
+		return in.comment(ctx, d)
+	}
+	return nil
+}
+
+// settle writes down how an attempt ended. If that cannot be written, the attempt
+// is repeated; it does not count as a death, the process knows better.
+func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error) (again time.Duration, err error) {
+	stopping := ctx.Err() != nil
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	s := &d.Status
+	s.Running = ""
+	if failed == nil {
+		s.Error = ""
+		return 0, in.finish(ctx, d, v1alpha1.DeliveryDone)
+	}
+	s.Error = truncate(oneLine(failed.Error()), maxDeliveryError)
+	again = in.backoff(s.Attempts)
+	if limit, limited := retryAfter(failed, time.Now()); limited {
+		s.Limited, again = true, max(again, limit)
+	}
+	if early := (*tooEarly)(nil); errors.As(failed, &early) {
+		again = early.wait
+	}
+	if p := (*panicked)(nil); errors.As(failed, &p) {
+		s.Deaths++
+		in.Log.ErrorContext(ctx, "handling a delivery panicked", "name", d.Name, "deaths", s.Deaths, "stack", string(p.stack))
+	}
+	switch {
+	case s.Deaths >= fatal:
+		return 0, in.finish(ctx, d, v1alpha1.DeliveryQuarantined)
+	case time.Since(d.Spec.ReceivedAt.Time) > giveUp:
+		return 0, in.finish(ctx, d, v1alpha1.DeliveryGaveUp)
+	case stopping: // the next process goes on at once
+		again = 0
+	}
+	s.NextAt = &metav1.MicroTime{Time: time.Now().Add(again)}
+	in.Log.WarnContext(ctx, "delivery is tried again", "name", d.Name, "attempts", s.Attempts, "in", again.String(), "error", failed)
+	return again, in.write(ctx, d)
+}
+
+// finish writes down that a delivery is not handled again. What was typed is taken
+// out: its name is enough to know it again.
+func (in *Inbox) finish(ctx context.Context, d *v1alpha1.Delivery, phase v1alpha1.DeliveryPhase) error {
+	now := metav1.Now()
+	d.Status.Phase, d.Status.Running, d.Status.NextAt, d.Status.FinishedAt = phase, "", nil, &now
+	if c := d.Spec.Comment; c != nil && phase == v1alpha1.DeliveryDone {
+		c.Body = ""
+	}
+	if err := in.write(ctx, d); err != nil {
+		return err
+	}
+	if phase != v1alpha1.DeliveryDone {
+		in.Log.ErrorContext(ctx, "delivery is not handled", "name", d.Name, "phase", phase, "attempts", d.Status.Attempts, "error", d.Status.Error)
+	}
+	if in.Settled != nil {
+		in.Settled(d)
+	}
+	return nil
+}
+
+func (in *Inbox) write(ctx context.Context, d *v1alpha1.Delivery) error {
+	err := in.Deliveries.Update(ctx, d)
+	if errors.Is(err, ErrRace) || errors.Is(err, ErrNotFound) {
+		return nil // somebody else has it, or took it away
+	}
+	if err != nil {
+		return fmt.Errorf("writing down how an attempt at the delivery %s ended: %w", d.Name, err)
+	}
+	return nil
+}
+
+// backoff is the wait after so many attempts.
+func (in *Inbox) backoff(attempts int32) time.Duration {
+	wait := in.Backoff
+	if wait <= 0 {
+		wait = time.Second
+	}
+	for ; attempts > 1 && wait < longestBackoff; attempts-- {
+		wait *= 2
+	}
+	return min(wait, longestBackoff)
+}
