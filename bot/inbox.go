@@ -138,6 +138,9 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: truncate(c.Author.Login, maxLogin), WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
 	if len(c.Body) > maxParsed {
+		if _, err := ParseCommand(c.Body); err == nil { // it is not even looked at
+			return nil, nil
+		}
 		d.Spec.Comment.Body, d.Spec.Comment.TooLong = "", true
 	}
 	return d, nil

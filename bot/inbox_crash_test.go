@@ -192,4 +192,26 @@ func (s scene) play(t *testing.T, at int32, with bool) {
 	}
 }
 
+// TestAPushSurvivesACrashAtEveryWrite: each of its applications gets one release.
+func TestAPushSurvivesACrashAtEveryWrite(t *testing.T) {
+	for at := int32(1); at <= 5; at++ { // the attempt, three releases, the end
+		for _, with := range []bool{false, true} {
+			w := &world{t: t, record: newRecord()}
+			for i := range 3 {
+				app := shop()
+				app.Name = fmt.Sprintf("shop-%d", i)
+				w.record.add(app)
+			}
+			check(t, w.process().Handle(t.Context(), pushOf(hash("a"), hash("b"))))
+			if _, died := w.live(at, with); !died {
+				t.Errorf("write %d: the crash did not show", at)
+			}
+			w.live(0, false)
+			if n := len(w.record.releases); n != 3 || len(w.pending()) != 0 {
+				t.Errorf("a crash at write %d, performed %v: %d releases, %d deliveries pending; want 3 and none", at, with, n, len(w.pending()))
+			}
+		}
+	}
+}
+
 var _ bot.Record = &life{}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -193,19 +192,6 @@ func TestACommandUnderARateLimitIsExecutedAfterIt(t *testing.T) {
 		if w.all()[0].Spec.Rollback == nil || !strings.Contains(last, "rate limit") || !strings.Contains(last, "`turnout rollback`") {
 			t.Errorf("%d: the newest release is %s, answered %q; want a rollback and the command line", status, w.all()[0].Name, last)
 		}
-	}
-}
-
-// TestAnExecutedCommandIsNotAnsweredAsLate: whatever the way on which it is read
-// again.
-func TestAnExecutedCommandIsNotAnsweredAsLate(t *testing.T) {
-	s := situation(nothing)
-	s.Command.Verb, s.Cause.CommentID = bot.Promote, 7
-	rel := bot.NewDeploy(&s.App, newCommit, 1, v1alpha1.Cause{Kind: v1alpha1.CauseComment, CommentID: 7})
-	s.Releases = append([]v1alpha1.Release{*rel}, s.Releases...)
-	s.Now = s.Asked.Add(3 * time.Hour)
-	if d := bot.Decide(s); d.Refuse != nil || !strings.Contains(d.Answer, "asked before") {
-		t.Errorf("decided %+v, want that it was asked before", d)
 	}
 }
 

@@ -157,3 +157,13 @@ func TestABodyWithoutALengthMustBeSmall(t *testing.T) {
 		}
 	}
 }
+
+// TestASlowBodyIsCut, long before the server's own limit.
+func TestASlowBodyIsCut(t *testing.T) {
+	t.Parallel()
+	srv := attacked(t)
+	a := attack(t, srv, shaped, 1<<10)
+	if status := a.status(t); status != http.StatusBadRequest { // waits 20 s at most
+		t.Errorf("a body that does not come is answered %d, want 400", status)
+	}
+}

@@ -231,6 +231,23 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 	}
 }
 
+// TestACommentThroughAnAppSaysSo: GitHub names the App that wrote on behalf of a
+// person, and the person as the author.
+func TestACommentThroughAnAppSaysSo(t *testing.T) {
+	typed := captured(t, "issue_comment.created.pull")
+	sent := bytes.Replace(typed, []byte(`"performed_via_github_app": null`), []byte(`"performed_via_github_app": {"id": 77, "slug": "chat"}`), -1)
+	for _, tt := range []struct {
+		body []byte
+		want int64
+	}{{typed, 0}, {sent, 77}} {
+		e, err := bot.Decode("issue_comment", "1", tt.body)
+		check(t, err)
+		if e.Comment.ViaApp != tt.want {
+			t.Errorf("it came through the App %d, want %d", e.Comment.ViaApp, tt.want)
+		}
+	}
+}
+
 // FuzzDecode holds that whatever GitHub, or somebody with the secret, sends, a
 // push names a branch and a full hash, and a comment is a new one.
 func FuzzDecode(f *testing.F) {

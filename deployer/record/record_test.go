@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -31,7 +32,10 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 // kube is the control plane that this package's tests share.
-var kube client.Client
+var (
+	kube  client.WithWatch
+	where *rest.Config // it is
+)
 
 func TestMain(m *testing.M) {
 	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../../config/crd"}})
@@ -42,9 +46,10 @@ func TestMain(m *testing.M) {
 	if err := errors.Join(clientgoscheme.AddToScheme(s), v1alpha1.AddToScheme(s)); err != nil {
 		log.Fatal(err)
 	}
-	if kube, err = client.New(plane.Config, client.Options{Scheme: s}); err != nil {
+	if kube, err = client.NewWithWatch(plane.Config, client.Options{Scheme: s}); err != nil {
 		log.Fatal(err)
 	}
+	where = plane.Config
 	code := m.Run()
 	plane.Stop()
 	os.Exit(code)
