@@ -189,7 +189,7 @@ func TestMeasurementsOnThePageAreThoseOfTheBenchmark(t *testing.T) {
 
 func TestEveryReasonOfThePreflightIsExplained(t *testing.T) {
 	made := map[string]bool{}
-	for _, pattern := range []string{`\.(?:fault|warning)\("(\w+)"`, `Misfit\{"(\w+)"`} {
+	for _, pattern := range []string{`\.(?:fault|warning|unlike)\("(\w+)"`, `Misfit\{"(\w+)"`} {
 		for _, dir := range []string{"../deployer/preflight", "../deployer/route"} {
 			files, err := filepath.Glob(dir + "/*.go")
 			if err != nil {
