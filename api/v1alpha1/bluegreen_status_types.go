@@ -139,18 +139,22 @@ type Version struct {
 	Color Color `json:"color"`
 
 	// Image by digest where the digest is known: repository@sha256:….
+	// +kubebuilder:validation:MaxLength=1024
 	Image string `json:"image,omitempty"`
 
 	// Commit the image was built from, where Turnout built it.
+	// +kubebuilder:validation:MaxLength=64
 	Commit string `json:"commit,omitempty"`
 
 	// Release that staged it, where Turnout did.
+	// +kubebuilder:validation:MaxLength=253
 	Release string `json:"release,omitempty"`
 
 	// Replicas it ran at when this was written.
 	Replicas int32 `json:"replicas,omitempty"`
 
 	// TemplateHash is the pod-template-hash of its ReplicaSet.
+	// +kubebuilder:validation:MaxLength=63
 	TemplateHash string `json:"templateHash,omitempty"`
 }
 

@@ -60,22 +60,29 @@ func (c Color) Other() Color {
 type BlueGreenSpec struct {
 	// Repository whose merges deploy here, as owner/name. The namespace must be
 	// granted it by the annotation turnout.dev/repositories.
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+$`
+	// +kubebuilder:validation:MaxLength=140
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$`
+	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/.') && !self.endsWith('/..')",message="the name must not be . or .."
 	Repository string `json:"repository"`
 
 	// Branch whose pushes are releases.
 	// +kubebuilder:default=main
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=255
+	// +kubebuilder:validation:Pattern=`^[^\s~^:?*\[\\\pC/-][^\s~^:?*\[\\\pC]*$`
+	// +kubebuilder:validation:XValidation:rule="!self.contains('..')",message="must not contain .."
 	Branch string `json:"branch,omitempty"`
 
 	// Environment is the name shown in the Deployments tab.
 	// +kubebuilder:default=production
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=100
+	// +kubebuilder:validation:Pattern=`^[^\pC]+$`
 	Environment string `json:"environment,omitempty"`
 
 	// URL is the public address: the link of the Deployments tab, and what the
 	// switch is proved on. Without one the switch is not observed from outside.
-	// +kubebuilder:validation:Pattern=`^(https?://[^\s]+)?$`
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^(https?://([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[23Ff][0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s\pC?#]*)?)?$`
+	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches('^https?://(localhost|metadata|metadata[.]google[.]internal|0x[0-9a-f]*|[0-9]+|(0|127|169[.]254)[.][0-9.]+|[[]fd00:0?ec2:[^/]*)[.]?(:[0-9]+)?(/.*)?$')",message="must not be this machine, nor where a cloud keeps its metadata"
 	URL string `json:"url,omitempty"`
 
 	// Build says how a commit becomes an image.
@@ -90,10 +97,13 @@ type BlueGreenSpec struct {
 	// ColorLabel is the label whose value is the colour, in selectors and pod
 	// templates.
 	// +kubebuilder:default=version
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`
 	ColorLabel string `json:"colorLabel,omitempty"`
 
 	// Container that gets the image. Default: the only container.
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$`
 	Container string `json:"container,omitempty"`
 
 	// Template is the pod template that a release stages, apart from the image:
@@ -126,18 +136,24 @@ type BlueGreenSpec struct {
 	// release counts as a success.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Soak *metav1.Duration `json:"soak,omitempty"`
 
 	// Drain is how long after a switch the old colour is never shrunk: front
 	// ends of the load balancer may still send to it.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Drain *metav1.Duration `json:"drain,omitempty"`
 
 	// Hold is how long after a switch the old colour is kept at full size, so
 	// that a rollback is instant. A newer release may end it.
 	// +kubebuilder:default="15m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Hold *metav1.Duration `json:"hold,omitempty"`
 
 	// StandbyReplicas is the size of the old colour after drain and hold.
@@ -168,16 +184,21 @@ type BlueGreenSpec struct {
 type BuildSpec struct {
 	// Project is the Google Cloud project that builds. The namespace must be granted
 	// it by the annotation turnout.dev/projects.
-	// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9:.-]{4,}[a-z0-9]$`
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`
 	Project string `json:"project"`
 
 	// Location of the build, and of its trigger: global or a region.
 	// +kubebuilder:default=global
-	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^(global|[a-z]+-[a-z]+[0-9]+)$`
 	Location string `json:"location,omitempty"`
 
 	// Config is the build's file in the repository, read at the commit.
 	// +kubebuilder:default=cloudbuild.yaml
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^/\s\pC\\][^\pC\\]*$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('(^|/)[.]{0,2}(/|$)')",message="must be a path in the repository, without . or .. or // in it"
 	Config string `json:"config,omitempty"`
 
 	// Trigger is the name or id of a Cloud Build trigger to run at the commit,
@@ -185,6 +206,7 @@ type BuildSpec struct {
 	// or from a file at the commit; best is a manual one, which only Turnout runs. One
 	// of which it cannot be known needs the annotation turnout.dev/triggers.
 	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?)?$`
+	// +kubebuilder:validation:MaxLength=64
 	Trigger string `json:"trigger,omitempty"`
 
 	// ClusterSteps says what becomes of build steps that would change the
@@ -196,6 +218,8 @@ type BuildSpec struct {
 	// Image is the repository of the image to deploy, without a tag. Default:
 	// the only image of the build, or the one with the live image's last path
 	// segment.
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[^\s\pC]*$`
 	Image string `json:"image,omitempty"`
 
 	// Source is where the build's source goes.
@@ -206,17 +230,22 @@ type BuildSpec struct {
 	// over them.
 	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^_[A-Z0-9_]+$'))",message="names of substitutions start with _ and hold capitals, digits and _"
 	// +kubebuilder:validation:MaxProperties=100
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 100 && size(self[k]) <= 4000)",message="names have at most 100 characters, values 4000"
 	Substitutions map[string]string `json:"substitutions,omitempty"`
 
 	// ServiceAccount the build runs as. It is taken only from here, never from
 	// the repository's file, and the namespace must be granted it by the annotation
 	// turnout.dev/build-accounts. A trigger has its own.
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:Pattern=`^([a-z0-9][a-z0-9-]*@[a-z0-9][a-z0-9.-]*\.gserviceaccount\.com)?$`
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 
 	// Timeout of the build. A trigger's build has its own; then this only bounds
 	// how long Turnout waits, with an hour more for the queue.
 	// +kubebuilder:default="30m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
@@ -238,6 +267,8 @@ const (
 type SourceSpec struct {
 	// Bucket of Cloud Storage for the source. Default: <project>_cloudbuild, which
 	// comes with the project; another one needs the annotation turnout.dev/buckets.
+	// +kubebuilder:validation:MaxLength=222
+	// +kubebuilder:validation:Pattern=`^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$`
 	Bucket string `json:"bucket,omitempty"`
 
 	// Git has Cloud Build clone the repository itself, at the commit and without
@@ -249,10 +280,12 @@ type SourceSpec struct {
 type Side struct {
 	// Deployment of this colour.
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
 	Deployment string `json:"deployment,omitempty"`
 
 	// Service of this colour.
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$`
 	Service string `json:"service,omitempty"`
 }
 
@@ -270,11 +303,14 @@ const (
 // IngressSpec names the Ingress that routes users.
 type IngressSpec struct {
 	// Name of the Ingress. Default: <name>-ingress.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
 	Name string `json:"name,omitempty"`
 
 	// StandbyHost is the host under which the colour that is not live stays
 	// referenced. Default: standby-<uid>.invalid, which nobody can resolve.
 	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:MaxLength=253
 	StandbyHost string `json:"standbyHost,omitempty"`
 }
 
@@ -304,29 +340,39 @@ type GateSpec struct {
 	// Interval from one round to the next.
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Interval metav1.Duration `json:"interval,omitzero"`
 
 	// TryTimeout bounds one request. A command has exec.timeout.
 	// +kubebuilder:default="2s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	TryTimeout metav1.Duration `json:"tryTimeout,omitzero"`
 
 	// Timeout bounds the gate as a whole.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
 	// Freshness is the greatest age of a pass at the switch; an older one is
 	// repeated first.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Freshness metav1.Duration `json:"freshness,omitzero"`
 }
 
 // HTTPCheck is one request to a pod and what its answer must be.
 type HTTPCheck struct {
 	// Path of the request, with its query.
-	// +kubebuilder:validation:Pattern=`^/`
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^/[^\s\pC#]*$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('/[.][.]?([/?]|$)')",message="must not have . or .. as a part"
 	Path string `json:"path"`
 
 	// Port of the pod. Default: the port that the Ingress routes users to; if it
@@ -341,6 +387,8 @@ type HTTPCheck struct {
 	Scheme string `json:"scheme,omitempty"`
 
 	// Headers of the request.
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 128 && size(self[k]) <= 4096)",message="names have at most 128 characters, values 4096"
 	Headers map[string]string `json:"headers,omitempty"`
 
 	// Status the answer must have.
@@ -350,9 +398,12 @@ type HTTPCheck struct {
 	Status int32 `json:"status,omitempty"`
 
 	// BodyContains is a text that the first 64 KiB of the answer must contain.
+	// +kubebuilder:validation:MaxLength=4096
 	BodyContains string `json:"bodyContains,omitempty"`
 
 	// Header values that the answer must have; the case of names does not matter.
+	// +kubebuilder:validation:MaxProperties=32
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 128 && size(self[k]) <= 4096)",message="names have at most 128 characters, values 4096"
 	Header map[string]string `json:"header,omitempty"`
 }
 
@@ -371,6 +422,8 @@ type ExecCheck struct {
 	// connection is closed, which does not end the command itself.
 	// +kubebuilder:default="10s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('1m')",message="must be positive and at most 1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
@@ -383,6 +436,8 @@ type PromotionSpec struct {
 	// Timeout after which a release that nobody approved is discarded.
 	// +kubebuilder:default="24h"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 }
 
@@ -402,7 +457,9 @@ const (
 type ProofSpec struct {
 	// Path that is asked.
 	// +kubebuilder:default="/"
-	// +kubebuilder:validation:Pattern=`^/`
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:Pattern=`^/[^\s\pC#]*$`
+	// +kubebuilder:validation:XValidation:rule="!self.matches('/[.][.]?([/?]|$)')",message="must not have . or .. as a part"
 	Path string `json:"path,omitempty"`
 
 	// Method of the request.
@@ -413,6 +470,8 @@ type ProofSpec struct {
 	// VersionHeader is a response header whose value differs from version to
 	// version: by it the old version's answers are told from the new one's. Default:
 	// none, and answers are only counted.
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.-]*$`
 	VersionHeader string `json:"versionHeader,omitempty"`
 
 	// Rate is how many requests a second the proof sends at most.
@@ -426,6 +485,8 @@ type ProofSpec struct {
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="must be at most 10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Baseline *metav1.Duration `json:"baseline,omitempty"`
 
 	// Tail is how long the public address is asked on after the switch took effect
@@ -434,6 +495,8 @@ type ProofSpec struct {
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
 	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="must be at most 10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Tail *metav1.Duration `json:"tail,omitempty"`
 }
 
@@ -442,17 +505,23 @@ type Deadlines struct {
 	// Stage bounds the start of the target's pods.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Stage metav1.Duration `json:"stage,omitzero"`
 
 	// Warm bounds the wait for the load balancer to find the target healthy.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Warm metav1.Duration `json:"warm,omitzero"`
 
 	// Confirm bounds the wait for the public address to answer with the new
 	// version.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Confirm metav1.Duration `json:"confirm,omitzero"`
 }
 

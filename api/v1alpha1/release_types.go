@@ -86,14 +86,18 @@ type ReleaseSpec struct {
 // DeploySpec names a commit.
 type DeploySpec struct {
 	// Repository of the commit, as owner/name.
-	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=140
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$`
+	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/.') && !self.endsWith('/..')",message="the name must not be . or .."
 	Repository string `json:"repository"`
 
 	// Branch it was pushed to.
+	// +kubebuilder:validation:MaxLength=255
 	Branch string `json:"branch,omitempty"`
 
 	// Commit to deploy: its full hash.
 	// +kubebuilder:validation:Pattern=`^[0-9a-f]{40}([0-9a-f]{24})?$`
+	// +kubebuilder:validation:MaxLength=64
 	Commit string `json:"commit"`
 
 	// Attempt counts the releases of this commit, from 1.
@@ -111,6 +115,7 @@ type RollbackSpec struct {
 
 	// Switch is the UID of the release whose switch is taken back.
 	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
 	Switch string `json:"switch"`
 
 	// Attempt counts the rollbacks of this switch, from 1. There is another one
@@ -138,6 +143,7 @@ type Cause struct {
 	Kind CauseKind `json:"kind"`
 
 	// Actor is the login of whoever asked.
+	// +kubebuilder:validation:MaxLength=1024
 	Actor string `json:"actor,omitempty"`
 
 	// PullRequest is the number of the pull request it was asked on.
@@ -147,26 +153,31 @@ type Cause struct {
 	CommentID int64 `json:"commentID,omitempty"`
 
 	// URL of what was said, for people.
+	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
 	// Delivery is GitHub's id of the webhook.
+	// +kubebuilder:validation:MaxLength=128
 	Delivery string `json:"delivery,omitempty"`
 
 	// Before is the commit that the branch had before the push. Empty if it was no
 	// push, or the branch was new.
 	// +kubebuilder:validation:Pattern=`^([0-9a-f]{40}([0-9a-f]{24})?)?$`
+	// +kubebuilder:validation:MaxLength=64
 	Before string `json:"before,omitempty"`
 }
 
 // Approval of a switch by a person.
 type Approval struct {
 	// By is the login of whoever approved.
+	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 
 	// At is when it was asked.
 	At metav1.Time `json:"at"`
 
 	// Commit that was approved.
+	// +kubebuilder:validation:MaxLength=64
 	Commit string `json:"commit,omitempty"`
 
 	// Cause says where.
@@ -176,6 +187,7 @@ type Approval struct {
 // Cancel asks a release to stop.
 type Cancel struct {
 	// By is the login of whoever asked.
+	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 
 	// At is when it was asked.
@@ -185,5 +197,6 @@ type Cancel struct {
 	Cause Cause `json:"cause"`
 
 	// Reason in the person's own words, or what superseded the release.
+	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 }

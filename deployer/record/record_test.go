@@ -136,10 +136,12 @@ func TestSchemaOfAnApplication(t *testing.T) {
 			command(6 * time.Second)(b)
 		}, "exec.timeout must not exceed timeout"},
 		{"a trigger and a file", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Config = "x", "y" }, "not both"},
-		{"a trigger and an account", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.ServiceAccount = "x", "y" }, "the trigger's own"},
+		{"a trigger and an account", func(b *v1alpha1.BlueGreen) {
+			b.Spec.Build.Trigger, b.Spec.Build.ServiceAccount = "x", "y@acme-prod.iam.gserviceaccount.com"
+		}, "the trigger's own"},
 		{"a trigger and a source", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Source.Git = "x", true }, "the trigger's own"},
 		{"a trigger that is no name", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger = "../x" }, "spec.build.trigger"},
-		{"a bucket and git", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Source = v1alpha1.SourceSpec{Bucket: "x", Git: true} }, "not both"},
+		{"a bucket and git", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Source = v1alpha1.SourceSpec{Bucket: "sources", Git: true} }, "not both"},
 		{"a substitution of Cloud Build's", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Substitutions = map[string]string{"PROJECT_ID": "x"} }, "start with _"},
 	}
 	for i, tt := range tests {

@@ -1,0 +1,78 @@
+package v1alpha1
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// bounded are rules by which each name and value of a map has an end: the schema
+// has no other word for that.
+var bounded = regexp.MustCompile(`^self\.all\(k, size\(k\) <= \d+ && size\(self\[k\]\) <= \d+\)$`)
+
+// unbounded lists what of a schema has no end.
+func unbounded(path string, s apiextensionsv1.JSONSchemaProps) []string {
+	var found []string
+	switch s.Type {
+	case "string":
+		if s.MaxLength == nil && len(s.Enum) == 0 && s.Format != "date-time" {
+			found = append(found, path+": a string without a MaxLength")
+		}
+	case "array":
+		if s.MaxItems == nil {
+			found = append(found, path+": a list without MaxItems")
+		}
+		if s.Items != nil && s.Items.Schema != nil {
+			found = append(found, unbounded(path+"[]", *s.Items.Schema)...)
+		}
+	case "object":
+		for name, property := range s.Properties {
+			found = append(found, unbounded(path+"."+name, property)...)
+		}
+		if s.AdditionalProperties == nil {
+			break
+		}
+		if s.MaxProperties == nil {
+			found = append(found, path+": a map without MaxProperties")
+		}
+		rules := false
+		for _, rule := range s.XValidations {
+			rules = rules || bounded.MatchString(rule.Rule)
+		}
+		if !rules {
+			found = append(found, path+": a map without a rule that bounds its names and values")
+		}
+	}
+	if s.XPreserveUnknownFields != nil || s.XIntOrString {
+		found = append(found, path+": anything goes")
+	}
+	return found
+}
+
+// Whoever writes a spec decides how large it is, and everybody reads it.
+func TestEverythingOfASpecHasAnEnd(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../config/crd/*.yaml")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("found %v: %v", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var crd apiextensionsv1.CustomResourceDefinition
+		if err := yaml.Unmarshal(data, &crd); err != nil {
+			t.Fatal(err)
+		}
+		for _, version := range crd.Spec.Versions {
+			for _, what := range unbounded(crd.Spec.Names.Kind+".spec", version.Schema.OpenAPIV3Schema.Properties["spec"]) {
+				t.Error(what)
+			}
+		}
+	}
+}
