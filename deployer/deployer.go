@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"net/url"
 	"slices"
 	"time"
 
@@ -55,6 +57,12 @@ type Deployer struct {
 	// TakeUp is how long a load balancer that does not tell is given to use new
 	// routes. The zero value is 5 s, and 3 minutes for Google's.
 	TakeUp time.Duration
+	// AllowAddresses are ranges besides the public ones in which an application's
+	// address may be, see [publicnet.Allowed]. Optional.
+	AllowAddresses []netip.Prefix
+	// Proxy that the public address is asked through. Optional: by default none is,
+	// whatever the environment says.
+	Proxy *url.URL
 	// UserAgent is how the public address is asked, see [proof.UserAgent]. Optional.
 	UserAgent string
 	// Resolve looks up the addresses of a standby host that an owner chose, see

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/proof"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 const (
@@ -240,13 +243,22 @@ func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alp
 
 // prober begins a measurement, with a tally to go on from, if there is one.
 func (a *attempt) prober(from *proof.Tally) (*measurement, error) {
+	return a.d.probers.begin(client.ObjectKeyFromObject(a.bg), string(a.rel.UID), a.measuredBy(from))
+}
+
+// measuredBy says what is asked, and how.
+func (a *attempt) measuredBy(from *proof.Tally) proof.Config {
 	c := proof.ConfigFor(a.bg.Spec.URL, a.bg.Spec.Proof)
 	c.UserAgent, c.From = a.d.UserAgent, from
+	c.Dial = publicnet.Dialer(a.d.AllowAddresses, a.o.Routes.Addresses...)
+	if a.d.Proxy != nil { // what that may ask is for whoever runs it to say
+		c.Proxy, c.Dial = http.ProxyURL(a.d.Proxy), new(net.Dialer).DialContext
+	}
 	key := client.ObjectKeyFromObject(a.bg)
 	if a.d.Observer != nil {
 		c.Answered = func(k proof.Kind) { a.d.Observer.Asked(key, k.String()) }
 	}
-	return a.d.probers.begin(key, string(a.rel.UID), c)
+	return c
 }
 
 // baseline is when the switch may be made, as far as the baseline goes; users of

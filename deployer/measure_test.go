@@ -2,9 +2,11 @@ package deployer
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 // publish makes the public address: it answers as the live colour does. The
@@ -318,5 +321,48 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 				t.Errorf("the proof is %+v, its baseline %+v", p, p.Baseline)
 			}
 		})
+	}
+}
+
+// A public address that is none is not asked, which says nothing of the release.
+func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := make(chan struct{}, 1)
+	w.setURL(w.address(func() {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	}))
+	w.run(func(d *Deployer) { d.AllowAddresses = nil })
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	if p := rel.Status.Proof; p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || !strings.Contains(p.Message, "shop.localhost is no public address") {
+		t.Errorf("the proof is %+v", p)
+	}
+	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "the switch was not observed from outside: shop.localhost is no public address") {
+		t.Errorf("the findings are %q", got)
+	}
+	select {
+	case <-asked:
+		t.Error("the address was asked")
+	default:
+	}
+}
+
+// The load balancer's own address may be a private one, as that of an internal one.
+func TestIngressesOwnAddressMayBeAsked(t *testing.T) {
+	t.Parallel()
+	a := &attempt{work: &work{d: &Deployer{}, bg: &v1alpha1.BlueGreen{Spec: v1alpha1.BlueGreenSpec{URL: "http://10.255.255.254:1"}}}, rel: &v1alpha1.Release{}}
+	a.o.Routes.Addresses = []netip.Addr{netip.MustParseAddr("10.255.255.254")}
+	for address, own := range map[string]bool{"10.255.255.254:1": true, "10.255.255.253:1": false} {
+		conn, err := a.measuredBy(nil).Dial(t.Context(), "udp", address) // which sends nothing
+		if err == nil {
+			_ = conn.Close()
+		}
+		var refused *publicnet.RefusedError
+		if errors.As(err, &refused) == own {
+			t.Errorf("%s: %v, one's own: %t", address, err, own)
+		}
 	}
 }

@@ -174,7 +174,7 @@ func (w *world) address(failing func()) string {
 
 func (w *world) setURL(url string) {
 	bg := w.application()
-	bg.Spec.URL = url
+	bg.Spec.URL = strings.Replace(url, "//127.0.0.1:", "//shop.localhost:", 1) // no application's address is loopback's own
 	bg.Spec.Proof = v1alpha1.ProofSpec{Rate: 100, Baseline: duration(100 * time.Millisecond), Tail: duration(200 * time.Millisecond)}
 	check(w.t, w.kube.Update(w.t.Context(), bg))
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 // serveConfig is the configuration of `turnout serve`. Every flag has an
@@ -28,6 +31,9 @@ type serveConfig struct {
 	namespaces   []string
 	ownNamespace string
 	podAccess    string
+
+	allowAddresses []string
+	proofProxy     string
 
 	cloudbuildEndpoint string
 	cloudbuildInsecure bool
@@ -51,6 +57,8 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to serve; default: all")
 	f.StringVar(&c.ownNamespace, "own-namespace", "", "Turnout's own namespace, where webhooks are written down; default: the pod's own, else that of the lease, else turnout")
 	f.StringVar(&c.podAccess, "pod-access", "auto", "how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
+	f.StringSliceVar(&c.allowAddresses, "allow-addresses", nil, "ranges, such as 10.0.0.0/8, in which applications' addresses (spec.url) may be; default: public ones, and the Ingress's own")
+	f.StringVar(&c.proofProxy, "proof-proxy", "", "address of a proxy through which applications' addresses (spec.url) are asked; default: none, whatever the environment says")
 	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
 	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "speak to Cloud Build without TLS and credentials, for an emulator")
 	f.DurationVar(&c.buildPoll, "build-poll", 0, "least time between two looks at a build; default 5s, which Cloud Build's quotas suggest")
@@ -64,6 +72,25 @@ type secrets struct {
 	privateKey []byte
 	webhook    bot.Secrets
 	bots, apps []int64
+}
+
+// outside says how applications' public addresses may be asked.
+type outside struct {
+	allowed []netip.Prefix
+	proxy   *url.URL
+}
+
+func (c *serveConfig) outside() (o outside, err error) {
+	if o.allowed, err = publicnet.Ranges(c.allowAddresses); err != nil {
+		return o, fmt.Errorf("--allow-addresses (%s): %w", variable("allow-addresses"), err)
+	}
+	if c.proofProxy == "" {
+		return o, nil
+	}
+	if o.proxy, err = url.Parse(c.proofProxy); err != nil || o.proxy.Host == "" {
+		return o, fmt.Errorf("--proof-proxy (%s): %q is no address, such as http://proxy:3128", variable("proof-proxy"), c.proofProxy)
+	}
+	return o, nil
 }
 
 // load reads and checks everything that can be checked without talking to
@@ -91,6 +118,9 @@ func (c *serveConfig) load() (secrets, error) {
 	}
 	if s.apps, err = ids(c.trustedApps); err != nil {
 		errs = append(errs, fmt.Errorf("--trusted-apps (%s): %w: find it at /apps/NAME of the API", variable("trusted-apps"), err))
+	}
+	if _, err := c.outside(); err != nil {
+		errs = append(errs, err)
 	}
 	switch c.podAccess {
 	case "auto", "direct", "proxy":

@@ -172,6 +172,10 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 	if _, _, err := google.As(ctx, ""); err != nil { // a mistake in how it is reached shows at the start
 		return fmt.Errorf("reaching Google: %w", err)
 	}
+	public, err := c.outside()
+	if err != nil {
+		return err
+	}
 	d := &deployer.Deployer{
 		Client:    mgr.GetClient(),
 		Record:    rec,
@@ -186,6 +190,9 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		Observer:  m,
 		UserAgent: proof.UserAgent(version()),
 		Log:       log,
+
+		AllowAddresses: public.allowed,
+		Proxy:          public.proxy,
 	}
 	return d.Setup(mgr)
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 const (
@@ -19,6 +21,8 @@ const (
 	askTimeout = 5 * time.Second
 	// maxBody bounds how much of an answer's body is read.
 	maxBody = 1 << 20
+	// maxHeader bounds an answer's header.
+	maxHeader = 256 << 10
 )
 
 // address is what is asked, and how.
@@ -30,7 +34,7 @@ type address struct {
 func newAddress(c Config) *address {
 	client := func(fresh bool) *http.Client {
 		t := &http.Transport{
-			Proxy: http.ProxyFromEnvironment, DialContext: c.Dial, ForceAttemptHTTP2: true,
+			Proxy: c.Proxy, DialContext: c.Dial, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHeader,
 			DisableKeepAlives: fresh, DisableCompression: true,
 			MaxIdleConnsPerHost: 8, IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: askTimeout,
 		}
@@ -127,7 +131,11 @@ func (d *address) broken(err error, written bool) Answer {
 	var dns *net.DNSError
 	var untrusted *tls.CertificateVerificationError
 	var slow net.Error
+	var refused *publicnet.RefusedError
 	switch {
+	case errors.As(err, &refused):
+		// The error of the connection tells what a name resolves to.
+		a.Kind, a.Failure, a.Text = Unseen, "", refused.Error()
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"),
 		errors.As(err, &dns), errors.As(err, &untrusted),
 		errors.Is(err, context.Canceled):

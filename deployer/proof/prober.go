@@ -3,11 +3,14 @@ package proof
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 // Config says what a [Prober] asks, and how.
@@ -20,8 +23,10 @@ type Config struct {
 	Rate int
 	// UserAgent says who asks; see [UserAgent].
 	UserAgent string
-	// Dial makes connections; nil: over the network.
+	// Dial makes connections; nil: to public addresses only, see [publicnet.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy to ask through; nil: none, whatever the environment says.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Answered is told the kind of every answer, and must not block. Optional.
 	Answered func(Kind)
 	// Wake is called when something was seen that need not wait for the next look:
@@ -32,8 +37,8 @@ type Config struct {
 }
 
 // ConfigFor is what an application's spec asks for.
-func ConfigFor(url string, s v1alpha1.ProofSpec) Config {
-	return Config{URL: strings.TrimSuffix(url, "/") + s.Path, Method: s.Method, VersionHeader: s.VersionHeader, Rate: int(s.Rate)}
+func ConfigFor(address string, s v1alpha1.ProofSpec) Config {
+	return Config{URL: strings.TrimSuffix(address, "/") + s.Path, Method: s.Method, VersionHeader: s.VersionHeader, Rate: int(s.Rate)}
 }
 
 // UserAgent is how a proof introduces itself, given the version of Turnout.
@@ -75,6 +80,9 @@ type Prober struct {
 // NewProber returns a prober that asks nothing yet. It lives until it is stopped,
 // or ctx ends.
 func NewProber(ctx context.Context, c Config) *Prober {
+	if c.Dial == nil {
+		c.Dial = publicnet.Dialer(nil)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &Prober{c: c, address: newAddress(c), ctx: ctx, cancel: cancel, tally: c.From}
 	p.slots = make(chan struct{}, min(max(c.Rate, 2), maxInFlight))

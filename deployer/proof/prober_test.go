@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 // pipes is a network whose connections are in memory, so that a synctest bubble
@@ -358,6 +360,9 @@ func TestHangingIsJudgedByWhatHangs(t *testing.T) {
 	}
 }
 
+// loopback may be asked in tests.
+var loopback = publicnet.Dialer([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
+
 func TestNoConnectionIsOurOwnTrouble(t *testing.T) {
 	t.Parallel()
 	trusted := httptest.NewTLSServer(fails(200)) // by nobody
@@ -368,9 +373,9 @@ func TestNoConnectionIsOurOwnTrouble(t *testing.T) {
 		return nil, &net.DNSError{Err: "no such host", Name: "shop.example.com", IsNotFound: true}
 	}
 	for name, c := range map[string]Config{
-		"refused":     {URL: gone.URL},
+		"refused":     {URL: gone.URL, Dial: loopback},
 		"no name":     {URL: "http://shop.example.com", Dial: refused},
-		"not trusted": {URL: trusted.URL},
+		"not trusted": {URL: trusted.URL, Dial: loopback},
 		"no URL":      {URL: "http://shop example com"},
 	} {
 		c.Method = "GET"

@@ -3,6 +3,7 @@ package route
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,8 @@ type State struct {
 	// BackendStates of the load balancer's routes in use, as its controller last
 	// told: by the name of a NEG. Only Google's tells.
 	BackendStates map[string]string
+	// Addresses of the load balancer, as its controller wrote them.
+	Addresses []netip.Addr
 	// HostTaken names a host that the application wants as its standby host
 	// while a rule that is not ours uses it.
 	HostTaken string
@@ -136,6 +139,20 @@ func (s State) Backends() []Backend { return backends(s.spec, false) }
 // Service; these have no Service.
 func (s State) AllBackends() []Backend { return backends(s.spec, true) }
 
+// addresses are those of the load balancer in the status of an Ingress.
+func addresses(ingress *unstructured.Unstructured) []netip.Addr {
+	var all []netip.Addr
+	entries, _, _ := unstructured.NestedSlice(ingress.Object, "status", "loadBalancer", "ingress")
+	for _, entry := range entries {
+		fields, _ := entry.(map[string]any)
+		text, _ := fields["ip"].(string)
+		if a, err := netip.ParseAddr(text); err == nil {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
 // Read derives the state of an application from an Ingress as the API server
 // returned it. A nil Ingress is one that does not exist.
 func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
@@ -154,6 +171,7 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	s.hasAnnotations = len(annotations) > 0
 	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
 	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
+	s.Addresses = addresses(ingress)
 	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
 
 	colors := map[string]v1alpha1.Color{

@@ -406,3 +406,11 @@ func apply(t *testing.T, object map[string]any, op Op) {
 	}
 	put(object, strings.Split(op.Path, "/")[1:])
 }
+
+func TestReadOfTheLoadBalancersAddresses(t *testing.T) {
+	t.Parallel()
+	object := parse(t, "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {}\nstatus: {loadBalancer: {ingress: [{ip: 10.1.2.3}, {hostname: lb.example.com}, {ip: 'fd12::1'}, {ip: x}]}}")
+	if got := fmt.Sprint(Read(application("app"), object).Addresses); got != "[10.1.2.3 fd12::1]" {
+		t.Errorf("the addresses are %s", got)
+	}
+}

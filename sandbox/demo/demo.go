@@ -250,7 +250,7 @@ func (s *story) apply(ctx context.Context, path string) error {
 	object.SetNamespace(namespace)
 	if object.GetKind() == "BlueGreen" {
 		for field, value := range map[string]any{
-			"url": s.World.WebURL, "soak": "3s", "drain": "3s", "proof.baseline": "2s", "proof.tail": "2s",
+			"url": world.NameOf(s.World.WebURL), "soak": "3s", "drain": "3s", "proof.baseline": "2s", "proof.tail": "2s",
 			"gate": map[string]any{
 				"http":     []any{map[string]any{"path": "/healthz", "port": int64(8080), "bodyContains": `"status": "ok"`}},
 				"interval": "500ms", "timeout": "6s",

@@ -37,7 +37,7 @@ func adoptPlain(t *testing.T) *application {
 			ofPlainClass(t, u)
 		case "BlueGreen":
 			a.take(u)
-			set(t, u, running.PlainURL, "spec", "url")
+			set(t, u, world.NameOf(running.PlainURL), "spec", "url")
 			set(t, u, "1s", "spec", "soak")
 		}
 	})

@@ -138,6 +138,7 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_CLOUDBUILD_ENDPOINT="+o.World.CloudBuild.Endpoint(),
 		"TURNOUT_CLOUDBUILD_INSECURE=true",
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
+		"TURNOUT_ALLOW_ADDRESSES=127.0.0.0/8", // where the world's load balancers are
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
 		"TURNOUT_OWN_NAMESPACE="+Namespace,
 	)

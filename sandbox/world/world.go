@@ -28,6 +28,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -284,6 +285,12 @@ func addresses(listener net.Listener) (url, host string, err error) {
 		return "", "", fmt.Errorf("reading a listener's address: %w", err)
 	}
 	return "http://" + listener.Addr().String(), host, nil
+}
+
+// NameOf is the address of a load balancer as an application's spec.url may have
+// it: by a name of this machine, since no application's address is loopback's own.
+func NameOf(address string) string {
+	return strings.Replace(address, "//127.0.0.1:", "//shop.localhost:", 1)
 }
 
 // startUntil starts a part that runs until the world stops, and waits until it

@@ -1,0 +1,157 @@
+// Package publicnet makes connections to public addresses only. Turnout asks
+// addresses that the owner of a namespace writes, from where it runs, and tells what
+// it saw: so it must not ask what only its own place lets it reach.
+//
+// # Decisions
+//
+// It is judged when a connection is made, of the address that is connected to: a
+// name may resolve to another one each time it is asked.
+//
+// Of IPv6, what is not known to be public is refused. Addresses that carry one of
+// IPv4 (NAT64) are judged by that.
+//
+// Names below localhost are this machine and are not asked of the DNS (RFC 6761,
+// section 6.3).
+package publicnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// RefusedError is a connection that is not made.
+type RefusedError struct {
+	// Host as it was asked for. What it resolves to is not told.
+	Host string
+}
+
+// Error names the host and the way out.
+func (e *RefusedError) Error() string {
+	return e.Host + " is no public address, and Turnout asks no other: an administrator allows ranges with --allow-addresses (TURNOUT_ALLOW_ADDRESSES)"
+}
+
+// never are asked by nobody: clouds' metadata, in the ranges of a link, of
+// carriers, of private IPv6, and Azure's among the public ones.
+var never = []netip.Addr{
+	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("100.100.100.200"),
+	netip.MustParseAddr("192.0.0.192"), netip.MustParseAddr("168.63.129.16"),
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+}
+
+func prefixes(all ...string) []netip.Prefix {
+	var parsed []netip.Prefix
+	for _, text := range all {
+		parsed = append(parsed, netip.MustParsePrefix(text))
+	}
+	return parsed
+}
+
+var (
+	// special4 are the ranges of IPv4 that are not for everybody (IANA's registry of
+	// special-purpose addresses), multicast and what is reserved.
+	special4 = prefixes("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+		"192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")
+	public6 = prefixes("2000::/3")
+	// special6 are those within public6: Teredo and others, documentation, 6to4.
+	special6 = prefixes("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+	nat64    = netip.MustParsePrefix("64:ff9b::/96")
+	// near is this machine and its link, where no load balancer is.
+	near = prefixes("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "::/127", "fe80::/10", "ff00::/8")
+)
+
+func within(all []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// plain is an address as it is judged: without a zone, and as IPv4 if it is that in
+// IPv6's clothes.
+func plain(a netip.Addr) netip.Addr {
+	a = a.WithZone("").Unmap()
+	if nat64.Contains(a) {
+		bytes := a.As16()
+		return netip.AddrFrom4([4]byte(bytes[12:]))
+	}
+	return a
+}
+
+func public(a netip.Addr) bool {
+	if a.Is4() {
+		return !within(special4, a)
+	}
+	return within(public6, a) && !within(special6, a)
+}
+
+// Allowed reports whether an address may be connected to: a public one, one in an
+// allowed range, or one of the asker's own. Metadata is no address to ask even
+// within a range, and this machine and its link are nobody's own.
+func Allowed(a netip.Addr, allow []netip.Prefix, own ...netip.Addr) bool {
+	a = plain(a)
+	switch {
+	case slices.Contains(never, a):
+		return false
+	case public(a), within(allow, a):
+		return true
+	}
+	return !within(near, a) && slices.ContainsFunc(own, func(o netip.Addr) bool { return plain(o) == a })
+}
+
+// Dialer returns a dial function for a transport that connects to what is
+// [Allowed]. What is refused is a *[RefusedError] in the chain.
+func Dialer(allow []netip.Prefix, own ...netip.Addr) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, fmt.Errorf("connecting to %s: %w", address, err)
+		}
+		d := net.Dialer{ControlContext: func(_ context.Context, _, to string, _ syscall.RawConn) error {
+			resolved, err := netip.ParseAddrPort(to)
+			if err != nil || !Allowed(resolved.Addr(), allow, own...) {
+				return &RefusedError{Host: host}
+			}
+			return nil
+		}}
+		if isLocalhost(host) {
+			conn, err := d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
+			if err == nil {
+				return conn, nil
+			}
+			other, err6 := d.DialContext(ctx, network, net.JoinHostPort("::1", port))
+			if err6 == nil {
+				return other, nil
+			}
+			return nil, err
+		}
+		return d.DialContext(ctx, network, address)
+	}
+}
+
+func isLocalhost(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+// Ranges parses ranges as a flag has them: prefixes, or single addresses.
+func Ranges(texts []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	var errs []error
+	for _, text := range texts {
+		text = strings.TrimSpace(text)
+		if a, err := netip.ParseAddr(text); err == nil {
+			all = append(all, netip.PrefixFrom(plain(a), plain(a).BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%q is no range of addresses, such as 10.0.0.0/8", text))
+			continue
+		}
+		all = append(all, p.Masked())
+	}
+	return all, errors.Join(errs...)
+}
