@@ -107,10 +107,10 @@ func TestTextsFromOutsideAreBoundedAndPlain(t *testing.T) {
 	tally := &Tally{}
 	tally.Switch(time.Now())
 	for i := range 100 {
-		tally.Add(Answer{Kind: Failed, Failure: "500", Version: strings.Repeat("v", 300+i), Text: "a\x1b[31m\n::set-output::" + strings.Repeat("x", 1000)})
+		tally.Add(Answer{Kind: Failed, Failure: "500", Version: strings.Repeat("v", 300+i), Text: "a\x1b[31m\n::set-output::" + strings.Repeat("x", 10*maxText)})
 	}
 	s := tally.Read().As(v1alpha1.ProofFailed)
-	if len(s.LastFailure) > 300 || strings.ContainsAny(s.LastFailure, "\x1b\n") || len(s.NewVersion) > 300 {
+	if len(s.LastFailure) > 2*maxText || strings.ContainsAny(s.LastFailure, "\x1b\n") || len(s.NewVersion) > 300 {
 		t.Errorf("the proof tells %q, version %q", s.LastFailure, s.NewVersion)
 	}
 	big := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
