@@ -118,4 +118,3 @@ func TestBrokenRangesAreNamed(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
-
