@@ -2,8 +2,10 @@ package cloudbuild_test
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -238,5 +240,71 @@ func TestTheAdviceOnAServiceAccountCanBeFollowed(t *testing.T) {
 				t.Errorf("trigger, %s: error %v", policy, err)
 			}
 		}
+	}
+}
+
+func TestWhatOnlyRemovedStepsUsedGoesWithThem(t *testing.T) {
+	const (
+		build = "- name: docker\n  args: [build, .]\n"
+		apply = "- name: gcr.io/cloud-builders/kubectl\n  args: [apply, -f, x]\n"
+	)
+	used := func(step, secrets, volumes string) string {
+		return step + "  secretEnv: [" + secrets + "]\n" + strings.ReplaceAll("  volumes: ["+volumes+"]\n", "V", "{name: v, path: /v}")
+	}
+	managed := func(names ...string) string {
+		out := "availableSecrets:\n  secretManager:\n"
+		for _, name := range names {
+			out += "  - {versionName: projects/p/secrets/s/versions/1, env: " + name + "}\n"
+		}
+		return out
+	}
+	tests := map[string]struct {
+		text             string
+		secrets, volumes string // what is left
+		says             string
+	}{
+		"fault 04":                 {readFault(t, "04-skip-leaves-invalid-build/cloudbuild.yaml"), "", "", "cloudbuild.yaml:6: steps[1] no longer has the volume out"},
+		"shared secret stays":      {"steps:\n" + used(build, "A", "") + used(apply, "A, B", "") + someImage + managed("A", "B"), "A", "", ""},
+		"secret of all steps":      {"steps:\n" + build + used(apply, "B", "") + someImage + managed("A", "B") + "options: {secretEnv: [A]}\n", "A", "", ""},
+		"inline secrets":           {"steps:\n" + used(build, "A", "") + used(apply, "B", "") + someImage + "availableSecrets: {inline: [{kmsKeyName: k, envMap: {A: AAAA, B: AAAA}}]}\n", "A", "", ""},
+		"inline secret, the last":  {"steps:\n" + build + used(apply, "B", "") + someImage + "availableSecrets: {inline: [{kmsKeyName: k, envMap: {B: AAAA}}]}\n", "", "", ""},
+		"old secrets":              {"steps:\n" + used(build, "A", "") + used(apply, "B", "") + someImage + "secrets: [{kmsKeyName: k, secretEnv: {A: AAAA}}, {kmsKeyName: l, secretEnv: {B: AAAA}}]\n", "A", "", ""},
+		"volume of removed ones":   {"steps:\n" + build + used(apply, "", "V") + used(apply, "", "V") + someImage, "", "", ""},
+		"volume of three":          {"steps:\n" + used(build, "", "V") + used(build, "", "V") + used(apply, "", "V") + someImage, "", "v v", ""},
+		"volumes of all, one left": {"steps:\n" + build + apply + someImage + "options: {volumes: [V]}\n", "", "", "options.volumes was left out"},
+		"volumes of all, two left": {"steps:\n" + build + build + apply + someImage + "options: {volumes: [{name: w, path: /w}]}\n", "", "", ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := strings.ReplaceAll(test.text, "[V]", "[{name: v, path: /v}]")
+			f := parse(t, text)
+			server := cloudbuildtest.New(t, cloudbuildtest.Config{})
+			start(t, connect(t, server), request(), f)
+			var secrets, volumes []string
+			for _, s := range f.Build.GetAvailableSecrets().GetSecretManager() {
+				secrets = append(secrets, s.GetEnv())
+			}
+			for _, s := range f.Build.GetAvailableSecrets().GetInline() {
+				secrets = append(secrets, slices.Sorted(maps.Keys(s.GetEnvMap()))...)
+			}
+			for _, s := range f.Build.GetSecrets() {
+				secrets = append(secrets, slices.Sorted(maps.Keys(s.GetSecretEnv()))...)
+			}
+			for _, step := range f.Build.GetSteps() {
+				for _, v := range step.GetVolumes() {
+					volumes = append(volumes, v.GetName())
+				}
+			}
+			if strings.Join(secrets, " ") != test.secrets || strings.Join(volumes, " ") != test.volumes {
+				t.Errorf("secrets %v, volumes %v, want %q, %q", secrets, volumes, test.secrets, test.volumes)
+			}
+			said := ""
+			for _, w := range f.Warnings {
+				said += w.String() + "\n"
+			}
+			if !strings.Contains(said, test.says) {
+				t.Errorf("said %s, want %s", said, test.says)
+			}
+		})
 	}
 }

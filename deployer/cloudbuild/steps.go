@@ -3,6 +3,7 @@ package cloudbuild
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"google.golang.org/protobuf/proto"
@@ -40,38 +41,85 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	if policy != Skip && policy != Fail {
 		return nil, fmt.Errorf("spec.build.clusterSteps: %q is not one of Skip, Fail, Allow", policy)
 	}
-	drop := make([]bool, len(f.Build.GetSteps()))
-	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Clone(f.Warnings), lines: f.lines, first: f.first}
+	seen := f.sees()
+	drop, why := f.clusterSteps(seen)
+	if i := slices.Index(drop, true); policy == Fail && i >= 0 {
+		return nil, f.stepError(i, why[i], "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Skip or Allow")
+	}
+	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Concat(f.Warnings, f.unseen(seen, drop)), lines: f.lines, first: f.first}
 	for i, step := range f.Build.GetSteps() {
-		why := changesCluster(step)
-		if why == "" {
+		if !drop[i] {
 			continue
 		}
-		if policy == Fail {
-			return nil, f.stepError(i, why, "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Skip or Allow")
+		if seen[i].builds {
+			return nil, f.stepError(i, why[i]+" and builds an image too, so it can be neither kept nor removed", "split it in two steps, or set spec.build.clusterSteps of the BlueGreen to Allow")
 		}
-		if buildsImage(step) {
-			return nil, f.stepError(i, why+" and builds an image too, so it can be neither kept nor removed", "split it in two steps, or set spec.build.clusterSteps of the BlueGreen to Allow")
-		}
-		drop[i] = true
-		out.Warnings = append(out.Warnings, Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: fmt.Sprintf("%s was left out: it %s, which Turnout does itself", stepName(i, step.GetId()), why)})
+		out.Warnings = append(out.Warnings, f.leftOut(i, step, why[i], seen[i].others))
 	}
 	out.Build.Steps, out.steps = f.without(drop)
 	if len(out.Build.Steps) == 0 {
 		return nil, &FileError{File: f.Name, Line: f.place("steps"), Step: -1, Field: "steps", Reason: "every step changes the cluster, so none is left to build the image", Fix: "add a step that builds it, or set spec.build.clusterSteps of the BlueGreen to Allow"}
 	}
+	out.tidy(f, drop)
 	return out, nil
+}
+
+// leftOut tells of a step that was removed, and of what else goes with it.
+func (f *File) leftOut(i int, step *cloudbuildpb.BuildStep, why string, others []string) Warning {
+	text := fmt.Sprintf("%s was left out: it %s, and only Turnout changes the cluster", stepName(f.index(i), step.GetId()), why)
+	if len(others) > 0 {
+		text += "; " + strings.Join(others[:min(3, len(others))], ", ") + " of that step does not run either"
+	}
+	return Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: text + "; to keep it, set spec.build.clusterSteps of the BlueGreen to Allow"}
+}
+
+// clusterSteps are the steps that change the cluster, with those that serve
+// nothing else, and in words why.
+func (f *File) clusterSteps(seen []sight) (drop []bool, why []string) {
+	drop, why = make([]bool, len(seen)), make([]string, len(seen))
+	looks := slices.ContainsFunc(seen, func(s sight) bool { return s.looks && s.changes == "" && s.waits == "" })
+	above := false
+	for i, s := range seen {
+		switch {
+		case s.changes != "":
+			drop[i], why[i], above = true, s.changes, true
+		case s.serves != "" && !looks && !s.looks:
+			drop[i], why[i] = true, s.serves
+		case s.waits != "" && above: // for what no longer happens
+			drop[i], why[i] = true, s.waits
+		}
+	}
+	return drop, why
+}
+
+// Unseen tells of the steps that may change the cluster, as far as can be seen.
+// They are kept.
+func (f *File) Unseen() []Warning {
+	seen := f.sees()
+	return f.unseen(seen, make([]bool, len(seen)))
+}
+
+func (f *File) unseen(seen []sight, drop []bool) []Warning {
+	var out []Warning
+	for i, s := range seen {
+		if drop[i] || len(s.unseen) == 0 {
+			continue
+		}
+		step := stepName(f.index(i), f.Build.GetSteps()[i].GetId())
+		out = append(out, Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: fmt.Sprintf(
+			"%s is kept, and Turnout cannot see whether it changes the cluster: it %s; if it does, take it out of the file", step, strings.Join(s.unseen[:min(3, len(s.unseen))], " and "))})
+	}
+	return out
 }
 
 // clusterStep is the first step that would change the cluster, and in words why
 // it would; "" if there is none.
 func (f *File) clusterStep() (i int, why string) {
-	for i, step := range f.Build.GetSteps() {
-		if why := changesCluster(step); why != "" {
-			return i, why
-		}
+	drop, reasons := f.clusterSteps(f.sees())
+	if i = slices.Index(drop, true); i < 0 {
+		return -1, ""
 	}
-	return -1, ""
+	return i, reasons[i]
 }
 
 func (f *File) stepError(i int, why, fix string) error {

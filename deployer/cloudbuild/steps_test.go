@@ -99,7 +99,7 @@ func TestClusterStepsAreRecognised(t *testing.T) {
 		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: kubectl\n  args: [apply, -f, x]", true},
 		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  args: [gcloud, container, clusters, get-credentials, c]", true}, // the image has no entrypoint
 		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: gcloud\n  args: [container, clusters, get-credentials, c]", true},
-		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: gcloud\n  args: [--quiet, --project, p, beta, run, deploy, app]", true},
+		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: gcloud\n  args: [--quiet, --project, p, beta, run, deploy, a]", true},
 		{"name: gcr.io/cloud-builders/gcloud\n  args: [deploy, releases, create, r]", true},
 		{"name: gcr.io/cloud-builders/gcloud\n  args: [container, images, add-tag, a, b]", false},
 		{"name: gcr.io/cloud-builders/gcloud\n  args: [storage, cp, a, b]", false},

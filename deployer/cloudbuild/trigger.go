@@ -235,7 +235,7 @@ func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
 		return nil
 	}
 	if t.pb.GetBuild() != nil {
-		return t.fault(fix, "would change the cluster: %s %s, and a trigger runs every step as it is written", stepName(i, f.Build.Steps[i].GetId()), why)
+		return t.fault(fix, "would change the cluster: %s %s, and a trigger runs every step as it is written", stepName(f.index(i), f.Build.Steps[i].GetId()), why)
 	}
 	return f.stepError(i, why+", and trigger "+t.Name+" runs every step as it is written", fix)
 }
@@ -257,7 +257,7 @@ func (t *Trigger) ChangesCluster(known *File) string {
 	if why == "" {
 		return ""
 	}
-	return stepName(i, f.Build.Steps[i].GetId()) + " " + why
+	return stepName(f.index(i), f.Build.Steps[i].GetId()) + " " + why
 }
 
 // Rivals are the triggers that run at a push to the branch of the repository

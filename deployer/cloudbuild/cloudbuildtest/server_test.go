@@ -2,6 +2,7 @@ package cloudbuildtest_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,19 @@ func TestBuildsThatTheAPIRefusesAreRefused(t *testing.T) {
 		"tag":                   {Steps: docker(), Tags: []string{"a b"}},
 		"unused substitution":   {Steps: docker(), Substitutions: map[string]string{"_A": "x"}},
 		"missing substitution":  {Steps: docker("$_A")},
+		"unused secret":         {Steps: docker(), AvailableSecrets: &cloudbuildpb.Secrets{SecretManager: []*cloudbuildpb.SecretManagerSecret{{VersionName: "v", Env: "T"}}}},
+		"unused inline secret":  {Steps: docker(), AvailableSecrets: &cloudbuildpb.Secrets{Inline: []*cloudbuildpb.InlineSecret{{EnvMap: map[string][]byte{"T": {1}}}}}},
+		"unused old secret":     {Steps: docker(), Secrets: []*cloudbuildpb.Secret{{KmsKeyName: "k", SecretEnv: map[string][]byte{"T": {1}}}}},
+		"old secret of nothing": {Steps: docker(), Secrets: []*cloudbuildpb.Secret{{KmsKeyName: "k"}}},
+		"unknown secret":        {Steps: []*cloudbuildpb.BuildStep{{Name: "a", SecretEnv: []string{"T"}}}},
+		"volume of one step":    {Steps: []*cloudbuildpb.BuildStep{{Name: "a", Volumes: volumes("v")}, {Name: "a"}}},
+		"volume twice in one":   {Steps: []*cloudbuildpb.BuildStep{{Name: "a", Volumes: volumes("v", "v")}, {Name: "a", Volumes: volumes("v")}}},
+		"volumes of one step":   {Steps: docker(), Options: &cloudbuildpb.BuildOptions{Volumes: volumes("v")}},
+		"long argument":         {Steps: docker(strings.Repeat("x", 10_001))},
+		"argument grown long": {
+			Steps: docker(strings.Repeat("$_A", 11)), Substitutions: map[string]string{"_A": strings.Repeat("x", 1_000)},
+		},
+		"too many steps":        {Steps: slices.Repeat(docker(), 301)},
 		"built-in substitution": {Steps: docker(), Substitutions: map[string]string{"PROJECT_ID": "x"}},
 	} {
 		if _, err := create(t, client, b); status.Code(err) != codes.InvalidArgument {
@@ -65,6 +79,29 @@ func TestBuildsThatTheAPIRefusesAreRefused(t *testing.T) {
 	}
 	if made := server.Builds("p", "global"); len(made) != 0 {
 		t.Errorf("made %v", made)
+	}
+}
+
+func volumes(names ...string) []*cloudbuildpb.Volume {
+	var out []*cloudbuildpb.Volume
+	for _, name := range names {
+		out = append(out, &cloudbuildpb.Volume{Name: name, Path: "/" + name})
+	}
+	return out
+}
+
+func TestSecretsAndVolumesThatAreUsedAreTaken(t *testing.T) {
+	client := connect(t, cloudbuildtest.New(t, cloudbuildtest.Config{}))
+	step := &cloudbuildpb.BuildStep{Name: "a", SecretEnv: []string{"T", "U"}, Volumes: volumes("v")}
+	b := &cloudbuildpb.Build{
+		Steps: []*cloudbuildpb.BuildStep{step, step}, Options: &cloudbuildpb.BuildOptions{Volumes: volumes("w"), SecretEnv: []string{"V"}},
+		Secrets: []*cloudbuildpb.Secret{{KmsKeyName: "k", SecretEnv: map[string][]byte{"T": {1}}}},
+		AvailableSecrets: &cloudbuildpb.Secrets{
+			SecretManager: []*cloudbuildpb.SecretManagerSecret{{VersionName: "v", Env: "U"}}, Inline: []*cloudbuildpb.InlineSecret{{EnvMap: map[string][]byte{"V": {1}}}},
+		},
+	}
+	if _, err := create(t, client, b); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -39,6 +39,9 @@ func substitute(b *cloudbuildpb.Build, project, location, id string) error {
 		x.resolveValues()
 	}
 	x.message(b.ProtoReflect())
+	if err := validateSizes(b); err != nil { // measured once more, replaced
+		return err
+	}
 	if b.GetOptions().GetSubstitutionOption() == cloudbuildpb.BuildOptions_ALLOW_LOOSE {
 		return nil
 	}

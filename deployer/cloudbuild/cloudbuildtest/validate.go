@@ -58,7 +58,111 @@ func validate(b *cloudbuildpb.Build) error {
 			return invalid("tag %q", tag)
 		}
 	}
-	return validateAccount(b)
+	for _, check := range []func(*cloudbuildpb.Build) error{validateSizes, validateVolumes, validateSecrets, validateAccount} {
+		if err := check(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateSizes holds a build to the limits of Cloud Build (those of its local
+// builder's validate.go, as raised since).
+func validateSizes(b *cloudbuildpb.Build) error {
+	if len(b.GetSteps()) > 300 {
+		return invalid("cannot specify more than 300 build steps")
+	}
+	if len(b.GetSubstitutions()) > 200 {
+		return invalid("number of substitutions %d exceeded (max: 200)", len(b.GetSubstitutions()))
+	}
+	for i, step := range b.GetSteps() {
+		for n, arg := range step.GetArgs() {
+			if len(arg) > 10_000 {
+				return invalid("invalid .steps field: build step %d arg %d too long (max: 10000)", i, n)
+			}
+		}
+	}
+	for i, image := range listed(b) {
+		if len(image) > 1000 {
+			return invalid("image %d too long (max: 1000)", i)
+		}
+	}
+	return nil
+}
+
+// validateVolumes: each named volume is used by at least two steps (comments of
+// BuildOptions.volumes and BuildStep.volumes).
+func validateVolumes(b *cloudbuildpb.Build) error {
+	if len(b.GetOptions().GetVolumes()) > 0 && len(b.GetSteps()) < 2 {
+		return invalid("global volumes defined but there are fewer than two steps")
+	}
+	all := map[string]bool{}
+	for _, volume := range b.GetOptions().GetVolumes() {
+		all[volume.GetName()] = true
+	}
+	used := map[string]int{}
+	for i, step := range b.GetSteps() {
+		names, paths := map[string]bool{}, map[string]bool{}
+		for _, volume := range step.GetVolumes() {
+			if names[volume.GetName()] || paths[volume.GetPath()] || all[volume.GetName()] {
+				return invalid("build step %d: volume %q or its path is defined twice", i, volume.GetName())
+			}
+			names[volume.GetName()], paths[volume.GetPath()] = true, true
+			used[volume.GetName()]++
+		}
+	}
+	for name, n := range used {
+		if n < 2 {
+			return invalid("volume %q is only used by one step", name)
+		}
+	}
+	return nil
+}
+
+// validateSecrets: each secret has a name of its own and is used by a step, and
+// each one used is defined (comments of Secret, SecretManagerSecret and
+// InlineSecret).
+func validateSecrets(b *cloudbuildpb.Build) error {
+	defined := map[string]int{}
+	for i, secret := range b.GetSecrets() {
+		if len(secret.GetSecretEnv()) == 0 {
+			return invalid("secret %d defines no secretEnvs", i)
+		}
+		for name := range secret.GetSecretEnv() {
+			defined[name]++
+		}
+	}
+	for _, secret := range b.GetAvailableSecrets().GetSecretManager() {
+		defined[secret.GetEnv()]++
+	}
+	for _, secret := range b.GetAvailableSecrets().GetInline() {
+		for name := range secret.GetEnvMap() {
+			defined[name]++
+		}
+	}
+	used := map[string]bool{}
+	for _, name := range b.GetOptions().GetSecretEnv() {
+		used[name] = true
+	}
+	for _, step := range b.GetSteps() {
+		for _, name := range step.GetSecretEnv() {
+			used[name] = true
+		}
+	}
+	for name := range used {
+		if defined[name] == 0 {
+			return invalid("secretEnv %q is used without being defined", name)
+		}
+	}
+	for name, n := range defined {
+		if n > 1 {
+			return invalid("secretEnv %q is defined more than once", name)
+		}
+		if !used[name] {
+			return invalid("secretEnv %q is defined without being used", name)
+		}
+	}
+	return nil
 }
 
 // validateAccount: a build that runs as someone needs a place of its own for

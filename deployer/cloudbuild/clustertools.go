@@ -1,0 +1,188 @@
+package cloudbuild
+
+import (
+	"slices"
+	"strings"
+)
+
+// clusterTool is a program that changes clusters with some of its commands.
+type clusterTool struct {
+	known bool
+	// looks are its commands that change nothing; any other counts as a change.
+	looks []string
+	// waits are those of them that wait for a change.
+	waits []string
+	// changes are known to change one, where a word before is not known.
+	changes []string
+	// values are its options that take the next word.
+	values []string
+}
+
+// clusterTools, by name. A command of two words is written with a blank.
+var clusterTools = map[string]clusterTool{
+	"kubectl": kubectl, "oc": kubectl,
+	"gke-deploy": {known: true, looks: []string{"prepare", "version", "help"}, changes: []string{"run", "apply"}},
+	"helm": {
+		known:   true,
+		looks:   strings.Fields("version lint template package push pull repo dependency dep registry show inspect help list ls status get history search env verify create completion plugin diff fetch"),
+		changes: strings.Fields("upgrade install uninstall delete rollback test"),
+		values:  strings.Fields("-n --namespace --kube-context --kubeconfig --kube-token --kube-apiserver --kube-as-user --kube-as-group --kube-ca-file --registry-config --repository-cache --repository-config --burst-limit"),
+	},
+	"helmfile": {
+		known:   true,
+		looks:   strings.Fields("lint template version diff list status fetch deps repos build write-values show-dag init cache help"),
+		changes: strings.Fields("apply sync destroy delete charts test"),
+		values:  strings.Fields("-f --file -e --environment -n --namespace -l --selector --kube-context --state-values-file --state-values-set --log-level --helm-binary -b"),
+	},
+	"skaffold": {
+		known:   true,
+		looks:   strings.Fields("build render version test diagnose config schema fix init inspect completion filter help options"),
+		changes: strings.Fields("run deploy dev debug apply delete exec verify"),
+		values:  strings.Fields("-v --verbosity --interactive -f --filename -p --profile -n --namespace --kube-context --kubeconfig"),
+	},
+	"kapp":   {known: true, looks: strings.Fields("ls list inspect logs version help"), changes: []string{"deploy", "delete"}},
+	"argocd": {known: true, looks: strings.Fields("login logout version context relogin help"), changes: []string{"app", "appset"}},
+	"kpt":    {known: true, looks: strings.Fields("pkg fn version help"), changes: []string{"live"}},
+}
+
+var kubectl = clusterTool{
+	known: true,
+	looks: append(strings.Fields("version kustomize config completion help get describe logs diff explain api-resources api-versions cluster-info top options events port-forward proxy plugin wait convert"),
+		"rollout status", "rollout history", "auth can-i", "auth whoami"),
+	waits:   []string{"wait", "rollout status"},
+	changes: strings.Fields("apply create delete patch replace set scale autoscale rollout annotate label edit run expose exec cp drain cordon uncordon taint debug"),
+	values: strings.Fields("-n --namespace --context --kubeconfig --cluster --user -s --server --token --as --as-group --as-uid --request-timeout " +
+		"--certificate-authority --client-certificate --client-key --tls-server-name --cache-dir -v --v --vmodule --profile --profile-output"),
+}
+
+// cluster looks at a command of a program that can change clusters.
+func (s *sight) cluster(tool string, args []word) {
+	known := clusterTools[tool]
+	if tool == "skaffold" && firstKnown(args, known.values) == "build" || tool == "skaffold" && firstKnown(args, known.values) == "run" {
+		s.builds = true
+	}
+	words := operands(args, known.values)
+	hidden := false
+	for len(words) > 0 && !words[0].known {
+		words, hidden = words[1:], true
+	}
+	command, pair := "", ""
+	if len(words) > 0 {
+		command = words[0].text
+		pair = command
+	}
+	if len(words) > 1 {
+		pair = command + " " + words[1].text
+	}
+	asks := slices.ContainsFunc(args, asksForHelp)
+	switch {
+	case command == "" && hidden, hidden && !slices.Contains(slices.Concat(known.looks, known.changes), command):
+		s.cannotSee(`runs "` + tool + `" with a command that is known only when the step runs`)
+	case slices.Contains(known.waits, command) || slices.Contains(known.waits, pair):
+		s.waits, s.looks = strings.TrimSpace(`runs "`+tool+" "+pair)+`"`, true
+	case asks || slices.Contains(known.looks, command) || slices.Contains(known.looks, pair) || slices.ContainsFunc(args, isDryRun):
+		s.looks = true
+	default:
+		s.change(`runs "` + strings.TrimSpace(tool+" "+command) + `"`)
+	}
+}
+
+func (s *sight) change(what string) {
+	if s.changes == "" {
+		s.changes = what
+	}
+}
+
+func firstKnown(args []word, values []string) string {
+	for _, w := range operands(args, values) {
+		if w.known {
+			return w.text
+		}
+	}
+	return ""
+}
+
+// isDryRun: the command only says what it would do.
+func isDryRun(w word) bool {
+	return slices.Contains([]string{"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true"}, w.text)
+}
+
+func asksForHelp(w word) bool { return w.text == "--help" || w.text == "-h" }
+
+// gcloudValues are gcloud's options for every command that take the next word
+// (gcloud help), and those that its commands on clusters take.
+var gcloudValues = strings.Fields("--account --access-token-file --billing-project --configuration --flags-file --flatten --format --impersonate-service-account " +
+	"--project --trace-token --verbosity --region --zone --location --cluster --filter --limit --sort-by --page-size --image --source --platform --context")
+
+var (
+	// clusterGroups are the groups of "gcloud container" that hold clusters;
+	// "images" and "binauthz" are about images.
+	clusterGroups = strings.Fields("clusters node-pools fleet hub attached aws azure operations")
+	// deliveryGroups are those of Cloud Deploy.
+	deliveryGroups = strings.Fields("releases rollouts apply targets delete automations automation-runs job-runs delivery-pipelines")
+	lookingVerbs   = strings.Fields("describe list get-server-config get-iam-policy get-config get-kubeconfig status wait check-autopilot-compatibility")
+)
+
+// gcloud looks at a command of gcloud. Its other products are not Turnout's
+// business, but for a Cloud Run service that gets the image of this very build.
+func (s *sight) gcloud(args []word) {
+	words := operands(args, gcloudValues)
+	for len(words) > 0 && slices.Contains([]string{"beta", "alpha", "preview"}, words[0].text) {
+		words = words[1:]
+	}
+	at := func(i int) string {
+		if i < len(words) {
+			return words[i].text
+		}
+		return ""
+	}
+	looks := slices.Contains(lookingVerbs, at(2)) || slices.Contains(lookingVerbs, at(3)) || slices.ContainsFunc(args, asksForHelp)
+	group := strings.TrimSpace(at(0) + " " + at(1))
+	switch {
+	case len(words) > 0 && (!words[0].known || len(words) > 1 && !words[1].known):
+		s.cannotSee(`runs "gcloud" with a command that is known only when the step runs`)
+	case group == "builds submit", group == "builds triggers" && at(2) == "run":
+		s.builds = s.builds || group == "builds submit"
+		s.cannotSee(`runs "gcloud ` + strings.TrimSpace(group+" "+strings.TrimPrefix(at(2), ".")) + `", a build of its own`)
+	case at(0) == "container" && slices.Contains(clusterGroups, at(1)):
+		switch {
+		case at(2) == "get-credentials" || at(3) == "get-credentials":
+			s.serves = `runs "gcloud ` + group + ` get-credentials"`
+		case looks:
+			s.looks = true
+		default:
+			s.change(`runs "gcloud ` + strings.TrimSpace(group+" "+at(2)) + `"`)
+		}
+	case at(0) == "deploy" && slices.Contains(deliveryGroups, at(1)) && !looks:
+		s.change(`runs "gcloud ` + strings.TrimSpace(group+" "+at(2)) + `"`)
+	case at(0) == "run":
+		s.cloudRun(words[1:], args)
+	}
+}
+
+// cloudRun: a service of Cloud Run that gets this build's own image gets it past
+// the gate. It is told by the service's name or by --image.
+func (s *sight) cloudRun(words, args []word) {
+	name := ""
+	switch {
+	case len(words) > 1 && words[0].text == "deploy":
+		name = words[1].text
+	case len(words) > 2 && words[0].text == "services" && words[1].text == "update":
+		name = words[2].text
+	case len(words) == 0 || words[0].text != "deploy":
+		return
+	}
+	own := slices.Contains(s.own, name)
+	for i, arg := range args {
+		image, ok := strings.CutPrefix(arg.text, "--image=")
+		if arg.text == "--image" && i+1 < len(args) {
+			image, ok = args[i+1].text, true
+		}
+		if ok {
+			own = slices.Contains(s.own, lastSegment(image))
+		}
+	}
+	if own {
+		s.change(strings.TrimSpace(`runs "gcloud run `+words[0].text) + `", which puts the image of this build before the users of Cloud Run`)
+	}
+}

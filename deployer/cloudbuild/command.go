@@ -1,0 +1,262 @@
+package cloudbuild
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// wrapper is a program that runs the command after its own options.
+type wrapper struct {
+	// values are its options that take the next word.
+	values []string
+	// operands are its own words before the command.
+	operands int
+}
+
+// wrappers, by name (their manual pages).
+var wrappers = map[string]wrapper{
+	"sudo":     {values: []string{"-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--host", "--prompt", "--close-from", "--role", "--type", "--chdir", "--chroot", "--command-timeout"}},
+	"doas":     {values: []string{"-u", "-C"}},
+	"env":      {values: []string{"-u", "-C", "--unset", "--chdir"}},
+	"timeout":  {values: []string{"-k", "-s", "--kill-after", "--signal"}, operands: 1},
+	"nice":     {values: []string{"-n", "--adjustment"}},
+	"ionice":   {values: []string{"-c", "-n", "-p", "--class", "--classdata"}},
+	"stdbuf":   {values: []string{"-i", "-o", "-e"}},
+	"time":     {values: []string{"-f", "-o", "--format", "--output"}},
+	"exec":     {values: []string{"-a"}},
+	"xargs":    {values: []string{"-n", "-L", "-I", "-P", "-s", "-d", "-E", "-a", "--max-args", "--max-procs", "--max-lines", "--max-chars", "--delimiter", "--arg-file"}},
+	"parallel": {values: []string{"-j", "--jobs", "-n", "-a", "--delay", "--retries", "--timeout"}},
+	"watch":    {values: []string{"-n", "--interval"}},
+	"flock":    {values: []string{"-w", "-E", "--timeout"}, operands: 1},
+	"chroot":   {values: []string{"--userspec", "--groups"}, operands: 1},
+	"strace":   {values: []string{"-o", "-e", "-p", "-s"}},
+	"gosu":     {operands: 1},
+	"su-exec":  {operands: 1},
+	"command":  {}, "builtin": {}, "nohup": {}, "setsid": {}, "unbuffer": {}, "busybox": {}, "tini": {}, "dumb-init": {}, "retry": {}, "then": {}, "!": {},
+}
+
+var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
+
+// utilities do nothing to a cluster, whatever they are told.
+var utilities = strings.Fields(`echo printf cat cp mv mkdir rm rmdir ls cd pwd test [ true false : sed awk grep egrep tr head tail sort
+	uniq cut wc date sleep export set unset read wait exit return shift local declare readonly git curl wget tar unzip zip gzip gunzip jq yq
+	envsubst tee touch chmod chown ln find basename dirname id whoami hostname uname which type hash diff cmp stat du df seq expr let printenv
+	apt-get apt apk yum dnf pip pip3 gsutil bq firebase openssl base64 sha256sum md5sum kustomize cosign trivy syft grype pushd popd alias shopt
+	ulimit umask getopts break continue mktemp xxd file install`)
+
+// suggests is what speaks of deploying.
+var suggests = regexp.MustCompile(`(?i)deploy|roll-?out|kube|k8s|helm|argo-?cd|terraform|pulumi|ansible|blue-?green|cut-?over|go-?live`)
+
+// run looks at one command.
+func (s *sight) run(argv []word, in input) {
+	for range 32 {
+		for len(argv) > 0 && assignment.MatchString(argv[0].text) {
+			argv = argv[1:]
+		}
+		if len(argv) == 0 {
+			return
+		}
+		tool := path.Base(argv[0].text)
+		if alias, ok := s.aliases[tool]; ok && argv[0].text == tool {
+			argv = slices.Concat(plainWords(strings.Fields(alias)), argv[1:])
+			tool = path.Base(argv[0].text)
+		}
+		w, ok := wrappers[tool]
+		if !ok || tool == "env" && s.splits(argv, in) {
+			s.tool(tool, argv, in)
+			return
+		}
+		if tool == "command" && len(argv) > 1 && (argv[1].text == "-v" || argv[1].text == "-V") {
+			return
+		}
+		argv = w.unwrap(tool, argv[1:])
+	}
+}
+
+func plainWords(texts []string) []word {
+	words := make([]word, len(texts))
+	for i, text := range texts {
+		words[i] = word{text: text, known: true}
+	}
+	return words
+}
+
+// unwrap is the command that a wrapper runs.
+func (w wrapper) unwrap(name string, args []word) []word {
+	for len(args) > 0 && len(args[0].text) > 1 && args[0].text[0] == '-' {
+		flag := args[0].text
+		args = args[1:]
+		if flag == "--" {
+			break
+		}
+		if slices.Contains(w.values, flag) && len(args) > 0 {
+			args = args[1:]
+		}
+		if name == "flock" && flag == "-c" { // flock FILE -c COMMAND never gets here
+			break
+		}
+	}
+	for range w.operands {
+		for len(args) > 0 && assignment.MatchString(args[0].text) {
+			args = args[1:]
+		}
+		if len(args) > 0 {
+			args = args[1:]
+		}
+	}
+	if name == "flock" && len(args) > 0 && (args[0].text == "-c" || args[0].text == "--command") {
+		args = slices.Concat(plainWords([]string{"sh"}), args)
+	}
+	if (name == "xargs" || name == "parallel") && len(args) > 0 {
+		args = append(slices.Clone(args), word{text: "…"})
+	}
+	return args
+}
+
+// splits follows env -S, which splits a text into a command.
+func (s *sight) splits(argv []word, in input) bool {
+	for i, arg := range argv[1:] {
+		for _, flag := range []string{"-S", "--split-string", "-vS", "-iS"} {
+			rest := plainWords(nil)
+			switch {
+			case arg.text == flag && i+2 < len(argv):
+				rest = slices.Concat(plainWords(strings.Fields(argv[i+2].text)), argv[i+3:])
+			case strings.HasPrefix(arg.text, flag+"=") || flag == "-S" && strings.HasPrefix(arg.text, flag):
+				rest = slices.Concat(plainWords(strings.Fields(strings.TrimPrefix(strings.TrimPrefix(arg.text, flag), "="))), argv[i+2:])
+			default:
+				continue
+			}
+			s.run(rest, in)
+			return true
+		}
+		if !strings.HasPrefix(arg.text, "-") {
+			return false
+		}
+	}
+	return false
+}
+
+// tool looks at a command without what was before it.
+func (s *sight) tool(tool string, argv []word, in input) {
+	args := argv[1:]
+	switch {
+	case tool == "env": // followed by splits
+	case !argv[0].known && strings.ContainsAny(tool, "$`<"):
+		s.cannotSee("runs " + quoted(argv[:1]) + ", which is known only when the step runs")
+	case argv[0].text == tool && s.defined[tool]: // its commands are seen where it is defined
+	case slices.Contains(shells, tool):
+		s.shell(args, in)
+	case tool == "eval":
+		s.cannotSee("runs an eval")
+	case tool == "trap" && len(args) > 1:
+		s.script(args[0].text)
+	case tool == "su":
+		s.su(args, in)
+	case tool == "." || tool == "source":
+		s.scriptFile(args)
+	case tool == "find":
+		s.find(args, in)
+	case tool == "gcloud":
+		s.gcloud(args)
+	case tool == "docker" || tool == "podman":
+		s.docker(argv)
+	case imageMaker(tool):
+		s.builds = true
+		s.others = append(s.others, quoted(argv[:min(2, len(argv))]))
+	case clusterTools[tool].known:
+		s.cluster(tool, args)
+	case slices.Contains(utilities, tool):
+	default:
+		s.other(argv)
+	}
+}
+
+// other is a program that nothing is known of.
+func (s *sight) other(argv []word) {
+	s.others = union(s.others, []string{quoted(argv[:min(2, len(argv))])})
+	if s.suspect || suggests.MatchString(quoted(argv[:min(8, len(argv))])) {
+		s.cannotSee("runs " + quoted(argv[:min(2, len(argv))]))
+	}
+}
+
+// scriptFile is a script of the repository, or of the image.
+func (s *sight) scriptFile(args []word) {
+	if len(args) == 0 {
+		return
+	}
+	if !args[0].known {
+		s.cannotSee("runs a script that is known only when the step runs")
+		return
+	}
+	s.other(args)
+}
+
+// su runs what stands after -c.
+func (s *sight) su(args []word, in input) {
+	for i, arg := range args {
+		if (arg.text == "-c" || arg.text == "--command") && i+1 < len(args) {
+			s.script(args[i+1].text)
+			return
+		}
+	}
+	s.shell(nil, in)
+}
+
+// find runs what stands after -exec.
+func (s *sight) find(args []word, in input) {
+	for i, arg := range args {
+		if !slices.Contains([]string{"-exec", "-execdir", "-ok", "-okdir"}, arg.text) {
+			continue
+		}
+		end := slices.IndexFunc(args[i+1:], func(w word) bool { return w.text == ";" || w.text == "+" })
+		if end < 0 {
+			end = len(args) - i - 1
+		}
+		s.run(args[i+1:i+1+end], in)
+	}
+}
+
+// docker builds images; what a container runs is that container's.
+func (s *sight) docker(argv []word) {
+	words := operands(argv[1:], []string{"--config", "-c", "--context", "-H", "--host", "-l", "--log-level", "-f", "--file", "-p", "--project-name"})
+	if len(words) == 0 {
+		return
+	}
+	switch words[0].text {
+	case "build", "push", "buildx", "bake":
+		s.builds = true
+	case "run", "exec", "compose":
+		if suggests.MatchString(quoted(argv)) {
+			s.cannotSee("runs " + quoted([]word{argv[0], words[0]}))
+		}
+	}
+}
+
+func imageMaker(tool string) bool {
+	return slices.Contains([]string{"buildah", "kaniko", "executor", "pack", "ko", "bazel", "img", "buildctl", "crane", "jib", "nixpacks"}, tool)
+}
+
+// operands are the words that are neither options nor the values of those that
+// take the next word.
+func operands(args []word, values []string) []word {
+	var out []word
+	for i := 0; i < len(args); i++ {
+		if !strings.HasPrefix(args[i].text, "-") {
+			out = append(out, args[i])
+		} else if slices.Contains(values, args[i].text) {
+			i++
+		}
+	}
+	return out
+}
+
+// quoted is a command as messages write it.
+func quoted(argv []word) string {
+	texts := make([]string, 0, len(argv))
+	for _, w := range argv {
+		texts = append(texts, clipped(strings.Join(strings.Fields(w.text), " ")))
+	}
+	return `"` + strings.Join(texts, " ") + `"`
+}

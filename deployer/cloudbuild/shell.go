@@ -1,0 +1,302 @@
+package cloudbuild
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+const (
+	// maxShells is how deep shells in shells are followed.
+	maxShells = 8
+	// maxScript and maxOpen bound what a parser, which calls itself at every
+	// bracket, is given.
+	maxScript = 64 << 10
+	maxOpen   = 4_000
+)
+
+// word is a word of a command. What a shell would replace in it is as written.
+type word struct {
+	text string
+	// known: nothing in it is replaced.
+	known bool
+}
+
+// input is what a command reads: a here-document, a here-string, a pipe.
+type input struct {
+	text  string
+	given bool // something is read
+	known bool // and text is what
+}
+
+// sight is what can be seen of the commands that a step runs.
+type sight struct {
+	changes string   // the first that changes a cluster, in words; or ""
+	serves  string   // one that opens a cluster to the commands after it
+	waits   string   // one that waits for a change
+	looks   bool     // one reads a cluster
+	builds  bool     // one builds an image
+	others  []string // further ones, of which nothing is known
+	unseen  []string // those that may change a cluster, as far as can be seen
+
+	own     []string // last segments of the images that the file lists
+	suspect bool     // the step's id speaks of deploying
+	defined map[string]bool
+	aliases map[string]string
+	shells  int
+}
+
+var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"}
+
+// script looks at every command of a shell script, wherever it stands in it.
+func (s *sight) script(text string) {
+	if s.shells >= maxShells {
+		s.cannotSee("runs a shell in too many shells")
+		return
+	}
+	s.shells++
+	defer func() { s.shells-- }()
+	file, err := parseShell(text)
+	if err != nil {
+		s.cannotSee("runs a script that does not parse as a shell's (" + err.Error() + ")")
+		return
+	}
+	s.declarations(file, text)
+	stdin := map[*syntax.Stmt]input{}
+	syntax.Walk(file, func(node syntax.Node) bool {
+		switch n := node.(type) {
+		case *syntax.BinaryCmd:
+			if n.Op == syntax.Pipe || n.Op == syntax.PipeAll {
+				stdin[lastOf(n.Y)] = printed(n.X, text)
+			}
+		case *syntax.Stmt:
+			if call, ok := n.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 {
+				s.run(wordsOf(call.Args, text), redirected(n, text, stdin[n]))
+			}
+		}
+		return true
+	})
+}
+
+// parseShell parses bash, which is nearly all of sh, and else sh.
+func parseShell(text string) (*syntax.File, error) {
+	if len(text) > maxScript || strings.Count(text, "(")+strings.Count(text, "{")+strings.Count(text, "[")+strings.Count(text, "!")+strings.Count(text, "`") > maxOpen {
+		return nil, errors.New("it is too long or too deeply nested")
+	}
+	file, err := syntax.NewParser().Parse(strings.NewReader(text), "")
+	if err == nil {
+		return file, nil
+	}
+	if posix, other := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), ""); other == nil {
+		return posix, nil
+	}
+	var bad syntax.ParseError
+	if errors.As(err, &bad) { // its text may hold what nobody should read
+		return nil, fmt.Errorf("at its line %d", bad.Pos.Line())
+	}
+	return nil, errors.New("at an unknown line")
+}
+
+// declarations remembers the functions and aliases of a script.
+func (s *sight) declarations(file *syntax.File, text string) {
+	syntax.Walk(file, func(node syntax.Node) bool {
+		switch n := node.(type) {
+		case *syntax.FuncDecl:
+			if n.Name != nil {
+				s.defined = with(s.defined, n.Name.Value, true)
+			}
+		case *syntax.CallExpr:
+			if len(n.Args) > 1 && wordOf(n.Args[0], text).text == "alias" {
+				for _, w := range n.Args[1:] {
+					if name, value, ok := strings.Cut(wordOf(w, text).text, "="); ok {
+						s.aliases = with(s.aliases, name, value)
+					}
+				}
+			}
+		}
+		return true
+	})
+}
+
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	if m == nil {
+		m = map[string]V{}
+	}
+	m[key] = value
+	return m
+}
+
+// lastOf is the statement of a pipe's right side that reads it.
+func lastOf(stmt *syntax.Stmt) *syntax.Stmt {
+	for {
+		pipe, ok := stmt.Cmd.(*syntax.BinaryCmd)
+		if !ok || pipe.Op != syntax.Pipe && pipe.Op != syntax.PipeAll {
+			return stmt
+		}
+		stmt = pipe.X
+	}
+}
+
+// printed is what a pipe's left side writes, where that is plain to see: echo,
+// printf and cat of a here-document.
+func printed(stmt *syntax.Stmt, text string) input {
+	call, ok := stmt.Cmd.(*syntax.CallExpr)
+	if !ok || len(call.Args) == 0 {
+		return input{given: true}
+	}
+	words := wordsOf(call.Args, text)
+	switch words[0].text {
+	case "echo", "printf":
+		var out []string
+		for _, w := range words[1:] {
+			if !strings.HasPrefix(w.text, "-") && !(words[0].text == "printf" && strings.HasPrefix(w.text, "%")) {
+				out = append(out, w.text)
+			}
+		}
+		return input{text: strings.Join(out, " "), given: true, known: true}
+	case "cat", "tee":
+		if in := redirected(stmt, text, input{}); in.known && len(words) == 1 {
+			return in
+		}
+	}
+	return input{given: true}
+}
+
+// redirected is what a statement reads; otherwise is what is piped to it.
+func redirected(stmt *syntax.Stmt, text string, otherwise input) input {
+	for _, r := range stmt.Redirs {
+		switch r.Op {
+		case syntax.Hdoc, syntax.DashHdoc:
+			if r.Hdoc == nil {
+				return input{given: true, known: true}
+			}
+			body := source(r.Hdoc, text)
+			if r.Op == syntax.DashHdoc {
+				body = regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(body, "")
+			}
+			return input{text: body, given: true, known: true}
+		case syntax.WordHdoc:
+			return input{text: wordOf(r.Word, text).text, given: true, known: true}
+		case syntax.RdrIn:
+			return input{given: true}
+		default: // not what is read
+		}
+	}
+	return otherwise
+}
+
+func wordsOf(args []*syntax.Word, text string) []word {
+	words := make([]word, len(args))
+	for i, arg := range args {
+		words[i] = wordOf(arg, text)
+	}
+	return words
+}
+
+// wordOf takes the quotes away from a word.
+func wordOf(w *syntax.Word, text string) word {
+	out := word{known: true}
+	out.add(w.Parts, text, false)
+	return out
+}
+
+func (w *word) add(parts []syntax.WordPart, text string, quoted bool) {
+	for _, part := range parts {
+		switch p := part.(type) {
+		case *syntax.Lit:
+			w.text += unescaped(p.Value, quoted)
+		case *syntax.SglQuoted:
+			w.text += p.Value
+		case *syntax.DblQuoted:
+			w.add(p.Parts, text, true)
+		default:
+			w.text += source(p, text)
+			w.known = false
+		}
+	}
+}
+
+// unescaped takes backslashes away; between double quotes few are escapes.
+func unescaped(text string, quoted bool) string {
+	if !strings.Contains(text, `\`) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+1 < len(text) && (!quoted || strings.IndexByte("$`\"\\\n", text[i+1]) >= 0) {
+			i++
+			if text[i] == '\n' {
+				continue
+			}
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// source is a node as it is written.
+func source(node syntax.Node, text string) string {
+	from, to := int(node.Pos().Offset()), int(node.End().Offset()) //nolint:gosec // offsets in a text of 64 KB
+	if from > to || to > len(text) {
+		return "$?"
+	}
+	return text[from:to]
+}
+
+// interpreter is what runs a script by its first line: the base name of the
+// program, "sh" without one.
+func interpreter(script string) string {
+	first, _, _ := strings.Cut(script, "\n")
+	line, ok := strings.CutPrefix(first, "#!")
+	if !ok {
+		return "sh"
+	}
+	for _, part := range strings.Fields(line) {
+		if base := path.Base(part); base != "env" && !strings.HasPrefix(part, "-") && !strings.Contains(part, "=") {
+			return base
+		}
+	}
+	return ""
+}
+
+// shell looks at what a shell is given: a text after -c, a file, or what it
+// reads.
+func (s *sight) shell(args []word, in input) {
+	command, reads := false, false
+	for len(args) > 0 && len(args[0].text) > 1 && (args[0].text[0] == '-' || args[0].text[0] == '+') {
+		flag := args[0].text
+		args = args[1:]
+		if flag == "--" {
+			break
+		}
+		takes := slices.Contains([]string{"--rcfile", "--init-file"}, flag)
+		if !strings.HasPrefix(flag, "--") {
+			command = command || flag[0] == '-' && strings.Contains(flag, "c")
+			reads = reads || flag[0] == '-' && strings.Contains(flag, "s")
+			takes = strings.HasSuffix(flag, "o") || strings.HasSuffix(flag, "O")
+		}
+		if takes && len(args) > 0 {
+			args = args[1:]
+		}
+	}
+	switch {
+	case command && len(args) > 0:
+		s.script(args[0].text)
+	case command:
+		s.cannotSee("runs a shell whose command is known only when the step runs")
+	case len(args) > 0 && !reads && args[0].text != "-" && args[0].text != "/dev/stdin":
+		s.scriptFile(args)
+	case in.given && in.known:
+		s.script(in.text)
+	case in.given:
+		s.cannotSee("runs a shell that reads its commands from elsewhere")
+	}
+}
+
+// cannotSee notes what may change a cluster, or not.
+func (s *sight) cannotSee(what string) { s.unseen = union(s.unseen, []string{what}) }

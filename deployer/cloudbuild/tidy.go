@@ -1,0 +1,90 @@
+package cloudbuild
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+)
+
+// tidy takes out of the build what only removed steps of whole used: Cloud Build
+// refuses a secret that no step uses and a volume that a single one uses
+// (comments of Secret and of BuildStep.volumes). What nobody used before stays,
+// and is Cloud Build's to refuse.
+func (f *File) tidy(whole *File, drop []bool) {
+	gone := map[string]bool{}
+	for i, step := range whole.Build.GetSteps() {
+		if drop[i] {
+			for _, name := range step.GetSecretEnv() {
+				gone[name] = true
+			}
+		}
+	}
+	for _, step := range f.Build.GetSteps() {
+		for _, name := range step.GetSecretEnv() {
+			delete(gone, name)
+		}
+	}
+	for _, name := range f.Build.GetOptions().GetSecretEnv() {
+		delete(gone, name)
+	}
+	f.dropSecrets(gone)
+	f.dropVolumes(whole, drop)
+}
+
+// dropSecrets removes the secrets by the name of their variable, and whoever
+// holds no other.
+func (f *File) dropSecrets(gone map[string]bool) {
+	if len(gone) == 0 {
+		return
+	}
+	unused := func(name string, _ []byte) bool { return gone[name] }
+	f.Build.Secrets = slices.DeleteFunc(f.Build.GetSecrets(), func(s *cloudbuildpb.Secret) bool {
+		had := len(s.GetSecretEnv())
+		maps.DeleteFunc(s.GetSecretEnv(), unused)
+		return had > 0 && len(s.GetSecretEnv()) == 0
+	})
+	available := f.Build.GetAvailableSecrets()
+	if available == nil {
+		return
+	}
+	available.SecretManager = slices.DeleteFunc(available.GetSecretManager(), func(s *cloudbuildpb.SecretManagerSecret) bool { return gone[s.GetEnv()] })
+	available.Inline = slices.DeleteFunc(available.GetInline(), func(s *cloudbuildpb.InlineSecret) bool {
+		had := len(s.GetEnvMap())
+		maps.DeleteFunc(s.GetEnvMap(), unused)
+		return had > 0 && len(s.GetEnvMap()) == 0
+	})
+	if len(available.GetSecretManager())+len(available.GetInline()) == 0 {
+		f.Build.AvailableSecrets = nil
+	}
+}
+
+// dropVolumes removes a volume from the one step that is left of those that
+// shared it with removed ones, and the volumes of all steps if one step is left.
+func (f *File) dropVolumes(whole *File, drop []bool) {
+	shared, left := map[string]bool{}, map[string]int{}
+	for i, step := range whole.Build.GetSteps() {
+		for _, volume := range step.GetVolumes() {
+			if drop[i] {
+				shared[volume.GetName()] = true
+			} else {
+				left[volume.GetName()]++
+			}
+		}
+	}
+	for i, step := range f.Build.GetSteps() {
+		step.Volumes = slices.DeleteFunc(step.GetVolumes(), func(v *cloudbuildpb.Volume) bool {
+			lone := shared[v.GetName()] && left[v.GetName()] == 1
+			if lone {
+				f.Warnings = append(f.Warnings, Warning{File: f.Name, Line: f.place(join(f.stepPath(i), "volumes")), Message: fmt.Sprintf(
+					"%s no longer has the volume %s, which only steps that were left out shared with it: what it writes to %s goes nowhere", stepName(f.index(i), step.GetId()), clipped(v.GetName()), clipped(v.GetPath()))})
+			}
+			return lone
+		})
+	}
+	if len(f.Build.GetSteps()) == 1 && len(whole.Build.GetSteps()) > 1 && len(f.Build.GetOptions().GetVolumes()) > 0 {
+		f.Build.Options.Volumes = nil
+		f.Warnings = append(f.Warnings, Warning{File: f.Name, Line: f.place("options.volumes"), Message: "options.volumes was left out of the build: one step is left, and Cloud Build refuses volumes that a single step uses"})
+	}
+}
