@@ -2,7 +2,6 @@ package cloudbuild_test
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
@@ -104,43 +103,4 @@ func TestFieldsTheAPILacksAreDroppedWithAWarning(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-}
-
-func FuzzParsedFilesPrintToThemselves(f *testing.F) {
-	data, err := os.ReadFile("testdata/reference/cloudbuild.yaml")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(data))
-	f.Add(someSteps + someImage)
-	f.Add("steps:\n- &b\n  name: d\n  timeout: 1.5s\n- <<: *b\n  wait_for: ['-']\nimages: [i]\noptions: {pubsubTopic: x, pool: {name: p}}\n")
-	f.Add("a: &a [x]\nsteps: [*a, *a]\n")
-	f.Add("steps: {<<: [1]}\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		parsed, err := cloudbuild.Parse("f", []byte(text))
-		if err != nil {
-			if _, ok := errors.AsType[*cloudbuild.FileError](err); !ok {
-				t.Fatalf("error %T: %v", err, err)
-			}
-			return
-		}
-		printed, err := parsed.Print()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := cloudbuild.Parse("f", printed)
-		if err != nil {
-			t.Fatalf("%v in\n%s", err, printed)
-		}
-		if !proto.Equal(parsed.Build, again.Build) {
-			t.Fatalf("%v\nbecame\n%v", parsed.Build, again.Build)
-		}
-		for _, policy := range []cloudbuild.ClusterSteps{cloudbuild.Skip, cloudbuild.Fail, cloudbuild.Allow} {
-			if applied, err := parsed.Apply(policy); err == nil {
-				if _, err := applied.Image(request(), cloudbuild.ImageChoice{}); err != nil && len(parsed.Build.GetImages()) == 1 {
-					t.Fatal(err)
-				}
-			}
-		}
-	})
 }
