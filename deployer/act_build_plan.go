@@ -132,6 +132,11 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	if err := t.Apply(p.written, cloudbuild.ClusterSteps(spec.ClusterSteps)); err != nil {
 		return err
 	}
+	if spec.ClusterSteps != v1alpha1.ClusterStepsAllow {
+		for _, unseen := range p.written.Unseen() {
+			warnings = append(warnings, unseen.String())
+		}
+	}
 	for _, w := range append(warnings, warning) {
 		if w != "" {
 			a.finding(w)
