@@ -101,6 +101,44 @@ func (s Source) IsAncestor(ctx context.Context, repository, ancestor, descendant
 	return order == OrderSame || order == OrderNewer, err
 }
 
+// ErrUnknown says that GitHub does not know the branch or the commit. It may know
+// it soon.
+var ErrUnknown = errors.New("GitHub does not know it")
+
+// BranchContains reports whether a branch contains a commit, now. That one of them
+// is not known is [ErrUnknown]: it is no answer.
+func (s Source) BranchContains(ctx context.Context, repository, branch, commit string) (bool, error) {
+	head, err := s.GitHub.Head(ctx, repository, branch)
+	if err != nil {
+		return false, err
+	}
+	if head == "" {
+		return false, fmt.Errorf("branch %s: %w", branch, ErrUnknown)
+	}
+	switch order, err := s.GitHub.Order(ctx, repository, head, commit); {
+	case err != nil:
+		return false, err
+	case order == OrderUnknown:
+		return false, fmt.Errorf("commit %s: %w", commit, ErrUnknown)
+	default:
+		return order == OrderSame || order == OrderNewer, nil
+	}
+}
+
+// RepositoryID is the number of the repository that has the name now.
+func (s Source) RepositoryID(ctx context.Context, repository string) (int64, error) {
+	var id int64
+	err := s.GitHub.call(ctx, repository, "asking for the number", func(ctx context.Context, r repo) error {
+		found, _, err := r.Repositories.Get(ctx, r.owner, r.name)
+		if err == nil && found.GetID() == 0 {
+			return errors.New("GitHub's answer has none")
+		}
+		id = found.GetID()
+		return err
+	})
+	return id, err
+}
+
 // CloneURL is the address that git clones the repository from.
 func (s Source) CloneURL(repository string) string {
 	web := strings.TrimSuffix(s.GitHub.base, "/api/v3")

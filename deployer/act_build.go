@@ -31,6 +31,9 @@ const (
 
 // build makes sure that the commit's image exists and is known by digest.
 func (a *attempt) build(ctx context.Context) (pause, error) {
+	if p, err := a.mayBuild(ctx); err != nil || p != (pause{}) {
+		return p, err
+	}
 	b := a.rel.Status.Build
 	switch {
 	case b == nil:

@@ -60,14 +60,10 @@ func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
 }
 
 func (a *attempt) buildRequest() cloudbuild.Request {
-	spec, what := a.bg.Spec.Build, a.rel.Spec.Deploy
-	branch := what.Branch
-	if branch == "" {
-		branch = a.bg.Spec.Branch
-	}
+	spec := a.bg.Spec.Build
 	return cloudbuild.Request{
 		Project: spec.Project, Location: spec.Location,
-		Commit: what.Commit, Branch: branch, Repository: what.Repository,
+		Commit: a.rel.Spec.Deploy.Commit, Branch: a.bg.Spec.Branch, Repository: a.bg.Spec.Repository,
 		Release: string(a.rel.UID), Substitutions: spec.Substitutions,
 		ServiceAccount: spec.ServiceAccount, Timeout: spec.Timeout.Duration,
 	}
@@ -150,12 +146,12 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 // if there is none.
 func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloudbuild.File, error) {
 	what := a.rel.Spec.Deploy
-	data, err := a.d.Source.File(ctx, what.Repository, what.Commit, path)
+	data, err := a.source().File(ctx, what.Commit, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := a.missesCommit(ctx); err != nil {
 			return nil, err
 		}
-		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, what.Repository, v1alpha1.ShortCommit(what.Commit), otherwise)
+		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), otherwise)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s at %s: %w", path, v1alpha1.ShortCommit(what.Commit), err)
@@ -170,16 +166,16 @@ const pushLag = time.Minute
 // not have it: by hand, any hash can be asked for. It is nil if it has it.
 func (a *attempt) missesCommit(ctx context.Context) error {
 	what := a.rel.Spec.Deploy
-	has, err := a.d.Source.HasCommit(ctx, what.Repository, what.Commit)
+	has, err := a.source().HasCommit(ctx, what.Commit)
 	switch {
 	case err != nil:
-		return fmt.Errorf("asking whether %s has commit %s: %w", what.Repository, v1alpha1.ShortCommit(what.Commit), err)
+		return fmt.Errorf("asking whether %s has commit %s: %w", a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), err)
 	case has:
 		return nil
 	case a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.o.Now.Sub(a.rel.CreationTimestamp.Time) < pushLag:
-		return fmt.Errorf("%s does not have the pushed commit %s yet", what.Repository, v1alpha1.ShortCommit(what.Commit))
+		return fmt.Errorf("%s does not have the pushed commit %s yet", a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit))
 	}
-	return releaseFault("NoCommit", "%s has no commit %s: check the hash, or push the commit there, then release it again", what.Repository, what.Commit)
+	return releaseFault("NoCommit", "%s has no commit %s: check the hash, or push the commit there, then release it again", a.bg.Spec.Repository, what.Commit)
 }
 
 // provideSource brings the commit to where Cloud Build finds it. A trigger has a
@@ -190,7 +186,7 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 	case r.Trigger != nil:
 		return nil
 	case a.bg.Spec.Build.Source.Git:
-		r.Source.Git = &cloudbuild.GitSource{URL: a.d.Source.CloneURL(r.Repository), Revision: r.Commit}
+		r.Source.Git = &cloudbuild.GitSource{URL: a.source().CloneURL(), Revision: r.Commit}
 		return nil
 	}
 	_, store, err := a.google(ctx, append(a.bg.Needs(), p.needs...)...)
@@ -201,7 +197,7 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 		Bucket: a.bg.SourceBucket(), Project: r.Project,
 		Repository: r.Repository, Commit: r.Commit, Release: r.Release,
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
-			return a.d.Source.Archive(ctx, r.Repository, r.Commit)
+			return a.source().Archive(ctx, r.Commit)
 		},
 	})
 	if err != nil {

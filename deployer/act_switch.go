@@ -63,7 +63,7 @@ func (a *attempt) approvalNeeded(ctx context.Context) (string, error) {
 	}
 	what := a.rel.Spec.Deploy
 	for _, left := range a.bg.Status.RolledBack {
-		contains, err := a.d.Source.IsAncestor(ctx, what.Repository, left.Commit, what.Commit)
+		contains, err := a.source().IsAncestor(ctx, left.Commit, what.Commit)
 		if err != nil {
 			return "", fmt.Errorf("asking whether %s contains %s, which was rolled back: %w", v1alpha1.ShortCommit(what.Commit), v1alpha1.ShortCommit(left.Commit), err)
 		}
@@ -101,7 +101,7 @@ func (a *attempt) leaveBehind(ctx context.Context) {
 	}
 	st, what := &a.bg.Status, a.rel.Spec.Deploy
 	st.RolledBack = slices.DeleteFunc(st.RolledBack, func(left v1alpha1.RolledBack) bool {
-		contains, err := a.d.Source.IsAncestor(ctx, what.Repository, left.Commit, what.Commit)
+		contains, err := a.source().IsAncestor(ctx, left.Commit, what.Commit)
 		if err != nil {
 			a.log.WarnContext(ctx, "a rolled-back commit stays remembered", "commit", left.Commit, "error", err)
 		}

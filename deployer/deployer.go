@@ -54,6 +54,9 @@ type Deployer struct {
 	// BuildRetry is the pause before a build that Cloud Build lost is made anew;
 	// the second time it is twice that. The zero value is 15 s.
 	BuildRetry time.Duration
+	// PolicyLag is how long after it was written the admission policy may not be in
+	// force yet. The zero value is 10 s.
+	PolicyLag time.Duration
 	// TakeUp is how long a load balancer that does not tell is given to use new
 	// routes. The zero value is 5 s, and 3 minutes for Google's.
 	TakeUp time.Duration
@@ -75,8 +78,9 @@ type Deployer struct {
 	// Log is the destination of the deployer's log.
 	Log *slog.Logger
 
-	probers probers
-	facts   preflight.Collector
+	probers     probers
+	facts       preflight.Collector
+	attestation attestation
 }
 
 // Observer is told what happened, for metrics.
@@ -178,6 +182,10 @@ type work struct {
 	o        observed
 	releases []v1alpha1.Release // newest first
 	wake     time.Time          // when to look again; zero: not before a change
+	// barred is why nothing may be asked of the repository; nil if it may.
+	barred error
+	// identified: the repository is the one that was first met.
+	identified bool
 }
 
 // run is the order of one look: who holds the claim, what hinders, what acts,
@@ -187,6 +195,9 @@ func (w *work) run(ctx context.Context) error {
 		w.wakeAt(w.d.Record.StaleAt(c))
 		w.d.probers.end(client.ObjectKeyFromObject(w.bg))
 		return nil
+	}
+	if err := w.border(ctx); err != nil {
+		return err
 	}
 	ready, err := w.inspect(ctx)
 	if err != nil {

@@ -16,6 +16,9 @@
 //     upkeep.go shrinks the colour that users left; findings.go is what a release
 //     tells of the application as it found it.
 //   - grant.go is the one way to Google, past the namespace's grants.
+//   - border.go ends releases that ask for what none may; origin.go finds out
+//     whether a commit and its repository are the application's; attest.go whether
+//     what a release says of its causes was decided at admission.
 //   - measure.go has the public address asked around a switch, by proof, whose
 //     prober is the one thing of a release that runs between looks.
 //   - record, route, workload, gate, preflight, proof and cloudbuild are the edges:
@@ -62,8 +65,9 @@
 // +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens,verbs=get;list;watch
 // +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/status,verbs=update;patch
 // +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/finalizers,verbs=update
-// +kubebuilder:rbac:groups=turnout.dev,resources=releases,verbs=get;list;watch;create;update;delete
+// +kubebuilder:rbac:groups=turnout.dev,resources=releases,verbs=get;list;watch;create;update;delete;attest
 // +kubebuilder:rbac:groups=turnout.dev,resources=releases/status,verbs=update;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=turnout-releases,verbs=get
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch

@@ -68,7 +68,7 @@ const maxTimeline = 64
 // no other step than that one, unless the release fails at it: without a target
 // its undo touches nothing but its build.
 func (w *work) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.Step) error {
-	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+	a := w.attempt(rel)
 	err := a.advance(ctx, only)
 	if f, refused := errors.AsType[*fault](err); refused {
 		a.fail(f)
@@ -123,6 +123,7 @@ func (a *attempt) begin(ctx context.Context, only v1alpha1.Step) error {
 	if st.Version == "" {
 		st.Version = a.version()
 	}
+	a.attest(ctx)
 	if only != anyStep || st.Milestones.ClaimedAt != nil || st.Failure != nil || a.cancelled() {
 		return nil
 	}
@@ -162,6 +163,10 @@ func (a *attempt) interrupt() {
 	if a.rel.Status.Failure != nil {
 		return
 	}
+	if f := a.refusal(a.rel); f != nil {
+		a.fail(f)
+		return
+	}
 	if message, found := interference(a.rel, a.o); found {
 		a.fail(&fault{class: v1alpha1.FaultInterference, reason: "Interference", message: message + "; nothing was changed by this release since: look at it, then ask again"})
 		return
@@ -193,8 +198,11 @@ func (a *attempt) rollbackBefore() *v1alpha1.Release {
 	if a.rel.Spec.Kind == v1alpha1.Rollback || a.rel.Status.Milestones.Target == "" || a.rel.Status.Milestones.SwitchIntendedAt != nil {
 		return nil
 	}
-	if _, rollbacks := a.waiting(a.rel); len(rollbacks) > 0 {
-		return rollbacks[0]
+	_, rollbacks := a.waiting(a.rel)
+	for _, rel := range rollbacks {
+		if good, _ := a.judgeRollback(rel); good {
+			return rel
+		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,6 +35,7 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	if f.grants, err = readGrants(ctx, w.d.Client, w.bg.Namespace); err != nil {
 		return false, err
 	}
+	w.repin(f.grants)
 	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
 		return false, err
 	}
@@ -46,6 +48,9 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	}
 	w.preflight(ctx)
 	o := judge(w.bg, w.o, f)
+	if o != nil && (o.reason == v1alpha1.ReasonNotGranted || o.reason == v1alpha1.ReasonRepositoryChanged) {
+		w.barred = errors.New(o.message)
+	}
 	if o == nil {
 		o = hindrance(w.bg.Status.Findings)
 	}
@@ -159,6 +164,9 @@ func (w *work) sharing(ctx context.Context) (other, service string, err error) {
 func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
 	if missing := f.grants.Missing(bg.Needs()...); len(missing) > 0 {
 		return &obstacle{v1alpha1.ReasonNotGranted, f.grants.Explain(bg.Namespace, missing)}
+	}
+	if o := another(bg); o != nil {
+		return o
 	}
 	if f.sharing != "" {
 		return &obstacle{v1alpha1.ReasonServiceShared, fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service", f.shared, f.sharing)}

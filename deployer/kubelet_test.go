@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -29,9 +30,9 @@ type kubelet struct {
 // nodeName is the one node; pods on none are left out of EndpointSlices.
 const nodeName = "node-1"
 
-func startKubelet(t testing.TB, _ client.Client, namespace string) *kubelet {
+func startKubelet(t testing.TB, cfg *rest.Config, namespace string) *kubelet {
 	t.Helper()
-	kube, err := client.NewWithWatch(plane.Config, client.Options{Scheme: scheme()})
+	kube, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
 	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}}
 	// Not the test's context: it ends before the clean-up that deletes pods.

@@ -19,6 +19,7 @@ const retrySource = 15 * time.Second
 // Rollbacks come first, and need nothing but the cluster.
 func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
+	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return w.refusal(rel) != nil }) // ended above
 	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
 		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), "waits for "+rollbacks[0].Name)
 	}
@@ -28,6 +29,9 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	}
 	if !ready {
 		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message)
+	}
+	if deploys, err = w.vet(ctx, deploys); err != nil {
+		return nil, err
 	}
 	head, err := w.head(ctx, deploys)
 	if err != nil {
@@ -106,31 +110,31 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 	case what.Commit:
 		return nil, w.supersede(ctx, head, live.Release, live.Short()+" is live already")
 	}
-	newer, err := w.d.Source.IsAncestor(ctx, what.Repository, live.Commit, what.Commit)
+	newer, err := w.source().IsAncestor(ctx, live.Commit, what.Commit)
 	if err != nil {
 		return nil, fmt.Errorf("asking whether %s contains the live %s: %w", v1alpha1.ShortCommit(what.Commit), live.Short(), err)
 	}
 	if newer {
 		return head, nil
 	}
-	behind, err := w.d.Source.IsAncestor(ctx, what.Repository, what.Commit, live.Commit)
+	behind, err := w.source().IsAncestor(ctx, what.Commit, live.Commit)
 	if err != nil {
 		return nil, fmt.Errorf("asking whether %s is behind the live %s: %w", v1alpha1.ShortCommit(what.Commit), live.Short(), err)
 	}
 	if behind {
 		return nil, w.supersede(ctx, head, live.Release, fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
 	}
-	if known, err := w.d.Source.HasCommit(ctx, what.Repository, what.Commit); err != nil || !known {
+	if known, err := w.source().HasCommit(ctx, what.Commit); err != nil || !known {
 		return head, err // a commit that nobody knows has no history; the build says so
 	}
-	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", what.Branch, v1alpha1.ShortCommit(what.Commit), live.Short()))
+	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch, v1alpha1.ShortCommit(what.Commit), live.Short()))
 	return head, nil
 }
 
 // isAncestor reports whether one release's commit is contained in another's.
 func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
-	ok, err := w.d.Source.IsAncestor(ctx, b.Repository, a.Commit, b.Commit)
+	ok, err := w.source().IsAncestor(ctx, a.Commit, b.Commit)
 	if err != nil {
 		return false, fmt.Errorf("asking whether %s contains %s: %w", v1alpha1.ShortCommit(b.Commit), v1alpha1.ShortCommit(a.Commit), err)
 	}
@@ -140,7 +144,7 @@ func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Re
 // supersede ends a release in favour of another, if one is named, cleaning up
 // what it has done.
 func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message string) error {
-	a := &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+	a := w.attempt(rel)
 	rel.Status.SupersededBy = by
 	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "Superseded", message: message})
 	if err := a.conclude(ctx); err != nil {
@@ -188,6 +192,12 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if len(deploys) == 0 || active.Spec.Kind == v1alpha1.Rollback || !waits && active.Status.Step != v1alpha1.StepSoak {
 		return nil
 	}
+	if w.barred != nil {
+		return w.queueUp(ctx, deploys, "waits: "+w.barred.Error())
+	}
+	if deploys, err = w.vet(ctx, deploys); err != nil {
+		return err
+	}
 	head, err := w.head(ctx, deploys)
 	if err != nil {
 		w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
@@ -220,7 +230,10 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 // rollbackOf returns the waiting rollback of a release's switch, if there is one.
 func (w *work) rollbackOf(rel *v1alpha1.Release) *v1alpha1.Release {
 	_, rollbacks := w.waiting(rel)
-	i := slices.IndexFunc(rollbacks, func(r *v1alpha1.Release) bool { return r.Spec.Rollback.Switch == string(rel.UID) })
+	i := slices.IndexFunc(rollbacks, func(r *v1alpha1.Release) bool {
+		good, _ := w.judgeRollback(r)
+		return good && r.Spec.Rollback.Switch == string(rel.UID)
+	})
 	if i < 0 {
 		return nil
 	}

@@ -6,8 +6,7 @@ import (
 )
 
 // Source is what the deployer needs to know of a repository. The bot fills it
-// from GitHub, and so do the command line and the Action. All of it speaks of
-// commits, which never change, so answers may be kept.
+// from GitHub. What speaks of commits alone, which never change, may be kept.
 type Source interface {
 	// File returns a file at a commit. A file that does not exist there is an
 	// error for which errors.Is(err, fs.ErrNotExist) holds; every other error is
@@ -25,7 +24,79 @@ type Source interface {
 	// IsAncestor reports whether a commit is contained in another, or is it.
 	IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error)
 
+	// BranchContains reports whether a branch contains a commit, now. A branch or a
+	// commit that is not known is an error for which errors.Is(err, fs.ErrNotExist)
+	// holds: it may be known soon.
+	BranchContains(ctx context.Context, repository, branch, commit string) (bool, error)
+
+	// RepositoryID is the number of the repository that has the name now. A
+	// repository keeps it when it is renamed.
+	RepositoryID(ctx context.Context, repository string) (int64, error)
+
 	// CloneURL is the address that git clones the repository from, over HTTPS and
 	// without credentials: of use only for a public one.
 	CloneURL(repository string) string
 }
+
+// ownSource is the source of one application, and the one way to it: which
+// repository is asked, the BlueGreen says, never a release; and without the grant,
+// or if another repository has its name by now, nothing is asked at all.
+type ownSource struct {
+	Source
+	repository string
+	barred     error // why nothing may be asked; nil if it may
+}
+
+// source is the source of the application that is looked at.
+func (w *work) source() ownSource { return ownSource{w.d.Source, w.bg.Spec.Repository, w.barred} }
+
+// File is [Source].File of the application's repository.
+func (s ownSource) File(ctx context.Context, commit, path string) ([]byte, error) {
+	if s.barred != nil {
+		return nil, s.barred
+	}
+	return s.Source.File(ctx, s.repository, commit, path)
+}
+
+// Archive is [Source].Archive of the application's repository.
+func (s ownSource) Archive(ctx context.Context, commit string) (io.ReadCloser, error) {
+	if s.barred != nil {
+		return nil, s.barred
+	}
+	return s.Source.Archive(ctx, s.repository, commit)
+}
+
+// HasCommit is [Source].HasCommit of the application's repository.
+func (s ownSource) HasCommit(ctx context.Context, commit string) (bool, error) {
+	if s.barred != nil {
+		return false, s.barred
+	}
+	return s.Source.HasCommit(ctx, s.repository, commit)
+}
+
+// IsAncestor is [Source].IsAncestor of the application's repository.
+func (s ownSource) IsAncestor(ctx context.Context, ancestor, descendant string) (bool, error) {
+	if s.barred != nil {
+		return false, s.barred
+	}
+	return s.Source.IsAncestor(ctx, s.repository, ancestor, descendant)
+}
+
+// BranchContains is [Source].BranchContains of the application's repository.
+func (s ownSource) BranchContains(ctx context.Context, branch, commit string) (bool, error) {
+	if s.barred != nil {
+		return false, s.barred
+	}
+	return s.Source.BranchContains(ctx, s.repository, branch, commit)
+}
+
+// RepositoryID is [Source].RepositoryID of the application's repository.
+func (s ownSource) RepositoryID(ctx context.Context) (int64, error) {
+	if s.barred != nil {
+		return 0, s.barred
+	}
+	return s.Source.RepositoryID(ctx, s.repository)
+}
+
+// CloneURL is [Source].CloneURL of the application's repository.
+func (s ownSource) CloneURL() string { return s.Source.CloneURL(s.repository) }

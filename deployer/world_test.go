@@ -65,6 +65,9 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if err := controlplanetest.InstallPolicies(context.Background(), plane); err != nil {
+		log.Fatal(err)
+	}
 	node, err := controlplanetest.StartKubelet(context.Background(), plane, nodeName, runInPod)
 	if err != nil {
 		log.Fatal(err)
@@ -80,6 +83,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	stop()
+	stopOpen()
 	node.Stop()
 	plane.Stop()
 	os.Exit(code)
@@ -99,6 +103,7 @@ func scheme() *runtime.Scheme {
 type world struct {
 	t         testing.TB
 	namespace string
+	cfg       *rest.Config
 	kube      client.Client
 	builds    *cloudbuildtest.Server
 	source    *history
@@ -114,13 +119,18 @@ const repository = "acme/my-python-app"
 // v1.0.0, green has v1.1.0, and the Ingress has other routes that are not ours.
 func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 	t.Helper()
-	kube, err := client.New(plane.Config, client.Options{Scheme: scheme()})
+	return newWorldOn(t, plane.Config, change...)
+}
+
+func newWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.BlueGreen)) *world {
+	t.Helper()
+	kube, err := client.New(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
-	w := &world{t: t, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
+	w := &world{t: t, cfg: cfg, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: "acme-prod"},
 	}})
-	w.kubelet = startKubelet(t, kube, w.namespace)
+	w.kubelet = startKubelet(t, cfg, w.namespace)
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		w.create(w.deployment(c))
 		w.create(w.service(c))
@@ -147,7 +157,7 @@ func duration(d time.Duration) *metav1.Duration { return &metav1.Duration{Durati
 // the test ends or the returned function is called.
 func (w *world) run(change ...func(*Deployer)) (stop func()) {
 	w.t.Helper()
-	return w.runWith(plane.Config, change...)
+	return w.runWith(w.cfg, change...)
 }
 
 func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func()) {
@@ -176,6 +186,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 		Holder:    "test",
 		BuildPace: cloudbuild.Pace{Min: 10 * time.Millisecond, Max: 20 * time.Millisecond},
 		TakeUp:    time.Millisecond,
+		PolicyLag: time.Nanosecond,
 
 		AllowAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Log:            slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -440,10 +451,13 @@ type history struct {
 	config  map[string]string
 	failing error
 	asks    int
+
+	id         int64 // the number of the repository
+	branchAsks int
 }
 
 func newHistory() *history {
-	return &history{parent: map[string]string{}, config: map[string]string{}}
+	return &history{parent: map[string]string{}, config: map[string]string{}, id: 4711}
 }
 
 func (h *history) sha(letter string) string { return strings.Repeat(letter, 40) }
@@ -539,6 +553,41 @@ func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) 
 		}
 	}
 	return false, nil
+}
+
+// BranchContains has every letter on main but f, the head of a fork, and what was
+// never committed.
+func (h *history) BranchContains(_ context.Context, _, branch, commit string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.branchAsks++
+	if h.failing != nil {
+		return false, h.failing
+	}
+	if _, known := h.parent[commit]; !known {
+		return false, fs.ErrNotExist
+	}
+	return branch == "main" && commit != h.sha("f"), nil
+}
+
+func (h *history) RepositoryID(_ context.Context, _ string) (int64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.id, h.failing
+}
+
+// replace has another repository take over the name.
+func (h *history) replace(id int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.id = id
+}
+
+// askedBranch is how often it was asked what is on a branch.
+func (h *history) askedBranch() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.branchAsks
 }
 
 func (h *history) CloneURL(repository string) string {

@@ -11,6 +11,7 @@ const ConditionReady = "Ready"
 const (
 	ReasonReady             = "Ready"             // the next release can run
 	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository, or what the build needs of Google
+	ReasonRepositoryChanged = "RepositoryChanged" // another repository has the name of the one first met
 	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
 	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service
 	ReasonMixedRoutes       = "MixedRoutes"       // the Ingress names both Services for users
@@ -42,6 +43,10 @@ type BlueGreenStatus struct {
 
 	// Version is the live version in short, for people.
 	Version string `json:"version,omitempty"`
+
+	// Repository is the repository as it was first met; another one under the same
+	// name is not asked for anything.
+	Repository *RepositoryPin `json:"repository,omitempty"`
 
 	// Live is the version users reach, as observed.
 	Live *Version `json:"live,omitempty"`
@@ -77,6 +82,23 @@ type BlueGreenStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RepositoryPin is a repository known by its number, which it keeps when it is
+// renamed or transferred, and which another one under its name does not have.
+type RepositoryPin struct {
+	// Name it was met by: spec.repository at that time.
+	Name string `json:"name"`
+
+	// ID is its number.
+	ID int64 `json:"id"`
+
+	// At is when it was met, or pinned again.
+	At metav1.Time `json:"at"`
+
+	// Found is the number that the name leads to by now, if it is another one. Until
+	// a cluster administrator pins the repository again, nothing is asked of it.
+	Found int64 `json:"found,omitempty"`
 }
 
 // Severity of a finding.

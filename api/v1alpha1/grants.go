@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,6 +36,10 @@ const (
 	// TriggersAnnotation grants triggers of which Turnout cannot know the
 	// repository, as project/location/name. Their project must be granted, too.
 	TriggersAnnotation = "turnout.dev/triggers"
+
+	// RepinAnnotation pins repositories again, by their number: owner/name=number. It
+	// is for a repository that was made anew or replaced under its name.
+	RepinAnnotation = "turnout.dev/repin"
 
 	// ImpersonateAnnotation names one Google account as which everything is done
 	// that Turnout asks of Google for the namespace, instead of its own.
@@ -179,6 +184,18 @@ func GrantsRepository(annotation, repository string) bool {
 		}
 	}
 	return false
+}
+
+// RepinnedTo returns the number that a repository is pinned to again; 0 if none is
+// named.
+func (g Grants) RepinnedTo(repository string) int64 {
+	for _, entry := range entries(g[RepinAnnotation]) {
+		name, number, _ := strings.Cut(entry, "=")
+		if id, err := strconv.ParseInt(number, 10, 64); err == nil && id > 0 && strings.EqualFold(name, repository) {
+			return id
+		}
+	}
+	return 0
 }
 
 // Impersonated is the Google account as which the namespace's builds are made;

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
 
 // DeployName returns the deterministic name of the release that deploys a
@@ -41,7 +42,7 @@ func SameRequest(a, b *Release) bool {
 	switch a.Spec.Kind {
 	case Deploy:
 		return a.Spec.Deploy != nil && b.Spec.Deploy != nil &&
-			a.Spec.Deploy.Repository == b.Spec.Deploy.Repository &&
+			strings.EqualFold(a.Spec.Deploy.Repository, b.Spec.Deploy.Repository) &&
 			a.Spec.Deploy.Commit == b.Spec.Deploy.Commit &&
 			a.Spec.Deploy.Attempt == b.Spec.Deploy.Attempt
 	case Rollback:

@@ -63,6 +63,11 @@ type ReleaseStatus struct {
 	// Version is the version in short, for people: the commit, or the image.
 	Version string `json:"version,omitempty"`
 
+	// Attestation says whether the cluster's admission policy decided who may write
+	// this release's causes when it was admitted. Without it, anybody who may write
+	// releases could have written them, and they are shown as claims.
+	Attestation Attestation `json:"attestation,omitempty"`
+
 	// Milestones reached; each is written once and never taken back, but for
 	// those that the switch checks again.
 	Milestones Milestones `json:"milestones,omitempty"`
@@ -110,6 +115,17 @@ type ReleaseStatus struct {
 	GitHub *GitHubStatus `json:"github,omitempty"`
 }
 
+// Attestation says what a release's causes are worth.
+//
+// +kubebuilder:validation:Enum=Attested;Claimed
+type Attestation string
+
+// What a release's causes are worth.
+const (
+	CausesAttested Attestation = "Attested" // the API server let nobody write them but who may
+	CausesClaimed  Attestation = "Claimed"  // anybody who may write releases could have
+)
+
 // Milestones are the facts of a release that are recorded, not observed.
 type Milestones struct {
 	// Target colour, fixed when the release is claimed. From then on no step
@@ -121,6 +137,9 @@ type Milestones struct {
 
 	// ClaimedAt is when the release was claimed.
 	ClaimedAt *metav1.Time `json:"claimedAt,omitempty"`
+
+	// OnBranch: the commit is of the application's branch.
+	OnBranch *OnBranchMilestone `json:"onBranch,omitempty"`
 
 	// Built: the image exists.
 	Built *BuiltMilestone `json:"built,omitempty"`
@@ -166,6 +185,29 @@ type Milestones struct {
 	// DiscardedAt: the target is shrunk.
 	DiscardedAt *metav1.Time `json:"discardedAt,omitempty"`
 }
+
+// OnBranchMilestone says why a commit counts as one of the branch.
+type OnBranchMilestone struct {
+	// Branch it is of.
+	Branch string `json:"branch"`
+
+	// By is what says so.
+	By BranchEvidence `json:"by"`
+
+	// At is when it was known.
+	At metav1.Time `json:"at"`
+}
+
+// BranchEvidence is what says that a commit is of a branch.
+//
+// +kubebuilder:validation:Enum=Push;Repository
+type BranchEvidence string
+
+// What says that a commit is of a branch.
+const (
+	BranchByPush       BranchEvidence = "Push"       // the push that brought it there came signed
+	BranchByRepository BranchEvidence = "Repository" // the repository was asked
+)
 
 // BuiltMilestone is an image that exists.
 type BuiltMilestone struct {

@@ -67,6 +67,14 @@ func translate(err error) error {
 // gitHubSource fills the deployer's interface with GitHub.
 type gitHubSource struct{ bot.Source }
 
+func (s gitHubSource) BranchContains(ctx context.Context, repository, branch, commit string) (bool, error) {
+	contains, err := s.Source.BranchContains(ctx, repository, branch, commit)
+	if errors.Is(err, bot.ErrUnknown) {
+		return false, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
+	}
+	return contains, err
+}
+
 func (s gitHubSource) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
 	data, err := s.Source.File(ctx, repository, commit, path)
 	if errors.Is(err, bot.ErrNoFile) {

@@ -1,0 +1,106 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/config/policy"
+)
+
+const (
+	// lookForPolicy is how long an answer about the admission policy is kept.
+	lookForPolicy = time.Minute
+	// policyLag is how long after it was written the API servers may not decide by a
+	// policy yet: each reads it through a watch of its own.
+	policyLag = 10 * time.Second
+)
+
+// attestation knows since when the API server has decided who may write which
+// cause.
+type attestation struct {
+	mu    sync.Mutex
+	asked time.Time
+	since time.Time // zero: it does not
+}
+
+// attest notes whether what a release says of its causes was decided at admission.
+// A release that was written before the policy was is a claim, and so is one that
+// outlives the policy: its approval may have come since.
+func (a *attempt) attest(ctx context.Context) {
+	st := &a.rel.Status
+	if st.Attestation == v1alpha1.CausesClaimed {
+		return
+	}
+	since, err := a.d.policySince(ctx, a.o.Now)
+	if err != nil {
+		a.log.WarnContext(ctx, "not being able to look for the admission policy, causes are taken for claims", "error", err)
+	}
+	first := st.Attestation == ""
+	st.Attestation = v1alpha1.CausesClaimed
+	if !since.IsZero() && (!first || !a.rel.CreationTimestamp.Time.Before(since.Truncate(time.Second))) {
+		st.Attestation = v1alpha1.CausesAttested
+	}
+}
+
+// policySince is since when the admission policy that Turnout ships is in force as
+// it ships it; zero if it is not.
+func (d *Deployer) policySince(ctx context.Context, now time.Time) (time.Time, error) {
+	d.attestation.mu.Lock()
+	defer d.attestation.mu.Unlock()
+	if !d.attestation.asked.IsZero() && now.Sub(d.attestation.asked) < lookForPolicy {
+		return d.attestation.since, nil
+	}
+	since, err := d.lookForPolicy(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	d.attestation.asked, d.attestation.since = now, since
+	return since, nil
+}
+
+// lookForPolicy reads the policy and its binding. A right to read them that
+// Turnout does not have is as if they were not there.
+func (d *Deployer) lookForPolicy(ctx context.Context) (time.Time, error) {
+	want, found := policy.Releases(), policy.Releases()
+	for _, o := range []client.Object{found.Policy, found.Binding} {
+		err := d.Record.Reader.Get(ctx, client.ObjectKey{Name: policy.ReleasesName}, o)
+		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+			return time.Time{}, nil
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("reading the admission policy %s: %w", policy.ReleasesName, err)
+		}
+	}
+	same := equality.Semantic.DeepEqual(want.Policy.Spec, found.Policy.Spec) && equality.Semantic.DeepEqual(want.Binding.Spec, found.Binding.Spec)
+	if !same {
+		return time.Time{}, nil
+	}
+	written := slices.MaxFunc([]time.Time{writtenAt(found.Policy), writtenAt(found.Binding)}, time.Time.Compare)
+	return written.Add(d.policyLag()), nil
+}
+
+func (d *Deployer) policyLag() time.Duration {
+	if d.PolicyLag != 0 {
+		return d.PolicyLag
+	}
+	return policyLag
+}
+
+// writtenAt is when an object's spec was last written.
+func writtenAt(o client.Object) time.Time {
+	at := o.GetCreationTimestamp().Time
+	for _, f := range o.GetManagedFields() {
+		if f.Subresource == "" && f.Operation != "" && f.Time != nil && f.Time.After(at) {
+			at = f.Time.Time
+		}
+	}
+	return at
+}

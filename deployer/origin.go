@@ -1,0 +1,165 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// vet finds out which of the waiting deploys are of the application's branch. It
+// comes before they are ordered: a commit of no branch must not take the place of
+// one that was merged. One that cannot be asked about waits, and is left out.
+func (w *work) vet(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
+	var vetted []*v1alpha1.Release
+	for _, rel := range deploys {
+		if rel.Status.Build != nil || rel.Status.Milestones.OnBranch != nil {
+			vetted = append(vetted, rel)
+			continue
+		}
+		ok, err := w.vetOne(ctx, w.attempt(rel))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			vetted = append(vetted, rel)
+		}
+	}
+	return vetted, nil
+}
+
+// vetOne asks about one release. The build step's deadline runs from the first
+// question that gets no answer.
+func (w *work) vetOne(ctx context.Context, a *attempt) (bool, error) {
+	a.attest(ctx)
+	err := a.onBranch(ctx)
+	var f *fault
+	switch {
+	case errors.As(err, &f):
+		return false, w.end(ctx, a.rel, f)
+	case err != nil && ctx.Err() != nil:
+		return false, err
+	case err != nil:
+		a.enter(v1alpha1.StepBuild)
+		waits := a.trouble(ctx, v1alpha1.StepBuild, err)
+		if !waits {
+			if err := a.save(ctx); err != nil {
+				return false, err
+			}
+			return false, w.drive(ctx, a.rel, anyStep)
+		}
+		a.rel.Status.Phase = v1alpha1.ReleaseQueued
+		return false, a.save(ctx)
+	}
+	if st := &a.rel.Status; a.underWay() { // nothing was built yet: the step begins when it is this one's turn
+		st.Timeline, st.Step = st.Timeline[:len(st.Timeline)-1], ""
+	}
+	return true, a.save(ctx)
+}
+
+// onBranch makes sure, once, that the commit is of the application's branch: a
+// repository serves every commit of its forks and unmerged pull requests, too. A
+// push that came signed is its own evidence.
+func (a *attempt) onBranch(ctx context.Context) error {
+	m, what, branch := &a.rel.Status.Milestones, a.rel.Spec.Deploy, a.bg.Spec.Branch
+	if m.OnBranch != nil {
+		return nil
+	}
+	by := v1alpha1.BranchByPush
+	signed := a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.rel.Status.Attestation == v1alpha1.CausesAttested
+	if !signed || what.Branch != branch {
+		by = v1alpha1.BranchByRepository
+		if err := a.identify(ctx); err != nil {
+			return err
+		}
+		contains, err := a.source().BranchContains(ctx, branch, what.Commit)
+		if errors.Is(err, fs.ErrNotExist) {
+			if missing := a.missesCommit(ctx); missing != nil {
+				return missing
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("asking whether branch %s of %s contains %s: %w", branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), err)
+		}
+		if !contains {
+			return releaseFault("NotOnBranch", "branch %s of %s does not contain %s: merge it there, which releases it; or name its branch in spec.branch of bluegreen %s",
+				branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), a.bg.Name)
+		}
+	}
+	m.OnBranch = &v1alpha1.OnBranchMilestone{Branch: branch, By: by, At: metav1.NewTime(a.o.Now)}
+	return nil
+}
+
+// mayBuild reports whether a build may be started or followed now. Without the
+// grant it waits: nothing is asked, started or used.
+func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
+	if a.barred == nil && a.rel.Status.Build == nil {
+		if err := a.identify(ctx); err != nil && a.barred == nil {
+			return pause{}, err
+		}
+	}
+	if a.barred != nil {
+		return pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error()}, nil
+	}
+	return pause{}, a.onBranch(ctx)
+}
+
+// identify compares the repository with the one that was first met, by its number;
+// at first contact it notes that. A name may lead to another repository after a
+// transfer, or when somebody takes over the name.
+func (w *work) identify(ctx context.Context) error {
+	if w.identified {
+		return nil
+	}
+	id, err := w.source().RepositoryID(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for the number of %s: %w", w.bg.Spec.Repository, err)
+	}
+	pin := pinned(w.bg)
+	switch {
+	case pin == nil:
+		w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
+	case pin.ID != id:
+		pin.Found = id
+		o := another(w.bg)
+		w.barred = errors.New(o.message)
+		return w.barred
+	default:
+		pin.Found = 0
+	}
+	w.identified = true
+	return nil
+}
+
+// pinned is the repository that an application was pinned to under its name; nil
+// if it has not been met.
+func pinned(bg *v1alpha1.BlueGreen) *v1alpha1.RepositoryPin {
+	if p := bg.Status.Repository; p != nil && strings.EqualFold(p.Name, bg.Spec.Repository) {
+		return p
+	}
+	return nil
+}
+
+// repin does what a cluster administrator wrote on the Namespace.
+func (w *work) repin(granted v1alpha1.Grants) {
+	pin, id := pinned(w.bg), granted.RepinnedTo(w.bg.Spec.Repository)
+	if pin != nil && id != 0 && id != pin.ID {
+		w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
+	}
+}
+
+// another is the obstacle of a repository that is not the one that was first met.
+func another(bg *v1alpha1.BlueGreen) *obstacle {
+	pin := pinned(bg)
+	if pin == nil || pin.Found == 0 {
+		return nil
+	}
+	return &obstacle{v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
+		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator pins it again: kubectl annotate namespace %s --overwrite %s=%s=%d (append to the value, after a comma, if there is one)",
+		bg.Spec.Repository, pin.ID, pin.Found, bg.Namespace, v1alpha1.RepinAnnotation, bg.Spec.Repository, pin.Found)}
+}
