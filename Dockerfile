@@ -10,6 +10,7 @@ RUN go mod download
 COPY api api
 COPY bot bot
 COPY cmd cmd
+COPY config config
 COPY deployer deployer
 COPY internal internal
 ARG VERSION=unknown

@@ -29,7 +29,7 @@ func (s Situation) cancel() Decision {
 	case rel.Status.Milestones.SwitchIntendedAt != nil:
 		return s.tooLate(version)
 	case rel.Spec.Cancel != nil:
-		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.Spec.Cancel.By), s.liveName())}
+		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()), s.liveName())}
 	}
 	when := " while queued"
 	if step := rel.Status.Step; step != "" {

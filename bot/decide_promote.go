@@ -39,7 +39,7 @@ func (s Situation) promoteRelease(rel *v1alpha1.Release) Decision {
 	case m.SwitchIntendedAt != nil:
 		return Decision{Answer: fmt.Sprintf("Traffic is being switched to %s right now.", version)}
 	case rel.Spec.Approval != nil:
-		return Decision{Answer: s.behindLock(fmt.Sprintf("%s was approved by %s already; it switches when it is ready.", version, plain(rel.Spec.Approval.By)))}
+		return Decision{Answer: s.behindLock(fmt.Sprintf("%s was approved by %s already; it switches when it is ready.", version, plain(rel.ApprovedBy())))}
 	}
 	d := Decision{Approve: &ReleaseApproval{Release: rel.Name, Approval: s.approval(rel.Spec.Deploy.Commit)}}
 	if m.Verified == nil && rel.Status.Phase != v1alpha1.ReleaseWaiting {

@@ -106,7 +106,7 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	version, m := versionOf(rel), rel.Status.Milestones
 	switch {
 	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
-		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.Spec.Cancel.By), s.liveName())}
+		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()), s.liveName())}
 	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
 		return Decision{Answer: fmt.Sprintf("The release of %s is being undone already.", version)}
 	case m.SwitchIntendedAt == nil:

@@ -90,7 +90,7 @@ func (v view) description(state DeploymentState) string {
 	if v.rollback() {
 		what = fmt.Sprintf("back to %s from %s", v.short(), v.rel.Spec.Rollback.From.Short())
 	}
-	if actor := oneLine(v.rel.Spec.Cause.Actor); actor != "" {
+	if actor := oneLine(v.rel.AskedBy()); actor != "" {
 		what += " by " + actor
 	}
 	if lock := v.lock(); lock != nil {

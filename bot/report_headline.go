@@ -15,7 +15,7 @@ func (v view) headline() string {
 		title += fmt.Sprintf(", attempt %d", n)
 	}
 	var who []string
-	for _, part := range []string{plain(v.rel.Spec.Cause.Actor), v.when()} {
+	for _, part := range []string{plain(v.rel.AskedBy()), v.when()} {
 		if part != "" {
 			who = append(who, part)
 		}

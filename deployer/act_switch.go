@@ -31,7 +31,7 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	}
 	if approval := a.rel.Spec.Approval; approval != nil {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: approval.By, At: metav1.NewTime(a.o.Now)}
-		a.say("approved by " + approval.By)
+		a.say("approved by " + a.rel.ApprovedBy())
 		return pause{}, nil
 	}
 	why, err := a.approvalNeeded(ctx)

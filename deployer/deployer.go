@@ -346,7 +346,7 @@ func (w *work) rolledBack(rel *v1alpha1.Release) {
 		return
 	}
 	w.bg.Status.RolledBack = append(w.bg.Status.RolledBack, v1alpha1.RolledBack{
-		Commit: from.Commit, Release: rel.Name, By: rel.Spec.Cause.Actor, At: *rel.Status.Milestones.SwitchedAt,
+		Commit: from.Commit, Release: rel.Name, By: rel.AskedBy(), At: *rel.Status.Milestones.SwitchedAt,
 	})
 }
 

@@ -179,7 +179,7 @@ func (a *attempt) interrupt() {
 		return
 	}
 	c := a.rel.Spec.Cancel
-	message := "cancelled by " + c.By
+	message := "cancelled by " + a.rel.CancelledBy()
 	if c.Reason != "" {
 		message += ": " + c.Reason
 	}

@@ -158,10 +158,11 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why str
 	why = record.Message(why)
 	for _, rel := range waiting {
 		st := &rel.Status
-		if st.Phase == v1alpha1.ReleaseQueued && st.Message == why {
+		if st.Phase == v1alpha1.ReleaseQueued && st.Message == why && st.Attestation != "" {
 			continue
 		}
 		read := st.DeepCopy()
+		w.attempt(rel).attest(ctx)
 		st.Phase, st.Message = v1alpha1.ReleaseQueued, why
 		if st.Version == "" {
 			st.Version = (&attempt{rel: rel}).version()

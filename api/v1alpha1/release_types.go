@@ -142,9 +142,15 @@ type Cause struct {
 	// Kind of the request.
 	Kind CauseKind `json:"kind"`
 
-	// Actor is the login of whoever asked.
+	// Actor is whoever asked: a login on GitHub, or of the kind CLI the user as the
+	// API server knows them.
 	// +kubebuilder:validation:MaxLength=1024
 	Actor string `json:"actor,omitempty"`
+
+	// Claims is what the actor says beside that, such as for whom a workflow runs.
+	// Nobody vouches for it, and it is shown as a claim.
+	// +kubebuilder:validation:MaxLength=300
+	Claims string `json:"claims,omitempty"`
 
 	// PullRequest is the number of the pull request it was asked on.
 	PullRequest int `json:"pullRequest,omitempty"`
@@ -169,7 +175,7 @@ type Cause struct {
 
 // Approval of a switch by a person.
 type Approval struct {
-	// By is the login of whoever approved.
+	// By is whoever approved, as in cause.actor.
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 
@@ -186,7 +192,7 @@ type Approval struct {
 
 // Cancel asks a release to stop.
 type Cancel struct {
-	// By is the login of whoever asked.
+	// By is whoever asked, as in cause.actor.
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 

@@ -107,7 +107,7 @@ func (a *action) load() error {
 	} else {
 		a.kubeconfig = text
 	}
-	a.by, a.cause.URL = a.getenv("GITHUB_ACTOR"), a.runURL()
+	a.by = a.startedBy()
 	return errors.Join(append(errs, a.loadCommand())...)
 }
 
@@ -134,6 +134,12 @@ func (a *action) loadCommand() error {
 		return fmt.Errorf("input command: %q is none of deploy, promote, rollback, cancel and status", a.command)
 	}
 	return nil
+}
+
+// startedBy is who started this run of the workflow, and its page: what a workflow
+// says of itself.
+func (a *action) startedBy() string {
+	return strings.TrimSpace(strings.Join([]string{a.getenv("GITHUB_ACTOR"), a.runURL()}, " "))
 }
 
 // runURL is the page of this run of the workflow; empty outside of one.

@@ -221,7 +221,7 @@ func TestAStepDeploysTheWorkflowsCommit(t *testing.T) {
 			t.Errorf("the summary has no %q:\n%s", text, got.summary)
 		}
 	}
-	cause := v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "octocat", URL: "https://github.com/acme/shop/actions/runs/42"}
+	cause := v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "carol", Claims: "octocat https://github.com/acme/shop/actions/runs/42"}
 	if diff := cmp.Diff(cause, s.release(name).Spec.Cause); diff != "" {
 		t.Errorf("cause (-want +got):\n%s", diff)
 	}

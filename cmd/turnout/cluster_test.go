@@ -22,6 +22,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
 // withPlane ends the control plane, if a test started it.
@@ -39,10 +40,11 @@ var stopPlane = func() {}
 // startPlane starts the real API server that the tests of this package share.
 var startPlane = sync.OnceValues(func() (*controlplane.ControlPlane, error) {
 	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../../config/crd"}})
-	if err == nil {
-		stopPlane = plane.Stop
+	if err != nil {
+		return nil, err
 	}
-	return plane, err
+	stopPlane = plane.Stop
+	return plane, controlplanetest.InstallPolicies(context.Background(), plane)
 })
 
 // site is a namespace with an application, and somebody who may release it and

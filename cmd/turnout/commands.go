@@ -27,7 +27,7 @@ type byHand struct {
 func (b *byHand) bind(f *pflag.FlagSet) {
 	b.clusterFlags.bind(f)
 	b.outputFlag.bind(f, "an object on a line for every change of the release")
-	f.StringVar(&b.by, "by", "", "who asks, for the record; default: the kubeconfig's user, as the cluster knows it, or USER")
+	f.StringVar(&b.by, "by", "", "for whom you ask; the record shows it as your claim, beside the user as whom the cluster knows you")
 	f.BoolVar(&b.wait, "wait", true, "follow the release until it ends or needs a person")
 	f.BoolVar(&b.noWait, "no-wait", false, "return as soon as the request is recorded; the same as --wait=false")
 	f.DurationVar(&b.timeout, "timeout", 0, "follow no longer than this; the release goes on. 0 is without end")
@@ -70,6 +70,9 @@ type voice struct {
 	note, warn func(text string)
 }
 
+// maxClaims is how long cause.claims may be.
+const maxClaims = 300
+
 // performed is what came of a request.
 type performed struct {
 	app *v1alpha1.BlueGreen
@@ -85,10 +88,7 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 		return performed{}, err
 	}
 	b.cause.Kind = v1alpha1.CauseCLI
-	b.cause.Actor = b.by
-	if b.by == "" {
-		b.cause.Actor = c.actor(ctx)
-	}
+	b.cause.Actor, b.cause.Claims = c.actor(ctx), cut(b.by, maxClaims)
 	req, err := c.request(ctx, app, b.cause)
 	if err != nil {
 		return performed{}, err

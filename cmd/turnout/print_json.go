@@ -48,7 +48,7 @@ func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
 	s := rel.Status
 	r := releaseJSON{
 		Release: rel.Name, Namespace: rel.Namespace, Application: rel.Spec.Application,
-		Kind: string(rel.Spec.Kind), Version: versionOf(rel), By: rel.Spec.Cause.Actor,
+		Kind: string(rel.Spec.Kind), Version: versionOf(rel), By: rel.AskedBy(),
 		Phase: string(s.Phase), Step: string(s.Step), Message: s.Message, CreatedAt: rel.CreationTimestamp.Time,
 		Timeline: []stepJSON{}, Failure: s.Failure, Proof: s.Proof, SupersededBy: s.SupersededBy,
 	}

@@ -190,7 +190,7 @@ func (r *request) isLive(commit string) bool {
 }
 
 func byWhom(rel *v1alpha1.Release) string {
-	if actor := rel.Spec.Cause.Actor; actor != "" {
+	if actor := rel.AskedBy(); actor != "" {
 		return actor
 	}
 	return "nobody that is recorded"

@@ -140,7 +140,7 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 			took = span(end.Sub(rel.CreationTimestamp.Time))
 		}
 		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", rel.Name, rel.Spec.Kind, versionOf(rel), phaseOf(rel), took,
-			ago(now.Sub(rel.CreationTimestamp.Time)), oneLine(rel.Spec.Cause.Actor), saidOf(rel))
+			ago(now.Sub(rel.CreationTimestamp.Time)), oneLine(rel.AskedBy()), saidOf(rel))
 	}
 	return w.Flush()
 }
