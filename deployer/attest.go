@@ -15,13 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/config/policy"
 )
 
-const (
-	// lookForPolicy is how long an answer about the admission policy is kept.
-	lookForPolicy = time.Minute
-	// policyLag is how long after it was written the API servers may not decide by a
-	// policy yet: each reads it through a watch of its own.
-	policyLag = 10 * time.Second
-)
+// lookForPolicy is how long an answer about the admission policy is kept.
+const lookForPolicy = time.Minute
 
 // attestation knows since when the API server has decided who may write which
 // cause.
@@ -91,7 +86,7 @@ func (d *Deployer) policyLag() time.Duration {
 	if d.PolicyLag != 0 {
 		return d.PolicyLag
 	}
-	return policyLag
+	return policy.Lag
 }
 
 // writtenAt is when an object's spec was last written.

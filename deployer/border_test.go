@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -155,15 +154,6 @@ func (w *world) byHand(user, commit string) *v1alpha1.Release {
 	rel.Labels = map[string]string{v1alpha1.ApplicationLabel: "my-python-app"}
 	rel.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(w.application(), v1alpha1.GroupVersion.WithKind("BlueGreen"))}
 	return rel
-}
-
-// annotate sets an annotation of the world's namespace, as an administrator.
-func (w *world) annotate(key, value string) {
-	w.t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
-	w.get(ns)
-	ns.Annotations[key] = value
-	check(w.t, w.kube.Update(w.t.Context(), ns))
 }
 
 func (w *world) awaitRefused(rel *v1alpha1.Release, reason string, parts ...string) *v1alpha1.Release {
@@ -523,7 +513,7 @@ func TestAnotherRepositoryUnderTheNameIsNotAsked(t *testing.T) {
 	if n := w.countBuilds(); n != 1 {
 		t.Errorf("%d builds", n)
 	}
-	w.annotate(v1alpha1.RepinAnnotation, repository+"=666")
+	w.annotate(map[string]string{v1alpha1.RepinAnnotation: repository + "=666"})
 	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
 	if pin := w.application().Status.Repository; pin.ID != 666 || pin.Found != 0 {
 		t.Errorf("pinned to %+v", pin)

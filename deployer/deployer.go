@@ -55,7 +55,7 @@ type Deployer struct {
 	// the second time it is twice that. The zero value is 15 s.
 	BuildRetry time.Duration
 	// PolicyLag is how long after it was written the admission policy may not be in
-	// force yet. The zero value is 10 s.
+	// force yet. The zero value is [policy.Lag].
 	PolicyLag time.Duration
 	// TakeUp is how long a load balancer that does not tell is given to use new
 	// routes. The zero value is 5 s, and 3 minutes for Google's.

@@ -110,7 +110,7 @@ func TestGrantThatIsTakenAwayEndsTheAskingUntilItIsBack(t *testing.T) {
 	rel := w.await(w.submit("a"), "a build", func(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.ID != "" })
 	w.annotate(map[string]string{v1alpha1.ProjectsAnnotation: ""})
 	rel = w.await(rel, "what it waits for", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
-	if want := "project acme-prod (status.build.project of release " + rel.Name + ")"; !strings.Contains(rel.Status.Message, want) {
+	if want := "project acme-prod (spec.build.project)"; !strings.Contains(rel.Status.Message, want) {
 		t.Errorf("the release says %q, want in it %q", rel.Status.Message, want)
 	}
 	close(done)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -16,6 +17,11 @@ import (
 // ReleasesName is the name of the policy that decides who may write which cause,
 // and of its binding.
 const ReleasesName = "turnout-releases"
+
+// Lag is how long after it was written the API servers may not decide by a policy
+// yet: each reads it through a watch of its own, once a second
+// (apiserver/pkg/admission/plugin/policy/generic/policy_source.go of Kubernetes).
+const Lag = 5 * time.Second
 
 //go:embed releases.yaml
 var releases []byte

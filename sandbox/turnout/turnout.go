@@ -28,6 +28,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/config/policy"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
@@ -268,6 +269,9 @@ func authorize(ctx context.Context, o Options) ([]byte, error) {
 			return nil, fmt.Errorf("giving turnout its rights: %w", err)
 		}
 	}
+	if err := admit(ctx, admin); err != nil {
+		return nil, err
+	}
 	_, kubeconfig, err := o.World.ControlPlane.User(user, nil)
 	return kubeconfig, err
 }
@@ -283,6 +287,28 @@ func readRole(project, file string, role client.Object) error {
 		return fmt.Errorf("reading turnout's role: %w", err)
 	}
 	return nil
+}
+
+// admit installs the admission policies of config/, and returns once they count:
+// what is written before is taken for a claim.
+func admit(ctx context.Context, admin client.Client) error {
+	var last time.Time
+	for _, p := range []policy.Installed{policy.Releases(), policy.Grants()} {
+		for _, object := range []client.Object{p.Policy, p.Binding} {
+			if err := admin.Create(ctx, object); err != nil {
+				return fmt.Errorf("installing the admission policy %s: %w", object.GetName(), err)
+			}
+			last = object.GetCreationTimestamp().Time
+		}
+	}
+	inForce := time.NewTimer(time.Until(last.Add(policy.Lag + time.Second)))
+	defer inForce.Stop()
+	select {
+	case <-inForce.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Admin is a client that may do everything, for whoever plays the people.
