@@ -88,6 +88,7 @@ type BlueGreenStatus struct {
 // renamed or transferred, and which another one under its name does not have.
 type RepositoryPin struct {
 	// Name it was met by: spec.repository at that time.
+	// +kubebuilder:validation:MaxLength=140
 	Name string `json:"name"`
 
 	// ID is its number.

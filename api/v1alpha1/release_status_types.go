@@ -189,6 +189,7 @@ type Milestones struct {
 // OnBranchMilestone says why a commit counts as one of the branch.
 type OnBranchMilestone struct {
 	// Branch it is of.
+	// +kubebuilder:validation:MaxLength=255
 	Branch string `json:"branch"`
 
 	// By is what says so.
