@@ -23,22 +23,26 @@ type Event struct {
 // Push is a push that gave a branch a new head.
 type Push struct {
 	Repository string // owner/name
-	Branch     string // without refs/heads/
-	Commit     string // full hash of the new head
-	Before     string // full hash of the head before; empty if there was none
-	Actor      string // login of whoever pushed
-	URL        string // of the commit, for people
+	// RepositoryID is its number, 0 if it is not known.
+	RepositoryID int64
+	Branch       string // without refs/heads/
+	Commit       string // full hash of the new head
+	Before       string // full hash of the head before; empty if there was none
+	Actor        string // login of whoever pushed
+	URL          string // of the commit, for people
 }
 
 // Comment is a new comment on a pull request.
 type Comment struct {
-	ID          int64
-	Repository  string // owner/name
-	PullRequest int
-	Body        string // untrusted
-	URL         string
-	Author      Account
-	Sender      Account
+	ID         int64
+	Repository string // owner/name
+	// RepositoryID is its number, 0 if it is not known.
+	RepositoryID int64
+	PullRequest  int
+	Body         string // untrusted
+	URL          string
+	Author       Account
+	Sender       Account
 	// ViaApp is the id of the App that wrote it, for a bot or on behalf of a
 	// person; 0 if a person typed it.
 	ViaApp    int64
@@ -88,6 +92,7 @@ type payload struct {
 	After      string `json:"after"`
 	Deleted    bool   `json:"deleted"`
 	Repository struct {
+		ID       int64  `json:"id"`
 		FullName string `json:"full_name"`
 		HTMLURL  string `json:"html_url"`
 	} `json:"repository"`
@@ -131,12 +136,12 @@ func (p *payload) push() *Push {
 		before = "" // the branch is new
 	}
 	return &Push{
-		Repository: p.Repository.FullName,
-		Branch:     branch,
-		Commit:     p.After,
-		Before:     before,
-		Actor:      actor,
-		URL:        p.Repository.HTMLURL + "/commit/" + p.After,
+		Repository: p.Repository.FullName, RepositoryID: p.Repository.ID,
+		Branch: branch,
+		Commit: p.After,
+		Before: before,
+		Actor:  actor,
+		URL:    p.Repository.HTMLURL + "/commit/" + p.After,
 	}
 }
 
@@ -149,9 +154,9 @@ func (p *payload) comment() *Comment {
 		viaApp = app.ID
 	}
 	return &Comment{
-		ViaApp:      viaApp,
-		ID:          p.Comment.ID,
-		Repository:  p.Repository.FullName,
+		ViaApp:     viaApp,
+		ID:         p.Comment.ID,
+		Repository: p.Repository.FullName, RepositoryID: p.Repository.ID,
 		PullRequest: p.Issue.Number,
 		Body:        p.Comment.Body,
 		URL:         p.Comment.HTMLURL,

@@ -105,7 +105,7 @@ const (
 // of any other. A push is known again by what it changed: a branch that is reset
 // to a commit it had before comes there from another one.
 func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error) {
-	apps, err := in.Record.Applications(ctx, p.Repository)
+	apps, err := in.Record.Applications(ctx, p.Repository, p.RepositoryID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the applications of %s: %w", p.Repository, err)
 	}
@@ -113,6 +113,7 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 		return nil, nil
 	}
 	d := newDelivery("push", p.Repository, p.Branch, p.Before, p.Commit)
+	d.Spec.RepositoryID = p.RepositoryID
 	d.Spec.Push = &v1alpha1.DeliveredPush{
 		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: truncate(p.Actor, maxLogin), URL: shortURL(p.URL),
 	}
@@ -126,7 +127,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	if !MayHoldCommand(c.Body) || !in.listens(c) {
 		return nil, nil
 	}
-	apps, err := in.Record.Applications(ctx, c.Repository)
+	apps, err := in.Record.Applications(ctx, c.Repository, c.RepositoryID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the applications of %s: %w", c.Repository, err)
 	}
@@ -134,6 +135,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 		return nil, nil // not granted, or not ours: not a word to GitHub
 	}
 	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
+	d.Spec.RepositoryID = c.RepositoryID
 	d.Spec.Comment = &v1alpha1.DeliveredComment{
 		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: truncate(c.Author.Login, maxLogin), WrittenAt: metav1.NewTime(c.WrittenAt),
 	}

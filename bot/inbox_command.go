@@ -15,7 +15,7 @@ import (
 // command is never counted.
 func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	c := d.Spec.Comment
-	apps, err := in.Record.Applications(ctx, d.Spec.Repository)
+	apps, err := in.Record.Applications(ctx, d.Spec.Repository, d.Spec.RepositoryID)
 	if err != nil {
 		return fmt.Errorf("reading the applications of %s: %w", d.Spec.Repository, err)
 	}

@@ -14,7 +14,7 @@ import (
 // this one has submitted.
 func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 	p := d.Spec.Push
-	apps, err := in.Record.Applications(ctx, d.Spec.Repository)
+	apps, err := in.Record.Applications(ctx, d.Spec.Repository, d.Spec.RepositoryID)
 	if err != nil {
 		return fmt.Errorf("reading the applications of %s: %w", d.Spec.Repository, err)
 	}

@@ -76,7 +76,7 @@ func (m *memoryRecord) write(effect func() error) error {
 	return nil
 }
 
-func (m *memoryRecord) Applications(_ context.Context, repository string) ([]v1alpha1.BlueGreen, error) {
+func (m *memoryRecord) Applications(_ context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down {
@@ -84,7 +84,7 @@ func (m *memoryRecord) Applications(_ context.Context, repository string) ([]v1a
 	}
 	var found []v1alpha1.BlueGreen
 	for key, app := range m.apps {
-		if m.granted[key.Namespace] && (repository == "" || strings.EqualFold(app.Spec.Repository, repository)) {
+		if m.granted[key.Namespace] && (repository == "" || app.Follows(repository, id)) {
 			found = append(found, *app.DeepCopy())
 		}
 	}

@@ -98,7 +98,7 @@ func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alph
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the application %s: %w", appKey(rel), err)
 	}
-	apps, err := p.Record.Applications(ctx, app.Spec.Repository)
+	apps, err := p.Record.Applications(ctx, app.Spec.Repository, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading the applications of %s: %w", app.Spec.Repository, err)
 	}

@@ -16,9 +16,10 @@ import (
 type Record interface {
 	// Applications returns the applications of a repository (owner/name, case
 	// does not matter; empty: of every repository) in any namespace that was
-	// granted it. Without the grant an application is not listed, so no call to
+	// granted it. Its number goes before its name where both are known
+	// (v1alpha1.BlueGreen.Follows); 0: it is not known. Without the grant an application is not listed, so no call to
 	// GitHub is made for it.
-	Applications(ctx context.Context, repository string) ([]v1alpha1.BlueGreen, error)
+	Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error)
 
 	// Application returns one application, or ErrNotFound.
 	Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error)

@@ -134,7 +134,7 @@ func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
 // application without any release is left alone: it was adopted as it is, and
 // nobody has merged since.
 func (s *Sweep) branches(ctx context.Context) error {
-	apps, err := s.Record.Applications(ctx, "")
+	apps, err := s.Record.Applications(ctx, "", 0)
 	if err != nil {
 		return fmt.Errorf("listing the applications: %w", err)
 	}

@@ -61,7 +61,7 @@ func TestDecodeOfCapturedPayloads(t *testing.T) {
 	}{
 		{"ping", bot.Event{Name: "ping"}},
 		{"push.branch", bot.Event{Name: "push", Push: &bot.Push{
-			Repository: "Codertocat/Hello-World", Branch: "master", Commit: "6113728f27ae82c7b1a177c8d03f9e96e0adf246", Actor: "Codertocat",
+			Repository: "Codertocat/Hello-World", RepositoryID: 186853002, Branch: "master", Commit: "6113728f27ae82c7b1a177c8d03f9e96e0adf246", Actor: "Codertocat",
 			URL: "https://github.com/Codertocat/Hello-World/commit/6113728f27ae82c7b1a177c8d03f9e96e0adf246",
 		}}},
 		{"push.branch-deleted", bot.Event{Name: "push"}},
@@ -81,7 +81,7 @@ func TestDecodeOfCapturedPayloads(t *testing.T) {
 			check(t, err)
 			tt.want.Delivery = "1"
 			if c := tt.want.Comment; c != nil && got.Comment != nil {
-				c.ID, c.Repository, c.PullRequest, c.URL, c.WrittenAt = got.Comment.ID, "Codertocat/Hello-World", 1, got.Comment.URL, got.Comment.WrittenAt
+				c.ID, c.Repository, c.RepositoryID, c.PullRequest, c.URL, c.WrittenAt = got.Comment.ID, "Codertocat/Hello-World", 186853002, 1, got.Comment.URL, got.Comment.WrittenAt
 				if c.ID == 0 || c.URL == "" || c.WrittenAt.Year() != 2019 {
 					t.Errorf("comment %+v lacks its id, address or time", got.Comment)
 				}

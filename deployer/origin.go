@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -120,7 +119,7 @@ func (w *work) identify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("asking for the number of %s: %w", w.bg.Spec.Repository, err)
 	}
-	pin := pinned(w.bg)
+	pin := w.bg.Pinned()
 	switch {
 	case pin == nil:
 		w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
@@ -136,18 +135,9 @@ func (w *work) identify(ctx context.Context) error {
 	return nil
 }
 
-// pinned is the repository that an application was pinned to under its name; nil
-// if it has not been met.
-func pinned(bg *v1alpha1.BlueGreen) *v1alpha1.RepositoryPin {
-	if p := bg.Status.Repository; p != nil && strings.EqualFold(p.Name, bg.Spec.Repository) {
-		return p
-	}
-	return nil
-}
-
 // repin does what a cluster administrator wrote on the Namespace.
 func (w *work) repin(granted v1alpha1.Grants) {
-	pin, id := pinned(w.bg), granted.RepinnedTo(w.bg.Spec.Repository)
+	pin, id := w.bg.Pinned(), granted.RepinnedTo(w.bg.Spec.Repository)
 	if pin != nil && id != 0 && id != pin.ID {
 		w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
 	}
@@ -155,7 +145,7 @@ func (w *work) repin(granted v1alpha1.Grants) {
 
 // another is the obstacle of a repository that is not the one that was first met.
 func another(bg *v1alpha1.BlueGreen) *obstacle {
-	pin := pinned(bg)
+	pin := bg.Pinned()
 	if pin == nil || pin.Found == 0 {
 		return nil
 	}

@@ -52,6 +52,9 @@ type DeliverySpec struct {
 	// +kubebuilder:validation:MaxLength=140
 	Repository string `json:"repository"`
 
+	// RepositoryID is its number; 0 if it was not told.
+	RepositoryID int64 `json:"repositoryID,omitempty"`
+
 	// ReceivedAt is when it was written down. What a command's age is judged by is
 	// how long it took until then.
 	ReceivedAt metav1.MicroTime `json:"receivedAt"`

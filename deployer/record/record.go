@@ -57,15 +57,16 @@ var ErrIdentity = errors.New("a different release has this name")
 var ErrSet = errors.New("already set")
 
 // Applications returns the BlueGreens of a repository, or of every repository if
-// it is empty, in namespaces that are granted theirs.
-func (r *Record) Applications(ctx context.Context, repository string) ([]v1alpha1.BlueGreen, error) {
+// it is empty, in namespaces that are granted theirs. The repository's number, if
+// it is known, goes before its name, see [v1alpha1.BlueGreen.Follows].
+func (r *Record) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
 	all, err := r.all(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var granted []v1alpha1.BlueGreen
 	for _, bg := range all {
-		if repository != "" && !strings.EqualFold(bg.Spec.Repository, repository) {
+		if repository != "" && !bg.Follows(repository, id) {
 			continue
 		}
 		ok, err := r.Granted(ctx, bg.Namespace, bg.Spec.Repository)

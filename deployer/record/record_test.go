@@ -327,7 +327,7 @@ func TestApplicationsAreThoseThatAreGranted(t *testing.T) {
 	other.Spec.Repository = "mallory/app"
 	check(t, kube.Create(t.Context(), other))
 	for repository, want := range map[string]int{"": 1, "ACME/App": 1, "mallory/app": 0, "acme/another": 0} {
-		got, err := r.Applications(t.Context(), repository)
+		got, err := r.Applications(t.Context(), repository, 0)
 		check(t, err)
 		if len(got) != want {
 			t.Errorf("%q has %d applications, want %d", repository, len(got), want)

@@ -1,0 +1,26 @@
+package v1alpha1
+
+import "strings"
+
+// Pinned is the repository that the application was pinned to under the name of
+// its spec; nil if it was not met under that yet.
+func (b *BlueGreen) Pinned() *RepositoryPin {
+	if p := b.Status.Repository; p != nil && strings.EqualFold(p.Name, b.Spec.Repository) {
+		return p
+	}
+	return nil
+}
+
+// Follows reports whether an application is of a repository that a webhook or
+// somebody else names. What was met is known again by its number, so that a
+// renamed one is found, and another one that took over its name is not. The number
+// may be unknown, 0.
+func (b *BlueGreen) Follows(repository string, id int64) bool {
+	switch pin := b.Pinned(); {
+	case pin != nil && id != 0:
+		return pin.ID == id
+	case pin != nil && pin.Found != 0: // the name leads to another one
+		return false
+	}
+	return strings.EqualFold(b.Spec.Repository, repository)
+}
