@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,6 +86,7 @@ type Refuse struct {
 // Decide says what becomes of a command. It is pure, so that every command is
 // driven in every phase by a test; docs/commands.md has what comes of it.
 func Decide(s Situation) Decision {
+	s.Releases = slices.DeleteFunc(slices.Clone(s.Releases), malformed)
 	if before := s.askedBefore(); before != "" { // however late it comes again
 		return Decision{Answer: before, AskedBefore: true}
 	}
@@ -131,6 +133,12 @@ func (s Situation) late() string {
 
 func refuse(reason, nextMove string) Decision {
 	return Decision{Refuse: &Refuse{Reason: reason, NextMove: nextMove}}
+}
+
+// malformed reports whether a release has not what its kind needs. The schema
+// takes no such release, but nothing here may depend on it.
+func malformed(rel v1alpha1.Release) bool {
+	return (rel.Spec.Kind == v1alpha1.Rollback) != (rel.Spec.Rollback != nil) || (rel.Spec.Rollback == nil) == (rel.Spec.Deploy == nil)
 }
 
 // askedBefore answers a comment that was executed already, and came again: what

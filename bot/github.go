@@ -260,3 +260,22 @@ func refusedForGood(err error) bool {
 	}
 	return false
 }
+
+// answered reports whether GitHub said what became of a request. It did not if the
+// connection broke, or if a server between gave up waiting.
+func answered(err error) bool {
+	answer := (*github.ErrorResponse)(nil)
+	if _, limited := retryAfter(err, time.Now()); limited {
+		return true
+	}
+	return errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode < http.StatusInternalServerError
+}
+
+// answerOf is what GitHub said when it refused something.
+func answerOf(err error) string {
+	answer := (*github.ErrorResponse)(nil)
+	if errors.As(err, &answer) && answer.Response != nil {
+		return fmt.Sprintf("%s (%d)", answer.Message, answer.Response.StatusCode)
+	}
+	return err.Error()
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/google/go-github/v60/github"
@@ -117,32 +118,45 @@ func (g *GitHub) EditComment(ctx context.Context, repository string, id int64, b
 	return exists, err
 }
 
-// FindComment returns the id of the App's own comment on a pull request whose
-// text starts with a marker, or 0.
-func (g *GitHub) FindComment(ctx context.Context, repository string, pullRequest int, marker string) (int64, error) {
-	var found int64
-	err := g.call(ctx, repository, "looking for our own comment", func(ctx context.Context, r repo) error {
-		for page := 1; page > 0 && page <= pages && found == 0; {
-			var list []struct {
-				byApp
-				ID   int64  `json:"id"`
-				Body string `json:"body"`
-			}
+// deleteComment deletes a comment. One that is gone already is fine.
+func (g *GitHub) deleteComment(ctx context.Context, repository string, id int64) error {
+	return g.call(ctx, repository, "deleting a comment", func(ctx context.Context, r repo) error {
+		_, err := r.Issues.DeleteComment(ctx, r.owner, r.name, id)
+		if isStatus(err, http.StatusNotFound) {
+			return nil
+		}
+		return err
+	})
+}
+
+// ownComment is a comment that the App wrote.
+type ownComment struct {
+	byApp
+	ID   int64  `json:"id"`
+	Body string `json:"body"`
+}
+
+// ownComments returns the App's own comments on a pull request whose text starts
+// with a marker, oldest first.
+func (g *GitHub) ownComments(ctx context.Context, repository string, pullRequest int, marker string) ([]ownComment, error) {
+	var own []ownComment
+	err := g.call(ctx, repository, "looking for our own comments", func(ctx context.Context, r repo) error {
+		for page := 1; page > 0 && page <= pages; {
+			var list []ownComment
 			resp, err := r.get(ctx, r.path("issues/%d/comments?per_page=100&page=%d", pullRequest, page), &list)
 			if err != nil {
 				return err
 			}
 			for _, c := range list {
 				if g.own(c.byApp) && strings.HasPrefix(c.Body, marker) {
-					found = c.ID
-					break
+					own = append(own, c)
 				}
 			}
 			page = resp.NextPage
 		}
 		return nil
 	})
-	return found, err
+	return own, err
 }
 
 // deploymentPayload marks a deployment as ours, so that it is found after a
@@ -172,26 +186,37 @@ func (g *GitHub) createDeployment(ctx context.Context, repository string, d Depl
 	return id, err
 }
 
-// findDeployment returns the id of the deployment that the App made for a
-// release, or 0.
-func (g *GitHub) findDeployment(ctx context.Context, repository string, d Deployment) (int64, error) {
-	var found int64
-	err := g.call(ctx, repository, "looking for our own deployment", func(ctx context.Context, r repo) error {
-		var list []struct {
-			ID      int64           `json:"id"`
-			Payload json.RawMessage `json:"payload"`
-			Creator account         `json:"creator"`
-		}
-		// A commit has few deployments: one an attempt, rollback and environment.
-		_, err := r.get(ctx, r.path("deployments?sha=%s&task=%s&per_page=100", d.Ref, d.Task), &list)
-		for _, made := range list {
-			var p deploymentPayload
-			if json.Unmarshal(made.Payload, &p) == nil && p.Release == d.ReleaseUID && made.Creator.Type == "Bot" {
-				found = made.ID
+// findDeployments returns the ids of the deployments that the App made for a
+// release, oldest first: one, unless a request was carried out late. What is in a
+// payload is no proof, any workflow can write it.
+func (g *GitHub) findDeployments(ctx context.Context, repository string, d Deployment) ([]int64, error) {
+	login, err := g.botLogin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []int64
+	err = g.call(ctx, repository, "looking for our own deployments", func(ctx context.Context, r repo) error {
+		for page := 1; page > 0 && page <= pages; {
+			var list []struct {
+				ID      int64           `json:"id"`
+				Payload json.RawMessage `json:"payload"`
+				Creator account         `json:"creator"`
 			}
+			resp, err := r.get(ctx, r.path("deployments?sha=%s&task=%s&per_page=100&page=%d", d.Ref, d.Task, page), &list)
+			if err != nil {
+				return err
+			}
+			for _, made := range list {
+				var p deploymentPayload
+				if json.Unmarshal(made.Payload, &p) == nil && p.Release == d.ReleaseUID && made.Creator.Type == "Bot" && made.Creator.Login == login {
+					found = append(found, made.ID)
+				}
+			}
+			page = resp.NextPage
 		}
-		return err
+		return nil
 	})
+	slices.Sort(found) // ids grow
 	return found, err
 }
 

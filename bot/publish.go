@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -18,9 +20,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// defaultGrace is how long a deployment that may or may not have been created is
-// waited for before it is looked for: what was just written may not be listed
-// yet.
+// defaultGrace is how long what may or may not have been created is waited for
+// before it is looked for: what was just written may not be listed yet.
 const defaultGrace = 10 * time.Second
 
 // Publisher makes GitHub look like the record. It is level-triggered: call
@@ -47,6 +48,7 @@ type Publisher struct {
 	memory   memory
 	pace     pace
 	searches searches
+	strays   strays
 }
 
 // Publish makes GitHub show what the record says of a release: its deployment
@@ -64,6 +66,12 @@ type Publisher struct {
 // found, and the next call does the rest.
 func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again time.Duration, err error) {
 	defer p.locks.lock(appKey(rel))()
+	defer func() {
+		if fault := recover(); fault != nil { // anybody may have written the release: it must not take the others along
+			p.Log.ErrorContext(ctx, "publishing panicked", "release", rel.Name, "namespace", rel.Namespace, "panic", fault, "stack", string(debug.Stack()))
+			again, err = 0, fmt.Errorf("publishing %s/%s panicked: %v", rel.Namespace, rel.Name, fault)
+		}
+	}()
 	app, apps, err := p.granted(ctx, rel)
 	if err != nil || app == nil {
 		return 0, err
@@ -73,8 +81,9 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 		return 0, fmt.Errorf("listing the releases of %s: %w", appKey(rel), err)
 	}
 	t := p.newThread(app, apps, releases, rel)
-	if t == nil {
-		return 0, nil // deleted since
+	if t.rel == nil {
+		p.stray(ctx, rel)
+		return 0, nil
 	}
 	err = t.publish(ctx)
 	if wait, limited := retryAfter(err, time.Now()); limited {
@@ -116,12 +125,13 @@ type thread struct {
 	app      *v1alpha1.BlueGreen
 	apps     []v1alpha1.BlueGreen // of the repository, app among them
 	releases []v1alpha1.Release   // newest first, with what was published last
-	rel      *v1alpha1.Release    // one of them
+	rel      *v1alpha1.Release    // one of them; nil if it is not listed
 	again    time.Duration        // when something is left to do; 0 if nothing is
 }
 
 func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release, rel *v1alpha1.Release) *thread {
 	t := &thread{Publisher: p, app: app, apps: apps, releases: slices.Clone(releases)}
+	t.releases = slices.DeleteFunc(t.releases, func(r v1alpha1.Release) bool { return r.Spec.Application != app.Name || malformed(r) })
 	for i := range t.releases {
 		r := &t.releases[i]
 		r.Status.GitHub = p.memory.latest(r)
@@ -130,6 +140,39 @@ func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen
 		}
 	}
 	return t
+}
+
+// stray notes a release that is not among those of its application: it was deleted
+// since it was read, or nothing can be made of it.
+func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
+	label := rel.Labels[v1alpha1.ApplicationLabel]
+	if label == rel.Spec.Application && !malformed(*rel) || !p.strays.first(rel.UID) {
+		return
+	}
+	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label "+v1alpha1.ApplicationLabel+" is not its spec.application; delete it and make it anew",
+		"release", rel.Name, "namespace", rel.Namespace, "kind", rel.Spec.Kind, "label", label, "application", rel.Spec.Application)
+}
+
+// strays are the releases that were said to be none of their application's. The
+// zero value is ready.
+type strays struct {
+	mu   sync.Mutex
+	seen map[releaseID]bool
+}
+
+// maxStrays bounds what is remembered; more than that are said again.
+const maxStrays = 1000
+
+// first reports whether a release was not said to be a stray before.
+func (s *strays) first(uid releaseID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil || len(s.seen) >= maxStrays {
+		s.seen = map[releaseID]bool{}
+	}
+	known := s.seen[uid]
+	s.seen[uid] = true
+	return !known
 }
 
 // later notes that something is left to do, the soonest of all that is.
@@ -147,11 +190,11 @@ func (t *thread) around() Around {
 // publish does what is missing, the Deployments tab first. What fails does not
 // keep the rest from being tried.
 func (t *thread) publish(ctx context.Context) error {
-	if t.rel.Status.GitHub.Published == t.digest() {
+	if st := t.rel.Status.GitHub; st.DoubtSince == nil && st.Published == t.digest() {
 		return nil
 	}
 	var errs []error
-	for _, do := range []func(context.Context) error{t.findPullRequests, t.deployments, t.comments, t.react} {
+	for _, do := range []func(context.Context) error{t.findPullRequests, t.deployments, t.comments, t.react, t.settle} {
 		if err := do(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -179,7 +222,9 @@ func (t *thread) digest() string {
 	var parts []any
 	parts = append(parts, t.wanted(t.rel), reactionOf(t.rel))
 	for _, number := range t.rel.Status.GitHub.PullRequests {
-		parts = append(parts, number, t.draft(number).digest())
+		if d, ok := t.draft(number); ok {
+			parts = append(parts, number, d.digest())
+		}
 	}
 	return digestOf(parts...)
 }

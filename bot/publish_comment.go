@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -30,14 +33,11 @@ func marker(app *v1alpha1.BlueGreen) string {
 // of a change that was overtaken, or replaced, hears of it.
 func (t *thread) comments(ctx context.Context) error {
 	var errs []error
-	for _, number := range t.rel.Status.GitHub.PullRequests {
-		errs = append(errs, t.comment(ctx, t.draft(number)))
-	}
-	for _, number := range t.commented() {
-		if slices.Contains(t.rel.Status.GitHub.PullRequests, number) {
-			continue
-		}
-		if d := t.draft(number); d.rel.Status.Phase.Finished() { // the others speak for themselves
+	numbers := t.rel.Status.GitHub.PullRequests
+	for _, number := range append(slices.Clone(numbers), t.commented()...) {
+		d, ok := t.draft(number)
+		mine := slices.Contains(numbers, number)
+		if ok && (mine || d.rel.Status.Phase.Finished()) { // the others speak for themselves
 			errs = append(errs, t.comment(ctx, d))
 		}
 	}
@@ -75,71 +75,97 @@ func (d draft) digest() string {
 	return digestOf(d.gist, d.body)
 }
 
-// draft writes the comment on a pull request, which a release concerns.
-func (t *thread) draft(number int) draft {
+// draft writes the comment on a pull request; ok is false if no release concerns
+// it.
+func (t *thread) draft(number int) (d draft, ok bool) {
 	var concerned []*v1alpha1.Release
 	for i := range t.releases {
 		if slices.Contains(t.releases[i].Status.GitHub.PullRequests, number) {
 			concerned = append(concerned, &t.releases[i])
 		}
 	}
+	if len(concerned) == 0 {
+		return draft{}, false
+	}
 	around := t.around()
 	around.Earlier = concerned[1:]
 	r := Report(t.app, concerned[0], around)
 	body := paragraphs(marker(t.app), "### "+r.Headline, r.Comment)
-	return draft{number: number, rel: concerned[0], gist: r.Gist, body: truncate(body, maxComment)}
+	return draft{number: number, rel: concerned[0], gist: r.Gist, body: truncate(body, maxComment)}, true
 }
 
 // comment makes the comment on a pull request say what it should.
 func (t *thread) comment(ctx context.Context, d draft) error {
-	id, digest := t.knownComment(d.number, d.rel)
-	want := d.digest()
-	if digest == want {
+	known, want := t.knownComment(d.number, d.rel), d.digest()
+	if known.digest == want {
 		return nil
 	}
-	own := t.own(d.number)
-	wait := max(t.pace.news(own, d.gist), unconfirmed(d.rel))
-	if digest == "" {
-		wait = max(wait, unsettled(d.rel))
-	}
-	if wait <= 0 {
-		wait = t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(t.app.Spec.Repository), d.number), t.apart())
-	}
-	if wait > 0 {
+	if wait := t.untilWritten(d, known); wait > 0 {
 		t.later(wait)
 		return nil
 	}
-	id, err := t.write(ctx, d.number, id, d.body)
+	id, err := t.write(ctx, d, known)
 	if refusedForGood(err) {
 		// A locked conversation, say. The Deployments tab has it all the same.
 		t.Log.WarnContext(ctx, "comment refused", "release", d.rel.Name, "pull_request", d.number, "error", err)
 	} else if err != nil {
 		return err
 	}
-	t.pace.tell(own, d.gist)
+	t.pace.tell(t.own(d.number), d.gist)
+	return t.recordComment(ctx, d, v1alpha1.CommentStatus{ID: id, Digest: want})
+}
+
+// untilWritten is how long a comment should still wait until it is written.
+func (t *thread) untilWritten(d draft, known knownComment) time.Duration {
+	wait := max(t.pace.news(t.own(d.number), d.gist), unconfirmed(d.rel))
+	if known.digest == "" {
+		wait = max(wait, unsettled(d.rel))
+	}
+	if known.id == 0 && known.intendedAt != nil {
+		wait = max(wait, t.grace()-time.Since(known.intendedAt.Time))
+	}
+	if wait > 0 {
+		return wait
+	}
+	return t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(t.app.Spec.Repository), d.number), t.apart())
+}
+
+// recordComment replaces what is recorded of a draft's comment.
+func (t *thread) recordComment(ctx context.Context, d draft, c v1alpha1.CommentStatus, also ...func(*v1alpha1.GitHubStatus)) error {
+	c.PullRequest = d.number
 	return t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
-		s.Comments = slices.DeleteFunc(s.Comments, func(c v1alpha1.CommentStatus) bool { return c.PullRequest == d.number })
-		s.Comments = append(s.Comments, v1alpha1.CommentStatus{PullRequest: d.number, ID: id, Digest: want})
+		s.Comments = slices.DeleteFunc(s.Comments, func(other v1alpha1.CommentStatus) bool { return other.PullRequest == d.number })
+		s.Comments = append(s.Comments, c)
+		for _, change := range also {
+			change(s)
+		}
 	})
 }
 
-// knownComment returns the id of the comment on a pull request, whichever
-// release wrote it, and the digest of what the newest one last wrote there.
-func (t *thread) knownComment(number int, newest *v1alpha1.Release) (id int64, digest string) {
+// knownComment is what the record has of the comment on a pull request.
+type knownComment struct {
+	id         int64        // 0 if none is known
+	intendedAt *metav1.Time // of one that may have been created, or not
+	digest     string       // what the newest release last wrote there
+}
+
+// knownComment returns what is known of the comment on a pull request, whichever
+// release wrote it.
+func (t *thread) knownComment(number int, newest *v1alpha1.Release) (known knownComment) {
 	for i := range t.releases {
 		for _, c := range t.releases[i].Status.GitHub.Comments {
 			if c.PullRequest != number {
 				continue
 			}
-			if id == 0 {
-				id = c.ID
+			if known.id == 0 && known.intendedAt == nil {
+				known.id, known.intendedAt = c.ID, c.IntendedAt
 			}
 			if t.releases[i].UID == newest.UID {
-				digest = c.Digest
+				known.digest = c.Digest
 			}
 		}
 	}
-	return id, digest
+	return known
 }
 
 // own names the application's comment on a pull request.
@@ -149,19 +175,42 @@ func (t *thread) own(number int) string {
 
 // write edits the comment, or finds it, or creates it. One that certainly does not
 // exist is not looked for.
-func (t *thread) write(ctx context.Context, number int, id int64, body string) (int64, error) {
-	repository := t.app.Spec.Repository
-	if first := t.searches.first(t.own(number)); id == 0 && !first {
-		var err error
-		if id, err = t.GitHub.FindComment(ctx, repository, number, marker(t.app)); err != nil {
+func (t *thread) write(ctx context.Context, d draft, known knownComment) (int64, error) {
+	repository, id := t.app.Spec.Repository, known.id
+	first := t.searches.first(t.own(d.number)) && known.intendedAt == nil
+	if id == 0 && !first {
+		all, err := t.GitHub.ownComments(ctx, repository, d.number, marker(t.app))
+		if err != nil {
 			return 0, err
+		}
+		if len(all) > 0 {
+			id = all[0].ID
 		}
 	}
 	if id != 0 {
-		exists, err := t.GitHub.EditComment(ctx, repository, id, body)
+		exists, err := t.GitHub.EditComment(ctx, repository, id, d.body)
+		if err != nil && !answered(err) {
+			err = errors.Join(err, t.doubt(ctx, d.rel)) // it may still overwrite the next one
+		}
 		if err != nil || exists {
 			return id, err
 		}
 	}
-	return t.GitHub.CreateComment(ctx, repository, number, body)
+	return t.createComment(ctx, d, known.intendedAt != nil)
+}
+
+// createComment creates a comment once: intent, act; the outcome is recorded with
+// its digest. An intent without an outcome is from a call that ended early; what
+// it made is waited for and looked for. If there is nothing, it may still come,
+// see [thread.settle].
+func (t *thread) createComment(ctx context.Context, d draft, again bool) (int64, error) {
+	err := t.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: timestamp()}, func(s *v1alpha1.GitHubStatus) {
+		if again {
+			s.DoubtSince = timestamp()
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	return t.GitHub.CreateComment(ctx, t.app.Spec.Repository, d.number, d.body)
 }

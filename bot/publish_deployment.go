@@ -38,19 +38,31 @@ func settled(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase == v1alpha1.ReleaseSucceeded && rel.Status.GitHub.DeploymentState != ""
 }
 
-// deployment makes GitHub show the wanted deployment of a release.
+// deployment makes GitHub show the wanted deployment of a release, unless it
+// refused to.
 func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 	want := t.wanted(rel)
-	if want == nil {
+	if want == nil || rel.Status.GitHub.DeploymentRefused != "" {
 		return nil
 	}
+	err := t.showDeployment(ctx, rel, want)
+	if !refusedForGood(err) {
+		return err
+	}
+	t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
+	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+		s.DeploymentRefused, s.DeploymentStateIntended = truncate(oneLine(answerOf(err)), maxMessage), ""
+	})
+}
+
+func (t *thread) showDeployment(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
 	if rel.Status.GitHub.DeploymentID == 0 {
 		if err := t.createDeployment(ctx, rel, want); err != nil || rel.Status.GitHub.DeploymentID == 0 {
 			return err
 		}
 	}
-	st, shown := rel.Status.GitHub, fmt.Sprintf("%s: %s", want.State, want.Description)
-	if st.DeploymentStateIntended == "" && st.DeploymentState == shown {
+	st := rel.Status.GitHub
+	if st.DeploymentStateIntended == "" && st.DeploymentState == want.shown() {
 		return nil
 	}
 	wait := time.Duration(0)
@@ -64,25 +76,33 @@ func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 		t.later(wait)
 		return nil
 	}
-	return t.postState(ctx, rel, want, shown)
+	return t.postState(ctx, rel, want)
 }
 
 // postState posts a state once: intent, act, outcome. An intent without an
 // outcome is from a call that ended early, so GitHub is asked what it has; there
-// is nothing to ask otherwise.
-func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Deployment, shown string) error {
-	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = shown, "" }
-	id := rel.Status.GitHub.DeploymentID
-	if rel.Status.GitHub.DeploymentStateIntended != "" {
+// is nothing to ask otherwise. If it has not got that state, it may still.
+func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
+	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = want.shown(), "" }
+	id, intended := rel.Status.GitHub.DeploymentID, rel.Status.GitHub.DeploymentStateIntended
+	doubt := false
+	if intended != "" {
 		last, err := t.GitHub.deploymentState(ctx, t.app.Spec.Repository, id)
 		if err != nil {
 			return err
 		}
-		if last.State == want.State && last.Description == want.Description {
+		if last.shown() == want.shown() {
 			return t.record(ctx, rel, posted)
 		}
+		doubt = last.shown() != intended
 	}
-	if err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentStateIntended = shown }); err != nil {
+	err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+		s.DeploymentStateIntended = want.shown()
+		if doubt {
+			s.DoubtSince = timestamp()
+		}
+	})
+	if err != nil {
 		return err
 	}
 	if err := t.GitHub.setDeployment(ctx, t.app.Spec.Repository, id, *want); err != nil {
@@ -93,35 +113,40 @@ func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Dep
 
 // createDeployment creates the deployment of a release once: intent, act,
 // outcome. An intent without an outcome is from a call that ended early; what it
-// made may not be listed yet, so it is waited for, and then looked for.
+// made may not be listed yet, so it is waited for, and then looked for. If there
+// is nothing, it may still come, see [thread.settle].
 func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
-	id := int64(0)
-	if intended := rel.Status.GitHub.DeploymentIntendedAt; intended == nil {
-		if err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentIntendedAt = timestamp() }); err != nil {
-			return err
-		}
-	} else {
-		wait := t.grace() - time.Since(intended.Time)
-		if wait > 0 {
+	intended := rel.Status.GitHub.DeploymentIntendedAt
+	if intended != nil {
+		if wait := t.grace() - time.Since(intended.Time); wait > 0 {
 			t.later(wait)
 			return nil
 		}
-		var err error
-		if id, err = t.GitHub.findDeployment(ctx, t.app.Spec.Repository, *want); err != nil {
+		made, err := t.GitHub.findDeployments(ctx, t.app.Spec.Repository, *want)
+		if err != nil {
 			return err
 		}
+		if len(made) > 0 {
+			return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+				s.DeploymentID = made[0]
+				if len(made) > 1 {
+					s.DoubtSince = timestamp()
+				}
+			})
+		}
 	}
-	if id == 0 {
-		var err error
-		id, err = t.GitHub.createDeployment(ctx, t.app.Spec.Repository, *want)
-		if refusedForGood(err) {
-			// The repository has no such commit, say. The comments have it all the same.
-			t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
-			return nil
+	err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+		s.DeploymentIntendedAt = timestamp()
+		if intended != nil {
+			s.DoubtSince = timestamp()
 		}
-		if err != nil {
-			return err // with the intent recorded: the next call looks for it
-		}
+	})
+	if err != nil {
+		return err
+	}
+	id, err := t.GitHub.createDeployment(ctx, t.app.Spec.Repository, *want)
+	if err != nil {
+		return err // with the intent recorded: the next call looks for it
 	}
 	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
 }

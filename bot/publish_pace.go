@@ -88,7 +88,7 @@ func (p *pace) tell(comment, gist string) {
 func unsettled(rel *v1alpha1.Release) time.Duration {
 	st := rel.Status
 	begun := st.Step != "" && st.Step != v1alpha1.StepBuild
-	if rel.Spec.Kind == v1alpha1.Rollback || st.Phase.Finished() || begun || st.Phase == v1alpha1.ReleaseUndoing {
+	if rel.Spec.Rollback != nil || st.Phase.Finished() || begun || st.Phase == v1alpha1.ReleaseUndoing {
 		return 0
 	}
 	if st.Build != nil && st.Build.LogURL != "" {

@@ -149,8 +149,8 @@ func (t *thread) search(ctx context.Context, commit string) (b batch, err error)
 }
 
 // mergedBy returns the pull request that brought a commit, and the place of the
-// commit that merging it made: the same one, or a newer one after a rebase. It is
-// nil, and the place the same, if there is none.
+// commit that merging it made: the same one, or else the nearest newer one, as after
+// a rebase. It is nil, and the place the same, if there is none.
 func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*PullRequest, int, error) {
 	commit := s.commits[at]
 	list, known := s.answers[commit]
@@ -160,11 +160,17 @@ func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*PullRequest,
 			return nil, at, err
 		}
 	}
+	nearest, found := -1, (*PullRequest)(nil)
 	for i := range list {
-		if merged := slices.Index(s.commits[:at+1], list[i].MergeCommit); merged >= 0 {
-			s.answers[commit] = list
-			return &list[i], merged, nil
+		// Of several that have the commit, as one that was brought up to date with the
+		// branch has it too, the first that brought it is the one that was merged next.
+		if merged := slices.Index(s.commits[:at+1], list[i].MergeCommit); merged > nearest {
+			nearest, found = merged, &list[i]
 		}
+	}
+	if found != nil {
+		s.answers[commit] = list
+		return found, nearest, nil
 	}
 	return nil, at, nil
 }

@@ -85,7 +85,7 @@ func TestPublishSurvivesACrashAtEveryEffect(t *testing.T) {
 			}})
 		}
 	}
-	for n := 1; n <= 7; n++ {
+	for n := 1; n <= 8; n++ {
 		crashes = append(crashes,
 			crash{fmt.Sprintf("before write %d of the record", n), func(w *world) { w.record.before = w.record.writes + n }},
 			crash{fmt.Sprintf("after write %d of the record", n), func(w *world) { w.record.after = w.record.writes + n }})

@@ -85,7 +85,7 @@ func webAddress(typed string) string {
 }
 
 // rollback reports whether the release takes back a switch.
-func (v view) rollback() bool { return v.rel.Spec.Kind == v1alpha1.Rollback }
+func (v view) rollback() bool { return v.rel.Spec.Rollback != nil }
 
 // commit is the one that users get if the release succeeds; empty if unknown.
 func (v view) commit() string {
@@ -154,7 +154,7 @@ func (v view) attempt() int32 {
 // comment is the body below the headline.
 func (v view) comment() string {
 	return paragraphs(
-		v.outcome(), v.facts(), v.failure(), v.timeline(), v.proof(), v.drift(), v.findings(), v.afterwards(), v.next(), v.earlier(),
+		v.outcome(), v.facts(), v.failure(), v.timeline(), v.proof(), v.drift(), v.findings(), v.notShown(), v.afterwards(), v.next(), v.earlier(),
 	)
 }
 
@@ -180,6 +180,9 @@ func (v view) gist() string {
 	}
 	if over := v.stagedOver(); over != nil && v.promised(over) {
 		parts = append(parts, "no longer at once")
+	}
+	if v.notShown() != "" {
+		parts = append(parts, "no deployment")
 	}
 	for _, earlier := range v.around.Earlier {
 		parts = append(parts, string(earlier.UID))

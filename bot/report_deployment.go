@@ -40,6 +40,9 @@ type Deployment struct {
 	EnvironmentURL string
 }
 
+// shown is what a reader sees of a deployment's state, to compare and to record.
+func (d Deployment) shown() string { return fmt.Sprintf("%s: %s", d.State, d.Description) }
+
 func (v view) deployment() *Deployment {
 	if v.commit() == "" {
 		return nil
@@ -130,4 +133,13 @@ func (v view) environment() string {
 		return v.app.Spec.Environment + "/" + name
 	}
 	return v.app.Spec.Environment
+}
+
+// notShown says why the Deployments tab has not what the comment says.
+func (v view) notShown() string {
+	st := v.rel.Status.GitHub
+	if st == nil || st.DeploymentRefused == "" {
+		return ""
+	}
+	return "⚠️ GitHub refused to show this release in the Deployments tab: " + plain(truncate(st.DeploymentRefused, maxMessage))
 }

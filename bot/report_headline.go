@@ -3,6 +3,8 @@ package bot
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -318,7 +320,7 @@ func (v view) withVersions(message string) string {
 	}
 	before, after, _ := strings.Cut(message, named.Name)
 	version := code(v.of(named).short())
-	if named.Spec.Kind == v1alpha1.Rollback {
+	if named.Spec.Rollback != nil {
 		version = "the rollback to " + version
 	}
 	if !strings.HasSuffix(before, "(") {
@@ -340,5 +342,6 @@ func upperFirst(s string) string {
 	if s == "" {
 		return s
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }

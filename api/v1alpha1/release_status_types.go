@@ -588,7 +588,7 @@ type TimelineEntry struct {
 // GitHubStatus is what the bot made on GitHub for a release. It is written by
 // server-side apply under the field manager [BotManager].
 type GitHubStatus struct {
-	// DeploymentIntendedAt is when a deployment was about to be created.
+	// DeploymentIntendedAt is when a deployment was last about to be created.
 	DeploymentIntendedAt *metav1.Time `json:"deploymentIntendedAt,omitempty"`
 
 	// DeploymentID of the release's deployment.
@@ -600,6 +600,15 @@ type GitHubStatus struct {
 	// DeploymentStateIntended is the state that was about to be published; unset
 	// once it was.
 	DeploymentStateIntended string `json:"deploymentStateIntended,omitempty"`
+
+	// DeploymentRefused is GitHub's reason to refuse the deployment, or its state,
+	// for good. The Deployments tab is left as it is then.
+	DeploymentRefused string `json:"deploymentRefused,omitempty"`
+
+	// DoubtSince is when something was written once more, because nobody could tell
+	// whether GitHub would still carry out what was written before; unset once
+	// GitHub was looked at again, a while later.
+	DoubtSince *metav1.Time `json:"doubtSince,omitempty"`
 
 	// PullRequests that were merged by what the release brings: by its own commit,
 	// and by the others that the same push brought.
@@ -632,6 +641,9 @@ type CommentStatus struct {
 
 	// ID of the comment.
 	ID int64 `json:"id,omitempty"`
+
+	// IntendedAt is when the comment was about to be created; unset once it was.
+	IntendedAt *metav1.Time `json:"intendedAt,omitempty"`
 
 	// Digest of the body last written.
 	Digest string `json:"digest,omitempty"`

@@ -1,0 +1,107 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// lateFactor is how many times the grace a request may still be carried out after
+// nobody waits for its answer: two minutes for the default. GitHub's own servers
+// give up on one after 10 s (GitHub docs, "Troubleshooting the REST API").
+const lateFactor = 12
+
+// doubt is recorded when something is written once more that GitHub may have, or
+// may still get, from before.
+func (t *thread) doubt(ctx context.Context, rel *v1alpha1.Release) error {
+	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DoubtSince = timestamp() })
+}
+
+// settle looks at GitHub once more after something was written twice, when
+// nothing of it can come any more: of what is there twice one is left, and what
+// was overwritten by an earlier write is written again.
+func (t *thread) settle(ctx context.Context) error {
+	since := t.rel.Status.GitHub.DoubtSince
+	if since == nil {
+		return nil
+	}
+	if wait := lateFactor*t.grace() - time.Since(since.Time); wait > 0 {
+		t.later(wait)
+		return nil
+	}
+	if t.again > 0 {
+		return nil // something is still to be written: then
+	}
+	errs := []error{t.settleDeployment(ctx)}
+	for _, c := range t.rel.Status.GitHub.Comments {
+		errs = append(errs, t.settleComment(ctx, c.PullRequest))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.DoubtSince = nil })
+}
+
+// settleDeployment takes the release's other deployments out of use, and posts the
+// state of its own again if it is another one.
+func (t *thread) settleDeployment(ctx context.Context) error {
+	st, want, repository := t.rel.Status.GitHub, t.wanted(t.rel), t.app.Spec.Repository
+	if want == nil || st.DeploymentID == 0 || st.DeploymentRefused != "" {
+		return nil
+	}
+	made, err := t.GitHub.findDeployments(ctx, repository, *want)
+	if err != nil {
+		return err
+	}
+	for _, id := range made {
+		if id == st.DeploymentID {
+			continue
+		}
+		other := *want
+		other.State, other.Description = StateInactive, fmt.Sprintf("made twice: deployment %d is the one", st.DeploymentID)
+		if err := t.ensureState(ctx, id, other); err != nil {
+			return err
+		}
+		t.Log.InfoContext(ctx, "second deployment of a release set inactive", "release", t.rel.Name, "deployment", id, "instead", st.DeploymentID)
+	}
+	return t.ensureState(ctx, st.DeploymentID, *want)
+}
+
+// ensureState posts a state unless it is the last one.
+func (t *thread) ensureState(ctx context.Context, id int64, want Deployment) error {
+	last, err := t.GitHub.deploymentState(ctx, t.app.Spec.Repository, id)
+	if err != nil || last.shown() == want.shown() {
+		return err
+	}
+	return t.GitHub.setDeployment(ctx, t.app.Spec.Repository, id, want)
+}
+
+// settleComment deletes what the application has beside its comment on a pull
+// request, and words that one again if it is another text.
+func (t *thread) settleComment(ctx context.Context, number int) error {
+	d, ok := t.draft(number)
+	known := t.knownComment(number, t.rel)
+	if !ok || known.id == 0 {
+		return nil
+	}
+	all, err := t.GitHub.ownComments(ctx, t.app.Spec.Repository, number, marker(t.app))
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		switch {
+		case c.ID == known.id && c.Body != d.body:
+			_, err = t.GitHub.EditComment(ctx, t.app.Spec.Repository, c.ID, d.body)
+		case c.ID != known.id:
+			err = t.GitHub.deleteComment(ctx, t.app.Spec.Repository, c.ID)
+			t.Log.InfoContext(ctx, "second comment deleted", "release", t.rel.Name, "pull_request", number, "comment", c.ID, "instead", known.id, "error", err)
+		}
+		if err != nil && !refusedForGood(err) {
+			return err
+		}
+	}
+	return nil
+}
