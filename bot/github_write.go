@@ -159,6 +159,16 @@ func (g *GitHub) ownComments(ctx context.Context, repository string, pullRequest
 	return own, err
 }
 
+// FindComment returns the id of the App's own comment on a pull request whose text
+// starts with a marker, the oldest if there are several; 0 if there is none.
+func (g *GitHub) FindComment(ctx context.Context, repository string, pullRequest int, marker string) (int64, error) {
+	own, err := g.ownComments(ctx, repository, pullRequest, marker)
+	if err != nil || len(own) == 0 {
+		return 0, err
+	}
+	return own[0].ID, nil
+}
+
 // deploymentPayload marks a deployment as ours, so that it is found after a
 // crash, and those that workflows make are never mistaken for it.
 type deploymentPayload struct {

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,4 +105,30 @@ func commandList(repository string, several bool) string {
 		who += " Several applications are released from this repository: name the one you mean."
 	}
 	return strings.Join(lines, "\n") + "\n\n" + who
+}
+
+// maxSummary is the length of an application's line where there are too many for
+// one comment, in characters.
+const maxSummary = 300
+
+// together joins the answers about several applications, and what is said after
+// them. Where that is longer than a comment may be, each application has one line,
+// with what to type for the rest.
+func together(verb Verb, which, apps []v1alpha1.BlueGreen, answers []string, more string) string {
+	text := paragraphs(append(slices.Clone(answers), more)...)
+	if len(text) <= maxComment || len(answers) < 2 {
+		return text
+	}
+	lines := []string{fmt.Sprintf("All of this about %d applications is too long for one comment. In short, with what to type for the rest:\n", len(answers))}
+	left := maxComment - len(lines[0]) - len(more) - maxSummary
+	for i := range answers {
+		first, _, _ := strings.Cut(answers[i], "\n")
+		line := fmt.Sprintf("- %s %s", truncate(first, maxSummary), code(Command{Verb: verb, Application: nameAmong(&which[i], apps)}.String()))
+		if left -= len(line) + 1; left < 0 {
+			lines = append(lines, fmt.Sprintf("- and %d more; name the one you mean", len(answers)-i))
+			break
+		}
+		lines = append(lines, line)
+	}
+	return paragraphs(strings.Join(lines, "\n"), more)
 }

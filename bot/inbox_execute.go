@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -34,10 +33,11 @@ func (in *Inbox) execute(ctx context.Context, r *responder, command Command, app
 		}
 		answers = append(answers, d.Answer)
 	}
+	more := ""
 	if command.Verb == Help {
-		answers = append(answers, commandList(r.d.Spec.Repository, len(apps) > 1))
+		more = commandList(r.d.Spec.Repository, len(apps) > 1)
 	}
-	return r.answer(ctx, strings.Join(answers, "\n\n"), reactionDone)
+	return r.answer(ctx, together(command.Verb, which, apps, answers, more), reactionDone)
 }
 
 // pullRequest reads the pull request that a command was written on, if the

@@ -68,7 +68,8 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	defer p.locks.lock(appKey(rel))()
 	defer func() {
 		if fault := recover(); fault != nil { // anybody may have written the release: it must not take the others along
-			p.Log.ErrorContext(ctx, "publishing panicked", "release", rel.Name, "namespace", rel.Namespace, "panic", fault, "stack", string(debug.Stack()))
+			p.Log.ErrorContext(ctx, "publishing panicked",
+				"release", rel.Name, "namespace", rel.Namespace, "panic", fault, "stack", string(debug.Stack()))
 			again, err = 0, fmt.Errorf("publishing %s/%s panicked: %v", rel.Namespace, rel.Name, fault)
 		}
 	}()
@@ -149,8 +150,8 @@ func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 	if label == rel.Spec.Application && !malformed(*rel) || !p.strays.first(rel.UID) {
 		return
 	}
-	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label "+v1alpha1.ApplicationLabel+" is not its spec.application; delete it and make it anew",
-		"release", rel.Name, "namespace", rel.Namespace, "kind", rel.Spec.Kind, "label", label, "application", rel.Spec.Application)
+	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label is not its spec.application; delete it and make it anew",
+		"release", rel.Name, "namespace", rel.Namespace, "kind", rel.Spec.Kind, v1alpha1.ApplicationLabel, label, "application", rel.Spec.Application)
 }
 
 // strays are the releases that were said to be none of their application's. The

@@ -179,12 +179,9 @@ func (t *thread) write(ctx context.Context, d draft, known knownComment) (int64,
 	repository, id := t.app.Spec.Repository, known.id
 	first := t.searches.first(t.own(d.number)) && known.intendedAt == nil
 	if id == 0 && !first {
-		all, err := t.GitHub.ownComments(ctx, repository, d.number, marker(t.app))
-		if err != nil {
+		var err error
+		if id, err = t.GitHub.FindComment(ctx, repository, d.number, marker(t.app)); err != nil {
 			return 0, err
-		}
-		if len(all) > 0 {
-			id = all[0].ID
 		}
 	}
 	if id != 0 {

@@ -163,13 +163,13 @@ func TestOddReleasesDoNotKeepTheOthersFromBeingShown(t *testing.T) {
 	}
 }
 
-// broken is a record whose list panics once.
-type broken struct {
+// panicking is a record whose list panics once.
+type panicking struct {
 	*memoryRecord
 	times *int
 }
 
-func (b broken) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
+func (b panicking) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	if *b.times--; *b.times >= 0 {
 		panic("moo")
 	}
@@ -181,7 +181,7 @@ func TestPanicOfOneReleaseIsItsOwnFailure(t *testing.T) {
 	_, rel := ended(w)
 	times := 1
 	p := w.publisher()
-	p.Record = broken{w.record, &times}
+	p.Record = panicking{w.record, &times}
 	if _, err := p.Publish(t.Context(), rel); err == nil || !strings.Contains(err.Error(), rel.Name) || !strings.Contains(err.Error(), "moo") {
 		t.Errorf("published: %v, want an error that names the release and the panic", err)
 	}

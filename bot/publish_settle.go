@@ -97,7 +97,8 @@ func (t *thread) settleComment(ctx context.Context, number int) error {
 			_, err = t.GitHub.EditComment(ctx, t.app.Spec.Repository, c.ID, d.body)
 		case c.ID != known.id:
 			err = t.GitHub.deleteComment(ctx, t.app.Spec.Repository, c.ID)
-			t.Log.InfoContext(ctx, "second comment deleted", "release", t.rel.Name, "pull_request", number, "comment", c.ID, "instead", known.id, "error", err)
+			t.Log.InfoContext(ctx, "second comment deleted",
+				"release", t.rel.Name, "pull_request", number, "comment", c.ID, "instead", known.id, "error", err)
 		}
 		if err != nil && !refusedForGood(err) {
 			return err

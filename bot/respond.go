@@ -93,7 +93,7 @@ func (r *responder) reply(ctx context.Context, text string) error {
 	if r.d.Status.Limited {
 		text = strings.TrimSpace(text + "\n\n" + limitedNote)
 	}
-	body := fmt.Sprintf("%sIn response to %s by %s:\n\n%s", marker, link("this", r.comment().URL), plain(r.comment().Author), text)
+	body := fmt.Sprintf("%sIn response to %s by %s:\n\n%s", marker, link("this", r.comment().URL), plain(r.comment().Author), truncate(text, maxComment))
 	_, err = r.in.GitHub.CreateComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, body)
 	if refusedForGood(err) { // a locked conversation: nobody is left to tell
 		r.in.Log.InfoContext(ctx, "answer refused", "comment", r.comment().ID, "error", err)
