@@ -17,7 +17,7 @@ func TestAnswersAboutManyApplicationsFitIntoAComment(t *testing.T) {
 	for _, tt := range []struct {
 		applications int
 		cut          bool // not even a line for each
-	}{{50, false}, {400, true}} {
+	}{{50, false}, {500, true}} {
 		w := newWorld(t)
 		for i := range tt.applications - 1 {
 			app := shop()
