@@ -73,6 +73,44 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
 			side(func(s *workload.State) { s.DeploymentColored, s.ServiceColored = false, false })(bg, o, f)
 		}, "", nil},
+		{"a service for both colours, whose pods lack the label", side(func(s *workload.State) {
+			s.Selector, s.MatchLabels, s.Labels = map[string]string{"app": "web"}, map[string]string{"app": "web"}, map[string]string{"app": "web"}
+			s.RolledOut, s.ServiceColored = true, false
+		}), v1alpha1.ReasonSelector, []string{
+			"service app-blue-svc, which is live, would send users to what is staged on deployment app-green",
+			"first give every live pod that label, or users have no pod left: ",
+			`kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}' && ` +
+				`kubectl rollout status deployment app-blue -n shop && ` +
+				`kubectl patch service app-blue-svc -n shop --type merge -p '{"spec":{"selector":{"version":"blue"}}}'`,
+		}},
+		{"a service for both colours, whose pods get the label now", side(func(s *workload.State) {
+			s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
+			s.Labels, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, false
+		}), v1alpha1.ReasonSelector, []string{": kubectl rollout status deployment app-blue -n shop && kubectl patch service"}},
+		{"a service for both colours, whose pods have the label", side(func(s *workload.State) {
+			s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
+			s.Labels, s.RolledOut, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, true, false
+		}), v1alpha1.ReasonSelector, []string{"every live pod has that label: kubectl patch service app-blue-svc"}},
+		{"a service that tells its colour by another label", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+			o.Sides[v1alpha1.Green] = workload.State{
+				Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true,
+				Selector: map[string]string{"app": "web", "slot": "b"}, MatchLabels: map[string]string{"app": "web", "slot": "b"},
+			}
+			side(func(s *workload.State) {
+				s.Selector, s.MatchLabels = map[string]string{"app": "web", "slot": "a"}, map[string]string{"app": "web", "slot": "a"}
+				s.Labels, s.ServiceColored = map[string]string{"app": "web", "slot": "a"}, false
+			})(bg, o, f)
+		}, "", nil},
+		{"live pods that lack the label of the selector", side(func(s *workload.State) {
+			s.Selector, s.MatchLabels = map[string]string{"app": "web", "version": "blue"}, map[string]string{"app": "web"}
+			s.Labels, s.Unselected = map[string]string{"app": "web"}, []string{"app-blue-1", "app-blue-2"}
+		}), v1alpha1.ReasonSelector, []string{
+			"service app-blue-svc, which is live, does not select 2 ready pods of deployment app-blue, such as app-blue-1: it selects app=web,version=blue",
+			`Give the pods the label that they lack: kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}'`,
+		}},
+		{"live pods that the selector misses for another reason", side(func(s *workload.State) {
+			s.Selector, s.Labels, s.Unselected = map[string]string{"app": "wbe"}, map[string]string{"app": "web", "version": "blue"}, []string{"app-blue-1"}
+		}), v1alpha1.ReasonSelector, []string{"it selects app=wbe", "kubectl edit service app-blue-svc -n shop"}},
 		{"ambiguous container", side(func(s *workload.State) { s.Container, s.Containers = "", []string{"a", "b"} }), v1alpha1.ReasonContainer, []string{"deployment app-blue", "[a b]", "spec.container"}},
 		{"absent container", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
 			bg.Spec.Container = "web"

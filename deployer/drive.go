@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // act is what a step does. It returns the zero pause when its milestone is
@@ -171,6 +172,10 @@ func (a *attempt) interrupt() {
 		a.fail(&fault{class: v1alpha1.FaultInterference, reason: "Interference", message: message + "; nothing was changed by this release since: look at it, then ask again"})
 		return
 	}
+	if stranded := a.stranded(); stranded != "" {
+		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "LiveUnselected", message: stranded})
+		return
+	}
 	if by := a.rollbackBefore(); by != nil {
 		a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "RolledBack", message: "gives way to " + by.Name})
 		return
@@ -184,6 +189,17 @@ func (a *attempt) interrupt() {
 		message += ": " + c.Reason
 	}
 	a.fail(&fault{class: v1alpha1.FaultCancelled, reason: "Cancelled", message: message})
+}
+
+// stranded says why a deploy must not switch: ready live pods get no users any more,
+// so that what it would leave cannot be gone back to. A live version that is down is
+// no reason: this release may be its cure.
+func (a *attempt) stranded() string {
+	m := a.rel.Status.Milestones
+	if a.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
+		return ""
+	}
+	return workload.Stranded(a.bg, a.o.Previous)
 }
 
 // cancelled reports whether somebody asked in time to stop the release.

@@ -202,6 +202,39 @@ func TestIngressThatNamesAMissingServiceOfOursIsACondition(t *testing.T) {
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
 
+// The order of the advice matters: a live Service whose selector gets the colour's
+// label before its pods have it has no endpoint left.
+func TestServiceOfBothColoursIsSeparatedWithoutUsersNoticing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.patch(w.service(v1alpha1.Blue), `{"spec":{"selector":{"version":null}}}`)
+	w.run()
+	rel := w.submit("a")
+	w.awaitReason(v1alpha1.ReasonSelector)
+	w.await(rel, "the release waits", func(r *v1alpha1.Release) bool {
+		return r.Status.Phase == v1alpha1.ReleaseQueued && strings.Contains(r.Status.Message, "every live pod has that label")
+	})
+	if n := len(w.made()); n != 0 {
+		t.Errorf("%d builds were started before the Services were apart", n)
+	}
+	w.patch(w.service(v1alpha1.Blue), `{"spec":{"selector":{"version":"blue"}}}`)
+	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+}
+
+// Whoever followed other advice in the wrong order has live pods that nobody
+// reaches. A release that switched now would have nothing to go back to.
+func TestLivePodsThatNobodySelectsStopARelease(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	w.patch(w.service(v1alpha1.Blue), `{"spec":{"selector":{"app":"my-python-app-v2"}}}`)
+	w.approve(rel)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
+	w.expectMessage(rel, "does not select 1 ready pod of deployment my-python-app-blue", "kubectl edit service my-python-app-blue-svc")
+	w.expectRoutes("blue", 2) // attached, never switched
+}
+
 func TestWhatNobodyKnowsIsStagedOverAndTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

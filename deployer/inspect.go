@@ -16,6 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // facts are what a BlueGreen is judged by, besides its own spec.
@@ -214,6 +215,11 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 		return &obstacle{v1alpha1.ReasonServiceMissing, fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name, bg.Namespace)}
 	case !live.DeploymentExists:
 		return &obstacle{v1alpha1.ReasonDeploymentMissing, fmt.Sprintf("deployment %s, the live %s side, does not exist in namespace %s: create it, or name another in spec.%s.deployment", live.Deployment, live.Color, bg.Namespace, live.Color)}
+	case workload.Stranded(bg, live) != "":
+		return &obstacle{v1alpha1.ReasonSelector, workload.Stranded(bg, live)}
+	case workload.SelectsStaged(bg, live, other):
+		return &obstacle{v1alpha1.ReasonSelector, fmt.Sprintf("service %s, which is live, would send users to what is staged on deployment %s before it is checked: its spec.selector lacks %s: %s; %s",
+			live.Service, other.Deployment, bg.Spec.ColorLabel, live.Color, workload.SeparateAdvice(bg, live))}
 	case !other.ServiceExists && !live.ServiceColored:
 		return uncopiable(bg, v1alpha1.ReasonServiceMissing, "service", live.Service, other.Service, live.Color)
 	case !other.DeploymentExists && !live.DeploymentColored:
@@ -231,10 +237,11 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 }
 
 // uncopiable is a missing object that cannot be made from the live one: by its
-// selector it would get hold of the live pods.
+// selector it would get hold of the live pods. The live one is not to be made anew:
+// its users would have no pods meanwhile.
 func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1alpha1.Color) *obstacle {
-	return &obstacle{reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: %s: create it with a selector of its own, or make %s anew with that label in its selector",
-		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, live)}
+	return &obstacle{reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: %s: create it with a selector of its own, which has %s: %s",
+		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, bg.Spec.ColorLabel, c.Other())}
 }
 
 func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {

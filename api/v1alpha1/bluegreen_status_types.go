@@ -18,6 +18,7 @@ const (
 	ReasonServiceMissing    = "ServiceMissing"    // the live Service does not exist
 	ReasonDeploymentMissing = "DeploymentMissing" // the live Deployment does not exist
 	ReasonServiceShared     = "ServiceShared"     // another BlueGreen uses one of the Services
+	ReasonSelector          = "Selector"          // the live Service selects pods of the other colour, too, or not its own
 	ReasonStandbyHost       = "StandbyHost"       // the standby host is in use by another rule
 	ReasonContainer         = "Container"         // the container to update is ambiguous or absent
 	ReasonPreflight         = "Preflight"         // the load balancer could not carry out a switch; see status.findings

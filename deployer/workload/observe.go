@@ -146,6 +146,9 @@ func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
 func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.ServiceExists = o.service != nil
 	s.Autoscaler = autoscalerOf(s.Deployment, o.hpas)
+	if o.service != nil {
+		s.Selector = o.service.Spec.Selector
+	}
 	s.ServiceColored = o.service != nil && o.service.Spec.Selector[colorLabel(bg)] == string(s.Color)
 	d := o.deployment
 	if d == nil {
@@ -157,6 +160,8 @@ func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	s.DeploymentColored = d.Spec.Selector.MatchLabels[colorLabel(bg)] == string(s.Color)
 	s.Replicas = replicasOf(d)
 	describeTemplate(s, bg, d.Spec.Template)
+	s.MatchLabels, s.Labels = d.Spec.Selector.MatchLabels, d.Spec.Template.Labels
+	s.Unselected = unselected(o)
 	s.Ports = portsOf(o.service, d.Spec.Template.Spec)
 	for _, p := range o.pods {
 		s.Pods = append(s.Pods, podState(p))
@@ -168,6 +173,20 @@ func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
 	}
 	s.RolledOut = rolledOut(o)
 	s.Progress = progress(s, o)
+}
+
+// unselected returns the ready pods that a Service with a selector leaves out.
+func unselected(o objects) []string {
+	if o.service == nil || len(o.service.Spec.Selector) == 0 {
+		return nil // its endpoints are somebody else's
+	}
+	var out []string
+	for _, p := range o.pods {
+		if s := podState(p); s.Ready && !s.Terminating && !matches(o.service.Spec.Selector, p.Labels) {
+			out = append(out, p.Name)
+		}
+	}
+	return out
 }
 
 func replicasOf(d *appsv1.Deployment) int32 {

@@ -48,7 +48,9 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		Replicas: 3, Containers: []string{"app"}, Container: "app", Image: image, RunningImage: image, Commit: "abc", Release: "shop-abc-1",
 		RolledOut: true, Updated: 3, Available: 3, Progress: "3 of 3 pods available",
 		ServiceColored: true, DeploymentColored: true,
-		Ports: []Port{{Name: "http", Number: 80, Pod: 8080}}, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
+		Selector: map[string]string{"app": "shop", "version": "green"}, MatchLabels: map[string]string{"app": "shop", "slot": "a", "version": "green"},
+		Labels: map[string]string{"app": "shop", "slot": "a", "tier": "web", "version": "green"},
+		Ports:  []Port{{Name: "http", Number: 80, Pod: 8080}}, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
 	}
 	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "DeploymentUID", "Generation", "TemplateHash", "Pods")); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)

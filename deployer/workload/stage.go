@@ -122,7 +122,7 @@ func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 			bg.Namespace, bg.Side(q.Target).Service, pairs(own), bg.Side(q.Target).Deployment, pairs(part(template, "metadata", "labels")))
 	}
 	if selects(p.liveService, template) {
-		return nil, fmt.Errorf("the live Service %s/%s would send users to these pods before they are checked: add %s: %s to its spec.selector",
+		return nil, fmt.Errorf("the live Service %s/%s would send users to these pods before they are checked: its spec.selector needs %s: %s, and its pods need that label first; the condition Ready of the BlueGreen has the commands",
 			bg.Namespace, bg.Side(q.Target.Other()).Service, r.label, r.from)
 	}
 	return template, nil

@@ -222,7 +222,7 @@ func TestStageRefusesPodsThatUsersWouldReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
-	if err == nil || !strings.Contains(err.Error(), "add version: blue to its spec.selector") {
+	if err == nil || !strings.Contains(err.Error(), "its spec.selector needs version: blue") {
 		t.Errorf("got error %v, want one that says how to mend the Service", err)
 	}
 }

@@ -99,6 +99,13 @@ type State struct {
 	// colour. The other colour's can only be made from one that does.
 	ServiceColored, DeploymentColored bool
 
+	// Selector of the Service, MatchLabels of the Deployment's selector, and Labels
+	// of its pod template.
+	Selector, MatchLabels, Labels map[string]string
+
+	// Unselected are the ready pods that the Service does not select, by name.
+	Unselected []string
+
 	// Ports of the Service, and where they lead.
 	Ports []Port
 

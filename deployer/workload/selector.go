@@ -1,0 +1,98 @@
+package workload
+
+import (
+	"fmt"
+	"maps"
+
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// SelectsStaged reports whether the live Service would send users to the pods that
+// are staged on the other colour, before anybody has checked them.
+func SelectsStaged(bg *v1alpha1.BlueGreen, live, other State) bool {
+	return len(live.Selector) > 0 && matches(live.Selector, stagedLabels(bg, live, other))
+}
+
+// stagedLabels are the labels of the pods that are staged on the other colour, as
+// [Workloads.Stage] makes them.
+func stagedLabels(bg *v1alpha1.BlueGreen, live, other State) map[string]string {
+	if bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists {
+		return other.Labels
+	}
+	label := colorLabel(bg)
+	recolored := func(m map[string]string) map[string]string {
+		m = maps.Clone(m)
+		if m[label] == string(live.Color) {
+			m[label] = string(other.Color)
+		}
+		return m
+	}
+	staged := recolored(live.Labels)
+	if staged == nil {
+		staged = map[string]string{}
+	}
+	for key := range live.MatchLabels {
+		if key != label {
+			delete(staged, key)
+		}
+	}
+	own := other.MatchLabels
+	if !other.DeploymentExists { // it is made from the live one
+		own = recolored(live.MatchLabels)
+	}
+	maps.Copy(staged, other.Selector)
+	maps.Copy(staged, own)
+	return staged
+}
+
+func matches(selector, of map[string]string) bool {
+	return labels.SelectorFromSet(selector).Matches(labels.Set(of))
+}
+
+// SeparateAdvice says how the live Service comes to select its own colour's pods
+// only. The order matters: a selector that no pod has the labels of leaves users
+// without any pod.
+func SeparateAdvice(bg *v1alpha1.BlueGreen, live State) string {
+	label, color := colorLabel(bg), string(live.Color)
+	selector := fmt.Sprintf(`kubectl patch service %s -n %s --type merge -p '{"spec":{"selector":{"%s":"%s"}}}'`, live.Service, bg.Namespace, label, color)
+	if live.Labels[label] == color && live.RolledOut {
+		return "every live pod has that label: " + selector
+	}
+	rollout := fmt.Sprintf("kubectl rollout status deployment %s -n %s", live.Deployment, bg.Namespace)
+	if live.Labels[label] != color {
+		rollout = labelAdvice(bg, live) + " && " + rollout
+	}
+	return "first give every live pod that label, or users have no pod left: " + rollout + " && " + selector
+}
+
+// labelAdvice is the command that gives the live pods their colour's label, one
+// after the other.
+func labelAdvice(bg *v1alpha1.BlueGreen, live State) string {
+	return fmt.Sprintf(`kubectl patch deployment %s -n %s --type merge -p '{"spec":{"template":{"metadata":{"labels":{"%s":"%s"}}}}}'`,
+		live.Deployment, bg.Namespace, colorLabel(bg), live.Color)
+}
+
+// Stranded says that ready live pods get no users, because the live Service does not
+// select them, and the way out; "" if it selects them all. Whoever staged and
+// switched now would have nothing to go back to.
+func Stranded(bg *v1alpha1.BlueGreen, live State) string {
+	if len(live.Unselected) == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("service %s, which is live, does not select %s of deployment %s, such as %s: it selects %s. ",
+		live.Service, readyPods(len(live.Unselected)), live.Deployment, live.Unselected[0], labels.Set(live.Selector))
+	label := colorLabel(bg)
+	if want, found := live.Selector[label]; found && want == string(live.Color) && live.Labels[label] != want {
+		return text + "Give the pods the label that they lack: " + labelAdvice(bg, live)
+	}
+	return text + fmt.Sprintf("Correct spec.selector: kubectl edit service %s -n %s", live.Service, bg.Namespace)
+}
+
+func readyPods(n int) string {
+	if n == 1 {
+		return "1 ready pod"
+	}
+	return fmt.Sprintf("%d ready pods", n)
+}
