@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,7 +39,7 @@ type Deliveries interface {
 	Delete(ctx context.Context, name string) error
 }
 
-// ErrRace: somebody else wrote the delivery since it was read.
+// ErrRace says that somebody else wrote the delivery since it was read.
 var ErrRace = errors.New("it was written by somebody else")
 
 // Inbox handles events durably: the webhook and the sweep write them down by
@@ -67,6 +68,7 @@ type Inbox struct {
 
 	permissions permissions
 	quotas      quotas
+	suspects    sync.Mutex // held while one is handled that may have ended a process
 }
 
 // Handle writes down an event that has to be handled: nothing of it is done yet,

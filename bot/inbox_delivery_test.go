@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,6 +235,60 @@ func TestADeliveryThatEndsTheProcessIsQuarantined(t *testing.T) {
 		if d.Status.Deaths != int32(deaths) || !slices.Equal(told, []v1alpha1.DeliveryPhase{want}) || (w.only().Spec.Approval != nil) != (deaths < 3) {
 			t.Errorf("after %d processes: %d deaths counted, told %q, approval %v; want %s", deaths, d.Status.Deaths, told, w.only().Spec.Approval, want)
 		}
+	}
+}
+
+// TestADeliveryThatEndsTheProcessTakesNoOtherAlong: several were under way when a
+// process ended. The next one handles them one at a time.
+func TestADeliveryThatEndsTheProcessTakesNoOtherAlong(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.app.SetWebhookURL("")
+	for _, body := range []string{"/promote", "/lock"} {
+		check(t, w.inbox.Handle(t.Context(), commentOf(w, pr.Number, w.writer, body)))
+	}
+	for _, d := range w.pending() {
+		d.Status.Running, d.Status.Attempts = "gone", 1
+		check(t, w.record.Update(t.Context(), &d))
+	}
+	check(t, w.inbox.Handle(t.Context(), commentOf(w, pr.Number, w.writer, "/status")))
+	began, goOn := make(chan struct{}, 1), make(chan struct{})
+	w.inbox = w.process()
+	var looks atomic.Int32
+	w.inbox.Record = &broken{w.record, func() {
+		if looks.Add(1) == 1 {
+			began <- struct{}{}
+			<-goOn
+		}
+	}}
+	suspects := slices.DeleteFunc(w.pending(), func(d v1alpha1.Delivery) bool { return d.Status.Running == "" })
+	ended := make(chan error, 1)
+	go func() {
+		_, err := w.inbox.Work(t.Context(), suspects[0].Name)
+		ended <- err
+	}()
+	<-began
+	again, err := w.inbox.Work(t.Context(), suspects[1].Name)
+	check(t, err)
+	other, err := w.record.Get(t.Context(), suspects[1].Name)
+	check(t, err)
+	if again <= 0 || other.Status.Attempts != 1 {
+		t.Errorf("the second is begun beside the first: attempts %d, again in %s", other.Status.Attempts, again)
+	}
+	for _, d := range w.pending() { // one that is new need not wait
+		if d.Status.Attempts == 0 {
+			_, err := w.inbox.Work(t.Context(), d.Name)
+			check(t, err)
+		}
+	}
+	if n := len(w.answers(pr.Number)); n != 1 {
+		t.Errorf("%d answers to a new comment meanwhile, want 1", n)
+	}
+	close(goOn)
+	check(t, <-ended)
+	w.work(t.Context())
+	if n := len(w.pending()); n != 0 || w.lock() == nil || w.only().Spec.Approval == nil {
+		t.Errorf("%d are pending, lock %v, approval %v; want both carried out", n, w.lock(), w.only().Spec.Approval)
 	}
 }
 

@@ -36,6 +36,10 @@ const (
 // noticed by the next one. It is for one process at a time; if there are two, what
 // they do is the same, and done once.
 //
+// Deliveries are handled side by side, but of those that were under way when a
+// process ended one at a time: the next end is then one's own, and takes no other
+// into quarantine.
+//
 // again, if positive, is when it wants to be called again. An error means that
 // Kubernetes did not answer: call again later.
 func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, err error) {
@@ -52,6 +56,12 @@ func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, er
 	}
 	if wait := wait(s.NextAt); wait > 0 && s.Running == "" {
 		return wait, nil
+	}
+	if s.Deaths > 0 || s.Running != "" && s.Running != in.Holder {
+		if !in.suspects.TryLock() {
+			return in.backoff(1), nil
+		}
+		defer in.suspects.Unlock()
 	}
 	if s.Running != "" && s.Running != in.Holder {
 		s.Deaths++

@@ -235,7 +235,7 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 // person, and the person as the author.
 func TestACommentThroughAnAppSaysSo(t *testing.T) {
 	typed := captured(t, "issue_comment.created.pull")
-	sent := bytes.Replace(typed, []byte(`"performed_via_github_app": null`), []byte(`"performed_via_github_app": {"id": 77, "slug": "chat"}`), -1)
+	sent := bytes.ReplaceAll(typed, []byte(`"performed_via_github_app": null`), []byte(`"performed_via_github_app": {"id": 77, "slug": "chat"}`))
 	for _, tt := range []struct {
 		body []byte
 		want int64

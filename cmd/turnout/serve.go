@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
@@ -251,6 +252,10 @@ func (f everyReplica) NeedLeaderElection() bool        { return false }
 // bytes. GitHub's headers are about 1 KB.
 const maxHeader = 16 << 10
 
+// maxConnections is how many connections are served at once. Each takes about 16 KB
+// before its headers are read.
+const maxConnections = 1024
+
 // addServer wires the HTTP server.
 func (c *serveConfig) addServer(mgr ctrl.Manager, webhook http.Handler, log *slog.Logger) error {
 	mux := http.NewServeMux()
@@ -274,6 +279,7 @@ func (c *serveConfig) addServer(mgr ctrl.Manager, webhook http.Handler, log *slo
 	if err != nil {
 		return fmt.Errorf("--listen (%s): %w", variable("listen"), err)
 	}
+	listener = netutil.LimitListener(listener, maxConnections)
 	err = mgr.Add(everyReplica(func(ctx context.Context) error {
 		stopped := context.AfterFunc(ctx, func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
