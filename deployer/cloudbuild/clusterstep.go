@@ -21,11 +21,12 @@ var builderTools = map[string]string{
 func (f *File) sees() []sight {
 	out := make([]sight, 0, len(f.Build.GetSteps()))
 	var own []string
+	budget := maxShellBytes
 	for _, image := range f.images() {
 		own = append(own, lastSegment(image))
 	}
 	for _, step := range f.Build.GetSteps() {
-		s := sight{own: own, suspect: suggests.MatchString(step.GetId())}
+		s := sight{own: own, budget: &budget, suspect: suggests.MatchString(step.GetId())}
 		s.step(step)
 		out = append(out, s)
 	}
@@ -66,7 +67,7 @@ func (s *sight) runScript(script string) {
 		s.script(script)
 		return
 	}
-	s.others = append(s.others, "a script for "+clipped(by))
+	s.others = note(s.others, "a script for "+clipped(by))
 	if s.suspect || suggests.MatchString(script) {
 		s.cannotSee("runs a script for " + clipped(by))
 	}

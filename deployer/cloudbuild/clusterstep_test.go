@@ -129,6 +129,10 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{removed, "nice -n 5 ionice -c 3 stdbuf -o L kubectl apply"},
 		{removed, "flock /tmp/l kubectl apply"},
 		{removed, "flock /tmp/l -c 'kubectl apply'"},
+		{removed, "find a -exec true {} + -exec kubectl delete -f {} \\;"},
+		{found, strings.Repeat("find -exec ", 2_000) + "$X"},
+		{found, strings.Repeat("bash -c \"$(", 300) + strings.Repeat(")\"", 300)},
+		{removed, "kubectl get\r\nkubectl apply -f x\r\n"},
 		{removed, "find k8s -name '*.yaml' -exec kubectl apply -f {} \\;"},
 		{removed, "su -c 'kubectl apply' builder"},
 		{removed, "bash <<EOF\nkubectl apply -f x\nEOF"},
@@ -188,7 +192,7 @@ func TestSubCommandsDecide(t *testing.T) {
 	tests := []struct{ want, command string }{
 		{kept, "kubectl get pods"}, {kept, "kubectl -n shop describe deploy/a"}, {kept, "kubectl --context x logs deploy/a"}, {kept, "kubectl diff -f x"},
 		{kept, "kubectl version"}, {kept, "kubectl config use-context x"}, {kept, "kubectl auth can-i get pods"}, {kept, "kubectl rollout status deploy/a"},
-		{kept, "kubectl wait --for=condition=ready pod/a"}, {kept, "kubectl apply --dry-run=server -f x"}, {kept, "kubectl kustomize overlays/prod"}, {kept, "kubectl --help"},
+		{kept, "kubectl wait --for=condition=ready pod/a"}, {kept, "kubectl apply --dry-run=server -f x"}, {kept, "kubectl kustomize overlays/prod"}, {kept, "kubectl --help"}, {kept, "argocd app get web"}, {removed, "argocd app sync web"}, {kept, "helm gcs push a b"},
 		{removed, "kubectl rollout undo deploy/a"}, {removed, "kubectl exec deploy/a -- ls"}, {removed, "kubectl cp a b"}, {removed, "kubectl apply --dry-run=none -f x"},
 		{removed, "kubectl -n get apply -f x"}, {removed, "kubectl --namespace=shop scale deploy/a --replicas=2"}, {removed, "kubectl unheard-of"}, {removed, "kubectl $FLAGS apply -f x"},
 		{removed, "oc apply -f x"}, {kept, "oc get pods"},
@@ -276,11 +280,15 @@ func TestWarningsSayWhatHappensAndWhatNoLongerDoes(t *testing.T) {
 	tests := []struct{ text, says string }{
 		{script("npm test\nkubectl apply -f x"), `cloudbuild.yaml:4: steps[1] was left out: it runs "kubectl apply", and only Turnout changes the cluster; "npm test" of that step does not run either; to keep it, set spec.build.clusterSteps of the BlueGreen to Allow`},
 		{readFault(t, "09-cluster-step-not-seen/verbosity.yaml"), `it runs "gcloud run deploy", which puts the image of this build before the users of Cloud Run, and only`},
-		{script("./deploy.sh prod"), `cloudbuild.yaml:4: steps[1] is kept, and Turnout cannot see whether it changes the cluster: it runs "./deploy.sh prod"; if it does, take it out of the file`},
+		{script("./deploy.sh prod"), `cloudbuild.yaml:4: steps[1] is kept, and Turnout cannot see whether it changes the cluster: it runs "./deploy.sh"; if it does, take it out of the file`},
+		{script("./deploy.sh hunter2"), `it runs "./deploy.sh"; if`},
+		{script("$(cat hunter2) apply"), "it runs a command that it puts together, which is known only when the step runs"},
+		{script("$CMD apply"), "it runs $CMD, which is known only when the step runs"},
+		{script("make deploy PASSWORD=hunter2"), `it runs "make deploy"; if`},
 		{script("kubectl apply -f 'x\n"), "it runs a script that does not parse as a shell's (at its line 1)"},
 	}
 	for _, test := range tests {
-		if _, warnings := fate(t, test.text); len(warnings) != 1 || !strings.Contains(warnings[0].String(), test.says) {
+		if _, warnings := fate(t, test.text); len(warnings) != 1 || !strings.Contains(warnings[0].String(), test.says) || strings.Contains(warnings[0].Message, "hunter2") {
 			t.Errorf("warnings %v, want %s", warnings, test.says)
 		}
 	}

@@ -24,7 +24,7 @@ var clusterTools = map[string]clusterTool{
 	"gke-deploy": {known: true, looks: []string{"prepare", "version", "help"}, changes: []string{"run", "apply"}},
 	"helm": {
 		known:   true,
-		looks:   strings.Fields("version lint template package push pull repo dependency dep registry show inspect help list ls status get history search env verify create completion plugin diff fetch"),
+		looks:   strings.Fields("version lint template package push pull repo dependency dep registry show inspect help list ls status get history search env verify create completion plugin diff fetch gcs s3 cm-push"),
 		changes: strings.Fields("upgrade install uninstall delete rollback test"),
 		values:  strings.Fields("-n --namespace --kube-context --kubeconfig --kube-token --kube-apiserver --kube-as-user --kube-as-group --kube-ca-file --registry-config --repository-cache --repository-config --burst-limit"),
 	},
@@ -40,15 +40,18 @@ var clusterTools = map[string]clusterTool{
 		changes: strings.Fields("run deploy dev debug apply delete exec verify"),
 		values:  strings.Fields("-v --verbosity --interactive -f --filename -p --profile -n --namespace --kube-context --kubeconfig"),
 	},
-	"kapp":   {known: true, looks: strings.Fields("ls list inspect logs version help"), changes: []string{"deploy", "delete"}},
-	"argocd": {known: true, looks: strings.Fields("login logout version context relogin help"), changes: []string{"app", "appset"}},
-	"kpt":    {known: true, looks: strings.Fields("pkg fn version help"), changes: []string{"live"}},
+	"kapp": {known: true, looks: strings.Fields("ls list inspect logs version help"), changes: []string{"deploy", "delete"}},
+	"argocd": {
+		known: true, changes: []string{"app", "appset"},
+		looks: append(strings.Fields("login logout version context relogin help"), "app get", "app list", "app diff", "app wait", "app history", "app logs", "app manifests", "app resources", "cluster list", "repo list"),
+	},
+	"kpt": {known: true, looks: strings.Fields("pkg fn version help"), changes: []string{"live"}},
 }
 
 var kubectl = clusterTool{
 	known: true,
 	looks: append(strings.Fields("version kustomize config completion help get describe logs diff explain api-resources api-versions cluster-info top options events port-forward proxy plugin wait convert"),
-		"rollout status", "rollout history", "auth can-i", "auth whoami"),
+		"rollout status", "rollout history", "auth can-i", "auth whoami", "apply view-last-applied"),
 	waits:   []string{"wait", "rollout status"},
 	changes: strings.Fields("apply create delete patch replace set scale autoscale rollout annotate label edit run expose exec cp drain cordon uncordon taint debug"),
 	values: strings.Fields("-n --namespace --context --kubeconfig --cluster --user -s --server --token --as --as-group --as-uid --request-timeout " +

@@ -144,7 +144,7 @@ func (s *sight) tool(tool string, argv []word, in input) {
 	switch {
 	case tool == "env": // followed by splits
 	case !argv[0].known && strings.ContainsAny(tool, "$`<"):
-		s.cannotSee("runs " + quoted(argv[:1]) + ", which is known only when the step runs")
+		s.cannotSee("runs " + variableName(argv[0].text) + ", which is known only when the step runs")
 	case argv[0].text == tool && s.defined[tool]: // its commands are seen where it is defined
 	case slices.Contains(shells, tool):
 		s.shell(args, in)
@@ -164,7 +164,7 @@ func (s *sight) tool(tool string, argv []word, in input) {
 		s.docker(argv)
 	case imageMaker(tool):
 		s.builds = true
-		s.others = append(s.others, quoted(argv[:min(2, len(argv))]))
+		s.others = note(s.others, called(argv))
 	case clusterTools[tool].known:
 		s.cluster(tool, args)
 	case slices.Contains(utilities, tool):
@@ -175,9 +175,9 @@ func (s *sight) tool(tool string, argv []word, in input) {
 
 // other is a program that nothing is known of.
 func (s *sight) other(argv []word) {
-	s.others = union(s.others, []string{quoted(argv[:min(2, len(argv))])})
+	s.others = note(s.others, called(argv))
 	if s.suspect || suggests.MatchString(quoted(argv[:min(8, len(argv))])) {
-		s.cannotSee("runs " + quoted(argv[:min(2, len(argv))]))
+		s.cannotSee("runs " + called(argv))
 	}
 }
 
@@ -206,15 +206,18 @@ func (s *sight) su(args []word, in input) {
 
 // find runs what stands after -exec.
 func (s *sight) find(args []word, in input) {
-	for i, arg := range args {
-		if !slices.Contains([]string{"-exec", "-execdir", "-ok", "-okdir"}, arg.text) {
-			continue
+	for {
+		exec := slices.IndexFunc(args, func(w word) bool { return slices.Contains([]string{"-exec", "-execdir", "-ok", "-okdir"}, w.text) })
+		if exec < 0 {
+			return
 		}
-		end := slices.IndexFunc(args[i+1:], func(w word) bool { return w.text == ";" || w.text == "+" })
+		args = args[exec+1:]
+		end := slices.IndexFunc(args, func(w word) bool { return w.text == ";" || w.text == "+" })
 		if end < 0 {
-			end = len(args) - i - 1
+			end = len(args)
 		}
-		s.run(args[i+1:i+1+end], in)
+		s.run(args[:end], in)
+		args = args[end:]
 	}
 }
 
@@ -252,7 +255,30 @@ func operands(args []word, values []string) []word {
 	return out
 }
 
-// quoted is a command as messages write it.
+// runners are programs whose first argument says what they do.
+var runners = strings.Fields("make npm yarn pnpm npx bun task just rake bundle go mvn gradle ./gradlew gradlew ant bazel python python3 node ruby terraform pulumi ansible-playbook " +
+	"docker podman crane pack ko buildah helmsman invoke poetry tox nox cargo dotnet sbt")
+
+// called is a command as messages write it: its name, and what a runner is told,
+// for any other argument may be a secret.
+func called(argv []word) string {
+	if len(argv) > 1 && slices.Contains(runners, path.Base(argv[0].text)) {
+		return quoted(argv[:2])
+	}
+	return quoted(argv[:1])
+}
+
+var plainVariable = regexp.MustCompile(`^\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$`)
+
+// variableName is a command that a variable holds.
+func variableName(text string) string {
+	if plainVariable.MatchString(text) {
+		return text
+	}
+	return "a command that it puts together"
+}
+
+// quoted is a command in quotes, in one line.
 func quoted(argv []word) string {
 	texts := make([]string, 0, len(argv))
 	for _, w := range argv {

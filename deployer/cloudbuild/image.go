@@ -39,6 +39,10 @@ func (f *File) Image(r Request, choice ImageChoice) (string, error) {
 		if err != nil {
 			return "", f.choiceError(listed, fmt.Sprintf("spec.build.image %s: %v", clipped(choice.Image), err))
 		}
+		if len(want.missing) > 0 {
+			reason, fix := valueless(want.missing[0], "has no value")
+			return "", f.choiceError(listed, fmt.Sprintf("in spec.build.image %s %s: %s", clipped(choice.Image), reason, fix))
+		}
 		if slices.Contains(listed, Repository(want.text)) {
 			return Repository(want.text), nil
 		}

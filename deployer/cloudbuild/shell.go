@@ -12,8 +12,10 @@ import (
 )
 
 const (
-	// maxShells is how deep shells in shells are followed.
-	maxShells = 8
+	// maxShells is how deep shells in shells are followed, and maxShellBytes how
+	// much of one file is parsed in all: a text in $() is met at every level.
+	maxShells     = 8
+	maxShellBytes = 2 << 20
 	// maxScript and maxOpen bound what a parser, which calls itself at every
 	// bracket, is given.
 	maxScript = 64 << 10
@@ -49,18 +51,20 @@ type sight struct {
 	defined map[string]bool
 	aliases map[string]string
 	shells  int
+	budget  *int // of all steps: bytes that may still be parsed
 }
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"}
 
 // script looks at every command of a shell script, wherever it stands in it.
 func (s *sight) script(text string) {
-	if s.shells >= maxShells {
-		s.cannotSee("runs a shell in too many shells")
+	if *s.budget -= len(text); s.shells >= maxShells || *s.budget < 0 {
+		s.cannotSee("runs more shells than Turnout reads")
 		return
 	}
 	s.shells++
 	defer func() { s.shells-- }()
+	text = strings.ReplaceAll(text, "\r\n", "\n")
 	file, err := parseShell(text)
 	if err != nil {
 		s.cannotSee("runs a script that does not parse as a shell's (" + err.Error() + ")")
@@ -299,4 +303,12 @@ func (s *sight) shell(args []word, in input) {
 }
 
 // cannotSee notes what may change a cluster, or not.
-func (s *sight) cannotSee(what string) { s.unseen = union(s.unseen, []string{what}) }
+func (s *sight) cannotSee(what string) { s.unseen = note(s.unseen, what) }
+
+// note adds what is not there yet; a message has room for few.
+func note(list []string, what string) []string {
+	if len(list) >= 8 {
+		return list
+	}
+	return union(list, []string{what})
+}
