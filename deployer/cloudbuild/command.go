@@ -119,7 +119,7 @@ func (w wrapper) unwrap(name string, args []word) []word {
 func (s *sight) splits(argv []word, in input) bool {
 	for i, arg := range argv[1:] {
 		for _, flag := range []string{"-S", "--split-string", "-vS", "-iS"} {
-			rest := plainWords(nil)
+			var rest []word
 			switch {
 			case arg.text == flag && i+2 < len(argv):
 				rest = slices.Concat(plainWords(strings.Fields(argv[i+2].text)), argv[i+3:])

@@ -99,8 +99,7 @@ func parseShell(text string) (*syntax.File, error) {
 	if posix, other := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), ""); other == nil {
 		return posix, nil
 	}
-	var bad syntax.ParseError
-	if errors.As(err, &bad) { // its text may hold what nobody should read
+	if bad, ok := errors.AsType[syntax.ParseError](err); ok { // its text may hold what nobody should read
 		return nil, fmt.Errorf("at its line %d", bad.Pos.Line())
 	}
 	return nil, errors.New("at an unknown line")
@@ -158,7 +157,7 @@ func printed(stmt *syntax.Stmt, text string) input {
 	case "echo", "printf":
 		var out []string
 		for _, w := range words[1:] {
-			if !strings.HasPrefix(w.text, "-") && !(words[0].text == "printf" && strings.HasPrefix(w.text, "%")) {
+			if !strings.HasPrefix(w.text, "-") && (words[0].text != "printf" || !strings.HasPrefix(w.text, "%")) {
 				out = append(out, w.text)
 			}
 		}
@@ -260,7 +259,7 @@ func interpreter(script string) string {
 	if !ok {
 		return "sh"
 	}
-	for _, part := range strings.Fields(line) {
+	for part := range strings.FieldsSeq(line) {
 		if base := path.Base(part); base != "env" && !strings.HasPrefix(part, "-") && !strings.Contains(part, "=") {
 			return base
 		}
