@@ -48,13 +48,14 @@ generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
 	bin/controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd
 	bin/controller-gen rbac:roleName=turnout paths=./deployer output:rbac:artifacts:config=config/rbac
 
+# Of the measurements: N is how many of each, OUT the file for the result.
 .PHONY: bench-latency
 bench-latency: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure reaction times; writes bench/latency.json
-	bin/sandbox bench-latency --out bench/latency.json
+	bin/sandbox bench-latency --n $(or $(N),20) --out $(or $(OUT),bench/latency.json)
 
 .PHONY: bench-switch
 bench-switch: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes bench/switch.json
-	bin/sandbox bench-switch --out bench/switch.json
+	bin/sandbox bench-switch --n $(or $(N),10) $(if $(SPEED),--speed $(SPEED)) --out $(or $(OUT),bench/switch.json)
 
 .PHONY: controlplane
 controlplane: $(CONTROLPLANE) ## Build etcd, kube-apiserver and kube-controller-manager

@@ -53,6 +53,9 @@ func summarize(sample []time.Duration) Summary {
 // Latency releases and rolls back n times each, one after the other: plain
 // Ingress class, no gate, automatic promotion, rollback within hold.
 func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
+	if n < 1 {
+		return Latencies{}, fmt.Errorf("--n is %d: measure 1 release or more", n)
+	}
 	r, err := newRig(ctx, o)
 	if err != nil {
 		return Latencies{}, err
@@ -83,7 +86,18 @@ func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
 		rollbacks = append(rollbacks, took)
 		o.progress("rollback %d of %d: comment to switch %s", i+1, n, took.Round(time.Millisecond))
 	}
-	return Latencies{ReadyToSwitch: summarize(switches), RollbackToSwitch: summarize(rollbacks), WebhookToBuild: summarize(builds)}, nil
+	l := Latencies{ReadyToSwitch: summarize(switches), RollbackToSwitch: summarize(rollbacks), WebhookToBuild: summarize(builds)}
+	return l, l.check(n)
+}
+
+// check reports a measurement that did not measure what it was to.
+func (l Latencies) check(n int) error {
+	for name, s := range map[string]Summary{"ready to switch": l.ReadyToSwitch, "rollback to switch": l.RollbackToSwitch, "webhook to build": l.WebhookToBuild} {
+		if s.N < max(n, 1) || s.P50 <= 0 {
+			return fmt.Errorf("%s: nothing was measured: %d samples of %d, in the middle %.3f ms", name, s.N, n, s.P50)
+		}
+	}
+	return nil
 }
 
 // Write writes a result as JSON and prints it.

@@ -420,7 +420,11 @@ func service(c v1alpha1.Color) *corev1.Service {
 
 func ingress() *networkingv1.Ingress {
 	prefix := networkingv1.PathTypePrefix
-	return &networkingv1.Ingress{ObjectMeta: meta(application + "-ingress"), Spec: networkingv1.IngressSpec{
+	object := meta(application + "-ingress")
+	// Without a class it would be Google's load balancer's, which waits for answers of
+	// pods that give none here.
+	object.Annotations = map[string]string{"kubernetes.io/ingress.class": "plain"}
+	return &networkingv1.Ingress{ObjectMeta: object, Spec: networkingv1.IngressSpec{
 		Rules: []networkingv1.IngressRule{{IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
 			Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix, Backend: networkingv1.IngressBackend{
 				Service: &networkingv1.IngressServiceBackend{Name: serviceName(v1alpha1.Blue), Port: networkingv1.ServiceBackendPort{Number: 80}},

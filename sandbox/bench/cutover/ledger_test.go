@@ -69,6 +69,7 @@ func TestCheckOfEachRow(t *testing.T) {
 		"nothing failed":             {GreenFails, func(*Row) {}, "nothing was measured"},
 		"something failed afterward": {GreenFails, func(r *Row) { r.Failed, r.OutsideFault = 3, 1 }, "after the restore"},
 		"too few cut-overs":          {Switch, func(r *Row) { r.Cutovers = 9 }, "9 cut-overs of 10"},
+		"nothing was asked":          {Switch, func(r *Row) { r.Requests = 0 }, "nothing was measured"},
 		"too little load":            {Switch, func(r *Row) { r.RequestsPerSecond = 199 }, "199 requests a second"},
 	} {
 		t.Run(name, func(t *testing.T) {

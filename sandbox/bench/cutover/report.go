@@ -100,6 +100,8 @@ func (r Report) Check(cutovers int) error {
 
 func (r Row) check(cutovers int) error {
 	switch {
+	case r.Requests == 0:
+		return errors.New("nothing was measured: no request was answered")
 	case r.Cutovers < cutovers:
 		return fmt.Errorf("%d cut-overs of %d", r.Cutovers, cutovers)
 	case r.RequestsPerSecond < minRate:

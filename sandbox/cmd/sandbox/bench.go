@@ -50,6 +50,9 @@ func cutoverCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use: "bench-switch", Short: "Measure what users lose at a cut-over, with Turnout and without", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if n < 1 {
+				return fmt.Errorf("--n is %d: measure 1 cut-over or more", n)
+			}
 			file, err := os.Create(log)
 			if err != nil {
 				return err
