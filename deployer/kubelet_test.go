@@ -194,6 +194,9 @@ func (k *kubelet) release(t testing.TB, image string) {
 			continue
 		}
 		check(t, err)
+		if len(pod.Status.ContainerStatuses) == 0 {
+			continue // it has not started, and when it does, nothing holds it
+		}
 		becomeReady(pod, &pod.Status.ContainerStatuses[0])
 		check(t, k.kube.Status().Update(t.Context(), pod))
 	}
