@@ -36,6 +36,8 @@ func (a *attempt) build(ctx context.Context) (pause, error) {
 	}
 	b := a.rel.Status.Build
 	switch {
+	case a.turn.find(beginning) != nil:
+		return a.begun(ctx, nil)
 	case b == nil:
 		return a.startBuild(ctx, 0)
 	case b.ID == "":
@@ -74,7 +76,9 @@ func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) 
 		return pause{}, err
 	}
 	if before == nil {
-		a.lookForRivals(ctx, plan)
+		if err := a.lookForRivals(ctx, plan); err != nil {
+			return pause{}, err
+		}
 	}
 	plan.request.Retry = int(retries)
 	a.rel.Status.Build = &v1alpha1.BuildStatus{
@@ -89,24 +93,51 @@ func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) 
 		a.rel.Status.Build = before
 		return pause{}, err
 	}
-	handle, err := plan.begin(ctx, builds)
+	return a.begun(ctx, func(ctx context.Context) (cloudbuild.Handle, error) {
+		handle, err := plan.begin(ctx, builds)
+		if err != nil {
+			return handle, &notBegun{err: err, before: before}
+		}
+		return handle, nil
+	})
+}
+
+// beginning is the call that begins a build. If its release ends meanwhile it is let
+// finish, since its answer names the build that there is to cancel.
+var beginning = question{what: "starting the build", effect: true}
+
+// begun has the build begun whose intent is durable, and records its handle. A write
+// that fails here, or a process that ends, leaves the intent, and the next look
+// finds the build by what it carries.
+func (a *attempt) begun(ctx context.Context, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
+	handle, err := ask(ctx, a.turn, beginning, begin)
+	if not, ok := errors.AsType[*notBegun](err); ok {
+		if not.certain() {
+			a.rel.Status.Build = not.before
+		}
+		return pause{}, buildFault(fmt.Errorf("starting the build: %w", not.err))
+	}
 	if err != nil {
-		return pause{}, a.notStarted(err, before)
+		return pause{}, err
 	}
 	a.recordBuild(handle)
-	// A write that fails here leaves the intent, and the next look finds the
-	// build by what it carries.
 	return pause{until: a.pollAt(0), message: "building"}, a.save(ctx)
 }
 
-// notStarted takes the intent back if the build certainly does not exist: what
-// was recorded before it holds again.
-func (a *attempt) notStarted(err error, before *v1alpha1.BuildStatus) error {
-	var refused *cloudbuild.Error
-	if errors.As(err, &refused) && !refused.Uncertain {
-		a.rel.Status.Build = before
-	}
-	return buildFault(fmt.Errorf("starting the build: %w", err))
+// notBegun is the error of a build that was not begun, as far as is known.
+type notBegun struct {
+	err    error
+	before *v1alpha1.BuildStatus // what the record had before the intent
+}
+
+func (n *notBegun) Error() string { return n.err.Error() }
+func (n *notBegun) Unwrap() error { return n.err }
+
+// certain reports whether the build certainly does not exist: what was recorded
+// before its intent holds again.
+func (n *notBegun) certain() bool {
+	refused, ok := errors.AsType[*cloudbuild.Error](n.err)
+	return ok && !refused.Uncertain
 }
 
 func (a *attempt) recordBuild(h cloudbuild.Handle) {
@@ -128,22 +159,30 @@ func (a *attempt) linkBuild() {
 
 // findBuild searches the build of an intent without an outcome.
 func (a *attempt) findBuild(ctx context.Context) (bool, error) {
+	builds, err := a.builds(ctx)
+	if err != nil {
+		return false, err
+	}
+	search := a.search()
+	handle, err := ask(ctx, a.turn, question{what: "looking for the build"}, func(ctx context.Context) (*cloudbuild.Handle, error) {
+		return builds.Find(ctx, search)
+	})
+	if err != nil || handle == nil {
+		return false, err
+	}
+	a.recordBuild(*handle)
+	return true, nil
+}
+
+// search is what the release's build is found by.
+func (a *attempt) search() cloudbuild.Search {
 	b := a.rel.Status.Build
 	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
 	if b.Trigger != "" {
 		search.Trigger, search.Commit = b.Trigger, a.rel.Spec.Deploy.Commit
 		search.Since = a.rel.CreationTimestamp.Add(-listingMargin)
 	}
-	builds, err := a.builds(ctx)
-	if err != nil {
-		return false, err
-	}
-	handle, err := builds.Find(ctx, search)
-	if err != nil || handle == nil {
-		return false, err
-	}
-	a.recordBuild(*handle)
-	return true, nil
+	return search
 }
 
 // followBuild looks at the build once.
@@ -153,7 +192,10 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	if err != nil {
 		return pause{}, err
 	}
-	state, err := builds.Poll(ctx, cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID})
+	handle := handleOf(b)
+	state, err := ask(ctx, a.turn, question{what: "looking at the build", about: b.ID}, func(ctx context.Context) (cloudbuild.State, error) {
+		return builds.Poll(ctx, handle)
+	})
 	if err != nil {
 		return pause{}, err
 	}
@@ -282,8 +324,14 @@ func (a *attempt) pollAt(age time.Duration) time.Time {
 	return time.Now().Add(a.d.BuildPace.Next(age, 0, rand.Float64()))
 }
 
+// handleOf names a build that is known.
+func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
+	return cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID, LogURL: b.LogURL}
+}
+
 // cancelBuild stops the build of a release that ends without needing it. It is
-// best effort: a build that goes on costs minutes, and nothing of it is used.
+// best effort: a build that goes on costs minutes, and nothing of it is used. A
+// rollback does not wait for it.
 func (a *attempt) cancelBuild(ctx context.Context) error {
 	b := a.rel.Status.Build
 	if b == nil || built(a.rel) || b.CancelledAt != nil {
@@ -294,18 +342,54 @@ func (a *attempt) cancelBuild(ctx context.Context) error {
 		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it: gcloud builds list --project=%s --region=%s --ongoing", err, b.Project, b.Location))
 		return nil
 	}
-	if err != nil {
+	var stopped *cloudbuild.Handle
+	if err == nil {
+		stop := stopping{builds: builds, known: handleOf(b), search: a.search(), begun: a.turnOf(v1alpha1.StepBuild).find(beginning)}
+		stopped, err = ask(ctx, a.turn, question{what: "cancelling the build", effect: true}, stop.do)
+	}
+	switch {
+	case err != nil && a.rollbackWaits():
+		a.log.WarnContext(ctx, "the build may go on", "error", err)
+		return nil
+	case err != nil || stopped == nil:
 		return err
 	}
-	if b.ID == "" {
-		if found, err := a.findBuild(ctx); err != nil || !found {
-			return err
-		}
-	}
-	if err := builds.Cancel(ctx, cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID}); err != nil {
-		return fmt.Errorf("cancelling build %s: %w", b.ID, err)
-	}
+	a.recordBuild(*stopped)
 	now := metav1.NewTime(a.o.Now)
 	b.CancelledAt = &now
 	return nil
+}
+
+// stopping is what it takes to stop a build, without the release.
+type stopping struct {
+	builds *cloudbuild.Client
+	known  cloudbuild.Handle // its ID may be empty
+	search cloudbuild.Search
+	begun  *call // that begins it, if this process has made it
+}
+
+// do cancels the build and returns its handle; nil if none is found.
+func (s stopping) do(ctx context.Context) (*cloudbuild.Handle, error) {
+	handle := &s.known
+	if handle.ID == "" && s.begun != nil {
+		select {
+		case <-s.begun.ended:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if h, ok := s.begun.value.(cloudbuild.Handle); ok && s.begun.err == nil {
+			handle = &h
+		}
+	}
+	if handle.ID == "" {
+		found, err := s.builds.Find(ctx, s.search)
+		if err != nil || found == nil {
+			return nil, err
+		}
+		handle = found
+	}
+	if err := s.builds.Cancel(ctx, *handle); err != nil {
+		return nil, fmt.Errorf("cancelling build %s: %w", handle.ID, err)
+	}
+	return handle, nil
 }

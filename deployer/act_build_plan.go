@@ -99,7 +99,9 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	if err != nil {
 		return err
 	}
-	t, err := builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
+	t, err := ask(ctx, a.turn, question{what: "reading trigger " + spec.Trigger}, func(ctx context.Context) (*cloudbuild.Trigger, error) {
+		return builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
+	})
 	if err != nil {
 		return err
 	}
@@ -146,7 +148,9 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 // if there is none.
 func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloudbuild.File, error) {
 	what := a.rel.Spec.Deploy
-	data, err := a.source().File(ctx, what.Commit, path)
+	source, repository, commit := a.source(), a.bg.Spec.Repository, what.Commit
+	q := question{what: fmt.Sprintf("reading %s at %s", path, v1alpha1.ShortCommit(commit)), about: repository}
+	data, err := ask(ctx, a.turn, q, func(ctx context.Context) ([]byte, error) { return source.File(ctx, commit, path) })
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := a.missesCommit(ctx); err != nil {
 			return nil, err
@@ -166,10 +170,10 @@ const pushLag = time.Minute
 // not have it: by hand, any hash can be asked for. It is nil if it has it.
 func (a *attempt) missesCommit(ctx context.Context) error {
 	what := a.rel.Spec.Deploy
-	has, err := a.source().HasCommit(ctx, what.Commit)
+	has, err := a.hasCommit(ctx, a.turn, what.Commit)
 	switch {
 	case err != nil:
-		return fmt.Errorf("asking whether %s has commit %s: %w", a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), err)
+		return err
 	case has:
 		return nil
 	case a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.o.Now.Sub(a.rel.CreationTimestamp.Time) < pushLag:
@@ -193,13 +197,14 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 	if err != nil {
 		return err
 	}
-	object, err := store.Upload(ctx, cloudbuild.Upload{
+	source, repository, commit := a.source(), r.Repository, r.Commit
+	upload := cloudbuild.Upload{
 		Bucket: a.bg.SourceBucket(), Project: r.Project,
-		Repository: r.Repository, Commit: r.Commit, Release: r.Release,
-		Open: func(ctx context.Context) (io.ReadCloser, error) {
-			return a.source().Archive(ctx, r.Commit)
-		},
-	})
+		Repository: repository, Commit: commit, Release: r.Release,
+		Open: func(ctx context.Context) (io.ReadCloser, error) { return source.Archive(ctx, commit) },
+	}
+	q := question{what: fmt.Sprintf("bringing the source of %s at %s to Cloud Storage", repository, v1alpha1.ShortCommit(commit)), transfer: true}
+	object, err := ask(ctx, a.turn, q, func(ctx context.Context) (cloudbuild.Object, error) { return store.Upload(ctx, upload) })
 	if err != nil {
 		return buildFault(fmt.Errorf("storing the source: %w", err))
 	}
@@ -209,26 +214,32 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 
 // lookForRivals notes other triggers that would change the cluster at the same
 // push. It is asked once, right before a release's first build, and never stops one:
-// not being able to look is a finding, too.
-func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) {
+// not being able to look is a finding, too. The error is that of an answer which is
+// not there yet.
+func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) error {
 	r := p.request
 	builds, err := a.plannedBuilds(ctx, p)
 	if err != nil {
-		return // the build is not started either, and says so
+		return err // the build is not started either
 	}
-	triggers, err := builds.Triggers(ctx, r.Project, r.Location)
+	triggers, err := ask(ctx, a.turn, question{what: "listing the triggers of project " + r.Project}, func(ctx context.Context) ([]*cloudbuild.Trigger, error) {
+		return builds.Triggers(ctx, r.Project, r.Location)
+	})
 	var refused *cloudbuild.Error
 	switch {
+	case pending(err) != nil:
+		return err
 	case errors.As(err, &refused) && refused.Code == codes.PermissionDenied:
 		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project %s; grant its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
-		return
+		return nil
 	case err != nil:
 		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: %v", r.Repository, err))
-		return
+		return nil
 	}
 	for _, rival := range cloudbuild.Rivals(triggers, r.Repository, r.Branch, a.bg.Spec.Build.Trigger, p.written) {
 		a.finding(rival)
 	}
+	return nil
 }
 
 // buildFault tells what the release did wrong from the world's trouble.

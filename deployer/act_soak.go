@@ -246,7 +246,7 @@ func restarts(s workload.State) (n int32) {
 // fails both colours, and then moving traffic only adds to the trouble. One bad
 // answer may be chance, so it is asked twice. That it cannot be asked is no
 // reason to leave users with a version that is known to be bad: its endpoints
-// are ready.
+// are ready. Nor is it asked once a person wants users back: it may be slow to answer.
 func (a *attempt) cannotTakeBack(ctx context.Context) (string, error) {
 	side := a.o.Previous
 	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
@@ -255,6 +255,9 @@ func (a *attempt) cannotTakeBack(ctx context.Context) (string, error) {
 	}
 	if len(endpoints) == 0 {
 		return fmt.Sprintf("service %s, the previous colour, has no ready endpoints", side.Service), nil
+	}
+	if a.rollbackOf(a.rel) != nil {
+		return "", nil
 	}
 	var problem *v1alpha1.Evidence
 	for range 2 {

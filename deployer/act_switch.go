@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,9 +62,9 @@ func (a *attempt) approvalNeeded(ctx context.Context) (string, error) {
 	}
 	what := a.rel.Spec.Deploy
 	for _, left := range a.bg.Status.RolledBack {
-		contains, err := a.source().IsAncestor(ctx, left.Commit, what.Commit)
+		contains, err := a.contains(ctx, a.turn, what.Commit, left.Commit)
 		if err != nil {
-			return "", fmt.Errorf("asking whether %s contains %s, which was rolled back: %w", v1alpha1.ShortCommit(what.Commit), v1alpha1.ShortCommit(left.Commit), err)
+			return "", err
 		}
 		if contains {
 			return "it contains " + rolledBackBy(left), nil
@@ -94,19 +93,31 @@ func rolledBackBy(left v1alpha1.RolledBack) string {
 
 // leaveBehind forgets the rolled-back commits that a successful deploy contains:
 // a person approved it, so the next one need not wait for their sake. One that
-// cannot be asked about is kept; it costs an approval more.
-func (a *attempt) leaveBehind(ctx context.Context) {
+// cannot be asked about is kept; it costs an approval more. The error is that of an
+// answer which is not there yet.
+func (a *attempt) leaveBehind(ctx context.Context) error {
 	if a.rel.Spec.Kind != v1alpha1.Deploy || a.rel.Status.Failure != nil {
-		return
+		return nil
 	}
 	st, what := &a.bg.Status, a.rel.Spec.Deploy
-	st.RolledBack = slices.DeleteFunc(st.RolledBack, func(left v1alpha1.RolledBack) bool {
-		contains, err := a.source().IsAncestor(ctx, left.Commit, what.Commit)
-		if err != nil {
+	var kept []v1alpha1.RolledBack
+	var waits error
+	for _, left := range st.RolledBack {
+		contains, err := a.contains(ctx, a.turn, what.Commit, left.Commit)
+		switch {
+		case pending(err) != nil:
+			waits, a.turn.wait = err, 0 // all are asked at once
+		case err != nil:
 			a.log.WarnContext(ctx, "a rolled-back commit stays remembered", "commit", left.Commit, "error", err)
+		case contains:
+			continue
 		}
-		return err == nil && contains
-	})
+		kept = append(kept, left)
+	}
+	if waits == nil {
+		st.RolledBack = kept
+	}
+	return waits
 }
 
 // switchTraffic is the step users would notice. Its intent is durable before the

@@ -57,6 +57,10 @@ type Deployer struct {
 	// PolicyLag is how long after it was written the admission policy may not be in
 	// force yet. The zero value is [policy.Lag].
 	PolicyLag time.Duration
+	// BackOff is the pause after a call to GitHub, Cloud Build or Cloud Storage that
+	// failed; it doubles with every failure in a row, up to 2 minutes. The zero value
+	// is half a second.
+	BackOff time.Duration
 	// TakeUp is how long a load balancer that does not tell is given to use new
 	// routes. The zero value is 5 s, and 3 minutes for Google's.
 	TakeUp time.Duration
@@ -81,6 +85,8 @@ type Deployer struct {
 	probers     probers
 	facts       preflight.Collector
 	attestation attestation
+	calls       calls
+	looks       looks
 }
 
 // Observer is told what happened, for metrics.
@@ -111,10 +117,15 @@ const afterRace = 50 * time.Millisecond
 // decides on is read anew, so that it may run at any time, any number of times.
 func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	log := d.Log.With("bluegreen", req.String())
+	ctx, end := d.looks.begin(ctx, req.NamespacedName)
+	defer end()
 	again, err := d.reconcile(ctx, log, req.NamespacedName)
 	switch {
 	case err == nil:
 		return reconcile.Result{RequeueAfter: again}, nil
+	case errors.Is(context.Cause(ctx), errRollback):
+		log.InfoContext(ctx, "look cancelled for a rollback", "error", err)
+		return reconcile.Result{RequeueAfter: time.Millisecond}, nil
 	case apierrors.IsNotFound(err):
 		return reconcile.Result{}, nil
 	case errors.Is(err, record.ErrHeld):
@@ -128,6 +139,7 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	bg, err := d.Record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		d.probers.end(key)
+		d.calls.leave(key)
 		return 0, nil
 	}
 	if err != nil {
@@ -141,6 +153,9 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	if err != nil {
 		return 0, err
 	}
+	d.looks.know(key, releases)
+	d.calls.keep(key, unfinished(releases))
+	d.calls.hear(key, commandsOf(releases))
 	w := &work{d: d, log: log, bg: bg, o: o, before: bg.DeepCopy()}
 	w.releases = w.recordable(releases)
 	if err := w.run(ctx); err != nil {
@@ -173,6 +188,29 @@ func (w *work) recordable(all []v1alpha1.Release) []v1alpha1.Release {
 	})
 }
 
+// unfinished are the UIDs of the releases that have not ended.
+func unfinished(releases []v1alpha1.Release) map[string]bool {
+	uids := map[string]bool{}
+	for i := range releases {
+		if !releases[i].Status.Phase.Finished() {
+			uids[string(releases[i].UID)] = true
+		}
+	}
+	return uids
+}
+
+// commandsOf are what people asked for, as the releases have it.
+func commandsOf(releases []v1alpha1.Release) map[string]bool {
+	all := map[string]bool{}
+	for i := range releases {
+		uid, spec := string(releases[i].UID), releases[i].Spec
+		all["release "+uid] = spec.Cause.Kind != v1alpha1.CausePush
+		all["approve "+uid] = spec.Approval != nil
+		all["cancel "+uid] = spec.Cancel != nil
+	}
+	return all
+}
+
 // work is one look at one application.
 type work struct {
 	d        *Deployer
@@ -186,6 +224,7 @@ type work struct {
 	barred error
 	// identified: the repository is the one that was first met.
 	identified bool
+	turn       *turn // of the queue: what it asks of the world outside
 }
 
 // run is the order of one look: who holds the claim, what hinders, what acts,
@@ -194,6 +233,7 @@ func (w *work) run(ctx context.Context) error {
 	if c := w.bg.Status.Active; w.d.Record.Fresh(c, w.d.Holder, w.o.Now) {
 		w.wakeAt(w.d.Record.StaleAt(c))
 		w.d.probers.end(client.ObjectKeyFromObject(w.bg))
+		w.d.calls.leave(client.ObjectKeyFromObject(w.bg))
 		return nil
 	}
 	if err := w.border(ctx); err != nil {

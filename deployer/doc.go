@@ -19,8 +19,10 @@
 //   - border.go ends releases that ask for what none may; origin.go finds out
 //     whether a commit and its repository are the application's; attest.go whether
 //     what a release says of its causes was decided at admission.
+//   - calls.go has what is asked of GitHub, Cloud Build and Cloud Storage, beside the
+//     looks; looks.go lets a rollback cancel the look under way.
 //   - measure.go has the public address asked around a switch, by proof, whose
-//     prober is the one thing of a release that runs between looks.
+//     prober runs between looks, as calls do.
 //   - record, route, workload, gate, preflight, proof and cloudbuild are the edges:
 //     each has a tour of its own.
 //
@@ -49,6 +51,19 @@
 // watch or a time brings it back. So a crash loses nothing, and there is nothing
 // to resume: the next look is like every other. It costs writing every act so
 // that it may run twice.
+//
+// No act blocks a look. Calls to the world outside of the cluster run beside it,
+// and a step that lacks an answer gives up its turn until that wakes it; so neither
+// an upload nor an outage of GitHub delays a rollback, or the watch of a soak.
+// Instead of a worker for each kind of call, all go through ask, which keeps the
+// answers of a step until it has them all. It costs that an act is run again from
+// its beginning for each answer that comes late, and that a call's function must
+// not touch what the look owns. A process that ends loses what was asked, and asks
+// again.
+//
+// Back-off belongs to the failed call, in the process and not in the record: the
+// claim's renewal and every watch wake the step that failed, and none of them makes
+// the call again. A takeover costs one call.
 //
 // Intent, act, outcome: what cannot be taken back (a build, the switch) is
 // written down before it is done, by compare-and-swap. The write fences: a

@@ -33,6 +33,7 @@ type attempt struct {
 	rel   *v1alpha1.Release
 	saved *v1alpha1.ReleaseStatus // as last written
 	log   *slog.Logger
+	turn  *turn // of the step under way: what it asks of the world outside
 }
 
 // fault ends a release. It is told apart from an error of the world, which is
@@ -101,7 +102,7 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 			rel.Status.Phase, rel.Status.Message = v1alpha1.ReleaseQueued, "built, waits for "+w.bg.Status.Active.Release
 			return a.save(ctx)
 		}
-		if only == anyStep {
+		if only == anyStep && a.holdsClaim() { // who cleans up beside it has nothing to measure
 			if err := a.measure(s.name); err != nil {
 				return err
 			}
@@ -239,19 +240,40 @@ func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 		return false, nil
 	}
 	a.enter(s.name)
+	a.turn = a.turnOf(s.name)
+	if until, why := a.turn.held(a.o.Now); why != "" {
+		return a.tryAgain(s.name, why, until), nil
+	}
 	p, err := s.act(a, ctx)
+	if ctx.Err() != nil {
+		return false, fmt.Errorf("%s was cut short, so that it says nothing: %w", s.name, ctx.Err())
+	}
+	return a.noteOutcome(ctx, s.name, p, err)
+}
+
+// noteOutcome records what came of a step's act.
+func (a *attempt) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err error) (bool, error) {
+	if errors.Is(err, record.ErrHeld) {
+		return false, err
+	}
+	waitsFor := p.message
+	var until time.Time
+	if w := pending(err); w != nil {
+		p, waitsFor, err = w.pause(a.o.Now), w.Error(), nil
+	} else {
+		until = a.turn.settle(a.o.Now, err)
+	}
 	var f *fault
 	switch {
 	case errors.As(err, &f):
 		a.fail(f)
 		return false, nil
-	case errors.Is(err, record.ErrHeld), err != nil && ctx.Err() != nil:
-		return false, err
 	case err != nil:
-		return a.trouble(ctx, s.name, err), nil
+		a.log.WarnContext(ctx, "step will be tried again", "step", s, "error", err)
+		return a.tryAgain(s, err.Error(), until), nil
 	case !p.until.IsZero() || p.message != "":
-		if a.overdue(s.name) {
-			a.fail(a.late(ctx, s.name, p.message))
+		if a.overdue(s) {
+			a.fail(a.late(ctx, s, waitsFor))
 			return false, nil
 		}
 		a.rest(p)
@@ -261,16 +283,41 @@ func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 	return false, nil
 }
 
-// trouble is an error of the world: try again, later and later, until the
-// step's deadline. Not being able to look is never read as bad health.
-func (a *attempt) trouble(ctx context.Context, s v1alpha1.Step, err error) bool {
-	a.log.WarnContext(ctx, "step will be tried again", "step", s, "error", err)
+// turnOf is what a step of this release asks of the world outside. A release that
+// does not hold the claim, or that a rollback waits for, does not wait for answers.
+func (a *attempt) turnOf(s v1alpha1.Step) *turn {
+	wait := patience
+	if a.bg.Status.Active != nil && !a.holdsClaim() || a.rollbackWaits() {
+		wait = haste
+	}
+	return a.d.calls.turn(client.ObjectKeyFromObject(a.bg), turnKey{release: string(a.rel.UID), step: s}, wait)
+}
+
+// holdsClaim reports whether this is the release that the claim names.
+func (a *attempt) holdsClaim() bool {
+	c := a.bg.Status.Active
+	return c != nil && c.UID == string(a.rel.UID)
+}
+
+// rollbackWaits reports whether a rollback waits for this deploy to end.
+func (a *attempt) rollbackWaits() bool {
+	_, rollbacks := a.waiting(a.rel)
+	return a.rel.Spec.Kind == v1alpha1.Deploy && len(rollbacks) > 0
+}
+
+// tryAgain waits after an error of the world: until the end of the back-off of the
+// call that failed, or later and later, until the step's deadline. Not being able
+// to look is never read as bad health.
+func (a *attempt) tryAgain(s v1alpha1.Step, why string, until time.Time) bool {
 	if a.overdue(s) {
-		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "Deadline", message: fmt.Sprintf("%s: gave up after %s: %v", s, deadline(a.bg, s), err)})
+		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "Deadline", message: fmt.Sprintf("%s: gave up after %s: %s", s, deadline(a.bg, s), why)})
 		return false
 	}
-	elapsed := a.o.Now.Sub(a.entry().StartedAt.Time)
-	a.rest(pause{until: time.Now().Add(min(max(elapsed/4, 500*time.Millisecond), 30*time.Second)), message: "will try again: " + err.Error()})
+	if until.IsZero() {
+		elapsed := a.o.Now.Sub(a.entry().StartedAt.Time)
+		until = time.Now().Add(min(max(elapsed/4, 500*time.Millisecond), 30*time.Second))
+	}
+	a.rest(pause{until: until, message: "will try again: " + why})
 	return true
 }
 
@@ -351,13 +398,17 @@ func (a *attempt) giveUp() {
 
 // finish gives the release its final phase and lets go of the claim.
 func (a *attempt) finish(ctx context.Context) error {
+	a.turn = a.turnOf("")
+	if w := pending(a.leaveBehind(ctx)); w != nil && !a.rollbackWaits() {
+		a.wakeAt(w.pause(a.o.Now).until)
+		return a.save(ctx)
+	}
 	st := &a.rel.Status
 	now := metav1.NewTime(a.o.Now)
 	st.FinishedAt = &now
 	st.Phase, st.Message = outcome(a.rel)
 	st.Step = ""
 	a.leave()
-	a.leaveBehind(ctx)
 	if err := a.saveApplication(ctx); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 		"start":   func(ctx context.Context, a *attempt) error { _, err := a.startBuild(ctx, 0); return err },
 		"find":    func(ctx context.Context, a *attempt) error { _, err := a.findBuild(ctx); return err },
 		"poll":    func(ctx context.Context, a *attempt) error { _, err := a.followBuild(ctx); return err },
-		"rivals":  func(ctx context.Context, a *attempt) error { a.lookForRivals(ctx, *plan(a)); return &notGranted{} },
+		"rivals":  func(ctx context.Context, a *attempt) error { return a.lookForRivals(ctx, *plan(a)) },
 		"cancel": func(ctx context.Context, a *attempt) error {
 			if err := a.cancelBuild(ctx); err != nil {
 				return err
@@ -157,6 +157,7 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 		rel.Status.Build = &v1alpha1.BuildStatus{Project: "acme-prod", Location: "global", ID: "1"}
 		d := &Deployer{Google: unreachable{t}, Record: &record.Record{Reader: w.kube}, Source: w.source}
 		a := &attempt{work: &work{d: d, bg: w.application(), log: slog.New(slog.DiscardHandler)}, rel: rel, saved: rel.Status.DeepCopy(), log: slog.New(slog.DiscardHandler)}
+		a.turn = a.turnOf(v1alpha1.StepBuild)
 		if err := act(t.Context(), a); !lacksGrant(err) {
 			t.Errorf("%s: %v, want the grant to be missing", name, err)
 		}

@@ -34,7 +34,7 @@ const (
 )
 
 // probers are those of the releases under way, one an application at most. A
-// prober is the one thing of a release that runs between looks; it decides
+// prober runs between looks; it decides
 // nothing. The zero value is ready.
 type probers struct {
 	mu     sync.Mutex

@@ -36,7 +36,19 @@ func (w *work) vet(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha
 // question that gets no answer.
 func (w *work) vetOne(ctx context.Context, a *attempt) (bool, error) {
 	a.attest(ctx)
-	err := a.onBranch(ctx)
+	a.turn = a.turnOf(v1alpha1.StepBuild)
+	until, why := a.turn.held(a.o.Now)
+	var err error
+	if why != "" {
+		err = errors.New(why)
+	} else {
+		err = a.onBranch(ctx)
+		if asked := pending(err); asked != nil {
+			w.wakeAt(asked.pause(a.o.Now).until)
+			return false, nil
+		}
+		until = a.turn.settle(a.o.Now, err)
+	}
 	var f *fault
 	switch {
 	case errors.As(err, &f):
@@ -45,7 +57,7 @@ func (w *work) vetOne(ctx context.Context, a *attempt) (bool, error) {
 		return false, err
 	case err != nil:
 		a.enter(v1alpha1.StepBuild)
-		waits := a.trouble(ctx, v1alpha1.StepBuild, err)
+		waits := a.tryAgain(v1alpha1.StepBuild, err.Error(), until)
 		if !waits {
 			if err := a.save(ctx); err != nil {
 				return false, err
@@ -73,10 +85,12 @@ func (a *attempt) onBranch(ctx context.Context) error {
 	signed := a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.rel.Status.Attestation == v1alpha1.CausesAttested
 	if !signed || what.Branch != branch {
 		by = v1alpha1.BranchByRepository
-		if err := a.identify(ctx); err != nil {
+		if err := a.identify(ctx, a.turn); err != nil {
 			return err
 		}
-		contains, err := a.source().BranchContains(ctx, branch, what.Commit)
+		source, commit := a.source(), what.Commit
+		q := question{what: fmt.Sprintf("whether branch %s contains %s", branch, v1alpha1.ShortCommit(commit)), about: a.bg.Spec.Repository + " " + commit}
+		contains, err := ask(ctx, a.turn, q, func(ctx context.Context) (bool, error) { return source.BranchContains(ctx, branch, commit) })
 		if errors.Is(err, fs.ErrNotExist) {
 			if missing := a.missesCommit(ctx); missing != nil {
 				return missing
@@ -98,7 +112,7 @@ func (a *attempt) onBranch(ctx context.Context) error {
 // grant it waits: nothing is asked, started or used.
 func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 	if a.barred == nil && a.rel.Status.Build == nil {
-		if err := a.identify(ctx); err != nil && a.barred == nil {
+		if err := a.identify(ctx, a.turn); err != nil && a.barred == nil {
 			return pause{}, err
 		}
 	}
@@ -111,11 +125,13 @@ func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 // identify compares the repository with the one that was first met, by its number;
 // at first contact it notes that. A name may lead to another repository after a
 // transfer, or when somebody takes over the name.
-func (w *work) identify(ctx context.Context) error {
+func (w *work) identify(ctx context.Context, t *turn) error {
 	if w.identified {
 		return nil
 	}
-	id, err := w.source().RepositoryID(ctx)
+	source := w.source()
+	q := question{what: "the number of " + w.bg.Spec.Repository}
+	id, err := ask(ctx, t, q, func(ctx context.Context) (int64, error) { return source.RepositoryID(ctx) })
 	if err != nil {
 		return fmt.Errorf("asking for the number of %s: %w", w.bg.Spec.Repository, err)
 	}

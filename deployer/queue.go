@@ -1,7 +1,9 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,8 +14,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/record"
 )
 
-// retrySource is when a question about a repository's history is asked again.
-const retrySource = 15 * time.Second
+// retryQueue is when the queue is put in order again that could not be, for another
+// reason than a call that failed.
+const retryQueue = 15 * time.Second
 
 // admit chooses the release that may act next, and gives every other its place.
 // Rollbacks come first, and need nothing but the cluster.
@@ -23,7 +26,7 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
 		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), "waits for "+rollbacks[0].Name)
 	}
-	deploys, err := w.dropCancelled(ctx, deploys)
+	deploys, err := w.dropEnding(ctx, deploys)
 	if err != nil {
 		return nil, err
 	}
@@ -33,11 +36,12 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return nil, err
 	}
-	head, err := w.head(ctx, deploys)
+	head, why, err := w.first(ctx, deploys)
 	if err != nil {
-		w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
-		w.wakeAt(w.o.Now.Add(retrySource))
-		return nil, w.queueUp(ctx, deploys, "waits: "+err.Error())
+		return nil, err
+	}
+	if why != "" {
+		return nil, w.queueUp(ctx, deploys, why)
 	}
 	if lock := w.bg.Status.Lock; head != nil && lock != nil {
 		return nil, w.queueUp(ctx, []*v1alpha1.Release{head}, "waits: "+lockedBy(lock))
@@ -60,11 +64,12 @@ func (w *work) waiting(but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Re
 	return deploys, rollbacks
 }
 
-// dropCancelled ends the releases that were cancelled before they began.
-func (w *work) dropCancelled(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
+// dropEnding ends the releases that were cancelled before they began, or are being
+// undone.
+func (w *work) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var left []*v1alpha1.Release
 	for _, rel := range deploys {
-		if rel.Spec.Cancel == nil {
+		if rel.Spec.Cancel == nil && rel.Status.Failure == nil {
 			left = append(left, rel)
 			continue
 		}
@@ -73,6 +78,51 @@ func (w *work) dropCancelled(ctx context.Context, deploys []*v1alpha1.Release) (
 		}
 	}
 	return left, nil
+}
+
+// first is the deploy that may act next, if there is one, and why it cannot be told
+// yet, if a person should know.
+func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why string, err error) {
+	known, why, err := w.order(ctx, func() (err error) {
+		head, err = w.head(ctx, deploys)
+		return err
+	})
+	if !known {
+		return nil, why, err
+	}
+	return head, "", nil
+}
+
+// order does what puts the queue in order, in the queue's turn. It reports whether
+// that was done, and if not why, if a person should know; then it is done again.
+func (w *work) order(ctx context.Context, do func() error) (done bool, why string, err error) {
+	w.turn = w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
+	if w.bg.Status.Active != nil {
+		w.turn.wait = haste
+	}
+	if until, why := w.turn.held(w.o.Now); why != "" {
+		w.wakeAt(until)
+		return false, "waits: " + why, nil
+	}
+	err = do()
+	if asked := pending(err); asked != nil {
+		p := asked.pause(w.o.Now)
+		w.wakeAt(p.until)
+		return false, p.message, nil
+	}
+	if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
+		return false, "", cmp.Or(err, ctx.Err())
+	}
+	until := w.turn.settle(w.o.Now, err)
+	if err == nil {
+		return true, "", nil
+	}
+	w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
+	if until.IsZero() {
+		until = w.o.Now.Add(retryQueue)
+	}
+	w.wakeAt(until)
+	return false, "waits: " + err.Error(), nil
 }
 
 // head collapses the waiting deploys to the newest by ancestry, never by
@@ -110,21 +160,18 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 	case what.Commit:
 		return nil, w.supersede(ctx, head, live.Release, live.Short()+" is live already")
 	}
-	newer, err := w.source().IsAncestor(ctx, live.Commit, what.Commit)
-	if err != nil {
-		return nil, fmt.Errorf("asking whether %s contains the live %s: %w", v1alpha1.ShortCommit(what.Commit), live.Short(), err)
+	newer, err := w.contains(ctx, w.turn, what.Commit, live.Commit)
+	if newer || err != nil {
+		return head, err
 	}
-	if newer {
-		return head, nil
-	}
-	behind, err := w.source().IsAncestor(ctx, what.Commit, live.Commit)
+	behind, err := w.contains(ctx, w.turn, live.Commit, what.Commit)
 	if err != nil {
-		return nil, fmt.Errorf("asking whether %s is behind the live %s: %w", v1alpha1.ShortCommit(what.Commit), live.Short(), err)
+		return nil, err
 	}
 	if behind {
 		return nil, w.supersede(ctx, head, live.Release, fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
 	}
-	if known, err := w.source().HasCommit(ctx, what.Commit); err != nil || !known {
+	if known, err := w.hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
 		return head, err // a commit that nobody knows has no history; the build says so
 	}
 	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch, v1alpha1.ShortCommit(what.Commit), live.Short()))
@@ -134,11 +181,7 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 // isAncestor reports whether one release's commit is contained in another's.
 func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
-	ok, err := w.source().IsAncestor(ctx, a.Commit, b.Commit)
-	if err != nil {
-		return false, fmt.Errorf("asking whether %s contains %s: %w", v1alpha1.ShortCommit(b.Commit), v1alpha1.ShortCommit(a.Commit), err)
-	}
-	return ok, nil
+	return w.contains(ctx, w.turn, b.Commit, a.Commit)
 }
 
 // supersede ends a release in favour of another, if one is named, cleaning up
@@ -158,8 +201,8 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why str
 	why = record.Message(why)
 	for _, rel := range waiting {
 		st := &rel.Status
-		if st.Phase == v1alpha1.ReleaseQueued && st.Message == why && st.Attestation != "" {
-			continue
+		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && st.Attestation != "" {
+			continue // it is being undone, or says so
 		}
 		read := st.DeepCopy()
 		w.attempt(rel).attest(ctx)
@@ -175,11 +218,12 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why str
 }
 
 // buildAhead lets the next deploy build while the active one waits for a person
-// or soaks; nothing but its build may happen before it holds the claim. A
-// release that waits for a person is superseded once a newer one is built.
+// or soaks; nothing but its build may happen before it holds the claim. It does not
+// wait for answers, so that the active one's looks are not late. A release that
+// waits for a person is superseded once a newer one is built.
 func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	deploys, rollbacks := w.waiting(active)
-	deploys, err := w.dropCancelled(ctx, deploys)
+	deploys, err := w.dropEnding(ctx, deploys)
 	if err != nil {
 		return err
 	}
@@ -199,14 +243,9 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return err
 	}
-	head, err := w.head(ctx, deploys)
-	if err != nil {
-		w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
-		w.wakeAt(w.o.Now.Add(retrySource))
-		return nil
-	}
-	if head == nil {
-		return nil
+	head, _, err := w.first(ctx, deploys)
+	if head == nil || err != nil {
+		return err
 	}
 	if err := w.drive(ctx, head, v1alpha1.StepBuild); err != nil {
 		return err
@@ -214,8 +253,12 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if !waits || !built(head) {
 		return nil
 	}
-	older, err := w.isAncestor(ctx, head, active)
-	if err != nil || older {
+	var older bool
+	known, _, err := w.order(ctx, func() (err error) {
+		older, err = w.isAncestor(ctx, head, active)
+		return err
+	})
+	if !known || older || err != nil {
 		return err
 	}
 	if err := w.supersede(ctx, active, head.Name, "superseded by "+head.Name); err != nil {

@@ -44,12 +44,18 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	if err := mgr.Add(manager.RunnableFunc(d.probers.run)); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}
-	d.probers.wake = make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
+	if err := mgr.Add(manager.RunnableFunc(d.calls.run)); err != nil {
+		return fmt.Errorf("setting up the deployer: %w", err)
+	}
+	wake := make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
+	d.probers.wake = wake
+	d.calls.wake, d.calls.stopped, d.calls.firstBackOff = wake, make(chan struct{}), d.BackOff
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("bluegreen").
 		For(&v1alpha1.BlueGreen{}).
 		Watches(&v1alpha1.BlueGreen{}, handler.EnqueueRequestsFromMapFunc(d.neighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&v1alpha1.Release{}).
+		Watches(&v1alpha1.Release{}, handler.Funcs{CreateFunc: d.rollbackRecorded}).
 		Watches(&appsv1.Deployment{}, d.wakes(ofDeployment)).
 		Watches(&appsv1.ReplicaSet{}, d.wakes(ofReplicaSet)).
 		Watches(&corev1.Pod{}, d.wakes(ofPod)).
@@ -58,7 +64,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress)).
 		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, d.wakes(ofAutoscaler)).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace)).
-		WatchesRawSource(source.Channel(d.probers.wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
+		WatchesRawSource(source.Channel(wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			ReconciliationTimeout:   longestLook,
@@ -69,6 +75,16 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}
 	return nil
+}
+
+// rollbackRecorded cancels the look at the application of a new rollback, which the
+// watch of its owner wakes anew.
+func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	rel, ok := e.Object.(*v1alpha1.Release)
+	if !ok || rel.Spec.Kind != v1alpha1.Rollback || rel.Status.Phase.Finished() {
+		return
+	}
+	d.looks.interrupt(client.ObjectKey{Namespace: rel.Namespace, Name: rel.Labels[v1alpha1.ApplicationLabel]}, rel.UID)
 }
 
 // belongs reports whether an object is part of an application.

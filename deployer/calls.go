@@ -1,0 +1,383 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+const (
+	// callLimit bounds a call to GitHub or Cloud Build. Both have shorter limits of
+	// their own; it is less than buildGrace, so that a build that is still being
+	// asked for is not looked for in vain.
+	callLimit = 45 * time.Second
+	// transferLimit bounds one try to bring a source to Cloud Storage.
+	transferLimit = 30 * time.Minute
+	// transfers is how many sources are brought there at once.
+	transfers = 4
+	// patience is how long a look waits for an answer before it ends without it. Most
+	// answers come sooner, so that a quiet release takes its steps in one look.
+	patience = 500 * time.Millisecond
+	// haste is the same for a look on which more depends than on the answer.
+	haste = 50 * time.Millisecond
+	// silent is how old a call must be before people are told that it is waited for.
+	silent = 2 * time.Second
+	// firstBackOff and longestBackOff are the pauses after a failed call: after the
+	// first failure in a row, and at most.
+	firstBackOff   = 500 * time.Millisecond
+	longestBackOff = 2 * time.Minute
+)
+
+// calls are those to the world outside of the cluster: to GitHub, Cloud Build and
+// Cloud Storage. They run beside the looks, which never wait for one for longer
+// than a moment: a call's end wakes its application, and the look that follows
+// finds the answer. The zero value is ready.
+type calls struct {
+	mu      sync.Mutex
+	turns   map[client.ObjectKey]map[turnKey]*turn
+	heard   map[client.ObjectKey]map[string]bool
+	closed  bool
+	running sync.WaitGroup
+	slots   chan struct{} // of the transfers
+
+	// wake has the deployer look at an application; stopped is closed when it does
+	// not any more. Both are nil without a manager.
+	wake    chan<- event.TypedGenericEvent[*v1alpha1.BlueGreen]
+	stopped chan struct{}
+	// firstBackOff is the constant of the same name, if it is set.
+	firstBackOff time.Duration
+}
+
+// turnKey names who asks: a step of a release, or the queue, which has neither.
+type turnKey struct {
+	release string // its UID
+	step    v1alpha1.Step
+}
+
+// turn is what one step of a release asks, until it comes to a result: its
+// answers are kept as long as one is missing, and its back-off for as long as it
+// fails. It belongs to the look under way, but for what mu of calls guards.
+type turn struct {
+	of   *calls
+	app  client.ObjectKey
+	key  turnKey
+	wait time.Duration
+
+	calls map[question]*call // guarded by of.mu
+
+	failures int
+	until    time.Time // of the back-off
+	why      string
+}
+
+// call is one of them, under way or answered.
+type call struct {
+	effect bool
+	begun  time.Time
+	cancel context.CancelFunc
+	ended  chan struct{}
+	// value and err are set once ended is closed.
+	value any
+	err   error
+}
+
+// over reports whether a call has ended.
+func (c *call) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// question is what is asked.
+type question struct {
+	// what says it to people.
+	what string
+	// about is what else tells it from the other questions of its turn: what people
+	// are told is shortened.
+	about string
+	// transfer: it brings a source to Cloud Storage, which takes its time.
+	transfer bool
+	// effect: it changes something. It is not cancelled with its release: what came
+	// of it tells what there is to undo.
+	effect bool
+}
+
+// waiting says that an answer is not there yet. The end of the call wakes the
+// application.
+type waiting struct {
+	what  string
+	begun time.Time
+}
+
+func (w *waiting) Error() string { return "waits for an answer: " + w.what }
+
+// pause is what a step does that waits for an answer. Who reads the record is told
+// only of what takes long.
+func (w *waiting) pause(now time.Time) pause {
+	if soon := w.begun.Add(silent); now.Before(soon) {
+		return pause{until: soon}
+	}
+	return pause{until: now.Add(silent), message: w.Error()}
+}
+
+// pending returns what an error says is waited for; nil if it says something else.
+func pending(err error) *waiting {
+	w, _ := errors.AsType[*waiting](err)
+	return w
+}
+
+// ask runs a call beside the look and returns its answer. The error is a [waiting]
+// if it is not there yet: the caller gives up its step, and asks the same again in
+// the next look. What do needs it gets as values, since it runs while the look goes
+// on without it.
+func ask[T any](ctx context.Context, t *turn, q question, do func(context.Context) (T, error)) (T, error) {
+	var none T
+	c, err := t.begin(q, func(ctx context.Context) (any, error) { return do(ctx) })
+	if err != nil {
+		return none, err
+	}
+	timer := time.NewTimer(t.wait)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+	case <-ctx.Done():
+		return none, fmt.Errorf("%s: %w", q.what, ctx.Err())
+	case <-timer.C:
+		return none, &waiting{what: q.what, begun: c.begun}
+	}
+	answer, _ := c.value.(T)
+	return answer, c.err
+}
+
+// begin starts a call, unless this turn has it already.
+func (t *turn) begin(q question, do func(context.Context) (any, error)) (*call, error) {
+	o := t.of
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c := t.calls[q]; c != nil {
+		return c, nil
+	}
+	if o.closed {
+		return nil, errStopping
+	}
+	limit := callLimit
+	if q.transfer {
+		limit = transferLimit
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &call{effect: q.effect, begun: time.Now(), cancel: cancel, ended: make(chan struct{})}
+	if t.calls == nil {
+		t.calls = map[question]*call{}
+	}
+	t.calls[q] = c
+	slot := o.slot(q)
+	o.running.Go(func() {
+		defer cancel()
+		c.value, c.err = within(ctx, slot, limit, do)
+		close(c.ended)
+		o.tell(t.app)
+	})
+	return c, nil
+}
+
+// slot is what a call must have one of; nil if it needs none. o.mu is held.
+func (o *calls) slot(q question) chan struct{} {
+	if !q.transfer {
+		return nil
+	}
+	if o.slots == nil {
+		o.slots = make(chan struct{}, transfers)
+	}
+	return o.slots
+}
+
+// within does something within a time that begins when it has its slot.
+func within(ctx context.Context, slot chan struct{}, limit time.Duration, do func(context.Context) (any, error)) (any, error) {
+	if slot != nil {
+		select {
+		case slot <- struct{}{}:
+			defer func() { <-slot }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return do(ctx)
+}
+
+// tell wakes an application.
+func (o *calls) tell(app client.ObjectKey) {
+	if o.wake == nil {
+		return
+	}
+	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name}}
+	select {
+	case o.wake <- event.TypedGenericEvent[*v1alpha1.BlueGreen]{Object: bg}:
+	case <-o.stopped:
+	}
+}
+
+// turn returns the turn of a step, which may have begun in an earlier look.
+func (o *calls) turn(app client.ObjectKey, key turnKey, wait time.Duration) *turn {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.turns == nil {
+		o.turns = map[client.ObjectKey]map[turnKey]*turn{}
+	}
+	if o.turns[app] == nil {
+		o.turns[app] = map[turnKey]*turn{}
+	}
+	t := o.turns[app][key]
+	if t == nil {
+		t = &turn{of: o, app: app, key: key}
+		o.turns[app][key] = t
+	}
+	t.wait = wait
+	return t
+}
+
+// find returns a call of a turn that is under way or answered, or nil.
+func (t *turn) find(q question) *call {
+	t.of.mu.Lock()
+	defer t.of.mu.Unlock()
+	return t.calls[q]
+}
+
+// held is the failure that the turn backs off from, and until when; whoever wakes
+// the step waits until then.
+func (t *turn) held(now time.Time) (until time.Time, why string) {
+	if !now.Before(t.until) {
+		return time.Time{}, ""
+	}
+	return t.until, t.why
+}
+
+// settle ends a turn that came to a result: its answers have been used. After an
+// error that is not that of a call it only begins anew; the time is when to try
+// again after one that is, later and later.
+func (t *turn) settle(now time.Time, err error) (until time.Time) {
+	failed := false
+	t.of.mu.Lock()
+	maps.DeleteFunc(t.calls, func(_ question, c *call) bool {
+		over := c.over()
+		failed = failed || over && c.err != nil
+		if !over && !c.effect { // the step gave it up
+			c.cancel()
+		}
+		return over || !c.effect
+	})
+	first := t.of.firstBackOff
+	t.of.mu.Unlock()
+	if err == nil {
+		t.failures, t.until, t.why = 0, time.Time{}, ""
+		return time.Time{}
+	}
+	if !failed {
+		return time.Time{}
+	}
+	if first == 0 {
+		first = firstBackOff
+	}
+	pause := min(first<<min(t.failures, 16), max(first, longestBackOff))
+	t.failures++
+	// Many releases that met the same outage do not all come back at once.
+	t.until, t.why = now.Add(pause-time.Duration(rand.Float64()*float64(pause)/4)), err.Error()
+	return t.until
+}
+
+// hear ends the back-off of an application if a person has asked for something
+// since the last look. Of commands, those that are true were
+// given.
+func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	before, known := o.heard[app]
+	if o.heard == nil {
+		o.heard = map[client.ObjectKey]map[string]bool{}
+	}
+	o.heard[app] = commands
+	if !known {
+		return
+	}
+	for c, asked := range commands {
+		if asked && !before[c] {
+			for _, t := range o.turns[app] {
+				t.failures, t.until, t.why = 0, time.Time{}, ""
+			}
+			return
+		}
+	}
+}
+
+// keep ends the turns of releases that are not among those that are unfinished:
+// they have ended, or are gone. An effect under way is let finish.
+func (o *calls) keep(app client.ObjectKey, unfinished map[string]bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for key, t := range o.turns[app] {
+		if key.release != "" && !unfinished[key.release] {
+			o.drop(app, t, func(c *call) bool { return !c.effect || c.over() })
+		}
+	}
+}
+
+// leave ends everything that is asked for an application: it is gone, or somebody
+// else holds its claim.
+func (o *calls) leave(app client.ObjectKey) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, t := range o.turns[app] {
+		o.drop(app, t, everyCall)
+	}
+	delete(o.turns, app)
+	delete(o.heard, app)
+}
+
+func everyCall(*call) bool { return true }
+
+// drop cancels the calls of a turn that are to go, and forgets the turn if nothing
+// is left of it. o.mu is held.
+func (o *calls) drop(app client.ObjectKey, t *turn, goes func(*call) bool) {
+	maps.DeleteFunc(t.calls, func(_ question, c *call) bool {
+		if goes(c) {
+			c.cancel()
+			return true
+		}
+		return false
+	})
+	if len(t.calls) == 0 {
+		delete(o.turns[app], t.key)
+	}
+}
+
+// run ends all calls when ctx ends, and returns when they have ended.
+func (o *calls) run(ctx context.Context) error {
+	<-ctx.Done()
+	o.mu.Lock()
+	o.closed = true
+	for app, turns := range o.turns {
+		for _, t := range turns {
+			o.drop(app, t, everyCall)
+		}
+	}
+	if o.stopped != nil {
+		close(o.stopped)
+	}
+	o.mu.Unlock()
+	o.running.Wait()
+	return nil
+}
