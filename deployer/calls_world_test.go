@@ -278,18 +278,17 @@ func TestBackOffHoldsWhoeverWakesTheStep(t *testing.T) {
 		fail   func(*world)
 		count  func(*world) int
 	}{
-		"the build's file": {"a", func(w *world) { w.source.fail(outage) }, func(w *world) int { return w.source.asked() }},
-		"the queue":        {"b", func(w *world) { w.source.fail(outage) }, func(w *world) int { return w.source.asked() }},
-		"the trigger":      {"a", unavailable("GetBuildTrigger", true), called("GetBuildTrigger")},
-		"the build":        {"a", unavailable("CreateBuild", false), called("CreateBuild")},
-		"its progress":     {"a", unavailable("GetBuild", false), called("GetBuild")},
-		"its discovery":    {"a", func(w *world) { unavailable("CreateBuild", false)(w); unavailable("ListBuilds", false)(w) }, called("CreateBuild", "ListBuilds")},
+		"the queue":     {"b", func(w *world) { w.source.fail(outage) }, func(w *world) int { return w.source.asked() }},
+		"the trigger":   {"a", unavailable("GetBuildTrigger", true), called("GetBuildTrigger")},
+		"the build":     {"a", unavailable("CreateBuild", false), called("CreateBuild")},
+		"its progress":  {"a", unavailable("GetBuild", false), called("GetBuild")},
+		"its discovery": {"a", func(w *world) { unavailable("CreateBuild", false)(w); unavailable("ListBuilds", false)(w) }, called("CreateBuild", "ListBuilds")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.source.commit("b", "a")
-			look := w.byHand(func(d *Deployer) { d.BackOff, d.BuildGrace = time.Hour, time.Millisecond })
+			look := w.lookedAt(func(d *Deployer) { d.BackOff, d.BuildGrace = time.Hour, time.Millisecond })
 			if tt.commit == "b" {
 				live := w.submit("a")
 				w.until("something to be live", func() bool { look(1); w.get(live); return live.Status.Phase.Finished() }, func() string { return live.Status.Message })

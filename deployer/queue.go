@@ -147,7 +147,11 @@ func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 		}
 		head = newer
 	}
-	return w.againstLive(ctx, head)
+	head, err := w.againstLive(ctx, head)
+	if head == nil || err != nil {
+		return nil, err
+	}
+	return w.againstLeft(ctx, head)
 }
 
 // againstLive refuses a release that is behind what is live. One whose history
@@ -182,6 +186,61 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
 	return w.contains(ctx, w.turn, b.Commit, a.Commit)
+}
+
+// maxLeft is how many versions that users left a push is compared with: a few are
+// left between two that stay.
+const maxLeft = 10
+
+// againstLeft refuses a push that is older than a version which users had and left.
+// It comes late: what contains it was released, and taken back. Whether users should
+// have it all the same is for a person to say.
+func (w *work) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
+	if head.Spec.Cause.Kind != v1alpha1.CausePush || head.Spec.Approval != nil {
+		return head, nil
+	}
+	what := head.Spec.Deploy
+	for _, left := range w.left() {
+		older, err := w.contains(ctx, w.turn, left.commit, what.Commit)
+		if err != nil {
+			return nil, err
+		}
+		if !older {
+			continue
+		}
+		return nil, w.supersede(ctx, head, "", fmt.Sprintf("the push of %s came late: it is part of %s; to release it all the same, use /promote on its pull request",
+			v1alpha1.ShortCommit(what.Commit), left.text))
+	}
+	return head, nil
+}
+
+// leftVersion is one that users had and left.
+type leftVersion struct{ commit, text string }
+
+// left are the versions that users had since they first had the live one, the
+// newest first: those that were rolled back, and those that went back by themselves.
+func (w *work) left() []leftVersion {
+	live := version(w.o.Sides[w.o.Routes.Live()])
+	var all []leftVersion
+	add := func(l leftVersion) {
+		known := slices.ContainsFunc(all, func(o leftVersion) bool { return o.commit == l.commit })
+		if l.commit != live.Commit && !known && len(all) < maxLeft {
+			all = append(all, l)
+		}
+	}
+	for _, r := range slices.Backward(w.bg.Status.RolledBack) {
+		add(leftVersion{r.Commit, rolledBackBy(r)})
+	}
+	for i := range w.releases { // newest first
+		rel := &w.releases[i]
+		if rel.Name == live.Release {
+			break // what came before it was compared with it
+		}
+		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && switched(rel) {
+			add(leftVersion{rel.Spec.Deploy.Commit, v1alpha1.ShortCommit(rel.Spec.Deploy.Commit) + ", which users had and left (" + rel.Name + ")"})
+		}
+	}
+	return all
 }
 
 // supersede ends a release in favour of another, if one is named, cleaning up

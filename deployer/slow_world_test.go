@@ -157,9 +157,9 @@ func (w *world) interrupted(before func(ctx context.Context, method string) erro
 	}
 }
 
-// byHand makes a deployer that looks only when it is told to, and returns what has
+// lookedAt makes a deployer that looks only when it is told to, and returns what has
 // it look a number of times.
-func (w *world) byHand(change ...func(*Deployer)) (look func(times int)) {
+func (w *world) lookedAt(change ...func(*Deployer)) (look func(times int)) {
 	w.t.Helper()
 	clientset, err := kubernetes.NewForConfig(plane.Config)
 	check(w.t, err)

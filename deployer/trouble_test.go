@@ -158,12 +158,15 @@ func TestLostRaceToSomeoneWhoChangedOurRoutesIsTheirs(t *testing.T) {
 }
 
 // address is the public address; it fails when green is live.
-func (w *world) address(failing func()) string {
+func (w *world) address(failing func()) string { return w.addressOf(v1alpha1.Green, failing) }
+
+// addressOf is one that fails when a colour is live.
+func (w *world) addressOf(c v1alpha1.Color, failing func()) string {
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app")}
 		_ = w.kube.Get(r.Context(), keyOf(bg), bg)
 		state, err := (&route.Router{Client: w.kube, Reader: w.kube}).Observe(r.Context(), bg)
-		if err == nil && state.Live() == v1alpha1.Green {
+		if err == nil && state.Live() == c {
 			failing()
 			rw.WriteHeader(http.StatusInternalServerError)
 		}
