@@ -16,6 +16,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // actionInputs are the inputs of action.yml, actionOutputs its outputs; a test
@@ -34,7 +35,7 @@ func actionCommand(getenv func(string) string) *cobra.Command {
 		Long:  "Run as a step of a GitHub workflow: inputs are the variables INPUT_*, outputs go to the\nfile that GITHUB_OUTPUT names. docs/action.md lists both.",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a := &action{getenv: getenv, log: &workflowLog{out: cmd.OutOrStdout()}}
+			a := &action{getenv: getenv, log: &workflowLog{out: beyond(cmd.OutOrStdout())}}
 			return a.run(cmd.Context())
 		},
 	}
@@ -102,10 +103,10 @@ func (a *action) load() error {
 	if a.timeout, err = time.ParseDuration(a.input("timeout")); err != nil {
 		errs = append(errs, fmt.Errorf("input timeout: %q is not a duration such as 45m", a.input("timeout")))
 	}
-	if text := a.input("kubeconfig"); strings.Contains(text, "\n") {
-		a.inline = []byte(text)
-	} else {
-		a.kubeconfig = text
+	if text := a.input("kubeconfig"); text != "" {
+		if a.kubeconfig, a.inline, err = readKubeconfig(text); err != nil {
+			errs = append(errs, fmt.Errorf("input kubeconfig: %w", err))
+		}
 	}
 	a.by = a.startedBy()
 	return errors.Join(append(errs, a.loadCommand())...)
@@ -197,7 +198,7 @@ func (a *action) status(ctx context.Context) (outputs, error) {
 	if err := printState(&text, stateOf(req.app, req.releases)); err != nil {
 		return outputs{}, err
 	}
-	_, _ = io.WriteString(a.log.out, text.String())
+	_, _ = io.WriteString(a.log.out, shown(text.String()))
 	summary := "### " + req.app.Name + "\n\n    " + strings.ReplaceAll(strings.TrimSpace(text.String()), "\n", "\n    ") + "\n"
 	return outputsOfLive(req.app, req.app.Status.Phase), a.write("GITHUB_STEP_SUMMARY", summary)
 }
@@ -213,7 +214,7 @@ func (a *action) write(name, text string) (err error) {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.WriteString(text); err != nil {
+	if _, err := f.WriteString(prose.Neutral(text)); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
@@ -256,12 +257,13 @@ func digest(image string) string {
 
 // file is the outputs as the runner reads them (GitHub docs, "Workflow commands":
 // multiline strings): between delimiters that nobody can guess, so that no value
-// can set another output.
+// can set another output. A value is one line that the runner does not obey either
+// when a later step prints it.
 func (o outputs) file() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(slices.Values(actionOutputs)) {
 		delimiter := "turnout_" + rand.Text()
-		fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", name, delimiter, o[name], delimiter)
+		fmt.Fprintf(&b, "%s<<%s\n%s\n%s\n", name, delimiter, shown(oneLine(o[name])), delimiter)
 	}
 	return b.String()
 }

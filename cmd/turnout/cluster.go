@@ -53,11 +53,11 @@ func (c *clusterFlags) connect() (*cluster, error) {
 	}
 	namespace, _, err := config.Namespace()
 	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig (%s): %w", variable("kubeconfig"), err)
+		return nil, fmt.Errorf("--kubeconfig (%s): %w", variable("kubeconfig"), withoutSecrets(err, c.inline))
 	}
 	cfg, err := config.ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig (%s), or KUBECONFIG: %w", variable("kubeconfig"), err)
+		return nil, fmt.Errorf("--kubeconfig (%s), or KUBECONFIG: %w", variable("kubeconfig"), withoutSecrets(err, c.inline))
 	}
 	cfg.UserAgent = "turnout/" + version()
 	ctrl.SetLogger(logr.Discard()) // a person reads this program's output
@@ -76,15 +76,25 @@ func (c *clusterFlags) connect() (*cluster, error) {
 func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: c.context}
 	overrides.Context.Namespace = c.namespace
+	if c.inline == nil && (strings.ContainsAny(c.kubeconfig, "\n{") || len(c.kubeconfig) > 255) { // a text, or a very long name
+		var err error
+		if c.kubeconfig, c.inline, err = readKubeconfig(c.kubeconfig); err != nil {
+			return nil, fmt.Errorf("--kubeconfig (%s): %w", variable("kubeconfig"), err)
+		}
+	}
 	if c.inline != nil {
-		config, err := clientcmd.Load(c.inline)
+		config, err := loadKubeconfig(c.inline)
 		if err != nil {
 			return nil, fmt.Errorf("the kubeconfig given: %w", err)
 		}
 		return clientcmd.NewDefaultClientConfig(*config, overrides), nil
 	}
+	if file := os.Getenv(clientcmd.RecommendedConfigPathEnvVar); c.kubeconfig == "" && strings.ContainsAny(file, "\n{") {
+		return nil, errors.New("KUBECONFIG holds text and not the name of a file (it is not shown): write it to a file")
+	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.kubeconfig
+	rules.WarnIfAllMissing = false // that warning names what KUBECONFIG holds
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
 }
 

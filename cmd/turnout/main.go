@@ -16,7 +16,7 @@ func main() {
 	stop()
 	if err != nil {
 		if text := err.Error(); text != "" {
-			fmt.Fprintln(os.Stderr, "turnout:", text)
+			_, _ = fmt.Fprintln(&border{out: os.Stderr}, "turnout:", text)
 		}
 		os.Exit(exitCode(err))
 	}

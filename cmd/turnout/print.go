@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -44,10 +43,10 @@ func (o *outputFlag) json() bool { return o.format == "json" }
 // newPrinter chooses how to show a release on out.
 func (o *outputFlag) newPrinter(out io.Writer, app *v1alpha1.BlueGreen) printer {
 	if o.json() {
-		return &jsonPrinter{out: out, app: app}
+		return &jsonPrinter{out: beyond(out), app: app}
 	}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb" {
-		return &terminalPrinter{out: out, width: func() int {
+	if file := terminalOf(out, term.IsTerminal); file != nil {
+		return &terminalPrinter{out: file, width: func() int {
 			width, _, err := term.GetSize(int(file.Fd()))
 			if err != nil {
 				return 80

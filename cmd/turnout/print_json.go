@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
 	"time"
 
@@ -92,12 +91,12 @@ type jsonPrinter struct {
 }
 
 func (p *jsonPrinter) show(rel *v1alpha1.Release, _ time.Time) {
-	line, err := json.Marshal(asJSON(p.app, rel))
-	if err != nil || string(line) == p.last { // its types cannot fail
+	line, err := jsonLine(asJSON(p.app, rel))
+	if err != nil || line == p.last { // its types cannot fail
 		return
 	}
-	p.last = string(line)
-	_, _ = io.WriteString(p.out, p.last+"\n")
+	p.last = line
+	_, _ = io.WriteString(p.out, p.last)
 }
 
 func (p *jsonPrinter) tick(time.Time)         {}

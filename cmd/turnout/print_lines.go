@@ -79,7 +79,7 @@ func title(rel *v1alpha1.Release) string {
 	if back := rel.Spec.Rollback; back != nil {
 		what = fmt.Sprintf("goes back from %s to %s", back.From.Short(), back.To.Short())
 	}
-	return fmt.Sprintf("%s: %s %s", rel.Name, rel.Spec.Application, what)
+	return oneLine(fmt.Sprintf("%s: %s %s", rel.Name, rel.Spec.Application, what))
 }
 
 // versionOf names the version that a release brings, for people.

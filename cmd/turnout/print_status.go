@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -135,8 +135,7 @@ func asVersion(v v1alpha1.Version) versionJSON {
 
 // printStates shows many applications, one a line.
 func printStates(out io.Writer, all []stateJSON) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "APPLICATION\tLIVE\tCOLOUR\tPHASE\tACTIVE\tWAITING\tLOCKED BY")
+	w := newTable(out, "APPLICATION", "LIVE", "COLOUR", "PHASE", "ACTIVE", "WAITING", "LOCKED BY")
 	for _, s := range all {
 		live, active, lock := versionJSON{Version: "-", Color: "-"}, "-", "-"
 		if s.Live != nil {
@@ -146,19 +145,17 @@ func printStates(out io.Writer, all []stateJSON) error {
 			active = s.Active.Version + " " + s.Active.Step
 		}
 		if s.Lock != nil {
-			lock = oneLine(s.Lock.By)
+			lock = s.Lock.By
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\n", s.Application, live.Version, live.Color, s.Phase, active, len(s.Waiting), lock)
+		w.row(s.Application, live.Version, live.Color, s.Phase, active, strconv.Itoa(len(s.Waiting)), lock)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 // printState shows one application.
 func printState(out io.Writer, s stateJSON) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		_, _ = fmt.Fprintf(w, "%s\t%s\n", name, oneLine(fmt.Sprintf(format, args...)))
-	}
+	w := newTable(out)
+	row := func(name, format string, args ...any) { w.row(name, fmt.Sprintf(format, args...)) }
 	row("application", "%s/%s (%s, %s)", s.Namespace, s.Application, s.Repository, s.Environment)
 	if s.URL != "" {
 		row("address", "%s", s.URL)
@@ -201,5 +198,5 @@ func printState(out io.Writer, s stateJSON) error {
 	if seen := bot.Seen(s.Proof); seen != "" {
 		row("last switch", "seen from outside: %s", seen)
 	}
-	return w.Flush()
+	return w.flush()
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// terminalPrinter redraws the timeline in place.
+// terminalPrinter redraws the timeline in place. It moves the cursor, so it writes
+// beyond the [border], and shows lines as that does.
 type terminalPrinter struct {
 	out   io.Writer
 	width func() int
@@ -43,7 +44,7 @@ func (p *terminalPrinter) done(rel *v1alpha1.Release) {
 		lines = append(lines, noteLine(finding))
 	}
 	for _, line := range append(lines, evidence(rel.Status.Failure)...) {
-		_, _ = fmt.Fprintln(p.out, line)
+		_, _ = fmt.Fprintln(p.out, shownLine(line))
 	}
 }
 
@@ -57,7 +58,7 @@ func (p *terminalPrinter) draw(lines []string) {
 	b.WriteString("\x1b[J") // clear to the end
 	width := p.width()
 	for _, line := range lines {
-		b.WriteString(cut(line, width) + "\n")
+		b.WriteString(cut(shownLine(line), width) + "\n")
 	}
 	p.drawn = len(lines)
 	_, _ = io.WriteString(p.out, b.String())

@@ -23,8 +23,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		},
 	}
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	out, errOut := &border{out: stdout}, &border{out: stderr}
+	defer out.flush()
+	defer errOut.flush()
+	root.SetOut(out)
+	root.SetErr(errOut)
 	root.AddCommand(
 		serveCommand(), actionCommand(getenv),
 		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), statusCommand(), releasesCommand(),

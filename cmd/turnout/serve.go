@@ -45,7 +45,7 @@ func serveCommand() *cobra.Command {
 		Short: "Answer GitHub's webhooks and move releases",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), c, cmd.ErrOrStderr())
+			return serve(cmd.Context(), c, beyond(cmd.ErrOrStderr())) // its log is JSON, and masked where it is made
 		},
 	}
 	c.bind(cmd.Flags())
@@ -117,7 +117,7 @@ func newLogger(level string, out io.Writer) (*slog.Logger, error) {
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		return nil, fmt.Errorf("--log-level (%s): %w", variable("log-level"), err)
 	}
-	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: l})), nil
+	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: l, ReplaceAttr: maskLog})), nil
 }
 
 // manager connects to Kubernetes. Its lease's times are such that another

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -121,9 +119,12 @@ func (r *reading) releases(cmd *cobra.Command, app string) error {
 
 // printJSON writes an object a line.
 func printJSON[T any](out io.Writer, all []T) error {
-	encoder := json.NewEncoder(out)
 	for _, one := range all {
-		if err := encoder.Encode(one); err != nil {
+		line, err := jsonLine(one)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(beyond(out), line); err != nil {
 			return fmt.Errorf("printing: %w", err)
 		}
 	}
@@ -131,18 +132,16 @@ func printJSON[T any](out io.Writer, all []T) error {
 }
 
 func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "RELEASE\tKIND\tVERSION\tPHASE\tTOOK\tAGE\tBY\tMESSAGE")
+	w := newTable(out, "RELEASE", "KIND", "VERSION", "PHASE", "TOOK", "AGE", "BY", "MESSAGE")
 	for i := range all {
 		rel := &all[i]
 		took := "-"
 		if end := rel.Status.FinishedAt; end != nil {
 			took = span(end.Sub(rel.CreationTimestamp.Time))
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", rel.Name, rel.Spec.Kind, versionOf(rel), phaseOf(rel), took,
-			ago(now.Sub(rel.CreationTimestamp.Time)), oneLine(rel.AskedBy()), saidOf(rel))
+		w.row(rel.Name, string(rel.Spec.Kind), versionOf(rel), phaseOf(rel), took, ago(now.Sub(rel.CreationTimestamp.Time)), rel.AskedBy(), saidOf(rel))
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 // saidOf is what a release waits for or how it ended, with what was seen from

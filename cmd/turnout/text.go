@@ -2,34 +2,9 @@ package main
 
 import (
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
-
-// escapeSequence is what a terminal obeys instead of showing: CSI and OSC
-// sequences of ECMA-48.
-var escapeSequence = regexp.MustCompile(`\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?)`)
-
-// oneLine makes a text from outside, such as a log line of a pod, fit to be
-// printed: on one line, without what a terminal would obey or what changes the
-// direction of writing. Nor does it hold "##[", by which the runner of GitHub
-// Actions finds commands in the middle of a line.
-func oneLine(s string) string {
-	s = escapeSequence.ReplaceAllString(s, "")
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return -1
-		}
-		return r
-	}, s)
-	return strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "##[", "# #[")
-}
 
 // cut shortens a line to a terminal's width.
 func cut(s string, width int) string {

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// workflowLog is the log of a step of a GitHub workflow. The runner takes a line
-// that begins with :: for a command, so no line of ours begins with a text from
-// outside, and what goes into a command is escaped.
+// workflowLog is the log of a step of a GitHub workflow. It gives the runner
+// commands, so it writes beyond the [border]: its lines are shown as the border
+// shows them, and what goes into a command is neutral and escaped.
 type workflowLog struct {
 	out    io.Writer
 	last   *v1alpha1.Release
@@ -31,7 +32,7 @@ func (w *workflowLog) show(rel *v1alpha1.Release, _ time.Time) {
 			w.group = c.step
 			_, _ = fmt.Fprintf(w.out, "::group::%s\n", escapeData(string(c.step)))
 		}
-		w.line(c.text)
+		_, _ = fmt.Fprintln(w.out, shownLine(c.text))
 	}
 	w.last = rel.DeepCopy()
 }
@@ -45,14 +46,6 @@ func (w *workflowLog) endGroup() {
 		_, _ = io.WriteString(w.out, "::endgroup::\n")
 	}
 	w.group = ""
-}
-
-// line prints a line that is no command whatever it says.
-func (w *workflowLog) line(text string) {
-	if strings.HasPrefix(strings.TrimSpace(text), "::") {
-		text = "| " + text
-	}
-	_, _ = fmt.Fprintln(w.out, text)
 }
 
 // annotate shows a text above the log, and on the page of the run. Level is
@@ -87,5 +80,5 @@ var (
 	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
 
-func escapeData(s string) string     { return dataEscapes.Replace(s) }
-func escapeProperty(s string) string { return propertyEscapes.Replace(s) }
+func escapeData(s string) string     { return dataEscapes.Replace(prose.Mask(prose.Neutral(s))) }
+func escapeProperty(s string) string { return propertyEscapes.Replace(prose.Mask(prose.Neutral(s))) }

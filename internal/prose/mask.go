@@ -22,7 +22,9 @@ type rule struct {
 const (
 	// value is what stands behind a telling name: in quotes, or up to the next space.
 	// Neither what is masked nor what is clipped is one.
-	value = `(?:\*\*\*|\\?"(?:[^"\\…]|\\.)*\\?"?|\\?'(?:[^'\\…]|\\.)*\\?'?|[^\s"'=…\[{(,;|<>][^\s…]*)`
+	value = `(?:` + quoted + `|[^\s"'=…\[{(,;|<>][^\s…]*)`
+
+	quoted = `\*\*\*|\\?"(?:[^"\\…]|\\.)*\\?"?|\\?'(?:[^'\\…]|\\.)*\\?'?`
 
 	// telling are names whose values are secrets.
 	telling = `(?:password|passwd|passphrase|passcode|pwd|secret|token|credentials?|` +
@@ -73,8 +75,10 @@ var rules = []rule{
 	// least where the name is no ordinary word, --name value.
 	{tells, regexp.MustCompile(`(?i)(` + named + `\\?["']?[ \t]*(?:=|:=|=>)[ \t]*)` + value), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)(\\?["'](?:` + named + `|auth)\\?["']:\s*)` + value), "${1}" + Masked},
-	{tells, regexp.MustCompile(`(?i)((?:\b(?:password|passwd|passphrase|pwd|secret|api[_-]?key)|[A-Za-z0-9][_\-.]?` + telling + `|client-key-data)[ \t]*:[ \t]*)` + value), "${1}" + Masked},
-	{tells, regexp.MustCompile(`(?im)(^\s*(?:- )?(?:token|secret|credentials?)[ \t]*:[ \t]*)` + value + `[ \t]*$`), "${1}" + Masked},
+	{tells, regexp.MustCompile(`(?i)((?:[A-Za-z0-9][_\-.]?` + telling + `|client-key-data)[ \t]*:[ \t]*)` + value), "${1}" + Masked},
+	{tells, regexp.MustCompile(`(?i)(\b` + telling + `:)` + value), "${1}" + Masked},
+	{tells, regexp.MustCompile(`(?i)(\b` + telling + `[ \t]*:[ \t]*)(?:` + quoted + `|[^\s"'…]*[0-9][^\s…]*)`), "${1}" + Masked}, // no word of a sentence
+	{tells, regexp.MustCompile(`(?im)(\b` + telling + `[ \t]*:[ \t]*)` + value + `[ \t]*(?:#.*)?$`), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)((?:^|\s)--?[a-z0-9\-]*` + telling + `\s+)[^\s\-…][^\s…]*`), "${1}" + Masked},
 }
 

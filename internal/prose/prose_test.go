@@ -88,6 +88,7 @@ func secrets(r *rand.Rand) map[string]secret {
 		"json":                    within(`{"user": "shop", "password": "`, word, `"}`),
 		"json in json":            within(`{\"clientSecret\":\"`, word, `\"}`),
 		"yaml":                    within("password: ", word, ""),
+		"javascript":              within("{ user: 'shop', password: '", word, "', host: 'db' }"),
 		"yaml token":              within("users:\n- user:\n    token: ", word, "\n"),
 		"struct":                  within("{User:shop Password:", word, "}"),
 		"keyword argument":        within("connect(host='db', password='", word, "')"),
@@ -139,6 +140,7 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 		"cloudbuild.yaml:7: steps[0].secretEnv: no such secret; declare it in availableSecrets",
 		"annotate namespace shop turnout.dev/repositories=acme/my-python-app",
 		"Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nModuleNotFoundError: No module named 'flask'",
+		"secret is empty: it holds no secret: write one a line",
 		"authorization failed for builder@acme-prod.iam.gserviceaccount.com: 403",
 	} {
 		if got := Mask(text); got != text {
