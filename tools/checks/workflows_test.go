@@ -98,6 +98,35 @@ func TestTheWorkflowsPassActionlint(t *testing.T) {
 	}
 }
 
+func TestTheProjectsOwnWorkflowsPassActionlint(t *testing.T) {
+	files, err := filepath.Glob(project + "/.github/workflows/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("workflows: %v (%v)", files, err)
+	}
+	for _, file := range files {
+		text := read(t, file)
+		for _, problem := range lint(t, text) {
+			t.Errorf("%s: %s", file, problem)
+		}
+		if !strings.Contains(text, "\npermissions: {}\n") {
+			t.Errorf("%s: the workflow itself needs `permissions: {}`", file)
+		}
+	}
+}
+
+// A workflow that promises the protection of an environment names one.
+func TestTheButtonThatPromotesWaitsForReviewers(t *testing.T) {
+	w, problems := actionlint.Parse([]byte(examples(t)["promote.yml"]))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for name, job := range w.Jobs {
+		if job.Environment == nil || job.Environment.Name == nil || job.Environment.Name.Value == "" {
+			t.Errorf("job %s names no environment", name)
+		}
+	}
+}
+
 func TestActionlintFindsWhatIsWrong(t *testing.T) {
 	deploy := examples(t)["deploy.yml"]
 	tests := []struct{ name, from, to, want string }{
