@@ -28,9 +28,11 @@ import (
 )
 
 // build is what `kustomize build config` gives.
-func build(t *testing.T) []*unstructured.Unstructured {
+func build(t *testing.T) []*unstructured.Unstructured { return buildOf(t, ".") }
+
+func buildOf(t *testing.T, dir string) []*unstructured.Unstructured {
 	t.Helper()
-	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), ".")
+	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +140,7 @@ var reasons = map[string]string{
 	"pods/proxy get":                                                                      "deployer/gate/access.go: the gate outside the cluster",
 	"services create,get,list,watch":                                                      "deployer/workload/missing.go makes a missing one",
 	"events get,list,watch":                                                               "deployer/workload reads quota and scheduling failures, deployer/route what the load balancer says",
-	"deployments.apps create,get,list,patch,update,watch":                                 "deployer/workload/stage.go; missing.go makes a missing one",
-	"deployments.apps/scale get,patch,update":                                             "deployer/workload/stage.go shrinks a colour",
+	"deployments.apps create,get,list,patch,watch":                                        "deployer/workload/stage.go, which shrinks a colour, too; missing.go makes a missing one",
 	"replicasets.apps get,list,watch":                                                     "deployer/workload/observe.go: the pods of the new template only",
 	"ingresses.networking.k8s.io get,list,patch,watch":                                    "deployer/route",
 	"servicenetworkendpointgroups.networking.gke.io get":                                  "deployer/route: warm",
@@ -148,9 +149,8 @@ var reasons = map[string]string{
 	"horizontalpodautoscalers.autoscaling get,list,patch,watch":                           "deployer/workload/autoscaler.go: size, and the raised minimum",
 	"poddisruptionbudgets.policy list":                                                    "deployer/workload/protection.go: a colour that has none is told of",
 	"events.events.k8s.io create,patch":                                                   "deployer/inspect.go tells of conditions",
-	"leases.coordination.k8s.io create,get,list,patch,update,watch":                       "--leader-elect",
 	"bluegreens.turnout.dev get,list,watch":                                               "deployer/record",
-	"bluegreens.turnout.dev/status patch,update":                                          "deployer/record/claim.go",
+	"bluegreens.turnout.dev/status update":                                                "deployer/record/claim.go",
 	"bluegreens.turnout.dev/finalizers update":                                            "releases are owned by their BlueGreen (OwnerReferencesPermissionEnforcement)",
 	"releases.turnout.dev attest,create,delete,get,list,update,watch":                     "deployer/record; update sets approval and cancel; attest is what config/policy asks for",
 	"validatingadmissionpolicies.admissionregistration.k8s.io get turnout-releases":       "deployer/attest.go",

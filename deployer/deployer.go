@@ -64,6 +64,9 @@ type Deployer struct {
 	// TakeUp is how long a load balancer that does not tell is given to use new
 	// routes. The zero value is 5 s, and 3 minutes for Google's.
 	TakeUp time.Duration
+	// Namespaced: there is no right to watch Namespaces. A grant is then seen at the
+	// next look, not at once. Optional.
+	Namespaced bool
 	// AllowAddresses are ranges besides the public ones in which an application's
 	// address may be, see [publicnet.Allowed]. Optional.
 	AllowAddresses []netip.Prefix

@@ -78,7 +78,7 @@
 // tens of milliseconds apart.
 //
 // +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens,verbs=get;list;watch
-// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/status,verbs=update;patch
+// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/status,verbs=update
 // +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/finalizers,verbs=update
 // +kubebuilder:rbac:groups=turnout.dev,resources=releases,verbs=get;list;watch;create;update;delete;attest
 // +kubebuilder:rbac:groups=turnout.dev,resources=releases/status,verbs=update;patch
@@ -89,8 +89,7 @@
 // +kubebuilder:rbac:groups="",resources=pods/log;pods/proxy,verbs=get
 // +kubebuilder:rbac:groups="",resources=pods/exec,verbs=get;create
 // +kubebuilder:rbac:groups="",resources=events,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch;update
-// +kubebuilder:rbac:groups=apps,resources=deployments/scale,verbs=get;patch;update
+// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=get;list;watch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=networking.gke.io,resources=servicenetworkendpointgroups,verbs=get
@@ -99,5 +98,4 @@
 // +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
-// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;list;watch;create;update;patch
 package deployer

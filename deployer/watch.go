@@ -50,7 +50,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	wake := make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
 	d.probers.wake = wake
 	d.calls.wake, d.calls.stopped, d.calls.firstBackOff = wake, make(chan struct{}), d.BackOff
-	err := ctrl.NewControllerManagedBy(mgr).
+	b := ctrl.NewControllerManagedBy(mgr).
 		Named("bluegreen").
 		For(&v1alpha1.BlueGreen{}).
 		Watches(&v1alpha1.BlueGreen{}, handler.EnqueueRequestsFromMapFunc(d.neighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
@@ -63,15 +63,16 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		Watches(&discoveryv1.EndpointSlice{}, d.wakes(ofEndpoints)).
 		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress)).
 		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, d.wakes(ofAutoscaler)).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace)).
 		WatchesRawSource(source.Channel(wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
 			ReconciliationTimeout:   longestLook,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
-		}).
-		Complete(record.TellPanics(d.Events, &v1alpha1.BlueGreen{}, d))
-	if err != nil {
+		})
+	if !d.Namespaced {
+		b = b.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace))
+	}
+	if err := b.Complete(record.TellPanics(d.Events, &v1alpha1.BlueGreen{}, d)); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"golang.org/x/net/netutil"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes"
@@ -148,6 +149,9 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 		for _, namespace := range c.namespaces {
 			options.Cache.DefaultNamespaces[namespace] = cache.Config{}
 		}
+		// Whoever serves some namespaces may have no right but in these: Namespaces are
+		// read one by one, and not watched.
+		options.Client.Cache = &client.CacheOptions{DisableFor: []client.Object{&corev1.Namespace{}}}
 	}
 	options.Cache.ByObject = map[client.Object]cache.ByObject{
 		&v1alpha1.Delivery{}: {Namespaces: map[string]cache.Config{home: {}}},
@@ -192,6 +196,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		UserAgent: proof.UserAgent(version()),
 		Log:       log,
 
+		Namespaced:     len(c.namespaces) > 0,
 		AllowAddresses: public.allowed,
 		Proxy:          public.proxy,
 	}
