@@ -17,7 +17,8 @@ func (s Situation) status() string {
 		lines = append(lines, fmt.Sprintf("- 🔒 %s", lockText(st.Lock, plain)))
 	}
 	for _, c := range st.Conditions {
-		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse {
+		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse ||
+			c.Type == v1alpha1.ConditionSwitchUnconfirmed && c.Status == metav1.ConditionTrue {
 			lines = append(lines, fmt.Sprintf("- ⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxMessage))))
 		}
 	}

@@ -26,11 +26,6 @@ const lookAtRoutes = 2 * time.Second
 // before the staging, since pods made earlier carry no trustworthy readiness gate
 // on Google's load balancer.
 func (a *attempt) attach(ctx context.Context) (pause, error) {
-	if last := a.bg.Status.LastSwitch; last != nil && last.From.Color == a.target() && last.UID != string(a.rel.UID) {
-		if stuck, err := a.stuck(ctx, last); err != nil || stuck {
-			return pause{until: a.o.Now.Add(lookAtRoutes), message: "waits until the load balancer takes up the last switch: users are still with " + a.o.Target.Service}, err
-		}
-	}
 	if err := a.mayStageOver(ctx); err != nil {
 		return pause{}, err
 	}

@@ -26,6 +26,8 @@ const (
 	// oldLingers is how recent the old version's last answer is at the deadline, if
 	// it is still there.
 	oldLingers = 10 * time.Second
+	// reasonNotTakenUp is that of a release whose switch took no effect in time.
+	reasonNotTakenUp = "NotTakenUp"
 )
 
 // confirm waits until the switch took effect and the public address was asked for
@@ -61,7 +63,7 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 		return pause{}, releaseFault("Translate", "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name, v.message)
 	case confirmStuck:
 		a.unproved()
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "NotTakenUp", message: fmt.Sprintf(
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: reasonNotTakenUp, message: fmt.Sprintf(
 			"%s, after %s (spec.deadlines.confirm); the Ingress %s routes users to %s and stays so: see its events, and type /rollback to go back",
 			v.message, a.bg.Spec.Deadlines.Confirm.Duration, a.o.Routes.Name, a.target())}
 	case confirmDone:

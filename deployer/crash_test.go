@@ -164,6 +164,7 @@ func (w *world) expectDeployed(rel *v1alpha1.Release) {
 		w.t.Errorf("%d builds were created", n)
 	}
 	w.expectRoutes("green", 3) // attached, switched
+	w.expectStamped(v1alpha1.Green, rel)
 	last := bg.Status.LastSwitch
 	if last == nil || last.UID != string(rel.UID) || last.Kind != "Deploy" || last.From.Color != v1alpha1.Blue || last.To.Color != v1alpha1.Green || last.To.Commit != rel.Spec.Deploy.Commit {
 		w.t.Errorf("the last switch is %+v", last)
@@ -183,6 +184,7 @@ func (w *world) expectRolledBack(rel *v1alpha1.Release) {
 		w.t.Errorf("live is %s", got)
 	}
 	w.expectRoutes("blue", 2) // switched; it was attached before
+	w.expectStamped(v1alpha1.Blue, rel)
 	last := bg.Status.LastSwitch
 	if last == nil || last.UID != string(rel.UID) || last.Kind != "Rollback" || last.From.Color != v1alpha1.Green || last.To.Color != v1alpha1.Blue {
 		w.t.Errorf("the last switch is %+v", last)
@@ -225,6 +227,16 @@ func (w *world) expectRoutes(live string, generation int64) {
 	})
 	if fmt.Sprint(got) != want {
 		w.t.Errorf("the routes are\n%s, want\n%s", got, want)
+	}
+}
+
+// expectStamped checks that a colour says which release brought users there.
+func (w *world) expectStamped(c v1alpha1.Color, rel *v1alpha1.Release) {
+	w.t.Helper()
+	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
+	w.get(d)
+	if got := d.Annotations[v1alpha1.SwitchAnnotation]; got != rel.Name {
+		w.t.Errorf("deployment %s says that users are brought there by %q, want %s", d.Name, got, rel.Name)
 	}
 }
 

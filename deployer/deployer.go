@@ -73,6 +73,9 @@ type Deployer struct {
 	// Proxy that the public address is asked through. Optional: by default none is,
 	// whatever the environment says.
 	Proxy *url.URL
+	// AskEvery is how often the public address is asked who answers there, as long as
+	// nothing says that a switch was taken up. The zero value is 15 s.
+	AskEvery time.Duration
 	// UserAgent is how the public address is asked, see [proof.UserAgent]. Optional.
 	UserAgent string
 	// Resolve looks up the addresses of a standby host that an owner chose, see
@@ -86,6 +89,7 @@ type Deployer struct {
 	Log *slog.Logger
 
 	probers     probers
+	asks        asks
 	facts       preflight.Collector
 	attestation attestation
 	calls       calls
@@ -143,6 +147,7 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		d.probers.end(key)
 		d.calls.leave(key)
+		d.asks.forget(key)
 		return 0, nil
 	}
 	if err != nil {
@@ -246,6 +251,7 @@ func (w *work) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.takeUp(ctx)
 	active := w.active()
 	if active == nil {
 		if active, err = w.admit(ctx, ready); err != nil {
@@ -349,26 +355,43 @@ func (w *work) recordSwitch(rel *v1alpha1.Release) {
 	uid := string(rel.UID)
 	if s.LastSwitch == nil || s.LastSwitch.UID != uid {
 		to, from := version(w.o.Sides[m.Target]), byDigest(*m.Previous, w.o.Sides[m.Previous.Color])
-		s.LastSwitch = &v1alpha1.SwitchRecord{
+		next := &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: string(rel.Spec.Kind), At: *m.SwitchedAt,
 			From: from, To: to, Before: s.Previous,
 		}
-		s.Previous = &from
+		w.follows(next, s.LastSwitch)
+		s.LastSwitch, s.Previous = next, &from
 		if rel.Spec.Kind == v1alpha1.Rollback {
 			s.Previous = nil
 			w.rolledBack(rel)
 		}
 	}
-	if r := rel.Status.Route; r != nil && r.TookEffectAt != nil && s.LastSwitch.Kind != v1alpha1.KindRestore {
-		s.LastSwitch.TookEffectAt = &metav1.Time{Time: r.TookEffectAt.Time}
-	}
-	if m.RestoredAt != nil && s.LastSwitch.Kind != v1alpha1.KindRestore {
-		last := *s.LastSwitch
-		s.LastSwitch = &v1alpha1.SwitchRecord{
+	w.recordSign(rel)
+	if last := s.LastSwitch; m.RestoredAt != nil && last.Kind != v1alpha1.KindRestore {
+		next := &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: v1alpha1.KindRestore, At: *m.RestoredAt,
 			From: last.To, To: last.From,
 		}
-		s.Previous = last.Before
+		w.follows(next, last)
+		s.LastSwitch, s.Previous = next, last.Before
+	}
+}
+
+// recordSign takes over the sign that a release saw of its switch.
+func (w *work) recordSign(rel *v1alpha1.Release) {
+	last, r, f := w.bg.Status.LastSwitch, rel.Status.Route, rel.Status.Failure
+	if last.Kind == v1alpha1.KindRestore || last.Unsettled {
+		return
+	}
+	if r != nil && r.TookEffectAt != nil && !tells(last.TookEffectBy) &&
+		(r.TookEffectBy != v1alpha1.SignNewVersion || !r.TookEffectAt.Time.Before(answersFrom(last))) {
+		last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: r.TookEffectAt.Time}, r.TookEffectBy
+	}
+	if f != nil && f.Reason == reasonNotTakenUp && tells(last.TookEffectBy) {
+		// The old version answered after the sign, and to the end: that spoke of
+		// something else.
+		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true
+		last.AnswersFrom = &metav1.Time{Time: last.At.Add(w.d.settles() + w.bg.Spec.DrainTime())}
 	}
 }
 

@@ -21,6 +21,8 @@
 //     what a release says of its causes was decided at admission.
 //   - calls.go has what is asked of GitHub, Cloud Build and Cloud Storage, beside the
 //     looks; looks.go lets a rollback cancel the look under way.
+//   - takeup.go looks whether the load balancer uses the routes as they are written;
+//     ask.go asks the public address who answers there, beside the looks.
 //   - measure.go has the public address asked around a switch, by proof, whose
 //     prober runs between looks, as calls do.
 //   - record, route, workload, gate, preflight, proof and cloudbuild are the edges:
@@ -72,6 +74,16 @@
 // An error decides by its type whose fault it is. A *fault ends the release; any
 // other error is the world's, and the step is tried again until its deadline.
 // Not being able to look is never read as bad health.
+//
+// Silence is no sign. On Google's load balancer users are where they were until
+// something tells that its routes in use are the ones that the Ingress has; without
+// that both colours are kept, instead of the old one only while an event speaks
+// against it. It costs the size of a colour, and a wait for the next deploy, where
+// nothing tells.
+//
+// A write may be late: every one tests something that never comes back, and who gives
+// up what it rested on makes it void first, see docs/architecture.md. It costs a
+// write of the target before every switch.
 //
 // One look takes as many steps as it can, and writes the record only before an
 // effect and at its end. That is why the last pod's readiness and the switch are

@@ -228,10 +228,12 @@ func (a *attempt) rollbackBefore() *v1alpha1.Release {
 // release has to wait.
 func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 	if s.after != nil {
-		if at := s.after(a.o); a.o.Now.Before(at) {
+		if at, why := s.after(a.o); why != "" {
 			// The step has not begun, and so its deadline does not run.
-			a.rel.Status.Message = "waits until the last switch has drained, " + at.UTC().Format("15:04:05 UTC")
-			a.wakeAt(at)
+			a.rel.Status.Message = why
+			if !at.IsZero() {
+				a.wakeAt(at)
+			}
 			return true, nil
 		}
 	}

@@ -46,6 +46,13 @@ type balancer struct {
 	reason string
 	// fails is why the load balancer cannot be programmed.
 	fails string
+	// lost are the types of events that do not come any more: a controller has a
+	// budget of them.
+	lost []string
+	// mended: it does not fail again.
+	mended bool
+	// used is the colour that the routes in use lead users to.
+	used v1alpha1.Color
 
 	syncs      int
 	generation int64
@@ -115,6 +122,7 @@ func (b *balancer) set(change func(*balancer)) {
 func (b *balancer) look(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.watchUsers(ctx)
 	ingress := &networkingv1.Ingress{ObjectMeta: b.w.meta("my-python-app-ingress")}
 	if b.kube.Get(ctx, keyOf(ingress), ingress) != nil || ingress.Annotations["kubernetes.io/ingress.class"] != "gce" {
 		return
@@ -133,6 +141,14 @@ func (b *balancer) look(ctx context.Context) {
 	if ingress.ResourceVersion != b.version { // a sync
 		b.version = ingress.ResourceVersion
 		b.sync(ctx, ingress, services, pods.Items)
+	}
+}
+
+// watchUsers notes if the colour that users are sent to is asked to have no pods.
+func (b *balancer) watchUsers(ctx context.Context) {
+	d := &appsv1.Deployment{ObjectMeta: b.w.meta("my-python-app-" + string(b.used))}
+	if b.used != "" && b.kube.Get(ctx, keyOf(d), d) == nil && *d.Spec.Replicas == 0 {
+		b.wrong = append(b.wrong, fmt.Sprintf("users are sent to %s, which is shrunk to 0", b.used))
 	}
 }
 
@@ -239,6 +255,11 @@ func (b *balancer) sync(ctx context.Context, ingress *networkingv1.Ingress, serv
 			delete(b.probed, name)
 		}
 	}
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		if ingress.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name == "my-python-app-"+string(c)+"-svc" {
+			b.used = c
+		}
+	}
 	if ingress.Generation != b.generation && b.generation != 0 {
 		b.event(ctx, ingress, corev1.EventTypeNormal, "Sync", fmt.Sprintf("UrlMap %q updated", "k8s2-um-1"))
 	}
@@ -251,6 +272,9 @@ func (b *balancer) sync(ctx context.Context, ingress *networkingv1.Ingress, serv
 }
 
 func (b *balancer) event(ctx context.Context, ingress *networkingv1.Ingress, kind, reason, message string) {
+	if slices.Contains(b.lost, kind) {
+		return
+	}
 	now := metav1.Now()
 	_ = b.kube.Create(ctx, &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Namespace: ingress.Namespace, GenerateName: ingress.Name + "."},

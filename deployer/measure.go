@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,7 +14,6 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/proof"
-	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 const (
@@ -79,15 +74,7 @@ func (p *probers) begin(app client.ObjectKey, release string, c proof.Config) (*
 	if p.closed {
 		return nil, errStopping
 	}
-	if wake := p.wake; wake != nil {
-		bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name}}
-		c.Wake = func() {
-			select {
-			case wake <- event.TypedGenericEvent[*v1alpha1.BlueGreen]{Object: bg}:
-			default: // the next look is never far
-			}
-		}
-	}
+	c.Wake = func() { p.look(app) }
 	m := &measurement{Prober: proof.NewProber(context.Background(), c), release: release}
 	m.dog = time.AfterFunc(unattended, m.Stop)
 	if p.of == nil {
@@ -220,24 +207,20 @@ func (a *attempt) switchTime() time.Time {
 // the switch: not every commit changes what an application says it is. A pod is
 // asked for that itself; one that cannot be asked, or names nothing, tells nothing.
 func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alpha1.ProofBaseline) bool {
-	pods, spec := readyPods(a.o.Target), a.bg.Spec.Proof
-	public, err := url.Parse(a.bg.Spec.URL)
-	if before == nil || len(pods) == 0 || err != nil {
+	if before == nil || len(readyPods(a.o.Target)) == 0 {
 		return false
 	}
 	if m.named == nil {
-		check := v1alpha1.HTTPCheck{Path: strings.TrimSuffix(public.Path, "/") + spec.Path, Port: a.o.Target.UserPort, Scheme: "HTTP"}
-		named, err := a.d.Pods.Header(ctx, check, public.Host, pods[0], spec.VersionHeader, a.bg.Spec.Gate.TryTimeout.Duration)
+		named, err := a.d.named(ctx, a.bg, a.o.Target)
 		if err != nil {
-			a.log.DebugContext(ctx, "a pod could not be asked for its version", "pod", pods[0].Name, "error", err)
+			a.log.DebugContext(ctx, "a pod could not be asked for its version", "error", err)
 		}
-		named = proof.Version(named)
 		m.named = &named
 	}
 	if *m.named == "" || !slices.Contains(before.Versions, *m.named) {
 		return false
 	}
-	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the new version could not be told from the old one", spec.VersionHeader, *m.named))
+	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the new version could not be told from the old one", a.bg.Spec.Proof.VersionHeader, *m.named))
 	return true
 }
 
@@ -248,16 +231,8 @@ func (a *attempt) prober(from *proof.Tally) (*measurement, error) {
 
 // measuredBy says what is asked, and how.
 func (a *attempt) measuredBy(from *proof.Tally) proof.Config {
-	c := proof.ConfigFor(a.bg.Spec.URL, a.bg.Spec.Proof)
-	c.UserAgent, c.From = a.d.UserAgent, from
-	c.Dial = publicnet.Dialer(a.d.AllowAddresses, a.o.Routes.Addresses...)
-	if a.d.Proxy != nil { // what that may ask is for whoever runs it to say
-		c.Proxy, c.Dial = http.ProxyURL(a.d.Proxy), new(net.Dialer).DialContext
-	}
-	key := client.ObjectKeyFromObject(a.bg)
-	if a.d.Observer != nil {
-		c.Answered = func(k proof.Kind) { a.d.Observer.Asked(key, k.String()) }
-	}
+	c := a.d.proofConfig(a.bg, a.o.Routes)
+	c.From = from
 	return c
 }
 

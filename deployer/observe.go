@@ -19,6 +19,10 @@ type observed struct {
 	Routes route.State
 	Sides  map[v1alpha1.Color]workload.State
 
+	// Unconfirmed is why users may still reach the colour that is not live; empty if
+	// they do not, as far as is ever known.
+	Unconfirmed string
+
 	// The rest speaks of one release, and is empty without one.
 
 	// Target is the colour the release stages, Previous the other one.
@@ -95,11 +99,9 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Size, o.Wanted = workload.Size(least, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
-	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) {
-		o.DrainedAt = effective(s).Add(bg.Spec.DrainTime())
-		if !s.Shrunk {
-			o.LeftAt = s.At.Time
-		}
+	o.DrainedAt = drainedAt(bg, target, string(rel.UID))
+	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) && !s.Shrunk {
+		o.LeftAt = s.At.Time
 	}
 	var err error
 	if o.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service); err != nil {

@@ -357,6 +357,9 @@ func (w *work) collect(ctx context.Context) error {
 			continue
 		}
 		finished++
+		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !takenUp(last, w.o.Routes.LoadBalancer) {
+			continue // a person may confirm there that it was taken up
+		}
 		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < keepFor {
 			continue
 		}

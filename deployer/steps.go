@@ -45,8 +45,9 @@ type step struct {
 	// One that no longer holds goes back to the step
 	// that provides it.
 	needs []need
-	// after is the time before which the step must not act.
-	after func(observed) time.Time
+	// after is the time before which the step must not act, or why it must not
+	// until something changes.
+	after func(observed) (until time.Time, why string)
 	// act looks, acts if it must, and records the milestone. It may run twice.
 	act act
 }
@@ -205,8 +206,17 @@ func gateAsked(r *v1alpha1.Release, _ observed) bool {
 }
 
 // untouchable is the time until which the target must be left alone, because
-// front ends may still send users to it since the last switch.
-func untouchable(o observed) time.Time { return o.DrainedAt }
+// front ends may still send users to it since the last switch, or why that is not
+// known.
+func untouchable(o observed) (until time.Time, why string) {
+	if o.Unconfirmed != "" {
+		return time.Time{}, "waits until the load balancer takes up the last switch: " + o.Unconfirmed
+	}
+	if o.Now.Before(o.DrainedAt) {
+		return o.DrainedAt, "waits until the last switch has drained, " + clock(o.DrainedAt)
+	}
+	return time.Time{}, ""
+}
 
 // interference reports what someone else changed under a release: its routes, or
 // what it staged. Humans win: the release stops and changes nothing. It is pure.

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -29,15 +27,13 @@ const (
 // is the application's own, not a release's: a release ends after its soak.
 func (w *work) upkeep(ctx context.Context) error {
 	last := w.bg.Status.LastSwitch
-	if last == nil || last.Shrunk {
+	at, open := shrinkAt(w.bg, w.o.Routes)
+	if !open {
 		return nil
 	}
-	if at := shrinkAt(w.bg); w.o.Now.Before(at) {
+	if w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return nil
-	}
-	if stuck, err := w.stuck(ctx, last); err != nil || stuck {
-		return err
 	}
 	if w.o.Routes.Live() == last.To.Color {
 		done, err := w.shrink(ctx, last.From.Color, "")
@@ -79,53 +75,40 @@ func (w *work) migrate(ctx context.Context) error {
 	return nil
 }
 
-// stuck reports whether Google's load balancer may not have taken up the last
-// switch yet, since its controller fails at it: users are still with the colour
-// that the Ingress sends nobody to any more.
-func (w *work) stuck(ctx context.Context, last *v1alpha1.SwitchRecord) (bool, error) {
-	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
-	if i < 0 || last.TookEffectAt != nil || w.o.Routes.LoadBalancer != v1alpha1.LoadBalancerGCE {
-		return false, nil
+// shrinkAt is when the colour that the last switch left may be shrunk; not open if it
+// is, or nobody can tell yet: users may be there as long as nothing says that the load
+// balancer took up the switch, and nobody knows where they are if the Ingress does not
+// say that of one colour. What a restore left failed, and is held for nobody. It is
+// pure.
+func shrinkAt(bg *v1alpha1.BlueGreen, routes route.State) (at time.Time, open bool) {
+	last := bg.Status.LastSwitch
+	if last == nil || last.Shrunk || routes.Live() == "" || !takenUp(last, routes.LoadBalancer) {
+		return time.Time{}, false
 	}
-	st := w.releases[i].Status.Route
-	if st == nil || st.EventsBefore == "" {
-		return false, nil
+	at = effective(last).Add(bg.Spec.DrainTime())
+	if held := effective(last).Add(bg.Spec.HoldTime()); last.Kind != v1alpha1.KindRestore && held.After(at) {
+		at = held
 	}
-	news, err := w.d.Routes.News(ctx, w.bg, st.EventsBefore)
-	if err != nil {
-		return false, err
-	}
-	switch {
-	case news.URLMapUpdated: // the drain begins now
-		last.TookEffectAt = &metav1.Time{Time: w.o.Now}
-		w.wakeAt(shrinkAt(w.bg))
-		return w.o.Now.Before(shrinkAt(w.bg)), nil
-	case news.Sync == "" && news.Translate == "":
-		return false, nil // nothing is known, and the release has said so
-	}
-	w.log.WarnContext(ctx, "the old colour keeps its size: the load balancer has not taken up the switch", "ingress", w.o.Routes.Name, "sync", news.Sync, "translate", news.Translate)
-	w.wakeAt(w.o.Now.Add(retryShrink))
-	return true, nil
+	return at, true
 }
 
-// shrinkAt is when the colour that the last switch left may be shrunk. What a
-// restore left failed, and is held for nobody.
-func shrinkAt(bg *v1alpha1.BlueGreen) time.Time {
-	last := bg.Status.LastSwitch
-	at := effective(last).Add(bg.Spec.DrainTime())
-	if held := last.At.Add(bg.Spec.HoldTime()); last.Kind != v1alpha1.KindRestore && held.After(at) {
-		return held
+// drainedAt is when a colour that users left may be touched by a release; zero if it
+// may be all the time.
+func drainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) time.Time {
+	s := bg.Status.LastSwitch
+	if s == nil || s.UID == release || s.From.Color != target && s.OverruledAt == nil {
+		return time.Time{}
 	}
-	return at
+	return effective(s).Add(bg.Spec.DrainTime())
 }
 
 // effective is when a switch took effect, as far as is known: not before users can
 // have left.
 func effective(s *v1alpha1.SwitchRecord) time.Time {
-	if s.TookEffectAt != nil && s.TookEffectAt.After(s.At.Time) {
+	if s.TookEffectAt != nil && s.TookEffectAt.After(writtenAt(s)) {
 		return s.TookEffectAt.Time
 	}
-	return s.At.Time
+	return writtenAt(s)
 }
 
 // shrunk is what came of shrinking a colour, and a text for people.

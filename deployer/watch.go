@@ -41,8 +41,10 @@ const longestLook = 2 * time.Minute
 // Setup registers the deployer with a manager. Reaction is by watch: everything
 // that a decision rests on wakes the application it belongs to.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
-	if err := mgr.Add(manager.RunnableFunc(d.probers.run)); err != nil {
-		return fmt.Errorf("setting up the deployer: %w", err)
+	for _, run := range []manager.RunnableFunc{d.probers.run, d.asks.run} {
+		if err := mgr.Add(run); err != nil {
+			return fmt.Errorf("setting up the deployer: %w", err)
+		}
 	}
 	if err := mgr.Add(manager.RunnableFunc(d.calls.run)); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)

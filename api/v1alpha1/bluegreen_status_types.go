@@ -24,6 +24,23 @@ const (
 	ReasonPreflight         = "Preflight"         // the load balancer could not carry out a switch; see status.findings
 )
 
+// ConditionSwitchUnconfirmed of a BlueGreen: True while nothing says that Google's
+// load balancer took up the last change of its routes, so that users may still
+// reach the colour that the Ingress sends nobody to. That keeps its size, and
+// nothing is staged over it; everything else goes on. It is gone once there is a
+// sign. The message has the ways out.
+const ConditionSwitchUnconfirmed = "SwitchUnconfirmed"
+
+// Reasons of [ConditionSwitchUnconfirmed]: why the public address has not told yet.
+const (
+	ReasonNoAddress       = "NoAddress"       // spec.url is not set
+	ReasonNoVersionHeader = "NoVersionHeader" // spec.proof.versionHeader is not set
+	ReasonNotToldApart    = "NotToldApart"    // the pods of both colours name one version, or cannot be asked
+	ReasonOldVersion      = "OldVersion"      // it answered with the version that users are to have left
+	ReasonNoAnswer        = "NoAnswer"        // it did not answer, or named neither version
+	ReasonAsking          = "Asking"          // it is being asked, or will be
+)
+
 // Phases of a BlueGreen, for people to read.
 const (
 	PhaseBlocked   = "Blocked"   // its condition Ready is False
@@ -79,7 +96,8 @@ type BlueGreenStatus struct {
 	// +listType=atomic
 	Findings []Finding `json:"findings,omitempty"`
 
-	// Conditions of the application; see [ConditionReady].
+	// Conditions of the application; see [ConditionReady] and
+	// [ConditionSwitchUnconfirmed].
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
@@ -214,8 +232,32 @@ type SwitchRecord struct {
 	At metav1.Time `json:"at"`
 
 	// TookEffectAt is when the first sign was seen that the load balancer uses the
-	// new routes; unset if none was, or after a restore.
+	// new routes; unset if none was.
 	TookEffectAt *metav1.Time `json:"tookEffectAt,omitempty"`
+
+	// TookEffectBy says which sign it was. On Google's load balancer Wait is none.
+	TookEffectBy Sign `json:"tookEffectBy,omitempty"`
+
+	// LoadBalancer that the Ingress programmed.
+	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty"`
+
+	// Unsettled: it was made before there was a sign that the load balancer had
+	// taken up the routes before it, so that a word of its controller may speak of
+	// those.
+	Unsettled bool `json:"unsettled,omitempty"`
+
+	// AnswersFrom is from when on an answer of the version that users are sent to
+	// is a sign: before, it may come from where users had not left it yet. Unset if
+	// any answer is.
+	AnswersFrom *metav1.Time `json:"answersFrom,omitempty"`
+
+	// OverruledAt is when it was last seen that somebody else had moved users since,
+	// and OverruledTo where to; unset if nobody has. What took effect, and is
+	// unsettled, then speaks of their routes.
+	OverruledAt *metav1.Time `json:"overruledAt,omitempty"`
+
+	// OverruledTo is that colour.
+	OverruledTo Color `json:"overruledTo,omitempty"`
 
 	// From is the version that users were moved away from.
 	From Version `json:"from"`

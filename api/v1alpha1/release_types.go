@@ -6,7 +6,7 @@ import (
 
 // Release is one attempt to put one version in front of users. Its spec says
 // what was asked, by whom and from where, and never changes but for the
-// set-once fields approval and cancel; its status is the deployer's, but for
+// set-once fields approval, cancel and confirmations; its status is the deployer's, but for
 // status.github, which is the bot's.
 //
 // +kubebuilder:object:root=true
@@ -52,11 +52,12 @@ const (
 const KindRestore = "Restore"
 
 // ReleaseSpec says what was asked. It is immutable, but for approval and
-// cancel, which may be set once.
+// cancel, which may be set once, and confirmations, once for each colour.
 //
 // +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.application == oldSelf.application && self.cause == oldSelf.cause && has(self.deploy) == has(oldSelf.deploy) && (!has(self.deploy) || self.deploy == oldSelf.deploy) && has(self.rollback) == has(oldSelf.rollback) && (!has(self.rollback) || self.rollback == oldSelf.rollback)",message="a release is immutable; make another one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",message="approval is set once"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || (has(self.cancel) && self.cancel == oldSelf.cancel)",message="cancel is set once"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.confirmations) || (has(self.confirmations) && oldSelf.confirmations.all(c, c in self.confirmations))",message="a confirmation is set once"
 // +kubebuilder:validation:XValidation:rule="self.kind == 'Deploy' ? has(self.deploy) && !has(self.rollback) : has(self.rollback) && !has(self.deploy)",message="a Deploy has deploy, a Rollback has rollback, and nothing has both"
 type ReleaseSpec struct {
 	// Kind is what the release does.
@@ -81,6 +82,40 @@ type ReleaseSpec struct {
 
 	// Cancel asks to stop. Set once; after the switch began it changes nothing.
 	Cancel *Cancel `json:"cancel,omitempty"`
+
+	// Confirmations by people that users reach a colour, after this release moved
+	// them there, or back: Google's load balancer then counts as having taken up the
+	// routes, whatever nobody saw of that. One of each colour, set once.
+	// +listType=map
+	// +listMapKey=color
+	// +kubebuilder:validation:MaxItems=2
+	Confirmations []Confirmation `json:"confirmations,omitempty"`
+}
+
+// Confirmed returns the confirmation that users reach a colour; nil if there is none.
+func (s *ReleaseSpec) Confirmed(c Color) *Confirmation {
+	for i := range s.Confirmations {
+		if s.Confirmations[i].Color == c {
+			return &s.Confirmations[i]
+		}
+	}
+	return nil
+}
+
+// Confirmation by a person that users reach a colour.
+type Confirmation struct {
+	// Color that users reach.
+	Color Color `json:"color"`
+
+	// By is whoever says so.
+	// +kubebuilder:validation:MaxLength=256
+	By string `json:"by"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+
+	// Cause says where.
+	Cause Cause `json:"cause"`
 }
 
 // DeploySpec names a commit.

@@ -28,6 +28,7 @@ var (
 	oldestDescription = applicationMetric("turnout_queue_oldest_seconds", "Age of the oldest release that waits for its turn; 0 if none does.")
 	stepDescription   = applicationMetric("turnout_active_step_seconds", "How long the step under way of the release that acts has taken so far.", "step")
 	readyDescription  = applicationMetric("turnout_application_ready", "1 if the application's next release could run, 0 if its condition Ready is not True.")
+	unsureDescription = applicationMetric("turnout_switch_unconfirmed", "1 if nothing says that the load balancer took up the last switch (the condition SwitchUnconfirmed), else 0.")
 	lockDescription   = applicationMetric("turnout_application_locked", "1 if somebody locked the application, else 0.")
 )
 
@@ -41,7 +42,7 @@ const scrapeTimeout = 2 * time.Second
 
 // Describe implements [prometheus.Collector].
 func (m *recordMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueDescription, oldestDescription, stepDescription, readyDescription, lockDescription} {
+	for _, d := range []*prometheus.Desc{queueDescription, oldestDescription, stepDescription, readyDescription, unsureDescription, lockDescription} {
 		to <- d
 	}
 }
@@ -93,6 +94,7 @@ func (m *recordMetrics) application(to chan<- prometheus.Metric, bg *v1alpha1.Bl
 	tell(queueDescription, float64(waiting))
 	tell(oldestDescription, oldest.Seconds())
 	tell(readyDescription, oneIf(meta.IsStatusConditionTrue(bg.Status.Conditions, v1alpha1.ConditionReady)))
+	tell(unsureDescription, oneIf(unconfirmed(bg) != nil))
 	tell(lockDescription, oneIf(bg.Status.Lock != nil))
 }
 

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
@@ -84,6 +85,7 @@ func (s *site) queue() *recordMetrics {
 	check(s.t, s.admin.Status().Update(s.t.Context(), active))
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
 		st.Active = &v1alpha1.Claim{Release: active.Name, UID: string(active.UID), Holder: "test", RenewedAt: metav1.NowMicro()}
+		meta.SetStatusCondition(&st.Conditions, metav1.Condition{Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoAddress})
 		st.Lock = &v1alpha1.Lock{By: "dora", At: *now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	})
 	oldest := s.release(v1alpha1.DeployName("shop", shaB, 1)).CreationTimestamp
@@ -112,6 +114,7 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 		"turnout_queue_releases" + app + "}": 2, "turnout_queue_oldest_seconds" + app + "}": 3600,
 		"turnout_active_step_seconds" + app + ",step=warm}": 60,
 		"turnout_application_ready" + app + "}":             0, "turnout_application_locked" + app + "}": 1,
+		"turnout_switch_unconfirmed" + app + "}": 1,
 	}
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("with a queue (-want +got):\n%s", diff)
@@ -128,6 +131,7 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	want = map[string]float64{
 		"turnout_queue_releases" + app + "}": 0, "turnout_queue_oldest_seconds" + app + "}": 0,
 		"turnout_application_ready" + app + "}": 1, "turnout_application_locked" + app + "}": 0,
+		"turnout_switch_unconfirmed" + app + "}": 0,
 	}
 	if diff := cmp.Diff(want, read()); diff != "" {
 		t.Errorf("at rest (-want +got):\n%s", diff)

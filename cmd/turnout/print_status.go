@@ -21,11 +21,13 @@ type stateJSON struct {
 	URL         string `json:"url,omitempty"`
 	Phase       string `json:"phase"`
 
-	Live     *versionJSON      `json:"live,omitempty"`
-	Blocked  *blockedJSON      `json:"blocked,omitempty"`
-	Lock     *lockJSON         `json:"lock,omitempty"`
-	Rollback *rollbackJSON     `json:"rollback,omitempty"`
-	Active   *releaseStateJSON `json:"active,omitempty"`
+	Live    *versionJSON `json:"live,omitempty"`
+	Blocked *blockedJSON `json:"blocked,omitempty"`
+	// Unconfirmed: nothing says that the load balancer took up the last switch.
+	Unconfirmed *blockedJSON      `json:"unconfirmed,omitempty"`
+	Lock        *lockJSON         `json:"lock,omitempty"`
+	Rollback    *rollbackJSON     `json:"rollback,omitempty"`
+	Active      *releaseStateJSON `json:"active,omitempty"`
 	// Proof of the release that moved users last.
 	Proof   *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	Waiting []string              `json:"waiting"` // releases in the queue, newest first
@@ -99,6 +101,9 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	if c := blocked(bg); c != nil {
 		s.Blocked = &blockedJSON{c.Reason, c.Message}
 	}
+	if c := unconfirmed(bg); c != nil {
+		s.Unconfirmed = &blockedJSON{c.Reason, c.Message}
+	}
 	for _, f := range st.Findings {
 		s.Findings = append(s.Findings, findingJSON{string(f.Severity), f.Reason, f.Object, f.Field, f.Message})
 	}
@@ -168,6 +173,9 @@ func printState(out io.Writer, s stateJSON) error {
 	row("phase", "%s", s.Phase)
 	if s.Blocked != nil {
 		row("blocked", "%s: %s", s.Blocked.Reason, s.Blocked.Message)
+	}
+	if s.Unconfirmed != nil {
+		row("unconfirmed", "%s: %s", s.Unconfirmed.Reason, s.Unconfirmed.Message)
 	}
 	if s.Lock != nil {
 		row("locked", "by %s since %s: %s", s.Lock.By, s.Lock.At.UTC().Format("2006-01-02 15:04 UTC"), s.Lock.Reason)

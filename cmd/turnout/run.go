@@ -30,7 +30,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetErr(errOut)
 	root.AddCommand(
 		serveCommand(), actionCommand(getenv),
-		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), statusCommand(), releasesCommand(),
+		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), confirmCommand(), statusCommand(), releasesCommand(),
 		simulateCommand(), versionCommand(),
 	)
 	return root.ExecuteContext(ctx)

@@ -226,6 +226,18 @@ func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha
 	})
 }
 
+// Confirm records that users reach a colour since a release moved them. If somebody
+// has said so already, it is [ErrSet].
+func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alpha1.Confirmation) error {
+	return r.setOnce(ctx, key, "confirmations", func(spec *v1alpha1.ReleaseSpec) bool {
+		if spec.Confirmed(c.Color) != nil {
+			return false
+		}
+		spec.Confirmations = append(spec.Confirmations, c)
+		return true
+	})
+}
+
 // setOnce writes one of the set-once fields by compare-and-swap, reading again
 // when the deployer wrote the release in between.
 func (r *Record) setOnce(ctx context.Context, key types.NamespacedName, field string, set func(*v1alpha1.ReleaseSpec) bool) error {

@@ -42,6 +42,8 @@ func TestTheRulesFireWhenTheyShould(t *testing.T) {
 		{"TurnoutApplicationBlocked", "for ten minutes", []string{`turnout_application_ready{` + app + `} 1x20 0x10 1x60`}, 30 * time.Minute, ""},
 		{"TurnoutLocked", "for a day", []string{`turnout_application_locked{` + app + `} 1x1600`}, 25 * time.Hour, "application=shop,namespace=shop"},
 		{"TurnoutLocked", "for an hour", []string{`turnout_application_locked{` + app + `} 0x1440 1x100`}, 25 * time.Hour, ""},
+		{"TurnoutSwitchUnconfirmed", "for half an hour", []string{`turnout_switch_unconfirmed{` + app + `} 0x10 1x60`}, 40 * time.Minute, "application=shop,namespace=shop"},
+		{"TurnoutSwitchUnconfirmed", "until it was seen", []string{`turnout_switch_unconfirmed{` + app + `} 0x10 1x10 0x60`}, 40 * time.Minute, ""},
 		{"TurnoutReleaseError", "the first there ever was", []string{`turnout_releases_total{` + app + `,kind="Deploy",phase="Error"} _x20 1x60`}, 25 * time.Minute, "application=shop,namespace=shop"},
 		{"TurnoutReleaseError", "one more", []string{`turnout_releases_total{` + app + `,kind="Deploy",phase="Error"} 3x20 4x60`}, 25 * time.Minute, "application=shop,namespace=shop"},
 		{"TurnoutReleaseError", "long ago", []string{`turnout_releases_total{` + app + `,kind="Deploy",phase="Error"} _x5 1x60`}, 40 * time.Minute, ""},

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
+)
+
+func confirmCommand() *cobra.Command {
+	var c clusterFlags
+	var by string
+	cmd := &cobra.Command{
+		Use: "confirm APP", Short: "Say that users reach the colour of the last switch",
+		Long: "Say, for the record, that users reach the colour that the Ingress sends them to. It is for an\n" +
+			"application with the condition SwitchUnconfirmed: nothing else told that Google's load balancer\n" +
+			"took up the last switch, so both colours are kept. Ask the public address first, from several\n" +
+			"places: the other colour is shrunk after this, once spec.drain and spec.hold have passed.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cluster, err := c.connect()
+			if err != nil {
+				return err
+			}
+			text, err := cluster.confirm(cmd.Context(), args[0], by)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+	c.bind(cmd.Flags())
+	cmd.Flags().StringVar(&by, "by", "", "who says so, for the record; default: the kubeconfig's user, as the cluster knows it, or USER")
+	return cmd
+}
+
+// unconfirmed is the condition that keeps both colours; nil if there is none.
+func unconfirmed(bg *v1alpha1.BlueGreen) *metav1.Condition {
+	c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed)
+	if c == nil || c.Status != metav1.ConditionTrue {
+		return nil
+	}
+	return c
+}
+
+// confirm records, in the release that moved users last, that they reach the colour
+// that the Ingress sends them to.
+func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
+	bg, err := c.application(ctx, app)
+	if err != nil {
+		return "", err
+	}
+	last := bg.Status.LastSwitch
+	if unconfirmed(bg) == nil || last == nil {
+		return fmt.Sprintf("%s has no switch that waits to be confirmed.", bg.Name), nil
+	}
+	key := types.NamespacedName{Namespace: bg.Namespace, Name: last.Release}
+	rel, err := c.Release(ctx, key)
+	if apierrors.IsNotFound(err) || err == nil && string(rel.UID) != last.UID {
+		return "", fmt.Errorf("release %s, which moved users last, was deleted, so nothing can be recorded in it: set spec.url and spec.proof.versionHeader of bluegreen %s, and the public address is asked", key, bg.Name)
+	}
+	if err != nil {
+		return "", err
+	}
+	color := cmp.Or(last.OverruledTo, last.To.Color)
+	if by == "" {
+		by = c.actor(ctx)
+	}
+	err = c.Confirm(ctx, key, v1alpha1.Confirmation{
+		Color: color, By: by, At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: by},
+	})
+	if errors.Is(err, record.ErrSet) {
+		said := rel.Spec.Confirmed(color)
+		if said == nil || said.At.Time.Before(last.At.Time) || last.OverruledAt != nil && said.At.Time.Before(last.OverruledAt.Time) {
+			return "", fmt.Errorf("somebody confirmed %s for release %s before users were moved again, and that is set once: set spec.url and spec.proof.versionHeader of bluegreen %s, and the public address is asked", color, key, bg.Name)
+		}
+		err = nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("Recorded in %s: users of %s reach %s, says %s.", rel.Name, bg.Name, color, by), nil
+}

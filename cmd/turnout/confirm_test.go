@@ -1,0 +1,47 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+func TestConfirmRecordsWhoSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	if got := s.run("confirm", "shop"); got.code != 0 || !strings.Contains(got.stdout, "shop has no switch that waits to be confirmed") {
+		t.Errorf("with nothing to confirm it ends with %d: %s%s", got.code, got.stdout, got.stderr)
+	}
+	check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaA, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+	rel := s.release(v1alpha1.DeployName("shop", shaA, 1))
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		st.LastSwitch = &v1alpha1.SwitchRecord{
+			Release: rel.Name, UID: string(rel.UID), Kind: "Deploy", At: metav1.Now(),
+			From: v1alpha1.Version{Color: v1alpha1.Blue}, To: v1alpha1.Version{Color: v1alpha1.Green},
+		}
+		meta.SetStatusCondition(&st.Conditions, metav1.Condition{
+			Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoAddress, Message: "nothing says so",
+		})
+	})
+	if got := s.run("status", "shop"); !strings.Contains(got.stdout, "NoAddress: nothing says so") {
+		t.Errorf("the status does not say so:\n%s", got.stdout)
+	}
+	for _, by := range []string{"dora", "eve"} { // the first one stands
+		if got := s.run("confirm", "shop", "--by", by); got.code != 0 || !strings.Contains(got.stdout, "users of shop reach green, says "+by) {
+			t.Errorf("it ends with %d: %s%s", got.code, got.stdout, got.stderr)
+		}
+	}
+	said := s.release(rel.Name).Spec.Confirmations
+	if len(said) != 1 || said[0].Color != v1alpha1.Green || said[0].By != "dora" || said[0].Cause.Kind != v1alpha1.CauseCLI || said[0].At.IsZero() {
+		t.Errorf("what is recorded is %+v", said)
+	}
+	check(t, s.admin.Delete(t.Context(), rel))
+	if got := s.run("confirm", "shop"); got.code != 1 || !strings.Contains(got.err.Error(), "was deleted") || !strings.Contains(got.err.Error(), "spec.url") {
+		t.Errorf("without its release it ends with %d: %v", got.code, got.err)
+	}
+}

@@ -1,0 +1,28 @@
+package proof
+
+import (
+	"context"
+
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// Ask asks an address a few times, one request after the other, on kept connections
+// and on fresh ones, outside of a measurement. It returns the answers that there
+// were before ctx ended.
+func Ask(ctx context.Context, c Config, times int) []Answer {
+	d := newAddress(c)
+	defer d.close()
+	var all []Answer
+	for i := range times {
+		a := d.ask(ctx, i%2 == 1)
+		if ctx.Err() != nil {
+			break
+		}
+		if c.Answered != nil {
+			c.Answered(a.Kind)
+		}
+		a.Text, a.Version = prose.Line(a.Text, maxText), Version(a.Version)
+		all = append(all, a)
+	}
+	return all
+}

@@ -1,0 +1,199 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// takenUp reports whether users are where the routes that were last written send
+// them, as far as that is ever known: until then they may be with either colour. On
+// Google's load balancer only a sign tells, and that no event speaks against it is
+// none: events are lost, and a controller has a budget of them. Others do not tell;
+// there a time has to do. A record of a version that did not note the load balancer,
+// of a colour that is shrunk, is closed.
+func takenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
+	switch {
+	case last == nil, last.LoadBalancer == "" && last.Shrunk && last.OverruledAt == nil:
+		return true
+	case last.LoadBalancer != v1alpha1.LoadBalancerGCE && lb != v1alpha1.LoadBalancerGCE:
+		return true
+	}
+	return last.TookEffectAt != nil && tells(last.TookEffectBy)
+}
+
+// tells reports whether a sign tells that Google's load balancer took up its routes.
+func tells(s v1alpha1.Sign) bool {
+	return s == v1alpha1.SignURLMap || s == v1alpha1.SignNewVersion || s == v1alpha1.SignPerson
+}
+
+// takeUp looks whether the load balancer has taken up the routes as they are written,
+// and says in a condition that nothing tells so. It goes by the record and by what
+// can be asked now: another process sees the same.
+func (w *work) takeUp(ctx context.Context) {
+	last, live := w.bg.Status.LastSwitch, w.o.Routes.Live()
+	w.o.Unconfirmed = ""
+	if last == nil || live == "" {
+		return // nobody can tell what should be taken up
+	}
+	w.overrule(last, live)
+	if live != routedTo(last) {
+		return // a release has moved users, and is about to record it
+	}
+	if takenUp(last, w.o.Routes.LoadBalancer) {
+		w.confirmed(last)
+		return
+	}
+	if active := w.active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil && active.Status.Milestones.ConfirmedAt == nil {
+		return // it is looking itself
+	}
+	h := w.listen(ctx, last, live)
+	w.weigh(last, h)
+	var told answers
+	if !tells(last.TookEffectBy) {
+		told = w.ask(last, live)
+		w.weigh(last, heard{answers: told.there})
+	}
+	if tells(last.TookEffectBy) {
+		w.confirmed(last)
+		return
+	}
+	w.unconfirmed(last, live, h.against, told)
+}
+
+// writtenAt is since when the routes are as they are.
+func writtenAt(last *v1alpha1.SwitchRecord) time.Time {
+	if last.OverruledAt != nil {
+		return last.OverruledAt.Time
+	}
+	return last.At.Time
+}
+
+// heard is what may tell that the load balancer took up the routes.
+type heard struct {
+	person  *v1alpha1.Confirmation // that users reach the colour that the routes lead to
+	urlMap  bool                   // its controller updated the URL map since right before a release wrote the routes
+	answers bool                   // the version there answers at the public address
+	against string                 // what its controller says it fails at
+}
+
+// weigh notes the first sign that there is. Drain and hold begin with it. The
+// controller's word counts only for routes that nothing came before or after which
+// it could speak of.
+func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
+	at, by := w.o.Now, v1alpha1.Sign("")
+	switch {
+	case tells(last.TookEffectBy):
+		return
+	case h.person != nil && !h.person.At.Time.Before(writtenAt(last).Truncate(time.Second)):
+		at, by = h.person.At.Time, v1alpha1.SignPerson
+	case h.urlMap && !last.Unsettled:
+		by = v1alpha1.SignURLMap
+	case h.answers:
+		by = v1alpha1.SignNewVersion
+	default:
+		return
+	}
+	last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: at}, by
+}
+
+// routedTo is the colour that the routes of a record lead to.
+func routedTo(last *v1alpha1.SwitchRecord) v1alpha1.Color {
+	return cmp.Or(last.OverruledTo, last.To.Color)
+}
+
+// follows notes, of a movement of users, what it came after: routes that may not have
+// been taken up yet, or that not all front ends have followed yet.
+func (w *work) follows(next, before *v1alpha1.SwitchRecord) {
+	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
+	next.LoadBalancer, next.Unsettled = lb, !takenUp(before, lb)
+	from := time.Time{}
+	switch {
+	case next.Unsettled:
+		from = next.At.Add(w.d.settles() + drain)
+	case before != nil && lb == v1alpha1.LoadBalancerGCE:
+		from = effective(before).Add(drain)
+	}
+	if from.After(next.At.Time) {
+		next.AnswersFrom = &metav1.Time{Time: from}
+	}
+}
+
+// overrule notes that somebody else moved users since the last switch, there or back.
+func (w *work) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
+	if w.bg.Status.Active != nil || live == routedTo(last) {
+		return // a release under way moves users itself
+	}
+	last.Unsettled = true
+	last.AnswersFrom = &metav1.Time{Time: w.o.Now.Add(w.d.settles() + w.bg.Spec.DrainTime())}
+	last.OverruledAt, last.OverruledTo = &metav1.Time{Time: w.o.Now}, live
+	last.TookEffectAt, last.TookEffectBy = nil, ""
+}
+
+// listen looks for the word of a person and of the load balancer's controller, which
+// stand with the release that moved users last. What cannot be read is not heard: no
+// rollback waits for it.
+func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
+	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
+	if i < 0 {
+		return heard{}
+	}
+	rel := &w.releases[i]
+	h := heard{person: rel.Spec.Confirmed(live)}
+	st := rel.Status.Route
+	if st == nil || st.EventsBefore == "" {
+		return h
+	}
+	news, err := w.d.Routes.News(ctx, w.bg, st.EventsBefore)
+	if err != nil {
+		w.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
+		return h
+	}
+	h.urlMap, h.against = news.URLMapUpdated, news.Sync
+	if news.Translate != "" {
+		h.against = news.Translate
+	}
+	return h
+}
+
+// confirmed ends the condition.
+func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
+	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) && w.d.Events != nil {
+		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)", last.TookEffectBy)
+	}
+	w.d.asks.forget(client.ObjectKeyFromObject(w.bg))
+}
+
+// unconfirmed makes the condition, with the ways out.
+func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, told answers) {
+	other := live.Other()
+	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
+	if said != "" {
+		w.o.Unconfirmed += "; its controller says: " + said
+	}
+	since := writtenAt(last)
+	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: deployment %s keeps its size, and nothing is staged over it",
+		live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
+	if said != "" {
+		message += "; the controller says: " + said
+	}
+	message += fmt.Sprintf(". %s. Or look yourself, and once users reach %s: turnout confirm %s -n %s", told.text, live, w.bg.Name, w.bg.Namespace)
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
+		Reason: told.reason, Message: message,
+	}
+	fresh := meta.FindStatusCondition(w.bg.Status.Conditions, c.Type) == nil
+	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {
+		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, "Inspect", "%s", message)
+	}
+	w.wakeAt(w.d.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), w.askEvery(last)))
+}

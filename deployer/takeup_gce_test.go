@@ -1,0 +1,263 @@
+package deployer
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+const quota = "Error syncing to GCP: googleapi: Error 403: quota"
+
+// serve makes the public address, which answers as the routes in use lead, and pods
+// that name their colour as their version. It returns the connection by which they
+// are reached.
+func (b *balancer) serve(answer func(used v1alpha1.Color, rw http.ResponseWriter)) *rest.Config {
+	w := b.w
+	w.t.Helper()
+	public := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		b.mu.Lock()
+		used := b.used
+		b.mu.Unlock()
+		rw.Header().Set("App-Version", string(used))
+		if answer != nil {
+			answer(used, rw)
+		}
+	}))
+	w.t.Cleanup(public.Close)
+	w.setURL(public.URL)
+	w.proofSpec(tellApart)
+	pods := map[string]string{}
+	for _, c := range []string{"blue", "green"} {
+		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("App-Version", c) }))
+		w.t.Cleanup(s.Close)
+		pods[c] = s.Listener.Addr().String()
+	}
+	cfg := rest.CopyConfig(plane.Config)
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, _, _ := net.SplitHostPort(address); strings.HasPrefix(host, "10.99.") {
+			var list corev1.PodList
+			if err := w.kube.List(ctx, &list, client.InNamespace(w.namespace)); err != nil {
+				return nil, err
+			}
+			i := slices.IndexFunc(list.Items, func(p corev1.Pod) bool { return p.Status.PodIP == host })
+			if i < 0 {
+				return nil, net.UnknownNetworkError(host)
+			}
+			address = pods[list.Items[i].Labels["version"]]
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	return cfg
+}
+
+// asksOften has the public address asked often.
+func asksOften(d *Deployer) { d.AskEvery = 100 * time.Millisecond }
+
+// shortly gives a switch a second to be confirmed.
+func (w *world) shortly() {
+	w.t.Helper()
+	w.configure(`{"deadlines":{"confirm":"1s"},"proof":{"baseline":"100ms","tail":"100ms"}}`)
+}
+
+func (w *world) unconfirmed() *metav1.Condition {
+	w.t.Helper()
+	return meta.FindStatusCondition(w.application().Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed)
+}
+
+func (w *world) awaitUnconfirmed(reason string, words ...string) {
+	w.t.Helper()
+	w.until("the condition for "+reason, func() bool {
+		c := w.unconfirmed()
+		return c != nil && c.Status == metav1.ConditionTrue && c.Reason == reason && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(c.Message, word) })
+	}, func() string {
+		if c := w.unconfirmed(); c != nil {
+			return c.Reason + ": " + c.Message
+		}
+		return "there is none"
+	})
+}
+
+func (w *world) awaitShrinkRecorded(c v1alpha1.Color) {
+	w.t.Helper()
+	w.awaitShrunk(c)
+	w.until("the record of it", func() bool { return w.application().Status.LastSwitch.Shrunk }, func() string { return "" })
+}
+
+// switchInVain has a release switch while the load balancer cannot be programmed.
+func (b *balancer) switchInVain(rel *v1alpha1.Release) *v1alpha1.Release {
+	w := b.w
+	w.t.Helper()
+	w.awaitPhase(rel, v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.fails = quota })
+	w.approve(rel)
+	w.await(rel, "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+	w.settled()
+	return rel
+}
+
+// mends has the load balancer programmed again.
+func (b *balancer) mends() {
+	b.w.t.Helper()
+	b.set(func(b *balancer) { b.fails = "" })
+	b.poke()
+}
+
+// The controller's budget of Warnings is spent, so that nothing speaks against the
+// switch but the public address, with the version before.
+func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, holds(time.Millisecond))
+	w.shortly()
+	b := behindGCE(w)
+	cfg := b.serve(nil)
+	b.set(func(b *balancer) { b.lost = []string{corev1.EventTypeWarning, corev1.EventTypeNormal} })
+	stop := w.runWith(cfg, told, asksOften)
+	rel := b.switchInVain(w.submit("a"))
+	w.get(rel)
+	w.expectMessage(rel, "the old version still answers")
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with blue", "answers with the version blue", "turnout confirm my-python-app -n "+w.namespace)
+	stop()
+	w.runWith(cfg, told, asksOften) // it is derived from the record
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion)
+	w.expectSizes(1, 1)
+	image := w.blueImage()
+	w.source.commit("b", "a")
+	next := w.await(w.submit("b"), "the next release to wait", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "until the load balancer takes up the last switch: nothing says that it did, so that users may still be with my-python-app-blue-svc")
+	})
+	if w.expectSizes(1, 1); w.blueImage() != image {
+		t.Error("something is staged over the colour that has the users")
+	}
+	w.cancel(next)
+	w.awaitPhase(next, v1alpha1.ReleaseCancelled)
+	b.mends()
+	w.awaitShrinkRecorded(v1alpha1.Blue) // by what the public address answers alone
+	last := w.application().Status.LastSwitch
+	if last.TookEffectBy != v1alpha1.SignNewVersion || w.unconfirmed() != nil {
+		t.Errorf("the last switch is %+v, the condition %+v", last, w.unconfirmed())
+	}
+}
+
+func TestPersonConfirmsWhatNothingElseTells(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, holds(time.Millisecond))
+	w.shortly()
+	b := behindGCE(w)
+	b.set(func(b *balancer) { b.lost = []string{corev1.EventTypeWarning, corev1.EventTypeNormal} })
+	w.run(told)
+	rel := b.switchInVain(w.submit("a"))
+	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress, "spec.url", "turnout confirm my-python-app")
+	w.expectSizes(1, 1)
+	b.mends()
+	w.until("the routes to be used", func() (used bool) {
+		b.set(func(b *balancer) { used = b.used == v1alpha1.Green })
+		return used
+	}, func() string { return "" })
+	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress)
+	c := v1alpha1.Confirmation{Color: v1alpha1.Green, By: "dora", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "dora"}}
+	check(t, w.record().Confirm(t.Context(), keyOf(rel), c))
+	w.awaitShrinkRecorded(v1alpha1.Blue)
+	if last := w.application().Status.LastSwitch; last.TookEffectBy != v1alpha1.SignPerson || w.unconfirmed() != nil {
+		t.Errorf("the last switch is %+v, the condition %+v", last, w.unconfirmed())
+	}
+	c.By = "eve"
+	if err := w.record().Confirm(t.Context(), keyOf(rel), c); err == nil {
+		t.Error("a second confirmation is no error")
+	}
+	w.get(rel)
+	rel.Spec.Confirmations[0].By = "eve"
+	if err := w.kube.Update(t.Context(), rel); err == nil || !strings.Contains(err.Error(), "set once") {
+		t.Errorf("a confirmation can be changed: %v", err)
+	}
+}
+
+// The controller's last word is a Warning, and the budget for the event that would
+// take it back is spent.
+func TestPublicAddressOutweighsAStaleWarning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.shortly()
+	b := behindGCE(w)
+	cfg := b.serve(nil)
+	b.set(func(b *balancer) { b.lost = []string{corev1.EventTypeNormal} })
+	w.runWith(cfg, told, asksOften)
+	b.switchInVain(w.submit("a"))
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "the controller says: "+quota)
+	b.mends()
+	w.configure(`{"promotion":{"mode":"Automatic"},"deadlines":{"confirm":"1m"}}`)
+	w.source.commit("b", "a")
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	w.expectLive(v1alpha1.Blue)
+}
+
+// Users go back at once, wherever they are. Then both colours are kept, until the
+// load balancer can be done with what was written before.
+func TestRollbackOfAnUnconfirmedSwitchWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, holds(time.Millisecond))
+	w.shortly()
+	b := behindGCE(w)
+	cfg := b.serve(nil)
+	b.set(func(b *balancer) { b.lost = []string{corev1.EventTypeWarning, corev1.EventTypeNormal} })
+	w.runWith(cfg, told, asksOften)
+	b.switchInVain(w.submit("a"))
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion)
+	back := w.await(w.rollback(), "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+	if back.Status.Milestones.SwitchedAt == nil {
+		t.Fatalf("users were not moved: %s", back.Status.Message)
+	}
+	w.settled()
+	w.awaitUnconfirmed(v1alpha1.ReasonAsking, "may still be with green", "is asked from")
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(1, 1)
+	if last := w.application().Status.LastSwitch; !last.Unsettled || last.TookEffectAt != nil && tells(last.TookEffectBy) {
+		t.Errorf("the last switch is %+v", last)
+	}
+}
+
+// The colour that a restore left may have users as any other.
+func TestRestoreThatIsNotTakenUpKeepsTheColourThatFailed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, holds(time.Millisecond))
+	w.configure(`{"proof":{"baseline":"100ms","tail":"1m"}}`)
+	b := behindGCE(w)
+	cfg := b.serve(func(used v1alpha1.Color, rw http.ResponseWriter) {
+		if used == v1alpha1.Green {
+			b.set(func(b *balancer) {
+				if b.mended {
+					return
+				}
+				b.fails, b.lost = quota, []string{corev1.EventTypeWarning, corev1.EventTypeNormal}
+			})
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	w.runWith(cfg, asksOften, func(d *Deployer) { d.TakeUp = 2 * time.Second })
+	rel := w.await(w.submit("a"), "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+	if rel.Status.Milestones.RestoredAt == nil {
+		t.Fatalf("users were not moved back: %s", rel.Status.Message)
+	}
+	w.settled()
+	w.expectLive(v1alpha1.Blue)
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with green")
+	w.expectSizes(1, 1)
+	b.set(func(b *balancer) { b.mended = true })
+	b.mends()
+	w.awaitShrinkRecorded(v1alpha1.Green)
+	if last := w.application().Status.LastSwitch; last.Kind != v1alpha1.KindRestore || last.TookEffectBy != v1alpha1.SignNewVersion {
+		t.Errorf("the last switch is %+v", last)
+	}
+}

@@ -1,0 +1,309 @@
+package deployer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// Times of the world of [balanced].
+const (
+	drains = 5 * time.Minute
+	// carriesOut is how long the load balancer takes at most to carry out a change of
+	// its routes that was begun: less than what Turnout allows for it.
+	carriesOut = takeUpGCE - 20*time.Second
+	// lags is how long front ends take at most to follow: less than the drain.
+	lags = drains - 20*time.Second
+)
+
+// balanced is an application behind Google's load balancer: the routes in use follow
+// those that are written some time, or never; what the controller says of it is lost
+// now and then, or always; and people do what they like. The judgements in it are
+// the deployer's own, the acts obey them.
+type balanced struct {
+	t   *testing.T
+	rng *rand.Rand
+	now time.Time
+	// written are the routes of the Ingress, used those of the load balancer's front
+	// ends that have followed, before and until those of the others.
+	written, used, before v1alpha1.Color
+	until                 time.Time
+	// begun is a change that is being carried out, since beganAt.
+	begun   v1alpha1.Color
+	beganAt time.Time
+	mute    bool        // every event is lost
+	broken  bool        // no change is carried out
+	events  []time.Time // that came through, of the URL map
+	url     bool        // the public address may be asked
+	size    map[v1alpha1.Color]int
+	w       *work
+	count   int
+	log     []string
+}
+
+func newBalanced(t *testing.T, seed uint64) *balanced {
+	b := &balanced{
+		t: t, rng: rand.New(rand.NewPCG(seed, 2)), now: epoch,
+		written: v1alpha1.Blue, used: v1alpha1.Blue, before: v1alpha1.Blue,
+		size: map[v1alpha1.Color]int{v1alpha1.Blue: 2, v1alpha1.Green: 0},
+	}
+	b.url, b.mute = b.chance(2), b.chance(2)
+	bg := &v1alpha1.BlueGreen{}
+	bg.Spec.Drain, bg.Spec.Hold = duration(drains), duration(time.Duration(b.rng.IntN(20))*time.Minute)
+	b.w = &work{d: &Deployer{}, bg: bg}
+	b.look()
+	return b
+}
+
+// chance is one in n.
+func (b *balanced) chance(n int) bool { return b.rng.IntN(n) == 0 }
+
+func (b *balanced) note(format string, args ...any) {
+	b.log = append(b.log, b.now.Sub(epoch).String()+" "+fmt.Sprintf(format, args...))
+}
+
+// reached reports whether users may reach a colour.
+func (b *balanced) reached(c v1alpha1.Color) bool {
+	return c == b.written || c == b.used || c == b.before && b.now.Before(b.until)
+}
+
+// balance is what the load balancer's controller does meanwhile. What it began with
+// may not be what is written any more when it is done.
+func (b *balanced) balance() {
+	if b.begun != "" && (b.chance(3) || b.now.Sub(b.beganAt) > carriesOut/2) {
+		if b.begun != b.used && !b.broken {
+			b.before, b.used, b.until = b.used, b.begun, b.now.Add(time.Duration(b.rng.Int64N(int64(lags))))
+			b.note("uses %s", b.used)
+			if !b.mute && !b.chance(3) {
+				b.events = append(b.events, b.now)
+			}
+		}
+		b.begun = ""
+	}
+	if b.begun == "" && b.chance(4) {
+		b.begun, b.beganAt = b.written, b.now
+	}
+	if b.chance(10) {
+		b.broken = !b.broken
+	}
+}
+
+// look is what the deployer does at every look: it weighs what there is to hear.
+func (b *balanced) look() {
+	o := observed{Now: b.now, Routes: routesTo(b.written), Sides: map[v1alpha1.Color]workload.State{}}
+	for c := range b.size {
+		o.Sides[c] = workload.State{Color: c}
+	}
+	o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
+	b.w.o = o
+	last := b.w.bg.Status.LastSwitch
+	if last == nil {
+		return
+	}
+	b.w.overrule(last, b.written)
+	if b.written != routedTo(last) {
+		return
+	}
+	if takenUp(last, o.Routes.LoadBalancer) {
+		return
+	}
+	h := heard{}
+	if mark := b.mark(last); !mark.IsZero() {
+		for _, at := range b.events {
+			h.urlMap = h.urlMap || at.After(mark)
+		}
+	}
+	b.w.weigh(last, h)
+	// One place asks, and sees the front ends near to it.
+	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) && (front == b.used || b.now.Before(b.until)) {
+		b.w.weigh(last, heard{answers: front == b.written})
+	}
+	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person looked well
+		b.w.weigh(last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
+	}
+	if !takenUp(last, o.Routes.LoadBalancer) {
+		b.w.o.Unconfirmed = "nothing says so"
+		return
+	}
+	b.note("taken up, by %s", last.TookEffectBy)
+}
+
+// mark is the moment right before the release of the last switch wrote the routes.
+func (b *balanced) mark(last *v1alpha1.SwitchRecord) time.Time {
+	for i := range b.w.releases {
+		if r := &b.w.releases[i]; string(r.UID) == last.UID && r.Status.Route != nil {
+			at, err := time.Parse(time.RFC3339Nano, r.Status.Route.EventsBefore)
+			check(b.t, err)
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+// act is what the deployer does with an application where nothing is active.
+func (b *balanced) act() {
+	switch n := b.rng.IntN(12); {
+	case n < 3:
+		b.upkeep()
+	case n < 5:
+		b.deploy()
+	case n == 5:
+		b.rollback()
+	case n == 6 && b.chance(4): // by hand
+		// Turnout does not know of any before its own first.
+		if b.size[b.written.Other()] > 0 && b.w.bg.Status.LastSwitch != nil {
+			b.written = b.written.Other()
+			b.note("somebody routes to %s", b.written)
+		}
+	}
+}
+
+func (b *balanced) upkeep() {
+	last := b.w.bg.Status.LastSwitch
+	at, open := shrinkAt(b.w.bg, b.w.o.Routes)
+	if !open || b.now.Before(at) {
+		return
+	}
+	last.Shrunk = true
+	if b.written != last.To.Color {
+		return
+	}
+	b.note("shrinks %s", last.From.Color)
+	if b.reached(last.From.Color) {
+		b.t.Errorf("%s is shrunk, and users may reach it", last.From.Color)
+	}
+	b.size[last.From.Color] = 0
+}
+
+func (b *balanced) release(kind v1alpha1.ReleaseKind) *v1alpha1.Release {
+	b.count++
+	r := v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: kind, Rollback: &v1alpha1.RollbackSpec{}}}
+	r.UID, r.Name = types.UID(fmt.Sprint(b.count)), fmt.Sprint("r", b.count)
+	r.Status.Milestones = v1alpha1.Milestones{Target: b.written.Other(), Previous: &v1alpha1.Version{Color: b.written}}
+	b.w.releases = append(b.w.releases, r)
+	return &b.w.releases[len(b.w.releases)-1]
+}
+
+func (b *balanced) deploy() {
+	target := b.written.Other()
+	b.w.o.DrainedAt = drainedAt(b.w.bg, target, "")
+	if _, why := untouchable(b.w.o); why != "" {
+		return
+	}
+	b.note("stages over %s", target)
+	if b.reached(target) {
+		b.t.Errorf("%s is staged over, and users may reach it", target)
+	}
+	b.size[target] = 2
+	r := b.release(v1alpha1.Deploy)
+	if b.chance(4) {
+		return // it fails before its switch, and what it staged stays
+	}
+	b.move(r)
+	b.watch(r)
+	if b.chance(3) { // it fails there
+		r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease}
+		b.intend(r)
+		b.pass(2)
+		b.written = b.written.Other()
+		b.note("restores %s", b.written)
+		at := metav1.NewTime(b.now)
+		r.Status.Milestones.RestoredAt = &at
+		b.look2(r)
+	}
+	b.w.bg.Status.Active = nil
+}
+
+// rollback waits for nothing of the load balancer.
+func (b *balanced) rollback() {
+	if b.size[b.written.Other()] == 0 || b.w.bg.Status.LastSwitch == nil {
+		return
+	}
+	r := b.release(v1alpha1.Rollback)
+	b.move(r)
+	b.watch(r)
+	b.w.bg.Status.Active = nil
+}
+
+// intend notes where the events stand right before the routes are written.
+func (b *balanced) intend(r *v1alpha1.Release) {
+	r.Status.Route = &v1alpha1.RouteStatus{EventsBefore: b.now.Format(time.RFC3339Nano)}
+}
+
+func (b *balanced) move(r *v1alpha1.Release) {
+	b.w.bg.Status.Active = &v1alpha1.Claim{Release: r.Name, UID: string(r.UID)}
+	b.intend(r)
+	b.written = r.Status.Milestones.Target
+	b.note("%s %s moves users to %s", r.Spec.Kind, r.Name, b.written)
+	at := metav1.NewTime(b.now)
+	r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.SwitchedAt = &at, &at
+	b.look2(r)
+}
+
+// watch is the confirmation: a sign, or none and the release ends all the same.
+func (b *balanced) watch(r *v1alpha1.Release) {
+	for range b.rng.IntN(6) {
+		b.pass(1)
+		st := r.Status.Route
+		mark, err := time.Parse(time.RFC3339Nano, st.EventsBefore)
+		check(b.t, err)
+		now := metav1.NewMicroTime(b.now)
+		for _, at := range b.events {
+			if at.After(mark) && st.TookEffectAt == nil {
+				st.TookEffectAt, st.TookEffectBy = &now, v1alpha1.SignURLMap
+			}
+		}
+		if st.TookEffectAt == nil && b.now.Sub(mark) > takeUpGCE {
+			st.TookEffectAt, st.TookEffectBy = &now, v1alpha1.SignWait
+		}
+		b.look2(r)
+	}
+}
+
+// look2 is a look at a release under way.
+func (b *balanced) look2(r *v1alpha1.Release) {
+	b.look()
+	b.w.recordSwitch(r)
+}
+
+func (b *balanced) pass(n int) {
+	for range n {
+		b.now = b.now.Add(time.Duration(1+b.rng.IntN(60)) * time.Second)
+		b.balance()
+	}
+}
+
+// Whatever is lost on the way, and whenever the routes in use follow, or do not: a
+// colour that users may reach is never shrunk nor staged over.
+func TestColourThatUsersMayReachIsLeftAlone(t *testing.T) {
+	acted := map[string]int{}
+	for seed := range uint64(4000) {
+		b := newBalanced(t, seed)
+		for range 150 {
+			b.pass(1)
+			b.look()
+			b.act()
+			if t.Failed() {
+				for _, line := range b.log {
+					t.Log(line)
+				}
+				t.Fatalf("seed %d, with a public address: %v, without events: %v", seed, b.url, b.mute)
+			}
+		}
+		if last := b.w.bg.Status.LastSwitch; last != nil {
+			acted[string(last.TookEffectBy)]++
+		}
+	}
+	for _, sign := range []v1alpha1.Sign{"", v1alpha1.SignURLMap, v1alpha1.SignNewVersion, v1alpha1.SignPerson} {
+		if acted[string(sign)] == 0 {
+			t.Errorf("no world ended with the sign %q: %v", sign, acted)
+		}
+	}
+}
