@@ -222,10 +222,10 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 	all := proof.Ask(ctx, c, proof.NewInARow)
 	seen := 0
 	for _, a := range all {
-		switch {
-		case a.Version == theirs:
+		switch a.Version {
+		case theirs:
 			seen++
-		case a.Version == "":
+		case "":
 			return answers{reason: v1alpha1.ReasonNoAnswer, text: fmt.Sprintf("%s named no version when it was asked last: %s", bg.Spec.URL, a.Text)}
 		default:
 			return answers{reason: v1alpha1.ReasonOldVersion, text: fmt.Sprintf("%s answers with the version %s, and the pods of %s are %s", bg.Spec.URL, a.Version, to.Color, theirs)}

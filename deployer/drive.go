@@ -86,7 +86,12 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 		return err
 	}
 	if err := a.fence(ctx); err != nil {
-		return err
+		if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
+			return err
+		}
+		if a.trouble(ctx, rel.Status.Step, err) {
+			return a.save(ctx)
+		} // else time is up; the undo does nothing before it has fenced
 	}
 	for range maxSteps {
 		w.recordSwitch(rel)

@@ -426,21 +426,21 @@ func TestCancelRightAfterTheStagePatchDiscards(t *testing.T) {
 	w.expectSizes(1, 0)
 }
 
-// spoilSwitch loses the replies to all patches of the Ingress but the first, which
-// attaches. They are made only if performed says so of the nth one, from 1.
+// spoilSwitch loses the replies to all patches of the Ingress that move users. They
+// are made only if performed says so of the nth one, from 1.
 func spoilSwitch(performed func(nth int) bool) *rest.Config {
+	return spoilPatches(func(req *http.Request) bool { return movesRoutes(describe(req), bodyOf(req)) }, performed)
+}
+
+func spoilPatches(meant func(*http.Request) bool, performed func(nth int) bool) *rest.Config {
 	cfg := rest.CopyConfig(plane.Config)
 	var patches atomic.Int32
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
-			if req.Method != http.MethodPatch || !strings.Contains(req.URL.Path, "/ingresses/") {
+			if !meant(req) {
 				return next.RoundTrip(req)
 			}
-			n := int(patches.Add(1)) - 1
-			if n == 0 {
-				return next.RoundTrip(req)
-			}
-			if performed(n) {
+			if performed(int(patches.Add(1))) {
 				if resp, err := next.RoundTrip(req); err == nil {
 					_ = resp.Body.Close()
 				}
@@ -465,6 +465,29 @@ func TestSwitchThatIsNeverMadeIsDiscarded(t *testing.T) {
 	if m := rel.Status.Milestones; m.SwitchIntendedAt == nil || m.SwitchedAt != nil || m.DiscardedAt == nil {
 		t.Errorf("the milestones are %+v", m)
 	}
+	w.expectLive(v1alpha1.Blue)
+	w.expectSizes(1, 0)
+}
+
+// As long as nothing can be written to the Ingress, a patch that is on its way cannot
+// be made void.
+func TestTargetIsNotDiscardedWhileItsSwitchMayArrive(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, impatient)
+	var again atomic.Bool
+	w.runWith(spoilPatches(func(req *http.Request) bool {
+		what, body := describe(req), bodyOf(req)
+		return movesRoutes(what, body) || !again.Load() && strings.HasPrefix(what, "PATCH ingresses/") && strings.Contains(body, "turnout.dev~1fence\",\"value\":\"")
+	}, func(int) bool { return false }))
+	rel := w.await(w.submit("a"), "the undo", func(r *v1alpha1.Release) bool {
+		return r.Status.Step == v1alpha1.StepRestore && strings.Contains(r.Status.Message, "will try again")
+	})
+	if rel.Status.Milestones.DiscardedAt != nil {
+		t.Errorf("the milestones are %+v", rel.Status.Milestones)
+	}
+	w.expectSizes(1, 1)
+	again.Store(true)
+	w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.expectLive(v1alpha1.Blue)
 	w.expectSizes(1, 0)
 }

@@ -90,7 +90,8 @@ type heard struct {
 // controller's word counts only for routes that nothing came before or after which
 // it could speak of.
 func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
-	at, by := w.o.Now, v1alpha1.Sign("")
+	at := w.o.Now
+	var by v1alpha1.Sign
 	switch {
 	case tells(last.TookEffectBy):
 		return
