@@ -32,7 +32,7 @@ const (
 
 func (w *work) askEvery(last *v1alpha1.SwitchRecord) time.Duration {
 	every := cmp.Or(w.d.AskEvery, askEvery)
-	if w.o.Now.Sub(writtenAt(last)) > askOften {
+	if w.o.Now.Sub(routedSince(last)) > askOften {
 		every *= 4
 	}
 	return every

@@ -70,8 +70,8 @@ func (w *work) takeUp(ctx context.Context) {
 	w.unconfirmed(last, live, h.against, told)
 }
 
-// writtenAt is since when the routes are as they are.
-func writtenAt(last *v1alpha1.SwitchRecord) time.Time {
+// routedSince is since when the routes are as they are.
+func routedSince(last *v1alpha1.SwitchRecord) time.Time {
 	if last.OverruledAt != nil {
 		return last.OverruledAt.Time
 	}
@@ -95,7 +95,7 @@ func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	switch {
 	case tells(last.TookEffectBy):
 		return
-	case h.person != nil && !h.person.At.Time.Before(writtenAt(last).Truncate(time.Second)):
+	case h.person != nil && !h.person.At.Time.Before(routedSince(last).Truncate(time.Second)):
 		at, by = h.person.At.Time, v1alpha1.SignPerson
 	case h.urlMap && !last.Unsettled:
 		by = v1alpha1.SignURLMap
@@ -181,7 +181,7 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 	if said != "" {
 		w.o.Unconfirmed += "; its controller says: " + said
 	}
-	since := writtenAt(last)
+	since := routedSince(last)
 	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: deployment %s keeps its size, and nothing is staged over it",
 		live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
 	if said != "" {

@@ -105,10 +105,10 @@ func drainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) ti
 // effective is when a switch took effect, as far as is known: not before users can
 // have left.
 func effective(s *v1alpha1.SwitchRecord) time.Time {
-	if s.TookEffectAt != nil && s.TookEffectAt.After(writtenAt(s)) {
+	if s.TookEffectAt != nil && s.TookEffectAt.After(routedSince(s)) {
 		return s.TookEffectAt.Time
 	}
-	return writtenAt(s)
+	return routedSince(s)
 }
 
 // shrunk is what came of shrinking a colour, and a text for people.
