@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -164,6 +165,10 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 	return pause{}, a.saveApplication(ctx)
 }
 
+// stampPatience is how long users who go back wait for a Deployment that cannot be
+// written just now, and that nobody forbids to write: a try or two.
+const stampPatience = time.Second
+
 // stamp keeps a colour, from right before users are brought there, from whoever was
 // about to shrink it. What the switch rests on was looked at before: of a Deployment
 // that was written since it is looked at again. Users who go back wait for nothing
@@ -183,6 +188,8 @@ func (a *attempt) stamp(ctx context.Context, side workload.State) (pause, error)
 	case apierrors.IsConflict(err):
 		return pause{until: a.o.Now, message: "deployment " + side.Deployment + " changed meanwhile: looking again"}, nil
 	case a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Failure == nil:
+		return pause{}, err
+	case !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && a.o.Now.Sub(a.entry().StartedAt.Time) < stampPatience:
 		return pause{}, err
 	}
 	a.finding(fmt.Sprintf("users go back although deployment %s could not be annotated: %v", side.Deployment, err))

@@ -84,6 +84,10 @@ func TestAtAdmissionNobodySpeaksForAnybodyElse(t *testing.T) {
 	}
 }
 
+func confirmedBy(name string, c v1alpha1.Cause) []v1alpha1.Confirmation {
+	return []v1alpha1.Confirmation{{Color: v1alpha1.Green, By: name, At: metav1.Now(), Cause: c}}
+}
+
 func approvalBy(name string, c v1alpha1.Cause) *v1alpha1.Approval {
 	return &v1alpha1.Approval{By: name, At: metav1.Now(), Cause: c}
 }
@@ -110,9 +114,14 @@ func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 		"a comment's cancel": {func(r *v1alpha1.Release) {
 			r.Spec.Cancel = cancelBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
 		}, "spec.cause.kind"},
+		"another's confirmation": {func(r *v1alpha1.Release) { r.Spec.Confirmations = confirmedBy("alice", mine) }, "write ci"},
+		"a comment's confirmation": {func(r *v1alpha1.Release) {
+			r.Spec.Confirmations = confirmedBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
+		}, "spec.cause.kind"},
 		// What stands there already is Turnout's and no obstacle.
-		"their own approval": {func(r *v1alpha1.Release) { r.Spec.Approval = approvalBy("ci", mine) }, ""},
-		"their own cancel":   {func(r *v1alpha1.Release) { r.Spec.Cancel = cancelBy("ci", mine) }, ""},
+		"their own confirmation": {func(r *v1alpha1.Release) { r.Spec.Confirmations = confirmedBy("ci", mine) }, ""},
+		"their own approval":     {func(r *v1alpha1.Release) { r.Spec.Approval = approvalBy("ci", mine) }, ""},
+		"their own cancel":       {func(r *v1alpha1.Release) { r.Spec.Cancel = cancelBy("ci", mine) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := rel.DeepCopy()

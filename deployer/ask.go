@@ -48,18 +48,18 @@ type answers struct {
 	reason, text string
 }
 
-// asks are the questions to public addresses outside of a release's measurement, one
+// asks are the askings of public addresses outside of a release's measurement, one
 // an application at most. They run beside the looks, which wait for nobody. The zero
 // value is ready.
 type asks struct {
 	mu     sync.Mutex
-	of     map[client.ObjectKey]*question
+	of     map[client.ObjectKey]*asking
 	wg     sync.WaitGroup
 	closed bool
 }
 
-// question is one asking.
-type question struct {
+// asking is one of them.
+type asking struct {
 	about  string // the routes that it is about
 	at     time.Time
 	cancel context.CancelFunc
@@ -72,8 +72,8 @@ func routesOf(s *v1alpha1.SwitchRecord) string {
 	return fmt.Sprint(s.UID, s.Kind, answersFrom(s))
 }
 
-// last returns the newest question about some routes, or nil.
-func (a *asks) last(app client.ObjectKey, about string) *question {
+// last returns the newest asking about some routes, or nil.
+func (a *asks) last(app client.ObjectKey, about string) *asking {
 	q := a.of[app]
 	if q == nil || q.about != about {
 		return nil
@@ -91,7 +91,7 @@ func (a *asks) next(app client.ObjectKey, about string, every time.Duration) tim
 	return time.Now().Add(every)
 }
 
-// forget ends an application's question, if there is one.
+// forget ends an application's asking, if there is one.
 func (a *asks) forget(app client.ObjectKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -101,7 +101,7 @@ func (a *asks) forget(app client.ObjectKey) {
 	}
 }
 
-// run ends all questions when ctx ends.
+// run ends all askings when ctx ends.
 func (a *asks) run(ctx context.Context) error {
 	<-ctx.Done()
 	a.mu.Lock()
@@ -141,9 +141,9 @@ func (a *asks) begin(i inquiry) *answers {
 		old.cancel()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
-	next := &question{about: i.about, at: time.Now(), cancel: cancel, told: told}
+	next := &asking{about: i.about, at: time.Now(), cancel: cancel, told: told}
 	if a.of == nil {
-		a.of = map[client.ObjectKey]*question{}
+		a.of = map[client.ObjectKey]*asking{}
 	}
 	a.of[i.app] = next
 	a.wg.Go(func() {

@@ -89,7 +89,8 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 		if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
 			return err
 		}
-		if a.trouble(ctx, rel.Status.Step, err) {
+		a.log.WarnContext(ctx, "the ingress will be fenced later", "ingress", a.o.Routes.Name, "error", err)
+		if a.tryAgain(rel.Status.Step, err.Error(), time.Time{}) {
 			return a.save(ctx)
 		} // else time is up; the undo does nothing before it has fenced
 	}

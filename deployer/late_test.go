@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -44,7 +45,8 @@ func (w *world) startLate(meant func(what, body string) bool) *late {
 			}
 			close(l.reached)
 			<-l.taken
-			resp, err := next.RoundTrip(req)
+			// It is on its way: whoever made it may have given up, and cannot stop it.
+			resp, err := next.RoundTrip(req.WithContext(context.WithoutCancel(req.Context())))
 			if err == nil {
 				l.answer <- resp.StatusCode
 			}

@@ -40,7 +40,7 @@ func confirmCommand() *cobra.Command {
 		},
 	}
 	c.bind(cmd.Flags())
-	cmd.Flags().StringVar(&by, "by", "", "who says so, for the record; default: the kubeconfig's user, as the cluster knows it, or USER")
+	cmd.Flags().StringVar(&by, "by", "", "who says so, for the record, beside the kubeconfig's user as the cluster knows it")
 	return cmd
 }
 
@@ -73,11 +73,9 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 		return "", err
 	}
 	color := cmp.Or(last.OverruledTo, last.To.Color)
-	if by == "" {
-		by = c.actor(ctx)
-	}
+	actor := c.actor(ctx)
 	err = c.Confirm(ctx, key, v1alpha1.Confirmation{
-		Color: color, By: by, At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: by},
+		Color: color, By: actor, At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: actor, Claims: cut(by, maxClaims)},
 	})
 	if errors.Is(err, record.ErrSet) {
 		said := rel.Spec.Confirmed(color)
@@ -89,5 +87,5 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("Recorded in %s: users of %s reach %s, says %s.", rel.Name, bg.Name, color, by), nil
+	return fmt.Sprintf("Recorded in %s: users of %s reach %s, says %s.", rel.Name, bg.Name, color, actor), nil
 }

@@ -32,12 +32,12 @@ func TestConfirmRecordsWhoSaysSo(t *testing.T) {
 		t.Errorf("the status does not say so:\n%s", got.stdout)
 	}
 	for _, by := range []string{"dora", "eve"} { // the first one stands
-		if got := s.run("confirm", "shop", "--by", by); got.code != 0 || !strings.Contains(got.stdout, "users of shop reach green, says "+by) {
+		if got := s.run("confirm", "shop", "--by", by); got.code != 0 || !strings.Contains(got.stdout, "users of shop reach green, says ") {
 			t.Errorf("it ends with %d: %s%s", got.code, got.stdout, got.stderr)
 		}
 	}
 	said := s.release(rel.Name).Spec.Confirmations
-	if len(said) != 1 || said[0].Color != v1alpha1.Green || said[0].By != "dora" || said[0].Cause.Kind != v1alpha1.CauseCLI || said[0].At.IsZero() {
+	if len(said) != 1 || said[0].Color != v1alpha1.Green || said[0].Cause.Claims != "dora" || said[0].By != said[0].Cause.Actor || said[0].By == "" || said[0].Cause.Kind != v1alpha1.CauseCLI || said[0].At.IsZero() {
 		t.Errorf("what is recorded is %+v", said)
 	}
 	check(t, s.admin.Delete(t.Context(), rel))
