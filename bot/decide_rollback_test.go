@@ -109,10 +109,16 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 		"held":    {held, nil, instant},
 		"soaking": {soaking, nil, instant},
 		"held, live has grown since": {
-			held, func(s *bot.Situation) { s.App.Status.Live.Replicas = 5 },
-			"because green runs 5 pods, and blue had 3: how long that takes is not known",
+			held, func(s *bot.Situation) {
+				s.App.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Ready: 3, Needed: 5, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+			},
+			"because service shop-blue has fewer ready endpoints of it than users need: how long that takes is not known",
 		},
-		"held, but it had no pods": {held, func(s *bot.Situation) { s.App.Status.Previous.Replicas = 0 }, "because it had no pods"},
+		"held at full size, and none of its pods is ready": {held, func(s *bot.Situation) {
+			s.App.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+		}, "because service shop-blue has fewer"},
+		"not looked at yet":        {held, func(s *bot.Situation) { s.App.Status.WayBack = nil }, "because what runs of it was not looked at yet"},
+		"what is known is of blue": {held, func(s *bot.Situation) { s.App.Status.WayBack.Color = v1alpha1.Green }, "because what runs of it was not looked at yet"},
 		"a newer release was staged over it": {held, func(s *bot.Situation) {
 			over := deployOf(laterCommit, 1)
 			over.Status.Milestones.Target, over.Status.Phase = v1alpha1.Blue, v1alpha1.ReleaseRunning

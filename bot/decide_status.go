@@ -36,7 +36,7 @@ func (s Situation) status() string {
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held, back := "at once, it still runs", FindWayBack(&s.App, st.Previous, s.Releases)
 		if !back.Instant {
-			held = "its pods would be started first"
+			held = "its pods would be started first, since " + plain(back.Why)
 		}
 		if back.About > 0 {
 			held += ", " + about(back.About)

@@ -63,6 +63,7 @@ func situation(at stage) bot.Situation {
 	switch at {
 	case switching, soaking, held, shrunk, rolledBack:
 		m.SwitchIntendedAt = &now
+		s.App.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Ready: 3, Needed: 3}
 	default:
 	}
 	switch at {

@@ -55,7 +55,11 @@ func reported(changes ...happening) reportCase {
 	for _, happen := range changes {
 		happen(rel)
 	}
-	return reportCase{app: shop(), rel: rel}
+	c := reportCase{app: shop(), rel: rel}
+	if rel.Status.Milestones.Previous != nil {
+		c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Ready: 3, Needed: 3}
+	}
+	return c
 }
 
 func (c reportCase) with(fn func(*reportCase)) reportCase {
@@ -307,6 +311,12 @@ func reports() map[string]reportCase {
 		}),
 		"succeeded-from-nothing": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Status.Milestones.Previous.Replicas = 0
+		}).with(func(c *reportCase) {
+			c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+		}),
+		"succeeded-hold-over": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).with(func(c *reportCase) {
+			c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+			c.app.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: string(c.rel.UID), Shrunk: true}
 		}),
 		"succeeded-then-replaced":     reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 900)),
 		"succeeded-then-brought-back": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 500), rollback),

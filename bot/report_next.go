@@ -105,11 +105,11 @@ func (v view) readiness() string {
 	if m.Previous == nil || m.SwitchedAt == nil {
 		return ""
 	}
-	if m.Previous.Replicas == 0 {
-		return fmt.Sprintf("Next: %s returns to %s, which had no pods: they are started first", v.command(Rollback), code(m.Previous.Short()))
-	}
 	if over := v.stagedOver(); over != nil {
 		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", v.command(Rollback), code(m.Previous.Short()), code(v.of(over).short()))
+	}
+	if why := v.unready(); why != "" {
+		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", v.command(Rollback), code(m.Previous.Short()), plain(why))
 	}
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
@@ -118,6 +118,19 @@ func (v view) readiness() string {
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
 		v.command(Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
+}
+
+// unready says why users could not return at once to the version that they left,
+// as the deployer sees it now; empty if they could, or the hold has ended as was said.
+func (v view) unready() string {
+	now, last := v.app.Status.WayBack, v.app.Status.LastSwitch
+	switch left := v.rel.Status.Milestones.Previous.Color; {
+	case last != nil && last.UID == string(v.rel.UID) && last.Shrunk:
+		return ""
+	case now == nil || now.Color != left:
+		return "what runs of it was not looked at yet"
+	}
+	return now.Missing
 }
 
 // stagedOver is the deploy that was put in the place of the version that users were
@@ -137,7 +150,7 @@ func (v view) promised(over *v1alpha1.Release) bool {
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	for _, entry := range over.Status.Timeline {
 		if entry.Step == v1alpha1.StepStage {
-			return entry.StartedAt.Time.Before(until) && m.Previous.Replicas > 0
+			return entry.StartedAt.Time.Before(until)
 		}
 	}
 	return false

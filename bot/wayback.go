@@ -9,8 +9,8 @@ import (
 
 // WayBack is how users would return to the version before the live one.
 type WayBack struct {
-	// Instant: it still runs at the size that users need, and nothing was staged
-	// over it.
+	// Instant: as the deployer sees it now, as many endpoints of that very version
+	// are ready as users need.
 	Instant bool
 	// Why it is not instant: a clause that names what is missing. Empty if it is.
 	Why string
@@ -33,26 +33,25 @@ func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alp
 	return WayBack{Why: why, About: startupOf(releases)}
 }
 
-// missing says why a version is not held at the size that users need; empty if it
-// is.
+// missing says why users could not return to a version at once; empty if they
+// could. What is true now is told by the deployer, from the ready endpoints; what the
+// record tells is the better reason, and may be newer.
 func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) string {
-	live, last := app.Status.Live, app.Status.LastSwitch
+	now, last := app.Status.WayBack, app.Status.LastSwitch
 	since := time.Time{}
 	if last != nil && last.From.Color == to.Color {
 		since = last.At.Time
 	}
 	over := stagedOver(to.Color, since, releases)
 	switch {
-	case to.Replicas == 0:
-		return "it had no pods"
 	case last != nil && last.From.Color == to.Color && last.Shrunk:
 		return fmt.Sprintf("%s was made smaller since", to.Color)
 	case over != nil:
 		return fmt.Sprintf("%s was staged on %s since", v1alpha1.ShortCommit(over.Spec.Deploy.Commit), to.Color)
-	case live != nil && live.Color != to.Color && live.Replicas > to.Replicas:
-		return fmt.Sprintf("%s runs %d pods, and %s had %d", live.Color, live.Replicas, to.Color, to.Replicas)
+	case now == nil || now.Color != to.Color:
+		return "what runs of it was not looked at yet"
 	}
-	return ""
+	return now.Missing
 }
 
 // stagedOver returns a deploy that began to put its own version on a colour after
@@ -124,5 +123,5 @@ func (w WayBack) say(to *v1alpha1.Version) string {
 	if w.About > 0 {
 		wait = about(w.About) + ", the longest that it took lately"
 	}
-	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color, w.Why, wait)
+	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color, plain(w.Why), wait)
 }

@@ -21,7 +21,7 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 	}
 	a.tellLoadBalancer()
 	to, t := a.rel.Spec.Rollback.To, a.o.Target
-	if t.TemplateHash == "" || t.TemplateHash != to.TemplateHash || (t.RunningImage != "" && t.RunningImage != to.Image) {
+	if !runs(t, to) {
 		return a.run(ctx, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})

@@ -420,6 +420,7 @@ func (w *work) rolledBack(rel *v1alpha1.Release) {
 // rests on it.
 func (w *work) saveApplication(ctx context.Context) error {
 	w.describeLive()
+	w.describeWayBack()
 	if err := record.FitApplication(&w.bg.Status); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}

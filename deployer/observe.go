@@ -23,6 +23,9 @@ type observed struct {
 	// they do not, as far as is ever known.
 	Unconfirmed string
 
+	// Back is what would carry requests to each colour; nil if it was not looked at.
+	Back map[v1alpha1.Color]reachable
+
 	// The rest speaks of one release, and is empty without one.
 
 	// Target is the colour the release stages, Previous the other one.
@@ -64,7 +67,7 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 		side.UserPort = userPort(side.Ports, o.Routes.Users[o.Routes.Live()])
 		o.Sides[c] = side
 	}
-	return o, nil
+	return o, d.observeWayBack(ctx, bg, &o)
 }
 
 // userPort is the port on a colour's pods that users are routed to, by the first

@@ -76,6 +76,11 @@ type BlueGreenStatus struct {
 	// and unset by a rollback.
 	Previous *Version `json:"previous,omitempty"`
 
+	// WayBack says whether users could return to Previous at once, as it is now; unset
+	// without Previous. While a switch is under way, it speaks of the version that
+	// users are being moved from.
+	WayBack *WayBack `json:"wayBack,omitempty"`
+
 	// LastSwitch is the last time traffic moved.
 	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
 
@@ -198,6 +203,22 @@ type Version struct {
 	// TemplateHash is the pod-template-hash of its ReplicaSet.
 	// +kubebuilder:validation:MaxLength=63
 	TemplateHash string `json:"templateHash,omitempty"`
+}
+
+// WayBack is what runs, just now, of the version that a rollback returns to.
+type WayBack struct {
+	// Color that it runs on.
+	Color Color `json:"color"`
+
+	// Ready endpoints of that very version.
+	Ready int32 `json:"ready,omitempty"`
+
+	// Needed is how many of them users need.
+	Needed int32 `json:"needed,omitempty"`
+
+	// Missing says what users would have to wait for; empty if they could return at
+	// once.
+	Missing string `json:"missing,omitempty"`
 }
 
 // Claim says which release may act on an application. Every writer takes it by

@@ -113,7 +113,7 @@ func (s *site) live(commit string) {
 	s.t.Helper()
 	r := history()
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
-		st.Live, st.Previous, st.LastSwitch = r.app.Status.Live, r.app.Status.Previous, r.app.Status.LastSwitch
+		st.Live, st.Previous, st.LastSwitch, st.WayBack = r.app.Status.Live, r.app.Status.Previous, r.app.Status.LastSwitch, r.app.Status.WayBack
 		st.Live.Commit, st.LastSwitch.To.Commit, st.LastSwitch.At = commit, commit, metav1.Now()
 	})
 }

@@ -30,6 +30,7 @@ func history(releases ...v1alpha1.Release) *request {
 	app := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "shop"}}
 	app.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/shop", Branch: "main", Environment: "production"}
 	app.Status.Live, app.Status.Previous = &live, &before
+	app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Ready: 3, Needed: 3}
 	app.Status.LastSwitch = &v1alpha1.SwitchRecord{Release: live.Release, UID: "uid-a", Kind: "Deploy", From: before, To: live}
 	return &request{app: app, releases: releases, cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "carol"}, now: time.Unix(1700000000, 0)}
 }

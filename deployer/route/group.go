@@ -33,6 +33,9 @@ var svcNegKind = schema.GroupVersionKind{Group: "networking.gke.io", Version: "v
 // healthy (ingress-gce pkg/backends/backends.go:171-213).
 const stateHealthy = "HEALTHY"
 
+// stateUnhealthy is the state of one whose endpoints all fail their checks.
+const stateUnhealthy = "UNHEALTHY"
+
 // Group is what Google's load balancer has of one port of a Service: a network
 // endpoint group, or the nodes' instance groups.
 type Group struct {
@@ -56,6 +59,10 @@ type Group struct {
 // controller last told.
 func (g Group) Healthy() bool { return g.State == stateHealthy }
 
+// Unhealthy reports whether none of its endpoints was healthy as its controller
+// last told; not that nothing is known.
+func (g Group) Unhealthy() bool { return g.Routed && g.State == stateUnhealthy }
+
 // String describes a group to a person.
 func (g Group) String() string {
 	if g.Name == "" {
@@ -67,6 +74,31 @@ func (g Group) String() string {
 // Groups returns what Google's load balancer has of the ports of a colour's
 // Service that the Ingress names: none if it names the Service nowhere.
 func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) ([]Group, error) {
+	service, err := r.service(ctx, bg, c)
+	if err != nil || service == nil {
+		return nil, err
+	}
+	groups := groupsOf(service, s)
+	for i := range groups {
+		if groups[i].Name == "" || !UsesNEGs(service) {
+			continue
+		}
+		groups[i].Trouble = r.negTrouble(ctx, bg.Namespace, groups[i].Name)
+	}
+	return groups, nil
+}
+
+// GroupStates is like [Router.Groups], but asks nobody for what is not done yet.
+func (r *Router) GroupStates(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) ([]Group, error) {
+	service, err := r.service(ctx, bg, c)
+	if err != nil || service == nil {
+		return nil, err
+	}
+	return groupsOf(service, s), nil
+}
+
+// service reads a colour's Service from the cache; nil if there is none.
+func (r *Router) service(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (*corev1.Service, error) {
 	name := bg.Side(c).Service
 	var service corev1.Service
 	err := r.Client.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service)
@@ -76,14 +108,7 @@ func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c 
 	if err != nil {
 		return nil, fmt.Errorf("reading service %s: %w", name, err)
 	}
-	groups := groupsOf(&service, s)
-	for i := range groups {
-		if groups[i].Name == "" || !UsesNEGs(&service) {
-			continue
-		}
-		groups[i].Trouble = r.negTrouble(ctx, bg.Namespace, groups[i].Name)
-	}
-	return groups, nil
+	return &service, nil
 }
 
 // groupsOf names the groups of a Service's ports and finds their states. The names
