@@ -42,9 +42,9 @@ func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
 	if a.Status.Phase != v1alpha1.ReleaseQueued || len(w.builds.Builds("acme-prod", "global")) != 0 {
 		t.Errorf("behind a lock it is %s, with %d builds", a.Status.Phase, len(w.builds.Builds("acme-prod", "global")))
 	}
-	if phase := w.application().Status.Phase; phase != v1alpha1.PhaseLocked {
-		t.Errorf("the application's phase is %s, want Locked", phase)
-	}
+	// The application is written at the end of the look that wrote the release.
+	w.until("the phase Locked", func() bool { return w.application().Status.Phase == v1alpha1.PhaseLocked },
+		func() string { return w.application().Status.Phase })
 	b := w.submit("b", func(r *v1alpha1.Release) {
 		r.Spec.Approval = &v1alpha1.Approval{By: "bob", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	})

@@ -152,7 +152,7 @@ func TestDeployWaitsForItsBaseline(t *testing.T) {
 	var d *Deployer
 	stop := w.run(func(x *Deployer) { d = x })
 	rel := w.await(w.submit("a"), "the baseline", func(r *v1alpha1.Release) bool {
-		return strings.HasPrefix(r.Status.Message, "takes a baseline of http://127.0.0.1:")
+		return strings.HasPrefix(r.Status.Message, "takes a baseline of http://shop.localhost:")
 	})
 	if m := rel.Status.Milestones; m.SwitchIntendedAt != nil || rel.Status.Step != v1alpha1.StepSwitch {
 		t.Errorf("it waits at %s, intended at %v", rel.Status.Step, m.SwitchIntendedAt)

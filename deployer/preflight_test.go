@@ -94,7 +94,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 	}
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectNoFinding(back, "spec.url") // a rollback is no time for advice
-	w.patch(w.application(), `{"spec":{"url":"http://127.0.0.1:1"}}`)
+	w.patch(w.application(), `{"spec":{"url":"http://shop.localhost:1"}}`)
 	w.until("the finding to be gone", func() bool { return !slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") }, func() string { return "" })
 }
 
