@@ -36,9 +36,17 @@ func (s Situation) cancel() Decision {
 		when = " at the step " + string(step)
 	}
 	return Decision{
-		Cancel: s.cancelOf(rel, s.Command.String()+when),
+		Cancel: s.cancelOf(rel, s.asked()+when),
 		Note:   fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live. %s releases it once more.", version, s.liveName(), s.typed(Retry)),
 	}
+}
+
+// asked names for the record what was typed, where it was typed.
+func (s Situation) asked() string {
+	if s.Cause.Kind == v1alpha1.CauseCLI {
+		return "turnout " + string(s.Command.Verb)
+	}
+	return s.Command.String()
 }
 
 // cancelOf makes the cancel of a release, with a reason for the record.

@@ -111,7 +111,7 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 		return Decision{Answer: fmt.Sprintf("The release of %s is being undone already.", version)}
 	case m.SwitchIntendedAt == nil:
 		return Decision{
-			Cancel: s.cancelOf(rel, s.Command.String()+" before the switch"),
+			Cancel: s.cancelOf(rel, s.asked()+" before the switch"),
 			Note:   fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live.", version, s.liveName()),
 		}
 	case m.Previous == nil || m.Previous.Image == "":

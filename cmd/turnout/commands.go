@@ -101,11 +101,28 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 	if err != nil || rel == nil {
 		return performed{app: req.app}, err
 	}
+	if !b.wait || b.noWait {
+		rel = approved(rel, p)
+	}
 	rel, err = b.watch(ctx, c, rel, v, req.app)
 	if p.Cancel != nil && rel.Status.Phase == v1alpha1.ReleaseCancelled {
 		err = nil // as asked
 	}
 	return performed{app: req.app, release: rel}, err
+}
+
+// approved shows a release that was just approved as such: what it says of itself was
+// written before, when it still waited for that.
+func approved(rel *v1alpha1.Release, p plan) *v1alpha1.Release {
+	if p.Approve == nil || rel.Status.Phase != v1alpha1.ReleaseWaiting || rel.Status.Step != v1alpha1.StepPromote {
+		return rel
+	}
+	rel = rel.DeepCopy()
+	rel.Status.Message = "approved by " + p.Approve.Approval.By + ", goes on by itself"
+	if n := len(rel.Status.Timeline); n > 0 {
+		rel.Status.Timeline[n-1].Message = rel.Status.Message
+	}
+	return rel
 }
 
 // watch follows a release, or only shows it if nobody wants to wait.

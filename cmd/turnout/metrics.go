@@ -55,6 +55,9 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}, []string{"step"}),
 	}
 	m.build.WithLabelValues(version()).Set(1)
+	for _, phase := range []v1alpha1.DeliveryPhase{v1alpha1.DeliveryDone, v1alpha1.DeliveryGaveUp, v1alpha1.DeliveryQuarantined} {
+		m.deliveries.WithLabelValues(string(phase))
+	}
 	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.deliveries, m.github, m.remaining, m.limit, m.cloudbuild, m.build, m.asked, m.proofs, m.newVersion}
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
@@ -70,6 +73,21 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 
 func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+}
+
+// begin makes the series of an application, at 0: increase() does not see the event
+// by which a series begins.
+func (m *metrics) begin(app client.ObjectKey) {
+	for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
+		for _, phase := range []v1alpha1.ReleasePhase{
+			v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded,
+		} {
+			m.releases.WithLabelValues(app.Namespace, app.Name, string(kind), string(phase))
+		}
+	}
+	for _, kind := range []string{string(v1alpha1.Deploy), string(v1alpha1.Rollback), v1alpha1.KindRestore} {
+		m.switches.WithLabelValues(app.Namespace, app.Name, kind)
+	}
 }
 
 // StepEnded implements deployer.Observer.

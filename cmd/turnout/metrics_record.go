@@ -20,6 +20,8 @@ type recordMetrics struct {
 	reader client.Reader // cached: a scrape costs the API server nothing
 	log    *slog.Logger
 	now    func() time.Time
+	// begin is told of every application, so that its counters exist. Optional.
+	begin func(app client.ObjectKey)
 }
 
 // What recordMetrics tells. Every one has the labels namespace and application.
@@ -69,6 +71,9 @@ func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 	for i := range apps.Items {
 		bg := &apps.Items[i]
+		if m.begin != nil {
+			m.begin(client.ObjectKeyFromObject(bg))
+		}
 		m.application(to, bg, of[client.ObjectKeyFromObject(bg)])
 	}
 }

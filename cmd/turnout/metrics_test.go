@@ -143,6 +143,32 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	}
 }
 
+// By the first event of a kind increase() must see it rise from 0.
+func TestCountersBeginAtZero(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := prometheus.NewPedanticRegistry()
+	m, err := newMetrics(r)
+	check(t, err)
+	q := s.queue()
+	q.begin = m.begin
+	check(t, r.Register(q))
+	_ = scrape(t, r) // an application is there from the scrape after the one that met it
+	got := scrape(t, r)
+	of := ",namespace=" + s.app.Namespace
+	for _, series := range []string{
+		"turnout_releases_total{application=shop,kind=Deploy" + of + ",phase=Error}",
+		"turnout_releases_total{application=shop,kind=Rollback" + of + ",phase=Failed}",
+		"turnout_switches_total{application=shop,kind=Restore" + of + "}",
+		"turnout_deliveries_total{phase=Quarantined}",
+		"turnout_deliveries_total{phase=GaveUp}",
+	} {
+		if n, found := got[series]; !found || n != 0 {
+			t.Errorf("%s is %v, there: %v; want 0", series, n, found)
+		}
+	}
+}
+
 func TestRequestsAreCountedByTheirAnswers(t *testing.T) {
 	r := prometheus.NewPedanticRegistry()
 	m, err := newMetrics(r)
@@ -170,6 +196,9 @@ func TestRequestsAreCountedByTheirAnswers(t *testing.T) {
 		"turnout_github_rate_limit_limit{resource=core}":                            5000,
 		"turnout_cloudbuild_requests_total{code=OK,method=GetBuild}":                1,
 		"turnout_cloudbuild_requests_total{code=ResourceExhausted,method=GetBuild}": 1,
+		"turnout_deliveries_total{phase=Done}":                                      0,
+		"turnout_deliveries_total{phase=GaveUp}":                                    0,
+		"turnout_deliveries_total{phase=Quarantined}":                               0,
 		"turnout_build_info{version=" + version() + "}":                             1,
 		"turnout_proof_new_version_seconds{}":                                       0, // a histogram without labels is there from the start
 	}

@@ -152,9 +152,17 @@ func printStates(out io.Writer, all []stateJSON) error {
 		if s.Lock != nil {
 			lock = s.Lock.By
 		}
-		w.row(s.Application, live.Version, live.Color, s.Phase, active, strconv.Itoa(len(s.Waiting)), lock)
+		w.row(s.Application, live.Version, live.Color, standing(s), active, strconv.Itoa(len(s.Waiting)), lock)
 	}
 	return w.flush()
+}
+
+// standing is an application's phase, and in short why it is blocked.
+func standing(s stateJSON) string {
+	if s.Phase == v1alpha1.PhaseBlocked && s.Blocked != nil {
+		return s.Phase + " (" + s.Blocked.Reason + ")"
+	}
+	return s.Phase
 }
 
 // printState shows one application.
@@ -170,7 +178,11 @@ func printState(out io.Writer, s stateJSON) error {
 	} else {
 		row("live", "%s on %s  %s", s.Live.Version, s.Live.Color, s.Live.Image)
 	}
-	row("phase", "%s", s.Phase)
+	if s.Phase == v1alpha1.PhaseHolding {
+		row("phase", "%s: nothing is under way, and the version that users left is kept running for a rollback", s.Phase)
+	} else {
+		row("phase", "%s", s.Phase)
+	}
 	if s.Blocked != nil {
 		row("blocked", "%s: %s", s.Blocked.Reason, s.Blocked.Message)
 	}

@@ -85,7 +85,7 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := ctrlmetrics.Registry.Register(&recordMetrics{reader: mgr.GetClient(), log: log, now: time.Now}); err != nil {
+	if err := ctrlmetrics.Registry.Register(&recordMetrics{reader: mgr.GetClient(), log: log, now: time.Now, begin: counted.begin}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	rec := &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: c.namespaces}
