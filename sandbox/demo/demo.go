@@ -1,6 +1,7 @@
 // Package demo is Turnout's main job as a story that checks itself: an
-// application is adopted, released, promoted and rolled back, two bad versions
-// are kept from its users, and somebody asks the public address all the while.
+// application is adopted, released, promoted and rolled back, somebody who asks
+// for more than they were let have is refused, two bad versions are kept from its
+// users, and somebody asks the public address all the while.
 //
 // Nothing in it knows more than people do: it merges, comments, looks at GitHub,
 // at the cluster and at the public address.
@@ -148,6 +149,7 @@ func (s *story) tell(ctx context.Context) error {
 		s.cancel,
 		s.lock,
 		s.mergeManual,
+		s.border,
 		s.rollBack,
 		s.crash,
 		s.unhealthy,
