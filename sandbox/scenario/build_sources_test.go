@@ -99,7 +99,7 @@ images: ['gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA']
 		t.Errorf("the deployment was a success at some time: %v", states)
 	}
 	for _, want := range []string{
-		"cloudbuild.yaml:3", "(apply): runs in the builder kubectl", "trigger ship-refused runs every step as it is written",
+		"cloudbuild.yaml:3", `(apply): runs "kubectl apply"`, "trigger ship-refused runs every step as it is written",
 		"remove the step", "set spec.build.clusterSteps of the BlueGreen to Allow", "use spec.build.config instead of spec.build.trigger",
 	} {
 		if !strings.Contains(rel.Status.Failure.Message, want) {
