@@ -24,6 +24,11 @@ const (
 
 // contains asks whether a commit contains another, or is it.
 func (w *work) contains(ctx context.Context, t *turn, commit, other string) (bool, error) {
+	if w.bg.Pinned() == nil { // not met yet, or so its owner makes it look
+		if err := w.identify(ctx, t); err != nil {
+			return false, err
+		}
+	}
 	q := question{
 		what:  fmt.Sprintf("whether %s contains %s", v1alpha1.ShortCommit(commit), v1alpha1.ShortCommit(other)),
 		about: fmt.Sprint(w.bg.Spec.Repository, " ", commit, " ", other),

@@ -33,6 +33,8 @@ type Deployer struct {
 	Client client.Client
 	// Record holds releases and the claim.
 	Record *record.Record
+	// Repositories is the ledger of first contacts.
+	Repositories *record.Repositories
 	// Routes reads and patches Ingresses.
 	Routes *route.Router
 	// Workloads reads and patches Deployments.

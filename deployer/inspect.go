@@ -36,7 +36,7 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	if f.grants, err = readGrants(ctx, w.d.Client, w.bg.Namespace); err != nil {
 		return false, err
 	}
-	w.repin(f.grants)
+	w.repin(ctx, f.grants)
 	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
 		return false, err
 	}

@@ -123,8 +123,9 @@ func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 }
 
 // identify compares the repository with the one that was first met, by its number;
-// at first contact it notes that. A name may lead to another repository after a
-// transfer, or when somebody takes over the name.
+// at first contact it notes that, in the ledger, before anything else is asked. A
+// name may lead to another repository after a transfer, or when somebody takes over
+// the name.
 func (w *work) identify(ctx context.Context, t *turn) error {
 	if w.identified {
 		return nil
@@ -135,28 +136,47 @@ func (w *work) identify(ctx context.Context, t *turn) error {
 	if err != nil {
 		return fmt.Errorf("asking for the number of %s: %w", w.bg.Spec.Repository, err)
 	}
+	first := id
+	if pin := w.bg.Pinned(); pin != nil {
+		first = pin.ID // noted before there was a ledger
+	}
+	met, err := w.d.Repositories.Meet(ctx, w.bg.Namespace, w.bg.Spec.Repository, first)
+	if err != nil {
+		return err
+	}
 	pin := w.bg.Pinned()
-	switch {
-	case pin == nil:
-		w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
-	case pin.ID != id:
+	if pin == nil || pin.ID != met {
+		pin = w.pin(met)
+	}
+	pin.Found = 0
+	if met != id {
 		pin.Found = id
-		o := another(w.bg)
-		w.barred = errors.New(o.message)
+		w.barred = errors.New(another(w.bg).message)
 		return w.barred
-	default:
-		pin.Found = 0
 	}
 	w.identified = true
 	return nil
 }
 
-// repin does what a cluster administrator wrote on the Namespace.
-func (w *work) repin(granted v1alpha1.Grants) {
+// pin shows in the application's status what the ledger has.
+func (w *work) pin(id int64) *v1alpha1.RepositoryPin {
+	w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
+	return w.bg.Status.Repository
+}
+
+// repin does what a cluster administrator wrote on the Namespace. Nobody who is to
+// be brought back waits for it.
+func (w *work) repin(ctx context.Context, granted v1alpha1.Grants) {
 	pin, id := w.bg.Pinned(), granted.RepinnedTo(w.bg.Spec.Repository)
-	if pin != nil && id != 0 && id != pin.ID {
-		w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
+	if id == 0 || pin != nil && pin.ID == id {
+		return
 	}
+	if err := w.d.Repositories.Repin(ctx, w.bg.Namespace, w.bg.Spec.Repository, id); err != nil {
+		w.log.WarnContext(ctx, "the repository will be pinned again later", "repository", w.bg.Spec.Repository, "error", err)
+		w.wakeAt(w.o.Now.Add(retryGrant))
+		return
+	}
+	w.pin(id)
 }
 
 // another is the obstacle of a repository that is not the one that was first met.

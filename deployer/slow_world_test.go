@@ -169,11 +169,12 @@ func (w *world) lookedAt(change ...func(*Deployer)) (look func(times int)) {
 	pods, err := gate.Straight(plane.Config)
 	check(w.t, err)
 	d := &Deployer{
-		Client:    w.kube,
-		Record:    &record.Record{Client: w.kube, Reader: w.kube, Namespaces: []string{w.namespace}},
-		Routes:    &route.Router{Client: w.kube, Reader: w.kube},
-		Workloads: &workload.Workloads{Client: w.kube, Reader: w.kube, Clientset: clientset},
-		Pods:      pods, Google: &google{builds: builds, store: store}, Source: w.source, Holder: "by hand",
+		Client:       w.kube,
+		Record:       &record.Record{Client: w.kube, Reader: w.kube, Namespaces: []string{w.namespace}},
+		Repositories: &record.Repositories{Client: w.kube, Reader: w.kube, Namespace: metav1.NamespaceDefault},
+		Routes:       &route.Router{Client: w.kube, Reader: w.kube},
+		Workloads:    &workload.Workloads{Client: w.kube, Reader: w.kube, Clientset: clientset},
+		Pods:         pods, Google: &google{builds: builds, store: store}, Source: w.source, Holder: "by hand",
 		Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {

@@ -1,0 +1,89 @@
+package deployer
+
+import (
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// recreate deletes the application and makes it anew, as its owner may.
+func (w *world) recreate() {
+	w.t.Helper()
+	old := w.application()
+	check(w.t, w.kube.Delete(w.t.Context(), old))
+	w.until("the bluegreen to be gone", func() bool {
+		return apierrors.IsNotFound(w.kube.Get(w.t.Context(), keyOf(old), &v1alpha1.BlueGreen{}))
+	}, func() string { return "it is there" })
+	w.create(&v1alpha1.BlueGreen{ObjectMeta: w.meta(old.Name), Spec: old.Spec})
+}
+
+// follow has the application follow a repository, as its owner may.
+func (w *world) follow(name string) {
+	w.t.Helper()
+	bg := w.application()
+	was := bg.DeepCopy()
+	bg.Spec.Repository = name
+	check(w.t, w.kube.Patch(w.t.Context(), bg, client.MergeFrom(was)))
+}
+
+// TestOwnerDoesNotPinAgain: what was met first is known, whatever the owner of the
+// namespace does to the application; only the cluster's administrator changes it.
+func TestOwnerDoesNotPinAgain(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]func(w *world){
+		"made anew": func(w *world) { w.recreate() },
+		"sent elsewhere and back": func(w *world) {
+			w.follow("acme/other")
+			w.awaitReason(v1alpha1.ReasonNotGranted)
+			w.grant("acme/*")
+			w.awaitReason(v1alpha1.ReasonReady)
+			other := w.byHand("ci", "c")
+			other.Spec.Deploy.Repository = "acme/other"
+			w.create(other)
+			w.until("the other repository to be met", func() bool {
+				pin := w.application().Status.Repository
+				return pin != nil && pin.Name == "acme/other"
+			}, func() string { return "" })
+			w.awaitPhase(other, v1alpha1.ReleaseSucceeded)
+			w.follow("ACME/my-python-app")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			for _, c := range []string{"b", "c", "d"} {
+				w.source.commit(c, "a")
+			}
+			s := &spy{history: w.source}
+			w.run(func(d *Deployer) { d.Source = s })
+			w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+			forget(w)
+			w.source.replace(666)
+			asked, builds := len(s.all()), w.countBuilds()
+			w.submit("b")
+			d := w.submit("d")
+			w.awaitReason(v1alpha1.ReasonRepositoryChanged)
+			w.await(d, "waiting", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "turnout.dev/repin=") })
+			if n := len(s.all()) - asked; n > 1 {
+				t.Errorf("asked %d times, want once, for its number: %q", n, s.all()[asked:])
+			}
+			if n := w.countBuilds(); n != builds {
+				t.Errorf("%d builds more", n-builds)
+			}
+			if pin := w.application().Status.Repository; pin == nil || pin.ID != 4711 || pin.Found != 666 {
+				t.Errorf("pinned to %+v, want the one that was first met", pin)
+			}
+			w.annotate(map[string]string{v1alpha1.RepinAnnotation: repository + "=666"})
+			w.awaitReason(v1alpha1.ReasonReady)
+			w.recreate() // the administrator's word lasts, too
+			w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+			if pin := w.application().Status.Repository; pin == nil || pin.ID != 666 {
+				t.Errorf("pinned to %+v", pin)
+			}
+		})
+	}
+}
