@@ -94,6 +94,10 @@ func (c *call) findRepository() error {
 		return nil
 	}
 	repo := c.repos[strings.ToLower(c.params["owner"]+"/"+c.params["repo"])]
+	moved := repo == nil
+	if moved {
+		repo = c.renamed[strings.ToLower(c.params["owner"]+"/"+c.params["repo"])]
+	}
 	if repo == nil {
 		return errNotFound
 	}
@@ -102,6 +106,9 @@ func (c *call) findRepository() error {
 		if !inside {
 			return errNotFound
 		}
+	}
+	if moved {
+		return c.redirect(repo)
 	}
 	c.repo = repo
 	return nil

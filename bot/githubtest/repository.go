@@ -106,6 +106,7 @@ func (s *Server) AddRepository(fullName string, cfg RepositoryConfig) (*Reposito
 		defaultBranch: cfg.DefaultBranch, git: git, access: map[*User]string{owner: "admin"}, createdAt: now(), pushedAt: now(),
 	}
 	s.repos[strings.ToLower(fullName)] = repo
+	delete(s.renamed, strings.ToLower(fullName))
 	s.mu.Unlock()
 	_, err = repo.CommitFiles(Commit{Message: "First commit", Files: cfg.Files, Author: owner})
 	return repo, err

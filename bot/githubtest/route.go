@@ -213,6 +213,9 @@ func (c *call) answer(rt route, operation *openapi.Operation) reply {
 	if c.violated {
 		return out // not every operation's description has the 422 that says so
 	}
+	if refused != nil && refused.status == http.StatusMovedPermanently {
+		return out // every operation has it, and few descriptions say so
+	}
 	if refused != nil && slices.Contains(undescribed[rt.method+" "+rt.path], refused.status) {
 		return out
 	}

@@ -50,6 +50,7 @@ type Server struct {
 	lastID    int64
 	users     map[string]*User       // by login in lower case
 	repos     map[string]*Repository // by owner/name in lower case
+	renamed   map[string]*Repository // by a name that it had, and no other has since
 	apps      []*App
 	grants    map[string]*grant   // by token
 	downloads map[string]download // by one-time token
@@ -68,7 +69,7 @@ type Server struct {
 func NewServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, stopped: make(chan struct{}), changed: make(chan struct{}), lastID: 1000,
-		users: map[string]*User{}, repos: map[string]*Repository{}, grants: map[string]*grant{},
+		users: map[string]*User{}, repos: map[string]*Repository{}, renamed: map[string]*Repository{}, grants: map[string]*grant{},
 		downloads: map[string]download{}, quotas: map[string]*quota{},
 	}
 	if s.log == nil {
@@ -144,7 +145,7 @@ func (s *Server) APIURL() string {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	prefix := strings.TrimPrefix(s.APIURL(), s.url)
 	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), prefix); ok {
-		if e, params, ok := s.find(r.Method, path); ok {
+		if e, params, ok := s.find(r.Method, s.byNumber(path)); ok {
 			s.serveRoute(w, r, e, params)
 			return
 		}
