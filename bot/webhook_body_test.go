@@ -57,6 +57,27 @@ func (a attacker) status(t *testing.T) int {
 	return resp.StatusCode
 }
 
+// awaitInFlight waits until the bodies that are read have so many bytes: a connection
+// has sent its head well before the server gets to it.
+func awaitInFlight(t *testing.T, srv *httptest.Server, small, large int64) {
+	t.Helper()
+	h, ok := srv.Config.Handler.(*bot.Webhook)
+	if !ok {
+		t.Fatal("the server's handler is no webhook")
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		s, l := h.InFlight()
+		if s == small && l == large {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d bytes of small bodies and %d of large ones are in flight, want %d and %d", s, l, small, large)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // command posts a signed comment and returns how it is answered, and how soon.
 func command(t *testing.T, srv *httptest.Server) (int, time.Duration) {
 	t.Helper()
@@ -99,6 +120,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	held := attack(t, srv, shaped, 25<<20)
 	_, err := held.Write(make([]byte, 1<<20))
 	check(t, err)
+	awaitInFlight(t, srv, 0, 25<<20)
 	for range 11 {
 		if status := attack(t, srv, shaped, 25<<20).status(t); status != http.StatusServiceUnavailable {
 			t.Errorf("one more is answered %d, want 503", status)
@@ -108,6 +130,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 		t.Errorf("a signed command is answered %d after %s, want 202 within a second", status, took)
 	}
 	check(t, held.Close())
+	awaitInFlight(t, srv, 0, 0)
 	body := append(bytes.Repeat([]byte(" "), 1<<20), captured(t, "push.branch")...)
 	next := attack(t, srv, bot.Sign(secret, body), len(body))
 	_, err = next.Write(body)
@@ -128,6 +151,7 @@ func TestSmallBodiesHeldOpenMakeRoom(t *testing.T) {
 		_, err := a.Write(make([]byte, size/2))
 		check(t, err)
 		held = append(held, a)
+		awaitInFlight(t, srv, int64(len(held))*size, 0)
 	}
 	for range 3 {
 		if status, took := command(t, srv); status != http.StatusAccepted || took > time.Second {
