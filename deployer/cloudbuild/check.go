@@ -118,12 +118,10 @@ func (f *File) checkArgs(i int) error {
 	return nil
 }
 
-// checkImages: without a listed image there is nothing to deploy by digest.
+// checkImages counts what the file lists. Whether there is an image to deploy is
+// for Choose to say, which knows what the steps push.
 func (f *File) checkImages() error {
 	images := f.images()
-	if len(images) == 0 {
-		return f.fault("images", "lists no image, and Cloud Build reports a digest only for images listed there", "add the image your steps build, for example images: ['gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA']")
-	}
 	if len(images) > maxImages {
 		return f.fault("images", fmt.Sprintf("lists %d images, and Cloud Build takes %d", len(images), maxImages), "list fewer")
 	}

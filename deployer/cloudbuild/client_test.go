@@ -95,13 +95,13 @@ func TestBuildsTheReferenceToADigest(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{})
 	client := connect(t, server)
 	f, r := reference(t), request()
-	image, err := f.Image(r, cloudbuild.ImageChoice{})
+	chosen, err := f.Choose(r, cloudbuild.ImageChoice{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	handle := start(t, client, r, f)
 	state := await(t, client, handle, cloudbuild.State.Done)
-	digest, err := state.Digest(image)
+	digest, err := state.Digest(chosen.Image)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ var builderTools = map[string]string{
 	"kubectl": "kubectl", "k8s-kubectl": "kubectl", "gke-deploy": "gke-deploy", "helm": "helm", "k8s-helm": "helm", "helmfile": "helmfile",
 	"skaffold": "skaffold", "k8s-skaffold": "skaffold", "kustomize": "kustomize", "argocd": "argocd",
 	"gcloud": "gcloud", "docker": "docker", "git": "git", "gsutil": "gsutil", "curl": "curl", "wget": "wget", "bazel": "bazel",
-	"executor": "executor", "npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
+	"executor": "executor", "pack": "pack", "ko": "ko", "crane": "crane", "buildah": "buildah", "podman": "podman", "maven": "mvn", "npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
 }
 
 // sees looks at the commands of every step.
@@ -24,6 +24,9 @@ func (f *File) sees() []sight {
 	budget := maxShellBytes
 	for _, image := range f.images() {
 		own = append(own, lastSegment(image))
+	}
+	for _, p := range f.pushed(nil) {
+		own = append(own, lastSegment(p.ref))
 	}
 	for _, step := range f.Build.GetSteps() {
 		s := sight{own: own, budget: &budget, suspect: suggests.MatchString(step.GetId())}

@@ -141,6 +141,7 @@ func (s *sight) splits(argv []word, in input) bool {
 // tool looks at a command without what was before it.
 func (s *sight) tool(tool string, argv []word, in input) {
 	args := argv[1:]
+	s.pushing(tool, args)
 	switch {
 	case tool == "env": // followed by splits
 	case !argv[0].known && strings.ContainsAny(tool, "$`<"):
@@ -165,6 +166,9 @@ func (s *sight) tool(tool string, argv []word, in input) {
 	case imageMaker(tool):
 		s.builds = true
 		s.others = note(s.others, called(argv))
+		if command := firstKnown(args, nil); tool == "ko" && slices.Contains([]string{"apply", "create", "run", "delete"}, command) {
+			s.change(`runs "ko ` + command + `"`)
+		}
 	case clusterTools[tool].known:
 		s.cluster(tool, args)
 	case slices.Contains(utilities, tool):

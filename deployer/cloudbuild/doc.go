@@ -6,7 +6,7 @@
 //	Parse                 the file at the commit, checked before anything starts
 //	File.Apply            steps that would change the cluster: Skip, Fail, Allow;
 //	                      File.Unseen tells of those that might
-//	File.Image            which of the images listed is the one to deploy
+//	File.Choose           which of the images listed or pushed is the one to deploy
 //	Store.Upload          the source, re-packed while it streams to Cloud Storage
 //	Request.Build         the build as it is sent
 //	Client.Trigger        a trigger to run instead, checked before: Trigger.Usable,
@@ -15,7 +15,7 @@
 //	Client.Find, .Start   look for the build by its tag; only then create it
 //	Client.Find, .Run     the same for a trigger's build
 //	Client.Poll           its State, until State.Done; Pace says when to look again
-//	State.Digest          the image by digest
+//	State.Digest          the image by digest, where Cloud Build pushed it
 //	Client.Cancel         a release that was cancelled takes its build with it
 //
 // It knows nothing of Kubernetes and nothing of GitHub: plain Go types at its
@@ -52,10 +52,13 @@
 // remoteConfig, source.developerConnectConfig) is dropped with a warning
 // instead of refused: a file that works from a trigger should work here.
 //
-// An image has to be listed under images. A "docker push" step reports no
-// digest (BuiltImage comes from images only), and a tag may be moved: what is
-// deployed is a digest, so a build that cannot tell one is refused before it
-// starts.
+// What the finished build reports of the images listed under images comes first. A
+// step that pushes an image itself reports no digest, so a registry is asked for it
+// by the name that is pushed. A tag may be moved: a name counts only if it holds the
+// commit or the build's id, which is known before the build starts, or it is refused.
+// $BUILD_ID stays in that name until the build has one. Commands are looked through
+// for names with the substitutions, and the plain variables of a shell, replaced; of
+// a variable with two values neither is taken.
 //
 // Steps that change the cluster are recognised by their commands, read by a
 // shell's grammar (mvdan.cc/sh), not by permissions, nor by the builder's name.

@@ -15,6 +15,10 @@ type expander struct {
 	// later are known only to the build itself. They stay as $NAME.
 	later []string
 
+	// keep leaves in the text, as $NAME, what has no value, and operations on what
+	// only the build knows.
+	keep bool
+
 	done map[string]expansion
 	// active are being expanded now, the outermost first.
 	active []string
@@ -87,7 +91,7 @@ func (x *expander) variable(rest string) (expansion, int, error) {
 		return expansion{text: "$"}, 1, nil
 	}
 	if name := leadingName(rest); name != "" {
-		value, err := x.value(name)
+		value, err := x.plain(name)
 		return value, len(name), err
 	}
 	end := closing(rest)
@@ -97,13 +101,22 @@ func (x *expander) variable(rest string) (expansion, int, error) {
 	name := leadingName(rest[1:])
 	switch inner := rest[1:end]; {
 	case inner == name && name != "":
-		value, err := x.value(name)
+		value, err := x.plain(name)
 		return value, end + 1, err
 	case name == "" && !strings.HasPrefix(inner, "#"):
 		return expansion{text: "$"}, 0, nil
 	}
 	value, err := x.operation("$" + rest[:end+1])
 	return value, end + 1, err
+}
+
+// plain is what stands for $NAME.
+func (x *expander) plain(name string) (expansion, error) {
+	value, err := x.value(name)
+	if x.keep && value.text == "" {
+		value.text = "$" + name
+	}
+	return value, err
 }
 
 // value is a substitution's own, with those in it replaced.

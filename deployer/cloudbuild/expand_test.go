@@ -119,7 +119,7 @@ func TestNoSmallFileTakesALotOfMemory(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			f, err := cloudbuild.Parse("cloudbuild.yaml", []byte(text))
 			if err == nil {
-				_, err = f.Image(request(), cloudbuild.ImageChoice{})
+				_, err = f.Choose(request(), cloudbuild.ImageChoice{})
 			}
 			runtime.ReadMemStats(&after)
 			if spent := after.TotalAlloc - before.TotalAlloc; spent > 128<<20 {
@@ -148,7 +148,7 @@ func TestAnExpansionIsRefusedWithLineFieldAndWayOut(t *testing.T) {
 		}
 		f, err := cloudbuild.Parse("cloudbuild.yaml", []byte(text))
 		if err == nil {
-			_, err = f.Image(request(), cloudbuild.ImageChoice{})
+			_, err = f.Choose(request(), cloudbuild.ImageChoice{})
 		}
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", name, err, want)
@@ -158,7 +158,7 @@ func TestAnExpansionIsRefusedWithLineFieldAndWayOut(t *testing.T) {
 
 func TestSubstitutionsThatReferToThemselvesAreNamed(t *testing.T) {
 	f := parse(t, someSteps+"images: ['gcr.io/p/$_A']\nsubstitutions: {_A: '$_B$_B', _B: '$_A$_A'}\n")
-	_, err := f.Image(request(), cloudbuild.ImageChoice{})
+	_, err := f.Choose(request(), cloudbuild.ImageChoice{})
 	if err == nil || !strings.Contains(err.Error(), "cloudbuild.yaml:5: substitutions._A: has a value that refers to itself") {
 		t.Error(err)
 	}

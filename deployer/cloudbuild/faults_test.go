@@ -37,7 +37,7 @@ func built(t *testing.T, text string, r cloudbuild.Request) (string, error) {
 	if f, err = f.Apply(cloudbuild.Skip); err != nil {
 		return "", err
 	}
-	image, err := f.Image(r, cloudbuild.ImageChoice{})
+	chosen, err := f.Choose(r, cloudbuild.ImageChoice{})
 	if err != nil {
 		return "", err
 	}
@@ -47,7 +47,7 @@ func built(t *testing.T, text string, r cloudbuild.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return await(t, client, handle, cloudbuild.State.Done).Digest(image)
+	return await(t, client, handle, cloudbuild.State.Done).Digest(chosen.Image)
 }
 
 // order is a file of one docker step with these images and substitutions.

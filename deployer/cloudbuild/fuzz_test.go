@@ -44,7 +44,7 @@ func FuzzParse(f *testing.F) {
 		for _, policy := range []cloudbuild.ClusterSteps{cloudbuild.Skip, cloudbuild.Fail, cloudbuild.Allow} {
 			applied, err := parsed.Apply(policy)
 			if err == nil {
-				_, err = applied.Image(request(), cloudbuild.ImageChoice{})
+				_, err = applied.Choose(request(), cloudbuild.ImageChoice{})
 			}
 			if err != nil {
 				mustNameALine(t, err)

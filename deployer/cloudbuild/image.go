@@ -11,24 +11,27 @@ import (
 type ImageChoice struct {
 	// Image is spec.build.image of the BlueGreen: a repository such as
 	// gcr.io/acme/app, with or without tag; substitutions are expanded. Empty:
-	// the only image, or the one named like Live.
+	// the only image, or the one named like Live. Where a step pushes it, a tag with
+	// the commit or the build's id says which is asked for.
 	Image string
 	// Live is the image running now, in any notation; only the last segment of
 	// its path counts. May be empty.
 	Live string
 }
 
-// Image picks the image to deploy and returns its repository (no tag, no
-// digest) with substitutions replaced as the build will; those that only the
-// build knows stay as $NAME. Ask State.Digest for it when the build is over. An
-// error is a *FileError.
-func (f *File) Image(r Request, choice ImageChoice) (string, error) {
+// Choose picks the image to deploy, among those that the file lists or else those
+// that its steps push. Ask State.Digest for it when the build is over. An error is
+// a *FileError.
+func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 	x := r.expander(f)
+	if len(f.images()) == 0 {
+		return f.fromSteps(x, r, choice)
+	}
 	listed := make([]string, 0, len(f.images()))
 	for i, image := range f.images() {
 		name, err := f.reference(x, f.imagePath(i), image)
 		if err != nil {
-			return "", err
+			return Chosen{}, err
 		}
 		if name = Repository(name); !slices.Contains(listed, name) {
 			listed = append(listed, name)
@@ -37,27 +40,31 @@ func (f *File) Image(r Request, choice ImageChoice) (string, error) {
 	if choice.Image != "" {
 		want, err := x.expand(choice.Image, maxImageBytes)
 		if err != nil {
-			return "", f.choiceError(listed, fmt.Sprintf("spec.build.image %s: %v", clipped(choice.Image), err))
+			return Chosen{}, f.choiceError(listed, fmt.Sprintf("spec.build.image %s: %v", clipped(choice.Image), err))
 		}
 		if len(want.missing) > 0 {
 			reason, fix := valueless(want.missing[0], "has no value")
-			return "", f.choiceError(listed, fmt.Sprintf("in spec.build.image %s %s: %s", clipped(choice.Image), reason, fix))
+			return Chosen{}, f.choiceError(listed, fmt.Sprintf("in spec.build.image %s %s: %s", clipped(choice.Image), reason, fix))
 		}
 		if slices.Contains(listed, Repository(want.text)) {
-			return Repository(want.text), nil
+			return Chosen{Image: Repository(want.text)}, nil
 		}
-		return "", f.choiceError(listed, fmt.Sprintf("spec.build.image %s is not among them", want.text))
+		if f.seenPushing(r, want.text) {
+			x.keep = true
+			return f.fromSpec(x, r, choice.Image, f.pushed(x))
+		}
+		return Chosen{}, f.choiceError(listed, fmt.Sprintf("spec.build.image %s is not among them", want.text))
 	}
 	if len(listed) == 1 {
-		return listed[0], nil
+		return Chosen{Image: listed[0]}, nil
 	}
 	if match := sameName(listed, choice.Live); len(match) == 1 {
-		return match[0], nil
+		return Chosen{Image: match[0]}, nil
 	}
 	if choice.Live == "" {
-		return "", f.choiceError(listed, "nothing is live yet to tell which one is meant")
+		return Chosen{}, f.choiceError(listed, "nothing is live yet to tell which one is meant")
 	}
-	return "", f.choiceError(listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
+	return Chosen{}, f.choiceError(listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
 }
 
 // reference is a listed image with its substitutions replaced, refused where
@@ -113,6 +120,13 @@ func valueless(name, what string) (reason, fix string) {
 		return "$" + name + " is no substitution of Cloud Build", "name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
 	}
 	return "${" + name + "} " + what, "set spec.build.substitutions." + name + " of the BlueGreen"
+}
+
+// seenPushing tells that a step pushes an image of the repository.
+func (f *File) seenPushing(r Request, image string) bool {
+	x := r.expander(f)
+	x.keep = true
+	return slices.ContainsFunc(f.pushed(x), func(p push) bool { return x.repository(p) == Repository(image) })
 }
 
 func (f *File) choiceError(listed []string, reason string) error {

@@ -38,7 +38,13 @@ func (x *expander) operation(text string) (expansion, error) {
 		if err != nil {
 			return expansion{}, err
 		}
-		if strings.Contains(value.text, "$") && x.holdsLater(value.text) {
+		switch {
+		case !strings.Contains(value.text, "$") || !x.holdsLater(value.text):
+		case x.keep && name == buildID && pe.Param.Value == name:
+			return expansion{text: text}, nil
+		case x.keep:
+			return refuse("depends on what only the build knows")
+		default:
 			return value, nil // only the build knows it, and what becomes of it
 		}
 		if len(value.missing) == 0 {

@@ -32,7 +32,6 @@ func TestBadFilesAreRefusedWithLineFieldAndWayOut(t *testing.T) {
 		{"two documents", someSteps + someImage + "---\nsteps: []\n", 0, -1, "", []string{"more than one YAML document"}},
 		{"no steps", "steps: []\n" + someImage, 1, -1, "steps", []string{"there are none"}},
 		{"steps are text", "steps: docker\n", 1, 0, "", []string{"a single value where fields are expected"}},
-		{"no images", someSteps, 0, -1, "images", []string{"lists no image", "images: ['gcr.io/"}},
 		{"unknown field", someSteps + someImage + "foo: 1\n", 5, -1, "foo", []string{"is not a field"}},
 		{"unknown field of a step", "steps:\n- name: a\n- name: b\n  id: Two\n  arg: [x]\n" + someImage, 5, 1, "arg", []string{"steps[1] (Two)", "did you mean args?"}},
 		{"numeric argument", "steps:\n- name: a\n  args:\n  - build\n  - 5\n" + someImage, 5, 0, "args[1]", []string{"quote it: '5'"}},

@@ -106,9 +106,9 @@ func TestTheImageIsChosen(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := parse(t, someSteps+test.images).Image(request(), test.choice)
-			if got != test.want || (err == nil) != (test.want != "") {
-				t.Errorf("image %q, error %v", got, err)
+			got, err := parse(t, someSteps+test.images).Choose(request(), test.choice)
+			if got.Image != test.want || (err == nil) != (test.want != "") {
+				t.Errorf("image %q, error %v", got.Image, err)
 			}
 			for _, want := range test.says {
 				if !strings.Contains(err.Error(), want) {

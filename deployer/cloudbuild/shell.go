@@ -52,6 +52,14 @@ type sight struct {
 	aliases map[string]string
 	shells  int
 	budget  *int // of all steps: bytes that may still be parsed
+
+	at       int // the step's index
+	commands int // seen so far
+	pushes   []push
+	// vars are the variables of the step's shell whose value is known; nil: none is
+	// looked up. One that is unsure has more than one value.
+	vars   values
+	unsure map[string]bool
 }
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"}
@@ -79,9 +87,16 @@ func (s *sight) script(text string) {
 				stdin[lastOf(n.Y)] = printed(n.X, text)
 			}
 		case *syntax.Stmt:
-			if call, ok := n.Cmd.(*syntax.CallExpr); ok && len(call.Args) > 0 {
-				s.run(wordsOf(call.Args, text), redirected(n, text, stdin[n]))
+			if call, ok := n.Cmd.(*syntax.CallExpr); ok {
+				s.assign(call.Assigns, text)
+				if len(call.Args) > 0 {
+					s.run(s.words(call.Args, text), redirected(n, text, stdin[n]))
+				}
 			}
+		case *syntax.DeclClause:
+			s.assign(n.Args, text)
+		case *syntax.WordIter:
+			s.loop(n, text)
 		}
 		return true
 	})
@@ -204,11 +219,11 @@ func wordsOf(args []*syntax.Word, text string) []word {
 // wordOf takes the quotes away from a word.
 func wordOf(w *syntax.Word, text string) word {
 	out := word{known: true}
-	out.add(w.Parts, text, false)
+	out.add(w.Parts, text, false, nil)
 	return out
 }
 
-func (w *word) add(parts []syntax.WordPart, text string, quoted bool) {
+func (w *word) add(parts []syntax.WordPart, text string, quoted bool, vars values) {
 	for _, part := range parts {
 		switch p := part.(type) {
 		case *syntax.Lit:
@@ -216,10 +231,13 @@ func (w *word) add(parts []syntax.WordPart, text string, quoted bool) {
 		case *syntax.SglQuoted:
 			w.text += p.Value
 		case *syntax.DblQuoted:
-			w.add(p.Parts, text, true)
+			w.add(p.Parts, text, true, vars)
 		default:
-			w.text += source(p, text)
-			w.known = false
+			value, known := vars.resolve(p, text)
+			if !known {
+				value, w.known = source(p, text), false
+			}
+			w.text += value
 		}
 	}
 }

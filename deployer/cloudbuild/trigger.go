@@ -214,9 +214,6 @@ func (t *Trigger) File() (*File, error) {
 	if len(f.Build.GetSteps()) == 0 {
 		return nil, t.fault("add a step that builds the image", "has no steps")
 	}
-	if len(f.images()) == 0 {
-		return nil, t.fault("add the image that its steps build, for example images: ['gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA']", "lists no image, and Cloud Build reports a digest only for images listed there")
-	}
 	return f, nil
 }
 

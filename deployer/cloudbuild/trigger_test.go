@@ -106,12 +106,12 @@ func TestATriggerIsRunAtTheCommitToADigest(t *testing.T) {
 	}
 	r := triggered(trigger)
 	f := parse(t, pipeline)
-	if image, err := f.Image(r, cloudbuild.ImageChoice{}); image != "gcr.io/acme-prod/trigger" || err != nil {
-		t.Errorf("the image is %s, %v, want the trigger's", image, err)
+	if chosen, err := f.Choose(r, cloudbuild.ImageChoice{}); chosen.Image != "gcr.io/acme-prod/trigger" || err != nil {
+		t.Errorf("the image is %s, %v, want the trigger's", chosen.Image, err)
 	}
 	r.Substitutions = map[string]string{"_NAME": "spec"}
-	if image, err := f.Image(r, cloudbuild.ImageChoice{}); image != "gcr.io/acme-prod/spec" || err != nil {
-		t.Errorf("the image is %s, %v, want the spec's", image, err)
+	if chosen, err := f.Choose(r, cloudbuild.ImageChoice{}); chosen.Image != "gcr.io/acme-prod/spec" || err != nil {
+		t.Errorf("the image is %s, %v, want the spec's", chosen.Image, err)
 	}
 	handle, err := client.Run(t.Context(), r)
 	if err != nil {
@@ -237,7 +237,11 @@ func judge(trigger *cloudbuild.Trigger, text string, policy cloudbuild.ClusterSt
 	if err != nil {
 		return nil, err
 	}
-	return said, trigger.Apply(f, policy)
+	if err := trigger.Apply(f, policy); err != nil {
+		return nil, err
+	}
+	_, err = f.Choose(triggered(trigger), cloudbuild.ImageChoice{})
+	return said, err
 }
 
 func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
@@ -286,7 +290,7 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 			pb.BuildTemplate = &cloudbuildpb.BuildTrigger_Autodetect{Autodetect: true}
 		}}, refused: []string{"cannot check what it would run"}},
 		{name: "a build of its own", trigger: []change{manual, inline(pipeline)}},
-		{name: "a build of its own without an image", trigger: []change{manual, inline(pipeline), func(pb *cloudbuildpb.BuildTrigger) { pb.GetBuild().Images = nil }}, refused: []string{"trigger deploy-main lists no image"}},
+		{name: "a build of its own without an image", trigger: []change{manual, inline(pipeline), func(pb *cloudbuildpb.BuildTrigger) { pb.GetBuild().Images = nil }}, refused: []string{"trigger deploy-main: images: lists no image", "set spec.build.image"}},
 		{name: "a cluster step in the file", trigger: []change{manual}, file: clusterPipeline, refused: []string{"cloudbuild.yaml:4: steps[1] (deploy)", "kubectl", "trigger deploy-main runs every step as it is written", "remove the step", "to Allow", "spec.build.config instead of spec.build.trigger"}},
 		{name: "and Fail", trigger: []change{manual}, file: clusterPipeline, policy: cloudbuild.Fail, refused: []string{"trigger deploy-main"}},
 		{name: "and Allow", trigger: []change{manual}, file: clusterPipeline, policy: cloudbuild.Allow},

@@ -1,0 +1,207 @@
+package cloudbuild
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Chosen is the image that a release deploys.
+type Chosen struct {
+	// Image is its repository (no tag, no digest) with substitutions replaced as the
+	// build will; those that only the build knows stay as $NAME.
+	Image string
+	// Reference is the name, with a tag, by which a registry is asked for its digest
+	// where the finished build tells none: a step pushes it. It holds the commit or
+	// the build's id, see [WithBuildID]. "" if Cloud Build pushes the image.
+	Reference string
+}
+
+// fromSteps chooses among the images that steps push themselves.
+func (f *File) fromSteps(x *expander, r Request, choice ImageChoice) (Chosen, error) {
+	x.keep = true
+	all := f.pushed(x)
+	if choice.Image != "" {
+		return f.fromSpec(x, r, choice.Image, all)
+	}
+	var repositories []string
+	for _, p := range all {
+		if p.ref != "" {
+			repositories = union(repositories, []string{x.repository(p)})
+		}
+	}
+	if len(repositories) == 0 {
+		return Chosen{}, f.nothingPushed(all)
+	}
+	match := repositories
+	if len(match) > 1 {
+		match = sameName(repositories, choice.Live)
+	}
+	if len(match) != 1 {
+		return Chosen{}, f.fault("images", "lists no image, and the steps push several: "+clippedList(repositories), "set spec.build.image of the BlueGreen to the one to deploy")
+	}
+	return f.pin(x, r, slices.DeleteFunc(all, func(p push) bool { return x.repository(p) != match[0] }))
+}
+
+// fromSpec is the image that spec.build.image names.
+func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chosen, error) {
+	out, err := x.expand(image, maxImageBytes)
+	if err != nil {
+		return Chosen{}, f.fault("images", fmt.Sprintf("spec.build.image %s: %v", clipped(image), err), "set spec.build.image of the BlueGreen to the name of an image")
+	}
+	want := push{ref: out.text}
+	if reason, fix := x.unclear(want); reason != "" {
+		return Chosen{}, f.fault("images", "spec.build.image "+clipped(image)+" "+reason, fix)
+	}
+	want.ref = x.settled(want.ref)
+	if r.pins(want.ref) {
+		return Chosen{Image: x.repository(want), Reference: want.ref}, nil
+	}
+	own := slices.DeleteFunc(all, func(p push) bool { return x.repository(p) != x.repository(want) })
+	if len(own) > 0 {
+		return f.pin(x, r, own)
+	}
+	return Chosen{}, f.fault("images", fmt.Sprintf("lists no image, no step is seen to push spec.build.image %s, and that names no tag with the commit, so it may be another build's", clipped(want.ref)),
+		fmt.Sprintf("push it as %[1]s, and set spec.build.image of the BlueGreen to %[1]s", x.repository(want)+":$COMMIT_SHA"))
+}
+
+// nothingPushed is a file without a name to ask for.
+func (f *File) nothingPushed(all []push) error {
+	const name = "gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA"
+	if len(all) > 0 {
+		return f.stepFault(all[0].step, "", "runs "+all[0].by+", which pushes an image whose name Turnout cannot see", "set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
+	}
+	return f.fault("images", "lists no image, and no step is seen to push one",
+		"add the image your steps build, for example images: ['"+name+"']; where a step pushes it out of sight, set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
+}
+
+// pin takes, of the names under which one repository's image is pushed, the one
+// that is this commit's or this build's: a mere tag may be moved by another build.
+// A tag that is nothing but the commit comes before one with more in it, such as
+// that of another stage; several of the latter, of several commands, may be several
+// images.
+func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
+	var bare, decorated []push
+	for _, p := range all {
+		if reason, _ := x.unclear(p); reason != "" || p.all {
+			continue
+		}
+		p.ref = x.settled(p.ref)
+		switch {
+		case !r.pins(p.ref):
+		case r.isKey(strings.TrimPrefix(p.ref, x.repository(p)+":")):
+			bare = append(bare, p)
+		default:
+			decorated = append(decorated, p)
+		}
+	}
+	found := append(bare, decorated...)
+	if len(found) == 0 {
+		return Chosen{}, f.notPinned(x, all)
+	}
+	first := found[0]
+	if len(bare) == 0 && slices.ContainsFunc(found, func(p push) bool { return p.ref != first.ref && p.command != first.command }) {
+		return Chosen{}, f.fault("images", "lists no image, and the steps push several of one repository: "+clippedList(refsOf(found)), "set spec.build.image of the BlueGreen to the one to deploy, with its tag")
+	}
+	return Chosen{Image: x.repository(first), Reference: first.ref}, nil
+}
+
+// notPinned says of the first push what is wrong with its name, and the line to add.
+func (f *File) notPinned(x *expander, all []push) error {
+	p := all[0]
+	if i := slices.IndexFunc(all, func(p push) bool { reason, _ := x.unclear(p); return reason == "" && !p.all }); i >= 0 {
+		p = all[i]
+	}
+	reason, fix := x.unclear(p)
+	name := x.repository(p) + ":$COMMIT_SHA"
+	switch {
+	case p.all:
+		return f.stepFault(p.step, "", fmt.Sprintf("pushes every tag of %s, so that it cannot be told which is this build's", clipped(p.ref)), "set spec.build.image of the BlueGreen to the one that holds the commit, such as "+name)
+	case reason != "":
+		return f.stepFault(p.step, "", fmt.Sprintf("pushes %s, which %s", clipped(p.ref), reason), fix)
+	}
+	line := fmt.Sprintf(p.add, name)
+	if f.Build.GetSteps()[p.step].GetScript() != "" {
+		line += ", with env: ['COMMIT_SHA=$COMMIT_SHA'] in the step"
+	}
+	return f.stepFault(p.step, "", fmt.Sprintf("pushes %s, whose tag another build may move, so it cannot be told that it is this build's", clipped(x.settled(p.ref))), "push it with the commit, too: add "+line)
+}
+
+func refsOf(all []push) []string {
+	var refs []string
+	for _, p := range all {
+		refs = union(refs, []string{p.ref})
+	}
+	return refs
+}
+
+func clippedList(names []string) string {
+	out := make([]string, 0, 6)
+	for _, name := range names[:min(5, len(names))] {
+		out = append(out, clipped(name))
+	}
+	if len(names) > 5 {
+		out = append(out, fmt.Sprintf("%d more", len(names)-5))
+	}
+	return strings.Join(out, ", ")
+}
+
+// repository is that of a push, as far as it is known.
+func (x *expander) repository(p push) string {
+	ref := x.settled(p.ref)
+	masked := inBrackets.ReplaceAllStringFunc(ref, func(text string) string { return strings.Repeat("x", len(text)) })
+	return ref[:len(Repository(masked))]
+}
+
+// inBrackets is what a colon in it does not begin a tag.
+var inBrackets = regexp.MustCompile(`\$\{[^{}]*\}|\$\([^()]*\)`)
+
+// settled is a name without the substitutions that are empty.
+func (x *expander) settled(ref string) string {
+	return laterName.ReplaceAllStringFunc(ref, func(name string) string {
+		if value, ok := x.values[name[1:]]; ok && value == "" {
+			return ""
+		}
+		return name
+	})
+}
+
+// unclear says why a name cannot be asked for after the build, and the way out.
+func (x *expander) unclear(p push) (reason, fix string) {
+	const visible = "write it so that it can be seen before the build, with $COMMIT_SHA for the tag, or set spec.build.image of the BlueGreen to it"
+	text := buildIDText.ReplaceAllString(x.settled(p.ref), "0")
+	for _, name := range laterName.FindAllString(text, -1) {
+		if slices.Contains(x.later, name[1:]) {
+			return "holds " + name + ", which only the build knows", "write its value out"
+		}
+		if userKey.MatchString(name[1:]) {
+			return valueless(name[1:], "has no value")
+		}
+	}
+	if strings.ContainsAny(text, "$`…") {
+		return "is known only when the step runs", visible
+	}
+	if imageName.MatchString(text) && !strings.Contains(text, "@") {
+		return "", ""
+	}
+	for _, name := range laterName.FindAllString(p.ref, -1) {
+		if value, ok := x.values[name[1:]]; ok && value == "" {
+			return valueless(name[1:], "is empty")
+		}
+	}
+	return "is not the name of an image with a tag", "write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA"
+}
+
+// pins tells that a name holds the commit, or the build's id.
+func (r Request) pins(ref string) bool {
+	return len(r.Commit) >= shortLength && strings.Contains(ref, r.Commit[:shortLength]) || wholeBuildID.MatchString(ref)
+}
+
+// wholeBuildID holds enough of the build's id to tell it from others.
+var wholeBuildID = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?::0:(?:[89]|[123][0-9]))?\}`)
+
+// isKey tells that a tag is the commit or the build's id, and nothing else.
+func (r Request) isKey(tag string) bool {
+	return len(tag) >= shortLength && strings.HasPrefix(r.Commit, tag) || wholeBuildID.FindString(tag) == tag && tag != ""
+}

@@ -1,0 +1,249 @@
+package cloudbuild
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// push is a command that puts an image into a registry itself, so that Cloud Build
+// does not know of it.
+type push struct {
+	// step is the index in Build.Steps.
+	step int
+	// command numbers the commands of the build: the names that one gives are one
+	// image's.
+	command int
+	// by is the command in words.
+	by string
+	// ref is the image's name as the command has it; "" where it names none. What
+	// only the step knows is as it is written.
+	ref string
+	// all: every tag of ref is pushed.
+	all bool
+	// add is what a person adds for one more name, with %s for the name.
+	add string
+}
+
+// pushing looks at a command that may push an image, by the documentation of each
+// program's options.
+func (s *sight) pushing(tool string, args []word) {
+	s.commands++
+	switch tool {
+	case "docker", "podman", "nerdctl", "buildah", "img":
+		s.dockerPush(tool, args)
+	case "executor", "kaniko":
+		if !isSet(args, "--no-push") {
+			s.pushesTo(tool, "--destination=%s", flagValues(args, "--destination", "-d"))
+		}
+	case "pack":
+		words := operands(args, packValues)
+		if len(words) > 1 && words[0].text == "build" && isSet(args, "--publish") {
+			s.pushesTo("pack build --publish", "--tag=%s", append(words[1:2], flagValues(args, "--tag", "-t")...))
+		}
+	case "ko":
+		s.koPush(args)
+	case "mvn", "mvnw", "gradle", "gradlew", "jib":
+		s.jibPush(tool, args)
+	case "buildctl":
+		s.pushesTo("buildctl", "--output type=image,push=true,name=%s", pushedOutputs(args))
+	case "crane":
+		s.cranePush(args)
+	case "skopeo":
+		if words := operands(args, nil); len(words) > 1 && words[0].text == "copy" && strings.HasPrefix(words[len(words)-1].text, "docker://") {
+			s.pushesTo("skopeo copy", "skopeo copy … docker://%s", words[len(words)-1:])
+		}
+	case "gcloud":
+		if words := operands(args, gcloudValues); len(words) > 1 && words[0].text == "builds" && words[1].text == "submit" {
+			s.pushesTo("gcloud builds submit --tag", "--tag=%s", flagValues(args, "--tag", "-t"))
+		}
+	}
+}
+
+// pushesTo notes a command that pushes one image under some names.
+func (s *sight) pushesTo(by, add string, names []word) {
+	for _, name := range names {
+		s.pushes = append(s.pushes, push{step: s.at, command: s.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), add: add})
+	}
+}
+
+// unnamedPush notes a command that pushes an image whose name it does not tell.
+func (s *sight) unnamedPush(by string) {
+	s.pushes = append(s.pushes, push{step: s.at, command: s.commands, by: by})
+}
+
+var (
+	dockerValues = []string{"--config", "-c", "--context", "-H", "--host", "-l", "--log-level"}
+	packValues   = strings.Fields("-B --builder -b --buildpack -e --env --env-file -p --path -r --run-image --network -t --tag -d --descriptor -D --default-process " +
+		"--cache --cache-image --creation-time --docker-host --extension --gid --uid --insecure-registry --lifecycle-image --platform --post-buildpack --pre-buildpack " +
+		"--previous-image --pull-policy --report-output-dir --sbom-output-dir --volume --workspace")
+)
+
+// dockerPush is docker push, docker build --push and docker buildx, and those of
+// programs that are called the same.
+func (s *sight) dockerPush(tool string, args []word) {
+	words := operands(args, slices.Concat(dockerValues, []string{"--platform", "--creds", "--authfile", "--cert-dir", "--format", "-f", "--digestfile", "-t", "--tag", "-o", "--output"}))
+	for len(words) > 0 && slices.Contains([]string{"image", "manifest", "builder"}, words[0].text) {
+		words = words[1:]
+	}
+	if len(words) == 0 {
+		return
+	}
+	command := words[0].text
+	if command == "buildx" && len(words) > 1 {
+		command, words = words[1].text, words[1:]
+		if command == "imagetools" {
+			s.pushesTo(tool+" buildx imagetools", "-t %s", flagValues(args, "-t", "--tag"))
+			return
+		}
+	}
+	switch command {
+	case "push":
+		if len(words) > 1 {
+			name := tool + " push"
+			s.pushesTo(name, "-t %[1]s to its build, and "+name+" %[1]s", words[len(words)-1:])
+			s.pushes[len(s.pushes)-1].all = isSet(args, "--all-tags") || isSet(args, "-a")
+		}
+	case "build", "b":
+		if names := pushedOutputs(args); len(names) > 0 {
+			s.pushesTo(tool+" build --output", "-t %s", names)
+		} else if isSet(args, "--push") || pushesOutput(args) {
+			s.pushesTo(tool+" build --push", "-t %s", flagValues(args, "-t", "--tag"))
+		}
+	case "compose", "bake":
+		if isSet(args, "--push") || len(words) > 1 && words[1].text == "push" {
+			s.unnamedPush(tool + " " + command)
+		}
+	}
+}
+
+// pushesOutput tells that BuildKit's --output goes to a registry.
+func pushesOutput(args []word) bool {
+	return slices.ContainsFunc(flagValues(args, "-o", "--output"), func(w word) bool {
+		fields := strings.Split(w.text, ",")
+		return slices.Contains(fields, "type=registry") || slices.Contains(fields, "push=true")
+	})
+}
+
+// pushedOutputs are the names that --output itself gives to what it pushes.
+func pushedOutputs(args []word) []word {
+	var names []word
+	if !pushesOutput(args) {
+		return nil
+	}
+	for _, w := range flagValues(args, "-o", "--output") {
+		for field := range strings.SplitSeq(w.text, ",") {
+			if name, ok := strings.CutPrefix(field, "name="); ok {
+				names = append(names, word{text: name, known: w.known})
+			}
+		}
+	}
+	return names
+}
+
+// koPush: ko names images by $KO_DOCKER_REPO and, unless told otherwise, a hash of
+// the import path.
+func (s *sight) koPush(args []word) {
+	words := operands(args, []string{"-t", "--tags", "--image-refs", "--platform", "--sbom", "--sbom-dir", "--image-label", "--image-user", "-f", "--filename", "--ldflags", "--tarball", "--oci-layout-path"})
+	if len(words) == 0 || !slices.Contains([]string{"build", "publish", "resolve", "apply", "create", "run"}, words[0].text) || isSet(args, "--local") || isSet(args, "-L") || isOff(args, "--push") {
+		return
+	}
+	repository, known := s.vars["KO_DOCKER_REPO"]
+	switch {
+	case !known:
+		repository = ""
+	case isSet(args, "--bare"):
+	case (isSet(args, "--base-import-paths") || isSet(args, "-B")) && len(words) == 2 && words[1].known && path.Base(words[1].text) != ".":
+		repository += "/" + strings.ToLower(path.Base(words[1].text))
+	default:
+		repository = ""
+	}
+	if repository == "" || repository == "ko.local" || repository == "kind.local" {
+		s.unnamedPush("ko " + words[0].text)
+		return
+	}
+	names := flagValues(args, "-t", "--tags")
+	if len(names) == 0 {
+		names = plainWords([]string{"latest"})
+	}
+	s.pushesTo("ko "+words[0].text, "--tags with the tag of %s", tagged(repository, names))
+}
+
+// tagged are the names of a repository with tags, which may be lists.
+func tagged(repository string, tags []word) []word {
+	var out []word
+	for _, w := range tags {
+		for tag := range strings.SplitSeq(w.text, ",") {
+			out = append(out, word{text: Repository(repository) + ":" + tag, known: w.known})
+		}
+	}
+	return out
+}
+
+// jibPush is jib as a plugin of Maven and Gradle, and by itself.
+func (s *sight) jibPush(tool string, args []word) {
+	goal := slices.ContainsFunc(operands(args, nil), func(w word) bool {
+		return strings.HasPrefix(w.text, "jib:build") || strings.Contains(w.text, "jib-maven-plugin") && strings.HasSuffix(w.text, ":build") ||
+			strings.HasPrefix(tool, "gradle") && (w.text == "jib" || strings.HasSuffix(w.text, ":jib"))
+	})
+	if tool == "jib" {
+		names := slices.DeleteFunc(flagValues(args, "-t", "--target"), func(w word) bool {
+			return strings.HasPrefix(w.text, "docker://") || strings.HasPrefix(w.text, "tar://")
+		})
+		s.pushesTo("jib", "--additional-tags with the tag of %s", names)
+		return
+	}
+	if !goal {
+		return
+	}
+	names := flagValues(args, "-Dimage", "-Djib.to.image", "--image")
+	by, add := tool+" with jib", "-Djib.to.tags with the tag of %s"
+	if len(names) == 0 {
+		s.unnamedPush(by)
+		return
+	}
+	s.pushesTo(by, add, append(names, tagged(names[0].text, flagValues(args, "-Djib.to.tags"))...))
+}
+
+func (s *sight) cranePush(args []word) {
+	words := operands(args, []string{"--platform", "--image-refs"})
+	switch {
+	case len(words) < 3:
+	case words[0].text == "push", words[0].text == "copy", words[0].text == "cp":
+		s.pushesTo("crane "+words[0].text, "crane tag IMAGE with the tag of %s", words[2:3])
+	case words[0].text == "tag":
+		s.pushesTo("crane tag", "crane tag IMAGE with the tag of %s", tagged(words[1].text, words[2:3]))
+	}
+}
+
+// flagValues are the values of an option, written --name VALUE or --name=VALUE; -n may
+// stand before its value without a space.
+func flagValues(args []word, names ...string) []word {
+	var out []word
+	for i := 0; i < len(args); i++ {
+		for _, name := range names {
+			switch value, joined := strings.CutPrefix(args[i].text, name+"="); {
+			case joined:
+				out = append(out, word{text: value, known: args[i].known})
+			case args[i].text == name && i+1 < len(args):
+				i++
+				out = append(out, args[i])
+			case len(name) == 2 && strings.HasPrefix(args[i].text, name):
+				out = append(out, word{text: args[i].text[2:], known: args[i].known})
+			default:
+				continue
+			}
+			break
+		}
+	}
+	return out
+}
+
+// isSet tells that a switch is on.
+func isSet(args []word, name string) bool {
+	return slices.ContainsFunc(args, func(w word) bool { return w.text == name || w.text == name+"=true" })
+}
+
+func isOff(args []word, name string) bool {
+	return slices.ContainsFunc(args, func(w word) bool { return w.text == name+"=false" })
+}
