@@ -83,7 +83,7 @@ func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) 
 	plan.request.Retry = int(retries)
 	a.rel.Status.Build = &v1alpha1.BuildStatus{
 		Project: plan.request.Project, Location: plan.request.Location, Tag: cloudbuild.Tag(plan.request.Release, plan.request.Retry),
-		IntendedAt: metav1.NowMicro(), Image: plan.image, Trigger: plan.triggerID(), Retries: retries,
+		IntendedAt: metav1.NowMicro(), Image: plan.chosen.Image, Reference: plan.chosen.Reference, Trigger: plan.triggerID(), Retries: retries,
 	}
 	if err := a.save(ctx); err != nil {
 		return pause{}, err
@@ -213,9 +213,9 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	case state.Phase != cloudbuild.Succeeded:
 		return pause{}, ended(state, b.Retries)
 	}
-	image, err := state.Digest(b.Image)
+	image, err := a.builtImage(ctx, state)
 	if err != nil {
-		return pause{}, &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
+		return pause{}, err
 	}
 	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
 	said := "built " + image

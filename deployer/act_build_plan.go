@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/registry"
 )
 
 // buildPlan is what a release asks of Cloud Build, all of it checked.
@@ -21,8 +22,8 @@ type buildPlan struct {
 	file *cloudbuild.File
 	// written is the same before steps that change the cluster were left out.
 	written *cloudbuild.File
-	// image is the repository of the image to deploy.
-	image string
+	// chosen is the image to deploy.
+	chosen cloudbuild.Chosen
 	// needs are the grants of what only the plan tells, besides those of the spec.
 	needs []v1alpha1.Grant
 }
@@ -55,8 +56,14 @@ func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
 		return p, buildFault(err)
 	}
 	var err error
-	p.image, err = p.file.Image(p.request, cloudbuild.ImageChoice{Image: a.bg.Spec.Build.Image, Live: a.o.Sides[a.o.Routes.Live()].Image})
-	return p, buildFault(err)
+	p.chosen, err = p.file.Choose(p.request, cloudbuild.ImageChoice{Image: a.bg.Spec.Build.Image, Live: a.o.Sides[a.o.Routes.Live()].Image})
+	if err != nil {
+		return p, buildFault(err)
+	}
+	if home := registry.Project(p.chosen.Reference); home != "" && home != p.request.Project {
+		p.needs = append(p.needs, v1alpha1.ProjectGrant(home, "image "+p.chosen.Image))
+	}
+	return p, nil
 }
 
 func (a *attempt) buildRequest() cloudbuild.Request {

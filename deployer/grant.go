@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/oauth2"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,11 +18,14 @@ import (
 
 // Google is what Turnout has of Google: one identity for all namespaces. What a
 // namespace may have done with it, its Namespace's annotations say; so nothing of
-// this package reaches Google but by [attempt.google], which reads them first.
+// this package reaches Google but by [attempt.google] and [attempt.googleTokens],
+// which read them first.
 type Google interface {
 	// As returns Cloud Build and the store of sources, asked as an account; empty:
 	// as Turnout's own.
 	As(ctx context.Context, account string) (*cloudbuild.Client, *cloudbuild.Store, error)
+	// Tokens are what an account signs in to Google's registries with.
+	Tokens(ctx context.Context, account string) (oauth2.TokenSource, error)
 }
 
 // notGranted is a grant that an act needs and its namespace lacks, or lacks since.
@@ -42,22 +46,46 @@ func readGrants(ctx context.Context, from client.Reader, namespace string) (v1al
 	return ns.Annotations, nil
 }
 
-// google is the one way to Google. It is asked right before a call, and reads the
+// google is the way to Google's builds and sources. It is asked right before a call, and reads the
 // grants past the cache: one that is taken away ends what is under way. It returns
 // a [notGranted] unless all needs are granted.
 func (a *attempt) google(ctx context.Context, needs ...v1alpha1.Grant) (*cloudbuild.Client, *cloudbuild.Store, error) {
-	granted, err := readGrants(ctx, a.d.Record.Reader, a.bg.Namespace)
+	account, err := a.googleAccount(ctx, needs...)
 	if err != nil {
 		return nil, nil, err
 	}
-	if missing := granted.Missing(needs...); len(missing) > 0 {
-		return nil, nil, &notGranted{granted.Explain(a.bg.Namespace, missing)}
-	}
-	builds, store, err := a.d.Google.As(ctx, granted.Impersonated())
+	builds, store, err := a.d.Google.As(ctx, account)
+	return builds, store, a.asAccount(account, err)
+}
+
+// googleTokens is the way to Google's registries, by the same rules.
+func (a *attempt) googleTokens(ctx context.Context, needs ...v1alpha1.Grant) (oauth2.TokenSource, error) {
+	account, err := a.googleAccount(ctx, needs...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking Google as %s, which namespace %s names in %s: %w", granted.Impersonated(), a.bg.Namespace, v1alpha1.ImpersonateAnnotation, err)
+		return nil, err
 	}
-	return builds, store, nil
+	tokens, err := a.d.Google.Tokens(ctx, account)
+	return tokens, a.asAccount(account, err)
+}
+
+// googleAccount is as whom the namespace asks Google, "" for Turnout's own account,
+// if all needs are granted.
+func (a *attempt) googleAccount(ctx context.Context, needs ...v1alpha1.Grant) (string, error) {
+	granted, err := readGrants(ctx, a.d.Record.Reader, a.bg.Namespace)
+	if err != nil {
+		return "", err
+	}
+	if missing := granted.Missing(needs...); len(missing) > 0 {
+		return "", &notGranted{granted.Explain(a.bg.Namespace, missing)}
+	}
+	return granted.Impersonated(), nil
+}
+
+func (a *attempt) asAccount(account string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("asking Google as %s, which namespace %s names in %s: %w", account, a.bg.Namespace, v1alpha1.ImpersonateAnnotation, err)
 }
 
 // builds is Cloud Build for what concerns a build on record: its project may be

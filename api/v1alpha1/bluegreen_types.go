@@ -215,9 +215,10 @@ type BuildSpec struct {
 	// +kubebuilder:default=Skip
 	ClusterSteps ClusterSteps `json:"clusterSteps,omitempty"`
 
-	// Image is the repository of the image to deploy, without a tag. Default:
-	// the only image of the build, or the one with the live image's last path
-	// segment.
+	// Image is the repository of the image to deploy. Default: the only image of the
+	// build, or the one with the live image's last path segment. Where a step pushes
+	// the image out of sight, it names the tag as well, with $COMMIT_SHA, $SHORT_SHA
+	// or $BUILD_ID in it.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:Pattern=`^[^\s\pC]*$`
 	Image string `json:"image,omitempty"`

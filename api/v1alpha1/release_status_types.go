@@ -295,6 +295,11 @@ type BuildStatus struct {
 	// Image is the name, without a tag, of the image to deploy.
 	Image string `json:"image,omitempty"`
 
+	// Reference is the name, with a tag, under which a step of the build pushes the
+	// image, where Cloud Build reports no digest of it: what the registry is asked for.
+	// It holds the commit or $BUILD_ID.
+	Reference string `json:"reference,omitempty"`
+
 	// Trigger is the id of the build trigger that was run; empty if the build was
 	// created from the file at the commit.
 	Trigger string `json:"trigger,omitempty"`

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"cloud.google.com/go/storage"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
 	"google.golang.org/api/impersonate"
 	"google.golang.org/api/option"
 	"google.golang.org/grpc"
@@ -67,6 +69,31 @@ func (a *Accounts) As(ctx context.Context, account string) (*Client, *Store, err
 	return i.builds, i.store, nil
 }
 
+// Tokens are what an account signs in to Google's registries with; empty: this
+// process's own. An emulator's are nobody's.
+func (a *Accounts) Tokens(ctx context.Context, account string) (oauth2.TokenSource, error) {
+	ctx = context.WithoutCancel(ctx) // a source outlives the call that makes it
+	switch {
+	case a.config.Insecure:
+		return nil, nil // an emulator has no IAM, and none of Google's hosts is asked
+	case account != "":
+		return impersonated(ctx, account)
+	}
+	source, err := google.DefaultTokenSource(ctx, cloudPlatform)
+	if err != nil {
+		return nil, fmt.Errorf("find this process's own credentials of Google: %w", err)
+	}
+	return source, nil
+}
+
+func impersonated(ctx context.Context, account string) (oauth2.TokenSource, error) {
+	source, err := impersonate.CredentialsTokenSource(ctx, impersonate.CredentialsConfig{TargetPrincipal: account, Scopes: []string{cloudPlatform}})
+	if err != nil {
+		return nil, fmt.Errorf("impersonate %s: %w", account, err)
+	}
+	return source, nil
+}
+
 // Close ends all connections.
 func (a *Accounts) Close() {
 	a.mu.Lock()
@@ -102,9 +129,9 @@ func (a *Accounts) as(ctx context.Context, account string) (builds, bucket []opt
 		return []option.ClientOption{option.WithGRPCDialOption(grpc.WithPerRPCCredentials(name))},
 			[]option.ClientOption{option.WithHTTPClient(&http.Client{Transport: name})}, nil
 	}
-	source, err := impersonate.CredentialsTokenSource(ctx, impersonate.CredentialsConfig{TargetPrincipal: account, Scopes: []string{cloudPlatform}})
+	source, err := impersonated(ctx, account)
 	if err != nil {
-		return nil, nil, fmt.Errorf("impersonate %s: %w", account, err)
+		return nil, nil, err
 	}
 	both := []option.ClientOption{option.WithTokenSource(source)}
 	return both, both, nil

@@ -143,7 +143,6 @@ func TestAnImageThatCannotBeToldIsRefusedBeforeTheBuild(t *testing.T) {
 		{"a spec without a value", runsIn(docker, "compose, push"), cloudbuild.ImageChoice{Image: "gcr.io/acme-prod/orders:$_TAG"}, []string{"spec.build.image gcr.io/acme-prod/orders:$_TAG ${_TAG} has no value"}},
 		{"a spec by digest", runsIn(docker, "compose, push"), cloudbuild.ImageChoice{Image: "gcr.io/acme-prod/orders@sha256:" + strings.Repeat("a", 64)}, []string{"is not the name of an image with a tag"}},
 		{"a spec that is neither listed nor pushed", runsIn(docker, "push, 'gcr.io/acme-prod/worker:$COMMIT_SHA'") + someImage, cloudbuild.ImageChoice{Image: "gcr.io/p/b:$COMMIT_SHA"}, []string{"is not among them"}},
-		{"a push and a change in one", inShell("ko apply -f x"), cloudbuild.ImageChoice{}, []string{`runs "ko apply"`}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -188,6 +187,16 @@ func TestACloudRunServiceThatGetsThePushedImageIsLeftOut(t *testing.T) {
 	f, err := parse(t, inShell(pushesCommit, "- name: gcr.io/cloud-builders/gcloud\n  args: [run, deploy, shop, '--image=gcr.io/acme-prod/orders:$COMMIT_SHA']\n")).Apply(cloudbuild.Skip)
 	if err != nil || len(f.Build.GetSteps()) != 1 {
 		t.Errorf("%d steps, error %v", len(f.Build.GetSteps()), err)
+	}
+}
+
+func TestKoThatAppliesIsAClusterStep(t *testing.T) {
+	f, err := cloudbuild.Parse("cloudbuild.yaml", []byte(inShell("ko apply -f x")+someImage))
+	if err == nil {
+		_, err = f.Apply(cloudbuild.Skip)
+	}
+	if err == nil || !strings.Contains(err.Error(), `steps[0]: runs "ko apply" and builds an image too`) {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -123,7 +123,7 @@ func (e *NoDigestError) Error() string {
 }
 
 // Digest is the image to deploy, as repository@sha256:…; image is what
-// File.Image chose. An error is a *NoDigestError. Two tags of one repository
+// File.Choose chose. An error is a *NoDigestError. Two tags of one repository
 // may carry two digests; then the first one listed is meant.
 func (s State) Digest(image string) (string, error) {
 	pattern := namePattern(Repository(image))

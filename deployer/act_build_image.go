@@ -1,0 +1,81 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"golang.org/x/oauth2"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/registry"
+	"github.com/turnout-dev/turnout/internal/publicnet"
+)
+
+// builtImage is the image of a build that succeeded, by digest: as the build
+// reports it, or else as its registry does. Nothing is written by asking, so a crash
+// in between only asks again.
+func (a *attempt) builtImage(ctx context.Context, state cloudbuild.State) (string, error) {
+	b := a.rel.Status.Build
+	image, err := state.Digest(b.Image)
+	if err == nil {
+		return image, nil
+	}
+	if b.Reference == "" {
+		return "", &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
+	}
+	reference, err := cloudbuild.WithBuildID(b.Reference, b.ID)
+	if err != nil {
+		return "", &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
+	}
+	digest, err := a.askRegistry(ctx, reference)
+	if err != nil {
+		return "", registryFault(reference, err)
+	}
+	return cloudbuild.Repository(reference) + "@" + digest, nil
+}
+
+// askRegistry asks by the name that the build's own plan has fixed. Google's
+// registries are asked as the account that the namespace is granted, and only of
+// projects that it is granted, or its owner could look into others' registries.
+func (a *attempt) askRegistry(ctx context.Context, reference string) (string, error) {
+	var tokens oauth2.TokenSource
+	if home := registry.Project(reference); home != "" {
+		var err error
+		tokens, err = a.googleTokens(ctx, v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name))
+		if err != nil {
+			return "", err
+		}
+	}
+	return a.d.registry().Digest(ctx, reference, tokens)
+}
+
+func (d *Deployer) registry() *registry.Client {
+	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent}
+	if d.Proxy != nil { // what that may ask is for whoever runs it to say
+		c.Proxy, c.Dial = http.ProxyURL(d.Proxy), new(net.Dialer).DialContext
+	}
+	return c
+}
+
+// registryFault tells what another commit or spec mends, and what a grant does, from
+// trouble that passes.
+func registryFault(reference string, err error) error {
+	var (
+		missing *registry.MissingError
+		refused *registry.RefusedError
+		private *publicnet.RefusedError
+	)
+	switch {
+	case errors.As(err, &missing):
+		return releaseFault("NoDigest", "the build succeeded, but %s is not in its registry: the build pushed its image under another name, or none; correct the name in the step that pushes, or spec.build.image of the BlueGreen", reference)
+	case errors.As(err, &refused):
+		return &fault{class: v1alpha1.FaultWorld, reason: "RegistryRefused", message: "the build succeeded, but " + refused.Error()}
+	case errors.As(err, &private):
+		return &fault{class: v1alpha1.FaultWorld, reason: "RegistryRefused", message: fmt.Sprintf("the build succeeded, but the registry of %s cannot be asked: %v", reference, private)}
+	}
+	return err
+}

@@ -1,0 +1,165 @@
+// Package registry asks registries for the digest that a name stands for.
+//
+// # Decisions
+//
+// Google's hosts alone get Google's credentials: the name comes from a repository's
+// file or from whoever owns a namespace, and any other host could keep what it is
+// given. Those are asked as anybody may.
+//
+// The digest is the one the name stands for: of an image for several platforms that
+// of its index, from which each node takes its own.
+//
+// It asks once. Whoever calls knows how long it may go on, and what to do meanwhile.
+package registry
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"golang.org/x/oauth2"
+)
+
+// timeout is how long a registry may take to answer.
+const timeout = 30 * time.Second
+
+// Client asks registries.
+type Client struct {
+	// Dial makes connections, see publicnet.Dialer. Required.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Proxy that registries are asked through. Optional.
+	Proxy func(*http.Request) (*url.URL, error)
+	// UserAgent is how registries are asked.
+	UserAgent string
+
+	trust *tls.Config // of tests
+}
+
+// MissingError is a name that the registry does not have.
+type MissingError struct{ Reference string }
+
+// Error names the image.
+func (e *MissingError) Error() string { return e.Reference + " is not in its registry" }
+
+// RefusedError is a registry that does not let the asker see an image.
+type RefusedError struct {
+	Reference string
+	// Google: it was asked with Google's credentials.
+	Google bool
+	// Project that keeps the image, on Google's hosts.
+	Project string
+	Err     error
+}
+
+// Error names the image, and the role to grant.
+func (e *RefusedError) Error() string {
+	if !e.Google {
+		return fmt.Sprintf("the registry does not show %s to everybody, and Turnout has credentials for Google's registries only (gcr.io, pkg.dev); list the image under images in cloudbuild.yaml, or push it to one of those: %v", e.Reference, e.Err)
+	}
+	return fmt.Sprintf("the registry refuses %s; grant Turnout's service account, or the one the namespace impersonates, roles/artifactregistry.reader in project %s: %v", e.Reference, e.Project, e.Err)
+}
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// IsGoogle tells that a reference's host is a registry of Google's.
+func IsGoogle(reference string) bool {
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		return false
+	}
+	host := ref.Context().RegistryStr()
+	return host == "gcr.io" || strings.HasSuffix(host, ".gcr.io") || strings.HasSuffix(host, ".pkg.dev")
+}
+
+// Project is the project that keeps an image of Google's registries, "" of others.
+// One of an organisation's domain is written DOMAIN:PROJECT.
+func Project(reference string) string {
+	if !IsGoogle(reference) {
+		return ""
+	}
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		return ""
+	}
+	parts := strings.Split(ref.Context().RepositoryStr(), "/")
+	if len(parts) > 1 && strings.Contains(parts[0], ".") {
+		return parts[0] + ":" + parts[1]
+	}
+	return parts[0]
+}
+
+// Digest is what a name with a tag stands for, "sha256:…". tokens are Google's, for
+// Google's hosts; nil: none. An error is a [*MissingError], a [*RefusedError], or
+// trouble that may pass.
+func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.TokenSource) (string, error) {
+	ref, err := name.ParseReference(reference)
+	if err != nil {
+		return "", fmt.Errorf("asking for %s: %w", reference, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	t := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.trust, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: timeout, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
+	defer t.CloseIdleConnections()
+	auth := authn.Anonymous
+	google := IsGoogle(reference) && tokens != nil
+	if google {
+		auth = tokenAuth{tokens}
+	}
+	digest, err := ask(ref, remote.WithContext(ctx), remote.WithTransport(t), remote.WithAuth(auth), remote.WithUserAgent(c.UserAgent),
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryPredicate(func(error) bool { return false }), remote.WithRetryStatusCodes())
+	var answer *transport.Error
+	switch {
+	case err == nil:
+		return digest, nil
+	case !errors.As(err, &answer):
+	case answer.StatusCode == http.StatusNotFound:
+		return "", &MissingError{Reference: reference}
+	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+		return "", &RefusedError{Reference: reference, Google: google, Project: Project(reference), Err: err}
+	}
+	return "", fmt.Errorf("asking for %s: %w", reference, err)
+}
+
+// ask reads the digest of the manifest; a registry that does not tell it without
+// the manifest is asked for that.
+func ask(ref name.Reference, options ...remote.Option) (string, error) {
+	head, err := remote.Head(ref, options...)
+	if err == nil {
+		return head.Digest.String(), nil
+	}
+	var answer *transport.Error
+	if errors.As(err, &answer) && answer.StatusCode != http.StatusMethodNotAllowed && answer.StatusCode != http.StatusNotImplemented {
+		return "", err
+	}
+	var failed *net.OpError
+	if errors.As(err, &failed) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return "", err
+	}
+	full, err := remote.Get(ref, options...)
+	if err != nil {
+		return "", err
+	}
+	return full.Digest.String(), nil
+}
+
+// tokenAuth signs in with a token of Google's.
+type tokenAuth struct{ tokens oauth2.TokenSource }
+
+// Authorization is for go-containerregistry.
+func (t tokenAuth) Authorization() (*authn.AuthConfig, error) {
+	token, err := t.tokens.Token()
+	if err != nil {
+		return nil, fmt.Errorf("signing in to Google's registry: %w", err)
+	}
+	return &authn.AuthConfig{Username: "oauth2accesstoken", Password: token.AccessToken}, nil
+}
