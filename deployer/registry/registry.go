@@ -30,8 +30,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// timeout is how long a registry may take to answer.
-const timeout = 30 * time.Second
+// timeout is how long a registry may take to answer, less than a claim lasts.
+const timeout = 10 * time.Second
 
 // Client asks registries.
 type Client struct {
@@ -108,7 +108,7 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	t := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.trust, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: timeout, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
+	t := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.trust, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
 	defer t.CloseIdleConnections()
 	auth := authn.Anonymous
 	google := IsGoogle(reference) && tokens != nil
