@@ -1,13 +1,11 @@
-// Package config_test applies what config/ describes to a real API server, and
-// holds what Turnout may do against what its code does.
+// Package config_test applies what config/ describes to a real API server. That
+// Turnout may do what its code does, and no more, sandbox/scenario reads in the audit
+// log of one.
 package config_test
 
 import (
 	"context"
-	"maps"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -128,78 +126,4 @@ func TestEverythingAppliesToAnEmptyCluster(t *testing.T) {
 		}
 		return slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool { return slices.Contains(r.Resources, "bluegreens") })
 	})
-}
-
-// reasons are the rights that Turnout's code uses, and what for. Whoever adds one
-// to the role says here what needs it; whoever takes the code away finds it here.
-var reasons = map[string]string{
-	"namespaces get,list,watch":                                                           "deployer/observe.go reads the grant, through the cache",
-	"pods get,list,watch":                                                                 "deployer/workload reads why a pod is not ready, through the cache",
-	"pods/log get":                                                                        "deployer/workload/evidence.go: the last lines of what crashed",
-	"pods/exec create,get":                                                                "deployer/gate/exec.go: spec.gate.exec; get is asked for a WebSocket",
-	"pods/proxy get":                                                                      "deployer/gate/access.go: the gate outside the cluster",
-	"services create,get,list,watch":                                                      "deployer/workload/missing.go makes a missing one",
-	"events get,list,watch":                                                               "deployer/workload reads quota and scheduling failures, deployer/route what the load balancer says",
-	"deployments.apps create,get,list,patch,watch":                                        "deployer/workload/stage.go, which shrinks a colour, too; missing.go makes a missing one",
-	"replicasets.apps get,list,watch":                                                     "deployer/workload/observe.go: the pods of the new template only",
-	"ingresses.networking.k8s.io get,list,patch,watch":                                    "deployer/route",
-	"servicenetworkendpointgroups.networking.gke.io get":                                  "deployer/route: warm",
-	"backendconfigs.cloud.google.com get":                                                 "deployer/preflight; deployer/route/translate.go, right before a patch",
-	"endpointslices.discovery.k8s.io get,list,watch":                                      "deployer/route: warm",
-	"horizontalpodautoscalers.autoscaling get,list,patch,watch":                           "deployer/workload/autoscaler.go: size, and the raised minimum",
-	"poddisruptionbudgets.policy list":                                                    "deployer/workload/protection.go: a colour that has none is told of",
-	"events.events.k8s.io create,patch":                                                   "deployer/inspect.go tells of conditions",
-	"bluegreens.turnout.dev get,list,watch":                                               "deployer/record",
-	"bluegreens.turnout.dev/status update":                                                "deployer/record/claim.go",
-	"bluegreens.turnout.dev/finalizers update":                                            "releases are owned by their BlueGreen (OwnerReferencesPermissionEnforcement)",
-	"releases.turnout.dev attest,create,delete,get,list,update,watch":                     "deployer/record; update sets approval and cancel; attest is what config/policy asks for",
-	"validatingadmissionpolicies.admissionregistration.k8s.io get turnout-releases":       "deployer/attest.go",
-	"validatingadmissionpolicybindings.admissionregistration.k8s.io get turnout-releases": "deployer/attest.go",
-	"releases.turnout.dev/status patch,update":                                            "deployer/record; patch publishes what GitHub was told",
-}
-
-func TestRoleHasNothingThatNoCodeUses(t *testing.T) {
-	t.Parallel()
-	text, err := os.ReadFile("rbac/role.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	role := &rbacv1.ClusterRole{}
-	if err := yaml.UnmarshalStrict(text, role); err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]bool{}
-	for _, rule := range role.Rules {
-		if len(rule.NonResourceURLs) > 0 {
-			t.Errorf("a rule that this test does not understand: %v", rule)
-		}
-		for _, group := range rule.APIGroups {
-			for _, resource := range rule.Resources {
-				got[strings.Join(append([]string{right(group, resource, rule.Verbs)}, rule.ResourceNames...), " ")] = true
-			}
-		}
-	}
-	for _, r := range slices.Sorted(maps.Keys(got)) {
-		if reasons[r] == "" {
-			t.Errorf("the role allows %q, and nobody says what for", r)
-		}
-	}
-	for r, reason := range reasons {
-		if !got[r] {
-			t.Errorf("the role does not allow %q: %s", r, reason)
-		}
-	}
-}
-
-// right writes "resource.group/subresource verb,verb".
-func right(group, resource string, verbs []string) string {
-	name, sub, isSub := strings.Cut(resource, "/")
-	if group != "" {
-		name += "." + group
-	}
-	if isSub {
-		name += "/" + sub
-	}
-	verbs = slices.Sorted(slices.Values(verbs))
-	return name + " " + strings.Join(verbs, ",")
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"k8s.io/client-go/kubernetes"
 )
@@ -90,7 +91,11 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, l *layout, o Options
 	if err != nil {
 		return fmt.Errorf("reading the API server's address: %w", err)
 	}
-	args := append([]string{
+	audit, err := l.auditArgs(o.Audit)
+	if err != nil {
+		return err
+	}
+	args := slices.Concat([]string{
 		"--etcd-servers=http://" + l.etcd,
 		"--bind-address=" + host,
 		"--secure-port=" + port,
@@ -109,7 +114,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, l *layout, o Options
 		"--service-cluster-ip-range=" + serviceRange,
 		"--allow-privileged=true",
 		"--enable-priority-and-fairness=false", // one machine's tests are no overload
-	}, o.ExtraAPIServerArgs...)
+	}, audit, o.ExtraAPIServerArgs)
 	p, err := cp.startProcess(l, "kube-apiserver", args...)
 	if err != nil {
 		return err

@@ -40,6 +40,8 @@ type Options struct {
 	AdvertiseAddress string
 	// StartTimeout bounds the whole start. Default one minute.
 	StartTimeout time.Duration
+	// Audit names the users whose requests are recorded, see [ControlPlane.AuditLog].
+	Audit []string
 	// ExtraAPIServerArgs are appended to kube-apiserver's arguments.
 	ExtraAPIServerArgs []string
 }

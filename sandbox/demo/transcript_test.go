@@ -82,12 +82,15 @@ func run(t *testing.T) string {
 	ctx := t.Context()
 	w, err := world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Seeds: Seeds(project), BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: Speed}, Progress: func(line string) { fmt.Fprintln(&out, line) },
+		LoadBalancer: gclb.Config{Speed: Speed}, Audit: turnout.Auditing(), Progress: func(line string) { fmt.Fprintln(&out, line) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.Stop)
+	t.Cleanup(func() {
+		w.Stop()
+		nothingRefused(t, w)
+	})
 	binary, err := turnout.Start(ctx, turnout.Options{Project: project, World: w, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -102,6 +105,19 @@ func run(t *testing.T) string {
 		t.Fatalf("%v; it printed\n%s", err, &out)
 	}
 	return out.String()
+}
+
+// nothingRefused reads in the API server's audit log that config/rbac is enough for
+// what the demo shows. Whether it is too much the scenarios tell, which do all.
+func nothingRefused(t *testing.T, w *world.World) {
+	t.Helper()
+	audited, err := turnout.ReadAudit(w, project)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, request := range audited.Refused {
+		t.Errorf("turnout was refused what it asked for: %s", request)
+	}
 }
 
 var (

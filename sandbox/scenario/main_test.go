@@ -65,7 +65,11 @@ func enter(m *testing.M) (int, error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	return inWorld(m, inside, dir)
+	status, err := inWorld(m, inside, dir)
+	if err != nil {
+		return status, err
+	}
+	return rightsFit(status)
 }
 
 func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err error) {
@@ -73,7 +77,7 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	log.SetLogger(logr.Discard()) // the API server's warnings are not this package's subject
 	running.World, err = world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: speed}, Plain: true, Progress: func(line string) { fmt.Println(line) },
+		LoadBalancer: gclb.Config{Speed: speed}, Plain: true, Audit: turnout.Auditing(), Progress: func(line string) { fmt.Println(line) },
 	})
 	if err != nil {
 		return 1, err

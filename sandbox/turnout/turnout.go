@@ -142,6 +142,8 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_ALLOW_ADDRESSES=127.0.0.0/8", // where the world's load balancers are
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
 		"TURNOUT_OWN_NAMESPACE="+Namespace,
+		"TURNOUT_LEADER_ELECT=true", // as config/serve does
+		"TURNOUT_LEADER_ELECT_NAMESPACE="+Namespace,
 	)
 	started, done := make(chan error), make(chan error, 1)
 	t.done = done

@@ -80,6 +80,9 @@ type Options struct {
 	// Plain starts a second Ingress controller, of the class PlainClass: package
 	// proxy, which follows an Ingress at once.
 	Plain bool
+	// Audit names the users whose requests to Kubernetes are recorded, in
+	// ControlPlane.AuditLog.
+	Audit []string
 	// BuildListLag is how long Cloud Build keeps a new build out of lists.
 	BuildListLag time.Duration
 	// Progress is told what is being started, a line each. Default: nobody.
@@ -231,7 +234,7 @@ func (w *World) seed(ctx context.Context, dir string, seed Seed) error {
 func (w *World) startControlPlane(ctx context.Context, o Options) error {
 	var err error
 	w.ControlPlane, err = controlplane.Start(ctx, controlplane.Options{
-		Dir: filepath.Join(o.Dir, "controlplane"), CRDs: o.CRDs, Address: netns.HostAddress,
+		Dir: filepath.Join(o.Dir, "controlplane"), CRDs: o.CRDs, Address: netns.HostAddress, Audit: o.Audit,
 	})
 	if err != nil {
 		return err
