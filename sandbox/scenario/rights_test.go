@@ -37,6 +37,7 @@ var seldom = map[string]string{
 	`ClusterRole "turnout": update bluegreens.turnout.dev/finalizers`: "asked for where OwnerReferencesPermissionEnforcement is on",
 	`ClusterRole "turnout": attest releases.turnout.dev`:              "no request: the admission policy of config/policy asks for it",
 	`ClusterRole "turnout": delete releases.turnout.dev`:              "releases beyond spec.historyLimit are deleted, after 8 days",
+	`Role "turnout-own": update configmaps`:                           "a second repository of a namespace, or a new number of one",
 	`Role "turnout-own": delete deliveries.turnout.dev`:               "deliveries that were handled are deleted, after 8 days",
 }
 
