@@ -87,9 +87,10 @@ func newOpenWorld(t *testing.T, change ...func(*v1alpha1.BlueGreen)) *world {
 	defer open.Unlock()
 	if open.plane == nil {
 		var err error
-		open.plane, err = controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke"}})
+		background := context.WithoutCancel(t.Context()) // other tests use it, too
+		open.plane, err = controlplane.Start(background, controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke"}})
 		check(t, err)
-		open.node, err = controlplanetest.StartKubelet(context.Background(), open.plane, nodeName, runInPod)
+		open.node, err = controlplanetest.StartKubelet(background, open.plane, nodeName, runInPod)
 		check(t, err)
 	}
 	return newWorldOn(t, open.plane.Config, change...)

@@ -116,8 +116,8 @@ func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 			return pause{}, err
 		}
 	}
-	if a.barred != nil {
-		return pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error()}, nil
+	if a.barred != nil { // which is what the error says, too
+		return pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error()}, nil //nolint:nilerr // a wait, not a failure
 	}
 	return pause{}, a.onBranch(ctx)
 }
@@ -132,7 +132,7 @@ func (w *work) identify(ctx context.Context, t *turn) error {
 	}
 	source := w.source()
 	q := question{what: "the number of " + w.bg.Spec.Repository}
-	id, err := ask(ctx, t, q, func(ctx context.Context) (int64, error) { return source.RepositoryID(ctx) })
+	id, err := ask(ctx, t, q, source.RepositoryID)
 	if err != nil {
 		return fmt.Errorf("asking for the number of %s: %w", w.bg.Spec.Repository, err)
 	}

@@ -96,7 +96,7 @@ func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
 			decorated = append(decorated, p)
 		}
 	}
-	found := append(bare, decorated...)
+	found := slices.Concat(bare, decorated)
 	if len(found) == 0 {
 		return Chosen{}, f.notPinned(x, all)
 	}

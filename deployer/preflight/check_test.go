@@ -277,7 +277,8 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
 		}, []found{
 			{v1alpha1.SeverityWarning, "HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"},
-			{v1alpha1.SeverityWarning, "Nodes", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField},
+			{v1alpha1.SeverityWarning, "Nodes", blueService, negField},
+			{v1alpha1.SeverityWarning, "Nodes", greenService, negField},
 		}, []string{"Choose a path"}},
 		{"no backendconfig, and nothing shows what pods answer", func(s *situation) {
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
@@ -285,8 +286,10 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			}
 			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe = nil })
 		}, []found{
-			{v1alpha1.SeverityWarning, "Draining", blueService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
-			{v1alpha1.SeverityWarning, "Draining", greenService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
+			{v1alpha1.SeverityWarning, "Draining", blueService, configField},
+			{v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
+			{v1alpha1.SeverityWarning, "Draining", greenService, configField},
+			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
 		}, []string{`"spec":{"connectionDraining":{"drainingTimeoutSec":60}}}`, "and add spec.healthCheck"}},
 		{"a health check that GKE's nodes answer", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
@@ -296,8 +299,11 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		}, nil, nil},
 
 		// alike.go
-		{"a protocol of the idle colour only", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTPS"}` },
-			warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"), []string{"kubectl annotate service app-green-svc -n shop cloud.google.com/app-protocols-"}},
+		{
+			"a protocol of the idle colour only", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTPS"}` },
+			warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"),
+			[]string{"kubectl annotate service app-green-svc -n shop cloud.google.com/app-protocols-"},
+		},
 		{"one protocol by ports of two names", func(s *situation) {
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
 				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
@@ -310,12 +316,21 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			}
 			s.blue().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTP2"}`
 		}, nil, nil},
-		{"protocols that are not JSON", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `http=HTTP2` },
-			fault("Protocol", greenService, "metadata.annotations[cloud.google.com/app-protocols]"), []string{"not JSON", "correct it"}},
-		{"a colour that takes no requests", func(s *situation) { s.green().Annotations["networking.gke.io/capacity-scaler"] = "0.0" },
-			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/capacity-scaler]"), []string{"is 0.0 here and not set at service app-blue-svc", "networking.gke.io/capacity-scaler-"}},
-		{"a rate of the live colour only", func(s *situation) { s.blue().Annotations["networking.gke.io/max-rate-per-endpoint"] = "100" },
-			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/max-rate-per-endpoint]"), []string{"--overwrite networking.gke.io/max-rate-per-endpoint='100'"}},
+		{
+			"protocols that are not JSON", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `http=HTTP2` },
+			fault("Protocol", greenService, "metadata.annotations[cloud.google.com/app-protocols]"),
+			[]string{"not JSON", "correct it"},
+		},
+		{
+			"a colour that takes no requests", func(s *situation) { s.green().Annotations["networking.gke.io/capacity-scaler"] = "0.0" },
+			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/capacity-scaler]"),
+			[]string{"is 0.0 here and not set at service app-blue-svc", "networking.gke.io/capacity-scaler-"},
+		},
+		{
+			"a rate of the live colour only", func(s *situation) { s.blue().Annotations["networking.gke.io/max-rate-per-endpoint"] = "100" },
+			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/max-rate-per-endpoint]"),
+			[]string{"--overwrite networking.gke.io/max-rate-per-endpoint='100'"},
+		},
 		{"a backendconfig that the controller refuses", func(s *situation) {
 			s.facts.Configs["app"].Spec["sessionAffinity"] = map[string]any{"affinityType": "COOKIE"}
 		}, []found{{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField}}, []string{`"COOKIE"`, "GENERATED_COOKIE"}},

@@ -91,8 +91,10 @@ func TestManifestsOfOthers(t *testing.T) {
 		{
 			file: "probe-behind-a-sidecar.yaml",
 			want: []found{
-				{v1alpha1.SeverityWarning, "Draining", live, configField}, {v1alpha1.SeverityWarning, "HealthCheck", live, configField},
-				{v1alpha1.SeverityWarning, "Draining", idle, configField}, {v1alpha1.SeverityWarning, "HealthCheck", idle, configField},
+				{v1alpha1.SeverityWarning, "Draining", live, configField},
+				{v1alpha1.SeverityWarning, "HealthCheck", live, configField},
+				{v1alpha1.SeverityWarning, "Draining", idle, configField},
+				{v1alpha1.SeverityWarning, "HealthCheck", idle, configField},
 			},
 			says:    []string{"no readiness probe of deployment my-python-app-blue is on port 8080", "asks /", `"healthCheck":{"port":8000,"requestPath":"/livez","type":"HTTP"}`},
 			notSays: []string{"copies its path"},
@@ -121,8 +123,10 @@ func TestManifestsOfOthers(t *testing.T) {
 		{
 			file: "no-backendconfig.yaml",
 			want: []found{
-				{v1alpha1.SeverityWarning, "Draining", live, configField}, {v1alpha1.SeverityWarning, "HealthCheck", live, configField},
-				{v1alpha1.SeverityWarning, "Draining", idle, configField}, {v1alpha1.SeverityWarning, "HealthCheck", idle, configField},
+				{v1alpha1.SeverityWarning, "Draining", live, configField},
+				{v1alpha1.SeverityWarning, "HealthCheck", live, configField},
+				{v1alpha1.SeverityWarning, "Draining", idle, configField},
+				{v1alpha1.SeverityWarning, "HealthCheck", idle, configField},
 			},
 			says: []string{`"spec":{"connectionDraining":{"drainingTimeoutSec":60},"healthCheck":{"requestPath":"/livez","type":"HTTP"}}`},
 		},

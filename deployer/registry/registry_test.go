@@ -145,8 +145,7 @@ func TestNoOtherThanAPublicRegistryIsAsked(t *testing.T) {
 		return true
 	})
 	_, err := (&Client{Dial: publicnet.Dialer(nil)}).Digest(t.Context(), host+"/orders:x", nil)
-	var refused *publicnet.RefusedError
-	if !errors.As(err, &refused) {
+	if _, ok := errors.AsType[*publicnet.RefusedError](err); !ok {
 		t.Errorf("error %v", err)
 	}
 }

@@ -16,8 +16,11 @@ func TestMeasurementThatMeasuredNothingIsAnError(t *testing.T) {
 		"all of it": {Latencies{some, some, some}, 2, ""},
 		"too few":   {Latencies{some, some, some}, 3, "2 samples of 3"},
 		"nothing":   {Latencies{}, 0, "nothing was measured"},
-		"one of three is missing": {Latencies{ReadyToSwitch: some, WebhookToBuild: some}, 2,
-			"rollback to switch: nothing was measured"},
+		"one of three is missing": {
+			Latencies{ReadyToSwitch: some, WebhookToBuild: some},
+			2,
+			"rollback to switch: nothing was measured",
+		},
 		"no time passed": {Latencies{some, some, summarize(make([]time.Duration, 2))}, 2, "webhook to build: nothing was measured"},
 	} {
 		t.Run(name, func(t *testing.T) {
