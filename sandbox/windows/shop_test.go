@@ -80,6 +80,9 @@ func newShop(t *testing.T, greens int32, options ...func(*shop)) *shop {
 	}
 	s.create(s.deployment(blue, replicas), s.deployment(green, greens), s.service(blue), s.service(green))
 	s.awaitPods(green, greens)
+	if !s.ownHealthCheck { // the path is copied from a pod, if there is one when the check is made
+		s.awaitPods(blue, replicas)
+	}
 	s.create(s.ingress())
 	s.awaitPods(blue, replicas)
 	// Front ends take up an Ingress one after the other, and do not say so: the last
