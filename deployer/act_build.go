@@ -65,8 +65,12 @@ func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
 // startBuild goes from the file at the commit to a build in progress. Nothing is
 // started before all of the file is known to be good; the intent is durable
 // before the build is begun, since Cloud Build cannot tell a repeated request
-// from a second one.
+// from a second one. That the release is building is on record before anything is
+// planned: should a file end the process, it is known at which release.
 func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) {
+	if err := a.save(ctx); err != nil {
+		return pause{}, err
+	}
 	plan, err := a.planBuild(ctx)
 	if err != nil {
 		return pause{}, err

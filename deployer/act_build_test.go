@@ -100,6 +100,72 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	}
 }
 
+// planning is a repository that looks, when a build's file is asked for, how far the
+// release of its commit is on record: should reading the file end the process, nothing
+// more is known of it than that.
+type planning struct {
+	*history
+	w        *world
+	onRecord map[string]v1alpha1.Step // by commit
+}
+
+func (p *planning) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
+	p.note(commit)
+	return p.history.File(ctx, repository, commit, path)
+}
+
+func (p *planning) note(commit string) {
+	rel := &v1alpha1.Release{ObjectMeta: p.w.meta(v1alpha1.DeployName("my-python-app", commit, 1))}
+	err := p.w.kube.Get(p.w.t.Context(), keyOf(rel), rel)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, again := p.onRecord[commit]; !again && err == nil {
+		p.onRecord[commit] = rel.Status.Step
+	}
+}
+
+func TestReleaseIsOnRecordAsBuildingBeforeItsBuildIsPlanned(t *testing.T) {
+	t.Parallel()
+	t.Run("by its file", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, soaks(time.Minute))
+		w.source.commit("b", "a")
+		p := &planning{history: w.source, w: w, onRecord: map[string]v1alpha1.Step{}}
+		w.run(from(p))
+		w.await(w.submit("a"), "the soak", func(r *v1alpha1.Release) bool { return r.Status.Step == v1alpha1.StepSoak })
+		w.await(w.submit("b"), "a build ahead", func(r *v1alpha1.Release) bool { return r.Status.Build != nil })
+		p.expect(t, "a", "b")
+	})
+	t.Run("by a trigger", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, byTrigger)
+		w.keepTrigger()
+		p := &planning{history: w.source, w: w, onRecord: map[string]v1alpha1.Step{}}
+		w.run(from(p), w.interrupted(func(_ context.Context, method string) error {
+			if strings.HasSuffix(method, "/GetBuildTrigger") {
+				p.note(w.source.sha("a"))
+			}
+			return nil
+		}))
+		w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+		p.expect(t, "a")
+	})
+}
+
+// expect checks that these commits' builds were planned, each after it was on record.
+func (p *planning) expect(t *testing.T, letters ...string) {
+	t.Helper()
+	want := map[string]v1alpha1.Step{}
+	for _, l := range letters {
+		want[p.sha(l)] = v1alpha1.StepBuild
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if diff := cmp.Diff(want, p.onRecord); diff != "" {
+		t.Errorf("when the build's file was asked for, the record had (-want +got):\n%s", diff)
+	}
+}
+
 func TestTriggerThatCannotBeUsedFailsBeforeAnythingStarts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
