@@ -405,9 +405,12 @@ func (w *world) awaitPhase(rel *v1alpha1.Release, phase v1alpha1.ReleasePhase) *
 	})
 }
 
+// pollEvery is how often it is looked whether a condition holds, at most.
+const pollEvery = 20 * time.Millisecond
+
 func (w *world) until(what string, holds func() bool, state func() string) {
 	w.t.Helper()
-	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, 40*time.Second, true, func(context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(w.t.Context(), pollEvery, 40*time.Second, true, func(context.Context) (bool, error) {
 		return holds(), nil
 	})
 	if err != nil {
