@@ -135,7 +135,7 @@ type BlueGreenSpec struct {
 	// Soak is how long the new version is watched under live traffic before the
 	// release counts as a success.
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, from 0s to 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Soak *metav1.Duration `json:"soak,omitempty"`
@@ -143,7 +143,7 @@ type BlueGreenSpec struct {
 	// Drain is how long after a switch the old colour is never shrunk: front
 	// ends of the load balancer may still send to it.
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, from 0s to 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Drain *metav1.Duration `json:"drain,omitempty"`
@@ -151,7 +151,7 @@ type BlueGreenSpec struct {
 	// Hold is how long after a switch the old colour is kept at full size, so
 	// that a rollback is instant. A newer release may end it.
 	// +kubebuilder:default="15m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, from 0s to 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Hold *metav1.Duration `json:"hold,omitempty"`
@@ -244,7 +244,7 @@ type BuildSpec struct {
 	// Timeout of the build. A trigger's build has its own; then this only bounds
 	// how long Turnout waits, with an hour more for the queue.
 	// +kubebuilder:default="30m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
@@ -322,8 +322,8 @@ type IngressSpec struct {
 // The requests of http are made again under live traffic, during the soak, and of
 // the previous colour before traffic goes back to it.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.tryTimeout) || !has(self.timeout) || duration(self.tryTimeout) <= duration(self.timeout)",message="tryTimeout must not exceed timeout"
-// +kubebuilder:validation:XValidation:rule="!has(self.exec) || !has(self.exec.timeout) || !has(self.timeout) || duration(self.exec.timeout) <= duration(self.timeout)",message="exec.timeout must not exceed timeout"
+// +kubebuilder:validation:XValidation:rule="!has(self.tryTimeout) || !has(self.timeout) || !self.tryTimeout.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') || !self.timeout.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') || duration(self.tryTimeout) <= duration(self.timeout)",message="tryTimeout must not exceed timeout"
+// +kubebuilder:validation:XValidation:rule="!has(self.exec) || !has(self.exec.timeout) || !has(self.timeout) || !self.exec.timeout.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') || !self.timeout.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') || duration(self.exec.timeout) <= duration(self.timeout)",message="exec.timeout must not exceed timeout"
 type GateSpec struct {
 	// HTTP requests that every pod of the target must answer.
 	// +kubebuilder:validation:MaxItems=16
@@ -340,21 +340,21 @@ type GateSpec struct {
 
 	// Interval from one round to the next.
 	// +kubebuilder:default="2s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Interval metav1.Duration `json:"interval,omitzero"`
 
 	// TryTimeout bounds one request. A command has exec.timeout.
 	// +kubebuilder:default="2s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	TryTimeout metav1.Duration `json:"tryTimeout,omitzero"`
 
 	// Timeout bounds the gate as a whole.
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
@@ -362,7 +362,7 @@ type GateSpec struct {
 	// Freshness is the greatest age of a pass at the switch; an older one is
 	// repeated first.
 	// +kubebuilder:default="5m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Freshness metav1.Duration `json:"freshness,omitzero"`
@@ -422,7 +422,7 @@ type ExecCheck struct {
 	// Timeout of one run in one pod. A run that takes longer has failed; its
 	// connection is closed, which does not end the command itself.
 	// +kubebuilder:default="10s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s') && duration(self) <= duration('1m')",message="must be positive and at most 1m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('1m')",message="must be a duration such as 10s or 1m, more than 0s and at most 1m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
@@ -436,7 +436,7 @@ type PromotionSpec struct {
 
 	// Timeout after which a release that nobody approved is discarded.
 	// +kubebuilder:default="24h"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
@@ -484,8 +484,7 @@ type ProofSpec struct {
 	// Baseline is how long the public address is asked before a deploy's switch:
 	// what fails then is not new after it. A rollback does not wait for it.
 	// +kubebuilder:default="30s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="must be at most 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('10m')",message="must be a duration such as 30s or 5m, from 0s to 10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Baseline *metav1.Duration `json:"baseline,omitempty"`
@@ -494,8 +493,7 @@ type ProofSpec struct {
 	// and, where versions are told apart, after the old one's last answer: front
 	// ends of a load balancer take up a change one after the other.
 	// +kubebuilder:default="30s"
-	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="must not be negative"
-	// +kubebuilder:validation:XValidation:rule="duration(self) <= duration('10m')",message="must be at most 10m"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('10m')",message="must be a duration such as 30s or 5m, from 0s to 10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Tail *metav1.Duration `json:"tail,omitempty"`
@@ -505,14 +503,14 @@ type ProofSpec struct {
 type Deadlines struct {
 	// Stage bounds the start of the target's pods.
 	// +kubebuilder:default="10m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Stage metav1.Duration `json:"stage,omitzero"`
 
 	// Warm bounds the wait for the load balancer to find the target healthy.
 	// +kubebuilder:default="10m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Warm metav1.Duration `json:"warm,omitzero"`
@@ -520,7 +518,7 @@ type Deadlines struct {
 	// Confirm bounds the wait for the public address to answer with the new
 	// version.
 	// +kubebuilder:default="10m"
-	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be positive"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Confirm metav1.Duration `json:"confirm,omitzero"`
