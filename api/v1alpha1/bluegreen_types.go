@@ -61,27 +61,27 @@ type BlueGreenSpec struct {
 	// Repository whose merges deploy here, as owner/name. The namespace must be
 	// granted it by the annotation turnout.dev/repositories.
 	// +kubebuilder:validation:MaxLength=140
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$')`,message="must be a repository of GitHub as owner/name, such as acme/my-python-app"
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/.') && !self.endsWith('/..')",message="the name must not be . or .."
 	Repository string `json:"repository"`
 
 	// Branch whose pushes are releases.
 	// +kubebuilder:default=main
 	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:Pattern=`^[^\s~^:?*\[\\\pC/-][^\s~^:?*\[\\\pC]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\s~^:?*\[\\\pC/-][^\s~^:?*\[\\\pC]*$')`,message="must be the name of a branch, such as main or release/1.x"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('..')",message="must not contain .."
 	Branch string `json:"branch,omitempty"`
 
 	// Environment is the name shown in the Deployments tab.
 	// +kubebuilder:default=production
 	// +kubebuilder:validation:MaxLength=100
-	// +kubebuilder:validation:Pattern=`^[^\pC]+$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\pC]+$')`,message="must be one line of text, such as production"
 	Environment string `json:"environment,omitempty"`
 
 	// URL is the public address: the link of the Deployments tab, and what the
 	// switch is proved on. Without one the switch is not observed from outside.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^(https?://([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[23Ff][0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s\pC?#]*)?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(https?://([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[23Ff][0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s\pC?#]*)?)?$')`,message="must be an http or https address such as https://shop.example.com, without a user, a query or a fragment"
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches('^https?://(localhost|metadata|metadata[.]google[.]internal|0x[0-9a-f]*|[0-9]+|(0|127|169[.]254)[.][0-9.]+|[[]fd00:0?ec2:[^/]*)[.]?(:[0-9]+)?(/.*)?$')",message="must not be this machine, nor where a cloud keeps its metadata"
 	URL string `json:"url,omitempty"`
 
@@ -98,12 +98,12 @@ type BlueGreenSpec struct {
 	// templates.
 	// +kubebuilder:default=version
 	// +kubebuilder:validation:MaxLength=317
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$')`,message="must be the key of a label, such as version or example.com/color"
 	ColorLabel string `json:"colorLabel,omitempty"`
 
 	// Container that gets the image. Default: the only container.
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a container: lower-case letters, digits and -"
 	Container string `json:"container,omitempty"`
 
 	// Template is the pod template that a release stages, apart from the image:
@@ -185,19 +185,19 @@ type BuildSpec struct {
 	// Project is the Google Cloud project that builds. The namespace must be granted
 	// it by the annotation turnout.dev/projects.
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$')`,message="must be the id of a Google Cloud project, such as acme-prod"
 	Project string `json:"project"`
 
 	// Location of the build, and of its trigger: global or a region.
 	// +kubebuilder:default=global
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^(global|[a-z]+-[a-z]+[0-9]+)$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(global|[a-z]+-[a-z]+[0-9]+)$')`,message="must be global or a region such as europe-west1"
 	Location string `json:"location,omitempty"`
 
 	// Config is the build's file in the repository, read at the commit.
 	// +kubebuilder:default=cloudbuild.yaml
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^[^/\s\pC\\][^\pC\\]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^/\s\pC\\][^\pC\\]*$')`,message="must be a path in the repository, such as cloudbuild.yaml"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('(^|/)[.]{0,2}(/|$)')",message="must be a path in the repository, without . or .. or // in it"
 	Config string `json:"config,omitempty"`
 
@@ -205,7 +205,7 @@ type BuildSpec struct {
 	// instead of Config. It must build this repository, from a build that it holds
 	// or from a file at the commit; best is a manual one, which only Turnout runs. One
 	// of which it cannot be known needs the annotation turnout.dev/triggers.
-	// +kubebuilder:validation:Pattern=`^([A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?)?$')`,message="must be the name or the id of a trigger, such as deploy-main"
 	// +kubebuilder:validation:MaxLength=64
 	Trigger string `json:"trigger,omitempty"`
 
@@ -220,7 +220,7 @@ type BuildSpec struct {
 	// the image out of sight, it names the tag as well, with $COMMIT_SHA, $SHORT_SHA
 	// or $BUILD_ID in it.
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:Pattern=`^[^\s\pC]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\s\pC]*$')`,message="must be an image such as gcr.io/acme-prod/my-python-app, without white space"
 	Image string `json:"image,omitempty"`
 
 	// Source is where the build's source goes.
@@ -238,7 +238,7 @@ type BuildSpec struct {
 	// the repository's file, and the namespace must be granted it by the annotation
 	// turnout.dev/build-accounts. A trigger has its own.
 	// +kubebuilder:validation:MaxLength=254
-	// +kubebuilder:validation:Pattern=`^([a-z0-9][a-z0-9-]*@[a-z0-9][a-z0-9.-]*\.gserviceaccount\.com)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9][a-z0-9-]*@[a-z0-9][a-z0-9.-]*\.gserviceaccount\.com)?$')`,message="must be the address of a service account, such as builder@acme-prod.iam.gserviceaccount.com"
 	ServiceAccount string `json:"serviceAccount,omitempty"`
 
 	// Timeout of the build. A trigger's build has its own; then this only bounds
@@ -269,7 +269,7 @@ type SourceSpec struct {
 	// Bucket of Cloud Storage for the source. Default: <project>_cloudbuild, which
 	// comes with the project; another one needs the annotation turnout.dev/buckets.
 	// +kubebuilder:validation:MaxLength=222
-	// +kubebuilder:validation:Pattern=`^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])?$')`,message="must be the name of a bucket, such as acme-prod_cloudbuild"
 	Bucket string `json:"bucket,omitempty"`
 
 	// Git has Cloud Build clone the repository itself, at the commit and without
@@ -281,12 +281,12 @@ type SourceSpec struct {
 type Side struct {
 	// Deployment of this colour.
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$')`,message="must be the name of a Deployment: lower-case letters, digits, - and ."
 	Deployment string `json:"deployment,omitempty"`
 
 	// Service of this colour.
 	// +kubebuilder:validation:MaxLength=63
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a Service: lower-case letters, digits and -"
 	Service string `json:"service,omitempty"`
 }
 
@@ -305,12 +305,12 @@ const (
 type IngressSpec struct {
 	// Name of the Ingress. Default: <name>-ingress.
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$')`,message="must be the name of an Ingress: lower-case letters, digits, - and ."
 	Name string `json:"name,omitempty"`
 
 	// StandbyHost is the host under which the colour that is not live stays
 	// referenced. Default: standby-<uid>.invalid, which nobody can resolve.
-	// +kubebuilder:validation:Pattern=`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$')`,message="must be a host such as standby.example.com"
 	// +kubebuilder:validation:MaxLength=253
 	StandbyHost string `json:"standbyHost,omitempty"`
 }
@@ -372,7 +372,7 @@ type GateSpec struct {
 type HTTPCheck struct {
 	// Path of the request, with its query.
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^/[^\s\pC#]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^/[^\s\pC#]*$')`,message="must be a path such as /healthz, without white space and #"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('/[.][.]?([/?]|$)')",message="must not have . or .. as a part"
 	Path string `json:"path"`
 
@@ -459,7 +459,7 @@ type ProofSpec struct {
 	// Path that is asked.
 	// +kubebuilder:default="/"
 	// +kubebuilder:validation:MaxLength=2048
-	// +kubebuilder:validation:Pattern=`^/[^\s\pC#]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^/[^\s\pC#]*$')`,message="must be a path such as /healthz, without white space and #"
 	// +kubebuilder:validation:XValidation:rule="!self.matches('/[.][.]?([/?]|$)')",message="must not have . or .. as a part"
 	Path string `json:"path,omitempty"`
 
@@ -472,7 +472,7 @@ type ProofSpec struct {
 	// version: by it the old version's answers are told from the new one's. Default:
 	// none, and answers are only counted.
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9_.-]*$`
+	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[A-Za-z0-9_.-]*$')`,message="must be the name of a header, such as X-App-Version"
 	VersionHeader string `json:"versionHeader,omitempty"`
 
 	// Rate is how many requests a second the proof sends at most.

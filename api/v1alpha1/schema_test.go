@@ -53,6 +53,47 @@ func unbounded(path string, s apiextensionsv1.JSONSchemaProps) []string {
 	return found
 }
 
+// mute lists what of a schema refuses a value without a word of ours: of a pattern
+// the API server shows the expression, and of a rule without a message the rule.
+func mute(path string, s apiextensionsv1.JSONSchemaProps) []string {
+	var found []string
+	if s.Pattern != "" {
+		found = append(found, path+": a pattern; make it a rule, self.matches(r'…'), with a message")
+	}
+	for _, rule := range s.XValidations {
+		if rule.Message == "" {
+			found = append(found, path+": a rule without a message: "+rule.Rule)
+		}
+	}
+	for name, property := range s.Properties {
+		found = append(found, mute(path+"."+name, property)...)
+	}
+	if s.Items != nil && s.Items.Schema != nil {
+		found = append(found, mute(path+"[]", *s.Items.Schema)...)
+	}
+	if s.AdditionalProperties != nil && s.AdditionalProperties.Schema != nil {
+		found = append(found, mute(path+"{}", *s.AdditionalProperties.Schema)...)
+	}
+	return found
+}
+
+func TestEveryRefusalOfAnApplicationHasAMessage(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../config/crd/turnout.dev_bluegreens.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crd apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(data, &crd); err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range crd.Spec.Versions {
+		for _, what := range mute("BlueGreen.spec", version.Schema.OpenAPIV3Schema.Properties["spec"]) {
+			t.Error(what)
+		}
+	}
+}
+
 // Whoever writes a spec decides how large it is, and everybody reads it.
 func TestEverythingOfASpecHasAnEnd(t *testing.T) {
 	t.Parallel()

@@ -94,6 +94,11 @@ func TestLimitsOfAnApplication(t *testing.T) {
 		if tt.refused != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), tt.refused)) {
 			t.Errorf("%s %.80q: the answer is %.300v, want it refused", tt.refused, tt.name, err)
 		}
+		for _, word := range internals {
+			if err != nil && strings.Contains(err.Error(), word) {
+				t.Errorf("%s %.80q: the answer says %q: %.500v", tt.refused, tt.name, word, err)
+			}
+		}
 	}
 }
 
