@@ -93,7 +93,7 @@ func TestEverythingAppliesToAnEmptyCluster(t *testing.T) {
 	}
 	want := map[string]int{
 		"Namespace": 1, "CustomResourceDefinition": 3, "ServiceAccount": 1, "ClusterRole": 4, "ClusterRoleBinding": 1, "Role": 1, "RoleBinding": 1, "Deployment": 1, "Service": 1,
-		"ValidatingAdmissionPolicy": 2, "ValidatingAdmissionPolicyBinding": 2,
+		"ValidatingAdmissionPolicy": 3, "ValidatingAdmissionPolicyBinding": 3,
 		"PodDisruptionBudget": 1, "NetworkPolicy": 1,
 	}
 	if diff := cmp.Diff(want, kinds); diff != "" {

@@ -6,10 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -142,12 +147,102 @@ func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 func TestTurnoutsOwnRoleAttests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	turnout := w.user("turnout", "role.yaml")
+	name := w.namespace + "-turnout"
+	turnout := w.user(name, "role.yaml")
+	w.create(&rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: w.namespace + "-" + name},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
+	})
+	w.until("the role to be theirs everywhere", func() bool { return w.attests(turnout) }, func() string { return "" })
 	rel := w.byHand("alice", "a")
 	rel.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "alice", Delivery: "d", URL: "https://github.com/acme/shop"}
 	check(t, turnout.Create(t.Context(), rel))
 	rel.Spec.Approval = approvalBy("bob", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "bob", CommentID: 1})
 	check(t, turnout.Update(t.Context(), rel))
+	rel.Status.Message = "queued"
+	check(t, turnout.Status().Update(t.Context(), rel))
+}
+
+// attests reports whether somebody may attest releases of every namespace.
+func (w *world) attests(c client.Client) bool {
+	w.t.Helper()
+	r := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Group: "turnout.dev", Resource: "releases", Verb: "attest"},
+	}}
+	check(w.t, c.Create(w.t.Context(), r))
+	return r.Status.Allowed
+}
+
+// TestWhoMayDoEverythingInANamespaceIsNotTurnout, nor a cluster administrator: by no
+// resource under which the same object can be written.
+func TestWhoMayDoEverythingInANamespaceIsNotTurnout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	name := w.namespace + "-king"
+	w.create(&rbacv1.Role{ObjectMeta: w.meta("all"), Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}})
+	w.create(&rbacv1.RoleBinding{
+		ObjectMeta: w.meta("all"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "all"},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
+	})
+	king := w.impersonate(name)
+	w.until("the role", func() bool { return w.may(king, "attest", "releases", "") }, func() string { return "" })
+	cfg := rest.CopyConfig(w.cfg)
+	cfg.Impersonate = rest.ImpersonationConfig{UserName: name}
+	clientset, err := kubernetes.NewForConfig(cfg)
+	check(t, err)
+	ctx, dryRun := t.Context(), []string{metav1.DryRunAll}
+
+	granted := func() *corev1.Namespace {
+		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+		w.get(ns)
+		ns.Annotations[v1alpha1.ProjectsAnnotation] = "team-b-prod"
+		return ns
+	}
+	namespaces := clientset.CoreV1().Namespaces()
+	const grant = "granted by a cluster administrator"
+	for how, write := range map[string]func() error{
+		"update": func() error {
+			_, err := namespaces.Update(ctx, granted(), metav1.UpdateOptions{DryRun: dryRun})
+			return err
+		},
+		"update/status": func() error {
+			_, err := namespaces.UpdateStatus(ctx, granted(), metav1.UpdateOptions{DryRun: dryRun})
+			return err
+		},
+		"update/finalize": func() error {
+			_, err := namespaces.Finalize(ctx, granted(), metav1.UpdateOptions{DryRun: dryRun})
+			return err
+		},
+		"patch/status": func() error {
+			patch := []byte(`{"metadata":{"annotations":{"turnout.dev/projects":"team-b-prod"}}}`)
+			_, err := namespaces.Patch(ctx, w.namespace, types.MergePatchType, patch, metav1.PatchOptions{DryRun: dryRun}, "status")
+			return err
+		},
+		"apply": func() error {
+			ns := applycorev1.Namespace(w.namespace).WithAnnotations(map[string]string{v1alpha1.ProjectsAnnotation: "team-b-prod"})
+			_, err := namespaces.Apply(ctx, ns, metav1.ApplyOptions{DryRun: dryRun, Force: true, FieldManager: "king"})
+			return err
+		},
+		"apply/status": func() error {
+			ns := applycorev1.Namespace(w.namespace).WithAnnotations(map[string]string{v1alpha1.ProjectsAnnotation: "team-b-prod"})
+			_, err := namespaces.ApplyStatus(ctx, ns, metav1.ApplyOptions{DryRun: dryRun, Force: true, FieldManager: "king"})
+			return err
+		},
+	} {
+		t.Run(how, func(t *testing.T) { refusedWith(t, write(), grant) })
+	}
+
+	push := w.byHand(name, "a")
+	push.Spec.Cause.Kind = v1alpha1.CausePush
+	refusedWith(t, king.Create(ctx, push, client.DryRunAll), "spec.cause.kind")
+	rel := w.submit("a")
+	rel.Status.Milestones.OnBranch = &v1alpha1.OnBranchMilestone{Branch: "main", By: v1alpha1.BranchByPush, At: metav1.Now()}
+	refusedWith(t, king.Status().Update(ctx, rel, client.DryRunAll), "only Turnout writes it")
+	app := w.application()
+	app.Status.Repository = &v1alpha1.RepositoryPin{Name: repository, ID: 666, At: metav1.Now()}
+	refusedWith(t, king.Status().Update(ctx, app, client.DryRunAll), "only Turnout writes it")
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"github":{"deploymentID":666}}}`))
+	refusedWith(t, king.Status().Patch(ctx, rel, patch, &client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: dryRun}}), "only Turnout writes it")
 }
 
 // TestNobodyButTurnoutWritesAStatus: by the roles that namespace owners get.

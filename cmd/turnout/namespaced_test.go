@@ -60,6 +60,21 @@ func (s *site) allow(file, namespace, user string) {
 	}))
 }
 
+// attests lets a user write what only Turnout may, as config/namespaced/attest.yaml
+// does: the policies are in force here.
+func (s *site) attests(user string) {
+	s.t.Helper()
+	text, err := os.ReadFile("../../config/namespaced/attest.yaml")
+	check(s.t, err)
+	first, second, _ := strings.Cut(string(text), "\n---\n")
+	role, binding := &rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{}
+	check(s.t, yaml.UnmarshalStrict([]byte(first), role))
+	check(s.t, yaml.UnmarshalStrict([]byte(second), binding))
+	binding.Subjects = []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}
+	check(s.t, s.admin.Create(s.t.Context(), role))
+	check(s.t, s.admin.Create(s.t.Context(), binding))
+}
+
 // Turnout serves its namespaces with rights in these and in its own only: it reads
 // their grants, and writes their conditions, and asks for nothing that it may not.
 // Not parallel: it changes the environment.
@@ -70,6 +85,7 @@ func TestServeWithRightsInItsNamespacesOnly(t *testing.T) {
 	check(t, s.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}))
 	s.allow("namespaced/served/role.yaml", s.app.Namespace, user)
 	s.allow("rbac/own.yaml", home, user)
+	s.attests(user)
 	plane, err := startPlane()
 	check(t, err)
 	_, kubeconfig, err := plane.User(user, nil)

@@ -29,6 +29,9 @@ var releases []byte
 //go:embed grants.yaml
 var grants []byte
 
+//go:embed statuses.yaml
+var statuses []byte
+
 // Installed is a policy with its binding.
 type Installed struct {
 	Policy  *admissionv1.ValidatingAdmissionPolicy
@@ -38,8 +41,9 @@ type Installed struct {
 // Releases is the policy that decides who may write which cause.
 func Releases() Installed { return decode(releases) }
 
-// Grants is the policy that guards the Namespaces' annotations.
-func Grants() Installed { return decode(grants) }
+// All are the policies: besides that of causes, the one that guards the Namespaces'
+// annotations, and the one that guards statuses.
+func All() []Installed { return []Installed{Releases(), decode(grants), decode(statuses)} }
 
 // decode reads a file of this package; a test reads them all.
 func decode(file []byte) Installed {

@@ -295,7 +295,7 @@ func readRole(project, file string, role client.Object) error {
 // what is written before is taken for a claim.
 func admit(ctx context.Context, admin client.Client) error {
 	var last time.Time
-	for _, p := range []policy.Installed{policy.Releases(), policy.Grants()} {
+	for _, p := range policy.All() {
 		for _, object := range []client.Object{p.Policy, p.Binding} {
 			if err := admin.Create(ctx, object); err != nil {
 				return fmt.Errorf("installing the admission policy %s: %w", object.GetName(), err)

@@ -29,7 +29,7 @@ func InstallPolicies(ctx context.Context, cp *controlplane.ControlPlane) error {
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}
-	for _, p := range []policy.Installed{policy.Releases(), policy.Grants()} {
+	for _, p := range policy.All() {
 		for _, o := range []client.Object{p.Policy, p.Binding} {
 			if err := c.Create(ctx, o); err != nil {
 				return fmt.Errorf("installing the admission policy %s: %w", o.GetName(), err)
