@@ -42,19 +42,25 @@ func (a *attempt) builtImage(ctx context.Context, state cloudbuild.State) (strin
 // registries are asked as the account that the namespace is granted, and only of
 // projects that it is granted, or its owner could look into others' registries.
 func (a *attempt) askRegistry(ctx context.Context, reference string) (string, error) {
-	var tokens oauth2.TokenSource
+	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
 		var err error
-		tokens, err = a.googleTokens(ctx, v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name))
-		if err != nil {
+		if signIn, err = a.googleTokens(ctx, v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name)); err != nil {
 			return "", err
 		}
 	}
-	return a.d.registry().Digest(ctx, reference, tokens)
+	d := a.d
+	return ask(ctx, a.turn, question{what: "asking the registry for " + reference}, func(ctx context.Context) (string, error) {
+		tokens, err := signIn(ctx)
+		if err != nil {
+			return "", err
+		}
+		return d.registry().Digest(ctx, reference, tokens)
+	})
 }
 
 func (d *Deployer) registry() *registry.Client {
-	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent}
+	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent, TLS: d.registryTLS}
 	if d.Proxy != nil { // what that may ask is for whoever runs it to say
 		c.Proxy, c.Dial = http.ProxyURL(d.Proxy), new(net.Dialer).DialContext
 	}

@@ -4,15 +4,25 @@ import (
 	"context"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	containerv1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
@@ -23,8 +33,9 @@ type shelf struct {
 	host string
 
 	mu     sync.Mutex
-	spoilt []int // the next answers about images, instead of its own
-	asked  int   // about images
+	spoilt []int         // the next answers about images, instead of its own
+	asked  int           // about images
+	held   chan struct{} // answers about images come once it is closed
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -32,7 +43,15 @@ func newShelf(t *testing.T) *shelf {
 	s := &shelf{}
 	real := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if status := s.next(r); status != 0 {
+		status, held := s.next(r)
+		if held != nil {
+			select {
+			case <-held:
+			case <-r.Context().Done():
+				return
+			}
+		}
+		if status != 0 {
 			w.WriteHeader(status)
 			return
 		}
@@ -43,19 +62,27 @@ func newShelf(t *testing.T) *shelf {
 	return s
 }
 
-func (s *shelf) next(r *http.Request) int {
+func (s *shelf) next(r *http.Request) (status int, held chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.Method != http.MethodHead && r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/manifests/") || !strings.HasPrefix(r.UserAgent(), "turnout-test") {
-		return 0
+		return 0, nil
 	}
 	s.asked++
-	if len(s.spoilt) == 0 {
-		return 0
+	if len(s.spoilt) > 0 {
+		status, s.spoilt = s.spoilt[0], s.spoilt[1:]
 	}
-	status := s.spoilt[0]
-	s.spoilt = s.spoilt[1:]
-	return status
+	return status, s.held
+}
+
+// hold keeps questions about images from being answered until the returned function is
+// called.
+func (s *shelf) hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := make(chan struct{})
+	s.held = held
+	return sync.OnceFunc(func() { close(held) })
 }
 
 func (s *shelf) spoil(statuses ...int) {
@@ -85,6 +112,85 @@ func (s *shelf) file(names ...string) string {
 		args = append(args, "'--destination="+s.host+"/"+name+"'")
 	}
 	return "steps:\n- name: gcr.io/kaniko-project/executor:latest\n  args: [" + strings.Join(args, ", ") + "]\n"
+}
+
+// googleRegistry is gcr.io; it notes who signs in.
+type googleRegistry struct {
+	trusted *http.Transport
+	proxy   *url.URL
+
+	mu       sync.Mutex
+	signedIn []string
+}
+
+// newGoogleRegistry has one image, and is reached through a proxy, as the name of its
+// host is Google's.
+func newGoogleRegistry(t *testing.T, reference string) *googleRegistry {
+	t.Helper()
+	server, err := registry.TLS("gcr.io")
+	check(t, err)
+	t.Cleanup(server.Close)
+	g, real := &googleRegistry{}, registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, password, ok := r.BasicAuth()
+		if !ok {
+			w.Header().Set("WWW-Authenticate", `Basic realm="https://gcr.io"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if strings.HasPrefix(r.UserAgent(), "turnout-test") {
+			g.mu.Lock()
+			g.signedIn = append(g.signedIn, name+", "+password)
+			g.mu.Unlock()
+		}
+		real.ServeHTTP(w, r)
+	})
+	var ok bool
+	g.trusted, ok = server.Client().Transport.(*http.Transport)
+	if !ok {
+		t.Fatal("no transport")
+	}
+	image, err := mutate.Config(empty.Image, containerv1.Config{})
+	check(t, err)
+	ref, err := name.ParseReference(reference)
+	check(t, err)
+	check(t, remote.Write(ref, image, remote.WithTransport(g.trusted), remote.WithAuth(&authn.Basic{Username: "owner", Password: "any"})))
+	tunnel := httptest.NewServer(tunnelTo(server.Listener.Addr().String()))
+	t.Cleanup(tunnel.Close)
+	g.proxy, err = url.Parse(tunnel.URL)
+	check(t, err)
+	return g
+}
+
+func (g *googleRegistry) use(d *Deployer) {
+	d.Proxy, d.registryTLS = g.proxy, g.trusted.TLSClientConfig
+}
+
+// tunnelTo is a proxy that connects everybody with one address.
+func tunnelTo(address string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			http.Error(w, "not a tunnel", http.StatusMethodNotAllowed)
+			return
+		}
+		there, err := net.Dial("tcp", address)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		defer func() { _ = there.Close() }()
+		w.WriteHeader(http.StatusOK)
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = here.Close() }()
+		go func() {
+			_, _ = io.Copy(there, here)
+			_ = there.Close()
+		}()
+		_, _ = io.Copy(here, there)
+	})
 }
 
 func asTest(d *Deployer) { d.UserAgent = "turnout-test" }
@@ -203,6 +309,74 @@ func TestProcessThatEndsBeforeTheRegistryAnswersLosesNothing(t *testing.T) {
 	s.spoil()
 	w.run(asTest, quick("second"))
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+}
+
+// Looks go on beside a registry that does not answer, and it is asked once.
+func TestRegistryIsAskedBesideTheLooks(t *testing.T) {
+	t.Parallel()
+	w, s := newWorld(t), newShelf(t)
+	w.source.write("a", s.file("my-python-app:$COMMIT_SHA"))
+	w.build = cloudbuildtest.Pushes(s.host)
+	release := s.hold()
+	defer release()
+	w.run(asTest, quick("first"))
+	rel := w.submit("a")
+	w.until("the registry was asked", func() bool { return s.looks() == 1 }, func() string { return "" })
+	w.renewals(15)
+	w.await(rel, "it to say so", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "asking the registry for "+s.host+"/my-python-app:"+w.source.sha("a"))
+	})
+	release()
+	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+	if n := s.looks(); n != 1 {
+		t.Errorf("the registry was asked %d times", n)
+	}
+}
+
+func TestRollbackWaitsForNoRegistry(t *testing.T) {
+	t.Parallel()
+	w, s := newWorld(t), newShelf(t)
+	w.source.commit("b", "a")
+	w.pretendDeployed()
+	w.source.write("b", s.file("my-python-app:$COMMIT_SHA"))
+	w.build = cloudbuildtest.Pushes(s.host)
+	defer s.hold()()
+	w.run(asTest)
+	w.submit("b")
+	w.until("the registry was asked", func() bool { return s.looks() == 1 }, func() string { return "" })
+	since := time.Now()
+	w.rollback()
+	w.awaitBack()
+	promptly(t, since)
+}
+
+// With Turnout's own account a registry would show a namespace what others keep there.
+func TestRegistryOfGoogleIsAskedAsTheAccountThatTheNamespaceNames(t *testing.T) {
+	t.Parallel()
+	const account = "shop@acme-prod.iam.gserviceaccount.com"
+	for name, annotation := range map[string]string{"an account": " " + account + " ", "Turnout's own": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			if annotation != "" {
+				w.annotate(map[string]string{v1alpha1.ImpersonateAnnotation: annotation})
+			}
+			w.source.write("a", (&shelf{host: "gcr.io/acme-prod"}).file("my-python-app:$COMMIT_SHA"))
+			w.build = func(context.Context, *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+				return cloudbuildtest.Result{}, nil
+			}
+			g := newGoogleRegistry(t, "gcr.io/acme-prod/my-python-app:"+w.source.sha("a"))
+			w.run(asTest, g.use)
+			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+			w.expectDeployed(rel)
+			want := []string{"oauth2accesstoken, token of " + strings.TrimSpace(annotation)}
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if diff := cmp.Diff(want, slices.Compact(g.signedIn)); diff != "" {
+				t.Errorf("signed in as (-want +got)\n%s", diff)
+			}
+		})
+	}
 }
 
 func TestRegistryThatMayNotBeAskedIsSaid(t *testing.T) {

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// callLimit bounds a call to GitHub or Cloud Build. Both have shorter limits of
-	// their own; it is less than buildGrace, so that a build that is still being
+	// callLimit bounds a call to GitHub, Cloud Build or a registry. All have shorter
+	// limits of their own; it is less than buildGrace, so that a build that is still being
 	// asked for is not looked for in vain.
 	callLimit = 45 * time.Second
 	// transferLimit bounds one try to bring a source to Cloud Storage.
@@ -38,8 +38,8 @@ const (
 	longestBackOff = 2 * time.Minute
 )
 
-// calls are those to the world outside of the cluster: to GitHub, Cloud Build and
-// Cloud Storage. They run beside the looks, which never wait for one for longer
+// calls are those to the world outside of the cluster: to GitHub, Cloud Build, Cloud
+// Storage and registries. They run beside the looks, which never wait for one for longer
 // than a moment: a call's end wakes its application, and the look that follows
 // finds the answer. The zero value is ready.
 type calls struct {

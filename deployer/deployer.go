@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -90,6 +91,7 @@ type Deployer struct {
 	// Log is the destination of the deployer's log.
 	Log *slog.Logger
 
+	registryTLS *tls.Config // of tests
 	probers     probers
 	asks        asks
 	facts       preflight.Collector

@@ -19,8 +19,8 @@
 //   - border.go ends releases that ask for what none may; origin.go finds out
 //     whether a commit and its repository are the application's; attest.go whether
 //     what a release says of its causes was decided at admission.
-//   - calls.go has what is asked of GitHub, Cloud Build and Cloud Storage, beside the
-//     looks; looks.go lets a rollback cancel the look under way.
+//   - calls.go has what is asked of GitHub, Cloud Build, Cloud Storage and registries,
+//     beside the looks; looks.go lets a rollback cancel the look under way.
 //   - takeup.go looks whether the load balancer uses the routes as they are written;
 //     ask.go asks the public address who answers there, beside the looks.
 //   - measure.go has the public address asked around a switch, by proof, whose

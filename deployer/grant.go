@@ -55,17 +55,21 @@ func (a *attempt) google(ctx context.Context, needs ...v1alpha1.Grant) (*cloudbu
 		return nil, nil, err
 	}
 	builds, store, err := a.d.Google.As(ctx, account)
-	return builds, store, a.asAccount(account, err)
+	return builds, store, asAccount(account, a.bg.Namespace, err)
 }
 
-// googleTokens is the way to Google's registries, by the same rules.
-func (a *attempt) googleTokens(ctx context.Context, needs ...v1alpha1.Grant) (oauth2.TokenSource, error) {
+// googleTokens is the way to Google's registries, by the same rules. What is returned
+// asks Google for what it signs in with, and so is for a function given to ask.
+func (a *attempt) googleTokens(ctx context.Context, needs ...v1alpha1.Grant) (func(context.Context) (oauth2.TokenSource, error), error) {
 	account, err := a.googleAccount(ctx, needs...)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := a.d.Google.Tokens(ctx, account)
-	return tokens, a.asAccount(account, err)
+	google, namespace := a.d.Google, a.bg.Namespace
+	return func(ctx context.Context) (oauth2.TokenSource, error) {
+		tokens, err := google.Tokens(ctx, account)
+		return tokens, asAccount(account, namespace, err)
+	}, nil
 }
 
 // googleAccount is as whom the namespace asks Google, "" for Turnout's own account,
@@ -81,11 +85,12 @@ func (a *attempt) googleAccount(ctx context.Context, needs ...v1alpha1.Grant) (s
 	return granted.Impersonated(), nil
 }
 
-func (a *attempt) asAccount(account string, err error) error {
-	if err == nil {
-		return nil
+// asAccount says, of an error, as whom Google was asked.
+func asAccount(account, namespace string, err error) error {
+	if err == nil || account == "" {
+		return err
 	}
-	return fmt.Errorf("asking Google as %s, which namespace %s names in %s: %w", account, a.bg.Namespace, v1alpha1.ImpersonateAnnotation, err)
+	return fmt.Errorf("asking Google as %s, which namespace %s names in %s: %w", account, namespace, v1alpha1.ImpersonateAnnotation, err)
 }
 
 // builds is Cloud Build for what concerns a build on record: its project may be

@@ -29,6 +29,7 @@ type Accounts struct {
 	config Config
 	mu     sync.Mutex
 	kept   *lru.Cache
+	iam    []option.ClientOption // of tests: where accounts are impersonated
 }
 
 // identity is what is kept of an account.
@@ -77,7 +78,7 @@ func (a *Accounts) Tokens(ctx context.Context, account string) (oauth2.TokenSour
 	case a.config.Insecure:
 		return nil, nil // an emulator has no IAM, and none of Google's hosts is asked
 	case account != "":
-		return impersonated(ctx, account)
+		return a.impersonated(ctx, account)
 	}
 	source, err := google.DefaultTokenSource(ctx, cloudPlatform)
 	if err != nil {
@@ -86,8 +87,8 @@ func (a *Accounts) Tokens(ctx context.Context, account string) (oauth2.TokenSour
 	return source, nil
 }
 
-func impersonated(ctx context.Context, account string) (oauth2.TokenSource, error) {
-	source, err := impersonate.CredentialsTokenSource(ctx, impersonate.CredentialsConfig{TargetPrincipal: account, Scopes: []string{cloudPlatform}})
+func (a *Accounts) impersonated(ctx context.Context, account string) (oauth2.TokenSource, error) {
+	source, err := impersonate.CredentialsTokenSource(ctx, impersonate.CredentialsConfig{TargetPrincipal: account, Scopes: []string{cloudPlatform}}, a.iam...)
 	if err != nil {
 		return nil, fmt.Errorf("impersonate %s: %w", account, err)
 	}
@@ -129,7 +130,7 @@ func (a *Accounts) as(ctx context.Context, account string) (builds, bucket []opt
 		return []option.ClientOption{option.WithGRPCDialOption(grpc.WithPerRPCCredentials(name))},
 			[]option.ClientOption{option.WithHTTPClient(&http.Client{Transport: name})}, nil
 	}
-	source, err := impersonated(ctx, account)
+	source, err := a.impersonated(ctx, account)
 	if err != nil {
 		return nil, nil, err
 	}

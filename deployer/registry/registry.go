@@ -30,8 +30,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// timeout is how long a registry may take to answer, less than a claim lasts.
-const timeout = 10 * time.Second
+// timeout is how long a registry may take to answer, signing in included.
+const timeout = 30 * time.Second
 
 // Client asks registries.
 type Client struct {
@@ -41,8 +41,8 @@ type Client struct {
 	Proxy func(*http.Request) (*url.URL, error)
 	// UserAgent is how registries are asked.
 	UserAgent string
-
-	trust *tls.Config // of tests
+	// TLS is whom registries are believed. Optional: whom the system trusts.
+	TLS *tls.Config
 }
 
 // MissingError is a name that the registry does not have.
@@ -108,7 +108,7 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	t := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.trust, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
+	t := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
 	defer t.CloseIdleConnections()
 	auth := authn.Anonymous
 	google := IsGoogle(reference) && tokens != nil
@@ -157,9 +157,28 @@ type tokenAuth struct{ tokens oauth2.TokenSource }
 
 // Authorization is for go-containerregistry.
 func (t tokenAuth) Authorization() (*authn.AuthConfig, error) {
-	token, err := t.tokens.Token()
-	if err != nil {
-		return nil, fmt.Errorf("signing in to Google's registry: %w", err)
+	return t.AuthorizationContext(context.Background())
+}
+
+// AuthorizationContext is the same, within a context: a source of tokens takes none,
+// and may itself wait for a server. What it gets after that is for nobody.
+func (t tokenAuth) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
+	type answer struct {
+		token *oauth2.Token
+		err   error
 	}
-	return &authn.AuthConfig{Username: "oauth2accesstoken", Password: token.AccessToken}, nil
+	got := make(chan answer, 1)
+	go func() {
+		token, err := t.tokens.Token()
+		got <- answer{token, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("signing in to Google's registry: %w", ctx.Err())
+	case a := <-got:
+		if a.err != nil {
+			return nil, fmt.Errorf("signing in to Google's registry: %w", a.err)
+		}
+		return &authn.AuthConfig{Username: "oauth2accesstoken", Password: a.token.AccessToken}, nil
+	}
 }

@@ -189,7 +189,7 @@ func TestGooglesRegistryIsAskedWithItsCredentials(t *testing.T) {
 	if !ok {
 		t.Fatal("no transport")
 	}
-	c := &Client{Dial: trusted.DialContext, trust: trusted.TLSClientConfig}
+	c := &Client{Dial: trusted.DialContext, TLS: trusted.TLSClientConfig}
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "for acme"})
 	image, err := random.Image(64, 1)
 	if err != nil {
@@ -230,5 +230,25 @@ func TestAsksOnceAndEndsWithItsCaller(t *testing.T) {
 	cancel()
 	if _, err := (&Client{Dial: loopback}).Digest(ctx, host+"/orders:x", nil); !errors.Is(err, context.Canceled) || asked.Load() != 1 {
 		t.Errorf("asked %d times, error %v", asked.Load(), err)
+	}
+}
+
+// slow is a source of tokens that waits for a server.
+type slow struct{ end chan struct{} }
+
+func (s slow) Token() (*oauth2.Token, error) {
+	<-s.end
+	return &oauth2.Token{}, nil
+}
+
+// The source of tokens takes no context: nobody waits for it longer than asked.
+func TestSigningInEndsWithItsCaller(t *testing.T) {
+	t.Parallel()
+	s := slow{make(chan struct{})}
+	defer close(s.end)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (tokenAuth{s}).AuthorizationContext(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
 	}
 }
