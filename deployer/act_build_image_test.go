@@ -282,6 +282,25 @@ func TestImageOfAnotherBuildIsNotTaken(t *testing.T) {
 	}
 }
 
+// What is mistyped would show only when the build is over.
+func TestImageThatNoStepNamesIsAFindingBeforeTheBuild(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t)
+	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Build.Image = s.host + "/my-pyton-app:$COMMIT_SHA" })
+	w.source.write("a", s.file("my-python-app:$COMMIT_SHA"))
+	release := sync.OnceFunc(w.holdBuilds("a"))
+	defer release()
+	w.run(asTest)
+	rel := w.await(w.submit("a"), "the finding", func(r *v1alpha1.Release) bool {
+		return slices.ContainsFunc(r.Status.Findings, func(f string) bool {
+			return strings.HasPrefix(f, "cloudbuild.yaml:2: no step names spec.build.image "+s.host+"/my-pyton-app:") && strings.Contains(f, "steps[0] pushes "+s.host+"/my-python-app:")
+		})
+	})
+	release()
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+	w.expectMessage(rel, "my-pyton-app:", "is not in its registry")
+}
+
 func TestRegistryInTroubleIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	w, s := newWorld(t), newShelf(t)

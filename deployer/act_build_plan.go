@@ -60,6 +60,9 @@ func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
 	if err != nil {
 		return p, buildFault(err)
 	}
+	if p.chosen.Unseen != nil {
+		a.finding(p.chosen.Unseen.String())
+	}
 	if home := registry.Project(p.chosen.Reference); home != "" && home != p.request.Project {
 		p.needs = append(p.needs, v1alpha1.ProjectGrant(home, "image "+p.chosen.Image))
 	}

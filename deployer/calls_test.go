@@ -192,8 +192,10 @@ func sorted(set map[string]bool) []string {
 func TestOutwardCallsRunBesideTheLook(t *testing.T) {
 	t.Parallel()
 	beside := map[string]bool{"begin": true, "do": true} // of buildPlan and of stopping
-	outward := map[string]bool{"Source": true, "Builds": true, "Store": true, "source": true, "builds": true, "store": true,
-		"Google": true, "google": true, "registry": true}
+	outward := map[string]bool{
+		"Source": true, "Builds": true, "Store": true, "source": true, "builds": true, "store": true,
+		"Google": true, "google": true, "registry": true,
+	}
 	files, err := filepath.Glob("*.go")
 	check(t, err)
 	seen := 0

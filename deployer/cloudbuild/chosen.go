@@ -16,6 +16,8 @@ type Chosen struct {
 	// where the finished build tells none: a step pushes it. It holds the commit or
 	// the build's id, see [WithBuildID]. "" if Cloud Build pushes the image.
 	Reference string
+	// Unseen says that no step of the file names Reference; nil if one does, or may.
+	Unseen *Warning
 }
 
 // fromSteps chooses among the images that steps push themselves.
@@ -56,7 +58,7 @@ func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chose
 	}
 	want.ref = x.settled(want.ref)
 	if r.pins(want.ref) {
-		return Chosen{Image: x.repository(want), Reference: want.ref}, nil
+		return Chosen{Image: x.repository(want), Reference: want.ref, Unseen: f.unnamed(x, want, all)}, nil
 	}
 	own := slices.DeleteFunc(all, func(p push) bool { return x.repository(p) != x.repository(want) })
 	if len(own) > 0 {

@@ -141,6 +141,11 @@ func (s *sight) splits(argv []word, in input) bool {
 // tool looks at a command without what was before it.
 func (s *sight) tool(tool string, argv []word, in input) {
 	args := argv[1:]
+	if s.told != nil {
+		for _, arg := range args {
+			s.told(arg.text)
+		}
+	}
 	s.pushing(tool, args)
 	switch {
 	case tool == "env": // followed by splits

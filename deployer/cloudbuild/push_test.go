@@ -177,7 +177,9 @@ func TestAmongPushedImagesSpecAndLiveDecide(t *testing.T) {
 		{"every tag, and the commit's by the spec", inShell("docker push -a gcr.io/acme-prod/orders"), cloudbuild.ImageChoice{Image: "gcr.io/acme-prod/orders:$COMMIT_SHA"}, cloudbuild.Chosen{Image: "gcr.io/acme-prod/orders", Reference: atCommit}},
 	}
 	for _, test := range tests {
-		if got, err := chosen(t, test.text, test.choice); err != nil || got != test.want {
+		got, err := chosen(t, test.text, test.choice)
+		got.Unseen = nil // has a test of its own
+		if err != nil || got != test.want {
 			t.Errorf("%s: chosen %+v, error %v, want %+v", test.name, got, err, test.want)
 		}
 	}

@@ -60,6 +60,9 @@ type sight struct {
 	// looked up. One that is unsure has more than one value.
 	vars   values
 	unsure map[string]bool
+	// told is called with every word that a command gets and every value of a variable.
+	// Optional.
+	told func(text string)
 }
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"}

@@ -16,11 +16,14 @@ const maxReplaced = 4 << 20
 // pushed are the images that the steps push themselves. With an expander their
 // names are as Cloud Build and the step's shell will have them, as far as that is
 // plain to see; without one, as they are written.
-func (f *File) pushed(x *expander) []push {
+func (f *File) pushed(x *expander) []push { return f.pushedTelling(x, nil) }
+
+// pushedTelling is the same, and tells of every word and value on the way.
+func (f *File) pushedTelling(x *expander, told func(text string)) []push {
 	var found []push
 	left, budget, commands := maxReplaced, maxShellBytes, 0
 	for i, step := range f.Build.GetSteps() {
-		s := sight{at: i, commands: commands, budget: &budget}
+		s := sight{at: i, commands: commands, budget: &budget, told: told}
 		if x != nil {
 			step = proto.CloneOf(step)
 			x.replaceArgs(step, &left)
@@ -98,6 +101,9 @@ func (s *sight) assign(assigns []*syntax.Assign, text string) {
 }
 
 func (s *sight) set(name string, value word, unsure bool) {
+	if s.told != nil {
+		s.told(value.text)
+	}
 	before, had := s.vars[name]
 	if unsure || s.unsure[name] || had && before != value.text || !value.known || len(value.text) > maxImageBytes {
 		delete(s.vars, name)
