@@ -21,6 +21,7 @@ var builderTools = map[string]string{
 func (f *File) sees() []sight {
 	out := make([]sight, 0, len(f.Build.GetSteps()))
 	var own []string
+	files := map[string]string{}
 	budget := maxShellBytes
 	for _, image := range f.images() {
 		own = append(own, lastSegment(image))
@@ -29,7 +30,7 @@ func (f *File) sees() []sight {
 		own = append(own, lastSegment(p.ref))
 	}
 	for _, step := range f.Build.GetSteps() {
-		s := sight{own: own, budget: &budget, suspect: suggests.MatchString(step.GetId())}
+		s := sight{own: own, budget: &budget, files: files, suspect: suggests.MatchString(step.GetId())}
 		s.step(step)
 		out = append(out, s)
 	}
@@ -38,6 +39,7 @@ func (f *File) sees() []sight {
 
 // step looks at a step's script, or else at its one command.
 func (s *sight) step(step *cloudbuildpb.BuildStep) {
+	s.speaks = suggests.MatchString(step.GetScript()) || suggests.MatchString(strings.Join(step.GetArgs(), " "))
 	if script := step.GetScript(); script != "" {
 		s.runScript(script)
 		return
@@ -47,7 +49,7 @@ func (s *sight) step(step *cloudbuildpb.BuildStep) {
 		argv = append(argv, argument(text))
 	}
 	if step.GetEntrypoint() == "" {
-		builder := lastSegment(step.GetName())
+		builder := programOf(lastSegment(step.GetName()))
 		tool := builderTools[builder]
 		switch {
 		case tool != "" && (len(argv) == 0 || lastSegment(argv[0].text) != tool):
@@ -57,8 +59,13 @@ func (s *sight) step(step *cloudbuildpb.BuildStep) {
 			return
 		}
 	}
-	if len(argv) > 0 {
-		s.run(argv, input{})
+	if len(argv) == 0 {
+		return
+	}
+	s.run(argv, input{})
+	if step.GetEntrypoint() == "" && argv[0].text == "kustomize" && slices.Contains(step.GetEnv(), "APPLY=true") {
+		// cloud-builders-community's builder pipes what it makes to kubectl apply then.
+		s.change(`runs "kustomize" with APPLY=true, which ends in "kubectl apply"`)
 	}
 }
 
@@ -81,7 +88,7 @@ func isCommand(argv []word) bool {
 	if len(argv) == 0 {
 		return false
 	}
-	tool := lastSegment(argv[0].text)
+	tool := programOf(argv[0].text)
 	_, wraps := wrappers[tool]
 	return wraps || clusterTools[tool].known || tool == "gcloud" || tool == "docker" || slices.Contains(shells, tool) || slices.Contains(utilities, tool)
 }

@@ -1,6 +1,7 @@
 package cloudbuild
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -46,12 +47,20 @@ var clusterTools = map[string]clusterTool{
 		looks: append(strings.Fields("login logout version context relogin help"), "app get", "app list", "app diff", "app wait", "app history", "app logs", "app manifests", "app resources", "cluster list", "repo list"),
 	},
 	"kpt": {known: true, looks: strings.Fields("pkg fn version help"), changes: []string{"live"}},
+	argoRollouts: {
+		known: true, looks: strings.Fields("get list status version lint dashboard completion help"), waits: []string{"status"},
+		changes: strings.Fields("abort create notifications pause promote restart retry set terminate undo"),
+		values:  kubectl.values,
+	},
 }
+
+// argoRollouts is a plugin: kubectl argo rollouts.
+const argoRollouts = "kubectl-argo-rollouts"
 
 var kubectl = clusterTool{
 	known: true,
-	looks: append(strings.Fields("version kustomize config completion help get describe logs diff explain api-resources api-versions cluster-info top options events port-forward proxy plugin wait convert"),
-		"rollout status", "rollout history", "auth can-i", "auth whoami", "apply view-last-applied"),
+	looks: append(strings.Fields("version kustomize config completion help get describe logs diff explain api-resources api-versions cluster-info top options events port-forward proxy plugin krew wait convert"),
+		"rollout status", "rollout history", "auth can-i", "auth whoami", "apply view-last-applied", "create token"),
 	waits:   []string{"wait", "rollout status"},
 	changes: strings.Fields("apply create delete patch replace set scale autoscale rollout annotate label edit run expose exec cp drain cordon uncordon taint debug"),
 	values: strings.Fields("-n --namespace --context --kubeconfig --cluster --user -s --server --token --as --as-group --as-uid --request-timeout " +
@@ -64,7 +73,12 @@ func (s *sight) cluster(tool string, args []word) {
 	if tool == "skaffold" && firstKnown(args, known.values) == "build" || tool == "skaffold" && firstKnown(args, known.values) == "run" {
 		s.builds = true
 	}
-	words := operands(args, known.values)
+	args = upToDashes(args)
+	words := known.commandWords(args)
+	if tool == "kubectl" && len(words) > 1 && words[0].text == "argo" && words[1].text == "rollouts" {
+		s.cluster(argoRollouts, args[1+slices.IndexFunc(args, func(w word) bool { return w.text == "rollouts" }):])
+		return
+	}
 	hidden := false
 	for len(words) > 0 && !words[0].known {
 		words, hidden = words[1:], true
@@ -79,7 +93,7 @@ func (s *sight) cluster(tool string, args []word) {
 	}
 	asks := slices.ContainsFunc(args, asksForHelp)
 	switch {
-	case command == "" && hidden, hidden && !slices.Contains(slices.Concat(known.looks, known.changes), command):
+	case command == "" && hidden, hidden && !known.has(command):
 		s.cannotSee(`runs "` + tool + `" with a command that is known only when the step runs`)
 	case slices.Contains(known.waits, command) || slices.Contains(known.waits, pair):
 		s.waits, s.looks = strings.TrimSpace(`runs "`+tool+" "+pair)+`"`, true
@@ -88,6 +102,36 @@ func (s *sight) cluster(tool string, args []word) {
 	default:
 		s.change(`runs "` + strings.TrimSpace(tool+" "+command) + `"`)
 	}
+}
+
+// commandWords are the operands from the command on. What stands after an option
+// that is not known is its value, unless it is a command.
+func (t clusterTool) commandWords(args []word) []word {
+	words := operands(args, t.values)
+	for len(words) > 1 && words[0].known && !t.has(words[0].text) && t.has(words[1].text) {
+		at := slices.IndexFunc(args, func(w word) bool { return w.text == words[0].text })
+		if at == 0 || !strings.HasPrefix(args[at-1].text, "-") || strings.Contains(args[at-1].text, "=") {
+			break
+		}
+		words = words[1:]
+	}
+	return words
+}
+
+// has tells that a command, or the first word of some, is known.
+func (t clusterTool) has(command string) bool {
+	return slices.ContainsFunc(slices.Concat(t.looks, t.changes), func(known string) bool {
+		first, _, _ := strings.Cut(known, " ")
+		return first == command
+	})
+}
+
+// upToDashes leaves out what stands after --: it is for another program.
+func upToDashes(args []word) []word {
+	if end := slices.IndexFunc(args, func(w word) bool { return w.text == "--" }); end >= 0 {
+		return args[:end]
+	}
+	return args
 }
 
 func (s *sight) change(what string) {
@@ -105,9 +149,9 @@ func firstKnown(args []word, values []string) string {
 	return ""
 }
 
-// isDryRun: the command only says what it would do.
+// isDryRun: the command only says what it would do, or what it makes of a file.
 func isDryRun(w word) bool {
-	return slices.Contains([]string{"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true"}, w.text)
+	return slices.Contains([]string{"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true", "--local", "--local=true"}, w.text)
 }
 
 func asksForHelp(w word) bool { return w.text == "--help" || w.text == "-h" }
@@ -120,10 +164,10 @@ var gcloudValues = strings.Fields("--account --access-token-file --billing-proje
 var (
 	// clusterGroups are the groups of "gcloud container" that hold clusters;
 	// "images" and "binauthz" are about images.
-	clusterGroups = strings.Fields("clusters node-pools fleet hub attached aws azure operations")
+	clusterGroups = strings.Fields("clusters node-pools fleet hub attached aws azure bare-metal vmware backup-restore operations")
 	// deliveryGroups are those of Cloud Deploy.
 	deliveryGroups = strings.Fields("releases rollouts apply targets delete automations automation-runs job-runs delivery-pipelines")
-	lookingVerbs   = strings.Fields("describe list get-server-config get-iam-policy get-config get-kubeconfig status wait check-autopilot-compatibility")
+	lookingVerbs   = regexp.MustCompile(`^(?:describe|list|status|wait|(?:get|check|query|list|print)-.*)$`)
 )
 
 // gcloud looks at a command of gcloud. Its other products are not Turnout's
@@ -139,7 +183,7 @@ func (s *sight) gcloud(args []word) {
 		}
 		return ""
 	}
-	looks := slices.Contains(lookingVerbs, at(2)) || slices.Contains(lookingVerbs, at(3)) || slices.ContainsFunc(args, asksForHelp)
+	looks := slices.ContainsFunc(words[min(2, len(words)):min(6, len(words))], func(w word) bool { return lookingVerbs.MatchString(w.text) }) || slices.ContainsFunc(upToDashes(args), asksForHelp)
 	group := strings.TrimSpace(at(0) + " " + at(1))
 	switch {
 	case len(words) > 0 && (!words[0].known || len(words) > 1 && !words[1].known):
@@ -158,6 +202,8 @@ func (s *sight) gcloud(args []word) {
 		}
 	case at(0) == "deploy" && slices.Contains(deliveryGroups, at(1)) && !looks:
 		s.change(`runs "gcloud ` + strings.TrimSpace(group+" "+at(2)) + `"`)
+	case at(0) == "compute" && slices.ContainsFunc(words, func(w word) bool { return w.text == "ssh" }) && (s.suspect || suggests.MatchString(text(args))):
+		s.cannotSee(`runs "gcloud compute ssh"`)
 	case at(0) == "run":
 		s.cloudRun(words[1:], args)
 	}

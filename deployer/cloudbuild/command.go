@@ -32,9 +32,13 @@ var wrappers = map[string]wrapper{
 	"flock":    {values: []string{"-w", "-E", "--timeout"}, operands: 1},
 	"chroot":   {values: []string{"--userspec", "--groups"}, operands: 1},
 	"strace":   {values: []string{"-o", "-e", "-p", "-s"}},
+	"taskset":  {values: []string{"-c", "--cpu-list"}, operands: 1},
+	"setpriv":  {values: []string{"--reuid", "--regid", "--groups"}},
+	"unshare":  {values: []string{"-R", "-w", "-S", "-G"}},
+	"nsenter":  {values: []string{"-t", "--target"}},
 	"gosu":     {operands: 1},
 	"su-exec":  {operands: 1},
-	"command":  {}, "builtin": {}, "nohup": {}, "setsid": {}, "unbuffer": {}, "busybox": {}, "tini": {}, "dumb-init": {}, "retry": {}, "then": {}, "!": {},
+	"command":  {}, "builtin": {}, "nohup": {}, "setsid": {}, "unbuffer": {}, "busybox": {}, "tini": {}, "dumb-init": {}, "retry": {}, "then": {}, "!": {}, "chronic": {}, "catchsegv": {}, "caffeinate": {},
 }
 
 var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
@@ -44,13 +48,24 @@ var utilities = strings.Fields(`echo printf cat cp mv mkdir rm rmdir ls cd pwd t
 	uniq cut wc date sleep export set unset read wait exit return shift local declare readonly git curl wget tar unzip zip gzip gunzip jq yq
 	envsubst tee touch chmod chown ln find basename dirname id whoami hostname uname which type hash diff cmp stat du df seq expr let printenv
 	apt-get apt apk yum dnf pip pip3 gsutil bq firebase openssl base64 sha256sum md5sum kustomize cosign trivy syft grype pushd popd alias shopt
-	ulimit umask getopts break continue mktemp xxd file install`)
+	ulimit umask getopts break continue mktemp xxd file install
+	kubeval kubeconform kube-score kube-linter kubesec kubeseal kubent pluto polaris conftest helm-docs datree checkov kustomize-sops ytt kbld imgpkg`)
+
+// deployers change clusters, and what their commands do is not known here.
+var deployers = strings.Fields("flux istioctl werf kluctl tilt devspace garden okteto tk spin waypoint velero ct nomos kn kots")
 
 // suggests is what speaks of deploying.
 var suggests = regexp.MustCompile(`(?i)deploy|roll-?out|kube|k8s|helm|argo-?cd|terraform|pulumi|ansible|blue-?green|cut-?over|go-?live`)
 
+// versioned is what some images add to the name of a program: helm3, kubectl.1.29.
+var versioned = regexp.MustCompile(`^(kubectl|oc|helm|helmfile|kustomize|skaffold|argocd)[-_.]?v?[0-9][0-9.]*$`)
+
+// programOf is the program that a word names.
+func programOf(text string) string { return versioned.ReplaceAllString(path.Base(text), "$1") }
+
 // run looks at one command.
 func (s *sight) run(argv []word, in input) {
+	direct := true // the shell itself runs it
 	for range 32 {
 		for len(argv) > 0 && assignment.MatchString(argv[0].text) {
 			argv = argv[1:]
@@ -58,20 +73,26 @@ func (s *sight) run(argv []word, in input) {
 		if len(argv) == 0 {
 			return
 		}
-		tool := path.Base(argv[0].text)
+		if f := s.functions[argv[0].text]; f != nil && direct {
+			s.call(f, given(argv[1:]))
+			return
+		}
+		tool := programOf(argv[0].text)
 		if alias, ok := s.aliases[tool]; ok && argv[0].text == tool {
 			argv = slices.Concat(plainWords(strings.Fields(alias)), argv[1:])
-			tool = path.Base(argv[0].text)
+			tool = programOf(argv[0].text)
 		}
 		w, ok := wrappers[tool]
 		if !ok || tool == "env" && s.splits(argv, in) {
 			s.tool(tool, argv, in)
 			return
 		}
-		if tool == "command" && len(argv) > 1 && (argv[1].text == "-v" || argv[1].text == "-V") {
+		if tool == "command" && len(argv) > 1 && strings.HasPrefix(argv[1].text, "-") && strings.ContainsAny(argv[1].text, "vV") {
 			return
 		}
-		argv = w.unwrap(tool, argv[1:])
+		if argv, direct = w.unwrap(tool, argv[1:]), false; tool == "parallel" && len(argv) == 0 {
+			s.cannotSee("runs commands that it reads")
+		}
 	}
 }
 
@@ -83,15 +104,33 @@ func plainWords(texts []string) []word {
 	return words
 }
 
+// takesNext tells that an option's value is the next word: that of an option by
+// itself, or of the last one of several that are written together, such as -nu.
+func takesNext(values []string, flag string) bool {
+	if slices.Contains(values, flag) {
+		return true
+	}
+	if strings.HasPrefix(flag, "--") {
+		return false
+	}
+	for i := 1; i < len(flag); i++ {
+		if slices.Contains(values, "-"+flag[i:i+1]) {
+			return i == len(flag)-1
+		}
+	}
+	return false
+}
+
 // unwrap is the command that a wrapper runs.
 func (w wrapper) unwrap(name string, args []word) []word {
+	all := args
 	for len(args) > 0 && len(args[0].text) > 1 && args[0].text[0] == '-' {
 		flag := args[0].text
 		args = args[1:]
 		if flag == "--" {
 			break
 		}
-		if slices.Contains(w.values, flag) && len(args) > 0 {
+		if takesNext(w.values, flag) && len(args) > 0 {
 			args = args[1:]
 		}
 		if name == "flock" && flag == "-c" { // flock FILE -c COMMAND never gets here
@@ -110,9 +149,50 @@ func (w wrapper) unwrap(name string, args []word) []word {
 		args = slices.Concat(plainWords([]string{"sh"}), args)
 	}
 	if (name == "xargs" || name == "parallel") && len(args) > 0 {
-		args = append(slices.Clone(args), word{text: "…"})
+		return perItem(name, all[:len(all)-len(args)], args)
 	}
 	return args
+}
+
+// perItem is the command that xargs or parallel runs for what it reads, which is
+// not known: in the place of a mark, or after the other words.
+func perItem(name string, options, args []word) []word {
+	mark := ""
+	if name == "parallel" {
+		mark = "{}"
+		if end := slices.IndexFunc(args, func(w word) bool { return strings.HasPrefix(w.text, ":::") }); end >= 0 {
+			args = args[:end]
+		}
+	}
+	for i, o := range options {
+		value, ok := strings.CutPrefix(o.text, "--replace=")
+		switch letter := strings.IndexByte(o.text, 'I'); {
+		case name != "xargs":
+		case ok:
+			mark = value
+		case o.text == "-i" || o.text == "--replace":
+			mark = "{}"
+		case strings.HasPrefix(o.text, "--") || !strings.HasPrefix(o.text, "-") || letter < 0:
+		case letter == len(o.text)-1 && i+1 < len(options):
+			mark = options[i+1].text
+		default:
+			mark = o.text[letter+1:]
+		}
+	}
+	out := slices.Clone(args)
+	if mark == "" {
+		return append(out, word{text: "…"})
+	}
+	for i, w := range out {
+		if strings.Contains(w.text, mark) && len(w.text) < maxScript/4 {
+			out[i] = word{text: strings.ReplaceAll(w.text, mark, "$0")}
+		}
+	}
+	if name == "parallel" { // a shell runs it
+		text, _ := joined(out)
+		return append(plainWords([]string{"sh", "-c"}), word{text: text})
+	}
+	return out
 }
 
 // splits follows env -S, which splits a text into a command.
@@ -149,28 +229,39 @@ func (s *sight) tool(tool string, argv []word, in input) {
 	s.pushing(tool, args)
 	switch {
 	case tool == "env": // followed by splits
-	case !argv[0].known && strings.ContainsAny(tool, "$`<"):
+	case !argv[0].known && strings.ContainsAny(tool, "$`<…"):
 		s.cannotSee("runs " + variableName(argv[0].text) + ", which is known only when the step runs")
-	case argv[0].text == tool && s.defined[tool]: // its commands are seen where it is defined
 	case slices.Contains(shells, tool):
 		s.shell(args, in)
 	case tool == "eval":
-		s.cannotSee("runs an eval")
-	case tool == "trap" && len(args) > 1:
+		text, _ := joined(args)
+		s.script(text)
+	case tool == "trap" && len(args) > 1 && args[0].text != "-":
+		s.perhaps++
 		s.script(args[0].text)
-	case tool == "su":
-		s.su(args, in)
+		s.perhaps--
+	case tool == "shift" || tool == "set":
+		s.positional(tool, args)
+	case tool == "su" || tool == "runuser" || tool == "script":
+		s.su(argv, in)
 	case tool == "." || tool == "source":
-		s.scriptFile(args)
+		s.scriptFile(args, in)
 	case tool == "find":
 		s.find(args, in)
 	case tool == "gcloud":
 		s.gcloud(args)
 	case tool == "docker" || tool == "podman":
 		s.docker(argv)
+	case tool == "git" || tool == "curl" || tool == "wget":
+		s.elsewhere(tool, args)
+	case s.files[fileName(argv[0].text)] != "":
+		s.scriptFile(argv, in)
 	case imageMaker(tool):
 		s.builds = true
 		s.others = note(s.others, called(argv))
+		if tool == "bazel" && suggests.MatchString(text(argv)) {
+			s.cannotSee("runs " + called(argv))
+		}
 		if command := firstKnown(args, nil); tool == "ko" && slices.Contains([]string{"apply", "create", "run", "delete"}, command) {
 			s.change(`runs "ko ` + command + `"`)
 		}
@@ -178,39 +269,87 @@ func (s *sight) tool(tool string, argv []word, in input) {
 		s.cluster(tool, args)
 	case slices.Contains(utilities, tool):
 	default:
-		s.other(argv)
+		s.other(argv, in)
 	}
 }
 
-// other is a program that nothing is known of.
-func (s *sight) other(argv []word) {
+// other is a program that nothing is known of. What it is given after "--" is often
+// a command that it runs.
+func (s *sight) other(argv []word, in input) {
+	tool := path.Base(argv[0].text)
+	if end := slices.IndexFunc(argv, func(w word) bool { return w.text == "--" }); end >= 0 && isCommand(argv[end+1:]) && tool != "ssh" && !slices.Contains(runners, tool) {
+		s.run(argv[end+1:], in)
+		return
+	}
 	s.others = note(s.others, called(argv))
-	if s.suspect || suggests.MatchString(quoted(argv[:min(8, len(argv))])) {
+	if s.suspect || slices.Contains(deployers, tool) || suggests.MatchString(text(argv)) || suggests.MatchString(in.text) {
 		s.cannotSee("runs " + called(argv))
 	}
 }
 
+// text is a command as it is written.
+func text(argv []word) string {
+	out, _ := joined(argv)
+	return out
+}
+
+// writesTo are options of curl and wget that send something.
+var writesTo = regexp.MustCompile(`^(?:-[a-zA-Z]*[XdTF].*|--(?:request|method|data|post|json|form|upload|body).*)$`)
+
+// elsewhere are commands by which something else may change a cluster: a push to a
+// repository that is deployed from, and a request to a deploying service.
+func (s *sight) elsewhere(tool string, args []word) {
+	if tool == "git" {
+		if words := operands(args, []string{"-C", "-c", "--git-dir", "--work-tree"}); len(words) > 0 && words[0].text == "push" && (s.suspect || s.speaks) {
+			s.cannotSee(`runs "git push", by which something else may deploy`)
+		}
+		return
+	}
+	sends := slices.ContainsFunc(args, func(w word) bool { return writesTo.MatchString(w.text) })
+	if sends && slices.ContainsFunc(args, func(w word) bool {
+		return strings.Contains(w.text, "://") && !strings.ContainsAny(w.text, "{\" ") && suggests.MatchString(w.text)
+	}) {
+		s.cannotSee(`runs "` + tool + `", by which something else may deploy`)
+	}
+}
+
 // scriptFile is a script of the repository, or of the image.
-func (s *sight) scriptFile(args []word) {
+func (s *sight) scriptFile(args []word, in input) {
 	if len(args) == 0 {
 		return
+	}
+	if body := s.files[fileName(args[0].text)]; body != "" {
+		if slices.Contains(shells, interpreter(body)) {
+			s.child(body, args[1:])
+			return
+		}
+		in.text += body
 	}
 	if !args[0].known {
 		s.cannotSee("runs a script that is known only when the step runs")
 		return
 	}
-	s.other(args)
+	s.other(args, in)
 }
 
-// su runs what stands after -c.
-func (s *sight) su(args []word, in input) {
+// su runs what stands after -c, and so do runuser and script.
+func (s *sight) su(argv []word, in input) {
+	args := argv[1:]
 	for i, arg := range args {
-		if (arg.text == "-c" || arg.text == "--command") && i+1 < len(args) {
-			s.script(args[i+1].text)
+		command, given := strings.CutPrefix(arg.text, "--command=")
+		if isLast := strings.HasPrefix(arg.text, "-") && !strings.HasPrefix(arg.text, "--") && strings.HasSuffix(arg.text, "c"); (isLast || arg.text == "--command") && i+1 < len(args) {
+			command, given = args[i+1].text, true
+		}
+		if given {
+			s.child(command, nil)
 			return
 		}
 	}
-	s.shell(nil, in)
+	if argv[0].text == "su" {
+		s.shell(nil, in)
+		return
+	}
+	s.other(argv, in)
 }
 
 // find runs what stands after -exec.

@@ -58,7 +58,9 @@
 // commit or the build's id, which is known before the build starts, or it is refused.
 // $BUILD_ID stays in that name until the build has one. Commands are looked through
 // for names with the substitutions, and the plain variables of a shell, replaced; of
-// a variable with two values neither is taken.
+// a variable that may have two values neither is taken. A function is followed where
+// it is called, and a loop turn by turn, within a count: what a script puts together
+// from its own text is plain to a reader, too.
 //
 // Steps that change the cluster are recognised by their commands, read by a
 // shell's grammar (mvdan.cc/sh), not by permissions, nor by the builder's name.

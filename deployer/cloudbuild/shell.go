@@ -46,12 +46,21 @@ type sight struct {
 	others  []string // further ones, of which nothing is known
 	unseen  []string // those that may change a cluster, as far as can be seen
 
-	own     []string // last segments of the images that the file lists
-	suspect bool     // the step's id speaks of deploying
-	defined map[string]bool
-	aliases map[string]string
-	shells  int
-	budget  *int // of all steps: bytes that may still be parsed
+	own       []string // last segments of the images that the file lists
+	suspect   bool     // the step's id speaks of deploying
+	speaks    bool     // what it runs does
+	functions map[string]*function
+	aliases   map[string]string
+	files     map[string]string // that steps write from their own text
+	shells    int
+	calls     int  // of functions, and turns of loops, followed so far
+	budget    *int // of all steps: bytes that may still be looked at
+
+	// args are the arguments that a function or a script gets; nil: not known.
+	args []word
+	// perhaps counts what leaves it open whether a command runs, and since is what
+	// it was when the function that is followed was called.
+	perhaps, since int
 
 	at       int // the step's index
 	commands int // seen so far
@@ -75,34 +84,30 @@ func (s *sight) script(text string) {
 	}
 	s.shells++
 	defer func() { s.shells-- }()
-	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = strings.TrimPrefix(strings.ReplaceAll(text, "\r\n", "\n"), "\ufeff")
 	file, err := parseShell(text)
 	if err != nil {
 		s.cannotSee("runs a script that does not parse as a shell's (" + err.Error() + ")")
 		return
 	}
-	s.declarations(file, text)
-	stdin := map[*syntax.Stmt]input{}
-	syntax.Walk(file, func(node syntax.Node) bool {
-		switch n := node.(type) {
-		case *syntax.BinaryCmd:
-			if n.Op == syntax.Pipe || n.Op == syntax.PipeAll {
-				stdin[lastOf(n.Y)] = printed(n.X, text)
-			}
-		case *syntax.Stmt:
-			if call, ok := n.Cmd.(*syntax.CallExpr); ok {
-				s.assign(call.Assigns, text)
-				if len(call.Args) > 0 {
-					s.run(s.words(call.Args, text), redirected(n, text, stdin[n]))
-				}
-			}
-		case *syntax.DeclClause:
-			s.assign(n.Args, text)
-		case *syntax.WordIter:
-			s.loop(n, text)
-		}
-		return true
-	})
+	names := s.declarations(file, text)
+	s.walk(file, text)
+	s.uncalled(names)
+}
+
+// child looks at a script that another shell runs, with its arguments: what it
+// assigns stays there, unless it is the step's own.
+func (s *sight) child(text string, args []word) {
+	outer, nested := s.args, s.shells > 0
+	s.args = given(args)
+	if nested {
+		s.perhaps++
+	}
+	s.script(text)
+	if nested {
+		s.perhaps--
+	}
+	s.args = outer
 }
 
 // parseShell parses bash, which is nearly all of sh, and else sh.
@@ -124,12 +129,13 @@ func parseShell(text string) (*syntax.File, error) {
 }
 
 // declarations remembers the functions and aliases of a script.
-func (s *sight) declarations(file *syntax.File, text string) {
+func (s *sight) declarations(file *syntax.File, text string) (functions []string) {
 	syntax.Walk(file, func(node syntax.Node) bool {
 		switch n := node.(type) {
 		case *syntax.FuncDecl:
-			if n.Name != nil {
-				s.defined = with(s.defined, n.Name.Value, true)
+			if n.Name != nil && n.Body != nil {
+				functions = union(functions, []string{n.Name.Value})
+				s.functions = with(s.functions, n.Name.Value, &function{body: n.Body, text: text, locals: localsOf(n.Body)})
 			}
 		case *syntax.CallExpr:
 			if len(n.Args) > 1 && wordOf(n.Args[0], text).text == "alias" {
@@ -142,6 +148,21 @@ func (s *sight) declarations(file *syntax.File, text string) {
 		}
 		return true
 	})
+	return functions
+}
+
+func localsOf(body *syntax.Stmt) (names []string) {
+	syntax.Walk(body, func(node syntax.Node) bool {
+		if d, ok := node.(*syntax.DeclClause); ok && (d.Variant.Value == "local" || d.Variant.Value == "declare") {
+			for _, a := range d.Args {
+				if a.Name != nil {
+					names = union(names, []string{a.Name.Value})
+				}
+			}
+		}
+		return true
+	})
+	return names
 }
 
 func with[V any](m map[string]V, key string, value V) map[string]V {
@@ -165,31 +186,50 @@ func lastOf(stmt *syntax.Stmt) *syntax.Stmt {
 
 // printed is what a pipe's left side writes, where that is plain to see: echo,
 // printf and cat of a here-document.
-func printed(stmt *syntax.Stmt, text string) input {
+func (s *sight) printed(stmt *syntax.Stmt, text string) input {
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) == 0 {
 		return input{given: true}
 	}
-	words := wordsOf(call.Args, text)
+	words := s.words(call.Args, text)
+	if len(words) == 0 {
+		return input{given: true}
+	}
+	return printedBy(words, s.redirected(stmt, text, input{}))
+}
+
+// printedBy is what a command writes that reads in.
+func printedBy(words []word, in input) input {
 	switch words[0].text {
-	case "echo", "printf":
+	case "echo":
 		var out []string
 		for _, w := range words[1:] {
-			if !strings.HasPrefix(w.text, "-") && (words[0].text != "printf" || !strings.HasPrefix(w.text, "%")) {
+			if !strings.HasPrefix(w.text, "-") {
 				out = append(out, w.text)
 			}
 		}
-		return input{text: strings.Join(out, " "), given: true, known: true}
+		return input{text: shellEscapes.Replace(strings.Join(out, " ")), given: true, known: true}
+	case "printf":
+		var out []string
+		for _, w := range words[1:] {
+			if !strings.HasPrefix(w.text, "-") && !strings.HasPrefix(w.text, "%") {
+				out = append(out, w.text)
+			}
+		}
+		return input{text: shellEscapes.Replace(strings.Join(out, "\n")), given: true, known: true}
 	case "cat", "tee":
-		if in := redirected(stmt, text, input{}); in.known && len(words) == 1 {
+		if in.known && len(operands(words[1:], nil)) == 0 {
 			return in
 		}
 	}
 	return input{given: true}
 }
 
+// shellEscapes are those of echo, printf and $” that part commands and words.
+var shellEscapes = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`, `\'`, `'`, `\"`, `"`)
+
 // redirected is what a statement reads; otherwise is what is piped to it.
-func redirected(stmt *syntax.Stmt, text string, otherwise input) input {
+func (s *sight) redirected(stmt *syntax.Stmt, text string, otherwise input) input {
 	for _, r := range stmt.Redirs {
 		switch r.Op {
 		case syntax.Hdoc, syntax.DashHdoc:
@@ -198,12 +238,15 @@ func redirected(stmt *syntax.Stmt, text string, otherwise input) input {
 			}
 			body := source(r.Hdoc, text)
 			if r.Op == syntax.DashHdoc {
-				body = regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(body, "")
+				body = leadingTabs.ReplaceAllString(body, "")
 			}
 			return input{text: body, given: true, known: true}
 		case syntax.WordHdoc:
-			return input{text: wordOf(r.Word, text).text, given: true, known: true}
+			return input{text: s.word(r.Word, text).text, given: true, known: true}
 		case syntax.RdrIn:
+			if body, ok := s.files[fileName(wordOf(r.Word, text).text)]; ok {
+				return input{text: body, given: true, known: true}
+			}
 			return input{given: true}
 		default: // not what is read
 		}
@@ -211,13 +254,7 @@ func redirected(stmt *syntax.Stmt, text string, otherwise input) input {
 	return otherwise
 }
 
-func wordsOf(args []*syntax.Word, text string) []word {
-	words := make([]word, len(args))
-	for i, arg := range args {
-		words[i] = wordOf(arg, text)
-	}
-	return words
-}
+var leadingTabs = regexp.MustCompile(`(?m)^\t+`)
 
 // wordOf takes the quotes away from a word.
 func wordOf(w *syntax.Word, text string) word {
@@ -226,18 +263,24 @@ func wordOf(w *syntax.Word, text string) word {
 	return out
 }
 
-func (w *word) add(parts []syntax.WordPart, text string, quoted bool, vars values) {
+// add takes up the parts of a word. resolve knows what a variable stands for.
+func (w *word) add(parts []syntax.WordPart, text string, quoted bool, resolve func(syntax.WordPart, string) (string, bool)) {
 	for _, part := range parts {
 		switch p := part.(type) {
 		case *syntax.Lit:
 			w.text += unescaped(p.Value, quoted)
 		case *syntax.SglQuoted:
-			w.text += p.Value
+			if w.text += p.Value; p.Dollar {
+				w.text = strings.TrimSuffix(w.text, p.Value) + shellEscapes.Replace(p.Value)
+			}
 		case *syntax.DblQuoted:
-			w.add(p.Parts, text, true, vars)
+			w.add(p.Parts, text, true, resolve)
 		default:
-			value, known := vars.resolve(p, text)
-			if !known {
+			value, known := "", false
+			if resolve != nil {
+				value, known = resolve(p, text)
+			}
+			if !known || len(w.text)+len(value) > maxScript {
 				value, w.known = source(p, text), false
 			}
 			w.text += value
@@ -245,7 +288,7 @@ func (w *word) add(parts []syntax.WordPart, text string, quoted bool, vars value
 	}
 }
 
-// unescaped takes backslashes away; between double quotes few are escapes.
+// unescaped takes backslashes away; between double quotes few are shellEscapes.
 func unescaped(text string, quoted bool) string {
 	if !strings.Contains(text, `\`) {
 		return text
@@ -308,15 +351,16 @@ func (s *sight) shell(args []word, in input) {
 			args = args[1:]
 		}
 	}
+	rest := args
 	switch {
-	case command && len(args) > 0:
-		s.script(args[0].text)
+	case command && len(args) > 0 && args[0].text != "…":
+		s.child(args[0].text, args[min(2, len(args)):])
 	case command:
 		s.cannotSee("runs a shell whose command is known only when the step runs")
 	case len(args) > 0 && !reads && args[0].text != "-" && args[0].text != "/dev/stdin":
-		s.scriptFile(args)
+		s.scriptFile(args, in)
 	case in.given && in.known:
-		s.script(in.text)
+		s.child(in.text, rest)
 	case in.given:
 		s.cannotSee("runs a shell that reads its commands from elsewhere")
 	}

@@ -80,10 +80,11 @@ func (f *File) clusterSteps(seen []sight) (drop []bool, why []string) {
 	looks := slices.ContainsFunc(seen, func(s sight) bool { return s.looks && s.changes == "" && s.waits == "" })
 	above := false
 	for i, s := range seen {
+		unseen := slices.ContainsFunc(seen[i:], func(s sight) bool { return s.changes == "" && len(s.unseen) > 0 })
 		switch {
 		case s.changes != "":
 			drop[i], why[i], above = true, s.changes, true
-		case s.serves != "" && !looks && !s.looks:
+		case s.serves != "" && !looks && !s.looks && !unseen && len(s.others) == 0:
 			drop[i], why[i] = true, s.serves
 		case s.waits != "" && above: // for what no longer happens
 			drop[i], why[i] = true, s.waits

@@ -21,9 +21,9 @@ func (f *File) pushed(x *expander) []push { return f.pushedTelling(x, nil) }
 // pushedTelling is the same, and tells of every word and value on the way.
 func (f *File) pushedTelling(x *expander, told func(text string)) []push {
 	var found []push
-	left, budget, commands := maxReplaced, maxShellBytes, 0
+	left, budget, commands, files := maxReplaced, maxShellBytes, 0, map[string]string{}
 	for i, step := range f.Build.GetSteps() {
-		s := sight{at: i, commands: commands, budget: &budget, told: told}
+		s := sight{at: i, commands: commands, budget: &budget, files: files, told: told}
 		if x != nil {
 			step = proto.CloneOf(step)
 			x.replaceArgs(step, &left)
@@ -82,8 +82,8 @@ func (f *File) environment(x *expander, step *cloudbuildpb.BuildStep) values {
 	return vars
 }
 
-// assign follows the assignments of a shell script. A variable that gets a second
-// value may have either.
+// assign follows the assignments of a shell script. A variable that perhaps gets a
+// second value may have either.
 func (s *sight) assign(assigns []*syntax.Assign, text string) {
 	if s.vars == nil {
 		return
@@ -105,8 +105,22 @@ func (s *sight) set(name string, value word, unsure bool) {
 		s.told(value.text)
 	}
 	before, had := s.vars[name]
+	if s.perhaps == 0 && !unsure {
+		s.assigned(name, value)
+		return
+	}
 	if unsure || s.unsure[name] || had && before != value.text || !value.known || len(value.text) > maxImageBytes {
 		delete(s.vars, name)
+		s.unsure = with(s.unsure, name, true)
+		return
+	}
+	s.vars[name] = value.text
+}
+
+// assigned gives a variable a value that it surely has from now on.
+func (s *sight) assigned(name string, value word) {
+	delete(s.vars, name)
+	if delete(s.unsure, name); !value.known || len(value.text) > maxImageBytes {
 		s.unsure = with(s.unsure, name, true)
 		return
 	}
@@ -117,15 +131,7 @@ func (s *sight) set(name string, value word, unsure bool) {
 // known.
 func (s *sight) word(w *syntax.Word, text string) word {
 	out := word{known: true}
-	out.add(w.Parts, text, false, s.vars)
-	return out
-}
-
-func (s *sight) words(args []*syntax.Word, text string) []word {
-	out := make([]word, len(args))
-	for i, arg := range args {
-		out[i] = s.word(arg, text)
-	}
+	out.add(w.Parts, text, false, s.resolve)
 	return out
 }
 
