@@ -1,13 +1,16 @@
 package main
 
 import (
+	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/proof"
 )
 
 // metrics are what Turnout tells Prometheus of what it does, beside what
@@ -55,9 +58,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		}, []string{"step"}),
 	}
 	m.build.WithLabelValues(version()).Set(1)
-	for _, phase := range []v1alpha1.DeliveryPhase{v1alpha1.DeliveryDone, v1alpha1.DeliveryGaveUp, v1alpha1.DeliveryQuarantined} {
-		m.deliveries.WithLabelValues(string(phase))
-	}
+	m.beginRequests()
 	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.deliveries, m.github, m.remaining, m.limit, m.cloudbuild, m.build, m.asked, m.proofs, m.newVersion}
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
@@ -75,8 +76,33 @@ func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 }
 
-// begin makes the series of an application, at 0: increase() does not see the event
-// by which a series begins.
+// beginRequests makes the series of what no application has, at 0, as far as the alert
+// rules look for them: increase() does not see the event by which a series begins.
+func (m *metrics) beginRequests() {
+	for _, phase := range []v1alpha1.DeliveryPhase{v1alpha1.DeliveryDone, v1alpha1.DeliveryGaveUp, v1alpha1.DeliveryQuarantined} {
+		m.deliveries.WithLabelValues(string(phase))
+	}
+	for _, event := range []string{"push", "issue_comment", "ping", "other"} {
+		m.webhooks.WithLabelValues(event, strconv.Itoa(http.StatusAccepted))
+		m.webhooks.WithLabelValues(event, strconv.Itoa(http.StatusServiceUnavailable))
+	}
+	for _, status := range []int{http.StatusUnauthorized, http.StatusInternalServerError, http.StatusServiceUnavailable} { // before it is known which event it is
+		m.webhooks.WithLabelValues("", strconv.Itoa(status))
+	}
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
+		m.github.WithLabelValues(method, "error")
+		for _, status := range []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+			m.github.WithLabelValues(method, strconv.Itoa(status))
+		}
+	}
+	for _, method := range []string{"CreateBuild", "GetBuild", "ListBuilds", "CancelBuild", "GetBuildTrigger", "ListBuildTriggers", "RunBuildTrigger"} {
+		for _, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.PermissionDenied, codes.ResourceExhausted} {
+			m.cloudbuild.WithLabelValues(method, code.String())
+		}
+	}
+}
+
+// begin makes the series of an application, at 0, for the same reason.
 func (m *metrics) begin(app client.ObjectKey) {
 	for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
 		for _, phase := range []v1alpha1.ReleasePhase{
@@ -87,6 +113,14 @@ func (m *metrics) begin(app client.ObjectKey) {
 	}
 	for _, kind := range []string{string(v1alpha1.Deploy), string(v1alpha1.Rollback), v1alpha1.KindRestore} {
 		m.switches.WithLabelValues(app.Namespace, app.Name, kind)
+	}
+	for _, told := range []proof.Kind{proof.Served, proof.Failed, proof.Unseen} {
+		m.asked.WithLabelValues(app.Namespace, app.Name, told.String())
+	}
+	for _, result := range []v1alpha1.ProofResult{
+		v1alpha1.ProofConfirmed, v1alpha1.ProofFailed, v1alpha1.ProofInconclusive, v1alpha1.ProofInterrupted, v1alpha1.ProofNotObserved,
+	} {
+		m.proofs.WithLabelValues(app.Namespace, app.Name, string(result))
 	}
 }
 
