@@ -140,6 +140,9 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
 			a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 		}
 	}
+	if last := a.bg.Status.LastSwitch; l.gce && last != nil && last.UID == string(a.rel.UID) && l.effect.IsZero() {
+		l.read = a.readMap(ctx, last, l.news.URLMapUpdated)
+	}
 	if m != nil {
 		l.url, l.seen, l.resumed = a.bg.Spec.URL, m.Read(), m.resumedAt
 		ms := a.rel.Status.Milestones
@@ -156,6 +159,7 @@ type switchLook struct {
 	rollback                  bool
 	gce                       bool          // the load balancer is Google's, which tells
 	news                      route.News    // since right before the switch
+	read                      mapWord       // what the URL map itself says
 	url                       string        // the public address; empty: it is not asked
 	seen                      proof.Reading // of its answers
 	toldApart                 bool          // the old version's from the new one's
@@ -195,6 +199,9 @@ func (l switchLook) judge() switchVerdict {
 	}
 	if v.sign == v1alpha1.SignWait && l.gce {
 		v.finding = fmt.Sprintf("it was not observed when the load balancer took up the switch: its controller did not say so within %s", l.wait)
+		if l.read.asked && l.read.text != "" {
+			v.finding += "; " + l.read.text
+		}
 	}
 	end := effect.Add(l.rest(effect))
 	switch over := !l.now.Before(l.deadline); {
@@ -213,6 +220,8 @@ func (l switchLook) judge() switchVerdict {
 		v.outcome, v.message = confirmStuck, "the load balancer's controller cannot take up the Ingress: "+l.news.Translate
 	case over && effect.IsZero() && l.news.Sync != "":
 		v.outcome, v.message = confirmStuck, "the load balancer's controller could not take up the Ingress: "+l.news.Sync
+	case over && effect.IsZero() && l.read.against:
+		v.outcome, v.message = confirmStuck, "the load balancer has not taken up the Ingress: "+l.read.text
 	case over && effect.IsZero():
 		v.outcome, v.finding = confirmDone, "it was not observed whether the load balancer took up the switch"
 	case over:
@@ -233,11 +242,13 @@ func (l switchLook) judge() switchVerdict {
 // is none.
 func (l switchLook) sign() v1alpha1.Sign {
 	switch {
-	case l.news.URLMapUpdated:
+	case l.read.there:
+		return v1alpha1.SignURLMapRead
+	case l.news.URLMapUpdated && !l.read.tells:
 		return v1alpha1.SignURLMap
 	case l.toldApart && l.seen.NewInARow >= proof.NewInARow:
 		return v1alpha1.SignNewVersion
-	case l.news.Translate == "" && l.news.Sync == "" && !l.now.Before(l.quiet().Add(l.wait)):
+	case l.news.Translate == "" && l.news.Sync == "" && !l.read.against && !l.now.Before(l.quiet().Add(l.wait)):
 		return v1alpha1.SignWait
 	}
 	return ""
@@ -287,6 +298,9 @@ func (l switchLook) waiting(effect, end time.Time) string {
 		text = "asks " + l.url + " until " + clock(end)
 	case !l.gce && !l.toldApart:
 		text = "gives the load balancer time to take up the switch until " + clock(l.quiet().Add(l.wait))
+	}
+	if l.read.against {
+		text += "; " + l.read.text
 	}
 	if l.news.Translate != "" {
 		text += "; its controller says: " + l.news.Translate

@@ -3,6 +3,7 @@ package deployer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -28,6 +29,8 @@ const (
 	askOften = time.Hour
 	// askLimit bounds one asking: the pods, and a few requests.
 	askLimit = 20 * time.Second
+	// longestSilence is how rarely is asked at most what tells nothing.
+	longestSilence = 10 * time.Minute
 )
 
 func (w *work) askEvery(last *v1alpha1.SwitchRecord) time.Duration {
@@ -42,18 +45,21 @@ func (w *work) askEvery(last *v1alpha1.SwitchRecord) time.Duration {
 // carrying out the one before.
 func (d *Deployer) settles() time.Duration { return cmp.Or(d.TakeUp, takeUpGCE) }
 
-// answers are what the public address told last.
+// answers are what was told last.
 type answers struct {
-	there        bool // the version that users are sent to answers there, told apart from the other one
+	there        bool // users are where they are sent to, told apart from the other colour
 	reason, text string
+	// silent: it told nothing, and is asked again less and less often.
+	silent bool
 }
 
-// asks are the askings of public addresses outside of a release's measurement, one
+// asks are the askings about applications outside of a release's measurement, one
 // an application at most. They run beside the looks, which wait for nobody. The zero
 // value is ready.
 type asks struct {
 	mu     sync.Mutex
 	of     map[client.ObjectKey]*asking
+	said   map[client.ObjectKey]string // the reason of a silence that was spoken of
 	wg     sync.WaitGroup
 	closed bool
 }
@@ -65,6 +71,12 @@ type asking struct {
 	cancel context.CancelFunc
 	done   bool
 	told   *answers // by this one, or the one before; nil: nothing yet
+	silent int      // how often in a row it told nothing
+}
+
+// due is when to ask again.
+func (q *asking) due(every time.Duration) time.Time {
+	return q.at.Add(min(every<<min(q.silent, 10), max(every, longestSilence)))
 }
 
 // routesOf names the routes that a record speaks of.
@@ -86,9 +98,17 @@ func (a *asks) next(app client.ObjectKey, about string, every time.Duration) tim
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if q := a.last(app, about); q != nil {
-		return q.at.Add(every)
+		return q.due(every)
 	}
 	return time.Now().Add(every)
+}
+
+// leave forgets an application: it is gone.
+func (a *asks) leave(app client.ObjectKey) {
+	a.forget(app)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.said, app)
 }
 
 // forget ends an application's asking, if there is one.
@@ -120,7 +140,8 @@ type inquiry struct {
 	about string        // the routes that it is about
 	every time.Duration // not more often than that
 	ask   func(context.Context) answers
-	wake  func() // is called when there is something new
+	wake  func()        // is called when there is something new
+	say   func(answers) // is called once of a silence; may be nil
 }
 
 // begin asks, unless that is being done, or was a moment ago, and returns what was
@@ -129,19 +150,21 @@ func (a *asks) begin(i inquiry) *answers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var told *answers
-	if q := a.last(i.app, i.about); q != nil {
-		if told = q.told; !q.done || time.Since(q.at) < i.every {
+	old := a.of[i.app]
+	if old != nil && (old.about == i.about || old.silent > 0) { // who was silent is so of other routes, too
+		if told = old.told; !old.done || time.Now().Before(old.due(i.every)) {
 			return told
 		}
 	}
 	if a.closed {
 		return told
 	}
-	if old := a.of[i.app]; old != nil {
-		old.cancel()
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
 	next := &asking{about: i.about, at: time.Now(), cancel: cancel, told: told}
+	if old != nil {
+		old.cancel()
+		next.silent = old.silent
+	}
 	if a.of == nil {
 		a.of = map[client.ObjectKey]*asking{}
 	}
@@ -149,12 +172,35 @@ func (a *asks) begin(i inquiry) *answers {
 	a.wg.Go(func() {
 		defer cancel()
 		news := i.ask(ctx)
-		a.mu.Lock()
-		next.told, next.done = &news, true
-		a.mu.Unlock()
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return // nobody wants to know any more
+		}
+		if a.hear(i, next, news) && i.say != nil {
+			i.say(news)
+		}
 		i.wake()
 	})
 	return told
+}
+
+// hear takes in what was told, and reports whether it is a silence that nothing was
+// said of yet.
+func (a *asks) hear(i inquiry, q *asking, news answers) (fresh bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q.told, q.done = &news, true
+	if !news.silent {
+		q.silent = 0
+		delete(a.said, i.app)
+		return false
+	}
+	q.silent++
+	if a.said == nil {
+		a.said = map[client.ObjectKey]string{}
+	}
+	before, spoken := a.said[i.app]
+	a.said[i.app] = news.reason
+	return !spoken || before != news.reason
 }
 
 // ask returns what the public address told of routes, and has it asked again if that

@@ -24,6 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/urlmap"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -79,6 +80,9 @@ type Deployer struct {
 	// AskEvery is how often the public address is asked who answers there, as long as
 	// nothing says that a switch was taken up. The zero value is 15 s.
 	AskEvery time.Duration
+	// URLMaps reads the URL maps of Google's load balancers. Optional: by default
+	// none is read.
+	URLMaps *urlmap.Client
 	// UserAgent is how the public address is asked, see [proof.UserAgent]. Optional.
 	UserAgent string
 	// Resolve looks up the addresses of a standby host that an owner chose, see
@@ -93,7 +97,7 @@ type Deployer struct {
 
 	registryTLS *tls.Config // of tests
 	probers     probers
-	asks        asks
+	asks, maps  asks // the public addresses, and the URL maps
 	facts       preflight.Collector
 	attestation attestation
 	calls       calls
@@ -151,7 +155,8 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		d.probers.end(key)
 		d.calls.leave(key)
-		d.asks.forget(key)
+		d.asks.leave(key)
+		d.maps.leave(key)
 		return 0, nil
 	}
 	if err != nil {

@@ -15,17 +15,19 @@
 //   - queue.go says which release may act next; inspect.go whether any could;
 //     upkeep.go shrinks the colour that users left; findings.go is what a release
 //     tells of the application as it found it.
-//   - grant.go is the one way to Google, past the namespace's grants.
+//   - grant.go is the one way to Google, past the namespace's grants; but for URL
+//     maps, which are the cluster's.
 //   - border.go ends releases that ask for what none may; origin.go finds out
 //     whether a commit and its repository are the application's; attest.go whether
 //     what a release says of its causes was decided at admission.
 //   - calls.go has what is asked of GitHub, Cloud Build, Cloud Storage and registries,
 //     beside the looks; looks.go lets a rollback cancel the look under way.
 //   - takeup.go looks whether the load balancer uses the routes as they are written;
-//     ask.go asks the public address who answers there, beside the looks.
+//     ask.go asks the public address who answers there, and readmap.go reads the
+//     load balancer's URL map, beside the looks.
 //   - measure.go has the public address asked around a switch, by proof, whose
 //     prober runs between looks, as calls do.
-//   - record, route, workload, gate, preflight, proof and cloudbuild are the edges:
+//   - record, route, workload, gate, preflight, proof, urlmap and cloudbuild are the edges:
 //     each has a tour of its own.
 //
 // # A release's life

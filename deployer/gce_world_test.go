@@ -27,6 +27,8 @@ const gateType corev1.PodConditionType = "cloud.google.com/load-balancer-neg-rea
 const (
 	negEnabled    = `{"ingress": true}`
 	backendsKey   = "ingress.kubernetes.io/backends"
+	urlMapKey     = "ingress.kubernetes.io/url-map"
+	urlMapName    = "k8s2-um-1"
 	negStatusKey  = "cloud.google.com/neg-status"
 	negAnnotation = "cloud.google.com/neg"
 )
@@ -53,6 +55,8 @@ type balancer struct {
 	mended bool
 	// used is the colour that the routes in use lead users to.
 	used v1alpha1.Color
+	// routes are those in use, as the Ingress had them.
+	routes []networkingv1.IngressRule
 
 	syncs      int
 	generation int64
@@ -255,20 +259,21 @@ func (b *balancer) sync(ctx context.Context, ingress *networkingv1.Ingress, serv
 			delete(b.probed, name)
 		}
 	}
+	b.routes = ingress.Spec.Rules
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		if ingress.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name == "my-python-app-"+string(c)+"-svc" {
 			b.used = c
 		}
 	}
 	if ingress.Generation != b.generation && b.generation != 0 {
-		b.event(ctx, ingress, corev1.EventTypeNormal, "Sync", fmt.Sprintf("UrlMap %q updated", "k8s2-um-1"))
+		b.event(ctx, ingress, corev1.EventTypeNormal, "Sync", fmt.Sprintf("UrlMap %q updated", urlMapName))
 	}
 	b.generation = ingress.Generation
 	text, err := json.Marshal(states)
 	if err != nil || ingress.Annotations[backendsKey] == string(text) {
 		return
 	}
-	b.merge(ctx, ingress, map[string]any{"metadata": map[string]any{"annotations": map[string]string{backendsKey: string(text)}}})
+	b.merge(ctx, ingress, map[string]any{"metadata": map[string]any{"annotations": map[string]string{backendsKey: string(text), urlMapKey: urlMapName}}})
 }
 
 func (b *balancer) event(ctx context.Context, ingress *networkingv1.Ingress, kind, reason, message string) {

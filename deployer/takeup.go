@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // takenUp reports whether users are where the routes that were last written send
@@ -33,7 +34,7 @@ func takenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
 
 // tells reports whether a sign tells that Google's load balancer took up its routes.
 func tells(s v1alpha1.Sign) bool {
-	return s == v1alpha1.SignURLMap || s == v1alpha1.SignNewVersion || s == v1alpha1.SignPerson
+	return s == v1alpha1.SignURLMap || s == v1alpha1.SignURLMapRead || s == v1alpha1.SignNewVersion || s == v1alpha1.SignPerson
 }
 
 // takeUp looks whether the load balancer has taken up the routes as they are written,
@@ -57,6 +58,8 @@ func (w *work) takeUp(ctx context.Context) {
 		return // it is looking itself
 	}
 	h := w.listen(ctx, last, live)
+	read := w.readMap(ctx, last, h.urlMap)
+	h.routes, h.mapTells = read.there, read.tells
 	w.weigh(last, h)
 	var told answers
 	if !tells(last.TookEffectBy) {
@@ -67,7 +70,7 @@ func (w *work) takeUp(ctx context.Context) {
 		w.confirmed(last)
 		return
 	}
-	w.unconfirmed(last, live, h.against, told)
+	w.unconfirmed(last, live, h.against, read, told)
 }
 
 // routedSince is since when the routes are as they are.
@@ -80,10 +83,12 @@ func routedSince(last *v1alpha1.SwitchRecord) time.Time {
 
 // heard is what may tell that the load balancer took up the routes.
 type heard struct {
-	person  *v1alpha1.Confirmation // that users reach the colour that the routes lead to
-	urlMap  bool                   // its controller updated the URL map since right before a release wrote the routes
-	answers bool                   // the version there answers at the public address
-	against string                 // what its controller says it fails at
+	person   *v1alpha1.Confirmation // that users reach the colour that the routes lead to
+	urlMap   bool                   // its controller updated the URL map since right before a release wrote the routes
+	routes   bool                   // the URL map was read since, and leads there
+	mapTells bool                   // the URL map can be read, so that nobody's word for it is needed
+	answers  bool                   // the version there answers at the public address
+	against  string                 // what its controller says it fails at
 }
 
 // weigh notes the first sign that there is. Drain and hold begin with it. The
@@ -97,7 +102,9 @@ func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
 		return
 	case h.person != nil && !h.person.At.Time.Before(routedSince(last).Truncate(time.Second)):
 		at, by = h.person.At.Time, v1alpha1.SignPerson
-	case h.urlMap && !last.Unsettled:
+	case h.routes:
+		by = v1alpha1.SignURLMapRead
+	case h.urlMap && !last.Unsettled && !h.mapTells:
 		by = v1alpha1.SignURLMap
 	case h.answers:
 		by = v1alpha1.SignNewVersion
@@ -172,10 +179,16 @@ func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)", last.TookEffectBy)
 	}
 	w.d.asks.forget(client.ObjectKeyFromObject(w.bg))
+	w.d.maps.forget(client.ObjectKeyFromObject(w.bg))
 }
 
+// wayLimit bounds what the condition has of somebody else's words, so that there is
+// room for the ways out.
+const wayLimit = 240
+
 // unconfirmed makes the condition, with the ways out.
-func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, told answers) {
+func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read mapWord, told answers) {
+	said = prose.Line(said, wayLimit)
 	other := live.Other()
 	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
 	if said != "" {
@@ -187,10 +200,17 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 	if said != "" {
 		message += "; the controller says: " + said
 	}
+	reason := told.reason
+	if read.against {
+		reason = v1alpha1.ReasonOldRoutes
+	}
+	if read.text != "" {
+		message += ". " + read.text
+	}
 	message += fmt.Sprintf(". %s. Or look yourself, and once users reach %s: turnout confirm %s -n %s", told.text, live, w.bg.Name, w.bg.Namespace)
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
-		Reason: told.reason, Message: message,
+		Reason: reason, Message: message,
 	}
 	fresh := meta.FindStatusCondition(w.bg.Status.Conditions, c.Type) == nil
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {

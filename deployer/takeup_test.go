@@ -42,10 +42,19 @@ type balanced struct {
 	broken  bool        // no change is carried out
 	events  []time.Time // that came through, of the URL map
 	url     bool        // the public address may be asked
+	project bool        // the URL map may be read
+	reading *reading    // of the URL map, under way
 	size    map[v1alpha1.Color]int
 	w       *work
 	count   int
 	log     []string
+}
+
+// reading is one of the URL map: it is told at a later look.
+type reading struct {
+	about string
+	leads v1alpha1.Color
+	fails bool
 }
 
 func newBalanced(t *testing.T, seed uint64) *balanced {
@@ -54,7 +63,7 @@ func newBalanced(t *testing.T, seed uint64) *balanced {
 		written: v1alpha1.Blue, used: v1alpha1.Blue, before: v1alpha1.Blue,
 		size: map[v1alpha1.Color]int{v1alpha1.Blue: 2, v1alpha1.Green: 0},
 	}
-	b.url, b.mute = b.chance(2), b.chance(2)
+	b.url, b.mute, b.project = b.chance(2), b.chance(2), b.chance(2)
 	bg := &v1alpha1.BlueGreen{}
 	bg.Spec.Drain, bg.Spec.Hold = duration(drains), duration(time.Duration(b.rng.IntN(20))*time.Minute)
 	b.w = &work{d: &Deployer{}, bg: bg}
@@ -120,6 +129,7 @@ func (b *balanced) look() {
 			h.urlMap = h.urlMap || at.After(mark)
 		}
 	}
+	b.read(last, &h)
 	b.w.weigh(last, h)
 	// One place asks, and sees the front ends near to it.
 	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) && (front == b.used || b.now.Before(b.until)) {
@@ -133,6 +143,18 @@ func (b *balanced) look() {
 		return
 	}
 	b.note("taken up, by %s", last.TookEffectBy)
+}
+
+// read has the URL map read, which says what the controller did last, and hears what
+// the reading before told of the same routes. What fails says nothing.
+func (b *balanced) read(last *v1alpha1.SwitchRecord, h *heard) {
+	if !b.project || b.now.Before(b.w.mapFrom(last)) {
+		return
+	}
+	if r := b.reading; r != nil && r.about == routesOf(last) && !r.fails {
+		h.routes, h.mapTells = r.leads == b.written, true
+	}
+	b.reading = &reading{routesOf(last), b.used, b.chance(3)}
 }
 
 // mark is the moment right before the release of the last switch wrote the routes.
@@ -294,14 +316,14 @@ func TestColourThatUsersMayReachIsLeftAlone(t *testing.T) {
 				for _, line := range b.log {
 					t.Log(line)
 				}
-				t.Fatalf("seed %d, with a public address: %v, without events: %v", seed, b.url, b.mute)
+				t.Fatalf("seed %d, with a public address: %v, without events: %v, with the URL map: %v", seed, b.url, b.mute, b.project)
 			}
 		}
 		if last := b.w.bg.Status.LastSwitch; last != nil {
 			acted[string(last.TookEffectBy)]++
 		}
 	}
-	for _, sign := range []v1alpha1.Sign{"", v1alpha1.SignURLMap, v1alpha1.SignNewVersion, v1alpha1.SignPerson} {
+	for _, sign := range []v1alpha1.Sign{"", v1alpha1.SignURLMap, v1alpha1.SignURLMapRead, v1alpha1.SignNewVersion, v1alpha1.SignPerson} {
 		if acted[string(sign)] == 0 {
 			t.Errorf("no world ended with the sign %q: %v", sign, acted)
 		}

@@ -41,7 +41,7 @@ const longestLook = 2 * time.Minute
 // Setup registers the deployer with a manager. Reaction is by watch: everything
 // that a decision rests on wakes the application it belongs to.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
-	for _, run := range []manager.RunnableFunc{d.probers.run, d.asks.run} {
+	for _, run := range []manager.RunnableFunc{d.probers.run, d.asks.run, d.maps.run} {
 		if err := mgr.Add(run); err != nil {
 			return fmt.Errorf("setting up the deployer: %w", err)
 		}

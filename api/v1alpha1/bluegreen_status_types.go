@@ -31,8 +31,9 @@ const (
 // sign. The message has the ways out.
 const ConditionSwitchUnconfirmed = "SwitchUnconfirmed"
 
-// Reasons of [ConditionSwitchUnconfirmed]: why the public address has not told yet.
+// Reasons of [ConditionSwitchUnconfirmed]: what has not told yet, and why.
 const (
+	ReasonOldRoutes       = "OldRoutes"       // the load balancer's URL map leads to the colour that users are to have left
 	ReasonNoAddress       = "NoAddress"       // spec.url is not set
 	ReasonNoVersionHeader = "NoVersionHeader" // spec.proof.versionHeader is not set
 	ReasonNotToldApart    = "NotToldApart"    // the pods of both colours name one version, or cannot be asked

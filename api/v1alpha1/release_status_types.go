@@ -478,12 +478,13 @@ type RouteStatus struct {
 
 // Sign that a load balancer uses new routes.
 //
-// +kubebuilder:validation:Enum=URLMap;NewVersion;Person;Wait
+// +kubebuilder:validation:Enum=URLMap;URLMapRead;NewVersion;Person;Wait
 type Sign string
 
 // Signs that a load balancer uses new routes.
 const (
 	SignURLMap     Sign = "URLMap"     // its controller's event says that the URL map was updated
+	SignURLMapRead Sign = "URLMapRead" // the URL map itself was read, and leads there
 	SignNewVersion Sign = "NewVersion" // the public address answered with the new version
 	SignPerson     Sign = "Person"     // a person said so: turnout confirm
 	SignWait       Sign = "Wait"       // none was seen: it was waited for a fixed time

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/deployer/urlmap"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -34,6 +36,9 @@ type serveConfig struct {
 
 	allowAddresses []string
 	proofProxy     string
+
+	loadBalancerProject string
+	computeEndpoint     string
 
 	cloudbuildEndpoint string
 	cloudbuildInsecure bool
@@ -59,6 +64,8 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.podAccess, "pod-access", "auto", "how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
 	f.StringSliceVar(&c.allowAddresses, "allow-addresses", nil, "ranges, such as 10.0.0.0/8, in which applications' addresses (spec.url) and registries may be; default: public ones, and the Ingress's own")
 	f.StringVar(&c.proofProxy, "proof-proxy", "", "address of a proxy through which applications' addresses (spec.url), and registries, are asked; default: none, whatever the environment says")
+	f.StringVar(&c.loadBalancerProject, "load-balancer-project", "", "Google project of the cluster, whose load balancers' URL maps are then read (compute.urlMaps.get); default: none is")
+	f.StringVar(&c.computeEndpoint, "compute-endpoint", "", "address of the Compute API, such as https://compute-x.p.googleapis.com/compute/v1/; default: Google's. One without TLS is an emulator, and gets no credentials")
 	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
 	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "speak to Cloud Build without TLS and credentials, for an emulator")
 	f.DurationVar(&c.buildPoll, "build-poll", 0, "least time between two looks at a build; default 5s, which Cloud Build's quotas suggest")
@@ -91,6 +98,18 @@ func (c *serveConfig) outside() (o outside, err error) {
 		return o, fmt.Errorf("--proof-proxy (%s): %q is no address, such as http://proxy:3128", variable("proof-proxy"), c.proofProxy)
 	}
 	return o, nil
+}
+
+// urlMaps reads the URL maps of Google's load balancers; nil if that is not wanted.
+func (c *serveConfig) urlMaps(ctx context.Context) (*urlmap.Client, error) {
+	if c.loadBalancerProject == "" {
+		return nil, nil
+	}
+	client, err := urlmap.New(ctx, urlmap.Config{Project: c.loadBalancerProject, Endpoint: c.computeEndpoint})
+	if err != nil {
+		return nil, fmt.Errorf("--load-balancer-project (%s), --compute-endpoint (%s): %w", variable("load-balancer-project"), variable("compute-endpoint"), err)
+	}
+	return client, nil
 }
 
 // load reads and checks everything that can be checked without talking to

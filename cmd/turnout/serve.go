@@ -181,6 +181,10 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 	if err != nil {
 		return err
 	}
+	maps, err := c.urlMaps(ctx)
+	if err != nil {
+		return err
+	}
 	d := &deployer.Deployer{
 		Client:       mgr.GetClient(),
 		Record:       rec,
@@ -200,6 +204,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		Namespaced:     len(c.namespaces) > 0,
 		AllowAddresses: public.allowed,
 		Proxy:          public.proxy,
+		URLMaps:        maps,
 	}
 	return d.Setup(mgr)
 }

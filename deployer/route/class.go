@@ -34,6 +34,13 @@ func loadBalancer(ingress *unstructured.Unstructured) v1alpha1.LoadBalancer {
 	return v1alpha1.LoadBalancerOther
 }
 
+// regional reports whether the load balancer of an Ingress of Google's is one of a
+// region.
+func regional(ingress *unstructured.Unstructured) bool {
+	class := ingress.GetAnnotations()[classAnnotation]
+	return class == "gce-internal" || class == "gce-regional-external"
+}
+
 // backendStates reads the states of an Ingress's backends by their names, which
 // are those of their NEGs. It is empty where there is nothing that can be read.
 func backendStates(ingress *unstructured.Unstructured) map[string]string {

@@ -44,6 +44,9 @@ type Group struct {
 	// Name of the NEG, and of the backend service that uses it; "" while its
 	// controller has not named it.
 	Name string
+	// Region that a NEG's zones are in; "" for instance groups, and while that is not
+	// said.
+	Region string
 	// Routed: the routes in use lead to it, as the Ingress's controller last told.
 	Routed bool
 	// State of all its endpoints together, as that controller last told: HEALTHY if
@@ -118,6 +121,7 @@ func (r *Router) service(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1
 func groupsOf(service *corev1.Service, s State) []Group {
 	var status struct {
 		Groups map[string]string `json:"network_endpoint_groups"`
+		Zones  []string          `json:"zones"`
 	}
 	// What cannot be read names nothing.
 	_ = json.Unmarshal([]byte(service.Annotations[negStatusAnnotation]), &status)
@@ -129,6 +133,7 @@ func groupsOf(service *corev1.Service, s State) []Group {
 		}
 		g := Group{Port: port.Port}
 		if UsesNEGs(service) {
+			g.Region = regionOf(status.Zones)
 			if g.Name = status.Groups[strconv.Itoa(int(port.Port))]; g.Name != "" {
 				g.State, g.Routed = s.BackendStates[g.Name]
 			}
@@ -142,6 +147,14 @@ func groupsOf(service *corev1.Service, s State) []Group {
 		groups = append(groups, g)
 	}
 	return groups
+}
+
+// regionOf is the region of zones, which are all in one: us-central1-b is in us-central1.
+func regionOf(zones []string) string {
+	if len(zones) == 0 {
+		return ""
+	}
+	return zones[0][:max(strings.LastIndex(zones[0], "-"), 0)]
 }
 
 // UsesNEGs reports whether the load balancer sends to a Service's pods. A broken

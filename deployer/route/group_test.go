@@ -37,13 +37,13 @@ func TestGroupsOfAService(t *testing.T) {
 			"named, in the routes and healthy",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`{"k8s1-80":"HEALTHY","k8s1-9090":"HEALTHY"}`,
-			[]Group{{Port: 80, Name: "k8s1-80", Routed: true, State: "HEALTHY"}},
+			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Routed: true, State: "HEALTHY"}},
 		},
 		{
 			"named before the NEG is made",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`{"k8s1-other":"HEALTHY"}`,
-			[]Group{{Port: 80, Name: "k8s1-80"}},
+			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80"}},
 		},
 		{"not named yet", map[string]string{negAnnotation: enabled}, `{"":"HEALTHY"}`, []Group{{Port: 80}}},
 		{"a status that cannot be read", map[string]string{negAnnotation: enabled, negStatusAnnotation: "{"}, `{}`, []Group{{Port: 80}}},
@@ -51,7 +51,7 @@ func TestGroupsOfAService(t *testing.T) {
 			"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
 			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
 		},
-		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Name: "k8s1-80"}}},
+		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Region: "us-central1", Name: "k8s1-80"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -79,6 +79,10 @@ type State struct {
 	// BackendStates of the load balancer's routes in use, as its controller last
 	// told: by the name of a NEG. Only Google's tells.
 	BackendStates map[string]string
+	// URLMap is the name of the URL map that Google's controller made of the Ingress;
+	// empty if it has not said. Regional: it is one of a region.
+	URLMap   string
+	Regional bool
 	// Addresses of the load balancer, as its controller wrote them.
 	Addresses []netip.Addr
 	// HostTaken names a host that the application wants as its standby host
@@ -171,6 +175,7 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	s.hasAnnotations = len(annotations) > 0
 	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
 	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
+	s.URLMap, s.Regional = annotations[urlMapAnnotation], regional(ingress)
 	s.Addresses = addresses(ingress)
 	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
 

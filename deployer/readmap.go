@@ -1,0 +1,135 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/urlmap"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+const (
+	// readLimit bounds one reading of a URL map.
+	readLimit = 10 * time.Second
+	// readEvery is how often it is read while a release waits for it.
+	readEvery = 5 * time.Second
+)
+
+// mapWord is what the URL map of Google's load balancer says of routes.
+type mapWord struct {
+	// asked: whoever runs Turnout lets it be read. tells: it can be, as far as is known,
+	// and says which colour it leads to.
+	asked, tells bool
+	// there: it leads to where users are sent. against: it leads to the other colour.
+	there, against bool
+	// text is for people: what it says, or how it might be read.
+	text string
+}
+
+// mapFrom is from when on the URL map is a sign: before, its controller may still be
+// carrying out routes before those that are written now.
+func (w *work) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
+	if !last.Unsettled {
+		return time.Time{} // it led to the other colour when these were written
+	}
+	return routedSince(last).Add(w.d.settles())
+}
+
+// readMap returns what the URL map told of routes, and has it read again if that is
+// due. An event of its controller makes it due at once.
+func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) mapWord {
+	routes, d := w.o.Routes, w.d
+	switch {
+	case routes.LoadBalancer != v1alpha1.LoadBalancerGCE || routes.URLMap == "":
+		return mapWord{}
+	case d.URLMaps == nil:
+		return mapWord{text: "Or have turnout serve run with --load-balancer-project, and URL map " + prose.Line(routes.URLMap, 63) + " is read"}
+	}
+	if at := w.mapFrom(last); w.o.Now.Before(at) {
+		w.wakeAt(at)
+		return mapWord{asked: true, text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + clock(at) + " on: until then its controller may be at the routes before"}
+	}
+	q, region, err := w.askOfMap(ctx, routedTo(last))
+	if err != nil {
+		return mapWord{asked: true, text: prose.Line("URL map "+routes.URLMap+" cannot tell: "+err.Error(), wayLimit)}
+	}
+	key, log := client.ObjectKeyFromObject(w.bg), w.log
+	about := fmt.Sprint(routesOf(last), routes.Generation, event)
+	every := w.askEvery(last)
+	if w.bg.Status.Active != nil {
+		every = min(every, readEvery) // a release waits for it
+	}
+	told := d.maps.begin(inquiry{
+		app: key, about: about, every: every,
+		ask: func(ctx context.Context) answers {
+			ctx, cancel := context.WithTimeout(ctx, readLimit)
+			defer cancel()
+			m, err := d.URLMaps.Get(ctx, region, routes.URLMap)
+			return saidByMap(m, err, q)
+		},
+		wake: func() { d.probers.look(key) },
+		say: func(a answers) {
+			log.Warn("the url map of the load balancer tells nothing", "url_map", routes.URLMap, "project", d.URLMaps.Project(), "why", a.text) //nolint:sloglint // no look goes on any more
+		},
+	})
+	w.wakeAt(d.maps.next(key, about, every))
+	if told == nil {
+		return mapWord{asked: true, tells: true, text: "URL map " + routes.URLMap + " is being read"}
+	}
+	return mapWord{asked: true, tells: !told.silent, there: told.there, against: told.reason == v1alpha1.ReasonOldRoutes, text: told.text}
+}
+
+// saidByMap is what a reading of the URL map says. Whatever else but a map was had says
+// nothing about users.
+func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
+	if err != nil {
+		reason := "NotRead"
+		if e, ok := errors.AsType[*urlmap.Error](err); ok {
+			reason += strconv.Itoa(e.Code)
+		}
+		return answers{silent: true, reason: reason, text: prose.Line(err.Error(), wayLimit)}
+	}
+	switch a := m.Says(q); {
+	case a.There:
+		return answers{there: true, text: "URL map " + m.Name + " leads there"}
+	case a.Old != "":
+		return answers{reason: v1alpha1.ReasonOldRoutes, text: prose.Line("URL map "+m.Name+" still leads "+a.Old, wayLimit)}
+	}
+	return answers{silent: true, reason: "Neither", text: "URL map " + m.Name + " leads to no backend service of either colour"}
+}
+
+// askOfMap is what the URL map is asked: the backend services of the colours have
+// the names of their NEGs (ingress-gce pkg/utils/serviceport.go, BackendName).
+func (w *work) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
+	routes := w.o.Routes
+	q.StandbyHost = routes.StandbyHost
+	for c, names := range map[v1alpha1.Color]*[]string{live: &q.To, live.Other(): &q.From} {
+		groups, err := w.d.Routes.GroupStates(ctx, w.bg, routes, c)
+		if err != nil {
+			return q, "", err
+		}
+		if len(groups) == 0 {
+			return q, "", fmt.Errorf("ingress %s names no port of service %s", routes.Name, w.bg.Side(c).Service)
+		}
+		for _, g := range groups {
+			if g.Name == "" {
+				return q, "", fmt.Errorf("no backend service is named for port %d of service %s", g.Port, w.bg.Side(c).Service)
+			}
+			*names = append(*names, g.Name)
+			region = g.Region
+		}
+	}
+	switch {
+	case !routes.Regional:
+		region = ""
+	case region == "":
+		return q, "", errors.New("nothing says in which region the load balancer is")
+	}
+	return q, region, nil
+}

@@ -1,0 +1,110 @@
+package urlmap
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/api/compute/v1"
+)
+
+// Map is where a URL map sends requests.
+type Map struct {
+	// Name of it.
+	Name string
+
+	leads []lead
+}
+
+// lead is one place of a URL map that names a backend service.
+type lead struct {
+	hosts   []string // none: every one that no rule is for
+	path    string   // empty: every one that no rule is for
+	service string
+}
+
+func (l lead) String() string {
+	if len(l.hosts) == 0 {
+		return "every other host"
+	}
+	return strings.Join(l.hosts, ",") + l.path
+}
+
+// fromAPI reads a URL map. One that does anything else with a request than to send
+// it to a backend service is not of Google's controller, and is not understood.
+func fromAPI(from *compute.UrlMap) (Map, error) {
+	m := Map{Name: from.Name}
+	if from.DefaultRouteAction != nil || from.DefaultUrlRedirect != nil {
+		return Map{}, notUnderstood(from, "its default")
+	}
+	m.leads = append(m.leads, lead{service: backendService(from.DefaultService)})
+	for _, rule := range from.HostRules {
+		if rule == nil {
+			return Map{}, notUnderstood(from, "a host rule")
+		}
+		i := slices.IndexFunc(from.PathMatchers, func(p *compute.PathMatcher) bool { return p != nil && p.Name == rule.PathMatcher })
+		if i < 0 {
+			return Map{}, notUnderstood(from, "path matcher "+rule.PathMatcher)
+		}
+		matcher := from.PathMatchers[i]
+		if matcher.DefaultRouteAction != nil || matcher.DefaultUrlRedirect != nil || len(matcher.RouteRules) > 0 {
+			return Map{}, notUnderstood(from, "path matcher "+matcher.Name)
+		}
+		m.leads = append(m.leads, lead{hosts: rule.Hosts, service: backendService(matcher.DefaultService)})
+		for _, p := range matcher.PathRules {
+			if p == nil || p.RouteAction != nil || p.UrlRedirect != nil {
+				return Map{}, notUnderstood(from, "path matcher "+matcher.Name)
+			}
+			for _, path := range p.Paths {
+				m.leads = append(m.leads, lead{rule.Hosts, path, backendService(p.Service)})
+			}
+		}
+	}
+	return m, nil
+}
+
+func notUnderstood(m *compute.UrlMap, part string) error {
+	return fmt.Errorf("URL map %s is not as Google's controller makes it (%s), and so not understood", m.Name, part)
+}
+
+// backendService is the name in a link to a backend service; of a link to something
+// else all of it, which is nobody's name.
+func backendService(link string) string {
+	if _, name, found := strings.Cut(link, "/backendServices/"); found {
+		return name
+	}
+	return link
+}
+
+// Question is which of two colours a URL map leads users to.
+type Question struct {
+	// StandbyHost is the host that leads nobody to the other colour.
+	StandbyHost string
+	// To are the backend services of the colour that users are sent to, From those of
+	// the other one.
+	To, From []string
+}
+
+// Answer is what a URL map says.
+type Answer struct {
+	// There: it leads users to the one colour, and nobody to the other.
+	There bool
+	// Old is where it leads users to the other; empty if nowhere.
+	Old string
+}
+
+// Says tells which colour the URL map leads users to. It says neither if it leads to
+// none of the two.
+func (m Map) Says(q Question) Answer {
+	var a Answer
+	for _, l := range m.leads {
+		switch {
+		case q.StandbyHost != "" && len(l.hosts) == 1 && l.hosts[0] == q.StandbyHost:
+		case slices.Contains(q.From, l.service):
+			return Answer{Old: fmt.Sprintf("%s to %s", l, l.service)}
+		case slices.Contains(q.To, l.service):
+			a.There = true
+		}
+	}
+	return a
+}
