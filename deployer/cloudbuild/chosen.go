@@ -121,14 +121,41 @@ func (f *File) notPinned(x *expander, all []push) error {
 	case p.all:
 		return f.stepFault(p.step, "", fmt.Sprintf("pushes every tag of %s, so that it cannot be told which is this build's", clipped(p.ref)), "set spec.build.image of the BlueGreen to the one that holds the commit, such as "+name)
 	case reason != "":
+		if given := f.notMapped(x, p); given != "" {
+			reason = "holds $" + given + ", and a script is given no substitution unless the step says so"
+			fix = fmt.Sprintf("add automapSubstitutions: true to the step, or env: ['%[1]s=$%[1]s']", given)
+		}
 		return f.stepFault(p.step, "", fmt.Sprintf("pushes %s, which %s", clipped(p.ref), reason), fix)
 	}
 	line := fmt.Sprintf(p.add, name)
-	if f.Build.GetSteps()[p.step].GetScript() != "" {
-		line += ", with env: ['COMMIT_SHA=$COMMIT_SHA'] in the step"
+	if f.isBareScript(p.step) && !slices.Contains(f.Build.GetSteps()[p.step].GetEnv(), "COMMIT_SHA=$COMMIT_SHA") {
+		line += ", with automapSubstitutions: true in the step"
 	}
 	return f.stepFault(p.step, "", fmt.Sprintf("pushes %s, whose tag another build may move, so it cannot be told that it is this build's", clipped(x.settled(p.ref))), "push it with the commit, too: add "+line)
 }
+
+// isBareScript: a step's script to which Cloud Build gives no substitution.
+func (f *File) isBareScript(i int) bool {
+	step := f.Build.GetSteps()[i]
+	return step.GetScript() != "" && !step.GetAutomapSubstitutions() && !f.Build.GetOptions().GetAutomapSubstitutions()
+}
+
+// notMapped is a substitution in the name of what a script pushes that the script
+// does not get; "" if there is none.
+func (f *File) notMapped(x *expander, p push) string {
+	if !f.isBareScript(p.step) {
+		return ""
+	}
+	for _, name := range substitutionText.FindAllStringSubmatch(p.ref, -1) {
+		if _, ok := x.values[name[1]]; ok || slices.Contains(x.later, name[1]) {
+			return name[1]
+		}
+	}
+	return ""
+}
+
+// substitutionText is a substitution by its name.
+var substitutionText = regexp.MustCompile(`\$\{?([A-Z_][A-Z0-9_]*)`)
 
 func refsOf(all []push) []string {
 	var refs []string

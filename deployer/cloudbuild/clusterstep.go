@@ -13,7 +13,7 @@ import (
 var builderTools = map[string]string{
 	"kubectl": "kubectl", "k8s-kubectl": "kubectl", "gke-deploy": "gke-deploy", "helm": "helm", "k8s-helm": "helm", "helmfile": "helmfile",
 	"skaffold": "skaffold", "k8s-skaffold": "skaffold", "kustomize": "kustomize", "argocd": "argocd",
-	"gcloud": "gcloud", "docker": "docker", "git": "git", "gsutil": "gsutil", "curl": "curl", "wget": "wget", "bazel": "bazel",
+	"gcloud": "gcloud", "docker": "docker", "compose": "docker-compose", "docker-compose": "docker-compose", "git": "git", "gsutil": "gsutil", "curl": "curl", "wget": "wget", "bazel": "bazel",
 	"executor": "executor", "pack": "pack", "ko": "ko", "crane": "crane", "buildah": "buildah", "podman": "podman", "maven": "mvn", "npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
 }
 

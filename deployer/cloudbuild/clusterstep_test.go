@@ -106,6 +106,7 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{removed, "trap 'kubectl rollout undo deploy/a' ERR\npytest"},
 		{removed, "set -e # first\nkubectl apply -f x # then"},
 		{removed, "alias k=kubectl\nk apply -f x"},
+		{removed, "alias k=\nk\nk kubectl apply"},
 		// Quotes are no part of a word.
 		{removed, "\"kubectl\" apply"},
 		{removed, "kube'ctl' apply"},

@@ -79,7 +79,9 @@ func (s *sight) run(argv []word, in input) {
 		}
 		tool := programOf(argv[0].text)
 		if alias, ok := s.aliases[tool]; ok && argv[0].text == tool {
-			argv = slices.Concat(plainWords(strings.Fields(alias)), argv[1:])
+			if argv = slices.Concat(plainWords(strings.Fields(alias)), argv[1:]); len(argv) == 0 {
+				return
+			}
 			tool = programOf(argv[0].text)
 		}
 		w, ok := wrappers[tool]

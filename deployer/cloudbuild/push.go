@@ -30,8 +30,10 @@ type push struct {
 func (s *sight) pushing(tool string, args []word) {
 	s.commands++
 	switch tool {
-	case "docker", "podman", "nerdctl", "buildah", "img":
+	case "docker", "podman", "nerdctl", "buildah", "img", "depot":
 		s.dockerPush(tool, args)
+	case "docker-compose", "earthly", "skaffold", "bazel", "bazelisk":
+		s.pushesUnnamed(tool, args)
 	case "executor", "kaniko":
 		if !isSet(args, "--no-push") {
 			s.pushesTo(tool, "--destination=%s", flagValues(args, "--destination", "-d"))
@@ -45,19 +47,91 @@ func (s *sight) pushing(tool string, args []word) {
 		s.koPush(args)
 	case "mvn", "mvnw", "gradle", "gradlew", "jib":
 		s.jibPush(tool, args)
+		s.pluginPush(tool, args)
 	case "buildctl":
 		s.pushesTo("buildctl", "--output type=image,push=true,name=%s", pushedOutputs(args))
 	case "crane":
 		s.cranePush(args)
-	case "skopeo":
-		if words := operands(args, nil); len(words) > 1 && words[0].text == "copy" && strings.HasPrefix(words[len(words)-1].text, "docker://") {
-			s.pushesTo("skopeo copy", "skopeo copy … docker://%s", words[len(words)-1:])
-		}
+	case "skopeo", "regctl", "oras":
+		s.copyPush(tool, args)
 	case "gcloud":
-		if words := operands(args, gcloudValues); len(words) > 1 && words[0].text == "builds" && words[1].text == "submit" {
-			s.pushesTo("gcloud builds submit --tag", "--tag=%s", flagValues(args, "--tag", "-t"))
-		}
+		s.gcloudPush(args)
 	}
+}
+
+// copyPush is what copies an image from one place to another.
+func (s *sight) copyPush(tool string, args []word) {
+	words := operands(args, strings.Fields("--authfile --src-creds --dest-creds --creds -a --format -f --src-cert-dir --dest-cert-dir --override-arch --override-os --platform"))
+	if tool == "regctl" && len(words) > 0 {
+		words = words[1:]
+	}
+	if len(words) < 3 || words[0].text != "copy" && words[0].text != "cp" {
+		return
+	}
+	if to := words[2]; tool != "skopeo" || strings.HasPrefix(to.text, "docker://") {
+		s.pushesTo(tool+" "+words[0].text, "another "+tool+" "+words[0].text+" to %s", []word{to})
+	}
+}
+
+// gcloudPush is a build of its own with a name, and a tag that is added.
+func (s *sight) gcloudPush(args []word) {
+	words := operands(args, gcloudValues)
+	texts := strings.Fields(text(words[:min(4, len(words))]))
+	switch {
+	case len(texts) > 1 && texts[0] == "builds" && texts[1] == "submit":
+		names := flagValues(args, "--tag", "-t")
+		for _, w := range flagValues(args, "--pack") {
+			for field := range strings.SplitSeq(w.text, ",") {
+				if name, ok := strings.CutPrefix(field, "image="); ok {
+					names = append(names, word{text: name, known: w.known})
+				}
+			}
+		}
+		s.pushesTo("gcloud builds submit", "--tag=%s", names)
+	case len(words) > 4 && strings.HasPrefix(text(words), "container images add-tag "):
+		s.pushesTo("gcloud container images add-tag", "%s to it", words[4:])
+	case len(words) > 5 && strings.HasPrefix(text(words), "artifacts docker tags add "):
+		s.pushesTo("gcloud artifacts docker tags add", "another one with %s", words[5:6])
+	}
+}
+
+// pushesUnnamed are programs that push what a file of theirs names.
+func (s *sight) pushesUnnamed(tool string, args []word) {
+	words := operands(args, clusterTools["skaffold"].values)
+	command := ""
+	if len(words) > 0 {
+		command = words[0].text
+	}
+	switch {
+	case tool == "docker-compose" && (command == "push" || isSet(args, "--push")),
+		tool == "earthly" && isSet(args, "--push"),
+		tool == "skaffold" && (command == "build" || command == "run") && !isOff(args, "--push"),
+		strings.HasPrefix(tool, "bazel") && command == "run" && len(words) > 1 && strings.Contains(words[1].text, "push"):
+		s.unnamedPush(strings.TrimSpace(tool + " " + command))
+	}
+}
+
+// pluginPush is that of Spring Boot and of Quarkus, as plugins of Maven and Gradle.
+func (s *sight) pluginPush(tool string, args []word) {
+	goal := func(name string) bool {
+		return slices.ContainsFunc(operands(args, nil), func(w word) bool { return w.text == name || strings.HasSuffix(w.text, ":"+name) })
+	}
+	by := tool + " with "
+	switch {
+	case goal("build-image") && isSet(args, "-Dspring-boot.build-image.publish"), goal("build-image-no-fork") && isSet(args, "-Dspring-boot.build-image.publish"),
+		goal("bootBuildImage") && isSet(args, "--publishImage"):
+		s.pushesOrUnnamed(by+"Spring Boot", flagValues(args, "-Dspring-boot.build-image.imageName", "--imageName"))
+	case isSet(args, "-Dquarkus.container-image.push"):
+		s.pushesOrUnnamed(by+"Quarkus", flagValues(args, "-Dquarkus.container-image.image"))
+	}
+}
+
+func (s *sight) pushesOrUnnamed(by string, names []word) {
+	if len(names) == 0 {
+		s.unnamedPush(by)
+		return
+	}
+	s.pushesTo(by, "another "+by+" with %s", names)
 }
 
 // pushesTo notes a command that pushes one image under some names.
@@ -111,7 +185,11 @@ func (s *sight) dockerPush(tool string, args []word) {
 			s.pushesTo(tool+" build --push", "-t %s", flagValues(args, "-t", "--tag"))
 		}
 	case "compose", "bake":
-		if isSet(args, "--push") || len(words) > 1 && words[1].text == "push" {
+		set := flagValues(args, "--set")
+		out := slices.ContainsFunc(set, func(w word) bool {
+			return strings.Contains(w.text, "type=registry") || strings.Contains(w.text, "push=true")
+		})
+		if isSet(args, "--push") || out || len(words) > 1 && words[1].text == "push" {
 			s.unnamedPush(tool + " " + command)
 		}
 	}
@@ -208,6 +286,8 @@ func (s *sight) jibPush(tool string, args []word) {
 func (s *sight) cranePush(args []word) {
 	words := operands(args, []string{"--platform", "--image-refs"})
 	switch {
+	case len(words) > 0 && (words[0].text == "append" || words[0].text == "mutate"):
+		s.pushesTo("crane "+words[0].text, "another crane "+words[0].text+" with -t %s", flagValues(args, "-t", "--new_tag", "--tag"))
 	case len(words) < 3:
 	case words[0].text == "push", words[0].text == "copy", words[0].text == "cp":
 		s.pushesTo("crane "+words[0].text, "crane tag IMAGE with the tag of %s", words[2:3])

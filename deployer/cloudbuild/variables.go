@@ -96,6 +96,10 @@ func (s *sight) assign(assigns []*syntax.Assign, text string) {
 		if a.Value != nil {
 			value = s.word(a.Value, text)
 		}
+		if before, ok := s.vars[a.Name.Value]; a.Append && ok && s.perhaps == 0 {
+			s.set(a.Name.Value, word{text: before + value.text, known: value.known}, a.Index != nil || a.Array != nil)
+			continue
+		}
 		s.set(a.Name.Value, value, a.Append || a.Index != nil || a.Array != nil)
 	}
 }
