@@ -284,6 +284,7 @@ func (s *sight) other(argv []word, in input) {
 		return
 	}
 	s.others = note(s.others, called(argv))
+	s.loads = true // as far as is known
 	if s.suspect || slices.Contains(deployers, tool) || suggests.MatchString(text(argv)) || suggests.MatchString(in.text) {
 		s.cannotSee("runs " + called(argv))
 	}
@@ -380,7 +381,11 @@ func (s *sight) docker(argv []word) {
 	switch words[0].text {
 	case "build", "push", "buildx", "bake":
 		s.builds = true
+		s.loads = s.loads || !isSet(argv, "--push") && !pushesOutput(argv)
+	case "load", "tag", "pull", "import", "commit", "image":
+		s.loads = true
 	case "run", "exec", "compose":
+		s.loads = true
 		if suggests.MatchString(quoted(argv)) {
 			s.cannotSee("runs " + quoted([]word{argv[0], words[0]}))
 		}

@@ -21,6 +21,8 @@ type push struct {
 	ref string
 	// all: every tag of ref is pushed.
 	all bool
+	// outside: it is built outside of the worker's Docker, and is not found there.
+	outside bool
 	// add is what a person adds for one more name, with %s for the name.
 	add string
 }
@@ -36,7 +38,7 @@ func (s *sight) pushing(tool string, args []word) {
 		s.pushesUnnamed(tool, args)
 	case "executor", "kaniko":
 		if !isSet(args, "--no-push") {
-			s.pushesTo(tool, "--destination=%s", flagValues(args, "--destination", "-d"))
+			s.pushesTo("kaniko", "--destination=%s", flagValues(args, "--destination", "-d"))
 		}
 	case "pack":
 		words := operands(args, packValues)
@@ -137,7 +139,8 @@ func (s *sight) pushesOrUnnamed(by string, names []word) {
 // pushesTo notes a command that pushes one image under some names.
 func (s *sight) pushesTo(by, add string, names []word) {
 	for _, name := range names {
-		s.pushes = append(s.pushes, push{step: s.at, command: s.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), add: add})
+		outside := !strings.HasSuffix(by, " push") && !strings.HasPrefix(by, "gcloud")
+		s.pushes = append(s.pushes, push{step: s.at, command: s.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), outside: outside, add: add})
 	}
 }
 

@@ -193,6 +193,36 @@ func TestAnImageThatCannotBeToldIsRefusedBeforeTheBuild(t *testing.T) {
 	}
 }
 
+func TestAListedImageThatCloudBuildWillNotFindIsSaidBefore(t *testing.T) {
+	const (
+		kaniko = "- name: gcr.io/kaniko-project/executor\n  args: ['--destination=gcr.io/acme-prod/orders:$COMMIT_SHA']\n"
+		docker = "- name: gcr.io/cloud-builders/docker\n  args: "
+		images = "images: ['gcr.io/acme-prod/orders:${COMMIT_SHA}']\n"
+	)
+	tests := []struct {
+		name, steps string
+		warned      string
+	}{
+		{"kaniko", kaniko, "cloudbuild.yaml:4: images[0] is gcr.io/acme-prod/orders:${COMMIT_SHA}, which steps[0] pushes itself with kaniko: it is not in the worker's Docker"},
+		{"buildx", docker + "[buildx, build, --push, -t, 'gcr.io/acme-prod/orders:$COMMIT_SHA', .]\n", "pushes itself with docker build --push"},
+		{"pack", "- name: gcr.io/k8s-skaffold/pack\n  args: [build, 'gcr.io/acme-prod/orders:$COMMIT_SHA', --publish]\n", "pushes itself with pack build --publish"},
+		{"docker push", docker + "[build, -t, 'gcr.io/acme-prod/orders:$COMMIT_SHA', .]\n" + docker + "[push, 'gcr.io/acme-prod/orders:$COMMIT_SHA']\n", ""},
+		{"kaniko, then pulled", kaniko + docker + "[pull, 'gcr.io/acme-prod/orders:$COMMIT_SHA']\n", ""},
+		{"kaniko, and a script", kaniko + "- {name: docker, script: make load}\n", ""},
+		{"kaniko, another image", strings.Replace(kaniko, "orders", "base", 1), ""},
+	}
+	for _, test := range tests {
+		f := parse(t, "steps:\n"+test.steps+images)
+		said := ""
+		for _, w := range f.Warnings {
+			said += w.String()
+		}
+		if test.warned == "" && said != "" || !strings.Contains(said, test.warned) {
+			t.Errorf("%s: said %q, want %q", test.name, said, test.warned)
+		}
+	}
+}
+
 func TestAmongPushedImagesSpecAndLiveDecide(t *testing.T) {
 	both := inShell(pushesCommit + "\ndocker push gcr.io/acme-prod/worker:$COMMIT_SHA\ndocker push gcr.io/acme-prod/worker:latest")
 	tests := []struct {

@@ -43,6 +43,7 @@ type sight struct {
 	waits   string   // one that waits for a change
 	looks   bool     // one reads a cluster
 	builds  bool     // one builds an image
+	loads   bool     // one leaves an image in the worker's Docker
 	others  []string // further ones, of which nothing is known
 	unseen  []string // those that may change a cluster, as far as can be seen
 

@@ -46,7 +46,7 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	if i := slices.Index(drop, true); policy == Fail && i >= 0 {
 		return nil, f.stepError(i, why[i], "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Skip or Allow")
 	}
-	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Concat(f.Warnings, f.unseen(seen, drop)), lines: f.lines, first: f.first}
+	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Concat(f.Warnings, f.unseen(seen, drop), f.unloaded(seen, drop)), lines: f.lines, first: f.first}
 	for i, step := range f.Build.GetSteps() {
 		if !drop[i] {
 			continue
