@@ -93,7 +93,7 @@ func Start(ctx context.Context, o Options) (*Turnout, error) {
 	if t.App, err = register(o, t.URL+"/webhook", secret); err != nil {
 		return nil, err
 	}
-	kubeconfig, err := authorize(ctx, o)
+	kubeconfig, inForce, err := authorize(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,13 @@ func Start(ctx context.Context, o Options) (*Turnout, error) {
 			return nil, fmt.Errorf("writing turnout's configuration: %w", err)
 		}
 	}
-	return t, t.Run(ctx)
+	if err := t.Run(ctx); err != nil {
+		return t, err
+	}
+	if err := awaitTime(ctx, inForce); err != nil {
+		return t, errors.Join(err, t.Stop())
+	}
+	return t, nil
 }
 
 // Run starts the binary, again after [Turnout.Stop] or [Turnout.Kill], and waits
@@ -245,15 +251,16 @@ func (t *Turnout) Kill() error {
 }
 
 // authorize binds the ClusterRole of config/, and the Role in turnout's own
-// namespace, to a user of its own, and returns a kubeconfig for it.
-func authorize(ctx context.Context, o Options) ([]byte, error) {
+// namespace, to a user of its own, and returns a kubeconfig for it, and from when on
+// the admission policies count.
+func authorize(ctx context.Context, o Options) (kubeconfig []byte, inForce time.Time, err error) {
 	admin, err := Admin(o.World)
 	if err != nil {
-		return nil, err
+		return nil, inForce, err
 	}
 	role, own := &rbacv1.ClusterRole{}, &rbacv1.Role{}
 	if err := errors.Join(readRole(o.Project, "role.yaml", role), readRole(o.Project, "own.yaml", own)); err != nil {
-		return nil, err
+		return nil, inForce, err
 	}
 	own.Namespace = Namespace
 	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}}
@@ -268,14 +275,14 @@ func authorize(ctx context.Context, o Options) ([]byte, error) {
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: Namespace}}
 	for _, object := range []client.Object{namespace, role, binding, own, ownBinding} {
 		if err := admin.Create(ctx, object); err != nil {
-			return nil, fmt.Errorf("giving turnout its rights: %w", err)
+			return nil, inForce, fmt.Errorf("giving turnout its rights: %w", err)
 		}
 	}
-	if err := admit(ctx, admin); err != nil {
-		return nil, err
+	if inForce, err = admit(ctx, admin); err != nil {
+		return nil, inForce, err
 	}
-	_, kubeconfig, err := o.World.ControlPlane.User(user, nil)
-	return kubeconfig, err
+	_, kubeconfig, err = o.World.ControlPlane.User(user, nil)
+	return kubeconfig, inForce, err
 }
 
 // readRole reads the role that stands first in a file of config/rbac.
@@ -291,22 +298,25 @@ func readRole(project, file string, role client.Object) error {
 	return nil
 }
 
-// admit installs the admission policies of config/, and returns once they count:
-// what is written before is taken for a claim.
-func admit(ctx context.Context, admin client.Client) error {
-	var last time.Time
+// admit installs the admission policies of config/, and returns from when on they
+// count: what is written before is taken for a claim.
+func admit(ctx context.Context, admin client.Client) (inForce time.Time, err error) {
 	for _, p := range policy.All() {
 		for _, object := range []client.Object{p.Policy, p.Binding} {
 			if err := admin.Create(ctx, object); err != nil {
-				return fmt.Errorf("installing the admission policy %s: %w", object.GetName(), err)
+				return inForce, fmt.Errorf("installing the admission policy %s: %w", object.GetName(), err)
 			}
-			last = object.GetCreationTimestamp().Time
+			inForce = object.GetCreationTimestamp().Add(policy.Lag + time.Second)
 		}
 	}
-	inForce := time.NewTimer(time.Until(last.Add(policy.Lag + time.Second)))
-	defer inForce.Stop()
+	return inForce, nil
+}
+
+func awaitTime(ctx context.Context, at time.Time) error {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
 	select {
-	case <-inForce.C:
+	case <-timer.C:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -3,7 +3,7 @@
 // and by Turnout. The load balancer is gclb, the model of Google's; the load is
 // github.com/tsenart/vegeta, which is not ours.
 //
-// Every row has an application and a host of its own; three of them run side by
+// Every row has an application and a host of its own; four of them run side by
 // side. A machine that is too slow for that shows in the rate, which is checked,
 // and a failure that the load balancer did not make shows by its text.
 //
@@ -56,7 +56,7 @@ type Options struct {
 	// Application is a program that runs package application if the variable
 	// [application.Variable] is set.
 	Application string
-	// Times are fields of the BlueGreens' spec. Default: [Times].
+	// Times are fields of the BlueGreens' spec. Default: [Times] at the load balancer's speed.
 	Times map[string]any
 	// Cutovers is how many each row gets.
 	Cutovers int
@@ -95,8 +95,10 @@ type run struct {
 // is an error.
 func Run(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // the watches, or the API server waits for them when it is stopped
 	if o.Times == nil {
-		o.Times = Times
+		o.Times = Times(o.LoadBalancer.Speed)
 	}
 	kube, err := turnout.Admin(o.World)
 	if err != nil {
@@ -121,8 +123,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
 		{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
 		{[]string{Ready}, n, with(r.ready)},
-		{[]string{Cold}, n, with(r.cold)},
 		{[]string{Selector}, n, with(r.flip)},
+		{[]string{Cold}, n, with(r.cold)},
 	})
 	return Report{
 		Speed: o.LoadBalancer.Speed, Date: began.UTC().Format(time.RFC3339), CPUs: runtime.NumCPU(), LoadAvg: loadAverage(),
@@ -148,7 +150,7 @@ func (l lane) run() ([]Row, error) {
 }
 
 // sideBySide is how many lanes two processors bear.
-const sideBySide = 3
+const sideBySide = 4
 
 // all runs every lane.
 func (r *run) all(ctx context.Context, lanes []lane) ([]Row, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/bench/application"
+	"github.com/turnout-dev/turnout/sandbox/gclb"
 )
 
 // released is an application that Turnout releases.
@@ -105,15 +106,20 @@ func (t *released) blueGreen(hold time.Duration) client.Object {
 	return u
 }
 
-// Times are the fields of a BlueGreen's spec that are not left to their defaults:
-// a tenth of these, or what the slowest request takes. hold is each application's own.
-var Times = map[string]any{ //nolint:gochecknoglobals // a table
-	"soak": "3s", "drain": "12s",
-	"gate": map[string]any{
-		"http":     []any{map[string]any{"path": "/healthz", "port": int64(application.Port)}},
-		"interval": "200ms",
-	},
-	"proof": map[string]any{"versionHeader": application.VersionHeader, "baseline": "3s", "tail": "3s"},
+// Times are the fields of a BlueGreen's spec that are not left to their defaults, at a
+// speed of the load balancer. drain covers the last front end and what the slowest
+// request takes, which is not divided; hold is each application's own.
+func Times(speed float64) map[string]any {
+	divided := func(d time.Duration) time.Duration { return time.Duration(float64(d) / speed) }
+	measured := divided(30 * time.Second).String()
+	return map[string]any{
+		"soak": "3s", "drain": (divided(gclb.DefaultDelays().LastAdoption) + 2*longest).String(),
+		"gate": map[string]any{
+			"http":     []any{map[string]any{"path": "/healthz", "port": int64(application.Port)}},
+			"interval": "200ms",
+		},
+		"proof": map[string]any{"versionHeader": application.VersionHeader, "baseline": measured, "tail": measured},
+	}
 }
 
 // watchIngress notes when users are sent to another colour.
