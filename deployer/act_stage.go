@@ -64,7 +64,7 @@ func (a *attempt) put(ctx context.Context, want workload.StageRequest) (pause, e
 	if err == nil {
 		changed, err = a.d.Workloads.Stage(ctx, a.bg, want)
 	}
-	if apierrors.IsConflict(err) || apierrors.IsInvalid(err) && changed {
+	if apierrors.IsConflict(err) {
 		return pause{until: a.o.Now, message: "the target changed meanwhile: looking again"}, nil
 	}
 	if err != nil {

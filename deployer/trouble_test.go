@@ -11,10 +11,13 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -142,6 +145,51 @@ func TestRefusedPatchOfTheIngressIsNoLostRace(t *testing.T) {
 		t.Errorf("an ingress that was changed: %v", err)
 	}
 	check(t, attach("standby.example.com", func() {}))
+}
+
+// A cache may not have heard yet that a port was taken away, or that it was given back.
+func TestPortsAreReadPastTheCache(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const name = "my-python-app-green-svc"
+	var cached corev1.Service
+	stale := interceptor.NewClient(w.watching(), interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			if service, ok := o.(*corev1.Service); ok && key.Name == name {
+				cached.DeepCopyInto(service)
+				return nil
+			}
+			return c.Get(ctx, key, o, opts...)
+		},
+	})
+	router, bg := &route.Router{Client: stale, Reader: w.kube}, w.application()
+	port := func(number int32) {
+		service := &corev1.Service{ObjectMeta: w.meta(name)}
+		w.get(service)
+		service.DeepCopyInto(&cached)
+		service.Spec.Ports[0].Port = number
+		check(t, w.kube.Update(t.Context(), service))
+	}
+	moves := map[string]func(context.Context, *v1alpha1.BlueGreen, route.State, v1alpha1.Color) error{"attach": router.Attach, "switch": router.Switch}
+	for _, number := range []int32{8080, 80} {
+		port(number)
+		for what, move := range moves {
+			s, err := router.Observe(t.Context(), bg)
+			check(t, err)
+			_, refused := errors.AsType[*route.PortError](move(t.Context(), bg, s, v1alpha1.Green))
+			if refused != (number != 80) {
+				t.Errorf("%s while the Service has the port %d, and the cache %d: refused %v", what, number, cached.Spec.Ports[0].Port, refused)
+			}
+		}
+	}
+}
+
+// watching is a client that may also watch, for whoever looks in between.
+func (w *world) watching() client.WithWatch {
+	w.t.Helper()
+	c, err := client.NewWithWatch(w.cfg, client.Options{Scheme: scheme()})
+	check(w.t, err)
+	return c
 }
 
 func TestLostRaceToSomeoneWhoChangedOurRoutesIsTheirs(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -63,7 +64,7 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		Watches(&corev1.Pod{}, d.wakes(ofPod)).
 		Watches(&corev1.Service{}, d.wakes(ofService)).
 		Watches(&discoveryv1.EndpointSlice{}, d.wakes(ofEndpoints)).
-		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress)).
+		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress), builder.WithPredicates(predicate.Funcs{UpdateFunc: moreThanAFence})).
 		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, d.wakes(ofAutoscaler)).
 		WatchesRawSource(source.Channel(wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
 		WithOptions(controller.Options{
@@ -178,6 +179,29 @@ func ofService(bg *v1alpha1.BlueGreen, o client.Object) bool {
 
 func ofEndpoints(bg *v1alpha1.BlueGreen, o client.Object) bool {
 	return slices.Contains(services(bg), o.GetLabels()[discoveryv1.LabelServiceName])
+}
+
+// moreThanAFence reports whether an Ingress changed otherwise than by a fence. Nobody
+// waits for one, and a release writes one at every look at which its patch may be on
+// its way: it would wake itself, all the time.
+func moreThanAFence(e event.UpdateEvent) bool {
+	before, after := e.ObjectOld.GetAnnotations()[v1alpha1.FenceAnnotation], e.ObjectNew.GetAnnotations()[v1alpha1.FenceAnnotation]
+	if before == after {
+		return true
+	}
+	plain := func(o client.Object) client.Object {
+		o, _ = o.DeepCopyObject().(client.Object)
+		annotations := o.GetAnnotations()
+		delete(annotations, v1alpha1.FenceAnnotation)
+		if len(annotations) == 0 {
+			annotations = nil
+		}
+		o.SetAnnotations(annotations)
+		o.SetManagedFields(nil)
+		o.SetResourceVersion("")
+		return o
+	}
+	return !equality.Semantic.DeepEqual(plain(e.ObjectOld), plain(e.ObjectNew))
 }
 
 func ofIngress(bg *v1alpha1.BlueGreen, o client.Object) bool { return o.GetName() == bg.IngressName() }

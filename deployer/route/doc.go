@@ -39,11 +39,9 @@
 //
 // What was just patched, and what a patch may break for good, is read past the
 // cache: Ingresses, their events, and the Services and BackendConfigs that
-// [Router.CheckTranslation] judges. [Router.CheckPorts], [Router.Groups] and
-// [Router.ReadyEndpoints] read Services and EndpointSlices from it. Ports that
-// are stale there cost a refusal that was not due, or a route that breaks; on
-// Google's load balancer CheckTranslation is asked, too, before an attach and
-// before the intent to switch.
+// [Router.CheckPorts] and [Router.CheckTranslation] judge. [Router.Groups] and
+// [Router.ReadyEndpoints] read Services and EndpointSlices from it, which are looked
+// at again until they are right.
 //
 // Unstructured instead of the typed Ingress: a field that this client's version
 // does not know must survive.

@@ -132,11 +132,12 @@ func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, to
 }
 
 // CheckPorts reports whether a colour's Service has every port that the other
-// colour is reached through.
+// colour is reached through. It reads past any cache: a port that was taken away a
+// moment ago breaks a route all the same.
 func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
 	name := bg.Side(target).Service
 	var service corev1.Service
-	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
 		return fmt.Errorf("reading service %s, which is to be referenced by ingress %s: %w", name, s.Name, err)
 	}
 	for _, b := range s.Users[target.Other()] {
