@@ -6,7 +6,8 @@ It needs nothing but Python's standard library.
     /healthz   200 if the application can do its work, 503 and the reason if not
     /slow?s=N  answers after N seconds: to see that a switch cuts nobody off
 
-Every answer carries the version in the header X-App-Version.
+Every answer carries the version in the header X-App-Version, by which Turnout tells
+the new version's answers from the old one's.
 """
 
 import json
@@ -25,11 +26,10 @@ LONGEST_SLOW_SECONDS = 60
 
 
 def read_version():
-    """The version: APP_VERSION, else the file VERSION that the build wrote."""
-    version = os.environ.get("APP_VERSION")
-    if version:
-        return version
-    return (HERE / "VERSION").read_text(encoding="utf-8").strip()
+    """The version: of the file VERSION, with the commit that the build put into the image."""
+    version = (HERE / "VERSION").read_text(encoding="utf-8").strip()
+    commit = os.environ.get("APP_COMMIT")
+    return f"{version}+{commit[:12]}" if commit else version
 
 
 class Greetings:

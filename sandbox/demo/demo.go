@@ -48,8 +48,7 @@ const Speed = 20
 type Options struct {
 	// Project is the project's folder.
 	Project string
-	// World is a running sandbox whose registry has the example's v1.0.0 and
-	// v1.1.0.
+	// World is a running sandbox whose registry has the example's first image.
 	World *world.World
 	// Turnout runs in it.
 	Turnout *turnout.Turnout
@@ -57,17 +56,9 @@ type Options struct {
 	Out io.Writer
 }
 
-// Seeds are the example's two versions that exist before the first merge.
+// Seeds are the example's image that exists before the first merge.
 func Seeds(project string) []world.Seed {
-	var all []world.Seed
-	for _, version := range []string{"v1.0.0", "v1.1.0"} {
-		all = append(all, world.Seed{
-			Ref:     "gcr.io/acme-prod/my-python-app:" + version,
-			Context: filepath.Join(project, "examples", "python-app"),
-			Files:   map[string]string{"VERSION": version + "\n"},
-		})
-	}
-	return all
+	return []world.Seed{{Ref: "gcr.io/acme-prod/my-python-app:first", Context: filepath.Join(project, "examples", "python-app")}}
 }
 
 // story is the demo under way.

@@ -51,7 +51,8 @@ func (l *load) run(ctx context.Context) {
 	}
 }
 
-// ask makes one request and returns the version that answered.
+// ask makes one request and returns the version that answered, without the commit
+// that a build adds to it.
 func ask(ctx context.Context, c *http.Client, url string) (version string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -68,7 +69,8 @@ func ask(ctx context.Context, c *http.Client, url string) (version string, err e
 	if resp.StatusCode != http.StatusOK {
 		return "", fmt.Errorf("answered %s", resp.Status)
 	}
-	return resp.Header.Get("X-App-Version"), nil
+	version, _, _ = strings.Cut(resp.Header.Get("X-App-Version"), "+")
+	return version, nil
 }
 
 func (l *load) count(version string, err error) {

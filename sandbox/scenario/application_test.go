@@ -37,10 +37,10 @@ type application struct {
 }
 
 // newApplication makes the namespace, grants it the repository acme/<namespace> and
-// the projects that build, and makes the repository with these files and the App installed.
+// the projects that build, and makes the repository with these files.
 func newApplication(t *testing.T, namespace string, files map[string]githubtest.File) *application {
 	t.Helper()
-	a := &application{t: t, namespace: namespace}
+	a := newRepository(t, namespace, files)
 	a.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name: namespace, Annotations: map[string]string{
 			v1alpha1.RepositoriesAnnotation: a.repository(),
@@ -49,6 +49,14 @@ func newApplication(t *testing.T, namespace string, files map[string]githubtest.
 			v1alpha1.TriggersAnnotation: "acme-prod/global/ship-*,refused-prod/global/ship-*",
 		},
 	}})
+	return a
+}
+
+// newRepository makes the repository acme/<namespace> with these files and the App
+// installed, and nothing in the cluster.
+func newRepository(t *testing.T, namespace string, files map[string]githubtest.File) *application {
+	t.Helper()
+	a := &application{t: t, namespace: namespace}
 	var err error
 	if a.repo, err = running.GitHub.AddRepository(a.repository(), githubtest.RepositoryConfig{Files: files}); err != nil {
 		t.Fatal(err)
@@ -119,12 +127,17 @@ func (a *application) host() string { return a.namespace + ".example.com" }
 // setHost gives an Ingress's first rule the host of this application.
 func (a *application) setHost(ingress *unstructured.Unstructured) {
 	a.t.Helper()
+	setHost(a.t, ingress, a.host())
+}
+
+func setHost(t *testing.T, ingress *unstructured.Unstructured, host string) {
+	t.Helper()
 	rules, _, err := unstructured.NestedSlice(ingress.Object, "spec", "rules")
 	if err != nil {
-		a.t.Fatal(err)
+		t.Fatal(err)
 	}
-	rules[0].(map[string]any)["host"] = a.host()
-	set(a.t, ingress, rules, "spec", "rules")
+	rules[0].(map[string]any)["host"] = host
+	set(t, ingress, rules, "spec", "rules")
 }
 
 func (a *application) key(name string) client.ObjectKey {

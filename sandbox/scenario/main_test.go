@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -90,6 +91,8 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	if running.kube, err = turnout.Admin(running.World); err != nil {
 		return 1, err
 	}
+	// Of the project in which the examples are tried from zero.
+	running.Storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: fromZero + "_cloudbuild"})
 	running.writer, running.reader = running.GitHub.AddUser("alice"), running.GitHub.AddUser("rita")
 	running.GitHub.AddOrganization("acme")
 	status := m.Run()
@@ -114,15 +117,14 @@ func keepLog(status int, dir string, stopped error) (int, error) {
 // seeds are the versions that are there before anything is merged.
 func seeds() []world.Seed {
 	all := []world.Seed{
-		{Ref: "gcr.io/acme-prod/shop-web:v1.0.0", Context: shop + "/web"},
-		{Ref: "gcr.io/acme-prod/shop-api:v1.0.0", Context: shop + "/api"},
+		{Ref: "gcr.io/acme-prod/shop-web:first", Context: shop + "/web"},
+		{Ref: "gcr.io/acme-prod/shop-api:first", Context: shop + "/api"},
+		{Ref: "gcr.io/acme-prod/my-python-app:first", Context: example},
 	}
 	for _, version := range []string{"v1.0.0", "v1.1.0"} {
-		for image, source := range map[string]string{
-			"gcr.io/acme-prod/my-python-app": example, "gcr.io/your-gcp-project-id/my-python-app": reference,
-		} {
-			all = append(all, world.Seed{Ref: image + ":" + version, Context: source, Files: map[string]string{"VERSION": version}})
-		}
+		all = append(all, world.Seed{
+			Ref: "gcr.io/your-gcp-project-id/my-python-app:" + version, Context: reference, Files: map[string]string{"VERSION": version},
+		})
 	}
 	return all
 }

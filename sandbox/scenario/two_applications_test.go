@@ -54,7 +54,7 @@ func TestTwoApplicationsOfOneRepositoryAreReleasedEachByItself(t *testing.T) {
 	a.awaitComment(pr.Number, "Several applications")
 	a.comment(pr.Number, running.writer, "/promote api")
 	a.followRelease("api to be live", of("api", pr), in(v1alpha1.ReleaseSucceeded))
-	a.awaitPath("/api/stock", "v1.1.0")
+	a.awaitPath(a.host(), "/api/stock", "v1.1.0")
 	if got, err := get(t.Context(), a.host(), "/"); err != nil || !strings.Contains(got, "v1.0.0") {
 		t.Errorf("the page, which nobody promoted, answers %s, %v", got, err)
 	}
@@ -64,7 +64,7 @@ func TestTwoApplicationsOfOneRepositoryAreReleasedEachByItself(t *testing.T) {
 	a.followRelease("web to be cancelled", of("web", pr), in(v1alpha1.ReleaseCancelled))
 	a.comment(pr.Number, running.writer, "/rollback api")
 	a.followRelease("api to be rolled back", isRollback, in(v1alpha1.ReleaseSucceeded))
-	a.awaitPath("/api/stock", "v1.0.0")
+	a.awaitPath(a.host(), "/api/stock", "v1.0.0")
 	a.expectEnvironments(pr.MergeCommit(), "production/api", "production/web")
 
 	ingress := &networkingv1.Ingress{}
@@ -78,11 +78,11 @@ func TestTwoApplicationsOfOneRepositoryAreReleasedEachByItself(t *testing.T) {
 	}
 }
 
-// awaitPath waits until users get an answer with a text under a path.
-func (a *application) awaitPath(path, text string) {
+// awaitPath waits until users of a host get an answer with a text under a path.
+func (a *application) awaitPath(host, path, text string) {
 	a.t.Helper()
 	a.await(path+" to answer "+text, func(ctx context.Context) (bool, string) {
-		got, err := get(ctx, a.host(), path)
+		got, err := get(ctx, host, path)
 		return err == nil && strings.Contains(got, text), fmt.Sprint(got, err)
 	})
 }

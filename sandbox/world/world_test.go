@@ -30,6 +30,7 @@ import (
 const (
 	patience = 90 * time.Second
 	example  = "../../examples/python-app"
+	repo     = "gcr.io/acme-prod/my-python-app:"
 )
 
 // running is the world that all tests of this package share.
@@ -59,7 +60,7 @@ func runTests(m *testing.M, inside *netns.Namespace) (int, error) {
 	var seeds []world.Seed
 	for _, version := range []string{"v1.0.0", "v1.1.0"} {
 		seeds = append(seeds, world.Seed{
-			Ref: "gcr.io/acme-prod/my-python-app:" + version, Context: example, Files: map[string]string{"VERSION": version},
+			Ref: repo + version, Context: example, Files: map[string]string{"VERSION": version},
 		})
 	}
 	running, err = world.Start(context.Background(), world.Options{
@@ -90,6 +91,22 @@ func apply(t *testing.T, api client.Client, namespace, name string, change func(
 	change(object)
 	if err := api.Create(t.Context(), object); err != nil {
 		t.Fatalf("creating what is in %s: %v", path, err)
+	}
+}
+
+// runs has a Deployment of the example run a version, in three pods.
+func runs(t *testing.T, version string) func(*unstructured.Unstructured) {
+	t.Helper()
+	return func(u *unstructured.Unstructured) {
+		d := &appsv1.Deployment{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, d); err != nil {
+			t.Fatal(err)
+		}
+		d.Spec.Template.Spec.Containers[0].Image, d.Spec.Replicas = repo+version, new(int32(3))
+		var err error
+		if u.Object, err = runtime.DefaultUnstructuredConverter.ToUnstructured(d); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -202,8 +219,9 @@ func switchWithoutLoss(t *testing.T, namespace, url string, class func(*networki
 			t.Fatal(err)
 		}
 	})
+	versions := map[string]string{"blue": "v1.0.0", "green": "v1.1.0"}
 	for _, color := range []string{"blue", "green"} {
-		apply(t, api, namespace, "deployment-"+color, same)
+		apply(t, api, namespace, "deployment-"+color, runs(t, versions[color]))
 		await(t, color+" to be available", func(ctx context.Context) bool {
 			d := &appsv1.Deployment{}
 			return api.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "my-python-app-" + color}, d) == nil && d.Status.AvailableReplicas == 3

@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERSION = (HERE / "VERSION").read_text(encoding="utf-8").strip()
+if os.environ.get("APP_COMMIT"):  # the build put it into the image
+    VERSION += "+" + os.environ["APP_COMMIT"][:12]
 
 
 def stock():

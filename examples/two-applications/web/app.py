@@ -3,7 +3,8 @@
     /          the page, with the version that answered
     /healthz   200 if the page's template is usable
 
-Every answer carries the version in the header X-App-Version.
+Every answer carries the version in the header X-App-Version: the file VERSION, and
+the commit that the build put into the image.
 """
 
 import os
@@ -15,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HERE = pathlib.Path(__file__).resolve().parent
 VERSION = (HERE / "VERSION").read_text(encoding="utf-8").strip()
+if os.environ.get("APP_COMMIT"):  # the build put it into the image
+    VERSION += "+" + os.environ["APP_COMMIT"][:12]
 
 
 def page():

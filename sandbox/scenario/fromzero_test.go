@@ -1,0 +1,233 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// The examples are run as somebody new runs them: their README's commands in an
+// empty namespace and an empty project, a push, a rollback.
+
+// yamlBlock matches an example of a page.
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+
+// manifestsOf are the examples of a page that have all of these texts in them.
+func manifestsOf(t *testing.T, page string, with ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(project, page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
+		found := true
+		for _, part := range with {
+			found = found && strings.Contains(block[1], part)
+		}
+		if found {
+			return block[1]
+		}
+	}
+	t.Fatalf("%s has no example with %q", page, with)
+	return ""
+}
+
+// writes puts a file into the newcomer's copy.
+func (n *newcomer) writes(file, text string) {
+	n.t.Helper()
+	if err := os.WriteFile(filepath.Join(n.dir, file), []byte(text), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// ships types the README's commands, with more after the namespace is there, and
+// waits until the applications are adopted.
+func (n *newcomer) ships(more []string, applications ...string) {
+	n.t.Helper()
+	for _, line := range n.instructions() {
+		n.types(line)
+		if strings.HasPrefix(line, "kubectl create namespace ") {
+			n.types(more...)
+		}
+	}
+	for _, app := range applications {
+		n.awaitReasonOf(app, v1alpha1.ReasonReady)
+	}
+}
+
+// pushes merges what the newcomer made of k8s/, which is the first release.
+func (n *newcomer) pushes() *githubtest.PullRequest {
+	n.t.Helper()
+	files := map[string]string{}
+	for _, path := range n.manifests(filepath.Join(n.dir, "k8s")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		files["k8s/"+filepath.Base(path)] = string(text)
+	}
+	return n.merge("Ship it", files)
+}
+
+// awaitEverywhere waits until every front end of the load balancer answers with a
+// version: a dozen new connections in a row do.
+func (n *newcomer) awaitEverywhere(path, version string) {
+	n.t.Helper()
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	inARow := 0
+	n.await(path+" to answer "+version+" everywhere", func(ctx context.Context) (bool, string) {
+		for ; inARow < 12; inARow++ {
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, running.WebURL+path, http.NoBody)
+			if err != nil {
+				return false, err.Error()
+			}
+			req.Host = n.host()
+			resp, err := fresh.Do(req)
+			if err != nil {
+				return false, err.Error()
+			}
+			_ = resp.Body.Close()
+			if got := resp.Header.Get("X-App-Version"); got != version {
+				inARow = 0
+				return false, fmt.Sprintf("%s, version %q", resp.Status, got)
+			}
+		}
+		return true, ""
+	})
+}
+
+// uses is somebody who asks for a path all the while; what is returned ends that,
+// and checks that no request failed.
+func (n *newcomer) uses(path string) (stop func()) {
+	n.t.Helper()
+	end := useAllTheWhile(n.t, func(ctx context.Context) error {
+		got, err := get(ctx, n.host(), path)
+		if err == nil && !strings.HasPrefix(got, "200 ") {
+			err = errors.New(got)
+		}
+		return err
+	})
+	return func() {
+		n.t.Helper()
+		if asked, failures := end(); asked < 20 || len(failures) > 0 {
+			n.t.Errorf("%s: %d of %d requests failed: %q", path, len(failures), asked, failures[:min(3, len(failures))])
+		}
+	}
+}
+
+// expectMeasured checks that a release asked the public address around its switch,
+// that nothing failed, and which version was seen to come, unless versions are not
+// told apart.
+func expectMeasured(t *testing.T, rel *v1alpha1.Release, version string) {
+	t.Helper()
+	p := rel.Status.Proof
+	if p == nil || p.Result != v1alpha1.ProofConfirmed || p.Requests == 0 || p.Failed > 0 || p.Unseen > 0 {
+		t.Errorf("%s: what was measured is %+v", rel.Name, p)
+	} else if p.NewVersion != version || version != "" && p.NewVersionAfter == nil {
+		t.Errorf("%s: the version that came is %q after %v, want %q", rel.Name, p.NewVersion, p.NewVersionAfter, version)
+	}
+}
+
+// watched is a deploy whose switch is measured, and that is watched under live traffic.
+func watched(rel *v1alpha1.Release) bool {
+	return rel.Status.Phase == v1alpha1.ReleaseRunning && rel.Status.Step == v1alpha1.StepSoak
+}
+
+// tries is what there is to see of one application from the first push on.
+type tries struct {
+	app, path string
+	// apart: the example tells versions apart.
+	apart bool
+	// rollback is what to type.
+	rollback string
+}
+
+// releasesAndReturns pushes, and types the rollbacks while the new versions are watched.
+func (n *newcomer) releasesAndReturns(all ...tries) {
+	n.t.Helper()
+	const first = "v1.0.0+first"
+	var stops []func()
+	for _, x := range all {
+		n.awaitEverywhere(x.path, first)
+		stops = append(stops, n.uses(x.path))
+	}
+	pr := n.pushes()
+	second := "v1.0.0+" + pr.MergeCommit()[:12]
+	for _, x := range all {
+		expectMeasured(n.t, n.followRelease(x.app+" to be watched", of(x.app, pr), watched), x.seen(second))
+		n.awaitPath(n.host(), x.path, second)
+	}
+	n.awaitComment(pr.Number, ", 0 failed")
+	for _, x := range all {
+		n.comment(pr.Number, running.writer, x.rollback)
+		back := n.followRelease(x.app+" to be rolled back", func(rel *v1alpha1.Release) bool {
+			return isRollback(rel) && rel.Spec.Application == x.app
+		}, in(v1alpha1.ReleaseSucceeded))
+		expectMeasured(n.t, back, x.seen(first))
+		n.awaitPath(n.host(), x.path, first)
+	}
+	for _, stop := range stops {
+		stop()
+	}
+}
+
+// seen is the version that a release sees come.
+func (x tries) seen(version string) string {
+	if x.apart {
+		return version
+	}
+	return ""
+}
+
+func TestFromZeroThePythonApplication(t *testing.T) {
+	t.Parallel()
+	n := newNewcomer(t, "zero-python", example)
+	n.ships(nil, name)
+	n.releasesAndReturns(tries{app: name, path: "/", apart: true, rollback: "/rollback"})
+}
+
+func TestFromZeroTheTwoApplications(t *testing.T) {
+	t.Parallel()
+	n := newNewcomer(t, "zero-two", shop)
+	n.ships(nil, "web", "api")
+	n.releasesAndReturns(
+		tries{app: "web", path: "/", apart: true, rollback: "/rollback web"},
+		tries{app: "api", path: "/api/stock", apart: true, rollback: "/rollback api"},
+	)
+}
+
+// The least BlueGreen of README.md, with the manifests of docs/zero-downtime.md,
+// which have one colour.
+func TestFromZeroTheLeastBlueGreen(t *testing.T) {
+	t.Parallel()
+	n := newNewcomer(t, "zero-least", example)
+	if err := os.RemoveAll(filepath.Join(n.dir, "k8s")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(n.dir, "k8s"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	n.writes("k8s/all.yaml", manifestsOf(t, "docs/zero-downtime.md", "kind: BackendConfig", "kind: Deployment"))
+	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "README.md", "kind: BlueGreen"))
+	n.ships(nil, name)
+	n.releasesAndReturns(tries{app: name, path: "/", rollback: "/rollback"})
+}
+
+// The BlueGreen of README.md that has every field, with the example's manifests.
+func TestFromZeroTheFullBlueGreen(t *testing.T) {
+	t.Parallel()
+	n := newNewcomer(t, "zero-full", example)
+	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "README.md", "kind: BlueGreen", "historyLimit:"))
+	grant := fmt.Sprintf("kubectl annotate --overwrite namespace %s 'turnout.dev/build-accounts=*@%s.iam.gserviceaccount.com'", n.namespace, fromZero)
+	n.ships([]string{grant}, name)
+	n.releasesAndReturns(tries{app: name, path: "/", apart: true, rollback: "/rollback"})
+}

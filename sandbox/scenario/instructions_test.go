@@ -1,0 +1,231 @@
+package scenario
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	cloudbuild "cloud.google.com/go/cloudbuild/apiv1/v2"
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"github.com/fsouza/fake-gcs-server/fakestorage"
+	"github.com/spf13/pflag"
+	"google.golang.org/api/option"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/encoding/protojson"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"mvdan.cc/sh/v3/shell"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/sandbox/registry"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+// fromZero is the project of somebody who has nothing but an example's folder.
+const fromZero = "example-prod"
+
+// newcomer is somebody who types what an example's README says, in a copy of its
+// folder, and knows nothing else.
+type newcomer struct {
+	*application
+	dir string
+}
+
+// newNewcomer copies an example and makes a repository of it.
+func newNewcomer(t *testing.T, namespace, example string) *newcomer {
+	t.Helper()
+	n := &newcomer{newRepository(t, namespace, sources(t, example)), filepath.Join(t.TempDir(), "copy")}
+	if err := registry.CopyTree(example, n.dir); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// host is where the newcomer's users come in: below localhost, which Turnout
+// resolves as its users do.
+func (n *newcomer) host() string { return n.namespace + ".localhost" }
+
+// command matches a line that a README shows as one to type.
+var command = regexp.MustCompile(`(?m)^    (\S.*)$`)
+
+// instructions are the commands of the README's chapter that says how to ship it,
+// with the newcomer's own words for those in capitals.
+func (n *newcomer) instructions() []string {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.dir, "README.md"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, chapter, found := strings.Cut(string(text), "\n## Ship it\n")
+	if !found {
+		n.t.Fatalf("README.md of %s does not say how to ship it", n.dir)
+	}
+	var all []string
+	for _, line := range command.FindAllStringSubmatch(chapter, -1) {
+		all = append(all, n.inOwnWords(line[1]))
+	}
+	return all
+}
+
+func (n *newcomer) inOwnWords(line string) string {
+	address := strings.Replace(world.NameOf(running.WebURL), "shop.localhost", n.host(), 1)
+	return strings.NewReplacer("OWNER/NAME", n.repository(), "PROJECT", fromZero, "NAMESPACE", n.namespace, "URL", address).Replace(line)
+}
+
+// types types commands, one after the other.
+func (n *newcomer) types(commands ...string) {
+	n.t.Helper()
+	for _, line := range commands {
+		words, err := shell.Fields(line, nil)
+		if err != nil {
+			n.t.Fatalf("%s: %v", line, err)
+		}
+		switch {
+		case words[0] == "sed":
+			cmd := exec.CommandContext(n.t.Context(), "sh", "-c", line)
+			cmd.Dir = n.dir
+			if out, err := cmd.CombinedOutput(); err != nil {
+				n.t.Fatalf("%s: %v: %s", line, err, out)
+			}
+		case strings.HasPrefix(line, "gcloud builds submit "):
+			n.submit(line, words[3:])
+		case strings.HasPrefix(line, "kubectl "):
+			n.kubectl(line, words[1:])
+		default:
+			n.t.Fatalf("the sandbox's newcomer does not know how to type %s", line)
+		}
+	}
+}
+
+// kubectl does what the examples' instructions need of it.
+func (n *newcomer) kubectl(line string, words []string) {
+	n.t.Helper()
+	flags := pflag.NewFlagSet("kubectl", pflag.ContinueOnError)
+	namespace := flags.StringP("namespace", "n", "default", "")
+	file := flags.StringP("filename", "f", "", "")
+	flags.Bool("overwrite", false, "")
+	if err := flags.Parse(words); err != nil {
+		n.t.Fatalf("%s: %v", line, err)
+	}
+	switch words = flags.Args(); {
+	case len(words) == 3 && words[0] == "create" && words[1] == "namespace":
+		n.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: words[2]}})
+	case len(words) > 3 && words[0] == "annotate" && words[1] == "namespace":
+		n.annotate(words[2], words[3:])
+	case len(words) == 1 && words[0] == "apply" && *namespace == n.namespace:
+		n.apply(filepath.Join(n.dir, *file), n.inTheSandbox)
+	default:
+		n.t.Fatalf("the sandbox's newcomer does not know how to type %s", line)
+	}
+}
+
+func (n *newcomer) annotate(namespace string, pairs []string) {
+	n.t.Helper()
+	annotations := map[string]string{}
+	for _, pair := range pairs {
+		key, value, _ := strings.Cut(pair, "=")
+		annotations[key] = value
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
+	if err := running.kube.Patch(n.t.Context(), ns, client.RawPatch(types.MergePatchType, patch)); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// inTheSandbox changes what is different in this world, and not for a user: one
+// address serves all Ingresses, each by a host, and the load balancer's times are
+// divided by its speed, so the proof's are too.
+func (n *newcomer) inTheSandbox(u *unstructured.Unstructured) {
+	switch u.GetKind() {
+	case "Ingress":
+		setHost(n.t, u, n.host())
+	case "BlueGreen":
+		for _, field := range []string{"baseline", "tail"} {
+			set(n.t, u, (v1alpha1.DefaultTail / speed).String(), "spec", "proof", field)
+		}
+	}
+}
+
+// submit is `gcloud builds submit`.
+func (n *newcomer) submit(line string, words []string) {
+	n.t.Helper()
+	flags := pflag.NewFlagSet("gcloud builds submit", pflag.ContinueOnError)
+	project, config := flags.String("project", "", ""), flags.String("config", "cloudbuild.yaml", "")
+	substitutions := flags.StringToString("substitutions", nil, "")
+	if err := flags.Parse(words); err != nil || flags.NArg() != 1 {
+		n.t.Fatalf("%s: %v, of %q", line, err, flags.Args())
+	}
+	text, err := os.ReadFile(filepath.Join(n.dir, *config))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	build := &cloudbuildpb.Build{}
+	asJSON, err := yaml.YAMLToJSON(text)
+	if err = errors.Join(err, protojson.Unmarshal(asJSON, build)); err != nil {
+		n.t.Fatalf("%s: %v", *config, err)
+	}
+	build.Substitutions = *substitutions
+	build.Source = &cloudbuildpb.Source{Source: &cloudbuildpb.Source_StorageSource{
+		StorageSource: n.upload(*project+"_cloudbuild", filepath.Join(n.dir, flags.Arg(0))),
+	}}
+	n.build(*project, build)
+}
+
+// upload packs a folder into a bucket.
+func (n *newcomer) upload(bucket, dir string) *cloudbuildpb.StorageSource {
+	n.t.Helper()
+	var content bytes.Buffer
+	zipped := gzip.NewWriter(&content)
+	packed := tar.NewWriter(zipped)
+	if err := errors.Join(packed.AddFS(os.DirFS(dir)), packed.Close(), zipped.Close()); err != nil {
+		n.t.Fatal(err)
+	}
+	name := "source/" + n.namespace + ".tgz"
+	running.Storage.CreateObject(fakestorage.Object{
+		ObjectAttrs: fakestorage.ObjectAttrs{BucketName: bucket, Name: name}, Content: content.Bytes(),
+	})
+	return &cloudbuildpb.StorageSource{Bucket: bucket, Object: name}
+}
+
+// build runs a build and waits until it succeeded.
+func (n *newcomer) build(project string, build *cloudbuildpb.Build) {
+	n.t.Helper()
+	api, err := cloudbuild.NewClient(n.t.Context(), option.WithEndpoint(running.CloudBuild.Endpoint()), option.WithoutAuthentication(),
+		option.WithGRPCDialOption(grpc.WithTransportCredentials(insecure.NewCredentials())))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer api.Close()
+	operation, err := api.CreateBuild(n.t.Context(), &cloudbuildpb.CreateBuildRequest{ProjectId: project, Build: build})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	metadata, err := operation.Metadata()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	id := metadata.GetBuild().GetId()
+	n.await("the first image", func(ctx context.Context) (bool, string) {
+		found, err := api.GetBuild(ctx, &cloudbuildpb.GetBuildRequest{ProjectId: project, Id: id})
+		return found.GetStatus() == cloudbuildpb.Build_SUCCESS, fmt.Sprint(found.GetStatus(), err, running.Builder.Log(id))
+	})
+}
