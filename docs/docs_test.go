@@ -209,6 +209,15 @@ func TestTheApiServerAcceptsEveryExample(t *testing.T) {
 	}
 }
 
+// Without an address nothing is measured, and whoever copies an example would not know.
+func TestEveryExampleHasAnAddress(t *testing.T) {
+	for _, e := range examples(t) {
+		if url, _, _ := unstructured.NestedString(parse(t, e.text), "spec", "url"); url == "" {
+			t.Errorf("%s: no spec.url in\n%s", e.page, e.text)
+		}
+	}
+}
+
 func startKube(t *testing.T) client.Client {
 	t.Helper()
 	plane, err := controlplane.Start(context.WithoutCancel(t.Context()), controlplane.Options{CRDs: []string{"../config/crd"}})
