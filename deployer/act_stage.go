@@ -98,8 +98,12 @@ func (a *attempt) rolledOut(ctx context.Context) (pause, error) {
 	a.rel.Status.Milestones.Staged = &v1alpha1.StagedMilestone{
 		Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas, At: metav1.NewTime(a.o.Now),
 	}
-	a.say(fmt.Sprintf("%d pods of %s run %s", t.Replicas, t.Deployment, a.rel.Status.Version))
+	a.sayStaged()
 	return pause{}, nil
+}
+
+func (a *attempt) sayStaged() {
+	a.say(fmt.Sprintf("%d pods of %s run %s", a.o.Target.Replicas, a.o.Target.Deployment, a.rel.Status.Version))
 }
 
 // progress says how far the rollout is, and whether it is the load balancer that

@@ -31,7 +31,7 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	}
 	if approval := a.rel.Spec.Approval; approval != nil {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: approval.By, At: metav1.NewTime(a.o.Now)}
-		a.say("approved by " + a.rel.ApprovedBy())
+		a.sayApproved()
 		return pause{}, nil
 	}
 	why, err := a.approvalNeeded(ctx)
@@ -40,7 +40,7 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	}
 	if why == "" {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy, At: metav1.NewTime(a.o.Now)}
-		a.say("approved by policy")
+		a.sayApproved()
 		return pause{}, nil
 	}
 	limit := a.bg.Spec.Promotion.Timeout.Duration
@@ -54,6 +54,14 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	}
 	a.rel.Status.Phase = v1alpha1.ReleaseWaiting
 	return pause{until: until, message: "waits for /promote: " + why}, nil
+}
+
+func (a *attempt) sayApproved() {
+	if a.rel.Status.Milestones.Approved.By == v1alpha1.ApprovedByPolicy {
+		a.say("approved by policy")
+		return
+	}
+	a.say("approved by " + a.rel.ApprovedBy())
 }
 
 // approvalNeeded says why a person has to approve; empty if policy does.

@@ -18,7 +18,7 @@ import (
 // learnt by that.
 func (a *attempt) warm(ctx context.Context) (pause, error) {
 	st := a.route()
-	w := look(a.rel, a.o).Judge()
+	w := lookAnew(a.rel, a.o).Judge()
 	st.HealthySince = w.HealthySince
 	now := metav1.NewTime(a.o.Now)
 	if w.Warm {
@@ -37,7 +37,7 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 		if err := a.d.Routes.Poke(ctx, a.bg, a.o.Routes, a.o.Now); err != nil {
 			return pause{}, err
 		}
-		w = look(a.rel, a.o).Judge()
+		w = lookAnew(a.rel, a.o).Judge()
 	}
 	p := pause{until: w.Again, message: lackingText(w, a.o.Target.Service)}
 	if slices.ContainsFunc(a.o.Groups, func(g route.Group) bool { return g.Trouble != "" }) {
@@ -80,6 +80,15 @@ func look(r *v1alpha1.Release, o observed) route.Look {
 	// A reference that this release had to make is one that was gone, and with it
 	// what the load balancer had of the pods. An intent comes after it was taken up.
 	l.Referenced = o.Routes.Attached(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)
+	return l
+}
+
+// lookAnew also minds how long ago the target was found warm.
+func lookAnew(r *v1alpha1.Release, o observed) route.Look {
+	l := look(r, o)
+	if at := r.Status.Milestones.WarmedAt; at != nil {
+		l.ToldAt, l.Freshness = at.Time, o.Freshness
+	}
 	return l
 }
 

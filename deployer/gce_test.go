@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -297,8 +298,48 @@ func TestLiveColourThatGrewIsMatchedAndFoundHealthyBeforeTheSwitch(t *testing.T)
 	})
 	w.expectLive(v1alpha1.Blue)
 	b.set(func(b *balancer) { b.sick = func(*corev1.Pod) bool { return false } })
-	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.expectFoundHealthy(t, v1alpha1.Green, 3)
+	w.expectEnded(rel, v1alpha1.StepStage, "1 pods of my-python-app-green run aaaaaaa", "3 pods of my-python-app-green run aaaaaaa")
+	if n := rel.Status.Milestones.Staged.Replicas; n != 3 {
+		t.Errorf("%d pods are recorded", n)
+	}
+}
+
+// Nothing tells of pods that got sick while a person was waited for: their gates are
+// open for good, and the controller had no reason to look at the Ingress.
+func TestLoadBalancerIsAskedAnewAfterALongWaitForAPerson(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, func(bg *v1alpha1.BlueGreen) { bg.Spec.Gate.Freshness.Duration = 2 * time.Second })
+	b := behindGCE(w)
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.sick = ofGreen })
+	warmed := rel.Status.Milestones.WarmedAt
+	w.until("the word to be old", func() bool { return time.Since(warmed.Time) > 3*time.Second }, func() string { return "" })
+	w.approve(rel)
+	w.await(rel, "the load balancer's word", func(r *v1alpha1.Release) bool {
+		return r.Status.Step == v1alpha1.StepWarm && strings.Contains(r.Status.Message, `said "Unknown" of k8s1-my-python-app-green-svc`)
+	})
+	w.expectLive(v1alpha1.Blue)
+	b.set(func(b *balancer) { b.sick = func(*corev1.Pod) bool { return false } })
+	b.poke()
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectEnded(rel, v1alpha1.StepWarm, "the load balancer finds 1 pods healthy", "the load balancer finds 1 pods healthy")
+}
+
+// expectEnded checks how the timeline says that a step ended, each time.
+func (w *world) expectEnded(rel *v1alpha1.Release, s v1alpha1.Step, want ...string) {
+	w.t.Helper()
+	var got []string
+	for _, e := range rel.Status.Timeline {
+		if e.Step == s {
+			got = append(got, e.Message)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		w.t.Errorf("how %s ended (-want +got):\n%s", s, diff)
+	}
 }
 
 // Every state that the load balancer sees of the Ingress names both colours: its

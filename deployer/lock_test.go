@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -80,6 +81,28 @@ func TestALockHoldsAnApprovedReleaseThatHasNotSwitched(t *testing.T) {
 	w.unlock()
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
+}
+
+// What it waited for last is not how it ended.
+func TestALockThatCameAfterTheApprovalLeavesNoWaitBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	b := behindGCE(w)
+	w.run(told)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.sick = ofGreen })
+	w.resize(v1alpha1.Blue, 2)
+	w.awaitLiveSize(2)
+	w.approve(rel)
+	w.await(rel, "the wait for the load balancer", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "1 run and wait for the load balancer")
+	})
+	w.lock("the database moves")
+	w.awaitLocked(rel, "the database moves")
+	w.unlock()
+	b.set(func(b *balancer) { b.sick = func(*corev1.Pod) bool { return false } })
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectEnded(rel, v1alpha1.StepPromote, "approved by hubot", "approved by hubot")
 }
 
 func TestTheTimeForAnApprovalBeginsAnewAfterALock(t *testing.T) {

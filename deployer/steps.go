@@ -15,7 +15,7 @@ var deploy = []step{
 	{name: v1alpha1.StepWarm, done: warmed, act: (*attempt).warm},
 	{name: v1alpha1.StepVerify, done: verified, needs: []need{running, warm}, act: (*attempt).verify},
 	{name: v1alpha1.StepPromote, done: approved, act: (*attempt).promote},
-	{name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh, asked}, act: (*attempt).switchTraffic},
+	{name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh, asked, vouched}, act: (*attempt).switchTraffic},
 	{name: v1alpha1.StepConfirm, done: confirmed, act: (*attempt).confirm},
 	{name: v1alpha1.StepSoak, done: soaked, act: (*attempt).soak},
 }
@@ -68,6 +68,8 @@ var (
 	warm    = need{isWarm, v1alpha1.StepWarm}
 	fresh   = need{gateFresh, v1alpha1.StepVerify}
 	asked   = need{gateAsked, v1alpha1.StepVerify}
+	// vouched comes after the gate, which may take longer than it is fresh.
+	vouched = need{vouchedLately, v1alpha1.StepWarm}
 )
 
 // next returns the step that a release is at: the first whose milestone is
@@ -183,6 +185,10 @@ func runsAtSize(r *v1alpha1.Release, o observed) bool { return runsStaged(r, o) 
 // isWarm: the load balancer finds every pod of the target healthy, or where it does
 // not tell, requests to the target's Service reach every pod of it.
 func isWarm(r *v1alpha1.Release, o observed) bool { return look(r, o).Judge().Warm }
+
+// vouchedLately: the load balancer told so not long ago. Hours may have passed since,
+// until a person approved.
+func vouchedLately(r *v1alpha1.Release, o observed) bool { return lookAnew(r, o).Judge().Warm }
 
 // gateFresh: the gate passed with this very image and template, on every pod
 // that there is now, not long ago.

@@ -84,6 +84,11 @@ func TestNext(t *testing.T) {
 		{"locked after the intent: too late", []change{func(r *v1alpha1.Release, o *observed) {
 			o.Locked, r.Status.Milestones.SwitchIntendedAt = true, then()
 		}}, v1alpha1.StepSwitch},
+		{"the load balancer told long ago", []change{func(_ *v1alpha1.Release, o *observed) {
+			onGCE(o)
+			o.Freshness = 30 * time.Second
+		}, func(r *v1alpha1.Release, o *observed) { r.Status.Milestones.Verified.At = metav1.NewTime(o.Now) }}, v1alpha1.StepWarm},
+		{"the load balancer told lately", []change{func(_ *v1alpha1.Release, o *observed) { onGCE(o) }}, v1alpha1.StepSwitch},
 		{"the live colour grew", []change{func(_ *v1alpha1.Release, o *observed) { o.Size = 3 }}, v1alpha1.StepStage},
 		{"a pod is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Target.RolledOut = false }}, v1alpha1.StepStage},
 		{"an endpoint is missing", []change{func(_ *v1alpha1.Release, o *observed) { o.Endpoints = []string{"g1"} }}, v1alpha1.StepWarm},

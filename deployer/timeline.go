@@ -21,6 +21,7 @@ func (a *attempt) enter(s v1alpha1.Step) {
 		if st.Timeline[n-1].Step == s {
 			return
 		}
+		a.noLongerNeeded()
 		a.leave()
 	}
 	st.Step = s
@@ -31,6 +32,29 @@ func (a *attempt) enter(s v1alpha1.Step) {
 		st.Phase = v1alpha1.ReleaseRunning
 	}
 	st.Timeline = append(st.Timeline, v1alpha1.TimelineEntry{Step: s, StartedAt: metav1.NewMicroTime(a.o.Now)})
+}
+
+// noLongerNeeded says how a step ended that was taken again, and that the release goes
+// on from without its act, since what it was needed for holds: what it waited for last
+// is no longer so.
+func (a *attempt) noLongerNeeded() {
+	m := &a.rel.Status.Milestones
+	switch a.entry().Step {
+	case v1alpha1.StepStage, v1alpha1.StepSize:
+		if runsAtSize(a.rel, a.o) {
+			m.Staged.Replicas = a.o.Target.Replicas
+			a.sayStaged()
+		}
+	case v1alpha1.StepWarm:
+		if w := look(a.rel, a.o).Judge(); w.Warm {
+			a.sayWarm(w)
+		}
+	case v1alpha1.StepPromote:
+		if m.Approved != nil && !a.o.Locked {
+			a.sayApproved()
+		}
+	default: // nothing is left of the others before their acts end
+	}
 }
 
 // underWay reports whether the timeline has an open entry.

@@ -359,8 +359,9 @@ type GateSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	Timeout metav1.Duration `json:"timeout,omitzero"`
 
-	// Freshness is the greatest age of a pass at the switch; an older one is
-	// repeated first.
+	// Freshness is the greatest age of a pass at the switch, and of Google's load
+	// balancer's word that it finds the pods healthy; an older one is asked for again
+	// first.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, more than 0s and at most 8760h"
 	// +kubebuilder:validation:Type=string

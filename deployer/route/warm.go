@@ -55,6 +55,10 @@ type Look struct {
 	Known v1alpha1.RouteStatus
 	// Settle is [Router.Settle].
 	Settle time.Duration
+	// ToldAt is when the load balancer last told that it finds the colour healthy; zero
+	// if how long ago does not matter. Freshness is how long ago is too long.
+	ToldAt    time.Time
+	Freshness time.Duration
 }
 
 // Lack is something that a colour lacks, or that could not be seen of it.
@@ -140,6 +144,9 @@ func (l Look) Judge() Warmth {
 		return w
 	}
 	l.judgeBackends(&w)
+	if len(w.Lacking) == 0 {
+		l.judgeAge(&w)
+	}
 	w.Warm = len(w.Lacking) == 0
 	return w
 }
@@ -244,13 +251,38 @@ func LetThroughUnreferenced(pod workload.Pod) bool {
 	return gated && gate.True && isUnreferenced(gate)
 }
 
+// judgeAge has the load balancer asked anew if it told too long ago: what is written
+// of the pods is never looked at again, and what is written of the service is as old
+// as its controller's last sync. Nothing says when that sync is done, so that it gets a
+// time.
+func (l Look) judgeAge(w *Warmth) {
+	if l.ToldAt.IsZero() || l.Now.Sub(l.ToldAt) < l.Freshness {
+		return
+	}
+	due := l.Now
+	if poked := l.Known.PokedAt; poked != nil && l.Now.Sub(poked.Time) < l.Freshness {
+		if due = poked.Add(min(l.settle()/3, l.Freshness/2)); !l.Now.Before(due) {
+			return
+		}
+	} else {
+		w.PokeAt = due
+	}
+	w.Again = due
+	w.lack("", "", "the load balancer told at %s that it finds service %s healthy, which is too long ago (spec.gate.freshness is %s): it is asked anew",
+		l.ToldAt.UTC().Format("15:04:05 UTC"), l.Service, l.Freshness)
+}
+
+func (l Look) settle() time.Duration {
+	if l.Settle == 0 {
+		return DefaultSettle
+	}
+	return l.Settle
+}
+
 // judgeBackends goes by the states of the backends, once there is nothing else
 // that the colour lacks.
 func (l Look) judgeBackends(w *Warmth) {
-	settle := l.Settle
-	if settle == 0 {
-		settle = DefaultSettle
-	}
+	settle := l.settle()
 	due := l.Now
 	if l.Known.PokedAt != nil {
 		due = l.Known.PokedAt.Add(pokeBackoff(l.Known.Pokes, settle))

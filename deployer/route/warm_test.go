@@ -217,6 +217,44 @@ func TestHealthyForAWhileNeedsAPokeWithinIt(t *testing.T) {
 	}
 }
 
+// After a long wait the load balancer is asked anew, by one poke, and its answer gets
+// the time that a sync takes.
+func TestWordThatIsOldIsAskedForAnew(t *testing.T) {
+	seconds := func(n int) *metav1.MicroTime {
+		return &metav1.MicroTime{Time: noon.Add(time.Duration(n) * time.Second)}
+	}
+	tests := []struct {
+		name   string
+		toldAt int // in seconds from now; 0: it does not matter
+		poked  *metav1.MicroTime
+		state  string
+		warm   bool
+		poke   bool
+		again  time.Time
+	}{
+		{"it does not matter", 0, nil, "HEALTHY", true, false, time.Time{}},
+		{"not long ago", -299, nil, "HEALTHY", true, false, time.Time{}},
+		{"long ago", -300, nil, "HEALTHY", false, true, noon},
+		{"long ago, and the last poke was before that", -300, seconds(-301), "HEALTHY", false, true, noon},
+		{"asked just now", -3600, seconds(-9), "HEALTHY", false, false, seconds(1).Time},
+		{"asked, and it stands", -3600, seconds(-10), "HEALTHY", true, false, time.Time{}},
+		{"asked, and it does not", -3600, seconds(-10), "UNHEALTHY", false, true, seconds(50).Time},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := warmLook()
+			l.Freshness, l.Known.PokedAt, l.Known.Pokes, l.Groups[0].State = 5*time.Minute, tt.poked, 8, tt.state
+			if tt.toldAt != 0 {
+				l.ToldAt = seconds(tt.toldAt).Time
+			}
+			w := l.Judge()
+			if w.Warm != tt.warm || w.PokeAt.IsZero() == tt.poke || !w.Again.Equal(tt.again) {
+				t.Errorf("warm %v, poke at %v, again at %v; lacking %q", w.Warm, w.PokeAt, w.Again, texts(w.Lacking))
+			}
+		})
+	}
+}
+
 // A held colour needs neither a poke nor a wait: going back to it is instant.
 func TestHeldColourIsWarmAtOnce(t *testing.T) {
 	l := warmLook()
