@@ -204,6 +204,7 @@ func TestErrorsNameTheUsersLineAndNoSecret(t *testing.T) {
 		{someSteps + someImage + "options: {diskSizeGb: 99999999999999999999}\n", "options.diskSizeGb: \"99999999999999999999\" is not a number that fits here"},
 		{"steps:\n- name: a\n  allowExitCodes: [1, two]\n" + someImage, `cloudbuild.yaml:3: steps[0]: allowExitCodes[1]: "two" is not a number`},
 		{someSteps + someImage + "tags: [*nowhere]\n", "cloudbuild.yaml:5: does not parse: yaml: unknown anchor 'nowhere' referenced"},
+		{someSteps + someImage + "substitutions:\n  _DB_PASSWORD: *hunter2-Hunter2\n", "cloudbuild.yaml:6: does not parse: yaml: unknown anchor referenced"},
 		{someSteps + someImage + "tags: [\xff]\n", "cloudbuild.yaml:5: does not parse: it holds a byte that is not UTF-8 text; save the file as UTF-8"},
 	}
 	for _, test := range tests {

@@ -186,7 +186,11 @@ var (
 // syntaxError keeps the line that the YAML parser names. It names none for the
 // first, nor for an anchor that is missing.
 func syntaxError(name string, data []byte, err error) *FileError {
-	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + err.Error(), Fix: "check it with: gcloud builds submit --no-source --config=" + name}
+	reason := err.Error()
+	if m := yamlAnchor.FindStringSubmatch(reason); m != nil && secretLine(data, "*"+m[1]) {
+		reason = "yaml: unknown anchor referenced" // of a password that begins with *, and is not quoted
+	}
+	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + reason, Fix: "check it with: gcloud builds submit --no-source --config=" + name}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		_, _ = fmt.Sscan(m[1], &e.Line) // the pattern admits digits only
 	} else if m := yamlAnchor.FindStringSubmatch(err.Error()); m != nil {
@@ -196,14 +200,25 @@ func syntaxError(name string, data []byte, err error) *FileError {
 	return e
 }
 
+// secretLine: the line that holds a text speaks of a secret.
+func secretLine(data []byte, text string) bool {
+	before, _, _ := bytes.Cut(data, []byte(text))
+	return secretName.Match(before[bytes.LastIndexByte(before, '\n')+1:])
+}
+
 func noSteps(name string, line int) *FileError {
 	return &FileError{File: name, Line: line, Step: -1, Field: "steps", Reason: "there are none", Fix: "add a step that builds the image"}
 }
 
 // unsupported are fields that Cloud Build documents but whose Go API (v1.37.0)
-// lacks them, as paths in camelCase.
+// lacks them, as paths in camelCase (google.golang.org/api v0.311.0,
+// cloudbuild/v1/cloudbuild-api.json).
 var unsupported = map[string]bool{
+	"artifacts.genericArtifacts":    true,
+	"artifacts.oci":                 true,
+	"options.pool.workerRelease":    true,
 	"options.pubsubTopic":           true,
+	"options.rankedMachineSeries":   true,
 	"remoteConfig":                  true,
 	"source.developerConnectConfig": true,
 }

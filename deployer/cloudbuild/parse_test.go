@@ -103,3 +103,20 @@ func TestFieldsTheAPILacksAreDroppedWithAWarning(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestWhatTheAPIDoesNotHaveIsLeftOutAndSaid(t *testing.T) {
+	const text = "steps:\n- name: a\n  results: [{name: r, attestationType: GOOGLE}]\n" + someImage +
+		"artifacts: {genericArtifacts: [{folder: f}], oci: [{file: f}]}\noptions: {pubsub_topic: t, rankedMachineSeries: [n2], pool: {name: p, workerRelease: x}}\n"
+	f := parse(t, text)
+	var said []string
+	for _, w := range f.Warnings {
+		said = append(said, strings.TrimSuffix(w.String(), " is not supported here and was left out of the build"))
+	}
+	want := []string{
+		"cloudbuild.yaml:3: results", "cloudbuild.yaml:5: artifacts.genericArtifacts", "cloudbuild.yaml:5: artifacts.oci",
+		"cloudbuild.yaml:6: options.pubsub_topic", "cloudbuild.yaml:6: options.rankedMachineSeries", "cloudbuild.yaml:6: options.pool.workerRelease",
+	}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Error(diff)
+	}
+}
