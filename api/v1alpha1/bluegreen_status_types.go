@@ -1,6 +1,11 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // ConditionReady of a BlueGreen: True when its next release could run; False
 // with one of the reasons below, and a message that names the object and the
@@ -107,6 +112,30 @@ type BlueGreenStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// Commands that do what the conditions say, by their types.
+	// +listType=map
+	// +listMapKey=condition
+	Commands []ConditionCommands `json:"commands,omitempty"`
+}
+
+// CommandsOf returns the commands of a condition.
+func (s *BlueGreenStatus) CommandsOf(condition string) []ShellCommand {
+	for _, c := range s.Commands {
+		if c.Condition == condition {
+			return c.Commands
+		}
+	}
+	return nil
+}
+
+// SetCommands sets the commands of a condition; none takes them away.
+func (s *BlueGreenStatus) SetCommands(condition string, commands []ShellCommand) {
+	s.Commands = slices.DeleteFunc(s.Commands, func(c ConditionCommands) bool { return c.Condition == condition })
+	if len(commands) > 0 {
+		s.Commands = append(s.Commands, ConditionCommands{Condition: condition, Commands: commands})
+	}
+	slices.SortFunc(s.Commands, func(a, b ConditionCommands) int { return strings.Compare(a.Condition, b.Condition) })
 }
 
 // RepositoryPin is a repository known by its number, which it keeps when it is
@@ -155,14 +184,40 @@ type Finding struct {
 
 	// Message says what is wrong, and the way out.
 	Message string `json:"message"`
+
+	// Commands that mend it, to paste into a shell in this order.
+	// +listType=atomic
+	// +optional
+	Commands []ShellCommand `json:"commands,omitempty"`
 }
 
-// String says it to a person.
+// String says it to a person, without the commands.
 func (f Finding) String() string {
 	if f.Field == "" {
 		return f.Object + ": " + f.Message
 	}
 	return f.Object + ", " + f.Field + ": " + f.Message
+}
+
+// Advice is the finding with its commands.
+func (f Finding) Advice() Advice { return Advice{Text: f.String(), Commands: f.Commands} }
+
+// With is the finding with the commands that mend it.
+func (f Finding) With(commands ...ShellCommand) Finding {
+	f.Commands = Commands(commands...)
+	return f
+}
+
+// ConditionCommands are the commands that do what a condition's message says. A
+// condition of Kubernetes has no place for them.
+type ConditionCommands struct {
+	// Condition is its type.
+	Condition string `json:"condition"`
+
+	// Commands to paste into a shell, in this order.
+	// +listType=atomic
+	// +optional
+	Commands []ShellCommand `json:"commands,omitempty"`
 }
 
 // Lock says who keeps an application from being released, since when and why.

@@ -202,15 +202,15 @@ func (g Grants) RepinnedTo(repository string) int64 {
 // empty: Turnout's own.
 func (g Grants) Impersonated() string { return strings.TrimSpace(g[ImpersonateAnnotation]) }
 
-// Explain says what a namespace lacks, and what a cluster administrator types to
-// grant it. The values are whole, with what is granted already, so that the
-// command may be typed again.
-func (g Grants) Explain(namespace string, missing []Grant) string {
-	var names, values []string
+// Explain says what a namespace lacks, with the command by which a cluster
+// administrator grants it. The values in that are whole, with what is granted
+// already, so that it may be typed again.
+func (g Grants) Explain(namespace string, missing []Grant) Advice {
+	var names, order []string
 	by := map[string][]string{}
 	for _, m := range missing {
 		if !grantable.MatchString(m.Value) {
-			return fmt.Sprintf("namespace %s is not granted %q, and cannot be: correct %s", namespace, m.Value, m.Field)
+			return Advise(fmt.Sprintf("namespace %s is not granted %q, and cannot be: correct %s", namespace, m.Value, m.Field))
 		}
 		text := m.String()
 		if m.Annotation != RepositoriesAnnotation {
@@ -218,21 +218,29 @@ func (g Grants) Explain(namespace string, missing []Grant) string {
 		}
 		names = append(names, text)
 		if by[m.Annotation] == nil {
-			values = append(values, m.Annotation)
+			order = append(order, m.Annotation)
 			by[m.Annotation] = entries(g[m.Annotation])
 		}
 		by[m.Annotation] = append(by[m.Annotation], m.Value)
 	}
-	for i, annotation := range values {
-		values[i] = quote(annotation + "=" + strings.Join(by[annotation], ","))
+	words := []string{"kubectl", "annotate", "--overwrite", "namespace", namespace}
+	for _, annotation := range order {
+		words = append(words, annotation+"="+strings.Join(by[annotation], ","))
 	}
-	return fmt.Sprintf("namespace %s is not granted %s; a cluster administrator grants it: kubectl annotate --overwrite namespace %s %s",
-		namespace, strings.Join(names, ", "), namespace, strings.Join(values, " "))
+	return Advise(fmt.Sprintf("namespace %s is not granted %s; a cluster administrator grants it by annotating the namespace: %s", namespace, strings.Join(names, ", "), strings.Join(order, ", ")), Shell(words...))
+}
+
+// Repin is the command that pins a repository again, by its number. What is pinned
+// of others stays.
+func (g Grants) Repin(namespace, repository string, id int64) ShellCommand {
+	kept := slices.DeleteFunc(entries(g[RepinAnnotation]), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return strings.EqualFold(name, repository)
+	})
+	kept = append(kept, fmt.Sprintf("%s=%d", repository, id))
+	return Shell("kubectl", "annotate", "--overwrite", "namespace", namespace, RepinAnnotation+"="+strings.Join(kept, ","))
 }
 
 // grantable are values of which one grants that and nothing else. Whoever owns the
 // namespace chooses them, and an administrator types what is said.
 var grantable = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@/-]*$`)
-
-// quote makes one word of a text for a shell.
-func quote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

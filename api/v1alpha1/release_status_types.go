@@ -60,6 +60,11 @@ type ReleaseStatus struct {
 	// Message says in a sentence what it waits for, or how it ended.
 	Message string `json:"message,omitempty"`
 
+	// Commands that do what the message says, to paste into a shell in this order.
+	// Those of a failure stand there.
+	// +listType=atomic
+	Commands []ShellCommand `json:"commands,omitempty"`
+
 	// Version is the version in short, for people: the commit, or the image.
 	Version string `json:"version,omitempty"`
 
@@ -94,7 +99,8 @@ type ReleaseStatus struct {
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
 
 	// Findings are things a person should know that did not stop the release.
-	Findings []string `json:"findings,omitempty"`
+	// +listType=atomic
+	Findings []Advice `json:"findings,omitempty"`
 
 	// Drift is how the two colours' own pod templates differed when the release
 	// came to stage: with template: Live from the target's to what was staged over
@@ -393,6 +399,11 @@ type Failure struct {
 
 	// Message says it to a person: object, what is wrong, the way out.
 	Message string `json:"message"`
+
+	// Commands that mend it, to paste into a shell in this order.
+	// +listType=atomic
+	// +optional
+	Commands []ShellCommand `json:"commands,omitempty"`
 
 	// Evidence of it.
 	Evidence []Evidence `json:"evidence,omitempty"`

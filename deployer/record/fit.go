@@ -1,6 +1,7 @@
 package record
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -24,6 +25,24 @@ const MessageLimit = 1 << 10
 // Message makes a text fit for a message of the record, as writing it would: for
 // whoever compares one with what is recorded.
 func Message(text string) string { return prose.Line(text, MessageLimit) }
+
+// Commands are those of some commands that can be recorded, each as it is: one that
+// is too long, cannot be shown or holds what looks like a secret is left out, and so
+// are those above [v1alpha1.MaxCommands].
+func Commands(all []v1alpha1.ShellCommand) []v1alpha1.ShellCommand {
+	var kept []v1alpha1.ShellCommand
+	for _, c := range all {
+		if text := string(c); c.Shown() && prose.Mask(text) == text && prose.Neutral(text) == text && len(kept) < v1alpha1.MaxCommands {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// Advice makes an advice fit for the record, as writing it would.
+func Advice(a v1alpha1.Advice) v1alpha1.Advice {
+	return v1alpha1.Advice{Text: Message(a.Text), Commands: Commands(a.Commands)}
+}
 
 // FitRelease makes a status fit for the record: texts are masked, neutralised and
 // clipped, lists are capped. What another thing is known by is never changed: one
@@ -93,9 +112,14 @@ var bounds = map[string]bound{
 var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
+	"BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
 }
 
 const listCap = 16
+
+// rooms are the sizes of lists, in bytes as JSON stores them, whose entries may be
+// much larger than most are.
+var rooms = map[string]int{"ReleaseStatus.Findings": 24 << 10, "BlueGreenStatus.Findings": 64 << 10}
 
 // fit walks a status, a pointer to a struct.
 func fit(status any, path string) error {
@@ -135,7 +159,14 @@ func fitValue(v reflect.Value, field, path string) []error {
 		}
 		return fitStruct(v, path)
 	case reflect.Slice:
-		cut(v, field)
+		if all, ok := v.Interface().([]v1alpha1.ShellCommand); ok {
+			v.Set(reflect.ValueOf(Commands(all)))
+			return nil
+		}
+		room, sized := rooms[field]
+		if !sized {
+			cut(v, field, v.Len())
+		}
 		var errs []error
 		for i := range v.Len() {
 			entry := fmt.Sprintf("%s[%d]", path, i)
@@ -144,6 +175,9 @@ func fitValue(v reflect.Value, field, path string) []error {
 				continue
 			}
 			errs = append(errs, fitValue(v.Index(i), field, entry)...)
+		}
+		if sized {
+			cut(v, field, fitting(v, room))
 		}
 		return errs
 	}
@@ -178,15 +212,38 @@ func fitText(v reflect.Value, b bound, path string) []error {
 	return nil
 }
 
-// cut bounds a list. Its last entry says how many are left out, where that can be
-// said; of what happened in an order the beginning is.
-func cut(v reflect.Value, field string) {
+// fitting is how many entries of a list there is room for, beside one that says how
+// many are left out; all of them if that one is not needed.
+func fitting(v reflect.Value, room int) int {
+	const rest = 512 // the largest of those
+	total, n := len("[]"), 0
+	for i := range v.Len() {
+		text, err := json.Marshal(v.Index(i).Interface())
+		if err != nil {
+			return i // of strings and numbers
+		}
+		if total += len(text) + len(","); total+rest <= room {
+			n++
+		}
+	}
+	if total <= room {
+		return v.Len()
+	}
+	return n
+}
+
+// cut bounds a list to so many entries at most. What is left out is said by a last
+// entry, where that can be said; of what happened in an order the end is kept.
+func cut(v reflect.Value, field string, keep int) {
 	most, known := caps[field]
 	if !known {
 		most = listCap
 	}
-	more := v.Len() - most + 1
-	if more <= 1 {
+	if v.Len() > most {
+		keep = min(keep, most-1)
+	}
+	more := v.Len() - keep
+	if more <= 0 {
 		return
 	}
 	switch all := v.Interface().(type) {
@@ -195,10 +252,12 @@ func cut(v reflect.Value, field string) {
 			v.Set(v.Slice(0, most))
 			return
 		}
-		v.Set(reflect.ValueOf(append(all[:most-1:most-1], fmt.Sprintf("and %d more", more))))
+		v.Set(reflect.ValueOf(append(all[:keep:keep], fmt.Sprintf("and %d more", more))))
+	case []v1alpha1.Advice:
+		v.Set(reflect.ValueOf(append(all[:keep:keep], v1alpha1.Advise(fmt.Sprintf("and %d more", more)))))
 	case []v1alpha1.Finding:
-		rest := v1alpha1.Finding{Severity: v1alpha1.SeverityWarning, Reason: "More", Object: all[most-1].Object, Message: fmt.Sprintf("and %d more", more)}
-		v.Set(reflect.ValueOf(append(all[:most-1:most-1], rest)))
+		rest := v1alpha1.Finding{Severity: v1alpha1.SeverityWarning, Reason: "More", Object: all[keep].Object, Message: fmt.Sprintf("and %d more", more)}
+		v.Set(reflect.ValueOf(append(all[:keep:keep], rest)))
 	case []v1alpha1.TimelineEntry, []v1alpha1.RolledBack:
 		v.Set(v.Slice(v.Len()-most, v.Len()))
 	default:

@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,6 +27,8 @@ func largest(t *testing.T, v reflect.Value, field string, pod int) {
 	case reflect.String:
 		b := boundOf(v, field)
 		switch {
+		case v.Type() == reflect.TypeFor[v1alpha1.ShellCommand]():
+			v.SetString(strings.Repeat("x", v1alpha1.MaxCommand))
 		case b.kind == name && caps[field] == v1alpha1.MaxPods && pod >= v1alpha1.NamedPods:
 			v.SetString(strings.Repeat("x", v1alpha1.PodDigest))
 		case b.kind == name:
@@ -90,6 +93,9 @@ func TestTheLargestStatusCanBeWritten(t *testing.T) {
 	if err := FitApplication(&app); err != nil {
 		t.Fatal(err)
 	}
+	if n := v1alpha1.MaxCommands; len(rel.Findings[0].Commands) != n || len(rel.Failure.Commands) != n || len(rel.Commands) != n || len(app.Findings[0].Commands) != n || len(app.Commands[0].Commands) != n {
+		t.Error("the lists of commands are not full")
+	}
 	for _, s := range []any{rel, app} {
 		text, err := json.Marshal(s)
 		if err != nil {
@@ -122,12 +128,12 @@ func TestNamesAreRefusedAndNeverClipped(t *testing.T) {
 }
 
 func TestListsSayHowMuchIsLeftOut(t *testing.T) {
-	s := v1alpha1.ReleaseStatus{Findings: make([]string, 40)}
+	s := v1alpha1.ReleaseStatus{Findings: make([]v1alpha1.Advice, 40)}
 	app := v1alpha1.BlueGreenStatus{Findings: make([]v1alpha1.Finding, 40)}
 	if err := errors.Join(FitRelease(&s), FitApplication(&app)); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(s.Findings); n != 32 || s.Findings[n-1] != "and 9 more" {
+	if n := len(s.Findings); n != 32 || s.Findings[n-1].Text != "and 9 more" {
 		t.Errorf("%d findings, the last is %q", n, s.Findings[n-1])
 	}
 	if n := len(app.Findings); n != 32 || app.Findings[n-1].Message != "and 9 more" {
@@ -138,7 +144,7 @@ func TestListsSayHowMuchIsLeftOut(t *testing.T) {
 func TestWhatIsRecordedIsMasked(t *testing.T) {
 	const token = "ghp_0123456789abcdefghij0123456789abcdef"
 	s := v1alpha1.ReleaseStatus{
-		Message: "the answer was " + token, Findings: []string{token}, Drift: "+ " + token,
+		Message: "the answer was " + token, Findings: []v1alpha1.Advice{{Text: token}}, Drift: "+ " + token,
 		Timeline: []v1alpha1.TimelineEntry{{Message: token}}, Proof: &v1alpha1.ProofStatus{LastFailure: token, Message: token},
 		Failure: &v1alpha1.Failure{Message: token, Evidence: []v1alpha1.Evidence{{Message: token, Body: token, Log: token, Request: token}}},
 	}
@@ -155,16 +161,59 @@ func TestWhatIsRecordedIsMasked(t *testing.T) {
 	}
 }
 
+// Findings with long commands are left out whole where there is no room, and counted.
+func TestFindingsThatThereIsNoRoomForAreLeftOutWhole(t *testing.T) {
+	long := v1alpha1.Shell("kubectl", strings.Repeat("x", v1alpha1.MaxCommand-10))
+	s := v1alpha1.ReleaseStatus{}
+	for i := range 15 {
+		s.Findings = append(s.Findings, v1alpha1.Advise(fmt.Sprint(i), long, long))
+	}
+	for range 2 { // what fits stays as it is
+		if err := FitRelease(&s); err != nil {
+			t.Fatal(err)
+		}
+		n := len(s.Findings)
+		if text, err := json.Marshal(s.Findings); err != nil || len(text) > rooms["ReleaseStatus.Findings"] || n < 10 || n > 12 {
+			t.Fatalf("%d findings of %d bytes, %v", n, len(text), err)
+		}
+		if got, want := s.Findings[n-1].Text, fmt.Sprintf("and %d more", 15-n+1); got != want {
+			t.Errorf("the last one is %q, want %q", got, want)
+		}
+		if diff := cmp.Diff([]v1alpha1.ShellCommand{long, long}, s.Findings[n-2].Commands); diff != "" {
+			t.Errorf("the one before (-want +got):\n%s", diff)
+		}
+	}
+}
+
 // A list of findings that was cut keeps its place: what says how many are left out
 // is not counted again.
 func TestACutListStaysAsItIs(t *testing.T) {
-	s := v1alpha1.ReleaseStatus{Findings: make([]string, 1000)}
+	s := v1alpha1.ReleaseStatus{Findings: make([]v1alpha1.Advice, 1000)}
 	for range 3 {
 		if err := FitRelease(&s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n := len(s.Findings); n != 32 || s.Findings[n-1] != "and 969 more" {
+	if n := len(s.Findings); n != 32 || s.Findings[n-1].Text != "and 969 more" {
 		t.Errorf("%d findings, the last is %q", n, s.Findings[n-1])
+	}
+}
+
+// A command is recorded whole, or not at all.
+func TestCommandsAreRecordedWholeOrNotAtAll(t *testing.T) {
+	good := v1alpha1.Shell("kubectl", "annotate", "x", `a={"b": "it's  two"}`)
+	longest := v1alpha1.ShellCommand(strings.Repeat("x", v1alpha1.MaxCommand))
+	for name, bad := range map[string]v1alpha1.ShellCommand{
+		"none": "", "a line break": "kubectl a\nkubectl b", "an escape sequence": "kubectl \x1b[2Ja", "a zero-width space": "kubectl \u200ba", "no UTF-8": "kubectl \xff",
+		"a direction": "kubectl \u202ea", "a no-break space": "kubectl\u00a0a", "a runner's mark": "echo '##[error]x'", "a secret": "curl -u shop:hunter2 https://shop.example.com",
+		"one byte too many": longest + "x", "too large as JSON": v1alpha1.ShellCommand(strings.Repeat("<", v1alpha1.MaxCommand/2)),
+	} {
+		s := v1alpha1.ReleaseStatus{Commands: []v1alpha1.ShellCommand{good, bad, longest}}
+		if err := FitRelease(&s); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]v1alpha1.ShellCommand{good, longest}, s.Commands); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -1,0 +1,139 @@
+package v1alpha1
+
+import (
+	"encoding/json"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// MaxCommand bounds a command, in bytes as JSON stores it. A longer one is left out:
+	// half a command does something else.
+	MaxCommand = 1 << 10
+	// MaxCommands is how many commands may stand beside one text.
+	MaxCommands = 3
+)
+
+// ShellCommand is one line for a POSIX shell, to be pasted as it stands. It is made
+// by [Shell] and carried beside the text that it belongs to, never in it: texts are
+// shortened and neutralised on their way to a reader, and a command must not be.
+//
+// +kubebuilder:validation:MaxLength=1024
+type ShellCommand string
+
+// Advice is a text for a person, and the commands that do what it says, in the order
+// to type them. The text says what to do without them, too: a command may be left
+// out.
+type Advice struct {
+	// Text is what to know and to do.
+	Text string `json:"text"`
+
+	// Commands to paste into a shell, each whole, in this order.
+	// +listType=atomic
+	// +optional
+	Commands []ShellCommand `json:"commands,omitempty"`
+}
+
+// Advise makes an advice. Commands that could not be made are left out.
+func Advise(text string, commands ...ShellCommand) Advice {
+	return Advice{Text: text, Commands: Commands(commands...)}
+}
+
+// Lines is the advice as lines: the text, and each command on one of its own.
+func (a Advice) Lines() string {
+	lines := []string{a.Text}
+	for _, c := range a.Commands {
+		lines = append(lines, string(c))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Shell makes a command of words, each of which reaches the program as it is. Words
+// may come from anybody. It is empty if one of them cannot be shown as what it is, or
+// the command is too long: then there is no command.
+func Shell(words ...string) ShellCommand {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = quote(word)
+	}
+	return whole(strings.Join(quoted, " "))
+}
+
+// Kubectl is a command of kubectl about one object of a namespace.
+func Kubectl(verb, kind, name, namespace string, more ...string) ShellCommand {
+	return Shell(append([]string{"kubectl", verb, kind, name, "-n", namespace}, more...)...)
+}
+
+// Merge is the command that merges a patch into an object. Typed again, it changes
+// nothing more.
+func Merge(kind, name, namespace string, patch map[string]any) ShellCommand {
+	text, err := json.Marshal(patch)
+	if err != nil {
+		return "" // a patch is made of maps, strings and numbers
+	}
+	return Kubectl("patch", kind, name, namespace, "--type", "merge", "-p", string(text))
+}
+
+// Annotate is the command that gives an object an annotation, whether it has one of
+// that key or not.
+func Annotate(kind, name, namespace, key, value string) ShellCommand {
+	return Kubectl("annotate", kind, name, namespace, "--overwrite", key+"="+value)
+}
+
+// Then is the command that runs another one if this one succeeded. It is empty if
+// one of the two is: what comes second may rest on the first.
+func (c ShellCommand) Then(next ShellCommand) ShellCommand { return c.join(" && ", next) }
+
+// Into is the command that hands what this one prints to another one.
+func (c ShellCommand) Into(next ShellCommand) ShellCommand { return c.join(" | ", next) }
+
+func (c ShellCommand) join(by string, next ShellCommand) ShellCommand {
+	if c == "" || next == "" {
+		return ""
+	}
+	return whole(string(c) + by + string(next))
+}
+
+// Shown reports whether a command is what it looks like, on one line, and not too
+// long. Whoever shows a command of a record leaves out one that is not.
+func (c ShellCommand) Shown() bool { return c != "" && whole(string(c)) == c }
+
+// Commands are those of some commands that there are.
+func Commands(all ...ShellCommand) []ShellCommand {
+	var kept []ShellCommand
+	for _, c := range all {
+		if c != "" {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
+
+// whole is a text as a command; empty if it cannot be one.
+func whole(text string) ShellCommand {
+	stored, err := json.Marshal(text)
+	if err != nil || len(stored)-len(`""`) > MaxCommand || !utf8.ValidString(text) || strings.ContainsFunc(text, unseen) {
+		return ""
+	}
+	return ShellCommand(text)
+}
+
+// unseen reports whether a character is not seen, or looks like another one: control
+// and format characters, every space but the usual one, what turns the direction of
+// writing or changes the character before it.
+func unseen(r rune) bool {
+	const blank = '\u2800' // of Braille, which counts as a symbol
+	return !unicode.IsPrint(r) || unicode.IsMark(r) || r == blank || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
+}
+
+// plainWord are the characters of a word that mean nothing to a shell.
+const plainWord = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-"
+
+// quote makes one word of a text for a shell.
+func quote(text string) string {
+	if text != "" && strings.Trim(text, plainWord) == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
