@@ -19,15 +19,20 @@ func (s Situation) status() string {
 	for _, c := range st.Conditions {
 		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse ||
 			c.Type == v1alpha1.ConditionSwitchUnconfirmed && c.Status == metav1.ConditionTrue {
-			lines = append(lines, fmt.Sprintf("- ⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxMessage))))
+			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxAdvice))), st.CommandsOf(c.Type))))
 		}
 	}
+	var unfinished []string
 	for i := range s.Releases {
 		rel := &s.Releases[i]
 		if rel.Status.Phase.Finished() {
 			continue
 		}
-		lines = append(lines, "- "+newView(&s.App, rel, Around{Applications: s.Applications, Releases: s.Releases}).headline())
+		unfinished = append(unfinished, "- "+newView(&s.App, rel, Around{Applications: s.Applications, Releases: s.Releases}).headline())
+	}
+	unfinished, more := whole(unfinished, maxComment/4, len("\n"))
+	if lines = append(lines, unfinished...); more > 0 {
+		lines = append(lines, item(andMore(more, "")))
 	}
 	switch last := st.LastSwitch; {
 	case st.Live == nil: // the condition says why; there is nothing to go back from

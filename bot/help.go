@@ -57,7 +57,7 @@ func gate(g v1alpha1.GateSpec) string {
 		asks = append(asks, ask)
 	}
 	if g.Exec != nil {
-		asks = append(asks, code(truncate(strings.Join(g.Exec.Command, " "), maxMessage))+" ends with 0")
+		asks = append(asks, execText(g.Exec.Command)+" ends with 0")
 	}
 	if len(asks) == 0 {
 		asks = []string{"the readiness probe's own request"}
@@ -131,4 +131,13 @@ func together(verb Verb, which, apps []v1alpha1.BlueGreen, answers []string, mor
 		lines = append(lines, line)
 	}
 	return paragraphs(strings.Join(lines, "\n"), more)
+}
+
+// execText shows the gate's command, whole or not at all.
+func execText(words []string) string {
+	c := v1alpha1.Shell(words...)
+	if c == "" || !spans(c) {
+		return "the command of spec.gate.exec"
+	}
+	return inLine(c)
 }

@@ -91,7 +91,7 @@ func (t *thread) draft(number int) (d draft, ok bool) {
 	around.Earlier = concerned[1:]
 	r := Report(t.app, concerned[0], around)
 	body := paragraphs(marker(t.app), "### "+r.Headline, r.Comment)
-	return draft{number: number, rel: concerned[0], gist: r.Gist, body: truncate(body, maxComment)}, true
+	return draft{number: number, rel: concerned[0], gist: r.Gist, body: body}, true
 }
 
 // comment makes the comment on a pull request say what it should.

@@ -259,7 +259,7 @@ func TestWritesToAThreadAreASecondApart(t *testing.T) {
 		for _, moment := range runThrough() {
 			l.happens(name, moment.what)
 			l.pass(min(moment.then, 100*time.Millisecond))
-			l.happens(name, func(r *v1alpha1.Release) { r.Status.Findings = append(r.Status.Findings, "one more") })
+			l.happens(name, func(r *v1alpha1.Release) { r.Status.Findings = append(r.Status.Findings, v1alpha1.Advise("one more")) })
 			l.pass(100 * time.Millisecond)
 		}
 		end = time.Now()

@@ -2,6 +2,7 @@ package bot
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -151,12 +152,34 @@ func (v view) attempt() int32 {
 	return 1
 }
 
-// comment is the body below the headline.
+// comment is the body below the headline. GitHub takes so many characters; what is
+// said of what happened, and what to do, comes first, and of everything else as many
+// whole entries as there is room for.
 func (v view) comment() string {
-	return paragraphs(
-		v.outcome(), v.facts(), v.failure(), v.timeline(), v.proof(), v.drift(), v.findings(), v.notShown(), v.afterwards(), v.next(), v.earlier(),
-	)
+	outcome, facts, failure, proof := v.outcome(), v.facts(), v.failure(), v.proof()
+	notShown, afterwards, next := v.notShown(), v.afterwards(), v.next()
+	room := maxComment - maxHead - utf8.RuneCountInString(paragraphs(outcome, facts, failure, proof, notShown, afterwards, next))
+	for _, text := range []*string{&notShown, &proof, &afterwards} { // where all of it is as long as can be
+		if room < 0 {
+			room += utf8.RuneCountInString(*text)
+			*text = ""
+		}
+	}
+	take := func(section func(room int) string) string {
+		text := section(max(0, room))
+		room -= utf8.RuneCountInString(text) + len("\n\n")
+		return text
+	}
+	findings := take(v.findings)
+	evidence := take(v.evidence)
+	timeline := take(v.timeline)
+	drift := take(v.drift)
+	earlier := take(v.earlier)
+	return paragraphs(outcome, facts, failure, evidence, timeline, proof, drift, findings, notShown, afterwards, next, earlier)
 }
+
+// maxHead is what a comment has beside the body: marker, headline, blank lines.
+const maxHead = 4000
 
 // paragraphs joins the parts of a comment that are there.
 func paragraphs(parts ...string) string {
@@ -176,7 +199,7 @@ func (v view) gist() string {
 		parts = append(parts, "approved")
 	}
 	if f := v.rel.Status.Failure; f != nil {
-		parts = append(parts, f.Message)
+		parts = append(parts, v1alpha1.Advice{Text: f.Message, Commands: f.Commands}.Lines())
 	}
 	if over := v.stagedOver(); over != nil && v.promised(over) {
 		parts = append(parts, "no longer at once")

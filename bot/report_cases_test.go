@@ -2,6 +2,7 @@ package bot_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -236,7 +237,7 @@ func hostile(r *v1alpha1.Release) {
 	r.Status.Timeline[4].Message = "| a | `b` \\| @root"
 	r.Status.Timeline[4].URL = "javascript:alert(1)"
 	r.Status.Drift = "-a: 1\n+```\n+</details>\n+@root\n"
-	r.Status.Findings = []string{"</details>\n- @root"}
+	r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("</details>\n- @root")}
 }
 
 // reports are the states that a comment can be in, one a golden file.
@@ -307,7 +308,7 @@ func reports() map[string]reportCase {
 		"undoing": reported(crashed, tookSteps(entry(v1alpha1.StepDiscard, 80, 0, "sizing shop-green to 0"))),
 		"succeeded": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Spec.Approval = &v1alpha1.Approval{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-2"}}
-			r.Status.Findings = []string{"no gate is configured: the readiness probe's path /healthz was asked instead"}
+			r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("no gate is configured: the readiness probe's path /healthz was asked instead")}
 		}),
 		"succeeded-from-nothing": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Status.Milestones.Previous.Replicas = 0
@@ -373,7 +374,7 @@ func reports() map[string]reportCase {
 			Result: v1alpha1.ProofFailed, Requests: 412, Failed: 2, NewFailures: 2,
 			Message: "412 requests, 2 failed since the switch beyond what did before, p99 34 ms; the last failure: 503 Service Unavailable",
 		}), ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
-			r.Status.Findings = []string{"requests to https://shop.example.com failed since the switch, too few of them to move traffic back: " + r.Status.Proof.Message}
+			r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("requests to https://shop.example.com failed since the switch, too few of them to move traffic back: " + r.Status.Proof.Message)}
 		}),
 		"proof-inconclusive": shown(v1alpha1.ProofStatus{
 			Result: v1alpha1.ProofInconclusive, Requests: 300, Unseen: 112, Message: "inconclusive: 112 of 412 requests say nothing of the application: 403 Forbidden",
@@ -402,6 +403,7 @@ func reports() map[string]reportCase {
 		"rollback-error": goesBack(fails(v1alpha1.FaultWorld, v1alpha1.StepSize, "Unschedulable", "no node has room for pod shop-blue-7c4"),
 			ends(v1alpha1.ReleaseError, 1200)),
 	}
+	maps.Copy(cases, advised())
 	return cases
 }
 

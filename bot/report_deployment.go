@@ -27,6 +27,9 @@ const (
 // (GitHub REST docs, "Create a deployment status").
 const maxDescription = 140
 
+// maxActor leaves room in it for a command that is to be typed.
+const maxActor = 60
+
 // Deployment is one row of the Deployments tab.
 type Deployment struct {
 	ReleaseUID     string // marks it as ours
@@ -93,7 +96,7 @@ func (v view) description(state DeploymentState) string {
 	if v.rollback() {
 		what = fmt.Sprintf("back to %s from %s", v.short(), v.rel.Spec.Rollback.From.Short())
 	}
-	if actor := oneLine(v.rel.AskedBy()); actor != "" {
+	if actor := truncate(oneLine(v.rel.AskedBy()), maxActor); actor != "" {
 		what += " by " + actor
 	}
 	if lock := v.lock(); lock != nil {

@@ -15,31 +15,40 @@ const (
 	maxBodyShow = 1000 // characters of one answer's beginning
 	maxDrift    = 4000 // characters of a drift's beginning
 	maxMessage  = 300  // characters of one message
+	maxAdvice   = 1000 // characters of one that says what to do
 	maxFindings = 10
 )
 
-// failure says why, with the evidence folded. What only ended, because a person
+// failure says why, and what mends it. What only ended, because a person
 // or a newer release wanted it so, has a reason and no fault.
 func (v view) failure() string {
 	f := v.rel.Status.Failure
 	if f == nil || f.Class == v1alpha1.FaultSuperseded && v.rel.Status.SupersededBy != "" {
 		return ""
 	}
-	message := v.withVersions(truncate(f.Message, 4*maxMessage))
+	message := v.withVersions(truncate(f.Message, maxAdvice))
 	if f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
-		return upperFirst(message)
+		return withCommands(upperFirst(message), f.Commands)
 	}
-	parts := []string{fmt.Sprintf("**%s**: %s", plain(f.Reason), message)}
+	said := fmt.Sprintf("**%s**: %s", plain(f.Reason), message)
 	if at := v.place(f); at != "" {
-		parts[0] += " · " + at
+		said += " · " + at
 	}
+	return withCommands(said, f.Commands)
+}
+
+// evidence shows what was seen that shows why, each piece folded.
+func (v view) evidence(room int) string {
+	f := v.rel.Status.Failure
+	if f == nil || f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
+		return ""
+	}
+	var parts []string
 	for _, e := range f.Evidence[:min(maxEvidence, len(f.Evidence))] {
 		parts = append(parts, evidence(e))
 	}
-	if more := len(f.Evidence) - maxEvidence; more > 0 {
-		parts = append(parts, fmt.Sprintf("and %d more like it", more))
-	}
-	return strings.Join(parts, "\n\n")
+	parts, _ = whole(parts, room, len("\n\n"))
+	return paragraphs(append(parts, andMore(len(f.Evidence)-len(parts), "like it"))...)
 }
 
 // simplePath is the path of a file that needs no escape in a link.
@@ -90,8 +99,8 @@ func evidence(e v1alpha1.Evidence) string {
 }
 
 // drift shows, folded, how the pod templates of the two colours differed.
-func (v view) drift() string {
-	if v.rel.Status.Drift == "" {
+func (v view) drift(room int) string {
+	if v.rel.Status.Drift == "" || room < 2*maxDrift {
 		return ""
 	}
 	title := fmt.Sprintf("The pod template differs from what %s had before", v.target())
@@ -102,7 +111,7 @@ func (v view) drift() string {
 }
 
 // earlier folds what came before on the same pull request: a line each.
-func (v view) earlier() string {
+func (v view) earlier(room int) string {
 	all := v.around.Earlier
 	if len(all) == 0 {
 		return ""
@@ -115,6 +124,9 @@ func (v view) earlier() string {
 			line += "\n  " + before.withVersions(truncate(f.Message, maxMessage))
 		}
 		lines = append(lines, line)
+	}
+	if lines, _ = whole(lines, room-2*maxMessage, len("\n")); len(lines) == 0 {
+		return ""
 	}
 	title := "Earlier attempt"
 	if len(all) > 1 {

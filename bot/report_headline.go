@@ -188,10 +188,23 @@ const waitsFor = "waits for /promote: "
 
 // outcome says below the headline what it means for users, or what is waited for.
 func (v view) outcome() string {
-	if text := v.outcomeText(); text != "" {
-		return "**" + upperFirst(text) + "**"
+	text := v.outcomeText()
+	if text == "" {
+		return ""
 	}
-	return ""
+	return withCommands("**"+upperFirst(text)+"**", v.waitCommands())
+}
+
+// waitCommands are those that end a wait, if it is told what the release waits for.
+func (v view) waitCommands() []v1alpha1.ShellCommand {
+	switch v.rel.Status.Phase {
+	case "", v1alpha1.ReleaseQueued, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseRunning:
+		if v.lock() == nil {
+			return v.rel.Status.Commands
+		}
+	case v1alpha1.ReleaseUndoing, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+	}
+	return nil
 }
 
 func (v view) outcomeText() string {
@@ -214,7 +227,7 @@ func (v view) outcomeText() string {
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseUndoing:
 		return v.consequence()
 	case v1alpha1.ReleaseWaiting, v1alpha1.ReleaseQueued, "":
-		message := truncate(st.Message, maxMessage)
+		message := truncate(st.Message, maxAdvice)
 		if why, approval := strings.CutPrefix(message, waitsFor); approval {
 			return "it waits because " + v.withVersions(why)
 		}
@@ -230,6 +243,9 @@ func (v view) outcomeText() string {
 	case v1alpha1.ReleaseRunning:
 		if s := st.Soak; s != nil && s.Extended > 0 && st.Step == v1alpha1.StepSoak {
 			return unseen(s)
+		}
+		if len(st.Commands) > 0 { // a person has to do something
+			return v.withVersions(truncate(st.Message, maxAdvice))
 		}
 	}
 	return ""

@@ -77,7 +77,7 @@ func (v view) nextOfEnded() string {
 // nextUnderWay says what to type while a deploy moves by itself.
 func (v view) nextUnderWay() string {
 	switch {
-	case v.rel.Status.Phase == v1alpha1.ReleaseQueued && v.blocked():
+	case v.rel.Status.Phase == v1alpha1.ReleaseQueued && v.blocked(), len(v.waitCommands()) > 0:
 		return fmt.Sprintf("Next: mend what it names, then it goes on by itself · %s stops it", v.command(Cancel))
 	case moved(v.rel):
 		return v.readiness()
@@ -215,13 +215,13 @@ func (v view) afterwards() string {
 	case v1alpha1.ReleaseSucceeded:
 		return fmt.Sprintf("✅ Shipped with %s, %s", name, heir.when())
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		reason := v.heir.Status.Message
+		reason, commands := v.heir.Status.Message, v.heir.Status.Commands
 		if f := v.heir.Status.Failure; f != nil {
-			reason = f.Message
+			reason, commands = f.Message, f.Commands
 		}
 		text := fmt.Sprintf("%s Its successor %s %s; %s", heir.mark(), name, heir.fate(), heir.consequence())
 		if reason != "" {
-			text += "\n" + upperFirst(v.withVersions(truncate(reason, maxMessage)))
+			text = withCommands(text+"\n"+upperFirst(v.withVersions(truncate(reason, maxAdvice))), commands)
 		}
 		return text
 	case v1alpha1.ReleaseUndoing:

@@ -91,21 +91,25 @@ func link(text, url string) string {
 
 // timeline is the table of steps: three columns, since it is read on telephones
 // too.
-func (v view) timeline() string {
+func (v view) timeline(room int) string {
 	steps := v.rel.Status.Timeline
 	if len(steps) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("| Step | Took | |\n|---|---|---|\n")
+	var rows []string
 	for i, entry := range steps {
 		took := "since " + clock(entry.StartedAt.Time)
 		if entry.FinishedAt != nil {
 			took = span(entry.FinishedAt.Sub(entry.StartedAt.Time))
 		}
-		fmt.Fprintf(&b, "| %s %s | %s | %s |\n", v.stepMark(i), plain(string(entry.Step)), took, v.did(entry))
+		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s |", v.stepMark(i), plain(string(entry.Step)), took, v.did(entry)))
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	const head = "| Step | Took | |\n|---|---|---|\n"
+	rows, more := whole(rows, room-2*len(head), len("\n"))
+	if more > 0 {
+		rows = append(rows, "| "+andMore(more, "")+" | | |")
+	}
+	return head + strings.Join(rows, "\n")
 }
 
 // stepMark shows how a step of the timeline ended.
@@ -166,7 +170,8 @@ func (v view) did(entry v1alpha1.TimelineEntry) string {
 // saidAbove reports whether a step's message stands above the table already.
 func (v view) saidAbove(message string) bool {
 	st := v.rel.Status
-	return st.Failure != nil && st.Failure.Message == message || st.Phase == v1alpha1.ReleaseWaiting && st.Message == message
+	waits := st.Phase == v1alpha1.ReleaseWaiting || len(v.waitCommands()) > 0
+	return st.Failure != nil && st.Failure.Message == message || waits && st.Message == message
 }
 
 // shownQueue is from when on a wait in Cloud Build's queue is worth a word.
@@ -200,14 +205,16 @@ func shortDigests(s string) string {
 	return longDigest.ReplaceAllString(s, "$1…")
 }
 
-func (v view) findings() string {
+// findings are what a person should know, with the commands for it.
+func (v view) findings(room int) string {
 	all := v.rel.Status.Findings
-	var lines []string
+	var items []string
 	for _, finding := range all[:min(maxFindings, len(all))] {
-		lines = append(lines, "- ⚠️ "+plain(truncate(v.withoutProof(finding), maxMessage)))
+		items = append(items, item(withCommands("⚠️ "+plain(truncate(v.withoutProof(finding.Text), maxAdvice)), finding.Commands)))
 	}
-	if more := len(all) - maxFindings; more > 0 {
-		lines = append(lines, fmt.Sprintf("- and %d more", more))
+	items, _ = whole(items, room-maxMessage, len("\n"))
+	if more := len(all) - len(items); more > 0 {
+		items = append(items, item(andMore(more, "")))
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(items, "\n")
 }

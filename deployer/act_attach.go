@@ -40,10 +40,10 @@ func (a *attempt) attach(ctx context.Context) (pause, error) {
 		a.finding("created " + object + " from its live counterpart")
 	}
 	a.tellProtection(ctx)
-	if p, err := a.seed(ctx); err != nil || p != (pause{}) {
+	if p, err := a.seed(ctx); err != nil || p.rests() {
 		return p, err
 	}
-	if p, err := a.reference(ctx); err != nil || p != (pause{}) {
+	if p, err := a.reference(ctx); err != nil || p.rests() {
 		return p, err
 	}
 	now := metav1.NewTime(a.o.Now)

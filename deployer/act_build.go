@@ -31,7 +31,7 @@ const (
 
 // build makes sure that the commit's image exists and is known by digest.
 func (a *attempt) build(ctx context.Context) (pause, error) {
-	if p, err := a.mayBuild(ctx); err != nil || p != (pause{}) {
+	if p, err := a.mayBuild(ctx); err != nil || p.rests() {
 		return p, err
 	}
 	b := a.rel.Status.Build
@@ -211,7 +211,11 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	}
 	switch {
 	case !state.Done():
-		return pause{until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now)}, nil
+		p := pause{until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now)}
+		if state.Phase == cloudbuild.AwaitingApproval {
+			p.commands = v1alpha1.Commands(approveBuild(b))
+		}
+		return p, nil
 	case state.Lost() && b.Retries < maxBuildRetries:
 		return a.buildAgain(ctx, state)
 	case state.Phase != cloudbuild.Succeeded:
@@ -291,6 +295,12 @@ func whileBuilding(state cloudbuild.State, now time.Time) string {
 	}
 }
 
+// approveBuild is the command that approves a build which waits for that; only this
+// form of it knows of locations.
+func approveBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
+	return v1alpha1.Shell("gcloud", "alpha", "builds", "approve", fmt.Sprintf("projects/%s/locations/%s/builds/%s", b.Project, b.Location, b.ID))
+}
+
 // spell writes a duration for people: 0.3 s, 12 s, 1 min 3 s, 2 h 5 min.
 func spell(d time.Duration) string {
 	if d < time.Second {
@@ -343,7 +353,7 @@ func (a *attempt) cancelBuild(ctx context.Context) error {
 	}
 	builds, err := a.builds(ctx)
 	if lacksGrant(err) {
-		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it: gcloud builds list --project=%s --region=%s --ongoing", err, b.Project, b.Location))
+		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location), append(shellCommands(err), stopBuild(b))...)
 		return nil
 	}
 	var stopped *cloudbuild.Handle
@@ -362,6 +372,15 @@ func (a *attempt) cancelBuild(ctx context.Context) error {
 	now := metav1.NewTime(a.o.Now)
 	b.CancelledAt = &now
 	return nil
+}
+
+// stopBuild is the command that stops a build, or lists it if its id is not known.
+func stopBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
+	words := []string{"gcloud", "builds", "cancel", b.ID}
+	if b.ID == "" {
+		words = []string{"gcloud", "builds", "list", "--ongoing"}
+	}
+	return v1alpha1.Shell(append(words, "--project="+b.Project, "--region="+b.Location)...)
 }
 
 // stopping is what it takes to stop a build, without the release.

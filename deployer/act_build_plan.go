@@ -262,13 +262,15 @@ func buildFault(err error) error {
 	)
 	switch {
 	case errors.As(err, &file):
-		return &fault{class: v1alpha1.FaultRelease, reason: "BuildConfig", message: err.Error(), file: file.File, line: file.Line}
+		f := faultOf(v1alpha1.FaultRelease, "BuildConfig", err)
+		f.file, f.line = file.File, file.Line
+		return f
 	case errors.As(err, &trigger):
-		return &fault{class: v1alpha1.FaultRelease, reason: "BuildTrigger", message: err.Error()}
+		return faultOf(v1alpha1.FaultRelease, "BuildTrigger", err)
 	case errors.As(err, &source):
-		return &fault{class: v1alpha1.FaultRelease, reason: "Source", message: err.Error()}
+		return faultOf(v1alpha1.FaultRelease, "Source", err)
 	case errors.As(err, &call) && call.Fault == cloudbuild.FaultRelease:
-		return &fault{class: v1alpha1.FaultRelease, reason: "BuildRefused", message: err.Error()}
+		return faultOf(v1alpha1.FaultRelease, "BuildRefused", err)
 	}
 	return err
 }

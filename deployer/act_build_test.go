@@ -94,7 +94,7 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	if said := rel.Status.Timeline[0].Message; said != "built "+rel.Status.Milestones.Built.Image {
 		t.Errorf("the timeline says %q", said)
 	}
-	if got := strings.ReplaceAll(strings.Join(rel.Status.Findings, "\n"), w.namespace, "shop"); strings.Contains(got, "trigger") || strings.Contains(got, "left out") ||
+	if got := strings.ReplaceAll(findingsOf(rel), w.namespace, "shop"); strings.Contains(got, "trigger") || strings.Contains(got, "left out") ||
 		!strings.Contains(got, `Turnout cannot see whether it changes the cluster: it runs "make deploy"`) {
 		t.Errorf("the findings are %q", rel.Status.Findings)
 	}
@@ -218,7 +218,7 @@ func TestTriggeredBuildThatIsNotWhatWasCheckedIsStopped(t *testing.T) {
 	if got := w.made()[0].GetStatus(); got != cloudbuildpb.Build_CANCELLED {
 		t.Errorf("the build is %s", got)
 	}
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "reads cloudbuild.yaml from refs/heads/ci") {
+	if got := findingsOf(rel); !strings.Contains(got, "reads cloudbuild.yaml from refs/heads/ci") {
 		t.Errorf("the findings are %q", got)
 	}
 }
@@ -256,7 +256,7 @@ func TestOtherTriggersThatChangeTheClusterAreNamed(t *testing.T) {
 			}
 			w.run()
 			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-			got := strings.Join(rel.Status.Findings, "\n")
+			got := findingsOf(rel)
 			for _, part := range tt.want {
 				if !strings.Contains(got, part) {
 					t.Errorf("the findings are %q, want in them %q", got, part)

@@ -15,7 +15,7 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 	// back before any pod is started. While it is held nothing is asked of the load
 	// balancer's controller: it has served users.
 	if a.onGCE() && a.o.Routes.Live() == a.target().Other() && !look(a.rel, a.o).Held() {
-		if p, err := a.reference(ctx); err != nil || p != (pause{}) {
+		if p, err := a.reference(ctx); err != nil || p.rests() {
 			return p, err
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 // stage makes the target run the image, at the live colour's size.
 func (a *attempt) stage(ctx context.Context) (pause, error) {
-	if p, err := a.renew(ctx); err != nil || p != (pause{}) {
+	if p, err := a.renew(ctx); err != nil || p.rests() {
 		return p, err
 	}
 	return a.run(ctx, workload.StageRequest{
@@ -45,7 +45,7 @@ func (a *attempt) renew(ctx context.Context) (pause, error) {
 
 // run stages what is asked for and waits until it runs completely.
 func (a *attempt) run(ctx context.Context, want workload.StageRequest) (pause, error) {
-	if p, err := a.put(ctx, want); err != nil || p != (pause{}) {
+	if p, err := a.put(ctx, want); err != nil || p.rests() {
 		return p, err
 	}
 	return a.rolledOut(ctx)

@@ -142,7 +142,7 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 			return pause{}, err
 		}
 	}
-	if p, err := a.stamp(ctx, a.o.Target); err != nil || p != (pause{}) {
+	if p, err := a.stamp(ctx, a.o.Target); err != nil || p.rests() {
 		return p, err
 	}
 	if m.SwitchIntendedAt == nil {
@@ -326,7 +326,7 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 		a.finding("traffic was not moved back: " + why)
 		return pause{}, nil
 	}
-	if p, err := a.stamp(ctx, a.o.Previous); err != nil || p != (pause{}) {
+	if p, err := a.stamp(ctx, a.o.Previous); err != nil || p.rests() {
 		return p, err
 	}
 	a.noteEvents(ctx)

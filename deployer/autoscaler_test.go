@@ -79,8 +79,8 @@ func (w *world) idle(c v1alpha1.Color) {
 func (w *world) expectFinding(rel *v1alpha1.Release, parts ...string) string {
 	w.t.Helper()
 	for _, finding := range rel.Status.Findings {
-		if containsAll(finding, parts) {
-			return finding
+		if containsAll(finding.Lines(), parts) {
+			return finding.Lines()
 		}
 	}
 	w.t.Errorf("the findings are %q, want in one of them %q", rel.Status.Findings, parts)
@@ -90,7 +90,7 @@ func (w *world) expectFinding(rel *v1alpha1.Release, parts ...string) string {
 func (w *world) expectNoFinding(rel *v1alpha1.Release, part string) {
 	w.t.Helper()
 	for _, finding := range rel.Status.Findings {
-		if strings.Contains(finding, part) {
+		if strings.Contains(finding.Lines(), part) {
 			w.t.Errorf("there is the finding %q", finding)
 		}
 	}

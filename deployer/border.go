@@ -66,8 +66,8 @@ func (w *work) refusal(rel *v1alpha1.Release) *fault {
 		return f
 	}
 	if what := rel.Spec.Deploy; !built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
-		return releaseFault("Repository", "spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one: turnout deploy %s --commit SHA --namespace %s",
-			what.Repository, w.bg.Name, w.bg.Spec.Repository, w.bg.Name, w.bg.Namespace)
+		return releaseFault("Repository", "spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
+			what.Repository, w.bg.Name, w.bg.Spec.Repository)
 	}
 	return nil
 }
@@ -120,8 +120,8 @@ func (w *work) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Version) {
 // notRecorded is the fault of a rollback that is not what the last switch
 // recorded.
 func (w *work) notRecorded(format string, args ...any) *fault {
-	return releaseFault("NotRecorded", "%s; users were not moved. To take the last switch back: turnout rollback %s --namespace %s",
-		fmt.Sprintf(format, args...), w.bg.Name, w.bg.Namespace)
+	return releaseFault("NotRecorded", "%s; users were not moved. To take the last switch back, ask for a rollback anew", fmt.Sprintf(format, args...)).
+		with(v1alpha1.Shell("turnout", "rollback", w.bg.Name, "--namespace", w.bg.Namespace))
 }
 
 // spelled names a version in full.

@@ -509,7 +509,7 @@ func TestAnotherRepositoryUnderTheNameIsNotAsked(t *testing.T) {
 	b := w.submit("b")
 	w.awaitReason(v1alpha1.ReasonRepositoryChanged)
 	w.await(b, "waiting", func(r *v1alpha1.Release) bool {
-		return strings.Contains(r.Status.Message, "kubectl annotate namespace "+w.namespace+" --overwrite turnout.dev/repin="+repository+"=666")
+		return slices.Contains(r.Status.Commands, v1alpha1.ShellCommand("kubectl annotate --overwrite namespace "+w.namespace+" turnout.dev/repin="+repository+"=666"))
 	})
 	if n := w.countBuilds(); n != 1 {
 		t.Errorf("%d builds", n)

@@ -77,7 +77,7 @@ type turn struct {
 
 	failures int
 	until    time.Time // of the back-off
-	why      string
+	why      error
 }
 
 // call is one of them, under way or answered.
@@ -259,9 +259,9 @@ func (t *turn) find(q question) *call {
 
 // held is the failure that the turn backs off from, and until when; whoever wakes
 // the step waits until then.
-func (t *turn) held(now time.Time) (until time.Time, why string) {
+func (t *turn) held(now time.Time) (until time.Time, why error) {
 	if !now.Before(t.until) {
-		return time.Time{}, ""
+		return time.Time{}, nil
 	}
 	return t.until, t.why
 }
@@ -283,7 +283,7 @@ func (t *turn) settle(now time.Time, err error) (until time.Time) {
 	first := t.of.firstBackOff
 	t.of.mu.Unlock()
 	if err == nil {
-		t.failures, t.until, t.why = 0, time.Time{}, ""
+		t.failures, t.until, t.why = 0, time.Time{}, nil
 		return time.Time{}
 	}
 	if !failed {
@@ -295,7 +295,7 @@ func (t *turn) settle(now time.Time, err error) (until time.Time) {
 	pause := min(first<<min(t.failures, 16), max(first, longestBackOff))
 	t.failures++
 	// Many releases that met the same outage do not all come back at once.
-	t.until, t.why = now.Add(pause-time.Duration(rand.Float64()*float64(pause)/4)), err.Error()
+	t.until, t.why = now.Add(pause-time.Duration(rand.Float64()*float64(pause)/4)), err
 	return t.until
 }
 
@@ -316,7 +316,7 @@ func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	for c, asked := range commands {
 		if asked && !before[c] {
 			for _, t := range o.turns[app] {
-				t.failures, t.until, t.why = 0, time.Time{}, ""
+				t.failures, t.until, t.why = 0, time.Time{}, nil
 			}
 			return
 		}

@@ -73,7 +73,7 @@ func TestBackOffGrowsToItsLongest(t *testing.T) {
 		began := time.Now()
 		for time.Since(began) < time.Hour { // somebody wakes the step every second
 			turn := stepOf(o, "1")
-			if _, why := turn.held(time.Now()); why == "" {
+			if _, why := turn.held(time.Now()); why == nil {
 				_, err := ask(t.Context(), turn, question{what: "x"}, func(context.Context) (int, error) { asked++; return 0, outage })
 				turn.settle(time.Now(), err)
 			}
@@ -86,12 +86,12 @@ func TestBackOffGrowsToItsLongest(t *testing.T) {
 		turn := stepOf(o, "1")
 		o.hear(turn.app, map[string]bool{"release 1": false})
 		o.hear(turn.app, map[string]bool{"release 1": false, "release 2": false}) // a push
-		if _, why := turn.held(turn.until.Add(-time.Second)); why != "outage" {
+		if _, why := turn.held(turn.until.Add(-time.Second)); why == nil || why.Error() != "outage" {
 			t.Errorf("a push ended the back-off: %q", why)
 		}
 		until := turn.until
 		o.hear(turn.app, map[string]bool{"release 1": false, "approve 1": true})
-		if _, why := turn.held(until.Add(-time.Second)); why != "" {
+		if _, why := turn.held(until.Add(-time.Second)); why != nil {
 			t.Errorf("a person's command did not end the back-off: %s", why)
 		}
 	})

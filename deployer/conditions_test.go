@@ -49,7 +49,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
 		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.grants = nil }, v1alpha1.ReasonNotGranted, []string{
 			"namespace shop is not granted acme/app, project acme-prod (spec.build.project)",
-			"kubectl annotate --overwrite namespace shop 'turnout.dev/repositories=acme/app' 'turnout.dev/projects=acme-prod'",
+			"kubectl annotate --overwrite namespace shop turnout.dev/repositories=acme/app turnout.dev/projects=acme-prod",
 		}},
 		{"shared", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.sharing, f.shared = "other", "app-blue-svc" }, v1alpha1.ReasonServiceShared, []string{"bluegreen other", "service app-blue-svc", "spec.blue.service"}},
 		{"one service for both", spec(func(s *v1alpha1.BlueGreenSpec) { s.Green.Service = "app-blue-svc" }), v1alpha1.ReasonServiceShared, []string{"app-blue-svc", "spec.green.service"}},
@@ -78,7 +78,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			s.RolledOut, s.ServiceColored = true, false
 		}), v1alpha1.ReasonSelector, []string{
 			"service app-blue-svc, which is live, would send users to what is staged on deployment app-green",
-			"first give every live pod that label, or users have no pod left: ",
+			"first give the pods of its template that label, or users have no pod left",
 			`kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}' && ` +
 				`kubectl rollout status deployment app-blue -n shop && ` +
 				`kubectl patch service app-blue-svc -n shop --type merge -p '{"spec":{"selector":{"version":"blue"}}}'`,
@@ -86,11 +86,11 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		{"a service for both colours, whose pods get the label now", side(func(s *workload.State) {
 			s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
 			s.Labels, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, false
-		}), v1alpha1.ReasonSelector, []string{": kubectl rollout status deployment app-blue -n shop && kubectl patch service"}},
+		}), v1alpha1.ReasonSelector, []string{"wait until every live pod has that label", "\nkubectl rollout status deployment app-blue -n shop && kubectl patch service"}},
 		{"a service for both colours, whose pods have the label", side(func(s *workload.State) {
 			s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
 			s.Labels, s.RolledOut, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, true, false
-		}), v1alpha1.ReasonSelector, []string{"every live pod has that label: kubectl patch service app-blue-svc"}},
+		}), v1alpha1.ReasonSelector, []string{"every live pod has that label", "\nkubectl patch service app-blue-svc"}},
 		{"a service that tells its colour by another label", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
 			o.Sides[v1alpha1.Green] = workload.State{
 				Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true,
@@ -106,7 +106,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			s.Labels, s.Unselected = map[string]string{"app": "web"}, []string{"app-blue-1", "app-blue-2"}
 		}), v1alpha1.ReasonSelector, []string{
 			"service app-blue-svc, which is live, does not select 2 ready pods of deployment app-blue, such as app-blue-1: it selects app=web,version=blue",
-			`Give the pods the label that they lack: kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}'`,
+			"Give the pods of its template the label that they lack", `kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}'`,
 		}},
 		{"live pods that the selector misses for another reason", side(func(s *workload.State) {
 			s.Selector, s.Labels, s.Unselected = map[string]string{"app": "wbe"}, map[string]string{"app": "web", "version": "blue"}, []string{"app-blue-1"}
@@ -134,11 +134,11 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 				got = &obstacle{}
 			}
 			if got.reason != tt.reason {
-				t.Errorf("the reason is %q (%s), want %q", got.reason, got.message, tt.reason)
+				t.Errorf("the reason is %q (%s), want %q", got.reason, got.Text, tt.reason)
 			}
 			for _, part := range tt.want {
-				if !strings.Contains(got.message, part) {
-					t.Errorf("the message is %q, want in it %q", got.message, part)
+				if !strings.Contains(got.Lines(), part) {
+					t.Errorf("the message is %q, want in it %q", got.Lines(), part)
 				}
 			}
 		})

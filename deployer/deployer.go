@@ -239,6 +239,8 @@ type work struct {
 	wake     time.Time          // when to look again; zero: not before a change
 	// barred is why nothing may be asked of the repository; nil if it may.
 	barred error
+	// granted is what the namespace is granted.
+	granted v1alpha1.Grants
 	// identified: the repository is the one that was first met.
 	identified bool
 	turn       *turn // of the queue: what it asks of the world outside
@@ -324,7 +326,7 @@ func (w *work) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 		// This write fences a holder that was only slow: its next write of the
 		// release, which comes before any act, is a lost race.
 		read := rel.Status.DeepCopy()
-		rel.Status.Message = "taken over by " + w.d.Holder
+		rel.Status.Message, rel.Status.Commands = "taken over by "+w.d.Holder, nil
 		if err := w.d.Record.UpdateRelease(ctx, rel, read); err != nil {
 			return err
 		}

@@ -23,9 +23,13 @@ type act func(*attempt, context.Context) (pause, error)
 
 // pause is a wait as a state: until a time, or until something watched changes.
 type pause struct {
-	until   time.Time
-	message string
+	until    time.Time
+	message  string
+	commands []v1alpha1.ShellCommand // that do what the message says
 }
+
+// rests reports whether there is something to wait for.
+func (p pause) rests() bool { return !p.until.IsZero() || p.message != "" }
 
 // attempt is one step of one release about to act.
 type attempt struct {
@@ -42,6 +46,7 @@ type fault struct {
 	class    v1alpha1.FailureClass
 	reason   string
 	message  string
+	commands []v1alpha1.ShellCommand // that mend it
 	evidence []v1alpha1.Evidence
 	// file of the repository that is wrong, if one is, and its line, from 1; 0
 	// if unknown.
@@ -54,6 +59,17 @@ func (f *fault) Error() string { return f.message }
 // releaseFault is what the release itself did wrong.
 func releaseFault(reason, format string, args ...any) *fault {
 	return &fault{class: v1alpha1.FaultRelease, reason: reason, message: fmt.Sprintf(format, args...)}
+}
+
+// with is the fault with the commands that mend it.
+func (f *fault) with(commands ...v1alpha1.ShellCommand) *fault {
+	f.commands = v1alpha1.Commands(commands...)
+	return f
+}
+
+// faultOf is the fault that an error tells, with its commands.
+func faultOf(class v1alpha1.FailureClass, reason string, err error) *fault {
+	return &fault{class: class, reason: reason, message: err.Error(), commands: shellCommands(err)}
 }
 
 // anyStep lets a release take every step.
@@ -90,7 +106,7 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 			return err
 		}
 		a.log.WarnContext(ctx, "the ingress will be fenced later", "ingress", a.o.Routes.Name, "error", err)
-		if a.tryAgain(rel.Status.Step, err.Error(), time.Time{}) {
+		if a.tryAgain(rel.Status.Step, err, time.Time{}) {
 			return a.save(ctx)
 		} // else time is up; the undo does nothing before it has fenced
 	}
@@ -105,7 +121,8 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 			return a.finish(ctx)
 		}
 		if only != anyStep && s.name != only && rel.Status.Failure == nil {
-			rel.Status.Phase, rel.Status.Message = v1alpha1.ReleaseQueued, "built, waits for "+w.bg.Status.Active.Release
+			rel.Status.Phase = v1alpha1.ReleaseQueued
+			a.setMessage("built, waits for " + w.bg.Status.Active.Release)
 			return a.save(ctx)
 		}
 		if only == anyStep && a.holdsClaim() { // who cleans up beside it has nothing to measure
@@ -179,8 +196,8 @@ func (a *attempt) interrupt() {
 		a.fail(&fault{class: v1alpha1.FaultInterference, reason: "Interference", message: message + "; nothing was changed by this release since: look at it, then ask again"})
 		return
 	}
-	if stranded := a.stranded(); stranded != "" {
-		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "LiveUnselected", message: stranded})
+	if stranded := a.stranded(); stranded != nil {
+		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "LiveUnselected", message: stranded.Text, commands: stranded.Commands})
 		return
 	}
 	if by := a.rollbackBefore(); by != nil {
@@ -200,11 +217,11 @@ func (a *attempt) interrupt() {
 
 // stranded says why a deploy must not switch: ready live pods get no users any more,
 // so that what it would leave cannot be gone back to. A live version that is down is
-// no reason: this release may be its cure.
-func (a *attempt) stranded() string {
+// no reason: this release may be its cure. It is nil if nothing does.
+func (a *attempt) stranded() *v1alpha1.Advice {
 	m := a.rel.Status.Milestones
 	if a.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
-		return ""
+		return nil
 	}
 	return workload.Stranded(a.bg, a.o.Previous)
 }
@@ -236,7 +253,7 @@ func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 	if s.after != nil {
 		if at, why := s.after(a.o); why != "" {
 			// The step has not begun, and so its deadline does not run.
-			a.rel.Status.Message = why
+			a.setMessage(why)
 			if !at.IsZero() {
 				a.wakeAt(at)
 			}
@@ -249,7 +266,7 @@ func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 	}
 	a.enter(s.name)
 	a.turn = a.turnOf(s.name)
-	if until, why := a.turn.held(a.o.Now); why != "" {
+	if until, why := a.turn.held(a.o.Now); why != nil {
 		return a.tryAgain(s.name, why, until), nil
 	}
 	p, err := s.act(a, ctx)
@@ -264,10 +281,10 @@ func (a *attempt) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err
 	if errors.Is(err, record.ErrHeld) {
 		return false, err
 	}
-	waitsFor := p.message
+	waitsFor := v1alpha1.Advice{Text: p.message, Commands: p.commands}
 	var until time.Time
 	if w := pending(err); w != nil {
-		p, waitsFor, err = w.pause(a.o.Now), w.Error(), nil
+		p, waitsFor, err = w.pause(a.o.Now), v1alpha1.Advise(w.Error()), nil
 	} else {
 		until = a.turn.settle(a.o.Now, err)
 	}
@@ -278,8 +295,8 @@ func (a *attempt) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err
 		return false, nil
 	case err != nil:
 		a.log.WarnContext(ctx, "step will be tried again", "step", s, "error", err)
-		return a.tryAgain(s, err.Error(), until), nil
-	case !p.until.IsZero() || p.message != "":
+		return a.tryAgain(s, err, until), nil
+	case p.rests():
 		if a.overdue(s) {
 			a.fail(a.late(ctx, s, waitsFor))
 			return false, nil
@@ -316,24 +333,24 @@ func (a *attempt) rollbackWaits() bool {
 // tryAgain waits after an error of the world: until the end of the back-off of the
 // call that failed, or later and later, until the step's deadline. Not being able
 // to look is never read as bad health.
-func (a *attempt) tryAgain(s v1alpha1.Step, why string, until time.Time) bool {
+func (a *attempt) tryAgain(s v1alpha1.Step, why error, until time.Time) bool {
 	if a.overdue(s) {
-		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "Deadline", message: fmt.Sprintf("%s: gave up after %s: %s", s, deadline(a.bg, s), why)})
+		a.fail(faultOf(v1alpha1.FaultWorld, "Deadline", fmt.Errorf("%s: gave up after %s: %w", s, deadline(a.bg, s), why)))
 		return false
 	}
 	if until.IsZero() {
 		elapsed := a.o.Now.Sub(a.entry().StartedAt.Time)
 		until = time.Now().Add(min(max(elapsed/4, 500*time.Millisecond), 30*time.Second))
 	}
-	a.rest(pause{until: until, message: "will try again: " + why})
+	a.rest(pause{until: until, message: "will try again: " + why.Error(), commands: shellCommands(why)})
 	return true
 }
 
 // late is the fault of a step that waited too long.
-func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waitedFor string) *fault {
+func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waitedFor v1alpha1.Advice) *fault {
 	f := &fault{
 		class: v1alpha1.FaultWorld, reason: "Deadline",
-		message: fmt.Sprintf("%s: not done after %s: %s", s, deadline(a.bg, s), waitedFor),
+		message: fmt.Sprintf("%s: not done after %s: %s", s, deadline(a.bg, s), waitedFor.Text), commands: waitedFor.Commands,
 	}
 	a.explainLate(ctx, s, f)
 	return f
@@ -373,19 +390,20 @@ func deadline(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
 // fail records why the release ends otherwise than as a success.
 func (a *attempt) fail(f *fault) {
 	st := &a.rel.Status
-	f.message = record.Message(f.message)
+	f.message, f.commands = record.Message(f.message), record.Commands(f.commands)
 	a.log.Info("release fails", "step", st.Step, "reason", f.reason, "class", f.class, "message", f.message)
 	if st.Failure != nil { // an undo that fails keeps the first reason
-		st.Findings = append(st.Findings, string(st.Step)+": "+f.message)
+		st.Findings = append(st.Findings, v1alpha1.Advise(string(st.Step)+": "+f.message, f.commands...))
 		a.giveUp()
 		return
 	}
 	st.Failure = &v1alpha1.Failure{
-		Class: f.class, Step: st.Step, Reason: f.reason, Message: f.message,
+		Class: f.class, Step: st.Step, Reason: f.reason, Message: f.message, Commands: f.commands,
 		Evidence: f.evidence, File: f.file, Line: int32(f.line), At: metav1.NewTime(a.o.Now),
 	}
 	a.unproved()
-	st.Phase, st.Message = v1alpha1.ReleaseUndoing, f.message
+	st.Phase = v1alpha1.ReleaseUndoing
+	a.setMessage(f.message)
 	if a.underWay() {
 		a.say(f.message)
 	}
@@ -415,6 +433,7 @@ func (a *attempt) finish(ctx context.Context) error {
 	now := metav1.NewTime(a.o.Now)
 	st.FinishedAt = &now
 	st.Phase, st.Message = outcome(a.rel)
+	st.Commands = nil // those of a failure stand there
 	st.Step = ""
 	a.leave()
 	if err := a.saveApplication(ctx); err != nil {

@@ -12,11 +12,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// finding notes, once, something that a person should know.
-func (a *attempt) finding(text string) {
-	text = record.Message(text) // as it is recorded, to be known again
-	if !slices.Contains(a.rel.Status.Findings, text) {
-		a.rel.Status.Findings = append(a.rel.Status.Findings, text)
+// finding notes, once, something that a person should know, and the commands that do
+// what it says.
+func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
+	news := record.Advice(v1alpha1.Advise(text, commands...)) // as it is recorded, to be known again
+	if !slices.ContainsFunc(a.rel.Status.Findings, func(f v1alpha1.Advice) bool { return f.Text == news.Text }) {
+		a.rel.Status.Findings = append(a.rel.Status.Findings, news)
 	}
 }
 
@@ -86,7 +87,7 @@ func (a *attempt) tellAutoscaler() {
 // from beginning, or came after that.
 func (a *attempt) tellPreflight() {
 	for _, f := range preflight.Warnings(a.bg.Status.Findings) {
-		a.finding(f.String())
+		a.finding(f.String(), f.Commands...)
 	}
 }
 

@@ -29,9 +29,12 @@ type Google interface {
 }
 
 // notGranted is a grant that an act needs and its namespace lacks, or lacks since.
-type notGranted struct{ text string }
+type notGranted struct{ v1alpha1.Advice }
 
-func (e *notGranted) Error() string { return e.text }
+func (e *notGranted) Error() string { return e.Text }
+
+// ShellCommands are those that grant it.
+func (e *notGranted) ShellCommands() []v1alpha1.ShellCommand { return e.Commands }
 
 // retryGrant is when a grant is looked for again where no watch tells of it.
 const retryGrant = 30 * time.Second

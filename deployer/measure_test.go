@@ -96,7 +96,7 @@ func TestVersionThatNamesItselfAsBeforeIsNotTakenForTheOldOne(t *testing.T) {
 	if p := rel.Status.Proof; p.Result != v1alpha1.ProofConfirmed || p.NewVersion != "" {
 		t.Errorf("the proof is %+v", p)
 	}
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "App-Version (spec.proof.versionHeader) is 1.4 as before the switch") {
+	if got := findingsOf(rel); !strings.Contains(got, "App-Version (spec.proof.versionHeader) is 1.4 as before the switch") {
 		t.Errorf("the findings are %s", got)
 	}
 }
@@ -111,7 +111,7 @@ func TestProbersOwnTroubleMovesNobody(t *testing.T) {
 	if p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || p.Unseen == 0 || strings.Contains(p.Message, "0 failed") || !strings.Contains(p.Message, "401") {
 		t.Errorf("the proof is %+v", p)
 	}
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "not observed from outside") {
+	if got := findingsOf(rel); !strings.Contains(got, "not observed from outside") {
 		t.Errorf("the findings are %s", got)
 	}
 }
@@ -340,7 +340,7 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 	if p := rel.Status.Proof; p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || !strings.Contains(p.Message, "shop.localhost is no public address") {
 		t.Errorf("the proof is %+v", p)
 	}
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "the switch was not observed from outside: shop.localhost is no public address") {
+	if got := findingsOf(rel); !strings.Contains(got, "the switch was not observed from outside: shop.localhost is no public address") {
 		t.Errorf("the findings are %q", got)
 	}
 	select {

@@ -39,8 +39,8 @@ func (w *work) vetOne(ctx context.Context, a *attempt) (bool, error) {
 	a.turn = a.turnOf(v1alpha1.StepBuild)
 	until, why := a.turn.held(a.o.Now)
 	var err error
-	if why != "" {
-		err = errors.New(why)
+	if why != nil {
+		err = why
 	} else {
 		err = a.onBranch(ctx)
 		if asked := pending(err); asked != nil {
@@ -57,7 +57,7 @@ func (w *work) vetOne(ctx context.Context, a *attempt) (bool, error) {
 		return false, err
 	case err != nil:
 		a.enter(v1alpha1.StepBuild)
-		waits := a.tryAgain(v1alpha1.StepBuild, err.Error(), until)
+		waits := a.tryAgain(v1alpha1.StepBuild, err, until)
 		if !waits {
 			if err := a.save(ctx); err != nil {
 				return false, err
@@ -117,7 +117,7 @@ func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 		}
 	}
 	if a.barred != nil { // which is what the error says, too
-		return pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error()}, nil //nolint:nilerr // a wait, not a failure
+		return pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error(), commands: shellCommands(a.barred)}, nil //nolint:nilerr // a wait, not a failure
 	}
 	return pause{}, a.onBranch(ctx)
 }
@@ -151,7 +151,7 @@ func (w *work) identify(ctx context.Context, t *turn) error {
 	pin.Found = 0
 	if met != id {
 		pin.Found = id
-		w.barred = errors.New(another(w.bg).message)
+		w.barred = another(w.bg, w.granted)
 		return w.barred
 	}
 	w.identified = true
@@ -180,12 +180,12 @@ func (w *work) repin(ctx context.Context, granted v1alpha1.Grants) {
 }
 
 // another is the obstacle of a repository that is not the one that was first met.
-func another(bg *v1alpha1.BlueGreen) *obstacle {
+func another(bg *v1alpha1.BlueGreen, granted v1alpha1.Grants) *obstacle {
 	pin := bg.Pinned()
 	if pin == nil || pin.Found == 0 {
 		return nil
 	}
-	return &obstacle{v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
-		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator pins it again: kubectl annotate namespace %s --overwrite %s=%s=%d (append to the value, after a comma, if there is one)",
-		bg.Spec.Repository, pin.ID, pin.Found, bg.Namespace, v1alpha1.RepinAnnotation, bg.Spec.Repository, pin.Found)}
+	return hinders(v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
+		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator pins it again, in %s of the namespace",
+		bg.Spec.Repository, pin.ID, pin.Found, v1alpha1.RepinAnnotation), granted.Repin(bg.Namespace, bg.Spec.Repository, pin.Found))
 }

@@ -89,7 +89,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectFinding(rel, "bluegreen "+w.namespace+"/my-python-app, spec.url", "cannot be proved")
-	if n := strings.Count(strings.Join(rel.Status.Findings, "\n"), "spec.url"); n != 1 {
+	if n := strings.Count(findingsOf(rel), "spec.url"); n != 1 {
 		t.Errorf("it is told %d times", n)
 	}
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
@@ -133,11 +133,11 @@ func TestManyErrorsAreOneMessage(t *testing.T) {
 		return v1alpha1.Finding{Severity: s, Object: object, Message: "is wrong: mend it"}
 	}
 	few := []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/a"), finding(v1alpha1.SeverityWarning, "service shop/w")}
-	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.message != want || got.reason != v1alpha1.ReasonPreflight {
+	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.Text != want || got.reason != v1alpha1.ReasonPreflight {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}
 	many := slices.Concat(few, []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/b"), finding(v1alpha1.SeverityError, "service shop/c")})
-	if got, want := hindrance(many), "service shop/a: is wrong: mend it (and 2 more: status.findings)"; got == nil || got.message != want {
+	if got, want := hindrance(many), "service shop/a: is wrong: mend it (and 2 more: status.findings)"; got == nil || got.Text != want {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}
 	if got := hindrance(preflight.Warnings(many)); got != nil {

@@ -31,7 +31,7 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 		return nil, err
 	}
 	if !ready {
-		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message)
+		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message, w.bg.Status.CommandsOf(v1alpha1.ConditionReady)...)
 	}
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return nil, err
@@ -40,8 +40,8 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	if err != nil {
 		return nil, err
 	}
-	if why != "" {
-		return nil, w.queueUp(ctx, deploys, why)
+	if why.Text != "" {
+		return nil, w.queueUp(ctx, deploys, why.Text, why.Commands...)
 	}
 	if lock := w.bg.Status.Lock; head != nil && lock != nil {
 		return nil, w.queueUp(ctx, []*v1alpha1.Release{head}, "waits: "+lockedBy(lock))
@@ -82,7 +82,7 @@ func (w *work) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*
 
 // first is the deploy that may act next, if there is one, and why it cannot be told
 // yet, if a person should know.
-func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why string, err error) {
+func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why v1alpha1.Advice, err error) {
 	known, why, err := w.order(ctx, func() (err error) {
 		head, err = w.head(ctx, deploys)
 		return err
@@ -90,39 +90,45 @@ func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1
 	if !known {
 		return nil, why, err
 	}
-	return head, "", nil
+	return head, v1alpha1.Advice{}, nil
 }
 
 // order does what puts the queue in order, in the queue's turn. It reports whether
 // that was done, and if not why, if a person should know; then it is done again.
-func (w *work) order(ctx context.Context, do func() error) (done bool, why string, err error) {
+func (w *work) order(ctx context.Context, do func() error) (done bool, why v1alpha1.Advice, err error) {
 	w.turn = w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
 	if w.bg.Status.Active != nil {
 		w.turn.wait = haste
 	}
-	if until, why := w.turn.held(w.o.Now); why != "" {
+	if until, why := w.turn.held(w.o.Now); why != nil {
 		w.wakeAt(until)
-		return false, "waits: " + why, nil
+		return false, waitsBecause(why), nil
 	}
 	err = do()
 	if asked := pending(err); asked != nil {
 		p := asked.pause(w.o.Now)
 		w.wakeAt(p.until)
-		return false, p.message, nil
+		return false, v1alpha1.Advise(p.message), nil
 	}
 	if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
-		return false, "", cmp.Or(err, ctx.Err())
+		return false, v1alpha1.Advice{}, cmp.Or(err, ctx.Err())
 	}
 	until := w.turn.settle(w.o.Now, err)
 	if err == nil {
-		return true, "", nil
+		return true, v1alpha1.Advice{}, nil
 	}
 	w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
 	if until.IsZero() {
 		until = w.o.Now.Add(retryQueue)
 	}
 	w.wakeAt(until)
-	return false, "waits: " + err.Error(), nil
+	return false, waitsBecause(err), nil
+}
+
+// waitsBecause says which error is waited for to be gone, with the commands that mend
+// it.
+func waitsBecause(err error) v1alpha1.Advice {
+	return v1alpha1.Advise("waits: "+err.Error(), shellCommands(err)...)
 }
 
 // head collapses the waiting deploys to the newest by ancestry, never by
@@ -255,17 +261,17 @@ func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message
 	return w.drive(ctx, rel, anyStep)
 }
 
-// queueUp says to the releases that wait why they do.
-func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why string) error {
-	why = record.Message(why)
+// queueUp says to the releases that wait why they do, and which commands end that.
+func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why string, commands ...v1alpha1.ShellCommand) error {
+	why, commands = record.Message(why), record.Commands(commands)
 	for _, rel := range waiting {
 		st := &rel.Status
-		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && st.Attestation != "" {
+		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && slices.Equal(st.Commands, commands) && st.Attestation != "" {
 			continue // it is being undone, or says so
 		}
 		read := st.DeepCopy()
 		w.attempt(rel).attest(ctx)
-		st.Phase, st.Message = v1alpha1.ReleaseQueued, why
+		st.Phase, st.Message, st.Commands = v1alpha1.ReleaseQueued, why, commands
 		if st.Version == "" {
 			st.Version = (&attempt{rel: rel}).version()
 		}
@@ -297,7 +303,8 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 		return nil
 	}
 	if w.barred != nil {
-		return w.queueUp(ctx, deploys, "waits: "+w.barred.Error())
+		why := waitsBecause(w.barred)
+		return w.queueUp(ctx, deploys, why.Text, why.Commands...)
 	}
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return err

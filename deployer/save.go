@@ -31,7 +31,7 @@ func (a *attempt) conclude(ctx context.Context) error {
 		return err
 	}
 	st := &a.rel.Status
-	st.Findings, st.Drift, st.Gate = nil, "", nil
+	st.Findings, st.Commands, st.Drift, st.Gate = nil, nil, "", nil
 	for i := range st.Timeline {
 		st.Timeline[i].Message, st.Timeline[i].URL = "", ""
 	}

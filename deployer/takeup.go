@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -175,6 +176,7 @@ func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1a
 
 // confirmed ends the condition.
 func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
+	w.bg.Status.SetCommands(v1alpha1.ConditionSwitchUnconfirmed, nil)
 	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) && w.d.Events != nil {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)", last.TookEffectBy)
 	}
@@ -207,11 +209,12 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 	if read.text != "" {
 		message += ". " + read.text
 	}
-	message += fmt.Sprintf(". %s. Or look yourself, and once users reach %s: turnout confirm %s -n %s", told.text, live, w.bg.Name, w.bg.Namespace)
+	message += fmt.Sprintf(". %s. Or look yourself, and once users reach %s, confirm it", told.text, live)
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
 		Reason: reason, Message: message,
 	}
+	w.bg.Status.SetCommands(c.Type, record.Commands(v1alpha1.Commands(v1alpha1.Shell("turnout", "confirm", w.bg.Name, "--namespace", w.bg.Namespace))))
 	fresh := meta.FindStatusCondition(w.bg.Status.Conditions, c.Type) == nil
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, "Inspect", "%s", message)

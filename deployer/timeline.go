@@ -79,10 +79,16 @@ func (a *attempt) leave() {
 // say notes in the timeline what the step under way did.
 func (a *attempt) say(message string) { a.entry().Message = message }
 
+// setMessage notes what the release waits for, or how it ended, and the commands that do
+// what is said.
+func (a *attempt) setMessage(message string, commands ...v1alpha1.ShellCommand) {
+	a.rel.Status.Message, a.rel.Status.Commands = message, v1alpha1.Commands(commands...)
+}
+
 // rest notes what the release waits for, and when to look again.
 func (a *attempt) rest(p pause) {
 	if p.message != "" {
-		a.rel.Status.Message = p.message
+		a.setMessage(p.message, p.commands...)
 		a.say(p.message)
 	}
 	if !p.until.IsZero() {

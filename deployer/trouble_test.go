@@ -265,7 +265,7 @@ func TestTrafficStaysIfThePreviousColourCannotTakeIt(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
 	w.expectLive(v1alpha1.Green)
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "my-python-app-blue-svc, the previous colour, has no ready endpoints") {
+	if got := findingsOf(rel); !strings.Contains(got, "my-python-app-blue-svc, the previous colour, has no ready endpoints") {
 		t.Errorf("the findings are %s", got)
 	}
 	if w.size(v1alpha1.Green) == 0 {
@@ -315,7 +315,7 @@ func TestMissingTargetIsCreatedFromTheLiveSide(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
-	if got := strings.Join(rel.Status.Findings, "\n"); !strings.Contains(got, "created Deployment/my-python-app-green") || !strings.Contains(got, "created Service/my-python-app-green-svc") {
+	if got := findingsOf(rel); !strings.Contains(got, "created Deployment/my-python-app-green") || !strings.Contains(got, "created Service/my-python-app-green-svc") {
 		t.Errorf("the findings are %s", got)
 	}
 }

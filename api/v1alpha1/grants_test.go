@@ -106,7 +106,7 @@ func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 		now := Grants{}
 		maps.Copy(now, before)
 		for range 2 {
-			_, command, _ := strings.Cut(before.Explain("shop", before.Missing(bg.Needs()...)), "grants it: kubectl annotate --overwrite namespace shop ")
+			_, command, _ := strings.Cut(string(before.Explain("shop", before.Missing(bg.Needs()...)).Commands[0]), "kubectl annotate --overwrite namespace shop ")
 			out, err := exec.Command("sh", "-c", `printf '%s\n' `+command).Output() //nolint:gosec // the text under test
 			if err != nil {
 				t.Fatal(err)
@@ -130,7 +130,7 @@ func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 func TestNoCommandGrantsMoreThanItNames(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"a,team-b-*", "team-*", "a b", "a'; rm -rf /'", "a\nb", "$(id)", ""} {
-		text := Grants{}.Explain("shop", []Grant{{ProjectsAnnotation, value, "spec.build.project"}, {BucketsAnnotation, "fine", "spec.build.source.bucket"}})
+		text := Grants{}.Explain("shop", []Grant{{ProjectsAnnotation, value, "spec.build.project"}, {BucketsAnnotation, "fine", "spec.build.source.bucket"}}).Lines()
 		if strings.Contains(text, "kubectl") || !strings.Contains(text, "correct spec.build.project") {
 			t.Errorf("for %q it says: %s", value, text)
 		}

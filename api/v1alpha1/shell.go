@@ -42,9 +42,17 @@ func Advise(text string, commands ...ShellCommand) Advice {
 
 // Lines is the advice as lines: the text, and each command on one of its own.
 func (a Advice) Lines() string {
-	lines := []string{a.Text}
-	for _, c := range a.Commands {
-		lines = append(lines, string(c))
+	if len(a.Commands) == 0 {
+		return a.Text
+	}
+	return a.Text + "\n" + Lines(a.Commands)
+}
+
+// Lines are commands, each on a line.
+func Lines(commands []ShellCommand) string {
+	lines := make([]string, len(commands))
+	for i, c := range commands {
+		lines[i] = string(c)
 	}
 	return strings.Join(lines, "\n")
 }

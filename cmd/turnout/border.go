@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -109,6 +110,13 @@ func (t table) row(cells ...string) {
 		cells[i] = oneLine(cells[i])
 	}
 	_, _ = fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+}
+
+// commands shows commands below a row, each whole on a line of its own.
+func (t table) commands(all []v1alpha1.ShellCommand) {
+	for _, line := range commandLines(all) {
+		_, _ = fmt.Fprintln(t.w, "\t"+strings.TrimSpace(line))
+	}
 }
 
 func (t table) flush() error {

@@ -43,7 +43,7 @@ func hostileRelease() *v1alpha1.Release {
 	rel.Spec.Cause.Actor = hostile
 	rel.Spec.Kind, rel.Spec.Deploy = v1alpha1.Rollback, nil
 	rel.Spec.Rollback = &v1alpha1.RollbackSpec{From: v1alpha1.Version{Image: hostile}, To: v1alpha1.Version{Image: "r/" + hostile, Color: v1alpha1.Green}}
-	rel.Status.Message, rel.Status.Findings = hostile, []string{hostile}
+	rel.Status.Message, rel.Status.Findings = hostile, []v1alpha1.Advice{{Text: hostile, Commands: []v1alpha1.ShellCommand{hostile}}}
 	rel.Status.Timeline = []v1alpha1.TimelineEntry{took(v1alpha1.StepBuild, 0, 0, hostile)}
 	rel.Status.Timeline[0].URL = hostile
 	rel.Status.Failure = &v1alpha1.Failure{
@@ -78,7 +78,7 @@ func TestAWorkflowsLogObeysNoImagesName(t *testing.T) {
 
 func TestATerminalObeysNoForeignText(t *testing.T) {
 	state := stateJSON{
-		Application: "shop", URL: hostile, Live: &versionJSON{Version: hostile, Image: hostile}, Blocked: &blockedJSON{hostile, hostile},
+		Application: "shop", URL: hostile, Live: &versionJSON{Version: hostile, Image: hostile}, Blocked: &blockedJSON{hostile, hostile, []v1alpha1.ShellCommand{hostile}},
 		Lock: &lockJSON{By: hostile, Reason: hostile}, Active: &releaseStateJSON{Release: hostile, Version: hostile, Message: hostile},
 		Waiting: []string{hostile}, Rollback: &rollbackJSON{To: versionJSON{Version: hostile}, Why: hostile}, Findings: []findingJSON{{Object: hostile, Field: hostile, Message: hostile}},
 	}

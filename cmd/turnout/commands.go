@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -148,11 +150,18 @@ func (r *request) obstacle(p plan, warn func(string)) error {
 	case p.Refuse != nil:
 		return nil
 	case condition != nil && condition.Reason == v1alpha1.ReasonNotGranted && forward:
-		return fmt.Errorf("%s (%s), so nothing was asked for: %s", r.app.Name, condition.Reason, condition.Message)
+		return errors.New(r.blockedBy(condition, "%s (%s), so nothing was asked for: %s"))
 	case condition != nil:
-		warn(fmt.Sprintf("%s is blocked (%s): %s", r.app.Name, condition.Reason, oneLine(condition.Message)))
+		warn(r.blockedBy(condition, "%s is blocked (%s): %s"))
 	}
 	return nil
+}
+
+// blockedBy says which condition is in the way, each of its commands on a line of its
+// own.
+func (r *request) blockedBy(c *metav1.Condition, format string) string {
+	text := fmt.Sprintf(format, r.app.Name, c.Reason, oneLine(c.Message))
+	return strings.Join(append([]string{text}, commandLines(r.app.Status.CommandsOf(c.Type))...), "\n")
 }
 
 func deployCommand() *cobra.Command {

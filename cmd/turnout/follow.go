@@ -152,7 +152,7 @@ func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
 	case rel.Spec.Approval != nil || rel.Status.Phase == v1alpha1.ReleaseQueued:
 		return ""
 	}
-	return fmt.Sprintf("waits for a person: turnout promote %s --namespace %s", bg.Name, bg.Namespace)
+	return "waits for a person: " + string(v1alpha1.Shell("turnout", "promote", bg.Name, "--namespace", bg.Namespace))
 }
 
 // lockedBy says who locked an application, since when and why.

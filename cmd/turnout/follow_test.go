@@ -337,10 +337,11 @@ func TestErrorsNameWhatThereIs(t *testing.T) {
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
 		st.Conditions = []metav1.Condition{{
 			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotGranted,
-			Message: "grant it: kubectl annotate", LastTransitionTime: metav1.Now(),
+			Message: "grant it", LastTransitionTime: metav1.Now(),
 		}}
+		st.SetCommands(v1alpha1.ConditionReady, []v1alpha1.ShellCommand{"kubectl annotate"})
 	})
-	if got := s.run("deploy", "shop", "--commit", shaB); got.code != exitTrouble || !strings.Contains(got.err.Error(), "grant it: kubectl annotate") {
+	if got := s.run("deploy", "shop", "--commit", shaB); got.code != exitTrouble || !strings.Contains(got.err.Error(), "grant it\n    kubectl annotate") {
 		t.Error(got.err)
 	}
 	if got := s.releases(); got != "" {

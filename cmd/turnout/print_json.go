@@ -10,24 +10,27 @@ import (
 // releaseJSON is a release as -o json shows it, one on a line.
 // docs/command-line.md lists the fields; they are only added to.
 type releaseJSON struct {
-	Release     string     `json:"release"`
-	Namespace   string     `json:"namespace"`
-	Application string     `json:"application"`
-	Kind        string     `json:"kind"`
-	Version     string     `json:"version"`
-	Commit      string     `json:"commit,omitempty"`
-	Image       string     `json:"image,omitempty"`
-	Color       string     `json:"color,omitempty"`
-	URL         string     `json:"url,omitempty"`
-	By          string     `json:"by,omitempty"`
-	Phase       string     `json:"phase"` // empty: no turnout serve has taken it yet
-	Step        string     `json:"step,omitempty"`
-	Message     string     `json:"message,omitempty"`
-	CreatedAt   time.Time  `json:"createdAt"`
-	FinishedAt  *time.Time `json:"finishedAt,omitempty"`
+	Release     string `json:"release"`
+	Namespace   string `json:"namespace"`
+	Application string `json:"application"`
+	Kind        string `json:"kind"`
+	Version     string `json:"version"`
+	Commit      string `json:"commit,omitempty"`
+	Image       string `json:"image,omitempty"`
+	Color       string `json:"color,omitempty"`
+	URL         string `json:"url,omitempty"`
+	By          string `json:"by,omitempty"`
+	Phase       string `json:"phase"` // empty: no turnout serve has taken it yet
+	Step        string `json:"step,omitempty"`
+	Message     string `json:"message,omitempty"`
+	// Commands that do what the message says.
+	Commands   []v1alpha1.ShellCommand `json:"commands,omitempty"`
+	CreatedAt  time.Time               `json:"createdAt"`
+	FinishedAt *time.Time              `json:"finishedAt,omitempty"`
 
 	Timeline     []stepJSON            `json:"timeline"`
 	Failure      *v1alpha1.Failure     `json:"failure,omitempty"`
+	Findings     []v1alpha1.Advice     `json:"findings,omitempty"`
 	Proof        *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	SupersededBy string                `json:"supersededBy,omitempty"`
 }
@@ -48,8 +51,8 @@ func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
 	r := releaseJSON{
 		Release: rel.Name, Namespace: rel.Namespace, Application: rel.Spec.Application,
 		Kind: string(rel.Spec.Kind), Version: versionOf(rel), By: rel.AskedBy(),
-		Phase: string(s.Phase), Step: string(s.Step), Message: s.Message, CreatedAt: rel.CreationTimestamp.Time,
-		Timeline: []stepJSON{}, Failure: s.Failure, Proof: s.Proof, SupersededBy: s.SupersededBy,
+		Phase: string(s.Phase), Step: string(s.Step), Message: s.Message, Commands: s.Commands, CreatedAt: rel.CreationTimestamp.Time,
+		Timeline: []stepJSON{}, Failure: s.Failure, Findings: s.Findings, Proof: s.Proof, SupersededBy: s.SupersededBy,
 	}
 	r.Commit, r.Image, r.Color = artifact(rel)
 	if app != nil {

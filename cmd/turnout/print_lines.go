@@ -60,12 +60,16 @@ func changes(before, after *v1alpha1.Release) []change {
 		}
 	}
 	for _, finding := range after.Status.Findings {
-		if !slices.Contains(before.Status.Findings, finding) {
-			say(noteLine(finding))
+		if !slices.ContainsFunc(before.Status.Findings, func(f v1alpha1.Advice) bool { return f.Text == finding.Text }) {
+			say(noteLines(finding)...)
 		}
 	}
-	if line := phaseChange(before, after); line != "" {
+	line := phaseChange(before, after)
+	if line != "" {
 		say(line)
+	}
+	if c := after.Status.Commands; line != "" || !slices.Equal(c, before.Status.Commands) {
+		say(commandLines(c)...)
 	}
 	if after.Status.Phase.Finished() && !before.Status.Phase.Finished() {
 		say(evidence(after.Status.Failure)...)
@@ -126,7 +130,22 @@ func phaseChange(before, after *v1alpha1.Release) string {
 	return line
 }
 
-func noteLine(finding string) string { return "  note: " + oneLine(finding) }
+// noteLines show a finding, each of its commands on a line of its own.
+func noteLines(finding v1alpha1.Advice) []string {
+	return append([]string{"  note: " + oneLine(finding.Text)}, commandLines(finding.Commands)...)
+}
+
+// commandLines show commands, each whole on a line, to be copied. One of a record
+// that is not what it looks like is left out.
+func commandLines(commands []v1alpha1.ShellCommand) []string {
+	var lines []string
+	for _, c := range commands {
+		if c.Shown() {
+			lines = append(lines, "    "+string(c))
+		}
+	}
+	return lines
+}
 
 // evidence shows why a release failed.
 func evidence(f *v1alpha1.Failure) []string {
@@ -134,6 +153,7 @@ func evidence(f *v1alpha1.Failure) []string {
 		return nil
 	}
 	var lines []string
+	lines = append(lines, commandLines(f.Commands)...)
 	if f.File != "" {
 		lines = append(lines, "  at "+fileLine(f))
 	}

@@ -44,8 +44,9 @@ type versionJSON struct {
 }
 
 type blockedJSON struct {
-	Reason  string `json:"reason"`
-	Message string `json:"message"`
+	Reason   string                  `json:"reason"`
+	Message  string                  `json:"message"`
+	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
 
 // findingJSON is something about the application's objects that its owner should
@@ -56,6 +57,8 @@ type findingJSON struct {
 	Object   string `json:"object"`
 	Field    string `json:"field,omitempty"`
 	Message  string `json:"message"`
+	// Commands that mend it.
+	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
 
 type lockJSON struct {
@@ -84,6 +87,8 @@ type releaseStateJSON struct {
 	Phase   string `json:"phase"`
 	Step    string `json:"step,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Commands that do what the message says.
+	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
 
 // stateOf collects what a person asks of an application. Nothing in it is
@@ -99,13 +104,13 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 		s.Live = &live
 	}
 	if c := blocked(bg); c != nil {
-		s.Blocked = &blockedJSON{c.Reason, c.Message}
+		s.Blocked = &blockedJSON{c.Reason, c.Message, st.CommandsOf(c.Type)}
 	}
 	if c := unconfirmed(bg); c != nil {
-		s.Unconfirmed = &blockedJSON{c.Reason, c.Message}
+		s.Unconfirmed = &blockedJSON{c.Reason, c.Message, st.CommandsOf(c.Type)}
 	}
 	for _, f := range st.Findings {
-		s.Findings = append(s.Findings, findingJSON{string(f.Severity), f.Reason, f.Object, f.Field, f.Message})
+		s.Findings = append(s.Findings, findingJSON{string(f.Severity), f.Reason, f.Object, f.Field, f.Message, f.Commands})
 	}
 	if st.Lock != nil {
 		s.Lock = &lockJSON{st.Lock.By, st.Lock.At.Time, st.Lock.Reason}
@@ -126,7 +131,7 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 		switch {
 		case rel.Status.Phase.Finished():
 		case st.Active != nil && st.Active.UID == string(rel.UID):
-			s.Active = &releaseStateJSON{rel.Name, versionOf(rel), phaseOf(rel), string(rel.Status.Step), rel.Status.Message}
+			s.Active = &releaseStateJSON{rel.Name, versionOf(rel), phaseOf(rel), string(rel.Status.Step), rel.Status.Message, rel.Status.Commands}
 		default:
 			s.Waiting = append(s.Waiting, rel.Name)
 		}
@@ -185,15 +190,18 @@ func printState(out io.Writer, s stateJSON) error {
 	}
 	if s.Blocked != nil {
 		row("blocked", "%s: %s", s.Blocked.Reason, s.Blocked.Message)
+		w.commands(s.Blocked.Commands)
 	}
 	if s.Unconfirmed != nil {
 		row("unconfirmed", "%s: %s", s.Unconfirmed.Reason, s.Unconfirmed.Message)
+		w.commands(s.Unconfirmed.Commands)
 	}
 	if s.Lock != nil {
 		row("locked", "by %s since %s: %s", s.Lock.By, s.Lock.At.UTC().Format("2006-01-02 15:04 UTC"), s.Lock.Reason)
 	}
 	if a := s.Active; a != nil {
 		row("active", "%s (%s): %s %s %s", a.Release, a.Version, a.Phase, a.Step, a.Message)
+		w.commands(a.Commands)
 	}
 	for _, name := range s.Waiting {
 		row("waiting", "%s", name)
@@ -214,6 +222,7 @@ func printState(out io.Writer, s stateJSON) error {
 			about += ", " + f.Field
 		}
 		row(strings.ToLower(f.Severity), "%s: %s", about, f.Message)
+		w.commands(f.Commands)
 	}
 	if seen := bot.Seen(s.Proof); seen != "" {
 		row("last switch", "seen from outside: %s", seen)

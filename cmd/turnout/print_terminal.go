@@ -40,8 +40,9 @@ func (p *terminalPrinter) done(rel *v1alpha1.Release) {
 	if state := stateLine(rel); cut(state, p.width()) != state {
 		lines = append(lines, "  "+oneLine(rel.Status.Message))
 	}
+	lines = append(lines, commandLines(rel.Status.Commands)...)
 	for _, finding := range rel.Status.Findings {
-		lines = append(lines, noteLine(finding))
+		lines = append(lines, noteLines(finding)...)
 	}
 	for _, line := range append(lines, evidence(rel.Status.Failure)...) {
 		_, _ = fmt.Fprintln(p.out, shownLine(line))

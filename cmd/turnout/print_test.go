@@ -69,7 +69,10 @@ func life() []*v1alpha1.Release {
 		s.Phase, s.Message = v1alpha1.ReleaseQueued, "waits for shop-aaaaaaaaaaaa-1"
 	})
 	then(func(s *v1alpha1.ReleaseStatus) {
-		s.Phase, s.Message, s.Step = v1alpha1.ReleaseRunning, "", v1alpha1.StepBuild
+		s.Message, s.Commands = "waits: service shop-blue-svc selects all pods", []v1alpha1.ShellCommand{odd, selectBlue}
+	})
+	then(func(s *v1alpha1.ReleaseStatus) {
+		s.Phase, s.Message, s.Commands, s.Step = v1alpha1.ReleaseRunning, "", nil, v1alpha1.StepBuild
 		s.Timeline = append(s.Timeline, took(v1alpha1.StepBuild, 1, 0, ""))
 	})
 	then(func(s *v1alpha1.ReleaseStatus) {
@@ -79,14 +82,14 @@ func life() []*v1alpha1.Release {
 		s.Timeline[0] = took(v1alpha1.StepBuild, 1, 92.4, "built img@sha256:bb")
 		s.Milestones.Target, s.Milestones.Built = v1alpha1.Blue, &v1alpha1.BuiltMilestone{Image: "img@sha256:bb"}
 		s.Step, s.Timeline = v1alpha1.StepStage, append(s.Timeline, took(v1alpha1.StepStage, 93.4, 0, "1 of 3 pods are ready"))
-		s.Findings = []string{"the template has changed"}
+		s.Findings = []v1alpha1.Advice{v1alpha1.Advise("the template has changed", v1alpha1.Kubectl("edit", "deployment", "shop-blue", "ns"))}
 	})
 	then(func(s *v1alpha1.ReleaseStatus) {
 		end := metav1.NewTime(noon.Add(105 * time.Second))
 		s.Timeline[1] = took(v1alpha1.StepStage, 93.4, 10, "container app keeps ending with exit code 1")
 		s.Phase, s.Message, s.FinishedAt = v1alpha1.ReleaseFailed, "container app keeps ending with exit code 1", &end
 		s.Failure = &v1alpha1.Failure{
-			Class: v1alpha1.FaultRelease, Step: v1alpha1.StepStage, Reason: "CrashLoopBackOff", Message: s.Message,
+			Class: v1alpha1.FaultRelease, Step: v1alpha1.StepStage, Reason: "CrashLoopBackOff", Message: s.Message, Commands: []v1alpha1.ShellCommand{selectBlue},
 			File: "cloudbuild.yaml", Line: 7, At: end,
 			Evidence: []v1alpha1.Evidence{{
 				Pod: "shop-blue-1", Container: "app", Reason: "CrashLoopBackOff",
@@ -95,6 +98,40 @@ func life() []*v1alpha1.Release {
 		}
 	})
 	return all
+}
+
+// Commands as the record has them: what a printer might make something else of, and
+// one as long as many are.
+var (
+	odd        = v1alpha1.Shell("printf", "%s|%s", "two  spaces", "it's 50%")
+	selectBlue = v1alpha1.Merge("service", "shop-blue-svc", "ns", map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
+)
+
+// Whatever prints a record prints its commands whole, each on a line without
+// anything else but space before it.
+func TestCommandsArePrintedWhole(t *testing.T) {
+	var out bytes.Buffer
+	p := &linePrinter{out: &out}
+	for _, rel := range life() {
+		p.show(rel, noon)
+	}
+	app := history().app
+	app.Status.Findings = []v1alpha1.Finding{{Message: "x", Commands: []v1alpha1.ShellCommand{odd, selectBlue}}}
+	check(t, printState(&out, stateOf(app, nil)))
+	printed := map[string]int{}
+	for line := range strings.Lines(out.String()) {
+		printed[strings.TrimSpace(line)]++
+	}
+	if printed[string(odd)] != 2 || printed[string(selectBlue)] != 3 {
+		t.Errorf("%q is printed %d times, %q %d times:\n%s", odd, printed[string(odd)], selectBlue, printed[string(selectBlue)], out.String())
+	}
+	var log bytes.Buffer
+	w := &workflowLog{out: &log}
+	last := life()[len(life())-1]
+	w.failure(last.Name, last.Status.Failure)
+	if want := "%0A    " + strings.ReplaceAll(string(selectBlue), "%", "%25") + "\n"; !strings.HasSuffix(log.String(), want) {
+		t.Errorf("the annotation is %q, want it to end with %q", log.String(), want)
+	}
 }
 
 func TestLinesSayEverythingOnce(t *testing.T) {
@@ -216,7 +253,7 @@ func TestATerminalSaysInTheEndWhatItCut(t *testing.T) {
 		if got := strings.Contains(out.String(), "  "+rel.Status.Message+"\n"); got != want {
 			t.Errorf("on a terminal of %d the message is said in full: %v\n%s", width, got, out.String())
 		}
-		if !strings.Contains(out.String(), "  note: "+rel.Status.Findings[0]+"\n") {
+		if !strings.Contains(out.String(), "  note: "+rel.Status.Findings[0].Text+"\n    kubectl edit deployment shop-blue -n ns\n") {
 			t.Errorf("the finding is not said:\n%s", out.String())
 		}
 	}
@@ -277,6 +314,7 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 	r.app.Spec.Hold = &metav1.Duration{Duration: 20 * time.Minute}
 	r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.NewTime(noon), Reason: "audit\n\x1b[2J"}
 	r.app.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "MixedRoutes", Message: "both"}}
+	r.app.Status.SetCommands(v1alpha1.ConditionReady, []v1alpha1.ShellCommand{v1alpha1.Kubectl("edit", "ingress", "shop-ingress", "ns")})
 	var text strings.Builder
 	show := func() {
 		t.Helper()
@@ -286,10 +324,10 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 		text.WriteString("\n")
 	}
 	r.app.Status.Findings = []v1alpha1.Finding{
-		{Severity: v1alpha1.SeverityError, Reason: "Ports", Object: "service ns/shop-blue-svc", Field: "spec.ports", Message: "it has no port 80: add it"},
+		{Severity: v1alpha1.SeverityError, Reason: "Ports", Object: "service ns/shop-blue-svc", Field: "spec.ports", Message: "it has no port 80: add it", Commands: []v1alpha1.ShellCommand{odd, selectBlue}},
 		{Severity: v1alpha1.SeverityWarning, Reason: "ServiceMissing", Object: "service ns/admin", Message: "it does not exist: create it"},
 	}
-	if diff := cmp.Diff(findingJSON{"Warning", "ServiceMissing", "service ns/admin", "", "it does not exist: create it"}, stateOf(r.app, r.releases).Findings[1]); diff != "" {
+	if diff := cmp.Diff(findingJSON{"Error", "Ports", "service ns/shop-blue-svc", "spec.ports", "it has no port 80: add it", []v1alpha1.ShellCommand{odd, selectBlue}}, stateOf(r.app, r.releases).Findings[0]); diff != "" {
 		t.Errorf("the finding for programs (-want +got):\n%s", diff)
 	}
 	show()

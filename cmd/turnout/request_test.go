@@ -184,7 +184,7 @@ func TestARollbackWithoutACommitToLeaveSaysWhy(t *testing.T) {
 }
 
 func TestWhatIsInTheWayIsSaid(t *testing.T) {
-	notGranted := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotGranted, Message: "kubectl annotate …"}
+	notGranted := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotGranted, Message: "grant it"}
 	mixed := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonMixedRoutes, Message: "both"}
 	tests := []struct {
 		name      string
@@ -192,8 +192,8 @@ func TestWhatIsInTheWayIsSaid(t *testing.T) {
 		ask       func(*request) plan
 		err, warn string
 	}{
-		{"without the grant nothing is written", &notGranted, func(r *request) plan { return r.deploy(shaB, false) }, "NotGranted", ""},
-		{"a rollback needs no grant", &notGranted, func(r *request) plan { return r.rollback("") }, "", "blocked (NotGranted): kubectl annotate"},
+		{"without the grant nothing is written", &notGranted, func(r *request) plan { return r.deploy(shaB, false) }, "NotGranted), so nothing was asked for: grant it\n    kubectl annotate namespace shop a=b", ""},
+		{"a rollback needs no grant", &notGranted, func(r *request) plan { return r.rollback("") }, "", "blocked (NotGranted): grant it\n    kubectl annotate namespace shop a=b"},
 		{"another condition is told", &mixed, func(r *request) plan { return r.deploy(shaB, false) }, "", "shop is blocked (MixedRoutes): both"},
 		{"a refusal says enough", &notGranted, func(r *request) plan { return r.rollback("ccccccc") }, "", ""},
 	}
@@ -202,6 +202,9 @@ func TestWhatIsInTheWayIsSaid(t *testing.T) {
 			r := history()
 			if tt.condition != nil {
 				r.app.Status.Conditions = []metav1.Condition{*tt.condition}
+				if tt.condition == &notGranted {
+					r.app.Status.SetCommands(v1alpha1.ConditionReady, []v1alpha1.ShellCommand{"kubectl annotate namespace shop a=b"})
+				}
 			}
 			var warned strings.Builder
 			err := r.obstacle(tt.ask(r), func(text string) { warned.WriteString(text) })

@@ -3,12 +3,13 @@ package cloudbuild
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"google.golang.org/api/iterator"
 	"google.golang.org/grpc/codes"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Trigger reads a trigger by its name or id. One that does not exist there is a
@@ -28,7 +29,8 @@ func (c *Client) Trigger(ctx context.Context, project, location, trigger string)
 	if failed.Code == codes.NotFound {
 		return nil, &TriggerError{
 			Trigger: trigger, Reason: "does not exist in " + where,
-			Fix: fmt.Sprintf("correct spec.build.trigger or spec.build.location of the BlueGreen; those that exist are listed by: gcloud builds triggers list --project=%s --region=%s", project, location),
+			Fix:      "correct spec.build.trigger or spec.build.location of the BlueGreen to one of those that exist",
+			Commands: v1alpha1.Commands(v1alpha1.Shell("gcloud", "builds", "triggers", "list", "--project="+project, "--region="+location)),
 		}
 	}
 	return nil, failed

@@ -190,7 +190,7 @@ func syntaxError(name string, data []byte, err error) *FileError {
 	if m := yamlAnchor.FindStringSubmatch(reason); m != nil && secretLine(data, "*"+m[1]) {
 		reason = "yaml: unknown anchor referenced" // of a password that begins with *, and is not quoted
 	}
-	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + reason, Fix: "check it with: gcloud builds submit --no-source --config=" + name}
+	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + reason, Fix: "correct the YAML"}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		_, _ = fmt.Sscan(m[1], &e.Line) // the pattern admits digits only
 	} else if m := yamlAnchor.FindStringSubmatch(err.Error()); m != nil {

@@ -26,7 +26,7 @@ func TestBadFilesAreRefusedWithLineFieldAndWayOut(t *testing.T) {
 		{"empty", "", 0, -1, "steps", []string{"there are none"}},
 		{"only a comment", "# nothing\n", 0, -1, "steps", nil},
 		{"null", "---\n...\n", 0, -1, "steps", nil},
-		{"syntax", "steps:\n- name: 'docker\n", 0, -1, "", []string{"does not parse", "gcloud builds submit"}},
+		{"syntax", "steps:\n- name: 'docker\n", 0, -1, "", []string{"does not parse", "correct the YAML"}},
 		{"tab", "steps:\n\t- name: docker\n", 2, -1, "", []string{"does not parse"}},
 		{"a list", "- a\n", 1, -1, "", []string{"is a list where fields are expected"}},
 		{"two documents", someSteps + someImage + "---\nsteps: []\n", 0, -1, "", []string{"more than one YAML document"}},

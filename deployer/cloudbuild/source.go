@@ -10,6 +10,8 @@ import (
 
 	"cloud.google.com/go/storage"
 	"google.golang.org/api/googleapi"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // uploadChunk is how much of a source is held in memory, so that a chunk can
@@ -61,12 +63,21 @@ type BucketError struct {
 	Err     error
 }
 
-// Error names the bucket, the field and the command that mends it.
+// Error names the bucket, the field and the way out.
 func (e *BucketError) Error() string {
 	if e.Missing {
-		return fmt.Sprintf("the bucket %s does not exist; create it: gcloud storage buckets create gs://%s --project=%s; or name another in spec.build.source.bucket of the BlueGreen", e.Bucket, e.Bucket, e.Project)
+		return fmt.Sprintf("the bucket %s does not exist: create it in project %s, or name another in spec.build.source.bucket of the BlueGreen", e.Bucket, e.Project)
 	}
-	return fmt.Sprintf("the bucket %s may not be used; grant it: gcloud storage buckets add-iam-policy-binding gs://%s --member=serviceAccount:TURNOUT --role=roles/storage.objectAdmin; or name another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Bucket, e.Err)
+	return fmt.Sprintf("the bucket %s may not be used: grant Turnout's service account the role roles/storage.objectAdmin on it, or name another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Err)
+}
+
+// ShellCommands is the one that makes a missing bucket. Whose account lacks a role,
+// the bucket's answer does not tell.
+func (e *BucketError) ShellCommands() []v1alpha1.ShellCommand {
+	if !e.Missing {
+		return nil
+	}
+	return v1alpha1.Commands(v1alpha1.Shell("gcloud", "storage", "buckets", "create", "gs://"+e.Bucket, "--project="+e.Project))
 }
 
 // Unwrap is Cloud Storage's error.

@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/api/option"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
@@ -308,7 +309,7 @@ func TestABucketThatCannotBeUsedIsNamed(t *testing.T) {
 	u := upload(archive(t, file("top/a", "1")))
 	u.Bucket = "acme-nowhere"
 	_, err := cloudbuild.Store{Client: emulate(t)}.Upload(t.Context(), u)
-	mustBe(t, err, true, "acme-nowhere", "spec.build.source.bucket", "gcloud storage buckets create gs://acme-nowhere --project=acme-prod")
+	mustBe(t, err, true, "acme-nowhere", "spec.build.source.bucket", "create it in project acme-prod", "\ngcloud storage buckets create gs://acme-nowhere --project=acme-prod")
 
 	forbidding := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, `{"error": {"code": 403, "message": "denied"}}`, http.StatusForbidden)
@@ -319,7 +320,7 @@ func TestABucketThatCannotBeUsedIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = cloudbuild.Store{Client: client}.Upload(t.Context(), u)
-	mustBe(t, err, false, "acme-nowhere", "spec.build.source.bucket", "gcloud storage buckets add-iam-policy-binding gs://acme-nowhere")
+	mustBe(t, err, false, "acme-nowhere", "spec.build.source.bucket", "roles/storage.objectAdmin")
 }
 
 func mustBe(t *testing.T, err error, missing bool, says ...string) {
@@ -328,9 +329,10 @@ func mustBe(t *testing.T, err error, missing bool, says ...string) {
 	if !errors.As(err, &bucket) || bucket.Missing != missing {
 		t.Fatalf("error %v", err)
 	}
+	said := v1alpha1.Advise(err.Error(), bucket.ShellCommands()...).Lines()
 	for _, want := range says {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not say %q", err, want)
+		if !strings.Contains(said, want) {
+			t.Errorf("%q does not say %q", said, want)
 		}
 	}
 }

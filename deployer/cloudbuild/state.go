@@ -156,7 +156,7 @@ var verdicts = map[cloudbuildpb.Build_Status]struct {
 	message string
 }{
 	cloudbuildpb.Build_STATUS_UNKNOWN: {Queued, FaultNone, ""},
-	cloudbuildpb.Build_PENDING:        {AwaitingApproval, FaultNone, "the build waits for an approval in Cloud Build; approve it there: gcloud builds approve BUILD"},
+	cloudbuildpb.Build_PENDING:        {AwaitingApproval, FaultNone, "the build waits for an approval in Cloud Build: approve it there"},
 	cloudbuildpb.Build_QUEUED:         {Queued, FaultNone, ""},
 	cloudbuildpb.Build_WORKING:        {Working, FaultNone, ""},
 	cloudbuildpb.Build_SUCCESS:        {Succeeded, FaultNone, ""},

@@ -10,6 +10,8 @@ import (
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // ReleaseSubstitution is the user substitution that carries a release's key
@@ -44,7 +46,12 @@ type TriggerError struct {
 	Trigger string
 	// Reason says what is wrong, and Fix the way out.
 	Reason, Fix string
+	// Commands help with that.
+	Commands []v1alpha1.ShellCommand
 }
+
+// ShellCommands are those that help to mend it.
+func (e *TriggerError) ShellCommands() []v1alpha1.ShellCommand { return e.Commands }
 
 // Error names the trigger, what is wrong with it and the way out.
 func (e *TriggerError) Error() string {
@@ -59,7 +66,7 @@ func (t *Trigger) fault(fix, reason string, args ...any) *TriggerError {
 // is a *TriggerError. Warnings are for people and stop nothing.
 func (t *Trigger) Usable(repository, branch string) ([]string, error) {
 	if t.Disabled {
-		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; one that shall run for Turnout alone is made with: gcloud builds triggers create manual", "is disabled")
+		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; one that shall run for Turnout alone is a manual trigger", "is disabled")
 	}
 	var warnings []string
 	switch source := t.source(); {

@@ -12,6 +12,7 @@ import (
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"google.golang.org/grpc/codes"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
@@ -202,10 +203,14 @@ func TestAMissingTriggerNamesTheWayOut(t *testing.T) {
 	client := connect(t, server)
 	keep(t, server, client, onPush())
 	_, err := client.Trigger(t.Context(), "acme-prod", "europe-west1", "deploy-main")
-	if _, ok := errors.AsType[*cloudbuild.TriggerError](err); !ok {
+	refused, ok := errors.AsType[*cloudbuild.TriggerError](err)
+	if !ok {
 		t.Fatalf("error %v", err)
 	}
-	for _, want := range []string{"trigger deploy-main does not exist in projects/acme-prod/locations/europe-west1", "spec.build.location", "gcloud builds triggers list --project=acme-prod --region=europe-west1"} {
+	if got := v1alpha1.Lines(refused.ShellCommands()); got != "gcloud builds triggers list --project=acme-prod --region=europe-west1" {
+		t.Errorf("the commands are %q", got)
+	}
+	for _, want := range []string{"trigger deploy-main does not exist in projects/acme-prod/locations/europe-west1", "spec.build.location"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q does not say %q", err, want)
 		}
@@ -270,7 +275,7 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 			pb.Github.GetPush().GitRef = &cloudbuildpb.PushFilter_Branch{Branch: "^release-"}
 		}}},
 		{name: "one that runs by itself", remark: []string{"deploy-main runs by itself at every push to main", "built twice", "manual"}},
-		{name: "disabled", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true }}, refused: []string{"trigger deploy-main is disabled", "enable it", "create manual"}},
+		{name: "disabled", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true }}, refused: []string{"trigger deploy-main is disabled", "enable it", "manual trigger"}},
 		{name: "another repository", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) { pb.Github.Name = "shop" }}, refused: []string{"builds Acme/shop, not acme/my-python-app", "spec.build.trigger"}},
 		{name: "another repository by address", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.SourceToBuild.Uri = "git@github.com:acme/shop.git" }}, refused: []string{"builds acme/shop, not"}},
 		{name: "no repository", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) { pb.Github = nil }}, refused: []string{"has no repository as its source"}},

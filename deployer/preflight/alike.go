@@ -95,12 +95,12 @@ func balancedAlike(f Facts) []v1alpha1.Finding {
 // loses its own if that is "".
 func (f Facts) unlike(reason, key, give, format string, args ...any) v1alpha1.Finding {
 	other := f.App.Side(f.live().Other()).Service
-	how := fmt.Sprintf("kubectl annotate service %s -n %s %s-", other, f.App.Namespace, key)
+	how := v1alpha1.Kubectl("annotate", "service", other, f.App.Namespace, key+"-")
 	if give != "" {
 		how = f.annotate(other, key, give)
 	}
 	return f.about("service", other).warning(reason, "metadata.annotations["+key+"]",
-		"%s: users would notice that after a switch. Give both the same annotation: %s", fmt.Sprintf(format, args...), how)
+		"%s: users would notice that after a switch. Give both the same annotation", fmt.Sprintf(format, args...)).With(how)
 }
 
 func names(config string) string {

@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -72,11 +73,12 @@ func draining(f Facts) []v1alpha1.Finding {
 		if t, _ := b.config.seconds("connectionDraining", "drainingTimeoutSec"); t > 0 {
 			return nil
 		}
-		field, how := "spec.connectionDraining.drainingTimeoutSec", f.patchConfig(b.name, map[string]any{"connectionDraining": safeDraining()})
+		field, way := "spec.connectionDraining.drainingTimeoutSec", v1alpha1.Advise("set it",
+			f.patchConfig(b.name, map[string]any{"connectionDraining": safeDraining()}))
 		if b.name == "" {
-			field, how = annotationField, f.newConfig(b)
+			field, way = annotationField, f.newConfig(b)
 		}
-		finding := b.object.warning("Draining", field, "connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", how)
+		finding := b.object.warning("Draining", field, "connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", way.Text).With(way.Commands...)
 		return &finding
 	})
 }
@@ -108,8 +110,8 @@ func drain(f Facts) []v1alpha1.Finding {
 	if f.App.Spec.DrainTime() >= least {
 		return nil
 	}
-	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("Drain", "spec.drain", "the old colour may be shrunk %s after a switch, and Google's load balancer may send to it for longer, since %s: set it to %s or more: kubectl patch bluegreen %s -n %s --type merge -p '{\"spec\":{\"drain\":\"%s\"}}'",
-		f.App.Spec.DrainTime(), why, least, f.App.Name, f.App.Namespace, least)}
+	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("Drain", "spec.drain", "the old colour may be shrunk %s after a switch, and Google's load balancer may send to it for longer, since %s: set it to %s or more",
+		f.App.Spec.DrainTime(), why, least).With(f.patchApp(map[string]any{"drain": least.String()}))}
 }
 
 // nodes finds colours that the load balancer reaches through the nodes: it does not
@@ -127,8 +129,9 @@ func nodes(f Facts) []v1alpha1.Finding {
 		if _, m := route.Unfit(service, f.ports()[0]); m != nil {
 			continue // it cannot be reached at all
 		}
+		way := f.useGroups(service)
 		all = append(all, f.about("service", service.Name).warning("Nodes", "metadata.annotations["+negAnnotation+"]",
-			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot say whether each pod is healthy. %s", f.useGroups(service.Name)))
+			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot say whether each pod is healthy. %s", way.Text).With(way.Commands...))
 	}
 	return all
 }
@@ -137,11 +140,28 @@ func nodes(f Facts) []v1alpha1.Finding {
 // endpoint groups, and what that does to whoever uses it: the load balancer's
 // backend has another name then, so it is made anew, and no pod in it is healthy
 // before it has been checked (ingress-gce pkg/utils/serviceport.go:87-102).
-func (f Facts) useGroups(service string) string {
-	how := f.annotate(service, negAnnotation, `{"ingress": true}`)
-	if service != f.App.Side(f.live()).Service {
-		return "Network endpoint groups let it: " + how + " (no user reaches this Service now; both colours need the annotation before the next release)"
+func (f Facts) useGroups(service *corev1.Service) v1alpha1.Advice {
+	annotate := f.setGroups(service, true)
+	if service.Name != f.App.Side(f.live()).Service {
+		return v1alpha1.Advise("Network endpoint groups let it: annotate this Service, which no user reaches now, and both colours' before the next release", annotate)
 	}
-	return "Network endpoint groups let it, but this Service is live, and changing it replaces its backend at once: users get errors for some minutes, " +
-		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service: " + how
+	return v1alpha1.Advise("Network endpoint groups let it, but this Service is live, and annotating it replaces its backend at once: users get errors for some minutes, "+
+		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service", annotate)
+}
+
+// setGroups is the command that has the load balancer reach a Service by its pods, or
+// not any more. What else the annotation says stays: others may use those groups.
+func (f Facts) setGroups(service *corev1.Service, use bool) v1alpha1.ShellCommand {
+	set := map[string]any{}
+	_ = json.Unmarshal([]byte(service.Annotations[negAnnotation]), &set) // what is not JSON says nothing
+	delete(set, "ingress")
+	if !use && len(set) == 0 {
+		return v1alpha1.Kubectl("annotate", "service", service.Name, f.App.Namespace, negAnnotation+"-")
+	}
+	set["ingress"] = use
+	text, err := json.Marshal(set)
+	if err != nil {
+		return "" // of what was JSON
+	}
+	return f.annotate(service.Name, negAnnotation, string(text))
 }

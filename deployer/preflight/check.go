@@ -3,6 +3,7 @@ package preflight
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -40,7 +41,7 @@ func Check(f Facts) []v1alpha1.Finding {
 	slices.SortFunc(all, func(a, b v1alpha1.Finding) int {
 		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
 	})
-	return slices.Compact(all)
+	return slices.CompactFunc(all, func(a, b v1alpha1.Finding) bool { return reflect.DeepEqual(a, b) })
 }
 
 // Errors returns those findings that keep releases from running.

@@ -167,7 +167,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{"somebody's service is missing", func(s *situation) { adminRoute(s); delete(s.facts.Services, "admin-svc") }, fault("ServiceMissing", admin, ""), []string{"app-ingress names it for admin.example.com/", "does not exist", "create it, or remove that route", "no change of that ingress"}},
 		{"somebody's service is missing elsewhere", func(s *situation) { adminRoute(s); s.elsewhere(); delete(s.facts.Services, "admin-svc") }, warning("ServiceMissing", admin, ""), []string{"admin.example.com/", "create it, or remove that route"}},
 		{"somebody's service has not the port", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Spec.Ports[0].Port = 81 }, fault("Ports", admin, "spec.ports"), []string{"no port 80", "add it"}},
-		{"somebody's service cannot be reached", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Annotations = nil }, fault("Unreachable", admin, negField), []string{"ClusterIP", `kubectl annotate service admin-svc -n shop --overwrite cloud.google.com/neg='{"ingress": true}'`}},
+		{"somebody's service cannot be reached", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Annotations = nil }, fault("Unreachable", admin, negField), []string{"ClusterIP", `kubectl annotate service admin-svc -n shop --overwrite 'cloud.google.com/neg={"ingress":true}'`}},
 		{"somebody's annotation is no JSON", func(s *situation) {
 			adminRoute(s)
 			s.facts.Services["admin-svc"].Annotations["cloud.google.com/backend-config"] = "app"
@@ -196,7 +196,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{"the live colour is missing", func(s *situation) { delete(s.facts.Services, "app-blue-svc") }, nil, nil}, // the condition says so
 		{"the other colour cannot be reached", func(s *situation) { delete(s.green().Annotations, "cloud.google.com/neg") }, []found{
 			{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityError, "Unreachable", greenService, negField},
-		}, []string{`kubectl annotate service app-green-svc -n shop --overwrite cloud.google.com/neg='{"ingress": true}'`}},
+		}, []string{`kubectl annotate service app-green-svc -n shop --overwrite 'cloud.google.com/neg={"ingress":true}'`}},
 		{"the other colour is reached through the nodes", func(s *situation) {
 			delete(s.green().Annotations, "cloud.google.com/neg")
 			s.green().Spec.Type = corev1.ServiceTypeNodePort
@@ -220,7 +220,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
 		}, []string{
 			"the readiness probe of deployment app-blue asks /ready",
-			`echo '{"apiVersion":"cloud.google.com/v1","kind":"BackendConfig","metadata":{"name":"app","namespace":"shop"},"spec":{"connectionDraining":{"drainingTimeoutSec":60},"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}' | kubectl apply -f - && kubectl annotate service app-blue-svc -n shop --overwrite cloud.google.com/backend-config='{"default":"app"}'`,
+			`printf '%s\n' '{"apiVersion":"cloud.google.com/v1","kind":"BackendConfig","metadata":{"name":"app","namespace":"shop"},"spec":{"connectionDraining":{"drainingTimeoutSec":60},"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}' | kubectl apply --server-side --field-manager turnout-advice -f - && kubectl annotate service app-blue-svc -n shop --overwrite 'cloud.google.com/backend-config={"default":"app"}'`,
 		}},
 		{"no health check, and no probe to copy", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
@@ -235,7 +235,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			other.Spec["securityPolicy"], other.Spec["timeoutSec"] = map[string]any{"name": "armor"}, int64(40)
 			s.facts.Configs["other"] = other
 			s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"http": "other"}}`
-		}, warning("ConfigsUnlike", greenService, configField), []string{"names the BackendConfig other", "differ in spec.securityPolicy, spec.timeoutSec", `cloud.google.com/backend-config='{"default": "app"}'`}},
+		}, warning("ConfigsUnlike", greenService, configField), []string{"names the BackendConfig other", "differ in spec.securityPolicy, spec.timeoutSec", `'cloud.google.com/backend-config={"default": "app"}'`}},
 		{"backendconfigs of two names, and alike", func(s *situation) {
 			s.facts.Configs["other"] = config()
 			s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"80": "other"}}`
@@ -253,11 +253,11 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{"a live service that is reached through the nodes", func(s *situation) {
 			delete(s.blue().Annotations, "cloud.google.com/neg")
 			s.blue().Spec.Type = corev1.ServiceTypeNodePort
-		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"this Service is live, and changing it replaces its backend at once: users get errors for some minutes"}},
+		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"this Service is live, and annotating it replaces its backend at once: users get errors for some minutes"}},
 		{"an idle service that can do without groups, as the live one does", func(s *situation) {
 			delete(s.blue().Annotations, "cloud.google.com/neg")
 			s.blue().Spec.Type, s.green().Spec.Type = corev1.ServiceTypeNodePort, corev1.ServiceTypeNodePort
-		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"no user reaches now: kubectl annotate service app-green-svc -n shop cloud.google.com/neg-"}},
+		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"no user reaches now", "kubectl annotate service app-green-svc -n shop cloud.google.com/neg-"}},
 		{"a probe with a header, which no check can send", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
 			s.pod(func(p *corev1.PodSpec) {
@@ -329,7 +329,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{
 			"a rate of the live colour only", func(s *situation) { s.blue().Annotations["networking.gke.io/max-rate-per-endpoint"] = "100" },
 			warning("BalancingUnlike", greenService, "metadata.annotations[networking.gke.io/max-rate-per-endpoint]"),
-			[]string{"--overwrite networking.gke.io/max-rate-per-endpoint='100'"},
+			[]string{"--overwrite networking.gke.io/max-rate-per-endpoint=100"},
 		},
 		{"a backendconfig that the controller refuses", func(s *situation) {
 			s.facts.Configs["app"].Spec["sessionAffinity"] = map[string]any{"affinityType": "COOKIE"}
@@ -345,7 +345,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 				service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "admin", Port: 81, TargetPort: intstr.FromString("admin")})
 			}
 			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/admin", "backend": backend("app-blue-svc", 81)}))
-		}, warning("GatePort", application, "spec.gate.http[1].port"), []string{"ports 8080 and 9000", "asks 8080 only", `[{"op":"add","path":"/spec/gate/http/1/port","value":8080}]`}},
+		}, warning("GatePort", application, "spec.gate.http[1].port"), []string{"ports 8080 and 9000", "asks 8080 only", `kubectl patch bluegreen app -n shop --type merge -p '{"spec":{"gate":{"http":[{"path":"/livez","port":8080},{"path":"/livez","port":9000}]}}}'`}},
 
 		// routes.go
 		{"two rules for one host", func(s *situation) {
@@ -365,7 +365,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.elsewhere()
 			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
 		}, nil, nil},
-		{"no class, but a URL map", func(s *situation) { s.ingress.SetAnnotations(map[string]string{"ingress.kubernetes.io/url-map": "um"}) }, warning("Class", ingressApp, "metadata.annotations[kubernetes.io/ingress.class]"), []string{"kubectl annotate ingress app-ingress -n shop kubernetes.io/ingress.class=gce"}},
+		{"no class, but a URL map", func(s *situation) { s.ingress.SetAnnotations(map[string]string{"ingress.kubernetes.io/url-map": "um"}) }, warning("Class", ingressApp, "metadata.annotations[kubernetes.io/ingress.class]"), []string{"kubectl annotate ingress app-ingress -n shop --overwrite kubernetes.io/ingress.class=gce"}},
 		{"a class that GKE ignores", func(s *situation) {
 			s.ingress.SetAnnotations(nil)
 			s.facts.Ingress.ClassName = "gce-internal"
@@ -435,7 +435,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		}, nil, nil},
 
 		// proof.go
-		{"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"), []string{"cannot be proved", "kubectl patch bluegreen app -n shop"}},
+		{"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"), []string{"cannot be proved", "kubectl edit bluegreen app -n shop"}},
 		{"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.elsewhere() }, warning("Address", application, "spec.url"), nil},
 	}
 	for _, tt := range tests {
@@ -447,7 +447,8 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			var text strings.Builder
 			for _, f := range s.check() {
 				got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
-				text.WriteString(f.Message + "\n")
+				text.WriteString(f.Advice().Lines() + "\n")
+				expectCommands(t, f)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s%s", diff, text.String())

@@ -1,7 +1,9 @@
 package preflight
 
 import (
+	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -31,9 +33,32 @@ func gatePort(f Facts) []v1alpha1.Finding {
 	}
 	field := fmt.Sprintf("spec.gate.http[%d].port", unset)
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GatePort", field,
-		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and add one for each port: "+
-			`kubectl patch bluegreen %s -n %s --type json -p '[{"op":"add","path":"/spec/gate/http/%d/port","value":%d}]'`,
-		listed(reached), reached[0], f.App.Name, f.App.Namespace, unset, reached[0])}
+		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and have one for each port",
+		listed(reached), reached[0]).With(f.askAll(reached))}
+}
+
+// askAll is the command by which the gate's checks without a port ask all of some. It
+// shows no headers, which may hold secrets: then it is for a person to write.
+func (f Facts) askAll(ports []int32) v1alpha1.ShellCommand {
+	var checks []v1alpha1.HTTPCheck
+	add := func(c v1alpha1.HTTPCheck) {
+		if !slices.ContainsFunc(checks, func(o v1alpha1.HTTPCheck) bool { return reflect.DeepEqual(o, c) }) {
+			checks = append(checks, c)
+		}
+	}
+	for _, c := range f.App.Spec.Gate.HTTP {
+		if len(c.Headers) > 0 {
+			return f.edit("bluegreen", f.App.Name)
+		}
+		if c.Port != 0 {
+			add(c)
+			continue
+		}
+		for _, c.Port = range ports {
+			add(c)
+		}
+	}
+	return cmp.Or(f.patchApp(map[string]any{"gate": map[string]any{"http": checks}}), f.edit("bluegreen", f.App.Name))
 }
 
 // listed is a list for people: 80, 81 and 82.

@@ -28,35 +28,39 @@ func healthCheck(f Facts) []v1alpha1.Finding {
 		if b.name == "" {
 			field = annotationField
 		}
-		finding := b.object.warning("HealthCheck", field, "no health check is configured: %s", f.checkAdvice(b))
+		way := f.checkAdvice(b)
+		finding := b.object.warning("HealthCheck", field, "no health check is configured: %s", way.Text).With(way.Commands...)
 		return &finding
 	})
 }
 
 // checkAdvice says what the load balancer asks as long as nothing is configured, and
 // the way out.
-func (f Facts) checkAdvice(b backendOf) string {
+func (f Facts) checkAdvice(b backendOf) v1alpha1.Advice {
 	port, _ := f.checked(b)
 	t, _ := f.servedBy(b)
 	a, onPort, ok := f.probe(b)
-	how := f.newConfig(b)
+	way := f.newConfig(b)
 	switch {
 	case b.name != "" && ok:
-		how = f.patchConfig(b.name, map[string]any{"healthCheck": f.safeCheck(b)}) + f.sharedConfig(b.name)
+		way = v1alpha1.Advise("set it"+f.sharedConfig(b.name), f.patchConfig(b.name, map[string]any{"healthCheck": f.safeCheck(b)}))
 	case b.name != "":
-		how = fmt.Sprintf("kubectl edit backendconfig %s -n %s", b.name, f.App.Namespace)
+		way = v1alpha1.Advise("", f.edit("backendconfig", b.name))
 	}
 	if ok && onPort {
-		return fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, how)
+		way.Text = fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, way.Text)
+		return way
 	}
 	asks := fmt.Sprintf("no readiness probe of deployment %s is on port %d as the load balancer would ask it, so a check that it makes asks /", t.Deployment, port)
 	if ok {
-		return fmt.Sprintf("%s; container %s answers its probe %s on port %d, which the load balancer can ask instead: %s", asks, a.container, a.path, a.port, how)
+		way.Text = fmt.Sprintf("%s; container %s answers its probe %s on port %d, which the load balancer can ask instead: %s", asks, a.container, a.path, a.port, way.Text)
+		return way
 	}
 	if b.name == "" {
-		how += ", and add spec.healthCheck"
+		way.Text = "; " + way.Text + ", and add spec.healthCheck to that"
 	}
-	return fmt.Sprintf("%s. Choose a path that your pods answer with 200 on that port, and set spec.healthCheck.requestPath to it: %s", asks, how)
+	way.Text = fmt.Sprintf("%s. Choose a path that your pods answer with 200 on that port, and set spec.healthCheck.requestPath to it%s", asks, way.Text)
+	return way
 }
 
 // sharedConfig warns of a BackendConfig that may be others', too.
@@ -180,23 +184,29 @@ func (f Facts) safeCheck(b backendOf) map[string]any {
 func safeDraining() map[string]any { return map[string]any{"drainingTimeoutSec": 60} }
 
 // patchConfig is the command that sets fields of a BackendConfig.
-func (f Facts) patchConfig(name string, spec map[string]any) string {
-	return fmt.Sprintf("kubectl patch backendconfig %s -n %s --type merge -p %s", name, f.App.Namespace, quoted(map[string]any{"spec": spec}))
+func (f Facts) patchConfig(name string, spec map[string]any) v1alpha1.ShellCommand {
+	return v1alpha1.Merge("backendconfig", name, f.App.Namespace, map[string]any{"spec": spec})
 }
 
 // newConfig says how a Service gets a BackendConfig. It is the same whatever is
-// found to lack, so that of two findings the second does not undo the first.
-func (f Facts) newConfig(b backendOf) string {
+// found to lack, so that of two findings the second does not undo the first. It is
+// applied by the server, as by a manager of its own: of one that exists, what others
+// set stays, and what they set otherwise is refused.
+func (f Facts) newConfig(b backendOf) v1alpha1.Advice {
 	spec := map[string]any{"connectionDraining": safeDraining()}
 	if check := f.safeCheck(b); check != nil {
 		spec["healthCheck"] = check
 	}
-	object := map[string]any{
+	object, err := json.Marshal(map[string]any{
 		"apiVersion": "cloud.google.com/v1", "kind": "BackendConfig", "spec": spec,
 		"metadata": map[string]any{"name": f.App.Name, "namespace": f.App.Namespace},
+	})
+	if err != nil {
+		return v1alpha1.Advice{} // of maps, strings and numbers
 	}
 	service := f.service(b.color)
-	return fmt.Sprintf("echo %s | kubectl apply -f - && %s", quoted(object), f.annotate(service.Name, configAnnotation, withDefault(service, f.App.Name)))
+	apply := v1alpha1.Shell("printf", `%s\n`, string(object)).Into(v1alpha1.Shell("kubectl", "apply", "--server-side", "--field-manager", "turnout-advice", "-f", "-"))
+	return v1alpha1.Advise("make a BackendConfig and name it in "+annotationField, apply.Then(f.annotate(service.Name, configAnnotation, withDefault(service, f.App.Name))))
 }
 
 // withDefault is a Service's annotation of BackendConfigs with a default: what it

@@ -113,7 +113,7 @@ func TestManifestsOfOthers(t *testing.T) {
 		{
 			file: "app-protocols-differ.yaml",
 			want: warning("ProtocolsUnlike", idle, protocolField),
-			says: []string{"speak HTTP to port 443 of this service, and it speaks HTTP2 to that of service my-python-app-blue-svc", `kubectl annotate service my-python-app-green-svc -n shop --overwrite cloud.google.com/app-protocols='{"grpc":"HTTP2"}'`},
+			says: []string{"speak HTTP to port 443 of this service, and it speaks HTTP2 to that of service my-python-app-blue-svc", `kubectl annotate service my-python-app-green-svc -n shop --overwrite 'cloud.google.com/app-protocols={"grpc":"HTTP2"}'`},
 		},
 		{
 			file: "app-protocols-invalid.yaml",
@@ -139,7 +139,8 @@ func TestManifestsOfOthers(t *testing.T) {
 			for _, f := range Check(readManifests(t, tt.file)) {
 				if !slices.Contains(others, f.Reason) {
 					got = append(got, found{f.Severity, f.Reason, f.Object, f.Field})
-					text.WriteString(f.Message + "\n")
+					text.WriteString(f.Advice().Lines() + "\n")
+					expectCommands(t, f)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -165,9 +166,10 @@ func TestOneBackendConfigIsAdvised(t *testing.T) {
 	t.Parallel()
 	advised := map[string]bool{}
 	for _, f := range Check(readManifests(t, "no-backendconfig.yaml")) {
-		if _, after, found := strings.Cut(f.Message, "echo '"); found {
-			object, _, _ := strings.Cut(after, "' | kubectl apply")
-			advised[object] = true
+		for _, c := range f.Commands {
+			if object, _, found := strings.Cut(string(c), " | kubectl apply"); found {
+				advised[object] = true
+			}
 		}
 	}
 	if len(advised) != 1 {

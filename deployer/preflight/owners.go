@@ -47,7 +47,8 @@ func owners(f Facts) []v1alpha1.Finding {
 		}
 		ingress := f.about("ingress", f.Routes.Name)
 		if slices.Contains(hands, m.Manager) && f.tookFromUs(m) {
-			all = append(all, ingress.warning("Owner", field, "kubectl apply wrote the routes after Turnout had moved them: applied again, a manifest sends users to the colour that it names: leave this ingress out of what is applied, and change its routes with kubectl edit ingress %s -n %s", f.Routes.Name, f.App.Namespace))
+			all = append(all, ingress.warning("Owner", field, "kubectl apply wrote the routes after Turnout had moved them: applied again, a manifest sends users to the colour that it names: leave this ingress out of what is applied, and edit its routes in place").
+				With(f.edit("ingress", f.Routes.Name)))
 		}
 		for _, tool := range tools {
 			if strings.HasPrefix(m.Manager, tool.prefix) {

@@ -2,7 +2,6 @@ package preflight
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,8 +31,8 @@ func hosts(f Facts) []v1alpha1.Finding {
 			continue
 		}
 		lost[earlier] = true
-		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier, "%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one with kubectl edit ingress %s -n %s",
-			at, cmp.Or(b.Host, "any"), f.Routes.Name, f.App.Namespace))
+		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier, "%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one",
+			at, cmp.Or(b.Host, "any")).With(f.edit("ingress", f.Routes.Name)))
 	}
 	// With no route of ours in use, a switch would move nobody.
 	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b route.Backend) bool {
@@ -57,19 +56,26 @@ func ruleOf(b route.Backend) (rule string, found bool) {
 	return rule, rule != ""
 }
 
+// classAnnotation is what GKE knows its Ingresses by.
+const classAnnotation = "kubernetes.io/ingress.class"
+
 // class finds an Ingress whose class GKE does not read.
 func class(f Facts) []v1alpha1.Finding {
-	const field = "metadata.annotations[kubernetes.io/ingress.class]"
+	const field = "metadata.annotations[" + classAnnotation + "]"
 	named := strings.HasPrefix(f.Ingress.ClassName, "gce")
 	ingress := f.about("ingress", f.Routes.Name)
-	annotate := fmt.Sprintf("kubectl annotate ingress %s -n %s kubernetes.io/ingress.class=%s", f.Routes.Name, f.App.Namespace, cmp.Or(gceClass(f.Ingress.ClassName), "gce"))
+	annotate := func(class string) v1alpha1.ShellCommand {
+		return v1alpha1.Annotate("ingress", f.Routes.Name, f.App.Namespace, classAnnotation, class)
+	}
 	switch {
 	case f.Ingress.Class != "":
 		return nil
 	case f.gce():
-		return []v1alpha1.Finding{ingress.warning("Class", field, "the class is not set, and GKE ignores spec.ingressClassName: another controller may take this ingress, too: %s", annotate)}
+		return []v1alpha1.Finding{ingress.warning("Class", field, "the class is not set, and GKE ignores spec.ingressClassName: another controller may take this ingress, too: set it to what GKE has made of it").
+			With(annotate("gce"))} // another class would be another load balancer, without any user
 	case named:
-		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName", "GKE ignores it, so Turnout takes the load balancer for none of Google's until that has made a URL map: %s", annotate)}
+		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName", "GKE ignores it, so Turnout takes the load balancer for none of Google's until that has made a URL map: set the annotation %s", classAnnotation).
+			With(annotate(cmp.Or(gceClass(f.Ingress.ClassName), "gce")))}
 	}
 	return nil
 }
@@ -87,13 +93,13 @@ func users(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, u := range f.Users {
 		ingress, service := f.about("ingress", u.Ingress), f.App.Side(u.Color).Service
-		edit := fmt.Sprintf("kubectl edit ingress %s -n %s", u.Ingress, f.App.Namespace)
+		edit := f.edit("ingress", u.Ingress)
 		if u.Color == f.live() {
-			all = append(all, ingress.warning("Shared", "spec", "it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs while these are sent there: route them through ingress %s, or elsewhere: %s",
-				u.Route, service, f.Routes.Name, f.Routes.Name, edit))
+			all = append(all, ingress.warning("Shared", "spec", "it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs while these are sent there: route them through ingress %s, or elsewhere",
+				u.Route, service, f.Routes.Name, f.Routes.Name).With(edit))
 			continue
 		}
-		all = append(all, ingress.fault("TargetInUse", "spec", "it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those users elsewhere: %s", u.Route, service, u.Color, edit))
+		all = append(all, ingress.fault("TargetInUse", "spec", "it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those users elsewhere", u.Route, service, u.Color).With(edit))
 	}
 	return all
 }
@@ -104,6 +110,6 @@ func standbyHost(f Facts) []v1alpha1.Finding {
 	if host == "" || len(f.Resolved) == 0 {
 		return nil
 	}
-	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost", "%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, which nobody can resolve: kubectl patch bluegreen %s -n %s --type json -p '[{\"op\":\"remove\",\"path\":\"/spec/ingress/standbyHost\"}]'",
-		host, f.Resolved[0], f.App.Name, f.App.Namespace)}
+	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost", "%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, which nobody can resolve",
+		host, f.Resolved[0]).With(f.patchApp(map[string]any{"ingress": map[string]any{"standbyHost": nil}}))}
 }

@@ -1,8 +1,6 @@
 package preflight
 
 import (
-	"encoding/json"
-	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +22,8 @@ func backends(f Facts) []v1alpha1.Finding {
 		ingress := f.about("ingress", f.Routes.Name)
 		if b.Service == "" {
 			if f.gce() {
-				all = append(all, ingress.fault("Resource", fieldOf(b), "the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or remove it with kubectl edit ingress %s -n %s", b, f.Routes.Name, f.App.Namespace))
+				all = append(all, ingress.fault("Resource", fieldOf(b), "the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or remove it", b).
+					With(f.edit("ingress", f.Routes.Name)))
 			}
 			continue
 		}
@@ -46,7 +45,7 @@ func backends(f Facts) []v1alpha1.Finding {
 		if !f.ours(b.Service) {
 			text += ", or remove that route"
 		}
-		all = append(all, service.fault(m.Reason, m.Field, "ingress %s names it for %s, and it %s; until then Google's load balancer takes up no change of that ingress%s", f.Routes.Name, b, text, f.command(m, b.Service)))
+		all = append(all, service.fault(m.Reason, m.Field, "ingress %s names it for %s, and it %s; until then Google's load balancer takes up no change of that ingress", f.Routes.Name, b, text).With(f.command(m, b.Service)))
 	}
 	return all
 }
@@ -65,25 +64,26 @@ func (f Facts) misfit(service string, port map[string]any) *route.Misfit {
 }
 
 // command is what mends a misfit, where one command does.
-func (f Facts) command(m *route.Misfit, service string) string {
+func (f Facts) command(m *route.Misfit, service string) v1alpha1.ShellCommand {
 	if m.Reason != "Unreachable" {
 		return ""
 	}
-	return ": " + f.annotate(service, negAnnotation, `{"ingress": true}`)
+	return f.setGroups(f.Services[service], true)
 }
 
 // annotate is the command that annotates a Service.
-func (f Facts) annotate(service, key, value string) string {
-	return fmt.Sprintf("kubectl annotate service %s -n %s --overwrite %s=%s", service, f.App.Namespace, key, shellQuoted(value))
+func (f Facts) annotate(service, key, value string) v1alpha1.ShellCommand {
+	return v1alpha1.Annotate("service", service, f.App.Namespace, key, value)
 }
 
-// shellQuoted is a text as one word of a shell.
-func shellQuoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+// edit is the command that edits an object of the application's namespace.
+func (f Facts) edit(kind, name string) v1alpha1.ShellCommand {
+	return v1alpha1.Kubectl("edit", kind, name, f.App.Namespace)
+}
 
-// quoted is a value as JSON, as one word of a shell.
-func quoted(v any) string {
-	text, _ := json.Marshal(v) //nolint:errchkjson // maps of strings and numbers
-	return shellQuoted(string(text))
+// patchApp is the command that sets fields of the application's spec.
+func (f Facts) patchApp(spec map[string]any) v1alpha1.ShellCommand {
+	return v1alpha1.Merge("bluegreen", f.App.Name, f.App.Namespace, map[string]any{"spec": spec})
 }
 
 func (f Facts) ours(service string) bool {
@@ -117,13 +117,13 @@ func ports(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, want := range f.ports() {
 		if route.FindPort(service, want) == nil {
-			all = append(all, f.about("service", name).fault("Ports", "spec.ports", "it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports with kubectl edit service %s -n %s",
-				route.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service, name, f.App.Namespace))
+			all = append(all, f.about("service", name).fault("Ports", "spec.ports", "it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports",
+				route.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(f.edit("service", name)))
 			continue
 		}
 		// The Ingress names it when a release begins, at the latest.
 		if m := f.misfit(name, want); f.gce() && m != nil && !f.Routes.Attached(f.live().Other()) {
-			all = append(all, f.about("service", name).fault(m.Reason, m.Field, "it %s; Google's load balancer would take up no change of ingress %s that names it%s", m.Text, f.Routes.Name, f.command(m, name)))
+			all = append(all, f.about("service", name).fault(m.Reason, m.Field, "it %s; Google's load balancer would take up no change of ingress %s that names it", m.Text, f.Routes.Name).With(f.command(m, name)))
 		}
 	}
 	return all
@@ -140,18 +140,19 @@ func groups(f Facts) []v1alpha1.Finding {
 	if route.UsesNEGs(other) {
 		with, without = other, live
 	}
+	way := f.likeEachOther(with, without)
 	return []v1alpha1.Finding{f.about("service", without.Name).fault("GroupsUnlike", "metadata.annotations["+negAnnotation+"]",
 		"service %s has network endpoint groups and this one does not, so the load balancer would treat the users of the two differently, and could not say which pods are healthy. %s",
-		with.Name, f.likeEachOther(with, without))}
+		with.Name, way.Text).With(way.Commands...)}
 }
 
 // likeEachOther says how two Services come to be reached alike. If users are on the
 // one without groups, and the other one can do without, then that is the way that
 // nobody notices.
-func (f Facts) likeEachOther(with, without *corev1.Service) string {
+func (f Facts) likeEachOther(with, without *corev1.Service) v1alpha1.Advice {
 	open := with.Spec.Type == corev1.ServiceTypeNodePort || with.Spec.Type == corev1.ServiceTypeLoadBalancer
 	if open && without.Name == f.App.Side(f.live()).Service {
-		return fmt.Sprintf("Take the annotation from that one, which no user reaches now: kubectl annotate service %s -n %s %s-", with.Name, f.App.Namespace, negAnnotation)
+		return v1alpha1.Advise("Take the annotation from that one, which no user reaches now", f.setGroups(with, false))
 	}
-	return f.useGroups(without.Name)
+	return f.useGroups(without)
 }

@@ -54,40 +54,44 @@ func matches(selector, of map[string]string) bool {
 // SeparateAdvice says how the live Service comes to select its own colour's pods
 // only. The order matters: a selector that no pod has the labels of leaves users
 // without any pod.
-func SeparateAdvice(bg *v1alpha1.BlueGreen, live State) string {
+func SeparateAdvice(bg *v1alpha1.BlueGreen, live State) v1alpha1.Advice {
 	label, color := colorLabel(bg), string(live.Color)
-	selector := fmt.Sprintf(`kubectl patch service %s -n %s --type merge -p '{"spec":{"selector":{"%s":"%s"}}}'`, live.Service, bg.Namespace, label, color)
+	selector := v1alpha1.Merge("service", live.Service, bg.Namespace, map[string]any{"spec": map[string]any{"selector": map[string]any{label: color}}})
 	if live.Labels[label] == color && live.RolledOut {
-		return "every live pod has that label: " + selector
+		return v1alpha1.Advise("every live pod has that label, so add it to the selector", selector)
 	}
-	rollout := fmt.Sprintf("kubectl rollout status deployment %s -n %s", live.Deployment, bg.Namespace)
+	rollout := v1alpha1.Shell("kubectl", "rollout", "status", "deployment", live.Deployment, "-n", bg.Namespace)
 	if live.Labels[label] != color {
-		rollout = labelAdvice(bg, live) + " && " + rollout
+		return v1alpha1.Advise("first give the pods of its template that label, or users have no pod left, wait until they are rolled out, and then add it to the selector",
+			labelPods(bg, live).Then(rollout).Then(selector))
 	}
-	return "first give every live pod that label, or users have no pod left: " + rollout + " && " + selector
+	return v1alpha1.Advise("wait until every live pod has that label, or users have no pod left, and then add it to the selector", rollout.Then(selector))
 }
 
-// labelAdvice is the command that gives the live pods their colour's label, one
-// after the other.
-func labelAdvice(bg *v1alpha1.BlueGreen, live State) string {
-	return fmt.Sprintf(`kubectl patch deployment %s -n %s --type merge -p '{"spec":{"template":{"metadata":{"labels":{"%s":"%s"}}}}}'`,
-		live.Deployment, bg.Namespace, colorLabel(bg), live.Color)
+// labelPods is the command that gives the live pods their colour's label, one after
+// the other.
+func labelPods(bg *v1alpha1.BlueGreen, live State) v1alpha1.ShellCommand {
+	labels := map[string]any{colorLabel(bg): string(live.Color)}
+	return v1alpha1.Merge("deployment", live.Deployment, bg.Namespace,
+		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": labels}}}})
 }
 
 // Stranded says that ready live pods get no users, because the live Service does not
-// select them, and the way out; "" if it selects them all. Whoever staged and
+// select them, and the way out; nil if it selects them all. Whoever staged and
 // switched now would have nothing to go back to.
-func Stranded(bg *v1alpha1.BlueGreen, live State) string {
+func Stranded(bg *v1alpha1.BlueGreen, live State) *v1alpha1.Advice {
 	if len(live.Unselected) == 0 {
-		return ""
+		return nil
 	}
 	text := fmt.Sprintf("service %s, which is live, does not select %s of deployment %s, such as %s: it selects %s. ",
 		live.Service, readyPods(len(live.Unselected)), live.Deployment, live.Unselected[0], labels.Set(live.Selector))
 	label := colorLabel(bg)
 	if want, found := live.Selector[label]; found && want == string(live.Color) && live.Labels[label] != want {
-		return text + "Give the pods the label that they lack: " + labelAdvice(bg, live)
+		way := v1alpha1.Advise(text+"Give the pods of its template the label that they lack", labelPods(bg, live))
+		return &way
 	}
-	return text + fmt.Sprintf("Correct spec.selector: kubectl edit service %s -n %s", live.Service, bg.Namespace)
+	way := v1alpha1.Advise(text+"Correct its spec.selector", v1alpha1.Kubectl("edit", "service", live.Service, bg.Namespace))
+	return &way
 }
 
 func readyPods(n int) string {

@@ -110,5 +110,14 @@ func timeline(rel *v1alpha1.Release) string {
 		}
 		lines = append(lines, fmt.Sprintf("%s %s: %s", e.Step, took, e.Message))
 	}
-	return strings.Join(append(lines, rel.Status.Findings...), "\n")
+	return strings.Join(append(lines, told(rel)), "\n")
+}
+
+// told are a release's findings, and each command on a line of its own.
+func told(rel *v1alpha1.Release) string {
+	var lines []string
+	for _, f := range rel.Status.Findings {
+		lines = append(lines, f.Lines())
+	}
+	return strings.Join(lines, "\n")
 }
