@@ -178,7 +178,7 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	rel := w.byHand("ci", "a")
 	rel.Spec.Deploy.Repository = "acme/another-teams-secrets"
 	check(t, ci.Create(t.Context(), rel))
-	w.awaitRefused(rel, "Repository", "acme/another-teams-secrets", "releases acme/my-python-app alone", "turnout deploy my-python-app --commit SHA")
+	w.awaitRefused(rel, "Repository", "acme/another-teams-secrets", "releases acme/my-python-app alone", "release a commit of that one")
 	if asked := s.all(); len(asked) > 0 {
 		t.Errorf("asked of GitHub: %q", asked)
 	}

@@ -55,16 +55,21 @@ func (w *world) holdBuilds(commit string) (release func()) {
 // expectMessage expects parts of a release's message, or of its commands.
 func (w *world) expectMessage(rel *v1alpha1.Release, parts ...string) {
 	w.t.Helper()
-	commands := rel.Status.Commands
-	if f := rel.Status.Failure; f != nil {
-		commands = f.Commands
-	}
-	got := v1alpha1.Advice{Text: rel.Status.Message, Commands: commands}.Lines()
+	got := saidOf(rel)
 	for _, part := range parts {
 		if !strings.Contains(got, part) {
 			w.t.Errorf("the message is %q, want in it %q", got, part)
 		}
 	}
+}
+
+// saidOf is a release's message, and each of its commands on a line of its own.
+func saidOf(rel *v1alpha1.Release) string {
+	commands := rel.Status.Commands
+	if f := rel.Status.Failure; f != nil {
+		commands = f.Commands
+	}
+	return v1alpha1.Advice{Text: rel.Status.Message, Commands: commands}.Lines()
 }
 
 // findingsOf are a release's findings, and each command on a line of its own.

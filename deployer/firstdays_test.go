@@ -25,15 +25,16 @@ import (
 
 var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
-// expectOnPage checks that the page of first days has what a person reads.
+// expectOnPage checks that the page of first days has what a person reads: a text, and
+// each command on a line below it.
 func (w *world) expectOnPage(said string) {
 	w.t.Helper()
 	page, err := os.ReadFile("../docs/first-days.md")
 	check(w.t, err)
 	said = digest.ReplaceAllString(strings.TrimPrefix(said, "waits: "), "sha256:…")
 	said = podName.ReplaceAllString(strings.ReplaceAll(said, w.namespace, "shop"), "pod POD:")
-	if !strings.Contains(string(page), "\n> "+said+"\n") {
-		w.t.Errorf("docs/first-days.md lacks the line\n> %s", said)
+	if quoted := "\n> " + strings.ReplaceAll(said, "\n", "\n>\n>     ") + "\n"; !strings.Contains(string(page), quoted) {
+		w.t.Errorf("docs/first-days.md lacks the lines%s", quoted)
 	}
 }
 
@@ -87,7 +88,7 @@ func TestNothingRunsWhileBothColoursAreAbsent(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "neither deployment my-python-app-blue nor deployment my-python-app-green exists", "create my-python-app-blue", "my-python-app-blue-svc", "the other one is made from it")
-	w.expectOnPage(rel.Status.Message)
+	w.expectOnPage(saidOf(rel))
 	if rel.Status.Phase != v1alpha1.ReleaseQueued {
 		t.Errorf("the release is %s", rel.Status.Phase)
 	}
@@ -115,7 +116,7 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue", "create it with a selector of its own")
-	w.expectOnPage(rel.Status.Message)
+	w.expectOnPage(saidOf(rel))
 }
 
 func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {
@@ -197,7 +198,7 @@ func TestIngressThatNamesAMissingServiceOfOursIsACondition(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonServiceMissing)
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "service my-python-app-blue-svc", "ingress my-python-app-ingress", "create it")
-	w.expectOnPage(rel.Status.Message)
+	w.expectOnPage(saidOf(rel))
 	w.create(w.service(v1alpha1.Blue))
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
@@ -264,7 +265,7 @@ func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonPreflight)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "ingress "+w.namespace+"/preview", "the users of preview.example.com/", "service my-python-app-green-svc, the green side", "route those users elsewhere")
-	w.expectOnPage(rel.Status.Message)
+	w.expectOnPage(saidOf(rel))
 	w.expectErrors("TargetInUse")
 	w.expectUntouched()
 	check(t, w.kube.Delete(t.Context(), preview))
@@ -305,7 +306,7 @@ func TestTargetThatSomeoneBeganToUseIsNotStagedOver(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
 	w.expectMessage(rel, "service my-python-app-green-svc", "ingress preview (preview.example.com/)", "my-python-app@sha256:", "is not staged over", "then ask again")
-	w.expectOnPage(rel.Status.Message)
+	w.expectOnPage(saidOf(rel))
 	if rel.Status.Failure.Reason != "TargetInUse" {
 		t.Errorf("the failure is %+v", rel.Status.Failure)
 	}

@@ -73,8 +73,8 @@ func TestTriggerOfAnUnknownRepositoryNeedsAGrantByName(t *testing.T) {
 	w.run()
 	rel := w.await(w.submit("a"), "what it waits for", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
 	const want = "turnout.dev/triggers=acme-prod/global/deploy-main"
-	if !strings.HasSuffix(rel.Status.Message, want) {
-		t.Errorf("the release says %q, want the command with %s", rel.Status.Message, want)
+	if got := saidOf(rel); !strings.HasSuffix(got, want) {
+		t.Errorf("the release says %q, want the command with %s", got, want)
 	}
 	if calls := w.builds.Calls(); calls["RunBuildTrigger"]+calls["CreateBuild"]+calls["ListBuildTriggers"] > 0 {
 		t.Errorf("Cloud Build was asked %v before the grant", calls)

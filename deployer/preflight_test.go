@@ -44,7 +44,7 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonPreflight)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "waits: service "+w.namespace+"/my-python-app-green-svc, spec.ports: it has no port 80", "kubectl edit service my-python-app-green-svc")
-	w.expectOnPage(rel.Status.Message)
+	w.expectOnPage(saidOf(rel))
 	w.expectErrors("Ports")
 	if n := w.builds.Calls()["CreateBuild"]; rel.Status.Phase != v1alpha1.ReleaseQueued || n != 0 {
 		t.Errorf("the release is %s, %d builds were created", rel.Status.Phase, n)

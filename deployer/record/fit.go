@@ -159,7 +159,7 @@ func fitValue(v reflect.Value, field, path string) []error {
 		}
 		return fitStruct(v, path)
 	case reflect.Slice:
-		if all, ok := v.Interface().([]v1alpha1.ShellCommand); ok {
+		if all, ok := reflect.TypeAssert[[]v1alpha1.ShellCommand](v); ok {
 			v.Set(reflect.ValueOf(Commands(all)))
 			return nil
 		}

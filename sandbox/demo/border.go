@@ -117,8 +117,11 @@ func (s *story) turnedAway(ctx context.Context, ci client.Client, rel *v1alpha1.
 	if err != nil {
 		return err
 	}
+	if rel.Status.Failure == nil {
+		rel.Status.Failure = &v1alpha1.Failure{}
+	}
 	refused := rel.Status.Phase == v1alpha1.ReleaseFailed && rel.Status.Milestones.ClaimedAt == nil
-	s.check(rel.Name+" is refused before it begins", refused, rel.Status.Message)
+	s.check(rel.Name+" is refused before it begins", refused, v1alpha1.Advise(rel.Status.Message, rel.Status.Failure.Commands...).Lines())
 	return nil
 }
 

@@ -180,7 +180,8 @@ func (s *story) adopt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.check("without the administrator's grant nothing is fetched", true, bg.Status.Conditions[0].Message)
+	s.check("without the administrator's grant nothing is fetched", true,
+		v1alpha1.Advise(bg.Status.Conditions[0].Message, bg.Status.CommandsOf(v1alpha1.ConditionReady)...).Lines())
 	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,%q:%q}}}`, v1alpha1.RepositoriesAnnotation, repository, v1alpha1.ProjectsAnnotation, "acme-prod")
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if err := s.kube.Patch(ctx, ns, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {

@@ -241,6 +241,16 @@ func (a *application) awaitReasonOf(blueGreen, reason string) (message string) {
 	return message
 }
 
+// commandsOf are the commands of a BlueGreen's condition, each on a line.
+func (a *application) commandsOf(blueGreen string) string {
+	a.t.Helper()
+	bg := &v1alpha1.BlueGreen{}
+	if err := running.kube.Get(a.t.Context(), a.key(blueGreen), bg); err != nil {
+		a.t.Fatal(err)
+	}
+	return v1alpha1.Lines(bg.Status.CommandsOf(v1alpha1.ConditionReady))
+}
+
 func (a *application) ingress() *networkingv1.Ingress {
 	a.t.Helper()
 	in := &networkingv1.Ingress{}
