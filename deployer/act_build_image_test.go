@@ -291,8 +291,8 @@ func TestImageThatNoStepNamesIsAFindingBeforeTheBuild(t *testing.T) {
 	defer release()
 	w.run(asTest)
 	rel := w.await(w.submit("a"), "the finding", func(r *v1alpha1.Release) bool {
-		return slices.ContainsFunc(r.Status.Findings, func(f string) bool {
-			return strings.HasPrefix(f, "cloudbuild.yaml:2: no step names spec.build.image "+s.host+"/my-pyton-app:") && strings.Contains(f, "steps[0] pushes "+s.host+"/my-python-app:")
+		return slices.ContainsFunc(r.Status.Findings, func(f v1alpha1.Advice) bool {
+			return strings.HasPrefix(f.Text, "cloudbuild.yaml:2: no step names spec.build.image "+s.host+"/my-pyton-app:") && strings.Contains(f.Text, "steps[0] pushes "+s.host+"/my-python-app:")
 		})
 	})
 	release()
