@@ -145,11 +145,20 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
 	}
 	if m != nil {
 		l.url, l.seen, l.resumed = a.bg.Spec.URL, m.Read(), m.resumedAt
-		ms := a.rel.Status.Milestones
-		l.toldApart = l.seen.ToldApart && (ms.Staged == nil || ms.Previous == nil || ms.Staged.Image != ms.Previous.Image) &&
-			(l.seen.NewInARow > 0 || !a.sameVersion(ctx, m, l.seen.Status.Baseline))
+		l.toldApart = l.seen.ToldApart && !a.oneImage() && (l.seen.NewInARow > 0 || !a.sameVersion(ctx, m, l.seen.Status.Baseline))
 	}
 	return l
+}
+
+// oneImage reports whether both colours run the same image, and says so: whatever
+// answers call themselves, nobody can tell by them which colour they are from.
+func (a *attempt) oneImage() bool {
+	m := a.rel.Status.Milestones
+	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {
+		return false
+	}
+	a.finding(fmt.Sprintf("both colours run %s: the answers of %s cannot tell the new version from the old one, so they do not say when users reached it", m.Staged.Image, a.bg.Spec.URL))
+	return true
 }
 
 // switchLook is one look at a switch that was made.

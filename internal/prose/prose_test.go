@@ -204,24 +204,41 @@ func TestTheLastLinesAreTheEnd(t *testing.T) {
 			t.Errorf("%q of %q is not its end", got, text)
 		}
 	}
+	if got := LastLines("one\ntwo\nthree\nfour\n\n", 2, 4096); got != "three\nfour" {
+		t.Errorf("the last two lines are %q", got)
+	}
 }
 
-// The lines that are left out may hold the line by which a key is known.
+// The lines that are left out may hold the line by which a key is known: one line of
+// it alone has no shape.
 func TestTheLastLinesOfAKeyAreMasked(t *testing.T) {
 	key := secrets(rand.New(rand.NewPCG(6, 7)))["private key"]
 	text := key.text[:strings.Index(key.text, "\n")+1] + key.hidden + "\nand more\n"
-	if got := LastLines(text, 3, 4096); survives(got, key.hidden) {
+	if got := LastLines(text, 2, 4096); survives(got, key.hidden) {
 		t.Errorf("the last lines are %q", got)
 	}
 }
 
-// A rule whose time grows with the square would take hours here.
+// Of a long text no more is looked at than a rule can take its time over: what would
+// mask all of it, were it looked at as a whole, changes nothing.
 func TestALongTextTakesNoLongTime(t *testing.T) {
 	for _, part := range []string{"a", "PASSWORD=", "-----BEGIN PRIVATE KEY-----", "://a:", "\"password\":\"", "eyJ.", "\x1b]", "Bearer ", "token: \n", "\\\"", strings.Repeat("A", 64) + "\n"} {
 		text := strings.Repeat(part, 4<<20/len(part))
 		if got := Line(text, 1024); Size(got) > 1024 {
 			t.Errorf("%q…: %d bytes", part, Size(got))
 		}
+	}
+	long := strings.Repeat("word\n", 1<<20)
+	for how, got := range map[string]string{
+		"Line":  Line("begin "+long+"-----END PRIVATE KEY-----", 1024),
+		"Block": Block("begin "+long+"-----END PRIVATE KEY-----", 1024),
+	} {
+		if !strings.HasPrefix(got, "begin word") {
+			t.Errorf("%s of a long text is looked at to its end: %.40q", how, got)
+		}
+	}
+	if got := Tail("-----BEGIN PRIVATE KEY-----\n"+long+"end", 1024); !strings.HasSuffix(got, "word\nend") {
+		t.Errorf("Tail of a long text is looked at from its beginning: %.40q", got)
 	}
 }
 

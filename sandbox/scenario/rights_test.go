@@ -10,9 +10,8 @@ import (
 
 // Why rights are needed that the audit log does not show.
 const (
-	streamed   = "caches list, and then watch, where the API server does not stream lists (before Kubernetes 1.34, or if it refuses)"
-	autoscaled = "no scenario has an autoscaler: deployer/workload/autoscaler.go raises its minimum"
-	series     = "an event that comes again is counted in the one that is there"
+	streamed = "caches list, and then watch, where the API server does not stream lists (before Kubernetes 1.34, or if it refuses)"
+	series   = "an event that comes again is counted in the one that is there"
 )
 
 // seldom are the rights that no scenario uses, and why Turnout has them. One that a
@@ -26,9 +25,6 @@ var seldom = map[string]string{
 	`ClusterRole "turnout": list bluegreens.turnout.dev`:               streamed,
 	`ClusterRole "turnout": list endpointslices.discovery.k8s.io`:      streamed,
 	`ClusterRole "turnout": list horizontalpodautoscalers.autoscaling`: streamed,
-
-	`ClusterRole "turnout": get horizontalpodautoscalers.autoscaling`:   autoscaled,
-	`ClusterRole "turnout": patch horizontalpodautoscalers.autoscaling`: autoscaled,
 
 	`ClusterRole "turnout": patch events.events.k8s.io`: series,
 	`Role "turnout-own": patch events`:                  series,

@@ -1,0 +1,85 @@
+package deployer
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
+)
+
+// named14 has every pod, of both colours, and the public address name the version 1.4.
+func (w *world) named14() *rest.Config {
+	w.t.Helper()
+	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.Header().Set("App-Version", "1.4") })
+	w.proofSpec(tellApart)
+	pods := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.Header().Set("App-Version", "1.4") }))
+	w.t.Cleanup(pods.Close)
+	cfg := rest.CopyConfig(plane.Config)
+	cfg.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "10.99.") {
+			address = pods.Listener.Addr().String()
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	return cfg
+}
+
+// Some commits do not change what is built. Then answers tell nothing, and a release
+// that waited for the new version would take its own answers for the old one's.
+func TestOneImageOnBothColoursIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.build = func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+		r, err := cloudbuildtest.Digests(ctx, b)
+		for i := range r.Images {
+			r.Images[i].Digest = "sha256:" + strings.Repeat("7", 64)
+		}
+		return r, err
+	}
+	stop := w.runWith(w.named14())
+	said := func(rel *v1alpha1.Release) bool {
+		return strings.Contains(strings.Join(rel.Status.Findings, "\n"), "both colours run gcr.io/acme-prod/my-python-app@sha256:777")
+	}
+	if rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded); said(rel) {
+		t.Errorf("two images are said to be one: %q", rel.Status.Findings)
+	}
+	w.settled()
+	stop()
+	w.run() // pods cannot be asked any more, and need not be
+	rel := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	if !said(rel) {
+		t.Errorf("it is not said that there is one image; the findings are %q", rel.Status.Findings)
+	}
+	if r := rel.Status.Route; r.TookEffectBy != v1alpha1.SignWait || rel.Status.Proof.NewVersion != "" {
+		t.Errorf("it took effect by %s, the new version is %q", r.TookEffectBy, rel.Status.Proof.NewVersion)
+	}
+}
+
+// Nothing says which colour answers, so both are kept, and the condition says why.
+func TestVersionsThatCannotBeToldApartConfirmNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual, holds(time.Millisecond))
+	b := behindGCE(w)
+	cfg := w.named14()
+	w.shortly()
+	b.set(func(b *balancer) { b.lost = []string{corev1.EventTypeWarning, corev1.EventTypeNormal} })
+	w.runWith(cfg, told, asksOften)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.fails = quota })
+	w.approve(rel)
+	w.await(rel, "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+	w.settled()
+	w.awaitUnconfirmed(v1alpha1.ReasonNotToldApart, "the pods of both colours name the version 1.4 in App-Version (spec.proof.versionHeader)", "turnout confirm my-python-app -n "+w.namespace)
+	w.expectSizes(1, 1)
+}
