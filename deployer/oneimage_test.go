@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,9 @@ func TestOneImageOnBothColoursIsSaid(t *testing.T) {
 	}
 	stop := w.runWith(w.named14())
 	said := func(rel *v1alpha1.Release) bool {
-		return strings.Contains(strings.Join(rel.Status.Findings, "\n"), "both colours run gcr.io/acme-prod/my-python-app@sha256:777")
+		return slices.ContainsFunc(rel.Status.Findings, func(f v1alpha1.Advice) bool {
+			return strings.HasPrefix(f.Text, "both colours run gcr.io/acme-prod/my-python-app@sha256:777")
+		})
 	}
 	if rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded); said(rel) {
 		t.Errorf("two images are said to be one: %q", rel.Status.Findings)
