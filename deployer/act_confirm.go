@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -113,7 +114,23 @@ func (a *attempt) noteEvents(ctx context.Context) {
 	if err != nil && a.onGCE() {
 		a.finding("the events of ingress " + a.o.Routes.Name + " could not be read before the switch, so that what the load balancer's controller says of it is not seen")
 	}
-	r.EventsBefore = news.Now
+	r.EventsBefore, r.Unsettled = news.Now, a.onGCE() && !a.settled()
+}
+
+// settled reports whether the load balancer's controller has taken up the routes as
+// they are, right before they are patched. Its event of the next URL map is then of
+// that patch. On an Ingress that others change, too, it may be still at their change.
+func (a *attempt) settled() bool {
+	seen, last := a.bg.Status.Ingress, a.bg.Status.LastSwitch
+	switch {
+	case seen == nil || seen.Generation != a.o.Routes.Generation:
+		return false
+	case a.o.Now.Sub(seen.Since.Time) >= a.d.settles():
+		return true
+	case seen.UID == string(a.rel.UID): // by its reference, which the load balancer has once the target is warm
+		return a.rel.Status.Milestones.WarmedAt != nil
+	}
+	return last != nil && seen.UID == last.UID && tells(last.TookEffectBy)
 }
 
 // lookAtSwitch collects what tells whether the switch took effect.
@@ -122,7 +139,7 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) switchLook {
 	l := switchLook{
 		now: a.o.Now, switchedAt: a.switchTime(), deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
 		rollback: a.rel.Spec.Kind == v1alpha1.Rollback, gce: a.onGCE(),
-		wait: a.d.TakeUp, tail: a.bg.Spec.Proof.TailTime(),
+		unsettled: r.Unsettled, wait: a.d.TakeUp, tail: a.bg.Spec.Proof.TailTime(),
 	}
 	if l.wait == 0 {
 		l.wait = takeUp
@@ -168,6 +185,7 @@ type switchLook struct {
 	rollback                  bool
 	gce                       bool          // the load balancer is Google's, which tells
 	news                      route.News    // since right before the switch
+	unsettled                 bool          // what that says of the URL map may be of a change before
 	read                      mapWord       // what the URL map itself says
 	url                       string        // the public address; empty: it is not asked
 	seen                      proof.Reading // of its answers
@@ -225,10 +243,10 @@ func (l switchLook) judge() switchVerdict {
 		v.outcome = confirmDone
 	case over && l.oldStays(effect):
 		v.outcome, v.message = confirmStuck, "the old version still answers at "+l.url
-	case over && effect.IsZero() && l.news.Translate != "":
-		v.outcome, v.message = confirmStuck, "the load balancer's controller cannot take up the Ingress: "+l.news.Translate
-	case over && effect.IsZero() && l.news.Sync != "":
-		v.outcome, v.message = confirmStuck, "the load balancer's controller could not take up the Ingress: "+l.news.Sync
+	case over && effect.IsZero() && l.untranslated() != "":
+		v.outcome, v.message = confirmStuck, "the load balancer's controller cannot take up the Ingress: "+l.untranslated()
+	case over && effect.IsZero() && l.unsynced() != "":
+		v.outcome, v.message = confirmStuck, "the load balancer's controller could not take up the Ingress: "+l.unsynced()
 	case over && effect.IsZero() && l.read.against:
 		v.outcome, v.message = confirmStuck, "the load balancer has not taken up the Ingress: "+l.read.text
 	case over && effect.IsZero():
@@ -253,11 +271,11 @@ func (l switchLook) sign() v1alpha1.Sign {
 	switch {
 	case l.read.there:
 		return v1alpha1.SignURLMapRead
-	case l.news.URLMapUpdated && !l.read.tells:
+	case l.news.URLMapUpdated && !l.unsettled && !l.read.tells:
 		return v1alpha1.SignURLMap
 	case l.toldApart && l.seen.NewInARow >= proof.NewInARow:
 		return v1alpha1.SignNewVersion
-	case l.news.Translate == "" && l.news.Sync == "" && !l.read.against && !l.now.Before(l.quiet().Add(l.wait)):
+	case l.untranslated() == "" && l.unsynced() == "" && !l.read.against && !l.now.Before(l.quiet().Add(l.wait)):
 		return v1alpha1.SignWait
 	}
 	return ""
@@ -311,10 +329,25 @@ func (l switchLook) waiting(effect, end time.Time) string {
 	if l.read.against {
 		text += "; " + l.read.text
 	}
-	if l.news.Translate != "" {
-		text += "; its controller says: " + l.news.Translate
-	} else if l.news.Sync != "" {
-		text += "; its controller says: " + l.news.Sync
+	if said := cmp.Or(l.untranslated(), l.unsynced()); said != "" {
+		text += "; its controller says: " + said
 	}
 	return text
+}
+
+// untranslated and unsynced are what the controller fails at. It repeats that with
+// every try, so that what it has not said for long is no longer so: that its next try
+// succeeded is told by an event, which may be lost.
+func (l switchLook) untranslated() string { return l.still(l.news.Translate, l.news.TranslateAt) }
+func (l switchLook) unsynced() string     { return l.still(l.news.Sync, l.news.SyncAt) }
+
+func (l switchLook) still(said string, at time.Time) string {
+	lasts := l.wait
+	if l.news.Warnings >= route.Budget { // it may repeat itself once in a while only
+		lasts += route.Refill
+	}
+	if !at.IsZero() && !l.now.Before(at.Add(lasts)) {
+		return ""
+	}
+	return said
 }

@@ -278,6 +278,9 @@ func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
 		return observeErr
 	}
 	a.o.Routes = now
+	if !lost && now.Generation == before.Generation+1 {
+		a.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: now.Generation, Since: metav1.NewTime(time.Now()), UID: string(a.rel.UID)}
+	}
 	if lost && !route.Same(before, now) {
 		return &fault{class: v1alpha1.FaultInterference, reason: "Interference", message: fmt.Sprintf("the routes of ingress %s were changed by someone else during the release; nothing was changed by this release since", now.Name)}
 	}

@@ -23,6 +23,16 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 	updated := func(l *switchLook) { l.gce, l.news.URLMapUpdated = true, true }
 	untranslatable := func(l *switchLook) { l.gce, l.news.Translate = true, "Translation failed: no service" }
 	failing := func(l *switchLook) { l.gce, l.news.Sync = true, "Error syncing to GCP: quota" }
+	failed := func(s int) func(*switchLook) { return func(l *switchLook) { failing(l); l.news.SyncAt = at(s) } }
+	spent := func(l *switchLook) { l.news.Warnings = route.Budget }
+	crowded := func(l *switchLook) { l.unsettled = true }
+	leads := func(l *switchLook) {
+		l.gce, l.read = true, mapWord{asked: true, tells: true, there: true, text: "URL map um leads there"}
+	}
+	leadsBack := func(l *switchLook) {
+		l.gce, l.read = true, mapWord{asked: true, tells: true, against: true, text: "URL map um still leads"}
+	}
+	unread := func(l *switchLook) { l.gce, l.read = true, mapWord{asked: true, text: "URL map um may not be read"} }
 	apart := func(l *switchLook) { asked(l); l.toldApart = true }
 	breach := func(l *switchLook) { asked(l); l.seen.Breach = "answered 503" }
 	inARow := func(n int) func(*switchLook) { return func(l *switchLook) { apart(l); l.seen.NewInARow = n } }
@@ -51,6 +61,18 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"not asked, Google's cannot sync for long", 61, with{failing}, again, "", "quota", ""},
 		{"not asked, Google's could not sync but did", 61, with{failing, updated}, done, v1alpha1.SignURLMap, "", ""},
 		{"not asked, Google's never could sync", 600, with{failing}, stuck, "", "could not take up the Ingress: Error syncing", ""},
+
+		{"not asked, Google's failed and says so no more", 61, with{failed(1)}, done, v1alpha1.SignWait, "", "did not say so within 1m0s"},
+		{"not asked, Google's failed and still says so", 61, with{failed(2)}, again, "", "its controller says: Error syncing", ""},
+		{"not asked, Google's failed and may say so rarely", 360, with{failed(1), spent}, again, "", "its controller says: Error syncing", ""},
+		{"not asked, Google's failed and would have said so", 361, with{failed(1), spent}, done, v1alpha1.SignWait, "", "did not say so"},
+		{"not asked, Google's tells, maybe of another's change", 1, with{updated, crowded}, again, "", "waits for a sign", ""},
+		{"not asked, the URL map leads there", 1, with{leads}, done, v1alpha1.SignURLMapRead, "", ""},
+		{"not asked, Google's tells, but the URL map leads back", 1, with{updated, leadsBack}, again, "", "URL map um still leads", ""},
+		{"not asked, the URL map leads back for long", 61, with{leadsBack}, again, "", "URL map um still leads", ""},
+		{"not asked, the URL map leads back to the end", 600, with{leadsBack}, stuck, "", "URL map um still leads", ""},
+		{"not asked, the URL map cannot be read", 60, with{unread}, done, v1alpha1.SignWait, "", "within 1m0s; URL map um may not be read"},
+		{"not asked, Google's tells, and the URL map cannot be read", 1, with{updated, unread}, done, v1alpha1.SignURLMap, "", ""},
 
 		// Asked, versions not told apart.
 		{"asked, nothing tells", 1, with{asked}, again, "", "gives the load balancer time", ""},

@@ -262,6 +262,7 @@ func (w *work) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.seeRoutes()
 	w.takeUp(ctx)
 	active := w.active()
 	if active == nil {

@@ -51,6 +51,9 @@ type balancer struct {
 	// lost are the types of events that do not come any more: a controller has a
 	// budget of them.
 	lost []string
+	// late: it is still at the change before when the next switch comes, says that it has
+	// made that, and then fails without a word.
+	late bool
 	// mended: it does not fail again.
 	mended bool
 	// used is the colour that the routes in use lead users to.
@@ -228,6 +231,10 @@ func (b *balancer) sync(ctx context.Context, ingress *networkingv1.Ingress, serv
 	if b.refused != "" && slices.Contains(services, "my-python-app-green-svc") {
 		b.event(ctx, ingress, corev1.EventTypeWarning, "Translate", b.refused)
 		return
+	}
+	if users := ingress.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name; b.late && !strings.Contains(users, string(b.used)) {
+		b.event(ctx, ingress, corev1.EventTypeNormal, "Sync", fmt.Sprintf("UrlMap %q updated", urlMapName))
+		b.late, b.fails, b.lost = false, "Error syncing to GCP", []string{corev1.EventTypeWarning, corev1.EventTypeNormal}
 	}
 	if b.fails != "" {
 		b.event(ctx, ingress, corev1.EventTypeWarning, "Sync", b.fails)

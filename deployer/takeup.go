@@ -167,11 +167,29 @@ func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1a
 		w.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 		return h
 	}
-	h.urlMap, h.against = news.URLMapUpdated, news.Sync
+	h.urlMap, h.against = news.URLMapUpdated && !st.Unsettled, w.says(news.Sync, news.SyncAt)
 	if news.Translate != "" {
-		h.against = news.Translate
+		h.against = w.says(news.Translate, news.TranslateAt)
 	}
 	return h
+}
+
+// says is what the controller fails at, or failed at when it last said so.
+func (w *work) says(what string, at time.Time) string {
+	switch {
+	case what == "":
+		return ""
+	case !at.IsZero() && w.o.Now.Sub(at) >= w.d.settles():
+		return "said at " + clock(at) + ", and not since: " + prose.Line(what, wayLimit)
+	}
+	return "says: " + prose.Line(what, wayLimit)
+}
+
+// seeRoutes notes since when the spec of the Ingress is as it is.
+func (w *work) seeRoutes() {
+	if s := w.bg.Status.Ingress; w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
+		w.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: w.o.Routes.Generation, Since: metav1.NewTime(w.o.Now)}
+	}
 }
 
 // confirmed ends the condition.
@@ -190,17 +208,16 @@ const wayLimit = 240
 
 // unconfirmed makes the condition, with the ways out.
 func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read mapWord, told answers) {
-	said = prose.Line(said, wayLimit)
 	other := live.Other()
 	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
 	if said != "" {
-		w.o.Unconfirmed += "; its controller says: " + said
+		w.o.Unconfirmed += "; its controller " + said
 	}
 	since := routedSince(last)
 	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: deployment %s keeps its size, and nothing is staged over it",
 		live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
 	if said != "" {
-		message += "; the controller says: " + said
+		message += "; the controller " + said
 	}
 	reason := told.reason
 	if read.against {

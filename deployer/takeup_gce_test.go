@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -201,6 +203,70 @@ func TestPublicAddressOutweighsAStaleWarning(t *testing.T) {
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
+}
+
+// The Ingress is shared, and its controller was at somebody else's change when the
+// switch came.
+func TestEventOfAnothersChangeIsNoSign(t *testing.T) {
+	t.Parallel()
+	for _, reads := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the URL map is read: %v", reads), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, manual, holds(time.Millisecond))
+			b := behindGCE(w)
+			b.set(func(b *balancer) { b.late = true })
+			change := []func(*Deployer){told, asksOften}
+			if reads {
+				change = append(change, b.compute().reads(b))
+			}
+			w.run(change...)
+			w.configure(`{"deadlines":{"confirm":"1s"}}`)
+			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+			w.editIngress(func(i *networkingv1.Ingress) {
+				other := i.Spec.Rules[1].DeepCopy()
+				other.Host = "another.example.com"
+				i.Spec.Rules = append(i.Spec.Rules, *other)
+			})
+			w.approve(rel)
+			rel = w.await(rel, "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
+			if r := rel.Status.Route; tells(r.TookEffectBy) || !r.Unsettled {
+				t.Errorf("the route is %+v", r)
+			}
+			w.settled()
+			reason := v1alpha1.ReasonNoAddress
+			if reads {
+				reason = v1alpha1.ReasonOldRoutes
+			}
+			w.awaitUnconfirmed(reason)
+			w.expectSizes(1, 1)
+			b.set(func(b *balancer) {
+				if b.late || b.used != v1alpha1.Blue {
+					t.Errorf("the load balancer uses %s, late: %v", b.used, b.late)
+				}
+			})
+		})
+	}
+}
+
+// What the controller failed at once, and has tried again since.
+func TestWarningThatIsNotRepeatedEndsToSpeakAgainstASwitch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	b := behindGCE(w)
+	b.set(func(b *balancer) { b.lost = []string{corev1.EventTypeNormal} })
+	w.run(func(d *Deployer) { d.TakeUp = 3 * time.Second })
+	w.configure(`{"deadlines":{"confirm":"15s"}}`)
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b.set(func(b *balancer) { b.fails = quota })
+	w.approve(rel)
+	w.await(rel, "the warning", func(r *v1alpha1.Release) bool {
+		return strings.Contains(r.Status.Message, "its controller says: "+quota)
+	})
+	b.mends()
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.expectFinding(rel, "was not observed")
+	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress, "the controller said at", "and not since: "+quota) // which is no sign
+	w.expectSizes(1, 1)
 }
 
 // Users go back at once, wherever they are. Then both colours are kept, until the

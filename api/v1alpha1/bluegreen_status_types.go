@@ -90,6 +90,10 @@ type BlueGreenStatus struct {
 	// LastSwitch is the last time traffic moved.
 	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
 
+	// Ingress is what was last seen of the spec of the Ingress, which others may change,
+	// too.
+	Ingress *IngressSeen `json:"ingress,omitempty"`
+
 	// RolledBack are the commits that were rolled back and that no release has
 	// left behind since: every deploy that contains one waits for /promote.
 	RolledBack []RolledBack `json:"rolledBack,omitempty"`
@@ -348,6 +352,19 @@ type SwitchRecord struct {
 
 	// Shrunk is set once the colour that was left has its standby size.
 	Shrunk bool `json:"shrunk,omitempty"`
+}
+
+// IngressSeen is since when the spec of an Ingress is as it is.
+type IngressSeen struct {
+	// Generation of the Ingress.
+	Generation int64 `json:"generation"`
+
+	// Since is when it was first seen.
+	Since metav1.Time `json:"since"`
+
+	// UID of the release of this application that made it so; empty if that was
+	// somebody else.
+	UID string `json:"uid,omitempty"`
 }
 
 // RolledBack is a commit that users were moved away from by a rollback.

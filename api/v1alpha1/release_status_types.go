@@ -468,6 +468,10 @@ type RouteStatus struct {
 	// patch did.
 	EventsBefore string `json:"eventsBefore,omitempty"`
 
+	// Unsettled: the routes had been changed so shortly before that patch, and not by
+	// this application alone, that an event of the URL map may speak of that change.
+	Unsettled bool `json:"unsettled,omitempty"`
+
 	// Pokes counts how often the load balancer's controller was made to look at the
 	// Ingress again, so that it tells what it finds.
 	Pokes int32 `json:"pokes,omitempty"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -27,11 +28,25 @@ type News struct {
 	// URLMapUpdated: the load balancer's routes were replaced.
 	URLMapUpdated bool
 	// Translate is why the Ingress could not be translated; empty if that was not
-	// said.
-	Translate string
-	// Sync is why the load balancer could not be programmed; it is tried again.
-	Sync string
+	// said. TranslateAt is when it was said last, by the controller's clock.
+	Translate   string
+	TranslateAt time.Time
+	// Sync is why the load balancer could not be programmed; it is tried again. SyncAt
+	// is when it was said last.
+	Sync   string
+	SyncAt time.Time
+	// Warnings and Normals are how much of the controller's budgets is in use, as far
+	// as its events tell, see [Budget].
+	Warnings, Normals int
 }
+
+// Budget is how many events of one type a controller may make of an object in a row,
+// and refill is after how long it may make another one (client-go
+// tools/record/events_cache.go). Everybody's edits spend them.
+const (
+	Budget = 25
+	Refill = 5 * time.Minute
+)
 
 // News reads the events of an application's Ingress that came, or were
 // repeated, since a moment that an earlier look was at. With since "" it only
@@ -45,7 +60,7 @@ func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string)
 	if err != nil {
 		return News{}, fmt.Errorf("listing the events of ingress %s: %w", bg.IngressName(), err)
 	}
-	news := News{Now: list.ResourceVersion}
+	news := News{Now: list.ResourceVersion, Warnings: spent(list.Items, corev1.EventTypeWarning), Normals: spent(list.Items, corev1.EventTypeNormal)}
 	if since == "" {
 		return news, nil
 	}
@@ -69,8 +84,52 @@ func (n *News) read(event *corev1.Event) {
 	case event.Reason == eventSync && event.Type == corev1.EventTypeNormal && strings.HasPrefix(event.Message, "UrlMap "):
 		n.URLMapUpdated = true
 	case event.Reason == eventSync && event.Type == corev1.EventTypeWarning:
-		n.Sync = event.Message
+		if at := lastAt(event); n.Sync == "" || !at.Before(n.SyncAt) {
+			n.Sync, n.SyncAt = event.Message, at
+		}
 	case event.Reason == eventTranslate && event.Type == corev1.EventTypeWarning:
-		n.Translate = event.Message
+		if at := lastAt(event); n.Translate == "" || !at.Before(n.TranslateAt) {
+			n.Translate, n.TranslateAt = event.Message, at
+		}
 	}
+}
+
+// lastAt is when an event happened last; zero if it does not say.
+func lastAt(event *corev1.Event) time.Time {
+	at := event.LastTimestamp.Time
+	if event.EventTime.After(at) {
+		at = event.EventTime.Time
+	}
+	if s := event.Series; s != nil && s.LastObservedTime.After(at) {
+		at = s.LastObservedTime.Time
+	}
+	return at
+}
+
+// spent is how much of the budget for a type of event is in use: what there was of
+// them since the first that is still kept, less what came back since.
+func spent(events []corev1.Event, kind string) int {
+	count := 0
+	var first, last time.Time
+	for i := range events {
+		event := &events[i]
+		if event.Type != kind {
+			continue
+		}
+		count += max(1, int(event.Count))
+		if s := event.Series; s != nil {
+			count += max(0, int(s.Count)-1)
+		}
+		begun, at := event.FirstTimestamp.Time, lastAt(event)
+		if begun.IsZero() {
+			begun = at
+		}
+		if first.IsZero() || begun.Before(first) {
+			first = begun
+		}
+		if at.After(last) {
+			last = at
+		}
+	}
+	return max(0, count-int(last.Sub(first)/Refill))
 }

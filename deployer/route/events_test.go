@@ -1,0 +1,54 @@
+package route
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// at is an event that came some times, from a minute before or after noon to another.
+func at(kind, reason, message string, count int32, from, to int) corev1.Event {
+	minute := func(n int) metav1.Time { return metav1.NewTime(noon.Add(time.Duration(n) * time.Minute)) }
+	return corev1.Event{Type: kind, Reason: reason, Message: message, Count: count, FirstTimestamp: minute(from), LastTimestamp: minute(to)}
+}
+
+func TestBudgetOfEventsComesBack(t *testing.T) {
+	series := corev1.Event{Type: "Normal", EventTime: metav1.NewMicroTime(noon), Series: &corev1.EventSeries{Count: 9, LastObservedTime: metav1.NewMicroTime(noon.Add(10 * time.Minute))}}
+	tests := []struct {
+		name   string
+		events []corev1.Event
+		want   int
+	}{
+		{"none", nil, 0},
+		{"of another type", []corev1.Event{at("Warning", "Sync", "", 25, 0, 0)}, 0},
+		{"at once", []corev1.Event{at("Normal", "Sync", "Scheduled for sync", 20, 0, 0), at("Normal", "Sync", "UrlMap", 4, 0, 1)}, 24},
+		{"over an hour", []corev1.Event{at("Normal", "Sync", "Scheduled for sync", 20, 0, 60)}, 8},
+		{"rarely", []corev1.Event{at("Normal", "Sync", "Scheduled for sync", 3, 0, 600)}, 0},
+		{"as a series", []corev1.Event{series}, 9},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := spent(tt.events, "Normal"); got != tt.want {
+				t.Errorf("%d are spent, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+// However the API server orders them, the last word counts.
+func TestLastWarningCounts(t *testing.T) {
+	for _, events := range [][]corev1.Event{
+		{at("Warning", "Sync", "quota", 1, 0, 1), at("Warning", "Sync", "not found", 3, 0, 5)},
+		{at("Warning", "Sync", "not found", 3, 0, 5), at("Warning", "Sync", "quota", 1, 0, 1)},
+	} {
+		var n News
+		for i := range events {
+			n.read(&events[i])
+		}
+		if n.Sync != "not found" || !n.SyncAt.Equal(noon.Add(5*time.Minute)) {
+			t.Errorf("the last word is %q at %s", n.Sync, n.SyncAt)
+		}
+	}
+}
