@@ -79,17 +79,20 @@ func (w *world) unconfirmed() *metav1.Condition {
 	return meta.FindStatusCondition(w.application().Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed)
 }
 
+// awaitUnconfirmed waits for the condition with a reason, and with words in its
+// message or in the commands beside it.
 func (w *world) awaitUnconfirmed(reason string, words ...string) {
 	w.t.Helper()
+	said := ""
 	w.until("the condition for "+reason, func() bool {
-		c := w.unconfirmed()
-		return c != nil && c.Status == metav1.ConditionTrue && c.Reason == reason && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(c.Message, word) })
-	}, func() string {
-		if c := w.unconfirmed(); c != nil {
-			return c.Reason + ": " + c.Message
+		st := w.application().Status
+		c := meta.FindStatusCondition(st.Conditions, v1alpha1.ConditionSwitchUnconfirmed)
+		if said = "there is none"; c == nil {
+			return false
 		}
-		return "there is none"
-	})
+		said = fmt.Sprint(c.Reason, ": ", c.Message, st.CommandsOf(c.Type))
+		return c.Status == metav1.ConditionTrue && c.Reason == reason && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(said, word) })
+	}, func() string { return said })
 }
 
 func (w *world) awaitShrinkRecorded(c v1alpha1.Color) {
@@ -130,7 +133,7 @@ func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 	rel := b.switchInVain(w.submit("a"))
 	w.get(rel)
 	w.expectMessage(rel, "the old version still answers")
-	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with blue", "answers with the version blue", "turnout confirm my-python-app -n "+w.namespace)
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with blue", "answers with the version blue", "turnout confirm my-python-app --namespace "+w.namespace)
 	stop()
 	w.runWith(cfg, told, asksOften) // it is derived from the record
 	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion)
