@@ -10,7 +10,7 @@ const ellipsis = "…"
 
 // foreign bounds what of one text is looked at, in bytes. No limit of ours is near
 // it, and looking takes a time that grows with the text.
-const foreign = 128 << 10
+const foreign = 32 << 10
 
 // Line makes a text fit for one line of at most limit bytes, as JSON stores it.
 // Of a longer one the beginning is kept.
