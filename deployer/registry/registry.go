@@ -108,14 +108,17 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	t := &http.Transport{DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
+	t := &http.Transport{
+		DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression: true, // what is packed small may be large
+	}
 	defer t.CloseIdleConnections()
 	auth := authn.Anonymous
 	google := IsGoogle(reference) && tokens != nil
 	if google {
 		auth = tokenAuth{tokens}
 	}
-	digest, err := ask(ref, remote.WithContext(ctx), remote.WithTransport(t), remote.WithAuth(auth), remote.WithUserAgent(c.UserAgent),
+	digest, err := ask(ref, remote.WithContext(ctx), remote.WithTransport(bounded{t}), remote.WithAuth(auth), remote.WithUserAgent(c.UserAgent),
 		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryPredicate(func(error) bool { return false }), remote.WithRetryStatusCodes())
 	var answer *transport.Error
 	switch {
@@ -150,6 +153,22 @@ func ask(ref name.Reference, options ...remote.Option) (string, error) {
 		return "", err
 	}
 	return full.Digest.String(), nil
+}
+
+// maxAnswer bounds an answer, in bytes: registries take manifests of 4 MB at most (OCI
+// Distribution Specification, "Pushing Manifests"), and anybody's may be asked.
+const maxAnswer = 4 << 20
+
+// bounded is a transport whose answers end in an error after maxAnswer.
+type bounded struct{ to http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := b.to.RoundTrip(r)
+	if err == nil {
+		answer.Body = http.MaxBytesReader(nil, answer.Body, maxAnswer)
+	}
+	return answer, err //nolint:wrapcheck // as if it were not there
 }
 
 // tokenAuth signs in with a token of Google's.

@@ -252,3 +252,40 @@ func TestSigningInEndsWithItsCaller(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// An answer without end, which anybody's registry may give, is not kept, whether it
+// is long or only becomes it.
+func TestNoAnswerIsReadWithoutEnd(t *testing.T) {
+	t.Parallel()
+	for what, status := range map[string]int{"manifest": http.StatusOK, "error": http.StatusNotFound} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			var sent atomic.Int64
+			host := serve(t, func(w http.ResponseWriter, r *http.Request) bool {
+				switch {
+				case r.URL.Path == "/v2/":
+				case r.Method == http.MethodHead:
+					w.WriteHeader(http.StatusMethodNotAllowed)
+				default:
+					w.Header().Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
+					if how := r.Header.Get("Accept-Encoding"); how != "" {
+						t.Errorf("the answer may be packed by %s, and so be short", how)
+					}
+					w.WriteHeader(status)
+					for block := make([]byte, 64<<10); sent.Load() < 64<<20; sent.Add(int64(len(block))) {
+						if _, err := w.Write(block); err != nil {
+							break
+						}
+					}
+				}
+				return true
+			})
+			if digest, err := (&Client{Dial: loopback}).Digest(t.Context(), host+"/orders:one", nil); err == nil {
+				t.Errorf("the digest is %s", digest)
+			}
+			if n := sent.Load(); n >= 64<<20 {
+				t.Errorf("%d bytes were read", n)
+			}
+		})
+	}
+}
