@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
 // Access is a way to reach pods. Commands always run through the API server. It
@@ -83,6 +85,9 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 
 // request makes the HTTP request of a check.
 func (a Access) request(ctx context.Context, r request, pod workload.Pod) (*http.Request, error) {
+	if ip, err := netip.ParseAddr(pod.IP); a.proxy == nil && (err != nil || !publicnet.OfPod(ip)) {
+		return nil, fmt.Errorf("pod %s claims the address %s, which is no pod's: it is not asked", pod.Name, clip(pod.IP))
+	}
 	address := strings.ToLower(r.Scheme) + "://" + net.JoinHostPort(pod.IP, strconv.Itoa(int(r.Port))) + r.Path
 	if a.proxy != nil {
 		name := fmt.Sprintf("%s:%d", pod.Name, r.Port)

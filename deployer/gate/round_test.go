@@ -247,6 +247,30 @@ func TestWhatTheAPIServerSaysIsNoWordOnHealth(t *testing.T) {
 	}
 }
 
+// Who may write a pod's status writes any address there: straight to pods, what is at
+// this machine and its link is asked as little as through the API server.
+func TestAddressThatIsNoPodsIsNotAsked(t *testing.T) {
+	dialled := 0
+	config := rest.CopyConfig(controlPlane.Config)
+	config.Dial = func(context.Context, string, string) (net.Conn, error) {
+		dialled++
+		return nil, errors.New("unreachable")
+	}
+	access, err := Straight(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ip := range []string{"169.254.169.254", "::ffff:169.254.169.254", "127.0.0.1", "::1", "fd00:ec2::254", "fe80::1%eth0", "metadata.google.internal"} {
+		r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/ok", Port: 80}), time.Second, []workload.Pod{{Namespace: "n", Name: "p", IP: ip}})
+		if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "which is no pod's") {
+			t.Errorf("%s: got %+v, want it not asked", ip, r)
+		}
+	}
+	if dialled > 0 {
+		t.Errorf("%d connections were made", dialled)
+	}
+}
+
 // A connection that accepts and never answers is a hung pod if the API server is
 // there, and no look if it is the API server that hangs.
 func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {

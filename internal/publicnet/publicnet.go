@@ -39,9 +39,9 @@ func (e *RefusedError) Error() string {
 // never are asked by nobody: clouds' metadata, in the ranges of a link, of
 // carriers, of private IPv6, and Azure's among the public ones.
 var never = []netip.Addr{
-	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("100.100.100.200"),
-	netip.MustParseAddr("192.0.0.192"), netip.MustParseAddr("168.63.129.16"),
-	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("169.254.170.23"), netip.MustParseAddr("100.100.100.200"),
+	netip.MustParseAddr("192.0.0.192"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("169.254.0.23"), netip.MustParseAddr("169.254.10.10"),
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd00:ec2::23"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("fe80::a9fe:a9fe"),
 }
 
 func prefixes(all ...string) []netip.Prefix {
@@ -99,6 +99,14 @@ func Allowed(a netip.Addr, allow []netip.Prefix, own ...netip.Addr) bool {
 		return true
 	}
 	return !within(near, a) && slices.ContainsFunc(own, func(o netip.Addr) bool { return plain(o) == a })
+}
+
+// OfPod reports whether an address can be a pod's. Whoever may write the status of a
+// pod can write any there; this machine, its link and metadata are none, as to the
+// API server's own proxy.
+func OfPod(a netip.Addr) bool {
+	a = plain(a)
+	return !within(near, a) && !slices.Contains(never, a)
 }
 
 // Dialer returns a dial function for a transport that connects to what is

@@ -38,8 +38,8 @@ func TestAddressesThatAreAsked(t *testing.T) {
 		{"127.0.0.1", true, "127.0.0.1"},
 		{"127.0.0.1", false, "127.0.0.2 ::1"},
 		{"0.0.0.0/0", true, "127.0.0.1 10.0.0.1"},
-		{"0.0.0.0/0", false, "169.254.169.254 168.63.129.16 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe ::1"},
-		{"::/0", false, "fd00:ec2::254 169.254.169.254 10.0.0.1"},
+		{"0.0.0.0/0", false, "169.254.169.254 169.254.170.23 168.63.129.16 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe ::1"},
+		{"::/0", false, "fd00:ec2::254 fd00:ec2::23 fe80::a9fe:a9fe fe80::a9fe:a9fe%eth0 169.254.169.254 10.0.0.1"},
 	}
 	for _, tt := range tests {
 		var allow []netip.Prefix
@@ -70,6 +70,19 @@ func TestOwnAddressIsAskedUnlessItIsThisMachines(t *testing.T) {
 	}
 	if publicnet.Allowed(netip.MustParseAddr("10.1.2.4"), nil, netip.MustParseAddr("10.1.2.3")) {
 		t.Error("another address than one's own is asked")
+	}
+}
+
+func TestPodsHaveNoAddressOfThisMachineNorOfMetadata(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"10.1.2.3": true, "172.16.0.1": true, "100.64.1.1": true, "fd12::1": true, "34.1.2.3": true, "2600:1901::1": true,
+		"127.0.0.1": false, "::1": false, "0.0.0.0": false, "::": false, "169.254.169.254": false, "169.254.1.1": false, "fe80::1": false, "::ffff:169.254.169.254": false,
+		"64:ff9b::a9fe:a9fe": false, "100.100.100.200": false, "168.63.129.16": false, "fd00:ec2::254": false, "fd20:ce::254": false, "224.0.0.1": false, "ff02::1": false,
+	} {
+		if got := publicnet.OfPod(netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s is a pod's: %t, want %t", text, got, want)
+		}
 	}
 }
 
