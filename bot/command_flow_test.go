@@ -226,14 +226,14 @@ func TestALockIsShownWhereverSomethingWaitsForIt(t *testing.T) {
 // an /unlock is written.
 type relocked struct{ *memoryRecord }
 
-func (r relocked) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error) {
-	if _, err := r.memoryRecord.Unlock(ctx, app); err != nil {
+func (r relocked) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
+	if _, err := r.memoryRecord.Unlock(ctx, app, by); err != nil {
 		return nil, err
 	}
 	if err := r.Lock(ctx, app, v1alpha1.Lock{By: "olga", Reason: "migration"}); err != nil {
 		return nil, err
 	}
-	return r.memoryRecord.Unlock(ctx, app)
+	return r.memoryRecord.Unlock(ctx, app, by)
 }
 
 func TestUnlockSaysWhoseLockItReallyTookAway(t *testing.T) {

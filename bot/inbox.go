@@ -101,6 +101,8 @@ const (
 	maxEvent = 40
 	maxLogin = 100
 	maxURL   = 500
+	// maxExecuted is more than a verb, a namespace and a name take.
+	maxExecuted = 200
 )
 
 // pushed is the delivery of a push to a branch that some application follows; nil

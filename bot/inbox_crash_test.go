@@ -68,9 +68,9 @@ func (l *life) Lock(ctx context.Context, key types.NamespacedName, k v1alpha1.Lo
 	return l.once(func() error { return l.memoryRecord.Lock(ctx, key, k) })
 }
 
-func (l *life) Unlock(ctx context.Context, key types.NamespacedName) (was *v1alpha1.Lock, err error) {
+func (l *life) Unlock(ctx context.Context, key types.NamespacedName, by string) (was *v1alpha1.Lock, err error) {
 	err = l.once(func() error {
-		was, err = l.memoryRecord.Unlock(ctx, key)
+		was, err = l.memoryRecord.Unlock(ctx, key, by)
 		return err
 	})
 	return was, err

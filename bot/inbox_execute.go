@@ -93,16 +93,23 @@ func (in *Inbox) carryOut(ctx context.Context, r *responder, s Situation, d Deci
 		return in.executedBefore(ctx, r, s)
 	case s.Command.Verb == Unlock && s.App.Status.Lock == nil && r.d.Status.ActIntendedAt != nil:
 		return in.executedBefore(ctx, r, s)
+	}
+	refusal, err := in.order(ctx, r, s)
+	switch {
+	case err != nil:
+		return err
+	case refusal != nil:
+		return r.refuse(ctx, *refusal)
 	case d.Refuse != nil:
 		return r.refuse(ctx, *d.Refuse)
 	case d.Submit != nil:
-		return in.submit(ctx, r, d)
+		return in.submit(ctx, r, s, d)
 	case d.Approve != nil:
 		err := in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
-		return in.written(ctx, r, err, "approving "+d.Approve.Release, d.Note)
+		return in.written(ctx, r, s, outcome{err, "approving " + d.Approve.Release, d.Note})
 	case d.Cancel != nil:
 		err := in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
-		return in.written(ctx, r, err, "cancelling "+d.Cancel.Release, d.Note)
+		return in.written(ctx, r, s, outcome{err, "cancelling " + d.Cancel.Release, d.Note})
 	case d.Lock != nil:
 		return in.lock(ctx, r, s, d)
 	case d.Unlock != nil:
@@ -114,6 +121,7 @@ func (in *Inbox) carryOut(ctx context.Context, r *responder, s Situation, d Deci
 // executedBefore shows the end of a command that an earlier attempt executed. A
 // release that it asked for shows its own.
 func (in *Inbox) executedBefore(ctx context.Context, r *responder, s Situation) error {
+	r.executed(s)
 	submitted := slices.ContainsFunc(s.Releases, func(rel v1alpha1.Release) bool { return rel.Spec.Cause.CommentID == s.Cause.CommentID })
 	if !submitted {
 		r.react(ctx, reactionDone)
@@ -122,7 +130,7 @@ func (in *Inbox) executedBefore(ctx context.Context, r *responder, s Situation) 
 }
 
 // submit stores the release that a command asks for.
-func (in *Inbox) submit(ctx context.Context, r *responder, d Decision) error {
+func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decision) error {
 	rel := d.Submit
 	stored, created, err := in.Record.Submit(ctx, rel)
 	if errors.Is(err, ErrIdentity) || err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback {
@@ -135,25 +143,34 @@ func (in *Inbox) submit(ctx context.Context, r *responder, d Decision) error {
 	if !created && rel.Spec.Approval != nil && stored.Spec.Approval == nil {
 		// Its push was read in the meantime, and knows nothing of an approval.
 		err := in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *rel.Spec.Approval)
-		return in.written(ctx, r, err, "approving "+rel.Name, d.Note)
+		return in.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Note})
 	}
 	if !created {
 		return r.answer(ctx, "That was asked before: "+code(rel.Name)+" does it. Nothing was changed.", reactionNothing)
 	}
+	r.executed(s)
 	return r.accepted(ctx, d.Note) // the publisher reacts when it has ended
 }
 
+// outcome is what came of a command that was one write.
+type outcome struct {
+	err  error
+	what string
+	note string // for the person
+}
+
 // written answers a command that was one write.
-func (in *Inbox) written(ctx context.Context, r *responder, err error, what, note string) error {
-	switch {
+func (in *Inbox) written(ctx context.Context, r *responder, s Situation, o outcome) error {
+	switch err := o.err; {
 	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
 		return r.answer(ctx, "That was asked before. Nothing was changed.", reactionNothing)
 	case errors.Is(err, ErrNotFound):
 		return r.refuse(ctx, Refuse{Reason: "It is gone from the record.", NextMove: "`/status` says what is live."})
 	case err != nil:
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", o.what, err)
 	}
-	in.Log.InfoContext(ctx, "command executed", "what", what, "by", r.comment().Author)
+	in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
+	r.executed(s)
 	r.react(ctx, reactionDone)
-	return r.accepted(ctx, note)
+	return r.accepted(ctx, o.note)
 }

@@ -24,7 +24,7 @@ func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision
 	if errors.Is(err, ErrSet) {
 		return in.lockedMeanwhile(ctx, r, s)
 	}
-	return in.written(ctx, r, err, "locking "+app.String(), d.Note)
+	return in.written(ctx, r, s, outcome{err, "locking " + app.String(), d.Note})
 }
 
 // unlock carries out an /unlock. An attempt that finds the intent of an earlier one
@@ -37,7 +37,7 @@ func (in *Inbox) unlock(ctx context.Context, r *responder, s Situation) error {
 	if err := r.intend(ctx); err != nil {
 		return err
 	}
-	was, err := in.Record.Unlock(ctx, app)
+	was, err := in.Record.Unlock(ctx, app, s.By)
 	if err == nil && was == nil {
 		return r.answer(ctx, code(app.Name)+" was unlocked by somebody else just now. Nothing was changed.", reactionNothing)
 	}
@@ -45,7 +45,7 @@ func (in *Inbox) unlock(ctx context.Context, r *responder, s Situation) error {
 	if was != nil { // it may be another one by now
 		note = s.unlocked(was)
 	}
-	return in.written(ctx, r, err, "unlocking "+app.String(), note)
+	return in.written(ctx, r, s, outcome{err, "unlocking " + app.String(), note})
 }
 
 // intendedBefore reports whether an earlier attempt was about to carry a command

@@ -214,7 +214,7 @@ func TestALockIsNotCarriedOutTwice(t *testing.T) {
 		if want {
 			check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "olga", At: *now()}))
 		} else {
-			_, err := w.record.Unlock(t.Context(), keyOf(&app))
+			_, err := w.record.Unlock(t.Context(), keyOf(&app), "olga")
 			check(t, err)
 		}
 		w.live(0, false)

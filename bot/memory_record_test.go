@@ -198,7 +198,7 @@ func (m *memoryRecord) Lock(_ context.Context, key types.NamespacedName, l v1alp
 	})
 }
 
-func (m *memoryRecord) Unlock(_ context.Context, key types.NamespacedName) (*v1alpha1.Lock, error) {
+func (m *memoryRecord) Unlock(_ context.Context, key types.NamespacedName, by string) (*v1alpha1.Lock, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var was *v1alpha1.Lock
@@ -209,7 +209,7 @@ func (m *memoryRecord) Unlock(_ context.Context, key types.NamespacedName) (*v1a
 		}
 		if was, app.Status.Lock = app.Status.Lock, nil; was != nil {
 			now := metav1.Now().Rfc3339Copy() // as stored: whole seconds
-			app.Status.UnlockedAt = &now
+			app.Status.UnlockedAt, app.Status.UnlockedBy = &now, by
 		}
 		return nil
 	})

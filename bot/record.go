@@ -44,8 +44,8 @@ type Record interface {
 	Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error
 
 	// Unlock takes the lock of an application away, whoever set it, and returns
-	// it; nil if there was none.
-	Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error)
+	// it; nil if there was none. Who did it is kept.
+	Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error)
 
 	// PublishGitHub replaces status.github of a release, by server-side apply
 	// under the bot's own field manager. It writes nothing else of the status.

@@ -106,6 +106,9 @@ type BlueGreenStatus struct {
 	// before.
 	UnlockedAt *metav1.Time `json:"unlockedAt,omitempty"`
 
+	// UnlockedBy is who took it away.
+	UnlockedBy string `json:"unlockedBy,omitempty"`
+
 	// Findings of the preflight: what is wrong, or could be better, with the objects
 	// that a switch rests on. An error keeps releases from running.
 	// +listType=atomic

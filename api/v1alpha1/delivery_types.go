@@ -167,6 +167,12 @@ type DeliveryStatus struct {
 	// attempt that finds it does not undo what somebody else did since.
 	ActIntendedAt *metav1.MicroTime `json:"actIntendedAt,omitempty"`
 
+	// Executed is the command that was carried out, and on which application: verb
+	// namespace/name. An earlier command of the thread that is late is not carried out
+	// against it.
+	// +kubebuilder:validation:MaxLength=200
+	Executed string `json:"executed,omitempty"`
+
 	// FinishedAt is when it was handled.
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 }

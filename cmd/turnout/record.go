@@ -43,8 +43,8 @@ func (r botRecord) Lock(ctx context.Context, app types.NamespacedName, l v1alpha
 	return translate(r.Record.Lock(ctx, app, l))
 }
 
-func (r botRecord) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error) {
-	was, err := r.Record.Unlock(ctx, app)
+func (r botRecord) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
+	was, err := r.Record.Unlock(ctx, app, by)
 	return was, translate(err)
 }
 

@@ -31,19 +31,19 @@ func TestALockSpeaksTheBotsWords(t *testing.T) {
 	if err := r.Lock(t.Context(), app, v1alpha1.Lock{By: "bob", At: metav1.Now(), Cause: lock.Cause}); !errors.Is(err, bot.ErrSet) {
 		t.Errorf("a second lock: %v, want bot.ErrSet", err)
 	}
-	was, err := r.Unlock(t.Context(), app)
+	was, err := r.Unlock(t.Context(), app, "bob")
 	check(t, err)
 	if was == nil || was.By != "alice" || was.Reason != lock.Reason || was.Cause.CommentID != 7 {
 		t.Errorf("unlocked %+v, want alice's lock as she gave it", was)
 	}
-	if was, err := r.Unlock(t.Context(), app); was != nil || err != nil {
+	if was, err := r.Unlock(t.Context(), app, "bob"); was != nil || err != nil {
 		t.Errorf("unlocked again: %+v, %v; want nothing", was, err)
 	}
 	nowhere := types.NamespacedName{Namespace: app.Namespace, Name: "nowhere"}
 	if err := r.Lock(t.Context(), nowhere, lock); !errors.Is(err, bot.ErrNotFound) {
 		t.Errorf("a lock of no application: %v, want bot.ErrNotFound", err)
 	}
-	if _, err := r.Unlock(t.Context(), nowhere); !errors.Is(err, bot.ErrNotFound) {
+	if _, err := r.Unlock(t.Context(), nowhere, "bob"); !errors.Is(err, bot.ErrNotFound) {
 		t.Errorf("an unlock of no application: %v, want bot.ErrNotFound", err)
 	}
 }

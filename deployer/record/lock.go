@@ -15,7 +15,7 @@ import (
 // Lock keeps the releases of an application from moving traffic. If it is locked
 // already, it is [ErrSet]: the first lock stays, with its reason.
 func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error {
-	return r.setLock(ctx, app, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
+	return r.setLock(ctx, app, l.By, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
 		if now != nil {
 			return nil, fmt.Errorf("bluegreen %s: status.lock: %w", app, ErrSet)
 		}
@@ -24,10 +24,10 @@ func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.
 }
 
 // Unlock takes the lock of an application away, whoever set it, and returns it;
-// nil if there was none.
-func (r *Record) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha1.Lock, error) {
+// nil if there was none. Who did it is kept.
+func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
 	var was *v1alpha1.Lock
-	err := r.setLock(ctx, app, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
+	err := r.setLock(ctx, app, by, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
 		was = now
 		return nil, nil
 	})
@@ -39,7 +39,7 @@ func (r *Record) Unlock(ctx context.Context, app types.NamespacedName) (*v1alpha
 
 // setLock changes status.lock by compare-and-swap, reading again when the
 // deployer wrote the status in between.
-func (r *Record) setLock(ctx context.Context, app types.NamespacedName, change func(*v1alpha1.Lock) (*v1alpha1.Lock, error)) error {
+func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by string, change func(*v1alpha1.Lock) (*v1alpha1.Lock, error)) error {
 	for {
 		bg, err := r.Application(ctx, app)
 		if err != nil {
@@ -54,7 +54,7 @@ func (r *Record) setLock(ctx context.Context, app types.NamespacedName, change f
 		}
 		if bg.Status.Lock == nil {
 			now := metav1.Now()
-			bg.Status.UnlockedAt = &now
+			bg.Status.UnlockedAt, bg.Status.UnlockedBy = &now, by
 		}
 		if err := FitApplication(&bg.Status); err != nil {
 			return fmt.Errorf("bluegreen %s: status.lock: %w", app, err)

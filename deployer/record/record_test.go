@@ -373,12 +373,17 @@ func TestTheFirstLockStaysUntilItIsTakenAway(t *testing.T) {
 	if err := r.UpdateApplication(t.Context(), stale); !errors.Is(err, record.ErrHeld) {
 		t.Errorf("a status read before the lock was written = %v, want ErrHeld: it would have taken the lock away", err)
 	}
-	was, err := r.Unlock(t.Context(), key)
+	was, err := r.Unlock(t.Context(), key, "bob")
 	check(t, err)
 	if was == nil || was.By != "alice" || was.Reason != "audit" {
 		t.Errorf("Unlock returned %+v, want alice's lock", was)
 	}
-	if was, err = r.Unlock(t.Context(), key); err != nil || was != nil {
+	now, err := r.Application(t.Context(), key)
+	check(t, err)
+	if st := now.Status; st.UnlockedAt == nil || st.UnlockedBy != "bob" {
+		t.Errorf("unlocked at %v by %q, want that it was bob", st.UnlockedAt, st.UnlockedBy)
+	}
+	if was, err = r.Unlock(t.Context(), key, "carol"); err != nil || was != nil {
 		t.Errorf("Unlock of what is not locked = %+v, %v", was, err)
 	}
 }

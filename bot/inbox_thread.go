@@ -1,0 +1,73 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// threadPatience is how long a command waits for the earlier ones of its pull request.
+const threadPatience = time.Minute
+
+// undoneBy are, for each command, those after which carrying it out late would undo
+// what was asked last.
+var undoneBy = map[Verb][]Verb{
+	Promote:  {Rollback, Cancel},
+	Rollback: {Promote, Retry},
+	Cancel:   {Promote, Retry},
+	Retry:    {Rollback, Cancel},
+	Lock:     {Unlock},
+	Unlock:   {Lock},
+}
+
+// order keeps the commands of one pull request in their order, although each is tried
+// again by itself: one waits a moment for those before it, and is refused after one
+// that undid it. A rollback waits for none.
+func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Refuse, error) {
+	all, err := in.Deliveries.List(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking for the other commands of the pull request: %w", err)
+	}
+	verb, waits := s.Command.Verb, s.Command.Verb != Rollback && s.Now.Sub(r.d.Spec.ReceivedAt.Time) < threadPatience
+	for i := range all {
+		other := &all[i]
+		switch c := other.Spec.Comment; {
+		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
+		case c.ID > r.comment().ID && undoes(other, verb, s.App):
+			return &Refuse{
+				Reason:   fmt.Sprintf("%s was asked after this, and done, while this could not be. Nothing was changed.", code("/"+string(executedVerb(other)))),
+				NextMove: fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())),
+			}, nil
+		case waits && c.ID < r.comment().ID && !other.Status.Phase.Finished() && other.Status.Executed == "" && mayChange(c.Body):
+			return nil, &tooEarly{in.backoff(1), "an earlier command of this pull request is not done yet"}
+		}
+	}
+	return nil, nil
+}
+
+// executed notes what was carried out, for the commands before it.
+func (r *responder) executed(s Situation) {
+	r.d.Status.Executed = truncate(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
+}
+
+func executedVerb(d *v1alpha1.Delivery) Verb {
+	verb, _, _ := strings.Cut(d.Status.Executed, " ")
+	return Verb(verb)
+}
+
+// undoes reports whether a command was carried out that undid another one on an
+// application.
+func undoes(d *v1alpha1.Delivery, verb Verb, app v1alpha1.BlueGreen) bool {
+	_, on, _ := strings.Cut(d.Status.Executed, " ")
+	return on == app.Namespace+"/"+app.Name && slices.Contains(undoneBy[verb], executedVerb(d))
+}
+
+// mayChange reports whether a comment has a command that changes something.
+func mayChange(body string) bool {
+	c, err := ParseCommand(body)
+	return err == nil && c != nil && !c.Verb.onlyReads()
+}

@@ -1,0 +1,138 @@
+package bot_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+// delivery is the one of a comment's command.
+func (w *world) delivery(body string) *v1alpha1.Delivery {
+	w.t.Helper()
+	all, err := w.record.List(w.t.Context())
+	check(w.t, err)
+	for i := range all {
+		if c := all[i].Spec.Comment; c != nil && c.Body == body {
+			return &all[i]
+		}
+	}
+	w.t.Fatalf("no delivery has %q", body)
+	return nil
+}
+
+// typed writes commands down in the order in which they were typed.
+func (w *world) typed(pr *githubtest.PullRequest, commands ...string) {
+	w.t.Helper()
+	w.app.SetWebhookURL("")
+	for _, c := range commands {
+		check(w.t, w.inbox.Handle(w.t.Context(), commentOf(w, pr.Number, w.writer, c)))
+	}
+}
+
+// try handles a delivery once, and reports whether that was its end.
+func (w *world) try(d *v1alpha1.Delivery) bool {
+	w.t.Helper()
+	_, err := w.inbox.Work(w.t.Context(), d.Name)
+	check(w.t, err)
+	now, err := w.record.Get(w.t.Context(), d.Name)
+	check(w.t, err)
+	return now.Status.Phase.Finished()
+}
+
+// TestCommandsOfAThreadKeepTheirOrder although the first one cannot be handled at once.
+func TestCommandsOfAThreadKeepTheirOrder(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.typed(pr, "/lock", "/unlock")
+	lock, unlock := w.delivery("/lock"), w.delivery("/unlock")
+	w.github.Inject(githubtest.Fault{Kind: githubtest.BadGateway, Route: "/repos/{owner}/{repo}/collaborators/{username}/permission"})
+	if w.try(lock) {
+		t.Fatal("the fault did not show")
+	}
+	if w.try(unlock) {
+		t.Error("/unlock did not wait for the /lock before it")
+	}
+	if !w.try(lock) || w.lock() == nil {
+		t.Error("not locked")
+	}
+	if !w.try(unlock) || w.lock() != nil {
+		t.Error("not unlocked")
+	}
+}
+
+// TestALateCommandDoesNotUndoWhatWasAskedAfterIt: the one after it waited for as long as
+// makes sense.
+func TestALateCommandDoesNotUndoWhatWasAskedAfterIt(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	app := shop()
+	check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto"}))
+	w.typed(pr, "/lock all", "/unlock")
+	lock, unlock := w.delivery("/lock all"), w.delivery("/unlock")
+	unlock.Spec.ReceivedAt = metav1.NewMicroTime(time.Now().Add(-2 * time.Minute))
+	check(t, w.record.Update(t.Context(), unlock))
+	if !w.try(unlock) || w.lock() != nil {
+		t.Fatal("not unlocked")
+	}
+	if now, err := w.record.Get(t.Context(), unlock.Name); err != nil || now.Status.Executed != "unlock shop/shop" {
+		t.Errorf("executed %q (%v)", now.Status.Executed, err)
+	}
+	if !w.try(lock) || w.lock() != nil {
+		t.Error("locked, or not answered")
+	}
+	if answers := w.answers(pr.Number); len(answers) == 0 || !strings.Contains(strings.Join(answers, "\n"), "Nothing was changed") && !strings.Contains(strings.Join(answers, "\n"), "after this was written") {
+		t.Errorf("answers %q", answers)
+	}
+}
+
+// TestALateRetryDoesNotUndoACancel: neither the releases nor the application say which
+// of the two was typed first.
+func TestALateRetryDoesNotUndoACancel(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.typed(pr, "/retry", "/cancel")
+	retry, cancel := w.delivery("/retry"), w.delivery("/cancel")
+	cancel.Spec.ReceivedAt = metav1.NewMicroTime(time.Now().Add(-2 * time.Minute))
+	check(t, w.record.Update(t.Context(), cancel))
+	if !w.try(cancel) || w.only().Spec.Cancel == nil {
+		t.Fatal("not cancelled")
+	}
+	w.record.change(w.only().Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseCancelled) })
+	if !w.try(retry) {
+		t.Error("/retry has no end")
+	}
+	if n := len(w.all()); n != 1 {
+		t.Errorf("%d releases, want the one that was cancelled", n)
+	}
+	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/cancel` was asked after this, and done") {
+		t.Errorf("answers %q, want why it was not done", last)
+	}
+}
+
+// TestARollbackWaitsForNoOtherCommand, and a stranger's command keeps nobody waiting
+// once it was answered.
+func TestARollbackWaitsForNoOtherCommand(t *testing.T) {
+	w := newWorld(t)
+	pr, _, _ := released(w)
+	w.typed(pr, "/lock", "/rollback")
+	if !w.try(w.delivery("/rollback")) {
+		t.Error("/rollback waited")
+	}
+	n := 0
+	for _, rel := range w.all() {
+		if rel.Spec.Rollback != nil {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d rollbacks", n)
+	}
+	if !w.try(w.delivery("/lock")) || w.lock() == nil {
+		t.Error("the /lock was not done")
+	}
+}
