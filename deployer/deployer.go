@@ -170,7 +170,7 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	if err != nil {
 		return 0, err
 	}
-	d.looks.know(key, releases)
+	d.looks.know(bg, releases)
 	d.calls.keep(key, unfinished(releases))
 	d.calls.hear(key, commandsOf(releases))
 	w := &work{d: d, log: log, bg: bg, o: o, before: bg.DeepCopy()}

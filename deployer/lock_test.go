@@ -21,7 +21,7 @@ func (w *world) lock(reason string) {
 
 func (w *world) unlock() {
 	w.t.Helper()
-	_, err := w.record().Unlock(w.t.Context(), client.ObjectKeyFromObject(w.application()))
+	_, err := w.record().Unlock(w.t.Context(), client.ObjectKeyFromObject(w.application()), "hubot")
 	check(w.t, err)
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -14,19 +14,26 @@ import (
 // errRollback is why a look was cancelled: users wait for another one.
 var errRollback = errors.New("a rollback was asked for")
 
+// unclearPause is how often a look is cancelled for rollbacks of which it cannot tell
+// whether they take back what moved users. Whoever may write releases may write many.
+const unclearPause = 10 * time.Second
+
 // looks are those under way, one an application at most. A rollback that one of
 // them does not know of cancels it: whatever it waits for, a pod that does not
 // answer or a log that is not sent, users do not. A look that is cancelled is as
-// one whose process ended there. The zero value is ready.
+// one whose process ended there. One that brings nobody back cancels nothing, and
+// neither does a second one of the same switch. The zero value is ready.
 type looks struct {
-	mu sync.Mutex
-	at map[client.ObjectKey]*underWay
+	mu      sync.Mutex
+	at      map[client.ObjectKey]*underWay
+	unclear map[client.ObjectKey]time.Time // when a look was last cancelled for such a one
 }
 
-// underWay is a look.
+// underWay is a look, with what it began with.
 type underWay struct {
-	cancel context.CancelCauseFunc
-	knows  map[types.UID]bool // rollbacks
+	cancel   context.CancelCauseFunc
+	bg       *v1alpha1.BlueGreen // nil: it has not read anything yet
+	releases []v1alpha1.Release
 }
 
 // begin notes that a look begins; its context is the one to look with. The
@@ -36,9 +43,9 @@ func (l *looks) begin(ctx context.Context, app client.ObjectKey) (context.Contex
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.at == nil {
-		l.at = map[client.ObjectKey]*underWay{}
+		l.at, l.unclear = map[client.ObjectKey]*underWay{}, map[client.ObjectKey]time.Time{}
 	}
-	l.at[app] = &underWay{cancel: cancel, knows: map[types.UID]bool{}}
+	l.at[app] = &underWay{cancel: cancel}
 	return ctx, func() {
 		l.mu.Lock()
 		delete(l.at, app)
@@ -47,26 +54,55 @@ func (l *looks) begin(ctx context.Context, app client.ObjectKey) (context.Contex
 	}
 }
 
-// know notes that an application's look acts on these releases.
-func (l *looks) know(app client.ObjectKey, releases []v1alpha1.Release) {
+// know notes what an application's look acts on.
+func (l *looks) know(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
+	own := v1alpha1.ReleaseList{Items: releases}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if look := l.at[client.ObjectKeyFromObject(bg)]; look != nil {
+		look.bg, look.releases = bg.DeepCopy(), own.DeepCopy().Items
+	}
+}
+
+// interrupt cancels the look at an application for a new rollback, if it is worth it.
+func (l *looks) interrupt(app client.ObjectKey, rollback *v1alpha1.Release, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	look := l.at[app]
 	if look == nil {
 		return
 	}
-	for i := range releases {
-		if releases[i].Spec.Kind == v1alpha1.Rollback {
-			look.knows[releases[i].UID] = true
-		}
+	switch worth, clear := look.worth(rollback); {
+	case !worth:
+		return
+	case !clear && now.Before(l.unclear[app].Add(unclearPause)):
+		return
+	case !clear:
+		l.unclear[app] = now
 	}
+	look.cancel(errRollback)
 }
 
-// interrupt cancels the look at an application, if it does not know a rollback.
-func (l *looks) interrupt(app client.ObjectKey, rollback types.UID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if look := l.at[app]; look != nil && !look.knows[rollback] {
-		look.cancel(errRollback)
+// worth reports whether a rollback brings users back, as far as the look can tell.
+func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
+	if u.bg == nil {
+		return true, false
 	}
+	w := &work{bg: u.bg, releases: u.releases}
+	good, refused := w.judgeRollback(rollback)
+	for i := range u.releases {
+		rel := &u.releases[i]
+		switch {
+		case rel.UID == rollback.UID:
+			return false, true
+		case rel.Status.Phase.Finished():
+		case rel.Spec.Kind == v1alpha1.Rollback:
+			if brings, _ := w.judgeRollback(rel); brings && good {
+				return false, true // that one brings users back
+			}
+		case string(rel.UID) == rollback.Spec.Rollback.Switch:
+			refused = nil // it may have switched since
+		}
+	}
+	return refused == nil, good
 }

@@ -85,10 +85,10 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 // watch of its owner wakes anew.
 func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	rel, ok := e.Object.(*v1alpha1.Release)
-	if !ok || rel.Spec.Kind != v1alpha1.Rollback || rel.Status.Phase.Finished() {
+	if !ok || rel.Spec.Rollback == nil || rel.Status.Phase.Finished() || rel.Labels[v1alpha1.ApplicationLabel] != rel.Spec.Application {
 		return
 	}
-	d.looks.interrupt(client.ObjectKey{Namespace: rel.Namespace, Name: rel.Labels[v1alpha1.ApplicationLabel]}, rel.UID)
+	d.looks.interrupt(client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, rel, time.Now())
 }
 
 // belongs reports whether an object is part of an application.

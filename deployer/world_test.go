@@ -110,6 +110,8 @@ type world struct {
 	source    *history
 	kubelet   *kubelet
 	replicas  int32 // of both colours
+	// namespaced: the deployer has no right to watch Namespaces.
+	namespaced bool
 	// build does the work of builds.
 	build cloudbuildtest.Builder
 }
@@ -164,11 +166,15 @@ func (w *world) run(change ...func(*Deployer)) (stop func()) {
 func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func()) {
 	w.t.Helper()
 	skip := true
-	mgr, err := ctrl.NewManager(cfg, ctrl.Options{
+	options := ctrl.Options{
 		Scheme: scheme(), Logger: logr.Discard(), Metrics: server.Options{BindAddress: "0"},
 		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
 		Controller: config.Controller{SkipNameValidation: &skip},
-	})
+	}
+	if w.namespaced {
+		options.Client.Cache = &client.CacheOptions{DisableFor: []client.Object{&corev1.Namespace{}}}
+	}
+	mgr, err := ctrl.NewManager(cfg, options)
 	check(w.t, err)
 	clientset, err := kubernetes.NewForConfig(cfg)
 	check(w.t, err)
