@@ -40,6 +40,8 @@ func (a *attempt) build(ctx context.Context) (pause, error) {
 		return a.begun(ctx, nil)
 	case b == nil:
 		return a.startBuild(ctx, 0)
+	case b.CancelledAt != nil: // its grant was taken away, and is back
+		return a.startBuild(ctx, b.Retries+1)
 	case b.ID == "":
 		return a.resumeBuild(ctx)
 	}

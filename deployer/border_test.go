@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -478,20 +479,47 @@ func TestWithoutTheGrantARunningBuildIsNotUsed(t *testing.T) {
 	}
 }
 
-func TestBuildGoesOnWhenTheGrantComesBack(t *testing.T) {
+func TestBuildIsStoppedWithItsGrantAndMadeAnewWhenThatIsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	finish := w.holdBuilds("a")
 	w.run()
 	a := w.await(w.submit("a"), "a build", func(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.ID != "" })
 	w.grant("")
-	w.await(a, "waiting for the grant", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
+	a = w.await(a, "its build stopped", func(r *v1alpha1.Release) bool {
+		return r.Status.Build.CancelledAt != nil && strings.Contains(r.Status.Message, "is not granted")
+	})
+	if want := "its build was stopped: namespace " + w.namespace + " is not granted"; !strings.Contains(findingsOf(a), want) {
+		t.Errorf("the findings are %q, want %q", a.Status.Findings, want)
+	}
+	if got := w.builds.Builds("acme-prod", "global")[0].Status; got != cloudbuildpb.Build_CANCELLED {
+		t.Errorf("the build is %s", got)
+	}
 	finish()
 	w.grant(repository)
 	w.awaitPhase(a, v1alpha1.ReleaseSucceeded)
-	if n := w.countBuilds(); n != 1 {
-		t.Errorf("%d builds", n)
+	if n := w.countBuilds(); n != 2 {
+		t.Errorf("%d builds, want the one that was stopped and another", n)
 	}
+}
+
+// A build of a release that waits behind another one, or that may not be stopped any
+// more either.
+func TestBuildAheadIsStoppedWithItsGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.source.commit("b", "a")
+	finish := w.holdBuilds("b")
+	defer finish()
+	w.run()
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	b := w.await(w.submit("b"), "a build", func(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.ID != "" })
+	w.annotate(map[string]string{v1alpha1.ProjectsAnnotation: ""})
+	w.await(b, "word of a build that cannot be stopped", func(r *v1alpha1.Release) bool {
+		return r.Status.Build.CancelledAt == nil && strings.Contains(findingsOf(r), "the build was not stopped: ")
+	})
+	w.annotate(map[string]string{v1alpha1.ProjectsAnnotation: "acme-prod", v1alpha1.RepositoriesAnnotation: ""})
+	w.await(b, "its build stopped", func(r *v1alpha1.Release) bool { return r.Status.Build.CancelledAt != nil })
 }
 
 func TestAnotherRepositoryUnderTheNameIsNotAsked(t *testing.T) {
@@ -523,4 +551,24 @@ func TestAnotherRepositoryUnderTheNameIsNotAsked(t *testing.T) {
 	w.source.replace(999)
 	w.submit("c")
 	w.awaitReason(v1alpha1.ReasonRepositoryChanged)
+}
+
+// A repository that has its name again is known by its number, and nobody has to pin it.
+func TestRepositoryThatComesBackIsMetAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.run()
+	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	w.source.replace(666)
+	b := w.submit("b")
+	w.awaitReason(v1alpha1.ReasonRepositoryChanged)
+	if n := w.countBuilds(); n != 1 {
+		t.Errorf("%d builds", n)
+	}
+	w.source.replace(4711)
+	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
+	if pin := w.application().Status.Repository; pin.ID != 4711 || pin.Found != 0 {
+		t.Errorf("pinned to %+v", pin)
+	}
 }

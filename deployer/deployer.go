@@ -241,6 +241,8 @@ type work struct {
 	barred error
 	// granted is what the namespace is granted.
 	granted v1alpha1.Grants
+	// revoked: the namespace is not granted what the application needs.
+	revoked bool
 	// identified: the repository is the one that was first met.
 	identified bool
 	turn       *turn // of the queue: what it asks of the world outside
@@ -264,6 +266,9 @@ func (w *work) run(ctx context.Context) error {
 	}
 	w.seeRoutes()
 	w.takeUp(ctx)
+	if err := w.stopRevoked(ctx); err != nil {
+		return err
+	}
 	active := w.active()
 	if active == nil {
 		if active, err = w.admit(ctx, ready); err != nil {

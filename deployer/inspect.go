@@ -34,6 +34,9 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	}
 	w.granted = f.grants
 	w.repin(ctx, f.grants)
+	if err := w.meetAgain(ctx, f.grants); err != nil {
+		return false, err
+	}
 	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
 		return false, err
 	}
@@ -47,7 +50,7 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	w.preflight(ctx)
 	o := judge(w.bg, w.o, f)
 	if o != nil && (o.reason == v1alpha1.ReasonNotGranted || o.reason == v1alpha1.ReasonRepositoryChanged) {
-		w.barred = o
+		w.barred, w.revoked = o, o.reason == v1alpha1.ReasonNotGranted
 	}
 	if o == nil {
 		o = hindrance(w.bg.Status.Findings)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -177,6 +178,50 @@ func (w *work) repin(ctx context.Context, granted v1alpha1.Grants) {
 		return
 	}
 	w.pin(id)
+}
+
+// comesBack is the turn in which it is asked whether the repository that was first met
+// has its name again: after a transfer that was taken back, or when whoever took the
+// name over is gone.
+const comesBack = v1alpha1.Step("repository")
+
+// meetAgain asks that while a deploy waits for it, later and later. Nothing but the
+// number is asked of what has the name meanwhile.
+func (w *work) meetAgain(ctx context.Context, granted v1alpha1.Grants) error {
+	pin := w.bg.Pinned()
+	deploys, _ := w.waiting(nil)
+	if pin == nil || pin.Found == 0 || len(deploys) == 0 || len(granted.Missing(w.bg.Needs()...)) > 0 {
+		return nil
+	}
+	t := w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: comesBack}, patience)
+	if until, why := t.held(w.o.Now); why != nil {
+		w.wakeAt(until)
+		return nil
+	}
+	source, first := w.source(), pin.ID
+	_, err := ask(ctx, t, question{what: "the number of " + w.bg.Spec.Repository}, func(ctx context.Context) (int64, error) {
+		id, err := source.RepositoryID(ctx)
+		if err == nil && id != first {
+			err = fmt.Errorf("it is %d, and not %d", id, first)
+		}
+		return id, err
+	})
+	if asked := pending(err); asked != nil {
+		w.wakeAt(asked.pause(w.o.Now).until)
+		return nil
+	}
+	if until := t.settle(w.o.Now, err); !until.IsZero() {
+		w.wakeAt(until)
+	}
+	switch {
+	case err == nil:
+		pin.Found = 0
+	case ctx.Err() != nil:
+		return err
+	default:
+		w.log.InfoContext(ctx, "the repository that was first met is not back", "repository", w.bg.Spec.Repository, "error", err)
+	}
+	return nil
 }
 
 // another is the obstacle of a repository that is not the one that was first met.

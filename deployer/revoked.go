@@ -1,0 +1,53 @@
+package deployer
+
+import (
+	"context"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// stopRevoked stops the builds of an application whose namespace is not granted any
+// more what they need: they would go on with an account that it may not use. Each
+// call reads the grants itself, so that what cannot be stopped is only told. A
+// release whose grant comes back builds anew.
+func (w *work) stopRevoked(ctx context.Context) error {
+	if !w.revoked {
+		return nil
+	}
+	for i := range w.releases {
+		rel := &w.releases[i]
+		if b := rel.Status.Build; rel.Status.Phase.Finished() || rel.Status.Failure != nil || b == nil || built(rel) || b.CancelledAt != nil {
+			continue
+		}
+		if err := w.stopOne(ctx, w.attempt(rel)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *work) stopOne(ctx context.Context, a *attempt) error {
+	a.turn = a.turnOf(v1alpha1.StepBuild)
+	if until, why := a.turn.held(w.o.Now); why != nil {
+		w.wakeAt(until)
+		return nil
+	}
+	err := a.cancelBuild(ctx)
+	if asked := pending(err); asked != nil {
+		w.wakeAt(asked.pause(w.o.Now).until)
+		return nil
+	}
+	if until := a.turn.settle(w.o.Now, err); !until.IsZero() {
+		w.wakeAt(until)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
+		a.log.WarnContext(ctx, "the build whose grant was taken away will be stopped later", "error", err)
+		w.wakeAt(w.o.Now.Add(retryGrant))
+	case a.rel.Status.Build.CancelledAt != nil:
+		a.finding("its build was stopped: " + w.barred.Error())
+	}
+	return a.save(ctx)
+}
