@@ -1,0 +1,211 @@
+package deployer
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"mvdan.cc/sh/v3/syntax"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// kubectl carries out a command as kubectl does, against the API server. A rollout is
+// not waited for: nothing runs pods here.
+func (w *world) kubectl(c v1alpha1.ShellCommand) {
+	w.t.Helper()
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(string(c)), "")
+	check(w.t, err)
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok {
+			w.carryOut(wordsOf(w.t, call))
+			return false
+		}
+		return true
+	})
+}
+
+func (w *world) carryOut(words []string) {
+	w.t.Helper()
+	if slices.Contains(words, "rollout") {
+		return
+	}
+	var args []string // without flags
+	namespace, patch, overwrite := "", "", false
+	for i := 1; i < len(words); i++ {
+		switch words[i] {
+		case "-n":
+			namespace, i = words[i+1], i+1
+		case "--type":
+			i++
+		case "-p":
+			patch, i = words[i+1], i+1
+		case "--overwrite":
+			overwrite = true
+		default:
+			args = append(args, words[i])
+		}
+	}
+	kinds := map[string]client.Object{
+		"bluegreen": &v1alpha1.BlueGreen{}, "service": &corev1.Service{}, "deployment": &appsv1.Deployment{}, "namespace": &corev1.Namespace{},
+	}
+	object := kinds[args[1]]
+	if words[0] != "kubectl" || object == nil {
+		w.t.Fatalf("%q is no command of kubectl that is known here", words)
+	}
+	key := types.NamespacedName{Namespace: namespace, Name: args[2]}
+	check(w.t, w.kube.Get(w.t.Context(), key, object))
+	before := object.DeepCopyObject().(client.Object) //nolint:errcheck // of its own type
+	switch args[0] {
+	case "patch":
+		check(w.t, w.kube.Patch(w.t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))))
+		return
+	case "annotate":
+		all := object.GetAnnotations()
+		if all == nil {
+			all = map[string]string{}
+		}
+		for _, arg := range args[3:] {
+			name, value, _ := strings.Cut(arg, "=")
+			if _, found := all[name]; found && !overwrite {
+				w.t.Errorf("%q is refused where the annotation is set", words)
+			}
+			all[name] = value
+		}
+		object.SetAnnotations(all)
+		check(w.t, w.kube.Patch(w.t.Context(), object, client.MergeFrom(before)))
+	default:
+		w.t.Fatalf("%q is not carried out here", words)
+	}
+}
+
+// wordsOf are the words of a call, of which a shell changes nothing.
+func wordsOf(t testing.TB, call *syntax.CallExpr) []string {
+	t.Helper()
+	var words []string
+	for _, arg := range call.Args {
+		var text strings.Builder
+		for _, part := range arg.Parts {
+			switch part := part.(type) {
+			case *syntax.Lit:
+				text.WriteString(strings.ReplaceAll(part.Value, `\'`, "'"))
+			case *syntax.SglQuoted:
+				text.WriteString(part.Value)
+			default:
+				t.Fatalf("a shell replaces something in %T", part)
+			}
+		}
+		words = append(words, text.String())
+	}
+	return words
+}
+
+// The API server takes the command of a condition, the second time, too, and the
+// condition is gone.
+func TestTheCommandOfAConditionMendsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run()
+	w.awaitReason(v1alpha1.ReasonReady)
+	w.annotate(map[string]string{v1alpha1.RepositoriesAnnotation: "acme/another", v1alpha1.ProjectsAnnotation: ""})
+	w.awaitReason(v1alpha1.ReasonNotGranted)
+	commands := w.application().Status.CommandsOf(v1alpha1.ConditionReady)
+	if len(commands) != 1 {
+		t.Fatalf("the commands are %q", commands)
+	}
+	for range 2 {
+		w.kubectl(commands[0])
+	}
+	w.awaitReason(v1alpha1.ReasonReady)
+	var ns corev1.Namespace
+	check(t, w.kube.Get(t.Context(), types.NamespacedName{Name: w.namespace}, &ns))
+	if !v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], "acme/another") {
+		t.Errorf("what was granted before is lost: %v", ns.Annotations)
+	}
+	if got := w.application().Status.Commands; len(got) > 0 {
+		t.Errorf("there are commands still: %v", got)
+	}
+}
+
+// The command that separates the colours labels the live pods' template before the
+// selector asks for the label, twice over, and leaves the rest of both as it is.
+func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	bg := w.application()
+	labels := map[string]string{"app": "web"}
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}}
+	d.Spec.Selector = &metav1.LabelSelector{MatchLabels: labels}
+	d.Spec.Template.Labels = labels
+	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "app", Image: "r/app"}}
+	check(t, w.kube.Create(t.Context(), d))
+	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}}}
+	check(t, w.kube.Create(t.Context(), s))
+	way := workload.SeparateAdvice(bg, workload.State{Color: v1alpha1.Blue, Deployment: "web", Service: "web", Labels: labels, Selector: labels})
+	if order := regexp.MustCompile(`^kubectl patch deployment .* && kubectl rollout status deployment .* && kubectl patch service `); len(way.Commands) != 1 || !order.MatchString(string(way.Commands[0])) {
+		t.Fatalf("the commands are %q", way.Commands)
+	}
+	for range 2 {
+		w.kubectl(way.Commands[0])
+	}
+	w.get(d)
+	w.get(s)
+	for what, got := range map[string]map[string]string{"template": d.Spec.Template.Labels, "selector": s.Spec.Selector} {
+		if got["app"] != "web" || got["version"] != "blue" {
+			t.Errorf("the labels of the %s are %v", what, got)
+		}
+	}
+}
+
+// typed is a command with what it is about.
+var typed = regexp.MustCompile(`\b(kubectl [a-z-]+|gcloud [a-z-]+|turnout (deploy|promote|rollback|cancel|confirm|status|releases)) .*( -n | --|%s|%q)`)
+
+// quoted are texts that speak of a command without being one to type.
+var quoted = []string{`runs "`, "kubectl apply wrote the routes"}
+
+// A command within a text is cut and neutralised with it: it is made by Shell, and
+// carried beside the text.
+func TestNoTextHasACommandInIt(t *testing.T) {
+	t.Parallel()
+	files := 0
+	for _, dir := range []string{"../api", "../bot", "../cmd", "../deployer", "../internal/prose"} {
+		check(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			files++
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				lit, ok := n.(*ast.BasicLit)
+				if !ok || lit.Kind != token.STRING {
+					return true
+				}
+				text, err := strconv.Unquote(lit.Value)
+				if err == nil && typed.MatchString(text) && !slices.ContainsFunc(quoted, func(q string) bool { return strings.Contains(text, q) }) {
+					t.Errorf("%s: %q has a command in it", path, text)
+				}
+				return true
+			})
+			return nil
+		}))
+	}
+	if files < 100 {
+		t.Errorf("only %d files were read", files)
+	}
+}
