@@ -36,8 +36,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// transcriptBlock is the transcript in README.md.
-var transcriptBlock = regexp.MustCompile("(?s)(```\n)(registry ready after .*?)(```\n)")
+// transcriptBlock is the transcript in README.md. A comment in it may have blocks of
+// its own, which do not begin at the left.
+var transcriptBlock = regexp.MustCompile("(?ms)^(```\n)(registry ready after .*?)^(```\n)")
 
 func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
 	printed := run(t)
