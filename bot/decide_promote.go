@@ -68,7 +68,7 @@ func (s Situation) promoteFinished(rel *v1alpha1.Release) Decision {
 	if by := s.successor(rel); by != nil {
 		return s.overtaken(rel, by)
 	}
-	return s.submitDeploy(commit, rel.Spec.Deploy.Attempt+1, s.approve)
+	return s.submitDeploy(commit, s.nextDeploy(rel), s.approve)
 }
 
 // submitDeploy makes a release of a commit, finished by finish, if the commit is

@@ -35,7 +35,7 @@ func (s Situation) retry() Decision {
 	if by := s.successor(rel); by != nil {
 		return s.overtaken(rel, by)
 	}
-	return s.alreadyLive(s.submitDeploy(commit, rel.Spec.Deploy.Attempt+1, s.again))
+	return s.alreadyLive(s.submitDeploy(commit, s.nextDeploy(rel), s.again))
 }
 
 // alreadyLive refuses what /promote would only answer: who asks for another

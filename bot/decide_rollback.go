@@ -149,13 +149,14 @@ func (s Situation) rollbackLive() Decision {
 
 // takeBack submits the rollback of a switch: the first, or the attempt after
 // those that ended without bringing users back. What brought them back is not
-// repeated, even if the application was read before it had ended.
+// repeated, even if the application was read before it had ended. Whoever may write
+// releases may take names and numbers: what goes elsewhere counts for nothing.
 func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
-	spec.Attempt = 1
+	last, joined, used := int32(0), int32(0), map[int32]bool{}
 	for i := range s.Releases {
 		rel := &s.Releases[i]
 		back := rel.Spec.Rollback
-		if back == nil || back.Switch != spec.Switch {
+		if back == nil || back.Switch != spec.Switch || !v1alpha1.SameVersion(back.From, spec.From) || !v1alpha1.SameVersion(back.To, spec.To) {
 			continue
 		}
 		ended, attempt := rel.Status.Phase.Finished(), max(1, back.Attempt)
@@ -163,10 +164,14 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 		case rel.Status.Phase == v1alpha1.ReleaseSucceeded, ended && rel.Status.Milestones.SwitchedAt != nil:
 			return Decision{Answer: fmt.Sprintf("%s was left already, by %s. Nothing was changed.", code(spec.From.Short()), code(rel.Name))}
 		case ended:
-			spec.Attempt = max(spec.Attempt, attempt+1)
-		default: // under way: it is joined
-			spec.Attempt = max(spec.Attempt, attempt)
+			last, used[attempt] = max(last, attempt), true
+		case rel.Name == v1alpha1.RollbackName(s.App.Name, spec.Switch, attempt): // under way: it is joined
+			joined = max(joined, attempt)
 		}
+	}
+	spec.Attempt = joined
+	if joined == 0 {
+		spec.Attempt = attemptAfter(last, used)
 	}
 	return Decision{Submit: NewRollback(&s.App, spec, s.Cause)}
 }

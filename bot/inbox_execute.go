@@ -132,17 +132,26 @@ func (in *Inbox) executedBefore(ctx context.Context, r *responder, s Situation) 
 // submit stores the release that a command asks for.
 func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decision) error {
 	rel := d.Submit
-	stored, created, err := in.Record.Submit(ctx, rel)
-	if errors.Is(err, ErrIdentity) || err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback {
+	stored, created, err := Submit(ctx, in.Record, rel)
+	if err == nil {
+		rel = stored
+	}
+	switch {
+	case errors.Is(err, ErrIdentity):
+		return r.refuse(ctx, Refuse{
+			Reason:   "Every name of the release that this asks for is taken by another one, such as " + code(rel.Namespace+"/"+rel.Name) + ". Nothing was changed.",
+			NextMove: "Whoever may delete releases takes those away; then ask again.",
+		})
+	case err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback:
 		return r.answer(ctx, "That was asked before: "+code(rel.Name)+" does it. Nothing was changed.", reactionNothing)
 	}
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
 	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "created", created, "by", r.comment().Author)
-	if !created && rel.Spec.Approval != nil && stored.Spec.Approval == nil {
+	if !created && d.Submit.Spec.Approval != nil && stored.Spec.Approval == nil {
 		// Its push was read in the meantime, and knows nothing of an approval.
-		err := in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *rel.Spec.Approval)
+		err := in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *d.Submit.Spec.Approval)
 		return in.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Note})
 	}
 	if !created {

@@ -36,10 +36,9 @@ func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 // finished, is joined: a further attempt needs a person.
 func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit string, cause v1alpha1.Cause) error {
 	rel := NewDeploy(app, commit, 1, cause)
-	_, created, err := in.Record.Submit(ctx, rel)
+	_, created, err := Submit(ctx, in.Record, rel)
 	if errors.Is(err, ErrIdentity) {
-		// Two commits share their first 12 digits, or the name was taken by hand.
-		// Asking again will not help; the operator has to look.
+		// Every name of it was taken by hand. Asking again will not help; the operator has to look.
 		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
 		return nil
 	}

@@ -349,7 +349,10 @@ func (c *cluster) carryOut(ctx context.Context, p plan, say func(text string)) (
 	case p.Refuse != nil:
 		return nil, errors.New(strings.TrimSpace(p.Refuse.Reason + " " + p.Refuse.NextMove))
 	case p.Submit != nil:
-		_, _, err = c.Submit(ctx, p.Submit)
+		var stored *v1alpha1.Release
+		if stored, _, err = bot.Submit(ctx, botRecord{c.Record}, p.Submit); stored != nil && err == nil {
+			key.Name = stored.Name // it may have had to be another one
+		}
 	case p.Approve != nil:
 		err = c.Approve(ctx, key, p.Approve.Approval)
 	case p.Cancel != nil:
