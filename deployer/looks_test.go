@@ -1,7 +1,6 @@
 package deployer
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -49,7 +48,7 @@ func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 			var l looks
 			cancelled := 0
 			for i, rel := range tt.asked {
-				ctx, end := l.begin(context.Background(), keyOf(bg))
+				ctx, end := l.begin(t.Context(), keyOf(bg))
 				l.know(bg, tt.knows)
 				l.interrupt(keyOf(bg), rel, now.Add(time.Duration(i)*time.Second))
 				if ctx.Err() != nil {
@@ -66,7 +65,7 @@ func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 	var l looks
 	var got []bool
 	for _, after := range []time.Duration{0, time.Second, unclearPause} {
-		ctx, end := l.begin(context.Background(), keyOf(bg))
+		ctx, end := l.begin(t.Context(), keyOf(bg))
 		l.interrupt(keyOf(bg), rollback("r", "last", to), now.Add(after))
 		got = append(got, ctx.Err() != nil)
 		end()

@@ -196,7 +196,7 @@ func (w *work) meetAgain(ctx context.Context, granted v1alpha1.Grants) error {
 	t := w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: comesBack}, patience)
 	if until, why := t.held(w.o.Now); why != nil {
 		w.wakeAt(until)
-		return nil
+		return nil //nolint:nilerr // a wait, not a failure
 	}
 	source, first := w.source(), pin.ID
 	_, err := ask(ctx, t, question{what: "the number of " + w.bg.Spec.Repository}, func(ctx context.Context) (int64, error) {

@@ -30,7 +30,7 @@ func (w *work) stopOne(ctx context.Context, a *attempt) error {
 	a.turn = a.turnOf(v1alpha1.StepBuild)
 	if until, why := a.turn.held(w.o.Now); why != nil {
 		w.wakeAt(until)
-		return nil
+		return nil //nolint:nilerr // a wait, not a failure
 	}
 	err := a.cancelBuild(ctx)
 	if asked := pending(err); asked != nil {
