@@ -222,9 +222,9 @@ func (a *application) blueGreen() *v1alpha1.BlueGreen {
 }
 
 // awaitReason waits until the application's condition has a reason.
-func (a *application) awaitReason(reason string) (message string) {
+func (a *application) awaitReason(reason string) {
 	a.t.Helper()
-	return a.awaitReasonOf(name, reason)
+	a.awaitReasonOf(name, reason)
 }
 
 func (a *application) awaitReasonOf(blueGreen, reason string) (message string) {
