@@ -12,7 +12,7 @@ import (
 
 // A shrink ends pods, and with them what they are answering. A request that was sent
 // to the old colour right before the switch is answered, as long as it takes less time
-// than spec.drain: 2 of 6 seconds here.
+// than spec.drain: 2 of 6 seconds here. Without a drain blue would be gone within one.
 func TestRequestInFlightOutlivesTheSwitchWithinTheDrain(t *testing.T) {
 	t.Parallel()
 	const longest, drain = 2 * time.Second, 6 * time.Second
