@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -59,7 +60,9 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 		if err != nil || otherErr != nil || liveSpeaks == speaks {
 			continue
 		}
-		finding := f.unlike("ProtocolsUnlike", cmp.Or(liveKey, key), live.Annotations[liveKey], "the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
+		// Of the two annotations the older one counts: what the other Service has is to
+		// be changed.
+		finding := f.unlike("ProtocolsUnlike", cmp.Or(key, liveKey), live.Annotations[liveKey], "the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
 			speaks, route.PortText(port), liveSpeaks, live.Name)
 		if p.Name != q.Name {
 			finding.Message += fmt.Sprintf(" (the annotation goes by the port's name, which is %q here and %q there)", q.Name, p.Name)
@@ -86,6 +89,32 @@ func balancedAlike(f Facts) []v1alpha1.Finding {
 			all = append(all, f.unlike("BalancingUnlike", key, live.Annotations[key], "the annotation is %s here and %s at service %s",
 				cmp.Or(other.Annotations[key], "not set"), cmp.Or(live.Annotations[key], "not set"), live.Name))
 		}
+	}
+	return all
+}
+
+// fieldsAlike finds colours whose Services differ in a field by which requests reach
+// other pods.
+func fieldsAlike(f Facts) []v1alpha1.Finding {
+	live, other := f.service(f.live()), f.service(f.live().Other())
+	if live == nil || other == nil {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	add := func(field string, own, lives any, what string) {
+		if own == lives {
+			return
+		}
+		all = append(all, f.about("service", other.Name).warning("FieldsUnlike", "spec."+field, "it is %v here and %v at service %s: %s. Give both the same", own, lives, live.Name, what).
+			With(v1alpha1.Merge("service", other.Name, f.App.Namespace, map[string]any{"spec": map[string]any{field: lives}})))
+	}
+	add("publishNotReadyAddresses", other.Spec.PublishNotReadyAddresses, live.Spec.PublishNotReadyAddresses, "with true, requests go to pods that are not ready")
+	if open := func(s *corev1.Service) bool {
+		return s.Spec.Type == corev1.ServiceTypeNodePort || s.Spec.Type == corev1.ServiceTypeLoadBalancer
+	}; f.gce() && open(live) && open(other) && !route.UsesNEGs(live) && !route.UsesNEGs(other) {
+		cluster := corev1.ServiceExternalTrafficPolicyCluster
+		add("externalTrafficPolicy", cmp.Or(other.Spec.ExternalTrafficPolicy, cluster), cmp.Or(live.Spec.ExternalTrafficPolicy, cluster), "with Local, only the nodes that run a pod answer the load balancer")
+		add("sessionAffinity", cmp.Or(other.Spec.SessionAffinity, corev1.ServiceAffinityNone), cmp.Or(live.Spec.SessionAffinity, corev1.ServiceAffinityNone), "with ClientIP, a node sends all that it gets to one pod")
 	}
 	return all
 }

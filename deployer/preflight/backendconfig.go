@@ -12,8 +12,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// configAnnotation names the BackendConfigs of a Service.
-const configAnnotation = "cloud.google.com/backend-config"
+// configAnnotation names the BackendConfigs of a Service; where there is none, the
+// older one does.
+const (
+	configAnnotation    = "cloud.google.com/backend-config"
+	oldConfigAnnotation = "beta.cloud.google.com/backend-config"
+)
 
 // both are the colours, always in this order.
 var both = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}

@@ -19,9 +19,9 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	// healthcheck.go: what it asks the pods
 	healthCheck,
 	// alike.go: whether it treats both colours in the same way
-	alike, protocolsAlike, balancedAlike,
+	alike, protocolsAlike, balancedAlike, fieldsAlike,
 	// gate.go: whether the gate asks what users do
-	gatePort,
+	gatePort, gateScheme,
 	// routes.go: who else is at the routes
 	hosts, class, users, standbyHost,
 	owners,

@@ -176,6 +176,39 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			adminRoute(s)
 			s.facts.Services["admin-svc"].Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`, "beta.cloud.google.com/backend-config": "app"}
 		}, fault("Annotation", admin, "metadata.annotations[beta.cloud.google.com/backend-config]"), []string{"correct it"}},
+		{"an annotation that names no backendconfig", func(s *situation) {
+			s.green().Annotations["cloud.google.com/backend-config"] = `{"http": "app"}`
+		}, fault("Annotation", greenService, configField), []string{"names no BackendConfig", `write {"default": "NAME"}`}},
+		{"an annotation with nothing in it", func(s *situation) {
+			adminRoute(s)
+			s.facts.Services["admin-svc"].Annotations["cloud.google.com/backend-config"] = `{}`
+		}, fault("Annotation", admin, configField), []string{"names no BackendConfig", "or remove it"}},
+		{"an annotation for another port only", func(s *situation) {
+			adminRoute(s)
+			s.facts.Services["admin-svc"].Annotations["cloud.google.com/backend-config"] = `{"ports": {"9090": "app"}}`
+		}, nil, nil},
+		{"a wildcard in a prefix", func(s *situation) {
+			p := path("/*", "app-blue-svc")
+			p["pathType"] = "Prefix"
+			s.rules(rule("shop.example.com", p))
+		}, fault("Path", ingressApp, "spec.rules[0].http.paths[0].path"), []string{"/* of type Prefix", "write /, which takes in what is below it, or set its pathType to ImplementationSpecific"}},
+		{"a wildcard in somebody's exact path", func(s *situation) {
+			adminRoute(s)
+			p := path("/a*b", "admin-svc")
+			p["pathType"] = "Exact"
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc")), rule("admin.example.com", p))
+		}, fault("Path", ingressApp, "spec.rules[1].http.paths[0].path"), []string{"/a*b of type Exact", "set its pathType to ImplementationSpecific"}},
+		{"a wildcard where it may be", func(s *situation) {
+			p := path("/*", "app-blue-svc")
+			p["pathType"] = "ImplementationSpecific"
+			s.rules(rule("shop.example.com", p))
+		}, nil, nil},
+		{"a wildcard elsewhere", func(s *situation) {
+			s.elsewhere()
+			p := path("/*", "app-blue-svc")
+			p["pathType"] = "Prefix"
+			s.rules(rule("shop.example.com", p))
+		}, nil, nil},
 		{"a node port is reached", func(s *situation) {
 			adminRoute(s)
 			s.facts.Services["admin-svc"].Annotations, s.facts.Services["admin-svc"].Spec.Type = nil, corev1.ServiceTypeNodePort
@@ -258,12 +291,41 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			delete(s.blue().Annotations, "cloud.google.com/neg")
 			s.blue().Spec.Type, s.green().Spec.Type = corev1.ServiceTypeNodePort, corev1.ServiceTypeNodePort
 		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"no user reaches now", "kubectl annotate service app-green-svc -n shop cloud.google.com/neg-"}},
-		{"a probe with a header, which no check can send", func(s *situation) {
+		{"a probe with the header Host, which is copied", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
 			s.pod(func(p *corev1.PodSpec) {
 				p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "Host", Value: "shop.example.com"}}
 			})
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"Choose a path", "kubectl edit backendconfig app -n shop"}},
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"copies its path and its header Host", "Choose a path", "without it on port 8080", "kubectl edit backendconfig app -n shop"}},
+		{"a probe with another header, which no check can send", func(s *situation) {
+			delete(s.facts.Configs["app"].Spec, "healthCheck")
+			s.pod(func(p *corev1.PodSpec) {
+				p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "X-Probe", Value: "1"}}
+			})
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"makes asks /. Choose a path", "kubectl edit backendconfig app -n shop"}},
+		{"a probe of a container that lists no port, which is not copied", func(s *situation) {
+			delete(s.facts.Configs["app"].Spec, "healthCheck")
+			s.pod(func(p *corev1.PodSpec) {
+				p.Containers[0].Ports, p.Containers[0].ReadinessProbe.HTTPGet.Port = nil, intstr.FromInt32(8080)
+			})
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"makes asks /;", "container app answers its probe /ready on port 8080", `"requestPath":"/ready"`}},
+		{"nodes that answer checks, and a check that overrides them", func(s *situation) {
+			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"checkIntervalSec": int64(5)}
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Annotations["networking.gke.io/transparent-health-checker"] = `{"enabled": true}`
+			}
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"copies its path"}},
+		{"the older annotation names one for another port, which stays", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				delete(service.Annotations, "cloud.google.com/backend-config")
+				service.Annotations["beta.cloud.google.com/backend-config"] = `{"ports": {"9090": "admin"}}`
+			}
+		}, []found{
+			{v1alpha1.SeverityWarning, "Draining", blueService, configField},
+			{v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
+			{v1alpha1.SeverityWarning, "Draining", greenService, configField},
+			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
+		}, []string{`cloud.google.com/backend-config='{"default":"app","ports":{"9090":"admin"}}'`}},
 		{"a check of another port, and the probe is on that", func(s *situation) {
 			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"port": int64(9000)}
 			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
@@ -316,6 +378,31 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			}
 			s.blue().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTP2"}`
 		}, nil, nil},
+		{"the older annotation of the other colour is to be changed", func(s *situation) {
+			s.blue().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+			s.green().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTPS"}`
+		}, warning("ProtocolsUnlike", greenService, "metadata.annotations[service.alpha.kubernetes.io/app-protocols]"), []string{`--overwrite service.alpha.kubernetes.io/app-protocols='{"http":"HTTP2"}'`}},
+		{
+			"a colour whose unready pods get requests", func(s *situation) { s.green().Spec.PublishNotReadyAddresses = true },
+			warning("FieldsUnlike", greenService, "spec.publishNotReadyAddresses"),
+			[]string{"true here and false at service app-blue-svc", `kubectl patch service app-green-svc -n shop --type merge -p '{"spec":{"publishNotReadyAddresses":false}}'`},
+		},
+		{"a traffic policy that the nodes do not look at", func(s *situation) {
+			s.green().Spec.SessionAffinity, s.green().Spec.ExternalTrafficPolicy = "ClientIP", "Local"
+		}, nil, nil},
+		{"traffic policies unlike, through the nodes", func(s *situation) {
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				delete(service.Annotations, "cloud.google.com/neg")
+				service.Spec.Type = corev1.ServiceTypeNodePort
+			}
+			s.green().Spec.ExternalTrafficPolicy, s.green().Spec.SessionAffinity = "Local", "ClientIP"
+			s.blue().Spec.SessionAffinity = "None"
+		}, []found{
+			{v1alpha1.SeverityWarning, "Nodes", blueService, negField},
+			{v1alpha1.SeverityWarning, "Nodes", greenService, negField},
+			{v1alpha1.SeverityWarning, "FieldsUnlike", greenService, "spec.externalTrafficPolicy"},
+			{v1alpha1.SeverityWarning, "FieldsUnlike", greenService, "spec.sessionAffinity"},
+		}, []string{"only the nodes that run a pod", `{"spec":{"externalTrafficPolicy":"Cluster"}}`, `{"spec":{"sessionAffinity":"None"}}`}},
 		{
 			"protocols that are not JSON", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `http=HTTP2` },
 			fault("Protocol", greenService, "metadata.annotations[cloud.google.com/app-protocols]"),
@@ -346,6 +433,24 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			}
 			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/admin", "backend": backend("app-blue-svc", 81)}))
 		}, warning("GatePort", application, "spec.gate.http[1].port"), []string{"ports 8080 and 9000", "asks 8080 only", `kubectl patch bluegreen app -n shop --type merge -p '{"spec":{"gate":{"http":[{"path":"/livez","port":8080},{"path":"/livez","port":9000}]}}}'`}},
+
+		{"a gate that asks plain HTTP of TLS, by the protocol", func(s *situation) {
+			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Scheme: "HTTP"}}
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+			}
+		}, warning("GateScheme", application, "spec.gate.http[0].scheme"), []string{"port 8080 of the pods speaks TLS", `'{"spec":{"gate":{"http":[{"path":"/livez","scheme":"HTTPS"}]}}}'`}},
+		{"a gate that asks plain HTTP of TLS, by the probe", func(s *situation) {
+			s.elsewhere()
+			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/metrics", Port: 9000}, {Path: "/livez", Port: 8080}}
+			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Scheme = "HTTPS" })
+		}, warning("GateScheme", application, "spec.gate.http[1].scheme"), []string{"the readiness probe speaks HTTPS to it"}},
+		{"a gate that asks TLS", func(s *situation) {
+			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Scheme: "HTTPS"}, {Path: "/metrics", Port: 9000}}
+			for _, service := range []*corev1.Service{s.blue(), s.green()} {
+				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTPS"}`
+			}
+		}, nil, nil},
 
 		// routes.go
 		{"two rules for one host", func(s *situation) {

@@ -61,6 +61,53 @@ func (f Facts) askAll(ports []int32) v1alpha1.ShellCommand {
 	return cmp.Or(f.patchApp(map[string]any{"gate": map[string]any{"http": checks}}), f.edit("bluegreen", f.App.Name))
 }
 
+// gateScheme finds a check that asks plain HTTP of a port on which the load balancer
+// or the readiness probe speaks TLS.
+func gateScheme(f Facts) []v1alpha1.Finding {
+	service, t := f.service(f.live()), f.Templates[f.live()]
+	if service == nil {
+		return nil
+	}
+	secure := map[int32]string{} // how that is known
+	var first int32
+	for _, port := range f.ports() {
+		p := route.FindPort(service, port)
+		if p == nil {
+			continue
+		}
+		pod := workload.PodPort(*p, t.Spec)
+		first = cmp.Or(first, pod)
+		if protocol, _, err := route.AppProtocol(service, p); f.gce() && err == nil && (protocol == "HTTPS" || protocol == "HTTP2") {
+			secure[pod] = "the load balancer speaks " + protocol + " to it"
+		}
+	}
+	for i := range t.Spec.Containers {
+		if a, ok := repeatable(&t.Spec.Containers[i]); ok && a.scheme == "HTTPS" {
+			secure[a.port] = "the readiness probe speaks HTTPS to it"
+		}
+	}
+	for i, c := range f.App.Spec.Gate.HTTP {
+		port := cmp.Or(c.Port, first)
+		if how := secure[port]; how != "" && c.Scheme != "HTTPS" {
+			field := fmt.Sprintf("spec.gate.http[%d].scheme", i)
+			return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GateScheme", field,
+				"it is HTTP, and port %d of the pods speaks TLS (%s), so the gate fails every release. Set it to HTTPS", port, how).With(f.askSecurely(i))}
+		}
+	}
+	return nil
+}
+
+// askSecurely is the command by which a check of the gate speaks TLS. As askAll, it
+// shows no headers.
+func (f Facts) askSecurely(i int) v1alpha1.ShellCommand {
+	checks := slices.Clone(f.App.Spec.Gate.HTTP)
+	checks[i].Scheme = "HTTPS"
+	if slices.ContainsFunc(checks, func(c v1alpha1.HTTPCheck) bool { return len(c.Headers) > 0 }) {
+		return f.edit("bluegreen", f.App.Name)
+	}
+	return cmp.Or(f.patchApp(map[string]any{"gate": map[string]any{"http": checks}}), f.edit("bluegreen", f.App.Name))
+}
+
 // listed is a list for people: 80, 81 and 82.
 func listed(ports []int32) string {
 	var words []string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -21,7 +22,7 @@ import (
 func healthCheck(f Facts) []v1alpha1.Finding {
 	return f.lacking(func(b backendOf) *v1alpha1.Finding {
 		check, _ := b.config.Spec["healthCheck"].(map[string]any)
-		if path, _ := check["requestPath"].(string); path != "" || f.transparent(b.color) {
+		if path, _ := check["requestPath"].(string); path != "" || check == nil && f.transparent(b.color) {
 			return nil
 		}
 		field := "spec.healthCheck.requestPath"
@@ -47,6 +48,14 @@ func (f Facts) checkAdvice(b backendOf) v1alpha1.Advice {
 	case b.name != "":
 		way = v1alpha1.Advise("", f.edit("backendconfig", b.name))
 	}
+	if host := f.hostProbe(b); host != "" {
+		if b.name == "" {
+			way.Text = "; " + way.Text + ", and add spec.healthCheck to that"
+		}
+		way.Text = fmt.Sprintf("the load balancer copies its path and its header Host from the readiness probe of container %s of deployment %s when it makes the check, and never again; a BackendConfig sends no such header. "+
+			"Choose a path that your pods answer with 200 without it on port %d, and set spec.healthCheck.requestPath to it%s", host, t.Deployment, port, way.Text)
+		return way
+	}
 	if ok && onPort {
 		way.Text = fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, way.Text)
 		return way
@@ -71,14 +80,15 @@ func (f Facts) sharedConfig(name string) string {
 	return fmt.Sprintf(" (every Service that names backendconfig %s is asked the same then)", name)
 }
 
-// transparent reports whether a Service leaves its health checks to GKE's nodes,
-// which take no path (ingress-gce pkg/annotations/service.go, THCAnnotation).
+// transparent reports whether a Service without a health check of its own leaves it
+// to GKE's nodes, which take no path (ingress-gce pkg/controller/translator/translator.go,
+// setThcOptInOnSvc).
 func (f Facts) transparent(c v1alpha1.Color) bool {
 	var set struct {
 		Enabled bool `json:"enabled"`
 	}
 	text := f.service(c).Annotations["networking.gke.io/transparent-health-checker"]
-	return json.Unmarshal([]byte(text), &set) == nil && set.Enabled
+	return json.Unmarshal([]byte(text), &set) == nil && set.Enabled && route.UsesNEGs(f.service(c))
 }
 
 // asks is a request that the kubelet repeats at a pod as its readiness probe.
@@ -125,7 +135,7 @@ func (f Facts) probe(b backendOf) (a asks, onPort, ok bool) {
 	}
 	port, protocol := f.checked(b)
 	for i := range t.Spec.Containers {
-		if a, ok := repeatable(&t.Spec.Containers[i]); ok && a.port == port && a.scheme == probeScheme(protocol) {
+		if a, ok := repeatable(&t.Spec.Containers[i]); ok && f.copies(b, &t.Spec.Containers[i]) && a.port == port && a.scheme == probeScheme(protocol) {
 			return a, true, true
 		}
 	}
@@ -135,6 +145,44 @@ func (f Facts) probe(b backendOf) (a asks, onPort, ok bool) {
 	}
 	a, ok = repeatable(c)
 	return a, false, ok && route.UsesNEGs(f.service(b.color)) // through a node, it can ask the node's port only
+}
+
+// copies reports whether Google's controller looks at a container's readiness probe:
+// it goes by the port that the Service leads to, which the container has to list.
+func (f Facts) copies(b backendOf, c *corev1.Container) bool {
+	p := route.FindPort(f.service(b.color), b.port)
+	t, _ := f.servedBy(b)
+	pod := workload.PodPort(*p, t.Spec)
+	return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == pod })
+}
+
+// hostProbe is the container whose readiness probe the load balancer copies with its
+// one header, Host; "" if there is none.
+func (f Facts) hostProbe(b backendOf) string {
+	t, found := f.servedBy(b)
+	if !found {
+		return ""
+	}
+	port, protocol := f.checked(b)
+	for i := range t.Spec.Containers {
+		c := t.Spec.Containers[i].DeepCopy()
+		if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || !f.copies(b, c) {
+			continue
+		}
+		headers := c.ReadinessProbe.HTTPGet.HTTPHeaders
+		c.ReadinessProbe.HTTPGet.HTTPHeaders = nil
+		a, ok := repeatable(c)
+		if !ok || a.port != port || a.scheme != probeScheme(protocol) {
+			continue
+		}
+		if len(headers) == 1 && headers[0].Name == "Host" {
+			return c.Name
+		}
+		if len(headers) == 0 {
+			return "" // this one comes first
+		}
+	}
+	return ""
 }
 
 // repeatable returns a container's readiness probe if a health check can repeat it.
@@ -213,8 +261,12 @@ func (f Facts) newConfig(b backendOf) v1alpha1.Advice {
 // names for other ports stays.
 func withDefault(service *corev1.Service, name string) string {
 	names := map[string]any{}
-	_ = json.Unmarshal([]byte(service.Annotations[configAnnotation]), &names) // what is not JSON is an error of its own
+	text, found := service.Annotations[configAnnotation]
+	if !found { // the older one counts until then
+		text = service.Annotations[oldConfigAnnotation]
+	}
+	_ = json.Unmarshal([]byte(text), &names) // what is not JSON is an error of its own
 	names["default"] = name
-	text, _ := json.Marshal(names) //nolint:errchkjson // strings
-	return string(text)
+	whole, _ := json.Marshal(names) //nolint:errchkjson // strings
+	return string(whole)
 }

@@ -18,6 +18,11 @@ const negAnnotation = "cloud.google.com/neg"
 // requests fail.
 func backends(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
+	if f.gce() {
+		for _, p := range f.Routes.UnfitPaths() {
+			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it takes up no change of this ingress", p.Text).With(f.edit("ingress", f.Routes.Name)))
+		}
+	}
 	for _, b := range f.Routes.AllBackends() {
 		ingress := f.about("ingress", f.Routes.Name)
 		if b.Service == "" {

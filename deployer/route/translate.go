@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -41,6 +43,9 @@ func (e *UntranslatableError) Error() string {
 // the Ingress names, and a colour's Service under the ports of the other one. The
 // error is an [*UntranslatableError] if it cannot.
 func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+	for _, p := range s.UnfitPaths() {
+		return &UntranslatableError{Ingress: s.Name, Why: p.Field + " " + p.Text}
+	}
 	for _, b := range backends(s.spec, true) {
 		if b.Service == "" {
 			return &UntranslatableError{Ingress: s.Name, Why: fmt.Sprintf("its backend for %s is not a Service: remove it", b)}
@@ -122,10 +127,54 @@ func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misf
 		return "", &Misfit{"Protocol", "metadata.annotations[" + key + "]", err.Error() + ": correct it"}
 	}
 	config, key, err := ConfigName(service, port)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNamesNone):
+		return "", &Misfit{"Annotation", "metadata.annotations[" + key + "]", fmt.Sprintf(`has the annotation %s, which names no BackendConfig: write {"default": "NAME"} or {"ports": {"PORT": "NAME"}}, or remove it`, key)}
+	case err != nil:
 		return "", &Misfit{"Annotation", "metadata.annotations[" + key + "]", fmt.Sprintf("has the annotation %s, which is not JSON: correct it", key)}
 	}
 	return config, nil
+}
+
+// errNamesNone is an annotation that is there and names nothing, which Google's
+// controller refuses (ingress-gce pkg/annotations/service.go, GetBackendConfigs).
+var errNamesNone = errors.New("it names no BackendConfig")
+
+// UnfitPath is a path of an Ingress that Google's controller refuses, and the whole
+// Ingress with it.
+type UnfitPath struct {
+	// Field of the Ingress, such as spec.rules[0].http.paths[1].path.
+	Field string
+	// Text goes on after the field, and ends with the way out.
+	Text string
+}
+
+// UnfitPaths are those with a wildcard in a type of path that has none (ingress-gce
+// pkg/controller/translator/translator.go, validateAndGetPaths).
+func (s State) UnfitPaths() []UnfitPath {
+	var all []UnfitPath
+	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	for i, r := range rules {
+		rule, _ := r.(map[string]any)
+		paths, _, _ := unstructured.NestedSlice(rule, "http", "paths")
+		for j, p := range paths {
+			path, _ := p.(map[string]any)
+			text, _, _ := unstructured.NestedString(path, "path")
+			kind, _, _ := unstructured.NestedString(path, "pathType")
+			if kind != "Prefix" && kind != "Exact" || !strings.Contains(text, "*") {
+				continue
+			}
+			way := "set its pathType to ImplementationSpecific"
+			if plain := cmp.Or(strings.TrimSuffix(text, "/*"), "/"); kind == "Prefix" && !strings.Contains(plain, "*") {
+				way = fmt.Sprintf("write %s, which takes in what is below it, or %s", plain, way)
+			}
+			all = append(all, UnfitPath{
+				Field: fmt.Sprintf("spec.rules[%d].http.paths[%d].path", i, j),
+				Text:  fmt.Sprintf("is %s of type %s, in which Google's load balancer takes no *: %s", text, kind, way),
+			})
+		}
+	}
+	return all
 }
 
 // UnfitConfig returns why Google's controller cannot use the BackendConfig that a
@@ -172,6 +221,9 @@ func ConfigName(service *corev1.Service, port *corev1.ServicePort) (name, key st
 		}
 		if err := json.Unmarshal([]byte(text), &names); err != nil {
 			return "", key, fmt.Errorf("reading the annotation %s of service %s: %w", key, service.Name, err)
+		}
+		if names.Default == "" && len(names.Ports) == 0 {
+			return "", key, errNamesNone
 		}
 		return cmp.Or(names.Ports[port.Name], names.Ports[strconv.Itoa(int(port.Port))], names.Default), key, nil
 	}

@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,7 +38,27 @@ func PodPort(p corev1.ServicePort, pod corev1.PodSpec) int32 {
 	if p.TargetPort == (intstr.IntOrString{}) {
 		return p.Port // the API's default
 	}
-	return resolve(p.TargetPort, pod.Containers)
+	if p.TargetPort.Type == intstr.Int {
+		return p.TargetPort.IntVal
+	}
+	return namedPort(p, pod)
+}
+
+// namedPort is the port that a Service means by a name: of the containers, or else
+// of those init containers that run beside them (k8s.io/kubernetes pkg/api/v1/pod,
+// FindPort).
+func namedPort(p corev1.ServicePort, pod corev1.PodSpec) int32 {
+	beside := slices.DeleteFunc(slices.Clone(pod.InitContainers), func(c corev1.Container) bool {
+		return c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways
+	})
+	for _, c := range slices.Concat(pod.Containers, beside) {
+		for _, own := range c.Ports {
+			if own.Name == p.TargetPort.StrVal && cmp.Or(own.Protocol, corev1.ProtocolTCP) == cmp.Or(p.Protocol, corev1.ProtocolTCP) {
+				return own.ContainerPort
+			}
+		}
+	}
+	return 0
 }
 
 // resolve turns a named port into its number; 0 if no container has it.
