@@ -104,7 +104,7 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 		return performed{app: req.app}, err
 	}
 	if !b.wait || b.noWait {
-		rel = approved(rel, p)
+		rel = approved(req.app, rel)
 	}
 	rel, err = b.watch(ctx, c, rel, v, req.app)
 	if p.Cancel != nil && rel.Status.Phase == v1alpha1.ReleaseCancelled {
@@ -113,14 +113,19 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 	return performed{app: req.app, release: rel}, err
 }
 
-// approved shows a release that was just approved as such: what it says of itself was
-// written before, when it still waited for that.
-func approved(rel *v1alpha1.Release, p plan) *v1alpha1.Release {
-	if p.Approve == nil || rel.Status.Phase != v1alpha1.ReleaseWaiting || rel.Status.Step != v1alpha1.StepPromote {
+// approved shows a release that is approved as such: what it says of itself may have
+// been written before, when it still waited for that.
+func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release {
+	if rel.Spec.Approval == nil || rel.Status.Phase != v1alpha1.ReleaseWaiting || rel.Status.Step != v1alpha1.StepPromote {
 		return rel
 	}
 	rel = rel.DeepCopy()
-	rel.Status.Message = "approved by " + p.Approve.Approval.By + ", goes on by itself"
+	rel.Status.Message = "approved by " + rel.ApprovedBy()
+	if lock := app.Status.Lock; lock != nil {
+		rel.Status.Message += "; waits: " + lockedBy(lock)
+	} else {
+		rel.Status.Message += ", goes on by itself"
+	}
 	if n := len(rel.Status.Timeline); n > 0 {
 		rel.Status.Timeline[n-1].Message = rel.Status.Message
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -43,18 +42,67 @@ func TestHoldingIsExplained(t *testing.T) {
 	}
 }
 
+// As typed: the deployer has not looked yet when the command shows the release.
 func TestWhatWasJustApprovedIsNotShownAsWaitingForThat(t *testing.T) {
-	rel := deployed(shaB, 1, v1alpha1.ReleaseWaiting, func(rel *v1alpha1.Release) {
-		rel.Status.Step, rel.Status.Message = v1alpha1.StepPromote, "waits for /promote: spec.promotion.mode is Manual"
-		rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepPromote, Message: rel.Status.Message}}
+	t.Parallel()
+	for name, lock := range map[string]*v1alpha1.Lock{
+		"goes on by itself": nil, "; waits: locked by dora": {By: "dora", At: *now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.status(func(st *v1alpha1.BlueGreenStatus) { st.Lock = lock })
+			check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+			rel := s.release(v1alpha1.DeployName("shop", shaB, 1))
+			rel.Status.Phase, rel.Status.Step, rel.Status.Message = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote, "waits for /promote: spec.promotion.mode is Manual"
+			rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepPromote, StartedAt: metav1.NowMicro(), Message: rel.Status.Message}}
+			check(t, s.admin.Status().Update(t.Context(), rel))
+			for _, args := range [][]string{{}, {}, {"-o", "json"}} { // the second time it was approved before
+				got := s.run(append([]string{"promote", "shop", "--no-wait"}, args...)...)
+				if got.err != nil || strings.Contains(got.stdout, "/promote") || !strings.Contains(got.stdout, "approved by carol") || !strings.Contains(got.stdout, name) {
+					t.Errorf("%v, %v: it says\n%s%s", args, got.err, got.stdout, got.stderr)
+				}
+			}
+			now := s.release(rel.Name)
+			if now.Spec.Approval == nil || now.Spec.Approval.Cause.Kind != v1alpha1.CauseCLI || now.Status.Message != rel.Status.Message {
+				t.Errorf("recorded is %+v, %q", now.Spec.Approval, now.Status.Message)
+			}
+		})
+	}
+}
+
+func TestCancelAsTypedIsRecordedAsTheCommandLines(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+	if got := s.run("cancel", "shop", "--no-wait"); got.err != nil || strings.Contains(got.stdout+got.stderr, "/cancel") {
+		t.Errorf("%v: it says\n%s%s", got.err, got.stdout, got.stderr)
+	}
+	c := s.release(v1alpha1.DeployName("shop", shaB, 1)).Spec.Cancel
+	if c == nil || c.Cause.Kind != v1alpha1.CauseCLI || !strings.HasPrefix(c.Reason, "turnout cancel") || strings.Contains(c.Reason, "/cancel") {
+		t.Errorf("recorded is %+v", c)
+	}
+}
+
+// As typed: an overview's row says why, and one application's page what it means.
+func TestStatusAsTypedSaysWhyItIsBlockedAndWhatHoldingIs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	expect := func(want string, args ...string) {
+		t.Helper()
+		if got := s.run(append([]string{"status"}, args...)...); got.err != nil || !strings.Contains(got.stdout, want) {
+			t.Errorf("status %v, %v: it says\n%s\nwant %q", args, got.err, got.stdout, want)
+		}
+	}
+	s.status(func(st *v1alpha1.BlueGreenStatus) {
+		st.Phase = v1alpha1.PhaseBlocked
+		st.Conditions = []metav1.Condition{{
+			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotInstalled, Message: "the App is not installed on acme/shop", LastTransitionTime: *now(),
+		}}
 	})
-	p := plan{Decision: bot.Decision{Approve: &bot.ReleaseApproval{Release: rel.Name, Approval: v1alpha1.Approval{By: "carol"}}}}
-	var out strings.Builder
-	(&linePrinter{out: &out}).show(approved(&rel, p), time.Now())
-	if got := out.String(); strings.Contains(got, "waits for") || !strings.Contains(got, "approved by carol, goes on by itself") {
-		t.Errorf("it says\n%s", got)
-	}
-	if strings.Contains(rel.Status.Message, "approved") {
-		t.Errorf("the release itself was changed: %+v", rel.Status)
-	}
+	expect("Blocked (NotInstalled)")
+	expect("NotInstalled: the App is not installed on acme/shop", "shop")
+	s.status(func(st *v1alpha1.BlueGreenStatus) { st.Phase, st.Conditions = v1alpha1.PhaseHolding, nil })
+	expect("Holding")
+	expect("Holding: nothing is under way, and the version that users left is kept running for a rollback", "shop")
 }
