@@ -212,7 +212,7 @@ func (g *GitHub) findDeployments(ctx context.Context, repository string, d Deplo
 				Payload json.RawMessage `json:"payload"`
 				Creator account         `json:"creator"`
 			}
-			resp, err := r.get(ctx, r.path("deployments?sha=%s&task=%s&per_page=100&page=%d", d.Ref, d.Task, page), &list)
+			resp, err := r.get(ctx, r.path("deployments?ref=%s&task=%s&per_page=100&page=%d", d.Ref, d.Task, page), &list)
 			if err != nil {
 				return err
 			}

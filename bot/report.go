@@ -9,8 +9,8 @@ import (
 
 // ReportData is what GitHub should show of one release.
 type ReportData struct {
-	// Deployment in the Deployments tab; nil if the version has no commit, as
-	// the one that was found at adoption: GitHub has nothing to show then.
+	// Deployment in the Deployments tab; nil if the version's commit is not known, as
+	// it may be of the one that was found at adoption: GitHub has nothing to show then.
 	Deployment *Deployment
 	// Headline is the comment's first line, without its heading mark.
 	Headline string

@@ -397,6 +397,9 @@ func reports() map[string]reportCase {
 		}),
 		"rolling-back": goesBack(),
 		"rolled-back":  goesBack(comesBack),
+		"rolled-back-to-adopted": goesBack(comesBack, func(r *v1alpha1.Release) {
+			r.Spec.Rollback.To = v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop@sha256:" + strings.Repeat("1", 64), Tag: "v1.0.0", Replicas: 3}
+		}),
 		"rollback-queued-locked": goesBack(func(r *v1alpha1.Release) {
 			r.Status = v1alpha1.ReleaseStatus{Phase: v1alpha1.ReleaseQueued}
 		}).with(lockedBy("Black Friday")),

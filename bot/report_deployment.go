@@ -47,7 +47,8 @@ type Deployment struct {
 func (d Deployment) shown() string { return fmt.Sprintf("%s: %s", d.State, d.Description) }
 
 func (v view) deployment() *Deployment {
-	if v.commit() == "" {
+	ref := v.revision()
+	if ref == "" {
 		return nil
 	}
 	state := stateOf(v.rel)
@@ -55,7 +56,7 @@ func (v view) deployment() *Deployment {
 		state = StateInactive // GitHub does that by itself for no production environment (REST docs, "Inactive deployments")
 	}
 	d := &Deployment{
-		ReleaseUID: string(v.rel.UID), Application: v.app.Namespace + "/" + v.app.Name, Ref: v.commit(),
+		ReleaseUID: string(v.rel.UID), Application: v.app.Namespace + "/" + v.app.Name, Ref: ref,
 		Task: "deploy", Environment: v.environment(), EnvironmentURL: v.app.Spec.URL, State: state,
 		Description: truncate(v.description(state), maxDescription),
 	}
@@ -66,6 +67,15 @@ func (v view) deployment() *Deployment {
 		d.LogURL = v.rel.Status.Build.LogURL
 	}
 	return d
+}
+
+// revision is what the Deployments tab shows a release at: the commit, or the hash of
+// it that the image of a version has which Turnout found; "" if nothing tells.
+func (v view) revision() string {
+	if v.rel.Spec.Rollback != nil {
+		return v.rel.Spec.Rollback.To.Revision()
+	}
+	return v.commit()
 }
 
 // stateOf translates a release's phase.
@@ -141,7 +151,11 @@ func (v view) environment() string {
 // notShown says why the Deployments tab has not what the comment says.
 func (v view) notShown() string {
 	st := v.rel.Status.GitHub
-	if st == nil || st.DeploymentRefused == "" {
+	switch {
+	case v.revision() == "" && moved(v.rel) && v.replaced == nil:
+		return fmt.Sprintf("⚠️ The Deployments tab shows no active deployment to %s: %s was there before Turnout's first release, and its image's tag does not name its commit.",
+			code(v.environment()), code(v.short()))
+	case st == nil || st.DeploymentRefused == "":
 		return ""
 	}
 	return "⚠️ GitHub refused to show this release in the Deployments tab: " + plain(truncate(st.DeploymentRefused, maxMessage))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -123,9 +124,19 @@ func version(s workload.State) v1alpha1.Version {
 		image = recordable(s.Image, record.ImageLimit)
 	}
 	return v1alpha1.Version{
-		Color: s.Color, Image: image, Commit: recordable(s.Commit, 64), Release: recordable(s.Release, 253),
+		Color: s.Color, Image: image, Commit: recordable(s.Commit, 64), Tag: recordable(foundTag(s), 128), Release: recordable(s.Release, 253),
 		Replicas: s.Replicas, TemplateHash: s.TemplateHash,
 	}
+}
+
+// foundTag is the tag of an image that no release has put there.
+func foundTag(s workload.State) string {
+	if s.Commit != "" || s.Release != "" {
+		return ""
+	}
+	name, _, _ := strings.Cut(s.Image, "@")
+	_, tag, _ := strings.Cut(name[strings.LastIndex(name, "/")+1:], ":")
+	return tag
 }
 
 // recordable is a name of somebody else's writing, and nothing if the record refuses

@@ -256,6 +256,11 @@ type Version struct {
 	// +kubebuilder:validation:MaxLength=64
 	Commit string `json:"commit,omitempty"`
 
+	// Tag that the Deployment's image has, where Turnout did not build it: it may name
+	// the commit.
+	// +kubebuilder:validation:MaxLength=128
+	Tag string `json:"tag,omitempty"`
+
 	// Release that staged it, where Turnout did.
 	// +kubebuilder:validation:MaxLength=253
 	Release string `json:"release,omitempty"`

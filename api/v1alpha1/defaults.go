@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -84,6 +85,29 @@ func (b *BlueGreen) SourceBucket() string {
 // shows it.
 func ShortCommit(commit string) string {
 	return commit[:min(7, len(commit))]
+}
+
+// fullHash and shortHash are tags that name a commit, as Cloud Build's $COMMIT_SHA and
+// $SHORT_SHA do, or docker/metadata-action's sha-…: a short one has a letter in it, or
+// it may be a date or a number.
+var (
+	fullHash  = regexp.MustCompile(`(?:^|[-_.])([0-9a-f]{40})$`)
+	shortHash = regexp.MustCompile(`^(?:sha-)?([0-9]*[a-f][0-9a-f]*)$`)
+)
+
+// Revision is the commit of a version, or else what its image's tag says of it: a hash,
+// of 7 digits at least. It is "" if nothing tells.
+func (v Version) Revision() string {
+	if v.Commit != "" {
+		return v.Commit
+	}
+	if m := fullHash.FindStringSubmatch(v.Tag); m != nil {
+		return m[1]
+	}
+	if m := shortHash.FindStringSubmatch(v.Tag); m != nil && len(m[1]) >= 7 && len(m[1]) < 40 {
+		return m[1]
+	}
+	return ""
 }
 
 // Short names a version in a few characters: its commit, or its image's tag or

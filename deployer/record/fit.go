@@ -86,7 +86,7 @@ var bounds = map[string]bound{
 	"ReleaseStatus.Drift": {block, 8 << 10}, "ReleaseStatus.Version": {name, ImageLimit}, "ReleaseStatus.SupersededBy": {name, 253},
 	"TimelineEntry.Message": {line, 400}, "TimelineEntry.URL": {name, 512},
 	"Failure.Reason": {line, 128},
-	"Version.Image":  {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Release": {name, 253}, "Version.TemplateHash": {name, 63},
+	"Version.Image":  {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253}, "Version.TemplateHash": {name, 63},
 	"BuiltMilestone.Image":  {name, ImageLimit},
 	"StagedMilestone.Image": {name, ImageLimit}, "StagedMilestone.TemplateHash": {name, 63},
 	"VerifiedMilestone.Image": {name, ImageLimit}, "VerifiedMilestone.TemplateHash": {name, 63}, "VerifiedMilestone.Pods": {name, 253},
