@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -195,21 +196,49 @@ func (g *GitHub) repo(ctx context.Context, repository string) (repo, error) {
 	if c != nil {
 		return repo{c, owner, name}, nil
 	}
-	in, _, err := g.app.Apps.FindRepositoryInstallation(ctx, owner, name)
-	if isStatus(err, http.StatusNotFound) {
-		// Not wrapped: it is no answer about what was asked, and may be mended.
-		return repo{}, fmt.Errorf("the App is not installed on %s: install it there, or give its installation that repository", repository)
-	}
+	why, err := g.find(ctx, repository)
 	if err != nil {
-		return repo{}, fmt.Errorf("looking for the App's installation: %w", err)
-	}
-	if c, err = g.installation(in.GetID()); err != nil {
 		return repo{}, err
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.clients[strings.ToLower(repository)] = c
+	if c = g.clients[strings.ToLower(repository)]; c == nil {
+		// Not wrapped: it is no answer about what was asked, and may be mended.
+		return repo{}, errors.New(cmp.Or(why, "the App's installation was forgotten meanwhile"))
+	}
 	return repo{c, owner, name}, nil
+}
+
+// closed says why the App cannot read a repository, "" if it can. It asks anew.
+func (g *GitHub) closed(ctx context.Context, repository string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	return g.find(ctx, repository)
+}
+
+// find looks for the installation that has a repository, and remembers its client. It
+// says why there is none that can be used; "" if there is.
+func (g *GitHub) find(ctx context.Context, repository string) (why string, err error) {
+	owner, name, _ := strings.Cut(repository, "/")
+	in, _, err := g.app.Apps.FindRepositoryInstallation(ctx, owner, name)
+	switch {
+	case isStatus(err, http.StatusNotFound):
+		g.forget(repository)
+		return fmt.Sprintf("the App is not installed on %s: install it there, or give its installation that repository", repository), nil
+	case err != nil:
+		return "", fmt.Errorf("looking for the App's installation on %s: %w", repository, err)
+	case in.SuspendedAt != nil:
+		g.forget(repository)
+		return fmt.Sprintf("the App's installation on %s is suspended: its owner ends that in the installation's settings", repository), nil
+	}
+	c, err := g.installation(in.GetID())
+	if err != nil {
+		return "", err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.clients[strings.ToLower(repository)] = c
+	return "", nil
 }
 
 func (g *GitHub) forget(repository string) {

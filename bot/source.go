@@ -26,6 +26,19 @@ type Source struct {
 	GitHub *GitHub
 }
 
+// Closed says why nothing of a repository can be read, with the way out; "" if it can.
+// It is said of GitHub's own word alone: no answer, and a refusal that passes, are
+// errors.
+func (s Source) Closed(ctx context.Context, repository string) (string, error) {
+	return s.GitHub.closed(ctx, repository)
+}
+
+// HasBranch reports whether the repository has a branch, now.
+func (s Source) HasBranch(ctx context.Context, repository, branch string) (bool, error) {
+	head, err := s.GitHub.Head(ctx, repository, branch)
+	return head != "", err
+}
+
 // File returns a file at a commit, or [ErrNoFile]; at most 1 MB.
 func (s Source) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
 	var content []byte

@@ -30,6 +30,7 @@ type spy struct {
 	*history
 	mu    sync.Mutex
 	asked []string
+	read  int // how often it was asked for more than whether it is there, and its number
 }
 
 func (s *spy) note(repository string) {
@@ -38,34 +39,62 @@ func (s *spy) note(repository string) {
 	s.asked = append(s.asked, repository)
 }
 
+func (s *spy) reads() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.read++
+}
+
+// contents is how often anything in a repository was asked for.
+func (s *spy) contents() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read
+}
+
 func (s *spy) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.asked)
 }
 
+func (s *spy) Closed(ctx context.Context, repository string) (string, error) {
+	s.note(repository)
+	return s.history.Closed(ctx, repository)
+}
+
+func (s *spy) HasBranch(ctx context.Context, repository, branch string) (bool, error) {
+	s.note(repository)
+	return s.history.HasBranch(ctx, repository, branch)
+}
+
 func (s *spy) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
 	s.note(repository)
+	s.reads()
 	return s.history.File(ctx, repository, commit, path)
 }
 
 func (s *spy) Archive(ctx context.Context, repository, commit string) (io.ReadCloser, error) {
 	s.note(repository)
+	s.reads()
 	return s.history.Archive(ctx, repository, commit)
 }
 
 func (s *spy) HasCommit(ctx context.Context, repository, commit string) (bool, error) {
 	s.note(repository)
+	s.reads()
 	return s.history.HasCommit(ctx, repository, commit)
 }
 
 func (s *spy) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {
 	s.note(repository)
+	s.reads()
 	return s.history.IsAncestor(ctx, repository, ancestor, descendant)
 }
 
 func (s *spy) BranchContains(ctx context.Context, repository, branch, commit string) (bool, error) {
 	s.note(repository)
+	s.reads()
 	return s.history.BranchContains(ctx, repository, branch, commit)
 }
 
@@ -180,8 +209,9 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	rel.Spec.Deploy.Repository = "acme/another-teams-secrets"
 	check(t, ci.Create(t.Context(), rel))
 	w.awaitRefused(rel, "Repository", "acme/another-teams-secrets", "releases acme/my-python-app alone", "release a commit of that one")
-	if asked := s.all(); len(asked) > 0 {
-		t.Errorf("asked of GitHub: %q", asked)
+	asked := slices.DeleteFunc(s.all(), func(name string) bool { return name == repository }) // whether it can be read
+	if n := w.source.asked(); len(asked) > 0 || n > 0 {
+		t.Errorf("asked of GitHub: %q, and %d times for a commit", asked, n)
 	}
 	if n := w.countBuilds(); n != 0 {
 		t.Errorf("%d builds", n)

@@ -49,6 +49,7 @@ type calls struct {
 	closed  bool
 	running sync.WaitGroup
 	slots   chan struct{} // of the transfers
+	idle    chan struct{} // slots of what nobody waits for
 
 	// wake has the deployer look at an application; stopped is closed when it does
 	// not any more. Both are nil without a manager.
@@ -110,6 +111,8 @@ type question struct {
 	about string
 	// transfer: it brings a source to Cloud Storage, which takes its time.
 	transfer bool
+	// few: nobody waits for it, and only a few such are asked at once.
+	few bool
 	// effect: it changes something. It is not cancelled with its release: what came
 	// of it tells what there is to undo.
 	effect bool
@@ -195,13 +198,16 @@ func (t *turn) begin(q question, do func(context.Context) (any, error)) (*call, 
 
 // slot is what a call must have one of; nil if it needs none. o.mu is held.
 func (o *calls) slot(q question) chan struct{} {
-	if !q.transfer {
-		return nil
-	}
 	if o.slots == nil {
-		o.slots = make(chan struct{}, transfers)
+		o.slots, o.idle = make(chan struct{}, transfers), make(chan struct{}, transfers)
 	}
-	return o.slots
+	switch {
+	case q.transfer:
+		return o.slots
+	case q.few:
+		return o.idle
+	}
+	return nil
 }
 
 // within does something within a time that begins when it has its slot.

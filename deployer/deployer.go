@@ -101,6 +101,7 @@ type Deployer struct {
 	facts       preflight.Collector
 	attestation attestation
 	calls       calls
+	reaches     reaches
 	looks       looks
 }
 
@@ -157,6 +158,7 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 		d.calls.leave(key)
 		d.asks.leave(key)
 		d.maps.leave(key)
+		d.reaches.forget(key)
 		return 0, nil
 	}
 	if err != nil {

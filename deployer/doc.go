@@ -22,6 +22,8 @@
 //     what a release says of its causes was decided at admission.
 //   - calls.go has what is asked of GitHub, Cloud Build, Cloud Storage and registries,
 //     beside the looks; looks.go lets a rollback cancel the look under way.
+//   - reach.go asks, on a slow clock, whether the repository can be read and has its
+//     branch.
 //   - takeup.go looks whether the load balancer uses the routes as they are written;
 //     ask.go asks the public address who answers there, and readmap.go reads the
 //     load balancer's URL map, beside the looks.

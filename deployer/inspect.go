@@ -53,6 +53,12 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 		w.barred, w.revoked = o, o.reason == v1alpha1.ReasonNotGranted
 	}
 	if o == nil {
+		o = w.reach(ctx)
+	}
+	if o == nil { // another repository was met just now
+		o = another(w.bg, w.granted)
+	}
+	if o == nil {
 		o = hindrance(w.bg.Status.Findings)
 	}
 	var commands []v1alpha1.ShellCommand

@@ -92,6 +92,13 @@ func (s *sluggish) File(ctx context.Context, repository, commit, path string) ([
 	return s.history.File(ctx, repository, commit, path)
 }
 
+func (s *sluggish) Closed(ctx context.Context, repository string) (string, error) {
+	if err := s.wait(ctx, "Closed"); err != nil {
+		return "", err
+	}
+	return s.history.Closed(ctx, repository)
+}
+
 func (s *sluggish) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {
 	if err := s.wait(ctx, "IsAncestor"); err != nil {
 		return false, err

@@ -8,6 +8,14 @@ import (
 // Source is what the deployer needs to know of a repository. The bot fills it
 // from GitHub. What speaks of commits alone, which never change, may be kept.
 type Source interface {
+	// Closed says why nothing of a repository can be read at all, with the way out: a
+	// sentence without its stop, "" if it can be read. What may pass by itself, or is
+	// not known, is an error.
+	Closed(ctx context.Context, repository string) (why string, err error)
+
+	// HasBranch reports whether the repository has a branch, now.
+	HasBranch(ctx context.Context, repository, branch string) (bool, error)
+
 	// File returns a file at a commit. A file that does not exist there is an
 	// error for which errors.Is(err, fs.ErrNotExist) holds; every other error is
 	// the world's and is tried again.
@@ -49,6 +57,22 @@ type ownSource struct {
 
 // source is the source of the application that is looked at.
 func (w *work) source() ownSource { return ownSource{w.d.Source, w.bg.Spec.Repository, w.barred} }
+
+// Closed is [Source].Closed of the application's repository.
+func (s ownSource) Closed(ctx context.Context) (string, error) {
+	if s.barred != nil {
+		return "", s.barred
+	}
+	return s.Source.Closed(ctx, s.repository)
+}
+
+// HasBranch is [Source].HasBranch of the application's repository.
+func (s ownSource) HasBranch(ctx context.Context, branch string) (bool, error) {
+	if s.barred != nil {
+		return false, s.barred
+	}
+	return s.Source.HasBranch(ctx, s.repository, branch)
+}
 
 // File is [Source].File of the application's repository.
 func (s ownSource) File(ctx context.Context, commit, path string) ([]byte, error) {

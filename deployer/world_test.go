@@ -470,6 +470,10 @@ type history struct {
 
 	id         int64 // the number of the repository
 	branchAsks int
+
+	closed     string // why nothing can be read
+	branchless bool
+	reachAsks  int
 }
 
 func newHistory() *history {
@@ -597,6 +601,21 @@ func (h *history) replace(id int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.id = id
+}
+
+// Closed is what the test says of the repository.
+func (h *history) Closed(context.Context, string) (string, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reachAsks++
+	return h.closed, h.failing
+}
+
+// HasBranch has main, unless the test says otherwise.
+func (h *history) HasBranch(_ context.Context, _, branch string) (bool, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return branch == "main" && !h.branchless, h.failing
 }
 
 // askedBranch is how often it was asked what is on a branch.

@@ -17,6 +17,8 @@ const (
 	ReasonReady             = "Ready"             // the next release can run
 	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository, or what the build needs of Google
 	ReasonRepositoryChanged = "RepositoryChanged" // another repository has the name of the one first met
+	ReasonNotInstalled      = "NotInstalled"      // nothing of the repository can be read: the App is not installed there
+	ReasonBranchMissing     = "BranchMissing"     // the repository has no branch of that name
 	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
 	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service
 	ReasonMixedRoutes       = "MixedRoutes"       // the Ingress names both Services for users

@@ -53,6 +53,7 @@ type Installation struct {
 	repositories []*Repository
 	createdAt    time.Time
 	deleted      bool
+	suspendedAt  time.Time // zero: it is not
 }
 
 // AddApp registers an App with a key of its own.
@@ -134,6 +135,22 @@ func (in *Installation) Uninstall() {
 	in.app.server.sendInstallation(in, "deleted")
 }
 
+// Suspend ends the App's access for a time, as an owner may: the installation is there, and gives no tokens.
+func (in *Installation) Suspend() { in.suspend(now()) }
+
+// Unsuspend gives it back.
+func (in *Installation) Unsuspend() { in.suspend(time.Time{}) }
+
+func (in *Installation) suspend(at time.Time) {
+	in.app.server.mu.Lock()
+	defer in.app.server.mu.Unlock()
+	in.suspendedAt = at
+}
+
+// errSuspended is what GitHub answers to whoever acts for a suspended installation (GitHub docs, "Suspending a GitHub
+// App installation").
+var errSuspended = refuse(http.StatusForbidden, "This installation has been suspended")
+
 func (a *App) installationAt(owner *User) *Installation {
 	for _, in := range a.installations {
 		if in.account == owner {
@@ -191,6 +208,9 @@ func createToken(c *call) (reply, error) {
 	}
 	if err := c.decode(&want); err != nil {
 		return reply{}, err
+	}
+	if !in.suspendedAt.IsZero() {
+		return reply{}, errSuspended
 	}
 	g := &grant{installation: in, permissions: in.permissions, expires: now().Add(tokenLife)}
 	if err := g.narrow(want.Repositories, want.RepositoryIDs); err != nil {

@@ -45,6 +45,9 @@ func (c *call) authenticate(want credential) error {
 	if g == nil || time.Now().After(g.expires) || g.installation.deleted {
 		return refuse(http.StatusUnauthorized, "Bad credentials")
 	}
+	if !g.installation.suspendedAt.IsZero() {
+		return errSuspended
+	}
 	c.grant, c.app = g, g.installation.app
 	return nil
 }

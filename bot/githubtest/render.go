@@ -129,6 +129,10 @@ func (s *Server) appJSON(a *App) map[string]any {
 
 // installationJSON is the schema installation.
 func (s *Server) installationJSON(in *Installation) map[string]any {
+	var suspendedAt, suspendedBy any
+	if !in.suspendedAt.IsZero() {
+		suspendedAt, suspendedBy = stamp(in.suspendedAt), s.userJSON(in.account)
+	}
 	return map[string]any{
 		"id": in.ID, "client_id": in.app.ClientID, "account": s.userJSON(in.account), "app_id": in.app.ID,
 		"app_slug": in.app.Slug, "target_id": in.account.ID, "target_type": in.account.Type,
@@ -137,7 +141,7 @@ func (s *Server) installationJSON(in *Installation) map[string]any {
 		"repositories_url":  s.APIURL() + "/installation/repositories",
 		"html_url":          fmt.Sprintf("%s/settings/installations/%d", s.url, in.ID),
 		"created_at":        stamp(in.createdAt), "updated_at": stamp(in.createdAt), "single_file_name": nil,
-		"has_multiple_single_files": false, "single_file_paths": []any{}, "suspended_by": nil, "suspended_at": nil,
+		"has_multiple_single_files": false, "single_file_paths": []any{}, "suspended_by": suspendedBy, "suspended_at": suspendedAt,
 	}
 }
 

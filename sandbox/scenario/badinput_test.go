@@ -247,6 +247,14 @@ func (a *application) awaitEvent(blueGreen, reason, message string) {
 	})
 }
 
+// change merges a patch into an object.
+func (a *application) change(object client.Object, patch string) {
+	a.t.Helper()
+	if err := running.kube.Patch(a.t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing.T) {
 	t.Parallel()
 	a := adoptExample(t, "obstacles", nil)
@@ -260,6 +268,14 @@ func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing
 		}
 		a.awaitEvent(blueGreen, reason, message)
 	}
+	a.change(a.blueGreen(), `{"spec":{"branch":"trunk"}}`)
+	check(name, v1alpha1.ReasonBranchMissing, "acme/obstacles has no branch trunk", "spec.branch of bluegreen "+name)
+	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}, `{"metadata":{"annotations":{"turnout.dev/repositories":"acme/obstacles,acme/unseen"}}}`)
+	a.change(a.blueGreen(), `{"spec":{"branch":"main","repository":"acme/unseen"}}`)
+	check(name, v1alpha1.ReasonNotInstalled, "the App is not installed on acme/unseen: install it there")
+	a.change(a.blueGreen(), `{"spec":{"repository":"acme/obstacles"}}`)
+	a.awaitReason(v1alpha1.ReasonReady)
+
 	a.handOver("ghost", "acme-prod", nil)
 	check("ghost", v1alpha1.ReasonIngressMissing, "ingress ghost-ingress does not exist in namespace obstacles", "spec.ingress.name")
 	a.handOver("stranger", "acme-prod", map[string]any{"ingress": map[string]any{"name": name + "-ingress"}})

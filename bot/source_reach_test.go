@@ -1,0 +1,91 @@
+package bot_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubtest"
+)
+
+const installationRoute = "/repos/{owner}/{repo}/installation"
+
+func TestSourceTellsWhyARepositoryCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	other, err := w.github.AddRepository("acme/other", githubtest.RepositoryConfig{Files: githubtest.Text(map[string]string{"a": "b"})})
+	check(t, err)
+	s := bot.Source{GitHub: w.client}
+	expect := func(repository, want string) {
+		t.Helper()
+		if why, err := s.Closed(t.Context(), repository); why != want || err != nil {
+			t.Errorf("%s is closed: %q, %v; want %q", repository, why, err, want)
+		}
+	}
+	expect("acme/shop", "")
+	const missing = "the App is not installed on acme/other: install it there, or give its installation that repository"
+	expect("acme/other", missing)
+	expect("nobody/nothing", strings.ReplaceAll(missing, "acme/other", "nobody/nothing"))
+	installation := w.app.InstallOn(other, nil)
+	expect("acme/other", "")
+	if has, err := s.HasBranch(t.Context(), "acme/other", "main"); !has || err != nil {
+		t.Errorf("it has main: %v, %v", has, err)
+	}
+	installation.Suspend()
+	expect("acme/other", "the App's installation on acme/other is suspended: its owner ends that in the installation's settings")
+	installation.Unsuspend()
+	expect("acme/other", "")
+}
+
+func TestSourceTellsWhetherARepositoryHasABranch(t *testing.T) {
+	w := newWorld(t)
+	s := bot.Source{GitHub: w.client}
+	for branch, want := range map[string]bool{"main": true, "release/1": false} {
+		if has, err := s.HasBranch(t.Context(), "acme/shop", branch); has != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", branch, has, err, want)
+		}
+	}
+	_, err := w.repo.CommitFiles(githubtest.Commit{Branch: "release/1", Message: "two", Files: githubtest.Text(map[string]string{"x": "y"})})
+	check(t, err)
+	if has, err := s.HasBranch(t.Context(), "acme/shop", "release/1"); !has || err != nil {
+		t.Errorf("a branch with a slash: %v, %v", has, err)
+	}
+}
+
+// An outage and a limit say nothing of the repository.
+func TestWhatGitHubDoesNotTellIsNotSaidToBeMissing(t *testing.T) {
+	for name, fault := range map[string]githubtest.Fault{
+		"bad gateway":        {Kind: githubtest.BadGateway},
+		"limited":            {Kind: githubtest.SecondaryRateLimit},
+		"limited, 429":       {Kind: githubtest.SecondaryRateLimit, Status: http.StatusTooManyRequests},
+		"limited, no time":   {Kind: githubtest.SecondaryRateLimit, RetryAfter: -1},
+		"the answer is lost": {Kind: githubtest.ReplyLost},
+	} {
+		for _, route := range []string{installationRoute, "/repos/{owner}/{repo}/branches/{branch}"} {
+			t.Run(name+" "+route, func(t *testing.T) {
+				w := newWorld(t)
+				s := bot.Source{GitHub: w.client}
+				fault := fault
+				fault.Route, fault.Times = route, 10
+				w.github.Inject(fault)
+				if route == installationRoute {
+					if why, err := s.Closed(t.Context(), "acme/shop"); err == nil {
+						t.Errorf("closed: %q", why)
+					}
+					return
+				}
+				if has, err := s.HasBranch(t.Context(), "acme/shop", "main"); err == nil {
+					t.Errorf("has the branch: %v", has)
+				}
+			})
+		}
+	}
+	t.Run("the quota is spent", func(t *testing.T) {
+		w := newWorld(t)
+		w.github.LimitFor(time.Minute, http.StatusForbidden)
+		if why, err := (bot.Source{GitHub: w.client}).Closed(t.Context(), "acme/shop"); err == nil {
+			t.Errorf("closed: %q", why)
+		}
+	})
+}

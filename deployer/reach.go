@@ -1,0 +1,173 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+const (
+	// reachEvery is how often it is asked whether a repository can still be read and
+	// has its branch: three requests, of the thousands that GitHub allows an hour.
+	reachEvery = 30 * time.Minute
+	// reachMissing is the same as long as it cannot, or has not.
+	reachMissing = 10 * time.Minute
+	// reachWaited is the same while a deploy waits for that.
+	reachWaited = time.Minute
+	// reachUnknown is the pause after a question that got no answer.
+	reachUnknown = 2 * time.Minute
+	// stepReach names what is asked of a repository outside of releases.
+	stepReach = v1alpha1.Step("reach")
+)
+
+// reaches is what is known of the ways to the repositories, by application. The zero
+// value is ready. A process that has just begun asks anew; until it has an answer the
+// condition tells what was known.
+type reaches struct {
+	mu sync.Mutex
+	of map[client.ObjectKey]reach
+}
+
+// reach is that of one application.
+type reach struct {
+	repository, branch string
+	generation         int64
+	asked, next        time.Time // when it was asked last, answered or not, and when again
+	newest             string    // UID of the newest deploy that waited then
+	// missing is what the last answer said; nil: nothing is in the way, or nothing is
+	// known.
+	missing *obstacle
+}
+
+func (r *reaches) get(app client.ObjectKey) (reach, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, ok := r.of[app]
+	return known, ok
+}
+
+func (r *reaches) set(app client.ObjectKey, now reach) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[client.ObjectKey]reach{}
+	}
+	r.of[app] = now
+}
+
+func (r *reaches) forget(app client.ObjectKey) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.of, app)
+}
+
+// reach is what keeps the application's repository from being built, as far as it is
+// known: that nothing of it can be read, or that it has not the branch. Not being told
+// changes nothing. It is asked when the application is made or changed, and again on a
+// slow clock; not while a release acts, which finds out itself, nor for users who wait
+// to be brought back.
+func (w *work) reach(ctx context.Context) *obstacle {
+	app := client.ObjectKeyFromObject(w.bg)
+	now, known := w.d.reaches.get(app)
+	if now.repository != w.bg.Spec.Repository || now.branch != w.bg.Spec.Branch {
+		now = reach{repository: w.bg.Spec.Repository, branch: w.bg.Spec.Branch, missing: w.toldMissing(known)}
+	}
+	deploys, rollbacks := w.waiting(nil)
+	if w.bg.Status.Active != nil || len(rollbacks) > 0 {
+		return now.missing
+	}
+	due, newest := now.next, now.newest
+	if now.missing != nil && len(deploys) > 0 {
+		due = slices.MinFunc([]time.Time{due, now.asked.Add(reachWaited)}, time.Time.Compare)
+		if newest = string(deploys[len(deploys)-1].UID); newest != now.newest {
+			due = w.o.Now // its push may have made the branch
+		}
+	}
+	if now.generation == w.bg.Generation && w.o.Now.Before(due) {
+		w.wakeAt(due)
+		return now.missing
+	}
+	if now, known = w.askReach(ctx, now); known {
+		now.newest = newest
+	}
+	w.d.reaches.set(app, now)
+	return now.missing
+}
+
+// askReach asks, and returns what is known by now, and whether the question has come to
+// its end.
+func (w *work) askReach(ctx context.Context, known reach) (reach, bool) {
+	t := w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: stepReach}, haste)
+	if c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady); c == nil || c.ObservedGeneration != w.bg.Generation {
+		t.wait = patience // whoever made or changed it looks now
+	}
+	missing, err := w.findMissing(ctx, t)
+	if asked := pending(err); asked != nil {
+		w.wakeAt(asked.pause(w.o.Now).until)
+		return known, false
+	}
+	if ctx.Err() != nil {
+		return known, false
+	}
+	t.settle(w.o.Now, err)
+	known.generation, known.asked = w.bg.Generation, w.o.Now
+	switch every := reachEvery; {
+	case err != nil && w.barred != nil: // another repository has the name, and the condition says so
+		known.missing, known.next = nil, w.o.Now.Add(reachUnknown)
+	case err != nil:
+		w.log.WarnContext(ctx, "whether the repository can be read is not known", "repository", w.bg.Spec.Repository, "error", err)
+		known.next = w.o.Now.Add(reachUnknown)
+	default:
+		if missing != nil {
+			every = reachMissing
+		}
+		// Those that were made together are not asked about together for ever.
+		known.missing, known.next = missing, w.o.Now.Add(every-time.Duration(rand.Float64()*float64(every)/10))
+	}
+	w.wakeAt(known.next)
+	return known, true
+}
+
+// findMissing asks one thing after the other: nothing of a repository is asked before
+// it can be read at all, and nothing but its number before it is known by that.
+func (w *work) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
+	source, branch := w.source(), w.bg.Spec.Branch
+	about := w.bg.Spec.Repository + " " + branch
+	closed, err := ask(ctx, t, question{what: "whether " + source.repository + " can be read", about: about, few: true}, source.Closed)
+	if err != nil {
+		return nil, fmt.Errorf("asking whether %s can be read: %w", source.repository, err)
+	}
+	if closed != "" {
+		return hinders(v1alpha1.ReasonNotInstalled, closed), nil
+	}
+	if err := w.identify(ctx, t); err != nil {
+		return nil, err
+	}
+	q := question{what: "whether " + source.repository + " has branch " + branch, about: about, few: true}
+	has, err := ask(ctx, t, q, func(ctx context.Context) (bool, error) { return source.HasBranch(ctx, branch) })
+	if err != nil {
+		return nil, fmt.Errorf("asking whether %s has branch %s: %w", source.repository, branch, err)
+	}
+	if !has {
+		return hinders(v1alpha1.ReasonBranchMissing, fmt.Sprintf("%s has no branch %s: push it, or name another in spec.branch of bluegreen %s", source.repository, branch, w.bg.Name)), nil
+	}
+	return nil, nil
+}
+
+// toldMissing is what the condition says of the repository, if it was written for this
+// very spec and this process has not asked yet.
+func (w *work) toldMissing(known bool) *obstacle {
+	c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady)
+	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled && c.Reason != v1alpha1.ReasonBranchMissing {
+		return nil
+	}
+	return hinders(c.Reason, c.Message)
+}
