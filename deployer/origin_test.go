@@ -67,7 +67,9 @@ func TestOwnerDoesNotPinAgain(t *testing.T) {
 			w.submit("b")
 			d := w.submit("d")
 			w.awaitReason(v1alpha1.ReasonRepositoryChanged)
-			w.await(d, "waiting", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "in turnout.dev/repin of the namespace") })
+			w.await(d, "waiting", func(r *v1alpha1.Release) bool {
+				return strings.Contains(r.Status.Message, "in turnout.dev/repin of the namespace")
+			})
 			if n := s.contents() - read; n > 0 {
 				t.Errorf("asked %d times for what is in it", n)
 			}
