@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -310,13 +311,13 @@ func TestLiveColourThatGrewIsMatchedAndFoundHealthyBeforeTheSwitch(t *testing.T)
 // open for good, and the controller had no reason to look at the Ingress.
 func TestLoadBalancerIsAskedAnewAfterALongWaitForAPerson(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, manual, func(bg *v1alpha1.BlueGreen) { bg.Spec.Gate.Freshness.Duration = 2 * time.Second })
+	w := newWorld(t, manual)
 	b := behindGCE(w)
 	w.run(told)
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	b.set(func(b *balancer) { b.sick = ofGreen })
-	warmed := rel.Status.Milestones.WarmedAt
-	w.until("the word to be old", func() bool { return time.Since(warmed.Time) > 3*time.Second }, func() string { return "" })
+	long := fmt.Sprintf(`{"status":{"milestones":{"warmedAt":%q}}}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	check(t, w.kube.Status().Patch(t.Context(), rel, client.RawPatch(types.MergePatchType, []byte(long))))
 	w.approve(rel)
 	w.await(rel, "the load balancer's word", func(r *v1alpha1.Release) bool {
 		return r.Status.Step == v1alpha1.StepWarm && strings.Contains(r.Status.Message, `said "Unknown" of k8s1-my-python-app-green-svc`)

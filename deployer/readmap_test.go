@@ -55,7 +55,7 @@ func TestURLMapThatLeadsToTheOldColourKeepsIt(t *testing.T) {
 	rel := b.switchInVain(w.submit("a"))
 	w.get(rel)
 	w.expectMessage(rel, "URL map k8s2-um-1 still leads *", "to k8s1-my-python-app-blue-svc")
-	w.awaitUnconfirmed(v1alpha1.ReasonOldRoutes, "URL map k8s2-um-1 still leads", "turnout confirm my-python-app -n "+w.namespace)
+	w.awaitUnconfirmed(v1alpha1.ReasonOldRoutes, "URL map k8s2-um-1 still leads", "turnout confirm my-python-app --namespace "+w.namespace)
 	w.expectSizes(1, 1)
 	b.mends()
 	w.awaitShrinkRecorded(v1alpha1.Blue)
