@@ -325,7 +325,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			{v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
 			{v1alpha1.SeverityWarning, "Draining", greenService, configField},
 			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
-		}, []string{`cloud.google.com/backend-config='{"default":"app","ports":{"9090":"admin"}}'`}},
+		}, []string{`'cloud.google.com/backend-config={"default":"app","ports":{"9090":"admin"}}'`}},
 		{"a check of another port, and the probe is on that", func(s *situation) {
 			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"port": int64(9000)}
 			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
@@ -381,7 +381,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{"the older annotation of the other colour is to be changed", func(s *situation) {
 			s.blue().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
 			s.green().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTPS"}`
-		}, warning("ProtocolsUnlike", greenService, "metadata.annotations[service.alpha.kubernetes.io/app-protocols]"), []string{`--overwrite service.alpha.kubernetes.io/app-protocols='{"http":"HTTP2"}'`}},
+		}, warning("ProtocolsUnlike", greenService, "metadata.annotations[service.alpha.kubernetes.io/app-protocols]"), []string{`--overwrite 'service.alpha.kubernetes.io/app-protocols={"http":"HTTP2"}'`}},
 		{
 			"a colour whose unready pods get requests", func(s *situation) { s.green().Spec.PublishNotReadyAddresses = true },
 			warning("FieldsUnlike", greenService, "spec.publishNotReadyAddresses"),
