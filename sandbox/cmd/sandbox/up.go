@@ -138,10 +138,22 @@ func printAddresses(out io.Writer, w *world.World, t *turnout.Turnout) {
 	} {
 		fmt.Fprintf(out, "%-14s %s\n", line[0], line[1])
 	}
+	fmt.Fprintf(out, "\nLook into the cluster, whose network is the sandbox's own:\n  nsenter -t %s -U -n --preserve-credentials"+
+		" kubectl --kubeconfig %s get bg,rel,pods -A\n", outerPID(), w.Kubeconfig)
 	fmt.Fprintf(out, "\nMerge a version, and say what to do with it, as alice (who may write) or rita (who may not):\n"+
 		"  curl -d user=alice %[1]s/_sandbox/acme/my-python-app/merge/1\n"+
 		"  curl -d user=alice --data-urlencode body=/rollback %[1]s/_sandbox/acme/my-python-app/comments/1\n"+
 		"Ctrl-C ends it.\n", w.GitHub.URL())
+}
+
+// outerPID is this process's id as the machine knows it: inside it is 1, and /proc
+// is the machine's.
+func outerPID() string {
+	pid, err := os.Readlink("/proc/self")
+	if err != nil {
+		return "$(pgrep -f 'bin/sandbox up' | tail -1)"
+	}
+	return pid
 }
 
 // printTail prints a log's last lines: why something failed is there.
