@@ -69,6 +69,15 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		{"neither deployment", side(func(s *workload.State) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing, []string{"neither deployment app-blue nor deployment app-green", "create app-blue", "the other one is made from it"}},
 		{"a service that cannot be copied", side(func(s *workload.State) { s.ServiceColored = false }), v1alpha1.ReasonServiceMissing, []string{"service app-green-svc does not exist", "service app-blue-svc", "lacks version: blue", "create it"}},
 		{"a deployment that cannot be copied", side(func(s *workload.State) { s.DeploymentColored = false }), v1alpha1.ReasonDeploymentMissing, []string{"deployment app-green does not exist", "deployment app-blue", "lacks version: blue", "create it"}},
+		{"a deployment that cannot be copied, and what it needs", side(func(s *workload.State) {
+			s.Selector = map[string]string{"app": "web", "version": "blue"}
+			s.MatchLabels, s.Labels = map[string]string{"app": "web"}, map[string]string{"app": "web", "version": "blue", "tier": "x"}
+			s.DeploymentColored, s.Image = false, "gcr.io/acme-prod/app:first"
+		}), v1alpha1.ReasonDeploymentMissing, []string{
+			"has version: green\n" + `printf '%s\n' '{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"app-green","namespace":"shop"},"spec":{"replicas":0,` +
+				`"selector":{"matchLabels":{"app":"web","version":"green"}},"template":{"metadata":{"labels":{"app":"web","tier":"x","version":"green"}},` +
+				`"spec":{"containers":[{"image":"gcr.io/acme-prod/app:first","name":"app"}]}}}}' | kubectl apply -f -`,
+		}},
 		{"nothing needs to be copied", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
 			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
 			side(func(s *workload.State) { s.DeploymentColored, s.ServiceColored = false, false })(bg, o, f)

@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -117,6 +118,20 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue", "create it with a selector of its own")
 	w.expectOnPage(saidOf(rel))
+	w.apply(saidOf(rel))
+	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+}
+
+// apply makes what the command of a message would make.
+func (w *world) apply(message string) {
+	w.t.Helper()
+	_, command, found := strings.Cut(message, `printf '%s\n' '`)
+	text, _, ends := strings.Cut(command, "' | kubectl apply -f -")
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON([]byte(text)); !found || !ends || err != nil {
+		w.t.Fatalf("no command that makes something in %q: %v", message, err)
+	}
+	w.create(u)
 }
 
 func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {

@@ -232,7 +232,9 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 	case !other.ServiceExists && !live.ServiceColored:
 		return uncopiable(bg, v1alpha1.ReasonServiceMissing, "service", live.Service, other.Service, live.Color)
 	case !other.DeploymentExists && !live.DeploymentColored:
-		return uncopiable(bg, v1alpha1.ReasonDeploymentMissing, "deployment", live.Deployment, other.Deployment, live.Color)
+		o := uncopiable(bg, v1alpha1.ReasonDeploymentMissing, "deployment", live.Deployment, other.Deployment, live.Color)
+		o.Commands = v1alpha1.Commands(workload.OwnSelectorAdvice(bg, live, other.Deployment))
+		return o
 	case live.Container == "" && bg.Spec.Container == "":
 		return hinders(v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers))
 	case live.Container == "":

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 
@@ -74,6 +75,34 @@ func labelPods(bg *v1alpha1.BlueGreen, live State) v1alpha1.ShellCommand {
 	labels := map[string]any{colorLabel(bg): string(live.Color)}
 	return v1alpha1.Merge("deployment", live.Deployment, bg.Namespace,
 		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": labels}}}})
+}
+
+// OwnSelectorAdvice is the command that makes the other colour's Deployment where the
+// live one's selector, which nobody can change, lacks the colour; "" where Turnout
+// cannot tell what to write. Its size is 0, and a release fills it with the live
+// colour's pod template: so of that it has no more than the API demands.
+func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live State, missing string) v1alpha1.ShellCommand {
+	if live.Container == "" || live.Image == "" || bg.Spec.Template == v1alpha1.TemplateOwn {
+		return ""
+	}
+	label, color := colorLabel(bg), string(live.Color.Other())
+	selector, pod := maps.Clone(live.MatchLabels), maps.Clone(live.Labels)
+	if len(selector) == 0 || len(pod) == 0 {
+		return ""
+	}
+	selector[label], pod[label] = color, color
+	manifest := object{
+		"apiVersion": "apps/v1", "kind": deploymentKind.Kind, "metadata": object{"name": missing, "namespace": bg.Namespace},
+		"spec": object{
+			"replicas": 0, "selector": object{"matchLabels": selector},
+			"template": object{"metadata": object{"labels": pod}, "spec": object{"containers": []object{{"name": live.Container, "image": live.Image}}}},
+		},
+	}
+	text, err := json.Marshal(manifest)
+	if err != nil {
+		return "" // a manifest is made of maps, strings and numbers
+	}
+	return v1alpha1.Shell("printf", `%s\n`, string(text)).Into(v1alpha1.Shell("kubectl", "apply", "-f", "-"))
 }
 
 // Stranded says that ready live pods get no users, because the live Service does not
