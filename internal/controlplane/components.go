@@ -14,6 +14,8 @@ import (
 	"slices"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/turnout-dev/turnout/internal/process"
 )
 
 // serviceRange is the cluster's range of Service addresses; its first address is
@@ -60,8 +62,10 @@ func (l *layout) writeServiceAccountKey() error {
 func (l *layout) cert(name string) string { return filepath.Join(l.certs, name) }
 
 // startProcess starts one binary and remembers it for Stop.
-func (cp *ControlPlane) startProcess(l *layout, name string, args ...string) (*process, error) {
-	p, err := startProcess(l.bin, l.logs, name, args...)
+func (cp *ControlPlane) startProcess(l *layout, name string, args ...string) (*process.Process, error) {
+	p, err := process.Start(process.Options{
+		Program: filepath.Join(l.bin, name), Args: args, Log: filepath.Join(l.logs, name+".log"),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +87,7 @@ func (cp *ControlPlane) startEtcd(ctx context.Context, l *layout) error {
 	if err != nil {
 		return err
 	}
-	return p.await(ctx, func(ctx context.Context) error { return httpOK(ctx, "http://"+l.etcd+"/health") })
+	return p.Await(ctx, func(ctx context.Context) error { return httpOK(ctx, "http://"+l.etcd+"/health") })
 }
 
 func (cp *ControlPlane) startAPIServer(ctx context.Context, l *layout, o Options) error {
@@ -123,12 +127,12 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, l *layout, o Options
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	return p.await(ctx, func(ctx context.Context) error {
+	return p.Await(ctx, func(ctx context.Context) error {
 		return clients.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
 	})
 }
 
-func (cp *ControlPlane) startControllerManager(l *layout) (*process, error) {
+func (cp *ControlPlane) startControllerManager(l *layout) (*process.Process, error) {
 	_, port, err := net.SplitHostPort(l.manager)
 	if err != nil {
 		return nil, fmt.Errorf("reading the controller manager's address: %w", err)

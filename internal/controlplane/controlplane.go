@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/turnout-dev/turnout/internal/process"
 )
 
 // startAttempts is how often a start is tried: the free ports that were found
@@ -57,7 +59,7 @@ type ControlPlane struct {
 
 	url        string
 	ca         *authority
-	processes  []*process // in the order of their start
+	processes  []*process.Process // in the order of their start
 	removesDir bool
 }
 
@@ -80,7 +82,7 @@ func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 		if err == nil {
 			return cp, nil
 		}
-		if attempt == startAttempts || !errors.Is(err, errEnded) {
+		if attempt == startAttempts || !errors.Is(err, process.ErrEnded) {
 			return nil, fmt.Errorf("starting a control plane: %w", err)
 		}
 	}
@@ -112,7 +114,7 @@ func start(ctx context.Context, bin string, o Options) (_ *ControlPlane, err err
 	if err := cp.installCRDs(o.CRDs); err != nil {
 		return nil, err
 	}
-	return cp, manager.await(ctx, cp.hasServiceAccount)
+	return cp, manager.Await(ctx, cp.hasServiceAccount)
 }
 
 // prepare makes the directory, the certificates and the administrator.
@@ -221,7 +223,7 @@ func (cp *ControlPlane) KubeletTLS(addresses ...string) (*tls.Config, error) {
 // Start made it.
 func (cp *ControlPlane) Stop() {
 	for _, v := range slices.Backward(cp.processes) {
-		v.stop()
+		v.Stop()
 	}
 	cp.processes = nil
 	if cp.removesDir {

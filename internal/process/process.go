@@ -1,0 +1,115 @@
+// Package process runs programs that do not outlive this one: the control plane's,
+// and Google's controllers in the sandbox.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// stopTimeout is how long a process may take to stop before it is killed.
+const stopTimeout = 5 * time.Second
+
+// Options say what to run.
+type Options struct {
+	// Program is the file that is run.
+	Program string
+	// Args are its arguments.
+	Args []string
+	// Env is its environment. Default: this process's.
+	Env []string
+	// Log is the file that its output goes to.
+	Log string
+}
+
+// Process is a running program.
+type Process struct {
+	name string
+	log  string
+	cmd  *exec.Cmd
+	done chan struct{} // closed once it ended; err is set then
+	err  error
+}
+
+// Start starts a program. It is killed when this process dies, however it dies.
+func Start(o Options) (*Process, error) {
+	p := &Process{name: filepath.Base(o.Program), log: o.Log, done: make(chan struct{})}
+	out, err := os.Create(p.log)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log of %s: %w", p.name, err)
+	}
+	p.cmd = exec.Command(o.Program, o.Args...)
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = o.Env, out, out
+	// A group of its own keeps a terminal's Ctrl-C for us: we stop it in order.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	started := make(chan error)
+	go p.run(out, started)
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("starting %s: %w", p.name, err)
+	}
+	return p, nil
+}
+
+// run owns the process until its end. Linux sends the parent-death signal when
+// the *thread* that forked ends, so this goroutine keeps its thread.
+func (p *Process) run(out *os.File, started chan<- error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer out.Close()
+	err := p.cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	p.err = p.cmd.Wait()
+	close(p.done)
+}
+
+// Await polls ready every 20 ms until it returns nil, the process ends or ctx does.
+func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ready(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("%s ended before it was ready (%w); its log is %s", p.name, errors.Join(p.err, ErrEnded), p.log)
+		case <-ctx.Done():
+			return fmt.Errorf("%s is not ready (%w): %w; its log is %s", p.name, err, ctx.Err(), p.log)
+		case <-tick.C:
+		}
+	}
+}
+
+// ErrEnded marks a process that ended by itself while it was awaited.
+var ErrEnded = errors.New("process ended")
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err says how the process ended, and where its log is. It may be asked once Done
+// is closed.
+func (p *Process) Err() error {
+	return fmt.Errorf("%s ended: %w; its log is %s", p.name, errors.Join(p.err, ErrEnded), p.log)
+}
+
+// Stop asks the process to end, and kills it if it does not.
+func (p *Process) Stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended
+	select {
+	case <-p.done:
+	case <-time.After(stopTimeout):
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+}
