@@ -4,7 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CONTROLPLANE := bin/etcd bin/kube-apiserver bin/kube-controller-manager
+# What the sandbox runs: those, and Google's own controllers of Ingresses.
+WORLD := $(CONTROLPLANE) bin/ingress-gce
+ETCD := 3.7.0
 KUBERNETES := v1.37.2
+INGRESSGCE := v1.37.0
 # The servers report their version by these; unstamped, kubectl cannot parse it.
 STAMP := k8s.io/component-base/version
 LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) -X $(STAMP).gitMajor=1 -X $(STAMP).gitMinor=37 \
@@ -12,20 +16,30 @@ LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) -X $(STAMP).gitMajor=1 -X 
 # Says what is being compiled, so that twelve minutes do not look like nothing.
 PROGRESS := awk '{n++} n % 50 == 0 {print "  " n " packages compiled"; fflush()} /^(go:|\#|.*: )/ {print; fflush()}'
 
+# $(call obtain,PROGRAM,VERSION,COMMAND): what this machine has already, in the
+# directory that KUBEBUILDER_ASSETS names or in bin/, or else what COMMAND builds.
+# What KUBEBUILDER_ASSETS has may differ in the last number.
+obtain = @has() { [ -x "$$1" ] && "$$1" --version 2>&1 | grep -qF "$$2"; }; \
+	if has "$${KUBEBUILDER_ASSETS:-/nowhere}/$(1)" "$(basename $(2))."; then \
+		echo "using $(1) of $$KUBEBUILDER_ASSETS"; ln -sfn "$$(realpath "$$KUBEBUILDER_ASSETS")/$(1)" bin/$(1); \
+	elif has bin/$(1) "$(2)"; then \
+		echo "using bin/$(1), which is $(2)"; touch bin/$(1); \
+	else $(3); fi
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: $(CONTROLPLANE) bin/turnout bin/sandbox ## Run the main job on this machine: merge, promote, rollback
+demo: $(WORLD) bin/turnout bin/sandbox ## Run the main job on this machine: merge, promote, rollback
 	bin/sandbox demo
 
 .PHONY: up
-up: $(CONTROLPLANE) bin/turnout bin/sandbox ## Start the whole world on this machine and keep it
+up: $(WORLD) bin/turnout bin/sandbox ## Start the whole world on this machine and keep it
 	bin/sandbox up
 
 .PHONY: test
-test: $(CONTROLPLANE) bin/turnout ## Run all tests
+test: $(WORLD) bin/turnout ## Run all tests
 	go test -timeout 20m ./...
 	cd sandbox && go test -count=1 -timeout 20m ./... # Go does not see that bin/turnout has changed
 	cd tools/checks && go test ./...
@@ -50,23 +64,31 @@ generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
 
 # Of the measurements: N is how many of each, OUT the file for the result.
 .PHONY: bench-latency
-bench-latency: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure reaction times; writes bench/latency.json
+bench-latency: $(WORLD) bin/turnout bin/sandbox ## Measure reaction times; writes bench/latency.json
 	bin/sandbox bench-latency --n $(or $(N),20) --out $(or $(OUT),bench/latency.json)
 
 .PHONY: bench-switch
-bench-switch: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes bench/switch.json
+bench-switch: $(WORLD) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes bench/switch.json
 	bin/sandbox bench-switch --n $(or $(N),10) $(if $(SPEED),--speed $(SPEED)) --out $(or $(OUT),bench/switch.json)
 
 .PHONY: controlplane
-controlplane: $(CONTROLPLANE) ## Build etcd, kube-apiserver and kube-controller-manager
+controlplane: $(WORLD) ## Build or find etcd, kube-apiserver, kube-controller-manager and ingress-gce
 
-bin/etcd: tools/controlplane/go.mod
-	@echo "building etcd (the first time: about a minute)"
-	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ go.etcd.io/etcd/server/v3 2>&1 | $(PROGRESS)
+bin:
+	mkdir -p $@
 
-bin/kube-apiserver bin/kube-controller-manager: bin/%: tools/controlplane/go.mod
-	@echo "building $* (the first time: several minutes; Go's build cache keeps it)"
-	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ k8s.io/kubernetes/cmd/$* 2>&1 | $(PROGRESS)
+bin/etcd: tools/controlplane/go.mod | bin
+	$(call obtain,etcd,$(ETCD),echo "building etcd (the first time: about a minute)" && \
+	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ go.etcd.io/etcd/server/v3 2>&1 | $(PROGRESS))
+
+bin/kube-apiserver bin/kube-controller-manager: bin/%: tools/controlplane/go.mod | bin
+	$(call obtain,$*,$(KUBERNETES),echo "building $* (the first time: several minutes; Go's build cache keeps it)" && \
+	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ k8s.io/kubernetes/cmd/$* 2>&1 | $(PROGRESS))
+
+# Not with -race, whatever else is: it is Google's program, unchanged.
+bin/ingress-gce: tools/ingress-gce/go.mod | bin
+	$(call obtain,ingress-gce,$(INGRESSGCE),echo "building ingress-gce (the first time: about 5 minutes; Go's build cache keeps it)" && \
+	cd tools/ingress-gce && CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w -X k8s.io/ingress-gce/pkg/version.Version=$(INGRESSGCE)' -o ../../$@ k8s.io/ingress-gce/cmd/glbc 2>&1 | $(PROGRESS))
 
 # Go's build cache knows better than file times what must be built again.
 .PHONY: bin/turnout bin/sandbox

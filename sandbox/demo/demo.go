@@ -175,7 +175,7 @@ func (s *story) adopt(ctx context.Context) error {
 	if err := s.untilAdopted(ctx, "v1.0.0"); err != nil {
 		return err
 	}
-	s.say("%s answers with v1.0.0, through a model of Google's load balancer that is %g times as fast", s.World.WebURL, s.World.Speed)
+	s.say("%s answers with v1.0.0, through Google's own controllers and a model of the load balancer behind them, %g times as fast", s.World.WebURL, s.World.Speed)
 	bg, err := s.untilReady(ctx, v1alpha1.ReasonNotGranted)
 	if err != nil {
 		return err

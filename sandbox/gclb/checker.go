@@ -58,7 +58,7 @@ func (k *checker) wanted() map[checked]bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := map[checked]bool{}
-	for name, b := range c.backends {
+	for name, b := range c.now.backends {
 		for _, m := range c.members(b) {
 			all[checked{name, m}] = true
 		}
@@ -80,7 +80,7 @@ func (k *checker) check(ctx context.Context, key checked) {
 		return
 	}
 	for {
-		h := k.compute.healthCheck(key.backend)
+		h := k.compute.healthCheckOf(key.backend)
 		if h == nil {
 			return // deleted; the backend service is about to be, too
 		}
@@ -105,7 +105,7 @@ func (k *checker) record(key checked, v verdict) {
 	before := key.member.health[key.backend].state
 	key.member.health[key.backend] = v
 	if before != v.state {
-		c.config.Log.Debug("endpoint health", "backend", key.backend, "endpoint", key.member.String(), "state", v.state, "endpoints", c.count(key.backend))
+		c.config.Log.Debug("endpoint health", "backend", shortName(key.backend), "endpoint", key.member.String(), "state", v.state, "endpoints", c.count(key.backend))
 	}
 }
 

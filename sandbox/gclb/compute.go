@@ -2,7 +2,6 @@ package gclb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,52 +13,39 @@ import (
 	"time"
 )
 
-// compute is the part of the compute API that the controllers use: health
-// checks, backend services, network endpoint groups and URL maps, in memory.
-// Every change takes Delays.Operation; reading is instant. Deleting what another
-// resource uses is refused, as there.
+// compute is Google's Compute API with the resources in memory, as far as
+// ingress-gce uses it: forwarding rules, target proxies, URL maps, backend
+// services, health checks, network endpoint groups, and what else its Ingresses
+// need. It is an http.Handler (api.go). Every change is an operation that takes
+// Delays.Operation; reading is instant. What another resource uses is not deleted.
 type compute struct {
 	config *Config
 	// publish is told of every configuration, in order, with the lock held. It must
 	// not call back.
 	publish func(view)
 	changed chan struct{} // capacity 1: health checks may have to begin or end
+	// running ends what is under way.
+	running context.Context
 
-	mu           sync.Mutex // guards the fields below, and what negs and members hold
-	healthChecks map[string]healthCheck
-	backends     map[string]backendService
-	negs         map[negKey]*neg
-	urlMaps      []urlMap // the oldest first
-	serial       int      // of views and NEGs
+	mu         sync.Mutex  // guards the fields below, and what groups and members hold
+	resources  []*resource // the oldest first
+	groups     map[place]*group
+	instances  map[place][]string // of instance groups
+	operations map[string]*operation
+	serial     int // of resources, operations and views
+	now        view
 }
 
-// backendService sends to the healthy endpoints of its NEGs. It is a value.
-type backendService struct {
-	name string // also its health check's
-	negs []negKey
-	// timeout is how long an answer may take; compute's default is 30 s.
-	timeout time.Duration
-	// draining is how long a request in flight may take to an endpoint that was
-	// detached. 0: it is broken off.
-	draining time.Duration
-}
-
-// negKey names a network endpoint group; there is one for each zone.
-type negKey struct{ name, zone string }
-
-func (k negKey) String() string {
-	return fmt.Sprintf("Key{%q, zone: %q}", k.name, k.zone)
-}
-
-type neg struct {
-	id      string
+// group is the endpoints of a NEG.
+type group struct {
 	members map[endpoint]*member
 }
 
-// endpoint is a pod's address and port.
+// endpoint is a pod's address and port, and the node that it runs on.
 type endpoint struct {
-	ip   string
-	port int32
+	ip       string
+	port     int32
+	instance string
 }
 
 func (e endpoint) String() string {
@@ -75,36 +61,119 @@ type member struct {
 	health map[string]verdict // by backend service; one without has no status yet
 }
 
-// view is a configuration that front ends use: all but endpoints and health,
-// which they know at once.
-type view struct {
-	serial   int
-	urlMaps  []urlMap
-	backends map[string]backendService
+func newMember(ctx context.Context, e endpoint) *member {
+	gone, leave := context.WithCancel(context.WithoutCancel(ctx))
+	return &member{endpoint: e, gone: gone, leave: leave, health: map[string]verdict{}}
 }
 
-// What the compute API answers.
-var (
-	errNotFound = errors.New("was not found, notFound")
-	errInUse    = errors.New("is already being used by another resource, resourceInUseByAnotherResource")
-)
+func (m *member) leaveAfter(d time.Duration) {
+	if d == 0 {
+		m.leave()
+		return
+	}
+	time.AfterFunc(d, m.leave)
+}
 
-func newCompute(c *Config, publish func(view)) *compute {
-	return &compute{
-		config: c, publish: publish, changed: make(chan struct{}, 1),
-		healthChecks: map[string]healthCheck{}, backends: map[string]backendService{}, negs: map[negKey]*neg{},
+// newCompute is the API until ctx ends, with what is in a project before
+// anybody makes something: a network with its subnetworks, and zones.
+func newCompute(ctx context.Context, c *Config, publish func(view)) *compute {
+	api := &compute{
+		config: c, publish: publish, changed: make(chan struct{}, 1), running: ctx,
+		groups: map[place]*group{}, instances: map[place][]string{}, operations: map[string]*operation{},
+	}
+	region := regionOf(c.Zone)
+	network := map[string]any{"autoCreateSubnetworks": true, "IPv4Range": ""}
+	proxies := map[string]any{"purpose": "REGIONAL_MANAGED_PROXY", "role": "ACTIVE", "ipCidrRange": "10.129.0.0/23"}
+	for _, r := range []*resource{
+		{place{"global", "networks", networkName}, network},
+		{place{"regions/" + region, "subnetworks", networkName}, map[string]any{"ipCidrRange": "10.128.0.0/20"}},
+		{place{"regions/" + region, "subnetworks", "proxies"}, proxies},
+	} {
+		if r.collection == "subnetworks" {
+			r.object["network"] = "projects/" + c.Project + "/global/networks/" + networkName
+		}
+		r.object = api.finish(r.place, r.object, nil)
+		api.resources = append(api.resources, r)
+	}
+	return api
+}
+
+// networkName is that of the network and of the nodes' subnetwork.
+const networkName = "default"
+
+// regionOf is a zone's region.
+func regionOf(zone string) string { return zone[:strings.LastIndex(zone, "-")] }
+
+// find returns nil if there is no such resource. The lock is held.
+func (c *compute) find(p place) *resource {
+	if i := slices.IndexFunc(c.resources, func(r *resource) bool { return r.place == p }); i >= 0 {
+		return c.resources[i]
+	}
+	return nil
+}
+
+// put keeps an object in place of the one before. The lock is held.
+func (c *compute) put(p place, o object) {
+	if old := c.find(p); old != nil {
+		old.object = o
+		return
+	}
+	c.resources = append(c.resources, &resource{p, o})
+	if p.collection == "networkEndpointGroups" {
+		c.groups[p] = &group{members: map[endpoint]*member{}}
 	}
 }
 
-// operate makes one change after its delay, unless ctx ends before.
-func (c *compute) operate(ctx context.Context, delay time.Duration, change func() error) error {
-	if err := sleep(ctx, c.config.scaled(delay)); err != nil {
-		return err
+// remove forgets a resource. The endpoints of a NEG leave without draining: that
+// "doesn't apply when you disconnect a backend" (cloud.google.com/load-balancing/
+// docs/enabling-connection-draining). The lock is held.
+func (c *compute) remove(p place) {
+	c.resources = slices.DeleteFunc(c.resources, func(r *resource) bool { return r.place == p })
+	if g := c.groups[p]; g != nil {
+		for _, m := range g.members {
+			m.leave()
+		}
+		delete(c.groups, p)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := change(); err != nil {
-		return err
+}
+
+// user is a resource that refers to another, nil if none does. The lock is held.
+func (c *compute) user(of place) *resource {
+	for _, r := range c.resources {
+		if slices.Contains(references(r.object), of) {
+			return r
+		}
+	}
+	return nil
+}
+
+// lacking is an error if an object refers to what does not exist. The lock is held.
+func (c *compute) lacking(o map[string]any) *apiError {
+	for _, p := range references(o) {
+		if c.find(p) == nil {
+			return notFound(c.config.Project, p)
+		}
+	}
+	return nil
+}
+
+// settle makes what was changed known: to front ends, to who checks health, and to
+// the log. The lock is held.
+func (c *compute) settle(changed place) {
+	before := c.now.backends
+	c.serial++
+	c.now = c.configuration()
+	for name := range c.now.backends {
+		if _, known := before[name]; !known { // a new one knows nothing of its endpoints' health, whoever had its name before
+			for _, g := range c.groups {
+				for _, m := range g.members {
+					delete(m.health, name)
+				}
+			}
+		}
+	}
+	if slices.Contains(adopted, changed.collection) {
+		c.publish(c.now)
 	}
 	if c.config.Delays.HealthListed <= 0 {
 		c.listHealth()
@@ -113,13 +182,18 @@ func (c *compute) operate(ctx context.Context, delay time.Duration, change func(
 	case c.changed <- struct{}{}:
 	default: // told already
 	}
-	return nil
+}
+
+// adopted are the collections that make up what front ends adopt; they know
+// endpoints and health at once.
+var adopted = []string{ //nolint:gochecknoglobals // a list
+	"forwardingRules", "targetHttpProxies", "targetHttpsProxies", "urlMaps", "backendServices",
 }
 
 // listHealth gives every endpoint of a backend service a health status. The lock
 // is held.
 func (c *compute) listHealth() {
-	for name, b := range c.backends {
+	for name, b := range c.now.backends {
 		for _, m := range c.members(b) {
 			if _, listed := m.health[name]; !listed {
 				m.health[name] = verdict{state: unhealthy}
@@ -128,166 +202,27 @@ func (c *compute) listHealth() {
 	}
 }
 
-// configure is operate for what front ends adopt.
-func (c *compute) configure(ctx context.Context, change func() error) error {
-	return c.operate(ctx, c.config.Delays.Operation, func() error {
-		if err := change(); err != nil {
-			return err
-		}
-		c.serial++
-		c.publish(view{serial: c.serial, urlMaps: slices.Clone(c.urlMaps), backends: maps.Clone(c.backends)})
-		return nil
-	})
-}
-
-func (c *compute) healthCheck(name string) *healthCheck {
+// healthCheckOf is how a backend service's endpoints are checked; nil: it is gone.
+func (c *compute) healthCheckOf(backend string) *healthCheck {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if h, found := c.healthChecks[name]; found {
-		return &h
+	b, found := c.now.backends[backend]
+	if !found {
+		return nil
+	}
+	if r := c.find(b.healthCheck); r != nil {
+		return new(readHealthCheck(r.object))
 	}
 	return nil
-}
-
-// putHealthCheck creates or changes one.
-func (c *compute) putHealthCheck(ctx context.Context, name string, h healthCheck) error {
-	return c.operate(ctx, c.config.Delays.Operation, func() error {
-		c.healthChecks[name] = h
-		c.config.Log.DebugContext(ctx, "health check set", "name", name, "path", h.path, "interval", h.interval)
-		return nil
-	})
-}
-
-func (c *compute) deleteHealthCheck(ctx context.Context, name string) error {
-	return c.operate(ctx, c.config.Delays.Operation, func() error {
-		if _, found := c.healthChecks[name]; !found {
-			return fmt.Errorf("googleapi: Error 404: health check %q %w", name, errNotFound)
-		}
-		if _, used := c.backends[name]; used {
-			return fmt.Errorf("googleapi: Error 400: health check %q %w", name, errInUse)
-		}
-		delete(c.healthChecks, name)
-		c.config.Log.DebugContext(ctx, "health check deleted", "name", name)
-		return nil
-	})
-}
-
-func (c *compute) backend(name string) (backendService, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	b, found := c.backends[name]
-	return b, found
-}
-
-// putBackend creates or changes a backend service. A new one knows nothing of
-// its endpoints' health, whoever had its name before.
-func (c *compute) putBackend(ctx context.Context, b backendService) error {
-	return c.configure(ctx, func() error {
-		if _, found := c.backends[b.name]; !found {
-			for _, group := range c.negs {
-				for _, m := range group.members {
-					delete(m.health, b.name)
-				}
-			}
-		}
-		c.backends[b.name] = b
-		c.config.Log.DebugContext(ctx, "backend service set", "name", b.name, "negs", len(b.negs), "endpoints", c.count(b.name))
-		return nil
-	})
-}
-
-// deleteBackend deletes a backend service that no URL map refers to.
-func (c *compute) deleteBackend(ctx context.Context, name string) error {
-	return c.configure(ctx, func() error {
-		if _, found := c.backends[name]; !found {
-			return fmt.Errorf("googleapi: Error 404: backend service %q %w", name, errNotFound)
-		}
-		for i := range c.urlMaps {
-			if slices.Contains(c.urlMaps[i].backends(), name) {
-				return fmt.Errorf("googleapi: Error 400: backend service %q %w", name, errInUse)
-			}
-		}
-		delete(c.backends, name)
-		c.config.Log.DebugContext(ctx, "backend service deleted", "name", name)
-		return nil
-	})
-}
-
-// backendNames lists all backend services, sorted.
-func (c *compute) backendNames() []string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Sorted(maps.Keys(c.backends))
-}
-
-func (c *compute) urlMap(name string) (urlMap, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	i := c.indexURLMap(name)
-	if i < 0 {
-		return urlMap{}, false
-	}
-	return c.urlMaps[i], true
-}
-
-func (c *compute) indexURLMap(name string) int {
-	return slices.IndexFunc(c.urlMaps, func(m urlMap) bool { return m.name == name })
-}
-
-// putURLMap creates a URL map or replaces the whole of it.
-func (c *compute) putURLMap(ctx context.Context, m urlMap) error {
-	return c.configure(ctx, func() error {
-		for _, name := range m.backends() {
-			if _, found := c.backends[name]; !found && name != systemBackend {
-				return fmt.Errorf("googleapi: Error 404: backend service %q %w", name, errNotFound)
-			}
-		}
-		if i := c.indexURLMap(m.name); i >= 0 {
-			c.urlMaps[i] = m
-		} else {
-			c.urlMaps = append(c.urlMaps, m)
-		}
-		c.config.Log.DebugContext(ctx, "url map set", "name", m.name, "backends", c.counts(m.backends()))
-		return nil
-	})
-}
-
-func (c *compute) deleteURLMap(ctx context.Context, name string) error {
-	return c.configure(ctx, func() error {
-		c.urlMaps = slices.DeleteFunc(slices.Clone(c.urlMaps), func(m urlMap) bool { return m.name == name })
-		c.config.Log.DebugContext(ctx, "url map deleted", "name", name)
-		return nil
-	})
-}
-
-// state sums a backend service up for the annotation: HEALTHY as soon as one
-// endpoint is, Unknown if there is none or no status (pkg/backends/backends.go:171-213).
-func (c *compute) state(backend string) string {
-	if backend == systemBackend {
-		return healthy
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	state := "Unknown"
-	for _, m := range c.members(c.backends[backend]) {
-		v, listed := m.health[backend]
-		if v.state == healthy {
-			return healthy
-		}
-		if listed {
-			state = v.state
-		}
-	}
-	return state
 }
 
 // members are the endpoints of a backend service, in a stable order. The lock is
 // held.
 func (c *compute) members(b backendService) []*member {
 	var all []*member
-	for _, key := range b.negs {
-		if group := c.negs[key]; group != nil {
-			all = slices.AppendSeq(all, maps.Values(group.members))
+	for _, p := range b.groups {
+		if g := c.groups[p]; g != nil {
+			all = slices.AppendSeq(all, maps.Values(g.members))
 		}
 	}
 	slices.SortFunc(all, func(a, b *member) int { return strings.Compare(a.String(), b.String()) })
@@ -304,7 +239,7 @@ func (c *compute) healthyMembers(b backendService) []*member {
 // count says how many endpoints of a backend service are healthy of how many
 // there are, for people. The lock is held.
 func (c *compute) count(backend string) string {
-	good, all := 0, c.members(c.backends[backend])
+	good, all := 0, c.members(c.now.backends[backend])
 	for _, m := range all {
 		if m.health[backend].state == healthy {
 			good++
@@ -313,13 +248,16 @@ func (c *compute) count(backend string) string {
 	return fmt.Sprintf("%d/%d", good, len(all))
 }
 
-func (c *compute) counts(backends []string) slog.Value {
+func (c *compute) counts(m urlMap) slog.Value {
 	var attrs []slog.Attr
-	for _, name := range backends {
-		attrs = append(attrs, slog.String(name, c.count(name)))
+	for _, name := range m.backends() {
+		attrs = append(attrs, slog.String(shortName(name), c.count(name)))
 	}
 	return slog.GroupValue(attrs...)
 }
+
+// shortName is a resource's name without its place.
+func shortName(path string) string { return path[strings.LastIndex(path, "/")+1:] }
 
 // sleep waits, or returns why ctx ended.
 func sleep(ctx context.Context, d time.Duration) error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -11,9 +12,14 @@ import (
 
 // Config says what a load balancer works with.
 type Config struct {
-	// Rest connects to the API server; see the package comment for the rights that
-	// are needed.
+	// Rest connects to the API server as an administrator.
 	Rest *rest.Config
+	// Kubeconfig is the same for Google's controllers.
+	Kubeconfig []byte
+	// Dir holds the controllers' configuration and log. It must exist.
+	Dir string
+	// Flags are further ones of the controllers, which [controllers] does not set.
+	Flags []string
 	// Listener is where clients come in, for all Ingresses.
 	Listener net.Listener
 	// Address is written to the Ingresses' status.loadBalancer. Empty: none is.
@@ -21,14 +27,17 @@ type Config struct {
 	// Webhook is where the API server reaches the admission webhooks; Run closes it.
 	// Default: a free port of 127.0.0.1.
 	Webhook net.Listener
+	// Compute is where the compute API is asked; Run closes it. Default: a free port of
+	// 127.0.0.1.
+	Compute net.Listener
 	// FrontEnds is how many front ends there are. Default 3.
 	FrontEnds int
-	// Zone is that of nodes without the label topology.kubernetes.io/zone.
-	// Default us-central1-b.
-	Zone string
+	// Project and Zone are where the cluster is. Default acme-prod, us-central1-b.
+	Project, Zone string
 	// Speed divides every delay and the intervals of health checks. What an
 	// application is allowed to take is not divided: timeouts of health checks and of
-	// backend services, draining, and PodTimeout. Default 1.
+	// backend services, and draining; nor what Google's controllers take by
+	// themselves: their retries, polls, garbage collection and resyncs. Default 1.
 	Speed float64
 	// Delays are what Speed divides. Default: [DefaultDelays].
 	Delays *Delays
@@ -37,15 +46,9 @@ type Config struct {
 	// Service without one gets {"ingress":true} when it is created, as GKE does in
 	// VPC-native clusters since 1.17.6-gke.7.
 	KeepNEGAnnotation bool
-	// MultiSubnet is ingress-gce's flag EnableMultiSubnetClusterPhase1: a svcneg
-	// object without NEGs counts as linked, so that a URL map may point to a
-	// backend service without backends. Its default there is false
-	// (pkg/flags/flags.go:359); what GKE sets is not public.
-	MultiSubnet bool
-	// DeleteUsedNEGs lets the NEG controller's garbage collection delete a NEG that
-	// a backend service still uses. The compute API says that it refuses
-	// (networkEndpointGroups.delete, compute/v1).
-	DeleteUsedNEGs bool
+	// Refuse tells of a call of the compute API whether it fails with 503, as the real
+	// one does at times. Default: none does.
+	Refuse func(*http.Request) bool
 	// Log receives what happens in the cloud, one line a change, and every request
 	// that was refused, at level debug. Default: slog.Default().
 	Log *slog.Logger
@@ -53,9 +56,9 @@ type Config struct {
 
 // Delays say how long what is not instant takes.
 type Delays struct {
-	// Operation is one change of a health check, backend service, NEG or URL map:
-	// the controller waits for each. Google promises no number; the end-to-end
-	// tests of ingress-gce allow 15 minutes for an update of an Ingress
+	// Operation is one change of a health check, backend service, NEG, URL map or
+	// other resource: the controllers wait for each. Google promises no number; the
+	// end-to-end tests of ingress-gce allow 15 minutes for an update of an Ingress
 	// (pkg/e2e/helpers.go:82-83). Default 2 s.
 	Operation time.Duration
 	// Attach and Detach are one call that changes the endpoints of a NEG; they run
@@ -76,19 +79,6 @@ type Delays struct {
 	// (gke-networking-recipes, multi-cluster ingress, blue-green); users saw 30 to
 	// 90 s (kubernetes/kubernetes#44132). Default 2 s and 60 s.
 	FirstAdoption, LastAdoption time.Duration
-	// NEGCollection is the period of the NEG controller's garbage collection.
-	// Default 120 s (pkg/flags/flags.go:299).
-	NEGCollection time.Duration
-	// Resync is the period in which every Ingress is synced without a change.
-	// Default 600 s (pkg/flags/flags.go:277; GKE's glbc.manifest sets the same).
-	Resync time.Duration
-	// PodPoll is how often a NEG is polled for the health of pods that wait for it.
-	// Default 1 s (pkg/neg/readiness/poller.go:37-46).
-	PodPoll time.Duration
-	// PodTimeout is the age at which a pod that waits is let through; Speed leaves it
-	// alone, since it has the application's start in it. Default 10 minutes
-	// (pkg/neg/readiness/reflector.go:53-57).
-	PodTimeout time.Duration
 }
 
 // DefaultDelays are those of a cluster on Google Cloud, or what comes nearest to
@@ -101,10 +91,6 @@ func DefaultDelays() Delays {
 		HealthCheckStart: 10 * time.Second,
 		FirstAdoption:    2 * time.Second,
 		LastAdoption:     60 * time.Second,
-		NEGCollection:    120 * time.Second,
-		Resync:           600 * time.Second,
-		PodPoll:          time.Second,
-		PodTimeout:       10 * time.Minute,
 	}
 }
 
@@ -112,6 +98,9 @@ func DefaultDelays() Delays {
 func (c *Config) setDefaults() error {
 	if c.FrontEnds == 0 {
 		c.FrontEnds = 3
+	}
+	if c.Project == "" {
+		c.Project = "acme-prod"
 	}
 	if c.Zone == "" {
 		c.Zone = "us-central1-b"
@@ -125,10 +114,13 @@ func (c *Config) setDefaults() error {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.Webhook == nil {
+	for what, listener := range map[string]*net.Listener{"admission webhooks": &c.Webhook, "the compute API": &c.Compute} {
+		if *listener != nil {
+			continue
+		}
 		var err error
-		if c.Webhook, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-			return fmt.Errorf("listening for admission webhooks: %w", err)
+		if *listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			return fmt.Errorf("listening for %s: %w", what, err)
 		}
 	}
 	return nil

@@ -1,112 +1,95 @@
-// Package gclb is a model of Google's external load balancer and of the two
-// controllers that program it from Kubernetes, ingress-gce's Ingress controller
-// and NEG controller: what they do, in which order, and what they do not wait
-// for. Requests that would fail there fail here.
+// Package gclb runs Google's own controllers for Ingresses and network endpoint
+// groups, ingress-gce's program as it is, and is what they program: the Compute API
+// with its resources in memory, and the load balancer behind it, which Google keeps
+// to itself. Requests that would fail there fail here.
 //
 // # Tour
 //
-// [Run] starts everything. translate.go and urlmap.go turn an Ingress into a URL
-// map, healthcheck.go makes health checks and judges answers, endpoints.go says
-// what a NEG should have: pure functions. ingress.go is the Ingress controller,
-// neg.go and syncer.go the NEG controller, readiness.go its readiness reflector;
-// they share nothing but the compute API in memory (compute.go, compute_neg.go) and
-// the cluster.
-// checker.go asks the endpoints for their health, frontend.go are the front ends.
-// webhook.go is what GKE adds to new pods and Services. config.go has the delays.
+// [Run] starts everything. controllers.go starts bin/ingress-gce, which make builds
+// from k8s.io/ingress-gce v1.37.0 (tools/ingress-gce), with the flags that GKE is
+// known to set and a gce.conf that leads to our Compute API. api.go answers its
+// calls, resource.go and verbs.go keep what they make, compute.go who uses whom, and
+// view.go reads from that what front ends need. checker.go asks the endpoints for
+// their health, frontend.go are the front ends. webhook.go is what GKE adds to new
+// pods and Services. config.go has the delays.
 //
-// # What is modelled
+// The two processes share nothing but the Compute API: the controllers' client
+// library speaks to it over HTTP, in its three versions, as it does on Google Cloud.
 //
-// Paths are those of github.com/kubernetes/ingress-gce at acbcf5d; "observed" is
-// what its unmodified controllers did against a real API server, with the compute
-// API in memory. The tests named TestObserved… repeat that.
+// # What is Google's, and what is ours
 //
-//	behaviour → source → test
+// Of what the controllers do, every line is Google's: what they make, in which order,
+// what they do not wait for, what they write to objects, when they try again. So
+// tests say what they were seen to do, and nothing here decides it. What follows is
+// what was observed before on another version of them, acbcf5d of 2026-08, and is
+// seen on this one.
 //
-//	naive patch to a colour never referred to: backend service without NEG, sync fails (404,
-//	Warning Sync), empty NEG, URL map to 0/0, old backend service deleted, attached, healthy;
-//	the old NEG deleted by the next collection
-//	  → observed; pkg/sync/sync.go:49-66, pkg/controller/controller.go:735-760
+//	behaviour → test
+//
+//	naive patch to a colour never referred to: backend service without NEG, URL map to it with
+//	none healthy, old backend service deleted, healthy; the old NEG deleted by garbage collection
 //	  → TestObservedNaivePatchToAColourThatWasNeverReferredTo
 //	the way back is the same again
-//	  → observed
 //	  → TestRollbackAfterANaivePatchIsCold
 //	swap of two colours both referred to: the URL map and nothing else; an unresolvable host is
 //	accepted
-//	  → observed
 //	  → TestObservedSwapOfTwoColoursThatAreBothReferredTo
-//	Service selector flipped: the NEG empty, then unhealthy
-//	  → observed; ingress-gce#638
+//	Service selector flipped: all endpoints replaced, none healthy
 //	  → TestObservedSelectorFlipEmptiesTheNEG
-//	backends annotation refreshed by syncs only, and any change of metadata is one
-//	  → observed; pkg/controller/controller.go:193-219, pkg/loadbalancers/l7.go:456-482
+//	backends annotation refreshed by syncs only, and any change of metadata is one; HEALTHY with
+//	one endpoint, Unknown with none
 //	  → TestObservedBackendsAnnotationIsAsOldAsTheLastSync
-//	its states: HEALTHY with one endpoint, Unknown with none
-//	  → pkg/backends/backends.go:171-213; ingress-gce#35
-//	  → TestStatusIsUnknownWithoutEndpointsAndHealthyWithOne
 //	reference to a missing Service: Warning Translate, URL map untouched, the old colour's
-//	endpoints frozen, its NEG collected
-//	  → observed
+//	endpoints frozen; its NEG, in use, outlives the garbage collection
 //	  → TestObservedReferenceToAMissingServiceFreezesBlue
 //	one bad backend is fatal for the whole Ingress
-//	  → pkg/controller/translator/translator.go:109-158,273-300
 //	  → TestOneBadBackendIsFatalForTheWholeIngress
-//	    TestWithoutTheAnnotationAServiceCannotBeABackend
-//	a NEG, backend service or health check in use is not deleted
-//	  → compute/v1 networkEndpointGroups.delete; pkg/backends/backends.go:157-163
-//	  → TestNEGInUseOutlivesTheMistake
-//	    TestWhatIsInUseIsNotDeleted
+//	    TestWithoutNEGsAServiceCannotBeABackend
+//	an update that fails is tried again, and at once after an edit
+//	  → TestUpdatesThatFailAreTriedAgainAndAtOnceAfterAnEdit
 //	readiness gate: reasons and messages
-//	  → observed; pkg/neg/readiness/reflector.go:42-57,188-255
 //	  → TestObservedReadinessGate
-//	    TestReadinessConditionIsTrueForFourReasonsAndOneOfThemIsHealth
 //	gate True because nothing referred to the Service yet
-//	  → there
 //	  → TestTrapPodMadeBeforeItsServiceWasReferredToIsReadyAtOnce
-//	gate True because no endpoint of the NEG had a health status yet
-//	  → pkg/neg/readiness/poller.go; ingress-gce#1718
+//	gate True because no endpoint of the NEG had a health status yet (ingress-gce#1718)
 //	  → TestTrapFirstPodOfANEGIsReadyBeforeAnybodyAskedIt
-//	    TestPollMarksAllPodsOfANEGWithoutAnyHealth
-//	gate True because of the pod's age
-//	  → pkg/neg/readiness/reflector.go:53-57
-//	  → TestTrapPodIsLetThroughAfterItsTimeout
 //	gate never looked at again
-//	  → pkg/neg/readiness/utils.go:152-160
 //	  → TestTrapConditionIsNeverLookedAtAgain
-//	readiness probe copied into the health check once; BackendConfig always wins
-//	  → observed; pkg/healthchecks/healthchecks.go:157-174,278-291; ingress-gce#39
+//	readiness probe copied into the health check once; BackendConfig always wins (ingress-gce#39)
 //	  → TestObservedHealthCheckPathIsCopiedOnce
-//	    TestHealthCheckIsMadeOfTheProbeOnceAndOfTheBackendConfigAlways
-//	which pod's probe
-//	  → pkg/controller/translator/translator.go:466-553
-//	  → TestProbeIsThatOfTheOldestPodThatServesThePort
+//	    TestHealthCheckIsMadeOfTheProbeAndOfTheBackendConfigAlways
+//	neg-status, svcneg objects, names
+//	  → TestNEGStatusNamesTheNEGs
+//	25 events an object and type, then one in 5 minutes: pokes hide a switch
+//	  → TestTrapPokesUseUpTheEventsOfASwitch
+//	address, deletion
+//	  → TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted
+//	HTTPS, and a FrontendConfig that redirects to it
+//	  → TestIngressWithACertificateHasBothProxiesAndRedirectsIfAsked
+//	class gce-internal: everything regional
+//	  → TestInternalIngressIsRegional
+//	class gce-regional-external: backend services named otherwise than their NEGs
+//	  → TestBackendsOfARegionalExternalIngressHaveOtherNamesThanTheirNEGs
+//
+// Ours are the Compute API's manners, the health checks and the front ends.
+//
+//	behaviour → source → test
+//
+//	resources replaced, merged, guarded by fingerprints; errors
+//	  → compute/v1, reference
+//	  → TestResourcesAreReplacedMergedAndGuardedByTheirFingerprint
+//	    TestRefusedCallsAnswer503
+//	what another resource uses is not deleted, and what does not exist not used
+//	  → compute/v1, resourceInUseByAnotherResource; pkg/utils/utils.go, IsInUsedByError
+//	  → TestWhatIsInUseIsNotDeleted
+//	health is listed after a delay, by each backend service
+//	  → pkg/neg/readiness/poller.go; ingress-gce#1718
+//	  → TestHealthIsListedAfterItsDelay
 //	interval, thresholds; an endpoint begins unhealthy
 //	  → pkg/translator/healthchecks.go:45-61
 //	  → TestEndpointBecomesHealthyAfterTheStartAndUnhealthyAfterTwoIntervals
 //	    TestStateChangesAfterSoManyAnswersInARow
 //	    TestEndpointAttachedAgainAndBackendMadeAgainBeginUnhealthy
-//	neg-status before the NEGs; svcneg objects
-//	  → pkg/neg/controller.go:721-724,1023-1039, pkg/apis/svcneg/v1beta1/types.go:43-139
-//	  → TestNEGStatusNamesTheNEGs
-//	NEGs only for ports that are referred to, or exposed
-//	  → pkg/neg/controller.go:792-799
-//	  → TestOnlyReferredAndExposedPortsNeedNEGs
-//	a missing NEG fails the sync; with MultiSubnet it may not
-//	  → pkg/backends/neg_linker.go:143-187,329-350
-//	  → TestNEGsAreLinkedOnlyWhereTheyExist
-//	a syncer stops when nothing refers to its Service; operations under way go on; attach and
-//	detach in any order
-//	  → pkg/neg/syncers/syncer.go:142-151, transaction.go
-//	  → TestStoppedSyncerLeavesTheNEGAsItIs
-//	    TestDiffLeavesAloneWhatIsUnderway
-//	retries of a NEG's sync after 5 s, doubled
-//	  → pkg/neg/syncers/utils.go:49-51
-//	  → TestSyncerMakesAMissingNEGAgainAfterItsBackoff
-//	NEGs have pods that are not ready, none that terminates
-//	  → pkg/neg/types/types.go:379-393
-//	  → TestNEGsHavePodsThatAreNotReadyButNoneThatTerminates
-//	25 events an object and type, then one in 5 minutes: pokes hide a switch
-//	  → client-go tools/record/events_cache.go
-//	  → TestTrapPokesUseUpTheEventsOfASwitch
 //	every front end adopts a URL map at a moment of its own
 //	  → gke-networking-recipes ("several minutes"); kubernetes/kubernetes#44132
 //	  → TestFrontEndsAdoptAURLMapOneAfterTheOther
@@ -126,37 +109,35 @@
 //	  → cloud.google.com/load-balancing/docs/https, timeouts and retries
 //	  → TestConnectionsToEndpointsAreUsedAgain
 //	    TestConnectionOfAClientStaysWithItsFrontEnd
-//	502, 503 and 404
+//	502, 503, 404 and 301
 //	  → named at each in frontend.go
 //	  → TestLoadBalancersOwnAnswers
 //	hosts and paths
-//	  → pkg/utils/gceurlmap.go:97-128, pkg/controller/translator/translator.go
-//	  → TestTranslationFollowsTheURLMapsRules
+//	  → compute/v1, urlMaps
+//	  → TestURLMapIsReadWithItsHostsAndPaths
 //	    TestRequestsAreRoutedByHostThenByTheLongestPath
 //	    TestSharedAddressIsDividedByHostAndTheOldestOpenIngressGetsTheRest
-//	which Ingresses; address, deletion, names
-//	  → pkg/utils/utils.go, pkg/controller/controller.go:505-522, pkg/utils/namer
-//	  → TestOnlyTheClassAnnotationMakesAnIngressOurs
-//	    TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted
-//	    TestNamesAreShortAndTellServicesApart
 //	NEG annotation of new Services, gate of new pods
 //	  → GKE's webhooks neg-annotation and pod-ready.config.common-webhooks.networking.gke.io
 //	  → TestWebhooksChangeOnlyWhatLacksSomething
 //
 // # Rights
 //
-// Run needs those of ingress-gce and of GKE's control plane: to read Ingresses,
-// Services, pods, nodes and EndpointSlices, to patch Ingresses, Services and the
-// statuses of Ingresses and pods, to write events, svcneg objects, custom resource
-// definitions and webhook configurations. The sandbox gives it an administrator's.
+// Run and the controllers need those of GKE's control plane. The sandbox gives them
+// an administrator's.
 //
 // # Decisions
 //
+// The controllers are run as a program and not called: their flags are global, their
+// Kubernetes libraries older than ours, and so nothing of them can be changed by
+// accident. Their own tests put a mock in place of the Compute API's client; here it
+// is the API that is ours, so that the client, its errors and its waiting for
+// operations are Google's, too, and the front ends see what it programs without
+// another protocol.
+//
 // Where sources leave something open, the model does what hurts more: it does not
 // retry a request on another endpoint, and health checks of a new endpoint begin
-// only after a delay. Where a source contradicts an observation, both can be had:
-// see [Config].DeleteUsedNEGs. The observed compute API let a health check be
-// deleted under its backend service; the real one does not, nor does this.
+// only after a delay.
 //
 // Configurations (URL maps and backend services) reach a front end late;
 // endpoints and their health reach all at once. What is known of real front ends
@@ -164,13 +145,13 @@
 //
 // All Ingresses share one address, since the sandbox has one; on Google each has
 // its own. Hosts tell them apart; the oldest that takes any host gets the rest.
+// HTTPS is programmed and not spoken: a front end serves what an HTTP proxy leads to.
 //
-// An Ingress gets no finalizer, and a deleted one is cleaned up after: else a
-// sandbox without this load balancer could not delete its namespaces. HTTPS,
-// instance groups, internal and regional load balancers, FrontendConfig, Cloud
-// Armor, CDN, IAP and affinity are not modelled; a Service without NEGs cannot be
-// a backend. A GKE cluster's default backend, which answers 404, is built in.
+// Delays of the API and of the network are divided by one factor; what the
+// controllers wait for by themselves is not: 5 s from their start until the NEG
+// controller looks at anything, 100 s after an error of the API until pods' readiness
+// is looked at again, 2 minutes between garbage collections, 5 to 600 s before a NEG
+// is tried again. Tests of our parts run in a bubble of testing/synctest.
 //
-// Delays are divided by one factor, so that what takes longer than what else
-// stays the same; tests without a cluster run in a bubble of testing/synctest.
+// A call of the API that ingress-gce was not seen to make is an error, and is logged.
 package gclb

@@ -138,6 +138,8 @@ var (
 	errNoIngress = refusal{http.StatusNotFound, "no URL map"}
 	// errDefaultBackend: what GKE's default backend says to what no rule matches.
 	errDefaultBackend = refusal{http.StatusNotFound, "default backend - 404"}
+	// errRedirect: a FrontendConfig sends everything to HTTPS.
+	errRedirect = refusal{http.StatusMovedPermanently, "redirected to HTTPS"}
 	// errNoBackends: the backend service has no backends at all; a NEG is not linked
 	// (oneuptime.com, "503 Backend Service Unavailable": no backends configured).
 	errNoBackends = refusal{http.StatusServiceUnavailable, "no_backends"}
@@ -160,12 +162,14 @@ func (fe *frontEnd) pick(host, path string) (target, error) {
 	if m == nil {
 		return target{}, errNoIngress
 	}
-	name := m.route(host, path)
-	if name == systemBackend {
+	if m.redirects {
+		return target{}, errRedirect
+	}
+	b := v.backends[m.route(host, path)]
+	if b.system {
 		return target{}, errDefaultBackend
 	}
-	b := v.backends[name]
-	if len(b.negs) == 0 {
+	if len(b.groups) == 0 {
 		return target{}, errNoBackends
 	}
 	members := fe.compute.healthyMembers(b)
@@ -185,7 +189,7 @@ func (v *view) mapFor(host string) *urlMap {
 		if m.hasHost(host) {
 			return m
 		}
-		if open == nil && m.takesAny() {
+		if open == nil && m.takesAny(v.isSystem) {
 			open = m
 		}
 	}
@@ -195,6 +199,8 @@ func (v *view) mapFor(host string) *urlMap {
 	return open
 }
 
+func (v *view) isSystem(backend string) bool { return v.backends[backend].system }
+
 type targetKey struct{}
 
 // ServeHTTP sends a request to an endpoint of its backend service. It is broken
@@ -202,6 +208,10 @@ type targetKey struct{}
 // endpoint is detached and its draining over.
 func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to, err := fe.pick(r.Host, r.URL.Path)
+	if errors.Is(err, errRedirect) {
+		http.Redirect(w, r, "https://"+cleanHost(r.Host)+r.URL.RequestURI(), errRedirect.status)
+		return
+	}
 	if err != nil {
 		fe.refuse(w, r, err)
 		return

@@ -2,6 +2,7 @@ package gclb
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -24,6 +25,12 @@ const envApplication = "GCLB_TEST_APPLICATION"
 func TestMain(m *testing.M) {
 	if version := os.Getenv(envApplication); version != "" {
 		fmt.Fprintln(os.Stderr, http.ListenAndServe(":8080", application(version))) //nolint:gosec // G114: asked by the tests only
+		os.Exit(1)
+	}
+	flag.Parse()
+	// Tests wait for Google's controllers more than they work.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(nodetest.Run(m, &real, pushVersions))

@@ -8,148 +8,19 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 )
-
-// bench is compute with its health checks and front ends, in a bubble of
-// testing/synctest: no cluster, no network, no time that passes.
-type bench struct {
-	t       *testing.T
-	config  *Config
-	compute *compute
-	fleet   *fleet
-	answers sync.Map // endpoint → bool: what it says to health checks
-	asked   atomic.Int64
-}
-
-const (
-	blueName = "k8s1-blue"
-	zone     = "us-central1-b"
-)
-
-var blueNEG, podOne, podTwo = negKey{blueName, zone}, endpoint{"10.0.0.1", 8080}, endpoint{"10.0.0.2", 8080} //nolint:gochecknoglobals // values
-
-// newBench runs until the test ends; pods answer by this handler.
-func newBench(t *testing.T, delays Delays, handler http.Handler) *bench {
-	t.Helper()
-	b := &bench{t: t, config: &Config{FrontEnds: 3, Speed: 1, Delays: &delays, Log: slog.New(slog.DiscardHandler)}}
-	b.fleet = newFleet(b.config)
-	b.compute = newCompute(b.config, b.fleet.publish)
-	for _, fe := range b.fleet.frontEnds {
-		fe.compute = b.compute
-		fe.transport.DialContext = func(context.Context, string, string) (net.Conn, error) { return dialPod(t, handler), nil }
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	checks := &checker{compute: b.compute, probe: func(_ context.Context, e endpoint, _ healthCheck) bool {
-		b.asked.Add(1)
-		ok, _ := b.answers.Load(e)
-		return ok == true
-	}}
-	running.Go(func() { checks.run(ctx) })
-	t.Cleanup(func() {
-		stop()
-		running.Wait()
-		for _, fe := range b.fleet.frontEnds {
-			fe.transport.CloseIdleConnections()
-		}
-	})
-	return b
-}
-
-// dialPod connects to a server of one connection.
-func dialPod(t *testing.T, handler http.Handler) net.Conn {
-	client, server := net.Pipe()
-	served := &http.Server{Handler: handler} //nolint:gosec // G112: asked by the test only
-	t.Cleanup(func() { _ = served.Close() })
-	go func() { _ = served.Serve(&oneConn{conn: server, closed: make(chan struct{})}) }()
-	return client
-}
-
-// oneConn is a listener with one connection.
-type oneConn struct {
-	conn   net.Conn
-	given  bool
-	closed chan struct{}
-}
-
-// Accept returns the connection once, and then waits.
-func (l *oneConn) Accept() (net.Conn, error) {
-	if !l.given {
-		l.given = true
-		return l.conn, nil
-	}
-	<-l.closed
-	return nil, net.ErrClosed
-}
-
-// Close ends Accept.
-func (l *oneConn) Close() error { close(l.closed); return nil }
-
-// Addr is nobody's.
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (b *bench) do(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// serve makes a backend service with these endpoints, healthy, and a URL map
-// that sends everything there; it returns when all front ends have adopted that.
-func (b *bench) serve(backend backendService, endpoints ...endpoint) {
-	b.t.Helper()
-	ctx := b.t.Context()
-	backend.name, backend.negs = blueName, []negKey{blueNEG}
-	if backend.timeout == 0 {
-		backend.timeout = defaultTimeout
-	}
-	b.do(b.compute.putHealthCheck(ctx, blueName, newHealthCheck(nil)))
-	b.do(b.compute.createNEG(ctx, blueNEG))
-	b.do(b.compute.putBackend(ctx, backend))
-	b.do(b.compute.attach(ctx, blueNEG, endpoints))
-	for _, e := range endpoints {
-		b.answers.Store(e, true)
-	}
-	b.do(b.compute.putURLMap(ctx, urlMap{name: "shop", fallback: blueName}))
-	b.pass(5 * time.Minute)
-}
-
-// pass lets time pass.
-func (b *bench) pass(d time.Duration) {
-	b.do(sleep(b.t.Context(), d))
-	synctest.Wait()
-}
-
-// ask asks one front end.
-func (b *bench) ask(frontEnd int) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	b.fleet.frontEnds[frontEnd].ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
-	return w
-}
-
-func (b *bench) count() string {
-	b.compute.mu.Lock()
-	defer b.compute.mu.Unlock()
-	return b.compute.count(blueName)
-}
-
-var hello = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") }) //nolint:gochecknoglobals // a value
 
 func TestEndpointBecomesHealthyAfterTheStartAndUnhealthyAfterTwoIntervals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{HealthCheckStart: 10 * time.Second}, hello)
-		b.serve(backendService{})
+		b.serve(nil)
 		b.answers.Store(podOne, true)
-		b.do(b.compute.attach(t.Context(), blueNEG, []endpoint{podOne}))
+		b.attach(podOne)
 		b.pass(9 * time.Second)
 		if got := b.count(); got != "0/1" {
 			t.Errorf("before the checks began: %s", got)
@@ -178,37 +49,55 @@ func TestEndpointBecomesHealthyAfterTheStartAndUnhealthyAfterTwoIntervals(t *tes
 func TestEndpointAttachedAgainAndBackendMadeAgainBeginUnhealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{HealthCheckStart: time.Second}, hello)
-		b.serve(backendService{}, podOne)
-		b.do(b.compute.detach(t.Context(), blueNEG, []endpoint{podOne}))
-		b.do(b.compute.attach(t.Context(), blueNEG, []endpoint{podOne}))
+		b.serve(nil, podOne)
+		b.detach(podOne)
+		b.attach(podOne)
 		if got := b.count(); got != "0/1" {
 			t.Errorf("attached again: %s", got)
 		}
 		b.pass(2 * time.Second)
-		b.do(b.compute.deleteURLMap(t.Context(), "shop"))
-		b.do(b.compute.deleteBackend(t.Context(), blueName))
-		b.do(b.compute.putBackend(t.Context(), backendService{name: blueName, negs: []negKey{blueNEG}}))
+		b.reroute(defaultName)
+		b.must(http.MethodDelete, blueName, nil)
+		b.do(b.insert(blueName, map[string]any{"healthChecks": []string{blueCheck}, "backends": []any{map[string]any{"group": blueNEG}}}))
 		if got := b.count(); got != "0/1" {
 			t.Errorf("made again: %s", got)
 		}
 	})
 }
 
-func TestStatusIsUnknownWithoutEndpointsAndHealthyWithOne(t *testing.T) {
+// states are the health of blue's NEG as the backend service's getHealth tells, and
+// as the NEG's list does.
+func (b *bench) states() string {
+	b.t.Helper()
+	var all []string
+	health := b.must(http.MethodPost, blueName+"/getHealth", map[string]any{"group": links + "acme-prod/" + blueNEG})
+	for _, h := range health["healthStatus"].([]any) {
+		all = append(all, fmt.Sprint(h.(map[string]any)["healthState"]))
+	}
+	listed := b.must(http.MethodPost, blueNEG+"/listNetworkEndpoints", map[string]any{"healthStatus": "SHOW"})
+	items, _ := listed["items"].([]any)
+	for _, item := range items {
+		healths, _ := item.(map[string]any)["healths"].([]any)
+		all = append(all, strconv.Itoa(len(healths)))
+	}
+	return strings.Join(all, " ")
+}
+
+func TestHealthIsListedAfterItsDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{HealthListed: time.Second, HealthCheckStart: time.Second}, hello)
-		b.serve(backendService{})
-		states := []string{b.compute.state(systemBackend), b.compute.state("nobody"), b.compute.state(blueName)}
-		b.do(b.compute.attach(t.Context(), blueNEG, []endpoint{podOne, podTwo}))
-		states = append(states, b.compute.state(blueName))
+		b.serve(nil)
+		states := []string{b.states()}
+		b.attach(podOne, podTwo)
+		states = append(states, b.states())
 		b.pass(1500 * time.Millisecond)
-		states = append(states, b.compute.state(blueName))
+		states = append(states, b.states())
 		b.answers.Store(podTwo, true)
 		b.pass(time.Minute)
-		states = append(states, b.compute.state(blueName), b.count())
-		want := "HEALTHY Unknown Unknown Unknown UNHEALTHY HEALTHY 1/2"
-		if got := strings.Join(states, " "); got != want {
-			t.Errorf("got  %s\nwant %s", got, want)
+		states = append(states, b.states(), b.count())
+		want := []string{"", "0 0", "UNHEALTHY UNHEALTHY 1 1", "UNHEALTHY HEALTHY 1 1", "1/2"}
+		if !slices.Equal(states, want) {
+			t.Errorf("got  %q\nwant %q", states, want)
 		}
 	})
 }
@@ -216,35 +105,63 @@ func TestStatusIsUnknownWithoutEndpointsAndHealthyWithOne(t *testing.T) {
 func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{}, hello)
-		b.serve(backendService{}, podOne)
-		ctx, c := t.Context(), b.compute
-		if err := c.deleteBackend(ctx, blueName); err == nil || ignoreExpected(err) != nil {
-			t.Errorf("a backend service in a URL map: %v", err)
+		b.serve(nil, podOne)
+		for _, path := range []string{blueName, blueCheck, blueNEG, "global/urlMaps/shop", "global/targetHttpProxies/shop"} {
+			_, err := b.call(http.MethodDelete, path, nil)
+			if err == nil || !strings.Contains(err.Error(), "400") || !strings.Contains(err.Error(), "already being used by") {
+				t.Errorf("deleting %s: %v", path, err)
+			}
 		}
-		if err := c.deleteHealthCheck(ctx, blueName); err == nil || ignoreExpected(err) != nil {
-			t.Errorf("a health check of a backend service: %v", err)
-		}
-		if err := c.deleteNEG(ctx, blueNEG); err == nil || !strings.Contains(err.Error(), "already being used") {
-			t.Errorf("a NEG of a backend service: %v", err)
-		}
-		if err := c.putURLMap(ctx, urlMap{name: "bad", fallback: "nobody"}); err == nil {
+		if err := b.insert("global/urlMaps/bad", map[string]any{"defaultService": "global/backendServices/nobody"}); err == nil {
 			t.Error("a URL map with a backend service that does not exist was accepted")
 		}
-		b.config.DeleteUsedNEGs = true
-		b.do(c.deleteNEG(ctx, blueNEG))
-		if w := b.ask(0); w.Code != http.StatusBadGateway {
-			t.Errorf("with its NEG gone the answer is %d", w.Code)
-		}
-		b.do(c.deleteURLMap(ctx, "shop"))
-		b.do(c.deleteBackend(ctx, blueName))
-		b.do(c.deleteHealthCheck(ctx, blueName))
-		for name, err := range map[string]error{
-			"health check": c.deleteHealthCheck(ctx, blueName), "backend service": c.deleteBackend(ctx, blueName), "NEG": c.deleteNEG(ctx, blueNEG),
-			"attach": c.attach(ctx, blueNEG, nil), "detach": c.detach(ctx, blueNEG, nil),
-		} {
-			if err == nil || ignoreExpected(err) != nil || !strings.Contains(err.Error(), "404") {
-				t.Errorf("%s that does not exist: %v", name, err)
+		b.reroute(defaultName)
+		for _, path := range []string{blueName, blueCheck, blueNEG} {
+			b.must(http.MethodDelete, path, nil)
+			for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodPatch} {
+				if _, err := b.call(method, path, nil); err == nil || !strings.Contains(err.Error(), "404") {
+					t.Errorf("%s %s, which does not exist: %v", method, path, err)
+				}
 			}
+		}
+		if err := b.endpoints("attachNetworkEndpoints", podOne); err == nil || !strings.Contains(err.Error(), "404") {
+			t.Errorf("attaching to a NEG that does not exist: %v", err)
+		}
+	})
+}
+
+func TestResourcesAreReplacedMergedAndGuardedByTheirFingerprint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Delays{}, hello)
+		b.system()
+		made := b.must(http.MethodGet, defaultName, nil)
+		if err := b.insert(defaultName, nil); err == nil || !strings.Contains(err.Error(), "409") {
+			t.Errorf("making it twice: %v", err)
+		}
+		b.must(http.MethodPatch, defaultName, map[string]any{"timeoutSec": 40, "fingerprint": made["fingerprint"]})
+		patched := b.must(http.MethodGet, defaultName, nil)
+		if patched["timeoutSec"] != 40.0 || patched["description"] != made["description"] || patched["id"] != made["id"] {
+			t.Errorf("a PATCH made %v of %v", patched, made)
+		}
+		if _, err := b.call(http.MethodPatch, defaultName, map[string]any{"fingerprint": made["fingerprint"]}); err == nil || !strings.Contains(err.Error(), "412") {
+			t.Errorf("an old fingerprint: %v", err)
+		}
+		b.must(http.MethodPut, defaultName, map[string]any{"port": 80})
+		if replaced := b.must(http.MethodGet, defaultName, nil); replaced["description"] != nil || replaced["selfLink"] != links+"acme-prod/"+defaultName {
+			t.Errorf("a PUT made %v", replaced)
+		}
+		if _, err := b.call(http.MethodPost, defaultName+"/setEverything", nil); err == nil || !strings.Contains(err.Error(), "501") {
+			t.Errorf("what is unknown: %v", err)
+		}
+	})
+}
+
+func TestRefusedCallsAnswer503(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Delays{}, hello)
+		b.config.Refuse = func(r *http.Request) bool { return r.Method == http.MethodPost }
+		if err := b.insert(defaultName, nil); err == nil || !strings.Contains(err.Error(), "503") {
+			t.Errorf("got %v", err)
 		}
 	})
 }
@@ -252,8 +169,8 @@ func TestWhatIsInUseIsNotDeleted(t *testing.T) {
 func TestFrontEndsAdoptAURLMapOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{FirstAdoption: 2 * time.Second, LastAdoption: 60 * time.Second}, hello)
-		b.serve(backendService{}, podOne)
-		b.do(b.compute.putURLMap(t.Context(), urlMap{name: "shop", fallback: systemBackend}))
+		b.serve(nil, podOne)
+		b.reroute(defaultName)
 		statuses := func() (all []int) {
 			for i := range b.fleet.frontEnds {
 				all = append(all, b.ask(i).Code)
@@ -280,9 +197,9 @@ func TestFrontEndsAdoptAURLMapOneAfterTheOther(t *testing.T) {
 func TestLaggingFrontEndStillSendsToADeletedBackendService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{LastAdoption: time.Minute}, hello)
-		b.serve(backendService{}, podOne)
-		b.do(b.compute.putURLMap(t.Context(), urlMap{name: "shop", fallback: systemBackend}))
-		b.do(b.compute.deleteBackend(t.Context(), blueName))
+		b.serve(nil, podOne)
+		b.reroute(defaultName)
+		b.must(http.MethodDelete, blueName, nil)
 		b.pass(50 * time.Second)
 		if first, last := b.ask(0).Code, b.ask(2).Code; first != 404 || last != 200 {
 			t.Errorf("the first front end answers %d, the last %d", first, last)
@@ -309,23 +226,33 @@ func TestLoadBalancersOwnAnswers(t *testing.T) {
 				t.Errorf("%s: %d, want %d", what, got, want)
 			}
 		}
-		ctx := t.Context()
 		check("no Ingress", http.StatusNotFound)
-		b.do(b.compute.putURLMap(ctx, urlMap{name: "shop", fallback: systemBackend}))
+		b.serve(map[string]any{"backends": []any{}})
+		check("no NEG linked", http.StatusServiceUnavailable)
+		b.reroute(defaultName)
 		if w := b.ask(0); w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "default backend - 404") {
 			t.Errorf("no rule: %d %s", w.Code, w.Body)
 		}
-		b.do(b.compute.putBackend(ctx, backendService{name: blueName, timeout: time.Minute}))
-		b.do(b.compute.putURLMap(ctx, urlMap{name: "shop", fallback: blueName}))
-		check("no NEG linked", http.StatusServiceUnavailable)
-		b.serve(backendService{})
+		b.reroute(blueName)
+		b.must(http.MethodPatch, blueName, map[string]any{"backends": []any{map[string]any{"group": blueNEG}}})
 		check("an empty NEG", http.StatusBadGateway)
-		b.do(b.compute.attach(ctx, blueNEG, []endpoint{podOne}))
+		b.attach(podOne)
 		b.pass(time.Minute)
 		check("no endpoint healthy", http.StatusBadGateway)
 		b.answers.Store(podOne, true)
 		b.pass(time.Minute)
 		check("the endpoint breaks the connection", http.StatusBadGateway)
+		redirect := map[string]any{"defaultUrlRedirect": map[string]any{"httpsRedirect": true}}
+		b.do(b.insert("global/urlMaps/k8s2-rm-shop", redirect))
+		b.do(b.insert("global/urlMaps/k8s2-um-shop", map[string]any{
+			"defaultService": blueName, "hostRules": []any{map[string]any{"hosts": []any{"example.com"}, "pathMatcher": "all"}},
+			"pathMatchers": []any{map[string]any{"name": "all", "defaultService": blueName}},
+		}))
+		b.do(b.insert("global/targetHttpProxies/redirect", map[string]any{"urlMap": "global/urlMaps/k8s2-rm-shop"}))
+		b.do(b.insert("global/forwardingRules/redirect", map[string]any{"target": "global/targetHttpProxies/redirect"}))
+		if w := b.ask(0); w.Code != http.StatusMovedPermanently || w.Header().Get("Location") != "https://example.com/" {
+			t.Errorf("a redirect to HTTPS: %d %s", w.Code, w.Header())
+		}
 	})
 }
 
@@ -338,26 +265,30 @@ var slowly = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //n
 
 func TestDetachBreaksOffRequestsUnlessDrainingIsSet(t *testing.T) {
 	for _, c := range []struct {
-		draining, timeout time.Duration
+		draining, timeout int
 		want              int
 	}{
 		{0, 0, http.StatusBadGateway},
-		{10 * time.Second, 0, http.StatusBadGateway},
-		{30 * time.Second, 0, http.StatusOK},
-		{30 * time.Second, 15 * time.Second, http.StatusBadGateway}, // the backend service's timeout
+		{10, 0, http.StatusBadGateway},
+		{30, 0, http.StatusOK},
+		{30, 15, http.StatusBadGateway}, // the backend service's timeout
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, Delays{Detach: time.Second}, slowly)
-			b.serve(backendService{draining: c.draining, timeout: c.timeout}, podOne)
+			backend := map[string]any{"connectionDraining": map[string]any{"drainingTimeoutSec": c.draining}}
+			if c.timeout > 0 {
+				backend["timeoutSec"] = c.timeout
+			}
+			b.serve(backend, podOne)
 			answer := make(chan *httptest.ResponseRecorder)
 			go func() { answer <- b.ask(0) }()
 			b.pass(5 * time.Second)
-			b.do(b.compute.detach(t.Context(), blueNEG, []endpoint{podOne}))
+			b.detach(podOne)
 			if got := b.ask(0).Code; got != http.StatusBadGateway {
 				t.Errorf("a new request after the detach: %d", got)
 			}
 			if got := (<-answer).Code; got != c.want {
-				t.Errorf("draining %v, timeout %v: the request in flight got %d, want %d", c.draining, c.timeout, got, c.want)
+				t.Errorf("draining %d s, timeout %d s: the request in flight got %d, want %d", c.draining, c.timeout, got, c.want)
 			}
 		})
 	}
@@ -367,7 +298,7 @@ func TestSpeedLeavesApplicationsTheirTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{HealthCheckStart: 100 * time.Second}, slowly)
 		b.config.Speed = 100
-		b.serve(backendService{}, podOne)
+		b.serve(nil, podOne)
 		before := b.asked.Load()
 		if got := b.ask(0).Code; got != http.StatusOK {
 			t.Errorf("a request of 20 s got %d", got)
@@ -381,11 +312,11 @@ func TestSpeedLeavesApplicationsTheirTime(t *testing.T) {
 func TestSwitchOfTheURLMapDrainsNothingAndBreaksNothingOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{}, slowly)
-		b.serve(backendService{}, podOne)
+		b.serve(nil, podOne)
 		answer := make(chan *httptest.ResponseRecorder)
 		go func() { answer <- b.ask(0) }()
 		b.pass(5 * time.Second)
-		b.do(b.compute.putURLMap(t.Context(), urlMap{name: "shop", fallback: systemBackend}))
+		b.reroute(defaultName)
 		if got := (<-answer).Code; got != http.StatusOK {
 			t.Errorf("the request in flight got %d", got)
 		}
@@ -402,7 +333,7 @@ func TestConnectionsToEndpointsAreUsedAgain(t *testing.T) {
 			dialed++
 			return dial(ctx, network, address)
 		}
-		b.serve(backendService{}, podOne)
+		b.serve(nil, podOne)
 		for range 5 {
 			if w := b.ask(0); w.Code != http.StatusOK || w.Header().Get("Via") != "1.1 google" {
 				t.Fatalf("got %d, via %q", w.Code, w.Header().Get("Via"))
@@ -410,107 +341,6 @@ func TestConnectionsToEndpointsAreUsedAgain(t *testing.T) {
 		}
 		if dialed != 1 {
 			t.Errorf("5 requests took %d connections", dialed)
-		}
-	})
-}
-
-// newTestSyncer is a syncer of blue's NEG whose Service has these endpoints.
-func (b *bench) newTestSyncer(target func() endpointSet, running *sync.WaitGroup, events *[]string) *syncer {
-	var mu sync.Mutex
-	return &syncer{
-		config: b.config, compute: b.compute, service: types.NamespacedName{Namespace: "shop", Name: "blue"},
-		port: negPort{number: 80, neg: blueName}, needInit: true, running: running, wakes: make(chan struct{}, 1),
-		zones: func() []string { return []string{zone} },
-		endpoints: func() (map[string]endpointSet, map[endpoint]types.NamespacedName, bool) {
-			return map[string]endpointSet{zone: target()}, nil, true
-		},
-		commit: func(context.Context, negKey, map[endpoint]types.NamespacedName) {},
-		event: func(_, reason, _ string) {
-			mu.Lock()
-			defer mu.Unlock()
-			*events = append(*events, reason)
-		},
-		report: func(context.Context, svcNegStatus) error { return nil },
-	}
-}
-
-// inNEG lists the addresses in blue's NEG.
-func (b *bench) inNEG() string {
-	listed, err := b.compute.listEndpoints(blueNEG)
-	if err != nil {
-		return "none"
-	}
-	var all []string
-	for _, e := range listed {
-		all = append(all, e.ip)
-	}
-	return strings.Join(all, " ")
-}
-
-func TestStoppedSyncerLeavesTheNEGAsItIs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Delays{Operation: time.Second, Attach: 5 * time.Second, Detach: time.Second}, hello)
-		var mu sync.Mutex
-		target, events := endpointSet{podOne: true}, []string{}
-		change := func(to endpointSet) { mu.Lock(); defer mu.Unlock(); target = to }
-		var running sync.WaitGroup
-		ctx, stop := context.WithCancel(t.Context())
-		s := b.newTestSyncer(func() endpointSet { mu.Lock(); defer mu.Unlock(); return target }, &running, &events)
-		s.start(ctx)
-		b.pass(10 * time.Second)
-		change(endpointSet{podTwo: true})
-		s.wake()
-		b.pass(2 * time.Second)
-		if got := b.inNEG(); got != "" {
-			t.Errorf("the detach, begun with the attach, is done before it: the NEG has %q, want none", got)
-		}
-		s.stop() // what was begun goes on
-		b.pass(10 * time.Second)
-		if got := b.inNEG(); got != "10.0.0.2" {
-			t.Errorf("after the stop the NEG has %q", got)
-		}
-		change(endpointSet{podOne: true})
-		s.wake()
-		b.pass(time.Hour)
-		if got := b.inNEG(); got != "10.0.0.2" {
-			t.Errorf("an hour after the stop the NEG has %q", got)
-		}
-		s.start(ctx)
-		b.pass(10 * time.Second)
-		if got := b.inNEG(); got != "10.0.0.1" {
-			t.Errorf("started again, the NEG has %q", got)
-		}
-		stop()
-		running.Wait()
-		if got := strings.Join(events, " "); got != "Create Attach Detach Attach Detach Attach" {
-			t.Errorf("the events are %s", got)
-		}
-	})
-}
-
-func TestSyncerMakesAMissingNEGAgainAfterItsBackoff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, Delays{}, hello)
-		var running sync.WaitGroup
-		ctx, stop := context.WithCancel(t.Context())
-		var events []string
-		s := b.newTestSyncer(func() endpointSet { return endpointSet{podOne: true} }, &running, &events)
-		s.start(ctx)
-		b.pass(time.Second)
-		b.do(b.compute.deleteNEG(ctx, blueNEG))
-		s.wake()
-		b.pass(4 * time.Second)
-		if got := b.inNEG(); got != "none" {
-			t.Errorf("before the back-off of 5 s the NEG has %q", got)
-		}
-		b.pass(2 * time.Second)
-		if got := b.inNEG(); got != "10.0.0.1" {
-			t.Errorf("after it the NEG has %q", got)
-		}
-		stop()
-		running.Wait()
-		if got := strings.Join(events, " "); got != "Create Attach SyncNetworkEndpointGroupFailed Create Attach" {
-			t.Errorf("the events are %s", got)
 		}
 	})
 }

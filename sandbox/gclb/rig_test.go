@@ -1,13 +1,15 @@
 package gclb
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -27,8 +29,18 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/netns"
 )
 
-// patience bounds every wait; the machine may be busy.
-const patience = 60 * time.Second
+// What Google's controllers write to and read from objects.
+const (
+	classAnnotation         = "kubernetes.io/ingress.class"
+	backendConfigAnnotation = "cloud.google.com/backend-config"
+	backendsAnnotation      = "ingress.kubernetes.io/backends"
+	urlMapAnnotation        = "ingress.kubernetes.io/url-map"
+	negStatusAnnotation     = "cloud.google.com/neg-status"
+)
+
+// patience bounds every wait: the NEG controller collects garbage every 2 minutes,
+// and needs two rounds; the machine may be busy.
+const patience = 6 * time.Minute
 
 // rig is a load balancer on the real cluster and a namespace of a test's own,
 // with the objects of one application in two colours.
@@ -39,58 +51,109 @@ type rig struct {
 	address   string
 	diary     *diary
 	preStop   int64 // seconds for which pods sleep before they end
+	names     map[string]string
+	host      string // of the Ingress
+	class     string // of the Ingress; default gce
 }
 
-// observedDelays are those under which the real controllers were watched: a
-// compute API in memory, attaching in 0.5 s, healthy 3 s later.
+// observedDelays are those under which the real controllers were watched first:
+// attaching in 0.5 s, healthy 3 s later; and front ends that follow within 3 s.
 func observedDelays() *Delays {
-	d := DefaultDelays()
-	d.Operation, d.Detach, d.FirstAdoption, d.LastAdoption = 0, 0, 0, 0
-	d.Attach, d.HealthCheckStart = 500*time.Millisecond, 3*time.Second
-	d.NEGCollection = time.Hour // the tests collect themselves
-	return &d
+	return &Delays{
+		Operation: 50 * time.Millisecond, Attach: 500 * time.Millisecond, Detach: time.Second,
+		HealthCheckStart: 3 * time.Second, LastAdoption: 3 * time.Second,
+	}
 }
 
-// speed is how much faster than that the tests are.
-const speed = 5
+// running is a load balancer on the real cluster.
+type running struct {
+	*balancer
+	address string
+	diary   *diary
+	stop    func() error
+}
 
-// start starts a load balancer that ends with the test.
-func start(t *testing.T, c Config) *rig {
-	t.Helper()
+// run starts a load balancer.
+func run(c Config) (*running, error) {
 	listener, err := net.Listen("tcp", netns.HostAddress+":0")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	r := &rig{t: t, address: listener.Addr().String(), diary: &diary{}}
-	c.Rest, c.Listener, c.Address, c.Log = real.Plane.Config, listener, netns.HostAddress, slog.New(r.diary)
+	b := &running{address: listener.Addr().String(), diary: &diary{}}
+	c.Rest, c.Kubeconfig, c.Dir = real.Plane.Config, real.Plane.Kubeconfig, real.Dir
+	c.Listener, c.Address, c.Log = listener, netns.HostAddress, slog.New(b.diary)
 	if c.Delays == nil {
 		c.Delays = observedDelays()
 	}
-	if c.Speed == 0 {
-		c.Speed = speed
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	if r.balancer, err = newBalancer(ctx, c); err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	if b.balancer, err = newBalancer(ctx, c); err != nil {
+		cancel()
+		return nil, err
 	}
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- r.balancer.run(ctx, func() { close(ready) }) }()
-	t.Cleanup(func() {
+	go func() { ended <- b.run(ctx, func() { close(ready) }) }()
+	b.stop = sync.OnceValue(func() error {
 		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("the load balancer ended with %v", err)
-		}
-		if t.Failed() {
-			t.Log(r.diary.text())
-		}
+		return <-ended
 	})
 	select {
 	case <-ready:
+		return b, nil
 	case err := <-ended:
-		ended <- nil
+		cancel()
+		return nil, err
+	}
+}
+
+// start starts a load balancer of the test's own. It ends with the test, which
+// must not be parallel: there is one cluster.
+func start(t *testing.T, c Config) *rig {
+	t.Helper()
+	b, err := run(c)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := b.stop(); err != nil {
+			t.Errorf("the load balancer ended with %v", err)
+		}
+	})
+	return newRig(t, b)
+}
+
+// shared is the load balancer of all parallel tests, which run after the others.
+// It ends with the tests.
+var shared = sync.OnceValues(func() (*running, error) { //nolint:gochecknoglobals // for all tests
+	return run(Config{Refuse: func(r *http.Request) bool {
+		_, refused := refusing.Load(path.Base(r.URL.Path))
+		return refused && r.Method == http.MethodPut
+	}})
+})
+
+// refusing has the names of the resources whose updates fail now.
+var refusing sync.Map //nolint:gochecknoglobals // for all tests
+
+// share begins a parallel test with the load balancer that they share.
+func share(t *testing.T) *rig {
+	t.Helper()
+	t.Parallel()
+	b, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRig(t, b)
+}
+
+func newRig(t *testing.T, b *running) *rig {
+	t.Helper()
+	r := &rig{t: t, balancer: b.balancer, address: b.address, diary: b.diary, names: map[string]string{}}
 	r.makeNamespace()
+	r.host = r.namespace + ".test"
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(r.diary.text(r.namespace))
+		}
+	})
 	return r
 }
 
@@ -118,6 +181,10 @@ func (r *rig) cleanUp() {
 			r.check(err)
 		}
 	}
+	r.await("the Ingress gone", func() bool {
+		list, err := real.Clients.NetworkingV1().Ingresses(r.namespace).List(ctx, all)
+		return err == nil && len(list.Items) == 0
+	})
 }
 
 func (r *rig) check(err error) {
@@ -125,11 +192,6 @@ func (r *rig) check(err error) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-// collect is a round of the NEG controller's garbage collection.
-func (r *rig) collect() {
-	r.balancer.negs.collect(context.WithoutCancel(r.t.Context()))
 }
 
 // await polls until a condition holds.
@@ -225,17 +287,6 @@ func (r *rig) blueAnnotation(key string) string {
 	return found.Annotations[key]
 }
 
-// svcNegCondition tells whether a condition of a colour's svcneg object is true.
-func (r *rig) svcNegCondition(color, kind string) bool {
-	status, _ := r.balancer.negs.cluster.svcNeg(r.namespace, r.backend(color))
-	for _, c := range status.Conditions {
-		if c.Type == kind {
-			return c.Status == metav1.ConditionTrue
-		}
-	}
-	return false
-}
-
 func to(service string) networkingv1.IngressBackend {
 	return networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
 		Name: service, Port: networkingv1.ServiceBackendPort{Number: 80},
@@ -251,13 +302,19 @@ func rule(host, service string) networkingv1.IngressRule {
 }
 
 // standbyHost does not resolve.
-const standbyHost = "standby.shop.invalid"
+func (r *rig) standbyHost() string { return "standby." + r.host }
+
+// users are the rule of those who are not special.
+func (r *rig) users(service string) networkingv1.IngressRule { return rule(r.host, service) }
+
+// standby is the rule of green, to which users are not sent yet.
+func (r *rig) standby() networkingv1.IngressRule { return rule(r.standbyHost(), "green") }
 
 // ingress makes the Ingress shop.
 func (r *rig) ingress(rules ...networkingv1.IngressRule) {
 	r.t.Helper()
 	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Create(r.t.Context(), &networkingv1.Ingress{
-		ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{classAnnotation: "gce"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{classAnnotation: cmp.Or(r.class, "gce")}},
 		Spec:       networkingv1.IngressSpec{Rules: rules},
 	}, metav1.CreateOptions{})
 	r.check(err)
@@ -287,9 +344,23 @@ func (r *rig) annotation(key string) string {
 	return found.Annotations[key]
 }
 
-// backend names the backend service of a colour.
+// backend names the backend service of a colour, which is also its NEG's name: as
+// its controller writes it to the Service, or wrote it.
 func (r *rig) backend(color string) string {
-	return r.balancer.ingresses.names.neg(r.namespace, color, 80)
+	r.t.Helper()
+	if name := r.names[color]; name != "" {
+		return name
+	}
+	found, err := real.Clients.CoreV1().Services(r.namespace).Get(r.t.Context(), color, metav1.GetOptions{})
+	r.check(err)
+	var status struct {
+		Groups map[string]string `json:"network_endpoint_groups"`
+	}
+	if text := found.Annotations[negStatusAnnotation]; text != "" {
+		r.check(json.Unmarshal([]byte(text), &status))
+		r.names[color] = status.Groups["80"]
+	}
+	return r.names[color]
 }
 
 // said is what the backends annotation says of a colour.
@@ -302,23 +373,32 @@ func (r *rig) said(color string) string {
 // count says how many endpoints are healthy of how many a colour's backend
 // service has.
 func (r *rig) count(color string) string {
+	return r.countOf("global/backendServices/" + r.backend(color))
+}
+
+func (r *rig) countOf(name string) string {
 	r.balancer.compute.mu.Lock()
 	defer r.balancer.compute.mu.Unlock()
-	return r.balancer.compute.count(r.backend(color))
+	return r.balancer.compute.count(name)
 }
 
 // attached is how many endpoints a colour's NEG has; -1: there is no NEG.
 func (r *rig) attached(color string) int {
-	listed, err := r.balancer.compute.listEndpoints(negKey{r.backend(color), "us-central1-b"})
-	if err != nil {
+	name := r.backend(color)
+	r.balancer.compute.mu.Lock()
+	defer r.balancer.compute.mu.Unlock()
+	g := r.balancer.compute.groups[place{"zones/us-central1-b", "networkEndpointGroups", name}]
+	if g == nil {
 		return -1
 	}
-	return len(listed)
+	return len(g.members)
 }
 
-// get asks the load balancer on a new connection: the answer's status, and the
-// version or what else it says.
-func (r *rig) get(host string) (int, string) {
+// get asks the load balancer on a new connection as users do: the answer's status,
+// and the version or what else it says.
+func (r *rig) get() (int, string) { return r.getHost(r.host) }
+
+func (r *rig) getHost(host string) (int, string) {
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	return r.ask(&client, host, "/")
 }
@@ -337,47 +417,6 @@ func (r *rig) ask(client *http.Client, host, path string) (int, string) {
 		return 0, err.Error()
 	}
 	return response.StatusCode, strings.TrimSpace(string(body))
-}
-
-// load asks for / on four connections until it is stopped, and counts what was
-// answered.
-type load struct {
-	stop    context.CancelFunc
-	running sync.WaitGroup
-
-	mu      sync.Mutex
-	answers map[string]int
-}
-
-func (r *rig) load(keepAlive bool) *load {
-	ctx, stop := context.WithCancel(context.WithoutCancel(r.t.Context()))
-	l := &load{stop: stop, answers: map[string]int{}}
-	for range 4 {
-		l.running.Go(func() {
-			client := http.Client{Transport: &http.Transport{DisableKeepAlives: !keepAlive}}
-			for ctx.Err() == nil {
-				status, body := r.ask(&client, "shop.example.com", "/")
-				l.mu.Lock()
-				l.answers[fmt.Sprint(status, " ", body)]++
-				l.mu.Unlock()
-				time.Sleep(5 * time.Millisecond) // a pace, not a wait
-			}
-		})
-	}
-	r.t.Cleanup(stop)
-	return l
-}
-
-// end stops asking and returns the answers that were not 200, and all of them.
-func (l *load) end() (failed int, all map[string]int) {
-	l.stop()
-	l.running.Wait()
-	for answer, n := range l.answers {
-		if !strings.HasPrefix(answer, "200 ") {
-			failed += n
-		}
-	}
-	return failed, l.answers
 }
 
 // events are the messages of an object's events with a reason.
@@ -401,64 +440,4 @@ func (r *rig) pods(color string) []corev1.Pod {
 	list, err := real.Clients.CoreV1().Pods(r.namespace).List(r.t.Context(), metav1.ListOptions{LabelSelector: "color=" + color})
 	r.check(err)
 	return list.Items
-}
-
-// diary keeps what a load balancer logs.
-type diary struct {
-	mu      sync.Mutex
-	entries []entry
-}
-
-type entry struct {
-	at   time.Time
-	text string
-}
-
-// Enabled, Handle, WithAttrs and WithGroup make it a slog.Handler.
-func (d *diary) Enabled(context.Context, slog.Level) bool { return true }
-
-// Handle keeps a record, unless it is of a request: there are many.
-func (d *diary) Handle(_ context.Context, record slog.Record) error {
-	if record.Message == "request refused" {
-		return nil
-	}
-	var text strings.Builder
-	text.WriteString(record.Message)
-	record.Attrs(func(a slog.Attr) bool {
-		fmt.Fprintf(&text, " %s=%v", a.Key, a.Value)
-		return true
-	})
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.entries = append(d.entries, entry{record.Time, text.String()})
-	return nil
-}
-
-// WithAttrs is not used by the load balancer.
-func (d *diary) WithAttrs([]slog.Attr) slog.Handler { return d }
-
-// WithGroup is not used by the load balancer.
-func (d *diary) WithGroup(string) slog.Handler { return d }
-
-func (d *diary) text() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var lines []string
-	for _, e := range d.entries {
-		lines = append(lines, e.at.Format("05.000 ")+e.text)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// find returns the first entry from a time on that has all the parts.
-func (d *diary) find(from time.Time, parts ...string) (entry, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	i := slices.IndexFunc(d.entries, func(e entry) bool {
-		return !e.at.Before(from) && !slices.ContainsFunc(parts, func(p string) bool { return !strings.Contains(e.text, p) })
-	})
-	if i < 0 {
-		return entry{}, errors.New("not in the log: " + strings.Join(parts, " … "))
-	}
-	return d.entries[i], nil
 }

@@ -4,24 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
-	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/record"
 )
 
 // Run balances the load until ctx ends; it calls ready when new pods and Services
-// pass its webhooks and the Ingresses that exist are being synced, and returns
-// after the requests in progress have ended.
+// pass its webhooks and Google's controllers run, and returns after the requests
+// in progress have ended.
 func Run(ctx context.Context, c Config, ready func()) error {
 	b, err := newBalancer(ctx, c)
 	if err != nil {
@@ -32,18 +31,13 @@ func Run(ctx context.Context, c Config, ready func()) error {
 
 // balancer is a running load balancer with its controllers.
 type balancer struct {
-	config    *Config
-	clients   kubernetes.Interface
-	custom    dynamic.Interface
-	compute   *compute
-	fleet     *fleet
-	checker   *checker
-	watches   *watches
-	ingresses *ingressController
-	negs      *negController
-	pods      *reflector
-	webhooks  *webhooks
-	recorders []record.EventBroadcaster
+	config   *Config
+	clients  kubernetes.Interface
+	custom   dynamic.Interface
+	compute  *compute
+	fleet    *fleet
+	checker  *checker
+	webhooks *webhooks
 }
 
 func newBalancer(ctx context.Context, c Config) (*balancer, error) {
@@ -60,56 +54,13 @@ func newBalancer(ctx context.Context, c Config) (*balancer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the load balancer's client: %w", err)
 	}
-	system, err := clients.CoreV1().Namespaces().Get(ctx, metav1.NamespaceSystem, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("reading the cluster's identity: %w", err)
-	}
-	b := &balancer{config: &c, clients: clients, custom: custom}
-	b.wire(namer{cluster: string(system.UID[:8])})
-	return b, nil
-}
-
-// wire puts the parts together.
-func (b *balancer) wire(names namer) {
-	known, w := watch(b.clients, b.custom, b.config.scaled(b.config.Delays.Resync), b.config.Zone)
-	b.watches = w
-	b.fleet = newFleet(b.config)
-	b.compute = newCompute(b.config, b.fleet.publish)
+	b := &balancer{config: &c, clients: clients, custom: custom, fleet: newFleet(&c), webhooks: &webhooks{config: &c, clients: clients}}
+	b.compute = newCompute(ctx, b.config, b.fleet.publish)
 	for _, fe := range b.fleet.frontEnds {
 		fe.compute = b.compute
 	}
 	b.checker = &checker{compute: b.compute, probe: probeHTTP(newProbeClient())}
-	b.ingresses = &ingressController{
-		config: b.config, compute: b.compute, cluster: known, names: names, clients: b.clients,
-		events: b.recorder("loadbalancer-controller"), queue: newQueue(b.config),
-	}
-	b.negs = &negController{
-		config: b.config, compute: b.compute, cluster: known, names: names, clients: b.clients,
-		svcNegs: &svcNegWriter{client: b.custom}, events: b.recorder("neg-controller"), queue: newQueue(b.config),
-		ports: map[types.NamespacedName]map[int32]negPort{}, syncers: map[string]*syncer{},
-	}
-	b.pods = &reflector{
-		config: b.config, compute: b.compute, cluster: known, clients: b.clients,
-		events: b.recorder("neg-readiness-reflector"), queue: newQueue(b.config),
-		waitsFor: b.negs.waitsFor, running: &b.negs.running,
-		polls: map[negKey]map[endpoint]types.NamespacedName{},
-	}
-	b.negs.commit = b.pods.commit
-	b.webhooks = &webhooks{config: b.config, clients: b.clients}
-}
-
-// recorder makes events by client-go's own rules: 25 events an object and type,
-// then one in 5 minutes; more than 10 like ones in 10 minutes become one
-// (tools/record/events_cache.go). Pokes of an Ingress and the proof of a switch
-// share one budget.
-func (b *balancer) recorder(component string) record.EventRecorder {
-	broadcaster := record.NewBroadcasterWithCorrelatorOptions(record.CorrelatorOptions{
-		QPS:                  float32(b.config.Speed / 300),
-		MaxIntervalInSeconds: max(1, int(600/b.config.Speed)),
-	})
-	b.recorders = append(b.recorders, broadcaster)
-	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: b.clients.CoreV1().Events("")})
-	return broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component})
+	return b, nil
 }
 
 // run runs all parts until ctx ends or one fails.
@@ -126,20 +77,13 @@ func (b *balancer) run(ctx context.Context, ready func()) error {
 	defer func() {
 		cancel(nil)
 		running.Wait()
-		b.watches.stop()
-		for _, r := range b.recorders {
-			r.Shutdown()
-		}
 	}()
-	if err := b.admit(ctx, part); err != nil {
-		return err
-	}
-	defer b.webhooks.unregister(context.WithoutCancel(ctx))
 	part(func() error { b.checker.run(ctx); return nil })
 	part(func() error { return b.fleet.serve(ctx, b.config.Listener) })
 	if err := b.control(ctx, part); err != nil {
-		return err
+		return errors.Join(err, context.Cause(ctx))
 	}
+	defer b.webhooks.unregister(context.WithoutCancel(ctx))
 	ready()
 	<-ctx.Done()
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -148,11 +92,63 @@ func (b *balancer) run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// admit serves the webhooks; it returns when the API server asks them.
-func (b *balancer) admit(ctx context.Context, part func(func() error)) error {
-	if err := install(ctx, b.custom); err != nil {
+// control starts Google's controllers, and the webhooks while they start.
+func (b *balancer) control(ctx context.Context, part func(func() error)) error {
+	if err := b.makeDefaultBackend(ctx); err != nil {
 		return err
 	}
+	if err := announce(ctx, b.custom); err != nil {
+		return err
+	}
+	part(func() error { return b.serveCompute(ctx) })
+	google, err := startControllers(b.config)
+	if err != nil {
+		return err
+	}
+	part(func() error { return google.supervise(ctx) })
+	if err := b.admit(ctx, part); err != nil {
+		return err
+	}
+	return google.await(ctx)
+}
+
+// serveCompute answers Google's controllers until ctx ends.
+func (b *balancer) serveCompute(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("/compute/", b.compute)
+	mux.HandleFunc("/computeMetadata/", metadata)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	defer context.AfterFunc(ctx, func() { _ = server.Close() })()
+	if err := server.Serve(b.config.Compute); ctx.Err() == nil {
+		return fmt.Errorf("serving the compute API: %w", err)
+	}
+	return nil
+}
+
+// systemBackend is what an Ingress without a default backend falls back to: in
+// every GKE cluster there is such a Service, whose pods answer 404. Here the front
+// ends do.
+const systemBackend = metav1.NamespaceSystem + "/default-http-backend"
+
+// makeDefaultBackend makes the Service, as GKE does. The controllers do not start
+// without it.
+func (b *balancer) makeDefaultBackend(ctx context.Context) error {
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "default-http-backend"},
+		Spec: corev1.ServiceSpec{
+			Type:  corev1.ServiceTypeNodePort,
+			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080)}},
+		},
+	}
+	_, err := b.clients.CoreV1().Services(metav1.NamespaceSystem).Create(ctx, service, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("making the Service %s: %w", systemBackend, err)
+	}
+	return nil
+}
+
+// admit serves the webhooks; it returns when the API server asks them.
+func (b *balancer) admit(ctx context.Context, part func(func() error)) error {
 	pair, authority, err := certificate(b.config.Webhook)
 	if err != nil {
 		return err
@@ -180,26 +176,5 @@ func (b *balancer) awaitAdmission(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("waiting until the API server asks the webhooks at %s: %w", b.config.Webhook.Addr(), err)
 	}
-	return nil
-}
-
-// control starts the controllers; it returns when they know the cluster.
-func (b *balancer) control(ctx context.Context, part func(func() error)) error {
-	if err := b.ingresses.follow(b.watches); err != nil {
-		return err
-	}
-	if err := b.negs.follow(ctx, b.watches); err != nil {
-		return err
-	}
-	if err := b.pods.follow(ctx, b.watches); err != nil {
-		return err
-	}
-	if err := b.watches.start(ctx); err != nil {
-		return err
-	}
-	context.AfterFunc(ctx, b.ingresses.queue.ShutDown)
-	part(func() error { b.ingresses.run(ctx); return nil })
-	part(func() error { b.negs.run(ctx); return nil })
-	part(func() error { b.pods.run(ctx); return nil })
 	return nil
 }

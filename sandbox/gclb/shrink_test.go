@@ -1,20 +1,20 @@
 package gclb
 
 import (
+	"context"
+	"log/slog"
+	"net"
 	"net/http"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
 
 func TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch(t *testing.T) {
+	t.Parallel()
 	for name, patient := range map[string]bool{"shrunk at once": false, "shrunk after the last front end": true} {
 		t.Run(name, func(t *testing.T) {
-			delays := observedDelays()
-			delays.LastAdoption = 15 * time.Second
-			r := shop(t, Config{Delays: delays}, true)
-			r.await("users on blue at every front end", func() bool { return r.everyFrontEndSendsTo("blue") })
+			r := shop(t, true)
 			users := r.load(true)
 			r.patchIngress("[" + route(0, "green") + "," + route(1, "blue") + "]")
 			r.await("the first front end on green", func() bool { return r.sendsTo(r.balancer.fleet.frontEnds[0], "green") })
@@ -36,8 +36,9 @@ func TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch(t *testing.T) {
 
 // sendsTo tells whether users reach a colour through a front end.
 func (r *rig) sendsTo(fe *frontEnd, color string) bool {
-	m := fe.adopted.Load().mapFor("shop.example.com")
-	return m != nil && m.route("shop.example.com", "/") == r.backend(color)
+	v := fe.adopted.Load()
+	m := v.mapFor(r.host)
+	return m != nil && m.route(r.host, "/") == "global/backendServices/"+r.backend(color) && len(v.backends[m.route(r.host, "/")].groups) > 0
 }
 
 func (r *rig) everyFrontEndSendsTo(color string) bool {
@@ -50,17 +51,17 @@ func (r *rig) everyFrontEndSendsTo(color string) bool {
 }
 
 func TestScaleDownLosesRequestsUnlessPodsOutliveTheDetach(t *testing.T) {
-	for name, preStop := range map[string]int64{"ended at once": 0, "asleep before they end": 3} {
+	t.Parallel()
+	for name, preStop := range map[string]int64{"ended at once": 0, "asleep before they end": 4} {
 		t.Run(name, func(t *testing.T) {
-			delays := observedDelays()
-			delays.Detach = 5 * time.Second
-			r := start(t, Config{Delays: delays})
+			r := share(t)
 			r.preStop = preStop
 			r.backendConfig(map[string]any{"connectionDraining": map[string]any{"drainingTimeoutSec": int64(10)}})
 			r.service("blue", backendConfigAnnotation, `{"default":"all"}`)
 			r.deploy("blue", 2, "")
-			r.ingress(rule("", "blue"))
+			r.ingress(r.users("blue"))
 			r.await("blue healthy", func() bool { return r.count("blue") == "2/2" })
+			r.await("blue at every front end", func() bool { return r.everyFrontEndSendsTo("blue") })
 			users := r.load(false)
 			r.scale("blue", 1)
 			r.await("the detach", func() bool { return r.attached("blue") == 1 })
@@ -74,18 +75,35 @@ func TestScaleDownLosesRequestsUnlessPodsOutliveTheDetach(t *testing.T) {
 }
 
 func TestConnectionOfAClientStaysWithItsFrontEnd(t *testing.T) {
-	r := start(t, Config{FrontEnds: 2})
-	r.balancer.fleet.frontEnds[0].adopt(&view{serial: 1, urlMaps: []urlMap{{fallback: systemBackend}}})
-	one := http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
-	_, first := r.ask(&one, "", "/")
+	f := newFleet(&Config{FrontEnds: 2, Log: slog.New(slog.DiscardHandler)})
+	ctx, stop := context.WithCancel(t.Context())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- f.serve(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	f.frontEnds[0].adopt(&view{serial: 1, urlMaps: []urlMap{{fallback: "default"}}, backends: map[string]backendService{"default": {system: true}}})
+	ask := func(client *http.Client) string {
+		r := &rig{t: t, address: listener.Addr().String()}
+		_, body := r.ask(client, "", "/")
+		return body
+	}
+	one := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	first := ask(one)
 	for range 4 {
-		if _, again := r.ask(&one, "", "/"); again != first {
+		if again := ask(one); again != first {
 			t.Errorf("on one connection the answers are %q and %q", first, again)
 		}
 	}
-	_, second := r.get("")
-	_, third := r.get("")
-	if second == third {
+	fresh := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	if second, third := ask(fresh), ask(fresh); second == third {
 		t.Errorf("two new connections went to one front end: %q", second)
 	}
 }

@@ -12,13 +12,17 @@ type urlMap struct {
 	name string
 	// hosts are matched exactly, then by the longest wildcard; "*" is any host.
 	hosts []hostRule
-	// fallback gets what no host rule or, in a matching host, no path matches.
+	// fallback gets what no host rule matches.
 	fallback string
+	// redirects sends everything to HTTPS, and nothing to a backend service.
+	redirects bool
 }
 
 type hostRule struct {
 	host  string
 	paths []pathRule
+	// fallback gets what no path of the host matches.
+	fallback string
 }
 
 // pathRule is a path, matched exactly, or a prefix that ends with "/*".
@@ -27,36 +31,17 @@ type pathRule struct {
 	backend string
 }
 
-// putHost sets the paths of a host. A host that was there before is overwritten,
-// and of equal paths the last one counts (pkg/utils/gceurlmap.go:97-128).
-func (m *urlMap) putHost(host string, paths []pathRule) {
-	var unique []pathRule
-	for i, p := range paths {
-		if !slices.ContainsFunc(paths[i+1:], func(later pathRule) bool { return later.path == p.path }) {
-			unique = append(unique, p)
-		}
-	}
-	m.hosts = slices.DeleteFunc(slices.Clone(m.hosts), func(h hostRule) bool { return h.host == host })
-	m.hosts = append(m.hosts, hostRule{host: host, paths: unique})
-}
-
 // backends are the names of the backend services it refers to, sorted.
 func (m *urlMap) backends() []string {
 	all := []string{m.fallback}
 	for _, h := range m.hosts {
+		all = append(all, h.fallback)
 		for _, p := range h.paths {
 			all = append(all, p.backend)
 		}
 	}
 	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-func (m *urlMap) equal(other urlMap) bool {
-	return m.name == other.name && m.fallback == other.fallback &&
-		slices.EqualFunc(m.hosts, other.hosts, func(a, b hostRule) bool {
-			return a.host == b.host && slices.Equal(a.paths, b.paths)
-		})
+	return slices.DeleteFunc(slices.Compact(all), func(name string) bool { return name == "" })
 }
 
 // hasHost tells whether a rule of its own matches the host, not just "*".
@@ -66,8 +51,8 @@ func (m *urlMap) hasHost(host string) bool {
 }
 
 // takesAny tells whether an application answers for hosts that no rule names.
-func (m *urlMap) takesAny() bool {
-	return m.fallback != systemBackend || slices.ContainsFunc(m.hosts, func(h hostRule) bool { return h.host == "*" })
+func (m *urlMap) takesAny(isSystem func(backend string) bool) bool {
+	return !isSystem(m.fallback) || slices.ContainsFunc(m.hosts, func(h hostRule) bool { return h.host == "*" })
 }
 
 // route names the backend service for a request: the most specific host, then
@@ -78,7 +63,7 @@ func (m *urlMap) route(host, path string) string {
 	if rule == nil {
 		return m.fallback
 	}
-	best, length := m.fallback, -1
+	best, length := rule.fallback, -1
 	for _, p := range rule.paths {
 		if matched := matchPath(p.path, path); matched > length {
 			best, length = p.backend, matched

@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/cert"
 	"k8s.io/utils/ptr"
@@ -30,6 +31,34 @@ const (
 
 // defaultNEG is what GKE annotates a new Service with.
 const defaultNEG = `{"ingress":true}`
+
+// The annotation that asks for NEGs, and the condition that a gated pod waits for.
+const (
+	negAnnotation                         = "cloud.google.com/neg"
+	readinessGate corev1.PodConditionType = "cloud.google.com/load-balancer-neg-ready"
+)
+
+// negUse is what a Service's annotation asks for.
+type negUse struct {
+	// Ingress makes NEGs for the ports that Ingresses refer to.
+	Ingress bool `json:"ingress"`
+	// ExposedPorts get NEGs whoever refers to them: standalone NEGs.
+	ExposedPorts map[string]any `json:"exposed_ports"`
+}
+
+// asksForNEGs tells whether a Service does; an annotation that cannot be read does not.
+func asksForNEGs(service *corev1.Service) bool {
+	var use negUse
+	if json.Unmarshal([]byte(service.Annotations[negAnnotation]), &use) != nil {
+		return false
+	}
+	return use.Ingress || len(use.ExposedPorts) > 0
+}
+
+// selects tells whether a Service selects a pod; one without a selector selects none.
+func selects(service *corev1.Service, pod *corev1.Pod) bool {
+	return len(service.Spec.Selector) > 0 && labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels))
+}
 
 // maxReview bounds what is read of one admission review.
 const maxReview = 8 << 20
@@ -60,8 +89,7 @@ func gatePatch(pod *corev1.Pod, services []corev1.Service) []patchOperation {
 		}
 	}
 	for i := range services {
-		use, err := readNEGAnnotation(&services[i])
-		if err != nil || !use.Ingress && len(use.ExposedPorts) == 0 || !selects(&services[i], pod) {
+		if !asksForNEGs(&services[i]) || !selects(&services[i], pod) {
 			continue
 		}
 		gates := append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: readinessGate}) //nolint:gocritic // the pod is this request's own

@@ -27,6 +27,9 @@ const (
 // listens in the sandbox's own namespace.
 const HostAddress = "10.77.0.1"
 
+// PodRange is where all pods' addresses are.
+const PodRange = "10.77.0.0/16"
+
 // Bridge is an Ethernet segment with the pods on it. It hands out addresses,
 // never the same one twice until all were used, as clouds do: a stale address
 // then reaches nothing rather than a stranger.

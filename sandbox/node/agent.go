@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -35,6 +36,9 @@ type Config struct {
 	Rest *rest.Config
 	// Names of the nodes. Default: node-1, node-2.
 	Names []string
+	// Project and Zone say where the nodes would be on Google Cloud. Default
+	// acme-prod, us-central1-b.
+	Project, Zone string
 	// Bridge gives every pod its network.
 	Bridge *netns.Bridge
 	// Registry is where images come from.
@@ -96,6 +100,7 @@ func newAgent(c Config) (*Agent, error) {
 	if len(c.Names) == 0 {
 		c.Names = []string{"node-1", "node-2"}
 	}
+	c.Project, c.Zone = cmp.Or(c.Project, "acme-prod"), cmp.Or(c.Zone, "us-central1-b")
 	if c.BackoffScale == 0 {
 		c.BackoffScale = 1
 	}
@@ -120,10 +125,17 @@ func (a *Agent) startEvents(ctx context.Context) (stop func()) {
 // everything is patched.
 func (a *Agent) register(ctx context.Context, name string) error {
 	nodes := a.clients.CoreV1().Nodes()
-	_, err := nodes.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{
-		Name:   name,
-		Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux"},
-	}}, metav1.CreateOptions{})
+	_, err := nodes.Create(ctx, &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:   name,
+			Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelTopologyZone: a.Zone},
+		},
+		// Google's controllers read from these where a node is, and that it has pods.
+		Spec: corev1.NodeSpec{
+			ProviderID: fmt.Sprintf("gce://%s/%s/%s", a.Project, a.Zone, name),
+			PodCIDR:    netns.PodRange, PodCIDRs: []string{netns.PodRange},
+		},
+	}, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("registering node %s: %w", name, err)
 	}

@@ -1,6 +1,6 @@
 // Package proxy is a plain load balancer: it follows the Ingresses of its class
 // and the EndpointSlices of their Services at once, and proxies HTTP. It stands
-// for Ingress controllers other than Google's, which package gclb models.
+// for Ingress controllers other than Google's, which package gclb runs.
 //
 // Requests are routed by host and path as the Ingress API says (Exact before
 // Prefix, longer before shorter, a rule's host before none, defaultBackend

@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -26,8 +27,9 @@ const (
 )
 
 // others are what other people put into the same Ingress: hosts and paths of
-// Services that are no business of Turnout's. They have to exist: one reference to
-// a missing Service, and Google's load balancer takes up nothing of the Ingress.
+// Services that are no business of Turnout's, and a certificate. They have to exist:
+// one reference to a missing Service or Secret, and Google's load balancer takes up
+// nothing of the Ingress.
 const others = `{
 	"metadata": {"annotations": {"team.example.com/owner": "platform"}, "labels": {"tier": "edge"}},
 	"spec": {
@@ -58,6 +60,7 @@ func adoptReference(t *testing.T) *application {
 			Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": name}, Ports: []corev1.ServicePort{port}},
 		})
 	}
+	a.create(certificate(t, a.namespace, "admin-tls", "admin.example.com"))
 	if err := running.kube.Patch(t.Context(), a.ingress(), client.RawPatch(types.MergePatchType, []byte(others))); err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +68,19 @@ func adoptReference(t *testing.T) *application {
 	a.awaitReason(v1alpha1.ReasonReady)
 	a.awaitAnswer("", "Hello World from v1.0.0 in production")
 	return a
+}
+
+// certificate is a Secret for a host's HTTPS.
+func certificate(t *testing.T, namespace, name, host string) *corev1.Secret {
+	t.Helper()
+	chain, key, err := cert.GenerateSelfSignedCertKey(host, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Type: corev1.SecretTypeTLS,
+		Data: map[string][]byte{corev1.TLSCertKey: chain, corev1.TLSPrivateKeyKey: key},
+	}
 }
 
 // switched is an Ingress with one Service's name replaced by another's where

@@ -55,6 +55,17 @@ type Options struct {
 	BuildPoll time.Duration
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string
+	// ReadURLMaps has it read the load balancer's URL maps, as whoever runs it may
+	// allow on Google Cloud.
+	ReadURLMaps bool
+}
+
+// loadBalancerProject is what turnout is told; empty: it reads no URL maps.
+func (o *Options) loadBalancerProject() string {
+	if o.ReadURLMaps {
+		return o.World.Project
+	}
+	return ""
 }
 
 // Turnout is a running turnout serve.
@@ -147,6 +158,8 @@ func (t *Turnout) start(o Options) error {
 		"TURNOUT_BUILD_POLL="+o.BuildPoll.String(),
 		"TURNOUT_ALLOW_ADDRESSES=127.0.0.0/8", // where the world's load balancers are
 		"TURNOUT_LOG_LEVEL="+o.LogLevel,
+		"TURNOUT_COMPUTE_ENDPOINT="+o.World.ComputeURL,
+		"TURNOUT_LOAD_BALANCER_PROJECT="+o.loadBalancerProject(),
 		"TURNOUT_OWN_NAMESPACE="+Namespace,
 		"TURNOUT_LEADER_ELECT=true", // as config/serve does
 		"TURNOUT_LEADER_ELECT_NAMESPACE="+Namespace,

@@ -11,8 +11,8 @@
 // machine outside cannot reach; GitHub and the load balancer, which a person
 // wants to see, get listeners that answer outside and inside at one address.
 //
-// The load balancer is the model of Google's, and serves what GKE's would: class
-// "gce", or none. The plain proxy is what another team's controller is in such a
+// The load balancer is programmed by Google's own controllers, and serves what
+// GKE's would: class "gce", "gce-internal", or none. The plain proxy is what another team's controller is in such a
 // cluster: it serves its own class, beside the other.
 package world
 
@@ -112,6 +112,9 @@ type World struct {
 
 	// WebURL is the load balancer's address, inside and outside.
 	WebURL string
+	// ComputeURL is the Compute API that the load balancer is programmed by, and
+	// Project the cluster's there.
+	ComputeURL, Project string
 	// Speed is how much faster than Google's the load balancer is.
 	Speed float64
 	// PlainURL is the plain proxy's address, inside; empty without Options.Plain.
@@ -262,7 +265,13 @@ func (w *World) startLoadBalancer(running context.Context, o Options) error {
 		return err
 	}
 	c := o.LoadBalancer
-	c.Rest, c.Listener, c.Log = w.ControlPlane.Config, listener, cmp.Or(c.Log, o.Log)
+	c.Rest, c.Kubeconfig, c.Dir = w.ControlPlane.Config, w.ControlPlane.Kubeconfig, o.Dir
+	c.Listener, c.Log = listener, cmp.Or(c.Log, o.Log)
+	if c.Compute, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return err
+	}
+	c.Project = cmp.Or(c.Project, "acme-prod")
+	w.ComputeURL, w.Project = "http://"+c.Compute.Addr().String()+"/compute/v1/", c.Project
 	w.Speed = cmp.Or(c.Speed, 1)
 	if w.WebURL, c.Address, err = addresses(listener); err != nil {
 		return err

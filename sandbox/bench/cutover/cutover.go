@@ -1,6 +1,7 @@
 // Package cutover measures what users lose when they are moved from one version
 // to another: by the reference pipeline's own command, by a Service's selector,
-// and by Turnout. The load balancer is gclb, the model of Google's; the load is
+// and by Turnout. The load balancer is gclb: Google's own controllers,
+// and a model of the network that they program; the load is
 // github.com/tsenart/vegeta, which is not ours.
 //
 // Every row has an application and a host of its own; four of them run side by

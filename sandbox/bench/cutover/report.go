@@ -177,7 +177,7 @@ func divided(d gclb.Delays, speed float64) map[string]string {
 	all := map[string]string{}
 	for name, value := range map[string]time.Duration{
 		"operation": d.Operation, "attach": d.Attach, "detach": d.Detach, "health check start": d.HealthCheckStart,
-		"first adoption": d.FirstAdoption, "last adoption": d.LastAdoption, "NEG collection": d.NEGCollection,
+		"first adoption": d.FirstAdoption, "last adoption": d.LastAdoption,
 	} {
 		all[name] = time.Duration(float64(value) / speed).String()
 	}

@@ -24,6 +24,8 @@ type Cluster struct {
 	Plane    *controlplane.ControlPlane
 	Clients  kubernetes.Interface
 	Registry *registry.Registry
+	// Dir is removed after the tests.
+	Dir string
 }
 
 // Run runs a package's tests while *c is a cluster, and returns TestMain's exit
@@ -56,6 +58,7 @@ func run(m *testing.M, inside *netns.Namespace, c *Cluster, prepare func(context
 		return err
 	}
 	defer os.RemoveAll(dir)
+	c.Dir = dir
 	plane.Config.WarningHandler = rest.NoWarnings{} // an Ingress's class annotation is deprecated in Kubernetes, not in GKE
 	c.Plane, c.Clients = plane, kubernetes.NewForConfigOrDie(plane.Config)
 	if c.Registry, err = registry.New(filepath.Join(dir, "registry")); err != nil {
