@@ -49,6 +49,15 @@ func (n *newcomer) writes(file, text string) {
 	}
 }
 
+// empties takes everything out of a folder of the newcomer's copy.
+func (n *newcomer) empties(folder string) {
+	n.t.Helper()
+	dir := filepath.Join(n.dir, folder)
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
 // ships types the README's commands, with more after the namespace is there, and
 // waits until the applications are adopted.
 func (n *newcomer) ships(more []string, applications ...string) {
@@ -210,12 +219,7 @@ func TestFromZeroTheTwoApplications(t *testing.T) {
 func TestFromZeroTheLeastBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-least", example)
-	if err := os.RemoveAll(filepath.Join(n.dir, "k8s")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Mkdir(filepath.Join(n.dir, "k8s"), 0o700); err != nil {
-		t.Fatal(err)
-	}
+	n.empties("k8s")
 	n.writes("k8s/all.yaml", manifestsOf(t, "docs/zero-downtime.md", "kind: BackendConfig", "kind: Deployment"))
 	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "README.md", "kind: BlueGreen"))
 	n.ships(nil, name)
@@ -230,4 +234,55 @@ func TestFromZeroTheFullBlueGreen(t *testing.T) {
 	grant := fmt.Sprintf("kubectl annotate --overwrite namespace %s 'turnout.dev/build-accounts=*@%s.iam.gserviceaccount.com'", n.namespace, fromZero)
 	n.ships([]string{grant}, name)
 	n.releasesAndReturns(tries{app: name, path: "/", apart: true, rollback: "/rollback"})
+}
+
+// oneOfEach is what many have: an application that knows of no colours.
+const oneOfEach = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - name: web
+        image: gcr.io/acme-prod/my-python-app:first
+        ports: [{containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /healthz, port: 8080}, periodSeconds: 1}
+        lifecycle: {preStop: {sleep: {seconds: 5}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+  - http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+`
+
+// The BlueGreen of docs/first-days.md, and every command that Turnout advises from
+// then on, while users ask.
+func TestFromZeroOneOfEach(t *testing.T) {
+	t.Parallel()
+	n := newNewcomer(t, "zero-one", example)
+	n.empties("k8s")
+	n.writes("k8s/web.yaml", oneOfEach)
+	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "docs/first-days.md", "kind: BlueGreen", "service: web"))
+	n.ships(nil)
+	n.awaitEverywhere("/", "v1.0.0+first")
+	stop := n.uses("/")
+	n.obeys("web")
+	stop()
+	n.releasesAndReturns(tries{app: "web", path: "/", rollback: "/rollback"})
 }

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/encoding/protojson"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -118,6 +119,8 @@ func (n *newcomer) kubectl(line string, words []string) {
 	flags := pflag.NewFlagSet("kubectl", pflag.ContinueOnError)
 	namespace := flags.StringP("namespace", "n", "default", "")
 	file := flags.StringP("filename", "f", "", "")
+	patch := flags.StringP("patch", "p", "", "")
+	flags.String("type", "merge", "")
 	flags.Bool("overwrite", false, "")
 	if err := flags.Parse(words); err != nil {
 		n.t.Fatalf("%s: %v", line, err)
@@ -129,9 +132,86 @@ func (n *newcomer) kubectl(line string, words []string) {
 		n.annotate(words[2], words[3:])
 	case len(words) == 1 && words[0] == "apply" && *namespace == n.namespace:
 		n.apply(filepath.Join(n.dir, *file), n.inTheSandbox)
+	case len(words) == 3 && words[0] == "patch" && *namespace == n.namespace:
+		n.patch(words[1], words[2], *patch)
+	case len(words) == 4 && words[0] == "rollout" && words[1] == "status" && *namespace == n.namespace:
+		n.awaitRollout(words[3])
 	default:
 		n.t.Fatalf("the sandbox's newcomer does not know how to type %s", line)
 	}
+}
+
+// patch is `kubectl patch --type merge`.
+func (n *newcomer) patch(kind, name, patch string) {
+	n.t.Helper()
+	var object client.Object
+	switch meta := (metav1.ObjectMeta{Namespace: n.namespace, Name: name}); kind {
+	case "deployment":
+		object = &appsv1.Deployment{ObjectMeta: meta}
+	case "service":
+		object = &corev1.Service{ObjectMeta: meta}
+	default:
+		n.t.Fatalf("the sandbox's newcomer does not know how to patch a %s", kind)
+	}
+	if err := running.kube.Patch(n.t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// awaitRollout is `kubectl rollout status deployment`.
+func (n *newcomer) awaitRollout(name string) {
+	n.t.Helper()
+	n.await("the rollout of "+name, func(ctx context.Context) (bool, string) {
+		d := &appsv1.Deployment{}
+		if err := running.kube.Get(ctx, n.key(name), d); err != nil {
+			return false, err.Error()
+		}
+		s := d.Status
+		return s.ObservedGeneration == d.Generation && s.UpdatedReplicas == *d.Spec.Replicas && s.Replicas == s.UpdatedReplicas &&
+			s.AvailableReplicas == s.UpdatedReplicas, fmt.Sprintf("%+v", s)
+	})
+}
+
+// made matches a command that makes an object of a text.
+var made = regexp.MustCompile(`^printf '%s\\n' '(.*)' \| kubectl apply -f -$`)
+
+// obeys types what an application's condition says until that is Ready.
+func (n *newcomer) obeys(app string) {
+	n.t.Helper()
+	obeyed := map[string]bool{}
+	for range 6 {
+		var command string
+		n.await("an advice, or that "+app+" is ready", func(ctx context.Context) (bool, string) {
+			bg := &v1alpha1.BlueGreen{}
+			if err := running.kube.Get(ctx, n.key(app), bg); err != nil || len(bg.Status.Conditions) == 0 {
+				return false, fmt.Sprint("no condition ", err)
+			}
+			c := bg.Status.Conditions[0]
+			if command = ""; c.Reason == v1alpha1.ReasonReady {
+				return true, ""
+			}
+			if commands := bg.Status.CommandsOf(v1alpha1.ConditionReady); len(commands) > 0 {
+				command = string(commands[0])
+			}
+			return command != "" && !obeyed[command], c.Message
+		})
+		if command == "" {
+			return
+		}
+		obeyed[command] = true
+		for line := range strings.SplitSeq(command, " && ") {
+			if text := made.FindStringSubmatch(line); text != nil {
+				u := &unstructured.Unstructured{}
+				if err := u.UnmarshalJSON([]byte(text[1])); err != nil {
+					n.t.Fatalf("%s: %v", line, err)
+				}
+				n.create(u)
+				continue
+			}
+			n.types(line)
+		}
+	}
+	n.t.Fatalf("%s is not ready after all that was advised: %v", app, obeyed)
 }
 
 func (n *newcomer) annotate(namespace string, pairs []string) {
