@@ -145,6 +145,20 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 			measured(s, "back", v1alpha1.StepSize, 1, 1) // within a hold: nothing had to be started
 		}, "because blue was made smaller since: about 2 min, the longest that it took lately."},
 		"shrunk, measured by a rollback": {shrunk, func(s *bot.Situation) { measured(s, "back", v1alpha1.StepSize, 20, 15) }, "about 40 s"},
+		"shrunk, measured on Google's load balancer": {shrunk, func(s *bot.Situation) {
+			measured(s, "one", v1alpha1.StepStage, 5, 3)
+			s.Releases[len(s.Releases)-1].Status.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerGCE}
+		}, "about 10 s, the longest that it took lately, or 40 s longer if the load balancer does not tell of each pod."},
+		"shrunk, measured where that did not tell of each pod": {shrunk, func(s *bot.Situation) {
+			measured(s, "one", v1alpha1.StepStage, 5, 40)
+			since := metav1.NewMicroTime(at(10).Time)
+			s.Releases[len(s.Releases)-1].Status.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerGCE, HealthySince: &since}
+		}, "about 50 s, the longest that it took lately."},
+		"shrunk to a standby size": {shrunk, func(s *bot.Situation) {
+			measured(s, "one", v1alpha1.StepStage, 5, 3)
+			s.Releases[len(s.Releases)-1].Status.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerGCE}
+			s.App.Spec.StandbyReplicas = 1
+		}, "about 10 s, the longest that it took lately."},
 		"shrunk, and staging failed once": {shrunk, func(s *bot.Situation) {
 			measured(s, "one", v1alpha1.StepStage, 600, 1)
 			s.Releases[len(s.Releases)-1].Status.Failure = &v1alpha1.Failure{Step: v1alpha1.StepStage}

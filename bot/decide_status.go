@@ -44,7 +44,7 @@ func (s Situation) status() string {
 			held = "its pods would be started first, since " + plain(back.Why)
 		}
 		if back.About > 0 {
-			held += ", " + about(back.About)
+			held += ", " + about(back.About) + longer(back.Longer)
 		}
 		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))
 	case last != nil:

@@ -315,6 +315,9 @@ func reports() map[string]reportCase {
 		}).with(func(c *reportCase) {
 			c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
 		}),
+		"succeeded-on-google": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
+			r.Status.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerGCE}
+		}),
 		"succeeded-hold-over": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).with(func(c *reportCase) {
 			c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
 			c.app.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: string(c.rel.UID), Shrunk: true}

@@ -114,7 +114,7 @@ func (v view) readiness() string {
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
 	if took := v.startup(); took > 0 {
-		later = "in " + about(took) + " after that"
+		later = "in " + about(took) + " after that" + longer(mayTakeLonger(v.app, v.rel.Status.Route))
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
 		v.command(Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)

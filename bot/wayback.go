@@ -17,6 +17,22 @@ type WayBack struct {
 	// About is how long starting and warming its pods will take, the longest of the
 	// last releases that did so; 0 if none was measured, or it is instant.
 	About time.Duration
+	// Longer is how much longer it may take: where Google's load balancer has nothing
+	// of the colour, it does not tell of each pod whether it finds it healthy.
+	Longer time.Duration
+}
+
+// untold is how long Google's load balancer must find a colour healthy of whose pods
+// it does not tell one by one, and how long it takes to be asked.
+const untold = 40 * time.Second
+
+// mayTakeLonger is how much longer than a release that was measured it takes to start
+// from nothing, if the load balancer tells less then.
+func mayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time.Duration {
+	if measured == nil || measured.LoadBalancer != v1alpha1.LoadBalancerGCE || measured.HealthySince != nil || app.Spec.StandbyReplicas > 0 {
+		return 0
+	}
+	return untold
 }
 
 // measuredReleases is how many of an application's last releases say how long
@@ -30,7 +46,11 @@ func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alp
 	if why == "" {
 		return WayBack{Instant: true}
 	}
-	return WayBack{Why: why, About: startupOf(releases)}
+	w := WayBack{Why: why}
+	if longest := slowestOf(releases); longest != nil {
+		w.About, w.Longer = tookToStart(longest), mayTakeLonger(app, longest.Status.Route)
+	}
+	return w
 }
 
 // missing says why users could not return to a version at once; empty if they
@@ -71,17 +91,20 @@ func stagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Relea
 	return nil
 }
 
-// startupOf is how long the longest of the last releases took to start its pods
-// and to warm them; 0 if none did. A rollback within the hold does neither, so that
-// the shortest say nothing.
-func startupOf(releases []v1alpha1.Release) time.Duration {
-	longest, measured := time.Duration(0), 0
+// slowestOf is the one of the last releases that took longest to start its pods and
+// to warm them; nil if none did. A rollback within the hold does neither, so that the
+// shortest say nothing.
+func slowestOf(releases []v1alpha1.Release) *v1alpha1.Release {
+	var longest *v1alpha1.Release
+	measured := 0
 	for i := range releases {
 		took := tookToStart(&releases[i])
 		if took == 0 {
 			continue
 		}
-		longest = max(longest, took)
+		if longest == nil || took > tookToStart(longest) {
+			longest = &releases[i]
+		}
 		if measured++; measured == measuredReleases {
 			break
 		}
@@ -113,6 +136,14 @@ func tookToStart(rel *v1alpha1.Release) time.Duration {
 	return started + warmed
 }
 
+// longer says that it may take longer than was said; nothing if it may not.
+func longer(by time.Duration) string {
+	if by == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", span(by))
+}
+
 // say tells a person who just asked for it.
 func (w WayBack) say(to *v1alpha1.Version) string {
 	version := code(to.Short())
@@ -121,7 +152,7 @@ func (w WayBack) say(to *v1alpha1.Version) string {
 	}
 	wait := "how long that takes is not known, since no release of it was measured yet"
 	if w.About > 0 {
-		wait = about(w.About) + ", the longest that it took lately"
+		wait = about(w.About) + ", the longest that it took lately" + longer(w.Longer)
 	}
 	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color, plain(w.Why), wait)
 }

@@ -38,6 +38,9 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 	m := a.measured()
 	l := a.lookAtSwitch(ctx, m)
 	v := l.judge()
+	if v.outcome == confirmAgain && v.sign == "" && l.effect.IsZero() && l.unsynced() != "" {
+		a.urge(ctx, l.news, l.switchedAt) // it backs off, and owes users this switch
+	}
 	if v.sign != "" {
 		now := metav1.NewMicroTime(a.o.Now)
 		r := a.route()

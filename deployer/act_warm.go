@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -26,7 +27,8 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 		a.sayWarm(w)
 		return pause{}, nil
 	}
-	if !w.PokeAt.IsZero() && !a.o.Now.Before(w.PokeAt) {
+	rare := a.rarely(ctx, w)
+	if !w.PokeAt.IsZero() && !a.o.Now.Before(w.PokeAt) && !a.o.Now.Before(rare) {
 		at := metav1.NewMicroTime(a.o.Now)
 		st.Pokes, st.PokedAt = st.Pokes+1, &at
 		a.say(lackingText(w, a.o.Target.Service))
@@ -39,11 +41,29 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 		}
 		w = lookAnew(a.rel, a.o).Judge()
 	}
+	if a.o.Now.Before(rare) && w.Again.Before(rare) {
+		w.Again = rare
+	}
 	p := pause{until: w.Again, message: lackingText(w, a.o.Target.Service)}
 	if slices.ContainsFunc(a.o.Groups, func(g route.Group) bool { return g.Trouble != "" }) {
 		p.until = a.o.Now.Add(lookAtRoutes)
 	}
 	return p, nil
+}
+
+// rarely is when a poke that is due may be made: at once, unless the controller's
+// budget of events is nearly spent, and one was made lately. Users who go back do not
+// wait for that.
+func (a *attempt) rarely(ctx context.Context, w route.Warmth) time.Time {
+	if w.PokeAt.IsZero() || a.o.Now.Before(w.PokeAt) || a.rel.Spec.Kind == v1alpha1.Rollback || a.o.Routes.PokedAt.After(a.o.Now) {
+		return time.Time{}
+	}
+	news, err := a.d.Routes.News(ctx, a.bg, "")
+	if err != nil {
+		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
+		return time.Time{}
+	}
+	return a.o.Routes.PokedAt.Add(news.RarePokes(a.d.Routes.Settle))
 }
 
 // sayWarm notes what was found, and what of it could not be seen.

@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -227,6 +229,39 @@ func TestLetThroughPodsThatAreNotHealthyEndTheRelease(t *testing.T) {
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "warm: not done after 1s", said, "spec.healthCheck")
 	w.expectLive(v1alpha1.Blue)
+}
+
+// Others' edits have spent what the controller may say of the Ingress: the switch needs
+// an event of it.
+func TestPokesBecomeRareWhenEventsAreScarce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := behindGCE(w)
+	b.set(func(b *balancer) {
+		b.reason = "LoadBalancerNegTimeout"
+		b.sick = func(pod *corev1.Pod) bool { return ofGreen(pod) && conditionOf(pod, gateType) != nil }
+	})
+	i, now := w.gceIngress(), metav1.Now()
+	w.create(&corev1.Event{
+		ObjectMeta: w.meta("scheduled"), Type: corev1.EventTypeNormal, Reason: "Sync", Message: "Scheduled for sync", Count: 22, FirstTimestamp: now, LastTimestamp: now,
+		InvolvedObject: corev1.ObjectReference{Kind: "Ingress", APIVersion: "networking.k8s.io/v1", Namespace: i.Namespace, Name: i.Name, UID: i.UID},
+	})
+	w.run(settles, told)
+	w.submit("a")
+	var pokes []string
+	w.until("a few pokes", func() bool {
+		b.set(func(b *balancer) { pokes = slices.Clone(b.pokes) })
+		return len(pokes) >= 3
+	}, func() string { return fmt.Sprint(pokes) })
+	for i := 1; i < len(pokes); i++ {
+		before, err := time.Parse(time.RFC3339Nano, pokes[i-1])
+		check(t, err)
+		after, err := time.Parse(time.RFC3339Nano, pokes[i])
+		check(t, err)
+		if gap := after.Sub(before); gap < 800*time.Millisecond { // twice the settle time
+			t.Errorf("a poke %s after the one before", gap)
+		}
+	}
 }
 
 func TestRollbackToAHeldColourIsInstantOnGooglesLoadBalancer(t *testing.T) {

@@ -61,6 +61,7 @@ type balancer struct {
 	// routes are those in use, as the Ingress had them.
 	routes []networkingv1.IngressRule
 
+	pokes      []string // the annotation's values, as they came
 	syncs      int
 	generation int64
 	version    string          // of the Ingress as last seen
@@ -144,6 +145,9 @@ func (b *balancer) look(ctx context.Context) {
 	}
 	for i := range pods.Items {
 		b.condition(ctx, &pods.Items[i], services)
+	}
+	if p := ingress.Annotations[v1alpha1.PokeAnnotation]; p != "" && !slices.Contains(b.pokes, p) {
+		b.pokes = append(b.pokes, p)
 	}
 	if ingress.ResourceVersion != b.version { // a sync
 		b.version = ingress.ResourceVersion

@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -71,6 +72,9 @@ func (w *work) takeUp(ctx context.Context) {
 		w.confirmed(last)
 		return
 	}
+	if h.news.Sync != "" {
+		w.urge(ctx, h.news, routedSince(last))
+	}
 	w.unconfirmed(last, live, h.against, read, told)
 }
 
@@ -90,6 +94,7 @@ type heard struct {
 	mapTells bool                   // the URL map can be read, so that nobody's word for it is needed
 	answers  bool                   // the version there answers at the public address
 	against  string                 // what its controller says it fails at
+	news     route.News             // what that was read from
 }
 
 // weigh notes the first sign that there is. Drain and hold begin with it. The
@@ -167,11 +172,27 @@ func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1a
 		w.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 		return h
 	}
+	h.news = news
 	h.urlMap, h.against = news.URLMapUpdated && !st.Unsettled, w.says(news.Sync, news.SyncAt)
 	if news.Translate != "" {
 		h.against = w.says(news.Translate, news.TranslateAt)
 	}
 	return h
+}
+
+// urge has the load balancer's controller try again at routes that it failed at. The
+// poke stands in the Ingress, whoever asks for the next one.
+func (w *work) urge(ctx context.Context, news route.News, since time.Time) {
+	at, now := news.UrgeAt(since, w.o.Routes.PokedAt, w.d.Routes.Settle), time.Now()
+	if now.Before(at) && !w.o.Routes.PokedAt.After(now) {
+		w.wakeAt(at)
+		return
+	}
+	w.o.Routes.PokedAt = now
+	if err := w.d.Routes.Poke(ctx, w.bg, w.o.Routes, now); err != nil {
+		w.log.WarnContext(ctx, "the load balancer's controller cannot be urged", "ingress", w.o.Routes.Name, "error", err)
+	}
+	w.wakeAt(news.UrgeAt(since, now, w.d.Routes.Settle))
 }
 
 // says is what the controller fails at, or failed at when it last said so.

@@ -272,6 +272,35 @@ func TestWarningThatIsNotRepeatedEndsToSpeakAgainstASwitch(t *testing.T) {
 	w.expectSizes(1, 1)
 }
 
+// It would try again by itself only when it has backed off for long.
+func TestControllerThatBacksOffIsUrged(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("after the release has ended: %v", late), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, manual)
+			b := behindGCE(w)
+			w.run(told, settles)
+			if late {
+				w.configure(`{"deadlines":{"confirm":"1s"}}`)
+			}
+			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+			b.set(func(b *balancer) { b.fails = quota })
+			w.approve(rel)
+			w.await(rel, "the warning", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, quota) })
+			if late {
+				w.awaitPhase(rel, v1alpha1.ReleaseError)
+				w.awaitUnconfirmed(v1alpha1.ReasonNoAddress)
+			}
+			b.set(func(b *balancer) { b.fails = "" }) // and nobody edits the Ingress
+			w.until("the switch to be taken up", func() bool {
+				last := w.application().Status.LastSwitch
+				return last != nil && last.TookEffectBy == v1alpha1.SignURLMap
+			}, func() string { return fmt.Sprint(w.application().Status.LastSwitch) })
+		})
+	}
+}
+
 // Users go back at once, wherever they are. Then both colours are kept, until the
 // load balancer can be done with what was written before.
 func TestRollbackOfAnUnconfirmedSwitchWaitsForNothing(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -83,6 +84,9 @@ type State struct {
 	// empty if it has not said. Regional: it is one of a region.
 	URLMap   string
 	Regional bool
+	// PokedAt is when anybody last had the Ingress's controller look at it, see
+	// [Router.Poke]; zero if nobody did.
+	PokedAt time.Time
 	// Addresses of the load balancer, as its controller wrote them.
 	Addresses []netip.Addr
 	// HostTaken names a host that the application wants as its standby host
@@ -177,6 +181,7 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
 	s.URLMap, s.Regional = annotations[urlMapAnnotation], regional(ingress)
 	s.Addresses = addresses(ingress)
+	s.PokedAt, _ = time.Parse(time.RFC3339Nano, annotations[v1alpha1.PokeAnnotation])
 	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
 
 	colors := map[string]v1alpha1.Color{

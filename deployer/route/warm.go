@@ -285,7 +285,7 @@ func (l Look) judgeBackends(w *Warmth) {
 	settle := l.settle()
 	due := l.Now
 	if l.Known.PokedAt != nil {
-		due = l.Known.PokedAt.Add(pokeBackoff(l.Known.Pokes, settle))
+		due = l.Known.PokedAt.Add(pokeBackOff(l.Known.Pokes, settle))
 	}
 	for _, g := range l.Groups {
 		if !g.Healthy() {
@@ -315,18 +315,57 @@ func (l Look) judgeBackends(w *Warmth) {
 	if since != nil && poked.After(since.Time) && l.Now.Sub(since.Time) >= settle {
 		return
 	}
+	if poked != nil { // found healthy once: one more poke, in the middle, has to find the same
+		due = poked.Add(max(settle/2, pokeBackOff(l.Known.Pokes, settle)))
+	}
 	w.PokeAt, w.Again = due, due
 	if since != nil {
-		if settled := since.Add(settle); settled.After(l.Now) && settled.Before(w.Again) {
+		settled := since.Add(settle)
+		if poked != nil && poked.After(since.Time) {
+			w.PokeAt, w.Again = time.Time{}, settled
+		} else if settled.After(l.Now) && settled.Before(w.Again) {
 			w.Again = settled
 		}
 	}
 	w.lack("", "", "the load balancer does not tell of each pod whether it finds it healthy, so it must find the service healthy for %s", settle)
 }
 
-// pokeBackoff is how long after the nth poke the next one may come. Pokes and
-// other events of the Ingress share a budget of 25, and then one in 5 minutes
-// (client-go tools/record/events_cache.go), and the switch needs one of them.
-func pokeBackoff(pokes int32, settle time.Duration) time.Duration {
-	return min(settle/2<<max(min(pokes, 8)-1, 0), 2*settle)
+// pokeBackOff is how long after the nth poke the next one may come, as long as the
+// load balancer does not find the colour healthy. The first is often too early: pods
+// are ready before it has listed their health. Pokes and other events of the Ingress
+// share a [Budget], and the switch needs one of them.
+func pokeBackOff(pokes int32, settle time.Duration) time.Duration {
+	if pokes <= 1 {
+		return settle / 6
+	}
+	return min(settle/2<<(min(pokes, 8)-2), 2*settle)
+}
+
+// scarce is how much of the budget must be in use that pokes are made rarely.
+const scarce = Budget - 5
+
+// RarePokes is how long after a poke of this or another application the next one may
+// come that is not due yet for what its controller has made of its budget of events;
+// 0 if there is enough left.
+func (n News) RarePokes(settle time.Duration) time.Duration {
+	if n.Normals < scarce {
+		return 0
+	}
+	if settle == 0 {
+		settle = DefaultSettle
+	}
+	return 2 * settle
+}
+
+// UrgeAt is when a controller that failed at the routes, which are as they are since
+// some time, is to be urged by a poke: it tries again by itself later and later, and at
+// once after an edit. Pokes come later and later, too.
+func (n News) UrgeAt(since, poked time.Time, settle time.Duration) time.Time {
+	if settle == 0 {
+		settle = DefaultSettle
+	}
+	if !poked.After(since) {
+		return since.Add(settle / 6)
+	}
+	return poked.Add(max(min(max(poked.Sub(since), settle/6), 2*settle), n.RarePokes(settle)))
 }

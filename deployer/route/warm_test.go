@@ -170,8 +170,13 @@ func TestUntoldPodsNeedTheBackendHealthyForAWhile(t *testing.T) {
 	}
 	// The first poke shows that what stood there was old.
 	pokes, warm = run(t, event{2 * time.Second, "Unknown"}, event{17 * time.Second, "HEALTHY"})
-	if want := []time.Duration{0, 15 * time.Second, 45 * time.Second}; !slices.Equal(pokes, want) || warm != 47*time.Second {
+	if want := []time.Duration{0, 5 * time.Second, 20 * time.Second}; !slices.Equal(pokes, want) || warm != 47*time.Second {
 		t.Errorf("an old HEALTHY: poked at %v, warm after %s", pokes, warm)
+	}
+	// Health is listed late into an empty group: the first poke is too early for it.
+	pokes, warm = run(t, event{0, "Unknown"}, event{6 * time.Second, "HEALTHY"})
+	if want := []time.Duration{0, 5 * time.Second, 20 * time.Second}; !slices.Equal(pokes, want) || warm != 36*time.Second {
+		t.Errorf("healthy after a moment: poked at %v, warm after %s", pokes, warm)
 	}
 	pokes, warm = run(t, event{20 * time.Second, "UNHEALTHY"}, event{50 * time.Second, "HEALTHY"})
 	if warm < 80*time.Second {
@@ -252,6 +257,24 @@ func TestWordThatIsOldIsAskedForAnew(t *testing.T) {
 				t.Errorf("warm %v, poke at %v, again at %v; lacking %q", w.Warm, w.PokeAt, w.Again, texts(w.Lacking))
 			}
 		})
+	}
+}
+
+// A controller that backs off is urged, less and less often, and rarely if its budget of
+// events is nearly spent: the event of the switch is one of them.
+func TestControllerThatFailedIsUrgedLessAndLess(t *testing.T) {
+	for normals, want := range map[int][]int{0: {5, 10, 20, 40, 80, 140, 200}, scarce: {5, 65, 125, 185}} {
+		var got []int
+		poked := noon.Add(-time.Second)
+		for s := range 210 {
+			now := noon.Add(time.Duration(s) * time.Second)
+			if !now.Before(News{Normals: normals}.UrgeAt(noon, poked, 0)) {
+				got, poked = append(got, s), now
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("with %d events spent it is urged after %v s, want %v", normals, got, want)
+		}
 	}
 }
 
