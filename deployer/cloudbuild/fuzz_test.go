@@ -166,6 +166,7 @@ func FuzzExpand(f *testing.F) {
 	f.Add("${_A//x/$_B}", "$_B$_B", "xx")
 	f.Add("${_A:-${_B:0:3}}$$_A", "", "${_A}")
 	f.Add("${#_A}${_A/#x/y}${_A%%*}", "x", "")
+	f.Add("${_A#$_B}", "x", "\x8c ") // once ended the process
 	f.Fuzz(func(t *testing.T, text, a, b string) {
 		const limit = 500
 		out, _, err := cloudbuild.Expand(text, map[string]string{"_A": a, "_B": b}, limit)

@@ -70,7 +70,15 @@ func (x *expander) operation(text string) (expansion, error) {
 
 // evaluate is what the operation makes. ${_A/#x/y} and ${_A/%x/y}, which match at
 // one end, are taken apart, since the library knows only the others.
-func evaluate(pe *syntax.ParamExp, env values) (string, error) {
+//
+// The library panics on a pattern that its own regular expression cannot hold, such
+// as one that is no UTF-8. A user's file must not end the process.
+func evaluate(pe *syntax.ParamExp, env values) (made string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			made, err = "", fmt.Errorf("its pattern is not one that can be matched: %v", p)
+		}
+	}()
 	text := func(parts ...syntax.WordPart) (string, error) {
 		return expand.Document(&expand.Config{Env: env}, &syntax.Word{Parts: parts})
 	}
