@@ -68,7 +68,7 @@ func (w *world) carryOut(words []string) {
 	}
 	key := types.NamespacedName{Namespace: namespace, Name: args[2]}
 	check(w.t, w.kube.Get(w.t.Context(), key, object))
-	before := object.DeepCopyObject().(client.Object) //nolint:errcheck // of its own type
+	before := object.DeepCopyObject().(client.Object)
 	switch args[0] {
 	case "patch":
 		check(w.t, w.kube.Patch(w.t.Context(), object, client.RawPatch(types.MergePatchType, []byte(patch))))

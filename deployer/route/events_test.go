@@ -8,10 +8,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// at is an event that came some times, from a minute before or after noon to another.
-func at(kind, reason, message string, count int32, from, to int) corev1.Event {
-	minute := func(n int) metav1.Time { return metav1.NewTime(noon.Add(time.Duration(n) * time.Minute)) }
-	return corev1.Event{Type: kind, Reason: reason, Message: message, Count: count, FirstTimestamp: minute(from), LastTimestamp: minute(to)}
+// sync is an event of a sync that came some times, from noon on for so many minutes.
+func sync(kind, message string, count int32, minutes int) corev1.Event {
+	last := metav1.NewTime(noon.Add(time.Duration(minutes) * time.Minute))
+	return corev1.Event{Type: kind, Reason: "Sync", Message: message, Count: count, FirstTimestamp: metav1.NewTime(noon), LastTimestamp: last}
 }
 
 func TestBudgetOfEventsComesBack(t *testing.T) {
@@ -22,10 +22,10 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 		want   int
 	}{
 		{"none", nil, 0},
-		{"of another type", []corev1.Event{at("Warning", "Sync", "", 25, 0, 0)}, 0},
-		{"at once", []corev1.Event{at("Normal", "Sync", "Scheduled for sync", 20, 0, 0), at("Normal", "Sync", "UrlMap", 4, 0, 1)}, 24},
-		{"over an hour", []corev1.Event{at("Normal", "Sync", "Scheduled for sync", 20, 0, 60)}, 8},
-		{"rarely", []corev1.Event{at("Normal", "Sync", "Scheduled for sync", 3, 0, 600)}, 0},
+		{"of another type", []corev1.Event{sync("Warning", "", 25, 0)}, 0},
+		{"at once", []corev1.Event{sync("Normal", "Scheduled for sync", 20, 0), sync("Normal", "UrlMap", 4, 1)}, 24},
+		{"over an hour", []corev1.Event{sync("Normal", "Scheduled for sync", 20, 60)}, 8},
+		{"rarely", []corev1.Event{sync("Normal", "Scheduled for sync", 3, 600)}, 0},
 		{"as a series", []corev1.Event{series}, 9},
 	}
 	for _, tt := range tests {
@@ -40,8 +40,8 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 // However the API server orders them, the last word counts.
 func TestLastWarningCounts(t *testing.T) {
 	for _, events := range [][]corev1.Event{
-		{at("Warning", "Sync", "quota", 1, 0, 1), at("Warning", "Sync", "not found", 3, 0, 5)},
-		{at("Warning", "Sync", "not found", 3, 0, 5), at("Warning", "Sync", "quota", 1, 0, 1)},
+		{sync("Warning", "quota", 1, 1), sync("Warning", "not found", 3, 5)},
+		{sync("Warning", "not found", 3, 5), sync("Warning", "quota", 1, 1)},
 	} {
 		var n News
 		for i := range events {
