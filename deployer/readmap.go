@@ -104,8 +104,8 @@ func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
 	return answers{silent: true, reason: "Neither", text: "URL map " + m.Name + " leads to no backend service of either colour"}
 }
 
-// askOfMap is what the URL map is asked: the backend services of the colours have
-// the names of their NEGs (ingress-gce pkg/utils/serviceport.go, BackendName).
+// askOfMap is what the URL map is asked, by the names of the colours' backend
+// services.
 func (w *work) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
 	routes := w.o.Routes
 	q.StandbyHost = routes.StandbyHost
@@ -118,10 +118,10 @@ func (w *work) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Ques
 			return q, "", fmt.Errorf("ingress %s names no port of service %s", routes.Name, w.bg.Side(c).Service)
 		}
 		for _, g := range groups {
-			if g.Name == "" {
+			if g.Backend == "" {
 				return q, "", fmt.Errorf("no backend service is named for port %d of service %s", g.Port, w.bg.Side(c).Service)
 			}
-			*names = append(*names, g.Name)
+			*names = append(*names, g.Backend)
 			region = g.Region
 		}
 	}

@@ -82,7 +82,7 @@ func class(f Facts) []v1alpha1.Finding {
 
 // gceClass is a class of GKE's, or "".
 func gceClass(name string) string {
-	if name == "gce" || name == "gce-internal" {
+	if name == "gce" || name == "gce-internal" || name == "gce-regional-external" {
 		return name
 	}
 	return ""

@@ -2,6 +2,7 @@ package route
 
 import (
 	"encoding/json"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -26,7 +27,7 @@ const (
 func loadBalancer(ingress *unstructured.Unstructured) v1alpha1.LoadBalancer {
 	annotations := ingress.GetAnnotations()
 	switch class := annotations[classAnnotation]; {
-	case class == "gce", class == "gce-internal":
+	case class == "gce", class == "gce-internal", class == "gce-regional-external":
 		return v1alpha1.LoadBalancerGCE
 	case class == "" && annotations[urlMapAnnotation] != "":
 		return v1alpha1.LoadBalancerGCE
@@ -42,11 +43,29 @@ func regional(ingress *unstructured.Unstructured) bool {
 }
 
 // backendStates reads the states of an Ingress's backends by their names, which
-// are those of their NEGs. It is empty where there is nothing that can be read.
+// [backendOf] knows. It is empty where there is nothing that can be read.
 func backendStates(ingress *unstructured.Unstructured) map[string]string {
 	var states map[string]string
 	if json.Unmarshal([]byte(ingress.GetAnnotations()[backendsAnnotation]), &states) != nil {
 		return nil
 	}
 	return states
+}
+
+// backendOf is the backend service of a NEG, among those whose states are known. It
+// has the NEG's name; but of the class gce-regional-external "e" follows the cluster
+// and the rest is shortened again, so that only the hash at the end is the same
+// (ingress-gce pkg/utils/namer/namer.go, NEG and RXLBBackendName).
+func backendOf(neg string, states map[string]string) string {
+	if _, found := states[neg]; found {
+		return neg
+	}
+	fields := strings.SplitN(neg, "-", 3)
+	hash := neg[strings.LastIndex(neg, "-")+1:]
+	for name := range states {
+		if len(fields) == 3 && strings.HasPrefix(name, fields[0]+"-"+fields[1]+"-e-") && strings.HasSuffix(name, "-"+hash) {
+			return name
+		}
+	}
+	return neg
 }

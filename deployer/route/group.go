@@ -41,9 +41,10 @@ const stateUnhealthy = "UNHEALTHY"
 type Group struct {
 	// Port of the Service.
 	Port int32
-	// Name of the NEG, and of the backend service that uses it; "" while its
-	// controller has not named it.
+	// Name of the NEG; "" while its controller has not named it.
 	Name string
+	// Backend is the name of the backend service that uses it.
+	Backend string
 	// Region that a NEG's zones are in; "" for instance groups, and while that is not
 	// said.
 	Region string
@@ -135,12 +136,13 @@ func groupsOf(service *corev1.Service, s State) []Group {
 		if UsesNEGs(service) {
 			g.Region = regionOf(status.Zones)
 			if g.Name = status.Groups[strconv.Itoa(int(port.Port))]; g.Name != "" {
-				g.State, g.Routed = s.BackendStates[g.Name]
+				g.Backend = backendOf(g.Name, s.BackendStates)
+				g.State, g.Routed = s.BackendStates[g.Backend]
 			}
 		} else {
 			for name, state := range s.BackendStates {
 				if strings.HasPrefix(name, fmt.Sprintf("k8s-be-%d-", port.NodePort)) {
-					g.Name, g.State, g.Routed = name, state, true
+					g.Name, g.Backend, g.State, g.Routed = name, name, state, true
 				}
 			}
 		}

@@ -37,21 +37,21 @@ func TestGroupsOfAService(t *testing.T) {
 			"named, in the routes and healthy",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`{"k8s1-80":"HEALTHY","k8s1-9090":"HEALTHY"}`,
-			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Routed: true, State: "HEALTHY"}},
+			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80", Routed: true, State: "HEALTHY"}},
 		},
 		{
 			"named before the NEG is made",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`{"k8s1-other":"HEALTHY"}`,
-			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80"}},
+			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}},
 		},
 		{"not named yet", map[string]string{negAnnotation: enabled}, `{"":"HEALTHY"}`, []Group{{Port: 80}}},
 		{"a status that cannot be read", map[string]string{negAnnotation: enabled, negStatusAnnotation: "{"}, `{}`, []Group{{Port: 80}}},
 		{
 			"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
-			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
+			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Backend: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
 		},
-		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Region: "us-central1", Name: "k8s1-80"}}},
+		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -67,6 +67,26 @@ func TestGroupsOfAService(t *testing.T) {
 	}
 	if got := groupsOf(greenService(nil), Read(application("none"), parse(t, header+"metadata: {name: x, uid: '1'}\nspec: {}"))); got != nil {
 		t.Errorf("a service that is named nowhere has the groups %v", got)
+	}
+}
+
+func TestBackendOfAnEndpointGroupIsNamedLikeItOrByItsHash(t *testing.T) {
+	const neg, external = "k8s1-2a39cd2c-shop-my-python-app-blue-svc-80-4bac609d", "k8s1-2a39cd2c-e-shop-my-python-app-blue-sv-80-4bac609d"
+	for _, tt := range []struct {
+		name   string
+		states map[string]string
+		want   string
+	}{
+		{"nothing is known", nil, neg},
+		{"gce and gce-internal", map[string]string{neg: "HEALTHY", external: "Unknown"}, neg},
+		{"gce-regional-external", map[string]string{external: "HEALTHY"}, external},
+		{"another Service's", map[string]string{"k8s1-2a39cd2c-e-shop-my-python-app-blue-sv-80-00000000": "HEALTHY"}, neg},
+		{"another cluster's", map[string]string{"k8s1-00000000-e-shop-my-python-app-blue-sv-80-4bac609d": "HEALTHY"}, neg},
+		{"a namespace e", map[string]string{"k8s1-2a39cd2c-f-blue-80-4bac609d": "HEALTHY"}, neg},
+	} {
+		if got := backendOf(neg, tt.states); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
 	}
 }
 
