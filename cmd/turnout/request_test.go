@@ -50,7 +50,8 @@ func deployed(commit string, attempt int32, phase v1alpha1.ReleasePhase, change 
 func goingBack(phase v1alpha1.ReleasePhase) v1alpha1.Release {
 	rel := v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "shop-rollback-1"}}
 	rel.Spec = v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Application: "shop", Rollback: &v1alpha1.RollbackSpec{
-		From: v1alpha1.Version{Commit: shaA}, To: v1alpha1.Version{Image: "img@sha256:00"}, Switch: "uid-a", Attempt: 1,
+		From: v1alpha1.Version{Color: v1alpha1.Green, Commit: shaA, Image: "img@sha256:aa", Release: v1alpha1.DeployName("shop", shaA, 1)},
+		To:   v1alpha1.Version{Color: v1alpha1.Blue, Image: "img@sha256:00"}, Switch: "uid-a", Attempt: 1,
 	}}
 	rel.Status.Phase = phase
 	return rel
