@@ -6,8 +6,8 @@
 // # Tour
 //
 // [Run] starts everything. controllers.go starts bin/ingress-gce, which make builds
-// from k8s.io/ingress-gce v1.37.0 (tools/ingress-gce), with the flags that GKE is
-// known to set and a gce.conf that leads to our Compute API. api.go answers its
+// from k8s.io/ingress-gce v1.37.0 (tools/ingress-gce), with the flags below
+// and a gce.conf that leads to our Compute API. api.go answers its
 // calls, resource.go and verbs.go keep what they make, compute.go who uses whom, and
 // view.go reads from that what front ends need. checker.go asks the endpoints for
 // their health, frontend.go are the front ends. webhook.go is what GKE adds to new
