@@ -378,6 +378,17 @@ func (w *world) expectEnded(rel *v1alpha1.Release, s v1alpha1.Step, want ...stri
 	}
 }
 
+// routesAreOld has the Ingress be as it is for an hour, by the record.
+func (w *world) routesAreOld() {
+	w.t.Helper()
+	w.until("the routes to be seen", func() bool {
+		seen := w.application().Status.Ingress
+		return seen != nil && seen.Generation == w.gceIngress().Generation
+	}, func() string { return fmt.Sprint(w.application().Status.Ingress) })
+	since := fmt.Sprintf(`{"status":{"ingress":{"since":%q}}}`, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339))
+	check(w.t, w.kube.Status().Patch(w.t.Context(), w.application(), client.RawPatch(types.MergePatchType, []byte(since))))
+}
+
 // Every state that the load balancer sees of the Ingress names both colours: its
 // balancer says so otherwise.
 func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
@@ -393,6 +404,7 @@ func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
 		return i.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"] == "standby.example.com" && i.Spec.Rules[2].Host == "standby.example.com"
 	}, func() string { return fmt.Sprint(w.gceIngress().Spec) })
 	w.expectRoutes("green", 4) // attached, switched, migrated
+	w.routesAreOld()           // else the event of the next switch could be of the migration
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	w.expectRoutes("blue", 5)
