@@ -407,7 +407,7 @@ func deployment(c v1alpha1.Color) *appsv1.Deployment {
 		Replicas: &n, Selector: &metav1.LabelSelector{MatchLabels: labels(c)},
 		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels(c)}, Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: &grace,
-			Containers:                    []corev1.Container{{Name: "app", Image: "gcr.io/acme-prod/my-python-app:v1.0.0"}},
+			Containers:                    []corev1.Container{{Name: "app", Image: "gcr.io/acme-prod/my-python-app:first"}}, // the demo's seed
 		}},
 	}}
 }
