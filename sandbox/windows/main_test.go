@@ -37,16 +37,22 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	self string
 }
 
-// lastAdoption is when the last front end uses a change.
-const lastAdoption = 3 * time.Second
+const (
+	// cold is how long new endpoints are not asked for their health. Google's
+	// controllers come to a changed Ingress when they can: a busy machine must not have
+	// green healthy before they come to the switch. A second was too short once.
+	cold = 5 * time.Second
+	// lastAdoption is when the last front end uses a change.
+	lastAdoption = 3 * time.Second
+)
 
 // balancer has the delays of Google's load balancer divided by 40, but for two
-// that a busy machine must not outrun: new endpoints are asked for their health
-// after a second, and the last front end follows after 3.
+// that a busy machine must not outrun: when new endpoints are asked for their health,
+// and when the last front end follows.
 func balancer() gclb.Config {
 	const speed = 40
 	delays := gclb.DefaultDelays()
-	delays.HealthCheckStart, delays.LastAdoption = speed*time.Second, speed*lastAdoption
+	delays.HealthCheckStart, delays.LastAdoption = speed*cold, speed*lastAdoption
 	return gclb.Config{Speed: speed, Delays: &delays}
 }
 
