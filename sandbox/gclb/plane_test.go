@@ -256,6 +256,32 @@ func TestLoadBalancersOwnAnswers(t *testing.T) {
 	})
 }
 
+// All Ingresses share an address here: one that redirects must not answer for the
+// hosts of others, even where it is the oldest.
+func TestRedirectIsOfItsOwnIngressOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Delays{}, hello)
+		b.do(b.insert("global/urlMaps/k8s2-rm-safe", map[string]any{"defaultUrlRedirect": map[string]any{"httpsRedirect": true}}))
+		b.do(b.insert("global/targetHttpProxies/safe", map[string]any{"urlMap": "global/urlMaps/k8s2-rm-safe"}))
+		b.do(b.insert("global/forwardingRules/safe", map[string]any{"target": "global/targetHttpProxies/safe"}))
+		b.serve(nil, podOne)
+		if w := b.ask(0); w.Code != http.StatusOK {
+			t.Errorf("beside a redirect whose hosts nobody knows yet: %d", w.Code)
+		}
+		b.do(b.insert("global/urlMaps/k8s2-um-safe", map[string]any{
+			"defaultService": defaultName, "hostRules": []any{map[string]any{"hosts": []any{"safe.example.com"}, "pathMatcher": "all"}},
+			"pathMatchers": []any{map[string]any{"name": "all", "defaultService": blueName}},
+		}))
+		if w := b.ask(0); w.Code != http.StatusOK {
+			t.Errorf("beside a redirect for another host: %d", w.Code)
+		}
+		b.must(http.MethodPut, "global/urlMaps/k8s2-um-safe", map[string]any{"name": "k8s2-um-safe", "defaultService": blueName})
+		if w := b.ask(0); w.Code != http.StatusMovedPermanently {
+			t.Errorf("beside an older redirect of any host: %d", w.Code)
+		}
+	})
+}
+
 // slowly answers after 20 s.
 var slowly = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gochecknoglobals // a value
 	if sleep(r.Context(), 20*time.Second) == nil {

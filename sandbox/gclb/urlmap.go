@@ -12,7 +12,7 @@ type urlMap struct {
 	name string
 	// hosts are matched exactly, then by the longest wildcard; "*" is any host.
 	hosts []hostRule
-	// fallback gets what no host rule matches.
+	// fallback gets what no host rule matches; empty: nobody does.
 	fallback string
 	// redirects sends everything to HTTPS, and nothing to a backend service.
 	redirects bool
@@ -52,7 +52,7 @@ func (m *urlMap) hasHost(host string) bool {
 
 // takesAny tells whether an application answers for hosts that no rule names.
 func (m *urlMap) takesAny(isSystem func(backend string) bool) bool {
-	return !isSystem(m.fallback) || slices.ContainsFunc(m.hosts, func(h hostRule) bool { return h.host == "*" })
+	return m.fallback != "" && !isSystem(m.fallback) || slices.ContainsFunc(m.hosts, func(h hostRule) bool { return h.host == "*" })
 }
 
 // route names the backend service for a request: the most specific host, then

@@ -59,10 +59,12 @@ func (c *compute) configuration() view {
 
 // withHosts gives a URL map that only redirects, and has no hosts, those of the same
 // Ingress's other one, which HTTPS leads to: on one address for all Ingresses nothing
-// else tells whose requests it redirects. The lock is held.
+// else tells whose requests it redirects. Its fallback tells whether these are any
+// host's. The lock is held.
 func (c *compute) withHosts(m urlMap, scope string) urlMap {
 	if other := c.find(place{scope, "urlMaps", strings.Replace(m.name, "-rm-", "-um-", 1)}); m.redirects && other != nil {
-		m.hosts = readURLMap(other).hosts
+		secure := readURLMap(other)
+		m.hosts, m.fallback = secure.hosts, secure.fallback
 	}
 	return m
 }
