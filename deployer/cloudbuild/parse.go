@@ -10,9 +10,7 @@ import (
 	"unicode/utf8"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
-	"google.golang.org/protobuf/encoding/protojson"
 	yamlv3 "gopkg.in/yaml.v3"
-	"sigs.k8s.io/yaml"
 )
 
 // File is a cloudbuild.yaml that passed every check.
@@ -123,15 +121,6 @@ func (f *File) place(path string) int {
 		}
 	}
 	return f.first
-}
-
-// Print writes the file's content as YAML that Parse reads back to the same.
-func (f *File) Print() ([]byte, error) {
-	asJSON, err := protojson.Marshal(f.Build)
-	if err != nil {
-		return nil, fmt.Errorf("print %s: %w", f.Name, err)
-	}
-	return yaml.JSONToYAML(asJSON)
 }
 
 // readTree parses the one document of the file into nodes that know lines.
