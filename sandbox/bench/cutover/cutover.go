@@ -4,7 +4,7 @@
 // and a model of the network that they program; the load is
 // github.com/tsenart/vegeta, which is not ours.
 //
-// Every row has an application and a host of its own; four of them run side by
+// Every row has applications, with a host each, of its own; four of them run side by
 // side. A machine that is too slow for that shows in the rate, which is checked,
 // and a failure that the load balancer did not make shows by its text.
 //
@@ -75,10 +75,42 @@ func Seeds(project string) []world.Seed {
 // Hosts are the names by which Turnout asks for its applications.
 func Hosts() []string {
 	var hosts []string
-	for _, name := range []string{"held", "zero-1", "zero-2", "fails"} {
+	for _, name := range []string{"held", "zero-1", "zero-2"} {
 		hosts = append(hosts, Host(name))
 	}
+	for i := range mostApplications {
+		hosts = append(hosts, Host(numbered("fails", i)))
+	}
 	return hosts
+}
+
+// A row of many cut-overs may need several applications: Google's controller tells in
+// events what it does, and has 25 of an Ingress to spend, then one in 5 minutes. Two
+// releases that fail use them up, and a third waits for minutes, as it should, until
+// it is known where users are. Nothing of these rows needs one application.
+const (
+	failsEach = 2
+	// readyEach bounds how long one application takes: the controller collects what
+	// nothing refers to every 2 minutes.
+	readyEach = 3
+	// mostApplications is how many names Turnout's network knows.
+	mostApplications = 10
+)
+
+func numbered(name string, i int) string { return fmt.Sprintf("%s-%d", name, i+1) }
+
+// spread gives every application of a row its share of the cut-overs.
+func spread(row string, n, each int, measure func(i, n int) (*app, error)) []lane {
+	count := min((n+each-1)/each, mostApplications)
+	var lanes []lane
+	for i := range count {
+		share := n / count
+		if i < n%count {
+			share++
+		}
+		lanes = append(lanes, lane{[]string{row}, share, func(n int) (*app, error) { return measure(i, n) }})
+	}
+	return lanes
 }
 
 // run is a measurement under way.
@@ -118,15 +150,19 @@ func Run(ctx context.Context, o Options) (Report, error) {
 		return func(n int) (*app, error) { return measure(ctx, n) }
 	}
 	n := o.Cutovers
-	rows, err := r.all(ctx, []lane{ // the longest first
-		{[]string{Switch, Rollback}, n, with(r.held)},
-		{[]string{GreenFails}, n, with(r.fails)},
-		{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
-		{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
-		{[]string{Ready}, n, with(r.ready)},
-		{[]string{Selector}, n, with(r.flip)},
-		{[]string{Cold}, n, with(r.cold)},
-	})
+	rows, err := r.all(ctx, slices.Concat(
+		[]lane{ // the longest first
+			{[]string{Switch, Rollback}, n, with(r.held)},
+			{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
+			{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
+		},
+		spread(Ready, n, readyEach, func(i, n int) (*app, error) { return r.ready(ctx, numbered(Ready, i), n) }),
+		spread(GreenFails, n, failsEach, func(i, n int) (*app, error) { return r.fails(ctx, numbered("fails", i), n) }),
+		[]lane{
+			{[]string{Selector}, n, with(r.flip)},
+			{[]string{Cold}, n, with(r.cold)},
+		},
+	))
 	return Report{
 		Speed: o.LoadBalancer.Speed, Date: began.UTC().Format(time.RFC3339), CPUs: runtime.NumCPU(), LoadAvg: loadAverage(),
 		Seconds: time.Since(began).Round(time.Second).Seconds(),

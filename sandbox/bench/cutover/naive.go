@@ -77,8 +77,8 @@ func (a *app) remove(ctx context.Context, deployment, service string) error {
 
 // ready moves users by kubectl patch between two colours that both run all the
 // while; each has long been unreferenced when it gets them back.
-func (r *run) ready(ctx context.Context, n int) (*app, error) {
-	a, err := r.newApp(ctx, Ready, false)
+func (r *run) ready(ctx context.Context, name string, n int) (*app, error) {
+	a, err := r.newApp(ctx, name, false)
 	if err != nil {
 		return nil, err
 	}

@@ -336,8 +336,8 @@ func (r *run) shrunk(ctx context.Context, name string, n int) (*app, error) {
 }
 
 // fails releases versions that begin to fail once users are sent to them.
-func (r *run) fails(ctx context.Context, n int) (*app, error) {
-	t, err := r.newReleased(ctx, "fails", time.Hour)
+func (r *run) fails(ctx context.Context, name string, n int) (*app, error) {
+	t, err := r.newReleased(ctx, name, time.Hour)
 	if err != nil {
 		return t.orNil(), err
 	}
