@@ -13,7 +13,10 @@ import (
 // forged is a release that somebody wrote by hand to keep others away.
 func forged(name string, spec v1alpha1.ReleaseSpec) *v1alpha1.Release {
 	spec.Application, spec.Cause = "shop", v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "mallory"}
-	rel := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Labels: map[string]string{v1alpha1.ApplicationLabel: "shop"}}, Spec: spec}
+	rel := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "shop", Name: name,
+		Labels: map[string]string{v1alpha1.ApplicationLabel: "shop"},
+	}, Spec: spec}
 	return rel
 }
 
@@ -30,16 +33,27 @@ func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 	elsewhere := v1alpha1.Version{Color: v1alpha1.Blue, Image: "evil@sha256:0"}
 	for name, forge := range map[string]func(last *v1alpha1.SwitchRecord) *v1alpha1.Release{
 		"the name, for another switch": func(last *v1alpha1.SwitchRecord) *v1alpha1.Release {
-			return forged(v1alpha1.RollbackName("shop", last.UID, 1), v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Rollback: &v1alpha1.RollbackSpec{From: last.To, To: last.From, Switch: "another", Attempt: 1}})
+			return forged(v1alpha1.RollbackName("shop", last.UID, 1),
+				v1alpha1.ReleaseSpec{
+					Kind:     v1alpha1.Rollback,
+					Rollback: &v1alpha1.RollbackSpec{From: last.To, To: last.From, Switch: "another", Attempt: 1},
+				})
 		},
 		"the name, for a deploy": func(last *v1alpha1.SwitchRecord) *v1alpha1.Release {
-			return forged(v1alpha1.RollbackName("shop", last.UID, 1), v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: hash("e"), Attempt: 1}})
+			return forged(v1alpha1.RollbackName("shop", last.UID, 1),
+				v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: hash("e"), Attempt: 1}})
 		},
 		"the last number, to elsewhere": func(last *v1alpha1.SwitchRecord) *v1alpha1.Release {
-			return forged("x", v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Rollback: &v1alpha1.RollbackSpec{From: last.To, To: elsewhere, Switch: last.UID, Attempt: math.MaxInt32}})
+			return forged("x", v1alpha1.ReleaseSpec{
+				Kind:     v1alpha1.Rollback,
+				Rollback: &v1alpha1.RollbackSpec{From: last.To, To: elsewhere, Switch: last.UID, Attempt: math.MaxInt32},
+			})
 		},
 		"the last number": func(last *v1alpha1.SwitchRecord) *v1alpha1.Release {
-			return forged("x", v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Rollback: &v1alpha1.RollbackSpec{From: last.To, To: last.From, Switch: last.UID, Attempt: math.MaxInt32}})
+			return forged("x", v1alpha1.ReleaseSpec{
+				Kind:     v1alpha1.Rollback,
+				Rollback: &v1alpha1.RollbackSpec{From: last.To, To: last.From, Switch: last.UID, Attempt: math.MaxInt32},
+			})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,7 +72,8 @@ func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 					continue
 				}
 				n++
-				if back.Switch != last.UID || back.Attempt < 1 || back.Attempt > 99 || rel.Name != v1alpha1.RollbackName("shop", last.UID, back.Attempt) || len(rel.Name) > 63 {
+				if back.Switch != last.UID || back.Attempt < 1 || back.Attempt > 99 ||
+					rel.Name != v1alpha1.RollbackName("shop", last.UID, back.Attempt) || len(rel.Name) > 63 {
 					t.Errorf("%s: %+v", rel.Name, back)
 				}
 			}
@@ -74,7 +89,8 @@ func TestNobodyKeepsAPushAwayByTakingItsName(t *testing.T) {
 	w := newWorld(t)
 	w.app.SetWebhookURL("")
 	commit := hash("c")
-	w.forge(forged(v1alpha1.DeployName("shop", commit, 1), v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: "acme/other", Commit: commit, Attempt: 1}}))
+	w.forge(forged(v1alpha1.DeployName("shop", commit, 1),
+		v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: "acme/other", Commit: commit, Attempt: 1}}))
 	for range 2 { // a replay joins
 		check(t, w.receive(t.Context(), pushOf(hash("b"), commit)))
 	}

@@ -19,7 +19,8 @@ func (c Command) settle(apps []v1alpha1.BlueGreen) Command {
 		if first, rest := cutBlank(c.Reason); named(apps, first) {
 			c.Application, c.Reason = first, rest
 		}
-	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) && (c.Application == "" || shortHash.MatchString(c.Application)):
+	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) &&
+		(c.Application == "" || shortHash.MatchString(c.Application)):
 		c.Application, c.Commit = c.Commit, c.Application
 	}
 	return c
@@ -117,7 +118,8 @@ func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Refuse {
 	}
 	slices.Sort(from)
 	return &Refuse{
-		Reason:   fmt.Sprintf("This pull request merges into %s; the applications of this repository are released from %s.", code(pr.Base), strings.Join(slices.Compact(from), ", ")),
+		Reason: fmt.Sprintf("This pull request merges into %s; the applications of this repository are released from %s.", code(pr.Base),
+			strings.Join(slices.Compact(from), ", ")),
 		NextMove: "Ask on a pull request that was merged there.",
 	}
 }
@@ -159,7 +161,8 @@ func toType(apps, candidates []v1alpha1.BlueGreen, command Command) string {
 		if command.Reason != "" {
 			line += " with your reason behind it"
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s of namespace %s, released from %s", line, plain(app.Spec.Environment), code(app.Namespace), code(app.Spec.Branch)))
+		lines = append(lines, fmt.Sprintf("%s: %s of namespace %s, released from %s", line, plain(app.Spec.Environment), code(app.Namespace),
+			code(app.Spec.Branch)))
 	}
 	return strings.Join(lines, "\n")
 }

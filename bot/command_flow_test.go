@@ -94,7 +94,8 @@ func TestABuildIsCancelledAndThenRetried(t *testing.T) {
 	w.expectSaid(pr.Number, w.writer, "/retry", "-1", "still running")
 	w.expectSaid(pr.Number, w.writer, "/cancel "+commit[:7], "rocket", "is being cancelled", "`v1.0.0` stays live", "`/retry`")
 	cancel := w.only().Spec.Cancel
-	if cancel == nil || cancel.By != "wanda" || cancel.Cause.CommentID == 0 || cancel.At.IsZero() || !strings.Contains(cancel.Reason, "at the step build") {
+	if cancel == nil || cancel.By != "wanda" || cancel.Cause.CommentID == 0 || cancel.At.IsZero() ||
+		!strings.Contains(cancel.Reason, "at the step build") {
 		t.Fatalf("cancel %+v, want one by wanda with time, cause and step", cancel)
 	}
 	w.expectSaid(pr.Number, w.writer, "/cancel", "+1", "cancelled by wanda already")
@@ -168,7 +169,10 @@ func late(payload []byte) []byte {
 func TestLateCommandsAreAnsweredNotExecuted(t *testing.T) {
 	away := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
 	defer away.Close()
-	for _, verb := range []string{"/promote", "/rollback", "/cancel", "/retry", "/lock the sale is on", "/unlock", "/status", "/help", "/promtoe"} {
+	for _, verb := range []string{
+		"/promote", "/rollback", "/cancel", "/retry", "/lock the sale is on", "/unlock", "/status", "/help",
+		"/promtoe",
+	} {
 		w := newWorld(t)
 		pr, _ := waiting(w)
 		w.app.SetWebhookURL(away.URL)
@@ -314,8 +318,10 @@ func TestCommandsThatChangeSomethingNeedWrite(t *testing.T) {
 func TestHelpShowsTheSettingsAndEveryCommand(t *testing.T) {
 	w := newWorld(t)
 	pr := w.open("feature")
-	w.expectSaid(pr.Number, w.reader, "/help", "rocket", "from `main` of acme/shop to production", "*Automatic*", "soak", "drain", "hold", "**Lock**: none",
-		"`/promote [application] [sha]`", "`/rollback", "`/cancel", "`/retry", "`/lock [application] [reason]`", "`/unlock", "`/status", "`/help", "*write* permission in acme/shop")
+	w.expectSaid(pr.Number, w.reader, "/help", "rocket", "from `main` of acme/shop to production", "*Automatic*", "soak", "drain", "hold",
+		"**Lock**: none",
+		"`/promote [application] [sha]`", "`/rollback", "`/cancel", "`/retry", "`/lock [application] [reason]`", "`/unlock", "`/status", "`/help",
+		"*write* permission in acme/shop")
 }
 
 func TestANearMissIsToldToWritersOnly(t *testing.T) {
@@ -344,9 +350,12 @@ func several(t *testing.T) (*world, *githubtest.PullRequest, string) {
 
 func TestACommandForOneOfSeveralApplications(t *testing.T) {
 	w, pr, commit := several(t)
-	w.expectSaid(pr.Number, w.writer, "/cancel", "-1", "`/cancel admin`", "`/cancel shop/shop`", "`/cancel staging/shop`", "Nothing was changed")
-	w.expectSaid(pr.Number, w.writer, "/cancel shop "+commit[:7], "-1", "several namespaces have one named `shop`", "`/cancel staging/shop "+commit[:7]+"`")
-	w.expectSaid(pr.Number, w.writer, "/cancel shpo", "-1", "`shpo` is neither an application of this repository nor a commit's hash", "`/cancel admin`")
+	w.expectSaid(pr.Number, w.writer, "/cancel", "-1", "`/cancel admin`", "`/cancel shop/shop`", "`/cancel staging/shop`",
+		"Nothing was changed")
+	w.expectSaid(pr.Number, w.writer, "/cancel shop "+commit[:7], "-1", "several namespaces have one named `shop`",
+		"`/cancel staging/shop "+commit[:7]+"`")
+	w.expectSaid(pr.Number, w.writer, "/cancel shpo", "-1", "`shpo` is neither an application of this repository nor a commit's hash",
+		"`/cancel admin`")
 	w.expectSaid(pr.Number, w.reader, "/status shpo", "-1", "`shpo` is no application of this repository", "`/status admin`")
 	for _, rel := range w.record.releases {
 		if rel.Spec.Cancel != nil {
@@ -360,7 +369,8 @@ func TestACommandForOneOfSeveralApplications(t *testing.T) {
 			t.Errorf("%s/%s: cancel %+v, want it for admin and staging/shop only", rel.Namespace, rel.Name, rel.Spec.Cancel)
 		}
 	}
-	w.expectSaid(pr.Number, w.reader, "/status", "rocket", "**admin** (production)", "**shop/shop** (production)", "**staging/shop** (production)")
+	w.expectSaid(pr.Number, w.reader, "/status", "rocket", "**admin** (production)", "**shop/shop** (production)",
+		"**staging/shop** (production)")
 	w.expectSaid(pr.Number, w.reader, "/help admin", "rocket", "**admin** (production)", "Several applications")
 	if last := w.lastAnswer(pr.Number); strings.Contains(last, "**shop/shop**") {
 		t.Errorf("/help admin shows the others: %q", last)
@@ -387,7 +397,8 @@ func TestACommandWhereNoneOfSeveralApplicationsIsReleased(t *testing.T) {
 func TestALocksFirstWordIsANameOnlyIfAnApplicationHasIt(t *testing.T) {
 	w, pr, _ := several(t)
 	w.expectSaid(pr.Number, w.writer, "/lock the sale is on", "-1", "- `/lock admin` with your reason behind it", "`/lock staging/shop`")
-	w.expectSaid(pr.Number, w.writer, "/lock admin the sale is on", "rocket", "`admin` is locked by wanda", ": the sale is on. Until `/unlock admin`")
+	w.expectSaid(pr.Number, w.writer, "/lock admin the sale is on", "rocket", "`admin` is locked by wanda",
+		": the sale is on. Until `/unlock admin`")
 	w.expectSaid(pr.Number, w.writer, "/unlock", "-1", "`/unlock admin`")
 	w.expectSaid(pr.Number, w.writer, "/unlock admin", "rocket", "`admin` is unlocked")
 

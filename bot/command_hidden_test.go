@@ -197,9 +197,11 @@ func TestWhatEverybodySeesIsACommand(t *testing.T) {
 
 func TestScanFindsTheLinesThatBeginAsCommands(t *testing.T) {
 	for body, want := range map[string]bool{
-		"": false, "/": false, "text": false, "text /promote": false, "/lgtm": false, "/promote/now": false, "/promote:": false, "/usr/bin": false, "\r": false,
-		"/promote": true, "text\n/rollback x": true, "a\r\n\r\n  /status\r\n": true, "\t/help": true, "/promtoe": true, "/Rollback now": true, "/lock\u00a0shop": true,
-		"> /promote": false, "- /promote": false, "```\n/promote\n```": true,
+		"": false, "/": false, "text": false, "text /promote": false, "/lgtm": false, "/promote/now": false, "/promote:": false,
+		"/usr/bin": false, "\r": false,
+		"/promote": true, "text\n/rollback x": true, "a\r\n\r\n  /status\r\n": true, "\t/help": true, "/promtoe": true, "/Rollback now": true,
+		"/lock\u00a0shop": true,
+		"> /promote":      false, "- /promote": false, "```\n/promote\n```": true,
 	} {
 		if got := bot.MayHoldCommand(body); got != want {
 			t.Errorf("the scan of %q finds a command: %v, want %v", body, got, want)
@@ -210,7 +212,8 @@ func TestScanFindsTheLinesThatBeginAsCommands(t *testing.T) {
 func TestALongCommentIsAnsweredAndNotParsed(t *testing.T) {
 	long := strings.Repeat("log\n", 4<<10)
 	_, err := bot.ParseCommand(long + "/rollback")
-	if usage := (*bot.UsageError)(nil); !errors.As(err, &usage) || !strings.Contains(usage.Error(), "8 KB") || !strings.Contains(usage.Error(), "a comment of its own") {
+	if usage := (*bot.UsageError)(nil); !errors.As(err, &usage) || !strings.Contains(usage.Error(), "8 KB") ||
+		!strings.Contains(usage.Error(), "a comment of its own") {
 		t.Errorf("a command in 16 KB is answered %v, want the limit and the way out", err)
 	}
 	for _, silent := range []string{long, long + "/rolback", long + "/lgtm"} {
@@ -230,10 +233,14 @@ func costly(n int) map[string]string {
 		"ticks": rising(n, "`"), "stars": rising(n, "*"), "tildes": rising(n, "~"), "nested lists": stairs(n),
 	}
 	for name, part := range map[string]string{
-		"brackets": "[", "images": "![", "links": "[a](", "quotes": "> ", "lists": "- ", "numbers": "1. ", "emphasis": "*a **a ", "underlines": "_a __a ",
-		"struck": "~a ~~a ", "less": "<", "tags": "<a ", "elements": "<b>", "pairs": "<b></b>", "comments": "<!--", "instructions": "<?", "declarations": "<!A", "CDATA": "<![CDATA[",
-		"mail": "a@a.", "addresses": "http://a.", "www": "www.a", "references": "[a]: b\n", "titles": "[a]: b '\n", "slashes": "/\n", "commands": "/status\n", "near": "/statuz\n",
-		"entities": "&#x;", "footnotes": "[^a]: x\n\n", "blocks": "<div>\n\n", "code": "`a``b", "escapes": "\\[", "rules": "a\n-|-\n", "money": "$\n", "empty": "\n",
+		"brackets": "[", "images": "![", "links": "[a](", "quotes": "> ", "lists": "- ", "numbers": "1. ", "emphasis": "*a **a ",
+		"underlines": "_a __a ",
+		"struck":     "~a ~~a ", "less": "<", "tags": "<a ", "elements": "<b>", "pairs": "<b></b>", "comments": "<!--", "instructions": "<?",
+		"declarations": "<!A", "CDATA": "<![CDATA[",
+		"mail": "a@a.", "addresses": "http://a.", "www": "www.a", "references": "[a]: b\n", "titles": "[a]: b '\n", "slashes": "/\n",
+		"commands": "/status\n", "near": "/statuz\n",
+		"entities": "&#x;", "footnotes": "[^a]: x\n\n", "blocks": "<div>\n\n", "code": "`a``b", "escapes": "\\[", "rules": "a\n-|-\n",
+		"money": "$\n", "empty": "\n",
 		"headings": "a\n=\n", "deep quotes": ">>>>>>>>\n", "tabs": "\t", "attributes": "<a b='", "ends": "</b>",
 	} {
 		texts[name] = strings.Repeat(part, n/len(part))
@@ -277,7 +284,10 @@ func TestNoCommentIsCostlyToRead(t *testing.T) {
 	const most = 12 << 20 // altogether, not at once
 	for _, length := range []int{8<<10 - 20, 16 << 10, 65536 - 20} {
 		for name, text := range costly(length) {
-			for end, body := range map[string]string{"alone": text, "with a command": text + "\n\n/promote x", "with a command first": "/promote x\n\n" + text} {
+			for end, body := range map[string]string{
+				"alone": text, "with a command": text + "\n\n/promote x",
+				"with a command first": "/promote x\n\n" + text,
+			} {
 				if got := allocated(func() { _, _ = bot.ParseCommand(body) }); got > most {
 					t.Errorf("%d characters of %s, %s: %d KB allocated, want at most %d", length, name, end, got>>10, most>>10)
 				}

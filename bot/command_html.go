@@ -55,7 +55,8 @@ func commentLength(raw []byte) int {
 
 // tagPattern is a tag (CommonMark, "Raw HTML"): the slash of an end tag, the
 // name, the attributes, and the slash of one without content.
-var tagPattern = regexp.MustCompile(`^<(/?)([A-Za-z][A-Za-z0-9-]*)((?:\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s"'=<>` + "`" + `]+|'[^']*'|"[^"]*"))?)*)\s*(/?)>`)
+var tagPattern = regexp.MustCompile(`^<(/?)([A-Za-z][A-Za-z0-9-]*)((?:\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s"'=<>` + "`" +
+	`]+|'[^']*'|"[^"]*"))?)*)\s*(/?)>`)
 
 // tag follows the tag that a text begins with, and returns its length; 0 if it
 // does not fit.

@@ -51,18 +51,30 @@ var phases = []phase{
 	{"live, held after success", answered, wentBack, refused, refused, locked, answered, in(held)},
 	{"live, hold over", answered, wentBack, refused, refused, locked, answered, in(shrunk)},
 	{"being undone", refused, answered, answered, refused, locked, answered, in(running, going(v1alpha1.ReleaseUndoing))},
-	{"being taken back after the switch", refused, answered, answered, refused, locked, answered, in(switching, going(v1alpha1.ReleaseUndoing))},
+	{
+		"being taken back after the switch", refused, answered, answered, refused, locked, answered,
+		in(switching, going(v1alpha1.ReleaseUndoing)),
+	},
 	{"being rolled back", refused, answered, refused, refused, locked, answered, in(held, leaving)},
 	{"failed by its own fault", refused, refused, answered, again, locked, answered, in(failed)},
 	{"ended by the world's fault", deployed, refused, answered, again, locked, answered, in(failed, going(v1alpha1.ReleaseError))},
 	{"cancelled", deployed, refused, answered, again, locked, answered, in(cancelled)},
-	{"superseded, and what took its place has ended", deployed, refused, answered, again, locked, answered, in(cancelled, superseded(v1alpha1.ReleaseFailed))},
-	{"superseded by a release under way", refused, refused, refused, refused, locked, answered, in(cancelled, superseded(v1alpha1.ReleaseRunning))},
+	{
+		"superseded, and what took its place has ended", deployed, refused, answered, again, locked, answered,
+		in(cancelled, superseded(v1alpha1.ReleaseFailed)),
+	},
+	{
+		"superseded by a release under way", refused, refused, refused, refused, locked, answered,
+		in(cancelled, superseded(v1alpha1.ReleaseRunning)),
+	},
 	{"rolled back", refused, answered, answered, again, locked, answered, in(rolledBack)},
 	{"not merged", refused, refused, answered, refused, locked, answered, in(nothing, open)},
 	{"merged into another branch", refused, refused, answered, refused, locked, answered, in(nothing, otherBranch)},
 	{"elsewhere: an earlier pull request, nothing under way", refused, refused, answered, refused, locked, answered, in(held, elsewhere)},
-	{"elsewhere: another pull request's release is queued", refused, refused, refused, refused, locked, answered, in(running, queued, elsewhere)},
+	{
+		"elsewhere: another pull request's release is queued", refused, refused, refused, refused, locked, answered,
+		in(running, queued, elsewhere),
+	},
 	{"elsewhere: another pull request's release soaks", refused, refused, refused, refused, locked, answered, in(soaking, elsewhere)},
 }
 
@@ -99,7 +111,8 @@ func behindLock(s *bot.Situation) {
 func unconfirmed(s *bot.Situation) { s.Releases[0].Status.Milestones.ConfirmedAt = nil }
 
 func leaving(s *bot.Situation) {
-	back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new", Attempt: 1}, v1alpha1.Cause{Kind: v1alpha1.CauseComment, CommentID: 2})
+	back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new", Attempt: 1},
+		v1alpha1.Cause{Kind: v1alpha1.CauseComment, CommentID: 2})
 	back.Status.Phase = v1alpha1.ReleaseRunning
 	s.Releases = append([]v1alpha1.Release{back}, s.Releases...)
 }
@@ -165,7 +178,10 @@ func TestEveryCommandInEveryPhase(t *testing.T) {
 // set counts the fields of a decision that are set.
 func set(d bot.Decision) int {
 	n := 0
-	for _, is := range []bool{d.Submit != nil, d.Approve != nil, d.Cancel != nil, d.Lock != nil, d.Unlock != nil, d.Refuse != nil, d.Answer != ""} {
+	for _, is := range []bool{
+		d.Submit != nil, d.Approve != nil, d.Cancel != nil, d.Lock != nil, d.Unlock != nil, d.Refuse != nil,
+		d.Answer != "",
+	} {
 		if is {
 			n++
 		}

@@ -10,7 +10,8 @@ import (
 
 func TestANearMissNamesTheCommand(t *testing.T) {
 	for typed, want := range map[string]bot.Verb{
-		"promtoe": bot.Promote, "promot": bot.Promote, "Promote": bot.Promote, "promoted": bot.Promote, "permote": bot.Promote, "deploy": bot.Promote,
+		"promtoe": bot.Promote, "promot": bot.Promote, "Promote": bot.Promote, "promoted": bot.Promote, "permote": bot.Promote,
+		"deploy":    bot.Promote,
 		"roll-back": bot.Rollback, "rolback": bot.Rollback, "roll_back": bot.Rollback, "rollbak": bot.Rollback, "ROLLBACK": bot.Rollback,
 		"cancle": bot.Cancel, "cancell": bot.Cancel, "re-try": bot.Retry, "rerty": bot.Retry,
 		"lcok": bot.Lock, "locks": bot.Lock, "unlcok": bot.Unlock, "un-lock": bot.Unlock,

@@ -125,7 +125,8 @@ func TestEveryVerbIsExplained(t *testing.T) {
 			t.Errorf("/%s is parsed as %v, %v", verb, c, err)
 		}
 		problem := (&bot.UsageError{Verb: bot.Verb(verb), Problem: "It is wrong"}).Error()
-		if !strings.Contains(problem, "Type `/"+verb+" [application]") || !strings.Contains(problem, ": it ") || strings.HasSuffix(problem, "it .") {
+		if !strings.Contains(problem, "Type `/"+verb+" [application]") || !strings.Contains(problem, ": it ") ||
+			strings.HasSuffix(problem, "it .") {
 			t.Errorf("the usage of /%s reads %q", verb, problem)
 		}
 		_, usage, _ := strings.Cut(problem, "Type ")
@@ -151,15 +152,19 @@ func TestEveryVerbIsExplained(t *testing.T) {
 // that goes before finds whatever the parser finds.
 func FuzzParseCommand(f *testing.F) {
 	for _, seed := range []string{
-		"/promote", "a\r\n/rollback 0123456\r\n", "```\n/promote", "> a\n/promote", "a `b\n/promote` c", "<div>\n\n/status\n", "/promote $(id)", "\t/promote",
-		"/lock why `not`; $(x)", "/retry staging/shop 0123456", "/cancel 0123456 shop", "/promtoe", "/Help", "/unlock\tshop", "/lock \u2028/promote", "/status a b",
-		"<details>\n\n/promote", "a|b\n-|-\n/promote", "$$\n/promote\n$$", "[^1]: a\n/promote", "/promote\u00a0shop", "<b></b>\n\n/promote", "a\f\n/promote",
+		"/promote", "a\r\n/rollback 0123456\r\n", "```\n/promote", "> a\n/promote", "a `b\n/promote` c", "<div>\n\n/status\n", "/promote $(id)",
+		"\t/promote",
+		"/lock why `not`; $(x)", "/retry staging/shop 0123456", "/cancel 0123456 shop", "/promtoe", "/Help", "/unlock\tshop",
+		"/lock \u2028/promote", "/status a b",
+		"<details>\n\n/promote", "a|b\n-|-\n/promote", "$$\n/promote\n$$", "[^1]: a\n/promote", "/promote\u00a0shop", "<b></b>\n\n/promote",
+		"a\f\n/promote",
 		"1. a\n\n   /promote", "a\r/promote", "<!-- -->\n/status", "[x]: y\n/promote", "/promote\x00", "~~~~\n```\n/promote",
 	} {
 		f.Add(seed)
 	}
 	const name = `( [A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)?`
-	command := regexp.MustCompile(`^/((promote|rollback|cancel|retry)` + name + `( [0-9a-f]{7,64})?|(unlock|status|help)` + name + `|lock( [^\x00-\x1f\x7f]{1,500})?)$`)
+	command := regexp.MustCompile(`^/((promote|rollback|cancel|retry)` + name + `( [0-9a-f]{7,64})?|(unlock|status|help)` + name +
+		`|lock( [^\x00-\x1f\x7f]{1,500})?)$`)
 	f.Fuzz(func(t *testing.T, body string) {
 		c, err := bot.ParseCommand(body)
 		if c != nil && (err != nil || !command.MatchString(c.String())) {

@@ -126,7 +126,8 @@ func (s Situation) late() string {
 	case received.Sub(s.Asked) > patience:
 		return "I was away when this was written, and things may have changed since."
 	case s.Now.Sub(received) > persistence:
-		return "This command could not be executed for more than an hour, because GitHub or Kubernetes did not answer, and things may have changed since."
+		return "This command could not be executed for more than an hour, because GitHub or Kubernetes did not answer, and things may have " +
+			"changed since."
 	}
 	return ""
 }

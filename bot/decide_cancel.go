@@ -29,7 +29,8 @@ func (s Situation) cancel() Decision {
 	case rel.Status.Milestones.SwitchIntendedAt != nil:
 		return s.tooLate(version)
 	case rel.Spec.Cancel != nil:
-		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()), s.liveName())}
+		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()),
+			s.liveName())}
 	}
 	when := " while queued"
 	if step := rel.Status.Step; step != "" {
@@ -37,7 +38,8 @@ func (s Situation) cancel() Decision {
 	}
 	return Decision{
 		Cancel: s.cancelOf(rel, s.asked()+when),
-		Note:   fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live. %s releases it once more.", version, s.liveName(), s.typed(Retry)),
+		Note: fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live. %s releases it once more.", version,
+			s.liveName(), s.typed(Retry)),
 	}
 }
 
@@ -94,7 +96,8 @@ func (s Situation) othersUnderWay() string {
 		case rel.Spec.Rollback != nil:
 			lines = append(lines, fmt.Sprintf("The rollback to %s is under way; a rollback is not cancelled.", code(rel.Spec.Rollback.To.Short())))
 		case rel.Status.Milestones.SwitchIntendedAt != nil:
-			lines = append(lines, fmt.Sprintf("%s is under way, past the point where it can be cancelled: ask for %s on %s.", versionOf(rel), s.typed(Rollback), pullRequestsOf(rel)))
+			lines = append(lines, fmt.Sprintf("%s is under way, past the point where it can be cancelled: ask for %s on %s.", versionOf(rel),
+				s.typed(Rollback), pullRequestsOf(rel)))
 		default:
 			lines = append(lines, fmt.Sprintf("%s is under way: ask for %s on %s.", versionOf(rel), s.typed(Cancel), pullRequestsOf(rel)))
 		}

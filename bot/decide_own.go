@@ -31,10 +31,12 @@ func (s Situation) wrongPullRequest() *Refuse {
 // which it may only confirm; nil if it is, or if none was typed.
 func (s Situation) wrongCommit(rel *v1alpha1.Release) *Refuse {
 	want := s.Command.Commit
-	if want == "" || s.PullRequest.Merged && strings.HasPrefix(s.PullRequest.MergeCommit, want) || rel != nil && strings.HasPrefix(rel.Spec.Deploy.Commit, want) {
+	if want == "" || s.PullRequest.Merged && strings.HasPrefix(s.PullRequest.MergeCommit, want) || rel != nil &&
+		strings.HasPrefix(rel.Spec.Deploy.Commit, want) {
 		return nil
 	}
-	reason := fmt.Sprintf("%s is not this pull request's commit, which is %s.", code(want), code(v1alpha1.ShortCommit(s.PullRequest.MergeCommit)))
+	reason := fmt.Sprintf("%s is not this pull request's commit, which is %s.", code(want),
+		code(v1alpha1.ShortCommit(s.PullRequest.MergeCommit)))
 	if s.PullRequest.MergeCommit == "" {
 		reason = fmt.Sprintf("%s is not this pull request's commit: it is not merged.", code(want))
 	}

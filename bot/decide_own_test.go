@@ -67,7 +67,8 @@ func TestDecideRefusesACommitThatIsNotThePullRequests(t *testing.T) {
 			if executed := d.Refuse == nil; executed != want {
 				t.Errorf("/%s %s: decided %s, %q; want it executed: %v", verb, commit, got, text, want)
 			}
-			if !want && (!strings.Contains(text, "`"+commit+"` is not this pull request's commit, which is `1b1b1b1`") || !strings.Contains(text, "`/"+string(verb)+"` alone")) {
+			if !want && (!strings.Contains(text, "`"+commit+"` is not this pull request's commit, which is `1b1b1b1`") ||
+				!strings.Contains(text, "`/"+string(verb)+"` alone")) {
 				t.Errorf("/%s %s is answered %q", verb, commit, text)
 			}
 		}
@@ -118,7 +119,10 @@ func TestDecideRetriesTheFirstTimeWhatHasNoReleaseLeft(t *testing.T) {
 	if d.Submit == nil || d.Submit.Spec.Deploy.Attempt != 1 || d.Submit.Spec.Approval != nil {
 		t.Errorf("decided %+v, want attempt 1, not approved", d)
 	}
-	for order, want := range map[bot.Order]string{bot.OrderOlder: refused, bot.OrderDiverged: refused, bot.OrderSame: refused, bot.OrderUnknown: again} {
+	for order, want := range map[bot.Order]string{
+		bot.OrderOlder: refused, bot.OrderDiverged: refused, bot.OrderSame: refused,
+		bot.OrderUnknown: again,
+	} {
 		s.AgainstLive = order
 		if got, text := kind(bot.Decide(s)); got != want {
 			t.Errorf("against live %q: decided %s, %q; want %s", order, got, text, want)
@@ -130,7 +134,10 @@ func TestDecideNamesTheWayOfARetriedRollback(t *testing.T) {
 	s := in(rolledBack, behindLock)()
 	s.Command.Verb = bot.Retry
 	d := bot.Decide(s)
-	for _, part := range []string{"Attempt 2", "waits for `/promote`, whatever the mode", "rolled back by otto", "locked by otto", "`/unlock` lets it go on"} {
+	for _, part := range []string{
+		"Attempt 2", "waits for `/promote`, whatever the mode", "rolled back by otto", "locked by otto",
+		"`/unlock` lets it go on",
+	} {
 		if !strings.Contains(d.Note, part) {
 			t.Errorf("noted %q, want …%s…", d.Note, part)
 		}
@@ -167,7 +174,8 @@ func TestDecideKeepsTheCommentOfEveryWriteApart(t *testing.T) {
 			s.Command.Verb = verb
 			for _, late := range []time.Duration{time.Second, time.Hour} { // a sweep may read it again
 				s.Now = s.Asked.Add(late)
-				if got, text := kind(bot.Decide(s)); got != answered || !strings.Contains(text, "That was asked before") || !strings.Contains(text, "Nothing was changed") {
+				if got, text := kind(bot.Decide(s)); got != answered || !strings.Contains(text, "That was asked before") ||
+					!strings.Contains(text, "Nothing was changed") {
 					t.Errorf("/%s again, %s, after %s: decided %s, %q; want that it was asked before", verb, p, late, got, text)
 				}
 			}

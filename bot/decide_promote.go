@@ -39,7 +39,8 @@ func (s Situation) promoteRelease(rel *v1alpha1.Release) Decision {
 	case m.SwitchIntendedAt != nil:
 		return Decision{Answer: fmt.Sprintf("Traffic is being switched to %s right now.", version)}
 	case rel.Spec.Approval != nil:
-		return Decision{Answer: s.behindLock(fmt.Sprintf("%s was approved by %s already; it switches when it is ready.", version, plain(rel.ApprovedBy())))}
+		return Decision{Answer: s.behindLock(fmt.Sprintf("%s was approved by %s already; it switches when it is ready.", version,
+			plain(rel.ApprovedBy())))}
 	}
 	d := Decision{Approve: &ReleaseApproval{Release: rel.Name, Approval: s.approval(rel.Spec.Deploy.Commit)}}
 	if m.Verified == nil && rel.Status.Phase != v1alpha1.ReleaseWaiting {
@@ -80,9 +81,11 @@ func (s Situation) submitDeploy(commit string, attempt int32, finish func(*v1alp
 		return s.liveAlready(version)
 	case OrderOlder:
 		return refuse(fmt.Sprintf("%s is older than %s, which is live and contains it.", version, live),
-			fmt.Sprintf("To go back to the version before, type %s on the pull request that is live, or %s anywhere.", s.typed(Rollback), s.rollbackByCommit()))
+			fmt.Sprintf("To go back to the version before, type %s on the pull request that is live, or %s anywhere.", s.typed(Rollback),
+				s.rollbackByCommit()))
 	case OrderDiverged:
-		return refuse(fmt.Sprintf("%s and %s, which is live, do not contain one another: releasing it would take away what is live.", version, live),
+		return refuse(fmt.Sprintf("%s and %s, which is live, do not contain one another: releasing it would take away what is live.", version,
+			live),
 			fmt.Sprintf("Merge both into %s, and release the result.", code(s.App.Spec.Branch)))
 	case OrderUnknown, OrderNewer: // nothing known is live: whatever is merged is newer
 	}

@@ -28,7 +28,8 @@ func (s Situation) retry() Decision {
 	case !rel.Status.Phase.Finished() && undoing(rel):
 		return refuse(fmt.Sprintf("The release of %s is being undone.", version), "Ask again when it has ended.")
 	case !rel.Status.Phase.Finished():
-		return refuse(fmt.Sprintf("The release of %s is still running: it is attempt %d.", version, rel.Spec.Deploy.Attempt), s.insteadOfRetry(rel))
+		return refuse(fmt.Sprintf("The release of %s is still running: it is attempt %d.", version, rel.Spec.Deploy.Attempt),
+			s.insteadOfRetry(rel))
 	case s.isLive(commit):
 		return s.alreadyLive(s.liveAlready(version))
 	}

@@ -11,7 +11,8 @@ import (
 // commit is.
 func (s Situation) rollback() Decision {
 	if rel := s.underWay(v1alpha1.Rollback); rel != nil {
-		return Decision{Answer: fmt.Sprintf("%s is being left already, for %s.", code(rel.Spec.Rollback.From.Short()), code(rel.Spec.Rollback.To.Short()))}
+		return Decision{Answer: fmt.Sprintf("%s is being left already, for %s.", code(rel.Spec.Rollback.From.Short()),
+			code(rel.Spec.Rollback.To.Short()))}
 	}
 	if rel := s.underWay(v1alpha1.Deploy); rel != nil {
 		return s.rollbackDeploy(rel)
@@ -20,7 +21,8 @@ func (s Situation) rollback() Decision {
 		return s.rollbackLive()
 	}
 	if last := s.App.Status.LastSwitch; last != nil && last.Kind != string(v1alpha1.Deploy) && s.means(last.From) {
-		return Decision{Answer: fmt.Sprintf("%s was left already, by %s: %s is live. Nothing was changed.", code(last.From.Short()), code(last.Release), s.liveName())}
+		return Decision{Answer: fmt.Sprintf("%s was left already, by %s: %s is live. Nothing was changed.", code(last.From.Short()),
+			code(last.Release), s.liveName())}
 	}
 	return s.rollbackElsewhere()
 }
@@ -106,7 +108,8 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	version, m := versionOf(rel), rel.Status.Milestones
 	switch {
 	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
-		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()), s.liveName())}
+		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()),
+			s.liveName())}
 	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
 		return Decision{Answer: fmt.Sprintf("The release of %s is being undone already.", version)}
 	case m.SwitchIntendedAt == nil:
@@ -123,7 +126,8 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	}
 	d.Note = FindWayBack(&s.App, m.Previous, s.Releases).say(m.Previous)
 	if m.ConfirmedAt == nil {
-		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed. %s", version, code(m.Previous.Short()), d.Note)
+		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed. %s", version,
+			code(m.Previous.Short()), d.Note)
 	}
 	return d
 }
@@ -133,12 +137,15 @@ func (s Situation) rollbackLive() Decision {
 	live, last, previous := s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous
 	switch {
 	case last != nil && last.Kind != string(v1alpha1.Deploy):
-		return refuse(fmt.Sprintf("%s is live since %s went back to it; there is no version before it to return to.", s.liveName(), code(last.Release)),
+		return refuse(fmt.Sprintf("%s is live since %s went back to it; there is no version before it to return to.", s.liveName(),
+			code(last.Release)),
 			"Merge a commit that reverts what you want to undo.")
 	case last == nil || previous == nil:
-		return refuse(fmt.Sprintf("Turnout has not switched to %s from another version, so there is nothing to return to.", s.liveName()), "Merge a commit that reverts what you want to undo.")
+		return refuse(fmt.Sprintf("Turnout has not switched to %s from another version, so there is nothing to return to.", s.liveName()),
+			"Merge a commit that reverts what you want to undo.")
 	case last.To.Color != live.Color:
-		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color), "Look at the Ingress: what to return to cannot be told safely.")
+		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color),
+			"Look at the Ingress: what to return to cannot be told safely.")
 	}
 	d := s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
 	if d.Submit != nil {
@@ -187,7 +194,8 @@ func (s Situation) rollbackElsewhere() Decision {
 	case live == nil:
 		return refuse(fmt.Sprintf("%s is not what is live: `%s` has no live version at present.", what, s.App.Name), "`/status` says why.")
 	case live.Commit == "":
-		return refuse(fmt.Sprintf("%s is not what is live: %s on %s is, which Turnout did not release, so there is nothing to return to.", what, s.liveName(), live.Color), "Merge a commit that reverts what you want to undo.")
+		return refuse(fmt.Sprintf("%s is not what is live: %s on %s is, which Turnout did not release, so there is nothing to return to.", what,
+			s.liveName(), live.Color), "Merge a commit that reverts what you want to undo.")
 	}
 	isLive := fmt.Sprintf("%s is not what is live: %s on %s is.", what, s.liveName(), live.Color)
 	if under := byName(s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {

@@ -110,15 +110,27 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 		"soaking": {soaking, nil, instant},
 		"held, live has grown since": {
 			held, func(s *bot.Situation) {
-				s.App.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Ready: 3, Needed: 5, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+				s.App.Status.WayBack = &v1alpha1.WayBack{
+					Color: v1alpha1.Blue, Ready: 3, Needed: 5,
+					Missing: "service shop-blue has fewer ready endpoints of it than users need",
+				}
 			},
 			"because service shop-blue has fewer ready endpoints of it than users need: how long that takes is not known",
 		},
 		"held at full size, and none of its pods is ready": {held, func(s *bot.Situation) {
-			s.App.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+			s.App.Status.WayBack = &v1alpha1.WayBack{
+				Color: v1alpha1.Blue, Needed: 3,
+				Missing: "service shop-blue has fewer ready endpoints of it than users need",
+			}
 		}, "because service shop-blue has fewer"},
-		"not looked at yet":        {held, func(s *bot.Situation) { s.App.Status.WayBack = nil }, "because what runs of it was not looked at yet"},
-		"what is known is of blue": {held, func(s *bot.Situation) { s.App.Status.WayBack.Color = v1alpha1.Green }, "because what runs of it was not looked at yet"},
+		"not looked at yet": {
+			held, func(s *bot.Situation) { s.App.Status.WayBack = nil },
+			"because what runs of it was not looked at yet",
+		},
+		"what is known is of blue": {
+			held, func(s *bot.Situation) { s.App.Status.WayBack.Color = v1alpha1.Green },
+			"because what runs of it was not looked at yet",
+		},
 		"a newer release was staged over it": {held, func(s *bot.Situation) {
 			over := deployOf(laterCommit, 1)
 			over.Status.Milestones.Target, over.Status.Phase = v1alpha1.Blue, v1alpha1.ReleaseRunning
@@ -138,7 +150,10 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 			before.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepStage, 60, 70, "")}
 			s.Releases = append(s.Releases, *before)
 		}, instant},
-		"shrunk, never measured": {shrunk, nil, "because blue was made smaller since: how long that takes is not known, since no release of it was measured yet."},
+		"shrunk, never measured": {
+			shrunk, nil,
+			"because blue was made smaller since: how long that takes is not known, since no release of it was measured yet.",
+		},
 		"shrunk, measured": {shrunk, func(s *bot.Situation) {
 			measured(s, "one", v1alpha1.StepStage, 22, 50)
 			measured(s, "two", v1alpha1.StepStage, 31, 60)
@@ -194,7 +209,8 @@ func TestNoAdviceThatWouldBeRefused(t *testing.T) {
 	} {
 		s := situation(held)
 		tt.change(&s)
-		s.Command.Verb, s.PullRequest = bot.Rollback, bot.PullRequest{Number: 9, Base: "main", Merged: true, MergeCommit: strings.Repeat("9c", 20)}
+		s.Command.Verb, s.PullRequest = bot.Rollback,
+			bot.PullRequest{Number: 9, Base: "main", Merged: true, MergeCommit: strings.Repeat("9c", 20)}
 		d := bot.Decide(s)
 		if got, text := kind(d); got != "refuse" || !strings.Contains(text, tt.want) || strings.Contains(text, "/rollback") {
 			t.Errorf("%s: %s, %q; want a refusal with …%s…, and without /rollback", name, got, text, tt.want)

@@ -19,7 +19,8 @@ func (s Situation) status() string {
 	for _, c := range st.Conditions {
 		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse ||
 			c.Type == v1alpha1.ConditionSwitchUnconfirmed && c.Status == metav1.ConditionTrue {
-			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxAdvice))), st.CommandsOf(c.Type))))
+			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxAdvice))),
+				st.CommandsOf(c.Type))))
 		}
 	}
 	var unfinished []string
@@ -37,7 +38,8 @@ func (s Situation) status() string {
 	switch last := st.LastSwitch; {
 	case st.Live == nil: // the condition says why; there is nothing to go back from
 	case last != nil && last.To.Color != st.Live.Color:
-		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the Ingress; %s does not work meanwhile.", st.Live.Color, s.typed(Rollback)))
+		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
+			"Ingress; %s does not work meanwhile.", st.Live.Color, s.typed(Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held, back := "at once, it still runs", FindWayBack(&s.App, st.Previous, s.Releases)
 		if !back.Instant {
@@ -46,7 +48,8 @@ func (s Situation) status() string {
 		if back.About > 0 {
 			held += ", " + about(back.About) + longer(back.Longer)
 		}
-		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color, held))
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color,
+			held))
 	case last != nil:
 		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
 	}

@@ -18,8 +18,14 @@ func TestStatusPromisesARollbackOnlyWhereItWouldBeDone(t *testing.T) {
 	}{
 		{"held", held, func(*v1alpha1.BlueGreenStatus) {}, wentBack, "returns to `0a0a0a0` on blue: at once"},
 		{"hold over", shrunk, func(*v1alpha1.BlueGreenStatus) {}, wentBack, "returns to `0a0a0a0` on blue: its pods would be started first"},
-		{"full size, and no pod ready", held, func(s *v1alpha1.BlueGreenStatus) { s.WayBack.Ready, s.WayBack.Missing = 0, "no pod is ready" }, wentBack, "its pods would be started first, since no pod is ready"},
-		{"traffic moved by somebody else", held, func(s *v1alpha1.BlueGreenStatus) { s.Live.Color = v1alpha1.Blue }, refused, "`/rollback` does not work meanwhile"},
+		{
+			"full size, and no pod ready", held, func(s *v1alpha1.BlueGreenStatus) { s.WayBack.Ready, s.WayBack.Missing = 0, "no pod is ready" },
+			wentBack, "its pods would be started first, since no pod is ready",
+		},
+		{
+			"traffic moved by somebody else", held, func(s *v1alpha1.BlueGreenStatus) { s.Live.Color = v1alpha1.Blue }, refused,
+			"`/rollback` does not work meanwhile",
+		},
 		{"nothing is live", held, func(s *v1alpha1.BlueGreenStatus) { s.Live = nil }, refused, "nothing is live"},
 	}
 	for _, tt := range tests {

@@ -87,8 +87,14 @@ func situation(at stage) bot.Situation {
 	if at == rolledBack {
 		s.AgainstLive = bot.OrderNewer
 		s.App.Status.Live, s.App.Status.Previous = oldVersion.DeepCopy(), nil
-		s.App.Status.LastSwitch = &v1alpha1.SwitchRecord{Release: "shop-rollback-1", UID: "uid-back", Kind: "Rollback", From: newVersion, To: oldVersion}
-		s.App.Status.RolledBack = []v1alpha1.RolledBack{{Commit: newCommit, Release: "shop-rollback-1", By: "otto", At: metav1.NewTime(asked.Add(-time.Hour))}}
+		s.App.Status.LastSwitch = &v1alpha1.SwitchRecord{
+			Release: "shop-rollback-1", UID: "uid-back", Kind: "Rollback", From: newVersion,
+			To: oldVersion,
+		}
+		s.App.Status.RolledBack = []v1alpha1.RolledBack{{
+			Commit: newCommit, Release: "shop-rollback-1", By: "otto",
+			At: metav1.NewTime(asked.Add(-time.Hour)),
+		}}
 	}
 	return s
 }
@@ -142,8 +148,14 @@ func TestDecide(t *testing.T) {
 		{"promote, other branch", p, waitsFor, func(s *bot.Situation) { s.PullRequest.Base = "next" }, "refuse", "`main`"},
 		{"promote, before the gate", p, running, nil, "approve", "as soon as it has passed its health gate"},
 		{"promote, waiting", p, waitsFor, nil, "approve", ""},
-		{"promote, approved", p, waitsFor, func(s *bot.Situation) { s.Releases[0].Spec.Approval = &v1alpha1.Approval{By: "otto"} }, "answer", "by otto already"},
-		{"promote, being cancelled", p, waitsFor, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} }, "refuse", "being undone"},
+		{
+			"promote, approved", p, waitsFor, func(s *bot.Situation) { s.Releases[0].Spec.Approval = &v1alpha1.Approval{By: "otto"} }, "answer",
+			"by otto already",
+		},
+		{
+			"promote, being cancelled", p, waitsFor, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} }, "refuse",
+			"being undone",
+		},
 		{"promote, switching", p, switching, nil, "answer", "right now"},
 		{"promote, soaking", p, soaking, nil, "answer", "live on green already"},
 		{"promote, held", p, held, nil, "answer", "live already"},
@@ -153,12 +165,21 @@ func TestDecide(t *testing.T) {
 		{"promote, cancelled", p, cancelled, nil, "deploy approved", ""},
 		{"promote, late", p, waitsFor, func(s *bot.Situation) { s.Now = asked.Add(15*time.Minute + time.Second) }, "refuse", "I was away"},
 
-		{"rollback, nothing to return to", r, nothing, func(s *bot.Situation) { s.PullRequest.MergeCommit = oldCommit }, "refuse", "nothing to return to"},
+		{
+			"rollback, nothing to return to", r, nothing, func(s *bot.Situation) { s.PullRequest.MergeCommit = oldCommit }, "refuse",
+			"nothing to return to",
+		},
 		{"rollback, before the gate", r, running, nil, "cancel", "`0a0a0a0` stays live"},
 		{"rollback, waiting", r, waitsFor, nil, "cancel", "have not seen it"},
-		{"rollback, cancelled already", r, waitsFor, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} }, "answer", "cancelled by otto already"},
+		{
+			"rollback, cancelled already", r, waitsFor, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} },
+			"answer", "cancelled by otto already",
+		},
 		{"rollback, switching", r, switching, nil, "rollback", "as soon as it is confirmed or has failed"},
-		{"rollback, restoring", r, switching, func(s *bot.Situation) { s.Releases[0].Status.Phase = v1alpha1.ReleaseUndoing }, "answer", "being undone already"},
+		{
+			"rollback, restoring", r, switching, func(s *bot.Situation) { s.Releases[0].Status.Phase = v1alpha1.ReleaseUndoing }, "answer",
+			"being undone already",
+		},
 		{"rollback, soaking", r, soaking, nil, "rollback", ""},
 		{"rollback, held", r, held, nil, "rollback", ""},
 		{"rollback, hold over", r, shrunk, nil, "rollback", "are started and found healthy"},
@@ -176,7 +197,8 @@ func TestDecide(t *testing.T) {
 		}, "refuse", "not what is live"},
 		{"rollback, moved by hand", r, held, func(s *bot.Situation) { s.App.Status.Live.Color = v1alpha1.Blue }, "refuse", "Look at the Ingress"},
 		{"rollback, under way", r, held, func(s *bot.Situation) {
-			back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new"}, v1alpha1.Cause{CommentID: 2})
+			back := *bot.NewRollback(&s.App, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new"},
+				v1alpha1.Cause{CommentID: 2})
 			s.Releases = append([]v1alpha1.Release{back}, s.Releases...)
 		}, "answer", "being left already"},
 		{"status", bot.Status, held, nil, "answer", "`1b1b1b1` is live on green"},

@@ -17,7 +17,10 @@ func TestAFailedTokenLeavesNoConnectionOpen(t *testing.T) {
 		URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: &http.Transport{},
 	})
 	check(t, err)
-	w.github.Inject(githubtest.Fault{Kind: githubtest.BadGateway, Method: "POST", Route: "/app/installations/{installation_id}/access_tokens", Times: 50})
+	w.github.Inject(githubtest.Fault{
+		Kind: githubtest.BadGateway, Method: "POST", Route: "/app/installations/{installation_id}/access_tokens",
+		Times: 50,
+	})
 	made := 0
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		if !c.Reused {

@@ -40,7 +40,8 @@ type politeness struct {
 }
 
 func newPoliteness(base http.RoundTripper) *politeness {
-	return &politeness{limiter: github_ratelimit.NewSecondaryLimiter(rewind{base}, github_secondary_ratelimit.WithSingleSleepLimit(longestSleep, nil))}
+	return &politeness{limiter: github_ratelimit.NewSecondaryLimiter(rewind{base},
+		github_secondary_ratelimit.WithSingleSleepLimit(longestSleep, nil))}
 }
 
 // RoundTrip implements [http.RoundTripper].

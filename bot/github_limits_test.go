@@ -72,7 +72,8 @@ func TestSecondaryRateLimitIsWaitedOut(t *testing.T) {
 			if n := refusals(w.github.Requests()); n != 1 {
 				t.Errorf("GitHub had to refuse %d requests, want 1", n)
 			}
-			if got := fmt.Sprint(len(w.repo.Deployments()), " ", states(w.repo.Deployments()[0]), " ", len(w.answers(pr.Number))); got != "1 success 1" {
+			if got := fmt.Sprint(len(w.repo.Deployments()), " ", states(w.repo.Deployments()[0]), " ",
+				len(w.answers(pr.Number))); got != "1 success 1" {
 				t.Errorf("published %q, want one deployment, its success, and one comment", got)
 			}
 		})
@@ -143,7 +144,8 @@ func TestCommentRefusedByARateLimitIsWrittenLater(t *testing.T) {
 type slow struct{}
 
 func (slow) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("slow down"))}, nil
+	return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("slow down"))},
+		nil
 }
 
 // TestTooManyRequestsIsALimitInWhateverWords: a proxy's answer is not GitHub's.

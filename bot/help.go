@@ -15,10 +15,12 @@ func (s Situation) help() string {
 	spec := &s.App.Spec
 	lines := []string{
 		s.heading(),
-		fmt.Sprintf("- **Released** from %s of %s to %s, namespace %s", code(spec.Branch), plain(spec.Repository), plain(spec.Environment), code(s.App.Namespace)),
+		fmt.Sprintf("- **Released** from %s of %s to %s, namespace %s", code(spec.Branch), plain(spec.Repository), plain(spec.Environment),
+			code(s.App.Namespace)),
 		"- **Mode**: " + s.mode(),
 		"- **Health gate**: " + gate(spec.Gate),
-		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant %s for %s (hold); after that it has %s",
+		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant "+
+			"%s for %s (hold); after that it has %s",
 			brief(spec.SoakTime()), brief(spec.DrainTime()), s.typed(Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
 	}
 	if l := s.App.Status.Lock; l != nil {
@@ -100,7 +102,8 @@ func commandList(repository string, several bool) string {
 	for _, f := range forms {
 		lines = append(lines, fmt.Sprintf("| %s | %s |", f.usage(), f.does))
 	}
-	who := fmt.Sprintf("`/status` and `/help` are for everybody who may comment, the others for who has *write* permission in %s. A command is a line of its own, one a comment.", plain(repository))
+	who := fmt.Sprintf("`/status` and `/help` are for everybody who may comment, the others for who has *write* permission in %s. A command "+
+		"is a line of its own, one a comment.", plain(repository))
 	if several {
 		who += " Several applications are released from this repository: name the one you mean."
 	}
@@ -119,7 +122,8 @@ func together(verb Verb, which, apps []v1alpha1.BlueGreen, answers []string, mor
 	if len(text) <= maxComment || len(answers) < 2 {
 		return text
 	}
-	lines := []string{fmt.Sprintf("All of this about %d applications is too long for one comment. In short, with what to type for the rest:\n", len(answers))}
+	lines := []string{fmt.Sprintf("All of this about %d applications is too long for one comment. In short, with what to type for the rest:\n",
+		len(answers))}
 	left := maxComment - len(lines[0]) - len(more) - maxSummary
 	for i := range answers {
 		first, _, _ := strings.Cut(answers[i], "\n")

@@ -21,7 +21,8 @@ func TestAnswersAboutManyApplicationsFitIntoAComment(t *testing.T) {
 		w := newWorld(t)
 		for i := range tt.applications - 1 {
 			app := shop()
-			app.Namespace, app.Name = fmt.Sprintf("team-with-a-rather-long-name-for-a-namespace-%03d", i), fmt.Sprintf("an-application-of-forty-characters-no-%03d", i)
+			app.Namespace, app.Name = fmt.Sprintf("team-with-a-rather-long-name-for-a-namespace-%03d",
+				i), fmt.Sprintf("an-application-of-forty-characters-no-%03d", i)
 			app.Spec.Gate.HTTP = make([]v1alpha1.HTTPCheck, 16)
 			for j := range app.Spec.Gate.HTTP {
 				app.Spec.Gate.HTTP[j] = v1alpha1.HTTPCheck{Path: fmt.Sprintf("/some/health/page/of/the/application/%d", j), Port: 8080, Status: 200}

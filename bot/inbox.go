@@ -141,7 +141,8 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
 	d.Spec.RepositoryID = c.RepositoryID
 	d.Spec.Comment = &v1alpha1.DeliveredComment{
-		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: truncate(c.Author.Login, maxLogin), WrittenAt: metav1.NewTime(c.WrittenAt),
+		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: truncate(c.Author.Login, maxLogin),
+		WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
 	if len(c.Body) > maxParsed {
 		if _, err := ParseCommand(c.Body); err == nil { // it is not even looked at

@@ -135,7 +135,10 @@ var scenes = []scene{
 	{"refusal", "/promote", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, reader, func(w *world) string {
 		return fmt.Sprint("approved ", w.only().Spec.Approval != nil)
 	}, "approved false", 1},
-	{"status", "/status", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, reader, func(*world) string { return "" }, "", 1},
+	{
+		"status", "/status", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, reader, func(*world) string { return "" },
+		"", 1,
+	},
 }
 
 // TestACommandSurvivesACrashAtEveryWrite ends the process at every write between

@@ -34,7 +34,8 @@ func commentOf(w *world, pr int, who *githubtest.User, body string) bot.Event {
 // pushOf is the event of a push.
 func pushOf(before, commit string) bot.Event {
 	return bot.Event{Delivery: "guid", Name: "push", Push: &bot.Push{
-		Repository: "acme/shop", Branch: "main", Commit: commit, Before: before, Actor: "wanda", URL: "https://github.com/acme/shop/commit/" + commit,
+		Repository: "acme/shop", Branch: "main", Commit: commit, Before: before, Actor: "wanda",
+		URL: "https://github.com/acme/shop/commit/" + commit,
 	}}
 }
 
@@ -97,7 +98,8 @@ func TestTheFieldsOfADeliveryAreBounded(t *testing.T) {
 		t.Errorf("it takes %d bytes", len(raw))
 	}
 	w.work(t.Context())
-	if last := w.lastAnswer(pr.Number); w.only().Spec.Approval != nil || !strings.Contains(last, "8 KB") || !strings.Contains(last, "of its own") {
+	if last := w.lastAnswer(pr.Number); w.only().Spec.Approval != nil || !strings.Contains(last, "8 KB") ||
+		!strings.Contains(last, "of its own") {
 		t.Errorf("a long comment is answered %q", last)
 	}
 	n := len(w.answers(pr.Number))
@@ -232,8 +234,10 @@ func TestADeliveryThatEndsTheProcessIsQuarantined(t *testing.T) {
 		}
 		d, err := w.record.Get(t.Context(), name)
 		check(t, err)
-		if d.Status.Deaths != int32(deaths) || !slices.Equal(told, []v1alpha1.DeliveryPhase{want}) || (w.only().Spec.Approval != nil) != (deaths < 3) {
-			t.Errorf("after %d processes: %d deaths counted, told %q, approval %v; want %s", deaths, d.Status.Deaths, told, w.only().Spec.Approval, want)
+		if d.Status.Deaths != int32(deaths) || !slices.Equal(told, []v1alpha1.DeliveryPhase{want}) ||
+			(w.only().Spec.Approval != nil) != (deaths < 3) {
+			t.Errorf("after %d processes: %d deaths counted, told %q, approval %v; want %s", deaths, d.Status.Deaths, told, w.only().Spec.Approval,
+				want)
 		}
 	}
 }

@@ -51,7 +51,9 @@ func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, command 
 }
 
 // situation reads what a command is judged by.
-func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, command Command, pr PullRequest, app v1alpha1.BlueGreen) (Situation, error) {
+func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, command Command, pr PullRequest, app v1alpha1.BlueGreen) (Situation,
+	error,
+) {
 	c, repository := d.Spec.Comment, d.Spec.Repository
 	// The list that the application was found in may lag behind a switch.
 	now, err := in.Record.Application(ctx, key(app.Namespace, app.Name))
@@ -139,7 +141,8 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decisi
 	switch {
 	case errors.Is(err, ErrIdentity):
 		return r.refuse(ctx, Refuse{
-			Reason:   "Every name of the release that this asks for is taken by another one, such as " + code(rel.Namespace+"/"+rel.Name) + ". Nothing was changed.",
+			Reason: "Every name of the release that this asks for is taken by another one, such as " + code(rel.Namespace+"/"+rel.Name) +
+				". Nothing was changed.",
 			NextMove: "Whoever may delete releases takes those away; then ask again.",
 		})
 	case err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback:

@@ -15,7 +15,8 @@ import (
 func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if at := s.App.Status.UnlockedAt; at != nil && r.intendedBefore(at.Time) {
-		return r.answer(ctx, code(app.Name)+" was unlocked since you asked. Nothing was changed.\n\nIf you still mean it, ask again.", reactionNothing)
+		return r.answer(ctx, code(app.Name)+" was unlocked since you asked. Nothing was changed.\n\nIf you still mean it, ask again.",
+			reactionNothing)
 	}
 	if err := r.intend(ctx); err != nil {
 		return err

@@ -76,7 +76,10 @@ func TestSomebodyElsesMarkerIsNoReply(t *testing.T) {
 func TestACommentOfAStrangerCostsFewWrites(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
-	for body, want := range map[string]int{"/status": 2, "/help": 2, "/promote": 2, "/promote $(x)": 2, "/promtoe": 0, "```\n/promote\n```": 0} {
+	for body, want := range map[string]int{
+		"/status": 2, "/help": 2, "/promote": 2, "/promote $(x)": 2, "/promtoe": 0,
+		"```\n/promote\n```": 0,
+	} {
 		before := len(w.github.Requests())
 		w.say(pr.Number, w.reader, body)
 		n := 0
@@ -146,7 +149,10 @@ func TestALimitOfOneInstallationStopsNoOther(t *testing.T) {
 	other := shop()
 	other.Namespace, other.Name, other.UID, other.Spec.Repository = "public", "public", "app-9", "stranger/public"
 	w.record.add(other)
-	_, err = public.CommitFiles(githubtest.Commit{Branch: "x", Message: "m", Author: w.reader, Files: githubtest.Text(map[string]string{"a": "2"})})
+	_, err = public.CommitFiles(githubtest.Commit{
+		Branch: "x", Message: "m", Author: w.reader,
+		Files: githubtest.Text(map[string]string{"a": "2"}),
+	})
 	check(t, err)
 	theirs, err := public.OpenPullRequest(githubtest.NewPullRequest{Title: "t", Head: "x", Author: w.reader})
 	check(t, err)

@@ -27,7 +27,8 @@ func TestPromoteByReaderIsRefusedWithBothPermissions(t *testing.T) {
 		t.Errorf("reactions %q, want -1 alone", got)
 	}
 	answers := w.answers(pr.Number)
-	if len(answers) != 1 || !strings.Contains(answers[0], "*write*") || !strings.Contains(answers[0], "*read*") || !strings.Contains(answers[0], "#issuecomment-") {
+	if len(answers) != 1 || !strings.Contains(answers[0], "*write*") || !strings.Contains(answers[0], "*read*") ||
+		!strings.Contains(answers[0], "#issuecomment-") {
 		t.Errorf("answers %q, want one that names both permissions and links the command", answers)
 	}
 }
@@ -145,7 +146,8 @@ func TestAmbiguousCommandIsAnsweredWithTheList(t *testing.T) {
 	pr, _ := w.merge("feature")
 	w.say(pr.Number, w.writer, "/promote")
 	answers := w.answers(pr.Number)
-	if len(answers) != 1 || !strings.Contains(answers[0], "`/promote shop-two`: production of namespace `staging`") || !strings.Contains(answers[0], "`/promote shop`: ") {
+	if len(answers) != 1 || !strings.Contains(answers[0], "`/promote shop-two`: production of namespace `staging`") ||
+		!strings.Contains(answers[0], "`/promote shop`: ") {
 		t.Errorf("answers %q, want both applications", answers)
 	}
 }

@@ -39,7 +39,8 @@ func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Refuse,
 		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
 		case c.ID > r.comment().ID && undoes(other, verb, s.App):
 			return &Refuse{
-				Reason:   fmt.Sprintf("%s was asked after this, and done, while this could not be. Nothing was changed.", code("/"+string(executedVerb(other)))),
+				Reason: fmt.Sprintf("%s was asked after this, and done, while this could not be. Nothing was changed.",
+					code("/"+string(executedVerb(other)))),
 				NextMove: fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())),
 			}, nil
 		case waits && c.ID < r.comment().ID && !other.Status.Phase.Finished() && other.Status.Executed == "" && mayChange(c.Body):

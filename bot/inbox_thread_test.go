@@ -85,7 +85,8 @@ func TestALateCommandDoesNotUndoWhatWasAskedAfterIt(t *testing.T) {
 	if !w.try(lock) || w.lock() != nil {
 		t.Error("locked, or not answered")
 	}
-	if answers := w.answers(pr.Number); len(answers) == 0 || !strings.Contains(strings.Join(answers, "\n"), "Nothing was changed") && !strings.Contains(strings.Join(answers, "\n"), "after this was written") {
+	if answers := w.answers(pr.Number); len(answers) == 0 || !strings.Contains(strings.Join(answers, "\n"), "Nothing was changed") &&
+		!strings.Contains(strings.Join(answers, "\n"), "after this was written") {
 		t.Errorf("answers %q", answers)
 	}
 }

@@ -168,7 +168,8 @@ func (in *Inbox) finish(ctx context.Context, d *v1alpha1.Delivery, phase v1alpha
 		return err
 	}
 	if phase != v1alpha1.DeliveryDone {
-		in.Log.ErrorContext(ctx, "delivery is not handled", "name", d.Name, "phase", phase, "attempts", d.Status.Attempts, "error", d.Status.Error)
+		in.Log.ErrorContext(ctx, "delivery is not handled", "name", d.Name, "phase", phase, "attempts", d.Status.Attempts, "error",
+			d.Status.Error)
 	}
 	if in.Settled != nil {
 		in.Settled(d)

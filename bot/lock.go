@@ -25,14 +25,16 @@ func (s Situation) lock() Decision {
 	l := v1alpha1.Lock{By: s.By, At: metav1.NewTime(s.Asked), Reason: truncate(s.Command.Reason, maxReason), Cause: s.Cause}
 	parts := []string{
 		fmt.Sprintf("%s is %s.", name, sentence(lockText(&l, plain))),
-		fmt.Sprintf("Until %s no release moves users; releases wait, and then go on by themselves. %s works all the same.", s.typed(Unlock), s.typed(Rollback)),
+		fmt.Sprintf("Until %s no release moves users; releases wait, and then go on by themselves. %s works all the same.", s.typed(Unlock),
+			s.typed(Rollback)),
 	}
 	return Decision{Lock: &l, Note: strings.Join(append(parts, s.notHeld()...), " ")}
 }
 
 // lockedAlready answers a /lock that found another one.
 func (s Situation) lockedAlready(l *v1alpha1.Lock) string {
-	return fmt.Sprintf("%s is %s. Nothing was changed; to give another reason, type %s first.", code(s.App.Name), sentence(lockText(l, plain)), s.typed(Unlock))
+	return fmt.Sprintf("%s is %s. Nothing was changed; to give another reason, type %s first.", code(s.App.Name), sentence(lockText(l, plain)),
+		s.typed(Unlock))
 }
 
 // notHeld names the releases that a lock does not stop any more.
@@ -48,7 +50,8 @@ func (s Situation) notHeld() []string {
 		case m.ConfirmedAt != nil:
 			lines = append(lines, fmt.Sprintf("%s is live already and only watched, which the lock does not stop.", versionOf(rel)))
 		default:
-			lines = append(lines, fmt.Sprintf("Traffic is being switched to %s right now, which the lock does not stop: %s takes it back.", versionOf(rel), s.typed(Rollback)))
+			lines = append(lines, fmt.Sprintf("Traffic is being switched to %s right now, which the lock does not stop: %s takes it back.",
+				versionOf(rel), s.typed(Rollback)))
 		}
 	}
 	return lines

@@ -28,7 +28,8 @@ func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
 	s.Now = later.Add(time.Minute)
 	s.App.Status.UnlockedAt = &later
 	s.Command = bot.Command{Verb: bot.Lock, Reason: "the `sale`"}
-	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "unlocked at 22 Nov 12:01 UTC, after this was written") || !strings.Contains(text, "`` /lock the `sale` ``") {
+	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "unlocked at 22 Nov 12:01 UTC, after this was written") ||
+		!strings.Contains(text, "`` /lock the `sale` ``") {
 		t.Errorf("/lock from before the last /unlock: decided %s, %q; want a refusal with what to type again", got, text)
 	}
 	s.App.Status.UnlockedAt = &metav1.Time{Time: asked.Add(-time.Minute)}
@@ -38,7 +39,8 @@ func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
 
 	s.App.Status.Lock = &v1alpha1.Lock{By: "otto", At: later}
 	s.Command = bot.Command{Verb: bot.Unlock}
-	if got, text := kind(bot.Decide(s)); got != refused || !strings.Contains(text, "locked by otto since 22 Nov 12:01 UTC, and that was after this was written") {
+	if got, text := kind(bot.Decide(s)); got != refused ||
+		!strings.Contains(text, "locked by otto since 22 Nov 12:01 UTC, and that was after this was written") {
 		t.Errorf("/unlock from before the lock: decided %s, %q; want a refusal", got, text)
 	}
 	s.App.Status.Lock.At = metav1.NewTime(asked)
@@ -55,9 +57,18 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 	}{
 		{"nothing", in(nothing, behindLock), "Nothing waited for it."},
 		{"to be approved", in(running, queued, behindLock), "`1b1b1b1` goes on, as far as `/promote`."},
-		{"approved", in(waitsFor, behindLock, func(s *bot.Situation) { s.Releases[0].Spec.Approval = &v1alpha1.Approval{By: "otto"} }), "`1b1b1b1` goes on."},
-		{"automatic", in(waitsFor, behindLock, func(s *bot.Situation) { s.App.Spec.Promotion.Mode = v1alpha1.PromotionAutomatic }), "`1b1b1b1` goes on."},
-		{"cancelled", in(waitsFor, behindLock, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} }), "Nothing waited for it."},
+		{
+			"approved", in(waitsFor, behindLock, func(s *bot.Situation) { s.Releases[0].Spec.Approval = &v1alpha1.Approval{By: "otto"} }),
+			"`1b1b1b1` goes on.",
+		},
+		{
+			"automatic", in(waitsFor, behindLock, func(s *bot.Situation) { s.App.Spec.Promotion.Mode = v1alpha1.PromotionAutomatic }),
+			"`1b1b1b1` goes on.",
+		},
+		{
+			"cancelled", in(waitsFor, behindLock, func(s *bot.Situation) { s.Releases[0].Spec.Cancel = &v1alpha1.Cancel{By: "otto"} }),
+			"Nothing waited for it.",
+		},
 		{"soaking", in(soaking, behindLock), "Nothing waited for it."},
 		{"ended", in(failed, behindLock), "Nothing waited for it."},
 	}
@@ -65,7 +76,8 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 		s := tt.situation()
 		s.Command.Verb = bot.Unlock
 		d := bot.Decide(s)
-		if d.Unlock == nil || !strings.HasSuffix(d.Note, tt.says) || !strings.Contains(d.Note, "It was locked by otto since 22 Nov 11:00 UTC: the database moves. ") {
+		if d.Unlock == nil || !strings.HasSuffix(d.Note, tt.says) ||
+			!strings.Contains(d.Note, "It was locked by otto since 22 Nov 11:00 UTC: the database moves. ") {
 			t.Errorf("%s: decided %+v, want it unlocked with whose it was and …%s", tt.name, d, tt.says)
 		}
 	}

@@ -65,7 +65,8 @@ func TestACommandIsNotLostToABadGateway(t *testing.T) {
 		w.github.Inject(githubtest.Fault{Kind: githubtest.BadGateway, Method: route.method, Route: route.path})
 		c := w.say(pr.Number, w.writer, "/rollback")
 		d := w.delivered("issue_comment", func(githubtest.Delivery) bool { return true })
-		if pending := w.pending(); d.StatusCode != http.StatusAccepted || len(pending) != 1 || pending[0].Status.NextAt == nil || pending[0].Status.Error == "" {
+		if pending := w.pending(); d.StatusCode != http.StatusAccepted || len(pending) != 1 || pending[0].Status.NextAt == nil ||
+			pending[0].Status.Error == "" {
 			t.Fatalf("%s: the webhook was answered %d, pending %+v; want 202 and one that is tried again", route.path, d.StatusCode, pending)
 		}
 		w.work(t.Context())
@@ -90,7 +91,8 @@ func TestACommandReceivedInTimeIsNotTooLate(t *testing.T) {
 		w.github.Inject(githubtest.Fault{Kind: githubtest.BadGateway, Route: "/repos/{owner}/{repo}/collaborators/{username}/permission"})
 		w.say(pr.Number, w.writer, "/rollback")
 		d := w.pending()[0]
-		d.Spec.ReceivedAt.Time, d.Spec.Comment.WrittenAt.Time = d.Spec.ReceivedAt.Add(-tt.outage), d.Spec.Comment.WrittenAt.Add(-tt.outage-time.Minute)
+		d.Spec.ReceivedAt.Time, d.Spec.Comment.WrittenAt.Time = d.Spec.ReceivedAt.Add(-tt.outage),
+			d.Spec.Comment.WrittenAt.Add(-tt.outage-time.Minute)
 		check(t, w.record.Update(t.Context(), &d))
 		w.work(t.Context())
 		if executed := w.all()[0].Spec.Rollback != nil; executed != tt.executed {

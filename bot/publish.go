@@ -130,7 +130,9 @@ type thread struct {
 	again    time.Duration        // when something is left to do; 0 if nothing is
 }
 
-func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release, rel *v1alpha1.Release) *thread {
+func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release,
+	rel *v1alpha1.Release,
+) *thread {
 	t := &thread{Publisher: p, app: app, apps: apps, releases: slices.Clone(releases)}
 	t.releases = slices.DeleteFunc(t.releases, func(r v1alpha1.Release) bool { return r.Spec.Application != app.Name || malformed(r) })
 	for i := range t.releases {
@@ -150,8 +152,10 @@ func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 	if label == rel.Spec.Application && !malformed(*rel) || !p.strays.first(rel.UID) {
 		return
 	}
-	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label is not its spec.application; delete it and make it anew",
-		"release", rel.Name, "namespace", rel.Namespace, "kind", rel.Spec.Kind, v1alpha1.ApplicationLabel, label, "application", rel.Spec.Application)
+	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label is not its spec.application; delete it and "+
+		"make it anew",
+		"release", rel.Name, "namespace", rel.Namespace, "kind", rel.Spec.Kind, v1alpha1.ApplicationLabel, label, "application",
+		rel.Spec.Application)
 }
 
 // strays are the releases that were said to be none of their application's. The

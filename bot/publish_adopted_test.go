@@ -27,7 +27,10 @@ func TestRollbackToTheAdoptedVersionHasADeploymentOrSaysWhyNot(t *testing.T) {
 		"tagged with the short one": {func(c string) string { return "sha-" + c[:7] }, true, "is live on blue again", "Deployments tab", 7},
 		"tagged with a version":     {func(string) string { return "v1.0.0" }, false, none, "", 0},
 		"by digest alone":           {func(string) string { return "" }, false, none, "", 0},
-		"of another repository":     {func(string) string { return strings.Repeat("d", 40) }, false, "GitHub refused to show this release in the Deployments tab: No ref found", none, 0},
+		"of another repository": {
+			func(string) string { return strings.Repeat("d", 40) }, false,
+			"GitHub refused to show this release in the Deployments tab: No ref found", none, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -43,7 +46,8 @@ func TestRollbackToTheAdoptedVersionHasADeploymentOrSaysWhyNot(t *testing.T) {
 			app := shop()
 			to := v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop@sha256:" + strings.Repeat("1", 64), Tag: tag, Replicas: 3}
 			back := bot.NewRollback(&app, v1alpha1.RollbackSpec{
-				From: v1alpha1.Version{Color: v1alpha1.Green, Commit: deployed.Spec.Deploy.Commit, Release: deployed.Name}, To: to, Switch: string(deployed.UID),
+				From: v1alpha1.Version{Color: v1alpha1.Green, Commit: deployed.Spec.Deploy.Commit, Release: deployed.Name}, To: to,
+				Switch: string(deployed.UID),
 			}, v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda", PullRequest: pr.Number})
 			_, _, err = w.record.Submit(t.Context(), back)
 			check(t, err)

@@ -89,7 +89,8 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 				}
 			}
 			if asks, compares := w.asked(start, pullsOfCommit), w.asked(start, compare); asks != tt.asks || compares != 1 {
-				t.Errorf("asked about %d commits and compared %d times, want %d and 1:\n%s", asks, compares, tt.asks, count(w.github.Requests()[start:]))
+				t.Errorf("asked about %d commits and compared %d times, want %d and 1:\n%s", asks, compares, tt.asks,
+					count(w.github.Requests()[start:]))
 			}
 
 			// Each of them may leave it, and hears of that too.

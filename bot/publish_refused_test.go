@@ -71,7 +71,10 @@ func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 func TestLimitIsNoRefusal(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
-	w.github.Inject(githubtest.Fault{Kind: githubtest.SecondaryRateLimit, Method: "POST", Route: "/repos/{owner}/{repo}/deployments", RetryAfter: -1})
+	w.github.Inject(githubtest.Fault{
+		Kind: githubtest.SecondaryRateLimit, Method: "POST", Route: "/repos/{owner}/{repo}/deployments",
+		RetryAfter: -1,
+	})
 	again, err := w.publisher().Publish(t.Context(), rel)
 	check(t, err)
 	if again <= 0 || w.only().Status.GitHub.DeploymentRefused != "" {
@@ -195,22 +198,26 @@ func TestDeploymentIsFoundBeyondTheFirstPage(t *testing.T) {
 	_, rel := ended(w)
 	foreign := make([]string, 100)
 	for i := range foreign {
-		foreign[i] = fmt.Sprintf(`{"id":%d,"payload":{"turnout_release":%q},"creator":{"login":"github-actions[bot]","type":"Bot"}}`, i+1, rel.UID)
+		foreign[i] = fmt.Sprintf(`{"id":%d,"payload":{"turnout_release":%q},"creator":{"login":"github-actions[bot]","type":"Bot"}}`, i+1,
+			rel.UID)
 	}
-	n := &network{to: http.DefaultTransport, loses: []asking{createsDeployment}, fakes: []func(*http.Request) *http.Response{func(req *http.Request) *http.Response {
-		q := req.URL.Query()
-		switch {
-		case !listsDeployments.matches(req):
-			return nil
-		case q.Get("page") == "2":
-			q.Set("page", "1")
-			req.URL.RawQuery = q.Encode()
-			return nil
-		}
-		resp := answer(req, http.StatusOK, "["+strings.Join(foreign, ",")+"]")
-		resp.Header.Set("Link", fmt.Sprintf(`<http://%s%s?page=2>; rel="next"`, req.URL.Host, req.URL.Path))
-		return resp
-	}}}
+	n := &network{
+		to: http.DefaultTransport, loses: []asking{createsDeployment},
+		fakes: []func(*http.Request) *http.Response{func(req *http.Request) *http.Response {
+			q := req.URL.Query()
+			switch {
+			case !listsDeployments.matches(req):
+				return nil
+			case q.Get("page") == "2":
+				q.Set("page", "1")
+				req.URL.RawQuery = q.Encode()
+				return nil
+			}
+			resp := answer(req, http.StatusOK, "["+strings.Join(foreign, ",")+"]")
+			resp.Header.Set("Link", fmt.Sprintf(`<http://%s%s?page=2>; rel="next"`, req.URL.Host, req.URL.Path))
+			return resp
+		}},
+	}
 	p := w.publisherOver(n)
 	_, err := p.Publish(t.Context(), rel)
 	if err == nil {
@@ -230,13 +237,15 @@ func TestPullRequestOfTheMergeCommitIsTaken(t *testing.T) {
 	closed()
 	name := v1alpha1.DeployName("shop", head, 1)
 	w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
-	second := fmt.Sprintf(`{"number":%d,"merged_at":"2026-11-22T12:00:00Z","merge_commit_sha":%q,"base":{"ref":"main"},"created_at":"2026-11-22T11:00:00Z"}`, prs[1].Number, head)
+	second := fmt.Sprintf(`{"number":%d,"merged_at":"2026-11-22T12:00:00Z","merge_commit_sha":%q,"base":{"ref":"main"},`+
+		`"created_at":"2026-11-22T11:00:00Z"}`, prs[1].Number, head)
 	ofCommit := asking{"GET", regexp.MustCompile(`/commits/[0-9a-f]+/pulls$`)}
 	n := &network{to: http.DefaultTransport, fakes: []func(*http.Request) *http.Response{func(req *http.Request) *http.Response {
 		if !ofCommit.matches(req) || strings.Contains(req.URL.Path, head) {
 			return nil
 		}
-		first := strings.NewReplacer(fmt.Sprintf(`"number":%d`, prs[1].Number), fmt.Sprintf(`"number":%d`, prs[0].Number), head, strings.Split(req.URL.Path, "/")[7]).Replace(second)
+		first := strings.NewReplacer(fmt.Sprintf(`"number":%d`, prs[1].Number), fmt.Sprintf(`"number":%d`, prs[0].Number), head,
+			strings.Split(req.URL.Path, "/")[7]).Replace(second)
 		return answer(req, http.StatusOK, "["+second+","+first+"]")
 	}}}
 	untilPublished(t, w, w.publisherOver(n), name)

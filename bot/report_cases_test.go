@@ -41,7 +41,8 @@ const buildLog = "https://console.cloud.google.com/cloud-build/builds/1"
 // deployOf is a deploy of a commit that was just pushed.
 func deployOf(commit string, attempt int32) *v1alpha1.Release {
 	app := shop()
-	rel := bot.NewDeploy(&app, commit, attempt, v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "ada", URL: "https://github.com/acme/shop/commit/" + commit})
+	rel := bot.NewDeploy(&app, commit, attempt,
+		v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "ada", URL: "https://github.com/acme/shop/commit/" + commit})
 	rel.UID, rel.CreationTimestamp = types.UID("uid-"+rel.Name), *at(0)
 	rel.Status.Phase = v1alpha1.ReleaseQueued
 	return rel
@@ -94,7 +95,10 @@ func built(r *v1alpha1.Release) {
 	building(r)
 	image := "gcr.io/acme/shop@sha256:" + strings.Repeat("7e", 32)
 	r.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: *at(72)}
-	r.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepBuild, 0, 72, "built "+image+" (queued 10 s, built in 1 min)"), entry(v1alpha1.StepAttach, 72, 73, "")}
+	r.Status.Timeline = []v1alpha1.TimelineEntry{
+		entry(v1alpha1.StepBuild, 0, 72, "built "+image+" (queued 10 s, built in 1 min)"),
+		entry(v1alpha1.StepAttach, 72, 73, ""),
+	}
 }
 
 func verified(r *v1alpha1.Release) {
@@ -181,7 +185,10 @@ func succeededAt(commit string, second int) *v1alpha1.Release {
 func goesBack(changes ...happening) reportCase {
 	app := shop()
 	rel := bot.NewRollback(&app, v1alpha1.RollbackSpec{From: newVersion, To: oldVersion, Switch: "uid-new"},
-		v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda", PullRequest: 7, CommentID: 1, URL: "https://github.com/acme/shop/pull/7#issuecomment-1"})
+		v1alpha1.Cause{
+			Kind: v1alpha1.CauseComment, Actor: "wanda", PullRequest: 7, CommentID: 1,
+			URL: "https://github.com/acme/shop/pull/7#issuecomment-1",
+		})
 	rel.UID, rel.CreationTimestamp = "uid-back", *at(600)
 	rel.Status.Phase, rel.Status.Step, rel.Status.Milestones.ClaimedAt = v1alpha1.ReleaseRunning, v1alpha1.StepSize, at(600)
 	rel.Status.Timeline = []v1alpha1.TimelineEntry{entry(v1alpha1.StepSize, 600, 602, "still running")}
@@ -216,7 +223,8 @@ func crashed(r *v1alpha1.Release) {
 	exit := int32(1)
 	built(r)
 	tookSteps(entry(v1alpha1.StepStage, 73, 80, "container app ends as soon as it starts"))(r)
-	fails(v1alpha1.FaultRelease, v1alpha1.StepStage, "CrashLoopBackOff", "container app of deployment shop-green ends with exit code 1 as soon as it starts")(r)
+	fails(v1alpha1.FaultRelease, v1alpha1.StepStage, "CrashLoopBackOff",
+		"container app of deployment shop-green ends with exit code 1 as soon as it starts")(r)
 	r.Status.Failure.Evidence = []v1alpha1.Evidence{{
 		Pod: "shop-green-5d9", Container: "app", Reason: "CrashLoopBackOff", ExitCode: &exit,
 		Log: "Traceback (most recent call last):\n  File \"app.py\", line 1\nModuleNotFoundError: No module named 'flask'\n",
@@ -226,13 +234,15 @@ func crashed(r *v1alpha1.Release) {
 // hostile holds what somebody might write who wants to break out.
 func hostile(r *v1alpha1.Release) {
 	verified(r)
-	fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate|<b>", "GET /healthz: 500 @acme/admins #1 ![x](https://evil.example/a.png) </details> <script>alert(1)</script> `code` | cell\n\n# heading")(r)
+	fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate|<b>",
+		"GET /healthz: 500 @acme/admins #1 ![x](https://evil.example/a.png) </details> <script>alert(1)</script> `code` | cell\n\n# heading")(r)
 	ends(v1alpha1.ReleaseFailed, 152)(r)
 	r.Spec.Cause.Actor = "ada</summary>@everyone"
 	r.Status.Failure.File = "x](javascript:alert(1))`</details>@root"
 	r.Status.Failure.Evidence = []v1alpha1.Evidence{{
-		Pod: "p</summary></details>@root", Request: "GET /`healthz`", Message: "*bold* _it_ ~~no~~ [a](javascript:alert(1)) GH-12 www.evil.example",
-		Body: "```\n</details>\n@everyone\n````\n# out", Log: "\x1b[31mred\x1b[0m\n`````````\n</details>\n@root \u202eevil\n",
+		Pod: "p</summary></details>@root", Request: "GET /`healthz`",
+		Message: "*bold* _it_ ~~no~~ [a](javascript:alert(1)) GH-12 www.evil.example",
+		Body:    "```\n</details>\n@everyone\n````\n# out", Log: "\x1b[31mred\x1b[0m\n`````````\n</details>\n@root \u202eevil\n",
 	}}
 	r.Status.Timeline[4].Message = "| a | `b` \\| @root"
 	r.Status.Timeline[4].URL = "javascript:alert(1)"
@@ -262,7 +272,11 @@ func reports() map[string]reportCase {
 	over.Status.Timeline = append(over.Status.Timeline, entry(v1alpha1.StepStage, 500, 0, ""))
 	locked := deployOf(laterCommit, 1)
 	behindLock := lockedBy("Black Friday")
-	leftInSoak := []happening{confirmed, ends("", 178), fails(v1alpha1.FaultSuperseded, v1alpha1.StepSoak, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"), ends(v1alpha1.ReleaseSuperseded, 178)}
+	leftInSoak := []happening{
+		confirmed, ends("", 178),
+		fails(v1alpha1.FaultSuperseded, v1alpha1.StepSoak, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"),
+		ends(v1alpha1.ReleaseSuperseded, 178),
+	}
 	away := goesBack(comesBack).rel
 	shown := func(p v1alpha1.ProofStatus) reportCase {
 		return reported(confirmed, proves(p), ends(v1alpha1.ReleaseSucceeded, 454))
@@ -276,9 +290,13 @@ func reports() map[string]reportCase {
 		"queued-behind-another": reported(func(r *v1alpha1.Release) { r.Status.Message = "waits for " + newer.Name }).
 			among(acting),
 		"queued-blocked": reported(func(r *v1alpha1.Release) {
-			r.Status.Message = "waits: deployment shop-blue, the live blue side, does not exist in namespace shop: create it, or name another in spec.blue.deployment"
+			r.Status.Message = "waits: deployment shop-blue, the live blue side, does not exist in namespace shop: create it, or name another in " +
+				"spec.blue.deployment"
 		}).with(func(c *reportCase) {
-			c.app.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonDeploymentMissing}}
+			c.app.Status.Conditions = []metav1.Condition{{
+				Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse,
+				Reason: v1alpha1.ReasonDeploymentMissing,
+			}}
 		}),
 		"queued-locked": reported(func(r *v1alpha1.Release) {
 			r.Status.Message = "waits: locked by wanda since 2026-11-22 11:50 UTC: Black Friday, nobody @deploys"
@@ -294,8 +312,9 @@ func reports() map[string]reportCase {
 			with(func(c *reportCase) {
 				c.app.Spec.Promotion = v1alpha1.PromotionSpec{Mode: v1alpha1.PromotionManual, Timeout: metav1.Duration{Duration: 24 * time.Hour}}
 			}),
-		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at 2026-11-21 16:20 UTC")).among(left),
-		"waiting-locked":      reported(waits("waits: locked by wanda since 2026-11-22 11:50 UTC")).with(lockedBy("")),
+		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at " +
+			"2026-11-21 16:20 UTC")).among(left),
+		"waiting-locked": reported(waits("waits: locked by wanda since 2026-11-22 11:50 UTC")).with(lockedBy("")),
 		"switching": reported(verified, tookSteps(entry(v1alpha1.StepSwitch, 151, 0, "")), func(r *v1alpha1.Release) {
 			r.Status.Milestones.SwitchIntendedAt = at(151)
 		}),
@@ -307,62 +326,92 @@ func reports() map[string]reportCase {
 		}),
 		"undoing": reported(crashed, tookSteps(entry(v1alpha1.StepDiscard, 80, 0, "sizing shop-green to 0"))),
 		"succeeded": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
-			r.Spec.Approval = &v1alpha1.Approval{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-2"}}
+			r.Spec.Approval = &v1alpha1.Approval{
+				By:    "wanda",
+				Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-2"},
+			}
 			r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("no gate is configured: the readiness probe's path /healthz was asked instead")}
 		}),
 		"succeeded-from-nothing": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Status.Milestones.Previous.Replicas = 0
 		}).with(func(c *reportCase) {
-			c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+			c.app.Status.WayBack = &v1alpha1.WayBack{
+				Color: v1alpha1.Blue, Needed: 3,
+				Missing: "service shop-blue has fewer ready endpoints of it than users need",
+			}
 		}),
 		"succeeded-on-google": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
 			r.Status.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerGCE}
 		}),
 		"succeeded-hold-over": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).with(func(c *reportCase) {
-			c.app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Needed: 3, Missing: "service shop-blue has fewer ready endpoints of it than users need"}
+			c.app.Status.WayBack = &v1alpha1.WayBack{
+				Color: v1alpha1.Blue, Needed: 3,
+				Missing: "service shop-blue has fewer ready endpoints of it than users need",
+			}
 			c.app.Status.LastSwitch = &v1alpha1.SwitchRecord{UID: string(c.rel.UID), Shrunk: true}
 		}),
 		"succeeded-then-replaced":     reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 900)),
 		"succeeded-then-brought-back": reported(confirmed, ends(v1alpha1.ReleaseSucceeded, 454)).among(succeededAt(laterCommit, 500), rollback),
-		"build-config": reported(claimed, fails(v1alpha1.FaultRelease, v1alpha1.StepBuild, "BuildConfig", "cloudbuild.yaml: unknown field \"stpes\""),
+		"build-config": reported(claimed,
+			fails(v1alpha1.FaultRelease, v1alpha1.StepBuild, "BuildConfig", "cloudbuild.yaml: unknown field \"stpes\""),
 			ends(v1alpha1.ReleaseFailed, 3), func(r *v1alpha1.Release) {
 				r.Status.Build, r.Status.Timeline[0].Message = nil, ""
 				r.Status.Failure.File, r.Status.Failure.Line = "deploy/cloudbuild.yaml", 12
 			}),
-		"build-failed": reported(building, fails(v1alpha1.FaultRelease, v1alpha1.StepBuild, "BuildFailed", "build step 0 \"gcr.io/cloud-builders/docker\" failed: exit status 1"),
+		"build-failed": reported(building,
+			fails(v1alpha1.FaultRelease, v1alpha1.StepBuild, "BuildFailed", "build step 0 \"gcr.io/cloud-builders/docker\" failed: exit status 1"),
 			ends(v1alpha1.ReleaseFailed, 40)),
 		"crashed": reported(crashed, tookSteps(entry(v1alpha1.StepDiscard, 80, 82, "")), ends(v1alpha1.ReleaseFailed, 82)),
-		"gate": reported(verified, fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate", "GET /healthz on port 8080 of pod shop-green-5d9 answered 503 Service Unavailable, want 200"),
+		"gate": reported(verified,
+			fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate",
+				"GET /healthz on port 8080 of pod shop-green-5d9 answered 503 Service Unavailable, want 200"),
 			func(r *v1alpha1.Release) {
-				r.Status.Failure.Evidence = []v1alpha1.Evidence{{Pod: "shop-green-5d9", Request: "GET /healthz on port 8080", Message: "503 Service Unavailable, want 200", Body: "degraded: DATABASE_URL is not set"}}
+				r.Status.Failure.Evidence = []v1alpha1.Evidence{{
+					Pod: "shop-green-5d9", Request: "GET /healthz on port 8080",
+					Message: "503 Service Unavailable, want 200", Body: "degraded: DATABASE_URL is not set",
+				}}
 			}, tookSteps(entry(v1alpha1.StepDiscard, 151, 153, "")), ends(v1alpha1.ReleaseFailed, 153)),
 		"hostile": reported(hostile),
-		"restored": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
-			tookSteps(entry(v1alpha1.StepRestore, 178, 180, "")), func(r *v1alpha1.Release) { r.Status.Milestones.RestoredAt = at(180) }, ends(v1alpha1.ReleaseFailed, 180)),
+		"restored": reported(confirmed, ends("", 178),
+			fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
+			tookSteps(entry(v1alpha1.StepRestore, 178, 180, "")), func(r *v1alpha1.Release) { r.Status.Milestones.RestoredAt = at(180) },
+			ends(v1alpha1.ReleaseFailed, 180)),
 		// A switch that was intended, and then not made.
 		"never-moved": reported(verified, fails(v1alpha1.FaultRelease, v1alpha1.StepSwitch, "Ports", "service shop-green-svc has no port 80"),
 			func(r *v1alpha1.Release) {
 				r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.RestoredAt = at(151), at(152)
 			}, tookSteps(entry(v1alpha1.StepDiscard, 152, 153, "")), ends(v1alpha1.ReleaseFailed, 153)),
-		"restoring": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
+		"restoring": reported(confirmed, ends("", 178),
+			fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Restarts", "2 of 3 pods restarted under live traffic"),
 			tookSteps(entry(v1alpha1.StepRestore, 178, 0, ""))),
-		"kept": reported(confirmed, ends("", 178), fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Gate", "the database refuses connections, on blue as well"),
+		"kept": reported(confirmed, ends("", 178),
+			fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "Gate", "the database refuses connections, on blue as well"),
 			func(r *v1alpha1.Release) { r.Status.Milestones.KeptAt = at(180) }, ends(v1alpha1.ReleaseFailed, 180)),
-		"error": reported(claimed, fails(v1alpha1.FaultWorld, v1alpha1.StepBuild, "Quota", "Cloud Build did not start the build for 30 minutes: quota of project acme-prod; raise it at the console"),
+		"error": reported(claimed,
+			fails(v1alpha1.FaultWorld, v1alpha1.StepBuild, "Quota",
+				"Cloud Build did not start the build for 30 minutes: quota of project acme-prod; raise it at the console"),
 			ends(v1alpha1.ReleaseError, 1900)),
 		"interference": reported(verified, fails(v1alpha1.FaultInterference, v1alpha1.StepVerify, "Interference",
-			"ingress shop-ingress was switched to green by someone else before this release did; nothing was changed by this release since: look at it, then ask again"),
+			"ingress shop-ingress was switched to green by someone else before this release did; nothing was changed by this release since: look "+
+				"at it, then ask again"),
 			ends(v1alpha1.ReleaseError, 152)),
-		"cancelled": reported(verified, fails(v1alpha1.FaultCancelled, v1alpha1.StepVerify, "Cancelled", "cancelled by wanda: not today"), func(r *v1alpha1.Release) {
-			r.Spec.Cancel = &v1alpha1.Cancel{By: "wanda", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-3"}}
-		}, tookSteps(entry(v1alpha1.StepDiscard, 151, 153, "")), ends(v1alpha1.ReleaseCancelled, 153)),
+		"cancelled": reported(verified, fails(v1alpha1.FaultCancelled, v1alpha1.StepVerify, "Cancelled", "cancelled by wanda: not today"),
+			func(r *v1alpha1.Release) {
+				r.Spec.Cancel = &v1alpha1.Cancel{
+					By:    "wanda",
+					Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-3"},
+				}
+			}, tookSteps(entry(v1alpha1.StepDiscard, 151, 153, "")), ends(v1alpha1.ReleaseCancelled, 153)),
 		"superseded-queued":    overtaken(newer),
 		"superseded-under-way": overtaken(acting),
 		"superseded-shipped":   overtaken(chained).among(shipped),
 		"superseded-failed":    overtaken(failing),
-		"superseded-behind": reported(fails(v1alpha1.FaultSuperseded, "", "Superseded", "1b1b1b1 is behind the live version 2c2c2c2; to go back, use /rollback"),
+		"superseded-behind": reported(fails(v1alpha1.FaultSuperseded, "", "Superseded",
+			"1b1b1b1 is behind the live version 2c2c2c2; to go back, use /rollback"),
 			func(r *v1alpha1.Release) { r.Status.Phase, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, at(4) }),
-		"gave-way":                   reported(verified, fails(v1alpha1.FaultSuperseded, v1alpha1.StepVerify, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"), ends(v1alpha1.ReleaseSuperseded, 152)),
+		"gave-way": reported(verified,
+			fails(v1alpha1.FaultSuperseded, v1alpha1.StepVerify, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"),
+			ends(v1alpha1.ReleaseSuperseded, 152)),
 		"superseded-locked":          overtaken(locked).with(behindLock),
 		"left-in-soak":               reported(leftInSoak...),
 		"left-in-soak-rolled-back":   reported(leftInSoak...).among(away),
@@ -377,13 +426,16 @@ func reports() map[string]reportCase {
 			Result: v1alpha1.ProofFailed, Requests: 412, Failed: 2, NewFailures: 2,
 			Message: "412 requests, 2 failed since the switch beyond what did before, p99 34 ms; the last failure: 503 Service Unavailable",
 		}), ends(v1alpha1.ReleaseSucceeded, 454), func(r *v1alpha1.Release) {
-			r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("requests to https://shop.example.com failed since the switch, too few of them to move traffic back: " + r.Status.Proof.Message)}
+			r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("requests to https://shop.example.com failed since the switch, too few of them " +
+				"to move traffic back: " + r.Status.Proof.Message)}
 		}),
 		"proof-inconclusive": shown(v1alpha1.ProofStatus{
-			Result: v1alpha1.ProofInconclusive, Requests: 300, Unseen: 112, Message: "inconclusive: 112 of 412 requests say nothing of the application: 403 Forbidden",
+			Result: v1alpha1.ProofInconclusive, Requests: 300, Unseen: 112,
+			Message: "inconclusive: 112 of 412 requests say nothing of the application: 403 Forbidden",
 		}),
 		"proof-interrupted": shown(v1alpha1.ProofStatus{
-			Result: v1alpha1.ProofInterrupted, Requests: 200, InterruptedAt: &metav1.MicroTime{Time: at(153).Time}, Message: "interrupted at 12:02:33 UTC: 200 requests counted, 0 of them failed",
+			Result: v1alpha1.ProofInterrupted, Requests: 200, InterruptedAt: &metav1.MicroTime{Time: at(153).Time},
+			Message: "interrupted at 12:02:33 UTC: 200 requests counted, 0 of them failed",
 		}),
 		"proof-not-observed": shown(v1alpha1.ProofStatus{
 			Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set",
@@ -401,7 +453,10 @@ func reports() map[string]reportCase {
 		"rolling-back": goesBack(),
 		"rolled-back":  goesBack(comesBack),
 		"rolled-back-to-adopted": goesBack(comesBack, func(r *v1alpha1.Release) {
-			r.Spec.Rollback.To = v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop@sha256:" + strings.Repeat("1", 64), Tag: "v1.0.0", Replicas: 3}
+			r.Spec.Rollback.To = v1alpha1.Version{
+				Color: v1alpha1.Blue, Image: "gcr.io/acme/shop@sha256:" + strings.Repeat("1", 64), Tag: "v1.0.0",
+				Replicas: 3,
+			}
 		}),
 		"rollback-queued-locked": goesBack(func(r *v1alpha1.Release) {
 			r.Status = v1alpha1.ReleaseStatus{Phase: v1alpha1.ReleaseQueued}

@@ -21,9 +21,11 @@ import (
 // Commands as the deployer records them.
 var (
 	editIngress = v1alpha1.Kubectl("edit", "ingress", "shop-ingress", "shop")
-	grant       = v1alpha1.Shell("kubectl", "annotate", "--overwrite", "namespace", "shop", "turnout.dev/repositories=acme/shop,acme/shop-*", "turnout.dev/projects=acme-prod")
-	selector    = v1alpha1.Merge("service", "shop-blue-svc", "shop", map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
-	approve     = v1alpha1.Shell("gcloud", "alpha", "builds", "approve", "projects/acme-prod/locations/global/builds/1")
+	grant       = v1alpha1.Shell("kubectl", "annotate", "--overwrite", "namespace", "shop", "turnout.dev/repositories=acme/shop,acme/shop-*",
+		"turnout.dev/projects=acme-prod")
+	selector = v1alpha1.Merge("service", "shop-blue-svc", "shop",
+		map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
+	approve = v1alpha1.Shell("gcloud", "alpha", "builds", "approve", "projects/acme-prod/locations/global/builds/1")
 	// What Markdown would make something of.
 	odd = v1alpha1.Shell("printf", "%s|%s", "`a` @root #1 <b> $x$", "two  spaces", "it's")
 )
@@ -40,7 +42,8 @@ func advised() map[string]reportCase {
 	}
 	return map[string]reportCase{
 		"advised-queued": reported(func(r *v1alpha1.Release) {
-			r.Status.Message = "waits: namespace shop is not granted acme/shop; a cluster administrator grants it by annotating the namespace: turnout.dev/repositories"
+			r.Status.Message = "waits: namespace shop is not granted acme/shop; a cluster administrator grants it by annotating the namespace: " +
+				"turnout.dev/repositories"
 			r.Status.Commands = []v1alpha1.ShellCommand{grant}
 		}),
 		"advised-building": reported(building, func(r *v1alpha1.Release) {
@@ -48,7 +51,9 @@ func advised() map[string]reportCase {
 			r.Status.Commands = []v1alpha1.ShellCommand{approve}
 			r.Status.Timeline[0].Message = r.Status.Message
 		}),
-		"advised-failed": reported(building, fails(v1alpha1.FaultWorld, v1alpha1.StepBuild, "LiveUnselected", "service shop-blue-svc, which is live, does not select 1 ready pod of deployment shop-blue"),
+		"advised-failed": reported(building,
+			fails(v1alpha1.FaultWorld, v1alpha1.StepBuild, "LiveUnselected",
+				"service shop-blue-svc, which is live, does not select 1 ready pod of deployment shop-blue"),
 			func(r *v1alpha1.Release) { r.Status.Failure.Commands = []v1alpha1.ShellCommand{selector} }, findings, ends(v1alpha1.ReleaseError, 90)),
 		"advised-succeeded": reported(confirmed, findings, ends(v1alpha1.ReleaseSucceeded, 180)),
 	}
@@ -110,7 +115,8 @@ func TestTheLongestCommentHasWholeCommands(t *testing.T) {
 	for range 40 {
 		st.Findings = append(st.Findings, v1alpha1.Advice{Text: said, Commands: foreign})
 		st.Timeline = append(st.Timeline, entry(v1alpha1.StepStage, 1, 2, said))
-		st.Failure.Evidence = append(st.Failure.Evidence, v1alpha1.Evidence{Pod: "p", Request: said, Message: said, Body: said, Log: strings.Repeat("`\n", 4000)})
+		st.Failure.Evidence = append(st.Failure.Evidence,
+			v1alpha1.Evidence{Pod: "p", Request: said, Message: said, Body: said, Log: strings.Repeat("`\n", 4000)})
 	}
 	st.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofFailed, Message: said}
 	st.GitHub = &v1alpha1.GitHubStatus{DeploymentRefused: said}

@@ -153,7 +153,8 @@ func (v view) notShown() string {
 	st := v.rel.Status.GitHub
 	switch {
 	case v.revision() == "" && moved(v.rel) && v.replaced == nil:
-		return fmt.Sprintf("⚠️ The Deployments tab shows no active deployment to %s: Turnout did not build %s, and the tag of its image does not name its commit.",
+		return fmt.Sprintf("⚠️ The Deployments tab shows no active deployment to %s: Turnout did not build %s, and the tag of its image does "+
+			"not name its commit.",
 			code(v.environment()), code(v.short()))
 	case st == nil || st.DeploymentRefused == "":
 		return ""

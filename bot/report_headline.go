@@ -202,7 +202,8 @@ func (v view) waitCommands() []v1alpha1.ShellCommand {
 		if v.lock() == nil {
 			return v.rel.Status.Commands
 		}
-	case v1alpha1.ReleaseUndoing, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
+	case v1alpha1.ReleaseUndoing, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled,
+		v1alpha1.ReleaseSuperseded:
 	}
 	return nil
 }

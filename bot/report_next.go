@@ -106,10 +106,12 @@ func (v view) readiness() string {
 		return ""
 	}
 	if over := v.stagedOver(); over != nil {
-		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", v.command(Rollback), code(m.Previous.Short()), code(v.of(over).short()))
+		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", v.command(Rollback),
+			code(m.Previous.Short()), code(v.of(over).short()))
 	}
 	if why := v.unready(); why != "" {
-		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", v.command(Rollback), code(m.Previous.Short()), plain(why))
+		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", v.command(Rollback),
+			code(m.Previous.Short()), plain(why))
 	}
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"

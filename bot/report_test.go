@@ -28,7 +28,8 @@ func TestReportGolden(t *testing.T) {
 			if d == nil {
 				d = &bot.Deployment{}
 			} else {
-				shown = fmt.Sprintf("deployment: %s %s to %s is %s\n%s\nlog: %s\naddress: %s\n", d.Task, d.Ref, d.Environment, d.State, d.Description, d.LogURL, d.EnvironmentURL)
+				shown = fmt.Sprintf("deployment: %s %s to %s is %s\n%s\nlog: %s\naddress: %s\n", d.Task, d.Ref, d.Environment, d.State, d.Description,
+					d.LogURL, d.EnvironmentURL)
 			}
 			got := fmt.Sprintf("%s\n### %s\n\n%s\n", shown, r.Headline, r.Comment)
 			if n := utf8.RuneCountInString(d.Description); n > 140 {
@@ -71,7 +72,10 @@ func TestNothingHostileBreaksOut(t *testing.T) {
 	if opened, closed := strings.Count(out, "<details>"), strings.Count(out, "</details>"); opened != 2 || closed != 2 {
 		t.Errorf("%d folds opened and %d closed, want 2 and 2", opened, closed)
 	}
-	for _, bad := range []string{"<script", "<img", "<h1", "href=\"javascript:", "<strong>bold", "<del>", "href=\"http://www", "\x1b", "\u202e", "</summary></details>"} {
+	for _, bad := range []string{
+		"<script", "<img", "<h1", "href=\"javascript:", "<strong>bold", "<del>", "href=\"http://www", "\x1b",
+		"\u202e", "</summary></details>",
+	} {
 		if strings.Contains(out, bad) {
 			t.Errorf("%q broke out:\n%s", bad, out)
 		}

@@ -24,7 +24,8 @@ func (v view) facts() string {
 		lines = append(lines, v.claims()+"cancelled by "+v.person(c.By, c.Cause))
 	}
 	if st := v.rel.Status.GitHub; st != nil && st.PullRequestsCut {
-		lines = append(lines, fmt.Sprintf("⚠️ Its push merged more pull requests than are looked for: %d of them hear of it here, the others do not", len(st.PullRequests)))
+		lines = append(lines, fmt.Sprintf("⚠️ Its push merged more pull requests than are looked for: %d of them hear of it here, the others "+
+			"do not", len(st.PullRequests)))
 	}
 	return strings.Join(lines, "\n")
 }

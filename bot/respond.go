@@ -93,7 +93,8 @@ func (r *responder) reply(ctx context.Context, text string) error {
 	if r.d.Status.Limited {
 		text = strings.TrimSpace(text + "\n\n" + limitedNote)
 	}
-	body := fmt.Sprintf("%sIn response to %s by %s:\n\n%s", marker, link("this", r.comment().URL), plain(r.comment().Author), truncate(text, maxComment))
+	body := fmt.Sprintf("%sIn response to %s by %s:\n\n%s", marker, link("this", r.comment().URL), plain(r.comment().Author),
+		truncate(text, maxComment))
 	_, err = r.in.GitHub.CreateComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, body)
 	if refusedForGood(err) { // a locked conversation: nobody is left to tell
 		r.in.Log.InfoContext(ctx, "answer refused", "comment", r.comment().ID, "error", err)
@@ -103,7 +104,8 @@ func (r *responder) reply(ctx context.Context, text string) error {
 }
 
 // limitedNote is said with an answer that GitHub's rate limit held up.
-const limitedNote = "GitHub's rate limit held this command up. In a hurry, use the command line: `turnout rollback` and `turnout promote` need nothing of GitHub's API."
+const limitedNote = "GitHub's rate limit held this command up. In a hurry, use the command line: `turnout rollback` and `turnout " +
+	"promote` need nothing of GitHub's API."
 
 // posted reports whether an earlier attempt posted the reply, and records that
 // this one is about to.

@@ -18,7 +18,10 @@ func TestRenamedRepositoryIsKnownByItsNumber(t *testing.T) {
 	s := bot.Source{GitHub: w.client}
 	merged, err := w.repo.Head("main")
 	check(t, err)
-	unmerged, err := w.repo.CommitFiles(githubtest.Commit{Branch: "topic", Message: "two", Files: githubtest.Text(map[string]string{"x": "y"})})
+	unmerged, err := w.repo.CommitFiles(githubtest.Commit{
+		Branch: "topic", Message: "two",
+		Files: githubtest.Text(map[string]string{"x": "y"}),
+	})
 	check(t, err)
 	expect := func(name string, id int64) {
 		t.Helper()

@@ -16,7 +16,10 @@ func TestSourceReadsACommit(t *testing.T) {
 	s := bot.Source{GitHub: w.client}
 	first, err := w.repo.Head("main")
 	check(t, err)
-	second, err := w.repo.CommitFiles(githubtest.Commit{Message: "two", Files: githubtest.Text(map[string]string{"cloudbuild.yaml": "steps: [{}]\n"})})
+	second, err := w.repo.CommitFiles(githubtest.Commit{
+		Message: "two",
+		Files:   githubtest.Text(map[string]string{"cloudbuild.yaml": "steps: [{}]\n"}),
+	})
 	check(t, err)
 
 	file, err := s.File(t.Context(), "acme/shop", first, "cloudbuild.yaml")
@@ -74,7 +77,10 @@ func TestGitHubWithoutTheInstallationSaysWhatToDo(t *testing.T) {
 func TestGitHubWaitsOutAShortSecondaryLimitAndReportsALongOne(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
-	w.github.Inject(githubtest.Fault{Kind: githubtest.SecondaryRateLimit, Method: "POST", Route: "/repos/{owner}/{repo}/deployments", RetryAfter: time.Second})
+	w.github.Inject(githubtest.Fault{
+		Kind: githubtest.SecondaryRateLimit, Method: "POST", Route: "/repos/{owner}/{repo}/deployments",
+		RetryAfter: time.Second,
+	})
 	untilPublished(t, w, w.publisher(), rel.Name)
 	if n := len(w.repo.Deployments()); n != 1 {
 		t.Errorf("%d deployments after a short limit, want 1", n)
@@ -89,7 +95,8 @@ func TestGitHubWaitsOutAShortSecondaryLimitAndReportsALongOne(t *testing.T) {
 func TestGitHubAddressIsChecked(t *testing.T) {
 	w := newWorld(t)
 	for address, good := range map[string]bool{
-		"": true, "https://github.com": true, "https://ghe.example.com": true, "https://ghe.example.com/api/v3/": true, "ghe.example.com": false, "ftp://x": false,
+		"": true, "https://github.com": true, "https://ghe.example.com": true, "https://ghe.example.com/api/v3/": true, "ghe.example.com": false,
+		"ftp://x": false,
 	} {
 		_, err := bot.NewGitHub(bot.GitHubConfig{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
 		if (err == nil) != good {

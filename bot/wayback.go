@@ -129,7 +129,9 @@ func tookToStart(rel *v1alpha1.Release) time.Duration {
 		default: // the others need no new pods
 		}
 	}
-	failed := rel.Status.Failure != nil && (rel.Status.Failure.Step == v1alpha1.StepStage || rel.Status.Failure.Step == v1alpha1.StepSize || rel.Status.Failure.Step == v1alpha1.StepWarm)
+	failed := rel.Status.Failure != nil &&
+		(rel.Status.Failure.Step == v1alpha1.StepStage || rel.Status.Failure.Step == v1alpha1.StepSize ||
+			rel.Status.Failure.Step == v1alpha1.StepWarm)
 	if started == 0 || failed {
 		return 0
 	}
@@ -154,5 +156,6 @@ func (w WayBack) say(to *v1alpha1.Version) string {
 	if w.About > 0 {
 		wait = about(w.About) + ", the longest that it took lately" + longer(w.Longer)
 	}
-	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color, plain(w.Why), wait)
+	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color,
+		plain(w.Why), wait)
 }

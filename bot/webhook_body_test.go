@@ -103,7 +103,10 @@ var shaped = "sha256=" + strings.Repeat("0", 64)
 // the body was sent.
 func TestASignatureOfTheWrongShapeCostsNoReading(t *testing.T) {
 	srv := attacked(t)
-	for _, signature := range []string{"x", "sha256=00", "sha1=" + strings.Repeat("0", 64), shaped + "0", "sha256=" + strings.Repeat("x", 64)} {
+	for _, signature := range []string{
+		"x", "sha256=00", "sha1=" + strings.Repeat("0", 64), shaped + "0",
+		"sha256=" + strings.Repeat("x", 64),
+	} {
 		if status := attack(t, srv, signature, 25<<20).status(t); status != http.StatusUnauthorized {
 			t.Errorf("%q is answered %d, want 401", signature, status)
 		}
@@ -171,7 +174,8 @@ func TestABodyWithoutALengthMustBeSmall(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, io.MultiReader(bytes.NewReader(body)))
 		check(t, err)
 		req.Header = http.Header{
-			"Content-Type": {"application/json"}, "X-Github-Event": {"push"}, "X-Github-Delivery": {"guid"}, "X-Hub-Signature-256": {bot.Sign(secret, body)},
+			"Content-Type": {"application/json"}, "X-Github-Event": {"push"}, "X-Github-Delivery": {"guid"},
+			"X-Hub-Signature-256": {bot.Sign(secret, body)},
 		}
 		resp, err := http.DefaultClient.Do(req)
 		check(t, err)

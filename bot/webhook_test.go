@@ -61,8 +61,9 @@ func TestDecodeOfCapturedPayloads(t *testing.T) {
 	}{
 		{"ping", bot.Event{Name: "ping"}},
 		{"push.branch", bot.Event{Name: "push", Push: &bot.Push{
-			Repository: "Codertocat/Hello-World", RepositoryID: 186853002, Branch: "master", Commit: "6113728f27ae82c7b1a177c8d03f9e96e0adf246", Actor: "Codertocat",
-			URL: "https://github.com/Codertocat/Hello-World/commit/6113728f27ae82c7b1a177c8d03f9e96e0adf246",
+			Repository: "Codertocat/Hello-World", RepositoryID: 186853002, Branch: "master", Commit: "6113728f27ae82c7b1a177c8d03f9e96e0adf246",
+			Actor: "Codertocat",
+			URL:   "https://github.com/Codertocat/Hello-World/commit/6113728f27ae82c7b1a177c8d03f9e96e0adf246",
 		}}},
 		{"push.branch-deleted", bot.Event{Name: "push"}},
 		{"push.tag", bot.Event{Name: "push"}},
@@ -71,8 +72,14 @@ func TestDecodeOfCapturedPayloads(t *testing.T) {
 		{"issue_comment.edited.issue", bot.Event{Name: "issue_comment.edited"}},
 		{"issue_comment.deleted.issue", bot.Event{Name: "issue_comment.deleted"}},
 		{"issue_comment.edited.pull", bot.Event{Name: "issue_comment.edited"}},
-		{"issue_comment.created.pull", bot.Event{Name: "issue_comment.created", Comment: &bot.Comment{Body: "/promote", Author: coder, Sender: coder}}},
-		{"issue_comment.created.bot", bot.Event{Name: "issue_comment.created", Comment: &bot.Comment{Body: "/promote", Author: stranger, Sender: stranger}}},
+		{
+			"issue_comment.created.pull",
+			bot.Event{Name: "issue_comment.created", Comment: &bot.Comment{Body: "/promote", Author: coder, Sender: coder}},
+		},
+		{
+			"issue_comment.created.bot",
+			bot.Event{Name: "issue_comment.created", Comment: &bot.Comment{Body: "/promote", Author: stranger, Sender: stranger}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {
@@ -81,7 +88,8 @@ func TestDecodeOfCapturedPayloads(t *testing.T) {
 			check(t, err)
 			tt.want.Delivery = "1"
 			if c := tt.want.Comment; c != nil && got.Comment != nil {
-				c.ID, c.Repository, c.RepositoryID, c.PullRequest, c.URL, c.WrittenAt = got.Comment.ID, "Codertocat/Hello-World", 186853002, 1, got.Comment.URL, got.Comment.WrittenAt
+				c.ID, c.Repository, c.RepositoryID, c.PullRequest, c.URL, c.WrittenAt = got.Comment.ID, "Codertocat/Hello-World", 186853002, 1,
+					got.Comment.URL, got.Comment.WrittenAt
 				if c.ID == 0 || c.URL == "" || c.WrittenAt.Year() != 2019 {
 					t.Errorf("comment %+v lacks its id, address or time", got.Comment)
 				}
@@ -105,7 +113,8 @@ func TestSignatureMatchesGitHubsExample(t *testing.T) {
 	if !s.Verify(want, []byte("Hello, World!")) {
 		t.Error("the second of two secrets is not accepted")
 	}
-	if s.Verify(want, []byte("Hello, World?")) || s.Verify("sha256=", nil) || s.Verify("", nil) || (bot.Secrets{}).Verify(want, []byte("Hello, World!")) {
+	if s.Verify(want, []byte("Hello, World?")) || s.Verify("sha256=", nil) || s.Verify("", nil) ||
+		(bot.Secrets{}).Verify(want, []byte("Hello, World!")) {
 		t.Error("a wrong signature is accepted")
 	}
 }
@@ -235,7 +244,8 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 // person, and the person as the author.
 func TestACommentThroughAnAppSaysSo(t *testing.T) {
 	typed := captured(t, "issue_comment.created.pull")
-	sent := bytes.ReplaceAll(typed, []byte(`"performed_via_github_app": null`), []byte(`"performed_via_github_app": {"id": 77, "slug": "chat"}`))
+	sent := bytes.ReplaceAll(typed, []byte(`"performed_via_github_app": null`),
+		[]byte(`"performed_via_github_app": {"id": 77, "slug": "chat"}`))
 	for _, tt := range []struct {
 		body []byte
 		want int64
@@ -251,7 +261,10 @@ func TestACommentThroughAnAppSaysSo(t *testing.T) {
 // FuzzDecode holds that whatever GitHub, or somebody with the secret, sends, a
 // push names a branch and a full hash, and a comment is a new one.
 func FuzzDecode(f *testing.F) {
-	for _, name := range []string{"push.branch", "push.tag", "push.branch-deleted", "issue_comment.created.pull", "issue_comment.created.issue", "ping"} {
+	for _, name := range []string{
+		"push.branch", "push.tag", "push.branch-deleted", "issue_comment.created.pull",
+		"issue_comment.created.issue", "ping",
+	} {
 		body, err := os.ReadFile(filepath.Join("testdata", "webhooks", name+".json"))
 		if err != nil {
 			f.Fatal(err)

@@ -77,7 +77,8 @@ func TestTheReleaseNamesTheImageByDigest(t *testing.T) {
 	}
 	workflow := strings.ReplaceAll(read("../.github/workflows/release.yml"), "$IMAGE", "ghcr.io/turnout-dev/turnout")
 	for file, line := range map[string]string{
-		"kustomization.yaml": "{name: ghcr.io/turnout-dev/turnout, newTag: unreleased}", "../action.yml": "\n  image: Dockerfile\n", "../Dockerfile": "\nARG GO_IMAGE=",
+		"kustomization.yaml": "{name: ghcr.io/turnout-dev/turnout, newTag: unreleased}", "../action.yml": "\n  image: Dockerfile\n",
+		"../Dockerfile": "\nARG GO_IMAGE=",
 	} {
 		if strings.Count(read(file), line) != 1 || !strings.Contains(workflow, strings.Trim(line, "\n")) {
 			t.Errorf("the release workflow replaces %q of %s, which is not there once", line, file)
@@ -90,10 +91,12 @@ func TestTheDeploymentIsHardened(t *testing.T) {
 	spec := deployment(t).Spec.Template.Spec
 	c := spec.Containers[0]
 	pod, s := spec.SecurityContext, c.SecurityContext
-	if pod == nil || pod.RunAsNonRoot == nil || !*pod.RunAsNonRoot || pod.SeccompProfile == nil || pod.SeccompProfile.Type != "RuntimeDefault" {
+	if pod == nil || pod.RunAsNonRoot == nil || !*pod.RunAsNonRoot || pod.SeccompProfile == nil ||
+		pod.SeccompProfile.Type != "RuntimeDefault" {
 		t.Errorf("the pod's security context is %+v", pod)
 	}
-	if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation ||
+	if s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil ||
+		*s.AllowPrivilegeEscalation ||
 		s.Capabilities == nil || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || len(s.Capabilities.Add) != 0 {
 		t.Errorf("the container's security context is %+v", s)
 	}

@@ -39,7 +39,8 @@ func rights(t *testing.T, file string) []string {
 func TestRoleOfOneNamespaceIsTheClustersButForNamespaces(t *testing.T) {
 	t.Parallel()
 	want := slices.DeleteFunc(rights(t, "rbac/role.yaml"), func(r string) bool {
-		return r == "namespaces list" || r == "namespaces watch" || r == "releases.turnout.dev attest" || strings.Contains(r, ".admissionregistration.k8s.io ")
+		return r == "namespaces list" || r == "namespaces watch" || r == "releases.turnout.dev attest" ||
+			strings.Contains(r, ".admissionregistration.k8s.io ")
 	})
 	if diff := cmp.Diff(want, rights(t, "namespaced/served/role.yaml")); diff != "" {
 		t.Errorf("namespaced/served/role.yaml (-want +got)\n%s", diff)
@@ -68,7 +69,8 @@ func TestNamespacedInstallHasNothingClusterWide(t *testing.T) {
 		}
 	}
 	slices.Sort(kinds)
-	if diff := cmp.Diff([]string{"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Role", "RoleBinding", "Service", "ServiceAccount"}, kinds); diff != "" {
+	if diff := cmp.Diff([]string{"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Role", "RoleBinding", "Service", "ServiceAccount"},
+		kinds); diff != "" {
 		t.Errorf("kinds (-want +got)\n%s", diff)
 	}
 	for _, role := range []string{"rbac/role.yaml", "rbac/own.yaml", "namespaced/served/role.yaml", "namespaced/attest.yaml"} {
@@ -76,7 +78,8 @@ func TestNamespacedInstallHasNothingClusterWide(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if rules := strings.SplitN(string(text), "rules:", 2)[1]; strings.Contains(rules, "rbac.authorization.k8s.io]") || strings.Contains(rules, "escalate") || strings.Contains(rules, "bind]") {
+		if rules := strings.SplitN(string(text), "rules:", 2)[1]; strings.Contains(rules, "rbac.authorization.k8s.io]") ||
+			strings.Contains(rules, "escalate") || strings.Contains(rules, "bind]") {
 			t.Errorf("%s has rights on roles", role)
 		}
 	}

@@ -58,7 +58,8 @@ func (a *attempt) onGCE() bool { return a.o.Routes.LoadBalancer == v1alpha1.Load
 // tellLoadBalancer says which guarantee is weaker than on Google's load balancer.
 func (a *attempt) tellLoadBalancer() {
 	if !a.onGCE() {
-		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
+		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
+			"from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
 	}
 }
 
@@ -92,7 +93,10 @@ func (a *attempt) seed(ctx context.Context) (pause, error) {
 		if err := a.startFault(ctx); err != nil {
 			return pause{}, err
 		}
-		return pause{until: t.LookAgainAt, message: "starts one pod, of whose readiness probe the load balancer makes its health check: " + t.Progress}, nil
+		return pause{
+			until:   t.LookAgainAt,
+			message: "starts one pod, of whose readiness probe the load balancer makes its health check: " + t.Progress,
+		}, nil
 	}
 	return a.put(ctx, workload.StageRequest{
 		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
@@ -159,7 +163,10 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 	if news.Sync != "" {
 		said += "; its controller tries again: " + news.Sync
 	}
-	return pause{until: a.o.Now.Add(lookAtRoutes), message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why + said}, nil
+	return pause{
+		until:   a.o.Now.Add(lookAtRoutes),
+		message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why + said,
+	}, nil
 }
 
 // refused reports whether it is the target's reference that the load balancer's
@@ -223,5 +230,6 @@ func (a *attempt) detach(ctx context.Context, event string) (pause, error) {
 		return pause{until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again"}, nil
 	}
 	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "Translate", message: fmt.Sprintf(
-		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again", a.o.Routes.Name, a.o.Target.Service, event)}
+		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again",
+		a.o.Routes.Name, a.o.Target.Service, event)}
 }

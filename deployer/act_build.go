@@ -244,7 +244,9 @@ func (a *attempt) forbiddenStep(state cloudbuild.State) *fault {
 	if a.rel.Status.Build.Trigger == "" || state.ClusterStep == "" || a.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
 		return nil
 	}
-	return releaseFault("BuildTrigger", "trigger %s started a build that would change the cluster, other than the one that was checked: %s; remove the step, or set spec.build.clusterSteps of bluegreen %s to Allow",
+	return releaseFault("BuildTrigger",
+		"trigger %s started a build that would change the cluster, other than the one that was checked: %s; remove the step, or set "+
+			"spec.build.clusterSteps of bluegreen %s to Allow",
 		a.bg.Spec.Build.Trigger, state.ClusterStep, a.bg.Name)
 }
 
@@ -256,7 +258,8 @@ func (a *attempt) buildAgain(ctx context.Context, lost cloudbuild.State) (pause,
 	retries := a.rel.Status.Build.Retries
 	due := lost.Finished.Add(cmp.Or(a.d.BuildRetry, buildRetry) << retries)
 	if a.o.Now.Before(due) {
-		return pause{until: due, message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2, maxBuildRetries+1)}, nil
+		return pause{until: due, message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2,
+			maxBuildRetries+1)}, nil
 	}
 	return a.startBuild(ctx, retries+1)
 }
@@ -300,7 +303,8 @@ func whileBuilding(state cloudbuild.State, now time.Time) string {
 // approveBuild is the command that approves a build which waits for that; only this
 // form of it knows of locations.
 func approveBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
-	return v1alpha1.Shell("gcloud", "alpha", "builds", "approve", fmt.Sprintf("projects/%s/locations/%s/builds/%s", b.Project, b.Location, b.ID))
+	return v1alpha1.Shell("gcloud", "alpha", "builds", "approve",
+		fmt.Sprintf("projects/%s/locations/%s/builds/%s", b.Project, b.Location, b.ID))
 }
 
 // spell writes a duration for people: 0.3 s, 12 s, 1 min 3 s, 2 h 5 min.
@@ -355,7 +359,8 @@ func (a *attempt) cancelBuild(ctx context.Context) error {
 	}
 	builds, err := a.builds(ctx)
 	if lacksGrant(err) {
-		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location), append(shellCommands(err), stopBuild(b))...)
+		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location),
+			append(shellCommands(err), stopBuild(b))...)
 		return nil
 	}
 	var stopped *cloudbuild.Handle

@@ -77,11 +77,16 @@ func registryFault(reference string, err error) error {
 	)
 	switch {
 	case errors.As(err, &missing):
-		return releaseFault("NoDigest", "the build succeeded, but %s is not in its registry: the build pushed its image under another name, or none; correct the name in the step that pushes, or spec.build.image of the BlueGreen", reference)
+		return releaseFault("NoDigest",
+			"the build succeeded, but %s is not in its registry: the build pushed its image under another name, or none; correct the name in the "+
+				"step that pushes, or spec.build.image of the BlueGreen", reference)
 	case errors.As(err, &refused):
 		return &fault{class: v1alpha1.FaultWorld, reason: "RegistryRefused", message: "the build succeeded, but " + refused.Error()}
 	case errors.As(err, &private):
-		return &fault{class: v1alpha1.FaultWorld, reason: "RegistryRefused", message: fmt.Sprintf("the build succeeded, but the registry of %s cannot be asked: %v", reference, private)}
+		return &fault{
+			class: v1alpha1.FaultWorld, reason: "RegistryRefused",
+			message: fmt.Sprintf("the build succeeded, but the registry of %s cannot be asked: %v", reference, private),
+		}
 	}
 	return err
 }

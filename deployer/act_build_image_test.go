@@ -64,7 +64,8 @@ func newShelf(t *testing.T) *shelf {
 func (s *shelf) next(r *http.Request) (status int, held chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.Method != http.MethodHead && r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/manifests/") || !strings.HasPrefix(r.UserAgent(), "turnout-test") {
+	if r.Method != http.MethodHead && r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/manifests/") ||
+		!strings.HasPrefix(r.UserAgent(), "turnout-test") {
 		return 0, nil
 	}
 	s.asked++
@@ -252,11 +253,35 @@ func TestImageOfAnotherBuildIsNotTaken(t *testing.T) {
 		change func(*v1alpha1.BlueGreen)
 		want   []string
 	}{
-		{"a tag that moves", []string{"my-python-app:latest"}, 0, func(*v1alpha1.BlueGreen) {}, []string{"cloudbuild.yaml:2: steps[0]", "my-python-app:latest, whose tag another build may move", "add --destination=", "my-python-app:$COMMIT_SHA"}},
-		{"and the spec names it", []string{"my-python-app:latest"}, 0, func(bg *v1alpha1.BlueGreen) { bg.Spec.Build.Image = "HOST/my-python-app:latest" }, []string{"whose tag another build may move"}},
-		{"several", []string{"shop:$COMMIT_SHA", "worker:$COMMIT_SHA"}, 0, func(*v1alpha1.BlueGreen) {}, []string{"the steps push several: ", "/shop, ", "/worker", "set spec.build.image of the BlueGreen"}},
+		{
+			"a tag that moves",
+			[]string{"my-python-app:latest"},
+			0, func(*v1alpha1.BlueGreen) {},
+			[]string{
+				"cloudbuild.yaml:2: steps[0]", "my-python-app:latest, whose tag another build may move", "add --destination=",
+				"my-python-app:$COMMIT_SHA",
+			},
+		},
+		{
+			"and the spec names it",
+			[]string{"my-python-app:latest"},
+			0,
+			func(bg *v1alpha1.BlueGreen) { bg.Spec.Build.Image = "HOST/my-python-app:latest" },
+			[]string{"whose tag another build may move"},
+		},
+		{
+			"several",
+			[]string{"shop:$COMMIT_SHA", "worker:$COMMIT_SHA"},
+			0, func(*v1alpha1.BlueGreen) {},
+			[]string{"the steps push several: ", "/shop, ", "/worker", "set spec.build.image of the BlueGreen"},
+		},
 		{"triggered, a tag that moves", []string{"my-python-app:latest"}, 0, byTrigger, []string{"whose tag another build may move"}},
-		{"it is not there", []string{"my-python-app:$COMMIT_SHA"}, 1, func(*v1alpha1.BlueGreen) {}, []string{"the build succeeded, but ", "/my-python-app:aaaa", "is not in its registry", "spec.build.image"}},
+		{
+			"it is not there",
+			[]string{"my-python-app:$COMMIT_SHA"},
+			1, func(*v1alpha1.BlueGreen) {},
+			[]string{"the build succeeded, but ", "/my-python-app:aaaa", "is not in its registry", "spec.build.image"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -292,7 +317,8 @@ func TestImageThatNoStepNamesIsAFindingBeforeTheBuild(t *testing.T) {
 	w.run(asTest)
 	rel := w.await(w.submit("a"), "the finding", func(r *v1alpha1.Release) bool {
 		return slices.ContainsFunc(r.Status.Findings, func(f v1alpha1.Advice) bool {
-			return strings.HasPrefix(f.Text, "cloudbuild.yaml:2: no step names spec.build.image "+s.host+"/my-pyton-app:") && strings.Contains(f.Text, "steps[0] pushes "+s.host+"/my-python-app:")
+			return strings.HasPrefix(f.Text, "cloudbuild.yaml:2: no step names spec.build.image "+s.host+"/my-pyton-app:") &&
+				strings.Contains(f.Text, "steps[0] pushes "+s.host+"/my-python-app:")
 		})
 	})
 	release()
@@ -403,7 +429,10 @@ func TestRegistryThatMayNotBeAskedIsSaid(t *testing.T) {
 		change func(*Deployer)
 		want   []string
 	}{
-		{"401", http.StatusUnauthorized, func(*Deployer) {}, []string{"the registry does not show ", "Google's registries only", "list the image under images"}},
+		{
+			"401", http.StatusUnauthorized, func(*Deployer) {},
+			[]string{"the registry does not show ", "Google's registries only", "list the image under images"},
+		},
 		{"403", http.StatusForbidden, func(*Deployer) {}, []string{"the registry does not show "}},
 		{"no public address", 0, func(d *Deployer) { d.AllowAddresses = nil }, []string{"no public address", "--allow-addresses"}},
 	}

@@ -165,7 +165,8 @@ func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloud
 		if err := a.missesCommit(ctx); err != nil {
 			return nil, err
 		}
-		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), otherwise)
+		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, a.bg.Spec.Repository,
+			v1alpha1.ShortCommit(what.Commit), otherwise)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s at %s: %w", path, v1alpha1.ShortCommit(what.Commit), err)
@@ -189,7 +190,8 @@ func (a *attempt) missesCommit(ctx context.Context) error {
 	case a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.o.Now.Sub(a.rel.CreationTimestamp.Time) < pushLag:
 		return fmt.Errorf("%s does not have the pushed commit %s yet", a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit))
 	}
-	return releaseFault("NoCommit", "%s has no commit %s: check the hash, or push the commit there, then release it again", a.bg.Spec.Repository, what.Commit)
+	return releaseFault("NoCommit", "%s has no commit %s: check the hash, or push the commit there, then release it again",
+		a.bg.Spec.Repository, what.Commit)
 }
 
 // provideSource brings the commit to where Cloud Build finds it. A trigger has a
@@ -213,7 +215,10 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 		Repository: repository, Commit: commit, Release: r.Release,
 		Open: func(ctx context.Context) (io.ReadCloser, error) { return source.Archive(ctx, commit) },
 	}
-	q := question{what: fmt.Sprintf("bringing the source of %s at %s to Cloud Storage", repository, v1alpha1.ShortCommit(commit)), transfer: true}
+	q := question{
+		what:     fmt.Sprintf("bringing the source of %s at %s to Cloud Storage", repository, v1alpha1.ShortCommit(commit)),
+		transfer: true,
+	}
 	object, err := ask(ctx, a.turn, q, func(ctx context.Context) (cloudbuild.Object, error) { return store.Upload(ctx, upload) })
 	if err != nil {
 		return buildFault(fmt.Errorf("storing the source: %w", err))
@@ -232,15 +237,17 @@ func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) error {
 	if err != nil {
 		return err // the build is not started either
 	}
-	triggers, err := ask(ctx, a.turn, question{what: "listing the triggers of project " + r.Project}, func(ctx context.Context) ([]*cloudbuild.Trigger, error) {
-		return builds.Triggers(ctx, r.Project, r.Location)
-	})
+	triggers, err := ask(ctx, a.turn, question{what: "listing the triggers of project " + r.Project},
+		func(ctx context.Context) ([]*cloudbuild.Trigger, error) {
+			return builds.Triggers(ctx, r.Project, r.Location)
+		})
 	var refused *cloudbuild.Error
 	switch {
 	case pending(err) != nil:
 		return err
 	case errors.As(err, &refused) && refused.Code == codes.PermissionDenied:
-		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project %s; grant its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
+		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project %s; grant "+
+			"its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
 		return nil
 	case err != nil:
 		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: %v", r.Repository, err))

@@ -32,7 +32,8 @@ func (w *world) keepTrigger(change ...func(*cloudbuildpb.BuildTrigger)) *cloudbu
 	for _, c := range change {
 		c(pb)
 	}
-	made, err := w.builds.CreateBuildTrigger(w.t.Context(), &cloudbuildpb.CreateBuildTriggerRequest{Parent: "projects/acme-prod/locations/global", Trigger: pb})
+	made, err := w.builds.CreateBuildTrigger(w.t.Context(),
+		&cloudbuildpb.CreateBuildTriggerRequest{Parent: "projects/acme-prod/locations/global", Trigger: pb})
 	check(w.t, err)
 	return made
 }
@@ -76,7 +77,8 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	w := newWorld(t, byTrigger)
 	trigger := w.keepTrigger()
 	// The Go API lacks that field; a trigger's build has it all the same.
-	w.source.write("a", strings.Replace(plainFile, "\nimages:", "\n- name: python\n  entrypoint: make\n  args: [deploy]\nimages:", 1)+"options: {pubsubTopic: projects/p/topics/builds}\n")
+	w.source.write("a", strings.Replace(plainFile, "\nimages:", "\n- name: python\n  entrypoint: make\n  args: [deploy]\nimages:", 1)+
+		"options: {pubsubTopic: projects/p/topics/builds}\n")
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectDeployed(rel)
@@ -94,7 +96,8 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	if said := rel.Status.Timeline[0].Message; said != "built "+rel.Status.Milestones.Built.Image {
 		t.Errorf("the timeline says %q", said)
 	}
-	if got := strings.ReplaceAll(findingsOf(rel), w.namespace, "shop"); strings.Contains(got, "trigger") || strings.Contains(got, "left out") ||
+	if got := strings.ReplaceAll(findingsOf(rel), w.namespace, "shop"); strings.Contains(got, "trigger") ||
+		strings.Contains(got, "left out") ||
 		!strings.Contains(got, `Turnout cannot see whether it changes the cluster: it runs "make deploy"`) {
 		t.Errorf("the findings are %q", rel.Status.Findings)
 	}
@@ -175,10 +178,26 @@ func TestTriggerThatCannotBeUsedFailsBeforeAnythingStarts(t *testing.T) {
 		reason string
 		line   int32
 	}{
-		{"unknown", func(pb *cloudbuildpb.BuildTrigger) { pb.Name = "other" }, []string{"trigger deploy-main does not exist", "spec.build.trigger"}, "BuildTrigger", 0},
-		{"disabled", func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true }, []string{"trigger deploy-main is disabled", "enable it"}, "BuildTrigger", 0},
-		{"another repository", func(pb *cloudbuildpb.BuildTrigger) { pb.SourceToBuild.Uri = "https://github.com/acme/shop" }, []string{"builds acme/shop, not " + repository}, "BuildTrigger", 0},
-		{"a cluster step", func(*cloudbuildpb.BuildTrigger) {}, []string{"cloudbuild.yaml:4", "(deploy)", "trigger deploy-main", "spec.build.config"}, "BuildConfig", 4},
+		{
+			"unknown", func(pb *cloudbuildpb.BuildTrigger) { pb.Name = "other" },
+			[]string{"trigger deploy-main does not exist", "spec.build.trigger"},
+			"BuildTrigger", 0,
+		},
+		{
+			"disabled", func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true },
+			[]string{"trigger deploy-main is disabled", "enable it"},
+			"BuildTrigger", 0,
+		},
+		{
+			"another repository", func(pb *cloudbuildpb.BuildTrigger) { pb.SourceToBuild.Uri = "https://github.com/acme/shop" },
+			[]string{"builds acme/shop, not " + repository},
+			"BuildTrigger", 0,
+		},
+		{
+			"a cluster step", func(*cloudbuildpb.BuildTrigger) {},
+			[]string{"cloudbuild.yaml:4", "(deploy)", "trigger deploy-main", "spec.build.config"},
+			"BuildConfig", 4,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,7 +224,10 @@ func TestTriggeredBuildThatIsNotWhatWasCheckedIsStopped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, byTrigger)
 	w.keepTrigger(func(pb *cloudbuildpb.BuildTrigger) {
-		pb.BuildTemplate = &cloudbuildpb.BuildTrigger_GitFileSource{GitFileSource: &cloudbuildpb.GitFileSource{Path: "cloudbuild.yaml", Revision: "refs/heads/ci"}}
+		pb.BuildTemplate = &cloudbuildpb.BuildTrigger_GitFileSource{GitFileSource: &cloudbuildpb.GitFileSource{
+			Path:     "cloudbuild.yaml",
+			Revision: "refs/heads/ci",
+		}}
 	})
 	w.source.writeAt("refs/heads/ci", kubectlFile)
 	w.build = func(ctx context.Context, _ *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
@@ -242,7 +264,10 @@ func TestOtherTriggersThatChangeTheClusterAreNamed(t *testing.T) {
 		want []string
 	}{
 		{"seen", codes.OK, []string{"trigger old-pipeline runs at every push to main of " + repository, "(deploy)", "disable it"}},
-		{"not permitted", codes.PermissionDenied, []string{"not looked whether other triggers deploy " + repository, "may not list", "roles/cloudbuild.builds.viewer"}},
+		{
+			"not permitted", codes.PermissionDenied,
+			[]string{"not looked whether other triggers deploy " + repository, "may not list", "roles/cloudbuild.builds.viewer"},
+		},
 		{"out of reach", codes.Unavailable, []string{"not looked whether other triggers deploy " + repository, "injected fault"}},
 	}
 	for _, tt := range tests {
@@ -386,7 +411,8 @@ func TestCancelledReleaseEndsItsTriggeredBuild(t *testing.T) {
 		return cloudbuildtest.Result{}, ctx.Err()
 	}
 	w.run()
-	rel := w.await(w.submit("a"), "the build", func(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.StartedAt != nil })
+	rel := w.await(w.submit("a"), "the build",
+		func(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.StartedAt != nil })
 	w.cancel(rel)
 	w.awaitPhase(rel, v1alpha1.ReleaseCancelled)
 	if got := w.made()[0].GetStatus(); got != cloudbuildpb.Build_CANCELLED {
@@ -437,7 +463,8 @@ func TestCommitThatDoesNotExistIsSaidSo(t *testing.T) {
 	w.source.commit("b", "a")
 	w.run()
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
-	rel := w.awaitPhase(w.submit("d", func(r *v1alpha1.Release) { r.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "ops"} }), v1alpha1.ReleaseFailed)
+	rel := w.awaitPhase(w.submit("d", func(r *v1alpha1.Release) { r.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "ops"} }),
+		v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "has no commit "+strings.Repeat("d", 40), "push the commit there")
 	if f := rel.Status.Failure; f.Reason != "NoCommit" {
 		t.Errorf("the reason is %s, want NoCommit", f.Reason)

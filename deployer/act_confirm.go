@@ -115,7 +115,8 @@ func (a *attempt) noteEvents(ctx context.Context) {
 		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 	}
 	if err != nil && a.onGCE() {
-		a.finding("the events of ingress " + a.o.Routes.Name + " could not be read before the switch, so that what the load balancer's controller says of it is not seen")
+		a.finding("the events of ingress " + a.o.Routes.Name +
+			" could not be read before the switch, so that what the load balancer's controller says of it is not seen")
 	}
 	r.EventsBefore, r.Unsettled = news.Now, a.onGCE() && !a.settled()
 }
@@ -177,7 +178,8 @@ func (a *attempt) oneImage() bool {
 	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {
 		return false
 	}
-	a.finding(fmt.Sprintf("both colours run %s: the answers of %s cannot tell the new version from the old one, so they do not say when users reached it", m.Staged.Image, a.bg.Spec.URL))
+	a.finding(fmt.Sprintf("both colours run %s: the answers of %s cannot tell the new version from the old one, so they do not say when "+
+		"users reached it", m.Staged.Image, a.bg.Spec.URL))
 	return true
 }
 
@@ -255,7 +257,8 @@ func (l switchLook) judge() switchVerdict {
 	case over && effect.IsZero():
 		v.outcome, v.finding = confirmDone, "it was not observed whether the load balancer took up the switch"
 	case over:
-		v.outcome, v.finding = confirmDone, fmt.Sprintf("the public address was asked for %s after the switch took effect, not for %s: time was up (spec.deadlines.confirm)", l.now.Sub(effect).Round(time.Second), l.tail)
+		v.outcome, v.finding = confirmDone, fmt.Sprintf("the public address was asked for %s after the switch took effect, not for %s: time "+
+			"was up (spec.deadlines.confirm)", l.now.Sub(effect).Round(time.Second), l.tail)
 	default:
 		v.outcome, v.message = confirmAgain, l.waiting(effect, end)
 		v.at = l.now.Add(confirmPause)

@@ -163,13 +163,19 @@ func (w soakWatch) judge(s *v1alpha1.SoakStatus, l soakLook) soakVerdict {
 	case l.restarts-s.Restarts >= soakRestarts:
 		return soakVerdict{outcome: soakCrashed, message: fmt.Sprintf("%d times under live traffic", l.restarts-s.Restarts)}
 	case l.unseen == nil && l.problem != nil && l.at.Sub(s.FailingSince.Time) >= soakTolerance:
-		return soakVerdict{outcome: soakFailed, evidence: l.problem, message: fmt.Sprintf("unhealthy under live traffic for %s: %s", soakTolerance, l.problem.Message)}
+		return soakVerdict{
+			outcome: soakFailed, evidence: l.problem,
+			message: fmt.Sprintf("unhealthy under live traffic for %s: %s", soakTolerance, l.problem.Message),
+		}
 	case over && l.unseen == nil && l.problem == nil,
 		over && l.unseen != nil && s.FailingSince == nil && !s.UnseenSince.Before(&metav1.MicroTime{Time: end.Add(-w.lastPart())}):
 		return soakVerdict{outcome: soakHeld, message: "held under live traffic for " + end.Sub(w.began).Round(time.Second).String()}
 	case over && l.unseen != nil && s.Extended == soakExtensions:
-		return soakVerdict{outcome: soakUnseen, message: fmt.Sprintf("the live pods could not be looked at since %s, at the end of the soak and of %d extensions: %v",
-			clock(s.UnseenSince.Time), soakExtensions, l.unseen)}
+		return soakVerdict{
+			outcome: soakUnseen,
+			message: fmt.Sprintf("the live pods could not be looked at since %s, at the end of the soak and of %d extensions: %v",
+				clock(s.UnseenSince.Time), soakExtensions, l.unseen),
+		}
 	case over && l.unseen != nil:
 		until := metav1.NewMicroTime(l.at.Add(min(w.length, soakExtension)))
 		s.Until = &until

@@ -40,7 +40,8 @@ func (a *attempt) renew(ctx context.Context) (pause, error) {
 	if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), 0); err != nil {
 		return pause{}, err
 	}
-	return pause{message: fmt.Sprintf("ends pods of %s that were started before the ingress named service %s, to make them anew", t.Deployment, t.Service)}, nil
+	return pause{message: fmt.Sprintf("ends pods of %s that were started before the ingress named service %s, to make them anew", t.Deployment,
+		t.Service)}, nil
 }
 
 // run stages what is asked for and waits until it runs completely.

@@ -50,7 +50,10 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	}
 	until := since.Add(limit)
 	if !a.o.Now.Before(until) {
-		return pause{}, &fault{class: v1alpha1.FaultCancelled, reason: "NotApproved", message: fmt.Sprintf("nobody approved within %s (spec.promotion.timeout)", limit)}
+		return pause{}, &fault{
+			class: v1alpha1.FaultCancelled, reason: "NotApproved",
+			message: fmt.Sprintf("nobody approved within %s (spec.promotion.timeout)", limit),
+		}
 	}
 	a.rel.Status.Phase = v1alpha1.ReleaseWaiting
 	return pause{until: until, message: "waits for /promote: " + why}, nil
@@ -282,7 +285,11 @@ func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
 		a.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: now.Generation, Since: metav1.NewTime(time.Now()), UID: string(a.rel.UID)}
 	}
 	if lost && !route.Same(before, now) {
-		return &fault{class: v1alpha1.FaultInterference, reason: "Interference", message: fmt.Sprintf("the routes of ingress %s were changed by someone else during the release; nothing was changed by this release since", now.Name)}
+		return &fault{
+			class: v1alpha1.FaultInterference, reason: "Interference",
+			message: fmt.Sprintf("the routes of ingress %s were changed by someone else during the release; nothing was changed by this release "+
+				"since", now.Name),
+		}
 	}
 	return nil
 }

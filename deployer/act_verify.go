@@ -24,7 +24,8 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 	}
 	if n := len(a.o.Target.Pods); n > v1alpha1.MaxPods {
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "GateSpec", message: fmt.Sprintf(
-			"deployment %s has %d pods, and a release can record of %d that they passed the gate: give it fewer, larger ones", a.o.Target.Deployment, n, v1alpha1.MaxPods)}
+			"deployment %s has %d pods, and a release can record of %d that they passed the gate: give it fewer, larger ones", a.o.Target.Deployment,
+			n, v1alpha1.MaxPods)}
 	}
 	if plan.Warning != "" {
 		a.finding(plan.Warning)

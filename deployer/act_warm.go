@@ -73,7 +73,8 @@ func (a *attempt) sayWarm(w route.Warmth) {
 		return
 	}
 	if len(w.Waived) > 0 {
-		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not waited for: %s", w.Pods, a.o.Target.Deployment, clock(a.o.LeftAt), lackText(w.Waived))
+		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not waited for: %s", w.Pods, a.o.Target.Deployment,
+			clock(a.o.LeftAt), lackText(w.Waived))
 		a.say(text)
 		a.finding(text)
 		return
@@ -82,7 +83,8 @@ func (a *attempt) sayWarm(w route.Warmth) {
 		a.say(fmt.Sprintf("the load balancer finds %d pods healthy", w.Pods))
 		return
 	}
-	text := fmt.Sprintf("the load balancer finds service %s healthy; it does not say so of each pod: %s", a.o.Target.Service, lackText(w.Unseen))
+	text := fmt.Sprintf("the load balancer finds service %s healthy; it does not say so of each pod: %s", a.o.Target.Service,
+		lackText(w.Unseen))
 	a.say(text)
 	a.finding(text)
 }
@@ -143,7 +145,8 @@ func lackText(all []route.Lack) string {
 // them. Pods that run, but not for the load balancer, are its doing if the load
 // balancer finds the live ones healthy; else nothing can be said against it.
 func (a *attempt) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
-	starts := s == v1alpha1.StepStage || s == v1alpha1.StepSize || s == v1alpha1.StepAttach && a.o.Target.Release == a.rel.Name && !a.o.Routes.Attached(a.target())
+	starts := s == v1alpha1.StepStage || s == v1alpha1.StepSize || s == v1alpha1.StepAttach && a.o.Target.Release == a.rel.Name &&
+		!a.o.Routes.Attached(a.target())
 	if starts {
 		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
 		if !slices.ContainsFunc(f.evidence, func(e v1alpha1.Evidence) bool { return e.Reason == "Unschedulable" }) {
@@ -157,7 +160,8 @@ func (a *attempt) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
 	for _, l := range look(a.rel, a.o).Judge().Lacking {
 		f.evidence = append(f.evidence, v1alpha1.Evidence{Pod: l.Pod, Reason: l.Reason, Message: l.Text})
 	}
-	f.message += ": see that path and port of its health check (spec.healthCheck of the service's BackendConfig) answer 200, and that a firewall rule lets 35.191.0.0/16 and 130.211.0.0/22 reach the pods"
+	f.message += ": see that path and port of its health check (spec.healthCheck of the service's BackendConfig) answer 200, and that a " +
+		"firewall rule lets 35.191.0.0/16 and 130.211.0.0/22 reach the pods"
 	f.class = v1alpha1.FaultWorld
 	live, err := a.d.Routes.Groups(ctx, a.bg, a.o.Routes, a.target().Other())
 	if err == nil && len(live) > 0 && !slices.ContainsFunc(live, func(g route.Group) bool { return !g.Healthy() }) {

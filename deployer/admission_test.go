@@ -150,8 +150,9 @@ func TestTurnoutsOwnRoleAttests(t *testing.T) {
 	name := w.namespace + "-turnout"
 	turnout := w.user(name, "role.yaml")
 	w.create(&rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: w.namespace + "-" + name},
-		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: w.namespace + "-" + name},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
 	})
 	w.until("the role to be theirs everywhere", func() bool { return w.attests(turnout) }, func() string { return "" })
 	rel := w.byHand("alice", "a")
@@ -179,7 +180,10 @@ func TestWhoMayDoEverythingInANamespaceIsNotTurnout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	name := w.namespace + "-king"
-	w.create(&rbacv1.Role{ObjectMeta: w.meta("all"), Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}})
+	w.create(&rbacv1.Role{
+		ObjectMeta: w.meta("all"),
+		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}},
+	})
 	w.create(&rbacv1.RoleBinding{
 		ObjectMeta: w.meta("all"), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "all"},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
@@ -242,7 +246,8 @@ func TestWhoMayDoEverythingInANamespaceIsNotTurnout(t *testing.T) {
 	app.Status.Repository = &v1alpha1.RepositoryPin{Name: repository, ID: 666, At: metav1.Now()}
 	refusedWith(t, king.Status().Update(ctx, app, client.DryRunAll), "only Turnout writes it")
 	patch := client.RawPatch(types.MergePatchType, []byte(`{"status":{"github":{"deploymentID":666}}}`))
-	refusedWith(t, king.Status().Patch(ctx, rel, patch, &client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: dryRun}}), "only Turnout writes it")
+	refusedWith(t, king.Status().Patch(ctx, rel, patch, &client.SubResourcePatchOptions{PatchOptions: client.PatchOptions{DryRun: dryRun}}),
+		"only Turnout writes it")
 }
 
 // TestNobodyButTurnoutWritesAStatus: by the roles that namespace owners get.
@@ -253,7 +258,8 @@ func TestNobodyButTurnoutWritesAStatus(t *testing.T) {
 	for name, file := range roles {
 		c := w.impersonate(name)
 		w.bind(name, file)
-		w.until(name+" to have a role", func() bool { return w.may(c, "get", "releases", "") || w.may(c, "update", "bluegreens", "") }, func() string { return "" })
+		w.until(name+" to have a role", func() bool { return w.may(c, "get", "releases", "") || w.may(c, "update", "bluegreens", "") },
+			func() string { return "" })
 		for _, resource := range []string{"releases", "bluegreens"} {
 			for _, verb := range []string{"update", "patch"} {
 				if w.may(c, verb, resource, "status") {
@@ -279,8 +285,9 @@ func (w *world) bind(name, file string) {
 		role.Name = w.namespace + "-" + role.Name
 		w.create(&role)
 		w.create(&rbacv1.RoleBinding{
-			ObjectMeta: w.meta(name + "-" + string(rune('a'+i))), RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
+			ObjectMeta: w.meta(name + "-" + string(rune('a'+i))),
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name}},
 		})
 	}
 }
@@ -300,7 +307,8 @@ func TestGrantsAreNotForWhoeverMayWriteTheNamespace(t *testing.T) {
 	}
 	write := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get", "update", "create"}}
 	owner := role("owner", write)
-	granter := role("granter", write, rbacv1.PolicyRule{APIGroups: []string{"turnout.dev"}, Resources: []string{"namespaces"}, Verbs: []string{"grant"}})
+	granter := role("granter", write,
+		rbacv1.PolicyRule{APIGroups: []string{"turnout.dev"}, Resources: []string{"namespaces"}, Verbs: []string{"grant"}})
 	change := func(c client.Client, change func(map[string]string)) error {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
 		w.get(ns)
@@ -312,17 +320,24 @@ func TestGrantsAreNotForWhoeverMayWriteTheNamespace(t *testing.T) {
 	}
 	ctx := context.WithoutCancel(t.Context())
 	w.until("both to have their roles", func() bool {
-		return client.IgnoreNotFound(owner.Get(ctx, client.ObjectKey{Name: "x"}, &corev1.Namespace{})) == nil && change(granter, set("other", "x")) == nil
+		return client.IgnoreNotFound(owner.Get(ctx, client.ObjectKey{Name: "x"}, &corev1.Namespace{})) == nil &&
+			change(granter, set("other", "x")) == nil
 	}, func() string { return "" })
 	check(t, change(owner, set("example.com/note", "x")))
 	const says = "granted by a cluster administrator"
-	for _, key := range []string{v1alpha1.RepositoriesAnnotation, v1alpha1.RepinAnnotation, "turnout.dev/projects", "turnout.dev/whatever-comes"} {
+	for _, key := range []string{
+		v1alpha1.RepositoriesAnnotation, v1alpha1.RepinAnnotation, "turnout.dev/projects",
+		"turnout.dev/whatever-comes",
+	} {
 		w.until("the policy to be in force", func() bool { return change(owner, set(key, "x")) != nil }, func() string { return key })
 		refusedWith(t, change(owner, set(key, "x")), says)
 		check(t, change(granter, set(key, "x")))
 	}
 	refusedWith(t, change(owner, func(a map[string]string) { delete(a, v1alpha1.RepositoriesAnnotation) }), says)
-	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace + "-own", Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: "acme/secrets"}}}
+	created := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name:        w.namespace + "-own",
+		Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: "acme/secrets"},
+	}}
 	refusedWith(t, owner.Create(t.Context(), created, client.DryRunAll), says)
 }
 

@@ -211,7 +211,10 @@ func (w *work) ask(last *v1alpha1.SwitchRecord, live v1alpha1.Color) answers {
 	case spec.URL == "":
 		return answers{reason: v1alpha1.ReasonNoAddress, text: "Set spec.url and spec.proof.versionHeader, and the public address is asked"}
 	case spec.Proof.VersionHeader == "":
-		return answers{reason: v1alpha1.ReasonNoVersionHeader, text: "Set spec.proof.versionHeader to a header in which the application names its version, and " + spec.URL + " is asked"}
+		return answers{
+			reason: v1alpha1.ReasonNoVersionHeader,
+			text:   "Set spec.proof.versionHeader to a header in which the application names its version, and " + spec.URL + " is asked",
+		}
 	}
 	waits := answers{reason: v1alpha1.ReasonAsking, text: spec.URL + " is being asked"}
 	if at := answersFrom(last); w.o.Now.Before(at) {
@@ -274,7 +277,10 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 		case "":
 			return answers{reason: v1alpha1.ReasonNoAnswer, text: fmt.Sprintf("%s named no version when it was asked last: %s", bg.Spec.URL, a.Text)}
 		default:
-			return answers{reason: v1alpha1.ReasonOldVersion, text: fmt.Sprintf("%s answers with the version %s, and the pods of %s are %s", bg.Spec.URL, a.Version, to.Color, theirs)}
+			return answers{
+				reason: v1alpha1.ReasonOldVersion,
+				text:   fmt.Sprintf("%s answers with the version %s, and the pods of %s are %s", bg.Spec.URL, a.Version, to.Color, theirs),
+			}
 		}
 	}
 	if seen < proof.NewInARow {

@@ -74,7 +74,8 @@ func (d *Deployer) lookForPolicy(ctx context.Context) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("reading the admission policy %s: %w", policy.ReleasesName, err)
 		}
 	}
-	same := equality.Semantic.DeepEqual(want.Policy.Spec, found.Policy.Spec) && equality.Semantic.DeepEqual(want.Binding.Spec, found.Binding.Spec)
+	same := equality.Semantic.DeepEqual(want.Policy.Spec, found.Policy.Spec) &&
+		equality.Semantic.DeepEqual(want.Binding.Spec, found.Binding.Spec)
 	if !same {
 		return time.Time{}, nil
 	}

@@ -36,7 +36,8 @@ func (w *world) minimum(c v1alpha1.Color) string {
 
 func (w *world) awaitMinimum(c v1alpha1.Color, want string) {
 	w.t.Helper()
-	w.until(fmt.Sprintf("the minimum of %s to be %s", c, want), func() bool { return w.minimum(c) == want }, func() string { return "it is " + w.minimum(c) })
+	w.until(fmt.Sprintf("the minimum of %s to be %s", c, want), func() bool { return w.minimum(c) == want },
+		func() string { return "it is " + w.minimum(c) })
 }
 
 func (w *world) expectMinimum(c v1alpha1.Color, want string) {
@@ -99,7 +100,8 @@ func (w *world) expectNoFinding(rel *v1alpha1.Release, part string) {
 // awaitLiveSize waits until turnout has seen how large the live colour is.
 func (w *world) awaitLiveSize(replicas int32) {
 	w.t.Helper()
-	w.until("turnout to see the live colour's size", func() bool { return w.application().Status.Live.Replicas == replicas }, func() string { return "" })
+	w.until("turnout to see the live colour's size", func() bool { return w.application().Status.Live.Replicas == replicas },
+		func() string { return "" })
 }
 
 func containsAll(text string, parts []string) bool {
@@ -163,7 +165,12 @@ func TestAutoscalerIsRestoredHoweverTheReleaseEnds(t *testing.T) {
 		phase  v1alpha1.ReleasePhase
 	}{
 		{"failed", nil, func(w *world, _ *v1alpha1.Release) { w.kubelet.crash("@sha256:") }, v1alpha1.ReleaseFailed},
-		{"cancelled", []func(*v1alpha1.BlueGreen){manual}, func(w *world, rel *v1alpha1.Release) { w.cancel(raised(w, rel)) }, v1alpha1.ReleaseCancelled},
+		{
+			"cancelled",
+			[]func(*v1alpha1.BlueGreen){manual},
+			func(w *world, rel *v1alpha1.Release) { w.cancel(raised(w, rel)) },
+			v1alpha1.ReleaseCancelled,
+		},
 		{"someone else's", []func(*v1alpha1.BlueGreen){manual}, func(w *world, rel *v1alpha1.Release) {
 			raised(w, rel)
 			w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-green")}, `{"spec":{"template":{"metadata":{"labels":{"mine":"yes"}}}}}`)
@@ -196,7 +203,8 @@ func TestAutoscalerLeftRaisedByNobodyIsRestored(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.autoscale(v1alpha1.Blue, 4, 9)
-	w.patch(&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta("blue")}, `{"metadata":{"annotations":{"turnout.dev/min-replicas":"2 raised to 4"}}}`)
+	w.patch(&autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta("blue")},
+		`{"metadata":{"annotations":{"turnout.dev/min-replicas":"2 raised to 4"}}}`)
 	w.run()
 	w.awaitMinimum(v1alpha1.Blue, "2")
 }
@@ -225,7 +233,8 @@ func TestTargetIsStagedAtTheMaximumOfItsAutoscaler(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectSizes(3, 2)
-	w.expectOnPage(w.expectFinding(rel, "horizontalpodautoscaler green lets deployment my-python-app-green not grow above 2", "not at 3", "spec.maxReplicas"))
+	w.expectOnPage(w.expectFinding(rel, "horizontalpodautoscaler green lets deployment my-python-app-green not grow above 2", "not at 3",
+		"spec.maxReplicas"))
 }
 
 func TestTargetWithoutTheAutoscalerThatTheLiveColourHasIsTold(t *testing.T) {
@@ -236,7 +245,8 @@ func TestTargetWithoutTheAutoscalerThatTheLiveColourHasIsTold(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectSizes(2, 2)
-	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue has a HorizontalPodAutoscaler, blue", "deployment my-python-app-green has none"))
+	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue has a HorizontalPodAutoscaler, blue",
+		"deployment my-python-app-green has none"))
 }
 
 // The colour that users left gets no requests, and its autoscaler would take away
@@ -269,7 +279,8 @@ func TestAutoscalerOfTheHeldColourIsRestoredWhenItIsShrunk(t *testing.T) {
 			w.awaitMinimum(v1alpha1.Blue, "4 2 raised to 4")
 			w.configure(`{"hold":"0s"}`)
 			w.awaitMinimum(v1alpha1.Blue, "2")
-			w.until("blue to be shrunk", func() bool { return w.size(v1alpha1.Blue) == want }, func() string { return fmt.Sprint(w.size(v1alpha1.Blue)) })
+			w.until("blue to be shrunk", func() bool { return w.size(v1alpha1.Blue) == want },
+				func() string { return fmt.Sprint(w.size(v1alpha1.Blue)) })
 		})
 	}
 }

@@ -66,7 +66,8 @@ func (w *work) refusal(rel *v1alpha1.Release) *fault {
 		return f
 	}
 	if what := rel.Spec.Deploy; !built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
-		return releaseFault("Repository", "spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
+		return releaseFault("Repository",
+			"spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
 			what.Repository, w.bg.Name, w.bg.Spec.Repository)
 	}
 	return nil
@@ -120,7 +121,8 @@ func (w *work) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Version) {
 // notRecorded is the fault of a rollback that is not what the last switch
 // recorded.
 func (w *work) notRecorded(format string, args ...any) *fault {
-	return releaseFault("NotRecorded", "%s; users were not moved. To take the last switch back, ask for a rollback anew", fmt.Sprintf(format, args...)).
+	return releaseFault("NotRecorded", "%s; users were not moved. To take the last switch back, ask for a rollback anew",
+		fmt.Sprintf(format, args...)).
 		with(v1alpha1.Shell("turnout", "rollback", w.bg.Name, "--namespace", w.bg.Namespace))
 }
 
@@ -146,7 +148,8 @@ var unlabelled = func() labels.Selector {
 // Nobody could tell whose they are, so they are never driven, and say so.
 func (w *work) endStrays(ctx context.Context) error {
 	var bare v1alpha1.ReleaseList
-	if err := w.d.Client.List(ctx, &bare, client.InNamespace(w.bg.Namespace), client.MatchingLabelsSelector{Selector: unlabelled}); err != nil {
+	if err := w.d.Client.List(ctx, &bare, client.InNamespace(w.bg.Namespace),
+		client.MatchingLabelsSelector{Selector: unlabelled}); err != nil {
 		return fmt.Errorf("listing releases without a label: %w", err)
 	}
 	strays := slices.DeleteFunc(bare.Items, func(rel v1alpha1.Release) bool { return rel.Spec.Application != w.bg.Name })
@@ -172,7 +175,8 @@ func (w *work) endStray(ctx context.Context, rel *v1alpha1.Release) error {
 		return nil
 	}
 	read, now := rel.Status.DeepCopy(), metav1.NewTime(w.o.Now)
-	message := fmt.Sprintf("label %s is %q, and spec.application is %q: nobody can tell whose release it is, so nothing was done; ask with turnout deploy or turnout rollback",
+	message := fmt.Sprintf("label %s is %q, and spec.application is %q: nobody can tell whose release it is, so nothing was done; ask with "+
+		"turnout deploy or turnout rollback",
 		v1alpha1.ApplicationLabel, rel.Labels[v1alpha1.ApplicationLabel], rel.Spec.Application)
 	st := &rel.Status
 	st.Phase, st.Message, st.FinishedAt = v1alpha1.ReleaseFailed, message, &now

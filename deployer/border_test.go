@@ -169,7 +169,10 @@ func (w *world) impersonate(name string) client.Client {
 func (w *world) may(c client.Client, verb, resource, subresource string) bool {
 	w.t.Helper()
 	r := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
-		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: w.namespace, Group: "turnout.dev", Resource: resource, Subresource: subresource, Verb: verb},
+		ResourceAttributes: &authorizationv1.ResourceAttributes{
+			Namespace: w.namespace, Group: "turnout.dev", Resource: resource,
+			Subresource: subresource, Verb: verb,
+		},
 	}}
 	check(w.t, c.Create(w.t.Context(), r))
 	return r.Status.Allowed
@@ -295,7 +298,10 @@ func TestForgedRollbackBeforeAnySwitchMovesNobody(t *testing.T) {
 	waiting := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
 	rel := w.byHand("ci", "a")
 	rel.Name, rel.Spec.Kind, rel.Spec.Deploy = "forged", v1alpha1.Rollback, nil
-	rel.Spec.Rollback = &v1alpha1.RollbackSpec{Switch: "whatever", Attempt: 1, From: running, To: v1alpha1.Version{Color: v1alpha1.Green, Image: anyImage}}
+	rel.Spec.Rollback = &v1alpha1.RollbackSpec{
+		Switch: "whatever", Attempt: 1, From: running,
+		To: v1alpha1.Version{Color: v1alpha1.Green, Image: anyImage},
+	}
 	rel.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "alice"}
 	check(t, ci.Create(t.Context(), rel))
 	w.awaitRefused(rel, "NotRecorded", "has not switched bluegreen my-python-app yet")
@@ -395,7 +401,8 @@ func TestBranchIsAskedOnceAndWaitedFor(t *testing.T) {
 	rel := w.byHand("ci", "a")
 	w.create(rel)
 	w.await(rel, "waiting for the repository", func(r *v1alpha1.Release) bool {
-		return r.Status.Phase == v1alpha1.ReleaseQueued && strings.Contains(r.Status.Message, "will try again: asking for the number of acme/my-python-app")
+		return r.Status.Phase == v1alpha1.ReleaseQueued &&
+			strings.Contains(r.Status.Message, "will try again: asking for the number of acme/my-python-app")
 	})
 	w.source.fail(nil)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseWaiting)
@@ -501,7 +508,8 @@ func TestWithoutTheGrantARunningBuildIsNotUsed(t *testing.T) {
 	back := w.rollback()
 	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
-	if built := w.await(b, "an end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() }).Status.Milestones.Built; built != nil {
+	if built := w.await(b, "an end",
+		func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() }).Status.Milestones.Built; built != nil {
 		t.Errorf("the build was used: %+v", built)
 	}
 	if now := s.all(); len(now) != asked {
@@ -567,7 +575,8 @@ func TestAnotherRepositoryUnderTheNameIsNotAsked(t *testing.T) {
 	b := w.submit("b")
 	w.awaitReason(v1alpha1.ReasonRepositoryChanged)
 	w.await(b, "waiting", func(r *v1alpha1.Release) bool {
-		return slices.Contains(r.Status.Commands, v1alpha1.ShellCommand("kubectl annotate --overwrite namespace "+w.namespace+" turnout.dev/repin="+repository+"=666"))
+		return slices.Contains(r.Status.Commands,
+			v1alpha1.ShellCommand("kubectl annotate --overwrite namespace "+w.namespace+" turnout.dev/repin="+repository+"=666"))
 	})
 	if n := w.countBuilds(); n != 1 {
 		t.Errorf("%d builds", n)

@@ -116,7 +116,8 @@ func TestSourcesAreBroughtAFewAtATime(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := ask(t.Context(), stepOf(o, "0"), question{what: "question"}, func(context.Context) (int, error) { return 1, nil }); err != nil {
+		if _, err := ask(t.Context(), stepOf(o, "0"), question{what: "question"},
+			func(context.Context) (int, error) { return 1, nil }); err != nil {
 			t.Errorf("a question waits for the sources: %v", err)
 		}
 		time.Sleep(time.Hour)
@@ -131,8 +132,14 @@ func TestCallsEndWithTheirReleaseButForEffects(t *testing.T) {
 		end  func(context.Context, *calls, client.ObjectKey)
 		want string
 	}{
-		"release is gone":   {func(_ context.Context, o *calls, app client.ObjectKey) { o.keep(app, map[string]bool{"2": true}) }, "question of 1"},
-		"claim is lost":     {func(_ context.Context, o *calls, app client.ObjectKey) { o.leave(app) }, "effect of 1, effect of 2, question of 1, question of 2"},
+		"release is gone": {
+			func(_ context.Context, o *calls, app client.ObjectKey) { o.keep(app, map[string]bool{"2": true}) },
+			"question of 1",
+		},
+		"claim is lost": {
+			func(_ context.Context, o *calls, app client.ObjectKey) { o.leave(app) },
+			"effect of 1, effect of 2, question of 1, question of 2",
+		},
 		"another is looked": {func(_ context.Context, o *calls, _ client.ObjectKey) { o.leave(client.ObjectKey{Name: "other"}) }, ""},
 		"the process ends": {func(ctx context.Context, o *calls, _ client.ObjectKey) {
 			ctx, cancel := context.WithCancel(ctx)
@@ -239,7 +246,8 @@ func TestOutwardCallsRunBesideTheLook(t *testing.T) {
 						return true
 					}
 				}
-				t.Errorf("%s: %s.%s is called by the look itself: call it in a function given to ask", set.Position(n.Pos()), lastName(method.X), method.Sel.Name)
+				t.Errorf("%s: %s.%s is called by the look itself: call it in a function given to ask", set.Position(n.Pos()), lastName(method.X),
+					method.Sel.Name)
 				return true
 			})
 		}

@@ -87,9 +87,10 @@ func TestRollbackWaitsForNoAnswer(t *testing.T) {
 // A pod that does not answer keeps a look waiting for as long as a try may take.
 func TestRollbackCancelsTheLookThatWaitsForAPod(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, soaks(time.Hour), gated(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/healthz", Port: 8080}}}), func(bg *v1alpha1.BlueGreen) {
-		bg.Spec.Gate.TryTimeout = metav1.Duration{Duration: time.Minute}
-	})
+	w := newWorld(t, soaks(time.Hour), gated(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/healthz", Port: 8080}}}),
+		func(bg *v1alpha1.BlueGreen) {
+			bg.Spec.Gate.TryTimeout = metav1.Duration{Duration: time.Minute}
+		})
 	ctx, cancel := context.WithCancel(t.Context())
 	var hung atomic.Int32
 	w.runWith(w.answers(func(pod *corev1.Pod) (int, error) {
@@ -270,11 +271,14 @@ func TestBackOffHoldsWhoeverWakesTheStep(t *testing.T) {
 		fail   func(*world)
 		count  func(*world) int
 	}{
-		"the queue":     {"b", func(w *world) { w.source.fail(outage) }, func(w *world) int { return w.source.asked() }},
-		"the trigger":   {"a", unavailable("GetBuildTrigger", true), called("GetBuildTrigger")},
-		"the build":     {"a", unavailable("CreateBuild", false), called("CreateBuild")},
-		"its progress":  {"a", unavailable("GetBuild", false), called("GetBuild")},
-		"its discovery": {"a", func(w *world) { unavailable("CreateBuild", false)(w); unavailable("ListBuilds", false)(w) }, called("CreateBuild", "ListBuilds")},
+		"the queue":    {"b", func(w *world) { w.source.fail(outage) }, func(w *world) int { return w.source.asked() }},
+		"the trigger":  {"a", unavailable("GetBuildTrigger", true), called("GetBuildTrigger")},
+		"the build":    {"a", unavailable("CreateBuild", false), called("CreateBuild")},
+		"its progress": {"a", unavailable("GetBuild", false), called("GetBuild")},
+		"its discovery": {
+			"a", func(w *world) { unavailable("CreateBuild", false)(w); unavailable("ListBuilds", false)(w) },
+			called("CreateBuild", "ListBuilds"),
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -283,7 +287,8 @@ func TestBackOffHoldsWhoeverWakesTheStep(t *testing.T) {
 			look := w.lookedAt(func(d *Deployer) { d.BackOff, d.BuildGrace = time.Hour, time.Millisecond })
 			if tt.commit == "b" {
 				live := w.submit("a")
-				w.until("something to be live", func() bool { look(1); w.get(live); return live.Status.Phase.Finished() }, func() string { return live.Status.Message })
+				w.until("something to be live", func() bool { look(1); w.get(live); return live.Status.Phase.Finished() },
+					func() string { return live.Status.Message })
 			}
 			before := tt.count(w)
 			tt.fail(w)

@@ -61,7 +61,8 @@ func (b *balancer) urlMap() *compute.UrlMap {
 		m.HostRules = append(m.HostRules, &compute.HostRule{Hosts: []string{host}, PathMatcher: matcher.Name})
 		for _, p := range rule.HTTP.Paths {
 			path := strings.TrimSuffix(p.Path, "/") + "/*"
-			matcher.PathRules = append(matcher.PathRules, &compute.PathRule{Paths: []string{path}, Service: service("k8s1-" + p.Backend.Service.Name)})
+			matcher.PathRules = append(matcher.PathRules,
+				&compute.PathRule{Paths: []string{path}, Service: service("k8s1-" + p.Backend.Service.Name)})
 		}
 		m.PathMatchers = append(m.PathMatchers, matcher)
 	}

@@ -81,11 +81,26 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"asked, after the tail", 90, with{asked, effect(60)}, done, "", "", ""},
 		{"asked, Google's tells", 2, with{asked, updated}, again, v1alpha1.SignURLMap, "until 09:00:32 UTC", ""},
 		{"asked, Google's tells on", 20, with{asked, updated, effect(2)}, again, "", "until 09:00:32 UTC", ""},
-		{"asked, cannot translate after it took effect", 20, with{asked, untranslatable, effect(2)}, again, "", "its controller says: Translation failed", ""},
+		{
+			"asked, cannot translate after it took effect", 20,
+			with{asked, untranslatable, effect(2)},
+			again, "",
+			"its controller says: Translation failed", "",
+		},
 		{"asked, could not translate but did", 2, with{asked, untranslatable, updated}, again, v1alpha1.SignURLMap, "", ""},
 		{"asked, no answer seen", 90, with{func(l *switchLook) { l.url = url }, effect(60)}, done, "", "", ""},
-		{"asked, took effect too late for the tail", 600, with{asked, effect(590)}, done, "", "", "was asked for 10s after the switch took effect, not for 30s"},
-		{"asked, no sign in time", 600, with{asked, failing, func(l *switchLook) { l.news.Sync = ""; l.wait = time.Hour }}, done, "", "", "not observed whether the load balancer took up the switch"},
+		{
+			"asked, took effect too late for the tail", 600,
+			with{asked, effect(590)},
+			done, "", "",
+			"was asked for 10s after the switch took effect, not for 30s",
+		},
+		{
+			"asked, no sign in time", 600,
+			with{asked, failing, func(l *switchLook) { l.news.Sync = ""; l.wait = time.Hour }},
+			done, "", "",
+			"not observed whether the load balancer took up the switch",
+		},
 
 		// Versions told apart.
 		{"new version not there", 1, with{old(1)}, again, "", "waits for a sign", ""},
@@ -93,13 +108,23 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"new version three times", 2, with{old(1), inARow(3)}, again, v1alpha1.SignNewVersion, "until 09:00:32 UTC", ""},
 		{"new version without the event", 2, with{gce, old(1), inARow(3)}, again, v1alpha1.SignNewVersion, "", ""},
 		{"event before the new version", 2, with{updated, old(1)}, again, v1alpha1.SignURLMap, "", ""},
-		{"old version still answers after the event", 20, with{updated, old(19), effect(2)}, again, "", "until the old version has not answered for 30s", ""},
+		{
+			"old version still answers after the event", 20,
+			with{updated, old(19), effect(2)},
+			again, "",
+			"until the old version has not answered for 30s", "",
+		},
 		{"old version answered during the tail", 40, with{old(20), inARow(9), effect(2)}, again, "", "has not answered for 30s", ""},
 		{"old version answered last a tail ago", 50, with{old(20), inARow(9), effect(2)}, done, "", "", ""},
 		{"old version answers only: the wait is no sign", 61, with{old(60)}, again, "", "waits for a sign", ""},
 		{"old version fell silent, and no new one is named", 80, with{old(20)}, again, v1alpha1.SignWait, "", ""},
 		{"old version answers at the deadline", 600, with{old(599)}, stuck, "", "the old version still answers at https://shop.example.com", ""},
-		{"old version answers at the deadline, though the event came", 600, with{updated, old(599), effect(2)}, stuck, "", "the old version still answers", ""},
+		{
+			"old version answers at the deadline, though the event came", 600,
+			with{updated, old(599), effect(2)},
+			stuck, "",
+			"the old version still answers", "",
+		},
 		{"old version silent shortly before the deadline", 600, with{old(585), effect(2)}, done, "", "", "asked for 9m58s"},
 
 		{"taken up again after a gap", 120, with{old(1), inARow(9), effect(2), resumed(100)}, again, "", "until 09:02:10 UTC", ""},
@@ -125,7 +150,8 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 				change(&l)
 			}
 			v := l.judge()
-			if v.outcome != c.outcome || v.sign != c.sign || !strings.Contains(v.message, c.says) || !strings.Contains(v.finding, c.finding) || c.finding == "" && v.finding != "" {
+			if v.outcome != c.outcome || v.sign != c.sign || !strings.Contains(v.message, c.says) || !strings.Contains(v.finding, c.finding) ||
+				c.finding == "" && v.finding != "" {
 				t.Errorf("outcome %d, sign %q, message %q, finding %q", v.outcome, v.sign, v.message, v.finding)
 			}
 			if v.outcome == confirmAgain && (!v.at.After(l.now) || v.at.Sub(l.now) > confirmPause || v.at.After(l.deadline) || v.message == "") {

@@ -166,7 +166,8 @@ func (w *world) expectDeployed(rel *v1alpha1.Release) {
 	w.expectRoutes("green", 3) // attached, switched
 	w.expectStamped(v1alpha1.Green, rel)
 	last := bg.Status.LastSwitch
-	if last == nil || last.UID != string(rel.UID) || last.Kind != "Deploy" || last.From.Color != v1alpha1.Blue || last.To.Color != v1alpha1.Green || last.To.Commit != rel.Spec.Deploy.Commit {
+	if last == nil || last.UID != string(rel.UID) || last.Kind != "Deploy" || last.From.Color != v1alpha1.Blue ||
+		last.To.Color != v1alpha1.Green || last.To.Commit != rel.Spec.Deploy.Commit {
 		w.t.Errorf("the last switch is %+v", last)
 	}
 	if p := bg.Status.Previous; p == nil || p.Color != v1alpha1.Blue || !strings.Contains(p.Image, "@sha256:") {
@@ -186,7 +187,8 @@ func (w *world) expectRolledBack(rel *v1alpha1.Release) {
 	w.expectRoutes("blue", 2) // switched; it was attached before
 	w.expectStamped(v1alpha1.Blue, rel)
 	last := bg.Status.LastSwitch
-	if last == nil || last.UID != string(rel.UID) || last.Kind != "Rollback" || last.From.Color != v1alpha1.Green || last.To.Color != v1alpha1.Blue {
+	if last == nil || last.UID != string(rel.UID) || last.Kind != "Rollback" || last.From.Color != v1alpha1.Green ||
+		last.To.Color != v1alpha1.Blue {
 		w.t.Errorf("the last switch is %+v", last)
 	}
 	if bg.Status.Previous != nil {

@@ -202,7 +202,8 @@ func (w *work) recordable(all []v1alpha1.Release) []v1alpha1.Release {
 		if err == nil && len(text) <= maxRequest {
 			return false
 		}
-		w.warn("TooLarge", fmt.Sprintf("release %s has %d bytes without its status (at most %d), so that nothing can be written down of it: it is ignored; delete it, and ask again", rel.Name, len(text), maxRequest))
+		w.warn("TooLarge", fmt.Sprintf("release %s has %d bytes without its status (at most %d), so that nothing can be written down of it: it "+
+			"is ignored; delete it, and ask again", rel.Name, len(text), maxRequest))
 		return true
 	})
 }

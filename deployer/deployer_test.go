@@ -93,7 +93,8 @@ func TestCrashingVersionEndsInFailureAndUsersNeverSeeIt(t *testing.T) {
 		t.Errorf("live is %s", got)
 	}
 	f := rel.Status.Failure
-	if f.Reason != "CrashLoopBackOff" || f.Step != v1alpha1.StepStage || len(f.Evidence) == 0 || f.Evidence[0].ExitCode == nil || *f.Evidence[0].ExitCode != 3 {
+	if f.Reason != "CrashLoopBackOff" || f.Step != v1alpha1.StepStage || len(f.Evidence) == 0 || f.Evidence[0].ExitCode == nil ||
+		*f.Evidence[0].ExitCode != 3 {
 		t.Errorf("failure is %+v", f)
 	}
 	if last := rel.Status.Timeline[len(rel.Status.Timeline)-2]; last.Step != v1alpha1.StepStage || last.Message != f.Message {

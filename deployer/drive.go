@@ -193,7 +193,10 @@ func (a *attempt) interrupt() {
 		return
 	}
 	if message, found := interference(a.rel, a.o); found {
-		a.fail(&fault{class: v1alpha1.FaultInterference, reason: "Interference", message: message + "; nothing was changed by this release since: look at it, then ask again"})
+		a.fail(&fault{
+			class: v1alpha1.FaultInterference, reason: "Interference",
+			message: message + "; nothing was changed by this release since: look at it, then ask again",
+		})
 		return
 	}
 	if stranded := a.stranded(); stranded != nil {

@@ -48,7 +48,8 @@ func (a *attempt) tellLive(ctx context.Context) error {
 	const noWayBack = "; after the switch there is nothing healthy to go back to"
 	switch {
 	case live.Replicas == 0:
-		a.finding(fmt.Sprintf("deployment %s, which is live, has no replicas, so users are not served now: this release is staged at %d, and there is nothing running to go back to", live.Deployment, a.o.Size))
+		a.finding(fmt.Sprintf("deployment %s, which is live, has no replicas, so users are not served now: this release is staged at %d, and "+
+			"there is nothing running to go back to", live.Deployment, a.o.Size))
 	case live.Failure != nil && len(endpoints) == 0:
 		a.finding(fmt.Sprintf("deployment %s, which is live, is broken: %s%s", live.Deployment, live.Failure.Message, noWayBack))
 	case live.Failure != nil:
@@ -65,7 +66,8 @@ func (a *attempt) tellOccupant() {
 	left := a.bg.Status.LastSwitch
 	known := left != nil && v1alpha1.SameVersion(left.From, version(a.o.Target))
 	if t := a.o.Target; t.Release == "" && t.Replicas > 0 && !known {
-		a.finding(fmt.Sprintf("deployment %s ran %s at size %d, which no release has staged: this release replaces it", t.Deployment, version(t).Image, t.Replicas))
+		a.finding(fmt.Sprintf("deployment %s ran %s at size %d, which no release has staged: this release replaces it", t.Deployment,
+			version(t).Image, t.Replicas))
 	}
 }
 
@@ -75,11 +77,14 @@ func (a *attempt) tellAutoscaler() {
 	live, target := a.o.Previous, a.o.Target
 	switch s := target.Autoscaler; {
 	case s.Name == "" && live.Autoscaler.Name != "":
-		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
+		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at "+
+			"until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
 	case s.Overruled:
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale deployment %s below the size it was staged at", s.Name, s.Current, target.Deployment))
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale "+
+			"deployment %s below the size it was staged at", s.Name, s.Current, target.Deployment))
 	case a.o.Wanted > a.o.Size:
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s lets deployment %s not grow above %d, so it is staged at that size and not at %d: raise spec.maxReplicas if it is too small", s.Name, target.Deployment, s.Max, a.o.Wanted))
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s lets deployment %s not grow above %d, so it is staged at that size and not at %d: "+
+			"raise spec.maxReplicas if it is too small", s.Name, target.Deployment, s.Max, a.o.Wanted))
 	}
 }
 
@@ -106,9 +111,11 @@ func (a *attempt) tellDrift(ctx context.Context) error {
 	switch {
 	case drift == "":
 	case a.bg.Spec.Template == v1alpha1.TemplateOwn:
-		a.finding(fmt.Sprintf("the pod template of deployment %s differs from the live one's and is staged as it is (spec.template: Own): see the drift", own))
+		a.finding(fmt.Sprintf("the pod template of deployment %s differs from the live one's and is staged as it is (spec.template: Own): see "+
+			"the drift", own))
 	default:
-		a.finding(fmt.Sprintf("the pod template of deployment %s differed from that of deployment %s, which replaces it (spec.template: Live): see the drift", own, live))
+		a.finding(fmt.Sprintf("the pod template of deployment %s differed from that of deployment %s, which replaces it (spec.template: Live): "+
+			"see the drift", own, live))
 	}
 	return nil
 }
@@ -121,7 +128,8 @@ func (a *attempt) tellProtection(ctx context.Context) {
 		a.log.WarnContext(ctx, "cannot tell whether the target lacks a PodDisruptionBudget", "error", err)
 	}
 	if len(names) > 0 {
-		a.finding(fmt.Sprintf("the pods of deployment %s have a PodDisruptionBudget, %s, and those of deployment %s have none: make one for them", a.o.Previous.Deployment, strings.Join(names, ", "), a.o.Target.Deployment))
+		a.finding(fmt.Sprintf("the pods of deployment %s have a PodDisruptionBudget, %s, and those of deployment %s have none: make one for them",
+			a.o.Previous.Deployment, strings.Join(names, ", "), a.o.Target.Deployment))
 	}
 }
 

@@ -88,7 +88,8 @@ func TestNothingRunsWhileBothColoursAreAbsent(t *testing.T) {
 	rel := w.submit("a")
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
-	w.expectMessage(rel, "neither deployment my-python-app-blue nor deployment my-python-app-green exists", "create my-python-app-blue", "my-python-app-blue-svc", "the other one is made from it")
+	w.expectMessage(rel, "neither deployment my-python-app-blue nor deployment my-python-app-green exists", "create my-python-app-blue",
+		"my-python-app-blue-svc", "the other one is made from it")
 	w.expectOnPage(saidOf(rel))
 	if rel.Status.Phase != v1alpha1.ReleaseQueued {
 		t.Errorf("the release is %s", rel.Status.Phase)
@@ -116,7 +117,8 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	w.run()
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
-	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue", "create it with a selector of its own")
+	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue",
+		"create it with a selector of its own")
 	w.expectOnPage(saidOf(rel))
 	w.apply(saidOf(rel))
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
@@ -142,7 +144,8 @@ func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
 	w.expectSizes(0, 2)
-	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue, which is live, has no replicas", "staged at 2", "nothing running to go back to"))
+	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue, which is live, has no replicas", "staged at 2",
+		"nothing running to go back to"))
 	// The way back is open all the same; it only takes longer.
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
@@ -183,7 +186,8 @@ func TestLiveColourThatIsBrokenInPartIsReleasedFrom(t *testing.T) {
 	w := newWorld(t)
 	w.running(v1alpha1.Blue)
 	w.kubelet.crash("v1.0.1")
-	w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}, `{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"gcr.io/acme-prod/my-python-app:v1.0.1"}]}}}}`)
+	w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")},
+		`{"spec":{"template":{"spec":{"containers":[{"name":"app","image":"gcr.io/acme-prod/my-python-app:v1.0.1"}]}}}}`)
 	w.until("the crash", func() bool { return w.kubelet.starts("v1.0.1") }, func() string { return "" })
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
@@ -197,7 +201,8 @@ func TestIngressThatNamesAMissingServiceOfSomeoneElseIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectOnPage(w.expectFinding(rel, "service "+w.namespace+"/admin-svc", "ingress my-python-app-ingress names it for admin.example.com/", "does not exist: create it, or remove that route"))
+	w.expectOnPage(w.expectFinding(rel, "service "+w.namespace+"/admin-svc", "ingress my-python-app-ingress names it for admin.example.com/",
+		"does not exist: create it, or remove that route"))
 	admin := w.service(v1alpha1.Blue)
 	admin.Name = "admin-svc"
 	w.create(admin)
@@ -257,7 +262,8 @@ func TestWhatNobodyKnowsIsStagedOverAndTold(t *testing.T) {
 	w.running(v1alpha1.Green)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at size 1", "no release has staged"))
+	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at size 1",
+		"no release has staged"))
 	w.source.commit("b", "a")
 	w.source.commit("c", "b")
 	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded) // to blue, which was adopted and is held
@@ -279,7 +285,8 @@ func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {
 	rel := w.submit("a")
 	w.awaitReason(v1alpha1.ReasonPreflight)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
-	w.expectMessage(rel, "ingress "+w.namespace+"/preview", "the users of preview.example.com/", "service my-python-app-green-svc, the green side", "route those users elsewhere")
+	w.expectMessage(rel, "ingress "+w.namespace+"/preview", "the users of preview.example.com/",
+		"service my-python-app-green-svc, the green side", "route those users elsewhere")
 	w.expectOnPage(saidOf(rel))
 	w.expectErrors("TargetInUse")
 	w.expectUntouched()
@@ -320,7 +327,8 @@ func TestTargetThatSomeoneBeganToUseIsNotStagedOver(t *testing.T) {
 	}
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
-	w.expectMessage(rel, "service my-python-app-green-svc", "ingress preview (preview.example.com/)", "my-python-app@sha256:", "is not staged over", "then ask again")
+	w.expectMessage(rel, "service my-python-app-green-svc", "ingress preview (preview.example.com/)", "my-python-app@sha256:",
+		"is not staged over", "then ask again")
 	w.expectOnPage(saidOf(rel))
 	if rel.Status.Failure.Reason != "TargetInUse" {
 		t.Errorf("the failure is %+v", rel.Status.Failure)
@@ -349,7 +357,8 @@ func TestDriftIsToldWithoutTheValues(t *testing.T) {
 	if diff := cmp.Diff(want, rel.Status.Drift); diff != "" {
 		t.Errorf("drift (-want +got):\n%s", diff)
 	}
-	w.expectOnPage(w.expectFinding(rel, "the pod template of deployment my-python-app-green differed from that of deployment my-python-app-blue", "spec.template: Live"))
+	w.expectOnPage(w.expectFinding(rel,
+		"the pod template of deployment my-python-app-green differed from that of deployment my-python-app-blue", "spec.template: Live"))
 	w.source.commit("b", "a")
 	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	if rel.Status.Drift != "" {
@@ -378,7 +387,8 @@ func TestOwnTemplateIsStagedAndItsDriftFromTheLiveOneTold(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"app": "my-python-app", "version": "green"}, template.Labels); diff != "" {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
-	if d := rel.Status.Drift; !strings.HasPrefix(d, "--- my-python-app-blue\n+++ my-python-app-green\n") || !strings.Contains(d, "APP_ENV") || strings.Contains(d, "staging") {
+	if d := rel.Status.Drift; !strings.HasPrefix(d, "--- my-python-app-blue\n+++ my-python-app-green\n") || !strings.Contains(d, "APP_ENV") ||
+		strings.Contains(d, "staging") {
 		t.Errorf("the drift is\n%s", d)
 	}
 	w.expectOnPage(w.expectFinding(rel, "the pod template of deployment my-python-app-green", "is staged as it is (spec.template: Own)"))
@@ -493,7 +503,8 @@ func TestTargetIsNotDiscardedWhileItsSwitchMayArrive(t *testing.T) {
 	var again atomic.Bool
 	w.runWith(spoilPatches(func(req *http.Request) bool {
 		what, body := describe(req), bodyOf(req)
-		return movesRoutes(what, body) || !again.Load() && strings.HasPrefix(what, "PATCH ingresses/") && strings.Contains(body, "turnout.dev~1fence\",\"value\":\"")
+		return movesRoutes(what, body) || !again.Load() && strings.HasPrefix(what, "PATCH ingresses/") &&
+			strings.Contains(body, "turnout.dev~1fence\",\"value\":\"")
 	}, func(int) bool { return false }))
 	rel := w.await(w.submit("a"), "the undo", func(r *v1alpha1.Release) bool {
 		return r.Status.Step == v1alpha1.StepRestore && strings.Contains(r.Status.Message, "will try again")
@@ -516,7 +527,8 @@ func TestSwitchWhoseReplyIsLostIsNotTakenForNone(t *testing.T) {
 	w.expectLive(v1alpha1.Green) // the world's trouble is no reason to move users again
 	w.expectSizes(1, 1)
 	w.settled()
-	if m, last := rel.Status.Milestones, w.application().Status.LastSwitch; m.SwitchedAt == nil || last == nil || last.UID != string(rel.UID) || last.Kind != "Deploy" {
+	if m, last := rel.Status.Milestones, w.application().Status.LastSwitch; m.SwitchedAt == nil || last == nil ||
+		last.UID != string(rel.UID) || last.Kind != "Deploy" {
 		t.Errorf("the milestones are %+v, the last switch is %+v", m, last)
 	}
 }

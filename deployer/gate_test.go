@@ -165,7 +165,8 @@ func TestFailingCommandFailsTheReleaseWithItsLastLines(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "the health gate did not pass within 1s", "command selfcheck --all: exited with 3")
 	e := rel.Status.Failure.Evidence
-	if len(e) != 1 || e[0].Container != "app" || e[0].ExitCode == nil || *e[0].ExitCode != 3 || e[0].Log != "the orders table is missing" || !strings.HasPrefix(e[0].Pod, "my-python-app-green-") {
+	if len(e) != 1 || e[0].Container != "app" || e[0].ExitCode == nil || *e[0].ExitCode != 3 || e[0].Log != "the orders table is missing" ||
+		!strings.HasPrefix(e[0].Pod, "my-python-app-green-") {
 		t.Errorf("the evidence is %+v", e)
 	}
 	w.expectRoutes("blue", 2) // attached
@@ -276,7 +277,10 @@ func TestVersionThatWentBadWhileItWaitedIsNotSwitchedTo(t *testing.T) {
 	for _, bad := range []bool{true, false} {
 		t.Run(fmt.Sprintf("bad %t", bad), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, manual, gated(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/livez"}}, Timeout: metav1.Duration{Duration: time.Second}}))
+			w := newWorld(t, manual, gated(v1alpha1.GateSpec{
+				HTTP:    []v1alpha1.HTTPCheck{{Path: "/livez"}},
+				Timeout: metav1.Duration{Duration: time.Second},
+			}))
 			var broken atomic.Bool
 			w.runWith(w.answers(func(*corev1.Pod) (int, error) {
 				if broken.Load() {
@@ -394,7 +398,8 @@ func TestSoakThatNobodyCanSeeTheEndOfMovesNoTraffic(t *testing.T) {
 	w, rel, _ := unseenSoak(t)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.expectMessage(rel, "the live pods could not be looked at since", "no route to host", "users stay on green", "/rollback")
-	if s, f := rel.Status.Soak, rel.Status.Failure; s.Extended != soakExtensions || f.Class != v1alpha1.FaultWorld || f.Step != v1alpha1.StepSoak {
+	if s, f := rel.Status.Soak, rel.Status.Failure; s.Extended != soakExtensions || f.Class != v1alpha1.FaultWorld ||
+		f.Step != v1alpha1.StepSoak {
 		t.Errorf("the soak is %+v, the failure %+v", s, f)
 	}
 	w.expectRoutes("green", 3) // attached, switched

@@ -78,7 +78,8 @@ func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
 	w.expectMessage(rel, "quota of the moon", "taken out again", "ask again")
 	after := w.gceIngress()
-	if _, found := after.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"]; found || fmt.Sprint(after.Spec) != fmt.Sprint(before.Spec) {
+	if _, found := after.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"]; found ||
+		fmt.Sprint(after.Spec) != fmt.Sprint(before.Spec) {
 		t.Errorf("the ingress is left as %+v with %v", after.Spec, after.Annotations)
 	}
 	w.expectLive(v1alpha1.Blue)
@@ -191,7 +192,8 @@ func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "spec.healthCheck", "35.191.0.0/16")
 	e := rel.Status.Failure.Evidence
-	if len(e) == 0 || e[0].Pod == "" || e[0].Reason != "LoadBalancerNegNotReady" || !strings.Contains(e[0].Message, "Waiting for pod to become healthy") {
+	if len(e) == 0 || e[0].Pod == "" || e[0].Reason != "LoadBalancerNegNotReady" ||
+		!strings.Contains(e[0].Message, "Waiting for pod to become healthy") {
 		t.Errorf("the evidence is %+v", e)
 	}
 	w.expectLive(v1alpha1.Blue)
@@ -243,8 +245,12 @@ func TestPokesBecomeRareWhenEventsAreScarce(t *testing.T) {
 	})
 	i, now := w.gceIngress(), metav1.Now()
 	w.create(&corev1.Event{
-		ObjectMeta: w.meta("scheduled"), Type: corev1.EventTypeNormal, Reason: "Sync", Message: "Scheduled for sync", Count: 22, FirstTimestamp: now, LastTimestamp: now,
-		InvolvedObject: corev1.ObjectReference{Kind: "Ingress", APIVersion: "networking.k8s.io/v1", Namespace: i.Namespace, Name: i.Name, UID: i.UID},
+		ObjectMeta: w.meta("scheduled"), Type: corev1.EventTypeNormal, Reason: "Sync", Message: "Scheduled for sync", Count: 22,
+		FirstTimestamp: now, LastTimestamp: now,
+		InvolvedObject: corev1.ObjectReference{
+			Kind: "Ingress", APIVersion: "networking.k8s.io/v1", Namespace: i.Namespace, Name: i.Name,
+			UID: i.UID,
+		},
 	})
 	w.run(settles, told)
 	w.submit("a")
@@ -287,7 +293,8 @@ func TestRollbackToAHeldColourDoesNotWaitForTheLoadBalancersController(t *testin
 	w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.settled()
 	b.set(func(b *balancer) { b.fails = "Error syncing to GCP: googleapi: Error 403: quota" })
-	w.patch(&networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}, fmt.Sprintf(`{"metadata":{"annotations":{%q:"{}"}}}`, backendsKey))
+	w.patch(&networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")},
+		fmt.Sprintf(`{"metadata":{"annotations":{%q:"{}"}}}`, backendsKey))
 	back := w.await(w.rollback(), "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
 	w.expectLive(v1alpha1.Blue)
 	w.expectFinding(back, "had the users until", "not waited for", "is not among the backends")
@@ -401,7 +408,8 @@ func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
 	w.configure(`{"ingress":{"standbyHost":"standby.example.com"}}`)
 	w.until("the host to be changed", func() bool {
 		i := w.gceIngress()
-		return i.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"] == "standby.example.com" && i.Spec.Rules[2].Host == "standby.example.com"
+		return i.Annotations[v1alpha1.StandbyAnnotationPrefix+"my-python-app"] == "standby.example.com" &&
+			i.Spec.Rules[2].Host == "standby.example.com"
 	}, func() string { return fmt.Sprint(w.gceIngress().Spec) })
 	w.expectRoutes("green", 4) // attached, switched, migrated
 	w.routesAreOld()           // else the event of the next switch could be of the migration
@@ -426,7 +434,8 @@ func TestOldColourStaysAsLongAsTheLoadBalancerDoesNotTakeUpTheSwitch(t *testing.
 	w.configure(`{"deadlines":{"confirm":"1s"}}`)
 	w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.settled()
-	w.until("turnout to be at rest", func() bool { return w.application().Status.Phase != v1alpha1.PhaseReleasing }, func() string { return "" })
+	w.until("turnout to be at rest", func() bool { return w.application().Status.Phase != v1alpha1.PhaseReleasing },
+		func() string { return "" })
 	if bg := w.application(); bg.Status.LastSwitch.Shrunk || bg.Status.Phase != v1alpha1.PhaseHolding {
 		t.Errorf("the colour that has the users is shrunk: the application is %s, the last switch %+v", bg.Status.Phase, bg.Status.LastSwitch)
 	}

@@ -79,9 +79,11 @@ func behindGCE(w *world) *balancer {
 		w.patch(&corev1.Service{ObjectMeta: w.meta(name)}, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, negAnnotation, negEnabled))
 	}
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
-		w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}, fmt.Sprintf(`{"spec":{"template":{"spec":{"readinessGates":[{"conditionType":%q}]}}}}`, gateType))
+		w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))},
+			fmt.Sprintf(`{"spec":{"template":{"spec":{"readinessGates":[{"conditionType":%q}]}}}}`, gateType))
 	}
-	w.patch(&networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}, `{"metadata":{"annotations":{"kubernetes.io/ingress.class":"gce"}}}`)
+	w.patch(&networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")},
+		`{"metadata":{"annotations":{"kubernetes.io/ingress.class":"gce"}}}`)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	done := make(chan struct{})
 	go func() {
@@ -109,7 +111,8 @@ func behindGCE(w *world) *balancer {
 
 // poke touches the Ingress as anybody might.
 func (b *balancer) poke() bool {
-	b.w.patch(&networkingv1.Ingress{ObjectMeta: b.w.meta("my-python-app-ingress")}, fmt.Sprintf(`{"metadata":{"annotations":{"someone":%q}}}`, time.Now().String()))
+	b.w.patch(&networkingv1.Ingress{ObjectMeta: b.w.meta("my-python-app-ingress")},
+		fmt.Sprintf(`{"metadata":{"annotations":{"someone":%q}}}`, time.Now().String()))
 	return false
 }
 
@@ -205,20 +208,26 @@ func (b *balancer) merge(ctx context.Context, o client.Object, patch map[string]
 
 // condition writes a pod's condition, until it is True.
 func (b *balancer) condition(ctx context.Context, pod *corev1.Pod, services []string) {
-	if c := conditionOf(pod, gateType); pod.Status.PodIP == "" || len(pod.Spec.ReadinessGates) == 0 || c != nil && c.Status == corev1.ConditionTrue {
+	if c := conditionOf(pod, gateType); pod.Status.PodIP == "" || len(pod.Spec.ReadinessGates) == 0 || c != nil &&
+		c.Status == corev1.ConditionTrue {
 		return
 	}
 	service := "my-python-app-" + pod.Labels["version"] + "-svc"
 	neg := fmt.Sprintf("%q", `Key{"k8s1-`+service+`", zone: "z"}`)
-	wanted := corev1.PodCondition{Type: gateType, Status: corev1.ConditionTrue, Reason: "LoadBalancerNegReady", Message: "Pod does not belong to any NEG. Marking condition to True."}
+	wanted := corev1.PodCondition{
+		Type: gateType, Status: corev1.ConditionTrue, Reason: "LoadBalancerNegReady",
+		Message: "Pod does not belong to any NEG. Marking condition to True.",
+	}
 	switch {
 	case !slices.Contains(services, service):
 	case b.sick(pod):
-		wanted.Status, wanted.Reason, wanted.Message = corev1.ConditionFalse, "LoadBalancerNegNotReady", "Waiting for pod to become healthy in at least one of the NEG(s): [k8s1-"+service+"]"
+		wanted.Status, wanted.Reason, wanted.Message = corev1.ConditionFalse, "LoadBalancerNegNotReady", "Waiting for pod to become healthy in "+
+			"at least one of the NEG(s): [k8s1-"+service+"]"
 	case b.reason != "":
 		wanted.Reason, wanted.Message = b.reason, "Pod is in NEG "+neg+"."
 	default:
-		wanted.Message = fmt.Sprintf("Pod has become Healthy in NEG %s attached to BackendService %q. Marking condition to True.", neg, `Key{"k8s1-`+service+`"}`)
+		wanted.Message = fmt.Sprintf("Pod has become Healthy in NEG %s attached to BackendService %q. Marking condition to True.", neg,
+			`Key{"k8s1-`+service+`"}`)
 	}
 	if c := conditionOf(pod, gateType); c != nil && c.Status == wanted.Status && c.Reason == wanted.Reason {
 		return
@@ -284,7 +293,10 @@ func (b *balancer) sync(ctx context.Context, ingress *networkingv1.Ingress, serv
 	if err != nil || ingress.Annotations[backendsKey] == string(text) {
 		return
 	}
-	b.merge(ctx, ingress, map[string]any{"metadata": map[string]any{"annotations": map[string]string{backendsKey: string(text), urlMapKey: urlMapName}}})
+	b.merge(ctx, ingress, map[string]any{"metadata": map[string]any{"annotations": map[string]string{
+		backendsKey: string(text),
+		urlMapKey:   urlMapName,
+	}}})
 }
 
 func (b *balancer) event(ctx context.Context, ingress *networkingv1.Ingress, kind, reason, message string) {
@@ -293,9 +305,12 @@ func (b *balancer) event(ctx context.Context, ingress *networkingv1.Ingress, kin
 	}
 	now := metav1.Now()
 	_ = b.kube.Create(ctx, &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Namespace: ingress.Namespace, GenerateName: ingress.Name + "."},
-		InvolvedObject: corev1.ObjectReference{Kind: "Ingress", APIVersion: "networking.k8s.io/v1", Namespace: ingress.Namespace, Name: ingress.Name, UID: ingress.UID},
-		Type:           kind, Reason: reason, Message: message, Count: 1, FirstTimestamp: now, LastTimestamp: now,
+		ObjectMeta: metav1.ObjectMeta{Namespace: ingress.Namespace, GenerateName: ingress.Name + "."},
+		InvolvedObject: corev1.ObjectReference{
+			Kind: "Ingress", APIVersion: "networking.k8s.io/v1", Namespace: ingress.Namespace,
+			Name: ingress.Name, UID: ingress.UID,
+		},
+		Type: kind, Reason: reason, Message: message, Count: 1, FirstTimestamp: now, LastTimestamp: now,
 		Source: corev1.EventSource{Component: "loadbalancer-controller"},
 	})
 }

@@ -41,9 +41,18 @@ func TestNothingOfGoogleIsUsedWithoutAGrant(t *testing.T) {
 		want   string
 	}{
 		{"another team's project", func(b *v1alpha1.BuildSpec) { b.Project = "team-b-prod" }, "turnout.dev/projects=acme-prod,team-b-prod"},
-		{"another team's account", func(b *v1alpha1.BuildSpec) { b.ServiceAccount = "deployer@team-b-prod.iam.gserviceaccount.com" }, "turnout.dev/build-accounts=deployer@team-b-prod.iam.gserviceaccount.com"},
-		{"another team's bucket", func(b *v1alpha1.BuildSpec) { b.Source.Bucket = "team-b-prod_cloudbuild" }, "turnout.dev/buckets=team-b-prod_cloudbuild"},
-		{"another team's trigger", func(b *v1alpha1.BuildSpec) { b.Project, b.Trigger = "team-b-prod", "deploy-to-production" }, "turnout.dev/projects=acme-prod,team-b-prod"},
+		{
+			"another team's account", func(b *v1alpha1.BuildSpec) { b.ServiceAccount = "deployer@team-b-prod.iam.gserviceaccount.com" },
+			"turnout.dev/build-accounts=deployer@team-b-prod.iam.gserviceaccount.com",
+		},
+		{
+			"another team's bucket", func(b *v1alpha1.BuildSpec) { b.Source.Bucket = "team-b-prod_cloudbuild" },
+			"turnout.dev/buckets=team-b-prod_cloudbuild",
+		},
+		{
+			"another team's trigger", func(b *v1alpha1.BuildSpec) { b.Project, b.Trigger = "team-b-prod", "deploy-to-production" },
+			"turnout.dev/projects=acme-prod,team-b-prod",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,7 +62,8 @@ func TestNothingOfGoogleIsUsedWithoutAGrant(t *testing.T) {
 			rel := w.submit("a")
 			w.awaitReason(v1alpha1.ReasonNotGranted)
 			commands := w.application().Status.CommandsOf(v1alpha1.ConditionReady)
-			if want := v1alpha1.ShellCommand("kubectl annotate --overwrite namespace " + w.namespace + " " + tt.want); !slices.Equal(commands, []v1alpha1.ShellCommand{want}) {
+			if want := v1alpha1.ShellCommand("kubectl annotate --overwrite namespace " + w.namespace + " " + tt.want); !slices.Equal(commands,
+				[]v1alpha1.ShellCommand{want}) {
 				t.Errorf("the condition's commands are %q, want %q", commands, want)
 			}
 			w.expectMessage(w.awaitPhase(rel, v1alpha1.ReleaseQueued), "waits: namespace "+w.namespace+" is not granted")
@@ -68,10 +78,15 @@ func TestTriggerOfAnUnknownRepositoryNeedsAGrantByName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, byTrigger, func(bg *v1alpha1.BlueGreen) { bg.Spec.Build.ClusterSteps = v1alpha1.ClusterStepsAllow })
 	w.keepTrigger(func(pb *cloudbuildpb.BuildTrigger) {
-		pb.SourceToBuild = &cloudbuildpb.GitRepoSource{Source: &cloudbuildpb.GitRepoSource_Repository{Repository: "projects/acme-prod/locations/global/connections/c/repositories/acme-my-python-app"}, Ref: "refs/heads/main"}
+		pb.SourceToBuild = &cloudbuildpb.GitRepoSource{
+			Source: &cloudbuildpb.GitRepoSource_Repository{
+				Repository: "projects/acme-prod/locations/global/connections/c/repositories/acme-my-python-app",
+			}, Ref: "refs/heads/main",
+		}
 	})
 	w.run()
-	rel := w.await(w.submit("a"), "what it waits for", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
+	rel := w.await(w.submit("a"), "what it waits for",
+		func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
 	const want = "turnout.dev/triggers=acme-prod/global/deploy-main"
 	if got := saidOf(rel); !strings.HasSuffix(got, want) {
 		t.Errorf("the release says %q, want the command with %s", got, want)
@@ -86,9 +101,11 @@ func TestTriggerOfAnUnknownRepositoryNeedsAGrantByName(t *testing.T) {
 func TestPrivatePoolOfAnotherProjectNeedsItsGrant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.source.write("a", plainFile+"substitutions: {_TEAM: team-b}\noptions: {pool: {name: 'projects/${_TEAM}-prod/locations/europe-west1/workerPools/p'}}\n")
+	w.source.write("a", plainFile+
+		"substitutions: {_TEAM: team-b}\noptions: {pool: {name: 'projects/${_TEAM}-prod/locations/europe-west1/workerPools/p'}}\n")
 	w.run()
-	rel := w.await(w.submit("a"), "what it waits for", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
+	rel := w.await(w.submit("a"), "what it waits for",
+		func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "is not granted") })
 	if want := "project team-b-prod (options.pool of cloudbuild.yaml)"; !strings.Contains(rel.Status.Message, want) {
 		t.Errorf("the release says %q, want in it %q", rel.Status.Message, want)
 	}
@@ -165,10 +182,16 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 		},
 	}
 	for name, act := range acts {
-		rel := &v1alpha1.Release{ObjectMeta: w.meta("r"), Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: repository, Commit: w.source.sha("a")}}}
+		rel := &v1alpha1.Release{
+			ObjectMeta: w.meta("r"),
+			Spec:       v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: repository, Commit: w.source.sha("a")}},
+		}
 		rel.Status.Build = &v1alpha1.BuildStatus{Project: "acme-prod", Location: "global", ID: "1"}
 		d := &Deployer{Google: unreachable{t}, Record: &record.Record{Reader: w.kube}, Source: w.source}
-		a := &attempt{work: &work{d: d, bg: w.application(), log: slog.New(slog.DiscardHandler)}, rel: rel, saved: rel.Status.DeepCopy(), log: slog.New(slog.DiscardHandler)}
+		a := &attempt{
+			work: &work{d: d, bg: w.application(), log: slog.New(slog.DiscardHandler)}, rel: rel, saved: rel.Status.DeepCopy(),
+			log: slog.New(slog.DiscardHandler),
+		}
 		a.turn = a.turnOf(v1alpha1.StepBuild)
 		if err := act(t.Context(), a); !lacksGrant(err) {
 			t.Errorf("%s: %v, want the grant to be missing", name, err)
@@ -179,7 +202,8 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 // Whoever calls Google otherwise than by these does so past the grants.
 func TestOnlyTwoFunctionsReachGoogle(t *testing.T) {
 	t.Parallel()
-	files, err := parser.ParseDir(token.NewFileSet(), ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one package without build tags
+	product := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
+	files, err := parser.ParseDir(token.NewFileSet(), ".", product, 0) //nolint:staticcheck // one package without build tags
 	check(t, err)
 	var uses []string
 	for _, f := range files["deployer"].Files {

@@ -18,7 +18,10 @@ func TestDeployerDependsOnNothingOfGitHub(t *testing.T) {
 		t.Fatalf("go list names only %d packages", len(deps))
 	}
 	for _, dep := range deps {
-		for _, forbidden := range []string{"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation", "github.com/turnout-dev/turnout/bot"} {
+		for _, forbidden := range []string{
+			"github.com/google/go-github", "github.com/bradleyfalzon/ghinstallation",
+			"github.com/turnout-dev/turnout/bot",
+		} {
 			if strings.HasPrefix(dep, forbidden) {
 				t.Errorf("deployer depends on %s", dep)
 			}

@@ -178,10 +178,13 @@ func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
 		return o
 	}
 	if f.sharing != "" {
-		return hinders(v1alpha1.ReasonServiceShared, fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service", f.shared, f.sharing))
+		return hinders(v1alpha1.ReasonServiceShared,
+			fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service",
+				f.shared, f.sharing))
 	}
 	if bg.Side(v1alpha1.Blue).Service == bg.Side(v1alpha1.Green).Service {
-		return hinders(v1alpha1.ReasonServiceShared, fmt.Sprintf("spec.blue.service and spec.green.service both name %s: each colour needs its own", bg.Side(v1alpha1.Blue).Service))
+		return hinders(v1alpha1.ReasonServiceShared,
+			fmt.Sprintf("spec.blue.service and spec.green.service both name %s: each colour needs its own", bg.Side(v1alpha1.Blue).Service))
 	}
 	if r := judgeRoutes(bg, o); r != nil {
 		return r
@@ -193,14 +196,21 @@ func judgeRoutes(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 	blue, green := bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service
 	switch {
 	case !o.Routes.Exists:
-		return hinders(v1alpha1.ReasonIngressMissing, fmt.Sprintf("ingress %s does not exist in namespace %s: create it, or name another in spec.ingress.name", o.Routes.Name, bg.Namespace))
+		return hinders(v1alpha1.ReasonIngressMissing,
+			fmt.Sprintf("ingress %s does not exist in namespace %s: create it, or name another in spec.ingress.name", o.Routes.Name, bg.Namespace))
 	case o.Routes.Mixed():
-		return hinders(v1alpha1.ReasonMixedRoutes, fmt.Sprintf("ingress %s routes %s to service %s and %s to service %s: point all of them at one of the two",
-			o.Routes.Name, routes(o, v1alpha1.Blue), blue, routes(o, v1alpha1.Green), green), v1alpha1.Kubectl("edit", "ingress", o.Routes.Name, bg.Namespace))
+		return hinders(v1alpha1.ReasonMixedRoutes,
+			fmt.Sprintf("ingress %s routes %s to service %s and %s to service %s: point all of them at one of the two",
+				o.Routes.Name, routes(o, v1alpha1.Blue), blue, routes(o, v1alpha1.Green), green),
+			v1alpha1.Kubectl("edit", "ingress", o.Routes.Name, bg.Namespace))
 	case o.Routes.Live() == "":
-		return hinders(v1alpha1.ReasonNotRouted, fmt.Sprintf("ingress %s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and spec.green.service", o.Routes.Name, blue, green))
+		return hinders(v1alpha1.ReasonNotRouted,
+			fmt.Sprintf("ingress %s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and "+
+				"spec.green.service", o.Routes.Name, blue, green))
 	case o.Routes.HostTaken != "":
-		return hinders(v1alpha1.ReasonStandbyHost, fmt.Sprintf("ingress %s has a rule for the host %s that is not Turnout's: remove it, or set spec.ingress.standbyHost to another host", o.Routes.Name, o.Routes.HostTaken))
+		return hinders(v1alpha1.ReasonStandbyHost,
+			fmt.Sprintf("ingress %s has a rule for the host %s that is not Turnout's: remove it, or set spec.ingress.standbyHost to another host",
+				o.Routes.Name, o.Routes.HostTaken))
 	}
 	return nil
 }
@@ -217,18 +227,26 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 	live, other := o.Sides[o.Routes.Live()], o.Sides[o.Routes.Live().Other()]
 	switch {
 	case !live.DeploymentExists && !other.DeploymentExists:
-		return hinders(v1alpha1.ReasonDeploymentMissing, fmt.Sprintf("neither deployment %s nor deployment %s exists in namespace %s: create %s, whose service %s has the users; the other one is made from it",
-			live.Deployment, other.Deployment, bg.Namespace, live.Deployment, live.Service))
+		return hinders(v1alpha1.ReasonDeploymentMissing,
+			fmt.Sprintf("neither deployment %s nor deployment %s exists in namespace %s: create %s, whose service %s has the users; the other one "+
+				"is made from it",
+				live.Deployment, other.Deployment, bg.Namespace, live.Deployment, live.Service))
 	case !live.ServiceExists:
-		return hinders(v1alpha1.ReasonServiceMissing, fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name, bg.Namespace))
+		return hinders(v1alpha1.ReasonServiceMissing,
+			fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name,
+				bg.Namespace))
 	case !live.DeploymentExists:
-		return hinders(v1alpha1.ReasonDeploymentMissing, fmt.Sprintf("deployment %s, the live %s side, does not exist in namespace %s: create it, or name another in spec.%s.deployment", live.Deployment, live.Color, bg.Namespace, live.Color))
+		return hinders(v1alpha1.ReasonDeploymentMissing,
+			fmt.Sprintf("deployment %s, the live %s side, does not exist in namespace %s: create it, or name another in spec.%s.deployment",
+				live.Deployment, live.Color, bg.Namespace, live.Color))
 	case workload.Stranded(bg, live) != nil:
 		return &obstacle{v1alpha1.ReasonSelector, *workload.Stranded(bg, live)}
 	case workload.SelectsStaged(bg, live, other):
 		way := workload.SeparateAdvice(bg, live)
-		return hinders(v1alpha1.ReasonSelector, fmt.Sprintf("service %s, which is live, would send users to what is staged on deployment %s before it is checked: its spec.selector lacks %s: %s; %s",
-			live.Service, other.Deployment, bg.Spec.ColorLabel, live.Color, way.Text), way.Commands...)
+		return hinders(v1alpha1.ReasonSelector,
+			fmt.Sprintf("service %s, which is live, would send users to what is staged on deployment %s before it is checked: its spec.selector "+
+				"lacks %s: %s; %s",
+				live.Service, other.Deployment, bg.Spec.ColorLabel, live.Color, way.Text), way.Commands...)
 	case !other.ServiceExists && !live.ServiceColored:
 		return uncopiable(bg, v1alpha1.ReasonServiceMissing, "service", live.Service, other.Service, live.Color)
 	case !other.DeploymentExists && !live.DeploymentColored:
@@ -236,13 +254,19 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 		o.Commands = v1alpha1.Commands(workload.OwnSelectorAdvice(bg, live, other.Deployment))
 		return o
 	case live.Container == "" && bg.Spec.Container == "":
-		return hinders(v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers))
+		return hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers))
 	case live.Container == "":
-		return hinders(v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers))
+		return hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers))
 	case !record.IsName(live.Image, record.ImageLimit):
-		return hinders(v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s has for container %s an image whose name has %d bytes or control characters (at most %d bytes are recorded): correct the image", live.Deployment, live.Container, len(live.Image), record.ImageLimit))
+		return hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s has for container %s an image whose name has %d bytes or control characters (at most %d bytes are "+
+				"recorded): correct the image", live.Deployment, live.Container, len(live.Image), record.ImageLimit))
 	case bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists && other.Container == "":
-		return hinders(v1alpha1.ReasonContainer, fmt.Sprintf("deployment %s, whose own pod template is staged (spec.template: Own), has the containers %v: name the one that gets the image in spec.container", other.Deployment, other.Containers))
+		return hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s, whose own pod template is staged (spec.template: Own), has the containers %v: name the one that gets the "+
+				"image in spec.container", other.Deployment, other.Containers))
 	}
 	return nil
 }
@@ -251,7 +275,8 @@ func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 // selector it would get hold of the live pods. The live one is not to be made anew:
 // its users would have no pods meanwhile.
 func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1alpha1.Color) *obstacle {
-	return hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: %s: create it with a selector of its own, which has %s: %s",
+	return hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: "+
+		"%s: create it with a selector of its own, which has %s: %s",
 		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, bg.Spec.ColorLabel, c.Other()))
 }
 

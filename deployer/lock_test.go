@@ -57,7 +57,8 @@ func TestReleasesWaitBehindALockAndGoOnByThemselves(t *testing.T) {
 		t.Errorf("the application says %q, and not who locked it", said)
 	}
 	w.unlock()
-	w.until("the lock to be out of the condition", func() bool { return readyCondition(w.application()).Message == "the next release can run" },
+	w.until("the lock to be out of the condition",
+		func() bool { return readyCondition(w.application()).Message == "the next release can run" },
 		func() string { return readyCondition(w.application()).Message })
 	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
@@ -75,7 +76,8 @@ func TestALockHoldsAnApprovedReleaseThatHasNotSwitched(t *testing.T) {
 	}
 	w.approve(rel)
 	started := rel.Status.Timeline[len(rel.Status.Timeline)-1].StartedAt
-	w.until("the time for an approval to be over", func() bool { return time.Since(started.Time) > 2*time.Second }, func() string { return "" })
+	w.until("the time for an approval to be over", func() bool { return time.Since(started.Time) > 2*time.Second },
+		func() string { return "" })
 	w.awaitLocked(rel, "the database moves")
 	w.expectLive(v1alpha1.Blue)
 	w.unlock()
@@ -113,9 +115,11 @@ func TestTheTimeForAnApprovalBeginsAnewAfterALock(t *testing.T) {
 	w.lock("audit")
 	rel = w.awaitLocked(rel, "audit")
 	started := rel.Status.Timeline[len(rel.Status.Timeline)-1].StartedAt
-	w.until("the time for an approval to be over", func() bool { return time.Since(started.Time) > 3*time.Second }, func() string { return "" })
+	w.until("the time for an approval to be over", func() bool { return time.Since(started.Time) > 3*time.Second },
+		func() string { return "" })
 	w.unlock()
-	w.await(rel, "to wait for an approval", func(r *v1alpha1.Release) bool { return strings.HasPrefix(r.Status.Message, "waits for /promote") })
+	w.await(rel, "to wait for an approval",
+		func(r *v1alpha1.Release) bool { return strings.HasPrefix(r.Status.Message, "waits for /promote") })
 	w.expectMessage(w.awaitPhase(rel, v1alpha1.ReleaseCancelled), "nobody approved")
 }
 

@@ -24,7 +24,10 @@ func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 			Kind: v1alpha1.Rollback, Application: "app", Rollback: &v1alpha1.RollbackSpec{From: from, To: to, Switch: of},
 		}}
 	}
-	active := v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Name: "active", UID: "active"}, Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Application: "app"}}
+	active := v1alpha1.Release{
+		ObjectMeta: metav1.ObjectMeta{Name: "active", UID: "active"},
+		Spec:       v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Application: "app"},
+	}
 	other := v1alpha1.Version{Color: v1alpha1.Blue, Image: "evil@sha256:x"}
 	now := time.Now()
 	for _, tt := range []struct {
@@ -35,13 +38,28 @@ func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 	}{
 		{"what the last switch recorded", nil, []*v1alpha1.Release{rollback("r", "last", to)}, 1},
 		{"known", []v1alpha1.Release{*rollback("r", "last", to)}, []*v1alpha1.Release{rollback("r", "last", to)}, 0},
-		{"one of many", []v1alpha1.Release{*rollback("r", "last", to)}, []*v1alpha1.Release{rollback("s", "last", to), rollback("t", "last", to)}, 0},
+		{
+			"one of many",
+			[]v1alpha1.Release{*rollback("r", "last", to)},
+			[]*v1alpha1.Release{rollback("s", "last", to), rollback("t", "last", to)},
+			0,
+		},
 		{"behind forged ones", []v1alpha1.Release{*rollback("x", "last", other)}, []*v1alpha1.Release{rollback("r", "last", to)}, 1},
 		{"to another image", nil, []*v1alpha1.Release{rollback("x", "last", other), rollback("y", "last", other)}, 0},
 		{"of another switch", nil, []*v1alpha1.Release{rollback("x", "any", to), rollback("y", "other", to)}, 0},
 		{"of what may have switched since", []v1alpha1.Release{active}, []*v1alpha1.Release{rollback("r", "active", to)}, 1},
-		{"and many of it", []v1alpha1.Release{active}, []*v1alpha1.Release{rollback("r", "active", other), rollback("s", "active", other), rollback("t", "active", other)}, 1},
-		{"a true one after those", []v1alpha1.Release{active}, []*v1alpha1.Release{rollback("x", "active", other), rollback("y", "active", other), rollback("r", "last", to)}, 2},
+		{
+			"and many of it",
+			[]v1alpha1.Release{active},
+			[]*v1alpha1.Release{rollback("r", "active", other), rollback("s", "active", other), rollback("t", "active", other)},
+			1,
+		},
+		{
+			"a true one after those",
+			[]v1alpha1.Release{active},
+			[]*v1alpha1.Release{rollback("x", "active", other), rollback("y", "active", other), rollback("r", "last", to)},
+			2,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -220,7 +220,8 @@ func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alp
 	if *m.named == "" || !slices.Contains(before.Versions, *m.named) {
 		return false
 	}
-	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the new version could not be told from the old one", a.bg.Spec.Proof.VersionHeader, *m.named))
+	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the new version could not be "+
+		"told from the old one", a.bg.Spec.Proof.VersionHeader, *m.named))
 	return true
 }
 

@@ -60,7 +60,8 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	p, r := rel.Status.Proof, rel.Status.Route
 	t.Log(p.Message)
-	if p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Baseline == nil || p.Baseline.Requests == 0 || p.Requests <= p.Baseline.Requests ||
+	if p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Baseline == nil || p.Baseline.Requests == 0 ||
+		p.Requests <= p.Baseline.Requests ||
 		p.NewVersion != "green" || p.NewVersionAfter == nil || p.P99 == nil || !strings.Contains(p.Message, " 0 failed, p99 ") {
 		t.Errorf("the proof is %+v, its baseline %+v", p, p.Baseline)
 	}
@@ -108,7 +109,8 @@ func TestProbersOwnTroubleMovesNobody(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	p := rel.Status.Proof
-	if p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || p.Unseen == 0 || strings.Contains(p.Message, "0 failed") || !strings.Contains(p.Message, "401") {
+	if p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || p.Unseen == 0 || strings.Contains(p.Message, "0 failed") ||
+		!strings.Contains(p.Message, "401") {
 		t.Errorf("the proof is %+v", p)
 	}
 	if got := findingsOf(rel); !strings.Contains(got, "not observed from outside") {
@@ -122,7 +124,8 @@ func TestWhatFailedBeforeIsNoReasonToMoveTrafficBack(t *testing.T) {
 	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.WriteHeader(http.StatusServiceUnavailable) })
 	w.run()
 	p := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded).Status.Proof
-	if p.Result != v1alpha1.ProofConfirmed || p.Failed == 0 || p.NewFailures != 0 || !strings.Contains(p.Message, "failed as before the switch") {
+	if p.Result != v1alpha1.ProofConfirmed || p.Failed == 0 || p.NewFailures != 0 ||
+		!strings.Contains(p.Message, "failed as before the switch") {
 		t.Errorf("the proof is %+v", p)
 	}
 }
@@ -179,7 +182,8 @@ func TestProberEndsWithoutARelease(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*world, *v1alpha1.Release){
 		"cancelled": func(w *world, rel *v1alpha1.Release) {
-			check(w.t, w.record().Cancel(w.t.Context(), keyOf(rel), v1alpha1.Cancel{By: "dora", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}))
+			check(w.t, w.record().Cancel(w.t.Context(), keyOf(rel),
+				v1alpha1.Cancel{By: "dora", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}))
 		},
 		"taken over": func(w *world, _ *v1alpha1.Release) {
 			w.until("it is taken over", func() bool {
@@ -197,7 +201,8 @@ func TestProberEndsWithoutARelease(t *testing.T) {
 			w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(10 * time.Minute) })
 			var d *Deployer
 			w.run(func(x *Deployer) { d = x })
-			rel := w.await(w.submit("a"), "the baseline", func(r *v1alpha1.Release) bool { return strings.HasPrefix(r.Status.Message, "takes a baseline") })
+			rel := w.await(w.submit("a"), "the baseline",
+				func(r *v1alpha1.Release) bool { return strings.HasPrefix(r.Status.Message, "takes a baseline") })
 			if n := d.probers.count(); n != 1 {
 				t.Errorf("%d probers", n)
 			}
@@ -225,7 +230,10 @@ func TestUntranslatableIngressIsTakenBack(t *testing.T) {
 			rel := w.submit("a")
 			w.await(rel, "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
 			w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["kubernetes.io/ingress.class"] = "gce" })
-			e := &corev1.Event{ObjectMeta: w.meta("told"), Reason: reason, Type: corev1.EventTypeWarning, Message: "Translation failed: no such service"}
+			e := &corev1.Event{
+				ObjectMeta: w.meta("told"), Reason: reason, Type: corev1.EventTypeWarning,
+				Message: "Translation failed: no such service",
+			}
 			if reason == "Sync" {
 				e.Type, e.Message = corev1.EventTypeNormal, `UrlMap "k8s2-um-x" updated`
 			}
@@ -266,10 +274,12 @@ func TestProofGoesOnAfterACrash(t *testing.T) {
 	w.run(quick("second"))
 	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
 	t.Log(p.Message)
-	if p.Result != v1alpha1.ProofInterrupted || p.InterruptedAt == nil || p.InterruptedAt.After(p.EndedAt.Time) || p.Requests <= before.Requests || p.P99 != nil {
+	if p.Result != v1alpha1.ProofInterrupted || p.InterruptedAt == nil || p.InterruptedAt.After(p.EndedAt.Time) ||
+		p.Requests <= before.Requests || p.P99 != nil {
 		t.Errorf("the proof is %+v, was %+v", p, before)
 	}
-	if p.NewVersion != "green" || p.NewVersionAfter == nil || p.NewVersionAfter.Duration != before.NewVersionAfter.Duration || p.Baseline == nil || p.Baseline.Requests != before.Baseline.Requests {
+	if p.NewVersion != "green" || p.NewVersionAfter == nil || p.NewVersionAfter.Duration != before.NewVersionAfter.Duration ||
+		p.Baseline == nil || p.Baseline.Requests != before.Baseline.Requests {
 		t.Errorf("the new version is %q after %v; the baseline is %+v, was %+v", p.NewVersion, p.NewVersionAfter, p.Baseline, before.Baseline)
 	}
 }
@@ -289,7 +299,8 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 		}
 	}
 	patches := func(what, body string) bool {
-		return strings.HasPrefix(what, "PATCH ingresses/") && strings.Contains(body, `"replace"`) && strings.Contains(body, "green-svc") && strings.Contains(body, "blue-svc")
+		return strings.HasPrefix(what, "PATCH ingresses/") && strings.Contains(body, `"replace"`) && strings.Contains(body, "green-svc") &&
+			strings.Contains(body, "blue-svc")
 	}
 	for name, match := range map[string]func(what, body string) bool{
 		"intent": wrote("switchIntendedAt"), "patch": patches, "outcome": wrote("switchedAt"), "effect": wrote("tookEffectAt"),
@@ -337,7 +348,8 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 	}))
 	w.run(func(d *Deployer) { d.AllowAddresses = nil })
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	if p := rel.Status.Proof; p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 || !strings.Contains(p.Message, "shop.localhost is no public address") {
+	if p := rel.Status.Proof; p.Result != v1alpha1.ProofInconclusive || p.Requests != 0 ||
+		!strings.Contains(p.Message, "shop.localhost is no public address") {
 		t.Errorf("the proof is %+v", p)
 	}
 	if got := findingsOf(rel); !strings.Contains(got, "the switch was not observed from outside: shop.localhost is no public address") {
@@ -353,7 +365,10 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 // The load balancer's own address may be a private one, as that of an internal one.
 func TestIngressesOwnAddressMayBeAsked(t *testing.T) {
 	t.Parallel()
-	a := &attempt{work: &work{d: &Deployer{}, bg: &v1alpha1.BlueGreen{Spec: v1alpha1.BlueGreenSpec{URL: "http://10.255.255.254:1"}}}, rel: &v1alpha1.Release{}}
+	a := &attempt{
+		work: &work{d: &Deployer{}, bg: &v1alpha1.BlueGreen{Spec: v1alpha1.BlueGreenSpec{URL: "http://10.255.255.254:1"}}},
+		rel:  &v1alpha1.Release{},
+	}
 	a.o.Routes.Addresses = []netip.Addr{netip.MustParseAddr("10.255.255.254")}
 	for address, own := range map[string]bool{"10.255.255.254:1": true, "10.255.255.253:1": false} {
 		conn, err := a.measuredBy(nil).Dial(t.Context(), "udp", address) // which sends nothing

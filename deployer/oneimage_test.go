@@ -83,6 +83,7 @@ func TestVersionsThatCannotBeToldApartConfirmNothing(t *testing.T) {
 	w.approve(rel)
 	w.await(rel, "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
 	w.settled()
-	w.awaitUnconfirmed(v1alpha1.ReasonNotToldApart, "the pods of both colours name the version 1.4 in App-Version (spec.proof.versionHeader)", "turnout confirm my-python-app --namespace "+w.namespace)
+	w.awaitUnconfirmed(v1alpha1.ReasonNotToldApart, "the pods of both colours name the version 1.4 in App-Version (spec.proof.versionHeader)",
+		"turnout confirm my-python-app --namespace "+w.namespace)
 	w.expectSizes(1, 1)
 }

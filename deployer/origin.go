@@ -90,7 +90,10 @@ func (a *attempt) onBranch(ctx context.Context) error {
 			return err
 		}
 		source, commit := a.source(), what.Commit
-		q := question{what: fmt.Sprintf("whether branch %s contains %s", branch, v1alpha1.ShortCommit(commit)), about: a.bg.Spec.Repository + " " + commit}
+		q := question{
+			what:  fmt.Sprintf("whether branch %s contains %s", branch, v1alpha1.ShortCommit(commit)),
+			about: a.bg.Spec.Repository + " " + commit,
+		}
 		contains, err := ask(ctx, a.turn, q, func(ctx context.Context) (bool, error) { return source.BranchContains(ctx, branch, commit) })
 		if errors.Is(err, fs.ErrNotExist) {
 			if missing := a.missesCommit(ctx); missing != nil {
@@ -101,7 +104,8 @@ func (a *attempt) onBranch(ctx context.Context) error {
 			return fmt.Errorf("asking whether branch %s of %s contains %s: %w", branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), err)
 		}
 		if !contains {
-			return releaseFault("NotOnBranch", "branch %s of %s does not contain %s: merge it there, which releases it; or name its branch in spec.branch of bluegreen %s",
+			return releaseFault("NotOnBranch",
+				"branch %s of %s does not contain %s: merge it there, which releases it; or name its branch in spec.branch of bluegreen %s",
 				branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), a.bg.Name)
 		}
 	}
@@ -118,7 +122,8 @@ func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 		}
 	}
 	if a.barred != nil { // which is what the error says, too
-		return pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error(), commands: shellCommands(a.barred)}, nil //nolint:nilerr // a wait, not a failure
+		p := pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error(), commands: shellCommands(a.barred)}
+		return p, nil //nolint:nilerr // a wait, not a failure
 	}
 	return pause{}, a.onBranch(ctx)
 }
@@ -231,6 +236,7 @@ func another(bg *v1alpha1.BlueGreen, granted v1alpha1.Grants) *obstacle {
 		return nil
 	}
 	return hinders(v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
-		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator pins it again, in %s of the namespace",
+		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator "+
+			"pins it again, in %s of the namespace",
 		bg.Spec.Repository, pin.ID, pin.Found, v1alpha1.RepinAnnotation), granted.Repin(bg.Namespace, bg.Spec.Repository, pin.Found))
 }

@@ -43,7 +43,8 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	rel := w.submit("a")
 	w.awaitReason(v1alpha1.ReasonPreflight)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
-	w.expectMessage(rel, "waits: service "+w.namespace+"/my-python-app-green-svc, spec.ports: it has no port 80", "kubectl edit service my-python-app-green-svc")
+	w.expectMessage(rel, "waits: service "+w.namespace+"/my-python-app-green-svc, spec.ports: it has no port 80",
+		"kubectl edit service my-python-app-green-svc")
 	w.expectOnPage(saidOf(rel))
 	w.expectErrors("Ports")
 	if n := w.builds.Calls()["CreateBuild"]; rel.Status.Phase != v1alpha1.ReleaseQueued || n != 0 {
@@ -74,11 +75,13 @@ func TestServiceOfSomeoneElseThatGoogleCannotUseIsAnErrorUntilItIsMended(t *test
 	admin := w.service(v1alpha1.Blue)
 	admin.Name = "admin-svc"
 	w.create(admin)
-	w.until("the next error", func() bool { return slices.Equal(w.reasons(v1alpha1.SeverityError), []string{"Unreachable"}) }, func() string { return strings.Join(w.reasons(v1alpha1.SeverityError), " ") })
+	w.until("the next error", func() bool { return slices.Equal(w.reasons(v1alpha1.SeverityError), []string{"Unreachable"}) },
+		func() string { return strings.Join(w.reasons(v1alpha1.SeverityError), " ") })
 	admin.Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`}
 	check(t, w.kube.Update(t.Context(), admin))
 	w.awaitReason(v1alpha1.ReasonReady)
-	if diff := cmp.Diff([]string{"Drain", "Address", "PreStop", "Grace", "Draining", "HealthCheck", "Draining", "HealthCheck"}, w.reasons(v1alpha1.SeverityWarning)); diff != "" {
+	if diff := cmp.Diff([]string{"Drain", "Address", "PreStop", "Grace", "Draining", "HealthCheck", "Draining", "HealthCheck"},
+		w.reasons(v1alpha1.SeverityWarning)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
@@ -95,7 +98,8 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectNoFinding(back, "spec.url") // a rollback is no time for advice
 	w.patch(w.application(), `{"spec":{"url":"http://shop.localhost:1"}}`)
-	w.until("the finding to be gone", func() bool { return !slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") }, func() string { return "" })
+	w.until("the finding to be gone", func() bool { return !slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") },
+		func() string { return "" })
 }
 
 // The account of who owns which field is the API server's own.
@@ -133,10 +137,12 @@ func TestManyErrorsAreOneMessage(t *testing.T) {
 		return v1alpha1.Finding{Severity: s, Object: object, Message: "is wrong: mend it"}
 	}
 	few := []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/a"), finding(v1alpha1.SeverityWarning, "service shop/w")}
-	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.Text != want || got.reason != v1alpha1.ReasonPreflight {
+	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.Text != want ||
+		got.reason != v1alpha1.ReasonPreflight {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}
-	many := slices.Concat(few, []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/b"), finding(v1alpha1.SeverityError, "service shop/c")})
+	many := slices.Concat(few,
+		[]v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/b"), finding(v1alpha1.SeverityError, "service shop/c")})
 	if got, want := hindrance(many), "service shop/a: is wrong: mend it (and 2 more: status.findings)"; got == nil || got.Text != want {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}

@@ -31,7 +31,8 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 		return nil, err
 	}
 	if !ready {
-		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message, w.bg.Status.CommandsOf(v1alpha1.ConditionReady)...)
+		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message,
+			w.bg.Status.CommandsOf(v1alpha1.ConditionReady)...)
 	}
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return nil, err
@@ -179,12 +180,14 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 		return nil, err
 	}
 	if behind {
-		return nil, w.supersede(ctx, head, live.Release, fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
+		return nil, w.supersede(ctx, head, live.Release,
+			fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
 	}
 	if known, err := w.hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
 		return head, err // a commit that nobody knows has no history; the build says so
 	}
-	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch, v1alpha1.ShortCommit(what.Commit), live.Short()))
+	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
+		v1alpha1.ShortCommit(what.Commit), live.Short()))
 	return head, nil
 }
 
@@ -214,8 +217,9 @@ func (w *work) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alph
 		if !older {
 			continue
 		}
-		return nil, w.supersede(ctx, head, "", fmt.Sprintf("the push of %s came late: it is part of %s; to release it all the same, use /promote on its pull request",
-			v1alpha1.ShortCommit(what.Commit), left.text))
+		return nil, w.supersede(ctx, head, "",
+			fmt.Sprintf("the push of %s came late: it is part of %s; to release it all the same, use /promote on its pull request",
+				v1alpha1.ShortCommit(what.Commit), left.text))
 	}
 	return head, nil
 }
@@ -266,7 +270,8 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why str
 	why, commands = record.Message(why), record.Commands(commands)
 	for _, rel := range waiting {
 		st := &rel.Status
-		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && slices.Equal(st.Commands, commands) && st.Attestation != "" {
+		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && slices.Equal(st.Commands, commands) &&
+			st.Attestation != "" {
 			continue // it is being undone, or says so
 		}
 		read := st.DeepCopy()

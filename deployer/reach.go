@@ -157,7 +157,8 @@ func (w *work) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 		return nil, fmt.Errorf("asking whether %s has branch %s: %w", source.repository, branch, err)
 	}
 	if !has {
-		return hinders(v1alpha1.ReasonBranchMissing, fmt.Sprintf("%s has no branch %s: push it, or name another in spec.branch of bluegreen %s", source.repository, branch, w.bg.Name)), nil
+		return hinders(v1alpha1.ReasonBranchMissing,
+			fmt.Sprintf("%s has no branch %s: push it, or name another in spec.branch of bluegreen %s", source.repository, branch, w.bg.Name)), nil
 	}
 	return nil, nil
 }
@@ -166,7 +167,8 @@ func (w *work) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 // very spec and this process has not asked yet.
 func (w *work) toldMissing(known bool) *obstacle {
 	c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady)
-	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled && c.Reason != v1alpha1.ReasonBranchMissing {
+	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled &&
+		c.Reason != v1alpha1.ReasonBranchMissing {
 		return nil
 	}
 	return hinders(c.Reason, c.Message)

@@ -150,7 +150,8 @@ func TestRepositoryIsAskedAboutBesideTheLooksAndOnASlowClock(t *testing.T) {
 	}
 	w.source.reachable(notInstalled, false, nil)
 	release()
-	w.until("the answer", func() bool { look(1); return readyCondition(w.application()).Reason == v1alpha1.ReasonNotInstalled }, func() string { return "" })
+	w.until("the answer", func() bool { look(1); return readyCondition(w.application()).Reason == v1alpha1.ReasonNotInstalled },
+		func() string { return "" })
 	app := keyOf(w.application())
 	known, _ := d.reaches.get(app)
 	if pause := known.next.Sub(known.asked); pause > reachMissing || pause < reachMissing*8/10 {
@@ -163,7 +164,8 @@ func TestRepositoryIsAskedAboutBesideTheLooksAndOnASlowClock(t *testing.T) {
 	}
 	known.next = time.Now()
 	d.reaches.set(app, known)
-	w.until("it to be mended", func() bool { look(1); return readyCondition(w.application()).Reason == v1alpha1.ReasonReady }, func() string { return "" })
+	w.until("it to be mended", func() bool { look(1); return readyCondition(w.application()).Reason == v1alpha1.ReasonReady },
+		func() string { return "" })
 	if known, _ = d.reaches.get(app); known.next.Sub(known.asked) < reachEvery*8/10 {
 		t.Errorf("it is asked again after %s", known.next.Sub(known.asked))
 	}

@@ -53,7 +53,11 @@ func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event b
 	}
 	if at := w.mapFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
-		return mapWord{asked: true, text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + clock(at) + " on: until then its controller may be at the routes before"}
+		return mapWord{
+			asked: true,
+			text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + clock(at) +
+				" on: until then its controller may be at the routes before",
+		}
 	}
 	q, region, err := w.askOfMap(ctx, routedTo(last))
 	if err != nil {
@@ -75,7 +79,9 @@ func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event b
 		},
 		wake: func() { d.probers.look(key) },
 		say: func(a answers) {
-			log.Warn("the url map of the load balancer tells nothing", "url_map", routes.URLMap, "project", d.URLMaps.Project(), "why", a.text) //nolint:sloglint // no look goes on any more
+			//nolint:sloglint // no look goes on any more
+			log.Warn("the url map of the load balancer tells nothing",
+				"url_map", routes.URLMap, "project", d.URLMaps.Project(), "why", a.text)
 		},
 	})
 	w.wakeAt(d.maps.next(key, about, every))

@@ -138,7 +138,8 @@ func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 			t.Errorf("without a name it is asked all the same: %v", err)
 		}
 		status := fmt.Sprintf(`{"network_endpoint_groups":{"80":"k8s1-%s"},"zones":["europe-west1-b","europe-west1-c"]}`, c)
-		w.patch(&corev1.Service{ObjectMeta: w.meta("my-python-app-" + c + "-svc")}, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,%q:%q}}}`, negAnnotation, negEnabled, negStatusKey, status))
+		w.patch(&corev1.Service{ObjectMeta: w.meta("my-python-app-" + c + "-svc")},
+			fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,%q:%q}}}`, negAnnotation, negEnabled, negStatusKey, status))
 	}
 	want := urlmap.Question{StandbyHost: "standby.invalid", To: []string{"k8s1-green"}, From: []string{"k8s1-blue"}}
 	for class, where := range map[string]string{"gce": "", "gce-internal": "europe-west1"} {

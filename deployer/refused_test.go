@@ -24,14 +24,21 @@ func (w *world) deny(group, resource, unless, message string, refused func(*worl
 	name := w.namespace + "." + resource
 	p := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	p.Spec.Validations = []admissionv1.Validation{{Expression: unless, Message: message}}
-	p.Spec.MatchConstraints = &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-		Operations: []admissionv1.OperationType{admissionv1.Update},
-		Rule:       admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}},
-	}}}}
-	b := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
-		PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
-		MatchResources: &admissionv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": w.namespace}}},
-	}}
+	p.Spec.MatchConstraints = &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{
+		RuleWithOperations: admissionv1.RuleWithOperations{
+			Operations: []admissionv1.OperationType{admissionv1.Update},
+			Rule:       admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: []string{resource}},
+		},
+	}}}
+	b := &admissionv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+			MatchResources: &admissionv1.MatchResources{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": w.namespace}},
+			},
+		},
+	}
 	w.create(p)
 	w.create(b)
 	w.until("the policy to be in force", func() bool {
@@ -67,11 +74,14 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 		v1alpha1.StepStage: {"apps", "deployments", "!object.spec.template.spec.containers[0].image.contains('@')", func(w *world) client.Object {
 			return green(w, func(d *appsv1.Deployment) { d.Spec.Template.Spec.Containers[0].Image = "x@sha256:1" })
 		}},
-		v1alpha1.StepSwitch: {"networking.k8s.io", "ingresses", "!object.spec.rules[0].http.paths[0].backend.service.name.contains('green')", func(w *world) client.Object {
-			return ingress(w, func(i *networkingv1.Ingress) {
-				i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-green-svc"
-			})
-		}},
+		v1alpha1.StepSwitch: {
+			"networking.k8s.io", "ingresses", "!object.spec.rules[0].http.paths[0].backend.service.name.contains('green')",
+			func(w *world) client.Object {
+				return ingress(w, func(i *networkingv1.Ingress) {
+					i.Spec.Rules[0].HTTP.Paths[0].Backend.Service.Name = "my-python-app-green-svc"
+				})
+			},
+		},
 	} {
 		t.Run(string(step), func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +113,10 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 func TestFenceWakesNobody(t *testing.T) {
 	t.Parallel()
 	ingress := func(change func(*networkingv1.Ingress)) *networkingv1.Ingress {
-		i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Name: "shop", ResourceVersion: "1", Annotations: map[string]string{v1alpha1.FenceAnnotation: "0"}}}
+		i := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{
+			Name: "shop", ResourceVersion: "1",
+			Annotations: map[string]string{v1alpha1.FenceAnnotation: "0"},
+		}}
 		change(i)
 		return i
 	}
@@ -118,7 +131,10 @@ func TestFenceWakesNobody(t *testing.T) {
 		"a fence":              {func(*networkingv1.Ingress) {}, fenced, false},
 		"the first annotation": {func(i *networkingv1.Ingress) { i.Annotations = nil }, fenced, false},
 		"a route":              {func(*networkingv1.Ingress) {}, func(i *networkingv1.Ingress) { i.Generation = 2 }, true},
-		"a fence and a route":  {func(*networkingv1.Ingress) {}, func(i *networkingv1.Ingress) { fenced(i); i.Spec.Rules = make([]networkingv1.IngressRule, 1) }, true},
+		"a fence and a route": {
+			func(*networkingv1.Ingress) {},
+			func(i *networkingv1.Ingress) { fenced(i); i.Spec.Rules = make([]networkingv1.IngressRule, 1) }, true,
+		},
 		"a fence and an address": {func(*networkingv1.Ingress) {}, func(i *networkingv1.Ingress) {
 			fenced(i)
 			i.Status.LoadBalancer.Ingress = make([]networkingv1.IngressLoadBalancerIngress, 1)

@@ -152,10 +152,15 @@ func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 	d.Spec.Template.Labels = labels
 	d.Spec.Template.Spec.Containers = []corev1.Container{{Name: "app", Image: "r/app"}}
 	check(t, w.kube.Create(t.Context(), d))
-	s := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"}, Spec: corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}}}
+	s := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "web"},
+		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}},
+	}
 	check(t, w.kube.Create(t.Context(), s))
-	way := workload.SeparateAdvice(bg, workload.State{Color: v1alpha1.Blue, Deployment: "web", Service: "web", Labels: labels, Selector: labels})
-	if order := regexp.MustCompile(`^kubectl patch deployment .* && kubectl rollout status deployment .* && kubectl patch service `); len(way.Commands) != 1 || !order.MatchString(string(way.Commands[0])) {
+	way := workload.SeparateAdvice(bg,
+		workload.State{Color: v1alpha1.Blue, Deployment: "web", Service: "web", Labels: labels, Selector: labels})
+	order := regexp.MustCompile(`^kubectl patch deployment .* && kubectl rollout status deployment .* && kubectl patch service `)
+	if len(way.Commands) != 1 || !order.MatchString(string(way.Commands[0])) {
 		t.Fatalf("the commands are %q", way.Commands)
 	}
 	for range 2 {
@@ -171,7 +176,8 @@ func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 }
 
 // typed is a command with what it is about.
-var typed = regexp.MustCompile(`\b(kubectl [a-z-]+|gcloud [a-z-]+|turnout (deploy|promote|rollback|cancel|confirm|status|releases)) .*( -n | --|%s|%q)`)
+var typed = regexp.MustCompile(`\b(kubectl [a-z-]+|gcloud [a-z-]+|turnout (deploy|promote|rollback|cancel|confirm|status|releases)) .*( ` +
+	`-n | --|%s|%q)`)
 
 // quoted are texts that speak of a command without being one to type.
 var quoted = []string{`runs "`, "kubectl apply wrote the routes"}

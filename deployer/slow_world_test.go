@@ -119,7 +119,8 @@ func (s *sluggish) Archive(ctx context.Context, repository, commit string) (io.R
 	defer s.mu.Unlock()
 	s.begun["Archive"]++
 	s.deadline, _ = ctx.Deadline()
-	return &trickle{ReadCloser: in, wait: func(held chan struct{}) error { return s.until(ctx, "Archive", held) }, held: s.held["Archive"]}, err
+	return &trickle{ReadCloser: in, wait: func(held chan struct{}) error { return s.until(ctx, "Archive", held) }, held: s.held["Archive"]},
+		err
 }
 
 // trickle is an archive whose first byte comes at once and the rest when it may.
@@ -150,7 +151,9 @@ func (w *world) interrupted(before func(ctx context.Context, method string) erro
 	return func(d *Deployer) {
 		builds, err := cloudbuild.NewClient(context.Background(), cloudbuild.Config{
 			Endpoint: w.builds.Endpoint(), Insecure: true,
-			Interceptor: func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {
+			Interceptor: func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker,
+				o ...grpc.CallOption,
+			) error {
 				if err := before(ctx, method); err != nil {
 					return err
 				}

@@ -27,20 +27,32 @@ func TestSoakIsJudgedByItsLooks(t *testing.T) {
 		{name: "bad for less than 30 s", looks: "gbbbg", outcome: soakAgain},
 		{name: "bad for 30 s", looks: "gbbbb", outcome: soakFailed, message: "unhealthy under live traffic for 30s: pod a: answered 500"},
 		{name: "bad in between", looks: "gbbbgbbbgbbbg", outcome: soakHeld},
-		{name: "bad at the end is not held", looks: good + "bb", outcome: soakAgain, message: "unhealthy since 09:01:50 UTC: pod a: answered 500"},
+		{
+			name: "bad at the end is not held", looks: good + "bb", outcome: soakAgain,
+			message: "unhealthy since 09:01:50 UTC: pod a: answered 500",
+		},
 		{name: "bad over the end", looks: good + "bbbb", outcome: soakFailed},
 		{name: "bad at the end and good again", looks: good + "bbg", outcome: soakHeld},
 		{name: "not seen is not good: bad goes on", looks: "gbxxb", outcome: soakFailed},
 		{name: "not seen is not bad", looks: "gbxxxxx", outcome: soakAgain, message: "could not be looked at since 09:00:10 UTC: 503"},
 		{name: "not seen in the middle", looks: "gxxxxxxxxxxgg", outcome: soakHeld},
 		{name: "not seen at the very end only", looks: good + "gx", outcome: soakHeld},
-		{name: "not seen in the last part", looks: "ggggggggxxxxx", outcome: soakAgain, extended: 1, message: "soaks until 09:04:00 UTC, extended 1 of 2 times; the live pods could not be looked at since 09:01:00 UTC: 503"},
+		{
+			name: "not seen in the last part", looks: "ggggggggxxxxx", outcome: soakAgain, extended: 1,
+			message: "soaks until 09:04:00 UTC, extended 1 of 2 times; the live pods could not be looked at since 09:01:00 UTC: 503",
+		},
 		{name: "bad when last seen", looks: good + "bx", outcome: soakAgain, extended: 1},
 		{name: "seen again in the extension", looks: "ggggggggxxxxx" + "xxgggggggggg", outcome: soakHeld, extended: 1, message: "for 4m0s"},
 		{name: "bad in the extension", looks: "ggggggggxxxxx" + "bbbb", outcome: soakFailed, extended: 1},
 		{name: "never seen", looks: strings.Repeat("x", 13) + strings.Repeat("x", 12), outcome: soakAgain, extended: 2},
-		{name: "never seen to the end", looks: strings.Repeat("x", 13) + strings.Repeat("x", 24), outcome: soakUnseen, extended: 2, message: "could not be looked at since 09:00:00 UTC, at the end of the soak and of 2 extensions: 503"},
-		{name: "nobody was there to look", looks: "g" + strings.Repeat(".", 100) + "x", outcome: soakAgain, extended: 1, message: "soaks until 09:18:50 UTC"},
+		{
+			name: "never seen to the end", looks: strings.Repeat("x", 13) + strings.Repeat("x", 24), outcome: soakUnseen, extended: 2,
+			message: "could not be looked at since 09:00:00 UTC, at the end of the soak and of 2 extensions: 503",
+		},
+		{
+			name: "nobody was there to look", looks: "g" + strings.Repeat(".", 100) + "x", outcome: soakAgain, extended: 1,
+			message: "soaks until 09:18:50 UTC",
+		},
 		{name: "one restart", looks: "gr" + good, outcome: soakHeld},
 		{name: "two restarts", looks: "grgr", outcome: soakCrashed, message: "2 times"},
 		{name: "restarts of a pod that is gone", looks: "gRrr", outcome: soakCrashed},
@@ -98,7 +110,8 @@ func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v soakVerdict)
 }
 
 func TestSoakOfZeroIsNotWatched(t *testing.T) {
-	_, v := soakWatch{began: soakBegan, interval: time.Second}.step(v1alpha1.SoakStatus{}, soakLook{at: soakBegan, problem: &v1alpha1.Evidence{}})
+	_, v := soakWatch{began: soakBegan, interval: time.Second}.step(v1alpha1.SoakStatus{},
+		soakLook{at: soakBegan, problem: &v1alpha1.Evidence{}})
 	if v.outcome != soakHeld {
 		t.Errorf("outcome %d: %s", v.outcome, v.message)
 	}

@@ -15,7 +15,10 @@ var deploy = []step{
 	{name: v1alpha1.StepWarm, done: warmed, act: (*attempt).warm},
 	{name: v1alpha1.StepVerify, done: verified, needs: []need{running, warm}, act: (*attempt).verify},
 	{name: v1alpha1.StepPromote, done: approved, act: (*attempt).promote},
-	{name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh, asked, vouched}, act: (*attempt).switchTraffic},
+	{
+		name: v1alpha1.StepSwitch, done: switched, needs: []need{unlocked, running, sized, warm, fresh, asked, vouched},
+		act: (*attempt).switchTraffic,
+	},
 	{name: v1alpha1.StepConfirm, done: confirmed, act: (*attempt).confirm},
 	{name: v1alpha1.StepSoak, done: soaked, act: (*attempt).soak},
 }
@@ -244,7 +247,8 @@ func interference(r *v1alpha1.Release, o observed) (message string, found bool) 
 	}
 	if s := m.Staged; s != nil && !moved(r, o) && m.SwitchedAt == nil && o.Target.TemplateHash != "" &&
 		(o.Target.TemplateHash != s.TemplateHash || o.Target.Image != s.Image) {
-		return "deployment " + o.Target.Deployment + " was changed by someone else: it is to run " + o.Target.Image + ", this release staged " + s.Image, true
+		return "deployment " + o.Target.Deployment + " was changed by someone else: it is to run " + o.Target.Image + ", this release staged " +
+			s.Image, true
 	}
 	return "", false
 }

@@ -31,9 +31,12 @@ func ready() (*v1alpha1.Release, observed) {
 		Approved:   &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy},
 	}
 	o := observed{
-		Now:       epoch.Add(time.Minute),
-		Routes:    routesTo(v1alpha1.Blue),
-		Target:    workload.State{Color: v1alpha1.Green, Replicas: 2, RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2", Pods: []workload.Pod{{Name: "g1"}, {Name: "g2"}}},
+		Now:    epoch.Add(time.Minute),
+		Routes: routesTo(v1alpha1.Blue),
+		Target: workload.State{
+			Color: v1alpha1.Green, Replicas: 2, RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2",
+			Pods: []workload.Pod{{Name: "g1"}, {Name: "g2"}},
+		},
 		Endpoints: []string{"g1", "g2"},
 		Size:      2,
 		Freshness: 5 * time.Minute,
@@ -50,7 +53,8 @@ func onGCE(o *observed) {
 		o.Target.Pods[i].Ready = true
 		o.Target.Pods[i].Gates = []workload.Gate{{
 			Type: "cloud.google.com/load-balancer-neg-ready", True: true, Reason: "LoadBalancerNegReady",
-			Message: `Pod has become Healthy in NEG "Key{\"k8s1-green\", zone: \"z\"}" attached to BackendService "Key{\"k8s1-green\"}". Marking condition to True.`,
+			Message: `Pod has become Healthy in NEG "Key{\"k8s1-green\", zone: \"z\"}" attached to BackendService "Key{\"k8s1-green\"}". Marking ` +
+				`condition to True.`,
 		}}
 	}
 }
@@ -137,20 +141,36 @@ func TestNext(t *testing.T) {
 		}}, ""},
 		{"failed before the switch", []change{fail(v1alpha1.FaultRelease)}, v1alpha1.StepDiscard},
 		{"failed after the switch", []change{moved, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
-		{"failed with the switch intended", []change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.SwitchIntendedAt = then() }, fail(v1alpha1.FaultRelease)}, v1alpha1.StepRestore},
+		{
+			"failed with the switch intended",
+			[]change{func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.SwitchIntendedAt = then() }, fail(v1alpha1.FaultRelease)},
+			v1alpha1.StepRestore,
+		},
 		{"failed with the switch intended, and nobody was moved", []change{fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) {
 			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.RestoredAt = then(), then()
 		}}, v1alpha1.StepDiscard},
-		{"the world's trouble with the switch intended, and nobody was moved", []change{fail(v1alpha1.FaultWorld), func(r *v1alpha1.Release, _ *observed) {
-			r.Status.Milestones.SwitchIntendedAt = then()
-		}}, v1alpha1.StepRestore},
-		{"the world's trouble with the switch intended, and made unseen", []change{fail(v1alpha1.FaultWorld), func(r *v1alpha1.Release, o *observed) {
-			r.Status.Milestones.SwitchIntendedAt, o.Routes = then(), routesTo(v1alpha1.Green)
-		}}, ""},
+		{
+			"the world's trouble with the switch intended, and nobody was moved",
+			[]change{fail(v1alpha1.FaultWorld), func(r *v1alpha1.Release, _ *observed) {
+				r.Status.Milestones.SwitchIntendedAt = then()
+			}},
+			v1alpha1.StepRestore,
+		},
+		{
+			"the world's trouble with the switch intended, and made unseen",
+			[]change{fail(v1alpha1.FaultWorld), func(r *v1alpha1.Release, o *observed) {
+				r.Status.Milestones.SwitchIntendedAt, o.Routes = then(), routesTo(v1alpha1.Green)
+			}},
+			"",
+		},
 		{"traffic was kept where it is, wherever that is", []change{fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) {
 			r.Status.Milestones.SwitchIntendedAt, r.Status.Milestones.KeptAt = then(), then()
 		}}, ""},
-		{"restored: upkeep shrinks, after the drain", []change{moved, fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.RestoredAt = then() }}, ""},
+		{
+			"restored: upkeep shrinks, after the drain",
+			[]change{moved, fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *observed) { r.Status.Milestones.RestoredAt = then() }},
+			"",
+		},
 		{"cancelled before the switch", []change{fail(v1alpha1.FaultCancelled)}, v1alpha1.StepDiscard},
 		{"the world's trouble before the switch", []change{fail(v1alpha1.FaultWorld)}, v1alpha1.StepDiscard},
 		{"the world's trouble after the switch", []change{moved, fail(v1alpha1.FaultWorld)}, ""},
@@ -390,7 +410,8 @@ func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 				}
 				w.take(t, s.name)
 			}
-			if m := w.r.Status.Milestones; kind == v1alpha1.Deploy && w.r.Status.Failure != nil && m.Staged != nil && !w.moved && m.DiscardedAt == nil {
+			if m := w.r.Status.Milestones; kind == v1alpha1.Deploy && w.r.Status.Failure != nil && m.Staged != nil && !w.moved &&
+				m.DiscardedAt == nil {
 				t.Errorf("the target keeps its size although no user was ever there")
 			}
 			if !ended {

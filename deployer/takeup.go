@@ -56,7 +56,8 @@ func (w *work) takeUp(ctx context.Context) {
 		w.confirmed(last)
 		return
 	}
-	if active := w.active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil && active.Status.Milestones.ConfirmedAt == nil {
+	if active := w.active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
+		active.Status.Milestones.ConfirmedAt == nil {
 		return // it is looking itself
 	}
 	h := w.listen(ctx, last, live)
@@ -217,7 +218,8 @@ func (w *work) seeRoutes() {
 func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
 	w.bg.Status.SetCommands(v1alpha1.ConditionSwitchUnconfirmed, nil)
 	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) && w.d.Events != nil {
-		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)", last.TookEffectBy)
+		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)",
+			last.TookEffectBy)
 	}
 	w.d.asks.forget(client.ObjectKeyFromObject(w.bg))
 	w.d.maps.forget(client.ObjectKeyFromObject(w.bg))
@@ -235,7 +237,8 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 		w.o.Unconfirmed += "; its controller " + said
 	}
 	since := routedSince(last)
-	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: deployment %s keeps its size, and nothing is staged over it",
+	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: "+
+		"deployment %s keeps its size, and nothing is staged over it",
 		live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
 	if said != "" {
 		message += "; the controller " + said
@@ -252,7 +255,8 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 		Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
 		Reason: reason, Message: message,
 	}
-	w.bg.Status.SetCommands(c.Type, record.Commands(v1alpha1.Commands(v1alpha1.Shell("turnout", "confirm", w.bg.Name, "--namespace", w.bg.Namespace))))
+	w.bg.Status.SetCommands(c.Type,
+		record.Commands(v1alpha1.Commands(v1alpha1.Shell("turnout", "confirm", w.bg.Name, "--namespace", w.bg.Namespace))))
 	fresh := meta.FindStatusCondition(w.bg.Status.Conditions, c.Type) == nil
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, "Inspect", "%s", message)

@@ -91,7 +91,8 @@ func (w *world) awaitUnconfirmed(reason string, words ...string) {
 			return false
 		}
 		said = fmt.Sprint(c.Reason, ": ", c.Message, st.CommandsOf(c.Type))
-		return c.Status == metav1.ConditionTrue && c.Reason == reason && !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(said, word) })
+		return c.Status == metav1.ConditionTrue && c.Reason == reason &&
+			!slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(said, word) })
 	}, func() string { return said })
 }
 
@@ -133,7 +134,8 @@ func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 	rel := b.switchInVain(w.submit("a"))
 	w.get(rel)
 	w.expectMessage(rel, "the old version still answers")
-	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with blue", "answers with the version blue", "turnout confirm my-python-app --namespace "+w.namespace)
+	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with blue", "answers with the version blue",
+		"turnout confirm my-python-app --namespace "+w.namespace)
 	stop()
 	w.runWith(cfg, told, asksOften) // it is derived from the record
 	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion)
@@ -141,7 +143,8 @@ func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 	image := w.blueImage()
 	w.source.commit("b", "a")
 	next := w.await(w.submit("b"), "the next release to wait", func(r *v1alpha1.Release) bool {
-		return strings.Contains(r.Status.Message, "until the load balancer takes up the last switch: nothing says that it did, so that users may still be with my-python-app-blue-svc")
+		return strings.Contains(r.Status.Message,
+			"until the load balancer takes up the last switch: nothing says that it did, so that users may still be with my-python-app-blue-svc")
 	})
 	if w.expectSizes(1, 1); w.blueImage() != image {
 		t.Error("something is staged over the colour that has the users")
@@ -172,7 +175,10 @@ func TestPersonConfirmsWhatNothingElseTells(t *testing.T) {
 		return used
 	}, func() string { return "" })
 	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress)
-	c := v1alpha1.Confirmation{Color: v1alpha1.Green, By: "dora", At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "dora"}}
+	c := v1alpha1.Confirmation{
+		Color: v1alpha1.Green, By: "dora", At: metav1.Now(),
+		Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "dora"},
+	}
 	check(t, w.record().Confirm(t.Context(), keyOf(rel), c))
 	w.awaitShrinkRecorded(v1alpha1.Blue)
 	if last := w.application().Status.LastSwitch; last.TookEffectBy != v1alpha1.SignPerson || w.unconfirmed() != nil {

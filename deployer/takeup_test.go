@@ -132,7 +132,8 @@ func (b *balanced) look() {
 	b.read(last, &h)
 	b.w.weigh(last, h)
 	// One place asks, and sees the front ends near to it.
-	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) && (front == b.used || b.now.Before(b.until)) {
+	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) &&
+		(front == b.used || b.now.Before(b.until)) {
 		b.w.weigh(last, heard{answers: front == b.written})
 	}
 	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person looked well

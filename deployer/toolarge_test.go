@@ -57,7 +57,8 @@ func TestANameThatDoesNotFitTheRecordEndsItsRelease(t *testing.T) {
 	rel := w.submit("a")
 	w.await(rel, "an end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
 	w.get(rel)
-	if f := rel.Status.Failure; f == nil || f.Reason != "TooLarge" || !strings.Contains(f.Message, "image") || len(f.Message) > record.MessageLimit {
+	if f := rel.Status.Failure; f == nil || f.Reason != "TooLarge" || !strings.Contains(f.Message, "image") ||
+		len(f.Message) > record.MessageLimit {
 		t.Errorf("ended as %s: %.300v", rel.Status.Phase, f)
 	}
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
@@ -94,7 +95,8 @@ func TestALiveImageThatDoesNotFitTheRecordIsTold(t *testing.T) {
 	set("gcr.io/" + strings.Repeat("x", 700_000))
 	w.until("the condition", func() bool {
 		c := readyCondition(w.application())
-		return c.Reason == v1alpha1.ReasonContainer && strings.Contains(c.Message, "deployment my-python-app-blue") && strings.Contains(c.Message, "700007 bytes")
+		return c.Reason == v1alpha1.ReasonContainer && strings.Contains(c.Message, "deployment my-python-app-blue") &&
+			strings.Contains(c.Message, "700007 bytes")
 	}, func() string { return fmt.Sprint(readyCondition(w.application())) })
 	set(good)
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)

@@ -82,7 +82,8 @@ func (w *world) expectAddedRoute() {
 	w.t.Helper()
 	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
 	w.get(i)
-	if r := i.Spec.Rules[0]; r.Host != "added.example.com" || r.HTTP.Paths[0].Backend.Service.Name != "added-svc" || i.Annotations["added"] != "yes" {
+	if r := i.Spec.Rules[0]; r.Host != "added.example.com" || r.HTTP.Paths[0].Backend.Service.Name != "added-svc" ||
+		i.Annotations["added"] != "yes" {
 		w.t.Errorf("the added route is %+v, the annotations are %v", r, i.Annotations)
 	}
 }
@@ -170,7 +171,10 @@ func TestPortsAreReadPastTheCache(t *testing.T) {
 		service.Spec.Ports[0].Port = number
 		check(t, w.kube.Update(t.Context(), service))
 	}
-	moves := map[string]func(context.Context, *v1alpha1.BlueGreen, route.State, v1alpha1.Color) error{"attach": router.Attach, "switch": router.Switch}
+	moves := map[string]func(context.Context, *v1alpha1.BlueGreen, route.State, v1alpha1.Color) error{
+		"attach": router.Attach,
+		"switch": router.Switch,
+	}
 	for _, number := range []int32{8080, 80} {
 		port(number)
 		for what, move := range moves {
@@ -278,7 +282,8 @@ func TestSourceOutageOnlyDelays(t *testing.T) {
 	w := newWorld(t)
 	w.source.fail(errors.New("GitHub answered 502"))
 	w.run()
-	rel := w.await(w.submit("a"), "the outage", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "GitHub answered 502") })
+	rel := w.await(w.submit("a"), "the outage",
+		func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "GitHub answered 502") })
 	w.source.fail(nil)
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
@@ -315,7 +320,8 @@ func TestMissingTargetIsCreatedFromTheLiveSide(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
-	if got := findingsOf(rel); !strings.Contains(got, "created Deployment/my-python-app-green") || !strings.Contains(got, "created Service/my-python-app-green-svc") {
+	if got := findingsOf(rel); !strings.Contains(got, "created Deployment/my-python-app-green") ||
+		!strings.Contains(got, "created Service/my-python-app-green-svc") {
 		t.Errorf("the findings are %s", got)
 	}
 }

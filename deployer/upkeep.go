@@ -142,7 +142,8 @@ func (w *work) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk,
 		return shrunk{}, err
 	}
 	if len(referrers) > 0 {
-		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service, strings.Join(referrers, ", "))}, nil
+		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service,
+			strings.Join(referrers, ", "))}, nil
 	}
 	// First, or the autoscaler would undo it.
 	if err := w.d.Workloads.RestoreMinimum(ctx, w.bg, side); err != nil {

@@ -56,7 +56,8 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("bluegreen").
 		For(&v1alpha1.BlueGreen{}).
-		Watches(&v1alpha1.BlueGreen{}, handler.EnqueueRequestsFromMapFunc(d.neighbours), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.BlueGreen{}, handler.EnqueueRequestsFromMapFunc(d.neighbours),
+			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&v1alpha1.Release{}).
 		Watches(&v1alpha1.Release{}, handler.Funcs{CreateFunc: d.rollbackRecorded}).
 		Watches(&appsv1.Deployment{}, d.wakes(ofDeployment)).

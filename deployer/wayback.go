@@ -55,7 +55,8 @@ func (w *work) wayBackTo() *v1alpha1.Version {
 	for i := range w.releases {
 		rel := &w.releases[i]
 		m := rel.Status.Milestones
-		if active != nil && string(rel.UID) == active.UID && rel.Spec.Deploy != nil && m.SwitchIntendedAt != nil && m.RestoredAt == nil && m.Previous != nil {
+		if active != nil && string(rel.UID) == active.UID && rel.Spec.Deploy != nil && m.SwitchIntendedAt != nil && m.RestoredAt == nil &&
+			m.Previous != nil {
 			return m.Previous
 		}
 	}

@@ -43,8 +43,9 @@ func TestWayBackIsJudgedByReadyEndpointsOfThatVeryVersion(t *testing.T) {
 	check(t, w.kube.List(t.Context(), &pods, client.InNamespace(w.namespace), client.MatchingLabels{"version": "blue"}))
 	set := func(ready corev1.ConditionStatus) {
 		for i := range pods.Items {
-			check(t, w.kube.Status().Patch(t.Context(), &corev1.Pod{ObjectMeta: w.meta(pods.Items[i].Name)}, client.RawPatch(types.StrategicMergePatchType,
-				fmt.Appendf(nil, `{"status":{"conditions":[{"type":"Ready","status":%q}]}}`, ready))))
+			check(t, w.kube.Status().Patch(t.Context(), &corev1.Pod{ObjectMeta: w.meta(pods.Items[i].Name)},
+				client.RawPatch(types.StrategicMergePatchType,
+					fmt.Appendf(nil, `{"status":{"conditions":[{"type":"Ready","status":%q}]}}`, ready))))
 		}
 	}
 	set(corev1.ConditionFalse)
@@ -74,8 +75,11 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 		change func(*v1alpha1.BlueGreen, *observed)
 		want   string
 	}{
-		"held":             {func(*v1alpha1.BlueGreen, *observed) {}, ""},
-		"found unhealthy":  {func(_ *v1alpha1.BlueGreen, o *observed) { setGroup(o, "UNHEALTHY") }, "the load balancer finds service blue unhealthy"},
+		"held": {func(*v1alpha1.BlueGreen, *observed) {}, ""},
+		"found unhealthy": {
+			func(_ *v1alpha1.BlueGreen, o *observed) { setGroup(o, "UNHEALTHY") },
+			"the load balancer finds service blue unhealthy",
+		},
 		"nothing is known": {func(_ *v1alpha1.BlueGreen, o *observed) { setGroup(o, "Unknown") }, ""},
 		"made anew since, and not told of": {func(_ *v1alpha1.BlueGreen, o *observed) {
 			o.Sides[v1alpha1.Blue].Pods[0].Created = left.Add(time.Minute)
@@ -92,7 +96,10 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 			side.RunningImage = "app@sha256:2"
 			o.Sides[v1alpha1.Blue] = side
 		}, "runs another version"},
-		"gone": {func(_ *v1alpha1.BlueGreen, o *observed) { o.Sides[v1alpha1.Blue] = workload.State{Deployment: "blue"} }, "deployment blue is gone"},
+		"gone": {
+			func(_ *v1alpha1.BlueGreen, o *observed) { o.Sides[v1alpha1.Blue] = workload.State{Deployment: "blue"} },
+			"deployment blue is gone",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bg := &v1alpha1.BlueGreen{}
@@ -107,8 +114,9 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 				Sides: map[v1alpha1.Color]workload.State{
 					v1alpha1.Green: {DeploymentExists: true, Replicas: 1},
 					v1alpha1.Blue: {
-						Color: v1alpha1.Blue, Deployment: "blue", Service: "blue", DeploymentExists: true, Replicas: 1, TemplateHash: "h", RunningImage: to.Image,
-						Pods: []workload.Pod{{Name: "b1", Ready: true, Created: left.Add(-time.Hour)}},
+						Color: v1alpha1.Blue, Deployment: "blue", Service: "blue", DeploymentExists: true, Replicas: 1, TemplateHash: "h",
+						RunningImage: to.Image,
+						Pods:         []workload.Pod{{Name: "b1", Ready: true, Created: left.Add(-time.Hour)}},
 					},
 				},
 				Back: map[v1alpha1.Color]reachable{v1alpha1.Blue: {endpoints: []string{"b1"}}},

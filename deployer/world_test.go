@@ -139,9 +139,13 @@ func newWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.BlueGre
 		w.create(w.service(c))
 	}
 	w.create(w.ingress())
-	w.builds = cloudbuildtest.New(t, cloudbuildtest.Config{Repository: w.source.File, Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
-		return w.build(ctx, b)
-	}})
+	w.builds = cloudbuildtest.New(t,
+		cloudbuildtest.Config{
+			Repository: w.source.File,
+			Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+				return w.build(ctx, b)
+			},
+		})
 	w.source.commit("a", "")
 	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app"), Spec: v1alpha1.BlueGreenSpec{
 		Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},

@@ -101,7 +101,9 @@ func specSchema(t *testing.T) apiextensionsv1.JSONSchemaProps {
 
 // visit calls back for every field of a schema that has no fields of its own,
 // with the value that an object has for it.
-func visit(path string, s apiextensionsv1.JSONSchemaProps, value any, leaf func(path string, s apiextensionsv1.JSONSchemaProps, value any)) {
+func visit(path string, s apiextensionsv1.JSONSchemaProps, value any,
+	leaf func(path string, s apiextensionsv1.JSONSchemaProps, value any),
+) {
 	if s.Items != nil && s.Items.Schema != nil && len(s.Items.Schema.Properties) > 0 {
 		list, _ := value.([]any)
 		for i := range max(1, len(list)) {
@@ -195,7 +197,8 @@ func TestTheApiServerAcceptsEveryExample(t *testing.T) {
 		for _, text := range slices.Compact([]string{e.text, e.withRefused()}) {
 			object := &unstructured.Unstructured{Object: parse(t, text)}
 			object.SetNamespace(fmt.Sprintf("example-%d", i))
-			if err := client.IgnoreAlreadyExists(kube.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: object.GetNamespace()}})); err != nil {
+			if err := client.IgnoreAlreadyExists(kube.Create(t.Context(),
+				&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: object.GetNamespace()}})); err != nil {
 				t.Fatal(err)
 			}
 			if err := kube.Create(t.Context(), object, client.FieldValidation("Strict")); err != nil {

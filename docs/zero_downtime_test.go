@@ -189,7 +189,7 @@ func TestMeasurementsOnThePageAreThoseOfTheBenchmark(t *testing.T) {
 
 func TestEveryReasonOfThePreflightIsExplained(t *testing.T) {
 	made := map[string]bool{}
-	for _, pattern := range []string{`\.(?:fault|warning|unlike)\("(\w+)"`, `Misfit\{"(\w+)"`} {
+	for _, pattern := range []string{`\.(?:fault|warning|unlike)\(\s*"(\w+)"`, `Misfit\{\s*"(\w+)"`} {
 		for _, dir := range []string{"../deployer/preflight", "../deployer/route"} {
 			files, err := filepath.Glob(dir + "/*.go")
 			if err != nil {
@@ -244,7 +244,10 @@ func TestWindowsNameTestsThatExist(t *testing.T) {
 func TestPreflightFindsNothingWrongWithWhatIsRecommended(t *testing.T) {
 	app := &v1alpha1.BlueGreen{}
 	app.Namespace, app.Name, app.Spec.URL = "shop", "my-python-app", "https://shop.example.com"
-	f := preflight.Facts{App: app, Services: map[string]*corev1.Service{}, Configs: map[string]preflight.Config{}, Templates: map[v1alpha1.Color]preflight.Template{}}
+	f := preflight.Facts{
+		App: app, Services: map[string]*corev1.Service{}, Configs: map[string]preflight.Config{},
+		Templates: map[v1alpha1.Color]preflight.Template{},
+	}
 	var kinds []string
 	for _, block := range yamlBlock.FindAllStringSubmatch(read(t, zeroDowntime), -1) {
 		for text := range strings.SplitSeq(block[1], "---\n") {

@@ -227,7 +227,8 @@ func (g Grants) Explain(namespace string, missing []Grant) Advice {
 	for _, annotation := range order {
 		words = append(words, annotation+"="+strings.Join(by[annotation], ","))
 	}
-	return Advise(fmt.Sprintf("namespace %s is not granted %s; a cluster administrator grants it by annotating the namespace: %s", namespace, strings.Join(names, ", "), strings.Join(order, ", ")), Shell(words...))
+	return Advise(fmt.Sprintf("namespace %s is not granted %s; a cluster administrator grants it by annotating the namespace: %s", namespace,
+		strings.Join(names, ", "), strings.Join(order, ", ")), Shell(words...))
 }
 
 // Repin is the command that pins a repository again, by its number. What is pinned

@@ -40,7 +40,10 @@ func TestGrantsOfGoogleAreExact(t *testing.T) {
 		{BuildAccountsAnnotation, "1-compute@developer.gserviceaccount.com", "1-compute@developer.gserviceaccount.com", true},
 		{BuildAccountsAnnotation, "*", builder, false},
 		{BuildAccountsAnnotation, "*@*", builder, false},
-		{BuildAccountsAnnotation, "*@acme-prod.iam.gserviceaccount.com", "projects/team-b/serviceAccounts/x@acme-prod.iam.gserviceaccount.com", false},
+		{
+			BuildAccountsAnnotation, "*@acme-prod.iam.gserviceaccount.com", "projects/team-b/serviceAccounts/x@acme-prod.iam.gserviceaccount.com",
+			false,
+		},
 		{TriggersAnnotation, "acme-prod/global/deploy", "acme-prod/global/deploy", true},
 		{TriggersAnnotation, "acme-prod/global/deploy-*", "acme-prod/global/deploy-main", true},
 		{TriggersAnnotation, "acme-prod/global/*", "acme-prod/global/deploy-main", true},
@@ -77,8 +80,16 @@ func TestNeedsOfAnApplication(t *testing.T) {
 		want  []string
 	}{
 		{"the least", BuildSpec{Project: "p"}, []string{"acme/app", "project p"}},
-		{"another project's bucket", BuildSpec{Project: "p", Source: SourceSpec{Bucket: "q_cloudbuild"}}, []string{"acme/app", "project p", "bucket q_cloudbuild"}},
-		{"all named", BuildSpec{Project: "p", ServiceAccount: "a@b", Source: SourceSpec{Bucket: "x"}}, []string{"acme/app", "project p", "bucket x", "build account a@b"}},
+		{
+			"another project's bucket",
+			BuildSpec{Project: "p", Source: SourceSpec{Bucket: "q_cloudbuild"}},
+			[]string{"acme/app", "project p", "bucket q_cloudbuild"},
+		},
+		{
+			"all named",
+			BuildSpec{Project: "p", ServiceAccount: "a@b", Source: SourceSpec{Bucket: "x"}},
+			[]string{"acme/app", "project p", "bucket x", "build account a@b"},
+		},
 		{"cloned", BuildSpec{Project: "p", Source: SourceSpec{Git: true}}, []string{"acme/app", "project p"}},
 		{"a trigger", BuildSpec{Project: "p", Trigger: "t"}, []string{"acme/app", "project p"}},
 	}
@@ -98,7 +109,10 @@ func TestNeedsOfAnApplication(t *testing.T) {
 // nothing.
 func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 	t.Parallel()
-	bg := &BlueGreen{Spec: BlueGreenSpec{Repository: "acme/app", Build: BuildSpec{Project: "acme-prod", Source: SourceSpec{Bucket: "sources"}, ServiceAccount: "a@acme-prod.iam.gserviceaccount.com"}}}
+	bg := &BlueGreen{Spec: BlueGreenSpec{
+		Repository: "acme/app",
+		Build:      BuildSpec{Project: "acme-prod", Source: SourceSpec{Bucket: "sources"}, ServiceAccount: "a@acme-prod.iam.gserviceaccount.com"},
+	}}
 	for _, before := range []Grants{
 		nil,
 		{RepositoriesAnnotation: "acme/other, acme/shop-*", BucketsAnnotation: "it's; odd,", ProjectsAnnotation: "acme-prod"},
@@ -106,7 +120,8 @@ func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 		now := Grants{}
 		maps.Copy(now, before)
 		for range 2 {
-			_, command, _ := strings.Cut(string(before.Explain("shop", before.Missing(bg.Needs()...)).Commands[0]), "kubectl annotate --overwrite namespace shop ")
+			_, command, _ := strings.Cut(string(before.Explain("shop", before.Missing(bg.Needs()...)).Commands[0]),
+				"kubectl annotate --overwrite namespace shop ")
 			out, err := exec.Command("sh", "-c", `printf '%s\n' `+command).Output() //nolint:gosec // the text under test
 			if err != nil {
 				t.Fatal(err)
@@ -130,7 +145,8 @@ func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 func TestNoCommandGrantsMoreThanItNames(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"a,team-b-*", "team-*", "a b", "a'; rm -rf /'", "a\nb", "$(id)", ""} {
-		text := Grants{}.Explain("shop", []Grant{{ProjectsAnnotation, value, "spec.build.project"}, {BucketsAnnotation, "fine", "spec.build.source.bucket"}}).Lines()
+		text := Grants{}.Explain("shop",
+			[]Grant{{ProjectsAnnotation, value, "spec.build.project"}, {BucketsAnnotation, "fine", "spec.build.source.bucket"}}).Lines()
 		if strings.Contains(text, "kubectl") || !strings.Contains(text, "correct spec.build.project") {
 			t.Errorf("for %q it says: %s", value, text)
 		}

@@ -12,7 +12,10 @@ func TestReleaseNamesFitKubernetesAndTellRequestsApart(t *testing.T) {
 	if got, want := v1alpha1.DeployName("shop", commit, 2), "shop-012345678901-2"; got != want {
 		t.Errorf("name %s, want %s", got, want)
 	}
-	for _, name := range []string{v1alpha1.DeployName(app, commit, 9999), v1alpha1.RollbackName(app, "uid", 1), v1alpha1.RollbackName(app, "uid", 99)} {
+	for _, name := range []string{
+		v1alpha1.DeployName(app, commit, 9999), v1alpha1.RollbackName(app, "uid", 1),
+		v1alpha1.RollbackName(app, "uid", 99),
+	} {
 		if len(name) > 63 {
 			t.Errorf("name %s has %d characters, a label holds 63", name, len(name))
 		}
@@ -31,12 +34,18 @@ func TestReleaseNamesFitKubernetesAndTellRequestsApart(t *testing.T) {
 
 func TestSameRequestIgnoresWhoAskedButNotWhatFor(t *testing.T) {
 	deploy := func(change func(*v1alpha1.Release)) *v1alpha1.Release {
-		rel := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Application: "shop", Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: "c", Attempt: 1}}}
+		rel := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{
+			Kind: v1alpha1.Deploy, Application: "shop",
+			Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: "c", Attempt: 1},
+		}}
 		change(rel)
 		return rel
 	}
 	rollback := func(change func(*v1alpha1.RollbackSpec)) *v1alpha1.Release {
-		spec := &v1alpha1.RollbackSpec{From: v1alpha1.Version{Color: v1alpha1.Green, Image: "new"}, To: v1alpha1.Version{Color: v1alpha1.Blue, Image: "old"}, Switch: "uid"}
+		spec := &v1alpha1.RollbackSpec{
+			From: v1alpha1.Version{Color: v1alpha1.Green, Image: "new"},
+			To:   v1alpha1.Version{Color: v1alpha1.Blue, Image: "old"}, Switch: "uid",
+		}
 		change(spec)
 		return &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback, Application: "shop", Rollback: spec}}
 	}

@@ -38,7 +38,8 @@ func TestAShellReadsTheWordsThatACommandIsMadeOf(t *testing.T) {
 func TestWhatCannotBeSeenMakesNoCommand(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{
-		"a\nb", "a\rb", "a\tb", "a\x00b", "a\x1b[2Jb", "a\u200bb", "a\u00adb", "a\u202eb", "a\u2066b", "a\ufeffb", "a\u2028b", "a\u00a0b", "a\u3000b", "a\u3164b", "a\u115fb",
+		"a\nb", "a\rb", "a\tb", "a\x00b", "a\x1b[2Jb", "a\u200bb", "a\u00adb", "a\u202eb", "a\u2066b", "a\ufeffb", "a\u2028b", "a\u00a0b",
+		"a\u3000b", "a\u3164b", "a\u115fb",
 		"a\u0301b", "a\ufe0fb", "a\u2800b", "a\U000e0041b", "a\xffb", "a\ue000b", strings.Repeat("x", MaxCommand),
 	} {
 		if c := Shell("echo", word); c != "" || ShellCommand("echo "+word).Shown() {
@@ -61,7 +62,8 @@ func TestWhatCannotBeSeenMakesNoCommand(t *testing.T) {
 func TestCommandThatPinsARepositoryAgainKeepsTheOthers(t *testing.T) {
 	t.Parallel()
 	g := Grants{RepinAnnotation: "acme/app=1, acme/other=2,Acme/App=3"}
-	if got, want := g.Repin("shop", "acme/app", 666), ShellCommand("kubectl annotate --overwrite namespace shop turnout.dev/repin=acme/other=2,acme/app=666"); got != want {
+	if got, want := g.Repin("shop", "acme/app",
+		666), ShellCommand("kubectl annotate --overwrite namespace shop turnout.dev/repin=acme/other=2,acme/app=666"); got != want {
 		t.Errorf("the command is %q, want %q", got, want)
 	}
 }
@@ -72,7 +74,8 @@ func TestCommandsOfConditionsAreKeptApart(t *testing.T) {
 	s.SetCommands("b", []ShellCommand{"2"})
 	s.SetCommands("a", []ShellCommand{"1"})
 	s.SetCommands("b", []ShellCommand{"3"})
-	if !slices.Equal(s.CommandsOf("a"), []ShellCommand{"1"}) || !slices.Equal(s.CommandsOf("b"), []ShellCommand{"3"}) || s.Commands[0].Condition != "a" {
+	if !slices.Equal(s.CommandsOf("a"), []ShellCommand{"1"}) || !slices.Equal(s.CommandsOf("b"), []ShellCommand{"3"}) ||
+		s.Commands[0].Condition != "a" {
 		t.Errorf("they are %v", s.Commands)
 	}
 	if s.SetCommands("a", nil); s.CommandsOf("a") != nil || len(s.Commands) != 1 {

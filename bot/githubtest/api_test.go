@@ -59,7 +59,8 @@ func TestSourceIsWhatGitHas(t *testing.T) {
 		t.Errorf("the commit has %d files by %s", len(commit.Files), commit.GetAuthor().GetLogin())
 	}
 
-	file, _, _, err := w.client.Repositories.GetContents(ctx, "acme", "shop", "deploy/cloudbuild.yaml", &github.RepositoryContentGetOptions{Ref: head})
+	file, _, _, err := w.client.Repositories.GetContents(ctx, "acme", "shop", "deploy/cloudbuild.yaml",
+		&github.RepositoryContentGetOptions{Ref: head})
 	check(t, err)
 	if content, err := file.GetContent(); err != nil || content != "steps: []\n" {
 		t.Errorf("the file has %q, %v", content, err)
@@ -79,7 +80,8 @@ func TestTarballWorksOnceAndHasATopDirectory(t *testing.T) {
 	w := newWorld(t, Config{})
 	head, err := w.repo.Head("main")
 	check(t, err)
-	at, _, err := w.client.Repositories.GetArchiveLink(t.Context(), "acme", "shop", github.Tarball, &github.RepositoryContentGetOptions{Ref: head}, 0)
+	at, _, err := w.client.Repositories.GetArchiveLink(t.Context(), "acme", "shop", github.Tarball,
+		&github.RepositoryContentGetOptions{Ref: head}, 0)
 	check(t, err)
 	response, err := http.Get(at.String())
 	check(t, err)
@@ -250,7 +252,8 @@ func TestCommentsAreTheAppsAndCanBeEdited(t *testing.T) {
 	if got.GetBody() != "Live" {
 		t.Errorf("the edited comment says %q", got.GetBody())
 	}
-	_, _, err = w.client.Issues.CreateComment(ctx, "acme", "shop", pr.Number, &github.IssueComment{Body: new(strings.Repeat("x", maxCommentBody+1))})
+	_, _, err = w.client.Issues.CreateComment(ctx, "acme", "shop", pr.Number,
+		&github.IssueComment{Body: new(strings.Repeat("x", maxCommentBody+1))})
 	if status(err) != http.StatusUnprocessableEntity {
 		t.Errorf("a body too long: %v", err)
 	}

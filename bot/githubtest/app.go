@@ -239,7 +239,8 @@ func (g *grant) narrow(names []string, ids []int64) error {
 		}
 	}
 	if len(g.selected) < len(names)+len(ids) {
-		return refuse(http.StatusUnprocessableEntity, "There is at least one repository that does not exist or is not accessible to the parent installation.")
+		return refuse(http.StatusUnprocessableEntity,
+			"There is at least one repository that does not exist or is not accessible to the parent installation.")
 	}
 	return nil
 }

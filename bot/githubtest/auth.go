@@ -73,7 +73,8 @@ func (c *call) authenticateApp(token string) error {
 	case err != nil:
 		return refuse(http.StatusUnauthorized, "A JSON web token could not be decoded")
 	case claims.ExpiresAt == nil:
-		return refuse(http.StatusUnauthorized, "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires")
+		return refuse(http.StatusUnauthorized,
+			"'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires")
 	case time.Until(claims.ExpiresAt.Time) > maxJWTLife:
 		return refuse(http.StatusUnauthorized, "'Expiration time' claim ('exp') is too far in the future")
 	}

@@ -135,7 +135,8 @@ func (w *world) wantListed(t *testing.T, why string, id int64) {
 		}
 		options.Cursor = response.Cursor
 	}
-	if !slices.Contains(ids, id) || len(ids) != len(slices.Compact(slices.Clone(ids))) || !slices.IsSortedFunc(ids, func(a, b int64) int { return int(b - a) }) {
+	if !slices.Contains(ids, id) || len(ids) != len(slices.Compact(slices.Clone(ids))) ||
+		!slices.IsSortedFunc(ids, func(a, b int64) int { return int(b - a) }) {
 		t.Errorf("%s: %d is not listed once, newest first: %v", why, id, ids)
 	}
 }
@@ -208,7 +209,10 @@ func TestOrganizationsRepositoryIsReadFromADirectory(t *testing.T) {
 	repo, err := w.AddRepository("globex/site", RepositoryConfig{Files: files, DefaultBranch: "trunk", Private: true})
 	check(t, err)
 	in := w.app.InstallOn(repo, nil)
-	_, err = repo.CommitFiles(Commit{Message: "second", Files: map[string]File{"bin/run": {Removed: true}, "a": {Content: "a"}}, Author: w.writer})
+	_, err = repo.CommitFiles(Commit{
+		Message: "second", Files: map[string]File{"bin/run": {Removed: true}, "a": {Content: "a"}},
+		Author: w.writer,
+	})
 	check(t, err)
 	d := w.awaitMatch(t, func(d Delivery) bool { return d.InstallationID == in.ID && d.Event == "push" })
 	if err := schema(t, "push").Validate(decoded(t, d.Payload)); err != nil {
@@ -216,7 +220,8 @@ func TestOrganizationsRepositoryIsReadFromADirectory(t *testing.T) {
 	}
 	var push github.PushEvent
 	check(t, json.Unmarshal(d.Payload, &push))
-	if push.GetRef() != "refs/heads/trunk" || push.GetOrganization().GetLogin() != "globex" || !slices.Equal(push.HeadCommit.Removed, []string{"bin/run"}) {
+	if push.GetRef() != "refs/heads/trunk" || push.GetOrganization().GetLogin() != "globex" ||
+		!slices.Equal(push.HeadCommit.Removed, []string{"bin/run"}) {
 		t.Errorf("the push: %s", d.Payload)
 	}
 }

@@ -23,7 +23,8 @@ func (w *world) deploy(t *testing.T, request github.DeploymentRequest) *github.D
 // say gives a deployment a state.
 func (w *world) say(t *testing.T, d *github.Deployment, state string) {
 	t.Helper()
-	_, _, err := w.client.Repositories.CreateDeploymentStatus(t.Context(), "acme", "shop", d.GetID(), &github.DeploymentStatusRequest{State: &state})
+	_, _, err := w.client.Repositories.CreateDeploymentStatus(t.Context(), "acme", "shop", d.GetID(),
+		&github.DeploymentStatusRequest{State: &state})
 	check(t, err)
 }
 
@@ -163,7 +164,8 @@ func TestWhatTheDescriptionExcludesIsAViolation(t *testing.T) {
 		check(t, err)
 		_, err = w.client.Do(t.Context(), request, nil)
 		found := w.Violations()
-		if status(err) != http.StatusUnprocessableEntity || len(found) != 1 || found[0].Kind != BadRequest || !strings.Contains(found[0].Reason, tt.reason) {
+		if status(err) != http.StatusUnprocessableEntity || len(found) != 1 || found[0].Kind != BadRequest ||
+			!strings.Contains(found[0].Reason, tt.reason) {
 			t.Errorf("%s: %v, violations %v", tt.name, err, found)
 		}
 		w.ForgetViolations()

@@ -238,7 +238,10 @@ func (d gitDir) treeWith(base string, files map[string]File) (string, error) {
 		}
 		lines.WriteString(line)
 	}
-	if _, err := d.run(gitCommand{args: []string{"update-index", "--index-info"}, stdin: strings.NewReader(lines.String()), env: env}); err != nil {
+	if _, err := d.run(gitCommand{
+		args: []string{"update-index", "--index-info"}, stdin: strings.NewReader(lines.String()),
+		env: env,
+	}); err != nil {
 		return "", err
 	}
 	out, err := d.run(gitCommand{args: []string{"write-tree"}, env: env})

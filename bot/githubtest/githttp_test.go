@@ -106,7 +106,13 @@ func TestAFileIsReadAtItsCommit(t *testing.T) {
 			t.Errorf("at %s the file has %q, %v, want %q", ref, got, err, want)
 		}
 	}
-	for _, missing := range [][2]string{{"main", "nothing"}, {"main", "deploy"}, {"main", "deploy/"}, {"main", "../app.py"}, {"topic", "app.py"}} {
+	for _, missing := range [][2]string{
+		{"main", "nothing"},
+		{"main", "deploy"},
+		{"main", "deploy/"},
+		{"main", "../app.py"},
+		{"topic", "app.py"},
+	} {
 		if got, err := repo.File(missing[0], missing[1]); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%v: got %q, %v", missing, got, err)
 		}

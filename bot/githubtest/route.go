@@ -281,6 +281,9 @@ func errorReply(e *apiError) reply {
 	return reply{status: e.status, body: body, header: e.header}
 }
 
+// secondaryLimits is where GitHub describes them.
+const secondaryLimits = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
+
 func faultReply(fault Fault) reply {
 	switch fault.Kind {
 	case SecondaryRateLimit:
@@ -289,7 +292,7 @@ func faultReply(fault Fault) reply {
 			e.header = http.Header{"Retry-After": {strconv.Itoa(int(math.Ceil(fault.RetryAfter.Seconds())))}}
 		}
 		out := errorReply(e)
-		out.body.(map[string]any)["documentation_url"] = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
+		out.body.(map[string]any)["documentation_url"] = secondaryLimits
 		return encode(out, http.Header{})
 	case outage:
 		return encode(errorReply(refuse(http.StatusServiceUnavailable, "Service Unavailable")), http.Header{})

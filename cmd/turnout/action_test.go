@@ -211,7 +211,8 @@ func TestAStepDeploysTheWorkflowsCommit(t *testing.T) {
 		t.Fatalf("exit status %d\n%s", got.code, got.stdout)
 	}
 	want := map[string]string{
-		"release": name, "result": "Succeeded", "version": "bbbbbbb", "image-digest": "sha256:bb", "color": "green", "url": "https://shop.example.com",
+		"release": name, "result": "Succeeded", "version": "bbbbbbb", "image-digest": "sha256:bb", "color": "green",
+		"url": "https://shop.example.com",
 	}
 	if diff := cmp.Diff(want, got.outputs); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
@@ -239,7 +240,8 @@ func TestAStepPointsAtTheLineThatIsWrong(t *testing.T) {
 	})
 	got := s.step(map[string]string{})
 	const want = "::error file=cloudbuild.yaml,line=3,title=shop-bbbbbbbbbbbb-1 BuildConfig::images: missing,%0A100%25 sure\n"
-	if got.code != exitFailed || got.outputs["result"] != "Failed" || strings.Count(got.stdout, "::error") != 1 || !strings.Contains(got.stdout, want) {
+	if got.code != exitFailed || got.outputs["result"] != "Failed" || strings.Count(got.stdout, "::error") != 1 ||
+		!strings.Contains(got.stdout, want) {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
 }
@@ -249,7 +251,8 @@ func TestAStepThatNeedsAPersonIsNoFailure(t *testing.T) {
 	s := newSite(t)
 	s.serve(v1alpha1.DeployName("shop", shaB, 1), phase(v1alpha1.ReleaseWaiting, "waits for /promote"))
 	got := s.step(map[string]string{})
-	if got.err != nil || got.outputs["result"] != "Waiting" || !strings.Contains(got.stdout, "::notice title=Turnout::shop-bbbbbbbbbbbb-1 waits for a person") {
+	if got.err != nil || got.outputs["result"] != "Waiting" ||
+		!strings.Contains(got.stdout, "::notice title=Turnout::shop-bbbbbbbbbbbb-1 waits for a person") {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
 }
@@ -259,7 +262,8 @@ func TestAStepWithNothingToDoSucceeds(t *testing.T) {
 	s := newSite(t)
 	s.live(shaB)
 	got := s.step(map[string]string{})
-	if got.err != nil || got.outputs["result"] != "Succeeded" || got.outputs["version"] != "bbbbbbb" || !strings.Contains(got.stdout, "::notice title=Turnout::bbbbbbb is live already.") {
+	if got.err != nil || got.outputs["result"] != "Succeeded" || got.outputs["version"] != "bbbbbbb" ||
+		!strings.Contains(got.stdout, "::notice title=Turnout::bbbbbbb is live already.") {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
 }
@@ -269,7 +273,8 @@ func TestAStepThatTimesOutFails(t *testing.T) {
 	s := newSite(t)
 	s.serve(v1alpha1.DeployName("shop", shaB, 1), phase(v1alpha1.ReleaseRunning, ""))
 	got := s.step(map[string]string{"timeout": "2s"})
-	if got.code != exitPending || got.outputs["result"] != "Running" || !strings.Contains(got.stdout, "::error title=Turnout::--timeout passed") {
+	if got.code != exitPending || got.outputs["result"] != "Running" ||
+		!strings.Contains(got.stdout, "::error title=Turnout::--timeout passed") {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
 }

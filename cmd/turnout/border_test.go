@@ -19,7 +19,8 @@ import (
 )
 
 // hostile is a text that tries everything at once.
-const hostile = "x/y:1\n::set-output name=result::Succeeded\n##[add-mask]a\r\n\u2028::error::x\x1b]0;pwned\x07\x1b[2J\u009b31m\u202egnp ghp_0123456789abcdefghij0123456789abcdef\n shop2  blue"
+const hostile = "x/y:1\n::set-output name=result::Succeeded\n##[add-mask]a\r\n\u2028::error::x\x1b]0;pwned\x07\x1b[2J\u009b31m\u202egnp " +
+	"ghp_0123456789abcdefghij0123456789abcdef\n shop2  blue"
 
 // expectShown demands that nothing of a text is obeyed, and that it has so many
 // lines.
@@ -42,7 +43,10 @@ func hostileRelease() *v1alpha1.Release {
 	rel := deployed(shaB, 1, v1alpha1.ReleaseFailed)
 	rel.Spec.Cause.Actor = hostile
 	rel.Spec.Kind, rel.Spec.Deploy = v1alpha1.Rollback, nil
-	rel.Spec.Rollback = &v1alpha1.RollbackSpec{From: v1alpha1.Version{Image: hostile}, To: v1alpha1.Version{Image: "r/" + hostile, Color: v1alpha1.Green}}
+	rel.Spec.Rollback = &v1alpha1.RollbackSpec{
+		From: v1alpha1.Version{Image: hostile},
+		To:   v1alpha1.Version{Image: "r/" + hostile, Color: v1alpha1.Green},
+	}
 	rel.Status.Message, rel.Status.Findings = hostile, []v1alpha1.Advice{{Text: hostile, Commands: []v1alpha1.ShellCommand{hostile}}}
 	rel.Status.Timeline = []v1alpha1.TimelineEntry{took(v1alpha1.StepBuild, 0, 0, hostile)}
 	rel.Status.Timeline[0].URL = hostile
@@ -78,9 +82,11 @@ func TestAWorkflowsLogObeysNoImagesName(t *testing.T) {
 
 func TestATerminalObeysNoForeignText(t *testing.T) {
 	state := stateJSON{
-		Application: "shop", URL: hostile, Live: &versionJSON{Version: hostile, Image: hostile}, Blocked: &blockedJSON{hostile, hostile, []v1alpha1.ShellCommand{hostile}},
-		Lock: &lockJSON{By: hostile, Reason: hostile}, Active: &releaseStateJSON{Release: hostile, Version: hostile, Message: hostile},
-		Waiting: []string{hostile}, Rollback: &rollbackJSON{To: versionJSON{Version: hostile}, Why: hostile}, Findings: []findingJSON{{Object: hostile, Field: hostile, Message: hostile}},
+		Application: "shop", URL: hostile, Live: &versionJSON{Version: hostile, Image: hostile},
+		Blocked: &blockedJSON{hostile, hostile, []v1alpha1.ShellCommand{hostile}},
+		Lock:    &lockJSON{By: hostile, Reason: hostile}, Active: &releaseStateJSON{Release: hostile, Version: hostile, Message: hostile},
+		Waiting: []string{hostile}, Rollback: &rollbackJSON{To: versionJSON{Version: hostile}, Why: hostile},
+		Findings: []findingJSON{{Object: hostile, Field: hostile, Message: hostile}},
 	}
 	rel := hostileRelease()
 	rel.CreationTimestamp = metav1.NewTime(noon)
@@ -130,7 +136,8 @@ func TestTheLogIsMasked(t *testing.T) {
 	var out bytes.Buffer
 	log, err := newLogger("info", &out)
 	check(t, err)
-	log.Info("it fails", "error", errors.New("Authorization: Bearer hunter2hunter2"), "url", "https://shop:hunter2hunter2@db/", slog.Group("of", "token", "ghp_0123456789abcdefghij0123456789abcdef"))
+	log.Info("it fails", "error", errors.New("Authorization: Bearer hunter2hunter2"), "url", "https://shop:hunter2hunter2@db/",
+		slog.Group("of", "token", "ghp_0123456789abcdefghij0123456789abcdef"))
 	if text := out.String(); strings.Contains(text, "hunter2") || strings.Contains(text, "ghp_") || !json.Valid(out.Bytes()) {
 		t.Errorf("logged: %s", text)
 	}
@@ -155,21 +162,25 @@ func TestAKubeconfigIsNeverPrinted(t *testing.T) {
 	good := write(map[string]any{"token": secret})
 	lines := strings.NewReplacer("{", "{\n", ",", ",\n").Replace(good)
 	for what, text := range map[string]string{
-		"one line of JSON":          good,
-		"many lines":                lines,
-		"base64":                    base64.StdEncoding.EncodeToString([]byte(good)),
-		"base64, in lines":          base64.StdEncoding.EncodeToString([]byte(good))[:40] + "\n" + base64.StdEncoding.EncodeToString([]byte(good))[40:],
-		"cut JSON":                  good[:len(good)-5],
-		"cut base64":                base64.StdEncoding.EncodeToString([]byte(good))[:99],
-		"not JSON":                  "{" + secret + "}",
-		"not YAML":                  "users:\n- user:\n\ttoken: " + secret,
-		"YAML with another type":    "clusters: " + secret + "\nusers: " + secret,
-		"the token alone":           secret,
-		"the token as a file":       write(map[string]any{"tokenFile": secret}),
-		"the key as a file":         write(map[string]any{"client-certificate": "x", "client-key": secret}),
-		"the key without base64":    write(map[string]any{"client-certificate-data": "eA==", "client-key-data": secret + "!"}),
-		"the password":              write(map[string]any{"username": "u", "password": secret, "token": secret}),
-		"a plugin with an argument": write(map[string]any{"exec": map[string]any{"apiVersion": secret, "command": "nothing-" + secret, "args": []string{secret}}}),
+		"one line of JSON": good,
+		"many lines":       lines,
+		"base64":           base64.StdEncoding.EncodeToString([]byte(good)),
+		"base64, in lines": base64.StdEncoding.EncodeToString([]byte(good))[:40] + "\n" +
+			base64.StdEncoding.EncodeToString([]byte(good))[40:],
+		"cut JSON":               good[:len(good)-5],
+		"cut base64":             base64.StdEncoding.EncodeToString([]byte(good))[:99],
+		"not JSON":               "{" + secret + "}",
+		"not YAML":               "users:\n- user:\n\ttoken: " + secret,
+		"YAML with another type": "clusters: " + secret + "\nusers: " + secret,
+		"the token alone":        secret,
+		"the token as a file":    write(map[string]any{"tokenFile": secret}),
+		"the key as a file":      write(map[string]any{"client-certificate": "x", "client-key": secret}),
+		"the key without base64": write(map[string]any{"client-certificate-data": "eA==", "client-key-data": secret + "!"}),
+		"the password":           write(map[string]any{"username": "u", "password": secret, "token": secret}),
+		"a plugin with an argument": write(map[string]any{"exec": map[string]any{
+			"apiVersion": secret, "command": "nothing-" + secret,
+			"args": []string{secret},
+		}}),
 	} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir()
@@ -198,7 +209,8 @@ func TestAKubeconfigIsNeverPrinted(t *testing.T) {
 						t.Errorf("%s: printed %q", how, printed)
 					}
 				}
-				if whole := what == "one line of JSON" || what == "many lines" || strings.HasPrefix(what, "base64"); whole != strings.Contains(printed, "127.0.0.1:1") {
+				if whole := what == "one line of JSON" || what == "many lines" ||
+					strings.HasPrefix(what, "base64"); whole != strings.Contains(printed, "127.0.0.1:1") {
 					t.Errorf("%s: the cluster was asked: %v: %q", how, !whole, printed)
 				}
 			}

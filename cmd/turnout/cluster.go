@@ -113,7 +113,8 @@ func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueG
 		return nil, fmt.Errorf("namespace %s has no application %s, and which it has cannot be listed: %w", c.namespace, name, err)
 	}
 	if len(list.Items) == 0 {
-		return nil, fmt.Errorf("namespace %s has no application %s, nor any other: --namespace names another namespace, --context another cluster", c.namespace, name)
+		return nil, fmt.Errorf("namespace %s has no application %s, nor any other: "+
+			"--namespace names another namespace, --context another cluster", c.namespace, name)
 	}
 	names := make([]string, len(list.Items))
 	for i := range list.Items {
@@ -123,7 +124,8 @@ func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueG
 }
 
 func noTurnout(err error) error {
-	return fmt.Errorf("this cluster does not know applications: Turnout's CRDs (config/crd) are not applied, or --context means another cluster: %w", err)
+	return fmt.Errorf("this cluster does not know applications: Turnout's CRDs (config/crd) are not applied, or --context means another "+
+		"cluster: %w", err)
 }
 
 // actor is who the API server takes us for; without an answer, the user of this

@@ -68,7 +68,10 @@ func newSite(t *testing.T) *site {
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "cli-"}}
 	check(t, s.admin.Create(t.Context(), ns))
 	s.app = &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "shop"}}
-	s.app.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/shop", URL: "https://shop.example.com", Build: v1alpha1.BuildSpec{Project: "acme-prod"}}
+	s.app.Spec = v1alpha1.BlueGreenSpec{
+		Repository: "acme/shop", URL: "https://shop.example.com",
+		Build: v1alpha1.BuildSpec{Project: "acme-prod"},
+	}
 	check(t, s.admin.Create(t.Context(), s.app))
 	s.authorize()
 	_, kubeconfig, err := plane.User("carol", nil)

@@ -133,7 +133,9 @@ func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release 
 }
 
 // watch follows a release, or only shows it if nobody wants to wait.
-func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, v voice, app *v1alpha1.BlueGreen) (*v1alpha1.Release, error) {
+func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, v voice, app *v1alpha1.BlueGreen) (*v1alpha1.Release,
+	error,
+) {
 	printer := v.printer(app)
 	if !b.wait || b.noWait {
 		printer.show(rel, time.Now())

@@ -60,12 +60,21 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringSliceVar(&c.trustedApps, "trusted-apps", nil, "numeric ids of GitHub Apps through which people may command")
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: in-cluster, then kubectl's own rules")
 	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to serve; default: all")
-	f.StringVar(&c.ownNamespace, "own-namespace", "", "Turnout's own namespace, where webhooks are written down; default: the pod's own, else that of the lease, else turnout")
-	f.StringVar(&c.podAccess, "pod-access", "auto", "how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
-	f.StringSliceVar(&c.allowAddresses, "allow-addresses", nil, "ranges, such as 10.0.0.0/8, in which applications' addresses (spec.url) and registries may be; default: public ones, and the Ingress's own")
-	f.StringVar(&c.proofProxy, "proof-proxy", "", "address of a proxy through which applications' addresses (spec.url), and registries, are asked; default: none, whatever the environment says")
-	f.StringVar(&c.loadBalancerProject, "load-balancer-project", "", "Google project of the cluster, whose load balancers' URL maps are then read (compute.urlMaps.get); default: none is")
-	f.StringVar(&c.computeEndpoint, "compute-endpoint", "", "address of the Compute API, such as https://compute-x.p.googleapis.com/compute/v1/; default: Google's. One without TLS is an emulator, and gets no credentials")
+	f.StringVar(&c.ownNamespace, "own-namespace", "",
+		"Turnout's own namespace, where webhooks are written down; default: the pod's own, else that of the lease, else turnout")
+	f.StringVar(&c.podAccess, "pod-access", "auto",
+		"how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
+	f.StringSliceVar(&c.allowAddresses, "allow-addresses", nil,
+		"ranges, such as 10.0.0.0/8, in which applications' addresses (spec.url) and registries may be; default: public ones, and the "+
+			"Ingress's own")
+	f.StringVar(&c.proofProxy, "proof-proxy", "",
+		"address of a proxy through which applications' addresses (spec.url), and registries, are asked; default: none, whatever the "+
+			"environment says")
+	f.StringVar(&c.loadBalancerProject, "load-balancer-project", "",
+		"Google project of the cluster, whose load balancers' URL maps are then read (compute.urlMaps.get); default: none is")
+	f.StringVar(&c.computeEndpoint, "compute-endpoint", "",
+		"address of the Compute API, such as https://compute-x.p.googleapis.com/compute/v1/; default: Google's. One without TLS is an "+
+			"emulator, and gets no credentials")
 	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
 	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "speak to Cloud Build without TLS and credentials, for an emulator")
 	f.DurationVar(&c.buildPoll, "build-poll", 0, "least time between two looks at a build; default 5s, which Cloud Build's quotas suggest")
@@ -107,7 +116,8 @@ func (c *serveConfig) urlMaps(ctx context.Context) (*urlmap.Client, error) {
 	}
 	client, err := urlmap.New(ctx, urlmap.Config{Project: c.loadBalancerProject, Endpoint: c.computeEndpoint})
 	if err != nil {
-		return nil, fmt.Errorf("--load-balancer-project (%s), --compute-endpoint (%s): %w", variable("load-balancer-project"), variable("compute-endpoint"), err)
+		return nil, fmt.Errorf("--load-balancer-project (%s), --compute-endpoint (%s): %w", variable("load-balancer-project"),
+			variable("compute-endpoint"), err)
 	}
 	return client, nil
 }

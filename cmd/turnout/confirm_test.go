@@ -37,11 +37,13 @@ func TestConfirmRecordsWhoSaysSo(t *testing.T) {
 		}
 	}
 	said := s.release(rel.Name).Spec.Confirmations
-	if len(said) != 1 || said[0].Color != v1alpha1.Green || said[0].Cause.Claims != "dora" || said[0].By != said[0].Cause.Actor || said[0].By == "" || said[0].Cause.Kind != v1alpha1.CauseCLI || said[0].At.IsZero() {
+	if len(said) != 1 || said[0].Color != v1alpha1.Green || said[0].Cause.Claims != "dora" || said[0].By != said[0].Cause.Actor ||
+		said[0].By == "" || said[0].Cause.Kind != v1alpha1.CauseCLI || said[0].At.IsZero() {
 		t.Errorf("what is recorded is %+v", said)
 	}
 	check(t, s.admin.Delete(t.Context(), rel))
-	if got := s.run("confirm", "shop"); got.code != 1 || !strings.Contains(got.err.Error(), "was deleted") || !strings.Contains(got.err.Error(), "spec.url") {
+	if got := s.run("confirm", "shop"); got.code != 1 || !strings.Contains(got.err.Error(), "was deleted") ||
+		!strings.Contains(got.err.Error(), "spec.url") {
 		t.Errorf("without its release it ends with %d: %v", got.code, got.err)
 	}
 }

@@ -66,7 +66,8 @@ func checkHome(ctx context.Context, reader client.Reader, namespace string) erro
 	err := reader.List(ctx, &v1alpha1.DeliveryList{}, client.InNamespace(namespace), client.Limit(1))
 	switch {
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("--own-namespace (%s): deliveries in the namespace %s may not be read: apply config/rbac/own.yaml, or name Turnout's own namespace: %w",
+		return fmt.Errorf("--own-namespace (%s): deliveries in the namespace %s may not be read: apply config/rbac/own.yaml, or name Turnout's "+
+			"own namespace: %w",
 			variable("own-namespace"), namespace, err)
 	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
 		return fmt.Errorf("there are no deliveries in Kubernetes: apply config/crd: %w", err)
@@ -79,7 +80,8 @@ func tellQuarantine(recorder events.EventRecorder, d *v1alpha1.Delivery) {
 	switch d.Status.Phase {
 	case v1alpha1.DeliveryQuarantined:
 		recorder.Eventf(d, nil, corev1.EventTypeWarning, "Quarantined", "Handle",
-			"Handling this webhook ended the process %d times, so it is not tried again: %s. Delete it and redeliver %s in the App's settings to try again.",
+			"Handling this webhook ended the process %d times, so it is not tried again: %s. Delete it and redeliver %s in the App's settings to "+
+				"try again.",
 			d.Status.Deaths, d.Status.Error, d.Spec.Delivery)
 	case v1alpha1.DeliveryGaveUp:
 		recorder.Eventf(d, nil, corev1.EventTypeWarning, "GaveUp", "Handle",

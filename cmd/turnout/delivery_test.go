@@ -45,7 +45,10 @@ func TestDeliveriesThatCannotBeKeptAreFoundAtTheStart(t *testing.T) {
 	}{
 		{nil, ""},
 		{errors.New("connection refused"), ""}, // waited out
-		{apierrors.NewForbidden(deliveries, "", errors.New("no")), "--own-namespace (TURNOUT_OWN_NAMESPACE): deliveries in the namespace home may not be read: apply config/rbac/own.yaml"},
+		{
+			apierrors.NewForbidden(deliveries, "", errors.New("no")),
+			"--own-namespace (TURNOUT_OWN_NAMESPACE): deliveries in the namespace home may not be read: apply config/rbac/own.yaml",
+		},
 		{apierrors.NewNotFound(deliveries, ""), "apply config/crd"},
 	} {
 		err := checkHome(t.Context(), refusing{err: tt.err}, "home")
@@ -62,7 +65,10 @@ func TestADeliveryThatIsSetAsideIsAnEventWithTheWayOut(t *testing.T) {
 		v1alpha1.DeliveryGaveUp:      "Warning GaveUp Handling this webhook failed 9 times",
 	} {
 		recorder := events.NewFakeRecorder(1)
-		d := &v1alpha1.Delivery{Spec: v1alpha1.DeliverySpec{Delivery: "guid"}, Status: v1alpha1.DeliveryStatus{Phase: phase, Attempts: 9, Deaths: 3}}
+		d := &v1alpha1.Delivery{
+			Spec:   v1alpha1.DeliverySpec{Delivery: "guid"},
+			Status: v1alpha1.DeliveryStatus{Phase: phase, Attempts: 9, Deaths: 3},
+		}
 		tellQuarantine(recorder, d)
 		got := ""
 		select {

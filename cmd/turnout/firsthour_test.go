@@ -24,7 +24,10 @@ func TestCancelOnACommandLineIsRecordedAsOne(t *testing.T) {
 func TestARowSaysWhyItsApplicationIsBlocked(t *testing.T) {
 	r := history()
 	r.app.Status.Phase = v1alpha1.PhaseBlocked
-	r.app.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotGranted, Message: "grant it"}}
+	r.app.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse,
+		Reason: v1alpha1.ReasonNotGranted, Message: "grant it",
+	}}
 	var out strings.Builder
 	check(t, printStates(&out, []stateJSON{stateOf(r.app, nil)}))
 	if !strings.Contains(out.String(), "Blocked (NotGranted)") {
@@ -54,12 +57,14 @@ func TestWhatWasJustApprovedIsNotShownAsWaitingForThat(t *testing.T) {
 			s.status(func(st *v1alpha1.BlueGreenStatus) { st.Lock = lock })
 			check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
 			rel := s.release(v1alpha1.DeployName("shop", shaB, 1))
-			rel.Status.Phase, rel.Status.Step, rel.Status.Message = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote, "waits for /promote: spec.promotion.mode is Manual"
+			rel.Status.Phase, rel.Status.Step, rel.Status.Message = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote, "waits for /promote: "+
+				"spec.promotion.mode is Manual"
 			rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepPromote, StartedAt: metav1.NowMicro(), Message: rel.Status.Message}}
 			check(t, s.admin.Status().Update(t.Context(), rel))
 			for _, args := range [][]string{{}, {}, {"-o", "json"}} { // the second time it was approved before
 				got := s.run(append([]string{"promote", "shop", "--no-wait"}, args...)...)
-				if got.err != nil || strings.Contains(got.stdout, "/promote") || !strings.Contains(got.stdout, "approved by carol") || !strings.Contains(got.stdout, name) {
+				if got.err != nil || strings.Contains(got.stdout, "/promote") || !strings.Contains(got.stdout, "approved by carol") ||
+					!strings.Contains(got.stdout, name) {
 					t.Errorf("%v, %v: it says\n%s%s", args, got.err, got.stdout, got.stderr)
 				}
 			}
@@ -79,7 +84,8 @@ func TestCancelAsTypedIsRecordedAsTheCommandLines(t *testing.T) {
 		t.Errorf("%v: it says\n%s%s", got.err, got.stdout, got.stderr)
 	}
 	c := s.release(v1alpha1.DeployName("shop", shaB, 1)).Spec.Cancel
-	if c == nil || c.Cause.Kind != v1alpha1.CauseCLI || !strings.HasPrefix(c.Reason, "turnout cancel") || strings.Contains(c.Reason, "/cancel") {
+	if c == nil || c.Cause.Kind != v1alpha1.CauseCLI || !strings.HasPrefix(c.Reason, "turnout cancel") ||
+		strings.Contains(c.Reason, "/cancel") {
 		t.Errorf("recorded is %+v", c)
 	}
 }
@@ -97,7 +103,8 @@ func TestStatusAsTypedSaysWhyItIsBlockedAndWhatHoldingIs(t *testing.T) {
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
 		st.Phase = v1alpha1.PhaseBlocked
 		st.Conditions = []metav1.Condition{{
-			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotInstalled, Message: "the App is not installed on acme/shop", LastTransitionTime: *now(),
+			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotInstalled,
+			Message: "the App is not installed on acme/shop", LastTransitionTime: *now(),
 		}}
 	})
 	expect("Blocked (NotInstalled)")

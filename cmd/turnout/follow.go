@@ -70,7 +70,9 @@ func (f *follower) follow(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1
 
 // look reads a release and watches it until the watch ends, as it does every few
 // minutes, or there is nothing more to see.
-func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool, error) {
+func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool,
+	error,
+) {
 	rel, err := f.Release(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
@@ -85,7 +87,8 @@ func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v
 	if done, err := f.show(ctx, rel); done {
 		return rel, true, err
 	}
-	changes, err := f.kube.Watch(ctx, &v1alpha1.ReleaseList{}, client.InNamespace(key.Namespace), client.MatchingFields{"metadata.name": key.Name},
+	changes, err := f.kube.Watch(ctx, &v1alpha1.ReleaseList{}, client.InNamespace(key.Namespace),
+		client.MatchingFields{"metadata.name": key.Name},
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: rel.ResourceVersion}})
 	if err != nil {
 		return rel, false, fmt.Errorf("watching release %s: %w", key, err)
@@ -94,7 +97,9 @@ func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v
 	return f.watch(ctx, changes, rel, start)
 }
 
-func (f *follower) watch(ctx context.Context, changes watch.Interface, rel *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool, error) {
+func (f *follower) watch(ctx context.Context, changes watch.Interface, rel *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool,
+	error,
+) {
 	clock := time.NewTicker(f.interval)
 	defer clock.Stop()
 	for {
@@ -215,7 +220,8 @@ func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now
 		return // the next look tells
 	}
 	f.unserved = true
-	f.tell(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name, span(now.Sub(f.claim.since))))
+	f.tell(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name,
+		span(now.Sub(f.claim.since))))
 }
 
 // withTimeout bounds following; 0 is no bound.

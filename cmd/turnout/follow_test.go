@@ -32,7 +32,8 @@ func TestDeployIsRecordedAndFollowedToItsEnd(t *testing.T) {
 		t.Fatal(got.err, got.stderr)
 	}
 	for _, want := range []string{
-		name + ": shop deploys bbbbbbb\n", "  build        4.0s  built img@sha256:bb\n", "  soak         6.0s  held under live traffic\n", name + ": Succeeded — users have bbbbbbb\n",
+		name + ": shop deploys bbbbbbb\n", "  build        4.0s  built img@sha256:bb\n", "  soak         6.0s  held under live traffic\n",
+		name + ": Succeeded — users have bbbbbbb\n",
 	} {
 		if strings.Count(got.stdout, want) != 1 {
 			t.Errorf("%q is not said once in\n%s", want, got.stdout)
@@ -132,7 +133,11 @@ func TestALockEndsFollowingWhereOnlyAPersonHelps(t *testing.T) {
 		{"queued behind a lock", locked, v1alpha1.ReleaseQueued, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy}, unlock},
 		{"no lock holds a rollback", locked, v1alpha1.ReleaseQueued, v1alpha1.ReleaseSpec{Kind: v1alpha1.Rollback}, ""},
 		{"cancelled, not seen yet", locked, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Cancel: &v1alpha1.Cancel{}}, ""},
-		{"approved behind a lock", locked, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Approval: &v1alpha1.Approval{}}, unlock},
+		{
+			"approved behind a lock", locked, v1alpha1.ReleaseWaiting,
+			v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Approval: &v1alpha1.Approval{}},
+			unlock,
+		},
 		{"not approved", bg, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy}, promote},
 	}
 	for _, tt := range tests {
@@ -164,7 +169,8 @@ func TestARollbackByHandIsFollowedAndJoined(t *testing.T) {
 	s := newSite(t)
 	s.live(shaA)
 	name := v1alpha1.RollbackName("shop", "uid-a", 1)
-	if got := s.run("rollback", "shop", "--no-wait"); got.err != nil || !strings.Contains(got.stdout, name+": shop goes back from aaaaaaa to sha256:00") {
+	if got := s.run("rollback", "shop", "--no-wait"); got.err != nil ||
+		!strings.Contains(got.stdout, name+": shop goes back from aaaaaaa to sha256:00") {
 		t.Fatalf("%v, %s", got.err, got.stdout)
 	}
 	again, joined := make(chan error, 1), &firstLine{seen: make(chan struct{})}
@@ -246,7 +252,8 @@ func TestAReleaseThatNobodyTakesIsTold(t *testing.T) {
 	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
 	check(t, s.admin.Create(t.Context(), rel))
 	warnings := s.followed(rel)
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "no turnout serve has taken "+rel.Name) || !strings.Contains(warnings[0], s.app.Namespace) {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "no turnout serve has taken "+rel.Name) ||
+		!strings.Contains(warnings[0], s.app.Namespace) {
 		t.Errorf("the warnings are %q", warnings)
 	}
 }
@@ -328,10 +335,12 @@ func TestErrorsNameWhatThereIs(t *testing.T) {
 	other := s.app.DeepCopy()
 	other.ObjectMeta = metav1.ObjectMeta{Namespace: s.app.Namespace, Name: "cart"}
 	check(t, s.admin.Create(t.Context(), other))
-	if got := s.run("deploy", "shopp", "--commit", shaB); got.code != exitTrouble || !strings.Contains(got.err.Error(), "has no application shopp; it has cart, shop") {
+	if got := s.run("deploy", "shopp", "--commit", shaB); got.code != exitTrouble ||
+		!strings.Contains(got.err.Error(), "has no application shopp; it has cart, shop") {
 		t.Error(got.err)
 	}
-	if got := s.runWith(nil, "status", "-n", "default", "--kubeconfig", s.kubeconfig); got.code != exitTrouble || !strings.Contains(got.err.Error(), "forbidden") {
+	if got := s.runWith(nil, "status", "-n", "default", "--kubeconfig", s.kubeconfig); got.code != exitTrouble ||
+		!strings.Contains(got.err.Error(), "forbidden") {
 		t.Error(got.err)
 	}
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
@@ -341,7 +350,8 @@ func TestErrorsNameWhatThereIs(t *testing.T) {
 		}}
 		st.SetCommands(v1alpha1.ConditionReady, []v1alpha1.ShellCommand{"kubectl annotate"})
 	})
-	if got := s.run("deploy", "shop", "--commit", shaB); got.code != exitTrouble || !strings.Contains(got.err.Error(), "grant it\n    kubectl annotate") {
+	if got := s.run("deploy", "shop", "--commit", shaB); got.code != exitTrouble ||
+		!strings.Contains(got.err.Error(), "grant it\n    kubectl annotate") {
 		t.Error(got.err)
 	}
 	if got := s.releases(); got != "" {
@@ -360,7 +370,10 @@ func TestStatusAndReleasesAreTablesAndJSON(t *testing.T) {
 		want []string
 	}{
 		{[]string{"status"}, []string{"APPLICATION", "shop", "aaaaaaa", "green"}},
-		{[]string{"status", "shop"}, []string{"live         aaaaaaa on green", "waiting      " + name, "rollback     to sha256:00 on blue, at once"}},
+		{
+			[]string{"status", "shop"},
+			[]string{"live         aaaaaaa on green", "waiting      " + name, "rollback     to sha256:00 on blue, at once"},
+		},
 		{[]string{"releases", "shop"}, []string{"RELEASE", name, "not taken yet", "alice"}},
 	} {
 		got := s.run(tt.args...)
@@ -372,7 +385,8 @@ func TestStatusAndReleasesAreTablesAndJSON(t *testing.T) {
 	}
 	var state stateJSON
 	check(t, json.Unmarshal([]byte(s.run("status", "-o", "json").stdout), &state))
-	if state.Live.Commit != shaA || state.Rollback.To.Version != "sha256:00" || !state.Rollback.Instant || state.Waiting[0] != name || state.URL != "https://shop.example.com" {
+	if state.Live.Commit != shaA || state.Rollback.To.Version != "sha256:00" || !state.Rollback.Instant || state.Waiting[0] != name ||
+		state.URL != "https://shop.example.com" {
 		t.Errorf("status -o json is %+v", state)
 	}
 	var listed releaseJSON

@@ -16,7 +16,8 @@ import (
 
 // errKubeconfig says nothing of what was given: it may be a kubeconfig with a
 // mistake in it, and its token.
-var errKubeconfig = errors.New("it is neither the name of a file that exists nor a kubeconfig, as YAML or JSON, plain or in base64 (what was given is not shown)")
+var errKubeconfig = errors.New("it is neither the name of a file that exists nor a kubeconfig, as YAML or JSON, plain or in base64 (what " +
+	"was given is not shown)")
 
 // readKubeconfig tells what was given for a kubeconfig: the name of a file, or the
 // text of one.

@@ -41,13 +41,16 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		switches:   counter("turnout_switches_total", "Movements of traffic: Deploy, Rollback, or Restore.", "namespace", "application", "kind"),
 		webhooks:   counter("turnout_webhooks_total", "Webhooks answered, by event and HTTP status.", "event", "status"),
 		deliveries: counter("turnout_deliveries_total", "Webhooks that were handled, or are not tried again, by how that ended.", "phase"),
-		github:     counter("turnout_github_requests_total", "Requests to GitHub, by HTTP status; error if there was no answer.", "method", "status"),
+		github: counter("turnout_github_requests_total", "Requests to GitHub, by HTTP status; error if there was no answer.", "method",
+			"status"),
 		remaining:  gauge("turnout_github_rate_limit_remaining", "Requests that GitHub's last answer left until its limit is reset.", "resource"),
 		limit:      gauge("turnout_github_rate_limit_limit", "Requests that GitHub allows in the period, as its last answer said.", "resource"),
 		cloudbuild: counter("turnout_cloudbuild_requests_total", "Requests to Cloud Build, by method and gRPC code.", "method", "code"),
 		build:      gauge("turnout_build_info", "1, with the version that runs.", "version"),
-		asked:      counter("turnout_proof_requests_total", "Requests to public addresses, by what their answers told.", "namespace", "application", "result"),
-		proofs:     counter("turnout_proofs_total", "Switches that were measured, by what the measurement has shown.", "namespace", "application", "result"),
+		asked: counter("turnout_proof_requests_total", "Requests to public addresses, by what their answers told.", "namespace",
+			"application", "result"),
+		proofs: counter("turnout_proofs_total", "Switches that were measured, by what the measurement has shown.", "namespace", "application",
+			"result"),
 		newVersion: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "turnout_proof_new_version_seconds", Help: "Time from a switch to the new version's first answer.",
 			Buckets: prometheus.ExponentialBuckets(0.1, 2, 13), // 100 ms to 7 min
@@ -59,7 +62,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	m.build.WithLabelValues(version()).Set(1)
 	m.beginRequests()
-	all := []prometheus.Collector{m.releases, m.switches, m.steps, m.webhooks, m.deliveries, m.github, m.remaining, m.limit, m.cloudbuild, m.build, m.asked, m.proofs, m.newVersion}
+	all := []prometheus.Collector{
+		m.releases, m.switches, m.steps, m.webhooks, m.deliveries, m.github, m.remaining, m.limit, m.cloudbuild,
+		m.build, m.asked, m.proofs, m.newVersion,
+	}
 	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
@@ -86,17 +92,27 @@ func (m *metrics) beginRequests() {
 		m.webhooks.WithLabelValues(event, strconv.Itoa(http.StatusAccepted))
 		m.webhooks.WithLabelValues(event, strconv.Itoa(http.StatusServiceUnavailable))
 	}
-	for _, status := range []int{http.StatusUnauthorized, http.StatusInternalServerError, http.StatusServiceUnavailable} { // before it is known which event it is
+	// before it is known which event it is
+	for _, status := range []int{http.StatusUnauthorized, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		m.webhooks.WithLabelValues("", strconv.Itoa(status))
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		m.github.WithLabelValues(method, "error")
-		for _, status := range []int{http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout} {
+		for _, status := range []int{
+			http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable,
+			http.StatusGatewayTimeout,
+		} {
 			m.github.WithLabelValues(method, strconv.Itoa(status))
 		}
 	}
-	for _, method := range []string{"CreateBuild", "GetBuild", "ListBuilds", "CancelBuild", "GetBuildTrigger", "ListBuildTriggers", "RunBuildTrigger"} {
-		for _, code := range []codes.Code{codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.PermissionDenied, codes.ResourceExhausted} {
+	for _, method := range []string{
+		"CreateBuild", "GetBuild", "ListBuilds", "CancelBuild", "GetBuildTrigger", "ListBuildTriggers",
+		"RunBuildTrigger",
+	} {
+		for _, code := range []codes.Code{
+			codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.PermissionDenied,
+			codes.ResourceExhausted,
+		} {
 			m.cloudbuild.WithLabelValues(method, code.String())
 		}
 	}

@@ -28,10 +28,13 @@ type recordMetrics struct {
 var (
 	queueDescription  = applicationMetric("turnout_queue_releases", "Releases that wait for their turn.")
 	oldestDescription = applicationMetric("turnout_queue_oldest_seconds", "Age of the oldest release that waits for its turn; 0 if none does.")
-	stepDescription   = applicationMetric("turnout_active_step_seconds", "How long the step under way of the release that acts has taken so far.", "step")
-	readyDescription  = applicationMetric("turnout_application_ready", "1 if the application's next release could run, 0 if its condition Ready is not True.")
-	unsureDescription = applicationMetric("turnout_switch_unconfirmed", "1 if nothing says that the load balancer took up the last switch (the condition SwitchUnconfirmed), else 0.")
-	lockDescription   = applicationMetric("turnout_application_locked", "1 if somebody locked the application, else 0.")
+	stepDescription   = applicationMetric("turnout_active_step_seconds",
+		"How long the step under way of the release that acts has taken so far.", "step")
+	readyDescription = applicationMetric("turnout_application_ready",
+		"1 if the application's next release could run, 0 if its condition Ready is not True.")
+	unsureDescription = applicationMetric("turnout_switch_unconfirmed",
+		"1 if nothing says that the load balancer took up the last switch (the condition SwitchUnconfirmed), else 0.")
+	lockDescription = applicationMetric("turnout_application_locked", "1 if somebody locked the application, else 0.")
 )
 
 func applicationMetric(name, help string, more ...string) *prometheus.Desc {
@@ -44,7 +47,10 @@ const scrapeTimeout = 2 * time.Second
 
 // Describe implements [prometheus.Collector].
 func (m *recordMetrics) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{queueDescription, oldestDescription, stepDescription, readyDescription, unsureDescription, lockDescription} {
+	for _, d := range []*prometheus.Desc{
+		queueDescription, oldestDescription, stepDescription, readyDescription, unsureDescription,
+		lockDescription,
+	} {
 		to <- d
 	}
 }

@@ -45,7 +45,9 @@ func rateLimitResource(header string) string {
 }
 
 // cloudBuild counts a request to Cloud Build.
-func (m *metrics) cloudBuild(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (m *metrics) cloudBuild(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker,
+	opts ...grpc.CallOption,
+) error {
 	err := invoke(ctx, method, req, reply, conn, opts...)
 	m.cloudbuild.WithLabelValues(path.Base(method), status.Code(err).String()).Inc()
 	return err

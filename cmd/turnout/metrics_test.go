@@ -42,7 +42,8 @@ func scrape(t *testing.T, r prometheus.Gatherer) map[string]float64 {
 			for _, l := range m.GetLabel() {
 				labels = append(labels, l.GetName()+"="+l.GetValue())
 			}
-			found[f.GetName()+"{"+strings.Join(labels, ",")+"}"] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+			found[f.GetName()+"{"+strings.Join(labels, ",")+
+				"}"] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
 		}
 	}
 	return found
@@ -85,7 +86,8 @@ func (s *site) queue() *recordMetrics {
 	check(s.t, s.admin.Status().Update(s.t.Context(), active))
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
 		st.Active = &v1alpha1.Claim{Release: active.Name, UID: string(active.UID), Holder: "test", RenewedAt: metav1.NowMicro()}
-		meta.SetStatusCondition(&st.Conditions, metav1.Condition{Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoAddress})
+		meta.SetStatusCondition(&st.Conditions,
+			metav1.Condition{Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonNoAddress})
 		st.Lock = &v1alpha1.Lock{By: "dora", At: *now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	})
 	oldest := s.release(v1alpha1.DeployName("shop", shaB, 1)).CreationTimestamp
@@ -126,7 +128,10 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	}
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
 		st.Active, st.Lock = nil, nil
-		st.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady, LastTransitionTime: *now()}}
+		st.Conditions = []metav1.Condition{{
+			Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonReady,
+			LastTransitionTime: *now(),
+		}}
 	})
 	want = map[string]float64{
 		"turnout_queue_releases" + app + "}": 0, "turnout_queue_oldest_seconds" + app + "}": 0,
@@ -173,13 +178,18 @@ func TestCountersBeginAtZero(t *testing.T) {
 	of := ",namespace=" + s.app.Namespace
 	for name, want := range map[string][]string{
 		"turnout_releases_total": {
-			"kind=Deploy" + of + ",phase=Cancelled", "kind=Deploy" + of + ",phase=Error", "kind=Deploy" + of + ",phase=Failed", "kind=Deploy" + of + ",phase=Succeeded", "kind=Deploy" + of + ",phase=Superseded",
-			"kind=Rollback" + of + ",phase=Cancelled", "kind=Rollback" + of + ",phase=Error", "kind=Rollback" + of + ",phase=Failed", "kind=Rollback" + of + ",phase=Succeeded", "kind=Rollback" + of + ",phase=Superseded",
+			"kind=Deploy" + of + ",phase=Cancelled", "kind=Deploy" + of + ",phase=Error", "kind=Deploy" + of + ",phase=Failed",
+			"kind=Deploy" + of + ",phase=Succeeded", "kind=Deploy" + of + ",phase=Superseded",
+			"kind=Rollback" + of + ",phase=Cancelled", "kind=Rollback" + of + ",phase=Error", "kind=Rollback" + of + ",phase=Failed",
+			"kind=Rollback" + of + ",phase=Succeeded", "kind=Rollback" + of + ",phase=Superseded",
 		},
 		"turnout_switches_total":       {"kind=Deploy" + of, "kind=Restore" + of, "kind=Rollback" + of},
 		"turnout_proof_requests_total": {of[1:] + ",result=failed", of[1:] + ",result=served", of[1:] + ",result=unseen"},
-		"turnout_proofs_total":         {of[1:] + ",result=Confirmed", of[1:] + ",result=Failed", of[1:] + ",result=Inconclusive", of[1:] + ",result=Interrupted", of[1:] + ",result=NotObserved"},
-		"turnout_deliveries_total":     {"phase=Done", "phase=GaveUp", "phase=Quarantined"},
+		"turnout_proofs_total": {
+			of[1:] + ",result=Confirmed", of[1:] + ",result=Failed", of[1:] + ",result=Inconclusive",
+			of[1:] + ",result=Interrupted", of[1:] + ",result=NotObserved",
+		},
+		"turnout_deliveries_total": {"phase=Done", "phase=GaveUp", "phase=Quarantined"},
 	} {
 		slices.Sort(begun[name])
 		if diff := cmp.Diff(want, begun[name]); diff != "" {

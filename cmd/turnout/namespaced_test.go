@@ -121,14 +121,17 @@ func TestServeWithRightsInItsNamespacesOnly(t *testing.T) {
 	}
 	await := func(want string) {
 		t.Helper()
-		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return reason() == want, nil })
+		err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true,
+			func(context.Context) (bool, error) { return reason() == want, nil })
 		if err != nil {
 			t.Fatalf("the reason is %q, want %q; the log:\n%s", reason(), want, logs.String())
 		}
 	}
 	await(v1alpha1.ReasonNotGranted)
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"acme/*",%q:"acme-prod"}}}`, v1alpha1.RepositoriesAnnotation, v1alpha1.ProjectsAnnotation)
-	check(t, s.admin.Patch(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.app.Namespace}}, client.RawPatch("application/merge-patch+json", []byte(patch))))
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"acme/*",%q:"acme-prod"}}}`, v1alpha1.RepositoriesAnnotation,
+		v1alpha1.ProjectsAnnotation)
+	check(t, s.admin.Patch(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.app.Namespace}},
+		client.RawPatch("application/merge-patch+json", []byte(patch))))
 	await(v1alpha1.ReasonIngressMissing)
 	cancel()
 	check(t, <-done)

@@ -212,9 +212,11 @@ func printState(out io.Writer, s stateJSON) error {
 	case back.Instant:
 		row("rollback", "to %s on %s, at once: it is kept running until %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"))
 	case back.Seconds > 0:
-		row("rollback", "to %s on %s, once its pods have started, since %s: that took %s at most lately", back.To.Version, back.To.Color, back.Why, span(time.Duration(back.Seconds*float64(time.Second))))
+		row("rollback", "to %s on %s, once its pods have started, since %s: that took %s at most lately", back.To.Version, back.To.Color,
+			back.Why, span(time.Duration(back.Seconds*float64(time.Second))))
 	default:
-		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color, back.Why)
+		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color,
+			back.Why)
 	}
 	for _, f := range s.Findings {
 		about := f.Object

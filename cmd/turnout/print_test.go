@@ -89,8 +89,9 @@ func life() []*v1alpha1.Release {
 		s.Timeline[1] = took(v1alpha1.StepStage, 93.4, 10, "container app keeps ending with exit code 1")
 		s.Phase, s.Message, s.FinishedAt = v1alpha1.ReleaseFailed, "container app keeps ending with exit code 1", &end
 		s.Failure = &v1alpha1.Failure{
-			Class: v1alpha1.FaultRelease, Step: v1alpha1.StepStage, Reason: "CrashLoopBackOff", Message: s.Message, Commands: []v1alpha1.ShellCommand{selectBlue},
-			File: "cloudbuild.yaml", Line: 7, At: end,
+			Class: v1alpha1.FaultRelease, Step: v1alpha1.StepStage, Reason: "CrashLoopBackOff", Message: s.Message,
+			Commands: []v1alpha1.ShellCommand{selectBlue},
+			File:     "cloudbuild.yaml", Line: 7, At: end,
 			Evidence: []v1alpha1.Evidence{{
 				Pod: "shop-blue-1", Container: "app", Reason: "CrashLoopBackOff",
 				Log: "starting\n\x1b[2J\x1b]0;gone\x07::set-env name=PATH::/tmp\r\n##[add-path]/tmp\n\u202etxt.exe\n",
@@ -104,7 +105,8 @@ func life() []*v1alpha1.Release {
 // one as long as many are.
 var (
 	odd        = v1alpha1.Shell("printf", "%s|%s", "two  spaces", "it's 50%")
-	selectBlue = v1alpha1.Merge("service", "shop-blue-svc", "ns", map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
+	selectBlue = v1alpha1.Merge("service", "shop-blue-svc", "ns",
+		map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
 )
 
 // Whatever prints a record prints its commands whole, each on a line without
@@ -237,7 +239,8 @@ func TestATerminalKeepsWhatIsSaidInBetween(t *testing.T) {
 	p.tick(noon)
 	p.tick(noon)
 	drawn := timeline(rel, noon)
-	warning := "turnout: no turnout serve has taken " + rel.Name + " for 1m0s: is it running in this cluster, and does it serve namespace " + rel.Namespace + "?"
+	warning := "turnout: no turnout serve has taken " + rel.Name + " for 1m0s: is it running in this cluster, and does it serve namespace " +
+		rel.Namespace + "?"
 	want := slices.Concat(drawn, []string{warning}, drawn)
 	if diff := cmp.Diff(want, screen(t, out.String(), 200)); diff != "" {
 		t.Errorf("the screen (-want +got):\n%s", diff)
@@ -292,7 +295,16 @@ func fields(of reflect.Type) []string {
 func TestThePageListsTheFieldsOfJSON(t *testing.T) {
 	page, err := os.ReadFile("../../docs/command-line.md")
 	check(t, err)
-	for _, of := range []any{releaseJSON{}, stepJSON{}, stateJSON{}, versionJSON{}, blockedJSON{}, lockJSON{}, rollbackJSON{}, releaseStateJSON{}} {
+	for _, of := range []any{
+		releaseJSON{},
+		stepJSON{},
+		stateJSON{},
+		versionJSON{},
+		blockedJSON{},
+		lockJSON{},
+		rollbackJSON{},
+		releaseStateJSON{},
+	} {
 		for _, name := range fields(reflect.TypeOf(of)) {
 			if name == "" || !strings.Contains(string(page), "`"+name+"`") {
 				t.Errorf("docs/command-line.md does not list the field %q of %T", name, of)
@@ -310,10 +322,16 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 	r.app.Status.Active = &v1alpha1.Claim{UID: "uid-b"}
 	r.app.Status.Phase = v1alpha1.PhaseReleasing
 	r.app.Status.LastSwitch.At = metav1.NewTime(noon)
-	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofConfirmed, Requests: 412, Message: "412 requests, 0 failed, p99 34 ms; new version after 1.2 s"}
+	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{
+		Result: v1alpha1.ProofConfirmed, Requests: 412,
+		Message: "412 requests, 0 failed, p99 34 ms; new version after 1.2 s",
+	}
 	r.app.Spec.Hold = &metav1.Duration{Duration: 20 * time.Minute}
 	r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.NewTime(noon), Reason: "audit\n\x1b[2J"}
-	r.app.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "MixedRoutes", Message: "both"}}
+	r.app.Status.Conditions = []metav1.Condition{{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: "MixedRoutes",
+		Message: "both",
+	}}
 	r.app.Status.SetCommands(v1alpha1.ConditionReady, []v1alpha1.ShellCommand{v1alpha1.Kubectl("edit", "ingress", "shop-ingress", "ns")})
 	var text strings.Builder
 	show := func() {
@@ -324,19 +342,31 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 		text.WriteString("\n")
 	}
 	r.app.Status.Findings = []v1alpha1.Finding{
-		{Severity: v1alpha1.SeverityError, Reason: "Ports", Object: "service ns/shop-blue-svc", Field: "spec.ports", Message: "it has no port 80: add it", Commands: []v1alpha1.ShellCommand{odd, selectBlue}},
+		{
+			Severity: v1alpha1.SeverityError, Reason: "Ports", Object: "service ns/shop-blue-svc", Field: "spec.ports",
+			Message: "it has no port 80: add it", Commands: []v1alpha1.ShellCommand{odd, selectBlue},
+		},
 		{Severity: v1alpha1.SeverityWarning, Reason: "ServiceMissing", Object: "service ns/admin", Message: "it does not exist: create it"},
 	}
-	if diff := cmp.Diff(findingJSON{"Error", "Ports", "service ns/shop-blue-svc", "spec.ports", "it has no port 80: add it", []v1alpha1.ShellCommand{odd, selectBlue}}, stateOf(r.app, r.releases).Findings[0]); diff != "" {
+	if diff := cmp.Diff(findingJSON{
+		"Error", "Ports", "service ns/shop-blue-svc", "spec.ports", "it has no port 80: add it",
+		[]v1alpha1.ShellCommand{odd, selectBlue},
+	}, stateOf(r.app, r.releases).Findings[0]); diff != "" {
 		t.Errorf("the finding for programs (-want +got):\n%s", diff)
 	}
 	show()
 	r.app.Status.Findings = nil
 	r.app.Status.LastSwitch.Shrunk, r.app.Status.Lock, r.app.Status.Conditions = true, nil, nil
-	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofInterrupted, Requests: 200, Message: "interrupted at 12:02:33 UTC: 200 requests counted, 1 of them failed"}
+	r.releases[1].Status.Proof = &v1alpha1.ProofStatus{
+		Result: v1alpha1.ProofInterrupted, Requests: 200,
+		Message: "interrupted at 12:02:33 UTC: 200 requests counted, 1 of them failed",
+	}
 	show()
 	end := metav1.NewMicroTime(noon.Add(50 * time.Second))
-	r.releases[1].Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepStage, StartedAt: metav1.NewMicroTime(noon), FinishedAt: &end}}
+	r.releases[1].Status.Timeline = []v1alpha1.TimelineEntry{{
+		Step: v1alpha1.StepStage, StartedAt: metav1.NewMicroTime(noon),
+		FinishedAt: &end,
+	}}
 	show()
 	r.app.Status.LastSwitch.Kind, r.app.Status.Active = "Rollback", nil
 	show()

@@ -32,13 +32,22 @@ func history(releases ...v1alpha1.Release) *request {
 	app.Status.Live, app.Status.Previous = &live, &before
 	app.Status.WayBack = &v1alpha1.WayBack{Color: v1alpha1.Blue, Ready: 3, Needed: 3}
 	app.Status.LastSwitch = &v1alpha1.SwitchRecord{Release: live.Release, UID: "uid-a", Kind: "Deploy", From: before, To: live}
-	return &request{app: app, releases: releases, cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "carol"}, now: time.Unix(1700000000, 0)}
+	return &request{
+		app: app, releases: releases, cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "carol"},
+		now: time.Unix(1700000000, 0),
+	}
 }
 
 // deployed is a release of a commit in a phase.
 func deployed(commit string, attempt int32, phase v1alpha1.ReleasePhase, change ...func(*v1alpha1.Release)) v1alpha1.Release {
-	rel := v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: v1alpha1.DeployName("shop", commit, attempt), UID: types.UID("uid-" + commit[:1])}}
-	rel.Spec = v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Application: "shop", Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: commit, Attempt: attempt}}
+	rel := v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "ns", Name: v1alpha1.DeployName("shop", commit, attempt),
+		UID: types.UID("uid-" + commit[:1]),
+	}}
+	rel.Spec = v1alpha1.ReleaseSpec{
+		Kind: v1alpha1.Deploy, Application: "shop",
+		Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: commit, Attempt: attempt},
+	}
 	rel.Spec.Cause.Actor = "alice"
 	rel.Status.Phase = phase
 	for _, f := range change {
@@ -100,47 +109,133 @@ func TestWhatARequestComesTo(t *testing.T) {
 		want     string // a regular expression
 	}{
 		{"deploy of a new commit", nil, deploy(shaB, false), `^submit ` + b1 + ` approved=false$`},
-		{"deploy joins what is under way", []v1alpha1.Release{deployed(shaB, 1, running)}, deploy(shaB, false), `^answer ` + b1 + `: .* under way already, asked for by alice`},
+		{
+			"deploy joins what is under way",
+			[]v1alpha1.Release{deployed(shaB, 1, running)},
+			deploy(shaB, false),
+			`^answer ` + b1 + `: .* under way already, asked for by alice`,
+		},
 		{"retry joins what is under way", []v1alpha1.Release{deployed(shaB, 1, running)}, deploy(shaB, true), `^answer ` + b1},
-		{"deploy of what failed needs --retry", []v1alpha1.Release{deployed(shaB, 1, failed)}, deploy(shaB, false), `^refused: .* ended as Failed\. Nothing was started\. .*--commit ` + shaB + ` --retry`},
+		{
+			"deploy of what failed needs --retry",
+			[]v1alpha1.Release{deployed(shaB, 1, failed)},
+			deploy(shaB, false),
+			`^refused: .* ended as Failed\. Nothing was started\. .*--commit ` + shaB + ` --retry`,
+		},
 		{"retry is the next attempt", []v1alpha1.Release{deployed(shaB, 1, failed)}, deploy(shaB, true), `^submit ` + b2},
-		{"retry of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, deploy(shaA, true), `^refused: .*live already\. .*There is nothing to retry`},
+		{
+			"retry of what is live",
+			[]v1alpha1.Release{deployed(shaA, 1, ended)},
+			deploy(shaA, true),
+			`^refused: .*live already\. .*There is nothing to retry`,
+		},
 		{"deploy behind a lock says so", nil, func(r *request) plan {
 			r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.Unix(1700000000, 0), Reason: "audit"}
 			p := r.deploy(shaB, false)
 			return plan{Decision: bot.Decision{Answer: p.Note}, release: p.release}
 		}, `^answer ` + b1 + `: .*locked by dora`},
-		{"deploy of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, deploy(shaA, false), `^answer ` + a1 + `: aaaaaaa is live already`},
+		{
+			"deploy of what is live",
+			[]v1alpha1.Release{deployed(shaA, 1, ended)},
+			deploy(shaA, false),
+			`^answer ` + a1 + `: aaaaaaa is live already`,
+		},
 		{"deploy of what is live, whose release is no longer kept", nil, deploy(shaA, false), `^answer : aaaaaaa is live already`},
 		{"deploy of what was live", []v1alpha1.Release{deployed(shaB, 1, ended)}, deploy(shaB, false), `^refused: .* ended as Succeeded`},
 
-		{"promote takes the one that waits", []v1alpha1.Release{deployed(shaB, 1, waiting), deployed(shaA, 1, running)}, promote("", ""), `^approve ` + b1},
+		{
+			"promote takes the one that waits",
+			[]v1alpha1.Release{deployed(shaB, 1, waiting), deployed(shaA, 1, running)},
+			promote("", ""),
+			`^approve ` + b1,
+		},
 		{"promote takes the only one", []v1alpha1.Release{deployed(shaB, 1, running)}, promote("", ""), `^approve ` + b1},
-		{"promote of nothing", []v1alpha1.Release{deployed(shaA, 1, ended)}, promote("", ""), `^refused: No release of shop waits\. Name the commit`},
-		{"promote of one of several", []v1alpha1.Release{deployed(shaB, 1, running), deployed(shaA, 1, running)}, promote("", ""), `^refused: .* several releases under way: ` + b1 + `, ` + a1},
+		{
+			"promote of nothing",
+			[]v1alpha1.Release{deployed(shaA, 1, ended)},
+			promote("", ""),
+			`^refused: No release of shop waits\. Name the commit`,
+		},
+		{
+			"promote of one of several",
+			[]v1alpha1.Release{deployed(shaB, 1, running), deployed(shaA, 1, running)},
+			promote("", ""),
+			`^refused: .* several releases under way: ` + b1 + `, ` + a1,
+		},
 		{"promote by name", []v1alpha1.Release{deployed(shaB, 1, waiting)}, promote(b1, ""), `^approve ` + b1},
-		{"promote of an older attempt", []v1alpha1.Release{deployed(shaB, 2, waiting), deployed(shaB, 1, broke)}, promote(b1, ""), `^refused: ` + b1 + ` is not the newest release of bbbbbbb`},
+		{
+			"promote of an older attempt",
+			[]v1alpha1.Release{deployed(shaB, 2, waiting), deployed(shaB, 1, broke)},
+			promote(b1, ""),
+			`^refused: ` + b1 + ` is not the newest release of bbbbbbb`,
+		},
 		{"promote of a rollback", []v1alpha1.Release{goingBack(running)}, promote("shop-rollback-1", ""), `^refused: .* is a rollback`},
-		{"promote of an unknown name", nil, promote("shop-x-1", ""), `^refused: shop has no release shop-x-1\. List them: .turnout releases shop.`},
+		{
+			"promote of an unknown name", nil, promote("shop-x-1", ""),
+			`^refused: shop has no release shop-x-1\. List them: .turnout releases shop.`,
+		},
 		{"promote of a new commit", nil, promote("", shaB), `^submit ` + b1 + ` approved=true$`},
-		{"promote of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, promote("", shaA), `^answer ` + a1 + `: .*live already.*turnout rollback shop`},
+		{
+			"promote of what is live",
+			[]v1alpha1.Release{deployed(shaA, 1, ended)},
+			promote("", shaA),
+			`^answer ` + a1 + `: .*live already.*turnout rollback shop`,
+		},
 		{"promote of what is switching follows it", []v1alpha1.Release{deployed(shaB, 1, running, intended)}, promote("", shaB), `^answer ` + b1},
 
-		{"rollback of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, rollback(""), `^submit ` + v1alpha1.RollbackName("shop", "uid-a", 1)},
-		{"rollback by commit", []v1alpha1.Release{deployed(shaA, 1, ended)}, rollback("aaaaaaa"), `^submit ` + v1alpha1.RollbackName("shop", "uid-a", 1)},
+		{
+			"rollback of what is live",
+			[]v1alpha1.Release{deployed(shaA, 1, ended)},
+			rollback(""),
+			`^submit ` + v1alpha1.RollbackName("shop", "uid-a", 1),
+		},
+		{
+			"rollback by commit",
+			[]v1alpha1.Release{deployed(shaA, 1, ended)},
+			rollback("aaaaaaa"),
+			`^submit ` + v1alpha1.RollbackName("shop", "uid-a", 1),
+		},
 		{"rollback joins what is under way", []v1alpha1.Release{goingBack(running)}, rollback(""), `^answer shop-rollback-1`},
 		{"rollback by commit joins what is under way", []v1alpha1.Release{goingBack(running)}, rollback("aaaaaaa"), `^answer shop-rollback-1`},
-		{"rollback after one that moved nobody", []v1alpha1.Release{goingBack(broke)}, rollback(""), `^submit ` + v1alpha1.RollbackName("shop", "uid-a", 2)},
+		{
+			"rollback after one that moved nobody",
+			[]v1alpha1.Release{goingBack(broke)},
+			rollback(""),
+			`^submit ` + v1alpha1.RollbackName("shop", "uid-a", 2),
+		},
 		{"rollback of a deploy before its switch", []v1alpha1.Release{deployed(shaB, 1, running)}, rollback(shaB), `^cancel ` + b1},
-		{"rollback of something else", nil, rollback("ccccccc"), `^refused: .*ccccccc.* is not what is live.*turnout rollback shop --from aaaaaaa`},
+		{
+			"rollback of something else", nil, rollback("ccccccc"),
+			`^refused: .*ccccccc.* is not what is live.*turnout rollback shop --from aaaaaaa`,
+		},
 
 		{"cancel of the only one", []v1alpha1.Release{deployed(shaB, 1, running)}, cancel(""), `^cancel ` + b1},
 		{"cancel by name", []v1alpha1.Release{deployed(shaB, 1, running), deployed(shaA, 1, running)}, cancel(b1), `^cancel ` + b1},
-		{"cancel of one of several", []v1alpha1.Release{deployed(shaB, 1, running), deployed(shaA, 1, running)}, cancel(""), `^refused: .* several releases`},
+		{
+			"cancel of one of several",
+			[]v1alpha1.Release{deployed(shaB, 1, running), deployed(shaA, 1, running)},
+			cancel(""),
+			`^refused: .* several releases`,
+		},
 		{"cancel of nothing", nil, cancel(""), `^refused: No release of shop is under way`},
-		{"cancel too late", []v1alpha1.Release{deployed(shaB, 1, running, intended)}, cancel(""), `^refused: It is too late to cancel .*turnout rollback shop`},
-		{"cancel of what has ended", []v1alpha1.Release{deployed(shaB, 1, failed)}, cancel(b1), `^answer ` + b1 + `: The release of .*bbbbbbb.* has ended \(failed\): there is nothing to cancel`},
-		{"cancel of an earlier attempt", []v1alpha1.Release{deployed(shaB, 2, running), deployed(shaB, 1, failed)}, cancel(b1), `^refused: ` + b1 + ` has ended already: Failed`},
+		{
+			"cancel too late",
+			[]v1alpha1.Release{deployed(shaB, 1, running, intended)},
+			cancel(""),
+			`^refused: It is too late to cancel .*turnout rollback shop`,
+		},
+		{
+			"cancel of what has ended",
+			[]v1alpha1.Release{deployed(shaB, 1, failed)},
+			cancel(b1),
+			`^answer ` + b1 + `: The release of .*bbbbbbb.* has ended \(failed\): there is nothing to cancel`,
+		},
+		{
+			"cancel of an earlier attempt",
+			[]v1alpha1.Release{deployed(shaB, 2, running), deployed(shaB, 1, failed)},
+			cancel(b1),
+			`^refused: ` + b1 + ` has ended already: Failed`,
+		},
 		{"cancel of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, cancel(a1), `^refused: It is too late`},
 		{"cancel of a rollback", []v1alpha1.Release{goingBack(running)}, cancel(""), `^refused: .* is a rollback, which is not cancelled`},
 	}
@@ -185,16 +280,28 @@ func TestARollbackWithoutACommitToLeaveSaysWhy(t *testing.T) {
 }
 
 func TestWhatIsInTheWayIsSaid(t *testing.T) {
-	notGranted := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotGranted, Message: "grant it"}
-	mixed := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonMixedRoutes, Message: "both"}
+	notGranted := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotGranted,
+		Message: "grant it",
+	}
+	mixed := metav1.Condition{
+		Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonMixedRoutes,
+		Message: "both",
+	}
 	tests := []struct {
 		name      string
 		condition *metav1.Condition
 		ask       func(*request) plan
 		err, warn string
 	}{
-		{"without the grant nothing is written", &notGranted, func(r *request) plan { return r.deploy(shaB, false) }, "NotGranted), so nothing was asked for: grant it\n    kubectl annotate namespace shop a=b", ""},
-		{"a rollback needs no grant", &notGranted, func(r *request) plan { return r.rollback("") }, "", "blocked (NotGranted): grant it\n    kubectl annotate namespace shop a=b"},
+		{
+			"without the grant nothing is written", &notGranted, func(r *request) plan { return r.deploy(shaB, false) },
+			"NotGranted), so nothing was asked for: grant it\n    kubectl annotate namespace shop a=b", "",
+		},
+		{
+			"a rollback needs no grant", &notGranted, func(r *request) plan { return r.rollback("") }, "",
+			"blocked (NotGranted): grant it\n    kubectl annotate namespace shop a=b",
+		},
 		{"another condition is told", &mixed, func(r *request) plan { return r.deploy(shaB, false) }, "", "shop is blocked (MixedRoutes): both"},
 		{"a refusal says enough", &notGranted, func(r *request) plan { return r.rollback("ccccccc") }, "", ""},
 	}

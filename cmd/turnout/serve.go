@@ -85,7 +85,10 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := ctrlmetrics.Registry.Register(&recordMetrics{reader: mgr.GetClient(), log: log, now: time.Now, begin: counted.begin}); err != nil {
+	if err := ctrlmetrics.Registry.Register(&recordMetrics{
+		reader: mgr.GetClient(), log: log, now: time.Now,
+		begin: counted.begin,
+	}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	rec := &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: c.namespaces}
@@ -93,7 +96,8 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 		return err
 	}
 	inbox := &bot.Inbox{
-		Record: botRecord{rec}, GitHub: github, TrustedBots: s.bots, TrustedApps: s.apps, Holder: holder(), Settled: settled(mgr, counted), Log: log,
+		Record: botRecord{rec}, GitHub: github, TrustedBots: s.bots, TrustedApps: s.apps, Holder: holder(), Settled: settled(mgr, counted),
+		Log: log,
 	}
 	if err := c.addInbox(ctx, mgr, inbox, c.home(inside)); err != nil {
 		return err
@@ -164,7 +168,9 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 }
 
 // addDeployer wires what moves releases. It runs on the leader only.
-func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *record.Record, github *bot.GitHub, m *metrics, inside bool, log *slog.Logger) error {
+func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *record.Record, github *bot.GitHub, m *metrics, inside bool,
+	log *slog.Logger,
+) error {
 	clientset, err := kubernetes.NewForConfig(mgr.GetConfig())
 	if err != nil {
 		return fmt.Errorf("connecting to Kubernetes: %w", err)
@@ -173,7 +179,10 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 	if err != nil {
 		return err
 	}
-	google := cloudbuild.NewAccounts(cloudbuild.Config{Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure, Interceptor: m.cloudBuild})
+	google := cloudbuild.NewAccounts(cloudbuild.Config{
+		Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure,
+		Interceptor: m.cloudBuild,
+	})
 	if _, _, err := google.As(ctx, ""); err != nil { // a mistake in how it is reached shows at the start
 		return fmt.Errorf("reaching Google: %w", err)
 	}

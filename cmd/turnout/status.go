@@ -139,7 +139,8 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 		if end := rel.Status.FinishedAt; end != nil {
 			took = span(end.Sub(rel.CreationTimestamp.Time))
 		}
-		w.row(rel.Name, string(rel.Spec.Kind), versionOf(rel), phaseOf(rel), took, ago(now.Sub(rel.CreationTimestamp.Time)), rel.AskedBy(), saidOf(rel))
+		w.row(rel.Name, string(rel.Spec.Kind), versionOf(rel), phaseOf(rel), took, ago(now.Sub(rel.CreationTimestamp.Time)), rel.AskedBy(),
+			saidOf(rel))
 	}
 	return w.flush()
 }

@@ -33,12 +33,14 @@ func TestURLMapsAreReadOfTheProjectThatIsNamed(t *testing.T) {
 	check(t, err)
 	maps, err := c.urlMaps(t.Context())
 	check(t, err)
-	if _, err := maps.Get(t.Context(), "europe-west1", "um"); err == nil || len(asked) != 1 || asked[0] != "/compute/v1/projects/acme-prod/regions/europe-west1/urlMaps/um" {
+	if _, err := maps.Get(t.Context(), "europe-west1", "um"); err == nil || len(asked) != 1 ||
+		asked[0] != "/compute/v1/projects/acme-prod/regions/europe-west1/urlMaps/um" {
 		t.Errorf("asked for %q, with the error %v", asked, err)
 	}
 	c, err = with(map[string]string{"TURNOUT_LOAD_BALANCER_PROJECT": "https://acme"})
 	check(t, err)
-	if _, err := c.urlMaps(t.Context()); err == nil || !strings.Contains(err.Error(), "--load-balancer-project (TURNOUT_LOAD_BALANCER_PROJECT)") {
+	if _, err := c.urlMaps(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "--load-balancer-project (TURNOUT_LOAD_BALANCER_PROJECT)") {
 		t.Errorf("a wrong project: %v", err)
 	}
 }

@@ -70,7 +70,8 @@ func (w *workflowLog) failure(release string, f *v1alpha1.Failure) {
 			at += fmt.Sprintf("line=%d,", f.Line)
 		}
 	}
-	_, _ = fmt.Fprintf(w.out, "::error %stitle=%s::%s\n", at, escapeProperty(release+" "+f.Reason), escapeData(strings.Join(append([]string{f.Message}, commandLines(f.Commands)...), "\n")))
+	_, _ = fmt.Fprintf(w.out, "::error %stitle=%s::%s\n", at, escapeProperty(release+" "+f.Reason),
+		escapeData(strings.Join(append([]string{f.Message}, commandLines(f.Commands)...), "\n")))
 }
 
 // The escapes of workflow commands, as actions/toolkit makes them

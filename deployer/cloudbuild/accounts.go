@@ -88,7 +88,8 @@ func (a *Accounts) Tokens(ctx context.Context, account string) (oauth2.TokenSour
 }
 
 func (a *Accounts) impersonated(ctx context.Context, account string) (oauth2.TokenSource, error) {
-	source, err := impersonate.CredentialsTokenSource(ctx, impersonate.CredentialsConfig{TargetPrincipal: account, Scopes: []string{cloudPlatform}}, a.iam...)
+	source, err := impersonate.CredentialsTokenSource(ctx,
+		impersonate.CredentialsConfig{TargetPrincipal: account, Scopes: []string{cloudPlatform}}, a.iam...)
 	if err != nil {
 		return nil, fmt.Errorf("impersonate %s: %w", account, err)
 	}

@@ -35,7 +35,10 @@ func (f *File) fault(field, reason, fix string) *FileError {
 
 // stepFault is a FileError in a step; field may be empty.
 func (f *File) stepFault(i int, field, reason, fix string) *FileError {
-	return &FileError{File: f.Name, Line: f.place(join(f.stepPath(i), field)), Step: f.index(i), ID: f.Build.GetSteps()[i].GetId(), Field: field, Reason: reason, Fix: fix}
+	return &FileError{
+		File: f.Name, Line: f.place(join(f.stepPath(i), field)), Step: f.index(i), ID: f.Build.GetSteps()[i].GetId(),
+		Field: field, Reason: reason, Fix: fix,
+	}
 }
 
 // index is where in the file one of Build's steps is.
@@ -62,9 +65,13 @@ func (f *File) checkSubstitutions() error {
 				Fix: "name it like _NAME: an underscore, then capitals, digits and underscores; the built-in ones are given by Turnout",
 			}
 		case len(key) > maxKeyBytes:
-			return &FileError{File: f.Name, Line: f.place("substitutions." + key), Step: -1, Field: name, Reason: fmt.Sprintf("has a name of %d bytes, and Cloud Build takes %d", len(key), maxKeyBytes), Fix: "shorten the name"}
+			return &FileError{
+				File: f.Name, Line: f.place("substitutions." + key), Step: -1, Field: name,
+				Reason: fmt.Sprintf("has a name of %d bytes, and Cloud Build takes %d", len(key), maxKeyBytes), Fix: "shorten the name",
+			}
 		case len(all[key]) > maxValueBytes:
-			return f.fault(name, fmt.Sprintf("is %d bytes long, more than an argument of a step may have (%d)", len(all[key]), maxValueBytes), "keep it in a file of the repository that the step reads")
+			return f.fault(name, fmt.Sprintf("is %d bytes long, more than an argument of a step may have (%d)", len(all[key]), maxValueBytes),
+				"keep it in a file of the repository that the step reads")
 		}
 	}
 	return nil
@@ -75,7 +82,8 @@ func (f *File) checkSubstitutions() error {
 func (f *File) checkSteps() error {
 	steps := f.Build.GetSteps()
 	if len(steps) > maxSteps {
-		return f.stepFault(maxSteps, "", fmt.Sprintf("is one of %d steps, and Cloud Build takes %d", len(steps), maxSteps), "do more in one step, or split the build")
+		return f.stepFault(maxSteps, "", fmt.Sprintf("is one of %d steps, and Cloud Build takes %d", len(steps), maxSteps),
+			"do more in one step, or split the build")
 	}
 	var above []string
 	for i, step := range steps {
@@ -87,7 +95,8 @@ func (f *File) checkSteps() error {
 		}
 		for _, id := range step.GetWaitFor() {
 			if id != startAtOnce && !slices.Contains(above, id) {
-				return f.stepFault(i, "waitFor", fmt.Sprintf("no step above has the id %q", clipped(id)), "wait for a step listed earlier, or for '-' to start at once")
+				return f.stepFault(i, "waitFor", fmt.Sprintf("no step above has the id %q", clipped(id)),
+					"wait for a step listed earlier, or for '-' to start at once")
 			}
 		}
 		if id := step.GetId(); id != "" && slices.Contains(above, id) {
@@ -109,7 +118,8 @@ func (f *File) checkArgs(i int) error {
 	step := f.Build.GetSteps()[i]
 	for n, arg := range step.GetArgs() {
 		if len(arg) > maxArgBytes && !strings.Contains(arg, "$") {
-			return f.stepFault(i, fmt.Sprintf("args[%d]", n), fmt.Sprintf("is %d bytes long, and Cloud Build takes %d", len(arg), maxArgBytes), "move it into a file of the repository")
+			return f.stepFault(i, fmt.Sprintf("args[%d]", n), fmt.Sprintf("is %d bytes long, and Cloud Build takes %d", len(arg), maxArgBytes),
+				"move it into a file of the repository")
 		}
 	}
 	if step.GetScript() != "" && len(step.GetArgs()) > 0 {

@@ -41,7 +41,8 @@ func (f *File) fromSteps(x *expander, r Request, choice ImageChoice) (Chosen, er
 		match = sameName(repositories, choice.Live)
 	}
 	if len(match) != 1 {
-		return Chosen{}, f.fault("images", "lists no image, and the steps push several: "+clippedList(repositories), "set spec.build.image of the BlueGreen to the one to deploy")
+		return Chosen{}, f.fault("images", "lists no image, and the steps push several: "+clippedList(repositories),
+			"set spec.build.image of the BlueGreen to the one to deploy")
 	}
 	return f.pin(x, r, slices.DeleteFunc(all, func(p push) bool { return x.repository(p) != match[0] }))
 }
@@ -50,7 +51,8 @@ func (f *File) fromSteps(x *expander, r Request, choice ImageChoice) (Chosen, er
 func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chosen, error) {
 	out, err := x.expand(image, maxImageBytes)
 	if err != nil {
-		return Chosen{}, f.fault("images", fmt.Sprintf("spec.build.image %s: %v", clipped(image), err), "set spec.build.image of the BlueGreen to the name of an image")
+		return Chosen{}, f.fault("images", fmt.Sprintf("spec.build.image %s: %v", clipped(image), err),
+			"set spec.build.image of the BlueGreen to the name of an image")
 	}
 	want := push{ref: out.text}
 	if reason, fix := x.unclear(want); reason != "" {
@@ -64,7 +66,9 @@ func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chose
 	if len(own) > 0 {
 		return f.pin(x, r, own)
 	}
-	return Chosen{}, f.fault("images", fmt.Sprintf("lists no image, no step is seen to push spec.build.image %s, and that names no tag with the commit, so it may be another build's", clipped(want.ref)),
+	return Chosen{}, f.fault("images",
+		fmt.Sprintf("lists no image, no step is seen to push spec.build.image %s, and that names no tag with the commit, so it may be another "+
+			"build's", clipped(want.ref)),
 		fmt.Sprintf("push it as %[1]s, and set spec.build.image of the BlueGreen to %[1]s", x.repository(want)+":$COMMIT_SHA"))
 }
 
@@ -72,10 +76,12 @@ func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chose
 func (f *File) nothingPushed(all []push) error {
 	const name = "gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA"
 	if len(all) > 0 {
-		return f.stepFault(all[0].step, "", "runs "+all[0].by+", which pushes an image whose name Turnout cannot see", "set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
+		return f.stepFault(all[0].step, "", "runs "+all[0].by+", which pushes an image whose name Turnout cannot see",
+			"set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
 	}
 	return f.fault("images", "lists no image, and no step is seen to push one",
-		"add the image your steps build, for example images: ['"+name+"']; where a step pushes it out of sight, set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
+		"add the image your steps build, for example images: ['"+name+
+			"']; where a step pushes it out of sight, set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
 }
 
 // pin takes, of the names under which one repository's image is pushed, the one
@@ -104,7 +110,8 @@ func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
 	}
 	first := found[0]
 	if len(bare) == 0 && slices.ContainsFunc(found, func(p push) bool { return p.ref != first.ref && p.command != first.command }) {
-		return Chosen{}, f.fault("images", "lists no image, and the steps push several of one repository: "+clippedList(refsOf(found)), "set spec.build.image of the BlueGreen to the one to deploy, with its tag")
+		return Chosen{}, f.fault("images", "lists no image, and the steps push several of one repository: "+clippedList(refsOf(found)),
+			"set spec.build.image of the BlueGreen to the one to deploy, with its tag")
 	}
 	return Chosen{Image: x.repository(first), Reference: first.ref}, nil
 }
@@ -119,7 +126,8 @@ func (f *File) notPinned(x *expander, all []push) error {
 	name := x.repository(p) + ":$COMMIT_SHA"
 	switch {
 	case p.all:
-		return f.stepFault(p.step, "", fmt.Sprintf("pushes every tag of %s, so that it cannot be told which is this build's", clipped(p.ref)), "set spec.build.image of the BlueGreen to the one that holds the commit, such as "+name)
+		return f.stepFault(p.step, "", fmt.Sprintf("pushes every tag of %s, so that it cannot be told which is this build's", clipped(p.ref)),
+			"set spec.build.image of the BlueGreen to the one that holds the commit, such as "+name)
 	case reason != "":
 		if given := f.notMapped(x, p); given != "" {
 			reason = "holds $" + given + ", and a script is given no substitution unless the step says so"
@@ -131,7 +139,9 @@ func (f *File) notPinned(x *expander, all []push) error {
 	if f.isBareScript(p.step) && !slices.Contains(f.Build.GetSteps()[p.step].GetEnv(), "COMMIT_SHA=$COMMIT_SHA") {
 		line += ", with automapSubstitutions: true in the step"
 	}
-	return f.stepFault(p.step, "", fmt.Sprintf("pushes %s, whose tag another build may move, so it cannot be told that it is this build's", clipped(x.settled(p.ref))), "push it with the commit, too: add "+line)
+	return f.stepFault(p.step, "",
+		fmt.Sprintf("pushes %s, whose tag another build may move, so it cannot be told that it is this build's", clipped(x.settled(p.ref))),
+		"push it with the commit, too: add "+line)
 }
 
 // isBareScript: a step's script to which Cloud Build gives no substitution.
@@ -198,7 +208,8 @@ func (x *expander) settled(ref string) string {
 
 // unclear says why a name cannot be asked for after the build, and the way out.
 func (x *expander) unclear(p push) (reason, fix string) {
-	const visible = "write it so that it can be seen before the build, with $COMMIT_SHA for the tag, or set spec.build.image of the BlueGreen to it"
+	const visible = "write it so that it can be seen before the build, with $COMMIT_SHA for the tag, or set spec.build.image of the " +
+		"BlueGreen to it"
 	text := buildIDText.ReplaceAllString(x.settled(p.ref), "0")
 	for _, name := range laterName.FindAllString(text, -1) {
 		if slices.Contains(x.later, name[1:]) {

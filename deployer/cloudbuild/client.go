@@ -252,7 +252,8 @@ func callError(op string, err error) *Error {
 		e.Fault = FaultRelease
 	}
 	e.Uncertain = slices.Contains([]codes.Code{
-		codes.Unknown, codes.Internal, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Aborted, codes.AlreadyExists, codes.DataLoss,
+		codes.Unknown, codes.Internal, codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Aborted, codes.AlreadyExists,
+		codes.DataLoss,
 	}, code)
 	return e
 }

@@ -201,21 +201,49 @@ func TestEveryEndOfABuildIsTold(t *testing.T) {
 			result: cloudbuildtest.Result{Steps: []cloudbuildtest.Step{{Status: cloudbuildpb.Build_FAILURE, ExitCode: 17}}},
 			says:   []string{"steps[0] (Build Image)", "gcr.io/cloud-builders/docker", "exited with 17", "USER_BUILD_STEP"},
 		},
-		{name: "image not built", result: failure(cloudbuildpb.Build_FailureInfo_PUSH_IMAGE_NOT_FOUND), phase: cloudbuild.Failed, fault: cloudbuild.FaultRelease, says: []string{"PUSH_IMAGE_NOT_FOUND: denied"}},
-		{name: "push fails", result: failure(cloudbuildpb.Build_FailureInfo_PUSH_FAILED), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld, says: []string{"PUSH_FAILED"}},
-		{name: "push not allowed", result: failure(cloudbuildpb.Build_FailureInfo_PUSH_NOT_AUTHORIZED), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld, says: []string{"PUSH_NOT_AUTHORIZED"}},
-		{name: "source lost", result: failure(cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld, says: []string{"FETCH_SOURCE_FAILED"}},
-		{name: "logging fails", result: failure(cloudbuildpb.Build_FailureInfo_LOGGING_FAILURE), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld, says: []string{"LOGGING_FAILURE"}},
-		{name: "internal error", err: errors.New("worker lost"), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld, says: []string{"internal error", "worker lost"}},
-		{name: "timeout", result: cloudbuildtest.Result{Status: cloudbuildpb.Build_TIMEOUT}, phase: cloudbuild.TimedOut, fault: cloudbuild.FaultRelease, says: []string{"spec.build.timeout"}},
-		{name: "expired", result: cloudbuildtest.Result{Status: cloudbuildpb.Build_EXPIRED}, phase: cloudbuild.TimedOut, fault: cloudbuild.FaultWorld, says: []string{"queueTtl"}},
-		{name: "cancelled by others", result: cloudbuildtest.Result{Status: cloudbuildpb.Build_CANCELLED}, phase: cloudbuild.Cancelled, says: []string{"cancelled"}},
+		{
+			name: "image not built", result: failure(cloudbuildpb.Build_FailureInfo_PUSH_IMAGE_NOT_FOUND), phase: cloudbuild.Failed,
+			fault: cloudbuild.FaultRelease, says: []string{"PUSH_IMAGE_NOT_FOUND: denied"},
+		},
+		{
+			name: "push fails", result: failure(cloudbuildpb.Build_FailureInfo_PUSH_FAILED), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld,
+			says: []string{"PUSH_FAILED"},
+		},
+		{
+			name: "push not allowed", result: failure(cloudbuildpb.Build_FailureInfo_PUSH_NOT_AUTHORIZED), phase: cloudbuild.Failed,
+			fault: cloudbuild.FaultWorld, says: []string{"PUSH_NOT_AUTHORIZED"},
+		},
+		{
+			name: "source lost", result: failure(cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED), phase: cloudbuild.Failed,
+			fault: cloudbuild.FaultWorld, says: []string{"FETCH_SOURCE_FAILED"},
+		},
+		{
+			name: "logging fails", result: failure(cloudbuildpb.Build_FailureInfo_LOGGING_FAILURE), phase: cloudbuild.Failed,
+			fault: cloudbuild.FaultWorld, says: []string{"LOGGING_FAILURE"},
+		},
+		{
+			name: "internal error", err: errors.New("worker lost"), phase: cloudbuild.Failed, fault: cloudbuild.FaultWorld,
+			says: []string{"internal error", "worker lost"},
+		},
+		{
+			name: "timeout", result: cloudbuildtest.Result{Status: cloudbuildpb.Build_TIMEOUT}, phase: cloudbuild.TimedOut,
+			fault: cloudbuild.FaultRelease, says: []string{"spec.build.timeout"},
+		},
+		{
+			name: "expired", result: cloudbuildtest.Result{Status: cloudbuildpb.Build_EXPIRED}, phase: cloudbuild.TimedOut,
+			fault: cloudbuild.FaultWorld, says: []string{"queueTtl"},
+		},
+		{
+			name: "cancelled by others", result: cloudbuildtest.Result{Status: cloudbuildpb.Build_CANCELLED}, phase: cloudbuild.Cancelled,
+			says: []string{"cancelled"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			server := cloudbuildtest.New(t, cloudbuildtest.Config{Builder: func(context.Context, *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
-				return test.result, test.err
-			}})
+			server := cloudbuildtest.New(t,
+				cloudbuildtest.Config{Builder: func(context.Context, *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+					return test.result, test.err
+				}})
 			client := connect(t, server)
 			state := await(t, client, start(t, client, request(), reference(t)), cloudbuild.State.Done)
 			if state.Phase != test.phase || state.Fault != test.fault {
@@ -320,7 +348,8 @@ func TestFaultsAreSortedAndNeverRetriedHere(t *testing.T) {
 			for method, call := range calls {
 				server.Fail(method, cloudbuildtest.Fault{Code: test.code})
 				var failed *cloudbuild.Error
-				if err := call(); !errors.As(err, &failed) || failed.Fault != test.fault || failed.Uncertain != test.uncertain || failed.Code != test.code {
+				if err := call(); !errors.As(err, &failed) || failed.Fault != test.fault || failed.Uncertain != test.uncertain ||
+					failed.Code != test.code {
 					t.Errorf("%s: error %#v", method, err)
 				}
 				if n := server.Calls()[method]; n != 1 {
@@ -339,7 +368,8 @@ func TestTheServiceAccountIsAccepted(t *testing.T) {
 	f := parse(t, "steps: [{name: docker, args: [build, .]}]\nimages: [gcr.io/p/a]\n")
 	handle := start(t, client, r, f)
 	made := server.Builds("acme-prod", "global")[0]
-	if made.GetId() != handle.ID || made.GetServiceAccount() != "projects/acme-prod/serviceAccounts/builder@acme-prod.iam.gserviceaccount.com" ||
+	if made.GetId() != handle.ID ||
+		made.GetServiceAccount() != "projects/acme-prod/serviceAccounts/builder@acme-prod.iam.gserviceaccount.com" ||
 		made.GetOptions().GetLogging() != cloudbuildpb.BuildOptions_CLOUD_LOGGING_ONLY {
 		t.Errorf("made %v", made)
 	}

@@ -81,7 +81,8 @@ func (c *Client) Run(ctx context.Context, r Request) (Handle, error) {
 // runWayOut goes before wayOut for the run of a trigger.
 var runWayOut = map[codes.Code]string{
 	codes.FailedPrecondition: "check in Cloud Build that the trigger's repository is connected and has the commit",
-	codes.InvalidArgument:    "if it is about " + ReleaseSubstitution + ", add that substitution to the trigger, with any value: Turnout finds its builds by it",
+	codes.InvalidArgument: "if it is about " + ReleaseSubstitution +
+		", add that substitution to the trigger, with any value: Turnout finds its builds by it",
 }
 
 // runSubstitutions are those of one run: they go over the trigger's. A run of a

@@ -13,8 +13,10 @@ import (
 var builderTools = map[string]string{
 	"kubectl": "kubectl", "k8s-kubectl": "kubectl", "gke-deploy": "gke-deploy", "helm": "helm", "k8s-helm": "helm", "helmfile": "helmfile",
 	"skaffold": "skaffold", "k8s-skaffold": "skaffold", "kustomize": "kustomize", "argocd": "argocd",
-	"gcloud": "gcloud", "docker": "docker", "compose": "docker-compose", "docker-compose": "docker-compose", "git": "git", "gsutil": "gsutil", "curl": "curl", "wget": "wget", "bazel": "bazel",
-	"executor": "executor", "pack": "pack", "ko": "ko", "crane": "crane", "buildah": "buildah", "podman": "podman", "maven": "mvn", "npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
+	"gcloud": "gcloud", "docker": "docker", "compose": "docker-compose", "docker-compose": "docker-compose", "git": "git", "gsutil": "gsutil",
+	"curl": "curl", "wget": "wget", "bazel": "bazel",
+	"executor": "executor", "pack": "pack", "ko": "ko", "crane": "crane", "buildah": "buildah", "podman": "podman", "maven": "mvn",
+	"npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
 }
 
 // sees looks at the commands of every step.
@@ -90,7 +92,8 @@ func isCommand(argv []word) bool {
 	}
 	tool := programOf(argv[0].text)
 	_, wraps := wrappers[tool]
-	return wraps || clusterTools[tool].known || tool == "gcloud" || tool == "docker" || slices.Contains(shells, tool) || slices.Contains(utilities, tool)
+	return wraps || clusterTools[tool].known || tool == "gcloud" || tool == "docker" || slices.Contains(shells, tool) ||
+		slices.Contains(utilities, tool)
 }
 
 // argument is an argument of a step, in which Cloud Build replaces its

@@ -42,7 +42,8 @@ func fate(t *testing.T, text string) (string, []cloudbuild.Warning) {
 }
 
 func script(text string) string {
-	return "steps:\n- name: docker\n  args: [build, .]\n- name: ubuntu\n  script: |\n    " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n    ") + "\nimages: [gcr.io/p/orders]\n"
+	return "steps:\n- name: docker\n  args: [build, .]\n- name: ubuntu\n  script: |\n    " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"),
+		"\n", "\n    ") + "\nimages: [gcr.io/p/orders]\n"
 }
 
 func step(text string) string {
@@ -460,9 +461,20 @@ func TestCredentialsAndWaitsGoWithWhatTheyServe(t *testing.T) {
 
 func TestWarningsSayWhatHappensAndWhatNoLongerDoes(t *testing.T) {
 	tests := []struct{ text, says string }{
-		{script("npm test\nkubectl apply -f x"), `cloudbuild.yaml:4: steps[1] was left out: it runs "kubectl apply", and only Turnout changes the cluster; "npm test" of that step does not run either; to keep it, set spec.build.clusterSteps of the BlueGreen to Allow`},
-		{readFault(t, "09-cluster-step-not-seen/verbosity.yaml"), `it runs "gcloud run deploy", which puts the image of this build before the users of Cloud Run, and only`},
-		{script("./deploy.sh prod"), `cloudbuild.yaml:4: steps[1] is kept, and Turnout cannot see whether it changes the cluster: it runs "./deploy.sh"; if it does, take it out of the file`},
+		{
+			script("npm test\nkubectl apply -f x"),
+			`cloudbuild.yaml:4: steps[1] was left out: it runs "kubectl apply", and only Turnout changes the cluster; "npm test" of that step ` +
+				`does not run either; to keep it, set spec.build.clusterSteps of the BlueGreen to Allow`,
+		},
+		{
+			readFault(t, "09-cluster-step-not-seen/verbosity.yaml"),
+			`it runs "gcloud run deploy", which puts the image of this build before the users of Cloud Run, and only`,
+		},
+		{
+			script("./deploy.sh prod"),
+			`cloudbuild.yaml:4: steps[1] is kept, and Turnout cannot see whether it changes the cluster: it runs "./deploy.sh"; if it does, take ` +
+				`it out of the file`,
+		},
 		{script("./deploy.sh hunter2"), `it runs "./deploy.sh"; if`},
 		{script("$(cat hunter2) apply"), "it runs a command that it puts together, which is known only when the step runs"},
 		{script("$CMD apply"), "it runs $CMD, which is known only when the step runs"},
@@ -470,7 +482,8 @@ func TestWarningsSayWhatHappensAndWhatNoLongerDoes(t *testing.T) {
 		{script("kubectl apply -f 'x\n"), "it runs a script that does not parse as a shell's (at its line 1)"},
 	}
 	for _, test := range tests {
-		if _, warnings := fate(t, test.text); len(warnings) != 1 || !strings.Contains(warnings[0].String(), test.says) || strings.Contains(warnings[0].Message, "hunter2") {
+		if _, warnings := fate(t, test.text); len(warnings) != 1 || !strings.Contains(warnings[0].String(), test.says) ||
+			strings.Contains(warnings[0].Message, "hunter2") {
 			t.Errorf("warnings %v, want %s", warnings, test.says)
 		}
 	}

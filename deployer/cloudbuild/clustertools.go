@@ -24,16 +24,19 @@ var clusterTools = map[string]clusterTool{
 	"kubectl": kubectl, "oc": kubectl,
 	"gke-deploy": {known: true, looks: []string{"prepare", "version", "help"}, changes: []string{"run", "apply"}},
 	"helm": {
-		known:   true,
-		looks:   strings.Fields("version lint template package push pull repo dependency dep registry show inspect help list ls status get history search env verify create completion plugin diff fetch gcs s3 cm-push"),
+		known: true,
+		looks: strings.Fields("version lint template package push pull repo dependency dep registry show inspect help list ls status get " +
+			"history search env verify create completion plugin diff fetch gcs s3 cm-push"),
 		changes: strings.Fields("upgrade install uninstall delete rollback test"),
-		values:  strings.Fields("-n --namespace --kube-context --kubeconfig --kube-token --kube-apiserver --kube-as-user --kube-as-group --kube-ca-file --registry-config --repository-cache --repository-config --burst-limit"),
+		values: strings.Fields("-n --namespace --kube-context --kubeconfig --kube-token --kube-apiserver --kube-as-user --kube-as-group " +
+			"--kube-ca-file --registry-config --repository-cache --repository-config --burst-limit"),
 	},
 	"helmfile": {
 		known:   true,
 		looks:   strings.Fields("lint template version diff list status fetch deps repos build write-values show-dag init cache help"),
 		changes: strings.Fields("apply sync destroy delete charts test"),
-		values:  strings.Fields("-f --file -e --environment -n --namespace -l --selector --kube-context --state-values-file --state-values-set --log-level --helm-binary -b"),
+		values: strings.Fields("-f --file -e --environment -n --namespace -l --selector --kube-context --state-values-file --state-values-set " +
+			"--log-level --helm-binary -b"),
 	},
 	"skaffold": {
 		known:   true,
@@ -44,7 +47,8 @@ var clusterTools = map[string]clusterTool{
 	"kapp": {known: true, looks: strings.Fields("ls list inspect logs version help"), changes: []string{"deploy", "delete"}},
 	"argocd": {
 		known: true, changes: []string{"app", "appset"},
-		looks: append(strings.Fields("login logout version context relogin help"), "app get", "app list", "app diff", "app wait", "app history", "app logs", "app manifests", "app resources", "cluster list", "repo list"),
+		looks: append(strings.Fields("login logout version context relogin help"), "app get", "app list", "app diff", "app wait", "app history",
+			"app logs", "app manifests", "app resources", "cluster list", "repo list"),
 	},
 	"kpt": {known: true, looks: strings.Fields("pkg fn version help"), changes: []string{"live"}},
 	argoRollouts: {
@@ -59,11 +63,14 @@ const argoRollouts = "kubectl-argo-rollouts"
 
 var kubectl = clusterTool{
 	known: true,
-	looks: append(strings.Fields("version kustomize config completion help get describe logs diff explain api-resources api-versions cluster-info top options events port-forward proxy plugin krew wait convert"),
+	looks: append(strings.Fields("version kustomize config completion help get describe logs diff explain api-resources api-versions "+
+		"cluster-info top options events port-forward proxy plugin krew wait convert"),
 		"rollout status", "rollout history", "auth can-i", "auth whoami", "apply view-last-applied", "create token"),
-	waits:   []string{"wait", "rollout status"},
-	changes: strings.Fields("apply create delete patch replace set scale autoscale rollout annotate label edit run expose exec cp drain cordon uncordon taint debug"),
-	values: strings.Fields("-n --namespace --context --kubeconfig --cluster --user -s --server --token --as --as-group --as-uid --request-timeout " +
+	waits: []string{"wait", "rollout status"},
+	changes: strings.Fields("apply create delete patch replace set scale autoscale rollout annotate label edit run expose exec cp drain " +
+		"cordon uncordon taint debug"),
+	values: strings.Fields("-n --namespace --context --kubeconfig --cluster --user -s --server --token --as --as-group --as-uid " +
+		"--request-timeout " +
 		"--certificate-authority --client-certificate --client-key --tls-server-name --cache-dir -v --v --vmodule --profile --profile-output"),
 }
 
@@ -158,8 +165,10 @@ func asksForHelp(w word) bool { return w.text == "--help" || w.text == "-h" }
 
 // gcloudValues are gcloud's options for every command that take the next word
 // (gcloud help), and those that its commands on clusters take.
-var gcloudValues = strings.Fields("--account --access-token-file --billing-project --configuration --flags-file --flatten --format --impersonate-service-account " +
-	"--project --trace-token --verbosity --region --zone --location --cluster --filter --limit --sort-by --page-size --image --source --platform --context")
+var gcloudValues = strings.Fields("--account --access-token-file --billing-project --configuration --flags-file --flatten --format " +
+	"--impersonate-service-account " +
+	"--project --trace-token --verbosity --region --zone --location --cluster --filter --limit --sort-by --page-size --image --source " +
+	"--platform --context")
 
 var (
 	// clusterGroups are the groups of "gcloud container" that hold clusters;
@@ -183,7 +192,8 @@ func (s *sight) gcloud(args []word) {
 		}
 		return ""
 	}
-	looks := slices.ContainsFunc(words[min(2, len(words)):min(6, len(words))], func(w word) bool { return lookingVerbs.MatchString(w.text) }) || slices.ContainsFunc(upToDashes(args), asksForHelp)
+	looks := slices.ContainsFunc(words[min(2, len(words)):min(6, len(words))],
+		func(w word) bool { return lookingVerbs.MatchString(w.text) }) || slices.ContainsFunc(upToDashes(args), asksForHelp)
 	group := strings.TrimSpace(at(0) + " " + at(1))
 	switch {
 	case len(words) > 0 && (!words[0].known || len(words) > 1 && !words[1].known):
@@ -202,7 +212,8 @@ func (s *sight) gcloud(args []word) {
 		}
 	case at(0) == "deploy" && slices.Contains(deliveryGroups, at(1)) && !looks:
 		s.change(`runs "gcloud ` + strings.TrimSpace(group+" "+at(2)) + `"`)
-	case at(0) == "compute" && slices.ContainsFunc(words, func(w word) bool { return w.text == "ssh" }) && (s.suspect || suggests.MatchString(text(args))):
+	case at(0) == "compute" && slices.ContainsFunc(words, func(w word) bool { return w.text == "ssh" }) &&
+		(s.suspect || suggests.MatchString(text(args))):
 		s.cannotSee(`runs "gcloud compute ssh"`)
 	case at(0) == "run":
 		s.cloudRun(words[1:], args)

@@ -17,16 +17,22 @@ type wrapper struct {
 
 // wrappers, by name (their manual pages).
 var wrappers = map[string]wrapper{
-	"sudo":     {values: []string{"-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--host", "--prompt", "--close-from", "--role", "--type", "--chdir", "--chroot", "--command-timeout"}},
-	"doas":     {values: []string{"-u", "-C"}},
-	"env":      {values: []string{"-u", "-C", "--unset", "--chdir"}},
-	"timeout":  {values: []string{"-k", "-s", "--kill-after", "--signal"}, operands: 1},
-	"nice":     {values: []string{"-n", "--adjustment"}},
-	"ionice":   {values: []string{"-c", "-n", "-p", "--class", "--classdata"}},
-	"stdbuf":   {values: []string{"-i", "-o", "-e"}},
-	"time":     {values: []string{"-f", "-o", "--format", "--output"}},
-	"exec":     {values: []string{"-a"}},
-	"xargs":    {values: []string{"-n", "-L", "-I", "-P", "-s", "-d", "-E", "-a", "--max-args", "--max-procs", "--max-lines", "--max-chars", "--delimiter", "--arg-file"}},
+	"sudo": {values: []string{
+		"-u", "-g", "-h", "-p", "-C", "-r", "-t", "-T", "-U", "-D", "-R", "--user", "--group", "--host", "--prompt",
+		"--close-from", "--role", "--type", "--chdir", "--chroot", "--command-timeout",
+	}},
+	"doas":    {values: []string{"-u", "-C"}},
+	"env":     {values: []string{"-u", "-C", "--unset", "--chdir"}},
+	"timeout": {values: []string{"-k", "-s", "--kill-after", "--signal"}, operands: 1},
+	"nice":    {values: []string{"-n", "--adjustment"}},
+	"ionice":  {values: []string{"-c", "-n", "-p", "--class", "--classdata"}},
+	"stdbuf":  {values: []string{"-i", "-o", "-e"}},
+	"time":    {values: []string{"-f", "-o", "--format", "--output"}},
+	"exec":    {values: []string{"-a"}},
+	"xargs": {values: []string{
+		"-n", "-L", "-I", "-P", "-s", "-d", "-E", "-a", "--max-args", "--max-procs", "--max-lines", "--max-chars",
+		"--delimiter", "--arg-file",
+	}},
 	"parallel": {values: []string{"-j", "--jobs", "-n", "-a", "--delay", "--retries", "--timeout"}},
 	"watch":    {values: []string{"-n", "--interval"}},
 	"flock":    {values: []string{"-w", "-E", "--timeout"}, operands: 1},
@@ -38,7 +44,8 @@ var wrappers = map[string]wrapper{
 	"nsenter":  {values: []string{"-t", "--target"}},
 	"gosu":     {operands: 1},
 	"su-exec":  {operands: 1},
-	"command":  {}, "builtin": {}, "nohup": {}, "setsid": {}, "unbuffer": {}, "busybox": {}, "tini": {}, "dumb-init": {}, "retry": {}, "then": {}, "!": {}, "chronic": {}, "catchsegv": {}, "caffeinate": {},
+	"command":  {}, "builtin": {}, "nohup": {}, "setsid": {}, "unbuffer": {}, "busybox": {}, "tini": {}, "dumb-init": {}, "retry": {},
+	"then": {}, "!": {}, "chronic": {}, "catchsegv": {}, "caffeinate": {},
 }
 
 var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
@@ -47,9 +54,11 @@ var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 var utilities = strings.Fields(`echo printf cat cp mv mkdir rm rmdir ls cd pwd test [ true false : sed awk grep egrep tr head tail sort
 	uniq cut wc date sleep export set unset read wait exit return shift local declare readonly git curl wget tar unzip zip gzip gunzip jq yq
 	envsubst tee touch chmod chown ln find basename dirname id whoami hostname uname which type hash diff cmp stat du df seq expr let printenv
-	apt-get apt apk yum dnf pip pip3 gsutil bq firebase openssl base64 sha256sum md5sum kustomize cosign trivy syft grype pushd popd alias shopt
+	apt-get apt apk yum dnf pip pip3 gsutil bq firebase openssl base64 sha256sum md5sum kustomize cosign trivy syft grype pushd popd alias
+	shopt
 	ulimit umask getopts break continue mktemp xxd file install
-	kubeval kubeconform kube-score kube-linter kubesec kubeseal kubent pluto polaris conftest helm-docs datree checkov kustomize-sops ytt kbld imgpkg`)
+	kubeval kubeconform kube-score kube-linter kubesec kubeseal kubent pluto polaris conftest helm-docs datree checkov kustomize-sops ytt
+	kbld imgpkg`)
 
 // deployers change clusters, and what their commands do is not known here.
 var deployers = strings.Fields("flux istioctl werf kluctl tilt devspace garden okteto tk spin waypoint velero ct nomos kn kots")
@@ -279,7 +288,8 @@ func (s *sight) tool(tool string, argv []word, in input) {
 // a command that it runs.
 func (s *sight) other(argv []word, in input) {
 	tool := path.Base(argv[0].text)
-	if end := slices.IndexFunc(argv, func(w word) bool { return w.text == "--" }); end >= 0 && isCommand(argv[end+1:]) && tool != "ssh" && !slices.Contains(runners, tool) {
+	if end := slices.IndexFunc(argv, func(w word) bool { return w.text == "--" }); end >= 0 && isCommand(argv[end+1:]) && tool != "ssh" &&
+		!slices.Contains(runners, tool) {
 		s.run(argv[end+1:], in)
 		return
 	}
@@ -303,7 +313,8 @@ var writesTo = regexp.MustCompile(`^(?:-[a-zA-Z]*[XdTF].*|--(?:request|method|da
 // repository that is deployed from, and a request to a deploying service.
 func (s *sight) elsewhere(tool string, args []word) {
 	if tool == "git" {
-		if words := operands(args, []string{"-C", "-c", "--git-dir", "--work-tree"}); len(words) > 0 && words[0].text == "push" && (s.suspect || s.speaks) {
+		if words := operands(args, []string{"-C", "-c", "--git-dir", "--work-tree"}); len(words) > 0 && words[0].text == "push" &&
+			(s.suspect || s.speaks) {
 			s.cannotSee(`runs "git push", by which something else may deploy`)
 		}
 		return
@@ -340,7 +351,8 @@ func (s *sight) su(argv []word, in input) {
 	args := argv[1:]
 	for i, arg := range args {
 		command, given := strings.CutPrefix(arg.text, "--command=")
-		if isLast := strings.HasPrefix(arg.text, "-") && !strings.HasPrefix(arg.text, "--") && strings.HasSuffix(arg.text, "c"); (isLast || arg.text == "--command") && i+1 < len(args) {
+		if isLast := strings.HasPrefix(arg.text, "-") && !strings.HasPrefix(arg.text, "--") &&
+			strings.HasSuffix(arg.text, "c"); (isLast || arg.text == "--command") && i+1 < len(args) {
 			command, given = args[i+1].text, true
 		}
 		if given {
@@ -374,7 +386,8 @@ func (s *sight) find(args []word, in input) {
 
 // docker builds images; what a container runs is that container's.
 func (s *sight) docker(argv []word) {
-	words := operands(argv[1:], []string{"--config", "-c", "--context", "-H", "--host", "-l", "--log-level", "-f", "--file", "-p", "--project-name"})
+	words := operands(argv[1:],
+		[]string{"--config", "-c", "--context", "-H", "--host", "-l", "--log-level", "-f", "--file", "-p", "--project-name"})
 	if len(words) == 0 {
 		return
 	}
@@ -393,7 +406,8 @@ func (s *sight) docker(argv []word) {
 }
 
 func imageMaker(tool string) bool {
-	return slices.Contains([]string{"buildah", "kaniko", "executor", "pack", "ko", "bazel", "img", "buildctl", "crane", "jib", "nixpacks"}, tool)
+	return slices.Contains([]string{"buildah", "kaniko", "executor", "pack", "ko", "bazel", "img", "buildctl", "crane", "jib", "nixpacks"},
+		tool)
 }
 
 // operands are the words that are neither options nor the values of those that
@@ -411,7 +425,8 @@ func operands(args []word, values []string) []word {
 }
 
 // runners are programs whose first argument says what they do.
-var runners = strings.Fields("make npm yarn pnpm npx bun task just rake bundle go mvn gradle ./gradlew gradlew ant bazel python python3 node ruby terraform pulumi ansible-playbook " +
+var runners = strings.Fields("make npm yarn pnpm npx bun task just rake bundle go mvn gradle ./gradlew gradlew ant bazel python python3 " +
+	"node ruby terraform pulumi ansible-playbook " +
 	"docker podman crane pack ko buildah helmsman invoke poetry tox nox cargo dotnet sbt")
 
 // called is a command as messages write it: its name, and what a runner is told,

@@ -83,7 +83,8 @@ func (d *decoder) message(node *yamlv3.Node, m protoreflect.Message, path string
 func (d *decoder) entry(p pair, m protoreflect.Message, path string) error {
 	name := join(path, p.key.Value)
 	if unsupported[camel(name)] && d.step == 0 || d.step > 0 && camel(name) == "results" { // of a step: newer, too
-		d.warnings = append(d.warnings, Warning{File: d.file, Line: p.key.Line, Message: name + " is not supported here and was left out of the build"})
+		d.warnings = append(d.warnings,
+			Warning{File: d.file, Line: p.key.Line, Message: name + " is not supported here and was left out of the build"})
 		return nil
 	}
 	fd := fieldOf(m.Descriptor(), p.key.Value)
@@ -237,7 +238,8 @@ func (d *decoder) binary(node *yamlv3.Node, path string) (protoreflect.Value, er
 	}, node.Value)
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || node.Tag == "!!binary" {
-		return protoreflect.Value{}, d.fault(node, path, "is not base64", "write the ciphertext as gcloud kms encrypt gives it, through: base64 -w 0")
+		return protoreflect.Value{},
+			d.fault(node, path, "is not base64", "write the ciphertext as gcloud kms encrypt gives it, through: base64 -w 0")
 	}
 	return protoreflect.ValueOfBytes(data), nil
 }
@@ -281,7 +283,8 @@ func (d *decoder) enum(node *yamlv3.Node, desc protoreflect.EnumDescriptor, path
 	for i := range desc.Values().Len() {
 		names = append(names, string(desc.Values().Get(i).Name()))
 	}
-	return protoreflect.Value{}, d.fault(node, path, fmt.Sprintf("%q is not one of its values", clipped(node.Value)), "use one of "+strings.Join(names, ", "))
+	return protoreflect.Value{},
+		d.fault(node, path, fmt.Sprintf("%q is not one of its values", clipped(node.Value)), "use one of "+strings.Join(names, ", "))
 }
 
 var durationText = regexp.MustCompile(`^-?[0-9]{1,12}(\.[0-9]{1,9})?s$`)

@@ -73,7 +73,8 @@ func (x *expander) expand(text string, limit int) (expansion, error) {
 		text = rest[length:]
 		if b.Len() > limit {
 			return out, &ExpandError{
-				Reason: fmt.Sprintf("becomes longer than %d bytes once its substitutions are replaced, which Cloud Build refuses", limit), Fix: "use shorter values",
+				Reason: fmt.Sprintf("becomes longer than %d bytes once its substitutions are replaced, which Cloud Build refuses", limit),
+				Fix:    "use shorter values",
 			}
 		}
 	}
@@ -162,7 +163,8 @@ func (x *expander) value(name string) (expansion, error) {
 
 func tooLong(name string) *ExpandError {
 	return &ExpandError{
-		Name: name, Reason: fmt.Sprintf("becomes longer than %d bytes once the substitutions in it are replaced, which Cloud Build refuses", maxValueBytes),
+		Name: name, Reason: fmt.Sprintf("becomes longer than %d bytes once the substitutions in it are replaced, which Cloud Build refuses",
+			maxValueBytes),
 		Fix: "use shorter values",
 	}
 }

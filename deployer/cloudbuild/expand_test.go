@@ -13,7 +13,10 @@ import (
 )
 
 func TestExpandReplacesAsCloudBuildDoes(t *testing.T) {
-	values := map[string]string{"A": "1", "_B": "two", "BRANCH": "feature/x-Y", "_EMPTY": "", "_IN": "${BRANCH//\\//-}", "_P": "a/b/c.tar.gz", "_V": "v1.2.3"}
+	values := map[string]string{
+		"A": "1", "_B": "two", "BRANCH": "feature/x-Y", "_EMPTY": "", "_IN": "${BRANCH//\\//-}", "_P": "a/b/c.tar.gz",
+		"_V": "v1.2.3",
+	}
 	tests := []struct {
 		text, want string
 		missing    []string
@@ -96,10 +99,12 @@ func expanding() map[string]string {
 		mergeKeys += fmt.Sprintf("- &m%d {<<: [*m%d, *m%d, *m%d]}\n", i+1, i, i, i)
 	}
 	return map[string]string{
-		"long value":     fmt.Sprintf(head, "$_A") + "  _A: '" + strings.Repeat("$_B", 10_000) + "'\n  _B: '" + strings.Repeat("x", 20_000) + "'\n",
+		"long value": fmt.Sprintf(head, "$_A") + "  _A: '" + strings.Repeat("$_B", 10_000) + "'\n  _B: '" + strings.Repeat("x", 20_000) +
+			"'\n",
 		"allowed values": fmt.Sprintf(head, "$_A") + "  _A: '" + strings.Repeat("$_B", 3_300) + "'\n  _B: '" + strings.Repeat("x", 9_000) + "'\n",
 		"doubling":       doubling, "operations": bash, "nested operations": nested,
-		"images":  "steps: [{name: x}]\nimages: ['gcr.io/p/app:" + strings.Repeat("$_B", 9_000) + "']\nsubstitutions: {_B: '" + strings.Repeat("x", 9_000) + "'}\n",
+		"images": "steps: [{name: x}]\nimages: ['gcr.io/p/app:" + strings.Repeat("$_B", 9_000) + "']\nsubstitutions: {_B: '" +
+			strings.Repeat("x", 9_000) + "'}\n",
 		"anchors": merges, "merge keys": mergeKeys,
 		"texts":          "steps:\n- name: x\n  args: [&t '" + strings.Repeat("x", 9_000) + "'" + strings.Repeat(", *t", 9_000) + "]\n",
 		"deep":           strings.Repeat("[", 20_000),
@@ -135,10 +140,13 @@ func TestNoSmallFileTakesALotOfMemory(t *testing.T) {
 
 func TestAnExpansionIsRefusedWithLineFieldAndWayOut(t *testing.T) {
 	for name, want := range map[string]string{
-		"long value":        "cloudbuild.yaml:4: substitutions._A: is 30000 bytes long, more than an argument of a step may have (10000); keep it in a file of the repository that the step reads",
-		"allowed values":    "cloudbuild.yaml:4: substitutions._A: becomes longer than 10000 bytes once the substitutions in it are replaced, which Cloud Build refuses; use shorter values",
-		"doubling":          "cloudbuild.yaml:30: substitutions._A26: becomes longer than 10000 bytes",
-		"images":            "cloudbuild.yaml:2: images[0]: becomes longer than 1000 bytes once its substitutions are replaced, which Cloud Build refuses; use shorter values",
+		"long value": "cloudbuild.yaml:4: substitutions._A: is 30000 bytes long, more than an argument of a step may have (10000); keep " +
+			"it in a file of the repository that the step reads",
+		"allowed values": "cloudbuild.yaml:4: substitutions._A: becomes longer than 10000 bytes once the substitutions in it are replaced, " +
+			"which Cloud Build refuses; use shorter values",
+		"doubling": "cloudbuild.yaml:30: substitutions._A26: becomes longer than 10000 bytes",
+		"images": "cloudbuild.yaml:2: images[0]: becomes longer than 1000 bytes once its substitutions are replaced, which Cloud " +
+			"Build refuses; use shorter values",
 		"nested operations": "cloudbuild.yaml:2: images[0]: ${_A//x/${_A//x/${_A//x/$_A}}} makes too long a text; write the value out",
 		"steps":             "cloudbuild.yaml:303: steps[300]: is one of 20000 steps, and Cloud Build takes 300; do more in one step",
 	} {

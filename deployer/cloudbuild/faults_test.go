@@ -76,7 +76,8 @@ func TestAKeyOfTheMappingWinsOverAMergedOne(t *testing.T) {
 		"- <<: [*b, *a]\n  id: three\n  waitFor: [one]\n- args: [x]\n  <<: *b\n  id: four\n"+someImage+
 		"substitutions: &s {_A: a, _B: b}\n")
 	third := f.Build.GetSteps()[2]
-	if third.GetName() != "b" || third.GetDir() != "d" || third.GetEnv()[0] != "A=1" || third.GetId() != "three" || !cmp.Equal(third.GetWaitFor(), []string{"one"}) {
+	if third.GetName() != "b" || third.GetDir() != "d" || third.GetEnv()[0] != "A=1" || third.GetId() != "three" ||
+		!cmp.Equal(third.GetWaitFor(), []string{"one"}) {
 		t.Errorf("third %v", third)
 	}
 	f = parse(t, "steps: [{name: a, <<: {}}]\n"+someImage+"options: {env: [X=1]}\nsubstitutions: {<<: {_A: a, _B: b}, _A: own}\n")
@@ -124,21 +125,37 @@ func TestASingleValueIsAListOfOne(t *testing.T) {
 
 func TestAnImageWithoutANameIsRefusedBeforeTheBuild(t *testing.T) {
 	tests := []struct{ text, says string }{
-		{readFault(t, "05-undefined-substitution-in-images/undefined.yaml"), "cloudbuild.yaml:4: images[0]: ${_LOCATION} has no value; set spec.build.substitutions._LOCATION"},
-		{readFault(t, "05-undefined-substitution-in-images/empty.yaml"), `cloudbuild.yaml:4: images[0]: ${_HOST} is empty, which makes the image "/acme-prod/orders:` + commit + `"; set spec.build.substitutions._HOST`},
-		{readFault(t, "05-undefined-substitution-in-images/tag-name.yaml"), "cloudbuild.yaml:4: images[0]: $TAG_NAME is empty: a release is a commit of a branch, and no tag is built; use $COMMIT_SHA"},
+		{
+			readFault(t, "05-undefined-substitution-in-images/undefined.yaml"),
+			"cloudbuild.yaml:4: images[0]: ${_LOCATION} has no value; set spec.build.substitutions._LOCATION",
+		},
+		{
+			readFault(t, "05-undefined-substitution-in-images/empty.yaml"),
+			`cloudbuild.yaml:4: images[0]: ${_HOST} is empty, which makes the image "/acme-prod/orders:` + commit +
+				`"; set spec.build.substitutions._HOST`,
+		},
+		{
+			readFault(t, "05-undefined-substitution-in-images/tag-name.yaml"),
+			"cloudbuild.yaml:4: images[0]: $TAG_NAME is empty: a release is a commit of a branch, and no tag is built; use $COMMIT_SHA",
+		},
 		{ordered("gcr.io/p/orders:$_TAG", "substitutions: {_TAG: $TAG_NAME}\n"), "images[0]: $TAG_NAME is empty"},
 		{ordered("gcr.io/p/orders:${TAG_NAME#v}", ""), "images[0]: $TAG_NAME is empty"},
 		{ordered("gcr.io/p/orders:$REF_NAME", ""), "use $BRANCH_NAME"},
 		{ordered("gcr.io/p/orders:$TRIGGER_NAME", ""), "in a build that no trigger starts"},
 		{ordered("gcr.io/p/orders$_SUFFIX", ""), "${_SUFFIX} has no value; set spec.build.substitutions._SUFFIX"},
 		{ordered("gcr.io/p/orders:${_SUFFIX//a/b}", ""), "${_SUFFIX} has no value"},
-		{ordered("gcr.io/p/orders:$VERSION", ""), "$VERSION is no substitution of Cloud Build; name it _VERSION, and set spec.build.substitutions._VERSION"},
+		{
+			ordered("gcr.io/p/orders:$VERSION", ""),
+			"$VERSION is no substitution of Cloud Build; name it _VERSION, and set spec.build.substitutions._VERSION",
+		},
 		{ordered("gcr.io/p/$_A", "substitutions: {_A: ''}\n"), `${_A} is empty, which makes the image "gcr.io/p/"`},
 		{ordered("gcr.io/p/Orders", ""), "has capital letters, which no registry takes"},
 		{ordered("gcr.io/p/orders:$BRANCH_NAME", ""), `"gcr.io/p/orders:feature/x" is not the name of an image`},
 		{ordered("gcr.io/p/a b", ""), "is not the name of an image"},
-		{"steps: [{name: a}]\nartifacts:\n  images:\n  - gcr.io/p/a\n  - gcr.io/p/$_B\n", "cloudbuild.yaml:5: artifacts.images[1]: ${_B} has no value"},
+		{
+			"steps: [{name: a}]\nartifacts:\n  images:\n  - gcr.io/p/a\n  - gcr.io/p/$_B\n",
+			"cloudbuild.yaml:5: artifacts.images[1]: ${_B} has no value",
+		},
 	}
 	for _, test := range tests {
 		r := request()
@@ -189,23 +206,56 @@ func TestErrorsNameTheUsersLineAndNoSecret(t *testing.T) {
 	tests := []struct {
 		text, says string
 	}{
-		{readFault(t, "11-unclear-parse-errors/disk.yaml"), `cloudbuild.yaml:6: options.diskSizeGb: "200GB" is not a number that fits here; write 200`},
+		{
+			readFault(t, "11-unclear-parse-errors/disk.yaml"),
+			`cloudbuild.yaml:6: options.diskSizeGb: "200GB" is not a number that fits here; write 200`,
+		},
 		{readFault(t, "11-unclear-parse-errors/secret.yaml"), "cloudbuild.yaml:11: secrets[0].secretEnv.TOKEN: is not base64; "},
 		{secrets(secret + "!"), "cloudbuild.yaml:6: secrets[0].secretEnv.TOKEN: is not base64"},
 		{secrets("[" + secret + "]"), "cloudbuild.yaml:6: secrets[0].secretEnv.TOKEN: is a list where one value is expected"},
-		{strings.Replace(secrets("x"), "\n    TOKEN: x", " "+secret, 1), "cloudbuild.yaml:5: secrets[0].secretEnv: is a single value where KEY: value pairs are expected"},
+		{
+			strings.Replace(secrets("x"), "\n    TOKEN: x", " "+secret, 1),
+			"cloudbuild.yaml:5: secrets[0].secretEnv: is a single value where KEY: value pairs are expected",
+		},
 		{someSteps + someImage + "secrets: " + secret + "\n", "cloudbuild.yaml:5: secrets: is a single value where fields are expected"},
-		{someSteps + someImage + "availableSecrets:\n  inline:\n  - kmsKeyName: k\n    envMap: {T: '" + secret + "!'}\n", "cloudbuild.yaml:8: availableSecrets.inline[0].envMap.T: is not base64"},
-		{"steps:\n- name: a\n  id: Two\n  env:\n  - 4711471147\n" + someImage, "cloudbuild.yaml:5: steps[0] (Two): env[0]: is not text in YAML; put its value in single quotes"},
-		{someSteps + someImage + "substitutions:\n  _API_TOKEN: 4711471147\n", "cloudbuild.yaml:6: substitutions._API_TOKEN: is not text in YAML"},
-		{"steps:\n- name: a\n  env: {TOKEN: " + secret + "}\n" + someImage, "cloudbuild.yaml:3: steps[0]: env: is a mapping where one value is expected"},
-		{someSteps + someImage + "options: {machineType: FAST}\n", `cloudbuild.yaml:5: options.machineType: "FAST" is not one of its values; use one of`},
-		{someSteps + someImage + "options: {dynamicSubstitutions: maybe}\n", "cloudbuild.yaml:5: options.dynamicSubstitutions: is neither true nor false"},
-		{someSteps + someImage + "options: {diskSizeGb: 99999999999999999999}\n", "options.diskSizeGb: \"99999999999999999999\" is not a number that fits here"},
+		{
+			someSteps + someImage + "availableSecrets:\n  inline:\n  - kmsKeyName: k\n    envMap: {T: '" + secret + "!'}\n",
+			"cloudbuild.yaml:8: availableSecrets.inline[0].envMap.T: is not base64",
+		},
+		{
+			"steps:\n- name: a\n  id: Two\n  env:\n  - 4711471147\n" + someImage,
+			"cloudbuild.yaml:5: steps[0] (Two): env[0]: is not text in YAML; put its value in single quotes",
+		},
+		{
+			someSteps + someImage + "substitutions:\n  _API_TOKEN: 4711471147\n",
+			"cloudbuild.yaml:6: substitutions._API_TOKEN: is not text in YAML",
+		},
+		{
+			"steps:\n- name: a\n  env: {TOKEN: " + secret + "}\n" + someImage,
+			"cloudbuild.yaml:3: steps[0]: env: is a mapping where one value is expected",
+		},
+		{
+			someSteps + someImage + "options: {machineType: FAST}\n",
+			`cloudbuild.yaml:5: options.machineType: "FAST" is not one of its values; use one of`,
+		},
+		{
+			someSteps + someImage + "options: {dynamicSubstitutions: maybe}\n",
+			"cloudbuild.yaml:5: options.dynamicSubstitutions: is neither true nor false",
+		},
+		{
+			someSteps + someImage + "options: {diskSizeGb: 99999999999999999999}\n",
+			"options.diskSizeGb: \"99999999999999999999\" is not a number that fits here",
+		},
 		{"steps:\n- name: a\n  allowExitCodes: [1, two]\n" + someImage, `cloudbuild.yaml:3: steps[0]: allowExitCodes[1]: "two" is not a number`},
 		{someSteps + someImage + "tags: [*nowhere]\n", "cloudbuild.yaml:5: does not parse: yaml: unknown anchor 'nowhere' referenced"},
-		{someSteps + someImage + "substitutions:\n  _DB_PASSWORD: *hunter2-Hunter2\n", "cloudbuild.yaml:6: does not parse: yaml: unknown anchor referenced"},
-		{someSteps + someImage + "tags: [\xff]\n", "cloudbuild.yaml:5: does not parse: it holds a byte that is not UTF-8 text; save the file as UTF-8"},
+		{
+			someSteps + someImage + "substitutions:\n  _DB_PASSWORD: *hunter2-Hunter2\n",
+			"cloudbuild.yaml:6: does not parse: yaml: unknown anchor referenced",
+		},
+		{
+			someSteps + someImage + "tags: [\xff]\n",
+			"cloudbuild.yaml:5: does not parse: it holds a byte that is not UTF-8 text; save the file as UTF-8",
+		},
 	}
 	for _, test := range tests {
 		_, err := cloudbuild.Parse("cloudbuild.yaml", []byte(test.text))
@@ -232,11 +282,14 @@ func TestTheAdviceOnAServiceAccountCanBeFollowed(t *testing.T) {
 		trigger := keep(t, server, connect(t, server), onPush(manual))
 		for _, policy := range []cloudbuild.ClusterSteps{"", cloudbuild.Skip, cloudbuild.Fail, cloudbuild.Allow} {
 			_, err := f.Apply(policy)
-			if err == nil || !strings.Contains(err.Error(), "cloudbuild.yaml:5: serviceAccount: a repository's file may not choose whom its build runs as; remove the field and set spec.build.serviceAccount of the BlueGreen") {
+			if err == nil || !strings.Contains(err.Error(),
+				"cloudbuild.yaml:5: serviceAccount: a repository's file may not choose whom its build runs as; remove the field and set "+
+					"spec.build.serviceAccount of the BlueGreen") {
 				t.Errorf("%s: error %v", policy, err)
 			}
 			err = trigger.Apply(f, policy)
-			if err == nil || !strings.Contains(err.Error(), "cloudbuild.yaml:5: serviceAccount: ") || !strings.Contains(err.Error(), "remove the field and set the service account of the trigger deploy-main") ||
+			if err == nil || !strings.Contains(err.Error(), "cloudbuild.yaml:5: serviceAccount: ") ||
+				!strings.Contains(err.Error(), "remove the field and set the service account of the trigger deploy-main") ||
 				strings.Contains(err.Error(), "spec.build.serviceAccount") {
 				t.Errorf("trigger, %s: error %v", policy, err)
 			}
@@ -264,15 +317,27 @@ func TestWhatOnlyRemovedStepsUsedGoesWithThem(t *testing.T) {
 		secrets, volumes string // what is left
 		says             string
 	}{
-		"fault 04":                 {readFault(t, "04-skip-leaves-invalid-build/cloudbuild.yaml"), "", "", "cloudbuild.yaml:6: steps[1] no longer has the volume out"},
-		"shared secret stays":      {"steps:\n" + used(build, "A", "") + used(apply, "A, B", "") + someImage + managed("A", "B"), "A", "", ""},
-		"secret of all steps":      {"steps:\n" + build + used(apply, "B", "") + someImage + managed("A", "B") + "options: {secretEnv: [A]}\n", "A", "", ""},
-		"inline secrets":           {"steps:\n" + used(build, "A", "") + used(apply, "B", "") + someImage + "availableSecrets: {inline: [{kmsKeyName: k, envMap: {A: AAAA, B: AAAA}}]}\n", "A", "", ""},
-		"inline secret, the last":  {"steps:\n" + build + used(apply, "B", "") + someImage + "availableSecrets: {inline: [{kmsKeyName: k, envMap: {B: AAAA}}]}\n", "", "", ""},
-		"old secrets":              {"steps:\n" + used(build, "A", "") + used(apply, "B", "") + someImage + "secrets: [{kmsKeyName: k, secretEnv: {A: AAAA}}, {kmsKeyName: l, secretEnv: {B: AAAA}}]\n", "A", "", ""},
-		"volume of removed ones":   {"steps:\n" + build + used(apply, "", "V") + used(apply, "", "V") + someImage, "", "", ""},
-		"volume of three":          {"steps:\n" + used(build, "", "V") + used(build, "", "V") + used(apply, "", "V") + someImage, "", "v v", ""},
-		"volumes of all, one left": {"steps:\n" + build + apply + someImage + "options: {volumes: [V]}\n", "", "", "options.volumes was left out"},
+		"fault 04": {
+			readFault(t, "04-skip-leaves-invalid-build/cloudbuild.yaml"), "", "",
+			"cloudbuild.yaml:6: steps[1] no longer has the volume out",
+		},
+		"shared secret stays": {"steps:\n" + used(build, "A", "") + used(apply, "A, B", "") + someImage + managed("A", "B"), "A", "", ""},
+		"secret of all steps": {
+			"steps:\n" + build + used(apply, "B", "") + someImage + managed("A", "B") + "options: {secretEnv: [A]}\n",
+			"A", "", "",
+		},
+		"inline secrets": {"steps:\n" + used(build, "A", "") + used(apply, "B", "") + someImage +
+			"availableSecrets: {inline: [{kmsKeyName: k, envMap: {A: AAAA, B: AAAA}}]}\n", "A", "", ""},
+		"inline secret, the last": {"steps:\n" + build + used(apply, "B", "") + someImage +
+			"availableSecrets: {inline: [{kmsKeyName: k, envMap: {B: AAAA}}]}\n", "", "", ""},
+		"old secrets": {"steps:\n" + used(build, "A", "") + used(apply, "B", "") + someImage +
+			"secrets: [{kmsKeyName: k, secretEnv: {A: AAAA}}, {kmsKeyName: l, secretEnv: {B: AAAA}}]\n", "A", "", ""},
+		"volume of removed ones": {"steps:\n" + build + used(apply, "", "V") + used(apply, "", "V") + someImage, "", "", ""},
+		"volume of three":        {"steps:\n" + used(build, "", "V") + used(build, "", "V") + used(apply, "", "V") + someImage, "", "v v", ""},
+		"volumes of all, one left": {
+			"steps:\n" + build + apply + someImage + "options: {volumes: [V]}\n", "", "",
+			"options.volumes was left out",
+		},
 		"volumes of all, two left": {"steps:\n" + build + build + apply + someImage + "options: {volumes: [{name: w, path: /w}]}\n", "", "", ""},
 	}
 	for name, test := range tests {

@@ -134,11 +134,15 @@ func mustPrintToItself(t *testing.T, f *cloudbuild.File) {
 // left holds only steps of the file.
 func FuzzScript(f *testing.F) {
 	for _, seed := range []string{
-		"kubectl apply -f x", "bash -c \"bash -c 'kubectl apply'\"", "cat <<EOF | sh\nkubectl apply\nEOF", "alias k='kubectl x'\nk y", "alias k=k\nk y",
-		"ls | xargs -I{} env -S 'timeout 5 kubectl' apply", "${X:-kubectl} apply", "f() { f; }; f", "trap 'trap \"trap x y\" z' EXIT", "flock -c", "su -c", "find -exec", "env -S",
+		"kubectl apply -f x", "bash -c \"bash -c 'kubectl apply'\"", "cat <<EOF | sh\nkubectl apply\nEOF", "alias k='kubectl x'\nk y",
+		"alias k=k\nk y",
+		"ls | xargs -I{} env -S 'timeout 5 kubectl' apply", "${X:-kubectl} apply", "f() { f; }; f", "trap 'trap \"trap x y\" z' EXIT", "flock -c",
+		"su -c", "find -exec", "env -S",
 		"gcloud run deploy", "gcloud container", "kubectl", "#!/bin/env -S", "echo `echo \\`kubectl\\``", "$((1+1)) [[ a && b ]] <(x) $'a\\n'",
-		"f() { local a=$1; shift; \"${@:2}\" \"$*\" ${1:-x}; }; f 1 kubectl get", "set -- a b; shift 9; $1", "cat >a <<E\n$1\nE\nsh a b", "for i in a b; do $i; done",
-		"parallel -j2 'x {}' ::: a", "xargs -rI{} -n1 sh -c '{}'", "f() { g; g; }; g() { f; f; }; f", "eval eval eval a b", "su - x -c", "sudo -nu",
+		"f() { local a=$1; shift; \"${@:2}\" \"$*\" ${1:-x}; }; f 1 kubectl get", "set -- a b; shift 9; $1", "cat >a <<E\n$1\nE\nsh a b",
+		"for i in a b; do $i; done",
+		"parallel -j2 'x {}' ::: a", "xargs -rI{} -n1 sh -c '{}'", "f() { g; g; }; g() { f; f; }; f", "eval eval eval a b", "su - x -c",
+		"sudo -nu",
 	} {
 		f.Add(seed)
 	}

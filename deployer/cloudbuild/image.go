@@ -86,9 +86,11 @@ func (f *File) reference(x *expander, field, image string) (string, error) {
 		reason, fix := valueless(found.empty[0], fmt.Sprintf("is empty, which makes the image %q", clipped(found.text)))
 		return "", f.fault(field, reason, fix)
 	case imageName.MatchString(strings.ToLower(plain)):
-		return "", f.fault(field, fmt.Sprintf("%q has capital letters, which no registry takes", clipped(found.text)), "write it in small letters, or a substitution as ${_NAME,,}")
+		return "", f.fault(field, fmt.Sprintf("%q has capital letters, which no registry takes", clipped(found.text)),
+			"write it in small letters, or a substitution as ${_NAME,,}")
 	}
-	return "", f.fault(field, fmt.Sprintf("%q is not the name of an image", clipped(found.text)), "write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA")
+	return "", f.fault(field, fmt.Sprintf("%q is not the name of an image", clipped(found.text)),
+		"write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA")
 }
 
 // laterName is what stays of a substitution that only the build knows.
@@ -102,7 +104,8 @@ var imageName = func() *regexp.Regexp {
 		host  = label + `(?:\.` + label + `)*(?::[0-9]+)?`
 		part  = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
 	)
-	return regexp.MustCompile(`^(?:` + host + `/)?` + part + `(?:/` + part + `)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
+	return regexp.MustCompile(`^(?:` + host + `/)?` + part + `(?:/` + part +
+		`)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
 }()
 
 // valueless says of a substitution without a value what is wrong with it, and
@@ -117,7 +120,8 @@ func valueless(name, what string) (reason, fix string) {
 		return "$" + name + " is empty in a build that no trigger starts", "write the value out, or use a substitution of your own"
 	}
 	if !userKey.MatchString(name) {
-		return "$" + name + " is no substitution of Cloud Build", "name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
+		return "$" + name + " is no substitution of Cloud Build",
+			"name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
 	}
 	return "${" + name + "} " + what, "set spec.build.substitutions." + name + " of the BlueGreen"
 }

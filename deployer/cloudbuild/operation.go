@@ -18,7 +18,10 @@ const maxWork = 256 << 10
 // ${_A,,}, ${_A:-x}, ${_A:0:7}, ${_A#x}, ${_A%x} or ${#_A}, as a shell does it.
 func (x *expander) operation(text string) (expansion, error) {
 	refuse := func(reason string) (expansion, error) {
-		return expansion{}, &ExpandError{Reason: clipped(text) + " " + reason, Fix: "write the value out, or give it as a substitution of its own"}
+		return expansion{}, &ExpandError{
+			Reason: clipped(text) + " " + reason,
+			Fix:    "write the value out, or give it as a substitution of its own",
+		}
 	}
 	if len(text) > maxValueBytes {
 		return refuse("is too long an operation")

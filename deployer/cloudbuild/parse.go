@@ -126,10 +126,16 @@ func (f *File) place(path string) int {
 // readTree parses the one document of the file into nodes that know lines.
 func readTree(name string, data []byte) (*yamlv3.Node, error) {
 	if len(data) > maxFileBytes {
-		return nil, &FileError{File: name, Line: 1, Step: -1, Reason: fmt.Sprintf("is %d bytes long; the limit is %d", len(data), maxFileBytes), Fix: "move long scripts into files of the repository"}
+		return nil, &FileError{
+			File: name, Line: 1, Step: -1, Reason: fmt.Sprintf("is %d bytes long; the limit is %d", len(data), maxFileBytes),
+			Fix: "move long scripts into files of the repository",
+		}
 	}
 	if bad := firstBadRune(data); bad >= 0 {
-		return nil, &FileError{File: name, Line: 1 + bytes.Count(data[:bad], []byte("\n")), Step: -1, Reason: "does not parse: it holds a byte that is not UTF-8 text", Fix: "save the file as UTF-8"}
+		return nil, &FileError{
+			File: name, Line: 1 + bytes.Count(data[:bad], []byte("\n")), Step: -1,
+			Reason: "does not parse: it holds a byte that is not UTF-8 text", Fix: "save the file as UTF-8",
+		}
 	}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(data))
 	var doc, more yamlv3.Node
@@ -141,7 +147,10 @@ func readTree(name string, data []byte) (*yamlv3.Node, error) {
 		return nil, syntaxError(name, data, err)
 	}
 	if err := decoder.Decode(&more); err == nil {
-		return nil, &FileError{File: name, Line: max(1, more.Line), Step: -1, Reason: "holds more than one YAML document", Fix: "keep one build in one file"}
+		return nil, &FileError{
+			File: name, Line: max(1, more.Line), Step: -1, Reason: "holds more than one YAML document",
+			Fix: "keep one build in one file",
+		}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, syntaxError(name, data, err)
 	}

@@ -11,7 +11,8 @@ func (f *File) PoolProject(r Request) (string, error) {
 	options := f.Build.GetOptions()
 	x := r.expander(f)
 	project := ""
-	for _, name := range []string{options.GetPool().GetName(), options.GetWorkerPool()} { //nolint:staticcheck // the file may use the field's old name
+	old := options.GetWorkerPool() //nolint:staticcheck // the file may use the field's old name
+	for _, name := range []string{options.GetPool().GetName(), old} {
 		if name == "" {
 			continue
 		}
@@ -21,7 +22,8 @@ func (f *File) PoolProject(r Request) (string, error) {
 		}
 		m := poolName.FindStringSubmatch(expanded.text)
 		if m == nil || project != "" && project != m[1] {
-			return "", f.fault("options.pool", "names the pool "+clipped(expanded.text)+", whose project cannot be told", "name it as projects/PROJECT/locations/LOCATION/workerPools/POOL")
+			return "", f.fault("options.pool", "names the pool "+clipped(expanded.text)+", whose project cannot be told",
+				"name it as projects/PROJECT/locations/LOCATION/workerPools/POOL")
 		}
 		project = m[1]
 	}

@@ -63,7 +63,8 @@ func (s *sight) pushing(tool string, args []word) {
 
 // copyPush is what copies an image from one place to another.
 func (s *sight) copyPush(tool string, args []word) {
-	words := operands(args, strings.Fields("--authfile --src-creds --dest-creds --creds -a --format -f --src-cert-dir --dest-cert-dir --override-arch --override-os --platform"))
+	words := operands(args, strings.Fields("--authfile --src-creds --dest-creds --creds -a --format -f --src-cert-dir --dest-cert-dir "+
+		"--override-arch --override-os --platform"))
 	if tool == "regctl" && len(words) > 0 {
 		words = words[1:]
 	}
@@ -120,7 +121,8 @@ func (s *sight) pluginPush(tool string, args []word) {
 	}
 	by := tool + " with "
 	switch {
-	case goal("build-image") && isSet(args, "-Dspring-boot.build-image.publish"), goal("build-image-no-fork") && isSet(args, "-Dspring-boot.build-image.publish"),
+	case goal("build-image") && isSet(args, "-Dspring-boot.build-image.publish"), goal("build-image-no-fork") &&
+		isSet(args, "-Dspring-boot.build-image.publish"),
 		goal("bootBuildImage") && isSet(args, "--publishImage"):
 		s.pushesOrUnnamed(by+"Spring Boot", flagValues(args, "-Dspring-boot.build-image.imageName", "--imageName"))
 	case isSet(args, "-Dquarkus.container-image.push"):
@@ -140,7 +142,8 @@ func (s *sight) pushesOrUnnamed(by string, names []word) {
 func (s *sight) pushesTo(by, add string, names []word) {
 	for _, name := range names {
 		outside := !strings.HasSuffix(by, " push") && !strings.HasPrefix(by, "gcloud")
-		s.pushes = append(s.pushes, push{step: s.at, command: s.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), outside: outside, add: add})
+		s.pushes = append(s.pushes,
+			push{step: s.at, command: s.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), outside: outside, add: add})
 	}
 }
 
@@ -151,15 +154,18 @@ func (s *sight) unnamedPush(by string) {
 
 var (
 	dockerValues = []string{"--config", "-c", "--context", "-H", "--host", "-l", "--log-level"}
-	packValues   = strings.Fields("-B --builder -b --buildpack -e --env --env-file -p --path -r --run-image --network -t --tag -d --descriptor -D --default-process " +
-		"--cache --cache-image --creation-time --docker-host --extension --gid --uid --insecure-registry --lifecycle-image --platform --post-buildpack --pre-buildpack " +
+	packValues   = strings.Fields("-B --builder -b --buildpack -e --env --env-file -p --path -r --run-image --network -t --tag -d " +
+		"--descriptor -D --default-process " +
+		"--cache --cache-image --creation-time --docker-host --extension --gid --uid --insecure-registry --lifecycle-image --platform " +
+		"--post-buildpack --pre-buildpack " +
 		"--previous-image --pull-policy --report-output-dir --sbom-output-dir --volume --workspace")
 )
 
 // dockerPush is docker push, docker build --push and docker buildx, and those of
 // programs that are called the same.
 func (s *sight) dockerPush(tool string, args []word) {
-	words := operands(args, slices.Concat(dockerValues, []string{"--platform", "--creds", "--authfile", "--cert-dir", "--format", "-f", "--digestfile", "-t", "--tag", "-o", "--output"}))
+	words := operands(args, slices.Concat(dockerValues,
+		[]string{"--platform", "--creds", "--authfile", "--cert-dir", "--format", "-f", "--digestfile", "-t", "--tag", "-o", "--output"}))
 	for len(words) > 0 && slices.Contains([]string{"image", "manifest", "builder"}, words[0].text) {
 		words = words[1:]
 	}
@@ -225,8 +231,12 @@ func pushedOutputs(args []word) []word {
 // koPush: ko names images by $KO_DOCKER_REPO and, unless told otherwise, a hash of
 // the import path.
 func (s *sight) koPush(args []word) {
-	words := operands(args, []string{"-t", "--tags", "--image-refs", "--platform", "--sbom", "--sbom-dir", "--image-label", "--image-user", "-f", "--filename", "--ldflags", "--tarball", "--oci-layout-path"})
-	if len(words) == 0 || !slices.Contains([]string{"build", "publish", "resolve", "apply", "create", "run"}, words[0].text) || isSet(args, "--local") || isSet(args, "-L") || isOff(args, "--push") {
+	words := operands(args, []string{
+		"-t", "--tags", "--image-refs", "--platform", "--sbom", "--sbom-dir", "--image-label", "--image-user",
+		"-f", "--filename", "--ldflags", "--tarball", "--oci-layout-path",
+	})
+	if len(words) == 0 || !slices.Contains([]string{"build", "publish", "resolve", "apply", "create", "run"}, words[0].text) ||
+		isSet(args, "--local") || isSet(args, "-L") || isOff(args, "--push") {
 		return
 	}
 	repository, known := s.vars["KO_DOCKER_REPO"]

@@ -109,7 +109,10 @@ func (r *repacker) entry(header *tar.Header) error {
 		}
 		out.Linkname = header.Linkname
 	default:
-		return &SourceError{Entry: header.Name, Reason: fmt.Sprintf("is neither a file, a directory nor a symbolic link (type %q)", header.Typeflag)}
+		return &SourceError{
+			Entry:  header.Name,
+			Reason: fmt.Sprintf("is neither a file, a directory nor a symbolic link (type %q)", header.Typeflag),
+		}
 	}
 	return r.write(out)
 }

@@ -121,11 +121,13 @@ func (r Request) check() error {
 		}
 	}
 	if !tagText.MatchString(Tag(r.Release, r.Retry)) {
-		return fmt.Errorf("build request: release %q cannot be part of a tag: letters, digits, '_', '.' and '-' only, up to %d", r.key(), 128-len(Tag("", 0)))
+		return fmt.Errorf("build request: release %q cannot be part of a tag: letters, digits, '_', '.' and '-' only, up to %d", r.key(),
+			128-len(Tag("", 0)))
 	}
 	for _, key := range slices.Sorted(maps.Keys(r.Substitutions)) {
 		if !userKey.MatchString(key) {
-			return fmt.Errorf("spec.build.substitutions: %q is not the name of a user substitution; name it like _NAME: an underscore, then capitals, digits and underscores", key)
+			return fmt.Errorf("spec.build.substitutions: %q is not the name of a user substitution; name it like _NAME: an underscore, then "+
+				"capitals, digits and underscores", key)
 		}
 	}
 	return nil
@@ -240,7 +242,10 @@ func (r Request) accountName() string {
 
 func (s Source) proto() *cloudbuildpb.Source {
 	if s.Git != nil {
-		return &cloudbuildpb.Source{Source: &cloudbuildpb.Source_GitSource{GitSource: &cloudbuildpb.GitSource{Url: s.Git.URL, Revision: s.Git.Revision}}}
+		return &cloudbuildpb.Source{Source: &cloudbuildpb.Source_GitSource{GitSource: &cloudbuildpb.GitSource{
+			Url:      s.Git.URL,
+			Revision: s.Git.Revision,
+		}}}
 	}
 	return &cloudbuildpb.Source{Source: &cloudbuildpb.Source_StorageSource{StorageSource: &cloudbuildpb.StorageSource{
 		Bucket: s.Object.Bucket, Object: s.Object.Name, Generation: s.Object.Generation,

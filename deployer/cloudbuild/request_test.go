@@ -12,7 +12,8 @@ import (
 )
 
 func TestTheRequestCarriesWhatATriggerWouldGive(t *testing.T) {
-	f := parse(t, someSteps+someImage+"substitutions: {_A: file, _B: file}\noptions: {substitutionOption: MUST_MATCH}\ntags: [mine]\ntimeout: 60s\n")
+	f := parse(t, someSteps+someImage+
+		"substitutions: {_A: file, _B: file}\noptions: {substitutionOption: MUST_MATCH}\ntags: [mine]\ntimeout: 60s\n")
 	r := request()
 	r.Substitutions = map[string]string{"_B": "spec"}
 	b, err := r.Build(f)
@@ -69,7 +70,10 @@ func TestAServiceAccountNeedsAPlaceForLogs(t *testing.T) {
 	}{
 		"nothing said": {"", cloudbuildpb.BuildOptions_CLOUD_LOGGING_ONLY, false},
 		"a bucket":     {"logsBucket: gs://x\n", cloudbuildpb.BuildOptions_LOGGING_UNSPECIFIED, false},
-		"regional":     {"options: {defaultLogsBucketBehavior: REGIONAL_USER_OWNED_BUCKET}\n", cloudbuildpb.BuildOptions_LOGGING_UNSPECIFIED, false},
+		"regional": {
+			"options: {defaultLogsBucketBehavior: REGIONAL_USER_OWNED_BUCKET}\n", cloudbuildpb.BuildOptions_LOGGING_UNSPECIFIED,
+			false,
+		},
 		"none":         {"options: {logging: NONE}\n", cloudbuildpb.BuildOptions_NONE, false},
 		"storage only": {"options: {logging: GCS_ONLY}\n", 0, true},
 	}
@@ -79,14 +83,16 @@ func TestAServiceAccountNeedsAPlaceForLogs(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 			continue
 		}
-		if err == nil && (b.GetOptions().GetLogging() != test.logging || b.GetServiceAccount() != "projects/other/serviceAccounts/"+r.ServiceAccount) {
+		if err == nil && (b.GetOptions().GetLogging() != test.logging ||
+			b.GetServiceAccount() != "projects/other/serviceAccounts/"+r.ServiceAccount) {
 			t.Errorf("%s: %v", name, b)
 		}
 	}
 }
 
 func TestTheImageIsChosen(t *testing.T) {
-	const two = "images: ['gcr.io/$PROJECT_ID/web:$COMMIT_SHA', '${_REGION}-docker.pkg.dev/$PROJECT_ID/r/worker:$SHORT_SHA']\nsubstitutions: {_REGION: '${_AREA}-west1', _AREA: europe}\n"
+	const two = "images: ['gcr.io/$PROJECT_ID/web:$COMMIT_SHA', " +
+		"'${_REGION}-docker.pkg.dev/$PROJECT_ID/r/worker:$SHORT_SHA']\nsubstitutions: {_REGION: '${_AREA}-west1', _AREA: europe}\n"
 	tests := []struct {
 		name, images string
 		choice       cloudbuild.ImageChoice
@@ -96,11 +102,25 @@ func TestTheImageIsChosen(t *testing.T) {
 		{"the only one", someImage, cloudbuild.ImageChoice{}, "gcr.io/p/a", nil},
 		{"two tags of one", "images: ['gcr.io/p/a:$COMMIT_SHA', 'gcr.io/p/a:latest']\n", cloudbuild.ImageChoice{}, "gcr.io/p/a", nil},
 		{"an artifact", "artifacts: {images: [gcr.io/p/b]}\n", cloudbuild.ImageChoice{}, "gcr.io/p/b", nil},
-		{"named like the live one", two, cloudbuild.ImageChoice{Live: "old.example:5000/x/worker@sha256:00"}, "europe-west1-docker.pkg.dev/acme-prod/r/worker", nil},
+		{
+			"named like the live one", two,
+			cloudbuild.ImageChoice{Live: "old.example:5000/x/worker@sha256:00"},
+			"europe-west1-docker.pkg.dev/acme-prod/r/worker", nil,
+		},
 		{"given", two, cloudbuild.ImageChoice{Image: "gcr.io/acme-prod/web", Live: "x/worker:1"}, "gcr.io/acme-prod/web", nil},
 		{"given with variables", two, cloudbuild.ImageChoice{Image: "gcr.io/$PROJECT_ID/web:$COMMIT_SHA"}, "gcr.io/acme-prod/web", nil},
-		{"given but not listed", two, cloudbuild.ImageChoice{Image: "gcr.io/acme-prod/wep"}, "", []string{"gcr.io/acme-prod/web, europe-west1", "spec.build.image"}},
-		{"none like the live one", two, cloudbuild.ImageChoice{Live: "x/db"}, "", []string{"gcr.io/acme-prod/web, europe-west1", "x/db", "spec.build.image"}},
+		{
+			"given but not listed", two,
+			cloudbuild.ImageChoice{Image: "gcr.io/acme-prod/wep"},
+			"",
+			[]string{"gcr.io/acme-prod/web, europe-west1", "spec.build.image"},
+		},
+		{
+			"none like the live one", two,
+			cloudbuild.ImageChoice{Live: "x/db"},
+			"",
+			[]string{"gcr.io/acme-prod/web, europe-west1", "x/db", "spec.build.image"},
+		},
 		{"nothing live", two, cloudbuild.ImageChoice{}, "", []string{"nothing is live", "spec.build.image"}},
 		{"two like the live one", "images: [a/x, b/x]\n", cloudbuild.ImageChoice{Live: "c/x"}, "", []string{"a/x, b/x"}},
 	}

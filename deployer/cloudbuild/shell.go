@@ -113,7 +113,8 @@ func (s *sight) child(text string, args []word) {
 
 // parseShell parses bash, which is nearly all of sh, and else sh.
 func parseShell(text string) (*syntax.File, error) {
-	if len(text) > maxScript || strings.Count(text, "(")+strings.Count(text, "{")+strings.Count(text, "[")+strings.Count(text, "!")+strings.Count(text, "`") > maxOpen {
+	if len(text) > maxScript ||
+		strings.Count(text, "(")+strings.Count(text, "{")+strings.Count(text, "[")+strings.Count(text, "!")+strings.Count(text, "`") > maxOpen {
 		return nil, errors.New("it is too long or too deeply nested")
 	}
 	file, err := syntax.NewParser().Parse(strings.NewReader(text), "")

@@ -66,9 +66,11 @@ type BucketError struct {
 // Error names the bucket, the field and the way out.
 func (e *BucketError) Error() string {
 	if e.Missing {
-		return fmt.Sprintf("the bucket %s does not exist: create it in project %s, or name another in spec.build.source.bucket of the BlueGreen", e.Bucket, e.Project)
+		return fmt.Sprintf("the bucket %s does not exist: create it in project %s, or name another in spec.build.source.bucket of the BlueGreen",
+			e.Bucket, e.Project)
 	}
-	return fmt.Sprintf("the bucket %s may not be used: grant Turnout's service account the role roles/storage.objectAdmin on it, or name another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Err)
+	return fmt.Sprintf("the bucket %s may not be used: grant Turnout's service account the role roles/storage.objectAdmin on it, or name "+
+		"another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Err)
 }
 
 // ShellCommands is the one that makes a missing bucket. Whose account lacks a role,

@@ -145,7 +145,8 @@ func TestTheSourceArrivesWithoutItsTopDirectory(t *testing.T) {
 	if diff := cmp.Diff(want, contents(t, source)); diff != "" {
 		t.Error(diff)
 	}
-	if object.Generation == 0 || object.Bucket != "acme-prod_cloudbuild" || b.GetSource().GetStorageSource().GetGeneration() != object.Generation {
+	if object.Generation == 0 || object.Bucket != "acme-prod_cloudbuild" ||
+		b.GetSource().GetStorageSource().GetGeneration() != object.Generation {
 		t.Errorf("object %+v", object)
 	}
 }
@@ -183,7 +184,8 @@ func repack(t *testing.T, data []byte) map[string]string {
 }
 
 func TestLinksThatLeadOutAreLeftOut(t *testing.T) {
-	got := repack(t, archive(t, file("top/a", "1"), link("top/x", "/etc/passwd"), link("top/d/y", "../../a"), link("top/d/ok", "../a"), link("top/z", "..")))
+	got := repack(t, archive(t, file("top/a", "1"), link("top/x", "/etc/passwd"), link("top/d/y", "../../a"), link("top/d/ok", "../a"),
+		link("top/z", "..")))
 	if diff := cmp.Diff(map[string]string{"a": "1", "d/ok": "-> ../a"}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -309,7 +311,8 @@ func TestABucketThatCannotBeUsedIsNamed(t *testing.T) {
 	u := upload(archive(t, file("top/a", "1")))
 	u.Bucket = "acme-nowhere"
 	_, err := cloudbuild.Store{Client: emulate(t)}.Upload(t.Context(), u)
-	mustBe(t, err, true, "acme-nowhere", "spec.build.source.bucket", "create it in project acme-prod", "\ngcloud storage buckets create gs://acme-nowhere --project=acme-prod")
+	mustBe(t, err, true, "acme-nowhere", "spec.build.source.bucket", "create it in project acme-prod",
+		"\ngcloud storage buckets create gs://acme-nowhere --project=acme-prod")
 
 	forbidding := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, `{"error": {"code": 403, "message": "denied"}}`, http.StatusForbidden)

@@ -119,7 +119,8 @@ func (e *NoDigestError) Error() string {
 	if len(names) > 0 {
 		pushed = strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("the build succeeded but reports no digest for %s (it reports %s); list the image under images in cloudbuild.yaml, or correct spec.build.image of the BlueGreen", e.Image, pushed)
+	return fmt.Sprintf("the build succeeded but reports no digest for %s (it reports %s); list the image under images in cloudbuild.yaml, "+
+		"or correct spec.build.image of the BlueGreen", e.Image, pushed)
 }
 
 // Digest is the image to deploy, as repository@sha256:…; image is what
@@ -162,9 +163,15 @@ var verdicts = map[cloudbuildpb.Build_Status]struct {
 	cloudbuildpb.Build_SUCCESS:        {Succeeded, FaultNone, ""},
 	cloudbuildpb.Build_FAILURE:        {Failed, FaultRelease, "the build failed"},
 	cloudbuildpb.Build_INTERNAL_ERROR: {Failed, FaultWorld, "Cloud Build had an internal error; a new attempt may succeed"},
-	cloudbuildpb.Build_TIMEOUT:        {TimedOut, FaultRelease, "the build took longer than its timeout; raise spec.build.timeout of the BlueGreen, or timeout in cloudbuild.yaml"},
-	cloudbuildpb.Build_CANCELLED:      {Cancelled, FaultNone, "the build was cancelled"},
-	cloudbuildpb.Build_EXPIRED:        {TimedOut, FaultWorld, "the build waited in Cloud Build's queue longer than its queueTtl; a new attempt may find room, or another spec.build.location"},
+	cloudbuildpb.Build_TIMEOUT: {
+		TimedOut, FaultRelease,
+		"the build took longer than its timeout; raise spec.build.timeout of the BlueGreen, or timeout in cloudbuild.yaml",
+	},
+	cloudbuildpb.Build_CANCELLED: {Cancelled, FaultNone, "the build was cancelled"},
+	cloudbuildpb.Build_EXPIRED: {
+		TimedOut, FaultWorld,
+		"the build waited in Cloud Build's queue longer than its queueTtl; a new attempt may find room, or another spec.build.location",
+	},
 }
 
 // failureFaults are the failures that another commit would not mend
@@ -215,8 +222,10 @@ func details(b *cloudbuildpb.Build) []string {
 	if info := b.GetFailureInfo(); info.GetType() != cloudbuildpb.Build_FailureInfo_FAILURE_TYPE_UNSPECIFIED || info.GetDetail() != "" {
 		out = append(out, strings.TrimSuffix(info.GetType().String()+": "+info.GetDetail(), ": "))
 	}
-	if b.GetFailureInfo().GetType() == cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED && b.GetSource().GetGitSource() != nil && b.GetBuildTriggerId() == "" {
-		out = append(out, "Cloud Build clones "+b.GetSource().GetGitSource().GetUrl()+" without credentials: unless it is public, set spec.build.source.git of the BlueGreen to false")
+	if b.GetFailureInfo().GetType() == cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED && b.GetSource().GetGitSource() != nil &&
+		b.GetBuildTriggerId() == "" {
+		out = append(out, "Cloud Build clones "+b.GetSource().GetGitSource().GetUrl()+
+			" without credentials: unless it is public, set spec.build.source.git of the BlueGreen to false")
 	}
 	if detail := b.GetStatusDetail(); detail != "" && detail != b.GetFailureInfo().GetDetail() {
 		out = append(out, detail)

@@ -33,7 +33,8 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 		policy = Skip
 	}
 	if f.account != "" {
-		return nil, f.fault(f.account, "a repository's file may not choose whom its build runs as", "remove the field and set spec.build.serviceAccount of the BlueGreen")
+		return nil, f.fault(f.account, "a repository's file may not choose whom its build runs as",
+			"remove the field and set spec.build.serviceAccount of the BlueGreen")
 	}
 	if policy == Allow {
 		return f, nil
@@ -44,21 +45,30 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	seen := f.sees()
 	drop, why := f.clusterSteps(seen)
 	if i := slices.Index(drop, true); policy == Fail && i >= 0 {
-		return nil, f.stepError(i, why[i], "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Skip or Allow")
+		return nil, f.stepError(i, why[i],
+			"remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Skip or Allow")
 	}
-	out := &File{Name: f.Name, Build: proto.CloneOf(f.Build), Warnings: slices.Concat(f.Warnings, f.unseen(seen, drop), f.unloaded(seen, drop)), lines: f.lines, first: f.first}
+	out := &File{
+		Name: f.Name, Build: proto.CloneOf(f.Build),
+		Warnings: slices.Concat(f.Warnings, f.unseen(seen, drop), f.unloaded(seen, drop)), lines: f.lines, first: f.first,
+	}
 	for i, step := range f.Build.GetSteps() {
 		if !drop[i] {
 			continue
 		}
 		if seen[i].builds {
-			return nil, f.stepError(i, why[i]+" and builds an image too, so it can be neither kept nor removed", "split it in two steps, or set spec.build.clusterSteps of the BlueGreen to Allow")
+			return nil, f.stepError(i, why[i]+" and builds an image too, so it can be neither kept nor removed",
+				"split it in two steps, or set spec.build.clusterSteps of the BlueGreen to Allow")
 		}
 		out.Warnings = append(out.Warnings, f.leftOut(i, step, why[i], seen[i].others))
 	}
 	out.Build.Steps, out.steps = f.without(drop)
 	if len(out.Build.Steps) == 0 {
-		return nil, &FileError{File: f.Name, Line: f.place("steps"), Step: -1, Field: "steps", Reason: "every step changes the cluster, so none is left to build the image", Fix: "add a step that builds it, or set spec.build.clusterSteps of the BlueGreen to Allow"}
+		return nil, &FileError{
+			File: f.Name, Line: f.place("steps"), Step: -1, Field: "steps",
+			Reason: "every step changes the cluster, so none is left to build the image",
+			Fix:    "add a step that builds it, or set spec.build.clusterSteps of the BlueGreen to Allow",
+		}
 	}
 	out.tidy(f, drop)
 	return out, nil
@@ -70,7 +80,10 @@ func (f *File) leftOut(i int, step *cloudbuildpb.BuildStep, why string, others [
 	if len(others) > 0 {
 		text += "; " + strings.Join(others[:min(3, len(others))], ", ") + " of that step does not run either"
 	}
-	return Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: text + "; to keep it, set spec.build.clusterSteps of the BlueGreen to Allow"}
+	return Warning{
+		File: f.Name, Line: f.place(f.stepPath(i)),
+		Message: text + "; to keep it, set spec.build.clusterSteps of the BlueGreen to Allow",
+	}
 }
 
 // clusterSteps are the steps that change the cluster, with those that serve
@@ -108,7 +121,8 @@ func (f *File) unseen(seen []sight, drop []bool) []Warning {
 		}
 		step := stepName(f.index(i), f.Build.GetSteps()[i].GetId())
 		out = append(out, Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: fmt.Sprintf(
-			"%s is kept, and Turnout cannot see whether it changes the cluster: it %s; if it does, take it out of the file", step, strings.Join(s.unseen[:min(3, len(s.unseen))], " and "))})
+			"%s is kept, and Turnout cannot see whether it changes the cluster: it %s; if it does, take it out of the file", step,
+			strings.Join(s.unseen[:min(3, len(s.unseen))], " and "))})
 	}
 	return out
 }

@@ -97,14 +97,18 @@ func TestClusterStepsAreRecognised(t *testing.T) {
 		{"name: gcr.io/cloud-builders/docker\n  args: [build, --build-arg, kubectl, .]", false},
 		{"name: gcr.io/cloud-builders/docker\n  entrypoint: bash\n  args: [-c, 'docker build . && echo done']", false},
 		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: kubectl\n  args: [apply, -f, x]", true},
-		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  args: [gcloud, container, clusters, get-credentials, c]", true}, // the image has no entrypoint
+		// the image has no entrypoint
+		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  args: [gcloud, container, clusters, get-credentials, c]", true},
 		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: gcloud\n  args: [container, clusters, get-credentials, c]", true},
 		{"name: gcr.io/google.com/cloudsdktool/cloud-sdk\n  entrypoint: gcloud\n  args: [--quiet, --project, p, beta, run, deploy, a]", true},
 		{"name: gcr.io/cloud-builders/gcloud\n  args: [deploy, releases, create, r]", true},
 		{"name: gcr.io/cloud-builders/gcloud\n  args: [container, images, add-tag, a, b]", false},
 		{"name: gcr.io/cloud-builders/gcloud\n  args: [storage, cp, a, b]", false},
 		{"name: gcr.io/cloud-builders/gcloud\n  entrypoint: bash\n  args: ['-c', \"sed s/a/b/ x.yaml | kubectl apply -f -\"]", true},
-		{"name: ubuntu\n  script: |\n    #!/bin/bash\n    set -e\n    KUBECONFIG=x /usr/bin/kubectl \\\n      -n shop set image deploy/a a=b", true},
+		{
+			"name: ubuntu\n  script: |\n    #!/bin/bash\n    set -e\n    KUBECONFIG=x /usr/bin/kubectl \\\n      -n shop set image deploy/a a=b",
+			true,
+		},
 		{"name: ubuntu\n  script: |\n    # kubectl apply is for later\n    echo kubectl apply", false},
 		{"name: ubuntu\n  script: kubectl -n shop version", false},
 		{"name: ubuntu\n  script: helm template . > out.yaml", false},
@@ -133,7 +137,8 @@ func TestFailRefusesAndAllowKeeps(t *testing.T) {
 	}
 	_, err = f.Apply(cloudbuild.Fail)
 	var bad *cloudbuild.FileError
-	if !errors.As(err, &bad) || bad.Step != 1 || bad.Line != 5 || !strings.Contains(err.Error(), "spec.build.clusterSteps") || !strings.Contains(err.Error(), "(DEPLOY)") {
+	if !errors.As(err, &bad) || bad.Step != 1 || bad.Line != 5 || !strings.Contains(err.Error(), "spec.build.clusterSteps") ||
+		!strings.Contains(err.Error(), "(DEPLOY)") {
 		t.Errorf("error %v", err)
 	}
 	kept, err := f.Apply(cloudbuild.Allow)

@@ -49,7 +49,8 @@ func (f *File) dropSecrets(gone map[string]bool) {
 	if available == nil {
 		return
 	}
-	available.SecretManager = slices.DeleteFunc(available.GetSecretManager(), func(s *cloudbuildpb.SecretManagerSecret) bool { return gone[s.GetEnv()] })
+	available.SecretManager = slices.DeleteFunc(available.GetSecretManager(),
+		func(s *cloudbuildpb.SecretManagerSecret) bool { return gone[s.GetEnv()] })
 	available.Inline = slices.DeleteFunc(available.GetInline(), func(s *cloudbuildpb.InlineSecret) bool {
 		had := len(s.GetEnvMap())
 		maps.DeleteFunc(s.GetEnvMap(), unused)
@@ -78,13 +79,18 @@ func (f *File) dropVolumes(whole *File, drop []bool) {
 			lone := shared[v.GetName()] && left[v.GetName()] == 1
 			if lone {
 				f.Warnings = append(f.Warnings, Warning{File: f.Name, Line: f.place(join(f.stepPath(i), "volumes")), Message: fmt.Sprintf(
-					"%s no longer has the volume %s, which only steps that were left out shared with it: what it writes to %s goes nowhere", stepName(f.index(i), step.GetId()), clipped(v.GetName()), clipped(v.GetPath()))})
+					"%s no longer has the volume %s, which only steps that were left out shared with it: what it writes to %s goes nowhere",
+					stepName(f.index(i), step.GetId()), clipped(v.GetName()), clipped(v.GetPath()))})
 			}
 			return lone
 		})
 	}
 	if len(f.Build.GetSteps()) == 1 && len(whole.Build.GetSteps()) > 1 && len(f.Build.GetOptions().GetVolumes()) > 0 {
 		f.Build.Options.Volumes = nil
-		f.Warnings = append(f.Warnings, Warning{File: f.Name, Line: f.place("options.volumes"), Message: "options.volumes was left out of the build: one step is left, and Cloud Build refuses volumes that a single step uses"})
+		f.Warnings = append(f.Warnings,
+			Warning{
+				File: f.Name, Line: f.place("options.volumes"),
+				Message: "options.volumes was left out of the build: one step is left, and Cloud Build refuses volumes that a single step uses",
+			})
 	}
 }

@@ -63,7 +63,8 @@ func (d *decoder) merge(value *yamlv3.Node, path string, same func(key string) s
 			return nil, err
 		}
 		if source.Kind != yamlv3.MappingNode {
-			return nil, d.fault(source, join(path, "<<"), "is "+kindName(source)+" where a mapping is expected", "merge an anchored mapping: <<: *anchor")
+			return nil, d.fault(source, join(path, "<<"), "is "+kindName(source)+" where a mapping is expected",
+				"merge an anchored mapping: <<: *anchor")
 		}
 		if d.merging[source] {
 			return nil, d.fault(source, join(path, "<<"), "is merged into itself", "remove the merge")

@@ -66,19 +66,26 @@ func (t *Trigger) fault(fix, reason string, args ...any) *TriggerError {
 // is a *TriggerError. Warnings are for people and stop nothing.
 func (t *Trigger) Usable(repository, branch string) ([]string, error) {
 	if t.Disabled {
-		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; one that shall run for Turnout alone is a manual trigger", "is disabled")
+		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; one that shall run for Turnout alone is a "+
+			"manual trigger", "is disabled")
 	}
 	var warnings []string
 	switch source := t.source(); {
 	case source.name == "":
-		return nil, t.fault("give it the source "+repository+", or name another in spec.build.trigger of the BlueGreen", "has no repository as its source")
+		return nil, t.fault("give it the source "+repository+", or name another in spec.build.trigger of the BlueGreen",
+			"has no repository as its source")
 	case source.unsure(repository):
-		warnings = append(warnings, fmt.Sprintf("trigger %s builds from the connected repository %s, whose address Turnout does not know: if it is not %s, the build fails for want of the commit", t.Name, source.name, repository))
+		warnings = append(warnings,
+			fmt.Sprintf("trigger %s builds from the connected repository %s, whose address Turnout does not know: if it is not %s, the build "+
+				"fails for want of the commit", t.Name, source.name, repository))
 	case !source.is(repository):
-		return nil, t.fault("name one that builds "+repository+" in spec.build.trigger of the BlueGreen", "builds %s, not %s", source.name, repository)
+		return nil, t.fault("name one that builds "+repository+" in spec.build.trigger of the BlueGreen", "builds %s, not %s", source.name,
+			repository)
 	}
 	if t.RunsOnPush(branch) {
-		warnings = append(warnings, fmt.Sprintf("trigger %s runs by itself at every push to %s, too, so each commit is built twice: make it a manual one, which only Turnout runs", t.Name, branch))
+		warnings = append(warnings,
+			fmt.Sprintf("trigger %s runs by itself at every push to %s, too, so each commit is built twice: make it a manual one, which only "+
+				"Turnout runs", t.Name, branch))
 	}
 	return warnings, nil
 }
@@ -206,10 +213,12 @@ func (t *Trigger) Path(repository, branch, commit string) (path, warning string,
 		from = origin{name: file.GetRepository(), connected: true}
 	}
 	if from.name != "" && !from.is(repository) {
-		return "", "", t.fault(fix, "reads %s from %s, not from %s, so that Turnout cannot check what it would run", file.GetPath(), from.name, repository)
+		return "", "", t.fault(fix, "reads %s from %s, not from %s, so that Turnout cannot check what it would run", file.GetPath(), from.name,
+			repository)
 	}
 	if revision := file.GetRevision(); !slices.Contains([]string{"", commit, branch, "refs/heads/" + branch}, revision) {
-		warning = fmt.Sprintf("trigger %s reads %s from %s, not from the commit that is built: should the two differ, Turnout looks at the build itself, while it runs", t.Name, file.GetPath(), revision)
+		warning = fmt.Sprintf("trigger %s reads %s from %s, not from the commit that is built: should the two differ, Turnout looks at the "+
+			"build itself, while it runs", t.Name, file.GetPath(), revision)
 	}
 	return file.GetPath(), warning, nil
 }
@@ -230,16 +239,19 @@ func (t *Trigger) File() (*File, error) {
 // changed. f is the build, from the repository or from File; an error is a
 // *FileError if it is the repository's, else a *TriggerError.
 func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
-	const fix = "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Allow; or use spec.build.config instead of spec.build.trigger, with which the step is left out"
+	const fix = "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Allow; or use " +
+		"spec.build.config instead of spec.build.trigger, with which the step is left out"
 	if f.account != "" {
-		return f.fault(f.account, "a repository's file may not choose whom its build runs as", "remove the field and set the service account of the trigger "+t.Name+" in Cloud Build")
+		return f.fault(f.account, "a repository's file may not choose whom its build runs as",
+			"remove the field and set the service account of the trigger "+t.Name+" in Cloud Build")
 	}
 	i, why := f.clusterStep()
 	if why == "" || policy == Allow {
 		return nil
 	}
 	if t.pb.GetBuild() != nil {
-		return t.fault(fix, "would change the cluster: %s %s, and a trigger runs every step as it is written", stepName(f.index(i), f.Build.Steps[i].GetId()), why)
+		return t.fault(fix, "would change the cluster: %s %s, and a trigger runs every step as it is written",
+			stepName(f.index(i), f.Build.Steps[i].GetId()), why)
 	}
 	return f.stepError(i, why+", and trigger "+t.Name+" runs every step as it is written", fix)
 }
@@ -274,7 +286,8 @@ func Rivals(triggers []*Trigger, repository, branch, but string, known *File) []
 			continue
 		}
 		if step := t.ChangesCluster(known); step != "" {
-			found = append(found, fmt.Sprintf("trigger %s runs at every push to %s of %s, too, and changes the cluster under Turnout's hands (%s): disable it in Cloud Build, project %s, location %s", t.Name, branch, repository, step, t.Project, t.Location))
+			found = append(found, fmt.Sprintf("trigger %s runs at every push to %s of %s, too, and changes the cluster under Turnout's hands "+
+				"(%s): disable it in Cloud Build, project %s, location %s", t.Name, branch, repository, step, t.Project, t.Location))
 		}
 	}
 	return found

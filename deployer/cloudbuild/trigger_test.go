@@ -17,10 +17,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-const pipeline = "steps:\n- name: docker\n  args: [build, .]\nimages: ['gcr.io/$PROJECT_ID/${_NAME}:$SHORT_SHA']\nsubstitutions: {_NAME: file}\n"
+const pipeline = "steps:\n- name: docker\n  args: [build, .]\nimages: ['gcr.io/$PROJECT_ID/${_NAME}:$SHORT_SHA']\nsubstitutions: {_NAME: " +
+	"file}\n"
 
 // clusterPipeline is a pipeline whose second step changes the cluster.
-const clusterPipeline = "steps:\n- name: docker\n  args: [build, .]\n- name: gcr.io/cloud-builders/kubectl\n  id: deploy\n  args: [apply, -f, k8s]\nimages: [gcr.io/p/a]\n"
+const clusterPipeline = "steps:\n- name: docker\n  args: [build, .]\n- name: gcr.io/cloud-builders/kubectl\n  id: deploy\n  args: " +
+	"[apply, -f, k8s]\nimages: [gcr.io/p/a]\n"
 
 // onPush is a trigger that builds cloudbuild.yaml at every push to main, as the
 // changes make it.
@@ -66,10 +68,13 @@ func repository(text string) cloudbuildtest.Repository {
 }
 
 // keep makes triggers in the server and reads the first back by its name.
-func keep(t *testing.T, server *cloudbuildtest.Server, client *cloudbuild.Client, triggers ...*cloudbuildpb.BuildTrigger) *cloudbuild.Trigger {
+func keep(t *testing.T, server *cloudbuildtest.Server, client *cloudbuild.Client,
+	triggers ...*cloudbuildpb.BuildTrigger,
+) *cloudbuild.Trigger {
 	t.Helper()
 	for _, pb := range triggers {
-		if _, err := server.CreateBuildTrigger(t.Context(), &cloudbuildpb.CreateBuildTriggerRequest{Parent: "projects/acme-prod/locations/global", Trigger: pb}); err != nil {
+		if _, err := server.CreateBuildTrigger(t.Context(),
+			&cloudbuildpb.CreateBuildTriggerRequest{Parent: "projects/acme-prod/locations/global", Trigger: pb}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -95,7 +100,8 @@ func searchTriggered(r cloudbuild.Request) cloudbuild.Search {
 func TestATriggerIsRunAtTheCommitToADigest(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{Repository: repository(pipeline)})
 	client := connect(t, server)
-	trigger := keep(t, server, client, onPush(manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Substitutions = map[string]string{"_NAME": "trigger"} }))
+	trigger := keep(t, server, client,
+		onPush(manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Substitutions = map[string]string{"_NAME": "trigger"} }))
 	byID, err := client.Trigger(t.Context(), "acme-prod", "global", trigger.ID)
 	if err != nil || byID.Name != "deploy-main" {
 		t.Fatalf("by its id: %+v, %v", byID, err)
@@ -124,7 +130,8 @@ func TestATriggerIsRunAtTheCommitToADigest(t *testing.T) {
 	}
 	made := server.Builds("acme-prod", "global")[0]
 	got := made.GetSubstitutions()
-	if got["COMMIT_SHA"] != commit || got["BRANCH_NAME"] != "main" || got[cloudbuild.ReleaseSubstitution] != "5f1c" || made.GetBuildTriggerId() != trigger.ID {
+	if got["COMMIT_SHA"] != commit || got["BRANCH_NAME"] != "main" || got[cloudbuild.ReleaseSubstitution] != "5f1c" ||
+		made.GetBuildTriggerId() != trigger.ID {
 		t.Errorf("made %v", made)
 	}
 	if calls := server.Calls(); calls["RunBuildTrigger"] != 1 || calls["CreateBuild"] != 0 {
@@ -138,7 +145,8 @@ func TestALostRunIsFoundByWhatItCarries(t *testing.T) {
 	trigger := keep(t, server, client, onPush(manual), onPush(manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Name = "other" }))
 	// The trigger ran by itself at the same commit, too; that build is not ours.
 	if _, err := server.RunBuildTrigger(t.Context(), &cloudbuildpb.RunBuildTriggerRequest{
-		ProjectId: "acme-prod", TriggerId: trigger.ID, Source: &cloudbuildpb.RepoSource{Revision: &cloudbuildpb.RepoSource_CommitSha{CommitSha: commit}},
+		ProjectId: "acme-prod", TriggerId: trigger.ID,
+		Source: &cloudbuildpb.RepoSource{Revision: &cloudbuildpb.RepoSource_CommitSha{CommitSha: commit}},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +225,8 @@ func TestAMissingTriggerNamesTheWayOut(t *testing.T) {
 	}
 	server.Fail("GetBuildTrigger", cloudbuildtest.Fault{Code: codes.PermissionDenied})
 	var failed *cloudbuild.Error
-	if _, err := client.Trigger(t.Context(), "acme-prod", "", "deploy-main"); !errors.As(err, &failed) || failed.Fault != cloudbuild.FaultWorld {
+	if _, err := client.Trigger(t.Context(), "acme-prod", "", "deploy-main"); !errors.As(err, &failed) ||
+		failed.Fault != cloudbuild.FaultWorld {
 		t.Errorf("error %v", err)
 	}
 }
@@ -258,7 +267,10 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 	}
 	gitFile := func(uri, revision string) func(*cloudbuildpb.BuildTrigger) {
 		return func(pb *cloudbuildpb.BuildTrigger) {
-			pb.BuildTemplate = &cloudbuildpb.BuildTrigger_GitFileSource{GitFileSource: &cloudbuildpb.GitFileSource{Path: "cloudbuild.yaml", Uri: uri, Revision: revision}}
+			pb.BuildTemplate = &cloudbuildpb.BuildTrigger_GitFileSource{GitFileSource: &cloudbuildpb.GitFileSource{
+				Path: "cloudbuild.yaml", Uri: uri,
+				Revision: revision,
+			}}
 		}
 	}
 	type change = func(*cloudbuildpb.BuildTrigger)
@@ -275,10 +287,23 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 			pb.Github.GetPush().GitRef = &cloudbuildpb.PushFilter_Branch{Branch: "^release-"}
 		}}},
 		{name: "one that runs by itself", remark: []string{"deploy-main runs by itself at every push to main", "built twice", "manual"}},
-		{name: "disabled", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true }}, refused: []string{"trigger deploy-main is disabled", "enable it", "manual trigger"}},
-		{name: "another repository", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) { pb.Github.Name = "shop" }}, refused: []string{"builds Acme/shop, not acme/my-python-app", "spec.build.trigger"}},
-		{name: "another repository by address", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.SourceToBuild.Uri = "git@github.com:acme/shop.git" }}, refused: []string{"builds acme/shop, not"}},
-		{name: "no repository", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) { pb.Github = nil }}, refused: []string{"has no repository as its source"}},
+		{
+			name: "disabled", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true }},
+			refused: []string{"trigger deploy-main is disabled", "enable it", "manual trigger"},
+		},
+		{
+			name: "another repository", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) { pb.Github.Name = "shop" }},
+			refused: []string{"builds Acme/shop, not acme/my-python-app", "spec.build.trigger"},
+		},
+		{
+			name:    "another repository by address",
+			trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.SourceToBuild.Uri = "git@github.com:acme/shop.git" }},
+			refused: []string{"builds acme/shop, not"},
+		},
+		{
+			name: "no repository", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) { pb.Github = nil }},
+			refused: []string{"has no repository as its source"},
+		},
 		{name: "a mirror", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) {
 			pb.Github, pb.TriggerTemplate = nil, &cloudbuildpb.RepoSource{RepoName: "github_acme_my-python-app"}
 		}}},
@@ -286,21 +311,49 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 			pb.Github, pb.TriggerTemplate = nil, &cloudbuildpb.RepoSource{RepoName: "my-python-app"}
 		}}, refused: []string{"builds my-python-app, not acme/my-python-app"}},
 		{name: "connected under its name", trigger: []change{connected("acme-my-python-app")}},
-		{name: "connected under some name", trigger: []change{connected("x")}, remark: []string{"connected repository projects/p/locations/l/connections/c/repositories/x", "if it is not acme/my-python-app, the build fails"}},
+		{
+			name: "connected under some name", trigger: []change{connected("x")},
+			remark: []string{
+				"connected repository projects/p/locations/l/connections/c/repositories/x",
+				"if it is not acme/my-python-app, the build fails",
+			},
+		},
 		{name: "a manual one of the console", trigger: []change{manual, gitFile("https://github.com/acme/my-python-app", "refs/heads/main")}},
-		{name: "a file of another branch", trigger: []change{manual, gitFile("https://github.com/acme/my-python-app", "refs/heads/ci")}, remark: []string{"reads cloudbuild.yaml from refs/heads/ci, not from the commit"}},
+		{
+			name: "a file of another branch", trigger: []change{manual, gitFile("https://github.com/acme/my-python-app", "refs/heads/ci")},
+			remark: []string{"reads cloudbuild.yaml from refs/heads/ci, not from the commit"},
+		},
 		{name: "a file at the commit", trigger: []change{manual, gitFile("", "")}},
-		{name: "a file of elsewhere", trigger: []change{manual, gitFile("https://github.com/acme/pipelines", "")}, refused: []string{"reads cloudbuild.yaml from acme/pipelines, not from acme/my-python-app", "spec.build.config"}},
+		{
+			name: "a file of elsewhere", trigger: []change{manual, gitFile("https://github.com/acme/pipelines", "")},
+			refused: []string{"reads cloudbuild.yaml from acme/pipelines, not from acme/my-python-app", "spec.build.config"},
+		},
 		{name: "autodetected", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) {
 			pb.BuildTemplate = &cloudbuildpb.BuildTrigger_Autodetect{Autodetect: true}
 		}}, refused: []string{"cannot check what it would run"}},
 		{name: "a build of its own", trigger: []change{manual, inline(pipeline)}},
-		{name: "a build of its own without an image", trigger: []change{manual, inline(pipeline), func(pb *cloudbuildpb.BuildTrigger) { pb.GetBuild().Images = nil }}, refused: []string{"trigger deploy-main: images: lists no image", "set spec.build.image"}},
-		{name: "a cluster step in the file", trigger: []change{manual}, file: clusterPipeline, refused: []string{"cloudbuild.yaml:4: steps[1] (deploy)", "kubectl", "trigger deploy-main runs every step as it is written", "remove the step", "to Allow", "spec.build.config instead of spec.build.trigger"}},
+		{
+			name:    "a build of its own without an image",
+			trigger: []change{manual, inline(pipeline), func(pb *cloudbuildpb.BuildTrigger) { pb.GetBuild().Images = nil }},
+			refused: []string{"trigger deploy-main: images: lists no image", "set spec.build.image"},
+		},
+		{
+			name: "a cluster step in the file", trigger: []change{manual}, file: clusterPipeline,
+			refused: []string{
+				"cloudbuild.yaml:4: steps[1] (deploy)", "kubectl", "trigger deploy-main runs every step as it is written",
+				"remove the step", "to Allow", "spec.build.config instead of spec.build.trigger",
+			},
+		},
 		{name: "and Fail", trigger: []change{manual}, file: clusterPipeline, policy: cloudbuild.Fail, refused: []string{"trigger deploy-main"}},
 		{name: "and Allow", trigger: []change{manual}, file: clusterPipeline, policy: cloudbuild.Allow},
-		{name: "a cluster step of its own", trigger: []change{manual, inline(clusterPipeline)}, refused: []string{"trigger deploy-main would change the cluster: steps[1] (deploy)", "kubectl", "to Allow"}},
-		{name: "a file that chooses its account", trigger: []change{manual}, file: pipeline + "serviceAccount: x\n", refused: []string{"cloudbuild.yaml:6", "serviceAccount"}},
+		{
+			name: "a cluster step of its own", trigger: []change{manual, inline(clusterPipeline)},
+			refused: []string{"trigger deploy-main would change the cluster: steps[1] (deploy)", "kubectl", "to Allow"},
+		},
+		{
+			name: "a file that chooses its account", trigger: []change{manual}, file: pipeline + "serviceAccount: x\n",
+			refused: []string{"cloudbuild.yaml:6", "serviceAccount"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -366,7 +419,10 @@ func TestRivalsAreTriggersThatChangeTheClusterAtTheSamePush(t *testing.T) {
 		if len(got) != 2 || !strings.Contains(got[0], "trigger same-file ") || !strings.Contains(got[1], "trigger its-own ") {
 			t.Fatalf("found %q", got)
 		}
-		for _, want := range []string{"every push to main of acme/my-python-app", "steps[1] (deploy)", "kubectl", "disable it", "project acme-prod, location global"} {
+		for _, want := range []string{
+			"every push to main of acme/my-python-app", "steps[1] (deploy)", "kubectl", "disable it",
+			"project acme-prod, location global",
+		} {
 			if !strings.Contains(got[0], want) {
 				t.Errorf("%q does not say %q", got[0], want)
 			}
@@ -376,20 +432,26 @@ func TestRivalsAreTriggersThatChangeTheClusterAtTheSamePush(t *testing.T) {
 
 func TestStatesTellLossQueueAndClusterSteps(t *testing.T) {
 	for want, status := range map[bool]cloudbuildpb.Build_Status{true: cloudbuildpb.Build_EXPIRED, false: cloudbuildpb.Build_FAILURE} {
-		server := cloudbuildtest.New(t, cloudbuildtest.Config{QueueTime: 30 * time.Millisecond, Builder: func(context.Context, *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
-			return cloudbuildtest.Result{Status: status}, nil
-		}})
+		server := cloudbuildtest.New(t,
+			cloudbuildtest.Config{
+				QueueTime: 30 * time.Millisecond,
+				Builder: func(context.Context, *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+					return cloudbuildtest.Result{Status: status}, nil
+				},
+			})
 		client := connect(t, server)
 		f, err := cloudbuild.Parse("cloudbuild.yaml", []byte(clusterPipeline))
 		if err != nil {
 			t.Fatal(err)
 		}
 		handle := start(t, client, request(), f)
-		if state, err := client.Poll(t.Context(), handle); err != nil || state.Phase == cloudbuild.Queued && state.Queued(state.Created.Add(time.Minute)) != time.Minute {
+		if state, err := client.Poll(t.Context(), handle); err != nil || state.Phase == cloudbuild.Queued &&
+			state.Queued(state.Created.Add(time.Minute)) != time.Minute {
 			t.Errorf("while queued %+v, %v", state, err)
 		}
 		state := await(t, client, handle, cloudbuild.State.Done)
-		if state.Lost() != want || state.Queued(time.Now()) < 30*time.Millisecond || state.Queued(time.Now()) != state.Started.Sub(state.Created) || state.Worked() != state.Finished.Sub(state.Started) {
+		if state.Lost() != want || state.Queued(time.Now()) < 30*time.Millisecond ||
+			state.Queued(time.Now()) != state.Started.Sub(state.Created) || state.Worked() != state.Finished.Sub(state.Started) {
 			t.Errorf("state %+v: lost %v, queued %s, worked %s", state, state.Lost(), state.Queued(time.Now()), state.Worked())
 		}
 		if !strings.Contains(state.ClusterStep, "steps[1] (deploy)") {

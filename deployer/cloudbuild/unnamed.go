@@ -32,7 +32,8 @@ func (f *File) unnamed(x *expander, want push, all []push) *Warning {
 		w.Line = f.place(f.stepPath(other.step))
 		seen = fmt.Sprintf("%s pushes %s", stepName(f.index(other.step), f.Build.GetSteps()[other.step].GetId()), cutName(x.settled(other.ref)))
 	}
-	w.Message = fmt.Sprintf("no step names spec.build.image %s, and %s; if no script pushes it either, the release fails after its build: correct spec.build.image of the BlueGreen, or the name in the step; "+
+	w.Message = fmt.Sprintf("no step names spec.build.image %s, and %s; if no script pushes it either, the release fails after its build: "+
+		"correct spec.build.image of the BlueGreen, or the name in the step; "+
 		"where a script pushes it, give it the name as an argument, and it is checked before the build", cutName(want.ref), seen)
 	return w
 }
@@ -116,7 +117,8 @@ func (f *File) unloaded(seen []sight, drop []bool) []Warning {
 		for _, p := range all {
 			if p.outside && !drop[p.step] && unbraced(p.ref) == unbraced(image) {
 				out = append(out, Warning{File: f.Name, Line: f.place(f.imagePath(i)), Message: fmt.Sprintf(
-					"%s is %s, which %s pushes itself with %s: it is not in the worker's Docker, so Cloud Build fails to push it; take it out of images, and Turnout asks the registry for it",
+					"%s is %s, which %s pushes itself with %s: it is not in the worker's Docker, so Cloud Build fails to push it; take it out of "+
+						"images, and Turnout asks the registry for it",
 					f.imagePath(i), clipped(image), stepName(f.index(p.step), f.Build.GetSteps()[p.step].GetId()), p.by)})
 				break
 			}

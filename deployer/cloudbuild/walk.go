@@ -155,7 +155,8 @@ func (s *sight) turns(n *syntax.ForClause, text string) bool {
 	}
 	items := s.words(iter.Items, text)
 	size := (int(n.End().Offset()) - int(n.Pos().Offset())) * len(items) //nolint:gosec // offsets in a text of 64 KB
-	if len(items) < 2 || s.calls+len(items) > maxCalls || *s.budget < size || slices.ContainsFunc(items, func(w word) bool { return !w.known }) {
+	if len(items) < 2 || s.calls+len(items) > maxCalls || *s.budget < size ||
+		slices.ContainsFunc(items, func(w word) bool { return !w.known }) {
 		return false
 	}
 	s.calls += len(items)

@@ -104,7 +104,8 @@ func (a Access) request(ctx context.Context, r request, pod workload.Pod) (*http
 	q.Header.Set("User-Agent", "turnout-gate")
 	for name, value := range r.Headers {
 		if a.proxy != nil && ownHeader(name) {
-			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would take it as its own: run Turnout in the cluster, or leave the header out", name, r)
+			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would take it as its own: run Turnout in the "+
+				"cluster, or leave the header out", name, r)
 		}
 		q.Header.Set(name, value)
 		if http.CanonicalHeaderKey(name) == "Host" {

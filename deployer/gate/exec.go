@@ -155,7 +155,10 @@ func cannotStart(err error) (reason string, ok bool) {
 		return "", false
 	}
 	lower := strings.ToLower(said)
-	for _, words := range []string{"executable file", "no such file or directory", "permission denied", "exec format error", "is a directory"} {
+	for _, words := range []string{
+		"executable file", "no such file or directory", "permission denied", "exec format error",
+		"is a directory",
+	} {
 		if strings.Contains(lower, words) {
 			return said, true
 		}
@@ -169,7 +172,8 @@ func (a Access) wayToNode(ctx context.Context, pod workload.Pod, container strin
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	one := int64(1)
-	_, err := a.core.Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: container, TailLines: &one, LimitBytes: &one}).DoRaw(ctx)
+	_, err := a.core.Pods(pod.Namespace).GetLogs(pod.Name,
+		&corev1.PodLogOptions{Container: container, TailLines: &one, LimitBytes: &one}).DoRaw(ctx)
 	if err == nil || apierrors.IsBadRequest(err) { // the kubelet's word on a container without a log
 		return nil
 	}

@@ -48,9 +48,11 @@ func shell(ctx context.Context, c controlplanetest.Command) error {
 	case "env":
 		return utilexec.CodeExitError{Err: errors.New("exit status 127"), Code: 127}
 	case "runtime":
-		return errors.New("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix /run/containerd/containerd.sock\"")
+		return errors.New("rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix " +
+			"/run/containerd/containerd.sock\"")
 	}
-	return fmt.Errorf("failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: %q: executable file not found in $PATH: unknown", c.Line[0])
+	return fmt.Errorf("failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container "+
+		"process: exec: %q: executable file not found in $PATH: unknown", c.Line[0])
 }
 
 // startKubelet makes a node whose kubelet ends with the test.
@@ -98,11 +100,19 @@ func TestCommandIsJudgedByHowItEnds(t *testing.T) {
 		{name: "3", line: []string{"fail", "a b", ""}, problem: &v1alpha1.Evidence{
 			Request: `command fail "a b" ""`, ExitCode: exit(3), Message: "exited with 3", Log: "no database: a b|",
 		}},
-		{name: "127", line: []string{"env"}, problem: &v1alpha1.Evidence{Request: "command env", ExitCode: exit(127), Message: "exited with 127: command not found"}},
+		{
+			name: "127", line: []string{"env"},
+			problem: &v1alpha1.Evidence{Request: "command env", ExitCode: exit(127), Message: "exited with 127: command not found"},
+		},
 		{name: "missing", line: []string{"nothing"}, problem: &v1alpha1.Evidence{
-			Request: "command nothing", Message: `cannot be executed: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to start container process: exec: "nothing": executable file not found`,
+			Request: "command nothing",
+			Message: `cannot be executed: failed to exec in container: failed to start exec: OCI runtime exec failed: exec failed: unable to ` +
+				`start container process: exec: "nothing": executable file not found`,
 		}},
-		{name: "hanging", line: []string{"hang"}, problem: &v1alpha1.Evidence{Request: "command hang", Message: "did not end within 300ms (spec.gate.exec.timeout)"}},
+		{
+			name: "hanging", line: []string{"hang"},
+			problem: &v1alpha1.Evidence{Request: "command hang", Message: "did not end within 300ms (spec.gate.exec.timeout)"},
+		},
 		{name: "hanging after a word", line: []string{"starve"}, problem: &v1alpha1.Evidence{
 			Request: "command starve", Message: "did not end within 300ms", Log: "waiting for the queue",
 		}},
@@ -123,7 +133,8 @@ func TestCommandIsJudgedByHowItEnds(t *testing.T) {
 				return
 			}
 			got, want := *r.Problem, *c.problem
-			if got.Pod != p.Name || got.Container != "app" || got.Request != want.Request || !strings.Contains(got.Message, want.Message) || !strings.Contains(got.Log, want.Log) {
+			if got.Pod != p.Name || got.Container != "app" || got.Request != want.Request || !strings.Contains(got.Message, want.Message) ||
+				!strings.Contains(got.Log, want.Log) {
 				t.Errorf("problem %+v, want %+v", got, want)
 			}
 			if (got.ExitCode == nil) != (want.ExitCode == nil) || got.ExitCode != nil && *got.ExitCode != *want.ExitCode {
@@ -141,7 +152,8 @@ func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
 		t.Fatalf("got %+v, want a problem", r)
 	}
 	log := r.Problem.Log
-	if n := strings.Count(log, "line "); len(log) > outputKept || n > outputLines || n < 10 || !strings.Contains(log, "line 9999") || !strings.HasSuffix(log, "xxx") {
+	if n := strings.Count(log, "line "); len(log) > outputKept || n > outputLines || n < 10 || !strings.Contains(log, "line 9999") ||
+		!strings.HasSuffix(log, "xxx") {
 		t.Errorf("%d bytes, %d lines: %q", len(log), n, log)
 	}
 }
@@ -237,11 +249,20 @@ func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: user}, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods/exec"}, Verbs: verbs}, {APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}}}}
+		role := &rbacv1.Role{
+			ObjectMeta: metav1.ObjectMeta{Name: user},
+			Rules: []rbacv1.PolicyRule{
+				{APIGroups: []string{""}, Resources: []string{"pods/exec"}, Verbs: verbs},
+				{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+			},
+		}
 		if _, err := kube.Roles("default").Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		binding := &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: user}, RoleRef: rbacv1.RoleRef{Kind: "Role", Name: user, APIGroup: rbacv1.GroupName}, Subjects: []rbacv1.Subject{{Kind: "User", Name: user}}}
+		binding := &rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: user},
+			RoleRef:    rbacv1.RoleRef{Kind: "Role", Name: user, APIGroup: rbacv1.GroupName}, Subjects: []rbacv1.Subject{{Kind: "User", Name: user}},
+		}
 		if _, err := kube.RoleBindings("default").Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
@@ -286,7 +307,8 @@ func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "ok"), time.Second, []workload.Pod{p}); !r.Passed || refused != 1 {
 		t.Errorf("got %+v after %d refusals", r, refused)
 	}
-	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "fail"), time.Second, []workload.Pod{p}); r.Problem == nil || !strings.Contains(r.Problem.Log, "no database") {
+	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "fail"), time.Second, []workload.Pod{p}); r.Problem == nil ||
+		!strings.Contains(r.Problem.Log, "no database") {
 		t.Errorf("got %+v, want the command's failure", r)
 	}
 }

@@ -13,7 +13,9 @@ import (
 // Header makes a check's request to a pod, whatever its answer should be, and
 // returns a header of that. The host is the one that users ask for; through the
 // API server, which would take it as its own, it is left out.
-func (a Access) Header(ctx context.Context, check v1alpha1.HTTPCheck, host string, pod workload.Pod, name string, timeout time.Duration) (string, error) {
+func (a Access) Header(ctx context.Context, check v1alpha1.HTTPCheck, host string, pod workload.Pod, name string,
+	timeout time.Duration,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if a.proxy == nil {

@@ -55,7 +55,8 @@ func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 		check.Status = cmp.Or(check.Status, http.StatusOK)
 		check.Scheme = cmp.Or(check.Scheme, "HTTP")
 		if check.Port == 0 {
-			return Plan{}, fmt.Errorf("spec.gate.http[%d].port must be set: no port of Service %s that users are routed to leads to a port of deployment %s", i, s.Service, s.Deployment)
+			return Plan{}, fmt.Errorf("spec.gate.http[%d].port must be set: no port of Service %s that users are routed to leads to a port of "+
+				"deployment %s", i, s.Service, s.Deployment)
 		}
 		if err := checkPath(check.Path); err != nil {
 			return Plan{}, fmt.Errorf("spec.gate.http[%d].path: %w", i, err)

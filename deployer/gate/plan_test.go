@@ -22,22 +22,34 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 		warning string // a part of it
 		err     string // a part of it
 	}{
-		{name: "configured", http: []v1alpha1.HTTPCheck{{Path: "/a?b=c", Port: 1}, {Path: "/d"}}, check: "GET /a?b=c on port 1; GET /d on port 8080"},
-		{name: "a command", command: []string{"python", "-m", "shop.selfcheck"}, check: "command python -m shop.selfcheck in container app"},
-		{name: "both", http: []v1alpha1.HTTPCheck{{Path: "/a"}}, command: []string{"sh", "-c", "test -f x"}, check: `GET /a on port 8080; command sh -c "test -f x" in container app`},
-		{name: "a long command", command: []string{strings.Repeat("x", 300)}, check: "command " + strings.Repeat("x", 197) + "… in container app"},
 		{
-			name: "no container", command: []string{"x"}, change: func(s *workload.State) { s.Container, s.Containers = "", []string{"app", "proxy"} },
-			err: "spec.container must name the container for spec.gate.exec: deployment shop-green has [app proxy]",
+			name: "configured", http: []v1alpha1.HTTPCheck{{Path: "/a?b=c", Port: 1}, {Path: "/d"}},
+			check: "GET /a?b=c on port 1; GET /d on port 8080",
+		},
+		{name: "a command", command: []string{"python", "-m", "shop.selfcheck"}, check: "command python -m shop.selfcheck in container app"},
+		{
+			name: "both", http: []v1alpha1.HTTPCheck{{Path: "/a"}}, command: []string{"sh", "-c", "test -f x"},
+			check: `GET /a on port 8080; command sh -c "test -f x" in container app`,
+		},
+		{
+			name: "a long command", command: []string{strings.Repeat("x", 300)},
+			check: "command " + strings.Repeat("x", 197) + "… in container app",
+		},
+		{
+			name: "no container", command: []string{"x"},
+			change: func(s *workload.State) { s.Container, s.Containers = "", []string{"app", "proxy"} },
+			err:    "spec.container must name the container for spec.gate.exec: deployment shop-green has [app proxy]",
 		},
 		{name: "probe", check: "GET /ready on port 9000 over TLS (the readiness probe's path; spec.gate is not set)"},
 		{
 			name: "nothing", change: func(s *workload.State) { s.Probe = nil },
-			check: "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)", warning: "Nothing checks the health of Deployment shop-green",
+			check:   "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)",
+			warning: "Nothing checks the health of Deployment shop-green",
 		},
 		{
 			name: "no port", http: []v1alpha1.HTTPCheck{{Path: "/"}}, change: func(s *workload.State) { s.UserPort = 0 },
-			err: "spec.gate.http[0].port must be set: no port of Service shop-green-svc that users are routed to leads to a port of deployment shop-green",
+			err: "spec.gate.http[0].port must be set: no port of Service shop-green-svc that users are routed to leads to a port of deployment " +
+				"shop-green",
 		},
 		{name: "way out", http: []v1alpha1.HTTPCheck{{Path: "/"}, {Path: "/../../secrets"}}, err: "spec.gate.http[1].path"},
 		{name: "hidden way out", http: []v1alpha1.HTTPCheck{{Path: "/a/%2E./%2e%2e%2Fsecrets"}}, err: "spec.gate.http[0].path"},

@@ -48,7 +48,8 @@ func localAddress(t *testing.T) string {
 		}
 	}
 	if first == nil {
-		t.Fatal("this machine has no address but loopback, and the API server reaches no pod there: give it one, such as by ip addr add 10.0.0.1/32 dev lo")
+		t.Fatal("this machine has no address but loopback, and the API server reaches no pod there: give it one, such as by ip addr add " +
+			"10.0.0.1/32 dev lo")
 	}
 	return first.String()
 }
@@ -57,7 +58,10 @@ func localAddress(t *testing.T) string {
 func pod(t *testing.T, name, ip string, node ...string) workload.Pod {
 	t.Helper()
 	pods := kubernetes.NewForConfigOrDie(controlPlane.Config).CoreV1().Pods("default")
-	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"}, Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}, NodeName: strings.Join(node, "")}}
+	p := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: name + "-"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}, NodeName: strings.Join(node, "")},
+	}
 	p, err := pods.Create(t.Context(), p, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -149,13 +153,19 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 	_, tlsPort := serve(t, true)
 	p := pod(t, "app", ip)
 	refused := closedPort(t, ip)
-	for way, access := range map[string]Access{"straight": straight(t, controlPlane.Config), "through the API server": throughAPIServer(t, controlPlane.Config)} {
+	for way, access := range map[string]Access{
+		"straight":               straight(t, controlPlane.Config),
+		"through the API server": throughAPIServer(t, controlPlane.Config),
+	} {
 		for _, c := range []struct {
 			name    string
 			check   v1alpha1.HTTPCheck
 			problem string // a part of it; "": none
 		}{
-			{name: "good", check: v1alpha1.HTTPCheck{Path: "/ok?a=b", Headers: map[string]string{"X-Ask": "you"}, BodyContains: "fine, a=b you", Header: map[string]string{"x-app": "shop"}}},
+			{name: "good", check: v1alpha1.HTTPCheck{
+				Path: "/ok?a=b", Headers: map[string]string{"X-Ask": "you"}, BodyContains: "fine, a=b you",
+				Header: map[string]string{"x-app": "shop"},
+			}},
 			{name: "good over TLS", check: v1alpha1.HTTPCheck{Path: "/ok", Scheme: "HTTPS", Port: tlsPort}},
 			{name: "status", check: v1alpha1.HTTPCheck{Path: "/error"}, problem: "answered 500, expected 200"},
 			{name: "the status that is wanted", check: v1alpha1.HTTPCheck{Path: "/error", Status: 500}},
@@ -167,14 +177,26 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 			{name: "body in pieces", check: v1alpha1.HTTPCheck{Path: "/pieces", BodyContains: "fine"}},
 			{name: "body at the very end of what is read", check: v1alpha1.HTTPCheck{Path: "/edge", BodyContains: "fine"}},
 			{name: "a header of several values", check: v1alpha1.HTTPCheck{Path: "/twice", Header: map[string]string{"vary": "Accept"}}},
-			{name: "none of several values", check: v1alpha1.HTTPCheck{Path: "/twice", Header: map[string]string{"Vary": "Origin"}}, problem: `header Vary is "Cookie, Accept", expected "Origin"`},
-			{name: "no such header", check: v1alpha1.HTTPCheck{Path: "/ok", Header: map[string]string{"X-None": "1"}}, problem: `header X-None is "", expected "1"`},
+			{
+				name: "none of several values", check: v1alpha1.HTTPCheck{Path: "/twice", Header: map[string]string{"Vary": "Origin"}},
+				problem: `header Vary is "Cookie, Accept", expected "Origin"`,
+			},
+			{
+				name: "no such header", check: v1alpha1.HTTPCheck{Path: "/ok", Header: map[string]string{"X-None": "1"}},
+				problem: `header X-None is "", expected "1"`,
+			},
 			{name: "body too far", check: v1alpha1.HTTPCheck{Path: "/far", BodyContains: "fine"}, problem: "does not contain"},
-			{name: "header", check: v1alpha1.HTTPCheck{Path: "/ok", Header: map[string]string{"X-App": "cart"}}, problem: `header X-App is "shop", expected "cart"`},
+			{
+				name: "header", check: v1alpha1.HTTPCheck{Path: "/ok", Header: map[string]string{"X-App": "cart"}},
+				problem: `header X-App is "shop", expected "cart"`,
+			},
 			{name: "timeout", check: v1alpha1.HTTPCheck{Path: "/slow"}, problem: "no answer within 500ms"},
 			{name: "broken off", check: v1alpha1.HTTPCheck{Path: "/breaks"}, problem: "EOF"},
 			{name: "nothing listens", check: v1alpha1.HTTPCheck{Path: "/ok", Port: refused}, problem: "connection refused"},
-			{name: "TLS to a plain port", check: v1alpha1.HTTPCheck{Path: "/ok", Scheme: "HTTPS"}, problem: "HTTP response to HTTPS client|TLS handshake"},
+			{
+				name: "TLS to a plain port", check: v1alpha1.HTTPCheck{Path: "/ok", Scheme: "HTTPS"},
+				problem: "HTTP response to HTTPS client|TLS handshake",
+			},
 		} {
 			t.Run(way+"/"+c.name, func(t *testing.T) {
 				if c.check.Port == 0 {
@@ -235,7 +257,10 @@ func TestWhatTheAPIServerSaysIsNoWordOnHealth(t *testing.T) {
 		{name: "no such pod", config: controlPlane.Config, pod: gone, why: "404 NotFound"},
 		{name: "loopback pod", config: controlPlane.Config, pod: pod(t, "loop", "127.0.0.1"), why: "the API server answered"},
 		{name: "no API server", config: nobody, pod: good, why: "connection refused"},
-		{name: "header for the API server", config: controlPlane.Config, pod: good, check: v1alpha1.HTTPCheck{Headers: map[string]string{"impersonate-user": "admin"}}, why: "header impersonate-user"},
+		{
+			name: "header for the API server", config: controlPlane.Config, pod: good,
+			check: v1alpha1.HTTPCheck{Headers: map[string]string{"impersonate-user": "admin"}}, why: "header impersonate-user",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.check.Path, c.check.Port = "/ok", port
@@ -260,8 +285,12 @@ func TestAddressThatIsNoPodsIsNotAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, ip := range []string{"169.254.169.254", "::ffff:169.254.169.254", "127.0.0.1", "::1", "fd00:ec2::254", "fe80::1%eth0", "metadata.google.internal"} {
-		r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/ok", Port: 80}), time.Second, []workload.Pod{{Namespace: "n", Name: "p", IP: ip}})
+	for _, ip := range []string{
+		"169.254.169.254", "::ffff:169.254.169.254", "127.0.0.1", "::1", "fd00:ec2::254", "fe80::1%eth0",
+		"metadata.google.internal",
+	} {
+		r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/ok", Port: 80}), time.Second,
+			[]workload.Pod{{Namespace: "n", Name: "p", IP: ip}})
 		if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "which is no pod's") {
 			t.Errorf("%s: got %+v, want it not asked", ip, r)
 		}
@@ -277,7 +306,8 @@ func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	hung := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer hung.Close()
 	access := throughAPIServer(t, &rest.Config{Host: hung.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
-	r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/", Port: 1}), 100*time.Millisecond, []workload.Pod{{Namespace: "n", Name: "p", IP: "10.0.0.1"}})
+	r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/", Port: 1}), 100*time.Millisecond,
+		[]workload.Pod{{Namespace: "n", Name: "p", IP: "10.0.0.1"}})
 	if r.Problem != nil || r.CouldNotLook == nil {
 		t.Errorf("got %+v, want no look", r)
 	}
@@ -383,7 +413,8 @@ func TestRoundBrokenOffIsNoBadAnswer(t *testing.T) {
 	ip, port := serve(t, false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := Round(ctx, straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/slow", Port: port}), time.Second, []workload.Pod{{Name: "a", IP: ip}})
+	r := Round(ctx, straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/slow", Port: port}), time.Second,
+		[]workload.Pod{{Name: "a", IP: ip}})
 	if r.Problem != nil || !errors.Is(r.CouldNotLook, context.Canceled) {
 		t.Errorf("got %+v, want no look", r)
 	}

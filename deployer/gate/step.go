@@ -118,13 +118,19 @@ func judge(s v1alpha1.GateStatus, spec v1alpha1.GateSpec, l Look) Verdict {
 		return Verdict{Outcome: Again, At: next, Message: again(s, need, l)}
 	}
 	if l.Result.CouldNotLook != nil {
-		return Verdict{Outcome: Unseen, Message: fmt.Sprintf("the health gate could not look for %s: %v", spec.Timeout.Duration, l.Result.CouldNotLook)}
+		return Verdict{
+			Outcome: Unseen,
+			Message: fmt.Sprintf("the health gate could not look for %s: %v", spec.Timeout.Duration, l.Result.CouldNotLook),
+		}
 	}
 	e := cmp.Or(s.Problem, &v1alpha1.Evidence{
 		Request: s.Check,
 		Message: fmt.Sprintf("only %d of %d rounds in a row passed", s.Passed, need),
 	})
-	return Verdict{Outcome: Failed, Evidence: e, Message: fmt.Sprintf("the health gate did not pass within %s: %s", spec.Timeout.Duration, words(e))}
+	return Verdict{
+		Outcome: Failed, Evidence: e,
+		Message: fmt.Sprintf("the health gate did not pass within %s: %s", spec.Timeout.Duration, words(e)),
+	}
 }
 
 // again says what the gate waits for.

@@ -62,7 +62,8 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 		}
 		// Of the two annotations the older one counts: what the other Service has is to
 		// be changed.
-		finding := f.unlike("ProtocolsUnlike", cmp.Or(key, liveKey), live.Annotations[liveKey], "the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
+		finding := f.unlike("ProtocolsUnlike", cmp.Or(key, liveKey), live.Annotations[liveKey],
+			"the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
 			speaks, route.PortText(port), liveSpeaks, live.Name)
 		if p.Name != q.Name {
 			finding.Message += fmt.Sprintf(" (the annotation goes by the port's name, which is %q here and %q there)", q.Name, p.Name)
@@ -75,7 +76,10 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 // balancing are annotations of a Service by which the load balancer gives its pods
 // more or fewer requests, or checks them in another way (ingress-gce
 // pkg/controller/translator/translator.go, setTrafficScaling, setThcOptInOnSvc).
-var balancing = []string{"networking.gke.io/max-rate-per-endpoint", "networking.gke.io/capacity-scaler", "networking.gke.io/transparent-health-checker"}
+var balancing = []string{
+	"networking.gke.io/max-rate-per-endpoint", "networking.gke.io/capacity-scaler",
+	"networking.gke.io/transparent-health-checker",
+}
 
 // balancedAlike finds colours that differ in one of those.
 func balancedAlike(f Facts) []v1alpha1.Finding {
@@ -105,16 +109,20 @@ func fieldsAlike(f Facts) []v1alpha1.Finding {
 		if own == lives {
 			return
 		}
-		all = append(all, f.about("service", other.Name).warning("FieldsUnlike", "spec."+field, "it is %v here and %v at service %s: %s. Give both the same", own, lives, live.Name, what).
+		all = append(all, f.about("service", other.Name).warning("FieldsUnlike", "spec."+field,
+			"it is %v here and %v at service %s: %s. Give both the same", own, lives, live.Name, what).
 			With(v1alpha1.Merge("service", other.Name, f.App.Namespace, map[string]any{"spec": map[string]any{field: lives}})))
 	}
-	add("publishNotReadyAddresses", other.Spec.PublishNotReadyAddresses, live.Spec.PublishNotReadyAddresses, "with true, requests go to pods that are not ready")
+	add("publishNotReadyAddresses", other.Spec.PublishNotReadyAddresses, live.Spec.PublishNotReadyAddresses,
+		"with true, requests go to pods that are not ready")
 	if open := func(s *corev1.Service) bool {
 		return s.Spec.Type == corev1.ServiceTypeNodePort || s.Spec.Type == corev1.ServiceTypeLoadBalancer
 	}; f.gce() && open(live) && open(other) && !route.UsesNEGs(live) && !route.UsesNEGs(other) {
 		cluster := corev1.ServiceExternalTrafficPolicyCluster
-		add("externalTrafficPolicy", cmp.Or(other.Spec.ExternalTrafficPolicy, cluster), cmp.Or(live.Spec.ExternalTrafficPolicy, cluster), "with Local, only the nodes that run a pod answer the load balancer")
-		add("sessionAffinity", cmp.Or(other.Spec.SessionAffinity, corev1.ServiceAffinityNone), cmp.Or(live.Spec.SessionAffinity, corev1.ServiceAffinityNone), "with ClientIP, a node sends all that it gets to one pod")
+		add("externalTrafficPolicy", cmp.Or(other.Spec.ExternalTrafficPolicy, cluster), cmp.Or(live.Spec.ExternalTrafficPolicy, cluster),
+			"with Local, only the nodes that run a pod answer the load balancer")
+		add("sessionAffinity", cmp.Or(other.Spec.SessionAffinity, corev1.ServiceAffinityNone),
+			cmp.Or(live.Spec.SessionAffinity, corev1.ServiceAffinityNone), "with ClientIP, a node sends all that it gets to one pod")
 	}
 	return all
 }

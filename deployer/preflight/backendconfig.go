@@ -82,7 +82,8 @@ func draining(f Facts) []v1alpha1.Finding {
 		if b.name == "" {
 			field, way = annotationField, f.newConfig(b)
 		}
-		finding := b.object.warning("Draining", field, "connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", way.Text).With(way.Commands...)
+		finding := b.object.warning("Draining", field,
+			"connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", way.Text).With(way.Commands...)
 		return &finding
 	})
 }
@@ -114,7 +115,8 @@ func drain(f Facts) []v1alpha1.Finding {
 	if f.App.Spec.DrainTime() >= least {
 		return nil
 	}
-	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("Drain", "spec.drain", "the old colour may be shrunk %s after a switch, and Google's load balancer may send to it for longer, since %s: set it to %s or more",
+	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("Drain", "spec.drain",
+		"the old colour may be shrunk %s after a switch, and Google's load balancer may send to it for longer, since %s: set it to %s or more",
 		f.App.Spec.DrainTime(), why, least).With(f.patchApp(map[string]any{"drain": least.String()}))}
 }
 
@@ -135,7 +137,8 @@ func nodes(f Facts) []v1alpha1.Finding {
 		}
 		way := f.useGroups(service)
 		all = append(all, f.about("service", service.Name).warning("Nodes", "metadata.annotations["+negAnnotation+"]",
-			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot say whether each pod is healthy. %s", way.Text).With(way.Commands...))
+			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot say whether each pod is healthy. %s",
+			way.Text).With(way.Commands...))
 	}
 	return all
 }
@@ -147,9 +150,11 @@ func nodes(f Facts) []v1alpha1.Finding {
 func (f Facts) useGroups(service *corev1.Service) v1alpha1.Advice {
 	annotate := f.setGroups(service, true)
 	if service.Name != f.App.Side(f.live()).Service {
-		return v1alpha1.Advise("Network endpoint groups let it: annotate this Service, which no user reaches now, and both colours' before the next release", annotate)
+		return v1alpha1.Advise("Network endpoint groups let it: annotate this Service, which no user reaches now, and both colours' before the "+
+			"next release", annotate)
 	}
-	return v1alpha1.Advise("Network endpoint groups let it, but this Service is live, and annotating it replaces its backend at once: users get errors for some minutes, "+
+	return v1alpha1.Advise("Network endpoint groups let it, but this Service is live, and annotating it replaces its backend at once: users "+
+		"get errors for some minutes, "+
 		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service", annotate)
 }
 

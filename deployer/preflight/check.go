@@ -39,7 +39,8 @@ func Check(f Facts) []v1alpha1.Finding {
 		all = append(all, rule(f)...)
 	}
 	slices.SortFunc(all, func(a, b v1alpha1.Finding) int {
-		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Field, b.Field),
+			cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
 	})
 	return slices.CompactFunc(all, func(a, b v1alpha1.Finding) bool { return reflect.DeepEqual(a, b) })
 }
@@ -69,7 +70,10 @@ func (f Facts) about(kind, name string) about {
 }
 
 func (o about) fault(reason, field, format string, args ...any) v1alpha1.Finding {
-	return v1alpha1.Finding{Severity: v1alpha1.SeverityError, Reason: reason, Object: o.object, Field: field, Message: fmt.Sprintf(format, args...)}
+	return v1alpha1.Finding{
+		Severity: v1alpha1.SeverityError, Reason: reason, Object: o.object, Field: field,
+		Message: fmt.Sprintf(format, args...),
+	}
 }
 
 func (o about) warning(reason, field, format string, args ...any) v1alpha1.Finding {

@@ -67,10 +67,13 @@ func template(deployment string) Template {
 	return Template{Deployment: deployment, Spec: corev1.PodSpec{
 		TerminationGracePeriodSeconds: new(int64(120)),
 		Containers: []corev1.Container{{
-			Name:           "app",
-			Ports:          []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "admin", ContainerPort: 9000}},
-			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromString("http")}}},
-			Lifecycle:      &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 45}}},
+			Name:  "app",
+			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "admin", ContainerPort: 9000}},
+			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+				Path: "/ready",
+				Port: intstr.FromString("http"),
+			}}},
+			Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 45}}},
 		}},
 	}}
 }
@@ -127,7 +130,8 @@ func (s *situation) pod(change func(*corev1.PodSpec)) {
 func (s *situation) wrote(manager, fields string, at int64) {
 	when := metav1.Unix(at, 0)
 	s.facts.Ingress.Managers = append(s.facts.Ingress.Managers, metav1.ManagedFieldsEntry{
-		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &when, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
+		Manager: manager, Operation: metav1.ManagedFieldsOperationUpdate, Time: &when, FieldsType: "FieldsV1",
+		FieldsV1: metav1.NewFieldsV1(fields),
 	})
 }
 
@@ -164,17 +168,39 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		}, nil, nil},
 
 		// translate.go
-		{"somebody's service is missing", func(s *situation) { adminRoute(s); delete(s.facts.Services, "admin-svc") }, fault("ServiceMissing", admin, ""), []string{"app-ingress names it for admin.example.com/", "does not exist", "create it, or remove that route", "no change of that ingress"}},
-		{"somebody's service is missing elsewhere", func(s *situation) { adminRoute(s); s.elsewhere(); delete(s.facts.Services, "admin-svc") }, warning("ServiceMissing", admin, ""), []string{"admin.example.com/", "create it, or remove that route"}},
-		{"somebody's service has not the port", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Spec.Ports[0].Port = 81 }, fault("Ports", admin, "spec.ports"), []string{"no port 80", "add it"}},
-		{"somebody's service cannot be reached", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Annotations = nil }, fault("Unreachable", admin, negField), []string{"ClusterIP", `kubectl annotate service admin-svc -n shop --overwrite 'cloud.google.com/neg={"ingress":true}'`}},
+		{
+			"somebody's service is missing", func(s *situation) { adminRoute(s); delete(s.facts.Services, "admin-svc") },
+			fault("ServiceMissing", admin, ""),
+			[]string{
+				"app-ingress names it for admin.example.com/", "does not exist",
+				"create it, or remove that route", "no change of that ingress",
+			},
+		},
+		{
+			"somebody's service is missing elsewhere", func(s *situation) { adminRoute(s); s.elsewhere(); delete(s.facts.Services, "admin-svc") },
+			warning("ServiceMissing", admin, ""),
+			[]string{"admin.example.com/", "create it, or remove that route"},
+		},
+		{
+			"somebody's service has not the port", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Spec.Ports[0].Port = 81 },
+			fault("Ports", admin, "spec.ports"),
+			[]string{"no port 80", "add it"},
+		},
+		{
+			"somebody's service cannot be reached", func(s *situation) { adminRoute(s); s.facts.Services["admin-svc"].Annotations = nil },
+			fault("Unreachable", admin, negField),
+			[]string{"ClusterIP", `kubectl annotate service admin-svc -n shop --overwrite 'cloud.google.com/neg={"ingress":true}'`},
+		},
 		{"somebody's annotation is no JSON", func(s *situation) {
 			adminRoute(s)
 			s.facts.Services["admin-svc"].Annotations["cloud.google.com/backend-config"] = "app"
 		}, fault("Annotation", admin, configField), []string{"not JSON", "correct it"}},
 		{"the older annotation is no JSON", func(s *situation) {
 			adminRoute(s)
-			s.facts.Services["admin-svc"].Annotations = map[string]string{"cloud.google.com/neg": `{"ingress": true}`, "beta.cloud.google.com/backend-config": "app"}
+			s.facts.Services["admin-svc"].Annotations = map[string]string{
+				"cloud.google.com/neg":                 `{"ingress": true}`,
+				"beta.cloud.google.com/backend-config": "app",
+			}
 		}, fault("Annotation", admin, "metadata.annotations[beta.cloud.google.com/backend-config]"), []string{"correct it"}},
 		{"an annotation that names no backendconfig", func(s *situation) {
 			s.green().Annotations["cloud.google.com/backend-config"] = `{"http": "app"}`
@@ -187,17 +213,23 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			adminRoute(s)
 			s.facts.Services["admin-svc"].Annotations["cloud.google.com/backend-config"] = `{"ports": {"9090": "app"}}`
 		}, nil, nil},
-		{"a wildcard in a prefix", func(s *situation) {
-			p := path("/*", "app-blue-svc")
-			p["pathType"] = "Prefix"
-			s.rules(rule("shop.example.com", p))
-		}, fault("Path", ingressApp, "spec.rules[0].http.paths[0].path"), []string{"/* of type Prefix", "write /, which takes in what is below it, or set its pathType to ImplementationSpecific"}},
-		{"a wildcard in somebody's exact path", func(s *situation) {
-			adminRoute(s)
-			p := path("/a*b", "admin-svc")
-			p["pathType"] = "Exact"
-			s.rules(rule("shop.example.com", path("/", "app-blue-svc")), rule("admin.example.com", p))
-		}, fault("Path", ingressApp, "spec.rules[1].http.paths[0].path"), []string{"/a*b of type Exact", "set its pathType to ImplementationSpecific"}},
+		{
+			"a wildcard in a prefix", func(s *situation) {
+				p := path("/*", "app-blue-svc")
+				p["pathType"] = "Prefix"
+				s.rules(rule("shop.example.com", p))
+			}, fault("Path", ingressApp, "spec.rules[0].http.paths[0].path"),
+			[]string{"/* of type Prefix", "write /, which takes in what is below it, or set its pathType to ImplementationSpecific"},
+		},
+		{
+			"a wildcard in somebody's exact path", func(s *situation) {
+				adminRoute(s)
+				p := path("/a*b", "admin-svc")
+				p["pathType"] = "Exact"
+				s.rules(rule("shop.example.com", path("/", "app-blue-svc")), rule("admin.example.com", p))
+			}, fault("Path", ingressApp, "spec.rules[1].http.paths[0].path"),
+			[]string{"/a*b of type Exact", "set its pathType to ImplementationSpecific"},
+		},
 		{"a wildcard where it may be", func(s *situation) {
 			p := path("/*", "app-blue-svc")
 			p["pathType"] = "ImplementationSpecific"
@@ -213,35 +245,57 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			adminRoute(s)
 			s.facts.Services["admin-svc"].Annotations, s.facts.Services["admin-svc"].Spec.Type = nil, corev1.ServiceTypeNodePort
 		}, nil, nil},
-		{"a backend that is no service", func(s *situation) {
-			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
-		}, fault("Resource", ingressApp, "spec.rules[0].http.paths[1].backend"), []string{"shop.example.com/static", "kubectl edit ingress app-ingress -n shop"}},
+		{
+			"a backend that is no service", func(s *situation) {
+				s.rules(rule("shop.example.com", path("/", "app-blue-svc"),
+					map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
+			}, fault("Resource", ingressApp, "spec.rules[0].http.paths[1].backend"),
+			[]string{"shop.example.com/static", "kubectl edit ingress app-ingress -n shop"},
+		},
 		{"a backend that is no service elsewhere", func(s *situation) {
 			s.elsewhere()
-			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
+			s.rules(rule("shop.example.com", path("/", "app-blue-svc"),
+				map[string]any{"path": "/static", "backend": map[string]any{"resource": map[string]any{"kind": "Bucket", "name": "static"}}}))
 		}, nil, nil},
 		{"a backendconfig that does not exist", func(s *situation) { s.facts.Configs["app"] = Config{} }, []found{
-			{v1alpha1.SeverityError, "BackendConfigMissing", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigMissing", greenService, configField},
+			{v1alpha1.SeverityError, "BackendConfigMissing", blueService, configField},
+			{v1alpha1.SeverityError, "BackendConfigMissing", greenService, configField},
 		}, []string{"names the BackendConfig app, which does not exist", "create it"}},
-		{"the other colour lacks the port", func(s *situation) { s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"no port 80", "app-ingress uses for service app-blue-svc", "kubectl edit service app-green-svc -n shop"}},
-		{"the other colour lacks the port elsewhere", func(s *situation) { s.elsewhere(); s.green().Spec.Ports[0].Port = 8080 }, fault("Ports", greenService, "spec.ports"), []string{"same ports"}},
+		{
+			"the other colour lacks the port", func(s *situation) { s.green().Spec.Ports[0].Port = 8080 },
+			fault("Ports", greenService, "spec.ports"),
+			[]string{"no port 80", "app-ingress uses for service app-blue-svc", "kubectl edit service app-green-svc -n shop"},
+		},
+		{
+			"the other colour lacks the port elsewhere", func(s *situation) { s.elsewhere(); s.green().Spec.Ports[0].Port = 8080 },
+			fault("Ports", greenService, "spec.ports"),
+			[]string{"same ports"},
+		},
 		{"the other colour is to be made", func(s *situation) { delete(s.facts.Services, "app-green-svc") }, nil, nil},
 		{"the live colour is missing", func(s *situation) { delete(s.facts.Services, "app-blue-svc") }, nil, nil}, // the condition says so
 		{"the other colour cannot be reached", func(s *situation) { delete(s.green().Annotations, "cloud.google.com/neg") }, []found{
 			{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityError, "Unreachable", greenService, negField},
 		}, []string{`kubectl annotate service app-green-svc -n shop --overwrite 'cloud.google.com/neg={"ingress":true}'`}},
-		{"the other colour is reached through the nodes", func(s *situation) {
-			delete(s.green().Annotations, "cloud.google.com/neg")
-			s.green().Spec.Type = corev1.ServiceTypeNodePort
-		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField}}, []string{"service app-blue-svc has network endpoint groups"}},
+		{
+			"the other colour is reached through the nodes", func(s *situation) {
+				delete(s.green().Annotations, "cloud.google.com/neg")
+				s.green().Spec.Type = corev1.ServiceTypeNodePort
+			},
+			[]found{{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField}},
+			[]string{"service app-blue-svc has network endpoint groups"},
+		},
 
 		// backendconfig.go
-		{"both colours are reached through the nodes", func(s *situation) {
-			for _, service := range []*corev1.Service{s.blue(), s.green()} {
-				delete(service.Annotations, "cloud.google.com/neg")
-				service.Spec.Type = corev1.ServiceTypeNodePort
-			}
-		}, []found{{v1alpha1.SeverityWarning, "Nodes", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField}}, []string{"sends to nodes"}},
+		{
+			"both colours are reached through the nodes", func(s *situation) {
+				for _, service := range []*corev1.Service{s.blue(), s.green()} {
+					delete(service.Annotations, "cloud.google.com/neg")
+					service.Spec.Type = corev1.ServiceTypeNodePort
+				}
+			},
+			[]found{{v1alpha1.SeverityWarning, "Nodes", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", greenService, negField}},
+			[]string{"sends to nodes"},
+		},
 		{"no backendconfig", func(s *situation) {
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
 				delete(service.Annotations, "cloud.google.com/backend-config")
@@ -253,62 +307,108 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
 		}, []string{
 			"the readiness probe of deployment app-blue asks /ready",
-			`printf '%s\n' '{"apiVersion":"cloud.google.com/v1","kind":"BackendConfig","metadata":{"name":"app","namespace":"shop"},"spec":{"connectionDraining":{"drainingTimeoutSec":60},"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}' | kubectl apply --server-side --field-manager turnout-advice -f - && kubectl annotate service app-blue-svc -n shop --overwrite 'cloud.google.com/backend-config={"default":"app"}'`,
+			`printf '%s\n' '{"apiVersion":"cloud.google.com/v1","kind":"BackendConfig","metadata":{"name":"app","namespace":"shop"},` +
+				`"spec":{"connectionDraining":{"drainingTimeoutSec":60},"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}' | kubectl apply ` +
+				`--server-side --field-manager turnout-advice -f - && kubectl annotate service app-blue-svc -n shop --overwrite ` +
+				`'cloud.google.com/backend-config={"default":"app"}'`,
 		}},
-		{"no health check, and no probe to copy", func(s *situation) {
-			delete(s.facts.Configs["app"].Spec, "healthCheck")
-			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe = nil })
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"asks /.", "Choose a path that your pods answer with 200", "kubectl edit backendconfig app -n shop"}},
-		{"no draining", func(s *situation) { delete(s.facts.Configs["app"].Spec, "connectionDraining") }, warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"), []string{"cut off", "kubectl patch backendconfig app -n shop"}},
+		{
+			"no health check, and no probe to copy", func(s *situation) {
+				delete(s.facts.Configs["app"].Spec, "healthCheck")
+				s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe = nil })
+			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
+			[]string{"asks /.", "Choose a path that your pods answer with 200", "kubectl edit backendconfig app -n shop"},
+		},
+		{
+			"no draining", func(s *situation) { delete(s.facts.Configs["app"].Spec, "connectionDraining") },
+			warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"),
+			[]string{"cut off", "kubectl patch backendconfig app -n shop"},
+		},
 		{"draining for no time", func(s *situation) {
 			s.facts.Configs["app"].Spec["connectionDraining"] = map[string]any{"drainingTimeoutSec": int64(0)}
 		}, warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"), nil},
-		{"backendconfigs unlike", func(s *situation) {
-			other := config()
-			other.Spec["securityPolicy"], other.Spec["timeoutSec"] = map[string]any{"name": "armor"}, int64(40)
-			s.facts.Configs["other"] = other
-			s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"http": "other"}}`
-		}, warning("ConfigsUnlike", greenService, configField), []string{"names the BackendConfig other", "differ in spec.securityPolicy, spec.timeoutSec", `'cloud.google.com/backend-config={"default": "app"}'`}},
+		{
+			"backendconfigs unlike", func(s *situation) {
+				other := config()
+				other.Spec["securityPolicy"], other.Spec["timeoutSec"] = map[string]any{"name": "armor"}, int64(40)
+				s.facts.Configs["other"] = other
+				s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"http": "other"}}`
+			}, warning("ConfigsUnlike", greenService, configField),
+			[]string{
+				"names the BackendConfig other", "differ in spec.securityPolicy, spec.timeoutSec",
+				`'cloud.google.com/backend-config={"default": "app"}'`,
+			},
+		},
 		{"backendconfigs of two names, and alike", func(s *situation) {
 			s.facts.Configs["other"] = config()
 			s.green().Annotations["cloud.google.com/backend-config"] = `{"ports": {"80": "other"}}`
 		}, nil, nil},
-		{"a backendconfig of the other colour only", func(s *situation) { delete(s.blue().Annotations, "cloud.google.com/backend-config") }, []found{
-			{v1alpha1.SeverityWarning, "Draining", blueService, configField}, {v1alpha1.SeverityWarning, "HealthCheck", blueService, configField}, {v1alpha1.SeverityWarning, "ConfigsUnlike", greenService, configField},
-		}, []string{"service app-blue-svc names no BackendConfig", "kubectl annotate service app-green-svc -n shop cloud.google.com/backend-config-"}},
+		{
+			"a backendconfig of the other colour only", func(s *situation) { delete(s.blue().Annotations, "cloud.google.com/backend-config") },
+			[]found{
+				{v1alpha1.SeverityWarning, "Draining", blueService, configField},
+				{v1alpha1.SeverityWarning, "HealthCheck", blueService, configField},
+				{v1alpha1.SeverityWarning, "ConfigsUnlike", greenService, configField},
+			},
+			[]string{
+				"service app-blue-svc names no BackendConfig",
+				"kubectl annotate service app-green-svc -n shop cloud.google.com/backend-config-",
+			},
+		},
 		{"backendconfigs that could not be read", func(s *situation) { s.facts.Configs = nil }, nil, nil},
-		{"a drain of no minute", func(s *situation) { s.app.Spec.Drain = &metav1.Duration{Duration: 59 * time.Second} }, warning("Drain", application, "spec.drain"), []string{"59s after a switch", "1m0s or more", `'{"spec":{"drain":"1m0s"}}'`}},
+		{
+			"a drain of no minute", func(s *situation) { s.app.Spec.Drain = &metav1.Duration{Duration: 59 * time.Second} },
+			warning("Drain", application, "spec.drain"),
+			[]string{"59s after a switch", "1m0s or more", `'{"spec":{"drain":"1m0s"}}'`},
+		},
 		{"a drain below the longest answer", func(s *situation) {
 			s.app.Spec.Drain = &metav1.Duration{Duration: 2 * time.Minute}
 			s.facts.Configs["app"].Spec["timeoutSec"] = int64(300)
 		}, warning("Drain", application, "spec.drain"), []string{"timeoutSec of backendconfig app", "5m0s or more"}},
 
-		{"a live service that is reached through the nodes", func(s *situation) {
-			delete(s.blue().Annotations, "cloud.google.com/neg")
-			s.blue().Spec.Type = corev1.ServiceTypeNodePort
-		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"this Service is live, and annotating it replaces its backend at once: users get errors for some minutes"}},
-		{"an idle service that can do without groups, as the live one does", func(s *situation) {
-			delete(s.blue().Annotations, "cloud.google.com/neg")
-			s.blue().Spec.Type, s.green().Spec.Type = corev1.ServiceTypeNodePort, corev1.ServiceTypeNodePort
-		}, []found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}}, []string{"no user reaches now", "kubectl annotate service app-green-svc -n shop cloud.google.com/neg-"}},
-		{"a probe with the header Host, which is copied", func(s *situation) {
-			delete(s.facts.Configs["app"].Spec, "healthCheck")
-			s.pod(func(p *corev1.PodSpec) {
-				p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "Host", Value: "shop.example.com"}}
-			})
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"copies its path and its header Host", "Choose a path", "without it on port 8080", "kubectl edit backendconfig app -n shop"}},
-		{"a probe with another header, which no check can send", func(s *situation) {
-			delete(s.facts.Configs["app"].Spec, "healthCheck")
-			s.pod(func(p *corev1.PodSpec) {
-				p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "X-Probe", Value: "1"}}
-			})
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"makes asks /. Choose a path", "kubectl edit backendconfig app -n shop"}},
-		{"a probe of a container that lists no port, which is not copied", func(s *situation) {
-			delete(s.facts.Configs["app"].Spec, "healthCheck")
-			s.pod(func(p *corev1.PodSpec) {
-				p.Containers[0].Ports, p.Containers[0].ReadinessProbe.HTTPGet.Port = nil, intstr.FromInt32(8080)
-			})
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"makes asks /;", "container app answers its probe /ready on port 8080", `"requestPath":"/ready"`}},
+		{
+			"a live service that is reached through the nodes", func(s *situation) {
+				delete(s.blue().Annotations, "cloud.google.com/neg")
+				s.blue().Spec.Type = corev1.ServiceTypeNodePort
+			},
+			[]found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}},
+			[]string{"this Service is live, and annotating it replaces its backend at once: users get errors for some minutes"},
+		},
+		{
+			"an idle service that can do without groups, as the live one does", func(s *situation) {
+				delete(s.blue().Annotations, "cloud.google.com/neg")
+				s.blue().Spec.Type, s.green().Spec.Type = corev1.ServiceTypeNodePort, corev1.ServiceTypeNodePort
+			},
+			[]found{{v1alpha1.SeverityError, "GroupsUnlike", blueService, negField}, {v1alpha1.SeverityWarning, "Nodes", blueService, negField}},
+			[]string{"no user reaches now", "kubectl annotate service app-green-svc -n shop cloud.google.com/neg-"},
+		},
+		{
+			"a probe with the header Host, which is copied", func(s *situation) {
+				delete(s.facts.Configs["app"].Spec, "healthCheck")
+				s.pod(func(p *corev1.PodSpec) {
+					p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "Host", Value: "shop.example.com"}}
+				})
+			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
+			[]string{"copies its path and its header Host", "Choose a path", "without it on port 8080", "kubectl edit backendconfig app -n shop"},
+		},
+		{
+			"a probe with another header, which no check can send", func(s *situation) {
+				delete(s.facts.Configs["app"].Spec, "healthCheck")
+				s.pod(func(p *corev1.PodSpec) {
+					p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "X-Probe", Value: "1"}}
+				})
+			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
+			[]string{"makes asks /. Choose a path", "kubectl edit backendconfig app -n shop"},
+		},
+		{
+			"a probe of a container that lists no port, which is not copied", func(s *situation) {
+				delete(s.facts.Configs["app"].Spec, "healthCheck")
+				s.pod(func(p *corev1.PodSpec) {
+					p.Containers[0].Ports, p.Containers[0].ReadinessProbe.HTTPGet.Port = nil, intstr.FromInt32(8080)
+				})
+			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
+			[]string{"makes asks /;", "container app answers its probe /ready on port 8080", `"requestPath":"/ready"`},
+		},
 		{"nodes that answer checks, and a check that overrides them", func(s *situation) {
 			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"checkIntervalSec": int64(5)}
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
@@ -326,10 +426,13 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			{v1alpha1.SeverityWarning, "Draining", greenService, configField},
 			{v1alpha1.SeverityWarning, "HealthCheck", greenService, configField},
 		}, []string{`'cloud.google.com/backend-config={"default":"app","ports":{"9090":"admin"}}'`}},
-		{"a check of another port, and the probe is on that", func(s *situation) {
-			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"port": int64(9000)}
-			s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{`{"spec":{"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}`}},
+		{
+			"a check of another port, and the probe is on that", func(s *situation) {
+				s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"port": int64(9000)}
+				s.pod(func(p *corev1.PodSpec) { p.Containers[0].ReadinessProbe.HTTPGet.Port = intstr.FromString("admin") })
+			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
+			[]string{`{"spec":{"healthCheck":{"requestPath":"/ready","type":"HTTP"}}}`},
+		},
 		{"a probe elsewhere, and the load balancer reaches nodes only", func(s *situation) {
 			delete(s.facts.Configs["app"].Spec, "healthCheck")
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
@@ -362,30 +465,40 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 
 		// alike.go
 		{
-			"a protocol of the idle colour only", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTPS"}` },
+			"a protocol of the idle colour only",
+			func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTPS"}` },
 			warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"),
 			[]string{"kubectl annotate service app-green-svc -n shop cloud.google.com/app-protocols-"},
 		},
-		{"one protocol by ports of two names", func(s *situation) {
-			for _, service := range []*corev1.Service{s.blue(), s.green()} {
-				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
-			}
-			s.green().Spec.Ports[0].Name = "web"
-		}, warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"), []string{`"web" here and "http" there`}},
+		{
+			"one protocol by ports of two names", func(s *situation) {
+				for _, service := range []*corev1.Service{s.blue(), s.green()} {
+					service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+				}
+				s.green().Spec.Ports[0].Name = "web"
+			}, warning("ProtocolsUnlike", greenService, "metadata.annotations[cloud.google.com/app-protocols]"),
+			[]string{`"web" here and "http" there`},
+		},
 		{"the older annotation counts first", func(s *situation) {
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
 				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
 			}
 			s.blue().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTP2"}`
 		}, nil, nil},
-		{"the older annotation of the other colour is to be changed", func(s *situation) {
-			s.blue().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
-			s.green().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTPS"}`
-		}, warning("ProtocolsUnlike", greenService, "metadata.annotations[service.alpha.kubernetes.io/app-protocols]"), []string{`--overwrite 'service.alpha.kubernetes.io/app-protocols={"http":"HTTP2"}'`}},
+		{
+			"the older annotation of the other colour is to be changed", func(s *situation) {
+				s.blue().Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+				s.green().Annotations["service.alpha.kubernetes.io/app-protocols"] = `{"http":"HTTPS"}`
+			}, warning("ProtocolsUnlike", greenService, "metadata.annotations[service.alpha.kubernetes.io/app-protocols]"),
+			[]string{`--overwrite 'service.alpha.kubernetes.io/app-protocols={"http":"HTTP2"}'`},
+		},
 		{
 			"a colour whose unready pods get requests", func(s *situation) { s.green().Spec.PublishNotReadyAddresses = true },
 			warning("FieldsUnlike", greenService, "spec.publishNotReadyAddresses"),
-			[]string{"true here and false at service app-blue-svc", `kubectl patch service app-green-svc -n shop --type merge -p '{"spec":{"publishNotReadyAddresses":false}}'`},
+			[]string{
+				"true here and false at service app-blue-svc",
+				`kubectl patch service app-green-svc -n shop --type merge -p '{"spec":{"publishNotReadyAddresses":false}}'`,
+			},
 		},
 		{"a traffic policy that the nodes do not look at", func(s *situation) {
 			s.green().Spec.SessionAffinity, s.green().Spec.ExternalTrafficPolicy = "ClientIP", "Local"
@@ -420,26 +533,42 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		},
 		{"a backendconfig that the controller refuses", func(s *situation) {
 			s.facts.Configs["app"].Spec["sessionAffinity"] = map[string]any{"affinityType": "COOKIE"}
-		}, []found{{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField}}, []string{`"COOKIE"`, "GENERATED_COOKIE"}},
+		}, []found{
+			{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField},
+			{v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField},
+		}, []string{`"COOKIE"`, "GENERATED_COOKIE"}},
 		{"a backendconfig with iap and cdn", func(s *situation) {
 			s.facts.Configs["app"].Spec["iap"], s.facts.Configs["app"].Spec["cdn"] = map[string]any{"enabled": true}, map[string]any{"enabled": true}
-		}, []found{{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField}, {v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField}}, []string{"exclude each other"}},
+		}, []found{
+			{v1alpha1.SeverityError, "BackendConfigInvalid", blueService, configField},
+			{v1alpha1.SeverityError, "BackendConfigInvalid", greenService, configField},
+		}, []string{"exclude each other"}},
 
 		// gate.go
-		{"a gate that asks one of two ports", func(s *situation) {
-			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Port: 8080}, {Path: "/livez"}}
-			for _, service := range []*corev1.Service{s.blue(), s.green()} {
-				service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "admin", Port: 81, TargetPort: intstr.FromString("admin")})
-			}
-			s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/admin", "backend": backend("app-blue-svc", 81)}))
-		}, warning("GatePort", application, "spec.gate.http[1].port"), []string{"ports 8080 and 9000", "asks 8080 only", `kubectl patch bluegreen app -n shop --type merge -p '{"spec":{"gate":{"http":[{"path":"/livez","port":8080},{"path":"/livez","port":9000}]}}}'`}},
+		{
+			"a gate that asks one of two ports", func(s *situation) {
+				s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Port: 8080}, {Path: "/livez"}}
+				for _, service := range []*corev1.Service{s.blue(), s.green()} {
+					service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{Name: "admin", Port: 81, TargetPort: intstr.FromString("admin")})
+				}
+				s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/admin", "backend": backend("app-blue-svc", 81)}))
+			}, warning("GatePort", application, "spec.gate.http[1].port"),
+			[]string{
+				"ports 8080 and 9000", "asks 8080 only",
+				`kubectl patch bluegreen app -n shop --type merge -p '{"spec":{"gate":{"http":[{"path":"/livez","port":8080},{"path":"/livez",` +
+					`"port":9000}]}}}'`,
+			},
+		},
 
-		{"a gate that asks plain HTTP of TLS, by the protocol", func(s *situation) {
-			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Scheme: "HTTP"}}
-			for _, service := range []*corev1.Service{s.blue(), s.green()} {
-				service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
-			}
-		}, warning("GateScheme", application, "spec.gate.http[0].scheme"), []string{"port 8080 of the pods speaks TLS", `'{"spec":{"gate":{"http":[{"path":"/livez","scheme":"HTTPS"}]}}}'`}},
+		{
+			"a gate that asks plain HTTP of TLS, by the protocol", func(s *situation) {
+				s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/livez", Scheme: "HTTP"}}
+				for _, service := range []*corev1.Service{s.blue(), s.green()} {
+					service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
+				}
+			}, warning("GateScheme", application, "spec.gate.http[0].scheme"),
+			[]string{"port 8080 of the pods speaks TLS", `'{"spec":{"gate":{"http":[{"path":"/livez","scheme":"HTTPS"}]}}}'`},
+		},
 		{"a gate that asks plain HTTP of TLS, by the probe", func(s *situation) {
 			s.elsewhere()
 			s.app.Spec.Gate.HTTP = []v1alpha1.HTTPCheck{{Path: "/metrics", Port: 9000}, {Path: "/livez", Port: 8080}}
@@ -453,9 +582,12 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		}, nil, nil},
 
 		// routes.go
-		{"two rules for one host", func(s *situation) {
-			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
-		}, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"spec.rules[1] is for the same host as this one, shop.example.com", "the later one only"}},
+		{
+			"two rules for one host", func(s *situation) {
+				s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
+			}, warning("Hosts", ingressApp, "spec.rules[0]"),
+			[]string{"spec.rules[1] is for the same host as this one, shop.example.com", "the later one only"},
+		},
 		{"two rules for any host", func(s *situation) {
 			s.rules(rule("", path("/old", "app-blue-svc")), rule("", path("/", "app-blue-svc")))
 		}, warning("Hosts", ingressApp, "spec.rules[0]"), []string{"this one, any"}},
@@ -470,7 +602,11 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.elsewhere()
 			s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
 		}, nil, nil},
-		{"no class, but a URL map", func(s *situation) { s.ingress.SetAnnotations(map[string]string{"ingress.kubernetes.io/url-map": "um"}) }, warning("Class", ingressApp, "metadata.annotations[kubernetes.io/ingress.class]"), []string{"kubectl annotate ingress app-ingress -n shop --overwrite kubernetes.io/ingress.class=gce"}},
+		{
+			"no class, but a URL map", func(s *situation) { s.ingress.SetAnnotations(map[string]string{"ingress.kubernetes.io/url-map": "um"}) },
+			warning("Class", ingressApp, "metadata.annotations[kubernetes.io/ingress.class]"),
+			[]string{"kubectl annotate ingress app-ingress -n shop --overwrite kubernetes.io/ingress.class=gce"},
+		},
 		{"a class that GKE ignores", func(s *situation) {
 			s.ingress.SetAnnotations(nil)
 			s.facts.Ingress.ClassName = "gce-internal"
@@ -479,24 +615,42 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			s.ingress.SetAnnotations(nil)
 			s.facts.Ingress.ClassName = "nginx"
 		}, nil, nil},
-		{"another ingress uses the other colour", func(s *situation) {
-			s.facts.Users = []User{{"preview", "preview.example.com/", v1alpha1.Green}}
-		}, fault("TargetInUse", "ingress shop/preview", "spec"), []string{"preview.example.com/", "service app-green-svc, the green side", "kubectl edit ingress preview -n shop"}},
-		{"another ingress uses the live colour", func(s *situation) {
-			s.facts.Users = []User{{"legacy", "www.example.com/", v1alpha1.Blue}}
-		}, warning("Shared", "ingress shop/legacy", "spec"), []string{"www.example.com/", "service app-blue-svc, which is live", "kubectl edit ingress legacy -n shop"}},
-		{"a standby host that resolves", func(s *situation) {
-			s.app.Spec.Ingress.StandbyHost, s.facts.Resolved = "preview.example.com", []string{"192.0.2.1"}
-		}, warning("StandbyHost", application, "spec.ingress.standbyHost"), []string{"preview.example.com resolves to 192.0.2.1", "kubectl patch bluegreen app -n shop"}},
+		{
+			"another ingress uses the other colour", func(s *situation) {
+				s.facts.Users = []User{{"preview", "preview.example.com/", v1alpha1.Green}}
+			}, fault("TargetInUse", "ingress shop/preview", "spec"),
+			[]string{"preview.example.com/", "service app-green-svc, the green side", "kubectl edit ingress preview -n shop"},
+		},
+		{
+			"another ingress uses the live colour", func(s *situation) {
+				s.facts.Users = []User{{"legacy", "www.example.com/", v1alpha1.Blue}}
+			}, warning("Shared", "ingress shop/legacy", "spec"),
+			[]string{"www.example.com/", "service app-blue-svc, which is live", "kubectl edit ingress legacy -n shop"},
+		},
+		{
+			"a standby host that resolves", func(s *situation) {
+				s.app.Spec.Ingress.StandbyHost, s.facts.Resolved = "preview.example.com", []string{"192.0.2.1"}
+			}, warning("StandbyHost", application, "spec.ingress.standbyHost"),
+			[]string{"preview.example.com resolves to 192.0.2.1", "kubectl patch bluegreen app -n shop"},
+		},
 		{"a standby host that does not resolve", func(s *situation) { s.app.Spec.Ingress.StandbyHost = "preview.internal" }, nil, nil},
 
 		// owners.go
-		{"Argo CD owns the routes", func(s *situation) { s.wrote("argocd-controller", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"), []string{"Argo CD (argocd-controller)", "ignoreDifferences"}},
+		{
+			"Argo CD owns the routes", func(s *situation) { s.wrote("argocd-controller", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"),
+			[]string{"Argo CD (argocd-controller)", "ignoreDifferences"},
+		},
 		{"Argo CD owns other fields", func(s *situation) {
 			s.wrote("argocd-controller", `{"f:metadata":{"f:labels":{"f:a":{}}},"f:spec":{"f:tls":{}}}`, 1)
 		}, nil, nil},
-		{"Helm owns the routes", func(s *situation) { s.wrote("helm", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"), []string{"Helm"}},
-		{"Flux owns the routes", func(s *situation) { s.wrote("kustomize-controller", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"), []string{"kustomize.toolkit.fluxcd.io/ssa"}},
+		{
+			"Helm owns the routes", func(s *situation) { s.wrote("helm", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"),
+			[]string{"Helm"},
+		},
+		{
+			"Flux owns the routes", func(s *situation) { s.wrote("kustomize-controller", ownsRules, 1) }, warning("Owner", ingressApp, "spec.rules"),
+			[]string{"kustomize.toolkit.fluxcd.io/ssa"},
+		},
 		{"Argo CD owns the default backend that is ours", func(s *situation) {
 			s.ingress.Object["spec"] = map[string]any{"defaultBackend": backend("app-blue-svc", 80)}
 			s.wrote("argocd-controller", `{"f:spec":{"f:defaultBackend":{"f:service":{"f:name":{},"f:port":{}}}}}`, 1)
@@ -517,31 +671,55 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{"an account that cannot be read", func(s *situation) { s.wrote("helm", `{`, 1) }, nil, nil},
 
 		// pods.go
-		{"no preStop", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.Containers[0].Lifecycle = nil }) }, warning("PreStop", "deployment shop/app-blue", podField+".containers[app].lifecycle.preStop"), []string{"preStop: {sleep: {seconds: 40}}"}},
-		{"no preStop of a colour that is staged anew", func(s *situation) { s.facts.Templates[v1alpha1.Green].Spec.Containers[0].Lifecycle = nil }, nil, nil},
+		{
+			"no preStop", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.Containers[0].Lifecycle = nil }) },
+			warning("PreStop", "deployment shop/app-blue",
+				podField+".containers[app].lifecycle.preStop"),
+			[]string{"preStop: {sleep: {seconds: 40}}"},
+		},
+		{
+			"no preStop of a colour that is staged anew",
+			func(s *situation) { s.facts.Templates[v1alpha1.Green].Spec.Containers[0].Lifecycle = nil }, nil, nil,
+		},
 		{"no preStop of a colour that keeps its template", func(s *situation) {
 			s.app.Spec.Template = v1alpha1.TemplateOwn
 			s.facts.Templates[v1alpha1.Green].Spec.Containers[0].Lifecycle = nil
 		}, warning("PreStop", "deployment shop/app-green", podField+".containers[app].lifecycle.preStop"), nil},
-		{"the grace of a default", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = nil }) }, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), []string{"killed 30s after", "45s of preStop, 1m0s of connection draining", "terminationGracePeriodSeconds: 120"}},
+		{
+			"the grace of a default", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = nil }) },
+			warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"),
+			[]string{"killed 30s after", "45s of preStop, 1m0s of connection draining", "terminationGracePeriodSeconds: 120"},
+		},
 		{"a grace just long enough", func(s *situation) {
 			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(120)) })
 		}, nil, nil},
 		{"a grace just too short", func(s *situation) {
 			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(119)) })
 		}, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), nil},
-		{"a preStop by a shell", func(s *situation) {
-			s.pod(func(p *corev1.PodSpec) {
-				p.Containers[0].Lifecycle.PreStop = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "touch /tmp/x; sleep 90"}}}
-			})
-		}, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"), []string{"1m30s of preStop", "terminationGracePeriodSeconds: 165"}},
+		{
+			"a preStop by a shell", func(s *situation) {
+				s.pod(func(p *corev1.PodSpec) {
+					p.Containers[0].Lifecycle.PreStop = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{
+						"sh", "-c",
+						"touch /tmp/x; sleep 90",
+					}}}
+				})
+			}, warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"),
+			[]string{"1m30s of preStop", "terminationGracePeriodSeconds: 165"},
+		},
 		{"a container that is not clear", func(s *situation) {
 			s.pod(func(p *corev1.PodSpec) { p.Containers = []corev1.Container{{Name: "a"}, {Name: "b"}} })
 		}, nil, nil},
 
 		// proof.go
-		{"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"), []string{"cannot be proved", "kubectl edit bluegreen app -n shop"}},
-		{"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.elsewhere() }, warning("Address", application, "spec.url"), nil},
+		{
+			"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"),
+			[]string{"cannot be proved", "kubectl edit bluegreen app -n shop"},
+		},
+		{
+			"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.elsewhere() }, warning("Address", application, "spec.url"),
+			nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -577,7 +755,8 @@ func TestErrorsComeFirstAndTheOrderIsStable(t *testing.T) {
 	if diff := cmp.Diff(first, s.check()); diff != "" {
 		t.Errorf("the order depends on that of the facts:\n%s", diff)
 	}
-	if len(Errors(first)) != 2 || first[0].Object != "ingress shop/a" || first[2].Severity != v1alpha1.SeverityWarning || len(Warnings(first)) != 1 {
+	if len(Errors(first)) != 2 || first[0].Object != "ingress shop/a" || first[2].Severity != v1alpha1.SeverityWarning ||
+		len(Warnings(first)) != 1 {
 		t.Errorf("the findings are %+v", first)
 	}
 }

@@ -72,7 +72,9 @@ type Sources struct {
 // Collect reads the facts of an application of which a colour is live. Soon says
 // that a release waits for them. The time is when they should be collected again,
 // although nothing that is watched may have changed; zero if there is no such time.
-func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s route.State, now time.Time, soon bool) (Facts, time.Time, error) {
+func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s route.State, now time.Time, soon bool) (Facts,
+	time.Time, error,
+) {
 	f := Facts{App: bg, Routes: s}
 	for _, read := range []func(context.Context, Sources, *Facts) error{readServices, readTemplates, readIngresses} {
 		if err := read(ctx, from, &f); err != nil {

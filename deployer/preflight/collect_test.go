@@ -218,12 +218,19 @@ func TestOtherIngressesAreUsersUnlessTheyAreStandby(t *testing.T) {
 	c.good.app.Spec.Ingress.Name = "app"
 	to := func(name, host, service string) networkingv1.Ingress {
 		i := networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		i.Spec.Rules = []networkingv1.IngressRule{{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
-			Paths: []networkingv1.HTTPIngressPath{{Path: "/", Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service}}}},
-		}}}}
+		i.Spec.Rules = []networkingv1.IngressRule{{
+			Host: host,
+			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
+				Paths: []networkingv1.HTTPIngressPath{{
+					Path:    "/",
+					Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: service}},
+				}},
+			}},
+		}}
 		return i
 	}
-	own, standby, preview := to("app", "shop.example.com", "app-blue-svc"), to("standby", "x.invalid", "app-green-svc"), to("preview", "preview.example.com", "app-green-svc")
+	own, standby, preview := to("app", "shop.example.com", "app-blue-svc"), to("standby", "x.invalid", "app-green-svc"), to("preview",
+		"preview.example.com", "app-green-svc")
 	own.Annotations, own.Spec.IngressClassName = map[string]string{"kubernetes.io/ingress.class": "gce"}, new("nginx")
 	standby.Annotations = map[string]string{v1alpha1.StandbyAnnotationPrefix + "other": "x.invalid"}
 	preview.Spec.Rules = append(preview.Spec.Rules, to("", "p2.example.com", "app-green-svc").Spec.Rules...)

@@ -11,7 +11,8 @@ import (
 )
 
 // inProse is a command within a text, where nobody can copy it whole.
-var inProse = regexp.MustCompile(`(kubectl|gcloud|turnout) (annotate|apply|patch|edit|get|delete|rollout|builds|storage|deploy|promote|rollback|confirm)\b.*(-n |--)`)
+var inProse = regexp.MustCompile(`(kubectl|gcloud|turnout) (annotate|apply|patch|edit|get|delete|rollout|builds|storage|deploy|promote|` +
+	`rollback|confirm)\b.*(-n |--)`)
 
 // expectCommands looks at a finding's commands as a shell does: they are made of
 // literal words only, name the application's namespace, and may be typed again.

@@ -33,7 +33,8 @@ func gatePort(f Facts) []v1alpha1.Finding {
 	}
 	field := fmt.Sprintf("spec.gate.http[%d].port", unset)
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GatePort", field,
-		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and have one for each port",
+		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and have one for "+
+			"each port",
 		listed(reached), reached[0]).With(f.askAll(reached))}
 }
 
@@ -91,7 +92,8 @@ func gateScheme(f Facts) []v1alpha1.Finding {
 		if how := secure[port]; how != "" && c.Scheme != "HTTPS" {
 			field := fmt.Sprintf("spec.gate.http[%d].scheme", i)
 			return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GateScheme", field,
-				"it is HTTP, and port %d of the pods speaks TLS (%s), so the gate fails every release. Set it to HTTPS", port, how).With(f.askSecurely(i))}
+				"it is HTTP, and port %d of the pods speaks TLS (%s), so the gate fails every release. Set it to HTTPS", port,
+				how).With(f.askSecurely(i))}
 		}
 	}
 	return nil

@@ -52,23 +52,29 @@ func (f Facts) checkAdvice(b backendOf) v1alpha1.Advice {
 		if b.name == "" {
 			way.Text = "; " + way.Text + ", and add spec.healthCheck to that"
 		}
-		way.Text = fmt.Sprintf("the load balancer copies its path and its header Host from the readiness probe of container %s of deployment %s when it makes the check, and never again; a BackendConfig sends no such header. "+
-			"Choose a path that your pods answer with 200 without it on port %d, and set spec.healthCheck.requestPath to it%s", host, t.Deployment, port, way.Text)
+		way.Text = fmt.Sprintf("the load balancer copies its path and its header Host from the readiness probe of container %s of deployment "+
+			"%s when it makes the check, and never again; a BackendConfig sends no such header. "+
+			"Choose a path that your pods answer with 200 without it on port %d, and set spec.healthCheck.requestPath to it%s", host, t.Deployment,
+			port, way.Text)
 		return way
 	}
 	if ok && onPort {
-		way.Text = fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, way.Text)
+		way.Text = fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the "+
+			"readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, way.Text)
 		return way
 	}
-	asks := fmt.Sprintf("no readiness probe of deployment %s is on port %d as the load balancer would ask it, so a check that it makes asks /", t.Deployment, port)
+	asks := fmt.Sprintf("no readiness probe of deployment %s is on port %d as the load balancer would ask it, so a check that it makes asks /",
+		t.Deployment, port)
 	if ok {
-		way.Text = fmt.Sprintf("%s; container %s answers its probe %s on port %d, which the load balancer can ask instead: %s", asks, a.container, a.path, a.port, way.Text)
+		way.Text = fmt.Sprintf("%s; container %s answers its probe %s on port %d, which the load balancer can ask instead: %s", asks, a.container,
+			a.path, a.port, way.Text)
 		return way
 	}
 	if b.name == "" {
 		way.Text = "; " + way.Text + ", and add spec.healthCheck to that"
 	}
-	way.Text = fmt.Sprintf("%s. Choose a path that your pods answer with 200 on that port, and set spec.healthCheck.requestPath to it%s", asks, way.Text)
+	way.Text = fmt.Sprintf("%s. Choose a path that your pods answer with 200 on that port, and set spec.healthCheck.requestPath to it%s", asks,
+		way.Text)
 	return way
 }
 
@@ -135,7 +141,8 @@ func (f Facts) probe(b backendOf) (a asks, onPort, ok bool) {
 	}
 	port, protocol := f.checked(b)
 	for i := range t.Spec.Containers {
-		if a, ok := repeatable(&t.Spec.Containers[i]); ok && f.copies(b, &t.Spec.Containers[i]) && a.port == port && a.scheme == probeScheme(protocol) {
+		if a, ok := repeatable(&t.Spec.Containers[i]); ok && f.copies(b, &t.Spec.Containers[i]) && a.port == port &&
+			a.scheme == probeScheme(protocol) {
 			return a, true, true
 		}
 	}
@@ -253,8 +260,10 @@ func (f Facts) newConfig(b backendOf) v1alpha1.Advice {
 		return v1alpha1.Advice{} // of maps, strings and numbers
 	}
 	service := f.service(b.color)
-	apply := v1alpha1.Shell("printf", `%s\n`, string(object)).Into(v1alpha1.Shell("kubectl", "apply", "--server-side", "--field-manager", "turnout-advice", "-f", "-"))
-	return v1alpha1.Advise("make a BackendConfig and name it in "+annotationField, apply.Then(f.annotate(service.Name, configAnnotation, withDefault(service, f.App.Name))))
+	apply := v1alpha1.Shell("printf", `%s\n`,
+		string(object)).Into(v1alpha1.Shell("kubectl", "apply", "--server-side", "--field-manager", "turnout-advice", "-f", "-"))
+	return v1alpha1.Advise("make a BackendConfig and name it in "+annotationField,
+		apply.Then(f.annotate(service.Name, configAnnotation, withDefault(service, f.App.Name))))
 }
 
 // withDefault is a Service's annotation of BackendConfigs with a default: what it

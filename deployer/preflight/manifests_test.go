@@ -78,7 +78,8 @@ func readManifests(t *testing.T, name string) Facts {
 // person who does as told does to live users.
 func TestManifestsOfOthers(t *testing.T) {
 	t.Parallel()
-	const live, idle, protocolField = "service shop/my-python-app-blue-svc", "service shop/my-python-app-green-svc", "metadata.annotations[cloud.google.com/app-protocols]"
+	const live, idle, protocolField = "service shop/my-python-app-blue-svc", "service shop/my-python-app-green-svc",
+		"metadata.annotations[cloud.google.com/app-protocols]"
 	// What every one of these lacks has tests of its own.
 	others := []string{"Address", "PreStop", "Grace"}
 	tests := []struct {
@@ -96,24 +97,36 @@ func TestManifestsOfOthers(t *testing.T) {
 				{v1alpha1.SeverityWarning, "Draining", idle, configField},
 				{v1alpha1.SeverityWarning, "HealthCheck", idle, configField},
 			},
-			says:    []string{"no readiness probe of deployment my-python-app-blue is on port 8080", "asks /", `"healthCheck":{"port":8000,"requestPath":"/livez","type":"HTTP"}`},
+			says: []string{
+				"no readiness probe of deployment my-python-app-blue is on port 8080", "asks /",
+				`"healthCheck":{"port":8000,"requestPath":"/livez","type":"HTTP"}`,
+			},
 			notSays: []string{"copies its path"},
 		},
 		{
-			file:    "probe-on-the-admin-port.yaml",
-			want:    warning("HealthCheck", "backendconfig shop/orders", "spec.healthCheck.requestPath"),
-			says:    []string{"no readiness probe of deployment my-python-app-blue is on port 8080", `-p '{"spec":{"healthCheck":{"port":9000,"requestPath":"/-/ready","type":"HTTP"}}}'`, "every Service that names backendconfig orders"},
+			file: "probe-on-the-admin-port.yaml",
+			want: warning("HealthCheck", "backendconfig shop/orders", "spec.healthCheck.requestPath"),
+			says: []string{
+				"no readiness probe of deployment my-python-app-blue is on port 8080",
+				`-p '{"spec":{"healthCheck":{"port":9000,"requestPath":"/-/ready","type":"HTTP"}}}'`, "every Service that names backendconfig orders",
+			},
 			notSays: []string{"copies its path"},
 		},
 		{
 			file: "https.yaml",
 			want: warning("HealthCheck", "backendconfig shop/orders", "spec.healthCheck.requestPath"),
-			says: []string{"the readiness probe of deployment my-python-app-blue asks /livez", `-p '{"spec":{"healthCheck":{"requestPath":"/livez","type":"HTTPS"}}}'`},
+			says: []string{
+				"the readiness probe of deployment my-python-app-blue asks /livez",
+				`-p '{"spec":{"healthCheck":{"requestPath":"/livez","type":"HTTPS"}}}'`,
+			},
 		},
 		{
 			file: "app-protocols-differ.yaml",
 			want: warning("ProtocolsUnlike", idle, protocolField),
-			says: []string{"speak HTTP to port 443 of this service, and it speaks HTTP2 to that of service my-python-app-blue-svc", `kubectl annotate service my-python-app-green-svc -n shop --overwrite 'cloud.google.com/app-protocols={"grpc":"HTTP2"}'`},
+			says: []string{
+				"speak HTTP to port 443 of this service, and it speaks HTTP2 to that of service my-python-app-blue-svc",
+				`kubectl annotate service my-python-app-green-svc -n shop --overwrite 'cloud.google.com/app-protocols={"grpc":"HTTP2"}'`,
+			},
 		},
 		{
 			file: "app-protocols-invalid.yaml",

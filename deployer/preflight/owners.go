@@ -16,7 +16,8 @@ import (
 // tools that put back, by themselves or at their next run, what they have written;
 // by the beginning of their name as a field manager, and what to do.
 var tools = []struct{ prefix, name, how string }{
-	{"argocd", "Argo CD", "list /spec/rules and /spec/defaultBackend in spec.ignoreDifferences of its Application, with syncOptions: [RespectIgnoreDifferences=true]"},
+	{"argocd", "Argo CD", "list /spec/rules and /spec/defaultBackend in spec.ignoreDifferences of its Application, with syncOptions: " +
+		"[RespectIgnoreDifferences=true]"},
 	{"kustomize-controller", "Flux", "annotate the manifest with kustomize.toolkit.fluxcd.io/ssa: IfNotPresent"},
 	{"helm", "Helm", "keep the chart from rendering this ingress after it is installed"},
 	{"Terraform", "Terraform", "add spec to ignore_changes of its lifecycle"},
@@ -32,8 +33,10 @@ var hands = []string{"kubectl", "kubectl-client-side-apply"}
 // that Kubernetes keeps of it. That somebody wrote another field of the Ingress
 // says nothing.
 func owners(f Facts) []v1alpha1.Finding {
-	inRules := slices.ContainsFunc(f.Routes.Users[f.live()], func(b route.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/rules/") })
-	inDefault := slices.ContainsFunc(f.Routes.Users[f.live()], func(b route.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/defaultBackend") })
+	inRules := slices.ContainsFunc(f.Routes.Users[f.live()],
+		func(b route.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/rules/") })
+	inDefault := slices.ContainsFunc(f.Routes.Users[f.live()],
+		func(b route.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/defaultBackend") })
 	var all []v1alpha1.Finding
 	for _, m := range f.Ingress.Managers {
 		rules, fallback := owned(m)
@@ -47,12 +50,15 @@ func owners(f Facts) []v1alpha1.Finding {
 		}
 		ingress := f.about("ingress", f.Routes.Name)
 		if slices.Contains(hands, m.Manager) && f.tookFromUs(m) {
-			all = append(all, ingress.warning("Owner", field, "kubectl apply wrote the routes after Turnout had moved them: applied again, a manifest sends users to the colour that it names: leave this ingress out of what is applied, and edit its routes in place").
+			all = append(all, ingress.warning("Owner", field,
+				"kubectl apply wrote the routes after Turnout had moved them: applied again, a manifest sends users to the colour that it names: "+
+					"leave this ingress out of what is applied, and edit its routes in place").
 				With(f.edit("ingress", f.Routes.Name)))
 		}
 		for _, tool := range tools {
 			if strings.HasPrefix(m.Manager, tool.prefix) {
-				all = append(all, ingress.warning("Owner", field, "%s (%s) owns the routes that a switch changes, and may put them back: %s", tool.name, m.Manager, tool.how))
+				all = append(all, ingress.warning("Owner", field, "%s (%s) owns the routes that a switch changes, and may put them back: %s", tool.name,
+					m.Manager, tool.how))
 				break
 			}
 		}

@@ -47,7 +47,8 @@ func preStop(f Facts) []v1alpha1.Finding {
 			continue
 		}
 		all = append(all, f.about("deployment", t.Deployment).warning("PreStop", "spec.template.spec.containers["+c.Name+"].lifecycle.preStop",
-			"a pod that is shrunk ends while the load balancer still sends to it, for about as long as it takes to detach it: set lifecycle: {preStop: {sleep: {seconds: %d}}}", int(detach.Seconds())))
+			"a pod that is shrunk ends while the load balancer still sends to it, for about as long as it takes to detach it: set lifecycle: "+
+				"{preStop: {sleep: {seconds: %d}}}", int(detach.Seconds())))
 	}
 	return all
 }
@@ -74,7 +75,8 @@ func grace(f Facts) []v1alpha1.Finding {
 			continue
 		}
 		all = append(all, f.about("deployment", t.Deployment).warning("Grace", "spec.template.spec.terminationGracePeriodSeconds",
-			"a pod is killed %s after it was told to end, and %s of preStop, %s of connection draining and %s to spare are %s: set terminationGracePeriodSeconds: %d", has, stop, drains, spare, least, int(least.Seconds())))
+			"a pod is killed %s after it was told to end, and %s of preStop, %s of connection draining and %s to spare are %s: set "+
+				"terminationGracePeriodSeconds: %d", has, stop, drains, spare, least, int(least.Seconds())))
 	}
 	return all
 }

@@ -31,7 +31,8 @@ func hosts(f Facts) []v1alpha1.Finding {
 			continue
 		}
 		lost[earlier] = true
-		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier, "%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one",
+		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier,
+			"%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one",
 			at, cmp.Or(b.Host, "any")).With(f.edit("ingress", f.Routes.Name)))
 	}
 	// With no route of ours in use, a switch would move nobody.
@@ -71,10 +72,14 @@ func class(f Facts) []v1alpha1.Finding {
 	case f.Ingress.Class != "":
 		return nil
 	case f.gce():
-		return []v1alpha1.Finding{ingress.warning("Class", field, "the class is not set, and GKE ignores spec.ingressClassName: another controller may take this ingress, too: set it to what GKE has made of it").
+		return []v1alpha1.Finding{ingress.warning("Class", field,
+			"the class is not set, and GKE ignores spec.ingressClassName: another controller may take this ingress, too: set it to what GKE has "+
+						"made of it").
 			With(annotate("gce"))} // another class would be another load balancer, without any user
 	case named:
-		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName", "GKE ignores it, so Turnout takes the load balancer for none of Google's until that has made a URL map: set the annotation %s", classAnnotation).
+		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName",
+			"GKE ignores it, so Turnout takes the load balancer for none of Google's until that has made a URL map: set the annotation %s",
+			classAnnotation).
 			With(annotate(cmp.Or(gceClass(f.Ingress.ClassName), "gce")))}
 	}
 	return nil
@@ -95,11 +100,15 @@ func users(f Facts) []v1alpha1.Finding {
 		ingress, service := f.about("ingress", u.Ingress), f.App.Side(u.Color).Service
 		edit := f.edit("ingress", u.Ingress)
 		if u.Color == f.live() {
-			all = append(all, ingress.warning("Shared", "spec", "it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs while these are sent there: route them through ingress %s, or elsewhere",
+			all = append(all, ingress.warning("Shared", "spec",
+				"it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs "+
+					"while these are sent there: route them through ingress %s, or elsewhere",
 				u.Route, service, f.Routes.Name, f.Routes.Name).With(edit))
 			continue
 		}
-		all = append(all, ingress.fault("TargetInUse", "spec", "it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those users elsewhere", u.Route, service, u.Color).With(edit))
+		all = append(all, ingress.fault("TargetInUse", "spec",
+			"it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those "+
+				"users elsewhere", u.Route, service, u.Color).With(edit))
 	}
 	return all
 }
@@ -110,6 +119,8 @@ func standbyHost(f Facts) []v1alpha1.Finding {
 	if host == "" || len(f.Resolved) == 0 {
 		return nil
 	}
-	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost", "%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, which nobody can resolve",
+	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost",
+		"%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, "+
+			"which nobody can resolve",
 		host, f.Resolved[0]).With(f.patchApp(map[string]any{"ingress": map[string]any{"standbyHost": nil}}))}
 }

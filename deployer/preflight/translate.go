@@ -20,14 +20,17 @@ func backends(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	if f.gce() {
 		for _, p := range f.Routes.UnfitPaths() {
-			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it takes up no change of this ingress", p.Text).With(f.edit("ingress", f.Routes.Name)))
+			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it takes up no change of this ingress",
+				p.Text).With(f.edit("ingress", f.Routes.Name)))
 		}
 	}
 	for _, b := range f.Routes.AllBackends() {
 		ingress := f.about("ingress", f.Routes.Name)
 		if b.Service == "" {
 			if f.gce() {
-				all = append(all, ingress.fault("Resource", fieldOf(b), "the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or remove it", b).
+				all = append(all, ingress.fault("Resource", fieldOf(b),
+					"the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or "+
+						"remove it", b).
 					With(f.edit("ingress", f.Routes.Name)))
 			}
 			continue
@@ -42,7 +45,8 @@ func backends(f Facts) []v1alpha1.Finding {
 		service := f.about("service", b.Service)
 		if !f.gce() {
 			if f.Services[b.Service] == nil {
-				all = append(all, service.warning(m.Reason, m.Field, "ingress %s names it for %s, and it %s, or remove that route", f.Routes.Name, b, m.Text))
+				all = append(all, service.warning(m.Reason, m.Field, "ingress %s names it for %s, and it %s, or remove that route", f.Routes.Name, b,
+					m.Text))
 			}
 			continue
 		}
@@ -50,7 +54,9 @@ func backends(f Facts) []v1alpha1.Finding {
 		if !f.ours(b.Service) {
 			text += ", or remove that route"
 		}
-		all = append(all, service.fault(m.Reason, m.Field, "ingress %s names it for %s, and it %s; until then Google's load balancer takes up no change of that ingress", f.Routes.Name, b, text).With(f.command(m, b.Service)))
+		all = append(all, service.fault(m.Reason, m.Field,
+			"ingress %s names it for %s, and it %s; until then Google's load balancer takes up no change of that ingress", f.Routes.Name, b,
+			text).With(f.command(m, b.Service)))
 	}
 	return all
 }
@@ -122,13 +128,15 @@ func ports(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, want := range f.ports() {
 		if route.FindPort(service, want) == nil {
-			all = append(all, f.about("service", name).fault("Ports", "spec.ports", "it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports",
+			all = append(all, f.about("service", name).fault("Ports", "spec.ports",
+				"it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports",
 				route.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(f.edit("service", name)))
 			continue
 		}
 		// The Ingress names it when a release begins, at the latest.
 		if m := f.misfit(name, want); f.gce() && m != nil && !f.Routes.Attached(f.live().Other()) {
-			all = append(all, f.about("service", name).fault(m.Reason, m.Field, "it %s; Google's load balancer would take up no change of ingress %s that names it", m.Text, f.Routes.Name).With(f.command(m, name)))
+			all = append(all, f.about("service", name).fault(m.Reason, m.Field,
+				"it %s; Google's load balancer would take up no change of ingress %s that names it", m.Text, f.Routes.Name).With(f.command(m, name)))
 		}
 	}
 	return all
@@ -147,7 +155,8 @@ func groups(f Facts) []v1alpha1.Finding {
 	}
 	way := f.likeEachOther(with, without)
 	return []v1alpha1.Finding{f.about("service", without.Name).fault("GroupsUnlike", "metadata.annotations["+negAnnotation+"]",
-		"service %s has network endpoint groups and this one does not, so the load balancer would treat the users of the two differently, and could not say which pods are healthy. %s",
+		"service %s has network endpoint groups and this one does not, so the load balancer would treat the users of the two differently, and "+
+			"could not say which pods are healthy. %s",
 		with.Name, way.Text).With(way.Commands...)}
 }
 

@@ -115,7 +115,8 @@ func judge(status int) Kind {
 	switch {
 	case status >= 500:
 		return Failed
-	case status >= 300 && status < 400, status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusTooManyRequests:
+	case status >= 300 && status < 400, status == http.StatusUnauthorized, status == http.StatusForbidden,
+		status == http.StatusTooManyRequests:
 		return Unseen
 	}
 	return Served

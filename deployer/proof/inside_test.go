@@ -30,7 +30,10 @@ func internal(t *testing.T) (*httptest.Server, *atomic.Int64) {
 func TestInternalServiceIsNeitherAskedNorTold(t *testing.T) {
 	t.Parallel()
 	s, asked := internal(t)
-	for _, address := range []string{s.URL, strings.Replace(s.URL, "127.0.0.1", "shop.localhost", 1), strings.Replace(s.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1)} {
+	for _, address := range []string{
+		s.URL, strings.Replace(s.URL, "127.0.0.1", "shop.localhost", 1),
+		strings.Replace(s.URL, "127.0.0.1", "[::ffff:127.0.0.1]", 1),
+	} {
 		saw := make(chan Kind, 100)
 		c := ConfigFor(address, v1alpha1.ProofSpec{Path: "/admin", Method: "GET", VersionHeader: "X-Internal-Token", Rate: 200})
 		c.Answered = func(k Kind) {
@@ -51,10 +54,12 @@ func TestInternalServiceIsNeitherAskedNorTold(t *testing.T) {
 		status := r.As(r.Result())
 		host := strings.TrimPrefix(address, "http://")
 		host = strings.Trim(host[:strings.LastIndex(host, ":")], "[]")
-		if status.Result != v1alpha1.ProofInconclusive || r.Breach != "" || !strings.Contains(status.Message, host+" is no public address") || !strings.Contains(status.Message, "--allow-addresses") {
+		if status.Result != v1alpha1.ProofInconclusive || r.Breach != "" || !strings.Contains(status.Message, host+" is no public address") ||
+			!strings.Contains(status.Message, "--allow-addresses") {
 			t.Errorf("the proof is %s, %q", status.Result, status.Message)
 		}
-		if strings.Contains(status.Message, "0 failed") || strings.Contains(status.Message, "dial tcp") || status.NewVersion != "" || status.LastFailure != "" || status.Requests != 0 {
+		if strings.Contains(status.Message, "0 failed") || strings.Contains(status.Message, "dial tcp") || status.NewVersion != "" ||
+			status.LastFailure != "" || status.Requests != 0 {
 			t.Errorf("the proof tells %+v", status)
 		}
 	}
@@ -84,7 +89,10 @@ func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
 		t.Setenv(name, proxy.URL)
 	}
-	d := newAddress(Config{URL: "http://shop.example.com", Method: "GET", Dial: publicnet.Dialer([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")})})
+	d := newAddress(Config{
+		URL: "http://shop.example.com", Method: "GET",
+		Dial: publicnet.Dialer([]netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}),
+	})
 	defer d.close()
 	for _, client := range []*http.Client{d.kept, d.fresh} {
 		if client.Transport.(*http.Transport).Proxy != nil { //nolint:forcetypeassert // newAddress makes it
@@ -107,7 +115,10 @@ func TestTextsFromOutsideAreBoundedAndPlain(t *testing.T) {
 	tally := &Tally{}
 	tally.Switch(time.Now())
 	for i := range 100 {
-		tally.Add(Answer{Kind: Failed, Failure: "500", Version: strings.Repeat("v", 300+i), Text: "a\x1b[31m\n::set-output::" + strings.Repeat("x", 10*maxText)})
+		tally.Add(Answer{
+			Kind: Failed, Failure: "500", Version: strings.Repeat("v", 300+i),
+			Text: "a\x1b[31m\n::set-output::" + strings.Repeat("x", 10*maxText),
+		})
 	}
 	s := tally.Read().As(v1alpha1.ProofFailed)
 	if len(s.LastFailure) > 2*maxText || strings.ContainsAny(s.LastFailure, "\x1b\n") || len(s.NewVersion) > 300 {

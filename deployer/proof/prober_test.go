@@ -194,7 +194,8 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 			t.Errorf("%d requests at a time, want 20", n)
 		}
 		r := p.Read()
-		if s := r.Status; s.Unseen != 0 || s.NewFailures < 12*20-40 || r.Result() != v1alpha1.ProofFailed || !strings.Contains(r.Breach, "no answer within 5 s") {
+		if s := r.Status; s.Unseen != 0 || s.NewFailures < 12*20-40 || r.Result() != v1alpha1.ProofFailed ||
+			!strings.Contains(r.Breach, "no answer within 5 s") {
 			t.Errorf("%d answered, %d unseen, %d new failures, %s: %s", s.Requests, s.Unseen, s.NewFailures, r.Result(), r.Breach)
 		}
 		if n := under.Load(); n != 0 {

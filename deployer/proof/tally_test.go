@@ -81,16 +81,31 @@ func TestTallyTellsWhatIsNewSinceTheSwitch(t *testing.T) {
 		{name: "no baseline", answers: "| s s", want: v1alpha1.ProofConfirmed, counts: "2 0 0 0"},
 		{name: "failing as before", answers: "s 503 | 503 503 503 503 s", want: v1alpha1.ProofConfirmed, counts: "7 5 0 0"},
 		{name: "always failing", answers: "600*503 | 600*503", want: v1alpha1.ProofConfirmed, counts: "1200 1200 0 0"},
-		{name: "one failure before hides no outage", answers: "300*s 503 299*s | 20*503", want: v1alpha1.ProofFailed, counts: "620 21 0 17", breach: true},
-		{name: "one failure before, and an outage later", answers: "300*s 503 299*s | 100*s 20*503", want: v1alpha1.ProofFailed, counts: "720 21 0 17", breach: true},
-		{name: "failing now and then as before", answers: "300*s 503 299*s | 300*s 503 299*s 503", want: v1alpha1.ProofConfirmed, counts: "1201 3 0 0"},
-		{name: "failing in a row, as rarely as before", answers: "300*s 503 503 298*s | 3*503 s", want: v1alpha1.ProofConfirmed, counts: "604 5 0 0"},
+		{
+			name: "one failure before hides no outage", answers: "300*s 503 299*s | 20*503", want: v1alpha1.ProofFailed, counts: "620 21 0 17",
+			breach: true,
+		},
+		{
+			name: "one failure before, and an outage later", answers: "300*s 503 299*s | 100*s 20*503", want: v1alpha1.ProofFailed,
+			counts: "720 21 0 17", breach: true,
+		},
+		{
+			name: "failing now and then as before", answers: "300*s 503 299*s | 300*s 503 299*s 503", want: v1alpha1.ProofConfirmed,
+			counts: "1201 3 0 0",
+		},
+		{
+			name: "failing in a row, as rarely as before", answers: "300*s 503 503 298*s | 3*503 s", want: v1alpha1.ProofConfirmed,
+			counts: "604 5 0 0",
+		},
 		{name: "failing otherwise than before", answers: "s 503 | 500 500 500", want: v1alpha1.ProofFailed, counts: "5 4 0 3", breach: true},
 		{name: "two failures are no breach", answers: "s | 500 500 s", want: v1alpha1.ProofFailed, counts: "4 2 0 2"},
 		{name: "three kinds are three failures", answers: "s | 500 503 x", want: v1alpha1.ProofFailed, counts: "4 3 0 3", breach: true},
 		{name: "three within 10 s", answers: "s | 500 s s s s 500 s s s s 500", want: v1alpha1.ProofFailed, counts: "12 3 0 3", breach: true},
 		{name: "three in more than 10 s", answers: "s | 500 s s s s 500 s s s s s 500", want: v1alpha1.ProofFailed, counts: "13 3 0 3"},
-		{name: "a breach stays one", answers: "| 500 500 500 s s s s s s s s s s s", want: v1alpha1.ProofFailed, counts: "14 3 0 3", breach: true},
+		{
+			name: "a breach stays one", answers: "| 500 500 500 s s s s s s s s s s s", want: v1alpha1.ProofFailed, counts: "14 3 0 3",
+			breach: true,
+		},
 		{name: "unseen is no failure", answers: "s | u u u u u", want: v1alpha1.ProofInconclusive, counts: "1 0 5 0"},
 		{name: "unseen before only", answers: "u u s | s s", want: v1alpha1.ProofConfirmed, counts: "3 0 2 0"},
 		{name: "one unseen is enough", answers: "s | s u s s", want: v1alpha1.ProofInconclusive, counts: "4 0 1 0"},
@@ -99,14 +114,20 @@ func TestTallyTellsWhatIsNewSinceTheSwitch(t *testing.T) {
 		{name: "front ends lag", answers: "o o | n o n o n n", want: v1alpha1.ProofConfirmed, counts: "8 0 0 0", versions: "100 3100"},
 		{name: "versions need a baseline", answers: "| o n n", want: v1alpha1.ProofConfirmed, counts: "3 0 0 0"},
 		{name: "an answer may name no version", answers: "o s | s n s", want: v1alpha1.ProofConfirmed, counts: "5 0 0 0", versions: "1100 -"},
-		{name: "switched at the second attempt", answers: "o 503 | o 503 500 500 500 | n n", want: v1alpha1.ProofConfirmed, counts: "9 5 0 0", versions: "100 -"},
+		{
+			name: "switched at the second attempt", answers: "o 503 | o 503 500 500 500 | n n", want: v1alpha1.ProofConfirmed, counts: "9 5 0 0",
+			versions: "100 -",
+		},
 		{name: "forgiven", answers: "| 500 500 500 F 500 s", want: v1alpha1.ProofConfirmed, counts: "5 4 0 0"},
 		{name: "forgiven, and no better", answers: "| 20*500 F 20*500", want: v1alpha1.ProofFailed, counts: "40 40 0 0"},
 		{name: "forgiven, and most fails on", answers: "20*500 | 20*500 F s 20*500", want: v1alpha1.ProofFailed, counts: "61 60 0 0"},
 		{name: "forgiven, and worse", answers: "300*s 500 | 99*s 500 F 20*500", want: v1alpha1.ProofFailed, counts: "421 22 0 17", breach: true},
 		{name: "forgiven, and front ends lag", answers: "20*500 | 20*500 F 20*500 40*s", want: v1alpha1.ProofConfirmed, counts: "100 60 0 0"},
 		{name: "forgiven, and switched anew", answers: "| 20*500 F | 20*500", want: v1alpha1.ProofConfirmed, counts: "40 40 0 0"},
-		{name: "forgiven, and something else", answers: "| 500 500 500 F 503 503 503", want: v1alpha1.ProofFailed, counts: "6 6 0 3", breach: true},
+		{
+			name: "forgiven, and something else", answers: "| 500 500 500 F 503 503 503", want: v1alpha1.ProofFailed, counts: "6 6 0 3",
+			breach: true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := play(t, c.answers).Read()
@@ -179,7 +200,8 @@ func TestPercentilesAreOfWhatWasAnswered(t *testing.T) {
 	}
 	tally.Add(Answer{SentAt: began, EndedAt: began.Add(5 * time.Second), Kind: Unseen})
 	s := tally.Read().Status
-	if s.P50.Round(time.Millisecond) != 50*time.Millisecond || s.P99.Round(time.Millisecond) != 99*time.Millisecond || s.Max.Round(time.Millisecond) != 100*time.Millisecond {
+	if s.P50.Round(time.Millisecond) != 50*time.Millisecond || s.P99.Round(time.Millisecond) != 99*time.Millisecond ||
+		s.Max.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("p50 %s, p99 %s, max %s", s.P50.Duration, s.P99.Duration, s.Max.Duration)
 	}
 	tally.Interrupt(began.Add(time.Minute))
@@ -203,7 +225,11 @@ func TestTallyGoesOnFromACheckpoint(t *testing.T) {
 	}
 	at := began.Add(time.Hour)
 	for _, a := range []Answer{
-		{Kind: Failed, Failure: "503"}, {Kind: Served, Version: "v1"}, {Kind: Served, Version: "v2"}, {Kind: Failed, Failure: "500"}, {Kind: Failed, Failure: "500"},
+		{Kind: Failed, Failure: "503"},
+		{Kind: Served, Version: "v1"},
+		{Kind: Served, Version: "v2"},
+		{Kind: Failed, Failure: "500"},
+		{Kind: Failed, Failure: "500"},
 	} {
 		a.SentAt, a.EndedAt = at, at
 		back.Add(a)
@@ -212,7 +238,8 @@ func TestTallyGoesOnFromACheckpoint(t *testing.T) {
 	if got := fmt.Sprintf("%d %d %d %s", s.Requests, s.Failed, s.NewFailures, s.NewVersion); got != "11 5 3 v2" {
 		t.Errorf("requests, failures, new ones and the new version are %s", got)
 	}
-	if s.NewVersionAfter.Duration != checkpoint.NewVersionAfter.Duration || s.OldVersionUntil == nil || s.OldVersionUntil.Duration < 59*time.Minute {
+	if s.NewVersionAfter.Duration != checkpoint.NewVersionAfter.Duration || s.OldVersionUntil == nil ||
+		s.OldVersionUntil.Duration < 59*time.Minute {
 		t.Errorf("new after %v, old until %v", s.NewVersionAfter, s.OldVersionUntil)
 	}
 	if back.Read().Breach != "" {
@@ -320,7 +347,8 @@ func FuzzTally(f *testing.F) {
 		if r.Breach != "" && s.NewFailures < breachCount {
 			t.Errorf("%d new failures are a breach", s.NewFailures)
 		}
-		if b := s.Baseline; b != nil && (b.Requests > s.Requests || b.Failed > s.Failed || b.Failed > b.Requests || !slices.IsSorted(b.Failures)) {
+		if b := s.Baseline; b != nil &&
+			(b.Requests > s.Requests || b.Failed > s.Failed || b.Failed > b.Requests || !slices.IsSorted(b.Failures)) {
 			t.Errorf("the baseline is %+v of %+v", b, s)
 		}
 		if s.Message == "" || !utf8.ValidString(s.Message) || utf8.RuneCountInString(s.LastFailure) > maxText {

@@ -64,7 +64,8 @@ func TestADeliveryIsWrittenOnceAndUpdatedByCompareAndSwap(t *testing.T) {
 		t.Errorf("a deleted one is %v, want not found", err)
 	}
 	nowhere := record.Deliveries{Client: kube, Reader: kube, Namespace: "nowhere"}
-	if _, err := nowhere.Put(t.Context(), delivery("comment-1")); err == nil || !strings.Contains(err.Error(), "is there a namespace nowhere") {
+	if _, err := nowhere.Put(t.Context(), delivery("comment-1")); err == nil ||
+		!strings.Contains(err.Error(), "is there a namespace nowhere") {
 		t.Errorf("without its namespace: %v, want one that names it", err)
 	}
 }

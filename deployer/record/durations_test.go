@@ -72,7 +72,10 @@ func said(err error, field string) (ofField []string, all string) {
 }
 
 // internals are words of whoever judges a value, which nobody can act on.
-var internals = []string{"type error", "CEL", "evaluating", "rule:", "matches(", "should match", "duration(", "type conversion", "invalid duration"}
+var internals = []string{
+	"type error", "CEL", "evaluating", "rule:", "matches(", "should match", "duration(", "type conversion",
+	"invalid duration",
+}
 
 func TestBadDurationIsAnsweredByWhatIsExpected(t *testing.T) {
 	t.Parallel()
@@ -94,7 +97,8 @@ func TestBadDurationIsAnsweredByWhatIsExpected(t *testing.T) {
 			expectRefusedDuration(t, bg, field, "0")
 		}
 		// What is too long is not parsed at all.
-		if ofField, all := said(kube.Create(t.Context(), withDuration(t, bg, strings.Repeat("9", 33)+"h", field.path...)), field.String()); len(ofField) == 0 {
+		if ofField, all := said(kube.Create(t.Context(), withDuration(t, bg, strings.Repeat("9", 33)+"h", field.path...)),
+			field.String()); len(ofField) == 0 {
 			t.Errorf("%s of 34 characters: the answer is %s", field, all)
 		}
 	}

@@ -86,13 +86,15 @@ var bounds = map[string]bound{
 	"ReleaseStatus.Drift": {block, 8 << 10}, "ReleaseStatus.Version": {name, ImageLimit}, "ReleaseStatus.SupersededBy": {name, 253},
 	"TimelineEntry.Message": {line, 400}, "TimelineEntry.URL": {name, 512},
 	"Failure.Reason": {line, 128},
-	"Version.Image":  {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253}, "Version.TemplateHash": {name, 63},
+	"Version.Image":  {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253},
+	"Version.TemplateHash":  {name, 63},
 	"BuiltMilestone.Image":  {name, ImageLimit},
 	"StagedMilestone.Image": {name, ImageLimit}, "StagedMilestone.TemplateHash": {name, 63},
 	"VerifiedMilestone.Image": {name, ImageLimit}, "VerifiedMilestone.TemplateHash": {name, 63}, "VerifiedMilestone.Pods": {name, 253},
 	"ApprovedMilestone.By": {line, 256},
 	"BuildStatus.Project":  {name, 128}, "BuildStatus.Location": {name, 128}, "BuildStatus.Tag": {name, 256}, "BuildStatus.ID": {name, 128},
-	"BuildStatus.LogURL": {name, 512}, "BuildStatus.State": {name, 64}, "BuildStatus.Image": {name, ImageLimit}, "BuildStatus.Trigger": {name, 256},
+	"BuildStatus.LogURL": {name, 512}, "BuildStatus.State": {name, 64}, "BuildStatus.Image": {name, ImageLimit},
+	"BuildStatus.Trigger":     {name, 256},
 	"GateStatus.TemplateHash": {name, 63}, "GateStatus.Pods": {name, 253},
 	"RouteStatus.EventsBefore": {name, 128},
 	"ProofStatus.NewVersion":   {name, 256},
@@ -206,7 +208,8 @@ func fitText(v reflect.Value, b bound, path string) []error {
 		v.SetString(prose.Tail(text, b.size))
 	case name:
 		if !IsName(text, b.size) {
-			return []error{fmt.Errorf("%w: %s has %d bytes (at most %d, and no control characters): %q", ErrTooLarge, path, prose.Size(text), b.size, prose.Line(text, 60))}
+			return []error{fmt.Errorf("%w: %s has %d bytes (at most %d, and no control characters): %q", ErrTooLarge, path, prose.Size(text), b.size,
+				prose.Line(text, 60))}
 		}
 	}
 	return nil
@@ -256,7 +259,10 @@ func cut(v reflect.Value, field string, keep int) {
 	case []v1alpha1.Advice:
 		v.Set(reflect.ValueOf(append(all[:keep:keep], v1alpha1.Advise(fmt.Sprintf("and %d more", more)))))
 	case []v1alpha1.Finding:
-		rest := v1alpha1.Finding{Severity: v1alpha1.SeverityWarning, Reason: "More", Object: all[keep].Object, Message: fmt.Sprintf("and %d more", more)}
+		rest := v1alpha1.Finding{
+			Severity: v1alpha1.SeverityWarning, Reason: "More", Object: all[keep].Object,
+			Message: fmt.Sprintf("and %d more", more),
+		}
 		v.Set(reflect.ValueOf(append(all[:keep:keep], rest)))
 	case []v1alpha1.TimelineEntry, []v1alpha1.RolledBack:
 		v.Set(v.Slice(v.Len()-most, v.Len()))
@@ -282,7 +288,8 @@ func FitGitHub(s *v1alpha1.GitHubStatus) error {
 		check("comments", c.Digest, 256)
 	}
 	if most := 200; len(s.Comments) > most || len(s.PullRequests) > most {
-		errs = append(errs, fmt.Errorf("%w: status.github has %d comments and %d pull requests (at most %d)", ErrTooLarge, len(s.Comments), len(s.PullRequests), most))
+		errs = append(errs, fmt.Errorf("%w: status.github has %d comments and %d pull requests (at most %d)", ErrTooLarge, len(s.Comments),
+			len(s.PullRequests), most))
 	}
 	return errors.Join(errs...)
 }
@@ -294,5 +301,6 @@ func tooLarge(err error) bool {
 		return false
 	}
 	said := err.Error()
-	return apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(said, "request is too large") || strings.Contains(said, "message larger than max")
+	return apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(said, "request is too large") ||
+		strings.Contains(said, "message larger than max")
 }

@@ -93,7 +93,8 @@ func TestTheLargestStatusCanBeWritten(t *testing.T) {
 	if err := FitApplication(&app); err != nil {
 		t.Fatal(err)
 	}
-	if n := v1alpha1.MaxCommands; len(rel.Findings[0].Commands) != n || len(rel.Failure.Commands) != n || len(rel.Commands) != n || len(app.Findings[0].Commands) != n || len(app.Commands[0].Commands) != n {
+	if n := v1alpha1.MaxCommands; len(rel.Findings[0].Commands) != n || len(rel.Failure.Commands) != n || len(rel.Commands) != n ||
+		len(app.Findings[0].Commands) != n || len(app.Commands[0].Commands) != n {
 		t.Error("the lists of commands are not full")
 	}
 	for _, s := range []any{rel, app} {
@@ -148,7 +149,10 @@ func TestWhatIsRecordedIsMasked(t *testing.T) {
 		Timeline: []v1alpha1.TimelineEntry{{Message: token}}, Proof: &v1alpha1.ProofStatus{LastFailure: token, Message: token},
 		Failure: &v1alpha1.Failure{Message: token, Evidence: []v1alpha1.Evidence{{Message: token, Body: token, Log: token, Request: token}}},
 	}
-	app := v1alpha1.BlueGreenStatus{Findings: []v1alpha1.Finding{{Message: token}}, Lock: &v1alpha1.Lock{Reason: token}, Conditions: []metav1.Condition{{Message: token}}}
+	app := v1alpha1.BlueGreenStatus{
+		Findings: []v1alpha1.Finding{{Message: token}}, Lock: &v1alpha1.Lock{Reason: token},
+		Conditions: []metav1.Condition{{Message: token}},
+	}
 	if err := errors.Join(FitRelease(&s), FitApplication(&app)); err != nil {
 		t.Fatal(err)
 	}
@@ -204,8 +208,10 @@ func TestCommandsAreRecordedWholeOrNotAtAll(t *testing.T) {
 	good := v1alpha1.Shell("kubectl", "annotate", "x", `a={"b": "it's  two"}`)
 	longest := v1alpha1.ShellCommand(strings.Repeat("x", v1alpha1.MaxCommand))
 	for name, bad := range map[string]v1alpha1.ShellCommand{
-		"none": "", "a line break": "kubectl a\nkubectl b", "an escape sequence": "kubectl \x1b[2Ja", "a zero-width space": "kubectl \u200ba", "no UTF-8": "kubectl \xff",
-		"a direction": "kubectl \u202ea", "a no-break space": "kubectl\u00a0a", "a runner's mark": "echo '##[error]x'", "a secret": "curl -u shop:hunter2 https://shop.example.com",
+		"none": "", "a line break": "kubectl a\nkubectl b", "an escape sequence": "kubectl \x1b[2Ja", "a zero-width space": "kubectl \u200ba",
+		"no UTF-8":    "kubectl \xff",
+		"a direction": "kubectl \u202ea", "a no-break space": "kubectl\u00a0a", "a runner's mark": "echo '##[error]x'",
+		"a secret":          "curl -u shop:hunter2 https://shop.example.com",
 		"one byte too many": longest + "x", "too large as JSON": v1alpha1.ShellCommand(strings.Repeat("<", v1alpha1.MaxCommand/2)),
 	} {
 		s := v1alpha1.ReleaseStatus{Commands: []v1alpha1.ShellCommand{good, bad, longest}}

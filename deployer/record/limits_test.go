@@ -48,44 +48,68 @@ func TestLimitsOfAnApplication(t *testing.T) {
 		{"a long header", gate(v1alpha1.HTTPCheck{Path: "/", Headers: map[string]string{"H": long}}), "spec.gate.http[0].headers"},
 		{"a header of a long name", gate(v1alpha1.HTTPCheck{Path: "/", Header: map[string]string{long: "x"}}), "spec.gate.http[0].header"},
 		{"a long substitution", func(s *spec) { s.Build.Substitutions = map[string]string{"_A": long} }, "spec.build.substitutions"},
-		{"a substitution of a long name", func(s *spec) { s.Build.Substitutions = map[string]string{"_" + strings.Repeat("A", 100): "x"} }, "spec.build.substitutions"},
+		{
+			"a substitution of a long name", func(s *spec) { s.Build.Substitutions = map[string]string{"_" + strings.Repeat("A", 100): "x"} },
+			"spec.build.substitutions",
+		},
 	}
 	for _, more := range [][]limit{
 		text(func(s *spec) *string { return &s.Repository }, "spec.repository",
-			[]string{"acme/.github", "Acme-2/my_app.x"}, []string{"acme/..", "acme/.", "acme.x/app", "acme/a/b", "-acme/app", "acme/a b", strings.Repeat("a", 40) + "/app"}),
+			[]string{"acme/.github", "Acme-2/my_app.x"},
+			[]string{"acme/..", "acme/.", "acme.x/app", "acme/a/b", "-acme/app", "acme/a b", strings.Repeat("a", 40) + "/app"}),
 		text(func(s *spec) *string { return &s.Branch }, "spec.branch",
 			[]string{"main", "release/1.x", "feature#7"}, []string{"a..b", "/main", "-main", "a b", "a~1", "a:b", "a\x00b", "refs\\heads"}),
 		text(func(s *spec) *string { return &s.Environment }, "spec.environment",
 			[]string{"production", "staging / Europe", strings.Repeat("e", 100)}, []string{strings.Repeat("e", 101), "a\nb", "a\x1bb"}),
 		text(func(s *spec) *string { return &s.URL }, "spec.url",
-			[]string{"https://shop.example.com", "http://10.1.2.3:8080/shop", "https://[2001:db8::1]/", "http://shop.localhost:80", "https://127.example.com", "https://[fd12::1]"},
 			[]string{
-				"http://169.254.169.254", "http://169.254.169.254/computeMetadata/v1/", "http://127.0.0.1:9090", "http://127.1", "http://localhost:8080", "http://LOCALHOST",
-				"http://localhost.", "http://metadata.google.internal/", "http://metadata", "http://2130706433", "http://0x7f000001", "http://0.0.0.0", "http://[::1]:80", "http://[::]",
-				"http://[::ffff:127.0.0.1]", "http://[fd00:ec2::254]", "http://[fd00:0ec2::254]", "http://[fe80::1%25eth0]", "http://[64:ff9b::7f00:1]", "ftp://shop.example.com", "https://user:secret@shop.example.com",
+				"https://shop.example.com", "http://10.1.2.3:8080/shop", "https://[2001:db8::1]/", "http://shop.localhost:80",
+				"https://127.example.com", "https://[fd12::1]",
+			},
+			[]string{
+				"http://169.254.169.254", "http://169.254.169.254/computeMetadata/v1/", "http://127.0.0.1:9090", "http://127.1",
+				"http://localhost:8080", "http://LOCALHOST",
+				"http://localhost.", "http://metadata.google.internal/", "http://metadata", "http://2130706433", "http://0x7f000001", "http://0.0.0.0",
+				"http://[::1]:80", "http://[::]",
+				"http://[::ffff:127.0.0.1]", "http://[fd00:ec2::254]", "http://[fd00:0ec2::254]", "http://[fe80::1%25eth0]", "http://[64:ff9b::7f00:1]",
+				"ftp://shop.example.com", "https://user:secret@shop.example.com",
 				"https://shop.example.com?x=1", "https://shop.example.com#x", "https://shop.example.com/a b", "shop.example.com",
 			}),
-		text(func(s *spec) *string { return &s.ColorLabel }, "spec.colorLabel", []string{"version", "example.com/colour"}, []string{"not a label!", "/x", "a/b/c", strings.Repeat("x", 64)}),
+		text(func(s *spec) *string { return &s.ColorLabel }, "spec.colorLabel", []string{"version", "example.com/colour"},
+			[]string{"not a label!", "/x", "a/b/c", strings.Repeat("x", 64)}),
 		text(func(s *spec) *string { return &s.Container }, "spec.container", []string{"app"}, []string{"App", "a.b", "-a"}),
-		text(func(s *spec) *string { return &s.Build.Project }, "spec.build.project", []string{"acme-prod", "example.com:acme-prod"}, []string{"acme/../x", "a,b-prod", "acme-*", "Acme-prod", "acme-"}),
-		text(func(s *spec) *string { return &s.Build.Location }, "spec.build.location", []string{"global", "europe-west1", "northamerica-northeast2"}, []string{"../../x", "europe", "global/x", "europe-west1/triggers/x"}),
-		text(func(s *spec) *string { return &s.Build.Config }, "spec.build.config", []string{"cloudbuild.yaml", "ci/prod/build..yaml", ".ci/x.yml"}, []string{"../../x/y/contents/z", "/etc/passwd", "a/../b", "a//b", "./a", "..", "a/", "a\\b", "a\nb"}),
+		text(func(s *spec) *string { return &s.Build.Project }, "spec.build.project", []string{"acme-prod", "example.com:acme-prod"},
+			[]string{"acme/../x", "a,b-prod", "acme-*", "Acme-prod", "acme-"}),
+		text(func(s *spec) *string { return &s.Build.Location }, "spec.build.location",
+			[]string{"global", "europe-west1", "northamerica-northeast2"}, []string{"../../x", "europe", "global/x", "europe-west1/triggers/x"}),
+		text(func(s *spec) *string { return &s.Build.Config }, "spec.build.config",
+			[]string{"cloudbuild.yaml", "ci/prod/build..yaml", ".ci/x.yml"},
+			[]string{"../../x/y/contents/z", "/etc/passwd", "a/../b", "a//b", "./a", "..", "a/", "a\\b", "a\nb"}),
 		text(func(s *spec) *string { return &s.Build.ServiceAccount }, "spec.build.serviceAccount",
 			[]string{"builder@acme-prod.iam.gserviceaccount.com", "1-compute@developer.gserviceaccount.com"},
-			[]string{"projects/x/serviceAccounts/y", "builder", "alice@example.com", "a@b.iam.gserviceaccount.com,c@d.iam.gserviceaccount.com", "*@acme-prod.iam.gserviceaccount.com"}),
-		text(func(s *spec) *string { return &s.Build.Source.Bucket }, "spec.build.source.bucket", []string{"acme-prod_cloudbuild"}, []string{"a/b", "A-b", "a,b", "a b"}),
+			[]string{
+				"projects/x/serviceAccounts/y", "builder", "alice@example.com", "a@b.iam.gserviceaccount.com,c@d.iam.gserviceaccount.com",
+				"*@acme-prod.iam.gserviceaccount.com",
+			}),
+		text(func(s *spec) *string { return &s.Build.Source.Bucket }, "spec.build.source.bucket", []string{"acme-prod_cloudbuild"},
+			[]string{"a/b", "A-b", "a,b", "a b"}),
 		text(func(s *spec) *string { return &s.Build.Image }, "spec.build.image", []string{"gcr.io/$PROJECT_ID/app"}, []string{"a b", "a\nb"}),
 		text(func(s *spec) *string { return &s.Blue.Deployment }, "spec.blue.deployment", []string{"a.b-c"}, []string{"A", "a/b", "../x"}),
 		text(func(s *spec) *string { return &s.Green.Service }, "spec.green.service", []string{"a-b"}, []string{"a.b", "A", "a/b"}),
 		text(func(s *spec) *string { return &s.Ingress.Name }, "spec.ingress.name", []string{"a.b-c"}, []string{"A", "a/b"}),
-		text(func(s *spec) *string { return &s.Ingress.StandbyHost }, "spec.ingress.standbyHost", []string{"standby.invalid"}, []string{"a b", "*.x"}),
+		text(func(s *spec) *string { return &s.Ingress.StandbyHost }, "spec.ingress.standbyHost", []string{"standby.invalid"},
+			[]string{"a b", "*.x"}),
 		text(func(s *spec) *string { return &s.Proof.Path }, "spec.proof.path", []string{"/", "/a?b=c"}, []string{"x", "/../x", "/a b", "/a#b"}),
-		text(func(s *spec) *string { return &s.Proof.VersionHeader }, "spec.proof.versionHeader", []string{"App-Version"}, []string{"a b", "a:b", "a\r\nb"}),
+		text(func(s *spec) *string { return &s.Proof.VersionHeader }, "spec.proof.versionHeader", []string{"App-Version"},
+			[]string{"a b", "a:b", "a\r\nb"}),
 	} {
 		tests = append(tests, more...)
 	}
 	for i, tt := range tests {
-		other := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: fmt.Sprint("other", i)}, Spec: *bg.Spec.DeepCopy()}
+		other := &v1alpha1.BlueGreen{
+			ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: fmt.Sprint("other", i)},
+			Spec:       *bg.Spec.DeepCopy(),
+		}
 		tt.change(&other.Spec)
 		err := kube.Create(t.Context(), other)
 		if tt.refused == "" && err != nil {

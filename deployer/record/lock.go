@@ -39,7 +39,9 @@ func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string
 
 // setLock changes status.lock by compare-and-swap, reading again when the
 // deployer wrote the status in between.
-func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by string, change func(*v1alpha1.Lock) (*v1alpha1.Lock, error)) error {
+func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by string,
+	change func(*v1alpha1.Lock) (*v1alpha1.Lock, error),
+) error {
 	for {
 		bg, err := r.Application(ctx, app)
 		if err != nil {

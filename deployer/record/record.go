@@ -279,7 +279,8 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 	if err != nil {
 		return err
 	}
-	err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership) //nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
+	//nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
+	err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership)
 	if err != nil {
 		return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}

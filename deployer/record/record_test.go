@@ -66,7 +66,10 @@ func check(t testing.TB, err error) {
 // namespace of its own.
 func newApplication(t *testing.T) (*record.Record, *v1alpha1.BlueGreen) {
 	t.Helper()
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "record-", Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: "acme/*"}}}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		GenerateName: "record-",
+		Annotations:  map[string]string{v1alpha1.RepositoriesAnnotation: "acme/*"},
+	}}
 	check(t, kube.Create(t.Context(), ns))
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "app"}}
 	bg.Spec = v1alpha1.BlueGreenSpec{Repository: "acme/app", Build: v1alpha1.BuildSpec{Project: "acme-prod"}}
@@ -128,8 +131,14 @@ func TestSchemaOfAnApplication(t *testing.T) {
 		{"no owner of the repository", func(b *v1alpha1.BlueGreen) { b.Spec.Repository = "app" }, "spec.repository"},
 		{"tries longer than the gate", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.TryTimeout.Duration = time.Hour }, "tryTimeout"},
 		{"a command", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{"check", ""}} }, ""},
-		{"a command without a word", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{}} }, "at least 1 items"},
-		{"a command without a name", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{""}} }, "names the command"},
+		{
+			"a command without a word", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{}} },
+			"at least 1 items",
+		},
+		{
+			"a command without a name", func(b *v1alpha1.BlueGreen) { b.Spec.Gate.Exec = &v1alpha1.ExecCheck{Command: []string{""}} },
+			"names the command",
+		},
 		{"a command longer than a look", command(61 * time.Second), "at most 1m"},
 		{"a command longer than the gate", func(b *v1alpha1.BlueGreen) {
 			b.Spec.Gate.Timeout.Duration = 5 * time.Second
@@ -139,14 +148,23 @@ func TestSchemaOfAnApplication(t *testing.T) {
 		{"a trigger and an account", func(b *v1alpha1.BlueGreen) {
 			b.Spec.Build.Trigger, b.Spec.Build.ServiceAccount = "x", "y@acme-prod.iam.gserviceaccount.com"
 		}, "the trigger's own"},
-		{"a trigger and a source", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Source.Git = "x", true }, "the trigger's own"},
+		{
+			"a trigger and a source", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger, b.Spec.Build.Source.Git = "x", true },
+			"the trigger's own",
+		},
 		{"a trigger that is no name", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Trigger = "../x" }, "spec.build.trigger"},
 		{"a bucket and git", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Source = v1alpha1.SourceSpec{Bucket: "sources", Git: true} }, "not both"},
-		{"a substitution of Cloud Build's", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Substitutions = map[string]string{"PROJECT_ID": "x"} }, "start with _"},
+		{
+			"a substitution of Cloud Build's", func(b *v1alpha1.BlueGreen) { b.Spec.Build.Substitutions = map[string]string{"PROJECT_ID": "x"} },
+			"start with _",
+		},
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			other := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: fmt.Sprint("other", i)}, Spec: *bg.Spec.DeepCopy()}
+			other := &v1alpha1.BlueGreen{
+				ObjectMeta: metav1.ObjectMeta{Namespace: bg.Namespace, Name: fmt.Sprint("other", i)},
+				Spec:       *bg.Spec.DeepCopy(),
+			}
 			tt.change(other)
 			err := kube.Create(t.Context(), other)
 			if tt.want == "" {

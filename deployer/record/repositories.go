@@ -58,13 +58,15 @@ func (r *Repositories) note(ctx context.Context, namespace, repository string, i
 		if entry, found := ledger.Data[key]; found {
 			met, err := strconv.ParseInt(entry, 10, 64)
 			if !over && (err != nil || met <= 0) {
-				return 0, fmt.Errorf("configmap %s/%s: %s is %q, and must be the number of repository %s: correct it", ledger.Namespace, ledger.Name, key, entry, repository)
+				return 0, fmt.Errorf("configmap %s/%s: %s is %q, and must be the number of repository %s: correct it", ledger.Namespace, ledger.Name,
+					key, entry, repository)
 			}
 			if !over || met == id {
 				return met, nil
 			}
 		} else if len(ledger.Data) >= maxMet {
-			return 0, fmt.Errorf("configmap %s/%s has %d repositories, and takes no more: remove entries of repositories that namespace %s does not use", ledger.Namespace, ledger.Name, len(ledger.Data), namespace)
+			return 0, fmt.Errorf("configmap %s/%s has %d repositories, and takes no more: remove entries of repositories that namespace %s does "+
+				"not use", ledger.Namespace, ledger.Name, len(ledger.Data), namespace)
 		}
 		err = r.write(ctx, ledger, key, id)
 		if err == nil {
@@ -92,7 +94,8 @@ func (r *Repositories) write(ctx context.Context, ledger *corev1.ConfigMap, key 
 
 func (r *Repositories) failed(what string, ledger *corev1.ConfigMap, err error) error {
 	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
-		return fmt.Errorf("%s configmap %s/%s, the ledger of repositories: is there that namespace, and config/rbac/own.yaml applied to it? %w", what, ledger.Namespace, ledger.Name, err)
+		return fmt.Errorf("%s configmap %s/%s, the ledger of repositories: is there that namespace, and config/rbac/own.yaml applied to it? %w",
+			what, ledger.Namespace, ledger.Name, err)
 	}
 	return fmt.Errorf("%s configmap %s/%s, the ledger of repositories: %w", what, ledger.Namespace, ledger.Name, err)
 }

@@ -91,11 +91,17 @@ func TestMeetingTakesWhatWasWrittenBetweenReadAndWrite(t *testing.T) {
 func TestTheLedgerOfRepositoriesSaysWhatIsWrongWithIt(t *testing.T) {
 	t.Parallel()
 	r := newRepositories(t)
-	full := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "turnout-repositories-full"}, Data: map[string]string{}}
+	full := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "turnout-repositories-full"},
+		Data:       map[string]string{},
+	}
 	for i := range 1500 {
 		full.Data[fmt.Sprint("acme.app-", i)] = "1"
 	}
-	bad := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "turnout-repositories-bad"}, Data: map[string]string{"acme.app": "one", "acme.none": "0"}}
+	bad := &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "turnout-repositories-bad"},
+		Data:       map[string]string{"acme.app": "one", "acme.none": "0"},
+	}
 	check(t, kube.Create(t.Context(), full))
 	check(t, kube.Create(t.Context(), bad))
 	forbidden := *r
@@ -111,7 +117,10 @@ func TestTheLedgerOfRepositoriesSaysWhatIsWrongWithIt(t *testing.T) {
 		namespace, repository string
 		says                  []string
 	}{
-		"full":         {r, "full", "acme/one-more", []string{r.Namespace + "/turnout-repositories-full has 1500 repositories", "remove entries"}},
+		"full": {
+			r, "full", "acme/one-more",
+			[]string{r.Namespace + "/turnout-repositories-full has 1500 repositories", "remove entries"},
+		},
 		"no number":    {r, "bad", "acme/app", []string{r.Namespace + `/turnout-repositories-bad: acme.app is "one"`, "correct it"}},
 		"zero":         {r, "bad", "acme/none", []string{`acme.none is "0"`}},
 		"no right":     {&forbidden, "shop", "acme/app", []string{"config/rbac/own.yaml"}},

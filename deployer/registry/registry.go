@@ -64,9 +64,11 @@ type RefusedError struct {
 // Error names the image, and the role to grant.
 func (e *RefusedError) Error() string {
 	if !e.Google {
-		return fmt.Sprintf("the registry does not show %s to everybody, and Turnout has credentials for Google's registries only (gcr.io, pkg.dev); list the image under images in cloudbuild.yaml, or push it to one of those: %v", e.Reference, e.Err)
+		return fmt.Sprintf("the registry does not show %s to everybody, and Turnout has credentials for Google's registries only (gcr.io, "+
+			"pkg.dev); list the image under images in cloudbuild.yaml, or push it to one of those: %v", e.Reference, e.Err)
 	}
-	return fmt.Sprintf("the registry refuses %s; grant Turnout's service account, or the one the namespace impersonates, roles/artifactregistry.reader in project %s: %v", e.Reference, e.Project, e.Err)
+	return fmt.Sprintf("the registry refuses %s; grant Turnout's service account, or the one the namespace impersonates, "+
+		"roles/artifactregistry.reader in project %s: %v", e.Reference, e.Project, e.Err)
 }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
@@ -118,8 +120,10 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	if google {
 		auth = tokenAuth{tokens}
 	}
-	digest, err := ask(ref, remote.WithContext(ctx), remote.WithTransport(bounded{t}), remote.WithAuth(auth), remote.WithUserAgent(c.UserAgent),
-		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryPredicate(func(error) bool { return false }), remote.WithRetryStatusCodes())
+	digest, err := ask(ref, remote.WithContext(ctx), remote.WithTransport(bounded{t}), remote.WithAuth(auth),
+		remote.WithUserAgent(c.UserAgent),
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryPredicate(func(error) bool { return false }),
+		remote.WithRetryStatusCodes())
 	var answer *transport.Error
 	switch {
 	case err == nil:

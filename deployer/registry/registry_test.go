@@ -79,7 +79,8 @@ func TestDigestIsWhatTheTagPointsTo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := errors.Join(remote.Write(parsed(t, host+"/orders:one"), image), remote.WriteIndex(parsed(t, host+"/orders:many"), index)); err != nil {
+			if err := errors.Join(remote.Write(parsed(t, host+"/orders:one"), image),
+				remote.WriteIndex(parsed(t, host+"/orders:many"), index)); err != nil {
 				t.Fatal(err)
 			}
 			strict.Store(true)
@@ -154,7 +155,8 @@ func TestGooglesHostsAloneAreGoogles(t *testing.T) {
 	t.Parallel()
 	for reference, project := range map[string]string{
 		"gcr.io/p/a:1": "p", "eu.gcr.io/p/b/a:1": "p", "europe-west1-docker.pkg.dev/p/r/a:1": "p", "gcr.io/example.com/p/a:1": "example.com:p",
-		"gcr.io.evil.example/p/a:1": "", "notgcr.io/p/a:1": "", "gcr.io:8443/p/a:1": "", "pkg.dev.evil.example/p/a": "", "evilpkg.dev/p/a": "", "docker.io/gcr.io/p": "", "orders:1": "", "localhost:5000/gcr.io/p/a": "",
+		"gcr.io.evil.example/p/a:1": "", "notgcr.io/p/a:1": "", "gcr.io:8443/p/a:1": "", "pkg.dev.evil.example/p/a": "", "evilpkg.dev/p/a": "",
+		"docker.io/gcr.io/p": "", "orders:1": "", "localhost:5000/gcr.io/p/a": "",
 	} {
 		if got := Project(reference); got != project || IsGoogle(reference) != (project != "") {
 			t.Errorf("%s is of project %q, Google's %v", reference, got, IsGoogle(reference))
@@ -207,7 +209,8 @@ func TestGooglesRegistryIsAskedWithItsCredentials(t *testing.T) {
 		t.Errorf("digest %s, error %v", got, err)
 	}
 	status.Store(http.StatusForbidden)
-	if _, err := c.Digest(t.Context(), reference, tokens); err == nil || !strings.Contains(err.Error(), "roles/artifactregistry.reader in project acme") {
+	if _, err := c.Digest(t.Context(), reference, tokens); err == nil ||
+		!strings.Contains(err.Error(), "roles/artifactregistry.reader in project acme") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -60,7 +60,10 @@ func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string)
 	if err != nil {
 		return News{}, fmt.Errorf("listing the events of ingress %s: %w", bg.IngressName(), err)
 	}
-	news := News{Now: list.ResourceVersion, Warnings: spent(list.Items, corev1.EventTypeWarning), Normals: spent(list.Items, corev1.EventTypeNormal)}
+	news := News{
+		Now: list.ResourceVersion, Warnings: spent(list.Items, corev1.EventTypeWarning),
+		Normals: spent(list.Items, corev1.EventTypeNormal),
+	}
 	if since == "" {
 		return news, nil
 	}

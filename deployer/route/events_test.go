@@ -15,7 +15,10 @@ func sync(kind, message string, count int32, minutes int) corev1.Event {
 }
 
 func TestBudgetOfEventsComesBack(t *testing.T) {
-	series := corev1.Event{Type: "Normal", EventTime: metav1.NewMicroTime(noon), Series: &corev1.EventSeries{Count: 9, LastObservedTime: metav1.NewMicroTime(noon.Add(10 * time.Minute))}}
+	series := corev1.Event{
+		Type: "Normal", EventTime: metav1.NewMicroTime(noon),
+		Series: &corev1.EventSeries{Count: 9, LastObservedTime: metav1.NewMicroTime(noon.Add(10 * time.Minute))},
+	}
 	tests := []struct {
 		name   string
 		events []corev1.Event

@@ -51,7 +51,12 @@ func TestGroupsOfAService(t *testing.T) {
 			"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
 			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Backend: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
 		},
-		{"a broken annotation of the ingress", map[string]string{negAnnotation: enabled, negStatusAnnotation: published}, `[`, []Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}}},
+		{
+			"a broken annotation of the ingress",
+			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
+			`[`,
+			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,7 +101,8 @@ func TestTroubleOfAnEndpointGroup(t *testing.T) {
 	tests := []struct{ name, status, want string }{
 		{"just made", "", "Initialized is not there yet"},
 		{"initialized only", "status: {networkEndpointGroups: [{id: a}], conditions: [" + good + "]}", "Synced is not there yet"},
-		{"failing", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good + `, {type: Synced, status: "False", reason: NegSyncFailed, message: googleapi 403}]}`, "Synced is False: NegSyncFailed googleapi 403"},
+		{"failing", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good +
+			`, {type: Synced, status: "False", reason: NegSyncFailed, message: googleapi 403}]}`, "Synced is False: NegSyncFailed googleapi 403"},
 		{"in no zone", `status: {conditions: [` + good + `, {type: Synced, status: "True"}]}`, "in no zone"},
 		{"in step", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good + `, {type: Synced, status: "True"}]}`, ""},
 	}
@@ -130,7 +136,10 @@ func TestEndpointGroupWhoseObjectCannotBeRead(t *testing.T) {
 		{"no such kind", &meta.NoKindMatchError{GroupKind: svcNegKind.GroupKind()}, ""},
 		{"not allowed", apierrors.NewForbidden(resource, "k8s1-80", errors.New("no RBAC policy matched")), ""},
 		{"not there", apierrors.NewNotFound(resource, "k8s1-80"), "not there yet"},
-		{"a broken server", apierrors.NewInternalError(errors.New("conversion webhook failed")), "could not be read: Internal error occurred: conversion webhook failed"},
+		{
+			"a broken server", apierrors.NewInternalError(errors.New("conversion webhook failed")),
+			"could not be read: Internal error occurred: conversion webhook failed",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,7 +163,8 @@ func TestDetachPatch(t *testing.T) {
 		t.Errorf("the live colour is detached by %v", ops)
 	}
 	// Somebody has put paths of theirs under our host: these stay, and so the host.
-	text := strings.Replace(shared, "{path: /turnout-port-http,", "{path: /x, backend: {service: {name: x-svc, port: {number: 80}}}}, {path: /turnout-port-http,", 1)
+	text := strings.Replace(shared, "{path: /turnout-port-http,",
+		"{path: /x, backend: {service: {name: x-svc, port: {number: 80}}}}, {path: /turnout-port-http,", 1)
 	s = Read(app, parse(t, text))
 	want := `{"op":"remove","path":"/spec/rules/1/http/paths/2"}` + "\n" + `{"op":"remove","path":"/spec/rules/1/http/paths/0"}`
 	if diff := cmp.Diff(want, changes(t, s, DetachPatch(app, s, v1alpha1.Green))); diff != "" {

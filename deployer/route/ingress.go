@@ -468,7 +468,8 @@ func annotationPath(name string) string {
 }
 
 func (s State) hostTaken() error {
-	return fmt.Errorf("ingress %s: the host %s is used by a rule that is not Turnout's: remove that rule, or set spec.ingress.standbyHost to another host", s.Name, s.HostTaken)
+	return fmt.Errorf("ingress %s: the host %s is used by a rule that is not Turnout's: remove that rule, or set spec.ingress.standbyHost "+
+		"to another host", s.Name, s.HostTaken)
 }
 
 // Same reports whether an application's own routes are the same in two states,

@@ -46,9 +46,11 @@ spec:
   defaultBackend: {service: {name: app-blue-svc, port: {name: http}}}
   rules:
   - host: a.example.com
-    http: {paths: [{path: /api, backend: {service: {name: app-blue-svc, port: {number: 80}}}}, {path: /, backend: {service: {name: web-green-svc, port: {number: 80}}}}]}
+    http: {paths: [{path: /api, backend: {service: {name: app-blue-svc, port: {number: 80}}}}, {path: /,
+      backend: {service: {name: web-green-svc, port: {number: 80}}}}]}
   - host: standby-u-1.invalid
-    http: {paths: [{path: /, backend: {service: {name: app-green-svc, port: {number: 80}}}}, {path: /turnout-port-http, backend: {service: {name: app-green-svc, port: {name: http}}}}]}
+    http: {paths: [{path: /, backend: {service: {name: app-green-svc, port: {number: 80}}}}, {path: /turnout-port-http,
+      backend: {service: {name: app-green-svc, port: {name: http}}}}]}
   - host: web.invalid
     http: {paths: [{path: /, backend: {service: {name: web-blue-svc, port: {number: 80}}}}]}
   - host: bucket.example.com
@@ -85,7 +87,8 @@ func TestReadOfMixedRoutesAndATakenHost(t *testing.T) {
 	if taken.HostTaken != "standby-u-1.invalid" {
 		t.Errorf("the taken host is %q", taken.HostTaken)
 	}
-	if _, err := AttachPatch(application("app"), taken, v1alpha1.Green); err == nil || !strings.Contains(err.Error(), "spec.ingress.standbyHost") {
+	if _, err := AttachPatch(application("app"), taken, v1alpha1.Green); err == nil ||
+		!strings.Contains(err.Error(), "spec.ingress.standbyHost") {
 		t.Errorf("attaching under a taken host is %v", err)
 	}
 }
@@ -129,12 +132,19 @@ func TestSwitchPatchChangesNothingButNames(t *testing.T) {
 }
 
 func TestAttachPatch(t *testing.T) {
-	rule := `{"op":"add","path":"/spec/rules/-","value":{"host":"standby-u-1.invalid","http":{"paths":[{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"/","pathType":"Prefix"}]}}}`
+	rule := `{"op":"add","path":"/spec/rules/-","value":{"host":"standby-u-1.invalid",` +
+		`"http":{"paths":[{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"/","pathType":"Prefix"}]}}}`
 	note := `{"op":"add","path":"/metadata/annotations/standby.turnout.dev~1app","value":"standby-u-1.invalid"}`
 	live := "defaultBackend: {service: {name: app-blue-svc, port: {name: http}}}"
 	tests := []struct{ name, ingress, want string }{
-		{"rules and annotations", "metadata: {name: i, uid: '7', annotations: {x: z}}\nspec: {" + live + ", rules: [{host: x}]}", rule + "\n" + note},
-		{"no annotations", "metadata: {name: i, uid: '7'}\nspec: {" + live + ", rules: [{host: x}]}", rule + "\n" + `{"op":"add","path":"/metadata/annotations","value":{}}` + "\n" + note},
+		{
+			"rules and annotations", "metadata: {name: i, uid: '7', annotations: {x: z}}\nspec: {" + live + ", rules: [{host: x}]}",
+			rule + "\n" + note,
+		},
+		{
+			"no annotations", "metadata: {name: i, uid: '7'}\nspec: {" + live + ", rules: [{host: x}]}",
+			rule + "\n" + `{"op":"add","path":"/metadata/annotations","value":{}}` + "\n" + note,
+		},
 		{
 			"no rules", "metadata: {name: i, uid: '7', annotations: {x: z}}\nspec: {" + live + "}",
 			strings.Replace(strings.Replace(rule, "rules/-", "rules", 1), `"value":{"host"`, `"value":[{"host"`, 1)[:len(rule)-2] + "]}\n" + note,
@@ -179,7 +189,8 @@ spec:
   defaultBackend: {service: {name: app-blue-svc, port: {name: http}}}
   rules:
   - host: a.example.com
-    http: {paths: [{path: /admin, backend: {service: {name: app-blue-svc, port: {number: 8080}}}}, {path: /, backend: {service: {name: app-blue-svc, port: {name: http}}}}]}
+    http: {paths: [{path: /admin, backend: {service: {name: app-blue-svc, port: {number: 8080}}}}, {path: /,
+      backend: {service: {name: app-blue-svc, port: {name: http}}}}]}
 `
 
 // standby adds a rule for the standby host with some paths, and its record.
@@ -196,7 +207,9 @@ func TestAttachPatchReferencesEveryPortThatUsersAreRoutedTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"op":"add","path":"/spec/rules/-","value":{"host":"standby-u-1.invalid","http":{"paths":[{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"/","pathType":"Prefix"},{"backend":{"service":{"name":"app-green-svc","port":{"number":8080}}},"path":"/turnout-port-8080","pathType":"Prefix"}]}}}
+	want := `{"op":"add","path":"/spec/rules/-","value":{"host":"standby-u-1.invalid",` +
+		`"http":{"paths":[{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"/","pathType":"Prefix"},` +
+		`{"backend":{"service":{"name":"app-green-svc","port":{"number":8080}}},"path":"/turnout-port-8080","pathType":"Prefix"}]}}}
 {"op":"add","path":"/metadata/annotations/standby.turnout.dev~1app","value":"standby-u-1.invalid"}`
 	if diff := cmp.Diff(want, changes(t, s, ops)); diff != "" {
 		t.Errorf("the patch (-want +got):\n%s", diff)
@@ -204,16 +217,28 @@ func TestAttachPatchReferencesEveryPortThatUsersAreRoutedTo(t *testing.T) {
 
 	const (
 		turn = `{"op":"replace","path":"/spec/rules/1/http/paths/0/backend/service/name","value":"app-green-svc"}` + "\n"
-		web  = `{"op":"add","path":"/spec/rules/1/http/paths/-","value":{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"PATH","pathType":"Prefix"}}`
-		adm  = `{"op":"add","path":"/spec/rules/1/http/paths/-","value":{"backend":{"service":{"name":"app-green-svc","port":{"number":8080}}},"path":"/turnout-port-8080","pathType":"Prefix"}}`
+		web  = `{"op":"add","path":"/spec/rules/1/http/paths/-","value":{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},` +
+			`"path":"PATH","pathType":"Prefix"}}`
+		adm = `{"op":"add","path":"/spec/rules/1/http/paths/-","value":{"backend":{"service":{"name":"app-green-svc","port":{"number":8080}}},` +
+			`"path":"/turnout-port-8080","pathType":"Prefix"}}`
 	)
 	for name, tt := range map[string]struct{ paths, want string }{
-		"one port is there":            {"{path: /, backend: {service: {name: app-green-svc, port: {name: http}}}}", adm},
-		"the other port is there":      {"{path: /, backend: {service: {name: app-green-svc, port: {number: 8080}}}}", strings.Replace(web, "PATH", "/turnout-port-http", 1)},
-		"it names the live colour":     {"{path: /, backend: {service: {name: app-blue-svc, port: {name: http}}}}", turn + adm},
-		"its paths are somebody's":     {"{path: /x, backend: {service: {name: x-svc, port: {name: http}}}}", strings.Replace(web, "PATH", "/", 1) + "\n" + adm},
-		"its only / is somebody's":     {"{path: /, backend: {service: {name: x-svc, port: {name: http}}}}", strings.Replace(web, "PATH", "/turnout-port-http", 1) + "\n" + adm},
-		"a port that nobody uses, too": {"{path: /, backend: {service: {name: app-green-svc, port: {number: 1}}}}, {path: /y, backend: {service: {name: app-green-svc, port: {name: http}}}}", adm},
+		"one port is there": {"{path: /, backend: {service: {name: app-green-svc, port: {name: http}}}}", adm},
+		"the other port is there": {
+			"{path: /, backend: {service: {name: app-green-svc, port: {number: 8080}}}}",
+			strings.Replace(web, "PATH", "/turnout-port-http", 1),
+		},
+		"it names the live colour": {"{path: /, backend: {service: {name: app-blue-svc, port: {name: http}}}}", turn + adm},
+		"its paths are somebody's": {
+			"{path: /x, backend: {service: {name: x-svc, port: {name: http}}}}",
+			strings.Replace(web, "PATH", "/", 1) + "\n" + adm,
+		},
+		"its only / is somebody's": {
+			"{path: /, backend: {service: {name: x-svc, port: {name: http}}}}",
+			strings.Replace(web, "PATH", "/turnout-port-http", 1) + "\n" + adm,
+		},
+		"a port that nobody uses, too": {"{path: /, backend: {service: {name: app-green-svc, port: {number: 1}}}}, {path: /y, backend: " +
+			"{service: {name: app-green-svc, port: {name: http}}}}", adm},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := standby(t, tt.paths)
@@ -409,7 +434,8 @@ func apply(t *testing.T, object map[string]any, op Op) {
 
 func TestReadOfTheLoadBalancersAddresses(t *testing.T) {
 	t.Parallel()
-	object := parse(t, "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {}\nstatus: {loadBalancer: {ingress: [{ip: 10.1.2.3}, {hostname: lb.example.com}, {ip: 'fd12::1'}, {ip: x}]}}")
+	object := parse(t, "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec: {}\nstatus: {loadBalancer: {ingress: "+
+		"[{ip: 10.1.2.3}, {hostname: lb.example.com}, {ip: 'fd12::1'}, {ip: x}]}}")
 	if got := fmt.Sprint(Read(application("app"), object).Addresses); got != "[10.1.2.3 fd12::1]" {
 		t.Errorf("the addresses are %s", got)
 	}

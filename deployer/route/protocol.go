@@ -11,7 +11,10 @@ import (
 // protocolAnnotations say by which protocol the load balancer speaks to a port of a
 // Service, by the port's name. The controller reads the older one first (ingress-gce
 // pkg/annotations/service.go, ApplicationProtocols).
-var protocolAnnotations = []string{"service.alpha.kubernetes.io/app-protocols", "cloud.google.com/app-protocols"} //nolint:gochecknoglobals // a constant list
+var protocolAnnotations = []string{
+	"service.alpha.kubernetes.io/app-protocols",
+	"cloud.google.com/app-protocols",
+} //nolint:gochecknoglobals // a constant list
 
 // protocols that the load balancer speaks. H2C is newer than the controller whose
 // source is cited here; one that does not know it refuses it.
@@ -34,7 +37,8 @@ func AppProtocol(service *corev1.Service, port *corev1.ServicePort) (protocol, k
 		}
 		for name, protocol := range byName {
 			if !slices.Contains(protocols, protocol) {
-				return usual, key, fmt.Errorf("has the annotation %s, in which port %q has the protocol %q: Google's load balancer knows HTTP, HTTPS and HTTP2", key, name, protocol)
+				return usual, key, fmt.Errorf("has the annotation %s, in which port %q has the protocol %q: Google's load balancer knows HTTP, HTTPS "+
+					"and HTTP2", key, name, protocol)
 			}
 		}
 		if protocol, found := byName[port.Name]; found {
@@ -58,7 +62,8 @@ func invalid(name string, spec map[string]any) *Misfit {
 		return v
 	}
 	text := ""
-	if kind, ok := field("sessionAffinity", "affinityType").(string); ok && kind != "" && !slices.Contains([]string{"NONE", "CLIENT_IP", "GENERATED_COOKIE"}, kind) {
+	if kind, ok := field("sessionAffinity", "affinityType").(string); ok && kind != "" &&
+		!slices.Contains([]string{"NONE", "CLIENT_IP", "GENERATED_COOKIE"}, kind) {
 		text = fmt.Sprintf("spec.sessionAffinity.affinityType %q, which is none of NONE, CLIENT_IP and GENERATED_COOKIE", kind)
 	}
 	if ttl, ok := field("sessionAffinity", "affinityCookieTtlSec").(int64); ok && (ttl < 0 || ttl > 86400) {
@@ -76,7 +81,10 @@ func invalid(name string, spec map[string]any) *Misfit {
 	if text == "" {
 		return nil
 	}
-	return &Misfit{"BackendConfigInvalid", "metadata.annotations[" + configAnnotations[0] + "]", fmt.Sprintf("names the BackendConfig %s with %s: correct it", name, text)}
+	return &Misfit{
+		"BackendConfigInvalid", "metadata.annotations[" + configAnnotations[0] + "]",
+		fmt.Sprintf("names the BackendConfig %s with %s: correct it", name, text),
+	}
 }
 
 // number reads a JSON number as unstructured objects have it.

@@ -112,7 +112,8 @@ func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s State, now 
 	ingress := newIngress()
 	ingress.SetNamespace(bg.Namespace)
 	ingress.SetName(s.Name)
-	if err := r.Client.Patch(ctx, ingress, client.RawPatch(types.MergePatchType, data), client.FieldOwner(v1alpha1.DeployerManager)); err != nil {
+	if err := r.Client.Patch(ctx, ingress, client.RawPatch(types.MergePatchType, data),
+		client.FieldOwner(v1alpha1.DeployerManager)); err != nil {
 		return fmt.Errorf("annotating ingress %s: %w", s.Name, err)
 	}
 	return nil
@@ -155,7 +156,8 @@ type PortError struct {
 }
 
 func (e *PortError) Error() string {
-	return fmt.Sprintf("service %s has no port %s, which ingress %s uses for %s: give both colours' Services the same ports", e.Service, e.Port, e.Ingress, e.Route)
+	return fmt.Sprintf("service %s has no port %s, which ingress %s uses for %s: give both colours' Services the same ports", e.Service,
+		e.Port, e.Ingress, e.Route)
 }
 
 // PortText names a port of a Service as an Ingress does.
@@ -186,7 +188,8 @@ func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ops
 
 // rejected is what the API server says of a JSON patch that does not apply. It does
 // not say which operation failed (apiserver pkg/endpoints/handlers/patch.go).
-var rejected = apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", "", 0, false).ErrStatus.Message
+var rejected = apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", "", 0,
+	false).ErrStatus.Message
 
 // doesNotApply reports whether an error is that of a patch whose tests found another
 // object than was read. What validation or an admission policy refuses has the same

@@ -55,7 +55,10 @@ func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s
 			return err
 		}
 		if why != "" {
-			return &UntranslatableError{Ingress: s.Name, Why: fmt.Sprintf("service %s, which it names for %s, %s, or remove that route", b.Service, b, why)}
+			return &UntranslatableError{
+				Ingress: s.Name,
+				Why:     fmt.Sprintf("service %s, which it names for %s, %s, or remove that route", b.Service, b, why),
+			}
 		}
 	}
 	for _, b := range s.Users[target.Other()] {
@@ -129,9 +132,16 @@ func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misf
 	config, key, err := ConfigName(service, port)
 	switch {
 	case errors.Is(err, errNamesNone):
-		return "", &Misfit{"Annotation", "metadata.annotations[" + key + "]", fmt.Sprintf(`has the annotation %s, which names no BackendConfig: write {"default": "NAME"} or {"ports": {"PORT": "NAME"}}, or remove it`, key)}
+		return "", &Misfit{
+			"Annotation", "metadata.annotations[" + key + "]",
+			fmt.Sprintf(`has the annotation %s, which names no BackendConfig: `+
+				`write {"default": "NAME"} or {"ports": {"PORT": "NAME"}}, or remove it`, key),
+		}
 	case err != nil:
-		return "", &Misfit{"Annotation", "metadata.annotations[" + key + "]", fmt.Sprintf("has the annotation %s, which is not JSON: correct it", key)}
+		return "", &Misfit{
+			"Annotation", "metadata.annotations[" + key + "]",
+			fmt.Sprintf("has the annotation %s, which is not JSON: correct it", key),
+		}
 	}
 	return config, nil
 }
@@ -183,7 +193,10 @@ func UnfitConfig(name string, spec map[string]any, exists bool) *Misfit {
 	if exists {
 		return invalid(name, spec)
 	}
-	return &Misfit{"BackendConfigMissing", "metadata.annotations[" + configAnnotations[0] + "]", fmt.Sprintf("names the BackendConfig %s, which does not exist: create it", name)}
+	return &Misfit{
+		"BackendConfigMissing", "metadata.annotations[" + configAnnotations[0] + "]",
+		fmt.Sprintf("names the BackendConfig %s, which does not exist: create it", name),
+	}
 }
 
 // unreachable says why the load balancer could send neither to a Service's pods
@@ -197,14 +210,21 @@ func unreachable(service *corev1.Service) *Misfit {
 	if UsesNEGs(service) || open {
 		return nil
 	}
-	return &Misfit{"Unreachable", field, fmt.Sprintf(`is of type %s without network endpoint groups: annotate it %s='{"ingress": true}'`, cmp.Or(service.Spec.Type, corev1.ServiceTypeClusterIP), negAnnotation)}
+	return &Misfit{
+		"Unreachable", field,
+		fmt.Sprintf(`is of type %s without network endpoint groups: annotate it %s='{"ingress": true}'`,
+			cmp.Or(service.Spec.Type, corev1.ServiceTypeClusterIP), negAnnotation),
+	}
 }
 
 // backendConfigKind configures a backend service.
 var backendConfigKind = schema.GroupVersionKind{Group: "cloud.google.com", Version: "v1", Kind: "BackendConfig"}
 
 // Annotations of Services that name BackendConfigs; the second is the older one.
-var configAnnotations = []string{"cloud.google.com/backend-config", "beta.cloud.google.com/backend-config"} //nolint:gochecknoglobals // a constant list
+var configAnnotations = []string{
+	"cloud.google.com/backend-config",
+	"beta.cloud.google.com/backend-config",
+} //nolint:gochecknoglobals // a constant list
 
 // ConfigName names the BackendConfig of a Service's port: the one for the port's
 // name or number, else the default; "" if there is none. With an error, key is the

@@ -268,7 +268,8 @@ func (l Look) judgeAge(w *Warmth) {
 		w.PokeAt = due
 	}
 	w.Again = due
-	w.lack("", "", "the load balancer told at %s that it finds service %s healthy, which is too long ago (spec.gate.freshness is %s): it is asked anew",
+	w.lack("", "", "the load balancer told at %s that it finds service %s healthy, which is too long ago (spec.gate.freshness is %s): it is "+
+		"asked anew",
 		l.ToldAt.UTC().Format("15:04:05 UTC"), l.Service, l.Freshness)
 }
 
@@ -327,7 +328,8 @@ func (l Look) judgeBackends(w *Warmth) {
 			w.Again = settled
 		}
 	}
-	w.lack("", "", "the load balancer does not tell of each pod whether it finds it healthy, so it must find the service healthy for %s", settle)
+	w.lack("", "", "the load balancer does not tell of each pod whether it finds it healthy, so it must find the service healthy for %s",
+		settle)
 }
 
 // pokeBackOff is how long after the nth poke the next one may come, as long as the

@@ -18,11 +18,15 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // The messages are those that ingress-gce's unmodified controller wrote.
 const (
-	healthyMessage      = `Pod has become Healthy in NEG "Key{\"` + neg + `\", zone: \"us-central1-b\"}" attached to BackendService "Key{\"` + neg + `\"}". Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
+	healthyMessage = `Pod has become Healthy in NEG "Key{\"` + neg + `\", zone: \"us-central1-b\"}" attached to BackendService "Key{\"` +
+		neg + `\"}". Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
 	waitingMessage      = "Waiting for pod to become healthy in at least one of the NEG(s): [" + neg + "]"
 	unreferencedMessage = `Pod does not belong to any NEG. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
-	uncheckedMessage    = `Pod is in NEG "Key{\"` + neg + `\", zone: \"us-central1-b\"}". NEG is not attached to any BackendService with health checking. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
-	timeoutMessage      = "Timeout waiting for pod to become healthy in at least one of the NEG(s): [" + neg + `]. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
+	uncheckedMessage    = `Pod is in NEG "Key{\"` + neg +
+		`\", zone: \"us-central1-b\"}". NEG is not attached to any BackendService with health checking. Marking condition ` +
+		`"cloud.google.com/load-balancer-neg-ready" to True.`
+	timeoutMessage = "Timeout waiting for pod to become healthy in at least one of the NEG(s): [" + neg +
+		`]. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
 )
 
 func gate(is bool, reason, message string) []workload.Gate {
@@ -79,15 +83,40 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 		{"nobody has written a pod's condition", func(l *Look) {
 			l.Pods[1].Ready, l.Pods[1].Gates = false, gate(false, "", "")
 		}, false, "pod g2 runs, and waits for the load balancer to find it healthy", "", false},
-		{"a pod is not ready by its own probe", func(l *Look) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", "", false},
-		{"a pod is no endpoint", func(l *Look) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint of service app-green-svc", "", false},
-		{"trap: let through before its service was referenced", second(gate(true, reasonReady, unreferencedMessage)), false, "must find the service healthy for 30s", "g2 was started before the ingress named its service", true},
-		{"trap: let through without a health check", second(gate(true, reasonUnchecked, uncheckedMessage)), false, "must find", "g2 was let through without a health check", true},
-		{"trap: let through after ten minutes", second(gate(true, reasonTimeout, timeoutMessage)), false, "must find", "g2 was let through because it had waited too long", true},
-		{"trap: found healthy in another NEG", second(gate(true, reasonReady, strings.ReplaceAll(healthyMessage, neg, "k8s1-other"))), false, "must find", "g2 was found healthy in another NEG, k8s1-other", true},
-		{"trap: True by another hand", second(gate(true, "Manual", "because")), false, "must find", "g2 was let through for another reason (Manual: because)", true},
+		{
+			"a pod is not ready by its own probe", func(l *Look) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false,
+			"pod g2 is not ready", "", false,
+		},
+		{
+			"a pod is no endpoint", func(l *Look) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint of service app-green-svc",
+			"", false,
+		},
+		{
+			"trap: let through before its service was referenced", second(gate(true, reasonReady, unreferencedMessage)), false,
+			"must find the service healthy for 30s", "g2 was started before the ingress named its service", true,
+		},
+		{
+			"trap: let through without a health check", second(gate(true, reasonUnchecked, uncheckedMessage)), false, "must find",
+			"g2 was let through without a health check", true,
+		},
+		{
+			"trap: let through after ten minutes", second(gate(true, reasonTimeout, timeoutMessage)), false, "must find",
+			"g2 was let through because it had waited too long", true,
+		},
+		{
+			"trap: found healthy in another NEG", second(gate(true, reasonReady, strings.ReplaceAll(healthyMessage, neg, "k8s1-other"))), false,
+			"must find", "g2 was found healthy in another NEG, k8s1-other", true,
+		},
+		{
+			"trap: True by another hand", second(gate(true, "Manual", "because")), false, "must find",
+			"g2 was let through for another reason (Manual: because)", true,
+		},
 		{"trap: the reason alone", second(gate(true, reasonReady, "")), false, "must find", "another reason", true},
-		{"trap: healthy, but in no backend service", second(gate(true, reasonReady, `Pod has become Healthy in NEG "Key{\"`+neg+`\", zone: \"us-central1-b\"}". Marking condition to True.`)), false, "must find", "another reason", true},
+		{
+			"trap: healthy, but in no backend service",
+			second(gate(true, reasonReady, `Pod has become Healthy in NEG "Key{\"`+neg+`\", zone: \"us-central1-b\"}". Marking condition to True.`)),
+			false, "must find", "another reason", true,
+		},
 		{"trap: no gate at all", second(nil), false, "must find", "g2 has no readiness gate", true},
 		{"a pod that had users until the last switch needs no gate", func(l *Look) {
 			l.Pods[1].Gates, l.LeftAt = nil, noon.Add(-10*time.Second)
@@ -96,9 +125,15 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			l.Pods[1].Gates, l.LeftAt = nil, noon.Add(-30*time.Second)
 		}, false, "must find", "no readiness gate", true},
 		{"the service is referenced nowhere", func(l *Look) { l.Groups = nil }, false, "names no port of service app-green-svc", "", false},
-		{"trap: the NEG is named but not in the routes", func(l *Look) { l.Groups[0].Routed = false }, false, neg + " is not among the backends", "", false},
+		{
+			"trap: the NEG is named but not in the routes", func(l *Look) { l.Groups[0].Routed = false }, false, neg + " is not among the backends",
+			"", false,
+		},
 		{"the NEG is not named", func(l *Look) { l.Groups[0] = Group{Port: 80} }, false, "nothing is named for port 80", "", false},
-		{"the NEG is not synced", func(l *Look) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false, "NEG " + neg + ": its condition Synced is False", "", false},
+		{
+			"the NEG is not synced", func(l *Look) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
+			"NEG " + neg + ": its condition Synced is False", "", false,
+		},
 		{"the annotation is older than the pods", func(l *Look) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "", true},
 		{"one of two ports is not healthy", func(l *Look) {
 			l.Groups = append(l.Groups, Group{Port: 81, Name: "k8s1-81", Routed: true, State: "UNHEALTHY"})

@@ -119,7 +119,8 @@ func (c *Client) explain(region, name string, err error) *Error {
 	}
 	switch e.Code {
 	case http.StatusForbidden:
-		e.text = fmt.Sprintf("URL map %s may not be read: give Turnout's Google account compute.urlMaps.get in project %s (403: %s)", name, c.project, answer.Message)
+		e.text = fmt.Sprintf("URL map %s may not be read: give Turnout's Google account compute.urlMaps.get in project %s (403: %s)", name,
+			c.project, answer.Message)
 	case http.StatusNotFound:
 		e.text = fmt.Sprintf("there is no URL map %s in %s: see that --load-balancer-project names the cluster's project (404)", name, where)
 	case 0:

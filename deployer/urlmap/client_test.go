@@ -56,7 +56,8 @@ func TestURLMapThatCannotBeHadSaysWhy(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(code)
-			_, _ = fmt.Fprintf(w, `{"error": {"code": %d, "message": %q, "errors": [{"message": %q, "domain": "global", "reason": "x"}]}}`, code, message, message)
+			_, _ = fmt.Fprintf(w, `{"error": {"code": %d, "message": %q, "errors": [{"message": %q, "domain": "global", "reason": "x"}]}}`, code,
+				message, message)
 		}
 	}
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
@@ -67,10 +68,19 @@ func TestURLMapThatCannotBeHadSaysWhy(t *testing.T) {
 		code   int
 		want   string
 	}{
-		{"no right", refused(403, "Required 'compute.urlMaps.get' permission"), 403, "give Turnout's Google account compute.urlMaps.get in project acme-prod (403: Required"},
-		{"no such map", refused(404, "The resource was not found"), 404, "there is no URL map k8s2-um-1 in project acme-prod: see that --load-balancer-project"},
+		{
+			"no right", refused(403, "Required 'compute.urlMaps.get' permission"), 403,
+			"give Turnout's Google account compute.urlMaps.get in project acme-prod (403: Required",
+		},
+		{
+			"no such map", refused(404, "The resource was not found"), 404,
+			"there is no URL map k8s2-um-1 in project acme-prod: see that --load-balancer-project",
+		},
 		{"in trouble", refused(503, "try later"), 503, "answered 503 try later"},
-		{"sent elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, 302, "answered 302"},
+		{
+			"sent elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, 302,
+			"answered 302",
+		},
 		{"no end", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"description": %q}`, strings.Repeat("x", maxAnswer))
 		}, 0, "too large"},

@@ -23,11 +23,14 @@ const fromController = `{
   {"name": "host1", "defaultService": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-default",
    "pathRules": [
     {"paths": ["/*"], "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-green"},
-    {"paths": ["/admin", "/admin/*"], "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-green-9000"}]},
+    {"paths": ["/admin", "/admin/*"],
+      "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-green-9000"}]},
   {"name": "host2", "defaultService": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-default",
-   "pathRules": [{"paths": ["/*"], "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-blue"}]},
+   "pathRules": [{"paths": ["/*"],
+     "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-blue"}]},
   {"name": "host3", "defaultService": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-default",
-   "pathRules": [{"paths": ["/*"], "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-other"}]}]}`
+   "pathRules": [{"paths": ["/*"],
+     "service": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-other"}]}]}`
 
 func parse(t *testing.T, text string) (Map, error) {
 	t.Helper()
@@ -40,7 +43,10 @@ func parse(t *testing.T, text string) (Map, error) {
 
 func TestURLMapSaysWhereUsersAreLed(t *testing.T) {
 	t.Parallel()
-	toGreen := Question{StandbyHost: "standby.app.invalid", To: []string{"k8s1-green", "k8s1-green-9000"}, From: []string{"k8s1-blue", "k8s1-blue-9000"}}
+	toGreen := Question{
+		StandbyHost: "standby.app.invalid", To: []string{"k8s1-green", "k8s1-green-9000"},
+		From: []string{"k8s1-blue", "k8s1-blue-9000"},
+	}
 	tests := []struct {
 		name   string
 		change []string
@@ -55,9 +61,24 @@ func TestURLMapSaysWhereUsersAreLed(t *testing.T) {
 		{"by default of the map to the other", []string{`k8s1-default",
  "hostRules"`, `k8s1-blue",
  "hostRules"`}, nil, false, "every other host to k8s1-blue"},
-		{"by default of a host to the other", []string{`"host1", "defaultService": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-default"`, `"host1", "defaultService": "p/backendServices/k8s1-blue"`}, nil, false, "* to k8s1-blue"},
-		{"by another standby host to the other", nil, func(q *Question) { q.StandbyHost = "new.app.invalid" }, false, "standby.app.invalid/* to k8s1-blue"},
-		{"under a host beside the standby host", []string{`["standby.app.invalid"]`, `["standby.app.invalid", "shop.example.com"]`}, nil, false, "standby.app.invalid,shop.example.com/* to k8s1-blue"},
+		{
+			"by default of a host to the other",
+			[]string{
+				`"host1", "defaultService": "https://www.googleapis.com/compute/v1/projects/acme-prod/global/backendServices/k8s1-default"`,
+				`"host1", "defaultService": "p/backendServices/k8s1-blue"`,
+			},
+			nil, false, "* to k8s1-blue",
+		},
+		{
+			"by another standby host to the other", nil, func(q *Question) { q.StandbyHost = "new.app.invalid" }, false,
+			"standby.app.invalid/* to k8s1-blue",
+		},
+		{
+			"under a host beside the standby host",
+			[]string{`["standby.app.invalid"]`, `["standby.app.invalid", "shop.example.com"]`},
+			nil, false,
+			"standby.app.invalid,shop.example.com/* to k8s1-blue",
+		},
 		{"to neither", []string{"k8s1-green", "k8s1-x"}, nil, false, ""},
 		{"to a bucket of the same name", []string{"backendServices/k8s1-green", "backendBuckets/k8s1-green"}, nil, false, ""},
 	}
@@ -83,7 +104,10 @@ func TestURLMapSaysWhereUsersAreLed(t *testing.T) {
 func TestURLMapThatDoesMoreIsNotUnderstood(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]string{
-		"weights":          {`"paths": ["/*"], "service"`, `"paths": ["/*"], "routeAction": {"weightedBackendServices": [{"backendService": "p/backendServices/k8s1-blue", "weight": 1}]}, "x"`},
+		"weights": {
+			`"paths": ["/*"], "service"`,
+			`"paths": ["/*"], "routeAction": {"weightedBackendServices": [{"backendService": "p/backendServices/k8s1-blue", "weight": 1}]}, "x"`,
+		},
 		"a redirect":       {`"paths": ["/*"], "service"`, `"paths": ["/*"], "urlRedirect": {"httpsRedirect": true}, "x"`},
 		"route rules":      {`"name": "host1",`, `"name": "host1", "routeRules": [{"priority": 1}],`},
 		"a default action": {`"fingerprint"`, `"defaultUrlRedirect": {"httpsRedirect": true}, "fingerprint"`},
@@ -91,7 +115,8 @@ func TestURLMapThatDoesMoreIsNotUnderstood(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if m, err := parse(t, strings.NewReplacer(change...).Replace(fromController)); err == nil || !strings.Contains(err.Error(), "not understood") {
+			if m, err := parse(t, strings.NewReplacer(change...).Replace(fromController)); err == nil ||
+				!strings.Contains(err.Error(), "not understood") {
 				t.Errorf("it is understood as %+v, %v", m, err)
 			}
 		})

@@ -172,7 +172,9 @@ func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, 
 const markPath = "/metadata/annotations/turnout.dev~1min-replicas"
 
 // freshAutoscaler reads an autoscaler past any cache; one that is gone is none.
-func (w *Workloads) freshAutoscaler(ctx context.Context, bg *v1alpha1.BlueGreen, name string) (*unstructured.Unstructured, Autoscaler, error) {
+func (w *Workloads) freshAutoscaler(ctx context.Context, bg *v1alpha1.BlueGreen, name string) (*unstructured.Unstructured, Autoscaler,
+	error,
+) {
 	read, err := w.fresh(ctx, autoscalerKind, bg.Namespace, name)
 	if apierrors.IsNotFound(err) {
 		return read, Autoscaler{}, nil

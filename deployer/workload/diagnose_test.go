@@ -30,7 +30,10 @@ func TestDiagnoseByContainer(t *testing.T) {
 	runs := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
 	again := crashed(runs, 4, 1)
 	again.Ready = true
-	ended := corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}}}
+	ended := corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		ExitCode: 137,
+		Reason:   "OOMKilled",
+	}}}
 	for _, c := range []struct {
 		name     string
 		status   corev1.ContainerStatus
@@ -49,8 +52,14 @@ func TestDiagnoseByContainer(t *testing.T) {
 		{name: "no right to it", status: waiting("ImagePullBackOff", "403 Denied"), reason: "ImagePullBackOff"},
 		{name: "registry hiccups", status: waiting("ErrImagePull", "i/o timeout"), after: 59 * time.Second, again: time.Minute},
 		{name: "registry is gone", status: waiting("ImagePullBackOff", "i/o timeout"), after: time.Minute, reason: "ImagePullBackOff"},
-		{name: "ConfigMap on its way", status: waiting("CreateContainerConfigError", `configmap "a" not found`), after: 9 * time.Second, again: 10 * time.Second},
-		{name: "ConfigMap missing", status: waiting("CreateContainerConfigError", `configmap "a" not found`), after: 10 * time.Second, reason: "CreateContainerConfigError", message: `configmap "a"`},
+		{
+			name: "ConfigMap on its way", status: waiting("CreateContainerConfigError", `configmap "a" not found`), after: 9 * time.Second,
+			again: 10 * time.Second,
+		},
+		{
+			name: "ConfigMap missing", status: waiting("CreateContainerConfigError", `configmap "a" not found`), after: 10 * time.Second,
+			reason: "CreateContainerConfigError", message: `configmap "a"`,
+		},
 		{name: "no such command", status: waiting("RunContainerError", "exec: not found"), after: time.Minute, reason: "RunContainerError"},
 		{name: "first crash", status: crashed(runs, 1, 1)},
 		{name: "crash loop", status: crashed(backOff, 1, 1), reason: "CrashLoopBackOff", message: "exit code 1", code: 1, previous: true},
@@ -61,7 +70,10 @@ func TestDiagnoseByContainer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
 			p.CreationTimestamp = metav1.NewTime(scheduled.Add(-time.Hour)) // it waited for a node
-			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(scheduled)}}
+			p.Status.Conditions = []corev1.PodCondition{{
+				Type: corev1.PodScheduled, Status: corev1.ConditionTrue,
+				LastTransitionTime: metav1.NewTime(scheduled),
+			}}
 			c.status.Name = "app"
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{c.status}
 			f, at := diagnose(objects{current: &appsv1.ReplicaSet{}, pods: []corev1.Pod{p}}, scheduled.Add(c.after))
@@ -92,7 +104,10 @@ func TestDiagnoseLeavesOutWhatIsNobodysFault(t *testing.T) {
 	bad := corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("InvalidImageName", "")}}
 	now := metav1.Now()
 	ending := corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &now}, Status: bad}
-	noRoom := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable"}}}}
+	noRoom := corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+		Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+		Reason: "Unschedulable",
+	}}}}
 	for name, o := range map[string]objects{
 		"a pod that is ending":        {current: &appsv1.ReplicaSet{}, pods: []corev1.Pod{ending}},
 		"a pod that waits for a node": {current: &appsv1.ReplicaSet{}, pods: []corev1.Pod{noRoom}},

@@ -102,7 +102,8 @@ func plain(template object, bg *v1alpha1.BlueGreen) {
 var defaults = object{
 	"creationTimestamp": nil, "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
 	"terminationGracePeriodSeconds": int64(30), "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
-	"protocol": "TCP", "scheme": "HTTP", "failureThreshold": int64(3), "periodSeconds": int64(10), "successThreshold": int64(1), "timeoutSeconds": int64(1),
+	"protocol": "TCP", "scheme": "HTTP", "failureThreshold": int64(3), "periodSeconds": int64(10), "successThreshold": int64(1),
+	"timeoutSeconds": int64(1),
 }
 
 // prune removes, from the leaves up, what is empty or has its default value.
@@ -165,7 +166,13 @@ func secrets(template object, found func(path string, holder object, field strin
 				// A name may stand there twice; the last one counts.
 				look(fmt.Sprint(path, "/env/", e["name"], "/", repeated(parts(c, "env")[:i], e["name"])), e, "value")
 			}
-			for _, handler := range [][]string{{"livenessProbe"}, {"readinessProbe"}, {"startupProbe"}, {"lifecycle", "preStop"}, {"lifecycle", "postStart"}} {
+			for _, handler := range [][]string{
+				{"livenessProbe"},
+				{"readinessProbe"},
+				{"startupProbe"},
+				{"lifecycle", "preStop"},
+				{"lifecycle", "postStart"},
+			} {
 				at := path + "/" + strings.Join(handler, "/")
 				h := part(c, handler...)
 				look(at, part(h, "exec"), "command")

@@ -39,7 +39,8 @@ func TestColoursThatDifferByDesignHaveNoDrift(t *testing.T) {
 func TestDriftShowsWhatIsStagedOverAndHidesWhatProgramsRead(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
-	w.edit(w.deployment("shop-green"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":9,"containers":[{"name":"app","image":"registry.example.com/shop:0",
+	w.edit(w.deployment("shop-green"),
+		`{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":9,"containers":[{"name":"app","image":"registry.example.com/shop:0",
 		"args":["--token=s3cret-of-green"],
 		"env":[{"name":"COLOR","value":"blue"},{"name":"PASSWORD","value":"s3cret-of-green"},{"name":"ONLY_GREEN","value":"s3cret-of-green"}],
 		"ports":[{"name":"web","containerPort":8080}],"resources":{"limits":{"memory":"1Gi"}},

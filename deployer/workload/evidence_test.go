@@ -64,7 +64,8 @@ func TestEvidenceHasTheLastLinesOfTheContainerThatCrashed(t *testing.T) {
 	s.Failure = &Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code, Previous: true}
 	log := w.Evidence(t.Context(), w.bg, s)[0].Log
 	lines := strings.Split(log, "\n")
-	if len(lines) != 20 || !strings.HasPrefix(lines[19], "29 /app ") || !strings.Contains(log, "previous=true") || !strings.Contains(log, "tailLines=20") {
+	if len(lines) != 20 || !strings.HasPrefix(lines[19], "29 /app ") || !strings.Contains(log, "previous=true") ||
+		!strings.Contains(log, "tailLines=20") {
 		t.Errorf("log:\n%s\nwant the last 20 lines of the previous container", log)
 	}
 }
@@ -92,7 +93,10 @@ func TestPodThatNoNodeTakesIsEvidenceOfThat(t *testing.T) {
 	}
 	s := State{Pods: []Pod{
 		pod("a", corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}),
-		pod("b", corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: "0/3 nodes are available: 3 Insufficient cpu."}),
+		pod("b", corev1.PodCondition{
+			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable",
+			Message: "0/3 nodes are available: 3 Insufficient cpu.",
+		}),
 	}}
 	got := new(Workloads).Evidence(t.Context(), &v1alpha1.BlueGreen{}, s)
 	if len(got) != 1 || got[0].Pod != "b" || got[0].Reason != "Unschedulable" || !strings.Contains(got[0].Message, "Insufficient cpu") {

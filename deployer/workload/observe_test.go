@@ -48,9 +48,10 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		Replicas: 3, Containers: []string{"app"}, Container: "app", Image: image, RunningImage: image, Commit: "abc", Release: "shop-abc-1",
 		RolledOut: true, Updated: 3, Available: 3, Progress: "3 of 3 pods available",
 		ServiceColored: true, DeploymentColored: true,
-		Selector: map[string]string{"app": "shop", "version": "green"}, MatchLabels: map[string]string{"app": "shop", "slot": "a", "version": "green"},
-		Labels: map[string]string{"app": "shop", "slot": "a", "tier": "web", "version": "green"},
-		Ports:  []Port{{Name: "http", Number: 80, Pod: 8080}}, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
+		Selector:    map[string]string{"app": "shop", "version": "green"},
+		MatchLabels: map[string]string{"app": "shop", "slot": "a", "version": "green"},
+		Labels:      map[string]string{"app": "shop", "slot": "a", "tier": "web", "version": "green"},
+		Ports:       []Port{{Name: "http", Number: 80, Pod: 8080}}, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
 	}
 	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "DeploymentUID", "Generation", "TemplateHash", "Pods")); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
@@ -65,7 +66,8 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	if now.RolledOut {
 		t.Error("the old version's pods pass for the new one's")
 	}
-	now = w.awaitState(v1alpha1.Green, "a pod of the next version", func(now State) bool { return len(now.Pods) == 1 && strings.Contains(now.Progress, "older") })
+	now = w.awaitState(v1alpha1.Green, "a pod of the next version",
+		func(now State) bool { return len(now.Pods) == 1 && strings.Contains(now.Progress, "older") })
 	if now.TemplateHash == s.TemplateHash || now.Release != "shop-abc-2" {
 		t.Errorf("hash %s and release %s are the old version's", now.TemplateHash, now.Release)
 	}
@@ -119,7 +121,10 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 
 func TestAPodOfAnOlderVersionKeepsARolloutOpen(t *testing.T) {
 	one := int32(1)
-	o := objects{deployment: &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &one}}, current: &appsv1.ReplicaSet{}, pods: make([]corev1.Pod, 1)}
+	o := objects{
+		deployment: &appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: &one}}, current: &appsv1.ReplicaSet{},
+		pods: make([]corev1.Pod, 1),
+	}
 	o.current.Status = appsv1.ReplicaSetStatus{Replicas: 1}
 	if rolledOut(o) {
 		t.Error("the one pod is not ready, and it passes for rolled out")

@@ -13,7 +13,10 @@ func TestAPortOfAServiceLeadsWhereItsEndpointsDo(t *testing.T) {
 	pod := corev1.PodSpec{
 		InitContainers: []corev1.Container{
 			{Name: "migrate", Ports: []corev1.ContainerPort{{Name: "proxy", ContainerPort: 1}}}, // ends before the pod serves
-			{Name: "envoy", RestartPolicy: &always, Ports: []corev1.ContainerPort{{Name: "proxy", ContainerPort: 15001}, {Name: "web", ContainerPort: 15002}}},
+			{
+				Name: "envoy", RestartPolicy: &always,
+				Ports: []corev1.ContainerPort{{Name: "proxy", ContainerPort: 15001}, {Name: "web", ContainerPort: 15002}},
+			},
 		},
 		Containers: []corev1.Container{
 			{Name: "dns", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: 53, Protocol: corev1.ProtocolUDP}}},

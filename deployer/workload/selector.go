@@ -57,16 +57,19 @@ func matches(selector, of map[string]string) bool {
 // without any pod.
 func SeparateAdvice(bg *v1alpha1.BlueGreen, live State) v1alpha1.Advice {
 	label, color := colorLabel(bg), string(live.Color)
-	selector := v1alpha1.Merge("service", live.Service, bg.Namespace, map[string]any{"spec": map[string]any{"selector": map[string]any{label: color}}})
+	selector := v1alpha1.Merge("service", live.Service, bg.Namespace,
+		map[string]any{"spec": map[string]any{"selector": map[string]any{label: color}}})
 	if live.Labels[label] == color && live.RolledOut {
 		return v1alpha1.Advise("every live pod has that label, so add it to the selector", selector)
 	}
 	rollout := v1alpha1.Shell("kubectl", "rollout", "status", "deployment", live.Deployment, "-n", bg.Namespace)
 	if live.Labels[label] != color {
-		return v1alpha1.Advise("first give the pods of its template that label, or users have no pod left, wait until they are rolled out, and then add it to the selector",
+		return v1alpha1.Advise("first give the pods of its template that label, or users have no pod left, wait until they are rolled out, and "+
+			"then add it to the selector",
 			labelPods(bg, live).Then(rollout).Then(selector))
 	}
-	return v1alpha1.Advise("wait until every live pod has that label, or users have no pod left, and then add it to the selector", rollout.Then(selector))
+	return v1alpha1.Advise("wait until every live pod has that label, or users have no pod left, and then add it to the selector",
+		rollout.Then(selector))
 }
 
 // labelPods is the command that gives the live pods their colour's label, one after
@@ -95,7 +98,10 @@ func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live State, missing string) v1alp
 		"apiVersion": "apps/v1", "kind": deploymentKind.Kind, "metadata": object{"name": missing, "namespace": bg.Namespace},
 		"spec": object{
 			"replicas": 0, "selector": object{"matchLabels": selector},
-			"template": object{"metadata": object{"labels": pod}, "spec": object{"containers": []object{{"name": live.Container, "image": live.Image}}}},
+			"template": object{
+				"metadata": object{"labels": pod},
+				"spec":     object{"containers": []object{{"name": live.Container, "image": live.Image}}},
+			},
 		},
 	}
 	text, err := json.Marshal(manifest)

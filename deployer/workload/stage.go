@@ -118,11 +118,13 @@ func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 	}
 	setVersion(template, container, q)
 	if own := part(p.targetService, "spec", "selector"); len(own) > 0 && !selects(p.targetService, template) {
-		return nil, fmt.Errorf("the Service %s/%s would find none of these pods: it selects %s, and the template of Deployment %s has %s: correct one of the two, or set spec.template to Live",
+		return nil, fmt.Errorf("the Service %s/%s would find none of these pods: it selects %s, and the template of Deployment %s has %s: "+
+			"correct one of the two, or set spec.template to Live",
 			bg.Namespace, bg.Side(q.Target).Service, pairs(own), bg.Side(q.Target).Deployment, pairs(part(template, "metadata", "labels")))
 	}
 	if selects(p.liveService, template) {
-		return nil, fmt.Errorf("the live Service %s/%s would send users to these pods before they are checked: its spec.selector needs %s: %s, and its pods need that label first; the condition Ready of the BlueGreen has the commands",
+		return nil, fmt.Errorf("the live Service %s/%s would send users to these pods before they are checked: its spec.selector needs %s: %s, "+
+			"and its pods need that label first; the condition Ready of the BlueGreen has the commands",
 			bg.Namespace, bg.Side(q.Target.Other()).Service, r.label, r.from)
 	}
 	return template, nil
@@ -197,7 +199,8 @@ func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s State, 
 		return err
 	}
 	if d.GetUID() != s.DeploymentUID || d.GetGeneration() != s.Generation {
-		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment, errors.New("it was changed since it was observed"))
+		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment,
+			errors.New("it was changed since it was observed"))
 	}
 	if err := w.patch(ctx, d, stamped(d, release)); err != nil {
 		return fmt.Errorf("annotate Deployment %s/%s for the switch of %s: %w", bg.Namespace, s.Deployment, release, err)
@@ -211,7 +214,8 @@ func stamped(read *unstructured.Unstructured, release string) []operation {
 	if len(read.GetAnnotations()) == 0 {
 		operations = append(operations, operation{Op: "add", Path: "/metadata/annotations", Value: object{}})
 	}
-	return append(operations, operation{Op: "add", Path: "/metadata/annotations/" + strings.ReplaceAll(v1alpha1.SwitchAnnotation, "/", "~1"), Value: release})
+	return append(operations,
+		operation{Op: "add", Path: "/metadata/annotations/" + strings.ReplaceAll(v1alpha1.SwitchAnnotation, "/", "~1"), Value: release})
 }
 
 func (w *Workloads) resize(ctx context.Context, d *unstructured.Unstructured, replicas int32, must func(current int32) bool) error {

@@ -112,7 +112,10 @@ func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
 	if diff := cmp.Diff(want, template.Labels); diff != "" {
 		t.Errorf("labels of the template (-want +got):\n%s", diff)
 	}
-	wantAnnotations := map[string]string{"example.com/scrape": "true", v1alpha1.ReleaseAnnotation: "shop-abc-1", v1alpha1.CommitAnnotation: "abc"}
+	wantAnnotations := map[string]string{
+		"example.com/scrape": "true", v1alpha1.ReleaseAnnotation: "shop-abc-1",
+		v1alpha1.CommitAnnotation: "abc",
+	}
 	if diff := cmp.Diff(wantAnnotations, template.Annotations); diff != "" {
 		t.Errorf("annotations of the template (-want +got):\n%s", diff)
 	}
@@ -257,7 +260,8 @@ func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotFind(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := w.Stage(t.Context(), w.bg, request("shop-abc-1"))
-	if err == nil || !strings.Contains(err.Error(), "it selects app=shop,lane=two,version=green") || !strings.Contains(err.Error(), "set spec.template to Live") {
+	if err == nil || !strings.Contains(err.Error(), "it selects app=shop,lane=two,version=green") ||
+		!strings.Contains(err.Error(), "set spec.template to Live") {
 		t.Errorf("got error %v, want one that says what the Service selects, and the way out", err)
 	}
 }

@@ -22,11 +22,13 @@ func ChooseContainer(bg *v1alpha1.BlueGreen, names []string) (string, error) {
 	case want != "" && slices.Contains(names, want):
 		return want, nil
 	case want != "":
-		return "", fmt.Errorf("BlueGreen %s/%s: spec.container is %s, but the pod template has %s", bg.Namespace, bg.Name, want, strings.Join(names, ", "))
+		return "", fmt.Errorf("BlueGreen %s/%s: spec.container is %s, but the pod template has %s", bg.Namespace, bg.Name, want,
+			strings.Join(names, ", "))
 	case len(names) == 1:
 		return names[0], nil
 	}
-	return "", fmt.Errorf("BlueGreen %s/%s: spec.container must name the container that gets the image: the pod template has %s", bg.Namespace, bg.Name, strings.Join(names, ", "))
+	return "", fmt.Errorf("BlueGreen %s/%s: spec.container must name the container that gets the image: the pod template has %s", bg.Namespace,
+		bg.Name, strings.Join(names, ", "))
 }
 
 // recolor rewrites one colour's manifest into the other's.

@@ -39,8 +39,10 @@ const (
 	nested = `(?:` + value + `|\[[^\]…]*\]?|\{[^}…]*\}?)`
 
 	// telling are names whose values are secrets.
-	telling = `(?:password|passwd|passphrase|passcode|passwort|kennwort|contrase(?:ñ|n)a|senha|wachtwoord|mot[_-]?de[_-]?passe|pwd|secret|token|credentials?|` +
-		`(?:api|access|account|private|encryption|signing|session|master|auth|shared|ssh|client|secret|license|webhook|hmac|jwt|subscription|deploy)[_-]?key|` +
+	telling = `(?:password|passwd|passphrase|passcode|passwort|kennwort|contrase(?:ñ|n)a|senha|wachtwoord|mot[_-]?de[_-]?passe|pwd|secret|` +
+		`token|credentials?|` +
+		`(?:api|access|account|private|encryption|signing|session|master|auth|shared|ssh|client|secret|license|webhook|hmac|jwt|subscription|` +
+		`deploy)[_-]?key|` +
 		`sess(?:ion)?[_-]?id|connect\.sid)`
 
 	// rest is what a name goes on with.
@@ -67,16 +69,25 @@ var rules = []rule{
 
 	// Tokens that tell by themselves.
 	{[]string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "gl"}, regexp.MustCompile(
-		`gh[pousr]_[A-Za-z0-9_]{10,}(?:\.[A-Za-z0-9_\-]+)*|github_pat_[A-Za-z0-9_]{10,}|\bgl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|ffct|oas)-[A-Za-z0-9_\-]{10,}`), Masked},
+		`gh[pousr]_[A-Za-z0-9_]{10,}(?:\.[A-Za-z0-9_\-]+)*|github_pat_[A-Za-z0-9_]{10,}|\bgl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|ffct|` +
+			`oas)-[A-Za-z0-9_\-]{10,}`), Masked},
 	{[]string{"ya29.", "aiza", "gocspx-", "1//0"}, regexp.MustCompile(
 		`ya29\.[A-Za-z0-9_.\-]{10,}|AIza[A-Za-z0-9_\-]{20,}|GOCSPX-[A-Za-z0-9_\-]{10,}|1//0[A-Za-z0-9_\-]{20,}`), Masked},
-	{[]string{"akia", "asia", "abia", "acca"}, regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}(?:[\s,:;|"']{1,4}[A-Za-z0-9/+]{40}\b)?`), Masked}, // with its secret behind it
+	// with its secret behind it
+	{
+		[]string{"akia", "asia", "abia", "acca"},
+		regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}(?:[\s,:;|"']{1,4}[A-Za-z0-9/+]{40}\b)?`), Masked,
+	},
 	{[]string{"xox", "xapp-"}, regexp.MustCompile(`(?:xox[a-z]|xapp)(?:\.[a-z]+)?-[A-Za-z0-9\-%]{10,}`), Masked},
 	{[]string{"eyj", "ls0tls1crudj"}, regexp.MustCompile(
 		`eyJ[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)*|LS0tLS1CRUdJ[A-Za-z0-9+/]{10,}={0,2}`), Masked},
-	{[]string{"sk-", "sk_live_", "rk_live_", "npm_", "pypi-", "hvs.", "dckr_pat_", "sg.", "dop_v1_", "hf_", "shpat_", "age-secret-key-"}, regexp.MustCompile(
-		`\bsk-[A-Za-z0-9_\-]{20,}|[sr]k_live_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{20,}|pypi-[A-Za-z0-9_\-]{20,}|hvs\.[A-Za-z0-9_\-]{10,}|` +
-			`dckr_pat_[A-Za-z0-9_\-]{10,}|SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|dop_v1_[a-f0-9]{20,}|\bhf_[A-Za-z0-9]{20,}|shpat_[a-f0-9]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}`), Masked},
+	{
+		[]string{"sk-", "sk_live_", "rk_live_", "npm_", "pypi-", "hvs.", "dckr_pat_", "sg.", "dop_v1_", "hf_", "shpat_", "age-secret-key-"},
+		regexp.MustCompile(
+			`\bsk-[A-Za-z0-9_\-]{20,}|[sr]k_live_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{20,}|pypi-[A-Za-z0-9_\-]{20,}|hvs\.[A-Za-z0-9_\-]{10,}|` +
+				`dckr_pat_[A-Za-z0-9_\-]{10,}|SG\.[A-Za-z0-9_\-]{16,}\.[A-Za-z0-9_\-]{16,}|dop_v1_[a-f0-9]{20,}|\bhf_[A-Za-z0-9]{20,}|` +
+				`shpat_[a-f0-9]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}`), Masked,
+	},
 
 	// Addresses: hooks whose path is the secret, and who goes in by which password,
 	// also where slashes are escaped or encoded.
@@ -94,10 +105,19 @@ var rules = []rule{
 	// Headers.
 	{headers, regexp.MustCompile(`(?i)((?:authorization|cookie)[ \t]*(?:[:=]|->)[ \t]*(?:\n[ \t]+)?)[^\s…][^\n…]*`), "${1}" + Masked},
 	{headers, regexp.MustCompile(`(?i)((?:authorization|cookie)` + mark + `\s*(?::|,|=>)\s*\[?\s*)` + value), "${1}" + Masked},
-	{schemes, regexp.MustCompile(`(?i)(authorization[^\w\n…]{1,12}(?:bearer|basic|digest|token|negotiate|apikey)\s+)[^\s…]+`), "${1}" + Masked},
-	{schemes, regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)(?:[A-Za-z0-9._~+/\-]{16,}|[A-Za-z]+[0-9][A-Za-z0-9._~+/\-]{6,})=*`), "${1}" + Masked},
+	{
+		schemes, regexp.MustCompile(`(?i)(authorization[^\w\n…]{1,12}(?:bearer|basic|digest|token|negotiate|apikey)\s+)[^\s…]+`),
+		"${1}" + Masked,
+	},
+	{
+		schemes, regexp.MustCompile(`(?i)\b((?:bearer|basic)\s+)(?:[A-Za-z0-9._~+/\-]{16,}|[A-Za-z]+[0-9][A-Za-z0-9._~+/\-]{6,})=*`),
+		"${1}" + Masked,
+	},
 	{[]string{"-u", "--user"}, regexp.MustCompile(`((?:^|\s)(?:-u|--user|--proxy-user)[ =]*["']?[^\s:"'…]+:)[^\s"'…]+`), "${1}" + Masked},
-	{logins, regexp.MustCompile(`(\b(?:sshpass|mysql[a-z]*|mariadb[a-z\-]*|redis-cli|(?:docker|podman|helm registry) login)\b[^\n…]*?\s-[pa][ =]?["']?)[^\s"'…]+`), "${1}" + Masked},
+	{
+		logins, regexp.MustCompile(`(\b(?:sshpass|mysql[a-z]*|mariadb[a-z\-]*|redis-cli|(?:docker|podman|helm registry) ` +
+			`login)\b[^\n…]*?\s-[pa][ =]?["']?)[^\s"'…]+`), "${1}" + Masked,
+	},
 
 	// Values behind a name that tells: NAME=value, "name": "value", name: value at
 	// least where the name is no ordinary word, --name value, <name>value.
@@ -105,13 +125,27 @@ var rules = []rule{
 	{tells, regexp.MustCompile(`(?i)((?:` + named + `|` + mark + `auth)` + mark + `:\s*)` + nested), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)((?:` + named + `|` + mark + `auth)` + mark + `\s+:\s*)(?:` + quoted + `)`), "${1}" + Masked},
 	{[]string{"',", "\","}, regexp.MustCompile(`(?i)(-` + telling + `["']\s*,\s*)(?:` + quoted + `)`), "${1}" + Masked},
-	{[]string{"value"}, regexp.MustCompile(`(?i)(` + named + mark + `?[\s,;]+` + mark + `?value` + mark + `?\s*[:=]\s*)` + assigned), "${1}" + Masked},
+	{
+		[]string{"value"},
+		regexp.MustCompile(`(?i)(` + named + mark + `?[\s,;]+` + mark + `?value` + mark + `?\s*[:=]\s*)` + assigned),
+		"${1}" + Masked,
+	},
 	{tells, regexp.MustCompile(`(?i)((?:[A-Za-z0-9][_\-.]?` + telling + `|client-key-data)[ \t]*:[ \t]*)` + value), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)(\b` + telling + `:)` + value), "${1}" + Masked},
-	{tells, regexp.MustCompile(`(?i)(\b` + telling + `[ \t]*:[ \t]*)(?:` + quoted + `|[^\s"'…]*[0-9][^\s…]*)`), "${1}" + Masked}, // no word of a sentence
+	// no word of a sentence
+	{tells, regexp.MustCompile(`(?i)(\b` + telling + `[ \t]*:[ \t]*)(?:` + quoted + `|[^\s"'…]*[0-9][^\s…]*)`), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?im)(\b` + telling + `[ \t]*:[ \t]*)` + value + `[ \t]*(?:#.*)?$`), "${1}" + Masked},
-	{[]string{"\n ", "\n\t"}, regexp.MustCompile(`(?i)(` + named + mark + `?:[ \t]*[|>][+\-0-9]*[ \t]*\n)[ \t]+[^\n…]+(?:\n[ \t]+[^\n…]+)*`), "${1}  " + Masked}, // blocks of YAML
-	{[]string{"\n ", "\n\t"}, regexp.MustCompile(`(?im)(` + named + mark + `?:[ \t]*\n[ \t]+)(?:` + quoted + `|[^\s…]*[^\s:…])[ \t]*$`), "${1}" + Masked},
+	// blocks of YAML
+	{
+		[]string{"\n ", "\n\t"},
+		regexp.MustCompile(`(?i)(` + named + mark + `?:[ \t]*[|>][+\-0-9]*[ \t]*\n)[ \t]+[^\n…]+(?:\n[ \t]+[^\n…]+)*`),
+		"${1}  " + Masked,
+	},
+	{
+		[]string{"\n ", "\n\t"},
+		regexp.MustCompile(`(?im)(` + named + mark + `?:[ \t]*\n[ \t]+)(?:` + quoted + `|[^\s…]*[^\s:…])[ \t]*$`),
+		"${1}" + Masked,
+	},
 	{[]string{"--", " -"}, regexp.MustCompile(`(?i)((?:^|\s)--?[a-z0-9\-]*` + telling + `\s+)[^\s\-…][^\s…]*`), "${1}" + Masked},
 	{[]string{"'", "\""}, regexp.MustCompile(`(?i)(\b(?:password|passwd|passphrase)\s+)["'][^\s"'…]+["']`), "${1}" + Masked},
 	{[]string{"login"}, regexp.MustCompile(`(?i)(\blogin\s+\S+\s+password\s+)[^\s…]+`), "${1}" + Masked},
@@ -125,7 +159,10 @@ var (
 	headers = []string{"authorization", "cookie"}
 	schemes = []string{"bearer", "basic", "authorization"}
 	logins  = []string{"sshpass", "mysql", "mariadb", "redis-cli", "login"}
-	tells   = []string{"pass", "pwd", "secret", "token", "credential", "key", "auth", "sig", "pw", "kennwort", "contrase", "senha", "wachtwoord", "sess", "sid"}
+	tells   = []string{
+		"pass", "pwd", "secret", "token", "credential", "key", "auth", "sig", "pw", "kennwort", "contrase", "senha",
+		"wachtwoord", "sess", "sid",
+	}
 )
 
 // rounds bounds how often a text is masked: what a rule leaves may be another's.

@@ -9,7 +9,8 @@ import (
 
 // escapeSequence is what a terminal obeys instead of showing: the sequences of
 // ECMA-48 (CSI; OSC, DCS and their like, up to their end).
-var escapeSequence = regexp.MustCompile(`(?:\x1b\[|\x{9b})[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|[\x{9d}\x{90}\x{98}\x{9e}\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})?|\x1b[ -/]*[0-~]`)
+var escapeSequence = regexp.MustCompile(`(?:\x1b\[|\x{9b})[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|` +
+	`[\x{9d}\x{90}\x{98}\x{9e}\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})?|\x1b[ -/]*[0-~]`)
 
 // Neutral takes out of a text what is obeyed instead of shown: escape sequences,
 // control and format characters, writing direction, and the mark by which the

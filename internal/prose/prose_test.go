@@ -45,27 +45,29 @@ func secrets(r *rand.Rand) map[string]secret {
 	within := func(before, hidden, after string) secret { return secret{before + hidden + after, hidden} }
 	pem := base64Lines(r, 12)
 	return map[string]secret{
-		"github person":           whole("ghp_" + some(r, alnum, 36)),
-		"github oauth":            whole("gho_" + some(r, alnum, 36)),
-		"github user":             whole("ghu_" + some(r, alnum, 36)),
-		"github installation":     whole("ghs_" + some(r, alnum, 36)),
-		"github refresh":          whole("ghr_" + some(r, alnum, 76)),
-		"github fine-grained":     whole("github_pat_" + some(r, alnum, 22) + "_" + some(r, alnum, 59)),
-		"gitlab":                  whole("glpat-" + some(r, alnum, 20)),
-		"google access":           whole("ya29.a0" + some(r, alnum+"_-", 120)),
-		"google api key":          whole("AIza" + some(r, alnum, 35)),
-		"google client":           whole("GOCSPX-" + some(r, alnum, 28)),
-		"google refresh":          whole("1//0" + some(r, alnum, 60)),
-		"aws key":                 whole("AKIA" + some(r, upper+digits, 16)),
-		"aws session key":         whole("ASIA" + some(r, upper+digits, 16)),
-		"aws secret":              within("aws_secret_access_key = ", some(r, alnum+"/+", 40), ""),
-		"slack bot":               whole("xoxb-" + some(r, digits, 12) + "-" + some(r, digits, 12) + "-" + some(r, alnum, 24)),
-		"slack app":               whole("xapp-1-" + some(r, upper, 11) + "-" + some(r, digits, 13) + "-" + some(r, alnum, 64)),
-		"slack hook":              within("https://hooks.slack.com/services/", "T"+some(r, upper, 8)+"/B"+some(r, upper, 8)+"/"+some(r, alnum, 24), ""),
-		"json web token":          whole("eyJ" + some(r, alnum, 30) + "." + "eyJ" + some(r, alnum, 90) + "." + some(r, alnum+"_-", 86)),
-		"kubeconfig key":          within("client-key-data: ", "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVkt"+some(r, alnum, 60)+"==", ""),
-		"private key":             within("-----BEGIN RSA PRIVATE KEY-----\n", strings.Join(pem, "\n"), "\n-----END RSA PRIVATE KEY-----"),
-		"private key in json":     within(`"private_key": "-----BEGIN PRIVATE KEY-----\n`, strings.Join(pem, `\n`), `\n-----END PRIVATE KEY-----\n"`),
+		"github person":       whole("ghp_" + some(r, alnum, 36)),
+		"github oauth":        whole("gho_" + some(r, alnum, 36)),
+		"github user":         whole("ghu_" + some(r, alnum, 36)),
+		"github installation": whole("ghs_" + some(r, alnum, 36)),
+		"github refresh":      whole("ghr_" + some(r, alnum, 76)),
+		"github fine-grained": whole("github_pat_" + some(r, alnum, 22) + "_" + some(r, alnum, 59)),
+		"gitlab":              whole("glpat-" + some(r, alnum, 20)),
+		"google access":       whole("ya29.a0" + some(r, alnum+"_-", 120)),
+		"google api key":      whole("AIza" + some(r, alnum, 35)),
+		"google client":       whole("GOCSPX-" + some(r, alnum, 28)),
+		"google refresh":      whole("1//0" + some(r, alnum, 60)),
+		"aws key":             whole("AKIA" + some(r, upper+digits, 16)),
+		"aws session key":     whole("ASIA" + some(r, upper+digits, 16)),
+		"aws secret":          within("aws_secret_access_key = ", some(r, alnum+"/+", 40), ""),
+		"slack bot":           whole("xoxb-" + some(r, digits, 12) + "-" + some(r, digits, 12) + "-" + some(r, alnum, 24)),
+		"slack app":           whole("xapp-1-" + some(r, upper, 11) + "-" + some(r, digits, 13) + "-" + some(r, alnum, 64)),
+		"slack hook": within("https://hooks.slack.com/services/",
+			"T"+some(r, upper, 8)+"/B"+some(r, upper, 8)+"/"+some(r, alnum, 24), ""),
+		"json web token": whole("eyJ" + some(r, alnum, 30) + "." + "eyJ" + some(r, alnum, 90) + "." + some(r, alnum+"_-", 86)),
+		"kubeconfig key": within("client-key-data: ", "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVkt"+some(r, alnum, 60)+"==", ""),
+		"private key":    within("-----BEGIN RSA PRIVATE KEY-----\n", strings.Join(pem, "\n"), "\n-----END RSA PRIVATE KEY-----"),
+		"private key in json": within(`"private_key": "-----BEGIN PRIVATE KEY-----\n`, strings.Join(pem, `\n`),
+			`\n-----END PRIVATE KEY-----\n"`),
 		"private key, end cut":    within("-----BEGIN EC PRIVATE KEY-----\n", strings.Join(pem[:3], "\n"), ""),
 		"private key, begin cut":  within("", strings.Join(pem[:3], "\n"), "\n-----END OPENSSH PRIVATE KEY-----"),
 		"private key, both cut":   within("", strings.Join(pem, "\n"), ""),
@@ -141,7 +143,8 @@ func secrets(r *rand.Rand) map[string]secret {
 		"aws keys in a row":       within("AKIA"+some(r, upper+digits, 16)+",", some(r, alnum+"/+", 40), ""),
 		"slack cookie":            whole("xoxd-%2B" + some(r, alnum, 40) + "%3D"),
 		"service account, base64": whole("ewogICJ0eXBlIjogInNlcnZpY2VfYWNjb3VudCI" + some(r, alnum, 200) + "=="),
-		"private key of ssh2":     within("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n", strings.Join(pem, "\n"), "\n---- END SSH2 ENCRYPTED PRIVATE KEY ----"),
+		"private key of ssh2": within("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n", strings.Join(pem, "\n"),
+			"\n---- END SSH2 ENCRYPTED PRIVATE KEY ----"),
 		"split by a control char": {"gh\x00p_" + word + word, word},
 	}
 }
@@ -185,7 +188,8 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 		"Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nModuleNotFoundError: No module named 'flask'",
 		"secret is empty: it holds no secret: write one a line",
 		`KeyError: 'password'`, `failed to pull image "nginx:1.25@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`,
-		"dial tcp 10.0.0.1:5432: connect: connection refused", "basic authentication is not supported", "bearer authentication failed", "builder@acme-prod: 12:30:45",
+		"dial tcp 10.0.0.1:5432: connect: connection refused", "basic authentication is not supported", "bearer authentication failed",
+		"builder@acme-prod: 12:30:45",
 		"authorization failed for builder@acme-prod.iam.gserviceaccount.com: 403",
 	} {
 		if got := Mask(text); got != text {
@@ -240,7 +244,10 @@ func TestAClipIsToldAndFits(t *testing.T) {
 }
 
 func TestTheLastLinesAreTheEnd(t *testing.T) {
-	for _, text := range []string{"", "\n", "a\n", strings.Repeat("ä", 4096), "x\xff" + strings.Repeat("line\n", 99), strings.Repeat("word ", 100_000)} {
+	for _, text := range []string{
+		"", "\n", "a\n", strings.Repeat("ä", 4096), "x\xff" + strings.Repeat("line\n", 99),
+		strings.Repeat("word ", 100_000),
+	} {
 		got := LastLines(text, 20, 4096)
 		if Size(got) > 4096 || strings.Count(got, "\n") >= 20 || !utf8.ValidString(got) {
 			t.Errorf("of %d bytes: %d bytes, %d line ends", len(text), len(got), strings.Count(got, "\n"))
@@ -267,7 +274,10 @@ func TestTheLastLinesOfAKeyAreMasked(t *testing.T) {
 // Of a long text no more is looked at than a rule can take its time over: what would
 // mask all of it, were it looked at as a whole, changes nothing.
 func TestALongTextTakesNoLongTime(t *testing.T) {
-	for _, part := range []string{"a", "PASSWORD=", "-----BEGIN PRIVATE KEY-----", "://a:", "\"password\":\"", "eyJ.", "\x1b]", "Bearer ", "token: \n", "\\\"", strings.Repeat("A", 64) + "\n"} {
+	for _, part := range []string{
+		"a", "PASSWORD=", "-----BEGIN PRIVATE KEY-----", "://a:", "\"password\":\"", "eyJ.", "\x1b]", "Bearer ",
+		"token: \n", "\\\"", strings.Repeat("A", 64) + "\n",
+	} {
 		text := strings.Repeat(part, 4<<20/len(part))
 		if got := Line(text, 1024); Size(got) > 1024 {
 			t.Errorf("%q…: %d bytes", part, Size(got))
@@ -309,7 +319,8 @@ func FuzzProse(f *testing.F) {
 			if again := fit(got, limit); again != got {
 				t.Errorf("%s(%q, %d) is %q, and again %q", name, all, limit, got, again)
 			}
-			if strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) || strings.Contains(got, "##[") {
+			if strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }) ||
+				strings.Contains(got, "##[") {
 				t.Errorf("%s(%q) is obeyed: %q", name, all, got)
 			}
 			if name == "Line" && strings.ContainsAny(got, "\n\t") {
@@ -330,7 +341,10 @@ func FuzzASecretInAnyPlace(f *testing.F) {
 			return
 		}
 		all := secrets(rand.New(rand.NewPCG(seed, 5)))
-		for _, name := range []string{"github person", "github fine-grained", "google api key", "aws key", "slack bot", "json web token", "private key"} {
+		for _, name := range []string{
+			"github person", "github fine-grained", "google api key", "aws key", "slack bot", "json web token",
+			"private key",
+		} {
 			s := all[name]
 			for how, fit := range map[string]func(string, int) string{"Line": Line, "Block": Block, "Tail": Tail} {
 				if got := fit(before+s.text+after, limit); survives(got, s.hidden) {

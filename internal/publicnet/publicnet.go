@@ -33,15 +33,19 @@ type RefusedError struct {
 
 // Error names the host and the way out.
 func (e *RefusedError) Error() string {
-	return e.Host + " is no public address, and Turnout asks no other: an administrator allows ranges with --allow-addresses (TURNOUT_ALLOW_ADDRESSES)"
+	return e.Host + " is no public address, and Turnout asks no other: an administrator allows ranges with --allow-addresses " +
+		"(TURNOUT_ALLOW_ADDRESSES)"
 }
 
 // never are asked by nobody: clouds' metadata, in the ranges of a link, of
 // carriers, of private IPv6, and Azure's among the public ones.
 var never = []netip.Addr{
-	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("169.254.170.23"), netip.MustParseAddr("100.100.100.200"),
-	netip.MustParseAddr("192.0.0.192"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("169.254.0.23"), netip.MustParseAddr("169.254.10.10"),
-	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd00:ec2::23"), netip.MustParseAddr("fd20:ce::254"), netip.MustParseAddr("fe80::a9fe:a9fe"),
+	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("169.254.170.23"),
+	netip.MustParseAddr("100.100.100.200"),
+	netip.MustParseAddr("192.0.0.192"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("169.254.0.23"),
+	netip.MustParseAddr("169.254.10.10"),
+	netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd00:ec2::23"), netip.MustParseAddr("fd20:ce::254"),
+	netip.MustParseAddr("fe80::a9fe:a9fe"),
 }
 
 func prefixes(all ...string) []netip.Prefix {

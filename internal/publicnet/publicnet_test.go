@@ -28,11 +28,16 @@ func TestAddressesThatAreAsked(t *testing.T) {
 		want  bool
 		of    string
 	}{
-		{"", true, "8.8.8.8 34.1.2.3 172.15.0.1 172.32.0.1 100.63.0.1 100.128.0.1 198.20.0.1 2600:1901::1 2a00:1450::1 64:ff9b::808:808 ::ffff:8.8.8.8"},
-		{"", false, "127.0.0.1 127.1.2.3 0.0.0.0 0.1.2.3 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.127.255.255 169.254.169.254 169.254.1.1"},
-		{"", false, "192.0.2.1 198.51.100.1 203.0.113.1 198.18.0.1 192.0.0.1 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 168.63.129.16 100.100.100.200"},
-		{"", false, "::1 :: fe80::1 fe80::1%eth0 fc00::1 fd12::1 fd00:ec2::254 fd20:ce::254 ff02::1 2001:db8::1 2002:7f00:1:: 2001::1 3fff::1 4000::1"},
-		{"", false, "::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:10.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b::a00:1 64:ff9b:1::7f00:1"},
+		{"", true, "8.8.8.8 34.1.2.3 172.15.0.1 172.32.0.1 100.63.0.1 100.128.0.1 198.20.0.1 2600:1901::1 2a00:1450::1 64:ff9b::808:808 " +
+			"::ffff:8.8.8.8"},
+		{"", false, "127.0.0.1 127.1.2.3 0.0.0.0 0.1.2.3 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 100.127.255.255 " +
+			"169.254.169.254 169.254.1.1"},
+		{"", false, "192.0.2.1 198.51.100.1 203.0.113.1 198.18.0.1 192.0.0.1 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 168.63.129.16 " +
+			"100.100.100.200"},
+		{"", false, "::1 :: fe80::1 fe80::1%eth0 fc00::1 fd12::1 fd00:ec2::254 fd20:ce::254 ff02::1 2001:db8::1 2002:7f00:1:: 2001::1 3fff::1 " +
+			"4000::1"},
+		{"", false, "::ffff:127.0.0.1 ::ffff:169.254.169.254 ::ffff:10.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b::a00:1 " +
+			"64:ff9b:1::7f00:1"},
 		{"10.0.0.0/8", true, "10.1.2.3 ::ffff:10.1.2.3 64:ff9b::a01:203"},
 		{"10.0.0.0/8", false, "192.168.1.1 127.0.0.1"},
 		{"127.0.0.1", true, "127.0.0.1"},
@@ -61,7 +66,8 @@ func TestAddressesThatAreAsked(t *testing.T) {
 func TestOwnAddressIsAskedUnlessItIsThisMachines(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
-		"10.1.2.3": true, "fd12::1": true, "100.64.1.1": true, "127.0.0.1": false, "::1": false, "169.254.169.254": false, "169.254.1.1": false, "fe80::1": false, "fd00:ec2::254": false, "0.0.0.0": false,
+		"10.1.2.3": true, "fd12::1": true, "100.64.1.1": true, "127.0.0.1": false, "::1": false, "169.254.169.254": false, "169.254.1.1": false,
+		"fe80::1": false, "fd00:ec2::254": false, "0.0.0.0": false,
 	} {
 		a := netip.MustParseAddr(text)
 		if got := publicnet.Allowed(a, nil, a); got != want {
@@ -77,8 +83,10 @@ func TestPodsHaveNoAddressOfThisMachineNorOfMetadata(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		"10.1.2.3": true, "172.16.0.1": true, "100.64.1.1": true, "fd12::1": true, "34.1.2.3": true, "2600:1901::1": true,
-		"127.0.0.1": false, "::1": false, "0.0.0.0": false, "::": false, "169.254.169.254": false, "169.254.1.1": false, "fe80::1": false, "::ffff:169.254.169.254": false,
-		"64:ff9b::a9fe:a9fe": false, "100.100.100.200": false, "168.63.129.16": false, "fd00:ec2::254": false, "fd20:ce::254": false, "224.0.0.1": false, "ff02::1": false,
+		"127.0.0.1": false, "::1": false, "0.0.0.0": false, "::": false, "169.254.169.254": false, "169.254.1.1": false, "fe80::1": false,
+		"::ffff:169.254.169.254": false,
+		"64:ff9b::a9fe:a9fe":     false, "100.100.100.200": false, "168.63.129.16": false, "fd00:ec2::254": false, "fd20:ce::254": false,
+		"224.0.0.1": false, "ff02::1": false,
 	} {
 		if got := publicnet.OfPod(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s is a pod's: %t, want %t", text, got, want)
@@ -127,7 +135,8 @@ func TestConnectionIsRefusedByWhatItIsMadeTo(t *testing.T) {
 
 func TestBrokenRangesAreNamed(t *testing.T) {
 	t.Parallel()
-	if _, err := publicnet.Ranges([]string{"10.0.0.0/8", "10.0.0/8", "shop.example.com"}); err == nil || !strings.Contains(err.Error(), `"10.0.0/8"`) || !strings.Contains(err.Error(), `"shop.example.com"`) {
+	if _, err := publicnet.Ranges([]string{"10.0.0.0/8", "10.0.0/8", "shop.example.com"}); err == nil ||
+		!strings.Contains(err.Error(), `"10.0.0/8"`) || !strings.Contains(err.Error(), `"shop.example.com"`) {
 		t.Errorf("the error is %v", err)
 	}
 }

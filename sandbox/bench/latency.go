@@ -68,7 +68,8 @@ func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
 			return Latencies{}, fmt.Errorf("release %d of %d: %w", i+1, n, err)
 		}
 		switches, builds = append(switches, ready), append(builds, build)
-		o.progress("release %d of %d: ready to switch %s, webhook to build %s", i+1, n, ready.Round(time.Millisecond), build.Round(time.Millisecond))
+		o.progress("release %d of %d: ready to switch %s, webhook to build %s", i+1, n, ready.Round(time.Millisecond),
+			build.Round(time.Millisecond))
 	}
 	if err := r.hold(ctx, time.Hour); err != nil {
 		return Latencies{}, err
@@ -92,7 +93,10 @@ func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
 
 // check reports a measurement that did not measure what it was to.
 func (l Latencies) check(n int) error {
-	for name, s := range map[string]Summary{"ready to switch": l.ReadyToSwitch, "rollback to switch": l.RollbackToSwitch, "webhook to build": l.WebhookToBuild} {
+	for name, s := range map[string]Summary{
+		"ready to switch": l.ReadyToSwitch, "rollback to switch": l.RollbackToSwitch,
+		"webhook to build": l.WebhookToBuild,
+	} {
 		if s.N < max(n, 1) || s.P50 <= 0 {
 			return fmt.Errorf("%s: nothing was measured: %d samples of %d, in the middle %.3f ms", name, s.N, n, s.P50)
 		}

@@ -105,7 +105,10 @@ func (r *rig) makeRepository(context.Context) error {
 
 func (r *rig) makeObjects(ctx context.Context) error {
 	objects := []client.Object{
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: "acme-prod"}}},
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+			Name:        namespace,
+			Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: "acme-prod"},
+		}},
 		ingress(),
 		&v1alpha1.BlueGreen{ObjectMeta: meta(application), Spec: v1alpha1.BlueGreenSpec{
 			Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},

@@ -54,7 +54,10 @@ func run(t *testing.T, files map[string]string, images []string, steps ...string
 	}})
 	build := &cloudbuildpb.Build{
 		Id: "b1", Images: images,
-		Source: &cloudbuildpb.Source{Source: &cloudbuildpb.Source_StorageSource{StorageSource: &cloudbuildpb.StorageSource{Bucket: "b", Object: "o"}}},
+		Source: &cloudbuildpb.Source{Source: &cloudbuildpb.Source_StorageSource{StorageSource: &cloudbuildpb.StorageSource{
+			Bucket: "b",
+			Object: "o",
+		}}},
 	}
 	for _, step := range steps {
 		words := strings.Fields(step)
@@ -71,8 +74,9 @@ const docker = "gcr.io/cloud-builders/docker"
 
 func TestBuildsTagsAndPushes(t *testing.T) {
 	files := map[string]string{
-		"Dockerfile": "FROM python:3.12\nWORKDIR /app\nARG WHO=world\nENV NAME=$WHO\nCOPY . .\nRUN pip install -r requirements.txt\nEXPOSE 8080\nCMD [\"python\", \"app.py\"]\n",
-		"app.py":     "print('hello')",
+		"Dockerfile": "FROM python:3.12\nWORKDIR /app\nARG WHO=world\nENV NAME=$WHO\nCOPY . .\nRUN pip install -r requirements.txt\nEXPOSE " +
+			"8080\nCMD [\"python\", \"app.py\"]\n",
+		"app.py": "print('hello')",
 	}
 	result, log, images := run(t, files, []string{"r.test/a:1"},
 		docker+" build -t r.test/a:1 --build-arg WHO=you .", docker+" push r.test/a:1", "gcr.io/cloud-builders/kubectl get pods")
@@ -99,7 +103,8 @@ func TestBuildsTagsAndPushes(t *testing.T) {
 func TestSameSourceGivesSameDigest(t *testing.T) {
 	digests := map[string]bool{}
 	for _, content := range []string{"one", "one", "two"} {
-		result, log, _ := run(t, map[string]string{"Dockerfile": "FROM python:3\nCOPY a /a\n", "a": content}, []string{"r.test/a:1"}, docker+" build -t r.test/a:1 .")
+		result, log, _ := run(t, map[string]string{"Dockerfile": "FROM python:3\nCOPY a /a\n", "a": content}, []string{"r.test/a:1"},
+			docker+" build -t r.test/a:1 .")
 		if len(result.Images) != 1 {
 			t.Fatalf("got %+v; log:\n%s", result, log)
 		}
@@ -130,7 +135,8 @@ func TestFailuresSayWhatIsWrong(t *testing.T) {
 }
 
 func TestSourceCannotEscapeItsWorkspace(t *testing.T) {
-	result, log, images := run(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "../../evil": "x"}, []string{"r.test/a:1"}, docker+" build -t r.test/a:1 .")
+	result, log, images := run(t, map[string]string{"Dockerfile": "FROM scratch\nCOPY . /\n", "../../evil": "x"}, []string{"r.test/a:1"},
+		docker+" build -t r.test/a:1 .")
 	if len(result.Images) != 1 {
 		t.Fatalf("got %+v; log:\n%s", result, log)
 	}

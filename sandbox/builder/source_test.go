@@ -28,10 +28,14 @@ func github(t *testing.T) (server *githubtest.Server, first string) {
 	if first, err = shop.Head("main"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := shop.CommitFiles(githubtest.Commit{Message: "Second", Files: githubtest.Text(map[string]string{"web/version": "two"})}); err != nil {
+	if _, err := shop.CommitFiles(githubtest.Commit{
+		Message: "Second",
+		Files:   githubtest.Text(map[string]string{"web/version": "two"}),
+	}); err != nil {
 		t.Fatal(err)
 	}
-	_, err = server.AddRepository("acme/secret", githubtest.RepositoryConfig{Private: true, Files: githubtest.Text(map[string]string{"a": "b"})})
+	_, err = server.AddRepository("acme/secret",
+		githubtest.RepositoryConfig{Private: true, Files: githubtest.Text(map[string]string{"a": "b"})})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,12 +68,15 @@ func TestAGitSourceIsBuiltAtItsRevision(t *testing.T) {
 		dir    string
 		want   string
 	}{
-		"a commit that is no head":   {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git", Revision: first}, "web", "one"},
-		"a branch":                   {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git", Revision: "main"}, "web", "two"},
-		"no revision":                {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git"}, "web", "two"},
-		"an address at github.com":   {&cloudbuildpb.GitSource{Url: "https://github.com/acme/shop.git", Revision: first}, "web", "one"},
-		"the source's directory":     {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop", Revision: first, Dir: "web"}, "", "one"},
-		"an absolute one of a step":  {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop", Revision: first, Dir: "api"}, "/workspace/web", "one"},
+		"a commit that is no head": {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git", Revision: first}, "web", "one"},
+		"a branch":                 {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git", Revision: "main"}, "web", "two"},
+		"no revision":              {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop.git"}, "web", "two"},
+		"an address at github.com": {&cloudbuildpb.GitSource{Url: "https://github.com/acme/shop.git", Revision: first}, "web", "one"},
+		"the source's directory":   {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop", Revision: first, Dir: "web"}, "", "one"},
+		"an absolute one of a step": {
+			&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop", Revision: first, Dir: "api"}, "/workspace/web",
+			"one",
+		},
 		"the step's below the other": {&cloudbuildpb.GitSource{Url: server.URL() + "/acme/shop", Revision: first, Dir: "web/sub"}, "..", "one"},
 	} {
 		t.Run(name, func(t *testing.T) {

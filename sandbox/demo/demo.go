@@ -175,14 +175,16 @@ func (s *story) adopt(ctx context.Context) error {
 	if err := s.untilAdopted(ctx, "v1.0.0"); err != nil {
 		return err
 	}
-	s.say("%s answers with v1.0.0, through Google's own controllers and a model of the load balancer behind them, %g times as fast", s.World.WebURL, s.World.Speed)
+	s.say("%s answers with v1.0.0, through Google's own controllers and a model of the load balancer behind them, %g times as fast",
+		s.World.WebURL, s.World.Speed)
 	bg, err := s.untilReady(ctx, v1alpha1.ReasonNotGranted)
 	if err != nil {
 		return err
 	}
 	s.check("without the administrator's grant nothing is fetched", true,
 		v1alpha1.Advise(bg.Status.Conditions[0].Message, bg.Status.CommandsOf(v1alpha1.ConditionReady)...).Lines())
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,%q:%q}}}`, v1alpha1.RepositoriesAnnotation, repository, v1alpha1.ProjectsAnnotation, "acme-prod")
+	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q,%q:%q}}}`, v1alpha1.RepositoriesAnnotation, repository,
+		v1alpha1.ProjectsAnnotation, "acme-prod")
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if err := s.kube.Patch(ctx, ns, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
 		return fmt.Errorf("granting the repository and the project: %w", err)
@@ -190,7 +192,8 @@ func (s *story) adopt(ctx context.Context) error {
 	if bg, err = s.untilReady(ctx, v1alpha1.ReasonReady); err != nil {
 		return err
 	}
-	s.check("adopted as it is: blue is live with v1.0.0", bg.Status.Live != nil && bg.Status.Live.Color == v1alpha1.Blue, "live: "+bg.Status.Version)
+	s.check("adopted as it is: blue is live with v1.0.0", bg.Status.Live != nil && bg.Status.Live.Color == v1alpha1.Blue,
+		"live: "+bg.Status.Version)
 	return nil
 }
 

@@ -51,7 +51,10 @@ func (s *story) propose(title, version string, change edit) (*githubtest.PullReq
 		change(files)
 	}
 	branch := "release-" + version
-	if _, err := s.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: title, Files: githubtest.Text(files), Author: s.writer}); err != nil {
+	if _, err := s.repo.CommitFiles(githubtest.Commit{
+		Branch: branch, Message: title, Files: githubtest.Text(files),
+		Author: s.writer,
+	}); err != nil {
 		return nil, fmt.Errorf("committing %s: %w", version, err)
 	}
 	pr, err := s.repo.OpenPullRequest(githubtest.NewPullRequest{Title: title, Head: branch, Author: s.writer})

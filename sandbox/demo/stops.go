@@ -82,7 +82,8 @@ func (s *story) lock(ctx context.Context) error {
 	if err := s.waitsBehindTheLock(ctx, second); err != nil {
 		return err
 	}
-	s.check("the newer merge took the older one's place", strings.HasPrefix(old.Status.SupersededBy, application+"-"+second.MergeCommit()[:12]), old.Status.SupersededBy)
+	s.check("the newer merge took the older one's place",
+		strings.HasPrefix(old.Status.SupersededBy, application+"-"+second.MergeCommit()[:12]), old.Status.SupersededBy)
 	if err := s.comment(second, s.writer, "/unlock"); err != nil {
 		return err
 	}

@@ -69,7 +69,8 @@ func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
 			i++
 		}
 		if i == len(rest) {
-			t.Fatalf("README.md shows what the demo does not print there: %s\nmake the transcript anew with go test ./demo -update; the demo printed\n%s", line, printed)
+			t.Fatalf("README.md shows what the demo does not print there: %s\nmake the transcript anew with go test ./demo -update; the demo "+
+				"printed\n%s", line, printed)
 		}
 		rest = rest[i+1:]
 	}

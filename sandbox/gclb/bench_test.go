@@ -41,7 +41,8 @@ var podOne, podTwo = endpoint{"10.0.0.1", 8080, "node-1"}, endpoint{"10.0.0.2", 
 func newBench(t *testing.T, delays Delays, handler http.Handler) *bench {
 	t.Helper()
 	b := &bench{t: t, config: &Config{
-		FrontEnds: 3, Speed: 1, Delays: &delays, Project: "acme-prod", Zone: "us-central1-b", Address: "10.0.0.100", Log: slog.New(slog.DiscardHandler),
+		FrontEnds: 3, Speed: 1, Delays: &delays, Project: "acme-prod", Zone: "us-central1-b", Address: "10.0.0.100",
+		Log: slog.New(slog.DiscardHandler),
 	}}
 	b.fleet = newFleet(b.config)
 	ctx, stop := context.WithCancel(t.Context())

@@ -105,7 +105,8 @@ func (k *checker) record(key checked, v verdict) {
 	before := key.member.health[key.backend].state
 	key.member.health[key.backend] = v
 	if before != v.state {
-		c.config.Log.Debug("endpoint health", "backend", shortName(key.backend), "endpoint", key.member.String(), "state", v.state, "endpoints", c.count(key.backend))
+		c.config.Log.Debug("endpoint health", "backend", shortName(key.backend), "endpoint", key.member.String(), "state", v.state, "endpoints",
+			c.count(key.backend))
 	}
 }
 

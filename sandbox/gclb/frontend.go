@@ -251,7 +251,8 @@ func (fe *frontEnd) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !errors.As(err, &why) {
 		why = refusal{http.StatusBadGateway, err.Error()}
 	}
-	fe.log.DebugContext(r.Context(), "request refused", "host", r.Host, "path", r.URL.Path, "status", why.status, "status_details", why.details)
+	fe.log.DebugContext(r.Context(), "request refused", "host", r.Host, "path", r.URL.Path, "status", why.status, "status_details",
+		why.details)
 	body := fmt.Sprintf("%d %s", why.status, http.StatusText(why.status))
 	if why == errDefaultBackend {
 		body = why.details

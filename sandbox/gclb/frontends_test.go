@@ -111,7 +111,8 @@ func TestInternalIngressIsRegional(t *testing.T) {
 	r.await("the switch", func() bool { return leadsTo("green") })
 	r.inOrder(switched, []string{"url map set", r.namespace, "=1/1"})
 	r.await("its event", func() bool {
-		return slices.ContainsFunc(r.events("shop", corev1.EventTypeNormal, eventSync), func(m string) bool { return strings.HasSuffix(m, "updated") })
+		return slices.ContainsFunc(r.events("shop", corev1.EventTypeNormal, eventSync),
+			func(m string) bool { return strings.HasSuffix(m, "updated") })
 	})
 }
 

@@ -223,7 +223,8 @@ func TestObservedReadinessGate(t *testing.T) {
 	r.running("blue", 1)
 	pod := r.pods("blue")[0]
 	after = *gateCondition(&pod)
-	ready := fmt.Sprintf(`Pod has become Healthy in NEG "Key{\"%[1]s\", zone: \"us-central1-b\"}" attached to BackendService "Key{\"%[1]s\"}". `+
+	ready := fmt.Sprintf(`Pod has become Healthy in NEG "Key{\"%[1]s\", zone: \"us-central1-b\"}" attached to BackendService `+
+		`"Key{\"%[1]s\"}". `+
 		`Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`, r.backend("blue"))
 	if after.Status != corev1.ConditionTrue || after.Reason != reasonReady || after.Message != ready {
 		t.Errorf("in the end the condition is %+v", after)

@@ -143,11 +143,13 @@ func TestResourcesAreReplacedMergedAndGuardedByTheirFingerprint(t *testing.T) {
 		if patched["timeoutSec"] != 40.0 || patched["description"] != made["description"] || patched["id"] != made["id"] {
 			t.Errorf("a PATCH made %v of %v", patched, made)
 		}
-		if _, err := b.call(http.MethodPatch, defaultName, map[string]any{"fingerprint": made["fingerprint"]}); err == nil || !strings.Contains(err.Error(), "412") {
+		if _, err := b.call(http.MethodPatch, defaultName, map[string]any{"fingerprint": made["fingerprint"]}); err == nil ||
+			!strings.Contains(err.Error(), "412") {
 			t.Errorf("an old fingerprint: %v", err)
 		}
 		b.must(http.MethodPut, defaultName, map[string]any{"port": 80})
-		if replaced := b.must(http.MethodGet, defaultName, nil); replaced["description"] != nil || replaced["selfLink"] != links+"acme-prod/"+defaultName {
+		if replaced := b.must(http.MethodGet, defaultName, nil); replaced["description"] != nil ||
+			replaced["selfLink"] != links+"acme-prod/"+defaultName {
 			t.Errorf("a PUT made %v", replaced)
 		}
 		if _, err := b.call(http.MethodPost, defaultName+"/setEverything", nil); err == nil || !strings.Contains(err.Error(), "501") {

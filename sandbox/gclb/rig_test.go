@@ -275,7 +275,8 @@ func asMap(pairs []string) map[string]string {
 
 func (r *rig) patchService(name, patch string) {
 	r.t.Helper()
-	_, err := real.Clients.CoreV1().Services(r.namespace).Patch(r.t.Context(), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := real.Clients.CoreV1().Services(r.namespace).Patch(r.t.Context(), name, types.MergePatchType, []byte(patch),
+		metav1.PatchOptions{})
 	r.check(err)
 }
 
@@ -323,7 +324,8 @@ func (r *rig) ingress(rules ...networkingv1.IngressRule) {
 // patchIngress applies a JSON patch to it.
 func (r *rig) patchIngress(patch string) {
 	r.t.Helper()
-	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Patch(r.t.Context(), "shop", types.JSONPatchType, []byte(patch), metav1.PatchOptions{})
+	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Patch(r.t.Context(), "shop", types.JSONPatchType, []byte(patch),
+		metav1.PatchOptions{})
 	r.check(err)
 }
 

@@ -170,7 +170,8 @@ func (b *balancer) awaitAdmission(ctx context.Context) error {
 		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
 	}
 	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, admissionTimeout, true, func(ctx context.Context) (bool, error) {
-		_, err := b.clients.CoreV1().Services(metav1.NamespaceDefault).Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := b.clients.CoreV1().Services(metav1.NamespaceDefault).Create(ctx, trial,
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil && b.webhooks.asked.Load(), nil
 	})
 	if err != nil {

@@ -89,7 +89,10 @@ func TestConnectionOfAClientStaysWithItsFrontEnd(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	f.frontEnds[0].adopt(&view{serial: 1, urlMaps: []urlMap{{fallback: "default"}}, backends: map[string]backendService{"default": {system: true}}})
+	f.frontEnds[0].adopt(&view{
+		serial: 1, urlMaps: []urlMap{{fallback: "default"}},
+		backends: map[string]backendService{"default": {system: true}},
+	})
 	ask := func(client *http.Client) string {
 		r := &rig{t: t, address: listener.Addr().String()}
 		_, body := r.ask(client, "", "/")

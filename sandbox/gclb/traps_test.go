@@ -148,7 +148,10 @@ func TestTrapFirstPodOfANEGIsReadyBeforeAnybodyAskedIt(t *testing.T) {
 
 func TestTrapConditionIsNeverLookedAtAgain(t *testing.T) {
 	r := share(t)
-	r.backendConfig(map[string]any{"healthCheck": map[string]any{"requestPath": "/healthz", "checkIntervalSec": int64(1), "timeoutSec": int64(1)}})
+	r.backendConfig(map[string]any{"healthCheck": map[string]any{
+		"requestPath": "/healthz", "checkIntervalSec": int64(1),
+		"timeoutSec": int64(1),
+	}})
 	r.service("blue", backendConfigAnnotation, `{"default":"all"}`)
 	r.ingress(r.users("blue"))
 	r.await("the first sync", func() bool { return r.annotation(backendsAnnotation) != "" })

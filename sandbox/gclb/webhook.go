@@ -92,7 +92,8 @@ func gatePatch(pod *corev1.Pod, services []corev1.Service) []patchOperation {
 		if !asksForNEGs(&services[i]) || !selects(&services[i], pod) {
 			continue
 		}
-		gates := append(pod.Spec.ReadinessGates, corev1.PodReadinessGate{ConditionType: readinessGate}) //nolint:gocritic // the pod is this request's own
+		gates := append(pod.Spec.ReadinessGates, //nolint:gocritic // the pod is this request's own
+			corev1.PodReadinessGate{ConditionType: readinessGate})
 		return []patchOperation{{Op: "add", Path: "/spec/readinessGates", Value: gates}}
 	}
 	return nil

@@ -28,12 +28,22 @@ func TestWebhooksChangeOnlyWhatLacksSomething(t *testing.T) {
 		got  []patchOperation
 		want string
 	}{
-		{"selected", gatePatch(pod(), service(ingressNEG, "blue")), `[{"op":"add","path":"/spec/readinessGates","value":[{"conditionType":"cloud.google.com/load-balancer-neg-ready"}]}]`},
-		{"other gates stay", gatePatch(pod(other), service(`{"exposed_ports":{"80":{}}}`, "blue")), `[{"op":"add","path":"/spec/readinessGates","value":[{"conditionType":"other"},{"conditionType":"cloud.google.com/load-balancer-neg-ready"}]}]`},
+		{
+			"selected", gatePatch(pod(), service(ingressNEG, "blue")),
+			`[{"op":"add","path":"/spec/readinessGates","value":[{"conditionType":"cloud.google.com/load-balancer-neg-ready"}]}]`,
+		},
+		{
+			"other gates stay", gatePatch(pod(other), service(`{"exposed_ports":{"80":{}}}`, "blue")),
+			`[{"op":"add","path":"/spec/readinessGates","value":[{"conditionType":"other"},` +
+				`{"conditionType":"cloud.google.com/load-balancer-neg-ready"}]}]`,
+		},
 		{"gated", gatePatch(pod(corev1.PodReadinessGate{ConditionType: readinessGate}), service(ingressNEG, "blue")), "null"},
 		{"not selected", gatePatch(pod(), service(ingressNEG, "green")), "null"},
 		{"no NEG", gatePatch(pod(), service(`{"ingress":false}`, "blue")), "null"},
-		{"new Service", annotationPatch(&bare), `[{"op":"add","path":"/metadata/annotations","value":{"cloud.google.com/neg":"{\"ingress\":true}","x":"y"}}]`},
+		{
+			"new Service", annotationPatch(&bare),
+			`[{"op":"add","path":"/metadata/annotations","value":{"cloud.google.com/neg":"{\"ingress\":true}","x":"y"}}]`,
+		},
 		{"annotated Service", annotationPatch(&service(`{}`, "blue")[0]), "null"},
 		{"ExternalName", annotationPatch(&external), "null"},
 	} {

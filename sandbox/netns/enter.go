@@ -148,7 +148,8 @@ func wayOut() string {
 			return "This machine forbids user namespaces (" + path + "); allow them with: " + hint
 		}
 	}
-	return "This machine forbids user namespaces. In a container, start it with --security-opt seccomp=unconfined or --cap-add SYS_ADMIN; elsewhere run as root."
+	return "This machine forbids user namespaces. In a container, start it with --security-opt seccomp=unconfined or --cap-add SYS_ADMIN; " +
+		"elsewhere run as root."
 }
 
 // openListeners listens outside and returns the listeners as files to inherit.

@@ -140,7 +140,8 @@ func TestCrashLoopIsReportedAsAKubeletDoes(t *testing.T) {
 	if last := s.LastTerminationState.Terminated; last == nil || last.ExitCode != 7 || last.Reason != "Error" || last.StartedAt.IsZero() {
 		t.Errorf("lastState is %+v, want terminated with code 7, reason Error and times", s.LastTerminationState)
 	}
-	if !strings.HasPrefix(s.State.Waiting.Message, "back-off ") || !strings.Contains(s.State.Waiting.Message, "restarting failed container=app") {
+	if !strings.HasPrefix(s.State.Waiting.Message, "back-off ") ||
+		!strings.Contains(s.State.Waiting.Message, "restarting failed container=app") {
 		t.Errorf("the message is %q", s.State.Waiting.Message)
 	}
 	if pod.Status.Phase != corev1.PodRunning {
@@ -163,7 +164,9 @@ func waitsFor(pod corev1.Pod, reason string) bool {
 func TestBadPodsWaitWithTheKubeletsReasons(t *testing.T) {
 	good := push(t, "v1-bad", map[string]string{})
 	missingSecret := app(good)
-	missingSecret.EnvFrom = []corev1.EnvFromSource{{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "none"}}}}
+	missingSecret.EnvFrom = []corev1.EnvFromSource{
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "none"}}},
+	}
 	for name, c := range map[string]struct {
 		container corev1.Container
 		reason    string

@@ -62,7 +62,9 @@ func (c *container) probe(ctx context.Context, p *process, unhealthy chan<- stri
 
 // watch probes at the probe's pace from when after is closed, and calls decided
 // each time a threshold is reached, until that returns false or ctx ends.
-func (c *container) watch(ctx context.Context, p *process, kind string, spec *corev1.Probe, decided func(ok bool) bool, after <-chan struct{}) {
+func (c *container) watch(ctx context.Context, p *process, kind string, spec *corev1.Probe, decided func(ok bool) bool,
+	after <-chan struct{},
+) {
 	go func() {
 		if after != nil {
 			select {

@@ -121,7 +121,9 @@ func (a *Agent) serveExec(w http.ResponseWriter, r *http.Request) {
 type executor struct{ container *container }
 
 // ExecInContainer implements the streaming server's Executor.
-func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, line []string, in io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan criremote.TerminalSize, _ time.Duration) error {
+func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, line []string, in io.Reader, out, errOut io.WriteCloser, _ bool,
+	_ <-chan criremote.TerminalSize, _ time.Duration,
+) error {
 	c := e.container
 	c.worker.mu.Lock()
 	process := c.process

@@ -86,7 +86,14 @@ func TestOnlyIngressesOfItsClassAreServed(t *testing.T) {
 		annotation string
 		field      *string
 		want       bool
-	}{{"", new("plain"), true}, {"plain", nil, true}, {"", nil, false}, {"gce", nil, false}, {"", new("gce"), false}, {"plain", new("gce"), false}} {
+	}{
+		{"", new("plain"), true},
+		{"plain", nil, true},
+		{"", nil, false},
+		{"gce", nil, false},
+		{"", new("gce"), false},
+		{"plain", new("gce"), false},
+	} {
 		ingress := &networkingv1.Ingress{Spec: networkingv1.IngressSpec{IngressClassName: c.field}}
 		ingress.Annotations = map[string]string{classAnnotation: c.annotation}
 		if got := !p.isForeign(ingress); got != c.want {

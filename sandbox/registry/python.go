@@ -62,5 +62,6 @@ func (r *Registry) base(name string) (Config, string, error) {
 	case "scratch":
 		return Config{}, "", nil
 	}
-	return Config{}, "", fmt.Errorf("FROM %s: the sandbox has python:* (the machine's python3), scratch, and images built in it: %w", name, ErrNotFound)
+	return Config{}, "", fmt.Errorf("FROM %s: the sandbox has python:* (the machine's python3), scratch, and images built in it: %w", name,
+		ErrNotFound)
 }

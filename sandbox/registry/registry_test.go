@@ -115,7 +115,8 @@ func TestArgumentsAreReplacedWhereDockerReplacesThem(t *testing.T) {
 }
 
 func TestShellAndExecForms(t *testing.T) {
-	i := image(t, map[string]string{"Dockerfile": "FROM python:3.12\nCMD [\"lost\"]\nENTRYPOINT [\"python\", \"-u\"]\nCMD [\"app.py\"]\nSTOPSIGNAL SIGINT\nEXPOSE 8080 9090/udp\nUSER nobody\n"}, BuildRequest{})
+	i := image(t, map[string]string{"Dockerfile": "FROM python:3.12\nCMD [\"lost\"]\nENTRYPOINT [\"python\", \"-u\"]\nCMD " +
+		"[\"app.py\"]\nSTOPSIGNAL SIGINT\nEXPOSE 8080 9090/udp\nUSER nobody\n"}, BuildRequest{})
 	if !slices.Equal(i.Config.Entrypoint, []string{"python", "-u"}) || !slices.Equal(i.Config.Cmd, []string{"app.py"}) {
 		t.Errorf("got %q and %q", i.Config.Entrypoint, i.Config.Cmd)
 	}
@@ -130,8 +131,11 @@ func TestShellAndExecForms(t *testing.T) {
 
 func TestBadDockerfileNamesItsLine(t *testing.T) {
 	for name, c := range map[string]struct{ dockerfile, want string }{
-		"no such base":   {"FROM ubuntu:24.04\n", "Dockerfile line 1: FROM ubuntu:24.04: the sandbox has python:*"},
-		"no such file":   {"FROM python:3.12\n\nCOPY missing.py /app/\n", "Dockerfile line 3: COPY missing.py: no such file in the build context"},
+		"no such base": {"FROM ubuntu:24.04\n", "Dockerfile line 1: FROM ubuntu:24.04: the sandbox has python:*"},
+		"no such file": {
+			"FROM python:3.12\n\nCOPY missing.py /app/\n",
+			"Dockerfile line 3: COPY missing.py: no such file in the build context",
+		},
 		"out of context": {"FROM python:3.12\nCOPY ../../etc/passwd /\n", "Dockerfile line 2: COPY ../../etc/passwd: no such file"},
 		"no such stage":  {"FROM python:3.12\nCOPY --from=later /a /b\n", "line 2: COPY --from=later: no such stage before it"},
 		"no network":     {"FROM python:3.12\nADD https://example.com/a.tar /\n", "the sandbox has no network"},
@@ -143,7 +147,8 @@ func TestBadDockerfileNamesItsLine(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
-	if _, _, err := built(t, empty(t), nil, BuildRequest{Dockerfile: "docker/Dockerfile"}); err == nil || !strings.Contains(err.Error(), "docker/Dockerfile") {
+	if _, _, err := built(t, empty(t), nil, BuildRequest{Dockerfile: "docker/Dockerfile"}); err == nil ||
+		!strings.Contains(err.Error(), "docker/Dockerfile") {
 		t.Errorf("no Dockerfile: %v", err)
 	}
 }
@@ -174,7 +179,10 @@ func TestPullByTagAndByDigest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for ref, want := range map[string]string{"r.test/a": one, "r.test/a:latest": one, "r.test/a:1": two, "r.test/a@" + one: one, "r.test/a:1@" + one: one} {
+	for ref, want := range map[string]string{
+		"r.test/a": one, "r.test/a:latest": one, "r.test/a:1": two, "r.test/a@" + one: one,
+		"r.test/a:1@" + one: one,
+	} {
 		i, id, err := r.Pull(ref)
 		if err != nil || i.Digest != want || id != "r.test/a@"+want {
 			t.Errorf("%s: %s as %s, %v; want %s", ref, i.Digest, id, err, want)

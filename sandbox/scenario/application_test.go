@@ -264,7 +264,10 @@ func (a *application) ingress() *networkingv1.Ingress {
 func (a *application) merge(title string, files map[string]string) *githubtest.PullRequest {
 	a.t.Helper()
 	branch := strings.ReplaceAll(strings.ToLower(title), " ", "-")
-	if _, err := a.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: title, Files: githubtest.Text(files), Author: running.writer}); err != nil {
+	if _, err := a.repo.CommitFiles(githubtest.Commit{
+		Branch: branch, Message: title, Files: githubtest.Text(files),
+		Author: running.writer,
+	}); err != nil {
 		a.t.Fatal(err)
 	}
 	pr, err := a.repo.OpenPullRequest(githubtest.NewPullRequest{Title: title, Head: branch, Author: running.writer})

@@ -39,7 +39,8 @@ func (a *application) awaitScaled(c v1alpha1.Color, size, minimum int32) {
 				return false, err.Error()
 			}
 		}
-		return *d.Spec.Replicas == size && *h.Spec.MinReplicas == minimum, fmt.Sprintf("%d pods, minimum %d, %v", *d.Spec.Replicas, *h.Spec.MinReplicas, h.Annotations)
+		return *d.Spec.Replicas == size && *h.Spec.MinReplicas == minimum,
+			fmt.Sprintf("%d pods, minimum %d, %v", *d.Spec.Replicas, *h.Spec.MinReplicas, h.Annotations)
 	})
 }
 

@@ -72,7 +72,11 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 		want int
 	}{
 		{"an unknown event", request{post, "sponsorship", json, body, sign(body)}, http.StatusAccepted},
-		{"an unknown action", request{post, "issue_comment", json, bytes.Replace(body, []byte("created"), []byte("pinned"), 1), ""}, http.StatusAccepted},
+		{
+			"an unknown action",
+			request{post, "issue_comment", json, bytes.Replace(body, []byte("created"), []byte("pinned"), 1), ""},
+			http.StatusAccepted,
+		},
 		{"no signature", request{post, "push", json, body, "-"}, http.StatusUnauthorized},
 		{"another secret", request{post, "push", json, body, githubtest.Sign("another", body)}, http.StatusUnauthorized},
 		{"a signature of another body", request{post, "push", json, body, sign([]byte("{}"))}, http.StatusUnauthorized},
@@ -99,7 +103,10 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 	if bytes.Contains(log, []byte(marker)) {
 		t.Error("the log has something of a body")
 	}
-	for _, want := range []string{`"webhook refused","delivery":"bad-input","status":401`, `"webhook does not concern us","delivery":"bad-input","event":"sponsorship.created"`} {
+	for _, want := range []string{
+		`"webhook refused","delivery":"bad-input","status":401`,
+		`"webhook does not concern us","delivery":"bad-input","event":"sponsorship.created"`,
+	} {
 		if !bytes.Contains(log, []byte(want)) {
 			t.Errorf("the log does not say %s", want)
 		}
@@ -116,7 +123,8 @@ func TestWebhookAnswersBadRequestsAndLogsNothingOfThem(t *testing.T) {
 func (a *application) delivered(event string, contains string) {
 	a.t.Helper()
 	_, err := running.turnout.App.WaitForDelivery(a.t.Context(), func(d githubtest.Delivery) bool {
-		return d.Event == event && d.RepositoryID == a.repo.ID && d.StatusCode == http.StatusAccepted && bytes.Contains(d.Payload, []byte(contains))
+		return d.Event == event && d.RepositoryID == a.repo.ID && d.StatusCode == http.StatusAccepted &&
+			bytes.Contains(d.Payload, []byte(contains))
 	})
 	if err != nil {
 		a.t.Fatal(err)
@@ -133,7 +141,8 @@ func TestPushForANamespaceWithoutTheGrantDoesNothing(t *testing.T) {
 	}
 	a.handOver(name, "acme-prod", nil)
 	a.awaitReason(v1alpha1.ReasonNotGranted)
-	if got, want := a.commandsOf(name), "kubectl annotate --overwrite namespace ungranted turnout.dev/repositories=acme/ungranted"; got != want {
+	want := "kubectl annotate --overwrite namespace ungranted turnout.dev/repositories=acme/ungranted"
+	if got := a.commandsOf(name); got != want {
 		t.Errorf("the condition's commands are %q, want %q", got, want)
 	}
 	pr := a.merge("Change something", map[string]string{"VERSION": "v2.0.0\n"})
@@ -155,7 +164,10 @@ func TestWhatIsNoCommandIsIgnored(t *testing.T) {
 	a := newApplication(t, "talk", sources(t, example))
 	a.handOver(name, "acme-prod", nil)
 	a.awaitReason(v1alpha1.ReasonIngressMissing)
-	if _, err := a.repo.CommitFiles(githubtest.Commit{Branch: "topic", Message: "Topic", Files: githubtest.Text(map[string]string{"VERSION": "v2\n"}), Author: running.writer}); err != nil {
+	if _, err := a.repo.CommitFiles(githubtest.Commit{
+		Branch: "topic", Message: "Topic",
+		Files: githubtest.Text(map[string]string{"VERSION": "v2\n"}), Author: running.writer,
+	}); err != nil {
 		t.Fatal(err)
 	}
 	pr, err := a.repo.OpenPullRequest(githubtest.NewPullRequest{Title: "Topic", Head: "topic", Author: running.writer})
@@ -270,7 +282,8 @@ func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing
 	}
 	a.change(a.blueGreen(), `{"spec":{"branch":"trunk"}}`)
 	check(name, v1alpha1.ReasonBranchMissing, "acme/obstacles has no branch trunk", "spec.branch of bluegreen "+name)
-	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}}, `{"metadata":{"annotations":{"turnout.dev/repositories":"acme/obstacles,acme/unseen"}}}`)
+	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.namespace}},
+		`{"metadata":{"annotations":{"turnout.dev/repositories":"acme/obstacles,acme/unseen"}}}`)
 	a.change(a.blueGreen(), `{"spec":{"branch":"main","repository":"acme/unseen"}}`)
 	check(name, v1alpha1.ReasonNotInstalled, "the App is not installed on acme/unseen: install it there")
 	a.change(a.blueGreen(), `{"spec":{"repository":"acme/obstacles"}}`)
@@ -281,7 +294,8 @@ func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing
 	a.handOver("stranger", "acme-prod", map[string]any{"ingress": map[string]any{"name": name + "-ingress"}})
 	check("stranger", v1alpha1.ReasonNotRouted, "stranger-blue-svc", "spec.blue.service")
 
-	mixed := `[{"op":"add","path":"/spec/rules/0/http/paths/-","value":{"path":"/new","pathType":"Prefix","backend":{"service":{"name":"my-python-app-green-svc","port":{"number":80}}}}}]`
+	mixed := `[{"op":"add","path":"/spec/rules/0/http/paths/-","value":{"path":"/new","pathType":"Prefix",` +
+		`"backend":{"service":{"name":"my-python-app-green-svc","port":{"number":80}}}}}]`
 	if err := running.kube.Patch(t.Context(), a.ingress(), client.RawPatch(types.JSONPatchType, []byte(mixed))); err != nil {
 		t.Fatal(err)
 	}

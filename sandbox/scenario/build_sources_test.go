@@ -77,7 +77,8 @@ func TestBuildSourceOfATriggerIsBuiltAtTheCommit(t *testing.T) {
 	a.awaitDeployment(pr.MergeCommit(), "success")
 	build := a.buildOf(rel)
 	if build.GetBuildTriggerId() != trigger.GetId() || build.GetSubstitutions()["COMMIT_SHA"] != pr.MergeCommit() {
-		t.Errorf("trigger %q built %q, want %q and %q", build.GetBuildTriggerId(), build.GetSubstitutions()["COMMIT_SHA"], trigger.GetId(), pr.MergeCommit())
+		t.Errorf("trigger %q built %q, want %q and %q", build.GetBuildTriggerId(), build.GetSubstitutions()["COMMIT_SHA"], trigger.GetId(),
+			pr.MergeCommit())
 	}
 	if got := build.GetSubstitutions()["_TURNOUT_RELEASE"]; got != string(rel.UID) {
 		t.Errorf("the build's _TURNOUT_RELEASE is %q, want %q", got, rel.UID)

@@ -61,7 +61,8 @@ func (a *application) byHand(user string) byHand {
 func (h byHand) run(args ...string) (status int, stdout string) {
 	h.t.Helper()
 	var out, problems bytes.Buffer
-	cmd := exec.CommandContext(h.t.Context(), turnout.Binary(project), append(args, "--kubeconfig", h.kubeconfig, "--namespace", h.namespace)...)
+	cmd := exec.CommandContext(h.t.Context(), turnout.Binary(project),
+		append(args, "--kubeconfig", h.kubeconfig, "--namespace", h.namespace)...)
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err := cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {

@@ -231,7 +231,8 @@ func TestFromZeroTheFullBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-full", example)
 	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "README.md", "kind: BlueGreen", "historyLimit:"))
-	grant := fmt.Sprintf("kubectl annotate --overwrite namespace %s 'turnout.dev/build-accounts=*@%s.iam.gserviceaccount.com'", n.namespace, fromZero)
+	grant := fmt.Sprintf("kubectl annotate --overwrite namespace %s 'turnout.dev/build-accounts=*@%s.iam.gserviceaccount.com'", n.namespace,
+		fromZero)
 	n.ships([]string{grant}, name)
 	n.releasesAndReturns(tries{app: name, path: "/", apart: true, rollback: "/rollback"})
 }

@@ -84,7 +84,8 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 		return 1, err
 	}
 	defer running.Stop()
-	running.turnout, err = turnout.Start(ctx, turnout.Options{Project: project, World: running.World, Dir: dir, LogLevel: "debug", ReadURLMaps: true})
+	running.turnout, err = turnout.Start(ctx,
+		turnout.Options{Project: project, World: running.World, Dir: dir, LogLevel: "debug", ReadURLMaps: true})
 	if err != nil {
 		return 1, err
 	}

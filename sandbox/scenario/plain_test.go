@@ -22,7 +22,8 @@ import (
 // elsewhere are routes of other people that Google's load balancer would refuse,
 // and with them the whole Ingress: a resource, and a Service that does not exist.
 const elsewhere = `[
-	{"path": "/bucket", "pathType": "Prefix", "backend": {"resource": {"apiGroup": "k8s.example.com", "kind": "StorageBucket", "name": "assets"}}},
+	{"path": "/bucket", "pathType": "Prefix", "backend": {"resource": {"apiGroup": "k8s.example.com", "kind": "StorageBucket",
+	  "name": "assets"}}},
 	{"path": "/missing", "pathType": "Prefix", "backend": {"service": {"name": "missing-svc", "port": {"number": 80}}}}
 ]`
 

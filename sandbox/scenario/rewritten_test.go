@@ -21,7 +21,8 @@ func TestRewrittenHistoryIsFollowedAndTold(t *testing.T) {
 	}
 	kept := a.merge("Version three", map[string]string{"VERSION": "v3.0.0\n"})
 	rel := a.follow(kept, "success", in(v1alpha1.ReleaseSucceeded))
-	want := "the history of main was rewritten: " + v1alpha1.ShortCommit(kept.MergeCommit()) + " does not contain " + v1alpha1.ShortCommit(lost.MergeCommit())
+	want := "the history of main was rewritten: " + v1alpha1.ShortCommit(kept.MergeCommit()) + " does not contain " +
+		v1alpha1.ShortCommit(lost.MergeCommit())
 	if told := told(rel); !strings.Contains(told, want) {
 		t.Errorf("it is told only: %s\nwant: %s", told, want)
 	}

@@ -44,7 +44,8 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 	e := rel.Status.Failure.Evidence
 	if len(e) != 1 || e[0].ExitCode == nil || *e[0].ExitCode != 3 || e[0].Container == "" || !strings.HasPrefix(e[0].Pod, name+"-blue-") {
 		t.Errorf("the evidence is %+v", e)
-	} else if want := "the orders table has no column total"; !strings.Contains(e[0].Log, want) || !strings.Contains(e[0].Log, "checking v3.0.0-broken on port 8080") {
+	} else if want := "the orders table has no column total"; !strings.Contains(e[0].Log, want) ||
+		!strings.Contains(e[0].Log, "checking v3.0.0-broken on port 8080") {
 		t.Errorf("the evidence has the output %q, want %q in it", e[0].Log, want)
 	}
 	a.awaitDeployment(bad.MergeCommit(), "failure")

@@ -47,7 +47,10 @@ func TestSimulateSendsWhatTurnoutTakesForGitHubs(t *testing.T) {
 		t.Errorf("the release is of %s, by %v", rel.Spec.Deploy.Commit, rel.Spec.Cause)
 	}
 
-	if _, err := a.repo.CommitFiles(githubtest.Commit{Branch: "topic", Message: "Topic", Files: githubtest.Text(map[string]string{"VERSION": "v2\n"})}); err != nil {
+	if _, err := a.repo.CommitFiles(githubtest.Commit{
+		Branch: "topic", Message: "Topic",
+		Files: githubtest.Text(map[string]string{"VERSION": "v2\n"}),
+	}); err != nil {
 		t.Fatal(err)
 	}
 	pr, err := a.repo.OpenPullRequest(githubtest.NewPullRequest{Title: "Topic", Head: "topic"})
@@ -79,7 +82,8 @@ func TestSimulateWithAnotherSecretSaysThatItWasRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	output, status := simulate(t, wrong, "push", "--commit", strings.Repeat("a", 40))
-	if status != 1 || !strings.Contains(output, "turnout: push was answered 401 Unauthorized") || !strings.Contains(output, "the signature does not match any webhook secret") {
+	if status != 1 || !strings.Contains(output, "turnout: push was answered 401 Unauthorized") ||
+		!strings.Contains(output, "the signature does not match any webhook secret") {
 		t.Errorf("exit status %d, %s", status, output)
 	}
 }

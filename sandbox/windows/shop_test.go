@@ -194,7 +194,10 @@ func (s *shop) service(c v1alpha1.Color) *corev1.Service {
 	}
 	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: s.bg.Side(c).Service, Annotations: annotations},
-		Spec:       corev1.ServiceSpec{Selector: labels(c), Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(application.Port)}}},
+		Spec: corev1.ServiceSpec{
+			Selector: labels(c),
+			Ports:    []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt32(application.Port)}},
+		},
 	}
 }
 
@@ -218,9 +221,12 @@ func (s *shop) ingress() *networkingv1.Ingress {
 			Namespace: s.namespace, Name: s.bg.IngressName(), Annotations: map[string]string{"kubernetes.io/ingress.class": "gce"},
 		},
 		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: s.host, IngressRuleValue: networkingv1.IngressRuleValue{
-			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix, Backend: networkingv1.IngressBackend{
-				Service: &networkingv1.IngressServiceBackend{Name: s.bg.Side(blue).Service, Port: networkingv1.ServiceBackendPort{Number: 80}},
-			}}}},
+			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
+				Path: "/", PathType: &prefix,
+				Backend: networkingv1.IngressBackend{
+					Service: &networkingv1.IngressServiceBackend{Name: s.bg.Side(blue).Service, Port: networkingv1.ServiceBackendPort{Number: 80}},
+				},
+			}}},
 		}}}},
 	}
 }
@@ -231,7 +237,8 @@ func (s *shop) awaitPods(c v1alpha1.Color, size int32) {
 	s.await(fmt.Sprintf("%d pods of %s", size, c), func(ctx context.Context) (bool, string) {
 		d := &appsv1.Deployment{}
 		err := running.kube.Get(ctx, client.ObjectKey{Namespace: s.namespace, Name: s.bg.Side(c).Deployment}, d)
-		done := err == nil && d.Status.ObservedGeneration == d.Generation && d.Status.Replicas == size && d.Status.UpdatedReplicas == size && d.Status.AvailableReplicas == size
+		done := err == nil && d.Status.ObservedGeneration == d.Generation && d.Status.Replicas == size && d.Status.UpdatedReplicas == size &&
+			d.Status.AvailableReplicas == size
 		return done, fmt.Sprint(d.Status.AvailableReplicas, err)
 	})
 }
@@ -264,7 +271,8 @@ func (s *shop) patchDeployment(c v1alpha1.Color, patch string) {
 // does.
 func (s *shop) kubectlPatch(service string) {
 	s.Helper()
-	patch := fmt.Sprintf(`{"spec":{"rules":[{"host":%q,"http":{"paths":[{"path":"/","pathType":"Prefix","backend":{"service":{"name":%q,"port":{"number":80}}}}]}}]}}`, s.host, service)
+	patch := fmt.Sprintf(`{"spec":{"rules":[{"host":%q,"http":{"paths":[{"path":"/","pathType":"Prefix","backend":{"service":{"name":%q,`+
+		`"port":{"number":80}}}}]}}]}}`, s.host, service)
 	ingress := &networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: s.bg.IngressName()}}
 	s.check(running.kube.Patch(s.Context(), ingress, client.RawPatch(types.StrategicMergePatchType, []byte(patch))))
 }

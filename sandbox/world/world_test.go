@@ -224,7 +224,8 @@ func switchWithoutLoss(t *testing.T, namespace, url string, class func(*networki
 		apply(t, api, namespace, "deployment-"+color, runs(t, versions[color]))
 		await(t, color+" to be available", func(ctx context.Context) bool {
 			d := &appsv1.Deployment{}
-			return api.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "my-python-app-" + color}, d) == nil && d.Status.AvailableReplicas == 3
+			return api.Get(ctx, types.NamespacedName{Namespace: namespace, Name: "my-python-app-" + color}, d) == nil &&
+				d.Status.AvailableReplicas == 3
 		})
 	}
 	counts := &tally{url: url, versions: map[string]int{}}

@@ -130,12 +130,18 @@ func TestTheButtonThatPromotesWaitsForReviewers(t *testing.T) {
 func TestActionlintFindsWhatIsWrong(t *testing.T) {
 	deploy := examples(t)["deploy.yml"]
 	tests := []struct{ name, from, to, want string }{
-		{"an input that the action does not have", "          app: my-python-app\n", "          app: my-python-app\n          program: x\n", `input "program" is not defined in action "Turnout"`},
+		{
+			"an input that the action does not have", "          app: my-python-app\n", "          app: my-python-app\n          program: x\n",
+			`input "program" is not defined in action "Turnout"`,
+		},
 		{"a required input that is missing", "          app: my-python-app\n", "", `missing input "app" which is required by action "Turnout"`},
 		{"an output that the action does not have", "outputs.version", "outputs.wersion", `property "wersion" is not defined`},
 		{"a permission that does not exist", "id-token: write", "id-tokens: write", "id-tokens"},
 		{"text of others in a script", `run: echo "$VERSION`, `run: echo "${{ github.event.head_commit.message }}`, "potentially untrusted"},
-		{"an input that Google's action does not have", "workload_identity_provider:", "workload_identity_pool:", `input "workload_identity_pool" is not defined`},
+		{
+			"an input that Google's action does not have", "workload_identity_provider:", "workload_identity_pool:",
+			`input "workload_identity_pool" is not defined`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

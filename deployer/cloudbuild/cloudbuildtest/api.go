@@ -215,7 +215,8 @@ func operation(b *build) (*longrunningpb.Operation, error) {
 	}
 	op.Done = true
 	if b.pb.GetStatus() != cloudbuildpb.Build_SUCCESS {
-		op.Result = &longrunningpb.Operation_Error{Error: status.Newf(codes.Unknown, "build %s ended as %s", b.pb.GetId(), b.pb.GetStatus()).Proto()}
+		op.Result = &longrunningpb.Operation_Error{Error: status.Newf(codes.Unknown, "build %s ended as %s", b.pb.GetId(),
+			b.pb.GetStatus()).Proto()}
 		return op, nil
 	}
 	response, err := anypb.New(proto.CloneOf(b.pb))

@@ -47,19 +47,28 @@ func TestBuildsThatTheAPIRefusesAreRefused(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{})
 	client := connect(t, server)
 	for name, b := range map[string]*cloudbuildpb.Build{
-		"nothing":               nil,
-		"no steps":              {},
-		"no builder":            {Steps: []*cloudbuildpb.BuildStep{{Args: []string{"x"}}}},
-		"script and args":       {Steps: []*cloudbuildpb.BuildStep{{Name: "a", Script: "x", Args: []string{"y"}}}},
-		"unknown wait":          {Steps: []*cloudbuildpb.BuildStep{{Name: "a", WaitFor: []string{"b"}}}},
-		"an id twice":           {Steps: []*cloudbuildpb.BuildStep{{Name: "a", Id: "x"}, {Name: "a", Id: "x"}}},
-		"account without logs":  {Steps: docker(), ServiceAccount: "projects/p/serviceAccounts/a"},
-		"account as an address": {Steps: docker(), ServiceAccount: "a@b", Options: &cloudbuildpb.BuildOptions{Logging: cloudbuildpb.BuildOptions_NONE}},
-		"tag":                   {Steps: docker(), Tags: []string{"a b"}},
-		"unused substitution":   {Steps: docker(), Substitutions: map[string]string{"_A": "x"}},
-		"missing substitution":  {Steps: docker("$_A")},
-		"unused secret":         {Steps: docker(), AvailableSecrets: &cloudbuildpb.Secrets{SecretManager: []*cloudbuildpb.SecretManagerSecret{{VersionName: "v", Env: "T"}}}},
-		"unused inline secret":  {Steps: docker(), AvailableSecrets: &cloudbuildpb.Secrets{Inline: []*cloudbuildpb.InlineSecret{{EnvMap: map[string][]byte{"T": {1}}}}}},
+		"nothing":              nil,
+		"no steps":             {},
+		"no builder":           {Steps: []*cloudbuildpb.BuildStep{{Args: []string{"x"}}}},
+		"script and args":      {Steps: []*cloudbuildpb.BuildStep{{Name: "a", Script: "x", Args: []string{"y"}}}},
+		"unknown wait":         {Steps: []*cloudbuildpb.BuildStep{{Name: "a", WaitFor: []string{"b"}}}},
+		"an id twice":          {Steps: []*cloudbuildpb.BuildStep{{Name: "a", Id: "x"}, {Name: "a", Id: "x"}}},
+		"account without logs": {Steps: docker(), ServiceAccount: "projects/p/serviceAccounts/a"},
+		"account as an address": {
+			Steps: docker(), ServiceAccount: "a@b",
+			Options: &cloudbuildpb.BuildOptions{Logging: cloudbuildpb.BuildOptions_NONE},
+		},
+		"tag":                  {Steps: docker(), Tags: []string{"a b"}},
+		"unused substitution":  {Steps: docker(), Substitutions: map[string]string{"_A": "x"}},
+		"missing substitution": {Steps: docker("$_A")},
+		"unused secret": {
+			Steps:            docker(),
+			AvailableSecrets: &cloudbuildpb.Secrets{SecretManager: []*cloudbuildpb.SecretManagerSecret{{VersionName: "v", Env: "T"}}},
+		},
+		"unused inline secret": {
+			Steps:            docker(),
+			AvailableSecrets: &cloudbuildpb.Secrets{Inline: []*cloudbuildpb.InlineSecret{{EnvMap: map[string][]byte{"T": {1}}}}},
+		},
 		"unused old secret":     {Steps: docker(), Secrets: []*cloudbuildpb.Secret{{KmsKeyName: "k", SecretEnv: map[string][]byte{"T": {1}}}}},
 		"old secret of nothing": {Steps: docker(), Secrets: []*cloudbuildpb.Secret{{KmsKeyName: "k"}}},
 		"unknown secret":        {Steps: []*cloudbuildpb.BuildStep{{Name: "a", SecretEnv: []string{"T"}}}},
@@ -97,7 +106,8 @@ func TestSecretsAndVolumesThatAreUsedAreTaken(t *testing.T) {
 		Steps: []*cloudbuildpb.BuildStep{step, step}, Options: &cloudbuildpb.BuildOptions{Volumes: volumes("w"), SecretEnv: []string{"V"}},
 		Secrets: []*cloudbuildpb.Secret{{KmsKeyName: "k", SecretEnv: map[string][]byte{"T": {1}}}},
 		AvailableSecrets: &cloudbuildpb.Secrets{
-			SecretManager: []*cloudbuildpb.SecretManagerSecret{{VersionName: "v", Env: "U"}}, Inline: []*cloudbuildpb.InlineSecret{{EnvMap: map[string][]byte{"V": {1}}}},
+			SecretManager: []*cloudbuildpb.SecretManagerSecret{{VersionName: "v", Env: "U"}},
+			Inline:        []*cloudbuildpb.InlineSecret{{EnvMap: map[string][]byte{"V": {1}}}},
 		},
 	}
 	if _, err := create(t, client, b); err != nil {
@@ -138,11 +148,12 @@ func TestSubstitutionsAreExpandedWhereTheAPIDoes(t *testing.T) {
 
 func TestStepsTellTheirStatusOnlyAtTheEnd(t *testing.T) {
 	working, done := make(chan string), make(chan struct{})
-	server := cloudbuildtest.New(t, cloudbuildtest.Config{Builder: func(_ context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
-		working <- b.GetName()
-		<-done
-		return cloudbuildtest.Result{Steps: []cloudbuildtest.Step{{Status: cloudbuildpb.Build_FAILURE, ExitCode: 3}}}, nil
-	}})
+	server := cloudbuildtest.New(t,
+		cloudbuildtest.Config{Builder: func(_ context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+			working <- b.GetName()
+			<-done
+			return cloudbuildtest.Result{Steps: []cloudbuildtest.Step{{Status: cloudbuildpb.Build_FAILURE, ExitCode: 3}}}, nil
+		}})
 	client := connect(t, server)
 	op, err := create(t, client, &cloudbuildpb.Build{Steps: docker(), Images: []string{"a"}})
 	if err != nil {
@@ -150,7 +161,8 @@ func TestStepsTellTheirStatusOnlyAtTheEnd(t *testing.T) {
 	}
 	name := <-working
 	b, err := client.GetBuild(t.Context(), &cloudbuildpb.GetBuildRequest{Name: name})
-	if err != nil || b.GetStatus() != cloudbuildpb.Build_WORKING || b.GetSteps()[0].GetStatus() != cloudbuildpb.Build_STATUS_UNKNOWN || b.GetFinishTime() != nil {
+	if err != nil || b.GetStatus() != cloudbuildpb.Build_WORKING || b.GetSteps()[0].GetStatus() != cloudbuildpb.Build_STATUS_UNKNOWN ||
+		b.GetFinishTime() != nil {
 		t.Errorf("build %v, %v", b, err)
 	}
 	close(done)
@@ -222,7 +234,9 @@ func TestUnknownMethodsAreRemembered(t *testing.T) {
 
 func TestCloseEndsBuilds(t *testing.T) {
 	ended := make(chan struct{})
-	server, err := cloudbuildtest.Start(cloudbuildtest.Config{Builder: func(ctx context.Context, _ *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+	server, err := cloudbuildtest.Start(cloudbuildtest.Config{Builder: func(ctx context.Context, _ *cloudbuildpb.Build) (cloudbuildtest.Result,
+		error,
+	) {
 		defer close(ended)
 		<-ctx.Done()
 		return cloudbuildtest.Result{}, ctx.Err()

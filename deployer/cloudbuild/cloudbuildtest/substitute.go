@@ -19,7 +19,10 @@ var variable = regexp.MustCompile(`\$(?:\$|([A-Z_][A-Z0-9_]*)|\{([A-Z_][A-Z0-9_]
 // substitute expands substitutions in place, as Cloud Build does before it
 // queues the build. The build keeps the substitutions it was sent.
 func substitute(b *cloudbuildpb.Build, project, location, id string) error {
-	x := expansion{values: map[string]string{}, used: map[string]bool{}, missing: map[string]bool{}, dynamic: b.GetOptions().GetDynamicSubstitutions()}
+	x := expansion{
+		values: map[string]string{}, used: map[string]bool{}, missing: map[string]bool{},
+		dynamic: b.GetOptions().GetDynamicSubstitutions(),
+	}
 	for _, name := range append(slices.Clone(settable), unset...) {
 		x.values[name] = ""
 	}
@@ -131,7 +134,10 @@ func (x *expansion) resolveValues() {
 // verbatim are the fields of Build that substitutions do not reach: script is
 // the shell's, substitutions are the values themselves, source and tags and
 // logs_bucket and the API's own fields are taken as sent.
-var verbatim = []protoreflect.Name{"script", "substitutions", "source", "tags", "logs_bucket", "name", "id", "project_id", "log_url", "wait_for"}
+var verbatim = []protoreflect.Name{
+	"script", "substitutions", "source", "tags", "logs_bucket", "name", "id", "project_id", "log_url",
+	"wait_for",
+}
 
 // message expands every text of a message but the verbatim ones. A step's name
 // is its image and is expanded; the build's own is not.

@@ -83,7 +83,10 @@ func validateTrigger(t *cloudbuildpb.BuildTrigger) error {
 	case t.GetBuildTemplate() == nil:
 		return invalidTrigger("one of autodetect, build, filename, git_file_source is required")
 	}
-	for _, pattern := range []string{t.GetTriggerTemplate().GetBranchName(), t.GetGithub().GetPush().GetBranch(), t.GetRepositoryEventConfig().GetPush().GetBranch()} {
+	for _, pattern := range []string{
+		t.GetTriggerTemplate().GetBranchName(), t.GetGithub().GetPush().GetBranch(),
+		t.GetRepositoryEventConfig().GetPush().GetBranch(),
+	} {
 		if _, err := regexp.Compile(pattern); err != nil {
 			return invalidTrigger("branch %q is not a regular expression", pattern)
 		}
@@ -129,7 +132,9 @@ func (s *Server) trigger(name, project, id string) (*trigger, error) {
 }
 
 // ListBuildTriggers lists the location's triggers in the order they were made.
-func (s *Server) ListBuildTriggers(_ context.Context, r *cloudbuildpb.ListBuildTriggersRequest) (*cloudbuildpb.ListBuildTriggersResponse, error) {
+func (s *Server) ListBuildTriggers(_ context.Context, r *cloudbuildpb.ListBuildTriggersRequest) (*cloudbuildpb.ListBuildTriggersResponse,
+	error,
+) {
 	project, location, err := where(r.GetParent(), r.GetProjectId())
 	if err != nil {
 		return nil, err

@@ -60,7 +60,10 @@ func TestTriggersThatTheAPIRefusesAreRefused(t *testing.T) {
 		"a name with a dot": {func(b *cloudbuildpb.BuildTrigger) { b.Name = "a.b" }, codes.InvalidArgument},
 		"no build":          {func(b *cloudbuildpb.BuildTrigger) { b.BuildTemplate = nil }, codes.InvalidArgument},
 		"two sources":       {func(b *cloudbuildpb.BuildTrigger) { b.TriggerTemplate = &cloudbuildpb.RepoSource{} }, codes.InvalidArgument},
-		"a built-in to set": {func(b *cloudbuildpb.BuildTrigger) { b.Substitutions = map[string]string{"COMMIT_SHA": "x"} }, codes.InvalidArgument},
+		"a built-in to set": {
+			func(b *cloudbuildpb.BuildTrigger) { b.Substitutions = map[string]string{"COMMIT_SHA": "x"} },
+			codes.InvalidArgument,
+		},
 		"no regular branch": {func(b *cloudbuildpb.BuildTrigger) {
 			b.Github.GetPush().GitRef = &cloudbuildpb.PushFilter_Branch{Branch: "("}
 		}, codes.InvalidArgument},
@@ -78,7 +81,8 @@ func TestTriggersThatTheAPIRefusesAreRefused(t *testing.T) {
 			t.Errorf("%s: error %v, want %v", name, err, test.want)
 		}
 	}
-	if _, err := client.CreateBuildTrigger(t.Context(), &cloudbuildpb.CreateBuildTriggerRequest{Parent: parent}); status.Code(err) != codes.InvalidArgument {
+	if _, err := client.CreateBuildTrigger(t.Context(),
+		&cloudbuildpb.CreateBuildTriggerRequest{Parent: parent}); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("nothing: error %v", err)
 	}
 }
@@ -93,13 +97,19 @@ func TestATriggerIsFoundByNameByIDAndInItsLocation(t *testing.T) {
 		names = append(names, name)
 	}
 	for _, request := range []*cloudbuildpb.GetBuildTriggerRequest{
-		{Name: last.GetResourceName()}, {Name: parent + "/triggers/three"}, {ProjectId: "p", TriggerId: "three"}, {ProjectId: "p", TriggerId: last.GetId()},
+		{Name: last.GetResourceName()},
+		{Name: parent + "/triggers/three"},
+		{ProjectId: "p", TriggerId: "three"},
+		{ProjectId: "p", TriggerId: last.GetId()},
 	} {
 		if got, err := client.GetBuildTrigger(t.Context(), request); err != nil || got.GetId() != last.GetId() {
 			t.Errorf("%v: got %v, %v", request, got, err)
 		}
 	}
-	for _, name := range []string{parent + "/triggers/four", "projects/p/locations/europe-west1/triggers/three", "projects/q/locations/global/triggers/three"} {
+	for _, name := range []string{
+		parent + "/triggers/four", "projects/p/locations/europe-west1/triggers/three",
+		"projects/q/locations/global/triggers/three",
+	} {
 		if _, err := client.GetBuildTrigger(t.Context(), &cloudbuildpb.GetBuildTriggerRequest{Name: name}); status.Code(err) != codes.NotFound {
 			t.Errorf("%s: error %v", name, err)
 		}
@@ -126,7 +136,9 @@ func TestATriggerIsFoundByNameByIDAndInItsLocation(t *testing.T) {
 
 func TestATriggeredBuildHasWhatOnlyTriggersGive(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{Repository: files(map[string]string{
-		"cloudbuild.yaml": "steps: [{name: docker, args: ['$_A-$_B-$_C-$BRANCH_NAME-$TRIGGER_NAME']}]\nimages: ['gcr.io/$PROJECT_ID/$REPO_NAME:$SHORT_SHA']\nsubstitutions: {_A: file, _B: file, _C: file}\noptions: {substitutionOption: MUST_MATCH}\n",
+		"cloudbuild.yaml": "steps: [{name: docker, args: ['$_A-$_B-$_C-$BRANCH_NAME-$TRIGGER_NAME']}]\nimages: " +
+			"['gcr.io/$PROJECT_ID/$REPO_NAME:$SHORT_SHA']\nsubstitutions: {_A: file, _B: file, _C: file}\noptions: {substitutionOption: " +
+			"MUST_MATCH}\n",
 	})})
 	client := connect(t, server)
 	pb := onPush("main")
@@ -148,9 +160,13 @@ func TestATriggeredBuildHasWhatOnlyTriggersGive(t *testing.T) {
 	}
 	got := []string{
 		b.GetSteps()[0].GetArgs()[0], b.GetResults().GetImages()[0].GetName(), b.GetBuildTriggerId(), strings.Join(b.GetTags(), " "),
-		b.GetSubstitutions()["_UNDECLARED"], b.GetSubstitutions()["COMMIT_SHA"], b.GetSubstitutions()["TRIGGER_BUILD_CONFIG_PATH"], b.GetSource().GetGitSource().GetRevision(),
+		b.GetSubstitutions()["_UNDECLARED"], b.GetSubstitutions()["COMMIT_SHA"], b.GetSubstitutions()["TRIGGER_BUILD_CONFIG_PATH"],
+		b.GetSource().GetGitSource().GetRevision(),
 	}
-	want := []string{"file-trigger-run-main-main", "gcr.io/p/app:0123456", made.GetId(), "trigger-" + made.GetId(), "kept", sha, "cloudbuild.yaml", sha}
+	want := []string{
+		"file-trigger-run-main-main", "gcr.io/p/app:0123456", made.GetId(), "trigger-" + made.GetId(), "kept", sha,
+		"cloudbuild.yaml", sha,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -170,7 +186,8 @@ func TestACreatedBuildCannotPretendATrigger(t *testing.T) {
 }
 
 func TestRunsThatTheAPIRefusesAreRefused(t *testing.T) {
-	server := cloudbuildtest.New(t, cloudbuildtest.Config{Repository: files(map[string]string{"bad.yaml": "steps: 1", "cloudbuild.yaml": "steps: [{name: docker}]"})})
+	server := cloudbuildtest.New(t,
+		cloudbuildtest.Config{Repository: files(map[string]string{"bad.yaml": "steps: 1", "cloudbuild.yaml": "steps: [{name: docker}]"})})
 	client := connect(t, server)
 	for name, file := range map[string]string{"good": "cloudbuild.yaml", "bad": "bad.yaml", "missing": "none.yaml"} {
 		pb := onPush(name)
@@ -193,7 +210,10 @@ func TestRunsThatTheAPIRefusesAreRefused(t *testing.T) {
 	} {
 		_, err := client.RunBuildTrigger(t.Context(), &cloudbuildpb.RunBuildTriggerRequest{
 			ProjectId: "p", TriggerId: test.trigger,
-			Source: &cloudbuildpb.RepoSource{Revision: &cloudbuildpb.RepoSource_CommitSha{CommitSha: test.commit}, Substitutions: test.substitutions},
+			Source: &cloudbuildpb.RepoSource{
+				Revision:      &cloudbuildpb.RepoSource_CommitSha{CommitSha: test.commit},
+				Substitutions: test.substitutions,
+			},
 		})
 		if status.Code(err) != test.want {
 			t.Errorf("%s: error %v, want %v", name, err, test.want)

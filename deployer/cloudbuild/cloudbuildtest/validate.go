@@ -180,5 +180,8 @@ func validateAccount(b *cloudbuildpb.Build) error {
 		options.GetLogging() == cloudbuildpb.BuildOptions_CLOUD_LOGGING_ONLY || options.GetLogging() == cloudbuildpb.BuildOptions_NONE {
 		return nil
 	}
-	return status.Error(codes.InvalidArgument, "if 'build.service_account' is specified, the build must either (a) specify 'build.logs_bucket', (b) use the REGIONAL_USER_OWNED_BUCKET build.options.default_logs_bucket_behavior option, or (c) use either CLOUD_LOGGING_ONLY / NONE logging options")
+	return status.Error(codes.InvalidArgument,
+		"if 'build.service_account' is specified, the build must either (a) specify 'build.logs_bucket', (b) use the "+
+			"REGIONAL_USER_OWNED_BUCKET build.options.default_logs_bucket_behavior option, or (c) use either CLOUD_LOGGING_ONLY / NONE logging "+
+			"options")
 }

@@ -131,7 +131,9 @@ type executor struct {
 }
 
 // ExecInContainer implements the streaming server's Executor.
-func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, _ []string, _ io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize, _ time.Duration) error {
+func (e executor) ExecInContainer(ctx context.Context, _, _, _ string, _ []string, _ io.Reader, out, errOut io.WriteCloser, _ bool,
+	_ <-chan remotecommand.TerminalSize, _ time.Duration,
+) error {
 	e.command.Stdout, e.command.Stderr = out, errOut
 	return e.run(ctx, e.command)
 }

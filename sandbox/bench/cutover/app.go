@@ -58,7 +58,10 @@ type app struct {
 func (r *run) newApp(ctx context.Context, name string, recommended bool) (*app, error) {
 	a := &app{run: r, name: name, namespace: "bench-" + name, host: Host(name), recommended: recommended}
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: a.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: a.repository(), v1alpha1.ProjectsAnnotation: "acme-prod"},
+		Name: a.namespace, Annotations: map[string]string{
+			v1alpha1.RepositoriesAnnotation: a.repository(),
+			v1alpha1.ProjectsAnnotation:     "acme-prod",
+		},
 	}}
 	return a, r.create(ctx, ns)
 }
@@ -181,7 +184,8 @@ const (
 )
 
 var pods = map[string]string{ //nolint:gochecknoglobals // a table
-	"preStop": fmt.Sprintf("%d s", preStop), "connection draining": fmt.Sprintf("%d s", draining), "hold": "1 h, or none before a rollback from zero",
+	"preStop": fmt.Sprintf("%d s", preStop), "connection draining": fmt.Sprintf("%d s", draining),
+	"hold": "1 h, or none before a rollback from zero",
 }
 
 func (a *app) service(name, color string) *corev1.Service {
@@ -221,9 +225,12 @@ func (a *app) ingress(service string) *networkingv1.Ingress {
 			Namespace: a.namespace, Name: a.ingressName(), Annotations: map[string]string{"kubernetes.io/ingress.class": "gce"},
 		},
 		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: a.host, IngressRuleValue: networkingv1.IngressRuleValue{
-			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix, Backend: networkingv1.IngressBackend{
-				Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: 80}},
-			}}}},
+			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
+				Path: "/", PathType: &prefix,
+				Backend: networkingv1.IngressBackend{
+					Service: &networkingv1.IngressServiceBackend{Name: service, Port: networkingv1.ServiceBackendPort{Number: 80}},
+				},
+			}}},
 		}}}},
 	}
 }
@@ -243,7 +250,8 @@ func (a *app) available(ctx context.Context, name string, size int32) error {
 		if err := a.kube.Get(ctx, client.ObjectKey{Namespace: a.namespace, Name: name}, d); err != nil {
 			return false, err
 		}
-		return d.Status.ObservedGeneration >= d.Generation && *d.Spec.Replicas == size && d.Status.Replicas == size && d.Status.AvailableReplicas == size, nil
+		return d.Status.ObservedGeneration >= d.Generation && *d.Spec.Replicas == size && d.Status.Replicas == size &&
+			d.Status.AvailableReplicas == size, nil
 	})
 }
 

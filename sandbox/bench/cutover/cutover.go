@@ -166,7 +166,8 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	return Report{
 		Speed: o.LoadBalancer.Speed, Date: began.UTC().Format(time.RFC3339), CPUs: runtime.NumCPU(), LoadAvg: loadAverage(),
 		Seconds: time.Since(began).Round(time.Second).Seconds(),
-		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: o.Times, Pods: pods, Rows: rows,
+		Delays:  divided(*cmp.Or(o.LoadBalancer.Delays, new(gclb.DefaultDelays())), o.LoadBalancer.Speed), BlueGreen: o.Times, Pods: pods,
+		Rows: rows,
 	}, err
 }
 
@@ -267,7 +268,8 @@ func (a *app) progress(i, n int) {
 	a.out.Lock()
 	defer a.out.Unlock()
 	fmt.Fprintf(a.Out, "%s %-26s %2d of %d after %4.0f s: %d requests, %d failed for %.1f s, last old answer after %.1f s  %s\n",
-		time.Now().Format(time.TimeOnly), p.row, i+1, n, p.to.Sub(p.from).Seconds(), row.Requests, row.Failed, row.LongestFailing, row.LastOldAnswer, row.why())
+		time.Now().Format(time.TimeOnly), p.row, i+1, n, p.to.Sub(p.from).Seconds(), row.Requests, row.Failed, row.LongestFailing,
+		row.LastOldAnswer, row.why())
 }
 
 // loadAverage is the machine's, as /proc tells it.

@@ -34,7 +34,8 @@ func tally(p period, answers []load.Answer, refusals map[string]int, followed ti
 			continue
 		}
 		row.Requests++
-		if p.cutover != nil && a.Version == p.cutover.old && a.Failure == "" && (p.cutover.restored.IsZero() || a.End.Before(p.cutover.restored)) {
+		if p.cutover != nil && a.Version == p.cutover.old && a.Failure == "" &&
+			(p.cutover.restored.IsZero() || a.End.Before(p.cutover.restored)) {
 			row.LastOldAnswer = max(row.LastOldAnswer, a.End.Sub(p.cutover.at).Seconds())
 		}
 		if a.Failure == "" {
@@ -105,7 +106,10 @@ func (r *Row) add(other Row) {
 
 // round leaves what means something: tenths.
 func (r *Row) round() {
-	for _, value := range []*float64{&r.LastOldAnswer, &r.RequestsPerSecond, &r.LongestFailing, &r.FaultToRestore, &r.LastFailureAfterRestore} {
+	for _, value := range []*float64{
+		&r.LastOldAnswer, &r.RequestsPerSecond, &r.LongestFailing, &r.FaultToRestore,
+		&r.LastFailureAfterRestore,
+	} {
 		*value = math.Round(*value*10) / 10
 	}
 }

@@ -33,7 +33,8 @@ func (r *run) cold(ctx context.Context, n int) (*app, error) {
 		return color, color + "-svc", fmt.Sprintf("v%d", i)
 	}
 	deployment, service, version := name(0)
-	if err := r.create(ctx, a.deploy(deployment, deployment, version, replicas), a.service(service, deployment), a.ingress(service)); err != nil {
+	if err := r.create(ctx, a.deploy(deployment, deployment, version, replicas), a.service(service, deployment),
+		a.ingress(service)); err != nil {
 		return a, err
 	}
 	if err := a.start(ctx, version); err != nil {
@@ -42,7 +43,8 @@ func (r *run) cold(ctx context.Context, n int) (*app, error) {
 	for i := range n {
 		a.begin(Cold)
 		nextDeployment, nextService, nextVersion := name(i + 1)
-		if err := r.create(ctx, a.deploy(nextDeployment, nextDeployment, nextVersion, replicas), a.service(nextService, nextDeployment)); err != nil {
+		if err := r.create(ctx, a.deploy(nextDeployment, nextDeployment, nextVersion, replicas),
+			a.service(nextService, nextDeployment)); err != nil {
 			return a, err
 		}
 		if err := a.available(ctx, nextDeployment, replicas); err != nil {

@@ -381,7 +381,8 @@ func (t *released) breakPods(ctx context.Context, c v1alpha1.Color) error {
 		if pods.Items[i].DeletionTimestamp != nil {
 			continue
 		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s:%d/break", pods.Items[i].Status.PodIP, application.Port), http.NoBody)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+			fmt.Sprintf("http://%s:%d/break", pods.Items[i].Status.PodIP, application.Port), http.NoBody)
 		if err != nil {
 			return fmt.Errorf("breaking a pod: %w", err)
 		}

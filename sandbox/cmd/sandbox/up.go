@@ -47,7 +47,8 @@ func upCommand() *cobra.Command {
 // bindPlace binds the flags that every command has.
 func (f *upFlags) bindPlace(command *cobra.Command) {
 	command.Flags().StringVar(&f.dir, "dir", "", "directory for everything (default: a temporary one, removed at the end)")
-	command.Flags().StringVar(&f.project, "project", "", "Turnout's own folder, for its CRDs and example (default: the one whose bin/ has the control plane)")
+	command.Flags().StringVar(&f.project, "project", "",
+		"Turnout's own folder, for its CRDs and example (default: the one whose bin/ has the control plane)")
 }
 
 func up(c *cobra.Command, flags upFlags) error {
