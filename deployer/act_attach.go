@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -69,7 +70,7 @@ func (a *attempt) tellLoadBalancer() {
 // again. A BackendConfig that names the path makes that unnecessary.
 func (a *attempt) seed(ctx context.Context) (pause, error) {
 	// What is taken up of a reference that lacks a port says nothing of that port.
-	_, taken := route.TakenUp(a.o.Target.Service, a.o.Groups)
+	_, taken := track.TakenUp(a.o.Target.Service, a.o.Groups)
 	if !a.onGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
 		return pause{}, nil
 	}
@@ -82,7 +83,7 @@ func (a *attempt) seed(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	t := a.o.Target
-	ready := slices.ContainsFunc(t.Pods, func(p workload.Pod) bool { return p.Ready && !p.Terminating })
+	ready := slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return p.Ready && !p.Terminating })
 	if t.Release != a.rel.Name && ready && a.sameProbe() {
 		return pause{}, nil
 	}
@@ -131,7 +132,7 @@ func (a *attempt) checkTranslation(ctx context.Context) error {
 func (a *attempt) reference(ctx context.Context) (pause, error) {
 	a.tellLoadBalancer()
 	st := a.route()
-	var news route.News
+	var news track.News
 	var said string
 	if a.onGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
 		// This release has made the reference, or was about to.
@@ -156,7 +157,7 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 	if !a.onGCE() {
 		return pause{}, nil
 	}
-	why, ok := route.TakenUp(a.o.Target.Service, a.o.Groups)
+	why, ok := track.TakenUp(a.o.Target.Service, a.o.Groups)
 	if ok {
 		return pause{}, nil
 	}

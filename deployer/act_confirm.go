@@ -10,7 +10,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/proof"
-	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -189,7 +189,7 @@ type switchLook struct {
 	effect                    time.Time // when the first sign was seen that it took effect; zero: none was
 	rollback                  bool
 	gce                       bool          // the load balancer is Google's, which tells
-	news                      route.News    // since right before the switch
+	news                      track.News    // since right before the switch
 	unsettled                 bool          // what that says of the URL map may be of a change before
 	read                      mapWord       // what the URL map itself says
 	url                       string        // the public address; empty: it is not asked
@@ -349,8 +349,8 @@ func (l switchLook) unsynced() string     { return l.still(l.news.Sync, l.news.S
 
 func (l switchLook) still(said string, at time.Time) string {
 	lasts := l.wait
-	if l.news.Warnings >= route.Budget { // it may repeat itself once in a while only
-		lasts += route.Refill
+	if l.news.Warnings >= track.Budget { // it may repeat itself once in a while only
+		lasts += track.Refill
 	}
 	if !at.IsZero() && !l.now.Before(at.Add(lasts)) {
 		return ""

@@ -10,7 +10,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/gate"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -221,7 +221,7 @@ func (a *attempt) lookLive(ctx context.Context) soakLook {
 
 // askReady asks the gate's requests of every ready pod of a colour once. A pod
 // that is not ready has no users; how many may be so is not for this to say.
-func (a *attempt) askReady(ctx context.Context, side workload.State) (problem *v1alpha1.Evidence, unseen error) {
+func (a *attempt) askReady(ctx context.Context, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
 	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
 	if err != nil {
 		return nil, err
@@ -230,8 +230,8 @@ func (a *attempt) askReady(ctx context.Context, side workload.State) (problem *v
 	return result.Problem, result.CouldNotLook
 }
 
-func readyPods(s workload.State) []workload.Pod {
-	var ready []workload.Pod
+func readyPods(s track.Side) []track.Pod {
+	var ready []track.Pod
 	for _, pod := range s.Pods {
 		if pod.Ready && !pod.Terminating {
 			ready = append(ready, pod)
@@ -240,7 +240,7 @@ func readyPods(s workload.State) []workload.Pod {
 	return ready
 }
 
-func restarts(s workload.State) (n int32) {
+func restarts(s track.Side) (n int32) {
 	for _, pod := range s.Pods {
 		n += pod.Restarts
 	}

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -29,7 +29,7 @@ func (a *attempt) stage(ctx context.Context) (pause, error) {
 // will never say whether it finds them healthy. No user reaches them.
 func (a *attempt) renew(ctx context.Context) (pause, error) {
 	t := a.o.Target
-	old := func(p workload.Pod) bool { return !p.Terminating && route.LetThroughUnreferenced(p) }
+	old := func(p track.Pod) bool { return !p.Terminating && track.LetThroughUnreferenced(p) }
 	if !a.onGCE() || t.Release != a.rel.Name || !slices.ContainsFunc(t.Pods, old) {
 		return pause{}, nil
 	}
@@ -112,7 +112,7 @@ func (a *attempt) sayStaged() {
 func (a *attempt) progress() string {
 	waiting := 0
 	for _, p := range a.o.Target.Pods {
-		if !p.Terminating && route.WaitsForLoadBalancer(p) {
+		if !p.Terminating && track.WaitsForLoadBalancer(p) {
 			waiting++
 		}
 	}

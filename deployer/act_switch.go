@@ -11,7 +11,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // promote waits for the permission to switch: by policy, or by a person, and
@@ -184,7 +184,7 @@ const stampPatience = time.Second
 // about to shrink it. What the switch rests on was looked at before: of a Deployment
 // that was written since it is looked at again. Users who go back wait for nothing
 // else.
-func (a *attempt) stamp(ctx context.Context, side workload.State) (pause, error) {
+func (a *attempt) stamp(ctx context.Context, side track.Side) (pause, error) {
 	err := a.d.Workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
 	if err != nil && !apierrors.IsConflict(err) {
 		a.log.WarnContext(ctx, "the autoscaler keeps its minimum", "autoscaler", side.Autoscaler.Name, "error", err)

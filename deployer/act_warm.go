@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // warm waits until the load balancer itself finds every pod of the target
@@ -45,7 +45,7 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 		w.Again = rare
 	}
 	p := pause{until: w.Again, message: lackingText(w, a.o.Target.Service)}
-	if slices.ContainsFunc(a.o.Groups, func(g route.Group) bool { return g.Trouble != "" }) {
+	if slices.ContainsFunc(a.o.Groups, func(g track.Group) bool { return g.Trouble != "" }) {
 		p.until = a.o.Now.Add(lookAtRoutes)
 	}
 	return p, nil
@@ -54,7 +54,7 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 // rarely is when a poke that is due may be made: at once, unless the controller's
 // budget of events is nearly spent, and one was made lately. Users who go back do not
 // wait for that.
-func (a *attempt) rarely(ctx context.Context, w route.Warmth) time.Time {
+func (a *attempt) rarely(ctx context.Context, w track.Warmth) time.Time {
 	if w.PokeAt.IsZero() || a.o.Now.Before(w.PokeAt) || a.rel.Spec.Kind == v1alpha1.Rollback || a.o.Routes.PokedAt.After(a.o.Now) {
 		return time.Time{}
 	}
@@ -67,7 +67,7 @@ func (a *attempt) rarely(ctx context.Context, w route.Warmth) time.Time {
 }
 
 // sayWarm notes what was found, and what of it could not be seen.
-func (a *attempt) sayWarm(w route.Warmth) {
+func (a *attempt) sayWarm(w track.Warmth) {
 	if !a.onGCE() {
 		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))
 		return
@@ -90,8 +90,8 @@ func (a *attempt) sayWarm(w route.Warmth) {
 }
 
 // look is what the target's warmth is judged by.
-func look(r *v1alpha1.Release, o observed) route.Look {
-	l := route.Look{
+func look(r *v1alpha1.Release, o observed) track.WarmLook {
+	l := track.WarmLook{
 		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: o.Target.Service,
 		Pods: o.Target.Pods, Endpoints: o.Endpoints, Groups: o.Groups, LeftAt: o.LeftAt, Settle: o.Settle,
 	}
@@ -106,7 +106,7 @@ func look(r *v1alpha1.Release, o observed) route.Look {
 }
 
 // lookAnew also minds how long ago the target was found warm.
-func lookAnew(r *v1alpha1.Release, o observed) route.Look {
+func lookAnew(r *v1alpha1.Release, o observed) track.WarmLook {
 	l := look(r, o)
 	if at := r.Status.Milestones.WarmedAt; at != nil {
 		l.ToldAt, l.Freshness = at.Time, o.Freshness
@@ -115,7 +115,7 @@ func lookAnew(r *v1alpha1.Release, o observed) route.Look {
 }
 
 // lackingText says what a target lacks.
-func lackingText(w route.Warmth, service string) string {
+func lackingText(w track.Warmth, service string) string {
 	text := fmt.Sprintf("%d of %d pods are ready endpoints of service %s", w.Good, w.Pods, service)
 	if len(w.Lacking) > 0 {
 		text += ": " + lackText(w.Lacking)
@@ -129,7 +129,7 @@ func lackingText(w route.Warmth, service string) string {
 // lacksNamed bounds how many pods a message names.
 const lacksNamed = 3
 
-func lackText(all []route.Lack) string {
+func lackText(all []track.Lack) string {
 	var texts []string
 	for _, l := range all[:min(len(all), lacksNamed)] {
 		texts = append(texts, l.String())
@@ -153,7 +153,7 @@ func (a *attempt) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
 			f.class = v1alpha1.FaultRelease
 		}
 	}
-	waiting := slices.ContainsFunc(a.o.Target.Pods, route.WaitsForLoadBalancer)
+	waiting := slices.ContainsFunc(a.o.Target.Pods, track.WaitsForLoadBalancer)
 	if !a.onGCE() || s != v1alpha1.StepWarm && (!starts || !waiting) {
 		return
 	}
@@ -164,7 +164,7 @@ func (a *attempt) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
 		"firewall rule lets 35.191.0.0/16 and 130.211.0.0/22 reach the pods"
 	f.class = v1alpha1.FaultWorld
 	live, err := a.d.Routes.Groups(ctx, a.bg, a.o.Routes, a.target().Other())
-	if err == nil && len(live) > 0 && !slices.ContainsFunc(live, func(g route.Group) bool { return !g.Healthy() }) {
+	if err == nil && len(live) > 0 && !slices.ContainsFunc(live, func(g track.Group) bool { return !g.Healthy() }) {
 		f.class = v1alpha1.FaultRelease
 	}
 }

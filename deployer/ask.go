@@ -17,8 +17,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/proof"
-	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -247,7 +246,7 @@ func answersFrom(last *v1alpha1.SwitchRecord) time.Time {
 
 // whoAnswers asks the pods of both colours for their versions, and then the public
 // address whose is there. Pods are asked each time: it needs no memory.
-func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c proof.Config, to, from workload.State) answers {
+func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c proof.Config, to, from track.Side) answers {
 	header := bg.Spec.Proof.VersionHeader
 	apart := func(format string, args ...any) answers {
 		return answers{reason: v1alpha1.ReasonNotToldApart, text: fmt.Sprintf("%s cannot tell: ", bg.Spec.URL) + fmt.Sprintf(format, args...)}
@@ -290,7 +289,7 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 }
 
 // named asks a pod of a colour which version it is; "" if it names none.
-func (d *Deployer) named(ctx context.Context, bg *v1alpha1.BlueGreen, side workload.State) (string, error) {
+func (d *Deployer) named(ctx context.Context, bg *v1alpha1.BlueGreen, side track.Side) (string, error) {
 	pods, spec := readyPods(side), bg.Spec.Proof
 	public, err := url.Parse(bg.Spec.URL)
 	if err != nil {
@@ -305,7 +304,7 @@ func (d *Deployer) named(ctx context.Context, bg *v1alpha1.BlueGreen, side workl
 }
 
 // proofConfig is how an application's public address is asked.
-func (d *Deployer) proofConfig(bg *v1alpha1.BlueGreen, routes route.State) proof.Config {
+func (d *Deployer) proofConfig(bg *v1alpha1.BlueGreen, routes track.Routes) proof.Config {
 	c := proof.ConfigFor(bg.Spec.URL, bg.Spec.Proof)
 	c.UserAgent = d.UserAgent
 	c.Dial = publicnet.Dialer(d.AllowAddresses, routes.Addresses...)

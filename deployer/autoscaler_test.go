@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // autoscale gives a colour an autoscaler, of the colour's name.
@@ -303,15 +303,15 @@ func TestRollbackHoldsTheAutoscalerOfTheVersionItReturnsTo(t *testing.T) {
 
 func TestStandbySizeIsTheAutoscalersMinimumUnlessItIsDisabled(t *testing.T) {
 	t.Parallel()
-	hpa := workload.Autoscaler{Name: "x", Min: 2, Max: 9, Current: 5, Marked: true}
+	hpa := track.Autoscaler{Name: "x", Min: 2, Max: 9, Current: 5, Marked: true}
 	tests := []struct {
 		standby    int32
-		autoscaler workload.Autoscaler
+		autoscaler track.Autoscaler
 		want       int32
 		why        string
 	}{
 		{0, hpa, 0, ""},
-		{1, workload.Autoscaler{}, 1, ""},
+		{1, track.Autoscaler{}, 1, ""},
 		{1, hpa, 2, ", the minimum of horizontalpodautoscaler x, not to spec.standbyReplicas: 1"},
 		{3, hpa, 3, ""},
 	}

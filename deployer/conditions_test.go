@@ -10,8 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // judged is an application that nothing stands in the way of.
@@ -21,7 +20,7 @@ func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
 		Repository: "acme/app", Build: v1alpha1.BuildSpec{Project: "acme-prod"}, ColorLabel: "version",
 		Proof: v1alpha1.ProofSpec{Rate: 20},
 	}
-	o := &observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]workload.State{
+	o := &observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]track.Side{
 		v1alpha1.Green: {Color: v1alpha1.Green, Deployment: "app-green", Service: "app-green-svc"},
 		v1alpha1.Blue: {
 			Color: v1alpha1.Blue, Deployment: "app-blue", Service: "app-blue-svc", DeploymentExists: true, ServiceExists: true,
@@ -33,7 +32,7 @@ func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
 
 func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 	t.Parallel()
-	side := func(change func(*workload.State)) func(*v1alpha1.BlueGreen, *observed, *facts) {
+	side := func(change func(*track.Side)) func(*v1alpha1.BlueGreen, *observed, *facts) {
 		return func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
 			s := o.Sides[v1alpha1.Blue]
 			change(&s)
@@ -64,12 +63,12 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			[]string{"app-blue-svc", "spec.green.service"},
 		},
 		{
-			"no ingress", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes = route.State{Name: "ing"} }, v1alpha1.ReasonIngressMissing,
+			"no ingress", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes = track.Routes{Name: "ing"} }, v1alpha1.ReasonIngressMissing,
 			[]string{"ingress ing", "namespace shop", "spec.ingress.name"},
 		},
 		{
 			"mixed", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
-				o.Routes.Users[v1alpha1.Green] = []route.Backend{{Host: "a.example.com", Path: "/"}, {Path: "/x"}}
+				o.Routes.Users[v1alpha1.Green] = []track.Backend{{Host: "a.example.com", Path: "/"}, {Path: "/x"}}
 			}, v1alpha1.ReasonMixedRoutes,
 			[]string{"ingress ing", "app-blue-svc", "a.example.com/ and 1 more to service app-green-svc", "kubectl edit ingress ing -n shop"},
 		},
@@ -81,26 +80,26 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			[]string{"ingress ing", "x.invalid", "spec.ingress.standbyHost"},
 		},
 		{
-			"no service", side(func(s *workload.State) { s.ServiceExists = false }), v1alpha1.ReasonServiceMissing,
+			"no service", side(func(s *track.Side) { s.ServiceExists = false }), v1alpha1.ReasonServiceMissing,
 			[]string{"service app-blue-svc", "ingress ing", "create it"},
 		},
 		{"no deployment", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
-			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
-			side(func(s *workload.State) { s.DeploymentExists = false })(bg, o, f)
+			o.Sides[v1alpha1.Green] = track.Side{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
+			side(func(s *track.Side) { s.DeploymentExists = false })(bg, o, f)
 		}, v1alpha1.ReasonDeploymentMissing, []string{"deployment app-blue", "spec.blue.deployment"}},
 		{
-			"neither deployment", side(func(s *workload.State) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing,
+			"neither deployment", side(func(s *track.Side) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing,
 			[]string{"neither deployment app-blue nor deployment app-green", "create app-blue", "the other one is made from it"},
 		},
 		{
-			"a service that cannot be copied", side(func(s *workload.State) { s.ServiceColored = false }), v1alpha1.ReasonServiceMissing,
+			"a service that cannot be copied", side(func(s *track.Side) { s.ServiceColored = false }), v1alpha1.ReasonServiceMissing,
 			[]string{"service app-green-svc does not exist", "service app-blue-svc", "lacks version: blue", "create it"},
 		},
 		{
-			"a deployment that cannot be copied", side(func(s *workload.State) { s.DeploymentColored = false }), v1alpha1.ReasonDeploymentMissing,
+			"a deployment that cannot be copied", side(func(s *track.Side) { s.DeploymentColored = false }), v1alpha1.ReasonDeploymentMissing,
 			[]string{"deployment app-green does not exist", "deployment app-blue", "lacks version: blue", "create it"},
 		},
-		{"a deployment that cannot be copied, and what it needs", side(func(s *workload.State) {
+		{"a deployment that cannot be copied, and what it needs", side(func(s *track.Side) {
 			s.Selector = map[string]string{"app": "web", "version": "blue"}
 			s.MatchLabels, s.Labels = map[string]string{"app": "web"}, map[string]string{"app": "web", "version": "blue", "tier": "x"}
 			s.DeploymentColored, s.Image = false, "gcr.io/acme-prod/app:first"
@@ -112,10 +111,10 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 				`"spec":{"containers":[{"image":"gcr.io/acme-prod/app:first","name":"app"}]}}}}' | kubectl apply -f -`,
 		}},
 		{"nothing needs to be copied", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
-			o.Sides[v1alpha1.Green] = workload.State{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
-			side(func(s *workload.State) { s.DeploymentColored, s.ServiceColored = false, false })(bg, o, f)
+			o.Sides[v1alpha1.Green] = track.Side{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
+			side(func(s *track.Side) { s.DeploymentColored, s.ServiceColored = false, false })(bg, o, f)
 		}, "", nil},
-		{"a service for both colours, whose pods lack the label", side(func(s *workload.State) {
+		{"a service for both colours, whose pods lack the label", side(func(s *track.Side) {
 			s.Selector, s.MatchLabels, s.Labels = map[string]string{"app": "web"}, map[string]string{"app": "web"}, map[string]string{"app": "web"}
 			s.RolledOut, s.ServiceColored = true, false
 		}), v1alpha1.ReasonSelector, []string{
@@ -126,27 +125,27 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 				`kubectl patch service app-blue-svc -n shop --type merge -p '{"spec":{"selector":{"version":"blue"}}}'`,
 		}},
 		{
-			"a service for both colours, whose pods get the label now", side(func(s *workload.State) {
+			"a service for both colours, whose pods get the label now", side(func(s *track.Side) {
 				s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
 				s.Labels, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, false
 			}), v1alpha1.ReasonSelector,
 			[]string{"wait until every live pod has that label", "\nkubectl rollout status deployment app-blue -n shop && kubectl patch service"},
 		},
-		{"a service for both colours, whose pods have the label", side(func(s *workload.State) {
+		{"a service for both colours, whose pods have the label", side(func(s *track.Side) {
 			s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
 			s.Labels, s.RolledOut, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, true, false
 		}), v1alpha1.ReasonSelector, []string{"every live pod has that label", "\nkubectl patch service app-blue-svc"}},
 		{"a service that tells its colour by another label", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
-			o.Sides[v1alpha1.Green] = workload.State{
+			o.Sides[v1alpha1.Green] = track.Side{
 				Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true,
 				Selector: map[string]string{"app": "web", "slot": "b"}, MatchLabels: map[string]string{"app": "web", "slot": "b"},
 			}
-			side(func(s *workload.State) {
+			side(func(s *track.Side) {
 				s.Selector, s.MatchLabels = map[string]string{"app": "web", "slot": "a"}, map[string]string{"app": "web", "slot": "a"}
 				s.Labels, s.ServiceColored = map[string]string{"app": "web", "slot": "a"}, false
 			})(bg, o, f)
 		}, "", nil},
-		{"live pods that lack the label of the selector", side(func(s *workload.State) {
+		{"live pods that lack the label of the selector", side(func(s *track.Side) {
 			s.Selector, s.MatchLabels = map[string]string{"app": "web", "version": "blue"}, map[string]string{"app": "web"}
 			s.Labels, s.Unselected = map[string]string{"app": "web"}, []string{"app-blue-1", "app-blue-2"}
 		}), v1alpha1.ReasonSelector, []string{
@@ -155,29 +154,29 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			"Give the pods of its template the label that they lack",
 			`kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}'`,
 		}},
-		{"live pods that the selector misses for another reason", side(func(s *workload.State) {
+		{"live pods that the selector misses for another reason", side(func(s *track.Side) {
 			s.Selector, s.Labels, s.Unselected = map[string]string{"app": "wbe"}, map[string]string{
 				"app":     "web",
 				"version": "blue",
 			}, []string{"app-blue-1"}
 		}), v1alpha1.ReasonSelector, []string{"it selects app=wbe", "kubectl edit service app-blue-svc -n shop"}},
 		{
-			"ambiguous container", side(func(s *workload.State) { s.Container, s.Containers = "", []string{"a", "b"} }), v1alpha1.ReasonContainer,
+			"ambiguous container", side(func(s *track.Side) { s.Container, s.Containers = "", []string{"a", "b"} }), v1alpha1.ReasonContainer,
 			[]string{"deployment app-blue", "[a b]", "spec.container"},
 		},
 		{"absent container", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
 			bg.Spec.Container = "web"
-			side(func(s *workload.State) { s.Container = "" })(bg, o, f)
+			side(func(s *track.Side) { s.Container = "" })(bg, o, f)
 		}, v1alpha1.ReasonContainer, []string{"deployment app-blue", "container web", "correct spec.container"}},
 		{"ambiguous container in the target's own template", func(bg *v1alpha1.BlueGreen, o *observed, _ *facts) {
 			bg.Spec.Template = v1alpha1.TemplateOwn
-			o.Sides[v1alpha1.Green] = workload.State{
+			o.Sides[v1alpha1.Green] = track.Side{
 				Color: v1alpha1.Green, Deployment: "app-green", DeploymentExists: true, ServiceExists: true,
 				Containers: []string{"a", "b"},
 			}
 		}, v1alpha1.ReasonContainer, []string{"deployment app-green", "spec.template: Own", "[a b]", "spec.container"}},
 		{"the target's own template is not asked for", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
-			o.Sides[v1alpha1.Green] = workload.State{
+			o.Sides[v1alpha1.Green] = track.Side{
 				Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true,
 				Containers: []string{"a", "b"},
 			}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/proof"
-	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Every combination of what a load balancer tells and of what the public address
@@ -24,7 +24,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 	untranslatable := func(l *switchLook) { l.gce, l.news.Translate = true, "Translation failed: no service" }
 	failing := func(l *switchLook) { l.gce, l.news.Sync = true, "Error syncing to GCP: quota" }
 	failed := func(s int) func(*switchLook) { return func(l *switchLook) { failing(l); l.news.SyncAt = at(s) } }
-	spent := func(l *switchLook) { l.news.Warnings = route.Budget }
+	spent := func(l *switchLook) { l.news.Warnings = track.Budget }
 	crowded := func(l *switchLook) { l.unsettled = true }
 	leads := func(l *switchLook) {
 		l.gce, l.read = true, mapWord{asked: true, tells: true, there: true, text: "URL map um leads there"}
@@ -171,7 +171,7 @@ func TestConfirmationEndsAtItsDeadline(t *testing.T) {
 		bit := func(i int) bool { return bits>>i&1 == 1 }
 		l := switchLook{now: now, switchedAt: now.Add(-10 * time.Minute), deadline: now, wait: time.Hour, tail: time.Minute}
 		l.gce, l.rollback, l.toldApart = bit(0), bit(1), bit(2)
-		l.news = route.News{URLMapUpdated: bit(3)}
+		l.news = track.News{URLMapUpdated: bit(3)}
 		if bit(4) {
 			l.news.Translate = "no"
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/record"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // finding notes, once, something that a person should know, and the commands that do
@@ -151,7 +151,7 @@ func (a *attempt) mayStageOver(ctx context.Context) error {
 }
 
 // runningText names, in brackets, what runs on a colour, if anything does.
-func runningText(s workload.State) string {
+func runningText(s track.Side) string {
 	if s.Replicas == 0 {
 		return ""
 	}

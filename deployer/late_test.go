@@ -15,6 +15,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -245,7 +246,7 @@ func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
 
 func (w *world) router() *route.Router { return &route.Router{Client: w.kube, Reader: w.kube} }
 
-func (w *world) routes() route.State {
+func (w *world) routes() track.Routes {
 	w.t.Helper()
 	s, err := w.router().Observe(w.t.Context(), w.application())
 	check(w.t, err)

@@ -9,16 +9,15 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
-	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // observed is everything that next decides on, as it was seen at Now. It is
 // data: deciding on it touches nothing.
 type observed struct {
 	Now    time.Time
-	Routes route.State
-	Sides  map[v1alpha1.Color]workload.State
+	Routes track.Routes
+	Sides  map[v1alpha1.Color]track.Side
 
 	// Unconfirmed is why users may still reach the colour that is not live; empty if
 	// they do not, as far as is ever known.
@@ -30,12 +29,12 @@ type observed struct {
 	// The rest speaks of one release, and is empty without one.
 
 	// Target is the colour the release stages, Previous the other one.
-	Target, Previous workload.State
+	Target, Previous track.Side
 	// Endpoints are the pods that the target's Service sends requests to.
 	Endpoints []string
 	// Groups are what Google's load balancer has of the target's Service, until
 	// traffic has moved there.
-	Groups []route.Group
+	Groups []track.Group
 	// LeftAt is when users left the target's pods that are there since; zero if they
 	// never had users, or were shrunk.
 	LeftAt time.Time
@@ -54,7 +53,7 @@ type observed struct {
 
 // observeApplication looks at what an application is made of.
 func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGreen) (observed, error) {
-	o := observed{Now: time.Now(), Sides: map[v1alpha1.Color]workload.State{}}
+	o := observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
 	var err error
 	if o.Routes, err = d.Routes.Observe(ctx, bg); err != nil {
 		return o, err
@@ -74,9 +73,9 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 // userPort is the port on a colour's pods that users are routed to, by the first
 // route whose port the colour's Service has: both colours are routed to by the same
 // ports. Without a route, it is that of the Service's first port.
-func userPort(ports []workload.Port, routed []route.Backend) int32 {
+func userPort(ports []track.Port, routed []track.Backend) int32 {
 	for _, b := range routed {
-		i := slices.IndexFunc(ports, func(p workload.Port) bool { return b.Names(p.Name, p.Number) })
+		i := slices.IndexFunc(ports, func(p track.Port) bool { return b.Names(p.Name, p.Number) })
 		if i >= 0 {
 			return ports[i].Pod
 		}
@@ -89,7 +88,7 @@ func userPort(ports []workload.Port, routed []route.Backend) int32 {
 
 // of adds what concerns one release: its target is fixed by the claim.
 func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o observed) (observed, error) {
-	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = workload.State{}, workload.State{}, nil, 0, 0, time.Time{}
+	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = track.Side{}, track.Side{}, nil, 0, 0, time.Time{}
 	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, d.Routes.Settle
 	target := rel.Status.Milestones.Target
 	if target == "" {
@@ -100,7 +99,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	if r := rel.Spec.Rollback; r != nil && !o.Previous.DeploymentExists {
 		least = max(least, r.To.Replicas) // there is no live size to go by
 	}
-	o.Size, o.Wanted = workload.Size(least, o.Previous, o.Target)
+	o.Size, o.Wanted = track.Size(least, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
 	o.DrainedAt = drainedAt(bg, target, string(rel.UID))
@@ -118,7 +117,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 }
 
 // version describes what runs on a colour, by digest where a pod tells it.
-func version(s workload.State) v1alpha1.Version {
+func version(s track.Side) v1alpha1.Version {
 	image := recordable(s.RunningImage, record.ImageLimit)
 	if image == "" {
 		image = recordable(s.Image, record.ImageLimit)
@@ -130,7 +129,7 @@ func version(s workload.State) v1alpha1.Version {
 }
 
 // foundTag is the tag of an image that no release has put there.
-func foundTag(s workload.State) string {
+func foundTag(s track.Side) string {
 	if s.Commit != "" || s.Release != "" {
 		return ""
 	}
@@ -152,7 +151,7 @@ func recordable(name string, limit int) string {
 // byDigest completes a version that was captured before its pods could tell its
 // digest, as right after the application was made: a rollback must not depend on
 // where a tag points by then.
-func byDigest(v v1alpha1.Version, now workload.State) v1alpha1.Version {
+func byDigest(v v1alpha1.Version, now track.Side) v1alpha1.Version {
 	if v.Image == now.Image && now.RunningImage != "" {
 		v.Image, v.TemplateHash = now.RunningImage, now.TemplateHash
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // The tag may name the commit of a version that no release has put there; the digest by
@@ -16,7 +16,7 @@ func TestVersionThatWasFoundKeepsItsTag(t *testing.T) {
 		"gcr.io/acme/shop:0a0a0a0": "0a0a0a0", "gcr.io/acme/shop:0a0a0a0" + digest: "0a0a0a0", "registry:5000/shop:v1": "v1",
 		"registry:5000/shop": "", "gcr.io/acme/shop" + digest: "", "shop": "", "": "", "gcr.io/acme/shop:" + strings.Repeat("x", 129): "",
 	} {
-		s := workload.State{Image: image, RunningImage: "gcr.io/acme/shop" + digest}
+		s := track.Side{Image: image, RunningImage: "gcr.io/acme/shop" + digest}
 		if v := version(s); v.Tag != want || v.Image != "gcr.io/acme/shop"+digest {
 			t.Errorf("%s is recorded as %+v, want the tag %q", image, v, want)
 		}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -158,7 +159,7 @@ func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 	}
 	check(t, w.kube.Create(t.Context(), s))
 	way := workload.SeparateAdvice(bg,
-		workload.State{Color: v1alpha1.Blue, Deployment: "web", Service: "web", Labels: labels, Selector: labels})
+		track.Side{Color: v1alpha1.Blue, Deployment: "web", Service: "web", Labels: labels, Selector: labels})
 	order := regexp.MustCompile(`^kubectl patch deployment .* && kubectl rollout status deployment .* && kubectl patch service `)
 	if len(way.Commands) != 1 || !order.MatchString(string(way.Commands[0])) {
 		t.Fatalf("the commands are %q", way.Commands)

@@ -80,7 +80,7 @@ var (
 // ok is false when the track has ended. It is pure: no context, clock, log or
 // I/O; the time is part of what was observed.
 func next(r *v1alpha1.Release, o observed) (s step, ok bool) {
-	steps := track(r, o)
+	steps := table(r, o)
 	for _, s := range steps {
 		if s.done(r) {
 			continue
@@ -101,8 +101,8 @@ func moved(r *v1alpha1.Release, o observed) bool {
 	return r.Status.Milestones.SwitchIntendedAt != nil && o.Routes.Live() == r.Status.Milestones.Target
 }
 
-// track returns the table that a release follows.
-func track(r *v1alpha1.Release, o observed) []step {
+// table returns the table that a release follows.
+func table(r *v1alpha1.Release, o observed) []step {
 	f := r.Status.Failure
 	switch {
 	case f == nil && r.Spec.Kind == v1alpha1.Rollback:

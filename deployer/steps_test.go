@@ -9,8 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -33,9 +32,9 @@ func ready() (*v1alpha1.Release, observed) {
 	o := observed{
 		Now:    epoch.Add(time.Minute),
 		Routes: routesTo(v1alpha1.Blue),
-		Target: workload.State{
+		Target: track.Side{
 			Color: v1alpha1.Green, Replicas: 2, RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2",
-			Pods: []workload.Pod{{Name: "g1"}, {Name: "g2"}},
+			Pods: []track.Pod{{Name: "g1"}, {Name: "g2"}},
 		},
 		Endpoints: []string{"g1", "g2"},
 		Size:      2,
@@ -48,10 +47,10 @@ func ready() (*v1alpha1.Release, observed) {
 // pod of the target healthy.
 func onGCE(o *observed) {
 	o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
-	o.Groups = []route.Group{{Port: 80, Name: "k8s1-green", Routed: true, State: "HEALTHY"}}
+	o.Groups = []track.Group{{Port: 80, Name: "k8s1-green", Routed: true, State: "HEALTHY"}}
 	for i := range o.Target.Pods {
 		o.Target.Pods[i].Ready = true
-		o.Target.Pods[i].Gates = []workload.Gate{{
+		o.Target.Pods[i].Gates = []track.Gate{{
 			Type: "cloud.google.com/load-balancer-neg-ready", True: true, Reason: "LoadBalancerNegReady",
 			Message: `Pod has become Healthy in NEG "Key{\"k8s1-green\", zone: \"z\"}" attached to BackendService "Key{\"k8s1-green\"}". Marking ` +
 				`condition to True.`,
@@ -59,8 +58,8 @@ func onGCE(o *observed) {
 	}
 }
 
-func routesTo(c v1alpha1.Color) route.State {
-	return route.State{Name: "ing", Exists: true, Users: map[v1alpha1.Color][]route.Backend{c: {{}}}}
+func routesTo(c v1alpha1.Color) track.Routes {
+	return track.Routes{Name: "ing", Exists: true, Users: map[v1alpha1.Color][]track.Backend{c: {{}}}}
 }
 
 func TestNext(t *testing.T) {
@@ -102,10 +101,10 @@ func TestNext(t *testing.T) {
 			r.Status.Milestones.Verified.AskAgain = true
 		}}, v1alpha1.StepVerify},
 		{"a pod came after the gate", []change{func(_ *v1alpha1.Release, o *observed) {
-			o.Target.Pods, o.Endpoints = append(o.Target.Pods, workload.Pod{Name: "g3"}), append(o.Endpoints, "g3")
+			o.Target.Pods, o.Endpoints = append(o.Target.Pods, track.Pod{Name: "g3"}), append(o.Endpoints, "g3")
 		}}, v1alpha1.StepVerify},
 		{"a pod that ends needs no gate", []change{func(_ *v1alpha1.Release, o *observed) {
-			o.Target.Pods = append(o.Target.Pods, workload.Pod{Name: "g0", Terminating: true})
+			o.Target.Pods = append(o.Target.Pods, track.Pod{Name: "g0", Terminating: true})
 		}}, v1alpha1.StepSwitch},
 		{"Google's load balancer does not know the pods", []change{func(_ *v1alpha1.Release, o *observed) {
 			o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
@@ -323,7 +322,7 @@ func (w *model) newPods(n int) {
 	w.o.Target.Pods = nil
 	for range n {
 		w.pods++
-		w.o.Target.Pods = append(w.o.Target.Pods, workload.Pod{Name: fmt.Sprint("g", w.pods)})
+		w.o.Target.Pods = append(w.o.Target.Pods, track.Pod{Name: fmt.Sprint("g", w.pods)})
 	}
 }
 
@@ -344,7 +343,7 @@ func (w *model) take(t *testing.T, s v1alpha1.Step) {
 	case v1alpha1.StepAttach:
 		m.AttachedAt = &now
 	case v1alpha1.StepStage, v1alpha1.StepSize:
-		w.o.Target = workload.State{RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
+		w.o.Target = track.Side{RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
 		w.newPods(int(w.o.Size))
 		m.Staged = &v1alpha1.StagedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
 	case v1alpha1.StepWarm:
@@ -427,14 +426,14 @@ func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 
 func TestPreviousVersionIsCompletedByDigest(t *testing.T) {
 	captured := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Replicas: 2}
-	if got := byDigest(captured, workload.State{Image: "app:v1"}); got != captured {
+	if got := byDigest(captured, track.Side{Image: "app:v1"}); got != captured {
 		t.Errorf("nothing is known of its digest, and it became %+v", got)
 	}
-	if got := byDigest(captured, workload.State{Image: "app:v2", RunningImage: "app@sha256:2"}); got != captured {
+	if got := byDigest(captured, track.Side{Image: "app:v2", RunningImage: "app@sha256:2"}); got != captured {
 		t.Errorf("another image runs there since, and it became %+v", got)
 	}
 	want := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:1", Replicas: 2, TemplateHash: "h1"}
-	if got := byDigest(captured, workload.State{Image: "app:v1", RunningImage: "app@sha256:1", TemplateHash: "h1"}); got != want {
+	if got := byDigest(captured, track.Side{Image: "app:v1", RunningImage: "app@sha256:1", TemplateHash: "h1"}); got != want {
 		t.Errorf("it became %+v, want %+v", got, want)
 	}
 }

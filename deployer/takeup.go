@@ -14,7 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
-	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -95,7 +95,7 @@ type heard struct {
 	mapTells bool                   // the URL map can be read, so that nobody's word for it is needed
 	answers  bool                   // the version there answers at the public address
 	against  string                 // what its controller says it fails at
-	news     route.News             // what that was read from
+	news     track.News             // what that was read from
 }
 
 // weigh notes the first sign that there is. Drain and hold begin with it. The
@@ -183,7 +183,7 @@ func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1a
 
 // urge has the load balancer's controller try again at routes that it failed at. The
 // poke stands in the Ingress, whoever asks for the next one.
-func (w *work) urge(ctx context.Context, news route.News, since time.Time) {
+func (w *work) urge(ctx context.Context, news track.News, since time.Time) {
 	at, now := news.UrgeAt(since, w.o.Routes.PokedAt, w.d.Routes.Settle), time.Now()
 	if now.Before(at) && !w.o.Routes.PokedAt.After(now) {
 		w.wakeAt(at)

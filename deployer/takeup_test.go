@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Times of the world of [balanced].
@@ -106,9 +106,9 @@ func (b *balanced) balance() {
 
 // look is what the deployer does at every look: it weighs what there is to hear.
 func (b *balanced) look() {
-	o := observed{Now: b.now, Routes: routesTo(b.written), Sides: map[v1alpha1.Color]workload.State{}}
+	o := observed{Now: b.now, Routes: routesTo(b.written), Sides: map[v1alpha1.Color]track.Side{}}
 	for c := range b.size {
-		o.Sides[c] = workload.State{Color: c}
+		o.Sides[c] = track.Side{Color: c}
 	}
 	o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
 	b.w.o = o

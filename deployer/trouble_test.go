@@ -21,6 +21,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func TestReleaseStopsWhenSomeoneElseSwitches(t *testing.T) {
@@ -171,7 +172,7 @@ func TestPortsAreReadPastTheCache(t *testing.T) {
 		service.Spec.Ports[0].Port = number
 		check(t, w.kube.Update(t.Context(), service))
 	}
-	moves := map[string]func(context.Context, *v1alpha1.BlueGreen, route.State, v1alpha1.Color) error{
+	moves := map[string]func(context.Context, *v1alpha1.BlueGreen, track.Routes, v1alpha1.Color) error{
 		"attach": router.Attach,
 		"switch": router.Switch,
 	}

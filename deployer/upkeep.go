@@ -12,7 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -80,7 +80,7 @@ func (w *work) migrate(ctx context.Context) error {
 // balancer took up the switch, and nobody knows where they are if the Ingress does not
 // say that of one colour. What a restore left failed, and is held for nobody. It is
 // pure.
-func shrinkAt(bg *v1alpha1.BlueGreen, routes route.State) (at time.Time, open bool) {
+func shrinkAt(bg *v1alpha1.BlueGreen, routes track.Routes) (at time.Time, open bool) {
 	last := bg.Status.LastSwitch
 	if last == nil || last.Shrunk || routes.Live() == "" || !takenUp(last, routes.LoadBalancer) {
 		return time.Time{}, false
@@ -156,7 +156,7 @@ func (w *work) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk,
 // standbySize is what a colour that no user reaches is shrunk to. Kubernetes
 // disables an autoscaler at size 0; at any other it would go back to its minimum
 // by itself, and so that is the size.
-func standbySize(standby int32, s workload.Autoscaler) (size int32, why string) {
+func standbySize(standby int32, s track.Autoscaler) (size int32, why string) {
 	if standby == 0 || s.Name == "" || s.Min <= standby {
 		return standby, ""
 	}

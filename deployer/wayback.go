@@ -6,8 +6,7 @@ import (
 	"slices"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // observeWayBack looks at what the load balancer and the Services have of the
@@ -33,7 +32,7 @@ func (d *Deployer) observeWayBack(ctx context.Context, bg *v1alpha1.BlueGreen, o
 // reachable is what would carry requests to a colour.
 type reachable struct {
 	endpoints []string
-	groups    []route.Group
+	groups    []track.Group
 }
 
 // describeWayBack says whether users could return at once to the version before
@@ -71,7 +70,7 @@ func wayBack(bg *v1alpha1.BlueGreen, o observed, to v1alpha1.Version) v1alpha1.W
 	if !live.DeploymentExists {
 		least = max(least, to.Replicas)
 	}
-	needed, _ := workload.Size(least, live, t)
+	needed, _ := track.Size(least, live, t)
 	back := v1alpha1.WayBack{Color: to.Color, Needed: max(1, needed)}
 	if !t.DeploymentExists {
 		back.Missing = fmt.Sprintf("deployment %s is gone", t.Deployment)
@@ -96,14 +95,14 @@ func wayBack(bg *v1alpha1.BlueGreen, o observed, to v1alpha1.Version) v1alpha1.W
 
 // runs reports whether a colour's Deployment is at a version, as a rollback judges
 // it.
-func runs(t workload.State, to v1alpha1.Version) bool {
+func runs(t track.Side, to v1alpha1.Version) bool {
 	return t.TemplateHash != "" && t.TemplateHash == to.TemplateHash && (t.RunningImage == "" || t.RunningImage == to.Image)
 }
 
 // unhealthy is what a rollback would wait for, or find amiss, at the load balancer;
 // "" if there is nothing.
-func unhealthy(bg *v1alpha1.BlueGreen, o observed, t workload.State) string {
-	l := route.Look{
+func unhealthy(bg *v1alpha1.BlueGreen, o observed, t track.Side) string {
+	l := track.WarmLook{
 		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: t.Service, Pods: t.Pods,
 		Endpoints: o.Back[t.Color].endpoints, Groups: o.Back[t.Color].groups, Rollback: true,
 		Referenced: o.Routes.Attached(t.Color) || o.Routes.Live() == t.Color,

@@ -13,8 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // awaitWayBack waits until what is known of the way back says so: part of what is
@@ -89,7 +88,7 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 			o.Back[v1alpha1.Blue] = reachable{endpoints: []string{"other"}}
 		}, "fewer ready endpoints"},
 		"no pods are needed": {func(_ *v1alpha1.BlueGreen, o *observed) {
-			o.Sides[v1alpha1.Green], o.Back[v1alpha1.Blue] = workload.State{DeploymentExists: true}, reachable{}
+			o.Sides[v1alpha1.Green], o.Back[v1alpha1.Blue] = track.Side{DeploymentExists: true}, reachable{}
 		}, "fewer ready endpoints"},
 		"another image": {func(_ *v1alpha1.BlueGreen, o *observed) {
 			side := o.Sides[v1alpha1.Blue]
@@ -97,26 +96,26 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 			o.Sides[v1alpha1.Blue] = side
 		}, "runs another version"},
 		"gone": {
-			func(_ *v1alpha1.BlueGreen, o *observed) { o.Sides[v1alpha1.Blue] = workload.State{Deployment: "blue"} },
+			func(_ *v1alpha1.BlueGreen, o *observed) { o.Sides[v1alpha1.Blue] = track.Side{Deployment: "blue"} },
 			"deployment blue is gone",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bg := &v1alpha1.BlueGreen{}
 			bg.Status.LastSwitch = &v1alpha1.SwitchRecord{At: metav1.NewTime(left), From: to}
-			backend := []route.Backend{{Service: "green"}}
+			backend := []track.Backend{{Service: "green"}}
 			o := observed{
 				Now: left.Add(10 * time.Minute),
-				Routes: route.State{
-					Exists: true, LoadBalancer: v1alpha1.LoadBalancerGCE, Users: map[v1alpha1.Color][]route.Backend{v1alpha1.Green: backend},
-					Standby: map[v1alpha1.Color][]route.Backend{v1alpha1.Blue: {{Service: "blue"}}},
+				Routes: track.Routes{
+					Exists: true, LoadBalancer: v1alpha1.LoadBalancerGCE, Users: map[v1alpha1.Color][]track.Backend{v1alpha1.Green: backend},
+					Standby: map[v1alpha1.Color][]track.Backend{v1alpha1.Blue: {{Service: "blue"}}},
 				},
-				Sides: map[v1alpha1.Color]workload.State{
+				Sides: map[v1alpha1.Color]track.Side{
 					v1alpha1.Green: {DeploymentExists: true, Replicas: 1},
 					v1alpha1.Blue: {
 						Color: v1alpha1.Blue, Deployment: "blue", Service: "blue", DeploymentExists: true, Replicas: 1, TemplateHash: "h",
 						RunningImage: to.Image,
-						Pods:         []workload.Pod{{Name: "b1", Ready: true, Created: left.Add(-time.Hour)}},
+						Pods:         []track.Pod{{Name: "b1", Ready: true, Created: left.Add(-time.Hour)}},
 					},
 				},
 				Back: map[v1alpha1.Color]reachable{v1alpha1.Blue: {endpoints: []string{"b1"}}},
@@ -133,6 +132,6 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 
 func setGroup(o *observed, state string) {
 	r := o.Back[v1alpha1.Blue]
-	r.groups = []route.Group{{Port: 80, Name: "neg", Routed: true, State: state}}
+	r.groups = []track.Group{{Port: 80, Name: "neg", Routed: true, State: state}}
 	o.Back[v1alpha1.Blue] = r
 }

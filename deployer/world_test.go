@@ -47,6 +47,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/gate"
 	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
@@ -328,7 +329,7 @@ func (w *world) pretendDeployed() {
 // running is the version that runs on a colour, once it does.
 func (w *world) running(c v1alpha1.Color) v1alpha1.Version {
 	w.t.Helper()
-	var s workload.State
+	var s track.Side
 	w.until(string(c)+" runs", func() (ok bool) {
 		var err error
 		s, err = (&workload.Workloads{Client: w.kube, Reader: w.kube}).Observe(w.t.Context(), w.application(), c)

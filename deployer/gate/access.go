@@ -17,8 +17,9 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
-	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/publicnet"
+
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Access is a way to reach pods. Commands always run through the API server. It
@@ -84,7 +85,7 @@ func forCommands(config *rest.Config) (Access, error) {
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // request makes the HTTP request of a check.
-func (a Access) request(ctx context.Context, r request, pod workload.Pod) (*http.Request, error) {
+func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Request, error) {
 	if ip, err := netip.ParseAddr(pod.IP); a.proxy == nil && (err != nil || !publicnet.OfPod(ip)) {
 		return nil, fmt.Errorf("pod %s claims the address %s, which is no pod's: it is not asked", pod.Name, clip(pod.IP))
 	}
@@ -143,7 +144,7 @@ const pingTimeout = 2 * time.Second
 // own, or that of a firewall between the two: then not even the readiness probe
 // gets an answer on this way, while the pod is Ready because the kubelet gets
 // one.
-func (a Access) wayTo(ctx context.Context, pod workload.Pod, probe *request, timeout time.Duration) error {
+func (a Access) wayTo(ctx context.Context, pod track.Pod, probe *request, timeout time.Duration) error {
 	if a.proxy == nil {
 		return nil
 	}

@@ -21,7 +21,7 @@ import (
 	"k8s.io/streaming/pkg/httpstream"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -57,7 +57,7 @@ func (c command) String() string {
 
 // run runs a command once in a pod and judges how it ended. A command that does
 // not end is left to itself: its streams are closed, and it counts as failed.
-func (a Access) run(ctx context.Context, c command, pod workload.Pod) outcome {
+func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -90,7 +90,7 @@ func (a Access) run(ctx context.Context, c command, pod workload.Pod) outcome {
 // passed is the outcome of a command that is said to have ended with 0. The API
 // server says so, too, when it loses a node's kubelet half way: a pass is
 // believed if the kubelet is still there.
-func (a Access) passed(ctx context.Context, c command, pod workload.Pod) outcome {
+func (a Access) passed(ctx context.Context, c command, pod track.Pod) outcome {
 	if err := a.wayToNode(ctx, pod, c.container); err != nil {
 		return outcome{couldNotLook: fmt.Errorf("%s: %w", c, err)}
 	}
@@ -100,7 +100,7 @@ func (a Access) passed(ctx context.Context, c command, pod workload.Pod) outcome
 // stream runs a command through the API server and waits for its end. It asks
 // over WebSocket, and over SPDY where something between refuses that. What
 // client-go would log of a stream that was closed is in the error.
-func (a Access) stream(ctx context.Context, c command, pod workload.Pod, out *output) error {
+func (a Access) stream(ctx context.Context, c command, pod track.Pod, out *output) error {
 	url := a.core.RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Container: c.container, Command: c.line, Stdout: true, Stderr: true}, scheme.ParameterCodec).
 		URL()
@@ -121,7 +121,7 @@ func (a Access) stream(ctx context.Context, c command, pod workload.Pod, out *ou
 	return either.StreamWithContext(logr.NewContext(ctx, logr.Discard()), remotecommand.StreamOptions{Stdout: stdout, Stderr: stderr})
 }
 
-func (c command) bad(pod workload.Pod, out *output, message string) outcome {
+func (c command) bad(pod track.Pod, out *output, message string) outcome {
 	return outcome{problem: &v1alpha1.Evidence{
 		Pod: pod.Name, Container: c.container, Request: c.String(), Message: message, Log: out.String(),
 	}}
@@ -168,7 +168,7 @@ func cannotStart(err error) (reason string, ok bool) {
 
 // wayToNode tells whether commands reach the node of a pod. A container's log
 // takes the same way, through the API server to the kubelet.
-func (a Access) wayToNode(ctx context.Context, pod workload.Pod, container string) error {
+func (a Access) wayToNode(ctx context.Context, pod track.Pod, container string) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	one := int64(1)

@@ -20,7 +20,7 @@ import (
 	utilexec "k8s.io/utils/exec"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
@@ -70,7 +70,7 @@ func startKubelet(t *testing.T, node string, exec controlplanetest.Exec) *contro
 func commandPlan(t *testing.T, timeout time.Duration, line ...string) Plan {
 	t.Helper()
 	spec := v1alpha1.GateSpec{Exec: &v1alpha1.ExecCheck{Command: line, Timeout: metav1.Duration{Duration: timeout}}}
-	p, err := PlanFor(spec, workload.State{Container: "app"})
+	p, err := PlanFor(spec, track.Side{Container: "app"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +122,7 @@ func TestCommandIsJudgedByHowItEnds(t *testing.T) {
 			if strings.HasPrefix(c.name, "hanging") {
 				timeout = 300 * time.Millisecond
 			}
-			r := Round(t.Context(), access, commandPlan(t, timeout, c.line...), time.Second, []workload.Pod{p})
+			r := Round(t.Context(), access, commandPlan(t, timeout, c.line...), time.Second, []track.Pod{p})
 			if r.CouldNotLook != nil {
 				t.Fatalf("could not look: %v", r.CouldNotLook)
 			}
@@ -147,7 +147,7 @@ func TestCommandIsJudgedByHowItEnds(t *testing.T) {
 func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
 	startKubelet(t, "chatter", shell)
 	p := pod(t, "app", "10.0.0.1", "chatter")
-	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 10*time.Second, "chatter"), time.Second, []workload.Pod{p})
+	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 10*time.Second, "chatter"), time.Second, []track.Pod{p})
 	if r.Problem == nil {
 		t.Fatalf("got %+v, want a problem", r)
 	}
@@ -211,7 +211,7 @@ func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		config *rest.Config
-		pod    workload.Pod
+		pod    track.Pod
 		line   string
 		why    string
 	}{
@@ -225,7 +225,7 @@ func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
 			if c.line == "" {
 				c.line = "ok"
 			}
-			r := Round(t.Context(), straight(t, c.config), commandPlan(t, 5*time.Second, c.line), time.Second, []workload.Pod{c.pod})
+			r := Round(t.Context(), straight(t, c.config), commandPlan(t, 5*time.Second, c.line), time.Second, []track.Pod{c.pod})
 			if r.Passed || r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), c.why) {
 				t.Errorf("got %+v, want no look for %q", r, c.why)
 			}
@@ -269,7 +269,7 @@ func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
 		access, look := straight(t, config), commandPlan(t, 5*time.Second, "ok")
 		var r Result
 		for range 100 { // the authorizer learns of the role by a watch
-			if r = Round(t.Context(), access, look, time.Second, []workload.Pod{p}); r.Passed {
+			if r = Round(t.Context(), access, look, time.Second, []track.Pod{p}); r.Passed {
 				break
 			}
 		}
@@ -304,10 +304,10 @@ func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	}))
 	defer proxy.Close()
 	access := straight(t, &rest.Config{Host: proxy.URL})
-	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "ok"), time.Second, []workload.Pod{p}); !r.Passed || refused != 1 {
+	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "ok"), time.Second, []track.Pod{p}); !r.Passed || refused != 1 {
 		t.Errorf("got %+v after %d refusals", r, refused)
 	}
-	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "fail"), time.Second, []workload.Pod{p}); r.Problem == nil ||
+	if r := Round(t.Context(), access, commandPlan(t, 5*time.Second, "fail"), time.Second, []track.Pod{p}); r.Problem == nil ||
 		!strings.Contains(r.Problem.Log, "no database") {
 		t.Errorf("got %+v, want the command's failure", r)
 	}
@@ -324,7 +324,7 @@ func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 		return ctx.Err()
 	})
 	p := pod(t, "app", "10.0.0.1", "silent")
-	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, time.Second, "hang"), time.Second, []workload.Pod{p})
+	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, time.Second, "hang"), time.Second, []track.Pod{p})
 	<-started
 	if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "not even for a log") {
 		t.Errorf("got %+v, want no look", r)
@@ -342,7 +342,7 @@ func TestCommandWhoseNodeIsLostHasNotPassed(t *testing.T) {
 		return ctx.Err()
 	})
 	p := pod(t, "app", "10.0.0.1", "lost")
-	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 5*time.Second, "ok"), time.Second, []workload.Pod{p})
+	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 5*time.Second, "ok"), time.Second, []track.Pod{p})
 	if r.Passed || r.Problem != nil || r.CouldNotLook == nil {
 		t.Errorf("got %+v, want no look", r)
 	}

@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Header makes a check's request to a pod, whatever its answer should be, and
 // returns a header of that. The host is the one that users ask for; through the
 // API server, which would take it as its own, it is left out.
-func (a Access) Header(ctx context.Context, check v1alpha1.HTTPCheck, host string, pod workload.Pod, name string,
+func (a Access) Header(ctx context.Context, check v1alpha1.HTTPCheck, host string, pod track.Pod, name string,
 	timeout time.Duration,
 ) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Plan is what every pod is asked in a round.
@@ -43,7 +43,7 @@ type request struct {
 // such a probe is only asked to be Ready, with a warning. A check without a port
 // goes to the one that users are routed to; the error tells a person what to write
 // if there is none.
-func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
+func PlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	probe := probeRequest(s.Probe)
 	if len(spec.HTTP) == 0 && spec.Exec == nil {
 		return defaultPlan(s.Deployment, probe), nil
@@ -79,7 +79,7 @@ func PlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
 // LivePlanFor is PlanFor for a colour that users reach, or may reach next. No
 // command is run there: it is a look into a version before it serves, may cost
 // what a request may not, and an older version may not have it.
-func LivePlanFor(spec v1alpha1.GateSpec, s workload.State) (Plan, error) {
+func LivePlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	spec.Exec = nil
 	return PlanFor(spec, s)
 }
@@ -101,7 +101,7 @@ func defaultPlan(deployment string, probe *request) Plan {
 
 // probeRequest returns a readiness probe as a request; nil if there is none that
 // could be repeated.
-func probeRequest(p *workload.Probe) *request {
+func probeRequest(p *track.Probe) *request {
 	if p == nil || checkPath(p.Path) != nil {
 		return nil
 	}

@@ -5,19 +5,19 @@ import (
 	"testing"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func TestPlanSaysWhatIsAsked(t *testing.T) {
-	state := workload.State{
+	state := track.Side{
 		Container: "app", Deployment: "shop-green", Service: "shop-green-svc", UserPort: 8080,
-		Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTPS"},
+		Probe: &track.Probe{Path: "/ready", Port: 9000, Scheme: "HTTPS"},
 	}
 	for _, c := range []struct {
 		name    string
 		http    []v1alpha1.HTTPCheck
 		command []string
-		change  func(*workload.State)
+		change  func(*track.Side)
 		check   string
 		warning string // a part of it
 		err     string // a part of it
@@ -37,17 +37,17 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 		},
 		{
 			name: "no container", command: []string{"x"},
-			change: func(s *workload.State) { s.Container, s.Containers = "", []string{"app", "proxy"} },
+			change: func(s *track.Side) { s.Container, s.Containers = "", []string{"app", "proxy"} },
 			err:    "spec.container must name the container for spec.gate.exec: deployment shop-green has [app proxy]",
 		},
 		{name: "probe", check: "GET /ready on port 9000 over TLS (the readiness probe's path; spec.gate is not set)"},
 		{
-			name: "nothing", change: func(s *workload.State) { s.Probe = nil },
+			name: "nothing", change: func(s *track.Side) { s.Probe = nil },
 			check:   "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)",
 			warning: "Nothing checks the health of Deployment shop-green",
 		},
 		{
-			name: "no port", http: []v1alpha1.HTTPCheck{{Path: "/"}}, change: func(s *workload.State) { s.UserPort = 0 },
+			name: "no port", http: []v1alpha1.HTTPCheck{{Path: "/"}}, change: func(s *track.Side) { s.UserPort = 0 },
 			err: "spec.gate.http[0].port must be set: no port of Service shop-green-svc that users are routed to leads to a port of deployment " +
 				"shop-green",
 		},
@@ -85,7 +85,7 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 // Users' pods are asked what the gate asks, but for the command; a gate that is
 // a command only leaves the readiness probe.
 func TestPlanForALiveColourHasNoCommand(t *testing.T) {
-	state := workload.State{Container: "app", UserPort: 8080, Probe: &workload.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
+	state := track.Side{Container: "app", UserPort: 8080, Probe: &track.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
 	command := &v1alpha1.ExecCheck{Command: []string{"x"}}
 	for want, spec := range map[string]v1alpha1.GateSpec{
 		"GET /a on port 8080":     {HTTP: []v1alpha1.HTTPCheck{{Path: "/a"}}, Exec: command},

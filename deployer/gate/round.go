@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Bounds of what a round has under way, so that a colour of hundreds of pods does
@@ -54,7 +54,7 @@ func (o outcome) silently() outcome {
 // tryTimeout, and returns when all have answered. The command runs once every
 // request was answered well. Pods that are ending are not asked, and after the
 // first bad answer no further one is: such a round cannot pass any more.
-func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods []workload.Pod) Result {
+func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods []track.Pod) Result {
 	var requests, commands []func() outcome
 	for _, pod := range pods {
 		if pod.Terminating {
@@ -140,7 +140,7 @@ func sum(outcomes []outcome) Result {
 	return result
 }
 
-func readiness(pod workload.Pod) outcome {
+func readiness(pod track.Pod) outcome {
 	if pod.Ready {
 		return outcome{}
 	}

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
@@ -55,7 +55,7 @@ func localAddress(t *testing.T) string {
 }
 
 // pod is a pod object with an address, on a node if one is named.
-func pod(t *testing.T, name, ip string, node ...string) workload.Pod {
+func pod(t *testing.T, name, ip string, node ...string) track.Pod {
 	t.Helper()
 	pods := kubernetes.NewForConfigOrDie(controlPlane.Config).CoreV1().Pods("default")
 	p := &corev1.Pod{
@@ -70,7 +70,7 @@ func pod(t *testing.T, name, ip string, node ...string) workload.Pod {
 	if _, err := pods.UpdateStatus(t.Context(), p, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	return workload.Pod{Namespace: "default", Name: p.Name, IP: ip}
+	return track.Pod{Namespace: "default", Name: p.Name, IP: ip}
 }
 
 // application is what runs in the pods: it does as the path says.
@@ -141,7 +141,7 @@ func throughAPIServer(t *testing.T, config *rest.Config) Access {
 
 func plan(t *testing.T, checks ...v1alpha1.HTTPCheck) Plan {
 	t.Helper()
-	p, err := PlanFor(v1alpha1.GateSpec{HTTP: checks}, workload.State{})
+	p, err := PlanFor(v1alpha1.GateSpec{HTTP: checks}, track.Side{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 				if c.check.Port == 0 {
 					c.check.Port = port
 				}
-				r := Round(t.Context(), access, plan(t, c.check), 500*time.Millisecond, []workload.Pod{p})
+				r := Round(t.Context(), access, plan(t, c.check), 500*time.Millisecond, []track.Pod{p})
 				if r.CouldNotLook != nil {
 					t.Fatalf("could not look: %v", r.CouldNotLook)
 				}
@@ -248,7 +248,7 @@ func TestWhatTheAPIServerSaysIsNoWordOnHealth(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		config *rest.Config
-		pod    workload.Pod
+		pod    track.Pod
 		check  v1alpha1.HTTPCheck
 		why    string
 	}{
@@ -264,7 +264,7 @@ func TestWhatTheAPIServerSaysIsNoWordOnHealth(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.check.Path, c.check.Port = "/ok", port
-			r := Round(t.Context(), throughAPIServer(t, c.config), plan(t, c.check), 2*time.Second, []workload.Pod{c.pod})
+			r := Round(t.Context(), throughAPIServer(t, c.config), plan(t, c.check), 2*time.Second, []track.Pod{c.pod})
 			if r.Passed || r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), c.why) {
 				t.Errorf("got %+v, want no look for %q", r, c.why)
 			}
@@ -290,7 +290,7 @@ func TestAddressThatIsNoPodsIsNotAsked(t *testing.T) {
 		"metadata.google.internal",
 	} {
 		r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/ok", Port: 80}), time.Second,
-			[]workload.Pod{{Namespace: "n", Name: "p", IP: ip}})
+			[]track.Pod{{Namespace: "n", Name: "p", IP: ip}})
 		if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "which is no pod's") {
 			t.Errorf("%s: got %+v, want it not asked", ip, r)
 		}
@@ -307,7 +307,7 @@ func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	defer hung.Close()
 	access := throughAPIServer(t, &rest.Config{Host: hung.URL, TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/", Port: 1}), 100*time.Millisecond,
-		[]workload.Pod{{Namespace: "n", Name: "p", IP: "10.0.0.1"}})
+		[]track.Pod{{Namespace: "n", Name: "p", IP: "10.0.0.1"}})
 	if r.Problem != nil || r.CouldNotLook == nil {
 		t.Errorf("got %+v, want no look", r)
 	}
@@ -320,12 +320,12 @@ func TestSilenceBehindAFirewallIsNotThePods(t *testing.T) {
 	p := pod(t, "app", ip)
 	p.Ready = true
 	for path, blocked := range map[string]bool{"/slow": true, "/ok": false} {
-		state := workload.State{Probe: &workload.Probe{Path: path, Port: port, Scheme: "HTTP"}}
+		state := track.Side{Probe: &track.Probe{Path: path, Port: port, Scheme: "HTTP"}}
 		plan, err := PlanFor(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/slow", Port: port}}}, state)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := Round(t.Context(), throughAPIServer(t, controlPlane.Config), plan, 200*time.Millisecond, []workload.Pod{p})
+		r := Round(t.Context(), throughAPIServer(t, controlPlane.Config), plan, 200*time.Millisecond, []track.Pod{p})
 		if (r.CouldNotLook != nil) != blocked || (r.Problem != nil) == blocked || r.Passed {
 			t.Errorf("probe of %s: got %+v", path, r)
 		}
@@ -335,9 +335,9 @@ func TestSilenceBehindAFirewallIsNotThePods(t *testing.T) {
 func TestRoundAsksEveryPodUntilOneIsBad(t *testing.T) {
 	var asked atomic.Int32
 	host, port := serveHandler(t, false, func(http.ResponseWriter, *http.Request) { asked.Add(1) })
-	pods := make([]workload.Pod, 2*requestsInFlight)
+	pods := make([]track.Pod, 2*requestsInFlight)
 	for i := range pods {
-		pods[i] = workload.Pod{Name: fmt.Sprint("p", i), IP: host}
+		pods[i] = track.Pod{Name: fmt.Sprint("p", i), IP: host}
 	}
 	pods[9].Terminating = true
 	access, check := straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/", Port: port})
@@ -359,9 +359,9 @@ func TestRoundEndsEarlyWhenPodsHang(t *testing.T) {
 		asked.Add(1)
 		<-r.Context().Done()
 	})
-	pods := make([]workload.Pod, 20*requestsInFlight)
+	pods := make([]track.Pod, 20*requestsInFlight)
 	for i := range pods {
-		pods[i] = workload.Pod{Name: fmt.Sprint("p", i), IP: host}
+		pods[i] = track.Pod{Name: fmt.Sprint("p", i), IP: host}
 	}
 	r := Round(t.Context(), straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/", Port: port}), 200*time.Millisecond, pods)
 	if n := int(asked.Load()); r.Problem == nil || n > 2*requestsInFlight {
@@ -381,11 +381,11 @@ func TestCommandRunsOnlyWhenEveryRequestWasAnsweredWell(t *testing.T) {
 	for path, want := range map[string]struct{ passed, runs bool }{"/ok": {true, true}, "/error": {false, false}} {
 		ran.Store(0)
 		spec := v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: path, Port: port}}, Exec: &v1alpha1.ExecCheck{Command: []string{"check"}}}
-		both, err := PlanFor(spec, workload.State{Container: "app"})
+		both, err := PlanFor(spec, track.Side{Container: "app"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := Round(t.Context(), straight(t, controlPlane.Config), both, time.Second, []workload.Pod{p})
+		r := Round(t.Context(), straight(t, controlPlane.Config), both, time.Second, []track.Pod{p})
 		if r.CouldNotLook != nil || r.Passed != want.passed || (ran.Load() > 0) != want.runs {
 			t.Errorf("%s: got %+v after %d runs", path, r, ran.Load())
 		}
@@ -393,11 +393,11 @@ func TestCommandRunsOnlyWhenEveryRequestWasAnsweredWell(t *testing.T) {
 }
 
 func TestRoundWithoutChecksAsksForReadiness(t *testing.T) {
-	p, err := PlanFor(v1alpha1.GateSpec{}, workload.State{})
+	p, err := PlanFor(v1alpha1.GateSpec{}, track.Side{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pods := []workload.Pod{{Name: "a", Ready: true}, {Name: "b"}}
+	pods := []track.Pod{{Name: "a", Ready: true}, {Name: "b"}}
 	if r := Round(t.Context(), straight(t, controlPlane.Config), p, time.Second, pods); r.Problem == nil || r.Problem.Pod != "b" {
 		t.Errorf("got %+v, want a problem of b", r)
 	}
@@ -414,7 +414,7 @@ func TestRoundBrokenOffIsNoBadAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := Round(ctx, straight(t, controlPlane.Config), plan(t, v1alpha1.HTTPCheck{Path: "/slow", Port: port}), time.Second,
-		[]workload.Pod{{Name: "a", IP: ip}})
+		[]track.Pod{{Name: "a", IP: ip}})
 	if r.Problem != nil || !errors.Is(r.CouldNotLook, context.Canceled) {
 		t.Errorf("got %+v, want no look", r)
 	}

@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Outcome is where a gate stands after a round.
@@ -42,7 +42,7 @@ type Verdict struct {
 type Look struct {
 	// TemplateHash and Pods are the colour's as they were asked.
 	TemplateHash string
-	Pods         []workload.Pod
+	Pods         []track.Pod
 
 	// Plan that was carried out, and its Result.
 	Plan   Plan
@@ -93,7 +93,7 @@ func begin(prev *v1alpha1.GateStatus, l Look) v1alpha1.GateStatus {
 }
 
 // names are the pods that are asked, as they are recorded.
-func names(pods []workload.Pod) []string {
+func names(pods []track.Pod) []string {
 	var all []string
 	for _, p := range pods {
 		if !p.Terminating {

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 var start = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
@@ -68,11 +68,11 @@ func TestStep(t *testing.T) {
 
 func play(rounds string) (s *v1alpha1.GateStatus, v Verdict) {
 	now := start
-	l := Look{TemplateHash: "0", Plan: Plan{Check: "GET /"}, Pods: []workload.Pod{{Name: "b"}, {Name: "a"}, {Name: "old", Terminating: true}}}
+	l := Look{TemplateHash: "0", Plan: Plan{Check: "GET /"}, Pods: []track.Pod{{Name: "b"}, {Name: "a"}, {Name: "old", Terminating: true}}}
 	for _, r := range rounds {
 		switch r {
 		case '/':
-			l.Pods = append(l.Pods, workload.Pod{Name: fmt.Sprint("new", len(l.Pods))})
+			l.Pods = append(l.Pods, track.Pod{Name: fmt.Sprint("new", len(l.Pods))})
 			continue
 		case '#':
 			l.TemplateHash += "1"

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -24,7 +24,7 @@ const (
 )
 
 // try makes one request and judges the answer.
-func (a Access) try(ctx context.Context, r request, pod workload.Pod, timeout time.Duration) outcome {
+func (a Access) try(ctx context.Context, r request, pod track.Pod, timeout time.Duration) outcome {
 	if pod.IP == "" {
 		return bad(r, pod, "the pod has no address yet")
 	}
@@ -69,7 +69,7 @@ func podsOwn(err error) bool {
 }
 
 // judge compares an answer with what it must be.
-func (a Access) judge(r request, pod workload.Pod, answer *http.Response, body []byte) outcome {
+func (a Access) judge(r request, pod track.Pod, answer *http.Response, body []byte) outcome {
 	if a.proxy != nil {
 		if said, ok := statusOf(answer, body); ok {
 			return apiServerSaid(r, pod, said)
@@ -129,7 +129,7 @@ const proxyPrefix = "error trying to reach service: "
 
 // apiServerSaid reads the API server's own word. Only where it says that the pod
 // refused it, or broke off, is that a bad answer of the pod.
-func apiServerSaid(r request, pod workload.Pod, s status) outcome {
+func apiServerSaid(r request, pod track.Pod, s status) outcome {
 	said, reached := strings.CutPrefix(s.Message, proxyPrefix)
 	if reached {
 		for _, words := range []string{
@@ -144,7 +144,7 @@ func apiServerSaid(r request, pod workload.Pod, s status) outcome {
 	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: the API server answered %d %s: %s", r, pod.Name, s.Code, s.Reason, clip(s.Message))}
 }
 
-func bad(r request, pod workload.Pod, message string) outcome {
+func bad(r request, pod track.Pod, message string) outcome {
 	return outcome{problem: &v1alpha1.Evidence{Pod: pod.Name, Request: r.String(), Message: message}}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // alike finds colours whose BackendConfigs differ: Cloud Armor, IAP, timeouts and
@@ -64,7 +65,7 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 		// be changed.
 		finding := f.unlike("ProtocolsUnlike", cmp.Or(key, liveKey), live.Annotations[liveKey],
 			"the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
-			speaks, route.PortText(port), liveSpeaks, live.Name)
+			speaks, track.PortText(port), liveSpeaks, live.Name)
 		if p.Name != q.Name {
 			finding.Message += fmt.Sprintf(" (the annotation goes by the port's name, which is %q here and %q there)", q.Name, p.Name)
 		}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -72,7 +73,7 @@ type Sources struct {
 // Collect reads the facts of an application of which a colour is live. Soon says
 // that a release waits for them. The time is when they should be collected again,
 // although nothing that is watched may have changed; zero if there is no such time.
-func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s route.State, now time.Time, soon bool) (Facts,
+func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s track.Routes, now time.Time, soon bool) (Facts,
 	time.Time, error,
 ) {
 	f := Facts{App: bg, Routes: s}
@@ -90,7 +91,7 @@ func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.Blue
 
 func readServices(ctx context.Context, from Sources, f *Facts) error {
 	names := []string{f.App.Side(v1alpha1.Blue).Service, f.App.Side(v1alpha1.Green).Service}
-	for _, b := range f.Routes.Backends() {
+	for _, b := range route.Backends(f.Routes) {
 		names = append(names, b.Service)
 	}
 	slices.Sort(names)
@@ -175,7 +176,7 @@ func configNames(f Facts) []string {
 			names = append(names, name)
 		}
 	}
-	for _, b := range f.Routes.Backends() {
+	for _, b := range route.Backends(f.Routes) {
 		add(f.Services[b.Service], b.Port)
 	}
 	for _, port := range f.ports() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Facts are what an application is judged by. They are data.
@@ -17,7 +18,7 @@ type Facts struct {
 	// App that is judged.
 	App *v1alpha1.BlueGreen
 	// Routes of its Ingress. A colour is live.
-	Routes route.State
+	Routes track.Routes
 	// Ingress is what else is known of that.
 	Ingress Ingress
 	// Services of the namespace that the Ingress names, and the colours' own, by

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // tools that put back, by themselves or at their next run, what they have written;
@@ -34,9 +34,9 @@ var hands = []string{"kubectl", "kubectl-client-side-apply"}
 // says nothing.
 func owners(f Facts) []v1alpha1.Finding {
 	inRules := slices.ContainsFunc(f.Routes.Users[f.live()],
-		func(b route.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/rules/") })
+		func(b track.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/rules/") })
 	inDefault := slices.ContainsFunc(f.Routes.Users[f.live()],
-		func(b route.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/defaultBackend") })
+		func(b track.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/defaultBackend") })
 	var all []v1alpha1.Finding
 	for _, m := range f.Ingress.Managers {
 		rules, fallback := owned(m)

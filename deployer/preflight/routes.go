@@ -8,6 +8,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // hosts finds hosts that two rules are for. On Google's load balancer the later one
@@ -20,7 +21,7 @@ func hosts(f Facts) []v1alpha1.Finding {
 	rule := map[string]string{} // the one in use, by its host
 	lost := map[string]bool{}   // rules that are not
 	var all []v1alpha1.Finding
-	for _, b := range f.Routes.AllBackends() {
+	for _, b := range route.AllBackends(f.Routes) {
 		at, found := ruleOf(b)
 		if !found {
 			continue
@@ -36,7 +37,7 @@ func hosts(f Facts) []v1alpha1.Finding {
 			at, cmp.Or(b.Host, "any")).With(f.edit("ingress", f.Routes.Name)))
 	}
 	// With no route of ours in use, a switch would move nobody.
-	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b route.Backend) bool {
+	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b track.Backend) bool {
 		at, found := ruleOf(b)
 		return !found || !lost[at]
 	})
@@ -52,7 +53,7 @@ var ruleField = regexp.MustCompile(`^spec\.rules\[\d+\]`)
 
 // ruleOf is the rule that a backend stands in, such as "spec.rules[1]"; found is
 // false if it stands in none.
-func ruleOf(b route.Backend) (rule string, found bool) {
+func ruleOf(b track.Backend) (rule string, found bool) {
 	rule = ruleField.FindString(fieldOf(b))
 	return rule, rule != ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // negAnnotation says that a load balancer is to send to a Service's pods.
@@ -19,12 +20,12 @@ const negAnnotation = "cloud.google.com/neg"
 func backends(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	if f.gce() {
-		for _, p := range f.Routes.UnfitPaths() {
+		for _, p := range route.UnfitPaths(f.Routes) {
 			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it takes up no change of this ingress",
 				p.Text).With(f.edit("ingress", f.Routes.Name)))
 		}
 	}
-	for _, b := range f.Routes.AllBackends() {
+	for _, b := range route.AllBackends(f.Routes) {
 		ingress := f.about("ingress", f.Routes.Name)
 		if b.Service == "" {
 			if f.gce() {
@@ -102,7 +103,7 @@ func (f Facts) ours(service string) bool {
 }
 
 // fieldOf is the field of an Ingress that a backend stands in.
-func fieldOf(b route.Backend) string {
+func fieldOf(b track.Backend) string {
 	var field strings.Builder
 	for part := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(b.Pointer, "/"), "/service/name"), "/") {
 		switch {
@@ -130,7 +131,7 @@ func ports(f Facts) []v1alpha1.Finding {
 		if route.FindPort(service, want) == nil {
 			all = append(all, f.about("service", name).fault("Ports", "spec.ports",
 				"it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports",
-				route.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(f.edit("service", name)))
+				track.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(f.edit("service", name)))
 			continue
 		}
 		// The Ingress names it when a release begins, at the latest.

@@ -3,14 +3,12 @@
 //
 // # Tour
 //
-//   - ingress.go reads and patches, purely: [Read] turns an Ingress into a [State];
-//     [AttachPatch], [SwitchPatch], [DetachPatch] and [MigratePatch] turn a State
-//     into a JSON patch. [Same] decides after a lost race.
+//   - ingress.go reads and patches, purely: [Read] turns an Ingress into [track.Routes];
+//     [AttachPatch], [SwitchPatch], [DetachPatch] and [MigratePatch] turn
+//     these into a JSON patch. [Same] decides after a lost race.
 //   - router.go: [Router] does the talking. Attach, Switch, Detach and Migrate send
 //     those patches; Poke annotates the Ingress, so that its controller looks again.
 //   - class.go tells whose load balancer an Ingress programs.
-//   - warm.go: [Look.Judge] tells, purely, whether that can send users to every pod
-//     of a colour, and when a poke of Google's would teach more.
 //   - group.go: Groups are what Google's has of a Service, network endpoint groups
 //     mostly. events.go: News is what its controller said of the Ingress since some
 //     moment. translate.go says beforehand what that controller could not use.

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Reasons of the events that ingress-gce makes of an Ingress (pkg/events/events.go:24-33).
@@ -19,48 +20,19 @@ const (
 	eventTranslate = "Translate"
 )
 
-// News is what the controller of an Ingress said of it since some moment. That
-// it said nothing means nothing: events are lost, and a controller has a budget
-// of them.
-type News struct {
-	// Now is the moment of this look, for the next one.
-	Now string
-	// URLMapUpdated: the load balancer's routes were replaced.
-	URLMapUpdated bool
-	// Translate is why the Ingress could not be translated; empty if that was not
-	// said. TranslateAt is when it was said last, by the controller's clock.
-	Translate   string
-	TranslateAt time.Time
-	// Sync is why the load balancer could not be programmed; it is tried again. SyncAt
-	// is when it was said last.
-	Sync   string
-	SyncAt time.Time
-	// Warnings and Normals are how much of the controller's budgets is in use, as far
-	// as its events tell, see [Budget].
-	Warnings, Normals int
-}
-
-// Budget is how many events of one type a controller may make of an object in a row,
-// and refill is after how long it may make another one (client-go
-// tools/record/events_cache.go). Everybody's edits spend them.
-const (
-	Budget = 25
-	Refill = 5 * time.Minute
-)
-
 // News reads the events of an application's Ingress that came, or were
 // repeated, since a moment that an earlier look was at. With since "" it only
 // says which moment this is. Moments are resource versions: no clock is compared
 // with another's.
-func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string) (News, error) {
+func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string) (track.News, error) {
 	var list corev1.EventList
 	err := r.Reader.List(ctx, &list, client.InNamespace(bg.Namespace), client.MatchingFields{
 		"involvedObject.kind": "Ingress", "involvedObject.name": bg.IngressName(),
 	})
 	if err != nil {
-		return News{}, fmt.Errorf("listing the events of ingress %s: %w", bg.IngressName(), err)
+		return track.News{}, fmt.Errorf("listing the events of ingress %s: %w", bg.IngressName(), err)
 	}
-	news := News{
+	news := track.News{
 		Now: list.ResourceVersion, Warnings: spent(list.Items, corev1.EventTypeWarning),
 		Normals: spent(list.Items, corev1.EventTypeNormal),
 	}
@@ -71,10 +43,10 @@ func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string)
 		event := &list.Items[i]
 		order, err := resourceversion.CompareResourceVersion(event.ResourceVersion, since)
 		if err != nil {
-			return News{}, fmt.Errorf("comparing the resource versions of events of ingress %s: %w", bg.IngressName(), err)
+			return track.News{}, fmt.Errorf("comparing the resource versions of events of ingress %s: %w", bg.IngressName(), err)
 		}
 		if order > 0 {
-			news.read(event)
+			read(&news, event)
 		}
 	}
 	return news, nil
@@ -82,7 +54,7 @@ func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string)
 
 // read takes in an event. Its words are those of ingress-gce
 // (pkg/loadbalancers/url_maps.go:79, pkg/controller/controller.go:721-760).
-func (n *News) read(event *corev1.Event) {
+func read(n *track.News, event *corev1.Event) {
 	switch {
 	case event.Reason == eventSync && event.Type == corev1.EventTypeNormal && strings.HasPrefix(event.Message, "UrlMap "):
 		n.URLMapUpdated = true
@@ -134,5 +106,5 @@ func spent(events []corev1.Event, kind string) int {
 			last = at
 		}
 	}
-	return max(0, count-int(last.Sub(first)/Refill))
+	return max(0, count-int(last.Sub(first)/track.Refill))
 }

@@ -6,7 +6,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/deployer/track"
 )
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 // sync is an event of a sync that came some times, from noon on for so many minutes.
 func sync(kind, message string, count int32, minutes int) corev1.Event {
@@ -46,9 +50,9 @@ func TestLastWarningCounts(t *testing.T) {
 		{sync("Warning", "quota", 1, 1), sync("Warning", "not found", 3, 5)},
 		{sync("Warning", "not found", 3, 5), sync("Warning", "quota", 1, 1)},
 	} {
-		var n News
+		var n track.News
 		for i := range events {
-			n.read(&events[i])
+			read(&n, &events[i])
 		}
 		if n.Sync != "not found" || !n.SyncAt.Equal(noon.Add(5*time.Minute)) {
 			t.Errorf("the last word is %q at %s", n.Sync, n.SyncAt)

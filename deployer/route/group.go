@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Annotations of Services, by which GKE's controllers are told and tell.
@@ -29,55 +30,9 @@ const (
 // svcNegKind is the object in which the NEG controller says what became of a NEG.
 var svcNegKind = schema.GroupVersionKind{Group: "networking.gke.io", Version: "v1beta1", Kind: "ServiceNetworkEndpointGroup"}
 
-// stateHealthy is the state of a backend of which at least one endpoint is
-// healthy (ingress-gce pkg/backends/backends.go:171-213).
-const stateHealthy = "HEALTHY"
-
-// stateUnhealthy is the state of one whose endpoints all fail their checks.
-const stateUnhealthy = "UNHEALTHY"
-
-// Group is what Google's load balancer has of one port of a Service: a network
-// endpoint group, or the nodes' instance groups.
-type Group struct {
-	// Port of the Service.
-	Port int32
-	// Name of the NEG; "" while its controller has not named it.
-	Name string
-	// Backend is the name of the backend service that uses it.
-	Backend string
-	// Region that a NEG's zones are in; "" for instance groups, and while that is not
-	// said.
-	Region string
-	// Routed: the routes in use lead to it, as the Ingress's controller last told.
-	Routed bool
-	// State of all its endpoints together, as that controller last told: HEALTHY if
-	// at least one of them is. It is as old as the controller's last sync.
-	State string
-	// Trouble is what its own object says is not done yet; "" if there is nothing
-	// to be said, or no such object can be had in this cluster. That it could not be
-	// read just now is trouble as well.
-	Trouble string
-}
-
-// Healthy reports whether at least one of its endpoints was healthy as its
-// controller last told.
-func (g Group) Healthy() bool { return g.State == stateHealthy }
-
-// Unhealthy reports whether none of its endpoints was healthy as its controller
-// last told; not that nothing is known.
-func (g Group) Unhealthy() bool { return g.Routed && g.State == stateUnhealthy }
-
-// String describes a group to a person.
-func (g Group) String() string {
-	if g.Name == "" {
-		return "port " + strconv.Itoa(int(g.Port))
-	}
-	return g.Name
-}
-
 // Groups returns what Google's load balancer has of the ports of a colour's
 // Service that the Ingress names: none if it names the Service nowhere.
-func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) ([]Group, error) {
+func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error) {
 	service, err := r.service(ctx, bg, c)
 	if err != nil || service == nil {
 		return nil, err
@@ -93,7 +48,7 @@ func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c 
 }
 
 // GroupStates is like [Router.Groups], but asks nobody for what is not done yet.
-func (r *Router) GroupStates(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) ([]Group, error) {
+func (r *Router) GroupStates(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error) {
 	service, err := r.service(ctx, bg, c)
 	if err != nil || service == nil {
 		return nil, err
@@ -119,20 +74,20 @@ func (r *Router) service(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1
 // of NEGs are published before the NEGs are made (ingress-gce
 // pkg/neg/controller.go:721-724). A backend of instance groups is named after the
 // node port (pkg/utils/namer/namer.go, IGBackend).
-func groupsOf(service *corev1.Service, s State) []Group {
+func groupsOf(service *corev1.Service, s track.Routes) []track.Group {
 	var status struct {
 		Groups map[string]string `json:"network_endpoint_groups"`
 		Zones  []string          `json:"zones"`
 	}
 	// What cannot be read names nothing.
 	_ = json.Unmarshal([]byte(service.Annotations[negStatusAnnotation]), &status)
-	var groups []Group
-	for _, b := range s.Backends() {
+	var groups []track.Group
+	for _, b := range Backends(s) {
 		port := FindPort(service, b.Port)
-		if b.Service != service.Name || port == nil || slices.ContainsFunc(groups, func(g Group) bool { return g.Port == port.Port }) {
+		if b.Service != service.Name || port == nil || slices.ContainsFunc(groups, func(g track.Group) bool { return g.Port == port.Port }) {
 			continue
 		}
-		g := Group{Port: port.Port}
+		g := track.Group{Port: port.Port}
 		if UsesNEGs(service) {
 			g.Region = regionOf(status.Zones)
 			if g.Name = status.Groups[strconv.Itoa(int(port.Port))]; g.Name != "" {
@@ -211,21 +166,4 @@ func troubleOf(object *unstructured.Unstructured) string {
 		return "it is in no zone yet"
 	}
 	return ""
-}
-
-// TakenUp reports whether the load balancer's routes in use lead to all of a
-// Service's groups; why says what is missing.
-func TakenUp(service string, groups []Group) (why string, ok bool) {
-	if len(groups) == 0 {
-		return "the ingress names no port of service " + service, false
-	}
-	for _, g := range groups {
-		switch {
-		case g.Name == "":
-			return fmt.Sprintf("nothing is named for port %d of service %s yet", g.Port, service), false
-		case !g.Routed:
-			return g.Name + " is not among the backends of the routes in use", false
-		}
-	}
-	return "", true
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func greenService(annotations map[string]string) *corev1.Service {
@@ -31,31 +32,31 @@ func TestGroupsOfAService(t *testing.T) {
 		name        string
 		annotations map[string]string
 		backends    string
-		want        []Group
+		want        []track.Group
 	}{
 		{
 			"named, in the routes and healthy",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`{"k8s1-80":"HEALTHY","k8s1-9090":"HEALTHY"}`,
-			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80", Routed: true, State: "HEALTHY"}},
+			[]track.Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80", Routed: true, State: "HEALTHY"}},
 		},
 		{
 			"named before the NEG is made",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`{"k8s1-other":"HEALTHY"}`,
-			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}},
+			[]track.Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}},
 		},
-		{"not named yet", map[string]string{negAnnotation: enabled}, `{"":"HEALTHY"}`, []Group{{Port: 80}}},
-		{"a status that cannot be read", map[string]string{negAnnotation: enabled, negStatusAnnotation: "{"}, `{}`, []Group{{Port: 80}}},
+		{"not named yet", map[string]string{negAnnotation: enabled}, `{"":"HEALTHY"}`, []track.Group{{Port: 80}}},
+		{"a status that cannot be read", map[string]string{negAnnotation: enabled, negStatusAnnotation: "{"}, `{}`, []track.Group{{Port: 80}}},
 		{
 			"by the nodes", nil, `{"k8s-be-30080--cluster":"HEALTHY","k8s-be-3008--cluster":"Unknown"}`,
-			[]Group{{Port: 80, Name: "k8s-be-30080--cluster", Backend: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
+			[]track.Group{{Port: 80, Name: "k8s-be-30080--cluster", Backend: "k8s-be-30080--cluster", Routed: true, State: "HEALTHY"}},
 		},
 		{
 			"a broken annotation of the ingress",
 			map[string]string{negAnnotation: enabled, negStatusAnnotation: published},
 			`[`,
-			[]Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}},
+			[]track.Group{{Port: 80, Region: "us-central1", Name: "k8s1-80", Backend: "k8s1-80"}},
 		},
 	}
 	for _, tt := range tests {

@@ -12,140 +12,15 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Backend is one place of an Ingress that names a Service.
-type Backend struct {
-	// Pointer is the JSON pointer of the Service's name.
-	Pointer string
-	// Host of the rule; empty for every host, and for the default backend.
-	Host string
-	// Path of the rule; empty for the default backend.
-	Path string
-	// Service it names.
-	Service string
-	// Port it names, as it stands in the object: {"number": 80} or {"name": "http"}.
-	Port map[string]any
-}
-
-// String describes a backend to a person.
-func (b Backend) String() string {
-	if b.Path == "" && b.Host == "" {
-		return "the default backend"
-	}
-	host := b.Host
-	if host == "" {
-		host = "*"
-	}
-	return host + b.Path
-}
-
-// Names reports whether the backend names a Service's port of a name and number.
-func (b Backend) Names(name string, number int32) bool { return namesPort(b.Port, name, number) }
-
-// namesPort reports whether a port, as it stands in an Ingress, is that of a name
-// and number.
-func namesPort(port map[string]any, name string, number int32) bool {
-	if want, ok := port["name"].(string); ok {
-		return want == name
-	}
-	want, ok := port["number"].(int64)
-	return ok && want == int64(number)
-}
-
-// State is what an Ingress says about one application.
-type State struct {
-	// Name of the Ingress.
-	Name string
-	// Exists is false if there is no such Ingress.
-	Exists bool
-	// UID of the Ingress.
-	UID string
-	// Generation of its spec, which never comes back: a patch that tests it is
-	// refused once anybody changed a route, even if the routes are the same again.
-	Generation int64
-	// Fence is what [Router.Fence] last wrote; empty if nothing.
-	Fence string
-	// StandbyHost as recorded on the Ingress for this application; empty if
-	// nothing is recorded.
-	StandbyHost string
-	// Users are the backends, outside the standby host, that name one of the
-	// application's Services, by colour.
-	Users map[v1alpha1.Color][]Backend
-	// Standby are the backends under the recorded standby host that name one of
-	// the Services, by colour.
-	Standby map[v1alpha1.Color][]Backend
-	// LoadBalancer that the Ingress programs.
-	LoadBalancer v1alpha1.LoadBalancer
-	// BackendStates of the load balancer's routes in use, as its controller last
-	// told: by the name of a NEG. Only Google's tells.
-	BackendStates map[string]string
-	// URLMap is the name of the URL map that Google's controller made of the Ingress;
-	// empty if it has not said. Regional: it is one of a region.
-	URLMap   string
-	Regional bool
-	// PokedAt is when anybody last had the Ingress's controller look at it, see
-	// [Router.Poke]; zero if nobody did.
-	PokedAt time.Time
-	// Addresses of the load balancer, as its controller wrote them.
-	Addresses []netip.Addr
-	// HostTaken names a host that the application wants as its standby host
-	// while a rule that is not ours uses it.
-	HostTaken string
-
-	spec           map[string]any
-	version        string
-	hasAnnotations bool
-}
-
-// Live returns the one colour that users reach. It is empty if the Ingress
-// names neither Service, or both.
-func (s State) Live() v1alpha1.Color {
-	blue, green := len(s.Users[v1alpha1.Blue]), len(s.Users[v1alpha1.Green])
-	switch {
-	case blue > 0 && green == 0:
-		return v1alpha1.Blue
-	case green > 0 && blue == 0:
-		return v1alpha1.Green
-	}
-	return ""
-}
-
-// Mixed reports whether users reach both colours.
-func (s State) Mixed() bool {
-	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
-}
-
-// Attached reports whether a colour is referenced under the standby host, by every
-// port that users of the other colour are routed to. The load balancer has a
-// backend for each port of a Service, and none that is not referenced.
-func (s State) Attached(c v1alpha1.Color) bool {
-	return len(s.Standby[c]) > 0 && len(missing(s.Users[c.Other()], s.Standby[c])) == 0
-}
-
-// missing returns the ports, each once, that users are routed to and that no
-// standby backend has.
-func missing(users, standby []Backend) []map[string]any {
-	seen := map[string]bool{}
-	for _, b := range standby {
-		seen[PortText(b.Port)] = true
-	}
-	var ports []map[string]any
-	for _, b := range users {
-		if text := PortText(b.Port); !seen[text] {
-			seen[text] = true
-			ports = append(ports, b.Port)
-		}
-	}
-	return ports
-}
-
 // Backends returns every place of the Ingress that names a Service, whoever's.
-func (s State) Backends() []Backend { return backends(s.spec, false) }
+func Backends(s track.Routes) []track.Backend { return backends(s.Spec, false) }
 
 // AllBackends returns with those the places, too, that name something else than a
 // Service; these have no Service.
-func (s State) AllBackends() []Backend { return backends(s.spec, true) }
+func AllBackends(s track.Routes) []track.Backend { return backends(s.Spec, true) }
 
 // addresses are those of the load balancer in the status of an Ingress.
 func addresses(ingress *unstructured.Unstructured) []netip.Addr {
@@ -163,11 +38,11 @@ func addresses(ingress *unstructured.Unstructured) []netip.Addr {
 
 // Read derives the state of an application from an Ingress as the API server
 // returned it. A nil Ingress is one that does not exist.
-func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
-	s := State{
+func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) track.Routes {
+	s := track.Routes{
 		Name:    bg.IngressName(),
-		Users:   map[v1alpha1.Color][]Backend{},
-		Standby: map[v1alpha1.Color][]Backend{},
+		Users:   map[v1alpha1.Color][]track.Backend{},
+		Standby: map[v1alpha1.Color][]track.Backend{},
 	}
 	if ingress == nil {
 		return s
@@ -175,20 +50,20 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 	annotations := ingress.GetAnnotations()
 	s.Exists = true
 	s.UID, s.Generation = string(ingress.GetUID()), ingress.GetGeneration()
-	s.version, s.Fence = ingress.GetResourceVersion(), annotations[v1alpha1.FenceAnnotation]
-	s.hasAnnotations = len(annotations) > 0
+	s.Version, s.Fence = ingress.GetResourceVersion(), annotations[v1alpha1.FenceAnnotation]
+	s.Annotated = len(annotations) > 0
 	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
 	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
 	s.URLMap, s.Regional = annotations[urlMapAnnotation], regional(ingress)
 	s.Addresses = addresses(ingress)
 	s.PokedAt, _ = time.Parse(time.RFC3339Nano, annotations[v1alpha1.PokeAnnotation])
-	s.spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
+	s.Spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")
 
 	colors := map[string]v1alpha1.Color{
 		bg.Side(v1alpha1.Blue).Service:  v1alpha1.Blue,
 		bg.Side(v1alpha1.Green).Service: v1alpha1.Green,
 	}
-	for _, b := range s.Backends() {
+	for _, b := range Backends(s) {
 		if b.Host != "" && b.Host != s.StandbyHost && b.Host == bg.StandbyHost() {
 			s.HostTaken = b.Host
 		}
@@ -206,15 +81,15 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) State {
 
 // backends lists every place of an Ingress spec that names a Service, and with all
 // those, too, that name something else; these have no Service.
-func backends(spec map[string]any, all bool) []Backend {
-	var out []Backend
+func backends(spec map[string]any, all bool) []track.Backend {
+	var out []track.Backend
 	add := func(pointer, host, path string, backend map[string]any) {
 		name, found, _ := unstructured.NestedString(backend, "service", "name")
 		if !found && !all {
 			return
 		}
 		port, _, _ := unstructured.NestedMap(backend, "service", "port")
-		out = append(out, Backend{Pointer: pointer + "/service/name", Host: host, Path: path, Service: name, Port: port})
+		out = append(out, track.Backend{Pointer: pointer + "/service/name", Host: host, Path: path, Service: name, Port: port})
 	}
 	if b, found, _ := unstructured.NestedMap(spec, "defaultBackend"); found {
 		add("/spec/defaultBackend", "", "", b)
@@ -245,7 +120,7 @@ type Op struct {
 // written since it was read, and no fence between. It is not the resource version,
 // which changes with every annotation and status that a controller writes; and not
 // the spec itself, which comes back to what it was when somebody moves users back.
-func (s State) guard() []Op {
+func guard(s track.Routes) []Op {
 	ops := []Op{
 		{Op: "test", Path: "/metadata/uid", Value: s.UID},
 		{Op: "test", Path: "/metadata/generation", Value: s.Generation},
@@ -253,7 +128,7 @@ func (s State) guard() []Op {
 	switch {
 	case s.Fence != "":
 		return append(ops, Op{Op: "test", Path: fencePath, Value: s.Fence})
-	case s.hasAnnotations:
+	case s.Annotated:
 		return append(ops, Op{Op: "test", Path: fencePath, Value: absent})
 	}
 	return append(ops, Op{Op: "test", Path: "/metadata/annotations", Value: absent})
@@ -268,12 +143,12 @@ var fencePath = annotationPath(v1alpha1.FenceAnnotation)
 // FencePatch returns the patch that makes every other one void that was made of the
 // same state: it may still be on its way. It writes what never comes back, and no
 // route.
-func (s State) FencePatch() []Op {
-	ops := s.guard()
-	if !s.hasAnnotations {
+func FencePatch(s track.Routes) []Op {
+	ops := guard(s)
+	if !s.Annotated {
 		ops = append(ops, Op{Op: "add", Path: "/metadata/annotations", Value: map[string]any{}})
 	}
-	return append(ops, Op{Op: "add", Path: fencePath, Value: s.version})
+	return append(ops, Op{Op: "add", Path: fencePath, Value: s.Version})
 }
 
 // AttachPatch returns the patch that references the target's Service under the
@@ -281,25 +156,25 @@ func (s State) FencePatch() []Op {
 // already. The ports are those of the live backends, so that both colours are
 // reached through the same ones: a port that nothing references is cold when a
 // switch first names it. A standby rule that is there gets what it lacks.
-func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, error) {
+func AttachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) ([]Op, error) {
 	if s.Attached(target) {
 		return nil, nil
 	}
 	if s.HostTaken != "" {
-		return nil, s.hostTaken()
+		return nil, hostTaken(s)
 	}
 	users := s.Users[target.Other()]
 	if len(users) == 0 {
 		return nil, fmt.Errorf("ingress %s: nothing routes to %s", s.Name, bg.Side(target.Other()).Service)
 	}
 	service := bg.Side(target).Service
-	ops := s.guard()
+	ops := guard(s)
 	turned := s.Standby[target.Other()]
 	for _, b := range turned {
 		ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: service})
 	}
-	ports := missing(users, slices.Concat(s.Standby[target], turned))
-	if at, rooted, found := s.standbyRule(); found {
+	ports := track.MissingPorts(users, slices.Concat(s.Standby[target], turned))
+	if at, rooted, found := standbyRule(s); found {
 		for _, p := range standbyPaths(service, ports, rooted) {
 			ops = append(ops, Op{Op: "add", Path: at + "/http/paths/-", Value: p})
 		}
@@ -313,12 +188,12 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 		"host": host,
 		"http": map[string]any{"paths": standbyPaths(service, ports, false)},
 	}
-	if _, found := s.spec["rules"]; found {
+	if _, found := s.Spec["rules"]; found {
 		ops = append(ops, Op{Op: "add", Path: "/spec/rules/-", Value: rule})
 	} else {
 		ops = append(ops, Op{Op: "add", Path: "/spec/rules", Value: []any{rule}})
 	}
-	if !s.hasAnnotations {
+	if !s.Annotated {
 		ops = append(ops, Op{Op: "add", Path: "/metadata/annotations", Value: map[string]any{}})
 	}
 	return append(ops, Op{Op: "add", Path: standbyPath(bg), Value: host}), nil
@@ -327,11 +202,11 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) ([]Op, 
 // standbyRule finds the rule for the recorded standby host: its JSON pointer, and
 // whether it has the path / already. Of several it is the last one with paths, since
 // Google's load balancer uses none before it.
-func (s State) standbyRule() (pointer string, rooted, found bool) {
+func standbyRule(s track.Routes) (pointer string, rooted, found bool) {
 	if s.StandbyHost == "" {
 		return "", false, false
 	}
-	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	rules, _, _ := unstructured.NestedSlice(s.Spec, "rules")
 	for i, r := range slices.Backward(rules) {
 		rule, _ := r.(map[string]any)
 		host, _, _ := unstructured.NestedString(rule, "host")
@@ -370,12 +245,12 @@ func standbyPaths(service string, ports []map[string]any, rooted bool) []any {
 }
 
 // portPath is the path under the standby host of a port that has not got /.
-func portPath(port map[string]any) string { return "/turnout-port-" + PortText(port) }
+func portPath(port map[string]any) string { return "/turnout-port-" + track.PortText(port) }
 
 // SwitchPatch returns the one patch that sends users to a colour and the
 // standby host to the other, or nil if users reach it already. It changes
 // nothing but names of Services.
-func SwitchPatch(bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) ([]Op, error) {
+func SwitchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]Op, error) {
 	if s.Live() == to {
 		return nil, nil
 	}
@@ -383,7 +258,7 @@ func SwitchPatch(bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) ([]Op, erro
 	if s.Live() != from {
 		return nil, fmt.Errorf("ingress %s routes users to neither colour alone", s.Name)
 	}
-	ops := s.guard()
+	ops := guard(s)
 	for _, b := range s.Users[from] {
 		ops = append(ops, Op{Op: "replace", Path: b.Pointer, Value: bg.Side(to).Service})
 	}
@@ -398,7 +273,7 @@ func SwitchPatch(bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) ([]Op, erro
 // there. It is for a reference that the load balancer's controller cannot use:
 // while it stands, no change of the Ingress is taken up. Nothing else ever takes
 // a reference away.
-func DetachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) []Op {
+func DetachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) []Op {
 	if len(s.Standby[target]) == 0 {
 		return nil
 	}
@@ -406,8 +281,8 @@ func DetachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) []Op {
 	for _, b := range s.Standby[target] {
 		ours[b.Pointer] = true
 	}
-	ops, left := s.guard(), false
-	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	ops, left := guard(s), false
+	rules, _, _ := unstructured.NestedSlice(s.Spec, "rules")
 	for i, r := range slices.Backward(rules) { // or the removed ones would move the others
 		rule, _ := r.(map[string]any)
 		if host, _, _ := unstructured.NestedString(rule, "host"); host != s.StandbyHost {
@@ -438,16 +313,16 @@ func DetachPatch(bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) []Op {
 // MigratePatch returns the patch that gives the application's standby rule the
 // host that its spec says, and records that, or nil if it has it. The Service
 // under it stays referenced all the time.
-func MigratePatch(bg *v1alpha1.BlueGreen, s State) ([]Op, error) {
+func MigratePatch(bg *v1alpha1.BlueGreen, s track.Routes) ([]Op, error) {
 	host := bg.StandbyHost()
 	if s.StandbyHost == "" || s.StandbyHost == host {
 		return nil, nil
 	}
 	if s.HostTaken != "" {
-		return nil, s.hostTaken()
+		return nil, hostTaken(s)
 	}
-	ops := s.guard()
-	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	ops := guard(s)
+	rules, _, _ := unstructured.NestedSlice(s.Spec, "rules")
 	for i, r := range rules {
 		rule, _ := r.(map[string]any)
 		if old, _, _ := unstructured.NestedString(rule, "host"); old == s.StandbyHost {
@@ -467,7 +342,7 @@ func annotationPath(name string) string {
 	return "/metadata/annotations/" + strings.ReplaceAll(name, "/", "~1")
 }
 
-func (s State) hostTaken() error {
+func hostTaken(s track.Routes) error {
 	return fmt.Errorf("ingress %s: the host %s is used by a rule that is not Turnout's: remove that rule, or set spec.ingress.standbyHost "+
 		"to another host", s.Name, s.HostTaken)
 }
@@ -476,27 +351,27 @@ func (s State) hostTaken() error {
 // whatever else changed in the Ingress. References that only the later state has, as
 // [AttachPatch] makes them, are nobody else's doing. It decides, after a lost race,
 // between trying again and leaving the field to whoever changed them.
-func Same(before, after State) bool {
-	key := func(of map[v1alpha1.Color][]Backend, skip func(Backend) bool) []string {
+func Same(before, after track.Routes) bool {
+	key := func(of map[v1alpha1.Color][]track.Backend, skip func(track.Backend) bool) []string {
 		var out []string
 		for color, list := range of {
 			for _, x := range list {
 				if !skip(x) {
-					out = append(out, fmt.Sprintf("%s %s%s:%s", color, x.Host, x.Path, PortText(x.Port)))
+					out = append(out, fmt.Sprintf("%s %s%s:%s", color, x.Host, x.Path, track.PortText(x.Port)))
 				}
 			}
 		}
 		slices.Sort(out)
 		return out
 	}
-	none := func(Backend) bool { return false }
+	none := func(track.Backend) bool { return false }
 	had := map[string]bool{}
 	for _, list := range before.Standby {
 		for _, x := range list {
 			had[x.Path] = true
 		}
 	}
-	added := func(x Backend) bool { return !had[x.Path] && (x.Path == "/" || x.Path == portPath(x.Port)) }
+	added := func(x track.Backend) bool { return !had[x.Path] && (x.Path == "/" || x.Path == portPath(x.Port)) }
 	return before.UID == after.UID &&
 		slices.Equal(key(before.Users, none), key(after.Users, none)) &&
 		slices.Equal(key(before.Standby, none), key(after.Standby, added))

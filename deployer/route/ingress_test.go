@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func application(name string) *v1alpha1.BlueGreen {
@@ -94,9 +95,9 @@ func TestReadOfMixedRoutesAndATakenHost(t *testing.T) {
 }
 
 // changes are the operations after the guard, as JSON lines.
-func changes(t *testing.T, s State, ops []Op) string {
+func changes(t *testing.T, s track.Routes, ops []Op) string {
 	t.Helper()
-	if diff := cmp.Diff(s.guard(), ops[:min(len(ops), 3)]); diff != "" {
+	if diff := cmp.Diff(guard(s), ops[:min(len(ops), 3)]); diff != "" {
 		t.Fatalf("the patch does not begin with its guard:\n%s", diff)
 	}
 	var lines []string
@@ -194,7 +195,7 @@ spec:
 `
 
 // standby adds a rule for the standby host with some paths, and its record.
-func standby(t *testing.T, paths string) State {
+func standby(t *testing.T, paths string) track.Routes {
 	t.Helper()
 	text := strings.Replace(ports, "{x: z}", "{standby.turnout.dev/app: standby-u-1.invalid}", 1)
 	return Read(application("app"), parse(t, text+"  - host: standby-u-1.invalid\n    http: {paths: ["+paths+"]}\n"))
@@ -260,15 +261,15 @@ func TestSwitchThereAndBackKeepsEveryPortReferenced(t *testing.T) {
 	app := application("app")
 	i := parse(t, ports)
 	named := func(c v1alpha1.Color) (of []string) {
-		for _, b := range Read(app, i).Backends() {
-			if b.Service == app.Side(c).Service && !slices.Contains(of, PortText(b.Port)) {
-				of = append(of, PortText(b.Port))
+		for _, b := range Backends(Read(app, i)) {
+			if b.Service == app.Side(c).Service && !slices.Contains(of, track.PortText(b.Port)) {
+				of = append(of, track.PortText(b.Port))
 			}
 		}
 		slices.Sort(of)
 		return of
 	}
-	step := func(patch func(State) ([]Op, error)) {
+	step := func(patch func(track.Routes) ([]Op, error)) {
 		t.Helper()
 		ops, err := patch(Read(app, i))
 		if err != nil {
@@ -286,9 +287,9 @@ func TestSwitchThereAndBackKeepsEveryPortReferenced(t *testing.T) {
 			}
 		}
 	}
-	step(func(s State) ([]Op, error) { return AttachPatch(app, s, v1alpha1.Green) })
+	step(func(s track.Routes) ([]Op, error) { return AttachPatch(app, s, v1alpha1.Green) })
 	for _, to := range []v1alpha1.Color{v1alpha1.Green, v1alpha1.Blue} {
-		step(func(s State) ([]Op, error) { return SwitchPatch(app, s, to) })
+		step(func(s track.Routes) ([]Op, error) { return SwitchPatch(app, s, to) })
 		if s := Read(app, i); s.Live() != to || !s.Attached(to.Other()) {
 			t.Errorf("after the switch to %s live is %q, standby %v", to, s.Live(), s.Standby)
 		}
@@ -312,7 +313,7 @@ func TestEveryPatchTestsTheFence(t *testing.T) {
 		`{"op":"test","path":"/metadata/annotations/turnout.dev~1fence","value":null}`: parse(t, shared),
 		`{"op":"test","path":"/metadata/annotations/turnout.dev~1fence","value":"17"}`: fenced,
 	} {
-		ops := Read(app, i).FencePatch()
+		ops := FencePatch(Read(app, i))
 		if got, err := json.Marshal(ops[2]); err != nil || string(got) != want {
 			t.Errorf("the third operation is %s (%v), want %s", got, err, want)
 		}

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // ErrLostRace says that the Ingress is no longer what it was when it was read.
@@ -37,19 +38,19 @@ type Router struct {
 	// Settle is how long the load balancer must find a colour healthy, without a
 	// break, where it does not say that of each pod. It also sets how often it is
 	// asked again: after half of it, once, and then after twice that each time, up
-	// to twice Settle. The zero value is [DefaultSettle].
+	// to twice Settle. The zero value is [track.DefaultSettle].
 	Settle time.Duration
 }
 
 // Observe reads the routes of an application.
-func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (State, error) {
+func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Routes, error) {
 	ingress := newIngress()
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: bg.IngressName()}, ingress)
 	if apierrors.IsNotFound(err) {
 		return Read(bg, nil), nil
 	}
 	if err != nil {
-		return State{}, fmt.Errorf("reading ingress %s: %w", bg.IngressName(), err)
+		return track.Routes{}, fmt.Errorf("reading ingress %s: %w", bg.IngressName(), err)
 	}
 	return Read(bg, ingress), nil
 }
@@ -58,7 +59,7 @@ func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (State, er
 // referenced yet. The Service must exist and have the port that users are routed
 // to: a bad reference is fatal for the whole Ingress on the GCE controller, and
 // freezes the live colour's endpoints. A lost race is [ErrLostRace].
-func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	ops, err := AttachPatch(bg, s, target)
 	if err != nil || ops == nil {
 		return err
@@ -71,7 +72,7 @@ func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ta
 
 // Detach takes a colour's reference under the standby host away again, see
 // [DetachPatch]. A lost race is [ErrLostRace].
-func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	ops := DetachPatch(bg, s, target)
 	if ops == nil {
 		return nil
@@ -81,7 +82,7 @@ func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ta
 
 // Migrate gives the standby rule the host that the spec says, see [MigratePatch].
 // A lost race is [ErrLostRace].
-func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s State) error {
+func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	ops, err := MigratePatch(bg, s)
 	if err != nil || ops == nil {
 		return err
@@ -92,18 +93,18 @@ func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s State) e
 // Fence makes void, for good, every patch of the routes that was made of an earlier
 // reading and has not arrived: of a process that is stuck, or of a request whose
 // answer got lost. A lost race is [ErrLostRace]: one of them may just have arrived.
-func (r *Router) Fence(ctx context.Context, bg *v1alpha1.BlueGreen, s State) error {
+func (r *Router) Fence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	if !s.Exists {
 		return nil
 	}
-	return r.patch(ctx, bg, s, s.FencePatch())
+	return r.patch(ctx, bg, s, FencePatch(s))
 }
 
 // Poke changes an annotation of the Ingress that means nothing, so that its
 // controller looks at it and tells anew what it finds (ingress-gce
 // pkg/controller/controller.go:193-219). Each poke costs some of the events that
 // controller may make of the Ingress.
-func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s State, now time.Time) error {
+func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, now time.Time) error {
 	metadata := map[string]any{"uid": s.UID, "annotations": map[string]string{v1alpha1.PokeAnnotation: now.UTC().Format(time.RFC3339Nano)}}
 	data, err := json.Marshal(map[string]any{"metadata": metadata})
 	if err != nil {
@@ -121,7 +122,7 @@ func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s State, now 
 
 // Switch sends users to a colour by one patch. If users reach it already, it
 // does nothing. A lost race is [ErrLostRace].
-func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, to v1alpha1.Color) error {
+func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error {
 	ops, err := SwitchPatch(bg, s, to)
 	if err != nil || ops == nil {
 		return err
@@ -135,7 +136,7 @@ func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, to
 // CheckPorts reports whether a colour's Service has every port that the other
 // colour is reached through. It reads past any cache: a port that was taken away a
 // moment ago breaks a route all the same.
-func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
+func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	name := bg.Side(target).Service
 	var service corev1.Service
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
@@ -143,7 +144,7 @@ func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s State
 	}
 	for _, b := range s.Users[target.Other()] {
 		if FindPort(&service, b.Port) == nil {
-			return &PortError{Service: name, Ingress: s.Name, Route: b.String(), Port: PortText(b.Port)}
+			return &PortError{Service: name, Ingress: s.Name, Route: b.String(), Port: track.PortText(b.Port)}
 		}
 	}
 	return nil
@@ -160,15 +161,7 @@ func (e *PortError) Error() string {
 		e.Port, e.Ingress, e.Route)
 }
 
-// PortText names a port of a Service as an Ingress does.
-func PortText(port map[string]any) string {
-	if name, ok := port["name"].(string); ok {
-		return name
-	}
-	return fmt.Sprint(port["number"])
-}
-
-func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s State, ops []Op) error {
+func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, ops []Op) error {
 	data, err := json.Marshal(ops)
 	if err != nil {
 		return fmt.Errorf("encoding the patch of ingress %s: %w", s.Name, err)
@@ -244,7 +237,7 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 
 // Users returns the places of an Ingress that send users to a Service: those
 // outside of every standby host that an application recorded on it.
-func Users(ingress *unstructured.Unstructured, service string) []Backend {
+func Users(ingress *unstructured.Unstructured, service string) []track.Backend {
 	standby := map[string]bool{}
 	for key, host := range ingress.GetAnnotations() {
 		if strings.HasPrefix(key, v1alpha1.StandbyAnnotationPrefix) {
@@ -252,7 +245,7 @@ func Users(ingress *unstructured.Unstructured, service string) []Backend {
 		}
 	}
 	spec, _, _ := unstructured.NestedMap(ingress.Object, "spec")
-	var found []Backend
+	var found []track.Backend
 	for _, b := range backends(spec, false) {
 		if b.Service == service && (b.Host == "" || !standby[b.Host]) {
 			found = append(found, b)

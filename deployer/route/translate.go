@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // UntranslatableError says why Google's controller would take up no change of an
@@ -42,11 +43,11 @@ func (e *UntranslatableError) Error() string {
 // CheckTranslation reports whether Google's controller can use every Service that
 // the Ingress names, and a colour's Service under the ports of the other one. The
 // error is an [*UntranslatableError] if it cannot.
-func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s State, target v1alpha1.Color) error {
-	for _, p := range s.UnfitPaths() {
+func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
+	for _, p := range UnfitPaths(s) {
 		return &UntranslatableError{Ingress: s.Name, Why: p.Field + " " + p.Text}
 	}
-	for _, b := range backends(s.spec, true) {
+	for _, b := range backends(s.Spec, true) {
 		if b.Service == "" {
 			return &UntranslatableError{Ingress: s.Name, Why: fmt.Sprintf("its backend for %s is not a Service: remove it", b)}
 		}
@@ -121,7 +122,7 @@ func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misf
 	}
 	port := FindPort(service, want)
 	if port == nil {
-		return "", &Misfit{"Ports", "spec.ports", fmt.Sprintf("has no port %s: add it", PortText(want))}
+		return "", &Misfit{"Ports", "spec.ports", fmt.Sprintf("has no port %s: add it", track.PortText(want))}
 	}
 	if m := unreachable(service); m != nil {
 		return "", m
@@ -161,9 +162,9 @@ type UnfitPath struct {
 
 // UnfitPaths are those with a wildcard in a type of path that has none (ingress-gce
 // pkg/controller/translator/translator.go, validateAndGetPaths).
-func (s State) UnfitPaths() []UnfitPath {
+func UnfitPaths(s track.Routes) []UnfitPath {
 	var all []UnfitPath
-	rules, _, _ := unstructured.NestedSlice(s.spec, "rules")
+	rules, _, _ := unstructured.NestedSlice(s.Spec, "rules")
 	for i, r := range rules {
 		rule, _ := r.(map[string]any)
 		paths, _, _ := unstructured.NestedSlice(rule, "http", "paths")
@@ -274,7 +275,7 @@ func ReadBackendConfig(ctx context.Context, from client.Reader, namespace, name 
 // BackendConfig, which path the load balancer's health check asks. Otherwise that
 // is copied from a pod's readiness probe when the check is made, and never again
 // (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291).
-func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s State, c v1alpha1.Color) (bool, error) {
+func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) (bool, error) {
 	name := bg.Side(c).Service
 	var service corev1.Service
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
@@ -304,7 +305,7 @@ func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s
 // number; nil if it has none such.
 func FindPort(service *corev1.Service, want map[string]any) *corev1.ServicePort {
 	for i := range service.Spec.Ports {
-		if p := &service.Spec.Ports[i]; namesPort(want, p.Name, p.Port) {
+		if p := &service.Spec.Ports[i]; track.NamesPort(want, p.Name, p.Port) {
 			return p
 		}
 	}

@@ -10,27 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
-
-// Autoscaler is the HorizontalPodAutoscaler of a colour's Deployment. The zero
-// value is none.
-type Autoscaler struct {
-	// Name of the object; "" if there is none.
-	Name string
-
-	// Min is its owner's minimum, Max its maximum.
-	Min, Max int32
-
-	// Current is the minimum in force: the owner's, or what
-	// [Workloads.RaiseMinimum] made of it.
-	Current int32
-
-	// Marked: its annotation says that Turnout raised the minimum.
-	Marked bool
-
-	// Overruled: somebody else has set the minimum since Turnout raised it.
-	Overruled bool
-}
 
 // mark is the value of [v1alpha1.MinReplicasAnnotation]: the owner's minimum, and
 // what Turnout raised it to. The second tells Turnout's value from one that
@@ -46,8 +27,8 @@ func parseMark(text string) (m mark, ok bool) {
 
 // readAutoscaler describes an autoscaler. A mark that nobody can read counts as
 // overruled: what the minimum was before is not known.
-func readAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) Autoscaler {
-	a := Autoscaler{Name: h.Name, Max: h.Spec.MaxReplicas, Current: 1} // the API's default
+func readAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) track.Autoscaler {
+	a := track.Autoscaler{Name: h.Name, Max: h.Spec.MaxReplicas, Current: 1} // the API's default
 	if h.Spec.MinReplicas != nil {
 		a.Current = *h.Spec.MinReplicas
 	}
@@ -66,21 +47,13 @@ func readAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) Autoscaler {
 
 // autoscalerOf returns the autoscaler of a Deployment. Of several, which
 // Kubernetes lets scale nothing (AmbiguousSelector), it is the first.
-func autoscalerOf(deployment string, hpas []autoscalingv2.HorizontalPodAutoscaler) Autoscaler {
+func autoscalerOf(deployment string, hpas []autoscalingv2.HorizontalPodAutoscaler) track.Autoscaler {
 	for i := range hpas {
 		if ref := hpas[i].Spec.ScaleTargetRef; ref.Kind == "Deployment" && ref.Name == deployment {
 			return readAutoscaler(&hpas[i])
 		}
 	}
-	return Autoscaler{}
-}
-
-// allows returns the part of a size that the autoscaler lets stand.
-func (a Autoscaler) allows(size int32) int32 {
-	if a.Name == "" {
-		return size
-	}
-	return min(size, a.Max)
+	return track.Autoscaler{}
 }
 
 // RaiseMinimum keeps a colour's autoscaler from scaling it below a size, as it
@@ -91,15 +64,15 @@ func (a Autoscaler) allows(size int32) int32 {
 //
 // An error for which apierrors.IsConflict holds means that the autoscaler was
 // changed between look and patch; nothing was written, look again.
-func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour State, size int32) error {
-	if !colour.Autoscaler.below(size) {
+func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, size int32) error {
+	if !colour.Autoscaler.Below(size) {
 		return nil
 	}
 	read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
-	if err != nil || !now.below(size) {
+	if err != nil || !now.Below(size) {
 		return err
 	}
-	size = now.allows(size)
+	size = now.Allows(size)
 	var operations []operation
 	if len(read.GetAnnotations()) == 0 {
 		operations = append(operations, operation{Op: "add", Path: "/metadata/annotations", Value: object{}})
@@ -117,18 +90,18 @@ func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, co
 // HoldMinimum is [Workloads.RaiseMinimum] right before a release brings users to a
 // colour: it writes the autoscaler once, so that nobody who was about to put the
 // owner's minimum back still can. Of a minimum that is its owner's nobody is.
-func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour State, release string) error {
+func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, release string) error {
 	if colour.Autoscaler.Name == "" {
 		return nil
 	}
 	read, now, err := w.freshAutoscaler(ctx, bg, colour.Autoscaler.Name)
 	size := colour.Replicas
-	if err != nil || !now.below(size) && (!now.Marked || read.GetAnnotations()[v1alpha1.SwitchAnnotation] == release) {
+	if err != nil || !now.Below(size) && (!now.Marked || read.GetAnnotations()[v1alpha1.SwitchAnnotation] == release) {
 		return err
 	}
 	operations := stamped(read, release)
-	if now.below(size) {
-		size = now.allows(size)
+	if now.Below(size) {
+		size = now.Allows(size)
 		operations = append(operations,
 			operation{Op: "add", Path: markPath, Value: mark{own: now.Min, raised: size}.String()},
 			operation{Op: "add", Path: "/spec/minReplicas", Value: size})
@@ -139,18 +112,13 @@ func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, col
 	return nil
 }
 
-// below reports whether the autoscaler has to be raised for a size.
-func (a Autoscaler) below(size int32) bool {
-	return a.Name != "" && !a.Overruled && a.Current < a.allows(size)
-}
-
 // RestoreMinimum gives a colour's autoscaler its owner's minimum back, if
 // [Workloads.RaiseMinimum] raised it. If somebody else has set another one since,
 // that stays, and only the annotation goes.
 //
 // An error for which apierrors.IsConflict holds means that the autoscaler was
 // changed between look and patch; nothing was written, look again.
-func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour State) error {
+func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side) error {
 	if !colour.Autoscaler.Marked {
 		return nil
 	}
@@ -172,19 +140,19 @@ func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, 
 const markPath = "/metadata/annotations/turnout.dev~1min-replicas"
 
 // freshAutoscaler reads an autoscaler past any cache; one that is gone is none.
-func (w *Workloads) freshAutoscaler(ctx context.Context, bg *v1alpha1.BlueGreen, name string) (*unstructured.Unstructured, Autoscaler,
+func (w *Workloads) freshAutoscaler(ctx context.Context, bg *v1alpha1.BlueGreen, name string) (*unstructured.Unstructured, track.Autoscaler,
 	error,
 ) {
 	read, err := w.fresh(ctx, autoscalerKind, bg.Namespace, name)
 	if apierrors.IsNotFound(err) {
-		return read, Autoscaler{}, nil
+		return read, track.Autoscaler{}, nil
 	}
 	if err != nil {
-		return read, Autoscaler{}, err
+		return read, track.Autoscaler{}, err
 	}
 	typed := &autoscalingv2.HorizontalPodAutoscaler{}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(read.Object, typed); err != nil {
-		return read, Autoscaler{}, fmt.Errorf("read HorizontalPodAutoscaler %s/%s: %w", bg.Namespace, name, err)
+		return read, track.Autoscaler{}, fmt.Errorf("read HorizontalPodAutoscaler %s/%s: %w", bg.Namespace, name, err)
 	}
 	return read, readAutoscaler(typed), nil
 }

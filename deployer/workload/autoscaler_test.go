@@ -10,27 +10,28 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func TestSizeTakesTheLargestThatTheTargetsAutoscalerAllows(t *testing.T) {
 	t.Parallel()
-	hpa := func(least, most int32) Autoscaler { return Autoscaler{Name: "x", Min: least, Max: most} }
+	hpa := func(least, most int32) track.Autoscaler { return track.Autoscaler{Name: "x", Min: least, Max: most} }
 	tests := []struct {
 		name         string
 		least        int32
-		live, target State
+		live, target track.Side
 		size, wanted int32
 	}{
-		{"live's replicas", 1, State{Replicas: 3}, State{}, 3, 3},
-		{"spec.minReplicas", 5, State{Replicas: 3}, State{}, 5, 5},
-		{"live has none", 1, State{}, State{}, 1, 1},
-		{"the minimum of live's autoscaler", 1, State{Replicas: 3, Autoscaler: hpa(4, 9)}, State{}, 4, 4},
-		{"the minimum of the target's", 1, State{Replicas: 3}, State{Autoscaler: hpa(6, 9)}, 6, 6},
-		{"the maximum of the target's", 1, State{Replicas: 8}, State{Autoscaler: hpa(1, 5)}, 5, 8},
-		{"the maximum of live's says nothing", 9, State{Replicas: 3, Autoscaler: hpa(1, 4)}, State{}, 9, 9},
+		{"live's replicas", 1, track.Side{Replicas: 3}, track.Side{}, 3, 3},
+		{"spec.minReplicas", 5, track.Side{Replicas: 3}, track.Side{}, 5, 5},
+		{"live has none", 1, track.Side{}, track.Side{}, 1, 1},
+		{"the minimum of live's autoscaler", 1, track.Side{Replicas: 3, Autoscaler: hpa(4, 9)}, track.Side{}, 4, 4},
+		{"the minimum of the target's", 1, track.Side{Replicas: 3}, track.Side{Autoscaler: hpa(6, 9)}, 6, 6},
+		{"the maximum of the target's", 1, track.Side{Replicas: 8}, track.Side{Autoscaler: hpa(1, 5)}, 5, 8},
+		{"the maximum of live's says nothing", 9, track.Side{Replicas: 3, Autoscaler: hpa(1, 4)}, track.Side{}, 9, 9},
 	}
 	for _, tt := range tests {
-		if size, wanted := Size(tt.least, tt.live, tt.target); size != tt.size || wanted != tt.wanted {
+		if size, wanted := track.Size(tt.least, tt.live, tt.target); size != tt.size || wanted != tt.wanted {
 			t.Errorf("%s: %d, wanted %d; want %d, %d", tt.name, size, wanted, tt.size, tt.wanted)
 		}
 	}

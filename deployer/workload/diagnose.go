@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/turnout-dev/turnout/internal/prose"
+
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // How long a trouble must last before it counts, where the same words also
@@ -36,7 +38,7 @@ const messageKept = 1 << 10
 
 // finding is a trouble, and when it counts as a failure.
 type finding struct {
-	failure Failure
+	failure track.Failure
 	at      time.Time // zero: at once
 }
 
@@ -44,7 +46,7 @@ type finding struct {
 // if not yet, when the same observation will mean it. Only pods of the current
 // ReplicaSet count. A pod that no node has room for is no failure: nodes may be
 // on their way, and the step's own deadline bounds that.
-func diagnose(o objects, now time.Time) (*Failure, time.Time) {
+func diagnose(o objects, now time.Time) (*track.Failure, time.Time) {
 	if o.current == nil {
 		return nil, time.Time{}
 	}
@@ -67,7 +69,7 @@ func findingsOfSet(set *appsv1.ReplicaSet) []finding {
 	for _, c := range set.Status.Conditions {
 		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == "FailedCreate" {
 			return []finding{{
-				failure: Failure{Reason: c.Reason, Message: fmt.Sprintf("ReplicaSet %s cannot create pods: %s", set.Name, c.Message)},
+				failure: track.Failure{Reason: c.Reason, Message: fmt.Sprintf("ReplicaSet %s cannot create pods: %s", set.Name, c.Message)},
 				at:      c.LastTransitionTime.Add(createPatience),
 			}}
 		}
@@ -96,7 +98,7 @@ func findingOf(p corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 		return finding{}, false
 	}
 	since := startedTrying(p)
-	f := finding{failure: Failure{Pod: p.Name, Container: c.Name}}
+	f := finding{failure: track.Failure{Pod: p.Name, Container: c.Name}}
 	if w := c.State.Waiting; w != nil {
 		f.failure.Reason = w.Reason
 		switch w.Reason {

@@ -9,6 +9,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 var scheduled = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
@@ -89,7 +91,7 @@ func TestDiagnoseByContainer(t *testing.T) {
 			if f == nil {
 				t.Fatal("got no failure")
 			}
-			want := Failure{Reason: c.reason, Pod: "p", Container: "app", Previous: c.previous, Message: f.Message, ExitCode: f.ExitCode}
+			want := track.Failure{Reason: c.reason, Pod: "p", Container: "app", Previous: c.previous, Message: f.Message, ExitCode: f.ExitCode}
 			if diff := cmp.Diff(want, *f); diff != "" {
 				t.Errorf("failure (-want +got):\n%s", diff)
 			}
@@ -128,7 +130,7 @@ func TestDiagnoseOfPodsThatCannotBeCreated(t *testing.T) {
 	if f, at := diagnose(objects{current: set}, scheduled.Add(time.Second)); f != nil || !at.Equal(scheduled.Add(createPatience)) {
 		t.Errorf("after 1s: %+v, look again at %v", f, at)
 	}
-	want := &Failure{Reason: "FailedCreate", Message: "ReplicaSet rs cannot create pods: exceeded quota: none"}
+	want := &track.Failure{Reason: "FailedCreate", Message: "ReplicaSet rs cannot create pods: exceeded quota: none"}
 	got, _ := diagnose(objects{current: set}, scheduled.Add(createPatience))
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("failure (-want +got):\n%s", diff)

@@ -1,6 +1,6 @@
 // Package workload is the only one that reads and writes the Deployments and
 // Services of the two colours, and the only one that knows what they look like:
-// [Workloads.Observe] turns what Kubernetes says of one colour into a [State] of
+// [Workloads.Observe] turns what Kubernetes says of one colour into a [track.Side] of
 // plain data, and [Workloads.Stage], [Workloads.CreateMissing] and
 // [Workloads.Scale], with [Workloads.Shrink], are the three ways a colour is ever
 // changed; [Workloads.RaiseMinimum] and [Workloads.RestoreMinimum] are the ways of

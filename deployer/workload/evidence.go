@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -23,7 +24,7 @@ const (
 // it ended, and its last 20 log lines, of the container that crashed rather than
 // of its successor. It is fetched now, because the pods may be gone soon, and it
 // is best effort: without a log there is still the rest.
-func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s State) []v1alpha1.Evidence {
+func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side) []v1alpha1.Evidence {
 	f := s.Failure
 	if f == nil {
 		return noRoom(s)
@@ -37,7 +38,7 @@ func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s Stat
 
 // noRoom shows the first pod of a colour that no node takes, if there is one: that
 // is nobody's failure until it has lasted too long.
-func noRoom(s State) []v1alpha1.Evidence {
+func noRoom(s track.Side) []v1alpha1.Evidence {
 	for _, p := range s.Pods {
 		if p.NoRoom != "" && !p.Terminating {
 			return []v1alpha1.Evidence{{Pod: p.Name, Reason: corev1.PodReasonUnschedulable, Message: p.NoRoom}}
@@ -47,7 +48,7 @@ func noRoom(s State) []v1alpha1.Evidence {
 }
 
 // log returns a container's last lines; "" if they cannot be had.
-func (w *Workloads) log(ctx context.Context, namespace string, f Failure) string {
+func (w *Workloads) log(ctx context.Context, namespace string, f track.Failure) string {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
 	text, ok := w.readLog(ctx, namespace, f, f.Previous)
@@ -57,7 +58,7 @@ func (w *Workloads) log(ctx context.Context, namespace string, f Failure) string
 	return prose.LastLines(text, logLines, logKept)
 }
 
-func (w *Workloads) readLog(ctx context.Context, namespace string, f Failure, previous bool) (text string, ok bool) {
+func (w *Workloads) readLog(ctx context.Context, namespace string, f track.Failure, previous bool) (text string, ok bool) {
 	lines := int64(logLines)
 	stream, err := w.Clientset.CoreV1().Pods(namespace).GetLogs(f.Pod, &corev1.PodLogOptions{
 		Container: f.Container, Previous: previous, TailLines: &lines,

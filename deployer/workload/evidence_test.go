@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // serveLogs is a node's kubelet as far as logs go; it answers with the question.
@@ -58,10 +59,10 @@ func TestEvidenceHasTheLastLinesOfTheContainerThatCrashed(t *testing.T) {
 	node := w.namespace
 	w.serveLogs(node)
 	// At least: its autoscaler, whose minimum is larger, may have scaled it already.
-	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s State) bool { return len(s.Pods) >= 2 })
+	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s track.Side) bool { return len(s.Pods) >= 2 })
 	w.bind(s.Pods[0].Name, node)
 	code := int32(1)
-	s.Failure = &Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code, Previous: true}
+	s.Failure = &track.Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code, Previous: true}
 	log := w.Evidence(t.Context(), w.bg, s)[0].Log
 	lines := strings.Split(log, "\n")
 	if len(lines) != 20 || !strings.HasPrefix(lines[19], "29 /app ") || !strings.Contains(log, "previous=true") ||
@@ -74,10 +75,10 @@ func TestNoLogIsReadWhereNoneIsWanted(t *testing.T) {
 	w := newWorld(t)
 	node := w.namespace
 	w.serveLogs(node)
-	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s State) bool { return len(s.Pods) >= 2 })
+	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s track.Side) bool { return len(s.Pods) >= 2 })
 	w.bind(s.Pods[0].Name, node)
 	code := int32(1)
-	s.Failure = &Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code}
+	s.Failure = &track.Failure{Reason: "CrashLoopBackOff", Pod: s.Pods[0].Name, Container: "app", ExitCode: &code}
 	bg := w.bg.DeepCopy()
 	bg.Spec.Evidence.Logs = v1alpha1.LogsNone
 	if e := w.Evidence(t.Context(), bg, s); len(e) != 1 || e[0].Log != "" || e[0].ExitCode == nil {
@@ -86,12 +87,12 @@ func TestNoLogIsReadWhereNoneIsWanted(t *testing.T) {
 }
 
 func TestPodThatNoNodeTakesIsEvidenceOfThat(t *testing.T) {
-	pod := func(name string, conditions ...corev1.PodCondition) Pod {
+	pod := func(name string, conditions ...corev1.PodCondition) track.Pod {
 		p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		p.Status.Conditions = conditions
 		return podState(p)
 	}
-	s := State{Pods: []Pod{
+	s := track.Side{Pods: []track.Pod{
 		pod("a", corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue}),
 		pod("b", corev1.PodCondition{
 			Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable",
@@ -102,7 +103,7 @@ func TestPodThatNoNodeTakesIsEvidenceOfThat(t *testing.T) {
 	if len(got) != 1 || got[0].Pod != "b" || got[0].Reason != "Unschedulable" || !strings.Contains(got[0].Message, "Insufficient cpu") {
 		t.Errorf("the evidence is %+v", got)
 	}
-	if got := new(Workloads).Evidence(t.Context(), &v1alpha1.BlueGreen{}, State{Pods: s.Pods[:1]}); got != nil {
+	if got := new(Workloads).Evidence(t.Context(), &v1alpha1.BlueGreen{}, track.Side{Pods: s.Pods[:1]}); got != nil {
 		t.Errorf("the evidence of a pod that has its node is %+v", got)
 	}
 }

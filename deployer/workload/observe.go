@@ -17,9 +17,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// objects are the API objects that a [State] is made of.
+// objects are the API objects that a [track.Side] is made of.
 type objects struct {
 	deployment *appsv1.Deployment // nil if missing
 	service    *corev1.Service    // nil if missing
@@ -31,9 +32,9 @@ type objects struct {
 
 // Observe returns one colour as it is now. A missing object is data; an error
 // means that the API could not be asked.
-func (w *Workloads) Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (State, error) {
+func (w *Workloads) Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (track.Side, error) {
 	side := bg.Side(c)
-	s := State{Color: c, Deployment: side.Deployment, Service: side.Service}
+	s := track.Side{Color: c, Deployment: side.Deployment, Service: side.Service}
 	o, err := w.read(ctx, bg.Namespace, side)
 	if err != nil {
 		return s, fmt.Errorf("observe %s of %s/%s: %w", c, bg.Namespace, bg.Name, err)
@@ -143,7 +144,7 @@ func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
 }
 
 // describe fills a State from the objects.
-func describe(s *State, bg *v1alpha1.BlueGreen, o objects) {
+func describe(s *track.Side, bg *v1alpha1.BlueGreen, o objects) {
 	s.ServiceExists = o.service != nil
 	s.Autoscaler = autoscalerOf(s.Deployment, o.hpas)
 	if o.service != nil {
@@ -196,7 +197,7 @@ func replicasOf(d *appsv1.Deployment) int32 {
 	return *d.Spec.Replicas
 }
 
-func describeTemplate(s *State, bg *v1alpha1.BlueGreen, t corev1.PodTemplateSpec) {
+func describeTemplate(s *track.Side, bg *v1alpha1.BlueGreen, t corev1.PodTemplateSpec) {
 	s.Commit = t.Annotations[v1alpha1.CommitAnnotation]
 	s.Release = t.Annotations[v1alpha1.ReleaseAnnotation]
 	for _, c := range t.Spec.Containers {
@@ -253,7 +254,7 @@ func available(o objects) int32 {
 	return ready
 }
 
-func progress(s *State, o objects) string {
+func progress(s *track.Side, o objects) string {
 	switch {
 	case o.deployment.Status.ObservedGeneration < o.deployment.Generation || o.current == nil:
 		return "waiting for Kubernetes to take up the change"
@@ -271,13 +272,13 @@ func progress(s *State, o objects) string {
 	return text
 }
 
-func podState(p corev1.Pod) Pod {
-	s := Pod{
+func podState(p corev1.Pod) track.Pod {
+	s := track.Pod{
 		Namespace: p.Namespace, Name: p.Name, UID: p.UID, IP: p.Status.PodIP,
 		Created: p.CreationTimestamp.Time, Terminating: p.DeletionTimestamp != nil,
 	}
 	for _, g := range p.Spec.ReadinessGates {
-		s.Gates = append(s.Gates, Gate{Type: string(g.ConditionType)})
+		s.Gates = append(s.Gates, track.Gate{Type: string(g.ConditionType)})
 	}
 	for _, c := range p.Status.Conditions {
 		is := c.Status == corev1.ConditionTrue

@@ -11,11 +11,12 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 func TestMissingObjectsAreData(t *testing.T) {
 	w := newWorld(t)
-	want := State{
+	want := track.Side{
 		Color: v1alpha1.Green, Deployment: "shop-green", Service: "shop-green-svc",
 		Progress: "Deployment shop-green does not exist",
 	}
@@ -27,23 +28,23 @@ func TestMissingObjectsAreData(t *testing.T) {
 func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
-	if s := w.awaitState(v1alpha1.Green, "the empty ReplicaSet", func(s State) bool { return s.Progress == "scaled to 0" }); s.RolledOut {
+	if s := w.awaitState(v1alpha1.Green, "the empty ReplicaSet", func(s track.Side) bool { return s.Progress == "scaled to 0" }); s.RolledOut {
 		t.Error("a colour of size 0 passes for rolled out")
 	}
 	w.stage(request("shop-abc-1"))
-	s := w.awaitState(v1alpha1.Green, "three pods", func(s State) bool { return len(s.Pods) == 3 })
+	s := w.awaitState(v1alpha1.Green, "three pods", func(s track.Side) bool { return len(s.Pods) == 3 })
 	for _, p := range s.Pods[:2] {
 		w.kubelet(p.Name, running)
 	}
-	s = w.awaitState(v1alpha1.Green, "two available pods", func(s State) bool { return s.Available == 2 })
+	s = w.awaitState(v1alpha1.Green, "two available pods", func(s track.Side) bool { return s.Available == 2 })
 	if s.RolledOut || s.Progress != "2 of 3 pods available" {
 		t.Errorf("rolled out is %t with progress %q", s.RolledOut, s.Progress)
 	}
 	w.kubelet(s.Pods[2].Name, running)
-	s = w.awaitState(v1alpha1.Green, "the rollout", func(s State) bool { return s.RolledOut })
+	s = w.awaitState(v1alpha1.Green, "the rollout", func(s track.Side) bool { return s.RolledOut })
 
 	live := w.observe(v1alpha1.Blue)
-	want := State{
+	want := track.Side{
 		Color: v1alpha1.Green, Deployment: "shop-green", Service: "shop-green-svc", DeploymentExists: true, ServiceExists: true,
 		Replicas: 3, Containers: []string{"app"}, Container: "app", Image: image, RunningImage: image, Commit: "abc", Release: "shop-abc-1",
 		RolledOut: true, Updated: 3, Available: 3, Progress: "3 of 3 pods available",
@@ -51,12 +52,12 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		Selector:    map[string]string{"app": "shop", "version": "green"},
 		MatchLabels: map[string]string{"app": "shop", "slot": "a", "version": "green"},
 		Labels:      map[string]string{"app": "shop", "slot": "a", "tier": "web", "version": "green"},
-		Ports:       []Port{{Name: "http", Number: 80, Pod: 8080}}, Probe: &Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
+		Ports:       []track.Port{{Name: "http", Number: 80, Pod: 8080}}, Probe: &track.Probe{Path: "/healthz", Port: 8080, Scheme: "HTTP"},
 	}
-	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(State{}, "DeploymentUID", "Generation", "TemplateHash", "Pods")); diff != "" {
+	if diff := cmp.Diff(want, s, cmpopts.IgnoreFields(track.Side{}, "DeploymentUID", "Generation", "TemplateHash", "Pods")); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}
-	if want := (Autoscaler{Name: "shop", Min: 4, Max: 9, Current: 4}); live.Autoscaler != want {
+	if want := (track.Autoscaler{Name: "shop", Min: 4, Max: 9, Current: 4}); live.Autoscaler != want {
 		t.Errorf("the autoscaler is %+v, want %+v", live.Autoscaler, want)
 	}
 
@@ -67,7 +68,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		t.Error("the old version's pods pass for the new one's")
 	}
 	now = w.awaitState(v1alpha1.Green, "a pod of the next version",
-		func(now State) bool { return len(now.Pods) == 1 && strings.Contains(now.Progress, "older") })
+		func(now track.Side) bool { return len(now.Pods) == 1 && strings.Contains(now.Progress, "older") })
 	if now.TemplateHash == s.TemplateHash || now.Release != "shop-abc-2" {
 		t.Errorf("hash %s and release %s are the old version's", now.TemplateHash, now.Release)
 	}
@@ -88,7 +89,8 @@ func TestPodsThatCannotBeCreatedForQuotaAreNoticed(t *testing.T) {
 		return w.Client.Get(t.Context(), w.key("none"), quota) == nil && len(quota.Status.Hard) > 0
 	})
 	w.stage(request("shop-abc-1"))
-	s := w.awaitState(v1alpha1.Green, "the controller's complaint", func(s State) bool { return !s.LookAgainAt.IsZero() || s.Failure != nil })
+	s := w.awaitState(v1alpha1.Green, "the controller's complaint",
+		func(s track.Side) bool { return !s.LookAgainAt.IsZero() || s.Failure != nil })
 	if s.Failure != nil {
 		t.Errorf("failed at once with %+v; want some patience", s.Failure)
 	}
@@ -98,7 +100,7 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
 	w.stage(request("shop-abc-1"))
-	s := w.awaitState(v1alpha1.Green, "three pods", func(s State) bool { return len(s.Pods) == 3 })
+	s := w.awaitState(v1alpha1.Green, "three pods", func(s track.Side) bool { return len(s.Pods) == 3 })
 	pod := s.Pods[1].Name
 	w.kubelet(pod, func(s *corev1.PodStatus) {
 		s.ContainerStatuses = []corev1.ContainerStatus{{

@@ -7,27 +7,18 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Port is a port of a Service and where it leads.
-type Port struct {
-	// Name and Number of the Service's port.
-	Name   string
-	Number int32
-
-	// Pod is the port on the pod, a named one resolved in the template; 0 if no
-	// container has it.
-	Pod int32
-}
-
 // portsOf returns the ports of a Service in the order in which it lists them.
-func portsOf(svc *corev1.Service, pod corev1.PodSpec) []Port {
+func portsOf(svc *corev1.Service, pod corev1.PodSpec) []track.Port {
 	if svc == nil {
 		return nil
 	}
-	var all []Port
+	var all []track.Port
 	for _, p := range svc.Spec.Ports {
-		all = append(all, Port{Name: p.Name, Number: p.Port, Pod: PodPort(p, pod)})
+		all = append(all, track.Port{Name: p.Name, Number: p.Port, Pod: PodPort(p, pod)})
 	}
 	return all
 }
@@ -78,7 +69,7 @@ func resolve(port intstr.IntOrString, containers []corev1.Container) int32 {
 
 // probeOf returns a container's readiness probe if the gate can repeat it: an
 // HTTP request to the pod itself.
-func probeOf(c corev1.Container, pod corev1.PodSpec) *Probe {
+func probeOf(c corev1.Container, pod corev1.PodSpec) *track.Probe {
 	if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || c.ReadinessProbe.HTTPGet.Host != "" {
 		return nil
 	}
@@ -90,7 +81,7 @@ func probeOf(c corev1.Container, pod corev1.PodSpec) *Probe {
 	if port == 0 {
 		return nil
 	}
-	p := &Probe{Path: "/" + strings.TrimPrefix(get.Path, "/"), Port: port, Scheme: string(get.Scheme)}
+	p := &track.Probe{Path: "/" + strings.TrimPrefix(get.Path, "/"), Port: port, Scheme: string(get.Scheme)}
 	if p.Scheme == "" {
 		p.Scheme = string(corev1.URISchemeHTTP)
 	}

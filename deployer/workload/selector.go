@@ -8,17 +8,18 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // SelectsStaged reports whether the live Service would send users to the pods that
 // are staged on the other colour, before anybody has checked them.
-func SelectsStaged(bg *v1alpha1.BlueGreen, live, other State) bool {
+func SelectsStaged(bg *v1alpha1.BlueGreen, live, other track.Side) bool {
 	return len(live.Selector) > 0 && matches(live.Selector, stagedLabels(bg, live, other))
 }
 
 // stagedLabels are the labels of the pods that are staged on the other colour, as
 // [Workloads.Stage] makes them.
-func stagedLabels(bg *v1alpha1.BlueGreen, live, other State) map[string]string {
+func stagedLabels(bg *v1alpha1.BlueGreen, live, other track.Side) map[string]string {
 	if bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists {
 		return other.Labels
 	}
@@ -55,7 +56,7 @@ func matches(selector, of map[string]string) bool {
 // SeparateAdvice says how the live Service comes to select its own colour's pods
 // only. The order matters: a selector that no pod has the labels of leaves users
 // without any pod.
-func SeparateAdvice(bg *v1alpha1.BlueGreen, live State) v1alpha1.Advice {
+func SeparateAdvice(bg *v1alpha1.BlueGreen, live track.Side) v1alpha1.Advice {
 	label, color := colorLabel(bg), string(live.Color)
 	selector := v1alpha1.Merge("service", live.Service, bg.Namespace,
 		map[string]any{"spec": map[string]any{"selector": map[string]any{label: color}}})
@@ -74,7 +75,7 @@ func SeparateAdvice(bg *v1alpha1.BlueGreen, live State) v1alpha1.Advice {
 
 // labelPods is the command that gives the live pods their colour's label, one after
 // the other.
-func labelPods(bg *v1alpha1.BlueGreen, live State) v1alpha1.ShellCommand {
+func labelPods(bg *v1alpha1.BlueGreen, live track.Side) v1alpha1.ShellCommand {
 	labels := map[string]any{colorLabel(bg): string(live.Color)}
 	return v1alpha1.Merge("deployment", live.Deployment, bg.Namespace,
 		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": labels}}}})
@@ -84,7 +85,7 @@ func labelPods(bg *v1alpha1.BlueGreen, live State) v1alpha1.ShellCommand {
 // live one's selector, which nobody can change, lacks the colour; "" where Turnout
 // cannot tell what to write. Its size is 0, and a release fills it with the live
 // colour's pod template: so of that it has no more than the API demands.
-func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live State, missing string) v1alpha1.ShellCommand {
+func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live track.Side, missing string) v1alpha1.ShellCommand {
 	if live.Container == "" || live.Image == "" || bg.Spec.Template == v1alpha1.TemplateOwn {
 		return ""
 	}
@@ -114,7 +115,7 @@ func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live State, missing string) v1alp
 // Stranded says that ready live pods get no users, because the live Service does not
 // select them, and the way out; nil if it selects them all. Whoever staged and
 // switched now would have nothing to go back to.
-func Stranded(bg *v1alpha1.BlueGreen, live State) *v1alpha1.Advice {
+func Stranded(bg *v1alpha1.BlueGreen, live track.Side) *v1alpha1.Advice {
 	if len(live.Unselected) == 0 {
 		return nil
 	}

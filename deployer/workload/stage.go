@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 var (
@@ -190,7 +191,7 @@ func (w *Workloads) Shrink(ctx context.Context, s Sized, replicas int32) error {
 // later begins with the release unnoticed. It is for the Deployment as observed; an
 // error for which apierrors.IsConflict holds means that it is another one by now:
 // look again whether users can be brought there.
-func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s State, release string) error {
+func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string) error {
 	if s.SwitchedBy == release || !s.DeploymentExists {
 		return nil
 	}

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
@@ -97,7 +98,7 @@ func (w world) await(what string, done func() bool) {
 	}
 }
 
-func (w world) observe(c v1alpha1.Color) State {
+func (w world) observe(c v1alpha1.Color) track.Side {
 	w.t.Helper()
 	s, err := w.Observe(w.t.Context(), w.bg, c)
 	if err != nil {
@@ -107,9 +108,9 @@ func (w world) observe(c v1alpha1.Color) State {
 }
 
 // awaitState observes a colour until it is as wanted.
-func (w world) awaitState(c v1alpha1.Color, what string, is func(State) bool) State {
+func (w world) awaitState(c v1alpha1.Color, what string, is func(track.Side) bool) track.Side {
 	w.t.Helper()
-	var s State
+	var s track.Side
 	w.await(what, func() bool {
 		s = w.observe(c)
 		return is(s)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/sandbox/bench/application"
 	"github.com/turnout-dev/turnout/sandbox/bench/load"
@@ -277,7 +278,7 @@ func (s *shop) kubectlPatch(service string) {
 	s.check(running.kube.Patch(s.Context(), ingress, client.RawPatch(types.StrategicMergePatchType, []byte(patch))))
 }
 
-func (s *shop) routes() route.State {
+func (s *shop) routes() track.Routes {
 	s.Helper()
 	state, err := s.router.Observe(s.Context(), s.bg)
 	s.check(err)
@@ -296,7 +297,7 @@ func (s *shop) attach() {
 	s.refer()
 	s.await("the reference to be taken up", func(ctx context.Context) (bool, string) {
 		groups, err := s.router.Groups(ctx, s.bg, s.routes(), green)
-		why, ok := route.TakenUp(s.bg.Side(green).Service, groups)
+		why, ok := track.TakenUp(s.bg.Side(green).Service, groups)
 		return ok && err == nil, fmt.Sprint(why, err)
 	})
 }
@@ -312,25 +313,25 @@ func (s *shop) warm() {
 }
 
 // judge looks once, and pokes the Ingress's controller if Turnout would.
-func (s *shop) judge(ctx context.Context, known *v1alpha1.RouteStatus) (route.Warmth, error) {
+func (s *shop) judge(ctx context.Context, known *v1alpha1.RouteStatus) (track.Warmth, error) {
 	routes, err := s.router.Observe(ctx, s.bg)
 	if err != nil {
-		return route.Warmth{}, err
+		return track.Warmth{}, err
 	}
 	state, err := s.workloads.Observe(ctx, s.bg, green)
 	if err != nil {
-		return route.Warmth{}, err
+		return track.Warmth{}, err
 	}
 	endpoints, err := s.router.ReadyEndpoints(ctx, s.namespace, state.Service)
 	if err != nil {
-		return route.Warmth{}, err
+		return track.Warmth{}, err
 	}
 	groups, err := s.router.Groups(ctx, s.bg, routes, green)
 	if err != nil {
-		return route.Warmth{}, err
+		return track.Warmth{}, err
 	}
 	now := time.Now()
-	w := route.Look{
+	w := track.WarmLook{
 		Now: now, LoadBalancer: routes.LoadBalancer, Service: state.Service, Pods: state.Pods, Endpoints: endpoints, Groups: groups,
 		Known: *known, Settle: s.router.Settle,
 	}.Judge()
@@ -420,7 +421,7 @@ func (s *shop) unhealthy(ctx context.Context, c v1alpha1.Color) error {
 		return errNoPods
 	}
 	for _, pod := range state.Pods {
-		if !route.WaitsForLoadBalancer(pod) {
+		if !track.WaitsForLoadBalancer(pod) {
 			return fmt.Errorf("pod %s does not wait for the load balancer: %v", pod.Name, pod.Gates)
 		}
 	}

@@ -1,30 +1,16 @@
-package workload
+package track
 
 import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Workloads reads and writes the Deployments and Services of both colours.
-type Workloads struct {
-	// Client reads what is observed, cached or not, and writes.
-	Client client.Client
-
-	// Reader reads, uncached, what a write is about to be based on.
-	Reader client.Reader
-
-	// Clientset reads the logs of containers, which the others cannot.
-	Clientset kubernetes.Interface
-}
-
-// State is one colour as observed. The zero value of a field means that nothing
+// Side is one colour as observed. The zero value of a field means that nothing
 // is known, never that something went wrong.
-type State struct {
+type Side struct {
 	// Color that was observed.
 	Color v1alpha1.Color
 
@@ -200,12 +186,13 @@ type Failure struct {
 	Previous bool
 }
 
-// Size returns the replicas that a target must be staged at to take over from
-// live: as many as live runs now, and never fewer than the least size of the
-// spec or the minimum of the autoscaler of either. wanted is without, size with
-// regard to the maximum of the target's autoscaler, which would scale down what
-// is above it.
-func Size(least int32, live, target State) (size, wanted int32) {
-	wanted = max(least, live.Replicas, live.Autoscaler.Min, target.Autoscaler.Min)
-	return target.Autoscaler.allows(wanted), wanted
+// Port is a port of a Service and where it leads.
+type Port struct {
+	// Name and Number of the Service's port.
+	Name   string
+	Number int32
+
+	// Pod is the port on the pod, a named one resolved in the template; 0 if no
+	// container has it.
+	Pod int32
 }

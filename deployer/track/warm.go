@@ -1,4 +1,4 @@
-package route
+package track
 
 import (
 	"fmt"
@@ -10,7 +10,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // DefaultSettle is the zero value's meaning of [Router.Settle]. Google's default
@@ -30,8 +29,8 @@ const (
 	reasonTimeout   = "LoadBalancerNegTimeout"
 )
 
-// Look is everything about one colour that its warmth is judged by.
-type Look struct {
+// WarmLook is everything about one colour that its warmth is judged by.
+type WarmLook struct {
 	// Now is when it was observed.
 	Now time.Time
 	// LoadBalancer that the Ingress programs.
@@ -39,7 +38,7 @@ type Look struct {
 	// Service of the colour.
 	Service string
 	// Pods of the version that is to be warm.
-	Pods []workload.Pod
+	Pods []Pod
 	// Endpoints are the names of the pods that the Service sends requests to.
 	Endpoints []string
 	// Groups that Google's load balancer has of the Service.
@@ -109,8 +108,8 @@ type Warmth struct {
 // Ingress's annotation says HEALTHY if one endpoint is, as of the controller's
 // last sync. Both together say that the load balancer finds every pod healthy.
 //
-// A held colour, see [Look.Held], needs none of it.
-func (l Look) Judge() Warmth {
+// A held colour, see [WarmLook.Held], needs none of it.
+func (l WarmLook) Judge() Warmth {
 	w := Warmth{}
 	for _, pod := range l.Pods {
 		if !pod.Terminating {
@@ -154,13 +153,13 @@ func (l Look) Judge() Warmth {
 // Held reports whether users go back to the very pods that they left, which the
 // Ingress has named ever since: the load balancer has them, and whatever it or its
 // controller does not tell just now is no reason to keep users from them.
-func (l Look) Held() bool {
+func (l WarmLook) Held() bool {
 	return l.Rollback && l.Referenced && !l.LeftAt.IsZero() && len(l.Pods) > 0 &&
-		!slices.ContainsFunc(l.Pods, func(p workload.Pod) bool { return !p.Terminating && !p.Created.Before(l.LeftAt) })
+		!slices.ContainsFunc(l.Pods, func(p Pod) bool { return !p.Terminating && !p.Created.Before(l.LeftAt) })
 }
 
 // waived is what the load balancer's controller does not tell of a held colour.
-func (l Look) waived() []Lack {
+func (l WarmLook) waived() []Lack {
 	var w Warmth
 	if why, ok := TakenUp(l.Service, l.Groups); !ok {
 		w.lack("", "", "%s", why)
@@ -180,7 +179,7 @@ func (w *Warmth) lack(pod, reason, format string, args ...any) {
 	w.Lacking = append(w.Lacking, Lack{pod, reason, fmt.Sprintf(format, args...)})
 }
 
-func (l Look) judgePod(w *Warmth, pod workload.Pod) {
+func (l WarmLook) judgePod(w *Warmth, pod Pod) {
 	gce := l.LoadBalancer == v1alpha1.LoadBalancerGCE
 	gate, gated := gateOf(pod)
 	switch {
@@ -198,10 +197,10 @@ func (l Look) judgePod(w *Warmth, pod workload.Pod) {
 	}
 }
 
-func gateOf(pod workload.Pod) (workload.Gate, bool) {
-	i := slices.IndexFunc(pod.Gates, func(g workload.Gate) bool { return g.Type == readinessGate })
+func gateOf(pod Pod) (Gate, bool) {
+	i := slices.IndexFunc(pod.Gates, func(g Gate) bool { return g.Type == readinessGate })
 	if i < 0 {
-		return workload.Gate{}, false
+		return Gate{}, false
 	}
 	return pod.Gates[i], true
 }
@@ -212,7 +211,7 @@ var healthyIn = regexp.MustCompile(`Healthy in NEG "Key\{"([^"]+)"[^}]*\}" attac
 
 // distrust says why a pod's gate does not tell that the load balancer finds the
 // pod healthy; "" if it does.
-func (l Look) distrust(gate workload.Gate, gated bool) string {
+func (l WarmLook) distrust(gate Gate, gated bool) string {
 	if !gated {
 		return "has no readiness gate " + readinessGate
 	}
@@ -232,13 +231,13 @@ func (l Look) distrust(gate workload.Gate, gated bool) string {
 	return ""
 }
 
-func isUnreferenced(gate workload.Gate) bool {
+func isUnreferenced(gate Gate) bool {
 	return strings.Contains(gate.Message, "does not belong to any NEG")
 }
 
 // WaitsForLoadBalancer reports whether a pod's containers are ready and it only
 // waits for the load balancer to find it healthy.
-func WaitsForLoadBalancer(pod workload.Pod) bool {
+func WaitsForLoadBalancer(pod Pod) bool {
 	gate, gated := gateOf(pod)
 	return gated && !gate.True && pod.ContainersReady
 }
@@ -246,7 +245,7 @@ func WaitsForLoadBalancer(pod workload.Pod) bool {
 // LetThroughUnreferenced reports whether a pod's gate was opened for good because
 // nothing named its Service when it was started, so that nothing will ever be
 // known of its health.
-func LetThroughUnreferenced(pod workload.Pod) bool {
+func LetThroughUnreferenced(pod Pod) bool {
 	gate, gated := gateOf(pod)
 	return gated && gate.True && isUnreferenced(gate)
 }
@@ -255,7 +254,7 @@ func LetThroughUnreferenced(pod workload.Pod) bool {
 // of the pods is never looked at again, and what is written of the service is as old
 // as its controller's last sync. Nothing says when that sync is done, so that it gets a
 // time.
-func (l Look) judgeAge(w *Warmth) {
+func (l WarmLook) judgeAge(w *Warmth) {
 	if l.ToldAt.IsZero() || l.Now.Sub(l.ToldAt) < l.Freshness {
 		return
 	}
@@ -273,7 +272,7 @@ func (l Look) judgeAge(w *Warmth) {
 		l.ToldAt.UTC().Format("15:04:05 UTC"), l.Service, l.Freshness)
 }
 
-func (l Look) settle() time.Duration {
+func (l WarmLook) settle() time.Duration {
 	if l.Settle == 0 {
 		return DefaultSettle
 	}
@@ -282,7 +281,7 @@ func (l Look) settle() time.Duration {
 
 // judgeBackends goes by the states of the backends, once there is nothing else
 // that the colour lacks.
-func (l Look) judgeBackends(w *Warmth) {
+func (l WarmLook) judgeBackends(w *Warmth) {
 	settle := l.settle()
 	due := l.Now
 	if l.Known.PokedAt != nil {
@@ -341,33 +340,4 @@ func pokeBackOff(pokes int32, settle time.Duration) time.Duration {
 		return settle / 6
 	}
 	return min(settle/2<<(min(pokes, 8)-2), 2*settle)
-}
-
-// scarce is how much of the budget must be in use that pokes are made rarely.
-const scarce = Budget - 5
-
-// RarePokes is how long after a poke of this or another application the next one may
-// come that is not due yet for what its controller has made of its budget of events;
-// 0 if there is enough left.
-func (n News) RarePokes(settle time.Duration) time.Duration {
-	if n.Normals < scarce {
-		return 0
-	}
-	if settle == 0 {
-		settle = DefaultSettle
-	}
-	return 2 * settle
-}
-
-// UrgeAt is when a controller that failed at the routes, which are as they are since
-// some time, is to be urged by a poke: it tries again by itself later and later, and at
-// once after an edit. Pokes come later and later, too.
-func (n News) UrgeAt(since, poked time.Time, settle time.Duration) time.Time {
-	if settle == 0 {
-		settle = DefaultSettle
-	}
-	if !poked.After(since) {
-		return since.Add(settle / 6)
-	}
-	return poked.Add(max(min(max(poked.Sub(since), settle/6), 2*settle), n.RarePokes(settle)))
 }

@@ -1,4 +1,4 @@
-package route
+package track
 
 import (
 	"slices"
@@ -9,7 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 const neg = "k8s1-90a4ab9d-shop-app-green-svc-80-3c8a2d4e"
@@ -29,21 +28,21 @@ const (
 		`]. Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
 )
 
-func gate(is bool, reason, message string) []workload.Gate {
-	return []workload.Gate{{Type: readinessGate, True: is, Reason: reason, Message: message}}
+func gate(is bool, reason, message string) []Gate {
+	return []Gate{{Type: readinessGate, True: is, Reason: reason, Message: message}}
 }
 
 // podWith is a ready pod, half a minute old.
-func podWith(name string, gates []workload.Gate) workload.Pod {
+func podWith(name string, gates []Gate) Pod {
 	at := noon.Add(-30 * time.Second)
-	return workload.Pod{Name: name, Created: at, Ready: true, ReadySince: at, ContainersReady: true, Gates: gates}
+	return Pod{Name: name, Created: at, Ready: true, ReadySince: at, ContainersReady: true, Gates: gates}
 }
 
 // warmLook is a colour of two pods that lacks nothing.
-func warmLook() Look {
-	return Look{
+func warmLook() WarmLook {
+	return WarmLook{
 		Now: noon, LoadBalancer: v1alpha1.LoadBalancerGCE, Service: "app-green-svc",
-		Pods:      []workload.Pod{podWith("g1", gate(true, reasonReady, healthyMessage)), podWith("g2", gate(true, reasonReady, healthyMessage))},
+		Pods:      []Pod{podWith("g1", gate(true, reasonReady, healthyMessage)), podWith("g2", gate(true, reasonReady, healthyMessage))},
 		Endpoints: []string{"g1", "g2"},
 		Groups:    []Group{{Port: 80, Name: neg, Routed: true, State: "HEALTHY"}},
 	}
@@ -58,37 +57,38 @@ func texts(all []Lack) string {
 }
 
 func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
-	second := func(gates []workload.Gate) func(*Look) {
-		return func(l *Look) { l.Pods[1].Gates = gates }
+	second := func(gates []Gate) func(*WarmLook) {
+		return func(l *WarmLook) { l.Pods[1].Gates = gates }
 	}
 	tests := []struct {
 		name   string
-		change func(*Look)
+		change func(*WarmLook)
 		warm   bool
 		// lacking and unseen are parts of what is said.
 		lacking, unseen string
 		poke            bool
 	}{
-		{"every pod found healthy", func(*Look) {}, true, "", "", false},
-		{"no pods", func(l *Look) { l.Pods = nil }, false, "there are no pods", "", false},
-		{"only a pod that ends", func(l *Look) { l.Pods = l.Pods[:1]; l.Pods[0].Terminating = true }, false, "there are no pods", "", false},
-		{"a pod that ends does not count", func(l *Look) {
+		{"every pod found healthy", func(*WarmLook) {}, true, "", "", false},
+		{"no pods", func(l *WarmLook) { l.Pods = nil }, false, "there are no pods", "", false},
+		{"only a pod that ends", func(l *WarmLook) { l.Pods = l.Pods[:1]; l.Pods[0].Terminating = true }, false, "there are no pods", "", false},
+		{"a pod that ends does not count", func(l *WarmLook) {
 			old := podWith("g0", nil)
 			old.Terminating, old.Ready = true, false
 			l.Pods = append(l.Pods, old)
 		}, true, "", "", false},
-		{"a pod waits for the load balancer", func(l *Look) {
+		{"a pod waits for the load balancer", func(l *WarmLook) {
 			l.Pods[1].Ready, l.Pods[1].Gates = false, gate(false, "LoadBalancerNegNotReady", waitingMessage)
 		}, false, "pod g2 runs, and waits for the load balancer to find it healthy: Waiting for pod", "", false},
-		{"nobody has written a pod's condition", func(l *Look) {
+		{"nobody has written a pod's condition", func(l *WarmLook) {
 			l.Pods[1].Ready, l.Pods[1].Gates = false, gate(false, "", "")
 		}, false, "pod g2 runs, and waits for the load balancer to find it healthy", "", false},
 		{
-			"a pod is not ready by its own probe", func(l *Look) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false,
+			"a pod is not ready by its own probe", func(l *WarmLook) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false,
 			"pod g2 is not ready", "", false,
 		},
 		{
-			"a pod is no endpoint", func(l *Look) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint of service app-green-svc",
+			"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false,
+			"pod g2 is no ready endpoint of service app-green-svc",
 			"", false,
 		},
 		{
@@ -118,27 +118,29 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			false, "must find", "another reason", true,
 		},
 		{"trap: no gate at all", second(nil), false, "must find", "g2 has no readiness gate", true},
-		{"a pod that had users until the last switch needs no gate", func(l *Look) {
+		{"a pod that had users until the last switch needs no gate", func(l *WarmLook) {
 			l.Pods[1].Gates, l.LeftAt = nil, noon.Add(-10*time.Second)
 		}, true, "", "", false},
-		{"a pod that came after users had left does", func(l *Look) {
+		{"a pod that came after users had left does", func(l *WarmLook) {
 			l.Pods[1].Gates, l.LeftAt = nil, noon.Add(-30*time.Second)
 		}, false, "must find", "no readiness gate", true},
-		{"the service is referenced nowhere", func(l *Look) { l.Groups = nil }, false, "names no port of service app-green-svc", "", false},
+		{"the service is referenced nowhere", func(l *WarmLook) { l.Groups = nil }, false, "names no port of service app-green-svc", "", false},
 		{
-			"trap: the NEG is named but not in the routes", func(l *Look) { l.Groups[0].Routed = false }, false, neg + " is not among the backends",
+			"trap: the NEG is named but not in the routes", func(l *WarmLook) { l.Groups[0].Routed = false }, false,
+			neg + " is not among the backends",
 			"", false,
 		},
-		{"the NEG is not named", func(l *Look) { l.Groups[0] = Group{Port: 80} }, false, "nothing is named for port 80", "", false},
+		{"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "nothing is named for port 80", "", false},
 		{
-			"the NEG is not synced", func(l *Look) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
+			"the NEG is not synced", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
 			"NEG " + neg + ": its condition Synced is False", "", false,
 		},
-		{"the annotation is older than the pods", func(l *Look) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "", true},
-		{"one of two ports is not healthy", func(l *Look) {
+		{"the annotation is older than the pods", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "",
+			true},
+		{"one of two ports is not healthy", func(l *WarmLook) {
 			l.Groups = append(l.Groups, Group{Port: 81, Name: "k8s1-81", Routed: true, State: "UNHEALTHY"})
 		}, false, `said "UNHEALTHY" of k8s1-81`, "", true},
-		{"nothing to learn from a poke while a pod starts", func(l *Look) {
+		{"nothing to learn from a poke while a pod starts", func(l *WarmLook) {
 			l.Groups[0].State, l.Pods[0].Ready, l.Pods[0].ContainersReady = "Unknown", false, false
 		}, false, "pod g1 is not ready", "", false},
 	}
@@ -326,24 +328,25 @@ func TestHeldColourIsWarmAtOnce(t *testing.T) {
 func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(*Look)
+		change func(*WarmLook)
 		warm   bool
 		// lacking and waived are parts of what is said.
 		lacking, waived string
 	}{
-		{"nothing is missing", func(*Look) {}, true, "", ""},
-		{"no group is known", func(l *Look) { l.Groups = nil }, true, "", "names no port"},
-		{"the group is not in the routes", func(l *Look) { l.Groups[0].Routed = false }, true, "", "is not among the backends"},
-		{"the group is in trouble", func(l *Look) { l.Groups[0].Trouble = "its condition Synced is False" }, true, "", "Synced is False"},
-		{"the group was not healthy", func(l *Look) { l.Groups[0].State = "Unknown" }, true, "", `said "Unknown" of ` + neg},
-		{"a pod's gate tells nothing", func(l *Look) { l.Pods[1].Gates = nil }, true, "", ""},
-		{"a pod is not ready", func(l *Look) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", ""},
-		{"a pod is no endpoint", func(l *Look) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint", ""},
-		{"there are no pods", func(l *Look) { l.Pods = nil }, false, "there are no pods", ""},
-		{"a deploy", func(l *Look) { l.Rollback, l.Groups = false, nil }, false, "names no port", ""},
-		{"a reference that was gone", func(l *Look) { l.Referenced, l.Groups[0].Routed = false, false }, false, "is not among the backends", ""},
-		{"it was shrunk", func(l *Look) { l.LeftAt, l.Groups[0].Routed = time.Time{}, false }, false, "is not among the backends", ""},
-		{"a pod came after users had left", func(l *Look) {
+		{"nothing is missing", func(*WarmLook) {}, true, "", ""},
+		{"no group is known", func(l *WarmLook) { l.Groups = nil }, true, "", "names no port"},
+		{"the group is not in the routes", func(l *WarmLook) { l.Groups[0].Routed = false }, true, "", "is not among the backends"},
+		{"the group is in trouble", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False" }, true, "", "Synced is False"},
+		{"the group was not healthy", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, true, "", `said "Unknown" of ` + neg},
+		{"a pod's gate tells nothing", func(l *WarmLook) { l.Pods[1].Gates = nil }, true, "", ""},
+		{"a pod is not ready", func(l *WarmLook) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", ""},
+		{"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint", ""},
+		{"there are no pods", func(l *WarmLook) { l.Pods = nil }, false, "there are no pods", ""},
+		{"a deploy", func(l *WarmLook) { l.Rollback, l.Groups = false, nil }, false, "names no port", ""},
+		{"a reference that was gone", func(l *WarmLook) { l.Referenced, l.Groups[0].Routed = false, false }, false, "is not among the backends",
+			""},
+		{"it was shrunk", func(l *WarmLook) { l.LeftAt, l.Groups[0].Routed = time.Time{}, false }, false, "is not among the backends", ""},
+		{"a pod came after users had left", func(l *WarmLook) {
 			l.Pods[1].Created, l.Groups[0].Routed = noon, false
 		}, false, "is not among the backends", ""},
 	}

@@ -1,0 +1,18 @@
+package workload
+
+import (
+	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Workloads reads and writes the Deployments and Services of both colours.
+type Workloads struct {
+	// Client reads what is observed, cached or not, and writes.
+	Client client.Client
+
+	// Reader reads, uncached, what a write is about to be based on.
+	Reader client.Reader
+
+	// Clientset reads the logs of containers, which the others cannot.
+	Clientset kubernetes.Interface
+}
