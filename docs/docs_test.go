@@ -36,7 +36,7 @@ func examples(t *testing.T) []example {
 		t.Fatal(err)
 	}
 	var found []example
-	for _, page := range append([]string{"../README.md"}, pages...) {
+	for _, page := range append([]string{readme}, pages...) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -50,15 +50,18 @@ func examples(t *testing.T) []example {
 	return found
 }
 
-// fullExample is the one of README.md that shows every field.
-func fullExample(t *testing.T) example {
+// onlyExample is the BlueGreen of a page that has one.
+func onlyExample(t *testing.T, page string) example {
 	t.Helper()
-	all := examples(t)
-	if len(all) < 2 {
-		t.Fatalf("README.md has %d BlueGreens, want the least one and the full one", len(all))
+	all := slices.DeleteFunc(examples(t), func(e example) bool { return e.page != page })
+	if len(all) != 1 {
+		t.Fatalf("%s has %d BlueGreens, want one", page, len(all))
 	}
-	return slices.MaxFunc(all, func(a, b example) int { return len(a.text) - len(b.text) })
+	return all[0]
 }
+
+// fullExample is the one that shows every field.
+func fullExample(t *testing.T) example { return onlyExample(t, "bluegreen.md") }
 
 var (
 	// refused matches a field that stands in a comment because this version
@@ -129,7 +132,7 @@ func TestTheFullExampleShowsEveryFieldOfTheSchema(t *testing.T) {
 	spec := parse(t, fullExample(t).withAll())["spec"]
 	visit("", specSchema(t), spec, func(path string, _ apiextensionsv1.JSONSchemaProps, value any) {
 		if value == nil {
-			t.Errorf("the full example of README.md does not show spec.%s", path)
+			t.Errorf("the full example of docs/bluegreen.md does not show spec.%s", path)
 		}
 	})
 }
@@ -185,10 +188,16 @@ func TestTheDefaultsThatAreMadeOfOtherFieldsAreAsShown(t *testing.T) {
 	}
 }
 
-// leastExample is the shortest BlueGreen of README.md.
+// leastExample is the shortest BlueGreen.
 func leastExample(t *testing.T) example {
 	t.Helper()
-	return slices.MinFunc(examples(t), func(a, b example) int { return len(a.text) - len(b.text) })
+	least := onlyExample(t, readme)
+	for _, e := range examples(t) {
+		if len(e.text) < len(least.text) {
+			t.Fatalf("%s has a shorter BlueGreen than %s:\n%s", e.page, readme, e.text)
+		}
+	}
+	return least
 }
 
 func TestTheApiServerAcceptsEveryExample(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 const project = "../.."
 
-var update = flag.Bool("update", false, "write the demo's transcript into README.md")
+var update = flag.Bool("update", false, "write the demo's transcript into docs/demo.md, and a merge of it into README.md")
 
 // inside is the network namespace that the demo's world lives in.
 var inside *netns.Namespace //nolint:gochecknoglobals // TestMain has no other way to hand it over
@@ -36,32 +36,35 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// transcriptBlock is the transcript in README.md. A comment in it may have blocks of
-// its own, which do not begin at the left.
-var transcriptBlock = regexp.MustCompile("(?ms)^(```\n)(registry ready after .*?)^(```\n)")
+const (
+	whole = "docs/demo.md"
+	part  = "README.md"
+)
 
-func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
+var (
+	// transcriptBlock is the transcript in docs/demo.md. A comment in it may have blocks
+	// of its own, which do not begin at the left.
+	transcriptBlock = regexp.MustCompile("(?ms)^(```\n)(registry ready after .*?)^(```\n)")
+	// mergeBlock is the merge in README.md. A test of docs/ holds it against docs/demo.md.
+	mergeBlock = regexp.MustCompile("(?ms)^(```\n)(Merge: .*?)^(```\n)")
+	// merge is the same in the transcript: until users have the new version.
+	merge = regexp.MustCompile(`(?ms)^Merge: .*?: Succeeded [^\n]*\n`)
+)
+
+func TestThePageShowsWhatTheDemoPrints(t *testing.T) {
 	printed := run(t)
-	readme, err := os.ReadFile(filepath.Join(project, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if *update {
-		next := transcriptBlock.ReplaceAllStringFunc(string(readme), func(block string) string {
-			return strings.Join([]string{"```\n", printed, "```\n"}, "")
-		})
-		if err := os.WriteFile(filepath.Join(project, "README.md"), []byte(next), 0o644); err != nil { //nolint:gosec // G306: a page
-			t.Fatal(err)
-		}
+		rewrite(t, whole, transcriptBlock, printed)
+		rewrite(t, part, mergeBlock, merge.FindString(printed))
 		return
 	}
-	block := transcriptBlock.FindStringSubmatch(string(readme))
+	block := transcriptBlock.FindStringSubmatch(read(t, whole))
 	if block == nil {
-		t.Fatal("README.md has no transcript of the demo")
+		t.Fatalf("%s has no transcript of the demo", whole)
 	}
 	shown, rest := shapes(block[2]), shapes(printed)
 	if len(shown) < 60 {
-		t.Errorf("README.md shows %d lines of the demo", len(shown))
+		t.Errorf("%s shows %d lines of the demo", whole, len(shown))
 	}
 	for _, line := range shown {
 		i := 0
@@ -69,10 +72,33 @@ func TestTheReadmeShowsWhatTheDemoPrints(t *testing.T) {
 			i++
 		}
 		if i == len(rest) {
-			t.Fatalf("README.md shows what the demo does not print there: %s\nmake the transcript anew with go test ./demo -update; the demo "+
-				"printed\n%s", line, printed)
+			t.Fatalf("%s shows what the demo does not print there: %s\nmake the transcript anew with go test ./demo -update; the demo "+
+				"printed\n%s", whole, line, printed)
 		}
 		rest = rest[i+1:]
+	}
+}
+
+func read(t *testing.T, page string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(project, page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// rewrite puts a text into the one block of a page.
+func rewrite(t *testing.T, page string, block *regexp.Regexp, text string) {
+	t.Helper()
+	before := read(t, page)
+	at := block.FindAllStringSubmatchIndex(before, -1)
+	if len(at) != 1 || text == "" {
+		t.Fatalf("%s has %d blocks for the transcript, want one for\n%s", page, len(at), text)
+	}
+	after := before[:at[0][4]] + text + before[at[0][5]:]
+	if err := os.WriteFile(filepath.Join(project, page), []byte(after), 0o644); err != nil { //nolint:gosec // G306: a page
+		t.Fatal(err)
 	}
 }
 

@@ -226,11 +226,11 @@ func TestFromZeroTheLeastBlueGreen(t *testing.T) {
 	n.releasesAndReturns(tries{app: name, path: "/", rollback: "/rollback"})
 }
 
-// The BlueGreen of README.md that has every field, with the example's manifests.
+// The BlueGreen of docs/bluegreen.md that has every field, with the example's manifests.
 func TestFromZeroTheFullBlueGreen(t *testing.T) {
 	t.Parallel()
 	n := newNewcomer(t, "zero-full", example)
-	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "README.md", "kind: BlueGreen", "historyLimit:"))
+	n.writes("k8s/bluegreen.yaml", manifestsOf(t, "docs/bluegreen.md", "kind: BlueGreen", "historyLimit:"))
 	grant := fmt.Sprintf("kubectl annotate --overwrite namespace %s 'turnout.dev/build-accounts=*@%s.iam.gserviceaccount.com'", n.namespace,
 		fromZero)
 	n.ships([]string{grant}, name)
