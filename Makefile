@@ -43,12 +43,14 @@ test: $(WORLD) bin/turnout ## Run all tests
 	go test -timeout 20m ./...
 	cd sandbox && go test -count=1 -timeout 20m ./... # Go does not see that bin/turnout has changed
 	cd tools/checks && go test ./...
+	cd tools/house && go test -count=1 ./... # Go does not see that what it measures has changed
 
 .PHONY: lint
 lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated files are current
 	bin/golangci-lint run
 	cd sandbox && ../bin/golangci-lint run --config ../.golangci.yml
 	cd tools/checks && ../../bin/golangci-lint run --config ../../.golangci.yml
+	cd tools/house && ../../bin/golangci-lint run --config ../../.golangci.yml
 	fresh=$$(mktemp -d) && trap "rm -rf $$fresh" EXIT && \
 	bin/controller-gen object paths=./api/... output:dir=$$fresh && \
 	bin/controller-gen crd paths=./api/... output:dir=$$fresh && \
@@ -61,6 +63,10 @@ lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated fi
 generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
 	bin/controller-gen object crd paths=./api/... output:crd:artifacts:config=config/crd
 	bin/controller-gen rbac:roleName=turnout paths=./deployer output:rbac:artifacts:config=config/rbac
+
+.PHONY: house
+house: ## Measure how the code is laid out; OUTPUT=json for programs, WHY=deployer for what ties a package's files together
+	@cd tools/house && go run . -C ../.. $(if $(OUTPUT),-o $(OUTPUT)) $(if $(WHY),-why $(WHY))
 
 # Of the measurements: N is how many of each, OUT the file for the result.
 .PHONY: bench-latency

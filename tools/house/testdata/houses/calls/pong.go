@@ -1,0 +1,3 @@
+package calls
+
+func pong[T ~int](n T) { ping(int(n)) }
