@@ -160,7 +160,7 @@ func ends(phase v1alpha1.ReleasePhase, second int) happening {
 func fails(class v1alpha1.FailureClass, step v1alpha1.Step, reason, message string) happening {
 	return func(r *v1alpha1.Release) {
 		r.Status.Phase = v1alpha1.ReleaseUndoing
-		r.Status.Failure = &v1alpha1.Failure{Class: class, Step: step, Reason: reason, Message: message}
+		r.Status.Failure = &v1alpha1.Failure{Class: class, Step: step, Reason: v1alpha1.FailureReason(reason), Message: message}
 		r.Status.Message = message
 	}
 }

@@ -30,7 +30,7 @@ func (v view) failure() string {
 	if f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
 		return withCommands(upperFirst(message), f.Commands)
 	}
-	said := fmt.Sprintf("**%s**: %s", plain(f.Reason), message)
+	said := fmt.Sprintf("**%s**: %s", plain(string(f.Reason)), message)
 	if at := v.place(f); at != "" {
 		said += " · " + at
 	}

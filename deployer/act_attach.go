@@ -97,6 +97,7 @@ func (a *attempt) seed(ctx context.Context) (pause, error) {
 		return pause{
 			until:   t.LookAgainAt,
 			message: "starts one pod, of whose readiness probe the load balancer makes its health check: " + t.Progress,
+			waits:   waitsForPods(v1alpha1.BecauseSeed, t.Deployment, t.Available, 1),
 		}, nil
 	}
 	return a.put(ctx, workload.StageRequest{
@@ -120,7 +121,7 @@ func (a *attempt) checkTranslation(ctx context.Context) error {
 	if !ok {
 		return err
 	}
-	f := &fault{class: v1alpha1.FaultWorld, reason: "Translate", message: bad.Error() + "; the ingress was not changed"}
+	f := &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: bad.Error() + "; the ingress was not changed"}
 	if bad.Target {
 		f.class = v1alpha1.FaultRelease
 	}
@@ -167,6 +168,9 @@ func (a *attempt) reference(ctx context.Context) (pause, error) {
 	return pause{
 		until:   a.o.Now.Add(lookAtRoutes),
 		message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why + said,
+		waits: &v1alpha1.Waiting{
+			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseReference, Object: a.o.Target.Service, Detail: why + said,
+		},
 	}, nil
 }
 
@@ -216,7 +220,7 @@ func (a *attempt) writeReference(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	if !a.o.Routes.Attached(a.target()) || a.onGCE() {
-		return pause{until: a.o.Now, message: "attaching"}, nil
+		return pause{until: a.o.Now, message: "attaching", waits: a.waitsForRoutes(v1alpha1.BecauseAttach)}, nil
 	}
 	return pause{}, nil
 }
@@ -228,9 +232,12 @@ func (a *attempt) detach(ctx context.Context, event string) (pause, error) {
 		return pause{}, err
 	}
 	if len(a.o.Routes.Standby[a.target()]) > 0 {
-		return pause{until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again"}, nil
+		return pause{
+			until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again",
+			waits: a.waitsForRoutes(v1alpha1.BecauseDetach),
+		}, nil
 	}
-	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "Translate", message: fmt.Sprintf(
+	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
 		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again",
 		a.o.Routes.Name, a.o.Target.Service, event)}
 }

@@ -52,14 +52,19 @@ func (a *attempt) build(ctx context.Context) (pause, error) {
 // may not be listed yet, so another one is not begun before the grace is over.
 func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
 	if found, err := a.findBuild(ctx); err != nil || found {
-		return pause{until: a.o.Now, message: "found the build that was started before"}, err
+		return pause{
+			until: a.o.Now, message: "found the build that was started before", waits: waitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseFound),
+		}, err
 	}
 	intended := a.rel.Status.Build
 	if again := intended.IntendedAt.Add(cmp.Or(a.d.BuildGrace, buildGrace)); a.o.Now.Before(again) {
 		if soon := a.pollAt(0); soon.Before(again) {
 			again = soon
 		}
-		return pause{until: again, message: "a build may have been started: waits for it to be listed"}, nil
+		return pause{
+			until: again, message: "a build may have been started: waits for it to be listed",
+			waits: waitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseListing),
+		}, nil
 	}
 	return a.startBuild(ctx, intended.Retries)
 }
@@ -127,7 +132,8 @@ func (a *attempt) begun(ctx context.Context, begin func(context.Context) (cloudb
 		return pause{}, err
 	}
 	a.recordBuild(handle)
-	return pause{until: a.pollAt(0), message: "building"}, a.save(ctx)
+	p := pause{until: a.pollAt(0), message: "building", waits: waitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
+	return p, a.save(ctx)
 }
 
 // notBegun is the error of a build that was not begun, as far as is known.
@@ -213,7 +219,10 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	}
 	switch {
 	case !state.Done():
-		p := pause{until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now)}
+		p := pause{
+			until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now),
+			waits: &v1alpha1.Waiting{For: v1alpha1.WaitsForBuild, Because: buildWaits(state), Since: b.CreatedAt},
+		}
 		if state.Phase == cloudbuild.AwaitingApproval {
 			p.commands = v1alpha1.Commands(approveBuild(b))
 		}
@@ -244,7 +253,7 @@ func (a *attempt) forbiddenStep(state cloudbuild.State) *fault {
 	if a.rel.Status.Build.Trigger == "" || state.ClusterStep == "" || a.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
 		return nil
 	}
-	return releaseFault("BuildTrigger",
+	return releaseFault(v1alpha1.FailedBuildTrigger,
 		"trigger %s started a build that would change the cluster, other than the one that was checked: %s; remove the step, or set "+
 			"spec.build.clusterSteps of bluegreen %s to Allow",
 		a.bg.Spec.Build.Trigger, state.ClusterStep, a.bg.Name)
@@ -258,8 +267,15 @@ func (a *attempt) buildAgain(ctx context.Context, lost cloudbuild.State) (pause,
 	retries := a.rel.Status.Build.Retries
 	due := lost.Finished.Add(cmp.Or(a.d.BuildRetry, buildRetry) << retries)
 	if a.o.Now.Before(due) {
-		return pause{until: due, message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2,
-			maxBuildRetries+1)}, nil
+		return pause{
+			until: due,
+			message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2,
+				maxBuildRetries+1),
+			waits: &v1alpha1.Waiting{
+				For: v1alpha1.WaitsForBuild, Because: v1alpha1.BecauseLost, Done: retries + 1, Of: maxBuildRetries + 1, Until: stamp(due),
+				Detail: lost.Status,
+			},
+		}, nil
 	}
 	return a.startBuild(ctx, retries+1)
 }
@@ -274,7 +290,31 @@ func ended(state cloudbuild.State, retries int32) *fault {
 	if state.Lost() && retries > 0 {
 		message = fmt.Sprintf("%d builds in a row: %s", retries+1, message)
 	}
-	return &fault{class: class, reason: "Build" + string(state.Phase), message: message}
+	return &fault{class: class, reason: endedAs(state.Phase), message: message}
+}
+
+// endedAs is the reason of a build that ended so.
+func endedAs(p cloudbuild.Phase) v1alpha1.FailureReason {
+	switch p {
+	case cloudbuild.TimedOut:
+		return v1alpha1.FailedBuildTimedOut
+	case cloudbuild.Cancelled:
+		return v1alpha1.FailedBuildCancelled
+	default:
+		return v1alpha1.FailedBuildFailed
+	}
+}
+
+// buildWaits is what a build that is under way waits for.
+func buildWaits(state cloudbuild.State) v1alpha1.WaitingBecause {
+	switch state.Phase {
+	case cloudbuild.Queued:
+		return v1alpha1.BecauseQueued
+	case cloudbuild.AwaitingApproval:
+		return v1alpha1.BecauseAwaitingApproval
+	default:
+		return v1alpha1.BecauseBuilding
+	}
 }
 
 // shownQueue is from when on a build's wait in the queue is told, and how finely:

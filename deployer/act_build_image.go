@@ -25,11 +25,11 @@ func (a *attempt) builtImage(ctx context.Context, state cloudbuild.State) (strin
 		return image, nil
 	}
 	if b.Reference == "" {
-		return "", &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
+		return "", &fault{class: v1alpha1.FaultRelease, reason: v1alpha1.FailedNoDigest, message: err.Error()}
 	}
 	reference, err := cloudbuild.WithBuildID(b.Reference, b.ID)
 	if err != nil {
-		return "", &fault{class: v1alpha1.FaultRelease, reason: "NoDigest", message: err.Error()}
+		return "", &fault{class: v1alpha1.FaultRelease, reason: v1alpha1.FailedNoDigest, message: err.Error()}
 	}
 	digest, err := a.askRegistry(ctx, reference)
 	if err != nil {
@@ -77,14 +77,14 @@ func registryFault(reference string, err error) error {
 	)
 	switch {
 	case errors.As(err, &missing):
-		return releaseFault("NoDigest",
+		return releaseFault(v1alpha1.FailedNoDigest,
 			"the build succeeded, but %s is not in its registry: the build pushed its image under another name, or none; correct the name in the "+
 				"step that pushes, or spec.build.image of the BlueGreen", reference)
 	case errors.As(err, &refused):
-		return &fault{class: v1alpha1.FaultWorld, reason: "RegistryRefused", message: "the build succeeded, but " + refused.Error()}
+		return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedRegistryRefused, message: "the build succeeded, but " + refused.Error()}
 	case errors.As(err, &private):
 		return &fault{
-			class: v1alpha1.FaultWorld, reason: "RegistryRefused",
+			class: v1alpha1.FaultWorld, reason: v1alpha1.FailedRegistryRefused,
 			message: fmt.Sprintf("the build succeeded, but the registry of %s cannot be asked: %v", reference, private),
 		}
 	}

@@ -298,7 +298,7 @@ func TestImageOfAnotherBuildIsNotTaken(t *testing.T) {
 			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
 			w.expectMessage(rel, tt.want...)
 			reason := map[int]string{0: "BuildConfig", 1: "NoDigest"}[tt.made]
-			if f := rel.Status.Failure; f.Class != v1alpha1.FaultRelease || f.Reason != reason || len(w.made()) != tt.made {
+			if f := rel.Status.Failure; f.Class != v1alpha1.FaultRelease || f.Reason != v1alpha1.FailureReason(reason) || len(w.made()) != tt.made {
 				t.Errorf("the failure is %+v after %d builds", f, len(w.made()))
 			}
 			w.expectLive(v1alpha1.Blue)

@@ -165,7 +165,7 @@ func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloud
 		if err := a.missesCommit(ctx); err != nil {
 			return nil, err
 		}
-		return nil, releaseFault("NoBuildConfig", "%s does not exist in %s at %s: add it, or %s", path, a.bg.Spec.Repository,
+		return nil, releaseFault(v1alpha1.FailedNoBuildConfig, "%s does not exist in %s at %s: add it, or %s", path, a.bg.Spec.Repository,
 			v1alpha1.ShortCommit(what.Commit), otherwise)
 	}
 	if err != nil {
@@ -190,7 +190,7 @@ func (a *attempt) missesCommit(ctx context.Context) error {
 	case a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.o.Now.Sub(a.rel.CreationTimestamp.Time) < pushLag:
 		return fmt.Errorf("%s does not have the pushed commit %s yet", a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit))
 	}
-	return releaseFault("NoCommit", "%s has no commit %s: check the hash, or push the commit there, then release it again",
+	return releaseFault(v1alpha1.FailedNoCommit, "%s has no commit %s: check the hash, or push the commit there, then release it again",
 		a.bg.Spec.Repository, what.Commit)
 }
 
@@ -269,15 +269,15 @@ func buildFault(err error) error {
 	)
 	switch {
 	case errors.As(err, &file):
-		f := faultOf(v1alpha1.FaultRelease, "BuildConfig", err)
+		f := faultOf(v1alpha1.FaultRelease, v1alpha1.FailedBuildConfig, err)
 		f.file, f.line = file.File, file.Line
 		return f
 	case errors.As(err, &trigger):
-		return faultOf(v1alpha1.FaultRelease, "BuildTrigger", err)
+		return faultOf(v1alpha1.FaultRelease, v1alpha1.FailedBuildTrigger, err)
 	case errors.As(err, &source):
-		return faultOf(v1alpha1.FaultRelease, "Source", err)
+		return faultOf(v1alpha1.FaultRelease, v1alpha1.FailedSource, err)
 	case errors.As(err, &call) && call.Fault == cloudbuild.FaultRelease:
-		return faultOf(v1alpha1.FaultRelease, "BuildRefused", err)
+		return faultOf(v1alpha1.FaultRelease, v1alpha1.FailedBuildRefused, err)
 	}
 	return err
 }

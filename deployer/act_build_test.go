@@ -209,7 +209,7 @@ func TestTriggerThatCannotBeUsedFailsBeforeAnythingStarts(t *testing.T) {
 			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
 			w.expectMessage(rel, tt.want...)
 			file := map[int32]string{4: "cloudbuild.yaml"}[tt.line]
-			if f := rel.Status.Failure; f.Class != v1alpha1.FaultRelease || f.Reason != tt.reason || f.File != file || f.Line != tt.line {
+			if f := rel.Status.Failure; f.Class != v1alpha1.FaultRelease || string(f.Reason) != tt.reason || f.File != file || f.Line != tt.line {
 				t.Errorf("the failure is %+v", f)
 			}
 			if n := w.builds.Calls()["RunBuildTrigger"]; n != 0 || rel.Status.Build != nil {

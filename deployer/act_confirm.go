@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,8 +28,6 @@ const (
 	// oldLingers is how recent the old version's last answer is at the deadline, if
 	// it is still there.
 	oldLingers = 10 * time.Second
-	// reasonNotTakenUp is that of a release whose switch took no effect in time.
-	reasonNotTakenUp = "NotTakenUp"
 )
 
 // confirm waits until the switch took effect and the public address was asked for
@@ -58,18 +57,20 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 		if m != nil && (v.sign != "" || a.o.Now.Sub(m.checkpointAt) >= checkpointEvery) {
 			a.checkpoint(m)
 		}
-		return pause{until: v.at, message: v.message}, nil
+		return pause{until: v.at, message: v.message, waits: v.waits}, nil
 	case confirmFails:
 		a.proved(m, l.seen.As(v1alpha1.ProofFailed))
-		return pause{}, releaseFault("PublicAddress", "%s fails since the switch: %s", a.bg.Spec.URL, v.message)
+		return pause{}, releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the switch: %s", a.bg.Spec.URL, v.message)
 	case confirmUntranslatable:
 		a.unproved()
-		return pause{}, releaseFault("Translate", "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name, v.message)
+		return pause{}, releaseFault(v1alpha1.FailedTranslate, "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name,
+			v.message)
 	case confirmStuck:
 		a.unproved()
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: reasonNotTakenUp, message: fmt.Sprintf(
+		limit := a.bg.Spec.Deadlines.Confirm.Duration
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedNotTakenUp, about: about{limit: limit}, message: fmt.Sprintf(
 			"%s, after %s (spec.deadlines.confirm); the Ingress %s routes users to %s and stays so: see its events, and type /rollback to go back",
-			v.message, a.bg.Spec.Deadlines.Confirm.Duration, a.o.Routes.Name, a.target())}
+			v.message, limit, a.o.Routes.Name, a.target())}
 	case confirmDone:
 	}
 	p := &v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set"}
@@ -217,7 +218,8 @@ type switchVerdict struct {
 	sign    v1alpha1.Sign // that it took effect, if this look is the first to see one
 	at      time.Time     // of the next look, for confirmAgain
 	message string        // for a person
-	finding string        // what was not observed, if something was not
+	waits   *v1alpha1.Waiting
+	finding string // what was not observed, if something was not
 }
 
 // judge says what follows from a look. It is pure.
@@ -260,7 +262,7 @@ func (l switchLook) judge() switchVerdict {
 		v.outcome, v.finding = confirmDone, fmt.Sprintf("the public address was asked for %s after the switch took effect, not for %s: time "+
 			"was up (spec.deadlines.confirm)", l.now.Sub(effect).Round(time.Second), l.tail)
 	default:
-		v.outcome, v.message = confirmAgain, l.waiting(effect, end)
+		v.outcome, v.message, v.waits = confirmAgain, l.waiting(effect, end), l.waits(effect, end)
 		v.at = l.now.Add(confirmPause)
 		for _, t := range []time.Time{end, l.quiet().Add(l.wait), l.deadline} {
 			if t.After(l.now) && t.Before(v.at) {
@@ -339,6 +341,27 @@ func (l switchLook) waiting(effect, end time.Time) string {
 		text += "; its controller says: " + said
 	}
 	return text
+}
+
+// waits is the same in facts.
+func (l switchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
+	w := waitsFor(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseSwitch)
+	switch {
+	case !effect.IsZero() && l.toldApart && l.seen.LastOld.After(effect):
+		w = waitsForObject(v1alpha1.WaitsForAddress, v1alpha1.BecauseOldVersion, l.url)
+	case !effect.IsZero():
+		w = waitsForObject(v1alpha1.WaitsForAddress, v1alpha1.BecauseTail, l.url)
+		w.Until = stamp(end)
+	case !l.gce && !l.toldApart:
+		w = waitsUntil(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseTime, l.quiet().Add(l.wait))
+	}
+	if l.read.against {
+		w.Detail = l.read.text
+	}
+	if said := cmp.Or(l.untranslated(), l.unsynced()); said != "" {
+		w.Detail = strings.TrimPrefix(w.Detail+"; "+said, "; ")
+	}
+	return w
 }
 
 // untranslated and unsynced are what the controller fails at. It repeats that with

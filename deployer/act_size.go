@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -33,7 +34,10 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 		if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
 			return pause{}, err
 		}
-		return pause{message: fmt.Sprintf("sizing %s to %d", t.Deployment, a.o.Size)}, nil
+		return pause{
+			message: fmt.Sprintf("sizing %s to %d", t.Deployment, a.o.Size),
+			waits:   waitsForPods(v1alpha1.BecauseStarting, t.Deployment, t.Available, a.o.Size),
+		}, nil
 	}
 	return a.rolledOut(ctx)
 }

@@ -31,7 +31,9 @@ const (
 // soak watches the new version under live traffic, and then it is a success.
 func (a *attempt) soak(ctx context.Context) (pause, error) {
 	if by := a.rollbackOf(a.rel); by != nil {
-		return pause{}, &fault{class: v1alpha1.FaultSuperseded, reason: "RolledBack", message: "rolled back by " + by.Name}
+		return pause{}, &fault{
+			class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedRolledBack, about: about{release: by.Name}, message: "rolled back by " + by.Name,
+		}
 	}
 	st := &a.rel.Status
 	now := metav1.NewTime(a.o.Now)
@@ -41,22 +43,22 @@ func (a *attempt) soak(ctx context.Context) (pause, error) {
 	}
 	watch := soakWatch{began: st.Milestones.SoakStartedAt.Time, length: a.bg.Spec.SoakTime(), interval: a.bg.Spec.Gate.Interval.Duration}
 	if at := watch.nextAt(*st.Soak); a.o.Now.Before(at) {
-		return pause{until: at, message: st.Message}, nil
+		return pause{until: at, message: st.Message, waits: st.Waiting}, nil
 	}
 	books, verdict := watch.step(*st.Soak, a.lookLive(ctx))
 	st.Soak = &books
 	switch verdict.outcome {
 	case soakAgain:
-		return pause{until: verdict.at, message: verdict.message}, nil
+		return pause{until: verdict.at, message: verdict.message, waits: verdict.waits}, nil
 	case soakUnseen:
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "SoakUnseen", message: fmt.Sprintf(
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedSoakUnseen, message: fmt.Sprintf(
 			"%s; users stay on %s: look at it yourself, and type /rollback if it is bad", verdict.message, a.target())}
 	case soakCrashed:
-		f := releaseFault("CrashLoop", "containers of %s were restarted %s", a.o.Target.Deployment, verdict.message)
+		f := releaseFault(v1alpha1.FailedSoakRestarts, "containers of %s were restarted %s", a.o.Target.Deployment, verdict.message)
 		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
 		return pause{}, f
 	case soakFailed:
-		f := releaseFault("SoakFailed", "%s", verdict.message)
+		f := releaseFault(v1alpha1.FailedSoak, "%s", verdict.message)
 		f.evidence = append(f.evidence, *verdict.evidence)
 		return pause{}, f
 	case soakHeld:
@@ -97,6 +99,7 @@ type soakVerdict struct {
 	outcome  soakOutcome
 	at       time.Time          // of the next look, for soakAgain
 	message  string             // for a person
+	waits    *v1alpha1.Waiting  // the same in facts, for soakAgain
 	evidence *v1alpha1.Evidence // for soakFailed
 }
 
@@ -186,7 +189,19 @@ func (w soakWatch) judge(s *v1alpha1.SoakStatus, l soakLook) soakVerdict {
 	if !over && end.Before(at) {
 		at = end
 	}
-	return soakVerdict{outcome: soakAgain, at: at, message: soakMessage(*s, end, l)}
+	return soakVerdict{outcome: soakAgain, at: at, message: soakMessage(*s, end, l), waits: soakWaits(*s, end, l)}
+}
+
+// soakWaits says in facts what a soak waits for.
+func soakWaits(s v1alpha1.SoakStatus, end time.Time, l soakLook) *v1alpha1.Waiting {
+	w := waitsUntil(v1alpha1.WaitsForSoak, "", end)
+	switch {
+	case l.unseen != nil:
+		w.Because, w.Since, w.Detail = v1alpha1.BecauseUnseen, stamp(s.UnseenSince.Time), l.unseen.Error()
+	case l.problem != nil:
+		w.Because, w.Since, w.Detail = v1alpha1.BecauseUnhealthy, stamp(s.FailingSince.Time), l.problem.Message
+	}
+	return w
 }
 
 // soakMessage says what a soak waits for.

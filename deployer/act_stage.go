@@ -40,8 +40,11 @@ func (a *attempt) renew(ctx context.Context) (pause, error) {
 	if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), 0); err != nil {
 		return pause{}, err
 	}
-	return pause{message: fmt.Sprintf("ends pods of %s that were started before the ingress named service %s, to make them anew", t.Deployment,
-		t.Service)}, nil
+	return pause{
+		message: fmt.Sprintf("ends pods of %s that were started before the ingress named service %s, to make them anew", t.Deployment,
+			t.Service),
+		waits: waitsForPods(v1alpha1.BecauseRenewed, t.Deployment, 0, t.Replicas),
+	}, nil
 }
 
 // run stages what is asked for and waits until it runs completely.
@@ -66,14 +69,20 @@ func (a *attempt) put(ctx context.Context, want workload.StageRequest) (pause, e
 		changed, err = a.d.Workloads.Stage(ctx, a.bg, want)
 	}
 	if apierrors.IsConflict(err) {
-		return pause{until: a.o.Now, message: "the target changed meanwhile: looking again"}, nil
+		return pause{
+			until: a.o.Now, message: "the target changed meanwhile: looking again",
+			waits: waitsForObject(v1alpha1.WaitsForDeployment, "", a.o.Target.Deployment),
+		}, nil
 	}
 	if err != nil {
 		return pause{}, err
 	}
 	t := a.o.Target
 	if changed || t.Release != want.Release || t.Image != want.Image || t.Replicas < want.Replicas {
-		return pause{message: fmt.Sprintf("starting %d pods of %s", want.Replicas, t.Deployment)}, nil
+		return pause{
+			message: fmt.Sprintf("starting %d pods of %s", want.Replicas, t.Deployment),
+			waits:   waitsForPods(v1alpha1.BecauseStarting, t.Deployment, 0, want.Replicas),
+		}, nil
 	}
 	return pause{}, nil
 }
@@ -94,7 +103,7 @@ func (a *attempt) rolledOut(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	if !t.RolledOut || t.TemplateHash == "" {
-		return pause{until: t.LookAgainAt, message: a.progress()}, nil
+		return pause{until: t.LookAgainAt, message: a.progress(), waits: a.waitsForRollout()}, nil
 	}
 	a.rel.Status.Milestones.Staged = &v1alpha1.StagedMilestone{
 		Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas, At: metav1.NewTime(a.o.Now),
@@ -122,13 +131,24 @@ func (a *attempt) progress() string {
 	return fmt.Sprintf("%s, %d run and wait for the load balancer to find them healthy", a.o.Target.Progress, waiting)
 }
 
+// waitsForRollout is the same in facts.
+func (a *attempt) waitsForRollout() *v1alpha1.Waiting {
+	t := a.o.Target
+	if slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return !p.Terminating && track.WaitsForLoadBalancer(p) }) {
+		return &v1alpha1.Waiting{
+			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseHealth, Object: t.Service, Done: t.Available, Of: t.Replicas,
+		}
+	}
+	return waitsForPods(v1alpha1.BecauseRollout, t.Deployment, t.Available, t.Replicas)
+}
+
 // startFault returns why the target's pods will not start, if that can be told.
 func (a *attempt) startFault(ctx context.Context) error {
 	t := a.o.Target
 	if t.Failure == nil {
 		return nil
 	}
-	f := releaseFault(t.Failure.Reason, "%s", t.Failure.Message)
+	f := releaseFault(v1alpha1.FailureReason(t.Failure.Reason), "%s", t.Failure.Message)
 	f.evidence = a.d.Workloads.Evidence(ctx, a.bg, t)
 	return f
 }

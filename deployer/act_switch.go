@@ -20,7 +20,7 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	m := &a.rel.Status.Milestones
 	if lock := a.bg.Status.Lock; lock != nil {
 		a.rel.Status.Phase = v1alpha1.ReleaseWaiting
-		return pause{message: "waits: " + lockedBy(lock)}, nil
+		return unlocking(lock), nil
 	}
 	if waited := a.rel.Status.Phase == v1alpha1.ReleaseWaiting; waited && m.Verified != nil {
 		// However short it was: a version may go bad while nobody looks at it.
@@ -38,7 +38,7 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	if err != nil {
 		return pause{}, err
 	}
-	if why == "" {
+	if why.message == "" {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy, At: metav1.NewTime(a.o.Now)}
 		a.sayApproved()
 		return pause{}, nil
@@ -51,12 +51,13 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 	until := since.Add(limit)
 	if !a.o.Now.Before(until) {
 		return pause{}, &fault{
-			class: v1alpha1.FaultCancelled, reason: "NotApproved",
+			class: v1alpha1.FaultCancelled, reason: v1alpha1.FailedNotApproved, about: about{limit: limit},
 			message: fmt.Sprintf("nobody approved within %s (spec.promotion.timeout)", limit),
 		}
 	}
 	a.rel.Status.Phase = v1alpha1.ReleaseWaiting
-	return pause{until: until, message: "waits for /promote: " + why}, nil
+	why.waits.Until = stamp(until)
+	return pause{until: until, message: "waits for /promote: " + why.message, waits: why.waits}, nil
 }
 
 func (a *attempt) sayApproved() {
@@ -68,21 +69,24 @@ func (a *attempt) sayApproved() {
 }
 
 // approvalNeeded says why a person has to approve; empty if policy does.
-func (a *attempt) approvalNeeded(ctx context.Context) (string, error) {
+func (a *attempt) approvalNeeded(ctx context.Context) (pause, error) {
 	if a.bg.Spec.Promotion.Mode == v1alpha1.PromotionManual {
-		return "spec.promotion.mode is Manual", nil
+		return pause{message: "spec.promotion.mode is Manual", waits: waitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseManual)}, nil
 	}
 	what := a.rel.Spec.Deploy
 	for _, left := range a.bg.Status.RolledBack {
 		contains, err := a.contains(ctx, a.turn, what.Commit, left.Commit)
 		if err != nil {
-			return "", err
+			return pause{}, err
 		}
 		if contains {
-			return "it contains " + rolledBackBy(left), nil
+			return pause{message: "it contains " + rolledBackBy(left), waits: &v1alpha1.Waiting{
+				For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseRolledBack,
+				By: left.By, Release: left.Release, Commit: left.Commit, Since: stamp(left.At.Time),
+			}}, nil
 		}
 	}
-	return "", nil
+	return pause{}, nil
 }
 
 // lockedBy says who locked an application, since when and why.
@@ -139,7 +143,9 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, a.measured()
 	if m.SwitchIntendedAt == nil {
 		if full := a.baseline(measured); !full.IsZero() {
-			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(measured.FullAt())}, nil
+			waits := waitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
+			waits.Until = stamp(measured.FullAt())
+			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(measured.FullAt()), waits: waits}, nil
 		}
 		if err := a.translates(ctx); err != nil {
 			return pause{}, err
@@ -164,7 +170,7 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	if a.o.Routes.Live() != a.target() {
-		return pause{until: a.o.Now, message: "switching"}, nil
+		return pause{until: a.o.Now, message: "switching", waits: a.waitsForRoutes(v1alpha1.BecauseSwitch)}, nil
 	}
 	now := metav1.Now()
 	m.SwitchedAt = &now
@@ -197,7 +203,10 @@ func (a *attempt) stamp(ctx context.Context, side track.Side) (pause, error) {
 	case err == nil:
 		return pause{}, nil
 	case apierrors.IsConflict(err):
-		return pause{until: a.o.Now, message: "deployment " + side.Deployment + " changed meanwhile: looking again"}, nil
+		return pause{
+			until: a.o.Now, message: "deployment " + side.Deployment + " changed meanwhile: looking again",
+			waits: waitsForObject(v1alpha1.WaitsForDeployment, "", side.Deployment),
+		}, nil
 	case a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Failure == nil:
 		return pause{}, err
 	case !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && a.o.Now.Sub(a.entry().StartedAt.Time) < stampPatience:
@@ -263,6 +272,11 @@ func patchMayBeOut(r *v1alpha1.Release, o observed) bool {
 	return m.SwitchIntendedAt != nil && m.SwitchedAt == nil && live == m.Target.Other()
 }
 
+// waitsForRoutes is the wait for the Ingress to be as this release writes it.
+func (a *attempt) waitsForRoutes(because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
+	return waitsForObject(v1alpha1.WaitsForIngress, because, a.o.Routes.Name)
+}
+
 // moveRoutes makes one patch of the Ingress and looks at what is there now. A
 // race lost to somebody who left our routes alone is run again at the next look;
 // one lost to somebody who changed them is theirs.
@@ -270,7 +284,7 @@ func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
 	before := a.o.Routes
 	err := patch()
 	if _, ok := errors.AsType[*route.PortError](err); ok {
-		return &fault{class: v1alpha1.FaultRelease, reason: "Ports", message: err.Error()}
+		return &fault{class: v1alpha1.FaultRelease, reason: v1alpha1.FailedPorts, message: err.Error()}
 	}
 	lost := errors.Is(err, route.ErrLostRace)
 	if err != nil && !lost {
@@ -286,7 +300,7 @@ func (a *attempt) moveRoutes(ctx context.Context, patch func() error) error {
 	}
 	if lost && !route.Same(before, now) {
 		return &fault{
-			class: v1alpha1.FaultInterference, reason: "Interference",
+			class: v1alpha1.FaultInterference, reason: v1alpha1.FailedInterference,
 			message: fmt.Sprintf("the routes of ingress %s were changed by someone else during the release; nothing was changed by this release "+
 				"since", now.Name),
 		}
@@ -310,7 +324,9 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 			return pause{}, err
 		}
 		if a.o.Routes.Live() != previous {
-			return pause{until: a.o.Now, message: "the switch arrived late: looking again"}, nil
+			return pause{
+				until: a.o.Now, message: "the switch arrived late: looking again", waits: a.waitsForRoutes(v1alpha1.BecauseLateSwitch),
+			}, nil
 		}
 		m.RestoredAt = &now
 		return pause{}, nil
@@ -347,7 +363,7 @@ func (a *attempt) restore(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	if a.o.Routes.Live() != previous {
-		return pause{until: a.o.Now, message: "moving traffic back"}, nil
+		return pause{until: a.o.Now, message: "moving traffic back", waits: a.waitsForRoutes(v1alpha1.BecauseRestore)}, nil
 	}
 	m.RestoredAt = &now
 	a.say(fmt.Sprintf("ingress %s routes users to %s again", a.o.Routes.Name, previous))

@@ -16,14 +16,14 @@ import (
 func (a *attempt) verify(ctx context.Context) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
 	if at := gate.NextAt(spec, st.Gate); a.o.Now.Before(at) {
-		return pause{until: at, message: st.Message}, nil
+		return pause{until: at, message: st.Message, waits: st.Waiting}, nil
 	}
 	plan, err := gate.PlanFor(spec, a.o.Target)
 	if err != nil {
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "GateSpec", message: err.Error()}
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedGateSpec, message: err.Error()}
 	}
 	if n := len(a.o.Target.Pods); n > v1alpha1.MaxPods {
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "GateSpec", message: fmt.Sprintf(
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedGateSpec, message: fmt.Sprintf(
 			"deployment %s has %d pods, and a release can record of %d that they passed the gate: give it fewer, larger ones", a.o.Target.Deployment,
 			n, v1alpha1.MaxPods)}
 	}
@@ -39,11 +39,15 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 	st.Gate = &status
 	switch verdict.Outcome {
 	case gate.Again:
-		return pause{until: verdict.At, message: verdict.Message}, nil
+		waits := &v1alpha1.Waiting{For: v1alpha1.WaitsForGate, Done: status.Passed, Of: spec.Consecutive}
+		if status.Problem != nil {
+			waits.Detail = status.Problem.Message
+		}
+		return pause{until: verdict.At, message: verdict.Message, waits: waits}, nil
 	case gate.Unseen:
-		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: "GateUnseen", message: verdict.Message}
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedGateUnseen, message: verdict.Message}
 	case gate.Failed:
-		f := releaseFault("GateFailed", "%s", verdict.Message)
+		f := releaseFault(v1alpha1.FailedGate, "%s", verdict.Message)
 		f.evidence = append(f.evidence, *verdict.Evidence)
 		return pause{}, f
 	case gate.Passed:

@@ -44,7 +44,7 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 	if a.o.Now.Before(rare) && w.Again.Before(rare) {
 		w.Again = rare
 	}
-	p := pause{until: w.Again, message: lackingText(w, a.o.Target.Service)}
+	p := pause{until: w.Again, message: lackingText(w, a.o.Target.Service), waits: a.waitsForWarmth(w)}
 	if slices.ContainsFunc(a.o.Groups, func(g track.Group) bool { return g.Trouble != "" }) {
 		p.until = a.o.Now.Add(lookAtRoutes)
 	}
@@ -87,6 +87,16 @@ func (a *attempt) sayWarm(w track.Warmth) {
 		lackText(w.Unseen))
 	a.say(text)
 	a.finding(text)
+}
+
+// waitsForWarmth is what a target lacks, in facts.
+func (a *attempt) waitsForWarmth(w track.Warmth) *v1alpha1.Waiting {
+	waits := waitsForObject(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseEndpoints, a.o.Target.Service)
+	if a.onGCE() {
+		waits.Because = v1alpha1.BecauseHealth
+	}
+	waits.Done, waits.Of, waits.Detail = int32(w.Good), int32(w.Pods), lackText(w.Lacking)
+	return waits
 }
 
 // look is what the target's warmth is judged by.

@@ -66,7 +66,7 @@ func (w *work) refusal(rel *v1alpha1.Release) *fault {
 		return f
 	}
 	if what := rel.Spec.Deploy; !built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
-		return releaseFault("Repository",
+		return releaseFault(v1alpha1.FailedRepository,
 			"spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
 			what.Repository, w.bg.Name, w.bg.Spec.Repository)
 	}
@@ -121,7 +121,7 @@ func (w *work) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Version) {
 // notRecorded is the fault of a rollback that is not what the last switch
 // recorded.
 func (w *work) notRecorded(format string, args ...any) *fault {
-	return releaseFault("NotRecorded", "%s; users were not moved. To take the last switch back, ask for a rollback anew",
+	return releaseFault(v1alpha1.FailedNotRecorded, "%s; users were not moved. To take the last switch back, ask for a rollback anew",
 		fmt.Sprintf(format, args...)).
 		with(v1alpha1.Shell("turnout", "rollback", w.bg.Name, "--namespace", w.bg.Namespace))
 }
@@ -179,7 +179,7 @@ func (w *work) endStray(ctx context.Context, rel *v1alpha1.Release) error {
 		"turnout deploy or turnout rollback",
 		v1alpha1.ApplicationLabel, rel.Labels[v1alpha1.ApplicationLabel], rel.Spec.Application)
 	st := &rel.Status
-	st.Phase, st.Message, st.FinishedAt = v1alpha1.ReleaseFailed, message, &now
-	st.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease, Reason: "Label", Message: message, At: now}
+	st.Phase, st.Message, st.Waiting, st.FinishedAt = v1alpha1.ReleaseFailed, message, nil, &now
+	st.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease, Reason: v1alpha1.FailedLabel, Message: message, At: now}
 	return w.d.Record.UpdateRelease(ctx, rel, read)
 }

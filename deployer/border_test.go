@@ -193,7 +193,7 @@ func (w *world) byHand(user, commit string) *v1alpha1.Release {
 func (w *world) awaitRefused(rel *v1alpha1.Release, reason string, parts ...string) *v1alpha1.Release {
 	w.t.Helper()
 	done := w.awaitPhase(rel, v1alpha1.ReleaseFailed)
-	if f := done.Status.Failure; f == nil || f.Reason != reason {
+	if f := done.Status.Failure; f == nil || f.Reason != v1alpha1.FailureReason(reason) {
 		w.t.Errorf("the failure is %+v, want the reason %s", f, reason)
 	}
 	w.expectMessage(done, parts...)

@@ -133,7 +133,14 @@ func (w *waiting) pause(now time.Time) pause {
 	if soon := w.begun.Add(silent); now.Before(soon) {
 		return pause{until: soon}
 	}
-	return pause{until: now.Add(silent), message: w.Error()}
+	p := w.told()
+	p.until = now.Add(silent)
+	return p
+}
+
+// told is the wait in words.
+func (w *waiting) told() pause {
+	return pause{message: w.Error(), waits: waitsForObject(v1alpha1.WaitsForAnswer, "", w.what)}
 }
 
 // pending returns what an error says is waited for; nil if it says something else.

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -157,7 +158,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 			if v.outcome == confirmAgain && (!v.at.After(l.now) || v.at.Sub(l.now) > confirmPause || v.at.After(l.deadline) || v.message == "") {
 				t.Errorf("looks again at %s, message %q", v.at, v.message)
 			}
-			if again := l.judge(); again != v {
+			if again := l.judge(); !reflect.DeepEqual(again, v) {
 				t.Errorf("judged again: %+v", again)
 			}
 		})

@@ -407,7 +407,7 @@ func (w *work) recordSign(rel *v1alpha1.Release) {
 		(r.TookEffectBy != v1alpha1.SignNewVersion || !r.TookEffectAt.Time.Before(answersFrom(last))) {
 		last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: r.TookEffectAt.Time}, r.TookEffectBy
 	}
-	if f != nil && f.Reason == reasonNotTakenUp && tells(last.TookEffectBy) {
+	if f != nil && f.Reason == v1alpha1.FailedNotTakenUp && tells(last.TookEffectBy) {
 		// The old version answered after the sign, and to the end: that spoke of
 		// something else.
 		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true

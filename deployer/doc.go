@@ -8,7 +8,8 @@
 //     pure function next.
 //   - observe.go collects what next decides on; it is data.
 //   - deployer.go is one look at one application; drive.go moves one release
-//     until it has to wait; timeline.go keeps its timeline.
+//     until it has to wait; timeline.go keeps its timeline, and waiting.go says in facts
+//     what it waits for.
 //   - act_*.go are the steps' acts: build, attach, stage, warm, verify, confirm and
 //     soak have a file each; promote, switch and the undo are in act_switch.go, and
 //     a rollback's size in act_size.go.

@@ -26,6 +26,7 @@ type pause struct {
 	until    time.Time
 	message  string
 	commands []v1alpha1.ShellCommand // that do what the message says
+	waits    *v1alpha1.Waiting       // what the message says, in facts
 }
 
 // rests reports whether there is something to wait for.
@@ -44,7 +45,8 @@ type attempt struct {
 // tried again.
 type fault struct {
 	class    v1alpha1.FailureClass
-	reason   string
+	reason   v1alpha1.FailureReason
+	about    about
 	message  string
 	commands []v1alpha1.ShellCommand // that mend it
 	evidence []v1alpha1.Evidence
@@ -57,7 +59,7 @@ type fault struct {
 func (f *fault) Error() string { return f.message }
 
 // releaseFault is what the release itself did wrong.
-func releaseFault(reason, format string, args ...any) *fault {
+func releaseFault(reason v1alpha1.FailureReason, format string, args ...any) *fault {
 	return &fault{class: v1alpha1.FaultRelease, reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
@@ -68,7 +70,7 @@ func (f *fault) with(commands ...v1alpha1.ShellCommand) *fault {
 }
 
 // faultOf is the fault that an error tells, with its commands.
-func faultOf(class v1alpha1.FailureClass, reason string, err error) *fault {
+func faultOf(class v1alpha1.FailureClass, reason v1alpha1.FailureReason, err error) *fault {
 	return &fault{class: class, reason: reason, message: err.Error(), commands: shellCommands(err)}
 }
 
@@ -123,6 +125,7 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 		if only != anyStep && s.name != only && rel.Status.Failure == nil {
 			rel.Status.Phase = v1alpha1.ReleaseQueued
 			a.setMessage("built, waits for " + w.bg.Status.Active.Release)
+			rel.Status.Waiting = waitsForTurn(w.bg.Status.Active.Release)
 			return a.save(ctx)
 		}
 		if only == anyStep && a.holdsClaim() { // who cleans up beside it has nothing to measure
@@ -162,7 +165,7 @@ func (a *attempt) begin(ctx context.Context, only v1alpha1.Step) error {
 		// accepted, that is somebody else's doing, and interrupt stops it.
 		st.Milestones.Target = r.To.Color
 	}
-	st.Phase = v1alpha1.ReleaseRunning
+	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil
 	return a.save(ctx)
 }
 
@@ -194,17 +197,21 @@ func (a *attempt) interrupt() {
 	}
 	if message, found := interference(a.rel, a.o); found {
 		a.fail(&fault{
-			class: v1alpha1.FaultInterference, reason: "Interference",
+			class: v1alpha1.FaultInterference, reason: v1alpha1.FailedInterference,
 			message: message + "; nothing was changed by this release since: look at it, then ask again",
 		})
 		return
 	}
 	if stranded := a.stranded(); stranded != nil {
-		a.fail(&fault{class: v1alpha1.FaultWorld, reason: "LiveUnselected", message: stranded.Text, commands: stranded.Commands})
+		a.fail(&fault{
+			class: v1alpha1.FaultWorld, reason: v1alpha1.FailedLiveUnselected, message: stranded.Text, commands: stranded.Commands,
+		})
 		return
 	}
 	if by := a.rollbackBefore(); by != nil {
-		a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "RolledBack", message: "gives way to " + by.Name})
+		a.fail(&fault{
+			class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedRolledBack, about: about{release: by.Name}, message: "gives way to " + by.Name,
+		})
 		return
 	}
 	if !a.cancelled() {
@@ -215,7 +222,7 @@ func (a *attempt) interrupt() {
 	if c.Reason != "" {
 		message += ": " + c.Reason
 	}
-	a.fail(&fault{class: v1alpha1.FaultCancelled, reason: "Cancelled", message: message})
+	a.fail(&fault{class: v1alpha1.FaultCancelled, reason: v1alpha1.FailedCancelled, about: about{by: c.By}, message: message})
 }
 
 // stranded says why a deploy must not switch: ready live pods get no users any more,
@@ -254,17 +261,18 @@ func (a *attempt) rollbackBefore() *v1alpha1.Release {
 // release has to wait.
 func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 	if s.after != nil {
-		if at, why := s.after(a.o); why != "" {
+		if p := s.after(a.o); p.rests() {
 			// The step has not begun, and so its deadline does not run.
-			a.setMessage(why)
-			if !at.IsZero() {
-				a.wakeAt(at)
+			a.setMessage(p.message)
+			a.rel.Status.Waiting = p.waits
+			if !p.until.IsZero() {
+				a.wakeAt(p.until)
 			}
 			return true, nil
 		}
 	}
 	if len(a.rel.Status.Timeline) >= maxTimeline && a.rel.Status.Failure == nil {
-		a.fail(releaseFault("Unstable", "the target keeps changing: %d steps were taken without reaching the switch", maxTimeline))
+		a.fail(releaseFault(v1alpha1.FailedUnstable, "the target keeps changing: %d steps were taken without reaching the switch", maxTimeline))
 		return false, nil
 	}
 	a.enter(s.name)
@@ -284,10 +292,10 @@ func (a *attempt) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err
 	if errors.Is(err, record.ErrHeld) {
 		return false, err
 	}
-	waitsFor := v1alpha1.Advice{Text: p.message, Commands: p.commands}
+	waited := p
 	var until time.Time
 	if w := pending(err); w != nil {
-		p, waitsFor, err = w.pause(a.o.Now), v1alpha1.Advise(w.Error()), nil
+		p, waited, err = w.pause(a.o.Now), w.told(), nil
 	} else {
 		until = a.turn.settle(a.o.Now, err)
 	}
@@ -301,7 +309,7 @@ func (a *attempt) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err
 		return a.tryAgain(s, err, until), nil
 	case p.rests():
 		if a.overdue(s) {
-			a.fail(a.late(ctx, s, waitsFor))
+			a.fail(a.late(ctx, s, waited))
 			return false, nil
 		}
 		a.rest(p)
@@ -338,22 +346,26 @@ func (a *attempt) rollbackWaits() bool {
 // to look is never read as bad health.
 func (a *attempt) tryAgain(s v1alpha1.Step, why error, until time.Time) bool {
 	if a.overdue(s) {
-		a.fail(faultOf(v1alpha1.FaultWorld, "Deadline", fmt.Errorf("%s: gave up after %s: %w", s, deadline(a.bg, s), why)))
+		limit := deadline(a.bg, s)
+		f := faultOf(v1alpha1.FaultWorld, v1alpha1.FailedDeadline, fmt.Errorf("%s: gave up after %s: %w", s, limit, why))
+		f.about = about{limit: limit, waited: waitsForError(why)}
+		a.fail(f)
 		return false
 	}
 	if until.IsZero() {
 		elapsed := a.o.Now.Sub(a.entry().StartedAt.Time)
 		until = time.Now().Add(min(max(elapsed/4, 500*time.Millisecond), 30*time.Second))
 	}
-	a.rest(pause{until: until, message: "will try again: " + why.Error(), commands: shellCommands(why)})
+	a.rest(pause{until: until, message: "will try again: " + why.Error(), commands: shellCommands(why), waits: waitsForError(why)})
 	return true
 }
 
 // late is the fault of a step that waited too long.
-func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waitedFor v1alpha1.Advice) *fault {
+func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waited pause) *fault {
+	limit := deadline(a.bg, s)
 	f := &fault{
-		class: v1alpha1.FaultWorld, reason: "Deadline",
-		message: fmt.Sprintf("%s: not done after %s: %s", s, deadline(a.bg, s), waitedFor.Text), commands: waitedFor.Commands,
+		class: v1alpha1.FaultWorld, reason: v1alpha1.FailedDeadline, about: about{limit: limit, waited: waited.waits},
+		message: fmt.Sprintf("%s: not done after %s: %s", s, limit, waited.message), commands: waited.commands,
 	}
 	a.explainLate(ctx, s, f)
 	return f
@@ -404,6 +416,7 @@ func (a *attempt) fail(f *fault) {
 		Class: f.class, Step: st.Step, Reason: f.reason, Message: f.message, Commands: f.commands,
 		Evidence: f.evidence, File: f.file, Line: int32(f.line), At: metav1.NewTime(a.o.Now),
 	}
+	f.about.into(st.Failure)
 	a.unproved()
 	st.Phase = v1alpha1.ReleaseUndoing
 	a.setMessage(f.message)
@@ -436,7 +449,7 @@ func (a *attempt) finish(ctx context.Context) error {
 	now := metav1.NewTime(a.o.Now)
 	st.FinishedAt = &now
 	st.Phase, st.Message = outcome(a.rel)
-	st.Commands = nil // those of a failure stand there
+	st.Commands, st.Waiting = nil, nil // those of a failure stand there
 	st.Step = ""
 	a.leave()
 	if err := a.saveApplication(ctx); err != nil {

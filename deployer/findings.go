@@ -145,7 +145,7 @@ func (a *attempt) mayStageOver(ctx context.Context) error {
 	if err != nil || len(referrers) == 0 {
 		return err
 	}
-	return &fault{class: v1alpha1.FaultWorld, reason: "TargetInUse", message: fmt.Sprintf(
+	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTargetInUse, message: fmt.Sprintf(
 		"service %s, the %s side, is used by ingress %s, so deployment %s%s is not staged over: route those users elsewhere, then ask again",
 		t.Service, t.Color, strings.Join(referrers, ", "), t.Deployment, runningText(t))}
 }

@@ -104,7 +104,7 @@ func (a *attempt) onBranch(ctx context.Context) error {
 			return fmt.Errorf("asking whether branch %s of %s contains %s: %w", branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), err)
 		}
 		if !contains {
-			return releaseFault("NotOnBranch",
+			return releaseFault(v1alpha1.FailedNotOnBranch,
 				"branch %s of %s does not contain %s: merge it there, which releases it; or name its branch in spec.branch of bluegreen %s",
 				branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), a.bg.Name)
 		}
@@ -122,7 +122,8 @@ func (a *attempt) mayBuild(ctx context.Context) (pause, error) {
 		}
 	}
 	if a.barred != nil { // which is what the error says, too
-		p := pause{until: a.o.Now.Add(lookAtErrors), message: "waits: " + a.barred.Error(), commands: shellCommands(a.barred)}
+		p := waitsBecause(a.barred)
+		p.until = a.o.Now.Add(lookAtErrors)
 		return p, nil //nolint:nilerr // a wait, not a failure
 	}
 	return pause{}, a.onBranch(ctx)

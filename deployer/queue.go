@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -24,15 +25,18 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	deploys, rollbacks := w.waiting(nil)
 	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return w.refusal(rel) != nil }) // ended above
 	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
-		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), "waits for "+rollbacks[0].Name)
+		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), turnAfter(rollbacks[0].Name))
 	}
 	deploys, err := w.dropEnding(ctx, deploys)
 	if err != nil {
 		return nil, err
 	}
 	if !ready {
-		return nil, w.queueUp(ctx, append(rollbacks, deploys...), "waits: "+readyCondition(w.bg).Message,
-			w.bg.Status.CommandsOf(v1alpha1.ConditionReady)...)
+		ready := readyCondition(w.bg)
+		return nil, w.queueUp(ctx, append(rollbacks, deploys...), pause{
+			message: "waits: " + ready.Message, commands: w.bg.Status.CommandsOf(v1alpha1.ConditionReady),
+			waits: waitsForReady(ready.Reason, ready.Message),
+		})
 	}
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return nil, err
@@ -41,11 +45,11 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	if err != nil {
 		return nil, err
 	}
-	if why.Text != "" {
-		return nil, w.queueUp(ctx, deploys, why.Text, why.Commands...)
+	if why.rests() {
+		return nil, w.queueUp(ctx, deploys, why)
 	}
 	if lock := w.bg.Status.Lock; head != nil && lock != nil {
-		return nil, w.queueUp(ctx, []*v1alpha1.Release{head}, "waits: "+lockedBy(lock))
+		return nil, w.queueUp(ctx, []*v1alpha1.Release{head}, unlocking(lock))
 	}
 	return head, nil
 }
@@ -83,7 +87,7 @@ func (w *work) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*
 
 // first is the deploy that may act next, if there is one, and why it cannot be told
 // yet, if a person should know.
-func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why v1alpha1.Advice, err error) {
+func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
 	known, why, err := w.order(ctx, func() (err error) {
 		head, err = w.head(ctx, deploys)
 		return err
@@ -91,12 +95,12 @@ func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1
 	if !known {
 		return nil, why, err
 	}
-	return head, v1alpha1.Advice{}, nil
+	return head, pause{}, nil
 }
 
 // order does what puts the queue in order, in the queue's turn. It reports whether
 // that was done, and if not why, if a person should know; then it is done again.
-func (w *work) order(ctx context.Context, do func() error) (done bool, why v1alpha1.Advice, err error) {
+func (w *work) order(ctx context.Context, do func() error) (done bool, why pause, err error) {
 	w.turn = w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
 	if w.bg.Status.Active != nil {
 		w.turn.wait = haste
@@ -109,14 +113,14 @@ func (w *work) order(ctx context.Context, do func() error) (done bool, why v1alp
 	if asked := pending(err); asked != nil {
 		p := asked.pause(w.o.Now)
 		w.wakeAt(p.until)
-		return false, v1alpha1.Advise(p.message), nil
+		return false, pause{message: p.message, waits: p.waits}, nil
 	}
 	if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
-		return false, v1alpha1.Advice{}, cmp.Or(err, ctx.Err())
+		return false, pause{}, cmp.Or(err, ctx.Err())
 	}
 	until := w.turn.settle(w.o.Now, err)
 	if err == nil {
-		return true, v1alpha1.Advice{}, nil
+		return true, pause{}, nil
 	}
 	w.log.WarnContext(ctx, "the queue cannot be ordered", "error", err)
 	if until.IsZero() {
@@ -128,8 +132,18 @@ func (w *work) order(ctx context.Context, do func() error) (done bool, why v1alp
 
 // waitsBecause says which error is waited for to be gone, with the commands that mend
 // it.
-func waitsBecause(err error) v1alpha1.Advice {
-	return v1alpha1.Advise("waits: "+err.Error(), shellCommands(err)...)
+func waitsBecause(err error) pause {
+	return pause{message: "waits: " + err.Error(), commands: shellCommands(err), waits: waitsForError(err)}
+}
+
+// turnAfter is the wait for another release to end.
+func turnAfter(release string) pause {
+	return pause{message: "waits for " + release, waits: waitsForTurn(release)}
+}
+
+// unlocking is the wait for a person who unlocks the application.
+func unlocking(l *v1alpha1.Lock) pause {
+	return pause{message: "waits: " + lockedBy(l), waits: waitsForUnlock(l)}
 }
 
 // head collapses the waiting deploys to the newest by ancestry, never by
@@ -149,7 +163,7 @@ func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 		if contained && rel.Spec.Deploy.Commit != head.Spec.Deploy.Commit {
 			older, newer = rel, head
 		}
-		if err := w.supersede(ctx, older, newer.Name, "superseded by "+newer.Name); err != nil {
+		if err := w.supersede(ctx, older, newer.Name, byNewer(newer)); err != nil {
 			return nil, err
 		}
 		head = newer
@@ -169,7 +183,9 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 	case "":
 		return head, nil
 	case what.Commit:
-		return nil, w.supersede(ctx, head, live.Release, live.Short()+" is live already")
+		return nil, w.supersede(ctx, head, live.Release, superseded{
+			about{because: v1alpha1.SupersededByLive, release: live.Release, commit: live.Commit}, live.Short() + " is live already",
+		})
 	}
 	newer, err := w.contains(ctx, w.turn, what.Commit, live.Commit)
 	if newer || err != nil {
@@ -180,8 +196,10 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 		return nil, err
 	}
 	if behind {
-		return nil, w.supersede(ctx, head, live.Release,
-			fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()))
+		return nil, w.supersede(ctx, head, live.Release, superseded{
+			about{because: v1alpha1.SupersededByBehind, release: live.Release, commit: live.Commit},
+			fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()),
+		})
 	}
 	if known, err := w.hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
 		return head, err // a commit that nobody knows has no history; the build says so
@@ -217,15 +235,18 @@ func (w *work) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alph
 		if !older {
 			continue
 		}
-		return nil, w.supersede(ctx, head, "",
-			fmt.Sprintf("the push of %s came late: it is part of %s; to release it all the same, use /promote on its pull request",
-				v1alpha1.ShortCommit(what.Commit), left.text))
+		return nil, w.supersede(ctx, head, "", superseded{left.about, fmt.Sprintf(
+			"the push of %s came late: it is part of %s; to release it all the same, use /promote on its pull request",
+			v1alpha1.ShortCommit(what.Commit), left.text)})
 	}
 	return head, nil
 }
 
 // leftVersion is one that users had and left.
-type leftVersion struct{ commit, text string }
+type leftVersion struct {
+	commit, text string
+	about        about
+}
 
 // left are the versions that users had since they first had the live one, the
 // newest first: those that were rolled back, and those that went back by themselves.
@@ -239,7 +260,9 @@ func (w *work) left() []leftVersion {
 		}
 	}
 	for _, r := range slices.Backward(w.bg.Status.RolledBack) {
-		add(leftVersion{r.Commit, rolledBackBy(r)})
+		add(leftVersion{r.Commit, rolledBackBy(r), about{
+			because: v1alpha1.SupersededByLate, by: r.By, release: r.Release, commit: r.Commit, since: stamp(r.At.Time),
+		}})
 	}
 	for i := range w.releases { // newest first
 		rel := &w.releases[i]
@@ -247,18 +270,32 @@ func (w *work) left() []leftVersion {
 			break // what came before it was compared with it
 		}
 		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && switched(rel) {
-			add(leftVersion{rel.Spec.Deploy.Commit, v1alpha1.ShortCommit(rel.Spec.Deploy.Commit) + ", which users had and left (" + rel.Name + ")"})
+			commit := rel.Spec.Deploy.Commit
+			add(leftVersion{commit, v1alpha1.ShortCommit(commit) + ", which users had and left (" + rel.Name + ")", about{
+				because: v1alpha1.SupersededByLate, release: rel.Name, commit: commit,
+			}})
 		}
 	}
 	return all
 }
 
+// superseded says why a release is.
+type superseded struct {
+	about   about
+	message string
+}
+
+// byNewer: a newer release took its place.
+func byNewer(newer *v1alpha1.Release) superseded {
+	return superseded{about{because: v1alpha1.SupersededByNewer, release: newer.Name}, "superseded by " + newer.Name}
+}
+
 // supersede ends a release in favour of another, if one is named, cleaning up
 // what it has done.
-func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message string) error {
+func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by string, why superseded) error {
 	a := w.attempt(rel)
 	rel.Status.SupersededBy = by
-	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: "Superseded", message: message})
+	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedSuperseded, about: why.about, message: why.message})
 	if err := a.conclude(ctx); err != nil {
 		return err
 	}
@@ -266,17 +303,17 @@ func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by, message
 }
 
 // queueUp says to the releases that wait why they do, and which commands end that.
-func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, why string, commands ...v1alpha1.ShellCommand) error {
-	why, commands = record.Message(why), record.Commands(commands)
+func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause) error {
+	why, commands, waits := record.Message(p.message), record.Commands(p.commands), record.Waiting(p.waits)
 	for _, rel := range waiting {
 		st := &rel.Status
 		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && slices.Equal(st.Commands, commands) &&
-			st.Attestation != "" {
+			equality.Semantic.DeepEqual(st.Waiting, waits) && st.Attestation != "" {
 			continue // it is being undone, or says so
 		}
 		read := st.DeepCopy()
 		w.attempt(rel).attest(ctx)
-		st.Phase, st.Message, st.Commands = v1alpha1.ReleaseQueued, why, commands
+		st.Phase, st.Message, st.Commands, st.Waiting = v1alpha1.ReleaseQueued, why, commands, waits.DeepCopy()
 		if st.Version == "" {
 			st.Version = (&attempt{rel: rel}).version()
 		}
@@ -300,7 +337,7 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	waiting := slices.DeleteFunc(append(rollbacks, deploys...), func(rel *v1alpha1.Release) bool {
 		return rel.Status.Build != nil // what builds ahead says so itself
 	})
-	if err := w.queueUp(ctx, waiting, "waits for "+active.Name); err != nil {
+	if err := w.queueUp(ctx, waiting, turnAfter(active.Name)); err != nil {
 		return err
 	}
 	waits := active.Status.Phase == v1alpha1.ReleaseWaiting
@@ -308,8 +345,7 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 		return nil
 	}
 	if w.barred != nil {
-		why := waitsBecause(w.barred)
-		return w.queueUp(ctx, deploys, why.Text, why.Commands...)
+		return w.queueUp(ctx, deploys, waitsBecause(w.barred))
 	}
 	if deploys, err = w.vet(ctx, deploys); err != nil {
 		return err
@@ -332,7 +368,7 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if !known || older || err != nil {
 		return err
 	}
-	if err := w.supersede(ctx, active, head.Name, "superseded by "+head.Name); err != nil {
+	if err := w.supersede(ctx, active, head.Name, byNewer(head)); err != nil {
 		return err
 	}
 	if active.Status.Phase.Finished() {

@@ -21,7 +21,8 @@ func (a *attempt) save(ctx context.Context) error {
 	}
 	a.log.WarnContext(ctx, "the release cannot be recorded", "error", err)
 	a.saved.DeepCopyInto(&a.rel.Status)
-	return &fault{class: v1alpha1.FaultWorld, reason: "TooLarge", message: "what the release came to cannot be written down: " + err.Error()}
+	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTooLarge, message: "what the release came to cannot be " +
+		"written down: " + err.Error()}
 }
 
 // conclude writes the end of a release, if need be without what only explains it.

@@ -2,7 +2,6 @@ package deployer
 
 import (
 	"slices"
-	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -48,9 +47,9 @@ type step struct {
 	// One that no longer holds goes back to the step
 	// that provides it.
 	needs []need
-	// after is the time before which the step must not act, or why it must not
-	// until something changes.
-	after func(observed) (until time.Time, why string)
+	// after is what the step must wait for before it acts: a time, or that something
+	// changes.
+	after func(observed) pause
 	// act looks, acts if it must, and records the milestone. It may run twice.
 	act act
 }
@@ -214,17 +213,23 @@ func gateAsked(r *v1alpha1.Release, _ observed) bool {
 	return v != nil && !v.AskAgain
 }
 
-// untouchable is the time until which the target must be left alone, because
-// front ends may still send users to it since the last switch, or why that is not
-// known.
-func untouchable(o observed) (until time.Time, why string) {
+// untouchable is the wait as long as the target must be left alone, because front
+// ends may still send users to it since the last switch, or nobody knows that they
+// do not.
+func untouchable(o observed) pause {
 	if o.Unconfirmed != "" {
-		return time.Time{}, "waits until the load balancer takes up the last switch: " + o.Unconfirmed
+		return pause{
+			message: "waits until the load balancer takes up the last switch: " + o.Unconfirmed,
+			waits:   &v1alpha1.Waiting{For: v1alpha1.WaitsForTakeUp, Detail: o.Unconfirmed},
+		}
 	}
 	if o.Now.Before(o.DrainedAt) {
-		return o.DrainedAt, "waits until the last switch has drained, " + clock(o.DrainedAt)
+		return pause{
+			until: o.DrainedAt, message: "waits until the last switch has drained, " + clock(o.DrainedAt),
+			waits: waitsUntil(v1alpha1.WaitsForDrain, "", o.DrainedAt),
+		}
 	}
-	return time.Time{}, ""
+	return pause{}
 }
 
 // interference reports what someone else changed under a release: its routes, or

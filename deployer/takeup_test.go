@@ -217,7 +217,7 @@ func (b *balanced) release(kind v1alpha1.ReleaseKind) *v1alpha1.Release {
 func (b *balanced) deploy() {
 	target := b.written.Other()
 	b.w.o.DrainedAt = drainedAt(b.w.bg, target, "")
-	if _, why := untouchable(b.w.o); why != "" {
+	if why := untouchable(b.w.o).message; why != "" {
 		return
 	}
 	b.note("stages over %s", target)

@@ -24,7 +24,7 @@ func (a *attempt) enter(s v1alpha1.Step) {
 		a.noLongerNeeded()
 		a.leave()
 	}
-	st.Step = s
+	st.Step, st.Waiting = s, nil
 	if s == v1alpha1.StepVerify {
 		st.Gate = nil // rounds of an earlier pass do not count
 	}
@@ -68,6 +68,7 @@ func (a *attempt) leave() {
 	if !a.underWay() {
 		return
 	}
+	a.rel.Status.Waiting = nil
 	now := metav1.NowMicro()
 	e := a.entry()
 	e.FinishedAt = &now
@@ -80,15 +81,17 @@ func (a *attempt) leave() {
 func (a *attempt) say(message string) { a.entry().Message = message }
 
 // setMessage notes what the release waits for, or how it ended, and the commands that do
-// what is said.
+// what is said. What it waits for in facts is for the caller to note.
 func (a *attempt) setMessage(message string, commands ...v1alpha1.ShellCommand) {
-	a.rel.Status.Message, a.rel.Status.Commands = message, v1alpha1.Commands(commands...)
+	st := &a.rel.Status
+	st.Message, st.Commands, st.Waiting = message, v1alpha1.Commands(commands...), nil
 }
 
 // rest notes what the release waits for, and when to look again.
 func (a *attempt) rest(p pause) {
 	if p.message != "" {
 		a.setMessage(p.message, p.commands...)
+		a.rel.Status.Waiting = p.waits
 		a.say(p.message)
 	}
 	if !p.until.IsZero() {

@@ -65,6 +65,10 @@ type ReleaseStatus struct {
 	// +listType=atomic
 	Commands []ShellCommand `json:"commands,omitempty"`
 
+	// Waiting says in facts what it waits for. Unset if it waits for nothing, or if
+	// the record is of a version that did not note that.
+	Waiting *Waiting `json:"waiting,omitempty"`
+
 	// Version is the version in short, for people: the commit, or the image.
 	Version string `json:"version,omitempty"`
 
@@ -370,52 +374,6 @@ type SoakStatus struct {
 
 	// Until is when a soak that was extended ends.
 	Until *metav1.MicroTime `json:"until,omitempty"`
-}
-
-// FailureClass says whose fault it was, which decides what is done about it.
-//
-// +kubebuilder:validation:Enum=Release;World;Interference;Cancelled;Superseded
-type FailureClass string
-
-// Whose fault it was.
-const (
-	FaultRelease      FailureClass = "Release"      // what is released: undone, phase Failed
-	FaultWorld        FailureClass = "World"        // what it needs: undone before the switch, left alone after, phase Error
-	FaultInterference FailureClass = "Interference" // someone changed our objects: nothing is touched, phase Error
-	FaultCancelled    FailureClass = "Cancelled"    // a person asked, or nobody approved in time: undone, phase Cancelled
-	FaultSuperseded   FailureClass = "Superseded"   // a newer release: undone, phase Superseded
-)
-
-// Failure says why a release ends otherwise than as a success.
-type Failure struct {
-	// Class says whose fault it was.
-	Class FailureClass `json:"class"`
-
-	// Step at which it happened.
-	Step Step `json:"step,omitempty"`
-
-	// Reason is one word for machines.
-	Reason string `json:"reason"`
-
-	// Message says it to a person: object, what is wrong, the way out.
-	Message string `json:"message"`
-
-	// Commands that mend it, to paste into a shell in this order.
-	// +listType=atomic
-	// +optional
-	Commands []ShellCommand `json:"commands,omitempty"`
-
-	// Evidence of it.
-	Evidence []Evidence `json:"evidence,omitempty"`
-
-	// File of the repository that is wrong, if one is.
-	File string `json:"file,omitempty"`
-
-	// Line of that file, from 1; 0 if unknown.
-	Line int32 `json:"line,omitempty"`
-
-	// At is when.
-	At metav1.Time `json:"at"`
 }
 
 // Evidence is something seen that shows why.

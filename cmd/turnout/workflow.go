@@ -70,7 +70,7 @@ func (w *workflowLog) failure(release string, f *v1alpha1.Failure) {
 			at += fmt.Sprintf("line=%d,", f.Line)
 		}
 	}
-	_, _ = fmt.Fprintf(w.out, "::error %stitle=%s::%s\n", at, escapeProperty(release+" "+f.Reason),
+	_, _ = fmt.Fprintf(w.out, "::error %stitle=%s::%s\n", at, escapeProperty(release+" "+string(f.Reason)),
 		escapeData(strings.Join(append([]string{f.Message}, commandLines(f.Commands)...), "\n")))
 }
 

@@ -44,6 +44,14 @@ func Advice(a v1alpha1.Advice) v1alpha1.Advice {
 	return v1alpha1.Advice{Text: Message(a.Text), Commands: Commands(a.Commands)}
 }
 
+// Waiting makes a wait fit for the record, as writing it would.
+func Waiting(w *v1alpha1.Waiting) *v1alpha1.Waiting {
+	if w = w.DeepCopy(); w != nil {
+		_ = fit(w, "status.waiting") // what is refused is refused when it is written
+	}
+	return w
+}
+
 // FitRelease makes a status fit for the record: texts are masked, neutralised and
 // clipped, lists are capped. What another thing is known by is never changed: one
 // that is too long, or cannot be shown, is an [ErrTooLarge] that names the field.
@@ -85,8 +93,9 @@ var bounds = map[string]bound{
 	"Evidence.Pod": {name, 253}, "Evidence.Container": {name, 63},
 	"ReleaseStatus.Drift": {block, 8 << 10}, "ReleaseStatus.Version": {name, ImageLimit}, "ReleaseStatus.SupersededBy": {name, 253},
 	"TimelineEntry.Message": {line, 400}, "TimelineEntry.URL": {name, 512},
-	"Failure.Reason": {line, 128},
-	"Version.Image":  {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253},
+	"Failure.By": {line, 256}, "Failure.Release": {name, 253}, "Failure.Commit": {name, 64},
+	"Waiting.By": {line, 256}, "Waiting.Release": {name, 253}, "Waiting.Commit": {name, 64}, "Waiting.Object": {line, 512},
+	"Version.Image": {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253},
 	"Version.TemplateHash":  {name, 63},
 	"BuiltMilestone.Image":  {name, ImageLimit},
 	"StagedMilestone.Image": {name, ImageLimit}, "StagedMilestone.TemplateHash": {name, 63},

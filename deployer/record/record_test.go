@@ -357,7 +357,7 @@ func TestKubectlShowsShortNamesAndColumns(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ short, columns string }{
 		"bluegreens.turnout.dev": {"bg", "Repository Live Version Phase Age"},
-		"releases.turnout.dev":   {"rel", "App Kind Version Phase Step Color Age"},
+		"releases.turnout.dev":   {"rel", "App Kind Version Phase Step Waits Color Age"},
 	}
 	for name, want := range tests {
 		crd := &unstructured.Unstructured{}

@@ -1,0 +1,112 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Waiting says what a release waits for, in facts: whoever shows it finds the words.
+type Waiting struct {
+	// For is what it waits for.
+	For WaitingFor `json:"for"`
+
+	// Because says why, where there are several reasons.
+	Because WaitingBecause `json:"because,omitempty"`
+
+	// By is who brought that about: who locked the application, or had the commit
+	// rolled back.
+	By string `json:"by,omitempty"`
+
+	// Release by its name: the one whose turn it is, or that rolled the commit back.
+	Release string `json:"release,omitempty"`
+
+	// Commit that was rolled back, and that this release contains.
+	Commit string `json:"commit,omitempty"`
+
+	// Object that is waited for: a Deployment, Service or Ingress by its name, an
+	// address, or what is asked.
+	Object string `json:"object,omitempty"`
+
+	// Done says how many there are of what is counted, such as ready pods.
+	Done int32 `json:"done,omitempty"`
+
+	// Of says how many there are to be; 0 if nothing is counted.
+	Of int32 `json:"of,omitempty"`
+
+	// Since when the reason is there: when it was locked or rolled back, or when a
+	// soak's trouble began. Unset if the reason has no time of its own.
+	Since *metav1.Time `json:"since,omitempty"`
+
+	// Until when it waits at most, if that is known.
+	Until *metav1.Time `json:"until,omitempty"`
+
+	// Detail is what somebody else says of it: the reason of a lock, an error, or
+	// what pods lack. It is for people.
+	Detail string `json:"detail,omitempty"`
+}
+
+// WaitingFor is what a release waits for.
+//
+// +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Address;Soak;Answer;Retry
+type WaitingFor string
+
+// What a release waits for.
+const (
+	WaitsForApproval     WaitingFor = "Approval"     // a person approves the switch
+	WaitsForLock         WaitingFor = "Lock"         // a person unlocks the application
+	WaitsForTurn         WaitingFor = "Turn"         // another release ends
+	WaitsForDrain        WaitingFor = "Drain"        // the colour that users left is not used any more
+	WaitsForTakeUp       WaitingFor = "TakeUp"       // the load balancer takes up the last switch
+	WaitsForApplication  WaitingFor = "Application"  // an object is put right that every release needs; the condition Ready says it, too
+	WaitsForRepository   WaitingFor = "Repository"   // the repository can be read, is the one first met, and has its branch
+	WaitsForGrant        WaitingFor = "Grant"        // the namespace is granted what the build needs
+	WaitsForBuild        WaitingFor = "Build"        // Cloud Build
+	WaitsForPods         WaitingFor = "Pods"         // the target's pods
+	WaitsForDeployment   WaitingFor = "Deployment"   // a Deployment that somebody else wrote at the same moment is looked at again
+	WaitsForIngress      WaitingFor = "Ingress"      // the Ingress, as this release writes it
+	WaitsForLoadBalancer WaitingFor = "LoadBalancer" // the load balancer knows a Service, finds pods healthy, or takes up the switch
+	WaitsForGate         WaitingFor = "Gate"         // the health gate's rounds
+	WaitsForBaseline     WaitingFor = "Baseline"     // the public address was asked for long enough before the switch
+	WaitsForAddress      WaitingFor = "Address"      // the public address was asked for long enough after the switch
+	WaitsForSoak         WaitingFor = "Soak"         // the new version holds under live traffic
+	WaitsForAnswer       WaitingFor = "Answer"       // GitHub, Cloud Build, Cloud Storage or a registry answers
+	WaitsForRetry        WaitingFor = "Retry"        // something failed that is tried again
+)
+
+// WaitingBecause is why a release waits for that. Of Application, Repository and
+// Grant it is the reason of the condition Ready.
+//
+// +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
+type WaitingBecause string
+
+// Why a release waits for that.
+const (
+	BecauseManual     WaitingBecause = "Manual"     // Approval: spec.promotion.mode is Manual
+	BecauseRolledBack WaitingBecause = "RolledBack" // Approval: it contains a commit that was rolled back
+
+	BecauseBuilding         WaitingBecause = "Building"         // Build: it is under way
+	BecauseQueued           WaitingBecause = "Queued"           // Build: it is in Cloud Build's queue
+	BecauseAwaitingApproval WaitingBecause = "AwaitingApproval" // Build: a person must approve it in Cloud Build
+	BecauseListing          WaitingBecause = "Listing"          // Build: one may have been started, and is not listed yet
+	BecauseFound            WaitingBecause = "Found"            // Build: one that was started before was found
+	BecauseLost             WaitingBecause = "Lost"             // Build: Cloud Build lost it, and it is made anew
+
+	BecauseSeed     WaitingBecause = "Seed"     // Pods: one, of whose readiness probe the load balancer makes its health check
+	BecauseRenewed  WaitingBecause = "Renewed"  // Pods: those started before the Ingress named their Service are made anew
+	BecauseStarting WaitingBecause = "Starting" // Pods: the Deployment was written just now
+	BecauseRollout  WaitingBecause = "Rollout"  // Pods: they are not all available yet
+
+	BecauseAttach     WaitingBecause = "Attach"     // Ingress: it is to name the target's Service
+	BecauseDetach     WaitingBecause = "Detach"     // Ingress: it is not to name it any more
+	BecauseSwitch     WaitingBecause = "Switch"     // Ingress: it is to route users to the target; LoadBalancer: it is to tell that it does
+	BecauseRestore    WaitingBecause = "Restore"    // Ingress: it is to route users back
+	BecauseLateSwitch WaitingBecause = "LateSwitch" // Ingress: the switch arrived while it was being undone
+
+	BecauseReference WaitingBecause = "Reference" // LoadBalancer: it does not know the target's Service yet
+	BecauseHealth    WaitingBecause = "Health"    // LoadBalancer: it does not find all pods healthy yet
+	BecauseEndpoints WaitingBecause = "Endpoints" // LoadBalancer: not all pods are ready endpoints of the Service yet
+	BecauseTime      WaitingBecause = "Time"      // LoadBalancer: it does not tell, and so is given time to take up the switch
+
+	BecauseTail       WaitingBecause = "Tail"       // Address: it is asked for a while after the switch took effect
+	BecauseOldVersion WaitingBecause = "OldVersion" // Address: the old version still answers
+
+	BecauseUnseen    WaitingBecause = "Unseen"    // Soak: the live pods cannot be looked at
+	BecauseUnhealthy WaitingBecause = "Unhealthy" // Soak: the live pods are not well
+)
