@@ -91,6 +91,7 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.ConfirmedAt = &now
 	a.say(fmt.Sprintf("%s: %s", p.Result, p.Message))
+	a.entry().Proof = p.Result
 	return pause{}, nil
 }
 

@@ -422,6 +422,7 @@ func (a *attempt) fail(f *fault) {
 	a.setMessage(f.message)
 	if a.underWay() {
 		a.say(f.message)
+		a.entry().Failed = true
 	}
 	a.leave()
 }

@@ -561,6 +561,14 @@ type TimelineEntry struct {
 	// Message says what it did or waits for.
 	Message string `json:"message,omitempty"`
 
+	// Failed says that the release failed while the step was under way: its message
+	// is that of status.failure.
+	Failed bool `json:"failed,omitempty"`
+
+	// Proof is what the proof had shown when the step ended, if its message says that
+	// in the words of status.proof. It is set for confirm only.
+	Proof ProofResult `json:"proof,omitempty"`
+
 	// URL to read more.
 	URL string `json:"url,omitempty"`
 }
