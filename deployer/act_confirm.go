@@ -84,7 +84,7 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 		if l.rollback {
 			why = "and a rollback moves traffic no further"
 		}
-		a.finding(fmt.Sprintf("requests to %s failed since the switch, %s: %s", a.bg.Spec.URL, why, p.Message))
+		a.finding(fmt.Sprintf("requests to %s failed since the switch, %s", a.bg.Spec.URL, why))
 	case m != nil && p.Result != v1alpha1.ProofConfirmed && p.Result != v1alpha1.ProofInterrupted:
 		a.finding("the switch was not observed from outside: " + l.seen.Trouble)
 	}
