@@ -65,15 +65,15 @@ func (v Verb) aboutCommit() bool {
 
 // Command is a request written into a comment.
 type Command struct {
-	Verb Verb
+	Verb Verb `json:"verb"`
 	// Application is the name given with it, or namespace/name; empty if none.
-	Application string
+	Application string `json:"application,omitempty"`
 	// Commit is the hash given with it, in short or in full; empty if none. It
 	// may only confirm what the command means, never select something else.
-	Commit string
+	Commit string `json:"commit,omitempty"`
 	// Reason of a lock, in the person's own words: untrusted, on one line, at most
 	// 500 characters. It is shown, never acted upon.
-	Reason string
+	Reason string `json:"reason,omitempty"`
 }
 
 // String returns the command as it is typed. With a reason in it, it may hold
@@ -88,20 +88,14 @@ func (c Command) String() string {
 	return strings.Join(words, " ")
 }
 
-// UsageError is a command that was recognised but cannot be understood. Answer
-// it; Error says to the person what is wrong and how to type it.
-type UsageError struct {
-	Verb    Verb // empty if no single command is meant
-	Problem string
-}
+// UsageError is a command that was recognised but cannot be understood. Answer it.
+type UsageError struct{ Fact }
 
 // Error implements error.
-func (e *UsageError) Error() string {
-	f, ok := formOf(e.Verb)
-	if !ok {
-		return e.Problem + "."
-	}
-	return fmt.Sprintf("%s. Type %s, on a line of its own: it %s.", e.Problem, f.usage(), f.does)
+func (e *UsageError) Error() string { return inMarkdown(e.Fact).String() }
+
+func misused(verb Verb, how Code, words ...string) error {
+	return &UsageError{Fact{how, Args{Words: words, Next: []Command{{Verb: verb}}}}}
 }
 
 // argument is the one allow-list for every word that reaches the bot from a
@@ -117,6 +111,9 @@ var shortHash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 // longer one.
 const maxReason = 500
 
+// tooLong is a comment in which no command is looked for.
+var tooLong = Fact{CodeTooLong, Args{Number: maxParsed >> 10}}
+
 // ParseCommand finds the command of a comment. A command is a line that starts
 // with /name in a paragraph at the top level; code, quotes, lists, tables,
 // footnotes, mathematics and HTML hold none, and neither does what follows HTML
@@ -129,7 +126,7 @@ func ParseCommand(body string) (*Command, error) {
 	case begins == foundNothing, begins == foundNear && len(body) > maxParsed:
 		return nil, nil
 	case len(body) > maxParsed:
-		return nil, &UsageError{"", "This comment is longer than 8 KB, so no command was looked for in it. Type it in a comment of its own"}
+		return nil, &UsageError{tooLong}
 	}
 	var found *Command
 	var near *NearMiss
@@ -143,7 +140,7 @@ func ParseCommand(body string) (*Command, error) {
 			continue
 		}
 		if found != nil {
-			return nil, &UsageError{"", "There are several commands in one comment, and none was executed. Type each in a comment of its own"}
+			return nil, &UsageError{Fact{Code: CodeSeveralCommands}}
 		}
 		c, err := parseArguments(verb, rest)
 		if err != nil {
@@ -176,14 +173,14 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 	words := strings.FieldsFunc(rest, isBlank)
 	for _, word := range words {
 		if !argument.MatchString(word) {
-			return nil, &UsageError{verb, "That argument has characters that no argument may have"}
+			return nil, misused(verb, CodeBadArgument)
 		}
 	}
 	c := &Command{Verb: verb}
 	switch {
 	case len(words) == 0:
 	case len(words) > 2 || len(words) > 1 && !verb.aboutCommit():
-		return nil, &UsageError{verb, fmt.Sprintf("`/%s` was given too many arguments", verb)}
+		return nil, misused(verb, CodeTooManyWords)
 	case len(words) == 1 && verb.aboutCommit() && shortHash.MatchString(words[0]):
 		c.Commit = words[0]
 	case len(words) == 1:
@@ -193,7 +190,7 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 	case shortHash.MatchString(words[0]):
 		c.Application, c.Commit = words[1], words[0]
 	default:
-		return nil, &UsageError{verb, fmt.Sprintf("Neither `%s` nor `%s` is a commit's hash (7 to 64 of 0-9a-f)", words[0], words[1])}
+		return nil, misused(verb, CodeNoHash, words...)
 	}
 	return c, nil
 }

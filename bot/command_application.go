@@ -2,7 +2,6 @@ package bot
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -57,7 +56,7 @@ func nameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
 
 // meant returns the applications of a repository that a command means, or why
 // that cannot be told. More than one is meant only by commands that just read.
-func meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alpha1.BlueGreen, *Refuse) {
+func meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alpha1.BlueGreen, *Fact) {
 	candidates := apps
 	if command.Application != "" {
 		candidates = filter(apps, func(app *v1alpha1.BlueGreen) bool { return isNamed(app, command.Application) })
@@ -111,58 +110,42 @@ func filter(apps []v1alpha1.BlueGreen, keep func(*v1alpha1.BlueGreen) bool) []v1
 
 // otherBranch is the answer on a pull request that none of several applications
 // could release, whichever was named.
-func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Refuse {
-	var from []string
+func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Fact {
+	about := Args{Base: pr.Base}
 	for _, app := range candidates {
-		from = append(from, code(app.Spec.Branch))
+		about.Choices = append(about.Choices, Choice{Namespace: app.Namespace, Branch: app.Spec.Branch, Environment: app.Spec.Environment})
 	}
-	slices.Sort(from)
-	return &Refuse{
-		Reason: fmt.Sprintf("This pull request merges into %s; the applications of this repository are released from %s.", code(pr.Base),
-			strings.Join(slices.Compact(from), ", ")),
-		NextMove: "Ask on a pull request that was merged there.",
-	}
+	return &Fact{CodeOtherBranches, about}
 }
 
 // ambiguous is the answer to a command that may mean several applications.
-func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Refuse {
-	problem := "and the command does not say which"
+func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Fact {
+	f := Fact{CodeAmbiguous, choices(apps, candidates, command)}
 	if command.Application != "" {
-		problem = fmt.Sprintf("and several namespaces have one named %s", code(command.Application))
+		f.Code = CodeAmbiguousName
 	}
-	return &Refuse{
-		Reason:   "Several applications are released from this repository, " + problem + ". Nothing was changed.",
-		NextMove: toType(apps, candidates, command),
-	}
+	return &f
 }
 
 // unknownApplication is the answer to a command with a name that none has.
-func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Refuse {
-	what := "is no application of this repository"
+func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Fact {
+	f := Fact{CodeUnknownApplication, choices(apps, apps, command)}
 	if command.Verb.aboutCommit() && command.Commit == "" {
-		what = "is neither an application of this repository nor a commit's hash (7 to 64 of 0-9a-f)"
+		f.Code = CodeUnknownWord
 	}
-	return &Refuse{
-		Reason:   fmt.Sprintf("%s %s. Nothing was changed.", code(command.Application), what),
-		NextMove: toType(apps, apps, command),
-	}
+	return &f
 }
 
-// toType lists the commands that mean one of the candidates each.
-func toType(apps, candidates []v1alpha1.BlueGreen, command Command) string {
-	lines := []string{"Type one of these, on a line of its own:\n"}
+// choices are the commands that mean one of the candidates each.
+func choices(apps, candidates []v1alpha1.BlueGreen, command Command) Args {
+	about := Args{Typed: command.Application, Reason: command.Reason}
 	sorted := slices.SortedFunc(slices.Values(candidates), func(a, b v1alpha1.BlueGreen) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
 	})
 	for i := range sorted {
 		app, one := &sorted[i], command
 		one.Application, one.Reason = nameAmong(app, apps), ""
-		line := "- " + code(one.String())
-		if command.Reason != "" {
-			line += " with your reason behind it"
-		}
-		lines = append(lines, fmt.Sprintf("%s: %s of namespace %s, released from %s", line, plain(app.Spec.Environment), code(app.Namespace),
-			code(app.Spec.Branch)))
+		about.Choices = append(about.Choices, Choice{one, app.Spec.Environment, app.Namespace, app.Spec.Branch})
 	}
-	return strings.Join(lines, "\n")
+	return about
 }

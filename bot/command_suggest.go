@@ -1,7 +1,5 @@
 package bot
 
-import "fmt"
-
 // NearMiss is a line in a command's place that looks like a mistyped command. It
 // is never executed; tell its author what may be meant, but only somebody who
 // may give commands: it may as well be meant for somebody else.
@@ -12,7 +10,11 @@ type NearMiss struct {
 
 // Error implements error.
 func (e *NearMiss) Error() string {
-	return fmt.Sprintf("There is no command `/%s`. Did you mean `/%s`?", e.Typed, e.Meant)
+	return inMarkdown(e.fact()).Says
+}
+
+func (e *NearMiss) fact() Fact {
+	return Fact{CodeNearMiss, Args{Typed: "/" + e.Typed, Next: []Command{{Verb: e.Meant}, {Verb: Help}}}}
 }
 
 // synonym is a word that people use for a command.

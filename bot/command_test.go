@@ -124,7 +124,9 @@ func TestEveryVerbIsExplained(t *testing.T) {
 		if c, err := bot.ParseCommand("/" + verb); err != nil || c == nil || string(c.Verb) != verb {
 			t.Errorf("/%s is parsed as %v, %v", verb, c, err)
 		}
-		problem := (&bot.UsageError{Verb: bot.Verb(verb), Problem: "It is wrong"}).Error()
+		problem := (&bot.UsageError{Fact: bot.Fact{
+			Code: bot.CodeBadArgument, Args: bot.Args{Next: []bot.Command{{Verb: bot.Verb(verb)}}},
+		}}).Error()
 		if !strings.Contains(problem, "Type `/"+verb+" [application]") || !strings.Contains(problem, ": it ") ||
 			strings.HasSuffix(problem, "it .") {
 			t.Errorf("the usage of /%s reads %q", verb, problem)
@@ -140,7 +142,7 @@ func TestEveryVerbIsExplained(t *testing.T) {
 		}
 		s := situation(nothing)
 		s.Command.Verb = bot.Verb(verb)
-		if d := bot.Decide(s); d.Refuse != nil && strings.Contains(d.Refuse.Reason, "is not a command") {
+		if d := bot.Decide(s); d.Code == bot.CodeNoCommand {
 			t.Errorf("/%s is not decided", verb)
 		}
 	}

@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -10,40 +9,35 @@ import (
 
 // wrongPullRequest refuses what needs a commit that merging the pull request
 // brought to the application's branch; nil if there is one.
-func (s Situation) wrongPullRequest() *Refuse {
+func (s Situation) wrongPullRequest() *Decision {
 	pr, branch := s.PullRequest, s.App.Spec.Branch
+	var d Decision
 	switch {
 	case pr.Base != branch:
-		return &Refuse{
-			Reason:   fmt.Sprintf("This pull request merges into %s, but %s is released from %s.", code(pr.Base), code(s.App.Name), code(branch)),
-			NextMove: fmt.Sprintf("Ask on a pull request that was merged into %s.", code(branch)),
-		}
+		d = refuse(CodeOtherBranch, Args{Application: s.App.Name, Base: pr.Base, Branch: branch})
 	case !pr.Merged || pr.MergeCommit == "":
-		return &Refuse{
-			Reason:   "This pull request is not merged, so there is nothing to release yet.",
-			NextMove: fmt.Sprintf("Merge it into %s: that starts its release.", code(branch)),
-		}
+		d = refuse(CodeNotMerged, Args{Branch: branch})
+	default:
+		return nil
 	}
-	return nil
+	return &d
 }
 
 // wrongCommit refuses a command whose hash is not the pull request's commit,
 // which it may only confirm; nil if it is, or if none was typed.
-func (s Situation) wrongCommit(rel *v1alpha1.Release) *Refuse {
+func (s Situation) wrongCommit(rel *v1alpha1.Release) *Decision {
 	want := s.Command.Commit
 	if want == "" || s.PullRequest.Merged && strings.HasPrefix(s.PullRequest.MergeCommit, want) || rel != nil &&
 		strings.HasPrefix(rel.Spec.Deploy.Commit, want) {
 		return nil
 	}
-	reason := fmt.Sprintf("%s is not this pull request's commit, which is %s.", code(want),
-		code(v1alpha1.ShortCommit(s.PullRequest.MergeCommit)))
+	d := refuse(CodeOtherCommit, Args{
+		Typed: want, Version: commitVersion(s.PullRequest.MergeCommit), Next: []Command{s.typed(s.Command.Verb)},
+	})
 	if s.PullRequest.MergeCommit == "" {
-		reason = fmt.Sprintf("%s is not this pull request's commit: it is not merged.", code(want))
+		d.Code, d.Args.Version = CodeOtherCommitNoMerge, nil
 	}
-	return &Refuse{
-		Reason:   reason,
-		NextMove: fmt.Sprintf("Type %s alone, or ask on the pull request of the commit you mean.", s.typed(s.Command.Verb)),
-	}
+	return &d
 }
 
 // own returns the Deploy of the pull request: of its commit the last attempt, or
@@ -79,4 +73,42 @@ func (s Situation) deployOf(commit string) *v1alpha1.Release {
 		}
 	}
 	return newest
+}
+
+// commitVersion is a version of which nothing but its commit is known.
+func commitVersion(commit string) *v1alpha1.Version { return &v1alpha1.Version{Commit: commit} }
+
+// versionOf is the version that a Deploy brings.
+func versionOf(rel *v1alpha1.Release) *v1alpha1.Version {
+	v := targetVersion(rel)
+	return &v
+}
+
+// targetVersion is what a Deploy puts, or will put, in front of users.
+func targetVersion(rel *v1alpha1.Release) v1alpha1.Version {
+	m := rel.Status.Milestones
+	v := v1alpha1.Version{Color: m.Target, Commit: rel.Spec.Deploy.Commit, Release: rel.Name}
+	if m.Built != nil {
+		v.Image = m.Built.Image
+	}
+	if m.Staged != nil {
+		v.Image, v.Replicas, v.TemplateHash = m.Staged.Image, m.Staged.Replicas, m.Staged.TemplateHash
+	}
+	return v
+}
+
+// undoing reports whether an unfinished release goes back, or is about to.
+func undoing(rel *v1alpha1.Release) bool {
+	return rel.Status.Phase == v1alpha1.ReleaseUndoing || rel.Spec.Cancel != nil && rel.Status.Milestones.SwitchIntendedAt == nil
+}
+
+// pullRequestsOf are where to give a command about a Deploy.
+func pullRequestsOf(rel *v1alpha1.Release) []int {
+	if gh := rel.Status.GitHub; gh != nil && len(gh.PullRequests) > 0 {
+		return gh.PullRequests
+	}
+	if rel.Spec.Cause.PullRequest != 0 {
+		return []int{rel.Spec.Cause.PullRequest}
+	}
+	return nil
 }

@@ -64,7 +64,7 @@ func TestDecideRefusesACommitThatIsNotThePullRequests(t *testing.T) {
 			s.Command = bot.Command{Verb: verb, Commit: commit}
 			d := bot.Decide(s)
 			got, text := kind(d)
-			if executed := d.Refuse == nil; executed != want {
+			if executed := !d.Refused; executed != want {
 				t.Errorf("/%s %s: decided %s, %q; want it executed: %v", verb, commit, got, text, want)
 			}
 			if !want && (!strings.Contains(text, "`"+commit+"` is not this pull request's commit, which is `1b1b1b1`") ||
@@ -138,8 +138,8 @@ func TestDecideNamesTheWayOfARetriedRollback(t *testing.T) {
 		"Attempt 2", "waits for `/promote`, whatever the mode", "rolled back by otto", "locked by otto",
 		"`/unlock` lets it go on",
 	} {
-		if !strings.Contains(d.Note, part) {
-			t.Errorf("noted %q, want …%s…", d.Note, part)
+		if note := bot.InMarkdown(d.Fact).Says; !strings.Contains(note, part) {
+			t.Errorf("noted %q, want …%s…", note, part)
 		}
 	}
 	if d.Submit == nil || d.Submit.Spec.Approval != nil {

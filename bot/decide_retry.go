@@ -1,8 +1,6 @@
 package bot
 
 import (
-	"fmt"
-
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
@@ -11,63 +9,65 @@ import (
 // would.
 func (s Situation) retry() Decision {
 	if wrong := s.wrongPullRequest(); wrong != nil {
-		return Decision{Refuse: wrong}
+		return *wrong
 	}
 	rel := s.own()
 	if wrong := s.wrongCommit(rel); wrong != nil {
-		return Decision{Refuse: wrong}
+		return *wrong
 	}
 	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
-		return s.beingLeft(leaving, "")
+		return beingLeft(leaving, CodeBeingLeft)
 	}
 	if rel == nil { // its push was lost, or its releases are no longer kept
-		return s.alreadyLive(s.submitDeploy(s.PullRequest.MergeCommit, 1, s.again))
+		return nothingToRetry(s.submitDeploy(s.PullRequest.MergeCommit, 1, s.again))
 	}
-	commit, version := rel.Spec.Deploy.Commit, versionOf(rel)
+	commit := rel.Spec.Deploy.Commit
 	switch {
 	case !rel.Status.Phase.Finished() && undoing(rel):
-		return refuse(fmt.Sprintf("The release of %s is being undone.", version), "Ask again when it has ended.")
+		return refuse(CodeBeingUndone, Args{Version: versionOf(rel)})
 	case !rel.Status.Phase.Finished():
-		return refuse(fmt.Sprintf("The release of %s is still running: it is attempt %d.", version, rel.Spec.Deploy.Attempt),
-			s.insteadOfRetry(rel))
+		return s.stillRunning(rel)
 	case s.isLive(commit):
-		return s.alreadyLive(s.liveAlready(version))
+		return nothingToRetry(s.liveAlready(versionOf(rel)))
 	}
 	if by := s.successor(rel); by != nil {
-		return s.overtaken(rel, by)
+		return overtaken(rel, by)
 	}
-	return s.alreadyLive(s.submitDeploy(commit, s.nextDeploy(rel), s.again))
+	return nothingToRetry(s.submitDeploy(commit, s.nextDeploy(rel), s.again))
 }
 
-// alreadyLive refuses what /promote would only answer: who asks for another
+// nothingToRetry refuses what /promote would only answer: who asks for another
 // attempt of what users have wants something that does not happen.
-func (s Situation) alreadyLive(d Decision) Decision {
-	if d.Answer == "" {
+func nothingToRetry(d Decision) Decision {
+	if d.Code != CodeLiveAlready {
 		return d
 	}
-	return refuse(d.Answer, "There is nothing to retry.")
+	return refuse(CodeNothingToRetry, d.Args)
 }
 
-// insteadOfRetry says what to do about a release that is under way.
-func (s Situation) insteadOfRetry(rel *v1alpha1.Release) string {
+// stillRunning refuses another attempt beside one that is under way.
+func (s Situation) stillRunning(rel *v1alpha1.Release) Decision {
+	about := Args{Version: versionOf(rel), Attempt: rel.Spec.Deploy.Attempt}
 	if rel.Status.Milestones.SwitchIntendedAt != nil {
-		return fmt.Sprintf("%s takes it back.", s.typed(Rollback))
+		about.Next = []Command{s.typed(Rollback)}
+		return refuse(CodeStillRunningSwitched, about)
 	}
-	return fmt.Sprintf("%s stops it; after that, %s starts the next attempt.", s.typed(Cancel), s.typed(Retry))
+	about.Next = []Command{s.typed(Cancel), s.typed(Retry)}
+	return refuse(CodeStillRunning, about)
 }
 
 // again submits an attempt, and says why it may wait.
 func (s Situation) again(rel *v1alpha1.Release) Decision {
-	d, deploy := Decision{Submit: rel}, rel.Spec.Deploy
-	if left := s.rolledBack(deploy.Commit); left != nil {
-		d.Note = fmt.Sprintf("Attempt %d of %s is prepared, and then waits for %s, whatever the mode: it was rolled back by %s.",
-			deploy.Attempt, versionOf(rel), s.typed(Promote), rolledBackBy(left))
-	}
+	about, said := Args{}, CodeRetried
 	if s.App.Status.Lock != nil {
-		if d.Note == "" {
-			d.Note = fmt.Sprintf("Attempt %d of %s has to wait.", deploy.Attempt, versionOf(rel))
-		}
-		d.Note = s.behindLock(d.Note)
+		said = CodeRetriedLocked
 	}
+	if left := s.rolledBack(rel.Spec.Deploy.Commit); left != nil {
+		about, said = leftBy(left), CodeRetriedRolledBack
+		about.Next = []Command{s.typed(Promote)}
+	}
+	about.Version, about.Attempt = versionOf(rel), rel.Spec.Deploy.Attempt
+	d := answer(said, about).and(s.behindLock()...)
+	d.Submit = rel
 	return d
 }

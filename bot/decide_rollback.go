@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -11,8 +10,7 @@ import (
 // commit is.
 func (s Situation) rollback() Decision {
 	if rel := s.underWay(v1alpha1.Rollback); rel != nil {
-		return Decision{Answer: fmt.Sprintf("%s is being left already, for %s.", code(rel.Spec.Rollback.From.Short()),
-			code(rel.Spec.Rollback.To.Short()))}
+		return answer(CodeLeavingAlready, wayOf(rel.Spec.Rollback))
 	}
 	if rel := s.underWay(v1alpha1.Deploy); rel != nil {
 		return s.rollbackDeploy(rel)
@@ -21,11 +19,13 @@ func (s Situation) rollback() Decision {
 		return s.rollbackLive()
 	}
 	if last := s.App.Status.LastSwitch; last != nil && last.Kind != string(v1alpha1.Deploy) && s.means(last.From) {
-		return Decision{Answer: fmt.Sprintf("%s was left already, by %s: %s is live. Nothing was changed.", code(last.From.Short()),
-			code(last.Release), s.liveName())}
+		return answer(CodeLeftAlready, Args{Version: &last.From, Release: last.Release, Live: s.App.Status.Live})
 	}
 	return s.rollbackElsewhere()
 }
+
+// wayOf is what a rollback leaves, and for what.
+func wayOf(back *v1alpha1.RollbackSpec) Args { return Args{Version: &back.From, Other: &back.To} }
 
 // underWay returns the unfinished release of a kind that the command means: the
 // one that acts, or else the newest.
@@ -52,19 +52,6 @@ func leavable(rel *v1alpha1.Release) v1alpha1.Version {
 		return rel.Spec.Rollback.From
 	}
 	return targetVersion(rel)
-}
-
-// targetVersion is what a Deploy puts, or will put, in front of users.
-func targetVersion(rel *v1alpha1.Release) v1alpha1.Version {
-	m := rel.Status.Milestones
-	v := v1alpha1.Version{Color: m.Target, Commit: rel.Spec.Deploy.Commit, Release: rel.Name}
-	if m.Built != nil {
-		v.Image = m.Built.Image
-	}
-	if m.Staged != nil {
-		v.Image, v.Replicas, v.TemplateHash = m.Staged.Image, m.Staged.Replicas, m.Staged.TemplateHash
-	}
-	return v
 }
 
 // means reports whether the command speaks of a version: by the commit typed with
@@ -105,31 +92,27 @@ func (s Situation) meansLive() bool {
 
 // rollbackDeploy leaves a version whose release is under way.
 func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
-	version, m := versionOf(rel), rel.Status.Milestones
+	about, m := Args{Version: versionOf(rel), Live: s.App.Status.Live}, rel.Status.Milestones
 	switch {
 	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
-		return Decision{Answer: fmt.Sprintf("The release of %s was cancelled by %s already; %s stays live.", version, plain(rel.CancelledBy()),
-			s.liveName())}
+		about.By = rel.CancelledBy()
+		return answer(CodeCancelledAlready, about)
 	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
-		return Decision{Answer: fmt.Sprintf("The release of %s is being undone already.", version)}
+		return answer(CodeBeingUndoneAlready, about)
 	case m.SwitchIntendedAt == nil:
-		return Decision{
-			Cancel: s.cancelOf(rel, s.asked()+" before the switch"),
-			Note:   fmt.Sprintf("The release of %s is being cancelled: users have not seen it, %s stays live.", version, s.liveName()),
-		}
+		d := answer(CodeCancelledByBack, about)
+		d.Cancel = s.cancelOf(rel)
+		return d
 	case m.Previous == nil || m.Previous.Image == "":
-		return refuse("It is not recorded what was live before "+version+", so there is nothing to return to.", "Merge a commit that reverts it.")
+		return refuse(CodePreviousUnknown, about)
 	}
 	d := s.takeBack(v1alpha1.RollbackSpec{From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID)})
-	if d.Submit == nil {
+	if d.Submit == nil || m.ConfirmedAt != nil {
 		return d
 	}
-	d.Note = FindWayBack(&s.App, m.Previous, s.Releases).say(m.Previous)
-	if m.ConfirmedAt == nil {
-		d.Note = fmt.Sprintf("The switch to %s is under way; it goes back to %s as soon as it is confirmed or has failed. %s", version,
-			code(m.Previous.Short()), d.Note)
-	}
-	return d
+	how := d.Fact
+	d.Fact = Fact{CodeBackOnceSettled, Args{Version: about.Version, Other: m.Previous}}
+	return d.and(how)
 }
 
 // rollbackLive leaves the live version when no release of it is under way.
@@ -137,21 +120,13 @@ func (s Situation) rollbackLive() Decision {
 	live, last, previous := s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous
 	switch {
 	case last != nil && last.Kind != string(v1alpha1.Deploy):
-		return refuse(fmt.Sprintf("%s is live since %s went back to it; there is no version before it to return to.", s.liveName(),
-			code(last.Release)),
-			"Merge a commit that reverts what you want to undo.")
+		return refuse(CodeNothingBefore, Args{Live: live, Release: last.Release})
 	case last == nil || previous == nil:
-		return refuse(fmt.Sprintf("Turnout has not switched to %s from another version, so there is nothing to return to.", s.liveName()),
-			"Merge a commit that reverts what you want to undo.")
+		return refuse(CodeNeverSwitched, Args{Live: live})
 	case last.To.Color != live.Color:
-		return refuse(fmt.Sprintf("Traffic was moved to %s by something else than Turnout since the last switch.", live.Color),
-			"Look at the Ingress: what to return to cannot be told safely.")
+		return refuse(CodeMovedByOthers, Args{Live: live, Color: live.Color})
 	}
-	d := s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
-	if d.Submit != nil {
-		d.Note = FindWayBack(&s.App, previous, s.Releases).say(previous)
-	}
-	return d
+	return s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
 }
 
 // takeBack submits the rollback of a switch: the first, or the attempt after
@@ -169,7 +144,7 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 		ended, attempt := rel.Status.Phase.Finished(), max(1, back.Attempt)
 		switch {
 		case rel.Status.Phase == v1alpha1.ReleaseSucceeded, ended && rel.Status.Milestones.SwitchedAt != nil:
-			return Decision{Answer: fmt.Sprintf("%s was left already, by %s. Nothing was changed.", code(spec.From.Short()), code(rel.Name))}
+			return answer(CodeLeftMeanwhile, Args{Version: &spec.From, Release: rel.Name})
 		case ended:
 			last, used[attempt] = max(last, attempt), true
 		case rel.Name == v1alpha1.RollbackName(s.App.Name, spec.Switch, attempt): // under way: it is joined
@@ -180,31 +155,31 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	if joined == 0 {
 		spec.Attempt = attemptAfter(last, used)
 	}
-	return Decision{Submit: NewRollback(&s.App, spec, s.Cause)}
+	d := Decision{Fact: FindWayBack(&s.App, &spec.To, s.Releases).fact(&spec.To)}
+	d.Submit = NewRollback(&s.App, spec, s.Cause)
+	return d
 }
 
 // rollbackElsewhere refuses, and names what is live.
 func (s Situation) rollbackElsewhere() Decision {
 	live := s.App.Status.Live
-	what := "This pull request"
-	if s.Command.Commit != "" {
-		what = code(s.Command.Commit)
-	}
+	about := Args{Application: s.App.Name, Typed: s.Command.Commit, Live: live}
 	switch {
 	case live == nil:
-		return refuse(fmt.Sprintf("%s is not what is live: `%s` has no live version at present.", what, s.App.Name), "`/status` says why.")
+		about.Next = []Command{{Verb: Status}}
+		return refuse(CodeNothingLive, about)
 	case live.Commit == "":
-		return refuse(fmt.Sprintf("%s is not what is live: %s on %s is, which Turnout did not release, so there is nothing to return to.", what,
-			s.liveName(), live.Color), "Merge a commit that reverts what you want to undo.")
+		return refuse(CodeLiveNotOurs, about)
 	}
-	isLive := fmt.Sprintf("%s is not what is live: %s on %s is.", what, s.liveName(), live.Color)
 	if under := byName(s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {
 		switch back := s.rollbackLive(); { // no advice that would be refused
-		case back.Refuse != nil:
-			return refuse(isLive+" "+back.Refuse.Reason, back.Refuse.NextMove)
-		case back.Answer != "":
-			return refuse(isLive, back.Answer)
+		case back.Refused:
+			return refuse(CodeNotLiveNoWay, about).and(back.Fact)
+		case back.Submit == nil:
+			about.Version, about.Release = back.Args.Version, back.Args.Release
+			return refuse(CodeNotLiveLeft, about)
 		}
 	}
-	return refuse(isLive, fmt.Sprintf("To leave that one, type %s; it works on any pull request.", s.rollbackByCommit()))
+	about.Next = []Command{s.rollbackByCommit()}
+	return refuse(CodeNotLive, about)
 }

@@ -101,25 +101,26 @@ func situation(at stage) bot.Situation {
 
 // kind says which one of a decision's answers is set, and its text.
 func kind(d bot.Decision) (string, string) {
+	text := bot.InMarkdown(d.Fact).String()
 	switch {
 	case d.Submit != nil && d.Submit.Spec.Rollback != nil:
-		return "rollback", d.Note
+		return "rollback", text
 	case d.Submit != nil && d.Submit.Spec.Approval != nil:
-		return "deploy approved", d.Note
+		return "deploy approved", text
 	case d.Submit != nil:
-		return "deploy", d.Note
+		return "deploy", text
 	case d.Approve != nil:
-		return "approve", d.Note
+		return "approve", text
 	case d.Cancel != nil:
-		return "cancel", d.Note
+		return "cancel", text
 	case d.Lock != nil:
-		return "lock", d.Note
+		return "lock", text
 	case d.Unlock != nil:
-		return "unlock", d.Note
-	case d.Refuse != nil:
-		return "refuse", d.Refuse.Reason + " " + d.Refuse.NextMove
+		return "unlock", text
+	case d.Refused:
+		return "refuse", text
 	}
-	return "answer", d.Answer
+	return "answer", text
 }
 
 func TestDecide(t *testing.T) {
@@ -215,8 +216,8 @@ func TestDecide(t *testing.T) {
 			if got != tt.want || !strings.Contains(text, tt.says) {
 				t.Errorf("decided %s, %q; want %s, …%s…", got, text, tt.want, tt.says)
 			}
-			if got == "refuse" && (d.Refuse.Reason == "" || d.Refuse.NextMove == "") {
-				t.Errorf("refused with %+v, want a reason and a next move", d.Refuse)
+			if says := bot.InMarkdown(d.Fact); got == "refuse" && (says.Says == "" || says.Next == "") {
+				t.Errorf("refused with %+v, want a reason and a next move", says)
 			}
 		})
 	}

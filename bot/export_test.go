@@ -9,3 +9,9 @@ func (h *Webhook) InFlight() (small, large int64) {
 	}
 	return small, large
 }
+
+// InMarkdown says a fact in a comment.
+var InMarkdown = inMarkdown
+
+// Markdown has the words of comments.
+func Markdown() Surface { return Surface{markdownTexts, markdownWords()} }

@@ -38,8 +38,11 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if near := (*NearMiss)(nil); errors.As(err, &near) {
 		return in.suggest(ctx, r, near, has)
 	}
+	if usage := (*UsageError)(nil); errors.As(err, &usage) {
+		return r.refuse(ctx, usage.Fact)
+	}
 	if err != nil {
-		return r.refuse(ctx, Refuse{Reason: err.Error()})
+		return err
 	}
 	if command == nil {
 		return nil
@@ -57,10 +60,7 @@ func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
 	if !mayWrite(has) {
 		return nil
 	}
-	return r.refuse(ctx, Refuse{
-		Reason:   fmt.Sprintf("This comment is longer than %d KB, so no command was looked for in it.", maxParsed>>10),
-		NextMove: "Type the command in a comment of its own.",
-	})
+	return r.refuse(ctx, tooLong)
 }
 
 // suggest tells somebody who may give commands which one they may have meant.
@@ -69,7 +69,7 @@ func (in *Inbox) suggest(ctx context.Context, r *responder, near *NearMiss, has 
 	if !mayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > patience {
 		return nil
 	}
-	return r.refuse(ctx, Refuse{Reason: near.Error(), NextMove: "Nothing was done. `/help` lists the commands."})
+	return r.refuse(ctx, near.fact())
 }
 
 // permit asks GitHub what the author may do now, whatever was known before; a
@@ -88,10 +88,7 @@ func (in *Inbox) permit(ctx context.Context, r *responder, command Command) (boo
 		r.seen(ctx)
 		return true, nil
 	}
-	return false, r.refuse(ctx, Refuse{
-		Reason:   fmt.Sprintf("%s needs the permission *write* in %s, and you have *%s*.", code(command.String()), plain(repository), plain(has)),
-		NextMove: "Ask somebody who has it to type the command, or a repository administrator for the permission.",
-	})
+	return false, r.refuse(ctx, Fact{CodeForbidden, Args{Repository: repository, Permission: has, Next: []Command{command}}})
 }
 
 // mayWrite reports whether a permission is enough for a command that changes

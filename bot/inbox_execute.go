@@ -31,13 +31,17 @@ func (in *Inbox) execute(ctx context.Context, r *responder, command Command, app
 		if !command.Verb.onlyReads() {
 			return in.carryOut(ctx, r, s, d)
 		}
-		answers = append(answers, d.Answer)
+		answers = append(answers, inMarkdown(d.Fact).Says)
 	}
 	more := ""
 	if command.Verb == Help {
 		more = commandList(r.d.Spec.Repository, len(apps) > 1)
 	}
-	return r.answer(ctx, together(command.Verb, which, apps, answers, more), reactionDone)
+	if err := r.reply(ctx, together(command.Verb, which, apps, answers, more)); err != nil {
+		return err
+	}
+	r.react(ctx, reactionDone)
+	return nil
 }
 
 // pullRequest reads the pull request that a command was written on, if the
@@ -102,22 +106,22 @@ func (in *Inbox) carryOut(ctx context.Context, r *responder, s Situation, d Deci
 		return err
 	case refusal != nil:
 		return r.refuse(ctx, *refusal)
-	case d.Refuse != nil:
-		return r.refuse(ctx, *d.Refuse)
+	case d.Refused:
+		return r.refuse(ctx, d.Fact)
 	case d.Submit != nil:
 		return in.submit(ctx, r, s, d)
 	case d.Approve != nil:
 		err := in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
-		return in.written(ctx, r, s, outcome{err, "approving " + d.Approve.Release, d.Note})
+		return in.written(ctx, r, s, outcome{err, "approving " + d.Approve.Release, d.Fact})
 	case d.Cancel != nil:
 		err := in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
-		return in.written(ctx, r, s, outcome{err, "cancelling " + d.Cancel.Release, d.Note})
+		return in.written(ctx, r, s, outcome{err, "cancelling " + d.Cancel.Release, d.Fact})
 	case d.Lock != nil:
 		return in.lock(ctx, r, s, d)
 	case d.Unlock != nil:
 		return in.unlock(ctx, r, s)
 	}
-	return r.answer(ctx, d.Answer, reactionNothing)
+	return r.answer(ctx, d.Fact)
 }
 
 // executedBefore shows the end of a command that an earlier attempt executed. A
@@ -140,13 +144,9 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decisi
 	}
 	switch {
 	case errors.Is(err, ErrIdentity):
-		return r.refuse(ctx, Refuse{
-			Reason: "Every name of the release that this asks for is taken by another one, such as " + code(rel.Namespace+"/"+rel.Name) +
-				". Nothing was changed.",
-			NextMove: "Whoever may delete releases takes those away; then ask again.",
-		})
+		return r.refuse(ctx, Fact{CodeNamesTaken, Args{Release: rel.Namespace + "/" + rel.Name}})
 	case err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback:
-		return r.answer(ctx, "That was asked before: "+code(rel.Name)+" does it. Nothing was changed.", reactionNothing)
+		return r.answer(ctx, Fact{CodeAskedBefore, Args{Release: rel.Name}})
 	}
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
@@ -155,34 +155,34 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decisi
 	if !created && d.Submit.Spec.Approval != nil && stored.Spec.Approval == nil {
 		// Its push was read in the meantime, and knows nothing of an approval.
 		err := in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *d.Submit.Spec.Approval)
-		return in.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Note})
+		return in.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Fact})
 	}
 	if !created {
-		return r.answer(ctx, "That was asked before: "+code(rel.Name)+" does it. Nothing was changed.", reactionNothing)
+		return r.answer(ctx, Fact{CodeAskedBefore, Args{Release: rel.Name}})
 	}
 	r.executed(s)
-	return r.accepted(ctx, d.Note) // the publisher reacts when it has ended
+	return r.accepted(ctx, d.Fact) // the publisher reacts when it has ended
 }
 
 // outcome is what came of a command that was one write.
 type outcome struct {
 	err  error
 	what string
-	note string // for the person
+	said Fact // to the person
 }
 
 // written answers a command that was one write.
 func (in *Inbox) written(ctx context.Context, r *responder, s Situation, o outcome) error {
 	switch err := o.err; {
 	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
-		return r.answer(ctx, "That was asked before. Nothing was changed.", reactionNothing)
+		return r.answer(ctx, Fact{Code: CodeAskedMeanwhile})
 	case errors.Is(err, ErrNotFound):
-		return r.refuse(ctx, Refuse{Reason: "It is gone from the record.", NextMove: "`/status` says what is live."})
+		return r.refuse(ctx, Fact{CodeGone, Args{Next: []Command{{Verb: Status}}}})
 	case err != nil:
 		return fmt.Errorf("%s: %w", o.what, err)
 	}
 	in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
 	r.executed(s)
 	r.react(ctx, reactionDone)
-	return r.accepted(ctx, o.note)
+	return r.accepted(ctx, o.said)
 }

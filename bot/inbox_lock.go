@@ -15,8 +15,7 @@ import (
 func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if at := s.App.Status.UnlockedAt; at != nil && r.intendedBefore(at.Time) {
-		return r.answer(ctx, code(app.Name)+" was unlocked since you asked. Nothing was changed.\n\nIf you still mean it, ask again.",
-			reactionNothing)
+		return r.answer(ctx, Fact{CodeUnlockedMeanwhile, Args{Application: app.Name}})
 	}
 	if err := r.intend(ctx); err != nil {
 		return err
@@ -25,7 +24,7 @@ func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision
 	if errors.Is(err, ErrSet) {
 		return in.lockedMeanwhile(ctx, r, s)
 	}
-	return in.written(ctx, r, s, outcome{err, "locking " + app.String(), d.Note})
+	return in.written(ctx, r, s, outcome{err, "locking " + app.String(), d.Fact})
 }
 
 // unlock carries out an /unlock. An attempt that finds the intent of an earlier one
@@ -33,20 +32,20 @@ func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision
 func (in *Inbox) unlock(ctx context.Context, r *responder, s Situation) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if l := s.App.Status.Lock; l != nil && r.intendedBefore(l.At.Time) {
-		return r.answer(ctx, s.lockedAlready(l), reactionNothing)
+		return r.answer(ctx, s.lockedAlready(l).Fact)
 	}
 	if err := r.intend(ctx); err != nil {
 		return err
 	}
 	was, err := in.Record.Unlock(ctx, app, s.By)
 	if err == nil && was == nil {
-		return r.answer(ctx, code(app.Name)+" was unlocked by somebody else just now. Nothing was changed.", reactionNothing)
+		return r.answer(ctx, Fact{CodeUnlockedByOther, Args{Application: app.Name}})
 	}
-	note := ""
+	var said Fact
 	if was != nil { // it may be another one by now
-		note = s.unlocked(was)
+		said = s.unlocked(was).Fact
 	}
-	return in.written(ctx, r, s, outcome{err, "unlocking " + app.String(), note})
+	return in.written(ctx, r, s, outcome{err, "unlocking " + app.String(), said})
 }
 
 // intendedBefore reports whether an earlier attempt was about to carry a command
@@ -70,9 +69,9 @@ func (in *Inbox) lockedMeanwhile(ctx context.Context, r *responder, s Situation)
 	if err != nil {
 		return fmt.Errorf("reading who locked %s/%s: %w", s.App.Namespace, s.App.Name, err)
 	}
-	text := code(s.App.Name) + " was locked by somebody else, and unlocked again, just now. Nothing was changed."
+	said := Fact{CodeLockedAndUnlocked, Args{Application: s.App.Name}}
 	if l := app.Status.Lock; l != nil {
-		text = s.lockedAlready(l)
+		said = s.lockedAlready(l).Fact
 	}
-	return r.answer(ctx, text, reactionNothing)
+	return r.answer(ctx, said)
 }

@@ -27,7 +27,7 @@ var undoneBy = map[Verb][]Verb{
 // order keeps the commands of one pull request in their order, although each is tried
 // again by itself: one waits a moment for those before it, and is refused after one
 // that undid it. A rollback waits for none.
-func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Refuse, error) {
+func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Fact, error) {
 	all, err := in.Deliveries.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the other commands of the pull request: %w", err)
@@ -38,11 +38,7 @@ func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Refuse,
 		switch c := other.Spec.Comment; {
 		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
 		case c.ID > r.comment().ID && undoes(other, verb, s.App):
-			return &Refuse{
-				Reason: fmt.Sprintf("%s was asked after this, and done, while this could not be. Nothing was changed.",
-					code("/"+string(executedVerb(other)))),
-				NextMove: fmt.Sprintf("If you still mean it, ask again: %s.", code(s.Command.String())),
-			}, nil
+			return &Fact{CodeAskedAfter, Args{Next: []Command{{Verb: executedVerb(other)}, s.Command}}}, nil
 		case waits && c.ID < r.comment().ID && !other.Status.Phase.Finished() && other.Status.Executed == "" && mayChange(c.Body):
 			return nil, &tooEarly{in.backoff(1), "an earlier command of this pull request is not done yet"}
 		}

@@ -109,9 +109,9 @@ func (v view) readiness() string {
 		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", v.command(Rollback),
 			code(m.Previous.Short()), code(v.of(over).short()))
 	}
-	if why := v.unready(); why != "" {
+	if why := v.unready(); why != nil {
 		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", v.command(Rollback),
-			code(m.Previous.Short()), plain(why))
+			code(m.Previous.Short()), inMarkdown(*why).Says)
 	}
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
@@ -123,16 +123,12 @@ func (v view) readiness() string {
 }
 
 // unready says why users could not return at once to the version that they left,
-// as the deployer sees it now; empty if they could, or the hold has ended as was said.
-func (v view) unready() string {
-	now, last := v.app.Status.WayBack, v.app.Status.LastSwitch
-	switch left := v.rel.Status.Milestones.Previous.Color; {
-	case last != nil && last.UID == string(v.rel.UID) && last.Shrunk:
-		return ""
-	case now == nil || now.Color != left:
-		return "what runs of it was not looked at yet"
+// as the deployer sees it now; nil if they could, or the hold has ended as was said.
+func (v view) unready() *Fact {
+	if last := v.app.Status.LastSwitch; last != nil && last.UID == string(v.rel.UID) && last.Shrunk {
+		return nil
 	}
-	return now.Missing
+	return missingNow(v.app, v.rel.Status.Milestones.Previous.Color)
 }
 
 // stagedOver is the deploy that was put in the place of the version that users were

@@ -45,8 +45,8 @@ func (r *responder) react(ctx context.Context, content string) {
 
 // refuse answers with the reason and the next move. An error means that the
 // person does not know yet, so the delivery must be handled again.
-func (r *responder) refuse(ctx context.Context, refusal Refuse) error {
-	if err := r.reply(ctx, strings.TrimSpace(refusal.Reason+"\n\n"+refusal.NextMove)); err != nil {
+func (r *responder) refuse(ctx context.Context, why Fact) error {
+	if err := r.reply(ctx, comment(why)); err != nil {
 		return err
 	}
 	r.react(ctx, reactionRefused)
@@ -54,20 +54,19 @@ func (r *responder) refuse(ctx context.Context, refusal Refuse) error {
 }
 
 // answer says something that changed nothing.
-func (r *responder) answer(ctx context.Context, text, reaction string) error {
-	if text != "" {
-		if err := r.reply(ctx, text); err != nil {
-			return err
-		}
+func (r *responder) answer(ctx context.Context, said Fact) error {
+	if err := r.reply(ctx, comment(said)); err != nil {
+		return err
 	}
-	r.react(ctx, reaction)
+	r.react(ctx, reactionNothing)
 	return nil
 }
 
 // accepted says what a person may not expect of a command that was executed.
 // What was asked is durable by now: that the note is lost is no reason to do it
 // again.
-func (r *responder) accepted(ctx context.Context, note string) error {
+func (r *responder) accepted(ctx context.Context, said Fact) error {
+	note := comment(said)
 	if note == "" && !r.d.Status.Limited {
 		return nil
 	}
@@ -75,6 +74,12 @@ func (r *responder) accepted(ctx context.Context, note string) error {
 		r.in.Log.InfoContext(ctx, "note not written", "comment", r.comment().ID, "error", err)
 	}
 	return nil
+}
+
+// comment is a fact as the body of a comment.
+func comment(f Fact) string {
+	text := inMarkdown(f)
+	return strings.TrimSpace(text.Says + "\n\n" + text.Next)
 }
 
 // defaultReplyGrace is how long after a reply of unknown outcome it is looked for:

@@ -1,8 +1,9 @@
 package bot
 
 import (
-	"fmt"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -12,8 +13,8 @@ type WayBack struct {
 	// Instant: as the deployer sees it now, as many endpoints of that very version
 	// are ready as users need.
 	Instant bool
-	// Why it is not instant: a clause that names what is missing. Empty if it is.
-	Why string
+	// Lacks is why it is not instant; nil if it is.
+	Lacks *Fact
 	// About is how long starting and warming its pods will take, the longest of the
 	// last releases that did so; 0 if none was measured, or it is instant.
 	About time.Duration
@@ -42,22 +43,22 @@ const measuredReleases = 5
 // FindWayBack says how users would return to a version; releases are the
 // application's, newest first.
 func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
-	why := missing(app, to, releases)
-	if why == "" {
+	lacks := missing(app, to, releases)
+	if lacks == nil {
 		return WayBack{Instant: true}
 	}
-	w := WayBack{Why: why}
+	w := WayBack{Lacks: lacks}
 	if longest := slowestOf(releases); longest != nil {
 		w.About, w.Longer = tookToStart(longest), mayTakeLonger(app, longest.Status.Route)
 	}
 	return w
 }
 
-// missing says why users could not return to a version at once; empty if they
-// could. What is true now is told by the deployer, from the ready endpoints; what the
+// missing is why users could not return to a version at once; nil if they could.
+// What is true now is told by the deployer, from the ready endpoints; what the
 // record tells is the better reason, and may be newer.
-func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) string {
-	now, last := app.Status.WayBack, app.Status.LastSwitch
+func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) *Fact {
+	last := app.Status.LastSwitch
 	since := time.Time{}
 	if last != nil && last.From.Color == to.Color {
 		since = last.At.Time
@@ -65,13 +66,22 @@ func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.
 	over := stagedOver(to.Color, since, releases)
 	switch {
 	case last != nil && last.From.Color == to.Color && last.Shrunk:
-		return fmt.Sprintf("%s was made smaller since", to.Color)
+		return &Fact{CodeShrunk, Args{Color: to.Color}}
 	case over != nil:
-		return fmt.Sprintf("%s was staged on %s since", v1alpha1.ShortCommit(over.Spec.Deploy.Commit), to.Color)
-	case now == nil || now.Color != to.Color:
-		return "what runs of it was not looked at yet"
+		return &Fact{CodeStagedOver, Args{Version: versionOf(over), Color: to.Color}}
 	}
-	return now.Missing
+	return missingNow(app, to.Color)
+}
+
+// missingNow is what the deployer sees missing of a colour; nil if nothing is.
+func missingNow(app *v1alpha1.BlueGreen, color v1alpha1.Color) *Fact {
+	switch now := app.Status.WayBack; {
+	case now == nil || now.Color != color:
+		return &Fact{CodeNotLookedAt, Args{Color: color}}
+	case now.Missing != "":
+		return &Fact{CodeTooFewReady, Args{Color: color, Reason: now.Missing}}
+	}
+	return nil
 }
 
 // stagedOver returns a deploy that began to put its own version on a colour after
@@ -138,24 +148,12 @@ func tookToStart(rel *v1alpha1.Release) time.Duration {
 	return started + warmed
 }
 
-// longer says that it may take longer than was said; nothing if it may not.
-func longer(by time.Duration) string {
-	if by == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", span(by))
-}
-
-// say tells a person who just asked for it.
-func (w WayBack) say(to *v1alpha1.Version) string {
-	version := code(to.Short())
+// fact is what a person hears who just asked to go back.
+func (w WayBack) fact(to *v1alpha1.Version) Fact {
 	if w.Instant {
-		return fmt.Sprintf("Users return to %s at once: it still runs on %s at the size they need.", version, to.Color)
+		return Fact{CodeBackAtOnce, Args{Other: to}}
 	}
-	wait := "how long that takes is not known, since no release of it was measured yet"
-	if w.About > 0 {
-		wait = about(w.About) + ", the longest that it took lately" + longer(w.Longer)
-	}
-	return fmt.Sprintf("Users return to %s once its pods on %s are started and found healthy, because %s: %s.", version, to.Color,
-		plain(w.Why), wait)
+	return Fact{CodeBackOnceStarted, Args{
+		Other: to, Because: w.Lacks, About: metav1.Duration{Duration: w.About}, Longer: metav1.Duration{Duration: w.Longer},
+	}}
 }

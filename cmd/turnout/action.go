@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ import (
 // holds them equal.
 var (
 	actionInputs  = []string{"command", "app", "namespace", "commit", "kubeconfig", "retry", "reason", "timeout", "wait"}
-	actionOutputs = []string{"release", "result", "version", "image-digest", "color", "url"}
+	actionOutputs = []string{"release", "result", "version", "image-digest", "color", "url", "code", "args"}
 )
 
 // actionCommand is the program as a step of a GitHub workflow: its arguments are
@@ -163,7 +164,7 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 		"cancel":   func(r *request) plan { return r.cancel("", a.reason) },
 	}[a.command]
 	p, err := a.byHand.perform(ctx, a.app, decide, voice{
-		printer: func(*v1alpha1.BlueGreen) printer { return a.log },
+		printer: func(*v1alpha1.BlueGreen, *bot.Decision) printer { return a.log },
 		note:    func(text string) { a.log.annotate("notice", text) },
 		warn:    func(text string) { a.log.annotate("warning", text) },
 	})
@@ -171,9 +172,9 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 	case p.app == nil:
 		return outputs{}, err
 	case p.release == nil && err != nil:
-		return outputsOfLive(p.app, "Refused"), err
+		return outputsOfLive(p.app, "Refused").decided(p.decision), err
 	case p.release == nil: // there was nothing to do
-		return outputsOfLive(p.app, string(v1alpha1.ReleaseSucceeded)), nil
+		return outputsOfLive(p.app, string(v1alpha1.ReleaseSucceeded)).decided(p.decision), nil
 	}
 	if f := p.release.Status.Failure; f != nil && err != nil {
 		a.log.failure(p.release.Name, f)
@@ -183,7 +184,8 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 		err = nil // that is as far as this step can bring it
 	}
 	report := bot.Report(p.app, p.release, bot.Around{Web: a.getenv("GITHUB_SERVER_URL")})
-	return outputsOf(p.app, p.release), errors.Join(err, a.write("GITHUB_STEP_SUMMARY", "### "+report.Headline+"\n\n"+report.Comment+"\n"))
+	summary := "### " + report.Headline + "\n\n" + report.Comment + "\n"
+	return outputsOf(p.app, p.release).decided(p.decision), errors.Join(err, a.write("GITHUB_STEP_SUMMARY", summary))
 }
 
 func (a *action) status(ctx context.Context) (outputs, error) {
@@ -239,6 +241,18 @@ func outputsOfLive(app *v1alpha1.BlueGreen, result string) outputs {
 		o["release"], o["version"], o["color"] = live.Release, live.Short(), string(live.Color)
 		o["image-digest"] = digest(live.Image)
 	}
+	return o
+}
+
+// decided adds what the command came to, if it was decided.
+func (o outputs) decided(d *bot.Decision) outputs {
+	if d == nil {
+		return o
+	}
+	if args, err := json.Marshal(d.Args); err == nil { // its types cannot fail
+		o["args"] = string(args)
+	}
+	o["code"] = string(d.Code)
 	return o
 }
 

@@ -212,7 +212,8 @@ func TestAStepDeploysTheWorkflowsCommit(t *testing.T) {
 	}
 	want := map[string]string{
 		"release": name, "result": "Succeeded", "version": "bbbbbbb", "image-digest": "sha256:bb", "color": "green",
-		"url": "https://shop.example.com",
+		"url": "https://shop.example.com", "code": "Retried",
+		"args": `{"version":{"color":"","commit":"` + shaB + `","release":"` + name + `"},"attempt":1}`,
 	}
 	if diff := cmp.Diff(want, got.outputs); diff != "" {
 		t.Errorf("outputs (-want +got):\n%s", diff)
@@ -262,7 +263,7 @@ func TestAStepWithNothingToDoSucceeds(t *testing.T) {
 	s := newSite(t)
 	s.live(shaB)
 	got := s.step(map[string]string{})
-	if got.err != nil || got.outputs["result"] != "Succeeded" || got.outputs["version"] != "bbbbbbb" ||
+	if got.err != nil || got.outputs["result"] != "Succeeded" || got.outputs["version"] != "bbbbbbb" || got.outputs["code"] != "IsLive" ||
 		!strings.Contains(got.stdout, "::notice title=Turnout::bbbbbbb is live already.") {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
@@ -289,7 +290,8 @@ func TestAStepRollsBackWithAKubeconfigGivenAsText(t *testing.T) {
 	got := s.step(map[string]string{"command": "rollback", "wait": "false"})
 	want := map[string]string{
 		"release": v1alpha1.RollbackName("shop", "uid-a", 1), "result": "Queued", "version": "sha256:00",
-		"image-digest": "sha256:00", "color": "blue", "url": "https://shop.example.com",
+		"image-digest": "sha256:00", "color": "blue", "url": "https://shop.example.com", "code": "BackAtOnce",
+		"args": `{"other":{"color":"blue","image":"img@sha256:00","replicas":3}}`,
 	}
 	if diff := cmp.Diff(want, got.outputs); diff != "" || got.err != nil {
 		t.Errorf("exit status %d\n%s\noutputs (-want +got):\n%s", got.code, got.stdout, diff)
@@ -302,7 +304,7 @@ func TestAStepThatIsRefusedSaysWhy(t *testing.T) {
 	s.live(shaA)
 	got := s.step(map[string]string{"command": "promote"})
 	if got.code != exitTrouble || got.outputs["result"] != "Refused" || got.outputs["version"] != "aaaaaaa" ||
-		!strings.Contains(got.stdout, "::error title=Turnout::No release of shop waits.") {
+		got.outputs["code"] != "NoneWaits" || !strings.Contains(got.stdout, "::error title=Turnout::No release of shop waits.") {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
 }
@@ -315,7 +317,7 @@ func TestAStepTellsTheStatus(t *testing.T) {
 	got := s.step(map[string]string{"command": "status"})
 	want := map[string]string{
 		"release": v1alpha1.DeployName("shop", shaA, 1), "result": "Holding", "version": "aaaaaaa",
-		"image-digest": "sha256:aa", "color": "green", "url": "https://shop.example.com",
+		"image-digest": "sha256:aa", "color": "green", "url": "https://shop.example.com", "code": "", "args": "",
 	}
 	if diff := cmp.Diff(want, got.outputs); diff != "" || got.err != nil {
 		t.Errorf("exit status %d\n%s\noutputs (-want +got):\n%s", got.code, got.stdout, diff)

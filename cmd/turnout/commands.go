@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 )
 
 // byHand is what the commands that write a release have in common.
@@ -60,15 +61,18 @@ func (b *byHand) command(use, short, long string, args cobra.PositionalArgs, dec
 
 func (b *byHand) run(ctx context.Context, app string, decide func(*request) plan, out, warn io.Writer) error {
 	tell := func(text string) { _, _ = fmt.Fprintln(warn, "turnout: "+text) }
-	_, err := b.perform(ctx, app, decide, voice{
-		printer: func(app *v1alpha1.BlueGreen) printer { return b.newPrinter(out, app) }, note: tell, warn: tell,
+	p, err := b.perform(ctx, app, decide, voice{
+		printer: func(app *v1alpha1.BlueGreen, d *bot.Decision) printer { return b.newPrinter(out, app, d) }, note: tell, warn: tell,
 	})
+	if b.json() && p.decision != nil && p.release == nil {
+		return errors.Join(err, printDecision(out, p.app, p.decision))
+	}
 	return err
 }
 
 // voice is how a command speaks: on a terminal, or in a workflow's log.
 type voice struct {
-	printer    func(*v1alpha1.BlueGreen) printer
+	printer    func(*v1alpha1.BlueGreen, *bot.Decision) printer
 	note, warn func(text string)
 }
 
@@ -78,6 +82,8 @@ const maxClaims = 300
 // performed is what came of a request.
 type performed struct {
 	app *v1alpha1.BlueGreen
+	// decision about it; nil if it was not decided.
+	decision *bot.Decision
 	// release that is meant, as it was last seen; nil if there is none.
 	release *v1alpha1.Release
 }
@@ -99,18 +105,19 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 	if err := req.obstacle(p, v.warn); err != nil {
 		return performed{app: req.app}, err
 	}
-	rel, err := c.carryOut(ctx, p, v.note)
+	done := performed{app: req.app, decision: &p.Decision}
+	rel, err := c.carryOut(ctx, p, terminal(req.app).Say(p.Fact), v.note)
 	if err != nil || rel == nil {
-		return performed{app: req.app}, err
+		return done, err
 	}
 	if !b.wait || b.noWait {
 		rel = approved(req.app, rel)
 	}
-	rel, err = b.watch(ctx, c, rel, v, req.app)
-	if p.Cancel != nil && rel.Status.Phase == v1alpha1.ReleaseCancelled {
+	done.release, err = b.watch(ctx, c, rel, v.printer(req.app, done.decision), v.warn)
+	if p.Cancel != nil && done.release.Status.Phase == v1alpha1.ReleaseCancelled {
 		err = nil // as asked
 	}
-	return performed{app: req.app, release: rel}, err
+	return done, err
 }
 
 // approved shows a release that is approved as such: what it says of itself may have
@@ -133,10 +140,9 @@ func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release 
 }
 
 // watch follows a release, or only shows it if nobody wants to wait.
-func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, v voice, app *v1alpha1.BlueGreen) (*v1alpha1.Release,
+func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, printer printer, warn func(string)) (*v1alpha1.Release,
 	error,
 ) {
-	printer := v.printer(app)
 	if !b.wait || b.noWait {
 		printer.show(rel, time.Now())
 		printer.done(rel)
@@ -144,7 +150,7 @@ func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, v
 	}
 	ctx, cancel := withTimeout(ctx, b.timeout)
 	defer cancel()
-	f := &follower{cluster: c, printer: printer, warn: v.warn, patience: servePatience, interval: followInterval}
+	f := &follower{cluster: c, printer: printer, warn: warn, patience: servePatience, interval: followInterval}
 	return f.follow(ctx, rel)
 }
 
@@ -154,7 +160,7 @@ func (r *request) obstacle(p plan, warn func(string)) error {
 	forward := p.Approve != nil || p.Submit != nil && p.Submit.Spec.Kind == v1alpha1.Deploy
 	condition := blocked(r.app)
 	switch {
-	case p.Refuse != nil:
+	case p.Refused:
 		return nil
 	case condition != nil && condition.Reason == v1alpha1.ReasonNotGranted && forward:
 		return errors.New(r.blockedBy(condition, "%s (%s), so nothing was asked for: %s"))

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
 )
 
 // releaseJSON is a release as -o json shows it, one on a line.
@@ -33,6 +35,27 @@ type releaseJSON struct {
 	Findings     []v1alpha1.Advice     `json:"findings,omitempty"`
 	Proof        *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	SupersededBy string                `json:"supersededBy,omitempty"`
+
+	// Decision that the command came to; not set where a release is only listed.
+	Decision *bot.Decision `json:"decision,omitempty"`
+}
+
+// decisionJSON is what a command came to that means no release.
+type decisionJSON struct {
+	Application string        `json:"application"`
+	Namespace   string        `json:"namespace"`
+	Decision    *bot.Decision `json:"decision"`
+}
+
+func printDecision(out io.Writer, app *v1alpha1.BlueGreen, decision *bot.Decision) error {
+	line, err := jsonLine(decisionJSON{app.Name, app.Namespace, decision})
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(beyond(out), line); err != nil {
+		return fmt.Errorf("printing the decision: %w", err)
+	}
+	return nil
 }
 
 // stepJSON is one step of the timeline.
@@ -88,13 +111,16 @@ func artifact(rel *v1alpha1.Release) (commit, image, color string) {
 // jsonPrinter writes one object a line for every state that differs from the
 // last one.
 type jsonPrinter struct {
-	out  io.Writer
-	app  *v1alpha1.BlueGreen
-	last string
+	out      io.Writer
+	app      *v1alpha1.BlueGreen
+	decision *bot.Decision
+	last     string
 }
 
 func (p *jsonPrinter) show(rel *v1alpha1.Release, _ time.Time) {
-	line, err := jsonLine(asJSON(p.app, rel))
+	state := asJSON(p.app, rel)
+	state.Decision = p.decision
+	line, err := jsonLine(state)
 	if err != nil || line == p.last { // its types cannot fail
 		return
 	}

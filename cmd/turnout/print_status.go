@@ -74,8 +74,9 @@ type rollbackJSON struct {
 	Instant bool `json:"instant"`
 	// Until when at least, if a release does not need its colour before.
 	Until *time.Time `json:"until,omitempty"`
-	// Why it is not instant.
-	Why string `json:"why,omitempty"`
+	// Why it is not instant, for people, and Because for programs.
+	Why     string    `json:"why,omitempty"`
+	Because *bot.Fact `json:"because,omitempty"`
 	// Seconds that starting its pods will take, about; not set if it is instant, or
 	// nobody knows.
 	Seconds float64 `json:"seconds,omitempty"`
@@ -118,9 +119,11 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
 		until := last.At.Add(max(bg.Spec.HoldTime(), bg.Spec.DrainTime()))
 		back := bot.FindWayBack(bg, st.Previous, releases)
-		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: back.Instant, Why: back.Why, Seconds: back.About.Seconds()}
+		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: back.Instant, Because: back.Lacks, Seconds: back.About.Seconds()}
 		if back.Instant {
 			s.Rollback.Until = &until
+		} else {
+			s.Rollback.Why = terminal(bg).Say(*back.Lacks).Says
 		}
 	}
 	for i := range releases {

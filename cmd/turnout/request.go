@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,8 +24,8 @@ type request struct {
 	now      time.Time
 }
 
-// plan is what becomes of a request: bot's decision, in which a refusal and an
-// answer speak of the command line, and the release that is meant.
+// plan is what becomes of a request: bot's decision, or one of this file's, and the
+// release that is meant.
 type plan struct {
 	bot.Decision
 	// release that the request is about; empty if there is none.
@@ -62,12 +61,8 @@ func (r *request) judge(command bot.Command, commit string) plan {
 	}))
 }
 
-// plan puts a decision into the words of the command line.
+// plan finds the release that a decision means.
 func (r *request) plan(d bot.Decision) plan {
-	if d.Refuse != nil {
-		d.Refuse = &bot.Refuse{Reason: r.words(d.Refuse.Reason), NextMove: r.words(d.Refuse.NextMove)}
-	}
-	d.Answer, d.Note = r.words(d.Answer), r.words(d.Note)
 	p := plan{Decision: d}
 	switch {
 	case d.Submit != nil:
@@ -80,51 +75,13 @@ func (r *request) plan(d bot.Decision) plan {
 	return p
 }
 
-// slash is a command of a pull request as the bot shows it.
-var slash = regexp.MustCompile("`/([a-z]+)( [0-9a-f]+)?[^`]*`")
-
-// words turns a sentence written for a pull request into one for a terminal.
-func (r *request) words(s string) string {
-	s = strings.ReplaceAll(html.UnescapeString(s), "\u200b", "")
-	return slash.ReplaceAllStringFunc(s, func(command string) string {
-		m := slash.FindStringSubmatch(command)
-		commit := strings.TrimSpace(m[2])
-		switch m[1] {
-		case "retry":
-			if commit == "" {
-				commit = "SHA"
-			}
-			return r.command("deploy", "--commit", commit, "--retry")
-		case "promote":
-			return r.typed("promote", "commit", commit)
-		case "rollback":
-			return r.typed("rollback", "from", commit)
-		case "cancel", "status":
-			return r.typed(m[1], "", "")
-		}
-		return command + " on a pull request"
-	})
+func refused(code bot.Code, args bot.Args) plan {
+	return plan{Decision: bot.Decision{Fact: bot.Fact{Code: code, Args: args}, Refused: true}}
 }
 
-func (r *request) typed(verb, flag, commit string) string {
-	if commit != "" {
-		return r.command(verb, "--"+flag, commit)
-	}
-	return r.command(verb)
-}
-
-// command is a command about this application that can be typed anywhere.
-func (r *request) command(verb string, more ...string) string {
-	words := append([]string{"turnout", verb, r.app.Name}, more...)
-	return "`" + strings.Join(append(words, "--namespace", r.app.Namespace), " ") + "`"
-}
-
-func refused(reason, nextMove string) plan {
-	return plan{Decision: bot.Decision{Refuse: &bot.Refuse{Reason: reason, NextMove: nextMove}}}
-}
-
-func joined(release, answer string) plan {
-	return plan{Decision: bot.Decision{Answer: answer}, release: release}
+// joined answers with a release that there is already; empty if its record is gone.
+func joined(release string, code bot.Code, args bot.Args) plan {
+	return plan{Decision: bot.Decision{Fact: bot.Fact{Code: code, Args: args}}, release: release}
 }
 
 // unfinished returns the releases of a kind that have not ended, newest first.
@@ -163,16 +120,17 @@ func checkCommit(flag, commit string) error {
 // deploy releases a commit: a first time, or once more.
 func (r *request) deploy(commit string, retry bool) plan {
 	last := r.deployOf(commit)
-	version := v1alpha1.ShortCommit(commit)
+	about := bot.Args{Application: r.app.Name, Version: &v1alpha1.Version{Commit: commit}}
 	switch {
 	case last != nil && !last.Status.Phase.Finished():
-		return joined(last.Name, fmt.Sprintf("%s of %s is under way already, asked for by %s.", last.Name, version, byWhom(last)))
+		about.Release, about.By = last.Name, last.AskedBy()
+		return joined(last.Name, codeUnderWay, about)
 	case r.isLive(commit) && !retry:
-		return joined(r.kept(r.app.Status.Live.Release), version+" is live already.")
+		return joined(r.kept(r.app.Status.Live.Release), codeIsLive, about)
 	case last != nil && !retry:
-		return refused(
-			fmt.Sprintf("%s was released before: %s ended as %s. Nothing was started.", version, last.Name, last.Status.Phase),
-			"To release it once more: "+r.command("deploy", "--commit", commit, "--retry")+".")
+		about.Release, about.Phase = last.Name, last.Status.Phase
+		about.Next = []bot.Command{{Verb: bot.Retry, Commit: commit}}
+		return refused(codeReleasedBefore, about)
 	}
 	return r.judge(bot.Command{Verb: bot.Retry, Commit: commit}, commit)
 }
@@ -187,13 +145,6 @@ func (r *request) kept(name string) string {
 
 func (r *request) isLive(commit string) bool {
 	return r.app.Status.Live != nil && r.app.Status.Live.Commit == commit
-}
-
-func byWhom(rel *v1alpha1.Release) string {
-	if actor := rel.AskedBy(); actor != "" {
-		return actor
-	}
-	return "nobody that is recorded"
 }
 
 // promote approves a release: the one named, that of a commit, or else the one
@@ -213,8 +164,9 @@ func (r *request) promote(release, commit string) plan {
 		}
 	}
 	if rel != nil && release != "" && p.release != rel.Name {
-		return refused(fmt.Sprintf("%s is not the newest release of %s.", rel.Name, v1alpha1.ShortCommit(commit)),
-			fmt.Sprintf("Promote %s, or name the commit.", p.release))
+		return refused(codeNotNewest, bot.Args{
+			Application: r.app.Name, Release: rel.Name, Releases: []string{p.release}, Version: &v1alpha1.Version{Commit: commit},
+		})
 	}
 	return p
 }
@@ -238,10 +190,10 @@ func (r *request) promotable(release, commit string) (*v1alpha1.Release, *plan) 
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0:
-		p := refused(fmt.Sprintf("No release of %s waits.", r.app.Name), "Name the commit to release: --commit SHA.")
+		p := refused(codeNoneWaits, bot.Args{Application: r.app.Name})
 		return nil, &p
 	}
-	p := refused(fmt.Sprintf("%s has several releases under way: %s.", r.app.Name, names(all)), "Name one of them.")
+	p := refused(codeSeveralUnderWay, bot.Args{Application: r.app.Name, Releases: names(all)})
 	return nil, &p
 }
 
@@ -249,22 +201,22 @@ func (r *request) named(name string) (*v1alpha1.Release, *plan) {
 	for i := range r.releases {
 		if rel := &r.releases[i]; rel.Name == name {
 			if rel.Spec.Deploy == nil {
-				p := refused(name+" is a rollback: it waits for nobody's approval.", "Watch it: "+r.command("releases")+".")
+				p := refused(codeNothingToApprove, bot.Args{Application: r.app.Name, Release: name})
 				return nil, &p
 			}
 			return rel, nil
 		}
 	}
-	p := refused(fmt.Sprintf("%s has no release %s.", r.app.Name, name), "List them: "+r.command("releases")+".")
+	p := refused(codeNoSuchRelease, bot.Args{Application: r.app.Name, Release: name})
 	return nil, &p
 }
 
-func names(all []*v1alpha1.Release) string {
+func names(all []*v1alpha1.Release) []string {
 	list := make([]string, len(all))
 	for i, rel := range all {
 		list[i] = rel.Name
 	}
-	return strings.Join(list, ", ")
+	return list
 }
 
 // rollback leaves a version: the one whose commit begins with from, or else the
@@ -272,20 +224,19 @@ func names(all []*v1alpha1.Release) string {
 func (r *request) rollback(from string) plan {
 	if from == "" {
 		if under := r.unfinished(v1alpha1.Rollback); len(under) > 0 {
-			return joined(under[0].Name, under[0].Name+" is under way already.")
+			return joined(under[0].Name, codeRollbackUnderWay, bot.Args{Application: r.app.Name, Release: under[0].Name})
 		}
 		live := r.app.Status.Live
 		switch {
 		case live == nil:
-			return refused(fmt.Sprintf("%s has no live version at present.", r.app.Name), r.command("status")+" says why.")
+			return refused(codeNoVersionLive, bot.Args{Application: r.app.Name, Next: []bot.Command{{Verb: bot.Status}}})
 		case live.Commit == "":
-			return refused(fmt.Sprintf("%s is live on %s, which Turnout did not release: there is nothing to return to.", live.Short(), live.Color),
-				"Merge a commit that reverts what you want to undo.")
+			return refused(codeLiveIsForeign, bot.Args{Application: r.app.Name, Live: live})
 		}
 		from = live.Commit
 	}
 	p := r.judge(bot.Command{Verb: bot.Rollback, Commit: from}, "")
-	if p.release == "" && p.Refuse == nil {
+	if p.release == "" && !p.Refused {
 		for _, rel := range r.unfinished(v1alpha1.Rollback) {
 			if strings.HasPrefix(rel.Spec.Rollback.From.Commit, from) {
 				p.release = rel.Name
@@ -303,16 +254,16 @@ func (r *request) cancel(release, reason string) plan {
 		return *problem
 	}
 	if rel.Spec.Kind == v1alpha1.Rollback {
-		return refused(rel.Name+" is a rollback, which is not cancelled.", "Release another version when it has ended.")
+		return refused(codeRollbackGoesOn, bot.Args{Application: r.app.Name, Release: rel.Name})
 	}
 	if newest := r.deployOf(rel.Spec.Deploy.Commit); newest.Name != rel.Name {
-		return refused(fmt.Sprintf("%s has ended already: %s.", rel.Name, rel.Status.Phase), "There is nothing to cancel.")
+		return refused(codeEndedAlready, bot.Args{Application: r.app.Name, Release: rel.Name, Phase: rel.Status.Phase})
 	}
 	p := r.judge(bot.Command{Verb: bot.Cancel}, rel.Spec.Deploy.Commit)
 	if p.Cancel != nil && reason != "" {
 		p.Cancel.Cancel.Reason = reason
 	}
-	if p.Refuse == nil {
+	if !p.Refused {
 		p.release = rel.Name
 	}
 	return p
@@ -325,29 +276,29 @@ func (r *request) cancellable(release string) (*v1alpha1.Release, *plan) {
 				return &r.releases[i], nil
 			}
 		}
-		p := refused(fmt.Sprintf("%s has no release %s.", r.app.Name, release), "List them: "+r.command("releases")+".")
+		p := refused(codeNoSuchRelease, bot.Args{Application: r.app.Name, Release: release})
 		return nil, &p
 	}
 	all := append(r.unfinished(v1alpha1.Deploy), r.unfinished(v1alpha1.Rollback)...)
 	switch len(all) {
 	case 0:
-		p := refused(fmt.Sprintf("No release of %s is under way.", r.app.Name), "There is nothing to cancel.")
+		p := refused(codeNoneUnderWay, bot.Args{Application: r.app.Name})
 		return nil, &p
 	case 1:
 		return all[0], nil
 	}
-	p := refused(fmt.Sprintf("%s has several releases under way: %s.", r.app.Name, names(all)), "Name one of them.")
+	p := refused(codeSeveralUnderWay, bot.Args{Application: r.app.Name, Releases: names(all)})
 	return nil, &p
 }
 
 // carryOut writes what was decided and returns the release that is meant; nil if
-// none is. A refusal is an error.
-func (c *cluster) carryOut(ctx context.Context, p plan, say func(text string)) (*v1alpha1.Release, error) {
+// none is. What it says goes to say; a refusal is an error.
+func (c *cluster) carryOut(ctx context.Context, p plan, text bot.Text, say func(text string)) (*v1alpha1.Release, error) {
 	key := types.NamespacedName{Namespace: c.namespace, Name: p.release}
 	var err error
 	switch {
-	case p.Refuse != nil:
-		return nil, errors.New(strings.TrimSpace(p.Refuse.Reason + " " + p.Refuse.NextMove))
+	case p.Refused:
+		return nil, errors.New(text.String())
 	case p.Submit != nil:
 		var stored *v1alpha1.Release
 		if stored, _, err = bot.Submit(ctx, botRecord{c.Record}, p.Submit); stored != nil && err == nil {
@@ -364,10 +315,8 @@ func (c *cluster) carryOut(ctx context.Context, p plan, say func(text string)) (
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range []string{p.Answer, p.Note} {
-		if text != "" {
-			say(text)
-		}
+	if said := text.String(); said != "" {
+		say(said)
 	}
 	if p.release == "" {
 		return nil, nil

@@ -74,8 +74,8 @@ func intended(rel *v1alpha1.Release) {
 // summary is a plan in a line.
 func summary(p plan) string {
 	switch {
-	case p.Refuse != nil:
-		return "refused: " + p.Refuse.Reason + " " + p.Refuse.NextMove
+	case p.Refused:
+		return "refused: " + terminal(history().app).Say(p.Fact).String()
 	case p.Submit != nil:
 		return fmt.Sprintf("submit %s approved=%v", p.release, p.Submit.Spec.Approval != nil)
 	case p.Approve != nil:
@@ -83,7 +83,7 @@ func summary(p plan) string {
 	case p.Cancel != nil:
 		return "cancel " + p.release
 	}
-	return "answer " + p.release + ": " + p.Answer
+	return "answer " + p.release + ": " + terminal(history().app).Say(p.Fact).String()
 }
 
 func TestWhatARequestComesTo(t *testing.T) {
@@ -132,7 +132,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 		{"deploy behind a lock says so", nil, func(r *request) plan {
 			r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.Unix(1700000000, 0), Reason: "audit"}
 			p := r.deploy(shaB, false)
-			return plan{Decision: bot.Decision{Answer: p.Note}, release: p.release}
+			return plan{Decision: bot.Decision{Fact: p.Fact}, release: p.release}
 		}, `^answer ` + b1 + `: .*locked by dora`},
 		{
 			"deploy of what is live",

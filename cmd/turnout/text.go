@@ -23,6 +23,9 @@ func span(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
+// day shows a day and a time of day.
+func day(t time.Time) string { return t.UTC().Format("2 Jan 15:04 UTC") }
+
 // ago shows how long ago something was, as kubectl does.
 func ago(d time.Duration) string {
 	switch {

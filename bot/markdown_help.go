@@ -21,12 +21,12 @@ func (s Situation) help() string {
 		"- **Health gate**: " + gate(spec.Gate),
 		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant "+
 			"%s for %s (hold); after that it has %s",
-			brief(spec.SoakTime()), brief(spec.DrainTime()), s.typed(Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
+			brief(spec.SoakTime()), brief(spec.DrainTime()), s.shows(Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
 	}
 	if l := s.App.Status.Lock; l != nil {
-		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), s.typed(Unlock)))
+		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), s.shows(Unlock)))
 	} else {
-		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", s.typed(Lock)))
+		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", s.shows(Lock)))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -37,7 +37,7 @@ func (s Situation) mode() string {
 	if p.Mode != v1alpha1.PromotionManual {
 		return "*Automatic*: a merge switches when its health gate has passed"
 	}
-	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", s.typed(Promote))
+	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", s.shows(Promote))
 	if p.Timeout.Duration > 0 {
 		text += fmt.Sprintf(", and is discarded after %s", brief(p.Timeout.Duration))
 	}

@@ -39,17 +39,17 @@ func (s Situation) status() string {
 	case st.Live == nil: // the condition says why; there is nothing to go back from
 	case last != nil && last.To.Color != st.Live.Color:
 		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
-			"Ingress; %s does not work meanwhile.", st.Live.Color, s.typed(Rollback)))
+			"Ingress; %s does not work meanwhile.", st.Live.Color, s.shows(Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held, back := "at once, it still runs", FindWayBack(&s.App, st.Previous, s.Releases)
 		if !back.Instant {
-			held = "its pods would be started first, since " + plain(back.Why)
+			held = "its pods would be started first, since " + inMarkdown(*back.Lacks).Says
 		}
 		if back.About > 0 {
 			held += ", " + about(back.About) + longer(back.Longer)
 		}
-		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", s.rollbackByCommit(), code(st.Previous.Short()), st.Previous.Color,
-			held))
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(s.rollbackByCommit().String()),
+			code(st.Previous.Short()), st.Previous.Color, held))
 	case last != nil:
 		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
 	}
@@ -64,12 +64,10 @@ func (s Situation) heading() string {
 	}
 	live := "nothing is live"
 	if v := s.App.Status.Live; v != nil {
-		live = fmt.Sprintf("%s is live on %s", s.liveName(), v.Color)
+		live = fmt.Sprintf("%s is live on %s", versionCode(v), v.Color)
 	}
 	return fmt.Sprintf("**%s** (%s): %s.", name, plain(s.App.Spec.Environment), live)
 }
 
-// sentence takes the full stop off a text that a sentence ends with.
-func sentence(text string) string {
-	return strings.TrimRight(text, ". ")
-}
+// shows is a command on this application, as it is typed.
+func (s Situation) shows(verb Verb) string { return code(s.typed(verb).String()) }

@@ -1,0 +1,169 @@
+package bot
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// inMarkdown says a fact in a comment on a pull request.
+func inMarkdown(f Fact) Text {
+	return Surface{markdownTexts, markdownWords()}.Say(f)
+}
+
+// markdownWords show arguments in Markdown: each goes through code or plain, since it
+// may come from outside.
+func markdownWords() map[string]func(Args) string {
+	return map[string]func(Args) string{
+		"application": func(a Args) string { return code(a.Application) },
+		"release":     func(a Args) string { return code(a.Release) },
+		"version":     func(a Args) string { return versionCode(a.Version) },
+		"other":       func(a Args) string { return versionCode(a.Other) },
+		"bareversion": func(a Args) string { return plain(a.Version.Short()) },
+		"live":        func(a Args) string { return versionCode(a.Live) },
+		"livecolor":   func(a Args) string { return string(a.Live.Color) },
+		"typed":       func(a Args) string { return code(a.Typed) },
+		"what":        func(a Args) string { return cmp.Or(code(a.Typed), "This pull request") },
+		"branch":      func(a Args) string { return code(a.Branch) },
+		"base":        func(a Args) string { return code(a.Base) },
+		"color":       func(a Args) string { return string(a.Color) },
+		"othercolor":  func(a Args) string { return string(a.Other.Color) },
+		"attempt":     func(a Args) string { return fmt.Sprint(a.Attempt) },
+		"by":          func(a Args) string { return plain(a.By) },
+		"at":          func(a Args) string { return date(a.At.Time) },
+		"reason":      func(a Args) string { return plain(a.Reason) },
+		"failure":     func(a Args) string { return sentence(plain(truncate(a.Reason, maxMessage))) },
+		"lock":        func(a Args) string { return sentence(lockText(a.Lock, plain)) },
+		"wholelock":   func(a Args) string { return lockText(a.Lock, plain) },
+		"next":        func(a Args) string { return code(nth(a.Next, 0).String()) },
+		"then":        func(a Args) string { return code(nth(a.Next, 1).String()) },
+		"repository":  func(a Args) string { return plain(a.Repository) },
+		"permission":  func(a Args) string { return plain(a.Permission) },
+		"number":      func(a Args) string { return fmt.Sprint(a.Number) },
+		"words":       func(a Args) string { return allOf(a.Words) },
+		"usage":       func(a Args) string { return usageOf(nth(a.Next, 0).Verb) },
+		"leftby":      leftByText,
+		"pulls":       pullsText,
+		"ended":       endedText,
+		"wait":        waitText,
+		"branches":    branchesText,
+		"choices":     choicesText,
+		"status":      func(a Args) string { return a.Shown.status() },
+		"help":        func(a Args) string { return a.Shown.help() },
+	}
+}
+
+// versionCode names a version for a person.
+func versionCode(v *v1alpha1.Version) string {
+	if v == nil {
+		return "nothing"
+	}
+	return code(v.Short())
+}
+
+// nth is a command of several; none if there are fewer.
+func nth(all []Command, n int) Command {
+	if n >= len(all) {
+		return Command{}
+	}
+	return all[n]
+}
+
+// sentence takes the full stop off a text that a sentence ends with.
+func sentence(text string) string {
+	return strings.TrimRight(text, ". ")
+}
+
+// leftByText says who took a version away from users, by what, and when.
+func leftByText(a Args) string {
+	by := code(a.Release)
+	if a.By != "" {
+		by = fmt.Sprintf("%s (%s)", plain(a.By), by)
+	}
+	if a.At == nil {
+		return by
+	}
+	return by + " at " + date(a.At.Time)
+}
+
+// pullsText says where to ask about a version.
+func pullsText(a Args) string {
+	var names []string
+	for _, n := range a.PullRequests {
+		names = append(names, fmt.Sprintf("#%d", n))
+	}
+	switch len(names) {
+	case 0:
+		return "the pull request of " + versionCode(cmp.Or(a.Other, a.Version))
+	case 1:
+		return "pull request " + names[0]
+	}
+	return "one of the pull requests " + strings.Join(names, ", ")
+}
+
+// endedText says that there is no release under way here, or not any more.
+func endedText(a Args) string {
+	if a.Version == nil {
+		return "This pull request has no release under way"
+	}
+	return fmt.Sprintf("The release of %s has ended (%s)", versionCode(a.Version), strings.ToLower(string(a.Phase)))
+}
+
+// waitText says how long a way back takes that is not instant.
+func waitText(a Args) string {
+	if a.About.Duration == 0 {
+		return "how long that takes is not known, since no release of it was measured yet"
+	}
+	return about(a.About.Duration) + ", the longest that it took lately" + longer(a.Longer.Duration)
+}
+
+// branchesText names the branches that several applications are released from.
+func branchesText(a Args) string {
+	var from []string
+	for _, c := range a.Choices {
+		from = append(from, code(c.Branch))
+	}
+	slices.Sort(from)
+	return strings.Join(slices.Compact(from), ", ")
+}
+
+// choicesText lists the commands that mean one application each.
+func choicesText(a Args) string {
+	var lines []string
+	for _, c := range a.Choices {
+		line := "- " + code(c.Command.String())
+		if a.Reason != "" {
+			line += " with your reason behind it"
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s of namespace %s, released from %s", line, plain(c.Environment), code(c.Namespace),
+			code(c.Branch)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// longer says that it may take longer than was said; nothing if it may not.
+func longer(by time.Duration) string {
+	if by == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", span(by))
+}
+
+// usageOf says how to type a command.
+func usageOf(verb Verb) string {
+	f, _ := formOf(verb)
+	return fmt.Sprintf("Type %s, on a line of its own: it %s.", f.usage(), f.does)
+}
+
+// allOf shows words, none of which is meant.
+func allOf(words []string) string {
+	var shown []string
+	for _, word := range words {
+		shown = append(shown, code(word))
+	}
+	return strings.Join(shown, " nor ")
+}

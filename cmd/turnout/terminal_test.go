@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// codesOf reads the codes that a file declares: their names in Go, with their values.
+func codesOf(t *testing.T, file string) map[string]bot.Code {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	check(t, err)
+	codes := map[string]bot.Code{}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.ValueSpec); ok {
+			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+			check(t, err)
+			codes[spec.Names[0].Name] = bot.Code(value)
+		}
+		return true
+	})
+	if len(codes) < 10 {
+		t.Fatalf("%s declares %d codes", file, len(codes))
+	}
+	return codes
+}
+
+// silent are decisions that the release shows which is followed.
+var silent = []bot.Code{bot.CodeApproved, bot.CodeSubmitted, bot.CodeRetried}
+
+// TestEveryCodeIsSaidOnATerminalAndToPrograms: each that may be decided, by the bot or
+// here, has words of which each is known, and is on the page for programs.
+func TestEveryCodeIsSaidOnATerminalAndToPrograms(t *testing.T) {
+	page, err := os.ReadFile("../../docs/command-line.md")
+	check(t, err)
+	surface := terminal(history().app)
+	own := codesOf(t, "request_code.go")
+	count := 0
+	for _, codes := range []map[string]bot.Code{codesOf(t, "../../bot/decision_code.go"), own} {
+		for name, code := range codes {
+			count++
+			text, ok := surface.Texts[code]
+			if !ok || text.String() == "" && !slices.Contains(silent, code) {
+				t.Errorf("%s has no words on a terminal", name)
+			}
+			os.Expand(text.Says+text.Next, func(word string) string {
+				if surface.Words[word] == nil && word != "because" {
+					t.Errorf("%s says ${%s}, which is no word", name, word)
+				}
+				return ""
+			})
+			if strings.Contains(text.String(), "`/") {
+				t.Errorf("%s speaks of a command of pull requests: %s", name, text)
+			}
+			if !bytes.Contains(page, []byte("`"+string(code)+"`")) {
+				t.Errorf("docs/command-line.md does not list %s", code)
+			}
+		}
+	}
+	if len(surface.Texts) != count {
+		t.Errorf("a terminal has words for %d codes, want the %d that there are", len(surface.Texts), count)
+	}
+	source, err := os.ReadFile("request.go")
+	check(t, err)
+	for name := range own {
+		if !bytes.Contains(source, []byte(name+",")) {
+			t.Errorf("no request comes to %s", name)
+		}
+	}
+}
+
+func TestADecisionIsDataForPrograms(t *testing.T) {
+	r := history(deployed(shaA, 1, v1alpha1.ReleaseSucceeded))
+	p := r.rollback("ccccccc")
+	line, err := jsonLine(decisionJSON{r.app.Name, r.app.Namespace, &p.Decision})
+	check(t, err)
+	const want = `{"application":"shop","namespace":"ns","decision":{"code":"NotLive","args":{"application":"shop",` +
+		`"live":{"color":"green","image":"img@sha256:aa","commit":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","release":"shop-aaaaaaaaaaaa-1"},` +
+		`"typed":"ccccccc","next":[{"verb":"rollback","commit":"aaaaaaa"}]},"refused":true}}` + "\n"
+	if line != want {
+		t.Errorf("got  %swant %s", line, want)
+	}
+}
+
+// TestAFollowedReleaseCarriesItsDecision: a program reads from the first line what its
+// command came to.
+func TestAFollowedReleaseCarriesItsDecision(t *testing.T) {
+	r := history()
+	p := r.deploy(shaB, false)
+	var out bytes.Buffer
+	printer := &jsonPrinter{out: &out, app: r.app, decision: &p.Decision}
+	printer.show(p.Submit, noon)
+	var got releaseJSON
+	check(t, json.Unmarshal(out.Bytes(), &got))
+	if got.Decision == nil || got.Decision.Code != bot.CodeRetried || got.Decision.Args.Version.Commit != shaB {
+		t.Errorf("the decision is %+v", got.Decision)
+	}
+}
