@@ -128,26 +128,12 @@ func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 
 func newWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.BlueGreen)) *world {
 	t.Helper()
-	kube, err := client.New(cfg, client.Options{Scheme: scheme()})
-	check(t, err)
-	w := &world{t: t, cfg: cfg, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
-	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name: w.namespace, Annotations: map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: "acme-prod"},
-	}})
-	w.kubelet = startKubelet(t, cfg, w.namespace)
+	w := emptyWorld(t, cfg, map[string]string{v1alpha1.RepositoriesAnnotation: repository, v1alpha1.ProjectsAnnotation: "acme-prod"})
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		w.create(w.deployment(c))
 		w.create(w.service(c))
 	}
 	w.create(w.ingress())
-	w.builds = cloudbuildtest.New(t,
-		cloudbuildtest.Config{
-			Repository: w.source.File,
-			Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
-				return w.build(ctx, b)
-			},
-		})
-	w.source.commit("a", "")
 	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app"), Spec: v1alpha1.BlueGreenSpec{
 		Repository: repository, Build: v1alpha1.BuildSpec{Project: "acme-prod"},
 		Soak: duration(time.Millisecond), Drain: duration(time.Millisecond), Hold: duration(time.Hour),
@@ -156,6 +142,25 @@ func newWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.BlueGre
 		c(bg)
 	}
 	w.create(bg)
+	return w
+}
+
+// emptyWorld is a namespace with such annotations, and what is around it.
+func emptyWorld(t testing.TB, cfg *rest.Config, grants map[string]string) *world {
+	t.Helper()
+	kube, err := client.New(cfg, client.Options{Scheme: scheme()})
+	check(t, err)
+	w := &world{t: t, cfg: cfg, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
+	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace, Annotations: grants}})
+	w.kubelet = startKubelet(t, cfg, w.namespace)
+	w.builds = cloudbuildtest.New(t,
+		cloudbuildtest.Config{
+			Repository: w.source.File,
+			Builder: func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
+				return w.build(ctx, b)
+			},
+		})
+	w.source.commit("a", "")
 	return w
 }
 

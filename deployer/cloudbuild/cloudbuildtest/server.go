@@ -173,6 +173,25 @@ func (s *Server) Builds(project, location string) []*cloudbuildpb.Build {
 	return out
 }
 
+// Keep takes over a build as another server had it, under its id. One that was under
+// way begins anew.
+func (s *Server) Keep(pb *cloudbuildpb.Build) error {
+	m := buildName.FindStringSubmatch(pb.GetName())
+	if m == nil {
+		return fmt.Errorf("keep build %q: invalid name", pb.GetName())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &build{project: m[1], location: m[2], pb: proto.CloneOf(pb)}
+	s.builds = append(s.builds, b)
+	switch b.pb.GetStatus() {
+	case cloudbuildpb.Build_QUEUED, cloudbuildpb.Build_WORKING:
+		s.enqueue(b)
+	default: // it is over, or waits for a person
+	}
+	return nil
+}
+
 // Approve lets a PENDING build go on, as a person does in the console. It
 // tells whether there was one.
 func (s *Server) Approve(id string) bool {

@@ -1,0 +1,293 @@
+package deployer
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
+	"google.golang.org/protobuf/encoding/protojson"
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// recording is a world as a version left it: its own objects whole, and of those of
+// Kubernetes what their controllers do not write anew.
+type recording struct {
+	// Milestone at which the process ended.
+	Milestone string `json:"milestone"`
+	// At is when it was recorded.
+	At metav1.MicroTime `json:"at"`
+	// TemplateHashes are the pod-template-hashes of the Deployments, by their names.
+	TemplateHashes map[string]string `json:"templateHashes"`
+	// Grants are the annotations of the namespace.
+	Grants      map[string]string                       `json:"grants"`
+	Application v1alpha1.BlueGreen                      `json:"application"`
+	Releases    []v1alpha1.Release                      `json:"releases"` // the oldest first
+	Ingress     networkingv1.Ingress                    `json:"ingress"`
+	Services    []corev1.Service                        `json:"services"`
+	Deployments []appsv1.Deployment                     `json:"deployments"`
+	Autoscalers []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
+	// Builds that Cloud Build has.
+	Builds []json.RawMessage `json:"builds"`
+}
+
+// recordedNamespace stands for the one of the test that recorded.
+const recordedNamespace = "shop"
+
+// snapshot records a world that nobody drives.
+func (w *world) snapshot(milestone string) *recording {
+	w.t.Helper()
+	r := &recording{Milestone: milestone, At: metav1.NowMicro(), TemplateHashes: map[string]string{}, Application: *w.application()}
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+	check(w.t, w.kube.Get(w.t.Context(), client.ObjectKeyFromObject(ns), ns))
+	r.Grants = ns.Annotations
+	releases, err := w.record().Releases(w.t.Context(), keyOf(&r.Application))
+	check(w.t, err)
+	r.Releases = releases
+	slices.Reverse(r.Releases)
+	r.Ingress = networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
+	w.get(&r.Ingress)
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		d, s := w.deployment(c), w.service(c)
+		w.get(d)
+		w.get(s)
+		h := autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta(string(c))}
+		w.get(&h)
+		r.TemplateHashes[d.Name] = w.templateHash(d.Name)
+		r.Deployments, r.Services, r.Autoscalers = append(r.Deployments, *d), append(r.Services, *s), append(r.Autoscalers, h)
+	}
+	for _, b := range w.made() {
+		text, err := protojson.Marshal(b)
+		check(w.t, err)
+		r.Builds = append(r.Builds, text)
+	}
+	r.each(func(o client.Object) { o.SetManagedFields(nil) })
+	for i := range r.Deployments {
+		r.Deployments[i].Status, r.Autoscalers[i].Status = appsv1.DeploymentStatus{}, autoscalingv2.HorizontalPodAutoscalerStatus{}
+	}
+	return r
+}
+
+// each does something with every object.
+func (r *recording) each(do func(client.Object)) {
+	do(&r.Application)
+	do(&r.Ingress)
+	for i := range r.Releases {
+		do(&r.Releases[i])
+	}
+	for i := range r.Services {
+		do(&r.Services[i])
+	}
+	for i := range r.Deployments {
+		do(&r.Deployments[i])
+	}
+	for i := range r.Autoscalers {
+		do(&r.Autoscalers[i])
+	}
+}
+
+// templateHash is the pod-template-hash of what a Deployment is to run.
+func (w *world) templateHash(deployment string) (hash string) {
+	w.t.Helper()
+	w.until("the replica set of "+deployment, func() bool {
+		d := &appsv1.Deployment{ObjectMeta: w.meta(deployment)}
+		w.get(d)
+		var list appsv1.ReplicaSetList
+		check(w.t, w.kube.List(w.t.Context(), &list, client.InNamespace(w.namespace)))
+		for i := range list.Items {
+			rs := &list.Items[i]
+			if metav1.IsControlledBy(rs, d) && rs.Annotations[revisionAnnotation] == d.Annotations[revisionAnnotation] &&
+				d.Status.ObservedGeneration == d.Generation {
+				hash = rs.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
+				return true
+			}
+		}
+		return false
+	}, func() string { return "there is none" })
+	return hash
+}
+
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+func (r *recording) write(t testing.TB, file string) {
+	t.Helper()
+	text, err := yaml.Marshal(r)
+	check(t, err)
+	text = bytes.ReplaceAll(text, []byte(r.Application.Namespace), []byte(recordedNamespace))
+	check(t, os.MkdirAll(filepath.Dir(file), 0o755))
+	check(t, os.WriteFile(file, text, 0o644))
+}
+
+// timeText is a time as the API server writes it.
+var timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+
+// readRecording reads a world as if its process had ended just now: deadlines go on
+// from where they were.
+func readRecording(t testing.TB, file string) *recording {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	check(t, err)
+	var r recording
+	check(t, yaml.UnmarshalStrict(text, &r))
+	since := time.Since(r.At.Time)
+	text = timeText.ReplaceAllFunc(text, func(old []byte) []byte {
+		at, err := time.Parse(time.RFC3339Nano, string(old))
+		check(t, err)
+		if bytes.Contains(old, []byte(".")) {
+			return []byte(at.Add(since).Format(metav1.RFC3339Micro))
+		}
+		return []byte(at.Add(since).Format(time.RFC3339))
+	})
+	r = recording{}
+	check(t, yaml.UnmarshalStrict(text, &r))
+	return &r
+}
+
+// putBack makes the recorded objects. What refers to something that Kubernetes names
+// anew is made to refer to that: UIDs, in status.active, lastSwitch and ingress, in
+// the owner of a release, what a rollback takes back, the standby host and the tags of
+// builds; the hashes of pod templates; and the generation of the Ingress. Pods are
+// others.
+func (w *world) putBack(r *recording) {
+	w.t.Helper()
+	renamed := renaming{}
+	bg := r.Application.DeepCopy()
+	w.remake(bg, renamed)
+	var releases []*v1alpha1.Release
+	for i := range r.Releases {
+		rel := r.Releases[i].DeepCopy()
+		w.remake(rel, renamed)
+		releases = append(releases, rel)
+	}
+	ingress := r.Ingress.DeepCopy()
+	w.remake(ingress, renamed)
+	for i := range r.Services {
+		s := r.Services[i].DeepCopy()
+		s.Spec.ClusterIP, s.Spec.ClusterIPs = "", nil
+		w.remake(s, renamed)
+	}
+	for i := range r.Deployments {
+		w.remake(r.Deployments[i].DeepCopy(), renamed)
+		w.remake(r.Autoscalers[i].DeepCopy(), renamed)
+	}
+	for name, hash := range r.TemplateHashes {
+		renamed[hash] = w.templateHash(name)
+	}
+	for _, b := range r.Builds {
+		pb := &cloudbuildpb.Build{}
+		check(w.t, protojson.Unmarshal([]byte(renamed.in(string(b))), pb))
+		check(w.t, w.builds.Keep(pb))
+	}
+	for i, rel := range releases {
+		rel.Status = *r.Releases[i].Status.DeepCopy()
+		renamed.object(w.t, rel)
+		check(w.t, w.kube.Status().Update(w.t.Context(), rel))
+	}
+	bg.Status = *r.Application.Status.DeepCopy()
+	renamed.object(w.t, bg)
+	if bg.Status.Ingress != nil && bg.Status.Ingress.Generation == r.Ingress.Generation {
+		bg.Status.Ingress.Generation = ingress.Generation
+	}
+	check(w.t, w.kube.Status().Update(w.t.Context(), bg))
+}
+
+// remake creates an object anew in the world's namespace.
+func (w *world) remake(o client.Object, renamed renaming) {
+	w.t.Helper()
+	old := o.GetUID()
+	o.SetNamespace(w.namespace)
+	o.SetUID("")
+	o.SetResourceVersion("")
+	renamed.object(w.t, o)
+	w.create(o)
+	renamed[string(old)] = string(o.GetUID())
+}
+
+// renaming is what has another name since.
+type renaming map[string]string
+
+func (n renaming) in(text string) string {
+	for old, now := range n {
+		text = strings.ReplaceAll(text, old, now)
+	}
+	return text
+}
+
+func (n renaming) object(t testing.TB, o client.Object) {
+	t.Helper()
+	text, err := json.Marshal(o)
+	check(t, err)
+	check(t, json.Unmarshal([]byte(n.in(string(text))), o))
+}
+
+// A version that replaces another one finds releases at every place, and finishes
+// each of them: users get what passed, nobody gets what did not, and nothing is done
+// twice.
+func TestRecordedReleasesFinish(t *testing.T) {
+	t.Parallel()
+	everyRecording(t, func(t *testing.T, s story, m milestone, r *recording) {
+		w := emptyWorld(t, plane.Config, r.Grants)
+		w.source.commit("b", "a")
+		w.replicas = 2
+		w.putBack(r)
+		w.run(quick("this version"))
+		s.finish(w, m)
+	})
+}
+
+// What passed on the pods of another version's time is no reason to let users have
+// what does not run any more.
+func TestRecordedReleasesThatBreakMeanwhileNeverSwitch(t *testing.T) {
+	t.Parallel()
+	everyRecording(t, func(t *testing.T, _ story, m milestone, r *recording) {
+		if !m.unswitched {
+			return
+		}
+		w := emptyWorld(t, plane.Config, r.Grants)
+		w.source.commit("b", "a")
+		w.kubelet.crash("@sha256:")
+		w.putBack(r)
+		rel := w.asked("a")
+		if rel.Spec.Approval == nil {
+			w.approve(rel)
+		}
+		w.run(quick("this version"))
+		w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+		w.settled()
+		w.expectLeftAlone(m.patches - 1) // it is attached, and never switched
+	})
+}
+
+// everyRecording runs a test of each recorded world.
+func everyRecording(t *testing.T, test func(*testing.T, story, milestone, *recording)) {
+	t.Helper()
+	for _, version := range recordedVersions(t) {
+		recorded := recordedIn(t, version)
+		for _, s := range stories {
+			for _, m := range s.milestones {
+				file := s.name + "/" + m.name + ".yaml"
+				if !slices.Contains(recorded, file) {
+					continue // an older version need not have it, see TestEveryMilestoneIsRecorded
+				}
+				t.Run(version+"/"+s.name+"/"+m.name, func(t *testing.T) {
+					t.Parallel()
+					test(t, s, m, readRecording(t, filepath.Join(recordings, version, file)))
+				})
+			}
+		}
+	}
+}
