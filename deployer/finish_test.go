@@ -9,11 +9,11 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// asked is the release of a commit.
-func (w *world) asked(letter string) *v1alpha1.Release {
+// deployed is the release of the commit a.
+func (w *world) deployed() *v1alpha1.Release {
 	w.t.Helper()
 	return w.one(func(r *v1alpha1.Release) bool {
-		return r.Spec.Deploy != nil && r.Spec.Deploy.Commit == w.source.sha(letter)
+		return r.Spec.Deploy != nil && r.Spec.Deploy.Commit == w.source.sha("a")
 	})
 }
 
@@ -65,7 +65,7 @@ func (w *world) expectLeftAlone(patches int64) {
 
 func finishDeploy(w *world, m milestone) {
 	w.t.Helper()
-	rel := w.asked("a")
+	rel := w.deployed()
 	begun := rel
 	if hasEnded(rel) {
 		w.look()
@@ -83,7 +83,8 @@ func finishDeploy(w *world, m milestone) {
 	w.expectStamped(v1alpha1.Green, rel)
 	w.expectSizes(2, 2)
 	st := w.application().Status
-	if last := st.LastSwitch; last == nil || last.UID != string(rel.UID) || last.From.Color != v1alpha1.Blue || last.To.Commit != rel.Spec.Deploy.Commit {
+	if last := st.LastSwitch; last == nil || last.UID != string(rel.UID) || last.From.Color != v1alpha1.Blue ||
+		last.To.Commit != rel.Spec.Deploy.Commit {
 		w.t.Errorf("the last switch is %+v", last)
 	}
 	if p := st.Previous; p == nil || p.Color != v1alpha1.Blue || !strings.Contains(p.Image, "@sha256:") {
@@ -93,7 +94,7 @@ func finishDeploy(w *world, m milestone) {
 
 func finishUndo(w *world, m milestone) {
 	w.t.Helper()
-	rel := w.asked("a")
+	rel := w.deployed()
 	if hasEnded(rel) {
 		w.look()
 		w.expectUnwritten(rel)
@@ -106,7 +107,7 @@ func finishUndo(w *world, m milestone) {
 func finishRollback(w *world, m milestone) {
 	w.t.Helper()
 	rel := w.one(func(r *v1alpha1.Release) bool { return r.Spec.Kind == v1alpha1.Rollback })
-	deploy := w.asked("a")
+	deploy := w.deployed()
 	if hasEnded(rel) {
 		w.look()
 		w.expectUnwritten(rel)

@@ -17,8 +17,8 @@ import (
 )
 
 // recordAs has the milestones recorded anew, as this version leaves them.
-var recordAs = flag.String("record", "", "record every milestone into this new directory of testdata/recorded, such as 1-2026-11-26: the format "+
-	"of the record, and the day")
+var recordAs = flag.String("record", "", "record every milestone into this directory of testdata/recorded, such as 1-2026-11-26: the "+
+	"format of the record, and the day")
 
 // recordings is where the recorded worlds are, a directory a version.
 const recordings = "testdata/recorded"

@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,10 +96,10 @@ var rollbackMilestones = []milestone{
 }
 
 var queueMilestones = []milestone{
-	{name: "01-waits-its-turn", last: of(waitsItsTurn), during: (*world).pushNext, patches: 3},
+	{name: "01-waits-its-turn", last: of(waitsItsTurn), refuse: every(patchRoutes), during: (*world).pushNext, patches: 3},
 	{name: "02-built-ahead", last: of(builtAhead), during: (*world).pushNextInSoak, patches: 1},
 	{name: "03-locked", last: of(waitsItsTurn), during: (*world).pushNextLocked, patches: 1},
-	{name: "04-locked-before-the-switch", last: of(waits), during: (*world).lockBuilt, patches: 2},
+	{name: "04-locked-before-the-switch", last: of(waits), during: (*world).lockBuilt, patches: 1},
 }
 
 // Writes.
@@ -119,6 +120,8 @@ const (
 	patchRoutes = "PATCH ingresses/my-python-app-ingress"
 )
 
+func every(what string) func(write) bool { return func(w write) bool { return w.what == what } }
+
 var firstRoutes = made(patchRoutes, 1)
 
 // letGo is the end of the claim.
@@ -129,14 +132,21 @@ func letGo(w write) bool {
 	return w.bg.Status.Phase == v1alpha1.PhaseHolding || w.bg.Status.Phase == v1alpha1.PhaseIdle
 }
 
-func claimed(r *v1alpha1.Release) bool       { return r.Status.Milestones.ClaimedAt != nil }
+func claimed(r *v1alpha1.Release) bool { return r.Status.Milestones.ClaimedAt != nil }
+
 func buildIntended(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.ID == "" }
-func building(r *v1alpha1.Release) bool      { return r.Status.Build != nil && r.Status.Build.ID != "" }
-func confirming(r *v1alpha1.Release) bool    { return r.Status.Step == v1alpha1.StepConfirm }
-func soaking(r *v1alpha1.Release) bool       { return r.Status.Milestones.SoakStartedAt != nil }
-func waits(r *v1alpha1.Release) bool         { return r.Status.Phase == v1alpha1.ReleaseWaiting }
-func fails(r *v1alpha1.Release) bool         { return r.Status.Failure != nil && !hasEnded(r) }
-func hasEnded(r *v1alpha1.Release) bool      { return r.Status.Phase.Finished() }
+
+func building(r *v1alpha1.Release) bool { return r.Status.Build != nil && r.Status.Build.ID != "" }
+
+func confirming(r *v1alpha1.Release) bool { return r.Status.Step == v1alpha1.StepConfirm }
+
+func soaking(r *v1alpha1.Release) bool { return r.Status.Milestones.SoakStartedAt != nil }
+
+func waits(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting }
+
+func fails(r *v1alpha1.Release) bool { return r.Status.Failure != nil && !hasEnded(r) }
+
+func hasEnded(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() }
 
 func switchIntended(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchIntendedAt != nil }
 
@@ -153,9 +163,11 @@ func second(r *v1alpha1.Release) bool {
 func startDeploy(t testing.TB) (*world, *v1alpha1.Release) {
 	return startWith(t, manual, soaks(time.Second))
 }
+
 func startUndo(t testing.TB) (*world, *v1alpha1.Release) {
 	return startWith(t, manual, soaks(time.Hour))
 }
+
 func startQueue(t testing.TB) (*world, *v1alpha1.Release) { return startWith(t, soaks(4*time.Second)) }
 
 func startWith(t testing.TB, change ...func(*v1alpha1.BlueGreen)) (*world, *v1alpha1.Release) {
@@ -198,16 +210,31 @@ func (w *world) cancelWaiting(rel *v1alpha1.Release) {
 	w.cancel(rel)
 }
 
-func (w *world) loseGreen(*v1alpha1.Release) { w.selects(v1alpha1.Green, `"elsewhere"`) }
-func (w *world) loseBlue(*v1alpha1.Release)  { w.selects(v1alpha1.Blue, `"elsewhere"`) }
-func (w *world) findGreen()                  { w.selects(v1alpha1.Green, "null") }
-func (w *world) findBlue()                   { w.selects(v1alpha1.Blue, "null") }
+func (w *world) loseGreen(*v1alpha1.Release) { w.lose(v1alpha1.Green, "@sha256:") }
+func (w *world) loseBlue(*v1alpha1.Release)  { w.lose(v1alpha1.Blue, "my-python-app") }
+func (w *world) findGreen()                  { w.find(v1alpha1.Green) }
+func (w *world) findBlue()                   { w.find(v1alpha1.Blue) }
 
-// selects has a colour's Service select pods with one more label, so that it has no
-// endpoints; null takes the label away.
-func (w *world) selects(c v1alpha1.Color, label string) {
+// lose has a colour's Service select nothing any more, between the start of pods with
+// such an image and the time that they are ready: it has none of them.
+func (w *world) lose(c v1alpha1.Color, image string) {
 	w.t.Helper()
-	w.patch(w.service(c), `{"spec":{"selector":{"found":`+label+`}}}`)
+	w.kubelet.hold(image)
+	w.until("a new pod", func() bool {
+		var pods corev1.PodList
+		check(w.t, w.kube.List(w.t.Context(), &pods, client.InNamespace(w.namespace), client.MatchingLabels{"version": string(c)}))
+		return slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool {
+			ready := conditionOf(&p, corev1.PodReady)
+			return ready != nil && ready.Status == corev1.ConditionFalse && strings.Contains(p.Spec.Containers[0].Image, image)
+		})
+	}, func() string { return "" })
+	w.patch(w.service(c), `{"spec":{"selector":null}}`)
+	w.kubelet.release(w.t, image)
+}
+
+func (w *world) find(c v1alpha1.Color) {
+	w.t.Helper()
+	w.patch(w.service(c), `{"spec":{"selector":{"app":"my-python-app","version":"`+string(c)+`"}}}`)
 }
 
 // restartNew has the new version crash twice under live traffic.
