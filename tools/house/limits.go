@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// What is held. A circle of files has to be read as one, so it must be short in the
+// product, and elsewhere no longer than a tour through the package can follow.
+const (
+	maxCycle     = 5
+	maxElsewhere = 10
+	maxMethods   = 20
+)
+
+// A quantity is one of the numbers that are held.
+type quantity string
+
+const (
+	cycleOfFiles  quantity = "files in one cycle"
+	methodsOfType quantity = "methods of the largest type"
+	longLines     quantity = "lines that are too long"
+)
+
+// exception is a number that is over its limit for now. It may fall, and then it is
+// lowered here; it may not rise.
+type exception struct {
+	pkg string
+	of  quantity
+	now int
+	why string
+}
+
+// judge says, in sentences, which numbers of a report are over their limit or their
+// exception, and which exceptions are out of date.
+func judge(r report, exceptions []exception) []string {
+	var faults []string
+	used := make([]bool, len(exceptions))
+	for _, l := range r.Packages {
+		for _, n := range numbers(l) {
+			i := slices.IndexFunc(exceptions, func(e exception) bool { return e.pkg == l.Package && e.of == n.of })
+			now := 0
+			if i >= 0 {
+				used[i] = true
+				now = exceptions[i].now
+			}
+			switch {
+			case n.is > max(n.limit, now):
+				faults = append(faults, fmt.Sprintf("%s has %d %s, want %d at most: %s", l.Package, n.is, n.of, max(n.limit, now), n.way))
+			case i >= 0 && n.is <= n.limit:
+				faults = append(faults, fmt.Sprintf("%s has only %d %s: take its exception out of tools/house/exceptions.go", l.Package, n.is, n.of))
+			case i >= 0 && n.is < now:
+				faults = append(faults, fmt.Sprintf("%s has only %d %s: write %d instead of %d in tools/house/exceptions.go, so that it stays there",
+					l.Package, n.is, n.of, n.is, now))
+			}
+		}
+	}
+	for i, e := range exceptions {
+		if !used[i] {
+			faults = append(faults, fmt.Sprintf("tools/house/exceptions.go has %s, whose %s are not measured", e.pkg, e.of))
+		}
+	}
+	return faults
+}
+
+// number is one that is held of a package.
+type number struct {
+	of        quantity
+	is, limit int
+	way       string // out
+}
+
+// numbers of a package that are held. Types are held in the product alone: a stand-in
+// has as many methods as what it stands in for.
+func numbers(l layout) []number {
+	cycle := number{
+		cycleOfFiles, len(l.Cycle), maxCycle,
+		"move what they share to a file of its own; make house WHY=" + l.Package + " says what ties them",
+	}
+	lines := number{longLines, len(l.LongLines), 0, "wrap " + strings.Join(l.LongLines, ", ")}
+	if !isProduct(l.Package) {
+		cycle.limit = maxElsewhere
+		return []number{cycle, lines}
+	}
+	methods := number{methodsOfType, l.Methods, maxMethods, "split " + l.Type + ", or make functions of what needs little of it"}
+	return []number{cycle, methods, lines}
+}
+
+// isProduct reports whether a package is part of what users run.
+func isProduct(directory string) bool {
+	elsewhere := strings.HasPrefix(directory, "sandbox/") || strings.HasPrefix(directory, "internal/controlplane") ||
+		strings.HasSuffix(directory, "test")
+	return !elsewhere
+}
