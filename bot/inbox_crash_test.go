@@ -3,9 +3,11 @@ package bot_test
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"net/http"
+	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -13,43 +15,43 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// life is one process as the record sees it: it ends at its nth write, before it or
-// with it, and is not heard of again.
+// life is one process: it may end with one of its writes, and is not heard of again.
 type life struct {
-	*memoryRecord
-	end    context.CancelFunc
-	at     int32 // the write at which it ends; 0: none
-	with   bool  // the write is performed
-	writes atomic.Int32
-	dead   atomic.Bool
+	effects
+	end context.CancelFunc
 }
 
-// write performs a write of this life.
-func (l *life) once(perform func() error) error {
-	n := l.writes.Add(1)
-	if l.dead.Load() || n == l.at && !l.with {
-		l.die()
+// once makes a write to the record.
+func (l *life) once(what string, perform func() error) error {
+	performed, answered := l.begin(what)
+	if l.over() {
+		defer l.end()
+	}
+	if performed {
+		if err := perform(); err != nil {
+			return err
+		}
+	}
+	if !answered {
 		return errDown
 	}
-	err := perform()
-	if n == l.at {
-		l.die()
-		return errDown
-	}
-	return err
+	return nil
 }
 
-func (l *life) die() {
-	l.dead.Store(true)
-	l.end()
+func (l *life) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := l.effects.RoundTrip(req)
+	if l.over() {
+		l.end()
+	}
+	return resp, err
 }
 
 func (l *life) Update(ctx context.Context, d *v1alpha1.Delivery) error {
-	return l.once(func() error { return l.memoryRecord.Update(ctx, d) })
+	return l.once("delivery", func() error { return l.memoryRecord.Update(ctx, d) })
 }
 
 func (l *life) Submit(ctx context.Context, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error) {
-	err = l.once(func() error {
+	err = l.once("submit", func() error {
 		stored, created, err = l.memoryRecord.Submit(ctx, rel)
 		return err
 	})
@@ -57,36 +59,41 @@ func (l *life) Submit(ctx context.Context, rel *v1alpha1.Release) (stored *v1alp
 }
 
 func (l *life) Approve(ctx context.Context, key types.NamespacedName, a v1alpha1.Approval) error {
-	return l.once(func() error { return l.memoryRecord.Approve(ctx, key, a) })
+	return l.once("approve", func() error { return l.memoryRecord.Approve(ctx, key, a) })
 }
 
 func (l *life) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
-	return l.once(func() error { return l.memoryRecord.Cancel(ctx, key, c) })
+	return l.once("cancel", func() error { return l.memoryRecord.Cancel(ctx, key, c) })
 }
 
 func (l *life) Lock(ctx context.Context, key types.NamespacedName, k v1alpha1.Lock) error {
-	return l.once(func() error { return l.memoryRecord.Lock(ctx, key, k) })
+	return l.once("lock", func() error { return l.memoryRecord.Lock(ctx, key, k) })
 }
 
 func (l *life) Unlock(ctx context.Context, key types.NamespacedName, by string) (was *v1alpha1.Lock, err error) {
-	err = l.once(func() error {
+	err = l.once("unlock", func() error {
 		was, err = l.memoryRecord.Unlock(ctx, key, by)
 		return err
 	})
 	return was, err
 }
 
-// live lets a process begin, work off what is pending, and end at a write. It
-// returns how many writes it made.
-func (w *world) live(at int32, with bool) (writes int32, died bool) {
+// live lets a process begin, work off what is pending, and end at the write that it is
+// to end with.
+func (w *world) live(l *life) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	defer cancel()
-	l := &life{memoryRecord: w.record, end: cancel, at: at, with: with}
+	l.memoryRecord, l.github, l.end = w.record, http.DefaultTransport, cancel
 	w.inbox = w.process()
 	w.inbox.Record, w.inbox.Deliveries = l, l
+	if w.github != nil {
+		w.inbox.GitHub = w.clientOver(l)
+	}
 	w.work(ctx)
-	return l.writes.Load(), l.dead.Load()
+	if l.crash && l.spoiled() == "" || l.over() != l.crash {
+		w.t.Fatalf("it did not end with its write %d; written was %q", l.nth, l.seen)
+	}
 }
 
 // scene is a command with what must come of it, once.
@@ -96,67 +103,124 @@ type scene struct {
 	by         func(w *world) *githubtest.User
 	done       func(w *world) string // what was done, in words
 	want       string
-	answers    int
+	answers    int      // -1: one or none
+	reaction   string   // on the command
+	writes     []string // in a life without a crash
 }
+
+// The writes to GitHub.
+const (
+	react   = "POST issues/comments/N/reactions"
+	unreact = "DELETE issues/comments/N/reactions/N"
+	comment = "POST issues/N/comments"
+)
+
+func waitingOne(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }
+func isLocked(w *world) string                    { return fmt.Sprint("locked ", w.lock() != nil) }
 
 func writer(w *world) *githubtest.User { return w.writer }
 func reader(w *world) *githubtest.User { return w.reader }
 
 var scenes = []scene{
-	{"rollback", "/rollback", func(w *world) *githubtest.PullRequest { pr, _, _ := released(w); return pr }, writer, func(w *world) string {
-		n := 0
-		for _, rel := range w.all() {
-			if rel.Spec.Rollback != nil {
-				n++
-			}
-		}
-		return fmt.Sprint(n, " rollbacks")
-	}, "1 rollbacks", -1}, // its note may be lost with the process
-	{"promote", "/promote", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, writer, func(w *world) string {
-		return fmt.Sprint(len(w.all()), " releases, approved ", w.only().Spec.Approval != nil)
-	}, "1 releases, approved true", 0},
-	{"retry", "/retry", func(w *world) *githubtest.PullRequest {
-		pr, rel := waiting(w)
-		w.record.change(rel.Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseError) })
-		return pr
-	}, writer, func(w *world) string { return fmt.Sprint(len(w.all()), " releases") }, "2 releases", -1},
-	{"cancel", "/cancel", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, writer, func(w *world) string {
-		return fmt.Sprint("cancelled ", w.only().Spec.Cancel != nil)
-	}, "cancelled true", -1},
-	{"lock", "/lock it moves", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, writer, func(w *world) string {
-		return fmt.Sprint("locked ", w.lock() != nil)
-	}, "locked true", -1},
-	{"unlock", "/unlock", func(w *world) *githubtest.PullRequest {
-		pr, _ := waiting(w)
-		app := shop()
-		check(w.t, w.record.Lock(w.t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto"}))
-		return pr
-	}, writer, func(w *world) string { return fmt.Sprint("locked ", w.lock() != nil) }, "locked false", -1},
-	{"refusal", "/promote", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, reader, func(w *world) string {
-		return fmt.Sprint("approved ", w.only().Spec.Approval != nil)
-	}, "approved false", 1},
 	{
-		"status", "/status", func(w *world) *githubtest.PullRequest { pr, _ := waiting(w); return pr }, reader, func(*world) string { return "" },
-		"", 1,
+		name: "rollback", body: "/rollback", by: writer,
+		set: func(w *world) *githubtest.PullRequest { pr, _, _ := released(w); return pr },
+		done: func(w *world) string {
+			n := 0
+			for _, rel := range w.all() {
+				if rel.Spec.Rollback != nil {
+					n++
+				}
+			}
+			return fmt.Sprint(n, " rollbacks")
+		},
+		// Its note may be lost with the process; the publisher reacts at its end.
+		want: "1 rollbacks", answers: -1, reaction: "eyes",
+		writes: []string{"delivery", react, "submit", "delivery", comment, "delivery"},
+	},
+	{
+		name: "promote", body: "/promote", by: writer, set: waitingOne,
+		done: func(w *world) string {
+			return fmt.Sprint(len(w.all()), " releases, approved ", w.only().Spec.Approval != nil)
+		},
+		want: "1 releases, approved true", answers: 0, reaction: "rocket",
+		writes: []string{"delivery", react, "approve", react, unreact, "delivery"},
+	},
+	{
+		name: "retry", body: "/retry", by: writer,
+		set: func(w *world) *githubtest.PullRequest {
+			pr, rel := waiting(w)
+			w.record.change(rel.Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseError) })
+			return pr
+		},
+		done: func(w *world) string { return fmt.Sprint(len(w.all()), " releases") },
+		want: "2 releases", answers: -1, reaction: "eyes",
+		writes: []string{"delivery", react, "submit", "delivery"},
+	},
+	{
+		name: "cancel", body: "/cancel", by: writer, set: waitingOne,
+		done: func(w *world) string { return fmt.Sprint("cancelled ", w.only().Spec.Cancel != nil) },
+		want: "cancelled true", answers: -1, reaction: "rocket",
+		writes: []string{"delivery", react, "cancel", react, unreact, "delivery", comment, "delivery"},
+	},
+	{
+		name: "lock", body: "/lock it moves", by: writer, set: waitingOne, done: isLocked,
+		want: "locked true", answers: -1, reaction: "rocket",
+		writes: []string{"delivery", react, "delivery", "lock", react, unreact, "delivery", comment, "delivery"},
+	},
+	{
+		name: "unlock", body: "/unlock", by: writer,
+		set: func(w *world) *githubtest.PullRequest {
+			app := shop()
+			check(w.t, w.record.Lock(w.t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto"}))
+			return waitingOne(w)
+		},
+		done: isLocked, want: "locked false", answers: -1, reaction: "rocket",
+		writes: []string{"delivery", react, "delivery", "unlock", react, unreact, "delivery", comment, "delivery"},
+	},
+	{
+		name: "refusal", body: "/promote", by: reader, set: waitingOne,
+		done: func(w *world) string { return fmt.Sprint("approved ", w.only().Spec.Approval != nil) },
+		want: "approved false", answers: 1, reaction: "-1",
+		writes: []string{"delivery", "delivery", comment, react, "delivery"},
+	},
+	{
+		name: "status", body: "/status", by: reader, set: waitingOne, done: func(*world) string { return "" },
+		answers: 1, reaction: "rocket",
+		writes: []string{"delivery", "delivery", comment, react, "delivery"},
 	},
 }
 
-// TestACommandSurvivesACrashAtEveryWrite ends the process at every write between
-// the 202 and the end of a command, before the write and with it, and lets the next
-// one go on: the command is executed once, answered at most once, and never
-// answered as asked before.
+// TestACommandSurvivesACrashAtEveryWrite ends the process with every write between the
+// 202 and the end of a command, to the record and to GitHub, and lets the next one go
+// on: the command is executed once, answered at most once, and never answered as asked
+// before. One that ends before a write leaves what one leaves that ends with the write
+// before.
 func TestACommandSurvivesACrashAtEveryWrite(t *testing.T) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
-			quiet, _ := s.begin(t)
-			writes, _ := quiet.live(0, false)
-			for at := int32(1); at <= writes; at++ {
-				for _, with := range []bool{false, true} {
-					s.play(t, at, with)
-				}
+			for i := range s.undisturbed(t) {
+				s.play(t, i+1)
 			}
 		})
 	}
+}
+
+// undisturbed returns how many writes the scene has.
+func (s scene) undisturbed(t *testing.T) int {
+	t.Helper()
+	w, pr := s.begin(t)
+	since := len(w.github.Requests())
+	var quiet life
+	w.live(&quiet)
+	if diff := cmp.Diff(s.writes, quiet.seen); diff != "" {
+		t.Fatalf("the writes are (-want +got):\n%s", diff)
+	}
+	if n := total(w.arrived(since)); n != quiet.toGitHub() {
+		t.Fatalf("%d writes reached GitHub, of %q", n, quiet.seen)
+	}
+	s.expectDone(w, pr)
+	return len(quiet.seen)
 }
 
 // begin is the scene when its command is written down, and its pull request.
@@ -170,49 +234,72 @@ func (s scene) begin(t *testing.T) (*world, int) {
 }
 
 // play lets the scene happen with a crash.
-func (s scene) play(t *testing.T, at int32, with bool) {
+func (s scene) play(t *testing.T, nth int) {
 	t.Helper()
 	w, pr := s.begin(t)
-	if _, died := w.live(at, with); !died {
-		t.Errorf("write %d: the crash did not show", at)
-	}
-	w.live(0, false)
-	name := fmt.Sprintf("a crash at write %d, performed %v", at, with)
+	first := &life{effects: effects{nth: nth, with: true, crash: true}}
+	w.live(first)
+	w.live(&life{})
+	t.Logf("the process ended with %d, %s", nth, first.spoiled())
+	s.expectDone(w, pr)
+}
+
+// expectDone checks what came of the command.
+func (s scene) expectDone(w *world, pr int) {
+	w.t.Helper()
 	if n := len(w.pending()); n != 0 {
-		t.Errorf("%s: the delivery is pending: %+v", name, w.pending()[0].Status)
+		w.t.Errorf("the delivery is pending: %+v", w.pending()[0].Status)
 	}
 	if got := s.done(w); got != s.want {
-		t.Errorf("%s: %s, want %s", name, got, s.want)
+		w.t.Errorf("%s, want %s", got, s.want)
+	}
+	if got := reactions(w.command(pr)); got != s.reaction {
+		w.t.Errorf("reactions %q, want %q", got, s.reaction)
 	}
 	answers := w.answers(pr)
 	if s.answers >= 0 && len(answers) != s.answers || len(answers) > 1 {
-		t.Errorf("%s: answers %q, want %d", name, answers, s.answers)
+		w.t.Errorf("answers %q, want %d", answers, s.answers)
 	}
 	for _, a := range answers {
 		if containsAny(a, "asked before", "not locked", "I was away", "locked already") {
-			t.Errorf("%s: answered %q", name, a)
+			w.t.Errorf("answered %q", a)
 		}
 	}
 }
 
+// command is what a person wrote on a pull request.
+func (w *world) command(pr int) githubtest.Comment {
+	w.t.Helper()
+	all := slices.DeleteFunc(w.repo.Comments(pr), func(c githubtest.Comment) bool { return c.App != nil })
+	if len(all) != 1 {
+		w.t.Fatalf("%d comments of people, want 1", len(all))
+	}
+	return all[0]
+}
+
 // TestAPushSurvivesACrashAtEveryWrite: each of its applications gets one release.
 func TestAPushSurvivesACrashAtEveryWrite(t *testing.T) {
-	for at := int32(1); at <= 5; at++ { // the attempt, three releases, the end
-		for _, with := range []bool{false, true} {
-			w := &world{t: t, record: newRecord()}
-			for i := range 3 {
-				app := shop()
-				app.Name = fmt.Sprintf("shop-%d", i)
-				w.record.add(app)
-			}
-			check(t, w.process().Handle(t.Context(), pushOf(hash("a"), hash("b"))))
-			if _, died := w.live(at, with); !died {
-				t.Errorf("write %d: the crash did not show", at)
-			}
-			w.live(0, false)
-			if n := len(w.record.releases); n != 3 || len(w.pending()) != 0 {
-				t.Errorf("a crash at write %d, performed %v: %d releases, %d deliveries pending; want 3 and none", at, with, n, len(w.pending()))
-			}
+	pushed := func() *world {
+		w := &world{t: t, record: newRecord()}
+		for i := range 3 {
+			app := shop()
+			app.Name = fmt.Sprintf("shop-%d", i)
+			w.record.add(app)
+		}
+		check(t, w.process().Handle(t.Context(), pushOf(hash("a"), hash("b"))))
+		return w
+	}
+	var quiet life
+	pushed().live(&quiet)
+	if diff := cmp.Diff([]string{"delivery", "submit", "submit", "submit", "delivery"}, quiet.seen); diff != "" {
+		t.Fatalf("the writes are (-want +got):\n%s", diff)
+	}
+	for i := range quiet.seen {
+		w := pushed()
+		w.live(&life{effects: effects{nth: i + 1, with: true, crash: true}})
+		w.live(&life{})
+		if n := len(w.record.releases); n != 3 || len(w.pending()) != 0 {
+			t.Errorf("a crash with write %d: %d releases, %d deliveries pending; want 3 and none", i+1, n, len(w.pending()))
 		}
 	}
 }

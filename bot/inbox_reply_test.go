@@ -82,11 +82,7 @@ func TestACommentOfAStrangerCostsFewWrites(t *testing.T) {
 	} {
 		before := len(w.github.Requests())
 		w.say(pr.Number, w.reader, body)
-		n := 0
-		for _, v := range writes(w.github.Requests()[before:]) {
-			n += v
-		}
-		if n != want {
+		if n := total(w.arrived(before)); n != want {
 			t.Errorf("%q costs %d writes, want %d", body, n, want)
 		}
 	}
@@ -213,9 +209,7 @@ func TestALockIsNotCarriedOutTwice(t *testing.T) {
 			check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto"}))
 		}
 		check(t, w.inbox.Handle(t.Context(), commentOf(w, pr.Number, w.writer, verb)))
-		if _, died := w.live(3, true); !died { // attempt, intent, act
-			t.Fatal("the crash did not show")
-		}
+		w.live(&life{effects: effects{nth: 4, crash: true, with: true}}) // attempt, eyes, intent, act
 		want := verb == "/unlock"
 		if want {
 			check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "olga", At: *now()}))
@@ -223,7 +217,7 @@ func TestALockIsNotCarriedOutTwice(t *testing.T) {
 			_, err := w.record.Unlock(t.Context(), keyOf(&app), "olga")
 			check(t, err)
 		}
-		w.live(0, false)
+		w.live(&life{})
 		if locked := w.lock() != nil; locked != want {
 			t.Errorf("%s, after somebody undid it: locked %v, want %v", verb, locked, want)
 		}

@@ -279,6 +279,9 @@ func TestWritesToAThreadAreASecondApart(t *testing.T) {
 		}
 		last[thread] = r.At
 	}
+	if len(last) != 2 {
+		t.Errorf("the threads that were written to are %v, want the pull request and the deployment", last)
+	}
 	for thread, at := range last {
 		if late := at.Sub(end); late > 1100*time.Millisecond {
 			t.Errorf("%s: the last write comes %s after the end, want at most a second", thread, late)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -70,16 +71,29 @@ func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 // TestLimitIsNoRefusal: after a limit GitHub is asked again.
 func TestLimitIsNoRefusal(t *testing.T) {
 	w := newWorld(t)
-	_, rel := ended(w)
+	pr, rel := ended(w)
 	w.github.Inject(githubtest.Fault{
 		Kind: githubtest.SecondaryRateLimit, Method: "POST", Route: "/repos/{owner}/{repo}/deployments",
 		RetryAfter: -1,
 	})
+	since := len(w.github.Requests())
 	again, err := w.publisher().Publish(t.Context(), rel)
 	check(t, err)
-	if again <= 0 || w.only().Status.GitHub.DeploymentRefused != "" {
-		t.Errorf("again after %s, recorded %+v; want another try", again, w.only().Status.GitHub)
+	if again <= 0 {
+		t.Errorf("again after %s, want a wait", again)
 	}
+	w.publish(rel.Name, &effects{}) // by another process, which knows of no limit
+	want := map[string]int{
+		"403 POST deployments": 1, "201 POST deployments": 1,
+		"201 POST deployments/{deployment_id}/statuses": 1, "201 POST issues/{issue_number}/comments": 1,
+	}
+	if diff := cmp.Diff(want, w.arrived(since)); diff != "" {
+		t.Errorf("GitHub got (-want +got):\n%s", diff)
+	}
+	if refused := w.only().Status.GitHub.DeploymentRefused; refused != "" {
+		t.Errorf("recorded is a refusal: %s", refused)
+	}
+	w.expectOnce(pr.Number)
 }
 
 // TestPublishOfWhatIsNotListed has releases of which nothing can be shown: each is
@@ -240,15 +254,20 @@ func TestPullRequestOfTheMergeCommitIsTaken(t *testing.T) {
 	second := fmt.Sprintf(`{"number":%d,"merged_at":"2026-11-22T12:00:00Z","merge_commit_sha":%q,"base":{"ref":"main"},`+
 		`"created_at":"2026-11-22T11:00:00Z"}`, prs[1].Number, head)
 	ofCommit := asking{"GET", regexp.MustCompile(`/commits/[0-9a-f]+/pulls$`)}
+	asked := 0
 	n := &network{to: http.DefaultTransport, fakes: []func(*http.Request) *http.Response{func(req *http.Request) *http.Response {
 		if !ofCommit.matches(req) || strings.Contains(req.URL.Path, head) {
 			return nil
 		}
+		asked++
 		first := strings.NewReplacer(fmt.Sprintf(`"number":%d`, prs[1].Number), fmt.Sprintf(`"number":%d`, prs[0].Number), head,
 			strings.Split(req.URL.Path, "/")[7]).Replace(second)
 		return answer(req, http.StatusOK, "["+second+","+first+"]")
 	}}}
 	untilPublished(t, w, w.publisherOver(n), name)
+	if asked == 0 {
+		t.Error("GitHub was not asked about the commit of two pull requests")
+	}
 	for i, pr := range prs {
 		if n := len(w.answers(pr.Number)); n != 1 {
 			t.Errorf("%d comments on pull request %d of the push, want 1", n, i+1)
