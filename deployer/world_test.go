@@ -404,6 +404,7 @@ func (w *world) await(rel *v1alpha1.Release, what string, holds func(*v1alpha1.R
 	now := rel.DeepCopy()
 	w.until(what, func() bool {
 		w.get(now)
+		w.expectFacts(now)
 		return holds(now)
 	}, func() string {
 		return fmt.Sprintf("%s is %s at %s: %s", now.Name, now.Status.Phase, now.Status.Step, now.Status.Message)

@@ -1,0 +1,170 @@
+package deployer
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// expectFacts compares what a record says in facts with what it says to people. Every
+// test of a world goes by it, for every state that it awaits.
+func (w *world) expectFacts(rel *v1alpha1.Release) {
+	w.t.Helper()
+	st := rel.Status
+	if len(st.Message) > 1000 { // it may be cut
+		return
+	}
+	switch waits := st.Waiting; {
+	case waits == nil && (st.Phase == v1alpha1.ReleaseQueued || st.Phase == v1alpha1.ReleaseWaiting):
+		w.t.Errorf("%s is %s, and nothing says in facts for what: %s", rel.Name, st.Phase, st.Message)
+	case waits == nil:
+	case st.Phase.Finished():
+		w.t.Errorf("%s is %s, and waits for %+v", rel.Name, st.Phase, *waits)
+	case !tellsOf(*waits, st.Message):
+		w.t.Errorf("%s waits for %+v, and says: %s", rel.Name, *waits, st.Message)
+	}
+	f := st.Failure
+	if f == nil {
+		return
+	}
+	if (f.Reason == v1alpha1.FailedSuperseded) != (f.Because != "") {
+		w.t.Errorf("%s failed with %s because of %q", rel.Name, f.Reason, f.Because)
+	}
+	if (f.Reason == v1alpha1.FailedDeadline) != (f.Waited != nil && f.Limit != nil) {
+		w.t.Errorf("%s failed with %s, a limit of %v, waiting for %v", rel.Name, f.Reason, f.Limit, f.Waited)
+	}
+	if f.Reason == v1alpha1.FailedRolledBack && (f.Release == "" || !strings.HasSuffix(f.Message, f.Release)) {
+		w.t.Errorf("%s was rolled back by %q: %s", rel.Name, f.Release, f.Message)
+	}
+	for i, e := range st.Timeline {
+		if e.Failed && e.Message != "" && (e.Step != f.Step || !strings.HasPrefix(f.Message, strings.TrimSuffix(e.Message, "…"))) {
+			w.t.Errorf("step %d of %s is marked as failed: %+v", i, rel.Name, e)
+		}
+	}
+}
+
+// tellsOf reports whether a message says what the facts say.
+func tellsOf(f v1alpha1.Waiting, message string) bool {
+	minute := func(t *metav1.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+	counts := f.Of > 0 && f.Done <= f.Of
+	says := func(parts ...string) bool {
+		return !slices.ContainsFunc(parts, func(part string) bool { return part == "" || !strings.Contains(message, part) })
+	}
+	switch f.For {
+	case v1alpha1.WaitsForApproval:
+		if f.Because == v1alpha1.BecauseManual {
+			return f.Until != nil && message == "waits for /promote: spec.promotion.mode is Manual"
+		}
+		return f.Until != nil && f.Because == v1alpha1.BecauseRolledBack &&
+			says("waits for /promote: ", v1alpha1.ShortCommit(f.Commit), f.By, f.Release, minute(f.Since))
+	case v1alpha1.WaitsForLock:
+		return message == strings.TrimSuffix("waits: locked by "+f.By+" since "+minute(f.Since)+": "+f.Detail, ": ")
+	case v1alpha1.WaitsForTurn:
+		return strings.TrimPrefix(message, "built, ") == "waits for "+f.Release
+	case v1alpha1.WaitsForDrain:
+		return message == "waits until the last switch has drained, "+clock(f.Until.Time)
+	case v1alpha1.WaitsForTakeUp:
+		return message == "waits until the load balancer takes up the last switch: "+f.Detail
+	case v1alpha1.WaitsForApplication, v1alpha1.WaitsForRepository, v1alpha1.WaitsForGrant:
+		return f.Because != "" && says(f.Detail)
+	case v1alpha1.WaitsForRetry:
+		return message == "will try again: "+f.Detail || message == "waits: "+f.Detail
+	case v1alpha1.WaitsForAnswer:
+		return message == "waits for an answer: "+f.Object
+	case v1alpha1.WaitsForBuild:
+		return f.Because != "" && says("uil") // building, a build, Cloud Build
+	case v1alpha1.WaitsForPods:
+		return f.Because != "" && counts && (f.Because == v1alpha1.BecauseRollout || f.Because == v1alpha1.BecauseSeed || says(f.Object))
+	case v1alpha1.WaitsForLoadBalancer:
+		return f.Because != "" && (counts || f.Because == v1alpha1.BecauseSwitch || f.Because == v1alpha1.BecauseTime ||
+			f.Because == v1alpha1.BecauseReference && says(f.Object, f.Detail))
+	case v1alpha1.WaitsForIngress, v1alpha1.WaitsForDeployment:
+		return f.Object != ""
+	case v1alpha1.WaitsForGate:
+		return f.Of > 0
+	case v1alpha1.WaitsForBaseline:
+		return says(f.Object, clock(f.Until.Time))
+	case v1alpha1.WaitsForAddress:
+		return says(f.Object) && (f.Because == v1alpha1.BecauseTail) == (f.Until != nil)
+	case v1alpha1.WaitsForSoak:
+		return says(clock(f.Until.Time)) && (f.Because != "") == (f.Since != nil)
+	}
+	return false
+}
+
+func TestWaitForAPersonIsRecordedInFacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.run()
+	a := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	b := w.awaitPhase(w.submit("b"), v1alpha1.ReleaseWaiting)
+	left := w.application().Status.RolledBack[0]
+	want := v1alpha1.Waiting{
+		For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseRolledBack,
+		By: left.By, Release: back.Name, Commit: a.Spec.Deploy.Commit, Since: stamp(left.At.Time),
+	}
+	got := *b.Status.Waiting
+	entered := b.Status.Timeline[len(b.Status.Timeline)-1].StartedAt
+	if limit := w.application().Spec.Promotion.Timeout.Duration; got.Until == nil ||
+		entered.Add(limit).Sub(got.Until.Time).Abs() > time.Second {
+		t.Errorf("it waits until %v, from %v on for %s", got.Until, entered, limit)
+	}
+	if got.Until = nil; !equality.Semantic.DeepEqual(got, want) {
+		t.Errorf("it waits for %+v, want %+v", got, want)
+	}
+	w.approve(b)
+	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
+}
+
+func TestEndInFavourOfAnotherIsRecordedInFacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, manual)
+	w.source.commit("b", "a")
+	w.run()
+	first := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseWaiting)
+	second := w.submit("b")
+	f := w.awaitPhase(first, v1alpha1.ReleaseSuperseded).Status.Failure
+	if f.Because != v1alpha1.SupersededByNewer || f.Release != second.Name {
+		t.Errorf("the failure is %+v", f)
+	}
+	w.approve(w.awaitPhase(second, v1alpha1.ReleaseWaiting))
+	w.awaitPhase(second, v1alpha1.ReleaseSucceeded)
+	again := func(r *v1alpha1.Release) {
+		r.Spec.Deploy.Attempt = 2
+		r.Name = v1alpha1.DeployName(r.Spec.Application, r.Spec.Deploy.Commit, 2)
+	}
+	f = w.awaitPhase(w.submit("a", again), v1alpha1.ReleaseSuperseded).Status.Failure
+	if f.Because != v1alpha1.SupersededByBehind || f.Release != second.Name || f.Commit != second.Spec.Deploy.Commit {
+		t.Errorf("the failure is %+v", f)
+	}
+	f = w.awaitPhase(w.submit("b", again), v1alpha1.ReleaseSuperseded).Status.Failure
+	if f.Because != v1alpha1.SupersededByLive || f.Release != second.Name || f.Commit != second.Spec.Deploy.Commit {
+		t.Errorf("the failure is %+v", f)
+	}
+}
+
+func TestProofOfAStepIsRecordedInFacts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.WriteHeader(http.StatusOK) })
+	w.run()
+	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	for _, e := range rel.Status.Timeline {
+		want := v1alpha1.ProofResult("")
+		if e.Step == v1alpha1.StepConfirm {
+			want = rel.Status.Proof.Result
+		}
+		if e.Proof != want || want != "" && e.Message != string(want)+": "+rel.Status.Proof.Message {
+			t.Errorf("step %s says of the proof %q, want %q: %s", e.Step, e.Proof, want, e.Message)
+		}
+	}
+}
