@@ -148,7 +148,7 @@ func (a *attempt) startFault(ctx context.Context) error {
 	if t.Failure == nil {
 		return nil
 	}
-	f := releaseFault(v1alpha1.FailureReason(t.Failure.Reason), "%s", t.Failure.Message)
+	f := releaseFault(t.Failure.Reason, "%s", t.Failure.Message)
 	f.evidence = a.d.Workloads.Evidence(ctx, a.bg, t)
 	return f
 }

@@ -198,7 +198,7 @@ func fitValue(v reflect.Value, field, path string) []error {
 // boundOf is the bound of a text.
 func boundOf(v reflect.Value, field string) bound {
 	if v.Type() != reflect.TypeFor[string]() {
-		return bound{name, 64} // one of a few words
+		return bound{name, 32} // one of a few words
 	}
 	if b, known := bounds[field]; known {
 		return b

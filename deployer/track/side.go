@@ -170,7 +170,7 @@ type Probe struct {
 // Failure is why a rollout will not succeed.
 type Failure struct {
 	// Reason in Kubernetes' word, such as CrashLoopBackOff.
-	Reason string
+	Reason v1alpha1.FailureReason
 
 	// Message says it to a person, with the object and the way out if known.
 	Message string

@@ -9,9 +9,9 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/turnout-dev/turnout/internal/prose"
-
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // How long a trouble must last before it counts, where the same words also
@@ -67,10 +67,12 @@ func diagnose(o objects, now time.Time) (*track.Failure, time.Time) {
 // writes FailedCreate for quota and admission alike.
 func findingsOfSet(set *appsv1.ReplicaSet) []finding {
 	for _, c := range set.Status.Conditions {
-		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == "FailedCreate" {
+		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == string(v1alpha1.FailedCreate) {
 			return []finding{{
-				failure: track.Failure{Reason: c.Reason, Message: fmt.Sprintf("ReplicaSet %s cannot create pods: %s", set.Name, c.Message)},
-				at:      c.LastTransitionTime.Add(createPatience),
+				failure: track.Failure{
+					Reason: v1alpha1.FailedCreate, Message: fmt.Sprintf("ReplicaSet %s cannot create pods: %s", set.Name, c.Message),
+				},
+				at: c.LastTransitionTime.Add(createPatience),
 			}}
 		}
 	}
@@ -100,16 +102,16 @@ func findingOf(p corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 	since := startedTrying(p)
 	f := finding{failure: track.Failure{Pod: p.Name, Container: c.Name}}
 	if w := c.State.Waiting; w != nil {
-		f.failure.Reason = w.Reason
-		switch w.Reason {
-		case "InvalidImageName", "ErrImageNeverPull":
+		f.failure.Reason = v1alpha1.FailureReason(w.Reason)
+		switch f.failure.Reason { // no other is returned
+		case v1alpha1.FailedInvalidImageName, v1alpha1.FailedErrImageNeverPull:
 			return f.saying("the image %s cannot be used: %s", c.Image, w.Message), true
-		case "ErrImagePull", "ImagePullBackOff":
+		case v1alpha1.FailedErrImagePull, v1alpha1.FailedImagePullBackOff:
 			if !hopelessPull(w.Message) {
 				f.at = since.Add(pullPatience)
 			}
 			return f.saying("the image %s cannot be pulled: %s", c.Image, w.Message), true
-		case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
+		case v1alpha1.FailedCreateContainerConfigError, v1alpha1.FailedCreateContainerError, v1alpha1.FailedRunContainerError:
 			f.at = since.Add(createPatience)
 			return f.saying("container %s cannot be started: %s", c.Name, w.Message), true
 		}
@@ -126,13 +128,13 @@ func crashOf(f finding, c corev1.ContainerStatus) (finding, bool) {
 	if last != nil {
 		f.failure.ExitCode = &last.ExitCode
 	}
-	looping := c.State.Waiting != nil && c.State.Waiting.Reason == "CrashLoopBackOff"
+	looping := c.State.Waiting != nil && c.State.Waiting.Reason == string(v1alpha1.FailedCrashLoopBackOff)
 	switch {
-	case last != nil && last.Reason == "OOMKilled":
-		f.failure.Reason = last.Reason
+	case last != nil && last.Reason == string(v1alpha1.FailedOOMKilled):
+		f.failure.Reason = v1alpha1.FailedOOMKilled
 		return f.saying("container %s was killed for using more memory than its limit", c.Name), true
 	case looping, c.RestartCount >= hopelessRestarts:
-		f.failure.Reason = "CrashLoopBackOff"
+		f.failure.Reason = v1alpha1.FailedCrashLoopBackOff
 		return f.saying("container %s %s (restarts: %d)", c.Name, ending(last), c.RestartCount), true
 	}
 	return finding{}, false

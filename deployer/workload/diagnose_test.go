@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
@@ -91,7 +92,9 @@ func TestDiagnoseByContainer(t *testing.T) {
 			if f == nil {
 				t.Fatal("got no failure")
 			}
-			want := track.Failure{Reason: c.reason, Pod: "p", Container: "app", Previous: c.previous, Message: f.Message, ExitCode: f.ExitCode}
+			want := track.Failure{
+				Reason: v1alpha1.FailureReason(c.reason), Pod: "p", Container: "app", Previous: c.previous, Message: f.Message, ExitCode: f.ExitCode,
+			}
 			if diff := cmp.Diff(want, *f); diff != "" {
 				t.Errorf("failure (-want +got):\n%s", diff)
 			}

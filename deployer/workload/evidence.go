@@ -29,7 +29,7 @@ func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s trac
 	if f == nil {
 		return noRoom(s)
 	}
-	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: f.Reason, ExitCode: f.ExitCode, Message: f.Message}
+	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: string(f.Reason), ExitCode: f.ExitCode, Message: f.Message}
 	if f.Pod != "" && f.ExitCode != nil && bg.Spec.Evidence.Logs != v1alpha1.LogsNone { // else it never ran
 		e.Log = w.log(ctx, bg.Namespace, *f)
 	}
