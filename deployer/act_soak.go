@@ -43,7 +43,7 @@ func (a *attempt) soak(ctx context.Context) (pause, error) {
 	}
 	watch := soakWatch{began: st.Milestones.SoakStartedAt.Time, length: a.bg.Spec.SoakTime(), interval: a.bg.Spec.Gate.Interval.Duration}
 	if at := watch.nextAt(*st.Soak); a.o.Now.Before(at) {
-		return pause{until: at, message: st.Message, waits: st.Waiting}, nil
+		return pause{until: at}, nil
 	}
 	books, verdict := watch.step(*st.Soak, a.lookLive(ctx))
 	st.Soak = &books

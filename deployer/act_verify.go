@@ -16,7 +16,7 @@ import (
 func (a *attempt) verify(ctx context.Context) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
 	if at := gate.NextAt(spec, st.Gate); a.o.Now.Before(at) {
-		return pause{until: at, message: st.Message, waits: st.Waiting}, nil
+		return pause{until: at, waits: st.Waiting}, nil
 	}
 	plan, err := gate.PlanFor(spec, a.o.Target)
 	if err != nil {

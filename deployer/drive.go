@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -365,7 +366,7 @@ func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waited pause) *faul
 	limit := deadline(a.bg, s)
 	f := &fault{
 		class: v1alpha1.FaultWorld, reason: v1alpha1.FailedDeadline, about: about{limit: limit, waited: waited.waits},
-		message: fmt.Sprintf("%s: not done after %s: %s", s, limit, waited.message), commands: waited.commands,
+		message: strings.TrimSuffix(fmt.Sprintf("%s: not done after %s: %s", s, limit, waited.message), ": "), commands: waited.commands,
 	}
 	a.explainLate(ctx, s, f)
 	return f
@@ -449,7 +450,8 @@ func (a *attempt) finish(ctx context.Context) error {
 	st := &a.rel.Status
 	now := metav1.NewTime(a.o.Now)
 	st.FinishedAt = &now
-	st.Phase, st.Message = outcome(a.rel)
+	phase, message := outcome(a.rel)
+	st.Phase, st.Message = phase, message
 	st.Commands, st.Waiting = nil, nil // those of a failure stand there
 	st.Step = ""
 	a.leave()
@@ -459,7 +461,7 @@ func (a *attempt) finish(ctx context.Context) error {
 	if err := a.conclude(ctx); err != nil {
 		return err
 	}
-	a.log.InfoContext(ctx, "release finished", "phase", st.Phase, "message", st.Message)
+	a.log.InfoContext(ctx, "release finished", "phase", phase, "message", message)
 	if a.d.Observer != nil {
 		a.d.Observer.ReleaseEnded(client.ObjectKeyFromObject(a.bg), a.rel.Spec.Kind, st.Phase)
 	}

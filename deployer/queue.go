@@ -306,14 +306,15 @@ func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by string, 
 func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause) error {
 	why, commands, waits := record.Message(p.message), record.Commands(p.commands), record.Waiting(p.waits)
 	for _, rel := range waiting {
-		st := &rel.Status
-		if st.Failure != nil || st.Phase == v1alpha1.ReleaseQueued && st.Message == why && slices.Equal(st.Commands, commands) &&
-			equality.Semantic.DeepEqual(st.Waiting, waits) && st.Attestation != "" {
-			continue // it is being undone, or says so
+		st, read := &rel.Status, rel.Status.DeepCopy()
+		if st.Failure != nil {
+			continue // it is being undone
 		}
-		read := st.DeepCopy()
-		w.attempt(rel).attest(ctx)
 		st.Phase, st.Message, st.Commands, st.Waiting = v1alpha1.ReleaseQueued, why, commands, waits.DeepCopy()
+		if st.Attestation != "" && equality.Semantic.DeepEqual(read, st) {
+			continue // it says so already
+		}
+		w.attempt(rel).attest(ctx)
 		if st.Version == "" {
 			st.Version = (&attempt{rel: rel}).version()
 		}
