@@ -2,7 +2,7 @@ package main
 
 // exceptions are the numbers that are over their limits.
 var exceptions = []exception{
-	{"bot", cycleOfFiles, 27, "what decides, reports and publishes takes texts and times from each other"},
+	{"bot", cycleOfFiles, 37, "what decides, reports and publishes takes texts and times from each other"},
 	{"bot", methodsOfType, 67, "a view renders every part of a comment"},
 	{"bot/githubtest", cycleOfFiles, 23, "a GitHub: its routes name every handler, and each handler needs the server"},
 	{"cmd/turnout", methodsOfType, 35, "a follower has the cluster's and the record's methods beside its own eight"},

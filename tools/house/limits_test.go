@@ -6,7 +6,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestHouseIsInOrder holds the numbers of the whole repository.
+// TestHouseIsInOrder holds the numbers of the whole repository, and the list of
+// docs/architecture.md.
 func TestHouseIsInOrder(t *testing.T) {
 	h, err := load("../..", []string{".", "sandbox"})
 	if err != nil {
@@ -15,6 +16,13 @@ func TestHouseIsInOrder(t *testing.T) {
 	r, err := measure(h)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, fault := range r.Faults {
+		t.Error(fault)
+	}
+	if len(r.Legs) != 3 {
+		t.Errorf("%s has %d legs under %q, want 3: from GitHub, from the watch of Deliveries, from that of Releases", listFile, len(r.Legs),
+			listHeading)
 	}
 	if len(r.Packages) < 30 {
 		t.Fatalf("only %d packages were measured", len(r.Packages))

@@ -37,6 +37,10 @@ type functions struct {
 type report struct {
 	Packages []layout  `json:"packages"`
 	All      functions `json:"all"`
+	// Legs are the way from a webhook to the patch of the Ingress, as the list says,
+	// and Faults what is wrong with the list.
+	Legs   []leg    `json:"legs"`
+	Faults []string `json:"faults"`
 }
 
 // measure measures every package that has code besides its tests.
@@ -62,6 +66,11 @@ func measure(h *house) (report, error) {
 	}
 	slices.Sort(all)
 	r.All = summary(all)
+	var err error
+	if r.Legs, err = h.readList(); err != nil {
+		return report{}, err
+	}
+	r.Faults = h.follow(r.Legs)
 	return r, nil
 }
 
@@ -83,6 +92,13 @@ func printMarkdown(w io.Writer, r report) error {
 			len(l.LongLines))
 	}
 	fmt.Fprintf(&b, "\nAll %d functions: %s lines.\n", r.All.Count, r.All)
+	if n := len(r.Legs); n > 0 {
+		fmt.Fprintf(&b, "\nFrom a webhook to the patch of the Ingress: %s. From `%s` on: %s.\n", size(r.Legs...), r.Legs[n-1][0].Function,
+			size(r.Legs[n-1]))
+	}
+	for _, fault := range r.Faults {
+		fmt.Fprintf(&b, "\n%s.\n", fault)
+	}
 	for _, l := range r.Packages {
 		if len(l.Cycle) > 0 {
 			fmt.Fprintf(&b, "\n`%s`, one cycle of %d: %s.\n", l.Package, len(l.Cycle), strings.Join(l.Cycle, ", "))
