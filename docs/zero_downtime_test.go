@@ -89,16 +89,15 @@ func record(t *testing.T) measured {
 // text is what a page shows of a measurement.
 func (m measured) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Delays were divided by %g, which no time here is multiplied by again.\n\n", m.Speed)
+	fmt.Fprintf(&b, "All delays were divided by %g; the times below are as measured.\n\n", m.Speed)
 	b.WriteString("| cut-over | times | requests | failed | last old answer |\n|---|---|---|---|---|\n")
 	for _, r := range m.Rows {
 		fmt.Fprintf(&b, "| `%s` | %d | %d | %d | %.1f s |\n", r.Name, r.Cutovers, r.Requests, r.Failed, r.LastOldFor)
 	}
 	for _, r := range m.Rows {
 		if r.Name == greenFails {
-			fmt.Fprintf(&b, "\nIn `%s` the new version breaks under live traffic, and users are moved back by Turnout. Failures lay\n"+
-				"between the fault and the restore, at most %.1f s, plus the time the last front ends took to follow, at most %.1f s;\n"+
-				"%d lay outside of that.\n", r.Name, r.Restored, r.FailedOn, r.OutsideFault)
+			fmt.Fprintf(&b, "\nIn `%s` the new version breaks under live traffic, and Turnout moves users back. Requests failed between the fault\n"+
+				"and the restore, at most %.1f s, and until the last front ends had followed, at most %.1f s; %d failed outside of that.\n", r.Name, r.Restored, r.FailedOn, r.OutsideFault)
 		}
 	}
 	return b.String()
