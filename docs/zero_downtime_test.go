@@ -97,7 +97,8 @@ func (m measured) text() string {
 	for _, r := range m.Rows {
 		if r.Name == greenFails {
 			fmt.Fprintf(&b, "\nIn `%s` the new version breaks under live traffic, and Turnout moves users back. Requests failed between the fault\n"+
-				"and the restore, at most %.1f s, and until the last front ends had followed, at most %.1f s; %d failed outside of that.\n", r.Name, r.Restored, r.FailedOn, r.OutsideFault)
+				"and the restore, at most %.1f s, and until the last front ends had followed, at most %.1f s; %d failed outside of that.\n",
+				r.Name, r.Restored, r.FailedOn, r.OutsideFault)
 		}
 	}
 	return b.String()
