@@ -92,8 +92,7 @@ func (h *house) follow(legs []leg) []string {
 				faults = append(faults, fault)
 			}
 			if f == nil {
-				before = nil
-				continue
+				continue // the next one tells what is there instead
 			}
 			if before != nil && !slices.Contains(g.next(before), f) {
 				faults = append(faults, g.detour(before, f))
@@ -139,7 +138,7 @@ func (g *graph) stop(f *types.Func) stop {
 	return stop{f.Pkg().Name() + "." + nameIn(f), g.h.relative(g.h.file(f.Pos()))}
 }
 
-// detour says that one function does not call another, and by what it does.
+// detour says that one function does not call another itself, and what does.
 func (g *graph) detour(from, to *types.Func) string {
 	text := fmt.Sprintf("%s lists %s after %s, which does not call it", listFile, g.stop(to), g.stop(from))
 	way := g.way(from, to)

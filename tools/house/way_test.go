@@ -79,6 +79,14 @@ func TestFollowsList(t *testing.T) {
 				"docs/architecture.md lists `way.runner.byField`, which does not exist; these do: `way.byField` (`way/way.go`)",
 			},
 		},
+		"gone from the middle": {
+			legs: []leg{{start, {"way.walker.byHand", "way/way.go"}, field}},
+			want: []string{
+				"docs/architecture.md lists `way.walker.byHand`, which does not exist",
+				"docs/architecture.md lists `way.byField` (`way/way.go`) after `way.start` (`way/way.go`), which does not call it; " +
+					"list between them: `way.walker.byTable` (`way/way.go`)",
+			},
+		},
 		"gone": {
 			legs: []leg{{{"way.nowhere", "way/way.go"}}},
 			want: []string{"docs/architecture.md lists `way.nowhere`, which does not exist"},
