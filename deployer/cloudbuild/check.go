@@ -28,29 +28,6 @@ func (f *File) check() error {
 	return f.checkImages()
 }
 
-// fault is a FileError outside of any step.
-func (f *File) fault(field, reason, fix string) *FileError {
-	return &FileError{File: f.Name, Line: f.place(field), Step: -1, Field: field, Reason: reason, Fix: fix}
-}
-
-// stepFault is a FileError in a step; field may be empty.
-func (f *File) stepFault(i int, field, reason, fix string) *FileError {
-	return &FileError{
-		File: f.Name, Line: f.place(join(f.stepPath(i), field)), Step: f.index(i), ID: f.Build.GetSteps()[i].GetId(),
-		Field: field, Reason: reason, Fix: fix,
-	}
-}
-
-// index is where in the file one of Build's steps is.
-func (f *File) index(i int) int {
-	if i < len(f.steps) {
-		return f.steps[i]
-	}
-	return i
-}
-
-func (f *File) stepPath(i int) string { return stepPath(f.index(i)) }
-
 func (f *File) checkSubstitutions() error {
 	all := f.Build.GetSubstitutions()
 	if len(all) > maxSubstitutions {
@@ -136,17 +113,4 @@ func (f *File) checkImages() error {
 		return f.fault("images", fmt.Sprintf("lists %d images, and Cloud Build takes %d", len(images), maxImages), "list fewer")
 	}
 	return nil
-}
-
-// images are the images Cloud Build pushes itself and reports by digest.
-func (f *File) images() []string {
-	return slices.Concat(f.Build.GetImages(), f.Build.GetArtifacts().GetImages())
-}
-
-// imagePath is how the file calls the i-th of them.
-func (f *File) imagePath(i int) string {
-	if own := len(f.Build.GetImages()); i >= own {
-		return fmt.Sprintf("artifacts.images[%d]", i-own)
-	}
-	return fmt.Sprintf("images[%d]", i)
 }

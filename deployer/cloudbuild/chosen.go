@@ -245,3 +245,15 @@ var wholeBuildID = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?::0:(?:[89]|[1
 func (r Request) isKey(tag string) bool {
 	return len(tag) >= shortLength && strings.HasPrefix(r.Commit, tag) || wholeBuildID.FindString(tag) == tag && tag != ""
 }
+
+// ImageChoice says which of a file's images is deployed.
+type ImageChoice struct {
+	// Image is spec.build.image of the BlueGreen: a repository such as
+	// gcr.io/acme/app, with or without tag; substitutions are expanded. Empty:
+	// the only image, or the one named like Live. Where a step pushes it, a tag with
+	// the commit or the build's id says which is asked for.
+	Image string
+	// Live is the image running now, in any notation; only the last segment of
+	// its path counts. May be empty.
+	Live string
+}

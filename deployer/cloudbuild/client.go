@@ -74,10 +74,6 @@ type Handle struct {
 // name is the build's resource name.
 func (h Handle) name() string { return parent(h.Project, h.Location) + "/builds/" + h.ID }
 
-func parent(project, location string) string {
-	return "projects/" + project + "/locations/" + location
-}
-
 // Search is what a build is found by.
 type Search struct {
 	// Project and Location as in the Request: the list is per location, and a

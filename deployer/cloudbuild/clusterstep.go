@@ -19,26 +19,6 @@ var builderTools = map[string]string{
 	"npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
 }
 
-// sees looks at the commands of every step.
-func (f *File) sees() []sight {
-	out := make([]sight, 0, len(f.Build.GetSteps()))
-	var own []string
-	files := map[string]string{}
-	budget := maxShellBytes
-	for _, image := range f.images() {
-		own = append(own, lastSegment(image))
-	}
-	for _, p := range f.pushed(nil) {
-		own = append(own, lastSegment(p.ref))
-	}
-	for _, step := range f.Build.GetSteps() {
-		s := sight{own: own, budget: &budget, files: files, suspect: suggests.MatchString(step.GetId())}
-		s.step(step)
-		out = append(out, s)
-	}
-	return out
-}
-
 // step looks at a step's script, or else at its one command.
 func (s *sight) step(step *cloudbuildpb.BuildStep) {
 	s.speaks = suggests.MatchString(step.GetScript()) || suggests.MatchString(strings.Join(step.GetArgs(), " "))
@@ -83,17 +63,6 @@ func (s *sight) runScript(script string) {
 	if s.suspect || suggests.MatchString(script) {
 		s.cannotSee("runs a script for " + clipped(by))
 	}
-}
-
-// isCommand tells that a step's first argument is a command that is known.
-func isCommand(argv []word) bool {
-	if len(argv) == 0 {
-		return false
-	}
-	tool := programOf(argv[0].text)
-	_, wraps := wrappers[tool]
-	return wraps || clusterTools[tool].known || tool == "gcloud" || tool == "docker" || slices.Contains(shells, tool) ||
-		slices.Contains(utilities, tool)
 }
 
 // argument is an argument of a step, in which Cloud Build replaces its

@@ -147,15 +147,6 @@ func (s *sight) change(what string) {
 	}
 }
 
-func firstKnown(args []word, values []string) string {
-	for _, w := range operands(args, values) {
-		if w.known {
-			return w.text
-		}
-	}
-	return ""
-}
-
 // isDryRun: the command only says what it would do, or what it makes of a file.
 func isDryRun(w word) bool {
 	return slices.Contains([]string{"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true", "--local", "--local=true"}, w.text)

@@ -218,9 +218,6 @@ func (d *decoder) text(node *yamlv3.Node, path string) error {
 	return d.fault(node, path, fmt.Sprintf("%s is not text in YAML", node.Value), fmt.Sprintf("quote it: '%s'", node.Value))
 }
 
-// shownValue is how long a value is that a message repeats.
-const shownValue = 60
-
 // secretName are fields whose value nobody should read in a comment.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|cred|auth|cert|pin\b|env`)
 
@@ -333,10 +330,15 @@ func suggestion(desc protoreflect.MessageDescriptor, wrong string) string {
 	return "the fields here are " + strings.Join(names, ", ")
 }
 
-// clipped is a value as a message repeats it.
-func clipped(value string) string {
-	if len(value) <= shownValue {
-		return value
-	}
-	return strings.ToValidUTF8(value[:shownValue], "") + "…"
+// unsupported are fields that Cloud Build documents but whose Go API (v1.37.0)
+// lacks them, as paths in camelCase (google.golang.org/api v0.311.0,
+// cloudbuild/v1/cloudbuild-api.json).
+var unsupported = map[string]bool{
+	"artifacts.genericArtifacts":    true,
+	"artifacts.oci":                 true,
+	"options.pool.workerRelease":    true,
+	"options.pubsubTopic":           true,
+	"options.rankedMachineSeries":   true,
+	"remoteConfig":                  true,
+	"source.developerConnectConfig": true,
 }

@@ -2,6 +2,7 @@ package cloudbuild
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -209,4 +210,17 @@ func union(names, more []string) []string {
 		}
 	}
 	return names
+}
+
+// buildID is the substitution that only the build itself knows, and that tells
+// its images from those of every other.
+const buildID = "BUILD_ID"
+
+// buildIDText is where a name holds it, with an operation or without.
+var buildIDText = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?:[^A-Z0-9_{}][^{}]*)?\}`)
+
+// WithBuildID is a reference of [Chosen] with the build's id in it.
+func WithBuildID(reference, id string) (string, error) {
+	out, err := (&expander{values: map[string]string{buildID: id}}).expand(reference, maxImageBytes)
+	return out.text, err
 }

@@ -2,22 +2,9 @@ package cloudbuild
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
-
-// ImageChoice says which of a file's images is deployed.
-type ImageChoice struct {
-	// Image is spec.build.image of the BlueGreen: a repository such as
-	// gcr.io/acme/app, with or without tag; substitutions are expanded. Empty:
-	// the only image, or the one named like Live. Where a step pushes it, a tag with
-	// the commit or the build's id says which is asked for.
-	Image string
-	// Live is the image running now, in any notation; only the last segment of
-	// its path counts. May be empty.
-	Live string
-}
 
 // Choose picks the image to deploy, among those that the file lists or else those
 // that its steps push. Ask State.Digest for it when the build is over. An error is
@@ -93,39 +80,6 @@ func (f *File) reference(x *expander, field, image string) (string, error) {
 		"write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA")
 }
 
-// laterName is what stays of a substitution that only the build knows.
-var laterName = regexp.MustCompile(`\$[A-Z_][A-Z0-9_]*`)
-
-// imageName is the grammar of references, host/path:tag@digest (distribution,
-// reference/regexp.go).
-var imageName = func() *regexp.Regexp {
-	const (
-		label = `(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])`
-		host  = label + `(?:\.` + label + `)*(?::[0-9]+)?`
-		part  = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
-	)
-	return regexp.MustCompile(`^(?:` + host + `/)?` + part + `(?:/` + part +
-		`)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
-}()
-
-// valueless says of a substitution without a value what is wrong with it, and
-// the line that gives it one.
-func valueless(name, what string) (reason, fix string) {
-	switch name {
-	case "TAG_NAME":
-		return "$TAG_NAME is empty: a release is a commit of a branch, and no tag is built", "use $COMMIT_SHA or $SHORT_SHA"
-	case "REF_NAME":
-		return "$REF_NAME is empty in a build that no trigger starts", "use $BRANCH_NAME"
-	case "TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH":
-		return "$" + name + " is empty in a build that no trigger starts", "write the value out, or use a substitution of your own"
-	}
-	if !userKey.MatchString(name) {
-		return "$" + name + " is no substitution of Cloud Build",
-			"name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
-	}
-	return "${" + name + "} " + what, "set spec.build.substitutions." + name + " of the BlueGreen"
-}
-
 // seenPushing tells that a step pushes an image of the repository.
 func (f *File) seenPushing(r Request, image string) bool {
 	x := r.expander(f)
@@ -139,30 +93,4 @@ func (f *File) choiceError(listed []string, reason string) error {
 		Reason: fmt.Sprintf("the images are %s, and %s", strings.Join(listed, ", "), reason),
 		Fix:    "set spec.build.image of the BlueGreen to one of them",
 	}
-}
-
-// sameName are the repositories whose last path segment is the live image's.
-func sameName(listed []string, live string) []string {
-	var match []string
-	for _, name := range listed {
-		if live != "" && lastSegment(name) == lastSegment(live) {
-			match = append(match, name)
-		}
-	}
-	return match
-}
-
-// Repository is an image reference without its tag and digest.
-func Repository(image string) string {
-	image, _, _ = strings.Cut(image, "@")
-	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
-		return image[:colon]
-	}
-	return image
-}
-
-// lastSegment is the last part of an image's path, without tag and digest.
-func lastSegment(image string) string {
-	name := Repository(image)
-	return name[strings.LastIndex(name, "/")+1:]
 }

@@ -6,88 +6,11 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strings"
 	"unicode/utf8"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	yamlv3 "gopkg.in/yaml.v3"
 )
-
-// File is a cloudbuild.yaml that passed every check.
-type File struct {
-	// Name is the path in the repository, as error messages cite it.
-	Name string
-	// Build is the file's content. It never has a source or a service account.
-	Build *cloudbuildpb.Build
-	// Warnings tell what was dropped or ignored, in the file's order.
-	Warnings []Warning
-
-	lines map[string]int // of what a path calls, see place
-	first int            // line on which the content begins
-	steps []int          // index in the file of each of Build.Steps
-	// account is the path under which the file names a service account, which
-	// Build never has; "" if it names none.
-	account string
-}
-
-// Warning is something a person should know but that stops nothing.
-type Warning struct {
-	File    string
-	Line    int // 0 where unknown
-	Message string
-}
-
-// String is "file:line: message".
-func (w Warning) String() string { return at(w.File, w.Line) + ": " + w.Message }
-
-// FileError is a fault in a cloudbuild.yaml. It is the release's fault: only
-// another commit, or another spec, mends it.
-type FileError struct {
-	File string
-	// Line counts from 1; 0 where it is not known.
-	Line int
-	// Step is the index in steps, -1 where the fault is in no step.
-	Step int
-	// ID is the step's id, where it has one.
-	ID string
-	// Field is the path from the file's root (or the step's), in the file's
-	// own spelling.
-	Field string
-	// Reason says what is wrong, and Fix the way out.
-	Reason, Fix string
-}
-
-// Error names file, line, step, field, fault and the way out.
-func (e *FileError) Error() string {
-	text := at(e.File, e.Line) + ": "
-	if e.Step >= 0 {
-		text += stepName(e.Step, e.ID) + ": "
-	}
-	if e.Field != "" {
-		text += e.Field + ": "
-	}
-	text += e.Reason
-	if e.Fix != "" {
-		text += "; " + e.Fix
-	}
-	return text
-}
-
-// at is "file:line", or "file" for a line that is not known.
-func at(file string, line int) string {
-	if line == 0 {
-		return file
-	}
-	return fmt.Sprintf("%s:%d", file, line)
-}
-
-// stepName is how messages call a step: by its index and, if it has one, its id.
-func stepName(index int, id string) string {
-	if id == "" {
-		return fmt.Sprintf("steps[%d]", index)
-	}
-	return fmt.Sprintf("steps[%d] (%s)", index, id)
-}
 
 // Parse reads a cloudbuild.yaml as gcloud does (snake_case or camelCase,
 // unknown fields refused, a single value for a list of one) and checks what can
@@ -110,17 +33,6 @@ func Parse(name string, data []byte) (*File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// place is the line of what a path calls, in camelCase from the file's root, or
-// of what holds it. It is 0 if the file has no lines: a trigger's build.
-func (f *File) place(path string) int {
-	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
-		if line := f.lines[path]; line != 0 {
-			return line
-		}
-	}
-	return f.first
 }
 
 // readTree parses the one document of the file into nodes that know lines.
@@ -202,21 +114,4 @@ func syntaxError(name string, data []byte, err error) *FileError {
 func secretLine(data []byte, text string) bool {
 	before, _, _ := bytes.Cut(data, []byte(text))
 	return secretName.Match(before[bytes.LastIndexByte(before, '\n')+1:])
-}
-
-func noSteps(name string, line int) *FileError {
-	return &FileError{File: name, Line: line, Step: -1, Field: "steps", Reason: "there are none", Fix: "add a step that builds the image"}
-}
-
-// unsupported are fields that Cloud Build documents but whose Go API (v1.37.0)
-// lacks them, as paths in camelCase (google.golang.org/api v0.311.0,
-// cloudbuild/v1/cloudbuild-api.json).
-var unsupported = map[string]bool{
-	"artifacts.genericArtifacts":    true,
-	"artifacts.oci":                 true,
-	"options.pool.workerRelease":    true,
-	"options.pubsubTopic":           true,
-	"options.rankedMachineSeries":   true,
-	"remoteConfig":                  true,
-	"source.developerConnectConfig": true,
 }

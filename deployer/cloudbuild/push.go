@@ -6,27 +6,6 @@ import (
 	"strings"
 )
 
-// push is a command that puts an image into a registry itself, so that Cloud Build
-// does not know of it.
-type push struct {
-	// step is the index in Build.Steps.
-	step int
-	// command numbers the commands of the build: the names that one gives are one
-	// image's.
-	command int
-	// by is the command in words.
-	by string
-	// ref is the image's name as the command has it; "" where it names none. What
-	// only the step knows is as it is written.
-	ref string
-	// all: every tag of ref is pushed.
-	all bool
-	// outside: it is built outside of the worker's Docker, and is not found there.
-	outside bool
-	// add is what a person adds for one more name, with %s for the name.
-	add string
-}
-
 // pushing looks at a command that may push an image, by the documentation of each
 // program's options.
 func (s *sight) pushing(tool string, args []word) {
@@ -307,36 +286,4 @@ func (s *sight) cranePush(args []word) {
 	case words[0].text == "tag":
 		s.pushesTo("crane tag", "crane tag IMAGE with the tag of %s", tagged(words[1].text, words[2:3]))
 	}
-}
-
-// flagValues are the values of an option, written --name VALUE or --name=VALUE; -n may
-// stand before its value without a space.
-func flagValues(args []word, names ...string) []word {
-	var out []word
-	for i := 0; i < len(args); i++ {
-		for _, name := range names {
-			switch value, joined := strings.CutPrefix(args[i].text, name+"="); {
-			case joined:
-				out = append(out, word{text: value, known: args[i].known})
-			case args[i].text == name && i+1 < len(args):
-				i++
-				out = append(out, args[i])
-			case len(name) == 2 && strings.HasPrefix(args[i].text, name):
-				out = append(out, word{text: args[i].text[2:], known: args[i].known})
-			default:
-				continue
-			}
-			break
-		}
-	}
-	return out
-}
-
-// isSet tells that a switch is on.
-func isSet(args []word, name string) bool {
-	return slices.ContainsFunc(args, func(w word) bool { return w.text == name || w.text == name+"=true" })
-}
-
-func isOff(args []word, name string) bool {
-	return slices.ContainsFunc(args, func(w word) bool { return w.text == name+"=false" })
 }

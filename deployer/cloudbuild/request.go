@@ -251,3 +251,7 @@ func (s Source) proto() *cloudbuildpb.Source {
 		Bucket: s.Object.Bucket, Object: s.Object.Name, Generation: s.Object.Generation,
 	}}}
 }
+
+func parent(project, location string) string {
+	return "projects/" + project + "/locations/" + location
+}

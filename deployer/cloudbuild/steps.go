@@ -247,3 +247,23 @@ func (w *wiring) name(i int) string {
 	w.steps[i].Id = id
 	return id
 }
+
+// sees looks at the commands of every step.
+func (f *File) sees() []sight {
+	out := make([]sight, 0, len(f.Build.GetSteps()))
+	var own []string
+	files := map[string]string{}
+	budget := maxShellBytes
+	for _, image := range f.images() {
+		own = append(own, lastSegment(image))
+	}
+	for _, p := range f.pushed(nil) {
+		own = append(own, lastSegment(p.ref))
+	}
+	for _, step := range f.Build.GetSteps() {
+		s := sight{own: own, budget: &budget, files: files, suspect: suggests.MatchString(step.GetId())}
+		s.step(step)
+		out = append(out, s)
+	}
+	return out
+}

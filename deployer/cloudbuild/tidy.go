@@ -94,3 +94,27 @@ func (f *File) dropVolumes(whole *File, drop []bool) {
 			})
 	}
 }
+
+// unloaded warns of images that Cloud Build is to push, and will not find: a step
+// builds and pushes them outside of the worker's Docker, and none puts them there.
+func (f *File) unloaded(seen []sight, drop []bool) []Warning {
+	for i, s := range seen {
+		if s.loads && !drop[i] {
+			return nil
+		}
+	}
+	var out []Warning
+	all := f.pushed(nil)
+	for i, image := range f.images() {
+		for _, p := range all {
+			if p.outside && !drop[p.step] && unbraced(p.ref) == unbraced(image) {
+				out = append(out, Warning{File: f.Name, Line: f.place(f.imagePath(i)), Message: fmt.Sprintf(
+					"%s is %s, which %s pushes itself with %s: it is not in the worker's Docker, so Cloud Build fails to push it; take it out of "+
+						"images, and Turnout asks the registry for it",
+					f.imagePath(i), clipped(image), stepName(f.index(p.step), f.Build.GetSteps()[p.step].GetId()), p.by)})
+				break
+			}
+		}
+	}
+	return out
+}

@@ -134,15 +134,6 @@ func kindName(node *yamlv3.Node) string {
 	}
 }
 
-func stepPath(i int) string { return fmt.Sprintf("steps[%d]", i) }
-
-func join(path, name string) string {
-	if path == "" || name == "" {
-		return path + name
-	}
-	return path + "." + name
-}
-
 // camel turns snake_case into the camelCase of the JSON names.
 func camel(name string) string {
 	parts := strings.Split(name, "_")

@@ -2,7 +2,6 @@ package cloudbuild
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -102,32 +101,3 @@ func cutName(name string) string {
 	}
 	return strings.ToValidUTF8(name[:shownName], "") + "…"
 }
-
-// unloaded warns of images that Cloud Build is to push, and will not find: a step
-// builds and pushes them outside of the worker's Docker, and none puts them there.
-func (f *File) unloaded(seen []sight, drop []bool) []Warning {
-	for i, s := range seen {
-		if s.loads && !drop[i] {
-			return nil
-		}
-	}
-	var out []Warning
-	all := f.pushed(nil)
-	for i, image := range f.images() {
-		for _, p := range all {
-			if p.outside && !drop[p.step] && unbraced(p.ref) == unbraced(image) {
-				out = append(out, Warning{File: f.Name, Line: f.place(f.imagePath(i)), Message: fmt.Sprintf(
-					"%s is %s, which %s pushes itself with %s: it is not in the worker's Docker, so Cloud Build fails to push it; take it out of "+
-						"images, and Turnout asks the registry for it",
-					f.imagePath(i), clipped(image), stepName(f.index(p.step), f.Build.GetSteps()[p.step].GetId()), p.by)})
-				break
-			}
-		}
-	}
-	return out
-}
-
-// unbraced is a name with each ${NAME} written as $NAME.
-func unbraced(name string) string { return bracedName.ReplaceAllString(name, "$$$1") }
-
-var bracedName = regexp.MustCompile(`\$\{([A-Z_][A-Z0-9_]*)\}`)

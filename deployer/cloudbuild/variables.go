@@ -1,86 +1,13 @@
 package cloudbuild
 
 import (
-	"regexp"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
 
-	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
-	"google.golang.org/protobuf/proto"
 	"mvdan.cc/sh/v3/syntax"
 )
-
-// maxReplaced bounds how much text is made of a file's arguments to find what its
-// steps push.
-const maxReplaced = 4 << 20
-
-// pushed are the images that the steps push themselves. With an expander their
-// names are as Cloud Build and the step's shell will have them, as far as that is
-// plain to see; without one, as they are written.
-func (f *File) pushed(x *expander) []push { return f.pushedTelling(x, nil) }
-
-// pushedTelling is the same, and tells of every word and value on the way.
-func (f *File) pushedTelling(x *expander, told func(text string)) []push {
-	var found []push
-	left, budget, commands, files := maxReplaced, maxShellBytes, 0, map[string]string{}
-	for i, step := range f.Build.GetSteps() {
-		s := sight{at: i, commands: commands, budget: &budget, files: files, told: told}
-		if x != nil {
-			step = proto.CloneOf(step)
-			x.replaceArgs(step, &left)
-			s.vars = f.environment(x, step)
-		}
-		s.step(step)
-		found, commands = append(found, s.pushes...), s.commands
-	}
-	return found
-}
-
-// replaceArgs replaces the substitutions in what a step is told. A dollar that
-// stays is written as Cloud Build has it, doubled.
-func (x *expander) replaceArgs(step *cloudbuildpb.BuildStep, left *int) {
-	replace := func(text string) string {
-		if !strings.Contains(text, "$") || *left <= 0 {
-			return text
-		}
-		out, err := x.expand(text, maxArgBytes)
-		if err != nil {
-			return text // Cloud Build refuses it, or it is of no use for a name
-		}
-		*left -= len(out.text)
-		return strings.ReplaceAll(out.text, "$", "$$")
-	}
-	step.Entrypoint = replace(step.GetEntrypoint())
-	for i, arg := range step.Args {
-		step.Args[i] = replace(arg)
-	}
-}
-
-// environment is what the shell of a step knows from the start.
-func (f *File) environment(x *expander, step *cloudbuildpb.BuildStep) values {
-	vars := values{}
-	automap := f.Build.GetOptions().GetAutomapSubstitutions() || step.GetAutomapSubstitutions()
-	switch {
-	case step.GetScript() == "":
-		vars["BUILD_ID"] = "$BUILD_ID" // is replaced before a shell sees it
-	case automap:
-		for name := range x.values {
-			if value, err := x.value(name); err == nil && len(value.text) <= maxImageBytes {
-				vars[name] = value.text
-			}
-		}
-		vars["BUILD_ID"] = "$BUILD_ID"
-	}
-	for _, setting := range append(f.Build.GetOptions().GetEnv(), step.GetEnv()...) {
-		name, text, ok := strings.Cut(setting, "=")
-		value, err := x.expand(text, maxImageBytes)
-		if !ok || err != nil {
-			delete(vars, name)
-			continue
-		}
-		vars[name] = value.text
-	}
-	return vars
-}
 
 // assign follows the assignments of a shell script. A variable that perhaps gets a
 // second value may have either.
@@ -182,19 +109,6 @@ func foreseen(pe *syntax.ParamExp) bool {
 	return good
 }
 
-// buildID is the substitution that only the build itself knows, and that tells
-// its images from those of every other.
-const buildID = "BUILD_ID"
-
-// buildIDText is where a name holds it, with an operation or without.
-var buildIDText = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?:[^A-Z0-9_{}][^{}]*)?\}`)
-
-// WithBuildID is a reference of [Chosen] with the build's id in it.
-func WithBuildID(reference, id string) (string, error) {
-	out, err := (&expander{values: map[string]string{buildID: id}}).expand(reference, maxImageBytes)
-	return out.text, err
-}
-
 // loop: of a loop's variable, only a single value is known.
 func (s *sight) loop(n *syntax.WordIter, text string) {
 	if s.vars == nil {
@@ -205,4 +119,111 @@ func (s *sight) loop(n *syntax.WordIter, text string) {
 		value = s.word(n.Items[0], text)
 	}
 	s.set(n.Name.Value, value, len(n.Items) != 1)
+}
+
+// words are those of a command, as a shell hands them on as far as that is known.
+func (s *sight) words(args []*syntax.Word, text string) []word {
+	out := make([]word, 0, len(args))
+	for _, arg := range args {
+		more, all := s.allArgs(arg)
+		w := s.word(arg, text)
+		switch {
+		case all && len(out)+len(more) <= maxWords:
+			out = append(out, more...)
+		case !all && w.known && isBareVariable(arg) && strings.ContainsAny(w.text, " \t\n"):
+			out = append(out, plainWords(strings.Fields(w.text))...)
+		case !all && w.known && w.text == "" && isBareVariable(arg):
+		default:
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// isBareVariable: what stands for it is split into words.
+func isBareVariable(w *syntax.Word) bool {
+	_, ok := w.Parts[0].(*syntax.ParamExp)
+	return ok && len(w.Parts) == 1
+}
+
+// allArgs are the words that "$@" stands for, or "${@:2}".
+func (s *sight) allArgs(w *syntax.Word) ([]word, bool) {
+	if len(w.Parts) != 1 || s.args == nil {
+		return nil, false
+	}
+	part, quoted := w.Parts[0], false
+	if q, ok := part.(*syntax.DblQuoted); ok && len(q.Parts) == 1 {
+		part, quoted = q.Parts[0], true
+	}
+	pe, ok := part.(*syntax.ParamExp)
+	if !ok || pe.Param == nil || pe.Param.Value != "@" && (pe.Param.Value != "*" || quoted) || pe.Exp != nil || pe.Repl != nil || pe.Length {
+		return nil, false
+	}
+	if pe.Slice == nil {
+		return s.args, true
+	}
+	from, ok := pe.Slice.Offset.(*syntax.Word)
+	if !ok || pe.Slice.Length != nil {
+		return nil, false
+	}
+	n, err := strconv.Atoi(from.Lit())
+	if err != nil || n < 1 {
+		return nil, false
+	}
+	return s.args[min(n-1, len(s.args)):], true
+}
+
+// resolve is what a variable or an argument stands for.
+func (s *sight) resolve(part syntax.WordPart, text string) (string, bool) {
+	pe, ok := part.(*syntax.ParamExp)
+	if !ok || pe.Param == nil || s.args == nil {
+		return s.vars.resolve(part, text)
+	}
+	plain := pe.Exp == nil && pe.Repl == nil && pe.Slice == nil && !pe.Length && !pe.Excl && pe.Index == nil
+	if name := pe.Param.Value; plain && (name == "@" || name == "*") {
+		return joined(s.args)
+	}
+	n, err := strconv.Atoi(pe.Param.Value)
+	if err != nil || n < 1 {
+		return s.vars.resolve(part, text)
+	}
+	value, known := word{known: true}, n > len(s.args)
+	if !known {
+		value = s.args[n-1]
+		known = value.known
+	}
+	if plain || !known {
+		return value.text, known
+	}
+	vars := values{}
+	maps.Copy(vars, s.vars)
+	if vars[pe.Param.Value] = value.text; n > len(s.args) {
+		delete(vars, pe.Param.Value)
+	}
+	return vars.resolve(part, text)
+}
+
+// positional follows what changes the arguments: shift, and set --.
+func (s *sight) positional(tool string, args []word) {
+	switch {
+	case tool == "set":
+		if i := slices.IndexFunc(args, func(w word) bool { return w.text == "--" }); i >= 0 {
+			s.args = given(args[i+1:])
+		} else {
+			return
+		}
+	case s.args == nil:
+		return
+	default:
+		n := 1
+		if len(args) > 0 {
+			n, _ = strconv.Atoi(args[0].text) // 0 if it is not known
+		}
+		if s.args = s.args[min(max(n, 0), len(s.args)):]; n <= 0 {
+			s.args = nil
+		}
+	}
+	if s.perhaps != s.since {
+		s.args = nil
+	}
 }

@@ -3,28 +3,9 @@ package cloudbuild
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 )
-
-const (
-	// maxCalls is how many calls of functions and turns of loops are followed in a
-	// step, and maxWords how many words a command may come to by them.
-	maxCalls = 200
-	maxWords = 2_000
-)
-
-// function is one that a script defines. Its commands are looked at where it is
-// called, with the arguments that it gets there.
-type function struct {
-	body *syntax.Stmt
-	text string // of the script
-	// locals are the variables that are its own.
-	locals         []string
-	called, active bool
-}
 
 // walk looks at every command below a node, in the order of the text.
 func (s *sight) walk(root syntax.Node, text string) {
@@ -127,14 +108,6 @@ func (s *sight) call(f *function, args []word) {
 	}
 }
 
-// given are arguments that are known to be all; there may be none.
-func given(args []word) []word {
-	if len(args) > maxWords {
-		return nil
-	}
-	return append([]word{}, args...)
-}
-
 // uncalled looks at the functions that nothing is seen to call.
 func (s *sight) uncalled(names []string) {
 	for _, name := range names {
@@ -168,143 +141,4 @@ func (s *sight) turns(n *syntax.ForClause, text string) bool {
 		}
 	}
 	return true
-}
-
-// words are those of a command, as a shell hands them on as far as that is known.
-func (s *sight) words(args []*syntax.Word, text string) []word {
-	out := make([]word, 0, len(args))
-	for _, arg := range args {
-		more, all := s.allArgs(arg)
-		w := s.word(arg, text)
-		switch {
-		case all && len(out)+len(more) <= maxWords:
-			out = append(out, more...)
-		case !all && w.known && isBareVariable(arg) && strings.ContainsAny(w.text, " \t\n"):
-			out = append(out, plainWords(strings.Fields(w.text))...)
-		case !all && w.known && w.text == "" && isBareVariable(arg):
-		default:
-			out = append(out, w)
-		}
-	}
-	return out
-}
-
-// isBareVariable: what stands for it is split into words.
-func isBareVariable(w *syntax.Word) bool {
-	_, ok := w.Parts[0].(*syntax.ParamExp)
-	return ok && len(w.Parts) == 1
-}
-
-// allArgs are the words that "$@" stands for, or "${@:2}".
-func (s *sight) allArgs(w *syntax.Word) ([]word, bool) {
-	if len(w.Parts) != 1 || s.args == nil {
-		return nil, false
-	}
-	part, quoted := w.Parts[0], false
-	if q, ok := part.(*syntax.DblQuoted); ok && len(q.Parts) == 1 {
-		part, quoted = q.Parts[0], true
-	}
-	pe, ok := part.(*syntax.ParamExp)
-	if !ok || pe.Param == nil || pe.Param.Value != "@" && (pe.Param.Value != "*" || quoted) || pe.Exp != nil || pe.Repl != nil || pe.Length {
-		return nil, false
-	}
-	if pe.Slice == nil {
-		return s.args, true
-	}
-	from, ok := pe.Slice.Offset.(*syntax.Word)
-	if !ok || pe.Slice.Length != nil {
-		return nil, false
-	}
-	n, err := strconv.Atoi(from.Lit())
-	if err != nil || n < 1 {
-		return nil, false
-	}
-	return s.args[min(n-1, len(s.args)):], true
-}
-
-// resolve is what a variable or an argument stands for.
-func (s *sight) resolve(part syntax.WordPart, text string) (string, bool) {
-	pe, ok := part.(*syntax.ParamExp)
-	if !ok || pe.Param == nil || s.args == nil {
-		return s.vars.resolve(part, text)
-	}
-	plain := pe.Exp == nil && pe.Repl == nil && pe.Slice == nil && !pe.Length && !pe.Excl && pe.Index == nil
-	if name := pe.Param.Value; plain && (name == "@" || name == "*") {
-		return joined(s.args)
-	}
-	n, err := strconv.Atoi(pe.Param.Value)
-	if err != nil || n < 1 {
-		return s.vars.resolve(part, text)
-	}
-	value, known := word{known: true}, n > len(s.args)
-	if !known {
-		value = s.args[n-1]
-		known = value.known
-	}
-	if plain || !known {
-		return value.text, known
-	}
-	vars := values{}
-	maps.Copy(vars, s.vars)
-	if vars[pe.Param.Value] = value.text; n > len(s.args) {
-		delete(vars, pe.Param.Value)
-	}
-	return vars.resolve(part, text)
-}
-
-func joined(words []word) (string, bool) {
-	texts, known := make([]string, 0, len(words)), true
-	for _, w := range words {
-		texts, known = append(texts, w.text), known && w.known
-	}
-	return strings.Join(texts, " "), known
-}
-
-// positional follows what changes the arguments: shift, and set --.
-func (s *sight) positional(tool string, args []word) {
-	switch {
-	case tool == "set":
-		if i := slices.IndexFunc(args, func(w word) bool { return w.text == "--" }); i >= 0 {
-			s.args = given(args[i+1:])
-		} else {
-			return
-		}
-	case s.args == nil:
-		return
-	default:
-		n := 1
-		if len(args) > 0 {
-			n, _ = strconv.Atoi(args[0].text) // 0 if it is not known
-		}
-		if s.args = s.args[min(max(n, 0), len(s.args)):]; n <= 0 {
-			s.args = nil
-		}
-	}
-	if s.perhaps != s.since {
-		s.args = nil
-	}
-}
-
-// writes remembers a file that a step writes from its own text, for it may be run.
-func (s *sight) writes(n *syntax.Stmt, words []word, in input, text string) {
-	var names []word
-	for _, r := range n.Redirs {
-		if r.Op == syntax.RdrOut || r.Op == syntax.AppOut || r.Op == syntax.RdrClob {
-			names = append(names, s.word(r.Word, text))
-		}
-	}
-	body := printedBy(words, in)
-	if words[0].text == "tee" {
-		names, body = append(names, operands(words[1:], nil)...), in
-	}
-	for _, name := range names {
-		if name.known && body.known && len(s.files) < maxSteps {
-			s.files[fileName(name.text)] = body.text
-		}
-	}
-}
-
-// fileName is how a file is remembered: a step begins in /workspace.
-func fileName(text string) string {
-	return strings.TrimPrefix(strings.TrimPrefix(text, "/workspace/"), "./")
 }

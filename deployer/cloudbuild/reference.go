@@ -1,0 +1,70 @@
+package cloudbuild
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Repository is an image reference without its tag and digest.
+func Repository(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	if colon := strings.LastIndex(image, ":"); colon > strings.LastIndex(image, "/") {
+		return image[:colon]
+	}
+	return image
+}
+
+// lastSegment is the last part of an image's path, without tag and digest.
+func lastSegment(image string) string {
+	name := Repository(image)
+	return name[strings.LastIndex(name, "/")+1:]
+}
+
+// sameName are the repositories whose last path segment is the live image's.
+func sameName(listed []string, live string) []string {
+	var match []string
+	for _, name := range listed {
+		if live != "" && lastSegment(name) == lastSegment(live) {
+			match = append(match, name)
+		}
+	}
+	return match
+}
+
+// imageName is the grammar of references, host/path:tag@digest (distribution,
+// reference/regexp.go).
+var imageName = func() *regexp.Regexp {
+	const (
+		label = `(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])`
+		host  = label + `(?:\.` + label + `)*(?::[0-9]+)?`
+		part  = `[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`
+	)
+	return regexp.MustCompile(`^(?:` + host + `/)?` + part + `(?:/` + part +
+		`)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
+}()
+
+// laterName is what stays of a substitution that only the build knows.
+var laterName = regexp.MustCompile(`\$[A-Z_][A-Z0-9_]*`)
+
+// valueless says of a substitution without a value what is wrong with it, and
+// the line that gives it one.
+func valueless(name, what string) (reason, fix string) {
+	switch name {
+	case "TAG_NAME":
+		return "$TAG_NAME is empty: a release is a commit of a branch, and no tag is built", "use $COMMIT_SHA or $SHORT_SHA"
+	case "REF_NAME":
+		return "$REF_NAME is empty in a build that no trigger starts", "use $BRANCH_NAME"
+	case "TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH":
+		return "$" + name + " is empty in a build that no trigger starts", "write the value out, or use a substitution of your own"
+	}
+	if !userKey.MatchString(name) {
+		return "$" + name + " is no substitution of Cloud Build",
+			"name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
+	}
+	return "${" + name + "} " + what, "set spec.build.substitutions." + name + " of the BlueGreen"
+}
+
+// unbraced is a name with each ${NAME} written as $NAME.
+func unbraced(name string) string { return bracedName.ReplaceAllString(name, "$$$1") }
+
+var bracedName = regexp.MustCompile(`\$\{([A-Z_][A-Z0-9_]*)\}`)
