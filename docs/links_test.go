@@ -194,3 +194,43 @@ func TestLinksThatLeadNowhereAreFound(t *testing.T) {
 		}
 	}
 }
+
+// source is a file of Go in the text of a page. In a table whose rows begin with a
+// package it is one of that package, and * stands for a part of its name.
+var (
+	source = regexp.MustCompile("`([\\w./*-]+\\.go)`")
+	ofRow  = regexp.MustCompile("(?m)^\\| `([\\w/]+)` \\|")
+)
+
+func TestSourcesThatPagesNameExist(t *testing.T) {
+	bare := map[string]bool{}
+	walk(t, func(path, _ string) { bare[filepath.Base(path)] = true })
+	pages, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, page := range append(pages, readme, "../CONTRIBUTING.md") {
+		for line := range strings.Lines(read(t, page)) {
+			dir := ofRow.FindStringSubmatch(line)
+			for _, m := range source.FindAllStringSubmatch(line, -1) {
+				named++
+				found := bare[m[1]]
+				if dir != nil || strings.Contains(m[1], "/") {
+					pattern := filepath.Join("..", m[1])
+					if dir != nil && !strings.Contains(m[1], "/") {
+						pattern = filepath.Join("..", dir[1], m[1])
+					}
+					files, err := filepath.Glob(pattern)
+					found = err == nil && len(files) > 0
+				}
+				if !found {
+					t.Errorf("%s names %s, which does not exist", page, m[1])
+				}
+			}
+		}
+	}
+	if named < 40 {
+		t.Errorf("only %d names of sources were found", named)
+	}
+}
