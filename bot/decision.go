@@ -62,10 +62,18 @@ type Args struct {
 	Color   v1alpha1.Color        `json:"color,omitempty"`
 	Phase   v1alpha1.ReleasePhase `json:"phase,omitempty"`
 	Attempt int32                 `json:"attempt,omitempty"`
-	// By whom, and At what time.
-	By string       `json:"by,omitempty"`
-	At *metav1.Time `json:"at,omitempty"`
-	// Reason is somebody else's text: why a release failed, as its record says.
+	// Kind of the release.
+	Kind v1alpha1.ReleaseKind `json:"kind,omitempty"`
+	// By whom, and At what time, or Until when.
+	By    string       `json:"by,omitempty"`
+	At    *metav1.Time `json:"at,omitempty"`
+	Until *metav1.Time `json:"until,omitempty"`
+	// Object that is waited for, and how many of what is counted are Done.
+	Object string `json:"object,omitempty"`
+	Done   int32  `json:"done,omitempty"`
+	Of     int32  `json:"of,omitempty"`
+	// Reason is somebody else's text: why a release failed, as its record says, or an
+	// error.
 	Reason string         `json:"reason,omitempty"`
 	Lock   *v1alpha1.Lock `json:"lock,omitempty"`
 	// About is how long something takes, and Longer how much longer it may.

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -101,8 +102,10 @@ func TestEveryCodeIsSaidAndMade(t *testing.T) {
 		}
 		said(t, surface, code)
 	}
-	if got, want := len(surface.Texts), len(everywhere)+len(inComments); got != want {
-		t.Errorf("Markdown has words for %d codes, want the %d that there are", got, want)
+	for code := range bot.MarkdownTexts {
+		if !slices.Contains(slices.Collect(maps.Values(everywhere)), code) && !slices.Contains(slices.Collect(maps.Values(inComments)), code) {
+			t.Errorf("Markdown has words for %s, which is no code", code)
+		}
 	}
 }
 

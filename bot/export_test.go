@@ -14,4 +14,7 @@ func (h *Webhook) InFlight() (small, large int64) {
 var InMarkdown = inMarkdown
 
 // Markdown has the words of comments.
-func Markdown() Surface { return Surface{markdownTexts, markdownWords()} }
+func Markdown() Surface { return inComments() }
+
+// MarkdownTexts has those for what is decided or answered.
+var MarkdownTexts = markdownTexts

@@ -3,17 +3,24 @@ package bot
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// inMarkdown says a fact in a comment on a pull request.
-func inMarkdown(f Fact) Text {
-	return Surface{markdownTexts, markdownWords()}.Say(f)
+// inComments says facts in a comment on a pull request.
+func inComments() Surface {
+	texts := maps.Clone(markdownTexts)
+	maps.Copy(texts, markdownWaits)
+	return Surface{texts, markdownWords()}
 }
+
+func inMarkdown(f Fact) Text { return inComments().Say(f) }
 
 // markdownWords show arguments in Markdown: each goes through code or plain, since it
 // may come from outside.
@@ -34,7 +41,7 @@ func markdownWords() map[string]func(Args) string {
 		"othercolor":  func(a Args) string { return string(a.Other.Color) },
 		"attempt":     func(a Args) string { return fmt.Sprint(a.Attempt) },
 		"by":          func(a Args) string { return plain(a.By) },
-		"at":          func(a Args) string { return date(a.At.Time) },
+		"at":          func(a Args) string { return dateOf(a.At) },
 		"reason":      func(a Args) string { return plain(a.Reason) },
 		"failure":     func(a Args) string { return sentence(plain(truncate(a.Reason, maxMessage))) },
 		"lock":        func(a Args) string { return sentence(lockText(a.Lock, plain)) },
@@ -47,6 +54,16 @@ func markdownWords() map[string]func(Args) string {
 		"words":       func(a Args) string { return allOf(a.Words) },
 		"usage":       func(a Args) string { return usageOf(nth(a.Next, 0).Verb) },
 		"leftby":      leftByText,
+		"whose":       whoseText,
+		"byrelease":   byReleaseText,
+		"detail":      detailText,
+		"object":      func(a Args) string { return plain(a.Object) },
+		"done":        func(a Args) string { return fmt.Sprint(a.Done) },
+		"again":       func(a Args) string { return fmt.Sprint(a.Done + 1) },
+		"of":          func(a Args) string { return fmt.Sprint(a.Of) },
+		"until":       func(a Args) string { return timeOf(a.Until) },
+		"time":        func(a Args) string { return timeOf(a.At) },
+		"barelive":    func(a Args) string { return plain(a.Live.Short()) },
 		"pulls":       pullsText,
 		"ended":       endedText,
 		"wait":        waitText,
@@ -88,6 +105,48 @@ func leftByText(a Args) string {
 		return by
 	}
 	return by + " at " + date(a.At.Time)
+}
+
+// whoseText names a release by its version, if that is known: people do not know names
+// of releases.
+func whoseText(a Args) string {
+	switch {
+	case a.Other == nil:
+		return plain(a.Release)
+	case a.Kind == v1alpha1.Rollback:
+		return "the rollback to " + code(a.Other.Short())
+	}
+	return code(a.Other.Short())
+}
+
+// byReleaseText names who brought something about, and by which release.
+func byReleaseText(a Args) string {
+	if a.By == "" {
+		return whoseText(a)
+	}
+	return fmt.Sprintf("%s (%s)", plain(a.By), whoseText(a))
+}
+
+// detailText is what somebody else says of it, behind what we say.
+func detailText(a Args) string {
+	if a.Reason == "" {
+		return ""
+	}
+	return ": " + plain(truncate(a.Reason, maxAdvice))
+}
+
+func timeOf(t *metav1.Time) string {
+	if t == nil {
+		return "then"
+	}
+	return clock(t.Time) + " UTC"
+}
+
+func dateOf(t *metav1.Time) string {
+	if t == nil {
+		return "a time that is not recorded"
+	}
+	return date(t.Time)
 }
 
 // pullsText says where to ask about a version.

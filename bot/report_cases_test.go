@@ -108,12 +108,31 @@ func verified(r *v1alpha1.Release) {
 		entry(v1alpha1.StepVerify, 145, 151, "GET /healthz on port 8080 passed 3 times on 3 pods"))
 }
 
-func waits(message string) happening {
+// forKubectl is a message that only kubectl shows: everything else has the facts.
+const forKubectl = "read by kubectl alone since 2026-11-22 11:50 UTC"
+
+func waits(w v1alpha1.Waiting) happening {
 	return func(r *v1alpha1.Release) {
 		verified(r)
-		r.Status.Phase, r.Status.Step, r.Status.Message = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote, message
-		r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepPromote, 151, 0, message))
+		r.Status.Phase, r.Status.Step = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote
+		restsOn(w)(r)
+		r.Status.Timeline = append(r.Status.Timeline, entry(v1alpha1.StepPromote, 151, 0, forKubectl))
 	}
+}
+
+func restsOn(w v1alpha1.Waiting) happening {
+	return func(r *v1alpha1.Release) { r.Status.Waiting, r.Status.Message = &w, forKubectl }
+}
+
+// about says in facts what the failure is about.
+func about(because v1alpha1.FailureBecause, release, commit string) happening {
+	return func(r *v1alpha1.Release) {
+		r.Status.Failure.Because, r.Status.Failure.Release, r.Status.Failure.Commit = because, release, commit
+	}
+}
+
+func manual() happening {
+	return waits(v1alpha1.Waiting{For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseManual})
 }
 
 // switched moves users.
@@ -142,7 +161,9 @@ func proves(p v1alpha1.ProofStatus) happening {
 		r.Status.Timeline = slices.DeleteFunc(r.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepConfirm })
 		said := fmt.Sprintf("%s: %s", p.Result, p.Message)
 		i := slices.IndexFunc(r.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepSwitch })
-		r.Status.Timeline = slices.Insert(r.Status.Timeline, i+1, entry(v1alpha1.StepConfirm, 152, 154, said))
+		confirm := entry(v1alpha1.StepConfirm, 152, 154, said)
+		confirm.Proof = p.Result
+		r.Status.Timeline = slices.Insert(r.Status.Timeline, i+1, confirm)
 	}
 }
 
@@ -214,7 +235,8 @@ const laterCommit = "2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c2c"
 
 // overtaken is superseded by a release.
 func overtaken(by *v1alpha1.Release) reportCase {
-	return reported(fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+by.Name), func(r *v1alpha1.Release) {
+	superseded := fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+by.Name)
+	return reported(superseded, about(v1alpha1.SupersededByNewer, by.Name, ""), func(r *v1alpha1.Release) {
 		r.Status.Phase, r.Status.SupersededBy, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, by.Name, at(20)
 	}).among(by)
 }
@@ -261,6 +283,7 @@ func reports() map[string]reportCase {
 	chained := deployOf(laterCommit, 1)
 	shipped := succeededAt("3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d3d", 200)
 	fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+shipped.Name)(chained)
+	about(v1alpha1.SupersededByNewer, shipped.Name, "")(chained)
 	chained.Status.Phase, chained.Status.SupersededBy = v1alpha1.ReleaseSuperseded, shipped.Name
 	rollback := goesBack(comesBack).rel
 	rollback.Spec.Rollback.From.Commit, rollback.Spec.Rollback.To.Commit = laterCommit, newCommit
@@ -275,7 +298,7 @@ func reports() map[string]reportCase {
 	leftInSoak := []happening{
 		confirmed, ends("", 178),
 		fails(v1alpha1.FaultSuperseded, v1alpha1.StepSoak, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"),
-		ends(v1alpha1.ReleaseSuperseded, 178),
+		about("", "shop-rollback-1a2b3c4d5e", ""), ends(v1alpha1.ReleaseSuperseded, 178),
 	}
 	away := goesBack(comesBack).rel
 	shown := func(p v1alpha1.ProofStatus) reportCase {
@@ -287,20 +310,21 @@ func reports() map[string]reportCase {
 
 	cases := map[string]reportCase{
 		"queued": reported(),
-		"queued-behind-another": reported(func(r *v1alpha1.Release) { r.Status.Message = "waits for " + newer.Name }).
+		"queued-behind-another": reported(restsOn(v1alpha1.Waiting{For: v1alpha1.WaitsForTurn, Release: newer.Name})).
 			among(acting),
-		"queued-blocked": reported(func(r *v1alpha1.Release) {
-			r.Status.Message = "waits: deployment shop-blue, the live blue side, does not exist in namespace shop: create it, or name another in " +
-				"spec.blue.deployment"
-		}).with(func(c *reportCase) {
+		"queued-blocked": reported(restsOn(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForApplication, Because: "DeploymentMissing",
+			Detail: "deployment shop-blue, the live blue side, does not exist in namespace shop: create it, or name another in " +
+				"spec.blue.deployment",
+		})).with(func(c *reportCase) {
 			c.app.Status.Conditions = []metav1.Condition{{
 				Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse,
 				Reason: v1alpha1.ReasonDeploymentMissing,
 			}}
 		}),
-		"queued-locked": reported(func(r *v1alpha1.Release) {
-			r.Status.Message = "waits: locked by wanda since 2026-11-22 11:50 UTC: Black Friday, nobody @deploys"
-		}).with(lockedBy("Black Friday, nobody @deploys")),
+		"queued-locked": reported(restsOn(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForLock, By: "wanda", Since: at(-600), Detail: "Black Friday, nobody @deploys",
+		})).with(lockedBy("Black Friday, nobody @deploys")),
 		"building-queued": reported(claimed),
 		"building-locked": reported(building).with(lockedBy("Black Friday")),
 		"building":        reported(building, func(r *v1alpha1.Release) { r.Status.Build.Retries = 1 }),
@@ -308,13 +332,15 @@ func reports() map[string]reportCase {
 			r.Status.Build.Retries = 2
 			r.Status.Drift = "-        memory: 256Mi\n+        memory: 512Mi\n"
 		}),
-		"waiting": reported(waits("waits for /promote: spec.promotion.mode is Manual")).
+		"waiting": reported(manual()).
 			with(func(c *reportCase) {
 				c.app.Spec.Promotion = v1alpha1.PromotionSpec{Mode: v1alpha1.PromotionManual, Timeout: metav1.Duration{Duration: 24 * time.Hour}}
 			}),
-		"waiting-rolled-back": reported(waits("waits for /promote: it contains 0c0c0c0, which wanda (shop-rollback-1a2b3c4d5e) rolled back at " +
-			"2026-11-21 16:20 UTC")).among(left),
-		"waiting-locked": reported(waits("waits: locked by wanda since 2026-11-22 11:50 UTC")).with(lockedBy("")),
+		"waiting-rolled-back": reported(waits(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseRolledBack, By: "wanda", Release: left.Name,
+			Commit: strings.Repeat("0c", 20), Since: &metav1.Time{Time: time.Date(2026, 11, 21, 16, 20, 0, 0, time.UTC)},
+		})).among(left),
+		"waiting-locked": reported(waits(v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: "wanda", Since: at(-600)})).with(lockedBy("")),
 		"switching": reported(verified, tookSteps(entry(v1alpha1.StepSwitch, 151, 0, "")), func(r *v1alpha1.Release) {
 			r.Status.Milestones.SwitchIntendedAt = at(151)
 		}),
@@ -407,11 +433,11 @@ func reports() map[string]reportCase {
 		"superseded-shipped":   overtaken(chained).among(shipped),
 		"superseded-failed":    overtaken(failing),
 		"superseded-behind": reported(fails(v1alpha1.FaultSuperseded, "", "Superseded",
-			"1b1b1b1 is behind the live version 2c2c2c2; to go back, use /rollback"),
+			"1b1b1b1 is behind the live version 2c2c2c2; to go back, use /rollback"), about(v1alpha1.SupersededByBehind, "", laterCommit),
 			func(r *v1alpha1.Release) { r.Status.Phase, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, at(4) }),
 		"gave-way": reported(verified,
 			fails(v1alpha1.FaultSuperseded, v1alpha1.StepVerify, "RolledBack", "gives way to shop-rollback-1a2b3c4d5e"),
-			ends(v1alpha1.ReleaseSuperseded, 152)),
+			about("", "shop-rollback-1a2b3c4d5e", ""), ends(v1alpha1.ReleaseSuperseded, 152)),
 		"superseded-locked":          overtaken(locked).with(behindLock),
 		"left-in-soak":               reported(leftInSoak...),
 		"left-in-soak-rolled-back":   reported(leftInSoak...).among(away),
@@ -445,7 +471,7 @@ func reports() map[string]reportCase {
 			building(again)
 			*r = *again
 		}).with(func(c *reportCase) { c.around.Earlier = []*v1alpha1.Release{failedDeploy(newCommit)} }),
-		"several-applications": reported(waits("waits for /promote: spec.promotion.mode is Manual")).with(func(c *reportCase) {
+		"several-applications": reported(manual()).with(func(c *reportCase) {
 			other := shop()
 			other.Name = "basket"
 			c.around.Applications = []v1alpha1.BlueGreen{shop(), other}

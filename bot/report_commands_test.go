@@ -41,13 +41,16 @@ func advised() map[string]reportCase {
 		}
 	}
 	return map[string]reportCase{
-		"advised-queued": reported(func(r *v1alpha1.Release) {
-			r.Status.Message = "waits: namespace shop is not granted acme/shop; a cluster administrator grants it by annotating the namespace: " +
-				"turnout.dev/repositories"
+		"advised-queued": reported(restsOn(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForGrant, Because: "NotGranted",
+			Detail: "namespace shop is not granted acme/shop; a cluster administrator grants it by annotating the namespace: " +
+				"turnout.dev/repositories",
+		}), func(r *v1alpha1.Release) {
 			r.Status.Commands = []v1alpha1.ShellCommand{grant}
 		}),
-		"advised-building": reported(building, func(r *v1alpha1.Release) {
-			r.Status.Message = "the build waits for an approval in Cloud Build: approve it there"
+		"advised-building": reported(building, restsOn(v1alpha1.Waiting{
+			For: v1alpha1.WaitsForBuild, Because: v1alpha1.BecauseAwaitingApproval,
+		}), func(r *v1alpha1.Release) {
 			r.Status.Commands = []v1alpha1.ShellCommand{approve}
 			r.Status.Timeline[0].Message = r.Status.Message
 		}),

@@ -26,7 +26,7 @@ func (v view) failure() string {
 	if f == nil || f.Class == v1alpha1.FaultSuperseded && v.rel.Status.SupersededBy != "" {
 		return ""
 	}
-	message := v.withVersions(truncate(f.Message, maxAdvice))
+	message := v.failed(maxAdvice)
 	if f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
 		return withCommands(upperFirst(message), f.Commands)
 	}
@@ -120,8 +120,8 @@ func (v view) earlier(room int) string {
 	for _, rel := range all[:min(maxEarlier, len(all))] {
 		before := v.of(rel)
 		line := "- " + before.headline()
-		if f := rel.Status.Failure; f != nil {
-			line += "\n  " + before.withVersions(truncate(f.Message, maxMessage))
+		if rel.Status.Failure != nil {
+			line += "\n  " + before.failed(maxMessage)
 		}
 		lines = append(lines, line)
 	}

@@ -147,9 +147,9 @@ func (v view) fate() string {
 		return "was cancelled"
 	case v.rel.Status.SupersededBy != "":
 		return "was overtaken by " + code(v.successor())
-	case class == v1alpha1.FaultSuperseded && f.Reason == rolledBack && moved(v.rel):
+	case class == v1alpha1.FaultSuperseded && f.Reason == v1alpha1.FailedRolledBack && moved(v.rel):
 		return fmt.Sprintf("was live on %s, and was left by a rollback", v.target())
-	case class == v1alpha1.FaultSuperseded && f.Reason == rolledBack:
+	case class == v1alpha1.FaultSuperseded && f.Reason == v1alpha1.FailedRolledBack:
 		return "gave way to a rollback"
 	case class == v1alpha1.FaultSuperseded || v.rel.Status.Phase == v1alpha1.ReleaseSuperseded:
 		return "was not released"
@@ -158,9 +158,6 @@ func (v view) fate() string {
 	}
 	return "failed"
 }
-
-// rolledBack is the reason of a deploy that a rollback ended.
-const rolledBack = "RolledBack"
 
 // when is the time of what the headline says: of the end, or since when.
 func (v view) when() string {
@@ -182,9 +179,6 @@ func (v view) when() string {
 	}
 	return "since " + date(since)
 }
-
-// waitsFor is how a release's message begins that waits for a person's approval.
-const waitsFor = "waits for /promote: "
 
 // outcome says below the headline what it means for users, or what is waited for.
 func (v view) outcome() string {
@@ -221,18 +215,14 @@ func (v view) outcomeText() string {
 		if v.replaced != nil {
 			return v.movedOn()
 		}
-		if f := st.Failure; f != nil && f.Reason == rolledBack {
+		if f := st.Failure; f != nil && f.Reason == v1alpha1.FailedRolledBack {
 			return "users have it until the rollback takes them back"
 		}
 		return v.consequence()
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseUndoing:
 		return v.consequence()
 	case v1alpha1.ReleaseWaiting, v1alpha1.ReleaseQueued, "":
-		message := truncate(st.Message, maxAdvice)
-		if why, approval := strings.CutPrefix(message, waitsFor); approval {
-			return "it waits because " + v.withVersions(why)
-		}
-		return v.withVersions(message)
+		return v.waiting(maxAdvice)
 	case v1alpha1.ReleaseSucceeded:
 		if back := v.broughtBack(); back != nil {
 			return fmt.Sprintf("users were brought back to it from %s at %s",
@@ -246,7 +236,7 @@ func (v view) outcomeText() string {
 			return unseen(s)
 		}
 		if len(st.Commands) > 0 { // a person has to do something
-			return v.withVersions(truncate(st.Message, maxAdvice))
+			return v.waiting(maxAdvice)
 		}
 	}
 	return ""
@@ -319,40 +309,6 @@ func lockText(lock *v1alpha1.Lock, text func(string) string) string {
 		said += ": " + text(truncate(lock.Reason, maxMessage))
 	}
 	return said
-}
-
-// withVersions shows a message of the record, with the release that it names, if
-// any, called by its version: people do not know names of releases.
-func (v view) withVersions(message string) string {
-	message = ownDates(message)
-	var named *v1alpha1.Release
-	for i := range v.around.Releases {
-		other := &v.around.Releases[i]
-		if strings.Contains(message, other.Name) && (named == nil || len(other.Name) > len(named.Name)) {
-			named = other
-		}
-	}
-	if named == nil {
-		return plain(message)
-	}
-	before, after, _ := strings.Cut(message, named.Name)
-	version := code(v.of(named).short())
-	if named.Spec.Rollback != nil {
-		version = "the rollback to " + version
-	}
-	if !strings.HasSuffix(before, "(") {
-		version = " " + version
-	}
-	return strings.TrimSpace(plain(before)+version) + spaced(plain(after))
-}
-
-// spaced sets a text that goes on after another one apart from it, unless it
-// begins with a punctuation mark.
-func spaced(s string) string {
-	if s == "" || strings.ContainsAny(s[:1], ",;:.)") {
-		return s
-	}
-	return " " + s
 }
 
 func upperFirst(s string) string {

@@ -213,13 +213,13 @@ func (v view) afterwards() string {
 	case v1alpha1.ReleaseSucceeded:
 		return fmt.Sprintf("✅ Shipped with %s, %s", name, heir.when())
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		reason, commands := v.heir.Status.Message, v.heir.Status.Commands
+		reason, commands := heir.failed(maxAdvice), v.heir.Status.Commands
 		if f := v.heir.Status.Failure; f != nil {
-			reason, commands = f.Message, f.Commands
+			commands = f.Commands
 		}
 		text := fmt.Sprintf("%s Its successor %s %s; %s", heir.mark(), name, heir.fate(), heir.consequence())
 		if reason != "" {
-			text = withCommands(text+"\n"+upperFirst(v.withVersions(truncate(reason, maxAdvice))), commands)
+			text = withCommands(text+"\n"+upperFirst(reason), commands)
 		}
 		return text
 	case v1alpha1.ReleaseUndoing:

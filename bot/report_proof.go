@@ -66,13 +66,3 @@ func (v view) proof() string {
 	}
 	return mark + "Seen from outside: " + plain(truncate(seen, 2*maxMessage))
 }
-
-// withoutProof takes the proof's own words off the end of a message, since they
-// have a line of their own.
-func (v view) withoutProof(message string) string {
-	p := v.rel.Status.Proof
-	if p == nil || p.Message == "" {
-		return message
-	}
-	return strings.TrimSuffix(message, ": "+p.Message)
-}

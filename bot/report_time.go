@@ -2,7 +2,6 @@ package bot
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 )
 
@@ -12,20 +11,6 @@ import (
 // date shows a day and a time of day.
 func date(t time.Time) string {
 	return t.UTC().Format("2 Jan 15:04 UTC")
-}
-
-// recorded is a time in a message of the record.
-var recorded = regexp.MustCompile(`\b\d{4}-\d\d-\d\d \d\d:\d\d UTC\b`)
-
-// ownDates shows the times of a message as the comment shows all others.
-func ownDates(message string) string {
-	return recorded.ReplaceAllStringFunc(message, func(at string) string {
-		t, err := time.Parse("2006-01-02 15:04 UTC", at)
-		if err != nil {
-			return at
-		}
-		return date(t)
-	})
 }
 
 // clock shows a time of day, to the second.

@@ -151,8 +151,8 @@ func lastOf(steps []v1alpha1.TimelineEntry, i int) bool {
 // did says what a step did, or what it waits for.
 func (v view) did(entry v1alpha1.TimelineEntry) string {
 	var parts []string
-	if entry.Message != "" && !v.saidAbove(entry.Message) {
-		parts = append(parts, plain(ownDates(shortDigests(truncate(v.withoutProof(entry.Message), maxMessage)))))
+	if said := v.saidOf(entry); said != "" {
+		parts = append(parts, said)
 	}
 	more, address := "more", entry.URL
 	if entry.Step == v1alpha1.StepBuild {
@@ -168,11 +168,22 @@ func (v view) did(entry v1alpha1.TimelineEntry) string {
 	return strings.Join(parts, " · ")
 }
 
-// saidAbove reports whether a step's message stands above the table already.
-func (v view) saidAbove(message string) bool {
+// saidOf is what the record says of a step, but for what stands in a line of its own:
+// why the release failed, what it waits for a person to do, what the proof has shown.
+func (v view) saidOf(entry v1alpha1.TimelineEntry) string {
 	st := v.rel.Status
-	waits := st.Phase == v1alpha1.ReleaseWaiting || len(v.waitCommands()) > 0
-	return st.Failure != nil && st.Failure.Message == message || waits && st.Message == message
+	underWay := entry.FinishedAt == nil && entry.Step == st.Step
+	switch {
+	case entry.Failed && st.Failure != nil:
+		return ""
+	case underWay && (st.Phase == v1alpha1.ReleaseWaiting || len(v.waitCommands()) > 0):
+		return ""
+	case underWay && st.Waiting != nil:
+		return shortDigests(v.waiting(maxMessage))
+	case entry.Proof != "":
+		return plain(string(entry.Proof))
+	}
+	return plain(shortDigests(truncate(entry.Message, maxMessage)))
 }
 
 // shownQueue is from when on a wait in Cloud Build's queue is worth a word.
@@ -211,7 +222,7 @@ func (v view) findings(room int) string {
 	all := v.rel.Status.Findings
 	var items []string
 	for _, finding := range all[:min(maxFindings, len(all))] {
-		items = append(items, item(withCommands("⚠️ "+plain(truncate(v.withoutProof(finding.Text), maxAdvice)), finding.Commands)))
+		items = append(items, item(withCommands("⚠️ "+plain(truncate(finding.Text, maxAdvice)), finding.Commands)))
 	}
 	items, _ = whole(items, room-maxMessage, len("\n"))
 	if more := len(all) - len(items); more > 0 {

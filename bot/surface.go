@@ -3,6 +3,8 @@ package bot
 import (
 	"os"
 	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Surface is where people read: it has the words for every fact. A text names the
@@ -32,6 +34,46 @@ func (s Surface) Say(f Fact) Text {
 		text = Text{join(text.Says, also.Says), join(text.Next, also.Next)}
 	}
 	return text
+}
+
+// Waiting says what a release waits for, as well as the surface can: with the reason, or
+// without.
+func (s Surface) Waiting(w *v1alpha1.Waiting, about Args) string {
+	about.By, about.Release, about.Object, about.Done, about.Of = w.By, w.Release, w.Object, w.Done, w.Of
+	about.At, about.Until, about.Reason = w.Since, w.Until, w.Detail
+	if w.Commit != "" {
+		about.Version = &v1alpha1.Version{Commit: w.Commit}
+	}
+	for _, code := range []Code{WaitingCode(w.For, w.Because), WaitingCode(w.For, "")} {
+		if _, known := s.Texts[code]; known {
+			return s.Say(Fact{code, about}).Says
+		}
+	}
+	return w.Detail // of a version that waits for more
+}
+
+// WaitingCode names the fact that a release waits for something.
+func WaitingCode(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) Code {
+	return Code("Waits" + string(what) + string(because))
+}
+
+// Failure says why a release ended otherwise than as a success: from facts where those
+// say all of it, or else as the record says it. Version is the one that it was to bring.
+func (s Surface) Failure(f *v1alpha1.Failure, about Args) string {
+	about.By, about.Release, about.At = f.By, f.Release, f.Since
+	if f.Commit != "" {
+		about.Live = &v1alpha1.Version{Commit: f.Commit}
+	}
+	code := FailureCode(f.Reason, f.Because)
+	if _, known := s.Texts[code]; !known || f.Release == "" && f.Commit == "" {
+		code, about.Reason = CodeFailed, f.Message
+	}
+	return s.Say(Fact{code, about}).Says
+}
+
+// FailureCode names the fact that a release failed.
+func FailureCode(reason v1alpha1.FailureReason, because v1alpha1.FailureBecause) Code {
+	return Code("Failed" + string(reason) + string(because))
 }
 
 func join(a, b string) string { return strings.TrimSpace(a + " " + b) }

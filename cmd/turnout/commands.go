@@ -120,19 +120,18 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 	return done, err
 }
 
-// approved shows a release that is approved as such: what it says of itself may have
+// approved shows a release that is approved as such: what it notes of itself may have
 // been written before, when it still waited for that.
 func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release {
-	if rel.Spec.Approval == nil || rel.Status.Phase != v1alpha1.ReleaseWaiting || rel.Status.Step != v1alpha1.StepPromote {
+	if !isApproved(rel) {
 		return rel
 	}
 	rel = rel.DeepCopy()
-	rel.Status.Message = "approved by " + rel.ApprovedBy()
+	rel.Status.Waiting = nil
 	if lock := app.Status.Lock; lock != nil {
-		rel.Status.Message += "; waits: " + lockedBy(lock)
-	} else {
-		rel.Status.Message += ", goes on by itself"
+		rel.Status.Waiting = &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: lock.By, Since: &lock.At, Detail: lock.Reason}
 	}
+	rel.Status.Message = stands(rel) // programs read it beside the facts
 	if n := len(rel.Status.Timeline); n > 0 {
 		rel.Status.Timeline[n-1].Message = rel.Status.Message
 	}

@@ -25,6 +25,8 @@ type releaseJSON struct {
 	Phase       string `json:"phase"` // empty: no turnout serve has taken it yet
 	Step        string `json:"step,omitempty"`
 	Message     string `json:"message,omitempty"`
+	// Waiting says in facts what it waits for.
+	Waiting *v1alpha1.Waiting `json:"waiting,omitempty"`
 	// Commands that do what the message says.
 	Commands   []v1alpha1.ShellCommand `json:"commands,omitempty"`
 	CreatedAt  time.Time               `json:"createdAt"`
@@ -74,8 +76,9 @@ func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
 	r := releaseJSON{
 		Release: rel.Name, Namespace: rel.Namespace, Application: rel.Spec.Application,
 		Kind: string(rel.Spec.Kind), Version: versionOf(rel), By: rel.AskedBy(),
-		Phase: string(s.Phase), Step: string(s.Step), Message: s.Message, Commands: s.Commands, CreatedAt: rel.CreationTimestamp.Time,
-		Timeline: []stepJSON{}, Failure: s.Failure, Findings: s.Findings, Proof: s.Proof, SupersededBy: s.SupersededBy,
+		Phase: string(s.Phase), Step: string(s.Step), Message: s.Message, Waiting: s.Waiting, Commands: s.Commands,
+		CreatedAt: rel.CreationTimestamp.Time,
+		Timeline:  []stepJSON{}, Failure: s.Failure, Findings: s.Findings, Proof: s.Proof, SupersededBy: s.SupersededBy,
 	}
 	r.Commit, r.Image, r.Color = artifact(rel)
 	if app != nil {

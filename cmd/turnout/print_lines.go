@@ -55,7 +55,7 @@ func changes(before, after *v1alpha1.Release) []change {
 		if i < len(before.Status.Timeline) {
 			known = before.Status.Timeline[i]
 		}
-		if line := entryChange(known, entry); line != "" {
+		if line := entryChange(known, entry, stepSays(before, known), stepSays(after, entry)); line != "" {
 			all = append(all, change{step: entry.Step, ended: entry.FinishedAt != nil, text: line})
 		}
 	}
@@ -97,13 +97,13 @@ func versionOf(rel *v1alpha1.Release) string {
 	return rel.Status.Version
 }
 
-// entryChange is the line of a step that began to wait for something, or ended.
-func entryChange(known, entry v1alpha1.TimelineEntry) string {
+// entryChange is the line of a step that began to wait for something, or ended; said is
+// what stood there before, and text what does now.
+func entryChange(known, entry v1alpha1.TimelineEntry, said, text string) string {
 	switch {
 	case entry.FinishedAt != nil && known.FinishedAt == nil:
-		return stepLine(entry.Step, span(entry.FinishedAt.Sub(entry.StartedAt.Time)), oneLine(entry.Message))
-	case entry.FinishedAt == nil && entry.Message != known.Message && entry.Message != "":
-		text := oneLine(entry.Message)
+		return stepLine(entry.Step, span(entry.FinishedAt.Sub(entry.StartedAt.Time)), text)
+	case entry.FinishedAt == nil && text != said && text != "":
 		if entry.URL != "" && entry.URL != known.URL {
 			text += "  " + oneLine(entry.URL)
 		}
@@ -119,13 +119,13 @@ func stepLine(step v1alpha1.Step, took, text string) string {
 // phaseChange is the line of a new phase; what merely moves is told by its steps.
 func phaseChange(before, after *v1alpha1.Release) string {
 	now := after.Status
-	same := before.Status.Phase == now.Phase && (now.Phase != v1alpha1.ReleaseQueued || before.Status.Message == now.Message)
+	same := before.Status.Phase == now.Phase && (now.Phase != v1alpha1.ReleaseQueued || stands(before) == stands(after))
 	if same || now.Phase == "" || now.Phase == v1alpha1.ReleaseRunning {
 		return ""
 	}
 	line := fmt.Sprintf("%s: %s", after.Name, now.Phase)
-	if now.Message != "" {
-		line += " — " + oneLine(now.Message)
+	if said := stands(after); said != "" {
+		line += " — " + said
 	}
 	return line
 }

@@ -88,6 +88,9 @@ type releaseStateJSON struct {
 	Phase   string `json:"phase"`
 	Step    string `json:"step,omitempty"`
 	Message string `json:"message,omitempty"`
+	// Waiting says in facts what it waits for, and said in words.
+	Waiting *v1alpha1.Waiting `json:"waiting,omitempty"`
+	said    string
 	// Commands that do what the message says.
 	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
@@ -134,7 +137,10 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 		switch {
 		case rel.Status.Phase.Finished():
 		case st.Active != nil && st.Active.UID == string(rel.UID):
-			s.Active = &releaseStateJSON{rel.Name, versionOf(rel), phaseOf(rel), string(rel.Status.Step), rel.Status.Message, rel.Status.Commands}
+			s.Active = &releaseStateJSON{
+				rel.Name, versionOf(rel), phaseOf(rel), string(rel.Status.Step), rel.Status.Message, rel.Status.Waiting, stands(rel),
+				rel.Status.Commands,
+			}
 		default:
 			s.Waiting = append(s.Waiting, rel.Name)
 		}
@@ -203,7 +209,7 @@ func printState(out io.Writer, s stateJSON) error {
 		row("locked", "by %s since %s: %s", s.Lock.By, s.Lock.At.UTC().Format("2006-01-02 15:04 UTC"), s.Lock.Reason)
 	}
 	if a := s.Active; a != nil {
-		row("active", "%s (%s): %s %s %s", a.Release, a.Version, a.Phase, a.Step, a.Message)
+		row("active", "%s (%s): %s %s %s", a.Release, a.Version, a.Phase, a.Step, a.said)
 		w.commands(a.Commands)
 	}
 	for _, name := range s.Waiting {

@@ -38,7 +38,7 @@ func (p *terminalPrinter) aside() { p.drawn = 0 }
 func (p *terminalPrinter) done(rel *v1alpha1.Release) {
 	var lines []string
 	if state := stateLine(rel); cut(state, p.width()) != state {
-		lines = append(lines, "  "+oneLine(rel.Status.Message))
+		lines = append(lines, "  "+stands(rel))
 	}
 	lines = append(lines, commandLines(rel.Status.Commands)...)
 	for _, finding := range rel.Status.Findings {
@@ -87,7 +87,7 @@ func timeline(rel *v1alpha1.Release, now time.Time) []string {
 		if f := s.Failure; f != nil && f.Step == entry.Step && entry.FinishedAt != nil {
 			mark = "✗"
 		}
-		lines = append(lines, mark+stepLine(entry.Step, span(end.Sub(entry.StartedAt.Time)), oneLine(entry.Message))[1:])
+		lines = append(lines, mark+stepLine(entry.Step, span(end.Sub(entry.StartedAt.Time)), stepSays(rel, entry))[1:])
 	}
 	if ahead := toCome(rel); len(ahead) > 0 {
 		lines = append(lines, "· "+strings.Join(ahead, "  "))
@@ -97,10 +97,10 @@ func timeline(rel *v1alpha1.Release, now time.Time) []string {
 
 // stateLine says where a release stands as a whole.
 func stateLine(rel *v1alpha1.Release) string {
-	if rel.Status.Message == "" {
-		return phaseOf(rel)
+	if said := stands(rel); said != "" {
+		return phaseOf(rel) + " — " + said
 	}
-	return phaseOf(rel) + " — " + oneLine(rel.Status.Message)
+	return phaseOf(rel)
 }
 
 // toCome are the steps that a release has not begun, if it still goes forward.

@@ -66,13 +66,15 @@ func life() []*v1alpha1.Release {
 	}
 	then(func(*v1alpha1.ReleaseStatus) {})
 	then(func(s *v1alpha1.ReleaseStatus) {
-		s.Phase, s.Message = v1alpha1.ReleaseQueued, "waits for shop-aaaaaaaaaaaa-1"
+		s.Phase, s.Message = v1alpha1.ReleaseQueued, "read by kubectl alone"
+		s.Waiting = &v1alpha1.Waiting{For: v1alpha1.WaitsForTurn, Release: "shop-aaaaaaaaaaaa-1"}
 	})
 	then(func(s *v1alpha1.ReleaseStatus) {
-		s.Message, s.Commands = "waits: service shop-blue-svc selects all pods", []v1alpha1.ShellCommand{odd, selectBlue}
+		s.Waiting = &v1alpha1.Waiting{For: v1alpha1.WaitsForApplication, Because: "Selector", Detail: "service shop-blue-svc selects all pods"}
+		s.Commands = []v1alpha1.ShellCommand{odd, selectBlue}
 	})
 	then(func(s *v1alpha1.ReleaseStatus) {
-		s.Phase, s.Message, s.Commands, s.Step = v1alpha1.ReleaseRunning, "", nil, v1alpha1.StepBuild
+		s.Phase, s.Message, s.Waiting, s.Commands, s.Step = v1alpha1.ReleaseRunning, "", nil, nil, v1alpha1.StepBuild
 		s.Timeline = append(s.Timeline, took(v1alpha1.StepBuild, 1, 0, ""))
 	})
 	then(func(s *v1alpha1.ReleaseStatus) {
@@ -286,8 +288,9 @@ func TestJSONHasALineForEveryChange(t *testing.T) {
 func fields(of reflect.Type) []string {
 	var names []string
 	for field := range of.Fields() {
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		names = append(names, name)
+		if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); field.IsExported() {
+			names = append(names, name)
+		}
 	}
 	return names
 }

@@ -148,7 +148,7 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 // saidOf is what a release waits for or how it ended, with what was seen from
 // outside.
 func saidOf(rel *v1alpha1.Release) string {
-	said := cut(oneLine(rel.Status.Message), 100)
+	said := cut(stands(rel), 100)
 	seen := cut(oneLine(bot.Seen(rel.Status.Proof)), 160)
 	switch {
 	case seen == "":

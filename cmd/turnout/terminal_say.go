@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -19,7 +20,9 @@ func terminal(app *v1alpha1.BlueGreen) bot.Surface {
 		}
 		return quoted(v.Short())
 	}
-	return bot.Surface{Texts: terminalTexts, Words: map[string]func(bot.Args) string{
+	texts := maps.Clone(terminalTexts)
+	maps.Copy(texts, terminalWaits)
+	return bot.Surface{Texts: texts, Words: map[string]func(bot.Args) string{
 		"application": func(a bot.Args) string { return quoted(a.Application) },
 		"release":     func(a bot.Args) string { return quoted(a.Release) },
 		"version":     func(a bot.Args) string { return named(a.Version) },
@@ -33,7 +36,16 @@ func terminal(app *v1alpha1.BlueGreen) bot.Surface {
 		"base":        func(a bot.Args) string { return quoted(a.Base) },
 		"attempt":     func(a bot.Args) string { return fmt.Sprint(a.Attempt) },
 		"by":          func(a bot.Args) string { return cmp.Or(oneLine(a.By), "nobody that is recorded") },
-		"at":          func(a bot.Args) string { return day(a.At.Time) },
+		"at":          func(a bot.Args) string { return minuteOf(a.At) },
+		"text":        func(a bot.Args) string { return oneLine(a.Reason) },
+		"detail":      detail,
+		"object":      func(a bot.Args) string { return oneLine(a.Object) },
+		"done":        func(a bot.Args) string { return fmt.Sprint(a.Done) },
+		"again":       func(a bot.Args) string { return fmt.Sprint(a.Done + 1) },
+		"of":          func(a bot.Args) string { return fmt.Sprint(a.Of) },
+		"until":       func(a bot.Args) string { return secondOf(a.Until) },
+		"time":        func(a bot.Args) string { return secondOf(a.At) },
+		"byrelease":   byRelease,
 		"reason":      func(a bot.Args) string { return strings.TrimRight(oneLine(a.Reason), ". ") },
 		"lock":        func(a bot.Args) string { return strings.TrimRight(lockedBy(a.Lock), ". ") },
 		"phase":       func(a bot.Args) string { return strings.ToLower(string(a.Phase)) },
@@ -64,7 +76,23 @@ func leftBy(a bot.Args) string {
 	if a.At == nil {
 		return by
 	}
-	return by + " at " + day(a.At.Time)
+	return by + " at " + minuteOf(a.At)
+}
+
+// byRelease names who brought something about, and by which release.
+func byRelease(a bot.Args) string {
+	if a.By == "" {
+		return oneLine(a.Release)
+	}
+	return oneLine(a.By + " (" + a.Release + ")")
+}
+
+// detail is what somebody else says of it, behind what we say.
+func detail(a bot.Args) string {
+	if a.Reason == "" {
+		return ""
+	}
+	return ": " + oneLine(a.Reason)
 }
 
 // hasEnded says that a release is not under way any more, or that there is none.

@@ -68,8 +68,8 @@ func TestEveryCodeIsSaidOnATerminalAndToPrograms(t *testing.T) {
 			}
 		}
 	}
-	if len(surface.Texts) != count {
-		t.Errorf("a terminal has words for %d codes, want the %d that there are", len(surface.Texts), count)
+	if len(terminalTexts) != count {
+		t.Errorf("a terminal has words for %d codes, want the %d that there are", len(terminalTexts), count)
 	}
 	source, err := os.ReadFile("request.go")
 	check(t, err)
@@ -107,3 +107,39 @@ func TestAFollowedReleaseCarriesItsDecision(t *testing.T) {
 		t.Errorf("the decision is %+v", got.Decision)
 	}
 }
+
+// TestEveryWaitIsSaidOnATerminal as it is in comments, where a test holds that nothing
+// that a record may say is missing.
+func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
+	source, err := os.ReadFile("../../bot/markdown_waits.go")
+	check(t, err)
+	surface, count := terminal(history().app), 0
+	for line := range strings.Lines(string(source)) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), `"`), `"`)
+		if !strings.HasPrefix(name, "Waits") && !strings.HasPrefix(name, "Failed") {
+			continue
+		}
+		count++
+		text := surface.Texts[bot.Code(name)]
+		if text.Says == "" {
+			t.Errorf("%s has no words on a terminal", name)
+		}
+		os.Expand(text.Says, func(word string) string {
+			if surface.Words[word] == nil {
+				t.Errorf("%s says ${%s}, which is no word", name, word)
+			}
+			return ""
+		})
+	}
+	if own := len(codesOfRecords); count < 40 || len(terminalWaits) != count+own {
+		t.Errorf("a terminal has words for %d waits, comments for %d, want those and %d more", len(terminalWaits), count, own)
+	}
+	for _, code := range codesOfRecords {
+		if surface.Texts[code].Says == "" {
+			t.Errorf("%s has no words on a terminal", code)
+		}
+	}
+}
+
+// codesOfRecords are shown of a record beside its wait.
+var codesOfRecords = []bot.Code{bot.CodeFailed, bot.CodeMessage, codeUsersHave, codeApproved, codeApprovedLocked}

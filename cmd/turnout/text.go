@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // cut shortens a line to a terminal's width.
@@ -23,8 +25,21 @@ func span(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// day shows a day and a time of day.
-func day(t time.Time) string { return t.UTC().Format("2 Jan 15:04 UTC") }
+// minuteOf shows a day and a time of day.
+func minuteOf(t *metav1.Time) string {
+	if t == nil {
+		return "a time that is not recorded"
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// secondOf shows a time of day.
+func secondOf(t *metav1.Time) string {
+	if t == nil {
+		return "then"
+	}
+	return t.UTC().Format("15:04:05 UTC")
+}
 
 // ago shows how long ago something was, as kubectl does.
 func ago(d time.Duration) string {

@@ -1,0 +1,37 @@
+package bot
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// waiting says what the release waits for, in as many characters of somebody else's
+// text. A record of a version that did not note it in facts has a message.
+func (v view) waiting(most int) string {
+	if w := v.rel.Status.Waiting; w != nil {
+		shown := *w
+		shown.Detail = truncate(w.Detail, most)
+		return inComments().Waiting(&shown, v.named(w.Release))
+	}
+	return inMarkdown(Fact{CodeMessage, Args{Reason: truncate(v.rel.Status.Message, most)}}).Says
+}
+
+// failed says why the release ended, in as many characters of what its record says.
+func (v view) failed(most int) string {
+	if f := v.rel.Status.Failure; f != nil {
+		shown := *f
+		shown.Message = truncate(f.Message, most)
+		return inComments().Failure(&shown, v.named(f.Release))
+	}
+	return inMarkdown(Fact{CodeMessage, Args{Reason: truncate(v.rel.Status.Message, most)}}).Says
+}
+
+// named are the version of this release, and that of another one, if it is in the record.
+func (v view) named(release string) Args {
+	about := Args{Version: &v1alpha1.Version{Commit: v.commit()}}
+	if other := byName(v.around.Releases, release); other != nil {
+		about.Kind = other.Spec.Kind
+		about.Other = &v1alpha1.Version{Commit: v.of(other).commit()}
+		if back := other.Spec.Rollback; back != nil {
+			about.Other = &back.To
+		}
+	}
+	return about
+}

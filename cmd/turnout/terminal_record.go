@@ -1,0 +1,44 @@
+package main
+
+import (
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot"
+)
+
+// stands says where a release stands: what it waits for, or how it ended. A record of a
+// version that did not note that in facts has a message.
+func stands(rel *v1alpha1.Release) string {
+	s, surface := &rel.Status, terminal(&v1alpha1.BlueGreen{})
+	about := bot.Args{Version: &v1alpha1.Version{Commit: rel.Status.Version}}
+	switch w := s.Waiting; {
+	case isApproved(rel) && (w == nil || w.For == v1alpha1.WaitsForApproval):
+		return surface.Say(bot.Fact{Code: codeApproved, Args: bot.Args{By: rel.ApprovedBy()}}).Says
+	case isApproved(rel) && w.For == v1alpha1.WaitsForLock:
+		return surface.Say(bot.Fact{Code: codeApprovedLocked, Args: bot.Args{By: rel.ApprovedBy(), Because: &bot.Fact{
+			Code: bot.WaitingCode(w.For, ""), Args: bot.Args{By: w.By, At: w.Since, Reason: w.Detail},
+		}}}).Says
+	case w != nil:
+		return surface.Waiting(w, about)
+	case s.Phase.Finished() && s.Failure != nil:
+		return surface.Failure(s.Failure, about)
+	case s.Phase == v1alpha1.ReleaseSucceeded && s.Version != "":
+		return surface.Say(bot.Fact{Code: codeUsersHave, Args: about}).Says
+	case s.Message == "":
+		return ""
+	}
+	return surface.Say(bot.Fact{Code: bot.CodeMessage, Args: bot.Args{Reason: s.Message}}).Says
+}
+
+// isApproved reports whether a release that waits for an approval has one: what it notes
+// of itself may have been written before.
+func isApproved(rel *v1alpha1.Release) bool {
+	return rel.Spec.Approval != nil && rel.Status.Phase == v1alpha1.ReleaseWaiting && rel.Status.Step == v1alpha1.StepPromote
+}
+
+// stepSays says what a step did, or what it waits for.
+func stepSays(rel *v1alpha1.Release, entry v1alpha1.TimelineEntry) string {
+	if s := rel.Status; entry.FinishedAt == nil && entry.Step == s.Step && (s.Waiting != nil || isApproved(rel)) {
+		return stands(rel)
+	}
+	return oneLine(entry.Message)
+}

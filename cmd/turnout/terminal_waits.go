@@ -1,0 +1,72 @@
+package main
+
+import "github.com/turnout-dev/turnout/bot"
+
+// terminalWaits has the words of a terminal for what a release waits for, and for how it
+// ended where facts say that.
+var terminalWaits = map[bot.Code]bot.Text{
+	"WaitsApproval":           {Says: "waits for /promote"},
+	"WaitsApprovalManual":     {Says: "waits for /promote: spec.promotion.mode is Manual"},
+	"WaitsApprovalRolledBack": {Says: "waits for /promote: it contains ${commit}, which ${byrelease} rolled back at ${at}"},
+	"WaitsLock":               {Says: "waits: locked by ${by} since ${at}${detail}"},
+	"WaitsTurn":               {Says: "waits for ${one}"},
+	"WaitsDrain":              {Says: "waits until the last switch has drained, ${until}"},
+	"WaitsTakeUp":             {Says: "waits until the load balancer takes up the last switch${detail}"},
+	"WaitsApplication":        {Says: "waits${detail}"},
+	"WaitsRepository":         {Says: "waits${detail}"},
+	"WaitsGrant":              {Says: "waits${detail}"},
+	"WaitsAnswer":             {Says: "waits for an answer: ${object}"},
+	"WaitsRetry":              {Says: "will try again${detail}"},
+
+	"WaitsBuild":                 {Says: "building"},
+	"WaitsBuildBuilding":         {Says: "building"},
+	"WaitsBuildQueued":           {Says: "queued in Cloud Build"},
+	"WaitsBuildAwaitingApproval": {Says: "the build waits for an approval in Cloud Build: approve it there"},
+	"WaitsBuildListing":          {Says: "a build may have been started: waits for it to be listed"},
+	"WaitsBuildFound":            {Says: "found the build that was started before"},
+	"WaitsBuildLost":             {Says: "Cloud Build lost the build (${reason}): builds again, attempt ${again} of ${of}"},
+
+	"WaitsPods":         {Says: "${done} of ${of} pods are available"},
+	"WaitsPodsSeed":     {Says: "starts one pod, of whose readiness probe the load balancer makes its health check"},
+	"WaitsPodsRenewed":  {Says: "makes the pods of ${object} anew, which were started before the ingress named their service"},
+	"WaitsPodsStarting": {Says: "starting ${of} pods of ${object}"},
+	"WaitsPodsRollout":  {Says: "${done} of ${of} pods of ${object} are available"},
+	"WaitsDeployment":   {Says: "deployment ${object} changed meanwhile: looking again"},
+
+	"WaitsIngress":               {Says: "changing ingress ${object}"},
+	"WaitsIngressAttach":         {Says: "attaching"},
+	"WaitsIngressDetach":         {Says: "taking the service out of ingress ${object} again"},
+	"WaitsIngressSwitch":         {Says: "switching"},
+	"WaitsIngressRestore":        {Says: "moving traffic back"},
+	"WaitsIngressLateSwitch":     {Says: "the switch arrived late: looking again"},
+	"WaitsLoadBalancer":          {Says: "waits for the load balancer${detail}"},
+	"WaitsLoadBalancerReference": {Says: "waits until the load balancer knows service ${object}${detail}"},
+	"WaitsLoadBalancerHealth":    {Says: "the load balancer finds ${done} of ${of} pods of service ${object} healthy${detail}"},
+	"WaitsLoadBalancerEndpoints": {Says: "${done} of ${of} pods are ready endpoints of service ${object}${detail}"},
+	"WaitsLoadBalancerSwitch":    {Says: "waits for a sign that the load balancer took up the switch${detail}"},
+	"WaitsLoadBalancerTime":      {Says: "gives the load balancer time to take up the switch until ${until}${detail}"},
+
+	"WaitsGate":              {Says: "the health gate passed ${done} of ${of} times in a row${detail}"},
+	"WaitsBaseline":          {Says: "takes a baseline of ${object} until ${until}"},
+	"WaitsAddress":           {Says: "asks ${object}${detail}"},
+	"WaitsAddressTail":       {Says: "asks ${object} until ${until}${detail}"},
+	"WaitsAddressOldVersion": {Says: "asks ${object} until the old version does not answer any more${detail}"},
+	"WaitsSoak":              {Says: "soaks until ${until}"},
+	"WaitsSoakUnseen":        {Says: "soaks until ${until}; the live pods could not be looked at since ${time}${detail}"},
+	"WaitsSoakUnhealthy":     {Says: "soaks until ${until}; unhealthy since ${time}${detail}"},
+
+	"FailedSupersededNewer":  {Says: "superseded by ${one}"},
+	"FailedSupersededLive":   {Says: "${livename} is live already"},
+	"FailedSupersededBehind": {Says: "${commit} is behind the live version ${livename}; to go back, use /rollback"},
+	"FailedSupersededLate": {
+		Says: "the push of ${commit} came late: it is part of ${livename}, which users had and left (${byrelease}); to release it all the " +
+			"same, use /promote on its pull request",
+	},
+	"FailedRolledBack": {Says: "gives way to ${one}"},
+	bot.CodeFailed:     {Says: "${text}"},
+	bot.CodeMessage:    {Says: "${text}"},
+
+	codeUsersHave:      {Says: "users have ${commit}"},
+	codeApproved:       {Says: "approved by ${by}, goes on by itself"},
+	codeApprovedLocked: {Says: "approved by ${by}; ${because}"},
+}
