@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -53,7 +54,7 @@ func (a *attempt) build(ctx context.Context) (pause, error) {
 func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
 	if found, err := a.findBuild(ctx); err != nil || found {
 		return pause{
-			until: a.o.Now, message: "found the build that was started before", waits: waitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseFound),
+			until: a.o.Now, message: "found the build that was started before", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseFound),
 		}, err
 	}
 	intended := a.rel.Status.Build
@@ -63,7 +64,7 @@ func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
 		}
 		return pause{
 			until: again, message: "a build may have been started: waits for it to be listed",
-			waits: waitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseListing),
+			waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseListing),
 		}, nil
 	}
 	return a.startBuild(ctx, intended.Retries)
@@ -132,7 +133,7 @@ func (a *attempt) begun(ctx context.Context, begin func(context.Context) (cloudb
 		return pause{}, err
 	}
 	a.recordBuild(handle)
-	p := pause{until: a.pollAt(0), message: "building", waits: waitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
+	p := pause{until: a.pollAt(0), message: "building", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
 	return p, a.save(ctx)
 }
 
@@ -212,7 +213,7 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 		return pause{}, err
 	}
 	b.State, b.LogURL = state.Status, state.LogURL
-	b.CreatedAt, b.StartedAt = stamp(state.Created), stamp(state.Started)
+	b.CreatedAt, b.StartedAt = track.Stamp(state.Created), track.Stamp(state.Started)
 	a.linkBuild()
 	if f := a.forbiddenStep(state); f != nil {
 		return pause{}, f
@@ -272,7 +273,7 @@ func (a *attempt) buildAgain(ctx context.Context, lost cloudbuild.State) (pause,
 			message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2,
 				maxBuildRetries+1),
 			waits: &v1alpha1.Waiting{
-				For: v1alpha1.WaitsForBuild, Because: v1alpha1.BecauseLost, Done: retries + 1, Of: maxBuildRetries + 1, Until: stamp(due),
+				For: v1alpha1.WaitsForBuild, Because: v1alpha1.BecauseLost, Done: retries + 1, Of: maxBuildRetries + 1, Until: track.Stamp(due),
 				Detail: lost.Status,
 			},
 		}, nil
@@ -369,16 +370,6 @@ func spell(d time.Duration) string {
 	return strings.Join(parts, " ")
 }
 
-// stamp is a time for the record, nil where it has not happened yet. It is cut to
-// what the record keeps, or every look would write it anew.
-func stamp(t time.Time) *metav1.Time {
-	if t.IsZero() {
-		return nil
-	}
-	at := metav1.NewTime(t).Rfc3339Copy()
-	return &at
-}
-
 // pollAt is when to look at the build again.
 func (a *attempt) pollAt(age time.Duration) time.Time {
 	return time.Now().Add(a.d.BuildPace.Next(age, 0, rand.Float64()))
@@ -394,7 +385,7 @@ func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
 // rollback does not wait for it.
 func (a *attempt) cancelBuild(ctx context.Context) error {
 	b := a.rel.Status.Build
-	if b == nil || built(a.rel) || b.CancelledAt != nil {
+	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
 		return nil
 	}
 	builds, err := a.builds(ctx)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -15,14 +16,14 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 	// It is referenced ever since it was left. If somebody took that away, it comes
 	// back before any pod is started. While it is held nothing is asked of the load
 	// balancer's controller: it has served users.
-	if a.onGCE() && a.o.Routes.Live() == a.target().Other() && !look(a.rel, a.o).Held() {
+	if a.onGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
 		if p, err := a.reference(ctx); err != nil || p.rests() {
 			return p, err
 		}
 	}
 	a.tellLoadBalancer()
 	to, t := a.rel.Spec.Rollback.To, a.o.Target
-	if !runs(t, to) {
+	if !track.Runs(t, to) {
 		return a.run(ctx, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})

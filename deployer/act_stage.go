@@ -71,7 +71,7 @@ func (a *attempt) put(ctx context.Context, want workload.StageRequest) (pause, e
 	if apierrors.IsConflict(err) {
 		return pause{
 			until: a.o.Now, message: "the target changed meanwhile: looking again",
-			waits: waitsForObject(v1alpha1.WaitsForDeployment, "", a.o.Target.Deployment),
+			waits: track.WaitsForObject(v1alpha1.WaitsForDeployment, "", a.o.Target.Deployment),
 		}, nil
 	}
 	if err != nil {

@@ -56,7 +56,7 @@ func (a *attempt) promote(ctx context.Context) (pause, error) {
 		}
 	}
 	a.rel.Status.Phase = v1alpha1.ReleaseWaiting
-	why.waits.Until = stamp(until)
+	why.waits.Until = track.Stamp(until)
 	return pause{until: until, message: "waits for /promote: " + why.message, waits: why.waits}, nil
 }
 
@@ -71,7 +71,7 @@ func (a *attempt) sayApproved() {
 // approvalNeeded says why a person has to approve; empty if policy does.
 func (a *attempt) approvalNeeded(ctx context.Context) (pause, error) {
 	if a.bg.Spec.Promotion.Mode == v1alpha1.PromotionManual {
-		return pause{message: "spec.promotion.mode is Manual", waits: waitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseManual)}, nil
+		return pause{message: "spec.promotion.mode is Manual", waits: track.WaitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseManual)}, nil
 	}
 	what := a.rel.Spec.Deploy
 	for _, left := range a.bg.Status.RolledBack {
@@ -82,7 +82,7 @@ func (a *attempt) approvalNeeded(ctx context.Context) (pause, error) {
 		if contains {
 			return pause{message: "it contains " + rolledBackBy(left), waits: &v1alpha1.Waiting{
 				For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseRolledBack,
-				By: left.By, Release: left.Release, Commit: left.Commit, Since: stamp(left.At.Time),
+				By: left.By, Release: left.Release, Commit: left.Commit, Since: track.Stamp(left.At.Time),
 			}}, nil
 		}
 	}
@@ -143,9 +143,9 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, a.measured()
 	if m.SwitchIntendedAt == nil {
 		if full := a.baseline(measured); !full.IsZero() {
-			waits := waitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
-			waits.Until = stamp(measured.FullAt())
-			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + clock(measured.FullAt()), waits: waits}, nil
+			waits := track.WaitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
+			waits.Until = track.Stamp(measured.FullAt())
+			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(measured.FullAt()), waits: waits}, nil
 		}
 		if err := a.translates(ctx); err != nil {
 			return pause{}, err
@@ -205,7 +205,7 @@ func (a *attempt) stamp(ctx context.Context, side track.Side) (pause, error) {
 	case apierrors.IsConflict(err):
 		return pause{
 			until: a.o.Now, message: "deployment " + side.Deployment + " changed meanwhile: looking again",
-			waits: waitsForObject(v1alpha1.WaitsForDeployment, "", side.Deployment),
+			waits: track.WaitsForObject(v1alpha1.WaitsForDeployment, "", side.Deployment),
 		}, nil
 	case a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Failure == nil:
 		return pause{}, err
@@ -237,7 +237,7 @@ func (a *attempt) translates(ctx context.Context) error {
 // patch. From here on the release may go another way, and leave the target to be
 // shrunk or staged over.
 func (a *attempt) fence(ctx context.Context) error {
-	if !patchMayBeOut(a.rel, a.o) {
+	if !track.PatchMayBeOut(a.rel, a.o) {
 		return nil
 	}
 	err := a.d.Routes.Fence(ctx, a.bg, a.o.Routes)
@@ -255,26 +255,15 @@ func (a *attempt) fence(ctx context.Context) error {
 		return observeErr
 	}
 	a.o.Routes = now
-	if err != nil && patchMayBeOut(a.rel, a.o) {
+	if err != nil && track.PatchMayBeOut(a.rel, a.o) {
 		return err // not by that patch: look again
 	}
 	return nil
 }
 
-// patchMayBeOut reports whether a release may have sent a patch of the routes that
-// is not to be seen in them. It is pure.
-func patchMayBeOut(r *v1alpha1.Release, o observed) bool {
-	m := r.Status.Milestones
-	live := o.Routes.Live()
-	if r.Status.Failure != nil && m.SwitchedAt != nil {
-		return live == m.Target && m.RestoredAt == nil && m.KeptAt == nil && !leaveAlone(r, o) // a restore
-	}
-	return m.SwitchIntendedAt != nil && m.SwitchedAt == nil && live == m.Target.Other()
-}
-
 // waitsForRoutes is the wait for the Ingress to be as this release writes it.
 func (a *attempt) waitsForRoutes(because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
-	return waitsForObject(v1alpha1.WaitsForIngress, because, a.o.Routes.Name)
+	return track.WaitsForObject(v1alpha1.WaitsForIngress, because, a.o.Routes.Name)
 }
 
 // moveRoutes makes one patch of the Ingress and looks at what is there now. A

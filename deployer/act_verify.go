@@ -9,6 +9,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // verify makes the health gate's rounds, one a look, until every pod of the
@@ -31,7 +32,7 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 		a.finding(plan.Warning)
 		spec.Consecutive = 1 // a pod's readiness is watched anyway; asking again tells nothing new
 	}
-	if spec.Consecutive > 1 && a.passedBefore() && (st.Gate == nil || st.Gate.Problem == nil) {
+	if spec.Consecutive > 1 && track.PassedBefore(a.rel, a.o) && (st.Gate == nil || st.Gate.Problem == nil) {
 		spec.Consecutive = 1 // nothing speaks against the pass that it has
 	}
 	look := a.lookAt(ctx, plan)
@@ -58,13 +59,6 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 	}
 	a.say(verdict.Message)
 	return pause{}, nil
-}
-
-// passedBefore reports whether the gate has a fresh pass of what runs now, and is
-// asked again only because a person was waited for since: one round shows whether
-// that still holds.
-func (a *attempt) passedBefore() bool {
-	return gateFresh(a.rel, a.o) && !gateAsked(a.rel, a.o)
 }
 
 // lookAt makes one round on the target's pods.

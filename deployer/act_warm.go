@@ -19,7 +19,7 @@ import (
 // learnt by that.
 func (a *attempt) warm(ctx context.Context) (pause, error) {
 	st := a.route()
-	w := lookAnew(a.rel, a.o).Judge()
+	w := track.WarmAnew(a.rel, a.o)
 	st.HealthySince = w.HealthySince
 	now := metav1.NewTime(a.o.Now)
 	if w.Warm {
@@ -39,7 +39,7 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 		if err := a.d.Routes.Poke(ctx, a.bg, a.o.Routes, a.o.Now); err != nil {
 			return pause{}, err
 		}
-		w = lookAnew(a.rel, a.o).Judge()
+		w = track.WarmAnew(a.rel, a.o)
 	}
 	if a.o.Now.Before(rare) && w.Again.Before(rare) {
 		w.Again = rare
@@ -74,7 +74,7 @@ func (a *attempt) sayWarm(w track.Warmth) {
 	}
 	if len(w.Waived) > 0 {
 		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not waited for: %s", w.Pods, a.o.Target.Deployment,
-			clock(a.o.LeftAt), lackText(w.Waived))
+			track.Clock(a.o.LeftAt), lackText(w.Waived))
 		a.say(text)
 		a.finding(text)
 		return
@@ -91,37 +91,12 @@ func (a *attempt) sayWarm(w track.Warmth) {
 
 // waitsForWarmth is what a target lacks, in facts.
 func (a *attempt) waitsForWarmth(w track.Warmth) *v1alpha1.Waiting {
-	waits := waitsForObject(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseEndpoints, a.o.Target.Service)
+	waits := track.WaitsForObject(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseEndpoints, a.o.Target.Service)
 	if a.onGCE() {
 		waits.Because = v1alpha1.BecauseHealth
 	}
 	waits.Done, waits.Of, waits.Detail = int32(w.Good), int32(w.Pods), lackText(w.Lacking)
 	return waits
-}
-
-// look is what the target's warmth is judged by.
-func look(r *v1alpha1.Release, o observed) track.WarmLook {
-	l := track.WarmLook{
-		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: o.Target.Service,
-		Pods: o.Target.Pods, Endpoints: o.Endpoints, Groups: o.Groups, LeftAt: o.LeftAt, Settle: o.Settle,
-	}
-	if r.Status.Route != nil {
-		l.Known = *r.Status.Route
-	}
-	l.Rollback = r.Spec.Kind == v1alpha1.Rollback
-	// A reference that this release had to make is one that was gone, and with it
-	// what the load balancer had of the pods. An intent comes after it was taken up.
-	l.Referenced = o.Routes.Attached(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)
-	return l
-}
-
-// lookAnew also minds how long ago the target was found warm.
-func lookAnew(r *v1alpha1.Release, o observed) track.WarmLook {
-	l := look(r, o)
-	if at := r.Status.Milestones.WarmedAt; at != nil {
-		l.ToldAt, l.Freshness = at.Time, o.Freshness
-	}
-	return l
 }
 
 // lackingText says what a target lacks.
@@ -148,33 +123,4 @@ func lackText(all []track.Lack) string {
 		texts = append(texts, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(texts, "; ")
-}
-
-// explainLate completes the fault of a step that waited too long for pods. Pods
-// that do not get ready are the release's own doing, unless there was no room for
-// them. Pods that run, but not for the load balancer, are its doing if the load
-// balancer finds the live ones healthy; else nothing can be said against it.
-func (a *attempt) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
-	starts := s == v1alpha1.StepStage || s == v1alpha1.StepSize || s == v1alpha1.StepAttach && a.o.Target.Release == a.rel.Name &&
-		!a.o.Routes.Attached(a.target())
-	if starts {
-		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
-		if !slices.ContainsFunc(f.evidence, func(e v1alpha1.Evidence) bool { return e.Reason == "Unschedulable" }) {
-			f.class = v1alpha1.FaultRelease
-		}
-	}
-	waiting := slices.ContainsFunc(a.o.Target.Pods, track.WaitsForLoadBalancer)
-	if !a.onGCE() || s != v1alpha1.StepWarm && (!starts || !waiting) {
-		return
-	}
-	for _, l := range look(a.rel, a.o).Judge().Lacking {
-		f.evidence = append(f.evidence, v1alpha1.Evidence{Pod: l.Pod, Reason: l.Reason, Message: l.Text})
-	}
-	f.message += ": see that path and port of its health check (spec.healthCheck of the service's BackendConfig) answer 200, and that a " +
-		"firewall rule lets 35.191.0.0/16 and 130.211.0.0/22 reach the pods"
-	f.class = v1alpha1.FaultWorld
-	live, err := a.d.Routes.Groups(ctx, a.bg, a.o.Routes, a.target().Other())
-	if err == nil && len(live) > 0 && !slices.ContainsFunc(live, func(g track.Group) bool { return !g.Healthy() }) {
-		f.class = v1alpha1.FaultRelease
-	}
 }

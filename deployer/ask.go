@@ -34,7 +34,7 @@ const (
 
 func (w *work) askEvery(last *v1alpha1.SwitchRecord) time.Duration {
 	every := cmp.Or(w.d.AskEvery, askEvery)
-	if w.o.Now.Sub(routedSince(last)) > askOften {
+	if w.o.Now.Sub(track.RoutedSince(last)) > askOften {
 		every *= 4
 	}
 	return every
@@ -218,7 +218,8 @@ func (w *work) ask(last *v1alpha1.SwitchRecord, live v1alpha1.Color) answers {
 	waits := answers{reason: v1alpha1.ReasonAsking, text: spec.URL + " is being asked"}
 	if at := answersFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
-		waits.text = spec.URL + " is asked from " + clock(at) + " on: until then front ends of the load balancer may be at the routes before"
+		waits.text = spec.URL + " is asked from " + track.Clock(at) +
+			" on: until then front ends of the load balancer may be at the routes before"
 		return waits
 	}
 	key, bg := client.ObjectKeyFromObject(w.bg), w.bg.DeepCopy()
@@ -258,7 +259,7 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 	if theirs == "" {
 		return apart("the pods of %s do not answer with the header %s (spec.proof.versionHeader)", to.Color, header)
 	}
-	if len(readyPods(from)) > 0 { // else nobody answers there
+	if len(from.Ready()) > 0 { // else nobody answers there
 		old, err := d.named(ctx, bg, from)
 		if err != nil {
 			return apart("no pod of %s could be asked for its version: %v", from.Color, err)
@@ -267,7 +268,7 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 			return apart("the pods of both colours name the version %s in %s (spec.proof.versionHeader)", theirs, header)
 		}
 	}
-	all := proof.Ask(ctx, c, proof.NewInARow)
+	all := proof.Ask(ctx, c, track.NewInARow)
 	seen := 0
 	for _, a := range all {
 		switch a.Version {
@@ -282,7 +283,7 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 			}
 		}
 	}
-	if seen < proof.NewInARow {
+	if seen < track.NewInARow {
 		return answers{reason: v1alpha1.ReasonNoAnswer, text: bg.Spec.URL + " did not answer in time when it was asked last"}
 	}
 	return answers{there: true}
@@ -290,7 +291,7 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 
 // named asks a pod of a colour which version it is; "" if it names none.
 func (d *Deployer) named(ctx context.Context, bg *v1alpha1.BlueGreen, side track.Side) (string, error) {
-	pods, spec := readyPods(side), bg.Spec.Proof
+	pods, spec := side.Ready(), bg.Spec.Proof
 	public, err := url.Parse(bg.Spec.URL)
 	if err != nil {
 		return "", fmt.Errorf("reading spec.url: %w", err)

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // border ends the releases that ask for what no release may ask for. Whoever may
@@ -65,7 +66,7 @@ func (w *work) refusal(rel *v1alpha1.Release) *fault {
 		_, f := w.judgeRollback(rel)
 		return f
 	}
-	if what := rel.Spec.Deploy; !built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
+	if what := rel.Spec.Deploy; !track.Built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
 		return releaseFault(v1alpha1.FailedRepository,
 			"spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
 			what.Repository, w.bg.Name, w.bg.Spec.Repository)

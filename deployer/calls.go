@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -140,7 +141,7 @@ func (w *waiting) pause(now time.Time) pause {
 
 // told is the wait in words.
 func (w *waiting) told() pause {
-	return pause{message: w.Error(), waits: waitsForObject(v1alpha1.WaitsForAnswer, "", w.what)}
+	return pause{message: w.Error(), waits: track.WaitsForObject(v1alpha1.WaitsForAnswer, "", w.what)}
 }
 
 // pending returns what an error says is waited for; nil if it says something else.

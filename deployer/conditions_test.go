@@ -14,13 +14,13 @@ import (
 )
 
 // judged is an application that nothing stands in the way of.
-func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
+func judged() (*v1alpha1.BlueGreen, *track.Observed, *facts) {
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "1"}}
 	bg.Spec = v1alpha1.BlueGreenSpec{
 		Repository: "acme/app", Build: v1alpha1.BuildSpec{Project: "acme-prod"}, ColorLabel: "version",
 		Proof: v1alpha1.ProofSpec{Rate: 20},
 	}
-	o := &observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]track.Side{
+	o := &track.Observed{Routes: routesTo(v1alpha1.Blue), Sides: map[v1alpha1.Color]track.Side{
 		v1alpha1.Green: {Color: v1alpha1.Green, Deployment: "app-green", Service: "app-green-svc"},
 		v1alpha1.Blue: {
 			Color: v1alpha1.Blue, Deployment: "app-blue", Service: "app-blue-svc", DeploymentExists: true, ServiceExists: true,
@@ -32,29 +32,31 @@ func judged() (*v1alpha1.BlueGreen, *observed, *facts) {
 
 func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 	t.Parallel()
-	side := func(change func(*track.Side)) func(*v1alpha1.BlueGreen, *observed, *facts) {
-		return func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+	side := func(change func(*track.Side)) func(*v1alpha1.BlueGreen, *track.Observed, *facts) {
+		return func(_ *v1alpha1.BlueGreen, o *track.Observed, _ *facts) {
 			s := o.Sides[v1alpha1.Blue]
 			change(&s)
 			o.Sides[v1alpha1.Blue] = s
 		}
 	}
-	spec := func(change func(*v1alpha1.BlueGreenSpec)) func(*v1alpha1.BlueGreen, *observed, *facts) {
-		return func(bg *v1alpha1.BlueGreen, _ *observed, _ *facts) { change(&bg.Spec) }
+	spec := func(change func(*v1alpha1.BlueGreenSpec)) func(*v1alpha1.BlueGreen, *track.Observed, *facts) {
+		return func(bg *v1alpha1.BlueGreen, _ *track.Observed, _ *facts) { change(&bg.Spec) }
 	}
 	tests := []struct {
 		name   string
-		change func(*v1alpha1.BlueGreen, *observed, *facts)
+		change func(*v1alpha1.BlueGreen, *track.Observed, *facts)
 		reason string
 		want   []string
 	}{
-		{"ready", func(*v1alpha1.BlueGreen, *observed, *facts) {}, "", nil},
-		{"not granted", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.grants = nil }, v1alpha1.ReasonNotGranted, []string{
+		{"ready", func(*v1alpha1.BlueGreen, *track.Observed, *facts) {}, "", nil},
+		{"not granted", func(_ *v1alpha1.BlueGreen, _ *track.Observed, f *facts) { f.grants = nil }, v1alpha1.ReasonNotGranted, []string{
 			"namespace shop is not granted acme/app, project acme-prod (spec.build.project)",
 			"kubectl annotate --overwrite namespace shop turnout.dev/repositories=acme/app turnout.dev/projects=acme-prod",
 		}},
 		{
-			"shared", func(_ *v1alpha1.BlueGreen, _ *observed, f *facts) { f.sharing, f.shared = "other", "app-blue-svc" },
+			"shared", func(_ *v1alpha1.BlueGreen, _ *track.Observed, f *facts) {
+				f.sharing, f.shared = "other", "app-blue-svc"
+			},
 			v1alpha1.ReasonServiceShared,
 			[]string{"bluegreen other", "service app-blue-svc", "spec.blue.service"},
 		},
@@ -63,27 +65,28 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			[]string{"app-blue-svc", "spec.green.service"},
 		},
 		{
-			"no ingress", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes = track.Routes{Name: "ing"} }, v1alpha1.ReasonIngressMissing,
+			"no ingress", func(_ *v1alpha1.BlueGreen, o *track.Observed, _ *facts) { o.Routes = track.Routes{Name: "ing"} },
+			v1alpha1.ReasonIngressMissing,
 			[]string{"ingress ing", "namespace shop", "spec.ingress.name"},
 		},
 		{
-			"mixed", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+			"mixed", func(_ *v1alpha1.BlueGreen, o *track.Observed, _ *facts) {
 				o.Routes.Users[v1alpha1.Green] = []track.Backend{{Host: "a.example.com", Path: "/"}, {Path: "/x"}}
 			}, v1alpha1.ReasonMixedRoutes,
 			[]string{"ingress ing", "app-blue-svc", "a.example.com/ and 1 more to service app-green-svc", "kubectl edit ingress ing -n shop"},
 		},
-		{"not routed", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+		{"not routed", func(_ *v1alpha1.BlueGreen, o *track.Observed, _ *facts) {
 			o.Routes.Users = nil
 		}, v1alpha1.ReasonNotRouted, []string{"ingress ing", "app-blue-svc", "app-green-svc", "spec.blue.service"}},
 		{
-			"host taken", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) { o.Routes.HostTaken = "x.invalid" }, v1alpha1.ReasonStandbyHost,
+			"host taken", func(_ *v1alpha1.BlueGreen, o *track.Observed, _ *facts) { o.Routes.HostTaken = "x.invalid" }, v1alpha1.ReasonStandbyHost,
 			[]string{"ingress ing", "x.invalid", "spec.ingress.standbyHost"},
 		},
 		{
 			"no service", side(func(s *track.Side) { s.ServiceExists = false }), v1alpha1.ReasonServiceMissing,
 			[]string{"service app-blue-svc", "ingress ing", "create it"},
 		},
-		{"no deployment", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+		{"no deployment", func(bg *v1alpha1.BlueGreen, o *track.Observed, f *facts) {
 			o.Sides[v1alpha1.Green] = track.Side{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
 			side(func(s *track.Side) { s.DeploymentExists = false })(bg, o, f)
 		}, v1alpha1.ReasonDeploymentMissing, []string{"deployment app-blue", "spec.blue.deployment"}},
@@ -110,7 +113,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 				`"version":"green"}},` +
 				`"spec":{"containers":[{"image":"gcr.io/acme-prod/app:first","name":"app"}]}}}}' | kubectl apply -f -`,
 		}},
-		{"nothing needs to be copied", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+		{"nothing needs to be copied", func(bg *v1alpha1.BlueGreen, o *track.Observed, f *facts) {
 			o.Sides[v1alpha1.Green] = track.Side{Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true}
 			side(func(s *track.Side) { s.DeploymentColored, s.ServiceColored = false, false })(bg, o, f)
 		}, "", nil},
@@ -135,7 +138,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			s.Selector, s.MatchLabels = map[string]string{"app": "web"}, map[string]string{"app": "web"}
 			s.Labels, s.RolledOut, s.ServiceColored = map[string]string{"app": "web", "version": "blue"}, true, false
 		}), v1alpha1.ReasonSelector, []string{"every live pod has that label", "\nkubectl patch service app-blue-svc"}},
-		{"a service that tells its colour by another label", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+		{"a service that tells its colour by another label", func(bg *v1alpha1.BlueGreen, o *track.Observed, f *facts) {
 			o.Sides[v1alpha1.Green] = track.Side{
 				Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true,
 				Selector: map[string]string{"app": "web", "slot": "b"}, MatchLabels: map[string]string{"app": "web", "slot": "b"},
@@ -164,18 +167,18 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			"ambiguous container", side(func(s *track.Side) { s.Container, s.Containers = "", []string{"a", "b"} }), v1alpha1.ReasonContainer,
 			[]string{"deployment app-blue", "[a b]", "spec.container"},
 		},
-		{"absent container", func(bg *v1alpha1.BlueGreen, o *observed, f *facts) {
+		{"absent container", func(bg *v1alpha1.BlueGreen, o *track.Observed, f *facts) {
 			bg.Spec.Container = "web"
 			side(func(s *track.Side) { s.Container = "" })(bg, o, f)
 		}, v1alpha1.ReasonContainer, []string{"deployment app-blue", "container web", "correct spec.container"}},
-		{"ambiguous container in the target's own template", func(bg *v1alpha1.BlueGreen, o *observed, _ *facts) {
+		{"ambiguous container in the target's own template", func(bg *v1alpha1.BlueGreen, o *track.Observed, _ *facts) {
 			bg.Spec.Template = v1alpha1.TemplateOwn
 			o.Sides[v1alpha1.Green] = track.Side{
 				Color: v1alpha1.Green, Deployment: "app-green", DeploymentExists: true, ServiceExists: true,
 				Containers: []string{"a", "b"},
 			}
 		}, v1alpha1.ReasonContainer, []string{"deployment app-green", "spec.template: Own", "[a b]", "spec.container"}},
-		{"the target's own template is not asked for", func(_ *v1alpha1.BlueGreen, o *observed, _ *facts) {
+		{"the target's own template is not asked for", func(_ *v1alpha1.BlueGreen, o *track.Observed, _ *facts) {
 			o.Sides[v1alpha1.Green] = track.Side{
 				Color: v1alpha1.Green, DeploymentExists: true, ServiceExists: true,
 				Containers: []string{"a", "b"},

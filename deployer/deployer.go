@@ -24,6 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/urlmap"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
@@ -237,7 +238,7 @@ type work struct {
 	log      *slog.Logger
 	bg       *v1alpha1.BlueGreen
 	before   *v1alpha1.BlueGreen // as last written
-	o        observed
+	o        track.Observed
 	releases []v1alpha1.Release // newest first
 	wake     time.Time          // when to look again; zero: not before a change
 	// barred is why nothing may be asked of the repository; nil if it may.
@@ -403,11 +404,11 @@ func (w *work) recordSign(rel *v1alpha1.Release) {
 	if last.Kind == v1alpha1.KindRestore || last.Unsettled {
 		return
 	}
-	if r != nil && r.TookEffectAt != nil && !tells(last.TookEffectBy) &&
+	if r != nil && r.TookEffectAt != nil && !track.Tells(last.TookEffectBy) &&
 		(r.TookEffectBy != v1alpha1.SignNewVersion || !r.TookEffectAt.Time.Before(answersFrom(last))) {
 		last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: r.TookEffectAt.Time}, r.TookEffectBy
 	}
-	if f != nil && f.Reason == v1alpha1.FailedNotTakenUp && tells(last.TookEffectBy) {
+	if f != nil && f.Reason == v1alpha1.FailedNotTakenUp && track.Tells(last.TookEffectBy) {
 		// The old version answered after the sign, and to the end: that spoke of
 		// something else.
 		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true

@@ -4,15 +4,15 @@
 //
 // # Tour
 //
-//   - steps.go is the whole product as a table of contents: three tracks and the
-//     pure function next.
-//   - observe.go collects what next decides on; it is data.
+//   - Package track decides; its tour says how. Nothing else does: what is here
+//     looks, acts and records.
+//   - observe.go collects what track.Next decides on; it is data.
 //   - deployer.go is one look at one application; drive.go moves one release
 //     until it has to wait; timeline.go keeps its timeline, and waiting.go says in facts
 //     what it waits for.
-//   - act_*.go are the steps' acts: build, attach, stage, warm, verify, confirm and
-//     soak have a file each; promote, switch and the undo are in act_switch.go, and
-//     a rollback's size in act_size.go.
+//   - acts.go binds each step of the tracks to its act; act_*.go are these:
+//     build, attach, stage, warm, verify, confirm and soak have a file each; promote,
+//     switch and the undo are in act_switch.go, and a rollback's size in act_size.go.
 //   - queue.go says which release may act next; inspect.go whether any could;
 //     upkeep.go shrinks the colour that users left; findings.go is what a release
 //     tells of the application as it found it.

@@ -13,14 +13,9 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
-
-// act is what a step does. It returns the zero pause when its milestone is
-// recorded, or when to look again and what it waits for. A *fault ends the
-// release; any other error is the world's and is tried again until the step's
-// deadline.
-type act func(*attempt, context.Context) (pause, error)
 
 // pause is a wait as a state: until a time, or until something watched changes.
 type pause struct {
@@ -78,9 +73,6 @@ func faultOf(class v1alpha1.FailureClass, reason v1alpha1.FailureReason, err err
 // anyStep lets a release take every step.
 const anyStep = v1alpha1.Step("")
 
-// maxSteps bounds the steps of one look; it is more than both tracks have.
-const maxSteps = 2 * (9 + 2)
-
 // maxTimeline bounds how often steps are repeated for a target that does not
 // hold still; a quiet release takes eleven.
 const maxTimeline = 64
@@ -113,24 +105,24 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 			return a.save(ctx)
 		} // else time is up; the undo does nothing before it has fenced
 	}
-	for range maxSteps {
+	for range track.Bound {
 		w.recordSwitch(rel)
 		if err := a.refresh(ctx); err != nil {
 			return err
 		}
 		a.interrupt()
-		s, ok := next(rel, w.o)
+		s, ok := track.Next(rel, w.o)
 		if !ok {
 			return a.finish(ctx)
 		}
-		if only != anyStep && s.name != only && rel.Status.Failure == nil {
+		if only != anyStep && s.Name != only && rel.Status.Failure == nil {
 			rel.Status.Phase = v1alpha1.ReleaseQueued
 			a.setMessage("built, waits for " + w.bg.Status.Active.Release)
 			rel.Status.Waiting = waitsForTurn(w.bg.Status.Active.Release)
 			return a.save(ctx)
 		}
 		if only == anyStep && a.holdsClaim() { // who cleans up beside it has nothing to measure
-			if err := a.measure(s.name); err != nil {
+			if err := a.measure(s.Name); err != nil {
 				return err
 			}
 		}
@@ -142,7 +134,7 @@ func (a *attempt) advance(ctx context.Context, only v1alpha1.Step) error {
 			return a.save(ctx)
 		}
 	}
-	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, maxSteps)
+	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, track.Bound)
 }
 
 // begin fixes, in the claim's first write, what the release is about: from then
@@ -196,7 +188,7 @@ func (a *attempt) interrupt() {
 		a.fail(f)
 		return
 	}
-	if message, found := interference(a.rel, a.o); found {
+	if message, found := track.Interference(a.rel, a.o); found {
 		a.fail(&fault{
 			class: v1alpha1.FaultInterference, reason: v1alpha1.FailedInterference,
 			message: message + "; nothing was changed by this release since: look at it, then ask again",
@@ -260,14 +252,14 @@ func (a *attempt) rollbackBefore() *v1alpha1.Release {
 
 // take lets one step act and records what came of it. It reports whether the
 // release has to wait.
-func (a *attempt) take(ctx context.Context, s step) (bool, error) {
-	if s.after != nil {
-		if p := s.after(a.o); p.rests() {
+func (a *attempt) take(ctx context.Context, s track.Row) (bool, error) {
+	if s.After != nil {
+		if p := s.After(a.o); p.Rests() {
 			// The step has not begun, and so its deadline does not run.
-			a.setMessage(p.message)
-			a.rel.Status.Waiting = p.waits
-			if !p.until.IsZero() {
-				a.wakeAt(p.until)
+			a.setMessage(p.Message)
+			a.rel.Status.Waiting = p.Waits
+			if !p.Until.IsZero() {
+				a.wakeAt(p.Until)
 			}
 			return true, nil
 		}
@@ -276,16 +268,16 @@ func (a *attempt) take(ctx context.Context, s step) (bool, error) {
 		a.fail(releaseFault(v1alpha1.FailedUnstable, "the target keeps changing: %d steps were taken without reaching the switch", maxTimeline))
 		return false, nil
 	}
-	a.enter(s.name)
-	a.turn = a.turnOf(s.name)
+	a.enter(s.Name)
+	a.turn = a.turnOf(s.Name)
 	if until, why := a.turn.held(a.o.Now); why != nil {
-		return a.tryAgain(s.name, why, until), nil
+		return a.tryAgain(s.Name, why, until), nil
 	}
-	p, err := s.act(a, ctx)
+	p, err := acts[s.Name](a, ctx)
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("%s was cut short, so that it says nothing: %w", s.name, ctx.Err())
+		return false, fmt.Errorf("%s was cut short, so that it says nothing: %w", s.Name, ctx.Err())
 	}
-	return a.noteOutcome(ctx, s.name, p, err)
+	return a.noteOutcome(ctx, s.Name, p, err)
 }
 
 // noteOutcome records what came of a step's act.
@@ -309,7 +301,7 @@ func (a *attempt) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err
 		a.log.WarnContext(ctx, "step will be tried again", "step", s, "error", err)
 		return a.tryAgain(s, err, until), nil
 	case p.rests():
-		if a.overdue(s) {
+		if track.Overdue(a.bg, s, a.entry().StartedAt.Time, a.o.Now) {
 			a.fail(a.late(ctx, s, waited))
 			return false, nil
 		}
@@ -346,8 +338,8 @@ func (a *attempt) rollbackWaits() bool {
 // call that failed, or later and later, until the step's deadline. Not being able
 // to look is never read as bad health.
 func (a *attempt) tryAgain(s v1alpha1.Step, why error, until time.Time) bool {
-	if a.overdue(s) {
-		limit := deadline(a.bg, s)
+	if track.Overdue(a.bg, s, a.entry().StartedAt.Time, a.o.Now) {
+		limit := track.Limit(a.bg, s)
 		f := faultOf(v1alpha1.FaultWorld, v1alpha1.FailedDeadline, fmt.Errorf("%s: gave up after %s: %w", s, limit, why))
 		f.about = about{limit: limit, waited: waitsForError(why)}
 		a.fail(f)
@@ -363,44 +355,13 @@ func (a *attempt) tryAgain(s v1alpha1.Step, why error, until time.Time) bool {
 
 // late is the fault of a step that waited too long.
 func (a *attempt) late(ctx context.Context, s v1alpha1.Step, waited pause) *fault {
-	limit := deadline(a.bg, s)
+	limit := track.Limit(a.bg, s)
 	f := &fault{
 		class: v1alpha1.FaultWorld, reason: v1alpha1.FailedDeadline, about: about{limit: limit, waited: waited.waits},
 		message: strings.TrimSuffix(fmt.Sprintf("%s: not done after %s: %s", s, limit, waited.message), ": "), commands: waited.commands,
 	}
 	a.explainLate(ctx, s, f)
 	return f
-}
-
-func (a *attempt) overdue(s v1alpha1.Step) bool {
-	limit := deadline(a.bg, s)
-	return limit > 0 && a.o.Now.Sub(a.entry().StartedAt.Time) > limit
-}
-
-// buildAllowance is added to a build's timeout: the time it may queue, and the
-// time the source may be out of reach. A GitHub outage delays builds.
-const buildAllowance = time.Hour
-
-// deadline is how long a step may take; 0 is for ever.
-func deadline(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
-	switch s {
-	case v1alpha1.StepBuild:
-		return bg.Spec.Build.Timeout.Duration + buildAllowance
-	case v1alpha1.StepAttach, v1alpha1.StepStage, v1alpha1.StepSize, v1alpha1.StepDiscard:
-		return bg.Spec.Deadlines.Stage.Duration
-	case v1alpha1.StepWarm:
-		return bg.Spec.Deadlines.Warm.Duration
-	case v1alpha1.StepVerify:
-		// The gate minds its own timeout; this is for a gate that never gets to ask.
-		return bg.Spec.Gate.Timeout.Duration + time.Minute
-	case v1alpha1.StepSwitch:
-		return bg.Spec.Deadlines.Confirm.Duration + bg.Spec.Proof.BaselineTime()
-	case v1alpha1.StepConfirm:
-		return bg.Spec.Deadlines.Confirm.Duration
-	case v1alpha1.StepPromote, v1alpha1.StepSoak, v1alpha1.StepRestore:
-		// promote and soak mind their own clocks; a restore is never given up.
-	}
-	return 0
 }
 
 // fail records why the release ends otherwise than as a success.
@@ -432,7 +393,7 @@ func (a *attempt) fail(f *fault) {
 // it is, and the finding just noted tells the application's owner.
 func (a *attempt) giveUp() {
 	now, m := metav1.NewTime(a.o.Now), &a.rel.Status.Milestones
-	if restored(a.rel) {
+	if track.Restored(a.rel) {
 		m.DiscardedAt = &now
 	} else {
 		m.KeptAt = &now
@@ -450,7 +411,7 @@ func (a *attempt) finish(ctx context.Context) error {
 	st := &a.rel.Status
 	now := metav1.NewTime(a.o.Now)
 	st.FinishedAt = &now
-	phase, message := outcome(a.rel)
+	phase, message := track.Outcome(a.rel)
 	st.Phase, st.Message = phase, message
 	st.Commands, st.Waiting = nil, nil // those of a failure stand there
 	st.Step = ""
@@ -466,22 +427,4 @@ func (a *attempt) finish(ctx context.Context) error {
 		a.d.Observer.ReleaseEnded(client.ObjectKeyFromObject(a.bg), a.rel.Spec.Kind, st.Phase)
 	}
 	return nil
-}
-
-// outcome is the final phase of a release whose track has ended.
-func outcome(r *v1alpha1.Release) (v1alpha1.ReleasePhase, string) {
-	f := r.Status.Failure
-	if f == nil {
-		return v1alpha1.ReleaseSucceeded, "users have " + r.Status.Version
-	}
-	switch f.Class {
-	case v1alpha1.FaultRelease:
-		return v1alpha1.ReleaseFailed, f.Message
-	case v1alpha1.FaultCancelled:
-		return v1alpha1.ReleaseCancelled, f.Message
-	case v1alpha1.FaultSuperseded:
-		return v1alpha1.ReleaseSuperseded, f.Message
-	case v1alpha1.FaultWorld, v1alpha1.FaultInterference:
-	}
-	return v1alpha1.ReleaseError, f.Message
 }

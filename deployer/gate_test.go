@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
@@ -325,7 +326,7 @@ func brokenUnderTraffic(t *testing.T, previous func() (int, error)) (*world, *v1
 		return http.StatusOK, nil
 	}))
 	rel := w.await(w.submit("a"), "the soak", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SoakStartedAt != nil })
-	w.kubelet.restart(t, v1alpha1.Green, soakRestarts)
+	w.kubelet.restart(t, v1alpha1.Green, track.SoakRestarts)
 	return w, w.awaitPhase(rel, v1alpha1.ReleaseFailed)
 }
 
@@ -398,7 +399,7 @@ func TestSoakThatNobodyCanSeeTheEndOfMovesNoTraffic(t *testing.T) {
 	w, rel, _ := unseenSoak(t)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.expectMessage(rel, "the live pods could not be looked at since", "no route to host", "users stay on green", "/rollback")
-	if s, f := rel.Status.Soak, rel.Status.Failure; s.Extended != soakExtensions || f.Class != v1alpha1.FaultWorld ||
+	if s, f := rel.Status.Soak, rel.Status.Failure; s.Extended != track.SoakExtensions || f.Class != v1alpha1.FaultWorld ||
 		f.Step != v1alpha1.StepSoak {
 		t.Errorf("the soak is %+v, the failure %+v", s, f)
 	}

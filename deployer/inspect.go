@@ -15,6 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
@@ -170,7 +171,7 @@ func (w *work) sharing(ctx context.Context) (other, service string, err error) {
 
 // judge returns the first thing that keeps an application's releases from
 // running, or nil. It is pure.
-func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
+func judge(bg *v1alpha1.BlueGreen, o track.Observed, f facts) *obstacle {
 	if missing := f.grants.Missing(bg.Needs()...); len(missing) > 0 {
 		return &obstacle{v1alpha1.ReasonNotGranted, f.grants.Explain(bg.Namespace, missing)}
 	}
@@ -192,7 +193,7 @@ func judge(bg *v1alpha1.BlueGreen, o observed, f facts) *obstacle {
 	return judgeLive(bg, o)
 }
 
-func judgeRoutes(bg *v1alpha1.BlueGreen, o observed) *obstacle {
+func judgeRoutes(bg *v1alpha1.BlueGreen, o track.Observed) *obstacle {
 	blue, green := bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service
 	switch {
 	case !o.Routes.Exists:
@@ -215,7 +216,7 @@ func judgeRoutes(bg *v1alpha1.BlueGreen, o observed) *obstacle {
 	return nil
 }
 
-func routes(o observed, c v1alpha1.Color) string {
+func routes(o track.Observed, c v1alpha1.Color) string {
 	list := o.Routes.Users[c]
 	if len(list) > 1 {
 		return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
@@ -223,7 +224,7 @@ func routes(o observed, c v1alpha1.Color) string {
 	return list[0].String()
 }
 
-func judgeLive(bg *v1alpha1.BlueGreen, o observed) *obstacle {
+func judgeLive(bg *v1alpha1.BlueGreen, o track.Observed) *obstacle {
 	live, other := o.Sides[o.Routes.Live()], o.Sides[o.Routes.Live().Other()]
 	switch {
 	case !live.DeploymentExists && !other.DeploymentExists:

@@ -207,7 +207,7 @@ func (a *attempt) switchTime() time.Time {
 // the switch: not every commit changes what an application says it is. A pod is
 // asked for that itself; one that cannot be asked, or names nothing, tells nothing.
 func (a *attempt) sameVersion(ctx context.Context, m *measurement, before *v1alpha1.ProofBaseline) bool {
-	if before == nil || len(readyPods(a.o.Target)) == 0 {
+	if before == nil || len(a.o.Target.Ready()) == 0 {
 		return false
 	}
 	if m.named == nil {

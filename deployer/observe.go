@@ -12,48 +12,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// observed is everything that next decides on, as it was seen at Now. It is
-// data: deciding on it touches nothing.
-type observed struct {
-	Now    time.Time
-	Routes track.Routes
-	Sides  map[v1alpha1.Color]track.Side
-
-	// Unconfirmed is why users may still reach the colour that is not live; empty if
-	// they do not, as far as is ever known.
-	Unconfirmed string
-
-	// Back is what would carry requests to each colour; nil if it was not looked at.
-	Back map[v1alpha1.Color]reachable
-
-	// The rest speaks of one release, and is empty without one.
-
-	// Target is the colour the release stages, Previous the other one.
-	Target, Previous track.Side
-	// Endpoints are the pods that the target's Service sends requests to.
-	Endpoints []string
-	// Groups are what Google's load balancer has of the target's Service, until
-	// traffic has moved there.
-	Groups []track.Group
-	// LeftAt is when users left the target's pods that are there since; zero if they
-	// never had users, or were shrunk.
-	LeftAt time.Time
-	// Settle is route.Router.Settle.
-	Settle time.Duration
-	// Size is what the target must have to take the live colour's traffic; Wanted
-	// is what it would be, if the target's autoscaler allowed it.
-	Size, Wanted int32
-	// DrainedAt is when the target may be touched after the last switch.
-	DrainedAt time.Time
-	// Freshness is how old a gate's pass may be at the switch.
-	Freshness time.Duration
-	// Locked: a person keeps the application from being released.
-	Locked bool
-}
-
 // observeApplication looks at what an application is made of.
-func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGreen) (observed, error) {
-	o := observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
+func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Observed, error) {
+	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
 	var err error
 	if o.Routes, err = d.Routes.Observe(ctx, bg); err != nil {
 		return o, err
@@ -87,7 +48,7 @@ func userPort(ports []track.Port, routed []track.Backend) int32 {
 }
 
 // of adds what concerns one release: its target is fixed by the claim.
-func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o observed) (observed, error) {
+func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o track.Observed) (track.Observed, error) {
 	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = track.Side{}, track.Side{}, nil, 0, 0, time.Time{}
 	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, d.Routes.Settle
 	target := rel.Status.Milestones.Target
@@ -102,7 +63,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Size, o.Wanted = track.Size(least, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
-	o.DrainedAt = drainedAt(bg, target, string(rel.UID))
+	o.DrainedAt = track.DrainedAt(bg, target, string(rel.UID))
 	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) && !s.Shrunk {
 		o.LeftAt = s.At.Time
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
@@ -24,5 +25,19 @@ func TestVersionThatWasFoundKeepsItsTag(t *testing.T) {
 		if v := version(s); v.Tag != "" {
 			t.Errorf("of a release's version the tag is kept: %+v", v)
 		}
+	}
+}
+
+func TestPreviousVersionIsCompletedByDigest(t *testing.T) {
+	captured := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Replicas: 2}
+	if got := byDigest(captured, track.Side{Image: "app:v1"}); got != captured {
+		t.Errorf("nothing is known of its digest, and it became %+v", got)
+	}
+	if got := byDigest(captured, track.Side{Image: "app:v2", RunningImage: "app@sha256:2"}); got != captured {
+		t.Errorf("another image runs there since, and it became %+v", got)
+	}
+	want := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:1", Replicas: 2, TemplateHash: "h1"}
+	if got := byDigest(captured, track.Side{Image: "app:v1", RunningImage: "app@sha256:1", TemplateHash: "h1"}); got != want {
+		t.Errorf("it became %+v, want %+v", got, want)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // retryQueue is when the queue is put in order again that could not be, for another
@@ -261,7 +262,7 @@ func (w *work) left() []leftVersion {
 	}
 	for _, r := range slices.Backward(w.bg.Status.RolledBack) {
 		add(leftVersion{r.Commit, rolledBackBy(r), about{
-			because: v1alpha1.SupersededByLate, by: r.By, release: r.Release, commit: r.Commit, since: stamp(r.At.Time),
+			because: v1alpha1.SupersededByLate, by: r.By, release: r.Release, commit: r.Commit, since: track.Stamp(r.At.Time),
 		}})
 	}
 	for i := range w.releases { // newest first
@@ -269,7 +270,7 @@ func (w *work) left() []leftVersion {
 		if rel.Name == live.Release {
 			break // what came before it was compared with it
 		}
-		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && switched(rel) {
+		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && track.Switched(rel) {
 			commit := rel.Spec.Deploy.Commit
 			add(leftVersion{commit, v1alpha1.ShortCommit(commit) + ", which users had and left (" + rel.Name + ")", about{
 				because: v1alpha1.SupersededByLate, release: rel.Name, commit: commit,
@@ -358,7 +359,7 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if err := w.drive(ctx, head, v1alpha1.StepBuild); err != nil {
 		return err
 	}
-	if !waits || !built(head) {
+	if !waits || !track.Built(head) {
 		return nil
 	}
 	var older bool
@@ -406,7 +407,7 @@ func (w *work) collect(ctx context.Context) error {
 			continue
 		}
 		finished++
-		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !takenUp(last, w.o.Routes.LoadBalancer) {
+		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
 			continue // a person may confirm there that it was taken up
 		}
 		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < keepFor {

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/urlmap"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
@@ -21,47 +22,37 @@ const (
 	readEvery = 5 * time.Second
 )
 
-// mapWord is what the URL map of Google's load balancer says of routes.
-type mapWord struct {
-	// asked: whoever runs Turnout lets it be read. tells: it can be, as far as is known,
-	// and says which colour it leads to.
-	asked, tells bool
-	// there: it leads to where users are sent. against: it leads to the other colour.
-	there, against bool
-	// text is for people: what it says, or how it might be read.
-	text string
-}
-
 // mapFrom is from when on the URL map is a sign: before, its controller may still be
 // carrying out routes before those that are written now.
 func (w *work) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 	if !last.Unsettled {
 		return time.Time{} // it led to the other colour when these were written
 	}
-	return routedSince(last).Add(w.d.settles())
+	return track.RoutedSince(last).Add(w.d.settles())
 }
 
 // readMap returns what the URL map told of routes, and has it read again if that is
 // due. An event of its controller makes it due at once.
-func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) mapWord {
+func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
 	routes, d := w.o.Routes, w.d
 	switch {
 	case routes.LoadBalancer != v1alpha1.LoadBalancerGCE || routes.URLMap == "":
-		return mapWord{}
+		return track.MapWord{}
 	case d.URLMaps == nil:
-		return mapWord{text: "Or have turnout serve run with --load-balancer-project, and URL map " + prose.Line(routes.URLMap, 63) + " is read"}
+		return track.MapWord{Text: "Or have turnout serve run with --load-balancer-project, and URL map " + prose.Line(routes.URLMap, 63) +
+			" is read"}
 	}
 	if at := w.mapFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
-		return mapWord{
-			asked: true,
-			text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + clock(at) +
+		return track.MapWord{
+			Asked: true,
+			Text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + track.Clock(at) +
 				" on: until then its controller may be at the routes before",
 		}
 	}
-	q, region, err := w.askOfMap(ctx, routedTo(last))
+	q, region, err := w.askOfMap(ctx, track.RoutedTo(last))
 	if err != nil {
-		return mapWord{asked: true, text: prose.Line("URL map "+routes.URLMap+" cannot tell: "+err.Error(), wayLimit)}
+		return track.MapWord{Asked: true, Text: prose.Line("URL map "+routes.URLMap+" cannot tell: "+err.Error(), wayLimit)}
 	}
 	key, log := client.ObjectKeyFromObject(w.bg), w.log
 	about := fmt.Sprint(routesOf(last), routes.Generation, event)
@@ -86,9 +77,10 @@ func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event b
 	})
 	w.wakeAt(d.maps.next(key, about, every))
 	if told == nil {
-		return mapWord{asked: true, tells: true, text: "URL map " + routes.URLMap + " is being read"}
+		return track.MapWord{Asked: true, Tells: true, Text: "URL map " + routes.URLMap + " is being read"}
 	}
-	return mapWord{asked: true, tells: !told.silent, there: told.there, against: told.reason == v1alpha1.ReasonOldRoutes, text: told.text}
+	return track.MapWord{Asked: true, Tells: !told.silent, There: told.there, Against: told.reason == v1alpha1.ReasonOldRoutes,
+		Text: told.text}
 }
 
 // saidByMap is what a reading of the URL map says. Whatever else but a map was had says

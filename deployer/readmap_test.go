@@ -19,6 +19,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/urlmap"
 )
 
@@ -125,7 +126,7 @@ func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 		if state.URLMap != urlMapName {
 			t.Errorf("the URL map is %q", state.URLMap)
 		}
-		work := &work{d: &Deployer{Routes: routes}, bg: bg, o: observed{Routes: state}}
+		work := &work{d: &Deployer{Routes: routes}, bg: bg, o: track.Observed{Routes: state}}
 		return work.askOfMap(t.Context(), v1alpha1.Green)
 	}
 	w.editIngress(func(i *networkingv1.Ingress) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // stopRevoked stops the builds of an application whose namespace is not granted any
@@ -16,7 +17,8 @@ func (w *work) stopRevoked(ctx context.Context) error {
 	}
 	for i := range w.releases {
 		rel := &w.releases[i]
-		if b := rel.Status.Build; rel.Status.Phase.Finished() || rel.Status.Failure != nil || b == nil || built(rel) || b.CancelledAt != nil {
+		if b := rel.Status.Build; rel.Status.Phase.Finished() || rel.Status.Failure != nil || b == nil || track.Built(rel) ||
+			b.CancelledAt != nil {
 			continue
 		}
 		if err := w.stopOne(ctx, w.attempt(rel)); err != nil {

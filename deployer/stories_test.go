@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // story is what happens to an application, with the places at which a version may
@@ -56,7 +57,7 @@ var deployMilestones = []milestone{
 	{name: "01-claimed", last: of(claimed), patches: 2, unswitched: true},
 	{name: "02-build-intended", last: of(buildIntended), patches: 2, unswitched: true},
 	{name: "03-building", last: of(building), patches: 2, unswitched: true},
-	{name: "04-built", last: of(built), refuse: firstRoutes, patches: 2, unswitched: true},
+	{name: "04-built", last: of(track.Built), refuse: firstRoutes, patches: 2, unswitched: true},
 	{name: "05-attaching", last: firstRoutes, patches: 1, unswitched: true},
 	{name: "06-attached", last: of(attached), patches: 1, unswitched: true},
 	{name: "07-staging", last: made(patchGreen, 1), patches: 1, unswitched: true},
@@ -66,7 +67,7 @@ var deployMilestones = []milestone{
 	{name: "11-approved", last: of(approved), during: (*world).promote, patches: 1, unswitched: true},
 	{name: "12-switch-intended", last: of(switchIntended), during: (*world).promote, patches: 1, unswitched: true},
 	{name: "13-switching", last: made(patchRoutes, 2), during: (*world).promote},
-	{name: "14-switched", last: of(switched), during: (*world).promote},
+	{name: "14-switched", last: of(track.Switched), during: (*world).promote},
 	{name: "15-confirming", last: of(confirming), during: (*world).promote},
 	{name: "16-soaking", last: of(soaking), during: (*world).promote},
 	{name: "17-succeeded", last: of(hasEnded), during: (*world).promote},
@@ -89,7 +90,7 @@ var rollbackMilestones = []milestone{
 	{name: "03-sized", last: of(staged), during: (*world).loseBlue, mend: (*world).findBlue, patches: 1},
 	{name: "04-switch-intended", last: of(switchIntended), patches: 1},
 	{name: "05-switching", last: firstRoutes},
-	{name: "06-switched", last: of(switched)},
+	{name: "06-switched", last: of(track.Switched)},
 	{name: "07-confirming", last: of(confirming)},
 	{name: "08-succeeded", last: of(hasEnded)},
 	{name: "09-over", last: letGo},
@@ -150,8 +151,12 @@ func hasEnded(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() }
 
 func switchIntended(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchIntendedAt != nil }
 
-func waitsItsTurn(r *v1alpha1.Release) bool { return second(r) && !built(r) }
-func builtAhead(r *v1alpha1.Release) bool   { return second(r) && built(r) }
+func attached(r *v1alpha1.Release) bool     { return r.Status.Milestones.AttachedAt != nil }
+func staged(r *v1alpha1.Release) bool       { return r.Status.Milestones.Staged != nil }
+func warmed(r *v1alpha1.Release) bool       { return r.Status.Milestones.WarmedAt != nil }
+func approved(r *v1alpha1.Release) bool     { return r.Status.Milestones.Approved != nil }
+func waitsItsTurn(r *v1alpha1.Release) bool { return second(r) && !track.Built(r) }
+func builtAhead(r *v1alpha1.Release) bool   { return second(r) && track.Built(r) }
 
 // second: it is queued, and is the release of the commit b.
 func second(r *v1alpha1.Release) bool {

@@ -1,7 +1,6 @@
 package deployer
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -18,27 +17,6 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// takenUp reports whether users are where the routes that were last written send
-// them, as far as that is ever known: until then they may be with either colour. On
-// Google's load balancer only a sign tells, and that no event speaks against it is
-// none: events are lost, and a controller has a budget of them. Others do not tell;
-// there a time has to do. A record of a version that did not note the load balancer,
-// of a colour that is shrunk, is closed.
-func takenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
-	switch {
-	case last == nil, last.LoadBalancer == "" && last.Shrunk && last.OverruledAt == nil:
-		return true
-	case last.LoadBalancer != v1alpha1.LoadBalancerGCE && lb != v1alpha1.LoadBalancerGCE:
-		return true
-	}
-	return last.TookEffectAt != nil && tells(last.TookEffectBy)
-}
-
-// tells reports whether a sign tells that Google's load balancer took up its routes.
-func tells(s v1alpha1.Sign) bool {
-	return s == v1alpha1.SignURLMap || s == v1alpha1.SignURLMapRead || s == v1alpha1.SignNewVersion || s == v1alpha1.SignPerson
-}
-
 // takeUp looks whether the load balancer has taken up the routes as they are written,
 // and says in a condition that nothing tells so. It goes by the record and by what
 // can be asked now: another process sees the same.
@@ -49,10 +27,10 @@ func (w *work) takeUp(ctx context.Context) {
 		return // nobody can tell what should be taken up
 	}
 	w.overrule(last, live)
-	if live != routedTo(last) {
+	if live != track.RoutedTo(last) {
 		return // a release has moved users, and is about to record it
 	}
-	if takenUp(last, w.o.Routes.LoadBalancer) {
+	if track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
 		w.confirmed(last)
 		return
 	}
@@ -62,29 +40,21 @@ func (w *work) takeUp(ctx context.Context) {
 	}
 	h := w.listen(ctx, last, live)
 	read := w.readMap(ctx, last, h.urlMap)
-	h.routes, h.mapTells = read.there, read.tells
+	h.routes, h.mapTells = read.There, read.Tells
 	w.weigh(last, h)
 	var told answers
-	if !tells(last.TookEffectBy) {
+	if !track.Tells(last.TookEffectBy) {
 		told = w.ask(last, live)
 		w.weigh(last, heard{answers: told.there})
 	}
-	if tells(last.TookEffectBy) {
+	if track.Tells(last.TookEffectBy) {
 		w.confirmed(last)
 		return
 	}
 	if h.news.Sync != "" {
-		w.urge(ctx, h.news, routedSince(last))
+		w.urge(ctx, h.news, track.RoutedSince(last))
 	}
 	w.unconfirmed(last, live, h.against, read, told)
-}
-
-// routedSince is since when the routes are as they are.
-func routedSince(last *v1alpha1.SwitchRecord) time.Time {
-	if last.OverruledAt != nil {
-		return last.OverruledAt.Time
-	}
-	return last.At.Time
 }
 
 // heard is what may tell that the load balancer took up the routes.
@@ -105,9 +75,9 @@ func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	at := w.o.Now
 	var by v1alpha1.Sign
 	switch {
-	case tells(last.TookEffectBy):
+	case track.Tells(last.TookEffectBy):
 		return
-	case h.person != nil && !h.person.At.Time.Before(routedSince(last).Truncate(time.Second)):
+	case h.person != nil && !h.person.At.Time.Before(track.RoutedSince(last).Truncate(time.Second)):
 		at, by = h.person.At.Time, v1alpha1.SignPerson
 	case h.routes:
 		by = v1alpha1.SignURLMapRead
@@ -121,22 +91,17 @@ func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: at}, by
 }
 
-// routedTo is the colour that the routes of a record lead to.
-func routedTo(last *v1alpha1.SwitchRecord) v1alpha1.Color {
-	return cmp.Or(last.OverruledTo, last.To.Color)
-}
-
 // follows notes, of a movement of users, what it came after: routes that may not have
 // been taken up yet, or that not all front ends have followed yet.
 func (w *work) follows(next, before *v1alpha1.SwitchRecord) {
 	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
-	next.LoadBalancer, next.Unsettled = lb, !takenUp(before, lb)
+	next.LoadBalancer, next.Unsettled = lb, !track.SwitchTakenUp(before, lb)
 	from := time.Time{}
 	switch {
 	case next.Unsettled:
 		from = next.At.Add(w.d.settles() + drain)
 	case before != nil && lb == v1alpha1.LoadBalancerGCE:
-		from = effective(before).Add(drain)
+		from = track.Effective(before).Add(drain)
 	}
 	if from.After(next.At.Time) {
 		next.AnswersFrom = &metav1.Time{Time: from}
@@ -145,7 +110,7 @@ func (w *work) follows(next, before *v1alpha1.SwitchRecord) {
 
 // overrule notes that somebody else moved users since the last switch, there or back.
 func (w *work) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
-	if w.bg.Status.Active != nil || live == routedTo(last) {
+	if w.bg.Status.Active != nil || live == track.RoutedTo(last) {
 		return // a release under way moves users itself
 	}
 	last.Unsettled = true
@@ -202,7 +167,7 @@ func (w *work) says(what string, at time.Time) string {
 	case what == "":
 		return ""
 	case !at.IsZero() && w.o.Now.Sub(at) >= w.d.settles():
-		return "said at " + clock(at) + ", and not since: " + prose.Line(what, wayLimit)
+		return "said at " + track.Clock(at) + ", and not since: " + prose.Line(what, wayLimit)
 	}
 	return "says: " + prose.Line(what, wayLimit)
 }
@@ -230,13 +195,13 @@ func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
 const wayLimit = 240
 
 // unconfirmed makes the condition, with the ways out.
-func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read mapWord, told answers) {
+func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
 	other := live.Other()
 	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
 	if said != "" {
 		w.o.Unconfirmed += "; its controller " + said
 	}
-	since := routedSince(last)
+	since := track.RoutedSince(last)
 	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: "+
 		"deployment %s keeps its size, and nothing is staged over it",
 		live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
@@ -244,11 +209,11 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 		message += "; the controller " + said
 	}
 	reason := told.reason
-	if read.against {
+	if read.Against {
 		reason = v1alpha1.ReasonOldRoutes
 	}
-	if read.text != "" {
-		message += ". " + read.text
+	if read.Text != "" {
+		message += ". " + read.Text
 	}
 	message += fmt.Sprintf(". %s. Or look yourself, and once users reach %s, confirm it", told.text, live)
 	c := metav1.Condition{

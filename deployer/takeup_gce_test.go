@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const quota = "Error syncing to GCP: googleapi: Error 403: quota"
@@ -238,7 +239,7 @@ func TestEventOfAnothersChangeIsNoSign(t *testing.T) {
 			})
 			w.approve(rel)
 			rel = w.await(rel, "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
-			if r := rel.Status.Route; tells(r.TookEffectBy) || !r.Unsettled {
+			if r := rel.Status.Route; track.Tells(r.TookEffectBy) || !r.Unsettled {
 				t.Errorf("the route is %+v", r)
 			}
 			w.settled()
@@ -327,7 +328,7 @@ func TestRollbackOfAnUnconfirmedSwitchWaitsForNothing(t *testing.T) {
 	w.awaitUnconfirmed(v1alpha1.ReasonAsking, "may still be with green", "is asked from")
 	w.expectLive(v1alpha1.Blue)
 	w.expectSizes(1, 1)
-	if last := w.application().Status.LastSwitch; !last.Unsettled || last.TookEffectAt != nil && tells(last.TookEffectBy) {
+	if last := w.application().Status.LastSwitch; !last.Unsettled || last.TookEffectAt != nil && track.Tells(last.TookEffectBy) {
 		t.Errorf("the last switch is %+v", last)
 	}
 }

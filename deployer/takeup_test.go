@@ -106,7 +106,7 @@ func (b *balanced) balance() {
 
 // look is what the deployer does at every look: it weighs what there is to hear.
 func (b *balanced) look() {
-	o := observed{Now: b.now, Routes: routesTo(b.written), Sides: map[v1alpha1.Color]track.Side{}}
+	o := track.Observed{Now: b.now, Routes: routesTo(b.written), Sides: map[v1alpha1.Color]track.Side{}}
 	for c := range b.size {
 		o.Sides[c] = track.Side{Color: c}
 	}
@@ -117,10 +117,10 @@ func (b *balanced) look() {
 		return
 	}
 	b.w.overrule(last, b.written)
-	if b.written != routedTo(last) {
+	if b.written != track.RoutedTo(last) {
 		return
 	}
-	if takenUp(last, o.Routes.LoadBalancer) {
+	if track.SwitchTakenUp(last, o.Routes.LoadBalancer) {
 		return
 	}
 	h := heard{}
@@ -139,7 +139,7 @@ func (b *balanced) look() {
 	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person looked well
 		b.w.weigh(last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
 	}
-	if !takenUp(last, o.Routes.LoadBalancer) {
+	if !track.SwitchTakenUp(last, o.Routes.LoadBalancer) {
 		b.w.o.Unconfirmed = "nothing says so"
 		return
 	}
@@ -190,7 +190,7 @@ func (b *balanced) act() {
 
 func (b *balanced) upkeep() {
 	last := b.w.bg.Status.LastSwitch
-	at, open := shrinkAt(b.w.bg, b.w.o.Routes)
+	at, open := track.ShrinkAt(b.w.bg, b.w.o.Routes)
 	if !open || b.now.Before(at) {
 		return
 	}
@@ -216,8 +216,8 @@ func (b *balanced) release(kind v1alpha1.ReleaseKind) *v1alpha1.Release {
 
 func (b *balanced) deploy() {
 	target := b.written.Other()
-	b.w.o.DrainedAt = drainedAt(b.w.bg, target, "")
-	if why := untouchable(b.w.o).message; why != "" {
+	b.w.o.DrainedAt = track.DrainedAt(b.w.bg, target, "")
+	if track.RowOf(v1alpha1.StepStage).After(b.w.o).Rests() {
 		return
 	}
 	b.note("stages over %s", target)
@@ -330,3 +330,9 @@ func TestColourThatUsersMayReachIsLeftAlone(t *testing.T) {
 		}
 	}
 }
+
+func routesTo(c v1alpha1.Color) track.Routes {
+	return track.Routes{Name: "ing", Exists: true, Users: map[v1alpha1.Color][]track.Backend{c: {{}}}}
+}
+
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

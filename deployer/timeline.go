@@ -5,6 +5,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // entry is the timeline's open entry: the step under way.
@@ -41,12 +42,12 @@ func (a *attempt) noLongerNeeded() {
 	m := &a.rel.Status.Milestones
 	switch a.entry().Step {
 	case v1alpha1.StepStage, v1alpha1.StepSize:
-		if runsAtSize(a.rel, a.o) {
+		if track.RunsAtSize(a.rel, a.o) {
 			m.Staged.Replicas = a.o.Target.Replicas
 			a.sayStaged()
 		}
 	case v1alpha1.StepWarm:
-		if w := look(a.rel, a.o).Judge(); w.Warm {
+		if w := track.Warm(a.rel, a.o); w.Warm {
 			a.sayWarm(w)
 		}
 	case v1alpha1.StepPromote:

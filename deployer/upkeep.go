@@ -27,7 +27,7 @@ const (
 // is the application's own, not a release's: a release ends after its soak.
 func (w *work) upkeep(ctx context.Context) error {
 	last := w.bg.Status.LastSwitch
-	at, open := shrinkAt(w.bg, w.o.Routes)
+	at, open := track.ShrinkAt(w.bg, w.o.Routes)
 	if !open {
 		return nil
 	}
@@ -73,42 +73,6 @@ func (w *work) migrate(ctx context.Context) error {
 	}
 	w.o.Routes = now
 	return nil
-}
-
-// shrinkAt is when the colour that the last switch left may be shrunk; not open if it
-// is, or nobody can tell yet: users may be there as long as nothing says that the load
-// balancer took up the switch, and nobody knows where they are if the Ingress does not
-// say that of one colour. What a restore left failed, and is held for nobody. It is
-// pure.
-func shrinkAt(bg *v1alpha1.BlueGreen, routes track.Routes) (at time.Time, open bool) {
-	last := bg.Status.LastSwitch
-	if last == nil || last.Shrunk || routes.Live() == "" || !takenUp(last, routes.LoadBalancer) {
-		return time.Time{}, false
-	}
-	at = effective(last).Add(bg.Spec.DrainTime())
-	if held := effective(last).Add(bg.Spec.HoldTime()); last.Kind != v1alpha1.KindRestore && held.After(at) {
-		at = held
-	}
-	return at, true
-}
-
-// drainedAt is when a colour that users left may be touched by a release; zero if it
-// may be all the time.
-func drainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) time.Time {
-	s := bg.Status.LastSwitch
-	if s == nil || s.UID == release || s.From.Color != target && s.OverruledAt == nil {
-		return time.Time{}
-	}
-	return effective(s).Add(bg.Spec.DrainTime())
-}
-
-// effective is when a switch took effect, as far as is known: not before users can
-// have left.
-func effective(s *v1alpha1.SwitchRecord) time.Time {
-	if s.TookEffectAt != nil && s.TookEffectAt.After(routedSince(s)) {
-		return s.TookEffectAt.Time
-	}
-	return routedSince(s)
 }
 
 // shrunk is what came of shrinking a colour, and a text for people.

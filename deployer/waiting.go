@@ -7,22 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
-
-// waitsFor is a wait of which there is nothing more to say.
-func waitsFor(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
-	return &v1alpha1.Waiting{For: what, Because: because}
-}
-
-// waitsUntil is a wait that ends by itself.
-func waitsUntil(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause, until time.Time) *v1alpha1.Waiting {
-	return &v1alpha1.Waiting{For: what, Because: because, Until: stamp(until)}
-}
-
-// waitsForObject is a wait for an object, or an address.
-func waitsForObject(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause, object string) *v1alpha1.Waiting {
-	return &v1alpha1.Waiting{For: what, Because: because, Object: object}
-}
 
 // waitsForTurn is a wait for another release to end.
 func waitsForTurn(release string) *v1alpha1.Waiting {
@@ -36,7 +22,7 @@ func waitsForPods(because v1alpha1.WaitingBecause, deployment string, there, of 
 
 // waitsForUnlock is a wait for a person who unlocks the application.
 func waitsForUnlock(l *v1alpha1.Lock) *v1alpha1.Waiting {
-	return &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: l.By, Since: stamp(l.At.Time), Detail: l.Reason}
+	return &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: l.By, Since: track.Stamp(l.At.Time), Detail: l.Reason}
 }
 
 // waitsForReady is a wait for what the condition Ready says, by its reason.

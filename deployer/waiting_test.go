@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // expectFacts compares what a record says in facts with what it says to people. Every
@@ -69,7 +70,7 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 	case v1alpha1.WaitsForTurn:
 		return strings.TrimPrefix(message, "built, ") == "waits for "+f.Release
 	case v1alpha1.WaitsForDrain:
-		return message == "waits until the last switch has drained, "+clock(f.Until.Time)
+		return message == "waits until the last switch has drained, "+track.Clock(f.Until.Time)
 	case v1alpha1.WaitsForTakeUp:
 		return message == "waits until the load balancer takes up the last switch: "+f.Detail
 	case v1alpha1.WaitsForApplication, v1alpha1.WaitsForRepository, v1alpha1.WaitsForGrant:
@@ -90,11 +91,11 @@ func tellsOf(f v1alpha1.Waiting, message string) bool {
 	case v1alpha1.WaitsForGate:
 		return f.Of > 0
 	case v1alpha1.WaitsForBaseline:
-		return says(f.Object, clock(f.Until.Time))
+		return says(f.Object, track.Clock(f.Until.Time))
 	case v1alpha1.WaitsForAddress:
 		return says(f.Object) && (f.Because == v1alpha1.BecauseTail) == (f.Until != nil)
 	case v1alpha1.WaitsForSoak:
-		return says(clock(f.Until.Time)) && (f.Because != "") == (f.Since != nil)
+		return says(track.Clock(f.Until.Time)) && (f.Because != "") == (f.Since != nil)
 	}
 	return false
 }
@@ -110,7 +111,7 @@ func TestWaitForAPersonIsRecordedInFacts(t *testing.T) {
 	left := w.application().Status.RolledBack[0]
 	want := v1alpha1.Waiting{
 		For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseRolledBack,
-		By: left.By, Release: back.Name, Commit: a.Spec.Deploy.Commit, Since: stamp(left.At.Time),
+		By: left.By, Release: back.Name, Commit: a.Spec.Deploy.Commit, Since: track.Stamp(left.At.Time),
 	}
 	got := *b.Status.Waiting
 	entered := b.Status.Timeline[len(b.Status.Timeline)-1].StartedAt

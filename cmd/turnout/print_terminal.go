@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // terminalPrinter redraws the timeline in place. It moves the cursor, so it writes
@@ -65,16 +66,6 @@ func (p *terminalPrinter) draw(lines []string) {
 	_, _ = io.WriteString(p.out, b.String())
 }
 
-// The steps of a release that goes well, as deployer/steps.go has them: what is
-// still to come is shown.
-var tracks = map[v1alpha1.ReleaseKind][]v1alpha1.Step{
-	v1alpha1.Deploy: {
-		v1alpha1.StepBuild, v1alpha1.StepAttach, v1alpha1.StepStage, v1alpha1.StepWarm, v1alpha1.StepVerify,
-		v1alpha1.StepPromote, v1alpha1.StepSwitch, v1alpha1.StepConfirm, v1alpha1.StepSoak,
-	},
-	v1alpha1.Rollback: {v1alpha1.StepSize, v1alpha1.StepWarm, v1alpha1.StepSwitch, v1alpha1.StepConfirm},
-}
-
 // timeline shows a release as it is.
 func timeline(rel *v1alpha1.Release, now time.Time) []string {
 	s := rel.Status
@@ -108,13 +99,13 @@ func toCome(rel *v1alpha1.Release) []string {
 	if rel.Status.Phase.Finished() || rel.Status.Phase == v1alpha1.ReleaseUndoing {
 		return nil
 	}
-	track := tracks[rel.Spec.Kind]
+	steps := track.Steps(rel.Spec.Kind)
 	furthest := -1
 	for _, entry := range rel.Status.Timeline {
-		furthest = max(furthest, slices.Index(track, entry.Step))
+		furthest = max(furthest, slices.Index(steps, entry.Step))
 	}
 	var ahead []string
-	for _, step := range track[furthest+1:] {
+	for _, step := range steps[furthest+1:] {
 		ahead = append(ahead, string(step))
 	}
 	return ahead

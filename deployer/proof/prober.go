@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -45,10 +46,6 @@ func ConfigFor(address string, s v1alpha1.ProofSpec) Config {
 func UserAgent(version string) string {
 	return "turnout-proof/" + version + " (+https://github.com/turnout-dev/turnout)"
 }
-
-// NewInARow is how many answers of the new version, and none of the old one in
-// between, say that it is there.
-const NewInARow = 3
 
 // maxInFlight bounds the requests under way at a time; a request that would be
 // one more is left out.
@@ -231,7 +228,7 @@ func (p *Prober) send() {
 func (p *Prober) take(a Answer) {
 	p.mu.Lock()
 	p.tally.Add(a)
-	there, breach := p.tally.newInARow >= NewInARow, p.tally.breach != ""
+	there, breach := p.tally.newInARow >= track.NewInARow, p.tally.breach != ""
 	wake := there && !p.told || breach && !p.alarmed
 	p.told, p.alarmed = p.told || there, p.alarmed || breach
 	p.mu.Unlock()

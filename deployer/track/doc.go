@@ -1,13 +1,24 @@
 // Package track decides: which step a release is at, whether what it rests on
 // holds, how long a step may take, and what follows from what was seen. It is pure:
 // no context, clock, log or client; the time is part of what was observed. What is
-// decided here is done by the acts of deployer.
+// decided here is done by the acts of package deployer, each bound to the name of its
+// step.
 //
 // # Tour
 //
-//   - routes.go, side.go and news.go are what is observed of an Ingress, of one
-//     colour's objects, and of what a load balancer's controller said. Package route
-//     and package workload fill them.
-//   - warm.go judges whether a colour can take users' requests; size.go how large it
-//     must be.
+//   - steps.go is the whole product as a table of contents: the rows of the three
+//     tracks, and [Next]. A row names its milestone (milestones.go), what must hold
+//     when it acts (needs.go), how long it may take, and how to tell whose doing it is
+//     that it took longer (late.go).
+//   - observed.go is what Next decides on: [Routes] and [Group] of an Ingress
+//     (routes.go), [News] of its controller (news.go), and each colour's [Side]
+//     (side.go). Package route and package workload fill them.
+//   - interference.go tells what somebody else changed under a release; undo.go what a
+//     release that failed still does, and how it ends.
+//   - The judges: warm.go, whether a colour can take users' requests, with target.go
+//     for a release's; size.go how large it must be; confirm.go whether a switch took
+//     effect; soak.go whether it holds; wayback.go whether users could go back at once.
+//     The gate's own is in package gate, beside its requests.
+//   - switched.go is what the record of the last switch says: whether it was taken up,
+//     and when the colour that users left may be touched.
 package track

@@ -104,6 +104,25 @@ type Side struct {
 	Probe *Probe
 }
 
+// Ready are the pods that are ready, and are not asked to end.
+func (s Side) Ready() []Pod {
+	var ready []Pod
+	for _, pod := range s.Pods {
+		if pod.Ready && !pod.Terminating {
+			ready = append(ready, pod)
+		}
+	}
+	return ready
+}
+
+// Restarts are those of all its pods' containers.
+func (s Side) Restarts() (n int32) {
+	for _, pod := range s.Pods {
+		n += pod.Restarts
+	}
+	return n
+}
+
 // Pod is one pod of a colour.
 type Pod struct {
 	// Namespace and Name of the pod.

@@ -1,4 +1,4 @@
-package deployer
+package track
 
 import (
 	"reflect"
@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/proof"
-	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Every combination of what a load balancer tells and of what the public address
@@ -18,35 +16,35 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 	const url = "https://shop.example.com"
 	switched := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return switched.Add(time.Duration(s) * time.Second) }
-	gce := func(l *switchLook) { l.gce = true }
-	asked := func(l *switchLook) { l.url, l.seen.Answered = url, 100 }
-	rollback := func(l *switchLook) { l.rollback = true }
-	updated := func(l *switchLook) { l.gce, l.news.URLMapUpdated = true, true }
-	untranslatable := func(l *switchLook) { l.gce, l.news.Translate = true, "Translation failed: no service" }
-	failing := func(l *switchLook) { l.gce, l.news.Sync = true, "Error syncing to GCP: quota" }
-	failed := func(s int) func(*switchLook) { return func(l *switchLook) { failing(l); l.news.SyncAt = at(s) } }
-	spent := func(l *switchLook) { l.news.Warnings = track.Budget }
-	crowded := func(l *switchLook) { l.unsettled = true }
-	leads := func(l *switchLook) {
-		l.gce, l.read = true, mapWord{asked: true, tells: true, there: true, text: "URL map um leads there"}
+	gce := func(l *SwitchLook) { l.GCE = true }
+	asked := func(l *SwitchLook) { l.URL = url }
+	rollback := func(l *SwitchLook) { l.Rollback = true }
+	updated := func(l *SwitchLook) { l.GCE, l.News.URLMapUpdated = true, true }
+	untranslatable := func(l *SwitchLook) { l.GCE, l.News.Translate = true, "Translation failed: no service" }
+	failing := func(l *SwitchLook) { l.GCE, l.News.Sync = true, "Error syncing to GCP: quota" }
+	failed := func(s int) func(*SwitchLook) { return func(l *SwitchLook) { failing(l); l.News.SyncAt = at(s) } }
+	spent := func(l *SwitchLook) { l.News.Warnings = Budget }
+	crowded := func(l *SwitchLook) { l.Unsettled = true }
+	leads := func(l *SwitchLook) {
+		l.GCE, l.Read = true, MapWord{Asked: true, Tells: true, There: true, Text: "URL map um leads there"}
 	}
-	leadsBack := func(l *switchLook) {
-		l.gce, l.read = true, mapWord{asked: true, tells: true, against: true, text: "URL map um still leads"}
+	leadsBack := func(l *SwitchLook) {
+		l.GCE, l.Read = true, MapWord{Asked: true, Tells: true, Against: true, Text: "URL map um still leads"}
 	}
-	unread := func(l *switchLook) { l.gce, l.read = true, mapWord{asked: true, text: "URL map um may not be read"} }
-	apart := func(l *switchLook) { asked(l); l.toldApart = true }
-	breach := func(l *switchLook) { asked(l); l.seen.Breach = "answered 503" }
-	inARow := func(n int) func(*switchLook) { return func(l *switchLook) { apart(l); l.seen.NewInARow = n } }
-	old := func(s int) func(*switchLook) { return func(l *switchLook) { apart(l); l.seen.LastOld = at(s) } }
-	effect := func(s int) func(*switchLook) { return func(l *switchLook) { l.effect = at(s) } }
-	resumed := func(s int) func(*switchLook) { return func(l *switchLook) { l.resumed = at(s) } }
-	type with = []func(*switchLook)
-	const again, done, fails, untransl, stuck = confirmAgain, confirmDone, confirmFails, confirmUntranslatable, confirmStuck
+	unread := func(l *SwitchLook) { l.GCE, l.Read = true, MapWord{Asked: true, Text: "URL map um may not be read"} }
+	apart := func(l *SwitchLook) { asked(l); l.ToldApart = true }
+	breach := func(l *SwitchLook) { asked(l); l.Seen.Breach = "answered 503" }
+	inARow := func(n int) func(*SwitchLook) { return func(l *SwitchLook) { apart(l); l.Seen.NewInARow = n } }
+	old := func(s int) func(*SwitchLook) { return func(l *SwitchLook) { apart(l); l.Seen.LastOld = at(s) } }
+	effect := func(s int) func(*SwitchLook) { return func(l *SwitchLook) { l.Effect = at(s) } }
+	resumed := func(s int) func(*SwitchLook) { return func(l *SwitchLook) { l.Resumed = at(s) } }
+	type with = []func(*SwitchLook)
+	const again, done, fails, untransl, stuck = ConfirmAgain, ConfirmDone, ConfirmFails, ConfirmUntranslatable, ConfirmStuck
 	for _, c := range []struct {
 		name    string
 		after   int
 		with    with
-		outcome confirmOutcome
+		outcome ConfirmOutcome
 		sign    v1alpha1.Sign
 		says    string // a part of the message
 		finding string // a part of it
@@ -89,7 +87,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 			"its controller says: Translation failed", "",
 		},
 		{"asked, could not translate but did", 2, with{asked, untranslatable, updated}, again, v1alpha1.SignURLMap, "", ""},
-		{"asked, no answer seen", 90, with{func(l *switchLook) { l.url = url }, effect(60)}, done, "", "", ""},
+		{"asked, no answer seen", 90, with{func(l *SwitchLook) { l.URL = url }, effect(60)}, done, "", "", ""},
 		{
 			"asked, took effect too late for the tail", 600,
 			with{asked, effect(590)},
@@ -98,7 +96,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		},
 		{
 			"asked, no sign in time", 600,
-			with{asked, failing, func(l *switchLook) { l.news.Sync = ""; l.wait = time.Hour }},
+			with{asked, failing, func(l *SwitchLook) { l.News.Sync = ""; l.Wait = time.Hour }},
 			done, "", "",
 			"not observed whether the load balancer took up the switch",
 		},
@@ -146,19 +144,19 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"rollback, done", 32, with{rollback, asked, effect(2)}, done, "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := switchLook{now: at(c.after), switchedAt: switched, deadline: at(600), wait: time.Minute, tail: 30 * time.Second}
+			l := SwitchLook{Now: at(c.after), SwitchedAt: switched, Deadline: at(600), Wait: time.Minute, Tail: 30 * time.Second}
 			for _, change := range c.with {
 				change(&l)
 			}
-			v := l.judge()
-			if v.outcome != c.outcome || v.sign != c.sign || !strings.Contains(v.message, c.says) || !strings.Contains(v.finding, c.finding) ||
-				c.finding == "" && v.finding != "" {
-				t.Errorf("outcome %d, sign %q, message %q, finding %q", v.outcome, v.sign, v.message, v.finding)
+			v := l.Judge()
+			if v.Outcome != c.outcome || v.Sign != c.sign || !strings.Contains(v.Message, c.says) || !strings.Contains(v.Finding, c.finding) ||
+				c.finding == "" && v.Finding != "" {
+				t.Errorf("outcome %d, sign %q, message %q, finding %q", v.Outcome, v.Sign, v.Message, v.Finding)
 			}
-			if v.outcome == confirmAgain && (!v.at.After(l.now) || v.at.Sub(l.now) > confirmPause || v.at.After(l.deadline) || v.message == "") {
-				t.Errorf("looks again at %s, message %q", v.at, v.message)
+			if v.Outcome == ConfirmAgain && (!v.At.After(l.Now) || v.At.Sub(l.Now) > confirmPause || v.At.After(l.Deadline) || v.Message == "") {
+				t.Errorf("looks again at %s, message %q", v.At, v.Message)
 			}
-			if again := l.judge(); !reflect.DeepEqual(again, v) {
+			if again := l.Judge(); !reflect.DeepEqual(again, v) {
 				t.Errorf("judged again: %+v", again)
 			}
 		})
@@ -170,27 +168,27 @@ func TestConfirmationEndsAtItsDeadline(t *testing.T) {
 	now := time.Date(2026, 11, 2, 9, 10, 0, 0, time.UTC)
 	for bits := range 1 << 9 {
 		bit := func(i int) bool { return bits>>i&1 == 1 }
-		l := switchLook{now: now, switchedAt: now.Add(-10 * time.Minute), deadline: now, wait: time.Hour, tail: time.Minute}
-		l.gce, l.rollback, l.toldApart = bit(0), bit(1), bit(2)
-		l.news = track.News{URLMapUpdated: bit(3)}
+		l := SwitchLook{Now: now, SwitchedAt: now.Add(-10 * time.Minute), Deadline: now, Wait: time.Hour, Tail: time.Minute}
+		l.GCE, l.Rollback, l.ToldApart = bit(0), bit(1), bit(2)
+		l.News = News{URLMapUpdated: bit(3)}
 		if bit(4) {
-			l.news.Translate = "no"
+			l.News.Translate = "no"
 		}
 		if bit(5) {
-			l.news.Sync = "no"
+			l.News.Sync = "no"
 		}
 		if bit(6) {
-			l.effect = now.Add(-5 * time.Second)
+			l.Effect = now.Add(-5 * time.Second)
 		}
 		if bit(7) {
-			l.url = "https://shop.example.com"
+			l.URL = "https://shop.example.com"
 		}
-		l.seen = proof.Reading{LastOld: now.Add(-time.Second)}
+		l.Seen = Answered{LastOld: now.Add(-time.Second)}
 		if bit(8) {
-			l.seen.LastOld = time.Time{}
+			l.Seen.LastOld = time.Time{}
 		}
-		if v := l.judge(); v.outcome == confirmAgain || v.outcome == 0 {
-			t.Errorf("%+v: outcome %d", l, v.outcome)
+		if v := l.Judge(); v.Outcome == ConfirmAgain || v.Outcome == 0 {
+			t.Errorf("%+v: outcome %d", l, v.Outcome)
 		}
 	}
 }

@@ -1,0 +1,32 @@
+package track
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// Built reports whether a release's image is known.
+func Built(r *v1alpha1.Release) bool { return r.Status.Milestones.Built != nil }
+
+// Switched reports whether a release moved users.
+func Switched(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil }
+
+func attached(r *v1alpha1.Release) bool  { return r.Status.Milestones.AttachedAt != nil }
+func staged(r *v1alpha1.Release) bool    { return r.Status.Milestones.Staged != nil }
+func warmed(r *v1alpha1.Release) bool    { return r.Status.Milestones.WarmedAt != nil }
+func verified(r *v1alpha1.Release) bool  { return r.Status.Milestones.Verified != nil }
+func approved(r *v1alpha1.Release) bool  { return r.Status.Milestones.Approved != nil }
+func confirmed(r *v1alpha1.Release) bool { return r.Status.Milestones.ConfirmedAt != nil }
+func soaked(r *v1alpha1.Release) bool    { return r.Status.Milestones.SoakedAt != nil }
+
+// Restored reports whether there is nothing to bring back. It holds, too, when
+// traffic never began to move, and when it was decided that it stays.
+func Restored(r *v1alpha1.Release) bool {
+	m := r.Status.Milestones
+	return m.RestoredAt != nil || m.SwitchIntendedAt == nil || m.KeptAt != nil
+}
+
+// discarded holds, too, when traffic had moved: the target then drains like any
+// colour that users left, and the application's upkeep shrinks it. That a mere
+// intent moved nobody is for restore to see; if it did, it records the switch.
+func discarded(r *v1alpha1.Release) bool {
+	m := r.Status.Milestones
+	return m.DiscardedAt != nil || m.SwitchedAt != nil || m.KeptAt != nil || m.Target == "" && r.Status.Build == nil
+}

@@ -1,0 +1,74 @@
+package track
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// mayMove: nobody has locked the application. A lock that comes after the intent
+// comes too late.
+func mayMove(r *v1alpha1.Release, o Observed) bool {
+	return !o.Locked || r.Status.Milestones.SwitchIntendedAt != nil
+}
+
+// runsStaged: the target still runs, completely, what was staged.
+func runsStaged(r *v1alpha1.Release, o Observed) bool {
+	s, t := r.Status.Milestones.Staged, o.Target
+	return s != nil && t.RolledOut && t.Image == s.Image && t.TemplateHash == s.TemplateHash
+}
+
+// bigEnough: the target has the size that the live colour has by now.
+func bigEnough(_ *v1alpha1.Release, o Observed) bool { return o.Target.Replicas >= o.Size }
+
+// RunsAtSize is both, for a rollback.
+func RunsAtSize(r *v1alpha1.Release, o Observed) bool { return runsStaged(r, o) && bigEnough(r, o) }
+
+// isWarm: the load balancer finds every pod of the target healthy, or where it does
+// not tell, requests to the target's Service reach every pod of it.
+func isWarm(r *v1alpha1.Release, o Observed) bool { return Warm(r, o).Warm }
+
+// vouchedLately: the load balancer told so not long ago. Hours may have passed since,
+// until a person approved.
+func vouchedLately(r *v1alpha1.Release, o Observed) bool { return WarmAnew(r, o).Warm }
+
+// gateFresh: the gate passed with this very image and template, on every pod
+// that there is now, not long ago.
+func gateFresh(r *v1alpha1.Release, o Observed) bool {
+	v, s := r.Status.Milestones.Verified, r.Status.Milestones.Staged
+	if v == nil || s == nil || v.Image != s.Image || v.TemplateHash != s.TemplateHash {
+		return false
+	}
+	for _, pod := range o.Target.Pods {
+		if !pod.Terminating && !v1alpha1.HasPod(v.Pods, pod.Name) {
+			return false
+		}
+	}
+	return o.Now.Sub(v.At.Time) < o.Freshness
+}
+
+// gateAsked: nobody had to be waited for since the gate passed.
+func gateAsked(r *v1alpha1.Release, _ Observed) bool {
+	v := r.Status.Milestones.Verified
+	return v != nil && !v.AskAgain
+}
+
+// PassedBefore reports whether the gate has a fresh pass of what runs now, and is
+// asked again only because a person was waited for since: one round shows whether
+// that still holds.
+func PassedBefore(r *v1alpha1.Release, o Observed) bool { return gateFresh(r, o) && !gateAsked(r, o) }
+
+// untouchable is the wait as long as the target must be left alone, because front
+// ends may still send users to it since the last switch, or nobody knows that they
+// do not.
+func untouchable(o Observed) Wait {
+	if o.Unconfirmed != "" {
+		return Wait{
+			Message: "waits until the load balancer takes up the last switch: " + o.Unconfirmed,
+			Waits:   &v1alpha1.Waiting{For: v1alpha1.WaitsForTakeUp, Detail: o.Unconfirmed},
+		}
+	}
+	if o.Now.Before(o.DrainedAt) {
+		return Wait{
+			Until: o.DrainedAt, Message: "waits until the last switch has drained, " + Clock(o.DrainedAt),
+			Waits: WaitsUntil(v1alpha1.WaitsForDrain, "", o.DrainedAt),
+		}
+	}
+	return Wait{}
+}

@@ -1,0 +1,151 @@
+package track
+
+import (
+	"slices"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// deploy puts a commit in front of users.
+var deploy = []Row{
+	{Name: v1alpha1.StepBuild, Done: Built, Deadline: buildTime},
+	{Name: v1alpha1.StepAttach, Done: attached, After: untouchable, Deadline: stageTime, Late: seedLate},
+	{Name: v1alpha1.StepStage, Done: staged, After: untouchable, Deadline: stageTime, Late: startLate},
+	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
+	{Name: v1alpha1.StepVerify, Done: verified, Needs: []Need{running, warm}, Deadline: gateTime},
+	{Name: v1alpha1.StepPromote, Done: approved},
+	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{unlocked, running, sized, warm, fresh, asked, vouched}, Deadline: switchTime},
+	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
+	{Name: v1alpha1.StepSoak, Done: soaked},
+}
+
+// undo cleans up after a deploy that failed or was cancelled.
+var undo = []Row{
+	{Name: v1alpha1.StepRestore, Done: Restored},
+	{Name: v1alpha1.StepDiscard, Done: discarded, Deadline: stageTime},
+}
+
+// rollback returns to the version before the last switch. It is never undone,
+// and never points at what it leaves.
+var rollback = []Row{
+	{Name: v1alpha1.StepSize, Done: staged, Deadline: stageTime, Late: startLate},
+	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
+	{Name: v1alpha1.StepSwitch, Done: Switched, Needs: []Need{resized, warm}, Deadline: switchTime},
+	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
+}
+
+// Row says all of a step but its act, which is bound to its name: this package
+// knows nobody who acts.
+type Row struct {
+	Name v1alpha1.Step
+	// Done reports whether the step's milestone is recorded.
+	Done func(*v1alpha1.Release) bool
+	// Needs are looked at again right before the step acts, as long as traffic
+	// has not moved: an intent that a crash left without its patch may be old.
+	// One that no longer holds goes back to the step that provides it.
+	Needs []Need
+	// After is what the step must wait for before it acts: a time, or that something
+	// changes; nil: nothing.
+	After func(Observed) Wait
+	// Deadline is how long the step may take; nil: it minds its own clock, or is
+	// never given up.
+	Deadline func(*v1alpha1.BlueGreen) time.Duration
+	// Late tells what shows whose doing it is that the step took too long; nil: the
+	// world's.
+	Late func(*v1alpha1.Release, Observed) Lateness
+}
+
+// Need is a fact that must hold when a step acts, whatever was recorded.
+type Need struct {
+	Holds func(*v1alpha1.Release, Observed) bool
+	// By is the step that provides it.
+	By v1alpha1.Step
+}
+
+var (
+	// unlocked comes first: what waits behind a lock need not be kept fresh.
+	unlocked = Need{mayMove, v1alpha1.StepPromote}
+
+	running = Need{runsStaged, v1alpha1.StepStage}
+	sized   = Need{bigEnough, v1alpha1.StepStage}
+	resized = Need{RunsAtSize, v1alpha1.StepSize}
+	warm    = Need{isWarm, v1alpha1.StepWarm}
+	fresh   = Need{gateFresh, v1alpha1.StepVerify}
+	asked   = Need{gateAsked, v1alpha1.StepVerify}
+	// vouched comes after the gate, which may take longer than it is fresh.
+	vouched = Need{vouchedLately, v1alpha1.StepWarm}
+)
+
+// Next returns the step that a release is at: the first whose milestone is
+// missing, or the one that must be repeated because the missing one needs it.
+// ok is false when the track has ended. It is pure: no context, clock, log or
+// I/O; the time is part of what was observed.
+func Next(r *v1alpha1.Release, o Observed) (row Row, ok bool) {
+	rows := tableOf(r, o)
+	for _, row := range rows {
+		if row.Done(r) {
+			continue
+		}
+		for _, n := range row.Needs {
+			if !moved(r, o) && !n.Holds(r, o) {
+				i := slices.IndexFunc(rows, func(row Row) bool { return row.Name == n.By })
+				return rows[i], true
+			}
+		}
+		return row, true
+	}
+	return Row{}, false
+}
+
+// moved reports whether traffic is where the release brings it.
+func moved(r *v1alpha1.Release, o Observed) bool {
+	return r.Status.Milestones.SwitchIntendedAt != nil && o.Routes.Live() == r.Status.Milestones.Target
+}
+
+// tableOf returns the table that a release follows.
+func tableOf(r *v1alpha1.Release, o Observed) []Row {
+	f := r.Status.Failure
+	switch {
+	case f == nil && r.Spec.Kind == v1alpha1.Rollback:
+		return rollback
+	case f == nil:
+		return deploy
+	case leaveAlone(r, o):
+		return nil
+	}
+	return undo
+}
+
+// Steps are those of a release that goes well, in their order.
+func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
+	if kind == v1alpha1.Rollback {
+		return names(rollback)
+	}
+	return names(deploy)
+}
+
+// UndoSteps are those after a fault, in their order.
+func UndoSteps() []v1alpha1.Step { return names(undo) }
+
+func names(rows []Row) []v1alpha1.Step {
+	var all []v1alpha1.Step
+	for _, row := range rows {
+		all = append(all, row.Name)
+	}
+	return all
+}
+
+// RowOf returns the row of a step. Of a step of two tables all but the needs is the
+// same in both.
+func RowOf(s v1alpha1.Step) Row {
+	all := slices.Concat(deploy, undo, rollback)
+	if i := slices.IndexFunc(all, func(row Row) bool { return row.Name == s }); i >= 0 {
+		return all[i]
+	}
+	return Row{Name: s}
+}
+
+// Bound is how many steps a release can take in one look, if every one is taken
+// twice: a deploy's, and then those of its undo.
+var Bound = 2 * (len(deploy) + len(undo))

@@ -1,0 +1,55 @@
+package track
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// leaveAlone reports whether a failed release changes nothing any more: a
+// rollback is never undone; someone else's change is respected; after the switch
+// the world's trouble is no reason to move traffic again, and a release that a
+// rollback took the place of leaves the moving to that rollback.
+func leaveAlone(r *v1alpha1.Release, o Observed) bool {
+	switch r.Status.Failure.Class {
+	case v1alpha1.FaultInterference:
+		return true
+	case v1alpha1.FaultWorld, v1alpha1.FaultSuperseded:
+		return r.Spec.Kind == v1alpha1.Rollback || !neverMoved(r, o)
+	case v1alpha1.FaultRelease, v1alpha1.FaultCancelled:
+	}
+	return r.Spec.Kind == v1alpha1.Rollback
+}
+
+// neverMoved reports whether no user was ever sent to the target. An intent to
+// switch alone says nothing: its patch may have been made or not. If users are
+// where they were, it was not.
+func neverMoved(r *v1alpha1.Release, o Observed) bool {
+	m := r.Status.Milestones
+	return m.SwitchIntendedAt == nil || m.SwitchedAt == nil && o.Routes.Live() == m.Target.Other()
+}
+
+// PatchMayBeOut reports whether a release may have sent a patch of the routes that
+// is not to be seen in them.
+func PatchMayBeOut(r *v1alpha1.Release, o Observed) bool {
+	m := r.Status.Milestones
+	live := o.Routes.Live()
+	if r.Status.Failure != nil && m.SwitchedAt != nil {
+		return live == m.Target && m.RestoredAt == nil && m.KeptAt == nil && !leaveAlone(r, o) // a restore
+	}
+	return m.SwitchIntendedAt != nil && m.SwitchedAt == nil && live == m.Target.Other()
+}
+
+// Outcome is the final phase of a release whose track has ended.
+func Outcome(r *v1alpha1.Release) (v1alpha1.ReleasePhase, string) {
+	f := r.Status.Failure
+	if f == nil {
+		return v1alpha1.ReleaseSucceeded, "users have " + r.Status.Version
+	}
+	switch f.Class {
+	case v1alpha1.FaultRelease:
+		return v1alpha1.ReleaseFailed, f.Message
+	case v1alpha1.FaultCancelled:
+		return v1alpha1.ReleaseCancelled, f.Message
+	case v1alpha1.FaultSuperseded:
+		return v1alpha1.ReleaseSuperseded, f.Message
+	case v1alpha1.FaultWorld, v1alpha1.FaultInterference:
+	}
+	return v1alpha1.ReleaseError, f.Message
+}

@@ -1,0 +1,44 @@
+package track
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Wait is a wait as a state: until a time, or until something watched changes.
+type Wait struct {
+	Until   time.Time
+	Message string            // for people
+	Waits   *v1alpha1.Waiting // the same in facts
+}
+
+// Rests reports whether there is something to wait for.
+func (w Wait) Rests() bool { return !w.Until.IsZero() || w.Message != "" }
+
+// WaitsFor is a wait of which there is nothing more to say.
+func WaitsFor(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
+	return &v1alpha1.Waiting{For: what, Because: because}
+}
+
+// WaitsUntil is a wait that ends by itself.
+func WaitsUntil(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause, until time.Time) *v1alpha1.Waiting {
+	return &v1alpha1.Waiting{For: what, Because: because, Until: Stamp(until)}
+}
+
+// WaitsForObject is a wait for an object, or an address.
+func WaitsForObject(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause, object string) *v1alpha1.Waiting {
+	return &v1alpha1.Waiting{For: what, Because: because, Object: object}
+}
+
+// Stamp is a time for the record, nil where it has not happened yet. It is cut to
+// what the record keeps, or every look would write it anew.
+func Stamp(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	at := metav1.NewTime(t).Rfc3339Copy()
+	return &at
+}

@@ -1,0 +1,70 @@
+package track
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// WayBack judges, as a rollback's own steps would, whether the version that users
+// would return to could take them now.
+func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.WayBack {
+	t, live := o.Sides[to.Color], o.Sides[to.Color.Other()]
+	least := bg.Spec.MinReplicas
+	if !live.DeploymentExists {
+		least = max(least, to.Replicas)
+	}
+	needed, _ := Size(least, live, t)
+	back := v1alpha1.WayBack{Color: to.Color, Needed: max(1, needed)}
+	if !t.DeploymentExists {
+		back.Missing = fmt.Sprintf("deployment %s is gone", t.Deployment)
+		return back
+	}
+	if !Runs(t, to) {
+		back.Missing = fmt.Sprintf("deployment %s runs another version by now", t.Deployment)
+		return back
+	}
+	for _, p := range t.Pods {
+		if !p.Terminating && slices.Contains(o.Back[to.Color].Endpoints, p.Name) {
+			back.Ready++
+		}
+	}
+	if back.Ready < back.Needed {
+		back.Missing = fmt.Sprintf("service %s has fewer ready endpoints of it than users need", t.Service)
+		return back
+	}
+	back.Missing = unhealthy(bg, o, t)
+	return back
+}
+
+// Runs reports whether a colour's Deployment is at a version, as a rollback judges
+// it.
+func Runs(t Side, to v1alpha1.Version) bool {
+	return t.TemplateHash != "" && t.TemplateHash == to.TemplateHash && (t.RunningImage == "" || t.RunningImage == to.Image)
+}
+
+// unhealthy is what a rollback would wait for, or find amiss, at the load balancer;
+// "" if there is nothing.
+func unhealthy(bg *v1alpha1.BlueGreen, o Observed, t Side) string {
+	l := WarmLook{
+		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: t.Service, Pods: t.Pods,
+		Endpoints: o.Back[t.Color].Endpoints, Groups: o.Back[t.Color].Groups, Rollback: true,
+		Referenced: o.Routes.Attached(t.Color) || o.Routes.Live() == t.Color,
+	}
+	if last := bg.Status.LastSwitch; last != nil && last.From.Color == t.Color && !last.Shrunk {
+		l.LeftAt = last.At.Time
+	}
+	for _, g := range l.Groups {
+		if o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE && g.Unhealthy() {
+			return fmt.Sprintf("the load balancer finds service %s unhealthy", t.Service)
+		}
+	}
+	if o.Routes.Live() == t.Color {
+		return "" // users have not left it
+	}
+	if w := l.Judge(); len(w.Lacking) > 0 {
+		return w.Lacking[0].String()
+	}
+	return ""
+}
