@@ -3,6 +3,7 @@ package track
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,66 +12,133 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// model is a world whose acts obey, but in which time passes, pods come and go,
-// the live colour grows, gates fail, people cancel and the world breaks.
+// model is a world whose acts obey, but in which time passes, pods come and go, the
+// live colour grows and gets another pod template, the image is built anew, acts are
+// cut short, people lock, cancel and meddle, and the world breaks.
 type model struct {
-	rng  *rand.Rand
-	r    *v1alpha1.Release
-	o    Observed
-	live v1alpha1.Color
-	// passed is what the gate last passed with.
-	passed [2]string
-	pods   int
-	// moved: users were on the target at some time, and front ends may send them
-	// there still.
+	t   *testing.T
+	rng *rand.Rand
+	r   *v1alpha1.Release
+	o   Observed
+	// live is where users are routed. Users of the target, once moved there, may be
+	// sent there by front ends ever after.
+	live  v1alpha1.Color
 	moved bool
+	// alone: nobody meddles, or what they did is not noticed before Next is asked.
+	alone bool
+	// digest and template are what would be staged now.
+	digest, template int
+	pods             int
+	gate             struct {
+		digest, hash string
+		pods         []string
+		at           time.Time
+		waited       bool // for a person, since
+	}
+	told  time.Time // when the load balancer last said that the target is healthy
+	moves []v1alpha1.Color
 }
 
-func newModel(seed uint64, kind v1alpha1.ReleaseKind) *model {
-	w := &model{rng: rand.New(rand.NewPCG(seed, 1)), live: v1alpha1.Blue}
+func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
+	t.Helper()
+	w := &model{t: t, rng: rand.New(rand.NewPCG(seed, 1))}
+	w.live = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}[w.rng.IntN(2)]
+	w.alone = w.rng.IntN(2) == 0
 	w.r = &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{Kind: kind}}
-	w.r.Status.Milestones = v1alpha1.Milestones{Target: v1alpha1.Green, Previous: &v1alpha1.Version{Color: v1alpha1.Blue}}
-	w.o = Observed{Now: epoch, Freshness: 5 * time.Minute, Size: 2}
+	w.r.Name = "app-1"
+	w.r.Status.Milestones = v1alpha1.Milestones{Target: w.live.Other(), Previous: &v1alpha1.Version{Color: w.live}}
+	w.o = Observed{Now: epoch, Freshness: 5 * time.Minute, Size: int32(1 + w.rng.IntN(3)), Routes: routesTo(w.live)}
+	if w.rng.IntN(2) == 0 {
+		w.o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
+	}
+	w.o.Target = Side{Color: w.live.Other(), Deployment: "target"}
 	return w
 }
 
-// disturb changes the world between two steps; calm stops it, so that what must
+// disturb changes the world between two looks; calm stops it, so that what must
 // end can be seen to end.
 func (w *model) disturb(calm bool) {
 	w.o.Now = w.o.Now.Add(time.Duration(w.rng.IntN(100)) * time.Second)
-	w.o.Routes = routesTo(w.live)
 	if calm {
 		return
 	}
-	switch w.rng.IntN(14) {
+	m := &w.r.Status.Milestones
+	switch w.rng.IntN(16) {
 	case 0:
 		w.o.Size++
-	case 6:
-		w.o.Locked = true
 	case 1: // a pod is replaced
 		w.newPods(len(w.o.Target.Pods))
+		w.o.Endpoints = w.podNames()
 	case 2:
 		w.o.Endpoints = nil
 	case 3:
 		w.o.Now = w.o.Now.Add(time.Hour)
 	case 4:
-		if w.r.Status.Failure == nil && w.r.Status.Milestones.SwitchIntendedAt == nil {
+		if w.r.Status.Failure == nil && m.SwitchIntendedAt == nil && w.r.Spec.Kind == v1alpha1.Deploy {
 			w.fail(v1alpha1.FaultCancelled)
 		}
 	case 5:
 		if w.r.Status.Failure == nil {
 			w.fail([]v1alpha1.FailureClass{v1alpha1.FaultWorld, v1alpha1.FaultRelease, v1alpha1.FaultSuperseded}[w.rng.IntN(3)])
 		}
+	case 6:
+		w.o.Locked = true
+	case 7: // whoever owns the application changes the live pod template, of which the target's is made
+		w.template++
+	case 8: // the commit's image is another one since
+		if m.Built != nil {
+			w.digest++
+			m.Built.Image = w.image()
+		}
+	case 9:
+		w.o.Target.RolledOut = false
+	case 10:
+		for i := range w.o.Groups {
+			w.o.Groups[i].State = "UNHEALTHY"
+		}
+	case 11:
+		w.meddle()
 	}
 }
 
+// meddle is what somebody else does to the target, or to the routes.
+func (w *model) meddle() {
+	switch t := &w.o.Target; w.rng.IntN(4) {
+	case 0:
+		t.Image = "app@sha256:somebodys"
+	case 1:
+		t.TemplateHash = "somebodys"
+	case 2: // as it is until the Deployment's controller has seen it
+		t.Image, t.TemplateHash, t.RolledOut = "app@sha256:somebodys", "", false
+	case 3:
+		if !w.alone { // nothing that Next could do helps against that
+			w.route(w.live.Other())
+		}
+	}
+}
+
+func (w *model) route(c v1alpha1.Color) {
+	lb := w.o.Routes.LoadBalancer
+	w.live, w.o.Routes = c, routesTo(c)
+	w.o.Routes.LoadBalancer = lb
+}
+
+// reached: users may be sent to the target by this release's doing. That somebody took
+// a switch back before it was recorded cannot be seen.
+func (w *model) reached() bool { return w.moved && (w.alone || w.live == w.o.Target.Color) }
+
 func (w *model) fail(c v1alpha1.FailureClass) { w.r.Status.Failure = &v1alpha1.Failure{Class: c} }
+
+func (w *model) image() string { return fmt.Sprint("app@sha256:", w.digest) }
 
 func (w *model) newPods(n int) {
 	w.o.Target.Pods = nil
 	for range n {
 		w.pods++
-		w.o.Target.Pods = append(w.o.Target.Pods, Pod{Name: fmt.Sprint("g", w.pods)})
+		w.o.Target.Pods = append(w.o.Target.Pods, Pod{Name: fmt.Sprint("p", w.pods)})
+	}
+	if isGCE(w.o) {
+		onGCE(&w.o)
 	}
 }
 
@@ -81,93 +149,240 @@ func (w *model) podNames() (names []string) {
 	return names
 }
 
-// take is an obedient act: it does what the step promises and records it.
-func (w *model) take(t *testing.T, s v1alpha1.Step) {
-	t.Helper()
+// take is an obedient act: it looks, does what the step promises and records it.
+func (w *model) take(s v1alpha1.Step) {
 	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
+	if w.r.Spec.Kind == v1alpha1.Rollback && slices.Contains(UndoSteps(), s) {
+		w.t.Errorf("%s is done for a rollback, which is never undone", s)
+	}
 	switch s {
 	case v1alpha1.StepBuild:
-		m.Built = &v1alpha1.BuiltMilestone{Image: "app@sha256:2"}
+		m.Built = &v1alpha1.BuiltMilestone{Image: w.image()}
 	case v1alpha1.StepAttach:
 		m.AttachedAt = &now
 	case v1alpha1.StepStage, v1alpha1.StepSize:
-		w.o.Target = Side{RolledOut: true, Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
-		w.newPods(int(w.o.Size))
-		m.Staged = &v1alpha1.StagedMilestone{Image: "app@sha256:2", TemplateHash: "h2", Replicas: w.o.Size}
+		w.stage()
 	case v1alpha1.StepWarm:
 		w.o.Endpoints = w.podNames()
-		m.WarmedAt = &now
-	case v1alpha1.StepVerify:
-		w.passed = [2]string{w.o.Target.Image, w.o.Target.TemplateHash}
-		m.Verified = &v1alpha1.VerifiedMilestone{Image: w.o.Target.Image, TemplateHash: w.o.Target.TemplateHash, Pods: w.podNames(), At: now}
-	case v1alpha1.StepPromote:
-		w.o.Locked = false // it waits until then
-		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy}
-	case v1alpha1.StepSwitch:
-		if w.o.Locked && w.r.Spec.Kind == v1alpha1.Deploy {
-			t.Errorf("switches to %s behind a lock", m.Target)
+		if isGCE(w.o) {
+			onGCE(&w.o)
 		}
-		w.switchTo(t, m.Target)
-		m.SwitchIntendedAt, m.SwitchedAt = &now, &now
+		w.told, m.WarmedAt = w.o.Now, &now
+	case v1alpha1.StepVerify:
+		w.verify()
+	case v1alpha1.StepPromote:
+		w.promote()
+	case v1alpha1.StepSwitch:
+		w.switchTraffic()
 	case v1alpha1.StepConfirm:
 		m.ConfirmedAt = &now
 	case v1alpha1.StepSoak:
 		m.SoakedAt = &now
 	case v1alpha1.StepRestore:
-		if w.live == m.Target && m.SwitchedAt == nil {
-			m.SwitchedAt = &now
-			return
-		}
-		w.live = v1alpha1.Blue
-		m.RestoredAt = &now
+		w.restore()
 	case v1alpha1.StepDiscard:
-		if w.moved {
-			t.Errorf("shrinks %s, which users reach, or reached a moment ago", m.Target)
+		if w.reached() {
+			w.t.Errorf("shrinks %s, which users reach, or reached a moment ago", m.Target)
 		}
 		m.DiscardedAt = &now
+	default:
+		w.t.Errorf("there is no act for %q", s)
 	}
 }
 
-func (w *model) switchTo(t *testing.T, c v1alpha1.Color) {
-	t.Helper()
-	target := w.o.Target
-	if w.r.Spec.Kind == v1alpha1.Deploy && w.passed != [2]string{target.Image, target.TemplateHash} {
-		t.Errorf("switches to %s %s, the gate passed with %v", target.Image, target.TemplateHash, w.passed)
+func (w *model) stage() {
+	t, m, want := &w.o.Target, &w.r.Status.Milestones, w.image()
+	if theirs := t.TemplateHash == "somebodys" || t.TemplateHash != "" && t.Image == "app@sha256:somebodys"; theirs && !w.alone &&
+		m.Staged != nil {
+		w.t.Errorf("stages over what somebody else put on %s", t.Color)
 	}
-	if w.r.Spec.Kind == v1alpha1.Rollback && c == w.r.Status.Milestones.Previous.Color {
-		t.Errorf("a rollback switches to %s, which it leaves", c)
+	hash := fmt.Sprint("h", w.template)
+	if t.Image != want || t.TemplateHash != hash || t.Replicas < w.o.Size || !t.RolledOut {
+		if w.reached() {
+			w.t.Errorf("stages over %s, where users are", t.Color)
+		}
+		t.Image, t.TemplateHash, t.RolledOut, t.Replicas = want, hash, true, max(t.Replicas, w.o.Size)
+		if len(t.Pods) != int(t.Replicas) || w.rng.IntN(2) == 0 { // else they are changed in place
+			w.newPods(int(t.Replicas))
+		}
 	}
-	if target.Replicas < w.o.Size || len(w.o.Endpoints) == 0 {
-		t.Errorf("switches to %d of %d pods, %d endpoints", target.Replicas, w.o.Size, len(w.o.Endpoints))
-	}
-	w.live, w.moved = c, true
+	m.Staged = &v1alpha1.StagedMilestone{Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas}
 }
 
-func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
-	for seed := range uint64(3000) {
-		for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
-			w := newModel(seed, kind)
-			ended := false
-			for i := range 200 {
-				w.disturb(i > 100)
-				s, ok := Next(w.r, w.o)
-				if !ok {
-					ended = true
-					break
-				}
-				w.take(t, s.Name)
-			}
-			if m := w.r.Status.Milestones; kind == v1alpha1.Deploy && w.r.Status.Failure != nil && m.Staged != nil && !w.moved &&
-				m.DiscardedAt == nil {
-				t.Errorf("the target keeps its size although no user was ever there")
-			}
-			if !ended {
-				s, _ := Next(w.r, w.o)
-				t.Fatalf("seed %d: the %s has not ended, it is at %s", seed, kind, s.Name)
-			}
-			if t.Failed() {
-				t.Fatalf("seed %d, %s", seed, kind)
+// verify asks the gate of whatever runs there.
+func (w *model) verify() {
+	t := w.o.Target
+	w.gate.digest, w.gate.hash, w.gate.pods, w.gate.at, w.gate.waited = t.Image, t.TemplateHash, w.podNames(), w.o.Now, false
+	w.r.Status.Milestones.Verified = &v1alpha1.VerifiedMilestone{
+		Image: t.Image, TemplateHash: t.TemplateHash, Pods: w.podNames(), At: metav1.NewTime(w.o.Now),
+	}
+}
+
+// promote waits for a person now and then, and until nobody locks.
+func (w *model) promote() {
+	m := &w.r.Status.Milestones
+	if w.o.Locked || m.Approved == nil && w.rng.IntN(2) == 0 {
+		w.gate.waited, w.o.Locked = true, false
+		if m.Verified != nil {
+			m.Verified.AskAgain = true
+		}
+	}
+	m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy}
+}
+
+// switchTraffic may be cut short: after its intent, and after its patch.
+func (w *model) switchTraffic() {
+	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
+	if w.o.Locked && w.r.Spec.Kind == v1alpha1.Deploy && m.SwitchIntendedAt == nil {
+		w.t.Errorf("switches to %s behind a lock", m.Target)
+	}
+	if m.SwitchIntendedAt == nil && w.live == m.Target {
+		w.t.Errorf("takes somebody else's switch to %s for its own", m.Target)
+	}
+	m.SwitchIntendedAt = &now
+	if w.rng.IntN(4) == 0 {
+		return
+	}
+	if w.live != m.Target {
+		w.judgeMove(m.Target)
+		w.route(m.Target)
+		w.moves, w.moved = append(w.moves, m.Target), true
+	}
+	if w.rng.IntN(4) > 0 {
+		m.SwitchedAt = &now
+	}
+}
+
+func (w *model) restore() {
+	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
+	previous := m.Target.Other()
+	if m.KeptAt != nil {
+		w.t.Errorf("moves users back to %s after it was decided that they stay", previous)
+	}
+	switch {
+	case w.live == previous:
+		m.RestoredAt = &now
+	case m.SwitchedAt == nil:
+		m.SwitchedAt = &now
+	case w.rng.IntN(4) == 0: // it cannot take them back
+		m.KeptAt = &now
+	default:
+		w.route(previous)
+		w.moves = append(w.moves, previous)
+		m.RestoredAt = &now
+	}
+}
+
+// judgeMove is what must hold of a colour when users are moved to it.
+func (w *model) judgeMove(c v1alpha1.Color) {
+	t, m := w.o.Target, w.r.Status.Milestones
+	bad := func(format string, args ...any) {
+		w.t.Errorf("switches to %s, and %s", c, fmt.Sprintf(format, args...))
+	}
+	if t.Color != c || c == m.Previous.Color {
+		bad("the release stages %s", t.Color)
+	}
+	if !t.RolledOut || t.Replicas < w.o.Size {
+		bad("it has %d of %d pods, all there: %v", t.Replicas, w.o.Size, t.RolledOut)
+	}
+	if !slices.Equal(w.o.Endpoints, w.podNames()) {
+		bad("of its pods %v only %v get requests", w.podNames(), w.o.Endpoints)
+	}
+	if s := m.Staged; s == nil || t.Image != s.Image || t.TemplateHash != s.TemplateHash {
+		bad("it runs %s %s, not what was staged", t.Image, t.TemplateHash)
+	}
+	if isGCE(w.o) && !w.o.Groups[0].Healthy() {
+		bad("the load balancer finds it unhealthy")
+	}
+	if w.r.Spec.Kind == v1alpha1.Rollback {
+		return // there the gate is advice
+	}
+	if t.Image != w.gate.digest || t.TemplateHash != w.gate.hash {
+		bad("it runs %s %s: the gate passed with %s %s", t.Image, t.TemplateHash, w.gate.digest, w.gate.hash)
+	}
+	if age := w.o.Now.Sub(w.gate.at); age >= w.o.Freshness || w.gate.waited {
+		bad("the gate passed %s ago, a person was waited for since: %v", age, w.gate.waited)
+	}
+	for _, pod := range w.podNames() {
+		if !slices.Contains(w.gate.pods, pod) {
+			bad("pod %s has not passed the gate", pod)
+		}
+	}
+	if age := w.o.Now.Sub(w.told); isGCE(w.o) && age >= w.o.Freshness {
+		bad("the load balancer told %s ago that it is healthy", age)
+	}
+}
+
+// run looks until the track ends, as the deployer does.
+func (w *model) run() (ended bool) {
+	for i := range 300 {
+		w.disturb(i > 150)
+		if !w.alone {
+			if _, found := Interference(w.r, w.o); found {
+				w.fail(v1alpha1.FaultInterference)
 			}
 		}
+		row, ok := Next(w.r, w.o)
+		if !ok {
+			return true
+		}
+		if f := w.r.Status.Failure; f != nil && f.Class == v1alpha1.FaultInterference {
+			w.t.Errorf("%s is done although somebody else changed something", row.Name)
+		}
+		w.take(row.Name)
+	}
+	return false
+}
+
+// judgeEnd is what must hold when the track has ended.
+func (w *model) judgeEnd() {
+	m, f := w.r.Status.Milestones, w.r.Status.Failure
+	// Whoever meddles with routes may take a switch back that was not recorded yet.
+	if w.alone && len(w.moves) > 2 || w.alone && len(w.moves) == 2 && (w.r.Spec.Kind == v1alpha1.Rollback || w.moves[1] != m.Previous.Color) {
+		w.t.Errorf("traffic was moved to %v", w.moves)
+	}
+	if f == nil {
+		if w.live != m.Target {
+			w.t.Errorf("it succeeded, and users are on %s", w.live)
+		}
+		return
+	}
+	if w.alone && w.r.Spec.Kind == v1alpha1.Deploy && m.Staged != nil && !w.moved && m.DiscardedAt == nil {
+		w.t.Error("the target keeps its size although no user was ever there")
+	}
+	back := w.alone && len(w.moves) == 2
+	if back && (f.Class == v1alpha1.FaultWorld || f.Class == v1alpha1.FaultSuperseded) {
+		w.t.Errorf("traffic was moved back for the %s's sake", f.Class)
+	}
+	if fails := f.Class == v1alpha1.FaultRelease && w.r.Spec.Kind == v1alpha1.Deploy; w.alone && fails && w.live == m.Target &&
+		m.KeptAt == nil {
+		w.t.Error("users are left with what failed")
+	}
+}
+
+// Whatever happens: what obeys ends; the colour that users may reach is never shrunk
+// or staged over; traffic never moves to a colour that did not pass its gate with that
+// very digest and pod template, except by a rollback; and a rollback never moves to
+// what it leaves.
+func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
+	t.Parallel()
+	switches := 0
+	for seed := range uint64(20000) {
+		for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
+			w := newModel(t, seed, kind)
+			if w.run() {
+				w.judgeEnd()
+			} else {
+				row, _ := Next(w.r, w.o)
+				t.Errorf("it has not ended, it is at %s", row.Name)
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d, %s to %s", seed, kind, w.r.Status.Milestones.Target)
+			}
+			switches += len(w.moves)
+		}
+	}
+	if switches < 5000 {
+		t.Errorf("only %d switches were made: the model tries nothing", switches)
 	}
 }
