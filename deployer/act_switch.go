@@ -145,7 +145,8 @@ func (a *attempt) switchTraffic(ctx context.Context) (pause, error) {
 		if full := a.baseline(measured); !full.IsZero() {
 			waits := track.WaitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
 			waits.Until = track.Stamp(measured.FullAt())
-			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(measured.FullAt()), waits: waits}, nil
+			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(measured.FullAt()), waits: waits},
+				nil
 		}
 		if err := a.translates(ctx); err != nil {
 			return pause{}, err
