@@ -57,6 +57,9 @@ func TestTracksAreDocumentedAsTheyAre(t *testing.T) {
 			for _, s := range strings.Fields(line[2]) {
 				found = append(found, v1alpha1.Step(s))
 			}
+			if acts[found[0]] == nil {
+				continue // a sentence
+			}
 			if diff := cmp.Diff(steps[line[1]], found); diff != "" {
 				t.Errorf("%s has another track %s (-table +page):\n%s", page, line[1], diff)
 			}

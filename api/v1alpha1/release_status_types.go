@@ -30,7 +30,7 @@ func (p ReleasePhase) Finished() bool {
 	return false
 }
 
-// Step is one row of a track; see deployer/steps.go.
+// Step is one row of a track; see deployer/track.
 type Step string
 
 // The steps of the three tracks.
