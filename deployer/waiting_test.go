@@ -1,7 +1,11 @@
 package deployer
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -167,5 +171,42 @@ func TestProofOfAStepIsRecordedInFacts(t *testing.T) {
 		if e.Proof != want || want != "" && e.Message != string(want)+": "+rel.Status.Proof.Message {
 			t.Errorf("step %s says of the proof %q, want %q: %s", e.Step, e.Proof, want, e.Message)
 		}
+	}
+}
+
+// A pause that says something to people says it in facts, too: whoever shows it
+// elsewhere has nothing else to go by.
+func TestEveryPauseWithAMessageHasItsFacts(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	check(t, err)
+	pauses := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, name, nil, 0)
+		check(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			literal, ok := n.(*ast.CompositeLit)
+			if !ok || lastName(literal.Type) != "pause" {
+				return true
+			}
+			keys := map[string]bool{}
+			for _, x := range literal.Elts {
+				keys[lastName(x.(*ast.KeyValueExpr).Key)] = true
+			}
+			if keys["message"] {
+				pauses++
+				if !keys["waits"] {
+					t.Errorf("%s:%d makes a pause with a message alone", name, set.Position(n.Pos()).Line)
+				}
+			}
+			return true
+		})
+	}
+	if pauses < 25 {
+		t.Errorf("only %d pauses with a message were found", pauses)
 	}
 }
