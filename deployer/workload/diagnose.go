@@ -103,7 +103,7 @@ func findingOf(p corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 	f := finding{failure: track.Failure{Pod: p.Name, Container: c.Name}}
 	if w := c.State.Waiting; w != nil {
 		f.failure.Reason = v1alpha1.FailureReason(w.Reason)
-		switch f.failure.Reason { // no other is returned
+		switch f.failure.Reason { //nolint:exhaustive // no other is returned of a container that waits
 		case v1alpha1.FailedInvalidImageName, v1alpha1.FailedErrImageNeverPull:
 			return f.saying("the image %s cannot be used: %s", c.Image, w.Message), true
 		case v1alpha1.FailedErrImagePull, v1alpha1.FailedImagePullBackOff:
