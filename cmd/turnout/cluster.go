@@ -40,7 +40,7 @@ func (c *clusterFlags) bind(f *pflag.FlagSet) {
 
 // cluster is a connection as somebody who may write releases.
 type cluster struct {
-	*record.Record
+	record    *record.Record
 	kube      client.WithWatch
 	namespace string
 }
@@ -70,7 +70,7 @@ func (c *clusterFlags) connect() (*cluster, error) {
 		return nil, fmt.Errorf("connecting to Kubernetes at %s: %w", cfg.Host, err)
 	}
 	rec := &record.Record{Client: kube, Reader: kube, Namespaces: []string{namespace}}
-	return &cluster{Record: rec, kube: kube, namespace: namespace}, nil
+	return &cluster{record: rec, kube: kube, namespace: namespace}, nil
 }
 
 func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {
@@ -101,7 +101,7 @@ func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {
 // application reads one application. If it does not exist, the error names those
 // that do.
 func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueGreen, error) {
-	bg, err := c.Application(ctx, types.NamespacedName{Namespace: c.namespace, Name: name})
+	bg, err := c.record.Application(ctx, types.NamespacedName{Namespace: c.namespace, Name: name})
 	switch {
 	case meta.IsNoMatchError(err):
 		return nil, noTurnout(err)

@@ -65,7 +65,7 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 		return fmt.Sprintf("%s has no switch that waits to be confirmed.", bg.Name), nil
 	}
 	key := types.NamespacedName{Namespace: bg.Namespace, Name: last.Release}
-	rel, err := c.Release(ctx, key)
+	rel, err := c.record.Release(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && string(rel.UID) != last.UID {
 		return "", fmt.Errorf("release %s, which moved users last, was deleted, so nothing can be recorded in it: set spec.url and "+
 			"spec.proof.versionHeader of bluegreen %s, and the public address is asked", key, bg.Name)
@@ -75,7 +75,7 @@ func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 	}
 	color := cmp.Or(last.OverruledTo, last.To.Color)
 	actor := c.actor(ctx)
-	err = c.Confirm(ctx, key, v1alpha1.Confirmation{
+	err = c.record.Confirm(ctx, key, v1alpha1.Confirmation{
 		Color: color, By: actor, At: metav1.Now(), Cause: v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: actor, Claims: cut(by, maxClaims)},
 	})
 	if errors.Is(err, record.ErrSet) {

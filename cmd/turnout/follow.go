@@ -17,7 +17,7 @@ import (
 // follower shows a release from the record until it ends. It changes nothing,
 // and the release does not need it: a turnout serve moves it.
 type follower struct {
-	*cluster
+	cluster *cluster
 	printer printer
 	// warn tells of trouble with following.
 	warn func(text string)
@@ -73,7 +73,7 @@ func (f *follower) follow(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1
 func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool,
 	error,
 ) {
-	rel, err := f.Release(ctx, key)
+	rel, err := f.cluster.record.Release(ctx, key)
 	switch {
 	case apierrors.IsNotFound(err):
 		return before, true, fmt.Errorf("release %s was deleted while it was followed", key)
@@ -87,7 +87,7 @@ func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v
 	if done, err := f.show(ctx, rel); done {
 		return rel, true, err
 	}
-	changes, err := f.kube.Watch(ctx, &v1alpha1.ReleaseList{}, client.InNamespace(key.Namespace),
+	changes, err := f.cluster.kube.Watch(ctx, &v1alpha1.ReleaseList{}, client.InNamespace(key.Namespace),
 		client.MatchingFields{"metadata.name": key.Name},
 		&client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: rel.ResourceVersion}})
 	if err != nil {
@@ -135,7 +135,7 @@ func (f *follower) show(ctx context.Context, rel *v1alpha1.Release) (bool, error
 	if phase := rel.Status.Phase; phase != v1alpha1.ReleaseWaiting && phase != v1alpha1.ReleaseQueued {
 		return false, nil
 	}
-	bg, err := f.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
+	bg, err := f.cluster.record.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
 	if err != nil { // the next change or the next look tells
 		return false, nil //nolint:nilerr // following goes on
 	}
@@ -215,7 +215,7 @@ func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now
 		return
 	}
 	f.claim.next = now.Add(f.patience)
-	bg, err := f.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
+	bg, err := f.cluster.record.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
 	if err != nil || !f.claim.stale(bg, rel, now, f.patience) {
 		return // the next look tells
 	}

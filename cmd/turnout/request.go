@@ -38,7 +38,7 @@ func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause)
 	if err != nil {
 		return nil, err
 	}
-	releases, err := c.Releases(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: bg.Name})
+	releases, err := c.record.Releases(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: bg.Name})
 	if err != nil {
 		return nil, err
 	}
@@ -301,13 +301,13 @@ func (c *cluster) carryOut(ctx context.Context, p plan, text bot.Text, say func(
 		return nil, errors.New(text.String())
 	case p.Submit != nil:
 		var stored *v1alpha1.Release
-		if stored, _, err = bot.Submit(ctx, botRecord{c.Record}, p.Submit); stored != nil && err == nil {
+		if stored, _, err = bot.Submit(ctx, botRecord{c.record}, p.Submit); stored != nil && err == nil {
 			key.Name = stored.Name // it may have had to be another one
 		}
 	case p.Approve != nil:
-		err = c.Approve(ctx, key, p.Approve.Approval)
+		err = c.record.Approve(ctx, key, p.Approve.Approval)
 	case p.Cancel != nil:
-		err = c.Cancel(ctx, key, p.Cancel.Cancel)
+		err = c.record.Cancel(ctx, key, p.Cancel.Cancel)
 	}
 	if errors.Is(err, record.ErrSet) { // somebody was quicker; what they asked for is the same
 		err = nil
@@ -321,5 +321,5 @@ func (c *cluster) carryOut(ctx context.Context, p plan, text bot.Text, say func(
 	if p.release == "" {
 		return nil, nil
 	}
-	return c.Release(ctx, key)
+	return c.record.Release(ctx, key)
 }

@@ -61,7 +61,7 @@ func (r *reading) status(cmd *cobra.Command, args []string) error {
 	}
 	var states []stateJSON
 	for i := range all.Items {
-		releases, err := c.Releases(cmd.Context(), types.NamespacedName{Namespace: c.namespace, Name: all.Items[i].Name})
+		releases, err := c.record.Releases(cmd.Context(), types.NamespacedName{Namespace: c.namespace, Name: all.Items[i].Name})
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (r *reading) releases(cmd *cobra.Command, app string) error {
 	if err != nil {
 		return err
 	}
-	all, err := c.Releases(cmd.Context(), client.ObjectKeyFromObject(bg))
+	all, err := c.record.Releases(cmd.Context(), client.ObjectKeyFromObject(bg))
 	if err != nil {
 		return err
 	}

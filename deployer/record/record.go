@@ -60,7 +60,7 @@ var ErrSet = errors.New("already set")
 // it is empty, in namespaces that are granted theirs. The repository's number, if
 // it is known, goes before its name, see [v1alpha1.BlueGreen.Follows].
 func (r *Record) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
-	all, err := r.all(ctx)
+	all, err := applications(ctx, r.Client, r.Namespaces)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (r *Record) Applications(ctx context.Context, repository string, id int64) 
 		if repository != "" && !bg.Follows(repository, id) {
 			continue
 		}
-		ok, err := r.Granted(ctx, bg.Namespace, bg.Spec.Repository)
+		ok, err := isGranted(ctx, r.Client, bg.Namespace, bg.Spec.Repository)
 		if err != nil {
 			return nil, err
 		}
@@ -80,15 +80,15 @@ func (r *Record) Applications(ctx context.Context, repository string, id int64) 
 	return granted, nil
 }
 
-func (r *Record) all(ctx context.Context) ([]v1alpha1.BlueGreen, error) {
-	namespaces := r.Namespaces
+// applications are those of some namespaces; none means all.
+func applications(ctx context.Context, from client.Reader, namespaces []string) ([]v1alpha1.BlueGreen, error) {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
 	}
 	var all []v1alpha1.BlueGreen
 	for _, namespace := range namespaces {
 		var list v1alpha1.BlueGreenList
-		if err := r.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
+		if err := from.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 			return nil, fmt.Errorf("listing bluegreens: %w", err)
 		}
 		all = append(all, list.Items...)
@@ -96,10 +96,10 @@ func (r *Record) all(ctx context.Context) ([]v1alpha1.BlueGreen, error) {
 	return all, nil
 }
 
-// Granted reports whether a namespace is granted a repository.
-func (r *Record) Granted(ctx context.Context, namespace, repository string) (bool, error) {
+// isGranted reports whether a namespace is granted a repository.
+func isGranted(ctx context.Context, from client.Reader, namespace, repository string) (bool, error) {
 	var ns corev1.Namespace
-	if err := r.Client.Get(ctx, types.NamespacedName{Name: namespace}, &ns); err != nil {
+	if err := from.Get(ctx, types.NamespacedName{Name: namespace}, &ns); err != nil {
 		return false, fmt.Errorf("reading namespace %s: %w", namespace, err)
 	}
 	return v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], repository), nil
@@ -206,55 +206,62 @@ func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.R
 // Approve records a person's approval of a release. If the release has one
 // already, it is [ErrSet].
 func (r *Record) Approve(ctx context.Context, key types.NamespacedName, a v1alpha1.Approval) error {
-	return r.setOnce(ctx, key, "approval", func(spec *v1alpha1.ReleaseSpec) bool {
+	return setOnce{"approval", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Approval != nil {
 			return false
 		}
 		spec.Approval = &a
 		return true
-	})
+	}}.write(ctx, r, key)
 }
 
 // Cancel asks a release to stop. If it was asked already, it is [ErrSet].
 func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
-	return r.setOnce(ctx, key, "cancel", func(spec *v1alpha1.ReleaseSpec) bool {
+	return setOnce{"cancel", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Cancel != nil {
 			return false
 		}
 		spec.Cancel = &c
 		return true
-	})
+	}}.write(ctx, r, key)
 }
 
 // Confirm records that users reach a colour since a release moved them. If somebody
 // has said so already, it is [ErrSet].
 func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alpha1.Confirmation) error {
-	return r.setOnce(ctx, key, "confirmations", func(spec *v1alpha1.ReleaseSpec) bool {
+	return setOnce{"confirmations", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Confirmed(c.Color) != nil {
 			return false
 		}
 		spec.Confirmations = append(spec.Confirmations, c)
 		return true
-	})
+	}}.write(ctx, r, key)
 }
 
-// setOnce writes one of the set-once fields by compare-and-swap, reading again
-// when the deployer wrote the release in between.
-func (r *Record) setOnce(ctx context.Context, key types.NamespacedName, field string, set func(*v1alpha1.ReleaseSpec) bool) error {
+// setOnce is a field of a release that is set once. set reports whether it was
+// free.
+type setOnce struct {
+	field string
+	set   func(*v1alpha1.ReleaseSpec) bool
+}
+
+// write sets the field by compare-and-swap, reading again when the deployer wrote the
+// release in between.
+func (s setOnce) write(ctx context.Context, r *Record, key types.NamespacedName) error {
 	for {
 		rel, err := r.Release(ctx, key)
 		if err != nil {
 			return err
 		}
-		if !set(&rel.Spec) {
-			return fmt.Errorf("release %s: spec.%s: %w", key, field, ErrSet)
+		if !s.set(&rel.Spec) {
+			return fmt.Errorf("release %s: spec.%s: %w", key, s.field, ErrSet)
 		}
 		err = r.Client.Update(ctx, rel, client.FieldOwner(v1alpha1.BotManager))
 		if apierrors.IsConflict(err) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("writing spec.%s of release %s: %w", field, key, err)
+			return fmt.Errorf("writing spec.%s of release %s: %w", s.field, key, err)
 		}
 		return nil
 	}

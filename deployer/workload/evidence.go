@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
@@ -31,7 +32,7 @@ func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s trac
 	}
 	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: string(f.Reason), ExitCode: f.ExitCode, Message: f.Message}
 	if f.Pod != "" && f.ExitCode != nil && bg.Spec.Evidence.Logs != v1alpha1.LogsNone { // else it never ran
-		e.Log = w.log(ctx, bg.Namespace, *f)
+		e.Log = lastWords(ctx, w.Clientset.CoreV1().Pods(bg.Namespace), *f)
 	}
 	return []v1alpha1.Evidence{e}
 }
@@ -47,20 +48,20 @@ func noRoom(s track.Side) []v1alpha1.Evidence {
 	return nil
 }
 
-// log returns a container's last lines; "" if they cannot be had.
-func (w *Workloads) log(ctx context.Context, namespace string, f track.Failure) string {
+// lastWords are a container's last lines; "" if they cannot be had.
+func lastWords(ctx context.Context, pods corev1client.PodInterface, f track.Failure) string {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
-	text, ok := w.readLog(ctx, namespace, f, f.Previous)
+	text, ok := readLog(ctx, pods, f, f.Previous)
 	if !ok && f.Previous { // it may be gone already; its successor crashes alike
-		text, _ = w.readLog(ctx, namespace, f, false)
+		text, _ = readLog(ctx, pods, f, false)
 	}
 	return prose.LastLines(text, logLines, logKept)
 }
 
-func (w *Workloads) readLog(ctx context.Context, namespace string, f track.Failure, previous bool) (text string, ok bool) {
+func readLog(ctx context.Context, pods corev1client.PodInterface, f track.Failure, previous bool) (text string, ok bool) {
 	lines := int64(logLines)
-	stream, err := w.Clientset.CoreV1().Pods(namespace).GetLogs(f.Pod, &corev1.PodLogOptions{
+	stream, err := pods.GetLogs(f.Pod, &corev1.PodLogOptions{
 		Container: f.Container, Previous: previous, TailLines: &lines,
 	}).Stream(ctx)
 	if err != nil {

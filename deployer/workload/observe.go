@@ -35,7 +35,7 @@ type objects struct {
 func (w *Workloads) Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (track.Side, error) {
 	side := bg.Side(c)
 	s := track.Side{Color: c, Deployment: side.Deployment, Service: side.Service}
-	o, err := w.read(ctx, bg.Namespace, side)
+	o, err := read(ctx, w.Client, bg.Namespace, side)
 	if err != nil {
 		return s, fmt.Errorf("observe %s of %s/%s: %w", c, bg.Namespace, bg.Name, err)
 	}
@@ -44,22 +44,22 @@ func (w *Workloads) Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alp
 	return s, nil
 }
 
-func (w *Workloads) read(ctx context.Context, namespace string, side v1alpha1.Side) (objects, error) {
+func read(ctx context.Context, from client.Reader, namespace string, side v1alpha1.Side) (objects, error) {
 	var o objects
 	deployment, service := &appsv1.Deployment{}, &corev1.Service{}
-	found, err := w.get(ctx, namespace, side.Service, service)
+	found, err := get(ctx, from, client.ObjectKey{Namespace: namespace, Name: side.Service}, service)
 	if err != nil {
 		return o, fmt.Errorf("read Service %s: %w", side.Service, err)
 	}
 	if found {
 		o.service = service
 	}
-	found, err = w.get(ctx, namespace, side.Deployment, deployment)
+	found, err = get(ctx, from, client.ObjectKey{Namespace: namespace, Name: side.Deployment}, deployment)
 	if err != nil {
 		return o, fmt.Errorf("read Deployment %s: %w", side.Deployment, err)
 	}
 	var hpas autoscalingv2.HorizontalPodAutoscalerList
-	if err := w.Client.List(ctx, &hpas, client.InNamespace(namespace)); err != nil {
+	if err := from.List(ctx, &hpas, client.InNamespace(namespace)); err != nil {
 		return o, fmt.Errorf("list the HorizontalPodAutoscalers of namespace %s: %w", namespace, err)
 	}
 	o.hpas = hpas.Items
@@ -67,11 +67,11 @@ func (w *Workloads) read(ctx context.Context, namespace string, side v1alpha1.Si
 		return o, nil
 	}
 	o.deployment = deployment
-	return o, w.readOwned(ctx, &o)
+	return o, o.readOwned(ctx, from)
 }
 
-func (w *Workloads) get(ctx context.Context, namespace, name string, into client.Object) (found bool, err error) {
-	err = w.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, into)
+func get(ctx context.Context, from client.Reader, key client.ObjectKey, into client.Object) (found bool, err error) {
+	err = from.Get(ctx, key, into)
 	if apierrors.IsNotFound(err) {
 		return false, nil
 	}
@@ -79,7 +79,7 @@ func (w *Workloads) get(ctx context.Context, namespace, name string, into client
 }
 
 // readOwned reads what hangs on the Deployment.
-func (w *Workloads) readOwned(ctx context.Context, o *objects) error {
+func (o *objects) readOwned(ctx context.Context, from client.Reader) error {
 	d := o.deployment
 	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
 	if err != nil {
@@ -89,10 +89,10 @@ func (w *Workloads) readOwned(ctx context.Context, o *objects) error {
 	var pods corev1.PodList
 	in := client.InNamespace(d.Namespace)
 	selected := client.MatchingLabelsSelector{Selector: selector}
-	if err := w.Client.List(ctx, &sets, in, selected); err != nil {
+	if err := from.List(ctx, &sets, in, selected); err != nil {
 		return fmt.Errorf("list the ReplicaSets of Deployment %s: %w", d.Name, err)
 	}
-	if err := w.Client.List(ctx, &pods, in, selected); err != nil {
+	if err := from.List(ctx, &pods, in, selected); err != nil {
 		return fmt.Errorf("list the pods of Deployment %s: %w", d.Name, err)
 	}
 	o.current, o.older = split(d, sets.Items)
