@@ -135,7 +135,7 @@ func (f Facts) unlike(reason, key, give, format string, args ...any) v1alpha1.Fi
 	other := f.App.Side(f.live().Other()).Service
 	how := v1alpha1.Kubectl("annotate", "service", other, f.App.Namespace, key+"-")
 	if give != "" {
-		how = f.annotate(other, key, give)
+		how = annotate(f.App, other, key, give)
 	}
 	return f.about("service", other).warning(reason, "metadata.annotations["+key+"]",
 		"%s: users would notice that after a switch. Give both the same annotation", fmt.Sprintf(format, args...)).With(how)

@@ -1,7 +1,6 @@
 package preflight
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -24,6 +23,7 @@ var both = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
 
 // backendOf is what the load balancer has of a colour's Service for one port.
 type backendOf struct {
+	facts Facts
 	color v1alpha1.Color
 	port  map[string]any // as the Ingress names it
 	// name of the BackendConfig; "" if the Service names none for the port.
@@ -45,7 +45,7 @@ func (f Facts) lacking(want func(backendOf) *v1alpha1.Finding) []v1alpha1.Findin
 			if !known {
 				continue
 			}
-			b := backendOf{color: c, port: port, name: name, config: config, object: f.about("backendconfig", name)}
+			b := backendOf{facts: f, color: c, port: port, name: name, config: config, object: f.about("backendconfig", name)}
 			if name == "" {
 				b.object = f.about("service", f.App.Side(c).Service)
 			}
@@ -78,9 +78,9 @@ func draining(f Facts) []v1alpha1.Finding {
 			return nil
 		}
 		field, way := "spec.connectionDraining.drainingTimeoutSec", v1alpha1.Advise("set it",
-			f.patchConfig(b.name, map[string]any{"connectionDraining": safeDraining()}))
+			patchConfig(f.App, b.name, map[string]any{"connectionDraining": safeDraining()}))
 		if b.name == "" {
-			field, way = annotationField, f.newConfig(b)
+			field, way = annotationField, b.newConfig()
 		}
 		finding := b.object.warning("Draining", field,
 			"connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", way.Text).With(way.Commands...)
@@ -117,7 +117,7 @@ func drain(f Facts) []v1alpha1.Finding {
 	}
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("Drain", "spec.drain",
 		"the old colour may be shrunk %s after a switch, and Google's load balancer may send to it for longer, since %s: set it to %s or more",
-		f.App.Spec.DrainTime(), why, least).With(f.patchApp(map[string]any{"drain": least.String()}))}
+		f.App.Spec.DrainTime(), why, least).With(patchApp(f.App, map[string]any{"drain": least.String()}))}
 }
 
 // nodes finds colours that the load balancer reaches through the nodes: it does not
@@ -148,29 +148,12 @@ func nodes(f Facts) []v1alpha1.Finding {
 // backend has another name then, so it is made anew, and no pod in it is healthy
 // before it has been checked (ingress-gce pkg/utils/serviceport.go:87-102).
 func (f Facts) useGroups(service *corev1.Service) v1alpha1.Advice {
-	annotate := f.setGroups(service, true)
+	give := setGroups(f.App, service, true)
 	if service.Name != f.App.Side(f.live()).Service {
 		return v1alpha1.Advise("Network endpoint groups let it: annotate this Service, which no user reaches now, and both colours' before the "+
-			"next release", annotate)
+			"next release", give)
 	}
 	return v1alpha1.Advise("Network endpoint groups let it, but this Service is live, and annotating it replaces its backend at once: users "+
 		"get errors for some minutes, "+
-		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service", annotate)
-}
-
-// setGroups is the command that has the load balancer reach a Service by its pods, or
-// not any more. What else the annotation says stays: others may use those groups.
-func (f Facts) setGroups(service *corev1.Service, use bool) v1alpha1.ShellCommand {
-	set := map[string]any{}
-	_ = json.Unmarshal([]byte(service.Annotations[negAnnotation]), &set) // what is not JSON says nothing
-	delete(set, "ingress")
-	if !use && len(set) == 0 {
-		return v1alpha1.Kubectl("annotate", "service", service.Name, f.App.Namespace, negAnnotation+"-")
-	}
-	set["ingress"] = use
-	text, err := json.Marshal(set)
-	if err != nil {
-		return "" // of what was JSON
-	}
-	return f.annotate(service.Name, negAnnotation, string(text))
+		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service", give)
 }

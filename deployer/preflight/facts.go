@@ -118,3 +118,6 @@ func (c Config) seconds(path ...string) (time.Duration, bool) {
 	n, ok := v[path[len(path)-1]].(int64)
 	return time.Duration(n) * time.Second, ok
 }
+
+// negAnnotation says that a load balancer is to send to a Service's pods.
+const negAnnotation = "cloud.google.com/neg"

@@ -3,7 +3,6 @@ package preflight
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -35,31 +34,7 @@ func gatePort(f Facts) []v1alpha1.Finding {
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GatePort", field,
 		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and have one for "+
 			"each port",
-		listed(reached), reached[0]).With(f.askAll(reached))}
-}
-
-// askAll is the command by which the gate's checks without a port ask all of some. It
-// shows no headers, which may hold secrets: then it is for a person to write.
-func (f Facts) askAll(ports []int32) v1alpha1.ShellCommand {
-	var checks []v1alpha1.HTTPCheck
-	add := func(c v1alpha1.HTTPCheck) {
-		if !slices.ContainsFunc(checks, func(o v1alpha1.HTTPCheck) bool { return reflect.DeepEqual(o, c) }) {
-			checks = append(checks, c)
-		}
-	}
-	for _, c := range f.App.Spec.Gate.HTTP {
-		if len(c.Headers) > 0 {
-			return f.edit("bluegreen", f.App.Name)
-		}
-		if c.Port != 0 {
-			add(c)
-			continue
-		}
-		for _, c.Port = range ports {
-			add(c)
-		}
-	}
-	return cmp.Or(f.patchApp(map[string]any{"gate": map[string]any{"http": checks}}), f.edit("bluegreen", f.App.Name))
+		listed(reached), reached[0]).With(askAll(f.App, reached))}
 }
 
 // gateScheme finds a check that asks plain HTTP of a port on which the load balancer
@@ -93,21 +68,10 @@ func gateScheme(f Facts) []v1alpha1.Finding {
 			field := fmt.Sprintf("spec.gate.http[%d].scheme", i)
 			return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GateScheme", field,
 				"it is HTTP, and port %d of the pods speaks TLS (%s), so the gate fails every release. Set it to HTTPS", port,
-				how).With(f.askSecurely(i))}
+				how).With(askSecurely(f.App, i))}
 		}
 	}
 	return nil
-}
-
-// askSecurely is the command by which a check of the gate speaks TLS. As askAll, it
-// shows no headers.
-func (f Facts) askSecurely(i int) v1alpha1.ShellCommand {
-	checks := slices.Clone(f.App.Spec.Gate.HTTP)
-	checks[i].Scheme = "HTTPS"
-	if slices.ContainsFunc(checks, func(c v1alpha1.HTTPCheck) bool { return len(c.Headers) > 0 }) {
-		return f.edit("bluegreen", f.App.Name)
-	}
-	return cmp.Or(f.patchApp(map[string]any{"gate": map[string]any{"http": checks}}), f.edit("bluegreen", f.App.Name))
 }
 
 // listed is a list for people: 80, 81 and 82.

@@ -29,7 +29,7 @@ func healthCheck(f Facts) []v1alpha1.Finding {
 		if b.name == "" {
 			field = annotationField
 		}
-		way := f.checkAdvice(b)
+		way := b.checkAdvice()
 		finding := b.object.warning("HealthCheck", field, "no health check is configured: %s", way.Text).With(way.Commands...)
 		return &finding
 	})
@@ -37,18 +37,19 @@ func healthCheck(f Facts) []v1alpha1.Finding {
 
 // checkAdvice says what the load balancer asks as long as nothing is configured, and
 // the way out.
-func (f Facts) checkAdvice(b backendOf) v1alpha1.Advice {
-	port, _ := f.checked(b)
-	t, _ := f.servedBy(b)
-	a, onPort, ok := f.probe(b)
-	way := f.newConfig(b)
+func (b backendOf) checkAdvice() v1alpha1.Advice {
+	port, _ := b.checked()
+	t, _ := b.servedBy()
+	a, onPort, ok := b.probe()
+	way := b.newConfig()
 	switch {
 	case b.name != "" && ok:
-		way = v1alpha1.Advise("set it"+f.sharedConfig(b.name), f.patchConfig(b.name, map[string]any{"healthCheck": f.safeCheck(b)}))
+		way = v1alpha1.Advise("set it"+b.facts.sharedConfig(b.name),
+			patchConfig(b.facts.App, b.name, map[string]any{"healthCheck": b.safeCheck()}))
 	case b.name != "":
-		way = v1alpha1.Advise("", f.edit("backendconfig", b.name))
+		way = v1alpha1.Advise("", edit(b.facts.App, "backendconfig", b.name))
 	}
-	if host := f.hostProbe(b); host != "" {
+	if host := b.hostProbe(); host != "" {
 		if b.name == "" {
 			way.Text = "; " + way.Text + ", and add spec.healthCheck to that"
 		}
@@ -105,20 +106,20 @@ type asks struct {
 
 // servedBy is the template whose pods show what may be asked: the live colour's,
 // whose pods answer now and which is staged on the other, unless each has its own.
-func (f Facts) servedBy(b backendOf) (Template, bool) {
-	c := f.live()
-	if f.App.Spec.Template == v1alpha1.TemplateOwn {
+func (b backendOf) servedBy() (Template, bool) {
+	c := b.facts.live()
+	if b.facts.App.Spec.Template == v1alpha1.TemplateOwn {
 		c = b.color
 	}
-	t, ok := f.Templates[c]
+	t, ok := b.facts.Templates[c]
 	return t, ok
 }
 
 // checked is the port of a pod that the health check asks, and by which protocol.
-func (f Facts) checked(b backendOf) (port int32, protocol string) {
-	service := f.service(b.color)
+func (b backendOf) checked() (port int32, protocol string) {
+	service := b.facts.service(b.color)
 	p := route.FindPort(service, b.port)
-	t, _ := f.servedBy(b)
+	t, _ := b.servedBy()
 	protocol, _, _ = route.AppProtocol(service, p)
 	check, _ := b.config.Spec["healthCheck"].(map[string]any)
 	if set, ok := check["port"].(int64); ok {
@@ -134,46 +135,46 @@ func (f Facts) checked(b backendOf) (port int32, protocol string) {
 // one on its own port, which Google's controller copies, else that of the container
 // that gets the image. onPort tells which. ok is false if there is none that a
 // BackendConfig can repeat: it sends no headers.
-func (f Facts) probe(b backendOf) (a asks, onPort, ok bool) {
-	t, found := f.servedBy(b)
+func (b backendOf) probe() (a asks, onPort, ok bool) {
+	t, found := b.servedBy()
 	if !found {
 		return asks{}, false, false
 	}
-	port, protocol := f.checked(b)
+	port, protocol := b.checked()
 	for i := range t.Spec.Containers {
-		if a, ok := repeatable(&t.Spec.Containers[i]); ok && f.copies(b, &t.Spec.Containers[i]) && a.port == port &&
+		if a, ok := repeatable(&t.Spec.Containers[i]); ok && b.copies(&t.Spec.Containers[i]) && a.port == port &&
 			a.scheme == probeScheme(protocol) {
 			return a, true, true
 		}
 	}
-	c := f.container(t.Spec)
+	c := b.facts.container(t.Spec)
 	if c == nil {
 		return asks{}, false, false
 	}
 	a, ok = repeatable(c)
-	return a, false, ok && route.UsesNEGs(f.service(b.color)) // through a node, it can ask the node's port only
+	return a, false, ok && route.UsesNEGs(b.facts.service(b.color)) // through a node, it can ask the node's port only
 }
 
 // copies reports whether Google's controller looks at a container's readiness probe:
 // it goes by the port that the Service leads to, which the container has to list.
-func (f Facts) copies(b backendOf, c *corev1.Container) bool {
-	p := route.FindPort(f.service(b.color), b.port)
-	t, _ := f.servedBy(b)
+func (b backendOf) copies(c *corev1.Container) bool {
+	p := route.FindPort(b.facts.service(b.color), b.port)
+	t, _ := b.servedBy()
 	pod := workload.PodPort(*p, t.Spec)
 	return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == pod })
 }
 
 // hostProbe is the container whose readiness probe the load balancer copies with its
 // one header, Host; "" if there is none.
-func (f Facts) hostProbe(b backendOf) string {
-	t, found := f.servedBy(b)
+func (b backendOf) hostProbe() string {
+	t, found := b.servedBy()
 	if !found {
 		return ""
 	}
-	port, protocol := f.checked(b)
+	port, protocol := b.checked()
 	for i := range t.Spec.Containers {
 		c := t.Spec.Containers[i].DeepCopy()
-		if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || !f.copies(b, c) {
+		if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || !b.copies(c) {
 			continue
 		}
 		headers := c.ReadinessProbe.HTTPGet.HTTPHeaders
@@ -223,9 +224,9 @@ func probeScheme(protocol string) string {
 
 // safeCheck is a health check that live pods pass: the kubelet gets this very answer
 // from them. It is nil where nothing shows what they answer.
-func (f Facts) safeCheck(b backendOf) map[string]any {
-	_, protocol := f.checked(b)
-	a, onPort, ok := f.probe(b)
+func (b backendOf) safeCheck() map[string]any {
+	_, protocol := b.checked()
+	a, onPort, ok := b.probe()
 	switch {
 	case !ok:
 		return nil
@@ -238,32 +239,27 @@ func (f Facts) safeCheck(b backendOf) map[string]any {
 // safeDraining lets pods end what they are answering.
 func safeDraining() map[string]any { return map[string]any{"drainingTimeoutSec": 60} }
 
-// patchConfig is the command that sets fields of a BackendConfig.
-func (f Facts) patchConfig(name string, spec map[string]any) v1alpha1.ShellCommand {
-	return v1alpha1.Merge("backendconfig", name, f.App.Namespace, map[string]any{"spec": spec})
-}
-
 // newConfig says how a Service gets a BackendConfig. It is the same whatever is
 // found to lack, so that of two findings the second does not undo the first. It is
 // applied by the server, as by a manager of its own: of one that exists, what others
 // set stays, and what they set otherwise is refused.
-func (f Facts) newConfig(b backendOf) v1alpha1.Advice {
+func (b backendOf) newConfig() v1alpha1.Advice {
 	spec := map[string]any{"connectionDraining": safeDraining()}
-	if check := f.safeCheck(b); check != nil {
+	if check := b.safeCheck(); check != nil {
 		spec["healthCheck"] = check
 	}
 	object, err := json.Marshal(map[string]any{
 		"apiVersion": "cloud.google.com/v1", "kind": "BackendConfig", "spec": spec,
-		"metadata": map[string]any{"name": f.App.Name, "namespace": f.App.Namespace},
+		"metadata": map[string]any{"name": b.facts.App.Name, "namespace": b.facts.App.Namespace},
 	})
 	if err != nil {
 		return v1alpha1.Advice{} // of maps, strings and numbers
 	}
-	service := f.service(b.color)
+	service := b.facts.service(b.color)
 	apply := v1alpha1.Shell("printf", `%s\n`,
 		string(object)).Into(v1alpha1.Shell("kubectl", "apply", "--server-side", "--field-manager", "turnout-advice", "-f", "-"))
 	return v1alpha1.Advise("make a BackendConfig and name it in "+annotationField,
-		apply.Then(f.annotate(service.Name, configAnnotation, withDefault(service, f.App.Name))))
+		apply.Then(annotate(b.facts.App, service.Name, configAnnotation, withDefault(service, b.facts.App.Name))))
 }
 
 // withDefault is a Service's annotation of BackendConfigs with a default: what it

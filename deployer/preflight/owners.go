@@ -53,7 +53,7 @@ func owners(f Facts) []v1alpha1.Finding {
 			all = append(all, ingress.warning("Owner", field,
 				"kubectl apply wrote the routes after Turnout had moved them: applied again, a manifest sends users to the colour that it names: "+
 					"leave this ingress out of what is applied, and edit its routes in place").
-				With(f.edit("ingress", f.Routes.Name)))
+				With(edit(f.App, "ingress", f.Routes.Name)))
 		}
 		for _, tool := range tools {
 			if strings.HasPrefix(m.Manager, tool.prefix) {

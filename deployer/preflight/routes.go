@@ -34,7 +34,7 @@ func hosts(f Facts) []v1alpha1.Finding {
 		lost[earlier] = true
 		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier,
 			"%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one",
-			at, cmp.Or(b.Host, "any")).With(f.edit("ingress", f.Routes.Name)))
+			at, cmp.Or(b.Host, "any")).With(edit(f.App, "ingress", f.Routes.Name)))
 	}
 	// With no route of ours in use, a switch would move nobody.
 	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b track.Backend) bool {
@@ -99,17 +99,17 @@ func users(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, u := range f.Users {
 		ingress, service := f.about("ingress", u.Ingress), f.App.Side(u.Color).Service
-		edit := f.edit("ingress", u.Ingress)
+		change := edit(f.App, "ingress", u.Ingress)
 		if u.Color == f.live() {
 			all = append(all, ingress.warning("Shared", "spec",
 				"it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs "+
 					"while these are sent there: route them through ingress %s, or elsewhere",
-				u.Route, service, f.Routes.Name, f.Routes.Name).With(edit))
+				u.Route, service, f.Routes.Name, f.Routes.Name).With(change))
 			continue
 		}
 		all = append(all, ingress.fault("TargetInUse", "spec",
 			"it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those "+
-				"users elsewhere", u.Route, service, u.Color).With(edit))
+				"users elsewhere", u.Route, service, u.Color).With(change))
 	}
 	return all
 }
@@ -123,5 +123,5 @@ func standbyHost(f Facts) []v1alpha1.Finding {
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost",
 		"%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, "+
 			"which nobody can resolve",
-		host, f.Resolved[0]).With(f.patchApp(map[string]any{"ingress": map[string]any{"standbyHost": nil}}))}
+		host, f.Resolved[0]).With(patchApp(f.App, map[string]any{"ingress": map[string]any{"standbyHost": nil}}))}
 }

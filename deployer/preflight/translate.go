@@ -10,9 +10,6 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// negAnnotation says that a load balancer is to send to a Service's pods.
-const negAnnotation = "cloud.google.com/neg"
-
 // backends finds what an Ingress names and cannot be used. On Google's load
 // balancer one such backend is fatal for all of them (ingress-gce
 // pkg/controller/translator/translator.go:109-158,273-300); elsewhere only its own
@@ -22,7 +19,7 @@ func backends(f Facts) []v1alpha1.Finding {
 	if f.gce() {
 		for _, p := range route.UnfitPaths(f.Routes) {
 			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it takes up no change of this ingress",
-				p.Text).With(f.edit("ingress", f.Routes.Name)))
+				p.Text).With(edit(f.App, "ingress", f.Routes.Name)))
 		}
 	}
 	for _, b := range route.AllBackends(f.Routes) {
@@ -32,7 +29,7 @@ func backends(f Facts) []v1alpha1.Finding {
 				all = append(all, ingress.fault("Resource", fieldOf(b),
 					"the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or "+
 						"remove it", b).
-					With(f.edit("ingress", f.Routes.Name)))
+					With(edit(f.App, "ingress", f.Routes.Name)))
 			}
 			continue
 		}
@@ -80,22 +77,7 @@ func (f Facts) command(m *route.Misfit, service string) v1alpha1.ShellCommand {
 	if m.Reason != "Unreachable" {
 		return ""
 	}
-	return f.setGroups(f.Services[service], true)
-}
-
-// annotate is the command that annotates a Service.
-func (f Facts) annotate(service, key, value string) v1alpha1.ShellCommand {
-	return v1alpha1.Annotate("service", service, f.App.Namespace, key, value)
-}
-
-// edit is the command that edits an object of the application's namespace.
-func (f Facts) edit(kind, name string) v1alpha1.ShellCommand {
-	return v1alpha1.Kubectl("edit", kind, name, f.App.Namespace)
-}
-
-// patchApp is the command that sets fields of the application's spec.
-func (f Facts) patchApp(spec map[string]any) v1alpha1.ShellCommand {
-	return v1alpha1.Merge("bluegreen", f.App.Name, f.App.Namespace, map[string]any{"spec": spec})
+	return setGroups(f.App, f.Services[service], true)
 }
 
 func (f Facts) ours(service string) bool {
@@ -131,7 +113,7 @@ func ports(f Facts) []v1alpha1.Finding {
 		if route.FindPort(service, want) == nil {
 			all = append(all, f.about("service", name).fault("Ports", "spec.ports",
 				"it has no port %s, which ingress %s uses for service %s: give both colours' Services the same ports",
-				track.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(f.edit("service", name)))
+				track.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(edit(f.App, "service", name)))
 			continue
 		}
 		// The Ingress names it when a release begins, at the latest.
@@ -167,7 +149,7 @@ func groups(f Facts) []v1alpha1.Finding {
 func (f Facts) likeEachOther(with, without *corev1.Service) v1alpha1.Advice {
 	open := with.Spec.Type == corev1.ServiceTypeNodePort || with.Spec.Type == corev1.ServiceTypeLoadBalancer
 	if open && without.Name == f.App.Side(f.live()).Service {
-		return v1alpha1.Advise("Take the annotation from that one, which no user reaches now", f.setGroups(with, false))
+		return v1alpha1.Advise("Take the annotation from that one, which no user reaches now", setGroups(f.App, with, false))
 	}
 	return f.useGroups(without)
 }
