@@ -68,12 +68,12 @@ func (s *sight) splits(argv []word, in input) bool {
 // tool looks at a command without what was before it.
 func (s *sight) tool(tool string, argv []word, in input) {
 	args := argv[1:]
-	if s.told != nil {
+	if s.scope.told != nil {
 		for _, arg := range args {
-			s.told(arg.text)
+			s.scope.told(arg.text)
 		}
 	}
-	s.pushing(tool, args)
+	s.pusher.pushing(tool, args, s.scope.vars)
 	switch {
 	case tool == "env": // followed by splits
 	case !argv[0].known && strings.ContainsAny(tool, "$`<…"):
@@ -84,11 +84,11 @@ func (s *sight) tool(tool string, argv []word, in input) {
 		text, _ := joined(args)
 		s.script(text)
 	case tool == "trap" && len(args) > 1 && args[0].text != "-":
-		s.perhaps++
+		s.scope.perhaps++
 		s.script(args[0].text)
-		s.perhaps--
+		s.scope.perhaps--
 	case tool == "shift" || tool == "set":
-		s.positional(tool, args)
+		s.scope.positional(tool, args)
 	case tool == "su" || tool == "runuser" || tool == "script":
 		s.su(argv, in)
 	case tool == "." || tool == "source":

@@ -8,40 +8,40 @@ import (
 
 // pushing looks at a command that may push an image, by the documentation of each
 // program's options.
-func (s *sight) pushing(tool string, args []word) {
-	s.commands++
+func (p *pusher) pushing(tool string, args []word, vars values) {
+	p.commands++
 	switch tool {
 	case "docker", "podman", "nerdctl", "buildah", "img", "depot":
-		s.dockerPush(tool, args)
+		p.dockerPush(tool, args)
 	case "docker-compose", "earthly", "skaffold", "bazel", "bazelisk":
-		s.pushesUnnamed(tool, args)
+		p.pushesUnnamed(tool, args)
 	case "executor", "kaniko":
 		if !isSet(args, "--no-push") {
-			s.pushesTo("kaniko", "--destination=%s", flagValues(args, "--destination", "-d"))
+			p.pushesTo("kaniko", "--destination=%s", flagValues(args, "--destination", "-d"))
 		}
 	case "pack":
 		words := operands(args, packValues)
 		if len(words) > 1 && words[0].text == "build" && isSet(args, "--publish") {
-			s.pushesTo("pack build --publish", "--tag=%s", append(words[1:2], flagValues(args, "--tag", "-t")...))
+			p.pushesTo("pack build --publish", "--tag=%s", append(words[1:2], flagValues(args, "--tag", "-t")...))
 		}
 	case "ko":
-		s.koPush(args)
+		p.koPush(args, vars)
 	case "mvn", "mvnw", "gradle", "gradlew", "jib":
-		s.jibPush(tool, args)
-		s.pluginPush(tool, args)
+		p.jibPush(tool, args)
+		p.pluginPush(tool, args)
 	case "buildctl":
-		s.pushesTo("buildctl", "--output type=image,push=true,name=%s", pushedOutputs(args))
+		p.pushesTo("buildctl", "--output type=image,push=true,name=%s", pushedOutputs(args))
 	case "crane":
-		s.cranePush(args)
+		p.cranePush(args)
 	case "skopeo", "regctl", "oras":
-		s.copyPush(tool, args)
+		p.copyPush(tool, args)
 	case "gcloud":
-		s.gcloudPush(args)
+		p.gcloudPush(args)
 	}
 }
 
 // copyPush is what copies an image from one place to another.
-func (s *sight) copyPush(tool string, args []word) {
+func (p *pusher) copyPush(tool string, args []word) {
 	words := operands(args, strings.Fields("--authfile --src-creds --dest-creds --creds -a --format -f --src-cert-dir --dest-cert-dir "+
 		"--override-arch --override-os --platform"))
 	if tool == "regctl" && len(words) > 0 {
@@ -51,12 +51,12 @@ func (s *sight) copyPush(tool string, args []word) {
 		return
 	}
 	if to := words[2]; tool != "skopeo" || strings.HasPrefix(to.text, "docker://") {
-		s.pushesTo(tool+" "+words[0].text, "another "+tool+" "+words[0].text+" to %s", []word{to})
+		p.pushesTo(tool+" "+words[0].text, "another "+tool+" "+words[0].text+" to %s", []word{to})
 	}
 }
 
 // gcloudPush is a build of its own with a name, and a tag that is added.
-func (s *sight) gcloudPush(args []word) {
+func (p *pusher) gcloudPush(args []word) {
 	words := operands(args, gcloudValues)
 	texts := strings.Fields(text(words[:min(4, len(words))]))
 	switch {
@@ -69,16 +69,16 @@ func (s *sight) gcloudPush(args []word) {
 				}
 			}
 		}
-		s.pushesTo("gcloud builds submit", "--tag=%s", names)
+		p.pushesTo("gcloud builds submit", "--tag=%s", names)
 	case len(words) > 4 && strings.HasPrefix(text(words), "container images add-tag "):
-		s.pushesTo("gcloud container images add-tag", "%s to it", words[4:])
+		p.pushesTo("gcloud container images add-tag", "%s to it", words[4:])
 	case len(words) > 5 && strings.HasPrefix(text(words), "artifacts docker tags add "):
-		s.pushesTo("gcloud artifacts docker tags add", "another one with %s", words[5:6])
+		p.pushesTo("gcloud artifacts docker tags add", "another one with %s", words[5:6])
 	}
 }
 
 // pushesUnnamed are programs that push what a file of theirs names.
-func (s *sight) pushesUnnamed(tool string, args []word) {
+func (p *pusher) pushesUnnamed(tool string, args []word) {
 	words := operands(args, clusterTools["skaffold"].values)
 	command := ""
 	if len(words) > 0 {
@@ -89,12 +89,12 @@ func (s *sight) pushesUnnamed(tool string, args []word) {
 		tool == "earthly" && isSet(args, "--push"),
 		tool == "skaffold" && (command == "build" || command == "run") && !isOff(args, "--push"),
 		strings.HasPrefix(tool, "bazel") && command == "run" && len(words) > 1 && strings.Contains(words[1].text, "push"):
-		s.unnamedPush(strings.TrimSpace(tool + " " + command))
+		p.unnamedPush(strings.TrimSpace(tool + " " + command))
 	}
 }
 
 // pluginPush is that of Spring Boot and of Quarkus, as plugins of Maven and Gradle.
-func (s *sight) pluginPush(tool string, args []word) {
+func (p *pusher) pluginPush(tool string, args []word) {
 	goal := func(name string) bool {
 		return slices.ContainsFunc(operands(args, nil), func(w word) bool { return w.text == name || strings.HasSuffix(w.text, ":"+name) })
 	}
@@ -103,32 +103,32 @@ func (s *sight) pluginPush(tool string, args []word) {
 	case goal("build-image") && isSet(args, "-Dspring-boot.build-image.publish"), goal("build-image-no-fork") &&
 		isSet(args, "-Dspring-boot.build-image.publish"),
 		goal("bootBuildImage") && isSet(args, "--publishImage"):
-		s.pushesOrUnnamed(by+"Spring Boot", flagValues(args, "-Dspring-boot.build-image.imageName", "--imageName"))
+		p.pushesOrUnnamed(by+"Spring Boot", flagValues(args, "-Dspring-boot.build-image.imageName", "--imageName"))
 	case isSet(args, "-Dquarkus.container-image.push"):
-		s.pushesOrUnnamed(by+"Quarkus", flagValues(args, "-Dquarkus.container-image.image"))
+		p.pushesOrUnnamed(by+"Quarkus", flagValues(args, "-Dquarkus.container-image.image"))
 	}
 }
 
-func (s *sight) pushesOrUnnamed(by string, names []word) {
+func (p *pusher) pushesOrUnnamed(by string, names []word) {
 	if len(names) == 0 {
-		s.unnamedPush(by)
+		p.unnamedPush(by)
 		return
 	}
-	s.pushesTo(by, "another "+by+" with %s", names)
+	p.pushesTo(by, "another "+by+" with %s", names)
 }
 
 // pushesTo notes a command that pushes one image under some names.
-func (s *sight) pushesTo(by, add string, names []word) {
+func (p *pusher) pushesTo(by, add string, names []word) {
 	for _, name := range names {
 		outside := !strings.HasSuffix(by, " push") && !strings.HasPrefix(by, "gcloud")
-		s.pushes = append(s.pushes,
-			push{step: s.at, command: s.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), outside: outside, add: add})
+		p.pushes = append(p.pushes,
+			push{step: p.at, command: p.commands, by: by, ref: strings.TrimPrefix(name.text, "docker://"), outside: outside, add: add})
 	}
 }
 
 // unnamedPush notes a command that pushes an image whose name it does not tell.
-func (s *sight) unnamedPush(by string) {
-	s.pushes = append(s.pushes, push{step: s.at, command: s.commands, by: by})
+func (p *pusher) unnamedPush(by string) {
+	p.pushes = append(p.pushes, push{step: p.at, command: p.commands, by: by})
 }
 
 var (
@@ -142,7 +142,7 @@ var (
 
 // dockerPush is docker push, docker build --push and docker buildx, and those of
 // programs that are called the same.
-func (s *sight) dockerPush(tool string, args []word) {
+func (p *pusher) dockerPush(tool string, args []word) {
 	words := operands(args, slices.Concat(dockerValues,
 		[]string{"--platform", "--creds", "--authfile", "--cert-dir", "--format", "-f", "--digestfile", "-t", "--tag", "-o", "--output"}))
 	for len(words) > 0 && slices.Contains([]string{"image", "manifest", "builder"}, words[0].text) {
@@ -155,7 +155,7 @@ func (s *sight) dockerPush(tool string, args []word) {
 	if command == "buildx" && len(words) > 1 {
 		command, words = words[1].text, words[1:]
 		if command == "imagetools" {
-			s.pushesTo(tool+" buildx imagetools", "-t %s", flagValues(args, "-t", "--tag"))
+			p.pushesTo(tool+" buildx imagetools", "-t %s", flagValues(args, "-t", "--tag"))
 			return
 		}
 	}
@@ -163,14 +163,14 @@ func (s *sight) dockerPush(tool string, args []word) {
 	case "push":
 		if len(words) > 1 {
 			name := tool + " push"
-			s.pushesTo(name, "-t %[1]s to its build, and "+name+" %[1]s", words[len(words)-1:])
-			s.pushes[len(s.pushes)-1].all = isSet(args, "--all-tags") || isSet(args, "-a")
+			p.pushesTo(name, "-t %[1]s to its build, and "+name+" %[1]s", words[len(words)-1:])
+			p.pushes[len(p.pushes)-1].all = isSet(args, "--all-tags") || isSet(args, "-a")
 		}
 	case "build", "b":
 		if names := pushedOutputs(args); len(names) > 0 {
-			s.pushesTo(tool+" build --output", "-t %s", names)
+			p.pushesTo(tool+" build --output", "-t %s", names)
 		} else if isSet(args, "--push") || pushesOutput(args) {
-			s.pushesTo(tool+" build --push", "-t %s", flagValues(args, "-t", "--tag"))
+			p.pushesTo(tool+" build --push", "-t %s", flagValues(args, "-t", "--tag"))
 		}
 	case "compose", "bake":
 		set := flagValues(args, "--set")
@@ -178,7 +178,7 @@ func (s *sight) dockerPush(tool string, args []word) {
 			return strings.Contains(w.text, "type=registry") || strings.Contains(w.text, "push=true")
 		})
 		if isSet(args, "--push") || out || len(words) > 1 && words[1].text == "push" {
-			s.unnamedPush(tool + " " + command)
+			p.unnamedPush(tool + " " + command)
 		}
 	}
 }
@@ -209,7 +209,7 @@ func pushedOutputs(args []word) []word {
 
 // koPush: ko names images by $KO_DOCKER_REPO and, unless told otherwise, a hash of
 // the import path.
-func (s *sight) koPush(args []word) {
+func (p *pusher) koPush(args []word, vars values) {
 	words := operands(args, []string{
 		"-t", "--tags", "--image-refs", "--platform", "--sbom", "--sbom-dir", "--image-label", "--image-user",
 		"-f", "--filename", "--ldflags", "--tarball", "--oci-layout-path",
@@ -218,7 +218,7 @@ func (s *sight) koPush(args []word) {
 		isSet(args, "--local") || isSet(args, "-L") || isOff(args, "--push") {
 		return
 	}
-	repository, known := s.vars["KO_DOCKER_REPO"]
+	repository, known := vars["KO_DOCKER_REPO"]
 	switch {
 	case !known:
 		repository = ""
@@ -229,14 +229,14 @@ func (s *sight) koPush(args []word) {
 		repository = ""
 	}
 	if repository == "" || repository == "ko.local" || repository == "kind.local" {
-		s.unnamedPush("ko " + words[0].text)
+		p.unnamedPush("ko " + words[0].text)
 		return
 	}
 	names := flagValues(args, "-t", "--tags")
 	if len(names) == 0 {
 		names = plainWords([]string{"latest"})
 	}
-	s.pushesTo("ko "+words[0].text, "--tags with the tag of %s", tagged(repository, names))
+	p.pushesTo("ko "+words[0].text, "--tags with the tag of %s", tagged(repository, names))
 }
 
 // tagged are the names of a repository with tags, which may be lists.
@@ -251,7 +251,7 @@ func tagged(repository string, tags []word) []word {
 }
 
 // jibPush is jib as a plugin of Maven and Gradle, and by itself.
-func (s *sight) jibPush(tool string, args []word) {
+func (p *pusher) jibPush(tool string, args []word) {
 	goal := slices.ContainsFunc(operands(args, nil), func(w word) bool {
 		return strings.HasPrefix(w.text, "jib:build") || strings.Contains(w.text, "jib-maven-plugin") && strings.HasSuffix(w.text, ":build") ||
 			strings.HasPrefix(tool, "gradle") && (w.text == "jib" || strings.HasSuffix(w.text, ":jib"))
@@ -260,7 +260,7 @@ func (s *sight) jibPush(tool string, args []word) {
 		names := slices.DeleteFunc(flagValues(args, "-t", "--target"), func(w word) bool {
 			return strings.HasPrefix(w.text, "docker://") || strings.HasPrefix(w.text, "tar://")
 		})
-		s.pushesTo("jib", "--additional-tags with the tag of %s", names)
+		p.pushesTo("jib", "--additional-tags with the tag of %s", names)
 		return
 	}
 	if !goal {
@@ -269,21 +269,21 @@ func (s *sight) jibPush(tool string, args []word) {
 	names := flagValues(args, "-Dimage", "-Djib.to.image", "--image")
 	by, add := tool+" with jib", "-Djib.to.tags with the tag of %s"
 	if len(names) == 0 {
-		s.unnamedPush(by)
+		p.unnamedPush(by)
 		return
 	}
-	s.pushesTo(by, add, append(names, tagged(names[0].text, flagValues(args, "-Djib.to.tags"))...))
+	p.pushesTo(by, add, append(names, tagged(names[0].text, flagValues(args, "-Djib.to.tags"))...))
 }
 
-func (s *sight) cranePush(args []word) {
+func (p *pusher) cranePush(args []word) {
 	words := operands(args, []string{"--platform", "--image-refs"})
 	switch {
 	case len(words) > 0 && (words[0].text == "append" || words[0].text == "mutate"):
-		s.pushesTo("crane "+words[0].text, "another crane "+words[0].text+" with -t %s", flagValues(args, "-t", "--new_tag", "--tag"))
+		p.pushesTo("crane "+words[0].text, "another crane "+words[0].text+" with -t %s", flagValues(args, "-t", "--new_tag", "--tag"))
 	case len(words) < 3:
 	case words[0].text == "push", words[0].text == "copy", words[0].text == "cp":
-		s.pushesTo("crane "+words[0].text, "crane tag IMAGE with the tag of %s", words[2:3])
+		p.pushesTo("crane "+words[0].text, "crane tag IMAGE with the tag of %s", words[2:3])
 	case words[0].text == "tag":
-		s.pushesTo("crane tag", "crane tag IMAGE with the tag of %s", tagged(words[1].text, words[2:3]))
+		p.pushesTo("crane tag", "crane tag IMAGE with the tag of %s", tagged(words[1].text, words[2:3]))
 	}
 }

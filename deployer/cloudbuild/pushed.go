@@ -21,14 +21,14 @@ func (f *File) pushedTelling(x *expander, told func(text string)) []push {
 	var found []push
 	left, budget, commands, files := maxReplaced, maxShellBytes, 0, map[string]string{}
 	for i, step := range f.Build.GetSteps() {
-		s := sight{at: i, commands: commands, budget: &budget, files: files, told: told}
+		s := sight{pusher: pusher{at: i, commands: commands}, budget: &budget, files: files, scope: scope{told: told}}
 		if x != nil {
 			step = proto.CloneOf(step)
 			x.replaceArgs(step, &left)
-			s.vars = f.environment(x, step)
+			s.scope.vars = f.environment(x, step)
 		}
 		s.step(step)
-		found, commands = append(found, s.pushes...), s.commands
+		found, commands = append(found, s.pusher.pushes...), s.pusher.commands
 	}
 	return found
 }

@@ -28,7 +28,7 @@ func (s *sight) redirected(stmt *syntax.Stmt, text string, otherwise input) inpu
 			}
 			return input{text: body, given: true, known: true}
 		case syntax.WordHdoc:
-			return input{text: s.word(r.Word, text).text, given: true, known: true}
+			return input{text: s.scope.word(r.Word, text).text, given: true, known: true}
 		case syntax.RdrIn:
 			if body, ok := s.files[fileName(wordOf(r.Word, text).text)]; ok {
 				return input{text: body, given: true, known: true}
@@ -60,7 +60,7 @@ func (s *sight) printed(stmt *syntax.Stmt, text string) input {
 	if !ok || len(call.Args) == 0 {
 		return input{given: true}
 	}
-	words := s.words(call.Args, text)
+	words := s.scope.words(call.Args, text)
 	if len(words) == 0 {
 		return input{given: true}
 	}
@@ -99,7 +99,7 @@ func (s *sight) writes(n *syntax.Stmt, words []word, in input, text string) {
 	var names []word
 	for _, r := range n.Redirs {
 		if r.Op == syntax.RdrOut || r.Op == syntax.AppOut || r.Op == syntax.RdrClob {
-			names = append(names, s.word(r.Word, text))
+			names = append(names, s.scope.word(r.Word, text))
 		}
 	}
 	body := printedBy(words, in)

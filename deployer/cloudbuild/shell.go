@@ -31,16 +31,16 @@ func (s *sight) script(text string) {
 // child looks at a script that another shell runs, with its arguments: what it
 // assigns stays there, unless it is the step's own.
 func (s *sight) child(text string, args []word) {
-	outer, nested := s.args, s.shells > 0
-	s.args = given(args)
+	outer, nested := s.scope.args, s.shells > 0
+	s.scope.args = given(args)
 	if nested {
-		s.perhaps++
+		s.scope.perhaps++
 	}
 	s.script(text)
 	if nested {
-		s.perhaps--
+		s.scope.perhaps--
 	}
-	s.args = outer
+	s.scope.args = outer
 }
 
 // parseShell parses bash, which is nearly all of sh, and else sh.

@@ -41,15 +41,24 @@ type sight struct {
 	calls     int  // of functions, and turns of loops, followed so far
 	budget    *int // of all steps: bytes that may still be looked at
 
+	pusher pusher
+	scope  scope
+}
+
+// pusher notes what commands push.
+type pusher struct {
+	at       int // the step's index
+	commands int // seen so far
+	pushes   []push
+}
+
+// scope is what a shell knows where it stands.
+type scope struct {
 	// args are the arguments that a function or a script gets; nil: not known.
 	args []word
 	// perhaps counts what leaves it open whether a command runs, and since is what
 	// it was when the function that is followed was called.
 	perhaps, since int
-
-	at       int // the step's index
-	commands int // seen so far
-	pushes   []push
 	// vars are the variables of the step's shell whose value is known; nil: none is
 	// looked up. One that is unsure has more than one value.
 	vars   values

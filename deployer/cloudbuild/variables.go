@@ -11,7 +11,7 @@ import (
 
 // assign follows the assignments of a shell script. A variable that perhaps gets a
 // second value may have either.
-func (s *sight) assign(assigns []*syntax.Assign, text string) {
+func (s *scope) assign(assigns []*syntax.Assign, text string) {
 	if s.vars == nil {
 		return
 	}
@@ -31,7 +31,7 @@ func (s *sight) assign(assigns []*syntax.Assign, text string) {
 	}
 }
 
-func (s *sight) set(name string, value word, unsure bool) {
+func (s *scope) set(name string, value word, unsure bool) {
 	if s.told != nil {
 		s.told(value.text)
 	}
@@ -49,7 +49,7 @@ func (s *sight) set(name string, value word, unsure bool) {
 }
 
 // assigned gives a variable a value that it surely has from now on.
-func (s *sight) assigned(name string, value word) {
+func (s *scope) assigned(name string, value word) {
 	delete(s.vars, name)
 	if delete(s.unsure, name); !value.known || len(value.text) > maxImageBytes {
 		s.unsure = with(s.unsure, name, true)
@@ -60,7 +60,7 @@ func (s *sight) assigned(name string, value word) {
 
 // word takes the quotes away from a word, and replaces the variables in it that are
 // known.
-func (s *sight) word(w *syntax.Word, text string) word {
+func (s *scope) word(w *syntax.Word, text string) word {
 	out := word{known: true}
 	out.add(w.Parts, text, false, s.resolve)
 	return out
@@ -110,7 +110,7 @@ func foreseen(pe *syntax.ParamExp) bool {
 }
 
 // loop: of a loop's variable, only a single value is known.
-func (s *sight) loop(n *syntax.WordIter, text string) {
+func (s *scope) loop(n *syntax.WordIter, text string) {
 	if s.vars == nil {
 		return
 	}
@@ -122,7 +122,7 @@ func (s *sight) loop(n *syntax.WordIter, text string) {
 }
 
 // words are those of a command, as a shell hands them on as far as that is known.
-func (s *sight) words(args []*syntax.Word, text string) []word {
+func (s *scope) words(args []*syntax.Word, text string) []word {
 	out := make([]word, 0, len(args))
 	for _, arg := range args {
 		more, all := s.allArgs(arg)
@@ -147,7 +147,7 @@ func isBareVariable(w *syntax.Word) bool {
 }
 
 // allArgs are the words that "$@" stands for, or "${@:2}".
-func (s *sight) allArgs(w *syntax.Word) ([]word, bool) {
+func (s *scope) allArgs(w *syntax.Word) ([]word, bool) {
 	if len(w.Parts) != 1 || s.args == nil {
 		return nil, false
 	}
@@ -174,7 +174,7 @@ func (s *sight) allArgs(w *syntax.Word) ([]word, bool) {
 }
 
 // resolve is what a variable or an argument stands for.
-func (s *sight) resolve(part syntax.WordPart, text string) (string, bool) {
+func (s *scope) resolve(part syntax.WordPart, text string) (string, bool) {
 	pe, ok := part.(*syntax.ParamExp)
 	if !ok || pe.Param == nil || s.args == nil {
 		return s.vars.resolve(part, text)
@@ -204,7 +204,7 @@ func (s *sight) resolve(part syntax.WordPart, text string) (string, bool) {
 }
 
 // positional follows what changes the arguments: shift, and set --.
-func (s *sight) positional(tool string, args []word) {
+func (s *scope) positional(tool string, args []word) {
 	switch {
 	case tool == "set":
 		if i := slices.IndexFunc(args, func(w word) bool { return w.text == "--" }); i >= 0 {

@@ -14,7 +14,7 @@ func (s *sight) walk(root syntax.Node, text string) {
 	syntax.Walk(root, func(node syntax.Node) bool {
 		if node == nil {
 			if above[len(above)-1] {
-				s.perhaps--
+				s.scope.perhaps--
 			}
 			above = above[:len(above)-1]
 			return true
@@ -33,13 +33,13 @@ func (s *sight) walk(root syntax.Node, text string) {
 		case *syntax.Stmt:
 			s.statement(n, text, stdin[n])
 		case *syntax.DeclClause:
-			s.assign(n.Args, text)
+			s.scope.assign(n.Args, text)
 		case *syntax.WordIter:
-			s.loop(n, text)
+			s.scope.loop(n, text)
 		}
 		open := leavesOpen(node)
 		if above = append(above, open); open {
-			s.perhaps++
+			s.scope.perhaps++
 		}
 		return true
 	})
@@ -64,11 +64,11 @@ func (s *sight) statement(n *syntax.Stmt, text string, piped input) {
 	if !ok {
 		return
 	}
-	s.assign(call.Assigns, text)
+	s.scope.assign(call.Assigns, text)
 	if len(call.Args) == 0 {
 		return
 	}
-	in, words := s.redirected(n, text, piped), s.words(call.Args, text)
+	in, words := s.redirected(n, text, piped), s.scope.words(call.Args, text)
 	if len(words) > 0 {
 		s.writes(n, words, in, text)
 		s.run(words, in)
@@ -87,24 +87,24 @@ func (s *sight) call(f *function, args []word) {
 	}
 	s.calls++
 	*s.budget -= size
-	outerArgs, outerSince, outerVars := s.args, s.since, map[string]string{}
+	outerArgs, outerSince, outerVars := s.scope.args, s.scope.since, map[string]string{}
 	for _, name := range f.locals {
-		if value, ok := s.vars[name]; ok {
+		if value, ok := s.scope.vars[name]; ok {
 			outerVars[name] = value
 		}
-		delete(s.vars, name)
-		delete(s.unsure, name)
+		delete(s.scope.vars, name)
+		delete(s.scope.unsure, name)
 	}
 	f.called, f.active = true, true
-	s.args, s.since = args, s.perhaps
+	s.scope.args, s.scope.since = args, s.scope.perhaps
 	s.walk(f.body, f.text)
 	f.active = false
-	s.args, s.since = outerArgs, outerSince
+	s.scope.args, s.scope.since = outerArgs, outerSince
 	for _, name := range f.locals {
-		delete(s.vars, name)
+		delete(s.scope.vars, name)
 	}
-	if s.vars != nil {
-		maps.Copy(s.vars, outerVars)
+	if s.scope.vars != nil {
+		maps.Copy(s.scope.vars, outerVars)
 	}
 }
 
@@ -112,9 +112,9 @@ func (s *sight) call(f *function, args []word) {
 func (s *sight) uncalled(names []string) {
 	for _, name := range names {
 		if f := s.functions[name]; !f.called {
-			s.perhaps++
+			s.scope.perhaps++
 			s.call(f, nil)
-			s.perhaps--
+			s.scope.perhaps--
 		}
 	}
 }
@@ -123,10 +123,10 @@ func (s *sight) uncalled(names []string) {
 // of no use where no variable is looked up.
 func (s *sight) turns(n *syntax.ForClause, text string) bool {
 	iter, ok := n.Loop.(*syntax.WordIter)
-	if !ok || n.Select || s.vars == nil || !iter.InPos.IsValid() {
+	if !ok || n.Select || s.scope.vars == nil || !iter.InPos.IsValid() {
 		return false
 	}
-	items := s.words(iter.Items, text)
+	items := s.scope.words(iter.Items, text)
 	size := (int(n.End().Offset()) - int(n.Pos().Offset())) * len(items) //nolint:gosec // offsets in a text of 64 KB
 	if len(items) < 2 || s.calls+len(items) > maxCalls || *s.budget < size ||
 		slices.ContainsFunc(items, func(w word) bool { return !w.known }) {
@@ -135,7 +135,7 @@ func (s *sight) turns(n *syntax.ForClause, text string) bool {
 	s.calls += len(items)
 	*s.budget -= size
 	for _, item := range items {
-		s.assigned(iter.Name.Value, item)
+		s.scope.assigned(iter.Name.Value, item)
 		for _, stmt := range n.Do {
 			s.walk(stmt, text)
 		}
