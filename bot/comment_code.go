@@ -22,4 +22,5 @@ const (
 	CodeUnlockedMeanwhile  Code = "UnlockedMeanwhile"
 	CodeUnlockedByOther    Code = "UnlockedByOther"
 	CodeLockedAndUnlocked  Code = "LockedAndUnlocked"
+	CodeNewerRecord        Code = "NewerRecord" // a newer Turnout wrote what is known of Application
 )

@@ -23,6 +23,14 @@ func (in *Inbox) execute(ctx context.Context, r *responder, command Command, app
 	var answers []string
 	for i := range which {
 		s, err := in.situation(ctx, r.d, command, pr, which[i])
+		if newer := (*v1alpha1.NewerFormatError)(nil); errors.As(err, &newer) {
+			said := Fact{CodeNewerRecord, Args{Application: which[i].Name}}
+			if !command.Verb.onlyReads() {
+				return r.refuse(ctx, said)
+			}
+			answers = append(answers, inMarkdown(said).String())
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -181,6 +181,10 @@ var markdownTexts = map[Code]Text{
 		"Every name of the release that this asks for is taken by another one, such as ${release}. Nothing was changed.",
 		"Whoever may delete releases takes those away; then ask again.",
 	},
+	CodeNewerRecord: {
+		"A newer version of Turnout has taken over ${application}, and this one changes nothing of it.",
+		"Ask whoever runs Turnout to upgrade this one, then ask again.",
+	},
 	CodeAskedMeanwhile:    {"That was asked before. Nothing was changed.", ""},
 	CodeGone:              {"It is gone from the record.", "${next} says what is live."},
 	CodeUnlockedMeanwhile: {"${application} was unlocked since you asked. Nothing was changed.", "If you still mean it, ask again."},

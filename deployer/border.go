@@ -172,7 +172,7 @@ func (w *work) endStrays(ctx context.Context) error {
 }
 
 func (w *work) endStray(ctx context.Context, rel *v1alpha1.Release) error {
-	if rel.Status.Phase.Finished() {
+	if rel.Status.Phase.Finished() || rel.Status.Format > v1alpha1.Format {
 		return nil
 	}
 	read, now := rel.Status.DeepCopy(), metav1.NewTime(w.o.Now)

@@ -149,17 +149,17 @@ func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconc
 		log.DebugContext(ctx, "lost a race", "error", err)
 		return reconcile.Result{RequeueAfter: afterRace}, nil
 	}
+	if newer, ok := errors.AsType[*v1alpha1.NewerFormatError](err); ok {
+		d.leaveToNewer(ctx, log, req.NamespacedName, newer)
+		return reconcile.Result{RequeueAfter: safetyNet}, nil
+	}
 	return reconcile.Result{}, err
 }
 
 func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
 	bg, err := d.Record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
-		d.probers.end(key)
-		d.calls.leave(key)
-		d.asks.leave(key)
-		d.maps.leave(key)
-		d.reaches.forget(key)
+		d.leave(key)
 		return 0, nil
 	}
 	if err != nil {

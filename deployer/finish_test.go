@@ -77,12 +77,18 @@ func finishDeploy(w *world, m milestone) {
 		w.expectLive(v1alpha1.Blue)
 		w.approve(rel)
 	}
-	w.awaitPhase(begun, v1alpha1.ReleaseSucceeded)
+	now := w.awaitPhase(begun, v1alpha1.ReleaseSucceeded)
+	if now.ResourceVersion != begun.ResourceVersion && now.Status.Format != v1alpha1.Format {
+		w.t.Errorf("it is recorded in format %d", now.Status.Format)
+	}
 	w.settled()
 	w.expectOnce(v1alpha1.Green, m.patches, 1)
 	w.expectStamped(v1alpha1.Green, rel)
 	w.expectSizes(2, 2)
 	st := w.application().Status
+	if st.Format != v1alpha1.Format {
+		w.t.Errorf("the application is recorded in format %d", st.Format)
+	}
 	if last := st.LastSwitch; last == nil || last.UID != string(rel.UID) || last.From.Color != v1alpha1.Blue ||
 		last.To.Commit != rel.Spec.Deploy.Commit {
 		w.t.Errorf("the last switch is %+v", last)

@@ -61,6 +61,10 @@ const (
 
 // BlueGreenStatus is what the deployer knows of an application.
 type BlueGreenStatus struct {
+	// Format of the record, see [Format]; none is 1. A version that does not know it
+	// leaves the application alone.
+	Format int32 `json:"format,omitempty"`
+
 	// ObservedGeneration of the spec that this status speaks of.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 

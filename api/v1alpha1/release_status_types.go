@@ -51,6 +51,10 @@ const (
 
 // ReleaseStatus is what became of a release.
 type ReleaseStatus struct {
+	// Format of the record, see [Format]; none is 1. A version that does not know it
+	// leaves the release, and its application, alone.
+	Format int32 `json:"format,omitempty"`
+
 	// Phase is where it stands.
 	Phase ReleasePhase `json:"phase,omitempty"`
 

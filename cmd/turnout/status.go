@@ -61,6 +61,9 @@ func (r *reading) status(cmd *cobra.Command, args []string) error {
 	}
 	var states []stateJSON
 	for i := range all.Items {
+		if err := all.Items[i].Readable(); err != nil {
+			return err
+		}
 		releases, err := c.record.Releases(cmd.Context(), types.NamespacedName{Namespace: c.namespace, Name: all.Items[i].Name})
 		if err != nil {
 			return err

@@ -67,6 +67,10 @@ func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha
 // race is [ErrHeld]: somebody else moved on, so look again. What does not fit is
 // made to, by [FitApplication]; what is refused all the same is [ErrTooLarge].
 func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error {
+	if err := bg.Readable(); err != nil {
+		return err
+	}
+	bg.Status.Format = v1alpha1.Format
 	if err := FitApplication(&bg.Status); err != nil {
 		return fmt.Errorf("bluegreen %s/%s: %w", bg.Namespace, bg.Name, err)
 	}
@@ -89,6 +93,10 @@ func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) 
 // taken over as it stands, so that publishing never holds up a release. What does
 // not fit is made to, by [FitRelease]; what is refused all the same is [ErrTooLarge].
 func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) error {
+	if err := rel.Readable(); err != nil {
+		return err
+	}
+	rel.Status.Format = v1alpha1.Format
 	if err := FitRelease(&rel.Status); err != nil {
 		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}

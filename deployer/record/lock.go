@@ -58,6 +58,7 @@ func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by strin
 			now := metav1.Now()
 			bg.Status.UnlockedAt, bg.Status.UnlockedBy = &now, by
 		}
+		bg.Status.Format = v1alpha1.Format
 		if err := FitApplication(&bg.Status); err != nil {
 			return fmt.Errorf("bluegreen %s: status.lock: %w", app, err)
 		}

@@ -3,7 +3,8 @@
 //
 // Every write is a compare-and-swap or a create under a deterministic name, so
 // that two processes that want the same thing end up with one of it. Reads that
-// a decision rests on are not cached.
+// a decision rests on are not cached. What a newer version wrote is neither read nor
+// written: [v1alpha1.NewerFormatError].
 //
 // # Decisions
 //
@@ -105,16 +106,21 @@ func isGranted(ctx context.Context, from client.Reader, namespace, repository st
 	return v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], repository), nil
 }
 
-// Application returns one BlueGreen.
+// Application returns one BlueGreen. One that a newer version wrote is a
+// [v1alpha1.NewerFormatError].
 func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
 	var bg v1alpha1.BlueGreen
 	if err := r.Reader.Get(ctx, key, &bg); err != nil {
 		return nil, fmt.Errorf("reading bluegreen %s: %w", key, err)
 	}
+	if err := bg.Readable(); err != nil {
+		return nil, err
+	}
 	return &bg, nil
 }
 
-// Releases returns the releases of an application, newest first.
+// Releases returns the releases of an application, newest first. If one is of a newer
+// version, what the others mean cannot be told: it is a [v1alpha1.NewerFormatError].
 func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	return releases(ctx, r.Reader, app)
 }
@@ -124,6 +130,11 @@ func releases(ctx context.Context, from client.Reader, app types.NamespacedName)
 	err := from.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
 	if err != nil {
 		return nil, fmt.Errorf("listing releases of %s: %w", app, err)
+	}
+	for i := range list.Items {
+		if err := list.Items[i].Readable(); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortStableFunc(list.Items, func(a, b v1alpha1.Release) int {
 		if c := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); c != 0 {
@@ -163,11 +174,15 @@ func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1
 	return now, nil
 }
 
-// Release returns one release.
+// Release returns one release. One that a newer version wrote is a
+// [v1alpha1.NewerFormatError].
 func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {
 	var rel v1alpha1.Release
 	if err := r.Reader.Get(ctx, key, &rel); err != nil {
 		return nil, fmt.Errorf("reading release %s: %w", key, err)
+	}
+	if err := rel.Readable(); err != nil {
+		return nil, err
 	}
 	return &rel, nil
 }

@@ -18,19 +18,28 @@ import (
 // publishing is how many releases are published side by side.
 const publishing = 4
 
+// newer reports whether a newer version wrote what was read: it publishes that.
+func newer(err error) bool {
+	_, ok := errors.AsType[*v1alpha1.NewerFormatError](err)
+	return ok
+}
+
 // Watch calls back for every release that exists or changes, on the leader
 // only. The callback may be called for the same state more than once. An error
 // is tried again with back-off; a duration asks to be called again after it.
 func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
 	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		rel, err := r.Release(ctx, req.NamespacedName)
-		if apierrors.IsNotFound(errors.Unwrap(err)) {
+		if apierrors.IsNotFound(errors.Unwrap(err)) || newer(err) {
 			return reconcile.Result{}, nil
 		}
 		if err != nil {
 			return reconcile.Result{}, err
 		}
 		again, err := changed(ctx, rel)
+		if newer(err) {
+			return reconcile.Result{}, nil
+		}
 		if client.IgnoreNotFound(err) != nil {
 			return reconcile.Result{}, err
 		}

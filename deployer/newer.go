@@ -1,0 +1,32 @@
+package deployer
+
+import (
+	"context"
+	"log/slog"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// leaveToNewer leaves an application alone that a newer version has written. Its
+// record is not ours to write, so that a person is told by an event and by the log.
+func (d *Deployer) leaveToNewer(ctx context.Context, log *slog.Logger, app client.ObjectKey, newer *v1alpha1.NewerFormatError) {
+	d.leave(app)
+	log.ErrorContext(ctx, "left to a newer version", "error", newer)
+	var bg v1alpha1.BlueGreen
+	if err := d.Client.Get(ctx, app, &bg); err != nil || d.Events == nil {
+		return // whoever else may read it has been told in the log
+	}
+	d.Events.Eventf(&bg, nil, corev1.EventTypeWarning, "NewerRecord", "Inspect", "%s", newer.Error())
+}
+
+// leave ends what goes on for an application between looks.
+func (d *Deployer) leave(app client.ObjectKey) {
+	d.probers.end(app)
+	d.calls.leave(app)
+	d.asks.leave(app)
+	d.maps.leave(app)
+	d.reaches.forget(app)
+}
