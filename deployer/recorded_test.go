@@ -245,6 +245,7 @@ func TestRecordedReleasesFinish(t *testing.T) {
 		w.replicas = 2
 		w.putBack(r)
 		w.run(quick("this version"))
+		w.awaitFacts()
 		s.finish(w, m)
 	})
 }
@@ -264,12 +265,26 @@ func TestRecordedReleasesThatBreakMeanwhileNeverSwitch(t *testing.T) {
 			w.approve(rel)
 		}
 		w.run(quick("this version"))
+		w.awaitFacts()
 		if rel = w.await(rel, "its end", hasEnded); rel.Status.Failure == nil || rel.Status.Failure.Class == v1alpha1.FaultInterference {
 			t.Errorf("it ended as %s: %s", rel.Status.Phase, rel.Status.Message)
 		}
 		w.settled()
 		w.expectLeftAlone(m.patches - 1) // it is attached, and never switched
 	})
+}
+
+// awaitFacts waits until this version has said in facts what each release waits for:
+// the first one that was recorded did not.
+func (w *world) awaitFacts() {
+	w.t.Helper()
+	w.until("the facts", func() bool {
+		all, err := w.record().Releases(w.t.Context(), keyOf(w.application()))
+		check(w.t, err)
+		return !slices.ContainsFunc(all, func(r v1alpha1.Release) bool {
+			return (waits(&r) || r.Status.Phase == v1alpha1.ReleaseQueued) && r.Status.Waiting == nil
+		})
+	}, func() string { return "there are none" })
 }
 
 // everyRecording runs a test of each recorded world of some milestones.
