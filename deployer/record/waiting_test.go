@@ -1,14 +1,16 @@
 package record_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/record"
@@ -87,5 +89,33 @@ func TestWaitIsMadeFitAsWritingMakesIt(t *testing.T) {
 	}
 	if record.Waiting(nil) != nil {
 		t.Error("something is made of no wait")
+	}
+}
+
+// What kubectl get shows is what the API server makes of the columns.
+func TestKubectlShowsWhatAReleaseWaitsFor(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	rel := submit(t, r, deploy(bg))
+	read := rel.Status.DeepCopy()
+	rel.Status.Phase, rel.Status.Waiting = v1alpha1.ReleaseWaiting, waits()
+	check(t, r.UpdateRelease(t.Context(), rel, read))
+	http, err := rest.HTTPClientFor(where)
+	check(t, err)
+	path := "/apis/turnout.dev/v1alpha1/namespaces/" + rel.Namespace + "/releases/" + rel.Name
+	config := rest.CopyConfig(where)
+	config.GroupVersion, config.NegotiatedSerializer = &v1alpha1.GroupVersion, serializer.NewCodecFactory(kube.Scheme())
+	server, err := rest.UnversionedRESTClientForConfigAndClient(config, http)
+	check(t, err)
+	answer, err := server.Get().AbsPath(path).SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").DoRaw(t.Context())
+	check(t, err)
+	var table metav1.Table
+	check(t, json.Unmarshal(answer, &table))
+	shown := map[string]any{}
+	for i, column := range table.ColumnDefinitions {
+		shown[column.Name] = table.Rows[0].Cells[i]
+	}
+	if shown["Phase"] != "Waiting" || shown["Waits"] != "Approval" {
+		t.Errorf("kubectl shows %v", shown)
 	}
 }
