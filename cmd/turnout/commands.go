@@ -131,9 +131,10 @@ func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release 
 	if lock := app.Status.Lock; lock != nil {
 		rel.Status.Waiting = &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: lock.By, Since: &lock.At, Detail: lock.Reason}
 	}
-	rel.Status.Message = stands(rel) // programs read it beside the facts
+	message := stands(rel) // programs read it beside the facts
+	rel.Status.Message = message
 	if n := len(rel.Status.Timeline); n > 0 {
-		rel.Status.Timeline[n-1].Message = rel.Status.Message
+		rel.Status.Timeline[n-1].Message = message
 	}
 	return rel
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/tools/go/packages"
@@ -28,10 +29,12 @@ var read = map[string]string{
 	"deployer/workload/diagnose.go": "why a container waits; no reason is returned but those that it names",
 }
 
+var loaded = sync.OnceValues(func() (*house, error) { return load("../..", []string{"."}) })
+
 // product is the product's code, parsed and typed once.
 func product(t *testing.T) *house {
 	t.Helper()
-	h, err := load("../..", []string{"."})
+	h, err := loaded()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +113,99 @@ func TestEveryWordOfTheRecordIsMadeAndNoOther(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		if !used[name] {
 			t.Errorf("no release is ever recorded with v1alpha1.%s", name)
+		}
+	}
+}
+
+// renders are the functions that may read a message of a release, with what they do
+// with it. Everything else goes by the facts.
+var renders = map[string]string{
+	"bot.Surface.Failure":             "shows what no text of its own says",
+	"bot.reasonOf":                    "hands it on to a decision's text",
+	"bot.view.description":            "shows it in the Deployments tab",
+	"bot.view.failed":                 "shows it, shortened, in a comment",
+	"bot.view.gist":                   "has the comment written anew when it changes",
+	"bot.view.saidOf":                 "shows what a step did",
+	"bot.view.waiting":                "shows a record without facts",
+	"cmd/turnout.asJSON":              "prints it for programs, beside the facts",
+	"cmd/turnout.stands":              "prints what is no wait, and a record without facts",
+	"cmd/turnout.stateOf":             "prints it for programs, beside the facts",
+	"cmd/turnout.stepSays":            "prints what a step did",
+	"cmd/turnout.workflowLog.failure": "prints it into a workflow's log",
+	"deployer/track.Outcome":          "ends a release with its failure's words",
+}
+
+// messages are the sentences of a release's record.
+var messages = []string{"ReleaseStatus.Message", "TimelineEntry.Message", "Failure.Message"}
+
+// selected is a selected field as its type and name; empty if it is none of package api.
+func selected(s *types.Selection) string {
+	if s == nil || s.Kind() != types.FieldVal || s.Obj().Pkg() == nil || s.Obj().Pkg().Path() != api {
+		return ""
+	}
+	t := types.Unalias(s.Recv())
+	if p, ok := t.(*types.Pointer); ok {
+		t = types.Unalias(p.Elem())
+	}
+	named, ok := t.(*types.Named)
+	if !ok {
+		return ""
+	}
+	return named.Obj().Name() + "." + s.Obj().Name()
+}
+
+// reads lists the messages of the record that a declaration reads: what stands on the
+// left of an assignment is written.
+func reads(info *types.Info, decl ast.Decl) []string {
+	written, found := map[ast.Expr]bool{}, []string(nil)
+	ast.Inspect(decl, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, x := range n.Lhs {
+				written[x] = n.Tok == token.ASSIGN
+			}
+		case *ast.SelectorExpr:
+			if slices.Contains(messages, selected(info.Selections[n])) && !written[n] {
+				found = append(found, types.ExprString(n))
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// nameOf is a declaration as its package, the type that it is a method of, and its name.
+func nameOf(pkg *packages.Package, decl ast.Decl) string {
+	name := strings.TrimPrefix(pkg.PkgPath, module+"/")
+	f, ok := decl.(*ast.FuncDecl)
+	if !ok {
+		return name
+	}
+	if f.Recv != nil {
+		name += "." + strings.TrimPrefix(types.ExprString(f.Recv.List[0].Type), "*")
+	}
+	return name + "." + f.Name.Name
+}
+
+// Nothing is decided by a sentence: a message is shown, or handed on to who shows it.
+func TestMessagesOfTheRecordAreOnlyShown(t *testing.T) {
+	h := product(t)
+	seen := map[string]bool{}
+	for _, pkg := range h.packages {
+		for _, file := range h.written(pkg) {
+			for _, decl := range file.Decls {
+				for _, message := range reads(pkg.TypesInfo, decl) {
+					name := nameOf(pkg, decl)
+					if seen[name] = true; renders[name] == "" {
+						t.Errorf("%s reads %s (%s): go by the facts of the record instead", name, message, h.relative(h.file(decl.Pos())))
+					}
+				}
+			}
+		}
+	}
+	for name := range renders {
+		if !seen[name] {
+			t.Errorf("%s reads no message: take it off the list", name)
 		}
 	}
 }
