@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -58,7 +59,7 @@ type Installation struct {
 
 // AddApp registers an App with a key of its own.
 func (s *Server) AddApp(cfg AppConfig) (*App, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	key, err := s.nextKey()
 	if err != nil {
 		return nil, fmt.Errorf("making the key of the App %s: %w", cfg.Slug, err)
 	}
@@ -86,6 +87,31 @@ func withMetadata(permissions map[string]string) map[string]string {
 	all := map[string]string{"metadata": "read"}
 	maps.Copy(all, permissions)
 	return all
+}
+
+// appKeys are the keys of this process's Apps. Making one takes a tenth of a second, so
+// every server gives its nth App the nth of them.
+var appKeys struct {
+	sync.Mutex
+	all []*rsa.PrivateKey
+}
+
+// nextKey is one that no other App of the server has.
+func (s *Server) nextKey() (*rsa.PrivateKey, error) {
+	s.mu.Lock()
+	n := s.keys
+	s.keys++
+	s.mu.Unlock()
+	appKeys.Lock()
+	defer appKeys.Unlock()
+	for len(appKeys.all) <= n {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		appKeys.all = append(appKeys.all, key)
+	}
+	return appKeys.all[n], nil
 }
 
 // PrivateKeyPEM is the App's private key as GitHub hands it out: PKCS #1 in PEM.

@@ -48,6 +48,7 @@ type Server struct {
 	mu        sync.Mutex // guards everything below, and all that hangs from it
 	changed   chan struct{}
 	lastID    int64
+	keys      int                    // that Apps were given
 	users     map[string]*User       // by login in lower case
 	repos     map[string]*Repository // by owner/name in lower case
 	renamed   map[string]*Repository // by a name that it had, and no other has since
