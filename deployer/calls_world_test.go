@@ -218,7 +218,7 @@ func TestProcessMayEndDuringTheUploadAndAfterIt(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		s := w.sluggish()
-		e := newEffects(0, before, true)
+		e := newEffects(before, true)
 		e.match = func(what, body string) bool {
 			return strings.Contains(what, "releases/") && strings.Contains(body, "intendedAt")
 		}

@@ -1,15 +1,24 @@
 package deployer
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"path"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"k8s.io/client-go/rest"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // spoiling is when an effect goes wrong.
@@ -22,10 +31,10 @@ const (
 
 // effects counts the writes that deployers make and spoils one of them.
 type effects struct {
-	// nth write is spoiled, from 1; 0 spoils none.
-	nth  int
+	// at names the effect that is spoiled, see [effectsOf]; "" is none.
+	at   string
 	when spoiling
-	// match, if it is set, chooses the write in place of nth: the first that it
+	// match, if it is set, chooses the write in place of at: the first that it
 	// holds for, by what it writes and its body.
 	match func(what, body string) bool
 	// crash makes everything fail from then on, as for a process that ended.
@@ -37,11 +46,13 @@ type effects struct {
 
 	mu   sync.Mutex
 	dead bool
-	seen []string
+	done bool     // it was spoiled
+	seen []string // writes
+	made []string // effects, each once, in their order
 }
 
-func newEffects(nth int, when spoiling, crash bool) *effects {
-	return &effects{nth: nth, when: when, crash: crash, spoiled: make(chan struct{})}
+func newEffects(when spoiling, crash bool) *effects {
+	return &effects{when: when, crash: crash, spoiled: make(chan struct{})}
 }
 
 // config is a connection whose writes are counted.
@@ -60,46 +71,184 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 var errSpoiled = errors.New("connection reset by the test")
 
 func (e *effects) roundTrip(next http.RoundTripper, req *http.Request) (*http.Response, error) {
-	spoil, err := e.count(req)
+	w, err := e.begin(req.Method, describe(req), bodyOf(req))
 	if err != nil {
 		return nil, err
 	}
-	if !spoil {
-		return next.RoundTrip(req)
-	}
-	defer close(e.spoiled)
-	if e.when == before {
+	if w.spoil && e.when == before {
+		e.spoil()
 		return nil, errSpoiled
 	}
 	resp, err := next.RoundTrip(req)
-	if err == nil {
+	switch {
+	case err != nil || resp.StatusCode >= http.StatusMultipleChoices:
+		e.forget(w)
+	case w.spoil:
 		_ = resp.Body.Close()
+		e.spoil()
+		return nil, errSpoiled
 	}
-	return nil, errSpoiled
+	return resp, err
 }
 
-// count notes a write and reports whether it is the one to spoil.
-func (e *effects) count(req *http.Request) (spoil bool, err error) {
+// intercept counts what is asked of Cloud Build.
+func (e *effects) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker,
+	opts ...grpc.CallOption,
+) error {
+	lost := status.Error(codes.Unavailable, errSpoiled.Error())
+	what, verb := path.Base(method), http.MethodGet
+	if what == "CreateBuild" {
+		verb = http.MethodPost
+	}
+	w, err := e.begin(verb, what, "")
+	if err != nil {
+		return lost
+	}
+	if w.spoil && e.when == before {
+		e.spoil()
+		return lost
+	}
+	err = invoke(ctx, method, req, reply, cc, opts...)
+	switch {
+	case err != nil:
+		e.forget(w)
+	case w.spoil:
+		e.spoil()
+		return lost
+	}
+	return err
+}
+
+// written is a write under way.
+type written struct {
+	effects []string // that it is the first to make
+	spoil   bool
+}
+
+// begin notes a write, and says whether it is the one to spoil.
+func (e *effects) begin(method, what, body string) (w written, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.dead {
-		return false, errSpoiled
+		return w, errSpoiled
 	}
-	if !slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, req.Method) {
-		return false, nil
+	if !slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method) ||
+		!strings.HasPrefix(what, e.only) {
+		return w, nil
 	}
-	if !strings.HasPrefix(describe(req), e.only) {
-		return false, nil
+	e.seen = append(e.seen, what)
+	for _, name := range effectsOf(what, body) {
+		if !slices.Contains(e.made, name) {
+			w.effects = append(w.effects, name)
+		}
 	}
-	e.seen = append(e.seen, describe(req))
-	if e.match != nil && e.nth == 0 && e.match(describe(req), bodyOf(req)) {
-		e.nth = len(e.seen)
+	e.made = append(e.made, w.effects...)
+	switch {
+	case e.done:
+	case e.match != nil:
+		w.spoil = e.match(what, body)
+	default:
+		w.spoil = slices.Contains(w.effects, e.at)
 	}
-	if len(e.seen) != e.nth {
-		return false, nil
+	return w, nil
+}
+
+// spoil notes that the effect is spoiled now.
+func (e *effects) spoil() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.done { // two that match, at the same time
+		return
 	}
-	e.dead = e.crash
-	return true, nil
+	e.done, e.dead = true, e.crash
+	close(e.spoiled)
+}
+
+// forget takes back a write that came to nothing: another one makes its effects.
+func (e *effects) forget(w written) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.made = slices.DeleteFunc(e.made, func(name string) bool { return slices.Contains(w.effects, name) })
+}
+
+// effectsOf names what a write makes of the record or the cluster that was not there
+// before: a milestone, a claim, a patched field. A status that says in other words where
+// a release stands has none: how often that is written is a matter of time, and who ends
+// there leaves what one leaves that ends at the effect before.
+func effectsOf(what, body string) []string {
+	switch {
+	case strings.HasPrefix(what, "PATCH "):
+		return []string{strings.ReplaceAll(what+patched(body), "my-python-app-", "")}
+	case strings.HasPrefix(what, "PUT releases/"):
+		var rel v1alpha1.Release
+		return ofRelease(&rel, json.Unmarshal([]byte(body), &rel))
+	case strings.HasPrefix(what, "PUT bluegreens/"):
+		var bg v1alpha1.BlueGreen
+		return ofApplication(&bg, json.Unmarshal([]byte(body), &bg))
+	}
+	return []string{what}
+}
+
+// places are what a path of a JSON patch has more than its meaning needs.
+var places = regexp.MustCompile(`^/(spec|metadata)/|turnout\.dev~1|[0-9]+/`)
+
+// patched are the fields that a JSON patch changes.
+func patched(body string) string {
+	var ops []struct{ Op, Path string }
+	if err := json.Unmarshal([]byte(body), &ops); err != nil {
+		return " " + err.Error()
+	}
+	var all []string
+	for _, o := range ops {
+		if o.Op != "test" {
+			all = append(all, " "+o.Op+" "+places.ReplaceAllString(o.Path, ""))
+		}
+	}
+	return strings.Join(slices.Compact(all), "")
+}
+
+func ofRelease(rel *v1alpha1.Release, err error) []string {
+	if err != nil {
+		return []string{"release: " + err.Error()}
+	}
+	var all []string
+	milestones := reflect.ValueOf(rel.Status.Milestones)
+	for i := range milestones.NumField() {
+		if field := milestones.Type().Field(i).Name; !milestones.Field(i).IsZero() && field != "Target" && field != "Previous" {
+			all = append(all, "release: "+field) // those two come with the claim
+		}
+	}
+	if b := rel.Status.Build; b != nil && !b.IntendedAt.IsZero() {
+		all = append(all, "release: Build.IntendedAt")
+	}
+	if b := rel.Status.Build; b != nil && b.ID != "" {
+		all = append(all, "release: Build.ID")
+	}
+	if rel.Status.FinishedAt != nil {
+		all = append(all, "release: FinishedAt")
+	}
+	return all
+}
+
+func ofApplication(bg *v1alpha1.BlueGreen, err error) []string {
+	if err != nil {
+		return []string{"application: " + err.Error()}
+	}
+	st := bg.Status
+	var all []string
+	if st.Active != nil {
+		all = append(all, "application: Active")
+	}
+	if st.LastSwitch != nil && st.LastSwitch.Release != "pretended" {
+		all = append(all, "application: LastSwitch")
+		if st.Active == nil {
+			all = append(all, "application: no Active")
+		}
+	}
+	if len(st.RolledBack) > 0 {
+		all = append(all, "application: RolledBack")
+	}
+	return all
 }
 
 // bodyOf reads what a request carries and leaves it there.
@@ -132,11 +281,16 @@ func (e *effects) all() []string {
 	return slices.Clone(e.seen)
 }
 
-// what names the spoiled write.
-func (e *effects) what() string {
-	all := e.all()
-	if e.nth < 1 || e.nth > len(all) {
-		return fmt.Sprintf("write %d was never made", e.nth)
-	}
-	return all[e.nth-1]
+// effects are those made so far.
+func (e *effects) effects() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.made)
+}
+
+// happened says whether the effect was spoiled.
+func (e *effects) happened() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.done
 }

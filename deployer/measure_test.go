@@ -307,7 +307,7 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := newEffects(0, after, true)
+			e := newEffects(after, true)
 			e.match = match
 			w, rel := j.start(t)
 			stop := w.runWith(e.config(plane.Config), quick("first"))

@@ -87,7 +87,7 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			lift := w.deny(tt.group, tt.resource, tt.unless, "the owner of the cluster forbids it", tt.refused)
-			e := newEffects(0, before, false)
+			e := newEffects(before, false)
 			e.only = "PATCH " + tt.resource
 			since := time.Now()
 			w.runWith(e.config(plane.Config))

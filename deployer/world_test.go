@@ -25,6 +25,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/oauth2"
 	"google.golang.org/api/option"
+	"google.golang.org/grpc"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -115,6 +116,8 @@ type world struct {
 	namespaced bool
 	// build does the work of builds.
 	build cloudbuildtest.Builder
+	// asked is called around every request to Cloud Build.
+	asked grpc.UnaryClientInterceptor
 }
 
 const repository = "acme/my-python-app"
@@ -188,7 +191,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 	check(w.t, err)
 	clientset, err := kubernetes.NewForConfig(cfg)
 	check(w.t, err)
-	builds, err := cloudbuild.NewClient(w.t.Context(), cloudbuild.Config{Endpoint: w.builds.Endpoint(), Insecure: true})
+	builds, err := cloudbuild.NewClient(w.t.Context(), cloudbuild.Config{Endpoint: w.builds.Endpoint(), Insecure: true, Interceptor: w.asked})
 	check(w.t, err)
 	pods, err := gate.Straight(cfg)
 	check(w.t, err)
