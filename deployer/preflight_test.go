@@ -1,12 +1,14 @@
 package deployer
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -32,6 +34,32 @@ func (w *world) expectErrors(want ...string) {
 	}
 }
 
+// awaitLooks waits until the application was looked at, as it is now, and once more: the
+// second look acts on all that the first one wrote.
+func (w *world) awaitLooks() {
+	w.t.Helper()
+	for i := range 2 {
+		w.patch(w.application(), fmt.Sprintf(`{"spec":{"environment":"look-%d"}}`, i))
+		w.until("a look", func() bool {
+			bg := w.application()
+			return bg.Status.ObservedGeneration == bg.Generation
+		}, func() string { return fmt.Sprintf("%+v", w.application().Status) })
+	}
+}
+
+// awaitIngressSeen waits until the routes were looked at as they are now.
+func (w *world) awaitIngressSeen() {
+	w.t.Helper()
+	i := w.ingress()
+	w.get(i)
+	w.until("a look at the routes", func() bool {
+		seen := w.application().Status.Ingress
+		return seen != nil && seen.Generation == i.Generation
+	}, func() string {
+		return fmt.Sprintf("%+v, want generation %d", w.application().Status.Ingress, i.Generation)
+	})
+}
+
 func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -42,11 +70,13 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	w.run()
 	rel := w.submit("a")
 	w.awaitReason(v1alpha1.ReasonPreflight)
-	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
+	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return strings.Contains(r.Status.Message, "spec.ports") })
 	w.expectMessage(rel, "waits: service "+w.namespace+"/my-python-app-green-svc, spec.ports: it has no port 80",
 		"kubectl edit service my-python-app-green-svc")
 	w.expectOnPage(saidOf(rel))
 	w.expectErrors("Ports")
+	w.awaitLooks()
+	w.get(rel)
 	if n := w.builds.Calls()["CreateBuild"]; rel.Status.Phase != v1alpha1.ReleaseQueued || n != 0 {
 		t.Errorf("the release is %s, %d builds were created", rel.Status.Phase, n)
 	}
@@ -97,8 +127,12 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 	}
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectNoFinding(back, "spec.url") // a rollback is no time for advice
+	address := func() bool { return slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") }
+	if !address() {
+		t.Fatalf("the warnings are %q, want Address among them", w.reasons(v1alpha1.SeverityWarning))
+	}
 	w.patch(w.application(), `{"spec":{"url":"http://shop.localhost:1"}}`)
-	w.until("the finding to be gone", func() bool { return !slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") },
+	w.until("the finding to be gone", func() bool { return !address() },
 		func() string { return "" })
 }
 
@@ -119,11 +153,11 @@ func TestToolThatOwnsTheRoutesIsTold(t *testing.T) {
 	edit(func(i *networkingv1.Ingress) { i.Labels = map[string]string{"argocd.argoproj.io/instance": "shop"} })
 	i := w.ingress()
 	w.get(i)
-	if !strings.Contains(i.ManagedFields[len(i.ManagedFields)-1].Manager+i.ManagedFields[0].Manager, "argocd") {
+	if !slices.ContainsFunc(i.ManagedFields, func(f metav1.ManagedFieldsEntry) bool { return f.Manager == "argocd-controller" }) {
 		t.Fatalf("the managers are %+v", i.ManagedFields)
 	}
-	w.editIngress(func(i *networkingv1.Ingress) { i.Annotations["seen"] = "yes" }) // a look after that
-	w.settled()
+	w.editIngress(addRoute)
+	w.awaitIngressSeen()
 	if owners() {
 		t.Error("a tool that wrote a label is told to own the routes")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +39,8 @@ func TestReleaseStopsWhenSomeoneElseSwitches(t *testing.T) {
 		t.Errorf("the failure is %+v", rel.Status.Failure)
 	}
 	w.expectMessage(rel, "my-python-app-ingress", "someone else")
+	w.settled()
+	w.awaitLooks() // nothing is put back
 	w.expectLive(v1alpha1.Green)
 	w.expectSizes(1, 1)
 }
@@ -53,6 +56,8 @@ func TestReleaseStopsWhenSomeoneElseChangesTheTarget(t *testing.T) {
 	check(t, w.kube.Update(t.Context(), green))
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.expectMessage(rel, "my-python-app-green", "someone else")
+	w.settled()
+	w.awaitLooks() // nothing is put back
 	w.expectLive(v1alpha1.Blue)
 	w.expectSizes(1, 1)
 }
@@ -273,9 +278,9 @@ func TestTrafficStaysIfThePreviousColourCannotTakeIt(t *testing.T) {
 	if got := findingsOf(rel); !strings.Contains(got, "my-python-app-blue-svc, the previous colour, has no ready endpoints") {
 		t.Errorf("the findings are %s", got)
 	}
-	if w.size(v1alpha1.Green) == 0 {
-		t.Error("the colour that users reach was shrunk")
-	}
+	w.settled()
+	w.awaitLooks()
+	w.expectSizes(0, 1) // the colour that users reach is not shrunk
 }
 
 func TestSourceOutageOnlyDelays(t *testing.T) {
@@ -341,27 +346,44 @@ func TestFinishedReleasesBeyondTheHistoryAreDeletedAfterEightDays(t *testing.T) 
 		check(t, w.kube.Status().Update(t.Context(), rel))
 	}
 	w.run()
-	w.until("two are left", func() bool {
-		left, err := w.record().Releases(t.Context(), keyOf(w.application()))
+	left := func() string {
+		t.Helper()
+		all, err := w.record().Releases(t.Context(), keyOf(w.application()))
 		check(t, err)
-		if len(left) < 2 {
-			t.Fatalf("%d are left", len(left))
+		var commits []string
+		for _, rel := range all {
+			commits = append(commits, rel.Spec.Deploy.Commit[:1])
 		}
-		return len(left) == 2
-	}, func() string { return "" })
+		slices.Sort(commits)
+		return strings.Join(commits, " ")
+	}
+	w.until("two are left", func() bool { return left() == "c d" }, left)
+	w.awaitLooks()
+	if got := left(); got != "c d" {
+		t.Errorf("left are %s, want c d", got)
+	}
 }
 
 func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	taken, reached := make(chan struct{}), make(chan struct{})
+	taken, reached, answered := make(chan struct{}), make(chan struct{}), make(chan int, 1)
 	// The first process is stuck, its intent to switch not yet written.
 	cfg := rest.CopyConfig(plane.Config)
-	stuck := sync.OnceFunc(func() { close(reached); <-taken })
+	var late sync.Once
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			if req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/releases/") && w.kubelet.starts("@sha256:") {
-				stuck()
+				late.Do(func() { close(reached) })
+				<-taken
+				resp, err := next.RoundTrip(req)
+				if err == nil {
+					select {
+					case answered <- resp.StatusCode: // the first
+					default:
+					}
+				}
+				return resp, err
 			}
 			return next.RoundTrip(req)
 		})
@@ -372,6 +394,9 @@ func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 	w.run(quick("second"))
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 	close(taken)
-	w.poke()
+	if status := <-answered; status != http.StatusConflict {
+		t.Errorf("the slow one's write is answered %d, want a conflict", status)
+	}
+	w.awaitLooks() // by both
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
