@@ -2,35 +2,28 @@ package deployer
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"time"
-	"unicode"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// lookAtRoutes is how often the load balancer is looked at while nothing that is
-// watched may change: events and endpoint groups are not.
-const lookAtRoutes = 2 * time.Second
+// attachAct makes the load balancer know the target before anything runs there.
+type attachAct struct{ *attempt }
 
 // attach makes sure that the target's Service exists, is referenced by the
 // Ingress under the standby host, and that the load balancer knows it. It comes
 // before the staging, since pods made earlier carry no trustworthy readiness gate
 // on Google's load balancer.
-func (a *attempt) attach(ctx context.Context) (pause, error) {
-	if err := a.mayStageOver(ctx); err != nil {
+func (a attachAct) attach(ctx context.Context) (pause, error) {
+	if err := (survey{a.attempt}).mayStageOver(ctx); err != nil {
 		return pause{}, err
 	}
-	if err := a.lookAround(ctx); err != nil {
+	if err := (survey{a.attempt}).lookAround(ctx); err != nil {
 		return pause{}, err
 	}
 	created, err := a.d.Workloads.CreateMissing(ctx, a.bg, a.target())
@@ -40,11 +33,11 @@ func (a *attempt) attach(ctx context.Context) (pause, error) {
 	for _, object := range created {
 		a.finding("created " + object + " from its live counterpart")
 	}
-	a.tellProtection(ctx)
+	survey{a.attempt}.tellProtection(ctx)
 	if p, err := a.seed(ctx); err != nil || p.rests() {
 		return p, err
 	}
-	if p, err := a.reference(ctx); err != nil || p.rests() {
+	if p, err := (reference{a.attempt}).reference(ctx); err != nil || p.rests() {
 		return p, err
 	}
 	now := metav1.NewTime(a.o.Now)
@@ -53,29 +46,18 @@ func (a *attempt) attach(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// onGCE reports whether the Ingress programs Google's load balancer.
-func (a *attempt) onGCE() bool { return a.o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE }
-
-// tellLoadBalancer says which guarantee is weaker than on Google's load balancer.
-func (a *attempt) tellLoadBalancer() {
-	if !a.onGCE() {
-		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
-			"from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
-	}
-}
-
 // seed runs one pod of the version before the target's Service is referenced for
 // the first time. Google's load balancer makes its health check then, with the
 // path of a pod's readiness probe, or / if there is no pod, and never copies it
 // again. A BackendConfig that names the path makes that unnecessary.
-func (a *attempt) seed(ctx context.Context) (pause, error) {
+func (a attachAct) seed(ctx context.Context) (pause, error) {
 	// What is taken up of a reference that lacks a port says nothing of that port.
 	_, taken := track.TakenUp(a.o.Target.Service, a.o.Groups)
-	if !a.onGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
+	if !a.o.OnGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
 		return pause{}, nil
 	}
 	// What keeps the reference from being made is told before anything is started.
-	if err := a.checkTranslation(ctx); err != nil {
+	if err := (reference{a.attempt}).checkTranslation(ctx); err != nil {
 		return pause{}, err
 	}
 	named, err := a.d.Routes.NamesHealthCheck(ctx, a.bg, a.o.Routes, a.target())
@@ -91,7 +73,7 @@ func (a *attempt) seed(ctx context.Context) (pause, error) {
 		if ready {
 			return pause{}, nil
 		}
-		if err := a.startFault(ctx); err != nil {
+		if err := (rollout{a.attempt}).startFault(ctx); err != nil {
 			return pause{}, err
 		}
 		return pause{
@@ -100,7 +82,7 @@ func (a *attempt) seed(ctx context.Context) (pause, error) {
 			waits:   waitsForPods(v1alpha1.BecauseSeed, t.Deployment, t.Available, 1),
 		}, nil
 	}
-	return a.put(ctx, workload.StageRequest{
+	return rollout{a.attempt}.put(ctx, workload.StageRequest{
 		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
 		Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, Replicas: 1,
 	})
@@ -108,136 +90,6 @@ func (a *attempt) seed(ctx context.Context) (pause, error) {
 
 // sameProbe reports whether the target's pods have the readiness probe already
 // that staged ones will have.
-func (a *attempt) sameProbe() bool {
+func (a attachAct) sameProbe() bool {
 	return a.bg.Spec.Template == v1alpha1.TemplateOwn || equality.Semantic.DeepEqual(a.o.Target.Probe, a.o.Previous.Probe)
-}
-
-// checkTranslation returns a fault if Google's controller could not use the
-// Ingress with the target's Service in it. It then takes up no change of the
-// Ingress, and leaves the endpoints alone of whatever is no longer named.
-func (a *attempt) checkTranslation(ctx context.Context) error {
-	err := a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
-	bad, ok := errors.AsType[*route.UntranslatableError](err)
-	if !ok {
-		return err
-	}
-	f := &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: bad.Error() + "; the ingress was not changed"}
-	if bad.Target {
-		f.class = v1alpha1.FaultRelease
-	}
-	return f
-}
-
-// reference makes the Ingress name the target's Service under the standby host,
-// and waits until the load balancer has it. It returns the zero pause once it has.
-func (a *attempt) reference(ctx context.Context) (pause, error) {
-	a.tellLoadBalancer()
-	st := a.route()
-	var news track.News
-	var said string
-	if a.onGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
-		// This release has made the reference, or was about to.
-		var err error
-		if news, err = a.d.Routes.News(ctx, a.bg, st.EventsBefore); err != nil {
-			return pause{}, err
-		}
-		if news.Translate != "" {
-			mine, text, err := a.refused(ctx, news.Translate)
-			if err != nil {
-				return pause{}, err
-			}
-			if mine {
-				return a.detach(ctx, news.Translate)
-			}
-			said = "; " + text
-		}
-	}
-	if !a.o.Routes.Attached(a.target()) {
-		return a.writeReference(ctx)
-	}
-	if !a.onGCE() {
-		return pause{}, nil
-	}
-	why, ok := track.TakenUp(a.o.Target.Service, a.o.Groups)
-	if ok {
-		return pause{}, nil
-	}
-	if news.Sync != "" {
-		said += "; its controller tries again: " + news.Sync
-	}
-	return pause{
-		until:   a.o.Now.Add(lookAtRoutes),
-		message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why + said,
-		waits: &v1alpha1.Waiting{
-			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseReference, Object: a.o.Target.Service, Detail: why + said,
-		},
-	}, nil
-}
-
-// refused reports whether it is the target's reference that the load balancer's
-// controller could not use, as an event says that tells of the whole Ingress.
-// Otherwise text says what is in the way: somebody else may mend that, and taking
-// the reference away would not.
-func (a *attempt) refused(ctx context.Context, event string) (mine bool, text string, err error) {
-	err = a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
-	bad, ok := errors.AsType[*route.UntranslatableError](err)
-	switch {
-	case ok:
-		return bad.Target || names(bad.Why, a.o.Target.Service), bad.Error(), nil
-	case err != nil:
-		return false, "", err
-	}
-	return names(event, a.o.Target.Service), fmt.Sprintf("its controller could not use ingress %s: %s", a.o.Routes.Name, event), nil
-}
-
-// names reports whether a text names an object, and not only one whose name
-// contains that name.
-func names(text, object string) bool {
-	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool {
-		return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	}), object)
-}
-
-// writeReference patches the Ingress. From which event on its controller speaks of
-// the patch is durable before.
-func (a *attempt) writeReference(ctx context.Context) (pause, error) {
-	if st := a.route(); a.onGCE() {
-		if err := a.checkTranslation(ctx); err != nil {
-			return pause{}, err
-		}
-		if st.EventsBefore == "" {
-			news, err := a.d.Routes.News(ctx, a.bg, "")
-			if err != nil {
-				return pause{}, err
-			}
-			st.EventsBefore = news.Now
-		}
-		if err := a.save(ctx); err != nil {
-			return pause{}, err
-		}
-	}
-	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
-		return pause{}, err
-	}
-	if !a.o.Routes.Attached(a.target()) || a.onGCE() {
-		return pause{until: a.o.Now, message: "attaching", waits: a.waitsForRoutes(v1alpha1.BecauseAttach)}, nil
-	}
-	return pause{}, nil
-}
-
-// detach takes the reference away that the load balancer's controller cannot use,
-// and ends the release: while it stands, no change of the Ingress is taken up.
-func (a *attempt) detach(ctx context.Context, event string) (pause, error) {
-	if err := a.moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
-		return pause{}, err
-	}
-	if len(a.o.Routes.Standby[a.target()]) > 0 {
-		return pause{
-			until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again",
-			waits: a.waitsForRoutes(v1alpha1.BecauseDetach),
-		}, nil
-	}
-	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
-		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again",
-		a.o.Routes.Name, a.o.Target.Service, event)}
 }

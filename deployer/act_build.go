@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,27 +16,17 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-const (
-	// buildGrace is the default of [Deployer].BuildGrace.
-	buildGrace = time.Minute
-	// buildRetry is the default of [Deployer].BuildRetry.
-	buildRetry = 15 * time.Second
-	// maxBuildRetries is how often a release's build is made anew after Cloud
-	// Build lost one.
-	maxBuildRetries = 2
-	// listingMargin is how much older than the release its builds may look, since
-	// Cloud Build's clock is not the cluster's.
-	listingMargin = 10 * time.Minute
-)
+// buildAct makes sure that the image exists.
+type buildAct struct{ attempt *attempt }
 
 // build makes sure that the commit's image exists and is known by digest.
-func (a *attempt) build(ctx context.Context) (pause, error) {
-	if p, err := a.mayBuild(ctx); err != nil || p.rests() {
+func (a buildAct) build(ctx context.Context) (pause, error) {
+	if p, err := (branch{a.attempt}).mayBuild(ctx); err != nil || p.rests() {
 		return p, err
 	}
-	b := a.rel.Status.Build
+	b := a.attempt.rel.Status.Build
 	switch {
-	case a.turn.find(beginning) != nil:
+	case a.attempt.turn.find(beginning) != nil:
 		return a.begun(ctx, nil)
 	case b == nil:
 		return a.startBuild(ctx, 0)
@@ -51,14 +40,15 @@ func (a *attempt) build(ctx context.Context) (pause, error) {
 
 // resumeBuild goes on from an intent without an outcome. A build that was begun
 // may not be listed yet, so another one is not begun before the grace is over.
-func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
+func (a buildAct) resumeBuild(ctx context.Context) (pause, error) {
 	if found, err := a.findBuild(ctx); err != nil || found {
 		return pause{
-			until: a.o.Now, message: "found the build that was started before", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseFound),
+			until: a.attempt.o.Now, message: "found the build that was started before",
+			waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseFound),
 		}, err
 	}
-	intended := a.rel.Status.Build
-	if again := intended.IntendedAt.Add(cmp.Or(a.d.BuildGrace, buildGrace)); a.o.Now.Before(again) {
+	intended := a.attempt.rel.Status.Build
+	if again := intended.IntendedAt.Add(cmp.Or(a.attempt.d.BuildGrace, buildGrace)); a.attempt.o.Now.Before(again) {
 		if soon := a.pollAt(0); soon.Before(again) {
 			again = soon
 		}
@@ -75,34 +65,34 @@ func (a *attempt) resumeBuild(ctx context.Context) (pause, error) {
 // before the build is begun, since Cloud Build cannot tell a repeated request
 // from a second one. That the release is building is on record before anything is
 // planned: should a file end the process, it is known at which release.
-func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) {
-	if err := a.save(ctx); err != nil {
+func (a buildAct) startBuild(ctx context.Context, retries int32) (pause, error) {
+	if err := a.attempt.save(ctx); err != nil {
 		return pause{}, err
 	}
-	plan, err := a.planBuild(ctx)
+	plan, err := buildPlanner{a.attempt}.planBuild(ctx)
 	if err != nil {
 		return pause{}, err
 	}
-	before := a.rel.Status.Build
-	if err := a.provideSource(ctx, &plan); err != nil {
+	before := a.attempt.rel.Status.Build
+	if err := (buildPlanner{a.attempt}).provideSource(ctx, &plan); err != nil {
 		return pause{}, err
 	}
 	if before == nil {
-		if err := a.lookForRivals(ctx, plan); err != nil {
+		if err := (buildPlanner{a.attempt}).lookForRivals(ctx, plan); err != nil {
 			return pause{}, err
 		}
 	}
 	plan.request.Retry = int(retries)
-	a.rel.Status.Build = &v1alpha1.BuildStatus{
+	a.attempt.rel.Status.Build = &v1alpha1.BuildStatus{
 		Project: plan.request.Project, Location: plan.request.Location, Tag: cloudbuild.Tag(plan.request.Release, plan.request.Retry),
 		IntendedAt: metav1.NowMicro(), Image: plan.chosen.Image, Reference: plan.chosen.Reference, Trigger: plan.triggerID(), Retries: retries,
 	}
-	if err := a.save(ctx); err != nil {
+	if err := a.attempt.save(ctx); err != nil {
 		return pause{}, err
 	}
-	builds, err := a.plannedBuilds(ctx, plan)
+	builds, err := googleAccess{a.attempt}.plannedBuilds(ctx, plan)
 	if err != nil {
-		a.rel.Status.Build = before
+		a.attempt.rel.Status.Build = before
 		return pause{}, err
 	}
 	return a.begun(ctx, func(ctx context.Context) (cloudbuild.Handle, error) {
@@ -114,27 +104,23 @@ func (a *attempt) startBuild(ctx context.Context, retries int32) (pause, error) 
 	})
 }
 
-// beginning is the call that begins a build. If its release ends meanwhile it is let
-// finish, since its answer names the build that there is to cancel.
-var beginning = question{what: "starting the build", effect: true}
-
 // begun has the build begun whose intent is durable, and records its handle. A write
 // that fails here, or a process that ends, leaves the intent, and the next look
 // finds the build by what it carries.
-func (a *attempt) begun(ctx context.Context, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
-	handle, err := ask(ctx, a.turn, beginning, begin)
+func (a buildAct) begun(ctx context.Context, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
+	handle, err := ask(ctx, a.attempt.turn, beginning, begin)
 	if not, ok := errors.AsType[*notBegun](err); ok {
 		if not.certain() {
-			a.rel.Status.Build = not.before
+			a.attempt.rel.Status.Build = not.before
 		}
 		return pause{}, buildFault(fmt.Errorf("starting the build: %w", not.err))
 	}
 	if err != nil {
 		return pause{}, err
 	}
-	a.recordBuild(handle)
+	buildRecord{a.attempt}.recordBuild(handle)
 	p := pause{until: a.pollAt(0), message: "building", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
-	return p, a.save(ctx)
+	return p, a.attempt.save(ctx)
 }
 
 // notBegun is the error of a build that was not begun, as far as is known.
@@ -153,75 +139,48 @@ func (n *notBegun) certain() bool {
 	return ok && !refused.Uncertain
 }
 
-func (a *attempt) recordBuild(h cloudbuild.Handle) {
-	b := a.rel.Status.Build
-	b.ID, b.LogURL = h.ID, h.LogURL
-	a.linkBuild()
-}
-
-// linkBuild links the build's step to its log. The build of a release that was
-// cancelled may be found when another step is under way.
-func (a *attempt) linkBuild() {
-	for i := range slices.Backward(a.rel.Status.Timeline) {
-		if entry := &a.rel.Status.Timeline[i]; entry.Step == v1alpha1.StepBuild {
-			entry.URL = a.rel.Status.Build.LogURL
-			return
-		}
-	}
-}
-
 // findBuild searches the build of an intent without an outcome.
-func (a *attempt) findBuild(ctx context.Context) (bool, error) {
-	builds, err := a.builds(ctx)
+func (a buildAct) findBuild(ctx context.Context) (bool, error) {
+	builds, err := googleAccess{a.attempt}.builds(ctx)
 	if err != nil {
 		return false, err
 	}
-	search := a.search()
-	handle, err := ask(ctx, a.turn, question{what: "looking for the build"}, func(ctx context.Context) (*cloudbuild.Handle, error) {
+	search := buildRecord{a.attempt}.search()
+	handle, err := ask(ctx, a.attempt.turn, question{what: "looking for the build"}, func(ctx context.Context) (*cloudbuild.Handle, error) {
 		return builds.Find(ctx, search)
 	})
 	if err != nil || handle == nil {
 		return false, err
 	}
-	a.recordBuild(*handle)
+	buildRecord{a.attempt}.recordBuild(*handle)
 	return true, nil
 }
 
-// search is what the release's build is found by.
-func (a *attempt) search() cloudbuild.Search {
-	b := a.rel.Status.Build
-	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
-	if b.Trigger != "" {
-		search.Trigger, search.Commit = b.Trigger, a.rel.Spec.Deploy.Commit
-		search.Since = a.rel.CreationTimestamp.Add(-listingMargin)
-	}
-	return search
-}
-
 // followBuild looks at the build once.
-func (a *attempt) followBuild(ctx context.Context) (pause, error) {
-	b := a.rel.Status.Build
-	builds, err := a.builds(ctx)
+func (a buildAct) followBuild(ctx context.Context) (pause, error) {
+	b := a.attempt.rel.Status.Build
+	builds, err := googleAccess{a.attempt}.builds(ctx)
 	if err != nil {
 		return pause{}, err
 	}
 	handle := handleOf(b)
-	state, err := ask(ctx, a.turn, question{what: "looking at the build", about: b.ID}, func(ctx context.Context) (cloudbuild.State, error) {
-		return builds.Poll(ctx, handle)
-	})
+	state, err := ask(ctx, a.attempt.turn, question{what: "looking at the build", about: b.ID},
+		func(ctx context.Context) (cloudbuild.State, error) {
+			return builds.Poll(ctx, handle)
+		})
 	if err != nil {
 		return pause{}, err
 	}
 	b.State, b.LogURL = state.Status, state.LogURL
 	b.CreatedAt, b.StartedAt = track.Stamp(state.Created), track.Stamp(state.Started)
-	a.linkBuild()
+	buildRecord{a.attempt}.linkBuild()
 	if f := a.forbiddenStep(state); f != nil {
 		return pause{}, f
 	}
 	switch {
 	case !state.Done():
 		p := pause{
-			until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now),
+			until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.attempt.o.Now),
 			waits: &v1alpha1.Waiting{For: v1alpha1.WaitsForBuild, Because: buildWaits(state), Since: b.CreatedAt},
 		}
 		if state.Phase == cloudbuild.AwaitingApproval {
@@ -233,16 +192,16 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 	case state.Phase != cloudbuild.Succeeded:
 		return pause{}, ended(state, b.Retries)
 	}
-	image, err := a.builtImage(ctx, state)
+	image, err := imaging{a.attempt}.builtImage(ctx, state)
 	if err != nil {
 		return pause{}, err
 	}
-	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
+	a.attempt.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.attempt.o.Now)}
 	said := "built " + image
-	if queued := state.Queued(a.o.Now); queued >= shownQueue { // else the step's own time says it all
+	if queued := state.Queued(a.attempt.o.Now); queued >= shownQueue { // else the step's own time says it all
 		said += fmt.Sprintf(" (queued %s, built in %s)", spell(queued), spell(state.Worked()))
 	}
-	a.say(said)
+	a.attempt.say(said)
 	return pause{}, nil
 }
 
@@ -250,24 +209,25 @@ func (a *attempt) followBuild(ctx context.Context) (pause, error) {
 // although the application does not allow it. What a trigger runs is checked
 // before; this is for one that was changed since, or that reads its file from
 // elsewhere than the commit. The undo cancels the build.
-func (a *attempt) forbiddenStep(state cloudbuild.State) *fault {
-	if a.rel.Status.Build.Trigger == "" || state.ClusterStep == "" || a.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
+func (a buildAct) forbiddenStep(state cloudbuild.State) *fault {
+	if a.attempt.rel.Status.Build.Trigger == "" || state.ClusterStep == "" ||
+		a.attempt.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
 		return nil
 	}
 	return releaseFault(v1alpha1.FailedBuildTrigger,
 		"trigger %s started a build that would change the cluster, other than the one that was checked: %s; remove the step, or set "+
 			"spec.build.clusterSteps of bluegreen %s to Allow",
-		a.bg.Spec.Build.Trigger, state.ClusterStep, a.bg.Name)
+		a.attempt.bg.Spec.Build.Trigger, state.ClusterStep, a.attempt.bg.Name)
 }
 
 // buildAgain makes the build anew after Cloud Build lost it, later each time.
 // The record keeps the lost one until the next is intended; what the next
 // carries differs by the count of retries, so that no search finds the lost one
 // in its place.
-func (a *attempt) buildAgain(ctx context.Context, lost cloudbuild.State) (pause, error) {
-	retries := a.rel.Status.Build.Retries
-	due := lost.Finished.Add(cmp.Or(a.d.BuildRetry, buildRetry) << retries)
-	if a.o.Now.Before(due) {
+func (a buildAct) buildAgain(ctx context.Context, lost cloudbuild.State) (pause, error) {
+	retries := a.attempt.rel.Status.Build.Retries
+	due := lost.Finished.Add(cmp.Or(a.attempt.d.BuildRetry, buildRetry) << retries)
+	if a.attempt.o.Now.Before(due) {
 		return pause{
 			until: due,
 			message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2,
@@ -371,86 +331,6 @@ func spell(d time.Duration) string {
 }
 
 // pollAt is when to look at the build again.
-func (a *attempt) pollAt(age time.Duration) time.Time {
-	return time.Now().Add(a.d.BuildPace.Next(age, 0, rand.Float64()))
-}
-
-// handleOf names a build that is known.
-func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
-	return cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID, LogURL: b.LogURL}
-}
-
-// cancelBuild stops the build of a release that ends without needing it. It is
-// best effort: a build that goes on costs minutes, and nothing of it is used. A
-// rollback does not wait for it.
-func (a *attempt) cancelBuild(ctx context.Context) error {
-	b := a.rel.Status.Build
-	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
-		return nil
-	}
-	builds, err := a.builds(ctx)
-	if lacksGrant(err) {
-		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location),
-			append(shellCommands(err), stopBuild(b))...)
-		return nil
-	}
-	var stopped *cloudbuild.Handle
-	if err == nil {
-		stop := stopping{builds: builds, known: handleOf(b), search: a.search(), begun: a.turnOf(v1alpha1.StepBuild).find(beginning)}
-		stopped, err = ask(ctx, a.turn, question{what: "cancelling the build", effect: true}, stop.do)
-	}
-	switch {
-	case err != nil && a.rollbackWaits():
-		a.log.WarnContext(ctx, "the build may go on", "error", err)
-		return nil
-	case err != nil || stopped == nil:
-		return err
-	}
-	a.recordBuild(*stopped)
-	now := metav1.NewTime(a.o.Now)
-	b.CancelledAt = &now
-	return nil
-}
-
-// stopBuild is the command that stops a build, or lists it if its id is not known.
-func stopBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
-	words := []string{"gcloud", "builds", "cancel", b.ID}
-	if b.ID == "" {
-		words = []string{"gcloud", "builds", "list", "--ongoing"}
-	}
-	return v1alpha1.Shell(append(words, "--project="+b.Project, "--region="+b.Location)...)
-}
-
-// stopping is what it takes to stop a build, without the release.
-type stopping struct {
-	builds *cloudbuild.Client
-	known  cloudbuild.Handle // its ID may be empty
-	search cloudbuild.Search
-	begun  *call // that begins it, if this process has made it
-}
-
-// do cancels the build and returns its handle; nil if none is found.
-func (s stopping) do(ctx context.Context) (*cloudbuild.Handle, error) {
-	handle := &s.known
-	if handle.ID == "" && s.begun != nil {
-		select {
-		case <-s.begun.ended:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		if h, ok := s.begun.value.(cloudbuild.Handle); ok && s.begun.err == nil {
-			handle = &h
-		}
-	}
-	if handle.ID == "" {
-		found, err := s.builds.Find(ctx, s.search)
-		if err != nil || found == nil {
-			return nil, err
-		}
-		handle = found
-	}
-	if err := s.builds.Cancel(ctx, *handle); err != nil {
-		return nil, fmt.Errorf("cancelling build %s: %w", handle.ID, err)
-	}
-	return handle, nil
+func (a buildAct) pollAt(age time.Duration) time.Time {
+	return time.Now().Add(a.attempt.d.BuildPace.Next(age, 0, rand.Float64()))
 }

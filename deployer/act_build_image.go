@@ -15,10 +15,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
+// imaging finds the digest of what was built.
+type imaging struct{ *attempt }
+
 // builtImage is the image of a build that succeeded, by digest: as the build
 // reports it, or else as its registry does. Nothing is written by asking, so a crash
 // in between only asks again.
-func (a *attempt) builtImage(ctx context.Context, state cloudbuild.State) (string, error) {
+func (a imaging) builtImage(ctx context.Context, state cloudbuild.State) (string, error) {
 	b := a.rel.Status.Build
 	image, err := state.Digest(b.Image)
 	if err == nil {
@@ -41,11 +44,12 @@ func (a *attempt) builtImage(ctx context.Context, state cloudbuild.State) (strin
 // askRegistry asks by the name that the build's own plan has fixed. Google's
 // registries are asked as the account that the namespace is granted, and only of
 // projects that it is granted, or its owner could look into others' registries.
-func (a *attempt) askRegistry(ctx context.Context, reference string) (string, error) {
+func (a imaging) askRegistry(ctx context.Context, reference string) (string, error) {
 	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
 		var err error
-		if signIn, err = a.googleTokens(ctx, v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name)); err != nil {
+		if signIn, err = (googleAccess{a.attempt}).googleTokens(ctx,
+			v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name)); err != nil {
 			return "", err
 		}
 	}

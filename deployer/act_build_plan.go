@@ -44,24 +44,28 @@ func (p buildPlan) triggerID() string {
 	return p.request.Trigger.ID
 }
 
+// buildPlanner finds out what is to be built, and from what.
+type buildPlanner struct{ attempt *attempt }
+
 // planBuild reads the build, from the file at the commit or from the trigger,
 // checks it, and chooses the image.
-func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
+func (a buildPlanner) planBuild(ctx context.Context) (buildPlan, error) {
 	p := buildPlan{request: a.buildRequest()}
 	read := a.configuredBuild
-	if a.bg.Spec.Build.Trigger != "" {
+	if a.attempt.bg.Spec.Build.Trigger != "" {
 		read = a.triggeredBuild
 	}
 	if err := read(ctx, &p); err != nil {
 		return p, buildFault(err)
 	}
 	var err error
-	p.chosen, err = p.file.Choose(p.request, cloudbuild.ImageChoice{Image: a.bg.Spec.Build.Image, Live: a.o.Sides[a.o.Routes.Live()].Image})
+	p.chosen, err = p.file.Choose(p.request,
+		cloudbuild.ImageChoice{Image: a.attempt.bg.Spec.Build.Image, Live: a.attempt.o.Sides[a.attempt.o.Routes.Live()].Image})
 	if err != nil {
 		return p, buildFault(err)
 	}
 	if p.chosen.Unseen != nil {
-		a.finding(p.chosen.Unseen.String())
+		a.attempt.finding(p.chosen.Unseen.String())
 	}
 	if home := registry.Project(p.chosen.Reference); home != "" && home != p.request.Project {
 		p.needs = append(p.needs, v1alpha1.ProjectGrant(home, "image "+p.chosen.Image))
@@ -69,23 +73,23 @@ func (a *attempt) planBuild(ctx context.Context) (buildPlan, error) {
 	return p, nil
 }
 
-func (a *attempt) buildRequest() cloudbuild.Request {
-	spec := a.bg.Spec.Build
+func (a buildPlanner) buildRequest() cloudbuild.Request {
+	spec := a.attempt.bg.Spec.Build
 	return cloudbuild.Request{
 		Project: spec.Project, Location: spec.Location,
-		Commit: a.rel.Spec.Deploy.Commit, Branch: a.bg.Spec.Branch, Repository: a.bg.Spec.Repository,
-		Release: string(a.rel.UID), Substitutions: spec.Substitutions,
+		Commit: a.attempt.rel.Spec.Deploy.Commit, Branch: a.attempt.bg.Spec.Branch, Repository: a.attempt.bg.Spec.Repository,
+		Release: string(a.attempt.rel.UID), Substitutions: spec.Substitutions,
 		ServiceAccount: spec.ServiceAccount, Timeout: spec.Timeout.Duration,
 	}
 }
 
 // configuredBuild is the build of spec.build.config, at the commit.
-func (a *attempt) configuredBuild(ctx context.Context, p *buildPlan) (err error) {
-	config := a.bg.Spec.Build.Config
-	if p.written, err = a.buildFile(ctx, config, "name another file in spec.build.config of bluegreen "+a.bg.Name); err != nil {
+func (a buildPlanner) configuredBuild(ctx context.Context, p *buildPlan) (err error) {
+	config := a.attempt.bg.Spec.Build.Config
+	if p.written, err = a.buildFile(ctx, config, "name another file in spec.build.config of bluegreen "+a.attempt.bg.Name); err != nil {
 		return err
 	}
-	if p.file, err = p.written.Apply(cloudbuild.ClusterSteps(a.bg.Spec.Build.ClusterSteps)); err != nil {
+	if p.file, err = p.written.Apply(cloudbuild.ClusterSteps(a.attempt.bg.Spec.Build.ClusterSteps)); err != nil {
 		return err
 	}
 	pool, err := p.file.PoolProject(p.request)
@@ -96,22 +100,23 @@ func (a *attempt) configuredBuild(ctx context.Context, p *buildPlan) (err error)
 		p.needs = append(p.needs, v1alpha1.ProjectGrant(pool, "options.pool of "+config))
 	}
 	for _, warning := range p.file.Warnings { // of what a trigger would not leave out
-		a.finding(warning.String())
+		a.attempt.finding(warning.String())
 	}
 	return nil
 }
 
 // triggeredBuild is the build of spec.build.trigger, as the trigger holds it or
 // as the file that it names says at the commit.
-func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
-	spec, r := a.bg.Spec.Build, &p.request
-	builds, err := a.plannedBuilds(ctx, *p)
+func (a buildPlanner) triggeredBuild(ctx context.Context, p *buildPlan) error {
+	spec, r := a.attempt.bg.Spec.Build, &p.request
+	builds, err := googleAccess{a.attempt}.plannedBuilds(ctx, *p)
 	if err != nil {
 		return err
 	}
-	t, err := ask(ctx, a.turn, question{what: "reading trigger " + spec.Trigger}, func(ctx context.Context) (*cloudbuild.Trigger, error) {
-		return builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
-	})
+	t, err := ask(ctx, a.attempt.turn, question{what: "reading trigger " + spec.Trigger},
+		func(ctx context.Context) (*cloudbuild.Trigger, error) {
+			return builds.Trigger(ctx, spec.Project, spec.Location, spec.Trigger)
+		})
 	if err != nil {
 		return err
 	}
@@ -119,9 +124,9 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	if err != nil {
 		return err
 	}
-	if !t.Builds(a.d.Source.CloneURL(r.Repository)) {
+	if !t.Builds(a.attempt.d.Source.CloneURL(r.Repository)) {
 		p.needs = append(p.needs, v1alpha1.TriggerGrant(t.Project, t.Location, t.Name))
-		if _, err := a.plannedBuilds(ctx, *p); err != nil {
+		if _, err := (googleAccess{a.attempt}).plannedBuilds(ctx, *p); err != nil {
 			return err
 		}
 	}
@@ -147,7 +152,7 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	}
 	for _, w := range append(warnings, warning) {
 		if w != "" {
-			a.finding(w)
+			a.attempt.finding(w)
 		}
 	}
 	p.file, r.Trigger = p.written, t
@@ -156,16 +161,16 @@ func (a *attempt) triggeredBuild(ctx context.Context, p *buildPlan) error {
 
 // buildFile reads a build's file at the commit; otherwise is the other way out
 // if there is none.
-func (a *attempt) buildFile(ctx context.Context, path, otherwise string) (*cloudbuild.File, error) {
-	what := a.rel.Spec.Deploy
-	source, repository, commit := a.source(), a.bg.Spec.Repository, what.Commit
+func (a buildPlanner) buildFile(ctx context.Context, path, otherwise string) (*cloudbuild.File, error) {
+	what := a.attempt.rel.Spec.Deploy
+	source, repository, commit := ownRepository{a.attempt.work}.source(), a.attempt.bg.Spec.Repository, what.Commit
 	q := question{what: fmt.Sprintf("reading %s at %s", path, v1alpha1.ShortCommit(commit)), about: repository}
-	data, err := ask(ctx, a.turn, q, func(ctx context.Context) ([]byte, error) { return source.File(ctx, commit, path) })
+	data, err := ask(ctx, a.attempt.turn, q, func(ctx context.Context) ([]byte, error) { return source.File(ctx, commit, path) })
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := a.missesCommit(ctx); err != nil {
 			return nil, err
 		}
-		return nil, releaseFault(v1alpha1.FailedNoBuildConfig, "%s does not exist in %s at %s: add it, or %s", path, a.bg.Spec.Repository,
+		return nil, releaseFault(v1alpha1.FailedNoBuildConfig, "%s does not exist in %s at %s: add it, or %s", path, a.attempt.bg.Spec.Repository,
 			v1alpha1.ShortCommit(what.Commit), otherwise)
 	}
 	if err != nil {
@@ -179,39 +184,39 @@ const pushLag = time.Minute
 
 // missesCommit is why the release's commit cannot be read if the repository does
 // not have it: by hand, any hash can be asked for. It is nil if it has it.
-func (a *attempt) missesCommit(ctx context.Context) error {
-	what := a.rel.Spec.Deploy
-	has, err := a.hasCommit(ctx, a.turn, what.Commit)
+func (a buildPlanner) missesCommit(ctx context.Context) error {
+	what := a.attempt.rel.Spec.Deploy
+	has, err := ownRepository{a.attempt.work}.hasCommit(ctx, a.attempt.turn, what.Commit)
 	switch {
 	case err != nil:
 		return err
 	case has:
 		return nil
-	case a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.o.Now.Sub(a.rel.CreationTimestamp.Time) < pushLag:
-		return fmt.Errorf("%s does not have the pushed commit %s yet", a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit))
+	case a.attempt.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.attempt.o.Now.Sub(a.attempt.rel.CreationTimestamp.Time) < pushLag:
+		return fmt.Errorf("%s does not have the pushed commit %s yet", a.attempt.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit))
 	}
 	return releaseFault(v1alpha1.FailedNoCommit, "%s has no commit %s: check the hash, or push the commit there, then release it again",
-		a.bg.Spec.Repository, what.Commit)
+		a.attempt.bg.Spec.Repository, what.Commit)
 }
 
 // provideSource brings the commit to where Cloud Build finds it. A trigger has a
 // source of its own.
-func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
+func (a buildPlanner) provideSource(ctx context.Context, p *buildPlan) error {
 	r := &p.request
 	switch {
 	case r.Trigger != nil:
 		return nil
-	case a.bg.Spec.Build.Source.Git:
-		r.Source.Git = &cloudbuild.GitSource{URL: a.source().CloneURL(), Revision: r.Commit}
+	case a.attempt.bg.Spec.Build.Source.Git:
+		r.Source.Git = &cloudbuild.GitSource{URL: ownRepository{a.attempt.work}.source().CloneURL(), Revision: r.Commit}
 		return nil
 	}
-	_, store, err := a.google(ctx, append(a.bg.Needs(), p.needs...)...)
+	_, store, err := googleAccess{a.attempt}.google(ctx, append(a.attempt.bg.Needs(), p.needs...)...)
 	if err != nil {
 		return err
 	}
-	source, repository, commit := a.source(), r.Repository, r.Commit
+	source, repository, commit := ownRepository{a.attempt.work}.source(), r.Repository, r.Commit
 	upload := cloudbuild.Upload{
-		Bucket: a.bg.SourceBucket(), Project: r.Project,
+		Bucket: a.attempt.bg.SourceBucket(), Project: r.Project,
 		Repository: repository, Commit: commit, Release: r.Release,
 		Open: func(ctx context.Context) (io.ReadCloser, error) { return source.Archive(ctx, commit) },
 	}
@@ -219,7 +224,7 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 		what:     fmt.Sprintf("bringing the source of %s at %s to Cloud Storage", repository, v1alpha1.ShortCommit(commit)),
 		transfer: true,
 	}
-	object, err := ask(ctx, a.turn, q, func(ctx context.Context) (cloudbuild.Object, error) { return store.Upload(ctx, upload) })
+	object, err := ask(ctx, a.attempt.turn, q, func(ctx context.Context) (cloudbuild.Object, error) { return store.Upload(ctx, upload) })
 	if err != nil {
 		return buildFault(fmt.Errorf("storing the source: %w", err))
 	}
@@ -231,13 +236,13 @@ func (a *attempt) provideSource(ctx context.Context, p *buildPlan) error {
 // push. It is asked once, right before a release's first build, and never stops one:
 // not being able to look is a finding, too. The error is that of an answer which is
 // not there yet.
-func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) error {
+func (a buildPlanner) lookForRivals(ctx context.Context, p buildPlan) error {
 	r := p.request
-	builds, err := a.plannedBuilds(ctx, p)
+	builds, err := googleAccess{a.attempt}.plannedBuilds(ctx, p)
 	if err != nil {
 		return err // the build is not started either
 	}
-	triggers, err := ask(ctx, a.turn, question{what: "listing the triggers of project " + r.Project},
+	triggers, err := ask(ctx, a.attempt.turn, question{what: "listing the triggers of project " + r.Project},
 		func(ctx context.Context) ([]*cloudbuild.Trigger, error) {
 			return builds.Triggers(ctx, r.Project, r.Location)
 		})
@@ -246,15 +251,16 @@ func (a *attempt) lookForRivals(ctx context.Context, p buildPlan) error {
 	case pending(err) != nil:
 		return err
 	case errors.As(err, &refused) && refused.Code == codes.PermissionDenied:
-		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project %s; grant "+
+		a.attempt.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project "+
+			"%s; grant "+
 			"its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
 		return nil
 	case err != nil:
-		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: %v", r.Repository, err))
+		a.attempt.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: %v", r.Repository, err))
 		return nil
 	}
-	for _, rival := range cloudbuild.Rivals(triggers, r.Repository, r.Branch, a.bg.Spec.Build.Trigger, p.written) {
-		a.finding(rival)
+	for _, rival := range cloudbuild.Rivals(triggers, r.Repository, r.Branch, a.attempt.bg.Spec.Build.Trigger, p.written) {
+		a.attempt.finding(rival)
 	}
 	return nil
 }
@@ -280,4 +286,10 @@ func buildFault(err error) error {
 		return faultOf(v1alpha1.FaultRelease, v1alpha1.FailedBuildRefused, err)
 	}
 	return err
+}
+
+// plannedBuilds is Cloud Build for a build that is planned, by what its plan needs.
+func (a googleAccess) plannedBuilds(ctx context.Context, p buildPlan) (*cloudbuild.Client, error) {
+	builds, _, err := a.google(ctx, append(a.bg.Needs(), p.needs...)...)
+	return builds, err
 }

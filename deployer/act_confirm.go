@@ -3,7 +3,6 @@ package deployer
 import (
 	"context"
 	"fmt"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -12,26 +11,18 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-const (
-	// takeUp is how long a load balancer may take to use new routes, where nothing
-	// tells that it does. ingress-nginx, the slowest of the common controllers that
-	// run in the cluster, looks every 3.3 s at most (--sync-rate-limit=0.3).
-	takeUp = 5 * time.Second
-	// takeUpGCE is for Google's, of which Google says "several minutes"
-	// (networking-recipes, ingress/multi-cluster), if its controller does not tell:
-	// events are lost.
-	takeUpGCE = 3 * time.Minute
-)
+// confirmAct waits until the switch took effect.
+type confirmAct struct{ *attempt }
 
 // confirm waits until the switch took effect and the public address was asked for
 // a time after that. What was not observed is said to be not observed; the
 // prober's own trouble never moves traffic.
-func (a *attempt) confirm(ctx context.Context) (pause, error) {
-	m := a.measured()
+func (a confirmAct) confirm(ctx context.Context) (pause, error) {
+	m := measuring{a.attempt}.measured()
 	l, seen := a.lookAtSwitch(ctx, m)
 	v := l.Judge()
 	if v.Outcome == track.ConfirmAgain && v.Sign == "" && l.Effect.IsZero() && l.Unsynced() != "" {
-		a.urge(ctx, l.News, l.SwitchedAt) // it backs off, and owes users this switch
+		urging{a.work}.urge(ctx, l.News, l.SwitchedAt) // it backs off, and owes users this switch
 	}
 	if v.Sign != "" {
 		now := metav1.NewMicroTime(a.o.Now)
@@ -48,18 +39,18 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 	switch v.Outcome {
 	case track.ConfirmAgain:
 		if m != nil && (v.Sign != "" || a.o.Now.Sub(m.checkpointAt) >= checkpointEvery) {
-			a.checkpoint(m)
+			measuring{a.attempt}.checkpoint(m)
 		}
 		return pause{until: v.At, message: v.Message, waits: v.Waits}, nil
 	case track.ConfirmFails:
-		a.proved(m, seen.As(v1alpha1.ProofFailed))
+		measuring{a.attempt}.proved(m, seen.As(v1alpha1.ProofFailed))
 		return pause{}, releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the switch: %s", a.bg.Spec.URL, v.Message)
 	case track.ConfirmUntranslatable:
-		a.unproved()
+		measuring{a.attempt}.unproved()
 		return pause{}, releaseFault(v1alpha1.FailedTranslate, "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name,
 			v.Message)
 	case track.ConfirmStuck:
-		a.unproved()
+		measuring{a.attempt}.unproved()
 		limit := a.bg.Spec.Deadlines.Confirm.Duration
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedNotTakenUp, about: about{limit: limit}, message: fmt.Sprintf(
 			"%s, after %s (spec.deadlines.confirm); the Ingress %s routes users to %s and stays so: see its events, and type /rollback to go back",
@@ -70,7 +61,7 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 	if m != nil {
 		p = seen.As(seen.Result())
 	}
-	a.proved(m, p)
+	measuring{a.attempt}.proved(m, p)
 	switch {
 	case p.Result == v1alpha1.ProofFailed:
 		why := "too few of them to move traffic back"
@@ -88,56 +79,12 @@ func (a *attempt) confirm(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// route is what the release knows of the load balancer.
-func (a *attempt) route() *v1alpha1.RouteStatus {
-	st := &a.rel.Status
-	if st.Route == nil {
-		st.Route = &v1alpha1.RouteStatus{}
-	}
-	if st.Route.LoadBalancer == "" {
-		st.Route.LoadBalancer = a.o.Routes.LoadBalancer
-	}
-	return st.Route
-}
-
-// noteEvents notes, right before a patch of the Ingress, which events there were.
-// That they cannot be read is no reason to keep users waiting.
-func (a *attempt) noteEvents(ctx context.Context) {
-	r := a.route()
-	r.TookEffectAt, r.TookEffectBy = nil, ""
-	news, err := a.d.Routes.News(ctx, a.bg, "")
-	if err != nil {
-		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
-	}
-	if err != nil && a.onGCE() {
-		a.finding("the events of ingress " + a.o.Routes.Name +
-			" could not be read before the switch, so that what the load balancer's controller says of it is not seen")
-	}
-	r.EventsBefore, r.Unsettled = news.Now, a.onGCE() && !a.settled()
-}
-
-// settled reports whether the load balancer's controller has taken up the routes as
-// they are, right before they are patched. Its event of the next URL map is then of
-// that patch. On an Ingress that others change, too, it may be still at their change.
-func (a *attempt) settled() bool {
-	seen, last := a.bg.Status.Ingress, a.bg.Status.LastSwitch
-	switch {
-	case seen == nil || seen.Generation != a.o.Routes.Generation:
-		return false
-	case a.o.Now.Sub(seen.Since.Time) >= a.d.settles():
-		return true
-	case seen.UID == string(a.rel.UID): // by its reference, which the load balancer has once the target is warm
-		return a.rel.Status.Milestones.WarmedAt != nil
-	}
-	return last != nil && seen.UID == last.UID && track.Tells(last.TookEffectBy)
-}
-
 // lookAtSwitch collects what tells whether the switch took effect.
-func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) (l track.SwitchLook, seen proof.Reading) {
+func (a confirmAct) lookAtSwitch(ctx context.Context, m *measurement) (l track.SwitchLook, seen proof.Reading) {
 	r := a.route()
 	l = track.SwitchLook{
-		Now: a.o.Now, SwitchedAt: a.switchTime(), Deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
-		Rollback: a.rel.Spec.Kind == v1alpha1.Rollback, GCE: a.onGCE(),
+		Now: a.o.Now, SwitchedAt: measuring{a.attempt}.switchTime(), Deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
+		Rollback: a.rel.Spec.Kind == v1alpha1.Rollback, GCE: a.o.OnGCE(),
 		Unsettled: r.Unsettled, Wait: a.d.TakeUp, Tail: a.bg.Spec.Proof.TailTime(),
 	}
 	if l.Wait == 0 {
@@ -157,20 +104,20 @@ func (a *attempt) lookAtSwitch(ctx context.Context, m *measurement) (l track.Swi
 		}
 	}
 	if last := a.bg.Status.LastSwitch; l.GCE && last != nil && last.UID == string(a.rel.UID) && l.Effect.IsZero() {
-		l.Read = a.readMap(ctx, last, l.News.URLMapUpdated)
+		l.Read = urlMap{a.work}.readMap(ctx, last, l.News.URLMapUpdated)
 	}
 	if m != nil {
 		seen = m.Read()
 		l.URL, l.Resumed = a.bg.Spec.URL, m.resumedAt
 		l.Seen = track.Answered{Breach: seen.Breach, NewInARow: seen.NewInARow, LastOld: seen.LastOld}
-		l.ToldApart = seen.ToldApart && !a.oneImage() && (seen.NewInARow > 0 || !a.sameVersion(ctx, m, seen.Status.Baseline))
+		l.ToldApart = seen.ToldApart && !a.oneImage() && (seen.NewInARow > 0 || !measuring{a.attempt}.sameVersion(ctx, m, seen.Status.Baseline))
 	}
 	return l, seen
 }
 
 // oneImage reports whether both colours run the same image, and says so: whatever
 // answers call themselves, nobody can tell by them which colour they are from.
-func (a *attempt) oneImage() bool {
+func (a confirmAct) oneImage() bool {
 	m := a.rel.Status.Milestones
 	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {
 		return false

@@ -9,26 +9,29 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
+// sizeAct makes the version to return to run at the size that users need.
+type sizeAct struct{ *attempt }
+
 // size makes the version to return to run, at the live colour's size. While it
 // is held there is nothing to do; at a standby size it is scaled; if something
 // else was staged over it, it is staged again, without a build.
-func (a *attempt) size(ctx context.Context) (pause, error) {
+func (a sizeAct) size(ctx context.Context) (pause, error) {
 	// It is referenced ever since it was left. If somebody took that away, it comes
 	// back before any pod is started. While it is held nothing is asked of the load
 	// balancer's controller: it has served users.
-	if a.onGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
-		if p, err := a.reference(ctx); err != nil || p.rests() {
+	if a.o.OnGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
+		if p, err := (reference{a.attempt}).reference(ctx); err != nil || p.rests() {
 			return p, err
 		}
 	}
-	a.tellLoadBalancer()
+	reference{a.attempt}.tellLoadBalancer()
 	to, t := a.rel.Spec.Rollback.To, a.o.Target
 	if !track.Runs(t, to) {
-		return a.run(ctx, workload.StageRequest{
+		return rollout{a.attempt}.run(ctx, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})
 	}
-	if err := a.raiseMinimum(ctx, a.o.Size); err != nil {
+	if err := (rollout{a.attempt}).raiseMinimum(ctx, a.o.Size); err != nil {
 		return pause{}, err
 	}
 	if t.Replicas < a.o.Size {
@@ -40,5 +43,5 @@ func (a *attempt) size(ctx context.Context) (pause, error) {
 			waits:   waitsForPods(v1alpha1.BecauseStarting, t.Deployment, t.Available, a.o.Size),
 		}, nil
 	}
-	return a.rolledOut(ctx)
+	return rollout{a.attempt}.rolledOut(ctx)
 }

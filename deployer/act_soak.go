@@ -7,13 +7,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/gate"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
+// soakAct watches the new version under live traffic.
+type soakAct struct{ *attempt }
+
 // soak watches the new version under live traffic, and then it is a success.
-func (a *attempt) soak(ctx context.Context) (pause, error) {
-	if by := a.rollbackOf(a.rel); by != nil {
+func (a soakAct) soak(ctx context.Context) (pause, error) {
+	if by := (rollbackJudge{a.bg, a.releases}).rollbackOf(a.rel); by != nil {
 		return pause{}, &fault{
 			class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedRolledBack, about: about{release: by.Name}, message: "rolled back by " + by.Name,
 		}
@@ -53,58 +55,12 @@ func (a *attempt) soak(ctx context.Context) (pause, error) {
 
 // lookLive looks once at the live colour: how many pods are ready, and whether
 // those that are, and so have users, answer the gate's requests.
-func (a *attempt) lookLive(ctx context.Context) track.SoakLook {
+func (a soakAct) lookLive(ctx context.Context) track.SoakLook {
 	t := a.o.Target
 	l := track.SoakLook{At: a.o.Now, Restarts: t.Restarts()}
 	if l.Problem = track.TooFewReady(t); l.Problem != nil {
 		return l
 	}
-	l.Problem, l.Unseen = a.askReady(ctx, t)
+	l.Problem, l.Unseen = askReady(ctx, a.attempt, t)
 	return l
-}
-
-// askReady asks the gate's requests of every ready pod of a colour once. A pod
-// that is not ready has no users; how many may be so is not for this to say.
-func (a *attempt) askReady(ctx context.Context, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
-	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
-	if err != nil {
-		return nil, err
-	}
-	result := gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
-	return result.Problem, result.CouldNotLook
-}
-
-// cannotTakeBack says why traffic must not go back to the previous colour: it
-// has no ready endpoint, or it fails the same requests now. A broken database
-// fails both colours, and then moving traffic only adds to the trouble. One bad
-// answer may be chance, so it is asked twice. That it cannot be asked is no
-// reason to leave users with a version that is known to be bad: its endpoints
-// are ready. Nor is it asked once a person wants users back: it may be slow to answer.
-func (a *attempt) cannotTakeBack(ctx context.Context) (string, error) {
-	side := a.o.Previous
-	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
-	if err != nil {
-		return "", err
-	}
-	if len(endpoints) == 0 {
-		return fmt.Sprintf("service %s, the previous colour, has no ready endpoints", side.Service), nil
-	}
-	if a.rollbackOf(a.rel) != nil {
-		return "", nil
-	}
-	var problem *v1alpha1.Evidence
-	for range 2 {
-		var unseen error
-		problem, unseen = a.askReady(ctx, side)
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-		if unseen != nil {
-			a.finding(fmt.Sprintf("the previous colour could not be asked before traffic went back to it: %v", unseen))
-		}
-		if problem == nil {
-			return "", nil
-		}
-	}
-	return "the previous colour fails the same gate now: " + problem.Message, nil
 }

@@ -12,9 +12,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
+// verifyAct asks the health gate.
+type verifyAct struct{ *attempt }
+
 // verify makes the health gate's rounds, one a look, until every pod of the
 // target has passed enough of them in a row.
-func (a *attempt) verify(ctx context.Context) (pause, error) {
+func (a verifyAct) verify(ctx context.Context) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
 	if at := gate.NextAt(spec, st.Gate); a.o.Now.Before(at) {
 		return pause{until: at, waits: st.Waiting}, nil
@@ -62,7 +65,7 @@ func (a *attempt) verify(ctx context.Context) (pause, error) {
 }
 
 // lookAt makes one round on the target's pods.
-func (a *attempt) lookAt(ctx context.Context, plan gate.Plan) gate.Look {
+func (a verifyAct) lookAt(ctx context.Context, plan gate.Plan) gate.Look {
 	look := gate.Look{TemplateHash: a.o.Target.TemplateHash, Pods: a.o.Target.Pods, Plan: plan, StartedAt: time.Now()}
 	look.Result = gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)
 	look.EndedAt = time.Now()

@@ -2,9 +2,7 @@ package deployer
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,18 +11,21 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
+// warmAct waits for the load balancer.
+type warmAct struct{ *attempt }
+
 // warm waits until the load balancer itself finds every pod of the target
 // healthy, or where it does not tell, until requests to the target's Service reach
 // every pod of it. It makes Google's controller tell anew when something is to be
 // learnt by that.
-func (a *attempt) warm(ctx context.Context) (pause, error) {
+func (a warmAct) warm(ctx context.Context) (pause, error) {
 	st := a.route()
 	w := track.WarmAnew(a.rel, a.o)
 	st.HealthySince = w.HealthySince
 	now := metav1.NewTime(a.o.Now)
 	if w.Warm {
 		a.rel.Status.Milestones.WarmedAt = &now
-		a.sayWarm(w)
+		saying{a.attempt}.sayWarm(w)
 		return pause{}, nil
 	}
 	rare := a.rarely(ctx, w)
@@ -54,7 +55,7 @@ func (a *attempt) warm(ctx context.Context) (pause, error) {
 // rarely is when a poke that is due may be made: at once, unless the controller's
 // budget of events is nearly spent, and one was made lately. Users who go back do not
 // wait for that.
-func (a *attempt) rarely(ctx context.Context, w track.Warmth) time.Time {
+func (a warmAct) rarely(ctx context.Context, w track.Warmth) time.Time {
 	if w.PokeAt.IsZero() || a.o.Now.Before(w.PokeAt) || a.rel.Spec.Kind == v1alpha1.Rollback || a.o.Routes.PokedAt.After(a.o.Now) {
 		return time.Time{}
 	}
@@ -66,61 +67,12 @@ func (a *attempt) rarely(ctx context.Context, w track.Warmth) time.Time {
 	return a.o.Routes.PokedAt.Add(news.RarePokes(a.d.Routes.Settle))
 }
 
-// sayWarm notes what was found, and what of it could not be seen.
-func (a *attempt) sayWarm(w track.Warmth) {
-	if !a.onGCE() {
-		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))
-		return
-	}
-	if len(w.Waived) > 0 {
-		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not waited for: %s", w.Pods, a.o.Target.Deployment,
-			track.Clock(a.o.LeftAt), lackText(w.Waived))
-		a.say(text)
-		a.finding(text)
-		return
-	}
-	if len(w.Unseen) == 0 {
-		a.say(fmt.Sprintf("the load balancer finds %d pods healthy", w.Pods))
-		return
-	}
-	text := fmt.Sprintf("the load balancer finds service %s healthy; it does not say so of each pod: %s", a.o.Target.Service,
-		lackText(w.Unseen))
-	a.say(text)
-	a.finding(text)
-}
-
 // waitsForWarmth is what a target lacks, in facts.
-func (a *attempt) waitsForWarmth(w track.Warmth) *v1alpha1.Waiting {
+func (a warmAct) waitsForWarmth(w track.Warmth) *v1alpha1.Waiting {
 	waits := track.WaitsForObject(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseEndpoints, a.o.Target.Service)
-	if a.onGCE() {
+	if a.o.OnGCE() {
 		waits.Because = v1alpha1.BecauseHealth
 	}
 	waits.Done, waits.Of, waits.Detail = int32(w.Good), int32(w.Pods), lackText(w.Lacking)
 	return waits
-}
-
-// lackingText says what a target lacks.
-func lackingText(w track.Warmth, service string) string {
-	text := fmt.Sprintf("%d of %d pods are ready endpoints of service %s", w.Good, w.Pods, service)
-	if len(w.Lacking) > 0 {
-		text += ": " + lackText(w.Lacking)
-	}
-	if len(w.Unseen) > 0 {
-		text += "; not seen one by one: " + lackText(w.Unseen)
-	}
-	return text
-}
-
-// lacksNamed bounds how many pods a message names.
-const lacksNamed = 3
-
-func lackText(all []track.Lack) string {
-	var texts []string
-	for _, l := range all[:min(len(all), lacksNamed)] {
-		texts = append(texts, l.String())
-	}
-	if more := len(all) - lacksNamed; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(texts, "; ")
 }

@@ -33,3 +33,17 @@ func shellCommands(err error) []v1alpha1.ShellCommand {
 	}
 	return knows.ShellCommands()
 }
+
+// lacksGrant tells a missing grant from other errors.
+func lacksGrant(err error) bool {
+	var lacks *notGranted
+	return errors.As(err, &lacks)
+}
+
+// notGranted is a grant that an act needs and its namespace lacks, or lacks since.
+type notGranted struct{ v1alpha1.Advice }
+
+func (e *notGranted) Error() string { return e.Text }
+
+// ShellCommands are those that grant it.
+func (e *notGranted) ShellCommands() []v1alpha1.ShellCommand { return e.Commands }

@@ -2,12 +2,9 @@ package deployer
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/cache"
-
-	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 const (
@@ -21,37 +18,6 @@ const (
 	// after its push, contains nothing.
 	keepNo = time.Minute
 )
-
-// contains asks whether a commit contains another, or is it.
-func (w *work) contains(ctx context.Context, t *turn, commit, other string) (bool, error) {
-	if w.bg.Pinned() == nil { // not met yet, or so its owner makes it look
-		if err := w.identify(ctx, t); err != nil {
-			return false, err
-		}
-	}
-	q := question{
-		what:  fmt.Sprintf("whether %s contains %s", v1alpha1.ShortCommit(commit), v1alpha1.ShortCommit(other)),
-		about: fmt.Sprint(w.bg.Spec.Repository, " ", commit, " ", other),
-	}
-	source := w.source()
-	yes, err := ask(ctx, t, q, func(ctx context.Context) (bool, error) { return source.IsAncestor(ctx, other, commit) })
-	if err != nil {
-		return false, fmt.Errorf("asking %s: %w", q.what, err)
-	}
-	return yes, nil
-}
-
-// hasCommit asks whether a repository has a commit.
-func (w *work) hasCommit(ctx context.Context, t *turn, commit string) (bool, error) {
-	repository := w.bg.Spec.Repository
-	q := question{what: fmt.Sprintf("whether %s has commit %s", repository, v1alpha1.ShortCommit(commit)), about: commit}
-	source := w.source()
-	has, err := ask(ctx, t, q, func(ctx context.Context) (bool, error) { return source.HasCommit(ctx, commit) })
-	if err != nil {
-		return false, fmt.Errorf("asking %s: %w", q.what, err)
-	}
-	return has, nil
-}
 
 // RememberAncestry returns a source that keeps answers about ancestry: while a
 // release soaks, the queue is looked at every few seconds, and GitHub counts

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,18 +17,13 @@ import (
 // lookForPolicy is how long an answer about the admission policy is kept.
 const lookForPolicy = time.Minute
 
-// attestation knows since when the API server has decided who may write which
-// cause.
-type attestation struct {
-	mu    sync.Mutex
-	asked time.Time
-	since time.Time // zero: it does not
-}
+// attesting tells who vouches for the causes.
+type attesting struct{ *attempt }
 
 // attest notes whether what a release says of its causes was decided at admission.
 // A release that was written before the policy was is a claim, and so is one that
 // outlives the policy: its approval may have come since.
-func (a *attempt) attest(ctx context.Context) {
+func (a attesting) attest(ctx context.Context) {
 	st := &a.rel.Status
 	if st.Attestation == v1alpha1.CausesClaimed {
 		return

@@ -395,3 +395,5 @@ func (o *calls) run(ctx context.Context) error {
 	o.running.Wait()
 	return nil
 }
+
+var errStopping = errors.New("this process is ending")

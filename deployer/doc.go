@@ -7,20 +7,24 @@
 //   - Package track decides; its tour says how. Nothing else does: what is here
 //     looks, acts and records.
 //   - observe.go collects what track.Next decides on; it is data.
-//   - deployer.go is one look at one application; drive.go moves one release
-//     until it has to wait; timeline.go keeps its timeline, and waiting.go says in facts
-//     what it waits for.
-//   - acts.go binds each step of the tracks to its act; act_*.go are these:
-//     build, attach, stage, warm, verify, confirm and soak have a file each; promote,
-//     switch and the undo are in act_switch.go, and a rollback's size in act_size.go.
-//   - queue.go says which release may act next; inspect.go whether any could;
-//     upkeep.go shrinks the colour that users left; findings.go is what a release
-//     tells of the application as it found it.
+//   - reconcile.go is one look at one application; work.go is what it has in hand.
+//     drive.go moves one release until it has to wait; run.go is what every act has of
+//     it: its record, and the words for people. ending.go says how it fails.
+//   - acts.go binds each step of the tracks to its act, which has a file of its own,
+//     act_*.go. What several acts do has a file, too: rollout.go, reference.go,
+//     moving.go, shrink.go, build_record.go, live.go, said.go.
+//   - outcome.go is how an act ends: a pause or a fault. waiting.go says in facts what
+//     is waited for.
+//   - queue.go says which release may act next, rollbacks.go whether a rollback takes
+//     back the last switch; inspect.go whether any release could act; upkeep.go shrinks
+//     the colour that users left; findings.go is what a release tells of the
+//     application as it found it.
+//   - status.go and switches.go write what the application's status says.
 //   - grant.go is the one way to Google, past the namespace's grants; but for URL
-//     maps, which are the cluster's.
-//   - border.go ends releases that ask for what none may; origin.go finds out
-//     whether a commit and its repository are the application's; attest.go whether
-//     what a release says of its causes was decided at admission.
+//     maps, which are the cluster's. repository.go is the one to the repository.
+//   - border.go and refusal.go end releases that ask for what none may; origin.go and
+//     branch.go find out whether a commit and its repository are the application's;
+//     attest.go whether what a release says of its causes was decided at admission.
 //   - calls.go has what is asked of GitHub, Cloud Build, Cloud Storage and registries,
 //     beside the looks; looks.go lets a rollback cancel the look under way.
 //   - reach.go asks, on a slow clock, whether the repository can be read and has its
@@ -29,7 +33,7 @@
 //     ask.go asks the public address who answers there, and readmap.go reads the
 //     load balancer's URL map, beside the looks.
 //   - measure.go has the public address asked around a switch, by proof, whose
-//     prober runs between looks, as calls do.
+//     probers (probers.go) run between looks, as calls do.
 //   - record, route, workload, gate, preflight, proof, urlmap and cloudbuild are the edges:
 //     each has a tour of its own.
 //

@@ -3,28 +3,20 @@ package deployer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// finding notes, once, something that a person should know, and the commands that do
-// what it says.
-func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
-	news := record.Advice(v1alpha1.Advise(text, commands...)) // as it is recorded, to be known again
-	if !slices.ContainsFunc(a.rel.Status.Findings, func(f v1alpha1.Advice) bool { return f.Text == news.Text }) {
-		a.rel.Status.Findings = append(a.rel.Status.Findings, news)
-	}
-}
+// survey is what a release tells of the application as it found it.
+type survey struct{ *attempt }
 
 // lookAround notes what a person should know of the application before anything
 // of it is changed, and what will be overwritten. None of it keeps the release
 // from going on; what does is for judge and mayStageOver to say.
-func (a *attempt) lookAround(ctx context.Context) error {
+func (a survey) lookAround(ctx context.Context) error {
 	a.tellOccupant()
 	if err := a.tellLive(ctx); err != nil {
 		return err
@@ -39,7 +31,7 @@ func (a *attempt) lookAround(ctx context.Context) error {
 // tellLive says that users are not served well by what is live: the release may
 // be the cure, but there may be no way back to go. Whether they are served at all
 // is told by the endpoints, since pods of an older template may do it.
-func (a *attempt) tellLive(ctx context.Context) error {
+func (a survey) tellLive(ctx context.Context) error {
 	live := a.o.Previous
 	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, live.Service)
 	if err != nil {
@@ -62,7 +54,7 @@ func (a *attempt) tellLive(ctx context.Context) error {
 
 // tellOccupant says what is staged over although no release put it there, and it
 // is not what users had until the last switch.
-func (a *attempt) tellOccupant() {
+func (a survey) tellOccupant() {
 	left := a.bg.Status.LastSwitch
 	known := left != nil && v1alpha1.SameVersion(left.From, version(a.o.Target))
 	if t := a.o.Target; t.Release == "" && t.Replicas > 0 && !known {
@@ -71,26 +63,9 @@ func (a *attempt) tellOccupant() {
 	}
 }
 
-// tellAutoscaler says where autoscalers have the last word on the target's size,
-// now or once it is live.
-func (a *attempt) tellAutoscaler() {
-	live, target := a.o.Previous, a.o.Target
-	switch s := target.Autoscaler; {
-	case s.Name == "" && live.Autoscaler.Name != "":
-		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at "+
-			"until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
-	case s.Overruled:
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale "+
-			"deployment %s below the size it was staged at", s.Name, s.Current, target.Deployment))
-	case a.o.Wanted > a.o.Size:
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s lets deployment %s not grow above %d, so it is staged at that size and not at %d: "+
-			"raise spec.maxReplicas if it is too small", s.Name, target.Deployment, s.Max, a.o.Wanted))
-	}
-}
-
 // tellPreflight notes the preflight's warnings; its errors have kept the release
 // from beginning, or came after that.
-func (a *attempt) tellPreflight() {
+func (a survey) tellPreflight() {
 	for _, f := range preflight.Warnings(a.bg.Status.Findings) {
 		a.finding(f.String(), f.Commands...)
 	}
@@ -98,7 +73,7 @@ func (a *attempt) tellPreflight() {
 
 // tellDrift says how the colours' own pod templates differ, and which of the two
 // is staged.
-func (a *attempt) tellDrift(ctx context.Context) error {
+func (a survey) tellDrift(ctx context.Context) error {
 	if !a.o.Previous.DeploymentExists || !a.o.Target.DeploymentExists || a.o.Target.Release == a.rel.Name {
 		return nil // nothing to compare, or staged already
 	}
@@ -122,7 +97,7 @@ func (a *attempt) tellDrift(ctx context.Context) error {
 
 // tellProtection says that the target's pods lack a PodDisruptionBudget that the
 // live ones have. It is only advice: not being able to look is no obstacle.
-func (a *attempt) tellProtection(ctx context.Context) {
+func (a survey) tellProtection(ctx context.Context) {
 	names, err := a.d.Workloads.Unprotected(ctx, a.bg, a.target())
 	if err != nil {
 		a.log.WarnContext(ctx, "cannot tell whether the target lacks a PodDisruptionBudget", "error", err)
@@ -136,7 +111,7 @@ func (a *attempt) tellProtection(ctx context.Context) {
 // mayStageOver returns a fault if anybody but this application's users reaches
 // the target: what is staged has not passed the gate, and there is no telling
 // what they expect there.
-func (a *attempt) mayStageOver(ctx context.Context) error {
+func (a survey) mayStageOver(ctx context.Context) error {
 	t := a.o.Target
 	if t.Release == a.rel.Name {
 		return nil

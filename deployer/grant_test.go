@@ -159,20 +159,20 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.annotate(map[string]string{v1alpha1.ProjectsAnnotation: ""})
-	plan := func(a *attempt) *buildPlan { return &buildPlan{request: a.buildRequest()} }
+	plan := func(a *attempt) *buildPlan { return &buildPlan{request: buildPlanner{a}.buildRequest()} }
 	acts := map[string]func(context.Context, *attempt) error{
-		"trigger": func(ctx context.Context, a *attempt) error { return a.triggeredBuild(ctx, plan(a)) },
-		"upload":  func(ctx context.Context, a *attempt) error { return a.provideSource(ctx, plan(a)) },
-		"start":   func(ctx context.Context, a *attempt) error { _, err := a.startBuild(ctx, 0); return err },
-		"find":    func(ctx context.Context, a *attempt) error { _, err := a.findBuild(ctx); return err },
-		"poll":    func(ctx context.Context, a *attempt) error { _, err := a.followBuild(ctx); return err },
+		"trigger": func(ctx context.Context, a *attempt) error { return buildPlanner{a}.triggeredBuild(ctx, plan(a)) },
+		"upload":  func(ctx context.Context, a *attempt) error { return buildPlanner{a}.provideSource(ctx, plan(a)) },
+		"start":   func(ctx context.Context, a *attempt) error { _, err := buildAct{a}.startBuild(ctx, 0); return err },
+		"find":    func(ctx context.Context, a *attempt) error { _, err := buildAct{a}.findBuild(ctx); return err },
+		"poll":    func(ctx context.Context, a *attempt) error { _, err := buildAct{a}.followBuild(ctx); return err },
 		"image": func(ctx context.Context, a *attempt) error {
-			_, err := a.askRegistry(ctx, "gcr.io/acme-prod/orders:x")
+			_, err := imaging{a}.askRegistry(ctx, "gcr.io/acme-prod/orders:x")
 			return err
 		},
-		"rivals": func(ctx context.Context, a *attempt) error { return a.lookForRivals(ctx, *plan(a)) },
+		"rivals": func(ctx context.Context, a *attempt) error { return buildPlanner{a}.lookForRivals(ctx, *plan(a)) },
 		"cancel": func(ctx context.Context, a *attempt) error {
-			if err := a.cancelBuild(ctx); err != nil {
+			if err := (buildRecord{a}).cancelBuild(ctx); err != nil {
 				return err
 			}
 			if got := findingsOf(a.rel); !strings.Contains(got, "the build was not stopped: namespace "+w.namespace+" is not granted") {
@@ -192,7 +192,7 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 			work: &work{d: d, bg: w.application(), log: slog.New(slog.DiscardHandler)}, rel: rel, saved: rel.Status.DeepCopy(),
 			log: slog.New(slog.DiscardHandler),
 		}
-		a.turn = a.turnOf(v1alpha1.StepBuild)
+		a.turn = turns{a}.turnOf(v1alpha1.StepBuild)
 		if err := act(t.Context(), a); !lacksGrant(err) {
 			t.Errorf("%s: %v, want the grant to be missing", name, err)
 		}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,16 +24,19 @@ type facts struct {
 	sharing, shared string
 }
 
+// inspection tells whether releases can run.
+type inspection struct{ *work }
+
 // inspect says in the application's condition whether its next release could
 // run, and if not, which object is in the way and how to mend it.
-func (w *work) inspect(ctx context.Context) (ready bool, err error) {
+func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 	var f facts
 	if f.grants, err = readGrants(ctx, w.d.Client, w.bg.Namespace); err != nil {
 		return false, err
 	}
 	w.granted = f.grants
-	w.repin(ctx, f.grants)
-	if err := w.meetAgain(ctx, f.grants); err != nil {
+	ownRepository{w.work}.repin(ctx, f.grants)
+	if err := (ownRepository{w.work}).meetAgain(ctx, f.grants); err != nil {
 		return false, err
 	}
 	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
@@ -54,7 +55,7 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 		w.barred, w.revoked = o, o.reason == v1alpha1.ReasonNotGranted
 	}
 	if o == nil {
-		o = w.reach(ctx)
+		o = reaching{w.work}.reach(ctx)
 	}
 	if o == nil { // another repository was met just now
 		o = another(w.bg, w.granted)
@@ -77,18 +78,10 @@ func (w *work) inspect(ctx context.Context) (ready bool, err error) {
 	return condition.Status == metav1.ConditionTrue, nil
 }
 
-const (
-	// lookAtErrors is when an application is looked at again that has errors, if no
-	// watch tells that they were mended.
-	lookAtErrors = 30 * time.Second
-	// retryPreflight is when facts are read again that could not be had.
-	retryPreflight = 15 * time.Second
-)
-
 // preflight notes what is wrong with the objects that the next switch rests on. It
 // is judged anew at each look, also while a release is under way, which it does not
 // hinder. Not being able to look changes nothing.
-func (w *work) preflight(ctx context.Context) {
+func (w inspection) preflight(ctx context.Context) {
 	if w.o.Routes.Live() == "" {
 		w.bg.Status.Findings = nil // there is nothing to switch; the condition says why
 		return
@@ -127,29 +120,17 @@ func hindrance(findings []v1alpha1.Finding) *obstacle {
 }
 
 // tell makes an event of a condition that changed, for whoever looks there.
-func (w *work) tell(c metav1.Condition) {
+func (w inspection) tell(c metav1.Condition) {
 	kind := corev1.EventTypeWarning
 	if c.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
-	w.event(kind, c.Reason, c.Message)
-}
-
-// warn makes an event of what cannot be written into the record.
-func (w *work) warn(reason, message string) {
-	w.log.Warn("something cannot be recorded", "reason", reason, "message", record.Message(message))
-	w.event(corev1.EventTypeWarning, reason, message)
-}
-
-func (w *work) event(kind, reason, message string) {
-	if w.d.Events != nil {
-		w.d.Events.Eventf(w.bg, nil, kind, reason, "Inspect", "%s", record.Message(message))
-	}
+	telling{w.work}.event(kind, c.Reason, c.Message)
 }
 
 // sharing returns another BlueGreen of the namespace that uses one of the
 // Services, and that Service.
-func (w *work) sharing(ctx context.Context) (other, service string, err error) {
+func (w inspection) sharing(ctx context.Context) (other, service string, err error) {
 	var list v1alpha1.BlueGreenList
 	if err := w.d.Client.List(ctx, &list, client.InNamespace(w.bg.Namespace)); err != nil {
 		return "", "", fmt.Errorf("listing bluegreens of namespace %s: %w", w.bg.Namespace, err)
@@ -279,65 +260,4 @@ func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1
 	return hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: "+
 		"%s: create it with a selector of its own, which has %s: %s",
 		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, bg.Spec.ColorLabel, c.Other()))
-}
-
-func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
-	if c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady); c != nil {
-		return *c
-	}
-	return metav1.Condition{Message: "it was not looked at yet"}
-}
-
-// writeStatus writes what people read of an application, if it changed.
-func (w *work) writeStatus(ctx context.Context) error {
-	w.bg.Status.ObservedGeneration = w.bg.Generation
-	w.bg.Status.Phase = w.phase()
-	return w.saveApplication(ctx)
-}
-
-// describeLive says what users reach. It goes into every write, so that whoever
-// reads of a switch reads of what is live since, too.
-func (w *work) describeLive() {
-	st := &w.bg.Status
-	c, last := w.o.Routes.Live(), st.LastSwitch
-	st.Live, st.Version = nil, ""
-	switch {
-	case c == "":
-		return
-	case w.o.Sides[c].DeploymentExists:
-		live := version(w.o.Sides[c])
-		st.Live = &live
-	case last != nil && last.To.Color == c:
-		// Its Deployment is gone. It is what users are sent to all the same, and
-		// what a rollback has to leave.
-		live := last.To
-		live.Replicas = 0
-		st.Live = &live
-	default:
-		return
-	}
-	st.Version = st.Live.Short()
-}
-
-func (w *work) phase() string {
-	st := w.bg.Status
-	if active := w.active(); active != nil {
-		if active.Status.Phase == v1alpha1.ReleaseWaiting {
-			return v1alpha1.PhaseWaiting
-		}
-		return v1alpha1.PhaseReleasing
-	}
-	switch {
-	case readyCondition(w.bg).Status != metav1.ConditionTrue:
-		return v1alpha1.PhaseBlocked
-	case st.Lock != nil:
-		return v1alpha1.PhaseLocked
-	case st.LastSwitch != nil && !st.LastSwitch.Shrunk:
-		return v1alpha1.PhaseHolding
-	}
-	return v1alpha1.PhaseIdle
-}
-
-func sameStatus(a, b *v1alpha1.BlueGreen) bool {
-	return equality.Semantic.DeepEqual(a.Status, b.Status)
 }

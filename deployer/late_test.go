@@ -190,7 +190,7 @@ func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	o, err := d.observeApplication(t.Context(), w.application())
 	check(t, err)
 	look := &work{d: d, bg: w.application(), o: o}
-	done, err := look.shrink(t.Context(), v1alpha1.Blue, "")
+	done, err := shrinking{look}.shrink(t.Context(), v1alpha1.Blue, "")
 	check(t, err)
 	if !done.inUse || !strings.Contains(done.text, back.Name+" brings users there") {
 		t.Errorf("what came of shrinking it is %+v", done)
@@ -199,7 +199,7 @@ func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	back.Status.Phase = v1alpha1.ReleaseFailed
 	check(t, w.kube.Status().Update(t.Context(), back))
 	w.until("the shrink", func() bool {
-		done, err := look.shrink(t.Context(), v1alpha1.Blue, "")
+		done, err := shrinking{look}.shrink(t.Context(), v1alpha1.Blue, "")
 		return err == nil && !done.inUse
 	}, func() string { return "" })
 	w.expectSizes(0, 1)

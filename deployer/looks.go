@@ -88,8 +88,8 @@ func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
 	if u.bg == nil {
 		return true, false
 	}
-	w := &work{bg: u.bg, releases: u.releases}
-	good, refused := w.judgeRollback(rollback)
+	judge := rollbackJudge{u.bg, u.releases}
+	good, refused := judge.judgeRollback(rollback)
 	for i := range u.releases {
 		rel := &u.releases[i]
 		switch {
@@ -97,7 +97,7 @@ func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
 			return false, true
 		case rel.Status.Phase.Finished():
 		case rel.Spec.Kind == v1alpha1.Rollback:
-			if brings, _ := w.judgeRollback(rel); brings && good {
+			if brings, _ := judge.judgeRollback(rel); brings && good {
 				return false, true // that one brings users back
 			}
 		case string(rel.UID) == rollback.Spec.Rollback.Switch:

@@ -371,7 +371,7 @@ func TestIngressesOwnAddressMayBeAsked(t *testing.T) {
 	}
 	a.o.Routes.Addresses = []netip.Addr{netip.MustParseAddr("10.255.255.254")}
 	for address, own := range map[string]bool{"10.255.255.254:1": true, "10.255.255.253:1": false} {
-		conn, err := a.measuredBy(nil).Dial(t.Context(), "udp", address) // which sends nothing
+		conn, err := measuring{a}.measuredBy(nil).Dial(t.Context(), "udp", address) // which sends nothing
 		if err == nil {
 			_ = conn.Close()
 		}

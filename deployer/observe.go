@@ -118,3 +118,11 @@ func byDigest(v v1alpha1.Version, now track.Side) v1alpha1.Version {
 	}
 	return v
 }
+
+// versionOf names what a release brings users to.
+func versionOf(rel *v1alpha1.Release) string {
+	if rel.Spec.Kind == v1alpha1.Rollback {
+		return rel.Spec.Rollback.To.Short()
+	}
+	return v1alpha1.ShortCommit(rel.Spec.Deploy.Commit)
+}

@@ -20,11 +20,14 @@ import (
 // reason than a call that failed.
 const retryQueue = 15 * time.Second
 
+// queue orders the releases that wait.
+type queue struct{ *work }
+
 // admit chooses the release that may act next, and gives every other its place.
 // Rollbacks come first, and need nothing but the cluster.
-func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
+func (w queue) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
-	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return w.refusal(rel) != nil }) // ended above
+	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return borders{w.work}.refusal(rel) != nil }) // ended above
 	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
 		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), turnAfter(rollbacks[0].Name))
 	}
@@ -39,7 +42,7 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 			waits: waitsForReady(ready.Reason, ready.Message),
 		})
 	}
-	if deploys, err = w.vet(ctx, deploys); err != nil {
+	if deploys, err = (vetting{w.work}).vet(ctx, deploys); err != nil {
 		return nil, err
 	}
 	head, why, err := w.first(ctx, deploys)
@@ -55,31 +58,16 @@ func (w *work) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	return head, nil
 }
 
-// waiting returns the unfinished releases but one, oldest first.
-func (w *work) waiting(but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Release) {
-	for i := range slices.Backward(w.releases) {
-		rel := &w.releases[i]
-		switch {
-		case rel.Status.Phase.Finished(), but != nil && rel.UID == but.UID:
-		case rel.Spec.Kind == v1alpha1.Rollback:
-			rollbacks = append(rollbacks, rel)
-		default:
-			deploys = append(deploys, rel)
-		}
-	}
-	return deploys, rollbacks
-}
-
 // dropEnding ends the releases that were cancelled before they began, or are being
 // undone.
-func (w *work) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
+func (w queue) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var left []*v1alpha1.Release
 	for _, rel := range deploys {
 		if rel.Spec.Cancel == nil && rel.Status.Failure == nil {
 			left = append(left, rel)
 			continue
 		}
-		if err := w.drive(ctx, rel, anyStep); err != nil {
+		if err := (driving{w.work}).drive(ctx, rel, anyStep); err != nil {
 			return nil, err
 		}
 	}
@@ -88,7 +76,7 @@ func (w *work) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*
 
 // first is the deploy that may act next, if there is one, and why it cannot be told
 // yet, if a person should know.
-func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
+func (w queue) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
 	known, why, err := w.order(ctx, func() (err error) {
 		head, err = w.head(ctx, deploys)
 		return err
@@ -101,7 +89,7 @@ func (w *work) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1
 
 // order does what puts the queue in order, in the queue's turn. It reports whether
 // that was done, and if not why, if a person should know; then it is done again.
-func (w *work) order(ctx context.Context, do func() error) (done bool, why pause, err error) {
+func (w queue) order(ctx context.Context, do func() error) (done bool, why pause, err error) {
 	w.turn = w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
 	if w.bg.Status.Active != nil {
 		w.turn.wait = haste
@@ -131,26 +119,10 @@ func (w *work) order(ctx context.Context, do func() error) (done bool, why pause
 	return false, waitsBecause(err), nil
 }
 
-// waitsBecause says which error is waited for to be gone, with the commands that mend
-// it.
-func waitsBecause(err error) pause {
-	return pause{message: "waits: " + err.Error(), commands: shellCommands(err), waits: waitsForError(err)}
-}
-
-// turnAfter is the wait for another release to end.
-func turnAfter(release string) pause {
-	return pause{message: "waits for " + release, waits: waitsForTurn(release)}
-}
-
-// unlocking is the wait for a person who unlocks the application.
-func unlocking(l *v1alpha1.Lock) pause {
-	return pause{message: "waits: " + lockedBy(l), waits: waitsForUnlock(l)}
-}
-
 // head collapses the waiting deploys to the newest by ancestry, never by
 // arrival, and refuses it if it is behind what is live. Of two that diverged the
 // later one follows the branch.
-func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
+func (w queue) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
 	if len(deploys) == 0 {
 		return nil, nil
 	}
@@ -178,7 +150,7 @@ func (w *work) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 
 // againstLive refuses a release that is behind what is live. One whose history
 // does not meet it is the branch's, which was rewritten: that is told, and followed.
-func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
+func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	live, what := version(w.o.Sides[w.o.Routes.Live()]), head.Spec.Deploy
 	switch live.Commit {
 	case "":
@@ -188,11 +160,11 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 			about{because: v1alpha1.SupersededByLive, release: live.Release, commit: live.Commit}, live.Short() + " is live already",
 		})
 	}
-	newer, err := w.contains(ctx, w.turn, what.Commit, live.Commit)
+	newer, err := ownRepository{w.work}.contains(ctx, w.turn, what.Commit, live.Commit)
 	if newer || err != nil {
 		return head, err
 	}
-	behind, err := w.contains(ctx, w.turn, live.Commit, what.Commit)
+	behind, err := ownRepository{w.work}.contains(ctx, w.turn, live.Commit, what.Commit)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +174,7 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 			fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()),
 		})
 	}
-	if known, err := w.hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
+	if known, err := (ownRepository{w.work}).hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
 		return head, err // a commit that nobody knows has no history; the build says so
 	}
 	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
@@ -211,9 +183,9 @@ func (w *work) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 }
 
 // isAncestor reports whether one release's commit is contained in another's.
-func (w *work) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
+func (w queue) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
-	return w.contains(ctx, w.turn, b.Commit, a.Commit)
+	return ownRepository{w.work}.contains(ctx, w.turn, b.Commit, a.Commit)
 }
 
 // maxLeft is how many versions that users left a push is compared with: a few are
@@ -223,13 +195,13 @@ const maxLeft = 10
 // againstLeft refuses a push that is older than a version which users had and left.
 // It comes late: what contains it was released, and taken back. Whether users should
 // have it all the same is for a person to say.
-func (w *work) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
+func (w queue) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	if head.Spec.Cause.Kind != v1alpha1.CausePush || head.Spec.Approval != nil {
 		return head, nil
 	}
 	what := head.Spec.Deploy
 	for _, left := range w.left() {
-		older, err := w.contains(ctx, w.turn, left.commit, what.Commit)
+		older, err := ownRepository{w.work}.contains(ctx, w.turn, left.commit, what.Commit)
 		if err != nil {
 			return nil, err
 		}
@@ -251,7 +223,7 @@ type leftVersion struct {
 
 // left are the versions that users had since they first had the live one, the
 // newest first: those that were rolled back, and those that went back by themselves.
-func (w *work) left() []leftVersion {
+func (w queue) left() []leftVersion {
 	live := version(w.o.Sides[w.o.Routes.Live()])
 	var all []leftVersion
 	add := func(l leftVersion) {
@@ -293,18 +265,18 @@ func byNewer(newer *v1alpha1.Release) superseded {
 
 // supersede ends a release in favour of another, if one is named, cleaning up
 // what it has done.
-func (w *work) supersede(ctx context.Context, rel *v1alpha1.Release, by string, why superseded) error {
+func (w queue) supersede(ctx context.Context, rel *v1alpha1.Release, by string, why superseded) error {
 	a := w.attempt(rel)
 	rel.Status.SupersededBy = by
-	a.fail(&fault{class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedSuperseded, about: why.about, message: why.message})
+	ending{a}.fail(&fault{class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedSuperseded, about: why.about, message: why.message})
 	if err := a.conclude(ctx); err != nil {
 		return err
 	}
-	return w.drive(ctx, rel, anyStep)
+	return driving{w.work}.drive(ctx, rel, anyStep)
 }
 
 // queueUp says to the releases that wait why they do, and which commands end that.
-func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause) error {
+func (w queue) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause) error {
 	why, commands, waits := record.Message(p.message), record.Commands(p.commands), record.Waiting(p.waits)
 	for _, rel := range waiting {
 		st, read := &rel.Status, rel.Status.DeepCopy()
@@ -315,9 +287,9 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause
 		if st.Attestation != "" && equality.Semantic.DeepEqual(read, st) {
 			continue // it says so already
 		}
-		w.attempt(rel).attest(ctx)
+		attesting{w.attempt(rel)}.attest(ctx)
 		if st.Version == "" {
-			st.Version = (&attempt{rel: rel}).version()
+			st.Version = versionOf(rel)
 		}
 		if err := w.d.Record.UpdateRelease(ctx, rel, read); err != nil {
 			return err
@@ -330,7 +302,7 @@ func (w *work) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause
 // or soaks; nothing but its build may happen before it holds the claim. It does not
 // wait for answers, so that the active one's looks are not late. A release that
 // waits for a person is superseded once a newer one is built.
-func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
+func (w queue) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	deploys, rollbacks := w.waiting(active)
 	deploys, err := w.dropEnding(ctx, deploys)
 	if err != nil {
@@ -349,14 +321,14 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if w.barred != nil {
 		return w.queueUp(ctx, deploys, waitsBecause(w.barred))
 	}
-	if deploys, err = w.vet(ctx, deploys); err != nil {
+	if deploys, err = (vetting{w.work}).vet(ctx, deploys); err != nil {
 		return err
 	}
 	head, _, err := w.first(ctx, deploys)
 	if head == nil || err != nil {
 		return err
 	}
-	if err := w.drive(ctx, head, v1alpha1.StepBuild); err != nil {
+	if err := (driving{w.work}).drive(ctx, head, v1alpha1.StepBuild); err != nil {
 		return err
 	}
 	if !waits || !track.Built(head) {
@@ -376,46 +348,6 @@ func (w *work) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if active.Status.Phase.Finished() {
 		w.bg.Status.Active = nil
 		w.wakeAt(w.o.Now)
-	}
-	return nil
-}
-
-// rollbackOf returns the waiting rollback of a release's switch, if there is one.
-func (w *work) rollbackOf(rel *v1alpha1.Release) *v1alpha1.Release {
-	_, rollbacks := w.waiting(rel)
-	i := slices.IndexFunc(rollbacks, func(r *v1alpha1.Release) bool {
-		good, _ := w.judgeRollback(r)
-		return good && r.Spec.Rollback.Switch == string(rel.UID)
-	})
-	if i < 0 {
-		return nil
-	}
-	return rollbacks[i]
-}
-
-// keepFor is how long finished releases are kept at least: as long as GitHub can
-// still replay what caused them (7 days on GitHub Enterprise Server, 3 on
-// github.com), and a day more.
-const keepFor = 8 * 24 * time.Hour
-
-// collect deletes finished releases beyond the history.
-func (w *work) collect(ctx context.Context) error {
-	finished := 0
-	for i := range w.releases { // newest first
-		rel := &w.releases[i]
-		if rel.Status.FinishedAt == nil {
-			continue
-		}
-		finished++
-		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
-			continue // a person may confirm there that it was taken up
-		}
-		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < keepFor {
-			continue
-		}
-		if err := w.d.Client.Delete(ctx, rel, client.Preconditions{UID: &rel.UID}); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("deleting release %s, which is beyond spec.historyLimit: %w", rel.Name, err)
-		}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,53 +27,15 @@ const (
 	stepReach = v1alpha1.Step("reach")
 )
 
-// reaches is what is known of the ways to the repositories, by application. The zero
-// value is ready. A process that has just begun asks anew; until it has an answer the
-// condition tells what was known.
-type reaches struct {
-	mu sync.Mutex
-	of map[client.ObjectKey]reach
-}
-
-// reach is that of one application.
-type reach struct {
-	repository, branch string
-	generation         int64
-	asked, next        time.Time // when it was asked last, answered or not, and when again
-	newest             string    // UID of the newest deploy that waited then
-	// missing is what the last answer said; nil: nothing is in the way, or nothing is
-	// known.
-	missing *obstacle
-}
-
-func (r *reaches) get(app client.ObjectKey) (reach, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	known, ok := r.of[app]
-	return known, ok
-}
-
-func (r *reaches) set(app client.ObjectKey, now reach) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.of == nil {
-		r.of = map[client.ObjectKey]reach{}
-	}
-	r.of[app] = now
-}
-
-func (r *reaches) forget(app client.ObjectKey) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.of, app)
-}
+// reaching asks, on a slow clock, whether the repository can be read.
+type reaching struct{ *work }
 
 // reach is what keeps the application's repository from being built, as far as it is
 // known: that nothing of it can be read, or that it has not the branch. Not being told
 // changes nothing. It is asked when the application is made or changed, and again on a
 // slow clock; not while a release acts, which finds out itself, nor for users who wait
 // to be brought back.
-func (w *work) reach(ctx context.Context) *obstacle {
+func (w reaching) reach(ctx context.Context) *obstacle {
 	app := client.ObjectKeyFromObject(w.bg)
 	now, known := w.d.reaches.get(app)
 	if now.repository != w.bg.Spec.Repository || now.branch != w.bg.Spec.Branch {
@@ -104,7 +65,7 @@ func (w *work) reach(ctx context.Context) *obstacle {
 
 // askReach asks, and returns what is known by now, and whether the question has come to
 // its end.
-func (w *work) askReach(ctx context.Context, known reach) (reach, bool) {
+func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 	t := w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: stepReach}, haste)
 	if c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady); c == nil || c.ObservedGeneration != w.bg.Generation {
 		t.wait = patience // whoever made or changed it looks now
@@ -138,8 +99,8 @@ func (w *work) askReach(ctx context.Context, known reach) (reach, bool) {
 
 // findMissing asks one thing after the other: nothing of a repository is asked before
 // it can be read at all, and nothing but its number before it is known by that.
-func (w *work) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
-	source, branch := w.source(), w.bg.Spec.Branch
+func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
+	source, branch := ownRepository{w.work}.source(), w.bg.Spec.Branch
 	about := w.bg.Spec.Repository + " " + branch
 	closed, err := ask(ctx, t, question{what: "whether " + source.repository + " can be read", about: about, few: true}, source.Closed)
 	if err != nil {
@@ -148,7 +109,7 @@ func (w *work) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 	if closed != "" {
 		return hinders(v1alpha1.ReasonNotInstalled, closed), nil
 	}
-	if err := w.identify(ctx, t); err != nil {
+	if err := (ownRepository{w.work}).identify(ctx, t); err != nil {
 		return nil, err
 	}
 	q := question{what: "whether " + source.repository + " has branch " + branch, about: about, few: true}
@@ -165,7 +126,7 @@ func (w *work) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 
 // toldMissing is what the condition says of the repository, if it was written for this
 // very spec and this process has not asked yet.
-func (w *work) toldMissing(known bool) *obstacle {
+func (w reaching) toldMissing(known bool) *obstacle {
 	c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady)
 	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled &&
 		c.Reason != v1alpha1.ReasonBranchMissing {

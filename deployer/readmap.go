@@ -22,9 +22,12 @@ const (
 	readEvery = 5 * time.Second
 )
 
+// urlMap reads the load balancer's URL map.
+type urlMap struct{ *work }
+
 // mapFrom is from when on the URL map is a sign: before, its controller may still be
 // carrying out routes before those that are written now.
-func (w *work) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
+func (w urlMap) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 	if !last.Unsettled {
 		return time.Time{} // it led to the other colour when these were written
 	}
@@ -33,7 +36,7 @@ func (w *work) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 
 // readMap returns what the URL map told of routes, and has it read again if that is
 // due. An event of its controller makes it due at once.
-func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
+func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
 	routes, d := w.o.Routes, w.d
 	switch {
 	case routes.LoadBalancer != v1alpha1.LoadBalancerGCE || routes.URLMap == "":
@@ -56,7 +59,7 @@ func (w *work) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event b
 	}
 	key, log := client.ObjectKeyFromObject(w.bg), w.log
 	about := fmt.Sprint(routesOf(last), routes.Generation, event)
-	every := w.askEvery(last)
+	every := addressing{w.work}.askEvery(last)
 	if w.bg.Status.Active != nil {
 		every = min(every, readEvery) // a release waits for it
 	}
@@ -104,7 +107,7 @@ func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
 
 // askOfMap is what the URL map is asked, by the names of the colours' backend
 // services.
-func (w *work) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
+func (w urlMap) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
 	routes := w.o.Routes
 	q.StandbyHost = routes.StandbyHost
 	for c, names := range map[v1alpha1.Color]*[]string{live: &q.To, live.Other(): &q.From} {

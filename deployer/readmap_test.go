@@ -127,7 +127,7 @@ func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 			t.Errorf("the URL map is %q", state.URLMap)
 		}
 		work := &work{d: &Deployer{Routes: routes}, bg: bg, o: track.Observed{Routes: state}}
-		return work.askOfMap(t.Context(), v1alpha1.Green)
+		return urlMap{work}.askOfMap(t.Context(), v1alpha1.Green)
 	}
 	w.editIngress(func(i *networkingv1.Ingress) {
 		standby := i.Spec.Rules[0].DeepCopy()

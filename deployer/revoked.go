@@ -7,11 +7,14 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
+// revoking stops builds that have lost their grant.
+type revoking struct{ *work }
+
 // stopRevoked stops the builds of an application whose namespace is not granted any
 // more what they need: they would go on with an account that it may not use. Each
 // call reads the grants itself, so that what cannot be stopped is only told. A
 // release whose grant comes back builds anew.
-func (w *work) stopRevoked(ctx context.Context) error {
+func (w revoking) stopRevoked(ctx context.Context) error {
 	if !w.revoked {
 		return nil
 	}
@@ -28,13 +31,13 @@ func (w *work) stopRevoked(ctx context.Context) error {
 	return nil
 }
 
-func (w *work) stopOne(ctx context.Context, a *attempt) error {
-	a.turn = a.turnOf(v1alpha1.StepBuild)
+func (w revoking) stopOne(ctx context.Context, a *attempt) error {
+	a.turn = turns{a}.turnOf(v1alpha1.StepBuild)
 	if until, why := a.turn.held(w.o.Now); why != nil {
 		w.wakeAt(until)
 		return nil //nolint:nilerr // a wait, not a failure
 	}
-	err := a.cancelBuild(ctx)
+	err := buildRecord{a}.cancelBuild(ctx)
 	if asked := pending(err); asked != nil {
 		w.wakeAt(asked.pause(w.o.Now).until)
 		return nil

@@ -55,9 +55,6 @@ type ownSource struct {
 	barred     error // why nothing may be asked; nil if it may
 }
 
-// source is the source of the application that is looked at.
-func (w *work) source() ownSource { return ownSource{w.d.Source, w.bg.Spec.Repository, w.barred} }
-
 // Closed is [Source].Closed of the application's repository.
 func (s ownSource) Closed(ctx context.Context) (string, error) {
 	if s.barred != nil {

@@ -17,10 +17,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
+// takingUp looks whether the load balancer uses the routes as they are written.
+type takingUp struct{ *work }
+
 // takeUp looks whether the load balancer has taken up the routes as they are written,
 // and says in a condition that nothing tells so. It goes by the record and by what
 // can be asked now: another process sees the same.
-func (w *work) takeUp(ctx context.Context) {
+func (w takingUp) takeUp(ctx context.Context) {
 	last, live := w.bg.Status.LastSwitch, w.o.Routes.Live()
 	w.o.Unconfirmed = ""
 	if last == nil || live == "" {
@@ -34,17 +37,17 @@ func (w *work) takeUp(ctx context.Context) {
 		w.confirmed(last)
 		return
 	}
-	if active := w.active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
+	if active := (looking{w.work}).active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
 		active.Status.Milestones.ConfirmedAt == nil {
 		return // it is looking itself
 	}
 	h := w.listen(ctx, last, live)
-	read := w.readMap(ctx, last, h.urlMap)
+	read := urlMap{w.work}.readMap(ctx, last, h.urlMap)
 	h.routes, h.mapTells = read.There, read.Tells
 	w.weigh(last, h)
 	var told answers
 	if !track.Tells(last.TookEffectBy) {
-		told = w.ask(last, live)
+		told = addressing{w.work}.ask(last, live)
 		w.weigh(last, heard{answers: told.there})
 	}
 	if track.Tells(last.TookEffectBy) {
@@ -52,7 +55,7 @@ func (w *work) takeUp(ctx context.Context) {
 		return
 	}
 	if h.news.Sync != "" {
-		w.urge(ctx, h.news, track.RoutedSince(last))
+		urging{w.work}.urge(ctx, h.news, track.RoutedSince(last))
 	}
 	w.unconfirmed(last, live, h.against, read, told)
 }
@@ -71,7 +74,7 @@ type heard struct {
 // weigh notes the first sign that there is. Drain and hold begin with it. The
 // controller's word counts only for routes that nothing came before or after which
 // it could speak of.
-func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
+func (w takingUp) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	at := w.o.Now
 	var by v1alpha1.Sign
 	switch {
@@ -91,25 +94,8 @@ func (w *work) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: at}, by
 }
 
-// follows notes, of a movement of users, what it came after: routes that may not have
-// been taken up yet, or that not all front ends have followed yet.
-func (w *work) follows(next, before *v1alpha1.SwitchRecord) {
-	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
-	next.LoadBalancer, next.Unsettled = lb, !track.SwitchTakenUp(before, lb)
-	from := time.Time{}
-	switch {
-	case next.Unsettled:
-		from = next.At.Add(w.d.settles() + drain)
-	case before != nil && lb == v1alpha1.LoadBalancerGCE:
-		from = track.Effective(before).Add(drain)
-	}
-	if from.After(next.At.Time) {
-		next.AnswersFrom = &metav1.Time{Time: from}
-	}
-}
-
 // overrule notes that somebody else moved users since the last switch, there or back.
-func (w *work) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
+func (w takingUp) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
 	if w.bg.Status.Active != nil || live == track.RoutedTo(last) {
 		return // a release under way moves users itself
 	}
@@ -122,7 +108,7 @@ func (w *work) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
 // listen looks for the word of a person and of the load balancer's controller, which
 // stand with the release that moved users last. What cannot be read is not heard: no
 // rollback waits for it.
-func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
+func (w takingUp) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
 	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
 	if i < 0 {
 		return heard{}
@@ -146,23 +132,8 @@ func (w *work) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1a
 	return h
 }
 
-// urge has the load balancer's controller try again at routes that it failed at. The
-// poke stands in the Ingress, whoever asks for the next one.
-func (w *work) urge(ctx context.Context, news track.News, since time.Time) {
-	at, now := news.UrgeAt(since, w.o.Routes.PokedAt, w.d.Routes.Settle), time.Now()
-	if now.Before(at) && !w.o.Routes.PokedAt.After(now) {
-		w.wakeAt(at)
-		return
-	}
-	w.o.Routes.PokedAt = now
-	if err := w.d.Routes.Poke(ctx, w.bg, w.o.Routes, now); err != nil {
-		w.log.WarnContext(ctx, "the load balancer's controller cannot be urged", "ingress", w.o.Routes.Name, "error", err)
-	}
-	w.wakeAt(news.UrgeAt(since, now, w.d.Routes.Settle))
-}
-
 // says is what the controller fails at, or failed at when it last said so.
-func (w *work) says(what string, at time.Time) string {
+func (w takingUp) says(what string, at time.Time) string {
 	switch {
 	case what == "":
 		return ""
@@ -173,14 +144,14 @@ func (w *work) says(what string, at time.Time) string {
 }
 
 // seeRoutes notes since when the spec of the Ingress is as it is.
-func (w *work) seeRoutes() {
+func (w takingUp) seeRoutes() {
 	if s := w.bg.Status.Ingress; w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
 		w.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: w.o.Routes.Generation, Since: metav1.NewTime(w.o.Now)}
 	}
 }
 
 // confirmed ends the condition.
-func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
+func (w takingUp) confirmed(last *v1alpha1.SwitchRecord) {
 	w.bg.Status.SetCommands(v1alpha1.ConditionSwitchUnconfirmed, nil)
 	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) && w.d.Events != nil {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)",
@@ -195,7 +166,7 @@ func (w *work) confirmed(last *v1alpha1.SwitchRecord) {
 const wayLimit = 240
 
 // unconfirmed makes the condition, with the ways out.
-func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
+func (w takingUp) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
 	other := live.Other()
 	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
 	if said != "" {
@@ -226,5 +197,5 @@ func (w *work) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, sai
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, "Inspect", "%s", message)
 	}
-	w.wakeAt(w.d.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), w.askEvery(last)))
+	w.wakeAt(w.d.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), addressing{w.work}.askEvery(last)))
 }

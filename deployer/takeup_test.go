@@ -116,7 +116,7 @@ func (b *balanced) look() {
 	if last == nil {
 		return
 	}
-	b.w.overrule(last, b.written)
+	takingUp{b.w}.overrule(last, b.written)
 	if b.written != track.RoutedTo(last) {
 		return
 	}
@@ -130,14 +130,14 @@ func (b *balanced) look() {
 		}
 	}
 	b.read(last, &h)
-	b.w.weigh(last, h)
+	takingUp{b.w}.weigh(last, h)
 	// One place asks, and sees the front ends near to it.
 	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) &&
 		(front == b.used || b.now.Before(b.until)) {
-		b.w.weigh(last, heard{answers: front == b.written})
+		takingUp{b.w}.weigh(last, heard{answers: front == b.written})
 	}
 	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person looked well
-		b.w.weigh(last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
+		takingUp{b.w}.weigh(last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
 	}
 	if !track.SwitchTakenUp(last, o.Routes.LoadBalancer) {
 		b.w.o.Unconfirmed = "nothing says so"
@@ -149,7 +149,7 @@ func (b *balanced) look() {
 // read has the URL map read, which says what the controller did last, and hears what
 // the reading before told of the same routes. What fails says nothing.
 func (b *balanced) read(last *v1alpha1.SwitchRecord, h *heard) {
-	if !b.project || b.now.Before(b.w.mapFrom(last)) {
+	if !b.project || b.now.Before(urlMap{b.w}.mapFrom(last)) {
 		return
 	}
 	if r := b.reading; r != nil && r.about == routesOf(last) && !r.fails {
@@ -293,7 +293,7 @@ func (b *balanced) watch(r *v1alpha1.Release) {
 // look2 is a look at a release under way.
 func (b *balanced) look2(r *v1alpha1.Release) {
 	b.look()
-	b.w.recordSwitch(r)
+	switches{b.w}.recordSwitch(r)
 }
 
 func (b *balanced) pass(n int) {

@@ -3,12 +3,9 @@ package deployer
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
@@ -23,9 +20,12 @@ const (
 	retryMinimum = time.Second
 )
 
+// upkeeping is what is left to do without a release.
+type upkeeping struct{ *work }
+
 // upkeep shrinks the colour that the last switch left, after drain and hold. It
 // is the application's own, not a release's: a release ends after its soak.
-func (w *work) upkeep(ctx context.Context) error {
+func (w upkeeping) upkeep(ctx context.Context) error {
 	last := w.bg.Status.LastSwitch
 	at, open := track.ShrinkAt(w.bg, w.o.Routes)
 	if !open {
@@ -36,7 +36,7 @@ func (w *work) upkeep(ctx context.Context) error {
 		return nil
 	}
 	if w.o.Routes.Live() == last.To.Color {
-		done, err := w.shrink(ctx, last.From.Color, "")
+		done, err := shrinking{w.work}.shrink(ctx, last.From.Color, "")
 		if err != nil {
 			return err
 		}
@@ -53,7 +53,7 @@ func (w *work) upkeep(ctx context.Context) error {
 
 // migrate gives the standby rule the host that the spec says, while no release
 // rests on it.
-func (w *work) migrate(ctx context.Context) error {
+func (w upkeeping) migrate(ctx context.Context) error {
 	from := w.o.Routes.StandbyHost
 	if from == "" || from == w.bg.StandbyHost() || !w.o.Routes.Exists {
 		return nil
@@ -75,61 +75,12 @@ func (w *work) migrate(ctx context.Context) error {
 	return nil
 }
 
-// shrunk is what came of shrinking a colour, and a text for people.
-type shrunk struct {
-	// inUse: somebody may reach it, and so nothing was done.
-	inUse bool
-	text  string
-}
-
-// shrink reduces a colour to its standby size. It never touches one that users
-// may reach, or that an unfinished release brings users to. It may be late: no claim
-// is held by upkeep, and a process may be stuck anywhere. So everything is looked at
-// after the Deployment was read, and who brings users there writes that first.
-func (w *work) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk, error) {
-	side := w.o.Sides[c]
-	read, err := w.d.Workloads.ReadSize(ctx, w.bg, c)
-	if err != nil {
-		return shrunk{}, err
-	}
-	if read.SwitchedBy != "" && read.SwitchedBy != by {
-		rel, err := w.d.Record.Release(ctx, client.ObjectKey{Namespace: w.bg.Namespace, Name: read.SwitchedBy})
-		switch {
-		case err == nil && !rel.Status.Phase.Finished():
-			return shrunk{true, fmt.Sprintf("deployment %s keeps its size: %s brings users there", side.Deployment, rel.Name)}, nil
-		case client.IgnoreNotFound(err) != nil:
-			return shrunk{}, err
-		}
-	}
-	referrers, err := w.d.Routes.Referrers(ctx, w.bg.Namespace, side.Service)
-	if err != nil {
-		return shrunk{}, err
-	}
-	if len(referrers) > 0 {
-		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service,
-			strings.Join(referrers, ", "))}, nil
-	}
-	// First, or the autoscaler would undo it.
-	if err := w.d.Workloads.RestoreMinimum(ctx, w.bg, side); err != nil {
-		return shrunk{}, err
-	}
-	size, why := standbySize(w.bg.Spec.StandbyReplicas, side.Autoscaler)
-	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, read, size)
-}
-
-// standbySize is what a colour that no user reaches is shrunk to. Kubernetes
-// disables an autoscaler at size 0; at any other it would go back to its minimum
-// by itself, and so that is the size.
-func standbySize(standby int32, s track.Autoscaler) (size int32, why string) {
-	if standby == 0 || s.Name == "" || s.Min <= standby {
-		return standby, ""
-	}
-	return s.Min, fmt.Sprintf(", the minimum of horizontalpodautoscaler %s, not to spec.standbyReplicas: %d", s.Name, standby)
-}
+// minimum is that of a colour's autoscaler.
+type minimum struct{ *work }
 
 // keepsSize reports whether a colour's autoscaler must not scale it down: a
 // release brings users there, or it drains and is held since they left.
-func (w *work) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
+func (w minimum) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
 	if w.bg.Status.Active != nil && active != nil && active.Status.Milestones.Target == c {
 		return true
 	}
@@ -140,7 +91,7 @@ func (w *work) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
 // minimums keeps the autoscaler of a colour that is held from scaling it down,
 // and gives every other one its owner's minimum back, whoever left it raised. The
 // one of a release's target is raised by the act that sizes it.
-func (w *work) minimums(ctx context.Context, active *v1alpha1.Release) {
+func (w minimum) minimums(ctx context.Context, active *v1alpha1.Release) {
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		side := w.o.Sides[c]
 		var err error

@@ -2,9 +2,6 @@ package deployer
 
 import (
 	"errors"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
@@ -51,19 +48,36 @@ func waitsForError(err error) *v1alpha1.Waiting {
 	return &v1alpha1.Waiting{For: v1alpha1.WaitsForRetry, Detail: err.Error()}
 }
 
-// about is what a fault is about, besides its reason.
-type about struct {
-	because             v1alpha1.FailureBecause
-	by, release, commit string
-	since               *metav1.Time
-	limit               time.Duration
-	waited              *v1alpha1.Waiting
+// lockedBy says who locked an application, since when and why.
+func lockedBy(l *v1alpha1.Lock) string {
+	text := "locked by " + l.By + " since " + l.At.UTC().Format("2006-01-02 15:04 UTC")
+	if l.Reason != "" {
+		text += ": " + l.Reason
+	}
+	return text
 }
 
-// into notes it in a failure.
-func (b about) into(f *v1alpha1.Failure) {
-	f.Because, f.By, f.Release, f.Commit, f.Since, f.Waited = b.because, b.by, b.release, b.commit, b.since, b.waited
-	if b.limit > 0 {
-		f.Limit = &metav1.Duration{Duration: b.limit}
+// rolledBackBy says who took a commit away from users, when, and by what.
+func rolledBackBy(left v1alpha1.RolledBack) string {
+	by := left.Release
+	if left.By != "" {
+		by = left.By + " (" + left.Release + ")"
 	}
+	return v1alpha1.ShortCommit(left.Commit) + ", which " + by + " rolled back at " + left.At.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// waitsBecause says which error is waited for to be gone, with the commands that mend
+// it.
+func waitsBecause(err error) pause {
+	return pause{message: "waits: " + err.Error(), commands: shellCommands(err), waits: waitsForError(err)}
+}
+
+// turnAfter is the wait for another release to end.
+func turnAfter(release string) pause {
+	return pause{message: "waits for " + release, waits: waitsForTurn(release)}
+}
+
+// unlocking is the wait for a person who unlocks the application.
+func unlocking(l *v1alpha1.Lock) pause {
+	return pause{message: "waits: " + lockedBy(l), waits: waitsForUnlock(l)}
 }

@@ -54,7 +54,7 @@ type Lateness struct {
 // startLate is for pods that are to start.
 func startLate(_ *v1alpha1.Release, o Observed) Lateness {
 	waiting := slices.ContainsFunc(o.Target.Pods, WaitsForLoadBalancer)
-	return Lateness{Pods: true, LoadBalancer: waiting && isGCE(o)}
+	return Lateness{Pods: true, LoadBalancer: waiting && o.OnGCE()}
 }
 
 // seedLate is for the one pod that is started before there is a reference.
@@ -65,9 +65,7 @@ func seedLate(r *v1alpha1.Release, o Observed) Lateness {
 	return startLate(r, o)
 }
 
-func warmLate(_ *v1alpha1.Release, o Observed) Lateness { return Lateness{LoadBalancer: isGCE(o)} }
-
-func isGCE(o Observed) bool { return o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE }
+func warmLate(_ *v1alpha1.Release, o Observed) Lateness { return Lateness{LoadBalancer: o.OnGCE()} }
 
 // Shown is what was found of a step that is late, where its [Lateness] asks for it.
 type Shown struct {

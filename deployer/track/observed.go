@@ -45,6 +45,9 @@ type Observed struct {
 	Locked bool
 }
 
+// OnGCE reports whether the Ingress programs Google's load balancer.
+func (o Observed) OnGCE() bool { return o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE }
+
 // Reachable is what would carry requests to a colour.
 type Reachable struct {
 	Endpoints []string

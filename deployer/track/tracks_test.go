@@ -137,7 +137,7 @@ func (w *model) newPods(n int) {
 		w.pods++
 		w.o.Target.Pods = append(w.o.Target.Pods, Pod{Name: fmt.Sprint("p", w.pods)})
 	}
-	if isGCE(w.o) {
+	if w.o.OnGCE() {
 		onGCE(&w.o)
 	}
 }
@@ -164,7 +164,7 @@ func (w *model) take(s v1alpha1.Step) {
 		w.stage()
 	case v1alpha1.StepWarm:
 		w.o.Endpoints = w.podNames()
-		if isGCE(w.o) {
+		if w.o.OnGCE() {
 			onGCE(&w.o)
 		}
 		w.told, m.WarmedAt = w.o.Now, &now
@@ -291,7 +291,7 @@ func (w *model) judgeMove(c v1alpha1.Color) {
 	if s := m.Staged; s == nil || t.Image != s.Image || t.TemplateHash != s.TemplateHash {
 		bad("it runs %s %s, not what was staged", t.Image, t.TemplateHash)
 	}
-	if isGCE(w.o) && !w.o.Groups[0].Healthy() {
+	if w.o.OnGCE() && !w.o.Groups[0].Healthy() {
 		bad("the load balancer finds it unhealthy")
 	}
 	if w.r.Spec.Kind == v1alpha1.Rollback {
@@ -308,7 +308,7 @@ func (w *model) judgeMove(c v1alpha1.Color) {
 			bad("pod %s has not passed the gate", pod)
 		}
 	}
-	if age := w.o.Now.Sub(w.told); isGCE(w.o) && age >= w.o.Freshness {
+	if age := w.o.Now.Sub(w.told); w.o.OnGCE() && age >= w.o.Freshness {
 		bad("the load balancer told %s ago that it is healthy", age)
 	}
 }

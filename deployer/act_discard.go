@@ -1,0 +1,47 @@
+package deployer
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// discardAct cleans up what no user reached.
+type discardAct struct{ *attempt }
+
+// discard stops a build nobody needs any more and shrinks the target, if this
+// release staged it. The reference in the Ingress stays. Whose the target is is
+// read past the cache, which may not have heard of the staging yet.
+func (a discardAct) discard(ctx context.Context) (pause, error) {
+	if err := (buildRecord{a.attempt}).cancelBuild(ctx); err != nil {
+		return pause{}, err
+	}
+	m := &a.rel.Status.Milestones
+	now := metav1.NewTime(a.o.Now)
+	staged := ""
+	if m.Target != "" {
+		var err error
+		if staged, err = a.d.Workloads.StagedBy(ctx, a.bg, m.Target); err != nil {
+			return pause{}, err
+		}
+	}
+	if staged != a.rel.Name {
+		m.DiscardedAt = &now
+		a.say("nothing of it runs")
+		return pause{}, nil
+	}
+	done, err := shrinking{a.work}.shrink(ctx, m.Target, a.rel.Name)
+	if err != nil {
+		return pause{}, err
+	}
+	m.DiscardedAt = &now
+	a.say(done.text)
+	if done.inUse {
+		a.finding(done.text)
+		return pause{}, nil
+	}
+	if last := a.bg.Status.LastSwitch; last != nil && last.From.Color == m.Target {
+		last.Shrunk = true // what was held there is gone since this release was staged
+	}
+	return pause{}, nil
+}

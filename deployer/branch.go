@@ -1,0 +1,70 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// branch is whether a release may build.
+type branch struct{ *attempt }
+
+// onBranch makes sure, once, that the commit is of the application's branch: a
+// repository serves every commit of its forks and unmerged pull requests, too. A
+// push that came signed is its own evidence.
+func (a branch) onBranch(ctx context.Context) error {
+	m, what, branch := &a.rel.Status.Milestones, a.rel.Spec.Deploy, a.bg.Spec.Branch
+	if m.OnBranch != nil {
+		return nil
+	}
+	by := v1alpha1.BranchByPush
+	signed := a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.rel.Status.Attestation == v1alpha1.CausesAttested
+	if !signed || what.Branch != branch {
+		by = v1alpha1.BranchByRepository
+		if err := (ownRepository{a.work}).identify(ctx, a.turn); err != nil {
+			return err
+		}
+		source, commit := ownRepository{a.work}.source(), what.Commit
+		q := question{
+			what:  fmt.Sprintf("whether branch %s contains %s", branch, v1alpha1.ShortCommit(commit)),
+			about: a.bg.Spec.Repository + " " + commit,
+		}
+		contains, err := ask(ctx, a.turn, q, func(ctx context.Context) (bool, error) { return source.BranchContains(ctx, branch, commit) })
+		if errors.Is(err, fs.ErrNotExist) {
+			if missing := (buildPlanner{a.attempt}).missesCommit(ctx); missing != nil {
+				return missing
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("asking whether branch %s of %s contains %s: %w", branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), err)
+		}
+		if !contains {
+			return releaseFault(v1alpha1.FailedNotOnBranch,
+				"branch %s of %s does not contain %s: merge it there, which releases it; or name its branch in spec.branch of bluegreen %s",
+				branch, a.bg.Spec.Repository, v1alpha1.ShortCommit(what.Commit), a.bg.Name)
+		}
+	}
+	m.OnBranch = &v1alpha1.OnBranchMilestone{Branch: branch, By: by, At: metav1.NewTime(a.o.Now)}
+	return nil
+}
+
+// mayBuild reports whether a build may be started or followed now. Without the
+// grant it waits: nothing is asked, started or used.
+func (a branch) mayBuild(ctx context.Context) (pause, error) {
+	if a.barred == nil && a.rel.Status.Build == nil {
+		if err := (ownRepository{a.work}).identify(ctx, a.turn); err != nil && a.barred == nil {
+			return pause{}, err
+		}
+	}
+	if a.barred != nil { // which is what the error says, too
+		p := waitsBecause(a.barred)
+		p.until = a.o.Now.Add(lookAtErrors)
+		return p, nil //nolint:nilerr // a wait, not a failure
+	}
+	return pause{}, a.onBranch(ctx)
+}

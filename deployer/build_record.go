@@ -1,0 +1,143 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/cloudbuild"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// beginning is the call that begins a build. If its release ends meanwhile it is let
+// finish, since its answer names the build that there is to cancel.
+var beginning = question{what: "starting the build", effect: true}
+
+// buildRecord is what a release knows of its build.
+type buildRecord struct{ *attempt }
+
+func (a buildRecord) recordBuild(h cloudbuild.Handle) {
+	b := a.rel.Status.Build
+	b.ID, b.LogURL = h.ID, h.LogURL
+	a.linkBuild()
+}
+
+// linkBuild links the build's step to its log. The build of a release that was
+// cancelled may be found when another step is under way.
+func (a buildRecord) linkBuild() {
+	for i := range slices.Backward(a.rel.Status.Timeline) {
+		if entry := &a.rel.Status.Timeline[i]; entry.Step == v1alpha1.StepBuild {
+			entry.URL = a.rel.Status.Build.LogURL
+			return
+		}
+	}
+}
+
+// search is what the release's build is found by.
+func (a buildRecord) search() cloudbuild.Search {
+	b := a.rel.Status.Build
+	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
+	if b.Trigger != "" {
+		search.Trigger, search.Commit = b.Trigger, a.rel.Spec.Deploy.Commit
+		search.Since = a.rel.CreationTimestamp.Add(-listingMargin)
+	}
+	return search
+}
+
+// handleOf names a build that is known.
+func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
+	return cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID, LogURL: b.LogURL}
+}
+
+// cancelBuild stops the build of a release that ends without needing it. It is
+// best effort: a build that goes on costs minutes, and nothing of it is used. A
+// rollback does not wait for it.
+func (a buildRecord) cancelBuild(ctx context.Context) error {
+	b := a.rel.Status.Build
+	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
+		return nil
+	}
+	builds, err := googleAccess{a.attempt}.builds(ctx)
+	if lacksGrant(err) {
+		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location),
+			append(shellCommands(err), stopBuild(b))...)
+		return nil
+	}
+	var stopped *cloudbuild.Handle
+	if err == nil {
+		stop := stopping{builds: builds, known: handleOf(b), search: a.search(),
+			begun: turns{a.attempt}.turnOf(v1alpha1.StepBuild).find(beginning)}
+		stopped, err = ask(ctx, a.turn, question{what: "cancelling the build", effect: true}, stop.do)
+	}
+	switch {
+	case err != nil && turns{a.attempt}.rollbackWaits():
+		a.log.WarnContext(ctx, "the build may go on", "error", err)
+		return nil
+	case err != nil || stopped == nil:
+		return err
+	}
+	a.recordBuild(*stopped)
+	now := metav1.NewTime(a.o.Now)
+	b.CancelledAt = &now
+	return nil
+}
+
+// stopBuild is the command that stops a build, or lists it if its id is not known.
+func stopBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
+	words := []string{"gcloud", "builds", "cancel", b.ID}
+	if b.ID == "" {
+		words = []string{"gcloud", "builds", "list", "--ongoing"}
+	}
+	return v1alpha1.Shell(append(words, "--project="+b.Project, "--region="+b.Location)...)
+}
+
+// stopping is what it takes to stop a build, without the release.
+type stopping struct {
+	builds *cloudbuild.Client
+	known  cloudbuild.Handle // its ID may be empty
+	search cloudbuild.Search
+	begun  *call // that begins it, if this process has made it
+}
+
+// do cancels the build and returns its handle; nil if none is found.
+func (s stopping) do(ctx context.Context) (*cloudbuild.Handle, error) {
+	handle := &s.known
+	if handle.ID == "" && s.begun != nil {
+		select {
+		case <-s.begun.ended:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if h, ok := s.begun.value.(cloudbuild.Handle); ok && s.begun.err == nil {
+			handle = &h
+		}
+	}
+	if handle.ID == "" {
+		found, err := s.builds.Find(ctx, s.search)
+		if err != nil || found == nil {
+			return nil, err
+		}
+		handle = found
+	}
+	if err := s.builds.Cancel(ctx, *handle); err != nil {
+		return nil, fmt.Errorf("cancelling build %s: %w", handle.ID, err)
+	}
+	return handle, nil
+}
+
+const (
+	// buildGrace is the default of [Deployer].BuildGrace.
+	buildGrace = time.Minute
+	// buildRetry is the default of [Deployer].BuildRetry.
+	buildRetry = 15 * time.Second
+	// maxBuildRetries is how often a release's build is made anew after Cloud
+	// Build lost one.
+	maxBuildRetries = 2
+	// listingMargin is how much older than the release its builds may look, since
+	// Cloud Build's clock is not the cluster's.
+	listingMargin = 10 * time.Minute
+)

@@ -1,0 +1,20 @@
+package deployer
+
+import (
+	"context"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/gate"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// askReady asks the gate's requests of every ready pod of a colour once. A pod
+// that is not ready has no users; how many may be so is not for this to say.
+func askReady(ctx context.Context, a *attempt, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
+	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
+	if err != nil {
+		return nil, err
+	}
+	result := gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
+	return result.Problem, result.CouldNotLook
+}

@@ -1,0 +1,123 @@
+package deployer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/proof"
+)
+
+// probers are those of the releases under way, one an application at most. A
+// prober runs between looks; it decides
+// nothing. The zero value is ready.
+type probers struct {
+	mu     sync.Mutex
+	of     map[client.ObjectKey]*measurement
+	closed bool
+	// wake has the deployer look at an application.
+	wake chan event.TypedGenericEvent[*v1alpha1.BlueGreen]
+}
+
+// look has the deployer look at an application, if it is listening.
+func (p *probers) look(app client.ObjectKey) {
+	p.mu.Lock()
+	wake := p.wake
+	p.mu.Unlock()
+	if wake == nil {
+		return
+	}
+	bg := &v1alpha1.BlueGreen{}
+	bg.Namespace, bg.Name = app.Namespace, app.Name
+	select {
+	case wake <- event.TypedGenericEvent[*v1alpha1.BlueGreen]{Object: bg}:
+	default: // the next look is never far
+	}
+}
+
+const (
+	// checkpointEvery is the age of the numbers in the record, at most, while the
+	// public address is asked. Every write wakes who watches.
+	checkpointEvery = 10 * time.Second
+	// settling is how often it is looked whether the last answers of a baseline are
+	// there.
+	settling = 100 * time.Millisecond
+	// unattended is how long a prober asks on although nobody looks at its release
+	// any more. A confirmation looks every second.
+	unattended = time.Minute
+)
+
+// measurement is one release's prober, and what this process knows of it.
+type measurement struct {
+	*proof.Prober
+	release      string    // its UID
+	checkpointAt time.Time // of the last one
+	resumedAt    time.Time // zero: from the beginning
+	told         bool      // the observer was told how it ended
+	named        *string   // the version that a pod of the target names; nil: not asked yet
+	dog          *time.Timer
+}
+
+// get returns a release's measurement, or nil. That of another release ends.
+func (p *probers) get(app client.ObjectKey, release string) *measurement {
+	p.mu.Lock()
+	m := p.of[app]
+	p.mu.Unlock()
+	if m == nil {
+		return nil
+	}
+	if m.release != release || !m.dog.Reset(unattended) {
+		p.end(app)
+		return nil
+	}
+	return m
+}
+
+// begin makes a release's measurement.
+func (p *probers) begin(app client.ObjectKey, release string, c proof.Config) (*measurement, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, errStopping
+	}
+	c.Wake = func() { p.look(app) }
+	m := &measurement{Prober: proof.NewProber(context.Background(), c), release: release}
+	m.dog = time.AfterFunc(unattended, m.Stop)
+	if p.of == nil {
+		p.of = map[client.ObjectKey]*measurement{}
+	}
+	p.of[app] = m
+	return m, nil
+}
+
+// end stops an application's prober, if there is one.
+func (p *probers) end(app client.ObjectKey) {
+	p.mu.Lock()
+	m := p.of[app]
+	delete(p.of, app)
+	p.mu.Unlock()
+	if m != nil {
+		m.dog.Stop()
+		m.Stop()
+	}
+}
+
+// run ends all probers when ctx ends.
+func (p *probers) run(ctx context.Context) error {
+	<-ctx.Done()
+	p.mu.Lock()
+	p.closed = true
+	var all []client.ObjectKey
+	for app := range p.of {
+		all = append(all, app)
+	}
+	p.mu.Unlock()
+	for _, app := range all {
+		p.end(app)
+	}
+	return nil
+}

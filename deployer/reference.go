@@ -1,0 +1,160 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// lookAtRoutes is how often the load balancer is looked at while nothing that is
+// watched may change: events and endpoint groups are not.
+const lookAtRoutes = 2 * time.Second
+
+// reference is the target's place in the Ingress, under the standby host.
+type reference struct{ *attempt }
+
+// tellLoadBalancer says which guarantee is weaker than on Google's load balancer.
+func (a reference) tellLoadBalancer() {
+	if !a.o.OnGCE() {
+		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
+			"from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
+	}
+}
+
+// checkTranslation returns a fault if Google's controller could not use the
+// Ingress with the target's Service in it. It then takes up no change of the
+// Ingress, and leaves the endpoints alone of whatever is no longer named.
+func (a reference) checkTranslation(ctx context.Context) error {
+	err := a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+	bad, ok := errors.AsType[*route.UntranslatableError](err)
+	if !ok {
+		return err
+	}
+	f := &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: bad.Error() + "; the ingress was not changed"}
+	if bad.Target {
+		f.class = v1alpha1.FaultRelease
+	}
+	return f
+}
+
+// reference makes the Ingress name the target's Service under the standby host,
+// and waits until the load balancer has it. It returns the zero pause once it has.
+func (a reference) reference(ctx context.Context) (pause, error) {
+	a.tellLoadBalancer()
+	st := a.route()
+	var news track.News
+	var said string
+	if a.o.OnGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
+		// This release has made the reference, or was about to.
+		var err error
+		if news, err = a.d.Routes.News(ctx, a.bg, st.EventsBefore); err != nil {
+			return pause{}, err
+		}
+		if news.Translate != "" {
+			mine, text, err := a.refused(ctx, news.Translate)
+			if err != nil {
+				return pause{}, err
+			}
+			if mine {
+				return a.detach(ctx, news.Translate)
+			}
+			said = "; " + text
+		}
+	}
+	if !a.o.Routes.Attached(a.target()) {
+		return a.writeReference(ctx)
+	}
+	if !a.o.OnGCE() {
+		return pause{}, nil
+	}
+	why, ok := track.TakenUp(a.o.Target.Service, a.o.Groups)
+	if ok {
+		return pause{}, nil
+	}
+	if news.Sync != "" {
+		said += "; its controller tries again: " + news.Sync
+	}
+	return pause{
+		until:   a.o.Now.Add(lookAtRoutes),
+		message: "waits until the load balancer knows service " + a.o.Target.Service + ": " + why + said,
+		waits: &v1alpha1.Waiting{
+			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseReference, Object: a.o.Target.Service, Detail: why + said,
+		},
+	}, nil
+}
+
+// refused reports whether it is the target's reference that the load balancer's
+// controller could not use, as an event says that tells of the whole Ingress.
+// Otherwise text says what is in the way: somebody else may mend that, and taking
+// the reference away would not.
+func (a reference) refused(ctx context.Context, event string) (mine bool, text string, err error) {
+	err = a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+	bad, ok := errors.AsType[*route.UntranslatableError](err)
+	switch {
+	case ok:
+		return bad.Target || names(bad.Why, a.o.Target.Service), bad.Error(), nil
+	case err != nil:
+		return false, "", err
+	}
+	return names(event, a.o.Target.Service), fmt.Sprintf("its controller could not use ingress %s: %s", a.o.Routes.Name, event), nil
+}
+
+// names reports whether a text names an object, and not only one whose name
+// contains that name.
+func names(text, object string) bool {
+	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool {
+		return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}), object)
+}
+
+// writeReference patches the Ingress. From which event on its controller speaks of
+// the patch is durable before.
+func (a reference) writeReference(ctx context.Context) (pause, error) {
+	if st := a.route(); a.o.OnGCE() {
+		if err := a.checkTranslation(ctx); err != nil {
+			return pause{}, err
+		}
+		if st.EventsBefore == "" {
+			news, err := a.d.Routes.News(ctx, a.bg, "")
+			if err != nil {
+				return pause{}, err
+			}
+			st.EventsBefore = news.Now
+		}
+		if err := a.save(ctx); err != nil {
+			return pause{}, err
+		}
+	}
+	if err := (moving{a.attempt}).moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+		return pause{}, err
+	}
+	if !a.o.Routes.Attached(a.target()) || a.o.OnGCE() {
+		return pause{until: a.o.Now, message: "attaching", waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseAttach)}, nil
+	}
+	return pause{}, nil
+}
+
+// detach takes the reference away that the load balancer's controller cannot use,
+// and ends the release: while it stands, no change of the Ingress is taken up.
+func (a reference) detach(ctx context.Context, event string) (pause, error) {
+	if err := (moving{a.attempt}).moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+		return pause{}, err
+	}
+	if len(a.o.Routes.Standby[a.target()]) > 0 {
+		return pause{
+			until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again",
+			waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseDetach),
+		}, nil
+	}
+	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
+		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again",
+		a.o.Routes.Name, a.o.Target.Service, event)}
+}

@@ -1,0 +1,34 @@
+package deployer
+
+import (
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// borders are what no release may ask for.
+type borders struct{ *work }
+
+// claimed reports whether a release is the one that the claim names.
+func (w borders) claimed(rel *v1alpha1.Release) bool {
+	return w.bg.Status.Active != nil && w.bg.Status.Active.UID == string(rel.UID)
+}
+
+// refusal is why a release may not run; nil if it may, or if that cannot be told
+// yet.
+func (w borders) refusal(rel *v1alpha1.Release) *fault {
+	if rel.Spec.Kind == v1alpha1.Rollback {
+		if rel.Status.Milestones.ClaimedAt != nil {
+			return nil // it was judged before it began
+		}
+		_, f := rollbackJudge{w.bg, w.releases}.judgeRollback(rel)
+		return f
+	}
+	if what := rel.Spec.Deploy; !track.Built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
+		return releaseFault(v1alpha1.FailedRepository,
+			"spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
+			what.Repository, w.bg.Name, w.bg.Spec.Repository)
+	}
+	return nil
+}

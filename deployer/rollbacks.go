@@ -1,0 +1,104 @@
+package deployer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// rollbackJudge compares rollbacks with what the last switch recorded.
+type rollbackJudge struct {
+	bg       *v1alpha1.BlueGreen
+	releases []v1alpha1.Release
+}
+
+// judgeRollback compares a rollback with what the last switch recorded: nobody
+// chooses what users are brought back to. It is neither good nor refused while it
+// takes back the switch of a release under way that is not recorded yet.
+func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault) {
+	asked, last := rel.Spec.Rollback, w.bg.Status.LastSwitch
+	switch {
+	case last != nil && last.UID == asked.Switch:
+	case w.bg.Status.Active != nil && w.bg.Status.Active.UID == asked.Switch:
+		return false, nil
+	case last == nil:
+		return false, w.notRecorded("Turnout has not switched bluegreen %s yet, so there is nothing to take back", w.bg.Name)
+	default:
+		return false, w.notRecorded("spec.rollback.switch is %s, and the last switch was made by %s (%s)", asked.Switch, last.Release, last.UID)
+	}
+	if last.Kind != string(v1alpha1.Deploy) {
+		return false, w.notRecorded("%s went back to %s already", last.Release, last.To.Short())
+	}
+	from, to := w.ends(last)
+	if !slices.ContainsFunc(from, func(v v1alpha1.Version) bool { return v1alpha1.SameVersion(v, asked.From) }) {
+		return false, w.notRecorded("spec.rollback.from is %s, and that switch brought %s", spelled(asked.From), spelled(last.To))
+	}
+	if !slices.ContainsFunc(to, func(v v1alpha1.Version) bool { return v1alpha1.SameVersion(v, asked.To) }) {
+		return false, w.notRecorded("spec.rollback.to is %s, and that switch left %s", spelled(asked.To), spelled(last.From))
+	}
+	return true, nil
+}
+
+// ends are what the last switch left and brought, in the words of everything that
+// Turnout itself wrote of it: a rollback that was asked for while the switch was
+// under way has them from its release, where the digest may not be known yet.
+func (w rollbackJudge) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Version) {
+	from, to = []v1alpha1.Version{last.To}, []v1alpha1.Version{last.From}
+	if w.bg.Status.Previous != nil {
+		to = append(to, *w.bg.Status.Previous)
+	}
+	for i := range w.releases {
+		rel := &w.releases[i]
+		if m := rel.Status.Milestones; string(rel.UID) == last.UID && m.Previous != nil && m.Staged != nil {
+			from = append(from, v1alpha1.Version{Color: m.Target, Image: m.Staged.Image, Release: rel.Name})
+			to = append(to, *m.Previous)
+		}
+	}
+	return from, to
+}
+
+// notRecorded is the fault of a rollback that is not what the last switch
+// recorded.
+func (w rollbackJudge) notRecorded(format string, args ...any) *fault {
+	return releaseFault(v1alpha1.FailedNotRecorded, "%s; users were not moved. To take the last switch back, ask for a rollback anew",
+		fmt.Sprintf(format, args...)).
+		with(v1alpha1.Shell("turnout", "rollback", w.bg.Name, "--namespace", w.bg.Namespace))
+}
+
+// spelled names a version in full.
+func spelled(v v1alpha1.Version) string {
+	text := v.Image + " on " + string(v.Color)
+	if v.Release != "" {
+		text += " of release " + v.Release
+	}
+	return text
+}
+
+// rollbackOf returns the waiting rollback of a release's switch, if there is one.
+func (w rollbackJudge) rollbackOf(rel *v1alpha1.Release) *v1alpha1.Release {
+	_, rollbacks := waitingOf(w.releases, rel)
+	i := slices.IndexFunc(rollbacks, func(r *v1alpha1.Release) bool {
+		good, _ := w.judgeRollback(r)
+		return good && r.Spec.Rollback.Switch == string(rel.UID)
+	})
+	if i < 0 {
+		return nil
+	}
+	return rollbacks[i]
+}
+
+// waitingOf returns the unfinished releases but one, oldest first.
+func waitingOf(releases []v1alpha1.Release, but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Release) {
+	for i := range slices.Backward(releases) {
+		rel := &releases[i]
+		switch {
+		case rel.Status.Phase.Finished(), but != nil && rel.UID == but.UID:
+		case rel.Spec.Kind == v1alpha1.Rollback:
+			rollbacks = append(rollbacks, rel)
+		default:
+			deploys = append(deploys, rel)
+		}
+	}
+	return deploys, rollbacks
+}

@@ -1,0 +1,136 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/deployer/workload"
+)
+
+// rollout makes a colour run something, and waits until it does.
+type rollout struct{ *attempt }
+
+// run stages what is asked for and waits until it runs completely.
+func (a rollout) run(ctx context.Context, want workload.StageRequest) (pause, error) {
+	if p, err := a.put(ctx, want); err != nil || p.rests() {
+		return p, err
+	}
+	return a.rolledOut(ctx)
+}
+
+// put stages what is asked for; it returns the zero pause once it is there. What
+// was noted of the target is durable before: afterwards nobody can see what was
+// there.
+func (a rollout) put(ctx context.Context, want workload.StageRequest) (pause, error) {
+	if a.rel.Status.Drift != a.saved.Drift || len(a.rel.Status.Findings) != len(a.saved.Findings) {
+		if err := a.save(ctx); err != nil {
+			return pause{}, err
+		}
+	}
+	err, changed := a.raiseMinimum(ctx, want.Replicas), false
+	if err == nil {
+		changed, err = a.d.Workloads.Stage(ctx, a.bg, want)
+	}
+	if apierrors.IsConflict(err) {
+		return pause{
+			until: a.o.Now, message: "the target changed meanwhile: looking again",
+			waits: track.WaitsForObject(v1alpha1.WaitsForDeployment, "", a.o.Target.Deployment),
+		}, nil
+	}
+	if err != nil {
+		return pause{}, err
+	}
+	t := a.o.Target
+	if changed || t.Release != want.Release || t.Image != want.Image || t.Replicas < want.Replicas {
+		return pause{
+			message: fmt.Sprintf("starting %d pods of %s", want.Replicas, t.Deployment),
+			waits:   waitsForPods(v1alpha1.BecauseStarting, t.Deployment, 0, want.Replicas),
+		}, nil
+	}
+	return pause{}, nil
+}
+
+// raiseMinimum keeps the target's autoscaler, which sees no load there, from
+// scaling it down again before users come. It stays raised until the release has
+// ended, see [work.minimums].
+func (a rollout) raiseMinimum(ctx context.Context, size int32) error {
+	a.tellAutoscaler()
+	return a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
+}
+
+// rolledOut waits for every pod of the target, and notices early that they will
+// not come.
+func (a rollout) rolledOut(ctx context.Context) (pause, error) {
+	t := a.o.Target
+	if err := a.startFault(ctx); err != nil {
+		return pause{}, err
+	}
+	if !t.RolledOut || t.TemplateHash == "" {
+		return pause{until: t.LookAgainAt, message: a.progress(), waits: a.waitsForRollout()}, nil
+	}
+	a.rel.Status.Milestones.Staged = &v1alpha1.StagedMilestone{
+		Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas, At: metav1.NewTime(a.o.Now),
+	}
+	saying{a.attempt}.sayStaged()
+	return pause{}, nil
+}
+
+// progress says how far the rollout is, and whether it is the load balancer that
+// is waited for.
+func (a rollout) progress() string {
+	waiting := 0
+	for _, p := range a.o.Target.Pods {
+		if !p.Terminating && track.WaitsForLoadBalancer(p) {
+			waiting++
+		}
+	}
+	if waiting == 0 {
+		return a.o.Target.Progress
+	}
+	return fmt.Sprintf("%s, %d run and wait for the load balancer to find them healthy", a.o.Target.Progress, waiting)
+}
+
+// waitsForRollout is the same in facts.
+func (a rollout) waitsForRollout() *v1alpha1.Waiting {
+	t := a.o.Target
+	if slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return !p.Terminating && track.WaitsForLoadBalancer(p) }) {
+		return &v1alpha1.Waiting{
+			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseHealth, Object: t.Service, Done: t.Available, Of: t.Replicas,
+		}
+	}
+	return waitsForPods(v1alpha1.BecauseRollout, t.Deployment, t.Available, t.Replicas)
+}
+
+// startFault returns why the target's pods will not start, if that can be told.
+func (a rollout) startFault(ctx context.Context) error {
+	t := a.o.Target
+	if t.Failure == nil {
+		return nil
+	}
+	f := releaseFault(t.Failure.Reason, "%s", t.Failure.Message)
+	f.evidence = a.d.Workloads.Evidence(ctx, a.bg, t)
+	return f
+}
+
+// tellAutoscaler says where autoscalers have the last word on the target's size,
+// now or once it is live.
+func (a rollout) tellAutoscaler() {
+	live, target := a.o.Previous, a.o.Target
+	switch s := target.Autoscaler; {
+	case s.Name == "" && live.Autoscaler.Name != "":
+		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at "+
+			"until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
+	case s.Overruled:
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale "+
+			"deployment %s below the size it was staged at", s.Name, s.Current, target.Deployment))
+	case a.o.Wanted > a.o.Size:
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s lets deployment %s not grow above %d, so it is staged at that size and not at %d: "+
+			"raise spec.maxReplicas if it is too small", s.Name, target.Deployment, s.Max, a.o.Wanted))
+	}
+}

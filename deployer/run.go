@@ -1,0 +1,134 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/record"
+)
+
+// attempt is one step of one release about to act.
+type attempt struct {
+	*work
+	rel   *v1alpha1.Release
+	saved *v1alpha1.ReleaseStatus // as last written
+	log   *slog.Logger
+	turn  *turn // of the step under way: what it asks of the world outside
+}
+
+// route is what the release knows of the load balancer.
+func (a *attempt) route() *v1alpha1.RouteStatus {
+	st := &a.rel.Status
+	if st.Route == nil {
+		st.Route = &v1alpha1.RouteStatus{}
+	}
+	if st.Route.LoadBalancer == "" {
+		st.Route.LoadBalancer = a.o.Routes.LoadBalancer
+	}
+	return st.Route
+}
+
+func (a *attempt) target() v1alpha1.Color { return a.rel.Status.Milestones.Target }
+
+// attempt is a release about to be written.
+func (w *work) attempt(rel *v1alpha1.Release) *attempt {
+	return &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
+}
+
+// finding notes, once, something that a person should know, and the commands that do
+// what it says.
+func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
+	news := record.Advice(v1alpha1.Advise(text, commands...)) // as it is recorded, to be known again
+	if !slices.ContainsFunc(a.rel.Status.Findings, func(f v1alpha1.Advice) bool { return f.Text == news.Text }) {
+		a.rel.Status.Findings = append(a.rel.Status.Findings, news)
+	}
+}
+
+// save writes the release by compare-and-swap, if anything changed. It comes
+// before every effect whose intent it records. A status that is refused for its
+// size is a fault: the release is again what was last written, and ends.
+func (a *attempt) save(ctx context.Context) error {
+	err := a.write(ctx)
+	if !errors.Is(err, record.ErrTooLarge) {
+		return err
+	}
+	a.log.WarnContext(ctx, "the release cannot be recorded", "error", err)
+	a.saved.DeepCopyInto(&a.rel.Status)
+	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTooLarge, message: "what the release came to cannot be " +
+		"written down: " + err.Error()}
+}
+
+// conclude writes the end of a release, if need be without what only explains it.
+func (a *attempt) conclude(ctx context.Context) error {
+	err := a.write(ctx)
+	if !errors.Is(err, record.ErrTooLarge) {
+		return err
+	}
+	st := &a.rel.Status
+	st.Findings, st.Commands, st.Drift, st.Gate = nil, nil, "", nil
+	for i := range st.Timeline {
+		st.Timeline[i].Message, st.Timeline[i].URL = "", ""
+	}
+	if st.Failure != nil {
+		st.Failure.Evidence = nil
+	}
+	return a.write(ctx)
+}
+
+func (a *attempt) write(ctx context.Context) error {
+	if a.bg.Spec.Evidence.Logs == v1alpha1.LogsNone {
+		dropLogs(&a.rel.Status)
+	}
+	if err := record.FitRelease(&a.rel.Status); err != nil {
+		return fmt.Errorf("release %s/%s: %w", a.rel.Namespace, a.rel.Name, err)
+	}
+	if equality.Semantic.DeepEqual(a.saved, &a.rel.Status) {
+		return nil
+	}
+	if err := a.d.Record.UpdateRelease(ctx, a.rel, a.saved); err != nil {
+		return err
+	}
+	a.saved = a.rel.Status.DeepCopy()
+	return nil
+}
+
+// entry is the timeline's open entry: the step under way.
+func (a *attempt) entry() *v1alpha1.TimelineEntry {
+	t := a.rel.Status.Timeline
+	return &t[len(t)-1]
+}
+
+// underWay reports whether the timeline has an open entry.
+func (a *attempt) underWay() bool {
+	t := a.rel.Status.Timeline
+	return len(t) > 0 && t[len(t)-1].FinishedAt == nil
+}
+
+// say notes in the timeline what the step under way did.
+func (a *attempt) say(message string) { a.entry().Message = message }
+
+// setMessage notes what the release waits for, or how it ended, and the commands that do
+// what is said. What it waits for in facts is for the caller to note.
+func (a *attempt) setMessage(message string, commands ...v1alpha1.ShellCommand) {
+	st := &a.rel.Status
+	st.Message, st.Commands, st.Waiting = message, v1alpha1.Commands(commands...), nil
+}
+
+// dropLogs takes out what containers and commands wrote.
+func dropLogs(st *v1alpha1.ReleaseStatus) {
+	if st.Gate != nil && st.Gate.Problem != nil {
+		st.Gate.Problem.Log = ""
+	}
+	if st.Failure == nil {
+		return
+	}
+	for i := range st.Failure.Evidence {
+		st.Failure.Evidence[i].Log = ""
+	}
+}

@@ -1,0 +1,67 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// shrunk is what came of shrinking a colour, and a text for people.
+type shrunk struct {
+	// inUse: somebody may reach it, and so nothing was done.
+	inUse bool
+	text  string
+}
+
+// shrinking reduces a colour that no user reaches.
+type shrinking struct{ *work }
+
+// shrink reduces a colour to its standby size. It never touches one that users
+// may reach, or that an unfinished release brings users to. It may be late: no claim
+// is held by upkeep, and a process may be stuck anywhere. So everything is looked at
+// after the Deployment was read, and who brings users there writes that first.
+func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk, error) {
+	side := w.o.Sides[c]
+	read, err := w.d.Workloads.ReadSize(ctx, w.bg, c)
+	if err != nil {
+		return shrunk{}, err
+	}
+	if read.SwitchedBy != "" && read.SwitchedBy != by {
+		rel, err := w.d.Record.Release(ctx, client.ObjectKey{Namespace: w.bg.Namespace, Name: read.SwitchedBy})
+		switch {
+		case err == nil && !rel.Status.Phase.Finished():
+			return shrunk{true, fmt.Sprintf("deployment %s keeps its size: %s brings users there", side.Deployment, rel.Name)}, nil
+		case client.IgnoreNotFound(err) != nil:
+			return shrunk{}, err
+		}
+	}
+	referrers, err := w.d.Routes.Referrers(ctx, w.bg.Namespace, side.Service)
+	if err != nil {
+		return shrunk{}, err
+	}
+	if len(referrers) > 0 {
+		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service,
+			strings.Join(referrers, ", "))}, nil
+	}
+	// First, or the autoscaler would undo it.
+	if err := w.d.Workloads.RestoreMinimum(ctx, w.bg, side); err != nil {
+		return shrunk{}, err
+	}
+	size, why := standbySize(w.bg.Spec.StandbyReplicas, side.Autoscaler)
+	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, read, size)
+}
+
+// standbySize is what a colour that no user reaches is shrunk to. Kubernetes
+// disables an autoscaler at size 0; at any other it would go back to its minimum
+// by itself, and so that is the size.
+func standbySize(standby int32, s track.Autoscaler) (size int32, why string) {
+	if standby == 0 || s.Name == "" || s.Min <= standby {
+		return standby, ""
+	}
+	return s.Min, fmt.Sprintf(", the minimum of horizontalpodautoscaler %s, not to spec.standbyReplicas: %d", s.Name, standby)
+}

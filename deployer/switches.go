@@ -1,0 +1,92 @@
+package deployer
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// switches are recorded in the status of the application.
+type switches struct{ *work }
+
+// recordSwitch writes the movement of traffic into the application's status.
+// It is derived from the release's milestones, so that it is never lost: it runs
+// at every look while the release holds the claim.
+func (w switches) recordSwitch(rel *v1alpha1.Release) {
+	m, s := rel.Status.Milestones, &w.bg.Status
+	if m.SwitchedAt == nil || m.Previous == nil {
+		return
+	}
+	uid := string(rel.UID)
+	if s.LastSwitch == nil || s.LastSwitch.UID != uid {
+		to, from := version(w.o.Sides[m.Target]), byDigest(*m.Previous, w.o.Sides[m.Previous.Color])
+		next := &v1alpha1.SwitchRecord{
+			Release: rel.Name, UID: uid, Kind: string(rel.Spec.Kind), At: *m.SwitchedAt,
+			From: from, To: to, Before: s.Previous,
+		}
+		w.follows(next, s.LastSwitch)
+		s.LastSwitch, s.Previous = next, &from
+		if rel.Spec.Kind == v1alpha1.Rollback {
+			s.Previous = nil
+			w.rolledBack(rel)
+		}
+	}
+	w.recordSign(rel)
+	if last := s.LastSwitch; m.RestoredAt != nil && last.Kind != v1alpha1.KindRestore {
+		next := &v1alpha1.SwitchRecord{
+			Release: rel.Name, UID: uid, Kind: v1alpha1.KindRestore, At: *m.RestoredAt,
+			From: last.To, To: last.From,
+		}
+		w.follows(next, last)
+		s.LastSwitch, s.Previous = next, last.Before
+	}
+}
+
+// recordSign takes over the sign that a release saw of its switch.
+func (w switches) recordSign(rel *v1alpha1.Release) {
+	last, r, f := w.bg.Status.LastSwitch, rel.Status.Route, rel.Status.Failure
+	if last.Kind == v1alpha1.KindRestore || last.Unsettled {
+		return
+	}
+	if r != nil && r.TookEffectAt != nil && !track.Tells(last.TookEffectBy) &&
+		(r.TookEffectBy != v1alpha1.SignNewVersion || !r.TookEffectAt.Time.Before(answersFrom(last))) {
+		last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: r.TookEffectAt.Time}, r.TookEffectBy
+	}
+	if f != nil && f.Reason == v1alpha1.FailedNotTakenUp && track.Tells(last.TookEffectBy) {
+		// The old version answered after the sign, and to the end: that spoke of
+		// something else.
+		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true
+		last.AnswersFrom = &metav1.Time{Time: last.At.Add(w.d.settles() + w.bg.Spec.DrainTime())}
+	}
+}
+
+// rolledBack remembers a commit that users were moved away from.
+func (w switches) rolledBack(rel *v1alpha1.Release) {
+	from := rel.Spec.Rollback.From
+	if from.Commit == "" {
+		return
+	}
+	w.bg.Status.RolledBack = append(w.bg.Status.RolledBack, v1alpha1.RolledBack{
+		Commit: from.Commit, Release: rel.Name, By: rel.AskedBy(), At: *rel.Status.Milestones.SwitchedAt,
+	})
+}
+
+// follows notes, of a movement of users, what it came after: routes that may not have
+// been taken up yet, or that not all front ends have followed yet.
+func (w switches) follows(next, before *v1alpha1.SwitchRecord) {
+	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
+	next.LoadBalancer, next.Unsettled = lb, !track.SwitchTakenUp(before, lb)
+	from := time.Time{}
+	switch {
+	case next.Unsettled:
+		from = next.At.Add(w.d.settles() + drain)
+	case before != nil && lb == v1alpha1.LoadBalancerGCE:
+		from = track.Effective(before).Add(drain)
+	}
+	if from.After(next.At.Time) {
+		next.AnswersFrom = &metav1.Time{Time: from}
+	}
+}

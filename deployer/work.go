@@ -1,0 +1,76 @@
+package deployer
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// work is one look at one application.
+type work struct {
+	d        *Deployer
+	log      *slog.Logger
+	bg       *v1alpha1.BlueGreen
+	before   *v1alpha1.BlueGreen // as last written
+	o        track.Observed
+	releases []v1alpha1.Release // newest first
+	wake     time.Time          // when to look again; zero: not before a change
+	// barred is why nothing may be asked of the repository; nil if it may.
+	barred error
+	// granted is what the namespace is granted.
+	granted v1alpha1.Grants
+	// revoked: the namespace is not granted what the application needs.
+	revoked bool
+	// identified: the repository is the one that was first met.
+	identified bool
+	turn       *turn // of the queue: what it asks of the world outside
+}
+
+// looking is the order of one look.
+type looking struct{ *work }
+
+// active returns the unfinished release that the claim names. A claim on one
+// that is finished or gone is void.
+func (w looking) active() *v1alpha1.Release {
+	c := w.bg.Status.Active
+	if c == nil {
+		return nil
+	}
+	for i := range w.releases {
+		if string(w.releases[i].UID) == c.UID && !w.releases[i].Status.Phase.Finished() {
+			return &w.releases[i]
+		}
+	}
+	w.bg.Status.Active = nil
+	return nil
+}
+
+func (w *work) wakeAt(t time.Time) {
+	if w.wake.IsZero() || t.Before(w.wake) {
+		w.wake = t
+	}
+}
+
+func (w looking) again() time.Duration {
+	if w.wake.IsZero() {
+		return safetyNet
+	}
+	return max(time.Until(w.wake), time.Millisecond)
+}
+
+func (w *work) waiting(but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Release) {
+	return waitingOf(w.releases, but)
+}
+
+// safetyNet is how long nothing is looked at if no watch tells of a change.
+const safetyNet = 5 * time.Minute
+
+const (
+	// lookAtErrors is when an application is looked at again that has errors, if no
+	// watch tells that they were mended.
+	lookAtErrors = 30 * time.Second
+	// retryPreflight is when facts are read again that could not be had.
+	retryPreflight = 15 * time.Second
+)
