@@ -20,10 +20,10 @@ type attachAct struct{ *attempt }
 // before the staging, since pods made earlier carry no trustworthy readiness gate
 // on Google's load balancer.
 func (a attachAct) attach(ctx context.Context) (pause, error) {
-	if err := (survey{a.attempt}).mayStageOver(ctx); err != nil {
+	if err := survey(a).mayStageOver(ctx); err != nil {
 		return pause{}, err
 	}
-	if err := (survey{a.attempt}).lookAround(ctx); err != nil {
+	if err := survey(a).lookAround(ctx); err != nil {
 		return pause{}, err
 	}
 	created, err := a.d.Workloads.CreateMissing(ctx, a.bg, a.target())
@@ -33,11 +33,11 @@ func (a attachAct) attach(ctx context.Context) (pause, error) {
 	for _, object := range created {
 		a.finding("created " + object + " from its live counterpart")
 	}
-	survey{a.attempt}.tellProtection(ctx)
+	survey(a).tellProtection(ctx)
 	if p, err := a.seed(ctx); err != nil || p.rests() {
 		return p, err
 	}
-	if p, err := (reference{a.attempt}).reference(ctx); err != nil || p.rests() {
+	if p, err := reference(a).reference(ctx); err != nil || p.rests() {
 		return p, err
 	}
 	now := metav1.NewTime(a.o.Now)
@@ -57,7 +57,7 @@ func (a attachAct) seed(ctx context.Context) (pause, error) {
 		return pause{}, nil
 	}
 	// What keeps the reference from being made is told before anything is started.
-	if err := (reference{a.attempt}).checkTranslation(ctx); err != nil {
+	if err := reference(a).checkTranslation(ctx); err != nil {
 		return pause{}, err
 	}
 	named, err := a.d.Routes.NamesHealthCheck(ctx, a.bg, a.o.Routes, a.target())
@@ -73,7 +73,7 @@ func (a attachAct) seed(ctx context.Context) (pause, error) {
 		if ready {
 			return pause{}, nil
 		}
-		if err := (rollout{a.attempt}).startFault(ctx); err != nil {
+		if err := rollout(a).startFault(ctx); err != nil {
 			return pause{}, err
 		}
 		return pause{
@@ -82,7 +82,7 @@ func (a attachAct) seed(ctx context.Context) (pause, error) {
 			waits:   waitsForPods(v1alpha1.BecauseSeed, t.Deployment, t.Available, 1),
 		}, nil
 	}
-	return rollout{a.attempt}.put(ctx, workload.StageRequest{
+	return rollout(a).put(ctx, workload.StageRequest{
 		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
 		Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, Replicas: 1,
 	})

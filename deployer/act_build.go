@@ -69,16 +69,16 @@ func (a buildAct) startBuild(ctx context.Context, retries int32) (pause, error) 
 	if err := a.attempt.save(ctx); err != nil {
 		return pause{}, err
 	}
-	plan, err := buildPlanner{a.attempt}.planBuild(ctx)
+	plan, err := buildPlanner(a).planBuild(ctx)
 	if err != nil {
 		return pause{}, err
 	}
 	before := a.attempt.rel.Status.Build
-	if err := (buildPlanner{a.attempt}).provideSource(ctx, &plan); err != nil {
+	if err := buildPlanner(a).provideSource(ctx, &plan); err != nil {
 		return pause{}, err
 	}
 	if before == nil {
-		if err := (buildPlanner{a.attempt}).lookForRivals(ctx, plan); err != nil {
+		if err := buildPlanner(a).lookForRivals(ctx, plan); err != nil {
 			return pause{}, err
 		}
 	}

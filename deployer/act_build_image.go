@@ -48,7 +48,7 @@ func (a imaging) askRegistry(ctx context.Context, reference string) (string, err
 	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
 		var err error
-		if signIn, err = (googleAccess{a.attempt}).googleTokens(ctx,
+		if signIn, err = googleAccess(a).googleTokens(ctx,
 			v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name)); err != nil {
 			return "", err
 		}

@@ -13,7 +13,7 @@ type discardAct struct{ *attempt }
 // release staged it. The reference in the Ingress stays. Whose the target is is
 // read past the cache, which may not have heard of the staging yet.
 func (a discardAct) discard(ctx context.Context) (pause, error) {
-	if err := (buildRecord{a.attempt}).cancelBuild(ctx); err != nil {
+	if err := buildRecord(a).cancelBuild(ctx); err != nil {
 		return pause{}, err
 	}
 	m := &a.rel.Status.Milestones

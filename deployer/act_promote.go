@@ -30,7 +30,7 @@ func (a promoteAct) promote(ctx context.Context) (pause, error) {
 	}
 	if approval := a.rel.Spec.Approval; approval != nil {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: approval.By, At: metav1.NewTime(a.o.Now)}
-		saying{a.attempt}.sayApproved()
+		saying(a).sayApproved()
 		return pause{}, nil
 	}
 	why, err := a.approvalNeeded(ctx)
@@ -39,7 +39,7 @@ func (a promoteAct) promote(ctx context.Context) (pause, error) {
 	}
 	if why.message == "" {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy, At: metav1.NewTime(a.o.Now)}
-		saying{a.attempt}.sayApproved()
+		saying(a).sayApproved()
 		return pause{}, nil
 	}
 	limit := a.bg.Spec.Promotion.Timeout.Duration

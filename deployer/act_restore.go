@@ -59,12 +59,12 @@ func (a restoreAct) restore(ctx context.Context) (pause, error) {
 	}
 	switch a.o.Routes.Live() {
 	case previous:
-		if err := (moving{a.attempt}).fence(ctx); err != nil {
+		if err := moving(a).fence(ctx); err != nil {
 			return pause{}, err
 		}
 		if a.o.Routes.Live() != previous {
 			return pause{
-				until: a.o.Now, message: "the switch arrived late: looking again", waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseLateSwitch),
+				until: a.o.Now, message: "the switch arrived late: looking again", waits: moving(a).waitsForRoutes(v1alpha1.BecauseLateSwitch),
 			}, nil
 		}
 		m.RestoredAt = &now
@@ -91,7 +91,7 @@ func (a restoreAct) restore(ctx context.Context) (pause, error) {
 		a.finding("traffic was not moved back: " + why)
 		return pause{}, nil
 	}
-	if p, err := (moving{a.attempt}).stamp(ctx, a.o.Previous); err != nil || p.rests() {
+	if p, err := moving(a).stamp(ctx, a.o.Previous); err != nil || p.rests() {
 		return p, err
 	}
 	moving{a.attempt}.noteEvents(ctx)

@@ -20,18 +20,18 @@ func (a sizeAct) size(ctx context.Context) (pause, error) {
 	// back before any pod is started. While it is held nothing is asked of the load
 	// balancer's controller: it has served users.
 	if a.o.OnGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
-		if p, err := (reference{a.attempt}).reference(ctx); err != nil || p.rests() {
+		if p, err := reference(a).reference(ctx); err != nil || p.rests() {
 			return p, err
 		}
 	}
-	reference{a.attempt}.tellLoadBalancer()
+	reference(a).tellLoadBalancer()
 	to, t := a.rel.Spec.Rollback.To, a.o.Target
 	if !track.Runs(t, to) {
-		return rollout{a.attempt}.run(ctx, workload.StageRequest{
+		return rollout(a).run(ctx, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})
 	}
-	if err := (rollout{a.attempt}).raiseMinimum(ctx, a.o.Size); err != nil {
+	if err := rollout(a).raiseMinimum(ctx, a.o.Size); err != nil {
 		return pause{}, err
 	}
 	if t.Replicas < a.o.Size {
@@ -43,5 +43,5 @@ func (a sizeAct) size(ctx context.Context) (pause, error) {
 			waits:   waitsForPods(v1alpha1.BecauseStarting, t.Deployment, t.Available, a.o.Size),
 		}, nil
 	}
-	return rollout{a.attempt}.rolledOut(ctx)
+	return rollout(a).rolledOut(ctx)
 }

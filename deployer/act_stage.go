@@ -18,7 +18,7 @@ func (a stageAct) stage(ctx context.Context) (pause, error) {
 	if p, err := a.renew(ctx); err != nil || p.rests() {
 		return p, err
 	}
-	return rollout{a.attempt}.run(ctx, workload.StageRequest{
+	return rollout(a).run(ctx, workload.StageRequest{
 		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
 		Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 	})

@@ -25,15 +25,15 @@ func (a switchAct) switchTraffic(ctx context.Context) (pause, error) {
 			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(measured.FullAt()), waits: waits},
 				nil
 		}
-		if err := (moving{a.attempt}).translates(ctx); err != nil {
+		if err := moving(a).translates(ctx); err != nil {
 			return pause{}, err
 		}
 	}
-	if p, err := (moving{a.attempt}).stamp(ctx, a.o.Target); err != nil || p.rests() {
+	if p, err := moving(a).stamp(ctx, a.o.Target); err != nil || p.rests() {
 		return p, err
 	}
 	if m.SwitchIntendedAt == nil {
-		moving{a.attempt}.noteEvents(ctx)
+		moving(a).noteEvents(ctx)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
 		if measured != nil {

@@ -25,7 +25,7 @@ func (a warmAct) warm(ctx context.Context) (pause, error) {
 	now := metav1.NewTime(a.o.Now)
 	if w.Warm {
 		a.rel.Status.Milestones.WarmedAt = &now
-		saying{a.attempt}.sayWarm(w)
+		saying(a).sayWarm(w)
 		return pause{}, nil
 	}
 	rare := a.rarely(ctx, w)

@@ -54,7 +54,7 @@ func TestTracksAreDocumentedAsTheyAre(t *testing.T) {
 		}
 		for _, line := range lines {
 			var found []v1alpha1.Step
-			for _, s := range strings.Fields(line[2]) {
+			for s := range strings.FieldsSeq(line[2]) {
 				found = append(found, v1alpha1.Step(s))
 			}
 			if acts[found[0]] == nil {

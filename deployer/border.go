@@ -41,7 +41,7 @@ func (w borders) end(ctx context.Context, rel *v1alpha1.Release, f *fault) error
 	if err := a.save(ctx); err != nil {
 		return err
 	}
-	return driving{w.work}.drive(ctx, rel, anyStep)
+	return driving(w).drive(ctx, rel, anyStep)
 }
 
 // unlabelled selects the releases that no application's list has.

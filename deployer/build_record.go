@@ -61,7 +61,7 @@ func (a buildRecord) cancelBuild(ctx context.Context) error {
 	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
 		return nil
 	}
-	builds, err := googleAccess{a.attempt}.builds(ctx)
+	builds, err := googleAccess(a).builds(ctx)
 	if lacksGrant(err) {
 		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location),
 			append(shellCommands(err), stopBuild(b))...)
@@ -69,12 +69,14 @@ func (a buildRecord) cancelBuild(ctx context.Context) error {
 	}
 	var stopped *cloudbuild.Handle
 	if err == nil {
-		stop := stopping{builds: builds, known: handleOf(b), search: a.search(),
-			begun: turns{a.attempt}.turnOf(v1alpha1.StepBuild).find(beginning)}
+		stop := stopping{
+			builds: builds, known: handleOf(b), search: a.search(),
+			begun: turns(a).turnOf(v1alpha1.StepBuild).find(beginning),
+		}
 		stopped, err = ask(ctx, a.turn, question{what: "cancelling the build", effect: true}, stop.do)
 	}
 	switch {
-	case err != nil && turns{a.attempt}.rollbackWaits():
+	case err != nil && turns(a).rollbackWaits():
 		a.log.WarnContext(ctx, "the build may go on", "error", err)
 		return nil
 	case err != nil || stopped == nil:

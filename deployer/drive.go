@@ -75,7 +75,7 @@ func (a drive) advance(ctx context.Context, only v1alpha1.Step) error {
 			return a.attempt.save(ctx)
 		}
 		if only == anyStep && (turns{a.attempt}).holdsClaim() { // who cleans up beside it has nothing to measure
-			if err := (measuring{a.attempt}).measure(s.Name); err != nil {
+			if err := measuring(a).measure(s.Name); err != nil {
 				return err
 			}
 		}

@@ -46,7 +46,8 @@ func (a googleAccess) google(ctx context.Context, needs ...v1alpha1.Grant) (*clo
 // googleTokens is the way to Google's registries, by the same rules. What is returned
 // asks Google for what it signs in with, and so is for a function given to ask.
 func (a googleAccess) googleTokens(ctx context.Context, needs ...v1alpha1.Grant) (func(context.Context) (oauth2.TokenSource, error),
-	error) {
+	error,
+) {
 	account, err := a.googleAccount(ctx, needs...)
 	if err != nil {
 		return nil, err

@@ -35,8 +35,8 @@ func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 		return false, err
 	}
 	w.granted = f.grants
-	ownRepository{w.work}.repin(ctx, f.grants)
-	if err := (ownRepository{w.work}).meetAgain(ctx, f.grants); err != nil {
+	ownRepository(w).repin(ctx, f.grants)
+	if err := ownRepository(w).meetAgain(ctx, f.grants); err != nil {
 		return false, err
 	}
 	if f.sharing, f.shared, err = w.sharing(ctx); err != nil {
@@ -55,7 +55,7 @@ func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 		w.barred, w.revoked = o, o.reason == v1alpha1.ReasonNotGranted
 	}
 	if o == nil {
-		o = reaching{w.work}.reach(ctx)
+		o = reaching(w).reach(ctx)
 	}
 	if o == nil { // another repository was met just now
 		o = another(w.bg, w.granted)
@@ -125,7 +125,7 @@ func (w inspection) tell(c metav1.Condition) {
 	if c.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
-	telling{w.work}.event(kind, c.Reason, c.Message)
+	telling(w).event(kind, c.Reason, c.Message)
 }
 
 // sharing returns another BlueGreen of the namespace that uses one of the

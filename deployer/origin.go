@@ -51,7 +51,7 @@ func (w vetting) vetOne(ctx context.Context, a *attempt) (bool, error) {
 	var f *fault
 	switch {
 	case errors.As(err, &f):
-		return false, borders{w.work}.end(ctx, a.rel, f)
+		return false, borders(w).end(ctx, a.rel, f)
 	case err != nil && ctx.Err() != nil:
 		return false, err
 	case err != nil:
@@ -61,7 +61,7 @@ func (w vetting) vetOne(ctx context.Context, a *attempt) (bool, error) {
 			if err := a.save(ctx); err != nil {
 				return false, err
 			}
-			return false, driving{w.work}.drive(ctx, a.rel, anyStep)
+			return false, driving(w).drive(ctx, a.rel, anyStep)
 		}
 		a.rel.Status.Phase = v1alpha1.ReleaseQueued
 		return false, a.save(ctx)

@@ -27,7 +27,7 @@ type queue struct{ *work }
 // Rollbacks come first, and need nothing but the cluster.
 func (w queue) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
-	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return borders{w.work}.refusal(rel) != nil }) // ended above
+	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return borders(w).refusal(rel) != nil }) // ended above
 	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
 		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), turnAfter(rollbacks[0].Name))
 	}
@@ -42,7 +42,7 @@ func (w queue) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 			waits: waitsForReady(ready.Reason, ready.Message),
 		})
 	}
-	if deploys, err = (vetting{w.work}).vet(ctx, deploys); err != nil {
+	if deploys, err = vetting(w).vet(ctx, deploys); err != nil {
 		return nil, err
 	}
 	head, why, err := w.first(ctx, deploys)
@@ -67,7 +67,7 @@ func (w queue) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*
 			left = append(left, rel)
 			continue
 		}
-		if err := (driving{w.work}).drive(ctx, rel, anyStep); err != nil {
+		if err := driving(w).drive(ctx, rel, anyStep); err != nil {
 			return nil, err
 		}
 	}
@@ -160,11 +160,11 @@ func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 			about{because: v1alpha1.SupersededByLive, release: live.Release, commit: live.Commit}, live.Short() + " is live already",
 		})
 	}
-	newer, err := ownRepository{w.work}.contains(ctx, w.turn, what.Commit, live.Commit)
+	newer, err := ownRepository(w).contains(ctx, w.turn, what.Commit, live.Commit)
 	if newer || err != nil {
 		return head, err
 	}
-	behind, err := ownRepository{w.work}.contains(ctx, w.turn, live.Commit, what.Commit)
+	behind, err := ownRepository(w).contains(ctx, w.turn, live.Commit, what.Commit)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 			fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()),
 		})
 	}
-	if known, err := (ownRepository{w.work}).hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
+	if known, err := ownRepository(w).hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
 		return head, err // a commit that nobody knows has no history; the build says so
 	}
 	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
@@ -272,7 +272,7 @@ func (w queue) supersede(ctx context.Context, rel *v1alpha1.Release, by string, 
 	if err := a.conclude(ctx); err != nil {
 		return err
 	}
-	return driving{w.work}.drive(ctx, rel, anyStep)
+	return driving(w).drive(ctx, rel, anyStep)
 }
 
 // queueUp says to the releases that wait why they do, and which commands end that.
@@ -321,14 +321,14 @@ func (w queue) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	if w.barred != nil {
 		return w.queueUp(ctx, deploys, waitsBecause(w.barred))
 	}
-	if deploys, err = (vetting{w.work}).vet(ctx, deploys); err != nil {
+	if deploys, err = vetting(w).vet(ctx, deploys); err != nil {
 		return err
 	}
 	head, _, err := w.first(ctx, deploys)
 	if head == nil || err != nil {
 		return err
 	}
-	if err := (driving{w.work}).drive(ctx, head, v1alpha1.StepBuild); err != nil {
+	if err := driving(w).drive(ctx, head, v1alpha1.StepBuild); err != nil {
 		return err
 	}
 	if !waits || !track.Built(head) {

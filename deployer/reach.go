@@ -100,7 +100,7 @@ func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 // findMissing asks one thing after the other: nothing of a repository is asked before
 // it can be read at all, and nothing but its number before it is known by that.
 func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
-	source, branch := ownRepository{w.work}.source(), w.bg.Spec.Branch
+	source, branch := ownRepository(w).source(), w.bg.Spec.Branch
 	about := w.bg.Spec.Repository + " " + branch
 	closed, err := ask(ctx, t, question{what: "whether " + source.repository + " can be read", about: about, few: true}, source.Closed)
 	if err != nil {
@@ -109,7 +109,7 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 	if closed != "" {
 		return hinders(v1alpha1.ReasonNotInstalled, closed), nil
 	}
-	if err := (ownRepository{w.work}).identify(ctx, t); err != nil {
+	if err := ownRepository(w).identify(ctx, t); err != nil {
 		return nil, err
 	}
 	q := question{what: "whether " + source.repository + " has branch " + branch, about: about, few: true}

@@ -59,7 +59,7 @@ func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event 
 	}
 	key, log := client.ObjectKeyFromObject(w.bg), w.log
 	about := fmt.Sprint(routesOf(last), routes.Generation, event)
-	every := addressing{w.work}.askEvery(last)
+	every := addressing(w).askEvery(last)
 	if w.bg.Status.Active != nil {
 		every = min(every, readEvery) // a release waits for it
 	}
@@ -82,8 +82,10 @@ func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event 
 	if told == nil {
 		return track.MapWord{Asked: true, Tells: true, Text: "URL map " + routes.URLMap + " is being read"}
 	}
-	return track.MapWord{Asked: true, Tells: !told.silent, There: told.there, Against: told.reason == v1alpha1.ReasonOldRoutes,
-		Text: told.text}
+	return track.MapWord{
+		Asked: true, Tells: !told.silent, There: told.there, Against: told.reason == v1alpha1.ReasonOldRoutes,
+		Text: told.text,
+	}
 }
 
 // saidByMap is what a reading of the URL map says. Whatever else but a map was had says

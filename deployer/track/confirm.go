@@ -221,12 +221,15 @@ func (l SwitchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
 	return w
 }
 
-// Unsynced, and untranslated, are what the controller fails at. It repeats that with
-// every try, so that what it has not said for long is no longer so: that its next try
-// succeeded is told by an event, which may be lost.
-func (l SwitchLook) untranslated() string { return l.still(l.News.Translate, l.News.TranslateAt) }
-func (l SwitchLook) Unsynced() string     { return l.still(l.News.Sync, l.News.SyncAt) }
+// Unsynced is why the controller could not program the load balancer, if that lasts.
+func (l SwitchLook) Unsynced() string { return l.still(l.News.Sync, l.News.SyncAt) }
 
+// untranslated is why it cannot use the Ingress, if that lasts.
+func (l SwitchLook) untranslated() string { return l.still(l.News.Translate, l.News.TranslateAt) }
+
+// still is what the controller says it fails at. It repeats that with every try, so
+// that what it has not said for long is no longer so: that its next try succeeded is
+// told by an event, which may be lost.
 func (l SwitchLook) still(said string, at time.Time) string {
 	lasts := l.Wait
 	if l.News.Warnings >= Budget { // it may repeat itself once in a while only

@@ -43,6 +43,7 @@ type SoakLook struct {
 // SoakOutcome is where a soak stands after a look.
 type SoakOutcome int
 
+// The outcomes of a look at a soak.
 const (
 	SoakAgain   SoakOutcome = iota + 1 // look again, at SoakVerdict.at
 	SoakHeld                           // it is over, and nothing is wrong

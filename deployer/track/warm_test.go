@@ -135,8 +135,10 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			"the NEG is not synced", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
 			"NEG " + neg + ": its condition Synced is False", "", false,
 		},
-		{"the annotation is older than the pods", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "",
-			true},
+		{
+			"the annotation is older than the pods", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "",
+			true,
+		},
 		{"one of two ports is not healthy", func(l *WarmLook) {
 			l.Groups = append(l.Groups, Group{Port: 81, Name: "k8s1-81", Routed: true, State: "UNHEALTHY"})
 		}, false, `said "UNHEALTHY" of k8s1-81`, "", true},
@@ -343,8 +345,10 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 		{"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint", ""},
 		{"there are no pods", func(l *WarmLook) { l.Pods = nil }, false, "there are no pods", ""},
 		{"a deploy", func(l *WarmLook) { l.Rollback, l.Groups = false, nil }, false, "names no port", ""},
-		{"a reference that was gone", func(l *WarmLook) { l.Referenced, l.Groups[0].Routed = false, false }, false, "is not among the backends",
-			""},
+		{
+			"a reference that was gone", func(l *WarmLook) { l.Referenced, l.Groups[0].Routed = false, false }, false, "is not among the backends",
+			"",
+		},
 		{"it was shrunk", func(l *WarmLook) { l.LeftAt, l.Groups[0].Routed = time.Time{}, false }, false, "is not among the backends", ""},
 		{"a pod came after users had left", func(l *WarmLook) {
 			l.Pods[1].Created, l.Groups[0].Routed = noon, false
