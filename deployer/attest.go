@@ -1,6 +1,7 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -74,14 +75,7 @@ func (d *Deployer) lookForPolicy(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	written := slices.MaxFunc([]time.Time{writtenAt(found.Policy), writtenAt(found.Binding)}, time.Time.Compare)
-	return written.Add(d.policyLag()), nil
-}
-
-func (d *Deployer) policyLag() time.Duration {
-	if d.PolicyLag != 0 {
-		return d.PolicyLag
-	}
-	return policy.Lag
+	return written.Add(cmp.Or(d.PolicyLag, policy.Lag)), nil
 }
 
 // writtenAt is when an object's spec was last written.
