@@ -11,7 +11,7 @@ func (h *Webhook) InFlight() (small, large int64) {
 }
 
 // InMarkdown says a fact in a comment.
-var InMarkdown = inMarkdown
+func InMarkdown(f Fact) Text { return inComments().Say(f) }
 
 // Markdown has the words of comments.
 func Markdown() Surface { return inComments() }

@@ -39,7 +39,7 @@ func (in *Inbox) execute(ctx context.Context, r *responder, command Command, app
 		if !command.Verb.onlyReads() {
 			return in.carryOut(ctx, r, s, d)
 		}
-		answers = append(answers, inMarkdown(d.Fact).Says)
+		answers = append(answers, inComments().Say(d.Fact).Says)
 	}
 	more := ""
 	if command.Verb == Help {

@@ -13,14 +13,14 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// inComments says facts in a comment on a pull request.
-func inComments() Surface {
+// markdownSurface says facts in Markdown.
+func markdownSurface() Surface {
 	texts := maps.Clone(markdownTexts)
 	maps.Copy(texts, markdownWaits)
 	return Surface{texts, markdownWords()}
 }
 
-func inMarkdown(f Fact) Text { return inComments().Say(f) }
+func inMarkdown(f Fact) Text { return markdownSurface().Say(f) }
 
 // markdownWords show arguments in Markdown: each goes through code or plain, since it
 // may come from outside.
@@ -69,8 +69,6 @@ func markdownWords() map[string]func(Args) string {
 		"wait":        waitText,
 		"branches":    branchesText,
 		"choices":     choicesText,
-		"status":      func(a Args) string { return a.Shown.status() },
-		"help":        func(a Args) string { return a.Shown.help() },
 	}
 }
 

@@ -9,6 +9,14 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
+// inComments says facts in answers to comments: those that only show what is there, too.
+func inComments() Surface {
+	s := markdownSurface()
+	s.Words["status"] = func(a Args) string { return a.Shown.status() }
+	s.Words["help"] = func(a Args) string { return a.Shown.help() }
+	return s
+}
+
 // status says what is live, what is under way, and what is in the way.
 func (s Situation) status() string {
 	st := s.App.Status

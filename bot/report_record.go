@@ -8,7 +8,7 @@ func (v view) waiting(most int) string {
 	if w := v.rel.Status.Waiting; w != nil {
 		shown := *w
 		shown.Detail = truncate(w.Detail, most)
-		return inComments().Waiting(&shown, v.named(w.Release))
+		return markdownSurface().Waiting(&shown, v.named(w.Release))
 	}
 	return inMarkdown(Fact{CodeMessage, Args{Reason: truncate(v.rel.Status.Message, most)}}).Says
 }
@@ -18,7 +18,7 @@ func (v view) failed(most int) string {
 	if f := v.rel.Status.Failure; f != nil {
 		shown := *f
 		shown.Message = truncate(f.Message, most)
-		return inComments().Failure(&shown, v.named(f.Release))
+		return markdownSurface().Failure(&shown, v.named(f.Release))
 	}
 	return inMarkdown(Fact{CodeMessage, Args{Reason: truncate(v.rel.Status.Message, most)}}).Says
 }

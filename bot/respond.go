@@ -78,7 +78,7 @@ func (r *responder) accepted(ctx context.Context, said Fact) error {
 
 // comment is a fact as the body of a comment.
 func comment(f Fact) string {
-	text := inMarkdown(f)
+	text := inComments().Say(f)
 	return strings.TrimSpace(text.Says + "\n\n" + text.Next)
 }
 
