@@ -143,3 +143,11 @@ func (s Situation) successor(rel *v1alpha1.Release) *v1alpha1.Release {
 func overtaken(rel, by *v1alpha1.Release) Decision {
 	return refuse(CodeOvertaken, Args{Version: versionOf(rel), Other: versionOf(by), PullRequests: pullRequestsOf(by)})
 }
+
+// reasonOf is why a release ended, as its record says.
+func reasonOf(rel *v1alpha1.Release) string {
+	if f := rel.Status.Failure; f != nil {
+		return f.Message
+	}
+	return rel.Status.Message
+}

@@ -187,3 +187,19 @@ func (in *Inbox) listens(c Comment) bool {
 	}
 	return c.ViaApp == 0 || slices.Contains(in.TrustedApps, c.ViaApp)
 }
+
+// longestBackoff is the longest wait between two attempts, but for GitHub's
+// own word.
+const longestBackoff = time.Minute
+
+// backoff is the wait after so many attempts.
+func (in *Inbox) backoff(attempts int32) time.Duration {
+	wait := in.Backoff
+	if wait <= 0 {
+		wait = time.Second
+	}
+	for ; attempts > 1 && wait < longestBackoff; attempts-- {
+		wait *= 2
+	}
+	return min(wait, longestBackoff)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -96,12 +95,3 @@ func (in *Inbox) permit(ctx context.Context, r *responder, command Command) (boo
 func mayWrite(permission string) bool {
 	return permission == permissionWrite || permission == permissionAdmin
 }
-
-// tooEarly is what cannot be told yet.
-type tooEarly struct {
-	wait time.Duration
-	what string
-}
-
-// Error implements error.
-func (e *tooEarly) Error() string { return e.what }

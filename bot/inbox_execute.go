@@ -171,26 +171,3 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decisi
 	r.executed(s)
 	return r.accepted(ctx, d.Fact) // the publisher reacts when it has ended
 }
-
-// outcome is what came of a command that was one write.
-type outcome struct {
-	err  error
-	what string
-	said Fact // to the person
-}
-
-// written answers a command that was one write.
-func (in *Inbox) written(ctx context.Context, r *responder, s Situation, o outcome) error {
-	switch err := o.err; {
-	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
-		return r.answer(ctx, Fact{Code: CodeAskedMeanwhile})
-	case errors.Is(err, ErrNotFound):
-		return r.refuse(ctx, Fact{CodeGone, Args{Next: []Command{{Verb: Status}}}})
-	case err != nil:
-		return fmt.Errorf("%s: %w", o.what, err)
-	}
-	in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
-	r.executed(s)
-	r.react(ctx, reactionDone)
-	return r.accepted(ctx, o.said)
-}

@@ -46,11 +46,6 @@ func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Fact, e
 	return nil, nil
 }
 
-// executed notes what was carried out, for the commands before it.
-func (r *responder) executed(s Situation) {
-	r.d.Status.Executed = truncate(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
-}
-
 func executedVerb(d *v1alpha1.Delivery) Verb {
 	verb, _, _ := strings.Cut(d.Status.Executed, " ")
 	return Verb(verb)

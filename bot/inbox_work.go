@@ -16,9 +16,7 @@ import (
 const (
 	// attemptTime is how long one attempt may take.
 	attemptTime = 2 * time.Minute
-	// longestBackoff is the longest wait between two attempts, but for GitHub's
-	// own word.
-	longestBackoff = time.Minute
+
 	// giveUp is the age at which a delivery that still fails is not tried again.
 	giveUp = 24 * time.Hour
 	// fatal is how many attempts may end the process, or panic. One says nothing:
@@ -186,16 +184,4 @@ func (in *Inbox) write(ctx context.Context, d *v1alpha1.Delivery) error {
 		return fmt.Errorf("writing down how an attempt at the delivery %s ended: %w", d.Name, err)
 	}
 	return nil
-}
-
-// backoff is the wait after so many attempts.
-func (in *Inbox) backoff(attempts int32) time.Duration {
-	wait := in.Backoff
-	if wait <= 0 {
-		wait = time.Second
-	}
-	for ; attempts > 1 && wait < longestBackoff; attempts-- {
-		wait *= 2
-	}
-	return min(wait, longestBackoff)
 }

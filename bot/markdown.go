@@ -1,10 +1,13 @@
 package bot
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Texts that come from outside (log lines, answers of pods, messages of
@@ -109,4 +112,62 @@ func tail(s string, most int) string {
 		s = rest
 	}
 	return "…\n" + strings.ToValidUTF8(s, "")
+}
+
+// link makes a link; an address that would break out of it, or that is none, is
+// left out.
+func link(text, url string) string {
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") || strings.ContainsAny(url, " \t\r\n()<>\"'`\\|[]") {
+		return text
+	}
+	return fmt.Sprintf("[%s](%s)", text, url)
+}
+
+// sentence takes the full stop off a text that a sentence ends with.
+func sentence(text string) string {
+	return strings.TrimRight(text, ". ")
+}
+
+// lockText says who locked the application, since when and why, each shown by
+// text.
+func lockText(lock *v1alpha1.Lock, text func(string) string) string {
+	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
+	if lock.Reason != "" {
+		said += ": " + text(truncate(lock.Reason, maxMessage))
+	}
+	return said
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// Caps of what is shown of a text of somebody else.
+const (
+	maxMessage = 300  // characters of one message
+	maxAdvice  = 1000 // characters of one that says what to do
+)
+
+// maxComment is the length of a comment that GitHub accepts, in characters,
+// with some to spare (65,536).
+const maxComment = 60000
+
+// paragraphs joins the parts of a comment that are there.
+func paragraphs(parts ...string) string {
+	kept := parts[:0]
+	for _, part := range parts {
+		if part != "" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "\n\n")
+}
+
+// fold hides parts behind a title, which is shown as it is.
+func fold(title string, parts ...string) string {
+	return "<details><summary>" + title + "</summary>\n\n" + paragraphs(append(parts, "</details>")...)
 }

@@ -88,11 +88,6 @@ func nth(all []Command, n int) Command {
 	return all[n]
 }
 
-// sentence takes the full stop off a text that a sentence ends with.
-func sentence(text string) string {
-	return strings.TrimRight(text, ". ")
-}
-
 // leftByText says who took a version away from users, by what, and when.
 func leftByText(a Args) string {
 	by := code(a.Release)

@@ -2,54 +2,14 @@ package bot
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
-
-// defaultGrace is how long what may or may not have been created is waited for
-// before it is looked for: what was just written may not be listed yet.
-const defaultGrace = 10 * time.Second
-
-// Publisher makes GitHub look like the record. It is level-triggered: call
-// Publish whenever a release changed, twice if in doubt. Only the leader may run
-// one; within it, each application is published by one caller at a time.
-//
-// It asks little of GitHub, see [Publisher.Publish] for what it leaves out: a
-// release of one merge that runs through by itself costs at most 15 requests, and
-// every further pull request of its push what its own comment costs.
-type Publisher struct {
-	GitHub *GitHub
-	Record Record
-	// Web is GitHub's address for people. Default: https://github.com.
-	Web string
-	// Grace after a creation of unknown outcome. Default: 10 s.
-	Grace time.Duration
-	// Apart is the least time from one write to the next on the same pull request,
-	// or deployment. Default: a second, as GitHub asks for (GitHub docs, "Best
-	// practices for using the REST API").
-	Apart time.Duration
-	Log   *slog.Logger
-
-	locks    locks
-	memory   memory
-	pace     pace
-	searches searches
-	strays   strays
-}
 
 // Publish makes GitHub show what the record says of a release: its deployment
 // and state, the earlier deployments that it leaves behind, the comment on each
@@ -120,16 +80,6 @@ func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alph
 	return nil, nil, nil
 }
 
-// thread is one call of Publish: a release among those of its application.
-type thread struct {
-	*Publisher
-	app      *v1alpha1.BlueGreen
-	apps     []v1alpha1.BlueGreen // of the repository, app among them
-	releases []v1alpha1.Release   // newest first, with what was published last
-	rel      *v1alpha1.Release    // one of them; nil if it is not listed
-	again    time.Duration        // when something is left to do; 0 if nothing is
-}
-
 func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen, releases []v1alpha1.Release,
 	rel *v1alpha1.Release,
 ) *thread {
@@ -158,40 +108,6 @@ func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 		rel.Spec.Application)
 }
 
-// strays are the releases that were said to be none of their application's. The
-// zero value is ready.
-type strays struct {
-	mu   sync.Mutex
-	seen map[releaseID]bool
-}
-
-// maxStrays bounds what is remembered; more than that are said again.
-const maxStrays = 1000
-
-// first reports whether a release was not said to be a stray before.
-func (s *strays) first(uid releaseID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen == nil || len(s.seen) >= maxStrays {
-		s.seen = map[releaseID]bool{}
-	}
-	known := s.seen[uid]
-	s.seen[uid] = true
-	return !known
-}
-
-// later notes that something is left to do, the soonest of all that is.
-func (t *thread) later(wait time.Duration) {
-	if t.again == 0 || wait < t.again {
-		t.again = wait
-	}
-}
-
-// around is what a report of one of the releases needs to know beside it.
-func (t *thread) around() Around {
-	return Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
-}
-
 // publish does what is missing, the Deployments tab first. What fails does not
 // keep the rest from being tried.
 func (t *thread) publish(ctx context.Context) error {
@@ -208,18 +124,6 @@ func (t *thread) publish(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Published = t.digest() })
-}
-
-// record changes status.github of a release, durably, then in memory.
-func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(*v1alpha1.GitHubStatus)) error {
-	next := rel.Status.GitHub.DeepCopy()
-	change(next)
-	if err := t.Record.PublishGitHub(ctx, rel, *next); err != nil {
-		return fmt.Errorf("recording what was published of %s: %w", rel.Name, err)
-	}
-	rel.Status.GitHub = next
-	t.memory.keep(rel.UID, next)
-	return nil
 }
 
 // digest of everything that the release's publication depends on.
@@ -263,22 +167,3 @@ func (t *thread) react(ctx context.Context) error {
 	}
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Reaction = want })
 }
-
-// digestOf hashes values, in order.
-func digestOf(parts ...any) string {
-	raw, err := json.Marshal(parts)
-	if err != nil { // plain strings and numbers always encode
-		panic(fmt.Sprintf("bot: encoding a digest: %v", err))
-	}
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:16])
-}
-
-// timestamp is now, as the record keeps it.
-func timestamp() *metav1.Time {
-	now := metav1.Now()
-	return &now
-}
-
-// releaseID is what a release is remembered by.
-type releaseID = types.UID

@@ -13,13 +13,6 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// maxComment is the length of a comment that GitHub accepts, in characters,
-// with some to spare (65,536).
-const maxComment = 60000
-
-// maxEarlier is how many earlier releases a comment lists.
-const maxEarlier = 10
-
 // marker starts the bot's comment for an application. It only tells its own
 // comments apart; that a comment is its own is told by who wrote it.
 func marker(app *v1alpha1.BlueGreen) string {

@@ -150,10 +150,3 @@ func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, wa
 	}
 	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
 }
-
-func (t *thread) grace() time.Duration {
-	if t.Grace > 0 {
-		return t.Grace
-	}
-	return defaultGrace
-}

@@ -105,10 +105,3 @@ func unconfirmed(rel *v1alpha1.Release) time.Duration {
 	}
 	return confirming - time.Since(st.Milestones.SwitchedAt.Time)
 }
-
-func (t *thread) apart() time.Duration {
-	if t.Apart > 0 {
-		return t.Apart
-	}
-	return defaultApart
-}

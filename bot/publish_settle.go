@@ -14,12 +14,6 @@ import (
 // give up on one after 10 s (GitHub docs, "Troubleshooting the REST API").
 const lateFactor = 12
 
-// doubt is recorded when something is written once more that GitHub may have, or
-// may still get, from before.
-func (t *thread) doubt(ctx context.Context, rel *v1alpha1.Release) error {
-	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DoubtSince = timestamp() })
-}
-
 // settle looks at GitHub once more after something was written twice, when
 // nothing of it can come any more: of what is there twice one is left, and what
 // was overwritten by an earlier write is written again.

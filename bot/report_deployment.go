@@ -2,49 +2,12 @@ package bot
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// DeploymentState is GitHub's word for where a deployment stands.
-type DeploymentState string
-
-// The states of a deployment that are published. Each says the truth: nothing is
-// a success before it soaked, and a failure of the world is no failure of the
-// release.
-const (
-	StateQueued     DeploymentState = "queued"
-	StateInProgress DeploymentState = "in_progress"
-	StatePending    DeploymentState = "pending"  // it waits for a person
-	StateSuccess    DeploymentState = "success"  // users have it, and it soaked
-	StateFailure    DeploymentState = "failure"  // the release's own fault
-	StateError      DeploymentState = "error"    // the world's fault
-	StateInactive   DeploymentState = "inactive" // cancelled, superseded, or left behind by a later release
-)
-
-// maxDescription is the length of a deployment's description, in characters
-// (GitHub REST docs, "Create a deployment status").
-const maxDescription = 140
-
 // maxActor leaves room in it for a command that is to be typed.
 const maxActor = 60
-
-// Deployment is one row of the Deployments tab.
-type Deployment struct {
-	ReleaseUID     string // marks it as ours
-	Application    string // namespace/name
-	Ref            string // the commit
-	Task           string // deploy or rollback
-	Environment    string
-	State          DeploymentState
-	Description    string // at most 140 characters
-	LogURL         string // of the build, if there is one
-	EnvironmentURL string
-}
-
-// shown is what a reader sees of a deployment's state, to compare and to record.
-func (d Deployment) shown() string { return fmt.Sprintf("%s: %s", d.State, d.Description) }
 
 func (v view) deployment() *Deployment {
 	ref := v.revision()
@@ -134,18 +97,6 @@ func (v view) description(state DeploymentState) string {
 		return fmt.Sprintf("%s: %s", what, oneLine(f.Message))
 	}
 	return fmt.Sprintf("%s: %s", what, oneLine(v.rel.Status.Message))
-}
-
-// environment is the application's name in the Deployments tab. Applications of
-// one repository that would share one each get their own.
-func (v view) environment() string {
-	sharing := slices.DeleteFunc(slices.Clone(v.around.Applications), func(app v1alpha1.BlueGreen) bool {
-		return app.Spec.Environment != v.app.Spec.Environment
-	})
-	if name := nameAmong(v.app, sharing); name != "" {
-		return v.app.Spec.Environment + "/" + name
-	}
-	return v.app.Spec.Environment
 }
 
 // notShown says why the Deployments tab has not what the comment says.

@@ -14,9 +14,7 @@ const (
 	maxLog      = 4000 // bytes of one log's end
 	maxBodyShow = 1000 // characters of one answer's beginning
 	maxDrift    = 4000 // characters of a drift's beginning
-	maxMessage  = 300  // characters of one message
-	maxAdvice   = 1000 // characters of one that says what to do
-	maxFindings = 10
+
 )
 
 // failure says why, and what mends it. What only ended, because a person
@@ -133,9 +131,4 @@ func (v view) earlier(room int) string {
 		title = fmt.Sprintf("%d earlier attempts", len(all))
 	}
 	return fold(title, strings.Join(lines, "\n"))
-}
-
-// fold hides parts behind a title, which is shown as it is.
-func fold(title string, parts ...string) string {
-	return "<details><summary>" + title + "</summary>\n\n" + paragraphs(append(parts, "</details>")...)
 }

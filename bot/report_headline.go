@@ -3,8 +3,6 @@ package bot
 import (
 	"fmt"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
@@ -189,19 +187,6 @@ func (v view) outcome() string {
 	return withCommands("**"+upperFirst(text)+"**", v.waitCommands())
 }
 
-// waitCommands are those that end a wait, if it is told what the release waits for.
-func (v view) waitCommands() []v1alpha1.ShellCommand {
-	switch v.rel.Status.Phase {
-	case "", v1alpha1.ReleaseQueued, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseRunning:
-		if v.lock() == nil {
-			return v.rel.Status.Commands
-		}
-	case v1alpha1.ReleaseUndoing, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled,
-		v1alpha1.ReleaseSuperseded:
-	}
-	return nil
-}
-
 func (v view) outcomeText() string {
 	if lock := v.lock(); lock != nil {
 		return lockText(lock, plain)
@@ -286,35 +271,10 @@ func (v view) consequence() string {
 		return fmt.Sprintf("traffic stays on %s", v.target())
 	case m.SwitchIntendedAt != nil && m.RestoredAt == nil:
 		return "the switch was under way, look at the Ingress"
-	case v.interference():
+	case interference(v.rel):
 		return "users were not moved by this release"
 	case v.rollback():
 		return "users were not moved" + previous
 	}
 	return "users never saw it" + previous
-}
-
-// interference reports whether the release stopped because somebody else changed
-// routes or pods: then the record does not tell what users have.
-func (v view) interference() bool {
-	f := v.rel.Status.Failure
-	return f != nil && f.Class == v1alpha1.FaultInterference
-}
-
-// lockText says who locked the application, since when and why, each shown by
-// text.
-func lockText(lock *v1alpha1.Lock, text func(string) string) string {
-	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
-	if lock.Reason != "" {
-		said += ": " + text(truncate(lock.Reason, maxMessage))
-	}
-	return said
-}
-
-func upperFirst(s string) string {
-	if s == "" {
-		return s
-	}
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }

@@ -2,22 +2,12 @@ package bot
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
-
-// typed is a command as it has to be typed for this application: with its name
-// if the repository has several.
-func (v view) typed(verb Verb) string {
-	return Command{Verb: verb, Application: nameAmong(v.app, v.around.Applications)}.String()
-}
-
-// command shows a command, to be copied.
-func (v view) command(verb Verb) string { return code(v.typed(verb)) }
 
 // next says what to type now.
 func (v view) next() string {
@@ -115,7 +105,7 @@ func (v view) readiness() string {
 	}
 	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
-	if took := v.startup(); took > 0 {
+	if took := startup(v.rel); took > 0 {
 		later = "in " + about(took) + " after that" + longer(mayTakeLonger(v.app, v.rel.Status.Route))
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
@@ -156,9 +146,9 @@ func (v view) promised(over *v1alpha1.Release) bool {
 
 // startup is how long it took to start the target's pods and to warm them; 0 if
 // the timeline does not tell.
-func (v view) startup() time.Duration {
+func startup(rel *v1alpha1.Release) time.Duration {
 	var sum time.Duration
-	for _, entry := range v.rel.Status.Timeline {
+	for _, entry := range rel.Status.Timeline {
 		if entry.FinishedAt != nil && (entry.Step == v1alpha1.StepStage || entry.Step == v1alpha1.StepWarm) {
 			sum += entry.FinishedAt.Sub(entry.StartedAt.Time)
 		}
@@ -188,7 +178,7 @@ func (v view) nextOfRollback() string {
 }
 
 func (v view) liveNow() string {
-	if p := v.previous(); p != nil && !moved(v.rel) && !v.interference() {
+	if p := v.previous(); p != nil && !moved(v.rel) && !interference(v.rel) {
 		return fmt.Sprintf("%s on %s serves users", code(p.Short()), p.Color)
 	}
 	return v.command(Status) + " says what is live"
@@ -232,18 +222,4 @@ func (v view) afterwards() string {
 		return fmt.Sprintf("🚆 It is live with %s, which is being watched", name)
 	}
 	return fmt.Sprintf("🚆 It ships with %s, which is under way", name)
-}
-
-// successor names the version that took this one's place.
-func (v view) successor() string {
-	name := v.rel.Status.SupersededBy
-	if rel := byName(v.around.Releases, name); rel != nil {
-		return v.of(rel).short()
-	}
-	// It is gone from the record. Its name still has the commit's beginning.
-	parts := strings.Split(name, "-")
-	if len(parts) > 2 {
-		return v1alpha1.ShortCommit(parts[len(parts)-2])
-	}
-	return name
 }

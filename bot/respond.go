@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -143,4 +144,41 @@ func (r *responder) record(ctx context.Context, change func(*v1alpha1.DeliverySt
 func microNow() *metav1.MicroTime {
 	now := metav1.NowMicro()
 	return &now
+}
+
+// executed notes what was carried out, for the commands before it.
+func (r *responder) executed(s Situation) {
+	r.d.Status.Executed = truncate(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
+}
+
+// tooEarly is what cannot be told yet.
+type tooEarly struct {
+	wait time.Duration
+	what string
+}
+
+// Error implements error.
+func (e *tooEarly) Error() string { return e.what }
+
+// outcome is what came of a command that was one write.
+type outcome struct {
+	err  error
+	what string
+	said Fact // to the person
+}
+
+// written answers a command that was one write.
+func (in *Inbox) written(ctx context.Context, r *responder, s Situation, o outcome) error {
+	switch err := o.err; {
+	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
+		return r.answer(ctx, Fact{Code: CodeAskedMeanwhile})
+	case errors.Is(err, ErrNotFound):
+		return r.refuse(ctx, Fact{CodeGone, Args{Next: []Command{{Verb: Status}}}})
+	case err != nil:
+		return fmt.Errorf("%s: %w", o.what, err)
+	}
+	in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
+	r.executed(s)
+	r.react(ctx, reactionDone)
+	return r.accepted(ctx, o.said)
 }

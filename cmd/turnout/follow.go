@@ -160,15 +160,6 @@ func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
 	return "waits for a person: " + string(v1alpha1.Shell("turnout", "promote", bg.Name, "--namespace", bg.Namespace))
 }
 
-// lockedBy says who locked an application, since when and why.
-func lockedBy(l *v1alpha1.Lock) string {
-	text := fmt.Sprintf("locked by %s since %s", l.By, l.At.UTC().Format("2006-01-02 15:04 UTC"))
-	if l.Reason != "" {
-		text += ": " + oneLine(l.Reason)
-	}
-	return text
-}
-
 // tell warns in the middle of what the printer shows.
 func (f *follower) tell(text string) {
 	f.warn(text)

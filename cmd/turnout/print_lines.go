@@ -135,18 +135,6 @@ func noteLines(finding v1alpha1.Advice) []string {
 	return append([]string{"  note: " + oneLine(finding.Text)}, commandLines(finding.Commands)...)
 }
 
-// commandLines show commands, each whole on a line, to be copied. One of a record
-// that is not what it looks like is left out.
-func commandLines(commands []v1alpha1.ShellCommand) []string {
-	var lines []string
-	for _, c := range commands {
-		if c.Shown() {
-			lines = append(lines, "    "+string(c))
-		}
-	}
-	return lines
-}
-
 // evidence shows why a release failed.
 func evidence(f *v1alpha1.Failure) []string {
 	if f == nil {

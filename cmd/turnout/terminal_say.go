@@ -155,3 +155,12 @@ func (t typist) command(verb string, more ...string) string {
 	words := append([]string{"turnout", verb, t.app.Name}, more...)
 	return "`" + strings.Join(append(words, "--namespace", t.app.Namespace), " ") + "`"
 }
+
+// lockedBy says who locked an application, since when and why.
+func lockedBy(l *v1alpha1.Lock) string {
+	text := fmt.Sprintf("locked by %s since %s", l.By, l.At.UTC().Format("2006-01-02 15:04 UTC"))
+	if l.Reason != "" {
+		text += ": " + oneLine(l.Reason)
+	}
+	return text
+}

@@ -6,6 +6,8 @@ import (
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // cut shortens a line to a terminal's width.
@@ -52,4 +54,16 @@ func ago(d time.Duration) string {
 		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// commandLines show commands, each whole on a line, to be copied. One of a record
+// that is not what it looks like is left out.
+func commandLines(commands []v1alpha1.ShellCommand) []string {
+	var lines []string
+	for _, c := range commands {
+		if c.Shown() {
+			lines = append(lines, "    "+string(c))
+		}
+	}
+	return lines
 }

@@ -2,8 +2,7 @@ package main
 
 // exceptions are the numbers that are over their limits.
 var exceptions = []exception{
-	{"bot", cycleOfFiles, 37, "what decides, reports and publishes takes texts and times from each other"},
-	{"bot", methodsOfType, 67, "a view renders every part of a comment"},
+	{"bot", methodsOfType, 66, "a view renders every part of a comment"},
 	{"bot/githubtest", cycleOfFiles, 23, "a GitHub: its routes name every handler, and each handler needs the server"},
 	{"deployer/cloudbuild", methodsOfType, 43, "a File is checked, looked through, chosen from and rid of steps"},
 }
