@@ -94,15 +94,15 @@ func (a restoreAct) restore(ctx context.Context) (pause, error) {
 	if p, err := moving(a).stamp(ctx, a.o.Previous); err != nil || p.rests() {
 		return p, err
 	}
-	moving{a.attempt}.noteEvents(ctx)
+	moving(a).noteEvents(ctx)
 	if err := a.save(ctx); err != nil {
 		return pause{}, err
 	}
-	if err := (moving{a.attempt}).moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, previous) }); err != nil {
+	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, previous) }); err != nil {
 		return pause{}, err
 	}
 	if a.o.Routes.Live() != previous {
-		return pause{until: a.o.Now, message: "moving traffic back", waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseRestore)}, nil
+		return pause{until: a.o.Now, message: "moving traffic back", waits: moving(a).waitsForRoutes(v1alpha1.BecauseRestore)}, nil
 	}
 	m.RestoredAt = &now
 	a.say(fmt.Sprintf("ingress %s routes users to %s again", a.o.Routes.Name, previous))

@@ -44,11 +44,11 @@ func (a switchAct) switchTraffic(ctx context.Context) (pause, error) {
 		}
 	}
 	measuring{a.attempt}.moving(measured)
-	if err := (moving{a.attempt}).moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
 	if a.o.Routes.Live() != a.target() {
-		return pause{until: a.o.Now, message: "switching", waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseSwitch)}, nil
+		return pause{until: a.o.Now, message: "switching", waits: moving(a).waitsForRoutes(v1alpha1.BecauseSwitch)}, nil
 	}
 	now := metav1.Now()
 	m.SwitchedAt = &now

@@ -185,7 +185,7 @@ func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 // isAncestor reports whether one release's commit is contained in another's.
 func (w queue) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
-	return ownRepository{w.work}.contains(ctx, w.turn, b.Commit, a.Commit)
+	return ownRepository(w).contains(ctx, w.turn, b.Commit, a.Commit)
 }
 
 // maxLeft is how many versions that users left a push is compared with: a few are
@@ -201,7 +201,7 @@ func (w queue) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alph
 	}
 	what := head.Spec.Deploy
 	for _, left := range w.left() {
-		older, err := ownRepository{w.work}.contains(ctx, w.turn, left.commit, what.Commit)
+		older, err := ownRepository(w).contains(ctx, w.turn, left.commit, what.Commit)
 		if err != nil {
 			return nil, err
 		}

@@ -96,7 +96,7 @@ func (w looking) recordable(all []v1alpha1.Release) []v1alpha1.Release {
 		if err == nil && len(text) <= maxRequest {
 			return false
 		}
-		telling{w.work}.warn("TooLarge",
+		telling(w).warn("TooLarge",
 			fmt.Sprintf("release %s has %d bytes without its status (at most %d), so that nothing can be written down of it: it "+
 				"is ignored; delete it, and ask again", rel.Name, len(text), maxRequest))
 		return true
@@ -135,21 +135,21 @@ func (w looking) run(ctx context.Context) error {
 		w.d.calls.leave(client.ObjectKeyFromObject(w.bg))
 		return nil
 	}
-	if err := (borders{w.work}).border(ctx); err != nil {
+	if err := borders(w).border(ctx); err != nil {
 		return err
 	}
-	ready, err := inspection{w.work}.inspect(ctx)
+	ready, err := inspection(w).inspect(ctx)
 	if err != nil {
 		return err
 	}
-	takingUp{w.work}.seeRoutes()
-	takingUp{w.work}.takeUp(ctx)
-	if err := (revoking{w.work}).stopRevoked(ctx); err != nil {
+	takingUp(w).seeRoutes()
+	takingUp(w).takeUp(ctx)
+	if err := revoking(w).stopRevoked(ctx); err != nil {
 		return err
 	}
 	active := w.active()
 	if active == nil {
-		if active, err = (queue{w.work}).admit(ctx, ready); err != nil {
+		if active, err = queue(w).admit(ctx, ready); err != nil {
 			return err
 		}
 	}
@@ -161,21 +161,21 @@ func (w looking) run(ctx context.Context) error {
 	if w.bg.Status.Active == nil {
 		w.d.probers.end(client.ObjectKeyFromObject(w.bg))
 		if ready {
-			if err := (upkeeping{w.work}).migrate(ctx); err != nil {
+			if err := upkeeping(w).migrate(ctx); err != nil {
 				// Nobody waits for it, and everything below must not.
 				w.log.WarnContext(ctx, "the standby host will be changed later", "ingress", w.o.Routes.Name, "error", err)
 				w.wakeAt(w.o.Now.Add(retryShrink))
 			}
 		}
-		if err := (upkeeping{w.work}).upkeep(ctx); err != nil {
+		if err := upkeeping(w).upkeep(ctx); err != nil {
 			return err
 		}
 	}
-	minimum{w.work}.minimums(ctx, active)
+	minimum(w).minimums(ctx, active)
 	if err := w.collect(ctx); err != nil {
 		return err
 	}
-	return appStatus{w.work}.writeStatus(ctx)
+	return appStatus(w).writeStatus(ctx)
 }
 
 // driveActive moves the release that holds the claim, and whatever may move
@@ -199,7 +199,7 @@ func (w looking) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 			return err
 		}
 	}
-	if err := (driving{w.work}).drive(ctx, rel, anyStep); err != nil {
+	if err := driving(w).drive(ctx, rel, anyStep); err != nil {
 		return err
 	}
 	if rel.Status.Phase.Finished() {
@@ -207,7 +207,7 @@ func (w looking) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 		w.wakeAt(w.o.Now) // the next in the queue
 		return nil
 	}
-	return queue{w.work}.buildAhead(ctx, rel)
+	return queue(w).buildAhead(ctx, rel)
 }
 
 // keepFor is how long finished releases are kept at least: as long as GitHub can

@@ -133,11 +133,11 @@ func (a reference) writeReference(ctx context.Context) (pause, error) {
 			return pause{}, err
 		}
 	}
-	if err := (moving{a.attempt}).moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
 	if !a.o.Routes.Attached(a.target()) || a.o.OnGCE() {
-		return pause{until: a.o.Now, message: "attaching", waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseAttach)}, nil
+		return pause{until: a.o.Now, message: "attaching", waits: moving(a).waitsForRoutes(v1alpha1.BecauseAttach)}, nil
 	}
 	return pause{}, nil
 }
@@ -145,13 +145,13 @@ func (a reference) writeReference(ctx context.Context) (pause, error) {
 // detach takes the reference away that the load balancer's controller cannot use,
 // and ends the release: while it stands, no change of the Ingress is taken up.
 func (a reference) detach(ctx context.Context, event string) (pause, error) {
-	if err := (moving{a.attempt}).moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
 	if len(a.o.Routes.Standby[a.target()]) > 0 {
 		return pause{
 			until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again",
-			waits: moving{a.attempt}.waitsForRoutes(v1alpha1.BecauseDetach),
+			waits: moving(a).waitsForRoutes(v1alpha1.BecauseDetach),
 		}, nil
 	}
 	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(

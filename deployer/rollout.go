@@ -77,7 +77,7 @@ func (a rollout) rolledOut(ctx context.Context) (pause, error) {
 	a.rel.Status.Milestones.Staged = &v1alpha1.StagedMilestone{
 		Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas, At: metav1.NewTime(a.o.Now),
 	}
-	saying{a.attempt}.sayStaged()
+	saying(a).sayStaged()
 	return pause{}, nil
 }
 

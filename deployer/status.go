@@ -86,7 +86,7 @@ func (w appStatus) describeLive() {
 
 func (w appStatus) phase() string {
 	st := w.bg.Status
-	if active := (looking{w.work}).active(); active != nil {
+	if active := looking(w).active(); active != nil {
 		if active.Status.Phase == v1alpha1.ReleaseWaiting {
 			return v1alpha1.PhaseWaiting
 		}

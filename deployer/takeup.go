@@ -37,17 +37,17 @@ func (w takingUp) takeUp(ctx context.Context) {
 		w.confirmed(last)
 		return
 	}
-	if active := (looking{w.work}).active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
+	if active := looking(w).active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
 		active.Status.Milestones.ConfirmedAt == nil {
 		return // it is looking itself
 	}
 	h := w.listen(ctx, last, live)
-	read := urlMap{w.work}.readMap(ctx, last, h.urlMap)
+	read := urlMap(w).readMap(ctx, last, h.urlMap)
 	h.routes, h.mapTells = read.There, read.Tells
 	w.weigh(last, h)
 	var told answers
 	if !track.Tells(last.TookEffectBy) {
-		told = addressing{w.work}.ask(last, live)
+		told = addressing(w).ask(last, live)
 		w.weigh(last, heard{answers: told.there})
 	}
 	if track.Tells(last.TookEffectBy) {
@@ -55,7 +55,7 @@ func (w takingUp) takeUp(ctx context.Context) {
 		return
 	}
 	if h.news.Sync != "" {
-		urging{w.work}.urge(ctx, h.news, track.RoutedSince(last))
+		urging(w).urge(ctx, h.news, track.RoutedSince(last))
 	}
 	w.unconfirmed(last, live, h.against, read, told)
 }
@@ -197,5 +197,5 @@ func (w takingUp) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, 
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {
 		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, "Inspect", "%s", message)
 	}
-	w.wakeAt(w.d.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), addressing{w.work}.askEvery(last)))
+	w.wakeAt(w.d.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), addressing(w).askEvery(last)))
 }

@@ -36,7 +36,7 @@ func (w upkeeping) upkeep(ctx context.Context) error {
 		return nil
 	}
 	if w.o.Routes.Live() == last.To.Color {
-		done, err := shrinking{w.work}.shrink(ctx, last.From.Color, "")
+		done, err := shrinking(w).shrink(ctx, last.From.Color, "")
 		if err != nil {
 			return err
 		}
