@@ -112,6 +112,7 @@
 //	502, 503, 404 and 301
 //	  → named at each in frontend.go
 //	  → TestLoadBalancersOwnAnswers
+//	    TestRedirectIsOfItsOwnIngressOnly
 //	hosts and paths
 //	  → compute/v1, urlMaps
 //	  → TestURLMapIsReadWithItsHostsAndPaths
