@@ -4,7 +4,7 @@
 // and a model of the network that they program; the load is
 // github.com/tsenart/vegeta, which is not ours.
 //
-// Every row has applications, with a host each, of its own; four of them run side by
+// Every row has applications, with a host each, of its own; six of them run side by
 // side. A machine that is too slow for that shows in the rate, which is checked,
 // and a failure that the load balancer did not make shows by its text.
 //
@@ -188,7 +188,7 @@ func (l lane) run() ([]Row, error) {
 }
 
 // sideBySide is how many lanes two processors bear.
-const sideBySide = 4
+const sideBySide = 6
 
 // all runs every lane.
 func (r *run) all(ctx context.Context, lanes []lane) ([]Row, error) {
