@@ -15,6 +15,7 @@ COPY cmd cmd
 COPY config config
 COPY deployer deployer
 COPY internal internal
+COPY record record
 ARG VERSION=unknown
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.release=${VERSION}" -o /turnout ./cmd/turnout
 

@@ -14,7 +14,7 @@ func TestBotDependsOnNoClusterAndNoBuild(t *testing.T) {
 	for dep := range strings.FieldsSeq(string(out)) {
 		for _, forbidden := range []string{
 			"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "cloud.google.com/go", "google.golang.org/grpc",
-			"github.com/turnout-dev/turnout/deployer",
+			"github.com/turnout-dev/turnout/deployer", "github.com/turnout-dev/turnout/record",
 		} {
 			if dep == forbidden || strings.HasPrefix(dep, forbidden+"/") {
 				t.Errorf("bot depends on %s", dep)

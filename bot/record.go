@@ -10,7 +10,7 @@ import (
 )
 
 // Record is the durable record between the bot and the deployer, as the bot
-// needs it; deployer/record fills it over Kubernetes. Any error but the
+// needs it; record fills it over Kubernetes. Any error but the
 // sentinels below means that the record did not answer: the webhook is then
 // answered 503 and the sweep asks again.
 type Record interface {

@@ -18,10 +18,10 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/gate"
 	"github.com/turnout-dev/turnout/deployer/preflight"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/urlmap"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // Deployer moves the releases of applications along their tracks. It is a

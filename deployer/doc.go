@@ -34,8 +34,8 @@
 //     load balancer's URL map, beside the looks.
 //   - measure.go has the public address asked around a switch, by proof, whose
 //     probers (probers.go) run between looks, as calls do.
-//   - record, route, workload, gate, preflight, proof, urlmap and cloudbuild are the edges:
-//     each has a tour of its own.
+//   - route, workload, gate, preflight, proof, urlmap and cloudbuild are the edges, and
+//     record, beside this package: each has a tour of its own.
 //
 // # A release's life
 //

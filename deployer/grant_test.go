@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
-	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // annotate sets annotations of the world's namespace.

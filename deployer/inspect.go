@@ -12,9 +12,9 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // facts are what a BlueGreen is judged by, besides its own spec.

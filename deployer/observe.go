@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // observeApplication looks at what an application is made of.

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // retryQueue is when the queue is put in order again that could not be, for another

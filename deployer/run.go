@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // attempt is one step of one release about to act.

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // appStatus is what people read of an application.

@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/prose"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // takingUp looks whether the load balancer uses the routes as they are written.

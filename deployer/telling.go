@@ -3,7 +3,7 @@ package deployer
 import (
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // telling makes events, for whoever looks there.

@@ -12,8 +12,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/internal/prose"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // A text that does not fit etcd, here of the server that has the source, is told in

@@ -46,12 +46,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 	"github.com/turnout-dev/turnout/deployer/gate"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // plane is the control plane that this package's tests share, and store the

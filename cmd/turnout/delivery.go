@@ -16,7 +16,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
-	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // botDeliveries fills the bot's interface with the deliveries in Kubernetes.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
-	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // botRecord fills the bot's interface with the record over Kubernetes. Neither

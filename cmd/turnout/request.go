@@ -13,7 +13,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
-	"github.com/turnout-dev/turnout/deployer/record"
+	"github.com/turnout-dev/turnout/record"
 )
 
 // request is something asked of an application by hand or from a workflow.

@@ -34,9 +34,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/gate"
 	"github.com/turnout-dev/turnout/deployer/proof"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/record"
 )
 
 func serveCommand() *cobra.Command {

@@ -25,8 +25,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/deployer/record"
 	"github.com/turnout-dev/turnout/internal/controlplane"
+	"github.com/turnout-dev/turnout/record"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -38,7 +38,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../../config/crd"}})
+	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../config/crd"}})
 	if err != nil {
 		log.Fatal(err)
 	}
