@@ -18,7 +18,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/turnout-dev/turnout/internal/openapi"
+	"github.com/turnout-dev/turnout/bot/githubtest/openapi"
 )
 
 //go:embed description/rest.json.gz

@@ -90,6 +90,6 @@ func numbers(l layout) []number {
 // isProduct reports whether a package is part of what users run.
 func isProduct(directory string) bool {
 	elsewhere := strings.HasPrefix(directory, "sandbox/") || strings.HasPrefix(directory, "internal/controlplane") ||
-		strings.HasSuffix(directory, "test")
+		strings.HasSuffix(directory, "test") || strings.Contains(directory, "test/")
 	return !elsewhere
 }
