@@ -74,12 +74,12 @@ house: ## Measure how the code is laid out; OUTPUT=json for programs, WHY=deploy
 
 # Of the measurements: N is how many of each, OUT the file for the result.
 .PHONY: bench-latency
-bench-latency: $(WORLD) bin/turnout bin/sandbox ## Measure reaction times; writes bench/latency.json
-	bin/sandbox bench-latency --n $(or $(N),20) --out $(or $(OUT),bench/latency.json)
+bench-latency: $(WORLD) bin/turnout bin/sandbox ## Measure reaction times; writes docs/bench/latency.json
+	bin/sandbox bench-latency --n $(or $(N),20) --out $(or $(OUT),docs/bench/latency.json)
 
 .PHONY: bench-switch
-bench-switch: $(WORLD) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes bench/switch.json
-	bin/sandbox bench-switch --n $(or $(N),10) $(if $(SPEED),--speed $(SPEED)) --out $(or $(OUT),bench/switch.json)
+bench-switch: $(WORLD) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes docs/bench/switch.json
+	bin/sandbox bench-switch --n $(or $(N),10) $(if $(SPEED),--speed $(SPEED)) --out $(or $(OUT),docs/bench/switch.json)
 
 .PHONY: controlplane
 controlplane: $(WORLD) ## Build or find etcd, kube-apiserver, kube-controller-manager and ingress-gce

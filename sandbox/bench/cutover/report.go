@@ -27,7 +27,7 @@ const (
 // Rows in the order in which they are shown.
 var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GreenFails} //nolint:gochecknoglobals // a table
 
-// Report is what bench/switch.json says. Times are as measured: those of the
+// Report is what docs/bench/switch.json says. Times are as measured: those of the
 // load balancer are its delays divided by Speed.
 type Report struct {
 	// Speed is how much faster than Google's the load balancer was.

@@ -33,7 +33,7 @@ func benchCommand() *cobra.Command {
 		},
 	}
 	flags.bindPlace(command)
-	command.Flags().StringVar(&out, "out", "bench/latency.json", "file for the result")
+	command.Flags().StringVar(&out, "out", "docs/bench/latency.json", "file for the result")
 	command.Flags().IntVar(&n, "n", 20, "how many releases, and how many rollbacks")
 	return command
 }
@@ -78,7 +78,7 @@ func cutoverCommand() *cobra.Command {
 	}
 	flags.bindPlace(command)
 	command.Flags().Float64Var(&flags.speed, "speed", cutoverSpeed, "how much faster than Google's the load balancer is")
-	command.Flags().StringVar(&out, "out", "bench/switch.json", "file for the result")
+	command.Flags().StringVar(&out, "out", "docs/bench/switch.json", "file for the result")
 	command.Flags().StringVar(&log, "log", os.DevNull, "file for what the load balancer does")
 	command.Flags().IntVar(&n, "n", 10, "cut-overs of each row")
 	command.Flags().StringSliceVar(&only, "only", nil, "rows to measure; then nothing is checked or written")
