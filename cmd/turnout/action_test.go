@@ -370,6 +370,13 @@ func TestTheDockerfileCopiesWhatTheProgramIsMadeOf(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("Dockerfile (-needed +copied):\n%s", diff)
 	}
+	ignored, err := os.ReadFile("../../.dockerignore")
+	check(t, err)
+	for dir := range want {
+		if !strings.Contains(string(ignored), "\n!"+dir+"\n") {
+			t.Errorf("docker build does not see %s: .dockerignore has no line !%s", dir, dir)
+		}
+	}
 	if bytes.Contains(text, []byte("\nUSER ")) {
 		t.Error("a step that is not root cannot write to the files of its runner")
 	}
