@@ -97,26 +97,4 @@
 // One look takes as many steps as it can, and writes the record only before an
 // effect and at its end. That is why the last pod's readiness and the switch are
 // tens of milliseconds apart.
-//
-// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens,verbs=get;list;watch
-// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/status,verbs=update
-// +kubebuilder:rbac:groups=turnout.dev,resources=bluegreens/finalizers,verbs=update
-// +kubebuilder:rbac:groups=turnout.dev,resources=releases,verbs=get;list;watch;create;update;delete;attest
-// +kubebuilder:rbac:groups=turnout.dev,resources=releases/status,verbs=update;patch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=validatingadmissionpolicies;validatingadmissionpolicybindings,resourceNames=turnout-releases,verbs=get
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
-// +kubebuilder:rbac:groups="",resources=pods,verbs=list;watch
-// +kubebuilder:rbac:groups="",resources=pods/log;pods/proxy,verbs=get
-// +kubebuilder:rbac:groups="",resources=pods/exec,verbs=get;create
-// +kubebuilder:rbac:groups="",resources=events,verbs=list
-// +kubebuilder:rbac:groups=apps,resources=deployments,verbs=get;list;watch;create;patch
-// +kubebuilder:rbac:groups=apps,resources=replicasets,verbs=list;watch
-// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=networking.gke.io,resources=servicenetworkendpointgroups,verbs=get
-// +kubebuilder:rbac:groups=cloud.google.com,resources=backendconfigs,verbs=get
-// +kubebuilder:rbac:groups=discovery.k8s.io,resources=endpointslices,verbs=list;watch
-// +kubebuilder:rbac:groups=autoscaling,resources=horizontalpodautoscalers,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=list
-// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 package deployer
