@@ -35,7 +35,7 @@ func actionCommand(getenv func(string) string) *cobra.Command {
 		Short: "Run as a step of a GitHub workflow (action.yml)",
 		Long: "Run as a step of a GitHub workflow: inputs are the variables INPUT_*, outputs go to the\nfile that GITHUB_OUTPUT names. " +
 			"docs/action.md lists both.",
-		Args: cobra.NoArgs,
+		Args: arguments{}.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a := &action{getenv: getenv, log: &workflowLog{out: beyond(cmd.OutOrStdout())}}
 			return a.run(cmd.Context())

@@ -41,9 +41,9 @@ type decider func(args []string) (func(*request) plan, error)
 
 // command makes a command that decides something about the application that its
 // first argument names, and follows the release that is meant.
-func (b *byHand) command(use, short, long string, args cobra.PositionalArgs, decide decider) *cobra.Command {
+func (b *byHand) command(use, short, long string, args arguments, decide decider) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Long: long + "\n\n" + exitTable, Args: args,
+		Use: use, Short: short, Long: long + "\n\n" + exitTable, Args: args.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := b.check(); err != nil {
 				return err
@@ -184,7 +184,7 @@ func deployCommand() *cobra.Command {
 	cmd := b.command("deploy APP --commit SHA", "Release a commit, and follow it",
 		"Release a commit: build it, stage it on the colour that no user sees, and move users to\n"+
 			"it once it passed its gate. A release of the commit that is under way is joined.",
-		cobra.ExactArgs(1),
+		ofApplication("turnout deploy my-python-app --commit SHA", 0),
 		func([]string) (func(*request) plan, error) {
 			return func(r *request) plan { return r.deploy(commit, retry) }, checkCommit("commit", commit)
 		})
@@ -207,7 +207,7 @@ func promoteCommand() *cobra.Command {
 	cmd := b.command("promote APP [RELEASE | --commit SHA]", "Approve a release that waits, and follow it",
 		"Approve the switch of a release: the one named, that of a commit, or else the one that\n"+
 			"waits. A commit that was never released is released, approved.",
-		cobra.RangeArgs(1, 2),
+		ofApplication("turnout promote my-python-app", 1),
 		func(args []string) (func(*request) plan, error) {
 			release := optionalRelease(args)
 			if release != "" && commit != "" {
@@ -234,7 +234,7 @@ func rollbackCommand() *cobra.Command {
 	cmd := b.command("rollback APP [--from SHA]", "Go back to the version before the last switch, and follow it",
 		"Move users back to the version before the last switch. A deploy that has not begun to\n"+
 			"switch is cancelled instead, if --from names it. Nothing is asked of GitHub.",
-		cobra.ExactArgs(1),
+		ofApplication("turnout rollback my-python-app", 0),
 		func([]string) (func(*request) plan, error) {
 			if from != "" && !shortCommit.MatchString(from) {
 				return nil, fmt.Errorf("--from %q: give the hash of the commit to leave, at least 7 hexadecimal digits of it", from)
@@ -251,7 +251,7 @@ func cancelCommand() *cobra.Command {
 	cmd := b.command("cancel APP [RELEASE]", "Stop a release before its switch",
 		"Stop the release of an application that is under way, or the one named, before it moves\n"+
 			"users. What it had staged is cleaned up. Once it switches it is too late: use rollback.",
-		cobra.RangeArgs(1, 2),
+		ofApplication("turnout cancel my-python-app", 1),
 		func(args []string) (func(*request) plan, error) {
 			release := optionalRelease(args)
 			return func(r *request) plan { return r.cancel(release, reason) }, nil

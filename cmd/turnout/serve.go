@@ -44,7 +44,7 @@ func serveCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Answer GitHub's webhooks and move releases",
-		Args:  cobra.NoArgs,
+		Args:  arguments{}.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), c, beyond(cmd.ErrOrStderr())) // its log is JSON, and masked where it is made
 		},

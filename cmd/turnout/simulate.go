@@ -58,7 +58,7 @@ func (s *simulated) push() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "push",
 		Short: "A push of a commit to a branch",
-		Args:  cobra.NoArgs,
+		Args:  arguments{}.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !fullHash.MatchString(commit) {
 				return fmt.Errorf("--commit %q: give the full hash, 40 hexadecimal digits", commit)
@@ -86,7 +86,7 @@ func (s *simulated) comment() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "comment",
 		Short: "A comment on a pull request",
-		Args:  cobra.NoArgs,
+		Args:  arguments{}.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if body == "" || number == 0 {
 				return errors.New("a comment needs --pull and --body")
@@ -117,7 +117,7 @@ func (s *simulated) file() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "file FILE",
 		Short: "A payload from a file, such as a captured one",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments{needs: "a file with a payload", most: 1, example: "turnout simulate file push.json"}.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {

@@ -26,7 +26,7 @@ func statusCommand() *cobra.Command {
 		Use:   "status [APP]",
 		Short: "Show what is live, what is under way, and where a rollback leads",
 		Long:  "Show what is live, what is under way, and where a rollback leads: of one application, or\nof all in the namespace.",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  arguments{most: 1}.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.check(); err != nil {
 				return err
@@ -84,7 +84,7 @@ func releasesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "releases APP",
 		Short: "List the releases of an application, newest first",
-		Args:  cobra.ExactArgs(1),
+		Args:  ofApplication("turnout releases my-python-app", 0).check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.check(); err != nil {
 				return err
