@@ -19,7 +19,8 @@ type verifyAct struct{ *attempt }
 // target has passed enough of them in a row.
 func (a verifyAct) verify(ctx context.Context) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
-	if at := gate.NextAt(spec, st.Gate); a.o.Now.Before(at) {
+	watch := track.GateWatchOf(spec, a.rel, a.o)
+	if at := watch.NextAt(st.Gate); a.o.Now.Before(at) {
 		return pause{until: at, waits: st.Waiting}, nil
 	}
 	plan, err := gate.PlanFor(spec, a.o.Target)
@@ -33,28 +34,21 @@ func (a verifyAct) verify(ctx context.Context) (pause, error) {
 	}
 	if plan.Warning != "" {
 		a.finding(plan.Warning)
-		spec.Consecutive = 1 // a pod's readiness is watched anyway; asking again tells nothing new
-	}
-	if spec.Consecutive > 1 && track.PassedBefore(a.rel, a.o) && (st.Gate == nil || st.Gate.Problem == nil) {
-		spec.Consecutive = 1 // nothing speaks against the pass that it has
+		watch = watch.OfReadiness()
 	}
 	look := a.lookAt(ctx, plan)
-	status, verdict := gate.Step(st.Gate, spec, look)
+	status, verdict := watch.Step(st.Gate, look)
 	st.Gate = &status
 	switch verdict.Outcome {
-	case gate.Again:
-		waits := &v1alpha1.Waiting{For: v1alpha1.WaitsForGate, Done: status.Passed, Of: spec.Consecutive}
-		if status.Problem != nil {
-			waits.Detail = status.Problem.Message
-		}
-		return pause{until: verdict.At, message: verdict.Message, waits: waits}, nil
-	case gate.Unseen:
+	case track.GateAgain:
+		return pause{until: verdict.At, message: verdict.Message, waits: verdict.Waits}, nil
+	case track.GateUnseen:
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedGateUnseen, message: verdict.Message}
-	case gate.Failed:
+	case track.GateFailed:
 		f := releaseFault(v1alpha1.FailedGate, "%s", verdict.Message)
 		f.evidence = append(f.evidence, *verdict.Evidence)
 		return pause{}, f
-	case gate.Passed:
+	case track.GatePassed:
 	}
 	st.Milestones.Verified = &v1alpha1.VerifiedMilestone{
 		Image: a.o.Target.Image, TemplateHash: status.TemplateHash, // as they were asked; the switch wants those staged
@@ -65,9 +59,9 @@ func (a verifyAct) verify(ctx context.Context) (pause, error) {
 }
 
 // lookAt makes one round on the target's pods.
-func (a verifyAct) lookAt(ctx context.Context, plan gate.Plan) gate.Look {
-	look := gate.Look{TemplateHash: a.o.Target.TemplateHash, Pods: a.o.Target.Pods, Plan: plan, StartedAt: time.Now()}
-	look.Result = gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)
-	look.EndedAt = time.Now()
+func (a verifyAct) lookAt(ctx context.Context, plan gate.Plan) track.GateLook {
+	look := track.GateLook{TemplateHash: a.o.Target.TemplateHash, Pods: a.o.Target.Pods, Check: plan.Check, StartedAt: time.Now()}
+	result := gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)
+	look.Passed, look.Problem, look.Unseen, look.EndedAt = result.Passed, result.Problem, result.CouldNotLook, time.Now()
 	return look
 }

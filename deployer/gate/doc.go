@@ -1,6 +1,7 @@
 // Package gate is the health gate: whether every pod of a staged colour answers
 // as it must, before any user reaches it. [PlanFor] says what is asked,
-// [Round] asks it once, and [Step] keeps the books from round to round.
+// [Round] asks it once; what follows from the rounds so far is for track.GateWatch
+// to say.
 //
 // # Decisions
 //

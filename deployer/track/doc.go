@@ -16,9 +16,9 @@
 //   - interference.go tells what somebody else changed under a release; undo.go what a
 //     release that failed still does, and how it ends.
 //   - The judges: warm.go, whether a colour can take users' requests, with target.go
-//     for a release's; size.go how large it must be; confirm.go whether a switch took
-//     effect; soak.go whether it holds; wayback.go whether users could go back at once.
-//     The gate's own is in package gate, beside its requests.
+//     for a release's; size.go how large it must be; gate.go whether it passed the
+//     health gate; confirm.go whether a switch took effect; soak.go whether it holds;
+//     wayback.go whether users could go back at once.
 //   - switched.go is what the record of the last switch says: whether it was taken up,
 //     and when the colour that users left may be touched.
 package track

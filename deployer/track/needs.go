@@ -49,10 +49,10 @@ func gateAsked(r *v1alpha1.Release, _ Observed) bool {
 	return v != nil && !v.AskAgain
 }
 
-// PassedBefore reports whether the gate has a fresh pass of what runs now, and is
+// passedBefore reports whether the gate has a fresh pass of what runs now, and is
 // asked again only because a person was waited for since: one round shows whether
 // that still holds.
-func PassedBefore(r *v1alpha1.Release, o Observed) bool { return gateFresh(r, o) && !gateAsked(r, o) }
+func passedBefore(r *v1alpha1.Release, o Observed) bool { return gateFresh(r, o) && !gateAsked(r, o) }
 
 // untouchable is the wait as long as the target must be left alone, because front
 // ends may still send users to it since the last switch, or nobody knows that they

@@ -1,0 +1,192 @@
+package track
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// GateOutcome is where a gate stands after a round.
+type GateOutcome int
+
+// Where a gate stands. The zero value is none of them.
+const (
+	GateAgain  GateOutcome = iota + 1 // make another round, at GateVerdict.At
+	GatePassed                        // enough rounds in a row passed
+	GateFailed                        // time is up, and the last look was bad
+	GateUnseen                        // time is up, and the last look was none: the world's fault
+)
+
+// GateVerdict is what follows from the rounds so far.
+type GateVerdict struct {
+	Outcome  GateOutcome
+	At       time.Time          // of the next round, for GateAgain
+	Message  string             // for a person
+	Waits    *v1alpha1.Waiting  // the same in facts, for GateAgain
+	Evidence *v1alpha1.Evidence // for GateFailed
+}
+
+// GateWatch is how a gate is watched.
+type GateWatch struct {
+	Consecutive       int32 // rounds in a row that must pass
+	Interval, Timeout time.Duration
+}
+
+// GateWatchOf is how a release's gate is watched. One round is enough where nothing
+// speaks against the pass that it has.
+func GateWatchOf(spec v1alpha1.GateSpec, r *v1alpha1.Release, o Observed) GateWatch {
+	w := GateWatch{Consecutive: max(spec.Consecutive, 1), Interval: spec.Interval.Duration, Timeout: spec.Timeout.Duration}
+	if st := r.Status.Gate; passedBefore(r, o) && (st == nil || st.Problem == nil) {
+		w.Consecutive = 1
+	}
+	return w
+}
+
+// OfReadiness is how a gate is watched that asks for the pods' readiness alone: that
+// is watched anyway, and asking again tells nothing new.
+func (w GateWatch) OfReadiness() GateWatch {
+	w.Consecutive = 1
+	return w
+}
+
+// GateLook is one round and what was looked at.
+type GateLook struct {
+	// TemplateHash and Pods are the colour's as they were asked.
+	TemplateHash string
+	Pods         []Pod
+	// Check says what was asked of each pod.
+	Check string
+	// Passed: every pod answered every check as it must.
+	Passed bool
+	// Problem is a bad answer, if there was one.
+	Problem *v1alpha1.Evidence
+	// Unseen is why not every pod could be asked, where nothing bad was seen. It says
+	// nothing about the application's health.
+	Unseen error
+	// StartedAt and EndedAt are the round's.
+	StartedAt, EndedAt time.Time
+}
+
+// NextAt returns when the next round is due: at once for the first.
+func (w GateWatch) NextAt(prev *v1alpha1.GateStatus) time.Time {
+	if prev == nil || prev.LastRoundAt == nil {
+		return time.Time{}
+	}
+	return prev.LastRoundAt.Add(w.Interval)
+}
+
+// Step enters a round into the books: prev is nil before the first. Another
+// template starts everything over, the clock included; another set of pods only
+// the row of passed rounds, so that pods which come and go cannot keep the gate
+// open for ever. It changes nothing but what it returns.
+func (w GateWatch) Step(prev *v1alpha1.GateStatus, l GateLook) (v1alpha1.GateStatus, GateVerdict) {
+	s := gateBooks(prev, l)
+	ended := metav1.NewMicroTime(l.EndedAt)
+	s.LastRoundAt, s.Check = &ended, l.Check
+	switch {
+	case l.Passed:
+		s.Passed++
+		s.Problem = nil
+	case l.Problem != nil:
+		s.Passed = 0
+		s.Problem = l.Problem
+	}
+	return s, w.judge(s, l)
+}
+
+// gateBooks are the books as they are before a round is entered.
+func gateBooks(prev *v1alpha1.GateStatus, l GateLook) v1alpha1.GateStatus {
+	pods := podsAsked(l.Pods)
+	if prev == nil || prev.TemplateHash != l.TemplateHash {
+		return v1alpha1.GateStatus{StartedAt: metav1.NewMicroTime(l.StartedAt), TemplateHash: l.TemplateHash, Pods: pods}
+	}
+	s := *prev.DeepCopy()
+	if !slices.Equal(s.Pods, pods) {
+		s.Passed, s.Pods = 0, pods
+	}
+	return s
+}
+
+// podsAsked are the pods that are asked, as they are recorded.
+func podsAsked(pods []Pod) []string {
+	var all []string
+	for _, p := range pods {
+		if !p.Terminating {
+			all = append(all, p.Name)
+		}
+	}
+	slices.Sort(all)
+	return v1alpha1.RecordedPods(all)
+}
+
+// judge says what follows from the books after a round.
+func (w GateWatch) judge(s v1alpha1.GateStatus, l GateLook) GateVerdict {
+	if s.Passed >= w.Consecutive {
+		rounds := "1 round"
+		if s.Passed > 1 {
+			rounds = fmt.Sprintf("%d rounds in a row", s.Passed)
+		}
+		return GateVerdict{Outcome: GatePassed, Message: fmt.Sprintf("%s: %s passed on %s", s.Check, rounds, count(len(s.Pods), "pod"))}
+	}
+	next := l.EndedAt.Add(w.Interval)
+	if deadline := s.StartedAt.Add(w.Timeout); next.Before(deadline) {
+		return GateVerdict{Outcome: GateAgain, At: next, Message: w.again(s, l), Waits: w.waits(s)}
+	}
+	if l.Unseen != nil {
+		return GateVerdict{
+			Outcome: GateUnseen,
+			Message: fmt.Sprintf("the health gate could not look for %s: %v", w.Timeout, l.Unseen),
+		}
+	}
+	e := cmp.Or(s.Problem, &v1alpha1.Evidence{
+		Request: s.Check,
+		Message: fmt.Sprintf("only %d of %d rounds in a row passed", s.Passed, w.Consecutive),
+	})
+	return GateVerdict{
+		Outcome: GateFailed, Evidence: e,
+		Message: fmt.Sprintf("the health gate did not pass within %s: %s", w.Timeout, shown(e)),
+	}
+}
+
+// waits says in facts what the gate waits for.
+func (w GateWatch) waits(s v1alpha1.GateStatus) *v1alpha1.Waiting {
+	waits := &v1alpha1.Waiting{For: v1alpha1.WaitsForGate, Done: s.Passed, Of: w.Consecutive}
+	if s.Problem != nil {
+		waits.Detail = s.Problem.Message
+	}
+	return waits
+}
+
+// again says what the gate waits for.
+func (w GateWatch) again(s v1alpha1.GateStatus, l GateLook) string {
+	if l.Unseen != nil {
+		return fmt.Sprintf("could not look: %v", l.Unseen)
+	}
+	if s.Problem != nil {
+		return shown(s.Problem)
+	}
+	return fmt.Sprintf("%d of %d rounds passed on %s", s.Passed, w.Consecutive, count(len(s.Pods), "pod"))
+}
+
+func shown(e *v1alpha1.Evidence) string {
+	text := e.Message
+	if e.Request != "" {
+		text = e.Request + ": " + text
+	}
+	if e.Pod != "" {
+		text = "pod " + e.Pod + ": " + text
+	}
+	return text
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
