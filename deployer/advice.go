@@ -6,23 +6,6 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// obstacle is why no release of an application can run, with the commands that take it
-// away. It is an error for whoever asks the world all the same.
-type obstacle struct {
-	reason string
-	v1alpha1.Advice
-}
-
-// hinders makes an obstacle.
-func hinders(reason, text string, commands ...v1alpha1.ShellCommand) *obstacle {
-	return &obstacle{reason, v1alpha1.Advise(text, commands...)}
-}
-
-func (o *obstacle) Error() string { return o.Text }
-
-// ShellCommands are those that take it away.
-func (o *obstacle) ShellCommands() []v1alpha1.ShellCommand { return o.Commands }
-
 // shellCommands are the commands that mend an error, if it knows any.
 func shellCommands(err error) []v1alpha1.ShellCommand {
 	var knows interface {

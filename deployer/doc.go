@@ -16,7 +16,7 @@
 //   - outcome.go is how an act ends: a pause or a fault. waiting.go says in facts what
 //     is waited for.
 //   - queue.go says which release may act next, rollbacks.go whether a rollback takes
-//     back the last switch; inspect.go whether any release could act; upkeep.go shrinks
+//     back the last switch; inspect.go collects what tells whether any release could act; upkeep.go shrinks
 //     the colour that users left; findings.go is what a release tells of the
 //     application as it found it.
 //   - status.go and switches.go write what the application's status says.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
-	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -172,7 +171,7 @@ func (a drive) stranded() *v1alpha1.Advice {
 	if a.attempt.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
 		return nil
 	}
-	return workload.Stranded(a.attempt.bg, a.attempt.o.Previous)
+	return track.Stranded(a.attempt.bg, a.attempt.o.Previous)
 }
 
 // cancelled reports whether somebody asked in time to stop the release.

@@ -172,7 +172,7 @@ func TestManyErrorsAreOneMessage(t *testing.T) {
 	}
 	few := []v1alpha1.Finding{finding(v1alpha1.SeverityError, "service shop/a"), finding(v1alpha1.SeverityWarning, "service shop/w")}
 	if got, want := hindrance(few), "service shop/a: is wrong: mend it"; got == nil || got.Text != want ||
-		got.reason != v1alpha1.ReasonPreflight {
+		got.Reason != v1alpha1.ReasonPreflight {
 		t.Errorf("the obstacle is %+v, want the message %q", got, want)
 	}
 	many := slices.Concat(few,

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 const (
@@ -35,7 +36,7 @@ type reaching struct{ *work }
 // changes nothing. It is asked when the application is made or changed, and again on a
 // slow clock; not while a release acts, which finds out itself, nor for users who wait
 // to be brought back.
-func (w reaching) reach(ctx context.Context) *obstacle {
+func (w reaching) reach(ctx context.Context) *track.Obstacle {
 	app := client.ObjectKeyFromObject(w.bg)
 	now, known := w.d.reaches.get(app)
 	if now.repository != w.bg.Spec.Repository || now.branch != w.bg.Spec.Branch {
@@ -99,7 +100,7 @@ func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 
 // findMissing asks one thing after the other: nothing of a repository is asked before
 // it can be read at all, and nothing but its number before it is known by that.
-func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
+func (w reaching) findMissing(ctx context.Context, t *turn) (*track.Obstacle, error) {
 	source, branch := ownRepository(w).source(), w.bg.Spec.Branch
 	about := w.bg.Spec.Repository + " " + branch
 	closed, err := ask(ctx, t, question{what: "whether " + source.repository + " can be read", about: about, few: true}, source.Closed)
@@ -107,7 +108,7 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 		return nil, fmt.Errorf("asking whether %s can be read: %w", source.repository, err)
 	}
 	if closed != "" {
-		return hinders(v1alpha1.ReasonNotInstalled, closed), nil
+		return track.Hinders(v1alpha1.ReasonNotInstalled, closed), nil
 	}
 	if err := ownRepository(w).identify(ctx, t); err != nil {
 		return nil, err
@@ -118,7 +119,7 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 		return nil, fmt.Errorf("asking whether %s has branch %s: %w", source.repository, branch, err)
 	}
 	if !has {
-		return hinders(v1alpha1.ReasonBranchMissing,
+		return track.Hinders(v1alpha1.ReasonBranchMissing,
 			fmt.Sprintf("%s has no branch %s: push it, or name another in spec.branch of bluegreen %s", source.repository, branch, w.bg.Name)), nil
 	}
 	return nil, nil
@@ -126,11 +127,11 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*obstacle, error) {
 
 // toldMissing is what the condition says of the repository, if it was written for this
 // very spec and this process has not asked yet.
-func (w reaching) toldMissing(known bool) *obstacle {
+func (w reaching) toldMissing(known bool) *track.Obstacle {
 	c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady)
 	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled &&
 		c.Reason != v1alpha1.ReasonBranchMissing {
 		return nil
 	}
-	return hinders(c.Reason, c.Message)
+	return track.Hinders(c.Reason, c.Message)
 }

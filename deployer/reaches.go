@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // reaches is what is known of the ways to the repositories, by application. The zero
@@ -23,7 +25,7 @@ type reach struct {
 	newest             string    // UID of the newest deploy that waited then
 	// missing is what the last answer said; nil: nothing is in the way, or nothing is
 	// known.
-	missing *obstacle
+	missing *track.Obstacle
 }
 
 func (r *reaches) get(app client.ObjectKey) (reach, bool) {

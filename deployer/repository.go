@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // ownRepository is the one way to the repository of an application.
@@ -73,7 +74,7 @@ func (w ownRepository) identify(ctx context.Context, t *turn) error {
 	pin.Found = 0
 	if met != id {
 		pin.Found = id
-		w.barred = another(w.bg, w.granted)
+		w.barred = track.OtherRepository(w.bg, w.granted)
 		return w.barred
 	}
 	w.identified = true
@@ -149,15 +150,3 @@ func (w ownRepository) source() ownSource {
 // has its name again: after a transfer that was taken back, or when whoever took the
 // name over is gone.
 const comesBack = v1alpha1.Step("repository")
-
-// another is the obstacle of a repository that is not the one that was first met.
-func another(bg *v1alpha1.BlueGreen, granted v1alpha1.Grants) *obstacle {
-	pin := bg.Pinned()
-	if pin == nil || pin.Found == 0 {
-		return nil
-	}
-	return hinders(v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
-		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator "+
-			"pins it again, in %s of the namespace",
-		bg.Spec.Repository, pin.ID, pin.Found, v1alpha1.RepinAnnotation), granted.Repin(bg.Namespace, bg.Spec.Repository, pin.Found))
-}

@@ -21,7 +21,6 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
-	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // kubectl carries out a command as kubectl does, against the API server. A rollout is
@@ -158,7 +157,7 @@ func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80}}},
 	}
 	check(t, w.kube.Create(t.Context(), s))
-	way := workload.SeparateAdvice(bg,
+	way := track.SeparateAdvice(bg,
 		track.Side{Color: v1alpha1.Blue, Deployment: "web", Service: "web", Labels: labels, Selector: labels})
 	order := regexp.MustCompile(`^kubectl patch deployment .* && kubectl rollout status deployment .* && kubectl patch service `)
 	if len(way.Commands) != 1 || !order.MatchString(string(way.Commands[0])) {

@@ -39,8 +39,8 @@ func waitsForReady(reason, text string) *v1alpha1.Waiting {
 // waitsForError is a wait for an error to be gone: for somebody who mends it, if it
 // tells that, or else for the next try.
 func waitsForError(err error) *v1alpha1.Waiting {
-	if o, hindered := errors.AsType[*obstacle](err); hindered {
-		return waitsForReady(o.reason, o.Text)
+	if o, hindered := errors.AsType[*track.Obstacle](err); hindered {
+		return waitsForReady(o.Reason, o.Text)
 	}
 	if lacksGrant(err) {
 		return waitsForReady(v1alpha1.ReasonNotGranted, err.Error())

@@ -19,6 +19,8 @@
 //     for a release's; size.go how large it must be; gate.go whether it passed the
 //     health gate; confirm.go whether a switch took effect; soak.go whether it holds;
 //     wayback.go whether users could go back at once.
+//   - ready.go says whether an application's releases can run, and what is in the way;
+//     selector.go whether its Services send users where they should.
 //   - switched.go is what the record of the last switch says: whether it was taken up,
 //     and when the colour that users left may be touched.
 package track

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // Limits of a drift, which people read in a comment and the record keeps.
@@ -34,7 +35,7 @@ func (w *Workloads) Drift(ctx context.Context, bg *v1alpha1.BlueGreen, target v1
 	if err != nil {
 		return "", fmt.Errorf("compare the pod templates of %s/%s: %w", bg.Namespace, bg.Name, err)
 	}
-	r := recolor{label: colorLabel(bg), from: target.Other(), to: target}
+	r := recolor{label: track.ColorLabel(bg), from: target.Other(), to: target}
 	live := liveTemplate(p.live.Object, p.target.Object, p.targetService, r)
 	own := runtime.DeepCopyJSON(part(p.target.Object, "spec", "template"))
 	for _, t := range []object{live, own} {

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // negAnnotation makes a Service's endpoints backends of a Google load balancer
@@ -35,7 +36,7 @@ var serviceAnnotations = []string{
 // the next one. Only fields that describe the application are copied, from a
 // list: owners, finalizers, addresses and node ports are the live object's own.
 func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (created []string, err error) {
-	r := recolor{label: colorLabel(bg), from: target.Other(), to: target}
+	r := recolor{label: track.ColorLabel(bg), from: target.Other(), to: target}
 	live, side := bg.Side(r.from), bg.Side(r.to)
 	for _, m := range []struct {
 		kind     schema.GroupVersionKind

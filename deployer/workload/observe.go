@@ -150,7 +150,7 @@ func describe(s *track.Side, bg *v1alpha1.BlueGreen, o objects) {
 	if o.service != nil {
 		s.Selector = o.service.Spec.Selector
 	}
-	s.ServiceColored = o.service != nil && o.service.Spec.Selector[colorLabel(bg)] == string(s.Color)
+	s.ServiceColored = o.service != nil && o.service.Spec.Selector[track.ColorLabel(bg)] == string(s.Color)
 	d := o.deployment
 	if d == nil {
 		s.Progress = fmt.Sprintf("Deployment %s does not exist", s.Deployment)
@@ -158,7 +158,7 @@ func describe(s *track.Side, bg *v1alpha1.BlueGreen, o objects) {
 	}
 	s.DeploymentExists, s.DeploymentUID = true, d.UID
 	s.Generation, s.SwitchedBy = d.Generation, d.Annotations[v1alpha1.SwitchAnnotation]
-	s.DeploymentColored = d.Spec.Selector.MatchLabels[colorLabel(bg)] == string(s.Color)
+	s.DeploymentColored = d.Spec.Selector.MatchLabels[track.ColorLabel(bg)] == string(s.Color)
 	s.Replicas = replicasOf(d)
 	describeTemplate(s, bg, d.Spec.Template)
 	s.MatchLabels, s.Labels = d.Spec.Selector.MatchLabels, d.Spec.Template.Labels
@@ -183,7 +183,7 @@ func unselected(o objects) []string {
 	}
 	var out []string
 	for _, p := range o.pods {
-		if s := podState(p); s.Ready && !s.Terminating && !matches(o.service.Spec.Selector, p.Labels) {
+		if s := podState(p); s.Ready && !s.Terminating && !track.Selects(o.service.Spec.Selector, p.Labels) {
 			out = append(out, p.Name)
 		}
 	}

@@ -108,7 +108,7 @@ func (w *Workloads) readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target
 
 // template returns what the target's pod template is to be.
 func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
-	r := recolor{label: colorLabel(bg), from: q.Target.Other(), to: q.Target}
+	r := recolor{label: track.ColorLabel(bg), from: q.Target.Other(), to: q.Target}
 	template := (&unstructured.Unstructured{Object: part(p.target.Object, "spec", "template")}).DeepCopy().Object
 	if bg.Spec.Template != v1alpha1.TemplateOwn {
 		template = liveTemplate(p.live.Object, p.target.Object, p.targetService, r)
@@ -133,13 +133,6 @@ func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 
 // pairs writes labels as in a selector: app=shop,version=blue.
 func pairs(m object) string { return labelsOf(object{"metadata": object{"labels": m}}).String() }
-
-func colorLabel(bg *v1alpha1.BlueGreen) string {
-	if bg.Spec.ColorLabel == "" {
-		return "version" // the schema's default
-	}
-	return bg.Spec.ColorLabel
-}
 
 // Scale sets a colour's size, unless it has it.
 //

@@ -1,0 +1,161 @@
+package track
+
+import (
+	"fmt"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Obstacle is why no release of an application can run, with the commands that take it
+// away. It is an error for whoever asks the world all the same.
+type Obstacle struct {
+	Reason string // of the condition Ready
+	v1alpha1.Advice
+}
+
+// Hinders makes an obstacle.
+func Hinders(reason, text string, commands ...v1alpha1.ShellCommand) *Obstacle {
+	return &Obstacle{reason, v1alpha1.Advise(text, commands...)}
+}
+
+func (o *Obstacle) Error() string { return o.Text }
+
+// ShellCommands are those that take it away.
+func (o *Obstacle) ShellCommands() []v1alpha1.ShellCommand { return o.Commands }
+
+// ReadyFacts are what an application is judged by, besides its own spec and what was
+// observed of it.
+type ReadyFacts struct {
+	Grants v1alpha1.Grants
+	// Sharing names another BlueGreen that uses one of the Services, and Shared that
+	// Service.
+	Sharing, Shared string
+	// UnfitImage: the live image has a name that cannot be recorded, which ImageLimit
+	// bounds, in bytes.
+	UnfitImage bool
+	ImageLimit int
+}
+
+// JudgeReady returns the first thing that keeps an application's releases from
+// running, or nil.
+func JudgeReady(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
+	if missing := f.Grants.Missing(bg.Needs()...); len(missing) > 0 {
+		return &Obstacle{v1alpha1.ReasonNotGranted, f.Grants.Explain(bg.Namespace, missing)}
+	}
+	if o := OtherRepository(bg, f.Grants); o != nil {
+		return o
+	}
+	if f.Sharing != "" {
+		return Hinders(v1alpha1.ReasonServiceShared,
+			fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service",
+				f.Shared, f.Sharing))
+	}
+	if bg.Side(v1alpha1.Blue).Service == bg.Side(v1alpha1.Green).Service {
+		return Hinders(v1alpha1.ReasonServiceShared,
+			fmt.Sprintf("spec.blue.service and spec.green.service both name %s: each colour needs its own", bg.Side(v1alpha1.Blue).Service))
+	}
+	if r := judgeRoutes(bg, o); r != nil {
+		return r
+	}
+	return judgeLive(bg, o, f)
+}
+
+func judgeRoutes(bg *v1alpha1.BlueGreen, o Observed) *Obstacle {
+	blue, green := bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service
+	switch {
+	case !o.Routes.Exists:
+		return Hinders(v1alpha1.ReasonIngressMissing,
+			fmt.Sprintf("ingress %s does not exist in namespace %s: create it, or name another in spec.ingress.name", o.Routes.Name, bg.Namespace))
+	case o.Routes.Mixed():
+		return Hinders(v1alpha1.ReasonMixedRoutes,
+			fmt.Sprintf("ingress %s routes %s to service %s and %s to service %s: point all of them at one of the two",
+				o.Routes.Name, routeTo(o, v1alpha1.Blue), blue, routeTo(o, v1alpha1.Green), green),
+			v1alpha1.Kubectl("edit", "ingress", o.Routes.Name, bg.Namespace))
+	case o.Routes.Live() == "":
+		return Hinders(v1alpha1.ReasonNotRouted,
+			fmt.Sprintf("ingress %s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and "+
+				"spec.green.service", o.Routes.Name, blue, green))
+	case o.Routes.HostTaken != "":
+		return Hinders(v1alpha1.ReasonStandbyHost,
+			fmt.Sprintf("ingress %s has a rule for the host %s that is not Turnout's: remove it, or set spec.ingress.standbyHost to another host",
+				o.Routes.Name, o.Routes.HostTaken))
+	}
+	return nil
+}
+
+func routeTo(o Observed, c v1alpha1.Color) string {
+	list := o.Routes.Users[c]
+	if len(list) > 1 {
+		return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
+	}
+	return list[0].String()
+}
+
+func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
+	live, other := o.Sides[o.Routes.Live()], o.Sides[o.Routes.Live().Other()]
+	switch {
+	case !live.DeploymentExists && !other.DeploymentExists:
+		return Hinders(v1alpha1.ReasonDeploymentMissing,
+			fmt.Sprintf("neither deployment %s nor deployment %s exists in namespace %s: create %s, whose service %s has the users; the other one "+
+				"is made from it",
+				live.Deployment, other.Deployment, bg.Namespace, live.Deployment, live.Service))
+	case !live.ServiceExists:
+		return Hinders(v1alpha1.ReasonServiceMissing,
+			fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name,
+				bg.Namespace))
+	case !live.DeploymentExists:
+		return Hinders(v1alpha1.ReasonDeploymentMissing,
+			fmt.Sprintf("deployment %s, the live %s side, does not exist in namespace %s: create it, or name another in spec.%s.deployment",
+				live.Deployment, live.Color, bg.Namespace, live.Color))
+	case Stranded(bg, live) != nil:
+		return &Obstacle{v1alpha1.ReasonSelector, *Stranded(bg, live)}
+	case SelectsStaged(bg, live, other):
+		way := SeparateAdvice(bg, live)
+		return Hinders(v1alpha1.ReasonSelector,
+			fmt.Sprintf("service %s, which is live, would send users to what is staged on deployment %s before it is checked: its spec.selector "+
+				"lacks %s: %s; %s",
+				live.Service, other.Deployment, bg.Spec.ColorLabel, live.Color, way.Text), way.Commands...)
+	case !other.ServiceExists && !live.ServiceColored:
+		return uncopiable(bg, v1alpha1.ReasonServiceMissing, "service", live.Service, other.Service, live.Color)
+	case !other.DeploymentExists && !live.DeploymentColored:
+		o := uncopiable(bg, v1alpha1.ReasonDeploymentMissing, "deployment", live.Deployment, other.Deployment, live.Color)
+		o.Commands = v1alpha1.Commands(OwnSelectorAdvice(bg, live, other.Deployment))
+		return o
+	case live.Container == "" && bg.Spec.Container == "":
+		return Hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s has the containers %v: name the one that gets the image in spec.container", live.Deployment, live.Containers))
+	case live.Container == "":
+		return Hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers))
+	case f.UnfitImage:
+		return Hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s has for container %s an image whose name has %d bytes or control characters (at most %d bytes are "+
+				"recorded): correct the image", live.Deployment, live.Container, len(live.Image), f.ImageLimit))
+	case bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists && other.Container == "":
+		return Hinders(v1alpha1.ReasonContainer,
+			fmt.Sprintf("deployment %s, whose own pod template is staged (spec.template: Own), has the containers %v: name the one that gets the "+
+				"image in spec.container", other.Deployment, other.Containers))
+	}
+	return nil
+}
+
+// uncopiable is a missing object that cannot be made from the live one: by its
+// selector it would get hold of the live pods. The live one is not to be made anew:
+// its users would have no pods meanwhile.
+func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1alpha1.Color) *Obstacle {
+	return Hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: "+
+		"%s: create it with a selector of its own, which has %s: %s",
+		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, bg.Spec.ColorLabel, c.Other()))
+}
+
+// OtherRepository is the obstacle of a repository that is not the one that was first met.
+func OtherRepository(bg *v1alpha1.BlueGreen, granted v1alpha1.Grants) *Obstacle {
+	pin := bg.Pinned()
+	if pin == nil || pin.Found == 0 {
+		return nil
+	}
+	return Hinders(v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
+		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator "+
+			"pins it again, in %s of the namespace",
+		bg.Spec.Repository, pin.ID, pin.Found, v1alpha1.RepinAnnotation), granted.Repin(bg.Namespace, bg.Spec.Repository, pin.Found))
+}
