@@ -26,7 +26,7 @@ var undoneBy = map[Verb][]Verb{
 
 // order keeps the commands of one pull request in their order, although each is tried
 // again by itself: one waits a moment for those before it, and is refused after one
-// that undid it. A rollback waits for none.
+// that undid it, or beside one that a newer version wrote. A rollback waits for none.
 func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Fact, error) {
 	all, err := in.Deliveries.List(ctx)
 	if err != nil {
@@ -37,6 +37,11 @@ func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Fact, e
 		other := &all[i]
 		switch c := other.Spec.Comment; {
 		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
+		case other.Readable() != nil && verb != Rollback: // what came of it cannot be told
+			if waits {
+				return nil, &tooEarly{in.backoff(1), "a newer version has another command of this pull request"}
+			}
+			return &Fact{CodeNewerRecord, Args{Application: s.App.Name}}, nil
 		case c.ID > r.comment().ID && undoes(other, verb, s.App):
 			return &Fact{CodeAskedAfter, Args{Next: []Command{{Verb: executedVerb(other)}, s.Command}}}, nil
 		case waits && c.ID < r.comment().ID && !other.Status.Phase.Finished() && other.Status.Executed == "" && mayChange(c.Body):

@@ -21,14 +21,14 @@ const (
 )
 
 // Tidy deletes the deliveries that were handled long ago, and the oldest of too
-// many. One that is to be handled is never deleted.
+// many. One that is to be handled is never deleted, nor one that a newer version wrote.
 func (in *Inbox) Tidy(ctx context.Context) error {
 	all, err := in.Deliveries.List(ctx)
 	if err != nil {
 		return fmt.Errorf("listing the deliveries: %w", err)
 	}
 	handled := slices.DeleteFunc(all, func(d v1alpha1.Delivery) bool {
-		return !d.Status.Phase.Finished() || d.Status.FinishedAt == nil
+		return d.Readable() != nil || !d.Status.Phase.Finished() || d.Status.FinishedAt == nil
 	})
 	slices.SortFunc(handled, func(a, b v1alpha1.Delivery) int {
 		return cmp.Or(b.Status.FinishedAt.Compare(a.Status.FinishedAt.Time), cmp.Compare(a.Name, b.Name))

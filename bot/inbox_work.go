@@ -39,11 +39,15 @@ const (
 // into quarantine.
 //
 // again, if positive, is when it wants to be called again. An error means that
-// Kubernetes did not answer: call again later.
+// Kubernetes did not answer: call again later. For a [v1alpha1.NewerFormatError] that
+// is no use: a newer version has the delivery.
 func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, err error) {
 	d, err := in.Deliveries.Get(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		return 0, nil
+	}
+	if newer, ok := errors.AsType[*v1alpha1.NewerFormatError](err); ok {
+		in.Log.ErrorContext(ctx, "delivery is left to a newer version", "name", name, "error", newer)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("reading the delivery %s: %w", name, err)

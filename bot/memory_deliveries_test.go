@@ -46,6 +46,9 @@ func (m *memoryRecord) Get(_ context.Context, name string) (*v1alpha1.Delivery, 
 		return nil, errDown
 	}
 	if d := m.deliveries[name]; d != nil {
+		if err := d.Readable(); err != nil {
+			return nil, err
+		}
 		return d.DeepCopy(), nil
 	}
 	return nil, bot.ErrNotFound

@@ -1,10 +1,16 @@
 package bot_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -44,5 +50,64 @@ func TestCommandOnWhatANewerVersionWroteIsRefused(t *testing.T) {
 				t.Errorf("the application was locked by %s", l.By)
 			}
 		})
+	}
+}
+
+// newer makes a delivery one of a newer version.
+func (w *world) newer(d *v1alpha1.Delivery) {
+	w.t.Helper()
+	d.Status.Format = v1alpha1.Format + 1
+	check(w.t, w.record.Update(w.t.Context(), d))
+}
+
+func TestADeliveryOfANewerVersionIsLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.typed(pr, "/promote")
+	d := w.delivery("/promote")
+	w.newer(d)
+	var log bytes.Buffer
+	w.inbox.Log = slog.New(slog.NewTextHandler(&log, nil))
+	requests := len(w.github.Requests())
+	_, err := w.inbox.Work(t.Context(), d.Name)
+	if _, ok := errors.AsType[*v1alpha1.NewerFormatError](err); !ok {
+		t.Errorf("working on it returns %v, want a NewerFormatError", err)
+	}
+	if said := log.String(); !strings.Contains(said, "format 2") || !strings.Contains(said, "upgrade this Turnout") {
+		t.Errorf("the log says %q, want the format and the way out", said)
+	}
+	d.Status.Phase, d.Status.FinishedAt = v1alpha1.DeliveryDone, &metav1.Time{Time: time.Now().Add(-30 * 24 * time.Hour)}
+	check(t, w.record.Update(t.Context(), d))
+	check(t, w.inbox.Tidy(t.Context()))
+	if now := w.delivery("/promote"); now.ResourceVersion != d.ResourceVersion {
+		t.Error("the delivery was written")
+	}
+	if n := len(w.github.Requests()) - requests; n != 0 || w.only().Spec.Approval != nil {
+		t.Errorf("%d requests to GitHub, approval %v: the command was handled", n, w.only().Spec.Approval)
+	}
+}
+
+// A command after it could undo what a newer version has carried out.
+func TestACommandBesideOneOfANewerVersionIsRefused(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.typed(pr, "/promote", "/cancel", "/rollback")
+	w.newer(w.delivery("/cancel"))
+	promote := w.delivery("/promote")
+	if w.try(promote) || w.only().Spec.Approval != nil {
+		t.Error("/promote does not wait for the newer version")
+	}
+	promote = w.delivery("/promote")
+	promote.Spec.ReceivedAt = metav1.NewMicroTime(time.Now().Add(-2 * time.Minute))
+	promote.Status.NextAt = nil
+	check(t, w.record.Update(t.Context(), promote))
+	if !w.try(promote) || w.only().Spec.Approval != nil {
+		t.Error("/promote has no end, or approved the release")
+	}
+	if last := w.lastAnswer(pr.Number); !strings.Contains(last, "newer version of Turnout") {
+		t.Errorf("/promote is answered %q", last)
+	}
+	if !w.try(w.delivery("/rollback")) || w.only().Spec.Cancel == nil {
+		t.Error("/rollback waits")
 	}
 }

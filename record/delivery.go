@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,7 +33,7 @@ const handling = 8
 
 // Put writes a delivery, or finds that one of its name is there.
 func (r *Deliveries) Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error) {
-	d.Namespace = r.Namespace
+	d.Namespace, d.Status.Format = r.Namespace, v1alpha1.Format
 	err = r.Client.Create(ctx, d, client.FieldOwner(v1alpha1.BotManager))
 	if apierrors.IsAlreadyExists(err) {
 		return false, nil
@@ -45,16 +47,20 @@ func (r *Deliveries) Put(ctx context.Context, d *v1alpha1.Delivery) (created boo
 	return true, nil
 }
 
-// Get returns a delivery.
+// Get returns a delivery. One that a newer version wrote is a
+// [v1alpha1.NewerFormatError].
 func (r *Deliveries) Get(ctx context.Context, name string) (*v1alpha1.Delivery, error) {
 	var d v1alpha1.Delivery
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: name}, &d); err != nil {
 		return nil, fmt.Errorf("reading delivery %s: %w", name, err)
 	}
+	if err := d.Readable(); err != nil {
+		return nil, err
+	}
 	return &d, nil
 }
 
-// List returns all of them.
+// List returns all of them, also those that a newer version wrote.
 func (r *Deliveries) List(ctx context.Context) ([]v1alpha1.Delivery, error) {
 	var list v1alpha1.DeliveryList
 	if err := r.Client.List(ctx, &list, client.InNamespace(r.Namespace)); err != nil {
@@ -65,6 +71,10 @@ func (r *Deliveries) List(ctx context.Context) ([]v1alpha1.Delivery, error) {
 
 // Update writes a delivery by compare-and-swap.
 func (r *Deliveries) Update(ctx context.Context, d *v1alpha1.Delivery) error {
+	if err := d.Readable(); err != nil {
+		return err
+	}
+	d.Status.Format = v1alpha1.Format
 	err := r.Client.Update(ctx, d, client.FieldOwner(v1alpha1.BotManager))
 	if apierrors.IsConflict(err) {
 		return fmt.Errorf("delivery %s: %w", d.Name, ErrHeld)
@@ -86,13 +96,18 @@ func (r *Deliveries) Delete(ctx context.Context, name string) error {
 
 // Watch calls back for every delivery that exists or changes, on the leader only,
 // and never twice at a time for one. An error is tried again with back-off; a
-// duration asks to be called again after it.
+// duration asks to be called again after it. A delivery of a newer version gets an
+// event, and is not tried again.
 func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, name string) (time.Duration, error)) error {
+	recorder := mgr.GetEventRecorder("turnout")
 	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		if req.Namespace != r.Namespace {
 			return reconcile.Result{}, nil
 		}
 		again, err := handle(ctx, req.Name)
+		if newer(err) {
+			return reconcile.Result{}, r.leaveToNewer(ctx, recorder, req.Name)
+		}
 		if err != nil {
 			return reconcile.Result{}, err
 		}
@@ -105,9 +120,22 @@ func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, na
 			MaxConcurrentReconciles: handling,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 10*time.Second),
 		}).
-		Complete(TellPanics(mgr.GetEventRecorder("turnout"), &v1alpha1.Delivery{}, reconciler))
+		Complete(TellPanics(recorder, &v1alpha1.Delivery{}, reconciler))
 	if err != nil {
 		return fmt.Errorf("watching deliveries: %w", err)
+	}
+	return nil
+}
+
+// leaveToNewer makes an event of a delivery that a newer version wrote: the record
+// itself is not ours to write.
+func (r *Deliveries) leaveToNewer(ctx context.Context, recorder events.EventRecorder, name string) error {
+	var d v1alpha1.Delivery
+	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: name}, &d); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if err := d.Readable(); err != nil {
+		recorder.Eventf(&d, nil, corev1.EventTypeWarning, "NewerRecord", "Handle", "%s", err.Error())
 	}
 	return nil
 }

@@ -8,12 +8,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	eventsv1 "k8s.io/api/events/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -142,26 +140,8 @@ func TestAPanicIsOneObjectsFailure(t *testing.T) {
 		}
 	}
 	for namespace, name := range map[string]string{bg.Namespace: poisoned.Name, home.Namespace: "a-poisoned"} {
-		awaitPanicked(t, namespace, name)
+		awaitEvent(t, namespace, name, "Panicked")
 	}
 	cancel()
 	check(t, <-ended)
-}
-
-func awaitPanicked(t *testing.T, namespace, name string) {
-	t.Helper()
-	w, err := kube.Watch(t.Context(), &eventsv1.EventList{}, client.InNamespace(namespace))
-	check(t, err)
-	defer w.Stop()
-	timeout := time.After(30 * time.Second)
-	for {
-		select {
-		case e := <-w.ResultChan():
-			if event, ok := e.Object.(*eventsv1.Event); ok && event.Reason == "Panicked" && event.Regarding.Name == name {
-				return
-			}
-		case <-timeout:
-			t.Fatalf("no event tells that the look at %s panicked", name)
-		}
-	}
 }

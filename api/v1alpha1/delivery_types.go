@@ -135,6 +135,10 @@ func (p DeliveryPhase) Finished() bool { return p != "" && p != DeliveryPending 
 
 // DeliveryStatus is what became of a delivery.
 type DeliveryStatus struct {
+	// Format of the record, see [Format]; none is 1. A version that does not know it
+	// leaves the delivery alone.
+	Format int32 `json:"format,omitempty"`
+
 	// Phase of the handling. Empty is Pending.
 	Phase DeliveryPhase `json:"phase,omitempty"`
 

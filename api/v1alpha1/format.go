@@ -2,9 +2,9 @@ package v1alpha1
 
 import "fmt"
 
-// Format is the number of the record's format that this version writes: what the
-// statuses of a BlueGreen and of its Releases mean to whoever acts on them. Every write
-// of one stamps it; one without a number is of format 1.
+// Format is the number of the record's format that this version writes: what a
+// Delivery, and the statuses of a BlueGreen and of its Releases, mean to whoever acts
+// on them. Every write stamps it in status.format; a record without one has format 1.
 //
 // Raise it, and say so under "Upgrade" in docs/operations.md, when the version before
 // would act wrongly on what this one writes: for a new step, milestone or phase, or
@@ -34,6 +34,11 @@ func (b *BlueGreen) Readable() error {
 // Readable is a [*NewerFormatError] if a newer version wrote the release.
 func (r *Release) Readable() error {
 	return readable("release", r.Namespace, r.Name, r.Status.Format)
+}
+
+// Readable is a [*NewerFormatError] if a newer version wrote the delivery.
+func (d *Delivery) Readable() error {
+	return readable("delivery", d.Namespace, d.Name, d.Status.Format)
 }
 
 func readable(kind, namespace, name string, format int32) error {
