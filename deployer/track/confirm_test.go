@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
@@ -33,6 +35,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 	}
 	unread := func(l *SwitchLook) { l.GCE, l.Read = true, MapWord{Asked: true, Text: "URL map um may not be read"} }
 	apart := func(l *SwitchLook) { asked(l); l.ToldApart = true }
+	mixed := func(l *SwitchLook) { l.ToldApart = false }
 	breach := func(l *SwitchLook) { asked(l); l.Seen.Breach = "answered 503" }
 	inARow := func(n int) func(*SwitchLook) { return func(l *SwitchLook) { apart(l); l.Seen.NewInARow = n } }
 	old := func(s int) func(*SwitchLook) { return func(l *SwitchLook) { apart(l); l.Seen.LastOld = at(s) } }
@@ -73,6 +76,11 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"not asked, the URL map cannot be read", 60, with{unread}, done, v1alpha1.SignWait, "", "within 1m0s; URL map um may not be read"},
 		{"not asked, Google's tells, and the URL map cannot be read", 1, with{updated, unread}, done, v1alpha1.SignURLMap, "", ""},
 
+		{"not asked, nobody lets the URL map be read", 60, with{gce, func(l *SwitchLook) { l.Read.Text = "URL map" }}, done, v1alpha1.SignWait,
+			"", "within 1m0s."},
+		{"not asked, nothing is to be said of the URL map", 60, with{gce, func(l *SwitchLook) { l.Read.Asked = true }}, done, v1alpha1.SignWait,
+			"", "within 1m0s."},
+
 		// Asked, versions not told apart.
 		{"asked, nothing tells", 1, with{asked}, again, "", "gives the load balancer time", ""},
 		{"asked, nothing tells, time given", 60, with{asked}, again, v1alpha1.SignWait, "asks https://shop.example.com until 09:01:30 UTC", ""},
@@ -101,7 +109,26 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 			"not observed whether the load balancer took up the switch",
 		},
 
+		{"asked, cannot translate after it took effect, to the end", 600, with{asked, untranslatable, effect(590)}, done, "", "",
+			"asked for 10s"},
+		{"asked, cannot sync after it took effect, to the end", 600, with{asked, failing, effect(590)}, done, "", "", "asked for 10s"},
+		{"asked, leads back after it took effect, to the end", 600, with{asked, leadsBack, effect(590)}, done, "", "", "asked for 10s"},
+		{"asked, new version by chance", 2, with{inARow(3), mixed}, again, "", "gives the load balancer time", ""},
+		{"asked, old version by chance", 60, with{old(50), mixed}, again, v1alpha1.SignWait, "until 09:01:30 UTC", ""},
+		{"asked, old version by chance in the tail", 25, with{old(20), mixed, effect(2)}, again, "", "until 09:00:32 UTC", ""},
+		{"asked, old version by chance, after the tail", 32, with{old(20), mixed, effect(2)}, done, "", "", ""},
+		{"asked, old version by chance at the deadline", 600, with{old(599), mixed, failing}, stuck, "", "could not take up the Ingress", ""},
+
 		// Versions told apart.
+		{"old version before the switch only", 31, with{old(-30)}, again, "", "waits for a sign", ""},
+		{"old version as it took effect", 10, with{old(2), effect(2)}, again, "", "until 09:00:32 UTC", ""},
+		{"old version last ten seconds before the deadline", 600, with{old(590)}, done, "", "", "not observed whether"},
+		{
+			"old version silent for the tail, which is short", 600,
+			with{old(593), effect(2), resumed(599), func(l *SwitchLook) { l.Tail = 5 * time.Second }},
+			done, "", "",
+			"asked for 9m58s",
+		},
 		{"new version not there", 1, with{old(1)}, again, "", "waits for a sign", ""},
 		{"new version twice", 2, with{old(1), inARow(2)}, again, "", "waits for a sign", ""},
 		{"new version three times", 2, with{old(1), inARow(3)}, again, v1alpha1.SignNewVersion, "until 09:00:32 UTC", ""},
@@ -149,6 +176,14 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 				change(&l)
 			}
 			v := l.Judge()
+			ends := strings.TrimSuffix(c.finding, ".")
+			if ends != c.finding && !strings.HasSuffix(v.Finding, ends) {
+				t.Errorf("the finding %q does not end with %q", v.Finding, ends)
+			}
+			c.finding = ends
+			if strings.HasSuffix(v.Message, " ") {
+				t.Errorf("the message %q says nothing in the end", v.Message)
+			}
 			if v.Outcome != c.outcome || v.Sign != c.sign || !strings.Contains(v.Message, c.says) || !strings.Contains(v.Finding, c.finding) ||
 				c.finding == "" && v.Finding != "" {
 				t.Errorf("outcome %d, sign %q, message %q, finding %q", v.Outcome, v.Sign, v.Message, v.Finding)
@@ -160,6 +195,71 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 				t.Errorf("judged again: %+v", again)
 			}
 		})
+	}
+}
+
+// The next look is a second later, or when something is due.
+func TestNextLookAtASwitchIsWhenSomethingIsDue(t *testing.T) {
+	switched := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	at := func(s float64) time.Time { return switched.Add(time.Duration(s * float64(time.Second))) }
+	for name, tt := range map[string]struct {
+		now, want float64
+		change    func(*SwitchLook)
+	}{
+		"nothing":              {30.5, 31.5, func(*SwitchLook) {}},
+		"a time has to do":     {59.5, 60, func(*SwitchLook) {}},
+		"the end of the tail":  {31.75, 32, func(l *SwitchLook) { l.URL, l.Effect = "https://shop.example.com", at(2) }},
+		"the deadline":         {599.25, 600, func(l *SwitchLook) { l.GCE, l.News.Sync = true, "quota" }},
+		"the deadline in time": {599, 600, func(l *SwitchLook) { l.GCE, l.News.Sync = true, "quota" }},
+	} {
+		l := SwitchLook{Now: at(tt.now), SwitchedAt: switched, Deadline: at(600), Wait: time.Minute, Tail: 30 * time.Second}
+		tt.change(&l)
+		if v := l.Judge(); v.Outcome != ConfirmAgain || !v.At.Equal(at(tt.want)) {
+			t.Errorf("%s is due: outcome %d, looks again at %s, want %s", name, v.Outcome, v.At, at(tt.want))
+		}
+	}
+}
+
+// What is waited for, in facts, is what the message says.
+func TestWaitForASwitchIsToldInFacts(t *testing.T) {
+	const url = "https://shop.example.com"
+	switched := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+	at := func(s int) time.Time { return switched.Add(time.Duration(s) * time.Second) }
+	until := func(w *v1alpha1.Waiting, s int) *v1alpha1.Waiting { w.Until = Stamp(at(s)); return w }
+	detail := func(w *v1alpha1.Waiting, d string) *v1alpha1.Waiting { w.Detail = d; return w }
+	sign := func() *v1alpha1.Waiting { return WaitsFor(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseSwitch) }
+	tail := func(s int) *v1alpha1.Waiting {
+		return until(WaitsForObject(v1alpha1.WaitsForAddress, v1alpha1.BecauseTail, url), s)
+	}
+	for name, tt := range map[string]struct {
+		change func(*SwitchLook)
+		want   *v1alpha1.Waiting
+	}{
+		"a sign of Google's": {func(l *SwitchLook) { l.GCE = true }, sign()},
+		"a sign by answers":  {func(l *SwitchLook) { l.ToldApart = true }, sign()},
+		"a time":             {func(*SwitchLook) {}, WaitsUntil(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseTime, at(60))},
+		"the tail":           {func(l *SwitchLook) { l.Effect = at(2) }, tail(32)},
+		"the tail, told apart": {func(l *SwitchLook) {
+			l.Effect, l.ToldApart, l.Seen.LastOld = at(2), true, at(2)
+		}, tail(32)},
+		"the tail, not told apart": {func(l *SwitchLook) { l.Effect, l.Seen.LastOld = at(2), at(9) }, tail(32)},
+		"the old version": {func(l *SwitchLook) {
+			l.Effect, l.ToldApart, l.Seen.LastOld = at(2), true, at(9)
+		}, WaitsForObject(v1alpha1.WaitsForAddress, v1alpha1.BecauseOldVersion, url)},
+		"the URL map": {func(l *SwitchLook) {
+			l.GCE, l.Read = true, MapWord{Against: true, Text: "leads back"}
+		}, detail(sign(), "leads back")},
+		"what the URL map says is no hindrance": {func(l *SwitchLook) { l.GCE, l.Read.Text = true, "not read" }, sign()},
+		"the controller":                        {func(l *SwitchLook) { l.GCE, l.News.Sync = true, "quota" }, detail(sign(), "quota")},
+		"both": {func(l *SwitchLook) {
+			l.GCE, l.Read, l.News.Sync = true, MapWord{Against: true, Text: "leads back"}, "quota"
+		}, detail(sign(), "leads back; quota")},
+	} {
+		l := SwitchLook{Now: at(10), SwitchedAt: switched, Deadline: at(600), URL: url, Wait: time.Minute, Tail: 30 * time.Second}
+		tt.change(&l)
+		if diff := cmp.Diff(tt.want, l.Judge().Waits); diff != "" {
+			t.Errorf("%s: it waits for (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

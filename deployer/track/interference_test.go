@@ -14,6 +14,20 @@ func TestInterference(t *testing.T) {
 	}{
 		{"nothing changed", func(*v1alpha1.Release, *Observed) {}, false},
 		{"the ingress is gone", func(_ *v1alpha1.Release, o *Observed) { o.Routes.Exists = false }, true},
+		{"the ingress is gone before there is a target", func(r *v1alpha1.Release, o *Observed) {
+			r.Status.Milestones.Target, o.Routes.Exists = "", false
+		}, false},
+		{"the ingress is gone after a failure", func(r *v1alpha1.Release, o *Observed) {
+			r.Status.Failure, o.Routes.Exists = &v1alpha1.Failure{}, false
+		}, false},
+		{"users are sent to both", func(_ *v1alpha1.Release, o *Observed) {
+			o.Routes.Users = map[v1alpha1.Color][]Backend{v1alpha1.Blue: {{}}, v1alpha1.Green: {{}}}
+		}, true},
+		{"users are sent to neither", func(_ *v1alpha1.Release, o *Observed) { o.Routes.Users = nil }, true},
+		{"the target's template is not known", func(_ *v1alpha1.Release, o *Observed) { o.Target.TemplateHash = "" }, false},
+		{"nothing is staged yet", func(r *v1alpha1.Release, o *Observed) {
+			r.Status.Milestones.Staged, o.Target.Image = nil, "app:mine"
+		}, false},
 		{"someone switched first", func(_ *v1alpha1.Release, o *Observed) { o.Routes = routesTo(v1alpha1.Green) }, true},
 		{"our own switch, not yet recorded", func(r *v1alpha1.Release, o *Observed) {
 			r.Status.Milestones.SwitchIntendedAt, o.Routes = then(), routesTo(v1alpha1.Green)
@@ -37,7 +51,7 @@ func TestInterference(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r, o := ready()
 			tt.change(r, &o)
-			if message, got := Interference(r, o); got != tt.want {
+			if message, got := Interference(r, o); got != tt.want || (message != "") != tt.want {
 				t.Errorf("interference = %v (%s), want %v", got, message, tt.want)
 			}
 		})

@@ -1,6 +1,7 @@
 package track
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ func TestLateStepsAreExplained(t *testing.T) {
 		lacks   bool // what the load balancer lacks is told
 	}{
 		"pods crash":               {v1alpha1.StepStage, nil, crash, Lateness{Pods: true}, v1alpha1.FaultRelease, false},
+		"pods crash on Google's":   {v1alpha1.StepStage, []change{gce}, crash, Lateness{Pods: true}, v1alpha1.FaultRelease, false},
 		"pods of a rollback crash": {v1alpha1.StepSize, nil, crash, Lateness{Pods: true}, v1alpha1.FaultRelease, false},
 		"there is no room":         {v1alpha1.StepStage, nil, noRoom, Lateness{Pods: true}, v1alpha1.FaultWorld, false},
 		"nobody else's seed":       {v1alpha1.StepAttach, []change{others}, Shown{}, Lateness{}, v1alpha1.FaultWorld, false},
@@ -95,6 +97,10 @@ func TestLateStepsAreExplained(t *testing.T) {
 				t.Errorf("asked is for %+v, want %+v", asked, tt.asked)
 			}
 			b := Explain(asked, r, o, tt.found)
+			if len(tt.found.Evidence) > 0 &&
+				!slices.ContainsFunc(b.Evidence, func(e v1alpha1.Evidence) bool { return e.Pod == "g1" && e.Reason == tt.found.Evidence[0].Reason }) {
+				t.Errorf("what the pods say is not told: %+v", b.Evidence)
+			}
 			if told := len(b.Evidence) > len(tt.found.Evidence); b.Class != tt.class || told != tt.lacks || (b.Hint != "") != tt.lacks {
 				t.Errorf("it is the %s's, with %v and the hint %q", b.Class, b.Evidence, b.Hint)
 			}

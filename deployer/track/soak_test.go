@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
@@ -22,6 +25,8 @@ func TestSoakIsJudgedByItsLooks(t *testing.T) {
 		extended    int32
 	}{
 		{name: "under way", looks: "ggg", outcome: SoakAgain, message: "soaks until 09:02:00 UTC"},
+		{name: "not seen right before the end", looks: good + "x", outcome: SoakAgain},
+		{name: "bad after two extensions that nobody saw", looks: strings.Repeat("x", 36) + "b", outcome: SoakAgain, extended: 2},
 		{name: "held", looks: good + "gg", outcome: SoakHeld, message: "held under live traffic for 2m0s"},
 		{name: "nobody looked but at the end", looks: "............g", outcome: SoakHeld},
 		{name: "bad for less than 30 s", looks: "gbbbg", outcome: SoakAgain},
@@ -79,7 +84,7 @@ var (
 // one. No verdict before may be more than to look again.
 func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict) {
 	t.Helper()
-	const before = 5 // restarts
+	const before = 4 // restarts
 	s.Restarts = before
 	l := SoakLook{Restarts: before}
 	for i, letter := range looks {
@@ -102,11 +107,83 @@ func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict)
 		}
 		prev := s.DeepCopy()
 		s, v = soakOf.Step(*prev, l)
-		if v.Outcome == SoakAgain && !v.At.After(l.At) {
-			t.Errorf("look %d of %s: the next one is due at %v, this was at %v", i, looks, v.At, l.At)
+		if v.Outcome == SoakAgain {
+			judgeWait(t, fmt.Sprintf("look %d of %s", i, looks), s, v, l)
+		}
+		if l.Unseen == nil && (s.UnseenSince != nil || l.Problem == nil && s.FailingSince != nil) {
+			t.Errorf("look %d of %s: after what was seen the books say %+v", i, looks, s)
 		}
 	}
 	return s, v
+}
+
+// judgeWait is what must hold of a verdict to look again: it comes later, and tells what
+// it waits for.
+func judgeWait(t *testing.T, name string, s v1alpha1.SoakStatus, v SoakVerdict, l SoakLook) {
+	t.Helper()
+	if !v.At.After(l.At) {
+		t.Errorf("%s: the next one is due at %v, this was at %v", name, v.At, l.At)
+	}
+	want := WaitsUntil(v1alpha1.WaitsForSoak, "", soakOf.end(s))
+	switch {
+	case l.Unseen != nil:
+		want.Because, want.Since, want.Detail = v1alpha1.BecauseUnseen, Stamp(s.UnseenSince.Time), "503"
+	case l.Problem != nil:
+		want.Because, want.Since, want.Detail = v1alpha1.BecauseUnhealthy, Stamp(s.FailingSince.Time), "pod a: answered 500"
+	}
+	if diff := cmp.Diff(want, v.Waits); diff != "" {
+		t.Errorf("%s: it waits for (-want +got):\n%s", name, diff)
+	}
+	if strings.Contains(v.Message, "extended") != (s.Extended > 0) {
+		t.Errorf("%s: extended %d times, it says %q", name, s.Extended, v.Message)
+	}
+}
+
+// The next look is due after the interval, or at the end if that is sooner; a look after
+// the end does not go back to it.
+func TestNextLookOfASoakIsAtItsEnd(t *testing.T) {
+	at := func(s int) time.Time { return soakBegan.Add(time.Duration(s) * time.Second) }
+	books := func(s int) v1alpha1.SoakStatus {
+		return v1alpha1.SoakStatus{LastLookAt: &metav1.MicroTime{Time: at(s)}}
+	}
+	for now, want := range map[int]int{0: 10, 100: 110, 105: 115, 110: 120, 113: 120, 121: 131} {
+		_, v := soakOf.Step(v1alpha1.SoakStatus{}, SoakLook{At: at(now), Problem: &v1alpha1.Evidence{}})
+		if !v.At.Equal(at(want)) {
+			t.Errorf("after a look at %d s the next is due at %s, want at %d s", now, v.At, want)
+		}
+		if want = min(want, 120); !soakOf.NextAt(books(now)).Equal(at(want)) {
+			t.Errorf("by the books after %d s it is due at %s, want at %d s", now, soakOf.NextAt(books(now)), want)
+		}
+	}
+	if !soakOf.NextAt(v1alpha1.SoakStatus{}).IsZero() {
+		t.Error("the first look is not due at once")
+	}
+}
+
+// However long a soak is, it must be seen in its last half a minute.
+func TestLongSoakIsSeenAtItsEnd(t *testing.T) {
+	watch := SoakWatch{Began: soakBegan, Length: 10 * time.Minute, Interval: 10 * time.Second}
+	for _, tt := range []struct {
+		last    time.Duration // before the end
+		outcome SoakOutcome
+	}{{30 * time.Second, SoakHeld}, {31 * time.Second, SoakAgain}} {
+		end := soakBegan.Add(watch.Length)
+		s, _ := watch.Step(v1alpha1.SoakStatus{}, SoakLook{At: end.Add(-tt.last)})
+		if _, v := watch.Step(s, SoakLook{At: end, Unseen: errors.New("503")}); v.Outcome != tt.outcome {
+			t.Errorf("last seen %s before its end: outcome %d, want %d", tt.last, v.Outcome, tt.outcome)
+		}
+	}
+}
+
+// Half of that time after the last write at the latest a quiet look is written.
+func TestQuietLookIsWrittenInTime(t *testing.T) {
+	prev := v1alpha1.SoakStatus{LastLookAt: &metav1.MicroTime{Time: soakBegan}}
+	for after, want := range map[time.Duration]bool{14999 * time.Millisecond: false, 15 * time.Second: true} {
+		s, _ := soakOf.Step(prev, SoakLook{At: soakBegan.Add(after)})
+		if got := !s.LastLookAt.Time.Equal(soakBegan); got != want {
+			t.Errorf("after %s a look is written: %v", after, got)
+		}
+	}
 }
 
 func TestSoakOfZeroIsNotWatched(t *testing.T) {

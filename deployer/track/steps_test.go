@@ -1,6 +1,7 @@
 package track
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -77,6 +78,18 @@ func TestNext(t *testing.T) {
 		{"nothing done yet", []change{func(r *v1alpha1.Release, _ *Observed) {
 			r.Status.Milestones = v1alpha1.Milestones{}
 		}}, v1alpha1.StepBuild},
+		{"not attached", []change{func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.AttachedAt = nil }}, v1alpha1.StepAttach},
+		{"not verified", []change{func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.Verified = nil }}, v1alpha1.StepVerify},
+		{"not verified, and a pod is missing", []change{func(r *v1alpha1.Release, o *Observed) {
+			r.Status.Milestones.Verified, o.Target.RolledOut = nil, false
+		}}, v1alpha1.StepStage},
+		{"somebody else moved traffic: what the switch needs is looked at", []change{func(_ *v1alpha1.Release, o *Observed) {
+			o.Target.RolledOut, o.Routes = false, routesTo(v1alpha1.Green)
+		}}, v1alpha1.StepStage},
+		{"the world's trouble before the switch, and users are sent nowhere",
+			[]change{fail(v1alpha1.FaultWorld), func(_ *v1alpha1.Release, o *Observed) {
+				o.Routes = Routes{}
+			}}, v1alpha1.StepDiscard},
 		{"not approved", []change{func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.Approved = nil }}, v1alpha1.StepPromote},
 		{"locked after the approval", []change{func(_ *v1alpha1.Release, o *Observed) { o.Locked = true }}, v1alpha1.StepPromote},
 		{"locked: what waits is not kept fresh", []change{func(_ *v1alpha1.Release, o *Observed) {
@@ -259,6 +272,21 @@ func TestTablesAreWhole(t *testing.T) {
 	}
 	if RowOf("dance").Done != nil {
 		t.Error("there is a row of a step that does not exist")
+	}
+}
+
+func TestTracksGoTheirWay(t *testing.T) {
+	for _, tt := range []struct {
+		got  []v1alpha1.Step
+		want string
+	}{
+		{Steps(v1alpha1.Deploy), "[build attach stage warm verify promote switch confirm soak]"},
+		{Steps(v1alpha1.Rollback), "[size warm switch confirm]"},
+		{UndoSteps(), "[restore discard]"},
+	} {
+		if got := fmt.Sprint(tt.got); got != tt.want {
+			t.Errorf("the steps are %s, want %s", got, tt.want)
+		}
 	}
 }
 

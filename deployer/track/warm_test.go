@@ -111,6 +111,28 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			"trap: True by another hand", second(gate(true, "Manual", "because")), false, "must find",
 			"g2 was let through for another reason (Manual: because)", true,
 		},
+		{
+			"trap: another hand, with the words of a health check", second(gate(true, "Manual", healthyMessage)), false, "must find",
+			"g2 was let through for another reason (Manual: Pod has become Healthy", true,
+		},
+		{
+			"trap: another hand, with the words of no NEG", second(gate(true, "Manual", unreferencedMessage)), false, "must find",
+			"g2 was let through for another reason (Manual: Pod does not belong", true,
+		},
+		{
+			"trap: the gate of somebody else", second([]Gate{{Type: "example.com/warm", True: true, Reason: reasonReady, Message: healthyMessage}}),
+			false, "must find", "g2 has no readiness gate cloud.google.com/load-balancer-neg-ready", true,
+		},
+		{"a gate of somebody else is no trap", second(append([]Gate{{Type: "example.com/warm"}}, gate(true, reasonReady, healthyMessage)...)),
+			true, "", "", false},
+		{"a pod waits for its containers and for the load balancer", func(l *WarmLook) {
+			l.Pods[1].Ready, l.Pods[1].ContainersReady, l.Pods[1].Gates = false, false, gate(false, "LoadBalancerNegNotReady", waitingMessage)
+		}, false, "pod g2 is not ready", "", false},
+		{"a pod that ended after users had left does not count", func(l *WarmLook) {
+			old := podWith("g0", nil)
+			old.Terminating, old.ReadySince = true, noon
+			l.Pods = append(l.Pods, old)
+		}, true, "", "", false},
 		{"trap: the reason alone", second(gate(true, reasonReady, "")), false, "must find", "another reason", true},
 		{
 			"trap: healthy, but in no backend service",
@@ -283,6 +305,7 @@ func TestWordThatIsOldIsAskedForAnew(t *testing.T) {
 		{"asked just now", -3600, seconds(-9), "HEALTHY", false, false, seconds(1).Time},
 		{"asked, and it stands", -3600, seconds(-10), "HEALTHY", true, false, time.Time{}},
 		{"asked, and it does not", -3600, seconds(-10), "UNHEALTHY", false, true, seconds(50).Time},
+		{"long ago, and so was the last poke", -3600, seconds(-300), "HEALTHY", false, true, noon},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -292,10 +315,75 @@ func TestWordThatIsOldIsAskedForAnew(t *testing.T) {
 				l.ToldAt = seconds(tt.toldAt).Time
 			}
 			w := l.Judge()
-			if w.Warm != tt.warm || w.PokeAt.IsZero() == tt.poke || !w.Again.Equal(tt.again) {
+			if w.Warm != tt.warm || w.PokeAt.IsZero() == tt.poke || !w.Again.Equal(tt.again) || len(w.Lacking) > 1 {
 				t.Errorf("warm %v, poke at %v, again at %v; lacking %q", w.Warm, w.PokeAt, w.Again, texts(w.Lacking))
 			}
 		})
+	}
+}
+
+// A wait that is made shorter makes everything shorter that is measured by it.
+func TestSettleTimeIsTheOneThatIsSet(t *testing.T) {
+	l := warmLook()
+	l.Settle, l.Freshness, l.ToldAt = 6*time.Second, time.Minute, noon.Add(-time.Hour)
+	for after, warm := range map[time.Duration]bool{1999 * time.Millisecond: false, 2 * time.Second: true} {
+		l.Known.PokedAt = &metav1.MicroTime{Time: noon.Add(-after)}
+		if w := l.Judge(); w.Warm != warm {
+			t.Errorf("asked %s ago: warm is %v, lacking %q", after, w.Warm, texts(w.Lacking))
+		}
+	}
+}
+
+// Where pods are not told apart, the next look is when the wait, or the next poke, is due.
+func TestUntoldPodsAreLookedAtAgainWhenSomethingIsDue(t *testing.T) {
+	at := func(s int) *metav1.MicroTime {
+		return &metav1.MicroTime{Time: noon.Add(time.Duration(s) * time.Second)}
+	}
+	never := time.Time{}
+	for name, tt := range map[string]struct {
+		since, poked *metav1.MicroTime
+		pokes        int32
+		healthySince *metav1.MicroTime
+		poke, again  time.Time
+	}{
+		"nothing was asked yet":             {nil, nil, 0, nil, noon, noon},
+		"asked just now":                    {nil, at(0), 1, nil, at(15).Time, at(15).Time},
+		"asked a moment ago":                {nil, at(-1), 1, at(0), at(14).Time, at(14).Time},
+		"asked before it was found healthy": {at(-20), at(-25), 5, at(-20), at(35).Time, at(10).Time},
+		"asked since it was found healthy":  {at(-20), at(-5), 2, at(-20), never, at(10).Time},
+		"asked at once":                     {at(-5), at(-6), 1, at(-5), at(9).Time, at(9).Time},
+		"long found healthy, asked before":  {at(-40), at(-41), 5, at(-40), at(19).Time, at(19).Time},
+	} {
+		l := warmLook()
+		for i := range l.Pods {
+			l.Pods[i].Gates, l.Pods[i].ReadySince = nil, noon.Add(-time.Hour)
+		}
+		l.Pods = append(l.Pods, Pod{Name: "g0", Terminating: true, ReadySince: noon}) // it does not matter
+		l.Known = v1alpha1.RouteStatus{HealthySince: tt.since, PokedAt: tt.poked, Pokes: tt.pokes}
+		w := l.Judge()
+		if w.Warm || !w.PokeAt.Equal(tt.poke) || !w.Again.Equal(tt.again) || (w.HealthySince == nil) != (tt.healthySince == nil) ||
+			w.HealthySince != nil && !w.HealthySince.Equal(tt.healthySince) {
+			t.Errorf("%s: warm %v, since %v, poke at %s, again at %s", name, w.Warm, w.HealthySince, w.PokeAt, w.Again)
+		}
+	}
+}
+
+// A pod is gone for good from what the load balancer tells if its gate was opened because
+// nothing named its Service.
+func TestPodLetThroughUnreferencedIsTold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		gates []Gate
+		want  bool
+	}{
+		"no gate":             {nil, false},
+		"another gate":        {[]Gate{{Type: "example.com/warm", True: true, Message: unreferencedMessage}}, false},
+		"closed":              {gate(false, reasonReady, unreferencedMessage), false},
+		"open, found healthy": {gate(true, reasonReady, healthyMessage), false},
+		"open, unreferenced":  {gate(true, reasonReady, unreferencedMessage), true},
+	} {
+		if got := LetThroughUnreferenced(podWith("g1", tt.gates)); got != tt.want {
+			t.Errorf("%s: let through is %v", name, got)
+		}
 	}
 }
 
@@ -313,6 +401,32 @@ func TestControllerThatFailedIsUrgedLessAndLess(t *testing.T) {
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("with %d events spent it is urged after %v s, want %v", normals, got, want)
+		}
+	}
+}
+
+// The time between pokes is measured by how long a load balancer may take.
+func TestPokesAreAsRareAsTheLoadBalancerIsSlow(t *testing.T) {
+	for _, tt := range []struct {
+		normals      int
+		settle, rare time.Duration
+		poked, urge  time.Duration // since the routes are as they are
+	}{
+		{scarce - 1, 0, 0, 0, 5 * time.Second},
+		{scarce, 0, time.Minute, 0, 5 * time.Second},
+		{scarce, 6 * time.Second, 12 * time.Second, 0, time.Second},
+		{0, 6 * time.Second, 0, time.Second, 2 * time.Second},
+		{0, 6 * time.Second, 0, 4 * time.Second, 8 * time.Second},
+		{0, 6 * time.Second, 0, time.Minute, 72 * time.Second},
+		{scarce, 6 * time.Second, 12 * time.Second, time.Second, 13 * time.Second},
+		{scarce, 0, time.Minute, time.Second, 61 * time.Second},
+	} {
+		n := News{Normals: tt.normals}
+		if got := n.RarePokes(tt.settle); got != tt.rare {
+			t.Errorf("%+v: rare pokes are %s apart", tt, got)
+		}
+		if got := n.UrgeAt(noon, noon.Add(tt.poked), tt.settle).Sub(noon); got != tt.urge {
+			t.Errorf("%+v: it is urged after %s", tt, got)
 		}
 	}
 }
@@ -337,10 +451,18 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 	}{
 		{"nothing is missing", func(*WarmLook) {}, true, "", ""},
 		{"no group is known", func(l *WarmLook) { l.Groups = nil }, true, "", "names no port"},
-		{"the group is not in the routes", func(l *WarmLook) { l.Groups[0].Routed = false }, true, "", "is not among the backends"},
+		{"the group is not in the routes", func(l *WarmLook) { l.Groups[0].Routed, l.Groups[0].State = false, "UNHEALTHY" }, true, "",
+			"is not among the backends"},
 		{"the group is in trouble", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False" }, true, "", "Synced is False"},
 		{"the group was not healthy", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, true, "", `said "Unknown" of ` + neg},
 		{"a pod's gate tells nothing", func(l *WarmLook) { l.Pods[1].Gates = nil }, true, "", ""},
+		{"a pod that ends came after users had left", func(l *WarmLook) {
+			l.Pods = append(l.Pods, Pod{Name: "g0", Terminating: true, Created: noon})
+			l.Groups[0].Routed = false
+		}, true, "", "is not among the backends"},
+		{"a pod came as users left", func(l *WarmLook) {
+			l.Pods[1].Created, l.Groups[0].Routed = l.LeftAt, false
+		}, false, "is not among the backends", ""},
 		{"a pod is not ready", func(l *WarmLook) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", ""},
 		{"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint", ""},
 		{"there are no pods", func(l *WarmLook) { l.Pods = nil }, false, "there are no pods", ""},
@@ -363,8 +485,11 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 			if got := texts(w.Lacking); w.Warm != tt.warm || w.Warm != (got == "") || !strings.Contains(got, tt.lacking) {
 				t.Errorf("warm = %v, lacking %q, want %v, %q", w.Warm, got, tt.warm, tt.lacking)
 			}
-			if got := texts(w.Waived); !strings.Contains(got, tt.waived) || (tt.waived == "") != (got == "") {
-				t.Errorf("waived %q, want %q", got, tt.waived)
+			if got := texts(w.Waived); !strings.Contains(got, tt.waived) || (tt.waived == "") != (len(w.Waived) == 0) || len(w.Waived) > 1 {
+				t.Errorf("waived %q, want %q alone", got, tt.waived)
+			}
+			if w.Warm && len(w.Unseen) > 0 {
+				t.Errorf("of pods that had users it says %q", texts(w.Unseen))
 			}
 			if w.Warm && (!w.PokeAt.IsZero() || !w.Again.IsZero()) {
 				t.Errorf("a poke at %v, another look at %v", w.PokeAt, w.Again)
@@ -381,6 +506,10 @@ func TestJudgeElsewhereGoesByEndpoints(t *testing.T) {
 	}
 	if w := l.Judge(); !w.Warm || len(w.Unseen) > 0 {
 		t.Errorf("lacking %q, unseen %q", texts(w.Lacking), texts(w.Unseen))
+	}
+	l.Pods[0].Gates = gate(false, "", "") // nobody opens it any more
+	if w := l.Judge(); !w.Warm {
+		t.Errorf("a gate of Google's: lacking %q", texts(w.Lacking))
 	}
 	l.Endpoints = []string{"g2"}
 	if w := l.Judge(); w.Warm || w.Good != 1 || !w.PokeAt.IsZero() {

@@ -13,7 +13,7 @@ import (
 // What the load balancer says counts where it is known.
 func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 	left := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
-	to := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:1", TemplateHash: "h"}
+	to := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:1", TemplateHash: "h", Replicas: 3}
 	for name, tt := range map[string]struct {
 		change func(*v1alpha1.BlueGreen, *Observed)
 		want   string
@@ -31,13 +31,43 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 		"endpoints of somebody else": {func(_ *v1alpha1.BlueGreen, o *Observed) {
 			o.Back[v1alpha1.Blue] = Reachable{Endpoints: []string{"other"}}
 		}, "fewer ready endpoints"},
+		"a pod that ends": {func(_ *v1alpha1.BlueGreen, o *Observed) { o.Sides[v1alpha1.Blue].Pods[0].Terminating = true },
+			"fewer ready endpoints"},
+		"nobody knows its template": {func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.TemplateHash = "" }) },
+			"runs another version"},
+		"another template": {func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.TemplateHash = "h2" }) },
+			"runs another version"},
+		"nobody knows its image yet": {func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.RunningImage = "" }) }, ""},
+		"too few for the spec":       {func(bg *v1alpha1.BlueGreen, _ *Observed) { bg.Spec.MinReplicas = 2 }, "fewer ready endpoints"},
+		"live is gone, and it had more": {func(_ *v1alpha1.BlueGreen, o *Observed) {
+			o.Sides[v1alpha1.Green] = Side{}
+		}, "fewer ready endpoints"},
+		"live is gone, and the spec wants more": {func(bg *v1alpha1.BlueGreen, o *Observed) {
+			bg.Spec.MinReplicas, o.Sides[v1alpha1.Green] = 4, Side{}
+		}, "fewer ready endpoints"},
+		"unreferenced": {func(_ *v1alpha1.BlueGreen, o *Observed) { o.Routes.Standby = nil; setGroup(o, "Unknown") }, `said "Unknown" of neg`},
+		"users are there": {func(_ *v1alpha1.BlueGreen, o *Observed) {
+			o.Routes.Standby, o.Routes.Users = nil, map[v1alpha1.Color][]Backend{v1alpha1.Blue: {{}}}
+			o.Back[v1alpha1.Blue] = Reachable{Endpoints: []string{"b1"}}
+		}, ""},
+		"users are there, and it is unhealthy": {func(_ *v1alpha1.BlueGreen, o *Observed) {
+			o.Routes.Users = map[v1alpha1.Color][]Backend{v1alpha1.Blue: {{}}}
+			setGroup(o, "UNHEALTHY")
+		}, "the load balancer finds service blue unhealthy"},
+		"there was no switch": {func(bg *v1alpha1.BlueGreen, _ *Observed) { bg.Status.LastSwitch = nil }, "must find the service healthy"},
+		"users left the other one": {func(bg *v1alpha1.BlueGreen, _ *Observed) {
+			bg.Status.LastSwitch.From.Color = v1alpha1.Green
+		}, "must find the service healthy"},
+		"it was shrunk": {func(bg *v1alpha1.BlueGreen, _ *Observed) { bg.Status.LastSwitch.Shrunk = true }, "must find the service healthy"},
+		"elsewhere nobody tells": {func(_ *v1alpha1.BlueGreen, o *Observed) {
+			o.Routes.LoadBalancer = v1alpha1.LoadBalancerOther
+			setGroup(o, "UNHEALTHY")
+		}, ""},
 		"no pods are needed": {func(_ *v1alpha1.BlueGreen, o *Observed) {
 			o.Sides[v1alpha1.Green], o.Back[v1alpha1.Blue] = Side{DeploymentExists: true}, Reachable{}
 		}, "fewer ready endpoints"},
 		"another image": {func(_ *v1alpha1.BlueGreen, o *Observed) {
-			side := o.Sides[v1alpha1.Blue]
-			side.RunningImage = "app@sha256:2"
-			o.Sides[v1alpha1.Blue] = side
+			setBlue(o, func(s *Side) { s.RunningImage = "app@sha256:2" })
 		}, "runs another version"},
 		"gone": {
 			func(_ *v1alpha1.BlueGreen, o *Observed) {
@@ -74,6 +104,12 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 			}
 		})
 	}
+}
+
+func setBlue(o *Observed, change func(*Side)) {
+	side := o.Sides[v1alpha1.Blue]
+	change(&side)
+	o.Sides[v1alpha1.Blue] = side
 }
 
 func setGroup(o *Observed, state string) {
