@@ -26,11 +26,17 @@ type late struct {
 	reached chan struct{}
 	taken   chan struct{}
 	answer  chan int
+	stop    func()
+
+	mu       sync.Mutex
+	answered bool
+	since    []string // what it has written since, see note
+	looked   int      // how often it has read the application since, which every look begins with
 }
 
 // startLate starts a deployer that gets stuck at the first write that is meant, by
 // what it writes and its body.
-func (w *world) startLate(meant func(what, body string) bool) *late {
+func (w *world) startLate(meant func(what, body string) bool, change ...func(*Deployer)) *late {
 	w.t.Helper()
 	l := &late{w: w, reached: make(chan struct{}), taken: make(chan struct{}), answer: make(chan int, 1)}
 	cfg := rest.CopyConfig(plane.Config)
@@ -42,6 +48,7 @@ func (w *world) startLate(meant func(what, body string) bool) *late {
 				once.Do(func() { first = true })
 			}
 			if !first {
+				l.note(req)
 				return next.RoundTrip(req)
 			}
 			close(l.reached)
@@ -49,12 +56,13 @@ func (w *world) startLate(meant func(what, body string) bool) *late {
 			// It is on its way: whoever made it may have given up, and cannot stop it.
 			resp, err := next.RoundTrip(req.WithContext(context.WithoutCancel(req.Context())))
 			if err == nil {
+				l.noteFromNow()
 				l.answer <- resp.StatusCode
 			}
 			return resp, err
 		})
 	})
-	w.runWith(cfg, quick("slow"))
+	l.stop = w.runWith(cfg, append([]func(*Deployer){quick("slow")}, change...)...)
 	w.t.Cleanup(func() { // before the process is waited for
 		select {
 		case <-l.taken:
@@ -75,14 +83,57 @@ func (l *late) stuck() {
 	}
 }
 
+func (l *late) noteFromNow() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.answered = true
+}
+
+// note keeps what is written after the late write, but for events, and the status of an
+// application, which is kept by who holds no claim, too.
+func (l *late) note(req *http.Request) {
+	what := describe(req)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.answered {
+		return
+	}
+	if what == "GET bluegreens/my-python-app" {
+		l.looked++
+	}
+	if req.Method != http.MethodGet && !strings.HasPrefix(what, "PUT bluegreens/") && !strings.Contains(what, " events") {
+		l.since = append(l.since, what)
+	}
+}
+
+// looks is how often the process has looked since its late write was answered.
+func (l *late) looks() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.looked
+}
+
+// expectNothingSince checks that nothing was written since the late write was answered.
+func (l *late) expectNothingSince() {
+	l.w.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.since) != 0 {
+		l.w.t.Errorf("after its late write was answered the process wrote %s", strings.Join(l.since, ", "))
+	}
+}
+
 // arrives lets the write go, and checks that it is refused.
-func (l *late) arrives() {
+func (l *late) arrives() { l.arrivesAs(http.StatusUnprocessableEntity) }
+
+// arrivesAs lets the write go, and checks how it is answered.
+func (l *late) arrivesAs(want int) {
 	l.w.t.Helper()
 	close(l.taken)
 	select {
 	case got := <-l.answer:
-		if got != http.StatusUnprocessableEntity {
-			l.w.t.Errorf("the write that was late is answered %d, want 422", got)
+		if got != want {
+			l.w.t.Errorf("the write that was late is answered %d, want %d", got, want)
 		}
 	case <-time.After(40 * time.Second):
 		l.w.t.Fatal("the write got no answer")

@@ -364,39 +364,39 @@ func TestFinishedReleasesBeyondTheHistoryAreDeletedAfterEightDays(t *testing.T) 
 	}
 }
 
+// A process is stuck right before it records what it has staged, and loses its claim.
+// From the first write of who took that over, and before that one has done anything, the
+// late write is refused; and the process writes nothing more while the claim is another's.
 func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	taken, reached, answered := make(chan struct{}), make(chan struct{}), make(chan int, 1)
-	// The first process is stuck, its intent to switch not yet written.
-	cfg := rest.CopyConfig(plane.Config)
-	var late sync.Once
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(req *http.Request) (*http.Response, error) {
-			if req.Method == http.MethodPut && strings.Contains(req.URL.Path, "/releases/") && w.kubelet.starts("@sha256:") {
-				late.Do(func() { close(reached) })
-				<-taken
-				resp, err := next.RoundTrip(req)
-				if err == nil {
-					select {
-					case answered <- resp.StatusCode: // the first
-					default:
-					}
-				}
-				return resp, err
-			}
-			return next.RoundTrip(req)
-		})
-	})
-	w.runWith(cfg, quick("slow"))
+	slow := w.startLate(func(what, _ string) bool {
+		return strings.HasPrefix(what, "PUT releases/") && w.kubelet.starts("@sha256:")
+	}, func(d *Deployer) { d.Record.StaleAfter = time.Hour }) // it takes nothing over in its turn
 	rel := w.submit("a")
-	<-reached
-	w.run(quick("second"))
-	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
-	close(taken)
-	if status := <-answered; status != http.StatusConflict {
-		t.Errorf("the slow one's write is answered %d, want a conflict", status)
+	slow.stuck()
+	var written []string
+	second := w.startLate(func(what, body string) bool {
+		if strings.HasPrefix(what, "PUT releases/") {
+			written = append(written, body) // by one look after the other
+		}
+		return len(written) == 2
+	}, quick("second"))
+	second.stuck()
+	if w.get(rel); !strings.Contains(written[0], `"message":"taken over by second"`) || rel.Status.Message != "taken over by second" {
+		t.Errorf("the first that the second process wrote is %s, and the release says %q", written[0], rel.Status.Message)
 	}
-	w.awaitLooks() // by both
+	slow.arrivesAs(http.StatusConflict)
+	for range 2 { // one that begins while the claim is the second one's, and the next, so that the first one has ended
+		before := slow.looks()
+		w.poke()
+		w.until("the slow process to look", func() bool { return slow.looks() > before }, func() string { return "" })
+	}
+	slow.expectNothingSince()
+	second.arrivesAs(http.StatusOK)
+	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
+	second.stop()
+	w.awaitLooks() // by the slow one
+	slow.expectNothingSince()
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
