@@ -1,8 +1,8 @@
 package bot
 
 import (
-	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,37 +21,11 @@ const (
 	Help     Verb = "help"     // say how the application is set up, and the commands
 )
 
-// form is how a command is written, and what it does, for people.
-type form struct {
-	verb      Verb
-	arguments string // as they are shown
-	does      string // a sentence without its full stop
-}
+// Verbs has every command, in the order in which they are explained.
+var Verbs = []Verb{Promote, Rollback, Cancel, Retry, Lock, Unlock, Status, Help}
 
-// forms has every command, in the order in which they are explained.
-var forms = []form{
-	{Promote, "[application] [sha]", "puts this pull request's commit in front of users; a sha confirms which commit that is"},
-	{Rollback, "[application] [sha]", "takes users back to the version before; a sha names the version to leave, from any pull request"},
-	{Cancel, "[application] [sha]", "stops this pull request's release, as long as it has not begun to move users"},
-	{Retry, "[application] [sha]", "releases this pull request's commit once more, after its last attempt has ended"},
-	{Lock, "[application] [reason]", "keeps releases from moving users, until `/unlock`; `/rollback` works all the same"},
-	{Unlock, "[application]", "takes the lock away, whoever set it"},
-	{Status, "[application]", "says what is live, what is under way, and what is in the way"},
-	{Help, "[application]", "shows how the application is set up, and this list"},
-}
-
-// formOf returns how a verb is written; ok is false if it is no command.
-func formOf(v Verb) (f form, ok bool) {
-	for _, f := range forms {
-		if f.verb == v {
-			return f, true
-		}
-	}
-	return form{}, false
-}
-
-// usage is the command with its arguments, as a code span.
-func (f form) usage() string { return fmt.Sprintf("`/%s %s`", f.verb, f.arguments) }
+// known reports whether a verb is a command.
+func (v Verb) known() bool { return slices.Contains(Verbs, v) }
 
 // onlyReads reports whether a command changes nothing: whoever may comment may
 // give it, and late it is as good as in time.

@@ -13,7 +13,7 @@ import (
 // parsed shows what ParseCommand makes of a comment: the command, or the kind of
 // error; empty for nothing.
 func parsed(body string) string {
-	command, err := bot.ParseCommand(body)
+	found, err := bot.ParseCommand(body)
 	usage, near := (*bot.UsageError)(nil), (*bot.NearMiss)(nil)
 	switch {
 	case errors.As(err, &usage):
@@ -22,10 +22,22 @@ func parsed(body string) string {
 		return "near"
 	case err != nil:
 		return err.Error()
-	case command == nil:
+	case found == nil:
 		return ""
 	}
-	return command.String()
+	return found.String()
+}
+
+// answerTo is what the author of a comment reads about an error.
+func answerTo(err error) string {
+	usage, near := (*bot.UsageError)(nil), (*bot.NearMiss)(nil)
+	switch {
+	case errors.As(err, &usage):
+		return bot.Say(usage.Fact).String()
+	case errors.As(err, &near):
+		return bot.Say(near.Fact()).String()
+	}
+	return ""
 }
 
 // TestHiddenTextHoldsNoCommand has comments that show their readers something
@@ -212,9 +224,8 @@ func TestScanFindsTheLinesThatBeginAsCommands(t *testing.T) {
 func TestALongCommentIsAnsweredAndNotParsed(t *testing.T) {
 	long := strings.Repeat("log\n", 4<<10)
 	_, err := bot.ParseCommand(long + "/rollback")
-	if usage := (*bot.UsageError)(nil); !errors.As(err, &usage) || !strings.Contains(usage.Error(), "8 KB") ||
-		!strings.Contains(usage.Error(), "a comment of its own") {
-		t.Errorf("a command in 16 KB is answered %v, want the limit and the way out", err)
+	if answer := answerTo(err); !strings.Contains(answer, "8 KB") || !strings.Contains(answer, "a comment of its own") {
+		t.Errorf("a command in 16 KB is answered %q, want the limit and the way out", answer)
 	}
 	for _, silent := range []string{long, long + "/rolback", long + "/lgtm"} {
 		if got := parsed(silent); got != "" {

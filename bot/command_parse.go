@@ -3,13 +3,15 @@ package bot
 import (
 	"regexp"
 	"strings"
+
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // UsageError is a command that was recognised but cannot be understood. Answer it.
 type UsageError struct{ Fact }
 
 // Error implements error.
-func (e *UsageError) Error() string { return inMarkdown(e.Fact).String() }
+func (e *UsageError) Error() string { return "not understood: " + string(e.Code) }
 
 func misused(verb Verb, how Code, words ...string) error {
 	return &UsageError{Fact{how, Args{Words: words, Next: []Command{{Verb: verb}}}}}
@@ -42,7 +44,7 @@ func ParseCommand(body string) (*Command, error) {
 	for _, line := range plainLines(body) {
 		name, rest := cutBlank(strings.TrimPrefix(line, "/"))
 		verb := Verb(name)
-		if _, ok := formOf(verb); !ok {
+		if !verb.known() {
 			if near == nil {
 				near = nearMiss(name)
 			}
@@ -77,7 +79,7 @@ func cutBlank(line string) (first, rest string) {
 // until then a word that can be a hash is one, and a lock has only a reason.
 func parseArguments(verb Verb, rest string) (*Command, error) {
 	if verb == Lock {
-		return &Command{Verb: Lock, Reason: truncate(oneLine(rest), maxReason)}, nil
+		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), maxReason)}, nil
 	}
 	words := strings.FieldsFunc(rest, isBlank)
 	for _, word := range words {

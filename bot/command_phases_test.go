@@ -157,7 +157,7 @@ func TestEveryCommandInEveryPhase(t *testing.T) {
 			if n := set(d); n > 1 || d.Refused && n > 0 {
 				t.Errorf("/%s, %s: %d fields of the decision are set: %+v", verb, p.name, n, d)
 			}
-			if says := bot.InMarkdown(d.Fact); got == refused && (says.Says == "" || says.Next == "") {
+			if says := bot.Say(d.Fact); got == refused && (says.Says == "" || says.Next == "") {
 				t.Errorf("/%s, %s: refused with %+v, want a reason and a next move", verb, p.name, says)
 			}
 			page.add(p.name, verb, got, text)
@@ -263,7 +263,7 @@ func (p *page) text() string {
 	}
 	help.App.Spec.Promotion.Timeout.Duration = 24 * time.Hour
 	fmt.Fprintf(&b, "\n### /help\n\nOf an application in the mode *Manual*, before the list of commands:\n\n> %s\n\n",
-		strings.ReplaceAll(bot.InMarkdown(bot.Decide(help).Fact).Says, "\n", "\n> "))
+		strings.ReplaceAll(bot.Say(bot.Decide(help).Fact).Says, "\n", "\n> "))
 	return b.String()
 }
 

@@ -43,7 +43,7 @@ func scan(body string) finding {
 			return foundNothing
 		}
 		if name, ok := commandName(line); ok && most != foundVerb {
-			if _, known := formOf(Verb(name)); known {
+			if Verb(name).known() {
 				most = foundVerb
 			} else if _, near := nearVerb(name); near {
 				most = foundNear

@@ -9,11 +9,10 @@ type NearMiss struct {
 }
 
 // Error implements error.
-func (e *NearMiss) Error() string {
-	return inMarkdown(e.fact()).Says
-}
+func (e *NearMiss) Error() string { return "/" + e.Typed + " may mean /" + string(e.Meant) }
 
-func (e *NearMiss) fact() Fact {
+// Fact is what to tell the author.
+func (e *NearMiss) Fact() Fact {
 	return Fact{CodeNearMiss, Args{Typed: "/" + e.Typed, Next: []Command{{Verb: e.Meant}, {Verb: Help}}}}
 }
 
@@ -51,13 +50,13 @@ func nearVerb(name string) (Verb, bool) {
 		return verb, true
 	}
 	const longWord = 7
-	for i := range forms {
-		verb, slips := string(forms[i].verb), 1
+	for i := range Verbs {
+		verb, slips := string(Verbs[i]), 1
 		if len(verb) >= longWord {
 			slips = 2
 		}
 		if folded[0] == verb[0] && len(folded) <= len(verb)+slips && distance(folded, verb) <= slips {
-			return forms[i].verb, true
+			return Verbs[i], true
 		}
 	}
 	return "", false

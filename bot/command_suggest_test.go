@@ -17,13 +17,13 @@ func TestANearMissNamesTheCommand(t *testing.T) {
 		"lcok": bot.Lock, "locks": bot.Lock, "unlcok": bot.Unlock, "un-lock": bot.Unlock,
 		"statsu": bot.Status, "staus": bot.Status, "hlep": bot.Help, "HELP": bot.Help,
 	} {
-		command, err := bot.ParseCommand("/" + typed + " 0123456")
+		found, err := bot.ParseCommand("/" + typed + " 0123456")
 		near := (*bot.NearMiss)(nil)
-		if !errors.As(err, &near) || command != nil || near.Meant != want {
-			t.Errorf("/%s is %v, %v; want the suggestion of /%s", typed, command, err, want)
+		if !errors.As(err, &near) || found != nil || near.Meant != want {
+			t.Errorf("/%s is %v, %v; want the suggestion of /%s", typed, found, err, want)
 			continue
 		}
-		if text := near.Error(); !strings.Contains(text, "`/"+typed+"`") || !strings.Contains(text, "`/"+string(want)+"`") {
+		if text := bot.Say(near.Fact()).Says; !strings.Contains(text, "`/"+typed+"`") || !strings.Contains(text, "`/"+string(want)+"`") {
 			t.Errorf("the suggestion for /%s reads %q", typed, text)
 		}
 	}
@@ -42,13 +42,13 @@ func TestCommandsOfOtherBotsAreNoNearMiss(t *testing.T) {
 		diff spam open duplicate table details code saved link url log logs lines note tests stale ping hello hero
 		azp packit sync report retro replay reply queue dequeue enqueue canary cancel-all-jobs
 	`) {
-		if command, err := bot.ParseCommand("/" + name); command != nil || err != nil {
-			t.Errorf("/%s is %v, %v; want silence", name, command, err)
+		if found, err := bot.ParseCommand("/" + name); found != nil || err != nil {
+			t.Errorf("/%s is %v, %v; want silence", name, found, err)
 		}
 	}
 	for _, line := range []string{"/", "//", "/-", "/promtoe/now", "/stat.us", "/usr/bin/env", "/1", "/lock.json", "/status-pages/x"} {
-		if command, err := bot.ParseCommand(line); command != nil || err != nil {
-			t.Errorf("%s is %v, %v; want silence", line, command, err)
+		if found, err := bot.ParseCommand(line); found != nil || err != nil {
+			t.Errorf("%s is %v, %v; want silence", line, found, err)
 		}
 	}
 }

@@ -1,17 +1,16 @@
 package bot_test
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"maps"
 	"os"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
 func TestParseCommand(t *testing.T) {
@@ -88,8 +87,8 @@ func TestParseCommand(t *testing.T) {
 
 func TestSeveralCommandsAreAnsweredWithoutPreferringOne(t *testing.T) {
 	_, err := bot.ParseCommand("/promote\n/rollback")
-	if err == nil || strings.Contains(err.Error(), "/") {
-		t.Errorf("got %v, want an answer that tells nobody to type one of the two", err)
+	if answer := answerTo(err); answer == "" || strings.Contains(answer, "/") {
+		t.Errorf("got %q, want an answer that tells nobody to type one of the two", answer)
 	}
 }
 
@@ -104,19 +103,7 @@ func TestALocksReasonIsCapped(t *testing.T) {
 // TestEveryVerbIsExplained reads the verbs from the source, so that none is
 // added without its usage, in the answers and on the pages.
 func TestEveryVerbIsExplained(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "command.go", nil, 0)
-	check(t, err)
-	var verbs []string
-	ast.Inspect(file, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.ValueSpec); ok {
-			if kind, ok := spec.Type.(*ast.Ident); ok && kind.Name == "Verb" {
-				value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-				check(t, err)
-				verbs = append(verbs, value)
-			}
-		}
-		return true
-	})
+	verbs := slices.Sorted(maps.Values(sourcetest.Strings(t, "command.go", "Verb", 8)))
 	if len(verbs) != 8 {
 		t.Fatalf("command.go has the verbs %q, want 8", verbs)
 	}
@@ -124,9 +111,9 @@ func TestEveryVerbIsExplained(t *testing.T) {
 		if c, err := bot.ParseCommand("/" + verb); err != nil || c == nil || string(c.Verb) != verb {
 			t.Errorf("/%s is parsed as %v, %v", verb, c, err)
 		}
-		problem := (&bot.UsageError{Fact: bot.Fact{
+		problem := bot.Say(bot.Fact{
 			Code: bot.CodeBadArgument, Args: bot.Args{Next: []bot.Command{{Verb: bot.Verb(verb)}}},
-		}}).Error()
+		}).String()
 		if !strings.Contains(problem, "Type `/"+verb+" [application]") || !strings.Contains(problem, ": it ") ||
 			strings.HasSuffix(problem, "it .") {
 			t.Errorf("the usage of /%s reads %q", verb, problem)
@@ -165,14 +152,14 @@ func FuzzParseCommand(f *testing.F) {
 		f.Add(seed)
 	}
 	const name = `( [A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?)?`
-	command := regexp.MustCompile(`^/((promote|rollback|cancel|retry)` + name + `( [0-9a-f]{7,64})?|(unlock|status|help)` + name +
+	grammar := regexp.MustCompile(`^/((promote|rollback|cancel|retry)` + name + `( [0-9a-f]{7,64})?|(unlock|status|help)` + name +
 		`|lock( [^\x00-\x1f\x7f]{1,500})?)$`)
 	f.Fuzz(func(t *testing.T, body string) {
 		c, err := bot.ParseCommand(body)
-		if c != nil && (err != nil || !command.MatchString(c.String())) {
+		if c != nil && (err != nil || !grammar.MatchString(c.String())) {
 			t.Errorf("%q is the command %q, %v", body, c, err)
 		}
-		if err != nil && strings.ContainsAny(err.Error(), "\n@<$") {
+		if err != nil && strings.ContainsAny(answerTo(err), "\n@<$") {
 			t.Errorf("the answer to %q repeats what is not plain: %q", body, err)
 		}
 		if (c != nil || err != nil) && !bot.MayHoldCommand(body) {

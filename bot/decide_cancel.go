@@ -29,7 +29,7 @@ func (s Situation) cancel() Decision {
 		about.By = rel.CancelledBy()
 		return answer(CodeCancelledAlready, about)
 	}
-	about.Next = []Command{s.typed(Retry)}
+	about.Next = []Command{s.Typed(Retry)}
 	d := answer(CodeCancelled, about)
 	d.Cancel = s.cancelOf(rel)
 	return d
@@ -44,7 +44,7 @@ func (s Situation) cancelOf(rel *v1alpha1.Release) *ReleaseCancel {
 
 // tooLate refuses to cancel what users have, or are being moved to.
 func (s Situation) tooLate(version *v1alpha1.Version) Decision {
-	return refuse(CodeTooLate, Args{Version: version, Next: []Command{s.typed(Rollback)}})
+	return refuse(CodeTooLate, Args{Version: version, Next: []Command{s.Typed(Rollback)}})
 }
 
 // cancelNothing answers where the pull request has no release under way.
@@ -89,5 +89,5 @@ func (s Situation) othersUnderWay() []Fact {
 
 // askOn is a release, and where to ask what about it.
 func (s Situation) askOn(rel *v1alpha1.Release, verb Verb) Args {
-	return Args{Version: versionOf(rel), PullRequests: pullRequestsOf(rel), Next: []Command{s.typed(verb)}}
+	return Args{Version: versionOf(rel), PullRequests: pullRequestsOf(rel), Next: []Command{s.Typed(verb)}}
 }

@@ -4,6 +4,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // A lock belongs to the application, not to who set it: everybody with write
@@ -18,15 +19,15 @@ func (s Situation) lock() Decision {
 	if st.UnlockedAt != nil && st.UnlockedAt.After(s.Asked) { // the same comment again, or somebody was faster
 		return refuse(CodeUnlockedSince, Args{Application: s.App.Name, At: st.UnlockedAt, Next: []Command{s.Command}})
 	}
-	l := v1alpha1.Lock{By: s.By, At: metav1.NewTime(s.Asked), Reason: truncate(s.Command.Reason, maxReason), Cause: s.Cause}
-	d := answer(CodeLocked, Args{Application: s.App.Name, Lock: &l, Next: []Command{s.typed(Unlock), s.typed(Rollback)}})
+	l := v1alpha1.Lock{By: s.By, At: metav1.NewTime(s.Asked), Reason: prose.Characters(s.Command.Reason, maxReason), Cause: s.Cause}
+	d := answer(CodeLocked, Args{Application: s.App.Name, Lock: &l, Next: []Command{s.Typed(Unlock), s.Typed(Rollback)}})
 	d.Lock = &l
 	return d.and(s.notHeld()...)
 }
 
 // lockedAlready answers a /lock that found another one.
 func (s Situation) lockedAlready(l *v1alpha1.Lock) Decision {
-	return answer(CodeLockedAlready, Args{Application: s.App.Name, Lock: l, Next: []Command{s.typed(Unlock)}})
+	return answer(CodeLockedAlready, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Typed(Unlock)}})
 }
 
 // notHeld are the releases that a lock does not stop any more.
@@ -42,7 +43,7 @@ func (s Situation) notHeld() []Fact {
 		case m.ConfirmedAt != nil:
 			all = append(all, Fact{CodeNotHeldWatched, Args{Version: versionOf(rel)}})
 		default:
-			all = append(all, Fact{CodeNotHeldSwitching, Args{Version: versionOf(rel), Next: []Command{s.typed(Rollback)}}})
+			all = append(all, Fact{CodeNotHeldSwitching, Args{Version: versionOf(rel), Next: []Command{s.Typed(Rollback)}}})
 		}
 	}
 	return all
@@ -75,7 +76,7 @@ func (s Situation) goesOn() []Fact {
 		switch {
 		case rel.Spec.Deploy == nil || rel.Status.Phase.Finished() || undoing(rel) || rel.Status.Milestones.SwitchIntendedAt != nil:
 		case s.App.Spec.Promotion.Mode == v1alpha1.PromotionManual && rel.Spec.Approval == nil:
-			all = append(all, Fact{CodeGoesOnToApproval, Args{Version: versionOf(rel), Next: []Command{s.typed(Promote)}}})
+			all = append(all, Fact{CodeGoesOnToApproval, Args{Version: versionOf(rel), Next: []Command{s.Typed(Promote)}}})
 		default:
 			all = append(all, Fact{CodeGoesOn, Args{Version: versionOf(rel)}})
 		}
@@ -92,5 +93,5 @@ func (s Situation) behindLock() []Fact {
 	if l == nil {
 		return nil
 	}
-	return []Fact{{CodeBehindLock, Args{Application: s.App.Name, Lock: l, Next: []Command{s.typed(Unlock)}}}}
+	return []Fact{{CodeBehindLock, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Typed(Unlock)}}}}
 }

@@ -76,8 +76,8 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 		s := tt.situation()
 		s.Command.Verb = bot.Unlock
 		d := bot.Decide(s)
-		if d.Unlock == nil || !strings.HasSuffix(bot.InMarkdown(d.Fact).Says, tt.says) ||
-			!strings.Contains(bot.InMarkdown(d.Fact).Says, "It was locked by otto since 22 Nov 11:00 UTC: the database moves. ") {
+		if d.Unlock == nil || !strings.HasSuffix(bot.Say(d.Fact).Says, tt.says) ||
+			!strings.Contains(bot.Say(d.Fact).Says, "It was locked by otto since 22 Nov 11:00 UTC: the database moves. ") {
 			t.Errorf("%s: decided %+v, want it unlocked with whose it was and …%s", tt.name, d, tt.says)
 		}
 	}

@@ -32,7 +32,7 @@ func (s Situation) wrongCommit(rel *v1alpha1.Release) *Decision {
 		return nil
 	}
 	d := refuse(CodeOtherCommit, Args{
-		Typed: want, Version: commitVersion(s.PullRequest.MergeCommit), Next: []Command{s.typed(s.Command.Verb)},
+		Typed: want, Version: commitVersion(s.PullRequest.MergeCommit), Next: []Command{s.Typed(s.Command.Verb)},
 	})
 	if s.PullRequest.MergeCommit == "" {
 		d.Code, d.Args.Version = CodeOtherCommitNoMerge, nil

@@ -138,7 +138,7 @@ func TestDecideNamesTheWayOfARetriedRollback(t *testing.T) {
 		"Attempt 2", "waits for `/promote`, whatever the mode", "rolled back by otto", "locked by otto",
 		"`/unlock` lets it go on",
 	} {
-		if note := bot.InMarkdown(d.Fact).Says; !strings.Contains(note, part) {
+		if note := bot.Say(d.Fact).Says; !strings.Contains(note, part) {
 			t.Errorf("noted %q, want …%s…", note, part)
 		}
 	}

@@ -60,11 +60,11 @@ func (s Situation) promoteFinished(rel *v1alpha1.Release) Decision {
 	}
 	if left := s.rolledBack(commit); left != nil {
 		about := leftBy(left)
-		about.Version, about.Next = version, []Command{s.typed(Retry)}
+		about.Version, about.Next = version, []Command{s.Typed(Retry)}
 		return refuse(CodeRolledBack, about)
 	}
 	if rel.Status.Phase == v1alpha1.ReleaseFailed {
-		return refuse(CodeFailedBefore, Args{Version: version, Reason: reasonOf(rel), Next: []Command{s.typed(Retry)}})
+		return refuse(CodeFailedBefore, Args{Version: version, Reason: reasonOf(rel), Next: []Command{s.Typed(Retry)}})
 	}
 	if by := s.successor(rel); by != nil {
 		return overtaken(rel, by)
@@ -89,7 +89,7 @@ func (s Situation) submitDeploy(commit string, attempt int32, finish func(*v1alp
 	case OrderSame:
 		return s.liveAlready(about.Version)
 	case OrderOlder:
-		about.Next = []Command{s.typed(Rollback), s.rollbackByCommit()}
+		about.Next = []Command{s.Typed(Rollback), s.RollbackByCommit()}
 		return refuse(CodeOlder, about)
 	case OrderDiverged:
 		about.Branch = s.App.Spec.Branch
@@ -118,7 +118,7 @@ func (s Situation) isLive(commit string) bool {
 }
 
 func (s Situation) liveAlready(version *v1alpha1.Version) Decision {
-	return answer(CodeLiveAlready, Args{Version: version, Next: []Command{s.typed(Rollback)}})
+	return answer(CodeLiveAlready, Args{Version: version, Next: []Command{s.Typed(Rollback)}})
 }
 
 func (s Situation) approval(commit string) v1alpha1.Approval {

@@ -49,10 +49,10 @@ func nothingToRetry(d Decision) Decision {
 func (s Situation) stillRunning(rel *v1alpha1.Release) Decision {
 	about := Args{Version: versionOf(rel), Attempt: rel.Spec.Deploy.Attempt}
 	if rel.Status.Milestones.SwitchIntendedAt != nil {
-		about.Next = []Command{s.typed(Rollback)}
+		about.Next = []Command{s.Typed(Rollback)}
 		return refuse(CodeStillRunningSwitched, about)
 	}
-	about.Next = []Command{s.typed(Cancel), s.typed(Retry)}
+	about.Next = []Command{s.Typed(Cancel), s.Typed(Retry)}
 	return refuse(CodeStillRunning, about)
 }
 
@@ -64,7 +64,7 @@ func (s Situation) again(rel *v1alpha1.Release) Decision {
 	}
 	if left := s.rolledBack(rel.Spec.Deploy.Commit); left != nil {
 		about, said = leftBy(left), CodeRetriedRolledBack
-		about.Next = []Command{s.typed(Promote)}
+		about.Next = []Command{s.Typed(Promote)}
 	}
 	about.Version, about.Attempt = versionOf(rel), rel.Spec.Deploy.Attempt
 	d := answer(said, about).and(s.behindLock()...)

@@ -180,6 +180,6 @@ func (s Situation) rollbackElsewhere() Decision {
 			return refuse(CodeNotLiveLeft, about)
 		}
 	}
-	about.Next = []Command{s.rollbackByCommit()}
+	about.Next = []Command{s.RollbackByCommit()}
 	return refuse(CodeNotLive, about)
 }

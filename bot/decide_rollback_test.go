@@ -74,7 +74,7 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 			}
 			d := bot.Decide(s)
 			if tt.attempt == 0 {
-				if d.Submit != nil || d.Refused || !strings.Contains(bot.InMarkdown(d.Fact).Says, tt.says) {
+				if d.Submit != nil || d.Refused || !strings.Contains(bot.Say(d.Fact).Says, tt.says) {
 					t.Errorf("%s, stage %d: decided %+v, want the answer …%s…", tt.name, at, d, tt.says)
 				}
 				continue
@@ -187,7 +187,7 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 				tt.change(&s)
 			}
 			d := bot.Decide(s)
-			says := bot.InMarkdown(d.Fact).Says
+			says := bot.Say(d.Fact).Says
 			if d.Submit == nil || !strings.Contains(says, tt.want) || tt.want != instant && strings.Contains(says, "at once") {
 				t.Errorf("decided %+v, want a rollback, and …%s…", d, tt.want)
 			}

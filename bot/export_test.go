@@ -9,12 +9,3 @@ func (h *Webhook) InFlight() (small, large int64) {
 	}
 	return small, large
 }
-
-// InMarkdown says a fact in a comment.
-func InMarkdown(f Fact) Text { return inComments().Say(f) }
-
-// Markdown has the words of comments.
-func Markdown() Surface { return inComments() }
-
-// MarkdownTexts has those for what is decided or answered.
-var MarkdownTexts = markdownTexts

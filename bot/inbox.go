@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Deliveries is where webhooks are written down until they are handled, and for
@@ -86,7 +87,7 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	if err != nil || d == nil {
 		return err
 	}
-	d.Spec.Delivery, d.Spec.Event, d.Spec.ReceivedAt = truncate(e.Delivery, maxGUID), truncate(e.Name, maxEvent), metav1.NowMicro()
+	d.Spec.Delivery, d.Spec.Event, d.Spec.ReceivedAt = prose.Characters(e.Delivery, maxGUID), prose.Characters(e.Name, maxEvent), metav1.NowMicro()
 	created, err := in.Deliveries.Put(ctx, d)
 	if err != nil {
 		return fmt.Errorf("writing down the delivery %s: %w", d.Name, err)
@@ -119,7 +120,7 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 	d := newDelivery("push", p.Repository, p.Branch, p.Before, p.Commit)
 	d.Spec.RepositoryID = p.RepositoryID
 	d.Spec.Push = &v1alpha1.DeliveredPush{
-		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: truncate(p.Actor, maxLogin), URL: shortURL(p.URL),
+		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: prose.Characters(p.Actor, maxLogin), URL: shortURL(p.URL),
 	}
 	return d, nil
 }
@@ -141,7 +142,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
 	d.Spec.RepositoryID = c.RepositoryID
 	d.Spec.Comment = &v1alpha1.DeliveredComment{
-		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: truncate(c.Author.Login, maxLogin),
+		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: prose.Characters(c.Author.Login, maxLogin),
 		WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
 	if len(c.Body) > maxParsed {

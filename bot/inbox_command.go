@@ -25,7 +25,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if err != nil {
 		return err
 	}
-	if !mayWrite(has) && !in.quotas.take(d) {
+	if !MayWrite(has) && !in.quotas.take(d) {
 		in.Log.InfoContext(ctx, "comment not answered: its author has had enough answers", "name", d.Name, "author", c.Author)
 		return nil
 	}
@@ -33,7 +33,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if c.TooLong {
 		return in.tooLong(ctx, r, has)
 	}
-	command, err := ParseCommand(c.Body)
+	typed, err := ParseCommand(c.Body)
 	if near := (*NearMiss)(nil); errors.As(err, &near) {
 		return in.suggest(ctx, r, near, has)
 	}
@@ -43,20 +43,20 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if err != nil {
 		return err
 	}
-	if command == nil {
+	if typed == nil {
 		return nil
 	}
-	allowed, err := in.permit(ctx, r, *command)
+	allowed, err := in.permit(ctx, r, *typed)
 	if err != nil || !allowed {
 		return err
 	}
-	return in.execute(ctx, r, command.settle(apps), apps)
+	return in.execute(ctx, r, typed.settle(apps), apps)
 }
 
 // tooLong tells somebody who may give commands that a long comment is not looked
 // at.
 func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
-	if !mayWrite(has) {
+	if !MayWrite(has) {
 		return nil
 	}
 	return r.refuse(ctx, tooLong)
@@ -65,17 +65,17 @@ func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
 // suggest tells somebody who may give commands which one they may have meant.
 // Nobody else hears of it, nor anybody late: the line may be for another bot.
 func (in *Inbox) suggest(ctx context.Context, r *responder, near *NearMiss, has string) error {
-	if !mayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > patience {
+	if !MayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > patience {
 		return nil
 	}
-	return r.refuse(ctx, near.fact())
+	return r.refuse(ctx, near.Fact())
 }
 
 // permit asks GitHub what the author may do now, whatever was known before; a
 // command that only reads needs no more than having been able to comment where the
 // answer is read by the same people.
-func (in *Inbox) permit(ctx context.Context, r *responder, command Command) (bool, error) {
-	if command.Verb.onlyReads() {
+func (in *Inbox) permit(ctx context.Context, r *responder, typed Command) (bool, error) {
+	if typed.Verb.onlyReads() {
 		return true, nil
 	}
 	author, repository := r.comment().Author, r.d.Spec.Repository
@@ -83,15 +83,9 @@ func (in *Inbox) permit(ctx context.Context, r *responder, command Command) (boo
 	if err != nil {
 		return false, err
 	}
-	if mayWrite(has) {
+	if MayWrite(has) {
 		r.seen(ctx)
 		return true, nil
 	}
-	return false, r.refuse(ctx, Fact{CodeForbidden, Args{Repository: repository, Permission: has, Next: []Command{command}}})
-}
-
-// mayWrite reports whether a permission is enough for a command that changes
-// something.
-func mayWrite(permission string) bool {
-	return permission == permissionWrite || permission == permissionAdmin
+	return false, r.refuse(ctx, Fact{CodeForbidden, Args{Repository: repository, Permission: has, Next: []Command{typed}}})
 }

@@ -39,8 +39,6 @@ func pushOf(before, commit string) bot.Event {
 	}}
 }
 
-func hash(digit string) string { return strings.Repeat(digit, 40) }
-
 func TestOnlyWhatMustBeHandledIsWrittenDown(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)

@@ -11,24 +11,24 @@ import (
 )
 
 // execute decides a permitted command and carries the decision out.
-func (in *Inbox) execute(ctx context.Context, r *responder, command Command, apps []v1alpha1.BlueGreen) error {
-	pr, err := in.pullRequest(ctx, r.d, command)
+func (in *Inbox) execute(ctx context.Context, r *responder, typed Command, apps []v1alpha1.BlueGreen) error {
+	pr, err := in.pullRequest(ctx, r.d, typed)
 	if err != nil {
 		return err
 	}
-	which, refusal := meant(apps, pr, command)
+	which, refusal := meant(apps, pr, typed)
 	if refusal != nil {
 		return r.refuse(ctx, *refusal)
 	}
 	var answers []string
 	for i := range which {
-		s, err := in.situation(ctx, r.d, command, pr, which[i])
+		s, err := in.situation(ctx, r.d, typed, pr, which[i])
 		if newer := (*v1alpha1.NewerFormatError)(nil); errors.As(err, &newer) {
 			said := Fact{CodeNewerRecord, Args{Application: which[i].Name}}
-			if !command.Verb.onlyReads() {
+			if !typed.Verb.onlyReads() {
 				return r.refuse(ctx, said)
 			}
-			answers = append(answers, inMarkdown(said).String())
+			answers = append(answers, Say(said).String())
 			continue
 		}
 		if err != nil {
@@ -36,16 +36,16 @@ func (in *Inbox) execute(ctx context.Context, r *responder, command Command, app
 		}
 		s.Applications = apps
 		d := Decide(s)
-		if !command.Verb.onlyReads() {
+		if !typed.Verb.onlyReads() {
 			return in.carryOut(ctx, r, s, d)
 		}
-		answers = append(answers, inComments().Say(d.Fact).Says)
+		answers = append(answers, Say(d.Fact).Says)
 	}
 	more := ""
-	if command.Verb == Help {
-		more = commandList(r.d.Spec.Repository, len(apps) > 1)
+	if typed.Verb == Help {
+		more = CommandList(r.d.Spec.Repository, len(apps) > 1)
 	}
-	if err := r.reply(ctx, together(command.Verb, which, apps, answers, more)); err != nil {
+	if err := r.reply(ctx, Together(typed.Verb, which, apps, answers, more)); err != nil {
 		return err
 	}
 	r.react(ctx, reactionDone)
@@ -54,16 +54,16 @@ func (in *Inbox) execute(ctx context.Context, r *responder, command Command, app
 
 // pullRequest reads the pull request that a command was written on, if the
 // command is about it.
-func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, command Command) (PullRequest, error) {
+func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, typed Command) (PullRequest, error) {
 	number := d.Spec.Comment.PullRequest
-	if !command.Verb.aboutCommit() {
+	if !typed.Verb.aboutCommit() {
 		return PullRequest{Number: number}, nil
 	}
 	return in.GitHub.PullRequest(ctx, d.Spec.Repository, number)
 }
 
 // situation reads what a command is judged by.
-func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, command Command, pr PullRequest, app v1alpha1.BlueGreen) (Situation,
+func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed Command, pr PullRequest, app v1alpha1.BlueGreen) (Situation,
 	error,
 ) {
 	c, repository := d.Spec.Comment, d.Spec.Repository
@@ -78,13 +78,13 @@ func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, command Co
 		return Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)
 	}
 	s := Situation{
-		Command: command, PullRequest: pr, By: c.Author, App: app, Releases: releases,
+		Command: typed, PullRequest: pr, By: c.Author, App: app, Releases: releases,
 		Asked: c.WrittenAt.Time, Received: d.Spec.ReceivedAt.Time, Now: time.Now(),
 		Cause: v1alpha1.Cause{
 			Kind: v1alpha1.CauseComment, Actor: c.Author, PullRequest: c.PullRequest, CommentID: c.ID, URL: c.URL, Delivery: d.Spec.Delivery,
 		},
 	}
-	compares := command.Verb == Promote || command.Verb == Retry || command.Verb == Rollback
+	compares := typed.Verb == Promote || typed.Verb == Retry || typed.Verb == Rollback
 	if !compares || !pr.Merged {
 		return s, nil
 	}
@@ -93,7 +93,7 @@ func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, command Co
 			return Situation{}, err
 		}
 	}
-	if previous := app.Status.Previous; previous != nil && command.Verb == Rollback && s.AgainstLive == OrderOlder {
+	if previous := app.Status.Previous; previous != nil && typed.Verb == Rollback && s.AgainstLive == OrderOlder {
 		s.AgainstPrevious, err = in.GitHub.Order(ctx, repository, pr.MergeCommit, previous.Commit)
 	}
 	return s, err

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Bounds of handling one delivery.
@@ -100,7 +101,7 @@ type panicked struct {
 
 // Error implements error. The value may hold anything that came from outside.
 func (p *panicked) Error() string {
-	return fmt.Sprintf("it panicked: %s", oneLine(fmt.Sprint(p.value)))
+	return fmt.Sprintf("it panicked: %s", prose.OneLine(fmt.Sprint(p.value)))
 }
 
 // attempt handles a delivery once.
@@ -133,7 +134,7 @@ func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error)
 		s.Error = ""
 		return 0, in.finish(ctx, d, v1alpha1.DeliveryDone)
 	}
-	s.Error = truncate(oneLine(failed.Error()), maxDeliveryError)
+	s.Error = prose.Characters(prose.OneLine(failed.Error()), maxDeliveryError)
 	again = in.backoff(s.Attempts)
 	if limit, limited := retryAfter(failed, time.Now()); limited {
 		s.Limited, again = true, max(again, limit)

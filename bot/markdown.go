@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Texts that come from outside (log lines, answers of pods, messages of
@@ -94,14 +95,6 @@ func printable(s string, lines bool) string {
 // escapeSequence sets colours and the like on a terminal (ECMA-48, CSI).
 var escapeSequence = regexp.MustCompile("\x1b\\[[0-9:;<=>?]*[ -/]*[@-~]")
 
-// truncate shortens a text to a number of characters.
-func truncate(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	return string([]rune(s)[:most-1]) + "…"
-}
-
 // tail keeps the end of a text, whole lines of it, at most so many bytes.
 func tail(s string, most int) string {
 	if len(s) <= most {
@@ -133,7 +126,7 @@ func sentence(text string) string {
 func lockText(lock *v1alpha1.Lock, text func(string) string) string {
 	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
 	if lock.Reason != "" {
-		said += ": " + text(truncate(lock.Reason, maxMessage))
+		said += ": " + text(prose.Characters(lock.Reason, maxMessage))
 	}
 	return said
 }

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // help shows how the application is set up, as it is now. The list of commands is
-// the same for every application, see [commandList].
-func (s Situation) help() string {
+// the same for every application, see [CommandList].
+func (s overview) help() string {
 	spec := &s.App.Spec
 	lines := []string{
 		s.heading(),
@@ -32,7 +33,7 @@ func (s Situation) help() string {
 }
 
 // mode says who approves a switch.
-func (s Situation) mode() string {
+func (s overview) mode() string {
 	p := s.App.Spec.Promotion
 	if p.Mode != v1alpha1.PromotionManual {
 		return "*Automatic*: a merge switches when its health gate has passed"
@@ -96,11 +97,11 @@ func brief(d time.Duration) string {
 	return text
 }
 
-// commandList says what can be typed, and by whom.
-func commandList(repository string, several bool) string {
+// CommandList says what can be typed, and by whom.
+func CommandList(repository string, several bool) string {
 	lines := []string{"| command | what it does |", "|---|---|"}
-	for _, f := range forms {
-		lines = append(lines, fmt.Sprintf("| %s | %s |", f.usage(), f.does))
+	for _, v := range Verbs {
+		lines = append(lines, fmt.Sprintf("| %s | %s |", usage(v), forms[v].does))
 	}
 	who := fmt.Sprintf("`/status` and `/help` are for everybody who may comment, the others for who has *write* permission in %s. A command "+
 		"is a line of its own, one a comment.", plain(repository))
@@ -114,10 +115,10 @@ func commandList(repository string, several bool) string {
 // one comment, in characters.
 const maxSummary = 300
 
-// together joins the answers about several applications, and what is said after
+// Together joins the answers about several applications, and what is said after
 // them. Where that is longer than a comment may be, each application has one line,
 // with what to type for the rest.
-func together(verb Verb, which, apps []v1alpha1.BlueGreen, answers []string, more string) string {
+func Together(verb Verb, which, apps []v1alpha1.BlueGreen, answers []string, more string) string {
 	text := paragraphs(append(slices.Clone(answers), more)...)
 	if len(text) <= maxComment || len(answers) < 2 {
 		return text
@@ -127,7 +128,7 @@ func together(verb Verb, which, apps []v1alpha1.BlueGreen, answers []string, mor
 	left := maxComment - len(lines[0]) - len(more) - maxSummary
 	for i := range answers {
 		first, _, _ := strings.Cut(answers[i], "\n")
-		line := fmt.Sprintf("- %s %s", truncate(first, maxSummary), code(Command{Verb: verb, Application: nameAmong(&which[i], apps)}.String()))
+		line := fmt.Sprintf("- %s %s", prose.Characters(first, maxSummary), code(Command{Verb: verb, Application: nameAmong(&which[i], apps)}.String()))
 		if left -= len(line) + 1; left < 0 {
 			lines = append(lines, fmt.Sprintf("- and %d more; name the one you mean", len(answers)-i))
 			break

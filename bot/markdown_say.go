@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // markdownSurface says facts in Markdown.
@@ -43,7 +44,7 @@ func markdownWords() map[string]func(Args) string {
 		"by":          func(a Args) string { return plain(a.By) },
 		"at":          func(a Args) string { return dateOf(a.At) },
 		"reason":      func(a Args) string { return plain(a.Reason) },
-		"failure":     func(a Args) string { return sentence(plain(truncate(a.Reason, maxMessage))) },
+		"failure":     func(a Args) string { return sentence(plain(prose.Characters(a.Reason, maxMessage))) },
 		"lock":        func(a Args) string { return sentence(lockText(a.Lock, plain)) },
 		"wholelock":   func(a Args) string { return lockText(a.Lock, plain) },
 		"next":        func(a Args) string { return code(nth(a.Next, 0).String()) },
@@ -125,7 +126,7 @@ func detailText(a Args) string {
 	if a.Reason == "" {
 		return ""
 	}
-	return ": " + plain(truncate(a.Reason, maxAdvice))
+	return ": " + plain(prose.Characters(a.Reason, maxAdvice))
 }
 
 func timeOf(t *metav1.Time) string {
@@ -203,12 +204,6 @@ func longer(by time.Duration) string {
 		return ""
 	}
 	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", span(by))
-}
-
-// usageOf says how to type a command.
-func usageOf(verb Verb) string {
-	f, _ := formOf(verb)
-	return fmt.Sprintf("Type %s, on a line of its own: it %s.", f.usage(), f.does)
 }
 
 // allOf shows words, none of which is meant.

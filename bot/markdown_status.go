@@ -7,18 +7,25 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // inComments says facts in answers to comments: those that only show what is there, too.
 func inComments() Surface {
 	s := markdownSurface()
-	s.Words["status"] = func(a Args) string { return a.Shown.status() }
-	s.Words["help"] = func(a Args) string { return a.Shown.help() }
+	s.Words["status"] = func(a Args) string { return overview{a.Shown}.status() }
+	s.Words["help"] = func(a Args) string { return overview{a.Shown}.help() }
 	return s
 }
 
+// Say puts a fact into the words of an answer to a comment.
+func Say(f Fact) Text { return inComments().Say(f) }
+
+// overview shows an application, in answer to a command.
+type overview struct{ *Situation }
+
 // status says what is live, what is under way, and what is in the way.
-func (s Situation) status() string {
+func (s overview) status() string {
 	st := s.App.Status
 	lines := []string{s.heading()}
 	if st.Lock != nil {
@@ -27,7 +34,7 @@ func (s Situation) status() string {
 	for _, c := range st.Conditions {
 		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse ||
 			c.Type == v1alpha1.ConditionSwitchUnconfirmed && c.Status == metav1.ConditionTrue {
-			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(truncate(c.Message, maxAdvice))),
+			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(prose.Characters(c.Message, maxAdvice))),
 				st.CommandsOf(c.Type))))
 		}
 	}
@@ -56,7 +63,7 @@ func (s Situation) status() string {
 		if back.About > 0 {
 			held += ", " + about(back.About) + longer(back.Longer)
 		}
-		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(s.rollbackByCommit().String()),
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(s.RollbackByCommit().String()),
 			code(st.Previous.Short()), st.Previous.Color, held))
 	case last != nil:
 		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
@@ -65,9 +72,9 @@ func (s Situation) status() string {
 }
 
 // heading names the application and what is live.
-func (s Situation) heading() string {
+func (s overview) heading() string {
 	name := plain(s.App.Name)
-	if full := s.name(); strings.Contains(full, "/") { // several namespaces have one of that name
+	if full := s.Name(); strings.Contains(full, "/") { // several namespaces have one of that name
 		name = plain(full)
 	}
 	live := "nothing is live"
@@ -78,4 +85,4 @@ func (s Situation) heading() string {
 }
 
 // shows is a command on this application, as it is typed.
-func (s Situation) shows(verb Verb) string { return code(s.typed(verb).String()) }
+func (s overview) shows(verb Verb) string { return code(s.Typed(verb).String()) }

@@ -13,6 +13,9 @@ import (
 // reads: a watch may lag that much, but after it somebody else may have written.
 const memoryLife = time.Minute
 
+// releaseID is what a release is remembered by.
+type releaseID = types.UID
+
 // memory is what was published lately by this process, since the record may be
 // read through a cache that lags behind its own writes. The zero value is ready.
 type memory struct {

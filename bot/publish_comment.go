@@ -83,8 +83,7 @@ func (t *thread) draft(number int) (d draft, ok bool) {
 	around := t.around()
 	around.Earlier = concerned[1:]
 	r := Report(t.app, concerned[0], around)
-	body := paragraphs(marker(t.app), "### "+r.Headline, r.Comment)
-	return draft{number: number, rel: concerned[0], gist: r.Gist, body: body}, true
+	return draft{number: number, rel: concerned[0], gist: r.Gist, body: marker(t.app) + "\n\n" + r.Body()}, true
 }
 
 // comment makes the comment on a pull request say what it should.

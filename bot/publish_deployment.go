@@ -6,12 +6,16 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
+
+// maxRefused is how much of a refusal is kept, in characters.
+const maxRefused = 300
 
 // wanted is the deployment that GitHub should show for a release, nil if there
 // is nothing to show.
 func (t *thread) wanted(rel *v1alpha1.Release) *Deployment {
-	return newView(t.app, rel, t.around()).deployment()
+	return DeploymentOf(t.app, rel, t.around())
 }
 
 // deployments publishes the release's own deployment, then those of the others
@@ -51,7 +55,7 @@ func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 	}
 	t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
 	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
-		s.DeploymentRefused, s.DeploymentStateIntended = truncate(oneLine(answerOf(err)), maxMessage), ""
+		s.DeploymentRefused, s.DeploymentStateIntended = prose.Characters(prose.OneLine(answerOf(err)), maxRefused), ""
 	})
 }
 

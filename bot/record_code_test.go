@@ -1,12 +1,14 @@
 package bot_test
 
 import (
-	"os"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
 // TestEveryWaitIsSaid: whatever a record says that a release waits for has words, and so
@@ -14,8 +16,8 @@ import (
 func TestEveryWaitIsSaid(t *testing.T) {
 	surface := bot.Markdown()
 	known := map[bot.Code]bool{bot.CodeFailed: true, bot.CodeMessage: true}
-	waits := constants(t, "../api/v1alpha1/release_waiting_types.go", "WaitingFor")
-	reasons := constants(t, "../api/v1alpha1/release_waiting_types.go", "WaitingBecause")
+	waits := constants(t, "WaitingFor")
+	reasons := constants(t, "WaitingBecause")
 	for _, what := range waits {
 		said(t, surface, bot.WaitingCode(v1alpha1.WaitingFor(what), ""))
 		known[bot.WaitingCode(v1alpha1.WaitingFor(what), "")] = true
@@ -33,7 +35,7 @@ func TestEveryWaitIsSaid(t *testing.T) {
 			t.Errorf("no wait because of %s has words", because)
 		}
 	}
-	for _, because := range constants(t, "../api/v1alpha1/release_failure_types.go", "FailureBecause") {
+	for _, because := range constants(t, "FailureBecause") {
 		code := bot.FailureCode(v1alpha1.FailedSuperseded, v1alpha1.FailureBecause(because))
 		said(t, surface, code)
 		known[code] = true
@@ -57,19 +59,8 @@ func TestARecordWithoutFactsIsShownByItsMessage(t *testing.T) {
 	}
 }
 
-// constants reads the values of a type's constants from the source.
-func constants(t *testing.T, file, kind string) []string {
+// constants are the values of a type of the record.
+func constants(t *testing.T, kind string) []string {
 	t.Helper()
-	text, err := os.ReadFile(file)
-	check(t, err)
-	var values []string
-	for line := range strings.Lines(string(text)) {
-		if words := strings.Fields(line); len(words) > 3 && words[1] == kind && words[2] == "=" {
-			values = append(values, strings.Trim(words[3], `"`))
-		}
-	}
-	if len(values) < 4 {
-		t.Fatalf("%s has %d constants of %s", file, len(values), kind)
-	}
-	return values
+	return slices.Sorted(maps.Values(sourcetest.Strings(t, "../api/v1alpha1/release_*_types.go", kind, 4)))
 }

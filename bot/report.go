@@ -20,6 +20,9 @@ type ReportData struct {
 	Gist string
 }
 
+// Body is the whole comment.
+func (r ReportData) Body() string { return paragraphs("### "+r.Headline, r.Comment) }
+
 // Report says what GitHub should show of a release: nothing but a function of the
 // record, so that the same record always shows the same, and what is published
 // can be compared with what should be. It takes no clock: times in it are
@@ -32,6 +35,12 @@ func Report(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) Repor
 		Comment:    v.comment(),
 		Gist:       v.gist(),
 	}
+}
+
+// DeploymentOf is what the Deployments tab should show of a release, see
+// [ReportData.Deployment].
+func DeploymentOf(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) *Deployment {
+	return newView(app, rel, around).deployment()
 }
 
 // comment is the body below the headline. GitHub takes so many characters; what is

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // maxActor leaves room in it for a command that is to be typed.
@@ -21,7 +22,7 @@ func (v view) deployment() *Deployment {
 	d := &Deployment{
 		ReleaseUID: string(v.rel.UID), Application: v.app.Namespace + "/" + v.app.Name, Ref: ref,
 		Task: "deploy", Environment: v.environment(), EnvironmentURL: v.app.Spec.URL, State: state,
-		Description: truncate(v.description(state), maxDescription),
+		Description: prose.Characters(v.description(state), maxDescription),
 	}
 	if v.rollback() {
 		d.Task = "rollback"
@@ -69,7 +70,7 @@ func (v view) description(state DeploymentState) string {
 	if v.rollback() {
 		what = fmt.Sprintf("back to %s from %s", v.short(), v.rel.Spec.Rollback.From.Short())
 	}
-	if actor := truncate(oneLine(v.rel.AskedBy()), maxActor); actor != "" {
+	if actor := prose.Characters(oneLine(v.rel.AskedBy()), maxActor); actor != "" {
 		what += " by " + actor
 	}
 	if lock := v.lock(); lock != nil {
@@ -110,5 +111,5 @@ func (v view) notShown() string {
 	case st == nil || st.DeploymentRefused == "":
 		return ""
 	}
-	return "⚠️ GitHub refused to show this release in the Deployments tab: " + plain(truncate(st.DeploymentRefused, maxMessage))
+	return "⚠️ GitHub refused to show this release in the Deployments tab: " + plain(prose.Characters(st.DeploymentRefused, maxMessage))
 }

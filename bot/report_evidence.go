@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Caps that keep a comment well below GitHub's 65,536 characters.
@@ -74,7 +75,7 @@ func evidence(e v1alpha1.Evidence) string {
 		{"pod ", e.Pod}, {"container ", e.Container}, {"", e.Reason}, {"", e.Request},
 	} {
 		if part.value != "" {
-			title = append(title, part.label+plain(truncate(part.value, maxMessage)))
+			title = append(title, part.label+plain(prose.Characters(part.value, maxMessage)))
 		}
 	}
 	if e.ExitCode != nil {
@@ -85,10 +86,10 @@ func evidence(e v1alpha1.Evidence) string {
 	}
 	var parts []string
 	if e.Message != "" {
-		parts = append(parts, plain(truncate(e.Message, 2*maxMessage)))
+		parts = append(parts, plain(prose.Characters(e.Message, 2*maxMessage)))
 	}
 	if e.Body != "" {
-		parts = append(parts, "It answered:", fence("text", truncate(e.Body, maxBodyShow)))
+		parts = append(parts, "It answered:", fence("text", prose.Characters(e.Body, maxBodyShow)))
 	}
 	if e.Log != "" {
 		parts = append(parts, "Its last lines:", fence("text", tail(e.Log, maxLog)))
@@ -105,7 +106,7 @@ func (v view) drift(room int) string {
 	if v.app.Spec.Template == v1alpha1.TemplateOwn {
 		title = fmt.Sprintf("The pod template differs from what is live on %s", v.target().Other())
 	}
-	return fold(title, fence("diff", truncate(v.rel.Status.Drift, maxDrift)))
+	return fold(title, fence("diff", prose.Characters(v.rel.Status.Drift, maxDrift)))
 }
 
 // earlier folds what came before on the same pull request: a line each.

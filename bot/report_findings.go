@@ -3,6 +3,8 @@ package bot
 import (
 	"regexp"
 	"strings"
+
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // longDigest is a digest of which a person needs the beginning at most.
@@ -20,7 +22,7 @@ func (v view) findings(room int) string {
 	all := v.rel.Status.Findings
 	var items []string
 	for _, finding := range all[:min(maxFindings, len(all))] {
-		items = append(items, item(withCommands("⚠️ "+plain(truncate(finding.Text, maxAdvice)), finding.Commands)))
+		items = append(items, item(withCommands("⚠️ "+plain(prose.Characters(finding.Text, maxAdvice)), finding.Commands)))
 	}
 	items, _ = whole(items, room-maxMessage, len("\n"))
 	if more := len(all) - len(items); more > 0 {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Seen says what a release's proof has shown, and what it has not: a sentence for
@@ -64,5 +65,5 @@ func (v view) proof() string {
 		mark = "⚠️ "
 	case v1alpha1.ProofMeasuring, v1alpha1.ProofConfirmed:
 	}
-	return mark + "Seen from outside: " + plain(truncate(seen, 2*maxMessage))
+	return mark + "Seen from outside: " + plain(prose.Characters(seen, 2*maxMessage))
 }

@@ -1,26 +1,29 @@
 package bot
 
-import "github.com/turnout-dev/turnout/api/v1alpha1"
+import (
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
 
 // waiting says what the release waits for, in as many characters of somebody else's
 // text. A record of a version that did not note it in facts has a message.
 func (v view) waiting(most int) string {
 	if w := v.rel.Status.Waiting; w != nil {
 		shown := *w
-		shown.Detail = truncate(w.Detail, most)
+		shown.Detail = prose.Characters(w.Detail, most)
 		return markdownSurface().Waiting(&shown, v.named(w.Release))
 	}
-	return inMarkdown(Fact{CodeMessage, Args{Reason: truncate(v.rel.Status.Message, most)}}).Says
+	return inMarkdown(Fact{CodeMessage, Args{Reason: prose.Characters(v.rel.Status.Message, most)}}).Says
 }
 
 // failed says why the release ended, in as many characters of what its record says.
 func (v view) failed(most int) string {
 	if f := v.rel.Status.Failure; f != nil {
 		shown := *f
-		shown.Message = truncate(f.Message, most)
+		shown.Message = prose.Characters(f.Message, most)
 		return markdownSurface().Failure(&shown, v.named(f.Release))
 	}
-	return inMarkdown(Fact{CodeMessage, Args{Reason: truncate(v.rel.Status.Message, most)}}).Says
+	return inMarkdown(Fact{CodeMessage, Args{Reason: prose.Characters(v.rel.Status.Message, most)}}).Says
 }
 
 // named are the version of this release, and that of another one, if it is in the record.

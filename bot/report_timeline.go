@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // timeline is the table of steps: three columns, since it is read on telephones
@@ -101,7 +102,7 @@ func (v view) saidOf(entry v1alpha1.TimelineEntry) string {
 	case entry.Proof != "":
 		return plain(string(entry.Proof))
 	}
-	return plain(shortDigests(truncate(entry.Message, maxMessage)))
+	return plain(shortDigests(prose.Characters(entry.Message, maxMessage)))
 }
 
 // shownQueue is from when on a wait in Cloud Build's queue is worth a word.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // responder answers one command: by reactions, which are decoration and may
@@ -47,7 +47,7 @@ func (r *responder) react(ctx context.Context, content string) {
 // refuse answers with the reason and the next move. An error means that the
 // person does not know yet, so the delivery must be handled again.
 func (r *responder) refuse(ctx context.Context, why Fact) error {
-	if err := r.reply(ctx, comment(why)); err != nil {
+	if err := r.reply(ctx, Answer(why)); err != nil {
 		return err
 	}
 	r.react(ctx, reactionRefused)
@@ -56,7 +56,7 @@ func (r *responder) refuse(ctx context.Context, why Fact) error {
 
 // answer says something that changed nothing.
 func (r *responder) answer(ctx context.Context, said Fact) error {
-	if err := r.reply(ctx, comment(said)); err != nil {
+	if err := r.reply(ctx, Answer(said)); err != nil {
 		return err
 	}
 	r.react(ctx, reactionNothing)
@@ -67,7 +67,7 @@ func (r *responder) answer(ctx context.Context, said Fact) error {
 // What was asked is durable by now: that the note is lost is no reason to do it
 // again.
 func (r *responder) accepted(ctx context.Context, said Fact) error {
-	note := comment(said)
+	note := Answer(said)
 	if note == "" && !r.d.Status.Limited {
 		return nil
 	}
@@ -75,12 +75,6 @@ func (r *responder) accepted(ctx context.Context, said Fact) error {
 		r.in.Log.InfoContext(ctx, "note not written", "comment", r.comment().ID, "error", err)
 	}
 	return nil
-}
-
-// comment is a fact as the body of a comment.
-func comment(f Fact) string {
-	text := inComments().Say(f)
-	return strings.TrimSpace(text.Says + "\n\n" + text.Next)
 }
 
 // defaultReplyGrace is how long after a reply of unknown outcome it is looked for:
@@ -96,11 +90,7 @@ func (r *responder) reply(ctx context.Context, text string) error {
 	if err != nil || posted {
 		return err
 	}
-	if r.d.Status.Limited {
-		text = strings.TrimSpace(text + "\n\n" + limitedNote)
-	}
-	body := fmt.Sprintf("%sIn response to %s by %s:\n\n%s", marker, link("this", r.comment().URL), plain(r.comment().Author),
-		truncate(text, maxComment))
+	body := marker + Reply(r.comment(), text, r.d.Status.Limited)
 	_, err = r.in.GitHub.CreateComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, body)
 	if refusedForGood(err) { // a locked conversation: nobody is left to tell
 		r.in.Log.InfoContext(ctx, "answer refused", "comment", r.comment().ID, "error", err)
@@ -108,10 +98,6 @@ func (r *responder) reply(ctx context.Context, text string) error {
 	}
 	return err
 }
-
-// limitedNote is said with an answer that GitHub's rate limit held up.
-const limitedNote = "GitHub's rate limit held this command up. In a hurry, use the command line: `turnout rollback` and `turnout " +
-	"promote` need nothing of GitHub's API."
 
 // posted reports whether an earlier attempt posted the reply, and records that
 // this one is about to.
@@ -148,7 +134,7 @@ func microNow() *metav1.MicroTime {
 
 // executed notes what was carried out, for the commands before it.
 func (r *responder) executed(s Situation) {
-	r.d.Status.Executed = truncate(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
+	r.d.Status.Executed = prose.Characters(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
 }
 
 // tooEarly is what cannot be told yet.

@@ -33,12 +33,12 @@ type Situation struct {
 	AgainstLive, AgainstPrevious Order
 }
 
-// name is what a command has to say to mean this application; empty if the
+// Name is what a command has to say to mean this application; empty if the
 // repository has no other.
-func (s Situation) name() string { return nameAmong(&s.App, s.Applications) }
+func (s Situation) Name() string { return nameAmong(&s.App, s.Applications) }
 
-// typed is a command on this application.
-func (s Situation) typed(verb Verb) Command { return Command{Verb: verb, Application: s.name()} }
+// Typed is a command on this application.
+func (s Situation) Typed(verb Verb) Command { return Command{Verb: verb, Application: s.Name()} }
 
 // rolledBack returns how a commit was left by a rollback, or nil.
 func (s Situation) rolledBack(commit string) *v1alpha1.RolledBack {
@@ -50,9 +50,9 @@ func (s Situation) rolledBack(commit string) *v1alpha1.RolledBack {
 	return nil
 }
 
-// rollbackByCommit is the command that leaves the live version from anywhere.
-func (s Situation) rollbackByCommit() Command {
-	c := s.typed(Rollback)
+// RollbackByCommit is the command that leaves the live version from anywhere.
+func (s Situation) RollbackByCommit() Command {
+	c := s.Typed(Rollback)
 	if live := s.App.Status.Live; live != nil {
 		c.Commit = v1alpha1.ShortCommit(live.Commit)
 	}

@@ -78,8 +78,8 @@ func awaitInFlight(t *testing.T, srv *httptest.Server, small, large int64) {
 	}
 }
 
-// command posts a signed comment and returns how it is answered, and how soon.
-func command(t *testing.T, srv *httptest.Server) (int, time.Duration) {
+// sendCommand posts a signed comment and returns how it is answered, and how soon.
+func sendCommand(t *testing.T, srv *httptest.Server) (int, time.Duration) {
 	t.Helper()
 	body := captured(t, "issue_comment.created.pull")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, bytes.NewReader(body))
@@ -129,7 +129,7 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 			t.Errorf("one more is answered %d, want 503", status)
 		}
 	}
-	if status, took := command(t, srv); status != http.StatusAccepted || took > time.Second {
+	if status, took := sendCommand(t, srv); status != http.StatusAccepted || took > time.Second {
 		t.Errorf("a signed command is answered %d after %s, want 202 within a second", status, took)
 	}
 	check(t, held.Close())
@@ -157,7 +157,7 @@ func TestSmallBodiesHeldOpenMakeRoom(t *testing.T) {
 		awaitInFlight(t, srv, int64(len(held))*size, 0)
 	}
 	for range 3 {
-		if status, took := command(t, srv); status != http.StatusAccepted || took > time.Second {
+		if status, took := sendCommand(t, srv); status != http.StatusAccepted || took > time.Second {
 			t.Errorf("a signed command is answered %d after %s, want 202 within a second", status, took)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -40,18 +39,6 @@ type world struct {
 }
 
 const secret = "it is a secret of its own"
-
-// shop is the application of most tests, adopted at an image that Turnout did
-// not build.
-func shop() v1alpha1.BlueGreen {
-	return v1alpha1.BlueGreen{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop", UID: "app-1"},
-		Spec: v1alpha1.BlueGreenSpec{
-			Repository: "acme/shop", Branch: "main", Environment: "production", URL: "https://shop.example.com",
-		},
-		Status: v1alpha1.BlueGreenStatus{Live: &v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0", Replicas: 3}},
-	}
-}
 
 func newWorld(t *testing.T) *world {
 	t.Helper()

@@ -48,13 +48,13 @@ func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause)
 // judge lets the bot's own table decide, so that a command means the same
 // wherever it is typed. Nothing is asked of GitHub for it: where the commit
 // stands in history is for the deployer to find out.
-func (r *request) judge(command bot.Command, commit string) plan {
+func (r *request) judge(typed bot.Command, commit string) plan {
 	order := bot.OrderUnknown
 	if live := r.app.Status.Live; live != nil && live.Commit != "" && live.Commit == commit {
 		order = bot.OrderSame
 	}
 	return r.plan(bot.Decide(bot.Situation{
-		Command:     command,
+		Command:     typed,
 		PullRequest: bot.PullRequest{Base: r.app.Spec.Branch, Merged: true, MergeCommit: commit},
 		By:          r.cause.Actor, Cause: r.cause, Asked: r.now, Now: r.now,
 		App: *r.app, Releases: r.releases, AgainstLive: order,

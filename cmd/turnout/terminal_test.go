@@ -3,35 +3,22 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
 // codesOf reads the codes that a file declares: their names in Go, with their values.
 func codesOf(t *testing.T, file string) map[string]bot.Code {
 	t.Helper()
-	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
-	check(t, err)
 	codes := map[string]bot.Code{}
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.ValueSpec); ok {
-			value, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-			check(t, err)
-			codes[spec.Names[0].Name] = bot.Code(value)
-		}
-		return true
-	})
-	if len(codes) < 10 {
-		t.Fatalf("%s declares %d codes", file, len(codes))
+	for name, value := range sourcetest.Strings(t, file, "Code", 10) {
+		codes[name] = bot.Code(value)
 	}
 	return codes
 }

@@ -1,0 +1,38 @@
+package bot
+
+import (
+	"context"
+	"errors"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Submitter is the part of a [Record] that [Submit] needs.
+type Submitter interface {
+	Submit(ctx context.Context, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error)
+}
+
+// Submit stores a release. Where another one has its name, which whoever may write
+// releases can see to, it is stored as the next attempt: nobody keeps a push or a
+// rollback away by taking names.
+func Submit(ctx context.Context, to Submitter, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error) {
+	for {
+		stored, created, err = to.Submit(ctx, rel)
+		if !errors.Is(err, ErrIdentity) {
+			return stored, created, err
+		}
+		rel = rel.DeepCopy()
+		attempt := int32(0)
+		switch d, back := rel.Spec.Deploy, rel.Spec.Rollback; {
+		case d != nil:
+			d.Attempt++
+			attempt, rel.Name = d.Attempt, v1alpha1.DeployName(rel.Spec.Application, d.Commit, d.Attempt)
+		case back != nil:
+			back.Attempt++
+			attempt, rel.Name = back.Attempt, v1alpha1.RollbackName(rel.Spec.Application, back.Switch, back.Attempt)
+		}
+		if attempt == 0 || attempt > MaxAttempt {
+			return stored, created, err
+		}
+	}
+}
