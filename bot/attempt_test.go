@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
 // forged is a release that somebody wrote by hand to keep others away.
@@ -41,7 +42,10 @@ func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 		},
 		"the name, for a deploy": func(last *v1alpha1.SwitchRecord) *v1alpha1.Release {
 			return forged(v1alpha1.RollbackName("shop", last.UID, 1),
-				v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: hash("e"), Attempt: 1}})
+				v1alpha1.ReleaseSpec{
+					Kind:   v1alpha1.Deploy,
+					Deploy: &v1alpha1.DeploySpec{Repository: "acme/shop", Commit: bottest.Hash("e"), Attempt: 1},
+				})
 		},
 		"the last number, to elsewhere": func(last *v1alpha1.SwitchRecord) *v1alpha1.Release {
 			return forged("x", v1alpha1.ReleaseSpec{
@@ -59,7 +63,7 @@ func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			pr, _, _ := released(w)
-			app := shop()
+			app := bottest.Shop()
 			now, err := w.record.Application(t.Context(), keyOf(&app))
 			check(t, err)
 			last := now.Status.LastSwitch
@@ -88,11 +92,11 @@ func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 func TestNobodyKeepsAPushAwayByTakingItsName(t *testing.T) {
 	w := newWorld(t)
 	w.app.SetWebhookURL("")
-	commit := hash("c")
+	commit := bottest.Hash("c")
 	w.forge(forged(v1alpha1.DeployName("shop", commit, 1),
 		v1alpha1.ReleaseSpec{Kind: v1alpha1.Deploy, Deploy: &v1alpha1.DeploySpec{Repository: "acme/other", Commit: commit, Attempt: 1}}))
 	for range 2 { // a replay joins
-		check(t, w.receive(t.Context(), pushOf(hash("b"), commit)))
+		check(t, w.receive(t.Context(), pushOf(bottest.Hash("b"), commit)))
 	}
 	var names []string
 	for _, rel := range w.all() {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -55,7 +56,7 @@ func (w *world) expectSaid(number int, who *githubtest.User, body, reaction stri
 
 func (w *world) lock() *v1alpha1.Lock {
 	w.t.Helper()
-	app := shop()
+	app := bottest.Shop()
 	now, err := w.record.Application(w.t.Context(), keyOf(&app))
 	check(w.t, err)
 	return now.Status.Lock
@@ -243,7 +244,7 @@ func (r relocked) Unlock(ctx context.Context, app types.NamespacedName, by strin
 func TestUnlockSaysWhoseLockItReallyTookAway(t *testing.T) {
 	w := newWorld(t)
 	pr := w.open("feature")
-	app := shop()
+	app := bottest.Shop()
 	check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto", Reason: "audit"}))
 	w.inbox.Record = relocked{w.record}
 	w.expectSaid(pr.Number, w.writer, "/unlock", "rocket", "It was locked by olga since", "migration")
@@ -276,7 +277,7 @@ func (b *behind) Releases(ctx context.Context, app types.NamespacedName) ([]v1al
 func TestOfTwoLocksAtOnceTheFirstStays(t *testing.T) {
 	w := newWorld(t)
 	pr := w.open("feature")
-	before := shop()
+	before := bottest.Shop()
 	check(t, w.record.Lock(t.Context(), keyOf(&before), v1alpha1.Lock{By: "otto", Reason: "audit"}))
 	w.inbox.Record = &behind{memoryRecord: w.record, app: &before}
 	w.expectSaid(pr.Number, w.writer, "/lock mine", "+1", "locked by otto since", "audit", "Nothing was changed")
@@ -340,7 +341,7 @@ func several(t *testing.T) (*world, *githubtest.PullRequest, string) {
 	t.Helper()
 	w := newWorld(t)
 	for _, app := range []types.NamespacedName{{Namespace: "shop", Name: "admin"}, {Namespace: "staging", Name: "shop"}} {
-		bg := shop()
+		bg := bottest.Shop()
 		bg.Namespace, bg.Name, bg.UID = app.Namespace, app.Name, types.UID("app-"+app.String())
 		w.record.add(bg)
 	}
@@ -379,7 +380,7 @@ func TestACommandForOneOfSeveralApplications(t *testing.T) {
 
 func TestACommandWhereNoneOfSeveralApplicationsIsReleased(t *testing.T) {
 	w := newWorld(t)
-	next := shop()
+	next := bottest.Shop()
 	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"
 	w.record.add(next)
 	_, err := w.repo.CommitFiles(githubtest.Commit{Branch: "topic", Message: "Begin", Files: githubtest.Text(map[string]string{"a": "1"})})
@@ -404,7 +405,7 @@ func TestALocksFirstWordIsANameOnlyIfAnApplicationHasIt(t *testing.T) {
 
 	// Its branch says nothing about what a person wants locked.
 	branches := newWorld(t)
-	next := shop()
+	next := bottest.Shop()
 	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"
 	branches.record.add(next)
 	pr = branches.open("feature")

@@ -3,27 +3,18 @@
 //
 // In: [Webhook] verifies a delivery, [Decode] makes it an [Event], and the [Inbox]
 // writes what has to be handled down as a Delivery, durably, before GitHub gets its
-// 202. From there the leader works it off: [ParseCommand] finds the [Command] of a
-// comment, [Decide] says what becomes of it in a code with its arguments, that goes
-// into the [Record], and a [Surface] puts it into words. The [Sweep] recovers what was
-// never written down.
+// 202. From there the leader works it off: package command finds the command of a
+// comment and decides what becomes of it, the decision goes into the [Record], and
+// package report words the answer. The [Sweep] recovers what was never written down.
 //
-// Out: [Report] says what GitHub should show of a release, and the [Publisher]
-// makes it so. Both look at the record alone; none remembers anything that it
-// could not find again.
+// Out: package report says what GitHub should show of a release, and the [Publisher]
+// makes it so, through package githubapp. Both look at the record alone; none remembers
+// anything that it could not find again.
 //
 // # Decisions
 //
-// No English between layers: what decides and what records makes codes with arguments,
-// and each surface (comments, the terminal, programs) has one table of words for all of
-// them. It costs every sentence twice, and buys that none is parsed to say it otherwise.
-//
 // The push to the branch is the merge, not pull_request.closed: its commit is
 // what the branch has, also for merge queues, rebases and direct pushes.
-//
-// A command never selects a commit: /promote means the commit that merging the
-// pull request made, and a hash typed with it may only confirm that. Nobody can
-// push something else between the typing and the reading.
 //
 // Everything published is a pure function of the record and compared with what
 // was published last, instead of being sent where something happens. It costs a

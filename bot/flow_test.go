@@ -15,6 +15,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -89,7 +90,7 @@ func TestCapturedPushBecomesReleasesOfItsBranch(t *testing.T) {
 		{"other", "Codertocat/Other", "master"},
 		{"ungranted", "Codertocat/Hello-World", "master"},
 	} {
-		bg := shop()
+		bg := bottest.Shop()
 		bg.Namespace, bg.Spec.Repository, bg.Spec.Branch = app.namespace, app.repository, app.branch
 		record.add(bg)
 	}

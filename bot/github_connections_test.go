@@ -5,7 +5,7 @@ import (
 	"net/http/httptrace"
 	"testing"
 
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -13,7 +13,7 @@ import (
 // close the answer that refuses it a token. One connection serves all of them.
 func TestAFailedTokenLeavesNoConnectionOpen(t *testing.T) {
 	w := newWorld(t)
-	client, err := bot.NewGitHub(bot.GitHubConfig{
+	client, err := githubapp.New(githubapp.Config{
 		URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: &http.Transport{},
 	})
 	check(t, err)

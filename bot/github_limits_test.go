@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -152,7 +152,7 @@ func (slow) RoundTrip(*http.Request) (*http.Response, error) {
 func TestTooManyRequestsIsALimitInWhateverWords(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
-	client, err := bot.NewGitHub(bot.GitHubConfig{
+	client, err := githubapp.New(githubapp.Config{
 		URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: slow{},
 	})
 	check(t, err)

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // TestEnterpriseServerIsAskedUnderItsPathPrefix, whichever of its addresses was
@@ -14,7 +16,7 @@ func TestEnterpriseServerIsAskedUnderItsPathPrefix(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
 	for _, typed := range []string{w.github.URL(), w.github.URL() + "/", w.github.URL() + "/api/v3", w.github.URL() + "/api/v3/"} {
-		client, err := bot.NewGitHub(bot.GitHubConfig{URL: typed, AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM()})
+		client, err := githubapp.New(githubapp.Config{URL: typed, AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM()})
 		check(t, err)
 		before := len(w.github.Requests())
 		permission, err := client.Permission(t.Context(), "acme/shop", "wanda")
@@ -22,7 +24,7 @@ func TestEnterpriseServerIsAskedUnderItsPathPrefix(t *testing.T) {
 		if permission != "write" {
 			t.Errorf("%s: wanda has %s, want write", typed, permission)
 		}
-		archive, err := bot.Source{GitHub: client}.Archive(t.Context(), "acme/shop", rel.Spec.Deploy.Commit)
+		archive, err := githubapp.Source{GitHub: client}.Archive(t.Context(), "acme/shop", rel.Spec.Deploy.Commit)
 		check(t, err)
 		_, err = io.Copy(io.Discard, archive)
 		check(t, err)
@@ -39,7 +41,8 @@ func TestEnterpriseServerIsAskedUnderItsPathPrefix(t *testing.T) {
 				t.Errorf("%s: asked for %s, want it below /api/v3", typed, r.Path)
 			}
 		}
-		if r := bot.Report(new(shop()), rel, bot.Around{Web: typed}); !strings.Contains(r.Comment, "]("+w.github.URL()+"/acme/shop/commit/") {
+		if r := report.Of(new(bottest.Shop()), rel, report.Around{Web: typed}); !strings.Contains(r.Comment,
+			"]("+w.github.URL()+"/acme/shop/commit/") {
 			t.Errorf("%s: the comment does not link to the server's pages:\n%s", typed, r.Comment)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
 // TestAnswersAboutManyApplicationsFitIntoAComment: too much to say is said in short,
@@ -20,7 +21,7 @@ func TestAnswersAboutManyApplicationsFitIntoAComment(t *testing.T) {
 	}{{50, false}, {500, true}} {
 		w := newWorld(t)
 		for i := range tt.applications - 1 {
-			app := shop()
+			app := bottest.Shop()
 			app.Namespace, app.Name = fmt.Sprintf("team-with-a-rather-long-name-for-a-namespace-%03d",
 				i), fmt.Sprintf("an-application-of-forty-characters-no-%03d", i)
 			app.Spec.Gate.HTTP = make([]v1alpha1.HTTPCheck, 16)

@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -51,7 +53,7 @@ var ErrRace = errors.New("it was written by somebody else")
 type Inbox struct {
 	Record     Record
 	Deliveries Deliveries
-	GitHub     *GitHub
+	GitHub     *githubapp.Client
 	// TrustedBots are the numeric ids of bots whose comments may be commands.
 	TrustedBots []int64
 	// TrustedApps are the numeric ids of Apps through which people may command.
@@ -87,7 +89,8 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	if err != nil || d == nil {
 		return err
 	}
-	d.Spec.Delivery, d.Spec.Event, d.Spec.ReceivedAt = prose.Characters(e.Delivery, maxGUID), prose.Characters(e.Name, maxEvent), metav1.NowMicro()
+	d.Spec.Delivery, d.Spec.Event, d.Spec.ReceivedAt = prose.Characters(e.Delivery, maxGUID), prose.Characters(e.Name, maxEvent),
+		metav1.NowMicro()
 	created, err := in.Deliveries.Put(ctx, d)
 	if err != nil {
 		return fmt.Errorf("writing down the delivery %s: %w", d.Name, err)
@@ -129,7 +132,7 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 // whose commands count, in a repository with applications; nil of any other. A
 // comment is known again by its id.
 func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, error) {
-	if !MayHoldCommand(c.Body) || !in.listens(c) {
+	if !command.MayHold(c.Body) || !in.listens(c) {
 		return nil, nil
 	}
 	apps, err := in.Record.Applications(ctx, c.Repository, c.RepositoryID)
@@ -145,8 +148,8 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: prose.Characters(c.Author.Login, maxLogin),
 		WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
-	if len(c.Body) > maxParsed {
-		if _, err := ParseCommand(c.Body); err == nil { // it is not even looked at
+	if len(c.Body) > command.MaxParsed {
+		if _, err := command.Parse(c.Body); err == nil { // it is not even looked at
 			return nil, nil
 		}
 		d.Spec.Comment.Body, d.Spec.Comment.TooLong = "", true

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
 // comment executes the command of a comment, if it has one and its author may.
@@ -25,7 +27,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if err != nil {
 		return err
 	}
-	if !MayWrite(has) && !in.quotas.take(d) {
+	if !githubapp.MayWrite(has) && !in.quotas.take(d) {
 		in.Log.InfoContext(ctx, "comment not answered: its author has had enough answers", "name", d.Name, "author", c.Author)
 		return nil
 	}
@@ -33,11 +35,11 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if c.TooLong {
 		return in.tooLong(ctx, r, has)
 	}
-	typed, err := ParseCommand(c.Body)
-	if near := (*NearMiss)(nil); errors.As(err, &near) {
+	typed, err := command.Parse(c.Body)
+	if near := (*command.NearMiss)(nil); errors.As(err, &near) {
 		return in.suggest(ctx, r, near, has)
 	}
-	if usage := (*UsageError)(nil); errors.As(err, &usage) {
+	if usage := (*command.UsageError)(nil); errors.As(err, &usage) {
 		return r.refuse(ctx, usage.Fact)
 	}
 	if err != nil {
@@ -50,22 +52,22 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	if err != nil || !allowed {
 		return err
 	}
-	return in.execute(ctx, r, typed.settle(apps), apps)
+	return in.execute(ctx, r, typed.Settle(apps), apps)
 }
 
 // tooLong tells somebody who may give commands that a long comment is not looked
 // at.
 func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
-	if !MayWrite(has) {
+	if !githubapp.MayWrite(has) {
 		return nil
 	}
-	return r.refuse(ctx, tooLong)
+	return r.refuse(ctx, command.TooLong)
 }
 
 // suggest tells somebody who may give commands which one they may have meant.
 // Nobody else hears of it, nor anybody late: the line may be for another bot.
-func (in *Inbox) suggest(ctx context.Context, r *responder, near *NearMiss, has string) error {
-	if !MayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > patience {
+func (in *Inbox) suggest(ctx context.Context, r *responder, near *command.NearMiss, has string) error {
+	if !githubapp.MayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > command.Patience {
 		return nil
 	}
 	return r.refuse(ctx, near.Fact())
@@ -74,8 +76,8 @@ func (in *Inbox) suggest(ctx context.Context, r *responder, near *NearMiss, has 
 // permit asks GitHub what the author may do now, whatever was known before; a
 // command that only reads needs no more than having been able to comment where the
 // answer is read by the same people.
-func (in *Inbox) permit(ctx context.Context, r *responder, typed Command) (bool, error) {
-	if typed.Verb.onlyReads() {
+func (in *Inbox) permit(ctx context.Context, r *responder, typed command.Command) (bool, error) {
+	if typed.Verb.OnlyReads() {
 		return true, nil
 	}
 	author, repository := r.comment().Author, r.d.Spec.Repository
@@ -83,9 +85,10 @@ func (in *Inbox) permit(ctx context.Context, r *responder, typed Command) (bool,
 	if err != nil {
 		return false, err
 	}
-	if MayWrite(has) {
+	if githubapp.MayWrite(has) {
 		r.seen(ctx)
 		return true, nil
 	}
-	return false, r.refuse(ctx, Fact{CodeForbidden, Args{Repository: repository, Permission: has, Next: []Command{typed}}})
+	return false, r.refuse(ctx,
+		command.Fact{Code: command.CodeForbidden, Args: command.Args{Repository: repository, Permission: has, Next: []command.Command{typed}}})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -171,7 +172,7 @@ var scenes = []scene{
 	{
 		name: "unlock", body: "/unlock", by: writer,
 		set: func(w *world) *githubtest.PullRequest {
-			app := shop()
+			app := bottest.Shop()
 			check(w.t, w.record.Lock(w.t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto"}))
 			return waitingOne(w)
 		},
@@ -282,11 +283,11 @@ func TestAPushSurvivesACrashAtEveryWrite(t *testing.T) {
 	pushed := func() *world {
 		w := &world{t: t, record: newRecord()}
 		for i := range 3 {
-			app := shop()
+			app := bottest.Shop()
 			app.Name = fmt.Sprintf("shop-%d", i)
 			w.record.add(app)
 		}
-		check(t, w.process().Handle(t.Context(), pushOf(hash("a"), hash("b"))))
+		check(t, w.process().Handle(t.Context(), pushOf(bottest.Hash("a"), bottest.Hash("b"))))
 		return w
 	}
 	var quiet life

@@ -17,6 +17,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -55,9 +56,9 @@ func TestOnlyWhatMustBeHandledIsWrittenDown(t *testing.T) {
 		{"a mistyped one", commentOf(w, pr.Number, w.writer, "/promtoe"), 1},
 		{"talk", commentOf(w, pr.Number, w.writer, "I would /promote this\n/lgtm"), 0},
 		{"a person's command through an App", viaApp(commentOf(w, pr.Number, w.writer, "/promote")), 0},
-		{"a push", pushOf(hash("a"), hash("b")), 1},
-		{"the branch set back to where it was", pushOf(hash("b"), hash("a")), 1},
-		{"a push to a branch that nobody follows", elsewhere(pushOf(hash("a"), hash("b"))), 0},
+		{"a push", pushOf(bottest.Hash("a"), bottest.Hash("b")), 1},
+		{"the branch set back to where it was", pushOf(bottest.Hash("b"), bottest.Hash("a")), 1},
+		{"a push to a branch that nobody follows", elsewhere(pushOf(bottest.Hash("a"), bottest.Hash("b"))), 0},
 		{"a ping", bot.Event{Name: "ping"}, 0},
 	} {
 		writes, requests := w.record.writes, len(w.github.Requests())
@@ -147,13 +148,13 @@ func TestAReplayUnderAnotherIDIsHandledOnce(t *testing.T) {
 func TestAPushOverManyApplicationsIsOneWrite(t *testing.T) {
 	record := newRecord()
 	for i := range 200 {
-		app := shop()
+		app := bottest.Shop()
 		app.Name = fmt.Sprintf("shop-%d", i)
 		record.add(app)
 	}
 	w := &world{t: t, record: record}
 	in := w.process()
-	check(t, in.Handle(t.Context(), pushOf(hash("a"), hash("b"))))
+	check(t, in.Handle(t.Context(), pushOf(bottest.Hash("a"), bottest.Hash("b"))))
 	if record.writes != 1 || len(record.releases) != 0 {
 		t.Fatalf("%d writes and %d releases before the 202, want one and none", record.writes, len(record.releases))
 	}

@@ -8,15 +8,18 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // execute decides a permitted command and carries the decision out.
-func (in *Inbox) execute(ctx context.Context, r *responder, typed Command, apps []v1alpha1.BlueGreen) error {
+func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Command, apps []v1alpha1.BlueGreen) error {
 	pr, err := in.pullRequest(ctx, r.d, typed)
 	if err != nil {
 		return err
 	}
-	which, refusal := meant(apps, pr, typed)
+	which, refusal := command.Meant(apps, pr, typed)
 	if refusal != nil {
 		return r.refuse(ctx, *refusal)
 	}
@@ -24,88 +27,89 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed Command, apps 
 	for i := range which {
 		s, err := in.situation(ctx, r.d, typed, pr, which[i])
 		if newer := (*v1alpha1.NewerFormatError)(nil); errors.As(err, &newer) {
-			said := Fact{CodeNewerRecord, Args{Application: which[i].Name}}
-			if !typed.Verb.onlyReads() {
+			said := command.Fact{Code: command.CodeNewerRecord, Args: command.Args{Application: which[i].Name}}
+			if !typed.Verb.OnlyReads() {
 				return r.refuse(ctx, said)
 			}
-			answers = append(answers, Say(said).String())
+			answers = append(answers, report.Say(said).String())
 			continue
 		}
 		if err != nil {
 			return err
 		}
 		s.Applications = apps
-		d := Decide(s)
-		if !typed.Verb.onlyReads() {
+		d := command.Decide(s)
+		if !typed.Verb.OnlyReads() {
 			return in.carryOut(ctx, r, s, d)
 		}
-		answers = append(answers, Say(d.Fact).Says)
+		answers = append(answers, report.Say(d.Fact).Says)
 	}
 	more := ""
-	if typed.Verb == Help {
-		more = CommandList(r.d.Spec.Repository, len(apps) > 1)
+	if typed.Verb == command.Help {
+		more = report.CommandList(r.d.Spec.Repository, len(apps) > 1)
 	}
-	if err := r.reply(ctx, Together(typed.Verb, which, apps, answers, more)); err != nil {
+	if err := r.reply(ctx, report.Together(typed.Verb, which, apps, answers, more)); err != nil {
 		return err
 	}
-	r.react(ctx, reactionDone)
+	r.react(ctx, githubapp.ReactionDone)
 	return nil
 }
 
 // pullRequest reads the pull request that a command was written on, if the
 // command is about it.
-func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, typed Command) (PullRequest, error) {
+func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, typed command.Command) (command.PullRequest, error) {
 	number := d.Spec.Comment.PullRequest
-	if !typed.Verb.aboutCommit() {
-		return PullRequest{Number: number}, nil
+	if !typed.Verb.AboutCommit() {
+		return command.PullRequest{Number: number}, nil
 	}
 	return in.GitHub.PullRequest(ctx, d.Spec.Repository, number)
 }
 
 // situation reads what a command is judged by.
-func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed Command, pr PullRequest, app v1alpha1.BlueGreen) (Situation,
+func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed command.Command, pr command.PullRequest,
+	app v1alpha1.BlueGreen) (command.Situation,
 	error,
 ) {
 	c, repository := d.Spec.Comment, d.Spec.Repository
 	// The list that the application was found in may lag behind a switch.
 	now, err := in.Record.Application(ctx, key(app.Namespace, app.Name))
 	if err != nil {
-		return Situation{}, fmt.Errorf("reading the application %s/%s: %w", app.Namespace, app.Name, err)
+		return command.Situation{}, fmt.Errorf("reading the application %s/%s: %w", app.Namespace, app.Name, err)
 	}
 	app = *now
 	releases, err := in.Record.Releases(ctx, key(app.Namespace, app.Name))
 	if err != nil {
-		return Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)
+		return command.Situation{}, fmt.Errorf("listing the releases of %s/%s: %w", app.Namespace, app.Name, err)
 	}
-	s := Situation{
+	s := command.Situation{
 		Command: typed, PullRequest: pr, By: c.Author, App: app, Releases: releases,
 		Asked: c.WrittenAt.Time, Received: d.Spec.ReceivedAt.Time, Now: time.Now(),
 		Cause: v1alpha1.Cause{
 			Kind: v1alpha1.CauseComment, Actor: c.Author, PullRequest: c.PullRequest, CommentID: c.ID, URL: c.URL, Delivery: d.Spec.Delivery,
 		},
 	}
-	compares := typed.Verb == Promote || typed.Verb == Retry || typed.Verb == Rollback
+	compares := typed.Verb == command.Promote || typed.Verb == command.Retry || typed.Verb == command.Rollback
 	if !compares || !pr.Merged {
 		return s, nil
 	}
 	if live := app.Status.Live; live != nil {
 		if s.AgainstLive, err = in.GitHub.Order(ctx, repository, pr.MergeCommit, live.Commit); err != nil {
-			return Situation{}, err
+			return command.Situation{}, err
 		}
 	}
-	if previous := app.Status.Previous; previous != nil && typed.Verb == Rollback && s.AgainstLive == OrderOlder {
+	if previous := app.Status.Previous; previous != nil && typed.Verb == command.Rollback && s.AgainstLive == command.OrderOlder {
 		s.AgainstPrevious, err = in.GitHub.Order(ctx, repository, pr.MergeCommit, previous.Commit)
 	}
 	return s, err
 }
 
 // carryOut makes a decision durable, then says so.
-func (in *Inbox) carryOut(ctx context.Context, r *responder, s Situation, d Decision) error {
+func (in *Inbox) carryOut(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	switch {
 	case d.AskedBefore && r.again(): // by an earlier attempt at this very delivery
 		return in.executedBefore(ctx, r, s)
-	case s.Command.Verb == Unlock && s.App.Status.Lock == nil && r.d.Status.ActIntendedAt != nil:
+	case s.Command.Verb == command.Unlock && s.App.Status.Lock == nil && r.d.Status.ActIntendedAt != nil:
 		return in.executedBefore(ctx, r, s)
 	}
 	refusal, err := in.order(ctx, r, s)
@@ -134,17 +138,17 @@ func (in *Inbox) carryOut(ctx context.Context, r *responder, s Situation, d Deci
 
 // executedBefore shows the end of a command that an earlier attempt executed. A
 // release that it asked for shows its own.
-func (in *Inbox) executedBefore(ctx context.Context, r *responder, s Situation) error {
+func (in *Inbox) executedBefore(ctx context.Context, r *responder, s command.Situation) error {
 	r.executed(s)
 	submitted := slices.ContainsFunc(s.Releases, func(rel v1alpha1.Release) bool { return rel.Spec.Cause.CommentID == s.Cause.CommentID })
 	if !submitted {
-		r.react(ctx, reactionDone)
+		r.react(ctx, githubapp.ReactionDone)
 	}
 	return nil
 }
 
 // submit stores the release that a command asks for.
-func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decision) error {
+func (in *Inbox) submit(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	rel := d.Submit
 	stored, created, err := Submit(ctx, in.Record, rel)
 	if err == nil {
@@ -152,9 +156,9 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decisi
 	}
 	switch {
 	case errors.Is(err, ErrIdentity):
-		return r.refuse(ctx, Fact{CodeNamesTaken, Args{Release: rel.Namespace + "/" + rel.Name}})
+		return r.refuse(ctx, command.Fact{Code: command.CodeNamesTaken, Args: command.Args{Release: rel.Namespace + "/" + rel.Name}})
 	case err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback:
-		return r.answer(ctx, Fact{CodeAskedBefore, Args{Release: rel.Name}})
+		return r.answer(ctx, command.Fact{Code: command.CodeAskedBefore, Args: command.Args{Release: rel.Name}})
 	}
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
@@ -166,7 +170,7 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s Situation, d Decisi
 		return in.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Fact})
 	}
 	if !created {
-		return r.answer(ctx, Fact{CodeAskedBefore, Args{Release: rel.Name}})
+		return r.answer(ctx, command.Fact{Code: command.CodeAskedBefore, Args: command.Args{Release: rel.Name}})
 	}
 	r.executed(s)
 	return r.accepted(ctx, d.Fact) // the publisher reacts when it has ended

@@ -7,15 +7,16 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // lock carries out a /lock. No release keeps its comment once somebody unlocked, so
 // its intent does: an attempt that finds one does not lock again what was unlocked
 // since.
-func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision) error {
+func (in *Inbox) lock(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if at := s.App.Status.UnlockedAt; at != nil && r.intendedBefore(at.Time) {
-		return r.answer(ctx, Fact{CodeUnlockedMeanwhile, Args{Application: app.Name}})
+		return r.answer(ctx, command.Fact{Code: command.CodeUnlockedMeanwhile, Args: command.Args{Application: app.Name}})
 	}
 	if err := r.intend(ctx); err != nil {
 		return err
@@ -29,21 +30,21 @@ func (in *Inbox) lock(ctx context.Context, r *responder, s Situation, d Decision
 
 // unlock carries out an /unlock. An attempt that finds the intent of an earlier one
 // does not take away a lock that was set since.
-func (in *Inbox) unlock(ctx context.Context, r *responder, s Situation) error {
+func (in *Inbox) unlock(ctx context.Context, r *responder, s command.Situation) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if l := s.App.Status.Lock; l != nil && r.intendedBefore(l.At.Time) {
-		return r.answer(ctx, s.lockedAlready(l).Fact)
+		return r.answer(ctx, s.LockedAlready(l).Fact)
 	}
 	if err := r.intend(ctx); err != nil {
 		return err
 	}
 	was, err := in.Record.Unlock(ctx, app, s.By)
 	if err == nil && was == nil {
-		return r.answer(ctx, Fact{CodeUnlockedByOther, Args{Application: app.Name}})
+		return r.answer(ctx, command.Fact{Code: command.CodeUnlockedByOther, Args: command.Args{Application: app.Name}})
 	}
-	var said Fact
+	var said command.Fact
 	if was != nil { // it may be another one by now
-		said = s.unlocked(was).Fact
+		said = s.Unlocked(was).Fact
 	}
 	return in.written(ctx, r, s, outcome{err, "unlocking " + app.String(), said})
 }
@@ -64,14 +65,14 @@ func (r *responder) intend(ctx context.Context) error {
 }
 
 // lockedMeanwhile answers a /lock that was overtaken by another one.
-func (in *Inbox) lockedMeanwhile(ctx context.Context, r *responder, s Situation) error {
+func (in *Inbox) lockedMeanwhile(ctx context.Context, r *responder, s command.Situation) error {
 	app, err := in.Record.Application(ctx, key(s.App.Namespace, s.App.Name))
 	if err != nil {
 		return fmt.Errorf("reading who locked %s/%s: %w", s.App.Namespace, s.App.Name, err)
 	}
-	said := Fact{CodeLockedAndUnlocked, Args{Application: s.App.Name}}
+	said := command.Fact{Code: command.CodeLockedAndUnlocked, Args: command.Args{Application: s.App.Name}}
 	if l := app.Status.Lock; l != nil {
-		said = s.lockedAlready(l).Fact
+		said = s.LockedAlready(l).Fact
 	}
 	return r.answer(ctx, said)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // push submits a Deploy to every application that is released from the branch.
@@ -35,7 +36,7 @@ func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 // submitPush submits the first attempt of a commit. One that exists, running or
 // finished, is joined: a further attempt needs a person.
 func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit string, cause v1alpha1.Cause) error {
-	rel := NewDeploy(app, commit, 1, cause)
+	rel := command.NewDeploy(app, commit, 1, cause)
 	_, created, err := Submit(ctx, in.Record, rel)
 	if errors.Is(err, ErrIdentity) {
 		// Every name of it was taken by hand. Asking again will not help; the operator has to look.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
 // permissionLife is how long it is believed what somebody may do, where nothing
@@ -30,7 +31,7 @@ type permission struct {
 }
 
 // ask returns what somebody may do, or could lately.
-func (p *permissions) ask(ctx context.Context, github *GitHub, repository, login string) (string, error) {
+func (p *permissions) ask(ctx context.Context, github *githubapp.Client, repository, login string) (string, error) {
 	who := strings.ToLower(repository + " " + login)
 	p.mu.Lock()
 	known, found := p.known[who]

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -142,7 +143,7 @@ func TestALimitOfOneInstallationStopsNoOther(t *testing.T) {
 	public, err := w.github.AddRepository("stranger/public", githubtest.RepositoryConfig{Files: githubtest.Text(map[string]string{"a": "1"})})
 	check(t, err)
 	w.app.InstallOn(public, nil)
-	other := shop()
+	other := bottest.Shop()
 	other.Namespace, other.Name, other.UID, other.Spec.Repository = "public", "public", "app-9", "stranger/public"
 	w.record.add(other)
 	_, err = public.CommitFiles(githubtest.Commit{
@@ -200,7 +201,7 @@ func TestACommandUnderARateLimitIsExecutedAfterIt(t *testing.T) {
 // TestALockIsNotCarriedOutTwice: an attempt that follows another one leaves alone
 // what somebody did in between.
 func TestALockIsNotCarriedOutTwice(t *testing.T) {
-	app := shop()
+	app := bottest.Shop()
 	for _, verb := range []string{"/lock", "/unlock"} {
 		w := newWorld(t)
 		pr, _ := waiting(w)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -59,7 +60,7 @@ func released(w *world) (pr *githubtest.PullRequest, before, after v1alpha1.Vers
 	rel := w.record.change(name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
 	before = v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop:v1.0.0"}
 	after = v1alpha1.Version{Color: v1alpha1.Green, Image: "gcr.io/acme/shop@sha256:1", Commit: commit, Release: name}
-	app := shop()
+	app := bottest.Shop()
 	app.Status = v1alpha1.BlueGreenStatus{Live: &after, Previous: &before, LastSwitch: &v1alpha1.SwitchRecord{
 		Release: name, UID: string(rel.UID), Kind: "Deploy", From: before, To: after,
 	}}
@@ -104,7 +105,7 @@ func TestRollbackSubmitsOnceAndThenChangesNothing(t *testing.T) {
 		advance(r, v1alpha1.ReleaseSucceeded)
 		r.Status.Milestones.Previous, r.Status.Milestones.Target = &after, v1alpha1.Blue
 	})
-	app := shop()
+	app := bottest.Shop()
 	app.Status = v1alpha1.BlueGreenStatus{Live: &before, LastSwitch: &v1alpha1.SwitchRecord{
 		Release: rollback.Name, UID: string(rollback.UID), Kind: "Rollback", From: after, To: before,
 	}}
@@ -141,7 +142,7 @@ func TestStatusAnswersAReader(t *testing.T) {
 
 func TestAmbiguousCommandIsAnsweredWithTheList(t *testing.T) {
 	w := newWorld(t)
-	other := shop()
+	other := bottest.Shop()
 	other.Namespace, other.Name, other.UID = "staging", "shop-two", "app-2"
 	w.record.add(other)
 	pr, _ := w.merge("feature")
@@ -218,14 +219,17 @@ func TestMistypedCommandIsAnsweredWithItsUsage(t *testing.T) {
 
 func TestRollbackByCommitFindsTheApplicationWhereItIsLive(t *testing.T) {
 	w := newWorld(t)
-	next := shop()
+	next := bottest.Shop()
 	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"
-	next.Status = v1alpha1.BlueGreenStatus{Live: newVersion.DeepCopy(), Previous: oldVersion.DeepCopy(), LastSwitch: &v1alpha1.SwitchRecord{
-		Release: newVersion.Release, UID: "uid-new", Kind: "Deploy", From: oldVersion, To: newVersion,
-	}}
+	next.Status = v1alpha1.BlueGreenStatus{
+		Live: bottest.NewVersion.DeepCopy(), Previous: bottest.OldVersion.DeepCopy(),
+		LastSwitch: &v1alpha1.SwitchRecord{
+			Release: bottest.NewVersion.Release, UID: "uid-new", Kind: "Deploy", From: bottest.OldVersion, To: bottest.NewVersion,
+		},
+	}
 	w.record.add(next)
 	pr := w.open("feature") // into main, and not even merged
-	w.say(pr.Number, w.writer, "/rollback "+newCommit[:10])
+	w.say(pr.Number, w.writer, "/rollback "+bottest.NewCommit[:10])
 	w.record.mu.Lock()
 	defer w.record.mu.Unlock()
 	if n := len(w.record.releases); n != 1 || w.record.releases[0].Spec.Application != "next" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // threadPatience is how long a command waits for the earlier ones of its pull request.
@@ -15,35 +16,36 @@ const threadPatience = time.Minute
 
 // undoneBy are, for each command, those after which carrying it out late would undo
 // what was asked last.
-var undoneBy = map[Verb][]Verb{
-	Promote:  {Rollback, Cancel},
-	Rollback: {Promote, Retry},
-	Cancel:   {Promote, Retry},
-	Retry:    {Rollback, Cancel},
-	Lock:     {Unlock},
-	Unlock:   {Lock},
+var undoneBy = map[command.Verb][]command.Verb{
+	command.Promote:  {command.Rollback, command.Cancel},
+	command.Rollback: {command.Promote, command.Retry},
+	command.Cancel:   {command.Promote, command.Retry},
+	command.Retry:    {command.Rollback, command.Cancel},
+	command.Lock:     {command.Unlock},
+	command.Unlock:   {command.Lock},
 }
 
 // order keeps the commands of one pull request in their order, although each is tried
 // again by itself: one waits a moment for those before it, and is refused after one
 // that undid it, or beside one that a newer version wrote. A rollback waits for none.
-func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Fact, error) {
+func (in *Inbox) order(ctx context.Context, r *responder, s command.Situation) (*command.Fact, error) {
 	all, err := in.Deliveries.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the other commands of the pull request: %w", err)
 	}
-	verb, waits := s.Command.Verb, s.Command.Verb != Rollback && s.Now.Sub(r.d.Spec.ReceivedAt.Time) < threadPatience
+	verb, waits := s.Command.Verb, s.Command.Verb != command.Rollback && s.Now.Sub(r.d.Spec.ReceivedAt.Time) < threadPatience
 	for i := range all {
 		other := &all[i]
 		switch c := other.Spec.Comment; {
 		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
-		case other.Readable() != nil && verb != Rollback: // what came of it cannot be told
+		case other.Readable() != nil && verb != command.Rollback: // what came of it cannot be told
 			if waits {
 				return nil, &tooEarly{in.backoff(1), "a newer version has another command of this pull request"}
 			}
-			return &Fact{CodeNewerRecord, Args{Application: s.App.Name}}, nil
+			return &command.Fact{Code: command.CodeNewerRecord, Args: command.Args{Application: s.App.Name}}, nil
 		case c.ID > r.comment().ID && undoes(other, verb, s.App):
-			return &Fact{CodeAskedAfter, Args{Next: []Command{{Verb: executedVerb(other)}, s.Command}}}, nil
+			return &command.Fact{Code: command.CodeAskedAfter, Args: command.Args{Next: []command.Command{{Verb: executedVerb(other)}, s.Command}}},
+				nil
 		case waits && c.ID < r.comment().ID && !other.Status.Phase.Finished() && other.Status.Executed == "" && mayChange(c.Body):
 			return nil, &tooEarly{in.backoff(1), "an earlier command of this pull request is not done yet"}
 		}
@@ -51,20 +53,20 @@ func (in *Inbox) order(ctx context.Context, r *responder, s Situation) (*Fact, e
 	return nil, nil
 }
 
-func executedVerb(d *v1alpha1.Delivery) Verb {
+func executedVerb(d *v1alpha1.Delivery) command.Verb {
 	verb, _, _ := strings.Cut(d.Status.Executed, " ")
-	return Verb(verb)
+	return command.Verb(verb)
 }
 
 // undoes reports whether a command was carried out that undid another one on an
 // application.
-func undoes(d *v1alpha1.Delivery, verb Verb, app v1alpha1.BlueGreen) bool {
+func undoes(d *v1alpha1.Delivery, verb command.Verb, app v1alpha1.BlueGreen) bool {
 	_, on, _ := strings.Cut(d.Status.Executed, " ")
 	return on == app.Namespace+"/"+app.Name && slices.Contains(undoneBy[verb], executedVerb(d))
 }
 
 // mayChange reports whether a comment has a command that changes something.
 func mayChange(body string) bool {
-	c, err := ParseCommand(body)
-	return err == nil && c != nil && !c.Verb.onlyReads()
+	c, err := command.Parse(body)
+	return err == nil && c != nil && !c.Verb.OnlyReads()
 }

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -70,7 +71,7 @@ func TestCommandsOfAThreadKeepTheirOrder(t *testing.T) {
 func TestALateCommandDoesNotUndoWhatWasAskedAfterIt(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
-	app := shop()
+	app := bottest.Shop()
 	check(t, w.record.Lock(t.Context(), keyOf(&app), v1alpha1.Lock{By: "otto"}))
 	w.typed(pr, "/lock all", "/unlock")
 	lock, unlock := w.delivery("/lock all"), w.delivery("/unlock")

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -136,7 +137,7 @@ func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error)
 	}
 	s.Error = prose.Characters(prose.OneLine(failed.Error()), maxDeliveryError)
 	again = in.backoff(s.Attempts)
-	if limit, limited := retryAfter(failed, time.Now()); limited {
+	if limit, limited := githubapp.RetryAfter(failed, time.Now()); limited {
 		s.Limited, again = true, max(again, limit)
 	}
 	if early := (*tooEarly)(nil); errors.As(failed, &early) {

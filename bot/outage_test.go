@@ -9,6 +9,8 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/command"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -114,8 +116,8 @@ func TestSweepSubmitsAMissedHeadButNeverAFirst(t *testing.T) {
 	if n := len(w.all()); n != 0 {
 		t.Fatalf("%d releases of an application that never had one, want none", n)
 	}
-	app := shop()
-	_, _, err = w.record.Submit(t.Context(), bot.NewDeploy(&app, first, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush}))
+	app := bottest.Shop()
+	_, _, err = w.record.Submit(t.Context(), command.NewDeploy(&app, first, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush}))
 	check(t, err)
 	second, err := w.repo.CommitFiles(githubtest.Commit{Message: "two", Files: githubtest.Text(map[string]string{"a": "2"})})
 	check(t, err)

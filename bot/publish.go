@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // Publish makes GitHub show what the record says of a release: its deployment
@@ -47,7 +50,7 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 		return 0, nil
 	}
 	err = t.publish(ctx)
-	if wait, limited := retryAfter(err, time.Now()); limited {
+	if wait, limited := githubapp.RetryAfter(err, time.Now()); limited {
 		p.Log.WarnContext(ctx, "github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
 		return wait, nil // what could not be done meanwhile is done then
 	}
@@ -84,7 +87,7 @@ func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen
 	rel *v1alpha1.Release,
 ) *thread {
 	t := &thread{Publisher: p, app: app, apps: apps, releases: slices.Clone(releases)}
-	t.releases = slices.DeleteFunc(t.releases, func(r v1alpha1.Release) bool { return r.Spec.Application != app.Name || malformed(r) })
+	t.releases = slices.DeleteFunc(t.releases, func(r v1alpha1.Release) bool { return r.Spec.Application != app.Name || command.Malformed(r) })
 	for i := range t.releases {
 		r := &t.releases[i]
 		r.Status.GitHub = p.memory.latest(r)
@@ -99,7 +102,7 @@ func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen
 // since it was read, or nothing can be made of it.
 func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 	label := rel.Labels[v1alpha1.ApplicationLabel]
-	if label == rel.Spec.Application && !malformed(*rel) || !p.strays.first(rel.UID) {
+	if label == rel.Spec.Application && !command.Malformed(*rel) || !p.strays.first(rel.UID) {
 		return
 	}
 	p.Log.WarnContext(ctx, "release not published: its kind does not fit its spec, or its label is not its spec.application; delete it and "+
@@ -135,7 +138,7 @@ func (t *thread) digest() string {
 			parts = append(parts, number, d.digest())
 		}
 	}
-	return digestOf(parts...)
+	return report.Digest(parts...)
 }
 
 // reactionOf returns the reaction that the command which asked for a release
@@ -145,9 +148,9 @@ func reactionOf(rel *v1alpha1.Release) string {
 	case rel.Spec.Cause.CommentID == 0 || !rel.Status.Phase.Finished():
 		return ""
 	case rel.Status.Phase == v1alpha1.ReleaseSucceeded:
-		return reactionDone
+		return githubapp.ReactionDone
 	}
-	return reactionRefused
+	return githubapp.ReactionRefused
 }
 
 // react shows on the command how it ended. It is decoration: a failure is logged
@@ -162,7 +165,7 @@ func (t *thread) react(ctx context.Context) error {
 		t.Log.InfoContext(ctx, "reaction not set", "release", t.rel.Name, "error", err)
 		return nil
 	}
-	if err := t.GitHub.Unreact(ctx, t.app.Spec.Repository, comment, reactionSeen); err != nil {
+	if err := t.GitHub.Unreact(ctx, t.app.Spec.Repository, comment, githubapp.ReactionSeen); err != nil {
 		t.Log.InfoContext(ctx, "reaction not taken back", "release", t.rel.Name, "error", err)
 	}
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Reaction = want })

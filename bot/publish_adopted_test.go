@@ -8,7 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // After a rollback to the version that ran before Turnout's first release, production
@@ -43,9 +44,9 @@ func TestRollbackToTheAdoptedVersionHasADeploymentOrSaysWhyNot(t *testing.T) {
 			pr, deployed := ended(w)
 			p := w.publisher()
 			untilPublished(t, w, p, deployed.Name)
-			app := shop()
+			app := bottest.Shop()
 			to := v1alpha1.Version{Color: v1alpha1.Blue, Image: "gcr.io/acme/shop@sha256:" + strings.Repeat("1", 64), Tag: tag, Replicas: 3}
-			back := bot.NewRollback(&app, v1alpha1.RollbackSpec{
+			back := command.NewRollback(&app, v1alpha1.RollbackSpec{
 				From: v1alpha1.Version{Color: v1alpha1.Green, Commit: deployed.Spec.Deploy.Commit, Release: deployed.Name}, To: to,
 				Switch: string(deployed.UID),
 			}, v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda", PullRequest: pr.Number})

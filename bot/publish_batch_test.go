@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -94,7 +95,7 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 			}
 
 			// Each of them may leave it, and hears of that too.
-			app := shop()
+			app := bottest.Shop()
 			back := w.rollback(app, head, before.MergeCommit())
 			start = len(w.github.Requests())
 			untilPublished(t, w, w.publisher(), back)
@@ -113,7 +114,7 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 // rollback records one that left a commit for another and has ended well.
 func (w *world) rollback(app v1alpha1.BlueGreen, from, to string) string {
 	w.t.Helper()
-	rel := goesBack(comesBack).rel
+	rel := bottest.GoesBack(bottest.ComesBack).Rel
 	rel.Namespace, rel.UID = app.Namespace, ""
 	rel.Spec.Rollback.From.Commit, rel.Spec.Rollback.To.Commit = from, to
 	rel.Spec.Cause.PullRequest, rel.Spec.Cause.CommentID = 0, 0
@@ -138,7 +139,7 @@ func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 		l := w.leader(t)
 		w.record.change(name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
 		for range 6 {
-			l.happens(name, building)
+			l.happens(name, bottest.Building)
 			l.pass(500 * time.Millisecond)
 		}
 		closed()

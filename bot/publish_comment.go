@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // marker starts the bot's comment for an application. It only tells its own
@@ -63,9 +65,9 @@ type draft struct {
 // conversation that is over.
 func (d draft) digest() string {
 	if d.rel.Status.Phase.Finished() {
-		return digestOf("ended", d.gist)
+		return report.Digest("ended", d.gist)
 	}
-	return digestOf(d.gist, d.body)
+	return report.Digest(d.gist, d.body)
 }
 
 // draft writes the comment on a pull request; ok is false if no release concerns
@@ -82,7 +84,7 @@ func (t *thread) draft(number int) (d draft, ok bool) {
 	}
 	around := t.around()
 	around.Earlier = concerned[1:]
-	r := Report(t.app, concerned[0], around)
+	r := report.Of(t.app, concerned[0], around)
 	return draft{number: number, rel: concerned[0], gist: r.Gist, body: marker(t.app) + "\n\n" + r.Body()}, true
 }
 
@@ -97,7 +99,7 @@ func (t *thread) comment(ctx context.Context, d draft) error {
 		return nil
 	}
 	id, err := t.write(ctx, d, known)
-	if refusedForGood(err) {
+	if githubapp.RefusedForGood(err) {
 		// A locked conversation, say. The Deployments tab has it all the same.
 		t.Log.WarnContext(ctx, "comment refused", "release", d.rel.Name, "pull_request", d.number, "error", err)
 	} else if err != nil {
@@ -178,7 +180,7 @@ func (t *thread) write(ctx context.Context, d draft, known knownComment) (int64,
 	}
 	if id != 0 {
 		exists, err := t.GitHub.EditComment(ctx, repository, id, d.body)
-		if err != nil && !answered(err) {
+		if err != nil && !githubapp.Answered(err) {
 			err = errors.Join(err, t.doubt(ctx, d.rel)) // it may still overwrite the next one
 		}
 		if err != nil || exists {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -14,8 +16,8 @@ const maxRefused = 300
 
 // wanted is the deployment that GitHub should show for a release, nil if there
 // is nothing to show.
-func (t *thread) wanted(rel *v1alpha1.Release) *Deployment {
-	return DeploymentOf(t.app, rel, t.around())
+func (t *thread) wanted(rel *v1alpha1.Release) *report.Deployment {
+	return report.DeploymentOf(t.app, rel, t.around())
 }
 
 // deployments publishes the release's own deployment, then those of the others
@@ -50,27 +52,27 @@ func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 		return nil
 	}
 	err := t.showDeployment(ctx, rel, want)
-	if !refusedForGood(err) {
+	if !githubapp.RefusedForGood(err) {
 		return err
 	}
 	t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
 	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
-		s.DeploymentRefused, s.DeploymentStateIntended = prose.Characters(prose.OneLine(answerOf(err)), maxRefused), ""
+		s.DeploymentRefused, s.DeploymentStateIntended = prose.Characters(prose.OneLine(githubapp.Answer(err)), maxRefused), ""
 	})
 }
 
-func (t *thread) showDeployment(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
+func (t *thread) showDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	if rel.Status.GitHub.DeploymentID == 0 {
 		if err := t.createDeployment(ctx, rel, want); err != nil || rel.Status.GitHub.DeploymentID == 0 {
 			return err
 		}
 	}
 	st := rel.Status.GitHub
-	if st.DeploymentStateIntended == "" && st.DeploymentState == want.shown() {
+	if st.DeploymentStateIntended == "" && st.DeploymentState == want.Shown() {
 		return nil
 	}
 	wait := time.Duration(0)
-	if want.State == StateInProgress {
+	if want.State == report.StateInProgress {
 		wait = unsettled(rel)
 	}
 	if wait <= 0 {
@@ -86,22 +88,22 @@ func (t *thread) showDeployment(ctx context.Context, rel *v1alpha1.Release, want
 // postState posts a state once: intent, act, outcome. An intent without an
 // outcome is from a call that ended early, so GitHub is asked what it has; there
 // is nothing to ask otherwise. If it has not got that state, it may still.
-func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
-	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = want.shown(), "" }
+func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
+	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = want.Shown(), "" }
 	id, intended := rel.Status.GitHub.DeploymentID, rel.Status.GitHub.DeploymentStateIntended
 	doubt := false
 	if intended != "" {
-		last, err := t.GitHub.deploymentState(ctx, t.app.Spec.Repository, id)
+		last, err := t.GitHub.DeploymentState(ctx, t.app.Spec.Repository, id)
 		if err != nil {
 			return err
 		}
-		if last.shown() == want.shown() {
+		if last.Shown() == want.Shown() {
 			return t.record(ctx, rel, posted)
 		}
-		doubt = last.shown() != intended
+		doubt = last.Shown() != intended
 	}
 	err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
-		s.DeploymentStateIntended = want.shown()
+		s.DeploymentStateIntended = want.Shown()
 		if doubt {
 			s.DoubtSince = timestamp()
 		}
@@ -109,7 +111,7 @@ func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Dep
 	if err != nil {
 		return err
 	}
-	if err := t.GitHub.setDeployment(ctx, t.app.Spec.Repository, id, *want); err != nil {
+	if err := t.GitHub.SetDeployment(ctx, t.app.Spec.Repository, id, *want); err != nil {
 		return err
 	}
 	return t.record(ctx, rel, posted)
@@ -119,14 +121,14 @@ func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *Dep
 // outcome. An intent without an outcome is from a call that ended early; what it
 // made may not be listed yet, so it is waited for, and then looked for. If there
 // is nothing, it may still come, see [thread.settle].
-func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *Deployment) error {
+func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	intended := rel.Status.GitHub.DeploymentIntendedAt
 	if intended != nil {
 		if wait := t.grace() - time.Since(intended.Time); wait > 0 {
 			t.later(wait)
 			return nil
 		}
-		made, err := t.GitHub.findDeployments(ctx, t.app.Spec.Repository, *want)
+		made, err := t.GitHub.FindDeployments(ctx, t.app.Spec.Repository, *want)
 		if err != nil {
 			return err
 		}
@@ -148,7 +150,7 @@ func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, wa
 	if err != nil {
 		return err
 	}
-	id, err := t.GitHub.createDeployment(ctx, t.app.Spec.Repository, *want)
+	id, err := t.GitHub.CreateDeployment(ctx, t.app.Spec.Repository, *want)
 	if err != nil {
 		return err // with the intent recorded: the next call looks for it
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
 // asking is a request to match: its method, and a pattern of its path.
@@ -145,9 +147,9 @@ func (w *world) publisherOver(n http.RoundTripper) *bot.Publisher {
 	return p
 }
 
-func (w *world) clientOver(n http.RoundTripper) *bot.GitHub {
+func (w *world) clientOver(n http.RoundTripper) *githubapp.Client {
 	w.t.Helper()
-	client, err := bot.NewGitHub(bot.GitHubConfig{URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: n})
+	client, err := githubapp.New(githubapp.Config{URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: n})
 	check(w.t, err)
 	return client
 }
@@ -214,7 +216,7 @@ func TestLateWriteDoesNotTakeBackTheNext(t *testing.T) {
 			w := newWorld(t)
 			pr, commit := w.merge("feature")
 			release := v1alpha1.DeployName("shop", commit, 1)
-			untilPublished(t, w, w.publisher(), w.record.change(release, building).Name)
+			untilPublished(t, w, w.publisher(), w.record.change(release, bottest.Building).Name)
 			n := &network{to: http.DefaultTransport, delays: []*delay{&d}}
 			rel := w.record.change(release, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseWaiting) })
 			if _, err := w.publisherOver(n).Publish(t.Context(), rel); err == nil {

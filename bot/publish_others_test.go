@@ -8,12 +8,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/command"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
 // live is a release with which users are, since some minutes after now.
-func live(phase v1alpha1.ReleasePhase, minutes int) happening {
+func live(phase v1alpha1.ReleasePhase, minutes int) bottest.Happening {
 	return func(r *v1alpha1.Release) {
 		advance(r, v1alpha1.ReleaseSucceeded)
 		at := metav1.NewTime(time.Now().Add(time.Duration(minutes) * time.Minute))
@@ -26,13 +27,13 @@ func live(phase v1alpha1.ReleasePhase, minutes int) happening {
 func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  happening
+		end  bottest.Happening
 		want string
 	}{
 		{"shipped", live(v1alpha1.ReleaseSucceeded, 1), "✅ Shipped with [`VERSION`]"},
 		{"failed", func(r *v1alpha1.Release) {
 			advance(r, v1alpha1.ReleaseFailed)
-			fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate", "GET /healthz answered 500")(r)
+			bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate", "GET /healthz answered 500")(r)
 			r.Status.Phase, r.Status.FinishedAt = v1alpha1.ReleaseFailed, now()
 		}, "❌ Its successor [`VERSION`]"},
 	} {
@@ -48,7 +49,7 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 			}
 			for i, name := range names[:2] {
 				w.record.change(name, func(r *v1alpha1.Release) {
-					fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+names[i+1])(r)
+					bottest.Fails(v1alpha1.FaultSuperseded, "", "Superseded", "superseded by "+names[i+1])(r)
 					r.Status.Phase, r.Status.SupersededBy, r.Status.FinishedAt = v1alpha1.ReleaseSuperseded, names[i+1], now()
 				})
 				untilPublished(t, w, p, name)
@@ -75,8 +76,8 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 			}
 
 			// Whatever became of it, another attempt of it counts.
-			app := shop()
-			retried := bot.NewDeploy(&app, last, 2, v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda"})
+			app := bottest.Shop()
+			retried := command.NewDeploy(&app, last, 2, v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda"})
 			_, _, err := w.record.Submit(t.Context(), retried)
 			check(t, err)
 			w.record.change(retried.Name, live(v1alpha1.ReleaseSucceeded, 2))
@@ -152,7 +153,7 @@ func TestEndedConversationIsNotWordedAnew(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
 	untilPublished(t, w, w.publisher(), rel.Name)
-	app := shop()
+	app := bottest.Shop()
 	app.Spec.URL, app.Spec.Environment = "https://new.example.com", "live"
 	w.record.add(app)
 	before := len(w.github.Requests())
@@ -166,7 +167,7 @@ func TestEndedConversationIsNotWordedAnew(t *testing.T) {
 // say which is meant.
 func TestApplicationsOfOneRepositoryHaveEnvironmentsOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
-	basket, staging := shop(), shop()
+	basket, staging := bottest.Shop(), bottest.Shop()
 	basket.Name, basket.UID = "basket", "app-2"
 	staging.Namespace, staging.UID, staging.Spec.Environment = "staging", "app-3", "staging"
 	w.record.add(basket)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // defaultApart is the least time between two writes to one thread of GitHub's.
@@ -100,7 +101,7 @@ func unsettled(rel *v1alpha1.Release) time.Duration {
 // unconfirmed is how long the news that users were moved should still wait.
 func unconfirmed(rel *v1alpha1.Release) time.Duration {
 	st := rel.Status
-	if st.Phase != v1alpha1.ReleaseRunning || !moved(rel) || st.Step == v1alpha1.StepSoak {
+	if st.Phase != v1alpha1.ReleaseRunning || !report.Moved(rel) || st.Step == v1alpha1.StepSoak {
 		return 0
 	}
 	return confirming - time.Since(st.Milestones.SwitchedAt.Time)

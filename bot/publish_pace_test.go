@@ -13,6 +13,8 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,7 +49,7 @@ type leader struct {
 
 func (w *world) leader(t *testing.T) *leader {
 	t.Helper()
-	client, err := bot.NewGitHub(bot.GitHubConfig{
+	client, err := githubapp.New(githubapp.Config{
 		URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: direct{w.github},
 	})
 	check(t, err)
@@ -91,7 +93,7 @@ func (l *leader) pass(d time.Duration) {
 }
 
 // happens changes a release at once and looks.
-func (l *leader) happens(name string, changes ...happening) {
+func (l *leader) happens(name string, changes ...bottest.Happening) {
 	l.t.Helper()
 	l.w.record.change(name, func(r *v1alpha1.Release) {
 		for _, change := range changes {
@@ -108,7 +110,7 @@ func now() *metav1.Time {
 }
 
 // enters begins a step, and ends the one before.
-func enters(s v1alpha1.Step, message string) happening {
+func enters(s v1alpha1.Step, message string) bottest.Happening {
 	return func(r *v1alpha1.Release) {
 		at := metav1.NewMicroTime(time.Now())
 		if n := len(r.Status.Timeline); n > 0 {
@@ -119,13 +121,13 @@ func enters(s v1alpha1.Step, message string) happening {
 	}
 }
 
-func says(message string) happening {
+func says(message string) bottest.Happening {
 	return func(r *v1alpha1.Release) {
 		r.Status.Message, r.Status.Timeline[len(r.Status.Timeline)-1].Message = message, message
 	}
 }
 
-func endsNow(phase v1alpha1.ReleasePhase) happening {
+func endsNow(phase v1alpha1.ReleasePhase) bottest.Happening {
 	return func(r *v1alpha1.Release) { r.Status.Phase, r.Status.Step, r.Status.FinishedAt = phase, "", now() }
 }
 
@@ -134,15 +136,15 @@ func movesUsers(r *v1alpha1.Release) { r.Status.Milestones.SwitchedAt = now() }
 // runThrough is what happens to a release that nothing holds up, with the time
 // that each thing takes.
 func runThrough() []struct {
-	what happening
+	what bottest.Happening
 	then time.Duration
 } {
 	type moment = struct {
-		what happening
+		what bottest.Happening
 		then time.Duration
 	}
 	claimedNow := func(r *v1alpha1.Release) {
-		r.Status.Milestones = v1alpha1.Milestones{Target: v1alpha1.Green, Previous: oldVersion.DeepCopy(), ClaimedAt: now()}
+		r.Status.Milestones = v1alpha1.Milestones{Target: v1alpha1.Green, Previous: bottest.OldVersion.DeepCopy(), ClaimedAt: now()}
 	}
 	moments := []moment{
 		{func(r *v1alpha1.Release) { r.Status.Phase, r.Status.Version = v1alpha1.ReleaseQueued, "1b1b1b1" }, 300 * time.Millisecond},
@@ -151,7 +153,7 @@ func runThrough() []struct {
 			r.Status.Build = &v1alpha1.BuildStatus{CreatedAt: now(), State: "QUEUED"}
 			says("building")(r)
 		}, 2 * time.Second},
-		{func(r *v1alpha1.Release) { r.Status.Build.LogURL = buildLog; says("queued in Cloud Build")(r) }, 15 * time.Second},
+		{func(r *v1alpha1.Release) { r.Status.Build.LogURL = bottest.BuildLog; says("queued in Cloud Build")(r) }, 15 * time.Second},
 		{func(r *v1alpha1.Release) { r.Status.Build.StartedAt = now(); says("building")(r) }, 3 * time.Minute},
 		{func(r *v1alpha1.Release) {
 			r.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: "app@sha256:new", At: *now()}
@@ -304,7 +306,7 @@ func TestProgressIsWrittenEveryTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := w.leader(t)
 		w.record.change(name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
-		l.happens(name, building)
+		l.happens(name, bottest.Building)
 		l.pass(10 * time.Second)
 		before := len(w.github.Requests())
 		for minute := range 25 {
@@ -330,16 +332,16 @@ func TestSwitchConfirmedAtOnceIsOneEdit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := w.leader(t)
 		w.record.change(name, func(r *v1alpha1.Release) { r.CreationTimestamp = *now() })
-		l.happens(name, verified)
+		l.happens(name, bottest.Verified)
 		l.pass(time.Minute)
 		for _, confirmedAfter := range []time.Duration{3 * time.Second, time.Minute} {
 			before := len(w.github.Requests())
-			l.happens(name, verified, switched, movesUsers)
+			l.happens(name, bottest.Verified, bottest.Switched, movesUsers)
 			l.pass(min(confirmedAfter, 11*time.Second))
 			if told := strings.Contains(w.answers(pr.Number)[0], "being confirmed"); told != (confirmedAfter > 10*time.Second) {
 				t.Errorf("unconfirmed for %s: told %v", confirmedAfter, told)
 			}
-			l.happens(name, confirmed, movesUsers)
+			l.happens(name, bottest.Confirmed, movesUsers)
 			l.pass(time.Minute)
 			want := "1 × PATCH issues/comments/{comment_id}"
 			if confirmedAfter > 10*time.Second {

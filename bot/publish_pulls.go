@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // pullRequestLag is how long after a push GitHub may still not know which pull
@@ -150,7 +151,7 @@ func (t *thread) search(ctx context.Context, commit string) (b batch, err error)
 // mergedBy returns the pull request that brought a commit, and the place of the
 // commit that merging it made: the same one, or else the nearest newer one, as after
 // a rebase. It is nil, and the place the same, if there is none.
-func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*PullRequest, int, error) {
+func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*command.PullRequest, int, error) {
 	commit := s.commits[at]
 	list, known := s.answers[commit]
 	if !known {
@@ -159,7 +160,7 @@ func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*PullRequest,
 			return nil, at, err
 		}
 	}
-	nearest, found := -1, (*PullRequest)(nil)
+	nearest, found := -1, (*command.PullRequest)(nil)
 	for i := range list {
 		// Of several that have the commit, as one that was brought up to date with the
 		// branch has it too, the first that brought it is the one that was merged next.
@@ -180,6 +181,6 @@ const kept = 8 * 24 * time.Hour
 // spokeOn reports whether the bot may have a comment for this application on a
 // pull request: a release in the record has one there, or one that the record has
 // forgotten may.
-func (t *thread) spokeOn(pr PullRequest) bool {
+func (t *thread) spokeOn(pr command.PullRequest) bool {
 	return slices.Contains(t.commented(), pr.Number) || time.Since(pr.CreatedAt) >= kept
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/bottest"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -42,7 +43,10 @@ func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 				return resp
 			}}}
 			var log bytes.Buffer
-			for _, change := range []happening{building, verified, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) }} {
+			for _, change := range []bottest.Happening{
+				bottest.Building, bottest.Verified,
+				func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) },
+			} {
 				w.record.change(release, change)
 				for range 2 { // another process learns it from the record
 					p := w.publisherOver(n)

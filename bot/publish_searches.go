@@ -3,6 +3,8 @@ package bot
 import (
 	"sync"
 	"time"
+
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // searches are what is known so far of pull requests, since GitHub may learn of
@@ -17,10 +19,10 @@ type searches struct {
 // search is that of one release; owned by who holds the application's lock.
 type search struct {
 	begun    time.Time
-	asked    time.Time                // zero: not yet
-	commits  []string                 // of the branch, newest first
-	complete bool                     // these are all
-	answers  map[string][]PullRequest // by commit; of those that have any
+	asked    time.Time                        // zero: not yet
+	commits  []string                         // of the branch, newest first
+	complete bool                             // these are all
+	answers  map[string][]command.PullRequest // by commit; of those that have any
 }
 
 // searchLife bounds how long a search is gone on with, and its result used.
@@ -39,7 +41,7 @@ func (s *searches) of(uid releaseID) *search {
 		s.all = map[releaseID]*search{}
 	}
 	if s.all[uid] == nil {
-		s.all[uid] = &search{begun: time.Now(), answers: map[string][]PullRequest{}}
+		s.all[uid] = &search{begun: time.Now(), answers: map[string][]command.PullRequest{}}
 	}
 	return s.all[uid]
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // lateFactor is how many times the grace a request may still be carried out after
@@ -46,7 +48,7 @@ func (t *thread) settleDeployment(ctx context.Context) error {
 	if want == nil || st.DeploymentID == 0 || st.DeploymentRefused != "" {
 		return nil
 	}
-	made, err := t.GitHub.findDeployments(ctx, repository, *want)
+	made, err := t.GitHub.FindDeployments(ctx, repository, *want)
 	if err != nil {
 		return err
 	}
@@ -55,7 +57,7 @@ func (t *thread) settleDeployment(ctx context.Context) error {
 			continue
 		}
 		other := *want
-		other.State, other.Description = StateInactive, fmt.Sprintf("made twice: deployment %d is the one", st.DeploymentID)
+		other.State, other.Description = report.StateInactive, fmt.Sprintf("made twice: deployment %d is the one", st.DeploymentID)
 		if err := t.ensureState(ctx, id, other); err != nil {
 			return err
 		}
@@ -65,12 +67,12 @@ func (t *thread) settleDeployment(ctx context.Context) error {
 }
 
 // ensureState posts a state unless it is the last one.
-func (t *thread) ensureState(ctx context.Context, id int64, want Deployment) error {
-	last, err := t.GitHub.deploymentState(ctx, t.app.Spec.Repository, id)
-	if err != nil || last.shown() == want.shown() {
+func (t *thread) ensureState(ctx context.Context, id int64, want report.Deployment) error {
+	last, err := t.GitHub.DeploymentState(ctx, t.app.Spec.Repository, id)
+	if err != nil || last.Shown() == want.Shown() {
 		return err
 	}
-	return t.GitHub.setDeployment(ctx, t.app.Spec.Repository, id, want)
+	return t.GitHub.SetDeployment(ctx, t.app.Spec.Repository, id, want)
 }
 
 // settleComment deletes what the application has beside its comment on a pull
@@ -81,7 +83,7 @@ func (t *thread) settleComment(ctx context.Context, number int) error {
 	if !ok || known.id == 0 {
 		return nil
 	}
-	all, err := t.GitHub.ownComments(ctx, t.app.Spec.Repository, number, marker(t.app))
+	all, err := t.GitHub.OwnComments(ctx, t.app.Spec.Repository, number, marker(t.app))
 	if err != nil {
 		return err
 	}
@@ -90,11 +92,11 @@ func (t *thread) settleComment(ctx context.Context, number int) error {
 		case c.ID == known.id && c.Body != d.body:
 			_, err = t.GitHub.EditComment(ctx, t.app.Spec.Repository, c.ID, d.body)
 		case c.ID != known.id:
-			err = t.GitHub.deleteComment(ctx, t.app.Spec.Repository, c.ID)
+			err = t.GitHub.DeleteComment(ctx, t.app.Spec.Repository, c.ID)
 			t.Log.InfoContext(ctx, "second comment deleted",
 				"release", t.rel.Name, "pull_request", number, "comment", c.ID, "instead", known.id, "error", err)
 		}
-		if err != nil && !refusedForGood(err) {
+		if err != nil && !githubapp.RefusedForGood(err) {
 			return err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // Publisher makes GitHub look like the record. It is level-triggered: call
@@ -20,7 +22,7 @@ import (
 // release of one merge that runs through by itself costs at most 15 requests, and
 // every further pull request of its push what its own comment costs.
 type Publisher struct {
-	GitHub *GitHub
+	GitHub *githubapp.Client
 	Record Record
 	// Web is GitHub's address for people. Default: https://github.com.
 	Web string
@@ -57,8 +59,8 @@ func (t *thread) later(wait time.Duration) {
 }
 
 // around is what a report of one of the releases needs to know beside it.
-func (t *thread) around() Around {
-	return Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
+func (t *thread) around() report.Around {
+	return report.Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
 }
 
 // record changes status.github of a release, durably, then in memory.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
 // TestPushIsOfTheRepositoryThatWasMet, whatever its name is by now.
@@ -19,11 +20,11 @@ func TestPushIsOfTheRepositoryThatWasMet(t *testing.T) {
 		"another one took over its name": {"acme/shop", 666, 0},
 	} {
 		w := newWorld(t)
-		app := shop()
+		app := bottest.Shop()
 		app.Status.Repository = &v1alpha1.RepositoryPin{Name: "acme/shop", ID: 42}
 		w.record.add(app)
 		check(t, w.inbox.Handle(t.Context(), bot.Event{Name: "push", Delivery: "guid", Push: &bot.Push{
-			Repository: tt.repository, RepositoryID: tt.id, Branch: "main", Commit: hash("a"), Actor: "wanda",
+			Repository: tt.repository, RepositoryID: tt.id, Branch: "main", Commit: bottest.Hash("a"), Actor: "wanda",
 		}}))
 		if n := len(w.pending()); n != tt.want {
 			t.Errorf("%s: %d deliveries are written down, want %d", name, n, tt.want)

@@ -9,6 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/githubapp"
+	"github.com/turnout-dev/turnout/bot/report"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -28,7 +31,7 @@ func (r *responder) again() bool { return r.d.Status.Attempts > 1 }
 // seen shows at once that the command was read, to somebody who may give it.
 func (r *responder) seen(ctx context.Context) {
 	r.eyes = true
-	if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, reactionSeen); err != nil {
+	if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen); err != nil {
 		r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
 	}
 }
@@ -37,7 +40,7 @@ func (r *responder) seen(ctx context.Context) {
 func (r *responder) react(ctx context.Context, content string) {
 	err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, content)
 	if err == nil && r.eyes {
-		err = r.in.GitHub.Unreact(ctx, r.d.Spec.Repository, r.comment().ID, reactionSeen)
+		err = r.in.GitHub.Unreact(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen)
 	}
 	if err != nil {
 		r.in.Log.InfoContext(ctx, "reaction not set", "comment", r.comment().ID, "error", err)
@@ -46,28 +49,28 @@ func (r *responder) react(ctx context.Context, content string) {
 
 // refuse answers with the reason and the next move. An error means that the
 // person does not know yet, so the delivery must be handled again.
-func (r *responder) refuse(ctx context.Context, why Fact) error {
-	if err := r.reply(ctx, Answer(why)); err != nil {
+func (r *responder) refuse(ctx context.Context, why command.Fact) error {
+	if err := r.reply(ctx, report.Answer(why)); err != nil {
 		return err
 	}
-	r.react(ctx, reactionRefused)
+	r.react(ctx, githubapp.ReactionRefused)
 	return nil
 }
 
 // answer says something that changed nothing.
-func (r *responder) answer(ctx context.Context, said Fact) error {
-	if err := r.reply(ctx, Answer(said)); err != nil {
+func (r *responder) answer(ctx context.Context, said command.Fact) error {
+	if err := r.reply(ctx, report.Answer(said)); err != nil {
 		return err
 	}
-	r.react(ctx, reactionNothing)
+	r.react(ctx, githubapp.ReactionNothing)
 	return nil
 }
 
 // accepted says what a person may not expect of a command that was executed.
 // What was asked is durable by now: that the note is lost is no reason to do it
 // again.
-func (r *responder) accepted(ctx context.Context, said Fact) error {
-	note := Answer(said)
+func (r *responder) accepted(ctx context.Context, said command.Fact) error {
+	note := report.Answer(said)
 	if note == "" && !r.d.Status.Limited {
 		return nil
 	}
@@ -90,9 +93,9 @@ func (r *responder) reply(ctx context.Context, text string) error {
 	if err != nil || posted {
 		return err
 	}
-	body := marker + Reply(r.comment(), text, r.d.Status.Limited)
+	body := marker + report.Reply(r.comment(), text, r.d.Status.Limited)
 	_, err = r.in.GitHub.CreateComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, body)
-	if refusedForGood(err) { // a locked conversation: nobody is left to tell
+	if githubapp.RefusedForGood(err) { // a locked conversation: nobody is left to tell
 		r.in.Log.InfoContext(ctx, "answer refused", "comment", r.comment().ID, "error", err)
 		return nil
 	}
@@ -133,7 +136,7 @@ func microNow() *metav1.MicroTime {
 }
 
 // executed notes what was carried out, for the commands before it.
-func (r *responder) executed(s Situation) {
+func (r *responder) executed(s command.Situation) {
 	r.d.Status.Executed = prose.Characters(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
 }
 
@@ -150,21 +153,21 @@ func (e *tooEarly) Error() string { return e.what }
 type outcome struct {
 	err  error
 	what string
-	said Fact // to the person
+	said command.Fact // to the person
 }
 
 // written answers a command that was one write.
-func (in *Inbox) written(ctx context.Context, r *responder, s Situation, o outcome) error {
+func (in *Inbox) written(ctx context.Context, r *responder, s command.Situation, o outcome) error {
 	switch err := o.err; {
 	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
-		return r.answer(ctx, Fact{Code: CodeAskedMeanwhile})
+		return r.answer(ctx, command.Fact{Code: command.CodeAskedMeanwhile})
 	case errors.Is(err, ErrNotFound):
-		return r.refuse(ctx, Fact{CodeGone, Args{Next: []Command{{Verb: Status}}}})
+		return r.refuse(ctx, command.Fact{Code: command.CodeGone, Args: command.Args{Next: []command.Command{{Verb: command.Status}}}})
 	case err != nil:
 		return fmt.Errorf("%s: %w", o.what, err)
 	}
 	in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
 	r.executed(s)
-	r.react(ctx, reactionDone)
+	r.react(ctx, githubapp.ReactionDone)
 	return r.accepted(ctx, o.said)
 }

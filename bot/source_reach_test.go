@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -16,7 +16,7 @@ func TestSourceTellsWhyARepositoryCannotBeRead(t *testing.T) {
 	w := newWorld(t)
 	other, err := w.github.AddRepository("acme/other", githubtest.RepositoryConfig{Files: githubtest.Text(map[string]string{"a": "b"})})
 	check(t, err)
-	s := bot.Source{GitHub: w.client}
+	s := githubapp.Source{GitHub: w.client}
 	expect := func(repository, want string) {
 		t.Helper()
 		if why, err := s.Closed(t.Context(), repository); why != want || err != nil {
@@ -40,7 +40,7 @@ func TestSourceTellsWhyARepositoryCannotBeRead(t *testing.T) {
 
 func TestSourceTellsWhetherARepositoryHasABranch(t *testing.T) {
 	w := newWorld(t)
-	s := bot.Source{GitHub: w.client}
+	s := githubapp.Source{GitHub: w.client}
 	for branch, want := range map[string]bool{"main": true, "release/1": false} {
 		if has, err := s.HasBranch(t.Context(), "acme/shop", branch); has != want || err != nil {
 			t.Errorf("%s: %v, %v; want %v", branch, has, err, want)
@@ -65,7 +65,7 @@ func TestWhatGitHubDoesNotTellIsNotSaidToBeMissing(t *testing.T) {
 		for _, route := range []string{installationRoute, "/repos/{owner}/{repo}/branches/{branch}"} {
 			t.Run(name+" "+route, func(t *testing.T) {
 				w := newWorld(t)
-				s := bot.Source{GitHub: w.client}
+				s := githubapp.Source{GitHub: w.client}
 				fault := fault
 				fault.Route, fault.Times = route, 10
 				w.github.Inject(fault)
@@ -84,7 +84,7 @@ func TestWhatGitHubDoesNotTellIsNotSaidToBeMissing(t *testing.T) {
 	t.Run("the quota is spent", func(t *testing.T) {
 		w := newWorld(t)
 		w.github.LimitFor(time.Minute, http.StatusForbidden)
-		if why, err := (bot.Source{GitHub: w.client}).Closed(t.Context(), "acme/shop"); err == nil {
+		if why, err := (githubapp.Source{GitHub: w.client}).Closed(t.Context(), "acme/shop"); err == nil {
 			t.Errorf("closed: %q", why)
 		}
 	})

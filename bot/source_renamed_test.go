@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -15,7 +15,7 @@ import (
 // has it.
 func TestRenamedRepositoryIsKnownByItsNumber(t *testing.T) {
 	w := newWorld(t)
-	s := bot.Source{GitHub: w.client}
+	s := githubapp.Source{GitHub: w.client}
 	merged, err := w.repo.Head("main")
 	check(t, err)
 	unmerged, err := w.repo.CommitFiles(githubtest.Commit{
@@ -36,10 +36,10 @@ func TestRenamedRepositoryIsKnownByItsNumber(t *testing.T) {
 				t.Errorf("main of %s contains %.7s: %v, %v; want %v", name, commit, got, err, want)
 			}
 		}
-		if _, err := s.BranchContains(t.Context(), name, "main", strings.Repeat("d", 40)); !errors.Is(err, bot.ErrUnknown) {
+		if _, err := s.BranchContains(t.Context(), name, "main", strings.Repeat("d", 40)); !errors.Is(err, githubapp.ErrUnknown) {
 			t.Errorf("a commit that %s does not have: %v, want ErrUnknown", name, err)
 		}
-		if _, err := s.BranchContains(t.Context(), name, "none", merged); !errors.Is(err, bot.ErrUnknown) {
+		if _, err := s.BranchContains(t.Context(), name, "none", merged); !errors.Is(err, githubapp.ErrUnknown) {
 			t.Errorf("a branch that %s does not have: %v, want ErrUnknown", name, err)
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
 func TestSourceReadsACommit(t *testing.T) {
 	w := newWorld(t)
-	s := bot.Source{GitHub: w.client}
+	s := githubapp.Source{GitHub: w.client}
 	first, err := w.repo.Head("main")
 	check(t, err)
 	second, err := w.repo.CommitFiles(githubtest.Commit{
@@ -27,7 +27,7 @@ func TestSourceReadsACommit(t *testing.T) {
 		t.Errorf("file %q, %v; want that of the first commit", file, err)
 	}
 	for _, path := range []string{"nothing.yaml", "no/such/file"} {
-		if _, err := s.File(t.Context(), "acme/shop", first, path); !errors.Is(err, bot.ErrNoFile) {
+		if _, err := s.File(t.Context(), "acme/shop", first, path); !errors.Is(err, githubapp.ErrNoFile) {
 			t.Errorf("file %s: %v, want ErrNoFile", path, err)
 		}
 	}
@@ -98,13 +98,13 @@ func TestGitHubAddressIsChecked(t *testing.T) {
 		"": true, "https://github.com": true, "https://ghe.example.com": true, "https://ghe.example.com/api/v3/": true, "ghe.example.com": false,
 		"ftp://x": false,
 	} {
-		_, err := bot.NewGitHub(bot.GitHubConfig{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
+		_, err := githubapp.New(githubapp.Config{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
 		if (err == nil) != good {
 			t.Errorf("address %q: %v", address, err)
 		}
 	}
-	for _, cfg := range []bot.GitHubConfig{{AppID: 1}, {PrivateKey: w.app.PrivateKeyPEM()}} {
-		if _, err := bot.NewGitHub(cfg); err == nil || !strings.Contains(err.Error(), "TURNOUT_") {
+	for _, cfg := range []githubapp.Config{{AppID: 1}, {PrivateKey: w.app.PrivateKeyPEM()}} {
+		if _, err := githubapp.New(cfg); err == nil || !strings.Contains(err.Error(), "TURNOUT_") {
 			t.Errorf("incomplete configuration: %v, want the variable's name", err)
 		}
 	}
@@ -119,9 +119,9 @@ func TestCloneURLIsThatOfTheWebNotOfTheAPI(t *testing.T) {
 		"https://example.com/github":          "https://example.com/github/acme/shop.git",
 		"https://ghe.example.com:8443/api/v3": "https://ghe.example.com:8443/acme/shop.git",
 	} {
-		client, err := bot.NewGitHub(bot.GitHubConfig{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
+		client, err := githubapp.New(githubapp.Config{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
 		check(t, err)
-		if got := (bot.Source{GitHub: client}).CloneURL("acme/shop"); got != want {
+		if got := (githubapp.Source{GitHub: client}).CloneURL("acme/shop"); got != want {
 			t.Errorf("of %q it is %s, want %s", address, got, want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // Submitter is the part of a [Record] that [Submit] needs.
@@ -31,7 +32,7 @@ func Submit(ctx context.Context, to Submitter, rel *v1alpha1.Release) (stored *v
 			back.Attempt++
 			attempt, rel.Name = back.Attempt, v1alpha1.RollbackName(rel.Spec.Application, back.Switch, back.Attempt)
 		}
-		if attempt == 0 || attempt > MaxAttempt {
+		if attempt == 0 || attempt > command.MaxAttempt {
 			return stored, created, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
 // How often lost events are looked for: deliveries, by one request, so often that a
@@ -32,7 +33,7 @@ const sweepAgain = time.Hour
 // into the inbox, and submits the head of every branch that has no release.
 // Only the leader needs to run one.
 type Sweep struct {
-	GitHub *GitHub
+	GitHub *githubapp.Client
 	Record Record
 	Inbox  *Inbox
 	// Every is the time from one look at the deliveries to the next. Default: 4
@@ -82,7 +83,7 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 	if again := s.swept.Add(-sweepAgain); again.After(since) {
 		since = again
 	}
-	lost, err := s.GitHub.lostDeliveries(ctx, since)
+	lost, err := s.GitHub.LostDeliveries(ctx, since)
 	if err != nil {
 		return err
 	}
@@ -96,14 +97,14 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 	}
 	var errs []error
 	for _, d := range lost {
-		if _, done := s.handled[d.guid]; done {
+		if _, done := s.handled[d.GUID]; done {
 			continue
 		}
 		if err := s.recover(ctx, d); err != nil {
-			errs = append(errs, fmt.Errorf("recovering the delivery %s: %w", d.guid, err))
+			errs = append(errs, fmt.Errorf("recovering the delivery %s: %w", d.GUID, err))
 			continue
 		}
-		s.handled[d.guid] = time.Now()
+		s.handled[d.GUID] = time.Now()
 	}
 	if len(errs) == 0 {
 		s.swept = now
@@ -113,20 +114,20 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 
 // recover puts the stored payload of one delivery into the inbox. It carries no signature,
 // but comes from an API that only the App's own key opens.
-func (s *Sweep) recover(ctx context.Context, d lostDelivery) error {
-	payload, err := s.GitHub.deliveryPayload(ctx, d.id)
+func (s *Sweep) recover(ctx context.Context, d githubapp.LostDelivery) error {
+	payload, err := s.GitHub.DeliveryPayload(ctx, d.ID)
 	if err != nil {
 		return err
 	}
-	e, err := Decode(d.event, d.guid, payload)
+	e, err := Decode(d.Event, d.GUID, payload)
 	if err != nil {
-		s.Log.WarnContext(ctx, "stored delivery does not decode", "delivery", d.guid, "event", d.event)
+		s.Log.WarnContext(ctx, "stored delivery does not decode", "delivery", d.GUID, "event", d.Event)
 		return nil //nolint:nilerr // it will never decode; asking again helps nobody
 	}
 	if err := s.Inbox.Handle(ctx, e); err != nil {
 		return err
 	}
-	s.Log.InfoContext(ctx, "delivery recovered", "delivery", d.guid, "event", e.Name)
+	s.Log.InfoContext(ctx, "delivery recovered", "delivery", d.GUID, "event", e.Name)
 	return nil
 }
 

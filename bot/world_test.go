@@ -16,6 +16,8 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/bottest"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -30,7 +32,7 @@ type world struct {
 	reader *githubtest.User
 
 	record *memoryRecord
-	client *bot.GitHub
+	client *githubapp.Client
 	inbox  *bot.Inbox
 	hooks  *httptest.Server
 
@@ -43,7 +45,7 @@ const secret = "it is a secret of its own"
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, github: githubtest.New(t, githubtest.Config{Enterprise: true}), record: newRecord()}
-	w.record.add(shop())
+	w.record.add(bottest.Shop())
 	var err error
 	manifest := readManifest(t)
 	w.app, err = w.github.AddApp(githubtest.AppConfig{
@@ -78,9 +80,9 @@ func readManifest(t *testing.T) manifest {
 	return m
 }
 
-func (w *world) newClient() *bot.GitHub {
+func (w *world) newClient() *githubapp.Client {
 	w.t.Helper()
-	c, err := bot.NewGitHub(bot.GitHubConfig{URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM()})
+	c, err := githubapp.New(githubapp.Config{URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM()})
 	check(w.t, err)
 	return c
 }
@@ -216,7 +218,7 @@ func (w *world) only() v1alpha1.Release {
 // all returns the releases of the shop, newest first.
 func (w *world) all() []v1alpha1.Release {
 	w.t.Helper()
-	app := shop()
+	app := bottest.Shop()
 	all, err := w.record.Releases(w.t.Context(), keyOf(&app))
 	check(w.t, err)
 	return all

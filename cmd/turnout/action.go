@@ -16,7 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -164,7 +165,7 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 		"cancel":   func(r *request) plan { return r.cancel("", a.reason) },
 	}[a.command]
 	p, err := a.byHand.perform(ctx, a.app, decide, voice{
-		printer: func(*v1alpha1.BlueGreen, *bot.Decision) printer { return a.log },
+		printer: func(*v1alpha1.BlueGreen, *command.Decision) printer { return a.log },
 		note:    func(text string) { a.log.annotate("notice", text) },
 		warn:    func(text string) { a.log.annotate("warning", text) },
 	})
@@ -183,7 +184,7 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 		a.log.annotate("notice", err.Error())
 		err = nil // that is as far as this step can bring it
 	}
-	report := bot.Report(p.app, p.release, bot.Around{Web: a.getenv("GITHUB_SERVER_URL")})
+	report := report.Of(p.app, p.release, report.Around{Web: a.getenv("GITHUB_SERVER_URL")})
 	summary := "### " + report.Headline + "\n\n" + report.Comment + "\n"
 	return outputsOf(p.app, p.release).decided(p.decision), errors.Join(err, a.write("GITHUB_STEP_SUMMARY", summary))
 }
@@ -245,7 +246,7 @@ func outputsOfLive(app *v1alpha1.BlueGreen, result string) outputs {
 }
 
 // decided adds what the command came to, if it was decided.
-func (o outputs) decided(d *bot.Decision) outputs {
+func (o outputs) decided(d *command.Decision) outputs {
 	if d == nil {
 		return o
 	}

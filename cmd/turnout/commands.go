@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // byHand is what the commands that write a release have in common.
@@ -62,7 +62,7 @@ func (b *byHand) command(use, short, long string, args arguments, decide decider
 func (b *byHand) run(ctx context.Context, app string, decide func(*request) plan, out, warn io.Writer) error {
 	tell := func(text string) { _, _ = fmt.Fprintln(warn, "turnout: "+text) }
 	p, err := b.perform(ctx, app, decide, voice{
-		printer: func(app *v1alpha1.BlueGreen, d *bot.Decision) printer { return b.newPrinter(out, app, d) }, note: tell, warn: tell,
+		printer: func(app *v1alpha1.BlueGreen, d *command.Decision) printer { return b.newPrinter(out, app, d) }, note: tell, warn: tell,
 	})
 	if b.json() && p.decision != nil && p.release == nil {
 		return errors.Join(err, printDecision(out, p.app, p.decision))
@@ -72,7 +72,7 @@ func (b *byHand) run(ctx context.Context, app string, decide func(*request) plan
 
 // voice is how a command speaks: on a terminal, or in a workflow's log.
 type voice struct {
-	printer    func(*v1alpha1.BlueGreen, *bot.Decision) printer
+	printer    func(*v1alpha1.BlueGreen, *command.Decision) printer
 	note, warn func(text string)
 }
 
@@ -83,7 +83,7 @@ const maxClaims = 300
 type performed struct {
 	app *v1alpha1.BlueGreen
 	// decision about it; nil if it was not decided.
-	decision *bot.Decision
+	decision *command.Decision
 	// release that is meant, as it was last seen; nil if there is none.
 	release *v1alpha1.Release
 }

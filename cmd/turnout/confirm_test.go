@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 func TestConfirmRecordsWhoSaysSo(t *testing.T) {
@@ -17,7 +17,7 @@ func TestConfirmRecordsWhoSaysSo(t *testing.T) {
 	if got := s.run("confirm", "shop"); got.code != 0 || !strings.Contains(got.stdout, "shop has no switch that waits to be confirmed") {
 		t.Errorf("with nothing to confirm it ends with %d: %s%s", got.code, got.stdout, got.stderr)
 	}
-	check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaA, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+	check(t, s.admin.Create(t.Context(), command.NewDeploy(s.app, shaA, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
 	rel := s.release(v1alpha1.DeployName("shop", shaA, 1))
 	s.status(func(st *v1alpha1.BlueGreenStatus) {
 		st.LastSwitch = &v1alpha1.SwitchRecord{

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 func TestCancelOnACommandLineIsRecordedAsOne(t *testing.T) {
@@ -55,7 +55,7 @@ func TestWhatWasJustApprovedIsNotShownAsWaitingForThat(t *testing.T) {
 			t.Parallel()
 			s := newSite(t)
 			s.status(func(st *v1alpha1.BlueGreenStatus) { st.Lock = lock })
-			check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+			check(t, s.admin.Create(t.Context(), command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
 			rel := s.release(v1alpha1.DeployName("shop", shaB, 1))
 			rel.Status.Phase, rel.Status.Step, rel.Status.Message = v1alpha1.ReleaseWaiting, v1alpha1.StepPromote, "waits for /promote: "+
 				"spec.promotion.mode is Manual"
@@ -79,7 +79,7 @@ func TestWhatWasJustApprovedIsNotShownAsWaitingForThat(t *testing.T) {
 func TestCancelAsTypedIsRecordedAsTheCommandLines(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+	check(t, s.admin.Create(t.Context(), command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
 	if got := s.run("cancel", "shop", "--no-wait"); got.err != nil || strings.Contains(got.stdout+got.stderr, "/cancel") {
 		t.Errorf("%v: it says\n%s%s", got.err, got.stdout, got.stderr)
 	}

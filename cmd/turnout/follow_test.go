@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 func TestDeployIsRecordedAndFollowedToItsEnd(t *testing.T) {
@@ -85,7 +85,7 @@ func TestPromoteApprovesWhatWaitsAndFollowsItOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	name := v1alpha1.DeployName("shop", shaB, 1)
-	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})
+	rel := command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})
 	check(t, s.admin.Create(t.Context(), rel))
 	phase(v1alpha1.ReleaseWaiting, "waits for /promote")(&rel.Status)
 	check(t, s.admin.Status().Update(t.Context(), rel))
@@ -249,7 +249,7 @@ func (s *site) followed(rel *v1alpha1.Release) (warnings []string) {
 func TestAReleaseThatNobodyTakesIsTold(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
+	rel := command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
 	check(t, s.admin.Create(t.Context(), rel))
 	warnings := s.followed(rel)
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "no turnout serve has taken "+rel.Name) ||
@@ -289,7 +289,7 @@ func TestAClaimThatNobodyRenewsIsNoticedWithoutTheClustersClock(t *testing.T) {
 func TestAServeThatIsGoneIsTold(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	rel := bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
+	rel := command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CauseCLI})
 	check(t, s.admin.Create(t.Context(), rel))
 	phase(v1alpha1.ReleaseRunning, "")(&rel.Status)
 	check(t, s.admin.Status().Update(t.Context(), rel))
@@ -363,7 +363,7 @@ func TestStatusAndReleasesAreTablesAndJSON(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.live(shaA)
-	check(t, s.admin.Create(t.Context(), bot.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "alice"})))
+	check(t, s.admin.Create(t.Context(), command.NewDeploy(s.app, shaB, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush, Actor: "alice"})))
 	name := v1alpha1.DeployName("shop", shaB, 1)
 	for _, tt := range []struct {
 		args []string

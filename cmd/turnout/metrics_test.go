@@ -26,7 +26,7 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // scrape is what a registry tells, by series; of a histogram the number of
@@ -77,7 +77,7 @@ func cloudBuildAnswers(t *testing.T, m *metrics, answer error) {
 func (s *site) queue() *recordMetrics {
 	s.t.Helper()
 	for _, commit := range []string{shaA, shaB, strings.Repeat("c", 40)} {
-		check(s.t, s.admin.Create(s.t.Context(), bot.NewDeploy(s.app, commit, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
+		check(s.t, s.admin.Create(s.t.Context(), command.NewDeploy(s.app, commit, 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})))
 	}
 	active := s.release(v1alpha1.DeployName("shop", shaA, 1))
 	started := metav1.NewMicroTime(active.CreationTimestamp.Add(59 * time.Minute))

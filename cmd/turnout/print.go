@@ -9,7 +9,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // printer shows a release while it is followed: on a terminal, as lines, as JSON,
@@ -42,7 +42,7 @@ func (o *outputFlag) check() error {
 func (o *outputFlag) json() bool { return o.format == "json" }
 
 // newPrinter chooses how to show on out the release that a decision is about.
-func (o *outputFlag) newPrinter(out io.Writer, app *v1alpha1.BlueGreen, decision *bot.Decision) printer {
+func (o *outputFlag) newPrinter(out io.Writer, app *v1alpha1.BlueGreen, decision *command.Decision) printer {
 	if o.json() {
 		return &jsonPrinter{out: beyond(out), app: app, decision: decision}
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 // releaseJSON is a release as -o json shows it, one on a line.
@@ -39,17 +39,17 @@ type releaseJSON struct {
 	SupersededBy string                `json:"supersededBy,omitempty"`
 
 	// Decision that the command came to; not set where a release is only listed.
-	Decision *bot.Decision `json:"decision,omitempty"`
+	Decision *command.Decision `json:"decision,omitempty"`
 }
 
 // decisionJSON is what a command came to that means no release.
 type decisionJSON struct {
-	Application string        `json:"application"`
-	Namespace   string        `json:"namespace"`
-	Decision    *bot.Decision `json:"decision"`
+	Application string            `json:"application"`
+	Namespace   string            `json:"namespace"`
+	Decision    *command.Decision `json:"decision"`
 }
 
-func printDecision(out io.Writer, app *v1alpha1.BlueGreen, decision *bot.Decision) error {
+func printDecision(out io.Writer, app *v1alpha1.BlueGreen, decision *command.Decision) error {
 	line, err := jsonLine(decisionJSON{app.Name, app.Namespace, decision})
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func artifact(rel *v1alpha1.Release) (commit, image, color string) {
 type jsonPrinter struct {
 	out      io.Writer
 	app      *v1alpha1.BlueGreen
-	decision *bot.Decision
+	decision *command.Decision
 	last     string
 }
 

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // stateJSON is an application as `status -o json` shows it. docs/command-line.md
@@ -75,8 +76,8 @@ type rollbackJSON struct {
 	// Until when at least, if a release does not need its colour before.
 	Until *time.Time `json:"until,omitempty"`
 	// Why it is not instant, for people, and Because for programs.
-	Why     string    `json:"why,omitempty"`
-	Because *bot.Fact `json:"because,omitempty"`
+	Why     string        `json:"why,omitempty"`
+	Because *command.Fact `json:"because,omitempty"`
 	// Seconds that starting its pods will take, about; not set if it is instant, or
 	// nobody knows.
 	Seconds float64 `json:"seconds,omitempty"`
@@ -121,7 +122,7 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	}
 	if last := st.LastSwitch; last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil {
 		until := last.At.Add(max(bg.Spec.HoldTime(), bg.Spec.DrainTime()))
-		back := bot.FindWayBack(bg, st.Previous, releases)
+		back := command.FindWayBack(bg, st.Previous, releases)
 		s.Rollback = &rollbackJSON{To: asVersion(*st.Previous), Instant: back.Instant, Because: back.Lacks, Seconds: back.About.Seconds()}
 		if back.Instant {
 			s.Rollback.Until = &until
@@ -235,7 +236,7 @@ func printState(out io.Writer, s stateJSON) error {
 		row(strings.ToLower(f.Severity), "%s: %s", about, f.Message)
 		w.commands(f.Commands)
 	}
-	if seen := bot.Seen(s.Proof); seen != "" {
+	if seen := report.Seen(s.Proof); seen != "" {
 		row("last switch", "seen from outside: %s", seen)
 	}
 	return w.flush()

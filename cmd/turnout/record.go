@@ -11,6 +11,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -65,11 +66,11 @@ func translate(err error) error {
 }
 
 // gitHubSource fills the deployer's interface with GitHub.
-type gitHubSource struct{ bot.Source }
+type gitHubSource struct{ githubapp.Source }
 
 func (s gitHubSource) BranchContains(ctx context.Context, repository, branch, commit string) (bool, error) {
 	contains, err := s.Source.BranchContains(ctx, repository, branch, commit)
-	if errors.Is(err, bot.ErrUnknown) {
+	if errors.Is(err, githubapp.ErrUnknown) {
 		return false, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
 	return contains, err
@@ -77,7 +78,7 @@ func (s gitHubSource) BranchContains(ctx context.Context, repository, branch, co
 
 func (s gitHubSource) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
 	data, err := s.Source.File(ctx, repository, commit, path)
-	if errors.Is(err, bot.ErrNoFile) {
+	if errors.Is(err, githubapp.ErrNoFile) {
 		return nil, fmt.Errorf("%w: %w", fs.ErrNotExist, err)
 	}
 	return data, err

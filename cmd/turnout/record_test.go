@@ -11,6 +11,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -21,8 +22,8 @@ func TestALockSpeaksTheBotsWords(t *testing.T) {
 	s := newSite(t)
 	r := botRecord{&record.Record{Client: s.admin, Reader: s.admin}}
 	app := client.ObjectKeyFromObject(s.app)
-	decision := bot.Decide(bot.Situation{
-		Command: bot.Command{Verb: bot.Lock, Reason: strings.Repeat("ä", 600)}, App: *s.app, By: "alice",
+	decision := command.Decide(command.Situation{
+		Command: command.Command{Verb: command.Lock, Reason: strings.Repeat("ä", 600)}, App: *s.app, By: "alice",
 		Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, CommentID: 7},
 	})
 	lock := *decision.Lock

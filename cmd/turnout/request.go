@@ -13,6 +13,8 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -27,7 +29,7 @@ type request struct {
 // plan is what becomes of a request: bot's decision, or one of this file's, and the
 // release that is meant.
 type plan struct {
-	bot.Decision
+	command.Decision
 	// release that the request is about; empty if there is none.
 	release string
 }
@@ -48,21 +50,21 @@ func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause)
 // judge lets the bot's own table decide, so that a command means the same
 // wherever it is typed. Nothing is asked of GitHub for it: where the commit
 // stands in history is for the deployer to find out.
-func (r *request) judge(typed bot.Command, commit string) plan {
-	order := bot.OrderUnknown
+func (r *request) judge(typed command.Command, commit string) plan {
+	order := command.OrderUnknown
 	if live := r.app.Status.Live; live != nil && live.Commit != "" && live.Commit == commit {
-		order = bot.OrderSame
+		order = command.OrderSame
 	}
-	return r.plan(bot.Decide(bot.Situation{
+	return r.plan(command.Decide(command.Situation{
 		Command:     typed,
-		PullRequest: bot.PullRequest{Base: r.app.Spec.Branch, Merged: true, MergeCommit: commit},
+		PullRequest: command.PullRequest{Base: r.app.Spec.Branch, Merged: true, MergeCommit: commit},
 		By:          r.cause.Actor, Cause: r.cause, Asked: r.now, Now: r.now,
 		App: *r.app, Releases: r.releases, AgainstLive: order,
 	}))
 }
 
 // plan finds the release that a decision means.
-func (r *request) plan(d bot.Decision) plan {
+func (r *request) plan(d command.Decision) plan {
 	p := plan{Decision: d}
 	switch {
 	case d.Submit != nil:
@@ -75,13 +77,13 @@ func (r *request) plan(d bot.Decision) plan {
 	return p
 }
 
-func refused(code bot.Code, args bot.Args) plan {
-	return plan{Decision: bot.Decision{Fact: bot.Fact{Code: code, Args: args}, Refused: true}}
+func refused(code command.Code, args command.Args) plan {
+	return plan{Decision: command.Decision{Fact: command.Fact{Code: code, Args: args}, Refused: true}}
 }
 
 // joined answers with a release that there is already; empty if its record is gone.
-func joined(release string, code bot.Code, args bot.Args) plan {
-	return plan{Decision: bot.Decision{Fact: bot.Fact{Code: code, Args: args}}, release: release}
+func joined(release string, code command.Code, args command.Args) plan {
+	return plan{Decision: command.Decision{Fact: command.Fact{Code: code, Args: args}}, release: release}
 }
 
 // unfinished returns the releases of a kind that have not ended, newest first.
@@ -120,7 +122,7 @@ func checkCommit(flag, commit string) error {
 // deploy releases a commit: a first time, or once more.
 func (r *request) deploy(commit string, retry bool) plan {
 	last := r.deployOf(commit)
-	about := bot.Args{Application: r.app.Name, Version: &v1alpha1.Version{Commit: commit}}
+	about := command.Args{Application: r.app.Name, Version: &v1alpha1.Version{Commit: commit}}
 	switch {
 	case last != nil && !last.Status.Phase.Finished():
 		about.Release, about.By = last.Name, last.AskedBy()
@@ -129,10 +131,10 @@ func (r *request) deploy(commit string, retry bool) plan {
 		return joined(r.kept(r.app.Status.Live.Release), codeIsLive, about)
 	case last != nil && !retry:
 		about.Release, about.Phase = last.Name, last.Status.Phase
-		about.Next = []bot.Command{{Verb: bot.Retry, Commit: commit}}
+		about.Next = []command.Command{{Verb: command.Retry, Commit: commit}}
 		return refused(codeReleasedBefore, about)
 	}
-	return r.judge(bot.Command{Verb: bot.Retry, Commit: commit}, commit)
+	return r.judge(command.Command{Verb: command.Retry, Commit: commit}, commit)
 }
 
 // kept is the name of a release if its record is still there; else empty.
@@ -157,14 +159,14 @@ func (r *request) promote(release, commit string) plan {
 	if rel != nil {
 		commit = rel.Spec.Deploy.Commit
 	}
-	p := r.judge(bot.Command{Verb: bot.Promote, Commit: commit}, commit)
+	p := r.judge(command.Command{Verb: command.Promote, Commit: commit}, commit)
 	if p.release == "" {
 		if under := r.deployOf(commit); under != nil {
 			p.release = under.Name
 		}
 	}
 	if rel != nil && release != "" && p.release != rel.Name {
-		return refused(codeNotNewest, bot.Args{
+		return refused(codeNotNewest, command.Args{
 			Application: r.app.Name, Release: rel.Name, Releases: []string{p.release}, Version: &v1alpha1.Version{Commit: commit},
 		})
 	}
@@ -190,10 +192,10 @@ func (r *request) promotable(release, commit string) (*v1alpha1.Release, *plan) 
 	case len(all) == 1:
 		return all[0], nil
 	case len(all) == 0:
-		p := refused(codeNoneWaits, bot.Args{Application: r.app.Name})
+		p := refused(codeNoneWaits, command.Args{Application: r.app.Name})
 		return nil, &p
 	}
-	p := refused(codeSeveralUnderWay, bot.Args{Application: r.app.Name, Releases: names(all)})
+	p := refused(codeSeveralUnderWay, command.Args{Application: r.app.Name, Releases: names(all)})
 	return nil, &p
 }
 
@@ -201,13 +203,13 @@ func (r *request) named(name string) (*v1alpha1.Release, *plan) {
 	for i := range r.releases {
 		if rel := &r.releases[i]; rel.Name == name {
 			if rel.Spec.Deploy == nil {
-				p := refused(codeNothingToApprove, bot.Args{Application: r.app.Name, Release: name})
+				p := refused(codeNothingToApprove, command.Args{Application: r.app.Name, Release: name})
 				return nil, &p
 			}
 			return rel, nil
 		}
 	}
-	p := refused(codeNoSuchRelease, bot.Args{Application: r.app.Name, Release: name})
+	p := refused(codeNoSuchRelease, command.Args{Application: r.app.Name, Release: name})
 	return nil, &p
 }
 
@@ -224,18 +226,18 @@ func names(all []*v1alpha1.Release) []string {
 func (r *request) rollback(from string) plan {
 	if from == "" {
 		if under := r.unfinished(v1alpha1.Rollback); len(under) > 0 {
-			return joined(under[0].Name, codeRollbackUnderWay, bot.Args{Application: r.app.Name, Release: under[0].Name})
+			return joined(under[0].Name, codeRollbackUnderWay, command.Args{Application: r.app.Name, Release: under[0].Name})
 		}
 		live := r.app.Status.Live
 		switch {
 		case live == nil:
-			return refused(codeNoVersionLive, bot.Args{Application: r.app.Name, Next: []bot.Command{{Verb: bot.Status}}})
+			return refused(codeNoVersionLive, command.Args{Application: r.app.Name, Next: []command.Command{{Verb: command.Status}}})
 		case live.Commit == "":
-			return refused(codeLiveIsForeign, bot.Args{Application: r.app.Name, Live: live})
+			return refused(codeLiveIsForeign, command.Args{Application: r.app.Name, Live: live})
 		}
 		from = live.Commit
 	}
-	p := r.judge(bot.Command{Verb: bot.Rollback, Commit: from}, "")
+	p := r.judge(command.Command{Verb: command.Rollback, Commit: from}, "")
 	if p.release == "" && !p.Refused {
 		for _, rel := range r.unfinished(v1alpha1.Rollback) {
 			if strings.HasPrefix(rel.Spec.Rollback.From.Commit, from) {
@@ -254,12 +256,12 @@ func (r *request) cancel(release, reason string) plan {
 		return *problem
 	}
 	if rel.Spec.Kind == v1alpha1.Rollback {
-		return refused(codeRollbackGoesOn, bot.Args{Application: r.app.Name, Release: rel.Name})
+		return refused(codeRollbackGoesOn, command.Args{Application: r.app.Name, Release: rel.Name})
 	}
 	if newest := r.deployOf(rel.Spec.Deploy.Commit); newest.Name != rel.Name {
-		return refused(codeEndedAlready, bot.Args{Application: r.app.Name, Release: rel.Name, Phase: rel.Status.Phase})
+		return refused(codeEndedAlready, command.Args{Application: r.app.Name, Release: rel.Name, Phase: rel.Status.Phase})
 	}
-	p := r.judge(bot.Command{Verb: bot.Cancel}, rel.Spec.Deploy.Commit)
+	p := r.judge(command.Command{Verb: command.Cancel}, rel.Spec.Deploy.Commit)
 	if p.Cancel != nil && reason != "" {
 		p.Cancel.Cancel.Reason = reason
 	}
@@ -276,24 +278,24 @@ func (r *request) cancellable(release string) (*v1alpha1.Release, *plan) {
 				return &r.releases[i], nil
 			}
 		}
-		p := refused(codeNoSuchRelease, bot.Args{Application: r.app.Name, Release: release})
+		p := refused(codeNoSuchRelease, command.Args{Application: r.app.Name, Release: release})
 		return nil, &p
 	}
 	all := append(r.unfinished(v1alpha1.Deploy), r.unfinished(v1alpha1.Rollback)...)
 	switch len(all) {
 	case 0:
-		p := refused(codeNoneUnderWay, bot.Args{Application: r.app.Name})
+		p := refused(codeNoneUnderWay, command.Args{Application: r.app.Name})
 		return nil, &p
 	case 1:
 		return all[0], nil
 	}
-	p := refused(codeSeveralUnderWay, bot.Args{Application: r.app.Name, Releases: names(all)})
+	p := refused(codeSeveralUnderWay, command.Args{Application: r.app.Name, Releases: names(all)})
 	return nil, &p
 }
 
 // carryOut writes what was decided and returns the release that is meant; nil if
 // none is. What it says goes to say; a refusal is an error.
-func (c *cluster) carryOut(ctx context.Context, p plan, text bot.Text, say func(text string)) (*v1alpha1.Release, error) {
+func (c *cluster) carryOut(ctx context.Context, p plan, text report.Text, say func(text string)) (*v1alpha1.Release, error) {
 	key := types.NamespacedName{Namespace: c.namespace, Name: p.release}
 	var err error
 	switch {

@@ -1,22 +1,24 @@
 package main
 
-import "github.com/turnout-dev/turnout/bot"
+import (
+	"github.com/turnout-dev/turnout/bot/command"
+)
 
 // What is decided here alone: which release a command without a name means, and what
 // is under way already. Everything else is the bot's to decide.
 const (
-	codeUnderWay         bot.Code = "UnderWay" // Release of Version is, asked for by By
-	codeIsLive           bot.Code = "IsLive"
-	codeReleasedBefore   bot.Code = "ReleasedBefore" // as Release, which ended in Phase
-	codeNotNewest        bot.Code = "NotNewest"      // Release is not, Releases[0] is
-	codeNoneWaits        bot.Code = "NoneWaits"
-	codeNoneUnderWay     bot.Code = "NoneUnderWay"
-	codeSeveralUnderWay  bot.Code = "SeveralUnderWay" // Releases
-	codeNoSuchRelease    bot.Code = "NoSuchRelease"
-	codeNothingToApprove bot.Code = "NothingToApprove" // Release is a rollback
-	codeNoVersionLive    bot.Code = "NoVersionLive"
-	codeLiveIsForeign    bot.Code = "LiveIsForeign"
-	codeRollbackUnderWay bot.Code = "RollbackUnderWay"
-	codeRollbackGoesOn   bot.Code = "RollbackGoesOn" // it is not cancelled
-	codeEndedAlready     bot.Code = "EndedAlready"   // Release, in Phase
+	codeUnderWay         command.Code = "UnderWay" // Release of Version is, asked for by By
+	codeIsLive           command.Code = "IsLive"
+	codeReleasedBefore   command.Code = "ReleasedBefore" // as Release, which ended in Phase
+	codeNotNewest        command.Code = "NotNewest"      // Release is not, Releases[0] is
+	codeNoneWaits        command.Code = "NoneWaits"
+	codeNoneUnderWay     command.Code = "NoneUnderWay"
+	codeSeveralUnderWay  command.Code = "SeveralUnderWay" // Releases
+	codeNoSuchRelease    command.Code = "NoSuchRelease"
+	codeNothingToApprove command.Code = "NothingToApprove" // Release is a rollback
+	codeNoVersionLive    command.Code = "NoVersionLive"
+	codeLiveIsForeign    command.Code = "LiveIsForeign"
+	codeRollbackUnderWay command.Code = "RollbackUnderWay"
+	codeRollbackGoesOn   command.Code = "RollbackGoesOn" // it is not cancelled
+	codeEndedAlready     command.Code = "EndedAlready"   // Release, in Phase
 )

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
 )
 
 var (
@@ -132,7 +132,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 		{"deploy behind a lock says so", nil, func(r *request) plan {
 			r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.Unix(1700000000, 0), Reason: "audit"}
 			p := r.deploy(shaB, false)
-			return plan{Decision: bot.Decision{Fact: p.Fact}, release: p.release}
+			return plan{Decision: command.Decision{Fact: p.Fact}, release: p.release}
 		}, `^answer ` + b1 + `: .*locked by dora`},
 		{
 			"deploy of what is live",
@@ -255,9 +255,10 @@ func TestWhatARequestComesTo(t *testing.T) {
 func TestARollbackIsTheOneThatTheBotMakes(t *testing.T) {
 	r := history(deployed(shaA, 1, v1alpha1.ReleaseSucceeded))
 	byHand := r.rollback("").Submit
-	comment := bot.Decide(bot.Situation{
-		Command: bot.Command{Verb: bot.Rollback}, PullRequest: bot.PullRequest{Number: 1, Merged: true, Base: "main", MergeCommit: shaA},
-		By: "alice", Asked: r.now, Now: r.now, App: *r.app, Releases: r.releases,
+	comment := command.Decide(command.Situation{
+		Command:     command.Command{Verb: command.Rollback},
+		PullRequest: command.PullRequest{Number: 1, Merged: true, Base: "main", MergeCommit: shaA},
+		By:          "alice", Asked: r.now, Now: r.now, App: *r.app, Releases: r.releases,
 	}).Submit
 	if byHand == nil || comment == nil || byHand.Name != comment.Name || !v1alpha1.SameRequest(byHand, comment) {
 		t.Errorf("by hand %+v\nby comment %+v", byHand, comment)

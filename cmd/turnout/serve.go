@@ -30,6 +30,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/deployer"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/gate"
@@ -75,7 +76,7 @@ func serve(ctx context.Context, c serveConfig, logs io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	github, err := bot.NewGitHub(bot.GitHubConfig{
+	github, err := githubapp.New(githubapp.Config{
 		URL: c.githubURL, AppID: c.githubAppID, PrivateKey: s.privateKey, Transport: gitHubTransport{http.DefaultTransport, counted},
 	})
 	if err != nil {
@@ -168,7 +169,8 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 }
 
 // addDeployer wires what moves releases. It runs on the leader only.
-func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *record.Record, github *bot.GitHub, m *metrics, inside bool,
+func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *record.Record, github *githubapp.Client, m *metrics,
+	inside bool,
 	log *slog.Logger,
 ) error {
 	clientset, err := kubernetes.NewForConfig(mgr.GetConfig())
@@ -202,7 +204,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		Workloads:    &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
 		Pods:         pods,
 		Google:       google,
-		Source:       deployer.RememberAncestry(gitHubSource{bot.Source{GitHub: github}}),
+		Source:       deployer.RememberAncestry(gitHubSource{githubapp.Source{GitHub: github}}),
 		Holder:       holder(),
 		BuildPace:    cloudbuild.Pace{Min: c.buildPoll, Max: 2 * c.buildPoll},
 		Events:       mgr.GetEventRecorder("turnout"),

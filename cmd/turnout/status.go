@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // reading is what the commands that only look have in common.
@@ -152,7 +152,7 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 // outside.
 func saidOf(rel *v1alpha1.Release) string {
 	said := cut(stands(rel), 100)
-	seen := cut(oneLine(bot.Seen(rel.Status.Proof)), 160)
+	seen := cut(oneLine(report.Seen(rel.Status.Proof)), 160)
 	switch {
 	case seen == "":
 		return said

@@ -2,31 +2,32 @@ package main
 
 import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // stands says where a release stands: what it waits for, or how it ended. A record of a
 // version that did not note that in facts has a message.
 func stands(rel *v1alpha1.Release) string {
 	s, surface := &rel.Status, terminal(&v1alpha1.BlueGreen{})
-	about := bot.Args{Version: &v1alpha1.Version{Commit: rel.Status.Version}}
+	about := command.Args{Version: &v1alpha1.Version{Commit: rel.Status.Version}}
 	switch w := s.Waiting; {
 	case isApproved(rel) && (w == nil || w.For == v1alpha1.WaitsForApproval):
-		return surface.Say(bot.Fact{Code: codeApproved, Args: bot.Args{By: rel.ApprovedBy()}}).Says
+		return surface.Say(command.Fact{Code: codeApproved, Args: command.Args{By: rel.ApprovedBy()}}).Says
 	case isApproved(rel) && w.For == v1alpha1.WaitsForLock:
-		return surface.Say(bot.Fact{Code: codeApprovedLocked, Args: bot.Args{By: rel.ApprovedBy(), Because: &bot.Fact{
-			Code: bot.WaitingCode(w.For, ""), Args: bot.Args{By: w.By, At: w.Since, Reason: w.Detail},
+		return surface.Say(command.Fact{Code: codeApprovedLocked, Args: command.Args{By: rel.ApprovedBy(), Because: &command.Fact{
+			Code: report.WaitingCode(w.For, ""), Args: command.Args{By: w.By, At: w.Since, Reason: w.Detail},
 		}}}).Says
 	case w != nil:
 		return surface.Waiting(w, about)
 	case s.Phase.Finished() && s.Failure != nil:
 		return surface.Failure(s.Failure, about)
 	case s.Phase == v1alpha1.ReleaseSucceeded && s.Version != "":
-		return surface.Say(bot.Fact{Code: codeUsersHave, Args: about}).Says
+		return surface.Say(command.Fact{Code: codeUsersHave, Args: about}).Says
 	case s.Message == "":
 		return ""
 	}
-	return surface.Say(bot.Fact{Code: bot.CodeMessage, Args: bot.Args{Reason: s.Message}}).Says
+	return surface.Say(command.Fact{Code: report.CodeMessage, Args: command.Args{Reason: s.Message}}).Says
 }
 
 // isApproved reports whether a release that waits for an approval has one: what it notes

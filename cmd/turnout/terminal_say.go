@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 )
 
 // terminal says facts about an application on a terminal, and in a workflow's log.
-func terminal(app *v1alpha1.BlueGreen) bot.Surface {
+func terminal(app *v1alpha1.BlueGreen) report.Surface {
 	t := typist{app}
 	quoted := func(s string) string { return "`" + oneLine(s) + "`" }
 	named := func(v *v1alpha1.Version) string {
@@ -22,53 +23,53 @@ func terminal(app *v1alpha1.BlueGreen) bot.Surface {
 	}
 	texts := maps.Clone(terminalTexts)
 	maps.Copy(texts, terminalWaits)
-	return bot.Surface{Texts: texts, Words: map[string]func(bot.Args) string{
-		"application": func(a bot.Args) string { return quoted(a.Application) },
-		"release":     func(a bot.Args) string { return quoted(a.Release) },
-		"version":     func(a bot.Args) string { return named(a.Version) },
-		"other":       func(a bot.Args) string { return named(a.Other) },
-		"live":        func(a bot.Args) string { return named(a.Live) },
-		"livecolor":   func(a bot.Args) string { return string(a.Live.Color) },
-		"othercolor":  func(a bot.Args) string { return string(a.Other.Color) },
-		"color":       func(a bot.Args) string { return string(a.Color) },
-		"typed":       func(a bot.Args) string { return quoted(a.Typed) },
-		"branch":      func(a bot.Args) string { return quoted(a.Branch) },
-		"base":        func(a bot.Args) string { return quoted(a.Base) },
-		"attempt":     func(a bot.Args) string { return fmt.Sprint(a.Attempt) },
-		"by":          func(a bot.Args) string { return cmp.Or(oneLine(a.By), "nobody that is recorded") },
-		"at":          func(a bot.Args) string { return minuteOf(a.At) },
-		"text":        func(a bot.Args) string { return oneLine(a.Reason) },
+	return report.Surface{Texts: texts, Words: map[string]func(command.Args) string{
+		"application": func(a command.Args) string { return quoted(a.Application) },
+		"release":     func(a command.Args) string { return quoted(a.Release) },
+		"version":     func(a command.Args) string { return named(a.Version) },
+		"other":       func(a command.Args) string { return named(a.Other) },
+		"live":        func(a command.Args) string { return named(a.Live) },
+		"livecolor":   func(a command.Args) string { return string(a.Live.Color) },
+		"othercolor":  func(a command.Args) string { return string(a.Other.Color) },
+		"color":       func(a command.Args) string { return string(a.Color) },
+		"typed":       func(a command.Args) string { return quoted(a.Typed) },
+		"branch":      func(a command.Args) string { return quoted(a.Branch) },
+		"base":        func(a command.Args) string { return quoted(a.Base) },
+		"attempt":     func(a command.Args) string { return fmt.Sprint(a.Attempt) },
+		"by":          func(a command.Args) string { return cmp.Or(oneLine(a.By), "nobody that is recorded") },
+		"at":          func(a command.Args) string { return minuteOf(a.At) },
+		"text":        func(a command.Args) string { return oneLine(a.Reason) },
 		"detail":      detail,
-		"object":      func(a bot.Args) string { return oneLine(a.Object) },
-		"done":        func(a bot.Args) string { return fmt.Sprint(a.Done) },
-		"again":       func(a bot.Args) string { return fmt.Sprint(a.Done + 1) },
-		"of":          func(a bot.Args) string { return fmt.Sprint(a.Of) },
-		"until":       func(a bot.Args) string { return secondOf(a.Until) },
-		"time":        func(a bot.Args) string { return secondOf(a.At) },
+		"object":      func(a command.Args) string { return oneLine(a.Object) },
+		"done":        func(a command.Args) string { return fmt.Sprint(a.Done) },
+		"again":       func(a command.Args) string { return fmt.Sprint(a.Done + 1) },
+		"of":          func(a command.Args) string { return fmt.Sprint(a.Of) },
+		"until":       func(a command.Args) string { return secondOf(a.Until) },
+		"time":        func(a command.Args) string { return secondOf(a.At) },
 		"byrelease":   byRelease,
-		"reason":      func(a bot.Args) string { return strings.TrimRight(oneLine(a.Reason), ". ") },
-		"lock":        func(a bot.Args) string { return strings.TrimRight(lockedBy(a.Lock), ". ") },
-		"phase":       func(a bot.Args) string { return strings.ToLower(string(a.Phase)) },
+		"reason":      func(a command.Args) string { return strings.TrimRight(oneLine(a.Reason), ". ") },
+		"lock":        func(a command.Args) string { return strings.TrimRight(lockedBy(a.Lock), ". ") },
+		"phase":       func(a command.Args) string { return strings.ToLower(string(a.Phase)) },
 		"leftby":      leftBy,
 		"ended":       hasEnded,
 		"wait":        startsIn,
-		"next":        func(a bot.Args) string { return t.nth(a, 0) },
-		"then":        func(a bot.Args) string { return t.nth(a, 1) },
-		"list":        func(bot.Args) string { return t.command("releases") },
-		"status":      func(bot.Args) string { return t.command("status") },
-		"help":        func(bot.Args) string { return "`turnout --help`" },
+		"next":        func(a command.Args) string { return t.nth(a, 0) },
+		"then":        func(a command.Args) string { return t.nth(a, 1) },
+		"list":        func(command.Args) string { return t.command("releases") },
+		"status":      func(command.Args) string { return t.command("status") },
+		"help":        func(command.Args) string { return "`turnout --help`" },
 		// A command takes these as they stand.
-		"name":      func(a bot.Args) string { return oneLine(a.Application) },
-		"commit":    func(a bot.Args) string { return a.Version.Short() },
-		"livename":  func(a bot.Args) string { return a.Live.Short() },
-		"one":       func(a bot.Args) string { return oneLine(a.Release) },
-		"all":       func(a bot.Args) string { return oneLine(strings.Join(a.Releases, ", ")) },
-		"exactends": func(a bot.Args) string { return string(a.Phase) },
+		"name":      func(a command.Args) string { return oneLine(a.Application) },
+		"commit":    func(a command.Args) string { return a.Version.Short() },
+		"livename":  func(a command.Args) string { return a.Live.Short() },
+		"one":       func(a command.Args) string { return oneLine(a.Release) },
+		"all":       func(a command.Args) string { return oneLine(strings.Join(a.Releases, ", ")) },
+		"exactends": func(a command.Args) string { return string(a.Phase) },
 	}}
 }
 
 // leftBy says who took a version away from users, by what, and when.
-func leftBy(a bot.Args) string {
+func leftBy(a command.Args) string {
 	by := "`" + a.Release + "`"
 	if a.By != "" {
 		by = oneLine(a.By) + " (" + by + ")"
@@ -80,7 +81,7 @@ func leftBy(a bot.Args) string {
 }
 
 // byRelease names who brought something about, and by which release.
-func byRelease(a bot.Args) string {
+func byRelease(a command.Args) string {
 	if a.By == "" {
 		return oneLine(a.Release)
 	}
@@ -88,7 +89,7 @@ func byRelease(a bot.Args) string {
 }
 
 // detail is what somebody else says of it, behind what we say.
-func detail(a bot.Args) string {
+func detail(a command.Args) string {
 	if a.Reason == "" {
 		return ""
 	}
@@ -96,7 +97,7 @@ func detail(a bot.Args) string {
 }
 
 // hasEnded says that a release is not under way any more, or that there is none.
-func hasEnded(a bot.Args) string {
+func hasEnded(a command.Args) string {
 	if a.Version == nil {
 		return "No release is under way"
 	}
@@ -104,7 +105,7 @@ func hasEnded(a bot.Args) string {
 }
 
 // startsIn says how long a way back takes that is not instant.
-func startsIn(a bot.Args) string {
+func startsIn(a command.Args) string {
 	if a.About.Duration == 0 {
 		return "how long that takes is not known, since no release of it was measured yet"
 	}
@@ -119,27 +120,27 @@ func startsIn(a bot.Args) string {
 type typist struct{ app *v1alpha1.BlueGreen }
 
 // nth is one of the commands to type next.
-func (t typist) nth(a bot.Args, n int) string {
+func (t typist) nth(a command.Args, n int) string {
 	if n >= len(a.Next) {
 		return "`turnout --help`"
 	}
 	next := a.Next[n]
 	switch next.Verb {
-	case bot.Retry:
+	case command.Retry:
 		commit := next.Commit
 		if commit == "" && a.Version != nil {
 			commit = a.Version.Commit
 		}
 		return t.command("deploy", "--commit", cmp.Or(commit, "SHA"), "--retry")
-	case bot.Promote:
+	case command.Promote:
 		return t.about("promote", "--commit", next.Commit)
-	case bot.Rollback:
+	case command.Rollback:
 		return t.about("rollback", "--from", next.Commit)
-	case bot.Cancel, bot.Status:
+	case command.Cancel, command.Status:
 		return t.command(string(next.Verb))
-	case bot.Help:
+	case command.Help:
 		return "`turnout --help`"
-	case bot.Lock, bot.Unlock: // nothing here does that
+	case command.Lock, command.Unlock: // nothing here does that
 	}
 	return "`" + oneLine(next.String()) + "` on a pull request"
 }

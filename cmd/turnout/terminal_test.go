@@ -9,22 +9,13 @@ import (
 	"testing"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
-// codesOf reads the codes that a file declares: their names in Go, with their values.
-func codesOf(t *testing.T, file string) map[string]bot.Code {
-	t.Helper()
-	codes := map[string]bot.Code{}
-	for name, value := range sourcetest.Strings(t, file, "Code", 10) {
-		codes[name] = bot.Code(value)
-	}
-	return codes
-}
-
 // silent are decisions that the release shows which is followed.
-var silent = []bot.Code{bot.CodeApproved, bot.CodeSubmitted, bot.CodeRetried}
+var silent = []command.Code{command.CodeApproved, command.CodeSubmitted, command.CodeRetried}
 
 // TestEveryCodeIsSaidOnATerminalAndToPrograms: each that may be decided, by the bot or
 // here, has words of which each is known, and is on the page for programs.
@@ -32,9 +23,9 @@ func TestEveryCodeIsSaidOnATerminalAndToPrograms(t *testing.T) {
 	page, err := os.ReadFile("../../docs/command-line.md")
 	check(t, err)
 	surface := terminal(history().app)
-	own := codesOf(t, "request_code.go")
+	own := sourcetest.Constants[command.Code](t, "request_code.go", 10)
 	count := 0
-	for _, codes := range []map[string]bot.Code{codesOf(t, "../../bot/decision_code.go"), own} {
+	for _, codes := range []map[string]command.Code{sourcetest.Constants[command.Code](t, "../../bot/command/decision_code.go", 10), own} {
 		for name, code := range codes {
 			count++
 			text, ok := surface.Texts[code]
@@ -90,7 +81,7 @@ func TestAFollowedReleaseCarriesItsDecision(t *testing.T) {
 	printer.show(p.Submit, noon)
 	var got releaseJSON
 	check(t, json.Unmarshal(out.Bytes(), &got))
-	if got.Decision == nil || got.Decision.Code != bot.CodeRetried || got.Decision.Args.Version.Commit != shaB {
+	if got.Decision == nil || got.Decision.Code != command.CodeRetried || got.Decision.Args.Version.Commit != shaB {
 		t.Errorf("the decision is %+v", got.Decision)
 	}
 }
@@ -98,7 +89,7 @@ func TestAFollowedReleaseCarriesItsDecision(t *testing.T) {
 // TestEveryWaitIsSaidOnATerminal as it is in comments, where a test holds that nothing
 // that a record may say is missing.
 func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
-	source, err := os.ReadFile("../../bot/markdown_waits.go")
+	source, err := os.ReadFile("../../bot/report/waits.go")
 	check(t, err)
 	surface, count := terminal(history().app), 0
 	for line := range strings.Lines(string(source)) {
@@ -107,7 +98,7 @@ func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
 			continue
 		}
 		count++
-		text := surface.Texts[bot.Code(name)]
+		text := surface.Texts[command.Code(name)]
 		if text.Says == "" {
 			t.Errorf("%s has no words on a terminal", name)
 		}
@@ -129,4 +120,4 @@ func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
 }
 
 // codesOfRecords are shown of a record beside its wait.
-var codesOfRecords = []bot.Code{bot.CodeFailed, bot.CodeMessage, codeUsersHave, codeApproved, codeApprovedLocked}
+var codesOfRecords = []command.Code{report.CodeFailed, report.CodeMessage, codeUsersHave, codeApproved, codeApprovedLocked}

@@ -1,6 +1,9 @@
 package main
 
-import "github.com/turnout-dev/turnout/bot"
+import (
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
+)
 
 // What is said in more than one answer.
 const (
@@ -14,141 +17,144 @@ const (
 
 // terminalTexts has the words of a terminal for every fact; where both are empty, the
 // release that is followed shows it.
-var terminalTexts = map[bot.Code]bot.Text{
-	bot.CodeAskedBefore:          {Says: "That was asked before: ${release} does it. Nothing was changed."},
-	bot.CodeAskedBeforeCancelled: {Says: "That was asked before: it cancelled ${release}. Nothing was changed."},
-	bot.CodeAskedBeforeLocked:    {Says: "That was asked before: ${application} is ${lock}. Nothing was changed."},
-	bot.CodeAway:                 {Says: "This was asked too long ago, and things may have changed since.", Next: askAgain},
-	bot.CodeTriedTooLong: {
+var terminalTexts = map[command.Code]report.Text{
+	command.CodeAskedBefore:          {Says: "That was asked before: ${release} does it. Nothing was changed."},
+	command.CodeAskedBeforeCancelled: {Says: "That was asked before: it cancelled ${release}. Nothing was changed."},
+	command.CodeAskedBeforeLocked:    {Says: "That was asked before: ${application} is ${lock}. Nothing was changed."},
+	command.CodeAway:                 {Says: "This was asked too long ago, and things may have changed since.", Next: askAgain},
+	command.CodeTriedTooLong: {
 		Says: "This could not be done for more than an hour, and things may have changed since.", Next: askAgain,
 	},
-	bot.CodeNoCommand: {Says: "That is not a command.", Next: "${help} lists the commands."},
-	bot.CodeOtherBranch: {
+	command.CodeNoCommand: {Says: "That is not a command.", Next: "${help} lists the commands."},
+	command.CodeOtherBranch: {
 		Says: "That commit was merged into ${base}, but ${application} is released from ${branch}.", Next: "Name a commit of ${branch}.",
 	},
-	bot.CodeNotMerged:          {Says: "That commit is not merged, so there is nothing to release yet.", Next: "Merge it into ${branch}."},
-	bot.CodeOtherCommit:        {Says: "${typed} is not the commit that is meant, which is ${version}.", Next: "Name the one that you mean."},
-	bot.CodeOtherCommitNoMerge: {Says: "${typed} is not merged.", Next: "Name a commit that is."},
+	command.CodeNotMerged: {Says: "That commit is not merged, so there is nothing to release yet.", Next: "Merge it into ${branch}."},
+	command.CodeOtherCommit: {
+		Says: "${typed} is not the commit that is meant, which is ${version}.",
+		Next: "Name the one that you mean.",
+	},
+	command.CodeOtherCommitNoMerge: {Says: "${typed} is not merged.", Next: "Name a commit that is."},
 
-	bot.CodeBeingLeft:          {Says: "${version} is being left, for ${other}.", Next: askWhenOver},
-	bot.CodeBeingLeftNotCancel: {Says: "${version} is being left, for ${other}, and a rollback is not cancelled.", Next: askWhenOver},
-	bot.CodeBeingUndone:        {Says: "The release of ${version} is being undone.", Next: askWhenOver},
-	bot.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
-	bot.CodeSwitched:           {Says: "${version} is live on ${color} already."},
-	bot.CodeSwitching:          {Says: "Traffic is being switched to ${version} right now."},
-	bot.CodeLiveAlready:        {Says: "${version} is live already. ${next} leaves it."},
-	bot.CodeApproved:           {},
-	bot.CodeApprovedEarly:      {Says: "Approved: ${version} switches as soon as it has passed its health gate."},
-	bot.CodeApprovedLocked:     {Says: "Approved, but ${version} has to wait."},
-	bot.CodeApprovedAlready:    {Says: "${version} was approved by ${by} already; it switches when it is ready."},
-	bot.CodeSubmitted:          {},
-	bot.CodeSubmittedLocked:    {Says: "${version} is to be released, but has to wait."},
-	bot.CodeRolledBack: {
+	command.CodeBeingLeft:          {Says: "${version} is being left, for ${other}.", Next: askWhenOver},
+	command.CodeBeingLeftNotCancel: {Says: "${version} is being left, for ${other}, and a rollback is not cancelled.", Next: askWhenOver},
+	command.CodeBeingUndone:        {Says: "The release of ${version} is being undone.", Next: askWhenOver},
+	command.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
+	command.CodeSwitched:           {Says: "${version} is live on ${color} already."},
+	command.CodeSwitching:          {Says: "Traffic is being switched to ${version} right now."},
+	command.CodeLiveAlready:        {Says: "${version} is live already. ${next} leaves it."},
+	command.CodeApproved:           {},
+	command.CodeApprovedEarly:      {Says: "Approved: ${version} switches as soon as it has passed its health gate."},
+	command.CodeApprovedLocked:     {Says: "Approved, but ${version} has to wait."},
+	command.CodeApprovedAlready:    {Says: "${version} was approved by ${by} already; it switches when it is ready."},
+	command.CodeSubmitted:          {},
+	command.CodeSubmittedLocked:    {Says: "${version} is to be released, but has to wait."},
+	command.CodeRolledBack: {
 		Says: "${version} was rolled back by ${leftby}.",
 		Next: "Merge a commit that mends it, which is released in its place; or type ${next} to try this very commit again.",
 	},
-	bot.CodeFailedBefore: {Says: "The release of ${version} failed: ${reason}.", Next: mendOrRetry},
-	bot.CodeOvertaken: {
+	command.CodeFailedBefore: {Says: "The release of ${version} failed: ${reason}.", Next: mendOrRetry},
+	command.CodeOvertaken: {
 		Says: "${version} was overtaken by ${other}, which is under way and contains it.", Next: "Promote ${other} in its place.",
 	},
-	bot.CodeOlder: {
+	command.CodeOlder: {
 		Says: "${version} is older than ${live}, which is live and contains it.", Next: "To go back to the version before, type ${then}.",
 	},
-	bot.CodeDiverged: {
+	command.CodeDiverged: {
 		Says: "${version} and ${live}, which is live, do not contain one another: releasing it would take away what is live.",
 		Next: "Merge both into ${branch}, and release the result.",
 	},
-	bot.CodeRetried:       {},
-	bot.CodeRetriedLocked: {Says: "Attempt ${attempt} of ${version} has to wait."},
-	bot.CodeRetriedRolledBack: {
+	command.CodeRetried:       {},
+	command.CodeRetriedLocked: {Says: "Attempt ${attempt} of ${version} has to wait."},
+	command.CodeRetriedRolledBack: {
 		Says: "Attempt ${attempt} of ${version} is prepared, and then waits for ${next}, whatever the mode: it was rolled back by ${leftby}.",
 	},
-	bot.CodeStillRunning: {
+	command.CodeStillRunning: {
 		Says: "The release of ${version} is still running: it is attempt ${attempt}.",
 		Next: "${next} stops it; after that, ${then} starts the next attempt.",
 	},
-	bot.CodeStillRunningSwitched: {
+	command.CodeStillRunningSwitched: {
 		Says: "The release of ${version} is still running: it is attempt ${attempt}.", Next: "${next} takes it back.",
 	},
-	bot.CodeNothingToRetry: {Says: "${version} is live already. ${next} leaves it.", Next: "There is nothing to retry."},
+	command.CodeNothingToRetry: {Says: "${version} is live already. ${next} leaves it.", Next: "There is nothing to retry."},
 
-	bot.CodeLeavingAlready: {Says: "${version} is being left already, for ${other}."},
-	bot.CodeLeftAlready:    {Says: "${version} was left already, by ${release}: ${live} is live. Nothing was changed."},
-	bot.CodeLeftMeanwhile:  {Says: "${version} was left already, by ${release}. Nothing was changed."},
-	bot.CodeNotLiveLeft: {
+	command.CodeLeavingAlready: {Says: "${version} is being left already, for ${other}."},
+	command.CodeLeftAlready:    {Says: "${version} was left already, by ${release}: ${live} is live. Nothing was changed."},
+	command.CodeLeftMeanwhile:  {Says: "${version} was left already, by ${release}. Nothing was changed."},
+	command.CodeNotLiveLeft: {
 		Says: "${typed} is not what is live: ${live} on ${livecolor} is.",
 		Next: "${version} was left already, by ${release}. Nothing was changed.",
 	},
-	bot.CodeBackAtOnce: {Says: "Users return to ${other} at once: it still runs on ${othercolor} at the size they need."},
-	bot.CodeBackOnceStarted: {
+	command.CodeBackAtOnce: {Says: "Users return to ${other} at once: it still runs on ${othercolor} at the size they need."},
+	command.CodeBackOnceStarted: {
 		Says: "Users return to ${other} once its pods on ${othercolor} are started and found healthy, because ${because}: ${wait}.",
 	},
-	bot.CodeBackOnceSettled: {
+	command.CodeBackOnceSettled: {
 		Says: "The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.",
 	},
-	bot.CodePreviousUnknown: {
+	command.CodePreviousUnknown: {
 		Says: "It is not recorded what was live before ${version}, so there is nothing to return to.", Next: "Merge a commit that reverts it.",
 	},
-	bot.CodeNothingBefore: {
+	command.CodeNothingBefore: {
 		Says: "${live} is live since ${release} went back to it; there is no version before it to return to.", Next: revert,
 	},
-	bot.CodeNeverSwitched: {
+	command.CodeNeverSwitched: {
 		Says: "Turnout has not switched to ${live} from another version, so there is nothing to return to.", Next: revert,
 	},
-	bot.CodeMovedByOthers: {
+	command.CodeMovedByOthers: {
 		Says: "Traffic was moved to ${color} by something else than Turnout since the last switch.",
 		Next: "Look at the Ingress: what to return to cannot be told safely.",
 	},
-	bot.CodeNothingLive: {Says: "${application} has no live version at present.", Next: "${status} says why."},
-	bot.CodeLiveNotOurs: {
+	command.CodeNothingLive: {Says: "${application} has no live version at present.", Next: "${status} says why."},
+	command.CodeLiveNotOurs: {
 		Says: "${typed} is not what is live: ${live} on ${livecolor} is, which Turnout did not release, so there is nothing to return to.",
 		Next: revert,
 	},
-	bot.CodeNotLive: {
+	command.CodeNotLive: {
 		Says: "${typed} is not what is live: ${live} on ${livecolor} is.", Next: "To leave that one, type ${next}.",
 	},
-	bot.CodeNotLiveNoWay: {Says: "${typed} is not what is live: ${live} on ${livecolor} is."},
+	command.CodeNotLiveNoWay: {Says: "${typed} is not what is live: ${live} on ${livecolor} is."},
 
-	bot.CodeCancelled: {
+	command.CodeCancelled: {
 		Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live. ${next} releases it once more.",
 	},
-	bot.CodeCancelledByBack:  {Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live."},
-	bot.CodeCancelledAlready: {Says: "The release of ${version} was cancelled by ${by} already; ${live} stays live."},
-	bot.CodeTooLate: {
+	command.CodeCancelledByBack:  {Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live."},
+	command.CodeCancelledAlready: {Says: "The release of ${version} was cancelled by ${by} already; ${live} stays live."},
+	command.CodeTooLate: {
 		Says: "It is too late to cancel ${version}: users are on it, or on their way.", Next: "Type ${next} to take them back.",
 	},
-	bot.CodeNothingToCancel: {Says: "${ended}: there is nothing to cancel. Nothing was changed."},
-	bot.CodeOthersUnderWay:  {Says: "${ended}, so there is nothing to cancel here."},
+	command.CodeNothingToCancel: {Says: "${ended}: there is nothing to cancel. Nothing was changed."},
+	command.CodeOthersUnderWay:  {Says: "${ended}, so there is nothing to cancel here."},
 
-	bot.CodeLocked: {
+	command.CodeLocked: {
 		Says: "${application} is ${lock}. Until ${next} no release moves users; releases wait, and then go on by themselves. ${then} works " +
 			"all the same.",
 	},
-	bot.CodeLockedAlready: {Says: "${application} is ${lock}. Nothing was changed; to give another reason, type ${next} first."},
-	bot.CodeLockedSince:   {Says: "${application} is ${lock}, and that was after this was asked.", Next: askAgain},
-	bot.CodeUnlockedSince: {Says: "${application} was unlocked at ${at}, after this was asked.", Next: askAgain},
-	bot.CodeUnlocked:      {Says: "${application} is unlocked. It was ${lock}."},
-	bot.CodeNotLocked:     {Says: "${application} is not locked. Nothing was changed."},
+	command.CodeLockedAlready: {Says: "${application} is ${lock}. Nothing was changed; to give another reason, type ${next} first."},
+	command.CodeLockedSince:   {Says: "${application} is ${lock}, and that was after this was asked.", Next: askAgain},
+	command.CodeUnlockedSince: {Says: "${application} was unlocked at ${at}, after this was asked.", Next: askAgain},
+	command.CodeUnlocked:      {Says: "${application} is unlocked. It was ${lock}."},
+	command.CodeNotLocked:     {Says: "${application} is not locked. Nothing was changed."},
 
-	bot.CodeStatus: {Next: "${status} says what is live, what is under way, and what is in the way."},
-	bot.CodeHelp:   {Next: "${help} lists the commands."},
+	command.CodeStatus: {Next: "${status} says what is live, what is under way, and what is in the way."},
+	command.CodeHelp:   {Next: "${help} lists the commands."},
 
-	bot.CodeBehindLock:       {Says: "${application} is ${lock}. ${next} lets it go on."},
-	bot.CodeOtherRollback:    {Next: "The rollback to ${other} is under way; a rollback is not cancelled."},
-	bot.CodeOtherSwitched:    {Next: "${version} is under way, past the point where it can be cancelled: ${next} takes it back."},
-	bot.CodeOtherUnderWay:    {Next: "${version} is under way: ${next} stops it."},
-	bot.CodeNotHeldTakenBack: {Says: "Users are being taken back from ${version} right now, which the lock does not stop."},
-	bot.CodeNotHeldWatched:   {Says: "${version} is live already and only watched, which the lock does not stop."},
-	bot.CodeNotHeldSwitching: {
+	command.CodeBehindLock:       {Says: "${application} is ${lock}. ${next} lets it go on."},
+	command.CodeOtherRollback:    {Next: "The rollback to ${other} is under way; a rollback is not cancelled."},
+	command.CodeOtherSwitched:    {Next: "${version} is under way, past the point where it can be cancelled: ${next} takes it back."},
+	command.CodeOtherUnderWay:    {Next: "${version} is under way: ${next} stops it."},
+	command.CodeNotHeldTakenBack: {Says: "Users are being taken back from ${version} right now, which the lock does not stop."},
+	command.CodeNotHeldWatched:   {Says: "${version} is live already and only watched, which the lock does not stop."},
+	command.CodeNotHeldSwitching: {
 		Says: "Traffic is being switched to ${version} right now, which the lock does not stop: ${next} takes it back.",
 	},
-	bot.CodeGoesOn:           {Says: "${version} goes on."},
-	bot.CodeGoesOnToApproval: {Says: "${version} goes on, as far as ${next}."},
-	bot.CodeNothingWaited:    {Says: "Nothing waited for it."},
-	bot.CodeShrunk:           {Says: "${color} was made smaller since"},
-	bot.CodeStagedOver:       {Says: "${commit} was staged on ${color} since"},
-	bot.CodeNotLookedAt:      {Says: "what runs of it was not looked at yet"},
-	bot.CodeTooFewReady:      {Says: "${reason}"},
+	command.CodeGoesOn:           {Says: "${version} goes on."},
+	command.CodeGoesOnToApproval: {Says: "${version} goes on, as far as ${next}."},
+	command.CodeNothingWaited:    {Says: "Nothing waited for it."},
+	command.CodeShrunk:           {Says: "${color} was made smaller since"},
+	command.CodeStagedOver:       {Says: "${commit} was staged on ${color} since"},
+	command.CodeNotLookedAt:      {Says: "what runs of it was not looked at yet"},
+	command.CodeTooFewReady:      {Says: "${reason}"},
 
 	codeUnderWay: {Says: "${one} of ${commit} is under way already, asked for by ${by}."},
 	codeIsLive:   {Says: "${commit} is live already."},

@@ -1,10 +1,13 @@
 package main
 
-import "github.com/turnout-dev/turnout/bot"
+import (
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
+)
 
 // terminalWaits has the words of a terminal for what a release waits for, and for how it
 // ended where facts say that.
-var terminalWaits = map[bot.Code]bot.Text{
+var terminalWaits = map[command.Code]report.Text{
 	"WaitsApproval":           {Says: "waits for /promote"},
 	"WaitsApprovalManual":     {Says: "waits for /promote: spec.promotion.mode is Manual"},
 	"WaitsApprovalRolledBack": {Says: "waits for /promote: it contains ${commit}, which ${byrelease} rolled back at ${at}"},
@@ -63,8 +66,8 @@ var terminalWaits = map[bot.Code]bot.Text{
 			"same, use /promote on its pull request",
 	},
 	"FailedRolledBack": {Says: "gives way to ${one}"},
-	bot.CodeFailed:     {Says: "${text}"},
-	bot.CodeMessage:    {Says: "${text}"},
+	report.CodeFailed:  {Says: "${text}"},
+	report.CodeMessage: {Says: "${text}"},
 
 	codeUsersHave:      {Says: "users have ${commit}"},
 	codeApproved:       {Says: "approved by ${by}, goes on by itself"},

@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,12 +52,13 @@ func Files(t testing.TB, pattern string) []File {
 	return files
 }
 
-// Strings reads the constants of a type that files declare with a string: names in Go,
+// Constants reads the constants of a type that files declare with a string: names in Go,
 // with their values. It fails the test if there are fewer than least: a pattern or a type
 // that no longer fits would make a test of nothing.
-func Strings(t testing.TB, pattern, kind string, least int) map[string]string {
+func Constants[T ~string](t testing.TB, pattern string, least int) map[string]T {
 	t.Helper()
-	constants := map[string]string{}
+	kind := reflect.TypeFor[T]().Name()
+	constants := map[string]T{}
 	for _, file := range Files(t, pattern) {
 		ast.Inspect(file.File, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
@@ -71,7 +73,7 @@ func Strings(t testing.TB, pattern, kind string, least int) map[string]string {
 			if err != nil {
 				t.Fatalf("%s: %v", file.Line(spec), err)
 			}
-			constants[spec.Names[0].Name] = value
+			constants[spec.Names[0].Name] = T(value)
 			return true
 		})
 	}

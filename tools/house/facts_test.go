@@ -120,13 +120,13 @@ func TestEveryWordOfTheRecordIsMadeAndNoOther(t *testing.T) {
 // renders are the functions that may read a message of a release, with what they do
 // with it. Everything else goes by the facts.
 var renders = map[string]string{
-	"bot.Surface.Failure":             "shows what no text of its own says",
-	"bot.reasonOf":                    "hands it on to a decision's text",
-	"bot.view.description":            "shows it in the Deployments tab",
-	"bot.view.failed":                 "shows it, shortened, in a comment",
-	"bot.view.gist":                   "has the comment written anew when it changes",
-	"bot.view.saidOf":                 "shows what a step did",
-	"bot.view.waiting":                "shows a record without facts",
+	"bot/report.Surface.Failure":      "shows what no text of its own says",
+	"bot/command.reasonOf":            "hands it on to a decision's text",
+	"bot/report.view.description":     "shows it in the Deployments tab",
+	"bot/report.view.failed":          "shows it, shortened, in a comment",
+	"bot/report.view.gist":            "has the comment written anew when it changes",
+	"bot/report.view.saidOf":          "shows what a step did",
+	"bot/report.view.waiting":         "shows a record without facts",
 	"cmd/turnout.asJSON":              "prints it for programs, beside the facts",
 	"cmd/turnout.stands":              "prints what is no wait, and a record without facts",
 	"cmd/turnout.stateOf":             "prints it for programs, beside the facts",

@@ -1,0 +1,112 @@
+package command
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// Settle says which word of a command is the name of an application, now that
+// the repository's applications are known. A lock's first word is one only if it
+// names one of them, else it belongs to the reason; and an application may have
+// a name that could be a commit's hash.
+func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
+	switch {
+	case c.Verb == Lock && c.Application == "":
+		if first, rest := cutBlank(c.Reason); named(apps, first) {
+			c.Application, c.Reason = first, rest
+		}
+	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) &&
+		(c.Application == "" || shortHash.MatchString(c.Application)):
+		c.Application, c.Commit = c.Commit, c.Application
+	}
+	return c
+}
+
+// Meant returns the applications of a repository that a command means, or why
+// that cannot be told. More than one is meant only by commands that just read.
+func Meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alpha1.BlueGreen, *Fact) {
+	candidates := apps
+	if command.Application != "" {
+		candidates = filter(apps, func(app *v1alpha1.BlueGreen) bool { return isNamed(app, command.Application) })
+		if len(candidates) == 0 {
+			return nil, unknownApplication(apps, command)
+		}
+	}
+	if command.Verb.OnlyReads() {
+		return candidates, nil
+	}
+	if command.Verb.AboutCommit() {
+		candidates = concerned(candidates, pr, command)
+	}
+	switch {
+	case len(candidates) <= 1:
+		return candidates, nil
+	case command.Verb.AboutCommit() && command.Verb != Rollback && candidates[0].Spec.Branch != pr.Base: // nor any other's
+		return nil, otherBranch(candidates, pr)
+	}
+	return nil, ambiguous(apps, candidates, command)
+}
+
+// concerned narrows applications to those that a command can mean: a rollback
+// with a commit, those where that commit is live, on whatever pull request it is
+// written; else those that the pull request's branch releases. If there is none,
+// all of them are asked, which refuse with what to do instead.
+func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
+	live := filter(apps, func(app *v1alpha1.BlueGreen) bool {
+		l := app.Status.Live
+		return l != nil && command.Commit != "" && strings.HasPrefix(l.Commit, command.Commit)
+	})
+	branch := filter(apps, func(app *v1alpha1.BlueGreen) bool { return app.Spec.Branch == pr.Base })
+	switch {
+	case command.Verb == Rollback && len(live) > 0:
+		return live
+	case len(branch) > 0:
+		return branch
+	}
+	return apps
+}
+
+// otherBranch is the answer on a pull request that none of several applications
+// could release, whichever was named.
+func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Fact {
+	about := Args{Base: pr.Base}
+	for _, app := range candidates {
+		about.Choices = append(about.Choices, Choice{Namespace: app.Namespace, Branch: app.Spec.Branch, Environment: app.Spec.Environment})
+	}
+	return &Fact{CodeOtherBranches, about}
+}
+
+// ambiguous is the answer to a command that may mean several applications.
+func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Fact {
+	f := Fact{CodeAmbiguous, choices(apps, candidates, command)}
+	if command.Application != "" {
+		f.Code = CodeAmbiguousName
+	}
+	return &f
+}
+
+// unknownApplication is the answer to a command with a name that none has.
+func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Fact {
+	f := Fact{CodeUnknownApplication, choices(apps, apps, command)}
+	if command.Verb.AboutCommit() && command.Commit == "" {
+		f.Code = CodeUnknownWord
+	}
+	return &f
+}
+
+// choices are the commands that mean one of the candidates each.
+func choices(apps, candidates []v1alpha1.BlueGreen, command Command) Args {
+	about := Args{Typed: command.Application, Reason: command.Reason}
+	sorted := slices.SortedFunc(slices.Values(candidates), func(a, b v1alpha1.BlueGreen) int {
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	for i := range sorted {
+		app, one := &sorted[i], command
+		one.Application, one.Reason = NameAmong(app, apps), ""
+		about.Choices = append(about.Choices, Choice{one, app.Spec.Environment, app.Namespace, app.Spec.Branch})
+	}
+	return about
+}

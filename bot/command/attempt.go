@@ -1,0 +1,31 @@
+package command
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// MaxAttempt is the highest number of an attempt that is given: names with it fit the
+// 63 characters of a label.
+const MaxAttempt = 99
+
+// attemptAfter is the number of the next attempt: the one after the last, or the first
+// that is free if the last is one that nobody comes to by trying.
+func attemptAfter(last int32, used map[int32]bool) int32 {
+	next := last + 1
+	if last >= MaxAttempt {
+		next = 1
+	}
+	for next < MaxAttempt && used[next] {
+		next++
+	}
+	return next
+}
+
+// nextDeploy is the number of the attempt after a deploy.
+func (s Situation) nextDeploy(after *v1alpha1.Release) int32 {
+	used := map[int32]bool{}
+	for i := range s.Releases {
+		if d := s.Releases[i].Spec.Deploy; d != nil && d.Commit == after.Spec.Deploy.Commit {
+			used[d.Attempt] = true
+		}
+	}
+	return attemptAfter(after.Spec.Deploy.Attempt, used)
+}

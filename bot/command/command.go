@@ -1,0 +1,71 @@
+package command
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Verb is what a command asks for.
+type Verb string
+
+// The commands. What each of them does where is docs/commands.md.
+const (
+	Promote  Verb = "promote"  // put this pull request's commit in front of users
+	Rollback Verb = "rollback" // go back to the version before the last switch
+	Cancel   Verb = "cancel"   // stop this pull request's release before it moves users
+	Retry    Verb = "retry"    // release this pull request's commit once more
+	Lock     Verb = "lock"     // let no release move users
+	Unlock   Verb = "unlock"   // let them again
+	Status   Verb = "status"   // say what is live and what is under way
+	Help     Verb = "help"     // say how the application is set up, and the commands
+)
+
+// Verbs has every command, in the order in which they are explained.
+var Verbs = []Verb{Promote, Rollback, Cancel, Retry, Lock, Unlock, Status, Help}
+
+// known reports whether a verb is a command.
+func (v Verb) known() bool { return slices.Contains(Verbs, v) }
+
+// OnlyReads reports whether a command changes nothing: whoever may comment may
+// give it, and late it is as good as in time.
+func (v Verb) OnlyReads() bool { return v == Status || v == Help }
+
+// AboutCommit reports whether a command is about the pull request that it is
+// written on, or about a version: only with such a one a hash may be typed.
+func (v Verb) AboutCommit() bool {
+	return v == Promote || v == Rollback || v == Cancel || v == Retry
+}
+
+// Command is a request written into a comment.
+type Command struct {
+	Verb Verb `json:"verb"`
+	// Application is the name given with it, or namespace/name; empty if none.
+	Application string `json:"application,omitempty"`
+	// Commit is the hash given with it, in short or in full; empty if none. It
+	// may only confirm what the command means, never select something else.
+	Commit string `json:"commit,omitempty"`
+	// Reason of a lock, in the person's own words: untrusted, on one line, at most
+	// 500 characters. It is shown, never acted upon.
+	Reason string `json:"reason,omitempty"`
+}
+
+// String returns the command as it is typed. With a reason in it, it may hold
+// anything: show it by code.
+func (c Command) String() string {
+	words := []string{"/" + string(c.Verb)}
+	for _, word := range []string{c.Application, c.Commit, c.Reason} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// shortHash is a commit's hash, or its beginning, at least as long as GitHub
+// shows it.
+var shortHash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+
+// maxReason is the length of a lock's reason in characters; the schema takes no
+// longer one.
+const maxReason = 500

@@ -1,0 +1,26 @@
+package command
+
+// What is answered to comments alone: nothing else has several applications to choose
+// from, or an author whose permission is asked for.
+const (
+	CodeOtherBranches      Code = "OtherBranches"
+	CodeAmbiguous          Code = "Ambiguous"
+	CodeAmbiguousName      Code = "AmbiguousName" // several namespaces have Typed
+	CodeUnknownApplication Code = "UnknownApplication"
+	CodeUnknownWord        Code = "UnknownWord" // neither an application nor a hash
+	CodeTooLong            Code = "TooLong"     // than Number KB
+	CodeSeveralCommands    Code = "SeveralCommands"
+	CodeBadArgument        Code = "BadArgument"
+	CodeTooManyWords       Code = "TooManyWords"
+	CodeNoHash             Code = "NoHash"   // none of Words is
+	CodeNearMiss           Code = "NearMiss" // Typed is no command, but nearly Next[0]
+	CodeForbidden          Code = "Forbidden"
+	CodeAskedAfter         Code = "AskedAfter" // Next[0] was, and undid it; Next[1] is the command again
+	CodeNamesTaken         Code = "NamesTaken"
+	CodeAskedMeanwhile     Code = "AskedMeanwhile"
+	CodeGone               Code = "Gone"
+	CodeUnlockedMeanwhile  Code = "UnlockedMeanwhile"
+	CodeUnlockedByOther    Code = "UnlockedByOther"
+	CodeLockedAndUnlocked  Code = "LockedAndUnlocked"
+	CodeNewerRecord        Code = "NewerRecord" // a newer Turnout wrote what is known of Application
+)

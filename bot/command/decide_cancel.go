@@ -1,0 +1,93 @@
+package command
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// cancel: stop the pull request's release, as long as it has not begun to move
+// users.
+func (s Situation) cancel() Decision {
+	rel := s.own()
+	if wrong := s.wrongCommit(rel); wrong != nil {
+		return *wrong
+	}
+	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+		return beingLeft(leaving, CodeBeingLeftNotCancel)
+	}
+	if rel == nil || rel.Status.Phase.Finished() {
+		return s.cancelNothing(rel)
+	}
+	about := Args{Version: versionOf(rel), Live: s.App.Status.Live}
+	switch {
+	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
+		return answer(CodeBeingUndoneAlready, about)
+	case rel.Status.Milestones.SwitchIntendedAt != nil:
+		return s.tooLate(about.Version)
+	case rel.Spec.Cancel != nil:
+		about.By = rel.CancelledBy()
+		return answer(CodeCancelledAlready, about)
+	}
+	about.Next = []Command{s.Typed(Retry)}
+	d := answer(CodeCancelled, about)
+	d.Cancel = s.cancelOf(rel)
+	return d
+}
+
+// cancelOf makes the cancel of a release.
+func (s Situation) cancelOf(rel *v1alpha1.Release) *ReleaseCancel {
+	return &ReleaseCancel{Release: rel.Name, Cancel: v1alpha1.Cancel{
+		By: s.By, At: metav1.NewTime(s.Asked), Cause: s.Cause, Reason: cancelReason(s.Command, s.Cause, rel.Status.Step),
+	}}
+}
+
+// tooLate refuses to cancel what users have, or are being moved to.
+func (s Situation) tooLate(version *v1alpha1.Version) Decision {
+	return refuse(CodeTooLate, Args{Version: version, Next: []Command{s.Typed(Rollback)}})
+}
+
+// cancelNothing answers where the pull request has no release under way.
+func (s Situation) cancelNothing(rel *v1alpha1.Release) Decision {
+	if live := s.App.Status.Live; live != nil && s.means(*live) && live.Release != "" {
+		return s.tooLate(live)
+	}
+	var about Args
+	if rel != nil {
+		about.Version, about.Phase = versionOf(rel), rel.Status.Phase
+	}
+	if others := s.othersUnderWay(); len(others) > 0 {
+		return refuse(CodeOthersUnderWay, about).and(others...)
+	}
+	return answer(CodeNothingToCancel, about)
+}
+
+// beingLeft refuses what would stop, or go against, a rollback under way: users
+// wait for it.
+func beingLeft(leaving *v1alpha1.Release, how Code) Decision {
+	return refuse(how, wayOf(leaving.Spec.Rollback))
+}
+
+// othersUnderWay is what is under way that the command does not mean, and where to
+// ask about it.
+func (s Situation) othersUnderWay() []Fact {
+	var all []Fact
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		switch {
+		case rel.Status.Phase.Finished():
+		case rel.Spec.Rollback != nil:
+			all = append(all, Fact{CodeOtherRollback, wayOf(rel.Spec.Rollback)})
+		case rel.Status.Milestones.SwitchIntendedAt != nil:
+			all = append(all, Fact{CodeOtherSwitched, s.askOn(rel, Rollback)})
+		default:
+			all = append(all, Fact{CodeOtherUnderWay, s.askOn(rel, Cancel)})
+		}
+	}
+	return all
+}
+
+// askOn is a release, and where to ask what about it.
+func (s Situation) askOn(rel *v1alpha1.Release, verb Verb) Args {
+	return Args{Version: versionOf(rel), PullRequests: pullRequestsOf(rel), Next: []Command{s.Typed(verb)}}
+}

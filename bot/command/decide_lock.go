@@ -1,0 +1,97 @@
+package command
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// A lock belongs to the application, not to who set it: everybody with write
+// permission may take it away, and hears whose it was.
+
+// lock: let no release move users until somebody unlocks.
+func (s Situation) lock() Decision {
+	st := s.App.Status
+	if st.Lock != nil {
+		return s.LockedAlready(st.Lock)
+	}
+	if st.UnlockedAt != nil && st.UnlockedAt.After(s.Asked) { // the same comment again, or somebody was faster
+		return refuse(CodeUnlockedSince, Args{Application: s.App.Name, At: st.UnlockedAt, Next: []Command{s.Command}})
+	}
+	l := v1alpha1.Lock{By: s.By, At: metav1.NewTime(s.Asked), Reason: prose.Characters(s.Command.Reason, maxReason), Cause: s.Cause}
+	d := answer(CodeLocked, Args{Application: s.App.Name, Lock: &l, Next: []Command{s.Typed(Unlock), s.Typed(Rollback)}})
+	d.Lock = &l
+	return d.and(s.notHeld()...)
+}
+
+// LockedAlready answers a /lock that found another one.
+func (s Situation) LockedAlready(l *v1alpha1.Lock) Decision {
+	return answer(CodeLockedAlready, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Typed(Unlock)}})
+}
+
+// notHeld are the releases that a lock does not stop any more.
+func (s Situation) notHeld() []Fact {
+	var all []Fact
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		m := rel.Status.Milestones
+		switch {
+		case rel.Spec.Deploy == nil || rel.Status.Phase.Finished() || m.SwitchIntendedAt == nil:
+		case undoing(rel):
+			all = append(all, Fact{CodeNotHeldTakenBack, Args{Version: versionOf(rel)}})
+		case m.ConfirmedAt != nil:
+			all = append(all, Fact{CodeNotHeldWatched, Args{Version: versionOf(rel)}})
+		default:
+			all = append(all, Fact{CodeNotHeldSwitching, Args{Version: versionOf(rel), Next: []Command{s.Typed(Rollback)}}})
+		}
+	}
+	return all
+}
+
+// unlock: let releases move users again.
+func (s Situation) unlock() Decision {
+	l := s.App.Status.Lock
+	switch {
+	case l == nil:
+		return answer(CodeNotLocked, Args{Application: s.App.Name})
+	case l.At.After(s.Asked):
+		return refuse(CodeLockedSince, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Command}})
+	}
+	d := s.Unlocked(l)
+	d.Unlock = l
+	return d
+}
+
+// Unlocked says whose lock was taken away, and what goes on now.
+func (s Situation) Unlocked(was *v1alpha1.Lock) Decision {
+	return answer(CodeUnlocked, Args{Application: s.App.Name, Lock: was}).and(s.goesOn()...)
+}
+
+// goesOn is what waited for the lock.
+func (s Situation) goesOn() []Fact {
+	var all []Fact
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		switch {
+		case rel.Spec.Deploy == nil || rel.Status.Phase.Finished() || undoing(rel) || rel.Status.Milestones.SwitchIntendedAt != nil:
+		case s.App.Spec.Promotion.Mode == v1alpha1.PromotionManual && rel.Spec.Approval == nil:
+			all = append(all, Fact{CodeGoesOnToApproval, Args{Version: versionOf(rel), Next: []Command{s.Typed(Promote)}}})
+		default:
+			all = append(all, Fact{CodeGoesOn, Args{Version: versionOf(rel)}})
+		}
+	}
+	if len(all) == 0 {
+		return []Fact{{Code: CodeNothingWaited}}
+	}
+	return all
+}
+
+// behindLock is the lock that a release waits for, if there is one.
+func (s Situation) behindLock() []Fact {
+	l := s.App.Status.Lock
+	if l == nil {
+		return nil
+	}
+	return []Fact{{CodeBehindLock, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Typed(Unlock)}}}}
+}

@@ -1,0 +1,153 @@
+package command
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// promote: put the pull request's commit in front of users.
+func (s Situation) promote() Decision {
+	if wrong := s.wrongPullRequest(); wrong != nil {
+		return *wrong
+	}
+	rel := s.own()
+	if wrong := s.wrongCommit(rel); wrong != nil {
+		return *wrong
+	}
+	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+		return beingLeft(leaving, CodeBeingLeft)
+	}
+	if rel != nil {
+		return s.promoteRelease(rel)
+	}
+	return s.submitDeploy(s.PullRequest.MergeCommit, 1, s.approve)
+}
+
+// promoteRelease promotes a commit that has a release already.
+func (s Situation) promoteRelease(rel *v1alpha1.Release) Decision {
+	about, m := Args{Version: versionOf(rel)}, rel.Status.Milestones
+	switch {
+	case rel.Status.Phase.Finished():
+		return s.promoteFinished(rel)
+	case undoing(rel):
+		return refuse(CodeBeingUndone, about)
+	case m.SwitchedAt != nil:
+		about.Color = m.Target
+		return answer(CodeSwitched, about)
+	case m.SwitchIntendedAt != nil:
+		return answer(CodeSwitching, about)
+	case rel.Spec.Approval != nil:
+		about.By = rel.ApprovedBy()
+		return answer(CodeApprovedAlready, about).and(s.behindLock()...)
+	}
+	d := answer(CodeApproved, about)
+	d.Approve = &ReleaseApproval{Release: rel.Name, Approval: s.approval(rel.Spec.Deploy.Commit)}
+	if m.Verified == nil && rel.Status.Phase != v1alpha1.ReleaseWaiting {
+		d.Code = CodeApprovedEarly
+	}
+	if s.App.Status.Lock != nil {
+		d.Code = CodeApprovedLocked
+	}
+	return d.and(s.behindLock()...)
+}
+
+// promoteFinished promotes a commit whose last release has ended.
+func (s Situation) promoteFinished(rel *v1alpha1.Release) Decision {
+	commit, version := rel.Spec.Deploy.Commit, versionOf(rel)
+	if s.isLive(commit) {
+		return s.liveAlready(version)
+	}
+	if left := s.rolledBack(commit); left != nil {
+		about := leftBy(left)
+		about.Version, about.Next = version, []Command{s.Typed(Retry)}
+		return refuse(CodeRolledBack, about)
+	}
+	if rel.Status.Phase == v1alpha1.ReleaseFailed {
+		return refuse(CodeFailedBefore, Args{Version: version, Reason: reasonOf(rel), Next: []Command{s.Typed(Retry)}})
+	}
+	if by := s.successor(rel); by != nil {
+		return overtaken(rel, by)
+	}
+	return s.submitDeploy(commit, s.nextDeploy(rel), s.approve)
+}
+
+// leftBy says who took a version away from users, by what, and when.
+func leftBy(left *v1alpha1.RolledBack) Args {
+	about := Args{Release: left.Release, By: left.By}
+	if !left.At.IsZero() {
+		about.At = &left.At
+	}
+	return about
+}
+
+// submitDeploy makes a release of a commit, finished by finish, if the commit is
+// newer than what is live.
+func (s Situation) submitDeploy(commit string, attempt int32, finish func(*v1alpha1.Release) Decision) Decision {
+	about := Args{Version: commitVersion(commit), Live: s.App.Status.Live}
+	switch s.AgainstLive {
+	case OrderSame:
+		return s.liveAlready(about.Version)
+	case OrderOlder:
+		about.Next = []Command{s.Typed(Rollback), s.RollbackByCommit()}
+		return refuse(CodeOlder, about)
+	case OrderDiverged:
+		about.Branch = s.App.Spec.Branch
+		return refuse(CodeDiverged, about)
+	case OrderUnknown, OrderNewer: // nothing known is live: whatever is merged is newer
+	}
+	return finish(NewDeploy(&s.App, commit, attempt, s.Cause))
+}
+
+// approve submits a release that a person wants in front of users.
+func (s Situation) approve(rel *v1alpha1.Release) Decision {
+	approval := s.approval(rel.Spec.Deploy.Commit)
+	rel.Spec.Approval = &approval
+	d := answer(CodeSubmitted, Args{Version: versionOf(rel)})
+	d.Submit = rel
+	if s.App.Status.Lock != nil {
+		d.Code = CodeSubmittedLocked
+	}
+	return d.and(s.behindLock()...)
+}
+
+// isLive reports whether a commit of the pull request is what users have.
+func (s Situation) isLive(commit string) bool {
+	live := s.App.Status.Live
+	return live != nil && live.Commit == commit || s.AgainstLive == OrderSame
+}
+
+func (s Situation) liveAlready(version *v1alpha1.Version) Decision {
+	return answer(CodeLiveAlready, Args{Version: version, Next: []Command{s.Typed(Rollback)}})
+}
+
+func (s Situation) approval(commit string) v1alpha1.Approval {
+	return v1alpha1.Approval{By: s.By, At: metav1.NewTime(s.Asked), Commit: commit, Cause: s.Cause}
+}
+
+// successor returns the release that took a superseded one's place, if it is
+// under way; it contains the other one's commit.
+func (s Situation) successor(rel *v1alpha1.Release) *v1alpha1.Release {
+	if rel.Status.Phase != v1alpha1.ReleaseSuperseded || rel.Status.SupersededBy == "" {
+		return nil
+	}
+	for i := range s.Releases {
+		if by := &s.Releases[i]; by.Name == rel.Status.SupersededBy && by.Spec.Deploy != nil && !by.Status.Phase.Finished() {
+			return by
+		}
+	}
+	return nil
+}
+
+// overtaken refuses to release a commit that a newer release under way contains.
+func overtaken(rel, by *v1alpha1.Release) Decision {
+	return refuse(CodeOvertaken, Args{Version: versionOf(rel), Other: versionOf(by), PullRequests: pullRequestsOf(by)})
+}
+
+// reasonOf is why a release ended, as its record says.
+func reasonOf(rel *v1alpha1.Release) string {
+	if f := rel.Status.Failure; f != nil {
+		return f.Message
+	}
+	return rel.Status.Message
+}

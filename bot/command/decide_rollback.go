@@ -1,0 +1,185 @@
+package command
+
+import (
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// rollback: leave the version that this pull request brought, or that the given
+// commit is.
+func (s Situation) rollback() Decision {
+	if rel := s.underWay(v1alpha1.Rollback); rel != nil {
+		return answer(CodeLeavingAlready, wayOf(rel.Spec.Rollback))
+	}
+	if rel := s.underWay(v1alpha1.Deploy); rel != nil {
+		return s.rollbackDeploy(rel)
+	}
+	if s.meansLive() {
+		return s.rollbackLive()
+	}
+	if last := s.App.Status.LastSwitch; last != nil && last.Kind != string(v1alpha1.Deploy) && s.means(last.From) {
+		return answer(CodeLeftAlready, Args{Version: &last.From, Release: last.Release, Live: s.App.Status.Live})
+	}
+	return s.rollbackElsewhere()
+}
+
+// wayOf is what a rollback leaves, and for what.
+func wayOf(back *v1alpha1.RollbackSpec) Args { return Args{Version: &back.From, Other: &back.To} }
+
+// underWay returns the unfinished release of a kind that the command means: the
+// one that acts, or else the newest.
+func (s Situation) underWay(kind v1alpha1.ReleaseKind) *v1alpha1.Release {
+	var found *v1alpha1.Release
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if rel.Spec.Kind != kind || rel.Status.Phase.Finished() || !s.means(leavable(rel)) {
+			continue
+		}
+		if active := s.App.Status.Active; active != nil && active.UID == string(rel.UID) {
+			return rel
+		}
+		if found == nil {
+			found = rel
+		}
+	}
+	return found
+}
+
+// leavable is the version that a /rollback during a release would leave.
+func leavable(rel *v1alpha1.Release) v1alpha1.Version {
+	if rel.Spec.Rollback != nil {
+		return rel.Spec.Rollback.From
+	}
+	return targetVersion(rel)
+}
+
+// means reports whether the command speaks of a version: by the commit typed with
+// it, or by the pull request it is written on.
+func (s Situation) means(v v1alpha1.Version) bool {
+	if v.Commit == "" {
+		return false
+	}
+	if s.Command.Commit != "" {
+		return strings.HasPrefix(v.Commit, s.Command.Commit)
+	}
+	if s.PullRequest.Merged && s.PullRequest.Base == s.App.Spec.Branch && s.PullRequest.MergeCommit == v.Commit {
+		return true
+	}
+	// A push may bring several pull requests; its release lists them all.
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if d := rel.Spec.Deploy; d != nil && d.Commit == v.Commit && s.lists(rel) {
+			return true
+		}
+	}
+	return false
+}
+
+// meansLive reports whether the command speaks of the live version: also if it
+// came in with the last switch below the commit that is live.
+func (s Situation) meansLive() bool {
+	live := s.App.Status.Live
+	if live == nil {
+		return false
+	}
+	if s.means(*live) {
+		return true
+	}
+	broughtIn := s.AgainstLive == OrderOlder && s.AgainstPrevious == OrderNewer
+	return s.Command.Commit == "" && s.PullRequest.Base == s.App.Spec.Branch && broughtIn
+}
+
+// rollbackDeploy leaves a version whose release is under way.
+func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
+	about, m := Args{Version: versionOf(rel), Live: s.App.Status.Live}, rel.Status.Milestones
+	switch {
+	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
+		about.By = rel.CancelledBy()
+		return answer(CodeCancelledAlready, about)
+	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
+		return answer(CodeBeingUndoneAlready, about)
+	case m.SwitchIntendedAt == nil:
+		d := answer(CodeCancelledByBack, about)
+		d.Cancel = s.cancelOf(rel)
+		return d
+	case m.Previous == nil || m.Previous.Image == "":
+		return refuse(CodePreviousUnknown, about)
+	}
+	d := s.takeBack(v1alpha1.RollbackSpec{From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID)})
+	if d.Submit == nil || m.ConfirmedAt != nil {
+		return d
+	}
+	how := d.Fact
+	d.Fact = Fact{CodeBackOnceSettled, Args{Version: about.Version, Other: m.Previous}}
+	return d.and(how)
+}
+
+// rollbackLive leaves the live version when no release of it is under way.
+func (s Situation) rollbackLive() Decision {
+	live, last, previous := s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous
+	switch {
+	case last != nil && last.Kind != string(v1alpha1.Deploy):
+		return refuse(CodeNothingBefore, Args{Live: live, Release: last.Release})
+	case last == nil || previous == nil:
+		return refuse(CodeNeverSwitched, Args{Live: live})
+	case last.To.Color != live.Color:
+		return refuse(CodeMovedByOthers, Args{Live: live, Color: live.Color})
+	}
+	return s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
+}
+
+// takeBack submits the rollback of a switch: the first, or the attempt after
+// those that ended without bringing users back. What brought them back is not
+// repeated, even if the application was read before it had ended. Whoever may write
+// releases may take names and numbers: what goes elsewhere counts for nothing.
+func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
+	last, joined, used := int32(0), int32(0), map[int32]bool{}
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		back := rel.Spec.Rollback
+		if back == nil || back.Switch != spec.Switch || !v1alpha1.SameVersion(back.From, spec.From) || !v1alpha1.SameVersion(back.To, spec.To) {
+			continue
+		}
+		ended, attempt := rel.Status.Phase.Finished(), max(1, back.Attempt)
+		switch {
+		case rel.Status.Phase == v1alpha1.ReleaseSucceeded, ended && rel.Status.Milestones.SwitchedAt != nil:
+			return answer(CodeLeftMeanwhile, Args{Version: &spec.From, Release: rel.Name})
+		case ended:
+			last, used[attempt] = max(last, attempt), true
+		case rel.Name == v1alpha1.RollbackName(s.App.Name, spec.Switch, attempt): // under way: it is joined
+			joined = max(joined, attempt)
+		}
+	}
+	spec.Attempt = joined
+	if joined == 0 {
+		spec.Attempt = attemptAfter(last, used)
+	}
+	d := Decision{Fact: FindWayBack(&s.App, &spec.To, s.Releases).fact(&spec.To)}
+	d.Submit = NewRollback(&s.App, spec, s.Cause)
+	return d
+}
+
+// rollbackElsewhere refuses, and names what is live.
+func (s Situation) rollbackElsewhere() Decision {
+	live := s.App.Status.Live
+	about := Args{Application: s.App.Name, Typed: s.Command.Commit, Live: live}
+	switch {
+	case live == nil:
+		about.Next = []Command{{Verb: Status}}
+		return refuse(CodeNothingLive, about)
+	case live.Commit == "":
+		return refuse(CodeLiveNotOurs, about)
+	}
+	if under := ByName(s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {
+		switch back := s.rollbackLive(); { // no advice that would be refused
+		case back.Refused:
+			return refuse(CodeNotLiveNoWay, about).and(back.Fact)
+		case back.Submit == nil:
+			about.Version, about.Release = back.Args.Version, back.Args.Release
+			return refuse(CodeNotLiveLeft, about)
+		}
+	}
+	about.Next = []Command{s.RollbackByCommit()}
+	return refuse(CodeNotLive, about)
+}

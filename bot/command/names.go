@@ -1,0 +1,46 @@
+package command
+
+import (
+	"slices"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// named reports whether a word names one of the applications.
+func named(apps []v1alpha1.BlueGreen, word string) bool {
+	return slices.ContainsFunc(apps, func(app v1alpha1.BlueGreen) bool { return isNamed(&app, word) })
+}
+
+// isNamed reports whether a word names an application: by its name, or by
+// namespace/name where several namespaces have one of that name.
+func isNamed(app *v1alpha1.BlueGreen, word string) bool {
+	return word == app.Name || word == app.Namespace+"/"+app.Name
+}
+
+// NameAmong returns what to type to mean an application among the repository's:
+// nothing if it is the only one.
+func NameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
+	same := 0
+	for i := range apps {
+		if apps[i].Name == app.Name {
+			same++
+		}
+	}
+	switch {
+	case len(apps) <= 1:
+		return ""
+	case same > 1:
+		return app.Namespace + "/" + app.Name
+	}
+	return app.Name
+}
+
+func filter(apps []v1alpha1.BlueGreen, keep func(*v1alpha1.BlueGreen) bool) []v1alpha1.BlueGreen {
+	var kept []v1alpha1.BlueGreen
+	for i := range apps {
+		if keep(&apps[i]) {
+			kept = append(kept, apps[i])
+		}
+	}
+	return kept
+}

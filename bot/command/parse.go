@@ -1,0 +1,107 @@
+package command
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// UsageError is a command that was recognised but cannot be understood. Answer it.
+type UsageError struct{ Fact }
+
+// Error implements error.
+func (e *UsageError) Error() string { return "not understood: " + string(e.Code) }
+
+func misused(verb Verb, how Code, words ...string) error {
+	return &UsageError{Fact{how, Args{Words: words, Next: []Command{{Verb: verb}}}}}
+}
+
+// argument is the one allow-list for every word that reaches the bot from a
+// comment, but for a lock's reason: it cannot be a flag, a path that climbs, or
+// anything a shell reads. One slash may part a namespace from a name.
+var argument = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$`)
+
+// TooLong is a comment in which no command is looked for.
+var TooLong = Fact{CodeTooLong, Args{Number: MaxParsed >> 10}}
+
+// Parse finds the command of a comment. A command is a line that starts
+// with /name in a paragraph at the top level; code, quotes, lists, tables,
+// footnotes, mathematics and HTML hold none, and neither does what follows HTML
+// that is not complete, nor lines that start with the name of somebody else's
+// command. It returns nil if there is none, a [UsageError] for one that is
+// malformed, if there are several or if the comment is too long to be parsed,
+// and a [NearMiss] if there is none but a line that looks like one mistyped.
+func Parse(body string) (*Command, error) {
+	switch begins := scan(body); {
+	case begins == foundNothing, begins == foundNear && len(body) > MaxParsed:
+		return nil, nil
+	case len(body) > MaxParsed:
+		return nil, &UsageError{TooLong}
+	}
+	var found *Command
+	var near *NearMiss
+	for _, line := range plainLines(body) {
+		name, rest := cutBlank(strings.TrimPrefix(line, "/"))
+		verb := Verb(name)
+		if !verb.known() {
+			if near == nil {
+				near = nearMiss(name)
+			}
+			continue
+		}
+		if found != nil {
+			return nil, &UsageError{Fact{Code: CodeSeveralCommands}}
+		}
+		c, err := parseArguments(verb, rest)
+		if err != nil {
+			return nil, err
+		}
+		found = c
+	}
+	if found == nil && near != nil {
+		return nil, near
+	}
+	return found, nil
+}
+
+// cutBlank splits a line behind its first word.
+func cutBlank(line string) (first, rest string) {
+	i := strings.IndexAny(line, blanks)
+	if i < 0 {
+		return line, ""
+	}
+	return line[:i], strings.Trim(line[i:], blanks)
+}
+
+// parseArguments reads what stands behind a verb. Which word is an application's
+// name can only be told where the applications are known, see [Command.Settle]:
+// until then a word that can be a hash is one, and a lock has only a reason.
+func parseArguments(verb Verb, rest string) (*Command, error) {
+	if verb == Lock {
+		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), maxReason)}, nil
+	}
+	words := strings.FieldsFunc(rest, isBlank)
+	for _, word := range words {
+		if !argument.MatchString(word) {
+			return nil, misused(verb, CodeBadArgument)
+		}
+	}
+	c := &Command{Verb: verb}
+	switch {
+	case len(words) == 0:
+	case len(words) > 2 || len(words) > 1 && !verb.AboutCommit():
+		return nil, misused(verb, CodeTooManyWords)
+	case len(words) == 1 && verb.AboutCommit() && shortHash.MatchString(words[0]):
+		c.Commit = words[0]
+	case len(words) == 1:
+		c.Application = words[0]
+	case shortHash.MatchString(words[1]):
+		c.Application, c.Commit = words[0], words[1]
+	case shortHash.MatchString(words[0]):
+		c.Application, c.Commit = words[1], words[0]
+	default:
+		return nil, misused(verb, CodeNoHash, words...)
+	}
+	return c, nil
+}

@@ -1,0 +1,19 @@
+package command
+
+import "github.com/turnout-dev/turnout/api/v1alpha1"
+
+// Malformed reports whether a release has not what its kind needs. The schema
+// takes no such release, but nothing here may depend on it.
+func Malformed(rel v1alpha1.Release) bool {
+	return (rel.Spec.Kind == v1alpha1.Rollback) != (rel.Spec.Rollback != nil) || (rel.Spec.Rollback == nil) == (rel.Spec.Deploy == nil)
+}
+
+// ByName finds a release; nil if there is none.
+func ByName(releases []v1alpha1.Release, name string) *v1alpha1.Release {
+	for i := range releases {
+		if releases[i].Name == name {
+			return &releases[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package command
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// WayBack is how users would return to the version before the live one.
+type WayBack struct {
+	// Instant: as the deployer sees it now, as many endpoints of that very version
+	// are ready as users need.
+	Instant bool
+	// Lacks is why it is not instant; nil if it is.
+	Lacks *Fact
+	// About is how long starting and warming its pods will take, the longest of the
+	// last releases that did so; 0 if none was measured, or it is instant.
+	About time.Duration
+	// Longer is how much longer it may take: where Google's load balancer has nothing
+	// of the colour, it does not tell of each pod whether it finds it healthy.
+	Longer time.Duration
+}
+
+// untold is how long Google's load balancer must find a colour healthy of whose pods
+// it does not tell one by one, and how long it takes to be asked.
+const untold = 40 * time.Second
+
+// MayTakeLonger is how much longer than a release that was measured it takes to start
+// from nothing, if the load balancer tells less then.
+func MayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time.Duration {
+	if measured == nil || measured.LoadBalancer != v1alpha1.LoadBalancerGCE || measured.HealthySince != nil || app.Spec.StandbyReplicas > 0 {
+		return 0
+	}
+	return untold
+}
+
+// measuredReleases is how many of an application's last releases say how long
+// starting its pods takes.
+const measuredReleases = 5
+
+// FindWayBack says how users would return to a version; releases are the
+// application's, newest first.
+func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
+	lacks := missing(app, to, releases)
+	if lacks == nil {
+		return WayBack{Instant: true}
+	}
+	w := WayBack{Lacks: lacks}
+	if longest := slowestOf(releases); longest != nil {
+		w.About, w.Longer = tookToStart(longest), MayTakeLonger(app, longest.Status.Route)
+	}
+	return w
+}
+
+// missing is why users could not return to a version at once; nil if they could.
+// What is true now is told by the deployer, from the ready endpoints; what the
+// record tells is the better reason, and may be newer.
+func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) *Fact {
+	last := app.Status.LastSwitch
+	since := time.Time{}
+	if last != nil && last.From.Color == to.Color {
+		since = last.At.Time
+	}
+	over := StagedOver(to.Color, since, releases)
+	switch {
+	case last != nil && last.From.Color == to.Color && last.Shrunk:
+		return &Fact{CodeShrunk, Args{Color: to.Color}}
+	case over != nil:
+		return &Fact{CodeStagedOver, Args{Version: versionOf(over), Color: to.Color}}
+	}
+	return MissingNow(app, to.Color)
+}
+
+// MissingNow is what the deployer sees missing of a colour; nil if nothing is.
+func MissingNow(app *v1alpha1.BlueGreen, color v1alpha1.Color) *Fact {
+	switch now := app.Status.WayBack; {
+	case now == nil || now.Color != color:
+		return &Fact{CodeNotLookedAt, Args{Color: color}}
+	case now.Missing != "":
+		return &Fact{CodeTooFewReady, Args{Color: color, Reason: now.Missing}}
+	}
+	return nil
+}
+
+// StagedOver returns a deploy that began to put its own version on a colour after
+// a time, without having moved users there; nil if none did.
+func StagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Release) *v1alpha1.Release {
+	for i := range releases {
+		rel := &releases[i]
+		if rel.Spec.Deploy == nil || rel.Status.Milestones.Target != color {
+			continue
+		}
+		for _, entry := range rel.Status.Timeline {
+			if entry.Step == v1alpha1.StepStage && entry.StartedAt.After(since) {
+				return rel
+			}
+		}
+	}
+	return nil
+}
+
+// slowestOf is the one of the last releases that took longest to start its pods and
+// to warm them; nil if none did. A rollback within the hold does neither, so that the
+// shortest say nothing.
+func slowestOf(releases []v1alpha1.Release) *v1alpha1.Release {
+	var longest *v1alpha1.Release
+	measured := 0
+	for i := range releases {
+		took := tookToStart(&releases[i])
+		if took == 0 {
+			continue
+		}
+		if longest == nil || took > tookToStart(longest) {
+			longest = &releases[i]
+		}
+		if measured++; measured == measuredReleases {
+			break
+		}
+	}
+	return longest
+}
+
+// tookToStart is how long a release took to start its version's pods and to warm
+// them; 0 if its timeline does not tell, or they were not all started.
+func tookToStart(rel *v1alpha1.Release) time.Duration {
+	started, warmed := time.Duration(0), time.Duration(0)
+	for _, entry := range rel.Status.Timeline {
+		if entry.FinishedAt == nil {
+			continue
+		}
+		took := entry.FinishedAt.Sub(entry.StartedAt.Time)
+		switch entry.Step {
+		case v1alpha1.StepStage, v1alpha1.StepSize:
+			started += took
+		case v1alpha1.StepWarm:
+			warmed += took
+		default: // the others need no new pods
+		}
+	}
+	failed := rel.Status.Failure != nil &&
+		(rel.Status.Failure.Step == v1alpha1.StepStage || rel.Status.Failure.Step == v1alpha1.StepSize ||
+			rel.Status.Failure.Step == v1alpha1.StepWarm)
+	if started == 0 || failed {
+		return 0
+	}
+	return started + warmed
+}
+
+// fact is what a person hears who just asked to go back.
+func (w WayBack) fact(to *v1alpha1.Version) Fact {
+	if w.Instant {
+		return Fact{CodeBackAtOnce, Args{Other: to}}
+	}
+	return Fact{CodeBackOnceStarted, Args{
+		Other: to, Because: w.Lacks, About: metav1.Duration{Duration: w.About}, Longer: metav1.Duration{Duration: w.Longer},
+	}}
+}

@@ -1,0 +1,135 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// Caps that keep a comment well below GitHub's 65,536 characters.
+const (
+	maxEvidence = 4    // pieces shown
+	maxLog      = 4000 // bytes of one log's end
+	maxBodyShow = 1000 // characters of one answer's beginning
+	maxDrift    = 4000 // characters of a drift's beginning
+
+)
+
+// failure says why, and what mends it. What only ended, because a person
+// or a newer release wanted it so, has a reason and no fault.
+func (v view) failure() string {
+	f := v.rel.Status.Failure
+	if f == nil || f.Class == v1alpha1.FaultSuperseded && v.rel.Status.SupersededBy != "" {
+		return ""
+	}
+	message := v.failed(maxAdvice)
+	if f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
+		return withCommands(upperFirst(message), f.Commands)
+	}
+	said := fmt.Sprintf("**%s**: %s", plain(string(f.Reason)), message)
+	if at := v.place(f); at != "" {
+		said += " · " + at
+	}
+	return withCommands(said, f.Commands)
+}
+
+// evidence shows what was seen that shows why, each piece folded.
+func (v view) evidence(room int) string {
+	f := v.rel.Status.Failure
+	if f == nil || f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
+		return ""
+	}
+	var parts []string
+	for _, e := range f.Evidence[:min(maxEvidence, len(f.Evidence))] {
+		parts = append(parts, evidence(e))
+	}
+	parts, _ = whole(parts, room, len("\n\n"))
+	return paragraphs(append(parts, andMore(len(f.Evidence)-len(parts), "like it"))...)
+}
+
+// simplePath is the path of a file that needs no escape in a link.
+var simplePath = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*$`)
+
+// place is the file that is wrong, and its line, linked at the commit.
+func (v view) place(f *v1alpha1.Failure) string {
+	if f.File == "" {
+		return ""
+	}
+	text, anchor := f.File, ""
+	if f.Line > 0 {
+		text, anchor = fmt.Sprintf("%s:%d", f.File, f.Line), fmt.Sprintf("#L%d", f.Line)
+	}
+	if v.commit() == "" || !simplePath.MatchString(f.File) {
+		return code(text)
+	}
+	return link(code(text), v.repositoryURL("blob", v.commit(), f.File)+anchor)
+}
+
+// evidence shows one thing that was seen, folded.
+func evidence(e v1alpha1.Evidence) string {
+	var title []string
+	for _, part := range []struct{ label, value string }{
+		{"pod ", e.Pod}, {"container ", e.Container}, {"", e.Reason}, {"", e.Request},
+	} {
+		if part.value != "" {
+			title = append(title, part.label+plain(prose.Characters(part.value, maxMessage)))
+		}
+	}
+	if e.ExitCode != nil {
+		title = append(title, fmt.Sprintf("exit code %d", *e.ExitCode))
+	}
+	if len(title) == 0 {
+		title = append(title, "evidence")
+	}
+	var parts []string
+	if e.Message != "" {
+		parts = append(parts, plain(prose.Characters(e.Message, 2*maxMessage)))
+	}
+	if e.Body != "" {
+		parts = append(parts, "It answered:", fence("text", prose.Characters(e.Body, maxBodyShow)))
+	}
+	if e.Log != "" {
+		parts = append(parts, "Its last lines:", fence("text", tail(e.Log, maxLog)))
+	}
+	return fold(strings.Join(title, " · "), parts...)
+}
+
+// drift shows, folded, how the pod templates of the two colours differed.
+func (v view) drift(room int) string {
+	if v.rel.Status.Drift == "" || room < 2*maxDrift {
+		return ""
+	}
+	title := fmt.Sprintf("The pod template differs from what %s had before", v.target())
+	if v.app.Spec.Template == v1alpha1.TemplateOwn {
+		title = fmt.Sprintf("The pod template differs from what is live on %s", v.target().Other())
+	}
+	return fold(title, fence("diff", prose.Characters(v.rel.Status.Drift, maxDrift)))
+}
+
+// earlier folds what came before on the same pull request: a line each.
+func (v view) earlier(room int) string {
+	all := v.around.Earlier
+	if len(all) == 0 {
+		return ""
+	}
+	var lines []string
+	for _, rel := range all[:min(maxEarlier, len(all))] {
+		before := v.of(rel)
+		line := "- " + before.headline()
+		if rel.Status.Failure != nil {
+			line += "\n  " + before.failed(maxMessage)
+		}
+		lines = append(lines, line)
+	}
+	if lines, _ = whole(lines, room-2*maxMessage, len("\n")); len(lines) == 0 {
+		return ""
+	}
+	title := "Earlier attempt"
+	if len(all) > 1 {
+		title = fmt.Sprintf("%d earlier attempts", len(all))
+	}
+	return fold(title, strings.Join(lines, "\n"))
+}

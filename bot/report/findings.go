@@ -1,0 +1,32 @@
+package report
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// longDigest is a digest of which a person needs the beginning at most.
+var longDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
+
+func shortDigests(s string) string {
+	return longDigest.ReplaceAllString(s, "$1…")
+}
+
+// maxFindings is how many are shown.
+const maxFindings = 10
+
+// findings are what a person should know, with the commands for it.
+func (v view) findings(room int) string {
+	all := v.rel.Status.Findings
+	var items []string
+	for _, finding := range all[:min(maxFindings, len(all))] {
+		items = append(items, item(withCommands("⚠️ "+plain(prose.Characters(finding.Text, maxAdvice)), finding.Commands)))
+	}
+	items, _ = whole(items, room-maxMessage, len("\n"))
+	if more := len(all) - len(items); more > 0 {
+		items = append(items, item(andMore(more, "")))
+	}
+	return strings.Join(items, "\n")
+}

@@ -1,0 +1,150 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// help shows how the application is set up, as it is now. The list of commands is
+// the same for every application, see [CommandList].
+func (s overview) help() string {
+	spec := &s.App.Spec
+	lines := []string{
+		s.heading(),
+		fmt.Sprintf("- **Released** from %s of %s to %s, namespace %s", code(spec.Branch), plain(spec.Repository), plain(spec.Environment),
+			code(s.App.Namespace)),
+		"- **Mode**: " + s.mode(),
+		"- **Health gate**: " + gate(spec.Gate),
+		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant "+
+			"%s for %s (hold); after that it has %s",
+			brief(spec.SoakTime()), brief(spec.DrainTime()), s.shows(command.Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
+	}
+	if l := s.App.Status.Lock; l != nil {
+		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), s.shows(command.Unlock)))
+	} else {
+		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", s.shows(command.Lock)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mode says who approves a switch.
+func (s overview) mode() string {
+	p := s.App.Spec.Promotion
+	if p.Mode != v1alpha1.PromotionManual {
+		return "*Automatic*: a merge switches when its health gate has passed"
+	}
+	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", s.shows(command.Promote))
+	if p.Timeout.Duration > 0 {
+		text += fmt.Sprintf(", and is discarded after %s", brief(p.Timeout.Duration))
+	}
+	return text
+}
+
+// gate says what is asked of every pod. Values of headers are not shown: they may
+// be secrets.
+func gate(g v1alpha1.GateSpec) string {
+	var asks []string
+	for _, c := range g.HTTP {
+		ask := code("GET " + c.Path)
+		if c.Port != 0 {
+			ask += fmt.Sprintf(" on port %d", c.Port)
+		}
+		if c.Status != 0 {
+			ask += fmt.Sprintf(" answers %d", c.Status)
+		}
+		asks = append(asks, ask)
+	}
+	if g.Exec != nil {
+		asks = append(asks, execText(g.Exec.Command)+" ends with 0")
+	}
+	if len(asks) == 0 {
+		asks = []string{"the readiness probe's own request"}
+	}
+	text := strings.Join(asks, ", ") + "; on every pod"
+	if g.Consecutive > 0 {
+		text += fmt.Sprintf(", %d times in a row, %s apart", g.Consecutive, brief(g.Interval.Duration))
+	}
+	if g.Timeout.Duration > 0 {
+		text += fmt.Sprintf(", within %s", brief(g.Timeout.Duration))
+	}
+	return text
+}
+
+func pods(n int32) string {
+	switch n {
+	case 0:
+		return "no pods"
+	case 1:
+		return "1 pod"
+	}
+	return fmt.Sprintf("%d pods", n)
+}
+
+// brief shows a duration as it stands in a spec: 15m, not 15m0s.
+func brief(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// CommandList says what can be typed, and by whom.
+func CommandList(repository string, several bool) string {
+	lines := []string{"| command | what it does |", "|---|---|"}
+	for _, v := range command.Verbs {
+		lines = append(lines, fmt.Sprintf("| %s | %s |", usage(v), forms[v].does))
+	}
+	who := fmt.Sprintf("`/status` and `/help` are for everybody who may comment, the others for who has *write* permission in %s. A command "+
+		"is a line of its own, one a comment.", plain(repository))
+	if several {
+		who += " Several applications are released from this repository: name the one you mean."
+	}
+	return strings.Join(lines, "\n") + "\n\n" + who
+}
+
+// maxSummary is the length of an application's line where there are too many for
+// one comment, in characters.
+const maxSummary = 300
+
+// Together joins the answers about several applications, and what is said after
+// them. Where that is longer than a comment may be, each application has one line,
+// with what to type for the rest.
+func Together(verb command.Verb, which, apps []v1alpha1.BlueGreen, answers []string, more string) string {
+	text := paragraphs(append(slices.Clone(answers), more)...)
+	if len(text) <= maxComment || len(answers) < 2 {
+		return text
+	}
+	lines := []string{fmt.Sprintf("All of this about %d applications is too long for one comment. In short, with what to type for the rest:\n",
+		len(answers))}
+	left := maxComment - len(lines[0]) - len(more) - maxSummary
+	for i := range answers {
+		first, _, _ := strings.Cut(answers[i], "\n")
+		line := fmt.Sprintf("- %s %s", prose.Characters(first, maxSummary),
+			code(command.Command{Verb: verb, Application: command.NameAmong(&which[i], apps)}.String()))
+		if left -= len(line) + 1; left < 0 {
+			lines = append(lines, fmt.Sprintf("- and %d more; name the one you mean", len(answers)-i))
+			break
+		}
+		lines = append(lines, line)
+	}
+	return paragraphs(strings.Join(lines, "\n"), more)
+}
+
+// execText shows the gate's command, whole or not at all.
+func execText(words []string) string {
+	c := v1alpha1.Shell(words...)
+	if c == "" || !spans(c) {
+		return "the command of spec.gate.exec"
+	}
+	return inLine(c)
+}

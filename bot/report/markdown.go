@@ -1,0 +1,166 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// Texts that come from outside (log lines, answers of pods, messages of
+// Kubernetes, names) may hold anything. Every one of them goes through plain,
+// code or fence before it stands in a comment, so that it can neither break out
+// of its place nor mention anybody.
+
+// zeroWidth keeps GitHub from linking a name or a number: mentions and
+// references are made after entities are decoded, so an entity alone would not.
+const zeroWidth = "&#8203;"
+
+// plainEscapes makes every character that means something in Markdown or HTML
+// mean itself.
+var plainEscapes = strings.NewReplacer(
+	"@", "@"+zeroWidth, "#", "&#35;"+zeroWidth, "GH-", "GH"+zeroWidth+"-", "://", "&#58;//", "www.", "www&#46;",
+	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;",
+	"[", "&#91;", "]", "&#93;", "|", "&#124;", "~", "&#126;", "$", "&#36;",
+)
+
+// plain shows a text as running text, on one line.
+func plain(s string) string {
+	return plainEscapes.Replace(oneLine(s))
+}
+
+// code shows a text as a code span, on one line. A bar would end a table's cell
+// even there, so it is shown by a broken one.
+func code(s string) string {
+	s = strings.ReplaceAll(oneLine(s), "|", "¦")
+	if s == "" {
+		return ""
+	}
+	mark := strings.Repeat("`", longestRun(s)+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return mark + s + mark
+}
+
+// fence shows a text as a code block in a language, whose fence is longer than
+// any run of backticks in it.
+func fence(language, s string) string {
+	s = printable(s, true)
+	mark := strings.Repeat("`", max(3, longestRun(s)+1))
+	return mark + language + "\n" + strings.Trim(s, "\n") + "\n" + mark
+}
+
+// longestRun counts the backticks of the longest run.
+func longestRun(s string) int {
+	longest, run := 0, 0
+	for _, c := range s {
+		if c != '`' {
+			run = 0
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// oneLine joins the lines of a text and takes out what cannot be printed.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(printable(s, false)), " ")
+}
+
+// printable takes out what cannot be printed: control characters, broken UTF-8,
+// and the marks that turn the direction of writing and so make a text look like
+// another one.
+func printable(s string, lines bool) string {
+	s = escapeSequence.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' && lines, r == '\t':
+			return r
+		case r == '\n', r == '\r', r == '\u2028', r == '\u2029':
+			return ' '
+		case r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// escapeSequence sets colours and the like on a terminal (ECMA-48, CSI).
+var escapeSequence = regexp.MustCompile("\x1b\\[[0-9:;<=>?]*[ -/]*[@-~]")
+
+// tail keeps the end of a text, whole lines of it, at most so many bytes.
+func tail(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	s = s[len(s)-most:]
+	if _, rest, found := strings.Cut(s, "\n"); found {
+		s = rest
+	}
+	return "…\n" + strings.ToValidUTF8(s, "")
+}
+
+// link makes a link; an address that would break out of it, or that is none, is
+// left out.
+func link(text, url string) string {
+	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") || strings.ContainsAny(url, " \t\r\n()<>\"'`\\|[]") {
+		return text
+	}
+	return fmt.Sprintf("[%s](%s)", text, url)
+}
+
+// sentence takes the full stop off a text that a sentence ends with.
+func sentence(text string) string {
+	return strings.TrimRight(text, ". ")
+}
+
+// lockText says who locked the application, since when and why, each shown by
+// text.
+func lockText(lock *v1alpha1.Lock, text func(string) string) string {
+	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
+	if lock.Reason != "" {
+		said += ": " + text(prose.Characters(lock.Reason, maxMessage))
+	}
+	return said
+}
+
+func upperFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}
+
+// Caps of what is shown of a text of somebody else.
+const (
+	maxMessage = 300  // characters of one message
+	maxAdvice  = 1000 // characters of one that says what to do
+)
+
+// maxComment is the length of a comment that GitHub accepts, in characters,
+// with some to spare (65,536).
+const maxComment = 60000
+
+// paragraphs joins the parts of a comment that are there.
+func paragraphs(parts ...string) string {
+	kept := parts[:0]
+	for _, part := range parts {
+		if part != "" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "\n\n")
+}
+
+// fold hides parts behind a title, which is shown as it is.
+func fold(title string, parts ...string) string {
+	return "<details><summary>" + title + "</summary>\n\n" + paragraphs(append(parts, "</details>")...)
+}

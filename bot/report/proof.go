@@ -1,0 +1,69 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// Seen says what a release's proof has shown, and what it has not: a sentence for
+// a person, without markup; empty if there is none yet. The numbers are in the
+// proof's own words, which are recorded with it.
+func Seen(p *v1alpha1.ProofStatus) string {
+	if p == nil {
+		return ""
+	}
+	said := oneLine(p.Message)
+	switch p.Result {
+	case v1alpha1.ProofMeasuring:
+		return clauses("being measured", said)
+	case v1alpha1.ProofConfirmed:
+		if p.Requests == 0 { // then nothing was
+			return clauses("confirmed", said)
+		}
+		return said
+	case v1alpha1.ProofFailed:
+		if said == "" {
+			return fmt.Sprintf("%d of %d requests failed since the switch beyond what did before", p.NewFailures, p.Requests)
+		}
+		return said
+	case v1alpha1.ProofInconclusive:
+		return clauses(cmp.Or(said, "inconclusive"), "whether users met failures is not known")
+	case v1alpha1.ProofInterrupted:
+		return clauses(cmp.Or(said, "interrupted"), "what users met when nobody asked is not known")
+	case v1alpha1.ProofNotObserved:
+		return clauses(cmp.Or(said, "the public address was not asked"), "what users met is not known")
+	}
+	return said
+}
+
+// clauses joins those that are there to a sentence.
+func clauses(parts ...string) string {
+	kept := parts[:0]
+	for _, part := range parts {
+		if part != "" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, "; ")
+}
+
+// proof is the comment's line of what was seen from outside.
+func (v view) proof() string {
+	seen := Seen(v.rel.Status.Proof)
+	if seen == "" {
+		return ""
+	}
+	mark := ""
+	switch v.rel.Status.Proof.Result {
+	case v1alpha1.ProofFailed:
+		mark = "❌ "
+	case v1alpha1.ProofInconclusive, v1alpha1.ProofInterrupted, v1alpha1.ProofNotObserved:
+		mark = "⚠️ "
+	case v1alpha1.ProofMeasuring, v1alpha1.ProofConfirmed:
+	}
+	return mark + "Seen from outside: " + plain(prose.Characters(seen, 2*maxMessage))
+}

@@ -1,0 +1,29 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// Answer is a fact as the text of a comment; empty if the release's own comment shows it.
+func Answer(f command.Fact) string {
+	text := Say(f)
+	return strings.TrimSpace(text.Says + "\n\n" + text.Next)
+}
+
+// limitedNote is said with an answer that GitHub's rate limit held up.
+const limitedNote = "GitHub's rate limit held this command up. In a hurry, use the command line: `turnout rollback` and `turnout " +
+	"promote` need nothing of GitHub's API."
+
+// Reply is the body of a comment that answers another one: it says which, and whether
+// GitHub's rate limit held the answer up.
+func Reply(to *v1alpha1.DeliveredComment, text string, limited bool) string {
+	if limited {
+		text = strings.TrimSpace(text + "\n\n" + limitedNote)
+	}
+	return fmt.Sprintf("In response to %s by %s:\n\n%s", link("this", to.URL), plain(to.Author), prose.Characters(text, maxComment))
+}

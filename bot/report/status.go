@@ -1,0 +1,89 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// inComments says facts in answers to comments: those that only show what is there, too.
+func inComments() Surface {
+	s := markdownSurface()
+	s.Words["status"] = func(a command.Args) string { return overview{a.Shown}.status() }
+	s.Words["help"] = func(a command.Args) string { return overview{a.Shown}.help() }
+	return s
+}
+
+// Say puts a fact into the words of an answer to a comment.
+func Say(f command.Fact) Text { return inComments().Say(f) }
+
+// overview shows an application, in answer to a command.
+type overview struct{ *command.Situation }
+
+// status says what is live, what is under way, and what is in the way.
+func (s overview) status() string {
+	st := s.App.Status
+	lines := []string{s.heading()}
+	if st.Lock != nil {
+		lines = append(lines, fmt.Sprintf("- 🔒 %s", lockText(st.Lock, plain)))
+	}
+	for _, c := range st.Conditions {
+		if c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse ||
+			c.Type == v1alpha1.ConditionSwitchUnconfirmed && c.Status == metav1.ConditionTrue {
+			lines = append(lines, item(withCommands(fmt.Sprintf("⚠️ **%s**: %s", plain(c.Reason), plain(prose.Characters(c.Message, maxAdvice))),
+				st.CommandsOf(c.Type))))
+		}
+	}
+	var unfinished []string
+	for i := range s.Releases {
+		rel := &s.Releases[i]
+		if rel.Status.Phase.Finished() {
+			continue
+		}
+		unfinished = append(unfinished, "- "+newView(&s.App, rel, Around{Applications: s.Applications, Releases: s.Releases}).headline())
+	}
+	unfinished, more := whole(unfinished, maxComment/4, len("\n"))
+	if lines = append(lines, unfinished...); more > 0 {
+		lines = append(lines, item(andMore(more, "")))
+	}
+	switch last := st.LastSwitch; {
+	case st.Live == nil: // the condition says why; there is nothing to go back from
+	case last != nil && last.To.Color != st.Live.Color:
+		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
+			"Ingress; %s does not work meanwhile.", st.Live.Color, s.shows(command.Rollback)))
+	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
+		held, back := "at once, it still runs", command.FindWayBack(&s.App, st.Previous, s.Releases)
+		if !back.Instant {
+			held = "its pods would be started first, since " + inMarkdown(*back.Lacks).Says
+		}
+		if back.About > 0 {
+			held += ", " + about(back.About) + longer(back.Longer)
+		}
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(s.RollbackByCommit().String()),
+			code(st.Previous.Short()), st.Previous.Color, held))
+	case last != nil:
+		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// heading names the application and what is live.
+func (s overview) heading() string {
+	name := plain(s.App.Name)
+	if full := s.Name(); strings.Contains(full, "/") { // several namespaces have one of that name
+		name = plain(full)
+	}
+	live := "nothing is live"
+	if v := s.App.Status.Live; v != nil {
+		live = fmt.Sprintf("%s is live on %s", versionCode(v), v.Color)
+	}
+	return fmt.Sprintf("**%s** (%s): %s.", name, plain(s.App.Spec.Environment), live)
+}
+
+// shows is a command on this application, as it is typed.
+func (s overview) shows(verb command.Verb) string { return code(s.Typed(verb).String()) }

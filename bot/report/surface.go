@@ -1,0 +1,92 @@
+package report
+
+import (
+	"os"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+)
+
+// Surface is where people read: it has the words for every fact. A text names the
+// arguments of its fact as ${word}; ${because} is the fact in [command.Args.Because].
+type Surface struct {
+	Texts map[command.Code]Text
+	// Words show an argument, each in the way of the surface.
+	Words map[string]func(command.Args) string
+}
+
+// Text is what is said, and what to do next.
+type Text struct{ Says, Next string }
+
+// String is both in a row.
+func (t Text) String() string { return strings.TrimSpace(t.Says + " " + t.Next) }
+
+// Say puts a fact into words, and behind it what else there is to say. What has no
+// words says its code, which a test keeps from happening.
+func (s Surface) Say(f command.Fact) Text {
+	text, known := s.Texts[f.Code]
+	if !known {
+		text.Says = string(f.Code)
+	}
+	text = Text{s.fill(text.Says, f.Args), s.fill(text.Next, f.Args)}
+	for _, more := range f.Args.More {
+		also := s.Say(more)
+		text = Text{join(text.Says, also.Says), join(text.Next, also.Next)}
+	}
+	return text
+}
+
+// Waiting says what a release waits for, as well as the surface can: with the reason, or
+// without.
+func (s Surface) Waiting(w *v1alpha1.Waiting, about command.Args) string {
+	about.By, about.Release, about.Object, about.Done, about.Of = w.By, w.Release, w.Object, w.Done, w.Of
+	about.At, about.Until, about.Reason = w.Since, w.Until, w.Detail
+	if w.Commit != "" {
+		about.Version = &v1alpha1.Version{Commit: w.Commit}
+	}
+	for _, code := range []command.Code{WaitingCode(w.For, w.Because), WaitingCode(w.For, "")} {
+		if _, known := s.Texts[code]; known {
+			return s.Say(command.Fact{Code: code, Args: about}).Says
+		}
+	}
+	return w.Detail // of a version that waits for more
+}
+
+// WaitingCode names the fact that a release waits for something.
+func WaitingCode(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) command.Code {
+	return command.Code("Waits" + string(what) + string(because))
+}
+
+// Failure says why a release ended otherwise than as a success: from facts where those
+// say all of it, or else as the record says it. Version is the one that it was to bring.
+func (s Surface) Failure(f *v1alpha1.Failure, about command.Args) string {
+	about.By, about.Release, about.At = f.By, f.Release, f.Since
+	if f.Commit != "" {
+		about.Live = &v1alpha1.Version{Commit: f.Commit}
+	}
+	code := FailureCode(f.Reason, f.Because)
+	if _, known := s.Texts[code]; !known || f.Release == "" && f.Commit == "" {
+		code, about.Reason = CodeFailed, f.Message
+	}
+	return s.Say(command.Fact{Code: code, Args: about}).Says
+}
+
+// FailureCode names the fact that a release failed.
+func FailureCode(reason v1alpha1.FailureReason, because v1alpha1.FailureBecause) command.Code {
+	return command.Code("Failed" + string(reason) + string(because))
+}
+
+func join(a, b string) string { return strings.TrimSpace(a + " " + b) }
+
+func (s Surface) fill(text string, a command.Args) string {
+	return os.Expand(text, func(name string) string {
+		switch word := s.Words[name]; {
+		case name == "because" && a.Because != nil:
+			return s.Say(*a.Because).Says
+		case word != nil:
+			return word(a)
+		}
+		return name
+	})
+}

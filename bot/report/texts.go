@@ -1,0 +1,198 @@
+package report
+
+import "github.com/turnout-dev/turnout/bot/command"
+
+// What is said in more than one answer.
+const (
+	askAgain    = "If you still mean it, ask again: ${next}."
+	askWhenOver = "Ask again when it has ended."
+	mendOrRetry = "Merge a commit that mends it, or type ${next} to try this very commit again."
+	revert      = "Merge a commit that reverts what you want to undo."
+	chooseOne   = "Type one of these, on a line of its own:\n\n${choices}"
+)
+
+// markdownTexts has the words of a comment on a pull request for every fact; where
+// both are empty, the release's own comment shows it.
+var markdownTexts = map[command.Code]Text{
+	command.CodeAskedBefore:          {"That was asked before: ${release} does it. Nothing was changed.", ""},
+	command.CodeAskedBeforeCancelled: {"That was asked before: it cancelled ${release}. Nothing was changed.", ""},
+	command.CodeAskedBeforeLocked:    {"That was asked before: ${application} is ${lock}. Nothing was changed.", ""},
+	command.CodeAway:                 {"I was away when this was written, and things may have changed since.", askAgain},
+	command.CodeTriedTooLong: {
+		"This command could not be executed for more than an hour, because GitHub or Kubernetes did not answer, and things may have " +
+			"changed since.", askAgain,
+	},
+	command.CodeNoCommand: {"${next} is not a command.", "${then} lists the commands."},
+	command.CodeOtherBranch: {
+		"This pull request merges into ${base}, but ${application} is released from ${branch}.",
+		"Ask on a pull request that was merged into ${branch}.",
+	},
+	command.CodeNotMerged: {
+		"This pull request is not merged, so there is nothing to release yet.", "Merge it into ${branch}: that starts its release.",
+	},
+	command.CodeOtherCommit: {
+		"${typed} is not this pull request's commit, which is ${version}.",
+		"Type ${next} alone, or ask on the pull request of the commit you mean.",
+	},
+	command.CodeOtherCommitNoMerge: {
+		"${typed} is not this pull request's commit: it is not merged.",
+		"Type ${next} alone, or ask on the pull request of the commit you mean.",
+	},
+
+	command.CodeBeingLeft:          {"${version} is being left, for ${other}.", askWhenOver},
+	command.CodeBeingLeftNotCancel: {"${version} is being left, for ${other}, and a rollback is not cancelled.", askWhenOver},
+	command.CodeBeingUndone:        {"The release of ${version} is being undone.", askWhenOver},
+	command.CodeBeingUndoneAlready: {"The release of ${version} is being undone already.", ""},
+	command.CodeSwitched:           {"${version} is live on ${color} already.", ""},
+	command.CodeSwitching:          {"Traffic is being switched to ${version} right now.", ""},
+	command.CodeLiveAlready:        {"${version} is live already. ${next} leaves it.", ""},
+	command.CodeApproved:           {},
+	command.CodeApprovedEarly:      {"Approved: ${version} switches as soon as it has passed its health gate.", ""},
+	command.CodeApprovedLocked:     {"Approved, but ${version} has to wait.", ""},
+	command.CodeApprovedAlready:    {"${version} was approved by ${by} already; it switches when it is ready.", ""},
+	command.CodeSubmitted:          {},
+	command.CodeSubmittedLocked:    {"${version} is to be released, but has to wait.", ""},
+	command.CodeRolledBack: {
+		"${version} was rolled back by ${leftby}.",
+		"Merge a commit that mends it, which is released in its place; or type ${next} to try this very commit again.",
+	},
+	command.CodeFailedBefore: {"The release of ${version} failed: ${failure}.", mendOrRetry},
+	command.CodeOvertaken:    {"${version} was overtaken by ${other}, which is under way and contains it.", "Ask on ${pulls}."},
+	command.CodeOlder: {
+		"${version} is older than ${live}, which is live and contains it.",
+		"To go back to the version before, type ${next} on the pull request that is live, or ${then} anywhere.",
+	},
+	command.CodeDiverged: {
+		"${version} and ${live}, which is live, do not contain one another: releasing it would take away what is live.",
+		"Merge both into ${branch}, and release the result.",
+	},
+	command.CodeRetried:       {},
+	command.CodeRetriedLocked: {"Attempt ${attempt} of ${version} has to wait.", ""},
+	command.CodeRetriedRolledBack: {
+		"Attempt ${attempt} of ${version} is prepared, and then waits for ${next}, whatever the mode: it was rolled back by ${leftby}.", "",
+	},
+	command.CodeStillRunning: {
+		"The release of ${version} is still running: it is attempt ${attempt}.",
+		"${next} stops it; after that, ${then} starts the next attempt.",
+	},
+	command.CodeStillRunningSwitched: {"The release of ${version} is still running: it is attempt ${attempt}.", "${next} takes it back."},
+	command.CodeNothingToRetry:       {"${version} is live already. ${next} leaves it.", "There is nothing to retry."},
+
+	command.CodeLeavingAlready: {"${version} is being left already, for ${other}.", ""},
+	command.CodeLeftAlready:    {"${version} was left already, by ${release}: ${live} is live. Nothing was changed.", ""},
+	command.CodeLeftMeanwhile:  {"${version} was left already, by ${release}. Nothing was changed.", ""},
+	command.CodeNotLiveLeft: {
+		"${what} is not what is live: ${live} on ${livecolor} is.", "${version} was left already, by ${release}. Nothing was changed.",
+	},
+	command.CodeBackAtOnce: {"Users return to ${other} at once: it still runs on ${othercolor} at the size they need.", ""},
+	command.CodeBackOnceStarted: {
+		"Users return to ${other} once its pods on ${othercolor} are started and found healthy, because ${because}: ${wait}.", "",
+	},
+	command.CodeBackOnceSettled: {
+		"The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.", "",
+	},
+	command.CodePreviousUnknown: {
+		"It is not recorded what was live before ${version}, so there is nothing to return to.", "Merge a commit that reverts it.",
+	},
+	command.CodeNothingBefore: {"${live} is live since ${release} went back to it; there is no version before it to return to.", revert},
+	command.CodeNeverSwitched: {"Turnout has not switched to ${live} from another version, so there is nothing to return to.", revert},
+	command.CodeMovedByOthers: {
+		"Traffic was moved to ${color} by something else than Turnout since the last switch.",
+		"Look at the Ingress: what to return to cannot be told safely.",
+	},
+	command.CodeNothingLive: {"${what} is not what is live: ${application} has no live version at present.", "${next} says why."},
+	command.CodeLiveNotOurs: {
+		"${what} is not what is live: ${live} on ${livecolor} is, which Turnout did not release, so there is nothing to return to.", revert,
+	},
+	command.CodeNotLive: {
+		"${what} is not what is live: ${live} on ${livecolor} is.", "To leave that one, type ${next}; it works on any pull request.",
+	},
+	command.CodeNotLiveNoWay: {"${what} is not what is live: ${live} on ${livecolor} is.", ""},
+
+	command.CodeCancelled: {
+		"The release of ${version} is being cancelled: users have not seen it, ${live} stays live. ${next} releases it once more.", "",
+	},
+	command.CodeCancelledByBack:  {"The release of ${version} is being cancelled: users have not seen it, ${live} stays live.", ""},
+	command.CodeCancelledAlready: {"The release of ${version} was cancelled by ${by} already; ${live} stays live.", ""},
+	command.CodeTooLate: {
+		"It is too late to cancel ${version}: users are on it, or on their way.",
+		"Type ${next} to take them back.",
+	},
+	command.CodeNothingToCancel: {"${ended}: there is nothing to cancel. Nothing was changed.", ""},
+	command.CodeOthersUnderWay:  {"${ended}, so there is nothing to cancel here.", ""},
+
+	command.CodeLocked: {
+		"${application} is ${lock}. Until ${next} no release moves users; releases wait, and then go on by themselves. ${then} works all " +
+			"the same.", "",
+	},
+	command.CodeLockedAlready: {"${application} is ${lock}. Nothing was changed; to give another reason, type ${next} first.", ""},
+	command.CodeLockedSince:   {"${application} is ${wholelock}, and that was after this was written.", askAgain},
+	command.CodeUnlockedSince: {"${application} was unlocked at ${at}, after this was written.", askAgain},
+	command.CodeUnlocked:      {"${application} is unlocked. It was ${lock}.", ""},
+	command.CodeNotLocked:     {"${application} is not locked. Nothing was changed.", ""},
+
+	command.CodeStatus: {"${status}", ""},
+	command.CodeHelp:   {"${help}", ""},
+
+	command.CodeBehindLock:    {"${application} is ${lock}. ${next} lets it go on.", ""},
+	command.CodeOtherRollback: {"", "The rollback to ${other} is under way; a rollback is not cancelled."},
+	command.CodeOtherSwitched: {
+		"", "${version} is under way, past the point where it can be cancelled: ask for ${next} on ${pulls}.",
+	},
+	command.CodeOtherUnderWay:    {"", "${version} is under way: ask for ${next} on ${pulls}."},
+	command.CodeNotHeldTakenBack: {"Users are being taken back from ${version} right now, which the lock does not stop.", ""},
+	command.CodeNotHeldWatched:   {"${version} is live already and only watched, which the lock does not stop.", ""},
+	command.CodeNotHeldSwitching: {
+		"Traffic is being switched to ${version} right now, which the lock does not stop: ${next} takes it back.", "",
+	},
+	command.CodeGoesOn:           {"${version} goes on.", ""},
+	command.CodeGoesOnToApproval: {"${version} goes on, as far as ${next}.", ""},
+	command.CodeNothingWaited:    {"Nothing waited for it.", ""},
+	command.CodeShrunk:           {"${color} was made smaller since", ""},
+	command.CodeStagedOver:       {"${bareversion} was staged on ${color} since", ""},
+	command.CodeNotLookedAt:      {"what runs of it was not looked at yet", ""},
+	command.CodeTooFewReady:      {"${reason}", ""},
+
+	command.CodeOtherBranches: {
+		"This pull request merges into ${base}; the applications of this repository are released from ${branches}.",
+		"Ask on a pull request that was merged there.",
+	},
+	command.CodeAmbiguous: {
+		"Several applications are released from this repository, and the command does not say which. Nothing was changed.", chooseOne,
+	},
+	command.CodeAmbiguousName: {
+		"Several applications are released from this repository, and several namespaces have one named ${typed}. Nothing was changed.", chooseOne,
+	},
+	command.CodeUnknownApplication: {"${typed} is no application of this repository. Nothing was changed.", chooseOne},
+	command.CodeUnknownWord: {
+		"${typed} is neither an application of this repository nor a commit's hash (7 to 64 of 0-9a-f). Nothing was changed.", chooseOne,
+	},
+	command.CodeForbidden: {
+		"${next} needs the permission *write* in ${repository}, and you have *${permission}*.",
+		"Ask somebody who has it to type the command, or a repository administrator for the permission.",
+	},
+	command.CodeTooLong: {
+		"This comment is longer than ${number} KB, so no command was looked for in it.", "Type the command in a comment of its own.",
+	},
+	command.CodeSeveralCommands: {"There are several commands in one comment, and none was executed. Type each in a comment of its own.", ""},
+	command.CodeBadArgument:     {"That argument has characters that no argument may have. ${usage}", ""},
+	command.CodeTooManyWords:    {"${next} was given too many arguments. ${usage}", ""},
+	command.CodeNoHash:          {"Neither ${words} is a commit's hash (7 to 64 of 0-9a-f). ${usage}", ""},
+	command.CodeNearMiss:        {"There is no command ${typed}. Did you mean ${next}?", "Nothing was done. ${then} lists the commands."},
+	command.CodeAskedAfter: {
+		"${next} was asked after this, and done, while this could not be. Nothing was changed.", "If you still mean it, ask again: ${then}.",
+	},
+	command.CodeNamesTaken: {
+		"Every name of the release that this asks for is taken by another one, such as ${release}. Nothing was changed.",
+		"Whoever may delete releases takes those away; then ask again.",
+	},
+	command.CodeNewerRecord: {
+		"A newer version of Turnout has taken over ${application}, and this one changes nothing of it.",
+		"Ask whoever runs Turnout to upgrade this one, then ask again.",
+	},
+	command.CodeAskedMeanwhile:    {"That was asked before. Nothing was changed.", ""},
+	command.CodeGone:              {"It is gone from the record.", "${next} says what is live."},
+	command.CodeUnlockedMeanwhile: {"${application} was unlocked since you asked. Nothing was changed.", "If you still mean it, ask again."},
+	command.CodeUnlockedByOther:   {"${application} was unlocked by somebody else just now. Nothing was changed.", ""},
+	command.CodeLockedAndUnlocked: {"${application} was locked by somebody else, and unlocked again, just now. Nothing was changed.", ""},
+}

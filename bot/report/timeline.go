@@ -1,0 +1,130 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// timeline is the table of steps: three columns, since it is read on telephones
+// too.
+func (v view) timeline(room int) string {
+	steps := v.rel.Status.Timeline
+	if len(steps) == 0 {
+		return ""
+	}
+	var rows []string
+	for i, entry := range steps {
+		took := "since " + clock(entry.StartedAt.Time)
+		if entry.FinishedAt != nil {
+			took = span(entry.FinishedAt.Sub(entry.StartedAt.Time))
+		}
+		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s |", v.stepMark(i), plain(string(entry.Step)), took, v.did(entry)))
+	}
+	const head = "| Step | Took | |\n|---|---|---|\n"
+	rows, more := whole(rows, room-2*len(head), len("\n"))
+	if more > 0 {
+		rows = append(rows, "| "+andMore(more, "")+" | | |")
+	}
+	return head + strings.Join(rows, "\n")
+}
+
+// stepMark shows how a step of the timeline ended.
+func (v view) stepMark(i int) string {
+	steps := v.rel.Status.Timeline
+	entry := steps[i]
+	if f := v.rel.Status.Failure; f != nil && f.Step == entry.Step && lastOf(steps, i) {
+		switch f.Class {
+		case v1alpha1.FaultCancelled:
+			return "🚫"
+		case v1alpha1.FaultSuperseded:
+			return "⏭️"
+		case v1alpha1.FaultRelease, v1alpha1.FaultWorld, v1alpha1.FaultInterference:
+		}
+		return "❌"
+	}
+	switch {
+	case entry.FinishedAt != nil && (entry.Step == v1alpha1.StepRestore || entry.Step == v1alpha1.StepDiscard):
+		return "↩️"
+	case entry.FinishedAt != nil:
+		return "✅"
+	case entry.Step == v1alpha1.StepPromote && v.rel.Status.Phase == v1alpha1.ReleaseWaiting:
+		return "✋"
+	}
+	return "⏳"
+}
+
+// lastOf reports whether a step was not taken again later.
+func lastOf(steps []v1alpha1.TimelineEntry, i int) bool {
+	for _, later := range steps[i+1:] {
+		if later.Step == steps[i].Step {
+			return false
+		}
+	}
+	return true
+}
+
+// did says what a step did, or what it waits for.
+func (v view) did(entry v1alpha1.TimelineEntry) string {
+	var parts []string
+	if said := v.saidOf(entry); said != "" {
+		parts = append(parts, said)
+	}
+	more, address := "more", entry.URL
+	if entry.Step == v1alpha1.StepBuild {
+		parts = append(parts, v.build()...)
+		more = "log"
+		if b := v.rel.Status.Build; b != nil && address == "" {
+			address = b.LogURL
+		}
+	}
+	if linked := link(more, address); linked != more {
+		parts = append(parts, linked)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// saidOf is what the record says of a step, but for what stands in a line of its own:
+// why the release failed, what it waits for a person to do, what the proof has shown.
+func (v view) saidOf(entry v1alpha1.TimelineEntry) string {
+	st := v.rel.Status
+	underWay := entry.FinishedAt == nil && entry.Step == st.Step
+	switch {
+	case entry.Failed && st.Failure != nil:
+		return ""
+	case underWay && (st.Phase == v1alpha1.ReleaseWaiting || len(v.waitCommands()) > 0):
+		return ""
+	case underWay && st.Waiting != nil:
+		return shortDigests(v.waiting(maxMessage))
+	case entry.Proof != "":
+		return plain(string(entry.Proof))
+	}
+	return plain(shortDigests(prose.Characters(entry.Message, maxMessage)))
+}
+
+// shownQueue is from when on a wait in Cloud Build's queue is worth a word.
+const shownQueue = 10 * time.Second
+
+// build says what Cloud Build did besides building.
+func (v view) build() []string {
+	b := v.rel.Status.Build
+	if b == nil {
+		return nil
+	}
+	var parts []string
+	if b.CreatedAt != nil && b.StartedAt != nil {
+		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && v.rel.Status.Milestones.Built == nil { // then the step says it
+			parts = append(parts, "queued "+span(queued))
+		}
+	}
+	switch {
+	case b.Retries == 1:
+		parts = append(parts, "built again: Cloud Build lost the first build")
+	case b.Retries > 1:
+		parts = append(parts, fmt.Sprintf("built again: Cloud Build lost %d builds", b.Retries))
+	}
+	return parts
+}

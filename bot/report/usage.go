@@ -1,0 +1,37 @@
+package report
+
+import (
+	"fmt"
+
+	"github.com/turnout-dev/turnout/bot/command"
+)
+
+// form is how a command is written, and what it does, for people.
+type form struct {
+	arguments string // as they are shown
+	does      string // a sentence without its full stop
+}
+
+// forms has one for every command.
+var forms = map[command.Verb]form{
+	command.Promote: {
+		"[application] [sha]", "puts this pull request's commit in front of users; a sha confirms which commit that is",
+	},
+	command.Rollback: {
+		"[application] [sha]", "takes users back to the version before; a sha names the version to leave, from any pull request",
+	},
+	command.Cancel: {"[application] [sha]", "stops this pull request's release, as long as it has not begun to move users"},
+	command.Retry:  {"[application] [sha]", "releases this pull request's commit once more, after its last attempt has ended"},
+	command.Lock:   {"[application] [reason]", "keeps releases from moving users, until `/unlock`; `/rollback` works all the same"},
+	command.Unlock: {"[application]", "takes the lock away, whoever set it"},
+	command.Status: {"[application]", "says what is live, what is under way, and what is in the way"},
+	command.Help:   {"[application]", "shows how the application is set up, and this list"},
+}
+
+// usage is the command with its arguments, as a code span.
+func usage(v command.Verb) string { return fmt.Sprintf("`/%s %s`", v, forms[v].arguments) }
+
+// usageOf says how to type a command.
+func usageOf(v command.Verb) string {
+	return fmt.Sprintf("Type %s, on a line of its own: it %s.", usage(v), forms[v].does)
+}

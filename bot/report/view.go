@@ -1,0 +1,190 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+)
+
+// view is a release as it is looked at by one report.
+type view struct {
+	app      *v1alpha1.BlueGreen
+	rel      *v1alpha1.Release
+	around   Around
+	web      string            // GitHub's address for people, without a final slash
+	heir     *v1alpha1.Release // at the end of the line of those that took its place; nil if none is known
+	replaced *v1alpha1.Release // moved users on after this one; nil if none did
+}
+
+// Around is what a report needs to know beside the release and its application:
+// data that somebody read before. Its zero value is a release that is alone in
+// the world, on github.com.
+type Around struct {
+	// Web is GitHub's address for people. Default: https://github.com.
+	Web string
+	// Applications are those of the repository that are granted, the reported one
+	// among them.
+	Applications []v1alpha1.BlueGreen
+	// Releases are those of the application; the reported one may be among them.
+	Releases []v1alpha1.Release
+	// Earlier are the releases that concern the same pull request and came before
+	// this one, newest first: they are folded into its comment.
+	Earlier []*v1alpha1.Release
+}
+
+func newView(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) view {
+	return view{
+		app: app, rel: rel, around: around, web: webAddress(around.Web),
+		heir: heirOf(rel, around.Releases), replaced: replacedBy(rel, around.Releases),
+	}
+}
+
+// of looks at another release of the same application.
+func (v view) of(rel *v1alpha1.Release) view {
+	around := v.around
+	around.Earlier = nil
+	return newView(v.app, rel, around)
+}
+
+// webAddress turns the address that people typed for GitHub, which may be its
+// API's, into that of its pages.
+func webAddress(typed string) string {
+	web := strings.TrimSuffix(strings.TrimSuffix(typed, "/"), "/api/v3")
+	if web == "" || strings.HasSuffix(web, "//api.github.com") {
+		return "https://github.com"
+	}
+	return web
+}
+
+// versionLink shows a version, linked to its commit if it has one.
+func (v view) versionLink(commit, short string) string {
+	if commit == "" {
+		return code(short)
+	}
+	return link(code(short), v.repositoryURL("commit", commit))
+}
+
+// repositoryURL is the address of a page of the repository.
+func (v view) repositoryURL(path ...string) string {
+	return strings.Join(append([]string{v.web, v.app.Spec.Repository}, path...), "/")
+}
+
+// environment is the application's name in the Deployments tab. Applications of
+// one repository that would share one each get their own.
+func (v view) environment() string {
+	sharing := slices.DeleteFunc(slices.Clone(v.around.Applications), func(app v1alpha1.BlueGreen) bool {
+		return app.Spec.Environment != v.app.Spec.Environment
+	})
+	if name := command.NameAmong(v.app, sharing); name != "" {
+		return v.app.Spec.Environment + "/" + name
+	}
+	return v.app.Spec.Environment
+}
+
+// typed is a command as it has to be typed for this application: with its name
+// if the repository has several.
+func (v view) typed(verb command.Verb) string {
+	return command.Command{Verb: verb, Application: command.NameAmong(v.app, v.around.Applications)}.String()
+}
+
+// command shows a command, to be copied.
+func (v view) command(verb command.Verb) string { return code(v.typed(verb)) }
+
+// successor names the version that took this one's place.
+func (v view) successor() string {
+	name := v.rel.Status.SupersededBy
+	if rel := command.ByName(v.around.Releases, name); rel != nil {
+		return v.of(rel).short()
+	}
+	// It is gone from the record. Its name still has the commit's beginning.
+	parts := strings.Split(name, "-")
+	if len(parts) > 2 {
+		return v1alpha1.ShortCommit(parts[len(parts)-2])
+	}
+	return name
+}
+
+// waitCommands are those that end a wait, if it is told what the release waits for.
+func (v view) waitCommands() []v1alpha1.ShellCommand {
+	switch v.rel.Status.Phase {
+	case "", v1alpha1.ReleaseQueued, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseRunning:
+		if v.lock() == nil {
+			return v.rel.Status.Commands
+		}
+	case v1alpha1.ReleaseUndoing, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled,
+		v1alpha1.ReleaseSuperseded:
+	}
+	return nil
+}
+
+// interference reports whether the release stopped because somebody else changed
+// routes or pods: then the record does not tell what users have.
+func interference(rel *v1alpha1.Release) bool {
+	f := rel.Status.Failure
+	return f != nil && f.Class == v1alpha1.FaultInterference
+}
+
+// maxEarlier is how many earlier releases a comment lists.
+const maxEarlier = 10
+
+// rollback reports whether the release takes back a switch.
+func (v view) rollback() bool { return v.rel.Spec.Rollback != nil }
+
+// commit is the one that users get if the release succeeds; empty if unknown.
+func (v view) commit() string {
+	switch {
+	case v.rel.Spec.Deploy != nil:
+		return v.rel.Spec.Deploy.Commit
+	case v.rel.Spec.Rollback != nil:
+		return v.rel.Spec.Rollback.To.Commit
+	}
+	return ""
+}
+
+// short names the version that users get.
+func (v view) short() string {
+	if v.rel.Spec.Rollback != nil {
+		return v.rel.Spec.Rollback.To.Short()
+	}
+	return v1alpha1.ShortCommit(v.commit())
+}
+
+// target is the colour that users are moved to; empty if not claimed yet.
+func (v view) target() v1alpha1.Color {
+	if v.rel.Spec.Rollback != nil {
+		return v.rel.Spec.Rollback.To.Color
+	}
+	return v.rel.Status.Milestones.Target
+}
+
+// previous is the version that was live before; nil if not known yet.
+func (v view) previous() *v1alpha1.Version {
+	if v.rel.Spec.Rollback != nil {
+		return &v.rel.Spec.Rollback.From
+	}
+	return v.rel.Status.Milestones.Previous
+}
+
+// lock is what keeps the release from moving users; nil if nothing does. A
+// rollback works behind a lock, and so does what is switched or being undone.
+func (v view) lock() *v1alpha1.Lock {
+	phase := v.rel.Status.Phase
+	waits := phase == "" || phase == v1alpha1.ReleaseQueued || phase == v1alpha1.ReleaseWaiting
+	if v.rollback() || !waits || v.rel.Status.Milestones.SwitchedAt != nil {
+		return nil
+	}
+	return v.app.Status.Lock
+}
+
+// attempt counts the tries of what the release does, from 1.
+func (v view) attempt() int32 {
+	switch {
+	case v.rel.Spec.Deploy != nil:
+		return v.rel.Spec.Deploy.Attempt
+	case v.rel.Spec.Rollback != nil:
+		return max(1, v.rel.Spec.Rollback.Attempt)
+	}
+	return 1
+}

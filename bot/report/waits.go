@@ -1,0 +1,68 @@
+package report
+
+import "github.com/turnout-dev/turnout/bot/command"
+
+// markdownWaits has the words of a comment for what a release waits for, and for why it
+// ended where facts say that.
+var markdownWaits = map[command.Code]Text{
+	"WaitsApproval":           {"it waits for an approval", ""},
+	"WaitsApprovalManual":     {"it waits because spec.promotion.mode is Manual", ""},
+	"WaitsApprovalRolledBack": {"it waits because it contains ${bareversion}, which ${byrelease} rolled back at ${at}", ""},
+	"WaitsLock":               {"waits: locked by ${by} since ${at}${detail}", ""},
+	"WaitsTurn":               {"waits for ${whose}", ""},
+	"WaitsDrain":              {"waits until the last switch has drained, ${until}", ""},
+	"WaitsTakeUp":             {"waits until the load balancer takes up the last switch${detail}", ""},
+	"WaitsApplication":        {"waits${detail}", ""},
+	"WaitsRepository":         {"waits${detail}", ""},
+	"WaitsGrant":              {"waits${detail}", ""},
+	"WaitsAnswer":             {"waits for an answer: ${object}", ""},
+	"WaitsRetry":              {"will try again${detail}", ""},
+
+	"WaitsBuild":                 {"building", ""},
+	"WaitsBuildBuilding":         {"building", ""},
+	"WaitsBuildQueued":           {"queued in Cloud Build", ""},
+	"WaitsBuildAwaitingApproval": {"the build waits for an approval in Cloud Build: approve it there", ""},
+	"WaitsBuildListing":          {"a build may have been started: waits for it to be listed", ""},
+	"WaitsBuildFound":            {"found the build that was started before", ""},
+	"WaitsBuildLost":             {"Cloud Build lost the build (${reason}): builds again, attempt ${again} of ${of}", ""},
+
+	"WaitsPods":         {"${done} of ${of} pods are available", ""},
+	"WaitsPodsSeed":     {"starts one pod, of whose readiness probe the load balancer makes its health check", ""},
+	"WaitsPodsRenewed":  {"makes the pods of ${object} anew, which were started before the ingress named their service", ""},
+	"WaitsPodsStarting": {"starting ${of} pods of ${object}", ""},
+	"WaitsPodsRollout":  {"${done} of ${of} pods of ${object} are available", ""},
+	"WaitsDeployment":   {"deployment ${object} changed meanwhile: looking again", ""},
+
+	"WaitsIngress":               {"changing ingress ${object}", ""},
+	"WaitsIngressAttach":         {"attaching", ""},
+	"WaitsIngressDetach":         {"taking the service out of ingress ${object} again", ""},
+	"WaitsIngressSwitch":         {"switching", ""},
+	"WaitsIngressRestore":        {"moving traffic back", ""},
+	"WaitsIngressLateSwitch":     {"the switch arrived late: looking again", ""},
+	"WaitsLoadBalancer":          {"waits for the load balancer${detail}", ""},
+	"WaitsLoadBalancerReference": {"waits until the load balancer knows service ${object}${detail}", ""},
+	"WaitsLoadBalancerHealth":    {"the load balancer finds ${done} of ${of} pods of service ${object} healthy${detail}", ""},
+	"WaitsLoadBalancerEndpoints": {"${done} of ${of} pods are ready endpoints of service ${object}${detail}", ""},
+	"WaitsLoadBalancerSwitch":    {"waits for a sign that the load balancer took up the switch${detail}", ""},
+	"WaitsLoadBalancerTime":      {"gives the load balancer time to take up the switch until ${until}${detail}", ""},
+
+	"WaitsGate":              {"the health gate passed ${done} of ${of} times in a row${detail}", ""},
+	"WaitsBaseline":          {"takes a baseline of ${object} until ${until}", ""},
+	"WaitsAddress":           {"asks ${object}${detail}", ""},
+	"WaitsAddressTail":       {"asks ${object} until ${until}${detail}", ""},
+	"WaitsAddressOldVersion": {"asks ${object} until the old version does not answer any more${detail}", ""},
+	"WaitsSoak":              {"soaks until ${until}", ""},
+	"WaitsSoakUnseen":        {"soaks until ${until}; the live pods could not be looked at since ${time}${detail}", ""},
+	"WaitsSoakUnhealthy":     {"soaks until ${until}; unhealthy since ${time}${detail}", ""},
+
+	"FailedSupersededNewer":  {"superseded by ${whose}", ""},
+	"FailedSupersededLive":   {"${barelive} is live already", ""},
+	"FailedSupersededBehind": {"${bareversion} is behind the live version ${barelive}; to go back, use /rollback", ""},
+	"FailedSupersededLate": {
+		"the push of ${bareversion} came late: it is part of ${barelive}, which users had and left (${byrelease}); to release it all the " +
+			"same, use /promote on its pull request", "",
+	},
+	"FailedRolledBack": {"gives way to ${whose}", ""},
+	CodeFailed:         {"${reason}", ""},
+	CodeMessage:        {"${reason}", ""},
+}
