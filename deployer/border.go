@@ -6,11 +6,9 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/selection"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/index"
 )
 
 // border ends the releases that ask for what no release may ask for. Whoever may
@@ -44,21 +42,11 @@ func (w borders) end(ctx context.Context, rel *v1alpha1.Release, f *fault) error
 	return driving(w).drive(ctx, rel, anyStep)
 }
 
-// unlabelled selects the releases that no application's list has.
-var unlabelled = func() labels.Selector {
-	r, err := labels.NewRequirement(v1alpha1.ApplicationLabel, selection.DoesNotExist, nil)
-	if err != nil {
-		panic(err) // the label is a constant
-	}
-	return labels.NewSelector().Add(*r)
-}()
-
 // endStrays takes releases out whose label is not the application they are for.
 // Nobody could tell whose they are, so they are never driven, and say so.
 func (w borders) endStrays(ctx context.Context) error {
 	var bare v1alpha1.ReleaseList
-	if err := w.d.Client.List(ctx, &bare, client.InNamespace(w.bg.Namespace),
-		client.MatchingLabelsSelector{Selector: unlabelled}); err != nil {
+	if err := index.List(ctx, w.d.Client, &bare, w.bg.Namespace, index.Application, ""); err != nil {
 		return fmt.Errorf("listing releases without a label: %w", err)
 	}
 	strays := slices.DeleteFunc(bare.Items, func(rel v1alpha1.Release) bool { return rel.Spec.Application != w.bg.Name })

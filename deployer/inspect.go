@@ -3,7 +3,6 @@ package deployer
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -13,6 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/preflight"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/index"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -124,19 +124,16 @@ func (w inspection) tell(c metav1.Condition) {
 // sharing returns another BlueGreen of the namespace that uses one of the
 // Services, and that Service.
 func (w inspection) sharing(ctx context.Context) (other, service string, err error) {
-	var list v1alpha1.BlueGreenList
-	if err := w.d.Client.List(ctx, &list, client.InNamespace(w.bg.Namespace)); err != nil {
-		return "", "", fmt.Errorf("listing bluegreens of namespace %s: %w", w.bg.Namespace, err)
-	}
-	ours := []string{w.bg.Side(v1alpha1.Blue).Service, w.bg.Side(v1alpha1.Green).Service}
-	for i := range list.Items {
-		bg := &list.Items[i]
-		if bg.Name == w.bg.Name {
-			continue
+	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
+		name := w.bg.Side(c).Service
+		var list v1alpha1.BlueGreenList
+		part := client.MatchingFields{index.Part: index.Service(name)}
+		if err := w.d.Client.List(ctx, &list, client.InNamespace(w.bg.Namespace), part, client.UnsafeDisableDeepCopy); err != nil {
+			return "", "", fmt.Errorf("listing bluegreens that use service %s of namespace %s: %w", name, w.bg.Namespace, err)
 		}
-		for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
-			if s := bg.Side(c).Service; slices.Contains(ours, s) {
-				return bg.Name, s, nil
+		for i := range list.Items {
+			if list.Items[i].Name != w.bg.Name {
+				return list.Items[i].Name, name, nil
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,7 +12,6 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -27,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/index"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -53,20 +52,24 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	wake := make(chan event.TypedGenericEvent[*v1alpha1.BlueGreen], concurrent)
 	d.probers.wake = wake
 	d.calls.wake, d.calls.stopped, d.calls.firstBackOff = wake, make(chan struct{}), d.BackOff
+	if err := index.Register(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return fmt.Errorf("setting up the deployer: %w", err)
+	}
+	parts := handler.EnqueueRequestsFromMapFunc(d.parts)
 	b := ctrl.NewControllerManagedBy(mgr).
 		Named("bluegreen").
 		For(&v1alpha1.BlueGreen{}).
-		Watches(&v1alpha1.BlueGreen{}, handler.EnqueueRequestsFromMapFunc(d.neighbours),
+		Watches(&v1alpha1.BlueGreen{}, parts,
 			builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Owns(&v1alpha1.Release{}).
 		Watches(&v1alpha1.Release{}, handler.Funcs{CreateFunc: d.rollbackRecorded}).
-		Watches(&appsv1.Deployment{}, d.wakes(ofDeployment)).
-		Watches(&appsv1.ReplicaSet{}, d.wakes(ofReplicaSet)).
-		Watches(&corev1.Pod{}, d.wakes(ofPod)).
-		Watches(&corev1.Service{}, d.wakes(ofService)).
-		Watches(&discoveryv1.EndpointSlice{}, d.wakes(ofEndpoints)).
-		Watches(&networkingv1.Ingress{}, d.wakes(ofIngress), builder.WithPredicates(predicate.Funcs{UpdateFunc: moreThanAFence})).
-		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, d.wakes(ofAutoscaler)).
+		Watches(&appsv1.Deployment{}, parts).
+		Watches(&appsv1.ReplicaSet{}, parts).
+		Watches(&corev1.Pod{}, parts).
+		Watches(&corev1.Service{}, parts).
+		Watches(&discoveryv1.EndpointSlice{}, parts).
+		Watches(&networkingv1.Ingress{}, parts, builder.WithPredicates(predicate.Funcs{UpdateFunc: moreThanAFence})).
+		Watches(&autoscalingv2.HorizontalPodAutoscaler{}, parts).
 		WatchesRawSource(source.Channel(wake, &handler.TypedEnqueueRequestForObject[*v1alpha1.BlueGreen]{})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: concurrent,
@@ -74,7 +77,8 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second),
 		})
 	if !d.Namespaced {
-		b = b.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace))
+		b = b.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace),
+			builder.WithPredicates(predicate.AnnotationChangedPredicate{}))
 	}
 	if err := b.Complete(record.TellPanics(d.Events, &v1alpha1.BlueGreen{}, d)); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)
@@ -92,15 +96,19 @@ func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ wo
 	d.looks.interrupt(client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, rel, time.Now())
 }
 
-// belongs reports whether an object is part of an application.
-type belongs func(bg *v1alpha1.BlueGreen, object client.Object) bool
-
-// wakes maps an object to the applications of its namespace that it is part of, or
-// that have a finding about it.
-func (d *Deployer) wakes(part belongs) handler.EventHandler {
-	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, object client.Object) []reconcile.Request {
-		return d.requests(ctx, object.GetNamespace(), func(bg *v1alpha1.BlueGreen) bool { return part(bg, object) || hasFinding(bg, object) })
-	})
+// parts wakes the applications that an object is part of, or that have a finding about
+// it. An application that comes, goes or changes its spec is part of the others that
+// name one of its Services: they may not share one.
+func (d *Deployer) parts(ctx context.Context, object client.Object) []reconcile.Request {
+	var out []reconcile.Request
+	for _, value := range index.PartsOf(object) {
+		found, err := d.applications(ctx, object.GetNamespace(), client.MatchingFields{index.Part: value})
+		if err != nil {
+			d.Log.ErrorContext(ctx, "finding the applications of an object", "object", value, "namespace", object.GetNamespace(), "error", err)
+		}
+		out = append(out, found...)
+	}
+	return out
 }
 
 // inNamespace wakes every application of a namespace whose grant may have
@@ -109,77 +117,25 @@ func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reco
 	if len(d.Record.Namespaces) > 0 && !slices.Contains(d.Record.Namespaces, object.GetName()) {
 		return nil
 	}
-	return d.requests(ctx, object.GetName(), func(*v1alpha1.BlueGreen) bool { return true })
+	found, err := d.applications(ctx, object.GetName())
+	if err != nil {
+		d.Log.ErrorContext(ctx, "listing bluegreens", "namespace", object.GetName(), "error", err)
+	}
+	return found
 }
 
-// neighbours wakes the other applications of a namespace when one comes, goes or
-// changes its spec: they may not share a Service.
-func (d *Deployer) neighbours(ctx context.Context, object client.Object) []reconcile.Request {
-	return d.requests(ctx, object.GetNamespace(), func(bg *v1alpha1.BlueGreen) bool { return bg.Name != object.GetName() })
-}
-
-func (d *Deployer) requests(ctx context.Context, namespace string, want func(*v1alpha1.BlueGreen) bool) []reconcile.Request {
+// applications are those of a namespace that the options select. Only their names
+// are read, so nothing is copied.
+func (d *Deployer) applications(ctx context.Context, namespace string, selected ...client.ListOption) ([]reconcile.Request, error) {
 	var list v1alpha1.BlueGreenList
-	if err := d.Client.List(ctx, &list, client.InNamespace(namespace)); err != nil {
-		d.Log.ErrorContext(ctx, "listing bluegreens", "namespace", namespace, "error", err)
-		return nil
+	if err := d.Client.List(ctx, &list, append(selected, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
+		return nil, fmt.Errorf("listing bluegreens of namespace %s: %w", namespace, err)
 	}
 	var out []reconcile.Request
 	for i := range list.Items {
-		if want(&list.Items[i]) {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
-		}
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 	}
-	return out
-}
-
-// hasFinding reports whether an application has a finding about an object, so that it is
-// noticed when that is mended. Another object of the same name costs a look.
-func hasFinding(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	return slices.ContainsFunc(bg.Status.Findings, func(f v1alpha1.Finding) bool {
-		return strings.HasSuffix(f.Object, " "+client.ObjectKeyFromObject(o).String())
-	})
-}
-
-func deployments(bg *v1alpha1.BlueGreen) []string {
-	return []string{bg.Side(v1alpha1.Blue).Deployment, bg.Side(v1alpha1.Green).Deployment}
-}
-
-func services(bg *v1alpha1.BlueGreen) []string {
-	return []string{bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service}
-}
-
-func ofDeployment(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	return slices.Contains(deployments(bg), o.GetName())
-}
-
-func ofReplicaSet(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	owner := metav1.GetControllerOf(o)
-	return owner != nil && owner.Kind == "Deployment" && slices.Contains(deployments(bg), owner.Name)
-}
-
-// ofPod goes by the name of the pod's ReplicaSet, which is the Deployment's and
-// the template's hash (pkg/controller/deployment/sync.go of kubernetes).
-func ofPod(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	owner := metav1.GetControllerOf(o)
-	if owner == nil || owner.Kind != "ReplicaSet" {
-		return false
-	}
-	name, _ := strings.CutSuffix(owner.Name, "-"+o.GetLabels()[appsv1.DefaultDeploymentUniqueLabelKey])
-	return slices.Contains(deployments(bg), name)
-}
-
-func ofAutoscaler(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	hpa, ok := o.(*autoscalingv2.HorizontalPodAutoscaler)
-	return ok && hpa.Spec.ScaleTargetRef.Kind == "Deployment" && slices.Contains(deployments(bg), hpa.Spec.ScaleTargetRef.Name)
-}
-
-func ofService(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	return slices.Contains(services(bg), o.GetName())
-}
-
-func ofEndpoints(bg *v1alpha1.BlueGreen, o client.Object) bool {
-	return slices.Contains(services(bg), o.GetLabels()[discoveryv1.LabelServiceName])
+	return out, nil
 }
 
 // moreThanAFence reports whether an Ingress changed otherwise than by a fence. Nobody
@@ -204,5 +160,3 @@ func moreThanAFence(e event.UpdateEvent) bool {
 	}
 	return !equality.Semantic.DeepEqual(plain(e.ObjectOld), plain(e.ObjectNew))
 }
-
-func ofIngress(bg *v1alpha1.BlueGreen, o client.Object) bool { return o.GetName() == bg.IngressName() }

@@ -51,6 +51,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
+	"github.com/turnout-dev/turnout/internal/index/indextest"
 	"github.com/turnout-dev/turnout/record"
 )
 
@@ -153,7 +154,10 @@ func emptyWorld(t testing.TB, cfg *rest.Config, grants map[string]string) *world
 	t.Helper()
 	kube, err := client.New(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
-	w := &world{t: t, cfg: cfg, kube: kube, namespace: namespaceFor(t), source: newHistory(), replicas: 1, build: cloudbuildtest.Digests}
+	w := &world{
+		t: t, cfg: cfg, kube: indextest.Client{Client: kube}, namespace: namespaceFor(t), source: newHistory(), replicas: 1,
+		build: cloudbuildtest.Digests,
+	}
 	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace, Annotations: grants}})
 	w.kubelet = startKubelet(t, cfg, w.namespace)
 	w.builds = cloudbuildtest.New(t,

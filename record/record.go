@@ -30,6 +30,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/index"
 )
 
 // Record reads and writes BlueGreens and Releases.
@@ -122,12 +123,12 @@ func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1
 // Releases returns the releases of an application, newest first. If one is of a newer
 // version, what the others mean cannot be told: it is a [v1alpha1.NewerFormatError].
 func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
-	return releases(ctx, r.Reader, app)
+	return releases(ctx, r.Reader, app, client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
 }
 
-func releases(ctx context.Context, from client.Reader, app types.NamespacedName) ([]v1alpha1.Release, error) {
+func releases(ctx context.Context, from client.Reader, app types.NamespacedName, by client.ListOption) ([]v1alpha1.Release, error) {
 	var list v1alpha1.ReleaseList
-	err := from.List(ctx, &list, client.InNamespace(app.Namespace), client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
+	err := from.List(ctx, &list, client.InNamespace(app.Namespace), by)
 	if err != nil {
 		return nil, fmt.Errorf("listing releases of %s: %w", app, err)
 	}
@@ -152,7 +153,7 @@ func releases(ctx context.Context, from client.Reader, app types.NamespacedName)
 // ones, which do not change any more, as the cache knows them. One that the
 // cache does not know yet is told of by a watch.
 func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
-	known, err := releases(ctx, r.Client, app)
+	known, err := releases(ctx, r.Client, app, client.MatchingFields{index.Application: app.Name})
 	if err != nil {
 		return nil, err
 	}

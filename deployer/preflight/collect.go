@@ -20,6 +20,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/index"
 )
 
 const (
@@ -126,44 +127,50 @@ func readTemplates(ctx context.Context, from Sources, f *Facts) error {
 }
 
 func readIngresses(ctx context.Context, from Sources, f *Facts) error {
-	var list networkingv1.IngressList
-	if err := from.Cached.List(ctx, &list, client.InNamespace(f.App.Namespace)); err != nil {
-		return fmt.Errorf("listing ingresses of namespace %s: %w", f.App.Namespace, err)
+	var own networkingv1.Ingress
+	err := from.Cached.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: f.Routes.Name}, &own)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("reading ingress %s: %w", f.Routes.Name, err)
 	}
-	for i := range list.Items {
-		ingress := &list.Items[i]
-		if ingress.Name == f.Routes.Name {
-			f.Ingress = Ingress{Class: ingress.Annotations["kubernetes.io/ingress.class"], Managers: ingress.ManagedFields}
-			if name := ingress.Spec.IngressClassName; name != nil {
-				f.Ingress.ClassName = *name
-			}
-			continue
+	if err == nil {
+		f.Ingress = Ingress{Class: own.Annotations["kubernetes.io/ingress.class"], Managers: own.ManagedFields}
+		if name := own.Spec.IngressClassName; name != nil {
+			f.Ingress.ClassName = *name
 		}
-		if err := f.addUsers(ingress); err != nil {
-			return err
+	}
+	for _, c := range both {
+		service := f.App.Side(c).Service
+		var list networkingv1.IngressList
+		if err := index.List(ctx, from.Cached, &list, f.App.Namespace, index.Routes, service); err != nil {
+			return fmt.Errorf("listing ingresses that name service %s: %w", service, err)
+		}
+		for i := range list.Items {
+			if list.Items[i].Name == f.Routes.Name {
+				continue
+			}
+			if err := f.addUsers(&list.Items[i], c); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// addUsers adds the users that another Ingress sends to one of the colours, once
-// for each.
-func (f *Facts) addUsers(ingress *networkingv1.Ingress) error {
+// addUsers adds the users that another Ingress sends to one of the colours.
+func (f *Facts) addUsers(ingress *networkingv1.Ingress, c v1alpha1.Color) error {
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ingress)
 	if err != nil {
 		return fmt.Errorf("reading ingress %s: %w", ingress.Name, err)
 	}
-	for _, c := range both {
-		found := route.Users(&unstructured.Unstructured{Object: object}, f.App.Side(c).Service)
-		if len(found) == 0 {
-			continue
-		}
-		text := found[0].String()
-		if more := len(found) - 1; more > 0 {
-			text += fmt.Sprintf(" and %d more", more)
-		}
-		f.Users = append(f.Users, User{Ingress: ingress.Name, Route: text, Color: c})
+	found := route.Users(&unstructured.Unstructured{Object: object}, f.App.Side(c).Service)
+	if len(found) == 0 {
+		return nil
 	}
+	text := found[0].String()
+	if more := len(found) - 1; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	f.Users = append(f.Users, User{Ingress: ingress.Name, Route: text, Color: c})
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/internal/index"
 )
 
 // store is what an API server and a cache of it have.
@@ -43,6 +44,12 @@ func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object,
 		s.services[i].DeepCopyInto(o)
 	case *appsv1.Deployment:
 		return missing
+	case *networkingv1.Ingress:
+		i := slices.IndexFunc(s.ingresses, func(i networkingv1.Ingress) bool { return i.Name == key.Name })
+		if i < 0 {
+			return missing
+		}
+		s.ingresses[i].DeepCopyInto(o)
 	case *unstructured.Unstructured:
 		s.reads = append(s.reads, key.Name)
 		if s.fails != nil {
@@ -57,12 +64,17 @@ func (s *store) Get(_ context.Context, key client.ObjectKey, into client.Object,
 	return nil
 }
 
-func (s *store) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+func (s *store) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
+	var o client.ListOptions
+	o.ApplyOptions(options)
 	list, ok := into.(*networkingv1.IngressList)
-	if !ok {
-		return errors.New("nothing else is listed")
+	if !ok || o.FieldSelector == nil {
+		return errors.New("only ingresses are listed, and by the Service that they name")
 	}
-	list.Items = s.ingresses
+	list.Items = slices.DeleteFunc(slices.Clone(s.ingresses), func(i networkingv1.Ingress) bool {
+		service, _ := o.FieldSelector.RequiresExactMatch(index.Routes)
+		return !slices.Contains(index.Services(&i), service)
+	})
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/index"
 )
 
 // ErrLostRace says that the Ingress is no longer what it was when it was read.
@@ -196,8 +197,7 @@ func doesNotApply(err error) bool {
 // named, that a Service sends requests to.
 func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) ([]string, error) {
 	var list discoveryv1.EndpointSliceList
-	err := r.Client.List(ctx, &list, client.InNamespace(namespace), client.MatchingLabels{discoveryv1.LabelServiceName: service})
-	if err != nil {
+	if err := index.List(ctx, r.Client, &list, namespace, index.Endpoints, service); err != nil {
 		return nil, fmt.Errorf("listing endpoint slices of service %s: %w", service, err)
 	}
 	var ready []string

@@ -18,6 +18,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/index"
 )
 
 // objects are the API objects that a [track.Side] is made of.
@@ -59,8 +60,8 @@ func read(ctx context.Context, from client.Reader, namespace string, side v1alph
 		return o, fmt.Errorf("read Deployment %s: %w", side.Deployment, err)
 	}
 	var hpas autoscalingv2.HorizontalPodAutoscalerList
-	if err := from.List(ctx, &hpas, client.InNamespace(namespace)); err != nil {
-		return o, fmt.Errorf("list the HorizontalPodAutoscalers of namespace %s: %w", namespace, err)
+	if err := index.List(ctx, from, &hpas, namespace, index.Scales, side.Deployment); err != nil {
+		return o, fmt.Errorf("list the HorizontalPodAutoscalers of Deployment %s: %w", side.Deployment, err)
 	}
 	o.hpas = hpas.Items
 	if !found {
@@ -81,21 +82,17 @@ func get(ctx context.Context, from client.Reader, key client.ObjectKey, into cli
 // readOwned reads what hangs on the Deployment.
 func (o *objects) readOwned(ctx context.Context, from client.Reader) error {
 	d := o.deployment
-	selector, err := metav1.LabelSelectorAsSelector(d.Spec.Selector)
-	if err != nil {
-		return fmt.Errorf("read the selector of Deployment %s: %w", d.Name, err)
-	}
 	var sets appsv1.ReplicaSetList
-	var pods corev1.PodList
-	in := client.InNamespace(d.Namespace)
-	selected := client.MatchingLabelsSelector{Selector: selector}
-	if err := from.List(ctx, &sets, in, selected); err != nil {
+	if err := index.List(ctx, from, &sets, d.Namespace, index.Controller, string(d.UID)); err != nil {
 		return fmt.Errorf("list the ReplicaSets of Deployment %s: %w", d.Name, err)
 	}
-	if err := from.List(ctx, &pods, in, selected); err != nil {
-		return fmt.Errorf("list the pods of Deployment %s: %w", d.Name, err)
+	if o.current, o.older = split(d, sets.Items); o.current == nil {
+		return nil
 	}
-	o.current, o.older = split(d, sets.Items)
+	var pods corev1.PodList
+	if err := index.List(ctx, from, &pods, d.Namespace, index.Controller, string(o.current.UID)); err != nil {
+		return fmt.Errorf("list the pods of ReplicaSet %s: %w", o.current.Name, err)
+	}
 	o.pods = podsOf(o.current, pods.Items)
 	return nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
+	"github.com/turnout-dev/turnout/internal/index/indextest"
 )
 
 // controlPlane is shared by all tests of this package.
@@ -53,7 +54,7 @@ func newWorld(t *testing.T) world {
 	}
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: ns.Name, Name: "shop"}}
 	w := world{
-		Workloads: &Workloads{Client: c, Reader: c, Clientset: kubernetes.NewForConfigOrDie(controlPlane.Config)},
+		Workloads: &Workloads{Client: indextest.Client{Client: c}, Reader: c, Clientset: kubernetes.NewForConfigOrDie(controlPlane.Config)},
 		t:         t, namespace: ns.Name, bg: bg,
 	}
 	w.await("the namespace's service account", func() bool {

@@ -25,6 +25,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/deployer/workload"
+	"github.com/turnout-dev/turnout/internal/index/indextest"
 	"github.com/turnout-dev/turnout/sandbox/bench/application"
 	"github.com/turnout-dev/turnout/sandbox/bench/load"
 )
@@ -73,8 +74,8 @@ func newShop(t *testing.T, greens int32, options ...func(*shop)) *shop {
 	}
 	s.bg = &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "shop", UID: types.UID(s.namespace)}}
 	// In a second of this world there are forty.
-	s.router = &route.Router{Client: running.kube, Reader: running.kube, Settle: time.Second}
-	s.workloads = &workload.Workloads{Client: running.kube, Reader: running.kube}
+	s.router = &route.Router{Client: indextest.Client{Client: running.kube}, Reader: running.kube, Settle: time.Second}
+	s.workloads = &workload.Workloads{Client: indextest.Client{Client: running.kube}, Reader: running.kube}
 	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
 	if s.ownHealthCheck {
 		s.create(s.backendConfig())

@@ -1,0 +1,105 @@
+// Package index finds objects in the manager's cache by what they name, so that a
+// look at one application costs the same however many others its namespace has.
+//
+// Each index answers one question, by one value. Only a cache has them: the API
+// server refuses to list by them, and so do clients that read past the cache.
+package index
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// The indexes. They are names within the cache; the API server knows none of them.
+const (
+	// Application finds the releases of an application, by its name: that of their
+	// label, which is empty where they have none.
+	Application = "turnout.application"
+	// Part finds the applications that an object is part of, or that have a finding
+	// about it, by the values of [PartsOf].
+	Part = "turnout.part"
+	// Controller finds ReplicaSets and pods, by the UID of their controller.
+	Controller = "turnout.controller"
+	// Scales finds HorizontalPodAutoscalers, by the name of the Deployment they scale.
+	Scales = "turnout.scales"
+	// Routes finds Ingresses, by the name of a Service they send requests to.
+	Routes = "turnout.routes"
+	// Endpoints finds EndpointSlices, by the name of their Service.
+	Endpoints = "turnout.endpoints"
+)
+
+// Index is one index: which objects, by what name, and the values of an object.
+type Index struct {
+	Object client.Object
+	Name   string
+	Values client.IndexerFunc
+}
+
+// All returns every index.
+func All() []Index {
+	return []Index{
+		{&v1alpha1.Release{}, Application, labelled(v1alpha1.ApplicationLabel)},
+		{&v1alpha1.BlueGreen{}, Part, parts},
+		{&appsv1.ReplicaSet{}, Controller, controller},
+		{&corev1.Pod{}, Controller, controller},
+		{&autoscalingv2.HorizontalPodAutoscaler{}, Scales, scales},
+		{&networkingv1.Ingress{}, Routes, routes},
+		{&discoveryv1.EndpointSlice{}, Endpoints, labelled(discoveryv1.LabelServiceName)},
+	}
+}
+
+// Register adds every index to a cache that has not started.
+func Register(ctx context.Context, to client.FieldIndexer) error {
+	for _, i := range All() {
+		if err := to.IndexField(ctx, i.Object, i.Name, i.Values); err != nil {
+			return fmt.Errorf("adding index %s of %T: %w", i.Name, i.Object, err)
+		}
+	}
+	return nil
+}
+
+// List reads the objects of a namespace that an index has under a value.
+func List(ctx context.Context, from client.Reader, into client.ObjectList, namespace, index, value string) error {
+	return from.List(ctx, into, client.InNamespace(namespace), client.MatchingFields{index: value})
+}
+
+// PartsOf returns the values of [Part] by which the applications of an object are
+// found: as what is it a part, and which findings are about it?
+func PartsOf(o client.Object) []string {
+	values := []string{finding(client.ObjectKeyFromObject(o).String())}
+	switch o := o.(type) {
+	case *v1alpha1.BlueGreen:
+		return services(o)
+	case *appsv1.Deployment:
+		return append(values, deployment(o.Name))
+	case *appsv1.ReplicaSet:
+		if owner := metav1.GetControllerOf(o); owner != nil && owner.Kind == "Deployment" {
+			return append(values, deployment(owner.Name))
+		}
+	case *corev1.Pod:
+		if name := deploymentOfPod(o); name != "" {
+			return append(values, deployment(name))
+		}
+	case *corev1.Service:
+		return append(values, Service(o.Name))
+	case *discoveryv1.EndpointSlice:
+		return append(values, Service(o.Labels[discoveryv1.LabelServiceName]))
+	case *networkingv1.Ingress:
+		return append(values, ingress(o.Name))
+	case *autoscalingv2.HorizontalPodAutoscaler:
+		for _, name := range scales(o) {
+			values = append(values, deployment(name))
+		}
+	}
+	return values
+}

@@ -1,0 +1,115 @@
+package index
+
+import (
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+var colors = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
+
+func deployment(name string) string { return "Deployment " + name }
+
+// Service is the value of [Part] under which the applications are that use a Service.
+func Service(name string) string   { return "Service " + name }
+func ingress(name string) string   { return "Ingress " + name }
+func finding(object string) string { return "finding " + object }
+
+// parts are what an application consists of, and what it has findings about. A
+// finding names its object "kind namespace/name"; another object of the same name
+// costs a look.
+func parts(o client.Object) []string {
+	bg, ok := o.(*v1alpha1.BlueGreen)
+	if !ok {
+		return nil
+	}
+	values := append(services(bg), ingress(bg.IngressName()))
+	for _, c := range colors {
+		values = append(values, deployment(bg.Side(c).Deployment))
+	}
+	for _, f := range bg.Status.Findings {
+		values = append(values, finding(f.Object[strings.LastIndexByte(f.Object, ' ')+1:]))
+	}
+	return distinct(values)
+}
+
+// services are an application's own, which no other application may use.
+func services(bg *v1alpha1.BlueGreen) []string {
+	var values []string
+	for _, c := range colors {
+		values = append(values, Service(bg.Side(c).Service))
+	}
+	return distinct(values)
+}
+
+// deploymentOfPod goes by the name of the pod's ReplicaSet, which is the Deployment's
+// and the template's hash (pkg/controller/deployment/sync.go of kubernetes).
+func deploymentOfPod(pod *corev1.Pod) string {
+	owner := metav1.GetControllerOf(pod)
+	if owner == nil || owner.Kind != "ReplicaSet" {
+		return ""
+	}
+	name, _ := strings.CutSuffix(owner.Name, "-"+pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey])
+	return name
+}
+
+func controller(o client.Object) []string {
+	owner := metav1.GetControllerOf(o)
+	if owner == nil {
+		return nil
+	}
+	return []string{string(owner.UID)}
+}
+
+func scales(o client.Object) []string {
+	hpa, ok := o.(*autoscalingv2.HorizontalPodAutoscaler)
+	if !ok || hpa.Spec.ScaleTargetRef.Kind != "Deployment" {
+		return nil
+	}
+	return []string{hpa.Spec.ScaleTargetRef.Name}
+}
+
+func routes(o client.Object) []string {
+	i, ok := o.(*networkingv1.Ingress)
+	if !ok {
+		return nil
+	}
+	return Services(i)
+}
+
+// Services are those that an Ingress names, in whatever place.
+func Services(i *networkingv1.Ingress) []string {
+	var names []string
+	add := func(b *networkingv1.IngressBackend) {
+		if b != nil && b.Service != nil {
+			names = append(names, b.Service.Name)
+		}
+	}
+	add(i.Spec.DefaultBackend)
+	for _, rule := range i.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		for k := range rule.HTTP.Paths {
+			add(&rule.HTTP.Paths[k].Backend)
+		}
+	}
+	return distinct(names)
+}
+
+func labelled(key string) client.IndexerFunc {
+	return func(o client.Object) []string { return []string{o.GetLabels()[key]} }
+}
+
+func distinct(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
+}
