@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -34,6 +35,9 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 		{"over an hour", []corev1.Event{sync("Normal", "Scheduled for sync", 20, 60)}, 8},
 		{"rarely", []corev1.Event{sync("Normal", "Scheduled for sync", 3, 600)}, 0},
 		{"as a series", []corev1.Event{series}, 9},
+		{"the first comes last", []corev1.Event{since(9, 10), since(0, 1), since(4, 5)}, 1},
+		{"the last comes first", []corev1.Event{since(0, 10), since(0, 1)}, 0},
+		{"both in between", []corev1.Event{since(2, 3), since(0, 11), since(1, 2), since(3, 4)}, 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,11 +48,69 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 	}
 }
 
+// since is an event that began some minutes after noon and came last some after.
+func since(first, last int) corev1.Event {
+	e := sync("Normal", "", 1, last)
+	e.FirstTimestamp = metav1.NewTime(noon.Add(time.Duration(first) * time.Minute))
+	return e
+}
+
+// Only the controller's own words tell, each of its kind.
+func TestEventsAreReadByReasonTypeAndWords(t *testing.T) {
+	failed := track.News{Sync: "quota", SyncAt: noon}
+	untranslated := track.News{Translate: "no port", TranslateAt: noon}
+	for _, tt := range []struct {
+		kind, reason, message string
+		want                  track.News
+	}{
+		{"Normal", "Sync", `UrlMap "k8s2-um-a" updated`, track.News{URLMapUpdated: true}},
+		{"Normal", "Sync", "Scheduled for sync", track.News{}},
+		{"Normal", "Other", `UrlMap "k8s2-um-a" updated`, track.News{}},
+		{"Warning", "Sync", `UrlMap "k8s2-um-a" updated`, track.News{Sync: `UrlMap "k8s2-um-a" updated`, SyncAt: noon}},
+		{"Warning", "Sync", "quota", failed},
+		{"Normal", "Sync", "quota", track.News{}},
+		{"Warning", "Other", "quota", track.News{}},
+		{"Warning", "Translate", "no port", untranslated},
+		{"Normal", "Translate", "no port", track.News{}},
+	} {
+		var n track.News
+		e := sync(tt.kind, tt.message, 1, 0)
+		e.Reason = tt.reason
+		read(&n, &e)
+		if diff := cmp.Diff(tt.want, n); diff != "" {
+			t.Errorf("%s %s %q is read as (-want +got):\n%s", tt.kind, tt.reason, tt.message, diff)
+		}
+	}
+}
+
+func TestLastTimeOfAnEventIsTheLatestThatItNames(t *testing.T) {
+	at := func(m int) time.Time { return noon.Add(time.Duration(m) * time.Minute) }
+	event := func(last, eventTime, series int) *corev1.Event {
+		e := &corev1.Event{LastTimestamp: metav1.NewTime(at(last)), EventTime: metav1.NewMicroTime(at(eventTime))}
+		if series > 0 {
+			e.Series = &corev1.EventSeries{LastObservedTime: metav1.NewMicroTime(at(series))}
+		}
+		return e
+	}
+	for _, tt := range []struct {
+		e    *corev1.Event
+		want int
+	}{{event(3, 2, 1), 3}, {event(2, 3, 1), 3}, {event(1, 2, 3), 3}, {event(3, 1, 0), 3}, {event(1, 3, 0), 3}} {
+		if got := lastAt(tt.e); !got.Equal(at(tt.want)) {
+			t.Errorf("%+v came last at %s", tt.e, got)
+		}
+	}
+	if got := lastAt(&corev1.Event{}); !got.IsZero() {
+		t.Errorf("an event that does not say when came at %s", got)
+	}
+}
+
 // However the API server orders them, the last word counts.
 func TestLastWarningCounts(t *testing.T) {
 	for _, events := range [][]corev1.Event{
 		{sync("Warning", "quota", 1, 1), sync("Warning", "not found", 3, 5)},
 		{sync("Warning", "not found", 3, 5), sync("Warning", "quota", 1, 1)},
+		{sync("Warning", "quota", 1, 5), sync("Warning", "not found", 3, 5)},
 	} {
 		var n track.News
 		for i := range events {

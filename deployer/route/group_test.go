@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -71,6 +72,16 @@ func TestGroupsOfAService(t *testing.T) {
 			}
 		})
 	}
+	// The port 81 of another Service is none of this one's, and one that it has not got neither.
+	other := parse(t, strings.NewReplacer("web-green-svc, port: {number: 80}", "web-green-svc, port: {number: 81}",
+		"app-green-svc, port: {name: http}", "app-green-svc, port: {number: 82}").Replace(shared))
+	if got := groupsOf(greenService(nil), Read(application("app"), other)); len(got) != 1 || got[0].Port != 80 {
+		t.Errorf("groups of ports that are not the service's: %v", got)
+	}
+	both := parse(t, strings.Replace(shared, "app-green-svc, port: {name: http}", "app-green-svc, port: {number: 81}", 1))
+	if got := groupsOf(greenService(nil), Read(application("app"), both)); len(got) != 2 || got[0].Port != 80 || got[1].Port != 81 {
+		t.Errorf("groups of two ports: %v", got)
+	}
 	if got := groupsOf(greenService(nil), Read(application("none"), parse(t, header+"metadata: {name: x, uid: '1'}\nspec: {}"))); got != nil {
 		t.Errorf("a service that is named nowhere has the groups %v", got)
 	}
@@ -96,6 +107,17 @@ func TestBackendOfAnEndpointGroupIsNamedLikeItOrByItsHash(t *testing.T) {
 	}
 }
 
+func TestServiceUsesNEGsIfItSaysSo(t *testing.T) {
+	for annotation, want := range map[string]bool{
+		`{"ingress": true}`: true, `{"ingress": false}`: false, `{"exposed_ports": {"80": {}}}`: false, "": false, `{"ingress": true`: false,
+		`{"ingress": true, "ingress": 1}`: false,
+	} {
+		if got := UsesNEGs(greenService(map[string]string{negAnnotation: annotation})); got != want {
+			t.Errorf("%s: uses NEGs is %v", annotation, got)
+		}
+	}
+}
+
 func TestTroubleOfAnEndpointGroup(t *testing.T) {
 	const object = "apiVersion: networking.gke.io/v1beta1\nkind: ServiceNetworkEndpointGroup\nmetadata: {name: k8s1-80}\n"
 	const good = `{type: Initialized, status: "True", reason: NegInitializationSuccessful, message: ""}`
@@ -105,6 +127,7 @@ func TestTroubleOfAnEndpointGroup(t *testing.T) {
 		{"failing", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good +
 			`, {type: Synced, status: "False", reason: NegSyncFailed, message: googleapi 403}]}`, "Synced is False: NegSyncFailed googleapi 403"},
 		{"in no zone", `status: {conditions: [` + good + `, {type: Synced, status: "True"}]}`, "in no zone"},
+		{"not to be read", `status: {conditions: "none"}`, "cannot be read"},
 		{"in step", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good + `, {type: Synced, status: "True"}]}`, ""},
 	}
 	for _, tt := range tests {
@@ -123,7 +146,10 @@ type unreadable struct {
 	err error
 }
 
-func (u unreadable) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+func (u unreadable) Get(_ context.Context, key client.ObjectKey, object client.Object, _ ...client.GetOption) error {
+	if kind := object.GetObjectKind().GroupVersionKind(); kind != svcNegKind || key.String() != "shop/k8s1-80" {
+		return fmt.Errorf("asked for %s %s", kind, key)
+	}
 	return u.err
 }
 

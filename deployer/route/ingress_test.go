@@ -320,6 +320,68 @@ func TestEveryPatchTestsTheFence(t *testing.T) {
 	}
 }
 
+// A fence writes the version of the object that was read, which never comes back.
+func TestFenceWritesWhatNeverComesBack(t *testing.T) {
+	for annotations, want := range map[string]string{
+		"": `{"op":"add","path":"/metadata/annotations","value":{}}
+{"op":"add","path":"/metadata/annotations/turnout.dev~1fence","value":"42"}`,
+		"annotations: {x: z}":                 `{"op":"add","path":"/metadata/annotations/turnout.dev~1fence","value":"42"}`,
+		"annotations: {turnout.dev/fence: a}": `{"op":"add","path":"/metadata/annotations/turnout.dev~1fence","value":"42"}`,
+	} {
+		s := Read(application("app"), parse(t, header+"metadata: {name: i, uid: '7', resourceVersion: '42', "+annotations+"}\nspec: {}"))
+		if diff := cmp.Diff(want, changes(t, s, FencePatch(s))); diff != "" {
+			t.Errorf("%s: the patch (-want +got):\n%s", annotations, diff)
+		}
+	}
+}
+
+// The standby rule is told by its host, wherever it stands, and by nothing else.
+func TestStandbyRuleIsFoundByItsHost(t *testing.T) {
+	const path = "{path: /, backend: {service: {name: x-svc, port: {name: http}}}}"
+	for name, tt := range map[string]struct {
+		record, rules  string
+		pointer        string
+		rooted, exists bool
+	}{
+		"it is the first": {"h", "[{host: h, http: {paths: [" + path + "]}}, {host: x, http: {paths: [" + path + "]}}]", "/spec/rules/0", true,
+			true},
+		"the last of two": {"h", "[{host: h, http: {paths: [" + path + "]}}, {host: h, http: {paths: [{path: /y}]}}]", "/spec/rules/1", false,
+			true},
+		"one has no paths": {"h", "[{host: h, http: {paths: [" + path + "]}}, {host: h}]", "/spec/rules/0", true, true},
+		"none is there":    {"h", "[{host: x, http: {paths: [" + path + "]}}]", "", false, false},
+		"none is recorded": {"", "[{http: {paths: [" + path + "]}}]", "", false, false},
+	} {
+		s := Read(application("app"), parse(t, header+"metadata: {name: i, uid: '7', annotations: {standby.turnout.dev/app: '"+tt.record+
+			"'}}\nspec: {rules: "+tt.rules+"}"))
+		if pointer, rooted, found := standbyRule(s); pointer != tt.pointer || rooted != tt.rooted || found != tt.exists {
+			t.Errorf("%s: found %v at %q, rooted %v", name, found, pointer, rooted)
+		}
+	}
+}
+
+// What was recorded stays, until a migration changes it everywhere at once; and nothing is
+// attached beside nothing.
+func TestAttachPatchKeepsTheRecordedHost(t *testing.T) {
+	const live = "defaultBackend: {service: {name: app-blue-svc, port: {name: http}}}"
+	s := Read(application("app"),
+		parse(t, header+"metadata: {name: i, uid: '7', annotations: {standby.turnout.dev/app: old.example.com}}\nspec: {"+
+			live+", rules: [{host: x}]}"))
+	ops, err := AttachPatch(application("app"), s, v1alpha1.Green)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"op":"add","path":"/spec/rules/-","value":{"host":"old.example.com",` +
+		`"http":{"paths":[{"backend":{"service":{"name":"app-green-svc","port":{"name":"http"}}},"path":"/","pathType":"Prefix"}]}}}
+{"op":"add","path":"/metadata/annotations/standby.turnout.dev~1app","value":"old.example.com"}`
+	if diff := cmp.Diff(want, changes(t, s, ops)); diff != "" {
+		t.Errorf("the patch (-want +got):\n%s", diff)
+	}
+	none := Read(application("none"), parse(t, shared))
+	if ops, err := AttachPatch(application("none"), none, v1alpha1.Green); err == nil || ops != nil {
+		t.Errorf("attaching beside nothing is %v, %v", ops, err)
+	}
+}
+
 func TestSameTakesReferencesThatWereAddedForOurs(t *testing.T) {
 	const (
 		root   = "{path: /, backend: {service: {name: app-green-svc, port: {name: http}}}}"
