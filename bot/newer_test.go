@@ -33,6 +33,11 @@ func (n newerRecord) Releases(context.Context, types.NamespacedName) ([]v1alpha1
 	return nil, fmt.Errorf("listing: %w", &v1alpha1.NewerFormatError{Object: "release shop/a", Format: v1alpha1.Format + 1})
 }
 
+func (n newerRecord) Submit(_ context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
+	return nil, false, fmt.Errorf("submitting: %w",
+		&v1alpha1.NewerFormatError{Object: "bluegreen " + rel.Namespace, Format: v1alpha1.Format + 1})
+}
+
 func TestCommandOnWhatANewerVersionWroteIsRefused(t *testing.T) {
 	for name, releases := range map[string]bool{"application": false, "release": true} {
 		t.Run(name, func(t *testing.T) {
@@ -50,6 +55,48 @@ func TestCommandOnWhatANewerVersionWroteIsRefused(t *testing.T) {
 				t.Errorf("the application was locked by %s", l.By)
 			}
 		})
+	}
+}
+
+// Nobody can tell what it means, so nothing is said of it; once this version is upgraded
+// everything is.
+func TestNothingIsPublishedOfWhatANewerVersionWrote(t *testing.T) {
+	for name, releases := range map[string]bool{"application": false, "release": true} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			pr, rel := ended(w)
+			p := w.publisher()
+			p.Record = newerRecord{w.record, releases}
+			before := len(w.github.Requests())
+			if _, err := p.Publish(t.Context(), rel); err == nil {
+				t.Error("it is published")
+			} else if newer, ok := errors.AsType[*v1alpha1.NewerFormatError](err); !ok || newer.Format != v1alpha1.Format+1 {
+				t.Errorf("publishing it returns %v, want a NewerFormatError", err)
+			}
+			if n := len(w.github.Requests()) - before; n != 0 {
+				t.Errorf("%d requests, want none", n)
+			}
+			untilPublished(t, w, w.publisher(), rel.Name)
+			w.expectOnce(pr.Number)
+		})
+	}
+}
+
+// A push is not lost to a newer version: it becomes a release as soon as it can.
+func TestAPushToWhatANewerVersionWroteWaits(t *testing.T) {
+	w := newWorld(t)
+	w.inbox.Record = newerRecord{w.record, false}
+	w.merge("feature")
+	if n := len(w.all()); n != 0 {
+		t.Errorf("%d releases were made", n)
+	}
+	if n := len(w.pending()); n != 1 {
+		t.Fatalf("%d deliveries wait, want the push", n)
+	}
+	w.inbox.Record = w.record
+	w.work(t.Context())
+	if rel := w.only(); rel.Spec.Cause.Kind != v1alpha1.CausePush || len(w.pending()) != 0 {
+		t.Errorf("the push became %+v, %d deliveries wait", rel.Spec, len(w.pending()))
 	}
 }
 
