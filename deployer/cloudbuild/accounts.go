@@ -16,23 +16,23 @@ import (
 	"k8s.io/utils/lru"
 )
 
-// maxAccounts bounds the accounts whose connections are kept; one more than that
-// costs another's connection.
+// maxAccounts bounds the cached accounts; beyond it, the least recently used
+// account's connections are closed.
 const maxAccounts = 64
 
-// cloudPlatform is the scope of whoever asks; what it may do is for IAM to say.
+// cloudPlatform is the broadest scope; IAM decides what the caller may do.
 const cloudPlatform = "https://www.googleapis.com/auth/cloud-platform"
 
-// Accounts asks Google as this process's own identity, or as an account that it may
+// Accounts calls Google as this process's own identity, or as an account that it may
 // impersonate (roles/iam.serviceAccountTokenCreator on it).
 type Accounts struct {
 	config Config
 	mu     sync.Mutex
 	kept   *lru.Cache
-	iam    []option.ClientOption // of tests: where accounts are impersonated
+	iam    []option.ClientOption // for tests: where to impersonate accounts
 }
 
-// identity is what is kept of an account.
+// identity holds the connections of one account.
 type identity struct {
 	builds *Client
 	store  *Store
@@ -42,18 +42,18 @@ func (i identity) close() error {
 	return errors.Join(i.builds.Close(), i.store.Client.Close())
 }
 
-// NewAccounts connects lazily, see [NewClient]. Where Cloud Storage is, the
-// environment says: storage.NewClient honours STORAGE_EMULATOR_HOST.
+// NewAccounts connects lazily, see [NewClient]. The environment says where Cloud
+// Storage is: storage.NewClient honours STORAGE_EMULATOR_HOST.
 func NewAccounts(cfg Config) *Accounts {
 	return &Accounts{config: cfg, kept: lru.NewWithEvictionFunc(maxAccounts, func(_ lru.Key, v any) {
 		if old, ok := v.(identity); ok {
-			_ = old.close() // what it is asked for just now is asked again
+			_ = old.close() // calls in flight fail, and their callers try again
 		}
 	})}
 }
 
-// As returns Cloud Build and the store of sources, asked as an account; empty: as
-// this process's own.
+// As returns Cloud Build and the source store, called as an account; "" means this
+// process's own identity.
 func (a *Accounts) As(ctx context.Context, account string) (*Client, *Store, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -70,19 +70,19 @@ func (a *Accounts) As(ctx context.Context, account string) (*Client, *Store, err
 	return i.builds, i.store, nil
 }
 
-// Tokens are what an account signs in to Google's registries with; empty: this
-// process's own. An emulator's are nobody's.
+// Tokens returns the tokens with which an account signs in to Google's registries;
+// "" means this process's own identity. With an emulator there are none.
 func (a *Accounts) Tokens(ctx context.Context, account string) (oauth2.TokenSource, error) {
 	ctx = context.WithoutCancel(ctx) // a source outlives the call that makes it
 	switch {
 	case a.config.Insecure:
-		return nil, nil // an emulator has no IAM, and none of Google's hosts is asked
+		return nil, nil // an emulator has no IAM, and no host of Google's is called
 	case account != "":
 		return a.impersonated(ctx, account)
 	}
 	source, err := google.DefaultTokenSource(ctx, cloudPlatform)
 	if err != nil {
-		return nil, fmt.Errorf("find this process's own credentials of Google: %w", err)
+		return nil, fmt.Errorf("find this process's own Google credentials: %w", err)
 	}
 	return source, nil
 }
@@ -120,8 +120,8 @@ func (a *Accounts) connect(ctx context.Context, account string) (identity, error
 	return identity{client, &Store{Client: store}}, nil
 }
 
-// as are the options that make an account of whoever asks. An emulator has no IAM:
-// it is told the account's name.
+// as returns the options for calling as an account. An emulator has no IAM: it
+// gets the account's name.
 func (a *Accounts) as(ctx context.Context, account string) (builds, bucket []option.ClientOption, err error) {
 	if account == "" {
 		return nil, nil, nil
@@ -139,20 +139,20 @@ func (a *Accounts) as(ctx context.Context, account string) (builds, bucket []opt
 	return both, both, nil
 }
 
-// standIn is an account before an emulator: a token that names it.
+// standIn stands for an account at an emulator: a token that names it.
 type standIn string
 
 func (s standIn) header() string { return "Bearer emulated:" + string(s) }
 
-// GetRequestMetadata is for gRPC.
+// GetRequestMetadata implements gRPC's credentials.
 func (s standIn) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": s.header()}, nil
 }
 
-// RequireTransportSecurity is for gRPC: an emulator has none.
+// RequireTransportSecurity implements gRPC's credentials: an emulator has no TLS.
 func (s standIn) RequireTransportSecurity() bool { return false }
 
-// RoundTrip is for HTTP.
+// RoundTrip implements http.RoundTripper.
 func (s standIn) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", s.header())

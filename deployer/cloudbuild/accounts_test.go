@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// witness notes as whom it is asked, over gRPC and HTTP, and answers with errors.
+// witness notes the account of each call, over gRPC and HTTP, and answers with errors.
 type witness struct {
 	mu   sync.Mutex
 	seen []string
@@ -38,9 +38,9 @@ func (w *witness) taken() []string {
 	return slices.Compact(seen)
 }
 
-// TestAccountIsToldToCloudBuildAndToTheStore also holds that one account's
+// TestCloudBuildAndTheStoreAreCalledAsTheAccount also holds that one account's
 // connection is not another's, however many there are.
-func TestAccountIsToldToCloudBuildAndToTheStore(t *testing.T) {
+func TestCloudBuildAndTheStoreAreCalledAsTheAccount(t *testing.T) {
 	var w witness
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestAccountIsToldToCloudBuildAndToTheStore(t *testing.T) {
 				t.Errorf("as %q: %q, want %q", account, got, want)
 			}
 		}
-		for i := range 70 { // more than are kept
+		for i := range 70 { // more than are cached
 			if _, _, err := accounts.As(t.Context(), string(rune('c'+i))+"@p"); err != nil {
 				t.Fatal(err)
 			}

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/api/option"
 )
 
-// iam is Google's service of accounts' credentials.
+// iam is Google's service for the credentials of service accounts.
 type iam func(*http.Request) string
 
 func (i iam) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -19,8 +19,8 @@ func (i iam) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// A registry is signed in to with the token of the account that a namespace names, and
-// not with what impersonates it.
+// Turnout signs in to a registry with the token of the account that a namespace names,
+// not with that of the account that impersonates it.
 func TestTokensAreTheAccounts(t *testing.T) {
 	t.Parallel()
 	var asked []string

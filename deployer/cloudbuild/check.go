@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// check refuses what decodes but cannot become a release.
+// check refuses a file that decodes but cannot be released.
 func (f *File) check() error {
 	b := f.Build
 	if b.GetSource() != nil || f.lines["source"] != 0 {
-		return f.fault("source", "the source is the commit being released, never what the file says", "remove the field")
+		return f.fault("source", "the source is always the commit being released", "remove the field")
 	}
 	if b.GetServiceAccount() != "" { // refused by Apply, which knows the way out
 		f.account, b.ServiceAccount = "serviceAccount", ""
@@ -31,7 +31,7 @@ func (f *File) check() error {
 func (f *File) checkSubstitutions() error {
 	all := f.Build.GetSubstitutions()
 	if len(all) > maxSubstitutions {
-		return f.fault("substitutions", fmt.Sprintf("are %d, and Cloud Build takes %d", len(all), maxSubstitutions), "give fewer")
+		return f.fault("substitutions", fmt.Sprintf("has %d entries, and Cloud Build takes %d", len(all), maxSubstitutions), "give fewer")
 	}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		name := "substitutions." + clipped(key)
@@ -39,7 +39,7 @@ func (f *File) checkSubstitutions() error {
 		case !userKey.MatchString(key):
 			return &FileError{
 				File: f.Name, Line: f.place("substitutions." + key), Step: -1, Field: name, Reason: "is not the name of a user substitution",
-				Fix: "name it like _NAME: an underscore, then capitals, digits and underscores; the built-in ones are given by Turnout",
+				Fix: "name it like _NAME: an underscore, then capitals, digits and underscores; Turnout sets the built-in ones",
 			}
 		case len(key) > maxKeyBytes:
 			return &FileError{
@@ -54,8 +54,8 @@ func (f *File) checkSubstitutions() error {
 	return nil
 }
 
-// checkSteps holds ids and waitFor to Cloud Build's rules: an id is used once,
-// and a step waits only for steps above it.
+// checkSteps applies Cloud Build's rules to ids and waitFor: an id is unique, and a
+// step waits only for steps above it.
 func (f *File) checkSteps() error {
 	steps := f.Build.GetSteps()
 	if len(steps) > maxSteps {
@@ -80,7 +80,7 @@ func (f *File) checkSteps() error {
 			return f.stepFault(i, "id", fmt.Sprintf("%q is used twice", clipped(id)), "give each step an id of its own")
 		}
 		if step.GetId() == startAtOnce {
-			return f.stepFault(i, "id", "'-' means \"start at once\" in waitFor and names no step", "choose another id")
+			return f.stepFault(i, "id", "'-' means \"start at once\" in waitFor, so it cannot name a step", "choose another id")
 		}
 		if step.GetId() != "" {
 			above = append(above, step.GetId())
@@ -89,8 +89,8 @@ func (f *File) checkSteps() error {
 	return nil
 }
 
-// checkArgs holds arguments to Cloud Build's limits. One with a substitution is
-// measured by Cloud Build, when that has its value.
+// checkArgs applies Cloud Build's limits to arguments. Cloud Build itself checks
+// one with a substitution, once it is replaced.
 func (f *File) checkArgs(i int) error {
 	step := f.Build.GetSteps()[i]
 	for n, arg := range step.GetArgs() {
@@ -100,13 +100,13 @@ func (f *File) checkArgs(i int) error {
 		}
 	}
 	if step.GetScript() != "" && len(step.GetArgs()) > 0 {
-		return f.stepFault(i, "script", "cannot be given beside args", "keep one of the two")
+		return f.stepFault(i, "script", "cannot be set together with args", "keep one of the two")
 	}
 	return nil
 }
 
-// checkImages counts what the file lists. Whether there is an image to deploy is
-// for Choose to say, which knows what the steps push.
+// checkImages counts the listed images. Choose checks whether there is one to
+// deploy, since it also knows what the steps push.
 func (f *File) checkImages() error {
 	images := f.images()
 	if len(images) > maxImages {

@@ -10,13 +10,13 @@ import (
 // Chosen is the image that a release deploys.
 type Chosen struct {
 	// Image is its repository (no tag, no digest) with substitutions replaced as the
-	// build will; those that only the build knows stay as $NAME.
+	// build will replace them; those that only the build knows stay as $NAME.
 	Image string
-	// Reference is the name, with a tag, by which a registry is asked for its digest
-	// where the finished build tells none: a step pushes it. It holds the commit or
-	// the build's id, see [WithBuildID]. "" if Cloud Build pushes the image.
+	// Reference is the tagged name under which a registry is asked for the digest, for
+	// an image that a step pushes and the finished build does not report. It holds the
+	// commit or the build's id, see [WithBuildID]. "" if Cloud Build pushes the image.
 	Reference string
-	// Unseen says that no step of the file names Reference; nil if one does, or may.
+	// Unseen warns that no step of the file names Reference; nil if one does, or may.
 	Unseen *Warning
 }
 
@@ -67,12 +67,12 @@ func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chose
 		return f.pin(x, r, own)
 	}
 	return Chosen{}, f.fault("images",
-		fmt.Sprintf("lists no image, no step is seen to push spec.build.image %s, and that names no tag with the commit, so it may be another "+
+		fmt.Sprintf("lists no image, no step is seen to push spec.build.image %s, and its tag does not hold the commit, so it may be another "+
 			"build's", clipped(want.ref)),
 		fmt.Sprintf("push it as %[1]s, and set spec.build.image of the BlueGreen to %[1]s", x.repository(want)+":$COMMIT_SHA"))
 }
 
-// nothingPushed is a file without a name to ask for.
+// nothingPushed is the error for a file in which no image name can be seen.
 func (f *File) nothingPushed(all []push) error {
 	const name = "gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA"
 	if len(all) > 0 {
@@ -81,14 +81,14 @@ func (f *File) nothingPushed(all []push) error {
 	}
 	return f.fault("images", "lists no image, and no step is seen to push one",
 		"add the image your steps build, for example images: ['"+name+
-			"']; where a step pushes it out of sight, set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
+			"']; if a script pushes it, set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
 }
 
-// pin takes, of the names under which one repository's image is pushed, the one
-// that is this commit's or this build's: a mere tag may be moved by another build.
-// A tag that is nothing but the commit comes before one with more in it, such as
-// that of another stage; several of the latter, of several commands, may be several
-// images.
+// pin picks, among the names under which one repository's image is pushed, the one
+// that holds this commit or this build's id: another build may move any other tag.
+// A tag that is nothing but the commit wins over one with more in it, such as that
+// of another stage. Several of the latter from several commands may be several
+// images, so they are refused.
 func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
 	var bare, decorated []push
 	for _, p := range all {
@@ -116,7 +116,7 @@ func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
 	return Chosen{Image: x.repository(first), Reference: first.ref}, nil
 }
 
-// notPinned says of the first push what is wrong with its name, and the line to add.
+// notPinned says what is wrong with the first push's name, and which line to add.
 func (f *File) notPinned(x *expander, all []push) error {
 	p := all[0]
 	if i := slices.IndexFunc(all, func(p push) bool { reason, _ := x.unclear(p); return reason == "" && !p.all }); i >= 0 {
@@ -126,11 +126,11 @@ func (f *File) notPinned(x *expander, all []push) error {
 	name := x.repository(p) + ":$COMMIT_SHA"
 	switch {
 	case p.all:
-		return f.stepFault(p.step, "", fmt.Sprintf("pushes every tag of %s, so that it cannot be told which is this build's", clipped(p.ref)),
-			"set spec.build.image of the BlueGreen to the one that holds the commit, such as "+name)
+		return f.stepFault(p.step, "", fmt.Sprintf("pushes every tag of %s, so Turnout cannot tell which is this build's", clipped(p.ref)),
+			"set spec.build.image of the BlueGreen to the one that contains the commit, such as "+name)
 	case reason != "":
 		if given := f.notMapped(x, p); given != "" {
-			reason = "holds $" + given + ", and a script is given no substitution unless the step says so"
+			reason = "contains $" + given + ", and a script gets no substitutions unless the step maps them"
 			fix = fmt.Sprintf("add automapSubstitutions: true to the step, or env: ['%[1]s=$%[1]s']", given)
 		}
 		return f.stepFault(p.step, "", fmt.Sprintf("pushes %s, which %s", clipped(p.ref), reason), fix)
@@ -140,17 +140,17 @@ func (f *File) notPinned(x *expander, all []push) error {
 		line += ", with automapSubstitutions: true in the step"
 	}
 	return f.stepFault(p.step, "",
-		fmt.Sprintf("pushes %s, whose tag another build may move, so it cannot be told that it is this build's", clipped(x.settled(p.ref))),
+		fmt.Sprintf("pushes %s, whose tag another build may move", clipped(x.settled(p.ref))),
 		"push it with the commit, too: add "+line)
 }
 
-// isBareScript: a step's script to which Cloud Build gives no substitution.
+// isBareScript reports whether a step is a script that gets no substitutions.
 func (f *File) isBareScript(i int) bool {
 	step := f.Build.GetSteps()[i]
 	return step.GetScript() != "" && !step.GetAutomapSubstitutions() && !f.Build.GetOptions().GetAutomapSubstitutions()
 }
 
-// notMapped is a substitution in the name of what a script pushes that the script
+// notMapped is a substitution in the name that a script pushes but that the script
 // does not get; "" if there is none.
 func (f *File) notMapped(x *expander, p push) string {
 	if !f.isBareScript(p.step) {
@@ -164,7 +164,7 @@ func (f *File) notMapped(x *expander, p push) string {
 	return ""
 }
 
-// substitutionText is a substitution by its name.
+// substitutionText matches a substitution and captures its name.
 var substitutionText = regexp.MustCompile(`\$\{?([A-Z_][A-Z0-9_]*)`)
 
 func refsOf(all []push) []string {
@@ -186,17 +186,17 @@ func clippedList(names []string) string {
 	return strings.Join(out, ", ")
 }
 
-// repository is that of a push, as far as it is known.
+// repository is the repository of a push, as far as it is known.
 func (x *expander) repository(p push) string {
 	ref := x.settled(p.ref)
 	masked := inBrackets.ReplaceAllStringFunc(ref, func(text string) string { return strings.Repeat("x", len(text)) })
 	return ref[:len(Repository(masked))]
 }
 
-// inBrackets is what a colon in it does not begin a tag.
+// inBrackets matches text in which a colon does not begin a tag.
 var inBrackets = regexp.MustCompile(`\$\{[^{}]*\}|\$\([^()]*\)`)
 
-// settled is a name without the substitutions that are empty.
+// settled removes empty substitutions from a name.
 func (x *expander) settled(ref string) string {
 	return laterName.ReplaceAllStringFunc(ref, func(name string) string {
 		if value, ok := x.values[name[1:]]; ok && value == "" {
@@ -206,14 +206,14 @@ func (x *expander) settled(ref string) string {
 	})
 }
 
-// unclear says why a name cannot be asked for after the build, and the way out.
+// unclear says why a registry cannot be asked for a name after the build, and the way out.
 func (x *expander) unclear(p push) (reason, fix string) {
-	const visible = "write it so that it can be seen before the build, with $COMMIT_SHA for the tag, or set spec.build.image of the " +
+	const visible = "write it so that Turnout can see it before the build, with $COMMIT_SHA for the tag, or set spec.build.image of the " +
 		"BlueGreen to it"
 	text := buildIDText.ReplaceAllString(x.settled(p.ref), "0")
 	for _, name := range laterName.FindAllString(text, -1) {
 		if slices.Contains(x.later, name[1:]) {
-			return "holds " + name + ", which only the build knows", "write its value out"
+			return "contains " + name + ", which only the build knows", "write its value out"
 		}
 		if userKey.MatchString(name[1:]) {
 			return valueless(name[1:], "has no value")
@@ -233,25 +233,25 @@ func (x *expander) unclear(p push) (reason, fix string) {
 	return "is not the name of an image with a tag", "write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA"
 }
 
-// pins tells that a name holds the commit, or the build's id.
+// pins reports whether a name holds the commit or the build's id.
 func (r Request) pins(ref string) bool {
 	return len(r.Commit) >= shortLength && strings.Contains(ref, r.Commit[:shortLength]) || wholeBuildID.MatchString(ref)
 }
 
-// wholeBuildID holds enough of the build's id to tell it from others.
+// wholeBuildID matches enough of the build's id to tell it from others.
 var wholeBuildID = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?::0:(?:[89]|[123][0-9]))?\}`)
 
-// isKey tells that a tag is the commit or the build's id, and nothing else.
+// isKey reports whether a tag is the commit or the build's id, and nothing else.
 func (r Request) isKey(tag string) bool {
 	return len(tag) >= shortLength && strings.HasPrefix(r.Commit, tag) || wholeBuildID.FindString(tag) == tag && tag != ""
 }
 
-// ImageChoice says which of a file's images is deployed.
+// ImageChoice says which of a file's images to deploy.
 type ImageChoice struct {
 	// Image is spec.build.image of the BlueGreen: a repository such as
-	// gcr.io/acme/app, with or without tag; substitutions are expanded. Empty:
-	// the only image, or the one named like Live. Where a step pushes it, a tag with
-	// the commit or the build's id says which is asked for.
+	// gcr.io/acme/app, with or without tag; substitutions are expanded. If empty, it
+	// is the only image, or the one named like Live. If a step pushes the image, a tag
+	// that holds the commit or the build's id is the one asked for.
 	Image string
 	// Live is the image running now, in any notation; only the last segment of
 	// its path counts. May be empty.

@@ -18,15 +18,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// callTimeout bounds one call. The generated client would try again by itself
-// for ten minutes; a caller that keeps its pauses as states must not be held.
+// callTimeout bounds one call. The generated client would retry for ten minutes on
+// its own; the caller must not be held up for that long, since it pauses as a state.
 const callTimeout = 30 * time.Second
 
 // Config says where Cloud Build is.
 type Config struct {
 	// Endpoint is host:port. Empty: Google's own.
 	Endpoint string
-	// Insecure speaks plaintext without credentials, for an emulator.
+	// Insecure means plaintext without credentials, for an emulator.
 	Insecure bool
 	// Interceptor is called around every request, for metrics. Optional.
 	Interceptor grpc.UnaryClientInterceptor
@@ -37,9 +37,9 @@ type Client struct {
 	api *build.Client
 }
 
-// NewClient connects lazily: an endpoint that does not answer is noticed by
-// the first call. Without Insecure it uses the application default credentials,
-// unless the options say otherwise.
+// NewClient connects lazily: only the first call notices an endpoint that does not
+// answer. Without Insecure it uses the application default credentials, unless the
+// options say otherwise.
 func NewClient(ctx context.Context, cfg Config, opts ...option.ClientOption) (*Client, error) {
 	opts = slices.Clone(opts)
 	if cfg.Endpoint != "" {
@@ -55,7 +55,7 @@ func NewClient(ctx context.Context, cfg Config, opts ...option.ClientOption) (*C
 	if err != nil {
 		return nil, fmt.Errorf("connect to Cloud Build: %w", err)
 	}
-	// No retries below the caller: it has its own, with a record.
+	// No retries here: the caller retries, and keeps a record of it.
 	*api.CallOptions = build.CallOptions{}
 	return &Client{api: api}, nil
 }
@@ -63,7 +63,7 @@ func NewClient(ctx context.Context, cfg Config, opts ...option.ClientOption) (*C
 // Close ends the connection.
 func (c *Client) Close() error { return c.api.Close() }
 
-// Handle is a build in progress, as it is kept in the record.
+// Handle identifies a build in progress, as it is kept in the record.
 type Handle struct {
 	Project  string `json:"project"`
 	Location string `json:"location"`
@@ -74,25 +74,25 @@ type Handle struct {
 // name is the build's resource name.
 func (h Handle) name() string { return parent(h.Project, h.Location) + "/builds/" + h.ID }
 
-// Search is what a build is found by.
+// Search says which build to find.
 type Search struct {
-	// Project and Location as in the Request: the list is per location, and a
-	// wrong one is empty, not an error.
+	// Project and Location are those of the Request. Each location has its own list:
+	// in the wrong one the list is empty, not an error.
 	Project, Location string
 	// Release and Retry are those of the Request.
 	Release string
 	Retry   int
-	// Trigger is the id of the trigger that was run, Commit the commit it was
-	// run at; both empty: the build was created, and carries a tag.
+	// Trigger is the id of the trigger that was run, and Commit the commit it was run
+	// at. Both are empty for a build that was created: that one carries a tag.
 	Trigger, Commit string
-	// Since leaves out builds created before; zero: no bound. Leave a margin
-	// for clocks that differ.
+	// Since leaves out builds created before it; zero means no bound. Leave a margin
+	// for clock skew.
 	Since time.Time
 }
 
-// Find returns the release's build, created or triggered, or nil if the list shows none — which,
-// shortly after a Start, does not mean that there is none. If two exist in
-// spite of all, the first one made is the release's.
+// Find returns the release's build, created or triggered, or nil if the list shows
+// none. Shortly after a Start, nil does not mean that there is none. Should there be
+// two, the one created first is the release's.
 func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -119,7 +119,7 @@ func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
 	return &Handle{Project: s.Project, Location: s.Location, ID: first.GetId(), LogURL: first.GetLogUrl()}, nil
 }
 
-// filter is what the server can filter by; substitutions are not among it.
+// filter holds what the server can filter by; it cannot filter by substitutions.
 func (s Search) filter() string {
 	filter := fmt.Sprintf("tags=%q", Tag(s.Release, s.Retry))
 	if s.Trigger != "" {
@@ -131,7 +131,7 @@ func (s Search) filter() string {
 	return filter
 }
 
-// matches tells whether a build that was listed is the one searched.
+// matches reports whether a listed build is the one searched for.
 func (s Search) matches(b *cloudbuildpb.Build) bool {
 	if s.Trigger == "" {
 		return slices.Contains(b.GetTags(), Tag(s.Release, s.Retry))
@@ -141,8 +141,8 @@ func (s Search) matches(b *cloudbuildpb.Build) bool {
 		(has["COMMIT_SHA"] == s.Commit || has["COMMIT_SHA"] == "")
 }
 
-// Start creates the build: one call, never repeated here. After an error that
-// is Uncertain the build may exist; see "The caller's duty".
+// Start creates the build with one call, never repeated here. After an Uncertain
+// error the build may exist; see "The caller's duty".
 func (c *Client) Start(ctx context.Context, r Request, f *File) (Handle, error) {
 	b, err := r.Build(f)
 	if err != nil {
@@ -157,12 +157,12 @@ func (c *Client) Start(ctx context.Context, r Request, f *File) (Handle, error) 
 	if err != nil {
 		return Handle{}, callError(what, err)
 	}
-	meta, _ := op.Metadata() // without metadata there is no id either
+	meta, _ := op.Metadata() // without metadata there is no id, and handleOf says so
 	return handleOf(what, r.Project, r.location(), meta.GetBuild())
 }
 
-// handleOf is the handle of the build that an answer names. An answer that names
-// none says nothing of whether there is one.
+// handleOf is the handle of the build that an answer names. If the answer names
+// none, there may still be one.
 func handleOf(what, project, location string, b *cloudbuildpb.Build) (Handle, error) {
 	if b.GetId() == "" {
 		return Handle{}, &Error{Op: what, Code: codes.Internal, Fault: FaultWorld, Uncertain: true, Err: errors.New("the answer names no build")}
@@ -181,8 +181,8 @@ func (c *Client) Poll(ctx context.Context, h Handle) (State, error) {
 	return stateOf(b), nil
 }
 
-// Cancel ends the build. One that has ended already is left as it is, without
-// an error.
+// Cancel ends the build. If the build has already ended, Cancel does nothing and
+// returns no error.
 func (c *Client) Cancel(ctx context.Context, h Handle) error {
 	callCtx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -202,18 +202,17 @@ type Error struct {
 	// Op says what was attempted.
 	Op   string
 	Code codes.Code
-	// Fault tells whether trying again can help (FaultWorld) or only another
-	// file or spec (FaultRelease).
+	// Fault says whether trying again can help (FaultWorld) or only another file or
+	// spec (FaultRelease).
 	Fault Fault
-	// Uncertain: the call may have been performed all the same.
+	// Uncertain: the call may have taken effect all the same.
 	Uncertain bool
 	Err       error
 
-	fix string // goes before wayOut
+	fix string // replaces that of wayOut
 }
 
-// Error says what was attempted, what came back and, where it is known, the
-// way out.
+// Error says what was attempted, what came back and, if known, the way out.
 func (e *Error) Error() string {
 	text := e.Op + ": " + e.Err.Error()
 	if fix := cmp.Or(e.fix, wayOut[e.Code]); fix != "" {
@@ -229,12 +228,12 @@ var wayOut = map[codes.Code]string{
 	codes.PermissionDenied:   "grant Turnout's service account roles/cloudbuild.builds.editor in the project, and check spec.build.project",
 	codes.Unauthenticated:    "check Turnout's Google credentials",
 	codes.FailedPrecondition: "the project may have no quota for builds in this location: try another spec.build.location",
-	codes.ResourceExhausted:  "it is tried again",
+	codes.ResourceExhausted:  "Turnout tries again",
 	codes.NotFound:           "check spec.build.project and spec.build.location",
 }
 
-// callError sorts a gRPC error by whose fault it is. A status that a proxy or
-// a lost connection may have made says nothing of whether the call was done.
+// callError sorts a gRPC error by whose fault it is. A status that may come from a
+// proxy or a lost connection does not say whether the call took effect.
 func callError(op string, err error) *Error {
 	code := status.Code(err)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -70,7 +70,7 @@ func start(t *testing.T, client *cloudbuild.Client, r cloudbuild.Request, f *clo
 	return handle
 }
 
-// await looks until the build is as wanted.
+// await polls until the build is as wanted.
 func await(t *testing.T, client *cloudbuild.Client, h cloudbuild.Handle, want func(cloudbuild.State) bool) cloudbuild.State {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
@@ -183,7 +183,7 @@ func TestFindSeesOnlyItsReleaseItsLocationAndItsTime(t *testing.T) {
 	}
 }
 
-func TestEveryEndOfABuildIsTold(t *testing.T) {
+func TestEveryEndOfABuildIsReported(t *testing.T) {
 	failure := func(kind cloudbuildpb.Build_FailureInfo_FailureType) cloudbuildtest.Result {
 		return cloudbuildtest.Result{Failure: &cloudbuildtest.Failure{Type: kind, Detail: "denied"}}
 	}
@@ -261,7 +261,7 @@ func TestEveryEndOfABuildIsTold(t *testing.T) {
 	}
 }
 
-func TestABuildOverItsTimeoutIsTold(t *testing.T) {
+func TestABuildOverItsTimeoutIsReported(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{Builder: waiting})
 	client := connect(t, server)
 	r := request()
@@ -271,7 +271,7 @@ func TestABuildOverItsTimeoutIsTold(t *testing.T) {
 	}
 }
 
-// waiting is a builder that only ends with its context.
+// waiting is a builder that ends only with its context.
 func waiting(ctx context.Context, _ *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
 	<-ctx.Done()
 	return cloudbuildtest.Result{}, ctx.Err()
@@ -292,7 +292,7 @@ func TestCancelEndsABuildAndMayBeRepeated(t *testing.T) {
 	}
 }
 
-func TestAnApprovalIsWaitedForAndSaid(t *testing.T) {
+func TestABuildThatWaitsForAnApprovalSaysSo(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{NeedsApproval: true})
 	client := connect(t, server)
 	handle := start(t, client, request(), reference(t))

@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Trigger reads a trigger by its name or id. One that does not exist there is a
+// Trigger reads a trigger by its name or id. If it does not exist, the error is a
 // *TriggerError.
 func (c *Client) Trigger(ctx context.Context, project, location, trigger string) (*Trigger, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
@@ -55,8 +55,8 @@ func (c *Client) Triggers(ctx context.Context, project, location string) ([]*Tri
 	}
 }
 
-// Run starts the build of the request's Trigger: one call, never repeated here,
-// with the duties of Start.
+// Run starts the build of the request's Trigger with one call, never repeated here.
+// The caller has the same duties as with Start.
 func (c *Client) Run(ctx context.Context, r Request) (Handle, error) {
 	if err := r.checkTriggered(); err != nil {
 		return Handle{}, err
@@ -74,19 +74,19 @@ func (c *Client) Run(ctx context.Context, r Request) (Handle, error) {
 		failed.fix = runWayOut[failed.Code]
 		return Handle{}, failed
 	}
-	meta, _ := op.Metadata() // without metadata there is no id either
+	meta, _ := op.Metadata() // without metadata there is no id, and handleOf says so
 	return handleOf(what, t.Project, t.Location, meta.GetBuild())
 }
 
-// runWayOut goes before wayOut for the run of a trigger.
+// runWayOut takes precedence over wayOut when a trigger is run.
 var runWayOut = map[codes.Code]string{
 	codes.FailedPrecondition: "check in Cloud Build that the trigger's repository is connected and has the commit",
-	codes.InvalidArgument: "if it is about " + ReleaseSubstitution +
+	codes.InvalidArgument: "if the error is about " + ReleaseSubstitution +
 		", add that substitution to the trigger, with any value: Turnout finds its builds by it",
 }
 
-// runSubstitutions are those of one run: they go over the trigger's. A run of a
-// commit has no branch of its own, and a file may want its name.
+// runSubstitutions are those of one run; they override the trigger's. A run of a
+// commit has no branch of its own, and a file may use the branch's name.
 func (r Request) runSubstitutions() map[string]string {
 	all := maps.Clone(r.Substitutions)
 	if all == nil {

@@ -7,9 +7,9 @@ import (
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 )
 
-// builderTools are what builder images run when a step names no entrypoint, by
-// the last segment of their path. Other images are taken to have none: their
-// first argument is the command.
+// builderTools maps the last segment of a builder image's path to the program that
+// the image runs when a step names no entrypoint. Other images are assumed to have
+// none: their first argument is the command.
 var builderTools = map[string]string{
 	"kubectl": "kubectl", "k8s-kubectl": "kubectl", "gke-deploy": "gke-deploy", "helm": "helm", "k8s-helm": "helm", "helmfile": "helmfile",
 	"skaffold": "skaffold", "k8s-skaffold": "skaffold", "kustomize": "kustomize", "argocd": "argocd",
@@ -19,7 +19,7 @@ var builderTools = map[string]string{
 	"npm": "npm", "yarn": "yarn", "go": "go", "mvn": "mvn", "gradle": "gradle", "terraform": "terraform",
 }
 
-// step looks at a step's script, or else at its one command.
+// step looks at a step's script, or at its single command if it has none.
 func (s *sight) step(step *cloudbuildpb.BuildStep) {
 	s.speaks = suggests.MatchString(step.GetScript()) || suggests.MatchString(strings.Join(step.GetArgs(), " "))
 	if script := step.GetScript(); script != "" {
@@ -46,12 +46,12 @@ func (s *sight) step(step *cloudbuildpb.BuildStep) {
 	}
 	s.run(argv, input{})
 	if step.GetEntrypoint() == "" && argv[0].text == "kustomize" && slices.Contains(step.GetEnv(), "APPLY=true") {
-		// cloud-builders-community's builder pipes what it makes to kubectl apply then.
+		// The builder of cloud-builders-community then pipes its output to kubectl apply.
 		s.change(`runs "kustomize" with APPLY=true, which ends in "kubectl apply"`)
 	}
 }
 
-// runScript looks at a script field, which is a shell's unless its first line
+// runScript looks at a script field. It is a shell script unless its first line
 // says otherwise.
 func (s *sight) runScript(script string) {
 	by := interpreter(script)
@@ -65,8 +65,8 @@ func (s *sight) runScript(script string) {
 	}
 }
 
-// argument is an argument of a step, in which Cloud Build replaces its
-// substitutions: $$ is a dollar.
+// argument is an argument of a step. Cloud Build replaces its substitutions, and $$
+// by a dollar.
 func argument(text string) word {
 	replaced := strings.Contains(strings.ReplaceAll(text, "$$", ""), "$")
 	return word{text: strings.ReplaceAll(text, "$$", "$"), known: !replaced}

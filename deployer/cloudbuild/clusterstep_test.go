@@ -8,15 +8,14 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// What becomes of a step under Skip.
+// What Skip does with a step.
 const (
 	kept    = "kept"
 	removed = "left out"
 	found   = "kept, with a finding"
 )
 
-// fate is what becomes of the step after the first one, under Skip, checked
-// against Fail.
+// fate is what Skip does with the step after the first one, checked against Fail.
 func fate(t *testing.T, text string) (string, []cloudbuild.Warning) {
 	t.Helper()
 	f, err := cloudbuild.Parse("cloudbuild.yaml", []byte(text))
@@ -50,7 +49,7 @@ func step(text string) string {
 	return "steps:\n- name: docker\n  args: [build, .]\n- name: " + text + "\nimages: [gcr.io/p/orders]\n"
 }
 
-func TestStepsOfRealFilesAreToldApart(t *testing.T) {
+func TestClusterStepsOfRealFilesAreRecognised(t *testing.T) {
 	for file, want := range map[string]string{
 		"07-builder-rule-beats-subcommand/gke-deploy-prepare.yaml":     kept,
 		"07-builder-rule-beats-subcommand/helm-lint.yaml":              kept,
@@ -108,13 +107,13 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{removed, "set -e # first\nkubectl apply -f x # then"},
 		{removed, "alias k=kubectl\nk apply -f x"},
 		{removed, "alias k=\nk\nk kubectl apply"},
-		// Quotes are no part of a word.
+		// Quotes are not part of a word.
 		{removed, "\"kubectl\" apply"},
 		{removed, "kube'ctl' apply"},
 		{removed, "\\kubectl apply"},
 		{removed, "k\"ube\"ctl 'apply' -f x"},
 		{removed, "\"$BIN/kubectl\" apply"},
-		// What hands a command on.
+		// Programs that run another command.
 		{removed, "bash -c 'kubectl apply -f x'"},
 		{removed, "bash -euxo pipefail -c 'kubectl apply -f x'"},
 		{removed, "sh -ec \"kubectl apply -f $F\""},
@@ -143,7 +142,7 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{removed, "sudo bash <<< 'kubectl apply -f x'"},
 		{removed, "cat <<EOF | sh\nkubectl apply -f x\nEOF"},
 		{removed, "echo 'kubectl apply -f x' | bash"},
-		// Text is no command.
+		// Text is not a command.
 		{kept, "# kubectl apply is for later\npytest"},
 		{kept, "pytest  # was: pytest; kubectl apply -f k8s"},
 		{kept, "echo kubectl apply"},
@@ -155,7 +154,7 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{kept, "command -v kubectl"},
 		{kept, "kubectl() { echo \"kubectl $*\"; }\nkubectl apply -f x"},
 		{kept, "git commit -m 'kubectl apply'"},
-		// What cannot be known is kept, and said.
+		// What cannot be known is kept, and reported.
 		{found, "$CMD apply -f x"},
 		{found, "$(which kubectl) apply"},
 		{removed, "eval \"kubectl apply\""},
@@ -179,7 +178,7 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{found, "docker run --rm bitnami/kubectl apply -f x"},
 		{found, "python -c 'import os; os.system(\"kubectl apply\")'"},
 		{found, strings.Repeat("(", 5_000) + strings.Repeat(")", 5_000)},
-		// Another interpreter's script is no shell's.
+		// Another interpreter's script is not a shell script.
 		{kept, "#!/usr/bin/env python\nimport os\nprint(os.name)"},
 		{found, "#!/usr/bin/env python3\nsubprocess.run(['kubectl', 'apply'])"},
 		{found, "#!/usr/bin/python\nkubectl = 1"},
@@ -195,7 +194,7 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 
 func TestCommandsThatAreHandedOnAreFollowed(t *testing.T) {
 	tests := []struct{ want, script string }{
-		// A function, with what it is called with.
+		// A function, with its arguments.
 		{removed, "run() { echo \"+ $*\"; \"$@\"; }\nrun kubectl apply -f k8s"},
 		{kept, "run() { echo \"+ $*\"; \"$@\"; }\nrun pytest -q"},
 		{removed, "retry() { for i in 1 2 3; do \"$@\" && return; sleep 1; done; }\nretry kubectl rollout restart deploy/a"},
@@ -221,7 +220,7 @@ func TestCommandsThatAreHandedOnAreFollowed(t *testing.T) {
 		{found, "f() { f \"$@\"; \"$@\"; }\nf $CMD"},
 		{found, "f() { f; }\nf\n./deploy.sh"},
 		{found, "a() { b; b; b; b; }\nb() { c; c; c; c; }\nc() { d; d; d; d; }\nd() { e; e; e; e; }\ne() { true; }\na"},
-		// Options before the command, and written together.
+		// Options before the command, also written together.
 		{removed, "sudo -iu root kubectl apply -f x"},
 		{removed, "sudo -nHEu builder kubectl apply -f x"},
 		{removed, "sudo -nuroot kubectl apply -f x"},
@@ -242,7 +241,7 @@ func TestCommandsThatAreHandedOnAreFollowed(t *testing.T) {
 		{removed, "./wait-for-it.sh db:5432 -- sh -c 'kubectl apply -f x'"},
 		{kept, "./wait-for-it.sh db:5432 -- kubectl get pods"},
 		{kept, "doppler run -- pytest"},
-		// Text that is written, and then run.
+		// Text that is written to a file, and then run.
 		{removed, "cat > run.sh <<EOF\nkubectl apply -f x\nEOF\nsh run.sh"},
 		{removed, "echo 'kubectl apply -f x' > /workspace/run.sh\nchmod +x run.sh\n./run.sh"},
 		{removed, "tee run.sh <<'EOF'\n#!/bin/bash\nkubectl $1 -f x\nEOF\nbash -e ./run.sh apply"},
@@ -252,7 +251,7 @@ func TestCommandsThatAreHandedOnAreFollowed(t *testing.T) {
 		{removed, "echo -e 'set -e\\nkubectl apply -f x' | bash"},
 		{removed, "printf 'set -e\\nkubectl apply -f %s\\n' x | sh"},
 		{removed, "echo $'true\\nkubectl apply -f x' | sh"},
-		// What cannot be seen, and its text suggests it.
+		// Commands that cannot be seen, but whose text suggests a change.
 		{found, "jq -r .cmd x | xargs -I{} bash -c '{}'"},
 		{found, "jq -r .cmd x | xargs sh -c"},
 		{found, "ls | xargs sudo"},
@@ -444,7 +443,7 @@ func TestCredentialsAndWaitsGoWithWhatTheyServe(t *testing.T) {
 		status:                             2,
 		status + apply:                     2,
 		credentials + apply + status + get: 3,
-		// What is kept may need them.
+		// Steps that are kept may need them.
 		credentials + "- {name: ubuntu, script: ./deploy.sh}\n":                                          3,
 		"- {name: ubuntu, script: ./deploy.sh}\n" + credentials + apply:                                  2,
 		credentials + apply + "- {name: python, entrypoint: python, args: [ci/kube_smoke.py]}\n":         3,
@@ -468,18 +467,18 @@ func TestWarningsSayWhatHappensAndWhatNoLongerDoes(t *testing.T) {
 		},
 		{
 			readFault(t, "09-cluster-step-not-seen/verbosity.yaml"),
-			`it runs "gcloud run deploy", which puts the image of this build before the users of Cloud Run, and only`,
+			`it runs "gcloud run deploy", which serves this build's image to the users of Cloud Run, and only`,
 		},
 		{
 			script("./deploy.sh prod"),
-			`cloudbuild.yaml:4: steps[1] is kept, and Turnout cannot see whether it changes the cluster: it runs "./deploy.sh"; if it does, take ` +
+			`cloudbuild.yaml:4: steps[1] is kept, but Turnout cannot see whether it changes the cluster: it runs "./deploy.sh"; if it does, take ` +
 				`it out of the file`,
 		},
 		{script("./deploy.sh hunter2"), `it runs "./deploy.sh"; if`},
 		{script("$(cat hunter2) apply"), "it runs a command that it puts together, which is known only when the step runs"},
 		{script("$CMD apply"), "it runs $CMD, which is known only when the step runs"},
 		{script("make deploy PASSWORD=hunter2"), `it runs "make deploy"; if`},
-		{script("kubectl apply -f 'x\n"), "it runs a script that does not parse as a shell's (at its line 1)"},
+		{script("kubectl apply -f 'x\n"), "it runs a script that does not parse as a shell script (at its line 1)"},
 	}
 	for _, test := range tests {
 		if _, warnings := fate(t, test.text); len(warnings) != 1 || !strings.Contains(warnings[0].String(), test.says) ||

@@ -6,20 +6,21 @@ import (
 	"strings"
 )
 
-// clusterTool is a program that changes clusters with some of its commands.
+// clusterTool is a program some of whose commands change clusters.
 type clusterTool struct {
 	known bool
 	// looks are its commands that change nothing; any other counts as a change.
 	looks []string
-	// waits are those of them that wait for a change.
+	// waits are those of looks that wait for a change.
 	waits []string
-	// changes are known to change one, where a word before is not known.
+	// changes are commands that change one, recognised even after a word whose value
+	// is not known.
 	changes []string
 	// values are its options that take the next word.
 	values []string
 }
 
-// clusterTools, by name. A command of two words is written with a blank.
+// clusterTools, by name. A command of two words is written with a space.
 var clusterTools = map[string]clusterTool{
 	"kubectl": kubectl, "oc": kubectl,
 	"gke-deploy": {known: true, looks: []string{"prepare", "version", "help"}, changes: []string{"run", "apply"}},
@@ -111,8 +112,8 @@ func (s *sight) cluster(tool string, args []word) {
 	}
 }
 
-// commandWords are the operands from the command on. What stands after an option
-// that is not known is its value, unless it is a command.
+// commandWords are the operands from the command on. A word after an unknown option
+// is taken for the option's value, unless it is a command.
 func (t clusterTool) commandWords(args []word) []word {
 	words := operands(args, t.values)
 	for len(words) > 1 && words[0].known && !t.has(words[0].text) && t.has(words[1].text) {
@@ -125,7 +126,7 @@ func (t clusterTool) commandWords(args []word) []word {
 	return words
 }
 
-// has tells that a command, or the first word of some, is known.
+// has reports whether a command, or the first word of a longer one, is known.
 func (t clusterTool) has(command string) bool {
 	return slices.ContainsFunc(slices.Concat(t.looks, t.changes), func(known string) bool {
 		first, _, _ := strings.Cut(known, " ")
@@ -133,7 +134,7 @@ func (t clusterTool) has(command string) bool {
 	})
 }
 
-// upToDashes leaves out what stands after --: it is for another program.
+// upToDashes drops everything from -- on: that is meant for another program.
 func upToDashes(args []word) []word {
 	if end := slices.IndexFunc(args, func(w word) bool { return w.text == "--" }); end >= 0 {
 		return args[:end]
@@ -147,15 +148,15 @@ func (s *sight) change(what string) {
 	}
 }
 
-// isDryRun: the command only says what it would do, or what it makes of a file.
+// isDryRun reports whether a command only prints what it would do, or what it makes of a file.
 func isDryRun(w word) bool {
 	return slices.Contains([]string{"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true", "--local", "--local=true"}, w.text)
 }
 
 func asksForHelp(w word) bool { return w.text == "--help" || w.text == "-h" }
 
-// gcloudValues are gcloud's options for every command that take the next word
-// (gcloud help), and those that its commands on clusters take.
+// gcloudValues are the options that take the next word: those of every gcloud command
+// (gcloud help) and those of its commands on clusters.
 var gcloudValues = strings.Fields("--account --access-token-file --billing-project --configuration --flags-file --flatten --format " +
 	"--impersonate-service-account " +
 	"--project --trace-token --verbosity --region --zone --location --cluster --filter --limit --sort-by --page-size --image --source " +
@@ -165,13 +166,13 @@ var (
 	// clusterGroups are the groups of "gcloud container" that hold clusters;
 	// "images" and "binauthz" are about images.
 	clusterGroups = strings.Fields("clusters node-pools fleet hub attached aws azure bare-metal vmware backup-restore operations")
-	// deliveryGroups are those of Cloud Deploy.
+	// deliveryGroups are the groups of "gcloud deploy", Cloud Deploy.
 	deliveryGroups = strings.Fields("releases rollouts apply targets delete automations automation-runs job-runs delivery-pipelines")
 	lookingVerbs   = regexp.MustCompile(`^(?:describe|list|status|wait|(?:get|check|query|list|print)-.*)$`)
 )
 
-// gcloud looks at a command of gcloud. Its other products are not Turnout's
-// business, but for a Cloud Run service that gets the image of this very build.
+// gcloud looks at a gcloud command. Other Google products are not Turnout's business,
+// except a Cloud Run service that gets this very build's image.
 func (s *sight) gcloud(args []word) {
 	words := operands(args, gcloudValues)
 	for len(words) > 0 && slices.Contains([]string{"beta", "alpha", "preview"}, words[0].text) {
@@ -211,8 +212,8 @@ func (s *sight) gcloud(args []word) {
 	}
 }
 
-// cloudRun: a service of Cloud Run that gets this build's own image gets it past
-// the gate. It is told by the service's name or by --image.
+// cloudRun looks for a Cloud Run service that gets this build's own image, which
+// passed no gate. The service's name or --image shows it.
 func (s *sight) cloudRun(words, args []word) {
 	name := ""
 	switch {
@@ -234,6 +235,6 @@ func (s *sight) cloudRun(words, args []word) {
 		}
 	}
 	if own {
-		s.change(strings.TrimSpace(`runs "gcloud run `+words[0].text) + `", which puts the image of this build before the users of Cloud Run`)
+		s.change(strings.TrimSpace(`runs "gcloud run `+words[0].text) + `", which serves this build's image to the users of Cloud Run`)
 	}
 }

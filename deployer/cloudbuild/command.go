@@ -42,7 +42,7 @@ func (s *sight) run(argv []word, in input) {
 	}
 }
 
-// splits follows env -S, which splits a text into a command.
+// splits follows env -S, which splits a string into a command.
 func (s *sight) splits(argv []word, in input) bool {
 	for i, arg := range argv[1:] {
 		for _, flag := range []string{"-S", "--split-string", "-vS", "-iS"} {
@@ -65,7 +65,7 @@ func (s *sight) splits(argv []word, in input) bool {
 	return false
 }
 
-// tool looks at a command without what was before it.
+// tool looks at a command without its wrappers.
 func (s *sight) tool(tool string, argv []word, in input) {
 	args := argv[1:]
 	if s.scope.told != nil {
@@ -120,8 +120,8 @@ func (s *sight) tool(tool string, argv []word, in input) {
 	}
 }
 
-// other is a program that nothing is known of. What it is given after "--" is often
-// a command that it runs.
+// other looks at an unknown program. What follows "--" is often a command that it
+// runs.
 func (s *sight) other(argv []word, in input) {
 	tool := path.Base(argv[0].text)
 	if end := slices.IndexFunc(argv, func(w word) bool { return w.text == "--" }); end >= 0 && isCommand(argv[end+1:]) && tool != "ssh" &&
@@ -130,22 +130,22 @@ func (s *sight) other(argv []word, in input) {
 		return
 	}
 	s.others = note(s.others, called(argv))
-	s.loads = true // as far as is known
+	s.loads = true // it may
 	if s.suspect || slices.Contains(deployers, tool) || suggests.MatchString(text(argv)) || suggests.MatchString(in.text) {
 		s.cannotSee("runs " + called(argv))
 	}
 }
 
-// writesTo are options of curl and wget that send something.
+// writesTo matches the options with which curl and wget send something.
 var writesTo = regexp.MustCompile(`^(?:-[a-zA-Z]*[XdTF].*|--(?:request|method|data|post|json|form|upload|body).*)$`)
 
-// elsewhere are commands by which something else may change a cluster: a push to a
-// repository that is deployed from, and a request to a deploying service.
+// elsewhere looks at commands that may make something else change a cluster: a push to
+// a repository that is deployed from, and a request to a deploying service.
 func (s *sight) elsewhere(tool string, args []word) {
 	if tool == "git" {
 		if words := operands(args, []string{"-C", "-c", "--git-dir", "--work-tree"}); len(words) > 0 && words[0].text == "push" &&
 			(s.suspect || s.speaks) {
-			s.cannotSee(`runs "git push", by which something else may deploy`)
+			s.cannotSee(`runs "git push", which may make something else deploy`)
 		}
 		return
 	}
@@ -153,11 +153,11 @@ func (s *sight) elsewhere(tool string, args []word) {
 	if sends && slices.ContainsFunc(args, func(w word) bool {
 		return strings.Contains(w.text, "://") && !strings.ContainsAny(w.text, "{\" ") && suggests.MatchString(w.text)
 	}) {
-		s.cannotSee(`runs "` + tool + `", by which something else may deploy`)
+		s.cannotSee(`runs "` + tool + `", which may make something else deploy`)
 	}
 }
 
-// scriptFile is a script of the repository, or of the image.
+// scriptFile looks at a script of the repository, or of the image.
 func (s *sight) scriptFile(args []word, in input) {
 	if len(args) == 0 {
 		return
@@ -176,7 +176,7 @@ func (s *sight) scriptFile(args []word, in input) {
 	s.other(args, in)
 }
 
-// su runs what stands after -c, and so do runuser and script.
+// su runs the command after -c; so do runuser and script.
 func (s *sight) su(argv []word, in input) {
 	args := argv[1:]
 	for i, arg := range args {
@@ -197,7 +197,7 @@ func (s *sight) su(argv []word, in input) {
 	s.other(argv, in)
 }
 
-// find runs what stands after -exec.
+// find runs the command after -exec.
 func (s *sight) find(args []word, in input) {
 	for {
 		exec := slices.IndexFunc(args, func(w word) bool { return slices.Contains([]string{"-exec", "-execdir", "-ok", "-okdir"}, w.text) })
@@ -214,7 +214,7 @@ func (s *sight) find(args []word, in input) {
 	}
 }
 
-// docker builds images; what a container runs is that container's.
+// docker builds images. What runs inside a container is not followed.
 func (s *sight) docker(argv []word) {
 	words := operands(argv[1:],
 		[]string{"--config", "-c", "--context", "-H", "--host", "-l", "--log-level", "-f", "--file", "-p", "--project-name"})
@@ -237,7 +237,7 @@ func (s *sight) docker(argv []word) {
 
 var plainVariable = regexp.MustCompile(`^\$\{?[A-Za-z_][A-Za-z0-9_]*\}?$`)
 
-// variableName is a command that a variable holds.
+// variableName names a command that comes from a variable.
 func variableName(text string) string {
 	if plainVariable.MatchString(text) {
 		return text
@@ -245,7 +245,7 @@ func variableName(text string) string {
 	return "a command that it puts together"
 }
 
-// isCommand tells that a step's first argument is a command that is known.
+// isCommand reports whether a step's first argument is a known command.
 func isCommand(argv []word) bool {
 	if len(argv) == 0 {
 		return false

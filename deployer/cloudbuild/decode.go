@@ -14,9 +14,9 @@ import (
 	yamlv3 "gopkg.in/yaml.v3"
 )
 
-// decoder fills the API's message from the YAML tree, as gcloud would, and
-// knows the line of everything that it reads. It counts what it reads, since
-// aliases can make a small file large.
+// decoder fills the API's message from the YAML tree as gcloud would, and knows the
+// line of everything it reads. It counts what it reads, since aliases can make a
+// small file large.
 type decoder struct {
 	file     string
 	warnings []Warning
@@ -32,7 +32,7 @@ func (d *decoder) fault(node *yamlv3.Node, path, reason, fix string) error {
 	return &FileError{File: d.file, Line: node.Line, Step: d.step - 1, ID: d.id, Field: path, Reason: reason, Fix: fix}
 }
 
-// count bounds the whole, with aliases followed.
+// count bounds the size of the whole file with its aliases followed.
 func (d *decoder) count(node *yamlv3.Node, path string) error {
 	d.nodes++
 	d.bytes += len(node.Value)
@@ -42,7 +42,7 @@ func (d *decoder) count(node *yamlv3.Node, path string) error {
 	return nil
 }
 
-// mark remembers on which line a field begins.
+// mark remembers the line on which a field begins.
 func (d *decoder) mark(path string, line int) {
 	if d.step > 0 {
 		path = join(stepPath(d.step-1), path)
@@ -52,7 +52,7 @@ func (d *decoder) mark(path string, line int) {
 	}
 }
 
-// message reads a mapping into m; path is how the file calls it.
+// message reads a mapping into m; path is its name in the file.
 func (d *decoder) message(node *yamlv3.Node, m protoreflect.Message, path string) error {
 	node = resolve(node)
 	if err := d.count(node, path); err != nil {
@@ -82,7 +82,7 @@ func (d *decoder) message(node *yamlv3.Node, m protoreflect.Message, path string
 // entry reads one "key: value" of a message.
 func (d *decoder) entry(p pair, m protoreflect.Message, path string) error {
 	name := join(path, p.key.Value)
-	if unsupported[camel(name)] && d.step == 0 || d.step > 0 && camel(name) == "results" { // of a step: newer, too
+	if unsupported[camel(name)] && d.step == 0 || d.step > 0 && camel(name) == "results" { // a step's results are newer than the Go API, too
 		d.warnings = append(d.warnings,
 			Warning{File: d.file, Line: p.key.Line, Message: name + " is not supported here and was left out of the build"})
 		return nil
@@ -92,7 +92,7 @@ func (d *decoder) entry(p pair, m protoreflect.Message, path string) error {
 		return d.fault(p.key, name, "is not a field of Cloud Build's configuration", suggestion(m.Descriptor(), p.key.Value))
 	}
 	if one := fd.ContainingOneof(); one != nil && m.WhichOneof(one) != nil {
-		return d.fault(p.key, name, "cannot be given beside "+m.WhichOneof(one).JSONName(), "keep one of the two")
+		return d.fault(p.key, name, "cannot be set together with "+m.WhichOneof(one).JSONName(), "keep one of the two")
 	}
 	d.mark(join(path, fd.JSONName()), p.value.Line)
 	if isNull(resolve(p.value)) {
@@ -113,8 +113,8 @@ func (d *decoder) entry(p pair, m protoreflect.Message, path string) error {
 	return err
 }
 
-// mapping reads KEY: value pairs. One without a value is declared and empty:
-// gcloud sends it so, and whoever runs the build may give it one.
+// mapping reads KEY: value pairs. A key without a value is declared and empty: gcloud
+// sends it like that, and whoever runs the build may set it.
 func (d *decoder) mapping(node *yamlv3.Node, into protoreflect.Map, fd protoreflect.FieldDescriptor, path string) error {
 	node = resolve(node)
 	if node.Kind != yamlv3.MappingNode {
@@ -137,8 +137,8 @@ func (d *decoder) mapping(node *yamlv3.Node, into protoreflect.Map, fd protorefl
 	return nil
 }
 
-// list reads every element, and keeps track of the step it is in. A single
-// value is a list of one, as in gcloud.
+// list reads every element and tracks which step it is in. A single value is a list
+// of one, as in gcloud.
 func (d *decoder) list(node *yamlv3.Node, into protoreflect.List, fd protoreflect.FieldDescriptor, path string) error {
 	node = resolve(node)
 	items, wrapped := node.Content, node.Kind != yamlv3.SequenceNode
@@ -207,7 +207,7 @@ func (d *decoder) single(node *yamlv3.Node, fd protoreflect.FieldDescriptor, pat
 	}
 }
 
-// text refuses what YAML does not take for text: gcloud does, too.
+// text refuses what YAML does not read as text, as gcloud does.
 func (d *decoder) text(node *yamlv3.Node, path string) error {
 	if isText := node.Tag == "!!str" || node.Tag == "!!timestamp"; isText && !looksBoolean(node) {
 		return nil
@@ -218,7 +218,7 @@ func (d *decoder) text(node *yamlv3.Node, path string) error {
 	return d.fault(node, path, fmt.Sprintf("%s is not text in YAML", node.Value), fmt.Sprintf("quote it: '%s'", node.Value))
 }
 
-// secretName are fields whose value nobody should read in a comment.
+// secretName matches fields whose value must not appear in a pull-request comment.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|cred|auth|cert|pin\b|env`)
 
 func (d *decoder) binary(node *yamlv3.Node, path string) (protoreflect.Value, error) {
@@ -236,7 +236,7 @@ func (d *decoder) binary(node *yamlv3.Node, path string) (protoreflect.Value, er
 	data, err := base64.RawStdEncoding.DecodeString(text)
 	if err != nil || node.Tag == "!!binary" {
 		return protoreflect.Value{},
-			d.fault(node, path, "is not base64", "write the ciphertext as gcloud kms encrypt gives it, through: base64 -w 0")
+			d.fault(node, path, "is not base64", "write the ciphertext that gcloud kms encrypt gives, through: base64 -w 0")
 	}
 	return protoreflect.ValueOfBytes(data), nil
 }
@@ -286,7 +286,7 @@ func (d *decoder) enum(node *yamlv3.Node, desc protoreflect.EnumDescriptor, path
 
 var durationText = regexp.MustCompile(`^-?[0-9]{1,12}(\.[0-9]{1,9})?s$`)
 
-// scalarMessage reads the messages that JSON writes as one text.
+// scalarMessage reads the messages that JSON writes as a string.
 func (d *decoder) scalarMessage(node *yamlv3.Node, m protoreflect.Message, path string) error {
 	if node.Kind != yamlv3.ScalarNode {
 		return d.fault(node, path, "is "+kindName(node)+" where one value is expected", "write one value")
@@ -302,12 +302,12 @@ func (d *decoder) scalarMessage(node *yamlv3.Node, m protoreflect.Message, path 
 	return d.fault(node, path, fmt.Sprintf("%q is not %s", clipped(node.Value), name), fix)
 }
 
-// wellKnown tells the messages that JSON writes as text.
+// wellKnown reports whether JSON writes the message as a string.
 func wellKnown(desc protoreflect.MessageDescriptor) bool {
 	return slices.Contains([]protoreflect.FullName{"google.protobuf.Duration", "google.protobuf.Timestamp"}, desc.FullName())
 }
 
-// fieldOf finds a field under either of its two spellings.
+// fieldOf finds a field by either of its two spellings.
 func fieldOf(desc protoreflect.MessageDescriptor, name string) protoreflect.FieldDescriptor {
 	if fd := desc.Fields().ByJSONName(name); fd != nil {
 		return fd
@@ -315,7 +315,7 @@ func fieldOf(desc protoreflect.MessageDescriptor, name string) protoreflect.Fiel
 	return desc.Fields().ByName(protoreflect.Name(name))
 }
 
-// suggestion names the field that was probably meant, or all there are.
+// suggestion names the field that was probably meant, or lists all fields.
 func suggestion(desc protoreflect.MessageDescriptor, wrong string) string {
 	plain := func(s string) string { return strings.TrimSuffix(strings.ToLower(strings.ReplaceAll(s, "_", "")), "s") }
 	names := make([]string, 0, desc.Fields().Len())
@@ -330,9 +330,9 @@ func suggestion(desc protoreflect.MessageDescriptor, wrong string) string {
 	return "the fields here are " + strings.Join(names, ", ")
 }
 
-// unsupported are fields that Cloud Build documents but whose Go API (v1.37.0)
-// lacks them, as paths in camelCase (google.golang.org/api v0.311.0,
-// cloudbuild/v1/cloudbuild-api.json).
+// unsupported lists fields that Cloud Build documents (google.golang.org/api v0.311.0,
+// cloudbuild/v1/cloudbuild-api.json) but its Go API (v1.37.0) lacks, as paths in
+// camelCase.
 var unsupported = map[string]bool{
 	"artifacts.genericArtifacts":    true,
 	"artifacts.oci":                 true,

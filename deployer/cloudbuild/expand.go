@@ -7,35 +7,35 @@ import (
 	"strings"
 )
 
-// expander replaces substitutions as Cloud Build does before it runs a build,
-// with values that may hold others (dynamicSubstitutions). It counts while it
-// replaces: no text becomes longer than what Cloud Build takes of it.
+// expander replaces substitutions as Cloud Build does before it runs a build. A value
+// may hold other substitutions (dynamicSubstitutions). It counts while it replaces: no
+// text becomes longer than Cloud Build accepts.
 type expander struct {
-	// values are as they were given; those of user substitutions may hold others.
+	// values are unexpanded; those of user substitutions may hold others.
 	values map[string]string
-	// later are known only to the build itself. They stay as $NAME.
+	// later are known only to the build. They stay as $NAME.
 	later []string
 
-	// keep leaves in the text, as $NAME, what has no value, and operations on what
-	// only the build knows.
+	// keep leaves names without a value in the text as $NAME, and operations on what
+	// only the build knows as they are.
 	keep bool
 
 	done map[string]expansion
-	// active are being expanded now, the outermost first.
+	// active are the names being expanded, the outermost first.
 	active []string
 }
 
 // expansion is a text with its substitutions replaced.
 type expansion struct {
 	text string
-	// missing are the names that have no value, and empty those whose value is
-	// empty, in order; both were replaced by nothing.
+	// missing are the names that have no value, and empty those whose value is empty,
+	// in order; both were replaced by nothing.
 	missing, empty []string
 }
 
 // ExpandError is a substitution that cannot be replaced.
 type ExpandError struct {
-	// Name of the substitution, "" where it is the text itself.
+	// Name of the substitution; "" if the text itself is at fault.
 	Name string
 	// Reason says what is wrong, and Fix the way out.
 	Reason, Fix string
@@ -46,8 +46,8 @@ func (e *ExpandError) Error() string {
 	return strings.TrimPrefix("$"+e.Name+" ", "$ ") + e.Reason + "; " + e.Fix
 }
 
-// Expand replaces the substitutions in text by their values, with bash-style
-// operations, and lists those without a value. The text may become limit bytes
+// Expand replaces the substitutions in text by their values, including bash-style
+// operations, and lists those without a value. The result is at most limit bytes
 // long; an error is an *ExpandError.
 func Expand(text string, values map[string]string, limit int) (expanded string, missing []string, err error) {
 	x := expander{values: values}
@@ -55,7 +55,7 @@ func Expand(text string, values map[string]string, limit int) (expanded string, 
 	return out.text, out.missing, err
 }
 
-// expand replaces what is written as $NAME, ${NAME}, ${NAME<operation>} or $$.
+// expand replaces $NAME, ${NAME}, ${NAME<operation>} and $$.
 func (x *expander) expand(text string, limit int) (expansion, error) {
 	var out expansion
 	var b strings.Builder
@@ -86,8 +86,8 @@ func (x *expander) expand(text string, limit int) (expansion, error) {
 	return out, nil
 }
 
-// variable is what stands after a dollar, and how long it is. What is no
-// substitution stays as it is.
+// variable expands what follows a dollar, and returns its length. Whatever is not a
+// substitution stays.
 func (x *expander) variable(rest string) (expansion, int, error) {
 	if strings.HasPrefix(rest, "$") {
 		return expansion{text: "$"}, 1, nil
@@ -112,7 +112,7 @@ func (x *expander) variable(rest string) (expansion, int, error) {
 	return value, end + 1, err
 }
 
-// plain is what stands for $NAME.
+// plain is the value of $NAME.
 func (x *expander) plain(name string) (expansion, error) {
 	value, err := x.value(name)
 	if x.keep && value.text == "" {
@@ -121,7 +121,7 @@ func (x *expander) plain(name string) (expansion, error) {
 	return value, err
 }
 
-// value is a substitution's own, with those in it replaced.
+// value is the value of a substitution, with those in it replaced.
 func (x *expander) value(name string) (expansion, error) {
 	if done, ok := x.done[name]; ok {
 		return done, nil
@@ -141,7 +141,7 @@ func (x *expander) value(name string) (expansion, error) {
 		}
 		return expansion{text: given}, nil
 	case slices.Contains(x.active, name):
-		return expansion{}, &ExpandError{Name: name, Reason: "has a value that refers to itself", Fix: "give it a value of its own"}
+		return expansion{}, &ExpandError{Name: name, Reason: "has a value that refers to itself", Fix: "give it a value without itself"}
 	}
 	x.active = append(x.active, name)
 	value, err := x.expand(given, maxValueBytes)
@@ -170,7 +170,7 @@ func tooLong(name string) *ExpandError {
 	}
 }
 
-// leadingName is the name that text begins with, "" if there is none.
+// leadingName is the name at the beginning of text, or "".
 func leadingName(text string) string {
 	for i := range len(text) {
 		c := text[i]
@@ -181,7 +181,7 @@ func leadingName(text string) string {
 	return text
 }
 
-// closing is where the brace closes that text begins with, -1 if nowhere.
+// closing is the index of the brace that closes the one at the beginning of text, or -1.
 func closing(text string) int {
 	if !strings.HasPrefix(text, "{") {
 		return -1
@@ -202,7 +202,7 @@ func closing(text string) int {
 	return -1
 }
 
-// union adds the names that are not there yet.
+// union adds the names that are not in the list yet.
 func union(names, more []string) []string {
 	for _, name := range more {
 		if !slices.Contains(names, name) {
@@ -212,14 +212,14 @@ func union(names, more []string) []string {
 	return names
 }
 
-// buildID is the substitution that only the build itself knows, and that tells
-// its images from those of every other.
+// buildID is a substitution that only the build knows, and that distinguishes its
+// images from those of every other build.
 const buildID = "BUILD_ID"
 
-// buildIDText is where a name holds it, with an operation or without.
+// buildIDText matches it, with or without an operation.
 var buildIDText = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?:[^A-Z0-9_{}][^{}]*)?\}`)
 
-// WithBuildID is a reference of [Chosen] with the build's id in it.
+// WithBuildID puts the build's id into a reference of [Chosen].
 func WithBuildID(reference, id string) (string, error) {
 	out, err := (&expander{values: map[string]string{buildID: id}}).expand(reference, maxImageBytes)
 	return out.text, err

@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-// The files in testdata/faults are the shapes of published cloudbuild.yaml files
-// that went wrong, written afresh, one folder for each kind.
+// The files in testdata/faults have the shapes of published cloudbuild.yaml files that
+// went wrong, rewritten, one folder for each kind.
 
 func readFault(t *testing.T, path string) string {
 	t.Helper()
@@ -27,7 +27,7 @@ func readFault(t *testing.T, path string) string {
 	return string(data)
 }
 
-// built is the digest that a release of the file ends with.
+// built is the digest that a release of the file deploys.
 func built(t *testing.T, text string, r cloudbuild.Request) (string, error) {
 	t.Helper()
 	f, err := cloudbuild.Parse("cloudbuild.yaml", []byte(text))
@@ -50,7 +50,7 @@ func built(t *testing.T, text string, r cloudbuild.Request) (string, error) {
 	return await(t, client, handle, cloudbuild.State.Done).Digest(chosen.Image)
 }
 
-// order is a file of one docker step with these images and substitutions.
+// ordered is a file of one docker step with this image, followed by rest.
 func ordered(image, rest string) string {
 	return "steps:\n- name: gcr.io/cloud-builders/docker\n  args: [build, -t, '" + image + "', .]\nimages: ['" + image + "']\n" + rest
 }
@@ -136,7 +136,7 @@ func TestAnImageWithoutANameIsRefusedBeforeTheBuild(t *testing.T) {
 		},
 		{
 			readFault(t, "05-undefined-substitution-in-images/tag-name.yaml"),
-			"cloudbuild.yaml:4: images[0]: $TAG_NAME is empty: a release is a commit of a branch, and no tag is built; use $COMMIT_SHA",
+			"cloudbuild.yaml:4: images[0]: $TAG_NAME is empty: a release builds a commit of a branch, not a tag; use $COMMIT_SHA",
 		},
 		{ordered("gcr.io/p/orders:$_TAG", "substitutions: {_TAG: $TAG_NAME}\n"), "images[0]: $TAG_NAME is empty"},
 		{ordered("gcr.io/p/orders:${TAG_NAME#v}", ""), "images[0]: $TAG_NAME is empty"},
@@ -146,10 +146,10 @@ func TestAnImageWithoutANameIsRefusedBeforeTheBuild(t *testing.T) {
 		{ordered("gcr.io/p/orders:${_SUFFIX//a/b}", ""), "${_SUFFIX} has no value"},
 		{
 			ordered("gcr.io/p/orders:$VERSION", ""),
-			"$VERSION is no substitution of Cloud Build; name it _VERSION, and set spec.build.substitutions._VERSION",
+			"$VERSION is not a substitution of Cloud Build; name it _VERSION, and set spec.build.substitutions._VERSION",
 		},
 		{ordered("gcr.io/p/$_A", "substitutions: {_A: ''}\n"), `${_A} is empty, which makes the image "gcr.io/p/"`},
-		{ordered("gcr.io/p/Orders", ""), "has capital letters, which no registry takes"},
+		{ordered("gcr.io/p/Orders", ""), "has capital letters, which no registry accepts"},
 		{ordered("gcr.io/p/orders:$BRANCH_NAME", ""), `"gcr.io/p/orders:feature/x" is not the name of an image`},
 		{ordered("gcr.io/p/a b", ""), "is not the name of an image"},
 		{
@@ -254,7 +254,7 @@ func TestErrorsNameTheUsersLineAndNoSecret(t *testing.T) {
 		},
 		{
 			someSteps + someImage + "tags: [\xff]\n",
-			"cloudbuild.yaml:5: does not parse: it holds a byte that is not UTF-8 text; save the file as UTF-8",
+			"cloudbuild.yaml:5: does not parse: it contains a byte that is not UTF-8 text; save the file as UTF-8",
 		},
 	}
 	for _, test := range tests {
@@ -283,7 +283,7 @@ func TestTheAdviceOnAServiceAccountCanBeFollowed(t *testing.T) {
 		for _, policy := range []cloudbuild.ClusterSteps{"", cloudbuild.Skip, cloudbuild.Fail, cloudbuild.Allow} {
 			_, err := f.Apply(policy)
 			if err == nil || !strings.Contains(err.Error(),
-				"cloudbuild.yaml:5: serviceAccount: a repository's file may not choose whom its build runs as; remove the field and set "+
+				"cloudbuild.yaml:5: serviceAccount: a repository's file may not choose the account its build runs as; remove the field and set "+
 					"spec.build.serviceAccount of the BlueGreen") {
 				t.Errorf("%s: error %v", policy, err)
 			}

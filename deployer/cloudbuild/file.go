@@ -10,22 +10,22 @@ import (
 
 // File is a cloudbuild.yaml that passed every check.
 type File struct {
-	// Name is the path in the repository, as error messages cite it.
+	// Name is the path in the repository, as error messages show it.
 	Name string
 	// Build is the file's content. It never has a source or a service account.
 	Build *cloudbuildpb.Build
-	// Warnings tell what was dropped or ignored, in the file's order.
+	// Warnings say what was dropped or ignored, in the file's order.
 	Warnings []Warning
 
-	lines map[string]int // of what a path calls, see place
+	lines map[string]int // of each path, see place
 	first int            // line on which the content begins
-	steps []int          // index in the file of each of Build.Steps
-	// account is the path under which the file names a service account, which
-	// Build never has; "" if it names none.
+	steps []int          // for each of Build.Steps, its index in the file
+	// account is the path under which the file names a service account; "" if it names
+	// none. Build never has one.
 	account string
 }
 
-// Warning is something a person should know but that stops nothing.
+// Warning is something a person should know but that does not stop the release.
 type Warning struct {
 	File    string
 	Line    int // 0 where unknown
@@ -35,18 +35,17 @@ type Warning struct {
 // String is "file:line: message".
 func (w Warning) String() string { return at(w.File, w.Line) + ": " + w.Message }
 
-// FileError is a fault in a cloudbuild.yaml. It is the release's fault: only
-// another commit, or another spec, mends it.
+// FileError is a fault in a cloudbuild.yaml. It is the release's fault: only another
+// commit, or another spec, fixes it.
 type FileError struct {
 	File string
-	// Line counts from 1; 0 where it is not known.
+	// Line counts from 1; 0 if it is not known.
 	Line int
-	// Step is the index in steps, -1 where the fault is in no step.
+	// Step is the index in steps, or -1 if the fault is not in a step.
 	Step int
-	// ID is the step's id, where it has one.
+	// ID is the step's id, if it has one.
 	ID string
-	// Field is the path from the file's root (or the step's), in the file's
-	// own spelling.
+	// Field is the path from the file's root (or the step's), spelled as in the file.
 	Field string
 	// Reason says what is wrong, and Fix the way out.
 	Reason, Fix string
@@ -85,7 +84,7 @@ func noSteps(name string, line int) *FileError {
 	return &FileError{File: name, Line: line, Step: -1, Field: "steps", Reason: "there are none", Fix: "add a step that builds the image"}
 }
 
-// at is "file:line", or "file" for a line that is not known.
+// at is "file:line", or "file" if the line is not known.
 func at(file string, line int) string {
 	if line == 0 {
 		return file
@@ -93,7 +92,7 @@ func at(file string, line int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// stepName is how messages call a step: by its index and, if it has one, its id.
+// stepName is how messages name a step: by its index and, if it has one, its id.
 func stepName(index int, id string) string {
 	if id == "" {
 		return fmt.Sprintf("steps[%d]", index)
@@ -101,8 +100,8 @@ func stepName(index int, id string) string {
 	return fmt.Sprintf("steps[%d] (%s)", index, id)
 }
 
-// place is the line of what a path calls, in camelCase from the file's root, or
-// of what holds it. It is 0 if the file has no lines: a trigger's build.
+// place is the line of a path, in camelCase from the file's root, or of the nearest
+// field around it. It is 0 for a file without lines, such as a trigger's build.
 func (f *File) place(path string) int {
 	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
 		if line := f.lines[path]; line != 0 {
@@ -112,7 +111,7 @@ func (f *File) place(path string) int {
 	return f.first
 }
 
-// index is where in the file one of Build's steps is.
+// index is the index in the file of one of Build's steps.
 func (f *File) index(i int) int {
 	if i < len(f.steps) {
 		return f.steps[i]
@@ -131,12 +130,12 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// images are the images Cloud Build pushes itself and reports by digest.
+// images are the images that Cloud Build pushes itself and reports by digest.
 func (f *File) images() []string {
 	return slices.Concat(f.Build.GetImages(), f.Build.GetArtifacts().GetImages())
 }
 
-// imagePath is how the file calls the i-th of them.
+// imagePath is the path in the file of the i-th of them.
 func (f *File) imagePath(i int) string {
 	if own := len(f.Build.GetImages()); i >= own {
 		return fmt.Sprintf("artifacts.images[%d]", i-own)
@@ -144,10 +143,10 @@ func (f *File) imagePath(i int) string {
 	return fmt.Sprintf("images[%d]", i)
 }
 
-// shownValue is how long a value is that a message repeats.
+// shownValue is the longest value that a message repeats in full.
 const shownValue = 60
 
-// clipped is a value as a message repeats it.
+// clipped shortens a value for a message.
 func clipped(value string) string {
 	if len(value) <= shownValue {
 		return value

@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// FuzzParse: whatever a file holds, it is read to what it says, or refused with
-// a line.
+// FuzzParse: whatever a file contains, it is read as what it says, or refused with a
+// line.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/faults/*/*.yaml")
 	if err != nil || len(files) < 30 {
@@ -62,7 +62,7 @@ func mustNameALine(t *testing.T, err error) {
 	}
 }
 
-// mustHaveRead: every text of the build is one of the file.
+// mustHaveRead checks that every text of the build is in the file.
 func mustHaveRead(t *testing.T, text string, f *cloudbuild.File) {
 	t.Helper()
 	var doc yamlv3.Node
@@ -111,7 +111,7 @@ func mustHaveRead(t *testing.T, text string, f *cloudbuild.File) {
 	check(f.Build.ProtoReflect())
 }
 
-// mustPrintToItself: the build, written as JSON, which is YAML, is read to the same.
+// mustPrintToItself checks that the build, printed as JSON and so as YAML, parses to itself.
 func mustPrintToItself(t *testing.T, f *cloudbuild.File) {
 	t.Helper()
 	printed, err := protojson.Marshal(f.Build)
@@ -130,8 +130,8 @@ func mustPrintToItself(t *testing.T, f *cloudbuild.File) {
 	}
 }
 
-// FuzzScript: whatever a step runs, looking at it ends, and the build that is
-// left holds only steps of the file.
+// FuzzScript: whatever a step runs, Turnout finishes looking at it, and the remaining
+// build has only steps of the file.
 func FuzzScript(f *testing.F) {
 	for _, seed := range []string{
 		"kubectl apply -f x", "bash -c \"bash -c 'kubectl apply'\"", "cat <<EOF | sh\nkubectl apply\nEOF", "alias k='kubectl x'\nk y",
@@ -166,12 +166,12 @@ func FuzzScript(f *testing.F) {
 	})
 }
 
-// FuzzExpand: no text becomes longer than it may.
+// FuzzExpand: no text becomes longer than its limit.
 func FuzzExpand(f *testing.F) {
 	f.Add("${_A//x/$_B}", "$_B$_B", "xx")
 	f.Add("${_A:-${_B:0:3}}$$_A", "", "${_A}")
 	f.Add("${#_A}${_A/#x/y}${_A%%*}", "x", "")
-	f.Add("${_A#$_B}", "x", "\x8c ") // once ended the process
+	f.Add("${_A#$_B}", "x", "\x8c ") // once crashed the process
 	f.Fuzz(func(t *testing.T, text, a, b string) {
 		const limit = 500
 		out, _, err := cloudbuild.Expand(text, map[string]string{"_A": a, "_B": b}, limit)

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Choose picks the image to deploy, among those that the file lists or else those
-// that its steps push. Ask State.Digest for it when the build is over. An error is
-// a *FileError.
+// Choose picks the image to deploy among those that the file lists or, if it lists
+// none, those that its steps push. After the build, ask State.Digest for it. An error
+// is a *FileError.
 func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 	x := r.expander(f)
 	if len(f.images()) == 0 {
@@ -49,13 +49,13 @@ func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 		return Chosen{Image: match[0]}, nil
 	}
 	if choice.Live == "" {
-		return Chosen{}, f.choiceError(listed, "nothing is live yet to tell which one is meant")
+		return Chosen{}, f.choiceError(listed, "nothing is live yet that would show which one is meant")
 	}
 	return Chosen{}, f.choiceError(listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
 }
 
-// reference is a listed image with its substitutions replaced, refused where
-// the build would end with a name that no registry takes.
+// reference is a listed image with its substitutions replaced. It is refused if the
+// result is a name that no registry accepts.
 func (f *File) reference(x *expander, field, image string) (string, error) {
 	found, err := x.expand(image, maxImageBytes)
 	if err != nil {
@@ -73,14 +73,14 @@ func (f *File) reference(x *expander, field, image string) (string, error) {
 		reason, fix := valueless(found.empty[0], fmt.Sprintf("is empty, which makes the image %q", clipped(found.text)))
 		return "", f.fault(field, reason, fix)
 	case imageName.MatchString(strings.ToLower(plain)):
-		return "", f.fault(field, fmt.Sprintf("%q has capital letters, which no registry takes", clipped(found.text)),
-			"write it in small letters, or a substitution as ${_NAME,,}")
+		return "", f.fault(field, fmt.Sprintf("%q has capital letters, which no registry accepts", clipped(found.text)),
+			"write it in lower case, or a substitution as ${_NAME,,}")
 	}
 	return "", f.fault(field, fmt.Sprintf("%q is not the name of an image", clipped(found.text)),
 		"write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA")
 }
 
-// seenPushing tells that a step pushes an image of the repository.
+// seenPushing reports whether a step pushes an image of the repository.
 func (f *File) seenPushing(r Request, image string) bool {
 	x := r.expander(f)
 	x.keep = true

@@ -10,21 +10,21 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// maxWork bounds what one bash-style operation may make before it is cut to its
-// limit: ${_A//x/yyyy} of a long value is longer than both.
+// maxWork bounds the result of one bash-style operation before the text's own limit
+// applies: ${_A//x/yyyy} can make a long value much longer.
 const maxWork = 256 << 10
 
-// operation is a bash-style operation on a substitution, such as ${_A//x/y},
-// ${_A,,}, ${_A:-x}, ${_A:0:7}, ${_A#x}, ${_A%x} or ${#_A}, as a shell does it.
+// operation evaluates a bash-style operation on a substitution, such as ${_A//x/y},
+// ${_A,,}, ${_A:-x}, ${_A:0:7}, ${_A#x}, ${_A%x} or ${#_A}, as a shell would.
 func (x *expander) operation(text string) (expansion, error) {
 	refuse := func(reason string) (expansion, error) {
 		return expansion{}, &ExpandError{
 			Reason: clipped(text) + " " + reason,
-			Fix:    "write the value out, or give it as a substitution of its own",
+			Fix:    "write the value out, or pass it as a substitution of its own",
 		}
 	}
 	if len(text) > maxValueBytes {
-		return refuse("is too long an operation")
+		return refuse("is too long")
 	}
 	doc, err := syntax.NewParser().Document(strings.NewReader(text))
 	if err != nil || len(doc.Parts) != 1 {
@@ -32,7 +32,7 @@ func (x *expander) operation(text string) (expansion, error) {
 	}
 	pe, ok := doc.Parts[0].(*syntax.ParamExp)
 	if !ok || !onlyText(doc) {
-		return refuse("is not an operation that Turnout can foresee")
+		return refuse("is an operation whose result Turnout cannot know before the build")
 	}
 	env := values{}
 	var out expansion
@@ -48,7 +48,7 @@ func (x *expander) operation(text string) (expansion, error) {
 		case x.keep:
 			return refuse("depends on what only the build knows")
 		default:
-			return value, nil // only the build knows it, and what becomes of it
+			return value, nil // only the build knows the value, and so the result
 		}
 		if len(value.missing) == 0 {
 			env[name] = value.text
@@ -56,7 +56,7 @@ func (x *expander) operation(text string) (expansion, error) {
 		out.missing, out.empty = union(out.missing, value.missing), union(out.empty, value.empty)
 	}
 	if work(pe, env) > maxWork {
-		return refuse("makes too long a text")
+		return refuse("produces too long a text")
 	}
 	out.text, err = evaluate(pe, env)
 	if err != nil {
@@ -65,21 +65,21 @@ func (x *expander) operation(text string) (expansion, error) {
 	if out.text != "" {
 		out.missing, out.empty = nil, nil
 	}
-	if pe.Exp != nil && isDefault(pe.Exp.Op) { // meant for what has no value
+	if pe.Exp != nil && isDefault(pe.Exp.Op) { // a default is meant for a name without a value
 		out.missing = slices.DeleteFunc(out.missing, func(name string) bool { return name == pe.Param.Value })
 	}
 	return out, nil
 }
 
-// evaluate is what the operation makes. ${_A/#x/y} and ${_A/%x/y}, which match at
-// one end, are taken apart, since the library knows only the others.
+// evaluate returns the operation's result. ${_A/#x/y} and ${_A/%x/y}, which match at
+// one end, are split into two operations, since the library does not support them.
 //
-// The library panics on a pattern that its own regular expression cannot hold, such
-// as one that is no UTF-8. A user's file must not end the process.
+// The library panics on a pattern that its own regular expression cannot represent,
+// such as one that is not UTF-8. A user's file must not end the process.
 func evaluate(pe *syntax.ParamExp, env values) (made string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			made, err = "", fmt.Errorf("its pattern is not one that can be matched: %v", p)
+			made, err = "", fmt.Errorf("its pattern cannot be matched: %v", p)
 		}
 	}()
 	text := func(parts ...syntax.WordPart) (string, error) {
@@ -100,8 +100,8 @@ func evaluate(pe *syntax.ParamExp, env values) (made string, err error) {
 	return with + rest, err
 }
 
-// anchored is the pattern of a replacement at one end, and how that end is
-// removed; nil for any other.
+// anchored returns the pattern of a replacement at one end, and the operation that
+// removes it there; nil for any other replacement.
 func anchored(r *syntax.Replace) (syntax.ParExpOperator, *syntax.Word) {
 	if r == nil || r.All || r.Orig == nil || len(r.Orig.Parts) == 0 {
 		return 0, nil
@@ -118,7 +118,7 @@ func anchored(r *syntax.Replace) (syntax.ParExpOperator, *syntax.Word) {
 	return op, &syntax.Word{Parts: parts}
 }
 
-// holdsLater tells whether a value waits for what only the build knows.
+// holdsLater reports whether a value depends on what only the build knows.
 func (x *expander) holdsLater(text string) bool {
 	for _, name := range x.later {
 		if strings.Contains(text, "$"+name) {
@@ -128,7 +128,7 @@ func (x *expander) holdsLater(text string) bool {
 	return false
 }
 
-// isDefault tells ${_A:-x} and ${_A:+x}, and those without the colon.
+// isDefault recognises ${_A:-x} and ${_A:+x}, and those without the colon.
 func isDefault(op syntax.ParExpOperator) bool {
 	switch op {
 	case syntax.AlternateUnset, syntax.AlternateUnsetOrNull, syntax.DefaultUnset, syntax.DefaultUnsetOrNull:
@@ -138,8 +138,8 @@ func isDefault(op syntax.ParExpOperator) bool {
 	}
 }
 
-// onlyText tells that a word runs no command, computes nothing, and assigns
-// nothing: those are not Cloud Build's.
+// onlyText reports whether a word runs no command, computes nothing and assigns
+// nothing: Cloud Build does not support those.
 func onlyText(doc *syntax.Word) bool {
 	good := true
 	syntax.Walk(doc, func(node syntax.Node) bool {
@@ -171,7 +171,7 @@ func named(doc *syntax.Word) []string {
 	return names
 }
 
-// work is the most that an operation can make.
+// work is an upper bound for the length of an operation's result.
 func work(pe *syntax.ParamExp, env values) int {
 	own := len(env[pe.Param.Value])
 	switch {
@@ -203,10 +203,10 @@ func wordWork(word *syntax.Word, env values) int {
 	return total
 }
 
-// values are substitutions as a shell's variables, which nothing can set.
+// values are substitutions as shell variables, which nothing can set.
 type values map[string]string
 
-// Get is one of them.
+// Get returns one of them.
 func (v values) Get(name string) expand.Variable {
 	value, ok := v[name]
 	if !ok {
@@ -215,7 +215,7 @@ func (v values) Get(name string) expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: value}
 }
 
-// Each calls back with all of them.
+// Each calls back for each of them.
 func (v values) Each(call func(name string, value expand.Variable) bool) {
 	for name := range v {
 		if !call(name, v.Get(name)) {
@@ -226,7 +226,7 @@ func (v values) Each(call func(name string, value expand.Variable) bool) {
 
 var _ expand.Environ = values(nil)
 
-// expandFault is why a text of the file cannot be replaced, as the file calls it.
+// expandFault says why a text of the file cannot be expanded, under its name in the file.
 func (f *File) expandFault(field string, err error) error {
 	var failed *ExpandError
 	if !errors.As(err, &failed) {

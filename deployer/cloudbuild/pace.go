@@ -3,30 +3,30 @@ package cloudbuild
 import "time"
 
 const (
-	// minPause and maxPause between two looks at one build. Looking every
-	// second runs into GetRequestsPerMinutePerProject
+	// minPause and maxPause are the pauses between two looks at one build. Looking
+	// every second exceeds GetRequestsPerMinutePerProject
 	// (GoogleContainerTools/skaffold issue 1589, google/go-tpm-tools pull 889).
 	minPause = 5 * time.Second
 	maxPause = 10 * time.Second
-	// settle is how long a build is looked at briskly: most are over by then.
+	// settle is how long the pauses take to grow to the longest: most builds are over by then.
 	settle = 3 * time.Minute
-	// worstFactor bounds the pause while Cloud Build does not answer, in maxima.
+	// worstFactor bounds the pause while Cloud Build does not answer, in multiples of the longest.
 	worstFactor = 12
 )
 
-// Pace is how often builds are looked at. The zero value is 5 to 10 seconds;
-// shorter ones are for emulators.
+// Pace is how often to look at a build. The zero value means every 5 to 10 seconds;
+// shorter pauses are for emulators.
 type Pace struct {
 	Min, Max time.Duration
 }
 
 // Next is the pause before the next look. elapsed is the build's age; failures
-// counts the looks in a row that were not answered (0 after one that was);
-// random is in [0,1) and spreads the looks of many builds.
+// counts the looks in a row without an answer (0 after one with an answer);
+// random is in [0,1) and spreads the looks at many builds.
 //
-// Answered, it lies between Min and Max, later ones being longer. Unanswered,
-// Max is doubled by every failure up to two minutes, and at least half of that
-// is waited.
+// After an answer the pause lies between Min and Max, and grows with the build's age.
+// Without an answer every failure doubles Max, up to twelve times Max (two minutes by
+// default), and the pause is at least half of that.
 func (p Pace) Next(elapsed time.Duration, failures int, random float64) time.Duration {
 	if p.Min <= 0 || p.Max < p.Min {
 		p = Pace{Min: minPause, Max: maxPause}

@@ -12,9 +12,9 @@ import (
 	yamlv3 "gopkg.in/yaml.v3"
 )
 
-// Parse reads a cloudbuild.yaml as gcloud does (snake_case or camelCase,
-// unknown fields refused, a single value for a list of one) and checks what can
-// be checked before a build starts. Every error is a *FileError.
+// Parse reads a cloudbuild.yaml as gcloud does (snake_case or camelCase, unknown
+// fields refused, a single value for a list of one) and checks what can be checked
+// before a build starts. Every error is a *FileError.
 func Parse(name string, data []byte) (*File, error) {
 	root, err := readTree(name, data)
 	if err != nil {
@@ -35,7 +35,7 @@ func Parse(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
-// readTree parses the one document of the file into nodes that know lines.
+// readTree parses the file's only document into nodes with line numbers.
 func readTree(name string, data []byte) (*yamlv3.Node, error) {
 	if len(data) > maxFileBytes {
 		return nil, &FileError{
@@ -46,7 +46,7 @@ func readTree(name string, data []byte) (*yamlv3.Node, error) {
 	if bad := firstBadRune(data); bad >= 0 {
 		return nil, &FileError{
 			File: name, Line: 1 + bytes.Count(data[:bad], []byte("\n")), Step: -1,
-			Reason: "does not parse: it holds a byte that is not UTF-8 text", Fix: "save the file as UTF-8",
+			Reason: "does not parse: it contains a byte that is not UTF-8 text", Fix: "save the file as UTF-8",
 		}
 	}
 	decoder := yamlv3.NewDecoder(bytes.NewReader(data))
@@ -60,7 +60,7 @@ func readTree(name string, data []byte) (*yamlv3.Node, error) {
 	}
 	if err := decoder.Decode(&more); err == nil {
 		return nil, &FileError{
-			File: name, Line: max(1, more.Line), Step: -1, Reason: "holds more than one YAML document",
+			File: name, Line: max(1, more.Line), Step: -1, Reason: "contains more than one YAML document",
 			Fix: "keep one build in one file",
 		}
 	} else if !errors.Is(err, io.EOF) {
@@ -76,7 +76,7 @@ func readTree(name string, data []byte) (*yamlv3.Node, error) {
 	return root, nil
 }
 
-// firstBadRune is where the data stops being UTF-8, -1 if it does not.
+// firstBadRune is the offset of the first byte that is not UTF-8, or -1.
 func firstBadRune(data []byte) int {
 	for i := 0; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
@@ -93,12 +93,12 @@ var (
 	yamlAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
 )
 
-// syntaxError keeps the line that the YAML parser names. It names none for the
-// first, nor for an anchor that is missing.
+// syntaxError keeps the line that the YAML parser names. The parser names none for
+// the first line, nor for a missing anchor.
 func syntaxError(name string, data []byte, err error) *FileError {
 	reason := err.Error()
 	if m := yamlAnchor.FindStringSubmatch(reason); m != nil && secretLine(data, "*"+m[1]) {
-		reason = "yaml: unknown anchor referenced" // of a password that begins with *, and is not quoted
+		reason = "yaml: unknown anchor referenced" // it may be an unquoted password that begins with *
 	}
 	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + reason, Fix: "correct the YAML"}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
@@ -110,7 +110,7 @@ func syntaxError(name string, data []byte, err error) *FileError {
 	return e
 }
 
-// secretLine: the line that holds a text speaks of a secret.
+// secretLine reports whether the line that contains a text mentions a secret.
 func secretLine(data []byte, text string) bool {
 	before, _, _ := bytes.Cut(data, []byte(text))
 	return secretName.Match(before[bytes.LastIndexByte(before, '\n')+1:])

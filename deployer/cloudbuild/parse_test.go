@@ -119,7 +119,7 @@ func TestFieldsTheAPILacksAreDroppedWithAWarning(t *testing.T) {
 	}
 }
 
-func TestWhatTheAPIDoesNotHaveIsLeftOutAndSaid(t *testing.T) {
+func TestWhatTheAPIDoesNotHaveIsLeftOutWithAWarning(t *testing.T) {
 	const text = "steps:\n- name: a\n  results: [{name: r, attestationType: GOOGLE}]\n" + someImage +
 		"artifacts: {genericArtifacts: [{folder: f}], oci: [{file: f}]}\noptions: {pubsub_topic: t, rankedMachineSeries: [n2], pool: {name: p, " +
 		"workerRelease: x}}\n"

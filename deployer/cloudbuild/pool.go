@@ -4,9 +4,9 @@ import "regexp"
 
 var poolName = regexp.MustCompile(`^projects/([a-z0-9:.-]+)/locations/[a-z0-9-]+/workerPools/[a-z0-9-]+$`)
 
-// PoolProject is the project of the private pool that the file asks for, "" if it
-// asks for none. An error is a *FileError: a pool whose project cannot be told must
-// not be asked for with the rights of whoever starts the build.
+// PoolProject is the project of the private pool that the file requests, or "" if it
+// requests none. An error is a *FileError: a pool whose project is not known must not
+// be used with the rights of whoever starts the build.
 func (f *File) PoolProject(r Request) (string, error) {
 	options := f.Build.GetOptions()
 	x := r.expander(f)
@@ -22,7 +22,7 @@ func (f *File) PoolProject(r Request) (string, error) {
 		}
 		m := poolName.FindStringSubmatch(expanded.text)
 		if m == nil || project != "" && project != m[1] {
-			return "", f.fault("options.pool", "names the pool "+clipped(expanded.text)+", whose project cannot be told",
+			return "", f.fault("options.pool", "names the pool "+clipped(expanded.text)+", which does not name its project",
 				"name it as projects/PROJECT/locations/LOCATION/workerPools/POOL")
 		}
 		project = m[1]

@@ -10,13 +10,13 @@ import (
 // programOf is the program that a word names.
 func programOf(text string) string { return versioned.ReplaceAllString(path.Base(text), "$1") }
 
-// versioned is what some images add to the name of a program: helm3, kubectl.1.29.
+// versioned matches the version that some images add to a program's name: helm3, kubectl.1.29.
 var versioned = regexp.MustCompile(`^(kubectl|oc|helm|helmfile|kustomize|skaffold|argocd)[-_.]?v?[0-9][0-9.]*$`)
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"}
 
-// interpreter is what runs a script by its first line: the base name of the
-// program, "sh" without one.
+// interpreter is the base name of the program that a script's first line names; "sh"
+// if it names none.
 func interpreter(script string) string {
 	first, _, _ := strings.Cut(script, "\n")
 	line, ok := strings.CutPrefix(first, "#!")
@@ -31,7 +31,7 @@ func interpreter(script string) string {
 	return ""
 }
 
-// utilities do nothing to a cluster, whatever they are told.
+// utilities never change a cluster, whatever their arguments.
 var utilities = strings.Fields(`echo printf cat cp mv mkdir rm rmdir ls cd pwd test [ true false : sed awk grep egrep tr head tail sort
 	uniq cut wc date sleep export set unset read wait exit return shift local declare readonly git curl wget tar unzip zip gzip gunzip jq yq
 	envsubst tee touch chmod chown ln find basename dirname id whoami hostname uname which type hash diff cmp stat du df seq expr let printenv
@@ -41,7 +41,7 @@ var utilities = strings.Fields(`echo printf cat cp mv mkdir rm rmdir ls cd pwd t
 	kubeval kubeconform kube-score kube-linter kubesec kubeseal kubent pluto polaris conftest helm-docs datree checkov kustomize-sops ytt
 	kbld imgpkg`)
 
-// deployers change clusters, and what their commands do is not known here.
+// deployers change clusters, with commands that Turnout does not know.
 var deployers = strings.Fields("flux istioctl werf kluctl tilt devspace garden okteto tk spin waypoint velero ct nomos kn kots")
 
 // runners are programs whose first argument says what they do.
@@ -54,5 +54,5 @@ func imageMaker(tool string) bool {
 		tool)
 }
 
-// suggests is what speaks of deploying.
+// suggests matches words about deploying.
 var suggests = regexp.MustCompile(`(?i)deploy|roll-?out|kube|k8s|helm|argo-?cd|terraform|pulumi|ansible|blue-?green|cut-?over|go-?live`)

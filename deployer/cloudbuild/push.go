@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// pushing looks at a command that may push an image, by the documentation of each
-// program's options.
+// pushing looks at a command that may push an image, going by the documentation of
+// each program's options.
 func (p *pusher) pushing(tool string, args []word, vars values) {
 	p.commands++
 	switch tool {
@@ -40,7 +40,7 @@ func (p *pusher) pushing(tool string, args []word, vars values) {
 	}
 }
 
-// copyPush is what copies an image from one place to another.
+// copyPush looks at commands that copy an image from one place to another.
 func (p *pusher) copyPush(tool string, args []word) {
 	words := operands(args, strings.Fields("--authfile --src-creds --dest-creds --creds -a --format -f --src-cert-dir --dest-cert-dir "+
 		"--override-arch --override-os --platform"))
@@ -55,7 +55,7 @@ func (p *pusher) copyPush(tool string, args []word) {
 	}
 }
 
-// gcloudPush is a build of its own with a name, and a tag that is added.
+// gcloudPush looks at gcloud's builds that name an image, and at tags that it adds.
 func (p *pusher) gcloudPush(args []word) {
 	words := operands(args, gcloudValues)
 	texts := strings.Fields(text(words[:min(4, len(words))]))
@@ -77,7 +77,7 @@ func (p *pusher) gcloudPush(args []word) {
 	}
 }
 
-// pushesUnnamed are programs that push what a file of theirs names.
+// pushesUnnamed looks at programs that push what a file of their own names.
 func (p *pusher) pushesUnnamed(tool string, args []word) {
 	words := operands(args, clusterTools["skaffold"].values)
 	command := ""
@@ -93,7 +93,7 @@ func (p *pusher) pushesUnnamed(tool string, args []word) {
 	}
 }
 
-// pluginPush is that of Spring Boot and of Quarkus, as plugins of Maven and Gradle.
+// pluginPush looks at Spring Boot and Quarkus, as plugins of Maven and Gradle.
 func (p *pusher) pluginPush(tool string, args []word) {
 	goal := func(name string) bool {
 		return slices.ContainsFunc(operands(args, nil), func(w word) bool { return w.text == name || strings.HasSuffix(w.text, ":"+name) })
@@ -126,7 +126,7 @@ func (p *pusher) pushesTo(by, add string, names []word) {
 	}
 }
 
-// unnamedPush notes a command that pushes an image whose name it does not tell.
+// unnamedPush notes a command that pushes an image without naming it.
 func (p *pusher) unnamedPush(by string) {
 	p.pushes = append(p.pushes, push{step: p.at, command: p.commands, by: by})
 }
@@ -140,8 +140,8 @@ var (
 		"--previous-image --pull-policy --report-output-dir --sbom-output-dir --volume --workspace")
 )
 
-// dockerPush is docker push, docker build --push and docker buildx, and those of
-// programs that are called the same.
+// dockerPush looks at docker push, docker build --push and docker buildx, and at
+// programs with the same commands.
 func (p *pusher) dockerPush(tool string, args []word) {
 	words := operands(args, slices.Concat(dockerValues,
 		[]string{"--platform", "--creds", "--authfile", "--cert-dir", "--format", "-f", "--digestfile", "-t", "--tag", "-o", "--output"}))
@@ -183,7 +183,7 @@ func (p *pusher) dockerPush(tool string, args []word) {
 	}
 }
 
-// pushesOutput tells that BuildKit's --output goes to a registry.
+// pushesOutput reports whether BuildKit's --output goes to a registry.
 func pushesOutput(args []word) bool {
 	return slices.ContainsFunc(flagValues(args, "-o", "--output"), func(w word) bool {
 		fields := strings.Split(w.text, ",")
@@ -191,7 +191,7 @@ func pushesOutput(args []word) bool {
 	})
 }
 
-// pushedOutputs are the names that --output itself gives to what it pushes.
+// pushedOutputs are the names that --output gives to what it pushes.
 func pushedOutputs(args []word) []word {
 	var names []word
 	if !pushesOutput(args) {
@@ -207,7 +207,7 @@ func pushedOutputs(args []word) []word {
 	return names
 }
 
-// koPush: ko names images by $KO_DOCKER_REPO and, unless told otherwise, a hash of
+// koPush looks at ko, which names images by $KO_DOCKER_REPO and, by default, a hash of
 // the import path.
 func (p *pusher) koPush(args []word, vars values) {
 	words := operands(args, []string{
@@ -239,7 +239,7 @@ func (p *pusher) koPush(args []word, vars values) {
 	p.pushesTo("ko "+words[0].text, "--tags with the tag of %s", tagged(repository, names))
 }
 
-// tagged are the names of a repository with tags, which may be lists.
+// tagged are the names of a repository with each tag; an element may be a list of tags.
 func tagged(repository string, tags []word) []word {
 	var out []word
 	for _, w := range tags {
@@ -250,7 +250,7 @@ func tagged(repository string, tags []word) []word {
 	return out
 }
 
-// jibPush is jib as a plugin of Maven and Gradle, and by itself.
+// jibPush looks at jib, as a plugin of Maven and Gradle and on its own.
 func (p *pusher) jibPush(tool string, args []word) {
 	goal := slices.ContainsFunc(operands(args, nil), func(w word) bool {
 		return strings.HasPrefix(w.text, "jib:build") || strings.Contains(w.text, "jib-maven-plugin") && strings.HasSuffix(w.text, ":build") ||

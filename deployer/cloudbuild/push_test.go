@@ -201,7 +201,7 @@ func chosen(t *testing.T, text string, choice cloudbuild.ImageChoice) (cloudbuil
 	return f.Choose(request(), choice)
 }
 
-func TestAnImageThatCannotBeToldIsRefusedBeforeTheBuild(t *testing.T) {
+func TestAnAmbiguousImageIsRefusedBeforeTheBuild(t *testing.T) {
 	const docker, kaniko = "gcr.io/cloud-builders/docker", "gcr.io/kaniko-project/executor:latest"
 	const movable = "cloudbuild.yaml:2: steps[0]: pushes gcr.io/acme-prod/orders:latest, whose tag another build may move"
 	tests := []struct {
@@ -298,7 +298,7 @@ func TestAnImageThatCannotBeToldIsRefusedBeforeTheBuild(t *testing.T) {
 		{
 			"a project's number", runsIn(docker, "push, 'gcr.io/p$PROJECT_NUMBER/orders:$COMMIT_SHA'"),
 			cloudbuild.ImageChoice{},
-			[]string{"holds $PROJECT_NUMBER, which only the build knows"},
+			[]string{"contains $PROJECT_NUMBER, which only the build knows"},
 		},
 		{
 			"a command's output", inShell("docker push gcr.io/acme-prod/orders:$(cat VERSION)"),
@@ -333,14 +333,14 @@ func TestAnImageThatCannotBeToldIsRefusedBeforeTheBuild(t *testing.T) {
 		{
 			"what a script does not get", asScript(pushesCommit),
 			cloudbuild.ImageChoice{},
-			[]string{"holds $COMMIT_SHA, and a script is given no substitution unless the step says so; add automapSubstitutions: true to the " +
+			[]string{"contains $COMMIT_SHA, and a script gets no substitutions unless the step maps them; add automapSubstitutions: true to the " +
 				"step, or env: ['COMMIT_SHA=$COMMIT_SHA']"},
 		},
 		{
 			"what a script does not get, in a variable",
 			asScript("IMG=gcr.io/${PROJECT_ID}/orders:$COMMIT_SHA\ndocker push gcr.io/acme-prod/orders:${SHORT_SHA}"),
 			cloudbuild.ImageChoice{},
-			[]string{"holds $SHORT_SHA, and a script is given no substitution"},
+			[]string{"contains $SHORT_SHA, and a script gets no substitutions"},
 		},
 		{
 			"two repositories", inShell(pushesCommit + "\ndocker push gcr.io/acme-prod/worker:$COMMIT_SHA"),
@@ -447,7 +447,7 @@ func TestAnImageThatCannotBeToldIsRefusedBeforeTheBuild(t *testing.T) {
 	}
 }
 
-func TestAListedImageThatCloudBuildWillNotFindIsSaidBefore(t *testing.T) {
+func TestAListedImageThatCloudBuildWillNotFindIsWarnedOf(t *testing.T) {
 	const (
 		kaniko = "- name: gcr.io/kaniko-project/executor\n  args: ['--destination=gcr.io/acme-prod/orders:$COMMIT_SHA']\n"
 		docker = "- name: gcr.io/cloud-builders/docker\n  args: "
@@ -528,7 +528,7 @@ func TestAmongPushedImagesSpecAndLiveDecide(t *testing.T) {
 	}
 	for _, test := range tests {
 		got, err := chosen(t, test.text, test.choice)
-		got.Unseen = nil // has a test of its own
+		got.Unseen = nil // tested separately
 		if err != nil || got != test.want {
 			t.Errorf("%s: chosen %+v, error %v, want %+v", test.name, got, err, test.want)
 		}
@@ -549,7 +549,7 @@ func TestKoThatAppliesIsAClusterStep(t *testing.T) {
 	if err == nil {
 		_, err = f.Apply(cloudbuild.Skip)
 	}
-	if err == nil || !strings.Contains(err.Error(), `steps[0]: runs "ko apply" and builds an image too`) {
+	if err == nil || !strings.Contains(err.Error(), `steps[0]: runs "ko apply" and also builds an image`) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -566,7 +566,7 @@ func TestTheBuildsIDGoesIntoTheName(t *testing.T) {
 	}
 }
 
-// TestNamesOfPushedImagesAreBounded: a file of some KB does not become gigabytes.
+// TestNamesOfPushedImagesAreBounded: a file of a few KB does not expand to gigabytes.
 func TestNamesOfPushedImagesAreBounded(t *testing.T) {
 	var script strings.Builder
 	script.WriteString("A=xxxxxxxxxx\n")

@@ -7,16 +7,16 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxReplaced bounds how much text is made of a file's arguments to find what its
+// maxReplaced bounds the text that is made from a file's arguments to find what its
 // steps push.
 const maxReplaced = 4 << 20
 
-// pushed are the images that the steps push themselves. With an expander their
-// names are as Cloud Build and the step's shell will have them, as far as that is
-// plain to see; without one, as they are written.
+// pushed are the images that the steps push themselves. With an expander, their names
+// are what Cloud Build and the step's shell will make of them, as far as that can be
+// seen; without one, they are as written.
 func (f *File) pushed(x *expander) []push { return f.pushedTelling(x, nil) }
 
-// pushedTelling is the same, and tells of every word and value on the way.
+// pushedTelling does the same, and calls told with every word and value on the way.
 func (f *File) pushedTelling(x *expander, told func(text string)) []push {
 	var found []push
 	left, budget, commands, files := maxReplaced, maxShellBytes, 0, map[string]string{}
@@ -33,8 +33,8 @@ func (f *File) pushedTelling(x *expander, told func(text string)) []push {
 	return found
 }
 
-// replaceArgs replaces the substitutions in what a step is told. A dollar that
-// stays is written as Cloud Build has it, doubled.
+// replaceArgs replaces the substitutions in a step's arguments. A dollar that stays is
+// doubled, as Cloud Build writes it.
 func (x *expander) replaceArgs(step *cloudbuildpb.BuildStep, left *int) {
 	replace := func(text string) string {
 		if !strings.Contains(text, "$") || *left <= 0 {
@@ -42,7 +42,7 @@ func (x *expander) replaceArgs(step *cloudbuildpb.BuildStep, left *int) {
 		}
 		out, err := x.expand(text, maxArgBytes)
 		if err != nil {
-			return text // Cloud Build refuses it, or it is of no use for a name
+			return text // Cloud Build refuses it, or it cannot be part of a name
 		}
 		*left -= len(out.text)
 		return strings.ReplaceAll(out.text, "$", "$$")
@@ -53,13 +53,13 @@ func (x *expander) replaceArgs(step *cloudbuildpb.BuildStep, left *int) {
 	}
 }
 
-// environment is what the shell of a step knows from the start.
+// environment holds the variables that a step's shell has from the start.
 func (f *File) environment(x *expander, step *cloudbuildpb.BuildStep) values {
 	vars := values{}
 	automap := f.Build.GetOptions().GetAutomapSubstitutions() || step.GetAutomapSubstitutions()
 	switch {
 	case step.GetScript() == "":
-		vars["BUILD_ID"] = "$BUILD_ID" // is replaced before a shell sees it
+		vars["BUILD_ID"] = "$BUILD_ID" // Cloud Build replaces it before a shell sees it
 	case automap:
 		for name := range x.values {
 			if value, err := x.value(name); err == nil && len(value.text) <= maxImageBytes {

@@ -10,8 +10,8 @@ import (
 // input is what a command reads: a here-document, a here-string, a pipe.
 type input struct {
 	text  string
-	given bool // something is read
-	known bool // and text is what
+	given bool // the command reads something
+	known bool // text is all of it
 }
 
 // redirected is what a statement reads; otherwise is what is piped to it.
@@ -42,7 +42,7 @@ func (s *sight) redirected(stmt *syntax.Stmt, text string, otherwise input) inpu
 
 var leadingTabs = regexp.MustCompile(`(?m)^\t+`)
 
-// lastOf is the statement of a pipe's right side that reads it.
+// lastOf is the statement on a pipe's right side that reads from it.
 func lastOf(stmt *syntax.Stmt) *syntax.Stmt {
 	for {
 		pipe, ok := stmt.Cmd.(*syntax.BinaryCmd)
@@ -53,8 +53,8 @@ func lastOf(stmt *syntax.Stmt) *syntax.Stmt {
 	}
 }
 
-// printed is what a pipe's left side writes, where that is plain to see: echo,
-// printf and cat of a here-document.
+// printed is what a pipe's left side writes, if that can be seen: echo, printf, and
+// cat of a here-document.
 func (s *sight) printed(stmt *syntax.Stmt, text string) input {
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) == 0 {
@@ -67,7 +67,7 @@ func (s *sight) printed(stmt *syntax.Stmt, text string) input {
 	return printedBy(words, s.redirected(stmt, text, input{}))
 }
 
-// printedBy is what a command writes that reads in.
+// printedBy is what a command writes when it reads in.
 func printedBy(words []word, in input) input {
 	switch words[0].text {
 	case "echo":
@@ -94,7 +94,7 @@ func printedBy(words []word, in input) input {
 	return input{given: true}
 }
 
-// writes remembers a file that a step writes from its own text, for it may be run.
+// writes remembers a file that a step writes from its own text: a later step may run it.
 func (s *sight) writes(n *syntax.Stmt, words []word, in input, text string) {
 	var names []word
 	for _, r := range n.Redirs {

@@ -20,7 +20,7 @@ func lastSegment(image string) string {
 	return name[strings.LastIndex(name, "/")+1:]
 }
 
-// sameName are the repositories whose last path segment is the live image's.
+// sameName are the repositories with the same last path segment as the live image.
 func sameName(listed []string, live string) []string {
 	var match []string
 	for _, name := range listed {
@@ -43,22 +43,22 @@ var imageName = func() *regexp.Regexp {
 		`)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
 }()
 
-// laterName is what stays of a substitution that only the build knows.
+// laterName matches what is left of a substitution that only the build knows.
 var laterName = regexp.MustCompile(`\$[A-Z_][A-Z0-9_]*`)
 
-// valueless says of a substitution without a value what is wrong with it, and
-// the line that gives it one.
+// valueless says what is wrong with a substitution without a value, and which line
+// sets it.
 func valueless(name, what string) (reason, fix string) {
 	switch name {
 	case "TAG_NAME":
-		return "$TAG_NAME is empty: a release is a commit of a branch, and no tag is built", "use $COMMIT_SHA or $SHORT_SHA"
+		return "$TAG_NAME is empty: a release builds a commit of a branch, not a tag", "use $COMMIT_SHA or $SHORT_SHA"
 	case "REF_NAME":
 		return "$REF_NAME is empty in a build that no trigger starts", "use $BRANCH_NAME"
 	case "TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH":
 		return "$" + name + " is empty in a build that no trigger starts", "write the value out, or use a substitution of your own"
 	}
 	if !userKey.MatchString(name) {
-		return "$" + name + " is no substitution of Cloud Build",
+		return "$" + name + " is not a substitution of Cloud Build",
 			"name it _" + name + ", and set spec.build.substitutions._" + name + " of the BlueGreen; or write $$" + name + " for a dollar"
 	}
 	return "${" + name + "} " + what, "set spec.build.substitutions." + name + " of the BlueGreen"

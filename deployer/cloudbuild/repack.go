@@ -12,21 +12,20 @@ import (
 )
 
 const (
-	// maxSource bounds the unpacked source, against an archive that expands
-	// without end. GitHub recommends repositories below 5 GB.
+	// maxSource bounds the unpacked source, against an archive that expands without
+	// end. GitHub recommends repositories below 5 GB.
 	maxSource = 8 << 30
 	// maxEntries bounds the number of files for the same reason.
 	maxEntries = 1_000_000
 )
 
 // Repack reads a gzipped tar with one top directory and writes it without that
-// directory, one entry at a time. Owners and times are left out and modes are
-// reduced to permissions; the comment that "git archive" puts in a global
-// header is dropped. Symbolic links that point inside the source stay; those
-// that lead out of it are left out, since nothing they name would be in the
-// build. Anything else that could write outside of the directory it is
-// unpacked in is a *SourceError. After an error, what was written is not
-// complete and must be thrown away.
+// directory, one entry at a time. It leaves out owners, times and the comment that
+// "git archive" puts in a global header, and reduces modes to permissions. Symbolic
+// links stay if they point inside the source. Others are left out, since their
+// targets would not be in the build. Anything else that could write outside the
+// directory it is unpacked in is a *SourceError. After an error, the output is
+// incomplete and must be thrown away.
 func Repack(to io.Writer, from io.Reader) error {
 	zipped, err := gzip.NewReader(from)
 	if err != nil {
@@ -37,8 +36,8 @@ func Repack(to io.Writer, from io.Reader) error {
 	if err := r.run(); err != nil {
 		return err
 	}
-	// The checksum lies behind the last entry: without it, a download that
-	// broke off there would pass.
+	// The checksum follows the last entry: without it, a download that broke off
+	// there would pass.
 	if _, err := io.Copy(io.Discard, zipped); err != nil {
 		return readError(err)
 	}
@@ -51,7 +50,7 @@ func Repack(to io.Writer, from io.Reader) error {
 	return nil
 }
 
-// readError tells a broken archive from a broken connection.
+// readError distinguishes a broken archive from a broken connection.
 func readError(err error) error {
 	if errors.Is(err, gzip.ErrHeader) || errors.Is(err, tar.ErrHeader) {
 		return &SourceError{Reason: "is not a gzipped tar: " + err.Error()}
@@ -63,7 +62,7 @@ type repacker struct {
 	in      *tar.Reader
 	out     *tar.Writer
 	top     string
-	links   map[string]bool // symbolic links met, kept or not
+	links   map[string]bool // symbolic links seen, kept or not
 	bytes   int64
 	entries int
 }
@@ -82,7 +81,7 @@ func (r *repacker) run() error {
 		}
 	}
 	if r.entries == 0 {
-		return &SourceError{Reason: "holds no files"}
+		return &SourceError{Reason: "contains no files"}
 	}
 	return nil
 }
@@ -134,7 +133,7 @@ func (r *repacker) write(header *tar.Header) error {
 	return nil
 }
 
-// inside is the entry's path below the top directory, "." for that directory
+// inside is the entry's path below the top directory, or "." for that directory
 // itself. A path that leads out, or through a symbolic link, is refused.
 func (r *repacker) inside(name string) (string, error) {
 	refuse := func(reason string) (string, error) { return "", &SourceError{Entry: name, Reason: reason} }
@@ -159,16 +158,16 @@ func (r *repacker) inside(name string) (string, error) {
 	rest = path.Clean(rest)
 	for dir := path.Dir(rest); dir != "."; dir = path.Dir(dir) {
 		if r.links[dir] {
-			return refuse("lies below a symbolic link")
+			return refuse("is below a symbolic link")
 		}
 	}
 	if r.links[rest] {
-		return refuse("has the name of a symbolic link before it")
+		return refuse("has the name of an earlier symbolic link")
 	}
 	return rest, nil
 }
 
-// escapes tells whether a symbolic link at name leads out of the source.
+// escapes reports whether a symbolic link at name leads out of the source.
 func escapes(name, target string) bool {
 	if target == "" || strings.HasPrefix(target, "/") {
 		return true

@@ -13,14 +13,14 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// GlobalLocation is where builds run when no region is named.
+// GlobalLocation is where builds run if no region is named.
 const GlobalLocation = "global"
 
 // shortLength is how many digits of a commit $SHORT_SHA has (Cloud Build
 // documentation, "Substituting variable values").
 const shortLength = 7
 
-// Request is one release's wish for a build.
+// Request asks for one release's build.
 type Request struct {
 	// Project is the Google Cloud project the build runs in. Required.
 	Project string
@@ -29,24 +29,23 @@ type Request struct {
 	// Commit is the full commit id, Branch its branch and Repository
 	// owner/name. Required; they become the built-in substitutions.
 	Commit, Branch, Repository string
-	// Release is the release's unique id, by which the build is found again.
-	// Required.
+	// Release is the release's unique id, by which Find finds the build. Required.
 	Release string
-	// Retry counts the builds of the release before this one that Cloud Build
-	// lost; no search finds those.
+	// Retry counts the release's earlier builds that Cloud Build lost; no search finds
+	// those.
 	Retry int
-	// Trigger is what Run runs. With one, ServiceAccount, Timeout and Source are
-	// the trigger's affair.
+	// Trigger is what Run runs. With a trigger, ServiceAccount, Timeout and Source are
+	// the trigger's.
 	Trigger *Trigger
-	// Substitutions go over those of the file. Names must begin with "_".
+	// Substitutions override those of the file. Names must begin with "_".
 	Substitutions map[string]string
-	// ServiceAccount is an e-mail address or a full resource name. Empty: the
+	// ServiceAccount is an e-mail address or a full resource name; "" means the
 	// project's default.
 	ServiceAccount string
-	// Timeout of the whole build; 0 keeps the file's, or else Cloud Build's 60
+	// Timeout of the whole build; 0 keeps the file's, or Cloud Build's default of 60
 	// minutes.
 	Timeout time.Duration
-	// Source is where the commit's content lies. Required without a Trigger.
+	// Source is where the commit's content is. Required without a Trigger.
 	Source Source
 }
 
@@ -72,10 +71,10 @@ type GitSource struct {
 
 var tagText = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
-// Tag is the tag by which a release's build is found; retry as in the Request.
+// Tag is the tag by which a release's build is found; retry is that of the Request.
 func Tag(release string, retry int) string { return "turnout-" + key(release, retry) }
 
-// key is what tells one build of a release from those that Cloud Build lost.
+// key distinguishes a build of a release from those that Cloud Build lost.
 func key(release string, retry int) string {
 	if retry == 0 {
 		return release
@@ -85,8 +84,8 @@ func key(release string, retry int) string {
 
 func (r Request) key() string { return key(r.Release, r.Retry) }
 
-// Build is the build as it is sent: the file's, with source, substitutions,
-// tag, service account and timeout of the request.
+// Build is the build as it is sent: the file's, with the request's source,
+// substitutions, tag, service account and timeout.
 func (r Request) Build(f *File) (*cloudbuildpb.Build, error) {
 	if err := r.checkCreated(); err != nil {
 		return nil, err
@@ -149,9 +148,9 @@ func (r Request) checkTriggered() error {
 	return r.check()
 }
 
-// substitutions are the file's, under the trigger's, under the request's, under the built-in ones
-// that only triggered builds have by themselves. REPO_FULL_NAME is not among
-// the six that gcloud lets a person set, but the API takes it.
+// substitutions merges four layers, each overriding those before it: the file's, the
+// trigger's, the request's, and the built-in ones that otherwise only triggered builds
+// have. gcloud does not let a person set REPO_FULL_NAME, but the API accepts it.
 func (r Request) substitutions(f *File) map[string]string {
 	all := map[string]string{}
 	maps.Copy(all, f.Build.GetSubstitutions())
@@ -168,9 +167,9 @@ func (r Request) substitutions(f *File) map[string]string {
 	return all
 }
 
-// expander replaces substitutions in the file's texts as the build will. What
-// only a triggered build has is empty in others, and of a commit no tag is built
-// (documentation, "Substituting variable values").
+// expander replaces substitutions in the file's texts as the build will. Those that
+// only a triggered build has are empty in other builds, and TAG_NAME is always empty,
+// since Turnout builds commits (documentation, "Substituting variable values").
 func (r Request) expander(f *File) *expander {
 	all := r.substitutions(f)
 	all["PROJECT_ID"] = r.Project
@@ -193,9 +192,8 @@ func (r Request) location() string {
 	return r.Location
 }
 
-// runAs sets the service account. Cloud Build refuses one whose logs would go
-// to the project's default bucket, so logs go to Cloud Logging unless the file
-// says otherwise.
+// runAs sets the service account. With one, Cloud Build refuses to log to the project's
+// default bucket, so logs go to Cloud Logging unless the file says otherwise.
 func (r Request) runAs(file string, b *cloudbuildpb.Build) error {
 	if r.ServiceAccount == "" {
 		return nil
@@ -215,8 +213,8 @@ func (r Request) runAs(file string, b *cloudbuildpb.Build) error {
 	return nil
 }
 
-// logsAreOurs tells whether a build with a service account of its own has a
-// place for its logs (INVALID_ARGUMENT from the API otherwise).
+// logsAreOurs reports whether a build with its own service account has a place for
+// its logs (the API answers INVALID_ARGUMENT otherwise).
 func logsAreOurs(b *cloudbuildpb.Build) bool {
 	o := b.GetOptions()
 	return b.GetLogsBucket() != "" ||
@@ -225,8 +223,8 @@ func logsAreOurs(b *cloudbuildpb.Build) bool {
 		o.GetLogging() == cloudbuildpb.BuildOptions_NONE
 }
 
-// accountName is projects/P/serviceAccounts/A, as the API wants it. An address
-// names its own project; another kind of account is the request's project's.
+// accountName is projects/P/serviceAccounts/A, as the API wants it. An e-mail address
+// names its own project; any other account belongs to the request's project.
 func (r Request) accountName() string {
 	if strings.HasPrefix(r.ServiceAccount, "projects/") {
 		return r.ServiceAccount

@@ -139,7 +139,7 @@ func TestTheImageIsChosen(t *testing.T) {
 	}
 }
 
-func TestRepositoriesAreToldFromPorts(t *testing.T) {
+func TestRepositoriesAreDistinguishedFromPorts(t *testing.T) {
 	for image, want := range map[string]string{
 		"localhost:5000/a": "localhost:5000/a", "localhost:5000/a:1": "localhost:5000/a", "a@sha256:00": "a", "r/a:1@sha256:00": "r/a",
 	} {

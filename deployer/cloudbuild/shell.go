@@ -9,7 +9,7 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// script looks at every command of a shell script, wherever it stands in it.
+// script looks at every command of a shell script, wherever it is.
 func (s *sight) script(text string) {
 	if *s.budget -= len(text); s.shells >= maxShells || *s.budget < 0 {
 		s.cannotSee("runs more shells than Turnout reads")
@@ -20,7 +20,7 @@ func (s *sight) script(text string) {
 	text = strings.TrimPrefix(strings.ReplaceAll(text, "\r\n", "\n"), "\ufeff")
 	file, err := parseShell(text)
 	if err != nil {
-		s.cannotSee("runs a script that does not parse as a shell's (" + err.Error() + ")")
+		s.cannotSee("runs a script that does not parse as a shell script (" + err.Error() + ")")
 		return
 	}
 	names := s.declarations(file, text)
@@ -28,8 +28,8 @@ func (s *sight) script(text string) {
 	s.uncalled(names)
 }
 
-// child looks at a script that another shell runs, with its arguments: what it
-// assigns stays there, unless it is the step's own.
+// child looks at a script that another shell runs, with its arguments. What it assigns
+// stays in that shell, unless the shell is the step's own.
 func (s *sight) child(text string, args []word) {
 	outer, nested := s.scope.args, s.shells > 0
 	s.scope.args = given(args)
@@ -43,7 +43,7 @@ func (s *sight) child(text string, args []word) {
 	s.scope.args = outer
 }
 
-// parseShell parses bash, which is nearly all of sh, and else sh.
+// parseShell parses bash, which covers nearly all of sh, and otherwise sh.
 func parseShell(text string) (*syntax.File, error) {
 	if len(text) > maxScript ||
 		strings.Count(text, "(")+strings.Count(text, "{")+strings.Count(text, "[")+strings.Count(text, "!")+strings.Count(text, "`") > maxOpen {
@@ -56,13 +56,13 @@ func parseShell(text string) (*syntax.File, error) {
 	if posix, other := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(text), ""); other == nil {
 		return posix, nil
 	}
-	if bad, ok := errors.AsType[syntax.ParseError](err); ok { // its text may hold what nobody should read
+	if bad, ok := errors.AsType[syntax.ParseError](err); ok { // the error's text may contain a secret
 		return nil, fmt.Errorf("at its line %d", bad.Pos.Line())
 	}
 	return nil, errors.New("at an unknown line")
 }
 
-// declarations remembers the functions and aliases of a script.
+// declarations remembers a script's functions and aliases.
 func (s *sight) declarations(file *syntax.File, text string) (functions []string) {
 	syntax.Walk(file, func(node syntax.Node) bool {
 		switch n := node.(type) {
@@ -99,8 +99,7 @@ func localsOf(body *syntax.Stmt) (names []string) {
 	return names
 }
 
-// shell looks at what a shell is given: a text after -c, a file, or what it
-// reads.
+// shell looks at what a shell runs: a text after -c, a file, or its standard input.
 func (s *sight) shell(args []word, in input) {
 	command, reads := false, false
 	for len(args) > 0 && len(args[0].text) > 1 && (args[0].text[0] == '-' || args[0].text[0] == '+') {

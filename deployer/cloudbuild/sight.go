@@ -4,42 +4,42 @@ import "mvdan.cc/sh/v3/syntax"
 
 const (
 	// maxShells is how deep shells in shells are followed, and maxShellBytes how
-	// much of one file is parsed in all: a text in $() is met at every level.
+	// much of one file is parsed in total: a text in $() is parsed at every level.
 	maxShells     = 8
 	maxShellBytes = 2 << 20
-	// maxScript and maxOpen bound what a parser, which calls itself at every
-	// bracket, is given.
+	// maxScript and maxOpen bound what the parser gets: it recurses at every
+	// bracket.
 	maxScript = 64 << 10
 	maxOpen   = 4_000
 )
 
 const (
-	// maxCalls is how many calls of functions and turns of loops are followed in a
-	// step, and maxWords how many words a command may come to by them.
+	// maxCalls is how many function calls and loop turns are followed in a step,
+	// and maxWords how many words a command may then have.
 	maxCalls = 200
 	maxWords = 2_000
 )
 
 // sight is what can be seen of the commands that a step runs.
 type sight struct {
-	changes string   // the first that changes a cluster, in words; or ""
-	serves  string   // one that opens a cluster to the commands after it
-	waits   string   // one that waits for a change
-	looks   bool     // one reads a cluster
-	builds  bool     // one builds an image
-	loads   bool     // one leaves an image in the worker's Docker
-	others  []string // further ones, of which nothing is known
-	unseen  []string // those that may change a cluster, as far as can be seen
+	changes string   // the first command that changes a cluster, in words; or ""
+	serves  string   // a command that gives later commands access to a cluster
+	waits   string   // a command that waits for a change
+	looks   bool     // a command reads a cluster
+	builds  bool     // a command builds an image
+	loads   bool     // a command leaves an image in the worker's Docker
+	others  []string // further commands, which Turnout does not know
+	unseen  []string // commands that may change a cluster
 
 	own       []string // last segments of the images that the file lists
-	suspect   bool     // the step's id speaks of deploying
-	speaks    bool     // what it runs does
+	suspect   bool     // the step's id suggests a deployment
+	speaks    bool     // its commands do
 	functions map[string]*function
 	aliases   map[string]string
 	files     map[string]string // that steps write from their own text
 	shells    int
-	calls     int  // of functions, and turns of loops, followed so far
-	budget    *int // of all steps: bytes that may still be looked at
+	calls     int  // function calls and loop turns followed so far
+	budget    *int // of all steps: bytes that may still be parsed
 
 	pusher pusher
 	scope  scope
@@ -52,23 +52,23 @@ type pusher struct {
 	pushes   []push
 }
 
-// scope is what a shell knows where it stands.
+// scope is what a shell knows at a point of its script.
 type scope struct {
-	// args are the arguments that a function or a script gets; nil: not known.
+	// args are the arguments of a function or a script; nil: not known.
 	args []word
-	// perhaps counts what leaves it open whether a command runs, and since is what
-	// it was when the function that is followed was called.
+	// perhaps counts the nodes around a command that may keep it from running; since
+	// is its value when the current function was called.
 	perhaps, since int
-	// vars are the variables of the step's shell whose value is known; nil: none is
-	// looked up. One that is unsure has more than one value.
+	// vars are the step's shell variables with a known value; nil: variables are not
+	// looked up. A variable in unsure has more than one possible value.
 	vars   values
 	unsure map[string]bool
-	// told is called with every word that a command gets and every value of a variable.
+	// told is called with every word of a command and every value of a variable.
 	// Optional.
 	told func(text string)
 }
 
-// word is a word of a command. What a shell would replace in it is as written.
+// word is a word of a command. What a shell would replace in it stays as written.
 type word struct {
 	text string
 	// known: nothing in it is replaced.
@@ -76,40 +76,40 @@ type word struct {
 }
 
 // function is one that a script defines. Its commands are looked at where it is
-// called, with the arguments that it gets there.
+// called, with the arguments of that call.
 type function struct {
 	body *syntax.Stmt
 	text string // of the script
-	// locals are the variables that are its own.
+	// locals are its own variables.
 	locals         []string
 	called, active bool
 }
 
-// push is a command that puts an image into a registry itself, so that Cloud Build
-// does not know of it.
+// push is a command that puts an image into a registry itself, so Cloud Build does
+// not report it.
 type push struct {
 	// step is the index in Build.Steps.
 	step int
-	// command numbers the commands of the build: the names that one gives are one
-	// image's.
+	// command numbers the build's commands: all names from one command belong to one
+	// image.
 	command int
 	// by is the command in words.
 	by string
-	// ref is the image's name as the command has it; "" where it names none. What
-	// only the step knows is as it is written.
+	// ref is the image's name in the command; "" if it names none. What only the step
+	// knows stays as written.
 	ref string
 	// all: every tag of ref is pushed.
 	all bool
-	// outside: it is built outside of the worker's Docker, and is not found there.
+	// outside: the image is built outside of the worker's Docker, and is not found there.
 	outside bool
-	// add is what a person adds for one more name, with %s for the name.
+	// add is what a person adds to push another name; %s stands for the name.
 	add string
 }
 
-// cannotSee notes what may change a cluster, or not.
+// cannotSee notes something that may change a cluster.
 func (s *sight) cannotSee(what string) { s.unseen = note(s.unseen, what) }
 
-// note adds what is not there yet; a message has room for few.
+// note adds what is not in the list yet; a message has room for a few.
 func note(list []string, what string) []string {
 	if len(list) >= 8 {
 		return list

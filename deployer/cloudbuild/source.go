@@ -14,8 +14,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// uploadChunk is how much of a source is held in memory, so that a chunk can
-// be sent again. Cloud Storage wants multiples of 256 KiB.
+// uploadChunk is how much of a source is kept in memory, to send it again. Cloud
+// Storage wants multiples of 256 KiB.
 const uploadChunk = 4 << 20
 
 // Store keeps sources in Cloud Storage. The client decides where that is:
@@ -24,7 +24,7 @@ type Store struct {
 	Client *storage.Client
 }
 
-// Upload says what is stored, and where.
+// Upload says what to store, and where.
 type Upload struct {
 	// Bucket; empty: DefaultBucket(Project).
 	Bucket string
@@ -32,13 +32,13 @@ type Upload struct {
 	Project string
 	// Repository (owner/name), Commit and Release name the object.
 	Repository, Commit, Release string
-	// Open starts the download of the commit as a gzipped tar with one top
-	// directory, as GitHub's tarball endpoint and "git archive" make it. Called
-	// only if the object is not there yet.
+	// Open starts the download of the commit as a gzipped tar with one top directory,
+	// as GitHub's tarball endpoint and "git archive" make it. Only called if the object
+	// is not there yet.
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
-// DefaultBucket is the bucket that gcloud uses for sources, too.
+// DefaultBucket is the bucket that gcloud uses for sources as well.
 func DefaultBucket(project string) string { return project + "_cloudbuild" }
 
 // bucket is where the upload goes.
@@ -49,8 +49,8 @@ func (u Upload) bucket() string {
 	return u.Bucket
 }
 
-// object is the same for every attempt of one release, so that a repeated
-// upload finds the first.
+// object is the same for every attempt of one release, so a repeated upload finds the
+// first.
 func (u Upload) object() string {
 	return fmt.Sprintf("turnout/%s/%s-%s.tar.gz", u.Repository, u.Commit, u.Release)
 }
@@ -58,7 +58,7 @@ func (u Upload) object() string {
 // BucketError is a bucket that cannot be used.
 type BucketError struct {
 	Bucket, Project string
-	// Missing: it does not exist; else it may not be read or written.
+	// Missing: the bucket does not exist; otherwise Turnout may not read or write it.
 	Missing bool
 	Err     error
 }
@@ -69,12 +69,12 @@ func (e *BucketError) Error() string {
 		return fmt.Sprintf("the bucket %s does not exist: create it in project %s, or name another in spec.build.source.bucket of the BlueGreen",
 			e.Bucket, e.Project)
 	}
-	return fmt.Sprintf("the bucket %s may not be used: grant Turnout's service account the role roles/storage.objectAdmin on it, or name "+
+	return fmt.Sprintf("Turnout may not use the bucket %s: grant its service account the role roles/storage.objectAdmin on it, or name "+
 		"another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Err)
 }
 
-// ShellCommands is the one that makes a missing bucket. Whose account lacks a role,
-// the bucket's answer does not tell.
+// ShellCommands is the one that creates a missing bucket. For a missing role there is
+// none: the bucket's answer does not name the account.
 func (e *BucketError) ShellCommands() []v1alpha1.ShellCommand {
 	if !e.Missing {
 		return nil
@@ -85,11 +85,11 @@ func (e *BucketError) ShellCommands() []v1alpha1.ShellCommand {
 // Unwrap is Cloud Storage's error.
 func (e *BucketError) Unwrap() error { return e.Err }
 
-// Upload stores the source and returns the generation to build. It looks
-// first: an object that is there was written whole (Cloud Storage shows no
-// halves), so it may run twice, and two at once agree on one generation. A
-// source that must not be built is a *SourceError; a bucket that cannot be
-// used, a *BucketError; anything else, the world's.
+// Upload stores the source and returns the generation to build. It looks first: an
+// object that is there is complete (Cloud Storage shows no partial objects), so Upload
+// may run twice, and two at once agree on one generation. A source that must not be
+// built is a *SourceError; a bucket that cannot be used is a *BucketError; anything
+// else is the world's fault.
 func (s Store) Upload(ctx context.Context, u Upload) (Object, error) {
 	object := s.Client.Bucket(u.bucket()).Object(u.object())
 	if found, err := s.look(ctx, u, object); found != nil || err != nil {
@@ -102,19 +102,19 @@ func (s Store) Upload(ctx context.Context, u Upload) (Object, error) {
 	if !isCode(err, http.StatusPreconditionFailed) {
 		return Object{}, u.explain("store the source", err)
 	}
-	// Another attempt wrote it in the meantime: that one counts.
+	// Another attempt wrote it in the meantime: use that one.
 	found, err := s.look(ctx, u, object)
 	if found == nil && err == nil {
-		err = fmt.Errorf("store the source in gs://%s/%s: it was there and is gone; try again", u.bucket(), u.object())
+		err = fmt.Errorf("store the source in gs://%s/%s: it was there and is now gone; try again", u.bucket(), u.object())
 	}
 	return orEmpty(found), err
 }
 
-// look returns the object if it is there, nil if the bucket is but it is not.
+// look returns the object, or nil if the bucket does not have it.
 func (s Store) look(ctx context.Context, u Upload, object *storage.ObjectHandle) (*Object, error) {
 	attrs, err := object.Attrs(ctx)
 	if errors.Is(err, storage.ErrObjectNotExist) {
-		return nil, nil // a missing bucket answers the same; writing tells them apart
+		return nil, nil // the answer for a missing bucket is the same; write tells them apart
 	}
 	if err != nil {
 		return nil, u.explain("look for the source", err)
@@ -129,8 +129,8 @@ func (s Store) write(ctx context.Context, u Upload, object *storage.ObjectHandle
 		return Object{}, fmt.Errorf("open the source of %s at %s: %w", u.Repository, u.Commit, err)
 	}
 	defer func() { _ = source.Close() }()
-	// Cancelling is the only way to give a write up without making an object
-	// of what was written so far.
+	// Only cancelling abandons a write without making an object of what was written
+	// so far.
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
 	w := object.If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx)
@@ -148,8 +148,8 @@ func (s Store) write(ctx context.Context, u Upload, object *storage.ObjectHandle
 	return Object{Bucket: attrs.Bucket, Name: attrs.Name, Generation: attrs.Generation}, nil
 }
 
-// explain wraps an error of Cloud Storage; what a person must mend gets the
-// way to mend it.
+// explain wraps an error of Cloud Storage, with the way out if a person must fix
+// something.
 func (u Upload) explain(what string, err error) error {
 	if errors.Is(err, storage.ErrBucketNotExist) || isCode(err, http.StatusNotFound) {
 		return &BucketError{Bucket: u.bucket(), Project: u.Project, Missing: true, Err: err}
@@ -174,7 +174,7 @@ func orEmpty(found *Object) Object {
 
 // SourceError is a source that must not be built. It is the release's fault.
 type SourceError struct {
-	// Entry is the path in the archive; empty if the archive as a whole is meant.
+	// Entry is the path in the archive; "" means the archive as a whole.
 	Entry  string
 	Reason string
 }

@@ -27,8 +27,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-// emulate starts Cloud Storage with one bucket and returns a client that found
-// it through STORAGE_EMULATOR_HOST.
+// emulate starts Cloud Storage with one bucket, and returns a client that finds it
+// through STORAGE_EMULATOR_HOST.
 func emulate(t *testing.T) *storage.Client {
 	t.Helper()
 	server, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", Port: 0, Writer: io.Discard})
@@ -82,7 +82,7 @@ func link(name, target string) tar.Header {
 	return tar.Header{Typeflag: tar.TypeSymlink, Name: name, Linkname: target}
 }
 
-// contents are the entries of a tar, each as its content, "dir" or "-> target".
+// contents lists the entries of a tar, each as its content, "dir" or "-> target".
 func contents(t *testing.T, r *tar.Reader) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -287,7 +287,7 @@ func TestTwoUploadsAtOnceAgree(t *testing.T) {
 	open := u.Open
 	var both sync.WaitGroup
 	both.Add(2)
-	u.Open = func(ctx context.Context) (io.ReadCloser, error) { // both have looked before either writes
+	u.Open = func(ctx context.Context) (io.ReadCloser, error) { // both look before either writes
 		both.Done()
 		both.Wait()
 		return open(ctx)

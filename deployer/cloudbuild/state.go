@@ -24,12 +24,12 @@ const (
 	Cancelled        Phase = "Cancelled"
 )
 
-// Fault says who has to change for a second attempt to go better.
+// Fault says who has to change something before another attempt can succeed.
 type Fault string
 
 // The parties at fault.
 const (
-	// FaultNone: nothing went wrong, or someone wished it so.
+	// FaultNone: nothing went wrong, or a person cancelled it.
 	FaultNone Fault = ""
 	// FaultRelease: the commit, its cloudbuild.yaml or the BlueGreen.
 	FaultRelease Fault = "Release"
@@ -39,7 +39,7 @@ const (
 
 // Image is an image that Cloud Build pushed.
 type Image struct {
-	// Name is as listed under images, substitutions expanded, with its tag.
+	// Name is the name listed under images, substitutions expanded, with its tag.
 	Name string `json:"name"`
 	// Digest is "sha256:…".
 	Digest string `json:"digest"`
@@ -48,30 +48,29 @@ type Image struct {
 // State is a build as last seen.
 type State struct {
 	Phase Phase
-	// Status is the API's own word for it, such as FAILURE.
+	// Status is the API's own word for the phase, such as FAILURE.
 	Status string
-	// Fault of a build that ended badly.
+	// Fault of a build that did not succeed.
 	Fault Fault
-	// Message is for people: what went wrong, and the way out. Empty while all
-	// is well.
+	// Message is for people: what went wrong, and the way out. Empty if nothing did.
 	Message string
 	Images  []Image
 	LogURL  string
-	// ClusterStep says in words which of its steps would change the cluster; ""
-	// if none is seen.
+	// ClusterStep says in words which of its steps would change the cluster; "" if
+	// none is seen.
 	ClusterStep string
-	// Zero where it has not happened yet.
+	// Zero for what has not happened yet.
 	Created, Started, Finished time.Time
 }
 
-// Lost tells that Cloud Build itself lost the build, so that another one may
-// well succeed: it broke, or found no room to begin.
+// Lost reports whether Cloud Build itself lost the build: it broke, or had no room to
+// begin. Another build may well succeed.
 func (s State) Lost() bool {
 	return s.Status == cloudbuildpb.Build_INTERNAL_ERROR.String() || s.Status == cloudbuildpb.Build_EXPIRED.String()
 }
 
-// Queued is how long the build waited for Cloud Build to begin with it: until
-// now, if it still does.
+// Queued is how long the build waited for Cloud Build to begin, or has waited until
+// now.
 func (s State) Queued(now time.Time) time.Duration {
 	switch {
 	case s.Created.IsZero():
@@ -92,7 +91,7 @@ func (s State) Worked() time.Duration {
 	return s.Finished.Sub(s.Started)
 }
 
-// Done tells whether the build has ended.
+// Done reports whether the build has ended.
 func (s State) Done() bool {
 	switch s.Phase {
 	case Succeeded, Failed, TimedOut, Cancelled:
@@ -102,8 +101,8 @@ func (s State) Done() bool {
 	}
 }
 
-// NoDigestError is a build that succeeded without telling the digest of the
-// image to deploy.
+// NoDigestError is a build that succeeded without reporting a digest for the image to
+// deploy.
 type NoDigestError struct {
 	Image  string
 	Pushed []Image
@@ -123,9 +122,9 @@ func (e *NoDigestError) Error() string {
 		"or correct spec.build.image of the BlueGreen", e.Image, pushed)
 }
 
-// Digest is the image to deploy, as repository@sha256:…; image is what
-// File.Choose chose. An error is a *NoDigestError. Two tags of one repository
-// may carry two digests; then the first one listed is meant.
+// Digest is the image to deploy, as repository@sha256:…; image is what File.Choose
+// chose. An error is a *NoDigestError. If two tags of one repository have two digests,
+// the first one listed counts.
 func (s State) Digest(image string) (string, error) {
 	pattern := namePattern(Repository(image))
 	for _, built := range s.Images {
@@ -136,8 +135,7 @@ func (s State) Digest(image string) (string, error) {
 	return "", &NoDigestError{Image: image, Pushed: s.Images}
 }
 
-// namePattern is what the names of an image look like that only the build knew
-// in full.
+// namePattern matches the names of an image that only the build knew in full.
 func namePattern(image string) *regexp.Regexp {
 	var b strings.Builder
 	for i, part := range laterName.Split(image, -1) {
@@ -149,8 +147,8 @@ func namePattern(image string) *regexp.Regexp {
 	return regexp.MustCompile("^" + b.String() + "$")
 }
 
-// verdicts maps each status of the API (Build.Status) to phase, fault and what
-// a person is told; a message is extended by the build's own details.
+// verdicts maps each status of the API (Build.Status) to its phase, its fault and a
+// message for people, to which the build's own details are added.
 var verdicts = map[cloudbuildpb.Build_Status]struct {
 	phase   Phase
 	fault   Fault
@@ -174,7 +172,7 @@ var verdicts = map[cloudbuildpb.Build_Status]struct {
 	},
 }
 
-// failureFaults are the failures that another commit would not mend
+// failureFaults are the failures that another commit would not fix
 // (Build.FailureInfo.FailureType).
 var failureFaults = map[cloudbuildpb.Build_FailureInfo_FailureType]Fault{
 	cloudbuildpb.Build_FailureInfo_PUSH_FAILED:         FaultWorld,
@@ -186,7 +184,7 @@ var failureFaults = map[cloudbuildpb.Build_FailureInfo_FailureType]Fault{
 // stateOf reads the API's build.
 func stateOf(b *cloudbuildpb.Build) State {
 	verdict, known := verdicts[b.GetStatus()]
-	if !known { // a status newer than this code: not an end, so look again
+	if !known { // a status newer than this code: the build has not ended, so look again
 		verdict.phase = Working
 	}
 	s := State{
@@ -211,7 +209,7 @@ func stateOf(b *cloudbuildpb.Build) State {
 	return s
 }
 
-// details are what the build itself tells of its end.
+// details are what the build itself reports about its end.
 func details(b *cloudbuildpb.Build) []string {
 	var out []string
 	for i, step := range b.GetSteps() {
@@ -233,8 +231,8 @@ func details(b *cloudbuildpb.Build) []string {
 	return out
 }
 
-// failedStep tells how a step ended badly, "" if it did not. A step that may
-// fail is not why a build failed. Its status is known only at the build's end.
+// failedStep says how a step failed, or "" if it did not. A step that is allowed to
+// fail is not why a build failed. A step's status is known only at the build's end.
 func failedStep(i int, step *cloudbuildpb.BuildStep) string {
 	if step.GetAllowFailure() {
 		return ""

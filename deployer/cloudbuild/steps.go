@@ -9,10 +9,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// startAtOnce in a waitFor means: wait for nothing.
+// startAtOnce in waitFor means: wait for nothing.
 const startAtOnce = "-"
 
-// ClusterSteps says what becomes of steps that would change the cluster.
+// ClusterSteps says what to do with steps that would change the cluster.
 type ClusterSteps string
 
 // The policies of spec.build.clusterSteps.
@@ -25,15 +25,15 @@ const (
 	Allow ClusterSteps = "Allow"
 )
 
-// Apply returns the file as the policy wants it; the file itself is unchanged.
-// Each step removed is told by a warning. What waited for a removed step waits
+// Apply returns the file as the policy wants it; the file itself is unchanged. A
+// warning reports each removed step. A step that waited for a removed one now waits
 // for what that one waited for.
 func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	if policy == "" {
 		policy = Skip
 	}
 	if f.account != "" {
-		return nil, f.fault(f.account, "a repository's file may not choose whom its build runs as",
+		return nil, f.fault(f.account, "a repository's file may not choose the account its build runs as",
 			"remove the field and set spec.build.serviceAccount of the BlueGreen")
 	}
 	if policy == Allow {
@@ -57,7 +57,7 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 			continue
 		}
 		if seen[i].builds {
-			return nil, f.stepError(i, why[i]+" and builds an image too, so it can be neither kept nor removed",
+			return nil, f.stepError(i, why[i]+" and also builds an image, so Turnout can neither keep nor remove it",
 				"split it in two steps, or set spec.build.clusterSteps of the BlueGreen to Allow")
 		}
 		out.Warnings = append(out.Warnings, f.leftOut(i, step, why[i], seen[i].others))
@@ -74,7 +74,7 @@ func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	return out, nil
 }
 
-// leftOut tells of a step that was removed, and of what else goes with it.
+// leftOut reports a removed step, and what else goes with it.
 func (f *File) leftOut(i int, step *cloudbuildpb.BuildStep, why string, others []string) Warning {
 	text := fmt.Sprintf("%s was left out: it %s, and only Turnout changes the cluster", stepName(f.index(i), step.GetId()), why)
 	if len(others) > 0 {
@@ -86,8 +86,8 @@ func (f *File) leftOut(i int, step *cloudbuildpb.BuildStep, why string, others [
 	}
 }
 
-// clusterSteps are the steps that change the cluster, with those that serve
-// nothing else, and in words why.
+// clusterSteps are the steps that change the cluster, together with those that only
+// serve them, and why.
 func (f *File) clusterSteps(seen []sight) (drop []bool, why []string) {
 	drop, why = make([]bool, len(seen)), make([]string, len(seen))
 	looks := slices.ContainsFunc(seen, func(s sight) bool { return s.looks && s.changes == "" && s.waits == "" })
@@ -99,15 +99,14 @@ func (f *File) clusterSteps(seen []sight) (drop []bool, why []string) {
 			drop[i], why[i], above = true, s.changes, true
 		case s.serves != "" && !looks && !s.looks && !unseen && len(s.others) == 0:
 			drop[i], why[i] = true, s.serves
-		case s.waits != "" && above: // for what no longer happens
+		case s.waits != "" && above: // for something that no longer happens
 			drop[i], why[i] = true, s.waits
 		}
 	}
 	return drop, why
 }
 
-// Unseen tells of the steps that may change the cluster, as far as can be seen.
-// They are kept.
+// Unseen reports the steps that may change the cluster. They are kept.
 func (f *File) Unseen() []Warning {
 	seen := f.sees()
 	return f.unseen(seen, make([]bool, len(seen)))
@@ -121,14 +120,14 @@ func (f *File) unseen(seen []sight, drop []bool) []Warning {
 		}
 		step := stepName(f.index(i), f.Build.GetSteps()[i].GetId())
 		out = append(out, Warning{File: f.Name, Line: f.place(f.stepPath(i)), Message: fmt.Sprintf(
-			"%s is kept, and Turnout cannot see whether it changes the cluster: it %s; if it does, take it out of the file", step,
+			"%s is kept, but Turnout cannot see whether it changes the cluster: it %s; if it does, take it out of the file", step,
 			strings.Join(s.unseen[:min(3, len(s.unseen))], " and "))})
 	}
 	return out
 }
 
-// clusterStep is the first step that would change the cluster, and in words why
-// it would; "" if there is none.
+// clusterStep is the first step that would change the cluster, and why; "" if there is
+// none.
 func (f *File) clusterStep() (i int, why string) {
 	drop, reasons := f.clusterSteps(f.sees())
 	if i = slices.Index(drop, true); i < 0 {
@@ -141,7 +140,7 @@ func (f *File) stepError(i int, why, fix string) error {
 	return f.stepFault(i, "", why, fix)
 }
 
-// without copies the steps that stay, their waitFor rewired.
+// without copies the steps that stay, with their waitFor rewired.
 func (f *File) without(drop []bool) (steps []*cloudbuildpb.BuildStep, indices []int) {
 	w := wiring{steps: cloneSteps(f.Build.GetSteps()), drop: drop, index: map[string]int{}}
 	for i, step := range w.steps {
@@ -168,16 +167,16 @@ func cloneSteps(steps []*cloudbuildpb.BuildStep) []*cloudbuildpb.BuildStep {
 	return out
 }
 
-// wiring rewrites waitFor around the steps that go.
+// wiring rewrites waitFor around the removed steps.
 type wiring struct {
-	steps []*cloudbuildpb.BuildStep // ids are added to those that must be named
+	steps []*cloudbuildpb.BuildStep // a step that another one must name gets an id
 	drop  []bool
 	index map[string]int
 }
 
-// rewire keeps the order that waitFor gave. No waitFor means "after every step
-// above", and that stays true of the steps that are left. A waitFor that comes
-// out empty must become '-', or it would turn into its opposite.
+// rewire keeps the order that waitFor gave. No waitFor means "after every step above",
+// which stays true of the steps that are left. A waitFor that becomes empty must turn
+// into '-', or it would mean the opposite.
 func (w *wiring) rewire(waitFor []string) []string {
 	if !slices.ContainsFunc(waitFor, func(id string) bool { return id != startAtOnce && w.drop[w.index[id]] }) {
 		return waitFor
@@ -192,8 +191,8 @@ func (w *wiring) rewire(waitFor []string) []string {
 	return ids
 }
 
-// kept are the steps left, in the file's order, that a step at position at
-// with this waitFor had to wait for, directly or through removed ones.
+// kept are the remaining steps, in the file's order, that a step at position at with
+// this waitFor had to wait for, directly or through removed ones.
 func (w *wiring) kept(waitFor []string, at int) []int {
 	seen := make([]bool, len(w.steps))
 	var visit func(waitFor []string, at int)
@@ -218,7 +217,7 @@ func (w *wiring) kept(waitFor []string, at int) []int {
 	return out
 }
 
-// direct are the steps that a waitFor names; all above if it is empty.
+// direct are the steps that a waitFor names, or all above if it is empty.
 func (w *wiring) direct(waitFor []string, at int) []int {
 	var out []int
 	if len(waitFor) == 0 {
@@ -234,7 +233,7 @@ func (w *wiring) direct(waitFor []string, at int) []int {
 	return out
 }
 
-// name is the step's id; one without gets one, since waitFor knows only ids.
+// name is the step's id. A step without one gets one, since waitFor needs ids.
 func (w *wiring) name(i int) string {
 	if id := w.steps[i].GetId(); id != "" {
 		return id

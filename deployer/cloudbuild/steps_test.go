@@ -27,8 +27,8 @@ func TestTheReferenceKeepsExactlyItsDockerSteps(t *testing.T) {
 	}
 }
 
-// steps writes a file from "id:wait,wait" words; ids in capitals are cluster
-// steps, "_" is a step without an id and "K" one that changes the cluster.
+// steps writes a file from "id:wait,wait" words. An id in capitals is a cluster step;
+// "_" is a step without an id, and "K" is one that changes the cluster.
 func steps(words string) string {
 	var out strings.Builder
 	out.WriteString("steps:\n")
@@ -170,8 +170,8 @@ func TestNothingThatBuildsTheImageIsSkipped(t *testing.T) {
 }
 
 func TestSkippingKeepsOrder(t *testing.T) {
-	// Whatever is removed: a kept step came after another kept one before if
-	// and only if it does so afterwards.
+	// Whatever is removed, a kept step comes before another kept one exactly if it did
+	// so in the file.
 	waits := []string{"", ":-", ":a"}
 	for n := range 3 * 3 * 3 * 3 * 16 {
 		var words []string
@@ -215,7 +215,7 @@ func TestSkippingKeepsOrder(t *testing.T) {
 	}
 }
 
-// order are the pairs "x<y" of steps where y starts only after x.
+// order lists the pairs "x<y" of steps where y starts only after x.
 func order(f *cloudbuild.File) []string {
 	after := map[string]map[string]bool{}
 	var above, pairs []string

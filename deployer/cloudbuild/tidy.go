@@ -8,10 +8,10 @@ import (
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 )
 
-// tidy takes out of the build what only removed steps of whole used: Cloud Build
-// refuses a secret that no step uses and a volume that a single one uses
-// (comments of Secret and of BuildStep.volumes). What nobody used before stays,
-// and is Cloud Build's to refuse.
+// tidy removes from the build whatever only removed steps of whole used: Cloud Build
+// refuses a secret that no step uses, and a volume that only one step uses (comments of
+// Secret and of BuildStep.volumes). What nothing used before stays, and Cloud Build
+// refuses it.
 func (f *File) tidy(whole *File, drop []bool) {
 	gone := map[string]bool{}
 	for i, step := range whole.Build.GetSteps() {
@@ -33,8 +33,8 @@ func (f *File) tidy(whole *File, drop []bool) {
 	f.dropVolumes(whole, drop)
 }
 
-// dropSecrets removes the secrets by the name of their variable, and whoever
-// holds no other.
+// dropSecrets removes secrets by the name of their variable, and every entry that
+// becomes empty.
 func (f *File) dropSecrets(gone map[string]bool) {
 	if len(gone) == 0 {
 		return
@@ -61,8 +61,8 @@ func (f *File) dropSecrets(gone map[string]bool) {
 	}
 }
 
-// dropVolumes removes a volume from the one step that is left of those that
-// shared it with removed ones, and the volumes of all steps if one step is left.
+// dropVolumes removes a volume from the last step that has it, if removed steps shared
+// it. If only one step is left, it also removes the volumes of all steps.
 func (f *File) dropVolumes(whole *File, drop []bool) {
 	shared, left := map[string]bool{}, map[string]int{}
 	for i, step := range whole.Build.GetSteps() {
@@ -79,7 +79,7 @@ func (f *File) dropVolumes(whole *File, drop []bool) {
 			lone := shared[v.GetName()] && left[v.GetName()] == 1
 			if lone {
 				f.Warnings = append(f.Warnings, Warning{File: f.Name, Line: f.place(join(f.stepPath(i), "volumes")), Message: fmt.Sprintf(
-					"%s no longer has the volume %s, which only steps that were left out shared with it: what it writes to %s goes nowhere",
+					"%s no longer has the volume %s, which it shared only with steps that were left out: what it writes to %s is lost",
 					stepName(f.index(i), step.GetId()), clipped(v.GetName()), clipped(v.GetPath()))})
 			}
 			return lone
@@ -90,13 +90,13 @@ func (f *File) dropVolumes(whole *File, drop []bool) {
 		f.Warnings = append(f.Warnings,
 			Warning{
 				File: f.Name, Line: f.place("options.volumes"),
-				Message: "options.volumes was left out of the build: one step is left, and Cloud Build refuses volumes that a single step uses",
+				Message: "options.volumes was left out of the build: one step is left, and Cloud Build refuses volumes that only one step uses",
 			})
 	}
 }
 
-// unloaded warns of images that Cloud Build is to push, and will not find: a step
-// builds and pushes them outside of the worker's Docker, and none puts them there.
+// unloaded warns of images that Cloud Build is to push but will not find: a step
+// builds and pushes them outside of the worker's Docker, and no step loads them there.
 func (f *File) unloaded(seen []sight, drop []bool) []Warning {
 	for i, s := range seen {
 		if s.loads && !drop[i] {
@@ -109,7 +109,7 @@ func (f *File) unloaded(seen []sight, drop []bool) []Warning {
 		for _, p := range all {
 			if p.outside && !drop[p.step] && unbraced(p.ref) == unbraced(image) {
 				out = append(out, Warning{File: f.Name, Line: f.place(f.imagePath(i)), Message: fmt.Sprintf(
-					"%s is %s, which %s pushes itself with %s: it is not in the worker's Docker, so Cloud Build fails to push it; take it out of "+
+					"%s is %s, which %s pushes itself with %s: it is not in the worker's Docker, so Cloud Build cannot push it; remove it from "+
 						"images, and Turnout asks the registry for it",
 					f.imagePath(i), clipped(image), stepName(f.index(p.step), f.Build.GetSteps()[p.step].GetId()), p.by)})
 				break

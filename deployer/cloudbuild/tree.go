@@ -11,9 +11,9 @@ import (
 // pair is one "key: value" of a mapping.
 type pair struct{ key, value *yamlv3.Node }
 
-// pairs are a mapping's entries: its own, then those that "<<" merges in and
-// that it does not have itself. same turns a key into what makes two of them
-// the same.
+// pairs are a mapping's own entries, followed by those that "<<" merges in and that it
+// lacks. same maps a key to what identifies it: keys with the same result are
+// duplicates.
 func (d *decoder) pairs(node *yamlv3.Node, path string, same func(key string) string) ([]pair, error) {
 	have := map[string]int{}
 	var own []pair
@@ -48,8 +48,7 @@ func (d *decoder) pairs(node *yamlv3.Node, path string, same func(key string) st
 	return own, nil
 }
 
-// merge are the entries of "<<: *anchor" or "<<: [*a, *b]"; the first of a list
-// wins.
+// merge are the entries of "<<: *anchor" or "<<: [*a, *b]"; the first in a list wins.
 func (d *decoder) merge(value *yamlv3.Node, path string, same func(key string) string) ([]pair, error) {
 	value = resolve(value)
 	sources := []*yamlv3.Node{value}
@@ -83,13 +82,13 @@ func (d *decoder) merge(value *yamlv3.Node, path string, same func(key string) s
 
 var oldBoolean = regexp.MustCompile(`^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$`)
 
-// looksBoolean tells words that YAML 1.1, which Cloud Build's tools read,
-// takes for true or false although YAML 1.2 does not.
+// looksBoolean recognises words that YAML 1.1, which Cloud Build's tools read, takes
+// for true or false although YAML 1.2 does not.
 func looksBoolean(node *yamlv3.Node) bool {
 	return node.Style == 0 && oldBoolean.MatchString(node.Value)
 }
 
-// resolve follows an alias to what it stands for.
+// resolve follows an alias to its node.
 func resolve(node *yamlv3.Node) *yamlv3.Node {
 	for node != nil && node.Kind == yamlv3.AliasNode {
 		node = node.Alias
@@ -97,7 +96,7 @@ func resolve(node *yamlv3.Node) *yamlv3.Node {
 	return node
 }
 
-// field is the value of a mapping's own key in either spelling, nil if absent.
+// field is the value of a mapping's own key, in either spelling; nil if absent.
 func field(node *yamlv3.Node, name string) *yamlv3.Node {
 	node = resolve(node)
 	if node == nil || node.Kind != yamlv3.MappingNode {
@@ -122,7 +121,7 @@ func isNull(node *yamlv3.Node) bool {
 	return node.Kind == yamlv3.ScalarNode && node.Tag == "!!null"
 }
 
-// kindName says what a node is, never what it holds: that may be a secret.
+// kindName says what kind a node is. It never shows the value, which may be a secret.
 func kindName(node *yamlv3.Node) string {
 	switch node.Kind {
 	case yamlv3.MappingNode:

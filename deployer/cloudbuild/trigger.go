@@ -14,13 +14,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// ReleaseSubstitution is the user substitution that carries a release's key
-// into a triggered build, by which the build is found again: a run of a trigger
-// cannot be given a tag.
+// ReleaseSubstitution is the user substitution that carries a release's key into a
+// triggered build, so that Find finds the build again: a run of a trigger cannot be
+// given a tag.
 const ReleaseSubstitution = "_TURNOUT_RELEASE"
 
-// Trigger is a build trigger: a build that the project keeps, with the events
-// that start it.
+// Trigger is a build trigger: a build that the project keeps, with the events that
+// start it.
 type Trigger struct {
 	// ID never changes; Name is unique in its project.
 	ID, Name string
@@ -39,18 +39,18 @@ func triggerOf(pb *cloudbuildpb.BuildTrigger, project, location string) *Trigger
 // name is the trigger's resource name.
 func (t *Trigger) name() string { return parent(t.Project, t.Location) + "/triggers/" + t.ID }
 
-// TriggerError is a trigger that a release cannot use. It is the release's
-// fault: only another trigger, or another spec, mends it.
+// TriggerError is a trigger that a release cannot use. It is the release's fault: only
+// another trigger, or another spec, fixes it.
 type TriggerError struct {
 	// Trigger is its name.
 	Trigger string
 	// Reason says what is wrong, and Fix the way out.
 	Reason, Fix string
-	// Commands help with that.
+	// Commands help with the fix.
 	Commands []v1alpha1.ShellCommand
 }
 
-// ShellCommands are those that help to mend it.
+// ShellCommands are those that help to fix it.
 func (e *TriggerError) ShellCommands() []v1alpha1.ShellCommand { return e.Commands }
 
 // Error names the trigger, what is wrong with it and the way out.
@@ -62,11 +62,11 @@ func (t *Trigger) fault(fix, reason string, args ...any) *TriggerError {
 	return &TriggerError{Trigger: t.Name, Reason: fmt.Sprintf(reason, args...), Fix: fix}
 }
 
-// Usable checks that a release of the repository may run the trigger; an error
-// is a *TriggerError. Warnings are for people and stop nothing.
+// Usable checks that a release of the repository may run the trigger; an error is a
+// *TriggerError. Warnings are for people and do not stop the release.
 func (t *Trigger) Usable(repository, branch string) ([]string, error) {
 	if t.Disabled {
-		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; one that shall run for Turnout alone is a "+
+		return nil, t.fault("enable it, or name another in spec.build.trigger of the BlueGreen; a trigger that only Turnout runs is a "+
 			"manual trigger", "is disabled")
 	}
 	var warnings []string
@@ -77,14 +77,14 @@ func (t *Trigger) Usable(repository, branch string) ([]string, error) {
 	case source.unsure(repository):
 		warnings = append(warnings,
 			fmt.Sprintf("trigger %s builds from the connected repository %s, whose address Turnout does not know: if it is not %s, the build "+
-				"fails for want of the commit", t.Name, source.name, repository))
+				"fails because it lacks the commit", t.Name, source.name, repository))
 	case !source.is(repository):
 		return nil, t.fault("name one that builds "+repository+" in spec.build.trigger of the BlueGreen", "builds %s, not %s", source.name,
 			repository)
 	}
 	if t.RunsOnPush(branch) {
 		warnings = append(warnings,
-			fmt.Sprintf("trigger %s runs by itself at every push to %s, too, so each commit is built twice: make it a manual one, which only "+
+			fmt.Sprintf("trigger %s also runs by itself at every push to %s, so each commit is built twice: make it a manual trigger, which only "+
 				"Turnout runs", t.Name, branch))
 	}
 	return warnings, nil
@@ -94,7 +94,7 @@ func (t *Trigger) Usable(repository, branch string) ([]string, error) {
 type origin struct {
 	// name is owner/name, or the resource name of a connected repository.
 	name string
-	// connected: a resource of the project, named by whoever connected it.
+	// connected: a resource of the project; whoever connected it chose its name.
 	connected bool
 	// mirror: a Cloud Source Repository; those that mirror GitHub are named
 	// github_OWNER_NAME.
@@ -117,10 +117,10 @@ func (t *Trigger) source() origin {
 	return origin{name: addressed(pb.GetSourceToBuild().GetUri())}
 }
 
-// Builds reports whether it is known that the trigger builds the repository that is
-// cloned from an address. A resource of the project that stands for a repository is
-// named by whoever connected it, and so is a server of GitHub Enterprise: what those
-// are is not known, whatever their names say.
+// Builds reports whether the trigger certainly builds the repository that is cloned
+// from an address. Whoever connected a repository as a resource of the project chose
+// its name, and likewise for a server of GitHub Enterprise: their names prove nothing,
+// so Builds reports false for them.
 func (t *Trigger) Builds(cloneURL string) bool {
 	repository, host := addressed(cloneURL), hostOf(cloneURL)
 	source := t.source()
@@ -128,7 +128,7 @@ func (t *Trigger) Builds(cloneURL string) bool {
 	case source.connected:
 		return false
 	case t.pb.GetGithub() != nil:
-		// The server of GitHub Enterprise is a field that the Go API does not know.
+		// The server of GitHub Enterprise is in a field that the Go API lacks.
 		return host == "github.com" && len(t.pb.GetGithub().ProtoReflect().GetUnknown()) == 0 && source.is(repository)
 	case source.mirror:
 		home := t.pb.GetTriggerTemplate().GetProjectId()
@@ -137,7 +137,7 @@ func (t *Trigger) Builds(cloneURL string) bool {
 	return source.is(repository) && hostOf(t.pb.GetSourceToBuild().GetUri()) == host
 }
 
-// hostOf is the host, and the port, of a repository's address, https or scp-like.
+// hostOf is the host and port of a repository's address, https or scp-like.
 func hostOf(uri string) string {
 	if host, _, ok := strings.Cut(uri, ":"); ok && !strings.Contains(uri, "://") {
 		return strings.ToLower(host[strings.LastIndex(host, "@")+1:])
@@ -162,7 +162,7 @@ func addressed(uri string) string {
 	return strings.Join(parts[max(0, len(parts)-2):], "/")
 }
 
-// is tells whether the source is the repository, as far as its name tells.
+// is reports whether the source is the repository, judging by its name.
 func (o origin) is(repository string) bool {
 	owner, name, _ := strings.Cut(repository, "/")
 	switch {
@@ -174,12 +174,12 @@ func (o origin) is(repository string) bool {
 	return strings.EqualFold(o.name, repository)
 }
 
-// unsure: the source may be the repository under a name of its own.
+// unsure reports whether the source may be the repository under another name.
 func (o origin) unsure(repository string) bool { return o.connected && !o.is(repository) }
 
 func (o origin) segment() string { return o.name[strings.LastIndex(o.name, "/")+1:] }
 
-// RunsOnPush tells whether a push to the branch starts the trigger.
+// RunsOnPush reports whether a push to the branch starts the trigger.
 func (t *Trigger) RunsOnPush(branch string) bool {
 	pattern, inverted := t.pb.GetTriggerTemplate().GetBranchName(), t.pb.GetTriggerTemplate().GetInvertRegex()
 	for _, push := range []*cloudbuildpb.PushFilter{t.pb.GetGithub().GetPush(), t.pb.GetRepositoryEventConfig().GetPush()} {
@@ -191,12 +191,12 @@ func (t *Trigger) RunsOnPush(branch string) bool {
 	return pattern != "" && err == nil && !t.Disabled && matcher.MatchString(branch) != inverted
 }
 
-// Path is where in the repository the trigger's build is written; "" if the
-// trigger holds the build itself, see [Trigger.File]. A warning, if not "", is
-// for people. An error is a *TriggerError.
+// Path is the file in the repository that holds the trigger's build, or "" if the
+// trigger holds the build itself, see [Trigger.File]. A warning, if not "", is for
+// people. An error is a *TriggerError.
 //
-// A manual trigger names the revision that the file is read from. The branch
-// that is released is taken for the commit: the two differ only for a moment.
+// A manual trigger names the revision from which the file is read. The released branch
+// is accepted in place of the commit: the two differ only for a moment.
 func (t *Trigger) Path(repository, branch, commit string) (path, warning string, err error) {
 	const fix = "let it read a file of the repository it builds, or use spec.build.config of the BlueGreen instead of spec.build.trigger"
 	switch {
@@ -205,7 +205,7 @@ func (t *Trigger) Path(repository, branch, commit string) (path, warning string,
 	case t.pb.GetFilename() != "":
 		return t.pb.GetFilename(), "", nil
 	case t.pb.GetGitFileSource() == nil:
-		return "", "", t.fault(fix, "has its build neither in itself nor in a named file, so that Turnout cannot check what it would run")
+		return "", "", t.fault(fix, "has its build neither in itself nor in a named file, so Turnout cannot check what it would run")
 	}
 	file := t.pb.GetGitFileSource()
 	from := origin{name: addressed(file.GetUri())}
@@ -213,11 +213,11 @@ func (t *Trigger) Path(repository, branch, commit string) (path, warning string,
 		from = origin{name: file.GetRepository(), connected: true}
 	}
 	if from.name != "" && !from.is(repository) {
-		return "", "", t.fault(fix, "reads %s from %s, not from %s, so that Turnout cannot check what it would run", file.GetPath(), from.name,
+		return "", "", t.fault(fix, "reads %s from %s, not from %s, so Turnout cannot check what it would run", file.GetPath(), from.name,
 			repository)
 	}
 	if revision := file.GetRevision(); !slices.Contains([]string{"", commit, branch, "refs/heads/" + branch}, revision) {
-		warning = fmt.Sprintf("trigger %s reads %s from %s, not from the commit that is built: should the two differ, Turnout looks at the "+
+		warning = fmt.Sprintf("trigger %s reads %s from %s, not from the commit that is built: if the two differ, Turnout looks at the "+
 			"build itself, while it runs", t.Name, file.GetPath(), revision)
 	}
 	return file.GetPath(), warning, nil
@@ -233,16 +233,16 @@ func (t *Trigger) File() (*File, error) {
 	return f, nil
 }
 
-// Apply refuses the trigger if the policy does not allow the steps of its build
-// that would change the cluster. They cannot be left out: a run of a trigger is
-// given a commit and substitutions, and nothing else of its build can be
-// changed. f is the build, from the repository or from File; an error is a
-// *FileError if it is the repository's, else a *TriggerError.
+// Apply refuses the trigger if its build has steps that would change the cluster and
+// the policy does not allow them. The steps cannot be left out: a run takes a commit
+// and substitutions, and nothing else of the build can be changed. f is the build, from
+// the repository or from File. An error is a *FileError if the build is the
+// repository's, otherwise a *TriggerError.
 func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
 	const fix = "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Allow; or use " +
-		"spec.build.config instead of spec.build.trigger, with which the step is left out"
+		"spec.build.config instead of spec.build.trigger, which leaves the step out"
 	if f.account != "" {
-		return f.fault(f.account, "a repository's file may not choose whom its build runs as",
+		return f.fault(f.account, "a repository's file may not choose the account its build runs as",
 			"remove the field and set the service account of the trigger "+t.Name+" in Cloud Build")
 	}
 	i, why := f.clusterStep()
@@ -256,9 +256,9 @@ func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
 	return f.stepError(i, why+", and trigger "+t.Name+" runs every step as it is written", fix)
 }
 
-// ChangesCluster says in words which step of the trigger's build would change
-// the cluster, "" if none is seen. Of the files that triggers name only known
-// is looked at, as it is written; it may be nil.
+// ChangesCluster says which step of the trigger's build would change the cluster, or
+// "" if none is seen. Of the files that triggers name, it looks only at known, as
+// written; known may be nil.
 func (t *Trigger) ChangesCluster(known *File) string {
 	var f *File
 	switch {
@@ -276,9 +276,9 @@ func (t *Trigger) ChangesCluster(known *File) string {
 	return stepName(f.index(i), f.Build.Steps[i].GetId()) + " " + why
 }
 
-// Rivals are the triggers that run at a push to the branch of the repository
-// and change the cluster, one sentence each, with the way out. But is the name
-// or id of the trigger that is meant to; known as for ChangesCluster.
+// Rivals are the triggers that run at a push to the branch of the repository and
+// change the cluster: one sentence each, with the way out. But is the name or id of the
+// trigger that Turnout runs; known is that of ChangesCluster.
 func Rivals(triggers []*Trigger, repository, branch, but string, known *File) []string {
 	var found []string
 	for _, t := range triggers {
@@ -286,14 +286,14 @@ func Rivals(triggers []*Trigger, repository, branch, but string, known *File) []
 			continue
 		}
 		if step := t.ChangesCluster(known); step != "" {
-			found = append(found, fmt.Sprintf("trigger %s runs at every push to %s of %s, too, and changes the cluster under Turnout's hands "+
+			found = append(found, fmt.Sprintf("trigger %s also runs at every push to %s of %s, and changes the cluster while Turnout works on it "+
 				"(%s): disable it in Cloud Build, project %s, location %s", t.Name, branch, repository, step, t.Project, t.Location))
 		}
 	}
 	return found
 }
 
-// substitutions are the trigger's own, which go over those of its build.
+// substitutions are the trigger's own, which override those of its build.
 func (t *Trigger) substitutions() map[string]string {
 	all := maps.Clone(t.pb.GetSubstitutions())
 	if all == nil {

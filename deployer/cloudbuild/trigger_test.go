@@ -24,8 +24,8 @@ const pipeline = "steps:\n- name: docker\n  args: [build, .]\nimages: ['gcr.io/$
 const clusterPipeline = "steps:\n- name: docker\n  args: [build, .]\n- name: gcr.io/cloud-builders/kubectl\n  id: deploy\n  args: " +
 	"[apply, -f, k8s]\nimages: [gcr.io/p/a]\n"
 
-// onPush is a trigger that builds cloudbuild.yaml at every push to main, as the
-// changes make it.
+// onPush is a trigger that builds cloudbuild.yaml at every push to main, with the
+// changes applied.
 func onPush(change ...func(*cloudbuildpb.BuildTrigger)) *cloudbuildpb.BuildTrigger {
 	pb := &cloudbuildpb.BuildTrigger{
 		Name: "deploy-main", BuildTemplate: &cloudbuildpb.BuildTrigger_Filename{Filename: "cloudbuild.yaml"},
@@ -39,7 +39,7 @@ func onPush(change ...func(*cloudbuildpb.BuildTrigger)) *cloudbuildpb.BuildTrigg
 	return pb
 }
 
-// manual takes the event away: only people and Turnout run it.
+// manual removes the event: only people and Turnout run the trigger.
 func manual(pb *cloudbuildpb.BuildTrigger) {
 	pb.Github = nil
 	pb.SourceToBuild = &cloudbuildpb.GitRepoSource{
@@ -57,7 +57,7 @@ func inline(text string) func(*cloudbuildpb.BuildTrigger) {
 	}
 }
 
-// repository serves one file at the one commit.
+// repository serves one file at its only commit.
 func repository(text string) cloudbuildtest.Repository {
 	return func(_ context.Context, _, revision, path string) ([]byte, error) {
 		if revision != commit || path != "cloudbuild.yaml" {
@@ -67,7 +67,7 @@ func repository(text string) cloudbuildtest.Repository {
 	}
 }
 
-// keep makes triggers in the server and reads the first back by its name.
+// keep creates triggers in the server and reads the first back by its name.
 func keep(t *testing.T, server *cloudbuildtest.Server, client *cloudbuild.Client,
 	triggers ...*cloudbuildpb.BuildTrigger,
 ) *cloudbuild.Trigger {
@@ -143,7 +143,7 @@ func TestALostRunIsFoundByWhatItCarries(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{ListLag: 200 * time.Millisecond, Repository: repository(pipeline)})
 	client := connect(t, server)
 	trigger := keep(t, server, client, onPush(manual), onPush(manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Name = "other" }))
-	// The trigger ran by itself at the same commit, too; that build is not ours.
+	// The trigger also ran by itself at the same commit; that build is not ours.
 	if _, err := server.RunBuildTrigger(t.Context(), &cloudbuildpb.RunBuildTriggerRequest{
 		ProjectId: "acme-prod", TriggerId: trigger.ID,
 		Source: &cloudbuildpb.RepoSource{Revision: &cloudbuildpb.RepoSource_CommitSha{CommitSha: commit}},
@@ -231,7 +231,7 @@ func TestAMissingTriggerNamesTheWayOut(t *testing.T) {
 	}
 }
 
-// judge goes through all that a release asks of a trigger before it runs it.
+// judge makes all the checks of a trigger that a release makes before running it.
 func judge(trigger *cloudbuild.Trigger, text string, policy cloudbuild.ClusterSteps) ([]string, error) {
 	said, err := trigger.Usable("acme/my-python-app", "main")
 	if err != nil {
@@ -258,7 +258,7 @@ func judge(trigger *cloudbuild.Trigger, text string, policy cloudbuild.ClusterSt
 	return said, err
 }
 
-func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
+func TestATriggerIsRefusedOrWarnedOf(t *testing.T) {
 	connected := func(name string) func(*cloudbuildpb.BuildTrigger) {
 		return func(pb *cloudbuildpb.BuildTrigger) {
 			pb.Github = nil
@@ -286,7 +286,7 @@ func TestATriggerIsRefusedOrRemarkedOn(t *testing.T) {
 		{name: "another branch's", trigger: []change{func(pb *cloudbuildpb.BuildTrigger) {
 			pb.Github.GetPush().GitRef = &cloudbuildpb.PushFilter_Branch{Branch: "^release-"}
 		}}},
-		{name: "one that runs by itself", remark: []string{"deploy-main runs by itself at every push to main", "built twice", "manual"}},
+		{name: "one that runs by itself", remark: []string{"deploy-main also runs by itself at every push to main", "built twice", "manual"}},
 		{
 			name: "disabled", trigger: []change{manual, func(pb *cloudbuildpb.BuildTrigger) { pb.Disabled = true }},
 			refused: []string{"trigger deploy-main is disabled", "enable it", "manual trigger"},
@@ -430,7 +430,7 @@ func TestRivalsAreTriggersThatChangeTheClusterAtTheSamePush(t *testing.T) {
 	}
 }
 
-func TestStatesTellLossQueueAndClusterSteps(t *testing.T) {
+func TestStatesReportLossQueueAndClusterSteps(t *testing.T) {
 	for want, status := range map[bool]cloudbuildpb.Build_Status{true: cloudbuildpb.Build_EXPIRED, false: cloudbuildpb.Build_FAILURE} {
 		server := cloudbuildtest.New(t,
 			cloudbuildtest.Config{
@@ -460,7 +460,7 @@ func TestStatesTellLossQueueAndClusterSteps(t *testing.T) {
 	}
 }
 
-func TestARepositoryThatCannotBeClonedIsToldToBePublic(t *testing.T) {
+func TestAFailedCloneNamesTheWayOut(t *testing.T) {
 	server := cloudbuildtest.New(t, cloudbuildtest.Config{Builder: func(context.Context, *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
 		return cloudbuildtest.Result{Failure: &cloudbuildtest.Failure{Type: cloudbuildpb.Build_FailureInfo_FETCH_SOURCE_FAILED}}, nil
 	}})

@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// shownName is how much of an image's name a warning repeats: two of them, with the
-// whole commit, fit into a line of the record.
+// shownName is how much of an image's name a warning repeats: two names with the whole
+// commit fit into a line of the record.
 const shownName = 250
 
-// unnamed warns of an image that spec.build.image names and no step of the file does:
-// its name may be mistyped, which else shows only after the build; or it is pushed out
-// of sight. It is nil if a step names it, or is known to push what may be it.
+// unnamed warns of an image that spec.build.image names but no step of the file does.
+// Its name may be mistyped, which otherwise shows only after the build, or a script may
+// push it out of sight. It is nil if a step names the image, or may push it.
 func (f *File) unnamed(x *expander, want push, all []push) *Warning {
 	var other *push
 	for i, p := range all {
@@ -33,11 +33,11 @@ func (f *File) unnamed(x *expander, want push, all []push) *Warning {
 	}
 	w.Message = fmt.Sprintf("no step names spec.build.image %s, and %s; if no script pushes it either, the release fails after its build: "+
 		"correct spec.build.image of the BlueGreen, or the name in the step; "+
-		"where a script pushes it, give it the name as an argument, and it is checked before the build", cutName(want.ref), seen)
+		"if a script pushes it, pass it the name as an argument, so that Turnout can check it before the build", cutName(want.ref), seen)
 	return w
 }
 
-// mayBe: what a step pushes is, or cannot be told from, what is wanted.
+// mayBe reports whether a step pushes what is wanted, or may push it.
 func (x *expander) mayBe(p, want push) bool {
 	repository := x.repository(p)
 	same := repository == x.repository(want)
@@ -53,8 +53,8 @@ func (x *expander) mayBe(p, want push) bool {
 	return x.settled(p.ref) == want.ref
 }
 
-// mentions: a step has the name among its words, its variables or in its script,
-// whatever it does with it.
+// mentions reports whether a step has the name among its words or variables or in its
+// script, whatever it does with it.
 func (f *File) mentions(x *expander, ref string) bool {
 	found := false
 	hear := func(text string) { found = found || holdsName(x.settled(text), ref) }
@@ -75,7 +75,7 @@ func (f *File) mentions(x *expander, ref string) bool {
 	return found
 }
 
-// holdsName: a text has a name in it, and not only the beginning or the end of another.
+// holdsName reports whether a text contains a name, and not only as part of another name.
 func holdsName(text, name string) bool {
 	for at := 0; ; at++ {
 		i := strings.Index(text[at:], name)
@@ -90,7 +90,7 @@ func holdsName(text, name string) bool {
 	}
 }
 
-// ofName: a name goes on with it.
+// ofName reports whether a character can continue a name.
 func ofName(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.'
 }

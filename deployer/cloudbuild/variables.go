@@ -9,8 +9,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// assign follows the assignments of a shell script. A variable that perhaps gets a
-// second value may have either.
+// assign follows the assignments of a shell script. A variable that may get a second
+// value is unsure: it may have either.
 func (s *scope) assign(assigns []*syntax.Assign, text string) {
 	if s.vars == nil {
 		return
@@ -48,7 +48,7 @@ func (s *scope) set(name string, value word, unsure bool) {
 	s.vars[name] = value.text
 }
 
-// assigned gives a variable a value that it surely has from now on.
+// assigned gives a variable a value that it certainly has from now on.
 func (s *scope) assigned(name string, value word) {
 	delete(s.vars, name)
 	if delete(s.unsure, name); !value.known || len(value.text) > maxImageBytes {
@@ -58,15 +58,14 @@ func (s *scope) assigned(name string, value word) {
 	s.vars[name] = value.text
 }
 
-// word takes the quotes away from a word, and replaces the variables in it that are
-// known.
+// word removes the quotes from a word and replaces the known variables in it.
 func (s *scope) word(w *syntax.Word, text string) word {
 	out := word{known: true}
 	out.add(w.Parts, text, false, s.resolve)
 	return out
 }
 
-// resolve is what a shell makes of a variable, with an operation or without.
+// resolve is the value of a variable, with or without an operation.
 func (v values) resolve(part syntax.WordPart, text string) (string, bool) {
 	pe, ok := part.(*syntax.ParamExp)
 	if !ok || v == nil || pe.Param == nil || !foreseen(pe) {
@@ -91,7 +90,7 @@ func (v values) resolve(part syntax.WordPart, text string) (string, bool) {
 	return made, err == nil && len(made) <= maxImageBytes
 }
 
-// foreseen: it runs nothing and assigns nothing.
+// foreseen reports whether an expansion runs nothing and assigns nothing.
 func foreseen(pe *syntax.ParamExp) bool {
 	good := true
 	syntax.Walk(pe, func(node syntax.Node) bool {
@@ -109,7 +108,7 @@ func foreseen(pe *syntax.ParamExp) bool {
 	return good
 }
 
-// loop: of a loop's variable, only a single value is known.
+// loop sets a loop's variable. Its value is known only if there is just one.
 func (s *scope) loop(n *syntax.WordIter, text string) {
 	if s.vars == nil {
 		return
@@ -121,7 +120,7 @@ func (s *scope) loop(n *syntax.WordIter, text string) {
 	s.set(n.Name.Value, value, len(n.Items) != 1)
 }
 
-// words are those of a command, as a shell hands them on as far as that is known.
+// words are those of a command, as a shell passes them on, as far as that is known.
 func (s *scope) words(args []*syntax.Word, text string) []word {
 	out := make([]word, 0, len(args))
 	for _, arg := range args {
@@ -140,13 +139,13 @@ func (s *scope) words(args []*syntax.Word, text string) []word {
 	return out
 }
 
-// isBareVariable: what stands for it is split into words.
+// isBareVariable reports whether a shell splits the word's value into words.
 func isBareVariable(w *syntax.Word) bool {
 	_, ok := w.Parts[0].(*syntax.ParamExp)
 	return ok && len(w.Parts) == 1
 }
 
-// allArgs are the words that "$@" stands for, or "${@:2}".
+// allArgs are the words of "$@" or "${@:2}".
 func (s *scope) allArgs(w *syntax.Word) ([]word, bool) {
 	if len(w.Parts) != 1 || s.args == nil {
 		return nil, false
@@ -173,7 +172,7 @@ func (s *scope) allArgs(w *syntax.Word) ([]word, bool) {
 	return s.args[min(n-1, len(s.args)):], true
 }
 
-// resolve is what a variable or an argument stands for.
+// resolve is the value of a variable or an argument.
 func (s *scope) resolve(part syntax.WordPart, text string) (string, bool) {
 	pe, ok := part.(*syntax.ParamExp)
 	if !ok || pe.Param == nil || s.args == nil {
@@ -203,7 +202,7 @@ func (s *scope) resolve(part syntax.WordPart, text string) (string, bool) {
 	return vars.resolve(part, text)
 }
 
-// positional follows what changes the arguments: shift, and set --.
+// positional follows the commands that change the arguments: shift, and set --.
 func (s *scope) positional(tool string, args []word) {
 	switch {
 	case tool == "set":

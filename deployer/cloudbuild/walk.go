@@ -10,7 +10,7 @@ import (
 // walk looks at every command below a node, in the order of the text.
 func (s *sight) walk(root syntax.Node, text string) {
 	stdin := map[*syntax.Stmt]input{}
-	var above []bool // which of the nodes above leave it open whether, or where, they run what they hold
+	var above []bool // for each node above: whether its commands may not run here, see leavesOpen
 	syntax.Walk(root, func(node syntax.Node) bool {
 		if node == nil {
 			if above[len(above)-1] {
@@ -45,7 +45,7 @@ func (s *sight) walk(root syntax.Node, text string) {
 	})
 }
 
-// leavesOpen tells the nodes whose commands may not run, or run in a shell of their
+// leavesOpen reports whether a node's commands may not run, or run in a shell of their
 // own.
 func leavesOpen(node syntax.Node) bool {
 	switch n := node.(type) {
@@ -75,11 +75,11 @@ func (s *sight) statement(n *syntax.Stmt, text string, piped input) {
 	}
 }
 
-// call follows a function into its commands.
+// call follows a function call into its commands.
 func (s *sight) call(f *function, args []word) {
 	size := int(f.body.End().Offset()) - int(f.body.Pos().Offset()) //nolint:gosec // offsets in a text of 64 KB
 	if f.active {
-		return // they are being looked at
+		return // a recursive call: its commands are being looked at
 	}
 	if s.calls >= maxCalls || *s.budget < size {
 		s.cannotSee("calls more functions than Turnout reads")
@@ -108,7 +108,7 @@ func (s *sight) call(f *function, args []word) {
 	}
 }
 
-// uncalled looks at the functions that nothing is seen to call.
+// uncalled looks at the functions that no command is seen to call.
 func (s *sight) uncalled(names []string) {
 	for _, name := range names {
 		if f := s.functions[name]; !f.called {
@@ -119,8 +119,8 @@ func (s *sight) uncalled(names []string) {
 	}
 }
 
-// turns follows a loop over words that are known, one turn after the other. It is
-// of no use where no variable is looked up.
+// turns follows a loop over known words, one turn at a time. Without variables to look
+// up, that would show nothing new.
 func (s *sight) turns(n *syntax.ForClause, text string) bool {
 	iter, ok := n.Loop.(*syntax.WordIter)
 	if !ok || n.Select || s.scope.vars == nil || !iter.InPos.IsValid() {

@@ -8,14 +8,14 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// wordOf takes the quotes away from a word.
+// wordOf removes the quotes from a word.
 func wordOf(w *syntax.Word, text string) word {
 	out := word{known: true}
 	out.add(w.Parts, text, false, nil)
 	return out
 }
 
-// add takes up the parts of a word. resolve knows what a variable stands for.
+// add appends the parts of a word. resolve knows the values of variables.
 func (w *word) add(parts []syntax.WordPart, text string, quoted bool, resolve func(syntax.WordPart, string) (string, bool)) {
 	for _, part := range parts {
 		switch p := part.(type) {
@@ -40,7 +40,7 @@ func (w *word) add(parts []syntax.WordPart, text string, quoted bool, resolve fu
 	}
 }
 
-// unescaped takes backslashes away; between double quotes few are shellEscapes.
+// unescaped removes backslashes; between double quotes only a few characters are escaped.
 func unescaped(text string, quoted bool) string {
 	if !strings.Contains(text, `\`) {
 		return text
@@ -58,10 +58,10 @@ func unescaped(text string, quoted bool) string {
 	return b.String()
 }
 
-// shellEscapes are those of echo, printf and $” that part commands and words.
+// shellEscapes are the escapes of echo, printf and $'…' that separate commands and words.
 var shellEscapes = strings.NewReplacer(`\n`, "\n", `\t`, "\t", `\\`, `\`, `\'`, `'`, `\"`, `"`)
 
-// source is a node as it is written.
+// source is the text of a node, as written.
 func source(node syntax.Node, text string) string {
 	from, to := int(node.Pos().Offset()), int(node.End().Offset()) //nolint:gosec // offsets in a text of 64 KB
 	if from > to || to > len(text) {
@@ -78,7 +78,7 @@ func plainWords(texts []string) []word {
 	return words
 }
 
-// given are arguments that are known to be all; there may be none.
+// given are arguments that are known to be complete, even if there are none.
 func given(args []word) []word {
 	if len(args) > maxWords {
 		return nil
@@ -94,14 +94,14 @@ func joined(words []word) (string, bool) {
 	return strings.Join(texts, " "), known
 }
 
-// text is a command as it is written.
+// text is a command as written.
 func text(argv []word) string {
 	out, _ := joined(argv)
 	return out
 }
 
-// operands are the words that are neither options nor the values of those that
-// take the next word.
+// operands are the words that are neither options nor the values of options that take
+// the next word.
 func operands(args []word, values []string) []word {
 	var out []word
 	for i := 0; i < len(args); i++ {
@@ -123,8 +123,8 @@ func firstKnown(args []word, values []string) string {
 	return ""
 }
 
-// flagValues are the values of an option, written --name VALUE or --name=VALUE; -n may
-// stand before its value without a space.
+// flagValues are the values of an option, written --name VALUE or --name=VALUE. After a
+// short option such as -n no space is needed.
 func flagValues(args []word, names ...string) []word {
 	var out []word
 	for i := 0; i < len(args); i++ {
@@ -146,7 +146,7 @@ func flagValues(args []word, names ...string) []word {
 	return out
 }
 
-// isSet tells that a switch is on.
+// isSet reports whether a switch is on.
 func isSet(args []word, name string) bool {
 	return slices.ContainsFunc(args, func(w word) bool { return w.text == name || w.text == name+"=true" })
 }
@@ -155,8 +155,8 @@ func isOff(args []word, name string) bool {
 	return slices.ContainsFunc(args, func(w word) bool { return w.text == name+"=false" })
 }
 
-// called is a command as messages write it: its name, and what a runner is told,
-// for any other argument may be a secret.
+// called is a command as messages show it: its name and, for a runner, its first
+// argument. Any other argument may be a secret.
 func called(argv []word) string {
 	if len(argv) > 1 && slices.Contains(runners, path.Base(argv[0].text)) {
 		return quoted(argv[:2])
@@ -164,7 +164,7 @@ func called(argv []word) string {
 	return quoted(argv[:1])
 }
 
-// quoted is a command in quotes, in one line.
+// quoted is a command in quotes, on one line.
 func quoted(argv []word) string {
 	texts := make([]string, 0, len(argv))
 	for _, w := range argv {
@@ -173,7 +173,7 @@ func quoted(argv []word) string {
 	return `"` + strings.Join(texts, " ") + `"`
 }
 
-// fileName is how a file is remembered: a step begins in /workspace.
+// fileName is the name under which a file is remembered: a step starts in /workspace.
 func fileName(text string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(text, "/workspace/"), "./")
 }

@@ -49,8 +49,8 @@ var wrappers = map[string]wrapper{
 
 var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
-// takesNext tells that an option's value is the next word: that of an option by
-// itself, or of the last one of several that are written together, such as -nu.
+// takesNext reports whether the next word is the option's value: the option takes one,
+// or the last of several short ones written together does, such as -nu.
 func takesNext(values []string, flag string) bool {
 	if slices.Contains(values, flag) {
 		return true
@@ -99,8 +99,8 @@ func (w wrapper) unwrap(name string, args []word) []word {
 	return args
 }
 
-// perItem is the command that xargs or parallel runs for what it reads, which is
-// not known: in the place of a mark, or after the other words.
+// perItem is the command that xargs or parallel runs for each item it reads. The item
+// is unknown; it replaces a mark, or follows the other words.
 func perItem(name string, options, args []word) []word {
 	mark := ""
 	if name == "parallel" {
@@ -133,7 +133,7 @@ func perItem(name string, options, args []word) []word {
 			out[i] = word{text: strings.ReplaceAll(w.text, mark, "$0")}
 		}
 	}
-	if name == "parallel" { // a shell runs it
+	if name == "parallel" { // parallel runs it in a shell
 		text, _ := joined(out)
 		return append(plainWords([]string{"sh", "-c"}), word{text: text})
 	}

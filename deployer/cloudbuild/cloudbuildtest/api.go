@@ -24,7 +24,7 @@ var (
 	buildName  = regexp.MustCompile(`^projects/([^/]+)/locations/([^/]+)/builds/([^/]+)$`)
 )
 
-// where reads a parent; without one it is the legacy global location.
+// where reads a parent; without one, it is the legacy global location.
 func where(parent, project string) (string, string, error) {
 	if parent == "" && project != "" {
 		return project, "global", nil
@@ -53,7 +53,7 @@ func (s *Server) CreateBuild(_ context.Context, r *cloudbuildpb.CreateBuildReque
 	return s.add(pb, s.config.NeedsApproval)
 }
 
-// add keeps a build, to be listed after the lag, and starts its life.
+// add keeps a build, which is listed after the lag, and starts it.
 func (s *Server) add(pb *cloudbuildpb.Build, approval bool) (*longrunningpb.Operation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,8 +68,8 @@ func (s *Server) add(pb *cloudbuildpb.Build, approval bool) (*longrunningpb.Oper
 	return operation(b)
 }
 
-// accept makes the build that will be kept: what is sent, without the fields
-// that only the API writes, checked and expanded.
+// accept makes the build to keep: what was sent, checked and expanded, without the
+// fields that only the API writes.
 func accept(sent *cloudbuildpb.Build, project, location string) (*cloudbuildpb.Build, error) {
 	if sent == nil {
 		return nil, status.Error(codes.InvalidArgument, "invalid build: build is required")
@@ -94,7 +94,7 @@ func accept(sent *cloudbuildpb.Build, project, location string) (*cloudbuildpb.B
 	return pb, nil
 }
 
-// GetBuild finds a build at once, listed or not.
+// GetBuild finds a build at once, whether or not it is listed yet.
 func (s *Server) GetBuild(_ context.Context, r *cloudbuildpb.GetBuildRequest) (*cloudbuildpb.Build, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (s *Server) GetBuild(_ context.Context, r *cloudbuildpb.GetBuildRequest) (*
 	return proto.CloneOf(b.pb), nil
 }
 
-// CancelBuild ends a build that is under way.
+// CancelBuild ends a build in progress.
 func (s *Server) CancelBuild(_ context.Context, r *cloudbuildpb.CancelBuildRequest) (*cloudbuildpb.Build, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,14 +144,13 @@ func (s *Server) lookup(name, project, id string) (*build, error) {
 	return nil, status.Error(codes.NotFound, "Requested entity was not found.")
 }
 
-// defaultPage and maxPage sizes of a list.
+// defaultPage and maxPage are sizes of a list's page.
 const (
 	defaultPage = 50
 	maxPage     = 1000
 )
 
-// ListBuilds lists the location's builds, the newest first, when their lag is
-// over.
+// ListBuilds lists the location's builds once their lag is over, the newest first.
 func (s *Server) ListBuilds(_ context.Context, r *cloudbuildpb.ListBuildsRequest) (*cloudbuildpb.ListBuildsResponse, error) {
 	project, location, err := where(r.GetParent(), r.GetProjectId())
 	if err != nil {
@@ -181,13 +180,13 @@ func (s *Server) list(project, location string, match filter) []*cloudbuildpb.Bu
 	return found
 }
 
-// operations is the long-running side of CreateBuild.
+// operations is the long-running operations service that belongs to CreateBuild.
 type operations struct {
 	longrunningpb.UnimplementedOperationsServer
 	server *Server
 }
 
-// GetOperation tells a build as an operation.
+// GetOperation returns a build as an operation.
 func (o *operations) GetOperation(_ context.Context, r *longrunningpb.GetOperationRequest) (*longrunningpb.Operation, error) {
 	o.server.mu.Lock()
 	defer o.server.mu.Unlock()
@@ -203,7 +202,7 @@ func operationName(b *build) string {
 	return "operations/build/" + b.project + "/" + base64.StdEncoding.EncodeToString([]byte(b.pb.GetId()))
 }
 
-// operation wraps a build's present state.
+// operation wraps a build's current state.
 func operation(b *build) (*longrunningpb.Operation, error) {
 	meta, err := anypb.New(&cloudbuildpb.BuildOperationMetadata{Build: proto.CloneOf(b.pb)})
 	if err != nil {

@@ -12,24 +12,24 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Builder does the work of one build, its substitutions already expanded. It
-// must return soon after ctx ends (a cancel, the build's timeout, Close). An
-// error is Cloud Build's own trouble and ends the build as INTERNAL_ERROR;
-// what the build did wrong goes into the Result.
+// Builder does the work of one build, whose substitutions are already expanded. It
+// must return soon after ctx ends (a cancel, the build's timeout, Close). An error is
+// Cloud Build's own trouble and ends the build as INTERNAL_ERROR; the build's own
+// failures go into the Result.
 type Builder func(ctx context.Context, b *cloudbuildpb.Build) (Result, error)
 
 // Result is how a build ended.
 type Result struct {
-	// Status is the terminal status. Unknown (the zero value): FAILURE if
-	// Failure is set or a step failed, else SUCCESS.
+	// Status is the terminal status. Unknown (the zero value) means FAILURE if Failure
+	// is set or a step failed, otherwise SUCCESS.
 	Status cloudbuildpb.Build_Status
 	// Detail is the build's status_detail.
 	Detail string
-	// Images that were pushed. As on Cloud Build, only those that the build
-	// lists are reported.
+	// Images that were pushed. As on Cloud Build, only those that the build lists are
+	// reported.
 	Images []Image
-	// Steps in the build's order; those missing count as successful if the
-	// build is, and as never started if not.
+	// Steps in the build's order. Missing ones count as successful if the build is, and
+	// as never started otherwise.
 	Steps []Step
 	// Failure is the build's failure_info. Nil: none, or USER_BUILD_STEP if a
 	// step failed.
@@ -38,7 +38,7 @@ type Result struct {
 
 // Image is a pushed image.
 type Image struct {
-	// Name as the build lists it, Digest "sha256:…".
+	// Name is the name that the build lists, Digest "sha256:…".
 	Name, Digest string
 }
 
@@ -55,8 +55,8 @@ type Failure struct {
 	Detail string
 }
 
-// Digests is a Builder that runs nothing: every listed image is "pushed", with
-// a digest made of the image's name, the source and the steps.
+// Digests is a Builder that runs nothing: it "pushes" every listed image, with a digest
+// computed from the image's name, the source and the steps.
 func Digests(_ context.Context, b *cloudbuildpb.Build) (Result, error) {
 	content, err := proto.MarshalOptions{Deterministic: true}.Marshal(&cloudbuildpb.Build{Source: b.GetSource(), Steps: b.GetSteps()})
 	if err != nil {
@@ -69,7 +69,7 @@ func Digests(_ context.Context, b *cloudbuildpb.Build) (Result, error) {
 	return r, nil
 }
 
-// build is a build and what no client sees of it.
+// build is a build together with what no client sees of it.
 type build struct {
 	project, location string
 	pb                *cloudbuildpb.Build
@@ -128,11 +128,11 @@ func timeout(b *cloudbuildpb.Build) time.Duration {
 	return defaultTimeout
 }
 
-// finish writes the outcome, all of it at once.
+// finish writes the whole outcome at once.
 func (s *Server) finish(b *build, r Result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b.pb.GetStatus() == cloudbuildpb.Build_CANCELLED { // whatever the builder made of it
+	if b.pb.GetStatus() == cloudbuildpb.Build_CANCELLED { // whatever the builder returned
 		r.Status = cloudbuildpb.Build_CANCELLED
 	} else {
 		b.pb.FinishTime = timestamppb.Now()
@@ -186,7 +186,7 @@ func finishStep(step *cloudbuildpb.BuildStep, r Result, i int) {
 	}
 }
 
-// report keeps the images that the build lists: a push by a step is not seen.
+// report keeps the images that the build lists: Cloud Build does not see what steps push.
 func report(b *cloudbuildpb.Build, pushed []Image) []*cloudbuildpb.BuiltImage {
 	var out []*cloudbuildpb.BuiltImage
 	for _, name := range listed(b) {

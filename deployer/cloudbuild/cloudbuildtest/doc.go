@@ -1,20 +1,20 @@
 // Package cloudbuildtest is a Cloud Build that keeps its builds in memory and
 // speaks the real gRPC protocol.
 //
-// It tells no more than the real API does: builds are listed late and only
-// under the location they were made in, a step's status appears when the build
-// is over, images are reported only if they are listed, and RPCs it does not
-// know answer Unimplemented and are remembered. What a build does is up to a
-// Builder; the server itself fetches and runs nothing.
+// It reveals no more than the real API does. A new build is missing from lists for a
+// while, and listed only under the location it was made in. A step's status appears
+// when the build is over. Images are reported only if they are listed. RPCs that it
+// does not know answer Unimplemented and are remembered. A Builder does a build's
+// work; the server itself fetches and runs nothing.
 //
 // # Decisions
 //
-// A lost reply is a performed call answered with Unavailable, as a connection
-// that breaks looks to the client. Faults are given per method and used up.
+// A lost reply is a call that is performed but answered with Unavailable: to the
+// client, a broken connection looks the same. Faults are given per method and used up.
 //
-// Time is the wall clock. Lag and queue time are given in Config, short ones
-// for tests, rather than through a clock of its own.
+// Time is the wall clock. Config sets lag and queue time, short ones for tests; there
+// is no clock to replace.
 //
-// Bash-style substitutions (${_A##*/}) are applied by a shell's own library, as
-// far as a brace in them is not nested.
+// A shell library applies bash-style substitutions (${_A##*/}), unless they have
+// nested braces.
 package cloudbuildtest

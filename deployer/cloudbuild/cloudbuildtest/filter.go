@@ -11,14 +11,14 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// filter tells whether a build belongs in a list.
+// filter reports whether a build belongs in a list.
 type filter func(*cloudbuildpb.Build) bool
 
 var term = regexp.MustCompile(`^\s*([a-z_.]+)\s*(!=|=|<|>)\s*"([^"]*)"\s*`)
 
-// parseFilter reads the language that gcloud sends: terms FIELD OP "VALUE" with
-// AND and OR, AND binding closer. The fields known are those tests need; any
-// other is refused rather than ignored.
+// parseFilter reads the language that gcloud sends: terms FIELD OP "VALUE" with AND
+// and OR, AND binding closer. It knows the fields that tests need, and refuses any
+// other.
 func parseFilter(text string) (filter, error) {
 	if strings.TrimSpace(text) == "" {
 		return func(*cloudbuildpb.Build) bool { return true }, nil
@@ -59,7 +59,7 @@ func anyOf(alternatives [][]filter) filter {
 	}
 }
 
-// texts are the fields compared as text; several values match if one does.
+// texts are the fields compared as text; if a field has several values, one must match.
 var texts = map[string]func(*cloudbuildpb.Build) []string{
 	"tags":                  func(b *cloudbuildpb.Build) []string { return b.GetTags() },
 	"status":                func(b *cloudbuildpb.Build) []string { return []string{b.GetStatus().String()} },

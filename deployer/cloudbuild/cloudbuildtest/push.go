@@ -13,9 +13,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// Pushes is a Builder whose steps push an image themselves, into the registry at
-// host, under every name that their arguments hold. As on Cloud Build, nothing of it
-// is reported.
+// Pushes is a Builder whose steps push an image themselves, into the registry at host,
+// under every name in their arguments. As on Cloud Build, the build reports none of
+// these images.
 func Pushes(host string) Builder {
 	names := regexp.MustCompile(regexp.QuoteMeta(host) + `/[a-z0-9/._-]+(?::[A-Za-z0-9._-]+)?`)
 	return func(ctx context.Context, b *cloudbuildpb.Build) (Result, error) {

@@ -19,37 +19,36 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// defaultTimeout of a build that names none (comments of Build.timeout).
+// defaultTimeout applies to a build that sets none (comments of Build.timeout).
 const defaultTimeout = time.Hour
 
 // Config configures a Server.
 type Config struct {
-	// Listener to serve on; the server closes it. Nil: a free port on loopback.
+	// Listener to serve on; the server closes it. Nil means a free port on loopback.
 	Listener net.Listener
-	// Builder does the work of each build. Nil: Digests.
+	// Builder does the work of each build. Nil means Digests.
 	Builder Builder
-	// ListLag is how long a new build stays out of lists. 0: listed at once.
+	// ListLag is how long a new build stays out of lists. 0: it is listed at once.
 	ListLag time.Duration
-	// QueueTime is how long a build stays QUEUED. 0: it is at once WORKING.
+	// QueueTime is how long a build stays QUEUED. 0: it is WORKING at once.
 	QueueTime time.Duration
 	// NeedsApproval makes every build wait as PENDING for Approve.
 	NeedsApproval bool
-	// Repository reads the files that triggers name. Nil: none is connected, and
-	// only triggers that hold their build can be run.
+	// Repository reads the files that triggers name. Nil: no repository is connected, so
+	// only triggers that hold their own build can run.
 	Repository Repository
 	// Log receives a debug line per call. Nil: nothing is logged.
 	Log *slog.Logger
 }
 
-// Fault spoils calls of one method.
+// Fault makes calls of one method fail.
 type Fault struct {
-	// Code and Message of the answer. Code OK (the zero value) means
-	// Unavailable.
+	// Code and Message of the answer. Code OK (the zero value) means Unavailable.
 	Code    codes.Code
 	Message string
-	// Performed: the call is carried out and only its reply is lost.
+	// Performed: the call takes effect and only its reply is lost.
 	Performed bool
-	// Times is how many calls are spoiled. 0: one.
+	// Times is how many calls fail. 0 means one.
 	Times int
 }
 
@@ -60,7 +59,7 @@ type Server struct {
 	config  Config
 	address string
 	grpc    *grpc.Server
-	running context.Context // ends with Close; every build's context comes from it
+	running context.Context // ends with Close; the parent of every build's context
 	stop    context.CancelFunc
 	work    sync.WaitGroup // builds being run, and the serving goroutine
 
@@ -129,8 +128,8 @@ func (s *Server) Close() {
 	s.work.Wait()
 }
 
-// Fail spoils the next calls of a method, such as "CreateBuild". Faults of one
-// method are used up in the order they were given.
+// Fail makes the next calls of a method fail, such as "CreateBuild". A method's faults
+// are used up in the order in which they were given.
 func (s *Server) Fail(method string, fault Fault) {
 	if fault.Code == codes.OK {
 		fault.Code = codes.Unavailable
@@ -145,22 +144,22 @@ func (s *Server) Fail(method string, fault Fault) {
 	}
 }
 
-// Calls counts the calls of each method, spoiled ones included.
+// Calls counts the calls of each method, including failed ones.
 func (s *Server) Calls() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.calls)
 }
 
-// Unknown lists the methods that were called and are not implemented.
+// Unknown lists the methods that were called but are not implemented.
 func (s *Server) Unknown() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.unknown)
 }
 
-// Builds are copies of all builds of a location, oldest first, unlisted ones
-// included: for assertions, no client sees them like that.
+// Builds are copies of all builds of a location, oldest first, including those that are
+// not listed yet. For assertions only: no client sees them like that.
 func (s *Server) Builds(project, location string) []*cloudbuildpb.Build {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +172,8 @@ func (s *Server) Builds(project, location string) []*cloudbuildpb.Build {
 	return out
 }
 
-// Keep takes over a build as another server had it, under its id. One that was under
-// way begins anew.
+// Keep takes over a build from another server, under its id. A build in progress starts
+// again.
 func (s *Server) Keep(pb *cloudbuildpb.Build) error {
 	m := buildName.FindStringSubmatch(pb.GetName())
 	if m == nil {
@@ -192,8 +191,8 @@ func (s *Server) Keep(pb *cloudbuildpb.Build) error {
 	return nil
 }
 
-// Approve lets a PENDING build go on, as a person does in the console. It
-// tells whether there was one.
+// Approve lets a PENDING build go on, as a person does in the console. It reports
+// whether there was one.
 func (s *Server) Approve(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,8 +205,8 @@ func (s *Server) Approve(id string) bool {
 	return false
 }
 
-// intercept counts each call, spoils it if a fault is due, and remembers what
-// is not implemented.
+// intercept counts each call, makes it fail if a fault is due, and remembers methods
+// that are not implemented.
 func (s *Server) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	method := path.Base(info.FullMethod)
 	fault := s.begin(method)

@@ -22,7 +22,7 @@ import (
 
 const parent = "projects/p/locations/global"
 
-// connect is Google's own client, as any user of the API has it.
+// connect is Google's own client, set up as for any user of the API.
 func connect(t *testing.T, server *cloudbuildtest.Server) *build.Client {
 	t.Helper()
 	client, err := build.NewClient(t.Context(), option.WithEndpoint(server.Endpoint()), option.WithoutAuthentication(),
@@ -146,7 +146,7 @@ func TestSubstitutionsAreExpandedWhereTheAPIDoes(t *testing.T) {
 	}
 }
 
-func TestStepsTellTheirStatusOnlyAtTheEnd(t *testing.T) {
+func TestStepsReportTheirStatusOnlyAtTheEnd(t *testing.T) {
 	working, done := make(chan string), make(chan struct{})
 	server := cloudbuildtest.New(t,
 		cloudbuildtest.Config{Builder: func(_ context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {

@@ -12,10 +12,10 @@ import (
 	"cloud.google.com/go/storage"
 )
 
-// OpenSource opens a build's source in Cloud Storage, at the generation that
-// the build names, as a Builder needs it. Close what it returns. With
-// fake-gcs-server the client needs storage.WithJSONReads, or the server its
-// PublicHost set: reads go to another address otherwise.
+// OpenSource opens a build's source in Cloud Storage, at the generation that the build
+// names, for use in a Builder. Close what it returns. With fake-gcs-server, give the
+// client storage.WithJSONReads or set the server's PublicHost: otherwise reads go to
+// another address.
 func OpenSource(ctx context.Context, client *storage.Client, b *cloudbuildpb.Build) (*tar.Reader, io.Closer, error) {
 	source := b.GetSource().GetStorageSource()
 	if source == nil {

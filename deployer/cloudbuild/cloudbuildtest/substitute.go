@@ -13,11 +13,11 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// variable is a substitution, with a bash-style operation or without.
+// variable matches a substitution, with or without a bash-style operation.
 var variable = regexp.MustCompile(`\$(?:\$|([A-Z_][A-Z0-9_]*)|\{([A-Z_][A-Z0-9_]*)([^}]*)\})`)
 
-// substitute expands substitutions in place, as Cloud Build does before it
-// queues the build. The build keeps the substitutions it was sent.
+// substitute expands substitutions in place, as Cloud Build does before it queues the
+// build. The build keeps the substitutions as they were sent.
 func substitute(b *cloudbuildpb.Build, project, location, id string) error {
 	x := expansion{
 		values: map[string]string{}, used: map[string]bool{}, missing: map[string]bool{},
@@ -42,7 +42,7 @@ func substitute(b *cloudbuildpb.Build, project, location, id string) error {
 		x.resolveValues()
 	}
 	x.message(b.ProtoReflect())
-	if err := validateSizes(b); err != nil { // measured once more, replaced
+	if err := validateSizes(b); err != nil { // once more, after the expansion
 		return err
 	}
 	if b.GetOptions().GetSubstitutionOption() == cloudbuildpb.BuildOptions_ALLOW_LOOSE {
@@ -59,8 +59,7 @@ func substitute(b *cloudbuildpb.Build, project, location, id string) error {
 	return nil
 }
 
-// projectNumber invents a number of twelve digits for a project, always the
-// same.
+// projectNumber invents a number of twelve digits for a project, always the same.
 func projectNumber(project string) string {
 	number := uint64(100_000_000_000)
 	for _, c := range []byte(project) {
@@ -69,11 +68,11 @@ func projectNumber(project string) string {
 	return strconv.FormatUint(number, 10)
 }
 
-// expansion replaces substitutions and remembers which were met.
+// expansion replaces substitutions and remembers which ones it met.
 type expansion struct {
 	values        map[string]string
 	used, missing map[string]bool
-	dynamic       bool // bash-style operations are applied, too
+	dynamic       bool // bash-style operations are applied as well
 }
 
 // text expands one text; a user substitution without a value becomes empty.
@@ -100,8 +99,7 @@ func (x *expansion) text(text string) string {
 	})
 }
 
-// operation is what bash makes of ${NAME<operation>}; what it does not know
-// stays.
+// operation is bash's result for ${NAME<operation>}. An unknown operation stays.
 func (x *expansion) operation(text string) string {
 	env := make([]string, 0, len(x.values))
 	for name, value := range x.values {
@@ -118,8 +116,8 @@ func (x *expansion) operation(text string) string {
 	return value
 }
 
-// resolveValues expands values that mention other substitutions, one level
-// after another; what refers to itself is cut off.
+// resolveValues expands values that mention other substitutions, level by level. It
+// cuts off a value that refers to itself.
 func (x *expansion) resolveValues() {
 	const levels = 10
 	for range levels {
@@ -131,16 +129,16 @@ func (x *expansion) resolveValues() {
 	}
 }
 
-// verbatim are the fields of Build that substitutions do not reach: script is
-// the shell's, substitutions are the values themselves, source and tags and
-// logs_bucket and the API's own fields are taken as sent.
+// verbatim are the fields of Build in which nothing is substituted: script is the
+// shell's, substitutions are the values themselves, and source, tags, logs_bucket and
+// the API's own fields are used as sent.
 var verbatim = []protoreflect.Name{
 	"script", "substitutions", "source", "tags", "logs_bucket", "name", "id", "project_id", "log_url",
 	"wait_for",
 }
 
-// message expands every text of a message but the verbatim ones. A step's name
-// is its image and is expanded; the build's own is not.
+// message expands every text of a message except the verbatim fields. A step's name is
+// its image and is expanded; the build's name is not.
 func (x *expansion) message(m protoreflect.Message) {
 	isStep := m.Descriptor() == (&cloudbuildpb.BuildStep{}).ProtoReflect().Descriptor()
 	m.Range(func(fd protoreflect.FieldDescriptor, value protoreflect.Value) bool {

@@ -22,19 +22,19 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Repository reads a file of a repository (owner/name) as Cloud Build does
-// through its own connection to it. A file, or a commit, that does not exist is
-// an error for which errors.Is(err, fs.ErrNotExist) holds.
+// Repository reads a file of a repository (owner/name), as Cloud Build does over its
+// own connection. If the file or the commit does not exist, errors.Is(err,
+// fs.ErrNotExist) holds.
 type Repository func(ctx context.Context, repository, revision, path string) ([]byte, error)
 
-// trigger is a trigger and where it was made.
+// trigger is a trigger and the place where it was made.
 type trigger struct {
 	project, location string
 	pb                *cloudbuildpb.BuildTrigger
 }
 
 var (
-	// triggerText is what the comments of BuildTrigger.name demand.
+	// triggerText is the form that the comments of BuildTrigger.name demand.
 	triggerText  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,62}[A-Za-z0-9])?$`)
 	resourceName = regexp.MustCompile(`^projects/([^/]+)/locations/([^/]+)/triggers/([^/]+)$`)
 	commitID     = regexp.MustCompile(`^[0-9a-f]{40}$`)
@@ -44,7 +44,7 @@ func invalidTrigger(format string, args ...any) error {
 	return status.Errorf(codes.InvalidArgument, "invalid trigger: "+format, args...)
 }
 
-// CreateBuildTrigger keeps a trigger under an id of its own.
+// CreateBuildTrigger keeps a trigger under a new id.
 func (s *Server) CreateBuildTrigger(_ context.Context, r *cloudbuildpb.CreateBuildTriggerRequest) (*cloudbuildpb.BuildTrigger, error) {
 	project, location, err := where(r.GetParent(), r.GetProjectId())
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Server) GetBuildTrigger(_ context.Context, r *cloudbuildpb.GetBuildTrig
 	return proto.CloneOf(t.pb), nil
 }
 
-// trigger looks one up by its resource name, or by project and id in global.
+// trigger looks a trigger up by its resource name, or by project and id in global.
 func (s *Server) trigger(name, project, id string) (*trigger, error) {
 	location := "global"
 	if name != "" {
@@ -131,7 +131,7 @@ func (s *Server) trigger(name, project, id string) (*trigger, error) {
 	return nil, status.Error(codes.NotFound, "Requested entity was not found.")
 }
 
-// ListBuildTriggers lists the location's triggers in the order they were made.
+// ListBuildTriggers lists the location's triggers in order of creation.
 func (s *Server) ListBuildTriggers(_ context.Context, r *cloudbuildpb.ListBuildTriggersRequest) (*cloudbuildpb.ListBuildTriggersResponse,
 	error,
 ) {
@@ -167,7 +167,7 @@ func offset(token string) (int, error) {
 	return start, nil
 }
 
-// page cuts one page out of a list, and makes the token of the next.
+// page cuts one page out of a list, and returns the next page's token.
 func page[T any](all []T, start int, size int32) (found []T, next string) {
 	if size <= 0 {
 		size = defaultPage
@@ -180,8 +180,8 @@ func page[T any](all []T, start int, size int32) (found []T, next string) {
 	return all[start:end], next
 }
 
-// RunBuildTrigger queues the trigger's build at a commit. A disabled trigger
-// runs, too: disabled says only that it never does so by itself (comments of
+// RunBuildTrigger queues the trigger's build at a commit. It also runs a disabled
+// trigger: disabled only means that no event starts it (comments of
 // BuildTrigger.disabled).
 func (s *Server) RunBuildTrigger(ctx context.Context, r *cloudbuildpb.RunBuildTriggerRequest) (*longrunningpb.Operation, error) {
 	if r.GetProjectId() == "" || r.GetTriggerId() == "" {
@@ -206,8 +206,8 @@ func (s *Server) RunBuildTrigger(ctx context.Context, r *cloudbuildpb.RunBuildTr
 	return s.add(pb, s.config.NeedsApproval || t.pb.GetApprovalConfig().GetApprovalRequired())
 }
 
-// template is the build that a trigger describes, and the path of its file if
-// it is in one.
+// template is the build that a trigger describes, and the path of its file if it is in
+// one.
 func (s *Server) template(ctx context.Context, t *cloudbuildpb.BuildTrigger, commit string) (*cloudbuildpb.Build, string, error) {
 	if t.GetBuild() != nil {
 		return proto.CloneOf(t.GetBuild()), "", nil
@@ -241,7 +241,7 @@ func (s *Server) template(ctx context.Context, t *cloudbuildpb.BuildTrigger, com
 	return b, path, nil
 }
 
-// repositoryOf is owner/name of the trigger's source, "" if it has none.
+// repositoryOf is owner/name of the trigger's source, or "".
 func repositoryOf(t *cloudbuildpb.BuildTrigger) string {
 	if g := t.GetGithub(); g != nil {
 		return g.GetOwner() + "/" + g.GetName()
@@ -251,8 +251,8 @@ func repositoryOf(t *cloudbuildpb.BuildTrigger) string {
 	return strings.Join(parts[max(0, len(parts)-2):], "/")
 }
 
-// triggered is the build of one run: what Cloud Build gives a triggered build
-// and a created one must bring itself.
+// triggered is the build of one run. Cloud Build adds to a triggered build what a
+// created one must bring itself.
 func triggered(t *trigger, b *cloudbuildpb.Build, source *cloudbuildpb.RepoSource, config string) *cloudbuildpb.Build {
 	repository, commit := repositoryOf(t.pb), source.GetCommitSha()
 	all := map[string]string{}

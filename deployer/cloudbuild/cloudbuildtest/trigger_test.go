@@ -37,7 +37,7 @@ func createTrigger(t *testing.T, client *build.Client, pb *cloudbuildpb.BuildTri
 	return made
 }
 
-// files is a repository with the same files at its one commit.
+// files is a repository with the same files at its only commit.
 func files(content map[string]string) cloudbuildtest.Repository {
 	return func(_ context.Context, repository, revision, path string) ([]byte, error) {
 		text, ok := content[path]

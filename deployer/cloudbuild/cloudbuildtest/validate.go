@@ -15,20 +15,19 @@ var (
 	userKey     = regexp.MustCompile(`^_[A-Z0-9_]+$`)
 )
 
-// settable are the built-in substitutions that a request may carry: what
-// gcloud permits (Cloud SDK, command_lib/builds/flags.py), and REPO_FULL_NAME.
+// settable are the built-in substitutions that a request may set: those that gcloud
+// permits (Cloud SDK, command_lib/builds/flags.py), and REPO_FULL_NAME.
 var settable = []string{"BRANCH_NAME", "COMMIT_SHA", "REPO_FULL_NAME", "REPO_NAME", "REVISION_ID", "SHORT_SHA", "TAG_NAME"}
 
-// unset are built-in substitutions that only triggers fill; in other builds
-// they are empty (Cloud Build
-// documentation, "Substituting variable values").
+// unset are built-in substitutions that only triggers set; in other builds they are
+// empty (Cloud Build documentation, "Substituting variable values").
 var unset = []string{"TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH", "REF_NAME", "SERVICE_ACCOUNT", "SERVICE_ACCOUNT_EMAIL"}
 
 func invalid(format string, args ...any) error {
 	return status.Errorf(codes.InvalidArgument, "invalid build: "+format, args...)
 }
 
-// validate refuses what Cloud Build refuses.
+// validate refuses builds that Cloud Build refuses.
 func validate(b *cloudbuildpb.Build) error {
 	if len(b.GetSteps()) == 0 {
 		return invalid("no build steps defined")
@@ -66,8 +65,8 @@ func validate(b *cloudbuildpb.Build) error {
 	return nil
 }
 
-// validateSizes holds a build to the limits of Cloud Build (those of its local
-// builder's validate.go, as raised since).
+// validateSizes applies Cloud Build's limits (those of its local builder's validate.go,
+// as raised since).
 func validateSizes(b *cloudbuildpb.Build) error {
 	if len(b.GetSteps()) > 300 {
 		return invalid("cannot specify more than 300 build steps")
@@ -90,7 +89,7 @@ func validateSizes(b *cloudbuildpb.Build) error {
 	return nil
 }
 
-// validateVolumes: each named volume is used by at least two steps (comments of
+// validateVolumes requires at least two steps for each named volume (comments of
 // BuildOptions.volumes and BuildStep.volumes).
 func validateVolumes(b *cloudbuildpb.Build) error {
 	if len(b.GetOptions().GetVolumes()) > 0 && len(b.GetSteps()) < 2 {
@@ -119,9 +118,8 @@ func validateVolumes(b *cloudbuildpb.Build) error {
 	return nil
 }
 
-// validateSecrets: each secret has a name of its own and is used by a step, and
-// each one used is defined (comments of Secret, SecretManagerSecret and
-// InlineSecret).
+// validateSecrets requires a unique name and a step for each secret, and a definition
+// for each one used (comments of Secret, SecretManagerSecret and InlineSecret).
 func validateSecrets(b *cloudbuildpb.Build) error {
 	defined := map[string]int{}
 	for i, secret := range b.GetSecrets() {
@@ -165,8 +163,8 @@ func validateSecrets(b *cloudbuildpb.Build) error {
 	return nil
 }
 
-// validateAccount: a build that runs as someone needs a place of its own for
-// its logs.
+// validateAccount requires a separate place for the logs of a build with a service
+// account.
 func validateAccount(b *cloudbuildpb.Build) error {
 	if b.GetServiceAccount() == "" {
 		return nil
