@@ -222,7 +222,7 @@ func TestCommandThatCannotBeRunIsTheWorldsFault(t *testing.T) {
 	w.executes(func(context.Context, controlplanetest.Command) error { return errors.New("containerd is restarting") })
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
-	w.expectMessage(rel, "could not look", "containerd is restarting")
+	w.expectMessage(rel, "could not check the pods", "containerd is restarting")
 	w.expectLive(v1alpha1.Blue)
 }
 

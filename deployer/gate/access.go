@@ -22,19 +22,18 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Access is a way to reach pods. Commands always run through the API server. It
-// may be used by several goroutines; make one with [Straight] or
-// [ThroughAPIServer].
+// Access is a way to reach pods. Commands always run through the API server. Several
+// goroutines may use it; make one with [Straight] or [ThroughAPIServer].
 type Access struct {
 	client *http.Client
-	proxy  *url.URL // of the API server; nil: straight to the pod
+	proxy  *url.URL // of the API server; nil: requests go straight to the pod
 	config *rest.Config
 	core   corev1client.CoreV1Interface
 }
 
-// Straight makes requests at pods' own addresses, from within the cluster; the
-// configuration is the API server's, for commands. Its Dial, if there is one,
-// connects to pods, too.
+// Straight sends requests to the pods' own addresses, from within the cluster. The
+// configuration is the API server's, for commands; its Dial, if set, also connects to
+// pods.
 func Straight(config *rest.Config) (Access, error) {
 	a, err := forCommands(config)
 	if err != nil {
@@ -45,16 +44,16 @@ func Straight(config *rest.Config) (Access, error) {
 		// A pod's certificate has no name to verify; the kubelet's probes do not
 		// verify it either.
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
-		DisableKeepAlives: true,                                  // every try is a connection that a user would make
+		DisableKeepAlives: true,                                  // every try is a new connection, like a user's
 	}
 	a.client = &http.Client{Transport: transport, CheckRedirect: stay}
 	return a, nil
 }
 
-// ThroughAPIServer makes requests by the API server's pod proxy, which works from
-// anywhere, and before a pod is Ready. It needs the right to get pods/proxy. An
-// API server behind a firewall may not reach every port (a private GKE cluster
-// opens 443 and 10250 only): run in the cluster then.
+// ThroughAPIServer sends requests through the API server's pod proxy. That works from
+// anywhere, and before a pod is Ready. It needs the right to get pods/proxy. An API
+// server behind a firewall may not reach every port (a private GKE cluster opens only
+// 443 and 10250): in that case, run in the cluster.
 func ThroughAPIServer(config *rest.Config) (Access, error) {
 	a, err := forCommands(config)
 	if err != nil {
@@ -71,7 +70,7 @@ func ThroughAPIServer(config *rest.Config) (Access, error) {
 	return a, nil
 }
 
-// forCommands is the part of both ways that runs commands.
+// forCommands is what both ways need to run commands.
 func forCommands(config *rest.Config) (Access, error) {
 	config = rest.CopyConfig(config)
 	core, err := corev1client.NewForConfig(config)
@@ -81,13 +80,13 @@ func forCommands(config *rest.Config) (Access, error) {
 	return Access{config: config, core: core}, nil
 }
 
-// stay is a redirect policy: an answer that points elsewhere is the answer.
+// stay is a redirect policy: a redirect counts as the answer.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-// request makes the HTTP request of a check.
+// request builds the HTTP request of a check.
 func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Request, error) {
 	if ip, err := netip.ParseAddr(pod.IP); a.proxy == nil && (err != nil || !publicnet.OfPod(ip)) {
-		return nil, fmt.Errorf("pod %s claims the address %s, which is no pod's: it is not asked", pod.Name, clip(pod.IP))
+		return nil, fmt.Errorf("pod %s claims the address %s, which cannot be a pod's: it is not asked", pod.Name, clip(pod.IP))
 	}
 	address := strings.ToLower(r.Scheme) + "://" + net.JoinHostPort(pod.IP, strconv.Itoa(int(r.Port))) + r.Path
 	if a.proxy != nil {
@@ -105,7 +104,7 @@ func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Re
 	q.Header.Set("User-Agent", "turnout-gate")
 	for name, value := range r.Headers {
 		if a.proxy != nil && ownHeader(name) {
-			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would take it as its own: run Turnout in the "+
+			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would take it for its own: run Turnout in the "+
 				"cluster, or leave the header out", name, r)
 		}
 		q.Header.Set(name, value)
@@ -116,8 +115,8 @@ func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Re
 	return q, nil
 }
 
-// ownHeader reports whether the API server itself acts on a request header, so
-// that an application's owner could speak to it in our name.
+// ownHeader reports whether the API server itself acts on a request header. With such
+// a header an application's owner could speak to the API server in our name.
 func ownHeader(name string) bool {
 	name = http.CanonicalHeaderKey(name)
 	switch name {
@@ -127,8 +126,8 @@ func ownHeader(name string) bool {
 	return strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-") || strings.HasPrefix(name, "X-Forwarded-")
 }
 
-// traced returns a context that records whether a request was sent in full: if
-// it was, whoever was asked had their chance.
+// traced returns a context that records whether a request was sent in full. If so, the
+// other side had its chance to answer.
 func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 	sent := new(atomic.Bool)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -136,14 +135,13 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 	}), sent
 }
 
-// pingTimeout bounds the question whether the API server is there.
+// pingTimeout bounds the check whether the API server is there.
 const pingTimeout = 2 * time.Second
 
-// wayTo tells, after a pod's silence, whether it was the pod's. Straight to the
-// pod nobody else is involved. Through the API server it may be the API server's
-// own, or that of a firewall between the two: then not even the readiness probe
-// gets an answer on this way, while the pod is Ready because the kubelet gets
-// one.
+// wayTo checks, after a pod's silence, whether the way to the pod is open. Straight to
+// the pod, nothing else is involved. Through the API server, the API server may be
+// silent, or a firewall between the two. In the latter case even the readiness probe
+// gets no answer on this way, although the kubelet gets one, since the pod is Ready.
 func (a Access) wayTo(ctx context.Context, pod track.Pod, probe *request, timeout time.Duration) error {
 	if a.proxy == nil {
 		return nil
@@ -155,13 +153,13 @@ func (a Access) wayTo(ctx context.Context, pod track.Pod, probe *request, timeou
 		return nil // nothing to compare with
 	}
 	if o := a.try(ctx, *probe, pod, timeout); o.silent {
-		return fmt.Errorf("the API server gets no answer from pod %s on port %d, though its readiness probe does: "+
+		return fmt.Errorf("the API server gets no answer from pod %s on port %d, although the kubelet's readiness probe does: "+
 			"if a firewall is between them, open the port, or run Turnout in the cluster", pod.Name, probe.Port)
 	}
 	return nil
 }
 
-// ping asks the API server anything at all.
+// ping sends a minimal request to the API server.
 func (a Access) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()

@@ -1,38 +1,37 @@
-// Package gate is the health gate: whether every pod of a staged colour answers
-// as it must, before any user reaches it. [PlanFor] says what is asked,
-// [Round] asks it once; what follows from the rounds so far is for track.GateWatch
-// to say.
+// Package gate is the health gate: it checks that every pod of a staged colour
+// answers correctly before any user reaches it. [PlanFor] says what to ask and
+// [Round] asks it once; track.GateWatch judges the rounds.
 //
 // # Decisions
 //
-// Every pod is asked, not the Service: behind a Service one bad pod of ten hides
-// nine times in ten, and only endpoints that are ready already are behind it.
+// The gate asks every pod, not the Service: behind a Service, one bad pod of ten
+// hides nine times in ten, and only ready endpoints are behind it at all.
 //
-// A bad answer and no look at all are told apart, everywhere. What the API
-// server's pod proxy says of its own (401, 429, a node it cannot reach) is no
-// word on the application's health. The price is that a gate may end with
-// nobody to blame; the release then ends as the world's fault.
+// The gate always distinguishes a bad answer from a check that failed. The API
+// server's own answers in the pod proxy (401, 429, a node it cannot reach) say
+// nothing about the application's health. The price: a gate may end with nobody
+// to blame; the release then ends as the world's fault.
 //
-// Not having looked neither passes a round nor breaks a row of passed ones. The
-// verdict at the deadline is that of the last round. Until then a bad answer is
-// "not yet": pods may start in any order, and refuse connections first.
+// A failed check neither passes a round nor breaks a row of passed ones. The
+// verdict at the deadline is that of the last round. Until then a bad answer means
+// "not yet": pods may start in any order, and refuse connections at first.
 //
-// A round asks until it has found something bad. It then knows what it needs to,
-// and hundreds of pods that hang cost the time of one.
+// A round stops at the first bad answer. It then knows enough, and hundreds of
+// hanging pods cost the time of one.
 //
-// A command runs in rounds whose requests were all answered well, through the API
-// server, over WebSocket, or SPDY where that is refused. A command that does not
-// end is left to itself when its time is up: nothing in the API ends it. The API
-// server calls a command a success whose connection to the node it lost
-// (an error stream that ends without a word, client-go remotecommand
-// errorstream.go). So a pass is believed only if the node still answers, by a
-// line of the container's log; a connection that broke between the two while the
-// node lives is not noticed, and is what several rounds in a row are for.
+// Commands run once all requests of a round were answered well. They go through
+// the API server over WebSocket, or over SPDY if WebSocket is refused. Nothing in
+// the API ends a command, so one that does not end in time keeps running.
+// If the API server loses its connection to the node, it reports the command as a
+// success (the error stream ends without a message, client-go remotecommand
+// errorstream.go). So a pass counts only if the node still answers, with a line of
+// the container's log. The gate does not notice a connection that breaks while the
+// node lives; several rounds in a row are there for that.
 //
-// No command is run in a colour that users reach: see [LivePlanFor].
+// No command runs in a colour that users reach: see [LivePlanFor].
 //
-// Requests go to the pod's own address when Turnout runs in the cluster, and
-// through the API server otherwise, which rewrites links in HTML on the way: a
-// text to look for should not be one. Certificates of pods are not verified, as
-// the kubelet does not for its probes: pods have no names to be certified.
+// Inside the cluster, requests go to the pod's own address; outside, through
+// the API server, which rewrites links in HTML: do not look for a link in the
+// body. Like the kubelet in its probes, the gate does not verify the certificates
+// of pods: a pod has no name that a certificate could confirm.
 package gate

@@ -25,25 +25,25 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// commandTimeout is the schema's default of spec.gate.exec.timeout.
+// commandTimeout is the default of spec.gate.exec.timeout in the schema.
 const commandTimeout = 10 * time.Second
 
-// Bounds of what is kept of a command: it goes into the record and into a
+// Limits on what is kept of a command's output: it goes into the record and into a
 // comment.
 const (
-	outputLines = 20      // the last ones
-	outputKept  = 4 << 10 // of those, their end
-	lineShown   = 200     // of the command itself
+	outputLines = 20      // the last lines
+	outputKept  = 4 << 10 // the last bytes of those
+	lineShown   = 200     // of the command line
 )
 
-// command is what is run in every pod, and where.
+// command is the command to run in every pod, and its container.
 type command struct {
 	line      []string
 	timeout   time.Duration
 	container string
 }
 
-// String says a command in words, such as: command python -m shop.selfcheck.
+// String describes a command, such as: command python -m shop.selfcheck.
 func (c command) String() string {
 	words := make([]string, len(c.line))
 	for i, w := range c.line {
@@ -55,8 +55,8 @@ func (c command) String() string {
 	return "command " + prose.Line(strings.Join(words, " "), lineShown)
 }
 
-// run runs a command once in a pod and judges how it ended. A command that does
-// not end is left to itself: its streams are closed, and it counts as failed.
+// run runs a command once in a pod and judges how it ended. A command that does not end
+// in time counts as failed: its streams are closed, and it keeps running.
 func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -74,11 +74,11 @@ func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 		o.problem.ExitCode = &code
 		return o
 	case parent.Err() != nil:
-		return outcome{couldNotLook: fmt.Errorf("%s in pod %s was broken off: %w", c, pod.Name, parent.Err())}
+		return outcome{couldNotLook: fmt.Errorf("%s in pod %s was interrupted: %w", c, pod.Name, parent.Err())}
 	case ctx.Err() != nil:
 		o := c.bad(pod, &out, fmt.Sprintf("did not end within %s (spec.gate.exec.timeout)", c.timeout))
 		if o.problem.Log != "" {
-			return o // it runs: it has written something
+			return o // it has written something, so it runs
 		}
 		return o.silently()
 	case notStarted:
@@ -87,9 +87,9 @@ func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 	return outcome{couldNotLook: fmt.Errorf("%s in pod %s: %w", c, pod.Name, err)}
 }
 
-// passed is the outcome of a command that is said to have ended with 0. The API
-// server says so, too, when it loses a node's kubelet half way: a pass is
-// believed if the kubelet is still there.
+// passed is the outcome of a command that ended with 0 according to the API server. It
+// also says so when it loses a node's kubelet halfway, so a pass counts only if the
+// kubelet is still there.
 func (a Access) passed(ctx context.Context, c command, pod track.Pod) outcome {
 	if err := a.wayToNode(ctx, pod, c.container); err != nil {
 		return outcome{couldNotLook: fmt.Errorf("%s: %w", c, err)}
@@ -97,9 +97,9 @@ func (a Access) passed(ctx context.Context, c command, pod track.Pod) outcome {
 	return outcome{}
 }
 
-// stream runs a command through the API server and waits for its end. It asks
-// over WebSocket, and over SPDY where something between refuses that. What
-// client-go would log of a stream that was closed is in the error.
+// stream runs a command through the API server and waits for its end. It uses
+// WebSocket, or SPDY if something in between refuses WebSocket. client-go's log of a
+// closed stream is discarded: the error says the same.
 func (a Access) stream(ctx context.Context, c command, pod track.Pod, out *output) error {
 	url := a.core.RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Container: c.container, Command: c.line, Stdout: true, Stderr: true}, scheme.ParameterCodec).
@@ -127,7 +127,7 @@ func (c command) bad(pod track.Pod, out *output, message string) outcome {
 	}}
 }
 
-// exitMessage says how a command ended, with what shells mean by two codes.
+// exitMessage says how a command ended, and what shells mean by two of the codes.
 func exitMessage(code int) string {
 	switch code {
 	case 126:
@@ -138,14 +138,14 @@ func exitMessage(code int) string {
 	return fmt.Sprintf("exited with %d", code)
 }
 
-// startPrefix is how a kubelet's streaming server begins what the container's
-// runtime said of a command that did not run (k8s.io/cri-streaming
+// startPrefix is how a kubelet's streaming server begins the container runtime's message
+// about a command that did not run (k8s.io/cri-streaming
 // pkg/streaming/remotecommand/exec.go).
 const startPrefix = "error executing command in container: "
 
-// cannotStart tells from a runtime's words whether the command is not in the
-// container, or cannot be run there, which the release is to blame for. Runtimes
-// word it differently (runc, crun, gVisor); of other words none are believed.
+// cannotStart reports whether a runtime's message says that the command is missing from
+// the container or cannot run there, which is the release's fault. Runtimes word it
+// differently (runc, crun, gVisor); any other wording does not count.
 func cannotStart(err error) (reason string, ok bool) {
 	if err == nil {
 		return "", false
@@ -166,35 +166,34 @@ func cannotStart(err error) (reason string, ok bool) {
 	return "", false
 }
 
-// wayToNode tells whether commands reach the node of a pod. A container's log
-// takes the same way, through the API server to the kubelet.
+// wayToNode checks that commands reach a pod's node. A container's log takes the same
+// way, through the API server to the kubelet.
 func (a Access) wayToNode(ctx context.Context, pod track.Pod, container string) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	one := int64(1)
 	_, err := a.core.Pods(pod.Namespace).GetLogs(pod.Name,
 		&corev1.PodLogOptions{Container: container, TailLines: &one, LimitBytes: &one}).DoRaw(ctx)
-	if err == nil || apierrors.IsBadRequest(err) { // the kubelet's word on a container without a log
+	if err == nil || apierrors.IsBadRequest(err) { // the kubelet's answer for a container without a log
 		return nil
 	}
-	return fmt.Errorf("the node of pod %s cannot be reached, not even for a log: %w", pod.Name, err)
+	return fmt.Errorf("the API server does not reach the node of pod %s, not even for a log: %w", pod.Name, err)
 }
 
-// output keeps the end of what a command writes to its two streams, a line after
-// the other in the order in which they end: a line that arrives in pieces is not
-// mixed with the other stream's.
+// output keeps the end of what a command writes to its two streams, in the order in
+// which lines end: a line that arrives in pieces is not mixed with the other stream's.
 type output struct {
 	mu      sync.Mutex // each stream has a goroutine, which may outlive the command
 	kept    []byte
-	cut     bool      // what is kept begins somewhere
+	cut     bool      // kept may begin in the middle of a line
 	streams [2]stream // standard output and standard error
 }
 
 // stream is one of the two.
 type stream struct {
 	to   *output
-	line []byte // begun, and not ended yet
-	cut  bool   // what is there of it begins somewhere
+	line []byte // not ended yet
+	cut  bool   // line may begin in the middle
 }
 
 // both returns the writers of standard output and standard error.
@@ -221,7 +220,7 @@ func (s *stream) Write(p []byte) (int, error) {
 // keep adds text; the caller holds o.mu.
 func (o *output) keep(text []byte) { o.kept, o.cut = lastBytes(append(o.kept, text...), o.cut) }
 
-// lastBytes bounds what is kept, and notes that it was cut.
+// lastBytes bounds a text, and reports whether it was cut.
 func lastBytes(text []byte, cut bool) ([]byte, bool) {
 	if spare := len(text) - 2*outputKept; spare > 0 {
 		return append(text[:0], text[spare:]...), true
@@ -229,7 +228,7 @@ func lastBytes(text []byte, cut bool) ([]byte, bool) {
 	return text, cut
 }
 
-// whole is what can be shown of a text that may begin somewhere.
+// whole drops the incomplete beginning of a text that was cut.
 func whole(text []byte, cut bool) []byte {
 	if cut {
 		return []byte(prose.AfterCut(string(text)))

@@ -24,7 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// shell is what runs in the containers: a command does as its first word says.
+// shell runs in the containers: the first word of a command says what it does.
 func shell(ctx context.Context, c controlplanetest.Command) error {
 	switch c.Line[0] {
 	case "ok":
@@ -55,7 +55,7 @@ func shell(ctx context.Context, c controlplanetest.Command) error {
 		"process: exec: %q: executable file not found in $PATH: unknown", c.Line[0])
 }
 
-// startKubelet makes a node whose kubelet ends with the test.
+// startKubelet starts a node whose kubelet ends with the test.
 func startKubelet(t *testing.T, node string, exec controlplanetest.Exec) *controlplanetest.Kubelet {
 	t.Helper()
 	k, err := controlplanetest.StartKubelet(t.Context(), controlPlane, node, exec)
@@ -144,7 +144,7 @@ func TestCommandIsJudgedByHowItEnds(t *testing.T) {
 	}
 }
 
-func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
+func TestTheLastLinesOfALongOutputAreKept(t *testing.T) {
 	startKubelet(t, "chatter", shell)
 	p := pod(t, "app", "10.0.0.1", "chatter")
 	r := Round(t.Context(), straight(t, controlPlane.Config), commandPlan(t, 10*time.Second, "chatter"), time.Second, []track.Pod{p})
@@ -158,7 +158,7 @@ func TestOfALongOutputTheLastLinesAreKept(t *testing.T) {
 	}
 }
 
-func TestOfManyShortLinesTheLastTwentyAreKept(t *testing.T) {
+func TestTheLastTwentyOfManyShortLinesAreKept(t *testing.T) {
 	var out output
 	stdout, _ := out.both()
 	for i := range 1000 {
@@ -197,7 +197,7 @@ func TestLinesThatArriveInPiecesAreNotMixed(t *testing.T) {
 	}
 }
 
-func TestCommandThatCannotBeRunIsNoWordOnHealth(t *testing.T) {
+func TestACommandThatCannotRunSaysNothingAboutHealth(t *testing.T) {
 	startKubelet(t, "trouble", shell)
 	good := pod(t, "app", "10.0.0.1", "trouble")
 	gone := good
@@ -268,7 +268,7 @@ func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
 		}
 		access, look := straight(t, config), commandPlan(t, 5*time.Second, "ok")
 		var r Result
-		for range 100 { // the authorizer learns of the role by a watch
+		for range 100 { // the authorizer sees the role through a watch
 			if r = Round(t.Context(), access, look, time.Second, []track.Pod{p}); r.Passed {
 				break
 			}
@@ -279,7 +279,7 @@ func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
 	}
 }
 
-// A proxy between that knows no WebSocket must not keep commands from running.
+// A proxy in between that does not support WebSocket must not keep commands from running.
 func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	startKubelet(t, "spdy", shell)
 	p := pod(t, "app", "10.0.0.1", "spdy")
@@ -289,7 +289,7 @@ func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	}
 	forward := httputil.NewSingleHostReverseProxy(target)
 	http1 := rest.CopyConfig(controlPlane.Config)
-	http1.NextProtos = []string{"http/1.1"} // HTTP/2 knows no upgrade
+	http1.NextProtos = []string{"http/1.1"} // HTTP/2 has no upgrade
 	if forward.Transport, err = rest.TransportFor(http1); err != nil {
 		t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	}
 }
 
-// A node that does not answer any more is not a command that hangs.
+// A node that no longer answers does not mean that a command hangs.
 func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 	started := make(chan struct{})
 	var kubelet *controlplanetest.Kubelet
@@ -331,8 +331,8 @@ func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 	}
 }
 
-// The API server reports a kubelet that it lost as the command's success.
-func TestCommandWhoseNodeIsLostHasNotPassed(t *testing.T) {
+// The API server reports a command as a success if it lost the kubelet.
+func TestACommandWhoseNodeIsLostHasNotPassed(t *testing.T) {
 	var kubelet *controlplanetest.Kubelet
 	kubelet = startKubelet(t, "lost", func(ctx context.Context, c controlplanetest.Command) error {
 		fmt.Fprintln(c.Stdout, "half way")

@@ -10,39 +10,37 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Plan is what every pod is asked in a round.
+// Plan is what a round asks of every pod.
 type Plan struct {
-	// Check says it in words, for people.
+	// Check describes it for people.
 	Check string
 
-	// Warning, if there is one, belongs before a person's eyes: the gate proves
-	// less than it seems to.
+	// Warning, if not empty, is shown to people: the gate proves less than it seems to.
 	Warning string
 
-	// requests to make, and the command to run; neither: only that the pod is
+	// requests to make, and the command to run. Without either, pods only have to be
 	// Ready.
 	requests []request
 	command  *command
 
-	// probe is the readiness probe as a request, nil without one: what the
-	// kubelet gets an answer to while a pod is Ready.
+	// probe is the readiness probe as a request, or nil. While a pod is Ready, the
+	// kubelet gets an answer to it.
 	probe *request
 }
 
-// request is one request and what its answer must be.
+// request is one request and its expected answer.
 type request struct {
 	v1alpha1.HTTPCheck
 
-	// anySuccess accepts what the kubelet accepts of a probe, 200 to 399,
-	// instead of Status.
+	// anySuccess accepts what the kubelet accepts of a probe, 200 to 399, instead of
+	// Status.
 	anySuccess bool
 }
 
-// PlanFor returns what a gate's spec asks of the pods of a colour. Where the
-// spec has no check it is the readiness probe's own path; a colour without
-// such a probe is only asked to be Ready, with a warning. A check without a port
-// goes to the one that users are routed to; the error tells a person what to write
-// if there is none.
+// PlanFor returns what a gate's spec asks of a colour's pods. Without a check in the
+// spec, it asks for the readiness probe's path; without such a probe, pods only have
+// to be Ready, and a warning says so. A check without a port goes to the port that
+// users are routed to; if there is none, the error says what to write.
 func PlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	probe := probeRequest(s.Probe)
 	if len(spec.HTTP) == 0 && spec.Exec == nil {
@@ -76,9 +74,9 @@ func PlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	return p, nil
 }
 
-// LivePlanFor is PlanFor for a colour that users reach, or may reach next. No
-// command is run there: it is a look into a version before it serves, may cost
-// what a request may not, and an older version may not have it.
+// LivePlanFor is PlanFor for a colour that users reach, or may reach next. It runs no
+// command: a command is meant for a version that does not serve yet, may cost more
+// than a request may, and an older version may not have it.
 func LivePlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	spec.Exec = nil
 	return PlanFor(spec, s)
@@ -89,7 +87,7 @@ func defaultPlan(deployment string, probe *request) Plan {
 		return Plan{
 			Check: "pods are Ready (spec.gate is not set, and there is no HTTP readiness probe to repeat)",
 			Warning: fmt.Sprintf("Nothing checks the health of Deployment %s: spec.gate is not set, and its pods have no HTTP readiness probe. "+
-				"A version that starts and then answers with errors would be switched to; set spec.gate.http.", deployment),
+				"Turnout would switch to a version that starts but answers with errors; set spec.gate.http.", deployment),
 		}
 	}
 	return Plan{
@@ -99,8 +97,8 @@ func defaultPlan(deployment string, probe *request) Plan {
 	}
 }
 
-// probeRequest returns a readiness probe as a request; nil if there is none that
-// could be repeated.
+// probeRequest returns a readiness probe as a request; nil if there is none that can
+// be repeated.
 func probeRequest(p *track.Probe) *request {
 	if p == nil || checkPath(p.Path) != nil {
 		return nil
@@ -111,7 +109,7 @@ func probeRequest(p *track.Probe) *request {
 	}
 }
 
-// String says a request in words, such as GET /healthz on port 8080.
+// String describes a request, such as GET /healthz on port 8080.
 func (r request) String() string {
 	text := fmt.Sprintf("GET %s on port %d", r.Path, r.Port)
 	if r.Scheme == "HTTPS" {
@@ -120,8 +118,8 @@ func (r request) String() string {
 	return text
 }
 
-// checkPath refuses paths that could lead out of a pod. Through the API server a
-// path is only the tail of a URL that carries our rights.
+// checkPath refuses paths that could lead out of a pod. Through the API server, a path
+// is only the tail of a URL that is requested with our rights.
 func checkPath(path string) error {
 	if !strings.HasPrefix(path, "/") {
 		return fmt.Errorf("%q must start with /", path)

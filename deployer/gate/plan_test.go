@@ -8,7 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-func TestPlanSaysWhatIsAsked(t *testing.T) {
+func TestPlanSaysWhatItAsks(t *testing.T) {
 	state := track.Side{
 		Container: "app", Deployment: "shop-green", Service: "shop-green-svc", UserPort: 8080,
 		Probe: &track.Probe{Path: "/ready", Port: 9000, Scheme: "HTTPS"},
@@ -82,8 +82,8 @@ func TestPlanSaysWhatIsAsked(t *testing.T) {
 	}
 }
 
-// Users' pods are asked what the gate asks, but for the command; a gate that is
-// a command only leaves the readiness probe.
+// The pods of users are asked everything except the command. If the gate has only a
+// command, the readiness probe is left.
 func TestPlanForALiveColourHasNoCommand(t *testing.T) {
 	state := track.Side{Container: "app", UserPort: 8080, Probe: &track.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
 	command := &v1alpha1.ExecCheck{Command: []string{"x"}}

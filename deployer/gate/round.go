@@ -13,47 +13,47 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Bounds of what a round has under way, so that a colour of hundreds of pods does
-// not meet the API server's own limits, and still is asked within a look.
+// Limits on what a round does at once: a colour of hundreds of pods must not hit the
+// API server's own limits, and still be checked in one look.
 const (
 	requestsInFlight = 16
 	commandsInFlight = 64
 )
 
-// Result is what a round came to.
+// Result is the result of a round.
 type Result struct {
-	// Passed: every pod answered every check as it must.
+	// Passed: every pod answered every check correctly.
 	Passed bool
 
 	// Problem is the first bad answer, in the order of pods and checks.
 	Problem *v1alpha1.Evidence
 
-	// CouldNotLook is why not every pod could be asked, where nothing bad was
-	// seen. It says nothing about the application's health.
+	// CouldNotLook is why not every pod could be asked, if nothing bad was seen. It says
+	// nothing about the application's health.
 	CouldNotLook error
 }
 
-// outcome is one try; the zero value is a good answer.
+// outcome is that of one try; the zero value is a good answer.
 type outcome struct {
 	problem      *v1alpha1.Evidence
 	couldNotLook error
-	silent       bool         // whose silence it was has still to be told,
-	way          func() error // by this: nil if the way to the pod is open
+	silent       bool         // nobody answered: way shows whose fault that is
+	way          func() error // nil if the way to the pod is open
 }
 
 // good reports whether a try passed.
 func (o outcome) good() bool { return o.problem == nil && o.couldNotLook == nil }
 
-// silently marks a problem that could as well be that of the way to the pod.
+// silently marks a problem that may also come from the way to the pod.
 func (o outcome) silently() outcome {
 	o.silent = true
 	return o
 }
 
-// Round asks every pod every check of a plan once, each request within
-// tryTimeout, and returns when all have answered. The command runs once every
-// request was answered well. Pods that are ending are not asked, and after the
-// first bad answer no further one is: such a round cannot pass any more.
+// Round asks every pod every check of a plan once, each request within tryTimeout, and
+// returns when all have answered. The command runs once every request was answered
+// well. Round skips pods that are ending, and stops at the first bad answer, since the
+// round can no longer pass.
 func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods []track.Pod) Result {
 	var requests, commands []func() outcome
 	for _, pod := range pods {
@@ -88,8 +88,8 @@ func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods
 	return sum(outcomes)
 }
 
-// runAll runs every try, some at a time, and returns their outcomes in order.
-// After a problem it starts no other.
+// runAll runs every try, some at a time, and returns their outcomes in order. After a
+// problem it starts no more.
 func runAll(tries []func() outcome, inFlight int) []outcome {
 	outcomes := make([]outcome, len(tries))
 	slots := make(chan struct{}, inFlight)
@@ -112,8 +112,8 @@ func runAll(tries []func() outcome, inFlight int) []outcome {
 	return outcomes
 }
 
-// sum makes one result of many outcomes. A bad answer outweighs not having
-// looked, and silence counts as bad only if the way to the pod is open.
+// sum makes one result of many outcomes. A bad answer outweighs a failed check, and
+// silence counts as bad only if the way to the pod is open.
 func sum(outcomes []outcome) Result {
 	var result Result
 	var silence *outcome

@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(controlplanetest.Run(m, controlplane.Options{}, &controlPlane))
 }
 
-// localAddress is an address of this machine that a pod may have: the API server
-// refuses to proxy to loopback ones. It is the first of IPv4, or else of IPv6.
+// localAddress is an address of this machine that a pod may have: the API server does
+// not proxy to loopback addresses. It is the first of IPv4, or else of IPv6.
 func localAddress(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
@@ -48,13 +48,13 @@ func localAddress(t *testing.T) string {
 		}
 	}
 	if first == nil {
-		t.Fatal("this machine has no address but loopback, and the API server reaches no pod there: give it one, such as by ip addr add " +
+		t.Fatal("this machine has only loopback addresses, and the API server reaches no pod there: give it one, such as by ip addr add " +
 			"10.0.0.1/32 dev lo")
 	}
 	return first.String()
 }
 
-// pod is a pod object with an address, on a node if one is named.
+// pod is a pod object with an address, on the node if one is named.
 func pod(t *testing.T, name, ip string, node ...string) track.Pod {
 	t.Helper()
 	pods := kubernetes.NewForConfigOrDie(controlPlane.Config).CoreV1().Pods("default")
@@ -73,7 +73,7 @@ func pod(t *testing.T, name, ip string, node ...string) track.Pod {
 	return track.Pod{Namespace: "default", Name: p.Name, IP: ip}
 }
 
-// application is what runs in the pods: it does as the path says.
+// application runs in the pods: the path says what it does.
 func application(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/ok":
@@ -232,7 +232,7 @@ func closedPort(t *testing.T, ip string) int32 {
 	return int32(l.Addr().(*net.TCPAddr).Port) //nolint:forcetypeassert // it is a TCP listener
 }
 
-func TestWhatTheAPIServerSaysIsNoWordOnHealth(t *testing.T) {
+func TestTheAPIServersOwnAnswersSayNothingAboutHealth(t *testing.T) {
 	ip, port := serve(t, false)
 	good := pod(t, "app", ip)
 	gone := good
@@ -272,9 +272,9 @@ func TestWhatTheAPIServerSaysIsNoWordOnHealth(t *testing.T) {
 	}
 }
 
-// Who may write a pod's status writes any address there: straight to pods, what is at
-// this machine and its link is asked as little as through the API server.
-func TestAddressThatIsNoPodsIsNotAsked(t *testing.T) {
+// Whoever may write a pod's status can write any address there. Straight to pods, this
+// machine's and its link's addresses are not asked, just as through the API server.
+func TestAnAddressThatCannotBeAPodsIsNotAsked(t *testing.T) {
 	dialled := 0
 	config := rest.CopyConfig(controlPlane.Config)
 	config.Dial = func(context.Context, string, string) (net.Conn, error) {
@@ -291,7 +291,7 @@ func TestAddressThatIsNoPodsIsNotAsked(t *testing.T) {
 	} {
 		r := Round(t.Context(), access, plan(t, v1alpha1.HTTPCheck{Path: "/ok", Port: 80}), time.Second,
 			[]track.Pod{{Namespace: "n", Name: "p", IP: ip}})
-		if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "which is no pod's") {
+		if r.Problem != nil || r.CouldNotLook == nil || !strings.Contains(r.CouldNotLook.Error(), "which cannot be a pod's") {
 			t.Errorf("%s: got %+v, want it not asked", ip, r)
 		}
 	}
@@ -300,8 +300,8 @@ func TestAddressThatIsNoPodsIsNotAsked(t *testing.T) {
 	}
 }
 
-// A connection that accepts and never answers is a hung pod if the API server is
-// there, and no look if it is the API server that hangs.
+// If the API server is there, a connection that is accepted and never answered is a
+// hung pod. If the API server hangs, it is a failed check.
 func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	hung := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer hung.Close()
@@ -313,8 +313,8 @@ func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	}
 }
 
-// A pod that is Ready, and whose readiness probe gets no answer on our way to it,
-// is behind a firewall; one whose probe answers hangs where we asked.
+// A pod that is Ready but whose readiness probe gets no answer from us is behind a
+// firewall. If the probe gets an answer, the pod hangs where we asked.
 func TestSilenceBehindAFirewallIsNotThePods(t *testing.T) {
 	ip, port := serve(t, false)
 	p := pod(t, "app", ip)
@@ -352,7 +352,7 @@ func TestRoundAsksEveryPodUntilOneIsBad(t *testing.T) {
 	}
 }
 
-// A round that cannot pass any more takes no longer than one answer.
+// A round that can no longer pass takes no longer than one answer.
 func TestRoundEndsEarlyWhenPodsHang(t *testing.T) {
 	var asked atomic.Int32
 	host, port := serveHandler(t, false, func(_ http.ResponseWriter, r *http.Request) {
@@ -369,7 +369,7 @@ func TestRoundEndsEarlyWhenPodsHang(t *testing.T) {
 	}
 }
 
-// The command may be expensive, and must not hide the plainer answer.
+// The command may be expensive, and must not hide the simpler answer.
 func TestCommandRunsOnlyWhenEveryRequestWasAnsweredWell(t *testing.T) {
 	var ran atomic.Int32
 	startKubelet(t, "both", func(context.Context, controlplanetest.Command) error {
@@ -409,7 +409,7 @@ func TestRoundWithoutChecksAsksForReadiness(t *testing.T) {
 	}
 }
 
-func TestRoundBrokenOffIsNoBadAnswer(t *testing.T) {
+func TestAnInterruptedRoundIsNotABadAnswer(t *testing.T) {
 	ip, port := serve(t, false)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

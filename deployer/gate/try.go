@@ -20,7 +20,7 @@ import (
 
 const (
 	bodyRead = 64 << 10 // of an answer, as the API documents
-	kept     = 512      // of a bad answer, and of what the transport or the API server says
+	kept     = 512      // of a bad answer, and of messages of the transport or the API server
 )
 
 // try makes one request and judges the answer.
@@ -46,19 +46,19 @@ func (a Access) try(ctx context.Context, r request, pod track.Pod, timeout time.
 	case err == nil:
 		return a.judge(r, pod, answer, body)
 	case parent.Err() != nil:
-		return outcome{couldNotLook: fmt.Errorf("%s of pod %s was broken off: %w", r, pod.Name, parent.Err())}
+		return outcome{couldNotLook: fmt.Errorf("%s of pod %s was interrupted: %w", r, pod.Name, parent.Err())}
 	case ctx.Err() != nil && (a.proxy == nil || sent.Load()):
 		return bad(r, pod, fmt.Sprintf("no answer within %s", timeout)).silently()
 	case a.proxy == nil && podsOwn(err):
 		return bad(r, pod, clip(err.Error()))
-	case a.proxy != nil && answer != nil: // the pod's answer, passed on in part
+	case a.proxy != nil && answer != nil: // the API server passed on part of the pod's answer
 		return bad(r, pod, clip("the answer broke off: "+err.Error())).silently()
 	}
 	return outcome{couldNotLook: fmt.Errorf("%s of pod %s: %w", r, pod.Name, err)}
 }
 
-// podsOwn reports whether a broken connection is the pod's doing, rather than
-// the network's between it and us.
+// podsOwn reports whether the pod broke a connection, rather than the network between
+// it and us.
 func podsOwn(err error) bool {
 	for _, network := range []error{syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EADDRNOTAVAIL, syscall.EMFILE, syscall.ENFILE} {
 		if errors.Is(err, network) {
@@ -68,7 +68,7 @@ func podsOwn(err error) bool {
 	return true
 }
 
-// judge compares an answer with what it must be.
+// judge compares an answer with the expected one.
 func (a Access) judge(r request, pod track.Pod, answer *http.Response, body []byte) outcome {
 	if a.proxy != nil {
 		if said, ok := statusOf(answer, body); ok {
@@ -103,7 +103,7 @@ func wrongWith(r request, answer *http.Response, body []byte) string {
 	return ""
 }
 
-// status is what of the API's Status object (meta/v1) tells who speaks.
+// status holds the fields of the API's Status object (meta/v1) that show who sent it.
 type status struct {
 	Kind       string `json:"kind"`
 	APIVersion string `json:"apiVersion"`
@@ -113,9 +113,9 @@ type status struct {
 	Code       int    `json:"code"`
 }
 
-// statusOf tells the API server's own answers from those of pods that it passes
-// on: its own are Status objects that name their own status code. Nothing in the
-// headers tells them apart; Audit-Id is on both.
+// statusOf recognises the API server's own answers among the pods' answers that it
+// passes on: they are Status objects that name their own status code. The headers do
+// not show it; Audit-Id is on both.
 func statusOf(answer *http.Response, body []byte) (status, bool) {
 	var s status
 	own := answer.StatusCode >= 400 && json.Unmarshal(body, &s) == nil &&
@@ -123,12 +123,12 @@ func statusOf(answer *http.Response, body []byte) (status, bool) {
 	return s, own
 }
 
-// proxyPrefix is how the pod proxy begins when it could not get an answer from
-// the pod (apimachinery pkg/util/proxy/transport.go).
+// proxyPrefix begins the pod proxy's message if it could not get an answer from the
+// pod (apimachinery pkg/util/proxy/transport.go).
 const proxyPrefix = "error trying to reach service: "
 
-// apiServerSaid reads the API server's own word. Only where it says that the pod
-// refused it, or broke off, is that a bad answer of the pod.
+// apiServerSaid reads the API server's own answer. It is a bad answer of the pod only
+// if it says that the pod refused or broke the connection.
 func apiServerSaid(r request, pod track.Pod, s status) outcome {
 	said, reached := strings.CutPrefix(s.Message, proxyPrefix)
 	if reached {
@@ -148,5 +148,5 @@ func bad(r request, pod track.Pod, message string) outcome {
 	return outcome{problem: &v1alpha1.Evidence{Pod: pod.Name, Request: r.String(), Message: message}}
 }
 
-// clip makes a foreign text fit for a message.
+// clip makes a text from outside fit for a message.
 func clip(text string) string { return prose.Line(text, kept) }
