@@ -219,7 +219,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 				p["pathType"] = "Prefix"
 				s.rules(rule("shop.example.com", p))
 			}, fault("Path", ingressApp, "spec.rules[0].http.paths[0].path"),
-			[]string{"/* of type Prefix", "write /, which takes in what is below it, or set its pathType to ImplementationSpecific"},
+			[]string{"/* of type Prefix", "write /, which includes every path below it, or set its pathType to ImplementationSpecific"},
 		},
 		{
 			"a wildcard in somebody's exact path", func(s *situation) {

@@ -14,16 +14,16 @@ const (
 	// classAnnotation alone chooses the controller on GKE, which ignores
 	// spec.ingressClassName.
 	classAnnotation = "kubernetes.io/ingress.class"
-	// urlMapAnnotation has the name of the URL map, once there is one.
+	// urlMapAnnotation holds the name of the URL map, once there is one.
 	urlMapAnnotation = "ingress.kubernetes.io/url-map"
-	// backendsAnnotation has the state of every backend of the URL map in use, as of
+	// backendsAnnotation holds the state of every backend of the URL map in use, as of
 	// the controller's last sync.
 	backendsAnnotation = "ingress.kubernetes.io/backends"
 )
 
-// loadBalancer tells which load balancer an Ingress programs. An Ingress without
-// a class is Google's on GKE and anybody's elsewhere; that its controller has
-// made a URL map of it tells.
+// loadBalancer returns which load balancer an Ingress programs. An Ingress without a
+// class is Google's on GKE and anybody's elsewhere; a URL map shows that Google's
+// controller made one for it.
 func loadBalancer(ingress *unstructured.Unstructured) v1alpha1.LoadBalancer {
 	annotations := ingress.GetAnnotations()
 	switch class := annotations[classAnnotation]; {
@@ -35,15 +35,14 @@ func loadBalancer(ingress *unstructured.Unstructured) v1alpha1.LoadBalancer {
 	return v1alpha1.LoadBalancerOther
 }
 
-// regional reports whether the load balancer of an Ingress of Google's is one of a
-// region.
+// regional reports whether an Ingress of Google's has a regional load balancer.
 func regional(ingress *unstructured.Unstructured) bool {
 	class := ingress.GetAnnotations()[classAnnotation]
 	return class == "gce-internal" || class == "gce-regional-external"
 }
 
-// backendStates reads the states of an Ingress's backends by their names, which
-// [backendOf] knows. It is empty where there is nothing that can be read.
+// backendStates reads the states of an Ingress's backends by name; [backendOf] finds a
+// name. It is empty if nothing can be read.
 func backendStates(ingress *unstructured.Unstructured) map[string]string {
 	var states map[string]string
 	if json.Unmarshal([]byte(ingress.GetAnnotations()[backendsAnnotation]), &states) != nil {
@@ -52,10 +51,10 @@ func backendStates(ingress *unstructured.Unstructured) map[string]string {
 	return states
 }
 
-// backendOf is the backend service of a NEG, among those whose states are known. It
-// has the NEG's name; but of the class gce-regional-external "e" follows the cluster
-// and the rest is shortened again, so that only the hash at the end is the same
-// (ingress-gce pkg/utils/namer/namer.go, NEG and RXLBBackendName).
+// backendOf is a NEG's backend service, among those whose states are known. It has the
+// NEG's name. In the class gce-regional-external, though, "e" follows the cluster and
+// the rest is shortened again, so only the hash at the end is the same (ingress-gce
+// pkg/utils/namer/namer.go, NEG and RXLBBackendName).
 func backendOf(neg string, states map[string]string) string {
 	if _, found := states[neg]; found {
 		return neg

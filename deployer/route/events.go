@@ -14,16 +14,15 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Reasons of the events that ingress-gce makes of an Ingress (pkg/events/events.go:24-33).
+// Reasons of the events that ingress-gce emits about an Ingress (pkg/events/events.go:24-33).
 const (
 	eventSync      = "Sync"
 	eventTranslate = "Translate"
 )
 
-// News reads the events of an application's Ingress that came, or were
-// repeated, since a moment that an earlier look was at. With since "" it only
-// says which moment this is. Moments are resource versions: no clock is compared
-// with another's.
+// News reads the events of an application's Ingress that came, or were repeated, since
+// the moment of an earlier look. If since is "", it only returns the current moment.
+// Moments are resource versions, so that no two clocks are compared.
 func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string) (track.News, error) {
 	var list corev1.EventList
 	err := r.Reader.List(ctx, &list, client.InNamespace(bg.Namespace), client.MatchingFields{
@@ -52,7 +51,7 @@ func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string)
 	return news, nil
 }
 
-// read takes in an event. Its words are those of ingress-gce
+// read adds an event to the news. It looks for ingress-gce's messages
 // (pkg/loadbalancers/url_maps.go:79, pkg/controller/controller.go:721-760).
 func read(n *track.News, event *corev1.Event) {
 	switch {
@@ -69,7 +68,7 @@ func read(n *track.News, event *corev1.Event) {
 	}
 }
 
-// lastAt is when an event happened last; zero if it does not say.
+// lastAt is when an event last happened; zero if it does not say.
 func lastAt(event *corev1.Event) time.Time {
 	at := event.LastTimestamp.Time
 	if event.EventTime.After(at) {
@@ -81,8 +80,8 @@ func lastAt(event *corev1.Event) time.Time {
 	return at
 }
 
-// spent is how much of the budget for a type of event is in use: what there was of
-// them since the first that is still kept, less what came back since.
+// spent is how much of the budget for a type of event is in use: the number of these
+// events since the first that is still kept, less the refill since then.
 func spent(events []corev1.Event, kind string) int {
 	count := 0
 	var first, last time.Time

@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// sync is an event of a sync that came some times, from noon on for so many minutes.
+// sync is a Sync event that happened count times, from noon on for so many minutes.
 func sync(kind, message string, count int32, minutes int) corev1.Event {
 	last := metav1.NewTime(noon.Add(time.Duration(minutes) * time.Minute))
 	return corev1.Event{Type: kind, Reason: "Sync", Message: message, Count: count, FirstTimestamp: metav1.NewTime(noon), LastTimestamp: last}
@@ -105,7 +105,7 @@ func TestLastTimeOfAnEventIsTheLatestThatItNames(t *testing.T) {
 	}
 }
 
-// However the API server orders them, the last word counts.
+// In whatever order the API server lists them, the latest warning counts.
 func TestLastWarningCounts(t *testing.T) {
 	for _, events := range [][]corev1.Event{
 		{sync("Warning", "quota", 1, 1), sync("Warning", "not found", 3, 5)},

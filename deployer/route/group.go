@@ -21,17 +21,17 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Annotations of Services, by which GKE's controllers are told and tell.
+// Annotations of Services with which GKE's controllers are configured, and report.
 const (
 	negAnnotation       = "cloud.google.com/neg"
 	negStatusAnnotation = "cloud.google.com/neg-status"
 )
 
-// svcNegKind is the object in which the NEG controller says what became of a NEG.
+// svcNegKind is the object in which the NEG controller reports on a NEG.
 var svcNegKind = schema.GroupVersionKind{Group: "networking.gke.io", Version: "v1beta1", Kind: "ServiceNetworkEndpointGroup"}
 
-// Groups returns what Google's load balancer has of the ports of a colour's
-// Service that the Ingress names: none if it names the Service nowhere.
+// Groups returns what Google's load balancer has for those ports of a colour's Service
+// that the Ingress names: nothing if the Ingress does not name the Service.
 func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error) {
 	service, err := r.service(ctx, bg, c)
 	if err != nil || service == nil {
@@ -47,7 +47,7 @@ func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	return groups, nil
 }
 
-// GroupStates is like [Router.Groups], but asks nobody for what is not done yet.
+// GroupStates is like [Router.Groups], but does not look for what is still missing.
 func (r *Router) GroupStates(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error) {
 	service, err := r.service(ctx, bg, c)
 	if err != nil || service == nil {
@@ -70,16 +70,16 @@ func (r *Router) service(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1
 	return &service, nil
 }
 
-// groupsOf names the groups of a Service's ports and finds their states. The names
-// of NEGs are published before the NEGs are made (ingress-gce
-// pkg/neg/controller.go:721-724). A backend of instance groups is named after the
-// node port (pkg/utils/namer/namer.go, IGBackend).
+// groupsOf names the groups of a Service's ports and finds their states. The names of
+// NEGs are published before the NEGs are made (ingress-gce
+// pkg/neg/controller.go:721-724). A backend of instance groups is named after the node
+// port (pkg/utils/namer/namer.go, IGBackend).
 func groupsOf(service *corev1.Service, s track.Routes) []track.Group {
 	var status struct {
 		Groups map[string]string `json:"network_endpoint_groups"`
 		Zones  []string          `json:"zones"`
 	}
-	// What cannot be read names nothing.
+	// An annotation that cannot be read names nothing.
 	_ = json.Unmarshal([]byte(service.Annotations[negStatusAnnotation]), &status)
 	var groups []track.Group
 	for _, b := range Backends(s) {
@@ -106,7 +106,7 @@ func groupsOf(service *corev1.Service, s track.Routes) []track.Group {
 	return groups
 }
 
-// regionOf is the region of zones, which are all in one: us-central1-b is in us-central1.
+// regionOf is the region of zones, which are all in one region: us-central1-b is in us-central1.
 func regionOf(zones []string) string {
 	if len(zones) == 0 {
 		return ""
@@ -114,8 +114,8 @@ func regionOf(zones []string) string {
 	return zones[0][:max(strings.LastIndex(zones[0], "-"), 0)]
 }
 
-// UsesNEGs reports whether the load balancer sends to a Service's pods. A broken
-// annotation asks for nothing; that it is broken is told by [Router.CheckTranslation].
+// UsesNEGs reports whether the load balancer sends directly to a Service's pods. A
+// broken annotation does not; [Router.CheckTranslation] reports that it is broken.
 func UsesNEGs(service *corev1.Service) bool {
 	var use struct {
 		Ingress bool `json:"ingress"`
@@ -123,26 +123,26 @@ func UsesNEGs(service *corev1.Service) bool {
 	return json.Unmarshal([]byte(service.Annotations[negAnnotation]), &use) == nil && use.Ingress
 }
 
-// negTrouble returns what is not done yet of a NEG, in words. An object that cannot
-// be read is no error: whoever only looks on must not be stopped by it, and the step
-// that waits for it has a deadline.
+// negTrouble says in words what is still missing of a NEG. An object that cannot be read
+// is not an error: it must not stop whoever only observes, and the step that waits for
+// the NEG has a deadline.
 func (r *Router) negTrouble(ctx context.Context, namespace, name string) string {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(svcNegKind)
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
 	switch {
 	case meta.IsNoMatchError(err), apierrors.IsForbidden(err):
-		return "" // there are no such objects, or none for us, so nothing is known
+		return "" // there are no such objects, or we may not read them, so nothing is known
 	case apierrors.IsNotFound(err):
-		return "its object servicenetworkendpointgroup is not there yet"
+		return "its servicenetworkendpointgroup does not exist yet"
 	case err != nil:
-		return "its object servicenetworkendpointgroup could not be read: " + err.Error()
+		return "its servicenetworkendpointgroup could not be read: " + err.Error()
 	}
 	return troubleOf(object)
 }
 
-// troubleOf reads a NEG's object. It says that NEGs exist and are kept in step,
-// nothing about health (ingress-gce pkg/apis/svcneg/v1beta1/types.go:43-139).
+// troubleOf reads a NEG's object. That shows whether NEGs exist and are kept in sync,
+// but nothing about health (ingress-gce pkg/apis/svcneg/v1beta1/types.go:43-139).
 func troubleOf(object *unstructured.Unstructured) string {
 	var read struct {
 		Status struct {
@@ -151,13 +151,13 @@ func troubleOf(object *unstructured.Unstructured) string {
 		} `json:"status"`
 	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &read); err != nil {
-		return "its object servicenetworkendpointgroup cannot be read: " + err.Error()
+		return "its servicenetworkendpointgroup cannot be read: " + err.Error()
 	}
 	for _, kind := range []string{"Initialized", "Synced"} {
 		c := meta.FindStatusCondition(read.Status.Conditions, kind)
 		switch {
 		case c == nil:
-			return "its condition " + kind + " is not there yet"
+			return "its condition " + kind + " does not exist yet"
 		case c.Status != metav1.ConditionTrue:
 			return strings.TrimSuffix(fmt.Sprintf("its condition %s is %s: %s %s", kind, c.Status, c.Reason, c.Message), " ")
 		}

@@ -122,8 +122,8 @@ func TestTroubleOfAnEndpointGroup(t *testing.T) {
 	const object = "apiVersion: networking.gke.io/v1beta1\nkind: ServiceNetworkEndpointGroup\nmetadata: {name: k8s1-80}\n"
 	const good = `{type: Initialized, status: "True", reason: NegInitializationSuccessful, message: ""}`
 	tests := []struct{ name, status, want string }{
-		{"just made", "", "Initialized is not there yet"},
-		{"initialized only", "status: {networkEndpointGroups: [{id: a}], conditions: [" + good + "]}", "Synced is not there yet"},
+		{"just made", "", "Initialized does not exist yet"},
+		{"initialized only", "status: {networkEndpointGroups: [{id: a}], conditions: [" + good + "]}", "Synced does not exist yet"},
 		{"failing", `status: {networkEndpointGroups: [{id: a}], conditions: [` + good +
 			`, {type: Synced, status: "False", reason: NegSyncFailed, message: googleapi 403}]}`, "Synced is False: NegSyncFailed googleapi 403"},
 		{"in no zone", `status: {conditions: [` + good + `, {type: Synced, status: "True"}]}`, "in no zone"},
@@ -140,7 +140,7 @@ func TestTroubleOfAnEndpointGroup(t *testing.T) {
 	}
 }
 
-// unreadable is a reader of which every object is answered with an error.
+// unreadable is a reader that returns an error for every object.
 type unreadable struct {
 	client.Reader
 	err error
@@ -189,7 +189,7 @@ func TestDetachPatch(t *testing.T) {
 	if ops := DetachPatch(app, s, v1alpha1.Blue); ops != nil {
 		t.Errorf("the live colour is detached by %v", ops)
 	}
-	// Somebody has put paths of theirs under our host: these stay, and so the host.
+	// Somebody has put their own paths under our host: they stay, and so does the host.
 	text := strings.Replace(shared, "{path: /turnout-port-http,",
 		"{path: /x, backend: {service: {name: x-svc, port: {number: 80}}}}, {path: /turnout-port-http,", 1)
 	s = Read(app, parse(t, text))

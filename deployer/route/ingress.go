@@ -15,14 +15,14 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Backends returns every place of the Ingress that names a Service, whoever's.
+// Backends returns every place of the Ingress that names a Service, whoever owns it.
 func Backends(s track.Routes) []track.Backend { return backends(s.Spec, false) }
 
-// AllBackends returns with those the places, too, that name something else than a
-// Service; these have no Service.
+// AllBackends also returns the places that name something other than a Service; these
+// have no Service.
 func AllBackends(s track.Routes) []track.Backend { return backends(s.Spec, true) }
 
-// addresses are those of the load balancer in the status of an Ingress.
+// addresses are the load balancer's, from the status of an Ingress.
 func addresses(ingress *unstructured.Unstructured) []netip.Addr {
 	var all []netip.Addr
 	entries, _, _ := unstructured.NestedSlice(ingress.Object, "status", "loadBalancer", "ingress")
@@ -36,8 +36,8 @@ func addresses(ingress *unstructured.Unstructured) []netip.Addr {
 	return all
 }
 
-// Read derives the state of an application from an Ingress as the API server
-// returned it. A nil Ingress is one that does not exist.
+// Read derives the state of an application from an Ingress as the API server returned
+// it. A nil Ingress does not exist.
 func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) track.Routes {
 	s := track.Routes{
 		Name:    bg.IngressName(),
@@ -79,8 +79,8 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) track.Rout
 	return s
 }
 
-// backends lists every place of an Ingress spec that names a Service, and with all
-// those, too, that name something else; these have no Service.
+// backends lists every place of an Ingress spec that names a Service; with all, also
+// those that name something else, which have no Service.
 func backends(spec map[string]any, all bool) []track.Backend {
 	var out []track.Backend
 	add := func(pointer, host, path string, backend map[string]any) {
@@ -116,10 +116,10 @@ type Op struct {
 	Value any    `json:"value,omitempty"`
 }
 
-// guard is what every patch begins with: the same object, a spec that nobody has
-// written since it was read, and no fence between. It is not the resource version,
-// which changes with every annotation and status that a controller writes; and not
-// the spec itself, which comes back to what it was when somebody moves users back.
+// guard is how every patch begins: it tests for the same object, a spec that nobody has
+// written since it was read, and no fence in between. It does not test the resource
+// version, which changes with every annotation and status that a controller writes, nor
+// the spec itself, which comes back when somebody moves users back.
 func guard(s track.Routes) []Op {
 	ops := []Op{
 		{Op: "test", Path: "/metadata/uid", Value: s.UID},
@@ -134,15 +134,15 @@ func guard(s track.Routes) []Op {
 	return append(ops, Op{Op: "test", Path: "/metadata/annotations", Value: absent})
 }
 
-// absent as the value of a test says that there is nothing.
+// absent as the value of a test means that there is nothing.
 var absent = json.RawMessage("null")
 
 // fencePath is the JSON pointer of [v1alpha1.FenceAnnotation].
 var fencePath = annotationPath(v1alpha1.FenceAnnotation)
 
-// FencePatch returns the patch that makes every other one void that was made of the
-// same state: it may still be on its way. It writes what never comes back, and no
-// route.
+// FencePatch returns the patch that invalidates every other patch based on the same
+// state, which may still be on its way. It writes a value that never comes back, and
+// changes no route.
 func FencePatch(s track.Routes) []Op {
 	ops := guard(s)
 	if !s.Annotated {
@@ -152,10 +152,10 @@ func FencePatch(s track.Routes) []Op {
 }
 
 // AttachPatch returns the patch that references the target's Service under the
-// application's standby host and records that host, or nil if it is referenced
-// already. The ports are those of the live backends, so that both colours are
-// reached through the same ones: a port that nothing references is cold when a
-// switch first names it. A standby rule that is there gets what it lacks.
+// application's standby host and records that host, or nil if it is already referenced.
+// It uses the ports of the live backends, so that both colours are reached through the
+// same ports: a port that nothing references is cold when a switch first names it. If
+// there is a standby rule, the patch adds what it lacks.
 func AttachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) ([]Op, error) {
 	if s.Attached(target) {
 		return nil, nil
@@ -200,8 +200,8 @@ func AttachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) 
 }
 
 // standbyRule finds the rule for the recorded standby host: its JSON pointer, and
-// whether it has the path / already. Of several it is the last one with paths, since
-// Google's load balancer uses none before it.
+// whether it already has the path /. Of several it is the last one with paths, since
+// Google's load balancer ignores those before it.
 func standbyRule(s track.Routes) (pointer string, rooted, found bool) {
 	if s.StandbyHost == "" {
 		return "", false, false
@@ -223,10 +223,9 @@ func standbyRule(s track.Routes) (pointer string, rooted, found bool) {
 	return "", false, false
 }
 
-// standbyPaths are the paths of a standby rule that reference ports of a Service:
-// / for the first one, unless that is taken, and one that tells the port for every
-// other. Nothing is ever asked for there: they make the load balancer have a
-// backend for each port.
+// standbyPaths are the paths of a standby rule that reference ports of a Service: / for
+// the first port, unless that is taken, and a path that names the port for every other.
+// Nobody ever requests them: they make the load balancer keep a backend for each port.
 func standbyPaths(service string, ports []map[string]any, rooted bool) []any {
 	var paths []any
 	for _, port := range ports {
@@ -244,12 +243,12 @@ func standbyPaths(service string, ports []map[string]any, rooted bool) []any {
 	return paths
 }
 
-// portPath is the path under the standby host of a port that has not got /.
+// portPath is the path under the standby host of a port that does not get /.
 func portPath(port map[string]any) string { return "/turnout-port-" + track.PortText(port) }
 
-// SwitchPatch returns the one patch that sends users to a colour and the
-// standby host to the other, or nil if users reach it already. It changes
-// nothing but names of Services.
+// SwitchPatch returns the single patch that sends users to a colour and the standby host
+// to the other, or nil if users already reach it. It changes nothing but names of
+// Services.
 func SwitchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]Op, error) {
 	if s.Live() == to {
 		return nil, nil
@@ -268,11 +267,11 @@ func SwitchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]O
 	return ops, nil
 }
 
-// DetachPatch returns the patch that takes a colour's Service out of the standby
-// host again, and forgets that host if nothing is left under it; nil if it is not
-// there. It is for a reference that the load balancer's controller cannot use:
-// while it stands, no change of the Ingress is taken up. Nothing else ever takes
-// a reference away.
+// DetachPatch returns the patch that removes a colour's Service from under the standby
+// host, and the record of that host if nothing is left under it; nil if the Service is
+// not there. It is for a reference that the load balancer's controller cannot use: while
+// it exists, the controller applies no change of the Ingress. Nothing else ever removes
+// a reference.
 func DetachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) []Op {
 	if len(s.Standby[target]) == 0 {
 		return nil
@@ -283,7 +282,7 @@ func DetachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) 
 	}
 	ops, left := guard(s), false
 	rules, _, _ := unstructured.NestedSlice(s.Spec, "rules")
-	for i, r := range slices.Backward(rules) { // or the removed ones would move the others
+	for i, r := range slices.Backward(rules) { // backward: removing one moves those after it
 		rule, _ := r.(map[string]any)
 		if host, _, _ := unstructured.NestedString(rule, "host"); host != s.StandbyHost {
 			continue
@@ -310,9 +309,9 @@ func DetachPatch(bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) 
 	return ops
 }
 
-// MigratePatch returns the patch that gives the application's standby rule the
-// host that its spec says, and records that, or nil if it has it. The Service
-// under it stays referenced all the time.
+// MigratePatch returns the patch that gives the application's standby rule the host of
+// its spec and records it, or nil if it has that host. The Service under it stays
+// referenced all the time.
 func MigratePatch(bg *v1alpha1.BlueGreen, s track.Routes) ([]Op, error) {
 	host := bg.StandbyHost()
 	if s.StandbyHost == "" || s.StandbyHost == host {
@@ -347,10 +346,10 @@ func hostTaken(s track.Routes) error {
 		"to another host", s.Name, s.HostTaken)
 }
 
-// Same reports whether an application's own routes are the same in two states,
-// whatever else changed in the Ingress. References that only the later state has, as
-// [AttachPatch] makes them, are nobody else's doing. It decides, after a lost race,
-// between trying again and leaving the field to whoever changed them.
+// Same reports whether an application's own routes are the same in two states, whatever
+// else changed in the Ingress. It ignores references that only the later state has, in
+// the form in which [AttachPatch] makes them. After a lost race it decides between
+// trying again and leaving the routes to whoever changed them.
 func Same(before, after track.Routes) bool {
 	key := func(of map[v1alpha1.Color][]track.Backend, skip func(track.Backend) bool) []string {
 		var out []string

@@ -36,7 +36,7 @@ func parse(t *testing.T, text string) *unstructured.Unstructured {
 
 const header = "apiVersion: networking.k8s.io/v1\nkind: Ingress\n"
 
-// shared serves two applications, in every way an Ingress can name a Service.
+// shared serves two applications, with every way in which an Ingress can name a Service.
 const shared = header + `
 metadata:
   name: app-ingress
@@ -58,7 +58,7 @@ spec:
     http: {paths: [{path: /, backend: {resource: {kind: StorageBucket, name: x}}}]}
 `
 
-func TestReadTellsUsersFromStandbyAndOneApplicationFromAnother(t *testing.T) {
+func TestReadSeparatesUsersFromStandbyAndApplicationsFromEachOther(t *testing.T) {
 	app := Read(application("app"), parse(t, shared))
 	if app.Live() != v1alpha1.Blue || app.Mixed() || !app.Attached(v1alpha1.Green) || app.Attached(v1alpha1.Blue) {
 		t.Errorf("app: live %q, mixed %v, standby %v", app.Live(), app.Mixed(), app.Standby)
@@ -183,7 +183,7 @@ func TestAttachTurnsAStandbyRuleThatNamesTheLiveColour(t *testing.T) {
 	}
 }
 
-// ports routes users to two ports of blue, one of them twice.
+// ports routes users to two ports of blue, to one of them twice.
 const ports = header + `
 metadata: {name: i, uid: '7', annotations: {x: z}}
 spec:
@@ -194,7 +194,7 @@ spec:
       backend: {service: {name: app-blue-svc, port: {name: http}}}}]}
 `
 
-// standby adds a rule for the standby host with some paths, and its record.
+// standby adds a rule for the standby host with some paths, and records the host.
 func standby(t *testing.T, paths string) track.Routes {
 	t.Helper()
 	text := strings.Replace(ports, "{x: z}", "{standby.turnout.dev/app: standby-u-1.invalid}", 1)
@@ -301,7 +301,7 @@ func TestSwitchThereAndBackKeepsEveryPortReferenced(t *testing.T) {
 	}
 }
 
-// Whoever reads an Ingress without annotations, or without a fence, tests that too.
+// A patch also tests an Ingress that was read without annotations, or without a fence.
 func TestEveryPatchTestsTheFence(t *testing.T) {
 	app := application("app")
 	bare := parse(t, shared)
@@ -382,7 +382,7 @@ func TestAttachPatchKeepsTheRecordedHost(t *testing.T) {
 	}
 }
 
-func TestSameTakesReferencesThatWereAddedForOurs(t *testing.T) {
+func TestSameIgnoresReferencesThatWereAdded(t *testing.T) {
 	const (
 		root   = "{path: /, backend: {service: {name: app-green-svc, port: {name: http}}}}"
 		admin  = "{path: /turnout-port-8080, backend: {service: {name: app-green-svc, port: {number: 8080}}}}"
@@ -397,7 +397,7 @@ func TestSameTakesReferencesThatWereAddedForOurs(t *testing.T) {
 	}
 }
 
-func TestSameMindsOnlyTheApplicationsOwnRoutes(t *testing.T) {
+func TestSameComparesOnlyTheApplicationsOwnRoutes(t *testing.T) {
 	before := Read(application("app"), parse(t, shared))
 	for change, want := range map[[2]string]bool{
 		{"web-green-svc", "web-blue-svc"}:      true,

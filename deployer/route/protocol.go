@@ -8,22 +8,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// protocolAnnotations say by which protocol the load balancer speaks to a port of a
-// Service, by the port's name. The controller reads the older one first (ingress-gce
+// protocolAnnotations map the names of a Service's ports to the protocols that the load
+// balancer uses for them. The controller reads the older annotation first (ingress-gce
 // pkg/annotations/service.go, ApplicationProtocols).
 var protocolAnnotations = []string{
 	"service.alpha.kubernetes.io/app-protocols",
 	"cloud.google.com/app-protocols",
 } //nolint:gochecknoglobals // a constant list
 
-// protocols that the load balancer speaks. H2C is newer than the controller whose
-// source is cited here; one that does not know it refuses it.
+// protocols that the load balancer speaks. H2C is newer than the controller whose source
+// is cited here; a controller that does not know it refuses it.
 var protocols = []string{"HTTP", "HTTPS", "HTTP2", "H2C"} //nolint:gochecknoglobals // a constant list
 
-// AppProtocol returns the protocol by which Google's load balancer speaks to a port
-// of a Service, HTTP unless an annotation says otherwise, and that annotation's
-// key, which is "" where the Service has none. An error says what is wrong with it,
-// and is fatal for the whole Ingress.
+// AppProtocol returns the protocol that Google's load balancer uses for a port of a
+// Service: HTTP unless an annotation says otherwise. key is that annotation's key, or ""
+// if the Service has none. An error says what is wrong with the annotation, which is
+// fatal for the whole Ingress.
 func AppProtocol(service *corev1.Service, port *corev1.ServicePort) (protocol, key string, err error) {
 	const usual = "HTTP"
 	for _, key := range protocolAnnotations {
@@ -33,7 +33,7 @@ func AppProtocol(service *corev1.Service, port *corev1.ServicePort) (protocol, k
 		}
 		var byName map[string]string
 		if err := json.Unmarshal([]byte(text), &byName); err != nil {
-			return usual, key, fmt.Errorf("has the annotation %s, which is not JSON of names of ports and protocols", key)
+			return usual, key, fmt.Errorf("has the annotation %s, which is not a JSON map of port names to protocols", key)
 		}
 		for name, protocol := range byName {
 			if !slices.Contains(protocols, protocol) {
@@ -49,8 +49,8 @@ func AppProtocol(service *corev1.Service, port *corev1.ServicePort) (protocol, k
 	return usual, "", nil
 }
 
-// invalid says what of a BackendConfig's spec Google's controller refuses, with the
-// whole Ingress; nil if nothing does. Secrets that it names are not looked at
+// invalid says why Google's controller refuses a BackendConfig's spec, and the whole
+// Ingress with it; nil if it does not. It does not look at Secrets that the spec names
 // (ingress-gce pkg/backendconfig/validation.go).
 func invalid(name string, spec map[string]any) *Misfit {
 	field := func(path ...string) any {
@@ -64,7 +64,7 @@ func invalid(name string, spec map[string]any) *Misfit {
 	text := ""
 	if kind, ok := field("sessionAffinity", "affinityType").(string); ok && kind != "" &&
 		!slices.Contains([]string{"NONE", "CLIENT_IP", "GENERATED_COOKIE"}, kind) {
-		text = fmt.Sprintf("spec.sessionAffinity.affinityType %q, which is none of NONE, CLIENT_IP and GENERATED_COOKIE", kind)
+		text = fmt.Sprintf("spec.sessionAffinity.affinityType %q, which is not NONE, CLIENT_IP or GENERATED_COOKIE", kind)
 	}
 	if ttl, ok := field("sessionAffinity", "affinityCookieTtlSec").(int64); ok && (ttl < 0 || ttl > 86400) {
 		text = fmt.Sprintf("spec.sessionAffinity.affinityCookieTtlSec %d, which is not between 0 and 86400", ttl)
@@ -73,7 +73,7 @@ func invalid(name string, spec map[string]any) *Misfit {
 		text = fmt.Sprintf("spec.logging.sampleRate %g, which is not between 0 and 1", rate)
 	}
 	if kind, ok := field("healthCheck", "type").(string); ok && !slices.Contains(protocols[:3], kind) {
-		text = fmt.Sprintf("spec.healthCheck.type %q, which is none of HTTP, HTTPS and HTTP2", kind)
+		text = fmt.Sprintf("spec.healthCheck.type %q, which is not HTTP, HTTPS or HTTP2", kind)
 	}
 	if field("iap", "enabled") == true && field("cdn", "enabled") == true {
 		text = "both spec.iap and spec.cdn enabled, which exclude each other"
@@ -87,7 +87,7 @@ func invalid(name string, spec map[string]any) *Misfit {
 	}
 }
 
-// number reads a JSON number as unstructured objects have it.
+// number reads a JSON number from an unstructured object.
 func number(v any) (float64, bool) {
 	switch n := v.(type) {
 	case int64:

@@ -24,22 +24,22 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// ErrLostRace says that the Ingress is no longer what it was when it was read.
-// The caller reads it again: if [Same] holds for the application's own routes it
-// tries again, otherwise it stops and leaves the field to whoever changed them.
+// ErrLostRace says that the Ingress has changed since it was read. The caller reads it
+// again. If [Same] holds for the application's own routes, it tries again; otherwise it
+// stops and leaves the routes to whoever changed them.
 var ErrLostRace = errors.New("the Ingress changed since it was read")
 
 // Router reads and writes the Ingresses of applications.
 type Router struct {
 	// Client writes, and reads Services and EndpointSlices (a cache is fine).
 	Client client.Client
-	// Reader reads Ingresses, and what a patch is checked against. It must not be
-	// cached: after a switch, a stale answer would look like somebody else's change.
+	// Reader reads Ingresses, and what a patch is checked against. It must not be cached:
+	// after a switch, a stale answer would look like somebody else's change.
 	Reader client.Reader
-	// Settle is how long the load balancer must find a colour healthy, without a
-	// break, where it does not say that of each pod. It also sets how often it is
-	// asked again: after half of it, once, and then after twice that each time, up
-	// to twice Settle. The zero value is [track.DefaultSettle].
+	// Settle is how long the load balancer must find a colour healthy without a break,
+	// if it does not report on each pod. It also sets how often the load balancer is
+	// asked again: first after half of Settle, then after twice as long each time, up to
+	// twice Settle. The zero value means [track.DefaultSettle].
 	Settle time.Duration
 }
 
@@ -56,10 +56,10 @@ func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Rou
 	return Read(bg, ingress), nil
 }
 
-// Attach references the target's Service under the standby host, if it is not
-// referenced yet. The Service must exist and have the port that users are routed
-// to: a bad reference is fatal for the whole Ingress on the GCE controller, and
-// freezes the live colour's endpoints. A lost race is [ErrLostRace].
+// Attach references the target's Service under the standby host, if it is not referenced
+// yet. The Service must exist and have the ports that users are routed to: on the GCE
+// controller a bad reference is fatal for the whole Ingress, and freezes the live
+// colour's endpoints. A lost race is [ErrLostRace].
 func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	ops, err := AttachPatch(bg, s, target)
 	if err != nil || ops == nil {
@@ -71,8 +71,8 @@ func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	return r.patch(ctx, bg, s, ops)
 }
 
-// Detach takes a colour's reference under the standby host away again, see
-// [DetachPatch]. A lost race is [ErrLostRace].
+// Detach removes a colour's reference under the standby host, see [DetachPatch]. A lost
+// race is [ErrLostRace].
 func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	ops := DetachPatch(bg, s, target)
 	if ops == nil {
@@ -81,8 +81,8 @@ func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	return r.patch(ctx, bg, s, ops)
 }
 
-// Migrate gives the standby rule the host that the spec says, see [MigratePatch].
-// A lost race is [ErrLostRace].
+// Migrate changes the host of the standby rule to the spec's, see [MigratePatch]. A lost
+// race is [ErrLostRace].
 func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	ops, err := MigratePatch(bg, s)
 	if err != nil || ops == nil {
@@ -91,9 +91,9 @@ func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Ro
 	return r.patch(ctx, bg, s, ops)
 }
 
-// Fence makes void, for good, every patch of the routes that was made of an earlier
-// reading and has not arrived: of a process that is stuck, or of a request whose
-// answer got lost. A lost race is [ErrLostRace]: one of them may just have arrived.
+// Fence invalidates, for good, every patch of the routes that was based on an earlier
+// read and has not arrived: from a process that is stuck, or a request whose answer was
+// lost. A lost race is [ErrLostRace]: such a patch may just have arrived.
 func (r *Router) Fence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	if !s.Exists {
 		return nil
@@ -101,10 +101,10 @@ func (r *Router) Fence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rout
 	return r.patch(ctx, bg, s, FencePatch(s))
 }
 
-// Poke changes an annotation of the Ingress that means nothing, so that its
-// controller looks at it and tells anew what it finds (ingress-gce
-// pkg/controller/controller.go:193-219). Each poke costs some of the events that
-// controller may make of the Ingress.
+// Poke changes an annotation of the Ingress that has no meaning, so that its controller
+// looks at the Ingress and reports again (ingress-gce
+// pkg/controller/controller.go:193-219). Each poke costs some of the events that the
+// controller may emit about the Ingress.
 func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, now time.Time) error {
 	metadata := map[string]any{"uid": s.UID, "annotations": map[string]string{v1alpha1.PokeAnnotation: now.UTC().Format(time.RFC3339Nano)}}
 	data, err := json.Marshal(map[string]any{"metadata": metadata})
@@ -121,8 +121,8 @@ func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Route
 	return nil
 }
 
-// Switch sends users to a colour by one patch. If users reach it already, it
-// does nothing. A lost race is [ErrLostRace].
+// Switch sends users to a colour with one patch. If users already reach it, it does
+// nothing. A lost race is [ErrLostRace].
 func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error {
 	ops, err := SwitchPatch(bg, s, to)
 	if err != nil || ops == nil {
@@ -134,14 +134,14 @@ func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	return r.patch(ctx, bg, s, ops)
 }
 
-// CheckPorts reports whether a colour's Service has every port that the other
-// colour is reached through. It reads past any cache: a port that was taken away a
-// moment ago breaks a route all the same.
+// CheckPorts reports whether a colour's Service has every port through which the other
+// colour is reached. It reads past any cache: a port that was removed a moment ago also
+// breaks a route.
 func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	name := bg.Side(target).Service
 	var service corev1.Service
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
-		return fmt.Errorf("reading service %s, which is to be referenced by ingress %s: %w", name, s.Name, err)
+		return fmt.Errorf("reading service %s, which ingress %s is about to reference: %w", name, s.Name, err)
 	}
 	for _, b := range s.Users[target.Other()] {
 		if FindPort(&service, b.Port) == nil {
@@ -151,8 +151,8 @@ func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s track
 	return nil
 }
 
-// PortError says that the two Services of an application differ in a port that
-// users are routed to, so that a switch would break that route.
+// PortError says that the two Services of an application differ in a port that users are
+// routed to, so a switch would break that route.
 type PortError struct {
 	Service, Ingress, Route, Port string
 }
@@ -180,21 +180,21 @@ func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rout
 	return nil
 }
 
-// rejected is what the API server says of a JSON patch that does not apply. It does
+// rejected is the API server's message about a JSON patch that does not apply. It does
 // not say which operation failed (apiserver pkg/endpoints/handlers/patch.go).
 var rejected = apierrors.NewGenericServerResponse(http.StatusUnprocessableEntity, "", schema.GroupResource{}, "", "", 0,
 	false).ErrStatus.Message
 
-// doesNotApply reports whether an error is that of a patch whose tests found another
-// object than was read. What validation or an admission policy refuses has the same
-// code and reason, but names its causes, and would be refused again.
+// doesNotApply reports whether a patch's tests found another object than was read. An
+// error of validation or of an admission policy has the same code and reason, but names
+// its causes; the same patch would be refused again.
 func doesNotApply(err error) bool {
 	var status apierrors.APIStatus
 	return apierrors.IsInvalid(err) && errors.As(err, &status) && status.Status().Message == rejected
 }
 
-// ReadyEndpoints returns the names of the pods, or the addresses where no pod is
-// named, that a Service sends requests to.
+// ReadyEndpoints returns the pods that a Service sends requests to, by name, or by
+// address where no pod is named.
 func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) ([]string, error) {
 	var list discoveryv1.EndpointSliceList
 	if err := index.List(ctx, r.Client, &list, namespace, index.Endpoints, service); err != nil {
@@ -217,9 +217,9 @@ func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) 
 	return slices.Compact(ready), nil
 }
 
-// Referrers returns the Ingresses of a namespace that send users to a Service,
-// as "ingress (route)". References under a standby host that any application
-// recorded on its Ingress do not count. A colour with a referrer is never shrunk.
+// Referrers returns the Ingresses of a namespace that send users to a Service, as
+// "ingress (route)". References under a standby host that any application recorded on
+// its Ingress do not count. A colour with a referrer is never scaled down.
 func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]string, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IngressList"))
@@ -235,8 +235,8 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 	return found, nil
 }
 
-// Users returns the places of an Ingress that send users to a Service: those
-// outside of every standby host that an application recorded on it.
+// Users returns the places of an Ingress that send users to a Service: those outside
+// every standby host that an application recorded on it.
 func Users(ingress *unstructured.Unstructured, service string) []track.Backend {
 	standby := map[string]bool{}
 	for key, host := range ingress.GetAnnotations() {

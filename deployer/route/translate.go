@@ -21,13 +21,13 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// UntranslatableError says why Google's controller would take up no change of an
-// Ingress: one backend that it cannot use is fatal for all of them (ingress-gce
+// UntranslatableError says why Google's controller would apply no change of an Ingress:
+// one backend that it cannot use is fatal for all of them (ingress-gce
 // pkg/controller/translator/translator.go:109-158,273-300).
 type UntranslatableError struct {
 	Ingress string
-	// Target: it is the Service that was about to be named, and not one that the
-	// Ingress names already.
+	// Target: the fault is in the Service that was about to be named, not in one that
+	// the Ingress already names.
 	Target bool
 	// Why, and the way out.
 	Why string
@@ -35,14 +35,14 @@ type UntranslatableError struct {
 
 func (e *UntranslatableError) Error() string {
 	if e.Target {
-		return fmt.Sprintf("ingress %s cannot name it for Google's load balancer: %s", e.Ingress, e.Why)
+		return fmt.Sprintf("ingress %s cannot reference it for Google's load balancer: %s", e.Ingress, e.Why)
 	}
-	return fmt.Sprintf("Google's load balancer takes up no change of ingress %s: %s", e.Ingress, e.Why)
+	return fmt.Sprintf("Google's load balancer applies no change of ingress %s: %s", e.Ingress, e.Why)
 }
 
-// CheckTranslation reports whether Google's controller can use every Service that
-// the Ingress names, and a colour's Service under the ports of the other one. The
-// error is an [*UntranslatableError] if it cannot.
+// CheckTranslation reports whether Google's controller can use every Service that the
+// Ingress names, and a colour's Service under the ports of the other one. If not, the
+// error is an [*UntranslatableError].
 func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	for _, p := range UnfitPaths(s) {
 		return &UntranslatableError{Ingress: s.Name, Why: p.Field + " " + p.Text}
@@ -75,8 +75,8 @@ func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s
 	return nil
 }
 
-// unfit says why Google's controller cannot use a port of a Service, and what to
-// do; "" if it can.
+// unfit says why Google's controller cannot use a port of a Service, and what to do; ""
+// if it can.
 func (r *Router) unfit(ctx context.Context, namespace, name string, want map[string]any) (string, error) {
 	service := &corev1.Service{}
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, service)
@@ -103,18 +103,19 @@ func (r *Router) unfit(ctx context.Context, namespace, name string, want map[str
 	return "", nil
 }
 
-// Misfit is why Google's controller cannot use a Service that an Ingress names.
+// Misfit says why Google's controller cannot use a Service that an Ingress names.
 type Misfit struct {
 	// Reason is one word for machines.
 	Reason string
 	// Field of the Service; "" if there is no Service.
 	Field string
-	// Text goes on after the Service's name, and ends with the way out.
+	// Text continues a sentence that begins with the Service's name, and ends with the
+	// way out.
 	Text string
 }
 
 // Unfit returns why Google's controller cannot use a port of a Service, or the
-// BackendConfig that has to exist, too, if the Service names one for it. A nil
+// BackendConfig that must also exist, if the Service names one for the port. A nil
 // Service does not exist.
 func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misfit) {
 	if service == nil {
@@ -147,20 +148,19 @@ func Unfit(service *corev1.Service, want map[string]any) (config string, m *Misf
 	return config, nil
 }
 
-// errNamesNone is an annotation that is there and names nothing, which Google's
-// controller refuses (ingress-gce pkg/annotations/service.go, GetBackendConfigs).
+// errNamesNone is an annotation that exists but names nothing, which Google's controller
+// refuses (ingress-gce pkg/annotations/service.go, GetBackendConfigs).
 var errNamesNone = errors.New("it names no BackendConfig")
 
-// UnfitPath is a path of an Ingress that Google's controller refuses, and the whole
-// Ingress with it.
+// UnfitPath is a path for which Google's controller refuses the whole Ingress.
 type UnfitPath struct {
 	// Field of the Ingress, such as spec.rules[0].http.paths[1].path.
 	Field string
-	// Text goes on after the field, and ends with the way out.
+	// Text continues a sentence that begins with the field, and ends with the way out.
 	Text string
 }
 
-// UnfitPaths are those with a wildcard in a type of path that has none (ingress-gce
+// UnfitPaths are the paths with a wildcard in a path type that allows none (ingress-gce
 // pkg/controller/translator/translator.go, validateAndGetPaths).
 func UnfitPaths(s track.Routes) []UnfitPath {
 	var all []UnfitPath
@@ -177,11 +177,11 @@ func UnfitPaths(s track.Routes) []UnfitPath {
 			}
 			way := "set its pathType to ImplementationSpecific"
 			if plain := cmp.Or(strings.TrimSuffix(text, "/*"), "/"); kind == "Prefix" && !strings.Contains(plain, "*") {
-				way = fmt.Sprintf("write %s, which takes in what is below it, or %s", plain, way)
+				way = fmt.Sprintf("write %s, which includes every path below it, or %s", plain, way)
 			}
 			all = append(all, UnfitPath{
 				Field: fmt.Sprintf("spec.rules[%d].http.paths[%d].path", i, j),
-				Text:  fmt.Sprintf("is %s of type %s, in which Google's load balancer takes no *: %s", text, kind, way),
+				Text:  fmt.Sprintf("is %s of type %s, in which Google's load balancer does not allow *: %s", text, kind, way),
 			})
 		}
 	}
@@ -200,8 +200,8 @@ func UnfitConfig(name string, spec map[string]any, exists bool) *Misfit {
 	}
 }
 
-// unreachable says why the load balancer could send neither to a Service's pods
-// nor to it through the nodes; nil if it can.
+// unreachable says why the load balancer could neither send to a Service's pods nor to
+// the Service through the nodes; nil if it can.
 func unreachable(service *corev1.Service) *Misfit {
 	const field = "metadata.annotations[" + negAnnotation + "]"
 	if text := service.Annotations[negAnnotation]; text != "" && !json.Valid([]byte(text)) {
@@ -227,8 +227,8 @@ var configAnnotations = []string{
 	"beta.cloud.google.com/backend-config",
 } //nolint:gochecknoglobals // a constant list
 
-// ConfigName names the BackendConfig of a Service's port: the one for the port's
-// name or number, else the default; "" if there is none. With an error, key is the
+// ConfigName names the BackendConfig of a Service's port: the one for the port's name or
+// number, otherwise the default; "" if there is none. With an error, key is the
 // annotation that cannot be read.
 func ConfigName(service *corev1.Service, port *corev1.ServicePort) (name, key string, err error) {
 	for _, key := range configAnnotations {
@@ -255,8 +255,8 @@ func (r *Router) backendConfig(ctx context.Context, namespace, name string) (spe
 	return ReadBackendConfig(ctx, r.Reader, namespace, name)
 }
 
-// ReadBackendConfig reads the spec of a BackendConfig. In a cluster that has no
-// such objects none is found.
+// ReadBackendConfig reads the spec of a BackendConfig. In a cluster without this kind of
+// object it finds none.
 func ReadBackendConfig(ctx context.Context, from client.Reader, namespace, name string) (spec map[string]any, found bool, err error) {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(backendConfigKind)
@@ -271,10 +271,10 @@ func ReadBackendConfig(ctx context.Context, from client.Reader, namespace, name 
 	return spec, true, nil
 }
 
-// NamesHealthCheck reports whether a colour's Service says itself, by a
-// BackendConfig, which path the load balancer's health check asks. Otherwise that
-// is copied from a pod's readiness probe when the check is made, and never again
-// (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291).
+// NamesHealthCheck reports whether a colour's Service itself sets the path of the load
+// balancer's health check, in a BackendConfig. Otherwise the path is copied from a pod's
+// readiness probe when the health check is created, and never updated (ingress-gce
+// pkg/healthchecks/healthchecks.go:157-174,278-291).
 func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) (bool, error) {
 	name := bg.Side(c).Service
 	var service corev1.Service
@@ -288,7 +288,7 @@ func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s
 		}
 		config, _, err := ConfigName(&service, port)
 		if err != nil || config == "" {
-			return false, nil //nolint:nilerr // CheckTranslation says that it cannot be read
+			return false, nil //nolint:nilerr // CheckTranslation reports that it cannot be read
 		}
 		spec, _, err := r.backendConfig(ctx, bg.Namespace, config)
 		if err != nil {
@@ -301,8 +301,8 @@ func (r *Router) NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s
 	return true, nil
 }
 
-// FindPort returns the port of a Service that an Ingress names, by name or by
-// number; nil if it has none such.
+// FindPort returns the port of a Service that an Ingress names, by name or by number;
+// nil if the Service has no such port.
 func FindPort(service *corev1.Service, want map[string]any) *corev1.ServicePort {
 	for i := range service.Spec.Ports {
 		if p := &service.Spec.Ports[i]; track.NamesPort(want, p.Name, p.Port) {
