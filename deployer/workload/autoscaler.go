@@ -13,9 +13,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// mark is the value of [v1alpha1.MinReplicasAnnotation]: the owner's minimum, and
-// what Turnout raised it to. The second tells Turnout's value from one that
-// somebody else has set since.
+// mark is the value of [v1alpha1.MinReplicasAnnotation]: the owner's minimum, and the
+// value to which Turnout raised it. The second shows whether somebody else has set the
+// minimum since.
 type mark struct{ own, raised int32 }
 
 func (m mark) String() string { return fmt.Sprintf("%d raised to %d", m.own, m.raised) }
@@ -25,8 +25,8 @@ func parseMark(text string) (m mark, ok bool) {
 	return m, n == 2 && err == nil && m.String() == text && m.own > 0
 }
 
-// readAutoscaler describes an autoscaler. A mark that nobody can read counts as
-// overruled: what the minimum was before is not known.
+// readAutoscaler describes an autoscaler. An unreadable mark counts as overruled: the
+// minimum before it is not known.
 func readAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) track.Autoscaler {
 	a := track.Autoscaler{Name: h.Name, Max: h.Spec.MaxReplicas, Current: 1} // the API's default
 	if h.Spec.MinReplicas != nil {
@@ -45,8 +45,8 @@ func readAutoscaler(h *autoscalingv2.HorizontalPodAutoscaler) track.Autoscaler {
 	return a
 }
 
-// autoscalerOf returns the autoscaler of a Deployment. Of several, which
-// Kubernetes lets scale nothing (AmbiguousSelector), it is the first.
+// autoscalerOf returns the autoscaler of a Deployment. If there are several, Kubernetes
+// lets none of them scale (AmbiguousSelector), and it returns the first.
 func autoscalerOf(deployment string, hpas []autoscalingv2.HorizontalPodAutoscaler) track.Autoscaler {
 	for i := range hpas {
 		if ref := hpas[i].Spec.ScaleTargetRef; ref.Kind == "Deployment" && ref.Name == deployment {
@@ -56,14 +56,13 @@ func autoscalerOf(deployment string, hpas []autoscalingv2.HorizontalPodAutoscale
 	return track.Autoscaler{}
 }
 
-// RaiseMinimum keeps a colour's autoscaler from scaling it below a size, as it
-// would where no user sends a request, and keeps the owner's minimum in an
-// annotation. It never lowers a minimum, nor raises one above the maximum, nor
-// one that somebody else has set since it was raised: then theirs is the last
-// word until [Workloads.RestoreMinimum].
+// RaiseMinimum keeps a colour's autoscaler from scaling it below a size, as it would
+// without requests from users, and keeps the owner's minimum in an annotation. It never
+// lowers a minimum, and never raises one above the maximum. If somebody else has set the
+// minimum since it was raised, their value stays until [Workloads.RestoreMinimum].
 //
-// An error for which apierrors.IsConflict holds means that the autoscaler was
-// changed between look and patch; nothing was written, look again.
+// An error for which apierrors.IsConflict holds means that the autoscaler changed between
+// look and patch: nothing was written; look again.
 func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, size int32) error {
 	if !colour.Autoscaler.Below(size) {
 		return nil
@@ -88,8 +87,8 @@ func (w *Workloads) RaiseMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, co
 }
 
 // HoldMinimum is [Workloads.RaiseMinimum] right before a release brings users to a
-// colour: it writes the autoscaler once, so that nobody who was about to put the
-// owner's minimum back still can. Of a minimum that is its owner's nobody is.
+// colour. It writes the autoscaler once, so that nobody who was about to restore the
+// owner's minimum still can. If the minimum is already the owner's, nobody is about to.
 func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, release string) error {
 	if colour.Autoscaler.Name == "" {
 		return nil
@@ -113,11 +112,11 @@ func (w *Workloads) HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, col
 }
 
 // RestoreMinimum gives a colour's autoscaler its owner's minimum back, if
-// [Workloads.RaiseMinimum] raised it. If somebody else has set another one since,
-// that stays, and only the annotation goes.
+// [Workloads.RaiseMinimum] raised it. If somebody else has set another one since, that
+// stays, and only the annotation is removed.
 //
-// An error for which apierrors.IsConflict holds means that the autoscaler was
-// changed between look and patch; nothing was written, look again.
+// An error for which apierrors.IsConflict holds means that the autoscaler changed between
+// look and patch: nothing was written; look again.
 func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side) error {
 	if !colour.Autoscaler.Marked {
 		return nil
@@ -128,7 +127,7 @@ func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, 
 	}
 	err = w.patch(ctx, read, []operation{
 		{Op: "remove", Path: markPath},
-		{Op: "add", Path: "/spec/minReplicas", Value: now.Min}, // the one in force, if that is somebody else's
+		{Op: "add", Path: "/spec/minReplicas", Value: now.Min}, // or the current one, if somebody else set it
 	})
 	if err != nil {
 		return fmt.Errorf("restore spec.minReplicas of HorizontalPodAutoscaler %s/%s: %w", bg.Namespace, now.Name, err)
@@ -139,7 +138,7 @@ func (w *Workloads) RestoreMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, 
 // markPath is the JSON pointer of [v1alpha1.MinReplicasAnnotation].
 const markPath = "/metadata/annotations/turnout.dev~1min-replicas"
 
-// freshAutoscaler reads an autoscaler past any cache; one that is gone is none.
+// freshAutoscaler reads an autoscaler past any cache; if it is gone, the result is empty.
 func (w *Workloads) freshAutoscaler(ctx context.Context, bg *v1alpha1.BlueGreen, name string) (*unstructured.Unstructured, track.Autoscaler,
 	error,
 ) {

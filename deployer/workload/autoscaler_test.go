@@ -13,7 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-func TestSizeTakesTheLargestThatTheTargetsAutoscalerAllows(t *testing.T) {
+func TestSizeIsTheLargestThatTheTargetsAutoscalerAllows(t *testing.T) {
 	t.Parallel()
 	hpa := func(least, most int32) track.Autoscaler { return track.Autoscaler{Name: "x", Min: least, Max: most} }
 	tests := []struct {
@@ -74,7 +74,7 @@ func (w world) expectMinimum(least int32, annotation string) {
 }
 
 // raise and restore look again after a conflict, as the reconciler does: the real
-// controller writes the autoscaler's status meanwhile.
+// controller writes the autoscaler's status in between.
 func (w world) raise(size int32) {
 	w.t.Helper()
 	w.await("the patch", func() bool { return w.RaiseMinimum(w.t.Context(), w.bg, w.observe(v1alpha1.Green), size) == nil })
@@ -102,7 +102,7 @@ func TestMinimumIsRaisedAndRestored(t *testing.T) {
 	w.expectMinimum(2, "")
 }
 
-func TestMinimumThatNobodySetIsOne(t *testing.T) {
+func TestAMinimumThatNobodySetIsOne(t *testing.T) {
 	w := autoscaled(t, 0, 9)
 	w.raise(3)
 	w.expectMinimum(3, "1 raised to 3")
@@ -116,13 +116,13 @@ func TestMinimumIsRaisedToTheMaximumAtMost(t *testing.T) {
 	w.expectMinimum(4, "2 raised to 4")
 }
 
-func TestMinimumThatIsLargeEnoughIsNotTouched(t *testing.T) {
+func TestAMinimumThatIsLargeEnoughIsNotTouched(t *testing.T) {
 	w := autoscaled(t, 6, 9)
 	w.raise(5)
 	w.expectMinimum(6, "")
 }
 
-// set changes the minimum as its owner, or the tool that applies it, would.
+// set changes the minimum as its owner would, or a tool of theirs.
 func (w world) set(least string) {
 	w.t.Helper()
 	h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "green"}}
@@ -131,7 +131,7 @@ func (w world) set(least string) {
 	}
 }
 
-func TestMinimumThatSomeoneElseSetMeanwhileStays(t *testing.T) {
+func TestAMinimumThatSomeoneElseSetInTheMeantimeStays(t *testing.T) {
 	w := autoscaled(t, 2, 9)
 	w.raise(5)
 	w.set(`{"spec":{"minReplicas":3}}`)
@@ -144,7 +144,7 @@ func TestMinimumThatSomeoneElseSetMeanwhileStays(t *testing.T) {
 	w.expectMinimum(3, "")
 }
 
-func TestAnnotationThatNobodyCanReadIsOnlyRemoved(t *testing.T) {
+func TestAnUnreadableAnnotationIsOnlyRemoved(t *testing.T) {
 	for _, text := range []string{"", "2", "two raised to 5", "2 raised to 5 or so", "0 raised to 5"} {
 		w := autoscaled(t, 5, 9)
 		w.set(`{"metadata":{"annotations":{"turnout.dev/min-replicas":"` + text + `"}}}`)
@@ -153,7 +153,7 @@ func TestAnnotationThatNobodyCanReadIsOnlyRemoved(t *testing.T) {
 	}
 }
 
-func TestAutoscalerThatIsGoneIsNoError(t *testing.T) {
+func TestAMissingAutoscalerIsNotAnError(t *testing.T) {
 	w := autoscaled(t, 2, 9)
 	w.raise(5)
 	seen := w.observe(v1alpha1.Green)

@@ -14,38 +14,37 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// How long a trouble must last before it counts, where the same words also
-// describe one that passes by itself.
+// How long a problem must last before it counts, if the same message also describes
+// problems that pass by themselves.
 const (
-	// pullPatience is for pulls that fail for no reason of the image's: a
-	// registry that hiccups, a node whose credentials are not there yet. The
-	// kubelet has tried about three times by then (its back-off is 10 s, 20 s, …).
+	// pullPatience is for pulls that fail for reasons other than the image: a registry
+	// that hiccups, a node that lacks its credentials so far. By then the kubelet has
+	// tried about three times (its back-off is 10 s, 20 s, …).
 	pullPatience = 60 * time.Second
 
-	// createPatience is for containers and pods that cannot be made: a ConfigMap
-	// applied a moment after, an admission webhook that restarts. The kubelet
-	// retries about every 10 s.
+	// createPatience is for containers and pods that cannot be created: a ConfigMap that
+	// is applied a moment later, an admission webhook that restarts. The kubelet retries
+	// about every 10 s.
 	createPatience = 10 * time.Second
 
-	// hopelessRestarts is how many crashes a container that is not ready may
-	// have.
+	// hopelessRestarts is how many crashes a container that is not ready may have.
 	hopelessRestarts = 2
 )
 
-// messageKept bounds a failure's message in bytes: part of it is foreign, and it
+// messageKept bounds a failure's message in bytes: part of it comes from outside, and it
 // goes into the record and into comments.
 const messageKept = 1 << 10
 
-// finding is a trouble, and when it counts as a failure.
+// finding is a problem, and the time from which it counts as a failure.
 type finding struct {
 	failure track.Failure
 	at      time.Time // zero: at once
 }
 
-// diagnose tells from what was observed whether a rollout is bound to fail, and
-// if not yet, when the same observation will mean it. Only pods of the current
-// ReplicaSet count. A pod that no node has room for is no failure: nodes may be
-// on their way, and the step's own deadline bounds that.
+// diagnose decides from what was observed whether a rollout is bound to fail; if not yet,
+// it returns when the same observation will mean failure. Only pods of the current
+// ReplicaSet count. A pod for which no node has room is not a failure: nodes may be on
+// their way, and the step's own deadline bounds that.
 func diagnose(o objects, now time.Time) (*track.Failure, time.Time) {
 	if o.current == nil {
 		return nil, time.Time{}
@@ -63,8 +62,8 @@ func diagnose(o objects, now time.Time) (*track.Failure, time.Time) {
 	return nil, again
 }
 
-// findingsOfSet looks for pods that cannot even be created. The controller
-// writes FailedCreate for quota and admission alike.
+// findingsOfSet looks for pods that cannot even be created. The controller writes
+// FailedCreate for both quota and admission.
 func findingsOfSet(set *appsv1.ReplicaSet) []finding {
 	for _, c := range set.Status.Conditions {
 		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue && c.Reason == string(v1alpha1.FailedCreate) {
@@ -103,7 +102,7 @@ func findingOf(p corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 	f := finding{failure: track.Failure{Pod: p.Name, Container: c.Name}}
 	if w := c.State.Waiting; w != nil {
 		f.failure.Reason = v1alpha1.FailureReason(w.Reason)
-		switch f.failure.Reason { //nolint:exhaustive // no other is returned of a container that waits
+		switch f.failure.Reason { //nolint:exhaustive // a waiting container has no other
 		case v1alpha1.FailedInvalidImageName, v1alpha1.FailedErrImageNeverPull:
 			return f.saying("the image %s cannot be used: %s", c.Image, w.Message), true
 		case v1alpha1.FailedErrImagePull, v1alpha1.FailedImagePullBackOff:
@@ -119,7 +118,7 @@ func findingOf(p corev1.Pod, c corev1.ContainerStatus) (finding, bool) {
 	return crashOf(f, c)
 }
 
-// crashOf looks for a container that starts and does not stay.
+// crashOf looks for a container that starts but does not stay up.
 func crashOf(f finding, c corev1.ContainerStatus) (finding, bool) {
 	last := c.State.Terminated
 	if last == nil {
@@ -155,9 +154,8 @@ func ending(t *corev1.ContainerStateTerminated) string {
 	return fmt.Sprintf("keeps ending with exit code %d", t.ExitCode)
 }
 
-// startedTrying is since when the kubelet could have started a pod's
-// containers, as the pod tells: a container's own status has no time while it
-// waits.
+// startedTrying is the time from which the kubelet could start a pod's containers, by the
+// pod's conditions: a container's own status has no time while it waits.
 func startedTrying(p corev1.Pod) time.Time {
 	since := p.CreationTimestamp.Time
 	for _, c := range p.Status.Conditions {
@@ -169,9 +167,9 @@ func startedTrying(p corev1.Pod) time.Time {
 	return since
 }
 
-// hopelessPull reports whether a registry's answer means that no further try can
-// succeed: no such image, or no right to it. The words are those of containerd
-// and of the registries' own error codes (OCI distribution specification).
+// hopelessPull reports whether a registry's answer means that no further try can succeed:
+// there is no such image, or no right to pull it. The words are containerd's and those of
+// the registries' own error codes (OCI distribution specification).
 func hopelessPull(message string) bool {
 	message = strings.ToLower(message)
 	for _, words := range []string{

@@ -105,7 +105,7 @@ func TestDiagnoseByContainer(t *testing.T) {
 	}
 }
 
-func TestDiagnoseLeavesOutWhatIsNobodysFault(t *testing.T) {
+func TestDiagnoseIgnoresWhatIsNobodysFault(t *testing.T) {
 	bad := corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{waiting("InvalidImageName", "")}}
 	now := metav1.Now()
 	ending := corev1.Pod{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &now}, Status: bad}

@@ -14,22 +14,22 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Limits of a drift, which people read in a comment and the record keeps.
+// Limits of a drift, which people read in a comment and which the record keeps.
 const (
 	driftLines = 40
 	driftBytes = 4 << 10
 )
 
-// Drift tells how the two colours' own pod templates differ, as a unified diff of
-// YAML; "" if they do not. With template: Live it is from the target's to what
-// will be staged over it, with template: Own from the live one's to what will be
-// staged beside it. It has to be asked before [Workloads.Stage]: afterwards
-// nobody can see what was there.
+// Drift shows how the two colours' own pod templates differ, as a unified diff of YAML; ""
+// if they do not. With template: Live, it goes from the target's template to the one that
+// will be staged over it; with template: Own, from the live one's to the one that will be
+// staged beside it. Call it before [Workloads.Stage]: afterwards nobody can see what was
+// there.
 //
-// Left out are what differs by design (the image, the colour, Turnout's own
-// annotations) and what Kubernetes fills in. What a program reads (values of the
-// environment, commands, arguments, probes' headers) may hold a secret in plain
-// text and is hidden; that it differs is told.
+// It leaves out differences by design (the image, the colour, Turnout's own annotations)
+// and defaults that Kubernetes fills in. What a program reads (values of the environment,
+// commands, arguments, probes' headers) may contain a secret in plain text and is hidden;
+// the diff only shows that it differs.
 func (w *Workloads) Drift(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (string, error) {
 	p, err := w.readPair(ctx, bg, target)
 	if err != nil {
@@ -49,7 +49,7 @@ func (w *Workloads) Drift(ctx context.Context, bg *v1alpha1.BlueGreen, target v1
 	return unified(before, after, own, live)
 }
 
-// unified returns the difference of two templates, cut to what a person reads.
+// unified returns the difference of two templates, cut to a length that a person reads.
 func unified(before, after string, a, b object) (string, error) {
 	x, err := yaml.Marshal(a)
 	if err != nil {
@@ -66,7 +66,7 @@ func unified(before, after string, a, b object) (string, error) {
 	return cut(diff), nil
 }
 
-// cut shortens a text to whole lines and says how many are left out.
+// cut shortens a text to whole lines and says how many it left out.
 func cut(text string) string {
 	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
 	kept, size := 0, 0
@@ -82,8 +82,8 @@ func cut(text string) string {
 	return strings.Join(lines[:kept], "") + fmt.Sprintf("(%d more lines)\n", len(lines)-kept)
 }
 
-// plain removes from a template what says nothing about a difference. The images
-// of other containers than the one that is staged stay: they are not the build's.
+// plain removes from a template what does not matter for a difference. Images of other
+// containers than the staged one stay: they do not come from the build.
 func plain(template object, bg *v1alpha1.BlueGreen) {
 	staged, err := ChooseContainer(bg, containerNames(template))
 	for _, c := range parts(template, "spec", "containers") {
@@ -98,7 +98,7 @@ func plain(template object, bg *v1alpha1.BlueGreen) {
 	prune(template)
 }
 
-// defaults are what Kubernetes fills into a pod template
+// defaults are the values that Kubernetes fills into a pod template
 // (kubernetes pkg/apis/core/v1/defaults.go).
 var defaults = object{
 	"creationTimestamp": nil, "restartPolicy": "Always", "dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler",
@@ -125,16 +125,15 @@ func prune(v any) {
 	}
 }
 
-// What is put in the place of a hidden value: the other one where it is not the
-// same in both templates.
+// What replaces a hidden value: hiddenOther if the two templates differ in it.
 const (
 	hidden      = "(hidden)"
 	hiddenOther = "(hidden, another)"
 )
 
-// hide replaces what a program reads in two templates. Whether a value is the
-// same in both can still be told, but nothing of the value, not even by a hash:
-// short secrets are guessed.
+// hide replaces what a program reads in two templates. A reader still sees whether a value
+// is the same in both, but nothing of the value, not even a hash: short secrets can be
+// guessed.
 func hide(before, after object) {
 	values := map[string]any{}
 	secrets(before, func(path string, holder object, field string) {
@@ -150,8 +149,8 @@ func hide(before, after object) {
 	})
 }
 
-// secrets calls found with every place of a template that a program reads, and a
-// path that is the same for the same place of another template.
+// secrets calls found for every place of a template that a program reads, with a path that
+// is the same for the same place of another template.
 func secrets(template object, found func(path string, holder object, field string)) {
 	look := func(path string, holder object, field string) {
 		if _, ok := holder[field]; ok {
@@ -164,7 +163,7 @@ func secrets(template object, found func(path string, holder object, field strin
 			look(path, c, "command")
 			look(path, c, "args")
 			for i, e := range parts(c, "env") {
-				// A name may stand there twice; the last one counts.
+				// A name may occur twice; the last one counts.
 				look(fmt.Sprint(path, "/env/", e["name"], "/", repeated(parts(c, "env")[:i], e["name"])), e, "value")
 			}
 			for _, handler := range [][]string{
@@ -185,7 +184,7 @@ func secrets(template object, found func(path string, holder object, field strin
 	}
 }
 
-// repeated counts the entries of a name.
+// repeated counts the entries with a name.
 func repeated(entries []object, name any) (n int) {
 	for _, e := range entries {
 		if e["name"] == name {

@@ -32,7 +32,7 @@ func TestColoursThatDifferByDesignHaveNoDrift(t *testing.T) {
 	w.stage(request("shop-abc-1"))
 	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
 	if got := w.drift(); got != "" {
-		t.Errorf("image, release and a restart are told as a difference:\n%s", got)
+		t.Errorf("image, release and a restart are shown as a difference:\n%s", got)
 	}
 }
 
@@ -92,7 +92,7 @@ func TestDriftShowsWhatIsStagedOverAndHidesWhatProgramsRead(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("drift (-want +got):\n%s", diff)
 	}
-	// With the target's own template it is the other way round.
+	// With the target's own template the diff goes the other way.
 	w.bg.Spec.Template = v1alpha1.TemplateOwn
 	own := w.drift()
 	for _, line := range []string{"--- shop-blue\n", "+++ shop-green\n", "\n+  - args: (hidden)\n"} {
@@ -137,12 +137,12 @@ func TestEveryPlaceThatAProgramReadsIsHidden(t *testing.T) {
 		}
 	}
 	if n := strings.Count(fmt.Sprint(b), hiddenOther); n != 2*9 {
-		t.Errorf("%d of %d places are told to differ: %v", n, 2*9, b)
+		t.Errorf("%d of %d places are shown to differ: %v", n, 2*9, b)
 	}
 	c, d := template(t, text), template(t, text)
 	hide(c, d)
 	if diff := cmp.Diff(c, d); diff != "" {
-		t.Errorf("what is the same is told to differ:\n%s", diff)
+		t.Errorf("what is the same is shown to differ:\n%s", diff)
 	}
 }
 
@@ -161,7 +161,7 @@ func TestLongDriftIsCutToWholeLines(t *testing.T) {
 	}
 }
 
-func TestBudgetThatOnlyTheLiveColourHasIsTold(t *testing.T) {
+func TestABudgetThatOnlyTheLiveColourHasIsReported(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
 	budget := func(name string, labels map[string]string) {

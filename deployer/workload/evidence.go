@@ -13,32 +13,32 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Bounds of the evidence: it goes into the record and into a comment.
+// Limits of the evidence: it goes into the record and into a comment.
 const (
 	logLines     = 20
-	logRead      = 64 << 10         // of one log; long lines are cut
-	logKept      = 4 << 10          // of what was read, its end
+	logRead      = 64 << 10         // bytes read of one log; long lines are cut
+	logKept      = 4 << 10          // bytes kept, from the end
 	evidenceWait = 10 * time.Second // for the log, at most
 )
 
-// Evidence returns what shows why a colour failed: the pod, the container, how
-// it ended, and its last 20 log lines, of the container that crashed rather than
-// of its successor. It is fetched now, because the pods may be gone soon, and it
-// is best effort: without a log there is still the rest.
+// Evidence returns what shows why a colour failed: the pod, the container, how it ended,
+// and its last 20 log lines, from the container that crashed, not from its successor.
+// It is fetched now, because the pods may be gone soon. It is best effort: without a log
+// there is still the rest.
 func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side) []v1alpha1.Evidence {
 	f := s.Failure
 	if f == nil {
 		return noRoom(s)
 	}
 	e := v1alpha1.Evidence{Pod: f.Pod, Container: f.Container, Reason: string(f.Reason), ExitCode: f.ExitCode, Message: f.Message}
-	if f.Pod != "" && f.ExitCode != nil && bg.Spec.Evidence.Logs != v1alpha1.LogsNone { // else it never ran
+	if f.Pod != "" && f.ExitCode != nil && bg.Spec.Evidence.Logs != v1alpha1.LogsNone { // without an exit code it never ran
 		e.Log = lastWords(ctx, w.Clientset.CoreV1().Pods(bg.Namespace), *f)
 	}
 	return []v1alpha1.Evidence{e}
 }
 
-// noRoom shows the first pod of a colour that no node takes, if there is one: that
-// is nobody's failure until it has lasted too long.
+// noRoom shows the first pod of a colour for which no node has room, if there is one.
+// That is nobody's failure until it has lasted too long.
 func noRoom(s track.Side) []v1alpha1.Evidence {
 	for _, p := range s.Pods {
 		if p.NoRoom != "" && !p.Terminating {
@@ -48,12 +48,12 @@ func noRoom(s track.Side) []v1alpha1.Evidence {
 	return nil
 }
 
-// lastWords are a container's last lines; "" if they cannot be had.
+// lastWords are a container's last lines; "" if they are not available.
 func lastWords(ctx context.Context, pods corev1client.PodInterface, f track.Failure) string {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
 	text, ok := readLog(ctx, pods, f, f.Previous)
-	if !ok && f.Previous { // it may be gone already; its successor crashes alike
+	if !ok && f.Previous { // the previous container may be gone; its successor crashes in the same way
 		text, _ = readLog(ctx, pods, f, false)
 	}
 	return prose.LastLines(text, logLines, logKept)

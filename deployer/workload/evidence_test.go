@@ -16,7 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// serveLogs is a node's kubelet as far as logs go; it answers with the question.
+// serveLogs is a node's kubelet that serves only logs; it answers with the request.
 func (w world) serveLogs(node string) {
 	w.t.Helper()
 	kubelet := httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -58,7 +58,7 @@ func TestEvidenceHasTheLastLinesOfTheContainerThatCrashed(t *testing.T) {
 	w := newWorld(t)
 	node := w.namespace
 	w.serveLogs(node)
-	// At least: its autoscaler, whose minimum is larger, may have scaled it already.
+	// At least: its autoscaler, with a larger minimum, may have scaled it already.
 	s := w.awaitState(v1alpha1.Blue, "the live pods", func(s track.Side) bool { return len(s.Pods) >= 2 })
 	w.bind(s.Pods[0].Name, node)
 	code := int32(1)
@@ -71,7 +71,7 @@ func TestEvidenceHasTheLastLinesOfTheContainerThatCrashed(t *testing.T) {
 	}
 }
 
-func TestNoLogIsReadWhereNoneIsWanted(t *testing.T) {
+func TestNoLogIsReadIfNoneIsWanted(t *testing.T) {
 	w := newWorld(t)
 	node := w.namespace
 	w.serveLogs(node)
@@ -86,7 +86,7 @@ func TestNoLogIsReadWhereNoneIsWanted(t *testing.T) {
 	}
 }
 
-func TestPodThatNoNodeTakesIsEvidenceOfThat(t *testing.T) {
+func TestAPodWithoutRoomOnAnyNodeIsEvidence(t *testing.T) {
 	pod := func(name string, conditions ...corev1.PodCondition) track.Pod {
 		p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		p.Status.Conditions = conditions

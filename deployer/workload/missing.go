@@ -15,12 +15,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// negAnnotation makes a Service's endpoints backends of a Google load balancer
+// negAnnotation makes a Service's endpoints backends of Google's load balancer
 // (ingress-gce, pkg/annotations/service.go).
 const negAnnotation = "cloud.google.com/neg"
 
-// serviceAnnotations say how a load balancer reaches a Service. Any other is
-// about the one object it stands on.
+// serviceAnnotations say how a load balancer reaches a Service. Any other annotation is
+// only about the object that has it.
 var serviceAnnotations = []string{
 	negAnnotation,
 	"cloud.google.com/backend-config",
@@ -30,11 +30,11 @@ var serviceAnnotations = []string{
 	"networking.gke.io/weighted-load-balancing",
 }
 
-// CreateMissing makes the target's Deployment and Service, where they do not
-// exist, from the live colour's, and returns what it made, as Kind/name. The
-// Deployment has size 0, so that no pod of the live version starts on the way to
-// the next one. Only fields that describe the application are copied, from a
-// list: owners, finalizers, addresses and node ports are the live object's own.
+// CreateMissing creates the target's Deployment and Service from the live colour's, if
+// they do not exist, and returns what it created, as Kind/name. The Deployment has size
+// 0, so that no pod of the live version starts in between. Only fields that describe the
+// application are copied, from a list: owners, finalizers, addresses and node ports belong
+// to the live object.
 func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (created []string, err error) {
 	r := recolor{label: track.ColorLabel(bg), from: target.Other(), to: target}
 	live, side := bg.Side(r.from), bg.Side(r.to)
@@ -55,11 +55,11 @@ func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, t
 		}
 		from, err := w.fresh(ctx, m.kind, bg.Namespace, m.from)
 		if err != nil {
-			return created, fmt.Errorf("%s %s/%s is missing and is made from the live one: %w", m.kind.Kind, bg.Namespace, m.to, err)
+			return created, fmt.Errorf("%s %s/%s is missing and is created from the live one: %w", m.kind.Kind, bg.Namespace, m.to, err)
 		}
 		o, err := m.build(from.Object, r)
 		if err != nil {
-			return created, fmt.Errorf("%s %s/%s cannot be made from %s: %w", m.kind.Kind, bg.Namespace, m.to, m.from, err)
+			return created, fmt.Errorf("%s %s/%s cannot be created from %s: %w", m.kind.Kind, bg.Namespace, m.to, m.from, err)
 		}
 		u := &unstructured.Unstructured{Object: o}
 		u.SetGroupVersionKind(m.kind)
@@ -67,7 +67,7 @@ func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, t
 		u.SetName(m.to)
 		err = w.Client.Create(ctx, u, client.FieldOwner(v1alpha1.DeployerManager))
 		if apierrors.IsAlreadyExists(err) {
-			continue // someone was faster; the next look sees theirs
+			continue // someone else was faster; the next look sees their object
 		}
 		if err != nil {
 			return created, fmt.Errorf("create %s %s/%s from %s: %w", m.kind.Kind, bg.Namespace, m.to, m.from, err)
@@ -77,9 +77,9 @@ func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, t
 	return created, nil
 }
 
-// lacking is why a copy of an object would get hold of the original's pods.
+// lacking says why a copy of an object would take over the original's pods.
 func (r recolor) lacking() error {
-	return fmt.Errorf("its spec.selector lacks %s: %s, so that both colours would have the same pods", r.label, r.from)
+	return fmt.Errorf("its spec.selector lacks %s: %s, so both colours would have the same pods", r.label, r.from)
 }
 
 func newDeployment(live object, r recolor) (object, error) {
@@ -103,8 +103,8 @@ func newService(live object, r recolor) (object, error) {
 	spec := pick(from, "selector", "type", "sessionAffinity", "sessionAffinityConfig", "publishNotReadyAddresses",
 		"internalTrafficPolicy", "externalTrafficPolicy", "ipFamilyPolicy", "trafficDistribution")
 	if spec["type"] == "LoadBalancer" {
-		// The public address is the live one's; a node port is all that an
-		// Ingress needs.
+		// The public address stays with the live Service; an Ingress needs only a node
+		// port.
 		spec["type"] = "NodePort"
 	}
 	if from["clusterIP"] == "None" {
@@ -123,9 +123,9 @@ func newService(live object, r recolor) (object, error) {
 	return object{"metadata": metadata, "spec": spec}, nil
 }
 
-// newLabels keeps of an object's labels those that its pods have too. Others may
-// be a tool's mark of ownership, by which it would delete what it did not make
-// (Argo CD tracks by a label, and prunes).
+// newLabels keeps the labels of an object that its pods have, too. Others may mark the
+// object as a tool's own, and the tool would delete what it did not create (Argo CD
+// tracks by a label, and prunes).
 func newLabels(live, known object, r recolor) object {
 	labels := object{}
 	for key, v := range part(live, "metadata", "labels") {
@@ -148,19 +148,19 @@ func newServiceAnnotations(live object) object {
 	return annotations
 }
 
-// withoutNegNames removes names that were chosen for the live Service's network
-// endpoint groups: two Services cannot have the same one.
+// withoutNegNames removes names that were chosen for the live Service's network endpoint
+// groups: two Services cannot have the same name.
 func withoutNegNames(annotation string) string {
 	var neg object
 	if json.Unmarshal([]byte(annotation), &neg) != nil {
-		return annotation // not ours to mend; the load balancer's controller says so
+		return annotation // not ours to correct; the load balancer's controller reports it
 	}
 	for port := range part(neg, "exposed_ports") {
 		delete(part(neg, "exposed_ports", port), "name")
 	}
 	text, err := json.Marshal(neg)
 	if err != nil {
-		return annotation // unreachable: it was JSON
+		return annotation // unreachable: it came from JSON
 	}
 	return string(text)
 }

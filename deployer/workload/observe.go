@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// objects are the API objects that a [track.Side] is made of.
+// objects are the API objects from which a [track.Side] is made.
 type objects struct {
 	deployment *appsv1.Deployment // nil if missing
 	service    *corev1.Service    // nil if missing
@@ -31,8 +31,8 @@ type objects struct {
 	hpas       []autoscalingv2.HorizontalPodAutoscaler
 }
 
-// Observe returns one colour as it is now. A missing object is data; an error
-// means that the API could not be asked.
+// Observe returns one colour as it is now. A missing object is data; an error means that
+// the API server did not answer.
 func (w *Workloads) Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (track.Side, error) {
 	side := bg.Side(c)
 	s := track.Side{Color: c, Deployment: side.Deployment, Service: side.Service}
@@ -79,7 +79,7 @@ func get(ctx context.Context, from client.Reader, key client.ObjectKey, into cli
 	return err == nil, err
 }
 
-// readOwned reads what hangs on the Deployment.
+// readOwned reads the Deployment's ReplicaSets and pods.
 func (o *objects) readOwned(ctx context.Context, from client.Reader) error {
 	d := o.deployment
 	var sets appsv1.ReplicaSetList
@@ -97,8 +97,8 @@ func (o *objects) readOwned(ctx context.Context, from client.Reader) error {
 	return nil
 }
 
-// split tells a Deployment's current ReplicaSet from its older ones. Of several
-// with its template the oldest is current, as for the deployment controller.
+// split separates a Deployment's current ReplicaSet from its older ones. If several have
+// its template, the oldest is current, as for the deployment controller.
 func split(d *appsv1.Deployment, sets []appsv1.ReplicaSet) (current *appsv1.ReplicaSet, older []appsv1.ReplicaSet) {
 	slices.SortFunc(sets, func(a, b appsv1.ReplicaSet) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
@@ -123,8 +123,8 @@ func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
 	return equality.Semantic.DeepEqual(a, b)
 }
 
-// podsOf returns the pods of a ReplicaSet that have not ended, by name. Those
-// that have (evicted, say) are replaced and count for nothing.
+// podsOf returns the pods of a ReplicaSet that have not ended, sorted by name. Those that
+// have ended (evicted, for example) are replaced and do not count.
 func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
 	if set == nil {
 		return nil
@@ -140,7 +140,7 @@ func podsOf(set *appsv1.ReplicaSet, all []corev1.Pod) []corev1.Pod {
 	return own
 }
 
-// describe fills a State from the objects.
+// describe fills a Side from the objects.
 func describe(s *track.Side, bg *v1alpha1.BlueGreen, o objects) {
 	s.ServiceExists = o.service != nil
 	s.Autoscaler = autoscalerOf(s.Deployment, o.hpas)
@@ -173,10 +173,10 @@ func describe(s *track.Side, bg *v1alpha1.BlueGreen, o objects) {
 	s.Progress = progress(s, o)
 }
 
-// unselected returns the ready pods that a Service with a selector leaves out.
+// unselected returns the ready pods that the Service's selector, if any, does not match.
 func unselected(o objects) []string {
 	if o.service == nil || len(o.service.Spec.Selector) == 0 {
-		return nil // its endpoints are somebody else's
+		return nil // somebody else manages its endpoints
 	}
 	var out []string
 	for _, p := range o.pods {
@@ -202,7 +202,7 @@ func describeTemplate(s *track.Side, bg *v1alpha1.BlueGreen, t corev1.PodTemplat
 	}
 	name, err := ChooseContainer(bg, s.Containers)
 	if err != nil {
-		return // the caller tells people from Containers, before it stages
+		return // before it stages, the caller reports it to people, from Containers
 	}
 	s.Container = name
 	for _, c := range t.Spec.Containers {
@@ -212,7 +212,7 @@ func describeTemplate(s *track.Side, bg *v1alpha1.BlueGreen, t corev1.PodTemplat
 	}
 }
 
-// rolledOut is stricter than `kubectl rollout status`, which calls a size of 0 a
+// rolledOut is stricter than `kubectl rollout status`, which counts a size of 0 as a
 // success (polymorphichelpers/rollout_status.go).
 func rolledOut(o objects) bool {
 	d, set := o.deployment, o.current
@@ -225,7 +225,7 @@ func rolledOut(o objects) bool {
 			return false
 		}
 	}
-	active := int32(0) // a cache may know fewer pods than the ReplicaSet has
+	active := int32(0) // the cache may lag behind the ReplicaSet
 	for _, p := range o.pods {
 		if p.DeletionTimestamp.IsZero() {
 			active++
@@ -234,10 +234,10 @@ func rolledOut(o objects) bool {
 	return active == want && set.Status.Replicas == want && available(o) == want
 }
 
-// available counts the available pods of the current ReplicaSet. Without
-// minReadySeconds a ready pod is available at once (IsPodAvailable of
-// k8s.io/kubernetes pkg/api/v1/pod), and then there is no need to wait for two
-// controllers to count it: users' new version does not wait for them either.
+// available counts the available pods of the current ReplicaSet. Without minReadySeconds a
+// ready pod is available at once (IsPodAvailable of k8s.io/kubernetes pkg/api/v1/pod). So
+// there is no need to wait until two controllers have counted it, and users get the new
+// version sooner.
 func available(o objects) int32 {
 	if o.deployment.Spec.MinReadySeconds > 0 {
 		return o.current.Status.AvailableReplicas
@@ -254,7 +254,7 @@ func available(o objects) int32 {
 func progress(s *track.Side, o objects) string {
 	switch {
 	case o.deployment.Status.ObservedGeneration < o.deployment.Generation || o.current == nil:
-		return "waiting for Kubernetes to take up the change"
+		return "waiting for Kubernetes to act on the change"
 	case s.Replicas == 0:
 		return "scaled to 0"
 	}
@@ -302,10 +302,9 @@ func podState(p corev1.Pod) track.Pod {
 	return s
 }
 
-// runningImage returns the digest reference that the pods' container runs, if
-// they all report the same one. Runtimes write imageID as repository@sha256:…,
-// older ones with docker-pullable:// before it; a bare sha256:… is an id of the
-// node's own and names nothing that could be pulled.
+// runningImage returns the digest reference that the pods' container runs, if all pods
+// report the same one. Runtimes write imageID as repository@sha256:…, older ones with
+// docker-pullable:// before it. A bare sha256:… is the node's own id: nobody can pull it.
 func runningImage(pods []corev1.Pod, container string) string {
 	image := ""
 	for _, p := range pods {

@@ -61,7 +61,7 @@ func TestRolledOutMeansEveryPodOfTheNewVersionAndNoneOfAnOlder(t *testing.T) {
 		t.Errorf("the autoscaler is %+v, want %+v", live.Autoscaler, want)
 	}
 
-	// The next version: the old pods stay until the new ones are there.
+	// The next version: the old pods stay until the new ones are available.
 	w.stage(request("shop-abc-2"))
 	now := w.observe(v1alpha1.Green)
 	if now.RolledOut {
@@ -115,7 +115,7 @@ func TestEvidenceOfACrashLoopIsComplete(t *testing.T) {
 		Pod: pod, Container: "app", Reason: "CrashLoopBackOff", ExitCode: &code,
 		Message: "pod " + pod + ": container app keeps ending with exit code 3 (restarts: 1)",
 	}}
-	// No kubelet serves logs here; evidence is the rest then.
+	// No kubelet serves logs here, so the evidence is everything else.
 	if diff := cmp.Diff(want, w.Evidence(t.Context(), w.bg, s)); diff != "" {
 		t.Errorf("evidence (-want +got):\n%s", diff)
 	}

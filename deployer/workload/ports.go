@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// portsOf returns the ports of a Service in the order in which it lists them.
+// portsOf returns the ports of a Service in its own order.
 func portsOf(svc *corev1.Service, pod corev1.PodSpec) []track.Port {
 	if svc == nil {
 		return nil
@@ -23,8 +23,8 @@ func portsOf(svc *corev1.Service, pod corev1.PodSpec) []track.Port {
 	return all
 }
 
-// PodPort returns the port on a pod that a Service's port leads to; 0 if it is
-// named and no container has it.
+// PodPort returns the pod's port to which a Service's port leads; 0 if that is a name and
+// no container has it.
 func PodPort(p corev1.ServicePort, pod corev1.PodSpec) int32 {
 	if p.TargetPort == (intstr.IntOrString{}) {
 		return p.Port // the API's default
@@ -35,9 +35,8 @@ func PodPort(p corev1.ServicePort, pod corev1.PodSpec) int32 {
 	return namedPort(p, pod)
 }
 
-// namedPort is the port that a Service means by a name: of the containers, or else
-// of those init containers that run beside them (k8s.io/kubernetes pkg/api/v1/pod,
-// FindPort).
+// namedPort is the port to which a Service refers by name: of the containers, or else of
+// the init containers that run beside them (k8s.io/kubernetes pkg/api/v1/pod, FindPort).
 func namedPort(p corev1.ServicePort, pod corev1.PodSpec) int32 {
 	beside := slices.DeleteFunc(slices.Clone(pod.InitContainers), func(c corev1.Container) bool {
 		return c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways
@@ -67,8 +66,8 @@ func resolve(port intstr.IntOrString, containers []corev1.Container) int32 {
 	return 0
 }
 
-// probeOf returns a container's readiness probe if the gate can repeat it: an
-// HTTP request to the pod itself.
+// probeOf returns a container's readiness probe if the gate can repeat it: an HTTP
+// request to the pod itself.
 func probeOf(c corev1.Container, pod corev1.PodSpec) *track.Probe {
 	if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || c.ReadinessProbe.HTTPGet.Host != "" {
 		return nil

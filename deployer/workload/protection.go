@@ -12,9 +12,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Unprotected returns the names of the PodDisruptionBudgets that the live
-// colour's pods have, if the target's, as they will be staged, have none: after
-// the switch a drained node could take them all at once.
+// Unprotected returns the PodDisruptionBudgets that cover the live colour's pods, by
+// name, if none covers the target's pods as they will be staged: after the switch, a
+// drained node could take all of them at once.
 func (w *Workloads) Unprotected(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) ([]string, error) {
 	p, err := w.readPair(ctx, bg, target)
 	if err != nil {

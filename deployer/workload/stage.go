@@ -24,7 +24,7 @@ var (
 	autoscalerKind = schema.GroupVersionKind{Group: "autoscaling", Version: "v2", Kind: "HorizontalPodAutoscaler"}
 )
 
-// StageRequest is a version to be put on a colour.
+// StageRequest is a version to put on a colour.
 type StageRequest struct {
 	// Target colour. The other one is live.
 	Target v1alpha1.Color
@@ -38,18 +38,17 @@ type StageRequest struct {
 	// Release that stages it, by name.
 	Release string
 
-	// Replicas to run it at, at least 1.
+	// Replicas to run, at least 1.
 	Replicas int32
 }
 
-// Stage makes the target's Deployment run a version, with template and size in
-// one patch, and reports whether anything had to be changed. A colour that runs
-// the version already is never shrunk by it: its size may be an autoscaler's by
-// now.
+// Stage makes the target's Deployment run a version, with template and size in one patch,
+// and reports whether anything had to change. It never shrinks a colour that already runs
+// the version: an autoscaler may have grown it.
 //
 // It changes nothing but spec.template and spec.replicas. An error for which
-// apierrors.IsConflict holds means that someone else changed the Deployment
-// between look and patch; nothing was written, look again.
+// apierrors.IsConflict holds means that someone else changed the Deployment between look
+// and patch: nothing was written; look again.
 func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRequest) (changed bool, err error) {
 	defer func() {
 		if err != nil {
@@ -57,7 +56,7 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 		}
 	}()
 	if q.Replicas < 1 || q.Image == "" {
-		return false, fmt.Errorf("an image and at least 1 replica are needed, got %q and %d", q.Image, q.Replicas)
+		return false, fmt.Errorf("an image and at least 1 replica are required, got %q and %d", q.Image, q.Replicas)
 	}
 	pair, err := w.readPair(ctx, bg, q.Target)
 	if err != nil {
@@ -78,14 +77,14 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	})
 }
 
-// pair is what both colours' objects are right now.
+// pair holds both colours' objects as they are now.
 type pair struct {
 	live, target               *unstructured.Unstructured
 	liveService, targetService object
 }
 
-// readPair reads both colours past any cache; a missing Deployment is an error,
-// a missing Service is not.
+// readPair reads both colours past any cache. A missing Deployment is an error, a missing
+// Service is not.
 func (w *Workloads) readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (pair, error) {
 	var p pair
 	var err error
@@ -106,7 +105,7 @@ func (w *Workloads) readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target
 	return p, nil
 }
 
-// template returns what the target's pod template is to be.
+// template returns the target's new pod template.
 func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 	r := recolor{label: track.ColorLabel(bg), from: q.Target.Other(), to: q.Target}
 	template := (&unstructured.Unstructured{Object: part(p.target.Object, "spec", "template")}).DeepCopy().Object
@@ -119,7 +118,7 @@ func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 	}
 	setVersion(template, container, q)
 	if own := part(p.targetService, "spec", "selector"); len(own) > 0 && !selects(p.targetService, template) {
-		return nil, fmt.Errorf("the Service %s/%s would find none of these pods: it selects %s, and the template of Deployment %s has %s: "+
+		return nil, fmt.Errorf("the Service %s/%s would match none of these pods: it selects %s, and the template of Deployment %s has %s: "+
 			"correct one of the two, or set spec.template to Live",
 			bg.Namespace, bg.Side(q.Target).Service, pairs(own), bg.Side(q.Target).Deployment, pairs(part(template, "metadata", "labels")))
 	}
@@ -131,13 +130,13 @@ func (p pair) template(bg *v1alpha1.BlueGreen, q StageRequest) (object, error) {
 	return template, nil
 }
 
-// pairs writes labels as in a selector: app=shop,version=blue.
+// pairs writes labels like a selector: app=shop,version=blue.
 func pairs(m object) string { return labelsOf(object{"metadata": object{"labels": m}}).String() }
 
-// Scale sets a colour's size, unless it has it.
+// Scale sets a colour's size, unless it has that size.
 //
-// An error for which apierrors.IsConflict holds means that someone else changed
-// the Deployment between look and patch; nothing was written, look again.
+// An error for which apierrors.IsConflict holds means that someone else changed the
+// Deployment between look and patch: nothing was written; look again.
 func (w *Workloads) Scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error {
 	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, bg.Side(c).Deployment)
 	if err != nil {
@@ -146,18 +145,18 @@ func (w *Workloads) Scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha
 	return w.resize(ctx, d, replicas, func(current int32) bool { return current != replicas })
 }
 
-// Sized is a colour's Deployment as it was read for a shrink. The patch is for this
-// reading alone: whatever is written to the Deployment meanwhile makes it void.
+// Sized is a colour's Deployment as it was read for a shrink. The patch is valid for this
+// read only: any later write of the Deployment invalidates it.
 type Sized struct {
-	// SwitchedBy names the release that last brought users here, or is about to; ""
-	// if none did.
+	// SwitchedBy names the release that last brought users here, or is about to; "" if
+	// none did.
 	SwitchedBy string
 
 	read *unstructured.Unstructured // nil: there is no Deployment
 }
 
-// ReadSize reads what a [Workloads.Shrink] is to be based on. What must hold for the
-// shrink is looked at after it: whatever ends that holding writes the Deployment.
+// ReadSize reads what a [Workloads.Shrink] is based on. Check the conditions for the
+// shrink afterwards: whatever ends them writes the Deployment.
 func (w *Workloads) ReadSize(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (Sized, error) {
 	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, bg.Side(c).Deployment)
 	if apierrors.IsNotFound(err) {
@@ -169,9 +168,9 @@ func (w *Workloads) ReadSize(ctx context.Context, bg *v1alpha1.BlueGreen, c v1al
 	return Sized{SwitchedBy: d.GetAnnotations()[v1alpha1.SwitchAnnotation], read: d}, nil
 }
 
-// Shrink is [Workloads.Scale] for a Deployment that is larger, or missing, or
-// neither; it never makes one larger. An error for which apierrors.IsConflict holds
-// means that the Deployment was written since it was read: nothing was done.
+// Shrink is [Workloads.Scale] that only makes a Deployment smaller, never larger; a
+// missing Deployment is fine. An error for which apierrors.IsConflict holds means that the
+// Deployment was written since it was read: nothing was done.
 func (w *Workloads) Shrink(ctx context.Context, s Sized, replicas int32) error {
 	if s.read == nil {
 		return nil
@@ -179,11 +178,11 @@ func (w *Workloads) Shrink(ctx context.Context, s Sized, replicas int32) error {
 	return w.resize(ctx, s.read, replicas, func(current int32) bool { return current > replicas })
 }
 
-// Stamp says on a colour's Deployment that a release brings users there, before it
-// does: no shrink that was begun before can end any more, and none that is begun
-// later begins with the release unnoticed. It is for the Deployment as observed; an
-// error for which apierrors.IsConflict holds means that it is another one by now:
-// look again whether users can be brought there.
+// Stamp records on a colour's Deployment that a release is about to bring users there. A
+// shrink that began before can then no longer complete, and one that begins later sees the
+// release. It is for the Deployment as observed. An error for which apierrors.IsConflict
+// holds means that the Deployment has changed: look again whether users can be brought
+// there.
 func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string) error {
 	if s.SwitchedBy == release || !s.DeploymentExists {
 		return nil
@@ -194,7 +193,7 @@ func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.S
 	}
 	if d.GetUID() != s.DeploymentUID || d.GetGeneration() != s.Generation {
 		return apierrors.NewConflict(schema.GroupResource{Group: "apps", Resource: "deployments"}, s.Deployment,
-			errors.New("it was changed since it was observed"))
+			errors.New("it has changed since it was observed"))
 	}
 	if err := w.patch(ctx, d, stamped(d, release)); err != nil {
 		return fmt.Errorf("annotate Deployment %s/%s for the switch of %s: %w", bg.Namespace, s.Deployment, release, err)
@@ -202,7 +201,7 @@ func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.S
 	return nil
 }
 
-// stamped are the operations that name a release in [v1alpha1.SwitchAnnotation].
+// stamped returns the operations that write a release's name to [v1alpha1.SwitchAnnotation].
 func stamped(read *unstructured.Unstructured, release string) []operation {
 	var operations []operation
 	if len(read.GetAnnotations()) == 0 {
@@ -223,8 +222,8 @@ func (w *Workloads) resize(ctx context.Context, d *unstructured.Unstructured, re
 	return nil
 }
 
-// StagedBy returns the name of the release that a colour's Deployment was staged
-// by, as the API server has it now; "" if by none, or if there is no Deployment.
+// StagedBy returns the name of the release that staged a colour's Deployment, as the API
+// server has it now; "" if none did, or if there is no Deployment.
 func (w *Workloads) StagedBy(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (release string, err error) {
 	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, bg.Side(c).Deployment)
 	if apierrors.IsNotFound(err) {
@@ -254,7 +253,7 @@ type operation struct {
 	Value any    `json:"value"`
 }
 
-// patch applies operations to the object as it was read, or to nothing.
+// patch applies operations to the object exactly as it was read, or not at all.
 func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, operations []operation) error {
 	all := append([]operation{
 		{Op: "test", Path: "/metadata/uid", Value: read.GetUID()},
@@ -272,11 +271,11 @@ func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, 
 	return w.explain(ctx, read, err)
 }
 
-// sameAs tests that an object is still what was read. The generation, unlike the
-// resource version, does not change with the status that controllers keep
-// writing, but with the spec, and for Deployments also with the annotations
-// (kubernetes pkg/registry/apps/deployment/strategy.go). An autoscaler's does not
-// change with its annotations.
+// sameAs tests that an object is still as it was read. The generation, unlike the resource
+// version, does not change with the status that controllers keep writing. It changes with
+// the spec and, for Deployments, also with the annotations (kubernetes
+// pkg/registry/apps/deployment/strategy.go). An autoscaler's does not change with its
+// annotations.
 func sameAs(read *unstructured.Unstructured) operation {
 	if read.GroupVersionKind() == deploymentKind {
 		return operation{Op: "test", Path: "/metadata/generation", Value: read.GetGeneration()}
@@ -284,9 +283,8 @@ func sameAs(read *unstructured.Unstructured) operation {
 	return operation{Op: "test", Path: "/metadata/resourceVersion", Value: read.GetResourceVersion()}
 }
 
-// explain turns a refused patch into a conflict if the object was changed since
-// it was read: the API server answers 422 both for a failed test and for a spec
-// that it does not like.
+// explain turns a refused patch into a conflict if the object has changed since it was
+// read: the API server answers 422 both to a failed test and to an invalid spec.
 func (w *Workloads) explain(ctx context.Context, read *unstructured.Unstructured, refused error) error {
 	now, err := w.fresh(ctx, read.GroupVersionKind(), read.GetNamespace(), read.GetName())
 	if err != nil {

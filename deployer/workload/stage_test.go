@@ -68,7 +68,7 @@ func TestMissingColourIsMadeFromTheLiveOne(t *testing.T) {
 	}
 }
 
-// checkScheduling looks at the places of testdata/live.yaml, seen from green.
+// checkScheduling checks the places of testdata/live.yaml, as seen from green.
 func checkScheduling(t *testing.T, pod corev1.PodSpec) {
 	t.Helper()
 	anti := pod.Affinity.PodAntiAffinity
@@ -89,7 +89,7 @@ func checkScheduling(t *testing.T, pod corev1.PodSpec) {
 func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
-	// Someone tuned the target by hand: that is not ours to undo.
+	// Somebody tuned the target by hand: Stage must not undo that.
 	w.edit(w.deployment("shop-green"), `{"metadata":{"annotations":{"owner":"me"}},"spec":{"revisionHistoryLimit":3}}`)
 	w.edit(w.deployment("shop-blue"), `{"spec":{"template":{"spec":{"terminationGracePeriodSeconds":7}}}}`)
 
@@ -130,7 +130,7 @@ func TestStageTakesTheLiveTemplateAndSizeInOnePatch(t *testing.T) {
 	}
 }
 
-// edit changes an object as some other person would: by merge patch.
+// edit changes an object as another person would: by merge patch.
 func (w world) edit(d *appsv1.Deployment, patch string) {
 	w.t.Helper()
 	if err := w.Client.Patch(w.t.Context(), d, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
@@ -201,7 +201,7 @@ func TestStageThatLosesARaceWritesNothingAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestWriteRefusedByTheAPIServerIsNoConflict(t *testing.T) {
+func TestAWriteRefusedByTheAPIServerIsNotAConflict(t *testing.T) {
 	w := newWorld(t)
 	var err error
 	w.await("the API server's own word", func() bool {
@@ -247,7 +247,7 @@ func TestStagedPodsAreThoseThatTheTargetServiceSelects(t *testing.T) {
 	}
 }
 
-func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotFind(t *testing.T) {
+func TestStageRefusesAnOwnTemplateThatItsServiceDoesNotSelect(t *testing.T) {
 	w := newWorld(t)
 	w.createMissing()
 	w.bg.Spec.Template = v1alpha1.TemplateOwn
@@ -288,9 +288,9 @@ func (w world) shrink(c v1alpha1.Color, size int32) error {
 	return w.Shrink(w.t.Context(), read, size)
 }
 
-// A shrink that was begun before a switch must not end after it: what it looked at
-// holds no more.
-func TestStampMakesAnEarlierShrinkVoid(t *testing.T) {
+// A shrink that began before a switch must not complete after it: what it checked no
+// longer holds.
+func TestStampInvalidatesAnEarlierShrink(t *testing.T) {
 	w := newWorld(t)
 	var late Sized
 	w.await("the stamp", func() bool {
@@ -312,7 +312,7 @@ func TestStampMakesAnEarlierShrinkVoid(t *testing.T) {
 	}
 }
 
-func TestStampIsForTheColourAsItWasObserved(t *testing.T) {
+func TestStampNeedsTheColourAsItWasObserved(t *testing.T) {
 	w := newWorld(t)
 	seen := w.observe(v1alpha1.Blue)
 	w.await("the shrink", func() bool { return w.shrink(v1alpha1.Blue, 1) == nil })

@@ -15,7 +15,7 @@ import (
 type object = map[string]any
 
 // ChooseContainer returns the container of a pod template that gets the image:
-// spec.container, or the only one. The error tells a person what to write.
+// spec.container, or the only one. The error says what to write.
 func ChooseContainer(bg *v1alpha1.BlueGreen, names []string) (string, error) {
 	want := bg.Spec.Container
 	switch {
@@ -37,8 +37,8 @@ type recolor struct {
 	from, to v1alpha1.Color
 }
 
-// value swaps the two colours, so that what pointed at the own colour still
-// does, and what pointed at the other one too.
+// value swaps the two colours, so that what referred to the own colour still does, and
+// what referred to the other one does, too.
 func (r recolor) value(v any) any {
 	switch v {
 	case string(r.from):
@@ -56,8 +56,8 @@ func (r recolor) labels(m object) {
 	}
 }
 
-// selector rewrites a label selector in place. A list that names both colours
-// means both and stays.
+// selector rewrites a label selector in place. A list with both colours means both and
+// stays.
 func (r recolor) selector(s object) {
 	r.labels(part(s, "matchLabels"))
 	for _, e := range parts(s, "matchExpressions") {
@@ -69,8 +69,8 @@ func (r recolor) selector(s object) {
 	}
 }
 
-// scheduling rewrites what a pod spec says about pods near it: affinity,
-// anti-affinity and spread. Node affinity is about nodes and stays.
+// scheduling rewrites what a pod spec says about pods near it: affinity, anti-affinity and
+// spread. Node affinity is about nodes and stays.
 func (r recolor) scheduling(podSpec object) {
 	for _, kind := range []string{"podAffinity", "podAntiAffinity"} {
 		a := part(podSpec, "affinity", kind)
@@ -86,9 +86,9 @@ func (r recolor) scheduling(podSpec object) {
 	}
 }
 
-// liveTemplate returns the live Deployment's template as the target's: without
-// the labels by which the live side is selected, with those by which the
-// target's are, and the colour rewritten.
+// liveTemplate returns the live Deployment's template for the target: the labels that
+// select the live side are replaced by those that select the target, and the colour is
+// rewritten.
 func liveTemplate(live, target, targetService object, r recolor) object {
 	t := runtime.DeepCopyJSON(part(live, "spec", "template"))
 	labels := ensure(t, "metadata", "labels")
@@ -104,7 +104,7 @@ func liveTemplate(live, target, targetService object, r recolor) object {
 	return t
 }
 
-// setVersion puts a release into a template.
+// setVersion sets a release's image and annotations in a template.
 func setVersion(t object, container string, q StageRequest) {
 	for _, c := range parts(t, "spec", "containers") {
 		if c["name"] == container {
@@ -128,8 +128,8 @@ func containerNames(template object) []string {
 	return names
 }
 
-// part returns the object at a path; nil, which reads as empty, if there is
-// none.
+// part returns the object at a path. If there is none, it returns nil, which reads as
+// empty.
 func part(o object, path ...string) object {
 	for _, key := range path {
 		o, _ = o[key].(object)
@@ -150,7 +150,7 @@ func parts(o object, path ...string) []object {
 	return all
 }
 
-// ensure returns the object at a path and makes what is missing on the way.
+// ensure returns the object at a path, and creates what is missing on the way.
 func ensure(o object, path ...string) object {
 	for _, key := range path {
 		next, ok := o[key].(object)
@@ -163,7 +163,7 @@ func ensure(o object, path ...string) object {
 	return o
 }
 
-// pick copies the named fields that are there.
+// pick copies the named fields, if present.
 func pick(from object, fields ...string) object {
 	to := object{}
 	for _, f := range fields {
@@ -174,8 +174,8 @@ func pick(from object, fields ...string) object {
 	return to
 }
 
-// selects reports whether a Service's selector matches a template's labels. No
-// selector matches nothing: its endpoints are somebody else's business.
+// selects reports whether a Service's selector matches a template's labels. Without a
+// selector nothing matches: somebody else manages the endpoints.
 func selects(service, template object) bool {
 	selector, labels := part(service, "spec", "selector"), part(template, "metadata", "labels")
 	for key, v := range selector {

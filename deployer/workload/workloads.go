@@ -7,10 +7,10 @@ import (
 
 // Workloads reads and writes the Deployments and Services of both colours.
 type Workloads struct {
-	// Client reads what is observed, cached or not, and writes.
+	// Client reads what is observed, from a cache or not, and writes.
 	Client client.Client
 
-	// Reader reads, uncached, what a write is about to be based on.
+	// Reader reads, uncached, what a write is based on.
 	Reader client.Reader
 
 	// Clientset reads the logs of containers, which the others cannot.
