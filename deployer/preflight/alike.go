@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// alike finds colours whose BackendConfigs differ: Cloud Armor, IAP, timeouts and
-// draining change with a switch then.
+// alike warns of colours whose BackendConfigs differ: a switch would then change Cloud Armor,
+// IAP, timeouts and draining.
 func alike(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -43,8 +43,8 @@ func alike(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// protocolsAlike finds colours that the load balancer speaks to by different
-// protocols. A health check of its own port stays healthy, and users get errors.
+// protocolsAlike warns of colours for which the load balancer uses different protocols. A
+// health check on a port of its own stays healthy while users get errors.
 func protocolsAlike(f Facts) []v1alpha1.Finding {
 	live, other := f.service(f.live()), f.service(f.live().Other())
 	if !f.gce() || live == nil || other == nil {
@@ -61,28 +61,28 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 		if err != nil || otherErr != nil || liveSpeaks == speaks {
 			continue
 		}
-		// Of the two annotations the older one counts: what the other Service has is to
-		// be changed.
+		// Of the two annotations the older one counts, so change the one that the other
+		// Service has.
 		finding := f.unlike("ProtocolsUnlike", cmp.Or(key, liveKey), live.Annotations[liveKey],
-			"the load balancer would speak %s to port %s of this service, and it speaks %s to that of service %s",
+			"the load balancer would use %s for port %s of this service, but it uses %s for that of service %s",
 			speaks, track.PortText(port), liveSpeaks, live.Name)
 		if p.Name != q.Name {
-			finding.Message += fmt.Sprintf(" (the annotation goes by the port's name, which is %q here and %q there)", q.Name, p.Name)
+			finding.Message += fmt.Sprintf(" (the annotation uses the port's name, which is %q here and %q there)", q.Name, p.Name)
 		}
 		all = append(all, finding)
 	}
 	return all
 }
 
-// balancing are annotations of a Service by which the load balancer gives its pods
-// more or fewer requests, or checks them in another way (ingress-gce
+// balancing are annotations of a Service that make the load balancer send its pods more or
+// fewer requests, or check them differently (ingress-gce
 // pkg/controller/translator/translator.go, setTrafficScaling, setThcOptInOnSvc).
 var balancing = []string{
 	"networking.gke.io/max-rate-per-endpoint", "networking.gke.io/capacity-scaler",
 	"networking.gke.io/transparent-health-checker",
 }
 
-// balancedAlike finds colours that differ in one of those.
+// balancedAlike warns of colours that differ in one of those.
 func balancedAlike(f Facts) []v1alpha1.Finding {
 	live, other := f.service(f.live()), f.service(f.live().Other())
 	if !f.gce() || live == nil || other == nil {
@@ -98,8 +98,8 @@ func balancedAlike(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// fieldsAlike finds colours whose Services differ in a field by which requests reach
-// other pods.
+// fieldsAlike warns of colours whose Services differ in a field that decides which pods get
+// requests.
 func fieldsAlike(f Facts) []v1alpha1.Finding {
 	live, other := f.service(f.live()), f.service(f.live().Other())
 	if live == nil || other == nil {
@@ -123,14 +123,14 @@ func fieldsAlike(f Facts) []v1alpha1.Finding {
 		add("externalTrafficPolicy", cmp.Or(other.Spec.ExternalTrafficPolicy, cluster), cmp.Or(live.Spec.ExternalTrafficPolicy, cluster),
 			"with Local, only the nodes that run a pod answer the load balancer")
 		add("sessionAffinity", cmp.Or(other.Spec.SessionAffinity, corev1.ServiceAffinityNone),
-			cmp.Or(live.Spec.SessionAffinity, corev1.ServiceAffinityNone), "with ClientIP, a node sends all that it gets to one pod")
+			cmp.Or(live.Spec.SessionAffinity, corev1.ServiceAffinityNone), "with ClientIP, a node sends all its requests to one pod")
 	}
 	return all
 }
 
-// unlike is a finding about an annotation of the colour that is not live. No user
-// reaches that one, so it is the one to change: it gets the live one's value, or
-// loses its own if that is "".
+// unlike is a finding about an annotation of the colour that is not live. No user reaches that
+// colour, so it is the one to change: it gets the live one's value, or loses its own if that is
+// "".
 func (f Facts) unlike(reason, key, give, format string, args ...any) v1alpha1.Finding {
 	other := f.App.Side(f.live().Other()).Service
 	how := v1alpha1.Kubectl("annotate", "service", other, f.App.Namespace, key+"-")
@@ -148,7 +148,7 @@ func names(config string) string {
 	return "names the BackendConfig " + config
 }
 
-// difference lists the fields that two specs have unlike.
+// difference lists the fields in which two specs differ.
 func difference(a, b map[string]any) string {
 	keys := slices.Sorted(maps.Keys(a))
 	keys = slices.AppendSeq(keys, maps.Keys(b))

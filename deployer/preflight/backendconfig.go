@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// configAnnotation names the BackendConfigs of a Service; where there is none, the
-// older one does.
+// configAnnotation names the BackendConfigs of a Service. Without it, the older annotation
+// counts.
 const (
 	configAnnotation    = "cloud.google.com/backend-config"
 	oldConfigAnnotation = "beta.cloud.google.com/backend-config"
@@ -21,7 +21,7 @@ const (
 // both are the colours, always in this order.
 var both = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
 
-// backendOf is what the load balancer has of a colour's Service for one port.
+// backendOf is the load balancer's configuration for one port of a colour's Service.
 type backendOf struct {
 	facts Facts
 	color v1alpha1.Color
@@ -32,8 +32,8 @@ type backendOf struct {
 	object about // the BackendConfig, or the Service that names none
 }
 
-// lacking collects what the BackendConfig of each colour's Service lacks; two
-// colours with one BackendConfig lack it once.
+// lacking collects what the BackendConfig of each colour's Service lacks. If both colours
+// use one BackendConfig, it is reported once.
 func (f Facts) lacking(want func(backendOf) *v1alpha1.Finding) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -59,7 +59,7 @@ func (f Facts) lacking(want func(backendOf) *v1alpha1.Finding) []v1alpha1.Findin
 
 const annotationField = "metadata.annotations[" + configAnnotation + "]"
 
-// container is the one that gets the image; nil if that is not clear.
+// container is the one that gets the image; nil if that is ambiguous.
 func (f Facts) container(pod corev1.PodSpec) *corev1.Container {
 	for i := range pod.Containers {
 		if len(pod.Containers) == 1 && f.App.Spec.Container == "" || pod.Containers[i].Name == f.App.Spec.Container {
@@ -69,8 +69,8 @@ func (f Facts) container(pod corev1.PodSpec) *corev1.Container {
 	return nil
 }
 
-// draining finds Services whose pods are cut off in the middle of an answer when
-// they are detached: draining is off unless set (ingress-gce
+// draining warns of Services whose pods are cut off in the middle of an answer when they are
+// detached: draining is off unless it is set (ingress-gce
 // pkg/backends/features/draining.go:31-43).
 func draining(f Facts) []v1alpha1.Finding {
 	return f.lacking(func(b backendOf) *v1alpha1.Finding {
@@ -83,32 +83,32 @@ func draining(f Facts) []v1alpha1.Finding {
 			field, way = annotationField, b.newConfig()
 		}
 		finding := b.object.warning("Draining", field,
-			"connection draining is off: what a pod is answering when the old colour is shrunk is cut off: %s", way.Text).With(way.Commands...)
+			"connection draining is off: scaling down the old colour cuts off answers in progress: %s", way.Text).With(way.Commands...)
 		return &finding
 	})
 }
 
 const (
-	// leastDrain is how long front ends may send to the old colour at least: no number
-	// is published, "minutes" is Google's own word (gke-networking-recipes
+	// leastDrain is how long front ends may at least keep sending to the old colour. No number
+	// is published; "minutes" is Google's own word (gke-networking-recipes
 	// ingress/multi-cluster/mci-asm-https-e2e/README.md:670).
 	leastDrain = time.Minute
-	// backendTimeout of a BackendConfig that sets no timeoutSec.
+	// backendTimeout applies to a BackendConfig that sets no timeoutSec.
 	backendTimeout = 30 * time.Second
 )
 
-// drain finds an application whose old colour is shrunk before the answers have
-// ended that it may still be asked for.
+// drain warns of an application whose old colour is scaled down before the last requests to
+// it can have been answered.
 func drain(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
 	}
-	least, why := leastDrain, "its front ends take up a switch one after the other"
+	least, why := leastDrain, "Google's front ends may use the old colour for longer"
 	for _, port := range f.ports() {
 		for _, c := range both {
 			name, config, known := f.configOf(c, port)
 			if t, set := config.seconds("timeoutSec"); known && set && t > max(least, backendTimeout) {
-				least, why = t, fmt.Sprintf("an answer may take timeoutSec of backendconfig %s", name)
+				least, why = t, fmt.Sprintf("an answer may take as long as timeoutSec of backendconfig %s", name)
 			}
 		}
 	}
@@ -116,12 +116,12 @@ func drain(f Facts) []v1alpha1.Finding {
 		return nil
 	}
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("Drain", "spec.drain",
-		"the old colour may be shrunk %s after a switch, and Google's load balancer may send to it for longer, since %s: set it to %s or more",
+		"%s is too short: %s: set it to %s or more",
 		f.App.Spec.DrainTime(), why, least).With(patchApp(f.App, map[string]any{"drain": least.String()}))}
 }
 
-// nodes finds colours that the load balancer reaches through the nodes: it does not
-// tell of their pods then.
+// nodes warns of colours that the load balancer reaches through the nodes: it does not report
+// on their pods then.
 func nodes(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -137,23 +137,22 @@ func nodes(f Facts) []v1alpha1.Finding {
 		}
 		way := f.useGroups(service)
 		all = append(all, f.about("service", service.Name).warning("Nodes", "metadata.annotations["+negAnnotation+"]",
-			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot say whether each pod is healthy. %s",
+			"the load balancer sends to nodes, which pass requests on to any pod, so it cannot report whether each pod is healthy. %s",
 			way.Text).With(way.Commands...))
 	}
 	return all
 }
 
-// useGroups says how a Service that is reached through the nodes gets network
-// endpoint groups, and what that does to whoever uses it: the load balancer's
-// backend has another name then, so it is made anew, and no pod in it is healthy
-// before it has been checked (ingress-gce pkg/utils/serviceport.go:87-102).
+// useGroups says how a Service that is reached through the nodes gets network endpoint groups,
+// and what that does to its users. The load balancer's backend then has another name, so it is
+// created again, and no pod in it is healthy before it has been checked (ingress-gce
+// pkg/utils/serviceport.go:87-102).
 func (f Facts) useGroups(service *corev1.Service) v1alpha1.Advice {
 	give := setGroups(f.App, service, true)
 	if service.Name != f.App.Side(f.live()).Service {
-		return v1alpha1.Advise("Network endpoint groups let it: annotate this Service, which no user reaches now, and both colours' before the "+
-			"next release", give)
+		return v1alpha1.Advise("With network endpoint groups it can: annotate this Service, which no user reaches now, and do so for both "+
+			"colours before the next release", give)
 	}
-	return v1alpha1.Advise("Network endpoint groups let it, but this Service is live, and annotating it replaces its backend at once: users "+
-		"get errors for some minutes, "+
-		"until the new one has passed its health checks. Do it when that is acceptable, and after the other colour's Service", give)
+	return v1alpha1.Advise("With network endpoint groups it can, but this Service is live, and annotating it replaces its backend at once: "+
+		"users get errors for some minutes, until the new backend passes its health checks. Do it when that is acceptable, and after the other colour's Service", give)
 }

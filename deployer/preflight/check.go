@@ -8,30 +8,29 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// rules are all there are. Each returns what it finds; none looks at what another
-// found.
+// rules are all rules. Each returns its findings, without knowledge of the others'.
 var rules = []func(Facts) []v1alpha1.Finding{
 	// translate.go: whether the load balancer can use the Ingress at all
 	backends, ports, groups,
 	// backendconfig.go: how the load balancer treats the pods
 	draining, drain, nodes,
-	// healthcheck.go: what it asks the pods
+	// healthcheck.go: what the load balancer asks the pods
 	healthCheck,
-	// alike.go: whether it treats both colours in the same way
+	// alike.go: whether the load balancer treats both colours in the same way
 	alike, protocolsAlike, balancedAlike, fieldsAlike,
-	// gate.go: whether the gate asks what users do
+	// gate.go: whether the gate checks what users use
 	gatePort, gateScheme,
-	// routes.go: who else is at the routes
+	// routes.go: who else uses or writes the routes
 	hosts, class, users, standbyHost,
 	owners,
-	// pods.go: how they end
+	// pods.go: how pods end
 	preStop, grace,
-	// proof.go: whether the switch can be proved
+	// proof.go: whether the switch can be measured
 	address,
 }
 
-// Check judges an application. Errors come first; the order says nothing else,
-// and is always the same.
+// Check judges an application. Errors come first; beyond that the order means nothing, but
+// it is always the same.
 func Check(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, rule := range rules {
@@ -44,7 +43,7 @@ func Check(f Facts) []v1alpha1.Finding {
 	return slices.CompactFunc(all, func(a, b v1alpha1.Finding) bool { return reflect.DeepEqual(a, b) })
 }
 
-// Errors returns those findings that keep releases from running.
+// Errors returns the findings that keep releases from running.
 func Errors(all []v1alpha1.Finding) []v1alpha1.Finding { return with(all, v1alpha1.SeverityError) }
 
 // Warnings returns the others.

@@ -24,25 +24,24 @@ import (
 )
 
 const (
-	// configFor is the age at which a BackendConfig is read again. No watch tells of
-	// them: not every cluster has such objects.
+	// configFor is the age at which a BackendConfig is read again. They are not watched: not
+	// every cluster has such objects.
 	configFor = 5 * time.Minute
-	// configForRelease is that age while a release waits to begin, or for a finding
-	// about one to be mended.
+	// configForRelease is that age while a release waits to begin, or for a finding about a
+	// BackendConfig to be fixed.
 	configForRelease = 10 * time.Second
 	// nameFor is the age at which a standby host is looked up again.
 	nameFor = 10 * time.Minute
 	// nameTimeout bounds a look-up.
 	nameTimeout = 2 * time.Second
-	// forget is the age at which what nobody asks for any more is forgotten.
+	// forget is the age at which an entry that nobody asks for any more is dropped.
 	forget = time.Hour
 )
 
-// Collector reads the facts. Services, Deployments and Ingresses come from a cache
-// and cost nothing. BackendConfigs are read uncached, one request for each, and
-// remembered: a look reads those that it sees named for the first time, or that
-// are too old. A standby host is looked up beside the looks, which never wait for
-// it. The zero value is ready.
+// Collector reads the facts. Services, Deployments and Ingresses come from a cache and cost
+// nothing. BackendConfigs are read uncached, with one request each, and remembered: a look reads
+// those that are named for the first time or are too old. A standby host is looked up in the
+// background, and no look waits for it. The zero value is ready to use.
 type Collector struct {
 	mu      sync.Mutex
 	configs map[client.ObjectKey]readConfig
@@ -56,7 +55,7 @@ type readConfig struct {
 
 type resolved struct {
 	addresses []string
-	at        time.Time // when it was asked
+	at        time.Time // of the look-up
 	pending   bool
 }
 
@@ -66,14 +65,14 @@ type Sources struct {
 	Cached client.Reader
 	// Uncached reads BackendConfigs.
 	Uncached client.Reader
-	// Resolve looks up the addresses of a host, and gives up when ctx ends. The zero
-	// value is [net.Resolver.LookupHost] of the default resolver.
+	// Resolve looks up the addresses of a host, and gives up when ctx ends. The zero value means
+	// [net.Resolver.LookupHost] of the default resolver.
 	Resolve func(ctx context.Context, host string) ([]string, error)
 }
 
-// Collect reads the facts of an application of which a colour is live. Soon says
-// that a release waits for them. The time is when they should be collected again,
-// although nothing that is watched may have changed; zero if there is no such time.
+// Collect reads the facts of an application with a live colour. soon says that a release waits
+// for them. The returned time is when to collect them again, even if no watched object changes;
+// zero if there is no such time.
 func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s track.Routes, now time.Time, soon bool) (Facts,
 	time.Time, error,
 ) {
@@ -156,7 +155,7 @@ func readIngresses(ctx context.Context, from Sources, f *Facts) error {
 	return nil
 }
 
-// addUsers adds the users that another Ingress sends to one of the colours.
+// addUsers adds the users whom another Ingress sends to one of the colours.
 func (f *Facts) addUsers(ingress *networkingv1.Ingress, c v1alpha1.Color) error {
 	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(ingress)
 	if err != nil {
@@ -174,8 +173,8 @@ func (f *Facts) addUsers(ingress *networkingv1.Ingress, c v1alpha1.Color) error 
 	return nil
 }
 
-// configNames are the BackendConfigs that the Services name for the ports that are
-// in use, or will be.
+// configNames are the BackendConfigs that the Services name for the ports that are in use, or
+// will be.
 func configNames(f Facts) []string {
 	var names []string
 	add := func(service *corev1.Service, port map[string]any) {
@@ -218,7 +217,7 @@ func (c *Collector) readConfigs(ctx context.Context, from Sources, f *Facts, now
 	return nil
 }
 
-// config returns what is remembered of a BackendConfig that was read since a time.
+// config returns what is remembered of a BackendConfig, if it was read after a given time.
 func (c *Collector) config(key client.ObjectKey, since time.Time) (Config, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -236,8 +235,8 @@ func (c *Collector) remember(key client.ObjectKey, read readConfig) {
 	c.configs[key] = read
 }
 
-// resolve adds what is known of the standby host that the owner chose, and has it
-// looked up if that is too old. Hosts below invalid have no address (RFC 6761).
+// resolve adds what is known of the standby host that the owner chose, and starts a look-up if
+// that is too old. Hosts below invalid have no address (RFC 6761).
 func (c *Collector) resolve(ctx context.Context, from Sources, f *Facts, now time.Time) (again time.Time) {
 	host := f.App.Spec.Ingress.StandbyHost
 	if host == "" || strings.HasSuffix(host, ".invalid") {
@@ -267,8 +266,8 @@ func (c *Collector) setName(host string, r resolved) {
 	c.names[host] = r
 }
 
-// lookUp looks a host up, in no more than nameTimeout, and remembers what was
-// found. What is not found, or cannot be asked, has no address.
+// lookUp looks a host up, for at most nameTimeout, and remembers the result. A host that is not
+// found, or a failed look-up, has no address.
 func (c *Collector) lookUp(ctx context.Context, from Sources, host string) {
 	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()

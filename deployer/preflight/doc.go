@@ -1,31 +1,32 @@
-// Package preflight looks, before anything is built, at the objects that a switch
-// rests on, and says what is wrong with them or could be better.
+// Package preflight checks, before anything is built, the objects that a switch
+// relies on, and says what is wrong with them or could be better.
 //
-// [Collector] reads, [Check] judges: a list of rules, each a pure function of
-// [Facts], and a file for each group of them. A finding names object and field, and
-// its message ends with the way out. [Check] returns them in a stable order.
+// [Collector] reads and [Check] judges, by a list of rules. Each rule is a pure
+// function of [Facts]; each file holds one group of rules. A finding names object and
+// field, and its message ends with the way out. [Check] returns findings in a stable
+// order.
 //
 // # Decisions
 //
-// An error only where a switch cannot work: then no release runs, and none is
-// built. What makes a switch less certain, or costs requests that it need not, is a
-// warning, which each release carries along once. The other way round, a person
-// would be kept from shipping a cure by a missing preStop.
+// A finding is an error only if a switch cannot work: then no release runs, and none
+// is built. Whatever makes a switch less certain, or costs requests needlessly, is a
+// warning, which each release shows once. If warnings were errors, a missing preStop
+// would keep a person from shipping a fix.
 //
 // Whatever Google's controller cannot translate is an error, whoever's backend it
-// is: it takes up no change of an Ingress with one backend that it cannot use, and
-// it leaves the endpoints alone of what the Ingress no longer names. A patch would
-// be accepted and come to nothing.
+// is: one unusable backend keeps the controller from applying any change of the
+// Ingress, and it stops updating the endpoints of a Service that the Ingress no longer
+// names. A patch would be accepted and have no effect.
 //
 // Another Ingress that sends users to the colour that is not live is an error:
-// staging would give them a version that has not passed its gate. One that sends
-// users to the live colour is a warning: the switch moves the users of the
-// application's own Ingress all the same, and the others stay with a colour that is
-// never shrunk while they are there.
+// staging would give them a version that has passed no gate. One that sends
+// users to the live colour is a warning: the switch still moves the users of the
+// application's own Ingress. The others stay with a colour that is never scaled down
+// while they are there.
 //
-// What exists at all (Deployments, the colours' own Services, the Ingress, the
-// grant) is not this package's: it is known from the look at the application, and
-// package deployer says it in the condition.
+// This package does not check whether things exist at all (Deployments, the colours' own
+// Services, the Ingress, the grant): observing the application shows that, and package
+// deployer reports it in the condition.
 //
 // Nothing is written, and what was not read is not judged: a rule that lacks its
 // facts finds nothing.

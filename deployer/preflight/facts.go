@@ -13,35 +13,35 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Facts are what an application is judged by. They are data.
+// Facts are what an application is judged by, as plain data.
 type Facts struct {
-	// App that is judged.
+	// App to judge.
 	App *v1alpha1.BlueGreen
 	// Routes of its Ingress. A colour is live.
 	Routes track.Routes
-	// Ingress is what else is known of that.
+	// Ingress is what else is known about its Ingress.
 	Ingress Ingress
-	// Services of the namespace that the Ingress names, and the colours' own, by
-	// name. One that does not exist is not in it.
+	// Services of the namespace that the Ingress names, and the colours' own, by name. A
+	// Service that does not exist is not in it.
 	Services map[string]*corev1.Service
-	// Configs are the BackendConfigs that these Services name, by name. One that
-	// could not be read is not in it.
+	// Configs are the BackendConfigs that these Services name, by name. One that could not
+	// be read is not in it.
 	Configs map[string]Config
-	// Templates of the colours' pods, where there is a Deployment.
+	// Templates of the colours' pods, if there is a Deployment.
 	Templates map[v1alpha1.Color]Template
 	// Users of the colours' Services through other Ingresses.
 	Users []User
-	// Resolved are the addresses of the standby host that the owner chose; none, or
-	// not known, if it is empty.
+	// Resolved are the addresses of the standby host that the owner chose; empty if there
+	// are none, or none are known.
 	Resolved []string
 }
 
-// Ingress is what is known of an application's Ingress beside its routes.
+// Ingress is what is known about an application's Ingress apart from its routes.
 type Ingress struct {
 	// Class is its annotation kubernetes.io/ingress.class, ClassName its
 	// spec.ingressClassName; "" if not set.
 	Class, ClassName string
-	// Managers are who wrote which fields of it, as Kubernetes keeps account.
+	// Managers are its managedFields: who wrote which fields of it.
 	Managers []metav1.ManagedFieldsEntry
 }
 
@@ -49,13 +49,13 @@ type Ingress struct {
 type Config struct {
 	// Exists is false if there is none of that name.
 	Exists bool
-	// Spec as it stands in the object.
+	// Spec as it is in the object.
 	Spec map[string]any
 }
 
 // Template is a pod template.
 type Template struct {
-	// Deployment whose it is.
+	// Deployment it belongs to.
 	Deployment string
 	// Spec of its pods.
 	Spec corev1.PodSpec
@@ -63,9 +63,9 @@ type Template struct {
 
 // User is a place of another Ingress that sends users to one of the colours.
 type User struct {
-	// Ingress, and what of it, such as "preview.example.com/".
+	// Ingress, and which of its routes, such as "preview.example.com/".
 	Ingress, Route string
-	// Color they are sent to.
+	// Color that the users are sent to.
 	Color v1alpha1.Color
 }
 
@@ -76,7 +76,7 @@ func (f Facts) live() v1alpha1.Color { return f.Routes.Live() }
 // service of a colour; nil if it does not exist.
 func (f Facts) service(c v1alpha1.Color) *corev1.Service { return f.Services[f.App.Side(c).Service] }
 
-// ports are those that users are routed to, each once, as the Ingress names them.
+// ports are the ports that users are routed to, each once, as the Ingress names them.
 func (f Facts) ports() []map[string]any {
 	var all []map[string]any
 	for _, b := range f.Routes.Users[f.live()] {
@@ -87,8 +87,8 @@ func (f Facts) ports() []map[string]any {
 	return all
 }
 
-// configOf returns the BackendConfig that a colour's Service names for a port. With
-// no name it names none; known is false if that cannot be told.
+// configOf returns the BackendConfig that a colour's Service names for a port. If name is
+// "", it names none. known is false if that cannot be seen.
 func (f Facts) configOf(c v1alpha1.Color, port map[string]any) (name string, config Config, known bool) {
 	service := f.service(c)
 	if service == nil {
@@ -119,5 +119,5 @@ func (c Config) seconds(path ...string) (time.Duration, bool) {
 	return time.Duration(n) * time.Second, ok
 }
 
-// negAnnotation says that a load balancer is to send to a Service's pods.
+// negAnnotation makes a load balancer send directly to a Service's pods.
 const negAnnotation = "cloud.google.com/neg"

@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// gatePort finds a gate whose checks name no port although users are routed to
-// several: it asks one of them only.
+// gatePort warns of a gate whose checks name no port although users are routed to several
+// ports: a check without a port asks only one of them.
 func gatePort(f Facts) []v1alpha1.Finding {
 	service, t := f.service(f.live()), f.Templates[f.live()]
 	unset := slices.IndexFunc(f.App.Spec.Gate.HTTP, func(c v1alpha1.HTTPCheck) bool { return c.Port == 0 })
@@ -32,19 +32,19 @@ func gatePort(f Facts) []v1alpha1.Finding {
 	}
 	field := fmt.Sprintf("spec.gate.http[%d].port", unset)
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GatePort", field,
-		"users are routed to the ports %s of the pods, and a check without a port asks %d only. Set the port of each check, and have one for "+
+		"users are routed to the ports %s of the pods, but a check without a port asks only %d. Set the port of each check, and have one for "+
 			"each port",
 		listed(reached), reached[0]).With(askAll(f.App, reached))}
 }
 
-// gateScheme finds a check that asks plain HTTP of a port on which the load balancer
-// or the readiness probe speaks TLS.
+// gateScheme warns of a check that sends plain HTTP to a port on which the load balancer or
+// the readiness probe uses TLS.
 func gateScheme(f Facts) []v1alpha1.Finding {
 	service, t := f.service(f.live()), f.Templates[f.live()]
 	if service == nil {
 		return nil
 	}
-	secure := map[int32]string{} // how that is known
+	secure := map[int32]string{} // by port, how that is known
 	var first int32
 	for _, port := range f.ports() {
 		p := route.FindPort(service, port)
@@ -67,14 +67,14 @@ func gateScheme(f Facts) []v1alpha1.Finding {
 		if how := secure[port]; how != "" && c.Scheme != "HTTPS" {
 			field := fmt.Sprintf("spec.gate.http[%d].scheme", i)
 			return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("GateScheme", field,
-				"it is HTTP, and port %d of the pods speaks TLS (%s), so the gate fails every release. Set it to HTTPS", port,
+				"it is HTTP, but port %d of the pods expects TLS (%s), so the gate fails every release. Set it to HTTPS", port,
 				how).With(askSecurely(f.App, i))}
 		}
 	}
 	return nil
 }
 
-// listed is a list for people: 80, 81 and 82.
+// listed writes a list for people: 80, 81 and 82.
 func listed(ports []int32) string {
 	var words []string
 	for _, p := range ports {

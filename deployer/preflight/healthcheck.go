@@ -14,11 +14,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// healthCheck finds Services whose health check has its path from a pod's readiness
-// probe: copied when the check is made, / if there is no such probe then, and never
-// copied again (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291). A
-// command that it shows never makes the load balancer ask live pods something that
-// nobody has seen them answer.
+// healthCheck warns of Services whose health check gets its path from a pod's readiness probe.
+// The path is copied when the check is created (it is / if there is no such probe then), and
+// never updated (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291). A command in
+// the finding never makes the load balancer ask live pods for something that nobody has seen
+// them answer.
 func healthCheck(f Facts) []v1alpha1.Finding {
 	return f.lacking(func(b backendOf) *v1alpha1.Finding {
 		check, _ := b.config.Spec["healthCheck"].(map[string]any)
@@ -35,8 +35,7 @@ func healthCheck(f Facts) []v1alpha1.Finding {
 	})
 }
 
-// checkAdvice says what the load balancer asks as long as nothing is configured, and
-// the way out.
+// checkAdvice says what the load balancer asks while nothing is configured, and the way out.
 func (b backendOf) checkAdvice() v1alpha1.Advice {
 	port, _ := b.checked()
 	t, _ := b.servedBy()
@@ -53,18 +52,18 @@ func (b backendOf) checkAdvice() v1alpha1.Advice {
 		if b.name == "" {
 			way.Text = "; " + way.Text + ", and add spec.healthCheck to that"
 		}
-		way.Text = fmt.Sprintf("the load balancer copies its path and its header Host from the readiness probe of container %s of deployment "+
-			"%s when it makes the check, and never again; a BackendConfig sends no such header. "+
+		way.Text = fmt.Sprintf("the load balancer copies the path and the header Host from the readiness probe of container %s of deployment "+
+			"%s when it creates the check, and never updates them; a BackendConfig sends no such header. "+
 			"Choose a path that your pods answer with 200 without it on port %d, and set spec.healthCheck.requestPath to it%s", host, t.Deployment,
 			port, way.Text)
 		return way
 	}
 	if ok && onPort {
-		way.Text = fmt.Sprintf("the load balancer copies its path from a readiness probe when it makes the check, and never again; the "+
+		way.Text = fmt.Sprintf("the load balancer copies the path from a readiness probe when it creates the check, and never updates it; the "+
 			"readiness probe of deployment %s asks %s now: %s", t.Deployment, a.path, way.Text)
 		return way
 	}
-	asks := fmt.Sprintf("no readiness probe of deployment %s is on port %d as the load balancer would ask it, so a check that it makes asks /",
+	asks := fmt.Sprintf("deployment %s has no readiness probe on port %d that the load balancer can copy, so a check that it creates asks /",
 		t.Deployment, port)
 	if ok {
 		way.Text = fmt.Sprintf("%s; container %s answers its probe %s on port %d, which the load balancer can ask instead: %s", asks, a.container,
@@ -79,16 +78,16 @@ func (b backendOf) checkAdvice() v1alpha1.Advice {
 	return way
 }
 
-// sharedConfig warns of a BackendConfig that may be others', too.
+// sharedConfig warns of a BackendConfig that other Services may use as well.
 func (f Facts) sharedConfig(name string) string {
 	if name == f.App.Name {
 		return ""
 	}
-	return fmt.Sprintf(" (every Service that names backendconfig %s is asked the same then)", name)
+	return fmt.Sprintf(" (it then applies to every Service that names backendconfig %s)", name)
 }
 
-// transparent reports whether a Service without a health check of its own leaves it
-// to GKE's nodes, which take no path (ingress-gce pkg/controller/translator/translator.go,
+// transparent reports whether a Service without a health check of its own leaves it to GKE's
+// nodes, which take no path (ingress-gce pkg/controller/translator/translator.go,
 // setThcOptInOnSvc).
 func (f Facts) transparent(c v1alpha1.Color) bool {
 	var set struct {
@@ -98,14 +97,14 @@ func (f Facts) transparent(c v1alpha1.Color) bool {
 	return json.Unmarshal([]byte(text), &set) == nil && set.Enabled && route.UsesNEGs(f.service(c))
 }
 
-// asks is a request that the kubelet repeats at a pod as its readiness probe.
+// asks is the request that the kubelet sends to a pod as its readiness probe.
 type asks struct {
 	container, path, scheme string
 	port                    int32
 }
 
-// servedBy is the template whose pods show what may be asked: the live colour's,
-// whose pods answer now and which is staged on the other, unless each has its own.
+// servedBy is the template whose pods show which requests are answered: the live colour's,
+// whose pods answer now and which is staged on the other, unless each colour has its own.
 func (b backendOf) servedBy() (Template, bool) {
 	c := b.facts.live()
 	if b.facts.App.Spec.Template == v1alpha1.TemplateOwn {
@@ -115,7 +114,7 @@ func (b backendOf) servedBy() (Template, bool) {
 	return t, ok
 }
 
-// checked is the port of a pod that the health check asks, and by which protocol.
+// checked is the pod's port that the health check asks, and its protocol.
 func (b backendOf) checked() (port int32, protocol string) {
 	service := b.facts.service(b.color)
 	p := route.FindPort(service, b.port)
@@ -123,7 +122,7 @@ func (b backendOf) checked() (port int32, protocol string) {
 	protocol, _, _ = route.AppProtocol(service, p)
 	check, _ := b.config.Spec["healthCheck"].(map[string]any)
 	if set, ok := check["port"].(int64); ok {
-		port = int32(set) //nolint:gosec // of a schema that has ports only
+		port = int32(set) //nolint:gosec // the schema allows only ports
 	}
 	if set, ok := check["type"].(string); ok {
 		protocol = set
@@ -131,10 +130,10 @@ func (b backendOf) checked() (port int32, protocol string) {
 	return cmp.Or(port, workload.PodPort(*p, t.Spec)), protocol
 }
 
-// probe is the readiness probe that shows which path the health check may ask: the
-// one on its own port, which Google's controller copies, else that of the container
-// that gets the image. onPort tells which. ok is false if there is none that a
-// BackendConfig can repeat: it sends no headers.
+// probe is the readiness probe that shows which path the health check may ask: the one on the
+// check's own port, which Google's controller copies, otherwise that of the container that gets
+// the image. onPort says which of the two. ok is false if there is none that a BackendConfig can
+// repeat: a BackendConfig sends no headers.
 func (b backendOf) probe() (a asks, onPort, ok bool) {
 	t, found := b.servedBy()
 	if !found {
@@ -152,11 +151,11 @@ func (b backendOf) probe() (a asks, onPort, ok bool) {
 		return asks{}, false, false
 	}
 	a, ok = repeatable(c)
-	return a, false, ok && route.UsesNEGs(b.facts.service(b.color)) // through a node, it can ask the node's port only
+	return a, false, ok && route.UsesNEGs(b.facts.service(b.color)) // through a node, it can ask only the node's port
 }
 
-// copies reports whether Google's controller looks at a container's readiness probe:
-// it goes by the port that the Service leads to, which the container has to list.
+// copies reports whether Google's controller looks at a container's readiness probe: the
+// container must list the port to which the Service leads.
 func (b backendOf) copies(c *corev1.Container) bool {
 	p := route.FindPort(b.facts.service(b.color), b.port)
 	t, _ := b.servedBy()
@@ -164,8 +163,8 @@ func (b backendOf) copies(c *corev1.Container) bool {
 	return slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.ContainerPort == pod })
 }
 
-// hostProbe is the container whose readiness probe the load balancer copies with its
-// one header, Host; "" if there is none.
+// hostProbe is the container whose readiness probe the load balancer copies together with its
+// only header, Host; "" if there is none.
 func (b backendOf) hostProbe() string {
 	t, found := b.servedBy()
 	if !found {
@@ -187,7 +186,7 @@ func (b backendOf) hostProbe() string {
 			return c.Name
 		}
 		if len(headers) == 0 {
-			return "" // this one comes first
+			return "" // the controller copies this one first
 		}
 	}
 	return ""
@@ -213,7 +212,7 @@ func repeatable(c *corev1.Container) (asks, bool) {
 	return asks{c.Name, cmp.Or(get.Path, "/"), cmp.Or(string(get.Scheme), "HTTP"), port}, port != 0
 }
 
-// probeScheme is the scheme of a readiness probe that fits a protocol (ingress-gce
+// probeScheme is the scheme of a readiness probe that matches a protocol (ingress-gce
 // pkg/controller/translator/translator.go, getProbeScheme).
 func probeScheme(protocol string) string {
 	if protocol == "HTTP2" {
@@ -222,8 +221,8 @@ func probeScheme(protocol string) string {
 	return protocol
 }
 
-// safeCheck is a health check that live pods pass: the kubelet gets this very answer
-// from them. It is nil where nothing shows what they answer.
+// safeCheck is a health check that live pods pass, since they give the kubelet this very answer.
+// It is nil if nothing shows what they answer.
 func (b backendOf) safeCheck() map[string]any {
 	_, protocol := b.checked()
 	a, onPort, ok := b.probe()
@@ -236,13 +235,13 @@ func (b backendOf) safeCheck() map[string]any {
 	return map[string]any{"type": a.scheme, "requestPath": a.path, "port": a.port}
 }
 
-// safeDraining lets pods end what they are answering.
+// safeDraining lets pods finish their answers.
 func safeDraining() map[string]any { return map[string]any{"drainingTimeoutSec": 60} }
 
-// newConfig says how a Service gets a BackendConfig. It is the same whatever is
-// found to lack, so that of two findings the second does not undo the first. It is
-// applied by the server, as by a manager of its own: of one that exists, what others
-// set stays, and what they set otherwise is refused.
+// newConfig says how a Service gets a BackendConfig. It is the same whatever is missing, so that
+// the second of two findings does not undo the first. It uses server-side apply with its own
+// field manager: in a BackendConfig that exists, other fields stay, and a field that others set
+// differently is refused.
 func (b backendOf) newConfig() v1alpha1.Advice {
 	spec := map[string]any{"connectionDraining": safeDraining()}
 	if check := b.safeCheck(); check != nil {
@@ -253,24 +252,24 @@ func (b backendOf) newConfig() v1alpha1.Advice {
 		"metadata": map[string]any{"name": b.facts.App.Name, "namespace": b.facts.App.Namespace},
 	})
 	if err != nil {
-		return v1alpha1.Advice{} // of maps, strings and numbers
+		return v1alpha1.Advice{} // unreachable: maps, strings and numbers
 	}
 	service := b.facts.service(b.color)
 	apply := v1alpha1.Shell("printf", `%s\n`,
 		string(object)).Into(v1alpha1.Shell("kubectl", "apply", "--server-side", "--field-manager", "turnout-advice", "-f", "-"))
-	return v1alpha1.Advise("make a BackendConfig and name it in "+annotationField,
+	return v1alpha1.Advise("create a BackendConfig and name it in "+annotationField,
 		apply.Then(annotate(b.facts.App, service.Name, configAnnotation, withDefault(service, b.facts.App.Name))))
 }
 
-// withDefault is a Service's annotation of BackendConfigs with a default: what it
-// names for other ports stays.
+// withDefault is a Service's annotation of BackendConfigs with a default; what it names for other
+// ports stays.
 func withDefault(service *corev1.Service, name string) string {
 	names := map[string]any{}
 	text, found := service.Annotations[configAnnotation]
-	if !found { // the older one counts until then
+	if !found { // until now the older one counts
 		text = service.Annotations[oldConfigAnnotation]
 	}
-	_ = json.Unmarshal([]byte(text), &names) // what is not JSON is an error of its own
+	_ = json.Unmarshal([]byte(text), &names) // if it is not JSON, another finding says so
 	names["default"] = name
 	whole, _ := json.Marshal(names) //nolint:errchkjson // strings
 	return string(whole)

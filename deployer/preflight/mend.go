@@ -31,11 +31,11 @@ func patchConfig(app *v1alpha1.BlueGreen, name string, spec map[string]any) v1al
 	return v1alpha1.Merge("backendconfig", name, app.Namespace, map[string]any{"spec": spec})
 }
 
-// setGroups is the command that has the load balancer reach a Service by its pods, or
-// not any more. What else the annotation says stays: others may use those groups.
+// setGroups is the command that makes the load balancer send directly to a Service's pods,
+// or stop doing so. The rest of the annotation stays: others may use those groups.
 func setGroups(app *v1alpha1.BlueGreen, service *corev1.Service, use bool) v1alpha1.ShellCommand {
 	set := map[string]any{}
-	_ = json.Unmarshal([]byte(service.Annotations[negAnnotation]), &set) // what is not JSON says nothing
+	_ = json.Unmarshal([]byte(service.Annotations[negAnnotation]), &set) // an annotation that is not JSON sets nothing
 	delete(set, "ingress")
 	if !use && len(set) == 0 {
 		return v1alpha1.Kubectl("annotate", "service", service.Name, app.Namespace, negAnnotation+"-")
@@ -43,13 +43,13 @@ func setGroups(app *v1alpha1.BlueGreen, service *corev1.Service, use bool) v1alp
 	set["ingress"] = use
 	text, err := json.Marshal(set)
 	if err != nil {
-		return "" // of what was JSON
+		return "" // unreachable: it came from JSON
 	}
 	return annotate(app, service.Name, negAnnotation, string(text))
 }
 
-// askAll is the command by which the gate's checks without a port ask all of some. It
-// shows no headers, which may hold secrets: then it is for a person to write.
+// askAll is the command that makes the gate's checks without a port ask each of some ports.
+// A header may hold a secret, so if there is one, the command only opens an editor.
 func askAll(app *v1alpha1.BlueGreen, ports []int32) v1alpha1.ShellCommand {
 	var checks []v1alpha1.HTTPCheck
 	add := func(c v1alpha1.HTTPCheck) {
@@ -72,8 +72,8 @@ func askAll(app *v1alpha1.BlueGreen, ports []int32) v1alpha1.ShellCommand {
 	return cmp.Or(patchApp(app, map[string]any{"gate": map[string]any{"http": checks}}), edit(app, "bluegreen", app.Name))
 }
 
-// askSecurely is the command by which a check of the gate speaks TLS. As askAll, it
-// shows no headers.
+// askSecurely is the command that makes a check of the gate use TLS. Like askAll, it shows
+// no headers.
 func askSecurely(app *v1alpha1.BlueGreen, i int) v1alpha1.ShellCommand {
 	checks := slices.Clone(app.Spec.Gate.HTTP)
 	checks[i].Scheme = "HTTPS"

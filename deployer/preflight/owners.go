@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// tools that put back, by themselves or at their next run, what they have written;
-// by the beginning of their name as a field manager, and what to do.
+// tools restore what they have written, by themselves or at their next run. prefix is how
+// their field manager's name begins, how says what to do.
 var tools = []struct{ prefix, name, how string }{
 	{"argocd", "Argo CD", "list /spec/rules and /spec/defaultBackend in spec.ignoreDifferences of its Application, with syncOptions: " +
 		"[RespectIgnoreDifferences=true]"},
@@ -25,13 +25,12 @@ var tools = []struct{ prefix, name, how string }{
 	{"pulumi", "Pulumi", "add spec to ignoreChanges of the resource"},
 }
 
-// hands are the field managers of people's commands. They put nothing back by
-// themselves, so that one is told of only if it took the routes from Turnout.
+// hands are the field managers of people's commands. They restore nothing by themselves, so
+// one is reported only if it took the routes from Turnout.
 var hands = []string{"kubectl", "kubectl-client-side-apply"}
 
-// owners finds who else writes the routes that a switch changes, by the account
-// that Kubernetes keeps of it. That somebody wrote another field of the Ingress
-// says nothing.
+// owners finds out from managedFields who else writes the routes that a switch changes. A
+// manager of other fields of the Ingress does not matter.
 func owners(f Facts) []v1alpha1.Finding {
 	inRules := slices.ContainsFunc(f.Routes.Users[f.live()],
 		func(b track.Backend) bool { return strings.HasPrefix(b.Pointer, "/spec/rules/") })
@@ -51,8 +50,8 @@ func owners(f Facts) []v1alpha1.Finding {
 		ingress := f.about("ingress", f.Routes.Name)
 		if slices.Contains(hands, m.Manager) && f.tookFromUs(m) {
 			all = append(all, ingress.warning("Owner", field,
-				"kubectl apply wrote the routes after Turnout had moved them: applied again, a manifest sends users to the colour that it names: "+
-					"leave this ingress out of what is applied, and edit its routes in place").
+				"kubectl apply wrote the routes after Turnout had moved them: if a manifest is applied again, it sends users to the colour that it "+
+					"names: leave this ingress out of what you apply, and edit its routes in place").
 				With(edit(f.App, "ingress", f.Routes.Name)))
 		}
 		for _, tool := range tools {
@@ -66,7 +65,7 @@ func owners(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// owned reports whether a manager has written the rules, which are one field to
+// owned reports whether a manager has written the rules, which are a single field to
 // Kubernetes, and the Service of the default backend.
 func owned(m metav1.ManagedFieldsEntry) (rules, fallback bool) {
 	if m.FieldsV1 == nil || m.Subresource != "" {
@@ -88,8 +87,8 @@ func owned(m metav1.ManagedFieldsEntry) (rules, fallback bool) {
 	return fields.Spec.Rules != nil, fields.Spec.Default.Service.Name != nil
 }
 
-// tookFromUs reports whether a manager wrote the Ingress later than Turnout. That
-// Turnout wrote it at all is recorded on it.
+// tookFromUs reports whether a manager wrote the Ingress later than Turnout, provided that
+// Turnout wrote it at all.
 func (f Facts) tookFromUs(m metav1.ManagedFieldsEntry) bool {
 	i := slices.IndexFunc(f.Ingress.Managers, func(m metav1.ManagedFieldsEntry) bool { return m.Manager == v1alpha1.DeployerManager })
 	return i >= 0 && timeOf(m).After(timeOf(f.Ingress.Managers[i]))

@@ -12,18 +12,18 @@ import (
 )
 
 const (
-	// detach is how long the load balancer goes on sending to a pod that ends, as
-	// Google's own example has it (cloud.google.com/knowledge/kb, "502 and 503 errors
-	// on external HTTP(S) load balancer").
+	// detach is how long the load balancer keeps sending to a pod that ends, as in Google's
+	// own example (cloud.google.com/knowledge/kb, "502 and 503 errors on external HTTP(S)
+	// load balancer").
 	detach = 40 * time.Second
-	// spare is what a pod should have left after that, from the same page.
+	// spare is how much time a pod should have left after that, from the same page.
 	spare = 15 * time.Second
 	// defaultGrace of a pod that sets none.
 	defaultGrace = 30 * time.Second
 )
 
-// staged are the templates whose pods will have users: with spec.template: Live,
-// the live colour's is staged on the other.
+// staged are the templates whose pods will have users: with spec.template: Live, only the
+// live colour's, since that is staged on the other.
 func (f Facts) staged() []Template {
 	var all []Template
 	for _, c := range both {
@@ -34,8 +34,8 @@ func (f Facts) staged() []Template {
 	return all
 }
 
-// preStop finds pods that end while the load balancer still sends to them: it is
-// told at the same moment as they are.
+// preStop warns of pods that end while the load balancer still sends to them: both get to
+// know of the end at the same moment.
 func preStop(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -47,13 +47,13 @@ func preStop(f Facts) []v1alpha1.Finding {
 			continue
 		}
 		all = append(all, f.about("deployment", t.Deployment).warning("PreStop", "spec.template.spec.containers["+c.Name+"].lifecycle.preStop",
-			"a pod that is shrunk ends while the load balancer still sends to it, for about as long as it takes to detach it: set lifecycle: "+
-				"{preStop: {sleep: {seconds: %d}}}", int(detach.Seconds())))
+			"when the old colour is scaled down, a pod ends while the load balancer still sends to it, for about as long as detaching takes: set "+
+				"lifecycle: {preStop: {sleep: {seconds: %d}}}", int(detach.Seconds())))
 	}
 	return all
 }
 
-// grace finds pods that are killed before what they are answering has ended.
+// grace warns of pods that are killed before they have finished their answers.
 func grace(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -65,7 +65,7 @@ func grace(f Facts) []v1alpha1.Finding {
 		if c == nil {
 			continue
 		}
-		// Without a preStop it is asked for, and with it this.
+		// Without a preStop, the rule above asks for one of this length.
 		stop := detach
 		if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
 			stop = sleeps(c.Lifecycle.PreStop)
@@ -75,7 +75,7 @@ func grace(f Facts) []v1alpha1.Finding {
 			continue
 		}
 		all = append(all, f.about("deployment", t.Deployment).warning("Grace", "spec.template.spec.terminationGracePeriodSeconds",
-			"a pod is killed %s after it was told to end, and %s of preStop, %s of connection draining and %s to spare are %s: set "+
+			"Kubernetes kills a pod %s after it tells it to end, but %s of preStop, %s of connection draining and %s to spare take %s: set "+
 				"terminationGracePeriodSeconds: %d", has, stop, drains, spare, least, int(least.Seconds())))
 	}
 	return all
@@ -104,14 +104,14 @@ func graceOf(pod corev1.PodSpec) time.Duration {
 
 var sleepCommand = regexp.MustCompile(`(?:^|[\s;&/])sleep\s+(\d{1,5})\b`)
 
-// sleeps is how long a hook takes, as far as it can be told.
+// sleeps is how long a hook takes, as far as that can be seen.
 func sleeps(hook *corev1.LifecycleHandler) time.Duration {
 	switch {
 	case hook.Sleep != nil:
 		return time.Duration(hook.Sleep.Seconds) * time.Second
 	case hook.Exec != nil:
 		if m := sleepCommand.FindStringSubmatch(strings.Join(hook.Exec.Command, " ")); m != nil {
-			seconds, _ := strconv.Atoi(m[1]) // digits, and few
+			seconds, _ := strconv.Atoi(m[1]) // a few digits
 			return time.Duration(seconds) * time.Second
 		}
 	}

@@ -11,15 +11,14 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// hosts finds hosts that two rules are for. On Google's load balancer the later one
-// takes the place of the earlier, with all its paths (ingress-gce
-// pkg/utils/gceurlmap.go:97-128).
+// hosts warns of hosts with two rules. On Google's load balancer the later rule replaces the
+// earlier one, with all its paths (ingress-gce pkg/utils/gceurlmap.go:97-128).
 func hosts(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
 	}
 	rule := map[string]string{} // the one in use, by its host
-	lost := map[string]bool{}   // rules that are not
+	lost := map[string]bool{}   // rules that are replaced
 	var all []v1alpha1.Finding
 	for _, b := range route.AllBackends(f.Routes) {
 		at, found := ruleOf(b)
@@ -33,10 +32,10 @@ func hosts(f Facts) []v1alpha1.Finding {
 		}
 		lost[earlier] = true
 		all = append(all, f.about("ingress", f.Routes.Name).warning("Hosts", earlier,
-			"%s is for the same host as this one, %s, and Google's load balancer uses the later one only: put the paths of both into one",
+			"%s is for the same host as this one, %s, and Google's load balancer uses only the later one: put the paths of both into one",
 			at, cmp.Or(b.Host, "any")).With(edit(f.App, "ingress", f.Routes.Name)))
 	}
-	// With no route of ours in use, a switch would move nobody.
+	// If no route of ours is in use, a switch would move nobody.
 	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b track.Backend) bool {
 		at, found := ruleOf(b)
 		return !found || !lost[at]
@@ -51,17 +50,17 @@ func hosts(f Facts) []v1alpha1.Finding {
 
 var ruleField = regexp.MustCompile(`^spec\.rules\[\d+\]`)
 
-// ruleOf is the rule that a backend stands in, such as "spec.rules[1]"; found is
-// false if it stands in none.
+// ruleOf is the rule that holds a backend, such as "spec.rules[1]"; found is false if no
+// rule does.
 func ruleOf(b track.Backend) (rule string, found bool) {
 	rule = ruleField.FindString(fieldOf(b))
 	return rule, rule != ""
 }
 
-// classAnnotation is what GKE knows its Ingresses by.
+// classAnnotation is how GKE recognises its Ingresses.
 const classAnnotation = "kubernetes.io/ingress.class"
 
-// class finds an Ingress whose class GKE does not read.
+// class warns of an Ingress whose class GKE does not read.
 func class(f Facts) []v1alpha1.Finding {
 	const field = "metadata.annotations[" + classAnnotation + "]"
 	named := strings.HasPrefix(f.Ingress.ClassName, "gce")
@@ -74,19 +73,19 @@ func class(f Facts) []v1alpha1.Finding {
 		return nil
 	case f.gce():
 		return []v1alpha1.Finding{ingress.warning("Class", field,
-			"the class is not set, and GKE ignores spec.ingressClassName: another controller may take this ingress, too: set it to what GKE has "+
-						"made of it").
-			With(annotate("gce"))} // another class would be another load balancer, without any user
+			"the class is not set, and GKE ignores spec.ingressClassName, so another controller may also handle this ingress: set it to the class "+
+						"that GKE uses").
+			With(annotate("gce"))} // another class would mean another load balancer, without any user
 	case named:
 		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName",
-			"GKE ignores it, so Turnout takes the load balancer for none of Google's until that has made a URL map: set the annotation %s",
+			"GKE ignores it, so Turnout does not treat the load balancer as Google's until there is a URL map: set the annotation %s",
 			classAnnotation).
 			With(annotate(cmp.Or(gceClass(f.Ingress.ClassName), "gce")))}
 	}
 	return nil
 }
 
-// gceClass is a class of GKE's, or "".
+// gceClass is the name if it is a class of GKE's, otherwise "".
 func gceClass(name string) string {
 	if name == "gce" || name == "gce-internal" || name == "gce-regional-external" {
 		return name
@@ -102,26 +101,26 @@ func users(f Facts) []v1alpha1.Finding {
 		change := edit(f.App, "ingress", u.Ingress)
 		if u.Color == f.live() {
 			all = append(all, ingress.warning("Shared", "spec",
-				"it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no release after it runs "+
-					"while these are sent there: route them through ingress %s, or elsewhere",
+				"it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no later release runs "+
+					"as long as these users are sent there: route them through ingress %s, or elsewhere",
 				u.Route, service, f.Routes.Name, f.Routes.Name).With(change))
 			continue
 		}
 		all = append(all, ingress.fault("TargetInUse", "spec",
-			"it sends the users of %s to service %s, the %s side, where the next version is staged before it has passed its gate: route those "+
+			"it sends the users of %s to service %s, the %s side, where the next version is staged before it passes its gate: route those "+
 				"users elsewhere", u.Route, service, u.Color).With(change))
 	}
 	return all
 }
 
-// standbyHost finds a standby host by which anybody reaches what is not live.
+// standbyHost warns of a standby host through which anybody reaches the version that is not live.
 func standbyHost(f Facts) []v1alpha1.Finding {
 	host := f.App.Spec.Ingress.StandbyHost
 	if host == "" || len(f.Resolved) == 0 {
 		return nil
 	}
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost",
-		"%s resolves to %s, so anybody reaches there the version that is not live, passed its gate or not: protect it, or take the default, "+
+		"%s resolves to %s, so anybody can reach the version that is not live, even before it passes its gate: protect it, or use the default, "+
 			"which nobody can resolve",
 		host, f.Resolved[0]).With(patchApp(f.App, map[string]any{"ingress": map[string]any{"standbyHost": nil}}))}
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// backends finds what an Ingress names and cannot be used. On Google's load
-// balancer one such backend is fatal for all of them (ingress-gce
-// pkg/controller/translator/translator.go:109-158,273-300); elsewhere only its own
-// requests fail.
+// backends finds backends of an Ingress that cannot be used. On Google's load balancer one
+// such backend is fatal for all of them (ingress-gce
+// pkg/controller/translator/translator.go:109-158,273-300); elsewhere only its own requests
+// fail.
 func backends(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	if f.gce() {
 		for _, p := range route.UnfitPaths(f.Routes) {
-			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it takes up no change of this ingress",
+			all = append(all, f.about("ingress", f.Routes.Name).fault("Path", p.Field, "it %s; until then it applies no change of this ingress",
 				p.Text).With(edit(f.App, "ingress", f.Routes.Name)))
 		}
 	}
@@ -27,14 +27,14 @@ func backends(f Facts) []v1alpha1.Finding {
 		if b.Service == "" {
 			if f.gce() {
 				all = append(all, ingress.fault("Resource", fieldOf(b),
-					"the backend for %s is not a Service, and Google's load balancer takes up no change of an ingress with such a one: replace it, or "+
+					"the backend for %s is not a Service, so Google's load balancer applies no change of this ingress: replace the backend, or "+
 						"remove it", b).
 					With(edit(f.App, "ingress", f.Routes.Name)))
 			}
 			continue
 		}
 		if f.Services[b.Service] == nil && f.ours(b.Service) {
-			continue // the condition says so, or it is made from the other one
+			continue // the condition reports it, or it is created from the other one
 		}
 		m := f.misfit(b.Service, b.Port)
 		if m == nil {
@@ -53,14 +53,14 @@ func backends(f Facts) []v1alpha1.Finding {
 			text += ", or remove that route"
 		}
 		all = append(all, service.fault(m.Reason, m.Field,
-			"ingress %s names it for %s, and it %s; until then Google's load balancer takes up no change of that ingress", f.Routes.Name, b,
+			"ingress %s names it for %s, and it %s; until then Google's load balancer applies no change of that ingress", f.Routes.Name, b,
 			text).With(f.command(m, b.Service)))
 	}
 	return all
 }
 
-// misfit is why Google's controller cannot use a port of a Service; nil if it can,
-// or if that cannot be told.
+// misfit is why Google's controller cannot use a port of a Service; nil if it can, or if
+// that is not known.
 func (f Facts) misfit(service string, port map[string]any) *route.Misfit {
 	config, m := route.Unfit(f.Services[service], port)
 	if m != nil || config == "" {
@@ -72,7 +72,7 @@ func (f Facts) misfit(service string, port map[string]any) *route.Misfit {
 	return nil
 }
 
-// command is what mends a misfit, where one command does.
+// command is the command that fixes a misfit, if there is a single one.
 func (f Facts) command(m *route.Misfit, service string) v1alpha1.ShellCommand {
 	if m.Reason != "Unreachable" {
 		return ""
@@ -84,7 +84,7 @@ func (f Facts) ours(service string) bool {
 	return service == f.App.Side(v1alpha1.Blue).Service || service == f.App.Side(v1alpha1.Green).Service
 }
 
-// fieldOf is the field of an Ingress that a backend stands in.
+// fieldOf is the field of an Ingress that holds a backend.
 func fieldOf(b track.Backend) string {
 	var field strings.Builder
 	for part := range strings.SplitSeq(strings.TrimSuffix(strings.TrimPrefix(b.Pointer, "/"), "/service/name"), "/") {
@@ -100,8 +100,8 @@ func fieldOf(b track.Backend) string {
 	return field.String()
 }
 
-// ports finds what the colour that is not live lacks to take the live one's routes.
-// A switch changes the name of the Service only.
+// ports finds ports that the colour that is not live lacks for the live one's routes: a
+// switch changes only the name of the Service.
 func ports(f Facts) []v1alpha1.Finding {
 	name := f.App.Side(f.live().Other()).Service
 	service := f.Services[name]
@@ -116,17 +116,17 @@ func ports(f Facts) []v1alpha1.Finding {
 				track.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(edit(f.App, "service", name)))
 			continue
 		}
-		// The Ingress names it when a release begins, at the latest.
+		// The Ingress names this Service, at the latest, when a release begins.
 		if m := f.misfit(name, want); f.gce() && m != nil && !f.Routes.Attached(f.live().Other()) {
 			all = append(all, f.about("service", name).fault(m.Reason, m.Field,
-				"it %s; Google's load balancer would take up no change of ingress %s that names it", m.Text, f.Routes.Name).With(f.command(m, name)))
+				"it %s; otherwise Google's load balancer applies no change of ingress %s", m.Text, f.Routes.Name).With(f.command(m, name)))
 		}
 	}
 	return all
 }
 
-// groups finds colours of which the load balancer reaches one by its pods and the
-// other one through the nodes.
+// groups finds colours where the load balancer sends directly to the pods of one but through
+// the nodes to the other.
 func groups(f Facts) []v1alpha1.Finding {
 	live, other := f.service(f.live()), f.service(f.live().Other())
 	if !f.gce() || live == nil || other == nil || route.UsesNEGs(live) == route.UsesNEGs(other) {
@@ -139,17 +139,16 @@ func groups(f Facts) []v1alpha1.Finding {
 	way := f.likeEachOther(with, without)
 	return []v1alpha1.Finding{f.about("service", without.Name).fault("GroupsUnlike", "metadata.annotations["+negAnnotation+"]",
 		"service %s has network endpoint groups and this one does not, so the load balancer would treat the users of the two differently, and "+
-			"could not say which pods are healthy. %s",
+			"could not report which pods are healthy. %s",
 		with.Name, way.Text).With(way.Commands...)}
 }
 
-// likeEachOther says how two Services come to be reached alike. If users are on the
-// one without groups, and the other one can do without, then that is the way that
-// nobody notices.
+// likeEachOther says how to make two Services alike. If the Service without groups has the
+// users, and the other one works without groups, removing the groups disturbs nobody.
 func (f Facts) likeEachOther(with, without *corev1.Service) v1alpha1.Advice {
 	open := with.Spec.Type == corev1.ServiceTypeNodePort || with.Spec.Type == corev1.ServiceTypeLoadBalancer
 	if open && without.Name == f.App.Side(f.live()).Service {
-		return v1alpha1.Advise("Take the annotation from that one, which no user reaches now", setGroups(f.App, with, false))
+		return v1alpha1.Advise("Remove the annotation from that one, which no user reaches now", setGroups(f.App, with, false))
 	}
 	return f.useGroups(without)
 }
