@@ -154,5 +154,6 @@ func (f Facts) useGroups(service *corev1.Service) v1alpha1.Advice {
 			"colours before the next release", give)
 	}
 	return v1alpha1.Advise("With network endpoint groups it can, but this Service is live, and annotating it replaces its backend at once: "+
-		"users get errors for some minutes, until the new backend passes its health checks. Do it when that is acceptable, and after the other colour's Service", give)
+		"users get errors for some minutes, until the new backend passes its health checks. Do it when that is acceptable, and after the "+
+		"other colour's Service", give)
 }

@@ -11,18 +11,18 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// GateOutcome is where a gate stands after a round.
+// GateOutcome is the state of a gate after a round.
 type GateOutcome int
 
-// Where a gate stands. The zero value is none of them.
+// The states of a gate. The zero value is none of them.
 const (
 	GateAgain  GateOutcome = iota + 1 // make another round, at GateVerdict.At
 	GatePassed                        // enough rounds in a row passed
-	GateFailed                        // time is up, and the last look was bad
-	GateUnseen                        // time is up, and the last look was none: the world's fault
+	GateFailed                        // time is up, and the last round was bad
+	GateUnseen                        // time is up, and the last check failed: the world's fault
 )
 
-// GateVerdict is what follows from the rounds so far.
+// GateVerdict is the conclusion from the rounds so far.
 type GateVerdict struct {
 	Outcome  GateOutcome
 	At       time.Time          // of the next round, for GateAgain
@@ -37,8 +37,8 @@ type GateWatch struct {
 	Interval, Timeout time.Duration
 }
 
-// GateWatchOf is how a release's gate is watched. One round is enough where nothing
-// speaks against the pass that it has.
+// GateWatchOf is how a release's gate is watched. One round is enough if the gate has
+// passed before and nothing has spoken against it since.
 func GateWatchOf(spec v1alpha1.GateSpec, r *v1alpha1.Release, o Observed) GateWatch {
 	w := GateWatch{Consecutive: max(spec.Consecutive, 1), Interval: spec.Interval.Duration, Timeout: spec.Timeout.Duration}
 	if st := r.Status.Gate; passedBefore(r, o) && (st == nil || st.Problem == nil) {
@@ -47,32 +47,32 @@ func GateWatchOf(spec v1alpha1.GateSpec, r *v1alpha1.Release, o Observed) GateWa
 	return w
 }
 
-// OfReadiness is how a gate is watched that asks for the pods' readiness alone: that
-// is watched anyway, and asking again tells nothing new.
+// OfReadiness is how a gate is watched that only checks the pods' readiness: that is
+// watched anyway, so asking again shows nothing new.
 func (w GateWatch) OfReadiness() GateWatch {
 	w.Consecutive = 1
 	return w
 }
 
-// GateLook is one round and what was looked at.
+// GateLook is one round together with what it asked.
 type GateLook struct {
-	// TemplateHash and Pods are the colour's as they were asked.
+	// TemplateHash and Pods are the colour's when they were asked.
 	TemplateHash string
 	Pods         []Pod
-	// Check says what was asked of each pod.
+	// Check says what each pod was asked.
 	Check string
-	// Passed: every pod answered every check as it must.
+	// Passed: every pod answered every check correctly.
 	Passed bool
 	// Problem is a bad answer, if there was one.
 	Problem *v1alpha1.Evidence
-	// Unseen is why not every pod could be asked, where nothing bad was seen. It says
+	// Unseen is why not every pod could be asked, if nothing bad was seen. It says
 	// nothing about the application's health.
 	Unseen error
-	// StartedAt and EndedAt are the round's.
+	// StartedAt and EndedAt are the times of the round.
 	StartedAt, EndedAt time.Time
 }
 
-// NextAt returns when the next round is due: at once for the first.
+// NextAt returns when the next round is due: the first one at once.
 func (w GateWatch) NextAt(prev *v1alpha1.GateStatus) time.Time {
 	if prev == nil || prev.LastRoundAt == nil {
 		return time.Time{}
@@ -80,10 +80,10 @@ func (w GateWatch) NextAt(prev *v1alpha1.GateStatus) time.Time {
 	return prev.LastRoundAt.Add(w.Interval)
 }
 
-// Step enters a round into the books: prev is nil before the first. Another
-// template starts everything over, the clock included; another set of pods only
-// the row of passed rounds, so that pods which come and go cannot keep the gate
-// open for ever. It changes nothing but what it returns.
+// Step adds a round to the status; prev is nil before the first. Another template starts
+// everything over, including the clock. Another set of pods only starts the row of
+// passed rounds over, so that pods that come and go cannot keep the gate open for ever.
+// Step changes nothing but what it returns.
 func (w GateWatch) Step(prev *v1alpha1.GateStatus, l GateLook) (v1alpha1.GateStatus, GateVerdict) {
 	s := gateBooks(prev, l)
 	ended := metav1.NewMicroTime(l.EndedAt)
@@ -99,7 +99,7 @@ func (w GateWatch) Step(prev *v1alpha1.GateStatus, l GateLook) (v1alpha1.GateSta
 	return s, w.judge(s, l)
 }
 
-// gateBooks are the books as they are before a round is entered.
+// gateBooks is the status before a round is added.
 func gateBooks(prev *v1alpha1.GateStatus, l GateLook) v1alpha1.GateStatus {
 	pods := podsAsked(l.Pods)
 	if prev == nil || prev.TemplateHash != l.TemplateHash {
@@ -112,7 +112,7 @@ func gateBooks(prev *v1alpha1.GateStatus, l GateLook) v1alpha1.GateStatus {
 	return s
 }
 
-// podsAsked are the pods that are asked, as they are recorded.
+// podsAsked are the pods to ask, as they are recorded.
 func podsAsked(pods []Pod) []string {
 	var all []string
 	for _, p := range pods {
@@ -124,7 +124,7 @@ func podsAsked(pods []Pod) []string {
 	return v1alpha1.RecordedPods(all)
 }
 
-// judge says what follows from the books after a round.
+// judge decides from the status after a round.
 func (w GateWatch) judge(s v1alpha1.GateStatus, l GateLook) GateVerdict {
 	if s.Passed >= w.Consecutive {
 		rounds := "1 round"
@@ -140,7 +140,7 @@ func (w GateWatch) judge(s v1alpha1.GateStatus, l GateLook) GateVerdict {
 	if l.Unseen != nil {
 		return GateVerdict{
 			Outcome: GateUnseen,
-			Message: fmt.Sprintf("the health gate could not look for %s: %v", w.Timeout, l.Unseen),
+			Message: fmt.Sprintf("the health gate could not check the pods for %s: %v", w.Timeout, l.Unseen),
 		}
 	}
 	e := cmp.Or(s.Problem, &v1alpha1.Evidence{
@@ -165,7 +165,7 @@ func (w GateWatch) waits(s v1alpha1.GateStatus) *v1alpha1.Waiting {
 // again says what the gate waits for.
 func (w GateWatch) again(s v1alpha1.GateStatus, l GateLook) string {
 	if l.Unseen != nil {
-		return fmt.Sprintf("could not look: %v", l.Unseen)
+		return fmt.Sprintf("could not check the pods: %v", l.Unseen)
 	}
 	if s.Problem != nil {
 		return shown(s.Problem)

@@ -16,9 +16,8 @@ var gateBegan = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
 var gateWatch = GateWatch{Consecutive: 3, Interval: 2 * time.Second, Timeout: 9 * time.Second}
 
-// Rounds are written as letters: one that passed, was answered badly, or could
-// not look; / is another pod set from then on, and # another template. A round
-// ends every 2 seconds, from 0.
+// Rounds are letters: p passed, b got a bad answer, x could not check. After / the set
+// of pods is another one, after # the template. A round ends every 2 seconds, from 0.
 func TestGateStep(t *testing.T) {
 	const timeout = "the health gate did not pass within 9s"
 	for _, c := range []struct {
@@ -36,8 +35,8 @@ func TestGateStep(t *testing.T) {
 		{rounds: "pbpbp", outcome: GateFailed, passed: 1, message: timeout + ": GET /: only 1 of 3 rounds"},
 		{rounds: "bbbbb", outcome: GateFailed, message: timeout + ": pod a: answered 500"},
 		{rounds: "pxpp", outcome: GatePassed, passed: 3},
-		{rounds: "ppx", outcome: GateAgain, passed: 2, message: "could not look: 429"},
-		{rounds: "xxxxx", outcome: GateUnseen, message: "the health gate could not look for 9s: 429"},
+		{rounds: "ppx", outcome: GateAgain, passed: 2, message: "could not check the pods: 429"},
+		{rounds: "xxxxx", outcome: GateUnseen, message: "the health gate could not check the pods for 9s: 429"},
 		{rounds: "bbbbx", outcome: GateUnseen},
 		{rounds: "xxxxb", outcome: GateFailed, message: "answered 500"},
 		{rounds: "pp/p", outcome: GateAgain, passed: 1, message: "on 3 pods"},
@@ -93,12 +92,12 @@ func TestGateStepChangesNothingThatItWasGiven(t *testing.T) {
 	before := s.DeepCopy()
 	gateWatch.Step(s, GateLook{TemplateHash: "0", Problem: &v1alpha1.Evidence{}, EndedAt: gateBegan})
 	if s.Passed != before.Passed || s.Problem != nil || len(s.Pods) != len(before.Pods) || !s.LastRoundAt.Equal(before.LastRoundAt) {
-		t.Errorf("the books were changed in place: %+v, was %+v", s, before)
+		t.Errorf("the status was changed in place: %+v, was %+v", s, before)
 	}
 }
 
-// One round is enough for a version that has passed, and that a person was waited for
-// since, unless something spoke against it meanwhile.
+// One round is enough for a version that passed before it waited for a person, unless
+// something has spoken against it since.
 func TestGateIsAskedOnceOfWhatHasPassed(t *testing.T) {
 	t.Parallel()
 	const image, hash = "app@sha256:1", "h1"

@@ -118,7 +118,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 			s.RolledOut, s.ServiceColored = true, false
 		}), v1alpha1.ReasonSelector, []string{
 			"service app-blue-svc, which is live, would send users to what is staged on deployment app-green",
-			"first give the pods of its template that label, or users have no pod left",
+			"first give the pods of its template that label (or users have no pod left)",
 			`kubectl patch deployment app-blue -n shop --type merge -p '{"spec":{"template":{"metadata":{"labels":{"version":"blue"}}}}}' && ` +
 				`kubectl rollout status deployment app-blue -n shop && ` +
 				`kubectl patch service app-blue-svc -n shop --type merge -p '{"spec":{"selector":{"version":"blue"}}}'`,

@@ -10,14 +10,14 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// SelectsStaged reports whether the live Service would send users to the pods that
-// are staged on the other colour, before anybody has checked them.
+// SelectsStaged reports whether the live Service would send users to the pods staged on
+// the other colour before anybody has checked them.
 func SelectsStaged(bg *v1alpha1.BlueGreen, live, other Side) bool {
 	return len(live.Selector) > 0 && Selects(live.Selector, stagedLabels(bg, live, other))
 }
 
-// stagedLabels are the labels of the pods that are staged on the other colour, as
-// package workload makes them.
+// stagedLabels are the labels of the pods staged on the other colour, as package workload
+// sets them.
 func stagedLabels(bg *v1alpha1.BlueGreen, live, other Side) map[string]string {
 	if bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists {
 		return other.Labels
@@ -40,7 +40,7 @@ func stagedLabels(bg *v1alpha1.BlueGreen, live, other Side) map[string]string {
 		}
 	}
 	own := other.MatchLabels
-	if !other.DeploymentExists { // it is made from the live one
+	if !other.DeploymentExists { // it will be made from the live one
 		own = recolored(live.MatchLabels)
 	}
 	maps.Copy(staged, other.Selector)
@@ -48,14 +48,13 @@ func stagedLabels(bg *v1alpha1.BlueGreen, live, other Side) map[string]string {
 	return staged
 }
 
-// Selects reports whether a selector selects an object with some labels.
+// Selects reports whether a selector matches an object's labels.
 func Selects(selector, of map[string]string) bool {
 	return labels.SelectorFromSet(selector).Matches(labels.Set(of))
 }
 
-// SeparateAdvice says how the live Service comes to select its own colour's pods
-// only. The order matters: a selector that no pod has the labels of leaves users
-// without any pod.
+// SeparateAdvice says how to make the live Service select only its own colour's pods. The
+// order matters: with a selector that matches no pod, users have no pod at all.
 func SeparateAdvice(bg *v1alpha1.BlueGreen, live Side) v1alpha1.Advice {
 	label, color := ColorLabel(bg), string(live.Color)
 	selector := v1alpha1.Merge("service", live.Service, bg.Namespace,
@@ -65,26 +64,25 @@ func SeparateAdvice(bg *v1alpha1.BlueGreen, live Side) v1alpha1.Advice {
 	}
 	rollout := v1alpha1.Shell("kubectl", "rollout", "status", "deployment", live.Deployment, "-n", bg.Namespace)
 	if live.Labels[label] != color {
-		return v1alpha1.Advise("first give the pods of its template that label, or users have no pod left, wait until they are rolled out, and "+
+		return v1alpha1.Advise("first give the pods of its template that label (or users have no pod left), wait until they are rolled out, "+
 			"then add it to the selector",
 			labelPods(bg, live).Then(rollout).Then(selector))
 	}
-	return v1alpha1.Advise("wait until every live pod has that label, or users have no pod left, and then add it to the selector",
+	return v1alpha1.Advise("wait until every live pod has that label (or users have no pod left), then add it to the selector",
 		rollout.Then(selector))
 }
 
-// labelPods is the command that gives the live pods their colour's label, one after
-// the other.
+// labelPods is the command that gives the live pods their colour's label, pod by pod.
 func labelPods(bg *v1alpha1.BlueGreen, live Side) v1alpha1.ShellCommand {
 	labels := map[string]any{ColorLabel(bg): string(live.Color)}
 	return v1alpha1.Merge("deployment", live.Deployment, bg.Namespace,
 		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": labels}}}})
 }
 
-// OwnSelectorAdvice is the command that makes the other colour's Deployment where the
-// live one's selector, which nobody can change, lacks the colour; "" where Turnout
-// cannot tell what to write. Its size is 0, and a release fills it with the live
-// colour's pod template: so of that it has no more than the API demands.
+// OwnSelectorAdvice is the command that creates the other colour's Deployment if the live
+// one's selector, which nobody can change, lacks the colour; "" if Turnout cannot tell
+// what to write. Its size is 0, and a release fills in the live colour's pod template, so
+// its own template has only what the API demands.
 func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live Side, missing string) v1alpha1.ShellCommand {
 	if live.Container == "" || live.Image == "" || bg.Spec.Template == v1alpha1.TemplateOwn {
 		return ""
@@ -107,14 +105,14 @@ func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live Side, missing string) v1alph
 	}
 	text, err := json.Marshal(manifest)
 	if err != nil {
-		return "" // a manifest is made of maps, strings and numbers
+		return "" // unreachable: a manifest consists of maps, strings and numbers
 	}
 	return v1alpha1.Shell("printf", `%s\n`, string(text)).Into(v1alpha1.Shell("kubectl", "apply", "-f", "-"))
 }
 
-// Stranded says that ready live pods get no users, because the live Service does not
-// select them, and the way out; nil if it selects them all. Whoever staged and
-// switched now would have nothing to go back to.
+// Stranded says that ready live pods get no users because the live Service does not
+// select them, and the way out; nil if the Service selects all of them. A release that
+// staged and switched now would have nothing to go back to.
 func Stranded(bg *v1alpha1.BlueGreen, live Side) *v1alpha1.Advice {
 	if len(live.Unselected) == 0 {
 		return nil
@@ -137,7 +135,7 @@ func readyPods(n int) string {
 	return fmt.Sprintf("%d ready pods", n)
 }
 
-// ColorLabel is the label that tells the colours apart.
+// ColorLabel is the label that distinguishes the colours.
 func ColorLabel(bg *v1alpha1.BlueGreen) string {
 	if bg.Spec.ColorLabel == "" {
 		return "version" // the schema's default
