@@ -431,9 +431,9 @@ func TestRegistryThatMayNotBeAskedIsSaid(t *testing.T) {
 	}{
 		{
 			"401", http.StatusUnauthorized, func(*Deployer) {},
-			[]string{"the registry does not show ", "Google's registries only", "list the image under images"},
+			[]string{"the registry does not serve ", "only for Google's registries", "list the image under images"},
 		},
-		{"403", http.StatusForbidden, func(*Deployer) {}, []string{"the registry does not show "}},
+		{"403", http.StatusForbidden, func(*Deployer) {}, []string{"the registry does not serve "}},
 		{"no public address", 0, func(d *Deployer) { d.AllowAddresses = nil }, []string{"no public address", "--allow-addresses"}},
 	}
 	for _, tt := range tests {

@@ -121,7 +121,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 	w := newWorld(t)
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectFinding(rel, "bluegreen "+w.namespace+"/my-python-app, spec.url", "cannot be proved")
+	w.expectFinding(rel, "bluegreen "+w.namespace+"/my-python-app, spec.url", "cannot measure switches")
 	if n := strings.Count(findingsOf(rel), "spec.url"); n != 1 {
 		t.Errorf("it is told %d times", n)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// found is a finding without its message, and parts of that.
+// found is a finding without its message, which is compared in parts.
 type found struct {
 	Severity              v1alpha1.Severity
 	Reason, Object, Field string
@@ -32,7 +32,7 @@ const (
 	podField     = "spec.template.spec"
 )
 
-// situation is an application that nothing is wrong with, before it is changed.
+// situation is an application without findings, until a test changes it.
 type situation struct {
 	app     *v1alpha1.BlueGreen
 	ingress *unstructured.Unstructured
@@ -106,7 +106,7 @@ func (s *situation) check() []v1alpha1.Finding {
 	return Check(f)
 }
 
-// elsewhere puts the Ingress into a class that is not Google's.
+// elsewhere gives the Ingress a class that is not Google's.
 func (s *situation) elsewhere() {
 	s.ingress.SetAnnotations(map[string]string{"kubernetes.io/ingress.class": "nginx"})
 }
@@ -272,7 +272,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			[]string{"same ports"},
 		},
 		{"the other colour is to be made", func(s *situation) { delete(s.facts.Services, "app-green-svc") }, nil, nil},
-		{"the live colour is missing", func(s *situation) { delete(s.facts.Services, "app-blue-svc") }, nil, nil}, // the condition says so
+		{"the live colour is missing", func(s *situation) { delete(s.facts.Services, "app-blue-svc") }, nil, nil}, // the condition reports it
 		{"the other colour cannot be reached", func(s *situation) { delete(s.green().Annotations, "cloud.google.com/neg") }, []found{
 			{v1alpha1.SeverityError, "GroupsUnlike", greenService, negField}, {v1alpha1.SeverityError, "Unreachable", greenService, negField},
 		}, []string{`kubectl annotate service app-green-svc -n shop --overwrite 'cloud.google.com/neg={"ingress":true}'`}},
@@ -322,7 +322,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{
 			"no draining", func(s *situation) { delete(s.facts.Configs["app"].Spec, "connectionDraining") },
 			warning("Draining", "backendconfig shop/app", "spec.connectionDraining.drainingTimeoutSec"),
-			[]string{"cut off", "kubectl patch backendconfig app -n shop"},
+			[]string{"cuts off", "kubectl patch backendconfig app -n shop"},
 		},
 		{"draining for no time", func(s *situation) {
 			s.facts.Configs["app"].Spec["connectionDraining"] = map[string]any{"drainingTimeoutSec": int64(0)}
@@ -359,7 +359,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{
 			"a drain of no minute", func(s *situation) { s.app.Spec.Drain = &metav1.Duration{Duration: 59 * time.Second} },
 			warning("Drain", application, "spec.drain"),
-			[]string{"59s after a switch", "1m0s or more", `'{"spec":{"drain":"1m0s"}}'`},
+			[]string{"59s is too short", "1m0s or more", `'{"spec":{"drain":"1m0s"}}'`},
 		},
 		{"a drain below the longest answer", func(s *situation) {
 			s.app.Spec.Drain = &metav1.Duration{Duration: 2 * time.Minute}
@@ -389,7 +389,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 					p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "Host", Value: "shop.example.com"}}
 				})
 			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
-			[]string{"copies its path and its header Host", "Choose a path", "without it on port 8080", "kubectl edit backendconfig app -n shop"},
+			[]string{"copies the path and the header Host", "Choose a path", "without it on port 8080", "kubectl edit backendconfig app -n shop"},
 		},
 		{
 			"a probe with another header, which no check can send", func(s *situation) {
@@ -398,7 +398,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 					p.Containers[0].ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "X-Probe", Value: "1"}}
 				})
 			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
-			[]string{"makes asks /. Choose a path", "kubectl edit backendconfig app -n shop"},
+			[]string{"creates asks /. Choose a path", "kubectl edit backendconfig app -n shop"},
 		},
 		{
 			"a probe of a container that lists no port, which is not copied", func(s *situation) {
@@ -407,14 +407,14 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 					p.Containers[0].Ports, p.Containers[0].ReadinessProbe.HTTPGet.Port = nil, intstr.FromInt32(8080)
 				})
 			}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"),
-			[]string{"makes asks /;", "container app answers its probe /ready on port 8080", `"requestPath":"/ready"`},
+			[]string{"creates asks /;", "container app answers its probe /ready on port 8080", `"requestPath":"/ready"`},
 		},
 		{"nodes that answer checks, and a check that overrides them", func(s *situation) {
 			s.facts.Configs["app"].Spec["healthCheck"] = map[string]any{"checkIntervalSec": int64(5)}
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
 				service.Annotations["networking.gke.io/transparent-health-checker"] = `{"enabled": true}`
 			}
-		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"copies its path"}},
+		}, warning("HealthCheck", "backendconfig shop/app", "spec.healthCheck.requestPath"), []string{"copies the path"}},
 		{"the older annotation names one for another port, which stays", func(s *situation) {
 			for _, service := range []*corev1.Service{s.blue(), s.green()} {
 				delete(service.Annotations, "cloud.google.com/backend-config")
@@ -519,7 +519,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{
 			"protocols that are not JSON", func(s *situation) { s.green().Annotations["cloud.google.com/app-protocols"] = `http=HTTP2` },
 			fault("Protocol", greenService, "metadata.annotations[cloud.google.com/app-protocols]"),
-			[]string{"not JSON", "correct it"},
+			[]string{"not a JSON map", "correct it"},
 		},
 		{
 			"a colour that takes no requests", func(s *situation) { s.green().Annotations["networking.gke.io/capacity-scaler"] = "0.0" },
@@ -554,7 +554,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 				s.rules(rule("shop.example.com", path("/", "app-blue-svc"), map[string]any{"path": "/admin", "backend": backend("app-blue-svc", 81)}))
 			}, warning("GatePort", application, "spec.gate.http[1].port"),
 			[]string{
-				"ports 8080 and 9000", "asks 8080 only",
+				"ports 8080 and 9000", "asks only 8080",
 				`kubectl patch bluegreen app -n shop --type merge -p '{"spec":{"gate":{"http":[{"path":"/livez","port":8080},{"path":"/livez",` +
 					`"port":9000}]}}}'`,
 			},
@@ -567,7 +567,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 					service.Annotations["cloud.google.com/app-protocols"] = `{"http":"HTTP2"}`
 				}
 			}, warning("GateScheme", application, "spec.gate.http[0].scheme"),
-			[]string{"port 8080 of the pods speaks TLS", `'{"spec":{"gate":{"http":[{"path":"/livez","scheme":"HTTPS"}]}}}'`},
+			[]string{"port 8080 of the pods expects TLS", `'{"spec":{"gate":{"http":[{"path":"/livez","scheme":"HTTPS"}]}}}'`},
 		},
 		{"a gate that asks plain HTTP of TLS, by the probe", func(s *situation) {
 			s.elsewhere()
@@ -586,7 +586,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 			"two rules for one host", func(s *situation) {
 				s.rules(rule("shop.example.com", path("/old", "app-blue-svc")), rule("shop.example.com", path("/", "app-blue-svc")))
 			}, warning("Hosts", ingressApp, "spec.rules[0]"),
-			[]string{"spec.rules[1] is for the same host as this one, shop.example.com", "the later one only"},
+			[]string{"spec.rules[1] is for the same host as this one, shop.example.com", "only the later one"},
 		},
 		{"two rules for any host", func(s *situation) {
 			s.rules(rule("", path("/old", "app-blue-svc")), rule("", path("/", "app-blue-svc")))
@@ -688,7 +688,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		{
 			"the grace of a default", func(s *situation) { s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = nil }) },
 			warning("Grace", "deployment shop/app-blue", podField+".terminationGracePeriodSeconds"),
-			[]string{"killed 30s after", "45s of preStop, 1m0s of connection draining", "terminationGracePeriodSeconds: 120"},
+			[]string{"kills a pod 30s after", "45s of preStop, 1m0s of connection draining", "terminationGracePeriodSeconds: 120"},
 		},
 		{"a grace just long enough", func(s *situation) {
 			s.pod(func(p *corev1.PodSpec) { p.TerminationGracePeriodSeconds = new(int64(120)) })
@@ -714,7 +714,7 @@ func TestEachRuleFindsWhatIsWrongAndSaysTheWayOut(t *testing.T) {
 		// proof.go
 		{
 			"no public address", func(s *situation) { s.app.Spec.URL = "" }, warning("Address", application, "spec.url"),
-			[]string{"cannot be proved", "kubectl edit bluegreen app -n shop"},
+			[]string{"cannot measure switches", "kubectl edit bluegreen app -n shop"},
 		},
 		{
 			"no public address elsewhere", func(s *situation) { s.app.Spec.URL = ""; s.elsewhere() }, warning("Address", application, "spec.url"),

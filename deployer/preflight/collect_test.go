@@ -24,7 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// store is what an API server and a cache of it have.
+// store stands for an API server and a cache of it.
 type store struct {
 	services  []corev1.Service
 	ingresses []networkingv1.Ingress
@@ -157,7 +157,7 @@ func TestBackendConfigsAreOnlyReadForGoogle(t *testing.T) {
 	c.expectReads("on another class")
 }
 
-func TestBackendConfigThatCannotBeReadIsNoFinding(t *testing.T) {
+func TestABackendConfigThatCannotBeReadIsNotAFinding(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
 	c.store.fails = errors.New("the API server is away")
@@ -170,7 +170,7 @@ func TestBackendConfigThatCannotBeReadIsNoFinding(t *testing.T) {
 	}
 }
 
-func TestClusterWithoutBackendConfigsHasNone(t *testing.T) {
+func TestAClusterWithoutBackendConfigsHasNone(t *testing.T) {
 	t.Parallel()
 	c := newCollection(t)
 	c.store.fails = &meta.NoKindMatchError{}
@@ -179,7 +179,7 @@ func TestClusterWithoutBackendConfigsHasNone(t *testing.T) {
 	}
 }
 
-func TestStandbyHostIsLookedUpBesideTheLooks(t *testing.T) {
+func TestTheStandbyHostIsLookedUpInTheBackground(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := newCollection(t)

@@ -10,12 +10,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// inProse is a command within a text, where nobody can copy it whole.
+// inProse matches a command within a text, where nobody can copy it whole.
 var inProse = regexp.MustCompile(`(kubectl|gcloud|turnout) (annotate|apply|patch|edit|get|delete|rollout|builds|storage|deploy|promote|` +
 	`rollback|confirm)\b.*(-n |--)`)
 
-// expectCommands looks at a finding's commands as a shell does: they are made of
-// literal words only, name the application's namespace, and may be typed again.
+// expectCommands parses a finding's commands as a shell does: they must consist of literal
+// words, name the application's namespace, and be safe to repeat.
 func expectCommands(t *testing.T, f v1alpha1.Finding) {
 	t.Helper()
 	if inProse.MatchString(f.Message) {
@@ -63,7 +63,7 @@ func calls(t *testing.T, c v1alpha1.ShellCommand) [][]string {
 	return all
 }
 
-// literal is a word that a shell changes nothing of.
+// literal is a word in which a shell changes nothing.
 func literal(t *testing.T, word *syntax.Word) string {
 	t.Helper()
 	var text strings.Builder

@@ -74,13 +74,13 @@ func readManifests(t *testing.T, name string) Facts {
 	return f
 }
 
-// Manifests of public projects, written afresh: what is found in them, and what a
-// person who does as told does to live users.
+// Manifests of public projects, rewritten: what is found in them, and what happens to live
+// users if a person follows the advice.
 func TestManifestsOfOthers(t *testing.T) {
 	t.Parallel()
 	const live, idle, protocolField = "service shop/my-python-app-blue-svc", "service shop/my-python-app-green-svc",
 		"metadata.annotations[cloud.google.com/app-protocols]"
-	// What every one of these lacks has tests of its own.
+	// Other tests cover what every one of these lacks.
 	others := []string{"Address", "PreStop", "Grace"}
 	tests := []struct {
 		file    string
@@ -98,7 +98,7 @@ func TestManifestsOfOthers(t *testing.T) {
 				{v1alpha1.SeverityWarning, "HealthCheck", idle, configField},
 			},
 			says: []string{
-				"no readiness probe of deployment my-python-app-blue is on port 8080", "asks /",
+				"deployment my-python-app-blue has no readiness probe on port 8080", "asks /",
 				`"healthCheck":{"port":8000,"requestPath":"/livez","type":"HTTP"}`,
 			},
 			notSays: []string{"copies its path"},
@@ -107,7 +107,7 @@ func TestManifestsOfOthers(t *testing.T) {
 			file: "probe-on-the-admin-port.yaml",
 			want: warning("HealthCheck", "backendconfig shop/orders", "spec.healthCheck.requestPath"),
 			says: []string{
-				"no readiness probe of deployment my-python-app-blue is on port 8080",
+				"deployment my-python-app-blue has no readiness probe on port 8080",
 				`-p '{"spec":{"healthCheck":{"port":9000,"requestPath":"/-/ready","type":"HTTP"}}}'`, "every Service that names backendconfig orders",
 			},
 			notSays: []string{"copies its path"},
@@ -124,7 +124,7 @@ func TestManifestsOfOthers(t *testing.T) {
 			file: "app-protocols-differ.yaml",
 			want: warning("ProtocolsUnlike", idle, protocolField),
 			says: []string{
-				"speak HTTP to port 443 of this service, and it speaks HTTP2 to that of service my-python-app-blue-svc",
+				"use HTTP for port 443 of this service, but it uses HTTP2 for that of service my-python-app-blue-svc",
 				`kubectl annotate service my-python-app-green-svc -n shop --overwrite 'cloud.google.com/app-protocols={"grpc":"HTTP2"}'`,
 			},
 		},
@@ -173,8 +173,8 @@ func TestManifestsOfOthers(t *testing.T) {
 	}
 }
 
-// Two findings of one application must not advise two BackendConfigs of one name
-// that differ: whoever applies the second loses the first.
+// Two findings about one application must not advise two different BackendConfigs of one
+// name: whoever applies the second loses the first.
 func TestOneBackendConfigIsAdvised(t *testing.T) {
 	t.Parallel()
 	advised := map[string]bool{}

@@ -25,7 +25,7 @@ const (
 	maxHeader = 256 << 10
 )
 
-// address is what is asked, and how.
+// address is where to send requests, and how.
 type address struct {
 	method, url, versionHeader, userAgent string
 	kept, fresh                           *http.Client
@@ -51,9 +51,9 @@ func (d *address) close() {
 	d.fresh.CloseIdleConnections()
 }
 
-// ask makes one request, on a kept connection or one of its own. A kept one that
-// breaks before anything came back may just have been closed as idle: the request
-// is sent again on one of its own, as a browser does.
+// ask sends one request, on a kept connection or a new one. If a kept connection breaks
+// before any answer, the server may just have closed it as idle: the request is sent again
+// on a new connection, as a browser does.
 func (d *address) ask(ctx context.Context, keep bool) Answer {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -71,8 +71,8 @@ func (d *address) ask(ctx context.Context, keep bool) Answer {
 	return a
 }
 
-// once makes one request. It reports whether its connection had been used before,
-// and whether something came back.
+// once sends one request. It reports whether its connection had been used before, and
+// whether there was any answer.
 func (d *address) once(ctx context.Context, client *http.Client) (a Answer, reused, answered bool) {
 	var used, written atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -122,10 +122,10 @@ func judge(status int) Kind {
 	return Served
 }
 
-// broken tells a connection that broke after it was made, and an answer that did
-// not come although the request was written, from a connection that could not be
-// made, not in time, or not be trusted: those may be our own DNS, egress or
-// certificates.
+// broken distinguishes failures of the application from those that may be our own. A
+// connection that broke after it was made, or a missing answer to a request that was
+// written, is the application's failure. A connection that could not be made, not in time,
+// or not be trusted may be due to our own DNS, egress or certificates.
 func (d *address) broken(err error, written bool) Answer {
 	a := Answer{Kind: Failed, Failure: BrokenConnection, Text: err.Error()}
 	var op *net.OpError
@@ -135,7 +135,7 @@ func (d *address) broken(err error, written bool) Answer {
 	var refused *publicnet.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		// The error of the connection tells what a name resolves to.
+		// The connection's error would reveal the address behind a name.
 		a.Kind, a.Failure, a.Text = Unseen, "", refused.Error()
 	case errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect"),
 		errors.As(err, &dns), errors.As(err, &untrusted),

@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// internal is a service that only this place reaches; it counts who asks.
+// internal is a service that can only be reached from here; it counts its requests.
 func internal(t *testing.T) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
 	asked := &atomic.Int64{}
@@ -27,7 +27,7 @@ func internal(t *testing.T) (*httptest.Server, *atomic.Int64) {
 	return s, asked
 }
 
-func TestInternalServiceIsNeitherAskedNorTold(t *testing.T) {
+func TestAnInternalServiceIsNeitherAskedNorRevealed(t *testing.T) {
 	t.Parallel()
 	s, asked := internal(t)
 	for _, address := range []string{
@@ -68,7 +68,7 @@ func TestInternalServiceIsNeitherAskedNorTold(t *testing.T) {
 	}
 }
 
-func TestRedirectToAnInternalServiceIsNotFollowed(t *testing.T) {
+func TestARedirectToAnInternalServiceIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	s, asked := internal(t)
 	public := httptest.NewServer(http.RedirectHandler(s.URL, http.StatusFound))
@@ -84,7 +84,7 @@ func TestRedirectToAnInternalServiceIsNotFollowed(t *testing.T) {
 }
 
 // Not parallel: it changes the environment.
-func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
+func TestTheEnvironmentsProxyIsNotUsed(t *testing.T) {
 	proxy, asked := internal(t)
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
 		t.Setenv(name, proxy.URL)

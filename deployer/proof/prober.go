@@ -14,26 +14,26 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// Config says what a [Prober] asks, and how.
+// Config says where a [Prober] sends requests, and how.
 type Config struct {
-	// URL that is asked, with its path. Required, as are Method and Rate.
+	// URL to request, with its path. Required, as are Method and Rate.
 	URL, Method string
-	// VersionHeader is a header of answers that tells versions apart; empty: none.
+	// VersionHeader is a header of the answers that distinguishes versions; "" means none.
 	VersionHeader string
-	// Rate is how many requests a second are sent at most.
+	// Rate is the maximum number of requests a second.
 	Rate int
-	// UserAgent says who asks; see [UserAgent].
+	// UserAgent says who sends requests; see [UserAgent].
 	UserAgent string
-	// Dial makes connections; nil: to public addresses only, see [publicnet.Dialer].
+	// Dial makes connections; nil means to public addresses only, see [publicnet.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Proxy to ask through; nil: none, whatever the environment says.
+	// Proxy to send requests through; nil means none, whatever the environment says.
 	Proxy func(*http.Request) (*url.URL, error)
-	// Answered is told the kind of every answer, and must not block. Optional.
+	// Answered is called with the kind of every answer, and must not block. Optional.
 	Answered func(Kind)
-	// Wake is called when something was seen that need not wait for the next look:
-	// the new version, or that it fails. It must not block. Optional.
+	// Wake is called for news that should not wait for the next look: the new version
+	// answers, or fails. It must not block. Optional.
 	Wake func()
-	// From is the tally to go on with; nil is an empty one.
+	// From is the tally to continue; nil means an empty one.
 	From *Tally
 }
 
@@ -47,12 +47,11 @@ func UserAgent(version string) string {
 	return "turnout-proof/" + version + " (+https://github.com/turnout-dev/turnout)"
 }
 
-// maxInFlight bounds the requests under way at a time; a request that would be
-// one more is left out.
+// maxInFlight bounds the requests in flight; requests beyond it are skipped.
 const maxInFlight = 50
 
-// Prober asks an address and tallies the answers. It asks only from
-// [Prober.TakeBaseline] until that is full, and from [Prober.Switch] or
+// Prober sends requests to an address and counts the answers. It sends only from
+// [Prober.TakeBaseline] until the baseline is full, and from [Prober.Switch] or
 // [Prober.AskOn] until [Prober.Pause] or [Prober.Stop]. Its methods may be called
 // concurrently.
 type Prober struct {
@@ -60,22 +59,22 @@ type Prober struct {
 	address *address
 	ctx     context.Context
 	cancel  context.CancelFunc
-	slots   chan struct{} // requests under way
+	slots   chan struct{} // one for each request in flight
 	wg      sync.WaitGroup
 
 	mu      sync.Mutex
 	tally   *Tally
-	running bool      // there is a goroutine that sends
-	want    bool      // it is to go on
+	running bool      // a goroutine is sending
+	want    bool      // it should continue
 	until   time.Time // until then; zero: until further notice
 	fullAt  time.Time // of the last baseline
 	turn    int       // requests so far
-	told    bool      // Wake was called for the new version, and
-	alarmed bool      // for its failures
+	told    bool      // Wake was called for the new version
+	alarmed bool      // Wake was called for its failures
 }
 
-// NewProber returns a prober that asks nothing yet. It lives until it is stopped,
-// or ctx ends.
+// NewProber returns a prober that sends nothing yet. It lives until it is stopped or ctx
+// ends.
 func NewProber(ctx context.Context, c Config) *Prober {
 	if c.Dial == nil {
 		c.Dial = publicnet.Dialer(nil)
@@ -89,7 +88,7 @@ func NewProber(ctx context.Context, c Config) *Prober {
 	return p
 }
 
-// TakeBaseline forgets what was seen so far and asks for a time.
+// TakeBaseline discards all counts so far and sends requests for a given time.
 func (p *Prober) TakeBaseline(length time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -104,11 +103,11 @@ func (p *Prober) FullAt() time.Time {
 	return p.fullAt
 }
 
-// Settled reports whether no request is under way. Those of a full baseline end
-// within seconds.
+// Settled reports whether no request is in flight. Those of a full baseline end within
+// seconds.
 func (p *Prober) Settled() bool { return len(p.slots) == 0 }
 
-// Switch notes that traffic is about to move, and asks on from now.
+// Switch records that traffic is about to move, and sends requests from now on.
 func (p *Prober) Switch(at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +116,7 @@ func (p *Prober) Switch(at time.Time) {
 	p.ask(time.Time{})
 }
 
-// AskOn asks from now until further notice.
+// AskOn sends requests from now until further notice.
 func (p *Prober) AskOn() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,7 +138,7 @@ func (p *Prober) Interrupt() {
 	p.tally.Interrupt(time.Now())
 }
 
-// Read returns where the tally stands.
+// Read returns the state of the tally.
 func (p *Prober) Read() Reading {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,15 +152,15 @@ func (p *Prober) Asking() bool {
 	return p.wanted()
 }
 
-// Pause sends no more requests. Those under way still count.
+// Pause sends no more requests. Those in flight still count.
 func (p *Prober) Pause() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.want = false
 }
 
-// Stop ends the prober, breaks off the requests under way, which do not count,
-// and returns when nothing of it runs any more. What it saw can still be read.
+// Stop ends the prober, cancels the requests in flight, which do not count, and returns
+// when nothing of it runs any more. Its counts can still be read.
 func (p *Prober) Stop() {
 	p.mu.Lock()
 	p.want = false
@@ -175,7 +174,7 @@ func (p *Prober) wanted() bool {
 	return p.want && p.ctx.Err() == nil && (p.until.IsZero() || time.Now().Before(p.until))
 }
 
-// ask makes sure that requests are sent until a time; zero: until further notice.
+// ask makes sure that requests are sent until a given time; zero means until further notice.
 func (p *Prober) ask(until time.Time) {
 	p.want, p.until = true, until
 	if p.running || !p.wanted() {
@@ -185,8 +184,7 @@ func (p *Prober) ask(until time.Time) {
 	p.wg.Go(p.run)
 }
 
-// run sends requests at the rate as long as they are wanted. The first goes out
-// at once.
+// run sends requests at the configured rate as long as they are wanted, the first at once.
 func (p *Prober) run() {
 	tick := time.NewTicker(time.Second / time.Duration(max(p.c.Rate, 1)))
 	defer tick.Stop()
@@ -206,7 +204,7 @@ func (p *Prober) goesOn() bool {
 	return p.running
 }
 
-// send makes one request, unless too many are under way.
+// send sends one request, unless too many are in flight.
 func (p *Prober) send() {
 	select {
 	case p.slots <- struct{}{}:
@@ -224,7 +222,7 @@ func (p *Prober) send() {
 	})
 }
 
-// take counts an answer, and wakes whoever waits for what it tells.
+// take counts an answer, and calls Wake if it is news.
 func (p *Prober) take(a Answer) {
 	p.mu.Lock()
 	p.tally.Add(a)

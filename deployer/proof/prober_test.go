@@ -21,8 +21,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// pipes is a network whose connections are in memory, so that a synctest bubble
-// can wait for them.
+// pipes is a network whose connections are in memory, so that a synctest bubble can wait for
+// them.
 type pipes struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -123,7 +123,7 @@ func TestProberMeasuresASwitch(t *testing.T) {
 		if !p.Settled() {
 			t.Error("requests are under way long after the baseline was full")
 		}
-		time.Sleep(time.Hour) // it waits for a person
+		time.Sleep(time.Hour) // waits for a person
 		if n := s.requests.Load(); n != 600 {
 			t.Errorf("%d requests after the baseline was full", n-600)
 		}
@@ -175,7 +175,7 @@ func TestProberWakesForTheNewVersionAndForItsFailures(t *testing.T) {
 	})
 }
 
-// Requests that hang are bounded in time and number, and are failures.
+// Requests that hang are bounded in time and number, and count as failures.
 func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var under, most atomic.Int32
@@ -189,7 +189,7 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 		time.Sleep(time.Minute)
 		p.Stop()
 		synctest.Wait()
-		// One that was given up may still be on its way out of the server.
+		// One that timed out may still be on its way out of the server.
 		if n := most.Load(); n < 20 || n > 21 {
 			t.Errorf("%d requests at a time, want 20", n)
 		}
@@ -204,9 +204,8 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// That nothing of it runs on is for the bubble to say: it fails if a goroutine is
-// left.
-func TestStoppedProberIsGone(t *testing.T) {
+// The bubble checks that nothing is left running: it fails if a goroutine is left.
+func TestAStoppedProberLeavesNothingRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -282,8 +281,8 @@ func TestAnswersAreJudged(t *testing.T) {
 	}
 }
 
-// What hangs once it was asked is the application; what cannot be asked may be
-// our own way there.
+// If a request hangs after it was sent, the application hangs; if it cannot be sent, our own
+// way there may be at fault.
 func TestHangingIsJudgedByWhatHangs(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	half := func(rw http.ResponseWriter, r *http.Request) {
@@ -361,10 +360,10 @@ func TestHangingIsJudgedByWhatHangs(t *testing.T) {
 	}
 }
 
-// loopback may be asked in tests.
+// Tests may send requests to loopback.
 var loopback = publicnet.Dialer([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 
-func TestNoConnectionIsOurOwnTrouble(t *testing.T) {
+func TestAMissingConnectionMayBeOurOwnTrouble(t *testing.T) {
 	t.Parallel()
 	trusted := httptest.NewTLSServer(fails(200)) // by nobody
 	defer trusted.Close()
@@ -388,9 +387,9 @@ func TestNoConnectionIsOurOwnTrouble(t *testing.T) {
 	}
 }
 
-// A server may close a kept connection while it is idle, and may do so just as
-// the next request is under way. Users do not notice: browsers send it again.
-func TestKeptConnectionClosedUnderARequestIsNoFailure(t *testing.T) {
+// A server may close a kept connection while it is idle, even just as the next request is on
+// its way. Users do not notice: browsers send the request again.
+func TestAKeptConnectionClosedUnderARequestIsNotAFailure(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		t.Run(protocol, func(t *testing.T) {
@@ -409,7 +408,7 @@ func TestKeptConnectionClosedUnderARequestIsNoFailure(t *testing.T) {
 				}
 				if n > 1 {
 					if c, ok := conn.(*tls.Conn); ok {
-						conn = c.NetConn() // without the alert that would tell
+						conn = c.NetConn() // without the alert that would give it away
 					}
 					_ = conn.Close()
 				}

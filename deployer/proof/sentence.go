@@ -9,12 +9,11 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Sentence says what a proof has shown:
+// Sentence describes the result of a proof:
 //
 //	412 requests, 0 failed, p99 34 ms; new version after 1.2 s
 //
-// Trouble is what kept requests from telling anything, if something did. It is
-// pure.
+// Trouble is why some requests showed nothing, if there were any. It is pure.
 func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 	switch s.Result {
 	case v1alpha1.ProofMeasuring:
@@ -22,7 +21,7 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 	case v1alpha1.ProofConfirmed:
 		return requests(s) + percentile(s) + versions(s)
 	case v1alpha1.ProofFailed:
-		text := fmt.Sprintf("%d requests, %d failed since the switch beyond what did before", s.Requests, s.NewFailures)
+		text := fmt.Sprintf("%d requests, %d new failures since the switch", s.Requests, s.NewFailures)
 		if old := s.Failed - s.NewFailures; old > 0 {
 			text += fmt.Sprintf(" and %d as before", old)
 		}
@@ -32,7 +31,7 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 		}
 		return text
 	case v1alpha1.ProofInconclusive:
-		text := fmt.Sprintf("inconclusive: %d of %d requests say nothing of the application", s.Unseen, s.Requests+s.Unseen)
+		text := fmt.Sprintf("inconclusive: %d of %d requests say nothing about the application", s.Unseen, s.Requests+s.Unseen)
 		if trouble != "" {
 			text += ": " + trouble
 		}
@@ -59,8 +58,8 @@ func Sentence(s v1alpha1.ProofStatus, trouble string) string {
 	return ""
 }
 
-// requests counts them, and the failed ones, which are as before the switch
-// unless it is said otherwise.
+// requests counts all requests and the failed ones. Failures are as before the switch
+// unless the text says otherwise.
 func requests(s v1alpha1.ProofStatus) string {
 	text := fmt.Sprintf("%s, %d failed", plural(s.Requests), s.Failed)
 	if s.Failed > 0 && s.NewFailures == 0 && s.Result != v1alpha1.ProofMeasuring {
@@ -94,7 +93,7 @@ func versions(s v1alpha1.ProofStatus) string {
 	return text
 }
 
-// short writes a duration as a person says it.
+// short writes a duration as a person would say it.
 func short(d *metav1.Duration) string {
 	switch t := d.Duration; {
 	case t < time.Millisecond:

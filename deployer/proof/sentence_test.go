@@ -46,26 +46,26 @@ func TestSentenceSaysWhatWasSeen(t *testing.T) {
 				LastFailure: "GET https://shop.example.com/ answered 503 Service Unavailable",
 			},
 			"",
-			"412 requests, 7 failed since the switch beyond what did before, p99 34 ms; new version after 1.2 s; the last failure: GET " +
+			"412 requests, 7 new failures since the switch, p99 34 ms; new version after 1.2 s; the last failure: GET " +
 				"https://shop.example.com/ answered 503 Service Unavailable",
 		},
 		{
 			"failed, as before and otherwise",
 			status{Result: v1alpha1.ProofFailed, Requests: 412, Failed: 9, NewFailures: 7},
 			"",
-			"412 requests, 7 failed since the switch beyond what did before and 2 as before",
+			"412 requests, 7 new failures since the switch and 2 as before",
 		},
 		{
 			"inconclusive",
 			status{Result: v1alpha1.ProofInconclusive, Requests: 400, Unseen: 12, P99: ms(34)},
 			"lookup shop.example.com: no such host",
-			"inconclusive: 12 of 412 requests say nothing of the application: lookup shop.example.com: no such host",
+			"inconclusive: 12 of 412 requests say nothing about the application: lookup shop.example.com: no such host",
 		},
 		{
 			"inconclusive, failing as before",
 			status{Result: v1alpha1.ProofInconclusive, Requests: 400, Failed: 2, Unseen: 12},
 			"",
-			"inconclusive: 12 of 412 requests say nothing of the application; of the others 2 failed as before the switch",
+			"inconclusive: 12 of 412 requests say nothing about the application; of the others 2 failed as before the switch",
 		},
 		{
 			"interrupted",

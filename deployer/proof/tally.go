@@ -13,14 +13,14 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Kind is what an answer says of the application.
+// Kind is what an answer says about the application.
 type Kind int
 
-// What an answer says.
+// The kinds of answers.
 const (
 	Served Kind = iota + 1 // users are served
-	Failed                 // users are not
-	Unseen                 // nothing
+	Failed                 // users are not served
+	Unseen                 // it says nothing about that
 )
 
 // String names a kind as the metrics do.
@@ -36,39 +36,39 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
-// Answer is what became of one request.
+// Answer is the result of one request.
 type Answer struct {
 	SentAt, EndedAt time.Time
 	Kind            Kind
-	// Failure is which kind of failure it was, for Failed: a status such as "503",
+	// Failure is the kind of failure, for Failed: a status such as "503",
 	// [BrokenConnection] or [NoAnswer].
 	Failure string
-	// Version that the answer named; empty if it named none.
+	// Version named in the answer; "" if there is none.
 	Version string
-	// Text says it to a person.
+	// Text describes it to a person.
 	Text string
 }
 
-// Failures that are no status.
+// Failures other than a status.
 const (
 	BrokenConnection = "broken connection" // it broke before an answer was complete
-	NoAnswer         = "no answer"         // there was no complete one in time, on a connection that was made
+	NoAnswer         = "no answer"         // the connection was made, but no complete answer came in time
 )
 
 const (
-	// clearly is how many times as often as before a kind of failure is to be met,
-	// and by how many failures besides, to be more than chance.
+	// clearly is how many failures of a kind, on top of as many times its rate before, are
+	// more than chance.
 	clearly = 3
 	// breachCount is how many new failures within breachWindow are a breach.
 	breachCount  = 3
 	breachWindow = 10 * time.Second
-	// maxVersions bounds the versions and kinds of failure that are remembered. A
-	// header with more values than this in a baseline is not one of versions.
+	// maxVersions bounds the versions and kinds of failure that are remembered. If a header
+	// has more values than this in a baseline, it does not distinguish versions.
 	maxVersions = 8
 	// maxText bounds a text from outside, and maxVersion a version, in bytes of JSON.
 	maxText    = 512
 	maxVersion = 200
-	// slowest is the longest time that is told of an answer.
+	// slowest is the longest time that is recorded for an answer.
 	slowest = time.Minute
 )
 
@@ -76,7 +76,7 @@ const (
 type Tally struct {
 	startedAt, endedAt time.Time
 	before, after      part
-	forgiven           *part // what of after was forgiven; nil: nothing was
+	forgiven           *part // the part of after that was forgiven; nil: nothing was
 	switchedAt         time.Time
 	newFailures        int
 	recent             []time.Time // the ends of the last new failures, at most breachCount
@@ -85,15 +85,15 @@ type Tally struct {
 	newInARow          int
 	firstNew           time.Time
 	lastOld            time.Time
-	sawOld             bool // the old version since the switch, and not only before a part was lost
+	sawOld             bool // the old version answered since the switch, and since any interruption
 	lastFailure        string
 	trouble            string
 	interruptedAt      time.Time
-	// times of answers in microseconds; nil where a part of them was lost.
+	// times of answers in microseconds; nil if some of them were lost.
 	times *hdrhistogram.Histogram
 }
 
-// part is what was counted before the switch, or after it.
+// part holds the counts from before the switch, or from after it.
 type part struct {
 	served, failed, unseen int
 	failures, versions     map[string]int
@@ -116,7 +116,7 @@ func (p *part) add(a Answer) {
 	}
 }
 
-// join adds what was counted in another part.
+// join adds the counts of another part.
 func (p *part) join(q part) {
 	p.served += q.served
 	p.failed += q.failed
@@ -139,16 +139,15 @@ func remember(counts *map[string]int, value string, n int) {
 	if *counts == nil {
 		*counts = map[string]int{}
 	}
-	if (*counts)[value] > 0 || len(*counts) <= maxVersions { // one more tells that there were too many
+	if (*counts)[value] > 0 || len(*counts) <= maxVersions { // one more shows that there were too many
 		(*counts)[value] += n
 	}
 }
 
-// Resume returns the tally that a checkpoint was made of. What was asked since
-// is lost, and so are the times, and how many failures of which kind there were.
-// Each kind is taken for all failures of the baseline, and for none since, so that
-// a lost count moves no traffic back. A switch that was made is noted by
-// [Tally.Switch] before.
+// Resume returns the tally from which a checkpoint was made. Everything since is lost,
+// and so are the times and the number of failures of each kind. Each kind counts as all
+// failures of the baseline, and as no failure since, so that a lost count cannot move
+// traffic back. If traffic was switched, [Tally.Switch] was called before.
 func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 	t := &Tally{switchedAt: switchedAt, newFailures: int(s.NewFailures), newVersion: s.NewVersion, lastFailure: s.LastFailure}
 	if s.StartedAt != nil {
@@ -158,14 +157,14 @@ func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 	if s.EndedAt != nil {
 		t.endedAt, t.interruptedAt = s.EndedAt.Time, s.EndedAt.Time
 	}
-	if s.InterruptedAt != nil { // not for the first time
+	if s.InterruptedAt != nil { // interrupted before
 		t.interruptedAt = s.InterruptedAt.Time
 	}
 	if b := s.Baseline; b != nil {
 		t.before.served, t.before.failed = int(b.Requests-b.Failed), int(b.Failed)
 		for _, failure := range b.Failures {
 			n := int(b.Failed)
-			if n == 0 { // it was forgiven
+			if n == 0 { // forgiven
 				n = int(max(b.Requests, 1))
 			}
 			remember(&t.before.failures, failure, n)
@@ -188,7 +187,7 @@ func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 	return t
 }
 
-// Interrupt notes that nothing was asked for a time that ended now, without a
+// Interrupt records that no requests were sent for a time that ends now, without a
 // checkpoint of it.
 func (t *Tally) Interrupt(now time.Time) {
 	if t.interruptedAt.IsZero() {
@@ -236,8 +235,8 @@ func (t *Tally) Add(a Answer) {
 	if t.newVersion == "" {
 		t.newVersion = a.Version
 	}
-	// After an interruption the first answer says when the new version came only
-	// if the old one was still seen.
+	// After an interruption, the first answer shows when the new version appeared only if
+	// the old one was still seen.
 	if t.firstNew.IsZero() && (t.interruptedAt.IsZero() || t.sawOld) {
 		t.firstNew = a.EndedAt
 	}
@@ -251,12 +250,12 @@ func (t *Tally) time(a Answer) {
 		t.times = hdrhistogram.New(1, slowest.Microseconds(), 3)
 	}
 	took := min(max(a.EndedAt.Sub(a.SentAt), time.Microsecond), slowest)
-	_ = t.times.RecordValue(took.Microseconds()) // it fails only out of the bounds
+	_ = t.times.RecordValue(took.Microseconds()) // it fails only out of range
 }
 
-// isNew reports whether a kind of failure is new: the time before did not have it,
-// or had it clearly less often, so that what it had does not explain what there is
-// now. Of what failed a third of the time, more is never new.
+// isNew reports whether a kind of failure is new: it did not occur before, or clearly less
+// often, so that the earlier rate does not explain the current one. A kind that made up a
+// third of the answers before is never new.
 func (t *Tally) isNew(failure string) bool {
 	old, now := t.reference(), t.since()
 	if old.failures[failure] == 0 {
@@ -266,8 +265,8 @@ func (t *Tally) isNew(failure string) bool {
 	return float64(now.failures[failure]) > clearly+clearly*rate*float64(now.answered())
 }
 
-// reference is what answers are compared with: those before the switch, and those
-// that were forgiven.
+// reference is what answers are compared with: those before the switch, and those that were
+// forgiven.
 func (t *Tally) reference() part {
 	if t.forgiven == nil {
 		return t.before
@@ -277,7 +276,7 @@ func (t *Tally) reference() part {
 	return p
 }
 
-// since is what was answered after the switch and not forgiven.
+// since holds the answers after the switch that were not forgiven.
 func (t *Tally) since() part {
 	if t.forgiven == nil {
 		return t.after
@@ -307,8 +306,8 @@ func (t *Tally) fail(a Answer) {
 	}
 }
 
-// Switch notes that traffic is about to move. Noted again, because it did not
-// move then, what was answered meanwhile is of the time before.
+// Switch records that traffic is about to move. If it is called again because traffic did
+// not move, the answers in between count as before the switch.
 func (t *Tally) Switch(at time.Time) {
 	t.before.join(t.after)
 	t.after, t.forgiven, t.switchedAt = part{}, nil, at
@@ -316,11 +315,10 @@ func (t *Tally) Switch(at time.Time) {
 	t.newVersion, t.newInARow, t.firstNew, t.lastOld, t.sawOld = "", 0, time.Time{}, time.Time{}, false
 }
 
-// Forgive makes the failures since the switch old ones: they were those of the
-// version that users were brought away from. What follows is counted anew. The
-// old failures may go on for a while, where front ends lag, but if most of what is
-// answered from now on failed in the end, the version that users were brought to
-// fails as well; see [Reading.StillFailed].
+// Forgive turns the failures since the switch into old ones: they belong to the version that
+// users were moved away from. Counting starts again. The old failures may continue for a
+// while, where front ends lag. But if most answers from now on fail in the end, the version
+// that users were moved to fails as well; see [Reading.StillFailed].
 func (t *Tally) Forgive() {
 	p := t.after.clone()
 	t.forgiven = &p
@@ -332,32 +330,31 @@ func (t *Tally) toldApart() bool {
 	return n > 0 && n <= maxVersions
 }
 
-// Reading is where a tally stands.
+// Reading is the state of a tally.
 type Reading struct {
 	// Status has the numbers, without a result and a sentence.
 	Status v1alpha1.ProofStatus
-	// Switched: it was noted that traffic moved.
+	// Switched: Switch was called.
 	Switched bool
-	// Answered since the switch, and Unseen.
+	// Answered and Unseen since the switch.
 	Answered, Unseen int
-	// ToldApart: versions are.
+	// ToldApart: the header distinguishes versions.
 	ToldApart bool
-	// NewInARow counts the new version's answers since the old one's last.
+	// NewInARow counts the new version's answers since the old one's last answer.
 	NewInARow int
-	// LastOld is when the old version answered last since the switch; zero if it
-	// was not seen.
+	// LastOld is when the old version last answered since the switch; zero if it did not.
 	LastOld time.Time
-	// Breach says how the last of several new failures in a short time failed;
-	// empty if there were none.
+	// Breach says how the last of several new failures within a short time failed; "" if
+	// there was no such burst.
 	Breach string
-	// StillFailed counts the failures since the last were forgiven, if most requests
-	// failed since; else it is 0.
+	// StillFailed counts the failures since Forgive, if most requests have failed since;
+	// otherwise it is 0.
 	StillFailed int
-	// Trouble is the last thing that kept a request from telling anything.
+	// Trouble is the last reason why a request showed nothing.
 	Trouble string
 }
 
-// Read returns where the tally stands.
+// Read returns the state of the tally.
 func (t *Tally) Read() Reading {
 	b, a := t.before, t.after
 	s := v1alpha1.ProofStatus{
@@ -393,7 +390,7 @@ func (t *Tally) Read() Reading {
 	}
 }
 
-// Result is what the answers have shown, if no more are to come.
+// Result is the conclusion, if no more answers come.
 func (r Reading) Result() v1alpha1.ProofResult {
 	switch s := r.Status; {
 	case s.NewFailures > 0, r.StillFailed > 0:
@@ -408,7 +405,7 @@ func (r Reading) Result() v1alpha1.ProofResult {
 	return v1alpha1.ProofConfirmed
 }
 
-// As returns the status with a result, and the sentence that goes with it.
+// As returns the status with a result, and the matching sentence.
 func (r Reading) As(result v1alpha1.ProofResult) *v1alpha1.ProofStatus {
 	s := r.Status
 	s.Result = result
@@ -433,9 +430,9 @@ func span(d time.Duration) *metav1.Duration {
 
 func number(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) } //nolint:gosec // bounded
 
-// Version is what a header's value says of a version: nothing, if it is too long to
-// be recorded or cannot be shown. It is compared, and so it is never shortened: two
-// that begin alike are not one.
+// Version is the version in a header's value; "" if the value is too long to be recorded or
+// cannot be shown. Versions are compared, so they are never shortened: two that begin alike
+// are different.
 func Version(header string) string {
 	if prose.Size(header) > maxVersion || prose.OneLine(header) != header {
 		return ""

@@ -16,11 +16,10 @@ import (
 
 var began = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
-// play adds answers, one a second from began, each 30 ms after it was sent. They
-// are written as words: o and n are served by the old and the new version, s by
-// one that names none; 503 and 500 are failures, x a broken connection; u says
-// nothing; . is no answer at all; | is the switch, F forgives. A word may be
-// repeated: 20*s.
+// play adds answers, one a second from began, each 30 ms after it was sent. Each word is an
+// answer: o and n are served by the old and the new version, s by one that names no version;
+// 503 and 500 are failures, x is a broken connection; u says nothing; . is no answer at all;
+// | is the switch, F forgives. A word may be repeated: 20*s.
 func play(t *testing.T, answers string) *Tally {
 	t.Helper()
 	tally, at := &Tally{}, began
@@ -67,7 +66,7 @@ func play(t *testing.T, answers string) *Tally {
 	return tally
 }
 
-func TestTallyTellsWhatIsNewSinceTheSwitch(t *testing.T) {
+func TestTallyShowsWhatIsNewSinceTheSwitch(t *testing.T) {
 	for _, c := range []struct {
 		name, answers string
 		want          v1alpha1.ProofResult
@@ -155,7 +154,7 @@ func TestTallyTellsWhatIsNewSinceTheSwitch(t *testing.T) {
 	}
 }
 
-func TestNewVersionIsThereAfterAnswersInARow(t *testing.T) {
+func TestTheNewVersionIsThereAfterAnswersInARow(t *testing.T) {
 	for answers, want := range map[string]int{"o | n n": 2, "o | n n o": 0, "o | n n o n s n 503 n": 3, "| n n n": 0} {
 		if got := play(t, answers).Read().NewInARow; got != want {
 			t.Errorf("%s: %d in a row, want %d", answers, got, want)
@@ -163,7 +162,7 @@ func TestNewVersionIsThereAfterAnswersInARow(t *testing.T) {
 	}
 }
 
-func TestHeaderWithAValueForEveryRequestTellsNoVersions(t *testing.T) {
+func TestAHeaderThatDiffersForEveryRequestIsNotAVersion(t *testing.T) {
 	tally := &Tally{}
 	for i := range 100 {
 		if i == 50 {
@@ -180,13 +179,13 @@ func TestHeaderWithAValueForEveryRequestTellsNoVersions(t *testing.T) {
 	}
 }
 
-// What was under way at the switch and broke was broken by it.
-func TestAnswerCountsByItsEnd(t *testing.T) {
+// The switch broke a request that was in flight at that moment and broke.
+func TestAnAnswerCountsByItsEnd(t *testing.T) {
 	tally := &Tally{}
 	tally.Add(Answer{SentAt: began, EndedAt: began.Add(time.Second), Kind: Served, Version: "v1"})
 	tally.Switch(began.Add(2 * time.Second))
 	tally.Add(Answer{SentAt: began, EndedAt: began.Add(3 * time.Second), Kind: Failed, Failure: "502"})
-	tally.Add(Answer{SentAt: began, EndedAt: began.Add(1500 * time.Millisecond), Kind: Served, Version: "v1"}) // told late
+	tally.Add(Answer{SentAt: began, EndedAt: began.Add(1500 * time.Millisecond), Kind: Served, Version: "v1"}) // added late
 	s := tally.Read().Status
 	if s.NewFailures != 1 || s.Baseline.Requests != 2 || s.OldVersionUntil != nil {
 		t.Errorf("the status is %+v", s)
@@ -219,7 +218,7 @@ func TestTallyGoesOnFromACheckpoint(t *testing.T) {
 	ended := metav1.NewMicroTime(began.Add(5 * time.Second))
 	want := *checkpoint
 	want.InterruptedAt, want.P50, want.P99, want.Max = &ended, nil, nil, nil
-	want.OldVersionUntil = nil // it may have answered later
+	want.OldVersionUntil = nil // it may have answered after that
 	if diff := cmp.Diff(&want, again); diff != "" {
 		t.Errorf("the resumed tally (-want +got):\n%s", diff)
 	}
@@ -247,7 +246,7 @@ func TestTallyGoesOnFromACheckpoint(t *testing.T) {
 	}
 }
 
-// How often which kind failed before is not in a checkpoint.
+// A checkpoint does not say how often each kind failed before.
 func TestLostCountsMoveNoTrafficBackButHideNoOutage(t *testing.T) {
 	for _, c := range []struct {
 		before string
@@ -271,18 +270,18 @@ func TestLostCountsMoveNoTrafficBackButHideNoOutage(t *testing.T) {
 	}
 }
 
-func TestRollbackToWhatFailsSaysHowMuch(t *testing.T) {
+func TestARollbackToAFailingVersionSaysHowMuchFails(t *testing.T) {
 	r := play(t, "20*500 | 20*500 F s 15*500").Read()
 	if s := r.As(v1alpha1.ProofMeasuring); s.NewFailures != 0 {
 		t.Errorf("%d new failures while it is not over", s.NewFailures)
 	}
-	if s := r.As(r.Result()); s.NewFailures != 15 || !strings.Contains(s.Message, "15 failed since the switch") {
+	if s := r.As(r.Result()); s.NewFailures != 15 || !strings.Contains(s.Message, "15 new failures since the switch") {
 		t.Errorf("%d new failures: %s", s.NewFailures, s.Message)
 	}
 }
 
-// When the new version came cannot be told by a first answer after a gap.
-func TestNewVersionSeenAfterAGapHasNoTime(t *testing.T) {
+// The first answer after a gap does not show when the new version appeared.
+func TestANewVersionFirstSeenAfterAGapHasNoTime(t *testing.T) {
 	whole := play(t, "o o | o")
 	for later, told := range map[string]bool{"n": false, "o n": true} {
 		back := Resume(*whole.Read().As(v1alpha1.ProofMeasuring), whole.switchedAt)
@@ -297,7 +296,7 @@ func TestNewVersionSeenAfterAGapHasNoTime(t *testing.T) {
 	}
 }
 
-// FuzzTally holds a tally to what can be counted more simply.
+// FuzzTally compares a tally with simpler counts.
 func FuzzTally(f *testing.F) {
 	f.Add([]byte("oo|onn"), "v1")
 	f.Add([]byte("o5|x5u555"), "\xff")

@@ -6,9 +6,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Ask asks an address a few times, one request after the other, on kept connections
-// and on fresh ones, outside of a measurement. It returns the answers that there
-// were before ctx ended.
+// Ask sends a few requests to an address, one after the other, on kept connections and on new
+// ones, outside of a measurement. It returns the answers that came before ctx ended.
 func Ask(ctx context.Context, c Config, times int) []Answer {
 	d := newAddress(c)
 	defer d.close()

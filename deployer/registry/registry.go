@@ -1,15 +1,15 @@
-// Package registry asks registries for the digest that a name stands for.
+// Package registry asks registries for the digest of an image's name.
 //
 // # Decisions
 //
-// Google's hosts alone get Google's credentials: the name comes from a repository's
-// file or from whoever owns a namespace, and any other host could keep what it is
-// given. Those are asked as anybody may.
+// Only Google's hosts get Google's credentials. The name comes from a repository's
+// file or from whoever owns a namespace, and any other host could keep the credentials.
+// Other registries are asked anonymously.
 //
-// The digest is the one the name stands for: of an image for several platforms that
-// of its index, from which each node takes its own.
+// For a multi-platform image, the digest is that of its index, from which each node picks
+// its own platform.
 //
-// It asks once. Whoever calls knows how long it may go on, and what to do meanwhile.
+// It asks once. The caller knows how long to keep trying, and what to do in between.
 package registry
 
 import (
@@ -30,18 +30,18 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// timeout is how long a registry may take to answer, signing in included.
+// timeout is how long a registry may take to answer, including signing in.
 const timeout = 30 * time.Second
 
 // Client asks registries.
 type Client struct {
 	// Dial makes connections, see publicnet.Dialer. Required.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Proxy that registries are asked through. Optional.
+	// Proxy through which registries are asked. Optional.
 	Proxy func(*http.Request) (*url.URL, error)
-	// UserAgent is how registries are asked.
+	// UserAgent of the requests.
 	UserAgent string
-	// TLS is whom registries are believed. Optional: whom the system trusts.
+	// TLS says which certificates to trust. Optional: those the system trusts.
 	TLS *tls.Config
 }
 
@@ -51,10 +51,10 @@ type MissingError struct{ Reference string }
 // Error names the image.
 func (e *MissingError) Error() string { return e.Reference + " is not in its registry" }
 
-// RefusedError is a registry that does not let the asker see an image.
+// RefusedError is a registry that refuses access to an image.
 type RefusedError struct {
 	Reference string
-	// Google: it was asked with Google's credentials.
+	// Google: the request had Google's credentials.
 	Google bool
 	// Project that keeps the image, on Google's hosts.
 	Project string
@@ -64,7 +64,7 @@ type RefusedError struct {
 // Error names the image, and the role to grant.
 func (e *RefusedError) Error() string {
 	if !e.Google {
-		return fmt.Sprintf("the registry does not show %s to everybody, and Turnout has credentials for Google's registries only (gcr.io, "+
+		return fmt.Sprintf("the registry does not serve %s anonymously, and Turnout has credentials only for Google's registries (gcr.io, "+
 			"pkg.dev); list the image under images in cloudbuild.yaml, or push it to one of those: %v", e.Reference, e.Err)
 	}
 	return fmt.Sprintf("the registry refuses %s; grant Turnout's service account, or the one the namespace impersonates, "+
@@ -73,7 +73,7 @@ func (e *RefusedError) Error() string {
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
-// IsGoogle tells that a reference's host is a registry of Google's.
+// IsGoogle reports whether a reference's host is a registry of Google's.
 func IsGoogle(reference string) bool {
 	ref, err := name.ParseReference(reference)
 	if err != nil {
@@ -83,8 +83,8 @@ func IsGoogle(reference string) bool {
 	return host == "gcr.io" || strings.HasSuffix(host, ".gcr.io") || strings.HasSuffix(host, ".pkg.dev")
 }
 
-// Project is the project that keeps an image of Google's registries, "" of others.
-// One of an organisation's domain is written DOMAIN:PROJECT.
+// Project is the project that keeps an image in Google's registries; "" for others. If it
+// belongs to an organisation's domain, it is written DOMAIN:PROJECT.
 func Project(reference string) string {
 	if !IsGoogle(reference) {
 		return ""
@@ -100,9 +100,9 @@ func Project(reference string) string {
 	return parts[0]
 }
 
-// Digest is what a name with a tag stands for, "sha256:…". tokens are Google's, for
-// Google's hosts; nil: none. An error is a [*MissingError], a [*RefusedError], or
-// trouble that may pass.
+// Digest is the digest, "sha256:…", of a name with a tag. tokens are Google's, for Google's
+// hosts; nil means none. An error is a [*MissingError], a [*RefusedError], or trouble that may
+// pass.
 func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.TokenSource) (string, error) {
 	ref, err := name.ParseReference(reference)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	defer cancel()
 	t := &http.Transport{
 		DialContext: c.Dial, Proxy: c.Proxy, TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression: true, // what is packed small may be large
+		DisableCompression: true, // a small compressed answer may be large
 	}
 	defer t.CloseIdleConnections()
 	auth := authn.Anonymous
@@ -137,8 +137,8 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	return "", fmt.Errorf("asking for %s: %w", reference, err)
 }
 
-// ask reads the digest of the manifest; a registry that does not tell it without
-// the manifest is asked for that.
+// ask reads the manifest's digest. If the registry does not give it without the manifest, it
+// reads the manifest.
 func ask(ref name.Reference, options ...remote.Option) (string, error) {
 	head, err := remote.Head(ref, options...)
 	if err == nil {
@@ -159,11 +159,11 @@ func ask(ref name.Reference, options ...remote.Option) (string, error) {
 	return full.Digest.String(), nil
 }
 
-// maxAnswer bounds an answer, in bytes: registries take manifests of 4 MB at most (OCI
-// Distribution Specification, "Pushing Manifests"), and anybody's may be asked.
+// maxAnswer bounds an answer in bytes: registries accept manifests of at most 4 MB (OCI
+// Distribution Specification, "Pushing Manifests"), and any registry may be asked.
 const maxAnswer = 4 << 20
 
-// bounded is a transport whose answers end in an error after maxAnswer.
+// bounded is a transport whose answers end in an error after maxAnswer bytes.
 type bounded struct{ to http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -172,19 +172,19 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err == nil {
 		answer.Body = http.MaxBytesReader(nil, answer.Body, maxAnswer)
 	}
-	return answer, err //nolint:wrapcheck // as if it were not there
+	return answer, err //nolint:wrapcheck // a transport does not change errors
 }
 
-// tokenAuth signs in with a token of Google's.
+// tokenAuth signs in with one of Google's tokens.
 type tokenAuth struct{ tokens oauth2.TokenSource }
 
-// Authorization is for go-containerregistry.
+// Authorization implements go-containerregistry's authenticator.
 func (t tokenAuth) Authorization() (*authn.AuthConfig, error) {
 	return t.AuthorizationContext(context.Background())
 }
 
-// AuthorizationContext is the same, within a context: a source of tokens takes none,
-// and may itself wait for a server. What it gets after that is for nobody.
+// AuthorizationContext does the same within a context. A token source takes no context, and may
+// itself wait for a server. A token that arrives later is discarded.
 func (t tokenAuth) AuthorizationContext(ctx context.Context) (*authn.AuthConfig, error) {
 	type answer struct {
 		token *oauth2.Token

@@ -23,7 +23,7 @@ import (
 
 var loopback = publicnet.Dialer([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")})
 
-// serve is a registry whose answers may be spoilt.
+// serve is a registry whose answers a test may spoil.
 func serve(t *testing.T, spoil func(w http.ResponseWriter, r *http.Request) bool) string {
 	t.Helper()
 	real := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
@@ -48,7 +48,7 @@ func parsed(t *testing.T, reference string) name.Reference {
 	return ref
 }
 
-// secret is a token that must not be asked for.
+// secret is a token that must not be used.
 type secret struct{ t *testing.T }
 
 func (s secret) Token() (*oauth2.Token, error) {
@@ -102,7 +102,7 @@ func TestDigestIsWhatTheTagPointsTo(t *testing.T) {
 	}
 }
 
-func TestWhatARegistryAnswersIsToldApart(t *testing.T) {
+func TestARegistrysAnswersAreDistinguished(t *testing.T) {
 	t.Parallel()
 	answers := func(status int) func(http.ResponseWriter, *http.Request) bool {
 		return func(w http.ResponseWriter, r *http.Request) bool {
@@ -139,7 +139,7 @@ func TestWhatARegistryAnswersIsToldApart(t *testing.T) {
 	}
 }
 
-func TestNoOtherThanAPublicRegistryIsAsked(t *testing.T) {
+func TestOnlyAPublicRegistryIsAsked(t *testing.T) {
 	t.Parallel()
 	host := serve(t, func(http.ResponseWriter, *http.Request) bool {
 		t.Error("it was asked")
@@ -151,7 +151,7 @@ func TestNoOtherThanAPublicRegistryIsAsked(t *testing.T) {
 	}
 }
 
-func TestGooglesHostsAloneAreGoogles(t *testing.T) {
+func TestOnlyGooglesHostsAreGoogles(t *testing.T) {
 	t.Parallel()
 	for reference, project := range map[string]string{
 		"gcr.io/p/a:1": "p", "eu.gcr.io/p/b/a:1": "p", "europe-west1-docker.pkg.dev/p/r/a:1": "p", "gcr.io/example.com/p/a:1": "example.com:p",
@@ -164,7 +164,7 @@ func TestGooglesHostsAloneAreGoogles(t *testing.T) {
 	}
 }
 
-// Google's registry is asked with a token, and its refusal names the role.
+// Google's registry gets a token, and its refusal names the role.
 func TestGooglesRegistryIsAskedWithItsCredentials(t *testing.T) {
 	t.Parallel()
 	const host = "europe-west1-docker.pkg.dev"
@@ -236,7 +236,7 @@ func TestAsksOnceAndEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-// slow is a source of tokens that waits for a server.
+// slow is a token source that waits for a server.
 type slow struct{ end chan struct{} }
 
 func (s slow) Token() (*oauth2.Token, error) {
@@ -244,7 +244,7 @@ func (s slow) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{}, nil
 }
 
-// The source of tokens takes no context: nobody waits for it longer than asked.
+// The token source takes no context: nobody waits for it longer than the caller allows.
 func TestSigningInEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	s := slow{make(chan struct{})}
@@ -256,8 +256,8 @@ func TestSigningInEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-// An answer without end, which anybody's registry may give, is not kept, whether it
-// is long or only becomes it.
+// An endless answer, which any registry may send, is not kept, whether it is long already or
+// becomes long when unpacked.
 func TestNoAnswerIsReadWithoutEnd(t *testing.T) {
 	t.Parallel()
 	for what, status := range map[string]int{"manifest": http.StatusOK, "error": http.StatusNotFound} {
