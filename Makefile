@@ -4,21 +4,21 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 CONTROLPLANE := bin/etcd bin/kube-apiserver bin/kube-controller-manager
-# What the sandbox runs: those, and Google's own controllers of Ingresses.
+# What the sandbox runs: those, and Google's own Ingress controllers.
 WORLD := $(CONTROLPLANE) bin/ingress-gce
 ETCD := 3.7.0
 KUBERNETES := v1.37.2
 INGRESSGCE := v1.37.0
-# The servers report their version by these; unstamped, kubectl cannot parse it.
+# The servers report their version from these; kubectl cannot parse an unstamped one.
 STAMP := k8s.io/component-base/version
 LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) -X $(STAMP).gitMajor=1 -X $(STAMP).gitMinor=37 \
 	-X $(STAMP).gitCommit=unknown -X $(STAMP).gitTreeState=archive -X $(STAMP).buildDate=1970-01-01T00:00:00Z
-# Says what is being compiled, so that twelve minutes do not look like nothing.
+# Says what is being compiled, so that twelve silent minutes do not look stuck.
 PROGRESS := awk '{n++} n % 50 == 0 {print "  " n " packages compiled"; fflush()} /^(go:|\#|.*: )/ {print; fflush()}'
 
-# $(call obtain,PROGRAM,VERSION,COMMAND): what this machine has already, in the
-# directory that KUBEBUILDER_ASSETS names or in bin/, or else what COMMAND builds.
-# What KUBEBUILDER_ASSETS has may differ in the last number.
+# $(call obtain,PROGRAM,VERSION,COMMAND): the program that this machine already has, in
+# the directory that KUBEBUILDER_ASSETS names or in bin/; otherwise COMMAND builds it.
+# The one in KUBEBUILDER_ASSETS may differ in the patch version.
 obtain = @has() { [ -x "$$1" ] && "$$1" --version 2>&1 | grep -qF "$$2"; }; \
 	if has "$${KUBEBUILDER_ASSETS:-/nowhere}/$(1)" "$(basename $(2))."; then \
 		echo "using $(1) of $$KUBEBUILDER_ASSETS"; ln -sfn "$$(realpath "$$KUBEBUILDER_ASSETS")/$(1)" bin/$(1); \
@@ -46,7 +46,7 @@ test: $(WORLD) bin/turnout ## Run all tests; of the deployer's crash table the c
 	cd tools/house && go test -count=1 ./... # Go does not see that what it measures has changed
 
 .PHONY: test-crash
-test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test has a quarter a day
+test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
 	CRASH_CELLS=all go test -count=1 -timeout 20m -run TestEveryEffectMayFail ./deployer
 
 .PHONY: lint
@@ -72,7 +72,7 @@ generate: bin/controller-gen ## Make CRDs, RBAC and deepcopy anew
 house: ## Measure how the code is laid out; OUTPUT=json for programs, WHY=deployer for what ties a package's files together
 	@cd tools/house && go run . -C ../.. $(if $(OUTPUT),-o $(OUTPUT)) $(if $(WHY),-why $(WHY))
 
-# Of the measurements: N is how many of each, OUT the file for the result.
+# For the measurements: N is how many of each, OUT the file for the result.
 .PHONY: bench-latency
 bench-latency: $(WORLD) bin/turnout bin/sandbox ## Measure reaction times; writes docs/bench/latency.json
 	bin/sandbox bench-latency --n $(or $(N),20) --out $(or $(OUT),docs/bench/latency.json)
@@ -95,7 +95,7 @@ bin/kube-apiserver bin/kube-controller-manager: bin/%: tools/controlplane/go.mod
 	$(call obtain,$*,$(KUBERNETES),echo "building $* (the first time: several minutes; Go's build cache keeps it)" && \
 	cd tools/controlplane && CGO_ENABLED=0 go build -v -trimpath -ldflags '$(LDFLAGS)' -o ../../$@ k8s.io/kubernetes/cmd/$* 2>&1 | $(PROGRESS))
 
-# Not with -race, whatever else is: it is Google's program, unchanged.
+# Never with -race: it is Google's program, unchanged.
 bin/ingress-gce: tools/ingress-gce/go.mod | bin
 	$(call obtain,ingress-gce,$(INGRESSGCE),echo "building ingress-gce (the first time: about 5 minutes; Go's build cache keeps it)" && \
 	cd tools/ingress-gce && CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w -X k8s.io/ingress-gce/pkg/version.Version=$(INGRESSGCE)' -o ../../$@ k8s.io/ingress-gce/cmd/glbc 2>&1 | $(PROGRESS))

@@ -162,7 +162,7 @@ func TestEndpointGroupWhoseObjectCannotBeRead(t *testing.T) {
 	}{
 		{"no such kind", &meta.NoKindMatchError{GroupKind: svcNegKind.GroupKind()}, ""},
 		{"not allowed", apierrors.NewForbidden(resource, "k8s1-80", errors.New("no RBAC policy matched")), ""},
-		{"not there", apierrors.NewNotFound(resource, "k8s1-80"), "not there yet"},
+		{"not there", apierrors.NewNotFound(resource, "k8s1-80"), "does not exist yet"},
 		{
 			"a broken server", apierrors.NewInternalError(errors.New("conversion webhook failed")),
 			"could not be read: Internal error occurred: conversion webhook failed",

@@ -6,8 +6,8 @@ It needs nothing but Python's standard library.
     /healthz   200 if the application can do its work, 503 and the reason if not
     /slow?s=N  answers after N seconds: to see that a switch cuts nobody off
 
-Every answer carries the version in the header X-App-Version, by which Turnout tells
-the new version's answers from the old one's.
+Every answer carries the version in the header X-App-Version, so that Turnout can
+distinguish the new version's answers from the old one's.
 """
 
 import json
