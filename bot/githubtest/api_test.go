@@ -324,7 +324,7 @@ func TestGroupIsMergedInOnePush(t *testing.T) {
 			t.Errorf("method %d: the push does not start at %s", tt.method, before)
 		}
 		if prs[0].MergeCommit() != "" {
-			t.Errorf("method %d: #%d is closed before the push was told", tt.method, prs[0].Number)
+			t.Errorf("method %d: #%d is closed before the push was sent", tt.method, prs[0].Number)
 		}
 		closed()
 

@@ -23,11 +23,11 @@ type grant struct {
 	installation *Installation
 	permissions  map[string]string // name → read or write
 	repositories map[int64]bool    // by id; nil: all of the installation
-	selected     []*Repository     // those asked for, to be told in the answer
+	selected     []*Repository     // those asked for, which the answer lists
 	expires      time.Time
 }
 
-// authenticate finds out who asks.
+// authenticate finds out who sends the request.
 func (c *call) authenticate(want credential) error {
 	scheme, token, _ := strings.Cut(c.request.Header.Get("Authorization"), " ")
 	switch {
@@ -128,7 +128,7 @@ func (c *call) authorize(rt route) error {
 
 func (g *grant) allows(p permission) bool { return suffices(g.permissions[p.name], p.write) }
 
-// suffices tells whether a permission level ("", read, write, admin) allows to read, or to write.
+// suffices reports whether a permission level ("", read, write, admin) allows to read, or to write.
 func suffices(level string, write bool) bool {
 	return level == "write" || level == "admin" || level == "read" && !write
 }

@@ -32,7 +32,7 @@ type Delivery struct {
 	Redelivery     bool
 	At             time.Time
 	Duration       time.Duration
-	Done           bool   // false while under way
+	Done           bool   // false while in progress
 	Status         string // OK, or what went wrong
 	StatusCode     int    // of the answer; 0 without one
 	Payload        []byte
@@ -42,7 +42,7 @@ type Delivery struct {
 	answer   string
 }
 
-// event is something to tell Apps.
+// event is something to send to Apps.
 type event struct {
 	name, action string
 	repo         *Repository // nil: of no repository
@@ -131,7 +131,7 @@ type outcome struct {
 	body   string
 }
 
-// post sends one request and tells the outcome in GitHub's words. Redirects are not followed.
+// post sends one request and describes the outcome in GitHub's words. Redirects are not followed.
 func (s *Server) post(to string, header http.Header, body []byte) outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), deliveryTimeout)
 	defer cancel()

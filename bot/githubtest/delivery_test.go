@@ -67,7 +67,7 @@ func TestAppWithoutPermissionOrSubscriptionIsNotTold(t *testing.T) {
 	w.await(t, "push", "")
 	for _, d := range deaf.Deliveries() {
 		if d.Event != "installation" {
-			t.Errorf("it was told of %s", d.Event)
+			t.Errorf("it received %s", d.Event)
 		}
 	}
 }

@@ -159,7 +159,7 @@ func listDeployments(c *call) (reply, error) {
 	return listReply(c, found, func(d *Deployment) any { return c.deploymentJSON(d) })
 }
 
-// matches tells whether a value passes a filter; "none" and "" pass everything (the API's default is "none").
+// matches reports whether a value passes a filter; "none" and "" pass everything (the API's default is "none").
 func matches(filter, value string) bool { return filter == "" || filter == "none" || filter == value }
 
 // pathDeployment finds the deployment that the path names.

@@ -5,29 +5,29 @@
 // The tour: a [Server] holds users, repositories and Apps ([Server.AddUser], [Server.AddRepository], [Server.AddApp],
 // [App.InstallOn]). People act through Go methods ([Repository.CommitFiles], [Repository.OpenPullRequest],
 // [PullRequest.Merge], [Repository.Comment]); programs act through the REST API (routes.go is its table of contents), and
-// clone with git; what either did is read back with methods like [Repository.Deployments] and awaited with [Server.Wait].
+// clone with git. Methods like [Repository.Deployments] read back what either did, and [Server.Wait] awaits it.
 // Faults, outages and the log of requests are in observe.go. [New] is for tests, [NewServer] for everything else.
 //
 // Every request and every answer of the REST API is checked against GitHub's own OpenAPI description (description/). A
-// difference is a [Violation]; a request for what is not served is one, too. In tests, both fail the test.
+// difference is a [Violation], and so is a request that is not served. In tests, both fail the test.
 //
 // # Decisions
 //
-// One lock for the whole world, held while a route runs, git included: an answer is always a picture of one moment, and
-// git on these repositories takes milliseconds. It costs parallelism that no test needs.
+// One lock for the whole world is held while a route runs, including git: an answer always shows a single moment, and
+// git on these repositories takes milliseconds. The price is parallelism that no test needs.
 //
 // Checked answers instead of a recorded conversation: the description says what GitHub may answer, not what it would.
-// Behaviour that it only tells in prose (limits of length, auto_inactive, what is merged before a deployment) is written
-// here by hand, each with its source.
+// Behaviour that it describes only in prose (limits of length, auto_inactive, what is merged before a deployment) is
+// written here by hand, each with its source.
 //
-// A repository outside of an installation is 404 even if it is public, and nothing is told without a token but users and
-// the rate limit. GitHub would let everybody read a public repository; a bot must not come to depend on it.
+// A repository outside of an installation is 404 even if it is public, and without a token only users and the rate limit
+// can be read. GitHub would let everybody read a public repository; a bot must not come to depend on that.
 //
-// Deliveries overtake one another, are attempted once, and a lost one is gone until somebody asks for it, all as at
-// GitHub. During [Server.SetOutage] nothing is even attempted.
+// As at GitHub, deliveries overtake one another and are attempted once, and a lost one is gone until somebody asks for
+// it. During [Server.SetOutage] nothing is even attempted.
 //
-// git over HTTP is git's own program behind net/http/cgi, for reading public repositories: it is what clones a source, and
-// nothing here pushes, or clones with credentials. It runs without the lock, since git's own references are atomic.
+// git over HTTP is git's own program behind net/http/cgi, for reading public repositories: sources are cloned through
+// it, and nothing here pushes, or clones with credentials. It runs without the lock, since git's own references are atomic.
 //
 // Not here: checks, reviews, branch protection, GraphQL, conditional requests (304), and the expiry of old deliveries after
 // three days.

@@ -55,7 +55,7 @@ func (d gitDir) git(args ...string) (string, error) {
 	return strings.TrimRight(out, "\n"), err
 }
 
-// initGit makes an empty bare repository at path, in place of what is there.
+// initGit makes an empty bare repository at path, in place of an existing one.
 func initGit(path, branch string) (gitDir, error) {
 	if err := os.RemoveAll(path); err != nil {
 		return "", err
@@ -85,7 +85,7 @@ func (d gitDir) resolve(ref string) (string, bool) {
 	return "", false
 }
 
-// isHex tells a possible (abbreviated) commit id from a name.
+// isHex reports whether a text may be a commit id, possibly abbreviated, and not a name.
 func isHex(s string) bool {
 	return len(s) >= 4 && len(s) <= 40 && strings.Trim(s, "0123456789abcdef") == ""
 }

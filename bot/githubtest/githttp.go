@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// gitService is the one service of git over HTTP that is served: reading.
+// gitService is the only service of git over HTTP that is served: reading.
 const gitService = "git-upload-pack"
 
 // serveGit answers git's smart HTTP protocol with git's own program for it. It serves clones and fetches of public
 // repositories without credentials; a push, and the old protocol of plain files, are unknown routes.
 //
-// What nobody may read without credentials is answered as what does not exist: 401, so that git asks for a password,
-// and any password is a wrong one.
+// A repository that nobody may read without credentials gets the same answer as one that does not exist: 401, so that
+// git asks for a password, and every password is wrong.
 func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 	owner, name := r.PathValue("owner"), r.PathValue("repo")
 	s.mu.Lock()

@@ -116,8 +116,8 @@ func (s *Server) LimitFor(d time.Duration, status int) {
 	s.limitedUntil, s.limitStatus = time.Now().Add(d), status
 }
 
-// SetOutage makes the REST API and git answer 503 to everything, until it is switched off. Webhooks are not sent
-// meanwhile, as if GitHub's whole back end were down; what people do in the meantime is never delivered.
+// SetOutage makes the REST API and git answer 503 to everything, until it is switched off. In the meantime webhooks
+// are not sent, as if GitHub's whole back end were down; what people do then is never delivered.
 func (s *Server) SetOutage(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,7 +154,7 @@ type quota struct {
 	reset time.Time
 }
 
-// spend counts a request against the rate limit of who and writes the headers that tell it. It reports false when
+// spend counts a request against the rate limit of who and writes the headers that show it. It reports false when
 // nothing is left. The caller holds s.mu.
 func (s *Server) spend(who string, header http.Header) bool {
 	q := s.quotas[who]

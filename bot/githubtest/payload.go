@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// sendPush tells Apps of a branch's new head. The caller holds s.mu.
+// sendPush sends Apps a branch's new head. The caller holds s.mu.
 func (s *Server) sendPush(r *Repository, m move) {
 	commits := []any{}
 	revisions := m.after
@@ -66,7 +66,7 @@ func (s *Server) pushedSignature(sig signature) map[string]any {
 	return object
 }
 
-// sendPullRequest tells Apps of a pull request. The caller holds s.mu.
+// sendPullRequest sends Apps a pull request. The caller holds s.mu.
 func (s *Server) sendPullRequest(is *issue, by *User, action string, more map[string]any) {
 	s.broadcast(event{name: "pull_request", action: action, repo: is.repo, needs: "pull_requests", payload: merged(map[string]any{
 		"action": action, "number": is.number, "pull_request": s.fullPullJSON(is), "repository": s.repositoryJSON(is.repo),
@@ -74,7 +74,7 @@ func (s *Server) sendPullRequest(is *issue, by *User, action string, more map[st
 	}, more)})
 }
 
-// sendComment tells Apps of a comment. The caller holds s.mu.
+// sendComment sends Apps a comment. The caller holds s.mu.
 func (s *Server) sendComment(comment *Comment, by *User, action string, more map[string]any) {
 	repo := comment.is.repo
 	s.broadcast(event{name: "issue_comment", action: action, repo: repo, needs: "issues", payload: merged(map[string]any{
@@ -83,7 +83,7 @@ func (s *Server) sendComment(comment *Comment, by *User, action string, more map
 	}, more)})
 }
 
-// sendInstallation tells an App that it was installed or removed; every App is told, subscribed or not.
+// sendInstallation sends an App the event that it was installed or removed, subscribed or not.
 // The caller holds s.mu.
 func (s *Server) sendInstallation(in *Installation, action string) {
 	repos := []any{}

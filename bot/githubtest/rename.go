@@ -24,11 +24,11 @@ func (r *Repository) Rename(name string) error {
 	return nil
 }
 
-// numbered is a path by a repository's number. GitHub serves it, and does not describe it.
+// numbered is a path by a repository's number. GitHub serves it, but does not describe it.
 var numbered = regexp.MustCompile(`^/repositories/(\d+)(/.*)?$`)
 
-// redirect is GitHub's answer under the old name of a repository: its address by number. GitHub answers other
-// requests than for reading with a 307; nothing of this project makes one under an old name.
+// redirect is GitHub's answer under the old name of a repository: its address by number. GitHub answers
+// requests that write with a 307; nothing in this project sends one under an old name.
 func (c *call) redirect(repo *Repository) error {
 	prefix := strings.TrimPrefix(c.APIURL(), c.url)
 	parts := strings.SplitN(strings.TrimPrefix(c.request.URL.EscapedPath(), prefix), "/", 5) // "", repos, owner, name, rest

@@ -153,7 +153,7 @@ func (r *Repository) role(user *User) string {
 	return "read"
 }
 
-// mayWrite tells whether a user may push and merge.
+// mayWrite reports whether a user may push and merge.
 func (r *Repository) mayWrite(user *User) bool { return suffices(roles[r.role(user)], true) }
 
 // Commit is a commit to be made.
@@ -208,7 +208,7 @@ type move struct {
 	by                    *User
 }
 
-// moveBranch sets a branch's head and tells the world. The caller holds the server's lock.
+// moveBranch sets a branch's head and sends the events. The caller holds the server's lock.
 func (r *Repository) moveBranch(m move) error {
 	if _, err := r.git.git("update-ref", "refs/heads/"+m.branch, m.after, orZero(m.before)); err != nil {
 		return err
@@ -217,7 +217,7 @@ func (r *Repository) moveBranch(m move) error {
 	return nil
 }
 
-// pushed does what GitHub does after a push: pull requests from the branch follow, Apps are told.
+// pushed does what GitHub does after a push: pull requests from the branch follow, Apps get events.
 func (r *Repository) pushed(m move) {
 	r.pushedAt = now()
 	r.server.sendPush(r, m)
@@ -243,7 +243,7 @@ func (r *Repository) ForcePush(branch, sha string, by *User) error {
 	return r.moveBranch(move{branch: branch, before: before, after: after, by: by})
 }
 
-// Pushed tells the server of a branch that was moved in GitDir directly, as by a real git push. before is empty for a
+// Pushed informs the server about a branch that was moved in GitDir directly, as by a real git push. before is empty for a
 // new branch.
 func (r *Repository) Pushed(branch, before string, by *User) error {
 	r.server.mu.Lock()

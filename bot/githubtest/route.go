@@ -187,7 +187,7 @@ func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, e endpoint, 
 	writeReply(w, out)
 }
 
-// hang waits for the client to give up, or for the server to be closed, and breaks the connection.
+// hang waits until the client gives up or the server is closed, and breaks the connection.
 func (s *Server) hang(r *http.Request) {
 	select {
 	case <-r.Context().Done():

@@ -43,7 +43,7 @@ type Server struct {
 	tempDir  string // removed by Close, if not empty
 	stopped  chan struct{}
 	stopOnce sync.Once
-	sending  sync.WaitGroup // deliveries under way
+	sending  sync.WaitGroup // deliveries in progress
 
 	mu        sync.Mutex // guards everything below, and all that hangs from it
 	changed   chan struct{}
@@ -116,7 +116,7 @@ func (s *Server) prepare() error {
 	return nil
 }
 
-// Close ends deliveries and requests that are under way and removes a temporary directory.
+// Close ends deliveries and requests in progress and removes a temporary directory.
 func (s *Server) Close() error {
 	s.stopOnce.Do(func() {
 		s.mu.Lock() // no delivery starts after this, so that Wait below sees all
@@ -167,7 +167,7 @@ func (s *Server) unknownRoute(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "the GitHub stand-in has no "+r.Method+" "+r.URL.Path, http.StatusNotImplemented)
 }
 
-// closed tells whether Close was called.
+// closed reports whether Close was called.
 func (s *Server) closed() bool {
 	select {
 	case <-s.stopped:
@@ -189,8 +189,8 @@ func (s *Server) notify() {
 	s.changed = make(chan struct{})
 }
 
-// Wait returns when check reports true; it is asked again after every change of the world. It is how a test awaits
-// what the program under test does to GitHub. The error is ctx's.
+// Wait returns when check reports true; it calls check again after every change. With it a test
+// awaits what the program under test does to GitHub. The error is ctx's.
 func (s *Server) Wait(ctx context.Context, check func() bool) error {
 	for {
 		s.mu.Lock()
@@ -214,5 +214,5 @@ func randomHex(n int) string {
 	return hex.EncodeToString(random)
 }
 
-// now is the time as GitHub tells it: whole seconds, UTC.
+// now is the time as GitHub writes it: whole seconds, UTC.
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }

@@ -18,8 +18,8 @@ var pages embed.FS
 // pageTemplates is what people see. It escapes everything: a comment is shown as it was written, not as Markdown.
 var pageTemplates = template.Must(template.ParseFS(pages, "pages/*.html"))
 
-// webRoutes are what is not the REST API: downloads, git, pages for people, and the sandbox's forms. The forms are no part of
-// GitHub: they let a person in the sandbox do, as any user, what needs a login and a browser at GitHub.
+// webRoutes are all routes outside the REST API: downloads, git, pages for people, and the sandbox's forms. The forms do
+// not exist at GitHub: they let a person in the sandbox do, as any user, what needs a login and a browser at GitHub.
 func (s *Server) webRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)

@@ -10,13 +10,13 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// ties says which files of one package use names that others declare: the user,
-// the declarer, the names. Files are without their directory.
+// ties are the uses of names between a package's files: the using file, the declaring
+// file, the names. Files are without their directory.
 type ties map[string]map[string][]string
 
 // uses are the ties of a package by what a reader has to look up: functions, types,
-// methods, constants and variables of the package; not fields, which belong to a
-// type that is counted where it is named.
+// methods, constants and variables of the package; not fields, whose type counts where it
+// is named.
 func (h *house) uses(pkg *packages.Package) ties {
 	return h.tiesBy(pkg, func(n ast.Node) (*ast.Ident, bool) {
 		id, ok := n.(*ast.Ident)
@@ -37,7 +37,7 @@ func (h *house) calls(pkg *packages.Package) ties {
 	})
 }
 
-// called is the name in what is called: f, x.f, f[T].
+// called is the name in a call's function: f, x.f, f[T].
 func called(fun ast.Expr) *ast.Ident {
 	switch fun := ast.Unparen(fun).(type) {
 	case *ast.Ident:
@@ -76,8 +76,8 @@ func (h *house) tiesBy(pkg *packages.Package, pick func(ast.Node) (*ast.Ident, b
 	return t
 }
 
-// isDeclaration reports whether an object is one of a file's own declarations:
-// of the package's scope, or a method.
+// isDeclaration reports whether an object is a declaration of a file: in the package's
+// scope, or a method.
 func isDeclaration(obj types.Object) bool {
 	if f, ok := obj.(*types.Func); ok && f.Signature().Recv() != nil {
 		return true
@@ -101,8 +101,8 @@ func nameIn(obj types.Object) string {
 	return f.Name()
 }
 
-// cycle is the largest set of files each of which uses, directly or by others,
-// every other one; nil if no file uses one that uses it.
+// cycle is the largest set of files in which each uses every other, directly or through
+// others; nil if there is none.
 func (t ties) cycle() []string {
 	var largest []string
 	for _, set := range t.cycles() {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// What is held. A circle of files has to be read as one, so it must be short in the
-// product, and elsewhere no longer than a tour through the package can follow.
+// The limits. A cycle of files has to be read as one, so it must be short in the
+// product, and elsewhere short enough for a tour through the package.
 const (
 	maxCycle     = 5
 	maxElsewhere = 10
 	maxMethods   = 20
 )
 
-// A quantity is one of the numbers that are held.
+// A quantity is a number that has a limit.
 type quantity string
 
 const (
@@ -23,8 +23,8 @@ const (
 	longLines     quantity = "lines that are too long"
 )
 
-// exception is a number that is over its limit for now. It may fall, and then it is
-// lowered here; it may not rise.
+// exception is a number that is over its limit for now. It may only fall, and must then
+// be lowered here.
 type exception struct {
 	pkg string
 	of  quantity
@@ -32,8 +32,8 @@ type exception struct {
 	why string
 }
 
-// judge says, in sentences, which numbers of a report are over their limit or their
-// exception, and which exceptions are out of date.
+// judge lists, in sentences, the numbers of a report that are over their limit or
+// exception, and the exceptions that are out of date.
 func judge(r report, exceptions []exception) []string {
 	var faults []string
 	used := make([]bool, len(exceptions))
@@ -64,26 +64,26 @@ func judge(r report, exceptions []exception) []string {
 	return faults
 }
 
-// number is one that is held of a package.
+// number is one number of a package that has a limit.
 type number struct {
 	of        quantity
 	is, limit int
 	way       string // out
 }
 
-// numbers of a package that are held. Types are held in the product alone: a stand-in
-// has as many methods as what it stands in for.
+// numbers are those of a package that have limits. Only types of the product have one: a
+// stand-in has as many methods as the original.
 func numbers(l layout) []number {
 	cycle := number{
 		cycleOfFiles, len(l.Cycle), maxCycle,
-		"move what they share to a file of its own; make house WHY=" + l.Package + " says what ties them",
+		"move what they share to a separate file; make house WHY=" + l.Package + " says what ties them",
 	}
 	lines := number{longLines, len(l.LongLines), 0, "wrap " + strings.Join(l.LongLines, ", ")}
 	if !isProduct(l.Package) {
 		cycle.limit = maxElsewhere
 		return []number{cycle, lines}
 	}
-	methods := number{methodsOfType, l.Methods, maxMethods, "split " + l.Type + ", or make functions of what needs little of it"}
+	methods := number{methodsOfType, l.Methods, maxMethods, "split " + l.Type + ", or turn methods that need little of it into functions"}
 	return []number{cycle, methods, lines}
 }
 

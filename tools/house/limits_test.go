@@ -52,7 +52,7 @@ func TestJudgesNumbers(t *testing.T) {
 			want: []string{
 				"bot has 6 files in one cycle, want 5 at most: move what they share to a file of its own; " +
 					"make house WHY=bot says what ties them",
-				"bot has 21 methods of the largest type, want 20 at most: split view, or make functions of what needs little of it",
+				"bot has 21 methods of the largest type, want 20 at most: split view, or turn methods that need little of it into functions",
 				"bot has 1 lines that are too long, want 0 at most: wrap bot/a.go:1",
 			},
 		},
@@ -72,7 +72,7 @@ func TestJudgesNumbers(t *testing.T) {
 			is:         layout{Package: "bot", Methods: 31, Type: "view"},
 			exceptions: []exception{{pkg: "bot", of: methodsOfType, now: 30}},
 			want: []string{
-				"bot has 31 methods of the largest type, want 30 at most: split view, or make functions of what needs little of it",
+				"bot has 31 methods of the largest type, want 30 at most: split view, or turn methods that need little of it into functions",
 			},
 		},
 		"excepted, and fallen": {

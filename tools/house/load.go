@@ -16,7 +16,7 @@ type house struct {
 	root     string // directory of the repository, absolute
 	fset     *token.FileSet
 	packages []*packages.Package
-	// generated names the files that nobody wrote, by absolute path.
+	// generated are the generated files, by absolute path.
 	generated map[string]bool
 }
 
@@ -57,10 +57,10 @@ func load(root string, modules []string) (*house, error) {
 	return h, nil
 }
 
-// file is the absolute path of the file that a position is in.
+// file is the absolute path of a position's file.
 func (h *house) file(pos token.Pos) string { return h.fset.Position(pos).Filename }
 
-// relative is a path as people name it: from the repository's directory.
+// relative is a path relative to the repository's directory, for people.
 func (h *house) relative(path string) string {
 	short, err := filepath.Rel(h.root, path)
 	if err != nil {
@@ -69,7 +69,7 @@ func (h *house) relative(path string) string {
 	return filepath.ToSlash(short)
 }
 
-// written are the files of a package that people wrote.
+// written are a package's files without the generated ones.
 func (h *house) written(pkg *packages.Package) []*ast.File {
 	var files []*ast.File
 	for _, file := range pkg.Syntax {

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// layout is what is measured of one package.
+// layout holds the measurements of one package.
 type layout struct {
 	Package string `json:"package"` // its directory
 	Files   int    `json:"files"`
-	// Cycle and Calls are the files of the largest cycle by use, and by calls alone;
-	// none if there is no cycle.
+	// Cycle and Calls are the files of the largest cycle by use, and by calls alone; empty
+	// if there is no cycle.
 	Cycle     []string  `json:"cycle"`
 	Calls     []string  `json:"calls"`
 	Type      string    `json:"type"` // with the most methods
@@ -25,7 +25,7 @@ type layout struct {
 	LongLines []string  `json:"long_lines"` // file:line
 }
 
-// functions says how many there are, and how many lines they have.
+// functions is the number of functions, and percentiles of their lines.
 type functions struct {
 	Count int `json:"count"`
 	P50   int `json:"p50"`
@@ -33,12 +33,12 @@ type functions struct {
 	Max   int `json:"max"`
 }
 
-// report is all that is measured.
+// report holds all measurements.
 type report struct {
 	Packages []layout  `json:"packages"`
 	All      functions `json:"all"`
-	// Legs are the way from a webhook to the patch of the Ingress, as the list says,
-	// and Faults what is wrong with the list.
+	// Legs are the way from a webhook to the patch of the Ingress according to the list,
+	// and Faults the list's errors.
 	Legs   []leg    `json:"legs"`
 	Faults []string `json:"faults"`
 }

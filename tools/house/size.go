@@ -18,9 +18,9 @@ import (
 // maxColumns is how long a line may be; the linter's lll has the same number.
 const maxColumns = 140
 
-// largestType is the type of a package with the most methods, those of what it
-// embeds counted with its own. Methods of other modules' types are not counted: who
-// embeds client.Client has one thing to understand, not fourteen.
+// largestType is the type of a package with the most methods, including those of embedded
+// types. Methods of other modules' types do not count: a type that embeds client.Client
+// adds one thing to understand, not fourteen.
 func (h *house) largestType(pkg *packages.Package) (name string, methods int) {
 	scope := pkg.Types.Scope()
 	for _, n := range scope.Names() {
@@ -63,7 +63,7 @@ func (h *house) lengths(pkg *packages.Package) []int {
 	return lengths
 }
 
-// percentile of numbers in order: the smallest that p of a hundred do not exceed.
+// percentile of sorted numbers: the smallest one that p percent do not exceed.
 func percentile(sorted []int, p int) int {
 	if len(sorted) == 0 {
 		return 0
@@ -76,9 +76,9 @@ var (
 	generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 )
 
-// longLines are the places of the lines of a package, tests included, that have
-// more than [maxColumns], as the linter counts them: a tab is one column. A
-// kubebuilder marker has to be one line, and what is generated is nobody's to wrap.
+// longLines are the places of a package's lines, including tests, with more than
+// [maxColumns], as the linter counts them: a tab is one column. A kubebuilder marker has
+// to be one line, and nobody wraps generated code.
 func (h *house) longLines(pkg *packages.Package) ([]string, error) {
 	if len(pkg.GoFiles) == 0 {
 		return nil, nil

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Where the list is that says how a webhook becomes a patch of the Ingress.
+// The place of the list that shows how a webhook becomes a patch of the Ingress.
 const (
 	listFile    = "docs/architecture.md"
 	listHeading = "## From a webhook to the Ingress patch"
@@ -30,7 +30,7 @@ func (s stop) String() string { return fmt.Sprintf("`%s` (`%s`)", s.Function, s.
 // by a watch), and each calls the next.
 type leg []stop
 
-// size says how many functions in how many files some legs are.
+// size is the number of functions and files in some legs.
 func size(legs ...leg) string {
 	files := map[string]bool{}
 	functions := 0
@@ -46,7 +46,7 @@ func size(legs ...leg) string {
 // item is a line of the list: 1. `package.Type.method` (`file.go`): what it does.
 var item = regexp.MustCompile("^[0-9]+\\. `([^`]+)` \\(`([^`]+)`\\)")
 
-// readList reads the legs of the list; nil if there is no such file. A line of text
+// readList reads the legs of the list; nil if the file does not exist. A line of text
 // between two items begins another leg.
 func (h *house) readList() ([]leg, error) {
 	text, err := os.ReadFile(filepath.Join(h.root, listFile))
@@ -79,8 +79,7 @@ func (h *house) readList() ([]leg, error) {
 	return legs, nil
 }
 
-// follow says, in sentences, what is wrong with the list, and which lines to write
-// instead.
+// follow lists, in sentences, the list's errors, and the lines to write instead.
 func (h *house) follow(legs []leg) []string {
 	g := h.callGraph()
 	var faults []string
@@ -92,7 +91,7 @@ func (h *house) follow(legs []leg) []string {
 				faults = append(faults, fault)
 			}
 			if f == nil {
-				continue // the next one tells what is there instead
+				continue // the error of the next one shows what is there instead
 			}
 			if before != nil && !slices.Contains(g.next(before), f) {
 				faults = append(faults, g.detour(before, f))
@@ -103,7 +102,7 @@ func (h *house) follow(legs []leg) []string {
 	return faults
 }
 
-// find is the function of a stop, and what is wrong with the stop, if anything is.
+// find is the function of a stop, and the stop's error, if any.
 func (g *graph) find(s stop) (*types.Func, string) {
 	found := g.named[s.Function]
 	switch len(found) {
@@ -111,7 +110,7 @@ func (g *graph) find(s stop) (*types.Func, string) {
 		return nil, fmt.Sprintf("%s lists `%s`, which does not exist%s", listFile, s.Function, g.similar(s.Function))
 	case 1:
 	default:
-		return nil, fmt.Sprintf("%s lists `%s`, which there are %d of: list one whose name is its own", listFile, s.Function, len(found))
+		return nil, fmt.Sprintf("%s lists `%s`, but there are %d of that name: list one with a unique name", listFile, s.Function, len(found))
 	}
 	if is := g.stop(found[0]); is != s {
 		return found[0], fmt.Sprintf("%s lists %s, which is %s", listFile, s, is)
@@ -119,7 +118,7 @@ func (g *graph) find(s stop) (*types.Func, string) {
 	return found[0], ""
 }
 
-// similar names the functions of the same last name.
+// similar names the functions with the same last name.
 func (g *graph) similar(function string) string {
 	last := function[strings.LastIndex(function, ".")+1:]
 	var names []string
@@ -138,7 +137,7 @@ func (g *graph) stop(f *types.Func) stop {
 	return stop{f.Pkg().Name() + "." + nameIn(f), g.h.relative(g.h.file(f.Pos()))}
 }
 
-// detour says that one function does not call another itself, and what does.
+// detour says that one function does not call another directly, and which function does.
 func (g *graph) detour(from, to *types.Func) string {
 	text := fmt.Sprintf("%s lists %s after %s, which does not call it", listFile, g.stop(to), g.stop(from))
 	way := g.way(from, to)

@@ -24,7 +24,7 @@ func cut(doc map[string]any, section string, wanted []string) (map[string]any, e
 	}, c.err
 }
 
-// correct mends what is known to be wrong in GitHub's description. GET /app/installations spells out its items anew and
+// correct fixes known errors in GitHub's description. GET /app/installations spells out its items anew and
 // wants an account to be a user *and* an enterprise; GET /app/installations/{installation_id} has the right schema.
 func correct(paths map[string]any) {
 	node := any(paths)
@@ -110,7 +110,7 @@ func (c *cutter) stripObject(node map[string]any) map[string]any {
 	return object
 }
 
-// isResponse tells a response, whose description may not be dropped, from a schema.
+// isResponse reports whether a node is a response, whose description may not be dropped, and not a schema.
 func isResponse(node map[string]any) bool {
 	_, isSchema := node["type"]
 	_, isParameter := node["in"]
