@@ -223,7 +223,7 @@ func TestLetThroughPodsThatAreNotHealthyEndTheRelease(t *testing.T) {
 		b.sick = func(pod *corev1.Pod) bool { return ofGreen(pod) && conditionOf(pod, gateType) != nil }
 	})
 	w.run(settles, told)
-	const said = `said "Unknown" of k8s1-my-python-app-green-svc`
+	const said = `reported "Unknown" for k8s1-my-python-app-green-svc`
 	rel := w.await(w.submit("a"), "a poke to tell", func(r *v1alpha1.Release) bool {
 		return r.Status.Step == v1alpha1.StepWarm && strings.Contains(r.Status.Message, said) && r.Status.Route.Pokes > 0
 	})
@@ -362,7 +362,7 @@ func TestLoadBalancerIsAskedAnewAfterALongWaitForAPerson(t *testing.T) {
 	check(t, w.kube.Status().Patch(t.Context(), rel, client.RawPatch(types.MergePatchType, []byte(long))))
 	w.approve(rel)
 	w.await(rel, "the load balancer's word", func(r *v1alpha1.Release) bool {
-		return r.Status.Step == v1alpha1.StepWarm && strings.Contains(r.Status.Message, `said "Unknown" of k8s1-my-python-app-green-svc`)
+		return r.Status.Step == v1alpha1.StepWarm && strings.Contains(r.Status.Message, `reported "Unknown" for k8s1-my-python-app-green-svc`)
 	})
 	w.expectLive(v1alpha1.Blue)
 	b.set(func(b *balancer) { b.sick = func(*corev1.Pod) bool { return false } })

@@ -60,5 +60,5 @@ func TestWayBackIsJudgedByReadyEndpointsOfThatVeryVersion(t *testing.T) {
 
 	// Other pods are ready there, of something else.
 	w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}, `{"spec":{"template":{"metadata":{"annotations":{"by":"hand"}}}}}`)
-	w.awaitWayBack("deployment my-python-app-blue runs another version by now")
+	w.awaitWayBack("deployment my-python-app-blue now runs another version")
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// buildAllowance is added to a build's timeout: the time it may queue, and the
-// time the source may be out of reach. A GitHub outage delays builds.
+// buildAllowance is added to a build's timeout, for the time in the queue and the time
+// that the source may be out of reach. A GitHub outage delays builds.
 const buildAllowance = time.Hour
 
 func buildTime(bg *v1alpha1.BlueGreen) time.Duration {
@@ -18,17 +18,17 @@ func stageTime(bg *v1alpha1.BlueGreen) time.Duration   { return bg.Spec.Deadline
 func warmTime(bg *v1alpha1.BlueGreen) time.Duration    { return bg.Spec.Deadlines.Warm.Duration }
 func confirmTime(bg *v1alpha1.BlueGreen) time.Duration { return bg.Spec.Deadlines.Confirm.Duration }
 
-// gateTime: the gate minds its own timeout; this is for a gate that never gets to ask.
+// gateTime: the gate has its own timeout; this one is for a gate that never gets to ask.
 func gateTime(bg *v1alpha1.BlueGreen) time.Duration {
 	return bg.Spec.Gate.Timeout.Duration + time.Minute
 }
 
-// switchTime has room for the baseline, which is taken before.
+// switchTime includes the baseline, which is taken before the switch.
 func switchTime(bg *v1alpha1.BlueGreen) time.Duration {
 	return confirmTime(bg) + bg.Spec.Proof.BaselineTime()
 }
 
-// Limit is how long a step may take; 0 is for ever.
+// Limit is how long a step may take; 0 means without limit.
 func Limit(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
 	if row := RowOf(s); row.Deadline != nil {
 		return row.Deadline(bg)
@@ -36,28 +36,28 @@ func Limit(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
 	return 0
 }
 
-// Overdue reports whether a step that began at a time has taken too long.
+// Overdue reports whether a step that began at a given time has taken too long.
 func Overdue(bg *v1alpha1.BlueGreen, s v1alpha1.Step, began, now time.Time) bool {
 	limit := Limit(bg, s)
 	return limit > 0 && now.Sub(began) > limit
 }
 
-// Lateness says what shows whose doing it is that a step took too long.
+// Lateness says what shows whose fault it is that a step took too long.
 type Lateness struct {
-	// Pods that were to start: what they and their containers say.
+	// Pods that were to start: look at them and their containers.
 	Pods bool
-	// LoadBalancer of Google's, that was to find them healthy: whether it finds the
-	// live ones healthy.
+	// LoadBalancer: Google's load balancer was to find them healthy; look whether it
+	// finds the live ones healthy.
 	LoadBalancer bool
 }
 
-// startLate is for pods that are to start.
+// startLate is for pods that have to start.
 func startLate(_ *v1alpha1.Release, o Observed) Lateness {
 	waiting := slices.ContainsFunc(o.Target.Pods, WaitsForLoadBalancer)
 	return Lateness{Pods: true, LoadBalancer: waiting && o.OnGCE()}
 }
 
-// seedLate is for the one pod that is started before there is a reference.
+// seedLate is for the single pod that starts before there is a reference.
 func seedLate(r *v1alpha1.Release, o Observed) Lateness {
 	if o.Target.Release != r.Name || o.Routes.Attached(r.Status.Milestones.Target) {
 		return Lateness{}
@@ -67,7 +67,7 @@ func seedLate(r *v1alpha1.Release, o Observed) Lateness {
 
 func warmLate(_ *v1alpha1.Release, o Observed) Lateness { return Lateness{LoadBalancer: o.OnGCE()} }
 
-// Shown is what was found of a step that is late, where its [Lateness] asks for it.
+// Shown is what a late step's [Lateness] asked for.
 type Shown struct {
 	// Evidence of the target's pods.
 	Evidence []v1alpha1.Evidence
@@ -75,18 +75,18 @@ type Shown struct {
 	LiveHealthy bool
 }
 
-// Blame is whose doing a late step is.
+// Blame says whose fault a late step is.
 type Blame struct {
 	Class    v1alpha1.FailureClass
 	Evidence []v1alpha1.Evidence
-	// Hint is what to look at, for people; "" if there is nothing to say.
+	// Hint is what people should look at; "" if there is none.
 	Hint string
 }
 
-// Explain says whose doing it is. Pods that do not get ready are the release's own
-// doing, unless there was no room for them. Pods that run, but not for the load
-// balancer, are its doing if the load balancer finds the live ones healthy; else
-// nothing can be said against it.
+// Explain says whose fault it is. If pods do not become ready, the release is at fault,
+// unless there was no room for them. If pods run but the load balancer does not find them
+// healthy, the release is at fault if the load balancer finds the live ones healthy;
+// otherwise nothing speaks against the release.
 func Explain(l Lateness, r *v1alpha1.Release, o Observed, found Shown) Blame {
 	b := Blame{Class: v1alpha1.FaultWorld}
 	if l.Pods {
@@ -101,7 +101,7 @@ func Explain(l Lateness, r *v1alpha1.Release, o Observed, found Shown) Blame {
 	for _, lack := range Warm(r, o).Lacking {
 		b.Evidence = append(b.Evidence, v1alpha1.Evidence{Pod: lack.Pod, Reason: lack.Reason, Message: lack.Text})
 	}
-	b.Hint = "see that path and port of its health check (spec.healthCheck of the service's BackendConfig) answer 200, and that a " +
+	b.Hint = "check that the path and port of its health check (spec.healthCheck of the service's BackendConfig) answer 200, and that a " +
 		"firewall rule lets 35.191.0.0/16 and 130.211.0.0/22 reach the pods"
 	b.Class = v1alpha1.FaultWorld
 	if found.LiveHealthy {

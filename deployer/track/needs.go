@@ -2,34 +2,33 @@ package track
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// mayMove: nobody has locked the application. A lock that comes after the intent
-// comes too late.
+// mayMove: nobody has locked the application. A lock after the intent comes too late.
 func mayMove(r *v1alpha1.Release, o Observed) bool {
 	return !o.Locked || r.Status.Milestones.SwitchIntendedAt != nil
 }
 
-// runsStaged: the target still runs, completely, what was staged.
+// runsStaged: the target still completely runs what was staged.
 func runsStaged(r *v1alpha1.Release, o Observed) bool {
 	s, t := r.Status.Milestones.Staged, o.Target
 	return s != nil && t.RolledOut && t.Image == s.Image && t.TemplateHash == s.TemplateHash
 }
 
-// bigEnough: the target has the size that the live colour has by now.
+// bigEnough: the target has the live colour's current size.
 func bigEnough(_ *v1alpha1.Release, o Observed) bool { return o.Target.Replicas >= o.Size }
 
-// RunsAtSize is both, for a rollback.
+// RunsAtSize is both runsStaged and bigEnough, for a rollback.
 func RunsAtSize(r *v1alpha1.Release, o Observed) bool { return runsStaged(r, o) && bigEnough(r, o) }
 
-// isWarm: the load balancer finds every pod of the target healthy, or where it does
-// not tell, requests to the target's Service reach every pod of it.
+// isWarm: the load balancer finds every pod of the target healthy or, if it does not
+// report that, requests to the target's Service reach each of its pods.
 func isWarm(r *v1alpha1.Release, o Observed) bool { return Warm(r, o).Warm }
 
-// vouchedLately: the load balancer told so not long ago. Hours may have passed since,
-// until a person approved.
+// vouchedLately: the load balancer reported so recently. Hours may have passed until a
+// person approved.
 func vouchedLately(r *v1alpha1.Release, o Observed) bool { return WarmAnew(r, o).Warm }
 
-// gateFresh: the gate passed with this very image and template, on every pod
-// that there is now, not long ago.
+// gateFresh: the gate passed recently, with this very image and template, on every current
+// pod.
 func gateFresh(r *v1alpha1.Release, o Observed) bool {
 	v, s := r.Status.Milestones.Verified, r.Status.Milestones.Staged
 	if v == nil || s == nil || v.Image != s.Image || v.TemplateHash != s.TemplateHash {
@@ -43,20 +42,19 @@ func gateFresh(r *v1alpha1.Release, o Observed) bool {
 	return o.Now.Sub(v.At.Time) < o.Freshness
 }
 
-// gateAsked: nobody had to be waited for since the gate passed.
+// gateAsked: the release has not waited for a person since the gate passed.
 func gateAsked(r *v1alpha1.Release, _ Observed) bool {
 	v := r.Status.Milestones.Verified
 	return v != nil && !v.AskAgain
 }
 
-// passedBefore reports whether the gate has a fresh pass of what runs now, and is
-// asked again only because a person was waited for since: one round shows whether
-// that still holds.
+// passedBefore reports whether the gate has a fresh pass of what runs now, and is repeated
+// only because the release has waited for a person since: one round shows whether the pass
+// still holds.
 func passedBefore(r *v1alpha1.Release, o Observed) bool { return gateFresh(r, o) && !gateAsked(r, o) }
 
-// untouchable is the wait as long as the target must be left alone, because front
-// ends may still send users to it since the last switch, or nobody knows that they
-// do not.
+// untouchable is the wait while the target must be left alone: front ends may still send
+// users to it since the last switch, or nobody knows that they do not.
 func untouchable(o Observed) Wait {
 	if o.Unconfirmed != "" {
 		return Wait{

@@ -19,7 +19,7 @@ type Backend struct {
 	Path string
 	// Service it names.
 	Service string
-	// Port it names, as it stands in the object: {"number": 80} or {"name": "http"}.
+	// Port it names, as in the object: {"number": 80} or {"name": "http"}.
 	Port map[string]any
 }
 
@@ -35,11 +35,10 @@ func (b Backend) String() string {
 	return host + b.Path
 }
 
-// Names reports whether the backend names a Service's port of a name and number.
+// Names reports whether the backend names the Service's port with this name and number.
 func (b Backend) Names(name string, number int32) bool { return NamesPort(b.Port, name, number) }
 
-// NamesPort reports whether a port, as it stands in an Ingress, is that of a name
-// and number.
+// NamesPort reports whether a port in an Ingress is the one with this name and number.
 func NamesPort(port map[string]any, name string, number int32) bool {
 	if want, ok := port["name"].(string); ok {
 		return want == name
@@ -48,7 +47,7 @@ func NamesPort(port map[string]any, name string, number int32) bool {
 	return ok && want == int64(number)
 }
 
-// Routes are what an Ingress says about one application.
+// Routes are an Ingress's routes for one application.
 type Routes struct {
 	// Name of the Ingress.
 	Name string
@@ -56,10 +55,10 @@ type Routes struct {
 	Exists bool
 	// UID of the Ingress.
 	UID string
-	// Generation of its spec, which never comes back: a patch that tests it is
-	// refused once anybody changed a route, even if the routes are the same again.
+	// Generation of its spec, which never comes back: a patch that tests it is refused once
+	// anybody has changed a route, even if the routes are the same again.
 	Generation int64
-	// Fence is what a fence last wrote; empty if nothing.
+	// Fence is the value of the last fence; empty if there is none.
 	Fence string
 	// StandbyHost as recorded on the Ingress for this application; empty if
 	// nothing is recorded.
@@ -72,15 +71,15 @@ type Routes struct {
 	Standby map[v1alpha1.Color][]Backend
 	// LoadBalancer that the Ingress programs.
 	LoadBalancer v1alpha1.LoadBalancer
-	// BackendStates of the load balancer's routes in use, as its controller last
-	// told: by the name of a NEG. Only Google's tells.
+	// BackendStates of the load balancer's routes in use, as its controller last reported
+	// them, by the name of a NEG. Only Google's controller reports them.
 	BackendStates map[string]string
-	// URLMap is the name of the URL map that Google's controller made of the Ingress;
-	// empty if it has not said. Regional: it is one of a region.
+	// URLMap is the name of the URL map that Google's controller made for the Ingress; empty
+	// if it has not reported one. Regional: it is a regional one.
 	URLMap   string
 	Regional bool
-	// PokedAt is when anybody last had the Ingress's controller look at it, see
-	// ; zero if nobody did.
+	// PokedAt is when anybody last made the Ingress's controller look at it; zero if nobody
+	// did.
 	PokedAt time.Time
 	// Addresses of the load balancer, as its controller wrote them.
 	Addresses []netip.Addr
@@ -88,15 +87,15 @@ type Routes struct {
 	// while a rule that is not ours uses it.
 	HostTaken string
 
-	// Spec of the Ingress and Version of the object, as they were read, for whoever
-	// patches it. Annotated: it has an annotation.
+	// Spec of the Ingress and Version of the object as they were read, for patches.
+	// Annotated: it has an annotation.
 	Spec      map[string]any
 	Version   string
 	Annotated bool
 }
 
-// Live returns the one colour that users reach. It is empty if the Ingress
-// names neither Service, or both.
+// Live returns the one colour that users reach. It is empty if the Ingress names neither
+// Service, or both.
 func (s Routes) Live() v1alpha1.Color {
 	blue, green := len(s.Users[v1alpha1.Blue]), len(s.Users[v1alpha1.Green])
 	switch {
@@ -113,15 +112,15 @@ func (s Routes) Mixed() bool {
 	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
 }
 
-// Attached reports whether a colour is referenced under the standby host, by every
-// port that users of the other colour are routed to. The load balancer has a
-// backend for each port of a Service, and none that is not referenced.
+// Attached reports whether a colour is referenced under the standby host, through every
+// port that users of the other colour are routed to. The load balancer has a backend for
+// each referenced port of a Service, and for no other.
 func (s Routes) Attached(c v1alpha1.Color) bool {
 	return len(s.Standby[c]) > 0 && len(MissingPorts(s.Users[c.Other()], s.Standby[c])) == 0
 }
 
-// MissingPorts returns the ports, each once, that users are routed to and that no
-// standby backend has.
+// MissingPorts returns the ports, each once, that users are routed to but that no standby
+// backend has.
 func MissingPorts(users, standby []Backend) []map[string]any {
 	seen := map[string]bool{}
 	for _, b := range standby {
@@ -145,42 +144,40 @@ func PortText(port map[string]any) string {
 	return fmt.Sprint(port["number"])
 }
 
-// stateHealthy is the state of a backend of which at least one endpoint is
-// healthy (ingress-gce pkg/backends/backends.go:171-213).
+// stateHealthy is the state of a backend with at least one healthy endpoint (ingress-gce
+// pkg/backends/backends.go:171-213).
 const stateHealthy = "HEALTHY"
 
-// stateUnhealthy is the state of one whose endpoints all fail their checks.
+// stateUnhealthy is the state of a backend whose endpoints all fail their checks.
 const stateUnhealthy = "UNHEALTHY"
 
-// Group is what Google's load balancer has of one port of a Service: a network
-// endpoint group, or the nodes' instance groups.
+// Group is what Google's load balancer has for one port of a Service: a network endpoint
+// group, or the nodes' instance groups.
 type Group struct {
 	// Port of the Service.
 	Port int32
-	// Name of the NEG; "" while its controller has not named it.
+	// Name of the NEG; "" until its controller has named it.
 	Name string
 	// Backend is the name of the backend service that uses it.
 	Backend string
-	// Region that a NEG's zones are in; "" for instance groups, and while that is not
-	// said.
+	// Region of a NEG's zones; "" for instance groups, and until the controller reports it.
 	Region string
-	// Routed: the routes in use lead to it, as the Ingress's controller last told.
+	// Routed: the routes in use lead to it, as the Ingress's controller last reported.
 	Routed bool
-	// State of all its endpoints together, as that controller last told: HEALTHY if
-	// at least one of them is. It is as old as the controller's last sync.
+	// State of all its endpoints together, as that controller last reported: HEALTHY if at
+	// least one of them is. It is as old as the controller's last sync.
 	State string
-	// Trouble is what its own object says is not done yet; "" if there is nothing
-	// to be said, or no such object can be had in this cluster. That it could not be
-	// read just now is trouble as well.
+	// Trouble is what its own object reports as missing; "" if there is nothing, or if this
+	// cluster has no such object. A failed read is trouble as well.
 	Trouble string
 }
 
-// Healthy reports whether at least one of its endpoints was healthy as its
-// controller last told.
+// Healthy reports whether at least one of its endpoints was healthy at its controller's last
+// report.
 func (g Group) Healthy() bool { return g.State == stateHealthy }
 
-// Unhealthy reports whether none of its endpoints was healthy as its controller
-// last told; not that nothing is known.
+// Unhealthy reports whether none of its endpoints was healthy at its controller's last
+// report. It is false if nothing is known.
 func (g Group) Unhealthy() bool { return g.Routed && g.State == stateUnhealthy }
 
 // String describes a group to a person.
@@ -191,8 +188,8 @@ func (g Group) String() string {
 	return g.Name
 }
 
-// TakenUp reports whether the load balancer's routes in use lead to all of a
-// Service's groups; why says what is missing.
+// TakenUp reports whether the load balancer's routes in use lead to all of a Service's
+// groups; why says what is missing.
 func TakenUp(service string, groups []Group) (why string, ok bool) {
 	if len(groups) == 0 {
 		return "the ingress names no port of service " + service, false
@@ -200,7 +197,7 @@ func TakenUp(service string, groups []Group) (why string, ok bool) {
 	for _, g := range groups {
 		switch {
 		case g.Name == "":
-			return fmt.Sprintf("nothing is named for port %d of service %s yet", g.Port, service), false
+			return fmt.Sprintf("port %d of service %s has no backend yet", g.Port, service), false
 		case !g.Routed:
 			return g.Name + " is not among the backends of the routes in use", false
 		}

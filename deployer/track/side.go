@@ -8,24 +8,23 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Side is one colour as observed. The zero value of a field means that nothing
-// is known, never that something went wrong.
+// Side is one colour as observed. The zero value of a field means that nothing is known,
+// never that something went wrong.
 type Side struct {
 	// Color that was observed.
 	Color v1alpha1.Color
 
-	// Deployment and Service are the names of its objects, whether they exist or
-	// not.
+	// Deployment and Service are the names of its objects, whether or not they exist.
 	Deployment, Service string
 
 	// DeploymentExists and ServiceExists say whether they do.
 	DeploymentExists, ServiceExists bool
 
-	// DeploymentUID tells the Deployment from a later one of its name.
+	// DeploymentUID distinguishes the Deployment from a later one with its name.
 	DeploymentUID types.UID
 
-	// Generation of the Deployment. It never comes back, and changes with the
-	// Deployment's annotations, too.
+	// Generation of the Deployment. It never comes back, and also changes with the
+	// Deployment's annotations.
 	Generation int64
 
 	// SwitchedBy names the release that last brought users to this colour, or is
@@ -35,15 +34,14 @@ type Side struct {
 	// Replicas is the size asked for: spec.replicas.
 	Replicas int32
 
-	// Containers of the pod template, by name, so that an ambiguous one can be
-	// told.
+	// Containers of the pod template, by name, for a message if the choice is ambiguous.
 	Containers []string
 
 	// Container that gets the image; "" if it is ambiguous or absent, see
 	// [ChooseContainer].
 	Container string
 
-	// Image of that container in the pod template, in the template's words.
+	// Image of that container in the pod template, as written there.
 	Image string
 
 	// RunningImage is that container's image as repository@sha256:…, as the pods
@@ -68,21 +66,21 @@ type Side struct {
 	// Pods of the current ReplicaSet that have not ended, sorted by name.
 	Pods []Pod
 
-	// Progress says for people how far the rollout is.
+	// Progress describes the rollout's progress to people.
 	Progress string
 
-	// Failure is why the rollout will not succeed, as soon as that can be told.
+	// Failure is why the rollout will not succeed, as soon as that is certain.
 	Failure *Failure
 
-	// LookAgainAt is when a trouble that is still too young to be a Failure
-	// becomes one, without any object changing; zero if there is none.
+	// LookAgainAt is when a problem that is too recent to be a Failure becomes one, without
+	// any object changing; zero if there is none.
 	LookAgainAt time.Time
 
 	// Autoscaler of the Deployment, whether that exists or not.
 	Autoscaler Autoscaler
 
-	// ServiceColored and DeploymentColored say whether the selector names the
-	// colour. The other colour's can only be made from one that does.
+	// ServiceColored and DeploymentColored say whether the selector names the colour. Only
+	// then can the other colour's object be created from it.
 	ServiceColored, DeploymentColored bool
 
 	// Selector of the Service, MatchLabels of the Deployment's selector, and Labels
@@ -95,8 +93,8 @@ type Side struct {
 	// Ports of the Service, and where they lead.
 	Ports []Port
 
-	// UserPort is the port on the pod that users are routed to: of several, the one
-	// of the first route; 0 if unknown. Only who knows the routes can tell it.
+	// UserPort is the pod's port that users are routed to, the first route's if there are
+	// several; 0 if unknown. Whoever knows the routes sets it.
 	UserPort int32
 
 	// Probe is the readiness probe of Container, if it is an HTTP request to the
@@ -104,7 +102,7 @@ type Side struct {
 	Probe *Probe
 }
 
-// Ready are the pods that are ready, and are not asked to end.
+// Ready are the pods that are ready and have not been asked to end.
 func (s Side) Ready() []Pod {
 	var ready []Pod
 	for _, pod := range s.Pods {
@@ -115,7 +113,7 @@ func (s Side) Ready() []Pod {
 	return ready
 }
 
-// Restarts are those of all its pods' containers.
+// Restarts counts those of all its pods' containers.
 func (s Side) Restarts() (n int32) {
 	for _, pod := range s.Pods {
 		n += pod.Restarts
@@ -128,24 +126,24 @@ type Pod struct {
 	// Namespace and Name of the pod.
 	Namespace, Name string
 
-	// UID tells it from a later one of its name.
+	// UID distinguishes it from a later pod with its name.
 	UID types.UID
 
 	// IP of the pod; "" while it has none.
 	IP string
 
-	// Created is when it was made, to the second.
+	// Created is its creation time, to the second.
 	Created time.Time
 
 	// Ready is its condition Ready, ReadySince since when, to the second.
 	Ready      bool
 	ReadySince time.Time
 
-	// ContainersReady is its condition ContainersReady: it would be ready but for
-	// its gates.
+	// ContainersReady is its condition ContainersReady: it would be ready if not for its
+	// gates.
 	ContainersReady bool
 
-	// NoRoom is why no node takes it, in the scheduler's words; "" if one did.
+	// NoRoom is why no node takes it, in the scheduler's words; "" if a node did.
 	NoRoom string
 
 	// Gates are its readiness gates.
@@ -158,20 +156,20 @@ type Pod struct {
 	Restarts int32
 }
 
-// Gate is a condition that a pod waits for, besides its containers, to be ready.
+// Gate is a condition that a pod waits for, besides its containers, to become ready.
 // Somebody else writes it, such as a load balancer's controller.
 type Gate struct {
 	// Type of the condition.
 	Type string
 
-	// True is its status. Reason and Message say why, and are empty while nobody has
+	// True is its status. Reason and Message say why, and are empty until somebody has
 	// written the condition.
 	True            bool
 	Reason, Message string
 }
 
-// Probe is an HTTP readiness probe: the one statement about its health that an
-// application brings along.
+// Probe is an HTTP readiness probe: the one statement about its health that comes with an
+// application.
 type Probe struct {
 	// Path of the request, starting with /.
 	Path string
@@ -188,20 +186,19 @@ type Probe struct {
 
 // Failure is why a rollout will not succeed.
 type Failure struct {
-	// Reason in Kubernetes' word, such as CrashLoopBackOff.
+	// Reason is Kubernetes' word, such as CrashLoopBackOff.
 	Reason v1alpha1.FailureReason
 
-	// Message says it to a person, with the object and the way out if known.
+	// Message describes it to a person, with the object and, if known, the way out.
 	Message string
 
-	// Pod and Container it was seen on; "" if it is no pod's.
+	// Pod and Container on which it was seen; "" if it is not about a pod.
 	Pod, Container string
 
 	// ExitCode of the container's last end, if it ended.
 	ExitCode *int32
 
-	// Previous: the container that failed is not the one there now, so its log
-	// is the previous one's.
+	// Previous: the container that failed has been replaced, so its log is the previous one.
 	Previous bool
 }
 
@@ -211,7 +208,7 @@ type Port struct {
 	Name   string
 	Number int32
 
-	// Pod is the port on the pod, a named one resolved in the template; 0 if no
-	// container has it.
+	// Pod is the pod's port, with a named one resolved in the template; 0 if no container
+	// has it.
 	Pod int32
 }

@@ -26,8 +26,8 @@ var undo = []Row{
 	{Name: v1alpha1.StepDiscard, Done: discarded, Deadline: stageTime},
 }
 
-// rollback returns to the version before the last switch. It is never undone,
-// and never points at what it leaves.
+// rollback returns to the version before the last switch. It is never undone, and never
+// points to the version that it leaves.
 var rollback = []Row{
 	{Name: v1alpha1.StepSize, Done: staged, Deadline: stageTime, Late: startLate},
 	{Name: v1alpha1.StepWarm, Done: warmed, Deadline: warmTime, Late: warmLate},
@@ -35,28 +35,27 @@ var rollback = []Row{
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
 }
 
-// Row says all of a step but its act, which is bound to its name: this package
-// knows nobody who acts.
+// Row describes a step except for its act, which package deployer binds to its name.
 type Row struct {
 	Name v1alpha1.Step
 	// Done reports whether the step's milestone is recorded.
 	Done func(*v1alpha1.Release) bool
-	// Needs are looked at again right before the step acts, as long as traffic
-	// has not moved: an intent that a crash left without its patch may be old.
-	// One that no longer holds goes back to the step that provides it.
+	// Needs are checked again right before the step acts, as long as traffic has not
+	// moved: an intent that a crash left without its patch may be old. If one no longer
+	// holds, the release goes back to the step that provides it.
 	Needs []Need
-	// After is what the step must wait for before it acts: a time, or that something
-	// changes; nil: nothing.
+	// After is what the step must wait for before it acts: a time, or a change; nil means
+	// nothing.
 	After func(Observed) Wait
-	// Deadline is how long the step may take; nil: it minds its own clock, or is
-	// never given up.
+	// Deadline is how long the step may take; nil means that it has its own clock, or no
+	// limit.
 	Deadline func(*v1alpha1.BlueGreen) time.Duration
-	// Late tells what shows whose doing it is that the step took too long; nil: the
+	// Late says what shows whose fault it is that the step takes too long; nil means the
 	// world's.
 	Late func(*v1alpha1.Release, Observed) Lateness
 }
 
-// Need is a fact that must hold when a step acts, whatever was recorded.
+// Need is a fact that must hold when a step acts, whatever the record says.
 type Need struct {
 	Holds func(*v1alpha1.Release, Observed) bool
 	// By is the step that provides it.
@@ -64,7 +63,7 @@ type Need struct {
 }
 
 var (
-	// unlocked comes first: what waits behind a lock need not be kept fresh.
+	// unlocked comes first: behind a lock, nothing needs to be kept fresh.
 	unlocked = Need{mayMove, v1alpha1.StepPromote}
 
 	running = Need{runsStaged, v1alpha1.StepStage}
@@ -73,14 +72,14 @@ var (
 	warm    = Need{isWarm, v1alpha1.StepWarm}
 	fresh   = Need{gateFresh, v1alpha1.StepVerify}
 	asked   = Need{gateAsked, v1alpha1.StepVerify}
-	// vouched comes after the gate, which may take longer than it is fresh.
+	// vouched comes after the gate, which may take longer than this stays fresh.
 	vouched = Need{vouchedLately, v1alpha1.StepWarm}
 )
 
-// Next returns the step that a release is at: the first whose milestone is
-// missing, or the one that must be repeated because the missing one needs it.
-// ok is false when the track has ended. It is pure: no context, clock, log or
-// I/O; the time is part of what was observed.
+// Next returns the step that a release is at: the first whose milestone is missing, or an
+// earlier one that must be repeated because the missing one needs it. ok is false when the
+// track has ended. It is pure: no context, clock, log or I/O; the time is part of what was
+// observed.
 func Next(r *v1alpha1.Release, o Observed) (row Row, ok bool) {
 	rows := tableOf(r, o)
 	for _, row := range rows {
@@ -98,7 +97,7 @@ func Next(r *v1alpha1.Release, o Observed) (row Row, ok bool) {
 	return Row{}, false
 }
 
-// moved reports whether traffic is where the release brings it.
+// moved reports whether traffic is already where the release sends it.
 func moved(r *v1alpha1.Release, o Observed) bool {
 	return r.Status.Milestones.SwitchIntendedAt != nil && o.Routes.Live() == r.Status.Milestones.Target
 }
@@ -117,7 +116,7 @@ func tableOf(r *v1alpha1.Release, o Observed) []Row {
 	return undo
 }
 
-// Steps are those of a release that goes well, in their order.
+// Steps are the steps of a release that goes well, in order.
 func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
 	if kind == v1alpha1.Rollback {
 		return names(rollback)
@@ -125,7 +124,7 @@ func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
 	return names(deploy)
 }
 
-// UndoSteps are those after a fault, in their order.
+// UndoSteps are the steps after a fault, in order.
 func UndoSteps() []v1alpha1.Step { return names(undo) }
 
 func names(rows []Row) []v1alpha1.Step {
@@ -136,8 +135,8 @@ func names(rows []Row) []v1alpha1.Step {
 	return all
 }
 
-// RowOf returns the row of a step. Of a step of two tables all but the needs is the
-// same in both.
+// RowOf returns the row of a step. If a step is in two tables, everything except its needs
+// is the same in both.
 func RowOf(s v1alpha1.Step) Row {
 	all := slices.Concat(deploy, undo, rollback)
 	if i := slices.IndexFunc(all, func(row Row) bool { return row.Name == s }); i >= 0 {
@@ -146,6 +145,6 @@ func RowOf(s v1alpha1.Step) Row {
 	return Row{Name: s}
 }
 
-// Bound is how many steps a release can take in one look, if every one is taken
-// twice: a deploy's, and then those of its undo.
+// Bound is how many steps a release can take in one look, if it takes every step twice: a
+// deploy's steps and then those of its undo.
 var Bound = 2 * (len(deploy) + len(undo))

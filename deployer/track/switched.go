@@ -7,12 +7,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// SwitchTakenUp reports whether users are where the routes that were last written send
-// them, as far as that is ever known: until then they may be with either colour. On
-// Google's load balancer only a sign tells, and that no event speaks against it is
-// none: events are lost, and a controller has a budget of them. Others do not tell;
-// there a time has to do. A record of a version that did not note the load balancer,
-// of a colour that is shrunk, is closed.
+// SwitchTakenUp reports whether users are where the last written routes send them, as far
+// as that can ever be known: until then they may be on either colour. On Google's load
+// balancer only a sign counts. A missing event against the switch is not a sign: events
+// get lost, and a controller has a budget of them. Other load balancers do not report it;
+// there, some time has to do. A record from a version that did not note the load balancer
+// is settled if its colour has been shrunk.
 func SwitchTakenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
 	switch {
 	case last == nil, last.LoadBalancer == "" && last.Shrunk && last.OverruledAt == nil:
@@ -23,12 +23,12 @@ func SwitchTakenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
 	return last.TookEffectAt != nil && Tells(last.TookEffectBy)
 }
 
-// Tells reports whether a sign tells that Google's load balancer took up its routes.
+// Tells reports whether a sign shows that Google's load balancer took up its routes.
 func Tells(s v1alpha1.Sign) bool {
 	return s == v1alpha1.SignURLMap || s == v1alpha1.SignURLMapRead || s == v1alpha1.SignNewVersion || s == v1alpha1.SignPerson
 }
 
-// RoutedSince is since when the routes are as they are.
+// RoutedSince is when the routes became what they are.
 func RoutedSince(last *v1alpha1.SwitchRecord) time.Time {
 	if last.OverruledAt != nil {
 		return last.OverruledAt.Time
@@ -36,15 +36,15 @@ func RoutedSince(last *v1alpha1.SwitchRecord) time.Time {
 	return last.At.Time
 }
 
-// RoutedTo is the colour that the routes of a record lead to.
+// RoutedTo is the colour to which the routes of a record lead.
 func RoutedTo(last *v1alpha1.SwitchRecord) v1alpha1.Color {
 	return cmp.Or(last.OverruledTo, last.To.Color)
 }
 
-// ShrinkAt is when the colour that the last switch left may be shrunk; not open if it
-// is, or nobody can tell yet: users may be there as long as nothing says that the load
+// ShrinkAt is when the colour that the last switch left may be shrunk. open is false if it
+// already is, or if nobody knows yet. Users may be there until something shows that the load
 // balancer took up the switch, and nobody knows where they are if the Ingress does not
-// say that of one colour. What a restore left failed, and is held for nobody.
+// route them to one colour. The colour that a restore left has failed, and is not held.
 func ShrinkAt(bg *v1alpha1.BlueGreen, routes Routes) (at time.Time, open bool) {
 	last := bg.Status.LastSwitch
 	if last == nil || last.Shrunk || routes.Live() == "" || !SwitchTakenUp(last, routes.LoadBalancer) {
@@ -57,8 +57,7 @@ func ShrinkAt(bg *v1alpha1.BlueGreen, routes Routes) (at time.Time, open bool) {
 	return at, true
 }
 
-// DrainedAt is when a colour that users left may be touched by a release; zero if it
-// may be all the time.
+// DrainedAt is when a release may touch a colour that users left; zero if it always may.
 func DrainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) time.Time {
 	s := bg.Status.LastSwitch
 	if s == nil || s.UID == release || s.From.Color != target && s.OverruledAt == nil {
@@ -67,8 +66,8 @@ func DrainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) ti
 	return Effective(s).Add(bg.Spec.DrainTime())
 }
 
-// Effective is when a switch took effect, as far as is known: not before users can
-// have left.
+// Effective is when a switch took effect, as far as is known: users cannot have left before
+// that.
 func Effective(s *v1alpha1.SwitchRecord) time.Time {
 	if s.TookEffectAt != nil && s.TookEffectAt.After(RoutedSince(s)) {
 		return s.TookEffectAt.Time

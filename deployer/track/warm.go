@@ -12,13 +12,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// DefaultSettle is the zero value's meaning of [Router.Settle]. Google's default
-// interval of a health check is 15 s, and two answers change a state for the worse
-// (ingress-gce pkg/translator/healthchecks.go:45-61).
+// DefaultSettle is what a zero Settle means. Google's default interval of a health check is
+// 15 s, and two answers change a state for the worse (ingress-gce
+// pkg/translator/healthchecks.go:45-61).
 const DefaultSettle = 30 * time.Second
 
-// readinessGate is the condition by which Google's load balancer says that it
-// finds a pod healthy, or that it cannot tell.
+// readinessGate is the condition with which Google's load balancer reports that it finds a
+// pod healthy, or that it does not know.
 const readinessGate = "cloud.google.com/load-balancer-neg-ready"
 
 // Reasons of that condition, all with status True (ingress-gce
@@ -29,7 +29,7 @@ const (
 	reasonTimeout   = "LoadBalancerNegTimeout"
 )
 
-// WarmLook is everything about one colour that its warmth is judged by.
+// WarmLook is everything by which a colour's warmth is judged.
 type WarmLook struct {
 	// Now is when it was observed.
 	Now time.Time
@@ -37,32 +37,32 @@ type WarmLook struct {
 	LoadBalancer v1alpha1.LoadBalancer
 	// Service of the colour.
 	Service string
-	// Pods of the version that is to be warm.
+	// Pods of the version that has to be warm.
 	Pods []Pod
 	// Endpoints are the names of the pods that the Service sends requests to.
 	Endpoints []string
-	// Groups that Google's load balancer has of the Service.
+	// Groups that Google's load balancer has for the Service.
 	Groups []Group
-	// LeftAt is when the load balancer last sent users to these pods; zero if it
-	// never did, or if they were shrunk since.
+	// LeftAt is when the load balancer last sent users to these pods; zero if it never did,
+	// or if they have been shrunk since.
 	LeftAt time.Time
-	// Rollback: users are to go back to these pods.
+	// Rollback: users return to these pods.
 	Rollback bool
-	// Referenced: the Ingress names the Service without this release's doing.
+	// Referenced: the Ingress names the Service, not because of this release.
 	Referenced bool
 	// Known is what the release has seen so far.
 	Known v1alpha1.RouteStatus
 	// Settle is [Router.Settle].
 	Settle time.Duration
-	// ToldAt is when the load balancer last told that it finds the colour healthy; zero
-	// if how long ago does not matter. Freshness is how long ago is too long.
+	// ToldAt is when the load balancer last reported that it finds the colour healthy; zero
+	// if the age does not matter. Freshness is the age that is too old.
 	ToldAt    time.Time
 	Freshness time.Duration
 }
 
-// Lack is something that a colour lacks, or that could not be seen of it.
+// Lack is something that a colour lacks, or that could not be seen.
 type Lack struct {
-	// Pod that it concerns; "" if it is no pod's.
+	// Pod it is about; "" if it is not about a pod.
 	Pod string
 	// Reason in the controller's word, if there is one.
 	Reason string
@@ -77,38 +77,38 @@ func (l Lack) String() string {
 	return "pod " + l.Pod + " " + l.Text
 }
 
-// Warmth is how a colour was found.
+// Warmth is the result of judging a colour.
 type Warmth struct {
 	// Warm: every pod can take users' requests.
 	Warm bool
 	// Pods that count, and how many of them lack nothing.
 	Pods, Good int
-	// Lacking is what is not there yet. It is empty if and only if Warm.
+	// Lacking is what is missing. It is empty if and only if Warm.
 	Lacking []Lack
-	// Unseen are the pods of which the load balancer does not tell whether it finds
-	// them healthy.
+	// Unseen are the pods for which the load balancer does not report whether it finds them
+	// healthy.
 	Unseen []Lack
-	// Waived is what a held colour lacks, and is not waited for.
+	// Waived is what a held colour lacks and the release does not wait for.
 	Waived []Lack
-	// PokeAt is when the load balancer's controller should be made to tell anew; zero
-	// if nothing could be learnt from it.
+	// PokeAt is when to make the load balancer's controller report again; zero if it would
+	// show nothing new.
 	PokeAt time.Time
-	// HealthySince is what [v1alpha1.RouteStatus] is to have from now on.
+	// HealthySince is the new value for [v1alpha1.RouteStatus].
 	HealthySince *metav1.MicroTime
-	// Again is when the same observation would mean something else; zero: never.
+	// Again is when the same observation would mean something else; zero means never.
 	Again time.Time
 }
 
-// Judge tells whether a colour can take users' requests. It is pure.
+// Judge decides whether a colour can take users' requests. It is pure.
 //
-// On Google's load balancer that a pod is ready says little: its gate also opens
-// for a pod that is in no endpoint group, for one whose group has no health check
-// yet, and for one that has waited for ten minutes; and once open it is never
-// looked at again. So status, reason and message are read together. The
-// Ingress's annotation says HEALTHY if one endpoint is, as of the controller's
-// last sync. Both together say that the load balancer finds every pod healthy.
+// On Google's load balancer a ready pod says little. The pod's gate also opens if the pod is
+// in no endpoint group, if its group has no health check yet, and after ten minutes of
+// waiting; once open, it is never looked at again. So Judge reads status, reason and message
+// together. The Ingress's annotation says HEALTHY if a single endpoint is, as of the
+// controller's last sync. Only both together show that the load balancer finds every pod
+// healthy.
 //
-// A held colour, see [WarmLook.Held], needs none of it.
+// A held colour, see [WarmLook.Held], needs none of this.
 func (l WarmLook) Judge() Warmth {
 	w := Warmth{}
 	for _, pod := range l.Pods {
@@ -139,7 +139,7 @@ func (l WarmLook) Judge() Warmth {
 		}
 	}
 	if len(w.Lacking) > 0 {
-		w.Unseen = nil // what lacks is told first
+		w.Unseen = nil // report first what is missing
 		return w
 	}
 	l.judgeBackends(&w)
@@ -150,15 +150,15 @@ func (l WarmLook) Judge() Warmth {
 	return w
 }
 
-// Held reports whether users go back to the very pods that they left, which the
-// Ingress has named ever since: the load balancer has them, and whatever it or its
-// controller does not tell just now is no reason to keep users from them.
+// Held reports whether users return to the very pods that they left and that the Ingress has
+// named ever since. The load balancer has these pods; if it or its controller reports nothing
+// at the moment, that is no reason to keep users from them.
 func (l WarmLook) Held() bool {
 	return l.Rollback && l.Referenced && !l.LeftAt.IsZero() && len(l.Pods) > 0 &&
 		!slices.ContainsFunc(l.Pods, func(p Pod) bool { return !p.Terminating && !p.Created.Before(l.LeftAt) })
 }
 
-// waived is what the load balancer's controller does not tell of a held colour.
+// waived is what the load balancer's controller does not report about a held colour.
 func (l WarmLook) waived() []Lack {
 	var w Warmth
 	if why, ok := TakenUp(l.Service, l.Groups); !ok {
@@ -169,7 +169,7 @@ func (l WarmLook) waived() []Lack {
 			w.lack("", "", "NEG %s: %s", g.Name, g.Trouble)
 		}
 		if g.Routed && !g.Healthy() {
-			w.lack("", g.State, "the load balancer said %q of %s when its controller last looked at the ingress", g.State, g.Name)
+			w.lack("", g.State, "the load balancer reported %q for %s when its controller last looked at the ingress", g.State, g.Name)
 		}
 	}
 	return w.Lacking
@@ -188,7 +188,7 @@ func (l WarmLook) judgePod(w *Warmth, pod Pod) {
 	case gce && !pod.Ready:
 		w.lack(pod.Name, "", "is not ready")
 	case !slices.Contains(l.Endpoints, pod.Name):
-		w.lack(pod.Name, "", "is no ready endpoint of service %s", l.Service)
+		w.lack(pod.Name, "", "is not a ready endpoint of service %s", l.Service)
 	default:
 		w.Good++
 		if why := l.distrust(gate, gated); gce && why != "" && !pod.Created.Before(l.LeftAt) {
@@ -205,12 +205,12 @@ func gateOf(pod Pod) (Gate, bool) {
 	return pod.Gates[i], true
 }
 
-// healthyIn reads in which NEG, and in whose backend service, a pod was found
-// healthy. The keys are quoted twice: NEG "Key{\"k8s1-…\", zone: \"…\"}".
+// healthyIn reads the NEG and the backend service in which a pod was found healthy. The keys
+// are quoted twice: NEG "Key{\"k8s1-…\", zone: \"…\"}".
 var healthyIn = regexp.MustCompile(`Healthy in NEG "Key\{"([^"]+)"[^}]*\}" attached to BackendService "Key\{"([^"]+)"`)
 
-// distrust says why a pod's gate does not tell that the load balancer finds the
-// pod healthy; "" if it does.
+// distrust says why a pod's gate does not show that the load balancer finds the pod healthy;
+// "" if it does.
 func (l WarmLook) distrust(gate Gate, gated bool) string {
 	if !gated {
 		return "has no readiness gate " + readinessGate
@@ -235,25 +235,23 @@ func isUnreferenced(gate Gate) bool {
 	return strings.Contains(gate.Message, "does not belong to any NEG")
 }
 
-// WaitsForLoadBalancer reports whether a pod's containers are ready and it only
-// waits for the load balancer to find it healthy.
+// WaitsForLoadBalancer reports whether a pod's containers are ready and it only waits for the
+// load balancer to find it healthy.
 func WaitsForLoadBalancer(pod Pod) bool {
 	gate, gated := gateOf(pod)
 	return gated && !gate.True && pod.ContainersReady
 }
 
-// LetThroughUnreferenced reports whether a pod's gate was opened for good because
-// nothing named its Service when it was started, so that nothing will ever be
-// known of its health.
+// LetThroughUnreferenced reports whether a pod's gate was opened for good because nothing
+// named its Service when it started. Nothing will ever be known about its health.
 func LetThroughUnreferenced(pod Pod) bool {
 	gate, gated := gateOf(pod)
 	return gated && gate.True && isUnreferenced(gate)
 }
 
-// judgeAge has the load balancer asked anew if it told too long ago: what is written
-// of the pods is never looked at again, and what is written of the service is as old
-// as its controller's last sync. Nothing says when that sync is done, so that it gets a
-// time.
+// judgeAge has the load balancer report again if its last report is too old. The gates of the
+// pods are never looked at again, and the state of the service is as old as the controller's
+// last sync. Nothing shows when the next sync is done, so it gets some time.
 func (l WarmLook) judgeAge(w *Warmth) {
 	if l.ToldAt.IsZero() || l.Now.Sub(l.ToldAt) < l.Freshness {
 		return
@@ -267,8 +265,8 @@ func (l WarmLook) judgeAge(w *Warmth) {
 		w.PokeAt = due
 	}
 	w.Again = due
-	w.lack("", "", "the load balancer told at %s that it finds service %s healthy, which is too long ago (spec.gate.freshness is %s): it is "+
-		"asked anew",
+	w.lack("", "", "the load balancer last reported at %s that it finds service %s healthy, which is too long ago (spec.gate.freshness is "+
+		"%s): Turnout makes it report again",
 		l.ToldAt.UTC().Format("15:04:05 UTC"), l.Service, l.Freshness)
 }
 
@@ -279,8 +277,7 @@ func (l WarmLook) settle() time.Duration {
 	return l.Settle
 }
 
-// judgeBackends goes by the states of the backends, once there is nothing else
-// that the colour lacks.
+// judgeBackends judges the states of the backends, if the colour lacks nothing else.
 func (l WarmLook) judgeBackends(w *Warmth) {
 	settle := l.settle()
 	due := l.Now
@@ -289,7 +286,7 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 	}
 	for _, g := range l.Groups {
 		if !g.Healthy() {
-			w.lack("", g.State, "the load balancer said %q of %s when its controller last looked at the ingress", g.State, g.Name)
+			w.lack("", g.State, "the load balancer reported %q for %s when its controller last looked at the ingress", g.State, g.Name)
 		}
 	}
 	if len(w.Lacking) > 0 {
@@ -299,8 +296,8 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 	if len(w.Unseen) == 0 {
 		return
 	}
-	// HEALTHY is as old as the last sync, so it counts from after a poke, if another
-	// one has not changed it.
+	// HEALTHY is as old as the last sync, so it counts only from a poke on, if a later poke
+	// did not change it.
 	since := l.Known.HealthySince
 	poked := l.Known.PokedAt
 	for _, pod := range l.Pods {
@@ -315,7 +312,7 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 	if since != nil && poked.After(since.Time) && l.Now.Sub(since.Time) >= settle {
 		return
 	}
-	if poked != nil { // found healthy once: one more poke, in the middle, has to find the same
+	if poked != nil { // found healthy once: another poke, halfway through, has to find the same
 		due = poked.Add(max(settle/2, pokeBackOff(l.Known.Pokes, settle)))
 	}
 	w.PokeAt, w.Again = due, due
@@ -327,14 +324,14 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 			w.Again = settled
 		}
 	}
-	w.lack("", "", "the load balancer does not tell of each pod whether it finds it healthy, so it must find the service healthy for %s",
+	w.lack("", "", "the load balancer does not report for each pod whether it is healthy, so it must find the service healthy for %s",
 		settle)
 }
 
-// pokeBackOff is how long after the nth poke the next one may come, as long as the
-// load balancer does not find the colour healthy. The first is often too early: pods
-// are ready before it has listed their health. Pokes and other events of the Ingress
-// share a [Budget], and the switch needs one of them.
+// pokeBackOff is the time from the nth poke to the next one, as long as the load balancer does
+// not find the colour healthy. The first poke is often too early: pods are ready before the
+// controller has listed their health. Pokes and other events of the Ingress share a [Budget],
+// and the switch needs one event of it.
 func pokeBackOff(pokes int32, settle time.Duration) time.Duration {
 	if pokes <= 1 {
 		return settle / 6

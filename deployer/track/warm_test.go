@@ -88,7 +88,7 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 		},
 		{
 			"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false,
-			"pod g2 is no ready endpoint of service app-green-svc",
+			"pod g2 is not a ready endpoint of service app-green-svc",
 			"", false,
 		},
 		{
@@ -152,18 +152,18 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			neg + " is not among the backends",
 			"", false,
 		},
-		{"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "nothing is named for port 80", "", false},
+		{"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "port 80 of service app-green-svc has no backend yet", "", false},
 		{
 			"the NEG is not synced", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
 			"NEG " + neg + ": its condition Synced is False", "", false,
 		},
 		{
-			"the annotation is older than the pods", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, false, `said "Unknown" of ` + neg, "",
+			"the annotation is older than the pods", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, false, `reported "Unknown" for ` + neg, "",
 			true,
 		},
 		{"one of two ports is not healthy", func(l *WarmLook) {
 			l.Groups = append(l.Groups, Group{Port: 81, Name: "k8s1-81", Routed: true, State: "UNHEALTHY"})
-		}, false, `said "UNHEALTHY" of k8s1-81`, "", true},
+		}, false, `reported "UNHEALTHY" for k8s1-81`, "", true},
 		{"nothing to learn from a poke while a pod starts", func(l *WarmLook) {
 			l.Groups[0].State, l.Pods[0].Ready, l.Pods[0].ContainersReady = "Unknown", false, false
 		}, false, "pod g1 is not ready", "", false},
@@ -454,7 +454,7 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 		{"the group is not in the routes", func(l *WarmLook) { l.Groups[0].Routed, l.Groups[0].State = false, "UNHEALTHY" }, true, "",
 			"is not among the backends"},
 		{"the group is in trouble", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False" }, true, "", "Synced is False"},
-		{"the group was not healthy", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, true, "", `said "Unknown" of ` + neg},
+		{"the group was not healthy", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, true, "", `reported "Unknown" for ` + neg},
 		{"a pod's gate tells nothing", func(l *WarmLook) { l.Pods[1].Gates = nil }, true, "", ""},
 		{"a pod that ends came after users had left", func(l *WarmLook) {
 			l.Pods = append(l.Pods, Pod{Name: "g0", Terminating: true, Created: noon})
@@ -464,7 +464,7 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 			l.Pods[1].Created, l.Groups[0].Routed = l.LeftAt, false
 		}, false, "is not among the backends", ""},
 		{"a pod is not ready", func(l *WarmLook) { l.Pods[1].Ready, l.Pods[1].ContainersReady = false, false }, false, "pod g2 is not ready", ""},
-		{"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false, "pod g2 is no ready endpoint", ""},
+		{"a pod is no endpoint", func(l *WarmLook) { l.Endpoints = []string{"g1"} }, false, "pod g2 is not a ready endpoint", ""},
 		{"there are no pods", func(l *WarmLook) { l.Pods = nil }, false, "there are no pods", ""},
 		{"a deploy", func(l *WarmLook) { l.Rollback, l.Groups = false, nil }, false, "names no port", ""},
 		{

@@ -7,8 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// WayBack judges, as a rollback's own steps would, whether the version that users
-// would return to could take them now.
+// WayBack judges, as a rollback's own steps would, whether the version that users would
+// return to could take them now.
 func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.WayBack {
 	t, live := o.Sides[to.Color], o.Sides[to.Color.Other()]
 	least := bg.Spec.MinReplicas
@@ -22,7 +22,7 @@ func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.W
 		return back
 	}
 	if !Runs(t, to) {
-		back.Missing = fmt.Sprintf("deployment %s runs another version by now", t.Deployment)
+		back.Missing = fmt.Sprintf("deployment %s now runs another version", t.Deployment)
 		return back
 	}
 	for _, p := range t.Pods {
@@ -38,14 +38,13 @@ func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.W
 	return back
 }
 
-// Runs reports whether a colour's Deployment is at a version, as a rollback judges
-// it.
+// Runs reports whether a colour's Deployment runs a version, by a rollback's criteria.
 func Runs(t Side, to v1alpha1.Version) bool {
 	return t.TemplateHash != "" && t.TemplateHash == to.TemplateHash && (t.RunningImage == "" || t.RunningImage == to.Image)
 }
 
-// unhealthy is what a rollback would wait for, or find amiss, at the load balancer;
-// "" if there is nothing.
+// unhealthy is what a rollback would wait for, or find wrong, at the load balancer; "" if
+// there is nothing.
 func unhealthy(bg *v1alpha1.BlueGreen, o Observed, t Side) string {
 	l := WarmLook{
 		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: t.Service, Pods: t.Pods,
