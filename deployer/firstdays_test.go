@@ -89,7 +89,7 @@ func TestNothingRunsWhileBothColoursAreAbsent(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel = w.await(rel, "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "neither deployment my-python-app-blue nor deployment my-python-app-green exists", "create my-python-app-blue",
-		"my-python-app-blue-svc", "the other one is made from it")
+		"my-python-app-blue-svc", "the other one is created from it")
 	w.expectOnPage(saidOf(rel))
 	if rel.Status.Phase != v1alpha1.ReleaseQueued {
 		t.Errorf("the release is %s", rel.Status.Phase)
@@ -118,7 +118,7 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonDeploymentMissing)
 	rel := w.await(w.submit("a"), "the reason", func(r *v1alpha1.Release) bool { return r.Status.Message != "" })
 	w.expectMessage(rel, "deployment my-python-app-green does not exist", "whose spec.selector lacks version: blue",
-		"create it with a selector of its own")
+		"create it with its own selector")
 	w.expectOnPage(saidOf(rel))
 	w.apply(saidOf(rel))
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))

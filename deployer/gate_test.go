@@ -398,7 +398,7 @@ func TestSoakThatNobodyCanSeeTheEndOfMovesNoTraffic(t *testing.T) {
 	t.Parallel()
 	w, rel, _ := unseenSoak(t)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
-	w.expectMessage(rel, "the live pods could not be looked at since", "no route to host", "users stay on green", "/rollback")
+	w.expectMessage(rel, "could not check the live pods since", "no route to host", "users stay on green", "/rollback")
 	if s, f := rel.Status.Soak, rel.Status.Failure; s.Extended != track.SoakExtensions || f.Class != v1alpha1.FaultWorld ||
 		f.Step != v1alpha1.StepSoak {
 		t.Errorf("the soak is %+v, the failure %+v", s, f)

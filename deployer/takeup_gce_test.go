@@ -270,11 +270,11 @@ func TestWarningThatIsNotRepeatedEndsToSpeakAgainstASwitch(t *testing.T) {
 	b.set(func(b *balancer) { b.fails = quota })
 	w.approve(rel)
 	w.await(rel, "the warning", func(r *v1alpha1.Release) bool {
-		return strings.Contains(r.Status.Message, "its controller says: "+quota)
+		return strings.Contains(r.Status.Message, "its controller reports: "+quota)
 	})
 	b.mends()
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
-	w.expectFinding(rel, "was not observed")
+	w.expectFinding(rel, "nobody saw")
 	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress, "the controller said at", "and not since: "+quota) // which is no sign
 	w.expectSizes(1, 1)
 }

@@ -12,74 +12,74 @@ import (
 const (
 	// confirmPause is the time between two looks.
 	confirmPause = time.Second
-	// oldLingers is how recent the old version's last answer is at the deadline, if
-	// it is still there.
+	// oldLingers: at the deadline, an answer of the old version that is more recent than
+	// this means that the old version is still there.
 	oldLingers = 10 * time.Second
-	// NewInARow is how many answers of the new version, and none of the old one in
-	// between, say that it is there.
+	// NewInARow is how many answers of the new version, without one of the old in between,
+	// show that it is there.
 	NewInARow = 3
 )
 
 // SwitchLook is one look at a switch that was made.
 type SwitchLook struct {
 	Now, SwitchedAt, Deadline time.Time
-	Effect                    time.Time // when the first sign was seen that it took effect; zero: none was
+	Effect                    time.Time // when the first sign was seen that it took effect; zero: none yet
 	Rollback                  bool
-	GCE                       bool          // the load balancer is Google's, which tells
+	GCE                       bool          // the load balancer is Google's, which reports
 	News                      News          // since right before the switch
-	Unsettled                 bool          // what that says of the URL map may be of a change before
-	Read                      MapWord       // what the URL map itself says
-	URL                       string        // the public address; empty: it is not asked
+	Unsettled                 bool          // its report about the URL map may concern an earlier change
+	Read                      MapWord       // what the URL map itself shows
+	URL                       string        // the public address; empty: no requests are sent
 	Seen                      Answered      // what it answered
-	ToldApart                 bool          // the old version's from the new one's
-	Resumed                   time.Time     // when the asking was taken up again after an interruption
-	Wait                      time.Duration // for a load balancer that does not tell
-	Tail                      time.Duration // to ask on
+	ToldApart                 bool          // the two versions' answers can be distinguished
+	Resumed                   time.Time     // when requests resumed after an interruption
+	Wait                      time.Duration // for a load balancer that does not report
+	Tail                      time.Duration // how long to keep sending requests
 }
 
-// Answered is what the answers of the public address tell of a switch.
+// Answered is what the answers of the public address show about a switch.
 type Answered struct {
-	// Breach is why traffic should move back; empty: nothing says so.
+	// Breach is why traffic should move back; empty if nothing shows that.
 	Breach string
 	// NewInARow answers were the new version's; the old one's last came at LastOld.
 	NewInARow int
 	LastOld   time.Time
 }
 
-// MapWord is what the URL map of Google's load balancer says of routes.
+// MapWord is what the URL map of Google's load balancer shows about routes.
 type MapWord struct {
-	// Asked: whoever runs Turnout lets it be read. Tells: it can be, as far as is known,
-	// and says which colour it leads to.
+	// Asked: whoever runs Turnout allows it to read the map. Tells: as far as is known, it can
+	// be read and shows which colour it leads to.
 	Asked, Tells bool
-	// There: it leads to where users are sent. Against: it leads to the other colour.
+	// There: it leads to where the release sends users. Against: it leads to the other colour.
 	There, Against bool
-	// Text is for people: what it says, or how it might be read.
+	// Text is for people: what the map shows, or how to make it readable.
 	Text string
 }
 
-// ConfirmOutcome is what follows from a look at a switch.
+// ConfirmOutcome is the conclusion from a look at a switch.
 type ConfirmOutcome int
 
 // The outcomes of a look at a switch.
 const (
 	ConfirmAgain          ConfirmOutcome = iota + 1 // look again, at SwitchVerdict.At
-	ConfirmDone                                     // it took effect, or nothing more can be known of it
-	ConfirmFails                                    // users meet failures that they did not meet before
+	ConfirmDone                                     // it took effect, or nothing more can be known
+	ConfirmFails                                    // users experience failures that they did not before
 	ConfirmUntranslatable                           // it cannot take effect
 	ConfirmStuck                                    // it has not, and time is up
 )
 
-// SwitchVerdict is what follows from a look at a switch.
+// SwitchVerdict is the conclusion from a look at a switch.
 type SwitchVerdict struct {
 	Outcome ConfirmOutcome
 	Sign    v1alpha1.Sign     // that it took effect, if this look is the first to see one
 	At      time.Time         // of the next look, for ConfirmAgain
 	Message string            // for a person
 	Waits   *v1alpha1.Waiting // the same in facts, for ConfirmAgain
-	Finding string            // what was not observed, if something was not
+	Finding string            // what was not observed, if anything
 }
 
-// Judge says what follows from a look.
+// Judge draws the conclusion from a look.
 func (l SwitchLook) Judge() SwitchVerdict {
 	v := SwitchVerdict{}
 	effect := l.Effect
@@ -89,7 +89,7 @@ func (l SwitchLook) Judge() SwitchVerdict {
 		}
 	}
 	if v.Sign == v1alpha1.SignWait && l.GCE {
-		v.Finding = fmt.Sprintf("it was not observed when the load balancer took up the switch: its controller did not say so within %s", l.Wait)
+		v.Finding = fmt.Sprintf("nobody saw when the load balancer took up the switch: its controller did not report it within %s", l.Wait)
 		if l.Read.Asked && l.Read.Text != "" {
 			v.Finding += "; " + l.Read.Text
 		}
@@ -97,11 +97,11 @@ func (l SwitchLook) Judge() SwitchVerdict {
 	end := effect.Add(l.rest(effect))
 	switch over := !l.Now.Before(l.Deadline); {
 	case l.Seen.Breach != "" && (!l.Rollback || !l.Effect.IsZero()):
-		// What fails before a rollback took effect is the version that it leaves.
+		// Failures before a rollback takes effect belong to the version that it leaves.
 		v.Outcome, v.Message = ConfirmFails, l.Seen.Breach
 	case l.News.Translate != "" && effect.IsZero() && !l.Rollback:
-		// Nothing took effect, and the endpoints of what is live are not kept up any
-		// more. A rollback has no way back.
+		// Nothing took effect, and the controller no longer updates the live colour's
+		// endpoints. A rollback has no way back.
 		v.Outcome, v.Message = ConfirmUntranslatable, l.News.Translate
 	case !effect.IsZero() && !l.Now.Before(end):
 		v.Outcome = ConfirmDone
@@ -114,10 +114,10 @@ func (l SwitchLook) Judge() SwitchVerdict {
 	case over && effect.IsZero() && l.Read.Against:
 		v.Outcome, v.Message = ConfirmStuck, "the load balancer has not taken up the Ingress: "+l.Read.Text
 	case over && effect.IsZero():
-		v.Outcome, v.Finding = ConfirmDone, "it was not observed whether the load balancer took up the switch"
+		v.Outcome, v.Finding = ConfirmDone, "nobody saw whether the load balancer took up the switch"
 	case over:
-		v.Outcome, v.Finding = ConfirmDone, fmt.Sprintf("the public address was asked for %s after the switch took effect, not for %s: time "+
-			"was up (spec.deadlines.confirm)", l.Now.Sub(effect).Round(time.Second), l.Tail)
+		v.Outcome, v.Finding = ConfirmDone, fmt.Sprintf("the public address was measured for only %s after the switch took effect, not for %s: "+
+			"time was up (spec.deadlines.confirm)", l.Now.Sub(effect).Round(time.Second), l.Tail)
 	default:
 		v.Outcome, v.Message, v.Waits = ConfirmAgain, l.waiting(effect, end), l.waits(effect, end)
 		v.At = l.Now.Add(confirmPause)
@@ -130,8 +130,7 @@ func (l SwitchLook) Judge() SwitchVerdict {
 	return v
 }
 
-// sign is the best sign at this look that the switch took effect; empty if there
-// is none.
+// sign is the best sign in this look that the switch took effect; empty if there is none.
 func (l SwitchLook) sign() v1alpha1.Sign {
 	switch {
 	case l.Read.There:
@@ -146,7 +145,7 @@ func (l SwitchLook) sign() v1alpha1.Sign {
 	return ""
 }
 
-// quiet is since when nothing speaks against the switch having taken effect.
+// quiet is the time since which nothing contradicts that the switch took effect.
 func (l SwitchLook) quiet() time.Time {
 	if l.ToldApart && l.Seen.LastOld.After(l.SwitchedAt) {
 		return l.Seen.LastOld
@@ -154,14 +153,14 @@ func (l SwitchLook) quiet() time.Time {
 	return l.SwitchedAt
 }
 
-// rest is how long after it took effect a switch is confirmed, as it looks now:
-// front ends of a load balancer take up a change one after the other.
+// rest is how long after it took effect a switch is confirmed, as things look now: a load
+// balancer's front ends take up a change one after the other.
 func (l SwitchLook) rest(effect time.Time) time.Duration {
 	if l.URL == "" {
 		return 0
 	}
 	from := effect
-	if l.Resumed.After(from) { // what was met in between is not known
+	if l.Resumed.After(from) { // nobody knows what happened in between
 		from = l.Resumed
 	}
 	if l.ToldApart && l.Seen.LastOld.After(from) {
@@ -179,15 +178,15 @@ func (l SwitchLook) oldStays(effect time.Time) bool {
 	return l.ToldApart && !l.Seen.LastOld.IsZero() && l.Now.Sub(l.Seen.LastOld) < lingers
 }
 
-// waiting says what is waited for. It changes with what it says only: every
+// waiting says what the release waits for. The text changes only if its meaning does: every
 // change is a write.
 func (l SwitchLook) waiting(effect, end time.Time) string {
 	text := "waits for a sign that the load balancer took up the switch"
 	switch {
 	case !effect.IsZero() && l.ToldApart && l.Seen.LastOld.After(effect):
-		text = fmt.Sprintf("asks %s until the old version has not answered for %s", l.URL, l.Tail)
+		text = fmt.Sprintf("measures %s until the old version has not answered for %s", l.URL, l.Tail)
 	case !effect.IsZero():
-		text = "asks " + l.URL + " until " + Clock(end)
+		text = "measures " + l.URL + " until " + Clock(end)
 	case !l.GCE && !l.ToldApart:
 		text = "gives the load balancer time to take up the switch until " + Clock(l.quiet().Add(l.Wait))
 	}
@@ -195,12 +194,12 @@ func (l SwitchLook) waiting(effect, end time.Time) string {
 		text += "; " + l.Read.Text
 	}
 	if said := cmp.Or(l.untranslated(), l.Unsynced()); said != "" {
-		text += "; its controller says: " + said
+		text += "; its controller reports: " + said
 	}
 	return text
 }
 
-// waits is the same in facts.
+// waits says the same in facts.
 func (l SwitchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
 	w := WaitsFor(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseSwitch)
 	switch {
@@ -221,18 +220,18 @@ func (l SwitchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
 	return w
 }
 
-// Unsynced is why the controller could not program the load balancer, if that lasts.
+// Unsynced is why the controller could not program the load balancer, if that still holds.
 func (l SwitchLook) Unsynced() string { return l.still(l.News.Sync, l.News.SyncAt) }
 
-// untranslated is why it cannot use the Ingress, if that lasts.
+// untranslated is why it cannot use the Ingress, if that still holds.
 func (l SwitchLook) untranslated() string { return l.still(l.News.Translate, l.News.TranslateAt) }
 
-// still is what the controller says it fails at. It repeats that with every try, so
-// that what it has not said for long is no longer so: that its next try succeeded is
-// told by an event, which may be lost.
+// still is the controller's report of a failure, if it still holds. The controller repeats it
+// with every try, so a report that has not been repeated for long no longer holds. An event
+// reports that a later try succeeded, but it may get lost.
 func (l SwitchLook) still(said string, at time.Time) string {
 	lasts := l.Wait
-	if l.News.Warnings >= Budget { // it may repeat itself once in a while only
+	if l.News.Warnings >= Budget { // it may repeat itself only now and then
 		lasts += Refill
 	}
 	if !at.IsZero() && !l.Now.Before(at.Add(lasts)) {

@@ -2,8 +2,8 @@ package track
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// Interference reports what someone else changed under a release: its routes, or
-// what it staged. Humans win: the release stops and changes nothing. It is pure.
+// Interference reports what someone else changed during a release: its routes, or what it
+// staged. Humans win: the release stops and changes nothing. It is pure.
 func Interference(r *v1alpha1.Release, o Observed) (message string, found bool) {
 	m := r.Status.Milestones
 	if m.Target == "" || r.Status.Failure != nil {
@@ -22,7 +22,7 @@ func Interference(r *v1alpha1.Release, o Observed) (message string, found bool) 
 	}
 	if s := m.Staged; s != nil && !moved(r, o) && m.SwitchedAt == nil && o.Target.TemplateHash != "" &&
 		(o.Target.TemplateHash != s.TemplateHash || o.Target.Image != s.Image) {
-		return "deployment " + o.Target.Deployment + " was changed by someone else: it is to run " + o.Target.Image + ", this release staged " +
+		return "deployment " + o.Target.Deployment + " was changed by someone else: it now runs " + o.Target.Image + ", this release staged " +
 			s.Image, true
 	}
 	return "", false

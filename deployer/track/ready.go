@@ -6,8 +6,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Obstacle is why no release of an application can run, with the commands that take it
-// away. It is an error for whoever asks the world all the same.
+// Obstacle is why no release of an application can run, with the commands that remove it. It is
+// also an error, for callers that need one.
 type Obstacle struct {
 	Reason string // of the condition Ready
 	v1alpha1.Advice
@@ -20,24 +20,21 @@ func Hinders(reason, text string, commands ...v1alpha1.ShellCommand) *Obstacle {
 
 func (o *Obstacle) Error() string { return o.Text }
 
-// ShellCommands are those that take it away.
+// ShellCommands are those that remove it.
 func (o *Obstacle) ShellCommands() []v1alpha1.ShellCommand { return o.Commands }
 
-// ReadyFacts are what an application is judged by, besides its own spec and what was
-// observed of it.
+// ReadyFacts are what an application is judged by, besides its own spec and what was observed.
 type ReadyFacts struct {
 	Grants v1alpha1.Grants
 	// Sharing names another BlueGreen that uses one of the Services, and Shared that
 	// Service.
 	Sharing, Shared string
-	// UnfitImage: the live image has a name that cannot be recorded, which ImageLimit
-	// bounds, in bytes.
+	// UnfitImage: the live image's name cannot be recorded; ImageLimit is the limit in bytes.
 	UnfitImage bool
 	ImageLimit int
 }
 
-// JudgeReady returns the first thing that keeps an application's releases from
-// running, or nil.
+// JudgeReady returns the first obstacle to an application's releases, or nil.
 func JudgeReady(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 	if missing := f.Grants.Missing(bg.Needs()...); len(missing) > 0 {
 		return &Obstacle{v1alpha1.ReasonNotGranted, f.Grants.Explain(bg.Namespace, missing)}
@@ -47,7 +44,7 @@ func JudgeReady(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 	}
 	if f.Sharing != "" {
 		return Hinders(v1alpha1.ReasonServiceShared,
-			fmt.Sprintf("service %s is used by bluegreen %s, too: give each application its own, in spec.blue.service and spec.green.service",
+			fmt.Sprintf("service %s is also used by bluegreen %s: give each application its own, in spec.blue.service and spec.green.service",
 				f.Shared, f.Sharing))
 	}
 	if bg.Side(v1alpha1.Blue).Service == bg.Side(v1alpha1.Green).Service {
@@ -97,7 +94,7 @@ func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 	case !live.DeploymentExists && !other.DeploymentExists:
 		return Hinders(v1alpha1.ReasonDeploymentMissing,
 			fmt.Sprintf("neither deployment %s nor deployment %s exists in namespace %s: create %s, whose service %s has the users; the other one "+
-				"is made from it",
+				"is created from it",
 				live.Deployment, other.Deployment, bg.Namespace, live.Deployment, live.Service))
 	case !live.ServiceExists:
 		return Hinders(v1alpha1.ReasonServiceMissing,
@@ -129,7 +126,7 @@ func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 			fmt.Sprintf("deployment %s has no container %s, only %v: correct spec.container", live.Deployment, bg.Spec.Container, live.Containers))
 	case f.UnfitImage:
 		return Hinders(v1alpha1.ReasonContainer,
-			fmt.Sprintf("deployment %s has for container %s an image whose name has %d bytes or control characters (at most %d bytes are "+
+			fmt.Sprintf("in deployment %s, the image name of container %s has %d bytes or contains control characters (at most %d bytes are "+
 				"recorded): correct the image", live.Deployment, live.Container, len(live.Image), f.ImageLimit))
 	case bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists && other.Container == "":
 		return Hinders(v1alpha1.ReasonContainer,
@@ -139,23 +136,23 @@ func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 	return nil
 }
 
-// uncopiable is a missing object that cannot be made from the live one: by its
-// selector it would get hold of the live pods. The live one is not to be made anew:
-// its users would have no pods meanwhile.
+// uncopiable is a missing object that cannot be created from the live one: its selector would
+// take over the live pods. The live one cannot be created again either: until then its users
+// would have no pods.
 func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1alpha1.Color) *Obstacle {
-	return Hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be made from %s %s, whose spec.selector lacks %s: "+
-		"%s: create it with a selector of its own, which has %s: %s",
+	return Hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be created from %s %s, whose spec.selector lacks "+
+		"%s: %s: create it with its own selector, which has %s: %s",
 		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, bg.Spec.ColorLabel, c.Other()))
 }
 
-// OtherRepository is the obstacle of a repository that is not the one that was first met.
+// OtherRepository is the obstacle that the repository is not the one that was first met.
 func OtherRepository(bg *v1alpha1.BlueGreen, granted v1alpha1.Grants) *Obstacle {
 	pin := bg.Pinned()
 	if pin == nil || pin.Found == 0 {
 		return nil
 	}
 	return Hinders(v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
-		"%s is another repository since it was first met: it had number %d then, and has %d now; if that is right, a cluster administrator "+
-			"pins it again, in %s of the namespace",
+		"%s is no longer the repository that Turnout first met: it had number %d then, and has %d now; if that is right, a cluster "+
+			"administrator pins it again, in %s of the namespace",
 		bg.Spec.Repository, pin.ID, pin.Found, v1alpha1.RepinAnnotation), granted.Repin(bg.Namespace, bg.Spec.Repository, pin.Found))
 }

@@ -88,7 +88,7 @@ func TestConditionNamesTheObjectTheFieldAndTheWayOut(t *testing.T) {
 		}, v1alpha1.ReasonDeploymentMissing, []string{"deployment app-blue", "spec.blue.deployment"}},
 		{
 			"neither deployment", side(func(s *Side) { s.DeploymentExists = false }), v1alpha1.ReasonDeploymentMissing,
-			[]string{"neither deployment app-blue nor deployment app-green", "create app-blue", "the other one is made from it"},
+			[]string{"neither deployment app-blue nor deployment app-green", "create app-blue", "the other one is created from it"},
 		},
 		{
 			"a service that cannot be copied", side(func(s *Side) { s.ServiceColored = false }), v1alpha1.ReasonServiceMissing,

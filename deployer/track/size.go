@@ -1,17 +1,15 @@
 package track
 
-// Size returns the replicas that a target must be staged at to take over from
-// live: as many as live runs now, and never fewer than the least size of the
-// spec or the minimum of the autoscaler of either. wanted is without, size with
-// regard to the maximum of the target's autoscaler, which would scale down what
-// is above it.
+// Size returns the replicas that a target needs to take over from live: as many as live has now,
+// and at least the spec's minimum and the minimum of either colour's autoscaler. size respects
+// the maximum of the target's autoscaler, which would otherwise scale the target down; wanted
+// does not.
 func Size(least int32, live, target Side) (size, wanted int32) {
 	wanted = max(least, live.Replicas, live.Autoscaler.Min, target.Autoscaler.Min)
 	return target.Autoscaler.Allows(wanted), wanted
 }
 
-// Autoscaler is the HorizontalPodAutoscaler of a colour's Deployment. The zero
-// value is none.
+// Autoscaler is the HorizontalPodAutoscaler of a colour's Deployment. The zero value means none.
 type Autoscaler struct {
 	// Name of the object; "" if there is none.
 	Name string
@@ -19,8 +17,7 @@ type Autoscaler struct {
 	// Min is its owner's minimum, Max its maximum.
 	Min, Max int32
 
-	// Current is the minimum in force: the owner's, or what
-	// the deployer made of it.
+	// Current is the minimum in force: the owner's, or the one that the deployer set.
 	Current int32
 
 	// Marked: its annotation says that Turnout raised the minimum.
@@ -30,7 +27,7 @@ type Autoscaler struct {
 	Overruled bool
 }
 
-// Allows returns the part of a size that the autoscaler lets stand.
+// Allows returns a size, capped at the autoscaler's maximum.
 func (a Autoscaler) Allows(size int32) int32 {
 	if a.Name == "" {
 		return size
@@ -38,7 +35,7 @@ func (a Autoscaler) Allows(size int32) int32 {
 	return min(size, a.Max)
 }
 
-// Below reports whether the autoscaler has to be raised for a size.
+// Below reports whether the autoscaler's minimum has to be raised for a size.
 func (a Autoscaler) Below(size int32) bool {
 	return a.Name != "" && !a.Overruled && a.Current < a.Allows(size)
 }

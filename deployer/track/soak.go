@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// soakTolerance is how long the live pods may look bad before the soak has
-	// failed: longer than a node takes to be replaced by another pod's readiness.
+	// soakTolerance is how long the live pods may look bad before the soak fails: longer than
+	// it takes until pods of a lost node have ready replacements.
 	soakTolerance = 30 * time.Second
 	// soakReady is the least share of pods that must be ready, in percent.
 	soakReady = 80
-	// SoakRestarts is how many restarts of the live pods' containers during the
-	// soak are a crash loop, as for a pod that starts.
+	// SoakRestarts is how many restarts of the live pods' containers during the soak count as a
+	// crash loop, as for a pod that starts.
 	SoakRestarts = 2
-	// SoakExtensions is how often a soak is made longer whose end nobody saw.
+	// SoakExtensions is how often a soak is extended if nobody could look at its end.
 	SoakExtensions = 2
-	// soakExtension bounds by how much; a shorter soak is extended by its length.
+	// soakExtension bounds each extension; a shorter soak is extended by its own length.
 	soakExtension = 5 * time.Minute
 )
 
@@ -37,10 +37,10 @@ type SoakLook struct {
 	At       time.Time
 	Restarts int32              // of its containers, ever
 	Problem  *v1alpha1.Evidence // what is wrong with it, if anything
-	Unseen   error              // why it could not be looked at; it says nothing about its health
+	Unseen   error              // why it could not be checked; it says nothing about its health
 }
 
-// SoakOutcome is where a soak stands after a look.
+// SoakOutcome is the state of a soak after a look.
 type SoakOutcome int
 
 // The outcomes of a look at a soak.
@@ -49,10 +49,10 @@ const (
 	SoakHeld                           // it is over, and nothing is wrong
 	SoakFailed                         // it looked bad for too long
 	SoakCrashed                        // containers crash
-	SoakUnseen                         // its end came again and again while nobody could look
+	SoakUnseen                         // its end came several times while nobody could look
 )
 
-// SoakVerdict is what follows from the looks so far.
+// SoakVerdict is the conclusion from the looks so far.
 type SoakVerdict struct {
 	Outcome  SoakOutcome
 	At       time.Time          // of the next look, for SoakAgain
@@ -69,11 +69,11 @@ func (w SoakWatch) end(s v1alpha1.SoakStatus) time.Time {
 	return w.Began.Add(w.Length)
 }
 
-// lastPart is the part of a soak, at its end, in which a look must have worked.
+// lastPart is the part at the end of a soak in which a look must have succeeded.
 func (w SoakWatch) lastPart() time.Duration { return min(w.Length/4, soakTolerance) }
 
-// NextAt is when the next look is due. A look that was just written, which wakes
-// the application, is none the less not followed by another at once.
+// NextAt is when the next look is due. Writing a look wakes the application, but must not
+// cause another look at once.
 func (w SoakWatch) NextAt(s v1alpha1.SoakStatus) time.Time {
 	if s.LastLookAt == nil {
 		return time.Time{}
@@ -85,13 +85,13 @@ func (w SoakWatch) NextAt(s v1alpha1.SoakStatus) time.Time {
 	return at
 }
 
-// Step enters a look into the books. It is pure: the time is the look's.
+// Step adds a look to the status. It is pure: the time is the look's.
 func (w SoakWatch) Step(prev v1alpha1.SoakStatus, l SoakLook) (v1alpha1.SoakStatus, SoakVerdict) {
 	if w.Length == 0 {
 		return prev, SoakVerdict{Outcome: SoakHeld, Message: "not watched: spec.soak is 0s"}
 	}
 	s := *prev.DeepCopy()
-	s.Restarts = min(prev.Restarts, l.Restarts) // pods that are replaced take theirs along
+	s.Restarts = min(prev.Restarts, l.Restarts) // the count falls when pods are replaced
 	now := metav1.NewMicroTime(l.At)
 	switch {
 	case l.Unseen != nil && s.UnseenSince == nil:
@@ -115,8 +115,7 @@ func (w SoakWatch) Step(prev v1alpha1.SoakStatus, l SoakLook) (v1alpha1.SoakStat
 	return s, v
 }
 
-// judge says what follows from the books after a look, and extends a soak whose
-// end nobody could see.
+// judge decides from the status after a look, and extends a soak whose end nobody could see.
 func (w SoakWatch) judge(s *v1alpha1.SoakStatus, l SoakLook) SoakVerdict {
 	end := w.end(*s)
 	over := !l.At.Before(end)
@@ -134,7 +133,7 @@ func (w SoakWatch) judge(s *v1alpha1.SoakStatus, l SoakLook) SoakVerdict {
 	case over && l.Unseen != nil && s.Extended == SoakExtensions:
 		return SoakVerdict{
 			Outcome: SoakUnseen,
-			Message: fmt.Sprintf("the live pods could not be looked at since %s, at the end of the soak and of %d extensions: %v",
+			Message: fmt.Sprintf("Turnout could not check the live pods since %s, at the end of the soak and of %d extensions: %v",
 				Clock(s.UnseenSince.Time), SoakExtensions, l.Unseen),
 		}
 	case over && l.Unseen != nil:
@@ -170,15 +169,14 @@ func soakMessage(s v1alpha1.SoakStatus, end time.Time, l SoakLook) string {
 	}
 	switch {
 	case l.Unseen != nil:
-		text += fmt.Sprintf("; the live pods could not be looked at since %s: %v", Clock(s.UnseenSince.Time), l.Unseen)
+		text += fmt.Sprintf("; could not check the live pods since %s: %v", Clock(s.UnseenSince.Time), l.Unseen)
 	case l.Problem != nil:
 		text += fmt.Sprintf("; unhealthy since %s: %s", Clock(s.FailingSince.Time), l.Problem.Message)
 	}
 	return text
 }
 
-// TooFewReady is what is wrong with a live colour of which too few pods are ready;
-// nil if enough are.
+// TooFewReady says that too few pods of a live colour are ready; nil if enough are.
 func TooFewReady(s Side) *v1alpha1.Evidence {
 	ready := len(s.Ready())
 	if ready > 0 && ready*100 >= int(s.Replicas)*soakReady {

@@ -39,12 +39,12 @@ func TestSoakIsJudgedByItsLooks(t *testing.T) {
 		{name: "bad over the end", looks: good + "bbbb", outcome: SoakFailed},
 		{name: "bad at the end and good again", looks: good + "bbg", outcome: SoakHeld},
 		{name: "not seen is not good: bad goes on", looks: "gbxxb", outcome: SoakFailed},
-		{name: "not seen is not bad", looks: "gbxxxxx", outcome: SoakAgain, message: "could not be looked at since 09:00:10 UTC: 503"},
+		{name: "not seen is not bad", looks: "gbxxxxx", outcome: SoakAgain, message: "could not check the live pods since 09:00:10 UTC: 503"},
 		{name: "not seen in the middle", looks: "gxxxxxxxxxxgg", outcome: SoakHeld},
 		{name: "not seen at the very end only", looks: good + "gx", outcome: SoakHeld},
 		{
 			name: "not seen in the last part", looks: "ggggggggxxxxx", outcome: SoakAgain, extended: 1,
-			message: "soaks until 09:04:00 UTC, extended 1 of 2 times; the live pods could not be looked at since 09:01:00 UTC: 503",
+			message: "soaks until 09:04:00 UTC, extended 1 of 2 times; could not check the live pods since 09:01:00 UTC: 503",
 		},
 		{name: "bad when last seen", looks: good + "bx", outcome: SoakAgain, extended: 1},
 		{name: "seen again in the extension", looks: "ggggggggxxxxx" + "xxgggggggggg", outcome: SoakHeld, extended: 1, message: "for 4m0s"},
@@ -52,7 +52,7 @@ func TestSoakIsJudgedByItsLooks(t *testing.T) {
 		{name: "never seen", looks: strings.Repeat("x", 13) + strings.Repeat("x", 12), outcome: SoakAgain, extended: 2},
 		{
 			name: "never seen to the end", looks: strings.Repeat("x", 13) + strings.Repeat("x", 24), outcome: SoakUnseen, extended: 2,
-			message: "could not be looked at since 09:00:00 UTC, at the end of the soak and of 2 extensions: 503",
+			message: "could not check the live pods since 09:00:00 UTC, at the end of the soak and of 2 extensions: 503",
 		},
 		{
 			name: "nobody was there to look", looks: "g" + strings.Repeat(".", 100) + "x", outcome: SoakAgain, extended: 1,

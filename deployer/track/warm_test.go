@@ -152,7 +152,7 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			neg + " is not among the backends",
 			"", false,
 		},
-		{"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "port 80 of service app-green-svc has no backend yet", "", false},
+		{"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "port 80 of service app-green-svc has no", "", false},
 		{
 			"the NEG is not synced", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
 			"NEG " + neg + ": its condition Synced is False", "", false,

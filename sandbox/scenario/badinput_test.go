@@ -308,6 +308,6 @@ func TestApplicationThatCannotBeReleasedSaysWhichObjectAndHowToMendIt(t *testing
 		"blue": map[string]any{"service": blueService}, "green": map[string]any{"service": "twin-green"},
 		"ingress": map[string]any{"name": name + "-ingress"},
 	})
-	check("twin", v1alpha1.ReasonServiceShared, "service "+blueService+" is used by bluegreen "+name)
-	check(name, v1alpha1.ReasonServiceShared, "service "+blueService+" is used by bluegreen twin")
+	check("twin", v1alpha1.ReasonServiceShared, "service "+blueService+" is also used by bluegreen "+name)
+	check(name, v1alpha1.ReasonServiceShared, "service "+blueService+" is also used by bluegreen twin")
 }
