@@ -12,13 +12,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// attachAct makes the load balancer know the target before anything runs there.
+// attachAct makes the load balancer use the target before anything runs there.
 type attachAct struct{ *attempt }
 
-// attach makes sure that the target's Service exists, is referenced by the
-// Ingress under the standby host, and that the load balancer knows it. It comes
-// before the staging, since pods made earlier carry no trustworthy readiness gate
-// on Google's load balancer.
+// attach makes sure that the target's Service exists, that the Ingress references it under
+// the standby host, and that the load balancer has it. It comes before staging, since pods
+// created earlier have no trustworthy readiness gate on Google's load balancer.
 func (a attachAct) attach(ctx context.Context) (pause, error) {
 	if err := survey(a).mayStageOver(ctx); err != nil {
 		return pause{}, err
@@ -46,17 +45,17 @@ func (a attachAct) attach(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// seed runs one pod of the version before the target's Service is referenced for
-// the first time. Google's load balancer makes its health check then, with the
-// path of a pod's readiness probe, or / if there is no pod, and never copies it
-// again. A BackendConfig that names the path makes that unnecessary.
+// seed runs one pod of the version before the target's Service is referenced for the first
+// time. Google's load balancer then creates its health check, with the path of a pod's
+// readiness probe, or / if there is no pod, and never copies it again. A BackendConfig that
+// names the path makes this unnecessary.
 func (a attachAct) seed(ctx context.Context) (pause, error) {
-	// What is taken up of a reference that lacks a port says nothing of that port.
+	// A reference that lacks a port, even if taken up, shows nothing about that port.
 	_, taken := track.TakenUp(a.o.Target.Service, a.o.Groups)
 	if !a.o.OnGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
 		return pause{}, nil
 	}
-	// What keeps the reference from being made is told before anything is started.
+	// Report what prevents the reference before anything is started.
 	if err := reference(a).checkTranslation(ctx); err != nil {
 		return pause{}, err
 	}
@@ -88,8 +87,8 @@ func (a attachAct) seed(ctx context.Context) (pause, error) {
 	})
 }
 
-// sameProbe reports whether the target's pods have the readiness probe already
-// that staged ones will have.
+// sameProbe reports whether the target's pods already have the readiness probe that staged
+// pods will have.
 func (a attachAct) sameProbe() bool {
 	return a.bg.Spec.Template == v1alpha1.TemplateOwn || equality.Semantic.DeepEqual(a.o.Target.Probe, a.o.Previous.Probe)
 }

@@ -30,7 +30,7 @@ func (a buildAct) build(ctx context.Context) (pause, error) {
 		return a.begun(ctx, nil)
 	case b == nil:
 		return a.startBuild(ctx, 0)
-	case b.CancelledAt != nil: // its grant was taken away, and is back
+	case b.CancelledAt != nil: // its grant was withdrawn, and has come back
 		return a.startBuild(ctx, b.Retries+1)
 	case b.ID == "":
 		return a.resumeBuild(ctx)
@@ -38,8 +38,8 @@ func (a buildAct) build(ctx context.Context) (pause, error) {
 	return a.followBuild(ctx)
 }
 
-// resumeBuild goes on from an intent without an outcome. A build that was begun
-// may not be listed yet, so another one is not begun before the grace is over.
+// resumeBuild continues from an intent without an outcome. A build that was started may not
+// be listed yet, so no other build is started before the grace time is over.
 func (a buildAct) resumeBuild(ctx context.Context) (pause, error) {
 	if found, err := a.findBuild(ctx); err != nil || found {
 		return pause{
@@ -60,11 +60,11 @@ func (a buildAct) resumeBuild(ctx context.Context) (pause, error) {
 	return a.startBuild(ctx, intended.Retries)
 }
 
-// startBuild goes from the file at the commit to a build in progress. Nothing is
-// started before all of the file is known to be good; the intent is durable
-// before the build is begun, since Cloud Build cannot tell a repeated request
-// from a second one. That the release is building is on record before anything is
-// planned: should a file end the process, it is known at which release.
+// startBuild goes from the file at the commit to a build in progress. Nothing starts before
+// the whole file is known to be good. The intent is durable before the build starts, since
+// Cloud Build cannot recognise a repeated request. The record shows that the release is
+// building before anything is planned: if a file ends the process, it shows which release
+// it was.
 func (a buildAct) startBuild(ctx context.Context, retries int32) (pause, error) {
 	if err := a.attempt.save(ctx); err != nil {
 		return pause{}, err
@@ -104,9 +104,9 @@ func (a buildAct) startBuild(ctx context.Context, retries int32) (pause, error) 
 	})
 }
 
-// begun has the build begun whose intent is durable, and records its handle. A write
-// that fails here, or a process that ends, leaves the intent, and the next look
-// finds the build by what it carries.
+// begun starts the build whose intent is durable, and records its handle. If this write
+// fails, or the process ends, the intent stays, and the next look finds the build by what it
+// carries.
 func (a buildAct) begun(ctx context.Context, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
 	handle, err := ask(ctx, a.attempt.turn, beginning, begin)
 	if not, ok := errors.AsType[*notBegun](err); ok {
@@ -123,7 +123,7 @@ func (a buildAct) begun(ctx context.Context, begin func(context.Context) (cloudb
 	return p, a.attempt.save(ctx)
 }
 
-// notBegun is the error of a build that was not begun, as far as is known.
+// notBegun is the error of a build that, as far as is known, was not started.
 type notBegun struct {
 	err    error
 	before *v1alpha1.BuildStatus // what the record had before the intent
@@ -132,14 +132,14 @@ type notBegun struct {
 func (n *notBegun) Error() string { return n.err.Error() }
 func (n *notBegun) Unwrap() error { return n.err }
 
-// certain reports whether the build certainly does not exist: what was recorded
-// before its intent holds again.
+// certain reports whether the build certainly does not exist: then the record returns to
+// what it was before the intent.
 func (n *notBegun) certain() bool {
 	refused, ok := errors.AsType[*cloudbuild.Error](n.err)
 	return ok && !refused.Uncertain
 }
 
-// findBuild searches the build of an intent without an outcome.
+// findBuild searches for the build of an intent without an outcome.
 func (a buildAct) findBuild(ctx context.Context) (bool, error) {
 	builds, err := googleAccess{a.attempt}.builds(ctx)
 	if err != nil {
@@ -205,10 +205,10 @@ func (a buildAct) followBuild(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// forbiddenStep is the fault of a triggered build that would change the cluster
-// although the application does not allow it. What a trigger runs is checked
-// before; this is for one that was changed since, or that reads its file from
-// elsewhere than the commit. The undo cancels the build.
+// forbiddenStep is the fault of a triggered build that would change the cluster although the
+// application does not allow it. A trigger is checked before it runs; this is for a trigger
+// that has changed since, or that reads its file from elsewhere than the commit. The undo
+// cancels the build.
 func (a buildAct) forbiddenStep(state cloudbuild.State) *fault {
 	if a.attempt.rel.Status.Build.Trigger == "" || state.ClusterStep == "" ||
 		a.attempt.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
@@ -220,10 +220,9 @@ func (a buildAct) forbiddenStep(state cloudbuild.State) *fault {
 		a.attempt.bg.Spec.Build.Trigger, state.ClusterStep, a.attempt.bg.Name)
 }
 
-// buildAgain makes the build anew after Cloud Build lost it, later each time.
-// The record keeps the lost one until the next is intended; what the next
-// carries differs by the count of retries, so that no search finds the lost one
-// in its place.
+// buildAgain starts another build after Cloud Build lost one, each time after a longer pause.
+// The record keeps the lost build until the next is intended. The next one carries the number
+// of retries, so that no search finds the lost one in its place.
 func (a buildAct) buildAgain(ctx context.Context, lost cloudbuild.State) (pause, error) {
 	retries := a.attempt.rel.Status.Build.Retries
 	due := lost.Finished.Add(cmp.Or(a.attempt.d.BuildRetry, buildRetry) << retries)
@@ -241,7 +240,7 @@ func (a buildAct) buildAgain(ctx context.Context, lost cloudbuild.State) (pause,
 	return a.startBuild(ctx, retries+1)
 }
 
-// ended is the fault of a build that ended badly.
+// ended is the fault of a build that did not succeed.
 func ended(state cloudbuild.State, retries int32) *fault {
 	class := v1alpha1.FaultRelease
 	if state.Fault != cloudbuild.FaultRelease {
@@ -254,7 +253,7 @@ func ended(state cloudbuild.State, retries int32) *fault {
 	return &fault{class: class, reason: endedAs(state.Phase), message: message}
 }
 
-// endedAs is the reason of a build that ended so.
+// endedAs is the failure reason for a final phase.
 func endedAs(p cloudbuild.Phase) v1alpha1.FailureReason {
 	switch p {
 	case cloudbuild.TimedOut:
@@ -266,7 +265,7 @@ func endedAs(p cloudbuild.Phase) v1alpha1.FailureReason {
 	}
 }
 
-// buildWaits is what a build that is under way waits for.
+// buildWaits is what a build in progress waits for.
 func buildWaits(state cloudbuild.State) v1alpha1.WaitingBecause {
 	switch state.Phase {
 	case cloudbuild.Queued:
@@ -278,8 +277,8 @@ func buildWaits(state cloudbuild.State) v1alpha1.WaitingBecause {
 	}
 }
 
-// shownQueue is from when on a build's wait in the queue is told, and how finely:
-// every other second would be another write of the record.
+// shownQueue is the wait in the queue from which on it is shown, and its precision: showing
+// seconds would write the record every other second.
 const shownQueue = 10 * time.Second
 
 // whileBuilding says in words what a build waits for.
@@ -301,8 +300,8 @@ func whileBuilding(state cloudbuild.State, now time.Time) string {
 	}
 }
 
-// approveBuild is the command that approves a build which waits for that; only this
-// form of it knows of locations.
+// approveBuild is the command that approves a build that waits for approval; only this form
+// of the command supports locations.
 func approveBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
 	return v1alpha1.Shell("gcloud", "alpha", "builds", "approve",
 		fmt.Sprintf("projects/%s/locations/%s/builds/%s", b.Project, b.Location, b.ID))

@@ -15,12 +15,11 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// imaging finds the digest of what was built.
+// imaging finds the digest of the built image.
 type imaging struct{ *attempt }
 
-// builtImage is the image of a build that succeeded, by digest: as the build
-// reports it, or else as its registry does. Nothing is written by asking, so a crash
-// in between only asks again.
+// builtImage is the image of a build that succeeded, by digest: as the build reports it, or
+// else as its registry does. Asking writes nothing, so after a crash it just asks again.
 func (a imaging) builtImage(ctx context.Context, state cloudbuild.State) (string, error) {
 	b := a.rel.Status.Build
 	image, err := state.Digest(b.Image)
@@ -41,9 +40,9 @@ func (a imaging) builtImage(ctx context.Context, state cloudbuild.State) (string
 	return cloudbuild.Repository(reference) + "@" + digest, nil
 }
 
-// askRegistry asks by the name that the build's own plan has fixed. Google's
-// registries are asked as the account that the namespace is granted, and only of
-// projects that it is granted, or its owner could look into others' registries.
+// askRegistry asks for the name that the build's own plan has fixed. Google's registries are
+// asked with the account granted to the namespace, and only about projects granted to it:
+// otherwise its owner could look into others' registries.
 func (a imaging) askRegistry(ctx context.Context, reference string) (string, error) {
 	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
@@ -65,13 +64,13 @@ func (a imaging) askRegistry(ctx context.Context, reference string) (string, err
 
 func (d *Deployer) registry() *registry.Client {
 	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent, TLS: d.registryTLS}
-	if d.Proxy != nil { // what that may ask is for whoever runs it to say
+	if d.Proxy != nil { // whoever runs the proxy decides what it may reach
 		c.Proxy, c.Dial = http.ProxyURL(d.Proxy), new(net.Dialer).DialContext
 	}
 	return c
 }
 
-// registryFault tells what another commit or spec mends, and what a grant does, from
+// registryFault separates what another commit or spec fixes, and what a grant fixes, from
 // trouble that passes.
 func registryFault(reference string, err error) error {
 	var (

@@ -15,16 +15,16 @@ import (
 	"github.com/turnout-dev/turnout/deployer/registry"
 )
 
-// buildPlan is what a release asks of Cloud Build, all of it checked.
+// buildPlan is what a release asks of Cloud Build, fully checked.
 type buildPlan struct {
 	request cloudbuild.Request
 	// file is the build as it is created; of a triggered build, as it was read.
 	file *cloudbuild.File
-	// written is the same before steps that change the cluster were left out.
+	// written is the same file before steps that change the cluster were left out.
 	written *cloudbuild.File
 	// chosen is the image to deploy.
 	chosen cloudbuild.Chosen
-	// needs are the grants of what only the plan tells, besides those of the spec.
+	// needs are the grants that only the plan reveals, besides those of the spec.
 	needs []v1alpha1.Grant
 }
 
@@ -36,7 +36,7 @@ func (p buildPlan) begin(ctx context.Context, builds *cloudbuild.Client) (cloudb
 	return builds.Start(ctx, p.request, p.file)
 }
 
-// triggerID is the id of the trigger to run, "" without one.
+// triggerID is the id of the trigger to run, or "".
 func (p buildPlan) triggerID() string {
 	if p.request.Trigger == nil {
 		return ""
@@ -44,11 +44,11 @@ func (p buildPlan) triggerID() string {
 	return p.request.Trigger.ID
 }
 
-// buildPlanner finds out what is to be built, and from what.
+// buildPlanner finds out what to build, and from what.
 type buildPlanner struct{ attempt *attempt }
 
-// planBuild reads the build, from the file at the commit or from the trigger,
-// checks it, and chooses the image.
+// planBuild reads the build, from the file at the commit or from the trigger, checks it, and
+// chooses the image.
 func (a buildPlanner) planBuild(ctx context.Context) (buildPlan, error) {
 	p := buildPlan{request: a.buildRequest()}
 	read := a.configuredBuild
@@ -105,8 +105,8 @@ func (a buildPlanner) configuredBuild(ctx context.Context, p *buildPlan) (err er
 	return nil
 }
 
-// triggeredBuild is the build of spec.build.trigger, as the trigger holds it or
-// as the file that it names says at the commit.
+// triggeredBuild is the build of spec.build.trigger, as the trigger holds it or as the file
+// that it names says at the commit.
 func (a buildPlanner) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	spec, r := a.attempt.bg.Spec.Build, &p.request
 	builds, err := googleAccess{a.attempt}.plannedBuilds(ctx, *p)
@@ -159,8 +159,8 @@ func (a buildPlanner) triggeredBuild(ctx context.Context, p *buildPlan) error {
 	return nil
 }
 
-// buildFile reads a build's file at the commit; otherwise is the other way out
-// if there is none.
+// buildFile reads a build's file at the commit; otherwise is the alternative way out if there
+// is no such file.
 func (a buildPlanner) buildFile(ctx context.Context, path, otherwise string) (*cloudbuild.File, error) {
 	what := a.attempt.rel.Spec.Deploy
 	source, repository, commit := ownRepository{a.attempt.work}.source(), a.attempt.bg.Spec.Repository, what.Commit
@@ -179,11 +179,11 @@ func (a buildPlanner) buildFile(ctx context.Context, path, otherwise string) (*c
 	return cloudbuild.Parse(path, data)
 }
 
-// pushLag is how long after a push the repository may not know its commit.
+// pushLag is how long after a push the repository may not have its commit yet.
 const pushLag = time.Minute
 
-// missesCommit is why the release's commit cannot be read if the repository does
-// not have it: by hand, any hash can be asked for. It is nil if it has it.
+// missesCommit is the error if the repository does not have the release's commit: a person
+// can ask for any hash. It is nil if the repository has it.
 func (a buildPlanner) missesCommit(ctx context.Context) error {
 	what := a.attempt.rel.Spec.Deploy
 	has, err := ownRepository{a.attempt.work}.hasCommit(ctx, a.attempt.turn, what.Commit)
@@ -199,8 +199,8 @@ func (a buildPlanner) missesCommit(ctx context.Context) error {
 		a.attempt.bg.Spec.Repository, what.Commit)
 }
 
-// provideSource brings the commit to where Cloud Build finds it. A trigger has a
-// source of its own.
+// provideSource brings the commit to where Cloud Build finds it. A trigger has its own
+// source.
 func (a buildPlanner) provideSource(ctx context.Context, p *buildPlan) error {
 	r := &p.request
 	switch {
@@ -232,10 +232,9 @@ func (a buildPlanner) provideSource(ctx context.Context, p *buildPlan) error {
 	return nil
 }
 
-// lookForRivals notes other triggers that would change the cluster at the same
-// push. It is asked once, right before a release's first build, and never stops one:
-// not being able to look is a finding, too. The error is that of an answer which is
-// not there yet.
+// lookForRivals reports other triggers that would change the cluster at the same push. It
+// looks once, right before a release's first build, and never stops one: a failed look is
+// only a finding. The error means that the answer is not there yet.
 func (a buildPlanner) lookForRivals(ctx context.Context, p buildPlan) error {
 	r := p.request
 	builds, err := googleAccess{a.attempt}.plannedBuilds(ctx, p)
@@ -265,7 +264,7 @@ func (a buildPlanner) lookForRivals(ctx context.Context, p buildPlan) error {
 	return nil
 }
 
-// buildFault tells what the release did wrong from the world's trouble.
+// buildFault separates the release's own faults from the world's trouble.
 func buildFault(err error) error {
 	var (
 		file    *cloudbuild.FileError
@@ -288,7 +287,7 @@ func buildFault(err error) error {
 	return err
 }
 
-// plannedBuilds is Cloud Build for a build that is planned, by what its plan needs.
+// plannedBuilds is Cloud Build for a planned build, if all that its plan needs is granted.
 func (a googleAccess) plannedBuilds(ctx context.Context, p buildPlan) (*cloudbuild.Client, error) {
 	builds, _, err := a.google(ctx, append(a.bg.Needs(), p.needs...)...)
 	return builds, err

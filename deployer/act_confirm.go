@@ -14,9 +14,9 @@ import (
 // confirmAct waits until the switch took effect.
 type confirmAct struct{ *attempt }
 
-// confirm waits until the switch took effect and the public address was asked for
-// a time after that. What was not observed is said to be not observed; the
-// prober's own trouble never moves traffic.
+// confirm waits until the switch has taken effect and the public address has been measured for
+// some time after that. Whatever was not observed is reported as such; the prober's own
+// trouble never moves traffic.
 func (a confirmAct) confirm(ctx context.Context) (pause, error) {
 	m := measuring{a.attempt}.measured()
 	l, seen := a.lookAtSwitch(ctx, m)
@@ -79,7 +79,7 @@ func (a confirmAct) confirm(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// lookAtSwitch collects what tells whether the switch took effect.
+// lookAtSwitch collects everything that shows whether the switch took effect.
 func (a confirmAct) lookAtSwitch(ctx context.Context, m *measurement) (l track.SwitchLook, seen proof.Reading) {
 	r := a.route()
 	l = track.SwitchLook{
@@ -115,8 +115,8 @@ func (a confirmAct) lookAtSwitch(ctx context.Context, m *measurement) (l track.S
 	return l, seen
 }
 
-// oneImage reports whether both colours run the same image, and says so: whatever
-// answers call themselves, nobody can tell by them which colour they are from.
+// oneImage reports whether both colours run the same image, and notes it: then nobody can tell
+// from an answer which colour it came from.
 func (a confirmAct) oneImage() bool {
 	m := a.rel.Status.Milestones
 	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {

@@ -6,12 +6,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// discardAct cleans up what no user reached.
+// discardAct cleans up the target, which no user reached.
 type discardAct struct{ *attempt }
 
-// discard stops a build nobody needs any more and shrinks the target, if this
-// release staged it. The reference in the Ingress stays. Whose the target is is
-// read past the cache, which may not have heard of the staging yet.
+// discard stops a build that nobody needs any more and shrinks the target, if this release
+// staged it. The reference in the Ingress stays. It reads past the cache who staged the
+// target, since the cache may not have the staging yet.
 func (a discardAct) discard(ctx context.Context) (pause, error) {
 	if err := buildRecord(a).cancelBuild(ctx); err != nil {
 		return pause{}, err

@@ -10,11 +10,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// promoteAct waits for the permission to switch.
+// promoteAct waits for the approval to switch.
 type promoteAct struct{ *attempt }
 
-// promote waits for the permission to switch: by policy, or by a person, and
-// until nobody keeps the application locked.
+// promote waits for the approval to switch, by policy or by a person, and until nobody keeps
+// the application locked.
 func (a promoteAct) promote(ctx context.Context) (pause, error) {
 	m := &a.rel.Status.Milestones
 	if lock := a.bg.Status.Lock; lock != nil {
@@ -22,7 +22,7 @@ func (a promoteAct) promote(ctx context.Context) (pause, error) {
 		return unlocking(lock), nil
 	}
 	if waited := a.rel.Status.Phase == v1alpha1.ReleaseWaiting; waited && m.Verified != nil {
-		// However short it was: a version may go bad while nobody looks at it.
+		// However short the wait was: a version may go bad while nobody looks at it.
 		m.Verified.AskAgain = true
 	}
 	if m.Approved != nil { // it was only locked again
@@ -59,7 +59,7 @@ func (a promoteAct) promote(ctx context.Context) (pause, error) {
 	return pause{until: until, message: "waits for /promote: " + why.message, waits: why.waits}, nil
 }
 
-// approvalNeeded says why a person has to approve; empty if policy does.
+// approvalNeeded says why a person has to approve; empty if policy approves.
 func (a promoteAct) approvalNeeded(ctx context.Context) (pause, error) {
 	if a.bg.Spec.Promotion.Mode == v1alpha1.PromotionManual {
 		return pause{message: "spec.promotion.mode is Manual", waits: track.WaitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseManual)}, nil
@@ -80,10 +80,10 @@ func (a promoteAct) approvalNeeded(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// leaveBehind forgets the rolled-back commits that a successful deploy contains:
-// a person approved it, so the next one need not wait for their sake. One that
-// cannot be asked about is kept; it costs an approval more. The error is that of an
-// answer which is not there yet.
+// leaveBehind forgets the rolled-back commits that a successful deploy contains: a person
+// approved it, so the next deploy need not wait because of them. If the answer about one is
+// unknown, it is kept, which costs one more approval. The error means that an answer is not
+// there yet.
 func (a promoteAct) leaveBehind(ctx context.Context) error {
 	if a.rel.Spec.Kind != v1alpha1.Deploy || a.rel.Status.Failure != nil {
 		return nil

@@ -12,12 +12,12 @@ import (
 // restoreAct brings users back.
 type restoreAct struct{ *attempt }
 
-// cannotTakeBack says why traffic must not go back to the previous colour: it
-// has no ready endpoint, or it fails the same requests now. A broken database
-// fails both colours, and then moving traffic only adds to the trouble. One bad
-// answer may be chance, so it is asked twice. That it cannot be asked is no
-// reason to leave users with a version that is known to be bad: its endpoints
-// are ready. Nor is it asked once a person wants users back: it may be slow to answer.
+// cannotTakeBack says why traffic must not go back to the previous colour: it has no ready
+// endpoint, or it now fails the same requests. A broken database fails both colours, and
+// moving traffic would only add to the trouble. One bad answer may be chance, so it asks
+// twice. If it cannot ask, users still go back from a version that is known to be bad to one
+// whose endpoints are ready. Once a person wants users back, it does not ask, since an answer
+// may be slow.
 func (a restoreAct) cannotTakeBack(ctx context.Context) (string, error) {
 	side := a.o.Previous
 	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
@@ -47,8 +47,8 @@ func (a restoreAct) cannotTakeBack(ctx context.Context) (string, error) {
 	return "the previous colour fails the same gate now: " + problem.Message, nil
 }
 
-// restore brings traffic back to the previous colour, if that can take it. Where
-// users are is read anew: a switch whose reply was lost may have been made.
+// restore brings traffic back to the previous colour, if that can take it. It reads again
+// where users are: a switch whose reply was lost may have been made.
 func (a restoreAct) restore(ctx context.Context) (pause, error) {
 	m := &a.rel.Status.Milestones
 	previous := a.target().Other()
@@ -76,7 +76,7 @@ func (a restoreAct) restore(ctx context.Context) (pause, error) {
 	default: // still on the target
 	}
 	if m.SwitchedAt == nil {
-		// By the patch whose reply was lost. What is undone now is a switch.
+		// The patch whose reply was lost moved them. This undo is for a switch, then.
 		m.SwitchedAt = &now
 		a.say("the switch had been made after all")
 		switches{a.work}.recordSwitch(a.rel)

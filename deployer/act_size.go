@@ -12,13 +12,13 @@ import (
 // sizeAct makes the version to return to run at the size that users need.
 type sizeAct struct{ *attempt }
 
-// size makes the version to return to run, at the live colour's size. While it
-// is held there is nothing to do; at a standby size it is scaled; if something
-// else was staged over it, it is staged again, without a build.
+// size makes the version to return to run at the live colour's size. While the version is held
+// there is nothing to do; at a standby size it is scaled; if something else was staged over
+// it, it is staged again, without a build.
 func (a sizeAct) size(ctx context.Context) (pause, error) {
-	// It is referenced ever since it was left. If somebody took that away, it comes
-	// back before any pod is started. While it is held nothing is asked of the load
-	// balancer's controller: it has served users.
+	// The Ingress has referenced it ever since users left it. If somebody removed the
+	// reference, it comes back before any pod starts. While the version is held, nothing is
+	// asked of the load balancer's controller: these pods have served users.
 	if a.o.OnGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
 		if p, err := reference(a).reference(ctx); err != nil || p.rests() {
 			return p, err

@@ -53,8 +53,8 @@ func (a soakAct) soak(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// lookLive looks once at the live colour: how many pods are ready, and whether
-// those that are, and so have users, answer the gate's requests.
+// lookLive looks once at the live colour: how many pods are ready, and whether the ready ones,
+// which have the users, answer the gate's requests.
 func (a soakAct) lookLive(ctx context.Context) track.SoakLook {
 	t := a.o.Target
 	l := track.SoakLook{At: a.o.Now, Restarts: t.Restarts()}

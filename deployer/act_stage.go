@@ -24,9 +24,9 @@ func (a stageAct) stage(ctx context.Context) (pause, error) {
 	})
 }
 
-// renew ends the pods that this release started before their Service was
-// referenced, so that they are made anew: the load balancer let them through and
-// will never say whether it finds them healthy. No user reaches them.
+// renew ends the pods that this release started before their Service was referenced, so that
+// they are created again: the load balancer let them through and will never report whether it
+// finds them healthy. No user reaches them.
 func (a stageAct) renew(ctx context.Context) (pause, error) {
 	t := a.o.Target
 	old := func(p track.Pod) bool { return !p.Terminating && track.LetThroughUnreferenced(p) }

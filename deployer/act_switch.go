@@ -13,9 +13,9 @@ import (
 // switchAct is the step that users would notice.
 type switchAct struct{ *attempt }
 
-// switchTraffic is the step users would notice. Its intent is durable before the
-// patch: after it a cancel comes too late, and a crash is repaired by looking at
-// where the traffic is. A deploy waits for the baseline of its proof before.
+// switchTraffic is the step users would notice. Its intent is durable before the patch: from
+// then on a cancel comes too late, and after a crash the next look reads where the traffic is.
+// A deploy waits for the baseline of its proof first.
 func (a switchAct) switchTraffic(ctx context.Context) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, measuring{a.attempt}.measured()
 	if m.SwitchIntendedAt == nil {

@@ -12,11 +12,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// verifyAct asks the health gate.
+// verifyAct runs the health gate.
 type verifyAct struct{ *attempt }
 
-// verify makes the health gate's rounds, one a look, until every pod of the
-// target has passed enough of them in a row.
+// verify makes the health gate's rounds, one per look, until every pod of the target has
+// passed enough of them in a row.
 func (a verifyAct) verify(ctx context.Context) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
 	watch := track.GateWatchOf(spec, a.rel, a.o)

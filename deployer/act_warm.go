@@ -14,10 +14,9 @@ import (
 // warmAct waits for the load balancer.
 type warmAct struct{ *attempt }
 
-// warm waits until the load balancer itself finds every pod of the target
-// healthy, or where it does not tell, until requests to the target's Service reach
-// every pod of it. It makes Google's controller tell anew when something is to be
-// learnt by that.
+// warm waits until the load balancer itself finds every pod of the target healthy or, if it
+// does not report that, until requests to the target's Service reach each of its pods. It
+// makes Google's controller report again when that would show something new.
 func (a warmAct) warm(ctx context.Context) (pause, error) {
 	st := a.route()
 	w := track.WarmAnew(a.rel, a.o)
@@ -33,7 +32,7 @@ func (a warmAct) warm(ctx context.Context) (pause, error) {
 		at := metav1.NewMicroTime(a.o.Now)
 		st.Pokes, st.PokedAt = st.Pokes+1, &at
 		a.say(lackingText(w, a.o.Target.Service))
-		// Counted first: a poke that nobody remembers would be made again and again.
+		// Counted first: a poke that is not in the record would be repeated again and again.
 		if err := a.save(ctx); err != nil {
 			return pause{}, err
 		}
@@ -52,9 +51,9 @@ func (a warmAct) warm(ctx context.Context) (pause, error) {
 	return p, nil
 }
 
-// rarely is when a poke that is due may be made: at once, unless the controller's
-// budget of events is nearly spent, and one was made lately. Users who go back do not
-// wait for that.
+// rarely is when a poke that is due may be made: at once, unless the controller's budget of
+// events is nearly used up and the last poke was recent. Users who go back do not wait for
+// that.
 func (a warmAct) rarely(ctx context.Context, w track.Warmth) time.Time {
 	if w.PokeAt.IsZero() || a.o.Now.Before(w.PokeAt) || a.rel.Spec.Kind == v1alpha1.Rollback || a.o.Routes.PokedAt.After(a.o.Now) {
 		return time.Time{}

@@ -6,7 +6,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// acts are what is done at each step of the tracks, see [track.Row].
+// acts are the acts of the tracks' steps, see [track.Row].
 var acts = map[v1alpha1.Step]act{
 	v1alpha1.StepBuild:   func(ctx context.Context, a *attempt) (pause, error) { return buildAct{a}.build(ctx) },
 	v1alpha1.StepAttach:  func(ctx context.Context, a *attempt) (pause, error) { return attachAct{a}.attach(ctx) },
@@ -22,8 +22,8 @@ var acts = map[v1alpha1.Step]act{
 	v1alpha1.StepDiscard: func(ctx context.Context, a *attempt) (pause, error) { return discardAct{a}.discard(ctx) },
 }
 
-// act is what a step does. It looks first, acts if it must, and may run twice. It
-// returns the zero pause when its milestone is recorded, or when to look again and
-// what it waits for. A *fault ends the release; any other error is the world's and
-// is tried again until the step's deadline.
+// act is what a step does. It looks first, acts if it must, and may run twice. It returns the
+// zero pause when its milestone is recorded; otherwise when to look again and what it waits
+// for. A *fault ends the release; any other error is the world's, and the act is tried again
+// until the step's deadline.
 type act func(context.Context, *attempt) (pause, error)

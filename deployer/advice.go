@@ -6,7 +6,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// shellCommands are the commands that mend an error, if it knows any.
+// shellCommands are the commands that fix an error, if it knows any.
 func shellCommands(err error) []v1alpha1.ShellCommand {
 	var knows interface {
 		ShellCommands() []v1alpha1.ShellCommand
@@ -17,13 +17,13 @@ func shellCommands(err error) []v1alpha1.ShellCommand {
 	return knows.ShellCommands()
 }
 
-// lacksGrant tells a missing grant from other errors.
+// lacksGrant reports whether an error is a missing grant.
 func lacksGrant(err error) bool {
 	var lacks *notGranted
 	return errors.As(err, &lacks)
 }
 
-// notGranted is a grant that an act needs and its namespace lacks, or lacks since.
+// notGranted is a grant that an act needs and its namespace lacks.
 type notGranted struct{ v1alpha1.Advice }
 
 func (e *notGranted) Error() string { return e.Text }

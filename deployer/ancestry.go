@@ -8,20 +8,18 @@ import (
 )
 
 const (
-	// ancestries is how many answers are kept: a few for every release that
-	// waits.
+	// ancestries is how many answers are kept: a few for every release that waits.
 	ancestries = 4096
-	// keepYes is how long "it contains it" is kept. Commits never change; the
-	// time only bounds what is not asked for any more.
+	// keepYes is how long a positive answer is kept. Commits never change; the time only
+	// bounds answers that nobody asks for any more.
 	keepYes = 24 * time.Hour
-	// keepNo is short, since a commit that the source does not know yet, right
-	// after its push, contains nothing.
+	// keepNo is short: right after its push, a commit that the source does not know yet
+	// contains nothing.
 	keepNo = time.Minute
 )
 
-// RememberAncestry returns a source that keeps answers about ancestry: while a
-// release soaks, the queue is looked at every few seconds, and GitHub counts
-// requests.
+// RememberAncestry returns a source that keeps answers about ancestry: while a release soaks,
+// the queue is looked at every few seconds, and GitHub counts requests.
 func RememberAncestry(s Source) Source {
 	return &remembering{Source: s, known: cache.NewLRUExpireCache(ancestries)}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// addressing asks the public address who answers there.
+// addressing asks the public address which version answers.
 type addressing struct{ *work }
 
 func (w addressing) askEvery(last *v1alpha1.SwitchRecord) time.Duration {
@@ -29,8 +29,8 @@ func (w addressing) askEvery(last *v1alpha1.SwitchRecord) time.Duration {
 	return every
 }
 
-// ask returns what the public address told of routes, and has it asked again if that
-// is due. It counts only from when on no answer can come from routes before.
+// ask returns what the public address last showed about the routes, and asks it again if that
+// is due. Answers count only from the time on when none can come from earlier routes.
 func (w addressing) ask(last *v1alpha1.SwitchRecord, live v1alpha1.Color) answers {
 	spec := w.bg.Spec
 	switch {
@@ -64,8 +64,8 @@ func (w addressing) ask(last *v1alpha1.SwitchRecord, live v1alpha1.Color) answer
 	return *told
 }
 
-// whoAnswers asks the pods of both colours for their versions, and then the public
-// address whose is there. Pods are asked each time: it needs no memory.
+// whoAnswers asks the pods of both colours for their versions, and then the public address
+// which of them answers. It asks the pods each time, so it needs no memory.
 func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c proof.Config, to, from track.Side) answers {
 	header := bg.Spec.Proof.VersionHeader
 	apart := func(format string, args ...any) answers {
@@ -108,7 +108,7 @@ func (d *Deployer) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, c pro
 	return answers{there: true}
 }
 
-// named asks a pod of a colour which version it is; "" if it names none.
+// named asks a pod of a colour for its version; "" if it names none.
 func (d *Deployer) named(ctx context.Context, bg *v1alpha1.BlueGreen, side track.Side) (string, error) {
 	pods, spec := side.Ready(), bg.Spec.Proof
 	public, err := url.Parse(bg.Spec.URL)
@@ -123,7 +123,7 @@ func (d *Deployer) named(ctx context.Context, bg *v1alpha1.BlueGreen, side track
 	return proof.Version(version), err
 }
 
-// proofConfig is how an application's public address is asked.
+// proofConfig says how to send requests to an application's public address.
 func (d *Deployer) proofConfig(bg *v1alpha1.BlueGreen, routes track.Routes) proof.Config {
 	c := proof.ConfigFor(bg.Spec.URL, bg.Spec.Proof)
 	c.UserAgent = d.UserAgent

@@ -12,17 +12,17 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// answers are what was told last.
+// answers are the latest ones.
 type answers struct {
-	there        bool // users are where they are sent to, told apart from the other colour
+	there        bool // users are where they are sent, and not on the other colour
 	reason, text string
-	// silent: it told nothing, and is asked again less and less often.
+	// silent: it showed nothing, and is asked again at growing intervals.
 	silent bool
 }
 
-// asks are the askings about applications outside of a release's measurement, one
-// an application at most. They run beside the looks, which wait for nobody. The zero
-// value is ready.
+// asks are the inquiries about applications outside of a release's measurement, at most one
+// per application. They run in the background, and no look waits for them. The zero value is
+// ready to use.
 type asks struct {
 	mu     sync.Mutex
 	of     map[client.ObjectKey]*asking
@@ -38,7 +38,7 @@ type asking struct {
 	cancel context.CancelFunc
 	done   bool
 	told   *answers // by this one, or the one before; nil: nothing yet
-	silent int      // how often in a row it told nothing
+	silent int      // how often in a row it showed nothing
 }
 
 // due is when to ask again.
@@ -46,12 +46,12 @@ func (q *asking) due(every time.Duration) time.Time {
 	return q.at.Add(min(every<<min(q.silent, 10), max(every, longestSilence)))
 }
 
-// routesOf names the routes that a record speaks of.
+// routesOf names the routes of a record.
 func routesOf(s *v1alpha1.SwitchRecord) string {
 	return fmt.Sprint(s.UID, s.Kind, answersFrom(s))
 }
 
-// last returns the newest asking about some routes, or nil.
+// last returns the newest inquiry about some routes, or nil.
 func (a *asks) last(app client.ObjectKey, about string) *asking {
 	q := a.of[app]
 	if q == nil || q.about != about {
@@ -60,7 +60,7 @@ func (a *asks) last(app client.ObjectKey, about string) *asking {
 	return q
 }
 
-// next is when an application is to be asked about some routes again.
+// next is when to ask about an application's routes again.
 func (a *asks) next(app client.ObjectKey, about string, every time.Duration) time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -78,7 +78,7 @@ func (a *asks) leave(app client.ObjectKey) {
 	delete(a.said, app)
 }
 
-// forget ends an application's asking, if there is one.
+// forget ends an application's inquiry, if there is one.
 func (a *asks) forget(app client.ObjectKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,7 +88,7 @@ func (a *asks) forget(app client.ObjectKey) {
 	}
 }
 
-// run ends all askings when ctx ends.
+// run ends all inquiries when ctx ends.
 func (a *asks) run(ctx context.Context) error {
 	<-ctx.Done()
 	a.mu.Lock()
@@ -101,7 +101,7 @@ func (a *asks) run(ctx context.Context) error {
 	return nil
 }
 
-// inquiry is what is to be asked.
+// inquiry is what to ask.
 type inquiry struct {
 	app   client.ObjectKey
 	about string        // the routes that it is about
@@ -111,8 +111,8 @@ type inquiry struct {
 	say   func(answers) // is called once of a silence; may be nil
 }
 
-// begin asks, unless that is being done, or was a moment ago, and returns what was
-// told last; nil if nothing was.
+// begin asks, unless an inquiry is running or has just ended, and returns the latest answers;
+// nil if there are none.
 func (a *asks) begin(i inquiry) *answers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -150,8 +150,7 @@ func (a *asks) begin(i inquiry) *answers {
 	return told
 }
 
-// hear takes in what was told, and reports whether it is a silence that nothing was
-// said of yet.
+// hear records answers, and reports whether they are a silence that nobody was informed of yet.
 func (a *asks) hear(i inquiry, q *asking, news answers) (fresh bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -170,7 +169,7 @@ func (a *asks) hear(i inquiry, q *asking, news answers) (fresh bool) {
 	return !spoken || before != news.reason
 }
 
-// answersFrom is when answers begin to be a sign; zero if they always were.
+// answersFrom is the time from which answers are a sign; zero if they always were.
 func answersFrom(last *v1alpha1.SwitchRecord) time.Time {
 	if last.AnswersFrom == nil {
 		return time.Time{}
@@ -179,12 +178,12 @@ func answersFrom(last *v1alpha1.SwitchRecord) time.Time {
 }
 
 const (
-	// askEvery is how often the public address is asked who answers there, as long as
-	// nothing else tells; after an hour, four times as rarely.
+	// askEvery is how often the public address is asked which version answers, as long as
+	// nothing else shows it; after an hour, a quarter as often.
 	askEvery = 15 * time.Second
 	askOften = time.Hour
 	// askLimit bounds one asking: the pods, and a few requests.
 	askLimit = 20 * time.Second
-	// longestSilence is how rarely is asked at most what tells nothing.
+	// longestSilence is the longest interval for an address that shows nothing.
 	longestSilence = 10 * time.Minute
 )

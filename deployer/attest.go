@@ -18,12 +18,11 @@ import (
 // lookForPolicy is how long an answer about the admission policy is kept.
 const lookForPolicy = time.Minute
 
-// attesting tells who vouches for the causes.
+// attesting finds out who vouches for the causes.
 type attesting struct{ *attempt }
 
-// attest notes whether what a release says of its causes was decided at admission.
-// A release that was written before the policy was is a claim, and so is one that
-// outlives the policy: its approval may have come since.
+// attest records whether admission checked a release's causes. A release from before the policy
+// is a claim, and so is one that outlives the policy: its approval may be later.
 func (a attesting) attest(ctx context.Context) {
 	st := &a.rel.Status
 	if st.Attestation == v1alpha1.CausesClaimed {
@@ -40,8 +39,8 @@ func (a attesting) attest(ctx context.Context) {
 	}
 }
 
-// policySince is since when the admission policy that Turnout ships is in force as
-// it ships it; zero if it is not.
+// policySince is the time since which the admission policy is in force exactly as Turnout ships
+// it; zero if it is not.
 func (d *Deployer) policySince(ctx context.Context, now time.Time) (time.Time, error) {
 	d.attestation.mu.Lock()
 	defer d.attestation.mu.Unlock()
@@ -56,8 +55,8 @@ func (d *Deployer) policySince(ctx context.Context, now time.Time) (time.Time, e
 	return since, nil
 }
 
-// lookForPolicy reads the policy and its binding. A right to read them that
-// Turnout does not have is as if they were not there.
+// lookForPolicy reads the policy and its binding. If Turnout may not read them, they count as
+// missing.
 func (d *Deployer) lookForPolicy(ctx context.Context) (time.Time, error) {
 	want, found := policy.Releases(), policy.Releases()
 	for _, o := range []client.Object{found.Policy, found.Binding} {

@@ -11,9 +11,9 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// border ends the releases that ask for what no release may ask for. Whoever may
-// write releases may write anything into one; what is trusted of it is what the
-// BlueGreen's own spec and status say, too.
+// border ends the releases that ask for what no release may ask for. Whoever may write releases
+// may write anything into one; Turnout trusts only what the BlueGreen's own spec and status
+// say, too.
 func (w borders) border(ctx context.Context) error {
 	if err := w.endStrays(ctx); err != nil {
 		return err
@@ -21,7 +21,7 @@ func (w borders) border(ctx context.Context) error {
 	for i := range w.releases {
 		rel := &w.releases[i]
 		if rel.Status.Phase.Finished() || rel.Status.Failure != nil || (borders{w.work}).claimed(rel) {
-			continue // what is under way is looked at by interrupt
+			continue // interrupt looks at releases in progress
 		}
 		if f := w.refusal(rel); f != nil {
 			if err := w.end(ctx, rel, f); err != nil {
@@ -32,7 +32,7 @@ func (w borders) border(ctx context.Context) error {
 	return nil
 }
 
-// end ends a release that has not begun, cleaning up what it has done.
+// end ends a release that has not begun, and cleans up what it did.
 func (w borders) end(ctx context.Context, rel *v1alpha1.Release, f *fault) error {
 	a := w.attempt(rel)
 	ending{a}.fail(f)
@@ -42,8 +42,8 @@ func (w borders) end(ctx context.Context, rel *v1alpha1.Release, f *fault) error
 	return driving(w).drive(ctx, rel, anyStep)
 }
 
-// endStrays takes releases out whose label is not the application they are for.
-// Nobody could tell whose they are, so they are never driven, and say so.
+// endStrays ends releases whose label does not match their application. Nobody could tell which
+// application they belong to, so they are never driven, and say so.
 func (w borders) endStrays(ctx context.Context) error {
 	var bare v1alpha1.ReleaseList
 	if err := index.List(ctx, w.d.Client, &bare, w.bg.Namespace, index.Application, ""); err != nil {

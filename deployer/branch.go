@@ -11,12 +11,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// branch is whether a release may build.
+// branch decides whether a release may build.
 type branch struct{ *attempt }
 
-// onBranch makes sure, once, that the commit is of the application's branch: a
-// repository serves every commit of its forks and unmerged pull requests, too. A
-// push that came signed is its own evidence.
+// onBranch makes sure, once, that the commit is on the application's branch: a repository also
+// serves every commit of its forks and unmerged pull requests. A signed push is its own
+// evidence.
 func (a branch) onBranch(ctx context.Context) error {
 	m, what, branch := &a.rel.Status.Milestones, a.rel.Spec.Deploy, a.bg.Spec.Branch
 	if m.OnBranch != nil {
@@ -53,15 +53,15 @@ func (a branch) onBranch(ctx context.Context) error {
 	return nil
 }
 
-// mayBuild reports whether a build may be started or followed now. Without the
-// grant it waits: nothing is asked, started or used.
+// mayBuild reports whether a build may be started or followed now. Without the grant it waits:
+// nothing is asked, started or used.
 func (a branch) mayBuild(ctx context.Context) (pause, error) {
 	if a.barred == nil && a.rel.Status.Build == nil {
 		if err := (ownRepository{a.work}).identify(ctx, a.turn); err != nil && a.barred == nil {
 			return pause{}, err
 		}
 	}
-	if a.barred != nil { // which is what the error says, too
+	if a.barred != nil { // the error says the same
 		p := waitsBecause(a.barred)
 		p.until = a.o.Now.Add(lookAtErrors)
 		return p, nil //nolint:nilerr // a wait, not a failure

@@ -13,11 +13,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// beginning is the call that begins a build. If its release ends meanwhile it is let
-// finish, since its answer names the build that there is to cancel.
+// beginning is the call that starts a build. If its release ends in the meantime, the call may
+// finish, since its answer names the build to cancel.
 var beginning = question{what: "starting the build", effect: true}
 
-// buildRecord is what a release knows of its build.
+// buildRecord is what a release knows about its build.
 type buildRecord struct{ *attempt }
 
 func (a buildRecord) recordBuild(h cloudbuild.Handle) {
@@ -26,8 +26,8 @@ func (a buildRecord) recordBuild(h cloudbuild.Handle) {
 	a.linkBuild()
 }
 
-// linkBuild links the build's step to its log. The build of a release that was
-// cancelled may be found when another step is under way.
+// linkBuild links the build's step to its log. The build of a cancelled release may be found
+// during another step.
 func (a buildRecord) linkBuild() {
 	for i := range slices.Backward(a.rel.Status.Timeline) {
 		if entry := &a.rel.Status.Timeline[i]; entry.Step == v1alpha1.StepBuild {
@@ -37,7 +37,7 @@ func (a buildRecord) linkBuild() {
 	}
 }
 
-// search is what the release's build is found by.
+// search says how to find the release's build.
 func (a buildRecord) search() cloudbuild.Search {
 	b := a.rel.Status.Build
 	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
@@ -48,14 +48,14 @@ func (a buildRecord) search() cloudbuild.Search {
 	return search
 }
 
-// handleOf names a build that is known.
+// handleOf identifies a known build.
 func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
 	return cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID, LogURL: b.LogURL}
 }
 
-// cancelBuild stops the build of a release that ends without needing it. It is
-// best effort: a build that goes on costs minutes, and nothing of it is used. A
-// rollback does not wait for it.
+// cancelBuild stops the build of a release that ends without needing it. It is best effort: a
+// build that continues costs minutes, and nothing of it is used. A rollback does not wait for
+// it.
 func (a buildRecord) cancelBuild(ctx context.Context) error {
 	b := a.rel.Status.Build
 	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
@@ -97,12 +97,12 @@ func stopBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
 	return v1alpha1.Shell(append(words, "--project="+b.Project, "--region="+b.Location)...)
 }
 
-// stopping is what it takes to stop a build, without the release.
+// stopping is what is needed to stop a build, without the release.
 type stopping struct {
 	builds *cloudbuild.Client
 	known  cloudbuild.Handle // its ID may be empty
 	search cloudbuild.Search
-	begun  *call // that begins it, if this process has made it
+	begun  *call // that started it, if this process made it
 }
 
 // do cancels the build and returns its handle; nil if none is found.
@@ -136,10 +136,9 @@ const (
 	buildGrace = time.Minute
 	// buildRetry is the default of [Deployer].BuildRetry.
 	buildRetry = 15 * time.Second
-	// maxBuildRetries is how often a release's build is made anew after Cloud
-	// Build lost one.
+	// maxBuildRetries is how often a release builds again after Cloud Build lost a build.
 	maxBuildRetries = 2
-	// listingMargin is how much older than the release its builds may look, since
-	// Cloud Build's clock is not the cluster's.
+	// listingMargin is how much older than the release its builds may seem: Cloud Build's
+	// clock is not the cluster's.
 	listingMargin = 10 * time.Minute
 )

@@ -18,31 +18,31 @@ import (
 )
 
 const (
-	// callLimit bounds a call to GitHub, Cloud Build or a registry. All have shorter
-	// limits of their own; it is less than buildGrace, so that a build that is still being
-	// asked for is not looked for in vain.
+	// callLimit bounds a call to GitHub, Cloud Build or a registry. All have shorter limits
+	// of their own. It is shorter than buildGrace, so that nobody searches in vain for a
+	// build that is still being started.
 	callLimit = 45 * time.Second
 	// transferLimit bounds one try to bring a source to Cloud Storage.
 	transferLimit = 30 * time.Minute
 	// transfers is how many sources are brought there at once.
 	transfers = 4
-	// patience is how long a look waits for an answer before it ends without it. Most
-	// answers come sooner, so that a quiet release takes its steps in one look.
+	// patience is how long a look waits for an answer before it ends without it. Most answers
+	// come sooner, so a quiet release takes its steps in one look.
 	patience = 500 * time.Millisecond
-	// haste is the same for a look on which more depends than on the answer.
+	// haste is the same for a look that has more urgent things to do.
 	haste = 50 * time.Millisecond
-	// silent is how old a call must be before people are told that it is waited for.
+	// silent is how old a call must be before people see that a step waits for it.
 	silent = 2 * time.Second
-	// firstBackOff and longestBackOff are the pauses after a failed call: after the
-	// first failure in a row, and at most.
+	// firstBackOff and longestBackOff are the pauses after a failed call: after the first
+	// failure in a row, and at most.
 	firstBackOff   = 500 * time.Millisecond
 	longestBackOff = 2 * time.Minute
 )
 
-// calls are those to the world outside of the cluster: to GitHub, Cloud Build, Cloud
-// Storage and registries. They run beside the looks, which never wait for one for longer
-// than a moment: a call's end wakes its application, and the look that follows
-// finds the answer. The zero value is ready.
+// calls are those to the world outside of the cluster: to GitHub, Cloud Build, Cloud Storage and
+// registries. They run in the background, and a look waits for one only for a moment. A call's
+// end wakes its application, and the next look finds the answer. The zero value is ready to
+// use.
 type calls struct {
 	mu      sync.Mutex
 	turns   map[client.ObjectKey]map[turnKey]*turn
@@ -50,25 +50,25 @@ type calls struct {
 	closed  bool
 	running sync.WaitGroup
 	slots   chan struct{} // of the transfers
-	idle    chan struct{} // slots of what nobody waits for
+	idle    chan struct{} // slots of calls that nobody waits for
 
-	// wake has the deployer look at an application; stopped is closed when it does
-	// not any more. Both are nil without a manager.
+	// wake makes the deployer look at an application; stopped is closed when it no longer
+	// does. Both are nil without a manager.
 	wake    chan<- event.TypedGenericEvent[*v1alpha1.BlueGreen]
 	stopped chan struct{}
 	// firstBackOff is the constant of the same name, if it is set.
 	firstBackOff time.Duration
 }
 
-// turnKey names who asks: a step of a release, or the queue, which has neither.
+// turnKey says who asks: a step of a release, or the queue, which has neither.
 type turnKey struct {
 	release string // its UID
 	step    v1alpha1.Step
 }
 
-// turn is what one step of a release asks, until it comes to a result: its
-// answers are kept as long as one is missing, and its back-off for as long as it
-// fails. It belongs to the look under way, but for what mu of calls guards.
+// turn is what one step of a release asks until it comes to a result: its answers are kept as
+// long as one is missing, and its back-off for as long as it fails. It belongs to the current
+// look, except for what mu of calls guards.
 type turn struct {
 	of   *calls
 	app  client.ObjectKey
@@ -82,7 +82,7 @@ type turn struct {
 	why      error
 }
 
-// call is one of them, under way or answered.
+// call is one of them, in progress or answered.
 type call struct {
 	effect bool
 	begun  time.Time
@@ -103,24 +103,23 @@ func (c *call) over() bool {
 	}
 }
 
-// question is what is asked.
+// question is what to ask.
 type question struct {
-	// what says it to people.
+	// what describes it to people.
 	what string
-	// about is what else tells it from the other questions of its turn: what people
-	// are told is shortened.
+	// about is what else distinguishes it from the other questions of its turn: the text for
+	// people is shortened.
 	about string
-	// transfer: it brings a source to Cloud Storage, which takes its time.
+	// transfer: it brings a source to Cloud Storage, which takes a while.
 	transfer bool
-	// few: nobody waits for it, and only a few such are asked at once.
+	// few: nobody waits for it, and only a few of these run at once.
 	few bool
-	// effect: it changes something. It is not cancelled with its release: what came
-	// of it tells what there is to undo.
+	// effect: it changes something. It is not cancelled with its release: its result shows
+	// what has to be undone.
 	effect bool
 }
 
-// waiting says that an answer is not there yet. The end of the call wakes the
-// application.
+// waiting says that an answer is not there yet. The end of the call wakes the application.
 type waiting struct {
 	what  string
 	begun time.Time
@@ -128,8 +127,7 @@ type waiting struct {
 
 func (w *waiting) Error() string { return "waits for an answer: " + w.what }
 
-// pause is what a step does that waits for an answer. Who reads the record is told
-// only of what takes long.
+// pause is the wait of a step for an answer. The record shows only what takes long.
 func (w *waiting) pause(now time.Time) pause {
 	if soon := w.begun.Add(silent); now.Before(soon) {
 		return pause{until: soon}
@@ -139,21 +137,20 @@ func (w *waiting) pause(now time.Time) pause {
 	return p
 }
 
-// told is the wait in words.
+// told describes the wait.
 func (w *waiting) told() pause {
 	return pause{message: w.Error(), waits: track.WaitsForObject(v1alpha1.WaitsForAnswer, "", w.what)}
 }
 
-// pending returns what an error says is waited for; nil if it says something else.
+// pending returns the missing answer that an error stands for; nil if it is another error.
 func pending(err error) *waiting {
 	w, _ := errors.AsType[*waiting](err)
 	return w
 }
 
-// ask runs a call beside the look and returns its answer. The error is a [waiting]
-// if it is not there yet: the caller gives up its step, and asks the same again in
-// the next look. What do needs it gets as values, since it runs while the look goes
-// on without it.
+// ask makes a call in the background and returns its answer. If the answer is not there yet, the
+// error is a [waiting]: the caller gives up its step, and asks the same again in the next look.
+// do gets what it needs as values, since it runs while the look continues without it.
 func ask[T any](ctx context.Context, t *turn, q question, do func(context.Context) (T, error)) (T, error) {
 	var none T
 	c, err := t.begin(q, func(ctx context.Context) (any, error) { return do(ctx) })
@@ -204,7 +201,7 @@ func (t *turn) begin(q question, do func(context.Context) (any, error)) (*call, 
 	return c, nil
 }
 
-// slot is what a call must have one of; nil if it needs none. o.mu is held.
+// slot is the kind of slot that a call must have; nil if it needs none. o.mu is held.
 func (o *calls) slot(q question) chan struct{} {
 	if o.slots == nil {
 		o.slots, o.idle = make(chan struct{}, transfers), make(chan struct{}, transfers)
@@ -218,7 +215,7 @@ func (o *calls) slot(q question) chan struct{} {
 	return nil
 }
 
-// within does something within a time that begins when it has its slot.
+// within does something within a time limit that begins when it has its slot.
 func within(ctx context.Context, slot chan struct{}, limit time.Duration, do func(context.Context) (any, error)) (any, error) {
 	if slot != nil {
 		select {
@@ -264,15 +261,15 @@ func (o *calls) turn(app client.ObjectKey, key turnKey, wait time.Duration) *tur
 	return t
 }
 
-// find returns a call of a turn that is under way or answered, or nil.
+// find returns a call of a turn, in progress or answered, or nil.
 func (t *turn) find(q question) *call {
 	t.of.mu.Lock()
 	defer t.of.mu.Unlock()
 	return t.calls[q]
 }
 
-// held is the failure that the turn backs off from, and until when; whoever wakes
-// the step waits until then.
+// held is the failure from which the turn backs off, and until when; whatever wakes the step in
+// the meantime does not shorten that.
 func (t *turn) held(now time.Time) (until time.Time, why error) {
 	if !now.Before(t.until) {
 		return time.Time{}, nil
@@ -280,9 +277,9 @@ func (t *turn) held(now time.Time) (until time.Time, why error) {
 	return t.until, t.why
 }
 
-// settle ends a turn that came to a result: its answers have been used. After an
-// error that is not that of a call it only begins anew; the time is when to try
-// again after one that is, later and later.
+// settle ends a turn that came to a result: its answers have been used. After a failed call,
+// the time is when to try again, at growing intervals; after any other error the turn only
+// starts again.
 func (t *turn) settle(now time.Time, err error) (until time.Time) {
 	failed := false
 	t.of.mu.Lock()
@@ -308,14 +305,13 @@ func (t *turn) settle(now time.Time, err error) (until time.Time) {
 	}
 	pause := min(first<<min(t.failures, 16), max(first, longestBackOff))
 	t.failures++
-	// Many releases that met the same outage do not all come back at once.
+	// Releases that experienced the same outage do not all come back at once.
 	t.until, t.why = now.Add(pause-time.Duration(rand.Float64()*float64(pause)/4)), err
 	return t.until
 }
 
-// hear ends the back-off of an application if a person has asked for something
-// since the last look. Of commands, those that are true were
-// given.
+// hear ends the back-off of an application if a person has given a command since the last look.
+// commands are all that exist, true for those that were given.
 func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -337,8 +333,8 @@ func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	}
 }
 
-// keep ends the turns of releases that are not among those that are unfinished:
-// they have ended, or are gone. An effect under way is let finish.
+// keep ends the turns of releases that are no longer unfinished: they have ended, or are gone.
+// An effect in progress may finish.
 func (o *calls) keep(app client.ObjectKey, unfinished map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -349,8 +345,7 @@ func (o *calls) keep(app client.ObjectKey, unfinished map[string]bool) {
 	}
 }
 
-// leave ends everything that is asked for an application: it is gone, or somebody
-// else holds its claim.
+// leave ends all calls for an application: it is gone, or somebody else holds its claim.
 func (o *calls) leave(app client.ObjectKey) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -363,8 +358,8 @@ func (o *calls) leave(app client.ObjectKey) {
 
 func everyCall(*call) bool { return true }
 
-// drop cancels the calls of a turn that are to go, and forgets the turn if nothing
-// is left of it. o.mu is held.
+// drop cancels the selected calls of a turn, and forgets the turn if nothing is left of it. o.mu
+// is held.
 func (o *calls) drop(app client.ObjectKey, t *turn, goes func(*call) bool) {
 	maps.DeleteFunc(t.calls, func(_ question, c *call) bool {
 		if goes(c) {
