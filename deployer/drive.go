@@ -19,16 +19,16 @@ import (
 // anyStep lets a release take every step.
 const anyStep = v1alpha1.Step("")
 
-// maxTimeline bounds how often steps are repeated for a target that does not
-// hold still; a quiet release takes eleven.
+// maxTimeline bounds how often steps are repeated for a target that keeps changing; a quiet
+// release takes eleven.
 const maxTimeline = 64
 
 // driving moves a release.
 type driving struct{ *work }
 
-// drive moves a release until it has to wait or has ended. With only, it takes
-// no other step than that one, unless the release fails at it: without a target
-// its undo touches nothing but its build.
+// drive moves a release until it has to wait or has ended. With only, it takes no step but that
+// one, unless the release fails at it: without a target, its undo touches nothing but its
+// build.
 func (w driving) drive(ctx context.Context, rel *v1alpha1.Release, only v1alpha1.Step) error {
 	a := w.attempt(rel)
 	err := drive{a}.advance(ctx, only)
@@ -55,7 +55,7 @@ func (a drive) advance(ctx context.Context, only v1alpha1.Step) error {
 		a.attempt.log.WarnContext(ctx, "the ingress will be fenced later", "ingress", a.attempt.o.Routes.Name, "error", err)
 		if a.tryAgain(rel.Status.Step, err, time.Time{}) {
 			return a.attempt.save(ctx)
-		} // else time is up; the undo does nothing before it has fenced
+		} // otherwise time is up; the undo does nothing before it has fenced
 	}
 	for range track.Bound {
 		switches{w}.recordSwitch(rel)
@@ -73,7 +73,7 @@ func (a drive) advance(ctx context.Context, only v1alpha1.Step) error {
 			rel.Status.Waiting = waitsForTurn(w.bg.Status.Active.Release)
 			return a.attempt.save(ctx)
 		}
-		if only == anyStep && (turns{a.attempt}).holdsClaim() { // who cleans up beside it has nothing to measure
+		if only == anyStep && (turns{a.attempt}).holdsClaim() { // a release that only cleans up measures nothing
 			if err := measuring(a).measure(s.Name); err != nil {
 				return err
 			}
@@ -89,8 +89,8 @@ func (a drive) advance(ctx context.Context, only v1alpha1.Step) error {
 	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, track.Bound)
 }
 
-// begin fixes, in the claim's first write, what the release is about: from then
-// on no step says live or idle.
+// begin fixes, in the claim's first write, what the release is about: from then on no step uses
+// live or idle.
 func (a drive) begin(ctx context.Context, only v1alpha1.Step) error {
 	st := &a.attempt.rel.Status
 	if st.Version == "" {
@@ -106,16 +106,16 @@ func (a drive) begin(ctx context.Context, only v1alpha1.Step) error {
 	st.Milestones.ClaimedAt, st.Milestones.Previous = &now, &previous
 	st.Milestones.Target = live.Other()
 	if r := a.attempt.rel.Spec.Rollback; r != nil {
-		// A rollback names both ends. Should users have been moved since it was
-		// accepted, that is somebody else's doing, and interrupt stops it.
+		// A rollback names both ends. If users were moved after it was accepted, somebody
+		// else did it, and interrupt stops the release.
 		st.Milestones.Target = r.To.Color
 	}
 	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil
 	return a.attempt.save(ctx)
 }
 
-// refresh looks again at what concerns this release and may have changed within
-// this look. Routes are those that the last patch left, see moveRoutes.
+// refresh looks again at what concerns this release and may have changed within this look. The
+// routes are those that the last patch left, see moveRoutes.
 func (a drive) refresh(ctx context.Context) error {
 	var err error
 	a.attempt.o.Now = time.Now()
@@ -123,8 +123,7 @@ func (a drive) refresh(ctx context.Context) error {
 	return err
 }
 
-// interrupt ends a release that somebody cancelled, or whose objects somebody
-// else changed.
+// interrupt ends a release that somebody cancelled, or whose objects somebody else changed.
 func (a drive) interrupt() {
 	if a.attempt.rel.Status.Failure != nil {
 		return
@@ -163,9 +162,9 @@ func (a drive) interrupt() {
 	ending{a.attempt}.fail(&fault{class: v1alpha1.FaultCancelled, reason: v1alpha1.FailedCancelled, about: about{by: c.By}, message: message})
 }
 
-// stranded says why a deploy must not switch: ready live pods get no users any more,
-// so that what it would leave cannot be gone back to. A live version that is down is
-// no reason: this release may be its cure. It is nil if nothing does.
+// stranded says why a deploy must not switch: ready live pods no longer get users, so there
+// would be nothing to go back to. If the live version is down, the deploy may switch: it may be
+// the fix. It is nil if nothing speaks against the switch.
 func (a drive) stranded() *v1alpha1.Advice {
 	m := a.attempt.rel.Status.Milestones
 	if a.attempt.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
@@ -180,9 +179,9 @@ func (a drive) cancelled() bool {
 		a.attempt.rel.Status.Milestones.SwitchIntendedAt == nil
 }
 
-// rollbackBefore returns the rollback that a deploy gives way to as long as it
-// has not begun to move traffic: users are waiting for it, and it would find
-// another version live than the one it is to leave.
+// rollbackBefore returns the rollback that a deploy gives way to, as long as the deploy has not
+// begun to move traffic: users are waiting for the rollback, which would otherwise find another
+// version live than the one it is to leave.
 func (a drive) rollbackBefore() *v1alpha1.Release {
 	if a.attempt.rel.Spec.Kind == v1alpha1.Rollback || a.attempt.rel.Status.Milestones.Target == "" ||
 		a.attempt.rel.Status.Milestones.SwitchIntendedAt != nil {
@@ -197,12 +196,11 @@ func (a drive) rollbackBefore() *v1alpha1.Release {
 	return nil
 }
 
-// take lets one step act and records what came of it. It reports whether the
-// release has to wait.
+// take lets one step act and records the result. It reports whether the release has to wait.
 func (a drive) take(ctx context.Context, s track.Row) (bool, error) {
 	if s.After != nil {
 		if p := s.After(a.attempt.o); p.Rests() {
-			// The step has not begun, and so its deadline does not run.
+			// The step has not begun, so its deadline does not run.
 			a.attempt.setMessage(p.Message)
 			a.attempt.rel.Status.Waiting = p.Waits
 			if !p.Until.IsZero() {
@@ -228,7 +226,7 @@ func (a drive) take(ctx context.Context, s track.Row) (bool, error) {
 	return a.noteOutcome(ctx, s.Name, p, err)
 }
 
-// noteOutcome records what came of a step's act.
+// noteOutcome records the result of a step's act.
 func (a drive) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err error) (bool, error) {
 	if errors.Is(err, record.ErrHeld) {
 		return false, err
@@ -260,9 +258,9 @@ func (a drive) noteOutcome(ctx context.Context, s v1alpha1.Step, p pause, err er
 	return false, nil
 }
 
-// tryAgain waits after an error of the world: until the end of the back-off of the
-// call that failed, or later and later, until the step's deadline. Not being able
-// to look is never read as bad health.
+// tryAgain waits after an error of the world: until the end of the failed call's back-off, or at
+// growing intervals, until the step's deadline. A failed check is not treated as an unhealthy
+// application.
 func (a drive) tryAgain(s v1alpha1.Step, why error, until time.Time) bool {
 	if track.Overdue(a.attempt.bg, s, a.attempt.entry().StartedAt.Time, a.attempt.o.Now) {
 		limit := track.Limit(a.attempt.bg, s)
@@ -290,7 +288,7 @@ func (a drive) late(ctx context.Context, s v1alpha1.Step, waited pause) *fault {
 	return f
 }
 
-// finish gives the release its final phase and lets go of the claim.
+// finish gives the release its final phase and releases the claim.
 func (a drive) finish(ctx context.Context) error {
 	a.attempt.turn = turns{a.attempt}.turnOf("")
 	if w := pending(promoteAct{a.attempt}.leaveBehind(ctx)); w != nil && !(turns{a.attempt}).rollbackWaits() {
@@ -302,7 +300,7 @@ func (a drive) finish(ctx context.Context) error {
 	st.FinishedAt = &now
 	phase, message := track.Outcome(a.attempt.rel)
 	st.Phase, st.Message = phase, message
-	st.Commands, st.Waiting = nil, nil // those of a failure stand there
+	st.Commands, st.Waiting = nil, nil // st.Failure has those of a failure
 	st.Step = ""
 	ending{a.attempt}.leave()
 	if err := (appStatus{a.attempt.work}).saveApplication(ctx); err != nil {
@@ -339,8 +337,8 @@ func (a drive) explainLate(ctx context.Context, s v1alpha1.Step, f *fault) {
 	}
 }
 
-// enter opens an entry for a step, unless it is the one under way already. A
-// step that is taken again gets an entry, and so a deadline, of its own.
+// enter opens an entry for a step, unless it is the current one. A step that is taken again gets
+// its own entry, and so its own deadline.
 func (a drive) enter(s v1alpha1.Step) {
 	st := &a.attempt.rel.Status
 	if n := len(st.Timeline); n > 0 && st.Timeline[n-1].FinishedAt == nil {
@@ -360,9 +358,9 @@ func (a drive) enter(s v1alpha1.Step) {
 	st.Timeline = append(st.Timeline, v1alpha1.TimelineEntry{Step: s, StartedAt: metav1.NewMicroTime(a.attempt.o.Now)})
 }
 
-// noLongerNeeded says how a step ended that was taken again, and that the release goes
-// on from without its act, since what it was needed for holds: what it waited for last
-// is no longer so.
+// noLongerNeeded says how a repeated step ended when the release continues without its act, since
+// the condition for which it was repeated holds again. What it last waited for no longer
+// applies.
 func (a drive) noLongerNeeded() {
 	m := &a.attempt.rel.Status.Milestones
 	switch a.attempt.entry().Step {
@@ -379,7 +377,7 @@ func (a drive) noLongerNeeded() {
 		if m.Approved != nil && !a.attempt.o.Locked {
 			saying{a.attempt}.sayApproved()
 		}
-	default: // nothing is left of the others before their acts end
+	default: // the other steps leave nothing before their acts end
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // ending records that a release fails.
 type ending struct{ *attempt }
 
-// fail records why the release ends otherwise than as a success.
+// fail records why the release does not end as a success.
 func (a ending) fail(f *fault) {
 	st := &a.rel.Status
 	f.message, f.commands = record.Message(f.message), record.Commands(f.commands)
@@ -37,8 +37,8 @@ func (a ending) fail(f *fault) {
 	ending{a.attempt}.leave()
 }
 
-// giveUp ends an undo that cannot be completed: traffic, or the target, stays as
-// it is, and the finding just noted tells the application's owner.
+// giveUp ends an undo that cannot be completed: traffic, or the target, stays as it is, and the
+// finding just noted informs the application's owner.
 func (a ending) giveUp() {
 	now, m := metav1.NewTime(a.o.Now), &a.rel.Status.Milestones
 	if track.Restored(a.rel) {

@@ -10,12 +10,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// survey is what a release tells of the application as it found it.
+// survey is what a release reports about the application as it found it.
 type survey struct{ *attempt }
 
-// lookAround notes what a person should know of the application before anything
-// of it is changed, and what will be overwritten. None of it keeps the release
-// from going on; what does is for judge and mayStageOver to say.
+// lookAround notes what a person should know about the application before anything is changed,
+// and what will be overwritten. None of it stops the release; judge and mayStageOver decide what
+// does.
 func (a survey) lookAround(ctx context.Context) error {
 	a.tellOccupant()
 	if err := a.tellLive(ctx); err != nil {
@@ -28,9 +28,9 @@ func (a survey) lookAround(ctx context.Context) error {
 	return nil
 }
 
-// tellLive says that users are not served well by what is live: the release may
-// be the cure, but there may be no way back to go. Whether they are served at all
-// is told by the endpoints, since pods of an older template may do it.
+// tellLive reports that the live version does not serve users well: the release may be the fix,
+// but there may be no way back. The endpoints show whether users are served at all, since pods
+// of an older template may do it.
 func (a survey) tellLive(ctx context.Context) error {
 	live := a.o.Previous
 	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, live.Service)
@@ -52,8 +52,8 @@ func (a survey) tellLive(ctx context.Context) error {
 	return nil
 }
 
-// tellOccupant says what is staged over although no release put it there, and it
-// is not what users had until the last switch.
+// tellOccupant reports what is staged over, if no release put it there and users did not have it
+// until the last switch.
 func (a survey) tellOccupant() {
 	left := a.bg.Status.LastSwitch
 	known := left != nil && v1alpha1.SameVersion(left.From, version(a.o.Target))
@@ -63,16 +63,15 @@ func (a survey) tellOccupant() {
 	}
 }
 
-// tellPreflight notes the preflight's warnings; its errors have kept the release
-// from beginning, or came after that.
+// tellPreflight notes the preflight's warnings. Its errors have kept the release from beginning,
+// or came after that.
 func (a survey) tellPreflight() {
 	for _, f := range preflight.Warnings(a.bg.Status.Findings) {
 		a.finding(f.String(), f.Commands...)
 	}
 }
 
-// tellDrift says how the colours' own pod templates differ, and which of the two
-// is staged.
+// tellDrift reports how the colours' own pod templates differ, and which of the two is staged.
 func (a survey) tellDrift(ctx context.Context) error {
 	if !a.o.Previous.DeploymentExists || !a.o.Target.DeploymentExists || a.o.Target.Release == a.rel.Name {
 		return nil // nothing to compare, or staged already
@@ -95,8 +94,8 @@ func (a survey) tellDrift(ctx context.Context) error {
 	return nil
 }
 
-// tellProtection says that the target's pods lack a PodDisruptionBudget that the
-// live ones have. It is only advice: not being able to look is no obstacle.
+// tellProtection reports that the target's pods lack a PodDisruptionBudget that the live ones
+// have. It is only advice: a failed look stops nothing.
 func (a survey) tellProtection(ctx context.Context) {
 	names, err := a.d.Workloads.Unprotected(ctx, a.bg, a.target())
 	if err != nil {
@@ -108,9 +107,8 @@ func (a survey) tellProtection(ctx context.Context) {
 	}
 }
 
-// mayStageOver returns a fault if anybody but this application's users reaches
-// the target: what is staged has not passed the gate, and there is no telling
-// what they expect there.
+// mayStageOver returns a fault if anybody but this application's users reaches the target: the
+// new version has not passed the gate, and nobody knows what they expect there.
 func (a survey) mayStageOver(ctx context.Context) error {
 	t := a.o.Target
 	if t.Release == a.rel.Name {
@@ -125,7 +123,7 @@ func (a survey) mayStageOver(ctx context.Context) error {
 		t.Service, t.Color, strings.Join(referrers, ", "), t.Deployment, runningText(t))}
 }
 
-// runningText names, in brackets, what runs on a colour, if anything does.
+// runningText names, in parentheses, what runs on a colour, if anything does.
 func runningText(s track.Side) string {
 	if s.Replicas == 0 {
 		return ""

@@ -15,7 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// retryGrant is when a grant is looked for again where no watch tells of it.
+// retryGrant is when to look for a grant again if no watch reports it.
 const retryGrant = 30 * time.Second
 
 // readGrants reads what a namespace is granted; one that is gone is granted nothing.
@@ -28,12 +28,12 @@ func readGrants(ctx context.Context, from client.Reader, namespace string) (v1al
 	return ns.Annotations, nil
 }
 
-// googleAccess is the one way of a release to Google.
+// googleAccess is a release's only way to Google.
 type googleAccess struct{ *attempt }
 
-// google is the way to Google's builds and sources. It is asked right before a call, and reads the
-// grants past the cache: one that is taken away ends what is under way. It returns
-// a [notGranted] unless all needs are granted.
+// google is the way to Google's builds and sources. Call it right before a call to Google. It
+// reads the grants past the cache, so that a withdrawn grant also ends what is in progress. It
+// returns a [notGranted] unless all needs are granted.
 func (a googleAccess) google(ctx context.Context, needs ...v1alpha1.Grant) (*cloudbuild.Client, *cloudbuild.Store, error) {
 	account, err := a.googleAccount(ctx, needs...)
 	if err != nil {
@@ -43,8 +43,8 @@ func (a googleAccess) google(ctx context.Context, needs ...v1alpha1.Grant) (*clo
 	return builds, store, asAccount(account, a.bg.Namespace, err)
 }
 
-// googleTokens is the way to Google's registries, by the same rules. What is returned
-// asks Google for what it signs in with, and so is for a function given to ask.
+// googleTokens is the way to Google's registries, by the same rules. The returned function calls
+// Google for its tokens, so use it only in a function given to ask.
 func (a googleAccess) googleTokens(ctx context.Context, needs ...v1alpha1.Grant) (func(context.Context) (oauth2.TokenSource, error),
 	error,
 ) {
@@ -59,8 +59,8 @@ func (a googleAccess) googleTokens(ctx context.Context, needs ...v1alpha1.Grant)
 	}, nil
 }
 
-// googleAccount is as whom the namespace asks Google, "" for Turnout's own account,
-// if all needs are granted.
+// googleAccount is the account with which the namespace uses Google, "" for Turnout's own, if all
+// needs are granted.
 func (a googleAccess) googleAccount(ctx context.Context, needs ...v1alpha1.Grant) (string, error) {
 	granted, err := readGrants(ctx, a.d.Record.Reader, a.bg.Namespace)
 	if err != nil {
@@ -72,7 +72,7 @@ func (a googleAccess) googleAccount(ctx context.Context, needs ...v1alpha1.Grant
 	return granted.Impersonated(), nil
 }
 
-// asAccount says, of an error, as whom Google was asked.
+// asAccount adds to an error the account with which Google was called.
 func asAccount(account, namespace string, err error) error {
 	if err == nil || account == "" {
 		return err
@@ -80,8 +80,8 @@ func asAccount(account, namespace string, err error) error {
 	return fmt.Errorf("asking Google as %s, which namespace %s names in %s: %w", account, namespace, v1alpha1.ImpersonateAnnotation, err)
 }
 
-// builds is Cloud Build for what concerns a build on record: its project may be
-// another one than the application's now.
+// builds is Cloud Build for the recorded build: its project may differ from the application's
+// current one.
 func (a googleAccess) builds(ctx context.Context) (*cloudbuild.Client, error) {
 	project := v1alpha1.ProjectGrant(a.rel.Status.Build.Project, "status.build.project of release "+a.rel.Name)
 	builds, _, err := a.google(ctx, project)

@@ -16,11 +16,11 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// inspection tells whether releases can run.
+// inspection finds out whether releases can run.
 type inspection struct{ *work }
 
-// inspect says in the application's condition whether its next release could
-// run, and if not, which object is in the way and how to mend it.
+// inspect sets the application's condition: whether its next release could run, and if not,
+// which object blocks it and how to fix it.
 func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 	live := w.o.Sides[w.o.Routes.Live()]
 	f := track.ReadyFacts{UnfitImage: !record.IsName(live.Image, record.ImageLimit), ImageLimit: record.ImageLimit}
@@ -71,9 +71,8 @@ func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 	return condition.Status == metav1.ConditionTrue, nil
 }
 
-// preflight notes what is wrong with the objects that the next switch rests on. It
-// is judged anew at each look, also while a release is under way, which it does not
-// hinder. Not being able to look changes nothing.
+// preflight notes what is wrong with the objects that the next switch relies on. It judges anew
+// at each look, even during a release, which it does not stop. A failed look changes nothing.
 func (w inspection) preflight(ctx context.Context) {
 	if w.o.Routes.Live() == "" {
 		w.bg.Status.Findings = nil // there is nothing to switch; the condition says why
@@ -98,8 +97,8 @@ func (w inspection) preflight(ctx context.Context) {
 	}
 }
 
-// hindrance is what the preflight's errors are to the next release; nil if there
-// are none.
+// hindrance is the obstacle that the preflight's errors are to the next release; nil if there are
+// none.
 func hindrance(findings []v1alpha1.Finding) *track.Obstacle {
 	errs := preflight.Errors(findings)
 	if len(errs) == 0 {
@@ -112,7 +111,7 @@ func hindrance(findings []v1alpha1.Finding) *track.Obstacle {
 	return track.Hinders(v1alpha1.ReasonPreflight, message, errs[0].Commands...)
 }
 
-// tell makes an event of a condition that changed, for whoever looks there.
+// tell emits an event about a condition that changed, for people who look at events.
 func (w inspection) tell(c metav1.Condition) {
 	kind := corev1.EventTypeWarning
 	if c.Status == metav1.ConditionTrue {

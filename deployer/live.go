@@ -8,8 +8,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// askReady asks the gate's requests of every ready pod of a colour once. A pod
-// that is not ready has no users; how many may be so is not for this to say.
+// askReady sends the gate's requests to every ready pod of a colour once. A pod that is not ready
+// has no users; how many may be like that is not decided here.
 func askReady(ctx context.Context, a *attempt, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
 	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
 	if err != nil {

@@ -11,33 +11,32 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// errRollback is why a look was cancelled: users wait for another one.
+// errRollback is why a look was cancelled: users wait for a rollback.
 var errRollback = errors.New("a rollback was asked for")
 
-// unclearPause is how often a look is cancelled for rollbacks of which it cannot tell
-// whether they take back what moved users. Whoever may write releases may write many.
+// unclearPause is how often a look is cancelled for rollbacks that may or may not take back the
+// last switch. Whoever may write releases may write many.
 const unclearPause = 10 * time.Second
 
-// looks are those under way, one an application at most. A rollback that one of
-// them does not know of cancels it: whatever it waits for, a pod that does not
-// answer or a log that is not sent, users do not. A look that is cancelled is as
-// one whose process ended there. One that brings nobody back cancels nothing, and
-// neither does a second one of the same switch. The zero value is ready.
+// looks are the current ones, at most one per application. A rollback that a look does not know
+// about cancels it: whatever the look waits for, a pod that does not answer or a log that does
+// not come, users do not wait. A cancelled look leaves the same state as a process that ended
+// there. A rollback that brings nobody back cancels nothing, and neither does a second one of
+// the same switch. The zero value is ready to use.
 type looks struct {
 	mu      sync.Mutex
 	at      map[client.ObjectKey]*underWay
-	unclear map[client.ObjectKey]time.Time // when a look was last cancelled for such a one
+	unclear map[client.ObjectKey]time.Time // when a look was last cancelled for an unclear rollback
 }
 
-// underWay is a look, with what it began with.
+// underWay is a current look, with what it began with.
 type underWay struct {
 	cancel   context.CancelCauseFunc
 	bg       *v1alpha1.BlueGreen // nil: it has not read anything yet
 	releases []v1alpha1.Release
 }
 
-// begin notes that a look begins; its context is the one to look with. The
-// returned function ends it.
+// begin registers a look; use the returned context for it. The returned function ends it.
 func (l *looks) begin(ctx context.Context, app client.ObjectKey) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	l.mu.Lock()
@@ -83,7 +82,7 @@ func (l *looks) interrupt(app client.ObjectKey, rollback *v1alpha1.Release, now 
 	look.cancel(errRollback)
 }
 
-// worth reports whether a rollback brings users back, as far as the look can tell.
+// worth reports whether a rollback brings users back, as far as the look can know.
 func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
 	if u.bg == nil {
 		return true, false
@@ -98,7 +97,7 @@ func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
 		case rel.Status.Phase.Finished():
 		case rel.Spec.Kind == v1alpha1.Rollback:
 			if brings, _ := judge.judgeRollback(rel); brings && good {
-				return false, true // that one brings users back
+				return false, true // the other rollback brings users back
 			}
 		case string(rel.UID) == rollback.Spec.Rollback.Switch:
 			refused = nil // it may have switched since

@@ -13,12 +13,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/proof"
 )
 
-// measuring is how a release is measured around its switch.
+// measuring measures a release around its switch.
 type measuring struct{ attempt *attempt }
 
-// measure begins, with a step, what the switch is measured by, and ends it where
-// nothing is to be measured any more. The baseline is taken beside the steps
-// before the switch, so that that need not wait for it.
+// measure starts, with a step, what measures the switch, and ends it when there is nothing left
+// to measure. The baseline is taken during the steps before the switch, so that the switch need
+// not wait for it.
 func (a measuring) measure(s v1alpha1.Step) error {
 	key := client.ObjectKeyFromObject(a.attempt.bg)
 	m := a.attempt.d.probers.get(key, string(a.attempt.rel.UID))
@@ -48,9 +48,8 @@ func (a measuring) measure(s v1alpha1.Step) error {
 		return nil
 	case v1alpha1.StepConfirm:
 	default:
-		// A step that took long may come back to verify; what is running there
-		// ends by itself. That it is confirmed is durable first: a look that lost
-		// its write is made again.
+		// After a long step the release may come back to verify; a running baseline ends by
+		// itself. The confirmation is durable first: a look that lost its write is repeated.
 		if a.attempt.saved.Milestones.ConfirmedAt != nil {
 			a.attempt.d.probers.end(key)
 		}
@@ -62,14 +61,13 @@ func (a measuring) measure(s v1alpha1.Step) error {
 	return a.resume()
 }
 
-// baselineOld: it is too old to say what failed before the switch.
+// baselineOld reports whether the baseline is too old to show what failed before the switch.
 func (a measuring) baselineOld(m *measurement) bool {
 	full := m.FullAt()
 	return full.IsZero() || a.attempt.o.Now.Sub(full) > a.attempt.o.Freshness
 }
 
-// resume goes on with a measurement that another process began, from its last
-// checkpoint.
+// resume continues a measurement that another process began, from its last checkpoint.
 func (a measuring) resume() error {
 	var tally *proof.Tally
 	switched := a.switchTime()
@@ -92,8 +90,7 @@ func (a measuring) resume() error {
 	return nil
 }
 
-// switchTime is when traffic moved, as exactly as the record has it; zero if it
-// did not.
+// switchTime is when traffic moved, as exactly as the record has it; zero if it did not.
 func (a measuring) switchTime() time.Time {
 	m := a.attempt.rel.Status.Milestones
 	if m.SwitchedAt == nil {
@@ -107,9 +104,9 @@ func (a measuring) switchTime() time.Time {
 	return m.SwitchedAt.Time
 }
 
-// sameVersion reports whether the target names the version that answered before
-// the switch: not every commit changes what an application says it is. A pod is
-// asked for that itself; one that cannot be asked, or names nothing, tells nothing.
+// sameVersion reports whether the target names the version that answered before the switch: not
+// every commit changes an application's version. It asks a pod. A pod that cannot be asked, or
+// names no version, shows nothing.
 func (a measuring) sameVersion(ctx context.Context, m *measurement, before *v1alpha1.ProofBaseline) bool {
 	if before == nil || len(a.attempt.o.Target.Ready()) == 0 {
 		return false
@@ -130,35 +127,34 @@ func (a measuring) sameVersion(ctx context.Context, m *measurement, before *v1al
 	return true
 }
 
-// prober begins a measurement, with a tally to go on from, if there is one.
+// prober starts a measurement, continuing a tally if there is one.
 func (a measuring) prober(from *proof.Tally) (*measurement, error) {
 	return a.attempt.d.probers.begin(client.ObjectKeyFromObject(a.attempt.bg), string(a.attempt.rel.UID), a.measuredBy(from))
 }
 
-// measuredBy says what is asked, and how.
+// measuredBy says where to send requests, and how.
 func (a measuring) measuredBy(from *proof.Tally) proof.Config {
 	c := a.attempt.d.proofConfig(a.attempt.bg, a.attempt.o.Routes)
 	c.From = from
 	return c
 }
 
-// baseline is when the switch may be made, as far as the baseline goes; users of
-// a rollback do not wait for one. It is zero if there is nothing to wait for.
+// baseline is when the baseline allows the switch; zero if there is nothing to wait for. Users of
+// a rollback do not wait for a baseline.
 func (a measuring) baseline(m *measurement) time.Time {
 	switch {
 	case m == nil, a.attempt.rel.Spec.Kind == v1alpha1.Rollback, m.FullAt().IsZero():
 		return time.Time{}
 	case a.attempt.o.Now.Before(m.FullAt()):
 		return m.FullAt()
-	case !m.Asking() && !m.Settled(): // the last answers are part of it
+	case !m.Asking() && !m.Settled(): // the last answers belong to it
 		return a.attempt.o.Now.Add(settling)
 	}
 	return time.Time{}
 }
 
-// moving notes right before a patch that it moves traffic. A switch that another
-// look, or another process, made and did not get to note is noted as of its
-// intent.
+// moving records, right before a patch, that it moves traffic. If another look or process made
+// the switch and could not record that, the switch counts from its intent.
 func (a measuring) moving(m *measurement) {
 	switch {
 	case m == nil:
@@ -169,7 +165,7 @@ func (a measuring) moving(m *measurement) {
 	}
 }
 
-// measured returns the release's measurement; nil where nothing is measured.
+// measured returns the release's measurement; nil if nothing is measured.
 func (a measuring) measured() *measurement {
 	if a.attempt.bg.Spec.URL == "" {
 		return nil
@@ -177,15 +173,13 @@ func (a measuring) measured() *measurement {
 	return a.attempt.d.probers.get(client.ObjectKeyFromObject(a.attempt.bg), string(a.attempt.rel.UID))
 }
 
-// checkpoint notes what was seen so far for the record; whoever writes that
-// chooses the moment.
+// checkpoint puts the counts so far into the record; the caller chooses when to write it.
 func (a measuring) checkpoint(m *measurement) {
 	m.checkpointAt = a.attempt.o.Now
 	a.attempt.rel.Status.Proof = m.Read().As(v1alpha1.ProofMeasuring)
 }
 
-// unproved ends, for a release that failed at something else, a measurement that
-// did not come to its end.
+// unproved ends an unfinished measurement of a release that failed at something else.
 func (a measuring) unproved() {
 	st := &a.attempt.rel.Status
 	if st.Proof == nil || st.Proof.Result != v1alpha1.ProofMeasuring {
@@ -194,7 +188,7 @@ func (a measuring) unproved() {
 	m := a.measured()
 	switch {
 	case st.Milestones.SwitchedAt == nil:
-		st.Proof = nil // nothing was switched
+		st.Proof = nil // there was no switch
 	case m != nil:
 		m.Interrupt()
 		r := m.Read()

@@ -17,8 +17,8 @@ import (
 // moving is what every patch that moves users needs.
 type moving struct{ *attempt }
 
-// noteEvents notes, right before a patch of the Ingress, which events there were.
-// That they cannot be read is no reason to keep users waiting.
+// noteEvents notes, right before a patch of the Ingress, which events there are. If they cannot
+// be read, users do not wait for that.
 func (a moving) noteEvents(ctx context.Context) {
 	r := a.route()
 	r.TookEffectAt, r.TookEffectBy = nil, ""
@@ -33,9 +33,9 @@ func (a moving) noteEvents(ctx context.Context) {
 	r.EventsBefore, r.Unsettled = news.Now, a.o.OnGCE() && !a.settled()
 }
 
-// settled reports whether the load balancer's controller has taken up the routes as
-// they are, right before they are patched. Its event of the next URL map is then of
-// that patch. On an Ingress that others change, too, it may be still at their change.
+// settled reports whether the load balancer's controller has taken up the current routes, right
+// before they are patched. Its event about the next URL map is then about that patch. On an
+// Ingress that others change, too, the controller may still be at their change.
 func (a moving) settled() bool {
 	seen, last := a.bg.Status.Ingress, a.bg.Status.LastSwitch
 	switch {
@@ -43,20 +43,19 @@ func (a moving) settled() bool {
 		return false
 	case a.o.Now.Sub(seen.Since.Time) >= a.d.settles():
 		return true
-	case seen.UID == string(a.rel.UID): // by its reference, which the load balancer has once the target is warm
+	case seen.UID == string(a.rel.UID): // the last change was its reference, taken up before the target was warm
 		return a.rel.Status.Milestones.WarmedAt != nil
 	}
 	return last != nil && seen.UID == last.UID && track.Tells(last.TookEffectBy)
 }
 
-// stampPatience is how long users who go back wait for a Deployment that cannot be
-// written just now, and that nobody forbids to write: a try or two.
+// stampPatience is how long users who go back wait for a Deployment that cannot be written at the
+// moment, although nobody forbids it: one or two tries.
 const stampPatience = time.Second
 
-// stamp keeps a colour, from right before users are brought there, from whoever was
-// about to shrink it. What the switch rests on was looked at before: of a Deployment
-// that was written since it is looked at again. Users who go back wait for nothing
-// else.
+// stamp protects a colour, from right before users are brought there, from whoever was about to
+// shrink it. The switch's conditions were checked before: if the Deployment has been written
+// since, they are checked again. Users who go back wait for nothing else.
 func (a moving) stamp(ctx context.Context, side track.Side) (pause, error) {
 	err := a.d.Workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
 	if err != nil && !apierrors.IsConflict(err) {
@@ -83,10 +82,10 @@ func (a moving) stamp(ctx context.Context, side track.Side) (pause, error) {
 	return pause{}, nil
 }
 
-// translates reports, right before a switch, whether Google's controller can take
-// it up: much may have changed since the Service was attached. The patch would move
-// nobody, and what is in the way may be mended meanwhile. Users of a rollback do not
-// wait for that, should this be wrong about it.
+// translates reports, right before a switch, whether Google's controller can take it up: much may
+// have changed since the Service was attached. Otherwise the patch would move nobody, and
+// somebody may fix the cause in the meantime. Users of a rollback do not wait for that, in case
+// this check is wrong.
 func (a moving) translates(ctx context.Context) error {
 	if !a.o.OnGCE() {
 		return nil
@@ -99,10 +98,9 @@ func (a moving) translates(ctx context.Context) error {
 	return err
 }
 
-// fence makes void what an earlier look of this release sent, and nobody knows
-// whether it will arrive: a process that was taken over may be stuck right before its
-// patch. From here on the release may go another way, and leave the target to be
-// shrunk or staged over.
+// fence invalidates what an earlier look of this release sent, if nobody knows whether it will
+// arrive: a process that was taken over may be stuck right before its patch. From here on the
+// release may go another way, and the target may be shrunk or staged over.
 func (a moving) fence(ctx context.Context) error {
 	if !track.PatchMayBeOut(a.rel, a.o) {
 		return nil
@@ -111,7 +109,7 @@ func (a moving) fence(ctx context.Context) error {
 	switch {
 	case err == nil, errors.Is(err, route.ErrLostRace):
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		// Then that patch is refused, too; the release must not stand still for ever.
+		// That patch is then refused as well; the release must not stand still for ever.
 		a.log.WarnContext(ctx, "the ingress cannot be fenced", "ingress", a.o.Routes.Name, "error", err)
 		return nil
 	default:
@@ -128,14 +126,14 @@ func (a moving) fence(ctx context.Context) error {
 	return nil
 }
 
-// waitsForRoutes is the wait for the Ingress to be as this release writes it.
+// waitsForRoutes is the wait until the Ingress is as this release writes it.
 func (a moving) waitsForRoutes(because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
 	return track.WaitsForObject(v1alpha1.WaitsForIngress, because, a.o.Routes.Name)
 }
 
-// moveRoutes makes one patch of the Ingress and looks at what is there now. A
-// race lost to somebody who left our routes alone is run again at the next look;
-// one lost to somebody who changed them is theirs.
+// moveRoutes makes one patch of the Ingress and reads the result. If it loses a race to somebody
+// who left our routes alone, the next look tries again; if somebody changed our routes, their
+// change stays.
 func (a moving) moveRoutes(ctx context.Context, patch func() error) error {
 	before := a.o.Routes
 	err := patch()

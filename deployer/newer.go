@@ -10,19 +10,19 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// leaveToNewer leaves an application alone that a newer version has written. Its
-// record is not ours to write, so that a person is told by an event and by the log.
+// leaveToNewer leaves an application alone that a newer version has written. Its record is not
+// ours to write, so an event and the log inform people.
 func (d *Deployer) leaveToNewer(ctx context.Context, log *slog.Logger, app client.ObjectKey, newer *v1alpha1.NewerFormatError) {
 	d.leave(app)
 	log.ErrorContext(ctx, "left to a newer version", "error", newer)
 	var bg v1alpha1.BlueGreen
 	if err := d.Client.Get(ctx, app, &bg); err != nil || d.Events == nil {
-		return // whoever else may read it has been told in the log
+		return // the log informs anybody else who may read it
 	}
 	d.Events.Eventf(&bg, nil, corev1.EventTypeWarning, "NewerRecord", "Inspect", "%s", newer.Error())
 }
 
-// leave ends what goes on for an application between looks.
+// leave ends everything that runs for an application between looks.
 func (d *Deployer) leave(app client.ObjectKey) {
 	d.probers.end(app)
 	d.calls.leave(app)

@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// observeApplication looks at what an application is made of.
+// observeApplication reads the objects of an application.
 func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Observed, error) {
 	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
 	var err error
@@ -31,9 +31,9 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 	return o, d.observeWayBack(ctx, bg, &o)
 }
 
-// userPort is the port on a colour's pods that users are routed to, by the first
-// route whose port the colour's Service has: both colours are routed to by the same
-// ports. Without a route, it is that of the Service's first port.
+// userPort is the pods' port that users are routed to, by the first route whose port the colour's
+// Service has: both colours are routed to through the same ports. Without a route, it is the
+// port of the Service's first port.
 func userPort(ports []track.Port, routed []track.Backend) int32 {
 	for _, b := range routed {
 		i := slices.IndexFunc(ports, func(p track.Port) bool { return b.Names(p.Name, p.Number) })
@@ -47,7 +47,7 @@ func userPort(ports []track.Port, routed []track.Backend) int32 {
 	return ports[0].Pod
 }
 
-// of adds what concerns one release: its target is fixed by the claim.
+// of adds what concerns one release: the claim fixes its target.
 func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o track.Observed) (track.Observed, error) {
 	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = track.Side{}, track.Side{}, nil, 0, 0, time.Time{}
 	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, d.Routes.Settle
@@ -58,7 +58,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Target, o.Previous = o.Sides[target], o.Sides[target.Other()]
 	least := bg.Spec.MinReplicas
 	if r := rel.Spec.Rollback; r != nil && !o.Previous.DeploymentExists {
-		least = max(least, r.To.Replicas) // there is no live size to go by
+		least = max(least, r.To.Replicas) // there is no live size to compare with
 	}
 	o.Size, o.Wanted = track.Size(least, o.Previous, o.Target)
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
@@ -77,7 +77,7 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	return o, err
 }
 
-// version describes what runs on a colour, by digest where a pod tells it.
+// version describes what runs on a colour, by digest if a pod reports it.
 func version(s track.Side) v1alpha1.Version {
 	image := recordable(s.RunningImage, record.ImageLimit)
 	if image == "" {
@@ -99,9 +99,8 @@ func foundTag(s track.Side) string {
 	return tag
 }
 
-// recordable is a name of somebody else's writing, and nothing if the record refuses
-// it: what an annotation says is anybody's word, and an image of such a name cannot
-// be run; [judgeLive] says so.
+// recordable is a name that somebody else wrote, or "" if the record refuses it: anybody may write
+// an annotation, and an image of such a name cannot be run; [judgeLive] reports it.
 func recordable(name string, limit int) string {
 	if !record.IsName(name, limit) {
 		return ""
@@ -109,9 +108,9 @@ func recordable(name string, limit int) string {
 	return name
 }
 
-// byDigest completes a version that was captured before its pods could tell its
-// digest, as right after the application was made: a rollback must not depend on
-// where a tag points by then.
+// byDigest completes a version that was captured before its pods could report its digest, for
+// example right after the application was created: a rollback must not depend on where a tag
+// points by then.
 func byDigest(v v1alpha1.Version, now track.Side) v1alpha1.Version {
 	if v.Image == now.Image && now.RunningImage != "" {
 		v.Image, v.TemplateHash = now.RunningImage, now.TemplateHash
@@ -119,7 +118,7 @@ func byDigest(v v1alpha1.Version, now track.Side) v1alpha1.Version {
 	return v
 }
 
-// versionOf names what a release brings users to.
+// versionOf names the version that a release brings users to.
 func versionOf(rel *v1alpha1.Release) string {
 	if rel.Spec.Kind == v1alpha1.Rollback {
 		return rel.Spec.Rollback.To.Short()

@@ -7,12 +7,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// vetting finds out which deploys are of the branch.
+// vetting finds out which deploys are on the branch.
 type vetting struct{ *work }
 
-// vet finds out which of the waiting deploys are of the application's branch. It
-// comes before they are ordered: a commit of no branch must not take the place of
-// one that was merged. One that cannot be asked about waits, and is left out.
+// vet finds out which of the waiting deploys are on the application's branch. It comes before they
+// are ordered: a commit that is on no branch must not replace one that was merged. A deploy whose
+// answer is missing waits, and is left out.
 func (w vetting) vet(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var vetted []*v1alpha1.Release
 	for _, rel := range deploys {
@@ -31,8 +31,8 @@ func (w vetting) vet(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alp
 	return vetted, nil
 }
 
-// vetOne asks about one release. The build step's deadline runs from the first
-// question that gets no answer.
+// vetOne asks about one release. The build step's deadline runs from the first question that gets
+// no answer.
 func (w vetting) vetOne(ctx context.Context, a *attempt) (bool, error) {
 	attesting{a}.attest(ctx)
 	a.turn = turns{a}.turnOf(v1alpha1.StepBuild)
@@ -66,7 +66,7 @@ func (w vetting) vetOne(ctx context.Context, a *attempt) (bool, error) {
 		a.rel.Status.Phase = v1alpha1.ReleaseQueued
 		return false, a.save(ctx)
 	}
-	if st := &a.rel.Status; a.underWay() { // nothing was built yet: the step begins when it is this one's turn
+	if st := &a.rel.Status; a.underWay() { // nothing was built yet: the step begins when it is this release's turn
 		st.Timeline, st.Step = st.Timeline[:len(st.Timeline)-1], ""
 	}
 	return true, a.save(ctx)

@@ -20,14 +20,13 @@ type pause struct {
 // rests reports whether there is something to wait for.
 func (p pause) rests() bool { return !p.until.IsZero() || p.message != "" }
 
-// fault ends a release. It is told apart from an error of the world, which is
-// tried again.
+// fault ends a release. Any other error is the world's, and is tried again.
 type fault struct {
 	class    v1alpha1.FailureClass
 	reason   v1alpha1.FailureReason
 	about    about
 	message  string
-	commands []v1alpha1.ShellCommand // that mend it
+	commands []v1alpha1.ShellCommand // that fix it
 	evidence []v1alpha1.Evidence
 	// file of the repository that is wrong, if one is, and its line, from 1; 0
 	// if unknown.
@@ -37,18 +36,18 @@ type fault struct {
 
 func (f *fault) Error() string { return f.message }
 
-// releaseFault is what the release itself did wrong.
+// releaseFault is a fault of the release itself.
 func releaseFault(reason v1alpha1.FailureReason, format string, args ...any) *fault {
 	return &fault{class: v1alpha1.FaultRelease, reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
-// with is the fault with the commands that mend it.
+// with is the fault with the commands that fix it.
 func (f *fault) with(commands ...v1alpha1.ShellCommand) *fault {
 	f.commands = v1alpha1.Commands(commands...)
 	return f
 }
 
-// faultOf is the fault that an error tells, with its commands.
+// faultOf turns an error into a fault, with its commands.
 func faultOf(class v1alpha1.FailureClass, reason v1alpha1.FailureReason, err error) *fault {
 	return &fault{class: class, reason: reason, message: err.Error(), commands: shellCommands(err)}
 }
@@ -62,7 +61,7 @@ type about struct {
 	waited              *v1alpha1.Waiting
 }
 
-// into notes it in a failure.
+// into writes it into a failure.
 func (b about) into(f *v1alpha1.Failure) {
 	f.Because, f.By, f.Release, f.Commit, f.Since, f.Waited = b.because, b.by, b.release, b.commit, b.since, b.waited
 	if b.limit > 0 {

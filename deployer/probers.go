@@ -12,18 +12,17 @@ import (
 	"github.com/turnout-dev/turnout/deployer/proof"
 )
 
-// probers are those of the releases under way, one an application at most. A
-// prober runs between looks; it decides
-// nothing. The zero value is ready.
+// probers are those of the current releases, at most one per application. A prober runs between
+// looks and decides nothing. The zero value is ready to use.
 type probers struct {
 	mu     sync.Mutex
 	of     map[client.ObjectKey]*measurement
 	closed bool
-	// wake has the deployer look at an application.
+	// wake makes the deployer look at an application.
 	wake chan event.TypedGenericEvent[*v1alpha1.BlueGreen]
 }
 
-// look has the deployer look at an application, if it is listening.
+// look makes the deployer look at an application, if it is listening.
 func (p *probers) look(app client.ObjectKey) {
 	p.mu.Lock()
 	wake := p.wake
@@ -40,29 +39,28 @@ func (p *probers) look(app client.ObjectKey) {
 }
 
 const (
-	// checkpointEvery is the age of the numbers in the record, at most, while the
-	// public address is asked. Every write wakes who watches.
+	// checkpointEvery is the age of the numbers in the record, at most, during a measurement.
+	// Every write wakes those who watch.
 	checkpointEvery = 10 * time.Second
-	// settling is how often it is looked whether the last answers of a baseline are
-	// there.
+	// settling is how often to check whether the last answers of a baseline have come.
 	settling = 100 * time.Millisecond
-	// unattended is how long a prober asks on although nobody looks at its release
-	// any more. A confirmation looks every second.
+	// unattended is how long a prober continues although nobody looks at its release any
+	// more. A confirmation looks every second.
 	unattended = time.Minute
 )
 
-// measurement is one release's prober, and what this process knows of it.
+// measurement is one release's prober, and what this process knows about it.
 type measurement struct {
 	*proof.Prober
 	release      string    // its UID
 	checkpointAt time.Time // of the last one
 	resumedAt    time.Time // zero: from the beginning
-	told         bool      // the observer was told how it ended
+	told         bool      // the observer knows how it ended
 	named        *string   // the version that a pod of the target names; nil: not asked yet
 	dog          *time.Timer
 }
 
-// get returns a release's measurement, or nil. That of another release ends.
+// get returns a release's measurement, or nil. It ends that of another release.
 func (p *probers) get(app client.ObjectKey, release string) *measurement {
 	p.mu.Lock()
 	m := p.of[app]
@@ -77,7 +75,7 @@ func (p *probers) get(app client.ObjectKey, release string) *measurement {
 	return m
 }
 
-// begin makes a release's measurement.
+// begin starts a release's measurement.
 func (p *probers) begin(app client.ObjectKey, release string, c proof.Config) (*measurement, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -16,15 +16,15 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// retryQueue is when the queue is put in order again that could not be, for another
-// reason than a call that failed.
+// retryQueue is when to order the queue again if that failed for another reason than a failed
+// call.
 const retryQueue = 15 * time.Second
 
 // queue orders the releases that wait.
 type queue struct{ *work }
 
-// admit chooses the release that may act next, and gives every other its place.
-// Rollbacks come first, and need nothing but the cluster.
+// admit chooses the release that may act next, and gives every other one its place. Rollbacks
+// come first, and need nothing but the cluster.
 func (w queue) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
 	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return borders(w).refusal(rel) != nil }) // ended above
@@ -58,8 +58,7 @@ func (w queue) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error)
 	return head, nil
 }
 
-// dropEnding ends the releases that were cancelled before they began, or are being
-// undone.
+// dropEnding ends the releases that were cancelled before they began, or are being undone.
 func (w queue) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var left []*v1alpha1.Release
 	for _, rel := range deploys {
@@ -74,8 +73,8 @@ func (w queue) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*
 	return left, nil
 }
 
-// first is the deploy that may act next, if there is one, and why it cannot be told
-// yet, if a person should know.
+// first is the deploy that may act next, if there is one, and why that is not known yet, if a
+// person should know.
 func (w queue) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
 	known, why, err := w.order(ctx, func() (err error) {
 		head, err = w.head(ctx, deploys)
@@ -87,8 +86,8 @@ func (w queue) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1
 	return head, pause{}, nil
 }
 
-// order does what puts the queue in order, in the queue's turn. It reports whether
-// that was done, and if not why, if a person should know; then it is done again.
+// order does what puts the queue in order, in the queue's turn. It reports whether that is done
+// and, if not, why, if a person should know; a later look does it again.
 func (w queue) order(ctx context.Context, do func() error) (done bool, why pause, err error) {
 	w.turn = w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
 	if w.bg.Status.Active != nil {
@@ -119,9 +118,8 @@ func (w queue) order(ctx context.Context, do func() error) (done bool, why pause
 	return false, waitsBecause(err), nil
 }
 
-// head collapses the waiting deploys to the newest by ancestry, never by
-// arrival, and refuses it if it is behind what is live. Of two that diverged the
-// later one follows the branch.
+// head reduces the waiting deploys to the newest by ancestry, never by arrival, and refuses it if
+// it is behind the live version. Of two that diverged, the later one follows the branch.
 func (w queue) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
 	if len(deploys) == 0 {
 		return nil, nil
@@ -148,8 +146,8 @@ func (w queue) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1
 	return w.againstLeft(ctx, head)
 }
 
-// againstLive refuses a release that is behind what is live. One whose history
-// does not meet it is the branch's, which was rewritten: that is told, and followed.
+// againstLive refuses a release that is behind the live version. If neither commit contains the
+// other, the branch was rewritten: its new head is released, and a finding says so.
 func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	live, what := version(w.o.Sides[w.o.Routes.Live()]), head.Spec.Deploy
 	switch live.Commit {
@@ -175,7 +173,7 @@ func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 		})
 	}
 	if known, err := ownRepository(w).hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
-		return head, err // a commit that nobody knows has no history; the build says so
+		return head, err // an unknown commit has no history; the build reports it
 	}
 	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
 		v1alpha1.ShortCommit(what.Commit), live.Short()))
@@ -188,13 +186,13 @@ func (w queue) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Re
 	return ownRepository(w).contains(ctx, w.turn, b.Commit, a.Commit)
 }
 
-// maxLeft is how many versions that users left a push is compared with: a few are
-// left between two that stay.
+// maxLeft is how many versions that users left a push is compared with: few are left between two
+// that stay.
 const maxLeft = 10
 
-// againstLeft refuses a push that is older than a version which users had and left.
-// It comes late: what contains it was released, and taken back. Whether users should
-// have it all the same is for a person to say.
+// againstLeft refuses a push that is older than a version that users had and left. It comes late:
+// a version that contains it was released and taken back. A person decides whether users should
+// have it all the same.
 func (w queue) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	if head.Spec.Cause.Kind != v1alpha1.CausePush || head.Spec.Approval != nil {
 		return head, nil
@@ -215,14 +213,14 @@ func (w queue) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alph
 	return head, nil
 }
 
-// leftVersion is one that users had and left.
+// leftVersion is a version that users had and left.
 type leftVersion struct {
 	commit, text string
 	about        about
 }
 
-// left are the versions that users had since they first had the live one, the
-// newest first: those that were rolled back, and those that went back by themselves.
+// left are the versions that users had since they first had the live one, the newest first: those
+// that were rolled back, and those that went back by themselves.
 func (w queue) left() []leftVersion {
 	live := version(w.o.Sides[w.o.Routes.Live()])
 	var all []leftVersion
@@ -240,7 +238,7 @@ func (w queue) left() []leftVersion {
 	for i := range w.releases { // newest first
 		rel := &w.releases[i]
 		if rel.Name == live.Release {
-			break // what came before it was compared with it
+			break // earlier versions were compared with the live one
 		}
 		if rel.Spec.Kind == v1alpha1.Deploy && rel.Status.Phase.Finished() && track.Switched(rel) {
 			commit := rel.Spec.Deploy.Commit
@@ -252,7 +250,7 @@ func (w queue) left() []leftVersion {
 	return all
 }
 
-// superseded says why a release is.
+// superseded says why a release is superseded.
 type superseded struct {
 	about   about
 	message string
@@ -263,8 +261,7 @@ func byNewer(newer *v1alpha1.Release) superseded {
 	return superseded{about{because: v1alpha1.SupersededByNewer, release: newer.Name}, "superseded by " + newer.Name}
 }
 
-// supersede ends a release in favour of another, if one is named, cleaning up
-// what it has done.
+// supersede ends a release in favour of another, if one is named, and cleans up what it did.
 func (w queue) supersede(ctx context.Context, rel *v1alpha1.Release, by string, why superseded) error {
 	a := w.attempt(rel)
 	rel.Status.SupersededBy = by
@@ -275,7 +272,7 @@ func (w queue) supersede(ctx context.Context, rel *v1alpha1.Release, by string, 
 	return driving(w).drive(ctx, rel, anyStep)
 }
 
-// queueUp says to the releases that wait why they do, and which commands end that.
+// queueUp notes in the waiting releases why they wait, and which commands end that.
 func (w queue) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause) error {
 	why, commands, waits := record.Message(p.message), record.Commands(p.commands), record.Waiting(p.waits)
 	for _, rel := range waiting {
@@ -298,10 +295,9 @@ func (w queue) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause
 	return nil
 }
 
-// buildAhead lets the next deploy build while the active one waits for a person
-// or soaks; nothing but its build may happen before it holds the claim. It does not
-// wait for answers, so that the active one's looks are not late. A release that
-// waits for a person is superseded once a newer one is built.
+// buildAhead lets the next deploy build while the active one waits for a person or soaks; it may do
+// nothing else before it holds the claim. It does not wait for answers, so that the active one's
+// looks are not late. A release that waits for a person is superseded once a newer one is built.
 func (w queue) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 	deploys, rollbacks := w.waiting(active)
 	deploys, err := w.dropEnding(ctx, deploys)
@@ -309,7 +305,7 @@ func (w queue) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 		return err
 	}
 	waiting := slices.DeleteFunc(append(rollbacks, deploys...), func(rel *v1alpha1.Release) bool {
-		return rel.Status.Build != nil // what builds ahead says so itself
+		return rel.Status.Build != nil // a release that builds ahead says so itself
 	})
 	if err := w.queueUp(ctx, waiting, turnAfter(active.Name)); err != nil {
 		return err

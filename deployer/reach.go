@@ -15,27 +15,26 @@ import (
 )
 
 const (
-	// reachEvery is how often it is asked whether a repository can still be read and
-	// has its branch: three requests, of the thousands that GitHub allows an hour.
+	// reachEvery is how often to check whether a repository can still be read and has its
+	// branch: three requests, of the thousands that GitHub allows an hour.
 	reachEvery = 30 * time.Minute
-	// reachMissing is the same as long as it cannot, or has not.
+	// reachMissing is the same while the repository or the branch is missing.
 	reachMissing = 10 * time.Minute
 	// reachWaited is the same while a deploy waits for that.
 	reachWaited = time.Minute
-	// reachUnknown is the pause after a question that got no answer.
+	// reachUnknown is the pause after a question without an answer.
 	reachUnknown = 2 * time.Minute
-	// stepReach names what is asked of a repository outside of releases.
+	// stepReach names what is asked about a repository outside of releases.
 	stepReach = v1alpha1.Step("reach")
 )
 
-// reaching asks, on a slow clock, whether the repository can be read.
+// reaching checks, on a slow clock, whether the repository can be read.
 type reaching struct{ *work }
 
-// reach is what keeps the application's repository from being built, as far as it is
-// known: that nothing of it can be read, or that it has not the branch. Not being told
-// changes nothing. It is asked when the application is made or changed, and again on a
-// slow clock; not while a release acts, which finds out itself, nor for users who wait
-// to be brought back.
+// reach is what keeps the application's repository from being built, as far as is known: it cannot
+// be read, or lacks the branch. A missing answer changes nothing. It asks when the application is
+// created or changed, and then on a slow clock. It does not ask while a release acts, which finds
+// out itself, nor while users wait to be brought back.
 func (w reaching) reach(ctx context.Context) *track.Obstacle {
 	app := client.ObjectKeyFromObject(w.bg)
 	now, known := w.d.reaches.get(app)
@@ -50,7 +49,7 @@ func (w reaching) reach(ctx context.Context) *track.Obstacle {
 	if now.missing != nil && len(deploys) > 0 {
 		due = slices.MinFunc([]time.Time{due, now.asked.Add(reachWaited)}, time.Time.Compare)
 		if newest = string(deploys[len(deploys)-1].UID); newest != now.newest {
-			due = w.o.Now // its push may have made the branch
+			due = w.o.Now // its push may have created the branch
 		}
 	}
 	if now.generation == w.bg.Generation && w.o.Now.Before(due) {
@@ -64,12 +63,11 @@ func (w reaching) reach(ctx context.Context) *track.Obstacle {
 	return now.missing
 }
 
-// askReach asks, and returns what is known by now, and whether the question has come to
-// its end.
+// askReach asks, and returns what is known by now, and whether the question has been settled.
 func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 	t := w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: stepReach}, haste)
 	if c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady); c == nil || c.ObservedGeneration != w.bg.Generation {
-		t.wait = patience // whoever made or changed it looks now
+		t.wait = patience // whoever created or changed it looks now
 	}
 	missing, err := w.findMissing(ctx, t)
 	if asked := pending(err); asked != nil {
@@ -82,7 +80,7 @@ func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 	t.settle(w.o.Now, err)
 	known.generation, known.asked = w.bg.Generation, w.o.Now
 	switch every := reachEvery; {
-	case err != nil && w.barred != nil: // another repository has the name, and the condition says so
+	case err != nil && w.barred != nil: // another repository has the name, and the condition reports it
 		known.missing, known.next = nil, w.o.Now.Add(reachUnknown)
 	case err != nil:
 		w.log.WarnContext(ctx, "whether the repository can be read is not known", "repository", w.bg.Spec.Repository, "error", err)
@@ -91,15 +89,15 @@ func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 		if missing != nil {
 			every = reachMissing
 		}
-		// Those that were made together are not asked about together for ever.
+		// Applications that were created together should not be checked together for ever.
 		known.missing, known.next = missing, w.o.Now.Add(every-time.Duration(rand.Float64()*float64(every)/10))
 	}
 	w.wakeAt(known.next)
 	return known, true
 }
 
-// findMissing asks one thing after the other: nothing of a repository is asked before
-// it can be read at all, and nothing but its number before it is known by that.
+// findMissing asks one question after the other: nothing about a repository before it is known to
+// be readable, and nothing but its number before that is known.
 func (w reaching) findMissing(ctx context.Context, t *turn) (*track.Obstacle, error) {
 	source, branch := ownRepository(w).source(), w.bg.Spec.Branch
 	about := w.bg.Spec.Repository + " " + branch
@@ -125,8 +123,8 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*track.Obstacle, er
 	return nil, nil
 }
 
-// toldMissing is what the condition says of the repository, if it was written for this
-// very spec and this process has not asked yet.
+// toldMissing is what the condition reports about the repository, if it was written for this very
+// spec and this process has not asked yet.
 func (w reaching) toldMissing(known bool) *track.Obstacle {
 	c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady)
 	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled &&

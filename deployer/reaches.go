@@ -9,22 +9,21 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// reaches is what is known of the ways to the repositories, by application. The zero
-// value is ready. A process that has just begun asks anew; until it has an answer the
-// condition tells what was known.
+// reaches is what is known about access to the repositories, by application. The zero value is ready
+// to use. A process that has just begun asks anew; until it has an answer, the condition shows what
+// was known.
 type reaches struct {
 	mu sync.Mutex
 	of map[client.ObjectKey]reach
 }
 
-// reach is that of one application.
+// reach is what is known for one application.
 type reach struct {
 	repository, branch string
 	generation         int64
-	asked, next        time.Time // when it was asked last, answered or not, and when again
+	asked, next        time.Time // the last question, answered or not, and the next one
 	newest             string    // UID of the newest deploy that waited then
-	// missing is what the last answer said; nil: nothing is in the way, or nothing is
-	// known.
+	// missing is the last answer; nil: nothing is missing, or nothing is known.
 	missing *track.Obstacle
 }
 

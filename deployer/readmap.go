@@ -16,25 +16,25 @@ import (
 )
 
 const (
-	// readLimit bounds one reading of a URL map.
+	// readLimit bounds one read of a URL map.
 	readLimit = 10 * time.Second
-	// readEvery is how often it is read while a release waits for it.
+	// readEvery is how often to read it while a release waits for it.
 	readEvery = 5 * time.Second
 )
 
 // urlMap reads the load balancer's URL map.
 type urlMap struct{ *work }
 
-// mapFrom is from when on the URL map is a sign: before, its controller may still be
-// carrying out routes before those that are written now.
+// mapFrom is the time from which the URL map is a sign: before, its controller may still be carrying
+// out earlier routes.
 func (w urlMap) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 	if !last.Unsettled {
-		return time.Time{} // it led to the other colour when these were written
+		return time.Time{} // it led to the other colour when these routes were written
 	}
 	return track.RoutedSince(last).Add(w.d.settles())
 }
 
-// readMap returns what the URL map told of routes, and has it read again if that is
+// readMap returns what the URL map last showed about the routes, and has it read again if that is
 // due. An event of its controller makes it due at once.
 func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
 	routes, d := w.o.Routes, w.d
@@ -88,8 +88,8 @@ func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event 
 	}
 }
 
-// saidByMap is what a reading of the URL map says. Whatever else but a map was had says
-// nothing about users.
+// saidByMap is what a read of the URL map shows. If the map could not be read, it shows nothing about
+// users.
 func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
 	if err != nil {
 		reason := "NotRead"
@@ -107,8 +107,7 @@ func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
 	return answers{silent: true, reason: "Neither", text: "URL map " + m.Name + " leads to no backend service of either colour"}
 }
 
-// askOfMap is what the URL map is asked, by the names of the colours' backend
-// services.
+// askOfMap is the question to the URL map: the names of the colours' backend services.
 func (w urlMap) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
 	routes := w.o.Routes
 	q.StandbyHost = routes.StandbyHost

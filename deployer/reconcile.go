@@ -18,13 +18,12 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// afterRace is when to look again after a lost race. The other's write wakes us
-// as well, but users may be waiting for a switch; a race lost again and again
-// costs no more than twenty looks a second.
+// afterRace is when to look again after a lost race. The other's write wakes us as well, but users
+// may be waiting for a switch; even if every race is lost, that is at most twenty looks a second.
 const afterRace = 50 * time.Millisecond
 
-// Reconcile looks at one application and does what is due. Everything it
-// decides on is read anew, so that it may run at any time, any number of times.
+// Reconcile looks at one application and does what is due. It reads everything on which it decides
+// anew, so it may run at any time, any number of times.
 func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	log := d.Log.With("bluegreen", req.String())
 	ctx, end := d.looks.begin(ctx, req.NamespacedName)
@@ -80,13 +79,12 @@ func (d *Deployer) reconcile(ctx context.Context, log *slog.Logger, key client.O
 	return looking{w}.again(), nil
 }
 
-// maxRequest bounds the request for a release, in bytes: etcd takes objects of 1.5
-// MB, and there must be room for a status.
+// maxRequest bounds a release without its status, in bytes: etcd accepts objects of 1.5 MB, and there
+// must be room for a status.
 const maxRequest = 512 << 10
 
-// recordable leaves out releases whose own text leaves no room for a status. What
-// becomes of them cannot be written down, so they are told of by an event, and keep
-// no other release waiting.
+// recordable leaves out releases whose own text leaves no room for a status. Their fate cannot be
+// recorded, so an event reports it, and no other release waits for them.
 func (w looking) recordable(all []v1alpha1.Release) []v1alpha1.Release {
 	return slices.DeleteFunc(all, func(rel v1alpha1.Release) bool {
 		if rel.Status.Phase.Finished() {
@@ -114,7 +112,7 @@ func unfinished(releases []v1alpha1.Release) map[string]bool {
 	return uids
 }
 
-// commandsOf are what people asked for, as the releases have it.
+// commandsOf are people's commands in the releases.
 func commandsOf(releases []v1alpha1.Release) map[string]bool {
 	all := map[string]bool{}
 	for i := range releases {
@@ -126,8 +124,8 @@ func commandsOf(releases []v1alpha1.Release) map[string]bool {
 	return all
 }
 
-// run is the order of one look: who holds the claim, what hinders, what acts,
-// what waits, what is left to clean up.
+// run is the order of one look: who holds the claim, what blocks releases, what acts, what waits,
+// what is left to clean up.
 func (w looking) run(ctx context.Context) error {
 	if c := w.bg.Status.Active; w.d.Record.Fresh(c, w.d.Holder, w.o.Now) {
 		w.wakeAt(w.d.Record.StaleAt(c))
@@ -178,8 +176,8 @@ func (w looking) run(ctx context.Context) error {
 	return appStatus(w).writeStatus(ctx)
 }
 
-// driveActive moves the release that holds the claim, and whatever may move
-// beside it, and takes the next one when it ends.
+// driveActive moves the release that holds the claim, and whatever may move beside it, and takes the
+// next one when it ends.
 func (w looking) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 	takeover := w.bg.Status.Active != nil && w.bg.Status.Active.Holder != w.d.Holder
 	version := w.bg.ResourceVersion
@@ -191,8 +189,8 @@ func (w looking) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 	}
 	w.wakeAt(w.o.Now.Add(w.d.Record.Renewal()))
 	if takeover {
-		// This write fences a holder that was only slow: its next write of the
-		// release, which comes before any act, is a lost race.
+		// This write fences a holder that was only slow: its next write of the release, which
+		// comes before any act, loses the race.
 		read := rel.Status.DeepCopy()
 		rel.Status.Message, rel.Status.Commands = "taken over by "+w.d.Holder, nil
 		if err := w.d.Record.UpdateRelease(ctx, rel, read); err != nil {
@@ -210,9 +208,8 @@ func (w looking) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 	return queue(w).buildAhead(ctx, rel)
 }
 
-// keepFor is how long finished releases are kept at least: as long as GitHub can
-// still replay what caused them (7 days on GitHub Enterprise Server, 3 on
-// github.com), and a day more.
+// keepFor is how long finished releases are kept at least: as long as GitHub can still replay what
+// caused them (7 days on GitHub Enterprise Server, 3 on github.com), and a day more.
 const keepFor = 8 * 24 * time.Hour
 
 // collect deletes finished releases beyond the history.
@@ -225,7 +222,7 @@ func (w looking) collect(ctx context.Context) error {
 		}
 		finished++
 		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
-			continue // a person may confirm there that it was taken up
+			continue // a person may still confirm there that it was taken up
 		}
 		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < keepFor {
 			continue

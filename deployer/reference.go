@@ -14,14 +14,14 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// lookAtRoutes is how often the load balancer is looked at while nothing that is
-// watched may change: events and endpoint groups are not.
+// lookAtRoutes is how often to look at the load balancer: events and endpoint groups are not
+// watched.
 const lookAtRoutes = 2 * time.Second
 
 // reference is the target's place in the Ingress, under the standby host.
 type reference struct{ *attempt }
 
-// tellLoadBalancer says which guarantee is weaker than on Google's load balancer.
+// tellLoadBalancer reports which guarantee is weaker than on Google's load balancer.
 func (a reference) tellLoadBalancer() {
 	if !a.o.OnGCE() {
 		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
@@ -29,9 +29,9 @@ func (a reference) tellLoadBalancer() {
 	}
 }
 
-// checkTranslation returns a fault if Google's controller could not use the
-// Ingress with the target's Service in it. It then takes up no change of the
-// Ingress, and leaves the endpoints alone of whatever is no longer named.
+// checkTranslation returns a fault if Google's controller could not use the Ingress with the target's
+// Service in it. The controller would then apply no change of the Ingress, and stop updating the
+// endpoints of Services that it no longer names.
 func (a reference) checkTranslation(ctx context.Context) error {
 	err := a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	bad, ok := errors.AsType[*route.UntranslatableError](err)
@@ -45,8 +45,8 @@ func (a reference) checkTranslation(ctx context.Context) error {
 	return f
 }
 
-// reference makes the Ingress name the target's Service under the standby host,
-// and waits until the load balancer has it. It returns the zero pause once it has.
+// reference makes the Ingress name the target's Service under the standby host, and waits until the
+// load balancer has it. Then it returns the zero pause.
 func (a reference) reference(ctx context.Context) (pause, error) {
 	a.tellLoadBalancer()
 	st := a.route()
@@ -91,10 +91,9 @@ func (a reference) reference(ctx context.Context) (pause, error) {
 	}, nil
 }
 
-// refused reports whether it is the target's reference that the load balancer's
-// controller could not use, as an event says that tells of the whole Ingress.
-// Otherwise text says what is in the way: somebody else may mend that, and taking
-// the reference away would not.
+// refused reports whether the controller could not use the target's reference, according to an event
+// about the whole Ingress. Otherwise text names the cause: somebody else may fix it, and removing
+// the reference would not help.
 func (a reference) refused(ctx context.Context, event string) (mine bool, text string, err error) {
 	err = a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	bad, ok := errors.AsType[*route.UntranslatableError](err)
@@ -107,16 +106,15 @@ func (a reference) refused(ctx context.Context, event string) (mine bool, text s
 	return names(event, a.o.Target.Service), fmt.Sprintf("its controller could not use ingress %s: %s", a.o.Routes.Name, event), nil
 }
 
-// names reports whether a text names an object, and not only one whose name
-// contains that name.
+// names reports whether a text names an object, and not only one whose name contains that name.
 func names(text, object string) bool {
 	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool {
 		return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}), object)
 }
 
-// writeReference patches the Ingress. From which event on its controller speaks of
-// the patch is durable before.
+// writeReference patches the Ingress. The event mark is durable first: later events of the
+// controller are about the patch.
 func (a reference) writeReference(ctx context.Context) (pause, error) {
 	if st := a.route(); a.o.OnGCE() {
 		if err := a.checkTranslation(ctx); err != nil {
@@ -142,8 +140,8 @@ func (a reference) writeReference(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// detach takes the reference away that the load balancer's controller cannot use,
-// and ends the release: while it stands, no change of the Ingress is taken up.
+// detach removes a reference that the load balancer's controller cannot use, and ends the release:
+// while the reference exists, the controller applies no change of the Ingress.
 func (a reference) detach(ctx context.Context, event string) (pause, error) {
 	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err

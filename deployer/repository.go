@@ -11,12 +11,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// ownRepository is the one way to the repository of an application.
+// ownRepository is the only way to an application's repository.
 type ownRepository struct{ *work }
 
-// contains asks whether a commit contains another, or is it.
+// contains asks whether a commit contains another, or is the same.
 func (w ownRepository) contains(ctx context.Context, t *turn, commit, other string) (bool, error) {
-	if w.bg.Pinned() == nil { // not met yet, or so its owner makes it look
+	if w.bg.Pinned() == nil { // not met yet, or so its owner makes it seem
 		if err := w.identify(ctx, t); err != nil {
 			return false, err
 		}
@@ -45,10 +45,9 @@ func (w ownRepository) hasCommit(ctx context.Context, t *turn, commit string) (b
 	return has, nil
 }
 
-// identify compares the repository with the one that was first met, by its number;
-// at first contact it notes that, in the ledger, before anything else is asked. A
-// name may lead to another repository after a transfer, or when somebody takes over
-// the name.
+// identify compares the repository with the one that was first met, by its number. At first contact
+// it writes the number into the ledger before it asks anything else. A name may lead to another
+// repository after a transfer, or when somebody takes over the name.
 func (w ownRepository) identify(ctx context.Context, t *turn) error {
 	if w.identified {
 		return nil
@@ -61,7 +60,7 @@ func (w ownRepository) identify(ctx context.Context, t *turn) error {
 	}
 	first := id
 	if pin := w.bg.Pinned(); pin != nil {
-		first = pin.ID // noted before there was a ledger
+		first = pin.ID // recorded before there was a ledger
 	}
 	met, err := w.d.Repositories.Meet(ctx, w.bg.Namespace, w.bg.Spec.Repository, first)
 	if err != nil {
@@ -81,14 +80,13 @@ func (w ownRepository) identify(ctx context.Context, t *turn) error {
 	return nil
 }
 
-// pin shows in the application's status what the ledger has.
+// pin shows in the application's status what the ledger contains.
 func (w ownRepository) pin(id int64) *v1alpha1.RepositoryPin {
 	w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
 	return w.bg.Status.Repository
 }
 
-// repin does what a cluster administrator wrote on the Namespace. Nobody who is to
-// be brought back waits for it.
+// repin does what a cluster administrator wrote on the Namespace. A rollback does not wait for it.
 func (w ownRepository) repin(ctx context.Context, granted v1alpha1.Grants) {
 	pin, id := w.bg.Pinned(), granted.RepinnedTo(w.bg.Spec.Repository)
 	if id == 0 || pin != nil && pin.ID == id {
@@ -102,8 +100,8 @@ func (w ownRepository) repin(ctx context.Context, granted v1alpha1.Grants) {
 	w.pin(id)
 }
 
-// meetAgain asks that while a deploy waits for it, later and later. Nothing but the
-// number is asked of what has the name meanwhile.
+// meetAgain asks for the number again, at growing intervals, while a deploy waits for it. In the
+// meantime it asks nothing else of the repository that has the name.
 func (w ownRepository) meetAgain(ctx context.Context, granted v1alpha1.Grants) error {
 	pin := w.bg.Pinned()
 	deploys, _ := w.waiting(nil)
@@ -146,7 +144,6 @@ func (w ownRepository) source() ownSource {
 	return ownSource{w.d.Source, w.bg.Spec.Repository, w.barred}
 }
 
-// comesBack is the turn in which it is asked whether the repository that was first met
-// has its name again: after a transfer that was taken back, or when whoever took the
-// name over is gone.
+// comesBack is the turn for the question whether the repository that was first met has its name
+// again: after a transfer that was reverted, or when whoever took the name over is gone.
 const comesBack = v1alpha1.Step("repository")

@@ -10,10 +10,10 @@ import (
 // revoking stops builds that have lost their grant.
 type revoking struct{ *work }
 
-// stopRevoked stops the builds of an application whose namespace is not granted any
-// more what they need: they would go on with an account that it may not use. Each
-// call reads the grants itself, so that what cannot be stopped is only told. A
-// release whose grant comes back builds anew.
+// stopRevoked stops an application's builds that need something that is no longer granted to its
+// namespace: they would continue with an account that it may not use. Every call reads the grants
+// itself, so a build that cannot be stopped is only reported. If the grant comes back, the release
+// builds again.
 func (w revoking) stopRevoked(ctx context.Context) error {
 	if !w.revoked {
 		return nil

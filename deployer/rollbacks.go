@@ -13,9 +13,9 @@ type rollbackJudge struct {
 	releases []v1alpha1.Release
 }
 
-// judgeRollback compares a rollback with what the last switch recorded: nobody
-// chooses what users are brought back to. It is neither good nor refused while it
-// takes back the switch of a release under way that is not recorded yet.
+// judgeRollback compares a rollback with the record of the last switch: nobody chooses what users are
+// brought back to. It is neither good nor refused while it takes back the switch of a current
+// release that is not recorded yet.
 func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault) {
 	asked, last := rel.Spec.Rollback, w.bg.Status.LastSwitch
 	switch {
@@ -40,9 +40,9 @@ func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault
 	return true, nil
 }
 
-// ends are what the last switch left and brought, in the words of everything that
-// Turnout itself wrote of it: a rollback that was asked for while the switch was
-// under way has them from its release, where the digest may not be known yet.
+// ends are the versions that the last switch left and brought, in every form in which Turnout itself
+// wrote them: a rollback that was requested during the switch has them from its release, where the
+// digest may not be known yet.
 func (w rollbackJudge) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Version) {
 	from, to = []v1alpha1.Version{last.To}, []v1alpha1.Version{last.From}
 	if w.bg.Status.Previous != nil {
@@ -58,8 +58,7 @@ func (w rollbackJudge) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Ve
 	return from, to
 }
 
-// notRecorded is the fault of a rollback that is not what the last switch
-// recorded.
+// notRecorded is the fault of a rollback that does not match the record of the last switch.
 func (w rollbackJudge) notRecorded(format string, args ...any) *fault {
 	return releaseFault(v1alpha1.FailedNotRecorded, "%s; users were not moved. To take the last switch back, ask for a rollback anew",
 		fmt.Sprintf(format, args...)).
@@ -88,7 +87,7 @@ func (w rollbackJudge) rollbackOf(rel *v1alpha1.Release) *v1alpha1.Release {
 	return rollbacks[i]
 }
 
-// waitingOf returns the unfinished releases but one, oldest first.
+// waitingOf returns the unfinished releases except one, oldest first.
 func waitingOf(releases []v1alpha1.Release, but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Release) {
 	for i := range slices.Backward(releases) {
 		rel := &releases[i]

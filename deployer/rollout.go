@@ -16,7 +16,7 @@ import (
 // rollout makes a colour run something, and waits until it does.
 type rollout struct{ *attempt }
 
-// run stages what is asked for and waits until it runs completely.
+// run stages what is wanted and waits until it runs completely.
 func (a rollout) run(ctx context.Context, want workload.StageRequest) (pause, error) {
 	if p, err := a.put(ctx, want); err != nil || p.rests() {
 		return p, err
@@ -24,9 +24,8 @@ func (a rollout) run(ctx context.Context, want workload.StageRequest) (pause, er
 	return a.rolledOut(ctx)
 }
 
-// put stages what is asked for; it returns the zero pause once it is there. What
-// was noted of the target is durable before: afterwards nobody can see what was
-// there.
+// put stages what is wanted; it returns the zero pause once it is there. The notes about the target
+// are durable first: afterwards nobody can see what was there.
 func (a rollout) put(ctx context.Context, want workload.StageRequest) (pause, error) {
 	if a.rel.Status.Drift != a.saved.Drift || len(a.rel.Status.Findings) != len(a.saved.Findings) {
 		if err := a.save(ctx); err != nil {
@@ -56,16 +55,14 @@ func (a rollout) put(ctx context.Context, want workload.StageRequest) (pause, er
 	return pause{}, nil
 }
 
-// raiseMinimum keeps the target's autoscaler, which sees no load there, from
-// scaling it down again before users come. It stays raised until the release has
-// ended, see [work.minimums].
+// raiseMinimum keeps the target's autoscaler, which sees no load there, from scaling it down again
+// before users come. The minimum stays raised until the release has ended, see [work.minimums].
 func (a rollout) raiseMinimum(ctx context.Context, size int32) error {
 	a.tellAutoscaler()
 	return a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
 }
 
-// rolledOut waits for every pod of the target, and notices early that they will
-// not come.
+// rolledOut waits for every pod of the target, and notices early if they will not come.
 func (a rollout) rolledOut(ctx context.Context) (pause, error) {
 	t := a.o.Target
 	if err := a.startFault(ctx); err != nil {
@@ -81,8 +78,7 @@ func (a rollout) rolledOut(ctx context.Context) (pause, error) {
 	return pause{}, nil
 }
 
-// progress says how far the rollout is, and whether it is the load balancer that
-// is waited for.
+// progress describes the rollout's progress, and says if pods only wait for the load balancer.
 func (a rollout) progress() string {
 	waiting := 0
 	for _, p := range a.o.Target.Pods {
@@ -96,7 +92,7 @@ func (a rollout) progress() string {
 	return fmt.Sprintf("%s, %d run and wait for the load balancer to find them healthy", a.o.Target.Progress, waiting)
 }
 
-// waitsForRollout is the same in facts.
+// waitsForRollout says the same in facts.
 func (a rollout) waitsForRollout() *v1alpha1.Waiting {
 	t := a.o.Target
 	if slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return !p.Terminating && track.WaitsForLoadBalancer(p) }) {
@@ -107,7 +103,7 @@ func (a rollout) waitsForRollout() *v1alpha1.Waiting {
 	return waitsForPods(v1alpha1.BecauseRollout, t.Deployment, t.Available, t.Replicas)
 }
 
-// startFault returns why the target's pods will not start, if that can be told.
+// startFault returns why the target's pods will not start, if that is certain.
 func (a rollout) startFault(ctx context.Context) error {
 	t := a.o.Target
 	if t.Failure == nil {
@@ -118,8 +114,7 @@ func (a rollout) startFault(ctx context.Context) error {
 	return f
 }
 
-// tellAutoscaler says where autoscalers have the last word on the target's size,
-// now or once it is live.
+// tellAutoscaler reports where autoscalers decide the target's size, now or once it is live.
 func (a rollout) tellAutoscaler() {
 	live, target := a.o.Previous, a.o.Target
 	switch s := target.Autoscaler; {

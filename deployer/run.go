@@ -13,16 +13,16 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// attempt is one step of one release about to act.
+// attempt is one step of one release, about to act.
 type attempt struct {
 	*work
 	rel   *v1alpha1.Release
 	saved *v1alpha1.ReleaseStatus // as last written
 	log   *slog.Logger
-	turn  *turn // of the step under way: what it asks of the world outside
+	turn  *turn // of the current step: its calls to the world outside
 }
 
-// route is what the release knows of the load balancer.
+// route is what the release knows about the load balancer.
 func (a *attempt) route() *v1alpha1.RouteStatus {
 	st := &a.rel.Status
 	if st.Route == nil {
@@ -41,8 +41,7 @@ func (w *work) attempt(rel *v1alpha1.Release) *attempt {
 	return &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
 }
 
-// finding notes, once, something that a person should know, and the commands that do
-// what it says.
+// finding notes, once, something that a person should know, and the commands that do what it says.
 func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
 	news := record.Advice(v1alpha1.Advise(text, commands...)) // as it is recorded, to be known again
 	if !slices.ContainsFunc(a.rel.Status.Findings, func(f v1alpha1.Advice) bool { return f.Text == news.Text }) {
@@ -50,9 +49,9 @@ func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
 	}
 }
 
-// save writes the release by compare-and-swap, if anything changed. It comes
-// before every effect whose intent it records. A status that is refused for its
-// size is a fault: the release is again what was last written, and ends.
+// save writes the release by compare-and-swap, if anything changed. It comes before every effect whose
+// intent it records. If a status is too large, that is a fault: the release returns to what was last
+// written, and ends.
 func (a *attempt) save(ctx context.Context) error {
 	err := a.write(ctx)
 	if !errors.Is(err, record.ErrTooLarge) {
@@ -64,7 +63,7 @@ func (a *attempt) save(ctx context.Context) error {
 		"written down: " + err.Error()}
 }
 
-// conclude writes the end of a release, if need be without what only explains it.
+// conclude writes the end of a release, if necessary without what only explains it.
 func (a *attempt) conclude(ctx context.Context) error {
 	err := a.write(ctx)
 	if !errors.Is(err, record.ErrTooLarge) {
@@ -98,7 +97,7 @@ func (a *attempt) write(ctx context.Context) error {
 	return nil
 }
 
-// entry is the timeline's open entry: the step under way.
+// entry is the timeline's open entry: the current step.
 func (a *attempt) entry() *v1alpha1.TimelineEntry {
 	t := a.rel.Status.Timeline
 	return &t[len(t)-1]
@@ -110,17 +109,17 @@ func (a *attempt) underWay() bool {
 	return len(t) > 0 && t[len(t)-1].FinishedAt == nil
 }
 
-// say notes in the timeline what the step under way did.
+// say notes in the timeline what the current step did.
 func (a *attempt) say(message string) { a.entry().Message = message }
 
-// setMessage notes what the release waits for, or how it ended, and the commands that do
-// what is said. What it waits for in facts is for the caller to note.
+// setMessage notes what the release waits for, or how it ended, with the matching commands. The caller
+// notes what it waits for in facts.
 func (a *attempt) setMessage(message string, commands ...v1alpha1.ShellCommand) {
 	st := &a.rel.Status
 	st.Message, st.Commands, st.Waiting = message, v1alpha1.Commands(commands...), nil
 }
 
-// dropLogs takes out what containers and commands wrote.
+// dropLogs removes the output of containers and commands.
 func dropLogs(st *v1alpha1.ReleaseStatus) {
 	if st.Gate != nil && st.Gate.Problem != nil {
 		st.Gate.Problem.Log = ""

@@ -23,7 +23,7 @@ func (a saying) sayApproved() {
 	a.say("approved by " + a.rel.ApprovedBy())
 }
 
-// sayWarm notes what was found, and what of it could not be seen.
+// sayWarm notes what was found, and what could not be seen.
 func (a saying) sayWarm(w track.Warmth) {
 	if !a.o.OnGCE() {
 		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))

@@ -11,9 +11,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// shrunk is what came of shrinking a colour, and a text for people.
+// shrunk is the result of shrinking a colour, and a text for people.
 type shrunk struct {
-	// inUse: somebody may reach it, and so nothing was done.
+	// inUse: somebody may reach it, so nothing was done.
 	inUse bool
 	text  string
 }
@@ -21,10 +21,10 @@ type shrunk struct {
 // shrinking reduces a colour that no user reaches.
 type shrinking struct{ *work }
 
-// shrink reduces a colour to its standby size. It never touches one that users
-// may reach, or that an unfinished release brings users to. It may be late: no claim
-// is held by upkeep, and a process may be stuck anywhere. So everything is looked at
-// after the Deployment was read, and who brings users there writes that first.
+// shrink reduces a colour to its standby size. It never touches one that users may reach, or to which
+// an unfinished release brings users. It may be late: upkeep holds no claim, and a process may be
+// stuck anywhere. So it checks everything after it has read the Deployment, and whoever brings users
+// there writes the Deployment first.
 func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk, error) {
 	side := w.o.Sides[c]
 	read, err := w.d.Workloads.ReadSize(ctx, w.bg, c)
@@ -48,7 +48,7 @@ func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shr
 		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service,
 			strings.Join(referrers, ", "))}, nil
 	}
-	// First, or the autoscaler would undo it.
+	// First, or the autoscaler would undo the shrink.
 	if err := w.d.Workloads.RestoreMinimum(ctx, w.bg, side); err != nil {
 		return shrunk{}, err
 	}
@@ -56,9 +56,8 @@ func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shr
 	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, read, size)
 }
 
-// standbySize is what a colour that no user reaches is shrunk to. Kubernetes
-// disables an autoscaler at size 0; at any other it would go back to its minimum
-// by itself, and so that is the size.
+// standbySize is the size to which a colour that no user reaches is shrunk. Kubernetes disables an
+// autoscaler at size 0; from any other size it would return to its minimum, so that is the size.
 func standbySize(standby int32, s track.Autoscaler) (size int32, why string) {
 	if standby == 0 || s.Name == "" || s.Min <= standby {
 		return standby, ""

@@ -14,11 +14,11 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// appStatus is what people read of an application.
+// appStatus is what people read about an application.
 type appStatus struct{ *work }
 
-// countSwitch tells the observer of a switch that a write made durable: one that
-// a lost race takes back, and the next look records again, is not counted twice.
+// countSwitch reports a switch to the observer once a write made it durable: if a race is lost and the
+// next look records it again, it does not count twice.
 func (w appStatus) countSwitch(before, now *v1alpha1.SwitchRecord) {
 	same := before != nil && now != nil && before.UID == now.UID && before.Kind == now.Kind
 	if now == nil || same || w.d.Observer == nil {
@@ -27,8 +27,7 @@ func (w appStatus) countSwitch(before, now *v1alpha1.SwitchRecord) {
 	w.d.Observer.Switched(client.ObjectKeyFromObject(w.bg), now.Kind)
 }
 
-// saveApplication writes the application's status now, because what follows
-// rests on it.
+// saveApplication writes the application's status now, because the next actions rely on it.
 func (w appStatus) saveApplication(ctx context.Context) error {
 	w.describeLive()
 	w.describeWayBack()
@@ -53,15 +52,15 @@ func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
 	return metav1.Condition{Message: "it was not looked at yet"}
 }
 
-// writeStatus writes what people read of an application, if it changed.
+// writeStatus writes what people read about an application, if it changed.
 func (w appStatus) writeStatus(ctx context.Context) error {
 	w.bg.Status.ObservedGeneration = w.bg.Generation
 	w.bg.Status.Phase = w.phase()
 	return w.saveApplication(ctx)
 }
 
-// describeLive says what users reach. It goes into every write, so that whoever
-// reads of a switch reads of what is live since, too.
+// describeLive says what users reach. It is part of every write, so that whoever reads about a switch
+// also reads what has been live since.
 func (w appStatus) describeLive() {
 	st := &w.bg.Status
 	c, last := w.o.Routes.Live(), st.LastSwitch
@@ -73,8 +72,8 @@ func (w appStatus) describeLive() {
 		live := version(w.o.Sides[c])
 		st.Live = &live
 	case last != nil && last.To.Color == c:
-		// Its Deployment is gone. It is what users are sent to all the same, and
-		// what a rollback has to leave.
+		// Its Deployment is gone, but users are still sent to it, and a rollback has to leave
+		// it.
 		live := last.To
 		live.Replicas = 0
 		st.Live = &live
@@ -107,8 +106,8 @@ func sameStatus(a, b *v1alpha1.BlueGreen) bool {
 	return equality.Semantic.DeepEqual(a.Status, b.Status)
 }
 
-// describeWayBack says whether users could return at once to the version before
-// the live one. It is derived from what is true now, at every write.
+// describeWayBack says whether users could return at once to the version before the live one. Every
+// write derives it from the current state.
 func (w appStatus) describeWayBack() {
 	to := w.wayBackTo()
 	if to == nil || w.o.Back == nil {
@@ -119,8 +118,8 @@ func (w appStatus) describeWayBack() {
 	w.bg.Status.WayBack = &back
 }
 
-// wayBackTo is the version that a rollback would return to: while a switch is under
-// way, the one that users are just being moved from.
+// wayBackTo is the version that a rollback would return to: during a switch, the one that users are
+// just leaving.
 func (w appStatus) wayBackTo() *v1alpha1.Version {
 	active := w.bg.Status.Active
 	for i := range w.releases {

@@ -9,12 +9,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// switches are recorded in the status of the application.
+// switches records switches in the application's status.
 type switches struct{ *work }
 
-// recordSwitch writes the movement of traffic into the application's status.
-// It is derived from the release's milestones, so that it is never lost: it runs
-// at every look while the release holds the claim.
+// recordSwitch writes the movement of traffic into the application's status. It derives it from the
+// release's milestones, so that it is never lost: it runs at every look while the release holds the
+// claim.
 func (w switches) recordSwitch(rel *v1alpha1.Release) {
 	m, s := rel.Status.Milestones, &w.bg.Status
 	if m.SwitchedAt == nil || m.Previous == nil {
@@ -45,7 +45,7 @@ func (w switches) recordSwitch(rel *v1alpha1.Release) {
 	}
 }
 
-// recordSign takes over the sign that a release saw of its switch.
+// recordSign copies the sign that a release saw of its switch.
 func (w switches) recordSign(rel *v1alpha1.Release) {
 	last, r, f := w.bg.Status.LastSwitch, rel.Status.Route, rel.Status.Failure
 	if last.Kind == v1alpha1.KindRestore || last.Unsettled {
@@ -56,7 +56,7 @@ func (w switches) recordSign(rel *v1alpha1.Release) {
 		last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: r.TookEffectAt.Time}, r.TookEffectBy
 	}
 	if f != nil && f.Reason == v1alpha1.FailedNotTakenUp && track.Tells(last.TookEffectBy) {
-		// The old version answered after the sign, and to the end: that spoke of
+		// The old version answered after the sign, and to the end: the sign was about
 		// something else.
 		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true
 		last.AnswersFrom = &metav1.Time{Time: last.At.Add(w.d.settles() + w.bg.Spec.DrainTime())}
@@ -74,8 +74,8 @@ func (w switches) rolledBack(rel *v1alpha1.Release) {
 	})
 }
 
-// follows notes, of a movement of users, what it came after: routes that may not have
-// been taken up yet, or that not all front ends have followed yet.
+// follows notes what a movement of users came after: routes that may not have been taken up yet, or
+// not by all front ends.
 func (w switches) follows(next, before *v1alpha1.SwitchRecord) {
 	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
 	next.LoadBalancer, next.Unsettled = lb, !track.SwitchTakenUp(before, lb)

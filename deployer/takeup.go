@@ -17,17 +17,17 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// takingUp looks whether the load balancer uses the routes as they are written.
+// takingUp checks whether the load balancer uses the routes as they are written.
 type takingUp struct{ *work }
 
-// takeUp looks whether the load balancer has taken up the routes as they are written,
-// and says in a condition that nothing tells so. It goes by the record and by what
-// can be asked now: another process sees the same.
+// takeUp checks whether the load balancer has taken up the routes as they are written, and sets a
+// condition if nothing shows it. It uses only the record and what can be asked now, so another process
+// would see the same.
 func (w takingUp) takeUp(ctx context.Context) {
 	last, live := w.bg.Status.LastSwitch, w.o.Routes.Live()
 	w.o.Unconfirmed = ""
 	if last == nil || live == "" {
-		return // nobody can tell what should be taken up
+		return // nobody knows what should be taken up
 	}
 	w.overrule(last, live)
 	if live != track.RoutedTo(last) {
@@ -60,20 +60,19 @@ func (w takingUp) takeUp(ctx context.Context) {
 	w.unconfirmed(last, live, h.against, read, told)
 }
 
-// heard is what may tell that the load balancer took up the routes.
+// heard is everything that may show that the load balancer took up the routes.
 type heard struct {
 	person   *v1alpha1.Confirmation // that users reach the colour that the routes lead to
 	urlMap   bool                   // its controller updated the URL map since right before a release wrote the routes
 	routes   bool                   // the URL map was read since, and leads there
-	mapTells bool                   // the URL map can be read, so that nobody's word for it is needed
+	mapTells bool                   // the URL map can be read, so events about it are not needed
 	answers  bool                   // the version there answers at the public address
-	against  string                 // what its controller says it fails at
-	news     track.News             // what that was read from
+	against  string                 // what its controller reports as failing
+	news     track.News             // the events that this came from
 }
 
-// weigh notes the first sign that there is. Drain and hold begin with it. The
-// controller's word counts only for routes that nothing came before or after which
-// it could speak of.
+// weigh notes the first sign that there is. Drain and hold begin with it. The controller's report counts
+// only for routes without a change before or after that it could be about.
 func (w takingUp) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	at := w.o.Now
 	var by v1alpha1.Sign
@@ -94,10 +93,10 @@ func (w takingUp) weigh(last *v1alpha1.SwitchRecord, h heard) {
 	last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: at}, by
 }
 
-// overrule notes that somebody else moved users since the last switch, there or back.
+// overrule notes that somebody else moved users since the last switch, in either direction.
 func (w takingUp) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
 	if w.bg.Status.Active != nil || live == track.RoutedTo(last) {
-		return // a release under way moves users itself
+		return // a current release moves users itself
 	}
 	last.Unsettled = true
 	last.AnswersFrom = &metav1.Time{Time: w.o.Now.Add(w.d.settles() + w.bg.Spec.DrainTime())}
@@ -105,9 +104,8 @@ func (w takingUp) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
 	last.TookEffectAt, last.TookEffectBy = nil, ""
 }
 
-// listen looks for the word of a person and of the load balancer's controller, which
-// stand with the release that moved users last. What cannot be read is not heard: no
-// rollback waits for it.
+// listen looks for a person's confirmation, which is in the release that last moved users, and for the
+// reports of the load balancer's controller. What cannot be read is ignored: no rollback waits for it.
 func (w takingUp) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
 	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
 	if i < 0 {
@@ -132,7 +130,7 @@ func (w takingUp) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live 
 	return h
 }
 
-// says is what the controller fails at, or failed at when it last said so.
+// says is what the controller reports as failing, or last reported.
 func (w takingUp) says(what string, at time.Time) string {
 	switch {
 	case what == "":
@@ -143,7 +141,7 @@ func (w takingUp) says(what string, at time.Time) string {
 	return "says: " + prose.Line(what, wayLimit)
 }
 
-// seeRoutes notes since when the spec of the Ingress is as it is.
+// seeRoutes notes the time since which the spec of the Ingress is as it is.
 func (w takingUp) seeRoutes() {
 	if s := w.bg.Status.Ingress; w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
 		w.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: w.o.Routes.Generation, Since: metav1.NewTime(w.o.Now)}
@@ -161,11 +159,10 @@ func (w takingUp) confirmed(last *v1alpha1.SwitchRecord) {
 	w.d.maps.forget(client.ObjectKeyFromObject(w.bg))
 }
 
-// wayLimit bounds what the condition has of somebody else's words, so that there is
-// room for the ways out.
+// wayLimit bounds somebody else's words in the condition, so that there is room for the ways out.
 const wayLimit = 240
 
-// unconfirmed makes the condition, with the ways out.
+// unconfirmed sets the condition, with the ways out.
 func (w takingUp) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
 	other := live.Other()
 	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)

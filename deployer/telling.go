@@ -6,10 +6,10 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// telling makes events, for whoever looks there.
+// telling emits events, for people who look at events.
 type telling struct{ *work }
 
-// warn makes an event of what cannot be written into the record.
+// warn emits an event about something that cannot be written into the record.
 func (w telling) warn(reason, message string) {
 	w.log.Warn("something cannot be recorded", "reason", reason, "message", record.Message(message))
 	w.event(corev1.EventTypeWarning, reason, message)

@@ -6,11 +6,11 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// turns are what a release asks of the world outside of the cluster.
+// turns are a release's calls to the world outside of the cluster.
 type turns struct{ *attempt }
 
-// turnOf is what a step of this release asks of the world outside. A release that
-// does not hold the claim, or that a rollback waits for, does not wait for answers.
+// turnOf is the turn of a step of this release. A release that does not hold the claim, or that a
+// rollback waits for, does not wait for answers.
 func (a turns) turnOf(s v1alpha1.Step) *turn {
 	wait := patience
 	if a.bg.Status.Active != nil && !a.holdsClaim() || a.rollbackWaits() {

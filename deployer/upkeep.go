@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// retryShrink is when a colour that was still referred to is looked at again, an
-	// autoscaler that may not be set, or a standby host that cannot be changed.
+	// retryShrink is when to try again: a colour that was still referenced, an autoscaler that could
+	// not be set, a standby host that could not be changed.
 	retryShrink = time.Minute
-	// retryMinimum is when an autoscaler is set again that could not be set.
+	// retryMinimum is when to set an autoscaler again that could not be set.
 	retryMinimum = time.Second
 )
 
-// upkeeping is what is left to do without a release.
+// upkeeping is the work that is left without a release.
 type upkeeping struct{ *work }
 
-// upkeep shrinks the colour that the last switch left, after drain and hold. It
-// is the application's own, not a release's: a release ends after its soak.
+// upkeep shrinks the colour that the last switch left, after drain and hold. It belongs to the
+// application, not to a release: a release ends after its soak.
 func (w upkeeping) upkeep(ctx context.Context) error {
 	last := w.bg.Status.LastSwitch
 	at, open := track.ShrinkAt(w.bg, w.o.Routes)
@@ -46,13 +46,12 @@ func (w upkeeping) upkeep(ctx context.Context) error {
 			return nil
 		}
 	}
-	// Somebody else moved the traffic since: then nothing is ours to shrink.
+	// Somebody else has moved the traffic since: there is nothing of ours to shrink.
 	last.Shrunk = true
 	return nil
 }
 
-// migrate gives the standby rule the host that the spec says, while no release
-// rests on it.
+// migrate changes the standby rule's host to the spec's, while no release relies on it.
 func (w upkeeping) migrate(ctx context.Context) error {
 	from := w.o.Routes.StandbyHost
 	if from == "" || from == w.bg.StandbyHost() || !w.o.Routes.Exists {
@@ -69,7 +68,7 @@ func (w upkeeping) migrate(ctx context.Context) error {
 	w.log.InfoContext(ctx, "standby host changed", "ingress", w.o.Routes.Name, "from", from, "to", w.bg.StandbyHost())
 	now, err := w.d.Routes.Observe(ctx, w.bg)
 	if err != nil {
-		return err // what was seen before still tells where users are
+		return err // the earlier observation still shows where users are
 	}
 	w.o.Routes = now
 	return nil
@@ -78,8 +77,8 @@ func (w upkeeping) migrate(ctx context.Context) error {
 // minimum is that of a colour's autoscaler.
 type minimum struct{ *work }
 
-// keepsSize reports whether a colour's autoscaler must not scale it down: a
-// release brings users there, or it drains and is held since they left.
+// keepsSize reports whether a colour's autoscaler must not scale it down: a release brings users there,
+// or users have left and it still drains or is held.
 func (w minimum) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
 	if w.bg.Status.Active != nil && active != nil && active.Status.Milestones.Target == c {
 		return true
@@ -88,9 +87,8 @@ func (w minimum) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
 	return last != nil && !last.Shrunk && last.From.Color == c
 }
 
-// minimums keeps the autoscaler of a colour that is held from scaling it down,
-// and gives every other one its owner's minimum back, whoever left it raised. The
-// one of a release's target is raised by the act that sizes it.
+// minimums keeps the autoscaler of a held colour from scaling it down, and restores the owner's minimum
+// of every other, whoever left it raised. The act that sizes a release's target raises the target's.
 func (w minimum) minimums(ctx context.Context, active *v1alpha1.Release) {
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		side := w.o.Sides[c]
@@ -104,7 +102,7 @@ func (w minimum) minimums(ctx context.Context, active *v1alpha1.Release) {
 		if err == nil {
 			continue
 		}
-		// Nobody waits for it, and the release's record must not.
+		// Nothing waits for it, and the release's record must not.
 		w.log.WarnContext(ctx, "the autoscaler will be set again", "autoscaler", side.Autoscaler.Name, "error", err)
 		wait := retryMinimum
 		if apierrors.IsForbidden(err) {

@@ -7,11 +7,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// urging has the load balancer's controller try again.
+// urging makes the load balancer's controller try again.
 type urging struct{ *work }
 
-// urge has the load balancer's controller try again at routes that it failed at. The
-// poke stands in the Ingress, whoever asks for the next one.
+// urge makes the load balancer's controller try again at routes at which it failed. The Ingress records
+// the poke for whoever is about to make the next one.
 func (w urging) urge(ctx context.Context, news track.News, since time.Time) {
 	at, now := news.UrgeAt(since, w.o.Routes.PokedAt, w.d.Routes.Settle), time.Now()
 	if now.Before(at) && !w.o.Routes.PokedAt.After(now) {

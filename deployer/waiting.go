@@ -22,7 +22,7 @@ func waitsForUnlock(l *v1alpha1.Lock) *v1alpha1.Waiting {
 	return &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: l.By, Since: track.Stamp(l.At.Time), Detail: l.Reason}
 }
 
-// waitsForReady is a wait for what the condition Ready says, by its reason.
+// waitsForReady is a wait for what the condition Ready reports, by its reason.
 func waitsForReady(reason, text string) *v1alpha1.Waiting {
 	w := &v1alpha1.Waiting{For: v1alpha1.WaitsForApplication, Because: v1alpha1.WaitingBecause(reason), Detail: text}
 	switch reason {
@@ -36,8 +36,8 @@ func waitsForReady(reason, text string) *v1alpha1.Waiting {
 	return w
 }
 
-// waitsForError is a wait for an error to be gone: for somebody who mends it, if it
-// tells that, or else for the next try.
+// waitsForError is a wait until an error is gone: for somebody to fix it, if the error says how,
+// otherwise for the next try.
 func waitsForError(err error) *v1alpha1.Waiting {
 	if o, hindered := errors.AsType[*track.Obstacle](err); hindered {
 		return waitsForReady(o.Reason, o.Text)
@@ -66,8 +66,7 @@ func rolledBackBy(left v1alpha1.RolledBack) string {
 	return v1alpha1.ShortCommit(left.Commit) + ", which " + by + " rolled back at " + left.At.UTC().Format("2006-01-02 15:04 UTC")
 }
 
-// waitsBecause says which error is waited for to be gone, with the commands that mend
-// it.
+// waitsBecause is the wait until an error is gone, with the commands that fix it.
 func waitsBecause(err error) pause {
 	return pause{message: "waits: " + err.Error(), commands: shellCommands(err), waits: waitsForError(err)}
 }

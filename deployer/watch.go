@@ -29,17 +29,16 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// concurrent is how many applications are looked at side by side. A look may
-// wait for pods to answer the gate, and must not hold up other applications.
+// concurrent is how many applications are looked at in parallel. A look may wait for pods to answer the
+// gate, and must not hold up other applications.
 const concurrent = 16
 
-// longestLook bounds one look at an application. It is far more than any look
-// takes; it is there so that an answer that never comes holds up one look, not
-// the application.
+// longestLook bounds one look at an application. It is far more than any look takes: an answer that never
+// comes then holds up one look, not the application.
 const longestLook = 2 * time.Minute
 
-// Setup registers the deployer with a manager. Reaction is by watch: everything
-// that a decision rests on wakes the application it belongs to.
+// Setup registers the deployer with a manager. It reacts by watch: everything on which a decision rests
+// wakes its application.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	for _, run := range []manager.RunnableFunc{d.probers.run, d.asks.run, d.maps.run} {
 		if err := mgr.Add(run); err != nil {
@@ -86,8 +85,8 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	return nil
 }
 
-// rollbackRecorded cancels the look at the application of a new rollback, which the
-// watch of its owner wakes anew.
+// rollbackRecorded cancels the current look at the application of a new rollback; the watch of its owner
+// wakes the application again.
 func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	rel, ok := e.Object.(*v1alpha1.Release)
 	if !ok || rel.Spec.Rollback == nil || rel.Status.Phase.Finished() || rel.Labels[v1alpha1.ApplicationLabel] != rel.Spec.Application {
@@ -111,8 +110,7 @@ func (d *Deployer) parts(ctx context.Context, object client.Object) []reconcile.
 	return out
 }
 
-// inNamespace wakes every application of a namespace whose grant may have
-// changed.
+// inNamespace wakes every application of a namespace whose grants may have changed.
 func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reconcile.Request {
 	if len(d.Record.Namespaces) > 0 && !slices.Contains(d.Record.Namespaces, object.GetName()) {
 		return nil
@@ -124,8 +122,8 @@ func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reco
 	return found
 }
 
-// applications are those of a namespace that the options select. Only their names
-// are read, so nothing is copied.
+// applications are those of a namespace that the options select. Only their names are read, so nothing is
+// copied.
 func (d *Deployer) applications(ctx context.Context, namespace string, selected ...client.ListOption) ([]reconcile.Request, error) {
 	var list v1alpha1.BlueGreenList
 	if err := d.Client.List(ctx, &list, append(selected, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
@@ -138,9 +136,9 @@ func (d *Deployer) applications(ctx context.Context, namespace string, selected 
 	return out, nil
 }
 
-// moreThanAFence reports whether an Ingress changed otherwise than by a fence. Nobody
-// waits for one, and a release writes one at every look at which its patch may be on
-// its way: it would wake itself, all the time.
+// moreThanAFence reports whether an Ingress changed otherwise than by a fence. Nobody waits for a fence,
+// and a release writes one at every look at which its patch may be on its way: it would keep waking
+// itself.
 func moreThanAFence(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.GetAnnotations()[v1alpha1.FenceAnnotation], e.ObjectNew.GetAnnotations()[v1alpha1.FenceAnnotation]
 	if before == after {

@@ -19,13 +19,13 @@ type work struct {
 	wake     time.Time          // when to look again; zero: not before a change
 	// barred is why nothing may be asked of the repository; nil if it may.
 	barred error
-	// granted is what the namespace is granted.
+	// granted is what is granted to the namespace.
 	granted v1alpha1.Grants
-	// revoked: the namespace is not granted what the application needs.
+	// revoked: the namespace lacks a grant that the application needs.
 	revoked bool
 	// identified: the repository is the one that was first met.
 	identified bool
-	turn       *turn // of the queue: what it asks of the world outside
+	turn       *turn // of the queue: its calls to the world outside
 }
 
 // looking is the order of one look.
@@ -64,13 +64,13 @@ func (w *work) waiting(but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Re
 	return waitingOf(w.releases, but)
 }
 
-// safetyNet is how long nothing is looked at if no watch tells of a change.
+// safetyNet is the longest time between two looks if no watch reports a change.
 const safetyNet = 5 * time.Minute
 
 const (
-	// lookAtErrors is when an application is looked at again that has errors, if no
-	// watch tells that they were mended.
+	// lookAtErrors is when to look again at an application with errors, if no watch reports that they
+	// were fixed.
 	lookAtErrors = 30 * time.Second
-	// retryPreflight is when facts are read again that could not be had.
+	// retryPreflight is when to read facts again that could not be read.
 	retryPreflight = 15 * time.Second
 )
