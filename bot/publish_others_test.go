@@ -185,7 +185,11 @@ func TestApplicationsOfOneRepositoryHaveEnvironmentsOfTheirOwn(t *testing.T) {
 		"staging":           "`/promote staging/shop` moves",
 	}
 	answers := strings.Join(w.answers(pr.Number), "\n")
-	for _, d := range w.repo.Deployments() {
+	deployments := w.repo.Deployments()
+	if len(deployments) != len(want) {
+		t.Errorf("there are %d deployments, want one in each environment", len(deployments))
+	}
+	for _, d := range deployments {
 		next, found := want[d.Environment]
 		if !found || !strings.Contains(answers, next) {
 			t.Errorf("environment %q, and no comment says %q:\n%s", d.Environment, next, answers)

@@ -226,7 +226,6 @@ func TestOrdinaryReleaseCostsAtMostFifteenRequests(t *testing.T) {
 		l.pass(time.Hour)
 	})
 	requests := w.github.Requests()[start:]
-	t.Logf("%d requests:\n%s", len(requests), count(requests))
 	if n := len(requests); n > 15 {
 		t.Errorf("%d requests, want at most 15:\n%s", n, count(requests))
 	}

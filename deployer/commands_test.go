@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,10 @@ func TestApprovalBeforeTheGateSwitchesWhenItPasses(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 	w.kubelet.release(t, "@sha256:")
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	promoted := slices.IndexFunc(rel.Status.Timeline, func(e v1alpha1.TimelineEntry) bool { return e.Step == v1alpha1.StepPromote })
+	if promoted < 0 || rel.Status.Timeline[promoted].Message != "approved by hubot" {
+		t.Errorf("the timeline does not say who approved it: %+v", rel.Status.Timeline)
+	}
 	for _, e := range rel.Status.Timeline {
 		if strings.Contains(e.Message, "waits for /promote") {
 			t.Errorf("it waited although it was approved: %s", e.Message)

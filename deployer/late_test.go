@@ -2,6 +2,7 @@ package deployer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -284,7 +285,10 @@ func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
 			for range 2 { // without a fence, and with one
 				read := w.routes()
 				tt.meanwhile(w)
-				_ = w.router().Switch(t.Context(), w.application(), read, v1alpha1.Green)
+				err := w.router().Switch(t.Context(), w.application(), read, v1alpha1.Green)
+				if lost := errors.Is(err, route.ErrLostRace); lost != (tt.want == v1alpha1.Blue) || err != nil && !lost {
+					t.Errorf("the patch is answered %v", err)
+				}
 				w.expectLive(tt.want)
 				if tt.want == v1alpha1.Green {
 					check(t, w.router().Switch(t.Context(), w.application(), w.routes(), v1alpha1.Blue))

@@ -59,7 +59,6 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	w.run(func(d *Deployer) { d.TakeUp = time.Hour }) // nothing but the new version tells
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	p, r := rel.Status.Proof, rel.Status.Route
-	t.Log(p.Message)
 	if p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Baseline == nil || p.Baseline.Requests == 0 ||
 		p.Requests <= p.Baseline.Requests ||
 		p.NewVersion != "green" || p.NewVersionAfter == nil || p.P99 == nil || !strings.Contains(p.Message, " 0 failed, p99 ") {
@@ -70,7 +69,6 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	}
 	w.settled()
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
-	t.Log(back.Status.Proof.Message)
 	if p := back.Status.Proof; p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Requests == 0 {
 		t.Errorf("the rollback's proof is %+v", p)
 	}
@@ -273,7 +271,6 @@ func TestProofGoesOnAfterACrash(t *testing.T) {
 	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Tail = duration(200 * time.Millisecond) })
 	w.run(quick("second"))
 	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
-	t.Log(p.Message)
 	if p.Result != v1alpha1.ProofInterrupted || p.InterruptedAt == nil || p.InterruptedAt.After(p.EndedAt.Time) ||
 		p.Requests <= before.Requests || p.P99 != nil {
 		t.Errorf("the proof is %+v, was %+v", p, before)
@@ -324,7 +321,6 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 			rel = w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 			j.expect(w, rel)
 			p := rel.Status.Proof
-			t.Log(p.Message)
 			if p.Result != v1alpha1.ProofInterrupted || p.InterruptedAt == nil || p.P99 != nil {
 				t.Errorf("the proof is %+v", p)
 			}

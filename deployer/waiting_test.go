@@ -163,14 +163,19 @@ func TestProofOfAStepIsRecordedInFacts(t *testing.T) {
 	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.WriteHeader(http.StatusOK) })
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
+	proved := 0
 	for _, e := range rel.Status.Timeline {
 		want := v1alpha1.ProofResult("")
 		if e.Step == v1alpha1.StepConfirm {
 			want = rel.Status.Proof.Result
+			proved++
 		}
 		if e.Proof != want || want != "" && e.Message != string(want)+": "+rel.Status.Proof.Message {
 			t.Errorf("step %s says of the proof %q, want %q: %s", e.Step, e.Proof, want, e.Message)
 		}
+	}
+	if got := rel.Status.Proof.Result; proved != 1 || got != v1alpha1.ProofConfirmed {
+		t.Errorf("%d steps of the timeline prove the switch, as %q", proved, got)
 	}
 }
 

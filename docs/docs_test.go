@@ -47,6 +47,9 @@ func examples(t *testing.T) []example {
 			}
 		}
 	}
+	if len(found) < 3 {
+		t.Fatalf("the pages have %d BlueGreens: they are written otherwise by now", len(found))
+	}
 	return found
 }
 

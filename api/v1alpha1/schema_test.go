@@ -87,6 +87,9 @@ func TestEveryRefusalOfAnApplicationHasAMessage(t *testing.T) {
 	if err := yaml.Unmarshal(data, &crd); err != nil {
 		t.Fatal(err)
 	}
+	if n := len(crd.Spec.Versions); n != 1 || len(crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties) < 10 {
+		t.Fatalf("the schema has %d versions, and what is in their spec cannot be seen", n)
+	}
 	for _, version := range crd.Spec.Versions {
 		for _, what := range mute("BlueGreen.spec", version.Schema.OpenAPIV3Schema.Properties["spec"]) {
 			t.Error(what)
@@ -109,6 +112,9 @@ func TestEverythingOfASpecHasAnEnd(t *testing.T) {
 		var crd apiextensionsv1.CustomResourceDefinition
 		if err := yaml.Unmarshal(data, &crd); err != nil {
 			t.Fatal(err)
+		}
+		if n := len(crd.Spec.Versions); n != 1 || len(crd.Spec.Versions[0].Schema.OpenAPIV3Schema.Properties["spec"].Properties) == 0 {
+			t.Fatalf("the schema of %s has %d versions, and what is in their spec cannot be seen", file, n)
 		}
 		for _, version := range crd.Spec.Versions {
 			for _, what := range unbounded(crd.Spec.Names.Kind+".spec", version.Schema.OpenAPIV3Schema.Properties["spec"]) {
