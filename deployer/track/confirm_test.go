@@ -110,9 +110,9 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		},
 
 		{"asked, cannot translate after it took effect, to the end", 600, with{asked, untranslatable, effect(590)}, done, "", "",
-			"asked for 10s"},
-		{"asked, cannot sync after it took effect, to the end", 600, with{asked, failing, effect(590)}, done, "", "", "asked for 10s"},
-		{"asked, leads back after it took effect, to the end", 600, with{asked, leadsBack, effect(590)}, done, "", "", "asked for 10s"},
+			"measured for only 10s"},
+		{"asked, cannot sync after it took effect, to the end", 600, with{asked, failing, effect(590)}, done, "", "", "measured for only 10s"},
+		{"asked, leads back after it took effect, to the end", 600, with{asked, leadsBack, effect(590)}, done, "", "", "measured for only 10s"},
 		{"asked, new version by chance", 2, with{inARow(3), mixed}, again, "", "gives the load balancer time", ""},
 		{"asked, old version by chance", 60, with{old(50), mixed}, again, v1alpha1.SignWait, "until 09:01:30 UTC", ""},
 		{"asked, old version by chance in the tail", 25, with{old(20), mixed, effect(2)}, again, "", "until 09:00:32 UTC", ""},
@@ -122,12 +122,12 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		// Versions told apart.
 		{"old version before the switch only", 31, with{old(-30)}, again, "", "waits for a sign", ""},
 		{"old version as it took effect", 10, with{old(2), effect(2)}, again, "", "until 09:00:32 UTC", ""},
-		{"old version last ten seconds before the deadline", 600, with{old(590)}, done, "", "", "not observed whether"},
+		{"old version last ten seconds before the deadline", 600, with{old(590)}, done, "", "", "nobody saw whether"},
 		{
 			"old version silent for the tail, which is short", 600,
 			with{old(593), effect(2), resumed(599), func(l *SwitchLook) { l.Tail = 5 * time.Second }},
 			done, "", "",
-			"asked for 9m58s",
+			"measured for only 9m58s",
 		},
 		{"new version not there", 1, with{old(1)}, again, "", "waits for a sign", ""},
 		{"new version twice", 2, with{old(1), inARow(2)}, again, "", "waits for a sign", ""},

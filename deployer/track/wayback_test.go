@@ -45,7 +45,7 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 		"live is gone, and the spec wants more": {func(bg *v1alpha1.BlueGreen, o *Observed) {
 			bg.Spec.MinReplicas, o.Sides[v1alpha1.Green] = 4, Side{}
 		}, "fewer ready endpoints"},
-		"unreferenced": {func(_ *v1alpha1.BlueGreen, o *Observed) { o.Routes.Standby = nil; setGroup(o, "Unknown") }, `said "Unknown" of neg`},
+		"unreferenced": {func(_ *v1alpha1.BlueGreen, o *Observed) { o.Routes.Standby = nil; setGroup(o, "Unknown") }, `reported "Unknown" for neg`},
 		"users are there": {func(_ *v1alpha1.BlueGreen, o *Observed) {
 			o.Routes.Standby, o.Routes.Users = nil, map[v1alpha1.Color][]Backend{v1alpha1.Blue: {{}}}
 			o.Back[v1alpha1.Blue] = Reachable{Endpoints: []string{"b1"}}
