@@ -80,6 +80,19 @@ func TestNext(t *testing.T) {
 		}}, v1alpha1.StepBuild},
 		{"not attached", []change{func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.AttachedAt = nil }}, v1alpha1.StepAttach},
 		{"not verified", []change{func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.Verified = nil }}, v1alpha1.StepVerify},
+		{"neither verified nor approved", []change{func(r *v1alpha1.Release, _ *Observed) {
+			r.Status.Milestones.Verified, r.Status.Milestones.Approved = nil, nil
+		}}, v1alpha1.StepVerify},
+		{"not verified, and an endpoint is missing", []change{func(r *v1alpha1.Release, o *Observed) {
+			r.Status.Milestones.Verified, o.Endpoints = nil, nil
+		}}, v1alpha1.StepWarm},
+		{"the target runs another image", []change{func(_ *v1alpha1.Release, o *Observed) { o.Target.Image = "app@sha256:1" }},
+			v1alpha1.StepStage},
+		{"the target has another template", []change{func(_ *v1alpha1.Release, o *Observed) { o.Target.TemplateHash = "h1" }},
+			v1alpha1.StepStage},
+		{"failed, and discarded", []change{fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *Observed) {
+			r.Status.Milestones.DiscardedAt = then()
+		}}, ""},
 		{"not verified, and a pod is missing", []change{func(r *v1alpha1.Release, o *Observed) {
 			r.Status.Milestones.Verified, o.Target.RolledOut = nil, false
 		}}, v1alpha1.StepStage},
@@ -234,6 +247,12 @@ func TestNextOfRollback(t *testing.T) {
 	expect(v1alpha1.StepConfirm)
 	r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease}
 	expect("") // never undone
+	m.SwitchIntendedAt, m.SwitchedAt = nil, nil
+	for _, class := range []v1alpha1.FailureClass{v1alpha1.FaultRelease, v1alpha1.FaultWorld, v1alpha1.FaultCancelled,
+		v1alpha1.FaultSuperseded} {
+		r.Status.Failure.Class = class
+		expect("") // nor is what it staged discarded: it was there before
+	}
 }
 
 // A row is told by the name of its step, wherever it stands, and a need goes back to

@@ -106,6 +106,13 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 	}
 }
 
+func TestNothingKnownIsNoVersion(t *testing.T) {
+	to := v1alpha1.Version{Image: "app@sha256:1"}
+	if Runs(Side{RunningImage: to.Image}, to) {
+		t.Error("a colour runs a version whose template nobody knows")
+	}
+}
+
 func setBlue(o *Observed, change func(*Side)) {
 	side := o.Sides[v1alpha1.Blue]
 	change(&side)
