@@ -3,9 +3,10 @@ package bot
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // Event is a webhook decoded into what the bot needs of it. At most one of its
@@ -58,9 +59,6 @@ type Account struct {
 
 // person is the type of an [Account] that is a human being.
 const person = "User"
-
-// commitHash is a full hash, SHA-1 or SHA-256.
-var commitHash = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
 
 // Decode turns the body of a webhook into an [Event]. Events and actions that do
 // not concern the bot, among them deleted branches, tags, and comments on
@@ -124,7 +122,7 @@ type payloadAccount struct {
 
 func (p *payload) push() *Push {
 	branch, isBranch := strings.CutPrefix(p.Ref, "refs/heads/")
-	if !isBranch || branch == "" || p.Deleted || !commitHash.MatchString(p.After) || strings.Trim(p.After, "0") == "" {
+	if !isBranch || branch == "" || p.Deleted || !v1alpha1.IsCommit(p.After) || strings.Trim(p.After, "0") == "" {
 		return nil
 	}
 	actor := p.Sender.Login
@@ -132,7 +130,7 @@ func (p *payload) push() *Push {
 		actor = p.Pusher.Name
 	}
 	before := p.Before
-	if !commitHash.MatchString(before) || strings.Trim(before, "0") == "" {
+	if !v1alpha1.IsCommit(before) || strings.Trim(before, "0") == "" {
 		before = "" // the branch is new
 	}
 	return &Push{

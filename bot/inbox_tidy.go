@@ -11,14 +11,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-const (
-	// keepDeliveries is how long a delivery is kept after it was handled: as long as
-	// releases are, and longer than GitHub can deliver it again (see sweepBack).
-	keepDeliveries = 8 * 24 * time.Hour
-	// maxDeliveries is how many handled ones are kept at most, the newest. Each takes
-	// about 1 KB, here and in Kubernetes.
-	maxDeliveries = 2000
-)
+// maxDeliveries is how many handled deliveries are kept at most, the newest. Each takes
+// about 1 KB, here and in Kubernetes.
+const maxDeliveries = 2000
 
 // Tidy deletes the deliveries that were handled long ago, and the oldest of too
 // many. One that is to be handled is never deleted, nor one that a newer version wrote.
@@ -35,7 +30,7 @@ func (in *Inbox) Tidy(ctx context.Context) error {
 	})
 	var errs []error
 	for i, d := range handled {
-		if i < maxDeliveries && time.Since(d.Status.FinishedAt.Time) < keepDeliveries {
+		if i < maxDeliveries && time.Since(d.Status.FinishedAt.Time) < v1alpha1.KeptFor {
 			continue
 		}
 		if err := in.Deliveries.Delete(ctx, d.Name); err != nil {

@@ -175,12 +175,9 @@ func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*command.Pull
 	return nil, at, nil
 }
 
-// kept is how long a finished release stays in the record at least.
-const kept = 8 * 24 * time.Hour
-
 // spokeOn reports whether the bot may have a comment for this application on a
 // pull request: a release in the record has one there, or one that the record has
 // forgotten may.
 func (t *thread) spokeOn(pr command.PullRequest) bool {
-	return slices.Contains(t.commented(), pr.Number) || time.Since(pr.CreatedAt) >= kept
+	return slices.Contains(t.commented(), pr.Number) || time.Since(pr.CreatedAt) >= v1alpha1.KeptFor
 }

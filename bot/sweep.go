@@ -20,10 +20,6 @@ const (
 	headsEvery   = time.Hour
 )
 
-// sweepBack is how far back deliveries are looked at: GitHub keeps them 3 days,
-// an Enterprise Server 7 (GitHub docs, "Redelivering webhooks").
-const sweepBack = 7 * 24 * time.Hour
-
 // sweepAgain is how far before its last success a sweep looks again: a delivery is
 // listed only once GitHub has given it up.
 const sweepAgain = time.Hour
@@ -79,7 +75,7 @@ func (s *Sweep) Once(ctx context.Context) error {
 // deliveries recovers those that failed, oldest first.
 func (s *Sweep) deliveries(ctx context.Context) error {
 	now := time.Now()
-	since := now.Add(-sweepBack)
+	since := now.Add(-v1alpha1.ReplayedFor)
 	if again := s.swept.Add(-sweepAgain); again.After(since) {
 		since = again
 	}
@@ -91,7 +87,7 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 		s.handled = map[string]time.Time{}
 	}
 	for guid, at := range s.handled {
-		if time.Since(at) > sweepBack {
+		if time.Since(at) > v1alpha1.ReplayedFor {
 			delete(s.handled, guid)
 		}
 	}

@@ -208,10 +208,6 @@ func (w looking) driveActive(ctx context.Context, rel *v1alpha1.Release) error {
 	return queue(w).buildAhead(ctx, rel)
 }
 
-// keepFor is how long finished releases are kept at least: as long as GitHub can still replay what
-// caused them (7 days on GitHub Enterprise Server, 3 on github.com), and a day more.
-const keepFor = 8 * 24 * time.Hour
-
 // collect deletes finished releases beyond the history.
 func (w looking) collect(ctx context.Context) error {
 	finished := 0
@@ -224,7 +220,7 @@ func (w looking) collect(ctx context.Context) error {
 		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
 			continue // a person may still confirm there that it was taken up
 		}
-		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < keepFor {
+		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < v1alpha1.KeptFor {
 			continue
 		}
 		if err := w.d.Client.Delete(ctx, rel, client.Preconditions{UID: &rel.UID}); client.IgnoreNotFound(err) != nil {

@@ -2,8 +2,6 @@ package v1alpha1
 
 import (
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -79,49 +77,4 @@ func (b *BlueGreen) SourceBucket() string {
 		return b.Spec.Build.Source.Bucket
 	}
 	return b.Spec.Build.Project + "_cloudbuild"
-}
-
-// ShortCommit returns the first 7 characters of a commit's hash, as GitHub
-// shows it.
-func ShortCommit(commit string) string {
-	return commit[:min(7, len(commit))]
-}
-
-// fullHash and shortHash are tags that name a commit, as Cloud Build's $COMMIT_SHA and
-// $SHORT_SHA do, or docker/metadata-action's sha-…: a short one has a letter in it, or
-// it may be a date or a number.
-var (
-	fullHash  = regexp.MustCompile(`(?:^|[-_.])([0-9a-f]{40})$`)
-	shortHash = regexp.MustCompile(`^(?:sha-)?([0-9]*[a-f][0-9a-f]*)$`)
-)
-
-// Revision is the commit of a version, or else what its image's tag says of it: a hash,
-// of 7 digits at least. It is "" if nothing tells.
-func (v Version) Revision() string {
-	if v.Commit != "" {
-		return v.Commit
-	}
-	if m := fullHash.FindStringSubmatch(v.Tag); m != nil {
-		return m[1]
-	}
-	if m := shortHash.FindStringSubmatch(v.Tag); m != nil && len(m[1]) >= 7 && len(m[1]) < 40 {
-		return m[1]
-	}
-	return ""
-}
-
-// Short names a version in a few characters: its commit, or its image's tag or
-// the beginning of its digest.
-func (v Version) Short() string {
-	if v.Commit != "" {
-		return ShortCommit(v.Commit)
-	}
-	if _, digest, ok := strings.Cut(v.Image, "@sha256:"); ok {
-		return "sha256:" + digest[:min(12, len(digest))]
-	}
-	image := v.Image[strings.LastIndex(v.Image, "/")+1:]
-	if _, tag, ok := strings.Cut(image, ":"); ok {
-		return tag
-	}
-	return image
 }

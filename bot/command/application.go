@@ -19,7 +19,7 @@ func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
 			c.Application, c.Reason = first, rest
 		}
 	case c.Commit != "" && !named(apps, c.Application) && named(apps, c.Commit) &&
-		(c.Application == "" || shortHash.MatchString(c.Application)):
+		(c.Application == "" || v1alpha1.IsCommitStart(c.Application)):
 		c.Application, c.Commit = c.Commit, c.Application
 	}
 	return c

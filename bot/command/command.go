@@ -1,7 +1,6 @@
 package command
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -61,10 +60,6 @@ func (c Command) String() string {
 	}
 	return strings.Join(words, " ")
 }
-
-// shortHash is a commit's hash, or its beginning, at least as long as GitHub
-// shows it.
-var shortHash = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
 // maxReason is the length of a lock's reason in characters; the schema takes no
 // longer one.

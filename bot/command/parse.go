@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -92,13 +93,13 @@ func parseArguments(verb Verb, rest string) (*Command, error) {
 	case len(words) == 0:
 	case len(words) > 2 || len(words) > 1 && !verb.AboutCommit():
 		return nil, misused(verb, CodeTooManyWords)
-	case len(words) == 1 && verb.AboutCommit() && shortHash.MatchString(words[0]):
+	case len(words) == 1 && verb.AboutCommit() && v1alpha1.IsCommitStart(words[0]):
 		c.Commit = words[0]
 	case len(words) == 1:
 		c.Application = words[0]
-	case shortHash.MatchString(words[1]):
+	case v1alpha1.IsCommitStart(words[1]):
 		c.Application, c.Commit = words[0], words[1]
-	case shortHash.MatchString(words[0]):
+	case v1alpha1.IsCommitStart(words[0]):
 		c.Application, c.Commit = words[1], words[0]
 	default:
 		return nil, misused(verb, CodeNoHash, words...)

@@ -122,15 +122,15 @@ func (a *action) loadCommand() error {
 		if a.commit == "" {
 			a.commit = a.getenv("GITHUB_SHA")
 		}
-		if !fullCommit.MatchString(a.commit) {
-			return fmt.Errorf("input commit: %q is not a commit's full hash, 40 hexadecimal digits", a.commit)
+		if !v1alpha1.IsCommit(a.commit) {
+			return fmt.Errorf("input commit: %q is not a commit's full hash, %s", a.commit, v1alpha1.CommitDigits)
 		}
 	case "promote":
-		if a.commit != "" && !fullCommit.MatchString(a.commit) {
-			return fmt.Errorf("input commit: %q is not a commit's full hash, 40 hexadecimal digits", a.commit)
+		if a.commit != "" && !v1alpha1.IsCommit(a.commit) {
+			return fmt.Errorf("input commit: %q is not a commit's full hash, %s", a.commit, v1alpha1.CommitDigits)
 		}
 	case "rollback":
-		if a.commit != "" && !shortCommit.MatchString(a.commit) {
+		if a.commit != "" && !v1alpha1.IsCommitStart(a.commit) {
 			return fmt.Errorf("input commit: %q is not a commit's hash, nor at least 7 hexadecimal digits of one", a.commit)
 		}
 	case "cancel", "status":

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
@@ -188,7 +187,7 @@ func deployCommand() *cobra.Command {
 		func([]string) (func(*request) plan, error) {
 			return func(r *request) plan { return r.deploy(commit, retry) }, checkCommit("commit", commit)
 		})
-	cmd.Flags().StringVar(&commit, "commit", "", "the commit's full hash, 40 hexadecimal digits (required)")
+	cmd.Flags().StringVar(&commit, "commit", "", "the commit's full hash, "+v1alpha1.CommitDigits+" (required)")
 	cmd.Flags().BoolVar(&retry, "retry", false, "release it once more, if its last release has ended")
 	return cmd
 }
@@ -224,10 +223,6 @@ func promoteCommand() *cobra.Command {
 	return cmd
 }
 
-// shortCommit matches a commit's hash, or at least the seven digits of it that
-// GitHub shows.
-var shortCommit = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
-
 func rollbackCommand() *cobra.Command {
 	var b byHand
 	var from string
@@ -236,7 +231,7 @@ func rollbackCommand() *cobra.Command {
 			"switch is cancelled instead, if --from names it. Nothing is asked of GitHub.",
 		ofApplication("turnout rollback my-python-app", 0),
 		func([]string) (func(*request) plan, error) {
-			if from != "" && !shortCommit.MatchString(from) {
+			if from != "" && !v1alpha1.IsCommitStart(from) {
 				return nil, fmt.Errorf("--from %q: give the hash of the commit to leave, at least 7 hexadecimal digits of it", from)
 			}
 			return func(r *request) plan { return r.rollback(from) }, nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -109,12 +108,9 @@ func (r *request) deployOf(commit string) *v1alpha1.Release {
 	return newest
 }
 
-// fullCommit matches a commit's full hash.
-var fullCommit = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
 func checkCommit(flag, commit string) error {
-	if !fullCommit.MatchString(commit) {
-		return fmt.Errorf("--%s %q: give the full hash of the commit, 40 hexadecimal digits", flag, commit)
+	if !v1alpha1.IsCommit(commit) {
+		return fmt.Errorf("--%s %q: give the full hash of the commit, %s", flag, commit, v1alpha1.CommitDigits)
 	}
 	return nil
 }

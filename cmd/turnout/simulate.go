@@ -10,12 +10,12 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot"
 )
 
@@ -50,9 +50,6 @@ func simulateCommand() *cobra.Command {
 	return cmd
 }
 
-// fullHash is a commit as a push names it.
-var fullHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
-
 func (s *simulated) push() *cobra.Command {
 	var branch, before, commit string
 	cmd := &cobra.Command{
@@ -60,8 +57,8 @@ func (s *simulated) push() *cobra.Command {
 		Short: "A push of a commit to a branch",
 		Args:  arguments{}.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !fullHash.MatchString(commit) {
-				return fmt.Errorf("--commit %q: give the full hash, 40 hexadecimal digits", commit)
+			if !v1alpha1.IsCommit(commit) {
+				return fmt.Errorf("--commit %q: give the full hash, %s", commit, v1alpha1.CommitDigits)
 			}
 			return s.send(cmd.Context(), cmd.OutOrStdout(), "push", map[string]any{
 				"ref": "refs/heads/" + branch, "before": before, "after": commit,
