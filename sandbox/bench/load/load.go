@@ -4,6 +4,7 @@
 package load
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"sync"
@@ -24,6 +25,9 @@ type Stream struct {
 	KeepAlive bool
 	// PerSecond is how many requests are sent.
 	PerSecond int
+	// AtOnce is how many of them may wait for their answers. Default 64. A machine
+	// that is too slow gets fewer requests then, and so keeps some time for the rest.
+	AtOnce int
 }
 
 // Answer is what became of one request.
@@ -44,21 +48,21 @@ type Load struct {
 	answers []Answer // in the order in which they came
 }
 
-// mostWorkers bounds the requests of a stream that are under way. A machine that
-// stalls for a moment would otherwise be buried under new connections; after it the
-// stream catches up.
-const mostWorkers = 64
+// mostAtOnce bounds the requests of a stream that are under way. A machine that
+// stalls for a moment would otherwise be buried under new connections.
+const mostAtOnce = 64
 
 // Start asks a host of the load balancer at url, until [Load.Stop].
 func Start(url, host string, streams []Stream) *Load {
 	l := &Load{}
 	for _, s := range streams {
-		attacker := vegeta.NewAttacker(vegeta.KeepAlive(s.KeepAlive), vegeta.MaxWorkers(mostWorkers), vegeta.Timeout(vegeta.DefaultTimeout))
+		attacker := vegeta.NewAttacker(vegeta.KeepAlive(s.KeepAlive), vegeta.Timeout(vegeta.DefaultTimeout),
+			vegeta.MaxWorkers(uint64(cmp.Or(s.AtOnce, mostAtOnce)))) //nolint:gosec // G115: a count
 		l.attackers = append(l.attackers, attacker)
 		targeter := vegeta.NewStaticTargeter(vegeta.Target{
 			Method: http.MethodGet, URL: url + s.Path, Header: http.Header{"Host": {host}},
 		})
-		results := attacker.Attack(targeter, vegeta.Rate{Freq: s.PerSecond, Per: time.Second}, 0, s.Name)
+		results := attacker.Attack(targeter, newPace(s.PerSecond), 0, s.Name)
 		l.running.Go(func() {
 			for r := range results {
 				l.add(r)
