@@ -129,6 +129,9 @@ func run(t *testing.T) string {
 		}
 	})
 	fmt.Fprintln(&out, "turnout serve is ready")
+	if err := w.AwaitLoadBalancer(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if err := Run(context.WithoutCancel(ctx), Options{Project: project, World: w, Turnout: binary, Out: &out}); err != nil {
 		t.Fatalf("%v; it printed\n%s", err, &out)
 	}

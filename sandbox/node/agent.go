@@ -36,9 +36,11 @@ type Config struct {
 	Rest *rest.Config
 	// Names of the nodes. Default: node-1, node-2.
 	Names []string
-	// Project and Zone say where the nodes would be on Google Cloud. Default
-	// acme-prod, us-central1-b.
-	Project, Zone string
+	// Project is where the nodes would be on Google Cloud. Default acme-prod.
+	Project string
+	// Zones are the nodes' own: the first node is in the first, and so on, over and
+	// over. Default us-central1-b for all.
+	Zones []string
 	// Bridge gives every pod its network.
 	Bridge *netns.Bridge
 	// Registry is where images come from.
@@ -63,7 +65,7 @@ type Agent struct {
 
 	mu      sync.Mutex // guards the fields below
 	workers map[types.UID]*worker
-	bound   int // pods bound so far, for the round robin
+	bound   map[types.UID]int // pods bound so far, by who made them
 	running sync.WaitGroup
 }
 
@@ -82,8 +84,8 @@ func Run(ctx context.Context, c Config, ready func()) error {
 	defer stopServing()
 	stopEvents := a.startEvents(ctx)
 	defer stopEvents()
-	for _, name := range a.Names {
-		if err := a.register(ctx, name); err != nil {
+	for i, name := range a.Names {
+		if err := a.register(ctx, name, a.Zones[i%len(a.Zones)]); err != nil {
 			return err
 		}
 	}
@@ -100,7 +102,10 @@ func newAgent(c Config) (*Agent, error) {
 	if len(c.Names) == 0 {
 		c.Names = []string{"node-1", "node-2"}
 	}
-	c.Project, c.Zone = cmp.Or(c.Project, "acme-prod"), cmp.Or(c.Zone, "us-central1-b")
+	c.Project = cmp.Or(c.Project, "acme-prod")
+	if len(c.Zones) == 0 {
+		c.Zones = []string{"us-central1-b"}
+	}
 	if c.BackoffScale == 0 {
 		c.BackoffScale = 1
 	}
@@ -111,7 +116,7 @@ func newAgent(c Config) (*Agent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the node agent's client: %w", err)
 	}
-	return &Agent{Config: c, clients: clients, workers: map[types.UID]*worker{}}, nil
+	return &Agent{Config: c, clients: clients, workers: map[types.UID]*worker{}, bound: map[types.UID]int{}}, nil
 }
 
 func (a *Agent) startEvents(ctx context.Context) (stop func()) {
@@ -123,16 +128,16 @@ func (a *Agent) startEvents(ctx context.Context) (stop func()) {
 
 // register creates or updates one Node. What others write meanwhile stays, so
 // everything is patched.
-func (a *Agent) register(ctx context.Context, name string) error {
+func (a *Agent) register(ctx context.Context, name, zone string) error {
 	nodes := a.clients.CoreV1().Nodes()
 	_, err := nodes.Create(ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:   name,
-			Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelTopologyZone: a.Zone},
+			Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelTopologyZone: zone},
 		},
 		// Google's controllers read from these where a node is, and that it has pods.
 		Spec: corev1.NodeSpec{
-			ProviderID: fmt.Sprintf("gce://%s/%s/%s", a.Project, a.Zone, name),
+			ProviderID: fmt.Sprintf("gce://%s/%s/%s", a.Project, zone, name),
 			PodCIDR:    netns.PodRange, PodCIDRs: []string{netns.PodRange},
 		},
 	}, metav1.CreateOptions{})
@@ -227,11 +232,16 @@ func (a *Agent) isOurs(node string) bool {
 	return slices.Contains(a.Names, node)
 }
 
-// bind puts a pod on the next node.
+// bind puts a pod on the next node: those of one ReplicaSet on all of them in turn, as
+// schedulers spread them over zones.
 func (a *Agent) bind(ctx context.Context, pod *corev1.Pod) {
+	var owner types.UID
+	if o := metav1.GetControllerOf(pod); o != nil {
+		owner = o.UID
+	}
 	a.mu.Lock()
-	name := a.Names[a.bound%len(a.Names)]
-	a.bound++
+	name := a.Names[a.bound[owner]%len(a.Names)]
+	a.bound[owner]++
 	a.mu.Unlock()
 	binding := &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},

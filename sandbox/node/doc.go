@@ -12,7 +12,8 @@
 //
 // # Decisions
 //
-// Binding is round robin and needs no scheduler: nothing here has a size.
+// Binding needs no scheduler, since nothing here has a size: the pods of a ReplicaSet
+// get the nodes, and so the zones, in turn.
 //
 // Of the kubelet's code, what is exported and pure is used (probes, conditions,
 // status patches, restart policy); its loops are not, since they need a

@@ -89,6 +89,9 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	if err != nil {
 		return 1, err
 	}
+	if err := running.AwaitLoadBalancer(ctx); err != nil {
+		return 1, errors.Join(err, running.turnout.Stop())
+	}
 	if running.kube, err = turnout.Admin(running.World); err != nil {
 		return 1, err
 	}

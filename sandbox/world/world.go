@@ -19,7 +19,6 @@ package world
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -72,6 +71,8 @@ type Options struct {
 	Seeds []Seed
 	// Nodes are the nodes' names. Default: two.
 	Nodes []string
+	// Zones are the nodes' own, see node.Config. Default: one for all.
+	Zones []string
 	// BackoffScale multiplies the kubelet's back-offs. Default 1.
 	BackoffScale float64
 	// LoadBalancer says how Google's behaves: how much faster than the real one, for
@@ -123,20 +124,22 @@ type World struct {
 	StorageHost string
 	// Kubeconfig is a file for kubectl and turnout, an administrator's.
 	Kubeconfig string
-	// StartTimes tells how long each part took to start.
-	StartTimes map[string]time.Duration
 
-	stop    context.CancelFunc
-	running sync.WaitGroup
-	log     *slog.Logger
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	log      *slog.Logger
+	progress func(line string)
+	balancer *part
 }
 
-// Start starts the world and returns once everything answers. If it fails,
-// nothing is left running; ctx bounds the start only.
+// Start starts the world and returns once everything answers but the load balancer:
+// Google's controllers take 8 s by their own timers, in which the caller has time
+// for what needs no Ingress, before [World.AwaitLoadBalancer]. If Start fails, nothing
+// is left running; ctx bounds the start only.
 func Start(ctx context.Context, o Options) (_ *World, err error) {
 	o.setDefaults()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	w := &World{StartTimes: map[string]time.Duration{}, stop: stop, log: o.Log}
+	w := &World{stop: stop, log: o.Log, progress: o.Progress}
 	defer func() {
 		if err != nil {
 			w.Stop()
@@ -148,8 +151,8 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 	}{
 		{"registry", func() error { return w.startRegistry(ctx, o) }},
 		{"control plane", func() error { return w.startControlPlane(ctx, o) }},
+		{balancerName, func() error { return w.startLoadBalancer(running, o) }}, // the longest first
 		{"nodes", func() error { return w.startNodes(running, o) }},
-		{"load balancer", func() error { return w.startLoadBalancer(running, o) }},
 		{"plain proxy", func() error { return w.startProxy(running, o) }},
 		{"Cloud Storage", func() error { return w.startStorage(o) }},
 		{"Cloud Build", func() error { return w.startCloudBuild(o) }},
@@ -162,8 +165,11 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		if err := part.start(); err != nil {
 			return nil, fmt.Errorf("starting the sandbox's %s: %w", part.name, err)
 		}
-		w.StartTimes[part.name] = time.Since(begin)
-		o.Progress(fmt.Sprintf("%s ready after %s", part.name, time.Since(begin).Round(time.Millisecond)))
+		if part.name == balancerName {
+			o.Progress(part.name + " starts")
+		} else {
+			o.Progress(fmt.Sprintf("%s ready after %s", part.name, time.Since(begin).Round(time.Millisecond)))
+		}
 	}
 	return w, nil
 }
@@ -253,7 +259,7 @@ func (w *World) startNodes(running context.Context, o Options) error {
 	}
 	return w.startUntil(running, "nodes", func(ready func()) error {
 		return node.Run(running, node.Config{
-			Rest: w.ControlPlane.Config, Names: o.Nodes, Bridge: o.Inside.Bridge, Registry: w.Registry,
+			Rest: w.ControlPlane.Config, Names: o.Nodes, Zones: o.Zones, Bridge: o.Inside.Bridge, Registry: w.Registry,
 			TLS: tls, Dir: o.Dir, BackoffScale: o.BackoffScale, Log: o.Log,
 		}, ready)
 	})
@@ -276,7 +282,8 @@ func (w *World) startLoadBalancer(running context.Context, o Options) error {
 	if w.WebURL, c.Address, err = addresses(listener); err != nil {
 		return err
 	}
-	return w.startUntil(running, "load balancer", func(ready func()) error { return gclb.Run(running, c, ready) })
+	w.balancer = w.begin(running, balancerName, func(ready func()) error { return gclb.Run(running, c, ready) })
+	return nil
 }
 
 func (w *World) startProxy(running context.Context, o Options) error {
@@ -303,25 +310,6 @@ func addresses(listener net.Listener) (url, host string, err error) {
 // it: by a name of this machine, since no application's address is loopback's own.
 func NameOf(address string) string {
 	return strings.Replace(address, "//127.0.0.1:", "//shop.localhost:", 1)
-}
-
-// startUntil starts a part that runs until the world stops, and waits until it
-// says that it is ready or ends.
-func (w *World) startUntil(running context.Context, name string, run func(ready func()) error) error {
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	w.running.Go(func() {
-		err := run(func() { close(ready) })
-		if err != nil && running.Err() == nil {
-			w.log.ErrorContext(running, "a part of the sandbox ended", "part", name, "error", err)
-		}
-		ended <- err
-	})
-	select {
-	case <-ready:
-		return nil
-	case err := <-ended:
-		return errors.Join(err, running.Err())
-	}
 }
 
 // startStorage serves the storage API where clients look for the emulator: they

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,8 +35,12 @@ const (
 	repo     = "gcr.io/acme-prod/my-python-app:"
 )
 
-// running is the world that all tests of this package share.
-var running *world.World //nolint:gochecknoglobals // TestMain has no other way to hand it over
+// running is the world that all tests of this package share, and started what it said
+// while it started: when Start had returned, and after the load balancer was awaited.
+var ( //nolint:gochecknoglobals // TestMain has no other way to hand them over
+	running *world.World
+	started struct{ atFirst, inTheEnd []string }
+)
 
 func TestMain(m *testing.M) {
 	inside, err := netns.Enter(netns.Options{Listen: map[string]string{
@@ -58,6 +64,7 @@ func runTests(m *testing.M, inside *netns.Namespace) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	var seeds []world.Seed
+	var lines []string
 	for _, version := range []string{"v1.0.0", "v1.1.0"} {
 		seeds = append(seeds, world.Seed{
 			Ref: repo + version, Context: example, Files: map[string]string{"VERSION": version},
@@ -65,13 +72,42 @@ func runTests(m *testing.M, inside *netns.Namespace) (int, error) {
 	}
 	running, err = world.Start(context.Background(), world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{"../../config/crd"}, Seeds: seeds, BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: 50}, Plain: true, Progress: func(line string) { fmt.Println(line) },
+		LoadBalancer: gclb.Config{Speed: 50}, Plain: true, Progress: func(line string) {
+			fmt.Println(line)
+			lines = append(lines, line)
+		},
 	})
 	if err != nil {
 		return 1, err
 	}
 	defer running.Stop()
+	started.atFirst = slices.Clone(lines)
+	if err := running.AwaitLoadBalancer(context.Background()); err != nil {
+		return 1, err
+	}
+	started.inTheEnd = lines
 	return m.Run(), nil
+}
+
+// Google's controllers wait for 8 s when they start. Whatever else is started, here
+// and by whoever calls, is started meanwhile.
+func TestLoadBalancerStartsFirstAndIsAwaitedLast(t *testing.T) {
+	at := func(lines []string, beginning string) int {
+		return slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, beginning) })
+	}
+	first := started.atFirst
+	begun := at(first, "load balancer starts")
+	if plane := at(first, "control plane ready"); plane < 0 || begun != plane+1 {
+		t.Errorf("the load balancer does not start as soon as the control plane is there: %q", first)
+	}
+	for _, part := range []string{"nodes", "plain proxy", "Cloud Storage", "Cloud Build", "GitHub"} {
+		if at(first, part+" ready") < begun {
+			t.Errorf("%s is not started beside the load balancer: %q", part, first)
+		}
+	}
+	if at(first, "load balancer ready") >= 0 || at(started.inTheEnd, "load balancer ready") != len(started.inTheEnd)-1 {
+		t.Errorf("the load balancer is not awaited last, nor by the caller: %q, %q", first, started.inTheEnd)
+	}
 }
 
 // apply creates what a manifest of the example describes, in a namespace, changed

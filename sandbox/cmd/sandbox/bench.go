@@ -94,7 +94,9 @@ func inTurnout(c *cobra.Command, flags upFlags, then func(started, *turnout.Turn
 			return err
 		}
 		fmt.Fprintln(c.OutOrStdout(), "turnout serve is ready")
-		err = then(s, t)
+		if err = s.world.AwaitLoadBalancer(c.Context()); err == nil {
+			err = then(s, t)
+		}
 		if stopErr := t.Stop(); err == nil {
 			err = stopErr
 		}
