@@ -79,7 +79,10 @@ func (k *checker) check(ctx context.Context, key checked) {
 	if sleep(ctx, config.scaled(config.Delays.HealthCheckStart)) != nil {
 		return
 	}
-	for {
+	if config.HoldHealth != nil {
+		config.HoldHealth(ctx, key.member.ip)
+	}
+	for ctx.Err() == nil {
 		h := k.compute.healthCheckOf(key.backend)
 		if h == nil {
 			return // deleted; the backend service is about to be, too

@@ -1,6 +1,7 @@
 package gclb
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -49,6 +50,12 @@ type Config struct {
 	// Refuse tells of a call of the compute API whether it fails with 503, as the real
 	// one does at times. Default: none does.
 	Refuse func(*http.Request) bool
+	// HoldHealth returns when health checks may reach an endpoint for the first time,
+	// HoldAdoption when the last front end may adopt a configuration: both are called
+	// once their delays are over. So who wants to see what is lost meanwhile need not
+	// be faster than a delay. Default: at once.
+	HoldHealth   func(ctx context.Context, address string)
+	HoldAdoption func()
 	// Log receives what happens in the cloud, one line a change, and every request
 	// that was refused, at level debug. Default: slog.Default().
 	Log *slog.Logger

@@ -59,16 +59,22 @@ func newFleet(c *Config) *fleet {
 // first one first. None goes back to an older one.
 func (f *fleet) publish(v view) {
 	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
+	n := len(f.frontEnds)
 	for i, fe := range f.frontEnds {
 		delay := first
-		if n := len(f.frontEnds); n > 1 {
+		if n > 1 {
 			delay += (last - first) * time.Duration(i) / time.Duration(n-1)
 		}
 		if delay <= 0 {
 			fe.adopt(&v)
 			continue
 		}
-		time.AfterFunc(f.config.scaled(delay), func() { fe.adopt(&v) })
+		time.AfterFunc(f.config.scaled(delay), func() {
+			if i == n-1 && f.config.HoldAdoption != nil {
+				f.config.HoldAdoption()
+			}
+			fe.adopt(&v)
+		})
 	}
 }
 

@@ -196,6 +196,31 @@ func TestFrontEndsAdoptAURLMapOneAfterTheOther(t *testing.T) {
 	})
 }
 
+func TestWhatIsHeldUpWaitsUntilItIsReleased(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, Delays{LastAdoption: time.Second}, hello)
+		b.serve(nil, podOne)
+		asked, released := make(chan string, 1), make(chan struct{})
+		b.config.HoldHealth = func(_ context.Context, address string) { asked <- address; <-released }
+		b.config.HoldAdoption = func() { <-released }
+		b.answers.Store(podTwo, true)
+		b.attach(podTwo)
+		b.reroute(defaultName)
+		b.pass(time.Hour)
+		if got := b.count(); got != "1/2" || <-asked != podTwo.ip {
+			t.Errorf("an endpoint is held up, and of all %s are healthy", got)
+		}
+		if first, last := b.ask(0).Code, b.ask(2).Code; first != 404 || last != 200 {
+			t.Errorf("the last front end is held up: the first one answers %d, the last %d", first, last)
+		}
+		close(released)
+		b.pass(time.Minute)
+		if got, last := b.count(), b.ask(2).Code; got != "2/2" || last != 404 {
+			t.Errorf("released, %s endpoints are healthy, and the last front end answers %d", got, last)
+		}
+	})
+}
+
 func TestLaggingFrontEndStillSendsToADeletedBackendService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{LastAdoption: time.Minute}, hello)

@@ -61,11 +61,11 @@ type Agent struct {
 	Config
 	clients kubernetes.Interface
 	events  record.EventRecorder
-	port    int32 // of the kubelet's API
+	port    int32             // of the kubelet's API
+	bound   map[types.UID]int // pods bound so far, by who made them; owned by sync
 
 	mu      sync.Mutex // guards the fields below
 	workers map[types.UID]*worker
-	bound   map[types.UID]int // pods bound so far, by who made them
 	running sync.WaitGroup
 }
 
@@ -239,17 +239,15 @@ func (a *Agent) bind(ctx context.Context, pod *corev1.Pod) {
 	if o := metav1.GetControllerOf(pod); o != nil {
 		owner = o.UID
 	}
-	a.mu.Lock()
 	name := a.Names[a.bound[owner]%len(a.Names)]
-	a.bound[owner]++
-	a.mu.Unlock()
 	binding := &corev1.Binding{
 		ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 		Target:     corev1.ObjectReference{Kind: "Node", Name: name},
 	}
 	err := a.clients.CoreV1().Pods(pod.Namespace).Bind(ctx, binding, metav1.CreateOptions{})
 	switch {
-	case err == nil:
+	case err == nil: // a pod that changes before it is bound comes twice
+		a.bound[owner]++
 		a.events.Eventf(pod, corev1.EventTypeNormal, "Scheduled", "Successfully assigned %s/%s to %s", pod.Namespace, pod.Name, name)
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err), ctx.Err() != nil: // bound or deleted meanwhile
 	default:

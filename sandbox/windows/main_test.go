@@ -33,28 +33,32 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	kube    client.WithWatch
 	journal *cutover.Journal
 	dir     string
+	brake   brake
 	// self is this very binary, which is the application, too.
 	self string
 }
 
 const (
-	// cold is how long new endpoints are not asked for their health. Google's
-	// controllers come to a changed Ingress when they can: a busy machine must not have
-	// green healthy before they come to the switch. A second was too short once.
-	cold = 5 * time.Second
+	// cold is how long new endpoints are not asked for their health, at least: a step of
+	// Turnout's that does not wait for it loses requests.
+	cold = 2 * time.Second
 	// lastAdoption is when the last front end uses a change.
-	lastAdoption = 3 * time.Second
+	lastAdoption = 1500 * time.Millisecond
 )
 
-// balancer has the delays of Google's load balancer divided by 40, but for two
-// that a busy machine must not outrun: when new endpoints are asked for their health,
-// and when the last front end follows.
+// balancer has the delays of Google's load balancer divided by 40, but for when new
+// endpoints are asked for their health. What a test must see before such a delay is
+// over, it holds up by the brake.
 func balancer() gclb.Config {
 	const speed = 40
 	delays := gclb.DefaultDelays()
 	delays.HealthCheckStart, delays.LastAdoption = speed*cold, speed*lastAdoption
-	return gclb.Config{Speed: speed, Delays: &delays}
+	b := &running.brake
+	return gclb.Config{Speed: speed, Delays: &delays, HoldHealth: b.health, HoldAdoption: b.adopt, Refuse: b.refuse}
 }
+
+// zones are where pods run, one after the other: each Service has a NEG in each.
+func zones() []string { return []string{"us-central1-b", "us-central1-c"} }
 
 func TestMain(m *testing.M) {
 	if os.Getenv(application.Variable) != "" {
@@ -100,12 +104,15 @@ func enter(m *testing.M) (int, error) {
 	balancer.Log = slog.New(running.journal)
 	running.World, err = world.Start(context.Background(), world.Options{
 		Inside: inside, Dir: running.dir, CRDs: []string{project + "/config/crd"}, Seeds: cutover.Seeds(project),
-		BackoffScale: 0.1, LoadBalancer: balancer,
+		BackoffScale: 0.1, LoadBalancer: balancer, Zones: zones(),
 	})
 	if err != nil {
 		return 1, err
 	}
 	defer running.Stop()
+	if err := running.AwaitLoadBalancer(context.Background()); err != nil {
+		return 1, err
+	}
 	if running.kube, err = turnout.Admin(running.World); err != nil {
 		return 1, err
 	}

@@ -32,6 +32,9 @@ import (
 
 const (
 	patience = 3 * time.Minute
+	// look is how often a test looks whether what it waits for is there. A look may be
+	// ten requests, which the API server must have time for beside everything else.
+	look     = 200 * time.Millisecond
 	replicas = 2
 	// preStop is how many seconds a pod outlives the order to end: longer than its
 	// detaching takes.
@@ -40,11 +43,13 @@ const (
 	green   = v1alpha1.Green
 )
 
-// streams are what every test's users do.
+// streams are what every test's users do: enough for any front end that fails to be
+// met. On a machine that is busy otherwise they are fewer, and leave the cluster its
+// share: half a dozen applications are open at a time.
 var streams = []load.Stream{ //nolint:gochecknoglobals // a table
-	{Name: "kept connections", Path: "/page", KeepAlive: true, PerSecond: 50},
-	{Name: "new connections", Path: "/page", PerSecond: 50},
-	{Name: "slow", Path: "/slow?seconds=1", PerSecond: 2},
+	{Name: "kept connections", Path: "/page", KeepAlive: true, PerSecond: 30, AtOnce: 4},
+	{Name: "new connections", Path: "/page", PerSecond: 20, AtOnce: 4},
+	{Name: "slow", Path: "/slow?seconds=1", PerSecond: 2, AtOnce: 4},
 }
 
 // shop is an application in two colours, of which users reach blue, and the load
@@ -132,14 +137,20 @@ func (s *shop) check(err error) {
 // await polls until a condition holds, and says what it saw last otherwise.
 func (s *shop) await(what string, holds func(context.Context) (bool, string)) {
 	s.Helper()
+	s.awaitFor(patience, what, holds)
+}
+
+// awaitFor is await for what may take longer.
+func (s *shop) awaitFor(patience time.Duration, what string, holds func(context.Context) (bool, string)) {
+	s.Helper()
 	var last string
-	err := wait.PollUntilContextTimeout(s.Context(), 20*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(s.Context(), look, patience, true, func(ctx context.Context) (bool, error) {
 		ok, seen := holds(ctx)
 		last = seen
 		return ok, nil
 	})
 	if err != nil {
-		s.Fatalf("waited %s for: %s; last seen: %s", patience, what, last)
+		s.Fatalf("waited %s for: %s; last seen: %s\n%s", patience, what, last, s.scene(context.WithoutCancel(s.Context())))
 	}
 }
 
@@ -353,7 +364,7 @@ func (s *shop) switchTo(c v1alpha1.Color) {
 func (s *shop) moved(c v1alpha1.Color) {
 	s.Helper()
 	s.await("all users to get "+string(c), func(context.Context) (bool, string) {
-		return s.load.Settled(string(c), time.Second, 50), fmt.Sprint(s.failures(time.Time{}))
+		return s.load.Settled(string(c), time.Second, 15), fmt.Sprint(s.failures(time.Time{}))
 	})
 }
 

@@ -25,7 +25,7 @@ func TestTurnoutLosesNoRequest(t *testing.T) {
 	var said strings.Builder
 	report, err := cutover.Run(t.Context(), cutover.Options{
 		Project: project, World: running.World, Journal: running.journal, LoadBalancer: balancer(), Turnout: server,
-		Application: running.self, Cutovers: 1, Out: &said,
+		Application: running.self, Cutovers: 1, Streams: streams, Out: &said,
 		Only: []string{cutover.Switch, cutover.Rollback, cutover.RollbackFromZero},
 		Times: map[string]any{
 			"soak": "1s", "drain": "5s",

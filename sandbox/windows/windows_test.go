@@ -16,6 +16,7 @@ func TestColdGreen(t *testing.T) {
 	t.Run("Without", func(t *testing.T) {
 		t.Parallel()
 		s := newShop(t, replicas)
+		s.keepCold(green)
 		s.refer()
 		s.switchTo(green)
 		s.loses(time.Time{})
@@ -38,6 +39,7 @@ func TestMissingNEG(t *testing.T) {
 	t.Run("Without", func(t *testing.T) {
 		t.Parallel()
 		s := newShop(t, replicas)
+		s.keepCold(green)
 		s.kubectlPatch(s.bg.Side(green).Service)
 		s.loses(time.Time{})
 	})
@@ -95,6 +97,7 @@ func TestInstantTeardown(t *testing.T) {
 		s.warm()
 		s.kubectlPatch(s.bg.Side(green).Service) // it takes the standby rule away, too
 		s.moved(green)
+		s.keepCold(blue)
 		back := time.Now()
 		s.kubectlPatch(s.bg.Side(blue).Service)
 		s.loses(back)
@@ -144,18 +147,12 @@ func TestHealthCheckPath(t *testing.T) {
 // Front ends follow one after the other, and the last ones still send to the
 // colour that users have left.
 func TestPropagation(t *testing.T) {
-	t.Parallel()
-	switched := func(t *testing.T) *shop {
-		t.Helper()
+	t.Run("Without", func(t *testing.T) {
 		s := newShop(t, replicas)
 		s.attach()
 		s.warm()
+		s.holdLastFrontEnd()
 		s.switchTo(green)
-		return s
-	}
-	t.Run("Without", func(t *testing.T) {
-		t.Parallel()
-		s := switched(t)
 		s.await("the first answer of green", func(context.Context) (bool, string) {
 			answers := s.load.Answers()
 			return len(answers) > 0 && answers[len(answers)-1].Version == string(green), ""
@@ -163,9 +160,13 @@ func TestPropagation(t *testing.T) {
 		s.scale(blue, 0)
 		s.loses(time.Time{})
 	})
+	t.Parallel() // from here on; before, the last front end was held up for everybody
 	t.Run("With", func(t *testing.T) {
 		t.Parallel()
-		s := switched(t)
+		s := newShop(t, replicas)
+		s.attach()
+		s.warm()
+		s.switchTo(green)
 		s.moved(green) // Turnout's drain
 		s.scale(blue, 0)
 		s.awaitPods(blue, 0)

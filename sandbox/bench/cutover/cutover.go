@@ -37,6 +37,7 @@ import (
 
 	"github.com/turnout-dev/turnout/bot/githubtest"
 	"github.com/turnout-dev/turnout/sandbox/bench/application"
+	"github.com/turnout-dev/turnout/sandbox/bench/load"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 	"github.com/turnout-dev/turnout/sandbox/world"
@@ -61,6 +62,8 @@ type Options struct {
 	Times map[string]any
 	// Cutovers is how many each row gets.
 	Cutovers int
+	// Streams are what users do to every application. Default: what the bench measures.
+	Streams []load.Stream
 	// Only are the rows to measure. Default: all.
 	Only []string
 	// Out gets a line for every cut-over.
@@ -132,6 +135,9 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	defer cancel() // the watches, or the API server waits for them when it is stopped
 	if o.Times == nil {
 		o.Times = Times(o.LoadBalancer.Speed)
+	}
+	if o.Streams == nil {
+		o.Streams = mixture
 	}
 	kube, err := turnout.Admin(o.World)
 	if err != nil {
