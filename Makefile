@@ -49,6 +49,10 @@ test: $(WORLD) bin/turnout ## Run all tests; of the deployer's crash table the c
 test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
 	CRASH_CELLS=all go test -count=1 -timeout 20m -run TestEveryEffectMayFail ./deployer
 
+.PHONY: test-long
+test-long: $(WORLD) ## Run the tests that wait for the clocks of Google's own controllers: 13 minutes
+	cd sandbox && go test -tags long -count=1 -timeout 30m -run 'TestOutage|TestLetThroughUnhealthy' -v ./windows
+
 .PHONY: lint
 lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated files are current
 	bin/golangci-lint run

@@ -12,13 +12,15 @@ import (
 )
 
 // definition is a custom resource of Google's controllers.
-type definition struct{ group, version, kind, plural string }
+type definition struct{ group, version, kind, plural, scope string }
 
-// definitions are those that the controllers install.
+// definitions are those that the controllers install, and the one that GKE does, which
+// they wait for if several subnets are allowed.
 var definitions = []definition{ //nolint:gochecknoglobals // a table
-	{"cloud.google.com", "v1", "BackendConfig", "backendconfigs"},
-	{"networking.gke.io", "v1beta1", "FrontendConfig", "frontendconfigs"},
-	{"networking.gke.io", "v1beta1", "ServiceNetworkEndpointGroup", "servicenetworkendpointgroups"},
+	{"cloud.google.com", "v1", "BackendConfig", "backendconfigs", "Namespaced"},
+	{"networking.gke.io", "v1beta1", "FrontendConfig", "frontendconfigs", "Namespaced"},
+	{"networking.gke.io", "v1beta1", "ServiceNetworkEndpointGroup", "servicenetworkendpointgroups", "Namespaced"},
+	{"networking.gke.io", "v1", "NodeTopology", "nodetopologies", "Cluster"},
 }
 
 // announce makes the definitions, empty, before the controllers replace them by
@@ -28,7 +30,7 @@ func announce(ctx context.Context, client dynamic.Interface) error {
 	kinds := client.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	for _, d := range definitions {
 		object := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
-			"group": d.group, "scope": "Namespaced",
+			"group": d.group, "scope": d.scope,
 			"names": map[string]any{"kind": d.kind, "plural": d.plural},
 			"versions": []any{map[string]any{
 				"name": d.version, "served": true, "storage": true,

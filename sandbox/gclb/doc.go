@@ -29,6 +29,9 @@
 //	naive patch to a colour never referred to: backend service without NEG, URL map to it with
 //	none healthy, old backend service deleted, healthy; the old NEG deleted by garbage collection
 //	  → TestObservedNaivePatchToAColourThatWasNeverReferredTo
+//	with --enable-multi-subnet-cluster-phase1 users are sent to a backend service before its NEG is
+//	there; a swap of two colours both referred to is the same as without
+//	  → TestMultiSubnetFlagSendsUsersAheadOfTheNEGUnlessItIsThere
 //	the way back is the same again
 //	  → TestRollbackAfterANaivePatchIsCold
 //	swap of two colours both referred to: the URL map and nothing else; an unresolvable host is
@@ -62,6 +65,14 @@
 //	  → TestNEGStatusNamesTheNEGs
 //	25 events an object and type, then one in 5 minutes: pokes hide a switch
 //	  → TestTrapPokesUseUpTheEventsOfASwitch
+//	two zones: a NEG in each, and a swap loses nothing
+//	  → windows.TestTwoZones
+//	a URL map that cannot be changed for 2 minutes keeps the old colour; tried again late, and at once
+//	after an edit (make test-long)
+//	  → windows.TestOutage
+//	gate True at the first change of a pod, or resync, 10 minutes after it was made, healthy or not,
+//	which Turnout does not call warm (make test-long)
+//	  → windows.TestLetThroughUnhealthy
 //	address, deletion
 //	  → TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted
 //	HTTPS, and a FrontendConfig that redirects to it
@@ -96,6 +107,9 @@
 //	    TestLaggingFrontEndStillSendsToADeletedBackendService
 //	    TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch
 //	    TestFrontEndNeverGoesBackToAnOlderConfiguration
+//	a test that must see what is lost in between holds health and the last front end up
+//	  → Config.HoldHealth, Config.HoldAdoption
+//	  → TestWhatIsHeldUpWaitsUntilItIsReleased
 //	draining on detach only, none when unset; a switch breaks nothing off
 //	  → cloud.google.com/load-balancing/docs/enabling-connection-draining;
 //	    pkg/backends/features/draining.go:31-43

@@ -13,23 +13,16 @@ func TestTableInThePackageCommentNamesAllTestsAndNoOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := filepath.Glob("*_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := []string{"TestMain", t.Name()}
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
-			own = append(own, string(found[1]))
-		}
-	}
+	own := append(testsIn(t, "."), "TestMain", t.Name())
 	named := []string{"TestMain", t.Name()}
 	for _, found := range regexp.MustCompile(`(?m)^//\t  [→ ] (Test\w+)$`).FindAllSubmatch(doc, -1) {
 		named = append(named, string(found[1]))
+	}
+	elsewhere := testsIn(t, "../windows")
+	for _, found := range regexp.MustCompile(`(?m)^//\t  [→ ] windows\.(Test\w+)$`).FindAllSubmatch(doc, -1) {
+		if name := string(found[1]); !slices.Contains(elsewhere, name) {
+			t.Errorf("the table names windows.%s, which does not exist", name)
+		}
 	}
 	for _, name := range own {
 		if !slices.Contains(named, name) {
@@ -41,4 +34,23 @@ func TestTableInThePackageCommentNamesAllTestsAndNoOthers(t *testing.T) {
 			t.Errorf("the table names %s, which does not exist", name)
 		}
 	}
+}
+
+// testsIn are the tests of a directory, those with a build tag, too.
+func testsIn(t *testing.T, dir string) (tests []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllSubmatch(text, -1) {
+			tests = append(tests, string(found[1]))
+		}
+	}
+	return tests
 }
