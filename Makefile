@@ -50,7 +50,7 @@ test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of w
 	CRASH_CELLS=all go test -count=1 -timeout 20m -run TestEveryEffectMayFail ./deployer
 
 .PHONY: test-long
-test-long: $(WORLD) ## Run the tests that wait for the clocks of Google's own controllers: 13 minutes
+test-long: $(WORLD) ## Run the tests that wait for the clocks of Google's own controllers: 11 minutes
 	cd sandbox && go test -tags long -count=1 -timeout 30m -run 'TestOutage|TestLetThroughUnhealthy' -v ./windows
 
 .PHONY: lint
