@@ -209,7 +209,7 @@ func TestALockIsShownWhereverSomethingWaitsForIt(t *testing.T) {
 	pr, rel := waiting(w)
 	w.expectSaid(pr.Number, w.writer, "/unlock", "+1", "`shop` is not locked")
 	w.expectSaid(pr.Number, w.writer, "/lock shop @root <b>moves</b> `it`", "rocket",
-		"`shop` is locked by wanda since ", "@&#8203;root &lt;b&gt;moves&lt;/b&gt; &#96;it&#96;", "`/unlock`", "`/rollback` works all the same")
+		"`shop` is locked by wanda since ", "@&#8203;root &lt;b&gt;moves&lt;/b&gt; &#96;it&#96;", "`/unlock`", "`/rollback` still works")
 	lock := w.lock()
 	if lock == nil || lock.By != "wanda" || lock.Reason != "@root <b>moves</b> `it`" || lock.Cause.CommentID == 0 || lock.At.IsZero() {
 		t.Fatalf("lock %+v, want one by wanda with reason, time and cause", lock)
@@ -357,7 +357,7 @@ func TestACommandForOneOfSeveralApplications(t *testing.T) {
 		"`/cancel staging/shop "+commit[:7]+"`")
 	w.expectSaid(pr.Number, w.writer, "/cancel shpo", "-1", "`shpo` is neither an application of this repository nor a commit's hash",
 		"`/cancel admin`")
-	w.expectSaid(pr.Number, w.reader, "/status shpo", "-1", "`shpo` is no application of this repository", "`/status admin`")
+	w.expectSaid(pr.Number, w.reader, "/status shpo", "-1", "`shpo` is not an application of this repository", "`/status admin`")
 	for _, rel := range w.record.releases {
 		if rel.Spec.Cancel != nil {
 			t.Fatalf("%s/%s was cancelled by a command that did not name it", rel.Namespace, rel.Name)

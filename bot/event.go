@@ -9,8 +9,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Event is a webhook decoded into what the bot needs of it. At most one of its
-// pointers is set; with none of them the event does not concern the bot.
+// Event is what the bot needs of a webhook. At most one of its pointers is set; with
+// none of them the event does not concern the bot.
 type Event struct {
 	// Delivery is GitHub's id of the delivery, the same for a redelivery.
 	Delivery string
@@ -29,7 +29,7 @@ type Push struct {
 	Branch       string // without refs/heads/
 	Commit       string // full hash of the new head
 	Before       string // full hash of the head before; empty if there was none
-	Actor        string // login of whoever pushed
+	Actor        string // login of the pusher
 	URL          string // of the commit, for people
 }
 
@@ -57,7 +57,7 @@ type Account struct {
 	Type  string // User, Bot or Organization
 }
 
-// person is the type of an [Account] that is a human being.
+// person is the type of an [Account] of a human being.
 const person = "User"
 
 // Decode turns the body of a webhook into an [Event]. Events and actions that do
@@ -81,7 +81,7 @@ func Decode(event, delivery string, body []byte) (Event, error) {
 	return e, nil
 }
 
-// payload is the part of GitHub's webhooks that is read: see the schemas
+// payload is the part of GitHub's webhooks that the bot reads: see the schemas
 // webhook-push and webhook-issue-comment-created of its REST description.
 type payload struct {
 	Action     string `json:"action"`

@@ -21,11 +21,11 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Deliveries is where webhooks are written down until they are handled, and for
-// some days after it. Writing and finding one is never cached.
+// Deliveries stores webhooks until they are handled, and for some days after that. Its
+// writes and reads are never cached.
 type Deliveries interface {
-	// Put stores a delivery; once it returns, it is durable. If one of its name is
-	// there already, nothing is written and created is false.
+	// Put stores a delivery; once it returns, it is durable. If one of this name exists,
+	// it writes nothing and created is false.
 	Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error)
 
 	// Get returns one, or ErrNotFound.
@@ -34,38 +34,38 @@ type Deliveries interface {
 	// List returns all of them.
 	List(ctx context.Context) ([]v1alpha1.Delivery, error)
 
-	// Update replaces one as it was read, or returns ErrRace if it was written
-	// since. On success d is what was written.
+	// Update replaces one as it was read, or returns ErrRace if it was written since. On
+	// success d is the stored one.
 	Update(ctx context.Context, d *v1alpha1.Delivery) error
 
-	// Delete deletes one. None is no error.
+	// Delete deletes one. It is no error if there is none.
 	Delete(ctx context.Context, name string) error
 }
 
-// ErrRace says that somebody else wrote the delivery since it was read.
+// ErrRace reports that somebody else wrote the delivery since it was read.
 var ErrRace = errors.New("it was written by somebody else")
 
-// Inbox handles events durably: the webhook and the sweep write them down by
-// [Inbox.Handle], every replica, and the leader works them off by [Inbox.Work].
-// A push becomes a Deploy of every application of its branch; a command becomes a
-// release, an approval, a cancel or a lock, or is answered. The same event may
-// come twice, under whatever id: it is handled once.
+// Inbox handles events durably. The webhook and the sweep of every replica store them by
+// [Inbox.Handle], and the leader handles them by [Inbox.Work]. A push becomes a Deploy of
+// every application of its branch; a command becomes a release, an approval, a cancel or
+// a lock, or is answered. The same event may come twice, under any id: it is handled
+// once.
 type Inbox struct {
 	Record     Record
 	Deliveries Deliveries
 	GitHub     *githubapp.Client
 	// TrustedBots are the numeric ids of bots whose comments may be commands.
 	TrustedBots []int64
-	// TrustedApps are the numeric ids of Apps through which people may command.
+	// TrustedApps are the numeric ids of Apps through which people may give commands.
 	TrustedApps []int64
-	// Holder names this process; no two, nor two lives of one, have the same.
+	// Holder names this process. No other process has the same, nor has this one after a restart.
 	Holder string
-	// Grace is how long a reply that may or may not have been posted is waited for
-	// before it is looked for. Default: 10 s.
+	// Grace is how long to wait for a reply that may have been posted before looking for
+	// it. Default: 10 s.
 	Grace time.Duration
 	// Backoff is the wait after a first failure; it doubles with each. Default: 1 s.
 	Backoff time.Duration
-	// Settled, if set, is told of every delivery that is not handled again.
+	// Settled, if set, is called with every delivery that is not handled again.
 	Settled func(d *v1alpha1.Delivery)
 	Log     *slog.Logger
 
@@ -74,9 +74,8 @@ type Inbox struct {
 	suspects    sync.Mutex // held while one is handled that may have ended a process
 }
 
-// Handle writes down an event that has to be handled: nothing of it is done yet,
-// and GitHub is not asked. An error means that it is not durable, and must come
-// again.
+// Handle stores an event that has to be handled. It does not handle it yet, and does not
+// ask GitHub. An error means that the event is not durable, and must come again.
 func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	var d *v1alpha1.Delivery
 	var err error
@@ -99,19 +98,19 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	return nil
 }
 
-// Lengths that the schema of a Delivery allows, in characters.
+// Lengths that a Delivery's schema allows, in characters.
 const (
 	maxGUID  = 80
 	maxEvent = 40
 	maxLogin = 100
 	maxURL   = 500
-	// maxExecuted is more than a verb, a namespace and a name take.
+	// maxExecuted is more than a verb, a namespace and a name need.
 	maxExecuted = 200
 )
 
-// pushed is the delivery of a push to a branch that some application follows; nil
-// of any other. A push is known again by what it changed: a branch that is reset
-// to a commit it had before comes there from another one.
+// pushed is the delivery of a push to a branch that some application follows; nil for
+// any other. A push is recognised by what it changed: a branch that is reset to an
+// earlier commit comes there from another one.
 func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error) {
 	apps, err := in.Record.Applications(ctx, p.Repository, p.RepositoryID)
 	if err != nil {
@@ -128,9 +127,9 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 	return d, nil
 }
 
-// commented is the delivery of a comment that may hold a command of somebody
-// whose commands count, in a repository with applications; nil of any other. A
-// comment is known again by its id.
+// commented is the delivery of a comment that may hold a command of somebody whose
+// commands count, in a repository with applications; nil for any other. A comment is
+// recognised by its id.
 func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, error) {
 	if !command.MayHold(c.Body) || !in.listens(c) {
 		return nil, nil
@@ -140,7 +139,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 		return nil, fmt.Errorf("reading the applications of %s: %w", c.Repository, err)
 	}
 	if len(apps) == 0 {
-		return nil, nil // not granted, or not ours: not a word to GitHub
+		return nil, nil // not granted, or not ours: no request to GitHub
 	}
 	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
 	d.Spec.RepositoryID = c.RepositoryID
@@ -149,7 +148,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 		WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
 	if len(c.Body) > command.MaxParsed {
-		if _, err := command.Parse(c.Body); err == nil { // it is not even looked at
+		if _, err := command.Parse(c.Body); err == nil { // it holds no command
 			return nil, nil
 		}
 		d.Spec.Comment.Body, d.Spec.Comment.TooLong = "", true
@@ -157,8 +156,8 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	return d, nil
 }
 
-// newDelivery makes a delivery whose name is made of what it is known again by.
-// GitHub's names of repositories do not tell capitals from small letters.
+// newDelivery makes a delivery, named by what it is recognised by. GitHub's names of
+// repositories do not distinguish capitals from small letters.
 func newDelivery(kind, repository string, key ...string) *v1alpha1.Delivery {
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{kind, strings.ToLower(repository)}, key...), "\n")))
 	return &v1alpha1.Delivery{
@@ -168,7 +167,7 @@ func newDelivery(kind, repository string, key ...string) *v1alpha1.Delivery {
 	}
 }
 
-// shortURL leaves an address out that is longer than any of GitHub's.
+// shortURL omits an address that is longer than any of GitHub's.
 func shortURL(url string) string {
 	if len(url) > maxURL {
 		return ""
@@ -176,10 +175,10 @@ func shortURL(url string) string {
 	return url
 }
 
-// listens reports whether a comment's author is somebody whose commands count:
-// who sent the event wrote the comment, and is a person or a trusted bot. A name
-// that ends in [bot] is no proof of anything, anybody may make an App; and what
-// one writes on behalf of a person is the App's doing.
+// listens reports whether a comment's author is somebody whose commands count: the
+// sender of the event wrote the comment, and is a person or a trusted bot. A name that
+// ends in [bot] proves nothing, since everybody may make an App. A comment that an App
+// writes on behalf of a person counts as the App's.
 func (in *Inbox) listens(c Comment) bool {
 	switch {
 	case c.Sender.ID == 0 || c.Sender.ID != c.Author.ID:
@@ -192,8 +191,8 @@ func (in *Inbox) listens(c Comment) bool {
 	return c.ViaApp == 0 || slices.Contains(in.TrustedApps, c.ViaApp)
 }
 
-// longestBackoff is the longest wait between two attempts, but for GitHub's
-// own word.
+// longestBackoff is the longest wait between two attempts, unless GitHub itself asks for
+// a longer one.
 const longestBackoff = time.Minute
 
 // backoff is the wait after so many attempts.

@@ -10,10 +10,10 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
-// comment executes the command of a comment, if it has one and its author may.
-// What costs comes late: first whether there is an application and what the author
-// may do, then, for strangers within their quota, the parser. Somebody who may
-// command is never counted.
+// comment executes the command of a comment, if it has one and its author may give it.
+// Expensive steps come late: first whether there is an application and what the author
+// may do, then the parser, for strangers only within their quota. Somebody who may give
+// commands is never counted.
 func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	c := d.Spec.Comment
 	apps, err := in.Record.Applications(ctx, d.Spec.Repository, d.Spec.RepositoryID)
@@ -21,7 +21,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 		return fmt.Errorf("reading the applications of %s: %w", d.Spec.Repository, err)
 	}
 	if len(apps) == 0 {
-		return nil // the grant was taken away: not a word to GitHub
+		return nil // the grant was removed: no request to GitHub
 	}
 	has, err := in.permissions.ask(ctx, in.GitHub, d.Spec.Repository, c.Author)
 	if err != nil {
@@ -55,8 +55,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	return in.execute(ctx, r, typed.Settle(apps), apps)
 }
 
-// tooLong tells somebody who may give commands that a long comment is not looked
-// at.
+// tooLong answers somebody who may give commands that a long comment is not read.
 func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
 	if !githubapp.MayWrite(has) {
 		return nil
@@ -64,8 +63,8 @@ func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
 	return r.refuse(ctx, command.TooLong)
 }
 
-// suggest tells somebody who may give commands which one they may have meant.
-// Nobody else hears of it, nor anybody late: the line may be for another bot.
+// suggest answers somebody who may give commands with the one that they may have meant.
+// It answers nobody else, and nothing late: the line may be for another bot.
 func (in *Inbox) suggest(ctx context.Context, r *responder, near *command.NearMiss, has string) error {
 	if !githubapp.MayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > command.Patience {
 		return nil
@@ -73,9 +72,9 @@ func (in *Inbox) suggest(ctx context.Context, r *responder, near *command.NearMi
 	return r.refuse(ctx, near.Fact())
 }
 
-// permit asks GitHub what the author may do now, whatever was known before; a
-// command that only reads needs no more than having been able to comment where the
-// answer is read by the same people.
+// permit asks GitHub what the author may do now, whatever was known before. A command
+// that only reads needs no permission: its author could comment, and those who read the
+// answer are the same people.
 func (in *Inbox) permit(ctx context.Context, r *responder, typed command.Command) (bool, error) {
 	if typed.Verb.OnlyReads() {
 		return true, nil

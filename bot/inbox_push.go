@@ -9,10 +9,9 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// push submits a Deploy to every application that is released from the branch.
-// No call to GitHub is needed, so an outage of it delays nothing here. One that
-// cannot be written does not keep the others waiting; the next attempt finds what
-// this one has submitted.
+// push submits a Deploy to every application that is released from the branch. It does
+// not call GitHub, so an outage of GitHub delays nothing here. If one cannot be written,
+// the others still are; the next attempt finds the submitted ones.
 func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 	p := d.Spec.Push
 	apps, err := in.Record.Applications(ctx, d.Spec.Repository, d.Spec.RepositoryID)
@@ -33,13 +32,13 @@ func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 	return errors.Join(errs...)
 }
 
-// submitPush submits the first attempt of a commit. One that exists, running or
-// finished, is joined: a further attempt needs a person.
+// submitPush submits the first attempt of a commit. If one exists, running or finished,
+// the push adds nothing: only a person asks for a further attempt.
 func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit string, cause v1alpha1.Cause) error {
 	rel := command.NewDeploy(app, commit, 1, cause)
 	_, created, err := Submit(ctx, in.Record, rel)
 	if errors.Is(err, ErrIdentity) {
-		// Every name of it was taken by hand. Asking again will not help; the operator has to look.
+		// Somebody took all its names by hand. Another attempt will not help; the operator has to look.
 		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
 		return nil
 	}

@@ -111,7 +111,7 @@ func TestALateRetryDoesNotUndoACancel(t *testing.T) {
 	if n := len(w.all()); n != 1 {
 		t.Errorf("%d releases, want the one that was cancelled", n)
 	}
-	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/cancel` was asked after this, and done") {
+	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/cancel` was asked later, and is done already") {
 		t.Errorf("answers %q, want why it was not done", last)
 	}
 }

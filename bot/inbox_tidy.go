@@ -15,8 +15,8 @@ import (
 // about 1 KB, here and in Kubernetes.
 const maxDeliveries = 2000
 
-// Tidy deletes the deliveries that were handled long ago, and the oldest of too
-// many. One that is to be handled is never deleted, nor one that a newer version wrote.
+// Tidy deletes the deliveries that were handled long ago, and the oldest of too many. It
+// never deletes one that is still to be handled, or that a newer version wrote.
 func (in *Inbox) Tidy(ctx context.Context) error {
 	all, err := in.Deliveries.List(ctx)
 	if err != nil {

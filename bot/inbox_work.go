@@ -21,28 +21,27 @@ const (
 
 	// giveUp is the age at which a delivery that still fails is not tried again.
 	giveUp = 24 * time.Hour
-	// fatal is how many attempts may end the process, or panic. One says nothing:
-	// whatever is under way when a process is killed looks like its cause.
+	// fatal is how many attempts may end the process, or panic. One end proves nothing:
+	// everything under way when a process is killed looks like its cause.
 	fatal = 3
-	// lastWord is how long writing down the end of an attempt may take, also while
-	// the process is stopping.
+	// lastWord is how long recording the end of an attempt may take, also while the
+	// process is stopping.
 	lastWord = 5 * time.Second
 	// maxDeliveryError is the length of an error that is kept, in characters.
 	maxDeliveryError = 500
 )
 
-// Work handles a delivery, if it is to be handled now. That an attempt begins is
-// written before it, and its end after it: a process that ends in between is
-// noticed by the next one. It is for one process at a time; if there are two, what
-// they do is the same, and done once.
+// Work handles a delivery, if it is due. It records each attempt before it begins and
+// after it ends, so the next process notices an attempt that ended the process. It is
+// meant for one process at a time; if two run, they do the same, and it happens once.
 //
-// Deliveries are handled side by side, but of those that were under way when a
-// process ended one at a time: the next end is then one's own, and takes no other
-// into quarantine.
+// Deliveries are handled side by side, but those that were under way when a process
+// ended are handled one at a time: if the process ends again, it is clear which of them
+// was under way, and no other goes into quarantine.
 //
-// again, if positive, is when it wants to be called again. An error means that
-// Kubernetes did not answer: call again later. For a [v1alpha1.NewerFormatError] that
-// is no use: a newer version has the delivery.
+// again, if positive, is when to call it again. An error means that Kubernetes did not
+// answer: call again later. After a [v1alpha1.NewerFormatError] that does not help: the
+// delivery belongs to a newer version.
 func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, err error) {
 	d, err := in.Deliveries.Get(ctx, name)
 	if errors.Is(err, ErrNotFound) {
@@ -86,7 +85,7 @@ func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, er
 	return in.settle(ctx, d, in.attempt(ctx, d))
 }
 
-// wait is how long it is until a time.
+// wait is the time until at; 0 if that is nil.
 func wait(at *metav1.MicroTime) time.Duration {
 	if at == nil {
 		return 0
@@ -94,7 +93,7 @@ func wait(at *metav1.MicroTime) time.Duration {
 	return time.Until(at.Time)
 }
 
-// panicked is an attempt that panicked: the delivery's failure, not the process's.
+// panicked is an attempt that panicked. It counts as the delivery's failure, not the process's.
 type panicked struct {
 	value any
 	stack []byte
@@ -123,8 +122,8 @@ func (in *Inbox) attempt(ctx context.Context, d *v1alpha1.Delivery) (err error) 
 	return nil
 }
 
-// settle writes down how an attempt ended. If that cannot be written, the attempt
-// is repeated; it does not count as a death, the process knows better.
+// settle records how an attempt ended. If that cannot be written, the attempt is
+// repeated. It does not count as a death, since the process knows that it lives.
 func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error) (again time.Duration, err error) {
 	stopping := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
@@ -152,7 +151,7 @@ func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error)
 		return 0, in.finish(ctx, d, v1alpha1.DeliveryQuarantined)
 	case time.Since(d.Spec.ReceivedAt.Time) > giveUp:
 		return 0, in.finish(ctx, d, v1alpha1.DeliveryGaveUp)
-	case stopping: // the next process goes on at once
+	case stopping: // the next process continues at once
 		again = 0
 	}
 	s.NextAt = &metav1.MicroTime{Time: time.Now().Add(again)}
@@ -160,8 +159,8 @@ func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error)
 	return again, in.write(ctx, d)
 }
 
-// finish writes down that a delivery is not handled again. What was typed is taken
-// out: its name is enough to know it again.
+// finish records that a delivery is not handled again. It removes what was typed: the
+// name is enough to recognise the delivery.
 func (in *Inbox) finish(ctx context.Context, d *v1alpha1.Delivery, phase v1alpha1.DeliveryPhase) error {
 	now := metav1.Now()
 	d.Status.Phase, d.Status.Running, d.Status.NextAt, d.Status.FinishedAt = phase, "", nil, &now
@@ -184,7 +183,7 @@ func (in *Inbox) finish(ctx context.Context, d *v1alpha1.Delivery, phase v1alpha
 func (in *Inbox) write(ctx context.Context, d *v1alpha1.Delivery) error {
 	err := in.Deliveries.Update(ctx, d)
 	if errors.Is(err, ErrRace) || errors.Is(err, ErrNotFound) {
-		return nil // somebody else has it, or took it away
+		return nil // somebody else has it, or deleted it
 	}
 	if err != nil {
 		return fmt.Errorf("writing down how an attempt at the delivery %s ended: %w", d.Name, err)

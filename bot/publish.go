@@ -14,19 +14,18 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// Publish makes GitHub show what the record says of a release: its deployment
-// and state, the earlier deployments that it leaves behind, the comment on each
-// of its pull requests and of those that it took along, and the reaction on the
-// command that asked for it.
+// Publish makes GitHub show what the record has of a release: its deployment and state,
+// the earlier deployments that it replaces, the comment on each of its pull requests and
+// of those that it includes, and the reaction on the command that asked for it.
 //
-// Not every change is written. A comment changes at once when its gist does:
-// what a reader acts on, such as that the image is built, that users are moved,
-// and above all the end. Everything else, such as how many pods are ready, is
-// shown with the next change of that kind, or after [progressEvery].
+// It does not write every change. A comment changes at once when its gist does: what a
+// reader acts on, such as that the image is built, that users are moved, and above all
+// the end. Everything else, such as how many pods are ready, is shown with the next
+// change of that kind, or after [progressEvery].
 //
-// again, if positive, is when it wants to be called again, though nothing
-// changes. After an error nothing is lost: what was done is recorded or will be
-// found, and the next call does the rest.
+// again, if positive, is when to call it again even if nothing changes. After an error
+// nothing is lost: what was done is recorded or will be found, and the next call does the
+// rest.
 func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again time.Duration, err error) {
 	defer p.locks.lock(appKey(rel))()
 	defer func() {
@@ -111,8 +110,8 @@ func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 		rel.Spec.Application)
 }
 
-// publish does what is missing, the Deployments tab first. What fails does not
-// keep the rest from being tried.
+// publish writes what GitHub lacks, the Deployments tab first. If one part fails, it
+// still tries the others.
 func (t *thread) publish(ctx context.Context) error {
 	if st := t.rel.Status.GitHub; st.DoubtSince == nil && st.Published == t.digest() {
 		return nil
@@ -153,8 +152,8 @@ func reactionOf(rel *v1alpha1.Release) string {
 	return githubapp.ReactionRefused
 }
 
-// react shows on the command how it ended. It is decoration: a failure is logged
-// and tried again with the next change only.
+// react shows on the command how it ended. It is decoration: a failure is logged, and
+// tried again only with the next change.
 func (t *thread) react(ctx context.Context) error {
 	want := reactionOf(t.rel)
 	if want == "" || t.rel.Status.GitHub.Reaction == want {

@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Secrets are the webhook secrets that a signature may be made with: several, so
-// that one can be replaced without losing a delivery. Make them with
+// Secrets are the webhook secrets that a signature may be made with. There may be
+// several, so that one can be replaced without losing a delivery. Make them with
 // [NewSecrets]; the zero value accepts nothing.
 type Secrets struct {
 	keys [][]byte
 }
 
-// minSecret is the least length of a webhook secret, in bytes. Whoever guesses it
-// deploys, and can try without being seen once they have one signed body: GitHub
-// asks for "a random string of text with high entropy" (GitHub docs, "Validating
-// webhook deliveries").
+// minSecret is the least length of a webhook secret, in bytes. Whoever guesses it can
+// deploy, and with one signed body can guess offline, unnoticed. GitHub asks for "a
+// random string of text with high entropy" (GitHub docs, "Validating webhook
+// deliveries").
 const minSecret = 16
 
-// NewSecrets refuses none, empty and short ones: without a secret anybody could
-// deploy.
+// NewSecrets refuses an empty list, and empty and short secrets: without a secret
+// everybody could deploy.
 func NewSecrets(secrets ...string) (Secrets, error) {
 	if len(secrets) == 0 {
 		return Secrets{}, errors.New("no webhook secret: put at least one into the file of --webhook-secret-file, one a line")
@@ -59,8 +59,8 @@ func (s Secrets) Verify(header string, body []byte) bool {
 	return valid
 }
 
-// parseSignature returns the MAC that a header claims; nil if it has not the shape
-// of one: sha256= and 64 hexadecimal digits.
+// parseSignature returns the MAC that a header claims; nil if it is not sha256= and 64
+// hexadecimal digits.
 func parseSignature(header string) []byte {
 	hexMAC, found := strings.CutPrefix(header, "sha256=")
 	got, err := hex.DecodeString(hexMAC)

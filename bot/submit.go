@@ -13,9 +13,9 @@ type Submitter interface {
 	Submit(ctx context.Context, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error)
 }
 
-// Submit stores a release. Where another one has its name, which whoever may write
-// releases can see to, it is stored as the next attempt: nobody keeps a push or a
-// rollback away by taking names.
+// Submit stores a release. If another one has its name, it stores it as the next
+// attempt. Everybody who may write releases can take names, but cannot block a push or a
+// rollback by that.
 func Submit(ctx context.Context, to Submitter, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error) {
 	for {
 		stored, created, err = to.Submit(ctx, rel)

@@ -14,17 +14,17 @@ import (
 // "Webhook events and payloads").
 const maxBody = 25 << 20
 
-// webhookBudget is how long GitHub waits for an answer before it counts a
-// delivery as failed (GitHub docs, "Best practices for using webhooks"), less
-// what the way back takes.
+// webhookBudget is how long GitHub waits for an answer before it counts a delivery as
+// failed (GitHub docs, "Best practices for using webhooks"), less the time of the way
+// back.
 const webhookBudget = 9 * time.Second
 
-// Webhook answers GitHub's deliveries: verify, decode, hand to Handle, and only
-// then 202. What Handle did not make durable is answered 503, and the [Sweep]
-// recovers it, since GitHub never delivers again by itself.
+// Webhook answers GitHub's deliveries: it verifies, decodes, calls Handle, and only then
+// answers 202. It answers 503 if Handle did not make the event durable, and the [Sweep]
+// recovers that, since GitHub never delivers again by itself.
 //
-// Anybody can send it something, so that what is not verified yet is bounded, over
-// all connections. It never logs anything of a body.
+// Everybody can send it something, so the memory for unverified bodies is bounded, over
+// all connections. It logs no part of a body.
 type Webhook struct {
 	// Secrets that a signature may be made with.
 	Secrets Secrets
@@ -32,8 +32,8 @@ type Webhook struct {
 	Handle func(ctx context.Context, e Event) error
 	// Log gets one line a delivery.
 	Log *slog.Logger
-	// Answered, if set, is told every answer: the event's name (empty before the
-	// signature was verified) and the HTTP status.
+	// Answered, if set, is called for every answer, with the event's name (empty before
+	// the signature was verified) and the HTTP status.
 	Answered func(event string, status int)
 
 	bodies bodies
@@ -130,7 +130,7 @@ func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (body, *refusal) 
 	return read, nil
 }
 
-// knownEvent keeps the label of a metric to a few values.
+// knownEvent limits a metric's label to a few values.
 func knownEvent(name string) string {
 	switch name {
 	case "push", "issue_comment", "ping":
@@ -139,8 +139,7 @@ func knownEvent(name string) string {
 	return "other"
 }
 
-// logSafe shortens a value that came with a request, so that nobody fills the
-// log with it.
+// logSafe shortens a value of a request, so that nobody can fill the log with it.
 func logSafe(s string) string {
 	const most = 80
 	return s[:min(most, len(s))]

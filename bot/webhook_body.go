@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// What unverified bodies may take of the memory, over all connections. A process
-// has 256 MiB (config/serve/deployment.yaml), and anybody can send it a body.
+// How much memory unverified bodies may take, over all connections. A process has 256
+// MiB (config/serve/deployment.yaml), and everybody can send it a body.
 const (
-	// smallBody is the size up to which a body is read from a share of its own.
-	// Comments are below it: GitHub takes 65,536 characters, which JSON may triple.
+	// smallBody is the size up to which a body is read from a share of its own. Comments
+	// are smaller: GitHub accepts 65,536 characters, which JSON may triple.
 	smallBody = 256 << 10
 	// smallShare is that share: 32 of the largest, hundreds of usual ones.
 	smallShare = 8 << 20
@@ -23,14 +23,14 @@ const (
 	largeShare = maxBody + 1<<20
 )
 
-// Times of reading a body.
+// Time limits of reading a body.
 const (
-	// bodyGrace is how long a body may take whatever its size, and bodyRate the
-	// bytes a second by which it may take longer.
+	// bodyGrace is how long a body of any size may take, and bodyRate the bytes per
+	// second for which it may take longer.
 	bodyGrace = 5 * time.Second
 	bodyRate  = 1 << 20
-	// busyGrace is how long a small body is safe from being cut when its share is
-	// full. GitHub sends one in much less.
+	// busyGrace is how long a small body is not cut when its share is full. GitHub sends
+	// one in much less time.
 	busyGrace = 250 * time.Millisecond
 	// roomPatience is how long a body waits for room.
 	roomPatience = 2 * time.Second
@@ -41,7 +41,7 @@ type bodies struct {
 	small, large share
 }
 
-// share is a number of bytes that the bodies in flight have between them.
+// share is a number of bytes for all bodies in flight together.
 type share struct {
 	mu      sync.Mutex
 	used    int64
@@ -56,13 +56,13 @@ type reading struct {
 	cut   func() // ends its reading; nil once it has ended
 }
 
-// body is what was read. Call done when it is not needed any more.
+// body is what was read. Call done when it is no longer needed.
 type body struct {
 	bytes []byte
 	done  func()
 }
 
-// read reads a body of a known length into memory of just that length, or says
+// read reads a body of a known length into memory of exactly that length, or returns
 // why not. Without a length it must fit the share for small ones.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body, *refusal) {
 	size := r.ContentLength
@@ -105,9 +105,9 @@ func (b *bodies) of(size int64) *share {
 	return &b.large
 }
 
-// enter takes room for a body. A small one waits a moment, and cuts the one that
-// has been read for longest: what comes from GitHub is there at once, what is held
-// open comes from somebody else. A large one is refused, and swept up later.
+// enter takes room for a body. A small one waits a moment, and cuts the body that has
+// been read for longest: GitHub's bodies arrive at once, and only somebody else holds one
+// open. A large one is refused, and swept up later.
 func (b *bodies) enter(ctx context.Context, e *reading) bool {
 	if e.size > smallBody {
 		return b.large.take(e, largeShare)
@@ -126,7 +126,7 @@ func (b *bodies) enter(ctx context.Context, e *reading) bool {
 	return true
 }
 
-// take takes room, if there is some.
+// take takes room, if there is enough.
 func (s *share) take(e *reading, most int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,8 +138,8 @@ func (s *share) take(e *reading, most int64) bool {
 	return true
 }
 
-// cutOldest cuts the body that has been read for longest, if it has had its time,
-// and returns when to ask again, and what tells that one has ended.
+// cutOldest cuts the body that has been read for longest, if it has had its time. It
+// returns when to ask again, and a channel that is closed when one ends.
 func (s *share) cutOldest() (wait time.Duration, freed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,14 +161,14 @@ func (s *share) cutOldest() (wait time.Duration, freed <-chan struct{}) {
 	return wait, s.freed
 }
 
-// keep saves a body that has been read from being cut.
+// keep protects a body that has been read from being cut.
 func (s *share) keep(e *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.cut = nil
 }
 
-// leave gives the room back.
+// leave returns the room.
 func (s *share) leave(e *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

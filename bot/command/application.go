@@ -8,10 +8,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Settle says which word of a command is the name of an application, now that
-// the repository's applications are known. A lock's first word is one only if it
-// names one of them, else it belongs to the reason; and an application may have
-// a name that could be a commit's hash.
+// Settle decides which word of a command is the name of an application, once the
+// repository's applications are known. A lock's first word is a name only if an
+// application has it; else it belongs to the reason. An application's name may also
+// look like a commit's hash.
 func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
 	switch {
 	case c.Verb == Lock && c.Application == "":
@@ -25,8 +25,8 @@ func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
 	return c
 }
 
-// Meant returns the applications of a repository that a command means, or why
-// that cannot be told. More than one is meant only by commands that just read.
+// Meant returns the applications of a repository that a command means, or why it does
+// not decide. It returns several only for commands that change nothing.
 func Meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alpha1.BlueGreen, *Fact) {
 	candidates := apps
 	if command.Application != "" {
@@ -50,10 +50,10 @@ func Meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alph
 	return nil, ambiguous(apps, candidates, command)
 }
 
-// concerned narrows applications to those that a command can mean: a rollback
-// with a commit, those where that commit is live, on whatever pull request it is
-// written; else those that the pull request's branch releases. If there is none,
-// all of them are asked, which refuse with what to do instead.
+// concerned narrows applications to those that a command can mean. For a rollback
+// with a commit, those are the applications where that commit is live, whatever the
+// pull request; else those that the pull request's branch releases. If there is none,
+// it returns all of them, and each refuses with what to do instead.
 func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
 	live := filter(apps, func(app *v1alpha1.BlueGreen) bool {
 		l := app.Status.Live
@@ -69,8 +69,8 @@ func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1a
 	return apps
 }
 
-// otherBranch is the answer on a pull request that none of several applications
-// could release, whichever was named.
+// otherBranch is the answer on a pull request into a branch that none of several
+// applications is released from. Naming one of them would not help.
 func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Fact {
 	about := Args{Base: pr.Base}
 	for _, app := range candidates {
@@ -88,7 +88,7 @@ func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Fact {
 	return &f
 }
 
-// unknownApplication is the answer to a command with a name that none has.
+// unknownApplication is the answer to a command that names no known application.
 func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Fact {
 	f := Fact{CodeUnknownApplication, choices(apps, apps, command)}
 	if command.Verb.AboutCommit() && command.Commit == "" {
@@ -97,7 +97,7 @@ func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Fact {
 	return &f
 }
 
-// choices are the commands that mean one of the candidates each.
+// choices are the commands that mean exactly one candidate, one for each.
 func choices(apps, candidates []v1alpha1.BlueGreen, command Command) Args {
 	about := Args{Typed: command.Application, Reason: command.Reason}
 	sorted := slices.SortedFunc(slices.Values(candidates), func(a, b v1alpha1.BlueGreen) int {

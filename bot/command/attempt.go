@@ -2,12 +2,12 @@ package command
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// MaxAttempt is the highest number of an attempt that is given: names with it fit the
-// 63 characters of a label.
+// MaxAttempt is the highest number of an attempt: with it, names still fit the 63
+// characters of a label.
 const MaxAttempt = 99
 
 // attemptAfter is the number of the next attempt: the one after the last, or the first
-// that is free if the last is one that nobody comes to by trying.
+// free number if the last is so high that counting cannot have reached it.
 func attemptAfter(last int32, used map[int32]bool) int32 {
 	next := last + 1
 	if last >= MaxAttempt {

@@ -8,7 +8,7 @@ import (
 // Verb is what a command asks for.
 type Verb string
 
-// The commands. What each of them does where is docs/commands.md.
+// The commands. docs/commands.md has what each of them does in every state.
 const (
 	Promote  Verb = "promote"  // put this pull request's commit in front of users
 	Rollback Verb = "rollback" // go back to the version before the last switch
@@ -16,22 +16,22 @@ const (
 	Retry    Verb = "retry"    // release this pull request's commit once more
 	Lock     Verb = "lock"     // let no release move users
 	Unlock   Verb = "unlock"   // let them again
-	Status   Verb = "status"   // say what is live and what is under way
-	Help     Verb = "help"     // say how the application is set up, and the commands
+	Status   Verb = "status"   // show what is live and what is under way
+	Help     Verb = "help"     // show how the application is set up, and the commands
 )
 
-// Verbs has every command, in the order in which they are explained.
+// Verbs has every command, in the order of the help.
 var Verbs = []Verb{Promote, Rollback, Cancel, Retry, Lock, Unlock, Status, Help}
 
 // known reports whether a verb is a command.
 func (v Verb) known() bool { return slices.Contains(Verbs, v) }
 
-// OnlyReads reports whether a command changes nothing: whoever may comment may
-// give it, and late it is as good as in time.
+// OnlyReads reports whether a command changes nothing. Everybody who may comment may
+// give such a command, and it is answered even when it is late.
 func (v Verb) OnlyReads() bool { return v == Status || v == Help }
 
-// AboutCommit reports whether a command is about the pull request that it is
-// written on, or about a version: only with such a one a hash may be typed.
+// AboutCommit reports whether a command is about its pull request, or about a version.
+// Only such a command may have a hash.
 func (v Verb) AboutCommit() bool {
 	return v == Promote || v == Rollback || v == Cancel || v == Retry
 }
@@ -49,8 +49,8 @@ type Command struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// String returns the command as it is typed. With a reason in it, it may hold
-// anything: show it by code.
+// String returns the command as it is typed. A reason in it may hold anything, so show
+// the command by code.
 func (c Command) String() string {
 	words := []string{"/" + string(c.Verb)}
 	for _, word := range []string{c.Application, c.Commit, c.Reason} {
@@ -61,6 +61,5 @@ func (c Command) String() string {
 	return strings.Join(words, " ")
 }
 
-// maxReason is the length of a lock's reason in characters; the schema takes no
-// longer one.
+// maxReason is the length of a lock's reason in characters, as the schema has it.
 const maxReason = 500

@@ -1,7 +1,7 @@
 package command
 
-// What is answered to comments alone: nothing else has several applications to choose
-// from, or an author whose permission is asked for.
+// Answers to comments only: only a comment may concern one of several applications, and
+// only for its author a permission is checked.
 const (
 	CodeOtherBranches      Code = "OtherBranches"
 	CodeAmbiguous          Code = "Ambiguous"

@@ -43,7 +43,7 @@ func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
 	s.App.Status.Lock = &v1alpha1.Lock{By: "otto", At: later}
 	s.Command = command.Command{Verb: command.Unlock}
 	if got, text := bottest.Kind(command.Decide(s)); got != refused ||
-		!strings.Contains(text, "locked by otto since 22 Nov 12:01 UTC, and that was after this was written") {
+		!strings.Contains(text, "was locked after this was written: it is locked by otto since 22 Nov 12:01 UTC") {
 		t.Errorf("/unlock from before the lock: decided %s, %q; want a refusal", got, text)
 	}
 	s.App.Status.Lock.At = metav1.NewTime(bottest.Asked)

@@ -75,7 +75,7 @@ func (s Situation) deployOf(commit string) *v1alpha1.Release {
 	return newest
 }
 
-// commitVersion is a version of which nothing but its commit is known.
+// commitVersion is a version that has only a commit.
 func commitVersion(commit string) *v1alpha1.Version { return &v1alpha1.Version{Commit: commit} }
 
 // versionOf is the version that a Deploy brings.
@@ -102,7 +102,7 @@ func undoing(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase == v1alpha1.ReleaseUndoing || rel.Spec.Cancel != nil && rel.Status.Milestones.SwitchIntendedAt == nil
 }
 
-// pullRequestsOf are where to give a command about a Deploy.
+// pullRequestsOf are the pull requests on which to give a command about a Deploy.
 func pullRequestsOf(rel *v1alpha1.Release) []int {
 	if gh := rel.Status.GitHub; gh != nil && len(gh.PullRequests) > 0 {
 		return gh.PullRequests

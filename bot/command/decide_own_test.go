@@ -149,7 +149,7 @@ func TestDecideNamesTheWayOfARetriedRollback(t *testing.T) {
 	s.Command.Verb = command.Retry
 	d := command.Decide(s)
 	for _, part := range []string{
-		"Attempt 2", "waits for `/promote`, whatever the mode", "rolled back by otto", "locked by otto",
+		"Attempt 2", "waits for `/promote`, in either mode", "rolled back by otto", "locked by otto",
 		"`/unlock` lets it go on",
 	} {
 		if note := report.Say(d.Fact).Says; !strings.Contains(note, part) {

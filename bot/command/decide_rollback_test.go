@@ -131,11 +131,11 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 		}, "because service shop-blue has fewer"},
 		"not looked at yet": {
 			bottest.Held, func(s *command.Situation) { s.App.Status.WayBack = nil },
-			"because what runs of it was not looked at yet",
+			"because its pods were not checked yet",
 		},
 		"what is known is of blue": {
 			bottest.Held, func(s *command.Situation) { s.App.Status.WayBack.Color = v1alpha1.Green },
-			"because what runs of it was not looked at yet",
+			"because its pods were not checked yet",
 		},
 		"a newer release was staged over it": {bottest.Held, func(s *command.Situation) {
 			over := bottest.DeployOf(bottest.LaterCommit, 1)
@@ -161,13 +161,13 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 		}, instant},
 		"shrunk, never measured": {
 			bottest.Shrunk, nil,
-			"because blue was made smaller since: how long that takes is not known, since no release of it was measured yet.",
+			"because blue was scaled down since: how long that takes is not known, since no release of it was measured yet.",
 		},
 		"shrunk, measured": {bottest.Shrunk, func(s *command.Situation) {
 			measured(s, "one", v1alpha1.StepStage, 22, 50)
 			measured(s, "two", v1alpha1.StepStage, 31, 60)
 			measured(s, "back", v1alpha1.StepSize, 1, 1) // within a hold: nothing had to be started
-		}, "because blue was made smaller since: about 2 min, the longest that it took lately."},
+		}, "because blue was scaled down since: about 2 min, the longest that it took lately."},
 		"shrunk, measured by a rollback": {
 			bottest.Shrunk, func(s *command.Situation) { measured(s, "back", v1alpha1.StepSize, 20, 15) },
 			"about 40 s",
@@ -217,7 +217,7 @@ func TestNoAdviceThatWouldBeRefused(t *testing.T) {
 		"moved by hand": {func(s *command.Situation) {
 			s.App.Status.Live.Color = v1alpha1.Blue
 			s.App.Status.LastSwitch.To.Color = v1alpha1.Green
-		}, "Traffic was moved to blue by something else"},
+		}, "Something other than Turnout has moved traffic to blue"},
 		"rolled back": {func(s *command.Situation) { s.App.Status.LastSwitch.Kind = "Rollback" }, "there is no version before it"},
 	} {
 		s := bottest.Situation(bottest.Held)

@@ -96,7 +96,7 @@ func TestDecide(t *testing.T) {
 		{"rollback, live since before", r, bottest.Held, func(s *command.Situation) {
 			elsewhere(s)
 			s.AgainstLive, s.AgainstPrevious = command.OrderOlder, command.OrderOlder
-		}, "refuse", "not what is live"},
+		}, "refuse", "not live"},
 		{
 			"rollback, moved by hand", r, bottest.Held, func(s *command.Situation) { s.App.Status.Live.Color = v1alpha1.Blue }, "refuse",
 			"Look at the Ingress",

@@ -6,9 +6,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Decision is what becomes of a command: a fact that every surface puts into its own
-// words, and at most one of Submit, Approve, Cancel, Lock and Unlock. With none of
-// them nothing changes: the command was refused, or is answered.
+// Decision is the result of a command: a fact, which every surface puts into its own
+// words, and at most one of Submit, Approve, Cancel, Lock and Unlock. Without any of
+// them nothing changes: the command was refused, or is only answered.
 type Decision struct {
 	Fact
 	// Refused: the command is not executed; its text says what to do instead.
@@ -19,7 +19,7 @@ type Decision struct {
 	Cancel  *ReleaseCancel    `json:"-"`
 	Lock    *v1alpha1.Lock    `json:"-"` // set it on the application
 	Unlock  *v1alpha1.Lock    `json:"-"` // take this one away from the application
-	// AskedBefore says, of an answer, that this very comment was executed before.
+	// AskedBefore reports that this very comment was executed before.
 	AskedBefore bool `json:"-"`
 }
 
@@ -35,13 +35,13 @@ type ReleaseCancel struct {
 	Cancel  v1alpha1.Cancel
 }
 
-// Fact is something to be said, without a word of it: a surface of package report has the words.
+// Fact is what to say, without words: a surface of package report has the words.
 type Fact struct {
 	Code Code `json:"code"`
 	Args Args `json:"args"`
 }
 
-// Args are what a fact is about. Which of them are set, the code says.
+// Args are what a fact is about. The code determines which of them are set.
 type Args struct {
 	Application string `json:"application,omitempty"`
 	// Release by its name, and Releases where there are several.
@@ -68,7 +68,7 @@ type Args struct {
 	By    string       `json:"by,omitempty"`
 	At    *metav1.Time `json:"at,omitempty"`
 	Until *metav1.Time `json:"until,omitempty"`
-	// Object that is waited for, and how many of what is counted are Done.
+	// Object that a release waits for, and how many of Of are Done.
 	Object string `json:"object,omitempty"`
 	Done   int32  `json:"done,omitempty"`
 	Of     int32  `json:"of,omitempty"`
@@ -88,7 +88,7 @@ type Args struct {
 	// PullRequests to ask on.
 	PullRequests []int `json:"pullRequests,omitempty"`
 
-	// Because is what makes the fact so, and More what is to be said after it.
+	// Because is the fact's cause, and More what to say after it.
 	Because *Fact  `json:"because,omitempty"`
 	More    []Fact `json:"more,omitempty"`
 	// Next are the commands to type now, in the order of the code's words.
@@ -112,7 +112,7 @@ func answer(code Code, args Args) Decision { return Decision{Fact: Fact{code, ar
 
 func refuse(code Code, args Args) Decision { return Decision{Fact: Fact{code, args}, Refused: true} }
 
-// and adds a fact to what is said.
+// and adds a fact to what the decision says.
 func (d Decision) and(more ...Fact) Decision {
 	d.Args.More = append(d.Args.More, more...)
 	return d

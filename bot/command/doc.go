@@ -14,14 +14,14 @@
 // # Decisions
 //
 // Decisions are codes with arguments, not sentences: comments, the terminal and programs
-// each have one table of words for them. It costs every sentence twice, and nobody has to
-// parse one to say it otherwise.
+// each have a table of words for them. Every sentence is written twice for that, and no
+// program has to parse one.
 //
 // A command never selects a commit: /promote means the commit that merging the pull
 // request made, and a hash typed with it may only confirm that. Nobody can push something
 // else between the typing and the reading.
 //
-// HTML that is not plainly complete ends all commands of a comment, instead of being
-// repaired as browsers do. It costs a command behind an unclosed tag, and no reader is
-// shown another text than the one that was executed.
+// HTML that may be incomplete ends all commands of a comment; it is not repaired as
+// browsers do. A command behind an unclosed tag is lost for that, and every reader sees
+// the text that was executed.
 package command

@@ -6,23 +6,22 @@ import (
 	"strings"
 )
 
-// openHTML follows the HTML of a comment, from its beginning. What stands in an
-// element may be hidden, so a command counts only where none is open. Browsers
-// repair wrong HTML by rules that are long and full of exceptions; here any HTML
-// that is not plainly complete ends all commands.
+// openHTML follows the HTML of a comment, from its beginning. The content of an element
+// may be hidden, so a command counts only where no element is open. Browsers repair
+// wrong HTML by long rules with many exceptions. Here any HTML that may be incomplete
+// ends all commands.
 type openHTML struct {
 	elements []string // that are open, the innermost last
 	broken   bool     // for good
 }
 
-// closed reports whether nothing is open, for sure.
+// closed reports whether certainly no element is open.
 func (o *openHTML) closed() bool { return !o.broken && len(o.elements) == 0 }
 
-// read follows a piece of raw HTML: comments, and tags of elements that GitHub
-// shows, with text between them. Everything else breaks it: an end tag without
-// its start tag, an element that is closed like <details/>, which HTML does not
-// know, a tag or a comment without end, an instruction, a declaration, a
-// character of a tag among text.
+// read follows a piece of raw HTML: comments, and tags of elements that GitHub shows,
+// with text between them. Everything else breaks it: an end tag without its start tag,
+// an element closed like <details/>, which HTML does not have, a tag or a comment
+// without end, an instruction, a declaration, a tag's character in text.
 func (o *openHTML) read(raw []byte) {
 	for !o.broken {
 		start := bytes.IndexByte(raw, '<')
@@ -39,8 +38,8 @@ func (o *openHTML) read(raw []byte) {
 	}
 }
 
-// commentLength returns the length of the HTML comment that a text begins with, 0
-// if that is none, or one that Markdown and HTML may end at different places.
+// commentLength returns the length of the HTML comment at the beginning of a text. It
+// returns 0 if there is none, or if Markdown and HTML may end it at different places.
 func commentLength(raw []byte) int {
 	inner, ok := bytes.CutPrefix(raw, []byte("<!--"))
 	if !ok || bytes.HasPrefix(inner, []byte(">")) || bytes.HasPrefix(inner, []byte("->")) {
@@ -58,8 +57,8 @@ func commentLength(raw []byte) int {
 var tagPattern = regexp.MustCompile(`^<(/?)([A-Za-z][A-Za-z0-9-]*)((?:\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s"'=<>` + "`" +
 	`]+|'[^']*'|"[^"]*"))?)*)\s*(/?)>`)
 
-// tag follows the tag that a text begins with, and returns its length; 0 if it
-// does not fit.
+// tag follows the tag at the beginning of a text, and returns its length; 0 if it is
+// not valid.
 func (o *openHTML) tag(raw []byte) int {
 	m := tagPattern.FindSubmatch(raw)
 	if m == nil {
@@ -80,13 +79,13 @@ func (o *openHTML) tag(raw []byte) int {
 	return len(m[0])
 }
 
-// voidElement has no end tag (HTML Living Standard, "Void elements"); those that
-// GitHub shows.
+// voidElement has the elements without an end tag (HTML Living Standard, "Void
+// elements") that GitHub shows.
 var voidElement = wordSet("br hr img source wbr")
 
-// shownElement has content, as HTML, and is shown by GitHub (the allow-list of
-// github/markup and of its html-pipeline). Scripts, styles, text areas and the
-// like are not among them: what stands in one is no HTML.
+// shownElement has the elements with HTML in them that GitHub shows (the allow-list of
+// github/markup and of its html-pipeline). Scripts, styles, text areas and the like are
+// not among them: their content is not HTML.
 var shownElement = wordSet(`
 	a abbr b bdo blockquote caption cite code dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6
 	i ins kbd li mark ol p picture pre q rp rt ruby s samp small span strike strong sub summary sup

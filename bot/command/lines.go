@@ -10,14 +10,13 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// markdown is GitHub's dialect, as far as it decides what is a paragraph and what
-// stands in it as plain text. Tables are missing: the extension makes a cell of
-// every column that a row does not have, so that 8 KB of bars fill 388 MB. See
-// [paragraphMarks] for what takes its place.
+// markdown is GitHub's dialect, as far as it determines what is a paragraph and what is
+// plain text in it. Tables are missing: the extension creates every cell that a row
+// lacks, so 8 KB of bars fill 388 MB. See [paragraphMarks] for their replacement.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Strikethrough))
 
-// plainLines returns the lines that start with a slash and stand, as plain text
-// that everybody sees, in a paragraph at the top level.
+// plainLines returns the lines that start with a slash in a paragraph at the top level,
+// as plain text that everybody sees.
 func plainLines(body string) []string {
 	// Go's idea of white space, which the parser shares, is wider than Markdown's.
 	source := []byte(strings.NewReplacer("\v", "\x01", "\f", "\x01").Replace(body))
@@ -44,9 +43,9 @@ type lineReader struct {
 	lines  []string
 }
 
-// paragraph takes the lines that start with a slash and begin as plain text. A
-// line may begin in a code span, a link's title or a comment that another line
-// opened; those are other nodes than text directly below the paragraph.
+// paragraph takes the lines that start with a slash and begin as plain text. A line may
+// also begin in a code span, a link's title or a comment that another line opened; the
+// parser has other nodes for those than text directly below the paragraph.
 func (r *lineReader) paragraph(p *ast.Paragraph) {
 	for node := p.FirstChild(); node != nil; node = node.NextSibling() {
 		switch n := node.(type) {
@@ -72,8 +71,8 @@ func (r *lineReader) text(segment text.Segment) {
 	}
 }
 
-// rawHTML follows HTML in a paragraph. Where the paragraph may be something else,
-// a tag may be shown as text or stand elsewhere.
+// rawHTML follows HTML in a paragraph. If the lines may be something other than a
+// paragraph, a tag may be shown as text or be elsewhere.
 func (r *lineReader) rawHTML(n *ast.RawHTML) {
 	before := len(r.html.elements)
 	r.html.read(n.Segments.Value(r.source))
@@ -86,7 +85,7 @@ func (r *lineReader) rawHTML(n *ast.RawHTML) {
 }
 
 // enclosed follows the HTML in a quote, a list, a heading, a link and the like. An
-// element that is opened there and not closed may reach out, or may not.
+// element opened there without being closed may or may not extend beyond it.
 func (r *lineReader) enclosed(parent ast.Node) {
 	outer := r.html
 	r.html = openHTML{}

@@ -2,12 +2,12 @@ package command
 
 import "bytes"
 
-// mark says of a line that GitHub's dialect may make something else of it than a
-// line of a paragraph, by extensions that the parser does not have: a row of a
-// table, a footnote, mathematics.
+// mark reports that GitHub's dialect may read a line as something other than a line of
+// a paragraph, by extensions that the parser does not have: a row of a table, a
+// footnote, mathematics.
 type mark struct {
 	hides  bool // it holds no command
-	unsure bool // its tags may be none
+	unsure bool // what looks like its tags may be text
 }
 
 // markParagraphs marks the lines of a comment, by where they begin. It goes
@@ -35,8 +35,8 @@ type markedLine struct {
 	text  []byte
 }
 
-// markRun marks the lines of one run. After a footnote anything may go on with it
-// but the first line of a run.
+// markRun marks the lines of one run. After a footnote, any line but the first of a run
+// may continue it.
 func markRun(marks map[int]mark, run []markedLine, footnotes bool) bool {
 	first, last, dollars := -1, -1, 0
 	table := false
@@ -72,8 +72,8 @@ func markMath(marks map[int]mark, run []markedLine, first, last int) {
 	}
 }
 
-// isDelimiterRow reports whether a line can be what makes the line above it the
-// head of a table, and those below its rows (GFM, "Tables").
+// isDelimiterRow reports whether a line can turn the line above it into the head of a
+// table, and those below it into rows (GFM, "Tables").
 func isDelimiterRow(line []byte) bool {
 	return bytes.IndexByte(line, '-') >= 0 && len(bytes.Trim(line, "|:- \t\r\n")) == 0
 }

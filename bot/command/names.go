@@ -12,13 +12,13 @@ func named(apps []v1alpha1.BlueGreen, word string) bool {
 }
 
 // isNamed reports whether a word names an application: by its name, or by
-// namespace/name where several namespaces have one of that name.
+// namespace/name if several namespaces have an application of that name.
 func isNamed(app *v1alpha1.BlueGreen, word string) bool {
 	return word == app.Name || word == app.Namespace+"/"+app.Name
 }
 
-// NameAmong returns what to type to mean an application among the repository's:
-// nothing if it is the only one.
+// NameAmong returns what to type for an application among the repository's; empty if
+// it is the only one.
 func NameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
 	same := 0
 	for i := range apps {

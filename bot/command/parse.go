@@ -8,7 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// UsageError is a command that was recognised but cannot be understood. Answer it.
+// UsageError is a command that was recognised but not understood. The caller answers it.
 type UsageError struct{ Fact }
 
 // Error implements error.
@@ -18,21 +18,20 @@ func misused(verb Verb, how Code, words ...string) error {
 	return &UsageError{Fact{how, Args{Words: words, Next: []Command{{Verb: verb}}}}}
 }
 
-// argument is the one allow-list for every word that reaches the bot from a
-// comment, but for a lock's reason: it cannot be a flag, a path that climbs, or
-// anything a shell reads. One slash may part a namespace from a name.
+// argument is the one allow-list for every word of a comment that reaches the bot,
+// except a lock's reason. Such a word cannot be a flag, a path that climbs, or anything
+// that a shell interprets. One slash may separate a namespace from a name.
 var argument = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$`)
 
-// TooLong is a comment in which no command is looked for.
+// TooLong is a comment that is too long to be parsed for a command.
 var TooLong = Fact{CodeTooLong, Args{Number: MaxParsed >> 10}}
 
-// Parse finds the command of a comment. A command is a line that starts
-// with /name in a paragraph at the top level; code, quotes, lists, tables,
-// footnotes, mathematics and HTML hold none, and neither does what follows HTML
-// that is not complete, nor lines that start with the name of somebody else's
-// command. It returns nil if there is none, a [UsageError] for one that is
-// malformed, if there are several or if the comment is too long to be parsed,
-// and a [NearMiss] if there is none but a line that looks like one mistyped.
+// Parse finds the command of a comment. A command is a line that starts with /name in a
+// paragraph at the top level. Code, quotes, lists, tables, footnotes, mathematics and
+// HTML hold no commands, nor does anything after incomplete HTML, nor a line that
+// starts with another bot's command. Parse returns nil if there is none. It returns a
+// [UsageError] for a malformed command, for several, or for a comment that is too long
+// to be parsed, and a [NearMiss] for a line that looks like a mistyped command.
 func Parse(body string) (*Command, error) {
 	switch begins := scan(body); {
 	case begins == foundNothing, begins == foundNear && len(body) > MaxParsed:
@@ -75,9 +74,9 @@ func cutBlank(line string) (first, rest string) {
 	return line[:i], strings.Trim(line[i:], blanks)
 }
 
-// parseArguments reads what stands behind a verb. Which word is an application's
-// name can only be told where the applications are known, see [Command.Settle]:
-// until then a word that can be a hash is one, and a lock has only a reason.
+// parseArguments reads the words after a verb. Only with the known applications can a
+// word be an application's name, see [Command.Settle]: until then a word that can be a
+// hash is one, and a lock has only a reason.
 func parseArguments(verb Verb, rest string) (*Command, error) {
 	if verb == Lock {
 		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), maxReason)}, nil

@@ -6,8 +6,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// NewDeploy makes the release that deploys a commit. Everything in it but cause
-// is the same whoever asks.
+// NewDeploy makes the release that deploys a commit. Everything but its cause is the
+// same whoever asks.
 func NewDeploy(app *v1alpha1.BlueGreen, commit string, attempt int32, cause v1alpha1.Cause) *v1alpha1.Release {
 	return newRelease(app, v1alpha1.DeployName(app.Name, commit, attempt), v1alpha1.ReleaseSpec{
 		Kind:  v1alpha1.Deploy,
@@ -18,7 +18,7 @@ func NewDeploy(app *v1alpha1.BlueGreen, commit string, attempt int32, cause v1al
 	})
 }
 
-// NewRollback makes the release that takes back the switch of another one.
+// NewRollback makes the release that undoes another one's switch.
 func NewRollback(app *v1alpha1.BlueGreen, spec v1alpha1.RollbackSpec, cause v1alpha1.Cause) *v1alpha1.Release {
 	return newRelease(app, v1alpha1.RollbackName(app.Name, spec.Switch, spec.Attempt), v1alpha1.ReleaseSpec{
 		Kind: v1alpha1.Rollback, Cause: cause, Rollback: &spec,
@@ -37,8 +37,7 @@ func newRelease(app *v1alpha1.BlueGreen, name string, spec v1alpha1.ReleaseSpec)
 	}
 }
 
-// cancelReason says in the record what was typed, where it was typed, and how far the
-// release had come.
+// cancelReason records what was typed, where, and how far the release had come.
 func cancelReason(c Command, cause v1alpha1.Cause, step v1alpha1.Step) string {
 	asked := c.String()
 	if cause.Kind == v1alpha1.CauseCLI {

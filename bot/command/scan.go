@@ -2,15 +2,14 @@ package command
 
 import "strings"
 
-// MaxParsed is the length in bytes up to which a comment is parsed. The parser
-// needs more than linear time and memory for some texts, anybody may comment,
-// and GitHub takes 65,536 characters. A command and what is said around it is
-// far shorter.
+// MaxParsed is the length in bytes up to which a comment is parsed. For some texts the
+// parser needs more than linear time and memory, everybody may comment, and GitHub
+// accepts 65,536 characters. A command and the text around it are far shorter.
 const MaxParsed = 8 << 10
 
-// blanks part the words of a command. A no-break space is among them: it looks
-// like a blank, and some keyboards type it easily. No other character that
-// cannot be seen is one, so a line with it is no command.
+// blanks separate the words of a command. A no-break space is one: it looks like a
+// blank, and some keyboards type it easily. Other invisible characters are not, so a
+// line with one is no command.
 const blanks = " \t\u00a0"
 
 func isBlank(r rune) bool { return strings.ContainsRune(blanks, r) }
@@ -24,13 +23,12 @@ const (
 	foundVerb            // a slash and a command
 )
 
-// MayHold reports whether a comment has a line that begins as a command,
-// or nearly, wherever it stands. It reads the body once and allocates nothing:
-// ask it before anything that costs, since anybody may comment. [Parse]
-// finds nothing where it reports false.
+// MayHold reports whether any line of a comment begins like a command, or nearly. It
+// reads the body once and allocates nothing, so call it before anything that costs:
+// everybody may comment. [Parse] finds nothing where it reports false.
 func MayHold(body string) bool { return scan(body) != foundNothing }
 
-// scan finds the most that any line of a comment begins with.
+// scan finds the strongest beginning of a line in a comment.
 func scan(body string) finding {
 	most, rest := foundNothing, body
 	for more := true; more; {
@@ -38,8 +36,8 @@ func scan(body string) finding {
 		line, rest, more = strings.Cut(rest, "\n")
 		line = strings.TrimSuffix(line, "\r")
 		if strings.IndexByte(line, '\r') >= 0 {
-			// Markdown ends a line there, and almost nothing else does: where
-			// lines end differently, so do blocks. Nobody types it.
+			// Markdown ends a line there, and almost nothing else does: where tools
+			// disagree on lines, they disagree on blocks. Nobody types it.
 			return foundNothing
 		}
 		if name, ok := commandName(line); ok && most != foundVerb {
@@ -53,7 +51,7 @@ func scan(body string) finding {
 	return most
 }
 
-// commandName returns the word behind the slash that a line begins with.
+// commandName returns the word behind the slash at the beginning of a line.
 func commandName(line string) (name string, ok bool) {
 	line, ok = strings.CutPrefix(strings.TrimLeft(line, " \t"), "/")
 	if !ok {

@@ -6,17 +6,17 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Situation is everything a command is judged by: data that somebody read before.
+// Situation is everything that a decision depends on: data that somebody read before.
 type Situation struct {
 	Command Command
-	// PullRequest that the command was written on. The command line makes one up
-	// of the commit it was given: merged into the application's branch.
+	// PullRequest that the command was written on. The command line makes one up of
+	// its commit: merged into the application's branch.
 	PullRequest PullRequest
-	// By is the login of whoever asked, and Cause where.
+	// By is the author's login, and Cause where the command was written.
 	By    string
 	Cause v1alpha1.Cause
-	// Asked is when it was written, Received when it was written down, and Now when
-	// it is judged. Without Received, it is received now.
+	// Asked is when the command was written, Received when it was recorded, and Now when
+	// it is decided. Without Received, it is received now.
 	Asked, Received, Now time.Time
 
 	// App with its status, and its Releases, newest first.
@@ -27,14 +27,14 @@ type Situation struct {
 	// typed into comments.
 	Applications []v1alpha1.BlueGreen
 
-	// AgainstLive and AgainstPrevious say where the pull request's merge commit
-	// stands against the commits of status.live and status.previous. They are
-	// needed by [Promote], [Retry] and [Rollback] alone.
+	// AgainstLive and AgainstPrevious are how the pull request's merge commit relates to
+	// the commits of status.live and status.previous. Only [Promote], [Retry] and
+	// [Rollback] need them.
 	AgainstLive, AgainstPrevious Order
 }
 
-// Name is what a command has to say to mean this application; empty if the
-// repository has no other.
+// Name is what a command needs to mean this application; empty if the repository has
+// no other.
 func (s Situation) Name() string { return NameAmong(&s.App, s.Applications) }
 
 // Typed is a command on this application.

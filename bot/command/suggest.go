@@ -1,8 +1,7 @@
 package command
 
-// NearMiss is a line in a command's place that looks like a mistyped command. It
-// is never executed; tell its author what may be meant, but only somebody who
-// may give commands: it may as well be meant for somebody else.
+// NearMiss is a line that looks like a mistyped command. It is never executed. Answer it
+// only to somebody who may give commands: it may be meant for another bot.
 type NearMiss struct {
 	Typed string // letters, - and _ only
 	Meant Verb
@@ -11,7 +10,7 @@ type NearMiss struct {
 // Error implements error.
 func (e *NearMiss) Error() string { return "/" + e.Typed + " may mean /" + string(e.Meant) }
 
-// Fact is what to tell the author.
+// Fact is what to answer to the author.
 func (e *NearMiss) Fact() Fact {
 	return Fact{CodeNearMiss, Args{Typed: "/" + e.Typed, Next: []Command{{Verb: e.Meant}, {Verb: Help}}}}
 }
@@ -19,8 +18,8 @@ func (e *NearMiss) Fact() Fact {
 // synonym is a word that people use for a command.
 var synonym = map[string]Verb{"deploy": Promote}
 
-// foreign are commands of other widely used bots, and plain words, that come as
-// near to one of ours as a slip of the hand does.
+// foreign are commands of other widely used bots, and plain words, that differ from one
+// of ours no more than a typing error does.
 var foreign = map[string]bool{
 	"helm": true, "look": true, "prompt": true, "retro": true, "stats": true, "unblock": true,
 }
@@ -36,10 +35,10 @@ func nearMiss(name string) *NearMiss {
 // maxTyped is the length of a word that may be a command mistyped.
 const maxTyped = 20
 
-// nearVerb returns the command that a name is nearly, without allocating. It must
-// not answer what is meant for another bot, so it demands the same first letter,
-// which hardly anybody mistypes, and bears one slip in a short word, two in a long
-// one. Capitals, - and _ are no slips.
+// nearVerb returns the command that a name is nearly, without allocating. It must not
+// answer what is meant for another bot. It therefore requires the same first letter,
+// which hardly anybody mistypes, and accepts one slip in a short word, two in a long
+// one. Capitals, - and _ are not slips.
 func nearVerb(name string) (Verb, bool) {
 	var letters [maxTyped]byte
 	folded, ok := lowerLetters(letters[:0], name)
@@ -62,8 +61,8 @@ func nearVerb(name string) (Verb, bool) {
 	return "", false
 }
 
-// lowerLetters appends the letters of a name that somebody may have meant as a command,
-// in lower case; paths and version numbers are none.
+// lowerLetters appends the letters of a name that may be meant as a command, in lower
+// case. Paths and version numbers are not.
 func lowerLetters(into []byte, name string) (folded []byte, ok bool) {
 	if len(name) < 3 || len(name) > maxTyped {
 		return nil, false

@@ -10,25 +10,25 @@ import (
 
 // WayBack is how users would return to the version before the live one.
 type WayBack struct {
-	// Instant: as the deployer sees it now, as many endpoints of that very version
-	// are ready as users need.
+	// Instant reports that the deployer sees as many ready endpoints of that very
+	// version as users need.
 	Instant bool
 	// Lacks is why it is not instant; nil if it is.
 	Lacks *Fact
-	// About is how long starting and warming its pods will take, the longest of the
-	// last releases that did so; 0 if none was measured, or it is instant.
+	// About is how long starting and warming its pods will take: the longest time of the
+	// last releases that did so; 0 if none was measured, or if it is instant.
 	About time.Duration
-	// Longer is how much longer it may take: where Google's load balancer has nothing
-	// of the colour, it does not tell of each pod whether it finds it healthy.
+	// Longer is how much longer it may take: when Google's load balancer has nothing of
+	// the colour, it does not report for each pod whether it is healthy.
 	Longer time.Duration
 }
 
-// untold is how long Google's load balancer must find a colour healthy of whose pods
-// it does not tell one by one, and how long it takes to be asked.
+// untold is how long Google's load balancer must report a colour as healthy when it does
+// not report each pod, plus the time until it is asked.
 const untold = 40 * time.Second
 
-// MayTakeLonger is how much longer than a release that was measured it takes to start
-// from nothing, if the load balancer tells less then.
+// MayTakeLonger is how much longer than a measured release a start from nothing takes,
+// if the load balancer then reports less.
 func MayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time.Duration {
 	if measured == nil || measured.LoadBalancer != v1alpha1.LoadBalancerGCE || measured.HealthySince != nil || app.Spec.StandbyReplicas > 0 {
 		return 0
@@ -36,11 +36,11 @@ func MayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time
 	return untold
 }
 
-// measuredReleases is how many of an application's last releases say how long
-// starting its pods takes.
+// measuredReleases is how many releases are compared for how long starting pods takes:
+// the last ones that started any.
 const measuredReleases = 5
 
-// FindWayBack says how users would return to a version; releases are the
+// FindWayBack reports how users would return to a version. The releases are the
 // application's, newest first.
 func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
 	lacks := missing(app, to, releases)
@@ -54,9 +54,9 @@ func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alp
 	return w
 }
 
-// missing is why users could not return to a version at once; nil if they could.
-// What is true now is told by the deployer, from the ready endpoints; what the
-// record tells is the better reason, and may be newer.
+// missing is why users could not return to a version at once; nil if they could. The
+// deployer reports the present state, from the ready endpoints. The record has the
+// better reason, and may be newer.
 func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) *Fact {
 	last := app.Status.LastSwitch
 	since := time.Time{}
@@ -73,7 +73,7 @@ func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.
 	return MissingNow(app, to.Color)
 }
 
-// MissingNow is what the deployer sees missing of a colour; nil if nothing is.
+// MissingNow is what a colour lacks, as the deployer sees it; nil if nothing.
 func MissingNow(app *v1alpha1.BlueGreen, color v1alpha1.Color) *Fact {
 	switch now := app.Status.WayBack; {
 	case now == nil || now.Color != color:
@@ -84,8 +84,8 @@ func MissingNow(app *v1alpha1.BlueGreen, color v1alpha1.Color) *Fact {
 	return nil
 }
 
-// StagedOver returns a deploy that began to put its own version on a colour after
-// a time, without having moved users there; nil if none did.
+// StagedOver returns a deploy that began to put its own version on a colour after a
+// time, and did not move users there; nil if there is none.
 func StagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Release) *v1alpha1.Release {
 	for i := range releases {
 		rel := &releases[i]
@@ -101,9 +101,9 @@ func StagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Relea
 	return nil
 }
 
-// slowestOf is the one of the last releases that took longest to start its pods and
-// to warm them; nil if none did. A rollback within the hold does neither, so that the
-// shortest say nothing.
+// slowestOf is the one of the last releases that took longest to start and warm its
+// pods; nil if none did. A rollback within the hold does neither, so the fastest
+// releases show nothing.
 func slowestOf(releases []v1alpha1.Release) *v1alpha1.Release {
 	var longest *v1alpha1.Release
 	measured := 0
@@ -122,8 +122,8 @@ func slowestOf(releases []v1alpha1.Release) *v1alpha1.Release {
 	return longest
 }
 
-// tookToStart is how long a release took to start its version's pods and to warm
-// them; 0 if its timeline does not tell, or they were not all started.
+// tookToStart is how long a release took to start and warm its version's pods; 0 if
+// its timeline does not have it, or if it did not start all of them.
 func tookToStart(rel *v1alpha1.Release) time.Duration {
 	started, warmed := time.Duration(0), time.Duration(0)
 	for _, entry := range rel.Status.Timeline {
@@ -148,7 +148,7 @@ func tookToStart(rel *v1alpha1.Release) time.Duration {
 	return started + warmed
 }
 
-// fact is what a person hears who just asked to go back.
+// fact is the answer to somebody who just asked to go back.
 func (w WayBack) fact(to *v1alpha1.Version) Fact {
 	if w.Instant {
 		return Fact{CodeBackAtOnce, Args{Other: to}}

@@ -5,9 +5,8 @@ import "fmt"
 // DeploymentState is GitHub's word for where a deployment stands.
 type DeploymentState string
 
-// The states of a deployment that are published. Each says the truth: nothing is
-// a success before it soaked, and a failure of the world is no failure of the
-// release.
+// The states of a deployment that are published. A release is a success only after its soak, and a
+// failure of the environment is an error, not a failure of the release.
 const (
 	StateQueued     DeploymentState = "queued"
 	StateInProgress DeploymentState = "in_progress"
@@ -35,5 +34,5 @@ type Deployment struct {
 	EnvironmentURL string
 }
 
-// Shown is what a reader sees of a deployment's state, to compare and to record.
+// Shown is what a reader sees of a deployment's state. It is compared and recorded.
 func (d Deployment) Shown() string { return fmt.Sprintf("%s: %s", d.State, d.Description) }

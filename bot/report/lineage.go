@@ -5,12 +5,12 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// heirOf follows what took a release's place to the end of the line: to the last
-// attempt of the one that nothing has superseded. Nil if nothing did, or the line
-// is broken because the record keeps no more of it.
+// heirOf follows the releases that superseded this one to the last attempt of the
+// one that nothing has superseded. It returns nil if nothing superseded this one,
+// or if the record no longer has all of them.
 func heirOf(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
 	heir := rel
-	for range len(releases) { // a line that bites its own tail ends here
+	for range len(releases) { // ends even if the record has a circle
 		next := heir.Status.SupersededBy
 		if next == "" {
 			break
@@ -44,9 +44,9 @@ func tookUsers(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase.Finished() && Moved(rel)
 }
 
-// replacedBy returns the release that moved users on from another one: of those
-// that came after it the first, so that it stays the same when more come. One
-// that was restored moved nobody on.
+// replacedBy returns the first release that moved users away from another one. It
+// takes the first, so that the result stays the same when more follow. A release
+// whose switch was undone does not count.
 func replacedBy(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
 	if !tookUsers(rel) {
 		return nil

@@ -11,10 +11,9 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Texts that come from outside (log lines, answers of pods, messages of
-// Kubernetes, names) may hold anything. Every one of them goes through plain,
-// code or fence before it stands in a comment, so that it can neither break out
-// of its place nor mention anybody.
+// Texts from outside (log lines, answers of pods, messages of Kubernetes, names) may hold anything.
+// Each of them goes through plain, code or fence before it stands in a comment, so that it can neither
+// break out of its place nor mention anybody.
 
 // zeroWidth keeps GitHub from linking a name or a number: mentions and
 // references are made after entities are decoded, so an entity alone would not.
@@ -33,8 +32,8 @@ func plain(s string) string {
 	return plainEscapes.Replace(oneLine(s))
 }
 
-// code shows a text as a code span, on one line. A bar would end a table's cell
-// even there, so it is shown by a broken one.
+// code shows a text as a code span, on one line. A bar would end a table's cell even
+// in a code span, so it becomes a broken bar.
 func code(s string) string {
 	s = strings.ReplaceAll(oneLine(s), "|", "¦")
 	if s == "" {
@@ -74,8 +73,8 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(printable(s, false)), " ")
 }
 
-// printable takes out what cannot be printed: control characters, broken UTF-8,
-// and the marks that turn the direction of writing and so make a text look like
+// printable removes what cannot be printed: control characters, broken UTF-8, and
+// the marks that change the direction of writing, which make a text look like
 // another one.
 func printable(s string, lines bool) string {
 	s = escapeSequence.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "")
@@ -107,8 +106,8 @@ func tail(s string, most int) string {
 	return "…\n" + strings.ToValidUTF8(s, "")
 }
 
-// link makes a link; an address that would break out of it, or that is none, is
-// left out.
+// link makes a link. It leaves out an address that would break out of the link, or
+// that is not one.
 func link(text, url string) string {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") || strings.ContainsAny(url, " \t\r\n()<>\"'`\\|[]") {
 		return text
@@ -116,13 +115,13 @@ func link(text, url string) string {
 	return fmt.Sprintf("[%s](%s)", text, url)
 }
 
-// sentence takes the full stop off a text that a sentence ends with.
+// sentence removes the full stop at a text's end, since a sentence goes on after it.
 func sentence(text string) string {
 	return strings.TrimRight(text, ". ")
 }
 
-// lockText says who locked the application, since when and why, each shown by
-// text.
+// lockText reports who locked the application, since when and why. Each part is
+// formatted by text.
 func lockText(lock *v1alpha1.Lock, text func(string) string) string {
 	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
 	if lock.Reason != "" {
@@ -139,17 +138,17 @@ func upperFirst(s string) string {
 	return string(unicode.ToUpper(first)) + s[size:]
 }
 
-// Caps of what is shown of a text of somebody else.
+// Caps of texts from outside.
 const (
 	maxMessage = 300  // characters of one message
 	maxAdvice  = 1000 // characters of one that says what to do
 )
 
-// maxComment is the length of a comment that GitHub accepts, in characters,
-// with some to spare (65,536).
+// maxComment is the length of a comment in characters, a little below what GitHub
+// accepts (65,536).
 const maxComment = 60000
 
-// paragraphs joins the parts of a comment that are there.
+// paragraphs joins the parts of a comment that are not empty.
 func paragraphs(parts ...string) string {
 	kept := parts[:0]
 	for _, part := range parts {

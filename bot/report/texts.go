@@ -6,7 +6,7 @@ import "github.com/turnout-dev/turnout/bot/command"
 const (
 	askAgain    = "If you still mean it, ask again: ${next}."
 	askWhenOver = "Ask again when it has ended."
-	mendOrRetry = "Merge a commit that mends it, or type ${next} to try this very commit again."
+	mendOrRetry = "Merge a commit that fixes it, or type ${next} to try this commit again."
 	revert      = "Merge a commit that reverts what you want to undo."
 	chooseOne   = "Type one of these, on a line of its own:\n\n${choices}"
 )
@@ -40,7 +40,7 @@ var markdownTexts = map[command.Code]Text{
 	},
 
 	command.CodeBeingLeft:          {"${version} is being left, for ${other}.", askWhenOver},
-	command.CodeBeingLeftNotCancel: {"${version} is being left, for ${other}, and a rollback is not cancelled.", askWhenOver},
+	command.CodeBeingLeftNotCancel: {"${version} is being left, for ${other}, and a rollback cannot be cancelled.", askWhenOver},
 	command.CodeBeingUndone:        {"The release of ${version} is being undone.", askWhenOver},
 	command.CodeBeingUndoneAlready: {"The release of ${version} is being undone already.", ""},
 	command.CodeSwitched:           {"${version} is live on ${color} already.", ""},
@@ -54,7 +54,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeSubmittedLocked:    {"${version} is to be released, but has to wait.", ""},
 	command.CodeRolledBack: {
 		"${version} was rolled back by ${leftby}.",
-		"Merge a commit that mends it, which is released in its place; or type ${next} to try this very commit again.",
+		"Merge a commit that fixes it, which is released in its place; or type ${next} to try this commit again.",
 	},
 	command.CodeFailedBefore: {"The release of ${version} failed: ${failure}.", mendOrRetry},
 	command.CodeOvertaken:    {"${version} was overtaken by ${other}, which is under way and contains it.", "Ask on ${pulls}."},
@@ -63,13 +63,13 @@ var markdownTexts = map[command.Code]Text{
 		"To go back to the version before, type ${next} on the pull request that is live, or ${then} anywhere.",
 	},
 	command.CodeDiverged: {
-		"${version} and ${live}, which is live, do not contain one another: releasing it would take away what is live.",
+		"${version} and ${live}, which is live, do not contain each other: releasing it would undo what is live.",
 		"Merge both into ${branch}, and release the result.",
 	},
 	command.CodeRetried:       {},
 	command.CodeRetriedLocked: {"Attempt ${attempt} of ${version} has to wait.", ""},
 	command.CodeRetriedRolledBack: {
-		"Attempt ${attempt} of ${version} is prepared, and then waits for ${next}, whatever the mode: it was rolled back by ${leftby}.", "",
+		"Attempt ${attempt} of ${version} is prepared, and then waits for ${next}, in either mode: it was rolled back by ${leftby}.", "",
 	},
 	command.CodeStillRunning: {
 		"The release of ${version} is still running: it is attempt ${attempt}.",
@@ -82,7 +82,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeLeftAlready:    {"${version} was left already, by ${release}: ${live} is live. Nothing was changed.", ""},
 	command.CodeLeftMeanwhile:  {"${version} was left already, by ${release}. Nothing was changed.", ""},
 	command.CodeNotLiveLeft: {
-		"${what} is not what is live: ${live} on ${livecolor} is.", "${version} was left already, by ${release}. Nothing was changed.",
+		"${what} is not live: ${live} on ${livecolor} is.", "${version} was left already, by ${release}. Nothing was changed.",
 	},
 	command.CodeBackAtOnce: {"Users return to ${other} at once: it still runs on ${othercolor} at the size they need.", ""},
 	command.CodeBackOnceStarted: {
@@ -92,22 +92,22 @@ var markdownTexts = map[command.Code]Text{
 		"The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.", "",
 	},
 	command.CodePreviousUnknown: {
-		"It is not recorded what was live before ${version}, so there is nothing to return to.", "Merge a commit that reverts it.",
+		"The record does not show what was live before ${version}, so there is nothing to return to.", "Merge a commit that reverts it.",
 	},
 	command.CodeNothingBefore: {"${live} is live since ${release} went back to it; there is no version before it to return to.", revert},
 	command.CodeNeverSwitched: {"Turnout has not switched to ${live} from another version, so there is nothing to return to.", revert},
 	command.CodeMovedByOthers: {
-		"Traffic was moved to ${color} by something else than Turnout since the last switch.",
-		"Look at the Ingress: what to return to cannot be told safely.",
+		"Something other than Turnout has moved traffic to ${color} since the last switch.",
+		"Look at the Ingress: Turnout cannot know what to return to.",
 	},
-	command.CodeNothingLive: {"${what} is not what is live: ${application} has no live version at present.", "${next} says why."},
+	command.CodeNothingLive: {"${what} is not live: ${application} has no live version at present.", "${next} shows why."},
 	command.CodeLiveNotOurs: {
-		"${what} is not what is live: ${live} on ${livecolor} is, which Turnout did not release, so there is nothing to return to.", revert,
+		"${what} is not live: ${live} on ${livecolor} is. Turnout did not release that one, so there is nothing to return to.", revert,
 	},
 	command.CodeNotLive: {
-		"${what} is not what is live: ${live} on ${livecolor} is.", "To leave that one, type ${next}; it works on any pull request.",
+		"${what} is not live: ${live} on ${livecolor} is.", "To leave that one, type ${next}; it works on any pull request.",
 	},
-	command.CodeNotLiveNoWay: {"${what} is not what is live: ${live} on ${livecolor} is.", ""},
+	command.CodeNotLiveNoWay: {"${what} is not live: ${live} on ${livecolor} is.", ""},
 
 	command.CodeCancelled: {
 		"The release of ${version} is being cancelled: users have not seen it, ${live} stays live. ${next} releases it once more.", "",
@@ -122,11 +122,11 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeOthersUnderWay:  {"${ended}, so there is nothing to cancel here.", ""},
 
 	command.CodeLocked: {
-		"${application} is ${lock}. Until ${next} no release moves users; releases wait, and then go on by themselves. ${then} works all " +
-			"the same.", "",
+		"${application} is ${lock}. Until ${next} no release moves users; releases wait, and then go on by themselves. ${then} still " +
+			"works.", "",
 	},
 	command.CodeLockedAlready: {"${application} is ${lock}. Nothing was changed; to give another reason, type ${next} first.", ""},
-	command.CodeLockedSince:   {"${application} is ${wholelock}, and that was after this was written.", askAgain},
+	command.CodeLockedSince:   {"${application} was locked after this was written: it is ${wholelock}.", askAgain},
 	command.CodeUnlockedSince: {"${application} was unlocked at ${at}, after this was written.", askAgain},
 	command.CodeUnlocked:      {"${application} is unlocked. It was ${lock}.", ""},
 	command.CodeNotLocked:     {"${application} is not locked. Nothing was changed.", ""},
@@ -135,7 +135,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeHelp:   {"${help}", ""},
 
 	command.CodeBehindLock:    {"${application} is ${lock}. ${next} lets it go on.", ""},
-	command.CodeOtherRollback: {"", "The rollback to ${other} is under way; a rollback is not cancelled."},
+	command.CodeOtherRollback: {"", "The rollback to ${other} is under way; a rollback cannot be cancelled."},
 	command.CodeOtherSwitched: {
 		"", "${version} is under way, past the point where it can be cancelled: ask for ${next} on ${pulls}.",
 	},
@@ -148,9 +148,9 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeGoesOn:           {"${version} goes on.", ""},
 	command.CodeGoesOnToApproval: {"${version} goes on, as far as ${next}.", ""},
 	command.CodeNothingWaited:    {"Nothing waited for it.", ""},
-	command.CodeShrunk:           {"${color} was made smaller since", ""},
+	command.CodeShrunk:           {"${color} was scaled down since", ""},
 	command.CodeStagedOver:       {"${bareversion} was staged on ${color} since", ""},
-	command.CodeNotLookedAt:      {"what runs of it was not looked at yet", ""},
+	command.CodeNotLookedAt:      {"its pods were not checked yet", ""},
 	command.CodeTooFewReady:      {"${reason}", ""},
 
 	command.CodeOtherBranches: {
@@ -163,7 +163,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeAmbiguousName: {
 		"Several applications are released from this repository, and several namespaces have one named ${typed}. Nothing was changed.", chooseOne,
 	},
-	command.CodeUnknownApplication: {"${typed} is no application of this repository. Nothing was changed.", chooseOne},
+	command.CodeUnknownApplication: {"${typed} is not an application of this repository. Nothing was changed.", chooseOne},
 	command.CodeUnknownWord: {
 		"${typed} is neither an application of this repository nor a commit's hash (7 to 64 of 0-9a-f). Nothing was changed.", chooseOne,
 	},
@@ -172,26 +172,27 @@ var markdownTexts = map[command.Code]Text{
 		"Ask somebody who has it to type the command, or a repository administrator for the permission.",
 	},
 	command.CodeTooLong: {
-		"This comment is longer than ${number} KB, so no command was looked for in it.", "Type the command in a comment of its own.",
+		"This comment is longer than ${number} KB, so Turnout looked for no command in it.", "Type the command in a comment of its own.",
 	},
 	command.CodeSeveralCommands: {"There are several commands in one comment, and none was executed. Type each in a comment of its own.", ""},
-	command.CodeBadArgument:     {"That argument has characters that no argument may have. ${usage}", ""},
+	command.CodeBadArgument:     {"The argument contains characters that are not allowed. ${usage}", ""},
 	command.CodeTooManyWords:    {"${next} was given too many arguments. ${usage}", ""},
 	command.CodeNoHash:          {"Neither ${words} is a commit's hash (7 to 64 of 0-9a-f). ${usage}", ""},
 	command.CodeNearMiss:        {"There is no command ${typed}. Did you mean ${next}?", "Nothing was done. ${then} lists the commands."},
 	command.CodeAskedAfter: {
-		"${next} was asked after this, and done, while this could not be. Nothing was changed.", "If you still mean it, ask again: ${then}.",
+		"${next} was asked later, and is done already, while this could not be executed. Nothing was changed.",
+		"If you still mean it, ask again: ${then}.",
 	},
 	command.CodeNamesTaken: {
-		"Every name of the release that this asks for is taken by another one, such as ${release}. Nothing was changed.",
-		"Whoever may delete releases takes those away; then ask again.",
+		"Other releases, such as ${release}, have every name that this release could have. Nothing was changed.",
+		"Have somebody who may delete releases delete them, then ask again.",
 	},
 	command.CodeNewerRecord: {
-		"A newer version of Turnout has taken over ${application}, and this one changes nothing of it.",
+		"A newer version of Turnout has taken over ${application}, so this version changes nothing of it.",
 		"Ask whoever runs Turnout to upgrade this one, then ask again.",
 	},
 	command.CodeAskedMeanwhile:    {"That was asked before. Nothing was changed.", ""},
-	command.CodeGone:              {"It is gone from the record.", "${next} says what is live."},
+	command.CodeGone:              {"It is gone from the record.", "${next} shows what is live."},
 	command.CodeUnlockedMeanwhile: {"${application} was unlocked since you asked. Nothing was changed.", "If you still mean it, ask again."},
 	command.CodeUnlockedByOther:   {"${application} was unlocked by somebody else just now. Nothing was changed.", ""},
 	command.CodeLockedAndUnlocked: {"${application} was locked by somebody else, and unlocked again, just now. Nothing was changed.", ""},

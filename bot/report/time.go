@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Everybody reads the same, so every time is UTC; and since a comment is read
-// days later too, the first one in it has its date.
+// Every time is in UTC, so that all readers see the same. A comment is read days later
+// too, so its first time has a date.
 
 // date shows a day and a time of day.
 func date(t time.Time) string {
@@ -18,8 +18,7 @@ func clock(t time.Time) string {
 	return t.UTC().Format("15:04:05")
 }
 
-// minute shows a time of day as precisely as a person plans by, with its date if
-// it is not on the day of another one.
+// minute shows a time of day to the minute, with its date if that is not day's.
 func minute(t, day time.Time) string {
 	if t.UTC().YearDay() != day.UTC().YearDay() || t.UTC().Year() != day.UTC().Year() {
 		return date(t)
@@ -40,8 +39,8 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// about shows a duration that will be much the same another time: never less
-// than it took, in steps that do not pretend to know more.
+// about shows how long something will probably take: rounded up, in steps that do not
+// pretend to be exact.
 func about(d time.Duration) string {
 	if d <= 50*time.Second {
 		return fmt.Sprintf("about %d s", max(1, (d+10*time.Second-1)/(10*time.Second))*10)

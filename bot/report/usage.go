@@ -22,9 +22,9 @@ var forms = map[command.Verb]form{
 	},
 	command.Cancel: {"[application] [sha]", "stops this pull request's release, as long as it has not begun to move users"},
 	command.Retry:  {"[application] [sha]", "releases this pull request's commit once more, after its last attempt has ended"},
-	command.Lock:   {"[application] [reason]", "keeps releases from moving users, until `/unlock`; `/rollback` works all the same"},
-	command.Unlock: {"[application]", "takes the lock away, whoever set it"},
-	command.Status: {"[application]", "says what is live, what is under way, and what is in the way"},
+	command.Lock:   {"[application] [reason]", "keeps releases from moving users until `/unlock`; `/rollback` still works"},
+	command.Unlock: {"[application]", "removes the lock, whoever set it"},
+	command.Status: {"[application]", "shows what is live, what is under way, and what blocks it"},
 	command.Help:   {"[application]", "shows how the application is set up, and this list"},
 }
 

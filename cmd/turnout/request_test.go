@@ -206,7 +206,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 		{"rollback of a deploy before its switch", []v1alpha1.Release{deployed(shaB, 1, running)}, rollback(shaB), `^cancel ` + b1},
 		{
 			"rollback of something else", nil, rollback("ccccccc"),
-			`^refused: .*ccccccc.* is not what is live.*turnout rollback shop --from aaaaaaa`,
+			`^refused: .*ccccccc.* is not live.*turnout rollback shop --from aaaaaaa`,
 		},
 
 		{"cancel of the only one", []v1alpha1.Release{deployed(shaB, 1, running)}, cancel(""), `^cancel ` + b1},
@@ -237,7 +237,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 			`^refused: ` + b1 + ` has ended already: Failed`,
 		},
 		{"cancel of what is live", []v1alpha1.Release{deployed(shaA, 1, ended)}, cancel(a1), `^refused: It is too late`},
-		{"cancel of a rollback", []v1alpha1.Release{goingBack(running)}, cancel(""), `^refused: .* is a rollback, which is not cancelled`},
+		{"cancel of a rollback", []v1alpha1.Release{goingBack(running)}, cancel(""), `^refused: .* is a rollback, which cannot be cancelled`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestARollbackWithoutACommitToLeaveSaysWhy(t *testing.T) {
 		t.Error(got)
 	}
 	r.app.Status.Live = nil
-	if got := summary(r.rollback("")); !strings.Contains(got, "`turnout status shop --namespace ns` says why") {
+	if got := summary(r.rollback("")); !strings.Contains(got, "`turnout status shop --namespace ns` shows why") {
 		t.Error(got)
 	}
 }

@@ -9,7 +9,7 @@ import (
 const (
 	askAgain    = "If you still mean it, ask again."
 	askWhenOver = "Ask again when it has ended."
-	mendOrRetry = "Merge a commit that mends it, or type ${next} to try this very commit again."
+	mendOrRetry = "Merge a commit that fixes it, or type ${next} to try this commit again."
 	revert      = "Merge a commit that reverts what you want to undo."
 	nothingMore = "There is nothing to cancel."
 	nameOne     = "Name one of them."
@@ -37,7 +37,7 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeOtherCommitNoMerge: {Says: "${typed} is not merged.", Next: "Name a commit that is."},
 
 	command.CodeBeingLeft:          {Says: "${version} is being left, for ${other}.", Next: askWhenOver},
-	command.CodeBeingLeftNotCancel: {Says: "${version} is being left, for ${other}, and a rollback is not cancelled.", Next: askWhenOver},
+	command.CodeBeingLeftNotCancel: {Says: "${version} is being left, for ${other}, and a rollback cannot be cancelled.", Next: askWhenOver},
 	command.CodeBeingUndone:        {Says: "The release of ${version} is being undone.", Next: askWhenOver},
 	command.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
 	command.CodeSwitched:           {Says: "${version} is live on ${color} already."},
@@ -51,7 +51,7 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeSubmittedLocked:    {Says: "${version} is to be released, but has to wait."},
 	command.CodeRolledBack: {
 		Says: "${version} was rolled back by ${leftby}.",
-		Next: "Merge a commit that mends it, which is released in its place; or type ${next} to try this very commit again.",
+		Next: "Merge a commit that fixes it, which is released in its place; or type ${next} to try this commit again.",
 	},
 	command.CodeFailedBefore: {Says: "The release of ${version} failed: ${reason}.", Next: mendOrRetry},
 	command.CodeOvertaken: {
@@ -61,13 +61,13 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "${version} is older than ${live}, which is live and contains it.", Next: "To go back to the version before, type ${then}.",
 	},
 	command.CodeDiverged: {
-		Says: "${version} and ${live}, which is live, do not contain one another: releasing it would take away what is live.",
+		Says: "${version} and ${live}, which is live, do not contain each other: releasing it would undo what is live.",
 		Next: "Merge both into ${branch}, and release the result.",
 	},
 	command.CodeRetried:       {},
 	command.CodeRetriedLocked: {Says: "Attempt ${attempt} of ${version} has to wait."},
 	command.CodeRetriedRolledBack: {
-		Says: "Attempt ${attempt} of ${version} is prepared, and then waits for ${next}, whatever the mode: it was rolled back by ${leftby}.",
+		Says: "Attempt ${attempt} of ${version} is prepared, and then waits for ${next}, in either mode: it was rolled back by ${leftby}.",
 	},
 	command.CodeStillRunning: {
 		Says: "The release of ${version} is still running: it is attempt ${attempt}.",
@@ -82,7 +82,7 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeLeftAlready:    {Says: "${version} was left already, by ${release}: ${live} is live. Nothing was changed."},
 	command.CodeLeftMeanwhile:  {Says: "${version} was left already, by ${release}. Nothing was changed."},
 	command.CodeNotLiveLeft: {
-		Says: "${typed} is not what is live: ${live} on ${livecolor} is.",
+		Says: "${typed} is not live: ${live} on ${livecolor} is.",
 		Next: "${version} was left already, by ${release}. Nothing was changed.",
 	},
 	command.CodeBackAtOnce: {Says: "Users return to ${other} at once: it still runs on ${othercolor} at the size they need."},
@@ -93,7 +93,8 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.",
 	},
 	command.CodePreviousUnknown: {
-		Says: "It is not recorded what was live before ${version}, so there is nothing to return to.", Next: "Merge a commit that reverts it.",
+		Says: "The record does not show what was live before ${version}, so there is nothing to return to.",
+		Next: "Merge a commit that reverts it.",
 	},
 	command.CodeNothingBefore: {
 		Says: "${live} is live since ${release} went back to it; there is no version before it to return to.", Next: revert,
@@ -102,18 +103,18 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "Turnout has not switched to ${live} from another version, so there is nothing to return to.", Next: revert,
 	},
 	command.CodeMovedByOthers: {
-		Says: "Traffic was moved to ${color} by something else than Turnout since the last switch.",
-		Next: "Look at the Ingress: what to return to cannot be told safely.",
+		Says: "Something other than Turnout has moved traffic to ${color} since the last switch.",
+		Next: "Look at the Ingress: Turnout cannot know what to return to.",
 	},
-	command.CodeNothingLive: {Says: "${application} has no live version at present.", Next: "${status} says why."},
+	command.CodeNothingLive: {Says: "${application} has no live version at present.", Next: "${status} shows why."},
 	command.CodeLiveNotOurs: {
-		Says: "${typed} is not what is live: ${live} on ${livecolor} is, which Turnout did not release, so there is nothing to return to.",
+		Says: "${typed} is not live: ${live} on ${livecolor} is. Turnout did not release that one, so there is nothing to return to.",
 		Next: revert,
 	},
 	command.CodeNotLive: {
-		Says: "${typed} is not what is live: ${live} on ${livecolor} is.", Next: "To leave that one, type ${next}.",
+		Says: "${typed} is not live: ${live} on ${livecolor} is.", Next: "To leave that one, type ${next}.",
 	},
-	command.CodeNotLiveNoWay: {Says: "${typed} is not what is live: ${live} on ${livecolor} is."},
+	command.CodeNotLiveNoWay: {Says: "${typed} is not live: ${live} on ${livecolor} is."},
 
 	command.CodeCancelled: {
 		Says: "The release of ${version} is being cancelled: users have not seen it, ${live} stays live. ${next} releases it once more.",
@@ -127,20 +128,20 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeOthersUnderWay:  {Says: "${ended}, so there is nothing to cancel here."},
 
 	command.CodeLocked: {
-		Says: "${application} is ${lock}. Until ${next} no release moves users; releases wait, and then go on by themselves. ${then} works " +
-			"all the same.",
+		Says: "${application} is ${lock}. Until ${next} no release moves users; releases wait, and then go on by themselves. ${then} still " +
+			"works.",
 	},
 	command.CodeLockedAlready: {Says: "${application} is ${lock}. Nothing was changed; to give another reason, type ${next} first."},
-	command.CodeLockedSince:   {Says: "${application} is ${lock}, and that was after this was asked.", Next: askAgain},
+	command.CodeLockedSince:   {Says: "${application} was locked after this was asked: it is ${lock}.", Next: askAgain},
 	command.CodeUnlockedSince: {Says: "${application} was unlocked at ${at}, after this was asked.", Next: askAgain},
 	command.CodeUnlocked:      {Says: "${application} is unlocked. It was ${lock}."},
 	command.CodeNotLocked:     {Says: "${application} is not locked. Nothing was changed."},
 
-	command.CodeStatus: {Next: "${status} says what is live, what is under way, and what is in the way."},
+	command.CodeStatus: {Next: "${status} shows what is live, what is under way, and what blocks it."},
 	command.CodeHelp:   {Next: "${help} lists the commands."},
 
 	command.CodeBehindLock:       {Says: "${application} is ${lock}. ${next} lets it go on."},
-	command.CodeOtherRollback:    {Next: "The rollback to ${other} is under way; a rollback is not cancelled."},
+	command.CodeOtherRollback:    {Next: "The rollback to ${other} is under way; a rollback cannot be cancelled."},
 	command.CodeOtherSwitched:    {Next: "${version} is under way, past the point where it can be cancelled: ${next} takes it back."},
 	command.CodeOtherUnderWay:    {Next: "${version} is under way: ${next} stops it."},
 	command.CodeNotHeldTakenBack: {Says: "Users are being taken back from ${version} right now, which the lock does not stop."},
@@ -151,9 +152,9 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeGoesOn:           {Says: "${version} goes on."},
 	command.CodeGoesOnToApproval: {Says: "${version} goes on, as far as ${next}."},
 	command.CodeNothingWaited:    {Says: "Nothing waited for it."},
-	command.CodeShrunk:           {Says: "${color} was made smaller since"},
+	command.CodeShrunk:           {Says: "${color} was scaled down since"},
 	command.CodeStagedOver:       {Says: "${commit} was staged on ${color} since"},
-	command.CodeNotLookedAt:      {Says: "what runs of it was not looked at yet"},
+	command.CodeNotLookedAt:      {Says: "its pods were not checked yet"},
 	command.CodeTooFewReady:      {Says: "${reason}"},
 
 	codeUnderWay: {Says: "${one} of ${commit} is under way already, asked for by ${by}."},
@@ -167,11 +168,11 @@ var terminalTexts = map[command.Code]report.Text{
 	codeSeveralUnderWay:  {Says: "${name} has several releases under way: ${all}.", Next: nameOne},
 	codeNoSuchRelease:    {Says: "${name} has no release ${one}.", Next: "List them: ${list}."},
 	codeNothingToApprove: {Says: "${one} is a rollback: it waits for nobody's approval.", Next: "Watch it: ${list}."},
-	codeNoVersionLive:    {Says: "${name} has no live version at present.", Next: "${status} says why."},
+	codeNoVersionLive:    {Says: "${name} has no live version at present.", Next: "${status} shows why."},
 	codeLiveIsForeign: {
 		Says: "${livename} is live on ${livecolor}, which Turnout did not release: there is nothing to return to.", Next: revert,
 	},
 	codeRollbackUnderWay: {Says: "${one} is under way already."},
-	codeRollbackGoesOn:   {Says: "${one} is a rollback, which is not cancelled.", Next: "Release another version when it has ended."},
+	codeRollbackGoesOn:   {Says: "${one} is a rollback, which cannot be cancelled.", Next: "Release another version when it has ended."},
 	codeEndedAlready:     {Says: "${one} has ended already: ${exactends}.", Next: nothingMore},
 }
