@@ -19,32 +19,32 @@ import (
 const (
 	// RenewEvery is how often a holder renews its claim while a release acts.
 	RenewEvery = 5 * time.Second
-	// StaleAfter is the age of a claim that another process may take over: three
-	// renewals missed, and longer than a leader election takes (lease 10 s).
+	// StaleAfter is the age of a claim that another process may take over: three missed
+	// renewals, and longer than a leader election takes (lease 10 s).
 	StaleAfter = 15 * time.Second
 )
 
-// ErrHeld says that another process drives the application. The caller looks
-// again when the claim would be stale.
+// ErrHeld reports that another process drives the application. The caller looks again
+// when the claim would be stale.
 var ErrHeld = errors.New("another process holds the claim")
 
 // Renewal is how often a claim is renewed.
 func (r *Record) Renewal() time.Duration { return cmp.Or(r.RenewEvery, RenewEvery) }
 
-// StaleAt is when somebody else may take a claim over.
+// StaleAt is when another process may take a claim over.
 func (r *Record) StaleAt(c *v1alpha1.Claim) time.Time {
 	return c.RenewedAt.Add(cmp.Or(r.StaleAfter, StaleAfter))
 }
 
-// Fresh reports whether a claim is held by somebody else who is alive.
+// Fresh reports whether another process holds a claim and is alive.
 func (r *Record) Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
 	return c != nil && c.Holder != holder && now.Before(r.StaleAt(c))
 }
 
-// Claim names a release as the one that acts, by compare-and-swap on the
-// BlueGreen as it was read. A claim on another unfinished release, or one that a
-// living process holds, is [ErrHeld]; so is a lost race. On success bg is what
-// was written. Renewing one's own claim too often is a no-op.
+// Claim names a release as the acting one, by compare-and-swap on the BlueGreen as it was
+// read. It returns [ErrHeld] for a claim on another unfinished release, for one that a
+// living process holds, and for a lost race. On success bg is as written. Renewing one's
+// own claim too often is a no-op.
 func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, holder string, now time.Time) error {
 	active := bg.Status.Active
 	if r.Fresh(active, holder, now) {
@@ -63,9 +63,9 @@ func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha
 	return nil
 }
 
-// UpdateApplication writes the status of a BlueGreen by compare-and-swap. A lost
-// race is [ErrHeld]: somebody else moved on, so look again. What does not fit is
-// made to, by [FitApplication]; what is refused all the same is [ErrTooLarge].
+// UpdateApplication writes the status of a BlueGreen by compare-and-swap. A lost race is
+// [ErrHeld]: another process changed it, so look again. [FitApplication] makes the status
+// fit; if it is refused still, the error is [ErrTooLarge].
 func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error {
 	if err := bg.Readable(); err != nil {
 		return err
@@ -87,11 +87,11 @@ func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) 
 	return nil
 }
 
-// UpdateRelease writes the status of a release by compare-and-swap; read is its
-// status as it was read or last written. A lost race is [ErrHeld]: somebody wrote
-// it since, so look again. The bot's own field, status.github, is no race: it is
-// taken over as it stands, so that publishing never holds up a release. What does
-// not fit is made to, by [FitRelease]; what is refused all the same is [ErrTooLarge].
+// UpdateRelease writes the status of a release by compare-and-swap; read is its status as
+// it was read or last written. A lost race is [ErrHeld]: somebody wrote the status since,
+// so look again. A change of the bot's own field, status.github, is not a race: the new
+// value is kept, so publishing never delays a release. [FitRelease] makes the status fit;
+// if it is refused still, the error is [ErrTooLarge].
 func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) error {
 	if err := rel.Readable(); err != nil {
 		return err
@@ -122,8 +122,8 @@ func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read 
 	}
 }
 
-// sameButGitHub reports whether a release is, but for what the bot published, as
-// it was read.
+// sameButGitHub reports whether a release is as it was read, except for what the bot
+// published.
 func sameButGitHub(now, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) bool {
 	a, b := now.Status.DeepCopy(), read.DeepCopy()
 	a.GitHub, b.GitHub = nil, nil

@@ -19,19 +19,19 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Deliveries reads and writes the webhooks that are to be handled.
+// Deliveries reads and writes the webhooks to handle.
 type Deliveries struct {
 	// Client writes, and Reader reads past any cache.
 	Client client.Client
 	Reader client.Reader
-	// Namespace they live in: Turnout's own.
+	// Namespace of the deliveries: Turnout's own.
 	Namespace string
 }
 
-// handling is how many deliveries are handled side by side.
+// handling is how many deliveries are handled at the same time.
 const handling = 8
 
-// Put writes a delivery, or finds that one of its name is there.
+// Put writes a delivery, or finds that one of its name exists.
 func (r *Deliveries) Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error) {
 	d.Namespace, d.Status.Format = r.Namespace, v1alpha1.Format
 	err = r.Client.Create(ctx, d, client.FieldOwner(v1alpha1.BotManager))
@@ -94,10 +94,10 @@ func (r *Deliveries) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Watch calls back for every delivery that exists or changes, on the leader only,
-// and never twice at a time for one. An error is tried again with back-off; a
-// duration asks to be called again after it. A delivery of a newer version gets an
-// event, and is not tried again.
+// Watch calls back for every delivery that exists or changes, on the leader only, and
+// never twice at a time for one. After an error it calls again with back-off; after a
+// positive duration it calls again when that has passed. A delivery of a newer version
+// gets an event, and no further call.
 func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, name string) (time.Duration, error)) error {
 	recorder := mgr.GetEventRecorder("turnout")
 	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -127,8 +127,8 @@ func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, na
 	return nil
 }
 
-// leaveToNewer makes an event of a delivery that a newer version wrote: the record
-// itself is not ours to write.
+// leaveToNewer makes an event of a delivery that a newer version wrote. It leaves the
+// record itself to that version.
 func (r *Deliveries) leaveToNewer(ctx context.Context, recorder events.EventRecorder, name string) error {
 	var d v1alpha1.Delivery
 	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: name}, &d); err != nil {

@@ -15,20 +15,20 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// ErrTooLarge says that a status cannot be written, because something in it, or
-// the object as a whole, is too large. Trying again does not help.
+// ErrTooLarge reports that a status cannot be written, because something in it, or the
+// object as a whole, is too large. Trying again does not help.
 var ErrTooLarge = errors.New("too large to be recorded")
 
 // MessageLimit is the size of a sentence in the record, in bytes of JSON.
 const MessageLimit = 1 << 10
 
-// Message makes a text fit for a message of the record, as writing it would: for
-// whoever compares one with what is recorded.
+// Message makes a text fit for a message of the record, as writing it would. Use it to
+// compare a text with the recorded one.
 func Message(text string) string { return prose.Line(text, MessageLimit) }
 
-// Commands are those of some commands that can be recorded, each as it is: one that
-// is too long, cannot be shown or holds what looks like a secret is left out, and so
-// are those above [v1alpha1.MaxCommands].
+// Commands returns the commands that can be recorded, unchanged. It leaves out a command
+// that is too long, cannot be shown or looks as if it holds a secret, and those above
+// [v1alpha1.MaxCommands].
 func Commands(all []v1alpha1.ShellCommand) []v1alpha1.ShellCommand {
 	var kept []v1alpha1.ShellCommand
 	for _, c := range all {
@@ -47,15 +47,15 @@ func Advice(a v1alpha1.Advice) v1alpha1.Advice {
 // Waiting makes a wait fit for the record, as writing it would.
 func Waiting(w *v1alpha1.Waiting) *v1alpha1.Waiting {
 	if w = w.DeepCopy(); w != nil {
-		_ = fit(w, "status.waiting") // what is refused is refused when it is written
+		_ = fit(w, "status.waiting") // the write itself refuses what does not fit
 	}
 	return w
 }
 
-// FitRelease makes a status fit for the record: texts are masked, neutralised and
-// clipped, lists are capped. What another thing is known by is never changed: one
-// that is too long, or cannot be shown, is an [ErrTooLarge] that names the field.
-// What fits already stays as it is.
+// FitRelease makes a status fit for the record: it masks, neutralises and clips texts,
+// and caps lists. It never changes a text that identifies another object: one that is too
+// long, or cannot be shown, is an [ErrTooLarge] that names the field. What fits already
+// stays unchanged.
 func FitRelease(s *v1alpha1.ReleaseStatus) error { return fit(s, "status") }
 
 // FitApplication does the same for the status of a BlueGreen.
@@ -65,16 +65,16 @@ func FitApplication(s *v1alpha1.BlueGreenStatus) error { return fit(s, "status")
 // a repository's name, and 128 for a tag.
 const ImageLimit = 512
 
-// IsName reports whether a text can be recorded as what another thing is known by.
+// IsName reports whether a text can be recorded as the identity of another object.
 func IsName(text string, limit int) bool {
 	return prose.Size(text) <= limit && utf8.ValidString(text) && prose.Neutral(text) == text && !strings.ContainsAny(text, "\n\t")
 }
 
-// kind is what becomes of a text that is too long.
+// kind determines what happens to a text that is too long.
 type kind int
 
 const (
-	line  kind = iota // a sentence: one line, its beginning is kept
+	line  kind = iota // a sentence: one line, the beginning is kept
 	block             // lines, the beginning is kept
 	tail              // lines, the end is kept
 	name              // refused
@@ -118,8 +118,8 @@ var bounds = map[string]bound{
 	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
 }
 
-// caps are how many entries lists may have, where it is not listCap. Findings are
-// ordered by their weight.
+// caps are how many entries a list may have, if not listCap. Findings are ordered by
+// their weight.
 var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
@@ -128,8 +128,8 @@ var caps = map[string]int{
 
 const listCap = 16
 
-// rooms are the sizes of lists, in bytes as JSON stores them, whose entries may be
-// much larger than most are.
+// rooms are the sizes of lists, in bytes as JSON stores them, whose entries may be much
+// larger than most are.
 var rooms = map[string]int{"ReleaseStatus.Findings": 24 << 10, "BlueGreenStatus.Findings": 64 << 10}
 
 // fit walks a status, a pointer to a struct.
@@ -138,8 +138,8 @@ func fit(status any, path string) error {
 	return errors.Join(fitStruct(v, path)...)
 }
 
-// fitStruct makes every field of a struct fit. The times and durations of
-// Kubernetes are structs without a text.
+// fitStruct makes every field of a struct fit. Kubernetes's times and durations are
+// structs without a text.
 func fitStruct(v reflect.Value, path string) []error {
 	var errs []error
 	for i := range v.NumField() {
@@ -224,8 +224,8 @@ func fitText(v reflect.Value, b bound, path string) []error {
 	return nil
 }
 
-// fitting is how many entries of a list there is room for, beside one that says how
-// many are left out; all of them if that one is not needed.
+// fitting is how many entries of a list fit, together with one that says how many are
+// left out; all of them if none is left out.
 func fitting(v reflect.Value, room int) int {
 	const rest = 512 // the largest of those
 	total, n := len("[]"), 0
@@ -244,8 +244,8 @@ func fitting(v reflect.Value, room int) int {
 	return n
 }
 
-// cut bounds a list to so many entries at most. What is left out is said by a last
-// entry, where that can be said; of what happened in an order the end is kept.
+// cut limits a list to keep entries. If the list's type allows it, a last entry says
+// how many are left out. Of a list in order of time the end is kept.
 func cut(v reflect.Value, field string, keep int) {
 	most, known := caps[field]
 	if !known {
@@ -280,8 +280,8 @@ func cut(v reflect.Value, field string, keep int) {
 	}
 }
 
-// FitGitHub checks what the bot keeps. Nothing of it may be changed: it is compared
-// with what GitHub was made to show, and all of it is made of what fitted before.
+// FitGitHub checks what the bot keeps. It changes nothing: the bot compares it with what
+// it published, and all of it consists of texts that fitted before.
 func FitGitHub(s *v1alpha1.GitHubStatus) error {
 	var errs []error
 	check := func(field, text string, limit int) {
@@ -303,8 +303,8 @@ func FitGitHub(s *v1alpha1.GitHubStatus) error {
 	return errors.Join(errs...)
 }
 
-// tooLarge tells a write that was refused for its size from other errors: the API
-// server's own limit, etcd's, and that of the connection between them.
+// tooLarge distinguishes a write that was refused for its size from other errors. It
+// knows the API server's own limit, etcd's, and that of the connection between them.
 func tooLarge(err error) bool {
 	if err == nil {
 		return false

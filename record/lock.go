@@ -12,8 +12,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Lock keeps the releases of an application from moving traffic. If it is locked
-// already, it is [ErrSet]: the first lock stays, with its reason.
+// Lock keeps the releases of an application from moving traffic. If it is locked already,
+// Lock returns [ErrSet]: the first lock stays, with its reason.
 func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error {
 	return r.setLock(ctx, app, l.By, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
 		if now != nil {
@@ -23,8 +23,8 @@ func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.
 	})
 }
 
-// Unlock takes the lock of an application away, whoever set it, and returns it;
-// nil if there was none. Who did it is kept.
+// Unlock removes the lock of an application, whoever set it, and returns it; nil if there
+// was none. It records who removed it.
 func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
 	var was *v1alpha1.Lock
 	err := r.setLock(ctx, app, by, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {

@@ -1,10 +1,10 @@
 // Package record is the record over Kubernetes: it writes releases, approves and
 // cancels them, and holds the claim by which one release at a time acts.
 //
-// Every write is a compare-and-swap or a create under a deterministic name, so
-// that two processes that want the same thing end up with one of it. Reads that
-// a decision rests on are not cached. What a newer version wrote is neither read nor
-// written: [v1alpha1.NewerFormatError].
+// Every write is a compare-and-swap or a create under a deterministic name, so two
+// processes that want the same thing end up with one of it. Reads for a decision are not
+// cached. It neither reads nor writes what a newer version wrote:
+// [v1alpha1.NewerFormatError].
 //
 // # Decisions
 //
@@ -40,27 +40,27 @@ type Record struct {
 	Client client.Client
 	// Reader reads past any cache.
 	Reader client.Reader
-	// Namespaces that are looked at; none means all.
+	// Namespaces to look at; none means all.
 	Namespaces []string
 	// RenewEvery is how often a claim is renewed while a release acts. The zero
 	// value is the constant of the same name.
 	RenewEvery time.Duration
-	// StaleAfter is the age at which somebody else may take a claim over. All
-	// processes must agree on it. The zero value is the constant of the same name.
+	// StaleAfter is the age at which another process may take a claim over. All processes
+	// must agree on it. The zero value is the constant of the same name.
 	StaleAfter time.Duration
 }
 
-// ErrIdentity says that a release of the wanted name exists and is about
-// something else. The caller must not go on as if it were its own.
+// ErrIdentity reports that a release of the wanted name exists and asks for something
+// else. The caller must not continue as if it were its own.
 var ErrIdentity = errors.New("a different release has this name")
 
-// ErrSet says that a set-once field is set already. The caller reads the
-// release and says what stands there.
+// ErrSet reports that a set-once field is set already. The caller reads the release and
+// reports what it holds.
 var ErrSet = errors.New("already set")
 
-// Applications returns the BlueGreens of a repository, or of every repository if
-// it is empty, in namespaces that are granted theirs. The repository's number, if
-// it is known, goes before its name, see [v1alpha1.BlueGreen.Follows].
+// Applications returns the BlueGreens of a repository, or of every repository if it is
+// empty, in namespaces that are granted theirs. The repository's number, if it is known,
+// takes precedence over its name, see [v1alpha1.BlueGreen.Follows].
 func (r *Record) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
 	all, err := applications(ctx, r.Client, r.Namespaces)
 	if err != nil {
@@ -121,7 +121,7 @@ func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1
 }
 
 // Releases returns the releases of an application, newest first. If one is of a newer
-// version, what the others mean cannot be told: it is a [v1alpha1.NewerFormatError].
+// version, the others cannot be interpreted: the error is [v1alpha1.NewerFormatError].
 func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	return releases(ctx, r.Reader, app, client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
 }
@@ -148,10 +148,10 @@ func releases(ctx context.Context, from client.Reader, app types.NamespacedName,
 	return list.Items, nil
 }
 
-// Work returns the releases of an application as whoever drives it needs them,
-// newest first: those that are unfinished as they are now, and the finished
-// ones, which do not change any more, as the cache knows them. One that the
-// cache does not know yet is told of by a watch.
+// Work returns the releases of an application as whoever drives it needs them, newest
+// first: the unfinished ones as they are now, and the finished ones, which do not change
+// any more, as the cache has them. A watch reports a release that the cache does not
+// have yet.
 func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	known, err := releases(ctx, r.Client, app, client.MatchingFields{index.Application: app.Name})
 	if err != nil {
@@ -188,9 +188,9 @@ func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alph
 	return &rel, nil
 }
 
-// Submit writes a release, or finds that it is written already. A release of
-// the same name that asks for something else is [ErrIdentity]. The release is
-// labelled with its application and owned by it.
+// Submit writes a release, or finds that it is written already. A release of the same
+// name that asks for something else is [ErrIdentity]. The release gets its application's
+// label, and is owned by it.
 func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
 	bg, err := r.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
 	if err != nil {
@@ -219,8 +219,8 @@ func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.R
 	return present, false, nil
 }
 
-// Approve records a person's approval of a release. If the release has one
-// already, it is [ErrSet].
+// Approve records a person's approval of a release. It returns [ErrSet] if the release
+// has one already.
 func (r *Record) Approve(ctx context.Context, key types.NamespacedName, a v1alpha1.Approval) error {
 	return setOnce{"approval", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Approval != nil {
@@ -231,7 +231,7 @@ func (r *Record) Approve(ctx context.Context, key types.NamespacedName, a v1alph
 	}}.write(ctx, r, key)
 }
 
-// Cancel asks a release to stop. If it was asked already, it is [ErrSet].
+// Cancel asks a release to stop. It returns [ErrSet] if somebody has asked already.
 func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha1.Cancel) error {
 	return setOnce{"cancel", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Cancel != nil {
@@ -242,8 +242,8 @@ func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha
 	}}.write(ctx, r, key)
 }
 
-// Confirm records that users reach a colour since a release moved them. If somebody
-// has said so already, it is [ErrSet].
+// Confirm records that users reach a colour since a release moved them. It returns
+// [ErrSet] if somebody has confirmed that already.
 func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alpha1.Confirmation) error {
 	return setOnce{"confirmations", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Confirmed(c.Color) != nil {
@@ -254,14 +254,14 @@ func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alph
 	}}.write(ctx, r, key)
 }
 
-// setOnce is a field of a release that is set once. set reports whether it was
-// free.
+// setOnce is a field of a release that is set once. set sets it, and reports whether it
+// was free.
 type setOnce struct {
 	field string
 	set   func(*v1alpha1.ReleaseSpec) bool
 }
 
-// write sets the field by compare-and-swap, reading again when the deployer wrote the
+// write sets the field by compare-and-swap. It reads again when the deployer wrote the
 // release in between.
 func (s setOnce) write(ctx context.Context, r *Record, key types.NamespacedName) error {
 	for {
@@ -283,8 +283,8 @@ func (s setOnce) write(ctx context.Context, r *Record, key types.NamespacedName)
 	}
 }
 
-// PublishGitHub writes status.github of a release by server-side apply, and
-// nothing else of it.
+// PublishGitHub writes status.github of a release by server-side apply, and no other
+// field.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Repositories is the ledger of first contacts: by which number a namespace first
-// met the repository of a name. It is in Turnout's own namespace, since whoever owns
-// an application's could delete a BlueGreen, and with it what its status says.
+// Repositories is the ledger of first contacts: the number of each repository's name when
+// a namespace first met it. It is in Turnout's own namespace, since the owner of an
+// application's namespace could delete a BlueGreen, and its status with it.
 type Repositories struct {
 	// Client writes, and Reader reads past any cache.
 	Client client.Client
 	Reader client.Reader
-	// Namespace it lives in: Turnout's own.
+	// Namespace of the ledger: Turnout's own.
 	Namespace string
 }
 
@@ -29,24 +29,24 @@ const (
 	// maxMet is how many repositories a namespace may meet. With names of 140 bytes
 	// that is a quarter of what one object holds.
 	maxMet = 1500
-	// maxRaces is how often a write that somebody else's came before is made again.
+	// maxRaces is how often a write is repeated that lost a race.
 	maxRaces = 8
 )
 
 // Meet returns the number that a repository of this name has in the ledger of a
-// namespace. At first contact, that is the number it has now, written down first.
+// namespace. At first contact it records the present number, and returns that.
 func (r *Repositories) Meet(ctx context.Context, namespace, repository string, id int64) (int64, error) {
 	return r.note(ctx, namespace, repository, id, false)
 }
 
-// Repin writes down another number, which only a cluster administrator may ask for.
+// Repin records another number, which only a cluster administrator may ask for.
 func (r *Repositories) Repin(ctx context.Context, namespace, repository string, id int64) error {
 	_, err := r.note(ctx, namespace, repository, id, true)
 	return err
 }
 
-// note writes an entry unless there is one, or over it. Applications of a namespace
-// share the object, so a lost race is looked at again.
+// note adds an entry, or replaces one. Applications of a namespace share the object, so
+// it looks again after a lost race.
 func (r *Repositories) note(ctx context.Context, namespace, repository string, id int64, over bool) (int64, error) {
 	key := strings.ToLower(strings.ReplaceAll(repository, "/", ".")) // an owner has no dot
 	for range maxRaces {
@@ -79,8 +79,8 @@ func (r *Repositories) note(ctx context.Context, namespace, repository string, i
 	return 0, fmt.Errorf("writing down repository %s of namespace %s: %w", repository, namespace, ErrHeld)
 }
 
-// write is a compare-and-swap: what was not there is created, what was read is
-// updated in that version.
+// write is a compare-and-swap: it creates the object if none was read, and updates the
+// version that was read.
 func (r *Repositories) write(ctx context.Context, ledger *corev1.ConfigMap, key string, id int64) error {
 	if ledger.Data == nil {
 		ledger.Data = map[string]string{}

@@ -15,18 +15,18 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// publishing is how many releases are published side by side.
+// publishing is how many releases are published at the same time.
 const publishing = 4
 
-// newer reports whether a newer version wrote what was read: it publishes that.
+// newer reports whether a newer version wrote what was read. That version publishes it.
 func newer(err error) bool {
 	_, ok := errors.AsType[*v1alpha1.NewerFormatError](err)
 	return ok
 }
 
-// Watch calls back for every release that exists or changes, on the leader
-// only. The callback may be called for the same state more than once. An error
-// is tried again with back-off; a duration asks to be called again after it.
+// Watch calls back for every release that exists or changes, on the leader only. It may
+// call more than once for the same state. After an error it calls again with back-off;
+// after a positive duration it calls again when that has passed.
 func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
 	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		rel, err := r.Release(ctx, req.NamespacedName)

@@ -18,7 +18,7 @@ import (
 // map is 1 MB.
 const maxAnswer = 4 << 20
 
-// Config says what is asked.
+// Config says which project is read, and where.
 type Config struct {
 	// Project that the cluster's load balancers are in.
 	Project string
@@ -40,7 +40,7 @@ var (
 	resource = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 )
 
-// New finds this process's credentials, unless none are needed. It asks nothing.
+// New finds this process's credentials, unless none are needed. It sends no request.
 func New(ctx context.Context, cfg Config) (*Client, error) {
 	if !projectName.MatchString(cfg.Project) {
 		return nil, fmt.Errorf("%q is not the id of a Google project", cfg.Project)
@@ -73,11 +73,11 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	return &Client{cfg.Project, service.UrlMaps, service.RegionUrlMaps}, nil
 }
 
-// Project is the one whose URL maps are read.
+// Project is the project whose URL maps are read.
 func (c *Client) Project() string { return c.project }
 
-// Get reads a URL map; region is empty for a global one. An [*Error] says that it
-// cannot be had.
+// Get reads a URL map; region is empty for a global one. It returns an [*Error] if it
+// cannot be read.
 func (c *Client) Get(ctx context.Context, region, name string) (Map, error) {
 	if !resource.MatchString(name) || region != "" && !resource.MatchString(region) {
 		return Map{}, fmt.Errorf("%q is no name of a URL map", name)
@@ -106,7 +106,7 @@ type Error struct {
 func (e *Error) Error() string { return e.text }
 func (e *Error) Unwrap() error { return e.err }
 
-// explain says what there is to do about an error.
+// explain words an error, with what to do about it.
 func (c *Client) explain(region, name string, err error) *Error {
 	e := &Error{err: err}
 	where := "project " + c.project

@@ -3,22 +3,22 @@
 //
 // # Tour
 //
-//   - client.go: [Client] asks, bounded in size and never redirected. How long an answer
-//     may take is for its caller to say.
-//   - map.go: [Map] is what can be read of the answer; [Map.Says] tells, purely, which
-//     of two colours it leads users to.
+//   - client.go: [Client] asks, with a bound on the size and without following
+//     redirects. Its caller bounds the time of an answer.
+//   - map.go: [Map] is what the answer holds; [Map.Says] determines, purely, which of
+//     two colours it leads users to.
 //
 // # Decisions
 //
-// The events of the load balancer's controller get lost, and an application may have
-// no public address. The URL map is what the controller writes, so that nobody need
-// be believed. It says what front ends will do: they take it up one after the other.
+// The events of the load balancer's controller get lost, and an application may have no
+// public address. The controller writes the URL map itself, so it is direct evidence. It
+// shows what front ends will do: they apply it one after the other.
 //
-// It costs a right (compute.urlMaps.get) in the cluster's project, so that it is asked
-// only where whoever runs Turnout names that project. Whatever else but a URL map that
-// was read comes of it says nothing about users.
+// It costs a right (compute.urlMaps.get) in the cluster's project, so Turnout asks only
+// if its operator names that project. Any result but a URL map that was read says nothing
+// about users.
 //
-// google.golang.org/api/compute/v1 instead of cloud.google.com/go/compute: both are
-// Google's own and generated anew every week. The former is in a module that is needed
-// anyway, speaks JSON over HTTP alone, and brings no gRPC and no generated messages.
+// The client is google.golang.org/api/compute/v1 instead of cloud.google.com/go/compute.
+// Google generates both anew every week. The former is in a module that is needed anyway,
+// uses JSON over HTTP only, and brings no gRPC and no generated messages.
 package urlmap

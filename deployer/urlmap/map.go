@@ -30,8 +30,8 @@ func (l lead) String() string {
 	return strings.Join(l.hosts, ",") + l.path
 }
 
-// fromAPI reads a URL map. One that does anything else with a request than to send
-// it to a backend service is not of Google's controller, and is not understood.
+// fromAPI reads a URL map. Google's controller makes maps that only send requests to
+// backend services; any other map is not understood.
 func fromAPI(from *compute.UrlMap) (Map, error) {
 	m := Map{Name: from.Name}
 	if from.DefaultRouteAction != nil || from.DefaultUrlRedirect != nil {
@@ -67,8 +67,8 @@ func notUnderstood(m *compute.UrlMap, part string) error {
 	return fmt.Errorf("URL map %s is not as Google's controller makes it (%s), and so not understood", m.Name, part)
 }
 
-// backendService is the name in a link to a backend service; of a link to something
-// else all of it, which is nobody's name.
+// backendService is the name in a link to a backend service. For a link to anything else
+// it returns the whole link, which is no backend service's name.
 func backendService(link string) string {
 	if _, name, found := strings.Cut(link, "/backendServices/"); found {
 		return name
@@ -78,23 +78,23 @@ func backendService(link string) string {
 
 // Question is which of two colours a URL map leads users to.
 type Question struct {
-	// StandbyHost is the host that leads nobody to the other colour.
+	// StandbyHost is the host that may lead to either colour: users do not use it.
 	StandbyHost string
-	// To are the backend services of the colour that users are sent to, From those of
-	// the other one.
+	// To are the backend services of the colour that users are sent to, From those of the
+	// other colour.
 	To, From []string
 }
 
 // Answer is what a URL map says.
 type Answer struct {
-	// There: it leads users to the one colour, and nobody to the other.
+	// There reports that it leads users to To, and none of them to From.
 	There bool
 	// Old is where it leads users to the other; empty if nowhere.
 	Old string
 }
 
-// Says tells which colour the URL map leads users to. It says neither if it leads to
-// none of the two.
+// Says determines which colour the URL map leads users to. The answer is neither if the
+// map leads to none of the two.
 func (m Map) Says(q Question) Answer {
 	var a Answer
 	for _, l := range m.leads {
