@@ -17,22 +17,21 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// longestSleep is how long a call waits by itself when GitHub says that it is
-// asked too fast. What must wait longer is an error that says how long, and whoever
-// asked comes back: the publisher asks to be called again then, and a command
-// stays in the inbox.
+// longestSleep is how long a call waits by itself when GitHub says that requests come too
+// fast. For a longer wait it returns an error with the time, and the caller comes back: the
+// publisher asks to be called again then, and a command stays in the inbox.
 const longestSleep = 5 * time.Second
 
-// withoutWord is how long GitHub is left alone if it refuses and does not say for
-// how long (GitHub docs, "Rate limits for the REST API").
+// withoutWord is how long to leave GitHub alone if it refuses without saying for how long
+// (GitHub docs, "Rate limits for the REST API").
 const withoutWord = time.Minute
 
 // maxRefusal is how much of a refusal is read, in bytes.
 const maxRefusal = 1 << 20
 
-// politeness waits out secondary rate limits for all that share it: while GitHub
-// refuses one of them, it is not asked by the others either. The limiter sleeps
-// through the short ones; the long ones are errors at once, until they are over.
+// politeness waits out secondary rate limits for all that share it: while GitHub refuses one
+// of them, the others do not ask it either. The limiter sleeps through short limits; during a
+// long one, requests fail at once.
 type politeness struct {
 	limiter http.RoundTripper
 	mu      sync.Mutex
@@ -56,8 +55,8 @@ func (p *politeness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode < http.StatusBadRequest {
 		return resp, err
 	}
-	// A refusal is read here, whole: not everybody above closes it, and its
-	// connection would stay open.
+	// Read a refusal here, to its end: some callers do not close it, and its connection would
+	// stay open.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	_ = resp.Body.Close()
 	if err != nil {
@@ -73,12 +72,10 @@ func (p *politeness) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// quotaSpent reports whether an answer says that nothing is left of the hourly
-// quota.
+// quotaSpent reports whether an answer says that the hourly quota is used up.
 func quotaSpent(resp *http.Response) bool { return resp.Header.Get("X-RateLimit-Remaining") == "0" }
 
-// limitedError is a request that was not made, because GitHub wants to be left
-// alone.
+// limitedError is a request that was not sent, because GitHub asked for a pause.
 type limitedError struct{ until time.Time }
 
 // Error implements error.
@@ -86,7 +83,7 @@ func (e *limitedError) Error() string {
 	return "GitHub's secondary rate limit: it is not asked again before " + e.until.UTC().Format("15:04:05 UTC")
 }
 
-// rewind gives a request that is sent again its body again.
+// rewind restores the body of a request that is sent again.
 type rewind struct{ base http.RoundTripper }
 
 // RoundTrip implements [http.RoundTripper].
@@ -103,9 +100,9 @@ func (r rewind) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.base.RoundTrip(again)
 }
 
-// RetryAfter returns how long GitHub wants to be left alone, if err says so: by a
-// request that was not made, by one of go-github's errors, by an answer that
-// go-github takes for no limit (it knows 403 only), or by the refusal of a token.
+// RetryAfter returns how long GitHub wants to be left alone, if err says so. It reads requests
+// that were not sent, go-github's errors, answers that go-github does not recognise as a limit
+// (it knows 403 only), and refusals of a token.
 func RetryAfter(err error, now time.Time) (time.Duration, bool) {
 	if kept := (*limitedError)(nil); errors.As(err, &kept) {
 		return max(time.Second, kept.until.Sub(now)), true
@@ -128,8 +125,8 @@ func RetryAfter(err error, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// limitOf reads a rate limit from an answer: 429 is always one; 403 if it says
-// when to come back, that nothing is left, or what it is.
+// limitOf reads a rate limit from an answer. 429 is always one; 403 is one if it says when to
+// come back, that nothing is left, or that it is a rate limit.
 func limitOf(resp *http.Response, message string, now time.Time) (time.Duration, bool) {
 	if resp == nil || resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
 		return 0, false
