@@ -131,7 +131,7 @@ func TestIngressThatIsBrokenAlreadyIsNotTouched(t *testing.T) {
 	check(t, w.kube.Delete(t.Context(), &corev1.Service{ObjectMeta: w.meta("admin-svc")}))
 	finish()
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
-	w.expectMessage(rel, "takes up no change", "service admin-svc", "does not exist", "was not changed")
+	w.expectMessage(rel, "applies no change", "service admin-svc", "does not exist", "was not changed")
 	if i := w.gceIngress(); i.Generation != 1 {
 		t.Errorf("the ingress was changed: %+v", i.Spec)
 	}
