@@ -1,0 +1,145 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Milestones are the facts of a release that are recorded, not observed.
+type Milestones struct {
+	// Target colour, fixed when the release is claimed. From then on no step
+	// says live or idle.
+	Target Color `json:"target,omitempty"`
+
+	// Previous is the version that was live when the release was claimed.
+	Previous *Version `json:"previous,omitempty"`
+
+	// ClaimedAt is when the release was claimed.
+	ClaimedAt *metav1.Time `json:"claimedAt,omitempty"`
+
+	// OnBranch: the commit is of the application's branch.
+	OnBranch *OnBranchMilestone `json:"onBranch,omitempty"`
+
+	// Built: the image exists.
+	Built *BuiltMilestone `json:"built,omitempty"`
+
+	// AttachedAt: the target's Service is referenced by the Ingress.
+	AttachedAt *metav1.Time `json:"attachedAt,omitempty"`
+
+	// Staged: the target runs the image.
+	Staged *StagedMilestone `json:"staged,omitempty"`
+
+	// WarmedAt: every endpoint of the target is healthy for the load balancer.
+	WarmedAt *metav1.Time `json:"warmedAt,omitempty"`
+
+	// Verified: the gate passed.
+	Verified *VerifiedMilestone `json:"verified,omitempty"`
+
+	// Approved: the switch may happen.
+	Approved *ApprovedMilestone `json:"approved,omitempty"`
+
+	// SwitchIntendedAt is the point of no return.
+	SwitchIntendedAt *metav1.Time `json:"switchIntendedAt,omitempty"`
+
+	// SwitchedAt: the patch that moves the traffic was accepted.
+	SwitchedAt *metav1.Time `json:"switchedAt,omitempty"`
+
+	// ConfirmedAt: the switch took effect, as far as that could be seen, which
+	// status.route and status.proof tell.
+	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
+
+	// SoakStartedAt: the watch under live traffic began.
+	SoakStartedAt *metav1.Time `json:"soakStartedAt,omitempty"`
+
+	// SoakedAt: it ended well.
+	SoakedAt *metav1.Time `json:"soakedAt,omitempty"`
+
+	// RestoredAt: traffic is back on the previous colour.
+	RestoredAt *metav1.Time `json:"restoredAt,omitempty"`
+
+	// KeptAt: traffic stays on the target although the release failed, because
+	// the previous colour could not take it.
+	KeptAt *metav1.Time `json:"keptAt,omitempty"`
+
+	// DiscardedAt: the target is shrunk.
+	DiscardedAt *metav1.Time `json:"discardedAt,omitempty"`
+}
+
+// OnBranchMilestone says why a commit counts as one of the branch.
+type OnBranchMilestone struct {
+	// Branch it is of.
+	// +kubebuilder:validation:MaxLength=255
+	Branch string `json:"branch"`
+
+	// By is what says so.
+	By BranchEvidence `json:"by"`
+
+	// At is when it was known.
+	At metav1.Time `json:"at"`
+}
+
+// BranchEvidence is what says that a commit is of a branch.
+//
+// +kubebuilder:validation:Enum=Push;Repository
+type BranchEvidence string
+
+// What says that a commit is of a branch.
+const (
+	BranchByPush       BranchEvidence = "Push"       // the push that brought it there came signed
+	BranchByRepository BranchEvidence = "Repository" // the repository was asked
+)
+
+// BuiltMilestone is an image that exists.
+type BuiltMilestone struct {
+	// Image by digest: repository@sha256:….
+	Image string `json:"image"`
+
+	// At is when it was known.
+	At metav1.Time `json:"at"`
+}
+
+// StagedMilestone is an image that runs on the target.
+type StagedMilestone struct {
+	// Image by digest.
+	Image string `json:"image"`
+
+	// TemplateHash is the pod-template-hash of its ReplicaSet.
+	TemplateHash string `json:"templateHash"`
+
+	// Replicas it runs at.
+	Replicas int32 `json:"replicas"`
+
+	// At is when every pod was available.
+	At metav1.Time `json:"at"`
+}
+
+// VerifiedMilestone is a passed gate, bound to what was checked.
+type VerifiedMilestone struct {
+	// Image by digest that was checked.
+	Image string `json:"image"`
+
+	// TemplateHash that was checked.
+	TemplateHash string `json:"templateHash"`
+
+	// Pods that passed.
+	Pods []string `json:"pods,omitempty"`
+
+	// Check says in words what was asked of them.
+	Check string `json:"check,omitempty"`
+
+	// At is when the last round passed.
+	At metav1.Time `json:"at"`
+
+	// AskAgain: the release waited for a person since, so one more round is made
+	// right before the switch, however fresh this pass is.
+	AskAgain bool `json:"askAgain,omitempty"`
+}
+
+// ApprovedMilestone is the permission to switch.
+type ApprovedMilestone struct {
+	// By is a login, or "policy" for automatic promotion.
+	By string `json:"by"`
+
+	// At is when.
+	At metav1.Time `json:"at"`
+}
+
+// ApprovedByPolicy is the value of [ApprovedMilestone].By for automatic promotion.
+const ApprovedByPolicy = "policy"
