@@ -1,7 +1,7 @@
 package v1alpha1
 
-// Color names one of the two sides of an application. Which one is live is
-// derived from the Ingress, never remembered.
+// Color names one of the two sides of an application. The Ingress shows which one
+// is live; Turnout never remembers it.
 //
 // +kubebuilder:validation:Enum=blue;green
 type Color string
@@ -51,8 +51,8 @@ type IngressSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$')`,message="must be the name of an Ingress: lower-case letters, digits, - and ."
 	Name string `json:"name,omitempty"`
 
-	// StandbyHost is the host under which the colour that is not live stays
-	// referenced. Default: standby-<uid>.invalid, which nobody can resolve.
+	// StandbyHost is the host that keeps the idle colour attached to the load balancer,
+	// without user traffic. Default: standby-<uid>.invalid, which nobody can resolve.
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$')`,message="must be a host such as standby.example.com"
 	// +kubebuilder:validation:MaxLength=253
 	StandbyHost string `json:"standbyHost,omitempty"`

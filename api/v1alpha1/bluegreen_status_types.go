@@ -31,14 +31,14 @@ const (
 	ReasonPreflight         = "Preflight"         // the load balancer could not carry out a switch; see status.findings
 )
 
-// ConditionSwitchUnconfirmed of a BlueGreen: True while nothing says that Google's
-// load balancer took up the last change of its routes, so that users may still
-// reach the colour that the Ingress sends nobody to. That keeps its size, and
-// nothing is staged over it; everything else goes on. It is gone once there is a
-// sign. The message has the ways out.
+// ConditionSwitchUnconfirmed of a BlueGreen: True while nothing shows that Google's
+// load balancer took up the last change of its routes. Users may still reach the
+// colour that the Ingress sends nobody to, so that colour keeps its size, and no
+// release stages over it. Everything else goes on. The first sign ends it. The message
+// has the ways out.
 const ConditionSwitchUnconfirmed = "SwitchUnconfirmed"
 
-// Reasons of [ConditionSwitchUnconfirmed]: what has not told yet, and why.
+// Reasons of [ConditionSwitchUnconfirmed]: which sign is missing, and why.
 const (
 	ReasonOldRoutes       = "OldRoutes"       // the load balancer's URL map leads to the colour that users are to have left
 	ReasonNoAddress       = "NoAddress"       // spec.url is not set
@@ -59,13 +59,13 @@ const (
 	PhaseHolding   = "Holding"   // the old colour is kept for a rollback
 )
 
-// BlueGreenStatus is what the deployer knows of an application.
+// BlueGreenStatus is what the deployer knows about an application.
 type BlueGreenStatus struct {
 	// Format of the record, see [Format]; none is 1. A version that does not know it
 	// leaves the application alone.
 	Format int32 `json:"format,omitempty"`
 
-	// ObservedGeneration of the spec that this status speaks of.
+	// ObservedGeneration of the spec that this status describes.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// Phase is one word for people.
@@ -74,8 +74,8 @@ type BlueGreenStatus struct {
 	// Version is the live version in short, for people.
 	Version string `json:"version,omitempty"`
 
-	// Repository is the repository as it was first met; another one under the same
-	// name is not asked for anything.
+	// Repository is the repository that Turnout first met. It asks nothing of another one
+	// under the same name.
 	Repository *RepositoryPin `json:"repository,omitempty"`
 
 	// Live is the version users reach, as observed.
@@ -84,39 +84,37 @@ type BlueGreenStatus struct {
 	// Active is the claim: the one release that may act.
 	Active *Claim `json:"active,omitempty"`
 
-	// Previous is the version that /rollback returns to. It is set by a switch
-	// and unset by a rollback.
+	// Previous is the version that /rollback returns to. A switch sets it, and a rollback
+	// unsets it.
 	Previous *Version `json:"previous,omitempty"`
 
-	// WayBack says whether users could return to Previous at once, as it is now; unset
-	// without Previous. While a switch is under way, it speaks of the version that
-	// users are being moved from.
+	// WayBack says whether users could return to Previous at once. Unset without
+	// Previous. During a switch it describes the version that users are leaving.
 	WayBack *WayBack `json:"wayBack,omitempty"`
 
 	// LastSwitch is the last time traffic moved.
 	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
 
-	// Ingress is what was last seen of the spec of the Ingress, which others may change,
+	// Ingress is when the spec of the Ingress last changed, as seen; others may change it,
 	// too.
 	Ingress *IngressSeen `json:"ingress,omitempty"`
 
-	// RolledBack are the commits that were rolled back and that no release has
-	// left behind since: every deploy that contains one waits for /promote.
+	// RolledBack are the commits that were rolled back, until a release that contains
+	// them succeeds: every deploy that contains one waits for /promote.
 	RolledBack []RolledBack `json:"rolledBack,omitempty"`
 
-	// Lock keeps every deploy from moving traffic until it is taken away. A
-	// rollback works all the same.
+	// Lock keeps every deploy from moving traffic until somebody unlocks. Rollbacks still
+	// work.
 	Lock *Lock `json:"lock,omitempty"`
 
-	// UnlockedAt is when the last lock was taken away: nobody could have promoted
-	// before.
+	// UnlockedAt is when the last lock was removed: nobody could have promoted before.
 	UnlockedAt *metav1.Time `json:"unlockedAt,omitempty"`
 
-	// UnlockedBy is who took it away.
+	// UnlockedBy is who removed it.
 	UnlockedBy string `json:"unlockedBy,omitempty"`
 
 	// Findings of the preflight: what is wrong, or could be better, with the objects
-	// that a switch rests on. An error keeps releases from running.
+	// that a switch needs. An error keeps releases from running.
 	// +listType=atomic
 	Findings []Finding `json:"findings,omitempty"`
 
@@ -126,7 +124,7 @@ type BlueGreenStatus struct {
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// Commands that do what the conditions say, by their types.
+	// Commands that carry out what the conditions say, by their types.
 	// +listType=map
 	// +listMapKey=condition
 	Commands []ConditionCommands `json:"commands,omitempty"`
@@ -151,8 +149,8 @@ func (s *BlueGreenStatus) SetCommands(condition string, commands []ShellCommand)
 	slices.SortFunc(s.Commands, func(a, b ConditionCommands) int { return strings.Compare(a.Condition, b.Condition) })
 }
 
-// RepositoryPin is a repository known by its number, which it keeps when it is
-// renamed or transferred, and which another one under its name does not have.
+// RepositoryPin is a repository known by its number. A renamed or transferred
+// repository keeps its number; another one under the same name has its own.
 type RepositoryPin struct {
 	// Name it was met by: spec.repository at that time.
 	// +kubebuilder:validation:MaxLength=140
@@ -164,8 +162,8 @@ type RepositoryPin struct {
 	// At is when it was met, or pinned again.
 	At metav1.Time `json:"at"`
 
-	// Found is the number that the name leads to by now, if it is another one. Until
-	// a cluster administrator pins the repository again, nothing is asked of it.
+	// Found is the number that the name leads to now, if it is another one. Turnout asks
+	// nothing of it until a cluster administrator pins the repository again.
 	Found int64 `json:"found,omitempty"`
 }
 
@@ -221,8 +219,8 @@ func (f Finding) With(commands ...ShellCommand) Finding {
 	return f
 }
 
-// ConditionCommands are the commands that do what a condition's message says. A
-// condition of Kubernetes has no place for them.
+// ConditionCommands are the commands that carry out what a condition's message says. A
+// Kubernetes condition has no field for them.
 type ConditionCommands struct {
 	// Condition is its type.
 	Condition string `json:"condition"`
@@ -279,7 +277,7 @@ type Version struct {
 	TemplateHash string `json:"templateHash,omitempty"`
 }
 
-// WayBack is what runs, just now, of the version that a rollback returns to.
+// WayBack is what runs now of the version that a rollback returns to.
 type WayBack struct {
 	// Color that it runs on.
 	Color Color `json:"color"`
@@ -290,13 +288,12 @@ type WayBack struct {
 	// Needed is how many of them users need.
 	Needed int32 `json:"needed,omitempty"`
 
-	// Missing says what users would have to wait for; empty if they could return at
-	// once.
+	// Missing says what users would wait for. Empty if they could return at once.
 	Missing string `json:"missing,omitempty"`
 }
 
 // Claim says which release may act on an application. Every writer takes it by
-// compare-and-swap; leader election fences nothing, this does.
+// compare-and-swap: the claim is the fence, leader election is not.
 type Claim struct {
 	// Release is the name of the release that acts.
 	Release string `json:"release"`
@@ -307,7 +304,7 @@ type Claim struct {
 	// Holder is the process that drives it.
 	Holder string `json:"holder"`
 
-	// RenewedAt is when the holder last said that it is alive.
+	// RenewedAt is when the holder last renewed it.
 	RenewedAt metav1.MicroTime `json:"renewedAt"`
 }
 
@@ -326,8 +323,8 @@ type SwitchRecord struct {
 	// At is when.
 	At metav1.Time `json:"at"`
 
-	// TookEffectAt is when the first sign was seen that the load balancer uses the
-	// new routes; unset if none was.
+	// TookEffectAt is when Turnout saw the first sign that the load balancer uses the new
+	// routes. Unset without one.
 	TookEffectAt *metav1.Time `json:"tookEffectAt,omitempty"`
 
 	// TookEffectBy says which sign it was. On Google's load balancer Wait is none.
@@ -336,19 +333,17 @@ type SwitchRecord struct {
 	// LoadBalancer that the Ingress programmed.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty"`
 
-	// Unsettled: it was made before there was a sign that the load balancer had
-	// taken up the routes before it, so that a word of its controller may speak of
-	// those.
+	// Unsettled is set if there was no sign yet that the load balancer had taken up the
+	// routes before this switch: an event of its controller may mean those.
 	Unsettled bool `json:"unsettled,omitempty"`
 
-	// AnswersFrom is from when on an answer of the version that users are sent to
-	// is a sign: before, it may come from where users had not left it yet. Unset if
-	// any answer is.
+	// AnswersFrom is since when an answer of the new version is a sign. Before, users may
+	// not have left it yet. Unset if every answer is a sign.
 	AnswersFrom *metav1.Time `json:"answersFrom,omitempty"`
 
-	// OverruledAt is when it was last seen that somebody else had moved users since,
-	// and OverruledTo where to; unset if nobody has. What took effect, and is
-	// unsettled, then speaks of their routes.
+	// OverruledAt is when Turnout last saw that somebody else had moved users since, and
+	// OverruledTo where to. Unset if nobody has. TookEffectAt and Unsettled then describe
+	// their routes.
 	OverruledAt *metav1.Time `json:"overruledAt,omitempty"`
 
 	// OverruledTo is that colour.
@@ -360,8 +355,8 @@ type SwitchRecord struct {
 	// To is the version that users were moved to.
 	To Version `json:"to"`
 
-	// Before is the version that /rollback would have returned to before this
-	// switch; a restore puts it back.
+	// Before is the version that /rollback returned to before this switch. A restore puts
+	// it back.
 	Before *Version `json:"before,omitempty"`
 
 	// Shrunk is set once the colour that was left has its standby size.
@@ -376,8 +371,7 @@ type IngressSeen struct {
 	// Since is when it was first seen.
 	Since metav1.Time `json:"since"`
 
-	// UID of the release of this application that made it so; empty if that was
-	// somebody else.
+	// UID of the release of this application that wrote it. Empty if somebody else did.
 	UID string `json:"uid,omitempty"`
 }
 

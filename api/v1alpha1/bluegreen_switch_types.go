@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// PromotionSpec says whether a person approves the switch.
+// PromotionSpec says whether a person must approve the switch.
 type PromotionSpec struct {
 	// Mode is Automatic, or Manual: wait for /promote.
 	// +kubebuilder:default=Automatic
@@ -27,10 +27,10 @@ const (
 	PromotionManual    PromotionMode = "Manual"    // a person, by /promote
 )
 
-// ProofSpec says how the public address is asked while the traffic moves. With
-// no spec.url it is not asked.
+// ProofSpec says how Turnout measures the public address while the traffic moves.
+// Without spec.url it measures nothing.
 type ProofSpec struct {
-	// Path that is asked.
+	// Path of the request.
 	// +kubebuilder:default="/"
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^/[^\s\pC#]*$')`,message="must be a path such as /healthz, without white space and #"
@@ -42,30 +42,29 @@ type ProofSpec struct {
 	// +kubebuilder:validation:Enum=GET;HEAD
 	Method string `json:"method,omitempty"`
 
-	// VersionHeader is a response header whose value differs from version to
-	// version: by it the old version's answers are told from the new one's. Default:
-	// none, and answers are only counted.
+	// VersionHeader is a response header with a different value in each version: it
+	// shows which version answered. Default: none, and Turnout only counts answers.
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[A-Za-z0-9_.-]*$')`,message="must be the name of a header, such as X-App-Version"
 	VersionHeader string `json:"versionHeader,omitempty"`
 
-	// Rate is how many requests a second the proof sends at most.
+	// Rate is the largest number of requests a second.
 	// +kubebuilder:default=20
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=200
 	Rate int32 `json:"rate,omitempty"`
 
-	// Baseline is how long the public address is asked before a deploy's switch:
-	// what fails then is not new after it. A rollback does not wait for it.
+	// Baseline is how long Turnout measures before a deploy's switch: what fails then is
+	// not a new failure afterwards. A rollback does not wait for it.
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('10m')",message="must be a duration such as 30s or 5m, from 0s to 10m"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Baseline *metav1.Duration `json:"baseline,omitempty"`
 
-	// Tail is how long the public address is asked on after the switch took effect
-	// and, where versions are told apart, after the old one's last answer: front
-	// ends of a load balancer take up a change one after the other.
+	// Tail is how long Turnout goes on measuring after the switch took effect and, with
+	// versionHeader, after the old version's last answer: the front ends of a load
+	// balancer do not all switch at once.
 	// +kubebuilder:default="30s"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('10m')",message="must be a duration such as 30s or 5m, from 0s to 10m"
 	// +kubebuilder:validation:Type=string
@@ -73,7 +72,7 @@ type ProofSpec struct {
 	Tail *metav1.Duration `json:"tail,omitempty"`
 }
 
-// Deadlines bound the steps that wait for the world.
+// Deadlines bound the steps that wait for Kubernetes or the load balancer.
 type Deadlines struct {
 	// Stage bounds the start of the target's pods.
 	// +kubebuilder:default="10m"

@@ -3,8 +3,8 @@ package v1alpha1
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // BlueGreen is one application: where its source is, how it is built, which
-// objects are its two colours, and the rules a release of it must pass. Whoever
-// owns the namespace writes it, like the manifests beside it.
+// objects are its two colours, and the rules its releases must pass. The owner of
+// the namespace writes it, like the manifests beside it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -36,8 +36,8 @@ type BlueGreenList struct {
 // BlueGreenSpec is what the owner of an application decides. A spec of
 // repository and build.project alone is complete.
 type BlueGreenSpec struct {
-	// Repository whose merges deploy here, as owner/name. The namespace must be
-	// granted it by the annotation turnout.dev/repositories.
+	// Repository whose merges deploy here, as owner/name. The annotation
+	// turnout.dev/repositories must grant it to the namespace.
 	// +kubebuilder:validation:MaxLength=140
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_.-]{1,100}$')`,message="must be a repository of GitHub as owner/name, such as acme/my-python-app"
 	// +kubebuilder:validation:XValidation:rule="!self.endsWith('/.') && !self.endsWith('/..')",message="the name must not be . or .."
@@ -56,8 +56,8 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[^\pC]+$')`,message="must be one line of text, such as production"
 	Environment string `json:"environment,omitempty"`
 
-	// URL is the public address: the link of the Deployments tab, and what the
-	// switch is proved on. Without one the switch is not observed from outside.
+	// URL is the public address. The Deployments tab links to it, and Turnout measures
+	// each switch there. Without it, Turnout cannot observe a switch from outside.
 	// +kubebuilder:validation:MaxLength=2048
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^(https?://([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[23Ff][0-9A-Fa-f:]+\])(:[0-9]{1,5})?(/[^\s\pC?#]*)?)?$')`,message="must be an http or https address such as https://shop.example.com, without a user, a query or a fragment"
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().matches('^https?://(localhost|metadata|metadata[.]google[.]internal|0x[0-9a-f]*|[0-9]+|(0|127|169[.]254)[.][0-9.]+|[[]fd00:0?ec2:[^/]*)[.]?(:[0-9]+)?(/.*)?$')",message="must not be this machine, nor where a cloud keeps its metadata"
@@ -72,8 +72,7 @@ type BlueGreenSpec struct {
 	// Green names the green side. Default: <name>-green and <name>-green-svc.
 	Green Side `json:"green,omitempty"`
 
-	// ColorLabel is the label whose value is the colour, in selectors and pod
-	// templates.
+	// ColorLabel is the label that holds the colour, in selectors and pod templates.
 	// +kubebuilder:default=version
 	// +kubebuilder:validation:MaxLength=317
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$')`,message="must be the key of a label, such as version or example.com/color"
@@ -84,12 +83,12 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$')`,message="must be the name of a container: lower-case letters, digits and -"
 	Container string `json:"container,omitempty"`
 
-	// Template is the pod template that a release stages, apart from the image:
-	// the live colour's, or the target's own.
+	// Template is the pod template that a release stages with its image: the live
+	// colour's, or the target's own.
 	// +kubebuilder:default=Live
 	Template TemplateSource `json:"template,omitempty"`
 
-	// MinReplicas is the least size a colour is staged at.
+	// MinReplicas is the smallest size at which a colour is staged.
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=1
 	MinReplicas int32 `json:"minReplicas,omitempty"`
@@ -98,19 +97,19 @@ type BlueGreenSpec struct {
 	// +kubebuilder:default={}
 	Ingress IngressSpec `json:"ingress,omitempty"`
 
-	// Gate is the health gate a staged colour must pass before the switch.
+	// Gate is the health gate that a staged colour must pass before the switch.
 	// +kubebuilder:default={}
 	Gate GateSpec `json:"gate,omitempty"`
 
-	// Promotion says whether a person approves the switch.
+	// Promotion says whether a person must approve the switch.
 	// +kubebuilder:default={}
 	Promotion PromotionSpec `json:"promotion,omitempty"`
 
-	// Proof says how the public address is asked while the traffic moves.
+	// Proof says how Turnout measures the public address while the traffic moves.
 	// +kubebuilder:default={}
 	Proof ProofSpec `json:"proof,omitempty"`
 
-	// Soak is how long the new version is watched under live traffic before the
+	// Soak is how long Turnout watches the new version under live traffic before the
 	// release counts as a success.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, from 0s to 8760h"
@@ -118,16 +117,16 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	Soak *metav1.Duration `json:"soak,omitempty"`
 
-	// Drain is how long after a switch the old colour is never shrunk: front
-	// ends of the load balancer may still send to it.
+	// Drain is how long the old colour keeps its size after a switch, whatever else
+	// happens: front ends of the load balancer may still send to it.
 	// +kubebuilder:default="5m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, from 0s to 8760h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Drain *metav1.Duration `json:"drain,omitempty"`
 
-	// Hold is how long after a switch the old colour is kept at full size, so
-	// that a rollback is instant. A newer release may end it.
+	// Hold is how long the old colour stays at full size after a switch, for an instant
+	// rollback. A newer release may end it.
 	// +kubebuilder:default="15m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) <= duration('8760h')",message="must be a duration such as 30s or 5m, from 0s to 8760h"
 	// +kubebuilder:validation:Type=string
@@ -139,17 +138,16 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:Minimum=0
 	StandbyReplicas int32 `json:"standbyReplicas,omitempty"`
 
-	// Deadlines bound the steps that wait for the world.
+	// Deadlines bound the steps that wait for Kubernetes or the load balancer.
 	// +kubebuilder:default={}
 	Deadlines Deadlines `json:"deadlines,omitempty"`
 
-	// Evidence says what may be told of an application that fails.
+	// Evidence says what a release may show of an application that fails.
 	// +kubebuilder:default={}
 	Evidence EvidenceSpec `json:"evidence,omitempty"`
 
-	// HistoryLimit is how many finished releases are kept at least; those of
-	// the last 8 days are always kept, since GitHub can still replay what
-	// caused them.
+	// HistoryLimit is how many finished releases to keep. Those of the last 8 days
+	// always stay, since GitHub can still replay what caused them.
 	// +kubebuilder:default=20
 	// +kubebuilder:validation:Minimum=1
 	HistoryLimit int32 `json:"historyLimit,omitempty"`

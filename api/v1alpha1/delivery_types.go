@@ -4,11 +4,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Delivery is a webhook that has to be handled, written down before GitHub gets
-// its 202: a push to a branch that some BlueGreen follows, or a comment that may
-// hold a command. It lives in Turnout's own namespace, is written by nobody but
-// Turnout, and is deleted some days after it was handled: until then the same
-// webhook, sent once more under whatever id, meets it and is not handled again.
+// Delivery is a webhook that Turnout has to handle, recorded before GitHub gets its 202:
+// a push to a branch that some BlueGreen follows, or a comment that may hold a command.
+// It lives in Turnout's own namespace, and only Turnout writes it. Turnout deletes it
+// some days after it was handled: until then, the same webhook under any id finds it and
+// is not handled again.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=dlv
@@ -36,7 +36,7 @@ type DeliveryList struct {
 	Items []Delivery `json:"items"`
 }
 
-// DeliverySpec is what was received, as far as it is needed.
+// DeliverySpec is what Turnout received, as far as it needs it.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.push) != has(self.comment)",message="a delivery has either push or comment"
 type DeliverySpec struct {
@@ -52,11 +52,10 @@ type DeliverySpec struct {
 	// +kubebuilder:validation:MaxLength=140
 	Repository string `json:"repository"`
 
-	// RepositoryID is its number; 0 if it was not told.
+	// RepositoryID is its number. 0 if the webhook had none.
 	RepositoryID int64 `json:"repositoryID,omitempty"`
 
-	// ReceivedAt is when it was written down. What a command's age is judged by is
-	// how long it took until then.
+	// ReceivedAt is when it was recorded. A command's age is the time until then.
 	ReceivedAt metav1.MicroTime `json:"receivedAt"`
 
 	// Push is set for a push.
@@ -80,7 +79,7 @@ type DeliveredPush struct {
 	// +kubebuilder:validation:MaxLength=64
 	Before string `json:"before,omitempty"`
 
-	// Actor is the login of whoever pushed.
+	// Actor is the login of who pushed.
 	// +kubebuilder:validation:MaxLength=100
 	Actor string `json:"actor,omitempty"`
 
@@ -97,19 +96,18 @@ type DeliveredComment struct {
 	// PullRequest is its number.
 	PullRequest int `json:"pullRequest"`
 
-	// Body of the comment. It is taken out when the delivery was handled.
+	// Body of the comment. It is removed once the delivery is handled.
 	// +kubebuilder:validation:MaxLength=8192
 	Body string `json:"body,omitempty"`
 
-	// TooLong says that the comment is longer than a command may be, and was not
-	// kept.
+	// TooLong says that the comment is longer than a command may be. Its body is not kept.
 	TooLong bool `json:"tooLong,omitempty"`
 
 	// URL of the comment, for people.
 	// +kubebuilder:validation:MaxLength=500
 	URL string `json:"url,omitempty"`
 
-	// Author is the login of whoever wrote it.
+	// Author is the login of who wrote it.
 	// +kubebuilder:validation:MaxLength=100
 	Author string `json:"author"`
 
@@ -117,12 +115,12 @@ type DeliveredComment struct {
 	WrittenAt metav1.Time `json:"writtenAt"`
 }
 
-// DeliveryPhase is how far the handling of a delivery is.
+// DeliveryPhase is how far Turnout is with a delivery.
 //
 // +kubebuilder:validation:Enum=Pending;Done;GaveUp;Quarantined
 type DeliveryPhase string
 
-// How far the handling of a delivery is. Empty is Pending.
+// How far Turnout is with a delivery. Empty is Pending.
 const (
 	DeliveryPending     DeliveryPhase = "Pending"     // to be handled, or tried again at nextAt
 	DeliveryDone        DeliveryPhase = "Done"        // handled
@@ -133,7 +131,7 @@ const (
 // Finished reports whether a delivery is not handled again.
 func (p DeliveryPhase) Finished() bool { return p != "" && p != DeliveryPending }
 
-// DeliveryStatus is what became of a delivery.
+// DeliveryStatus is the state of a delivery.
 type DeliveryStatus struct {
 	// Format of the record, see [Format]; none is 1. A version that does not know it
 	// leaves the delivery alone.
@@ -142,11 +140,11 @@ type DeliveryStatus struct {
 	// Phase of the handling. Empty is Pending.
 	Phase DeliveryPhase `json:"phase,omitempty"`
 
-	// Attempts is how often handling it was begun. It is written before.
+	// Attempts is how often Turnout began to handle it. It is counted before each attempt.
 	Attempts int32 `json:"attempts,omitempty"`
 
-	// Deaths is how often an attempt panicked, or was begun and not brought to an
-	// end by its process.
+	// Deaths is how often an attempt panicked, or its process ended before the attempt
+	// did.
 	Deaths int32 `json:"deaths,omitempty"`
 
 	// Running is the process whose attempt is under way.
@@ -157,23 +155,22 @@ type DeliveryStatus struct {
 	// +kubebuilder:validation:MaxLength=500
 	Error string `json:"error,omitempty"`
 
-	// NextAt is when the next attempt is made.
+	// NextAt is the time of the next attempt.
 	NextAt *metav1.MicroTime `json:"nextAt,omitempty"`
 
-	// Limited says that GitHub's rate limit held it up.
+	// Limited says that GitHub's rate limit delayed it.
 	Limited bool `json:"limited,omitempty"`
 
-	// ReplyIntendedAt is when a reply was about to be posted. An attempt that finds
-	// it looks for that reply before it posts one.
+	// ReplyIntendedAt is when the bot was about to post a reply. The next attempt looks
+	// for that reply before it posts one.
 	ReplyIntendedAt *metav1.MicroTime `json:"replyIntendedAt,omitempty"`
 
-	// ActIntendedAt is when a /lock or /unlock was about to be carried out. An
-	// attempt that finds it does not undo what somebody else did since.
+	// ActIntendedAt is when the bot was about to carry out a /lock or /unlock. The next
+	// attempt does not undo what somebody else did since.
 	ActIntendedAt *metav1.MicroTime `json:"actIntendedAt,omitempty"`
 
 	// Executed is the command that was carried out, and on which application: verb
-	// namespace/name. An earlier command of the thread that is late is not carried out
-	// against it.
+	// namespace/name. A late earlier command of the thread does not undo it.
 	// +kubebuilder:validation:MaxLength=200
 	Executed string `json:"executed,omitempty"`
 

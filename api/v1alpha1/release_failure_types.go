@@ -16,7 +16,7 @@ const (
 	FaultSuperseded   FailureClass = "Superseded"   // a newer release: undone, phase Superseded
 )
 
-// Failure says why a release ends otherwise than as a success.
+// Failure says why a release does not succeed.
 type Failure struct {
 	// Class says whose fault it was.
 	Class FailureClass `json:"class"`
@@ -30,24 +30,24 @@ type Failure struct {
 	// Because says more, where a reason has several causes.
 	Because FailureBecause `json:"because,omitempty"`
 
-	// By is the person that the reason is about: who cancelled it, or had the version
-	// rolled back that contains it.
+	// By is the person in the reason: who cancelled it, or rolled back the version that
+	// contains it.
 	By string `json:"by,omitempty"`
 
-	// Release that the reason is about, by its name: the one that took this one's
-	// place, is live, or took users off the version that contains this one.
+	// Release in the reason: the one that took this one's place, is live, or moved users
+	// off the version that contains this one.
 	Release string `json:"release,omitempty"`
 
-	// Commit that the reason is about: the live one, or the one that users left.
+	// Commit in the reason: the live one, or the one that users left.
 	Commit string `json:"commit,omitempty"`
 
 	// Since is when users left that commit.
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// Limit is the time that was up.
+	// Limit is the time limit that was reached.
 	Limit *metav1.Duration `json:"limit,omitempty"`
 
-	// Waited is what it waited for when the step's time was up.
+	// Waited is what it waited for when the step's time limit was reached.
 	Waited *Waiting `json:"waited,omitempty"`
 
 	// Message says it to a person: object, what is wrong, the way out.
@@ -71,11 +71,11 @@ type Failure struct {
 	At metav1.Time `json:"at"`
 }
 
-// FailureReason is why a release ends otherwise than as a success, in one word. A
-// record of an older version may have others.
+// FailureReason is why a release does not succeed, in one word. A record of an older
+// version may have other words.
 type FailureReason string
 
-// Why a release ends otherwise than as a success.
+// Why a release does not succeed.
 const (
 	FailedLabel        FailureReason = "Label"        // its label and spec.application name different applications
 	FailedRepository   FailureReason = "Repository"   // its commit is of another repository than the application's

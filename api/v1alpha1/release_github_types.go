@@ -2,10 +2,10 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// GitHubStatus is what the bot made on GitHub for a release. It is written by
+// GitHubStatus is what the bot created on GitHub for a release. The bot writes it by
 // server-side apply under the field manager [BotManager].
 type GitHubStatus struct {
-	// DeploymentIntendedAt is when a deployment was last about to be created.
+	// DeploymentIntendedAt is when the bot was last about to create a deployment.
 	DeploymentIntendedAt *metav1.Time `json:"deploymentIntendedAt,omitempty"`
 
 	// DeploymentID of the release's deployment.
@@ -14,29 +14,28 @@ type GitHubStatus struct {
 	// DeploymentState last published, with its description.
 	DeploymentState string `json:"deploymentState,omitempty"`
 
-	// DeploymentStateIntended is the state that was about to be published; unset
-	// once it was.
+	// DeploymentStateIntended is the state that the bot was about to publish. Unset once it
+	// did.
 	DeploymentStateIntended string `json:"deploymentStateIntended,omitempty"`
 
-	// DeploymentRefused is GitHub's reason to refuse the deployment, or its state,
-	// for good. The Deployments tab is left as it is then.
+	// DeploymentRefused is GitHub's reason to refuse the deployment, or its state, for
+	// good. The bot then leaves the Deployments tab as it is.
 	DeploymentRefused string `json:"deploymentRefused,omitempty"`
 
-	// DoubtSince is when something was written once more, because nobody could tell
-	// whether GitHub would still carry out what was written before; unset once
-	// GitHub was looked at again, a while later.
+	// DoubtSince is when the bot wrote something again because GitHub might still carry
+	// out the first write. Unset once the bot has looked at GitHub again, later.
 	DoubtSince *metav1.Time `json:"doubtSince,omitempty"`
 
-	// PullRequests that were merged by what the release brings: by its own commit,
-	// and by the others that the same push brought.
+	// PullRequests that the release ships: merged by its own commit, or by others of the
+	// same push.
 	// +listType=set
 	PullRequests []int `json:"pullRequests,omitempty"`
 
-	// PullRequestsCut says that the push brought more than were looked for, and the
-	// oldest are missing.
+	// PullRequestsCut says that the push brought more commits than the bot looks at: the
+	// oldest pull requests are missing.
 	PullRequestsCut bool `json:"pullRequestsCut,omitempty"`
 
-	// PullRequestsKnown is set once they were asked for.
+	// PullRequestsKnown is set once the bot has asked for them.
 	PullRequestsKnown bool `json:"pullRequestsKnown,omitempty"`
 
 	// Comments made, one a pull request.
@@ -47,19 +46,19 @@ type GitHubStatus struct {
 	// Reaction last set on the command that asked for the release.
 	Reaction string `json:"reaction,omitempty"`
 
-	// Published is a digest of the report that GitHub was last made to show.
+	// Published is a digest of the report that the bot last published.
 	Published string `json:"published,omitempty"`
 }
 
 // CommentStatus is the comment of one pull request.
 type CommentStatus struct {
-	// PullRequest it stands on.
+	// PullRequest that has it.
 	PullRequest int `json:"pullRequest"`
 
 	// ID of the comment.
 	ID int64 `json:"id,omitempty"`
 
-	// IntendedAt is when the comment was about to be created; unset once it was.
+	// IntendedAt is when the bot was about to create the comment. Unset once it did.
 	IntendedAt *metav1.Time `json:"intendedAt,omitempty"`
 
 	// Digest of the body last written.

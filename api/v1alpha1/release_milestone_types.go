@@ -4,8 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Milestones are the facts of a release that are recorded, not observed.
 type Milestones struct {
-	// Target colour, fixed when the release is claimed. From then on no step
-	// says live or idle.
+	// Target colour, fixed at the claim. From then on, no step asks which colour is live.
 	Target Color `json:"target,omitempty"`
 
 	// Previous is the version that was live when the release was claimed.
@@ -14,7 +13,7 @@ type Milestones struct {
 	// ClaimedAt is when the release was claimed.
 	ClaimedAt *metav1.Time `json:"claimedAt,omitempty"`
 
-	// OnBranch: the commit is of the application's branch.
+	// OnBranch: the commit is on the application's branch.
 	OnBranch *OnBranchMilestone `json:"onBranch,omitempty"`
 
 	// Built: the image exists.
@@ -41,14 +40,14 @@ type Milestones struct {
 	// SwitchedAt: the patch that moves the traffic was accepted.
 	SwitchedAt *metav1.Time `json:"switchedAt,omitempty"`
 
-	// ConfirmedAt: the switch took effect, as far as that could be seen, which
-	// status.route and status.proof tell.
+	// ConfirmedAt: the switch took effect, as far as Turnout could see; status.route and
+	// status.proof say how.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
 	// SoakStartedAt: the watch under live traffic began.
 	SoakStartedAt *metav1.Time `json:"soakStartedAt,omitempty"`
 
-	// SoakedAt: it ended well.
+	// SoakedAt: the watch ended well.
 	SoakedAt *metav1.Time `json:"soakedAt,omitempty"`
 
 	// RestoredAt: traffic is back on the previous colour.
@@ -62,9 +61,9 @@ type Milestones struct {
 	DiscardedAt *metav1.Time `json:"discardedAt,omitempty"`
 }
 
-// OnBranchMilestone says why a commit counts as one of the branch.
+// OnBranchMilestone says why a commit counts as on the branch.
 type OnBranchMilestone struct {
-	// Branch it is of.
+	// Branch that has it.
 	// +kubebuilder:validation:MaxLength=255
 	Branch string `json:"branch"`
 
@@ -75,12 +74,12 @@ type OnBranchMilestone struct {
 	At metav1.Time `json:"at"`
 }
 
-// BranchEvidence is what says that a commit is of a branch.
+// BranchEvidence shows that a commit is on a branch.
 //
 // +kubebuilder:validation:Enum=Push;Repository
 type BranchEvidence string
 
-// What says that a commit is of a branch.
+// What shows that a commit is on a branch.
 const (
 	BranchByPush       BranchEvidence = "Push"       // the push that brought it there came signed
 	BranchByRepository BranchEvidence = "Repository" // the repository was asked
@@ -121,13 +120,13 @@ type VerifiedMilestone struct {
 	// Pods that passed.
 	Pods []string `json:"pods,omitempty"`
 
-	// Check says in words what was asked of them.
+	// Check says in words what the gate asked of them.
 	Check string `json:"check,omitempty"`
 
 	// At is when the last round passed.
 	At metav1.Time `json:"at"`
 
-	// AskAgain: the release waited for a person since, so one more round is made
+	// AskAgain: the release has waited for a person since, so the gate runs one more round
 	// right before the switch, however fresh this pass is.
 	AskAgain bool `json:"askAgain,omitempty"`
 }

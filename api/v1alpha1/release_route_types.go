@@ -19,27 +19,26 @@ type RouteStatus struct {
 	// LoadBalancer that the Ingress programs.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty"`
 
-	// EventsBefore is the resource version of the events that there were of the
-	// Ingress right before the last patch of its spec: later ones speak of what the
-	// patch did.
+	// EventsBefore is the resource version of the Ingress's events right before the last
+	// patch of its spec: later events are about the patch.
 	EventsBefore string `json:"eventsBefore,omitempty"`
 
-	// Unsettled: the routes had been changed so shortly before that patch, and not by
-	// this application alone, that an event of the URL map may speak of that change.
+	// Unsettled is set if something else had changed the routes shortly before that patch:
+	// an event of the URL map may be about that change.
 	Unsettled bool `json:"unsettled,omitempty"`
 
-	// Pokes counts how often the load balancer's controller was made to look at the
-	// Ingress again, so that it tells what it finds.
+	// Pokes counts how often Turnout made the load balancer's controller look at the
+	// Ingress again and report what it finds.
 	Pokes int32 `json:"pokes,omitempty"`
 
-	// PokedAt is when it was last.
+	// PokedAt is when it last did so.
 	PokedAt *metav1.MicroTime `json:"pokedAt,omitempty"`
 
 	// HealthySince is since when the load balancer finds some endpoint of the target
-	// healthy, where it does not say which.
+	// healthy. Unset if it reports each endpoint.
 	HealthySince *metav1.MicroTime `json:"healthySince,omitempty"`
 
-	// TookEffectAt is when the first sign was seen that the load balancer uses the
+	// TookEffectAt is when Turnout saw the first sign that the load balancer uses the
 	// routes of the last switch.
 	TookEffectAt *metav1.MicroTime `json:"tookEffectAt,omitempty"`
 
@@ -58,7 +57,7 @@ const (
 	SignURLMapRead Sign = "URLMapRead" // the URL map itself was read, and leads there
 	SignNewVersion Sign = "NewVersion" // the public address answered with the new version
 	SignPerson     Sign = "Person"     // a person said so: turnout confirm
-	SignWait       Sign = "Wait"       // none was seen: it was waited for a fixed time
+	SignWait       Sign = "Wait"       // there was none: Turnout waited for a fixed time
 )
 
 // ProofStatus is what the public address answered around the switch. While it is
@@ -79,11 +78,11 @@ type ProofStatus struct {
 	// Failed among them: 5xx, a broken connection, or no answer in time.
 	Failed int32 `json:"failed,omitempty"`
 
-	// Unseen counts requests that say nothing about the application: no connection
-	// could be made, or the answer was a redirect, 401, 403 or 429.
+	// Unseen counts requests that show nothing about the application: Turnout could not
+	// connect, or the answer was a redirect, 401, 403 or 429.
 	Unseen int32 `json:"unseen,omitempty"`
 
-	// Baseline is what was seen before the switch.
+	// Baseline is what Turnout saw before the switch.
 	Baseline *ProofBaseline `json:"baseline,omitempty"`
 
 	// NewFailures counts the failures after the switch of a kind that the baseline
@@ -95,8 +94,8 @@ type ProofStatus struct {
 	P99 *metav1.Duration `json:"p99,omitempty"`
 	Max *metav1.Duration `json:"max,omitempty"`
 
-	// NewVersion is the value of spec.proof.versionHeader that the baseline did not
-	// have; empty if none was seen, or versions are not told apart.
+	// NewVersion is the value of spec.proof.versionHeader that the baseline did not have.
+	// Empty without such an answer, or without versionHeader.
 	NewVersion string `json:"newVersion,omitempty"`
 
 	// NewVersionAfter is the time from the switch to the new version's first answer.
@@ -105,15 +104,14 @@ type ProofStatus struct {
 	// OldVersionUntil is the time from the switch to the old version's last answer.
 	OldVersionUntil *metav1.Duration `json:"oldVersionUntil,omitempty"`
 
-	// InterruptedAt is when Turnout stopped asking before the end, because it was
-	// restarted or another one took over; what was asked since the last checkpoint
-	// before is lost.
+	// InterruptedAt is when Turnout stopped measuring early, because it restarted or
+	// another instance took over. Requests since the last checkpoint are lost.
 	InterruptedAt *metav1.MicroTime `json:"interruptedAt,omitempty"`
 
 	// LastFailure says how the last failed request failed.
 	LastFailure string `json:"lastFailure,omitempty"`
 
-	// Message says in a sentence what was seen, or why nothing was.
+	// Message says in a sentence what Turnout saw, or why it saw nothing.
 	Message string `json:"message,omitempty"`
 }
 

@@ -30,7 +30,7 @@ func (p ReleasePhase) Finished() bool {
 	return false
 }
 
-// ReleaseStatus is what became of a release.
+// ReleaseStatus is the state of a release.
 type ReleaseStatus struct {
 	// Format of the record, see [Format]; none is 1. A version that does not know it
 	// leaves the release, and its application, alone.
@@ -45,25 +45,25 @@ type ReleaseStatus struct {
 	// Message says in a sentence what it waits for, or how it ended.
 	Message string `json:"message,omitempty"`
 
-	// Commands that do what the message says, to paste into a shell in this order.
-	// Those of a failure stand there.
+	// Commands that carry out what the message says, to paste into a shell in this order.
+	// Those of a failure are in status.failure.
 	// +listType=atomic
 	Commands []ShellCommand `json:"commands,omitempty"`
 
-	// Waiting says in facts what it waits for. Unset if it waits for nothing, or if
-	// the record is of a version that did not note that.
+	// Waiting says in facts what it waits for. Unset if it waits for nothing, or if a
+	// version without this field wrote the record.
 	Waiting *Waiting `json:"waiting,omitempty"`
 
 	// Version is the version in short, for people: the commit, or the image.
 	Version string `json:"version,omitempty"`
 
-	// Attestation says whether the cluster's admission policy decided who may write
-	// this release's causes when it was admitted. Without it, anybody who may write
-	// releases could have written them, and they are shown as claims.
+	// Attestation says whether the cluster's admission policy checked who wrote this
+	// release's causes. Without it, anybody who may write releases could have written
+	// them, so they are shown as claims.
 	Attestation Attestation `json:"attestation,omitempty"`
 
-	// Milestones reached; each is written once and never taken back, but for
-	// those that the switch checks again.
+	// Milestones reached. Each is written once and stays, except for those that the switch
+	// checks again.
 	Milestones Milestones `json:"milestones,omitempty"`
 
 	// Build is the handle of the build in progress.
@@ -75,38 +75,36 @@ type ReleaseStatus struct {
 	// Soak is the state of the watch under live traffic.
 	Soak *SoakStatus `json:"soak,omitempty"`
 
-	// Failure says why the release ends otherwise than as a success.
+	// Failure says why the release does not succeed.
 	Failure *Failure `json:"failure,omitempty"`
 
-	// Route is what is known of the load balancer.
+	// Route is what is known about the load balancer.
 	Route *RouteStatus `json:"route,omitempty"`
 
 	// Proof is what the public address answered around the switch.
 	Proof *ProofStatus `json:"proof,omitempty"`
 
-	// Timeline has an entry a step, in the order they started.
+	// Timeline has an entry for each step, in the order of their starts.
 	Timeline []TimelineEntry `json:"timeline,omitempty"`
 
 	// Findings are things a person should know that did not stop the release.
 	// +listType=atomic
 	Findings []Advice `json:"findings,omitempty"`
 
-	// Drift is how the two colours' own pod templates differed when the release
-	// came to stage: with template: Live from the target's to what was staged over
-	// it, with template: Own from the live one's to what was staged beside it. It is
-	// a unified diff of YAML without the image, colours and what Kubernetes fills
-	// in, and with values that a program reads hidden; empty if they did not
-	// differ. It is cut after a few dozen lines.
+	// Drift is how the pod templates of the two colours differed at the stage step, as a
+	// unified diff of YAML. With template: Live it goes from the target's own template to
+	// the staged one, with template: Own from the live template to the staged one. It
+	// leaves out the image, the colours and what Kubernetes fills in, hides values that a
+	// program reads, and ends after a few dozen lines. Empty without a difference.
 	Drift string `json:"drift,omitempty"`
 
-	// SupersededBy is the name of the release that took this one's place. Empty if
-	// none did.
+	// SupersededBy is the release that took this one's place. Empty if none did.
 	SupersededBy string `json:"supersededBy,omitempty"`
 
 	// FinishedAt is when the release reached its final phase.
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 
-	// GitHub is the bot's: ids of what it made, and the state it last published.
+	// GitHub is the bot's: the ids of what it created, and the state it last published.
 	GitHub *GitHubStatus `json:"github,omitempty"`
 }
 

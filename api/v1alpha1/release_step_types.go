@@ -29,11 +29,11 @@ type BuildStatus struct {
 	// Location of the build.
 	Location string `json:"location"`
 
-	// Tag that the build carries, by which it is searched. A triggered build has
-	// what follows "turnout-" in its substitution _TURNOUT_RELEASE instead.
+	// Tag of the build, by which Turnout finds it. A triggered build has the part after
+	// "turnout-" in its substitution _TURNOUT_RELEASE instead.
 	Tag string `json:"tag"`
 
-	// IntendedAt is when it was about to be started.
+	// IntendedAt is when Turnout was about to start it.
 	IntendedAt metav1.MicroTime `json:"intendedAt"`
 
 	// ID of the build, once it is known.
@@ -48,9 +48,9 @@ type BuildStatus struct {
 	// Image is the name, without a tag, of the image to deploy.
 	Image string `json:"image,omitempty"`
 
-	// Reference is the name, with a tag, under which a step of the build pushes the
-	// image, where Cloud Build reports no digest of it: what the registry is asked for.
-	// It holds the commit or $BUILD_ID.
+	// Reference is the name and tag under which a build step pushes the image itself, so
+	// that Cloud Build reports no digest: Turnout asks the registry for it. It contains
+	// the commit or $BUILD_ID.
 	Reference string `json:"reference,omitempty"`
 
 	// Trigger is the id of the build trigger that was run; empty if the build was
@@ -64,7 +64,7 @@ type BuildStatus struct {
 	// CreatedAt is when Cloud Build accepted the build.
 	CreatedAt *metav1.Time `json:"createdAt,omitempty"`
 
-	// StartedAt is when Cloud Build began to work on it; until then it is queued.
+	// StartedAt is when Cloud Build began to work on it. Until then it is queued.
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
 	// CancelledAt is when its cancellation was accepted.
@@ -82,7 +82,7 @@ type GateStatus struct {
 	// Passed counts the rounds passed in a row.
 	Passed int32 `json:"passed,omitempty"`
 
-	// TemplateHash of the pods that were asked; another one starts over.
+	// TemplateHash of the pods that were asked. Another hash starts over.
 	TemplateHash string `json:"templateHash,omitempty"`
 
 	// Pods that were asked, in order.
@@ -97,29 +97,29 @@ type GateStatus struct {
 
 // SoakStatus is the state of the watch under live traffic.
 type SoakStatus struct {
-	// LastLookAt is when the pods were last looked at. Of looks that find nothing
-	// new only a few a minute are written.
+	// LastLookAt is when Turnout last looked at the pods. Of looks that find nothing new,
+	// it records only a few a minute.
 	LastLookAt *metav1.MicroTime `json:"lastLookAt,omitempty"`
 
-	// FailingSince is when the looks began to fail without a good one since.
+	// FailingSince is when the looks began to fail; no look has passed since.
 	FailingSince *metav1.MicroTime `json:"failingSince,omitempty"`
 
-	// Restarts of the live pods' containers that do not count: the fewest that
-	// they had together since the watch began.
+	// Restarts of the live pods' containers that do not count: their smallest total since
+	// the watch began.
 	Restarts int32 `json:"restarts,omitempty"`
 
 	// UnseenSince is when a look last worked, if the last one did not.
 	UnseenSince *metav1.MicroTime `json:"unseenSince,omitempty"`
 
-	// Extended counts how often the soak was made longer because its end came
-	// while the pods could not be looked at.
+	// Extended counts how often the soak was extended because Turnout could not look at
+	// the pods when it should have ended.
 	Extended int32 `json:"extended,omitempty"`
 
-	// Until is when a soak that was extended ends.
+	// Until is when an extended soak ends.
 	Until *metav1.MicroTime `json:"until,omitempty"`
 }
 
-// Evidence is something seen that shows why.
+// Evidence shows why something failed.
 type Evidence struct {
 	// Pod it was seen on.
 	Pod string `json:"pod,omitempty"`
@@ -158,15 +158,15 @@ type TimelineEntry struct {
 	// FinishedAt is when it ended; unset while it runs.
 	FinishedAt *metav1.MicroTime `json:"finishedAt,omitempty"`
 
-	// Message says what it did or waits for.
+	// Message says what the step did, or what it waits for.
 	Message string `json:"message,omitempty"`
 
-	// Failed says that the release failed while the step was under way: its message
-	// is that of status.failure.
+	// Failed says that the release failed during this step: the message is that of
+	// status.failure.
 	Failed bool `json:"failed,omitempty"`
 
-	// Proof is what the proof had shown when the step ended, if its message says that
-	// in the words of status.proof. It is set for confirm only.
+	// Proof is the proof's result at the end of the step, if the message has the words of
+	// status.proof. Set for confirm only.
 	Proof ProofResult `json:"proof,omitempty"`
 
 	// URL to read more.

@@ -4,10 +4,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Release is one attempt to put one version in front of users. Its spec says
-// what was asked, by whom and from where, and never changes but for the
-// set-once fields approval, cancel and confirmations; its status is the deployer's, but for
-// status.github, which is the bot's.
+// Release is one attempt to put one version in front of users. Its spec says what was
+// asked, by whom and from where. It never changes, except for the set-once fields
+// approval, cancel and confirmations. The deployer writes its status, and the bot
+// writes status.github.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -52,8 +52,8 @@ const (
 // KindRestore marks, in a [SwitchRecord], a deploy's own way back.
 const KindRestore = "Restore"
 
-// ReleaseSpec says what was asked. It is immutable, but for approval and
-// cancel, which may be set once, and confirmations, once for each colour.
+// ReleaseSpec says what was asked. It is immutable, except for approval and cancel,
+// which are set once, and confirmations, once for each colour.
 //
 // +kubebuilder:validation:XValidation:rule="self.kind == oldSelf.kind && self.application == oldSelf.application && self.cause == oldSelf.cause && has(self.deploy) == has(oldSelf.deploy) && (!has(self.deploy) || self.deploy == oldSelf.deploy) && has(self.rollback) == has(oldSelf.rollback) && (!has(self.rollback) || self.rollback == oldSelf.rollback)",message="a release is immutable; make another one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.approval) || (has(self.approval) && self.approval == oldSelf.approval)",message="approval is set once"
@@ -81,12 +81,12 @@ type ReleaseSpec struct {
 	// Approval of the switch by a person. Set once.
 	Approval *Approval `json:"approval,omitempty"`
 
-	// Cancel asks to stop. Set once; after the switch began it changes nothing.
+	// Cancel asks the release to stop. Set once. After the switch began, it has no effect.
 	Cancel *Cancel `json:"cancel,omitempty"`
 
-	// Confirmations by people that users reach a colour, after this release moved
-	// them there, or back: Google's load balancer then counts as having taken up the
-	// routes, whatever nobody saw of that. One of each colour, set once.
+	// Confirmations by people that users reach a colour after this release moved them
+	// there, or back. Google's load balancer then counts as having taken up the routes,
+	// even without another sign. One for each colour, set once.
 	// +listType=map
 	// +listMapKey=color
 	// +kubebuilder:validation:MaxItems=2
@@ -108,7 +108,7 @@ type Confirmation struct {
 	// Color that users reach.
 	Color Color `json:"color"`
 
-	// By is whoever says so.
+	// By is who says so.
 	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by"`
 
@@ -141,21 +141,21 @@ type DeploySpec struct {
 	Attempt int32 `json:"attempt"`
 }
 
-// RollbackSpec names both ends of the way back, fixed when it was accepted.
+// RollbackSpec names both ends of the way back. They are fixed when it is accepted.
 type RollbackSpec struct {
-	// From is the version that is left.
+	// From is the version that users leave.
 	From Version `json:"from"`
 
-	// To is the version that is returned to.
+	// To is the version that users return to.
 	To Version `json:"to"`
 
-	// Switch is the UID of the release whose switch is taken back.
+	// Switch is the UID of the release whose switch it takes back.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Switch string `json:"switch"`
 
-	// Attempt counts the rollbacks of this switch, from 1. There is another one
-	// only after one that ended without bringing users back.
+	// Attempt counts the rollbacks of this switch, from 1. The next one follows only a
+	// rollback that ended without bringing users back.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:default=1
 	Attempt int32 `json:"attempt,omitempty"`
@@ -178,13 +178,13 @@ type Cause struct {
 	// Kind of the request.
 	Kind CauseKind `json:"kind"`
 
-	// Actor is whoever asked: a login on GitHub, or of the kind CLI the user as the
-	// API server knows them.
+	// Actor is who asked: a login on GitHub or, for the kind CLI, the user name that the
+	// API server knows.
 	// +kubebuilder:validation:MaxLength=1024
 	Actor string `json:"actor,omitempty"`
 
-	// Claims is what the actor says beside that, such as for whom a workflow runs.
-	// Nobody vouches for it, and it is shown as a claim.
+	// Claims is what the actor adds, such as for whom a workflow runs. Nobody vouches for
+	// it, so it is shown as a claim.
 	// +kubebuilder:validation:MaxLength=300
 	Claims string `json:"claims,omitempty"`
 
@@ -194,7 +194,7 @@ type Cause struct {
 	// CommentID of the command, so that its reaction can be changed.
 	CommentID int64 `json:"commentID,omitempty"`
 
-	// URL of what was said, for people.
+	// URL of the request, for people.
 	// +kubebuilder:validation:MaxLength=2048
 	URL string `json:"url,omitempty"`
 
@@ -211,7 +211,7 @@ type Cause struct {
 
 // Approval of a switch by a person.
 type Approval struct {
-	// By is whoever approved, as in cause.actor.
+	// By is who approved, as in cause.actor.
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 
@@ -228,7 +228,7 @@ type Approval struct {
 
 // Cancel asks a release to stop.
 type Cancel struct {
-	// By is whoever asked, as in cause.actor.
+	// By is who asked, as in cause.actor.
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 

@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Waiting says what a release waits for, in facts: whoever shows it finds the words.
+// Waiting says what a release waits for, in facts. Whoever shows it chooses the words.
 type Waiting struct {
 	// For is what it waits for.
 	For WaitingFor `json:"for"`
@@ -10,18 +10,17 @@ type Waiting struct {
 	// Because says why, where there are several reasons.
 	Because WaitingBecause `json:"because,omitempty"`
 
-	// By is who brought that about: who locked the application, or had the commit
-	// rolled back.
+	// By is who caused it: who locked the application, or rolled the commit back.
 	By string `json:"by,omitempty"`
 
-	// Release by its name: the one whose turn it is, or that rolled the commit back.
+	// Release whose turn it is, or that rolled the commit back.
 	Release string `json:"release,omitempty"`
 
 	// Commit that was rolled back, and that this release contains.
 	Commit string `json:"commit,omitempty"`
 
-	// Object that is waited for: a Deployment, Service or Ingress by its name, an
-	// address, or what is asked.
+	// Object that it waits for: the name of a Deployment, Service or Ingress, an address,
+	// or what Turnout asks.
 	Object string `json:"object,omitempty"`
 
 	// Done says how many there are of what is counted, such as ready pods.
@@ -30,15 +29,14 @@ type Waiting struct {
 	// Of says how many there are to be; 0 if nothing is counted.
 	Of int32 `json:"of,omitempty"`
 
-	// Since when the reason is there: when it was locked or rolled back, or when a
-	// soak's trouble began. Unset if the reason has no time of its own.
+	// Since is when the reason began: the lock, the rollback, or a soak's trouble. Unset
+	// if the reason has no time of its own.
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// Until when it waits at most, if that is known.
+	// Until is when the wait ends at the latest, if known.
 	Until *metav1.Time `json:"until,omitempty"`
 
-	// Detail is what somebody else says of it: the reason of a lock, an error, or
-	// what pods lack. It is for people.
+	// Detail is for people: the reason of a lock, an error, or what pods lack.
 	Detail string `json:"detail,omitempty"`
 }
 
