@@ -376,8 +376,9 @@ func TestAttachPatchKeepsTheRecordedHost(t *testing.T) {
 	if diff := cmp.Diff(want, changes(t, s, ops)); diff != "" {
 		t.Errorf("the patch (-want +got):\n%s", diff)
 	}
-	none := Read(application("none"), parse(t, shared))
-	if ops, err := AttachPatch(application("none"), none, v1alpha1.Green); err == nil || ops != nil {
+	none := Read(application("app"), parse(t, header+"metadata: {name: i, uid: '7'}\nspec: {rules: [{host: x}]}"))
+	if ops, err := AttachPatch(application("app"), none, v1alpha1.Green); ops != nil || err == nil ||
+		!strings.Contains(err.Error(), "app-blue-svc") {
 		t.Errorf("attaching beside nothing is %v, %v", ops, err)
 	}
 }
