@@ -13,30 +13,40 @@ import (
 )
 
 // attachAct makes the load balancer use the target before anything runs there.
-type attachAct struct{ *attempt }
+type attachAct struct {
+	survey    survey
+	reference reference
+	rollout   rollout
+	routes    interface {
+		NamesHealthCheck(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) (bool, error)
+	}
+	workloads interface {
+		CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (created []string, err error)
+	}
+}
 
-// attach makes sure that the target's Service exists, that the Ingress references it under
+// do makes sure that the target's Service exists, that the Ingress references it under
 // the standby host, and that the load balancer has it. It comes before staging, since pods
 // created earlier have no trustworthy readiness gate on Google's load balancer.
-func (a attachAct) attach(ctx context.Context) (pause, error) {
-	if err := survey(a).mayStageOver(ctx); err != nil {
+func (act attachAct) do(ctx context.Context, a *attempt) (pause, error) {
+	if err := act.survey.mayStageOver(ctx, a); err != nil {
 		return pause{}, err
 	}
-	if err := survey(a).lookAround(ctx); err != nil {
+	if err := act.survey.lookAround(ctx, a); err != nil {
 		return pause{}, err
 	}
-	created, err := a.d.Workloads.CreateMissing(ctx, a.bg, a.target())
+	created, err := act.workloads.CreateMissing(ctx, a.bg, a.target())
 	if err != nil {
 		return pause{}, err
 	}
 	for _, object := range created {
 		a.finding("created " + object + " from its live counterpart")
 	}
-	survey(a).tellProtection(ctx)
-	if p, err := a.seed(ctx); err != nil || p.rests() {
+	act.survey.tellProtection(ctx, a)
+	if p, err := act.seed(ctx, a); err != nil || p.rests() {
 		return p, err
 	}
-	if p, err := reference(a).reference(ctx); err != nil || p.rests() {
+	if p, err := act.reference.reference(ctx, a); err != nil || p.rests() {
 		return p, err
 	}
 	now := metav1.NewTime(a.o.Now)
@@ -49,30 +59,30 @@ func (a attachAct) attach(ctx context.Context) (pause, error) {
 // time. Google's load balancer then creates its health check, with the path of a pod's
 // readiness probe, or / if there is no pod, and never copies it again. A BackendConfig that
 // names the path makes this unnecessary.
-func (a attachAct) seed(ctx context.Context) (pause, error) {
+func (act attachAct) seed(ctx context.Context, a *attempt) (pause, error) {
 	// A reference that lacks a port, even if taken up, shows nothing about that port.
 	_, taken := track.TakenUp(a.o.Target.Service, a.o.Groups)
 	if !a.o.OnGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
 		return pause{}, nil
 	}
 	// Report what prevents the reference before anything is started.
-	if err := reference(a).checkTranslation(ctx); err != nil {
+	if err := act.reference.checkTranslation(ctx, a); err != nil {
 		return pause{}, err
 	}
-	named, err := a.d.Routes.NamesHealthCheck(ctx, a.bg, a.o.Routes, a.target())
+	named, err := act.routes.NamesHealthCheck(ctx, a.bg, a.o.Routes, a.target())
 	if err != nil || named {
 		return pause{}, err
 	}
 	t := a.o.Target
 	ready := slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return p.Ready && !p.Terminating })
-	if t.Release != a.rel.Name && ready && a.sameProbe() {
+	if t.Release != a.rel.Name && ready && act.sameProbe(a) {
 		return pause{}, nil
 	}
 	if t.Release == a.rel.Name {
 		if ready {
 			return pause{}, nil
 		}
-		if err := rollout(a).startFault(ctx); err != nil {
+		if err := act.rollout.startFault(ctx, a); err != nil {
 			return pause{}, err
 		}
 		return pause{
@@ -81,7 +91,7 @@ func (a attachAct) seed(ctx context.Context) (pause, error) {
 			waits:   waitsForPods(v1alpha1.BecauseSeed, t.Deployment, t.Available, 1),
 		}, nil
 	}
-	return rollout(a).put(ctx, workload.StageRequest{
+	return act.rollout.put(ctx, a, workload.StageRequest{
 		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
 		Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, Replicas: 1,
 	})
@@ -89,6 +99,6 @@ func (a attachAct) seed(ctx context.Context) (pause, error) {
 
 // sameProbe reports whether the target's pods already have the readiness probe that staged
 // pods will have.
-func (a attachAct) sameProbe() bool {
+func (act attachAct) sameProbe(a *attempt) bool {
 	return a.bg.Spec.Template == v1alpha1.TemplateOwn || equality.Semantic.DeepEqual(a.o.Target.Probe, a.o.Previous.Probe)
 }

@@ -17,39 +17,48 @@ import (
 )
 
 // buildAct makes sure that the image exists.
-type buildAct struct{ attempt *attempt }
+type buildAct struct {
+	recorder
+	branch  branch
+	planner buildPlanner
+	access  googleAccess
+	images  imaging
+	pace    cloudbuild.Pace
+	grace   time.Duration // before an intent without a build is begun again
+	retry   time.Duration // before a build that was lost is made anew
+}
 
-// build makes sure that the commit's image exists and is known by digest.
-func (a buildAct) build(ctx context.Context) (pause, error) {
-	if p, err := (branch{a.attempt}).mayBuild(ctx); err != nil || p.rests() {
+// do makes sure that the commit's image exists and is known by digest.
+func (act buildAct) do(ctx context.Context, a *attempt) (pause, error) {
+	if p, err := act.branch.mayBuild(ctx, a); err != nil || p.rests() {
 		return p, err
 	}
-	b := a.attempt.rel.Status.Build
+	b := a.rel.Status.Build
 	switch {
-	case a.attempt.turn.find(beginning) != nil:
-		return a.begun(ctx, nil)
+	case a.turn.find(beginning) != nil:
+		return act.begun(ctx, a, nil)
 	case b == nil:
-		return a.startBuild(ctx, 0)
+		return act.startBuild(ctx, a, 0)
 	case b.CancelledAt != nil: // its grant was withdrawn, and has come back
-		return a.startBuild(ctx, b.Retries+1)
+		return act.startBuild(ctx, a, b.Retries+1)
 	case b.ID == "":
-		return a.resumeBuild(ctx)
+		return act.resumeBuild(ctx, a)
 	}
-	return a.followBuild(ctx)
+	return act.followBuild(ctx, a)
 }
 
 // resumeBuild continues from an intent without an outcome. A build that was started may not
 // be listed yet, so no other build is started before the grace time is over.
-func (a buildAct) resumeBuild(ctx context.Context) (pause, error) {
-	if found, err := a.findBuild(ctx); err != nil || found {
+func (act buildAct) resumeBuild(ctx context.Context, a *attempt) (pause, error) {
+	if found, err := act.findBuild(ctx, a); err != nil || found {
 		return pause{
-			until: a.attempt.o.Now, message: "found the build that was started before",
+			until: a.o.Now, message: "found the build that was started before",
 			waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseFound),
 		}, err
 	}
-	intended := a.attempt.rel.Status.Build
-	if again := intended.IntendedAt.Add(cmp.Or(a.attempt.d.BuildGrace, buildGrace)); a.attempt.o.Now.Before(again) {
-		if soon := a.pollAt(0); soon.Before(again) {
+	intended := a.rel.Status.Build
+	if again := intended.IntendedAt.Add(cmp.Or(act.grace, buildGrace)); a.o.Now.Before(again) {
+		if soon := act.pollAt(a, 0); soon.Before(again) {
 			again = soon
 		}
 		return pause{
@@ -57,7 +66,7 @@ func (a buildAct) resumeBuild(ctx context.Context) (pause, error) {
 			waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseListing),
 		}, nil
 	}
-	return a.startBuild(ctx, intended.Retries)
+	return act.startBuild(ctx, a, intended.Retries)
 }
 
 // startBuild goes from the file at the commit to a build in progress. Nothing starts before
@@ -65,37 +74,37 @@ func (a buildAct) resumeBuild(ctx context.Context) (pause, error) {
 // Cloud Build cannot recognise a repeated request. The record shows that the release is
 // building before anything is planned: if a file ends the process, it shows which release
 // it was.
-func (a buildAct) startBuild(ctx context.Context, retries int32) (pause, error) {
-	if err := a.attempt.save(ctx); err != nil {
+func (act buildAct) startBuild(ctx context.Context, a *attempt, retries int32) (pause, error) {
+	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
 	}
-	plan, err := buildPlanner(a).planBuild(ctx)
+	plan, err := act.planner.planBuild(ctx, a)
 	if err != nil {
 		return pause{}, err
 	}
-	before := a.attempt.rel.Status.Build
-	if err := buildPlanner(a).provideSource(ctx, &plan); err != nil {
+	before := a.rel.Status.Build
+	if err := act.planner.provideSource(ctx, a, &plan); err != nil {
 		return pause{}, err
 	}
 	if before == nil {
-		if err := buildPlanner(a).lookForRivals(ctx, plan); err != nil {
+		if err := act.planner.lookForRivals(ctx, a, plan); err != nil {
 			return pause{}, err
 		}
 	}
 	plan.request.Retry = int(retries)
-	a.attempt.rel.Status.Build = &v1alpha1.BuildStatus{
+	a.rel.Status.Build = &v1alpha1.BuildStatus{
 		Project: plan.request.Project, Location: plan.request.Location, Tag: cloudbuild.Tag(plan.request.Release, plan.request.Retry),
 		IntendedAt: metav1.NowMicro(), Image: plan.chosen.Image, Reference: plan.chosen.Reference, Trigger: plan.triggerID(), Retries: retries,
 	}
-	if err := a.attempt.save(ctx); err != nil {
+	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
 	}
-	builds, err := googleAccess{a.attempt}.plannedBuilds(ctx, plan)
+	builds, err := act.access.plannedBuilds(ctx, a, plan)
 	if err != nil {
-		a.attempt.rel.Status.Build = before
+		a.rel.Status.Build = before
 		return pause{}, err
 	}
-	return a.begun(ctx, func(ctx context.Context) (cloudbuild.Handle, error) {
+	return act.begun(ctx, a, func(ctx context.Context) (cloudbuild.Handle, error) {
 		handle, err := plan.begin(ctx, builds)
 		if err != nil {
 			return handle, &notBegun{err: err, before: before}
@@ -107,20 +116,20 @@ func (a buildAct) startBuild(ctx context.Context, retries int32) (pause, error) 
 // begun starts the build whose intent is durable, and records its handle. If this write
 // fails, or the process ends, the intent stays, and the next look finds the build by what it
 // carries.
-func (a buildAct) begun(ctx context.Context, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
-	handle, err := ask(ctx, a.attempt.turn, beginning, begin)
+func (act buildAct) begun(ctx context.Context, a *attempt, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
+	handle, err := ask(ctx, a.turn, beginning, begin)
 	if not, ok := errors.AsType[*notBegun](err); ok {
 		if not.certain() {
-			a.attempt.rel.Status.Build = not.before
+			a.rel.Status.Build = not.before
 		}
 		return pause{}, buildFault(fmt.Errorf("starting the build: %w", not.err))
 	}
 	if err != nil {
 		return pause{}, err
 	}
-	buildRecord{a.attempt}.recordBuild(handle)
-	p := pause{until: a.pollAt(0), message: "building", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
-	return p, a.attempt.save(ctx)
+	recordBuild(a, handle)
+	p := pause{until: act.pollAt(a, 0), message: "building", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
+	return p, act.save(ctx, a)
 }
 
 // notBegun is the error of a build that, as far as is known, was not started.
@@ -140,31 +149,31 @@ func (n *notBegun) certain() bool {
 }
 
 // findBuild searches for the build of an intent without an outcome.
-func (a buildAct) findBuild(ctx context.Context) (bool, error) {
-	builds, err := googleAccess{a.attempt}.builds(ctx)
+func (act buildAct) findBuild(ctx context.Context, a *attempt) (bool, error) {
+	builds, err := act.access.builds(ctx, a)
 	if err != nil {
 		return false, err
 	}
-	search := buildRecord{a.attempt}.search()
-	handle, err := ask(ctx, a.attempt.turn, question{what: "looking for the build"}, func(ctx context.Context) (*cloudbuild.Handle, error) {
+	search := buildSearch(a)
+	handle, err := ask(ctx, a.turn, question{what: "looking for the build"}, func(ctx context.Context) (*cloudbuild.Handle, error) {
 		return builds.Find(ctx, search)
 	})
 	if err != nil || handle == nil {
 		return false, err
 	}
-	buildRecord{a.attempt}.recordBuild(*handle)
+	recordBuild(a, *handle)
 	return true, nil
 }
 
 // followBuild looks at the build once.
-func (a buildAct) followBuild(ctx context.Context) (pause, error) {
-	b := a.attempt.rel.Status.Build
-	builds, err := googleAccess{a.attempt}.builds(ctx)
+func (act buildAct) followBuild(ctx context.Context, a *attempt) (pause, error) {
+	b := a.rel.Status.Build
+	builds, err := act.access.builds(ctx, a)
 	if err != nil {
 		return pause{}, err
 	}
 	handle := handleOf(b)
-	state, err := ask(ctx, a.attempt.turn, question{what: "looking at the build", about: b.ID},
+	state, err := ask(ctx, a.turn, question{what: "looking at the build", about: b.ID},
 		func(ctx context.Context) (cloudbuild.State, error) {
 			return builds.Poll(ctx, handle)
 		})
@@ -173,14 +182,14 @@ func (a buildAct) followBuild(ctx context.Context) (pause, error) {
 	}
 	b.State, b.LogURL = state.Status, state.LogURL
 	b.CreatedAt, b.StartedAt = track.Stamp(state.Created), track.Stamp(state.Started)
-	buildRecord{a.attempt}.linkBuild()
-	if f := a.forbiddenStep(state); f != nil {
+	linkBuild(a)
+	if f := act.forbiddenStep(a, state); f != nil {
 		return pause{}, f
 	}
 	switch {
 	case !state.Done():
 		p := pause{
-			until: a.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.attempt.o.Now),
+			until: act.pollAt(a, time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now),
 			waits: &v1alpha1.Waiting{For: v1alpha1.WaitsForBuild, Because: buildWaits(state), Since: b.CreatedAt},
 		}
 		if state.Phase == cloudbuild.AwaitingApproval {
@@ -188,20 +197,20 @@ func (a buildAct) followBuild(ctx context.Context) (pause, error) {
 		}
 		return p, nil
 	case state.Lost() && b.Retries < maxBuildRetries:
-		return a.buildAgain(ctx, state)
+		return act.buildAgain(ctx, a, state)
 	case state.Phase != cloudbuild.Succeeded:
-		return pause{}, ended(state, b.Retries)
+		return pause{}, buildEnded(state, b.Retries)
 	}
-	image, err := imaging{a.attempt}.builtImage(ctx, state)
+	image, err := act.images.builtImage(ctx, a, state)
 	if err != nil {
 		return pause{}, err
 	}
-	a.attempt.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.attempt.o.Now)}
+	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
 	said := "built " + image
-	if queued := state.Queued(a.attempt.o.Now); queued >= shownQueue { // else the step's own time says it all
+	if queued := state.Queued(a.o.Now); queued >= shownQueue { // else the step's own time says it all
 		said += fmt.Sprintf(" (queued %s, built in %s)", spell(queued), spell(state.Worked()))
 	}
-	a.attempt.say(said)
+	a.say(said)
 	return pause{}, nil
 }
 
@@ -209,24 +218,24 @@ func (a buildAct) followBuild(ctx context.Context) (pause, error) {
 // application does not allow it. A trigger is checked before it runs; this is for a trigger
 // that has changed since, or that reads its file from elsewhere than the commit. The undo
 // cancels the build.
-func (a buildAct) forbiddenStep(state cloudbuild.State) *fault {
-	if a.attempt.rel.Status.Build.Trigger == "" || state.ClusterStep == "" ||
-		a.attempt.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
+func (act buildAct) forbiddenStep(a *attempt, state cloudbuild.State) *fault {
+	if a.rel.Status.Build.Trigger == "" || state.ClusterStep == "" ||
+		a.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
 		return nil
 	}
 	return releaseFault(v1alpha1.FailedBuildTrigger,
 		"trigger %s started a build that would change the cluster, other than the one that was checked: %s; remove the step, or set "+
 			"spec.build.clusterSteps of bluegreen %s to Allow",
-		a.attempt.bg.Spec.Build.Trigger, state.ClusterStep, a.attempt.bg.Name)
+		a.bg.Spec.Build.Trigger, state.ClusterStep, a.bg.Name)
 }
 
 // buildAgain starts another build after Cloud Build lost one, each time after a longer pause.
 // The record keeps the lost build until the next is intended. The next one carries the number
 // of retries, so that no search finds the lost one in its place.
-func (a buildAct) buildAgain(ctx context.Context, lost cloudbuild.State) (pause, error) {
-	retries := a.attempt.rel.Status.Build.Retries
-	due := lost.Finished.Add(cmp.Or(a.attempt.d.BuildRetry, buildRetry) << retries)
-	if a.attempt.o.Now.Before(due) {
+func (act buildAct) buildAgain(ctx context.Context, a *attempt, lost cloudbuild.State) (pause, error) {
+	retries := a.rel.Status.Build.Retries
+	due := lost.Finished.Add(cmp.Or(act.retry, buildRetry) << retries)
+	if a.o.Now.Before(due) {
 		return pause{
 			until: due,
 			message: fmt.Sprintf("Cloud Build lost the build (%s): builds again, attempt %d of %d", lost.Status, retries+2,
@@ -237,11 +246,11 @@ func (a buildAct) buildAgain(ctx context.Context, lost cloudbuild.State) (pause,
 			},
 		}, nil
 	}
-	return a.startBuild(ctx, retries+1)
+	return act.startBuild(ctx, a, retries+1)
 }
 
-// ended is the fault of a build that did not succeed.
-func ended(state cloudbuild.State, retries int32) *fault {
+// buildEnded is the fault of a build that did not succeed.
+func buildEnded(state cloudbuild.State, retries int32) *fault {
 	class := v1alpha1.FaultRelease
 	if state.Fault != cloudbuild.FaultRelease {
 		class = v1alpha1.FaultWorld
@@ -330,6 +339,6 @@ func spell(d time.Duration) string {
 }
 
 // pollAt is when to look at the build again.
-func (a buildAct) pollAt(age time.Duration) time.Time {
-	return time.Now().Add(a.attempt.d.BuildPace.Next(age, 0, rand.Float64()))
+func (act buildAct) pollAt(a *attempt, age time.Duration) time.Time {
+	return time.Now().Add(act.pace.Next(age, 0, rand.Float64()))
 }

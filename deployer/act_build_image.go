@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 
 	"golang.org/x/oauth2"
 
@@ -16,11 +14,14 @@ import (
 )
 
 // imaging finds the digest of the built image.
-type imaging struct{ *attempt }
+type imaging struct {
+	access   googleAccess
+	registry *registry.Client
+}
 
 // builtImage is the image of a build that succeeded, by digest: as the build reports it, or
 // else as its registry does. Asking writes nothing, so after a crash it just asks again.
-func (a imaging) builtImage(ctx context.Context, state cloudbuild.State) (string, error) {
+func (i imaging) builtImage(ctx context.Context, a *attempt, state cloudbuild.State) (string, error) {
 	b := a.rel.Status.Build
 	image, err := state.Digest(b.Image)
 	if err == nil {
@@ -33,7 +34,7 @@ func (a imaging) builtImage(ctx context.Context, state cloudbuild.State) (string
 	if err != nil {
 		return "", &fault{class: v1alpha1.FaultRelease, reason: v1alpha1.FailedNoDigest, message: err.Error()}
 	}
-	digest, err := a.askRegistry(ctx, reference)
+	digest, err := i.askRegistry(ctx, a, reference)
 	if err != nil {
 		return "", registryFault(reference, err)
 	}
@@ -43,31 +44,23 @@ func (a imaging) builtImage(ctx context.Context, state cloudbuild.State) (string
 // askRegistry asks for the name that the build's own plan has fixed. Google's registries are
 // asked with the account granted to the namespace, and only about projects granted to it:
 // otherwise its owner could look into others' registries.
-func (a imaging) askRegistry(ctx context.Context, reference string) (string, error) {
+func (i imaging) askRegistry(ctx context.Context, a *attempt, reference string) (string, error) {
 	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
 		var err error
-		if signIn, err = googleAccess(a).googleTokens(ctx,
+		if signIn, err = i.access.googleTokens(ctx, a,
 			v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name)); err != nil {
 			return "", err
 		}
 	}
-	d := a.d
+	registry := i.registry
 	return ask(ctx, a.turn, question{what: "asking the registry for " + reference}, func(ctx context.Context) (string, error) {
 		tokens, err := signIn(ctx)
 		if err != nil {
 			return "", err
 		}
-		return d.registry().Digest(ctx, reference, tokens)
+		return registry.Digest(ctx, reference, tokens)
 	})
-}
-
-func (d *Deployer) registry() *registry.Client {
-	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent, TLS: d.registryTLS}
-	if d.Proxy != nil { // whoever runs the proxy decides what it may reach
-		c.Proxy, c.Dial = http.ProxyURL(d.Proxy), new(net.Dialer).DialContext
-	}
-	return c
 }
 
 // registryFault separates what another commit or spec fixes, and what a grant fixes, from

@@ -497,7 +497,7 @@ func TestBuildFoundLateIsLinkedAtItsStep(t *testing.T) {
 	rel := &v1alpha1.Release{}
 	rel.Status.Build = &v1alpha1.BuildStatus{}
 	rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepBuild}, {Step: v1alpha1.StepDiscard}}
-	buildRecord{(&attempt{rel: rel})}.recordBuild(cloudbuild.Handle{ID: "7", LogURL: "https://log"})
+	recordBuild(&attempt{rel: rel}, cloudbuild.Handle{ID: "7", LogURL: "https://log"})
 	if build, discard := rel.Status.Timeline[0].URL, rel.Status.Timeline[1].URL; build != "https://log" || discard != "" {
 		t.Errorf("the build's step links %q, and discard %q", build, discard)
 	}

@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -12,17 +13,23 @@ import (
 )
 
 // confirmAct waits until the switch took effect.
-type confirmAct struct{ *attempt }
+type confirmAct struct {
+	measuring measuring
+	urging    urging
+	urlMap    urlMap
+	routes    newsReader
+	takeUp    time.Duration // what a load balancer is given that does not tell; 0: the default
+}
 
-// confirm waits until the switch has taken effect and the public address has been measured for
+// do waits until the switch has taken effect and the public address has been measured for
 // some time after that. Whatever was not observed is reported as such; the prober's own
 // trouble never moves traffic.
-func (a confirmAct) confirm(ctx context.Context) (pause, error) {
-	m := measuring{a.attempt}.measured()
-	l, seen := a.lookAtSwitch(ctx, m)
+func (act confirmAct) do(ctx context.Context, a *attempt) (pause, error) {
+	m := act.measuring.measured(a)
+	l, seen := act.lookAtSwitch(ctx, a, m)
 	v := l.Judge()
 	if v.Outcome == track.ConfirmAgain && v.Sign == "" && l.Effect.IsZero() && l.Unsynced() != "" {
-		urging{a.work}.urge(ctx, l.News, l.SwitchedAt) // it backs off, and owes users this switch
+		act.urging.urge(ctx, a.work, l.News, l.SwitchedAt) // it backs off, and owes users this switch
 	}
 	if v.Sign != "" {
 		now := metav1.NewMicroTime(a.o.Now)
@@ -39,33 +46,39 @@ func (a confirmAct) confirm(ctx context.Context) (pause, error) {
 	switch v.Outcome {
 	case track.ConfirmAgain:
 		if m != nil && (v.Sign != "" || a.o.Now.Sub(m.checkpointAt) >= checkpointEvery) {
-			measuring{a.attempt}.checkpoint(m)
+			act.measuring.checkpoint(a, m)
 		}
 		return pause{until: v.At, message: v.Message, waits: v.Waits}, nil
 	case track.ConfirmFails:
-		measuring{a.attempt}.proved(m, seen.As(v1alpha1.ProofFailed))
+		act.measuring.proved(a, m, seen.As(v1alpha1.ProofFailed))
 		return pause{}, releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the switch: %s", a.bg.Spec.URL, v.Message)
 	case track.ConfirmUntranslatable:
-		measuring{a.attempt}.unproved()
+		act.measuring.unproved(a)
 		return pause{}, releaseFault(v1alpha1.FailedTranslate, "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name,
 			v.Message)
 	case track.ConfirmStuck:
-		measuring{a.attempt}.unproved()
+		act.measuring.unproved(a)
 		limit := a.bg.Spec.Deadlines.Confirm.Duration
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedNotTakenUp, about: about{limit: limit}, message: fmt.Sprintf(
 			"%s, after %s (spec.deadlines.confirm); the Ingress %s routes users to %s and stays so: see its events, and type /rollback to go back",
 			v.Message, limit, a.o.Routes.Name, a.target())}
 	case track.ConfirmDone:
 	}
+	act.confirmed(a, m, seen)
+	return pause{}, nil
+}
+
+// confirmed notes that the switch took effect, and what was seen of it from outside.
+func (act confirmAct) confirmed(a *attempt, m *measurement, seen proof.Reading) {
 	p := &v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set"}
 	if m != nil {
 		p = seen.As(seen.Result())
 	}
-	measuring{a.attempt}.proved(m, p)
+	act.measuring.proved(a, m, p)
 	switch {
 	case p.Result == v1alpha1.ProofFailed:
 		why := "too few of them to move traffic back"
-		if l.Rollback {
+		if a.rel.Spec.Kind == v1alpha1.Rollback {
 			why = "and a rollback moves traffic no further"
 		}
 		a.finding(fmt.Sprintf("requests to %s failed since the switch, %s", a.bg.Spec.URL, why))
@@ -76,16 +89,15 @@ func (a confirmAct) confirm(ctx context.Context) (pause, error) {
 	a.rel.Status.Milestones.ConfirmedAt = &now
 	a.say(fmt.Sprintf("%s: %s", p.Result, p.Message))
 	a.entry().Proof = p.Result
-	return pause{}, nil
 }
 
 // lookAtSwitch collects everything that shows whether the switch took effect.
-func (a confirmAct) lookAtSwitch(ctx context.Context, m *measurement) (l track.SwitchLook, seen proof.Reading) {
+func (act confirmAct) lookAtSwitch(ctx context.Context, a *attempt, m *measurement) (l track.SwitchLook, seen proof.Reading) {
 	r := a.route()
 	l = track.SwitchLook{
-		Now: a.o.Now, SwitchedAt: measuring{a.attempt}.switchTime(), Deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
+		Now: a.o.Now, SwitchedAt: a.switchTime(), Deadline: a.entry().StartedAt.Add(a.bg.Spec.Deadlines.Confirm.Duration),
 		Rollback: a.rel.Spec.Kind == v1alpha1.Rollback, GCE: a.o.OnGCE(),
-		Unsettled: r.Unsettled, Wait: a.d.TakeUp, Tail: a.bg.Spec.Proof.TailTime(),
+		Unsettled: r.Unsettled, Wait: act.takeUp, Tail: a.bg.Spec.Proof.TailTime(),
 	}
 	if l.Wait == 0 {
 		l.Wait = takeUp
@@ -98,26 +110,26 @@ func (a confirmAct) lookAtSwitch(ctx context.Context, m *measurement) (l track.S
 	}
 	if l.GCE && r.EventsBefore != "" {
 		var err error
-		if l.News, err = a.d.Routes.News(ctx, a.bg, r.EventsBefore); err != nil {
+		if l.News, err = act.routes.News(ctx, a.bg, r.EventsBefore); err != nil {
 			// The other signs are still there, and so is the deadline.
 			a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 		}
 	}
 	if last := a.bg.Status.LastSwitch; l.GCE && last != nil && last.UID == string(a.rel.UID) && l.Effect.IsZero() {
-		l.Read = urlMap{a.work}.readMap(ctx, last, l.News.URLMapUpdated)
+		l.Read = act.urlMap.readMap(ctx, a.work, last, l.News.URLMapUpdated)
 	}
 	if m != nil {
 		seen = m.Read()
 		l.URL, l.Resumed = a.bg.Spec.URL, m.resumedAt
 		l.Seen = track.Answered{Breach: seen.Breach, NewInARow: seen.NewInARow, LastOld: seen.LastOld}
-		l.ToldApart = seen.ToldApart && !a.oneImage() && (seen.NewInARow > 0 || !measuring{a.attempt}.sameVersion(ctx, m, seen.Status.Baseline))
+		l.ToldApart = seen.ToldApart && !act.oneImage(a) && (seen.NewInARow > 0 || !act.measuring.sameVersion(ctx, a, m, seen.Status.Baseline))
 	}
 	return l, seen
 }
 
 // oneImage reports whether both colours run the same image, and notes it: then nobody can tell
 // from an answer which colour it came from.
-func (a confirmAct) oneImage() bool {
+func (act confirmAct) oneImage(a *attempt) bool {
 	m := a.rel.Status.Milestones
 	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {
 		return false

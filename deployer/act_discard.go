@@ -4,16 +4,24 @@ import (
 	"context"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
 // discardAct cleans up the target, which no user reached.
-type discardAct struct{ *attempt }
+type discardAct struct {
+	build     buildRecord
+	shrinking shrinking
+	workloads interface {
+		StagedBy(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (release string, err error)
+	}
+}
 
-// discard stops a build that nobody needs any more and shrinks the target, if this release
+// do stops a build that nobody needs any more and shrinks the target, if this release
 // staged it. The reference in the Ingress stays. It reads past the cache who staged the
 // target, since the cache may not have the staging yet.
-func (a discardAct) discard(ctx context.Context) (pause, error) {
-	if err := buildRecord(a).cancelBuild(ctx); err != nil {
+func (act discardAct) do(ctx context.Context, a *attempt) (pause, error) {
+	if err := act.build.cancelBuild(ctx, a); err != nil {
 		return pause{}, err
 	}
 	m := &a.rel.Status.Milestones
@@ -21,7 +29,7 @@ func (a discardAct) discard(ctx context.Context) (pause, error) {
 	staged := ""
 	if m.Target != "" {
 		var err error
-		if staged, err = a.d.Workloads.StagedBy(ctx, a.bg, m.Target); err != nil {
+		if staged, err = act.workloads.StagedBy(ctx, a.bg, m.Target); err != nil {
 			return pause{}, err
 		}
 	}
@@ -30,7 +38,7 @@ func (a discardAct) discard(ctx context.Context) (pause, error) {
 		a.say("nothing of it runs")
 		return pause{}, nil
 	}
-	done, err := shrinking{a.work}.shrink(ctx, m.Target, a.rel.Name)
+	done, err := act.shrinking.shrink(ctx, a.work, m.Target, a.rel.Name)
 	if err != nil {
 		return pause{}, err
 	}

@@ -11,11 +11,13 @@ import (
 )
 
 // promoteAct waits for the approval to switch.
-type promoteAct struct{ *attempt }
+type promoteAct struct {
+	repository ownRepository
+}
 
-// promote waits for the approval to switch, by policy or by a person, and until nobody keeps
+// do waits for the approval to switch, by policy or by a person, and until nobody keeps
 // the application locked.
-func (a promoteAct) promote(ctx context.Context) (pause, error) {
+func (act promoteAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m := &a.rel.Status.Milestones
 	if lock := a.bg.Status.Lock; lock != nil {
 		a.rel.Status.Phase = v1alpha1.ReleaseWaiting
@@ -30,16 +32,16 @@ func (a promoteAct) promote(ctx context.Context) (pause, error) {
 	}
 	if approval := a.rel.Spec.Approval; approval != nil {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: approval.By, At: metav1.NewTime(a.o.Now)}
-		saying(a).sayApproved()
+		sayApproved(a)
 		return pause{}, nil
 	}
-	why, err := a.approvalNeeded(ctx)
+	why, err := act.approvalNeeded(ctx, a)
 	if err != nil {
 		return pause{}, err
 	}
 	if why.message == "" {
 		m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy, At: metav1.NewTime(a.o.Now)}
-		saying(a).sayApproved()
+		sayApproved(a)
 		return pause{}, nil
 	}
 	limit := a.bg.Spec.Promotion.Timeout.Duration
@@ -60,13 +62,13 @@ func (a promoteAct) promote(ctx context.Context) (pause, error) {
 }
 
 // approvalNeeded says why a person has to approve; empty if policy approves.
-func (a promoteAct) approvalNeeded(ctx context.Context) (pause, error) {
+func (act promoteAct) approvalNeeded(ctx context.Context, a *attempt) (pause, error) {
 	if a.bg.Spec.Promotion.Mode == v1alpha1.PromotionManual {
 		return pause{message: "spec.promotion.mode is Manual", waits: track.WaitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseManual)}, nil
 	}
 	what := a.rel.Spec.Deploy
 	for _, left := range a.bg.Status.RolledBack {
-		contains, err := ownRepository{a.work}.contains(ctx, a.turn, what.Commit, left.Commit)
+		contains, err := act.repository.contains(ctx, a.work, a.turn, what.Commit, left.Commit)
 		if err != nil {
 			return pause{}, err
 		}
@@ -78,33 +80,4 @@ func (a promoteAct) approvalNeeded(ctx context.Context) (pause, error) {
 		}
 	}
 	return pause{}, nil
-}
-
-// leaveBehind forgets the rolled-back commits that a successful deploy contains: a person
-// approved it, so the next deploy need not wait because of them. If the answer about one is
-// unknown, it is kept, which costs one more approval. The error means that an answer is not
-// there yet.
-func (a promoteAct) leaveBehind(ctx context.Context) error {
-	if a.rel.Spec.Kind != v1alpha1.Deploy || a.rel.Status.Failure != nil {
-		return nil
-	}
-	st, what := &a.bg.Status, a.rel.Spec.Deploy
-	var kept []v1alpha1.RolledBack
-	var waits error
-	for _, left := range st.RolledBack {
-		contains, err := ownRepository{a.work}.contains(ctx, a.turn, what.Commit, left.Commit)
-		switch {
-		case pending(err) != nil:
-			waits, a.turn.wait = err, 0 // all are asked at once
-		case err != nil:
-			a.log.WarnContext(ctx, "a rolled-back commit stays remembered", "commit", left.Commit, "error", err)
-		case contains:
-			continue
-		}
-		kept = append(kept, left)
-	}
-	if waits == nil {
-		st.RolledBack = kept
-	}
-	return waits
 }

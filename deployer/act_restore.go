@@ -10,7 +10,97 @@ import (
 )
 
 // restoreAct brings users back.
-type restoreAct struct{ *attempt }
+type restoreAct struct {
+	recorder
+	moving    moving
+	preparing preparing
+	fencing   fencing
+	live      livePods
+	switches  switches
+	status    appStatus
+	routes    interface {
+		routesReader
+		endpointsReader
+		switcher
+	}
+}
+
+// do brings traffic back to the previous colour, if that can take it. It reads again
+// where users are: a switch whose reply was lost may have been made.
+func (act restoreAct) do(ctx context.Context, a *attempt) (pause, error) {
+	m, now := &a.rel.Status.Milestones, metav1.NewTime(a.o.Now)
+	var err error
+	if a.o.Routes, err = act.routes.Observe(ctx, a.bg); err != nil {
+		return pause{}, err
+	}
+	switch a.o.Routes.Live() {
+	case a.target().Other():
+		return act.stayBack(ctx, a)
+	case "":
+		m.KeptAt = &now
+		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
+		return pause{}, nil
+	default: // still on the target
+	}
+	if m.SwitchedAt == nil {
+		// The patch whose reply was lost moved them. This undo is for a switch, then.
+		m.SwitchedAt = &now
+		a.say("the switch had been made after all")
+		act.switches.recordSwitch(a.work, a.rel)
+		return pause{}, act.save(ctx, a)
+	}
+	why, err := act.cannotTakeBack(ctx, a)
+	if err != nil {
+		return pause{}, err
+	}
+	if why != "" {
+		m.KeptAt = &now
+		a.finding("traffic was not moved back: " + why)
+		return pause{}, nil
+	}
+	return act.takeBack(ctx, a)
+}
+
+// stayBack makes sure that users stay at the previous colour, where they are.
+func (act restoreAct) stayBack(ctx context.Context, a *attempt) (pause, error) {
+	if err := act.fencing.fence(ctx, a); err != nil {
+		return pause{}, err
+	}
+	if a.o.Routes.Live() != a.target().Other() {
+		return pause{
+			until: a.o.Now, message: "the switch arrived late: looking again", waits: waitsForRoutes(a, v1alpha1.BecauseLateSwitch),
+		}, nil
+	}
+	now := metav1.NewTime(a.o.Now)
+	a.rel.Status.Milestones.RestoredAt = &now
+	return pause{}, nil
+}
+
+// takeBack moves users to the previous colour.
+func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
+	previous := a.target().Other()
+	if p, err := act.preparing.stamp(ctx, a, a.o.Previous); err != nil || p.rests() {
+		return p, err
+	}
+	act.preparing.noteEvents(ctx, a)
+	if err := act.save(ctx, a); err != nil {
+		return pause{}, err
+	}
+	if err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, previous) }); err != nil {
+		return pause{}, err
+	}
+	if a.o.Routes.Live() != previous {
+		return pause{until: a.o.Now, message: "moving traffic back", waits: waitsForRoutes(a, v1alpha1.BecauseRestore)}, nil
+	}
+	now := metav1.NewTime(a.o.Now)
+	a.rel.Status.Milestones.RestoredAt = &now
+	a.say(fmt.Sprintf("ingress %s routes users to %s again", a.o.Routes.Name, previous))
+	act.switches.recordSwitch(a.work, a.rel)
+	if err := act.save(ctx, a); err != nil {
+		return pause{}, err
+	}
+	return pause{}, act.status.saveApplication(ctx, a.work)
+}
 
 // cannotTakeBack says why traffic must not go back to the previous colour: it has no ready
 // endpoint, or it now fails the same requests. A broken database fails both colours, and
@@ -18,9 +108,9 @@ type restoreAct struct{ *attempt }
 // twice. If it cannot ask, users still go back from a version that is known to be bad to one
 // whose endpoints are ready. Once a person wants users back, it does not ask, since an answer
 // may be slow.
-func (a restoreAct) cannotTakeBack(ctx context.Context) (string, error) {
+func (act restoreAct) cannotTakeBack(ctx context.Context, a *attempt) (string, error) {
 	side := a.o.Previous
-	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
+	endpoints, err := act.routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
 	if err != nil {
 		return "", err
 	}
@@ -33,7 +123,7 @@ func (a restoreAct) cannotTakeBack(ctx context.Context) (string, error) {
 	var problem *v1alpha1.Evidence
 	for range 2 {
 		var unseen error
-		problem, unseen = askReady(ctx, a.attempt, side)
+		problem, unseen = act.live.askReady(ctx, a, side)
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
@@ -45,70 +135,4 @@ func (a restoreAct) cannotTakeBack(ctx context.Context) (string, error) {
 		}
 	}
 	return "the previous colour fails the same gate now: " + problem.Message, nil
-}
-
-// restore brings traffic back to the previous colour, if that can take it. It reads again
-// where users are: a switch whose reply was lost may have been made.
-func (a restoreAct) restore(ctx context.Context) (pause, error) {
-	m := &a.rel.Status.Milestones
-	previous := a.target().Other()
-	now := metav1.NewTime(a.o.Now)
-	var err error
-	if a.o.Routes, err = a.d.Routes.Observe(ctx, a.bg); err != nil {
-		return pause{}, err
-	}
-	switch a.o.Routes.Live() {
-	case previous:
-		if err := moving(a).fence(ctx); err != nil {
-			return pause{}, err
-		}
-		if a.o.Routes.Live() != previous {
-			return pause{
-				until: a.o.Now, message: "the switch arrived late: looking again", waits: moving(a).waitsForRoutes(v1alpha1.BecauseLateSwitch),
-			}, nil
-		}
-		m.RestoredAt = &now
-		return pause{}, nil
-	case "":
-		m.KeptAt = &now
-		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
-		return pause{}, nil
-	default: // still on the target
-	}
-	if m.SwitchedAt == nil {
-		// The patch whose reply was lost moved them. This undo is for a switch, then.
-		m.SwitchedAt = &now
-		a.say("the switch had been made after all")
-		switches{a.work}.recordSwitch(a.rel)
-		return pause{}, a.save(ctx)
-	}
-	why, err := a.cannotTakeBack(ctx)
-	if err != nil {
-		return pause{}, err
-	}
-	if why != "" {
-		m.KeptAt = &now
-		a.finding("traffic was not moved back: " + why)
-		return pause{}, nil
-	}
-	if p, err := moving(a).stamp(ctx, a.o.Previous); err != nil || p.rests() {
-		return p, err
-	}
-	moving(a).noteEvents(ctx)
-	if err := a.save(ctx); err != nil {
-		return pause{}, err
-	}
-	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, previous) }); err != nil {
-		return pause{}, err
-	}
-	if a.o.Routes.Live() != previous {
-		return pause{until: a.o.Now, message: "moving traffic back", waits: moving(a).waitsForRoutes(v1alpha1.BecauseRestore)}, nil
-	}
-	m.RestoredAt = &now
-	a.say(fmt.Sprintf("ingress %s routes users to %s again", a.o.Routes.Name, previous))
-	switches{a.work}.recordSwitch(a.rel)
-	if err := a.save(ctx); err != nil {
-		return pause{}, err
-	}
-	return pause{}, appStatus{a.work}.saveApplication(ctx)
 }

@@ -10,32 +10,36 @@ import (
 )
 
 // sizeAct makes the version to return to run at the size that users need.
-type sizeAct struct{ *attempt }
+type sizeAct struct {
+	reference reference
+	rollout   rollout
+	workloads scaler
+}
 
-// size makes the version to return to run at the live colour's size. While the version is held
+// do makes the version to return to run at the live colour's size. While the version is held
 // there is nothing to do; at a standby size it is scaled; if something else was staged over
 // it, it is staged again, without a build.
-func (a sizeAct) size(ctx context.Context) (pause, error) {
+func (act sizeAct) do(ctx context.Context, a *attempt) (pause, error) {
 	// The Ingress has referenced it ever since users left it. If somebody removed the
 	// reference, it comes back before any pod starts. While the version is held, nothing is
 	// asked of the load balancer's controller: these pods have served users.
 	if a.o.OnGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
-		if p, err := reference(a).reference(ctx); err != nil || p.rests() {
+		if p, err := act.reference.reference(ctx, a); err != nil || p.rests() {
 			return p, err
 		}
 	}
-	reference(a).tellLoadBalancer()
+	act.reference.tellLoadBalancer(a)
 	to, t := a.rel.Spec.Rollback.To, a.o.Target
 	if !track.Runs(t, to) {
-		return rollout(a).run(ctx, workload.StageRequest{
+		return act.rollout.run(ctx, a, workload.StageRequest{
 			Target: a.target(), Image: to.Image, Commit: to.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 		})
 	}
-	if err := rollout(a).raiseMinimum(ctx, a.o.Size); err != nil {
+	if err := act.rollout.raiseMinimum(ctx, a, a.o.Size); err != nil {
 		return pause{}, err
 	}
 	if t.Replicas < a.o.Size {
-		if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
+		if err := act.workloads.Scale(ctx, a.bg, a.target(), a.o.Size); err != nil {
 			return pause{}, err
 		}
 		return pause{
@@ -43,5 +47,5 @@ func (a sizeAct) size(ctx context.Context) (pause, error) {
 			waits:   waitsForPods(v1alpha1.BecauseStarting, t.Deployment, t.Available, a.o.Size),
 		}, nil
 	}
-	return rollout(a).rolledOut(ctx)
+	return act.rollout.rolledOut(ctx, a)
 }

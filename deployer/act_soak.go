@@ -11,10 +11,13 @@ import (
 )
 
 // soakAct watches the new version under live traffic.
-type soakAct struct{ *attempt }
+type soakAct struct {
+	live      livePods
+	workloads evidenceReader
+}
 
-// soak watches the new version under live traffic, and then it is a success.
-func (a soakAct) soak(ctx context.Context) (pause, error) {
+// do watches the new version under live traffic, and then it is a success.
+func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if by := (rollbackJudge{a.bg, a.releases}).rollbackOf(a.rel); by != nil {
 		return pause{}, &fault{
 			class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedRolledBack, about: about{release: by.Name}, message: "rolled back by " + by.Name,
@@ -30,7 +33,7 @@ func (a soakAct) soak(ctx context.Context) (pause, error) {
 	if at := watch.NextAt(*st.Soak); a.o.Now.Before(at) {
 		return pause{until: at}, nil
 	}
-	books, verdict := watch.Step(*st.Soak, a.lookLive(ctx))
+	books, verdict := watch.Step(*st.Soak, act.lookLive(ctx, a))
 	st.Soak = &books
 	switch verdict.Outcome {
 	case track.SoakAgain:
@@ -40,7 +43,7 @@ func (a soakAct) soak(ctx context.Context) (pause, error) {
 			"%s; users stay on %s: look at it yourself, and type /rollback if it is bad", verdict.Message, a.target())}
 	case track.SoakCrashed:
 		f := releaseFault(v1alpha1.FailedSoakRestarts, "containers of %s were restarted %s", a.o.Target.Deployment, verdict.Message)
-		f.evidence = a.d.Workloads.Evidence(ctx, a.bg, a.o.Target)
+		f.evidence = act.workloads.Evidence(ctx, a.bg, a.o.Target)
 		return pause{}, f
 	case track.SoakFailed:
 		f := releaseFault(v1alpha1.FailedSoak, "%s", verdict.Message)
@@ -55,12 +58,12 @@ func (a soakAct) soak(ctx context.Context) (pause, error) {
 
 // lookLive looks once at the live colour: how many pods are ready, and whether the ready ones,
 // which have the users, answer the gate's requests.
-func (a soakAct) lookLive(ctx context.Context) track.SoakLook {
+func (act soakAct) lookLive(ctx context.Context, a *attempt) track.SoakLook {
 	t := a.o.Target
 	l := track.SoakLook{At: a.o.Now, Restarts: t.Restarts()}
 	if l.Problem = track.TooFewReady(t); l.Problem != nil {
 		return l
 	}
-	l.Problem, l.Unseen = askReady(ctx, a.attempt, t)
+	l.Problem, l.Unseen = act.live.askReady(ctx, a, t)
 	return l
 }

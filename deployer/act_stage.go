@@ -11,14 +11,18 @@ import (
 )
 
 // stageAct makes the target run the image.
-type stageAct struct{ *attempt }
+type stageAct struct {
+	rollout   rollout
+	routes    referrersReader
+	workloads scaler
+}
 
-// stage makes the target run the image, at the live colour's size.
-func (a stageAct) stage(ctx context.Context) (pause, error) {
-	if p, err := a.renew(ctx); err != nil || p.rests() {
+// do makes the target run the image, at the live colour's size.
+func (act stageAct) do(ctx context.Context, a *attempt) (pause, error) {
+	if p, err := act.renew(ctx, a); err != nil || p.rests() {
 		return p, err
 	}
-	return rollout(a).run(ctx, workload.StageRequest{
+	return act.rollout.run(ctx, a, workload.StageRequest{
 		Target: a.target(), Image: a.rel.Status.Milestones.Built.Image,
 		Commit: a.rel.Spec.Deploy.Commit, Release: a.rel.Name, Replicas: a.o.Size,
 	})
@@ -27,17 +31,17 @@ func (a stageAct) stage(ctx context.Context) (pause, error) {
 // renew ends the pods that this release started before their Service was referenced, so that
 // they are created again: the load balancer let them through and will never report whether it
 // finds them healthy. No user reaches them.
-func (a stageAct) renew(ctx context.Context) (pause, error) {
+func (act stageAct) renew(ctx context.Context, a *attempt) (pause, error) {
 	t := a.o.Target
 	old := func(p track.Pod) bool { return !p.Terminating && track.LetThroughUnreferenced(p) }
 	if !a.o.OnGCE() || t.Release != a.rel.Name || !slices.ContainsFunc(t.Pods, old) {
 		return pause{}, nil
 	}
-	referrers, err := a.d.Routes.Referrers(ctx, a.bg.Namespace, t.Service)
+	referrers, err := act.routes.Referrers(ctx, a.bg.Namespace, t.Service)
 	if err != nil || len(referrers) > 0 {
 		return pause{}, err
 	}
-	if err := a.d.Workloads.Scale(ctx, a.bg, a.target(), 0); err != nil {
+	if err := act.workloads.Scale(ctx, a.bg, a.target(), 0); err != nil {
 		return pause{}, err
 	}
 	return pause{

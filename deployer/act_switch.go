@@ -11,51 +11,78 @@ import (
 )
 
 // switchAct is the step that users would notice.
-type switchAct struct{ *attempt }
+type switchAct struct {
+	recorder
+	measuring measuring
+	moving    moving
+	preparing preparing
+	switches  switches
+	status    appStatus
+	routes    interface {
+		translator
+		switcher
+	}
+}
 
-// switchTraffic is the step users would notice. Its intent is durable before the patch: from
+// do is the step users would notice. Its intent is durable before the patch: from
 // then on a cancel comes too late, and after a crash the next look reads where the traffic is.
 // A deploy waits for the baseline of its proof first.
-func (a switchAct) switchTraffic(ctx context.Context) (pause, error) {
-	m, measured := &a.rel.Status.Milestones, measuring{a.attempt}.measured()
+func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
+	m, measured := &a.rel.Status.Milestones, act.measuring.measured(a)
 	if m.SwitchIntendedAt == nil {
-		if full := (measuring{a.attempt}).baseline(measured); !full.IsZero() {
+		if full := act.measuring.baseline(a, measured); !full.IsZero() {
 			waits := track.WaitsForObject(v1alpha1.WaitsForBaseline, "", a.bg.Spec.URL)
 			waits.Until = track.Stamp(measured.FullAt())
 			return pause{until: full, message: "takes a baseline of " + a.bg.Spec.URL + " until " + track.Clock(measured.FullAt()), waits: waits},
 				nil
 		}
-		if err := moving(a).translates(ctx); err != nil {
+		if err := act.translates(ctx, a); err != nil {
 			return pause{}, err
 		}
 	}
-	if p, err := moving(a).stamp(ctx, a.o.Target); err != nil || p.rests() {
+	if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
 		return p, err
 	}
 	if m.SwitchIntendedAt == nil {
-		moving(a).noteEvents(ctx)
+		act.preparing.noteEvents(ctx, a)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
 		if measured != nil {
-			measuring{a.attempt}.checkpoint(measured)
+			act.measuring.checkpoint(a, measured)
 		}
-		if err := a.save(ctx); err != nil {
+		if err := act.save(ctx, a); err != nil {
 			return pause{}, err
 		}
 	}
-	measuring{a.attempt}.moving(measured)
-	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+	act.measuring.moving(a, measured)
+	if err := act.moving.moveRoutes(ctx, a, func() error { return act.routes.Switch(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
 	if a.o.Routes.Live() != a.target() {
-		return pause{until: a.o.Now, message: "switching", waits: moving(a).waitsForRoutes(v1alpha1.BecauseSwitch)}, nil
+		return pause{until: a.o.Now, message: "switching", waits: waitsForRoutes(a, v1alpha1.BecauseSwitch)}, nil
 	}
 	now := metav1.Now()
 	m.SwitchedAt = &now
 	a.say(fmt.Sprintf("ingress %s routes users to %s", a.o.Routes.Name, a.target()))
-	switches{a.work}.recordSwitch(a.rel)
-	if err := a.save(ctx); err != nil {
+	act.switches.recordSwitch(a.work, a.rel)
+	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
 	}
-	return pause{}, appStatus{a.work}.saveApplication(ctx)
+	return pause{}, act.status.saveApplication(ctx, a.work)
+}
+
+// translates reports, right before a switch, whether Google's controller can take it up: much may
+// have changed since the Service was attached. Otherwise the patch would move nobody, and
+// somebody may fix the cause in the meantime. Users of a rollback do not wait for that, in case
+// this check is wrong.
+func (act switchAct) translates(ctx context.Context, a *attempt) error {
+	if !a.o.OnGCE() {
+		return nil
+	}
+	err := act.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+	if err != nil && a.rel.Spec.Kind == v1alpha1.Rollback {
+		a.finding("the ingress is switched all the same: " + err.Error())
+		return nil
+	}
+	return err
 }

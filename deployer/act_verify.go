@@ -13,11 +13,13 @@ import (
 )
 
 // verifyAct runs the health gate.
-type verifyAct struct{ *attempt }
+type verifyAct struct {
+	pods gate.Access
+}
 
-// verify makes the health gate's rounds, one per look, until every pod of the target has
+// do makes the health gate's rounds, one per look, until every pod of the target has
 // passed enough of them in a row.
-func (a verifyAct) verify(ctx context.Context) (pause, error) {
+func (act verifyAct) do(ctx context.Context, a *attempt) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
 	watch := track.GateWatchOf(spec, a.rel, a.o)
 	if at := watch.NextAt(st.Gate); a.o.Now.Before(at) {
@@ -36,7 +38,7 @@ func (a verifyAct) verify(ctx context.Context) (pause, error) {
 		a.finding(plan.Warning)
 		watch = watch.OfReadiness()
 	}
-	look := a.lookAt(ctx, plan)
+	look := act.lookAt(ctx, a, plan)
 	status, verdict := watch.Step(st.Gate, look)
 	st.Gate = &status
 	switch verdict.Outcome {
@@ -59,9 +61,9 @@ func (a verifyAct) verify(ctx context.Context) (pause, error) {
 }
 
 // lookAt makes one round on the target's pods.
-func (a verifyAct) lookAt(ctx context.Context, plan gate.Plan) track.GateLook {
+func (act verifyAct) lookAt(ctx context.Context, a *attempt, plan gate.Plan) track.GateLook {
 	look := track.GateLook{TemplateHash: a.o.Target.TemplateHash, Pods: a.o.Target.Pods, Check: plan.Check, StartedAt: time.Now()}
-	result := gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)
+	result := gate.Round(ctx, act.pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)
 	look.Passed, look.Problem, look.Unseen, look.EndedAt = result.Passed, result.Problem, result.CouldNotLook, time.Now()
 	return look
 }

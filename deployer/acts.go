@@ -1,29 +1,101 @@
 package deployer
 
 import (
-	"context"
+	"net"
+	"net/http"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/registry"
+	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// acts are the acts of the tracks' steps, see [track.Row].
-var acts = map[v1alpha1.Step]act{
-	v1alpha1.StepBuild:   func(ctx context.Context, a *attempt) (pause, error) { return buildAct{a}.build(ctx) },
-	v1alpha1.StepAttach:  func(ctx context.Context, a *attempt) (pause, error) { return attachAct{a}.attach(ctx) },
-	v1alpha1.StepStage:   func(ctx context.Context, a *attempt) (pause, error) { return stageAct{a}.stage(ctx) },
-	v1alpha1.StepSize:    func(ctx context.Context, a *attempt) (pause, error) { return sizeAct{a}.size(ctx) },
-	v1alpha1.StepWarm:    func(ctx context.Context, a *attempt) (pause, error) { return warmAct{a}.warm(ctx) },
-	v1alpha1.StepVerify:  func(ctx context.Context, a *attempt) (pause, error) { return verifyAct{a}.verify(ctx) },
-	v1alpha1.StepPromote: func(ctx context.Context, a *attempt) (pause, error) { return promoteAct{a}.promote(ctx) },
-	v1alpha1.StepSwitch:  func(ctx context.Context, a *attempt) (pause, error) { return switchAct{a}.switchTraffic(ctx) },
-	v1alpha1.StepConfirm: func(ctx context.Context, a *attempt) (pause, error) { return confirmAct{a}.confirm(ctx) },
-	v1alpha1.StepSoak:    func(ctx context.Context, a *attempt) (pause, error) { return soakAct{a}.soak(ctx) },
-	v1alpha1.StepRestore: func(ctx context.Context, a *attempt) (pause, error) { return restoreAct{a}.restore(ctx) },
-	v1alpha1.StepDiscard: func(ctx context.Context, a *attempt) (pause, error) { return discardAct{a}.discard(ctx) },
+// common are the values that several acts have.
+type common struct {
+	recorder
+	access     googleAccess
+	repository ownRepository
+	build      buildRecord
+	measuring  measuring
+	moving     moving
+	preparing  preparing
+	fencing    fencing
+	reference  reference
+	rollout    rollout
+	shrinking  shrinking
+	live       livePods
+	urging     urging
+	urlMap     urlMap
+	switches   switches
+	status     appStatus
 }
 
-// act is what a step does. It looks first, acts if it must, and may run twice. It returns the
-// zero pause when its milestone is recorded; otherwise when to look again and what it waits
-// for. A *fault ends the release; any other error is the world's, and the act is tried again
-// until the step's deadline.
-type act func(context.Context, *attempt) (pause, error)
+// acts are the acts of the tracks' steps, see [track.Row], each with no more of the world
+// than it needs.
+func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
+	routes, workloads := d.Routes, d.Workloads
+	return map[v1alpha1.Step]act{
+		v1alpha1.StepBuild: buildAct{
+			recorder: p.recorder, branch: branch{p.repository}, access: p.access,
+			planner: buildPlanner{repository: p.repository, access: p.access},
+			images:  imaging{access: p.access, registry: d.registry()},
+			pace:    d.BuildPace, grace: d.BuildGrace, retry: d.BuildRetry,
+		},
+		v1alpha1.StepAttach: attachAct{
+			survey:    survey{routes: routes, workloads: workloads},
+			reference: p.reference, rollout: p.rollout, routes: routes, workloads: workloads,
+		},
+		v1alpha1.StepStage:   stageAct{rollout: p.rollout, routes: routes, workloads: workloads},
+		v1alpha1.StepSize:    sizeAct{reference: p.reference, rollout: p.rollout, workloads: workloads},
+		v1alpha1.StepWarm:    warmAct{recorder: p.recorder, routes: routes, settle: routes.Settle},
+		v1alpha1.StepVerify:  verifyAct{pods: d.Pods},
+		v1alpha1.StepPromote: promoteAct{repository: p.repository},
+		v1alpha1.StepSwitch: switchAct{
+			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,
+			switches: p.switches, status: p.status, routes: routes,
+		},
+		v1alpha1.StepConfirm: confirmAct{
+			measuring: p.measuring, urging: p.urging, urlMap: p.urlMap, routes: routes, takeUp: d.TakeUp,
+		},
+		v1alpha1.StepSoak: soakAct{live: p.live, workloads: workloads},
+		v1alpha1.StepRestore: restoreAct{
+			recorder: p.recorder, moving: p.moving, preparing: p.preparing, fencing: p.fencing, live: p.live,
+			switches: p.switches, status: p.status, routes: routes,
+		},
+		v1alpha1.StepDiscard: discardAct{build: p.build, shrinking: p.shrinking, workloads: workloads},
+	}
+}
+
+// common makes what several acts have.
+func (d *Deployer) common() common {
+	address := publicAddress{pods: d.Pods, userAgent: d.UserAgent, allow: d.AllowAddresses, proxy: d.Proxy, observer: d.Observer}
+	p := common{
+		recorder:   recorder{d.Record},
+		access:     googleAccess{google: d.Google, reader: d.Record.Reader},
+		repository: ownRepository{remote: d.Source, ledger: d.Repositories},
+		measuring:  measuring{probers: &d.probers, address: address, observer: d.Observer},
+		moving:     moving{d.Routes},
+		preparing:  preparing{routes: d.Routes, workloads: d.Workloads, carriesOut: d.carriesOut()},
+		fencing:    fencing{d.Routes},
+		shrinking:  shrinking{record: d.Record, routes: d.Routes, workloads: d.Workloads},
+		live:       livePods{d.Pods},
+		urging:     urging{routes: d.Routes, settle: d.Routes.Settle},
+		urlMap: urlMap{
+			urlMaps: d.URLMaps, asks: &d.maps, probers: &d.probers, routes: d.Routes, rhythm: rhythm(d.AskEvery), carriesOut: d.carriesOut(),
+		},
+		switches: switches{d.carriesOut()},
+		status:   appStatus{record: d.Record, observer: d.Observer},
+	}
+	p.build = buildRecord{access: p.access, turns: turns{&d.calls}}
+	p.reference = reference{recorder: p.recorder, moving: p.moving, routes: d.Routes}
+	p.rollout = rollout{recorder: p.recorder, workloads: d.Workloads}
+	return p
+}
+
+// registry is how registries are asked for the digest of an image.
+func (d *Deployer) registry() *registry.Client {
+	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent, TLS: d.registryTLS}
+	if d.Proxy != nil { // whoever runs the proxy decides what it may reach
+		c.Proxy, c.Dial = http.ProxyURL(d.Proxy), new(net.Dialer).DialContext
+	}
+	return c
+}

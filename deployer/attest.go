@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -19,16 +20,18 @@ import (
 const lookForPolicy = time.Minute
 
 // attesting finds out who vouches for the causes.
-type attesting struct{ *attempt }
+type attesting struct {
+	policy *attestation
+}
 
 // attest records whether admission checked a release's causes. A release from before the policy
 // is a claim, and so is one that outlives the policy: its approval may be later.
-func (a attesting) attest(ctx context.Context) {
+func (t attesting) attest(ctx context.Context, a *attempt) {
 	st := &a.rel.Status
 	if st.Attestation == v1alpha1.CausesClaimed {
 		return
 	}
-	since, err := a.d.policySince(ctx, a.o.Now)
+	since, err := t.policy.inForce(ctx, a.o.Now)
 	if err != nil {
 		a.log.WarnContext(ctx, "not being able to look for the admission policy, causes are taken for claims", "error", err)
 	}
@@ -39,28 +42,38 @@ func (a attesting) attest(ctx context.Context) {
 	}
 }
 
-// policySince is the time since which the admission policy is in force exactly as Turnout ships
+// attestation knows since when the API server has checked who may write which cause.
+type attestation struct {
+	reader client.Reader
+	lag    time.Duration
+
+	mu    sync.Mutex
+	asked time.Time
+	since time.Time // zero: it does not
+}
+
+// inForce is the time since which the admission policy is in force exactly as Turnout ships
 // it; zero if it is not.
-func (d *Deployer) policySince(ctx context.Context, now time.Time) (time.Time, error) {
-	d.attestation.mu.Lock()
-	defer d.attestation.mu.Unlock()
-	if !d.attestation.asked.IsZero() && now.Sub(d.attestation.asked) < lookForPolicy {
-		return d.attestation.since, nil
+func (p *attestation) inForce(ctx context.Context, now time.Time) (time.Time, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.asked.IsZero() && now.Sub(p.asked) < lookForPolicy {
+		return p.since, nil
 	}
-	since, err := d.lookForPolicy(ctx)
+	since, err := p.look(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	d.attestation.asked, d.attestation.since = now, since
+	p.asked, p.since = now, since
 	return since, nil
 }
 
-// lookForPolicy reads the policy and its binding. If Turnout may not read them, they count as
+// look reads the policy and its binding. If Turnout may not read them, they count as
 // missing.
-func (d *Deployer) lookForPolicy(ctx context.Context) (time.Time, error) {
+func (p *attestation) look(ctx context.Context) (time.Time, error) {
 	want, found := policy.Releases(), policy.Releases()
 	for _, o := range []client.Object{found.Policy, found.Binding} {
-		err := d.Record.Reader.Get(ctx, client.ObjectKey{Name: policy.ReleasesName}, o)
+		err := p.reader.Get(ctx, client.ObjectKey{Name: policy.ReleasesName}, o)
 		if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
 			return time.Time{}, nil
 		}
@@ -74,7 +87,7 @@ func (d *Deployer) lookForPolicy(ctx context.Context) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	written := slices.MaxFunc([]time.Time{writtenAt(found.Policy), writtenAt(found.Binding)}, time.Time.Compare)
-	return written.Add(cmp.Or(d.PolicyLag, policy.Lag)), nil
+	return written.Add(cmp.Or(p.lag, policy.Lag)), nil
 }
 
 // writtenAt is when an object's spec was last written.

@@ -6,25 +6,34 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
+// borders are the limits of what a release may ask for.
+type borders struct {
+	recorder
+	strays  client.Reader
+	driving driving
+	ending  ending
+}
+
 // border ends the releases that ask for what no release may ask for. Whoever may write releases
 // may write anything into one; Turnout trusts only what the BlueGreen's own spec and status
 // say, too.
-func (w borders) border(ctx context.Context) error {
-	if err := w.endStrays(ctx); err != nil {
+func (b borders) border(ctx context.Context, w *work) error {
+	if err := b.endStrays(ctx, w); err != nil {
 		return err
 	}
 	for i := range w.releases {
 		rel := &w.releases[i]
-		if rel.Status.Phase.Finished() || rel.Status.Failure != nil || (borders{w.work}).claimed(rel) {
+		if rel.Status.Phase.Finished() || rel.Status.Failure != nil || w.claimed(rel) {
 			continue // interrupt looks at releases in progress
 		}
 		if f := w.refusal(rel); f != nil {
-			if err := w.end(ctx, rel, f); err != nil {
+			if err := b.end(ctx, w, rel, f); err != nil {
 				return err
 			}
 		}
@@ -33,20 +42,20 @@ func (w borders) border(ctx context.Context) error {
 }
 
 // end ends a release that has not begun, and cleans up what it did.
-func (w borders) end(ctx context.Context, rel *v1alpha1.Release, f *fault) error {
+func (b borders) end(ctx context.Context, w *work, rel *v1alpha1.Release, f *fault) error {
 	a := w.attempt(rel)
-	ending{a}.fail(f)
-	if err := a.save(ctx); err != nil {
+	b.ending.fail(a, f)
+	if err := b.save(ctx, a); err != nil {
 		return err
 	}
-	return driving(w).drive(ctx, rel, anyStep)
+	return b.driving.drive(ctx, w, rel, anyStep)
 }
 
 // endStrays ends releases whose label does not match their application. Nobody could tell which
 // application they belong to, so they are never driven, and say so.
-func (w borders) endStrays(ctx context.Context) error {
+func (b borders) endStrays(ctx context.Context, w *work) error {
 	var bare v1alpha1.ReleaseList
-	if err := index.List(ctx, w.d.Client, &bare, w.bg.Namespace, index.Application, ""); err != nil {
+	if err := index.List(ctx, b.strays, &bare, w.bg.Namespace, index.Application, ""); err != nil {
 		return fmt.Errorf("listing releases without a label: %w", err)
 	}
 	strays := slices.DeleteFunc(bare.Items, func(rel v1alpha1.Release) bool { return rel.Spec.Application != w.bg.Name })
@@ -60,14 +69,14 @@ func (w borders) endStrays(ctx context.Context) error {
 	}
 	w.releases = own
 	for i := range strays {
-		if err := w.endStray(ctx, &strays[i]); err != nil {
+		if err := b.endStray(ctx, w, &strays[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w borders) endStray(ctx context.Context, rel *v1alpha1.Release) error {
+func (b borders) endStray(ctx context.Context, w *work, rel *v1alpha1.Release) error {
 	if rel.Status.Phase.Finished() || rel.Status.Format > v1alpha1.Format {
 		return nil
 	}
@@ -78,5 +87,5 @@ func (w borders) endStray(ctx context.Context, rel *v1alpha1.Release) error {
 	st := &rel.Status
 	st.Phase, st.Message, st.Waiting, st.FinishedAt = v1alpha1.ReleaseFailed, message, nil, &now
 	st.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease, Reason: v1alpha1.FailedLabel, Message: message, At: now}
-	return w.d.Record.UpdateRelease(ctx, rel, read)
+	return b.releases.UpdateRelease(ctx, rel, read)
 }

@@ -12,12 +12,14 @@ import (
 )
 
 // branch decides whether a release may build.
-type branch struct{ *attempt }
+type branch struct {
+	repository ownRepository
+}
 
 // onBranch makes sure, once, that the commit is on the application's branch: a repository also
 // serves every commit of its forks and unmerged pull requests. A signed push is its own
 // evidence.
-func (a branch) onBranch(ctx context.Context) error {
+func (b branch) onBranch(ctx context.Context, a *attempt) error {
 	m, what, branch := &a.rel.Status.Milestones, a.rel.Spec.Deploy, a.bg.Spec.Branch
 	if m.OnBranch != nil {
 		return nil
@@ -26,17 +28,17 @@ func (a branch) onBranch(ctx context.Context) error {
 	signed := a.rel.Spec.Cause.Kind == v1alpha1.CausePush && a.rel.Status.Attestation == v1alpha1.CausesAttested
 	if !signed || what.Branch != branch {
 		by = v1alpha1.BranchByRepository
-		if err := (ownRepository{a.work}).identify(ctx, a.turn); err != nil {
+		if err := b.repository.identify(ctx, a.work, a.turn); err != nil {
 			return err
 		}
-		source, commit := ownRepository{a.work}.source(), what.Commit
+		source, commit := b.repository.source(a.work), what.Commit
 		q := question{
 			what:  fmt.Sprintf("whether branch %s contains %s", branch, v1alpha1.ShortCommit(commit)),
 			about: a.bg.Spec.Repository + " " + commit,
 		}
 		contains, err := ask(ctx, a.turn, q, func(ctx context.Context) (bool, error) { return source.BranchContains(ctx, branch, commit) })
 		if errors.Is(err, fs.ErrNotExist) {
-			if missing := (buildPlanner{a.attempt}).missesCommit(ctx); missing != nil {
+			if missing := b.repository.missesCommit(ctx, a); missing != nil {
 				return missing
 			}
 		}
@@ -55,9 +57,9 @@ func (a branch) onBranch(ctx context.Context) error {
 
 // mayBuild reports whether a build may be started or followed now. Without the grant it waits:
 // nothing is asked, started or used.
-func (a branch) mayBuild(ctx context.Context) (pause, error) {
+func (b branch) mayBuild(ctx context.Context, a *attempt) (pause, error) {
 	if a.barred == nil && a.rel.Status.Build == nil {
-		if err := (ownRepository{a.work}).identify(ctx, a.turn); err != nil && a.barred == nil {
+		if err := b.repository.identify(ctx, a.work, a.turn); err != nil && a.barred == nil {
 			return pause{}, err
 		}
 	}
@@ -66,5 +68,5 @@ func (a branch) mayBuild(ctx context.Context) (pause, error) {
 		p.until = a.o.Now.Add(lookAtErrors)
 		return p, nil //nolint:nilerr // a wait, not a failure
 	}
-	return pause{}, a.onBranch(ctx)
+	return pause{}, b.onBranch(ctx, a)
 }

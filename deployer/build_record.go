@@ -18,17 +18,20 @@ import (
 var beginning = question{what: "starting the build", effect: true}
 
 // buildRecord is what a release knows about its build.
-type buildRecord struct{ *attempt }
+type buildRecord struct {
+	access googleAccess
+	turns  turns
+}
 
-func (a buildRecord) recordBuild(h cloudbuild.Handle) {
+func recordBuild(a *attempt, h cloudbuild.Handle) {
 	b := a.rel.Status.Build
 	b.ID, b.LogURL = h.ID, h.LogURL
-	a.linkBuild()
+	linkBuild(a)
 }
 
 // linkBuild links the build's step to its log. The build of a cancelled release may be found
 // during another step.
-func (a buildRecord) linkBuild() {
+func linkBuild(a *attempt) {
 	for i := range slices.Backward(a.rel.Status.Timeline) {
 		if entry := &a.rel.Status.Timeline[i]; entry.Step == v1alpha1.StepBuild {
 			entry.URL = a.rel.Status.Build.LogURL
@@ -37,8 +40,8 @@ func (a buildRecord) linkBuild() {
 	}
 }
 
-// search says how to find the release's build.
-func (a buildRecord) search() cloudbuild.Search {
+// buildSearch says how to find the release's build.
+func buildSearch(a *attempt) cloudbuild.Search {
 	b := a.rel.Status.Build
 	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
 	if b.Trigger != "" {
@@ -56,12 +59,12 @@ func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
 // cancelBuild stops the build of a release that ends without needing it. It is best effort: a
 // build that continues costs minutes, and nothing of it is used. A rollback does not wait for
 // it.
-func (a buildRecord) cancelBuild(ctx context.Context) error {
+func (c buildRecord) cancelBuild(ctx context.Context, a *attempt) error {
 	b := a.rel.Status.Build
 	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
 		return nil
 	}
-	builds, err := googleAccess(a).builds(ctx)
+	builds, err := c.access.builds(ctx, a)
 	if lacksGrant(err) {
 		a.finding(fmt.Sprintf("the build was not stopped: %v; or stop it in Cloud Build, project %s, location %s", err, b.Project, b.Location),
 			append(shellCommands(err), stopBuild(b))...)
@@ -70,19 +73,19 @@ func (a buildRecord) cancelBuild(ctx context.Context) error {
 	var stopped *cloudbuild.Handle
 	if err == nil {
 		stop := stopping{
-			builds: builds, known: handleOf(b), search: a.search(),
-			begun: turns(a).turnOf(v1alpha1.StepBuild).find(beginning),
+			builds: builds, known: handleOf(b), search: buildSearch(a),
+			begun: c.turns.turnOf(a, v1alpha1.StepBuild).find(beginning),
 		}
 		stopped, err = ask(ctx, a.turn, question{what: "cancelling the build", effect: true}, stop.do)
 	}
 	switch {
-	case err != nil && turns(a).rollbackWaits():
+	case err != nil && a.rollbackWaits():
 		a.log.WarnContext(ctx, "the build may go on", "error", err)
 		return nil
 	case err != nil || stopped == nil:
 		return err
 	}
-	a.recordBuild(*stopped)
+	recordBuild(a, *stopped)
 	now := metav1.NewTime(a.o.Now)
 	b.CancelledAt = &now
 	return nil

@@ -10,11 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/oauth2"
 	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/gate"
 	"github.com/turnout-dev/turnout/deployer/preflight"
@@ -95,56 +93,13 @@ type Deployer struct {
 	probers     probers
 	asks, maps  asks // the public addresses, and the URL maps
 	facts       preflight.Collector
-	attestation attestation
 	calls       calls
 	reaches     reaches
 	looks       looks
+	wiring      sync.Once
+	looking     looking // made by wired
 }
 
-// Observer gets what happened, for metrics.
-type Observer interface {
-	// StepEnded reports how long a step of a release took.
-	StepEnded(app client.ObjectKey, step v1alpha1.Step, took time.Duration)
-	// ReleaseEnded reports how a release ended.
-	ReleaseEnded(app client.ObjectKey, kind v1alpha1.ReleaseKind, phase v1alpha1.ReleasePhase)
-	// Switched reports that traffic moved; kind is Deploy, Rollback or Restore.
-	Switched(app client.ObjectKey, kind string)
-	// Asked reports the kind of an answer of the public address: served, failed or unseen.
-	Asked(app client.ObjectKey, told string)
-	// Proved reports how a proof ended, and how long after the switch the new version was first
-	// seen; 0 if it was not.
-	Proved(app client.ObjectKey, result v1alpha1.ProofResult, newVersionAfter time.Duration)
-}
-
-const (
-	// takeUp is how long a load balancer may take to use new routes, if nothing reports it.
-	// ingress-nginx, the slowest of the common controllers that run in the cluster, looks at
-	// least every 3.3 s (--sync-rate-limit=0.3).
-	takeUp = 5 * time.Second
-	// takeUpGCE is for Google's, about which Google says "several minutes"
-	// (networking-recipes, ingress/multi-cluster), if its controller does not report: events
-	// get lost.
-	takeUpGCE = 3 * time.Minute
-)
-
-// settles is how long after a change of the routes Google's controller may still be carrying out
+// carriesOut is how long after a change of the routes Google's controller may still be carrying out
 // the previous one.
-func (d *Deployer) settles() time.Duration { return cmp.Or(d.TakeUp, takeUpGCE) }
-
-// attestation knows since when the API server has checked who may write which cause.
-type attestation struct {
-	mu    sync.Mutex
-	asked time.Time
-	since time.Time // zero: it does not
-}
-
-// Google is Turnout's access to Google: one identity for all namespaces. Annotations of a
-// Namespace say what it may use of that. So this package reaches Google only through
-// [attempt.google] and [attempt.googleTokens], which read them first.
-type Google interface {
-	// As returns Cloud Build and the store of sources, used as an account; "" means Turnout's
-	// own.
-	As(ctx context.Context, account string) (*cloudbuild.Client, *cloudbuild.Store, error)
-	// Tokens are what an account signs in to Google's registries with.
-	Tokens(ctx context.Context, account string) (oauth2.TokenSource, error)
-}
+func (d *Deployer) carriesOut() time.Duration { return cmp.Or(d.TakeUp, takeUpGCE) }

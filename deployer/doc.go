@@ -7,12 +7,16 @@
 //   - Package track decides; its tour says how. Nothing else decides: this package
 //     looks, acts and records.
 //   - observe.go collects what track.Next decides on, as plain data.
-//   - reconcile.go is one look at one application; work.go is the state of a look.
-//     drive.go moves one release until it has to wait. run.go is what every act uses:
-//     the release's record, and the words for people. ending.go says how it fails.
-//   - acts.go binds each step of the tracks to its act, each in its own file,
-//     act_*.go. What several acts use is in rollout.go, reference.go,
-//     moving.go, shrink.go, build_record.go, live.go and said.go.
+//   - reconcile.go begins a look at one application, and look.go has its order; work.go
+//     is the state of a look: data, without a client. drive.go moves one release until it
+//     has to wait: interrupt.go says what stops it, timing.go what happens if a step fails
+//     or takes too long, ending.go how a release fails, and finish.go how it finishes.
+//   - An act, act_*.go, is a small value that has the clients it needs and no others; so
+//     is everything else here that reads the world or changes it. wiring.go and acts.go
+//     make them once, from the Deployer's clients. clients.go has the parts of those that
+//     several use. run.go is what all acts share: what is said, and how it is saved.
+//     What several acts use is in rollout.go, reference.go, preparing.go, moving.go,
+//     fence.go, shrink.go, build_record.go, live.go and said.go.
 //   - outcome.go is how an act ends: a pause or a fault. waiting.go puts waits into
 //     facts.
 //   - queue.go says which release may act next, rollbacks.go whether a rollback takes
@@ -21,7 +25,8 @@
 //     reports about the application as it found it.
 //   - status.go and switches.go write the application's status.
 //   - grant.go is the only way to Google, past the namespace's grants, except for URL
-//     maps, which are the cluster's. repository.go is the only way to the repository.
+//     maps, which are the cluster's. repository.go is the only way to the repository;
+//     repin.go finds out whether one that lost its name is back.
 //   - border.go and refusal.go end releases that ask for what none may; origin.go and
 //     branch.go find out whether a commit and its repository are the application's;
 //     attest.go whether admission checked a release's causes.
@@ -30,8 +35,9 @@
 //   - reach.go checks, on a slow clock, that the repository can be read and has its
 //     branch.
 //   - takeup.go checks whether the load balancer uses the routes as they are written.
-//     In the background, ask.go asks the public address which version answers, and
-//     readmap.go reads the load balancer's URL map.
+//     In the background, ask.go asks the public address (address.go) which version
+//     answers, and readmap.go reads the load balancer's URL map. beside.go ends what runs
+//     in the background.
 //   - measure.go measures the public address around a switch, with the probers of
 //     package proof (probers.go), which run between looks, as calls do.
 //   - route, workload, gate, preflight, proof, urlmap and cloudbuild are the edges, and
@@ -57,6 +63,10 @@
 // colour is live. The release records that the gate passed, with which digest and
 // which pod template. The switch checks everything that it relies on again. The price
 // is a few reads per look.
+//
+// Nothing but the Deployer has all clients. What an act can do to the world stands in its
+// fields, so that of any line one can say whether it moves users; a test has the list.
+// It costs a wiring of a page and a half, and small interfaces for parts of clients.
 //
 // A pause is a state, not a goroutine: an act that has to wait returns, and a
 // watch or a time brings it back. So a crash loses nothing, and there is nothing

@@ -11,29 +11,38 @@ import (
 )
 
 // survey is what a release reports about the application as it found it.
-type survey struct{ *attempt }
+type survey struct {
+	routes interface {
+		endpointsReader
+		referrersReader
+	}
+	workloads interface {
+		Drift(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (string, error)
+		Unprotected(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) ([]string, error)
+	}
+}
 
 // lookAround notes what a person should know about the application before anything is changed,
 // and what will be overwritten. None of it stops the release; judge and mayStageOver decide what
 // does.
-func (a survey) lookAround(ctx context.Context) error {
-	a.tellOccupant()
-	if err := a.tellLive(ctx); err != nil {
+func (s survey) lookAround(ctx context.Context, a *attempt) error {
+	s.tellOccupant(a)
+	if err := s.tellLive(ctx, a); err != nil {
 		return err
 	}
-	if err := a.tellDrift(ctx); err != nil {
+	if err := s.tellDrift(ctx, a); err != nil {
 		return err
 	}
-	a.tellPreflight()
+	s.tellPreflight(a)
 	return nil
 }
 
 // tellLive reports that the live version does not serve users well: the release may be the fix,
 // but there may be no way back. The endpoints show whether users are served at all, since pods
 // of an older template may do it.
-func (a survey) tellLive(ctx context.Context) error {
+func (s survey) tellLive(ctx context.Context, a *attempt) error {
 	live := a.o.Previous
-	endpoints, err := a.d.Routes.ReadyEndpoints(ctx, a.bg.Namespace, live.Service)
+	endpoints, err := s.routes.ReadyEndpoints(ctx, a.bg.Namespace, live.Service)
 	if err != nil {
 		return err
 	}
@@ -54,7 +63,7 @@ func (a survey) tellLive(ctx context.Context) error {
 
 // tellOccupant reports what is staged over, if no release put it there and users did not have it
 // until the last switch.
-func (a survey) tellOccupant() {
+func (s survey) tellOccupant(a *attempt) {
 	left := a.bg.Status.LastSwitch
 	known := left != nil && v1alpha1.SameVersion(left.From, version(a.o.Target))
 	if t := a.o.Target; t.Release == "" && t.Replicas > 0 && !known {
@@ -65,18 +74,18 @@ func (a survey) tellOccupant() {
 
 // tellPreflight notes the preflight's warnings. Its errors have kept the release from beginning,
 // or came after that.
-func (a survey) tellPreflight() {
+func (s survey) tellPreflight(a *attempt) {
 	for _, f := range preflight.Warnings(a.bg.Status.Findings) {
 		a.finding(f.String(), f.Commands...)
 	}
 }
 
 // tellDrift reports how the colours' own pod templates differ, and which of the two is staged.
-func (a survey) tellDrift(ctx context.Context) error {
+func (s survey) tellDrift(ctx context.Context, a *attempt) error {
 	if !a.o.Previous.DeploymentExists || !a.o.Target.DeploymentExists || a.o.Target.Release == a.rel.Name {
 		return nil // nothing to compare, or staged already
 	}
-	drift, err := a.d.Workloads.Drift(ctx, a.bg, a.target())
+	drift, err := s.workloads.Drift(ctx, a.bg, a.target())
 	if err != nil {
 		return err
 	}
@@ -96,8 +105,8 @@ func (a survey) tellDrift(ctx context.Context) error {
 
 // tellProtection reports that the target's pods lack a PodDisruptionBudget that the live ones
 // have. It is only advice: a failed look stops nothing.
-func (a survey) tellProtection(ctx context.Context) {
-	names, err := a.d.Workloads.Unprotected(ctx, a.bg, a.target())
+func (s survey) tellProtection(ctx context.Context, a *attempt) {
+	names, err := s.workloads.Unprotected(ctx, a.bg, a.target())
 	if err != nil {
 		a.log.WarnContext(ctx, "cannot tell whether the target lacks a PodDisruptionBudget", "error", err)
 	}
@@ -109,12 +118,12 @@ func (a survey) tellProtection(ctx context.Context) {
 
 // mayStageOver returns a fault if anybody but this application's users reaches the target: the
 // new version has not passed the gate, and nobody knows what they expect there.
-func (a survey) mayStageOver(ctx context.Context) error {
+func (s survey) mayStageOver(ctx context.Context, a *attempt) error {
 	t := a.o.Target
 	if t.Release == a.rel.Name {
 		return nil
 	}
-	referrers, err := a.d.Routes.Referrers(ctx, a.bg.Namespace, t.Service)
+	referrers, err := s.routes.Referrers(ctx, a.bg.Namespace, t.Service)
 	if err != nil || len(referrers) == 0 {
 		return err
 	}

@@ -29,30 +29,34 @@ func readGrants(ctx context.Context, from client.Reader, namespace string) (v1al
 }
 
 // googleAccess is a release's only way to Google.
-type googleAccess struct{ *attempt }
+type googleAccess struct {
+	google Google
+	reader client.Reader // past the cache
+}
 
-// google is the way to Google's builds and sources. Call it right before a call to Google. It
+// signIn asks Google for what one signs in to its registries with.
+type signIn func(context.Context) (oauth2.TokenSource, error)
+
+// reach is the way to Google's builds and sources. Call it right before a call to Google. It
 // reads the grants past the cache, so that a withdrawn grant also ends what is in progress. It
 // returns a [notGranted] unless all needs are granted.
-func (a googleAccess) google(ctx context.Context, needs ...v1alpha1.Grant) (*cloudbuild.Client, *cloudbuild.Store, error) {
-	account, err := a.googleAccount(ctx, needs...)
+func (g googleAccess) reach(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (*cloudbuild.Client, *cloudbuild.Store, error) {
+	account, err := g.googleAccount(ctx, a, needs...)
 	if err != nil {
 		return nil, nil, err
 	}
-	builds, store, err := a.d.Google.As(ctx, account)
+	builds, store, err := g.google.As(ctx, account)
 	return builds, store, asAccount(account, a.bg.Namespace, err)
 }
 
 // googleTokens is the way to Google's registries, by the same rules. The returned function calls
 // Google for its tokens, so use it only in a function given to ask.
-func (a googleAccess) googleTokens(ctx context.Context, needs ...v1alpha1.Grant) (func(context.Context) (oauth2.TokenSource, error),
-	error,
-) {
-	account, err := a.googleAccount(ctx, needs...)
+func (g googleAccess) googleTokens(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (signIn, error) {
+	account, err := g.googleAccount(ctx, a, needs...)
 	if err != nil {
 		return nil, err
 	}
-	google, namespace := a.d.Google, a.bg.Namespace
+	google, namespace := g.google, a.bg.Namespace
 	return func(ctx context.Context) (oauth2.TokenSource, error) {
 		tokens, err := google.Tokens(ctx, account)
 		return tokens, asAccount(account, namespace, err)
@@ -61,8 +65,8 @@ func (a googleAccess) googleTokens(ctx context.Context, needs ...v1alpha1.Grant)
 
 // googleAccount is the account with which the namespace uses Google, "" for Turnout's own, if all
 // needs are granted.
-func (a googleAccess) googleAccount(ctx context.Context, needs ...v1alpha1.Grant) (string, error) {
-	granted, err := readGrants(ctx, a.d.Record.Reader, a.bg.Namespace)
+func (g googleAccess) googleAccount(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (string, error) {
+	granted, err := readGrants(ctx, g.reader, a.bg.Namespace)
 	if err != nil {
 		return "", err
 	}
@@ -82,8 +86,8 @@ func asAccount(account, namespace string, err error) error {
 
 // builds is Cloud Build for the recorded build: its project may differ from the application's
 // current one.
-func (a googleAccess) builds(ctx context.Context) (*cloudbuild.Client, error) {
+func (g googleAccess) builds(ctx context.Context, a *attempt) (*cloudbuild.Client, error) {
 	project := v1alpha1.ProjectGrant(a.rel.Status.Build.Project, "status.build.project of release "+a.rel.Name)
-	builds, _, err := a.google(ctx, project)
+	builds, _, err := g.reach(ctx, a, project)
 	return builds, err
 }

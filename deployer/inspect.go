@@ -17,22 +17,29 @@ import (
 )
 
 // inspection finds out whether releases can run.
-type inspection struct{ *work }
+type inspection struct {
+	cached, uncached client.Reader
+	resolve          func(ctx context.Context, host string) ([]string, error)
+	facts            *preflight.Collector
+	repinning        repinning
+	reaching         reaching
+	telling          telling
+}
 
 // inspect sets the application's condition: whether its next release could run, and if not,
 // which object blocks it and how to fix it.
-func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
+func (i inspection) inspect(ctx context.Context, w *work) (ready bool, err error) {
 	live := w.o.Sides[w.o.Routes.Live()]
 	f := track.ReadyFacts{UnfitImage: !record.IsName(live.Image, record.ImageLimit), ImageLimit: record.ImageLimit}
-	if f.Grants, err = readGrants(ctx, w.d.Client, w.bg.Namespace); err != nil {
+	if f.Grants, err = readGrants(ctx, i.cached, w.bg.Namespace); err != nil {
 		return false, err
 	}
 	w.granted = f.Grants
-	ownRepository(w).repin(ctx, f.Grants)
-	if err := ownRepository(w).meetAgain(ctx, f.Grants); err != nil {
+	i.repinning.repin(ctx, w, f.Grants)
+	if err := i.repinning.meetAgain(ctx, w, f.Grants); err != nil {
 		return false, err
 	}
-	if f.Sharing, f.Shared, err = w.sharing(ctx); err != nil {
+	if f.Sharing, f.Shared, err = i.sharing(ctx, w); err != nil {
 		return false, err
 	}
 	condition := metav1.Condition{
@@ -42,13 +49,13 @@ func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 	if lock := w.bg.Status.Lock; lock != nil {
 		condition.Message = "the next release waits: " + lockedBy(lock)
 	}
-	w.preflight(ctx)
+	i.preflight(ctx, w)
 	o := track.JudgeReady(w.bg, w.o, f)
 	if o != nil && (o.Reason == v1alpha1.ReasonNotGranted || o.Reason == v1alpha1.ReasonRepositoryChanged) {
 		w.barred, w.revoked = o, o.Reason == v1alpha1.ReasonNotGranted
 	}
 	if o == nil {
-		o = reaching(w).reach(ctx)
+		o = i.reaching.reach(ctx, w)
 	}
 	if o == nil { // another repository was met just now
 		o = track.OtherRepository(w.bg, w.granted)
@@ -66,23 +73,23 @@ func (w inspection) inspect(ctx context.Context) (ready bool, err error) {
 	condition.Message = record.Message(condition.Message) // as it is recorded, to be known again
 	w.bg.Status.SetCommands(condition.Type, record.Commands(commands))
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, condition) {
-		w.tell(condition)
+		i.tell(w, condition)
 	}
 	return condition.Status == metav1.ConditionTrue, nil
 }
 
 // preflight notes what is wrong with the objects that the next switch relies on. It judges anew
 // at each look, even during a release, which it does not stop. A failed look changes nothing.
-func (w inspection) preflight(ctx context.Context) {
+func (i inspection) preflight(ctx context.Context, w *work) {
 	if w.o.Routes.Live() == "" {
 		w.bg.Status.Findings = nil // there is nothing to switch; the condition says why
 		return
 	}
-	from := preflight.Sources{Cached: w.d.Client, Uncached: w.d.Routes.Reader, Resolve: w.d.Resolve}
+	from := preflight.Sources{Cached: i.cached, Uncached: i.uncached, Resolve: i.resolve}
 	deploys, _ := w.waiting(nil)
 	mends := len(preflight.Errors(w.bg.Status.Findings)) > 0
 	soon := w.bg.Status.Active == nil && len(deploys) > 0 || mends
-	facts, again, err := w.d.facts.Collect(ctx, from, w.bg, w.o.Routes, w.o.Now, soon)
+	facts, again, err := i.facts.Collect(ctx, from, w.bg, w.o.Routes, w.o.Now, soon)
 	if err != nil {
 		w.log.WarnContext(ctx, "the preflight cannot look", "error", err)
 		w.wakeAt(w.o.Now.Add(retryPreflight))
@@ -112,22 +119,22 @@ func hindrance(findings []v1alpha1.Finding) *track.Obstacle {
 }
 
 // tell emits an event about a condition that changed, for people who look at events.
-func (w inspection) tell(c metav1.Condition) {
+func (i inspection) tell(w *work, c metav1.Condition) {
 	kind := corev1.EventTypeWarning
 	if c.Status == metav1.ConditionTrue {
 		kind = corev1.EventTypeNormal
 	}
-	telling(w).event(kind, c.Reason, c.Message)
+	i.telling.event(w, kind, c.Reason, c.Message)
 }
 
 // sharing returns another BlueGreen of the namespace that uses one of the
 // Services, and that Service.
-func (w inspection) sharing(ctx context.Context) (other, service string, err error) {
+func (i inspection) sharing(ctx context.Context, w *work) (other, service string, err error) {
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		name := w.bg.Side(c).Service
 		var list v1alpha1.BlueGreenList
 		part := client.MatchingFields{index.Part: index.Service(name)}
-		if err := w.d.Client.List(ctx, &list, client.InNamespace(w.bg.Namespace), part, client.UnsafeDisableDeepCopy); err != nil {
+		if err := i.cached.List(ctx, &list, client.InNamespace(w.bg.Namespace), part, client.UnsafeDisableDeepCopy); err != nil {
 			return "", "", fmt.Errorf("listing bluegreens that use service %s of namespace %s: %w", name, w.bg.Namespace, err)
 		}
 		for i := range list.Items {

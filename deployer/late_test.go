@@ -238,11 +238,12 @@ func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	w.pretendDeployed()
 	back := w.rollback()
 	w.patch(w.deployment(v1alpha1.Blue), fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.SwitchAnnotation, back.Name))
-	d := &Deployer{Record: w.record(), Routes: w.router(), Workloads: &workload.Workloads{Client: w.kube, Reader: w.kube}}
-	o, err := d.observeApplication(t.Context(), w.application())
+	routes, workloads := w.router(), &workload.Workloads{Client: w.kube, Reader: w.kube}
+	o, err := observing{routes: routes, workloads: workloads}.application(t.Context(), w.application())
 	check(t, err)
-	look := &work{d: d, bg: w.application(), o: o}
-	done, err := shrinking{look}.shrink(t.Context(), v1alpha1.Blue, "")
+	look := &work{bg: w.application(), o: o}
+	shrinking := shrinking{record: w.record(), routes: routes, workloads: workloads}
+	done, err := shrinking.shrink(t.Context(), look, v1alpha1.Blue, "")
 	check(t, err)
 	if !done.inUse || !strings.Contains(done.text, back.Name+" brings users there") {
 		t.Errorf("what came of shrinking it is %+v", done)
@@ -251,7 +252,7 @@ func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	back.Status.Phase = v1alpha1.ReleaseFailed
 	check(t, w.kube.Status().Update(t.Context(), back))
 	w.until("the shrink", func() bool {
-		done, err := shrinking{look}.shrink(t.Context(), v1alpha1.Blue, "")
+		done, err := shrinking.shrink(t.Context(), look, v1alpha1.Blue, "")
 		return err == nil && !done.inUse
 	}, func() string { return "" })
 	w.expectSizes(0, 1)

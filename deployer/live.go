@@ -8,13 +8,16 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
+// livePods asks live pods whether they are well.
+type livePods struct{ pods gate.Access }
+
 // askReady sends the gate's requests to every ready pod of a colour once. A pod that is not ready
 // has no users; how many may be like that is not decided here.
-func askReady(ctx context.Context, a *attempt, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
+func (l livePods) askReady(ctx context.Context, a *attempt, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
 	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
 	if err != nil {
 		return nil, err
 	}
-	result := gate.Round(ctx, a.d.Pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
+	result := gate.Round(ctx, l.pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, side.Ready())
 	return result.Problem, result.CouldNotLook
 }

@@ -362,12 +362,12 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 func TestIngressesOwnAddressMayBeAsked(t *testing.T) {
 	t.Parallel()
 	a := &attempt{
-		work: &work{d: &Deployer{}, bg: &v1alpha1.BlueGreen{Spec: v1alpha1.BlueGreenSpec{URL: "http://10.255.255.254:1"}}},
+		work: &work{bg: &v1alpha1.BlueGreen{Spec: v1alpha1.BlueGreenSpec{URL: "http://10.255.255.254:1"}}},
 		rel:  &v1alpha1.Release{},
 	}
 	a.o.Routes.Addresses = []netip.Addr{netip.MustParseAddr("10.255.255.254")}
 	for address, own := range map[string]bool{"10.255.255.254:1": true, "10.255.255.253:1": false} {
-		conn, err := measuring{a}.measuredBy(nil).Dial(t.Context(), "udp", address) // which sends nothing
+		conn, err := measuring{}.measuredBy(a, nil).Dial(t.Context(), "udp", address) // which sends nothing
 		if err == nil {
 			_ = conn.Close()
 		}

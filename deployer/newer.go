@@ -13,20 +13,11 @@ import (
 // leaveToNewer leaves an application alone that a newer version has written. Its record is not
 // ours to write, so an event and the log inform people.
 func (d *Deployer) leaveToNewer(ctx context.Context, log *slog.Logger, app client.ObjectKey, newer *v1alpha1.NewerFormatError) {
-	d.leave(app)
+	d.wired().beside.leave(app)
 	log.ErrorContext(ctx, "left to a newer version", "error", newer)
 	var bg v1alpha1.BlueGreen
 	if err := d.Client.Get(ctx, app, &bg); err != nil || d.Events == nil {
 		return // the log informs anybody else who may read it
 	}
 	d.Events.Eventf(&bg, nil, corev1.EventTypeWarning, "NewerRecord", "Inspect", "%s", newer.Error())
-}
-
-// leave ends everything that runs for an application between looks.
-func (d *Deployer) leave(app client.ObjectKey) {
-	d.probers.end(app)
-	d.calls.leave(app)
-	d.asks.leave(app)
-	d.maps.leave(app)
-	d.reaches.forget(app)
 }

@@ -12,15 +12,29 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// observeApplication reads the objects of an application.
-func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Observed, error) {
+// observing reads what decisions rest on.
+type observing struct {
+	routes interface {
+		routesReader
+		endpointsReader
+		groupsReader
+		Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error)
+	}
+	workloads interface {
+		Observe(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (track.Side, error)
+	}
+	settle time.Duration // of [route.Router]
+}
+
+// application reads the objects of an application.
+func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Observed, error) {
 	o := track.Observed{Now: time.Now(), Sides: map[v1alpha1.Color]track.Side{}}
 	var err error
-	if o.Routes, err = d.Routes.Observe(ctx, bg); err != nil {
+	if o.Routes, err = s.routes.Observe(ctx, bg); err != nil {
 		return o, err
 	}
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
-		if o.Sides[c], err = d.Workloads.Observe(ctx, bg, c); err != nil {
+		if o.Sides[c], err = s.workloads.Observe(ctx, bg, c); err != nil {
 			return o, fmt.Errorf("observing the %s side: %w", c, err)
 		}
 	}
@@ -28,7 +42,7 @@ func (d *Deployer) observeApplication(ctx context.Context, bg *v1alpha1.BlueGree
 		side.UserPort = userPort(side.Ports, o.Routes.Users[o.Routes.Live()])
 		o.Sides[c] = side
 	}
-	return o, d.observeWayBack(ctx, bg, &o)
+	return o, s.wayBack(ctx, bg, &o)
 }
 
 // userPort is the pods' port that users are routed to, by the first route whose port the colour's
@@ -48,9 +62,9 @@ func userPort(ports []track.Port, routed []track.Backend) int32 {
 }
 
 // of adds what concerns one release: the claim fixes its target.
-func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o track.Observed) (track.Observed, error) {
+func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o track.Observed) (track.Observed, error) {
 	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = track.Side{}, track.Side{}, nil, 0, 0, time.Time{}
-	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, d.Routes.Settle
+	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, s.settle
 	target := rel.Status.Milestones.Target
 	if target == "" {
 		return o, nil
@@ -64,15 +78,15 @@ func (d *Deployer) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	o.Freshness = bg.Spec.Gate.Freshness.Duration
 	o.Locked = bg.Status.Lock != nil
 	o.DrainedAt = track.DrainedAt(bg, target, string(rel.UID))
-	if s := bg.Status.LastSwitch; s != nil && s.From.Color == target && s.UID != string(rel.UID) && !s.Shrunk {
-		o.LeftAt = s.At.Time
+	if last := bg.Status.LastSwitch; last != nil && last.From.Color == target && last.UID != string(rel.UID) && !last.Shrunk {
+		o.LeftAt = last.At.Time
 	}
 	var err error
-	if o.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service); err != nil {
+	if o.Endpoints, err = s.routes.ReadyEndpoints(ctx, bg.Namespace, o.Target.Service); err != nil {
 		return o, err
 	}
 	if o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE && rel.Status.Milestones.SwitchedAt == nil && rel.Status.Failure == nil {
-		o.Groups, err = d.Routes.Groups(ctx, bg, o.Routes, target)
+		o.Groups, err = s.routes.Groups(ctx, bg, o.Routes, target)
 	}
 	return o, err
 }

@@ -8,19 +8,27 @@ import (
 )
 
 // vetting finds out which deploys are on the branch.
-type vetting struct{ *work }
+type vetting struct {
+	recorder
+	branch    branch
+	attesting attesting
+	turns     turns
+	timing    timing
+	driving   driving
+	borders   borders
+}
 
 // vet finds out which of the waiting deploys are on the application's branch. It comes before they
 // are ordered: a commit that is on no branch must not replace one that was merged. A deploy whose
 // answer is missing waits, and is left out.
-func (w vetting) vet(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
+func (v vetting) vet(ctx context.Context, w *work, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var vetted []*v1alpha1.Release
 	for _, rel := range deploys {
 		if rel.Status.Build != nil || rel.Status.Milestones.OnBranch != nil {
 			vetted = append(vetted, rel)
 			continue
 		}
-		ok, err := w.vetOne(ctx, w.attempt(rel))
+		ok, err := v.vetOne(ctx, w, w.attempt(rel))
 		if err != nil {
 			return nil, err
 		}
@@ -33,15 +41,15 @@ func (w vetting) vet(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alp
 
 // vetOne asks about one release. The build step's deadline runs from the first question that gets
 // no answer.
-func (w vetting) vetOne(ctx context.Context, a *attempt) (bool, error) {
-	attesting{a}.attest(ctx)
-	a.turn = turns{a}.turnOf(v1alpha1.StepBuild)
+func (v vetting) vetOne(ctx context.Context, w *work, a *attempt) (bool, error) {
+	v.attesting.attest(ctx, a)
+	a.turn = v.turns.turnOf(a, v1alpha1.StepBuild)
 	until, why := a.turn.held(a.o.Now)
 	var err error
 	if why != nil {
 		err = why
 	} else {
-		err = branch{a}.onBranch(ctx)
+		err = v.branch.onBranch(ctx, a)
 		if asked := pending(err); asked != nil {
 			w.wakeAt(asked.pause(a.o.Now).until)
 			return false, nil
@@ -51,23 +59,23 @@ func (w vetting) vetOne(ctx context.Context, a *attempt) (bool, error) {
 	var f *fault
 	switch {
 	case errors.As(err, &f):
-		return false, borders(w).end(ctx, a.rel, f)
+		return false, v.borders.end(ctx, w, a.rel, f)
 	case err != nil && ctx.Err() != nil:
 		return false, err
 	case err != nil:
-		drive{a}.enter(v1alpha1.StepBuild)
-		waits := drive{a}.tryAgain(v1alpha1.StepBuild, err, until)
+		v.timing.enter(a, v1alpha1.StepBuild)
+		waits := v.timing.tryAgain(a, v1alpha1.StepBuild, err, until)
 		if !waits {
-			if err := a.save(ctx); err != nil {
+			if err := v.save(ctx, a); err != nil {
 				return false, err
 			}
-			return false, driving(w).drive(ctx, a.rel, anyStep)
+			return false, v.driving.drive(ctx, w, a.rel, anyStep)
 		}
 		a.rel.Status.Phase = v1alpha1.ReleaseQueued
-		return false, a.save(ctx)
+		return false, v.save(ctx, a)
 	}
 	if st := &a.rel.Status; a.underWay() { // nothing was built yet: the step begins when it is this release's turn
 		st.Timeline, st.Step = st.Timeline[:len(st.Timeline)-1], ""
 	}
-	return true, a.save(ctx)
+	return true, v.save(ctx, a)
 }

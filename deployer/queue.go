@@ -21,52 +21,60 @@ import (
 const retryQueue = 15 * time.Second
 
 // queue orders the releases that wait.
-type queue struct{ *work }
+type queue struct {
+	recorder
+	calls      *calls
+	repository ownRepository
+	vetting    vetting
+	attesting  attesting
+	ending     ending
+	driving    driving
+}
 
 // admit chooses the release that may act next, and gives every other one its place. Rollbacks
 // come first, and need nothing but the cluster.
-func (w queue) admit(ctx context.Context, ready bool) (*v1alpha1.Release, error) {
+func (q queue) admit(ctx context.Context, w *work, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
-	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return borders(w).refusal(rel) != nil }) // ended above
+	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return w.refusal(rel) != nil }) // ended above
 	if len(rollbacks) > 0 && w.o.Routes.Live() != "" {
-		return rollbacks[0], w.queueUp(ctx, append(rollbacks[1:], deploys...), turnAfter(rollbacks[0].Name))
+		return rollbacks[0], q.queueUp(ctx, w, append(rollbacks[1:], deploys...), turnAfter(rollbacks[0].Name))
 	}
-	deploys, err := w.dropEnding(ctx, deploys)
+	deploys, err := q.dropEnding(ctx, w, deploys)
 	if err != nil {
 		return nil, err
 	}
 	if !ready {
 		ready := readyCondition(w.bg)
-		return nil, w.queueUp(ctx, append(rollbacks, deploys...), pause{
+		return nil, q.queueUp(ctx, w, append(rollbacks, deploys...), pause{
 			message: "waits: " + ready.Message, commands: w.bg.Status.CommandsOf(v1alpha1.ConditionReady),
 			waits: waitsForReady(ready.Reason, ready.Message),
 		})
 	}
-	if deploys, err = vetting(w).vet(ctx, deploys); err != nil {
+	if deploys, err = q.vetting.vet(ctx, w, deploys); err != nil {
 		return nil, err
 	}
-	head, why, err := w.first(ctx, deploys)
+	head, why, err := q.first(ctx, w, deploys)
 	if err != nil {
 		return nil, err
 	}
 	if why.rests() {
-		return nil, w.queueUp(ctx, deploys, why)
+		return nil, q.queueUp(ctx, w, deploys, why)
 	}
 	if lock := w.bg.Status.Lock; head != nil && lock != nil {
-		return nil, w.queueUp(ctx, []*v1alpha1.Release{head}, unlocking(lock))
+		return nil, q.queueUp(ctx, w, []*v1alpha1.Release{head}, unlocking(lock))
 	}
 	return head, nil
 }
 
 // dropEnding ends the releases that were cancelled before they began, or are being undone.
-func (w queue) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
+func (q queue) dropEnding(ctx context.Context, w *work, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var left []*v1alpha1.Release
 	for _, rel := range deploys {
 		if rel.Spec.Cancel == nil && rel.Status.Failure == nil {
 			left = append(left, rel)
 			continue
 		}
-		if err := driving(w).drive(ctx, rel, anyStep); err != nil {
+		if err := q.driving.drive(ctx, w, rel, anyStep); err != nil {
 			return nil, err
 		}
 	}
@@ -75,9 +83,9 @@ func (w queue) dropEnding(ctx context.Context, deploys []*v1alpha1.Release) ([]*
 
 // first is the deploy that may act next, if there is one, and why that is not known yet, if a
 // person should know.
-func (w queue) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
-	known, why, err := w.order(ctx, func() (err error) {
-		head, err = w.head(ctx, deploys)
+func (q queue) first(ctx context.Context, w *work, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
+	known, why, err := q.order(ctx, w, func() (err error) {
+		head, err = q.head(ctx, w, deploys)
 		return err
 	})
 	if !known {
@@ -88,8 +96,8 @@ func (w queue) first(ctx context.Context, deploys []*v1alpha1.Release) (head *v1
 
 // order does what puts the queue in order, in the queue's turn. It reports whether that is done
 // and, if not, why, if a person should know; a later look does it again.
-func (w queue) order(ctx context.Context, do func() error) (done bool, why pause, err error) {
-	w.turn = w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
+func (q queue) order(ctx context.Context, w *work, do func() error) (done bool, why pause, err error) {
+	w.turn = q.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
 	if w.bg.Status.Active != nil {
 		w.turn.wait = haste
 	}
@@ -120,59 +128,59 @@ func (w queue) order(ctx context.Context, do func() error) (done bool, why pause
 
 // head reduces the waiting deploys to the newest by ancestry, never by arrival, and refuses it if
 // it is behind the live version. Of two that diverged, the later one follows the branch.
-func (w queue) head(ctx context.Context, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
+func (q queue) head(ctx context.Context, w *work, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
 	if len(deploys) == 0 {
 		return nil, nil
 	}
 	head := deploys[0]
 	for _, rel := range deploys[1:] {
 		older, newer := head, rel
-		contained, err := w.isAncestor(ctx, rel, head)
+		contained, err := q.isAncestor(ctx, w, rel, head)
 		if err != nil {
 			return nil, err
 		}
 		if contained && rel.Spec.Deploy.Commit != head.Spec.Deploy.Commit {
 			older, newer = rel, head
 		}
-		if err := w.supersede(ctx, older, newer.Name, byNewer(newer)); err != nil {
+		if err := q.supersede(ctx, w, older, newer.Name, byNewer(newer)); err != nil {
 			return nil, err
 		}
 		head = newer
 	}
-	head, err := w.againstLive(ctx, head)
+	head, err := q.againstLive(ctx, w, head)
 	if head == nil || err != nil {
 		return nil, err
 	}
-	return w.againstLeft(ctx, head)
+	return q.againstLeft(ctx, w, head)
 }
 
 // againstLive refuses a release that is behind the live version. If neither commit contains the
 // other, the branch was rewritten: its new head is released, and a finding says so.
-func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
+func (q queue) againstLive(ctx context.Context, w *work, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	live, what := version(w.o.Sides[w.o.Routes.Live()]), head.Spec.Deploy
 	switch live.Commit {
 	case "":
 		return head, nil
 	case what.Commit:
-		return nil, w.supersede(ctx, head, live.Release, superseded{
+		return nil, q.supersede(ctx, w, head, live.Release, superseded{
 			about{because: v1alpha1.SupersededByLive, release: live.Release, commit: live.Commit}, live.Short() + " is live already",
 		})
 	}
-	newer, err := ownRepository(w).contains(ctx, w.turn, what.Commit, live.Commit)
+	newer, err := q.repository.contains(ctx, w, w.turn, what.Commit, live.Commit)
 	if newer || err != nil {
 		return head, err
 	}
-	behind, err := ownRepository(w).contains(ctx, w.turn, live.Commit, what.Commit)
+	behind, err := q.repository.contains(ctx, w, w.turn, live.Commit, what.Commit)
 	if err != nil {
 		return nil, err
 	}
 	if behind {
-		return nil, w.supersede(ctx, head, live.Release, superseded{
+		return nil, q.supersede(ctx, w, head, live.Release, superseded{
 			about{because: v1alpha1.SupersededByBehind, release: live.Release, commit: live.Commit},
 			fmt.Sprintf("%s is behind the live version %s; to go back, use /rollback", v1alpha1.ShortCommit(what.Commit), live.Short()),
 		})
 	}
-	if known, err := ownRepository(w).hasCommit(ctx, w.turn, what.Commit); err != nil || !known {
+	if known, err := q.repository.hasCommit(ctx, w, w.turn, what.Commit); err != nil || !known {
 		return head, err // an unknown commit has no history; the build reports it
 	}
 	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
@@ -181,9 +189,9 @@ func (w queue) againstLive(ctx context.Context, head *v1alpha1.Release) (*v1alph
 }
 
 // isAncestor reports whether one release's commit is contained in another's.
-func (w queue) isAncestor(ctx context.Context, ancestor, descendant *v1alpha1.Release) (bool, error) {
+func (q queue) isAncestor(ctx context.Context, w *work, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
-	return ownRepository(w).contains(ctx, w.turn, b.Commit, a.Commit)
+	return q.repository.contains(ctx, w, w.turn, b.Commit, a.Commit)
 }
 
 // maxLeft is how many versions that users left a push is compared with: few are left between two
@@ -193,20 +201,20 @@ const maxLeft = 10
 // againstLeft refuses a push that is older than a version that users had and left. It comes late:
 // a version that contains it was released and taken back. A person decides whether users should
 // have it all the same.
-func (w queue) againstLeft(ctx context.Context, head *v1alpha1.Release) (*v1alpha1.Release, error) {
+func (q queue) againstLeft(ctx context.Context, w *work, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	if head.Spec.Cause.Kind != v1alpha1.CausePush || head.Spec.Approval != nil {
 		return head, nil
 	}
 	what := head.Spec.Deploy
-	for _, left := range w.left() {
-		older, err := ownRepository(w).contains(ctx, w.turn, left.commit, what.Commit)
+	for _, left := range q.left(w) {
+		older, err := q.repository.contains(ctx, w, w.turn, left.commit, what.Commit)
 		if err != nil {
 			return nil, err
 		}
 		if !older {
 			continue
 		}
-		return nil, w.supersede(ctx, head, "", superseded{left.about, fmt.Sprintf(
+		return nil, q.supersede(ctx, w, head, "", superseded{left.about, fmt.Sprintf(
 			"the push of %s came late: it is part of %s; to release it all the same, use /promote on its pull request",
 			v1alpha1.ShortCommit(what.Commit), left.text)})
 	}
@@ -221,7 +229,7 @@ type leftVersion struct {
 
 // left are the versions that users had since they first had the live one, the newest first: those
 // that were rolled back, and those that went back by themselves.
-func (w queue) left() []leftVersion {
+func (q queue) left(w *work) []leftVersion {
 	live := version(w.o.Sides[w.o.Routes.Live()])
 	var all []leftVersion
 	add := func(l leftVersion) {
@@ -262,18 +270,18 @@ func byNewer(newer *v1alpha1.Release) superseded {
 }
 
 // supersede ends a release in favour of another, if one is named, and cleans up what it did.
-func (w queue) supersede(ctx context.Context, rel *v1alpha1.Release, by string, why superseded) error {
+func (q queue) supersede(ctx context.Context, w *work, rel *v1alpha1.Release, by string, why superseded) error {
 	a := w.attempt(rel)
 	rel.Status.SupersededBy = by
-	ending{a}.fail(&fault{class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedSuperseded, about: why.about, message: why.message})
-	if err := a.conclude(ctx); err != nil {
+	q.ending.fail(a, &fault{class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedSuperseded, about: why.about, message: why.message})
+	if err := q.conclude(ctx, a); err != nil {
 		return err
 	}
-	return driving(w).drive(ctx, rel, anyStep)
+	return q.driving.drive(ctx, w, rel, anyStep)
 }
 
 // queueUp notes in the waiting releases why they wait, and which commands end that.
-func (w queue) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause) error {
+func (q queue) queueUp(ctx context.Context, w *work, waiting []*v1alpha1.Release, p pause) error {
 	why, commands, waits := record.Message(p.message), record.Commands(p.commands), record.Waiting(p.waits)
 	for _, rel := range waiting {
 		st, read := &rel.Status, rel.Status.DeepCopy()
@@ -284,11 +292,11 @@ func (w queue) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause
 		if st.Attestation != "" && equality.Semantic.DeepEqual(read, st) {
 			continue // it says so already
 		}
-		attesting{w.attempt(rel)}.attest(ctx)
+		q.attesting.attest(ctx, w.attempt(rel))
 		if st.Version == "" {
 			st.Version = versionOf(rel)
 		}
-		if err := w.d.Record.UpdateRelease(ctx, rel, read); err != nil {
+		if err := q.releases.UpdateRelease(ctx, rel, read); err != nil {
 			return err
 		}
 	}
@@ -298,16 +306,16 @@ func (w queue) queueUp(ctx context.Context, waiting []*v1alpha1.Release, p pause
 // buildAhead lets the next deploy build while the active one waits for a person or soaks; it may do
 // nothing else before it holds the claim. It does not wait for answers, so that the active one's
 // looks are not late. A release that waits for a person is superseded once a newer one is built.
-func (w queue) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
+func (q queue) buildAhead(ctx context.Context, w *work, active *v1alpha1.Release) error {
 	deploys, rollbacks := w.waiting(active)
-	deploys, err := w.dropEnding(ctx, deploys)
+	deploys, err := q.dropEnding(ctx, w, deploys)
 	if err != nil {
 		return err
 	}
 	waiting := slices.DeleteFunc(append(rollbacks, deploys...), func(rel *v1alpha1.Release) bool {
 		return rel.Status.Build != nil // a release that builds ahead says so itself
 	})
-	if err := w.queueUp(ctx, waiting, turnAfter(active.Name)); err != nil {
+	if err := q.queueUp(ctx, w, waiting, turnAfter(active.Name)); err != nil {
 		return err
 	}
 	waits := active.Status.Phase == v1alpha1.ReleaseWaiting
@@ -315,30 +323,30 @@ func (w queue) buildAhead(ctx context.Context, active *v1alpha1.Release) error {
 		return nil
 	}
 	if w.barred != nil {
-		return w.queueUp(ctx, deploys, waitsBecause(w.barred))
+		return q.queueUp(ctx, w, deploys, waitsBecause(w.barred))
 	}
-	if deploys, err = vetting(w).vet(ctx, deploys); err != nil {
+	if deploys, err = q.vetting.vet(ctx, w, deploys); err != nil {
 		return err
 	}
-	head, _, err := w.first(ctx, deploys)
+	head, _, err := q.first(ctx, w, deploys)
 	if head == nil || err != nil {
 		return err
 	}
-	if err := driving(w).drive(ctx, head, v1alpha1.StepBuild); err != nil {
+	if err := q.driving.drive(ctx, w, head, v1alpha1.StepBuild); err != nil {
 		return err
 	}
 	if !waits || !track.Built(head) {
 		return nil
 	}
 	var older bool
-	known, _, err := w.order(ctx, func() (err error) {
-		older, err = w.isAncestor(ctx, head, active)
+	known, _, err := q.order(ctx, w, func() (err error) {
+		older, err = q.isAncestor(ctx, w, head, active)
 		return err
 	})
 	if !known || older || err != nil {
 		return err
 	}
-	if err := w.supersede(ctx, active, head.Name, byNewer(head)); err != nil {
+	if err := q.supersede(ctx, w, active, head.Name, byNewer(head)); err != nil {
 		return err
 	}
 	if active.Status.Phase.Finished() {

@@ -29,17 +29,21 @@ const (
 )
 
 // reaching checks, on a slow clock, whether the repository can be read.
-type reaching struct{ *work }
+type reaching struct {
+	repository ownRepository
+	calls      *calls
+	reaches    *reaches
+}
 
 // reach is what keeps the application's repository from being built, as far as is known: it cannot
 // be read, or lacks the branch. A missing answer changes nothing. It asks when the application is
 // created or changed, and then on a slow clock. It does not ask while a release acts, which finds
 // out itself, nor while users wait to be brought back.
-func (w reaching) reach(ctx context.Context) *track.Obstacle {
+func (r reaching) reach(ctx context.Context, w *work) *track.Obstacle {
 	app := client.ObjectKeyFromObject(w.bg)
-	now, known := w.d.reaches.get(app)
+	now, known := r.reaches.get(app)
 	if now.repository != w.bg.Spec.Repository || now.branch != w.bg.Spec.Branch {
-		now = reach{repository: w.bg.Spec.Repository, branch: w.bg.Spec.Branch, missing: w.toldMissing(known)}
+		now = reach{repository: w.bg.Spec.Repository, branch: w.bg.Spec.Branch, missing: r.toldMissing(w, known)}
 	}
 	deploys, rollbacks := w.waiting(nil)
 	if w.bg.Status.Active != nil || len(rollbacks) > 0 {
@@ -56,20 +60,20 @@ func (w reaching) reach(ctx context.Context) *track.Obstacle {
 		w.wakeAt(due)
 		return now.missing
 	}
-	if now, known = w.askReach(ctx, now); known {
+	if now, known = r.askReach(ctx, w, now); known {
 		now.newest = newest
 	}
-	w.d.reaches.set(app, now)
+	r.reaches.set(app, now)
 	return now.missing
 }
 
 // askReach asks, and returns what is known by now, and whether the question has been settled.
-func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
-	t := w.d.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: stepReach}, haste)
+func (r reaching) askReach(ctx context.Context, w *work, known reach) (reach, bool) {
+	t := r.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: stepReach}, haste)
 	if c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady); c == nil || c.ObservedGeneration != w.bg.Generation {
 		t.wait = patience // whoever created or changed it looks now
 	}
-	missing, err := w.findMissing(ctx, t)
+	missing, err := r.findMissing(ctx, w, t)
 	if asked := pending(err); asked != nil {
 		w.wakeAt(asked.pause(w.o.Now).until)
 		return known, false
@@ -98,8 +102,8 @@ func (w reaching) askReach(ctx context.Context, known reach) (reach, bool) {
 
 // findMissing asks one question after the other: nothing about a repository before it is known to
 // be readable, and nothing but its number before that is known.
-func (w reaching) findMissing(ctx context.Context, t *turn) (*track.Obstacle, error) {
-	source, branch := ownRepository(w).source(), w.bg.Spec.Branch
+func (r reaching) findMissing(ctx context.Context, w *work, t *turn) (*track.Obstacle, error) {
+	source, branch := r.repository.source(w), w.bg.Spec.Branch
 	about := w.bg.Spec.Repository + " " + branch
 	closed, err := ask(ctx, t, question{what: "whether " + source.repository + " can be read", about: about, few: true}, source.Closed)
 	if err != nil {
@@ -108,7 +112,7 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*track.Obstacle, er
 	if closed != "" {
 		return track.Hinders(v1alpha1.ReasonNotInstalled, closed), nil
 	}
-	if err := ownRepository(w).identify(ctx, t); err != nil {
+	if err := r.repository.identify(ctx, w, t); err != nil {
 		return nil, err
 	}
 	q := question{what: "whether " + source.repository + " has branch " + branch, about: about, few: true}
@@ -125,7 +129,7 @@ func (w reaching) findMissing(ctx context.Context, t *turn) (*track.Obstacle, er
 
 // toldMissing is what the condition reports about the repository, if it was written for this very
 // spec and this process has not asked yet.
-func (w reaching) toldMissing(known bool) *track.Obstacle {
+func (r reaching) toldMissing(w *work, known bool) *track.Obstacle {
 	c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady)
 	if known || c == nil || c.ObservedGeneration != w.bg.Generation || c.Reason != v1alpha1.ReasonNotInstalled &&
 		c.Reason != v1alpha1.ReasonBranchMissing {

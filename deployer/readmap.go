@@ -23,29 +23,36 @@ const (
 )
 
 // urlMap reads the load balancer's URL map.
-type urlMap struct{ *work }
+type urlMap struct {
+	urlMaps    *urlmap.Client // nil: none is read
+	asks       *asks
+	probers    *probers
+	routes     groupsReader
+	rhythm     rhythm
+	carriesOut time.Duration
+}
 
 // mapFrom is the time from which the URL map is a sign: before, its controller may still be carrying
 // out earlier routes.
-func (w urlMap) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
+func (u urlMap) mapFrom(w *work, last *v1alpha1.SwitchRecord) time.Time {
 	if !last.Unsettled {
 		return time.Time{} // it led to the other colour when these routes were written
 	}
-	return track.RoutedSince(last).Add(w.d.settles())
+	return track.RoutedSince(last).Add(u.carriesOut)
 }
 
 // readMap returns what the URL map last showed about the routes, and has it read again if that is
 // due. An event of its controller makes it due at once.
-func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
-	routes, d := w.o.Routes, w.d
+func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
+	routes, urlMaps, probers := w.o.Routes, u.urlMaps, u.probers
 	switch {
 	case routes.LoadBalancer != v1alpha1.LoadBalancerGCE || routes.URLMap == "":
 		return track.MapWord{}
-	case d.URLMaps == nil:
+	case urlMaps == nil:
 		return track.MapWord{Text: "Or have turnout serve run with --load-balancer-project, and URL map " + prose.Line(routes.URLMap, 63) +
 			" is read"}
 	}
-	if at := w.mapFrom(last); w.o.Now.Before(at) {
+	if at := u.mapFrom(w, last); w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return track.MapWord{
 			Asked: true,
@@ -53,32 +60,32 @@ func (w urlMap) readMap(ctx context.Context, last *v1alpha1.SwitchRecord, event 
 				" on: until then its controller may be at the routes before",
 		}
 	}
-	q, region, err := w.askOfMap(ctx, track.RoutedTo(last))
+	q, region, err := u.askOfMap(ctx, w, track.RoutedTo(last))
 	if err != nil {
 		return track.MapWord{Asked: true, Text: prose.Line("URL map "+routes.URLMap+" cannot tell: "+err.Error(), wayLimit)}
 	}
 	key, log := client.ObjectKeyFromObject(w.bg), w.log
 	about := fmt.Sprint(routesOf(last), routes.Generation, event)
-	every := addressing(w).askEvery(last)
+	every := u.rhythm.every(w, last)
 	if w.bg.Status.Active != nil {
 		every = min(every, readEvery) // a release waits for it
 	}
-	told := d.maps.begin(inquiry{
+	told := u.asks.begin(inquiry{
 		app: key, about: about, every: every,
 		ask: func(ctx context.Context) answers {
 			ctx, cancel := context.WithTimeout(ctx, readLimit)
 			defer cancel()
-			m, err := d.URLMaps.Get(ctx, region, routes.URLMap)
+			m, err := urlMaps.Get(ctx, region, routes.URLMap)
 			return saidByMap(m, err, q)
 		},
-		wake: func() { d.probers.look(key) },
+		wake: func() { probers.look(key) },
 		say: func(a answers) {
 			//nolint:sloglint // no look goes on any more
 			log.Warn("the url map of the load balancer tells nothing",
-				"url_map", routes.URLMap, "project", d.URLMaps.Project(), "why", a.text)
+				"url_map", routes.URLMap, "project", urlMaps.Project(), "why", a.text)
 		},
 	})
-	w.wakeAt(d.maps.next(key, about, every))
+	w.wakeAt(u.asks.next(key, about, every))
 	if told == nil {
 		return track.MapWord{Asked: true, Tells: true, Text: "URL map " + routes.URLMap + " is being read"}
 	}
@@ -108,11 +115,11 @@ func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
 }
 
 // askOfMap is the question to the URL map: the names of the colours' backend services.
-func (w urlMap) askOfMap(ctx context.Context, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
+func (u urlMap) askOfMap(ctx context.Context, w *work, live v1alpha1.Color) (q urlmap.Question, region string, err error) {
 	routes := w.o.Routes
 	q.StandbyHost = routes.StandbyHost
 	for c, names := range map[v1alpha1.Color]*[]string{live: &q.To, live.Other(): &q.From} {
-		groups, err := w.d.Routes.GroupStates(ctx, w.bg, routes, c)
+		groups, err := u.routes.GroupStates(ctx, w.bg, routes, c)
 		if err != nil {
 			return q, "", err
 		}

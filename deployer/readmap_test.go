@@ -126,8 +126,8 @@ func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 		if state.URLMap != urlMapName {
 			t.Errorf("the URL map is %q", state.URLMap)
 		}
-		work := &work{d: &Deployer{Routes: routes}, bg: bg, o: track.Observed{Routes: state}}
-		return urlMap{work}.askOfMap(t.Context(), v1alpha1.Green)
+		work := &work{bg: bg, o: track.Observed{Routes: state}}
+		return urlMap{routes: routes}.askOfMap(t.Context(), work, v1alpha1.Green)
 	}
 	w.editIngress(func(i *networkingv1.Ingress) {
 		standby := i.Spec.Rules[0].DeepCopy()

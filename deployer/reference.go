@@ -19,10 +19,19 @@ import (
 const lookAtRoutes = 2 * time.Second
 
 // reference is the target's place in the Ingress, under the standby host.
-type reference struct{ *attempt }
+type reference struct {
+	recorder
+	moving moving
+	routes interface {
+		newsReader
+		translator
+		Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error
+		Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error
+	}
+}
 
 // tellLoadBalancer reports which guarantee is weaker than on Google's load balancer.
-func (a reference) tellLoadBalancer() {
+func (r reference) tellLoadBalancer(a *attempt) {
 	if !a.o.OnGCE() {
 		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
 			"from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
@@ -32,8 +41,8 @@ func (a reference) tellLoadBalancer() {
 // checkTranslation returns a fault if Google's controller could not use the Ingress with the target's
 // Service in it. The controller would then apply no change of the Ingress, and stop updating the
 // endpoints of Services that it no longer names.
-func (a reference) checkTranslation(ctx context.Context) error {
-	err := a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+func (r reference) checkTranslation(ctx context.Context, a *attempt) error {
+	err := r.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	bad, ok := errors.AsType[*route.UntranslatableError](err)
 	if !ok {
 		return err
@@ -47,30 +56,30 @@ func (a reference) checkTranslation(ctx context.Context) error {
 
 // reference makes the Ingress name the target's Service under the standby host, and waits until the
 // load balancer has it. Then it returns the zero pause.
-func (a reference) reference(ctx context.Context) (pause, error) {
-	a.tellLoadBalancer()
+func (r reference) reference(ctx context.Context, a *attempt) (pause, error) {
+	r.tellLoadBalancer(a)
 	st := a.route()
 	var news track.News
 	var said string
 	if a.o.OnGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
 		// This release has made the reference, or was about to.
 		var err error
-		if news, err = a.d.Routes.News(ctx, a.bg, st.EventsBefore); err != nil {
+		if news, err = r.routes.News(ctx, a.bg, st.EventsBefore); err != nil {
 			return pause{}, err
 		}
 		if news.Translate != "" {
-			mine, text, err := a.refused(ctx, news.Translate)
+			mine, text, err := r.refused(ctx, a, news.Translate)
 			if err != nil {
 				return pause{}, err
 			}
 			if mine {
-				return a.detach(ctx, news.Translate)
+				return r.detach(ctx, a, news.Translate)
 			}
 			said = "; " + text
 		}
 	}
 	if !a.o.Routes.Attached(a.target()) {
-		return a.writeReference(ctx)
+		return r.writeReference(ctx, a)
 	}
 	if !a.o.OnGCE() {
 		return pause{}, nil
@@ -94,8 +103,8 @@ func (a reference) reference(ctx context.Context) (pause, error) {
 // refused reports whether the controller could not use the target's reference, according to an event
 // about the whole Ingress. Otherwise text names the cause: somebody else may fix it, and removing
 // the reference would not help.
-func (a reference) refused(ctx context.Context, event string) (mine bool, text string, err error) {
-	err = a.d.Routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
+func (r reference) refused(ctx context.Context, a *attempt, event string) (mine bool, text string, err error) {
+	err = r.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	bad, ok := errors.AsType[*route.UntranslatableError](err)
 	switch {
 	case ok:
@@ -115,41 +124,41 @@ func names(text, object string) bool {
 
 // writeReference patches the Ingress. The event mark is durable first: later events of the
 // controller are about the patch.
-func (a reference) writeReference(ctx context.Context) (pause, error) {
+func (r reference) writeReference(ctx context.Context, a *attempt) (pause, error) {
 	if st := a.route(); a.o.OnGCE() {
-		if err := a.checkTranslation(ctx); err != nil {
+		if err := r.checkTranslation(ctx, a); err != nil {
 			return pause{}, err
 		}
 		if st.EventsBefore == "" {
-			news, err := a.d.Routes.News(ctx, a.bg, "")
+			news, err := r.routes.News(ctx, a.bg, "")
 			if err != nil {
 				return pause{}, err
 			}
 			st.EventsBefore = news.Now
 		}
-		if err := a.save(ctx); err != nil {
+		if err := r.save(ctx, a); err != nil {
 			return pause{}, err
 		}
 	}
-	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+	if err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Attach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
 	if !a.o.Routes.Attached(a.target()) || a.o.OnGCE() {
-		return pause{until: a.o.Now, message: "attaching", waits: moving(a).waitsForRoutes(v1alpha1.BecauseAttach)}, nil
+		return pause{until: a.o.Now, message: "attaching", waits: waitsForRoutes(a, v1alpha1.BecauseAttach)}, nil
 	}
 	return pause{}, nil
 }
 
 // detach removes a reference that the load balancer's controller cannot use, and ends the release:
 // while the reference exists, the controller applies no change of the Ingress.
-func (a reference) detach(ctx context.Context, event string) (pause, error) {
-	if err := moving(a).moveRoutes(ctx, func() error { return a.d.Routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+func (r reference) detach(ctx context.Context, a *attempt, event string) (pause, error) {
+	if err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
 	}
 	if len(a.o.Routes.Standby[a.target()]) > 0 {
 		return pause{
 			until: a.o.Now, message: "taking service " + a.o.Target.Service + " out of the ingress again",
-			waits: moving(a).waitsForRoutes(v1alpha1.BecauseDetach),
+			waits: waitsForRoutes(a, v1alpha1.BecauseDetach),
 		}, nil
 	}
 	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(

@@ -7,16 +7,13 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// borders are the limits of what a release may ask for.
-type borders struct{ *work }
-
 // claimed reports whether a release is the one that the claim names.
-func (w borders) claimed(rel *v1alpha1.Release) bool {
+func (w *work) claimed(rel *v1alpha1.Release) bool {
 	return w.bg.Status.Active != nil && w.bg.Status.Active.UID == string(rel.UID)
 }
 
 // refusal is why a release may not run; nil if it may, or if that is not known yet.
-func (w borders) refusal(rel *v1alpha1.Release) *fault {
+func (w *work) refusal(rel *v1alpha1.Release) *fault {
 	if rel.Spec.Kind == v1alpha1.Rollback {
 		if rel.Status.Milestones.ClaimedAt != nil {
 			return nil // it was judged before it began

@@ -8,13 +8,17 @@ import (
 )
 
 // revoking stops builds that have lost their grant.
-type revoking struct{ *work }
+type revoking struct {
+	recorder
+	build buildRecord
+	turns turns
+}
 
 // stopRevoked stops an application's builds that need something that is no longer granted to its
 // namespace: they would continue with an account that it may not use. Every call reads the grants
 // itself, so a build that cannot be stopped is only reported. If the grant comes back, the release
 // builds again.
-func (w revoking) stopRevoked(ctx context.Context) error {
+func (r revoking) stopRevoked(ctx context.Context, w *work) error {
 	if !w.revoked {
 		return nil
 	}
@@ -24,20 +28,20 @@ func (w revoking) stopRevoked(ctx context.Context) error {
 			b.CancelledAt != nil {
 			continue
 		}
-		if err := w.stopOne(ctx, w.attempt(rel)); err != nil {
+		if err := r.stopOne(ctx, w, w.attempt(rel)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w revoking) stopOne(ctx context.Context, a *attempt) error {
-	a.turn = turns{a}.turnOf(v1alpha1.StepBuild)
+func (r revoking) stopOne(ctx context.Context, w *work, a *attempt) error {
+	a.turn = r.turns.turnOf(a, v1alpha1.StepBuild)
 	if until, why := a.turn.held(w.o.Now); why != nil {
 		w.wakeAt(until)
 		return nil //nolint:nilerr // a wait, not a failure
 	}
-	err := buildRecord{a}.cancelBuild(ctx)
+	err := r.build.cancelBuild(ctx, a)
 	if asked := pending(err); asked != nil {
 		w.wakeAt(asked.pause(w.o.Now).until)
 		return nil
@@ -54,5 +58,5 @@ func (w revoking) stopOne(ctx context.Context, a *attempt) error {
 	case a.rel.Status.Build.CancelledAt != nil:
 		a.finding("its build was stopped: " + w.barred.Error())
 	}
-	return a.save(ctx)
+	return r.save(ctx, a)
 }

@@ -14,27 +14,34 @@ import (
 )
 
 // rollout makes a colour run something, and waits until it does.
-type rollout struct{ *attempt }
+type rollout struct {
+	recorder
+	workloads interface {
+		evidenceReader
+		raiser
+		Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q workload.StageRequest) (changed bool, err error)
+	}
+}
 
 // run stages what is wanted and waits until it runs completely.
-func (a rollout) run(ctx context.Context, want workload.StageRequest) (pause, error) {
-	if p, err := a.put(ctx, want); err != nil || p.rests() {
+func (r rollout) run(ctx context.Context, a *attempt, want workload.StageRequest) (pause, error) {
+	if p, err := r.put(ctx, a, want); err != nil || p.rests() {
 		return p, err
 	}
-	return a.rolledOut(ctx)
+	return r.rolledOut(ctx, a)
 }
 
 // put stages what is wanted; it returns the zero pause once it is there. The notes about the target
 // are durable first: afterwards nobody can see what was there.
-func (a rollout) put(ctx context.Context, want workload.StageRequest) (pause, error) {
+func (r rollout) put(ctx context.Context, a *attempt, want workload.StageRequest) (pause, error) {
 	if a.rel.Status.Drift != a.saved.Drift || len(a.rel.Status.Findings) != len(a.saved.Findings) {
-		if err := a.save(ctx); err != nil {
+		if err := r.save(ctx, a); err != nil {
 			return pause{}, err
 		}
 	}
-	err, changed := a.raiseMinimum(ctx, want.Replicas), false
+	err, changed := r.raiseMinimum(ctx, a, want.Replicas), false
 	if err == nil {
-		changed, err = a.d.Workloads.Stage(ctx, a.bg, want)
+		changed, err = r.workloads.Stage(ctx, a.bg, want)
 	}
 	if apierrors.IsConflict(err) {
 		return pause{
@@ -57,29 +64,29 @@ func (a rollout) put(ctx context.Context, want workload.StageRequest) (pause, er
 
 // raiseMinimum keeps the target's autoscaler, which sees no load there, from scaling it down again
 // before users come. The minimum stays raised until the release has ended, see [work.minimums].
-func (a rollout) raiseMinimum(ctx context.Context, size int32) error {
-	a.tellAutoscaler()
-	return a.d.Workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
+func (r rollout) raiseMinimum(ctx context.Context, a *attempt, size int32) error {
+	r.tellAutoscaler(a)
+	return r.workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
 }
 
 // rolledOut waits for every pod of the target, and notices early if they will not come.
-func (a rollout) rolledOut(ctx context.Context) (pause, error) {
+func (r rollout) rolledOut(ctx context.Context, a *attempt) (pause, error) {
 	t := a.o.Target
-	if err := a.startFault(ctx); err != nil {
+	if err := r.startFault(ctx, a); err != nil {
 		return pause{}, err
 	}
 	if !t.RolledOut || t.TemplateHash == "" {
-		return pause{until: t.LookAgainAt, message: a.progress(), waits: a.waitsForRollout()}, nil
+		return pause{until: t.LookAgainAt, message: r.progress(a), waits: r.waitsForRollout(a)}, nil
 	}
 	a.rel.Status.Milestones.Staged = &v1alpha1.StagedMilestone{
 		Image: t.Image, TemplateHash: t.TemplateHash, Replicas: t.Replicas, At: metav1.NewTime(a.o.Now),
 	}
-	saying(a).sayStaged()
+	sayStaged(a)
 	return pause{}, nil
 }
 
 // progress describes the rollout's progress, and says if pods only wait for the load balancer.
-func (a rollout) progress() string {
+func (r rollout) progress(a *attempt) string {
 	waiting := 0
 	for _, p := range a.o.Target.Pods {
 		if !p.Terminating && track.WaitsForLoadBalancer(p) {
@@ -93,7 +100,7 @@ func (a rollout) progress() string {
 }
 
 // waitsForRollout says the same in facts.
-func (a rollout) waitsForRollout() *v1alpha1.Waiting {
+func (r rollout) waitsForRollout(a *attempt) *v1alpha1.Waiting {
 	t := a.o.Target
 	if slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return !p.Terminating && track.WaitsForLoadBalancer(p) }) {
 		return &v1alpha1.Waiting{
@@ -104,18 +111,18 @@ func (a rollout) waitsForRollout() *v1alpha1.Waiting {
 }
 
 // startFault returns why the target's pods will not start, if that is certain.
-func (a rollout) startFault(ctx context.Context) error {
+func (r rollout) startFault(ctx context.Context, a *attempt) error {
 	t := a.o.Target
 	if t.Failure == nil {
 		return nil
 	}
 	f := releaseFault(t.Failure.Reason, "%s", t.Failure.Message)
-	f.evidence = a.d.Workloads.Evidence(ctx, a.bg, t)
+	f.evidence = r.workloads.Evidence(ctx, a.bg, t)
 	return f
 }
 
 // tellAutoscaler reports where autoscalers decide the target's size, now or once it is live.
-func (a rollout) tellAutoscaler() {
+func (r rollout) tellAutoscaler(a *attempt) {
 	live, target := a.o.Previous, a.o.Target
 	switch s := target.Autoscaler; {
 	case s.Name == "" && live.Autoscaler.Name != "":

@@ -49,11 +49,15 @@ func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
 	}
 }
 
+// recorder writes down what comes of a release. It is what every act has of the
+// record: facts and words are noted in the attempt, and saved by this.
+type recorder struct{ releases releaseWriter }
+
 // save writes the release by compare-and-swap, if anything changed. It comes before every effect whose
 // intent it records. If a status is too large, that is a fault: the release returns to what was last
 // written, and ends.
-func (a *attempt) save(ctx context.Context) error {
-	err := a.write(ctx)
+func (r recorder) save(ctx context.Context, a *attempt) error {
+	err := r.write(ctx, a)
 	if !errors.Is(err, record.ErrTooLarge) {
 		return err
 	}
@@ -64,8 +68,8 @@ func (a *attempt) save(ctx context.Context) error {
 }
 
 // conclude writes the end of a release, if necessary without what only explains it.
-func (a *attempt) conclude(ctx context.Context) error {
-	err := a.write(ctx)
+func (r recorder) conclude(ctx context.Context, a *attempt) error {
+	err := r.write(ctx, a)
 	if !errors.Is(err, record.ErrTooLarge) {
 		return err
 	}
@@ -77,10 +81,10 @@ func (a *attempt) conclude(ctx context.Context) error {
 	if st.Failure != nil {
 		st.Failure.Evidence = nil
 	}
-	return a.write(ctx)
+	return r.write(ctx, a)
 }
 
-func (a *attempt) write(ctx context.Context) error {
+func (r recorder) write(ctx context.Context, a *attempt) error {
 	if a.bg.Spec.Evidence.Logs == v1alpha1.LogsNone {
 		dropLogs(&a.rel.Status)
 	}
@@ -90,7 +94,7 @@ func (a *attempt) write(ctx context.Context) error {
 	if equality.Semantic.DeepEqual(a.saved, &a.rel.Status) {
 		return nil
 	}
-	if err := a.d.Record.UpdateRelease(ctx, a.rel, a.saved); err != nil {
+	if err := r.releases.UpdateRelease(ctx, a.rel, a.saved); err != nil {
 		return err
 	}
 	a.saved = a.rel.Status.DeepCopy()

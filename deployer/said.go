@@ -11,11 +11,11 @@ import (
 // saying notes in the timeline what was found.
 type saying struct{ *attempt }
 
-func (a saying) sayStaged() {
+func sayStaged(a *attempt) {
 	a.say(fmt.Sprintf("%d pods of %s run %s", a.o.Target.Replicas, a.o.Target.Deployment, a.rel.Status.Version))
 }
 
-func (a saying) sayApproved() {
+func sayApproved(a *attempt) {
 	if a.rel.Status.Milestones.Approved.By == v1alpha1.ApprovedByPolicy {
 		a.say("approved by policy")
 		return
@@ -24,7 +24,7 @@ func (a saying) sayApproved() {
 }
 
 // sayWarm notes what was found, and what could not be seen.
-func (a saying) sayWarm(w track.Warmth) {
+func sayWarm(a *attempt, w track.Warmth) {
 	if !a.o.OnGCE() {
 		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))
 		return

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
 // shrunk is the result of shrinking a colour, and a text for people.
@@ -19,20 +21,30 @@ type shrunk struct {
 }
 
 // shrinking reduces a colour that no user reaches.
-type shrinking struct{ *work }
+type shrinking struct {
+	record interface {
+		Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error)
+	}
+	routes    referrersReader
+	workloads interface {
+		restorer
+		ReadSize(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color) (workload.Sized, error)
+		Shrink(ctx context.Context, s workload.Sized, replicas int32) error
+	}
+}
 
 // shrink reduces a colour to its standby size. It never touches one that users may reach, or to which
 // an unfinished release brings users. It may be late: upkeep holds no claim, and a process may be
 // stuck anywhere. So it checks everything after it has read the Deployment, and whoever brings users
 // there writes the Deployment first.
-func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shrunk, error) {
+func (s shrinking) shrink(ctx context.Context, w *work, c v1alpha1.Color, by string) (shrunk, error) {
 	side := w.o.Sides[c]
-	read, err := w.d.Workloads.ReadSize(ctx, w.bg, c)
+	read, err := s.workloads.ReadSize(ctx, w.bg, c)
 	if err != nil {
 		return shrunk{}, err
 	}
 	if read.SwitchedBy != "" && read.SwitchedBy != by {
-		rel, err := w.d.Record.Release(ctx, client.ObjectKey{Namespace: w.bg.Namespace, Name: read.SwitchedBy})
+		rel, err := s.record.Release(ctx, client.ObjectKey{Namespace: w.bg.Namespace, Name: read.SwitchedBy})
 		switch {
 		case err == nil && !rel.Status.Phase.Finished():
 			return shrunk{true, fmt.Sprintf("deployment %s keeps its size: %s brings users there", side.Deployment, rel.Name)}, nil
@@ -40,7 +52,7 @@ func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shr
 			return shrunk{}, err
 		}
 	}
-	referrers, err := w.d.Routes.Referrers(ctx, w.bg.Namespace, side.Service)
+	referrers, err := s.routes.Referrers(ctx, w.bg.Namespace, side.Service)
 	if err != nil {
 		return shrunk{}, err
 	}
@@ -49,11 +61,11 @@ func (w shrinking) shrink(ctx context.Context, c v1alpha1.Color, by string) (shr
 			strings.Join(referrers, ", "))}, nil
 	}
 	// First, or the autoscaler would undo the shrink.
-	if err := w.d.Workloads.RestoreMinimum(ctx, w.bg, side); err != nil {
+	if err := s.workloads.RestoreMinimum(ctx, w.bg, side); err != nil {
 		return shrunk{}, err
 	}
 	size, why := standbySize(w.bg.Spec.StandbyReplicas, side.Autoscaler)
-	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, w.d.Workloads.Shrink(ctx, read, size)
+	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, s.workloads.Shrink(ctx, read, size)
 }
 
 // standbySize is the size to which a colour that no user reaches is shrunk. Kubernetes disables an

@@ -15,32 +15,37 @@ import (
 )
 
 // appStatus is what people read about an application.
-type appStatus struct{ *work }
+type appStatus struct {
+	record interface {
+		UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error
+	}
+	observer Observer
+}
 
 // countSwitch reports a switch to the observer once a write made it durable: if a race is lost and the
 // next look records it again, it does not count twice.
-func (w appStatus) countSwitch(before, now *v1alpha1.SwitchRecord) {
+func (s appStatus) countSwitch(w *work, before, now *v1alpha1.SwitchRecord) {
 	same := before != nil && now != nil && before.UID == now.UID && before.Kind == now.Kind
-	if now == nil || same || w.d.Observer == nil {
+	if now == nil || same || s.observer == nil {
 		return
 	}
-	w.d.Observer.Switched(client.ObjectKeyFromObject(w.bg), now.Kind)
+	s.observer.Switched(client.ObjectKeyFromObject(w.bg), now.Kind)
 }
 
 // saveApplication writes the application's status now, because the next actions rely on it.
-func (w appStatus) saveApplication(ctx context.Context) error {
-	w.describeLive()
-	w.describeWayBack()
+func (s appStatus) saveApplication(ctx context.Context, w *work) error {
+	s.describeLive(w)
+	s.describeWayBack(w)
 	if err := record.FitApplication(&w.bg.Status); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
 	if sameStatus(w.before, w.bg) {
 		return nil
 	}
-	if err := w.d.Record.UpdateApplication(ctx, w.bg); err != nil {
+	if err := s.record.UpdateApplication(ctx, w.bg); err != nil {
 		return fmt.Errorf("recording: %w", err)
 	}
-	w.countSwitch(w.before.Status.LastSwitch, w.bg.Status.LastSwitch)
+	s.countSwitch(w, w.before.Status.LastSwitch, w.bg.Status.LastSwitch)
 	w.before = w.bg.DeepCopy()
 	return nil
 }
@@ -53,15 +58,15 @@ func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
 }
 
 // writeStatus writes what people read about an application, if it changed.
-func (w appStatus) writeStatus(ctx context.Context) error {
+func (s appStatus) writeStatus(ctx context.Context, w *work) error {
 	w.bg.Status.ObservedGeneration = w.bg.Generation
-	w.bg.Status.Phase = w.phase()
-	return w.saveApplication(ctx)
+	w.bg.Status.Phase = s.phase(w)
+	return s.saveApplication(ctx, w)
 }
 
 // describeLive says what users reach. It is part of every write, so that whoever reads about a switch
 // also reads what has been live since.
-func (w appStatus) describeLive() {
+func (s appStatus) describeLive(w *work) {
 	st := &w.bg.Status
 	c, last := w.o.Routes.Live(), st.LastSwitch
 	st.Live, st.Version = nil, ""
@@ -83,9 +88,9 @@ func (w appStatus) describeLive() {
 	st.Version = st.Live.Short()
 }
 
-func (w appStatus) phase() string {
+func (s appStatus) phase(w *work) string {
 	st := w.bg.Status
-	if active := looking(w).active(); active != nil {
+	if active := w.active(); active != nil {
 		if active.Status.Phase == v1alpha1.ReleaseWaiting {
 			return v1alpha1.PhaseWaiting
 		}
@@ -108,8 +113,8 @@ func sameStatus(a, b *v1alpha1.BlueGreen) bool {
 
 // describeWayBack says whether users could return at once to the version before the live one. Every
 // write derives it from the current state.
-func (w appStatus) describeWayBack() {
-	to := w.wayBackTo()
+func (s appStatus) describeWayBack(w *work) {
+	to := s.wayBackTo(w)
 	if to == nil || w.o.Back == nil {
 		w.bg.Status.WayBack = nil
 		return
@@ -120,7 +125,7 @@ func (w appStatus) describeWayBack() {
 
 // wayBackTo is the version that a rollback would return to: during a switch, the one that users are
 // just leaving.
-func (w appStatus) wayBackTo() *v1alpha1.Version {
+func (s appStatus) wayBackTo(w *work) *v1alpha1.Version {
 	active := w.bg.Status.Active
 	for i := range w.releases {
 		rel := &w.releases[i]

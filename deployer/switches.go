@@ -10,43 +10,45 @@ import (
 )
 
 // switches records switches in the application's status.
-type switches struct{ *work }
+type switches struct {
+	carriesOut time.Duration
+}
 
 // recordSwitch writes the movement of traffic into the application's status. It derives it from the
 // release's milestones, so that it is never lost: it runs at every look while the release holds the
 // claim.
-func (w switches) recordSwitch(rel *v1alpha1.Release) {
-	m, s := rel.Status.Milestones, &w.bg.Status
+func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
+	m, st := rel.Status.Milestones, &w.bg.Status
 	if m.SwitchedAt == nil || m.Previous == nil {
 		return
 	}
 	uid := string(rel.UID)
-	if s.LastSwitch == nil || s.LastSwitch.UID != uid {
+	if st.LastSwitch == nil || st.LastSwitch.UID != uid {
 		to, from := version(w.o.Sides[m.Target]), byDigest(*m.Previous, w.o.Sides[m.Previous.Color])
 		next := &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: string(rel.Spec.Kind), At: *m.SwitchedAt,
-			From: from, To: to, Before: s.Previous,
+			From: from, To: to, Before: st.Previous,
 		}
-		w.follows(next, s.LastSwitch)
-		s.LastSwitch, s.Previous = next, &from
+		s.follows(w, next, st.LastSwitch)
+		st.LastSwitch, st.Previous = next, &from
 		if rel.Spec.Kind == v1alpha1.Rollback {
-			s.Previous = nil
-			w.rolledBack(rel)
+			st.Previous = nil
+			s.rolledBack(w, rel)
 		}
 	}
-	w.recordSign(rel)
-	if last := s.LastSwitch; m.RestoredAt != nil && last.Kind != v1alpha1.KindRestore {
+	s.recordSign(w, rel)
+	if last := st.LastSwitch; m.RestoredAt != nil && last.Kind != v1alpha1.KindRestore {
 		next := &v1alpha1.SwitchRecord{
 			Release: rel.Name, UID: uid, Kind: v1alpha1.KindRestore, At: *m.RestoredAt,
 			From: last.To, To: last.From,
 		}
-		w.follows(next, last)
-		s.LastSwitch, s.Previous = next, last.Before
+		s.follows(w, next, last)
+		st.LastSwitch, st.Previous = next, last.Before
 	}
 }
 
 // recordSign copies the sign that a release saw of its switch.
-func (w switches) recordSign(rel *v1alpha1.Release) {
+func (s switches) recordSign(w *work, rel *v1alpha1.Release) {
 	last, r, f := w.bg.Status.LastSwitch, rel.Status.Route, rel.Status.Failure
 	if last.Kind == v1alpha1.KindRestore || last.Unsettled {
 		return
@@ -59,12 +61,12 @@ func (w switches) recordSign(rel *v1alpha1.Release) {
 		// The old version answered after the sign, and to the end: the sign was about
 		// something else.
 		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true
-		last.AnswersFrom = &metav1.Time{Time: last.At.Add(w.d.settles() + w.bg.Spec.DrainTime())}
+		last.AnswersFrom = &metav1.Time{Time: last.At.Add(s.carriesOut + w.bg.Spec.DrainTime())}
 	}
 }
 
 // rolledBack remembers a commit that users were moved away from.
-func (w switches) rolledBack(rel *v1alpha1.Release) {
+func (s switches) rolledBack(w *work, rel *v1alpha1.Release) {
 	from := rel.Spec.Rollback.From
 	if from.Commit == "" {
 		return
@@ -76,13 +78,13 @@ func (w switches) rolledBack(rel *v1alpha1.Release) {
 
 // follows notes what a movement of users came after: routes that may not have been taken up yet, or
 // not by all front ends.
-func (w switches) follows(next, before *v1alpha1.SwitchRecord) {
+func (s switches) follows(w *work, next, before *v1alpha1.SwitchRecord) {
 	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
 	next.LoadBalancer, next.Unsettled = lb, !track.SwitchTakenUp(before, lb)
 	from := time.Time{}
 	switch {
 	case next.Unsettled:
-		from = next.At.Add(w.d.settles() + drain)
+		from = next.At.Add(s.carriesOut + drain)
 	case before != nil && lb == v1alpha1.LoadBalancerGCE:
 		from = track.Effective(before).Add(drain)
 	}

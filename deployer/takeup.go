@@ -18,46 +18,54 @@ import (
 )
 
 // takingUp checks whether the load balancer uses the routes as they are written.
-type takingUp struct{ *work }
+type takingUp struct {
+	routes     newsReader
+	urlMap     urlMap
+	addressing addressing
+	urging     urging
+	telling    telling
+	asks, maps *asks
+	carriesOut time.Duration
+}
 
 // takeUp checks whether the load balancer has taken up the routes as they are written, and sets a
 // condition if nothing shows it. It uses only the record and what can be asked now, so another process
 // would see the same.
-func (w takingUp) takeUp(ctx context.Context) {
+func (t takingUp) takeUp(ctx context.Context, w *work) {
 	last, live := w.bg.Status.LastSwitch, w.o.Routes.Live()
 	w.o.Unconfirmed = ""
 	if last == nil || live == "" {
 		return // nobody knows what should be taken up
 	}
-	w.overrule(last, live)
+	t.overrule(w, last, live)
 	if live != track.RoutedTo(last) {
 		return // a release has moved users, and is about to record it
 	}
 	if track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
-		w.confirmed(last)
+		t.confirmed(w, last)
 		return
 	}
-	if active := looking(w).active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
+	if active := w.active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
 		active.Status.Milestones.ConfirmedAt == nil {
 		return // it is looking itself
 	}
-	h := w.listen(ctx, last, live)
-	read := urlMap(w).readMap(ctx, last, h.urlMap)
+	h := t.listen(ctx, w, last, live)
+	read := t.urlMap.readMap(ctx, w, last, h.urlMap)
 	h.routes, h.mapTells = read.There, read.Tells
-	w.weigh(last, h)
+	t.weigh(w, last, h)
 	var told answers
 	if !track.Tells(last.TookEffectBy) {
-		told = addressing(w).ask(last, live)
-		w.weigh(last, heard{answers: told.there})
+		told = t.addressing.ask(w, last, live)
+		t.weigh(w, last, heard{answers: told.there})
 	}
 	if track.Tells(last.TookEffectBy) {
-		w.confirmed(last)
+		t.confirmed(w, last)
 		return
 	}
 	if h.news.Sync != "" {
-		urging(w).urge(ctx, h.news, track.RoutedSince(last))
+		t.urging.urge(ctx, w, h.news, track.RoutedSince(last))
 	}
-	w.unconfirmed(last, live, h.against, read, told)
+	t.unconfirmed(w, last, live, h.against, read, told)
 }
 
 // heard is everything that may show that the load balancer took up the routes.
@@ -73,7 +81,7 @@ type heard struct {
 
 // weigh notes the first sign that there is. Drain and hold begin with it. The controller's report counts
 // only for routes without a change before or after that it could be about.
-func (w takingUp) weigh(last *v1alpha1.SwitchRecord, h heard) {
+func (t takingUp) weigh(w *work, last *v1alpha1.SwitchRecord, h heard) {
 	at := w.o.Now
 	var by v1alpha1.Sign
 	switch {
@@ -94,19 +102,19 @@ func (w takingUp) weigh(last *v1alpha1.SwitchRecord, h heard) {
 }
 
 // overrule notes that somebody else moved users since the last switch, in either direction.
-func (w takingUp) overrule(last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
+func (t takingUp) overrule(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
 	if w.bg.Status.Active != nil || live == track.RoutedTo(last) {
 		return // a current release moves users itself
 	}
 	last.Unsettled = true
-	last.AnswersFrom = &metav1.Time{Time: w.o.Now.Add(w.d.settles() + w.bg.Spec.DrainTime())}
+	last.AnswersFrom = &metav1.Time{Time: w.o.Now.Add(t.carriesOut + w.bg.Spec.DrainTime())}
 	last.OverruledAt, last.OverruledTo = &metav1.Time{Time: w.o.Now}, live
 	last.TookEffectAt, last.TookEffectBy = nil, ""
 }
 
 // listen looks for a person's confirmation, which is in the release that last moved users, and for the
 // reports of the load balancer's controller. What cannot be read is ignored: no rollback waits for it.
-func (w takingUp) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
+func (t takingUp) listen(ctx context.Context, w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
 	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
 	if i < 0 {
 		return heard{}
@@ -117,53 +125,53 @@ func (w takingUp) listen(ctx context.Context, last *v1alpha1.SwitchRecord, live 
 	if st == nil || st.EventsBefore == "" {
 		return h
 	}
-	news, err := w.d.Routes.News(ctx, w.bg, st.EventsBefore)
+	news, err := t.routes.News(ctx, w.bg, st.EventsBefore)
 	if err != nil {
 		w.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 		return h
 	}
 	h.news = news
-	h.urlMap, h.against = news.URLMapUpdated && !st.Unsettled, w.says(news.Sync, news.SyncAt)
+	h.urlMap, h.against = news.URLMapUpdated && !st.Unsettled, t.says(w, news.Sync, news.SyncAt)
 	if news.Translate != "" {
-		h.against = w.says(news.Translate, news.TranslateAt)
+		h.against = t.says(w, news.Translate, news.TranslateAt)
 	}
 	return h
 }
 
 // says is what the controller reports as failing, or last reported.
-func (w takingUp) says(what string, at time.Time) string {
+func (t takingUp) says(w *work, what string, at time.Time) string {
 	switch {
 	case what == "":
 		return ""
-	case !at.IsZero() && w.o.Now.Sub(at) >= w.d.settles():
+	case !at.IsZero() && w.o.Now.Sub(at) >= t.carriesOut:
 		return "said at " + track.Clock(at) + ", and not since: " + prose.Line(what, wayLimit)
 	}
 	return "says: " + prose.Line(what, wayLimit)
 }
 
 // seeRoutes notes the time since which the spec of the Ingress is as it is.
-func (w takingUp) seeRoutes() {
+func (t takingUp) seeRoutes(w *work) {
 	if s := w.bg.Status.Ingress; w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
 		w.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: w.o.Routes.Generation, Since: metav1.NewTime(w.o.Now)}
 	}
 }
 
 // confirmed ends the condition.
-func (w takingUp) confirmed(last *v1alpha1.SwitchRecord) {
+func (t takingUp) confirmed(w *work, last *v1alpha1.SwitchRecord) {
 	w.bg.Status.SetCommands(v1alpha1.ConditionSwitchUnconfirmed, nil)
-	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) && w.d.Events != nil {
-		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeNormal, "SwitchConfirmed", "Inspect", "the load balancer took up the last switch (%s)",
-			last.TookEffectBy)
+	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) {
+		t.telling.event(w, corev1.EventTypeNormal, "SwitchConfirmed",
+			fmt.Sprintf("the load balancer took up the last switch (%s)", last.TookEffectBy))
 	}
-	w.d.asks.forget(client.ObjectKeyFromObject(w.bg))
-	w.d.maps.forget(client.ObjectKeyFromObject(w.bg))
+	t.asks.forget(client.ObjectKeyFromObject(w.bg))
+	t.maps.forget(client.ObjectKeyFromObject(w.bg))
 }
 
 // wayLimit bounds somebody else's words in the condition, so that there is room for the ways out.
 const wayLimit = 240
 
 // unconfirmed sets the condition, with the ways out.
-func (w takingUp) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
+func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
 	other := live.Other()
 	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
 	if said != "" {
@@ -191,8 +199,19 @@ func (w takingUp) unconfirmed(last *v1alpha1.SwitchRecord, live v1alpha1.Color, 
 	w.bg.Status.SetCommands(c.Type,
 		record.Commands(v1alpha1.Commands(v1alpha1.Shell("turnout", "confirm", w.bg.Name, "--namespace", w.bg.Namespace))))
 	fresh := meta.FindStatusCondition(w.bg.Status.Conditions, c.Type) == nil
-	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh && w.d.Events != nil {
-		w.d.Events.Eventf(w.bg, nil, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, "Inspect", "%s", message)
+	if meta.SetStatusCondition(&w.bg.Status.Conditions, c); fresh {
+		t.telling.event(w, corev1.EventTypeWarning, v1alpha1.ConditionSwitchUnconfirmed, message)
 	}
-	w.wakeAt(w.d.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), addressing(w).askEvery(last)))
+	w.wakeAt(t.asks.next(client.ObjectKeyFromObject(w.bg), routesOf(last), t.addressing.rhythm.every(w, last)))
 }
+
+const (
+	// takeUp is how long a load balancer may take to use new routes, if nothing reports it.
+	// ingress-nginx, the slowest of the common controllers that run in the cluster, looks at
+	// least every 3.3 s (--sync-rate-limit=0.3).
+	takeUp = 5 * time.Second
+	// takeUpGCE is for Google's, about which Google says "several minutes"
+	// (networking-recipes, ingress/multi-cluster), if its controller does not report: events
+	// get lost.
+	takeUpGCE = 3 * time.Minute
+)

@@ -66,7 +66,7 @@ func newBalanced(t *testing.T, seed uint64) *balanced {
 	b.url, b.mute, b.project = b.chance(2), b.chance(2), b.chance(2)
 	bg := &v1alpha1.BlueGreen{}
 	bg.Spec.Drain, bg.Spec.Hold = duration(drains), duration(time.Duration(b.rng.IntN(20))*time.Minute)
-	b.w = &work{d: &Deployer{}, bg: bg}
+	b.w = &work{bg: bg}
 	b.look()
 	return b
 }
@@ -116,7 +116,7 @@ func (b *balanced) look() {
 	if last == nil {
 		return
 	}
-	takingUp{b.w}.overrule(last, b.written)
+	takingUp{carriesOut: takeUpGCE}.overrule(b.w, last, b.written)
 	if b.written != track.RoutedTo(last) {
 		return
 	}
@@ -130,14 +130,14 @@ func (b *balanced) look() {
 		}
 	}
 	b.read(last, &h)
-	takingUp{b.w}.weigh(last, h)
+	takingUp{}.weigh(b.w, last, h)
 	// One place asks, and sees the front ends near to it.
 	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) &&
 		(front == b.used || b.now.Before(b.until)) {
-		takingUp{b.w}.weigh(last, heard{answers: front == b.written})
+		takingUp{}.weigh(b.w, last, heard{answers: front == b.written})
 	}
 	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person looked well
-		takingUp{b.w}.weigh(last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
+		takingUp{}.weigh(b.w, last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
 	}
 	if !track.SwitchTakenUp(last, o.Routes.LoadBalancer) {
 		b.w.o.Unconfirmed = "nothing says so"
@@ -149,7 +149,7 @@ func (b *balanced) look() {
 // read has the URL map read, which says what the controller did last, and hears what
 // the reading before told of the same routes. What fails says nothing.
 func (b *balanced) read(last *v1alpha1.SwitchRecord, h *heard) {
-	if !b.project || b.now.Before(urlMap{b.w}.mapFrom(last)) {
+	if !b.project || b.now.Before(urlMap{carriesOut: takeUpGCE}.mapFrom(b.w, last)) {
 		return
 	}
 	if r := b.reading; r != nil && r.about == routesOf(last) && !r.fails {
@@ -293,7 +293,7 @@ func (b *balanced) watch(r *v1alpha1.Release) {
 // look2 is a look at a release under way.
 func (b *balanced) look2(r *v1alpha1.Release) {
 	b.look()
-	switches{b.w}.recordSwitch(r)
+	switches{takeUpGCE}.recordSwitch(b.w, r)
 }
 
 func (b *balanced) pass(n int) {

@@ -2,21 +2,24 @@ package deployer
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/turnout-dev/turnout/record"
 )
 
 // telling emits events, for people who look at events.
-type telling struct{ *work }
-
-// warn emits an event about something that cannot be written into the record.
-func (w telling) warn(reason, message string) {
-	w.log.Warn("something cannot be recorded", "reason", reason, "message", record.Message(message))
-	w.event(corev1.EventTypeWarning, reason, message)
+type telling struct {
+	events events.EventRecorder // nil: nobody is told
 }
 
-func (w telling) event(kind, reason, message string) {
-	if w.d.Events != nil {
-		w.d.Events.Eventf(w.bg, nil, kind, reason, "Inspect", "%s", record.Message(message))
+// warn emits an event about something that cannot be written into the record.
+func (t telling) warn(w *work, reason, message string) {
+	w.log.Warn("something cannot be recorded", "reason", reason, "message", record.Message(message))
+	t.event(w, corev1.EventTypeWarning, reason, message)
+}
+
+func (t telling) event(w *work, kind, reason, message string) {
+	if t.events != nil {
+		t.events.Eventf(w.bg, nil, kind, reason, "Inspect", "%s", record.Message(message))
 	}
 }

@@ -7,26 +7,28 @@ import (
 )
 
 // turns are a release's calls to the world outside of the cluster.
-type turns struct{ *attempt }
+type turns struct {
+	calls *calls
+}
 
 // turnOf is the turn of a step of this release. A release that does not hold the claim, or that a
 // rollback waits for, does not wait for answers.
-func (a turns) turnOf(s v1alpha1.Step) *turn {
+func (t turns) turnOf(a *attempt, s v1alpha1.Step) *turn {
 	wait := patience
 	if a.bg.Status.Active != nil && !a.holdsClaim() || a.rollbackWaits() {
 		wait = haste
 	}
-	return a.d.calls.turn(client.ObjectKeyFromObject(a.bg), turnKey{release: string(a.rel.UID), step: s}, wait)
+	return t.calls.turn(client.ObjectKeyFromObject(a.bg), turnKey{release: string(a.rel.UID), step: s}, wait)
 }
 
 // holdsClaim reports whether this is the release that the claim names.
-func (a turns) holdsClaim() bool {
+func (a *attempt) holdsClaim() bool {
 	c := a.bg.Status.Active
 	return c != nil && c.UID == string(a.rel.UID)
 }
 
 // rollbackWaits reports whether a rollback waits for this deploy to end.
-func (a turns) rollbackWaits() bool {
+func (a *attempt) rollbackWaits() bool {
 	_, rollbacks := a.waiting(a.rel)
 	return a.rel.Spec.Kind == v1alpha1.Deploy && len(rollbacks) > 0
 }

@@ -21,11 +21,17 @@ const (
 )
 
 // upkeeping is the work that is left without a release.
-type upkeeping struct{ *work }
+type upkeeping struct {
+	shrinking shrinking
+	routes    interface {
+		routesReader
+		Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error
+	}
+}
 
 // upkeep shrinks the colour that the last switch left, after drain and hold. It belongs to the
 // application, not to a release: a release ends after its soak.
-func (w upkeeping) upkeep(ctx context.Context) error {
+func (u upkeeping) upkeep(ctx context.Context, w *work) error {
 	last := w.bg.Status.LastSwitch
 	at, open := track.ShrinkAt(w.bg, w.o.Routes)
 	if !open {
@@ -36,7 +42,7 @@ func (w upkeeping) upkeep(ctx context.Context) error {
 		return nil
 	}
 	if w.o.Routes.Live() == last.To.Color {
-		done, err := shrinking(w).shrink(ctx, last.From.Color, "")
+		done, err := u.shrinking.shrink(ctx, w, last.From.Color, "")
 		if err != nil {
 			return err
 		}
@@ -52,12 +58,12 @@ func (w upkeeping) upkeep(ctx context.Context) error {
 }
 
 // migrate changes the standby rule's host to the spec's, while no release relies on it.
-func (w upkeeping) migrate(ctx context.Context) error {
+func (u upkeeping) migrate(ctx context.Context, w *work) error {
 	from := w.o.Routes.StandbyHost
 	if from == "" || from == w.bg.StandbyHost() || !w.o.Routes.Exists {
 		return nil
 	}
-	err := w.d.Routes.Migrate(ctx, w.bg, w.o.Routes)
+	err := u.routes.Migrate(ctx, w.bg, w.o.Routes)
 	if errors.Is(err, route.ErrLostRace) {
 		w.wakeAt(w.o.Now.Add(afterRace))
 		return nil
@@ -66,7 +72,7 @@ func (w upkeeping) migrate(ctx context.Context) error {
 		return err
 	}
 	w.log.InfoContext(ctx, "standby host changed", "ingress", w.o.Routes.Name, "from", from, "to", w.bg.StandbyHost())
-	now, err := w.d.Routes.Observe(ctx, w.bg)
+	now, err := u.routes.Observe(ctx, w.bg)
 	if err != nil {
 		return err // the earlier observation still shows where users are
 	}
@@ -75,11 +81,16 @@ func (w upkeeping) migrate(ctx context.Context) error {
 }
 
 // minimum is that of a colour's autoscaler.
-type minimum struct{ *work }
+type minimum struct {
+	workloads interface {
+		raiser
+		restorer
+	}
+}
 
 // keepsSize reports whether a colour's autoscaler must not scale it down: a release brings users there,
 // or users have left and it still drains or is held.
-func (w minimum) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
+func (m minimum) keepsSize(w *work, active *v1alpha1.Release, c v1alpha1.Color) bool {
 	if w.bg.Status.Active != nil && active != nil && active.Status.Milestones.Target == c {
 		return true
 	}
@@ -89,15 +100,15 @@ func (w minimum) keepsSize(active *v1alpha1.Release, c v1alpha1.Color) bool {
 
 // minimums keeps the autoscaler of a held colour from scaling it down, and restores the owner's minimum
 // of every other, whoever left it raised. The act that sizes a release's target raises the target's.
-func (w minimum) minimums(ctx context.Context, active *v1alpha1.Release) {
+func (m minimum) minimums(ctx context.Context, w *work, active *v1alpha1.Release) {
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		side := w.o.Sides[c]
 		var err error
 		switch last := w.bg.Status.LastSwitch; {
-		case !w.keepsSize(active, c):
-			err = w.d.Workloads.RestoreMinimum(ctx, w.bg, side)
+		case !m.keepsSize(w, active, c):
+			err = m.workloads.RestoreMinimum(ctx, w.bg, side)
 		case last != nil && !last.Shrunk && last.From.Color == c && side.Replicas > 0:
-			err = w.d.Workloads.RaiseMinimum(ctx, w.bg, side, side.Replicas)
+			err = m.workloads.RaiseMinimum(ctx, w.bg, side, side.Replicas)
 		}
 		if err == nil {
 			continue

@@ -7,18 +7,18 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// observeWayBack looks at what the load balancer and the Services have for the version that users would
+// wayBack looks at what the load balancer and the Services have for the version that users would
 // return to. It reads everything from caches.
-func (d *Deployer) observeWayBack(ctx context.Context, bg *v1alpha1.BlueGreen, o *track.Observed) error {
+func (s observing) wayBack(ctx context.Context, bg *v1alpha1.BlueGreen, o *track.Observed) error {
 	o.Back = map[v1alpha1.Color]track.Reachable{}
 	for c, side := range o.Sides {
 		var r track.Reachable
 		var err error
-		if r.Endpoints, err = d.Routes.ReadyEndpoints(ctx, bg.Namespace, side.Service); err != nil {
+		if r.Endpoints, err = s.routes.ReadyEndpoints(ctx, bg.Namespace, side.Service); err != nil {
 			return err
 		}
 		if o.Routes.LoadBalancer == v1alpha1.LoadBalancerGCE {
-			if r.Groups, err = d.Routes.GroupStates(ctx, bg, o.Routes, c); err != nil {
+			if r.Groups, err = s.routes.GroupStates(ctx, bg, o.Routes, c); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,6 @@ import (
 
 // work is one look at one application.
 type work struct {
-	d        *Deployer
 	log      *slog.Logger
 	bg       *v1alpha1.BlueGreen
 	before   *v1alpha1.BlueGreen // as last written
@@ -28,12 +27,9 @@ type work struct {
 	turn       *turn // of the queue: its calls to the world outside
 }
 
-// looking is the order of one look.
-type looking struct{ *work }
-
 // active returns the unfinished release that the claim names. A claim on one
 // that is finished or gone is void.
-func (w looking) active() *v1alpha1.Release {
+func (w *work) active() *v1alpha1.Release {
 	c := w.bg.Status.Active
 	if c == nil {
 		return nil
@@ -53,7 +49,7 @@ func (w *work) wakeAt(t time.Time) {
 	}
 }
 
-func (w looking) again() time.Duration {
+func (w *work) again() time.Duration {
 	if w.wake.IsZero() {
 		return safetyNet
 	}
@@ -74,3 +70,7 @@ const (
 	// retryPreflight is when to read facts again that could not be read.
 	retryPreflight = 15 * time.Second
 )
+
+// afterRace is when to look again after a lost race. The other's write wakes us as well, but users
+// may be waiting for a switch; even if every race is lost, that is at most twenty looks a second.
+const afterRace = 50 * time.Millisecond

@@ -1,0 +1,67 @@
+package deployer
+
+import (
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// beside is what goes on for applications beside the looks and between them.
+type beside struct {
+	looks      *looks
+	calls      *calls
+	probers    *probers
+	asks, maps *asks
+	reaches    *reaches
+}
+
+// hear takes in what a look has read: which releases there are, and what people have
+// asked for.
+func (b beside) hear(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
+	app := client.ObjectKeyFromObject(bg)
+	b.looks.know(bg, releases)
+	b.calls.keep(app, unfinished(releases))
+	b.calls.hear(app, commandsOf(releases))
+}
+
+// leave ends everything that runs for an application between looks: it is gone, or left to a
+// newer version.
+func (b beside) leave(app client.ObjectKey) {
+	b.probers.end(app)
+	b.calls.leave(app)
+	b.asks.leave(app)
+	b.maps.leave(app)
+	b.reaches.forget(app)
+}
+
+// giveUp ends what only the holder of the claim does.
+func (b beside) giveUp(bg *v1alpha1.BlueGreen) {
+	b.endMeasurement(bg)
+	b.calls.leave(client.ObjectKeyFromObject(bg))
+}
+
+// endMeasurement ends that of the last release.
+func (b beside) endMeasurement(bg *v1alpha1.BlueGreen) { b.probers.end(client.ObjectKeyFromObject(bg)) }
+
+// unfinished are the UIDs of the releases that have not ended.
+func unfinished(releases []v1alpha1.Release) map[string]bool {
+	uids := map[string]bool{}
+	for i := range releases {
+		if !releases[i].Status.Phase.Finished() {
+			uids[string(releases[i].UID)] = true
+		}
+	}
+	return uids
+}
+
+// commandsOf are people's commands in the releases.
+func commandsOf(releases []v1alpha1.Release) map[string]bool {
+	all := map[string]bool{}
+	for i := range releases {
+		uid, spec := string(releases[i].UID), releases[i].Spec
+		all["release "+uid] = spec.Cause.Kind != v1alpha1.CausePush
+		all["approve "+uid] = spec.Approval != nil
+		all["cancel "+uid] = spec.Cancel != nil
+	}
+	return all
+}

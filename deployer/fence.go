@@ -1,0 +1,48 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// fencing makes void what may still be on its way.
+type fencing struct {
+	routes interface {
+		routesReader
+		Fence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error
+	}
+}
+
+// fence invalidates what an earlier look of this release sent, if nobody knows whether it will
+// arrive: a process that was taken over may be stuck right before its patch. From here on the
+// release may go another way, and the target may be shrunk or staged over.
+func (f fencing) fence(ctx context.Context, a *attempt) error {
+	if !track.PatchMayBeOut(a.rel, a.o) {
+		return nil
+	}
+	err := f.routes.Fence(ctx, a.bg, a.o.Routes)
+	switch {
+	case err == nil, errors.Is(err, route.ErrLostRace):
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		// That patch is then refused as well; the release must not stand still for ever.
+		a.log.WarnContext(ctx, "the ingress cannot be fenced", "ingress", a.o.Routes.Name, "error", err)
+		return nil
+	default:
+		return err
+	}
+	now, observeErr := f.routes.Observe(ctx, a.bg)
+	if observeErr != nil {
+		return observeErr
+	}
+	a.o.Routes = now
+	if err != nil && track.PatchMayBeOut(a.rel, a.o) {
+		return err // not by that patch: look again
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package deployer
+
+import (
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// interrupted is why a release ends that somebody cancelled, or whose objects somebody else
+// changed; nil if it goes on.
+func interrupted(a *attempt) *fault {
+	if a.rel.Status.Failure != nil {
+		return nil
+	}
+	if f := a.refusal(a.rel); f != nil {
+		return f
+	}
+	if message, found := track.Interference(a.rel, a.o); found {
+		return &fault{
+			class: v1alpha1.FaultInterference, reason: v1alpha1.FailedInterference,
+			message: message + "; nothing was changed by this release since: look at it, then ask again",
+		}
+	}
+	if stranded := stranded(a); stranded != nil {
+		return &fault{
+			class: v1alpha1.FaultWorld, reason: v1alpha1.FailedLiveUnselected, message: stranded.Text, commands: stranded.Commands,
+		}
+	}
+	if by := rollbackBefore(a); by != nil {
+		return &fault{
+			class: v1alpha1.FaultSuperseded, reason: v1alpha1.FailedRolledBack, about: about{release: by.Name}, message: "gives way to " + by.Name,
+		}
+	}
+	if !cancelled(a) {
+		return nil
+	}
+	c := a.rel.Spec.Cancel
+	message := "cancelled by " + a.rel.CancelledBy()
+	if c.Reason != "" {
+		message += ": " + c.Reason
+	}
+	return &fault{class: v1alpha1.FaultCancelled, reason: v1alpha1.FailedCancelled, about: about{by: c.By}, message: message}
+}
+
+// stranded says why a deploy must not switch: ready live pods no longer get users, so there
+// would be nothing to go back to. If the live version is down, the deploy may switch: it may be
+// the fix. It is nil if nothing speaks against the switch.
+func stranded(a *attempt) *v1alpha1.Advice {
+	m := a.rel.Status.Milestones
+	if a.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
+		return nil
+	}
+	return track.Stranded(a.bg, a.o.Previous)
+}
+
+// cancelled reports whether somebody asked in time to stop the release.
+func cancelled(a *attempt) bool {
+	return a.rel.Spec.Cancel != nil && a.rel.Spec.Kind == v1alpha1.Deploy &&
+		a.rel.Status.Milestones.SwitchIntendedAt == nil
+}
+
+// rollbackBefore returns the rollback that a deploy gives way to, as long as the deploy has not
+// begun to move traffic: users are waiting for the rollback, which would otherwise find another
+// version live than the one it is to leave.
+func rollbackBefore(a *attempt) *v1alpha1.Release {
+	if a.rel.Spec.Kind == v1alpha1.Rollback || a.rel.Status.Milestones.Target == "" ||
+		a.rel.Status.Milestones.SwitchIntendedAt != nil {
+		return nil
+	}
+	_, rollbacks := a.waiting(a.rel)
+	for _, rel := range rollbacks {
+		if good, _ := (rollbackJudge{a.bg, a.releases}).judgeRollback(rel); good {
+			return rel
+		}
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package deployer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/record"
+)
+
+// looking is one look at an application: what is read of it, and in which order what
+// is due is done.
+type looking struct {
+	holder string
+	record interface {
+		releaseWriter
+		Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error)
+		Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error)
+		Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, holder string, now time.Time) error
+		Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool
+		StaleAt(c *v1alpha1.Claim) time.Time
+		Renewal() time.Duration
+	}
+	past interface { // releases that nobody needs any more
+		Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
+	}
+	beside     beside
+	observing  observing
+	borders    borders
+	inspection inspection
+	takingUp   takingUp
+	revoking   revoking
+	queue      queue
+	driving    driving
+	upkeeping  upkeeping
+	minimum    minimum
+	status     appStatus
+	telling    telling
+}
+
+// look reads an application and does what is due. It returns when to look again.
+func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
+	bg, err := l.record.Application(ctx, key)
+	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
+		l.beside.leave(key)
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	o, err := l.observing.application(ctx, bg)
+	if err != nil {
+		return 0, err
+	}
+	releases, err := l.record.Work(ctx, key)
+	if err != nil {
+		return 0, err
+	}
+	l.beside.hear(bg, releases)
+	w := &work{log: log, bg: bg, o: o, before: bg.DeepCopy()}
+	w.releases = l.recordable(w, releases)
+	if err := l.run(ctx, w); err != nil {
+		if errors.Is(err, record.ErrTooLarge) {
+			l.telling.warn(w, "TooLarge", err.Error())
+		}
+		return 0, err
+	}
+	return w.again(), nil
+}
+
+// maxRequest bounds a release without its status, in bytes: etcd accepts objects of 1.5 MB, and there
+// must be room for a status.
+const maxRequest = 512 << 10
+
+// recordable leaves out releases whose own text leaves no room for a status. Their fate cannot be
+// recorded, so an event reports it, and no other release waits for them.
+func (l looking) recordable(w *work, all []v1alpha1.Release) []v1alpha1.Release {
+	return slices.DeleteFunc(all, func(rel v1alpha1.Release) bool {
+		if rel.Status.Phase.Finished() {
+			return false
+		}
+		text, err := json.Marshal(v1alpha1.Release{ObjectMeta: rel.ObjectMeta, Spec: rel.Spec})
+		if err == nil && len(text) <= maxRequest {
+			return false
+		}
+		l.telling.warn(w, "TooLarge",
+			fmt.Sprintf("release %s has %d bytes without its status (at most %d), so that nothing can be written down of it: it "+
+				"is ignored; delete it, and ask again", rel.Name, len(text), maxRequest))
+		return true
+	})
+}
+
+// run is the order of one look: who holds the claim, what blocks releases, what acts, what waits,
+// what is left to clean up.
+func (l looking) run(ctx context.Context, w *work) error {
+	if c := w.bg.Status.Active; l.record.Fresh(c, l.holder, w.o.Now) {
+		w.wakeAt(l.record.StaleAt(c))
+		l.beside.giveUp(w.bg)
+		return nil
+	}
+	if err := l.borders.border(ctx, w); err != nil {
+		return err
+	}
+	ready, err := l.inspection.inspect(ctx, w)
+	if err != nil {
+		return err
+	}
+	l.takingUp.seeRoutes(w)
+	l.takingUp.takeUp(ctx, w)
+	if err := l.revoking.stopRevoked(ctx, w); err != nil {
+		return err
+	}
+	active := w.active()
+	if active == nil {
+		if active, err = l.queue.admit(ctx, w, ready); err != nil {
+			return err
+		}
+	}
+	if active != nil {
+		if err := l.driveActive(ctx, w, active); err != nil {
+			return err
+		}
+	}
+	if w.bg.Status.Active == nil {
+		l.beside.endMeasurement(w.bg)
+		if ready {
+			if err := l.upkeeping.migrate(ctx, w); err != nil {
+				// Nobody waits for it, and everything below must not.
+				w.log.WarnContext(ctx, "the standby host will be changed later", "ingress", w.o.Routes.Name, "error", err)
+				w.wakeAt(w.o.Now.Add(retryShrink))
+			}
+		}
+		if err := l.upkeeping.upkeep(ctx, w); err != nil {
+			return err
+		}
+	}
+	l.minimum.minimums(ctx, w, active)
+	if err := l.collect(ctx, w); err != nil {
+		return err
+	}
+	return l.status.writeStatus(ctx, w)
+}
+
+// driveActive moves the release that holds the claim, and whatever may move beside it, and takes the
+// next one when it ends.
+func (l looking) driveActive(ctx context.Context, w *work, rel *v1alpha1.Release) error {
+	takeover := w.bg.Status.Active != nil && w.bg.Status.Active.Holder != l.holder
+	version := w.bg.ResourceVersion
+	if err := l.record.Claim(ctx, w.bg, rel, l.holder, w.o.Now); err != nil {
+		return err
+	}
+	if w.bg.ResourceVersion != version { // a claim that need not be renewed writes nothing
+		w.before = w.bg.DeepCopy()
+	}
+	w.wakeAt(w.o.Now.Add(l.record.Renewal()))
+	if takeover {
+		// This write fences a holder that was only slow: its next write of the release, which
+		// comes before any act, loses the race.
+		read := rel.Status.DeepCopy()
+		rel.Status.Message, rel.Status.Commands = "taken over by "+l.holder, nil
+		if err := l.record.UpdateRelease(ctx, rel, read); err != nil {
+			return err
+		}
+	}
+	if err := l.driving.drive(ctx, w, rel, anyStep); err != nil {
+		return err
+	}
+	if rel.Status.Phase.Finished() {
+		w.bg.Status.Active = nil
+		w.wakeAt(w.o.Now) // the next in the queue
+		return nil
+	}
+	return l.queue.buildAhead(ctx, w, rel)
+}
+
+// collect deletes finished releases beyond the history.
+func (l looking) collect(ctx context.Context, w *work) error {
+	finished := 0
+	for i := range w.releases { // newest first
+		rel := &w.releases[i]
+		if rel.Status.FinishedAt == nil {
+			continue
+		}
+		finished++
+		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
+			continue // a person may still confirm there that it was taken up
+		}
+		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < v1alpha1.KeptFor {
+			continue
+		}
+		if err := l.past.Delete(ctx, rel, client.Preconditions{UID: &rel.UID}); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("deleting release %s, which is beyond spec.historyLimit: %w", rel.Name, err)
+		}
+	}
+	return nil
+}

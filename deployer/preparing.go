@@ -1,0 +1,87 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// preparing is what comes right before users are moved.
+type preparing struct {
+	routes    newsReader
+	workloads interface {
+		HoldMinimum(ctx context.Context, bg *v1alpha1.BlueGreen, colour track.Side, release string) error
+		Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side, release string) error
+	}
+	carriesOut time.Duration // see [Deployer.carriesOut]
+}
+
+// noteEvents notes, right before a patch of the Ingress, which events there are. If they cannot
+// be read, users do not wait for that.
+func (p preparing) noteEvents(ctx context.Context, a *attempt) {
+	r := a.route()
+	r.TookEffectAt, r.TookEffectBy = nil, ""
+	news, err := p.routes.News(ctx, a.bg, "")
+	if err != nil {
+		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
+	}
+	if err != nil && a.o.OnGCE() {
+		a.finding("the events of ingress " + a.o.Routes.Name +
+			" could not be read before the switch, so that what the load balancer's controller says of it is not seen")
+	}
+	r.EventsBefore, r.Unsettled = news.Now, a.o.OnGCE() && !p.settled(a)
+}
+
+// settled reports whether the load balancer's controller has taken up the current routes, right
+// before they are patched. Its event about the next URL map is then about that patch. On an
+// Ingress that others change, too, the controller may still be at their change.
+func (p preparing) settled(a *attempt) bool {
+	seen, last := a.bg.Status.Ingress, a.bg.Status.LastSwitch
+	switch {
+	case seen == nil || seen.Generation != a.o.Routes.Generation:
+		return false
+	case a.o.Now.Sub(seen.Since.Time) >= p.carriesOut:
+		return true
+	case seen.UID == string(a.rel.UID): // the last change was its reference, taken up before the target was warm
+		return a.rel.Status.Milestones.WarmedAt != nil
+	}
+	return last != nil && seen.UID == last.UID && track.Tells(last.TookEffectBy)
+}
+
+// stampPatience is how long users who go back wait for a Deployment that cannot be written at the
+// moment, although nobody forbids it: one or two tries.
+const stampPatience = time.Second
+
+// stamp protects a colour, from right before users are brought there, from whoever was about to
+// shrink it. The switch's conditions were checked before: if the Deployment has been written
+// since, they are checked again. Users who go back wait for nothing else.
+func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) (pause, error) {
+	err := p.workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
+	if err != nil && !apierrors.IsConflict(err) {
+		a.log.WarnContext(ctx, "the autoscaler keeps its minimum", "autoscaler", side.Autoscaler.Name, "error", err)
+		err = nil
+	}
+	if err == nil {
+		err = p.workloads.Stamp(ctx, a.bg, side, a.rel.Name)
+	}
+	switch {
+	case err == nil:
+		return pause{}, nil
+	case apierrors.IsConflict(err):
+		return pause{
+			until: a.o.Now, message: "deployment " + side.Deployment + " changed meanwhile: looking again",
+			waits: track.WaitsForObject(v1alpha1.WaitsForDeployment, "", side.Deployment),
+		}, nil
+	case a.rel.Spec.Kind == v1alpha1.Deploy && a.rel.Status.Failure == nil:
+		return pause{}, err
+	case !apierrors.IsForbidden(err) && !apierrors.IsInvalid(err) && a.o.Now.Sub(a.entry().StartedAt.Time) < stampPatience:
+		return pause{}, err
+	}
+	a.finding(fmt.Sprintf("users go back although deployment %s could not be annotated: %v", side.Deployment, err))
+	return pause{}, nil
+}

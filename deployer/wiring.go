@@ -1,0 +1,51 @@
+package deployer
+
+import ()
+
+// wired is the look, made once of the Deployer's clients: every value in it has its own
+// of them, and none has the Deployer.
+func (d *Deployer) wired() looking {
+	d.wiring.Do(func() { d.looking = d.wire() })
+	return d.looking
+}
+
+func (d *Deployer) wire() looking {
+	p := d.common()
+	turns, telling := turns{&d.calls}, telling{d.Events}
+	attesting := attesting{&attestation{reader: d.Record.Reader, lag: d.PolicyLag}}
+	observing := observing{routes: d.Routes, workloads: d.Workloads, settle: d.Routes.Settle}
+	ending := ending{measuring: p.measuring, observer: d.Observer}
+	timing := timing{ending: ending, routes: d.Routes, workloads: d.Workloads}
+	driving := driving{
+		recorder: p.recorder, observing: observing, attesting: attesting, fencing: p.fencing, switches: p.switches,
+		measuring: p.measuring, turns: turns, timing: timing, ending: ending, acts: d.acts(p),
+		finishing: finishing{
+			recorder: p.recorder, repository: p.repository, turns: turns, ending: ending, status: p.status, observer: d.Observer,
+		},
+	}
+	borders := borders{recorder: p.recorder, strays: d.Client, driving: driving, ending: ending}
+	return looking{
+		holder: d.Holder, record: d.Record, past: d.Client, observing: observing, borders: borders, driving: driving,
+		status: p.status, telling: telling,
+		beside: beside{looks: &d.looks, calls: &d.calls, probers: &d.probers, asks: &d.asks, maps: &d.maps, reaches: &d.reaches},
+		inspection: inspection{
+			cached: d.Client, uncached: d.Routes.Reader, resolve: d.Resolve, facts: &d.facts, telling: telling,
+			repinning: repinning{repository: p.repository, ledger: d.Repositories, calls: &d.calls},
+			reaching:  reaching{repository: p.repository, calls: &d.calls, reaches: &d.reaches},
+		},
+		takingUp: takingUp{
+			routes: d.Routes, urlMap: p.urlMap, urging: p.urging, telling: telling, asks: &d.asks, maps: &d.maps, carriesOut: d.carriesOut(),
+			addressing: addressing{address: p.measuring.address, asks: &d.asks, probers: &d.probers, rhythm: rhythm(d.AskEvery)},
+		},
+		revoking: revoking{recorder: p.recorder, build: p.build, turns: turns},
+		queue: queue{
+			recorder: p.recorder, calls: &d.calls, repository: p.repository, attesting: attesting, ending: ending, driving: driving,
+			vetting: vetting{
+				recorder: p.recorder, branch: branch{p.repository}, attesting: attesting, turns: turns, timing: timing, driving: driving,
+				borders: borders,
+			},
+		},
+		upkeeping: upkeeping{shrinking: p.shrinking, routes: d.Routes},
+		minimum:   minimum{d.Workloads},
+	}
+}
