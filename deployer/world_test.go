@@ -185,7 +185,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 	skip := true
 	options := ctrl.Options{
 		Scheme: scheme(), Logger: logr.Discard(), Metrics: server.Options{BindAddress: "0"},
-		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}},
+		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{w.namespace: {}}, DefaultTransform: workload.Slim},
 		Controller: config.Controller{SkipNameValidation: &skip},
 	}
 	if w.namespaced {

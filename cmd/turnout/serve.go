@@ -158,6 +158,7 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 		// read one by one, and not watched.
 		options.Client.Cache = &client.CacheOptions{DisableFor: []client.Object{&corev1.Namespace{}}}
 	}
+	options.Cache.DefaultTransform = workload.Slim
 	options.Cache.ByObject = map[client.Object]cache.ByObject{
 		&v1alpha1.Delivery{}: {Namespaces: map[string]cache.Config{home: {}}},
 	}

@@ -1,0 +1,59 @@
+package workload
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Slim is what a cache keeps of an object: what is read of it. Of a pod that is the
+// smaller part, and a cluster has many that belong to no application. Who last wrote
+// which field is read of Ingresses alone, and is often half of an object.
+//
+// It is the transform of a cache, which gives it every object once, before anybody
+// else has it. What is no object passes.
+func Slim(object any) (any, error) {
+	switch o := object.(type) {
+	case *networkingv1.Ingress:
+		return o, nil
+	case *corev1.Pod:
+		return slimPod(o), nil
+	}
+	if o, err := meta.Accessor(object); err == nil {
+		o.SetManagedFields(nil)
+	}
+	return object, nil
+}
+
+// slimPod keeps what [Workloads.Observe] reads of a pod, and what it is found by.
+func slimPod(p *corev1.Pod) *corev1.Pod {
+	slim := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: p.Namespace, Name: p.Name, UID: p.UID, ResourceVersion: p.ResourceVersion,
+			CreationTimestamp: p.CreationTimestamp, DeletionTimestamp: p.DeletionTimestamp,
+			Labels: p.Labels, OwnerReferences: p.OwnerReferences,
+		},
+	}
+	if owner := metav1.GetControllerOf(p); owner == nil || owner.Kind != "ReplicaSet" {
+		slim.Labels = nil
+		return slim // no Deployment's
+	}
+	slim.Spec.ReadinessGates = p.Spec.ReadinessGates
+	slim.Status = corev1.PodStatus{
+		Phase: p.Status.Phase, PodIP: p.Status.PodIP, Conditions: p.Status.Conditions,
+		ContainerStatuses: slimContainers(p.Status.ContainerStatuses), InitContainerStatuses: slimContainers(p.Status.InitContainerStatuses),
+	}
+	return slim
+}
+
+func slimContainers(all []corev1.ContainerStatus) []corev1.ContainerStatus {
+	var slim []corev1.ContainerStatus
+	for _, c := range all {
+		slim = append(slim, corev1.ContainerStatus{
+			Name: c.Name, Ready: c.Ready, RestartCount: c.RestartCount, Image: c.Image, ImageID: c.ImageID,
+			State: c.State, LastTerminationState: c.LastTerminationState,
+		})
+	}
+	return slim
+}

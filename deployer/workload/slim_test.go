@@ -1,0 +1,130 @@
+package workload
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/randfill"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// What is observed of pods as the cache keeps them is what is observed of the pods:
+// of random ones, whose few words are those that observing knows.
+func TestSlimPodsAreObservedAsTheyAre(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, seed)) //nolint:gosec // a test's
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	fill := randfill.NewWithSeed(int64(seed)).NilChance(0.2).NumElements(0, 3).Funcs( //nolint:gosec // any number will do
+		func(c *corev1.PodCondition, f randfill.Continue) {
+			f.FillNoCustom(c)
+			c.Type = corev1.PodConditionType(pick("Ready", "ContainersReady", "PodScheduled", "Initialized", "gate"))
+			c.Status = corev1.ConditionStatus(pick("True", "False"))
+			c.Reason = pick(corev1.PodReasonUnschedulable, "x")
+		},
+		func(g *corev1.PodReadinessGate, _ randfill.Continue) { g.ConditionType = "gate" },
+		func(s *corev1.ContainerStatus, f randfill.Continue) {
+			f.FillNoCustom(s)
+			s.Name, s.ImageID = pick("app", "other"), pick("docker-pullable://x@sha256:1", "x@sha256:1", "sha256:1")
+			if w := s.State.Waiting; w != nil {
+				w.Reason = pick(string(v1alpha1.FailedErrImagePull), string(v1alpha1.FailedCrashLoopBackOff),
+					string(v1alpha1.FailedCreateContainerError), string(v1alpha1.FailedInvalidImageName), "x")
+			}
+		},
+	)
+	differs := 0
+	for range 500 {
+		set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Name: "set", UID: "set"}}
+		service := &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{"app": "shop"}}}
+		full := make([]corev1.Pod, 2)
+		for i := range full {
+			fill.Fill(&full[i])
+			full[i].Name, full[i].Labels = pick("a", "b"), map[string]string{"app": pick("shop", "x")}
+			if full[i].DeletionTimestamp = nil; r.IntN(2) == 0 {
+				full[i].DeletionTimestamp = &metav1.Time{Time: time.Unix(r.Int64N(1<<40), 0)}
+			}
+			full[i].Status.Phase = corev1.PodPhase(pick("Running", "Failed", "Pending"))
+			full[i].OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("ReplicaSet"))}
+		}
+		var slim []corev1.Pod
+		for i := range full {
+			o, err := Slim(full[i].DeepCopy())
+			if err != nil {
+				t.Fatal(err)
+			}
+			slim = append(slim, *o.(*corev1.Pod)) //nolint:forcetypeassert // that is the point
+		}
+		want, got := seen(set, service, full), seen(set, service, slim)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("seed %d: what is observed of slim pods differs (-full +slim):\n%s", seed, diff)
+		}
+		if !cmp.Equal(full, slim) {
+			differs++
+		}
+	}
+	if differs < 400 {
+		t.Errorf("seed %d: only %d of 500 pairs of pods became smaller", seed, differs)
+	}
+}
+
+// observation is everything that is read of pods.
+type observation struct {
+	States   any
+	Findings []string
+	Image    string
+	Left     []string
+}
+
+func seen(set *appsv1.ReplicaSet, service *corev1.Service, pods []corev1.Pod) observation {
+	o := objects{service: service, pods: podsOf(set, slices.Clone(pods))}
+	var states []any
+	for _, p := range o.pods {
+		states = append(states, podState(p))
+	}
+	var findings []string
+	for _, f := range findingsOfPods(o.pods) {
+		findings = append(findings, f.failure.Message, f.at.String())
+	}
+	return observation{states, findings, runningImage(o.pods, "app"), unselected(o)}
+}
+
+// An Ingress keeps who wrote it, which the preflight reads; nothing else does. A pod
+// of no ReplicaSet keeps its name alone.
+func TestSlimObjectsKeepWhatIsReadOfThem(t *testing.T) {
+	t.Parallel()
+	wrote := []metav1.ManagedFieldsEntry{{Manager: "helm"}}
+	for _, tt := range []struct {
+		object metav1.Object
+		keeps  int
+	}{
+		{&networkingv1.Ingress{ObjectMeta: metav1.ObjectMeta{ManagedFields: wrote}}, 1},
+		{&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{ManagedFields: wrote}}, 0},
+		{&corev1.Pod{ObjectMeta: metav1.ObjectMeta{ManagedFields: wrote}}, 0},
+	} {
+		o, err := Slim(tt.object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(o.(metav1.Object).GetManagedFields()); got != tt.keeps { //nolint:forcetypeassert // that is the point
+			t.Errorf("%T keeps %d managers, want %d", tt.object, got, tt.keeps)
+		}
+	}
+	foreign := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "logs", Labels: map[string]string{"a": "b"}}}
+	foreign.Status.PodIP, foreign.Spec.NodeName = "10.0.0.1", "node"
+	o, err := Slim(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "logs"}}
+	if diff := cmp.Diff(any(want), o); diff != "" {
+		t.Errorf("a pod of no Deployment (-want +got):\n%s", diff)
+	}
+}
