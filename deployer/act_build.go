@@ -58,7 +58,7 @@ func (act buildAct) resumeBuild(ctx context.Context, a *attempt) (pause, error) 
 	}
 	intended := a.rel.Status.Build
 	if again := intended.IntendedAt.Add(cmp.Or(act.grace, buildGrace)); a.o.Now.Before(again) {
-		if soon := act.pollAt(a, 0); soon.Before(again) {
+		if soon := act.pollAt(0); soon.Before(again) {
 			again = soon
 		}
 		return pause{
@@ -128,7 +128,7 @@ func (act buildAct) begun(ctx context.Context, a *attempt, begin func(context.Co
 		return pause{}, err
 	}
 	recordBuild(a, handle)
-	p := pause{until: act.pollAt(a, 0), message: "building", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
+	p := pause{until: act.pollAt(0), message: "building", waits: track.WaitsFor(v1alpha1.WaitsForBuild, v1alpha1.BecauseBuilding)}
 	return p, act.save(ctx, a)
 }
 
@@ -189,7 +189,7 @@ func (act buildAct) followBuild(ctx context.Context, a *attempt) (pause, error) 
 	switch {
 	case !state.Done():
 		p := pause{
-			until: act.pollAt(a, time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now),
+			until: act.pollAt(time.Since(b.IntendedAt.Time)), message: whileBuilding(state, a.o.Now),
 			waits: &v1alpha1.Waiting{For: v1alpha1.WaitsForBuild, Because: buildWaits(state), Since: b.CreatedAt},
 		}
 		if state.Phase == cloudbuild.AwaitingApproval {
@@ -339,6 +339,6 @@ func spell(d time.Duration) string {
 }
 
 // pollAt is when to look at the build again.
-func (act buildAct) pollAt(a *attempt, age time.Duration) time.Time {
+func (act buildAct) pollAt(age time.Duration) time.Time {
 	return time.Now().Add(act.pace.Next(age, 0, rand.Float64()))
 }

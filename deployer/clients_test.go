@@ -72,14 +72,13 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 // this package that it is made of.
 func clientsOf(s reflect.Type) []string {
 	var all []string
-	for i := range s.NumField() {
-		f := s.Field(i)
+	for f := range s.Fields() {
 		switch of := f.Type; {
 		case of.Kind() == reflect.Interface && of.Name() != "" && of.NumMethod() > 1:
 			all = append(all, of.String())
 		case of.Kind() == reflect.Interface:
-			for j := range of.NumMethod() {
-				all = append(all, f.Name+"."+of.Method(j).Name)
+			for m := range of.Methods() {
+				all = append(all, f.Name+"."+m.Name)
 			}
 		case of.PkgPath() == s.PkgPath() && of.Kind() == reflect.Struct:
 			all = append(all, clientsOf(of)...)
@@ -148,9 +147,9 @@ func typesIn(of reflect.Type) []reflect.Type {
 			visit(t.Key())
 			visit(t.Elem())
 		case reflect.Struct:
-			for i := range t.NumField() {
+			for f := range t.Fields() {
 				if t.PkgPath() == "" || strings.HasPrefix(t.PkgPath(), module) {
-					visit(t.Field(i).Type)
+					visit(f.Type)
 				}
 			}
 		default: // nothing is in it

@@ -34,7 +34,7 @@ type urlMap struct {
 
 // mapFrom is the time from which the URL map is a sign: before, its controller may still be carrying
 // out earlier routes.
-func (u urlMap) mapFrom(w *work, last *v1alpha1.SwitchRecord) time.Time {
+func (u urlMap) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 	if !last.Unsettled {
 		return time.Time{} // it led to the other colour when these routes were written
 	}
@@ -52,7 +52,7 @@ func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecor
 		return track.MapWord{Text: "Or have turnout serve run with --load-balancer-project, and URL map " + prose.Line(routes.URLMap, 63) +
 			" is read"}
 	}
-	if at := u.mapFrom(w, last); w.o.Now.Before(at) {
+	if at := u.mapFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return track.MapWord{
 			Asked: true,

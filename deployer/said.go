@@ -8,9 +8,6 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// saying notes in the timeline what was found.
-type saying struct{ *attempt }
-
 func sayStaged(a *attempt) {
 	a.say(fmt.Sprintf("%d pods of %s run %s", a.o.Target.Replicas, a.o.Target.Deployment, a.rel.Status.Version))
 }

@@ -149,7 +149,7 @@ func (b *balanced) look() {
 // read has the URL map read, which says what the controller did last, and hears what
 // the reading before told of the same routes. What fails says nothing.
 func (b *balanced) read(last *v1alpha1.SwitchRecord, h *heard) {
-	if !b.project || b.now.Before(urlMap{carriesOut: takeUpGCE}.mapFrom(b.w, last)) {
+	if !b.project || b.now.Before(urlMap{carriesOut: takeUpGCE}.mapFrom(last)) {
 		return
 	}
 	if r := b.reading; r != nil && r.about == routesOf(last) && !r.fails {

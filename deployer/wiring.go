@@ -1,7 +1,5 @@
 package deployer
 
-import ()
-
 // wired is the look, made once of the Deployer's clients: every value in it has its own
 // of them, and none has the Deployer.
 func (d *Deployer) wired() looking {
