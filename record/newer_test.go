@@ -8,7 +8,6 @@ import (
 	"time"
 
 	eventsv1 "k8s.io/api/events/v1"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -43,7 +42,7 @@ func TestADeliveryOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 
 	mgr, err := ctrl.NewManager(where, ctrl.Options{
 		Scheme: kube.Scheme(), Metrics: server.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: ptr.To(true)}, // another test watches deliveries, too
+		Controller: config.Controller{SkipNameValidation: new(true)}, // another test watches deliveries, too
 		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{r.Namespace: {}}},
 	})
 	check(t, err)

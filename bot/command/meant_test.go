@@ -27,13 +27,19 @@ func several() []v1alpha1.BlueGreen {
 func TestWordOfACommandIsAnApplicationOrACommit(t *testing.T) {
 	type c = command.Command
 	for name, tt := range map[string]struct{ typed, want c }{
-		"a lock of an application": {c{Verb: command.Lock, Reason: "docs until noon"},
-			c{Verb: command.Lock, Application: "docs", Reason: "until noon"}},
-		"a lock of one in a namespace": {c{Verb: command.Lock, Reason: "staging/shop x"},
-			c{Verb: command.Lock, Application: "staging/shop", Reason: "x"}},
+		"a lock of an application": {
+			c{Verb: command.Lock, Reason: "docs until noon"},
+			c{Verb: command.Lock, Application: "docs", Reason: "until noon"},
+		},
+		"a lock of one in a namespace": {
+			c{Verb: command.Lock, Reason: "staging/shop x"},
+			c{Verb: command.Lock, Application: "staging/shop", Reason: "x"},
+		},
 		"a lock of all, with a reason": {c{Verb: command.Lock, Reason: "until noon"}, c{Verb: command.Lock, Reason: "until noon"}},
-		"a lock that names one already": {c{Verb: command.Lock, Application: "shop", Reason: "docs"},
-			c{Verb: command.Lock, Application: "shop", Reason: "docs"}},
+		"a lock that names one already": {
+			c{Verb: command.Lock, Application: "shop", Reason: "docs"},
+			c{Verb: command.Lock, Application: "shop", Reason: "docs"},
+		},
 		"another verb's reason":       {c{Verb: command.Unlock, Reason: "docs x"}, c{Verb: command.Unlock, Reason: "docs x"}},
 		"a name that could be a hash": {c{Verb: command.Promote, Commit: "abc1234"}, c{Verb: command.Promote, Application: "abc1234"}},
 		"a hash":                      {c{Verb: command.Promote, Commit: "abc1235"}, c{Verb: command.Promote, Commit: "abc1235"}},
@@ -70,8 +76,11 @@ func TestCommandMeansTheApplicationThatItNamesOrOfItsBranch(t *testing.T) {
 		"one by its namespace":               {c{Verb: command.Promote, Application: "staging/shop"}, main, "staging/shop", "", 0},
 		"one of two of a name":               {c{Verb: command.Promote, Application: "shop"}, main, "", command.CodeAmbiguousName, 2},
 		"one that there is not":              {c{Verb: command.Promote, Application: "shpo"}, main, "", command.CodeUnknownWord, 4},
-		"one that there is not, with a commit": {c{Verb: command.Promote, Application: "shpo", Commit: "1111111"}, main, "",
-			command.CodeUnknownApplication, 4},
+		"one that there is not, with a commit": {
+			c{Verb: command.Promote, Application: "shpo", Commit: "1111111"},
+			main, "",
+			command.CodeUnknownApplication, 4,
+		},
 		"a lock of one that there is not":     {c{Verb: command.Unlock, Application: "shpo"}, main, "", command.CodeUnknownApplication, 4},
 		"the only one of the branch":          {c{Verb: command.Promote}, next, "shop/docs", "", 0},
 		"one of three of the branch":          {c{Verb: command.Promote}, main, "", command.CodeAmbiguous, 3},

@@ -71,8 +71,10 @@ func TestRollbackIsJoinedByItsNameAndItsVersions(t *testing.T) {
 		"ended, from somewhere else":   {v1alpha1.ReleaseFailed, func(r *v1alpha1.Release) { r.Spec.Rollback.From.Image = "mine" }, 1},
 		"ended, another switch's":      {v1alpha1.ReleaseFailed, func(r *v1alpha1.Release) { r.Spec.Rollback.Switch = "uid-x" }, 1},
 		"succeeded, to somewhere else": {v1alpha1.ReleaseSucceeded, func(r *v1alpha1.Release) { r.Spec.Rollback.To.Image = "mine" }, 1},
-		"moved users, and is under way": {v1alpha1.ReleaseRunning,
-			func(r *v1alpha1.Release) { r.Status.Milestones.SwitchedAt = &metav1.Time{Time: bottest.Asked} }, 3},
+		"moved users, and is under way": {
+			v1alpha1.ReleaseRunning,
+			func(r *v1alpha1.Release) { r.Status.Milestones.SwitchedAt = &metav1.Time{Time: bottest.Asked} }, 3,
+		},
 	} {
 		s := bottest.Situation(bottest.Held)
 		s.Command.Verb = command.Rollback
@@ -141,13 +143,19 @@ func TestTypedCommitMustBeThePullRequestsOwn(t *testing.T) {
 		"its own":                    {bottest.NewCommit[:9], func(*command.Situation) {}, false},
 		"another":                    {bottest.OldCommit[:9], func(*command.Situation) {}, true},
 		"the push's that brought it": {bottest.NewCommit[:9], batch, false},
-		"its own below the push's": {bottest.Hash("9")[:7],
-			func(s *command.Situation) { batch(s); s.PullRequest.MergeCommit = bottest.Hash("9") }, false},
+		"its own below the push's": {
+			bottest.Hash("9")[:7],
+			func(s *command.Situation) { batch(s); s.PullRequest.MergeCommit = bottest.Hash("9") }, false,
+		},
 		"another below the push's": {bottest.OldCommit[:9], batch, true},
-		"nothing is released of it yet": {bottest.NewCommit[:9], func(s *command.Situation) { s.Releases, s.App.Status.Active = nil, nil },
-			false},
-		"nothing, and it is not its own": {bottest.OldCommit[:9], func(s *command.Situation) { s.Releases, s.App.Status.Active = nil, nil },
-			true},
+		"nothing is released of it yet": {
+			bottest.NewCommit[:9], func(s *command.Situation) { s.Releases, s.App.Status.Active = nil, nil },
+			false,
+		},
+		"nothing, and it is not its own": {
+			bottest.OldCommit[:9], func(s *command.Situation) { s.Releases, s.App.Status.Active = nil, nil },
+			true,
+		},
 	} {
 		s := bottest.Situation(bottest.WaitsFor)
 		s.Command = command.Command{Verb: command.Promote, Commit: tt.commit}

@@ -25,8 +25,10 @@ func TestLoadBalancerIsToldByItsClassOrItsURLMap(t *testing.T) {
 		{"nginx", "k8s2-um-a", elsewhere, false}, // it was Google's
 	} {
 		ingress := parse(t, shared)
-		ingress.SetAnnotations(map[string]string{classAnnotation: tt.class, urlMapAnnotation: tt.urlMap,
-			v1alpha1.PokeAnnotation: "2026-01-01T12:00:00.5Z"})
+		ingress.SetAnnotations(map[string]string{
+			classAnnotation: tt.class, urlMapAnnotation: tt.urlMap,
+			v1alpha1.PokeAnnotation: "2026-01-01T12:00:00.5Z",
+		})
 		s := Read(application("app"), ingress)
 		if !s.Exists || s.LoadBalancer != tt.want || s.Regional != tt.regional || s.URLMap != tt.urlMap {
 			t.Errorf("class %q, URL map %q: it is %s, regional %v, with the URL map %q", tt.class, tt.urlMap, s.LoadBalancer, s.Regional, s.URLMap)

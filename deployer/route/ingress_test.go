@@ -343,10 +343,14 @@ func TestStandbyRuleIsFoundByItsHost(t *testing.T) {
 		pointer        string
 		rooted, exists bool
 	}{
-		"it is the first": {"h", "[{host: h, http: {paths: [" + path + "]}}, {host: x, http: {paths: [" + path + "]}}]", "/spec/rules/0", true,
-			true},
-		"the last of two": {"h", "[{host: h, http: {paths: [" + path + "]}}, {host: h, http: {paths: [{path: /y}]}}]", "/spec/rules/1", false,
-			true},
+		"it is the first": {
+			"h", "[{host: h, http: {paths: [" + path + "]}}, {host: x, http: {paths: [" + path + "]}}]", "/spec/rules/0", true,
+			true,
+		},
+		"the last of two": {
+			"h", "[{host: h, http: {paths: [" + path + "]}}, {host: h, http: {paths: [{path: /y}]}}]", "/spec/rules/1", false,
+			true,
+		},
 		"one has no paths": {"h", "[{host: h, http: {paths: [" + path + "]}}, {host: h}]", "/spec/rules/0", true, true},
 		"none is there":    {"h", "[{host: x, http: {paths: [" + path + "]}}]", "", false, false},
 		"none is recorded": {"", "[{http: {paths: [" + path + "]}}]", "", false, false},

@@ -76,14 +76,27 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"not asked, the URL map cannot be read", 60, with{unread}, done, v1alpha1.SignWait, "", "within 1m0s; URL map um may not be read"},
 		{"not asked, Google's tells, and the URL map cannot be read", 1, with{updated, unread}, done, v1alpha1.SignURLMap, "", ""},
 
-		{"not asked, nobody lets the URL map be read", 60, with{gce, func(l *SwitchLook) { l.Read.Text = "URL map" }}, done, v1alpha1.SignWait,
-			"", "within 1m0s."},
-		{"not asked, nothing is to be said of the URL map", 60, with{gce, func(l *SwitchLook) { l.Read.Asked = true }}, done, v1alpha1.SignWait,
-			"", "within 1m0s."},
+		{
+			"not asked, nobody lets the URL map be read", 60,
+			with{gce, func(l *SwitchLook) { l.Read.Text = "URL map" }},
+			done, v1alpha1.SignWait,
+			"", "within 1m0s.",
+		},
+		{
+			"not asked, nothing is to be said of the URL map", 60,
+			with{gce, func(l *SwitchLook) { l.Read.Asked = true }},
+			done, v1alpha1.SignWait,
+			"", "within 1m0s.",
+		},
 
 		// Asked, versions not told apart.
 		{"asked, nothing tells", 1, with{asked}, again, "", "gives the load balancer time", ""},
-		{"asked, nothing tells, time given", 60, with{asked}, again, v1alpha1.SignWait, "measures https://shop.example.com until 09:01:30 UTC", ""},
+		{
+			"asked, nothing tells, time given", 60,
+			with{asked},
+			again, v1alpha1.SignWait, "measures https://shop.example.com until 09:01:30 UTC",
+			"",
+		},
 		{"asked, in the tail", 89, with{asked, effect(60)}, again, "", "until 09:01:30 UTC", ""},
 		{"asked, after the tail", 90, with{asked, effect(60)}, done, "", "", ""},
 		{"asked, Google's tells", 2, with{asked, updated}, again, v1alpha1.SignURLMap, "until 09:00:32 UTC", ""},
@@ -109,8 +122,12 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 			"nobody saw whether the load balancer took up the switch",
 		},
 
-		{"asked, cannot translate after it took effect, to the end", 600, with{asked, untranslatable, effect(590)}, done, "", "",
-			"measured for only 10s"},
+		{
+			"asked, cannot translate after it took effect, to the end", 600,
+			with{asked, untranslatable, effect(590)},
+			done, "", "",
+			"measured for only 10s",
+		},
 		{"asked, cannot sync after it took effect, to the end", 600, with{asked, failing, effect(590)}, done, "", "", "measured for only 10s"},
 		{"asked, leads back after it took effect, to the end", 600, with{asked, leadsBack, effect(590)}, done, "", "", "measured for only 10s"},
 		{"asked, new version by chance", 2, with{inARow(3), mixed}, again, "", "gives the load balancer time", ""},

@@ -86,10 +86,16 @@ func TestNext(t *testing.T) {
 		{"not verified, and an endpoint is missing", []change{func(r *v1alpha1.Release, o *Observed) {
 			r.Status.Milestones.Verified, o.Endpoints = nil, nil
 		}}, v1alpha1.StepWarm},
-		{"the target runs another image", []change{func(_ *v1alpha1.Release, o *Observed) { o.Target.Image = "app@sha256:1" }},
-			v1alpha1.StepStage},
-		{"the target has another template", []change{func(_ *v1alpha1.Release, o *Observed) { o.Target.TemplateHash = "h1" }},
-			v1alpha1.StepStage},
+		{
+			"the target runs another image",
+			[]change{func(_ *v1alpha1.Release, o *Observed) { o.Target.Image = "app@sha256:1" }},
+			v1alpha1.StepStage,
+		},
+		{
+			"the target has another template",
+			[]change{func(_ *v1alpha1.Release, o *Observed) { o.Target.TemplateHash = "h1" }},
+			v1alpha1.StepStage,
+		},
 		{"failed, and discarded", []change{fail(v1alpha1.FaultRelease), func(r *v1alpha1.Release, _ *Observed) {
 			r.Status.Milestones.DiscardedAt = then()
 		}}, ""},
@@ -99,10 +105,13 @@ func TestNext(t *testing.T) {
 		{"somebody else moved traffic: what the switch needs is looked at", []change{func(_ *v1alpha1.Release, o *Observed) {
 			o.Target.RolledOut, o.Routes = false, routesTo(v1alpha1.Green)
 		}}, v1alpha1.StepStage},
-		{"the world's trouble before the switch, and users are sent nowhere",
+		{
+			"the world's trouble before the switch, and users are sent nowhere",
 			[]change{fail(v1alpha1.FaultWorld), func(_ *v1alpha1.Release, o *Observed) {
 				o.Routes = Routes{}
-			}}, v1alpha1.StepDiscard},
+			}},
+			v1alpha1.StepDiscard,
+		},
 		{"not approved", []change{func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.Approved = nil }}, v1alpha1.StepPromote},
 		{"locked after the approval", []change{func(_ *v1alpha1.Release, o *Observed) { o.Locked = true }}, v1alpha1.StepPromote},
 		{"locked: what waits is not kept fresh", []change{func(_ *v1alpha1.Release, o *Observed) {
@@ -248,8 +257,10 @@ func TestNextOfRollback(t *testing.T) {
 	r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease}
 	expect("") // never undone
 	m.SwitchIntendedAt, m.SwitchedAt = nil, nil
-	for _, class := range []v1alpha1.FailureClass{v1alpha1.FaultRelease, v1alpha1.FaultWorld, v1alpha1.FaultCancelled,
-		v1alpha1.FaultSuperseded} {
+	for _, class := range []v1alpha1.FailureClass{
+		v1alpha1.FaultRelease, v1alpha1.FaultWorld, v1alpha1.FaultCancelled,
+		v1alpha1.FaultSuperseded,
+	} {
 		r.Status.Failure.Class = class
 		expect("") // nor is what it staged discarded: it was there before
 	}

@@ -123,8 +123,10 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			"trap: the gate of somebody else", second([]Gate{{Type: "example.com/warm", True: true, Reason: reasonReady, Message: healthyMessage}}),
 			false, "must find", "g2 has no readiness gate cloud.google.com/load-balancer-neg-ready", true,
 		},
-		{"a gate of somebody else is no trap", second(append([]Gate{{Type: "example.com/warm"}}, gate(true, reasonReady, healthyMessage)...)),
-			true, "", "", false},
+		{
+			"a gate of somebody else is no trap", second(append([]Gate{{Type: "example.com/warm"}}, gate(true, reasonReady, healthyMessage)...)),
+			true, "", "", false,
+		},
 		{"a pod waits for its containers and for the load balancer", func(l *WarmLook) {
 			l.Pods[1].Ready, l.Pods[1].ContainersReady, l.Pods[1].Gates = false, false, gate(false, "LoadBalancerNegNotReady", waitingMessage)
 		}, false, "pod g2 is not ready", "", false},
@@ -152,7 +154,10 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 			neg + " is not among the backends",
 			"", false,
 		},
-		{"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "port 80 of service app-green-svc has no", "", false},
+		{
+			"the NEG is not named", func(l *WarmLook) { l.Groups[0] = Group{Port: 80} }, false, "port 80 of service app-green-svc has no", "",
+			false,
+		},
 		{
 			"the NEG is not synced", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False: NegSyncFailed" }, false,
 			"NEG " + neg + ": its condition Synced is False", "", false,
@@ -451,8 +456,10 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 	}{
 		{"nothing is missing", func(*WarmLook) {}, true, "", ""},
 		{"no group is known", func(l *WarmLook) { l.Groups = nil }, true, "", "names no port"},
-		{"the group is not in the routes", func(l *WarmLook) { l.Groups[0].Routed, l.Groups[0].State = false, "UNHEALTHY" }, true, "",
-			"is not among the backends"},
+		{
+			"the group is not in the routes", func(l *WarmLook) { l.Groups[0].Routed, l.Groups[0].State = false, "UNHEALTHY" }, true, "",
+			"is not among the backends",
+		},
 		{"the group is in trouble", func(l *WarmLook) { l.Groups[0].Trouble = "its condition Synced is False" }, true, "", "Synced is False"},
 		{"the group was not healthy", func(l *WarmLook) { l.Groups[0].State = "Unknown" }, true, "", `reported "Unknown" for ` + neg},
 		{"a pod's gate tells nothing", func(l *WarmLook) { l.Pods[1].Gates = nil }, true, "", ""},

@@ -31,12 +31,18 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 		"endpoints of somebody else": {func(_ *v1alpha1.BlueGreen, o *Observed) {
 			o.Back[v1alpha1.Blue] = Reachable{Endpoints: []string{"other"}}
 		}, "fewer ready endpoints"},
-		"a pod that ends": {func(_ *v1alpha1.BlueGreen, o *Observed) { o.Sides[v1alpha1.Blue].Pods[0].Terminating = true },
-			"fewer ready endpoints"},
-		"nobody knows its template": {func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.TemplateHash = "" }) },
-			"runs another version"},
-		"another template": {func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.TemplateHash = "h2" }) },
-			"runs another version"},
+		"a pod that ends": {
+			func(_ *v1alpha1.BlueGreen, o *Observed) { o.Sides[v1alpha1.Blue].Pods[0].Terminating = true },
+			"fewer ready endpoints",
+		},
+		"nobody knows its template": {
+			func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.TemplateHash = "" }) },
+			"runs another version",
+		},
+		"another template": {
+			func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.TemplateHash = "h2" }) },
+			"runs another version",
+		},
 		"nobody knows its image yet": {func(_ *v1alpha1.BlueGreen, o *Observed) { setBlue(o, func(s *Side) { s.RunningImage = "" }) }, ""},
 		"too few for the spec":       {func(bg *v1alpha1.BlueGreen, _ *Observed) { bg.Spec.MinReplicas = 2 }, "fewer ready endpoints"},
 		"live is gone, and it had more": {func(_ *v1alpha1.BlueGreen, o *Observed) {
@@ -45,7 +51,10 @@ func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 		"live is gone, and the spec wants more": {func(bg *v1alpha1.BlueGreen, o *Observed) {
 			bg.Spec.MinReplicas, o.Sides[v1alpha1.Green] = 4, Side{}
 		}, "fewer ready endpoints"},
-		"unreferenced": {func(_ *v1alpha1.BlueGreen, o *Observed) { o.Routes.Standby = nil; setGroup(o, "Unknown") }, `reported "Unknown" for neg`},
+		"unreferenced": {
+			func(_ *v1alpha1.BlueGreen, o *Observed) { o.Routes.Standby = nil; setGroup(o, "Unknown") },
+			`reported "Unknown" for neg`,
+		},
 		"users are there": {func(_ *v1alpha1.BlueGreen, o *Observed) {
 			o.Routes.Standby, o.Routes.Users = nil, map[v1alpha1.Color][]Backend{v1alpha1.Blue: {{}}}
 			o.Back[v1alpha1.Blue] = Reachable{Endpoints: []string{"b1"}}
