@@ -263,7 +263,7 @@ func TestOtherTriggersThatChangeTheClusterAreNamed(t *testing.T) {
 		fail codes.Code
 		want []string
 	}{
-		{"seen", codes.OK, []string{"trigger old-pipeline runs at every push to main of " + repository, "(deploy)", "disable it"}},
+		{"seen", codes.OK, []string{"trigger old-pipeline also runs at every push to main of " + repository, "(deploy)", "disable it"}},
 		{
 			"not permitted", codes.PermissionDenied,
 			[]string{"not looked whether other triggers deploy " + repository, "may not list", "roles/cloudbuild.builds.viewer"},

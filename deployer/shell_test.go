@@ -179,8 +179,9 @@ func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 var typed = regexp.MustCompile(`\b(kubectl [a-z-]+|gcloud [a-z-]+|turnout (deploy|promote|rollback|cancel|confirm|status|releases)) .*( ` +
 	`-n | --|%s|%q)`)
 
-// quoted are texts that speak of a command without being one to type.
-var quoted = []string{`runs "`, "kubectl apply wrote the routes"}
+// quoted are texts that speak of a command without being one to type, and the usage's
+// examples, which name nothing that exists.
+var quoted = []string{`runs "`, "kubectl apply wrote the routes", "turnout deploy my-python-app --commit SHA"}
 
 // A command within a text is cut and neutralised with it: it is made by Shell, and
 // carried beside the text.

@@ -50,7 +50,7 @@ func TestJudgesNumbers(t *testing.T) {
 		"over all limits": {
 			is: layout{Package: "bot", Cycle: files(6), Type: "view", Methods: 21, LongLines: []string{"bot/a.go:1"}},
 			want: []string{
-				"bot has 6 files in one cycle, want 5 at most: move what they share to a file of its own; " +
+				"bot has 6 files in one cycle, want 5 at most: move what they share to a separate file; " +
 					"make house WHY=bot says what ties them",
 				"bot has 21 methods of the largest type, want 20 at most: split view, or turn methods that need little of it into functions",
 				"bot has 1 lines that are too long, want 0 at most: wrap bot/a.go:1",
@@ -60,7 +60,7 @@ func TestJudgesNumbers(t *testing.T) {
 		"elsewhere, too long": {
 			is: layout{Package: "bot/githubtest", Cycle: files(11)},
 			want: []string{
-				"bot/githubtest has 11 files in one cycle, want 10 at most: move what they share to a file of its own; " +
+				"bot/githubtest has 11 files in one cycle, want 10 at most: move what they share to a separate file; " +
 					"make house WHY=bot/githubtest says what ties them",
 			},
 		},
