@@ -40,7 +40,7 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 		s.Applications = apps
 		d := command.Decide(s)
 		if !typed.Verb.OnlyReads() {
-			return in.carryOut(ctx, r, s, d)
+			return execution{in}.carryOut(ctx, r, s, d)
 		}
 		answers = append(answers, report.Say(d.Fact).Says)
 	}
@@ -103,16 +103,19 @@ func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed comm
 	return s, err
 }
 
+// execution carries decisions out.
+type execution struct{ in *Inbox }
+
 // carryOut makes a decision durable, then says so.
-func (in *Inbox) carryOut(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
+func (x execution) carryOut(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	switch {
 	case d.AskedBefore && r.again(): // by an earlier attempt at this very delivery
-		return in.executedBefore(ctx, r, s)
+		return x.executedBefore(ctx, r, s)
 	case s.Command.Verb == command.Unlock && s.App.Status.Lock == nil && r.d.Status.ActIntendedAt != nil:
-		return in.executedBefore(ctx, r, s)
+		return x.executedBefore(ctx, r, s)
 	}
-	refusal, err := in.order(ctx, r, s)
+	refusal, err := x.order(ctx, r, s)
 	switch {
 	case err != nil:
 		return err
@@ -121,24 +124,24 @@ func (in *Inbox) carryOut(ctx context.Context, r *responder, s command.Situation
 	case d.Refused:
 		return r.refuse(ctx, d.Fact)
 	case d.Submit != nil:
-		return in.submit(ctx, r, s, d)
+		return x.submit(ctx, r, s, d)
 	case d.Approve != nil:
-		err := in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
-		return in.written(ctx, r, s, outcome{err, "approving " + d.Approve.Release, d.Fact})
+		err := x.in.Record.Approve(ctx, key(app.Namespace, d.Approve.Release), d.Approve.Approval)
+		return x.written(ctx, r, s, outcome{err, "approving " + d.Approve.Release, d.Fact})
 	case d.Cancel != nil:
-		err := in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
-		return in.written(ctx, r, s, outcome{err, "cancelling " + d.Cancel.Release, d.Fact})
+		err := x.in.Record.Cancel(ctx, key(app.Namespace, d.Cancel.Release), d.Cancel.Cancel)
+		return x.written(ctx, r, s, outcome{err, "cancelling " + d.Cancel.Release, d.Fact})
 	case d.Lock != nil:
-		return in.lock(ctx, r, s, d)
+		return x.lock(ctx, r, s, d)
 	case d.Unlock != nil:
-		return in.unlock(ctx, r, s)
+		return x.unlock(ctx, r, s)
 	}
 	return r.answer(ctx, d.Fact)
 }
 
 // executedBefore shows the end of a command that an earlier attempt executed. A
 // release that it asked for shows its own.
-func (in *Inbox) executedBefore(ctx context.Context, r *responder, s command.Situation) error {
+func (x execution) executedBefore(ctx context.Context, r *responder, s command.Situation) error {
 	r.executed(s)
 	submitted := slices.ContainsFunc(s.Releases, func(rel v1alpha1.Release) bool { return rel.Spec.Cause.CommentID == s.Cause.CommentID })
 	if !submitted {
@@ -148,9 +151,9 @@ func (in *Inbox) executedBefore(ctx context.Context, r *responder, s command.Sit
 }
 
 // submit stores the release that a command asks for.
-func (in *Inbox) submit(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
+func (x execution) submit(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	rel := d.Submit
-	stored, created, err := Submit(ctx, in.Record, rel)
+	stored, created, err := Submit(ctx, x.in.Record, rel)
 	if err == nil {
 		rel = stored
 	}
@@ -163,11 +166,11 @@ func (in *Inbox) submit(ctx context.Context, r *responder, s command.Situation, 
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
-	in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "created", created, "by", r.comment().Author)
+	x.in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "created", created, "by", r.comment().Author)
 	if !created && d.Submit.Spec.Approval != nil && stored.Spec.Approval == nil {
 		// Its push was read in the meantime, and knows nothing of an approval.
-		err := in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *d.Submit.Spec.Approval)
-		return in.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Fact})
+		err := x.in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *d.Submit.Spec.Approval)
+		return x.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Fact})
 	}
 	if !created {
 		return r.answer(ctx, command.Fact{Code: command.CodeAskedBefore, Args: command.Args{Release: rel.Name}})

@@ -13,7 +13,7 @@ import (
 // lock carries out a /lock. No release keeps its comment once somebody unlocked, so
 // its intent does: an attempt that finds one does not lock again what was unlocked
 // since.
-func (in *Inbox) lock(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
+func (x execution) lock(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if at := s.App.Status.UnlockedAt; at != nil && r.intendedBefore(at.Time) {
 		return r.answer(ctx, command.Fact{Code: command.CodeUnlockedMeanwhile, Args: command.Args{Application: app.Name}})
@@ -21,32 +21,32 @@ func (in *Inbox) lock(ctx context.Context, r *responder, s command.Situation, d 
 	if err := r.intend(ctx); err != nil {
 		return err
 	}
-	err := in.Record.Lock(ctx, app, *d.Lock)
+	err := x.in.Record.Lock(ctx, app, *d.Lock)
 	if errors.Is(err, ErrSet) {
-		return in.lockedMeanwhile(ctx, r, s)
+		return x.lockedMeanwhile(ctx, r, s)
 	}
-	return in.written(ctx, r, s, outcome{err, "locking " + app.String(), d.Fact})
+	return x.written(ctx, r, s, outcome{err, "locking " + app.String(), d.Fact})
 }
 
 // unlock carries out an /unlock. An attempt that finds the intent of an earlier one
 // does not take away a lock that was set since.
-func (in *Inbox) unlock(ctx context.Context, r *responder, s command.Situation) error {
+func (x execution) unlock(ctx context.Context, r *responder, s command.Situation) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if l := s.App.Status.Lock; l != nil && r.intendedBefore(l.At.Time) {
-		return r.answer(ctx, s.LockedAlready(l).Fact)
+		return r.answer(ctx, command.LockedAlready(s, l).Fact)
 	}
 	if err := r.intend(ctx); err != nil {
 		return err
 	}
-	was, err := in.Record.Unlock(ctx, app, s.By)
+	was, err := x.in.Record.Unlock(ctx, app, s.By)
 	if err == nil && was == nil {
 		return r.answer(ctx, command.Fact{Code: command.CodeUnlockedByOther, Args: command.Args{Application: app.Name}})
 	}
 	var said command.Fact
 	if was != nil { // it may be another one by now
-		said = s.Unlocked(was).Fact
+		said = command.Unlocked(s, was).Fact
 	}
-	return in.written(ctx, r, s, outcome{err, "unlocking " + app.String(), said})
+	return x.written(ctx, r, s, outcome{err, "unlocking " + app.String(), said})
 }
 
 // intendedBefore reports whether an earlier attempt was about to carry a command
@@ -65,14 +65,14 @@ func (r *responder) intend(ctx context.Context) error {
 }
 
 // lockedMeanwhile answers a /lock that was overtaken by another one.
-func (in *Inbox) lockedMeanwhile(ctx context.Context, r *responder, s command.Situation) error {
-	app, err := in.Record.Application(ctx, key(s.App.Namespace, s.App.Name))
+func (x execution) lockedMeanwhile(ctx context.Context, r *responder, s command.Situation) error {
+	app, err := x.in.Record.Application(ctx, key(s.App.Namespace, s.App.Name))
 	if err != nil {
 		return fmt.Errorf("reading who locked %s/%s: %w", s.App.Namespace, s.App.Name, err)
 	}
 	said := command.Fact{Code: command.CodeLockedAndUnlocked, Args: command.Args{Application: s.App.Name}}
 	if l := app.Status.Lock; l != nil {
-		said = s.LockedAlready(l).Fact
+		said = command.LockedAlready(s, l).Fact
 	}
 	return r.answer(ctx, said)
 }

@@ -28,8 +28,8 @@ var undoneBy = map[command.Verb][]command.Verb{
 // order keeps the commands of one pull request in their order, although each is tried
 // again by itself: one waits a moment for those before it, and is refused after one
 // that undid it, or beside one that a newer version wrote. A rollback waits for none.
-func (in *Inbox) order(ctx context.Context, r *responder, s command.Situation) (*command.Fact, error) {
-	all, err := in.Deliveries.List(ctx)
+func (x execution) order(ctx context.Context, r *responder, s command.Situation) (*command.Fact, error) {
+	all, err := x.in.Deliveries.List(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("looking for the other commands of the pull request: %w", err)
 	}
@@ -40,14 +40,14 @@ func (in *Inbox) order(ctx context.Context, r *responder, s command.Situation) (
 		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
 		case other.Readable() != nil && verb != command.Rollback: // what came of it cannot be told
 			if waits {
-				return nil, &tooEarly{in.backoff(1), "a newer version has another command of this pull request"}
+				return nil, &tooEarly{x.in.backoff(1), "a newer version has another command of this pull request"}
 			}
 			return &command.Fact{Code: command.CodeNewerRecord, Args: command.Args{Application: s.App.Name}}, nil
 		case c.ID > r.comment().ID && undoes(other, verb, s.App):
 			return &command.Fact{Code: command.CodeAskedAfter, Args: command.Args{Next: []command.Command{{Verb: executedVerb(other)}, s.Command}}},
 				nil
 		case waits && c.ID < r.comment().ID && !other.Status.Phase.Finished() && other.Status.Executed == "" && mayChange(c.Body):
-			return nil, &tooEarly{in.backoff(1), "an earlier command of this pull request is not done yet"}
+			return nil, &tooEarly{x.in.backoff(1), "an earlier command of this pull request is not done yet"}
 		}
 	}
 	return nil, nil

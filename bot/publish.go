@@ -117,7 +117,7 @@ func (t *thread) publish(ctx context.Context) error {
 		return nil
 	}
 	var errs []error
-	for _, do := range []func(context.Context) error{t.findPullRequests, t.deployments, t.comments, t.react, t.settle} {
+	for _, do := range []func(context.Context) error{merged{t}.findPullRequests, tab{t}.deployments, talk{t}.comments, t.react, t.settle} {
 		if err := do(ctx); err != nil {
 			errs = append(errs, err)
 		}
@@ -131,7 +131,7 @@ func (t *thread) publish(ctx context.Context) error {
 // digest of everything that the release's publication depends on.
 func (t *thread) digest() string {
 	var parts []any
-	parts = append(parts, t.wanted(t.rel), reactionOf(t.rel))
+	parts = append(parts, tab{t}.wanted(t.rel), reactionOf(t.rel))
 	for _, number := range t.rel.Status.GitHub.PullRequests {
 		if d, ok := t.draft(number); ok {
 			parts = append(parts, number, d.digest())

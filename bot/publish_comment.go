@@ -21,29 +21,32 @@ func marker(app *v1alpha1.BlueGreen) string {
 	return fmt.Sprintf("<!-- turnout:%s/%s -->", app.Namespace, app.Name)
 }
 
+// talk is what the bot says on pull requests.
+type talk struct{ t *thread }
+
 // comments makes the comment on each of the release's pull requests show the
 // newest release that concerns that pull request, with the earlier ones folded:
 // one comment per pull request and application, edited in place. Then it does
 // the same for what has ended before and is changed by this release: the author
 // of a change that was overtaken, or replaced, hears of it.
-func (t *thread) comments(ctx context.Context) error {
+func (k talk) comments(ctx context.Context) error {
 	var errs []error
-	numbers := t.rel.Status.GitHub.PullRequests
-	for _, number := range append(slices.Clone(numbers), t.commented()...) {
-		d, ok := t.draft(number)
+	numbers := k.t.rel.Status.GitHub.PullRequests
+	for _, number := range append(slices.Clone(numbers), k.commented()...) {
+		d, ok := k.t.draft(number)
 		mine := slices.Contains(numbers, number)
 		if ok && (mine || d.rel.Status.Phase.Finished()) { // the others speak for themselves
-			errs = append(errs, t.comment(ctx, d))
+			errs = append(errs, k.comment(ctx, d))
 		}
 	}
 	return errors.Join(errs...)
 }
 
 // commented lists the pull requests that the application has a comment on.
-func (t *thread) commented() []int {
+func (k talk) commented() []int {
 	var numbers []int
-	for i := range t.releases {
-		for _, c := range t.releases[i].Status.GitHub.Comments {
+	for i := range k.t.releases {
+		for _, c := range k.t.releases[i].Status.GitHub.Comments {
 			numbers = append(numbers, c.PullRequest)
 		}
 	}
@@ -89,45 +92,45 @@ func (t *thread) draft(number int) (d draft, ok bool) {
 }
 
 // comment makes the comment on a pull request say what it should.
-func (t *thread) comment(ctx context.Context, d draft) error {
-	known, want := t.knownComment(d.number, d.rel), d.digest()
+func (k talk) comment(ctx context.Context, d draft) error {
+	known, want := k.knownComment(d.number, d.rel), d.digest()
 	if known.digest == want {
 		return nil
 	}
-	if wait := t.untilWritten(d, known); wait > 0 {
-		t.later(wait)
+	if wait := k.untilWritten(d, known); wait > 0 {
+		k.t.later(wait)
 		return nil
 	}
-	id, err := t.write(ctx, d, known)
+	id, err := k.write(ctx, d, known)
 	if githubapp.RefusedForGood(err) {
 		// A locked conversation, say. The Deployments tab has it all the same.
-		t.Log.WarnContext(ctx, "comment refused", "release", d.rel.Name, "pull_request", d.number, "error", err)
+		k.t.Log.WarnContext(ctx, "comment refused", "release", d.rel.Name, "pull_request", d.number, "error", err)
 	} else if err != nil {
 		return err
 	}
-	t.pace.tell(t.own(d.number), d.gist)
-	return t.recordComment(ctx, d, v1alpha1.CommentStatus{ID: id, Digest: want})
+	k.t.pace.tell(k.t.own(d.number), d.gist)
+	return k.recordComment(ctx, d, v1alpha1.CommentStatus{ID: id, Digest: want})
 }
 
 // untilWritten is how long a comment should still wait until it is written.
-func (t *thread) untilWritten(d draft, known knownComment) time.Duration {
-	wait := max(t.pace.news(t.own(d.number), d.gist), unconfirmed(d.rel))
+func (k talk) untilWritten(d draft, known knownComment) time.Duration {
+	wait := max(k.t.pace.news(k.t.own(d.number), d.gist), unconfirmed(d.rel))
 	if known.digest == "" {
 		wait = max(wait, unsettled(d.rel))
 	}
 	if known.id == 0 && known.intendedAt != nil {
-		wait = max(wait, t.grace()-time.Since(known.intendedAt.Time))
+		wait = max(wait, k.t.grace()-time.Since(known.intendedAt.Time))
 	}
 	if wait > 0 {
 		return wait
 	}
-	return t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(t.app.Spec.Repository), d.number), t.apart())
+	return k.t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(k.t.app.Spec.Repository), d.number), k.t.apart())
 }
 
 // recordComment replaces what is recorded of a draft's comment.
-func (t *thread) recordComment(ctx context.Context, d draft, c v1alpha1.CommentStatus, also ...func(*v1alpha1.GitHubStatus)) error {
+func (k talk) recordComment(ctx context.Context, d draft, c v1alpha1.CommentStatus, also ...func(*v1alpha1.GitHubStatus)) error {
 	c.PullRequest = d.number
-	return t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
+	return k.t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
 		s.Comments = slices.DeleteFunc(s.Comments, func(other v1alpha1.CommentStatus) bool { return other.PullRequest == d.number })
 		s.Comments = append(s.Comments, c)
 		for _, change := range also {
@@ -145,16 +148,16 @@ type knownComment struct {
 
 // knownComment returns what is known of the comment on a pull request, whichever
 // release wrote it.
-func (t *thread) knownComment(number int, newest *v1alpha1.Release) (known knownComment) {
-	for i := range t.releases {
-		for _, c := range t.releases[i].Status.GitHub.Comments {
+func (k talk) knownComment(number int, newest *v1alpha1.Release) (known knownComment) {
+	for i := range k.t.releases {
+		for _, c := range k.t.releases[i].Status.GitHub.Comments {
 			if c.PullRequest != number {
 				continue
 			}
 			if known.id == 0 && known.intendedAt == nil {
 				known.id, known.intendedAt = c.ID, c.IntendedAt
 			}
-			if t.releases[i].UID == newest.UID {
+			if k.t.releases[i].UID == newest.UID {
 				known.digest = c.Digest
 			}
 		}
@@ -169,33 +172,33 @@ func (t *thread) own(number int) string {
 
 // write edits the comment, or finds it, or creates it. One that certainly does not
 // exist is not looked for.
-func (t *thread) write(ctx context.Context, d draft, known knownComment) (int64, error) {
-	repository, id := t.app.Spec.Repository, known.id
-	first := t.searches.first(t.own(d.number)) && known.intendedAt == nil
+func (k talk) write(ctx context.Context, d draft, known knownComment) (int64, error) {
+	repository, id := k.t.app.Spec.Repository, known.id
+	first := k.t.searches.first(k.t.own(d.number)) && known.intendedAt == nil
 	if id == 0 && !first {
 		var err error
-		if id, err = t.GitHub.FindComment(ctx, repository, d.number, marker(t.app)); err != nil {
+		if id, err = k.t.GitHub.FindComment(ctx, repository, d.number, marker(k.t.app)); err != nil {
 			return 0, err
 		}
 	}
 	if id != 0 {
-		exists, err := t.GitHub.EditComment(ctx, repository, id, d.body)
+		exists, err := k.t.GitHub.EditComment(ctx, repository, id, d.body)
 		if err != nil && !githubapp.Answered(err) {
-			err = errors.Join(err, t.doubt(ctx, d.rel)) // it may still overwrite the next one
+			err = errors.Join(err, k.t.doubt(ctx, d.rel)) // it may still overwrite the next one
 		}
 		if err != nil || exists {
 			return id, err
 		}
 	}
-	return t.createComment(ctx, d, known.intendedAt != nil)
+	return k.createComment(ctx, d, known.intendedAt != nil)
 }
 
 // createComment creates a comment once: intent, act; the outcome is recorded with
 // its digest. An intent without an outcome is from a call that ended early; what
 // it made is waited for and looked for. If there is nothing, it may still come,
 // see [thread.settle].
-func (t *thread) createComment(ctx context.Context, d draft, again bool) (int64, error) {
-	err := t.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: timestamp()}, func(s *v1alpha1.GitHubStatus) {
+func (k talk) createComment(ctx context.Context, d draft, again bool) (int64, error) {
+	err := k.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: timestamp()}, func(s *v1alpha1.GitHubStatus) {
 		if again {
 			s.DoubtSince = timestamp()
 		}
@@ -203,5 +206,5 @@ func (t *thread) createComment(ctx context.Context, d draft, again bool) (int64,
 	if err != nil {
 		return 0, err
 	}
-	return t.GitHub.CreateComment(ctx, t.app.Spec.Repository, d.number, d.body)
+	return k.t.GitHub.CreateComment(ctx, k.t.app.Spec.Repository, d.number, d.body)
 }

@@ -14,24 +14,27 @@ import (
 // maxRefused is how much of a refusal is kept, in characters.
 const maxRefused = 300
 
+// tab is the Deployments tab of the repository.
+type tab struct{ t *thread }
+
 // wanted is the deployment that GitHub should show for a release, nil if there
 // is nothing to show.
-func (t *thread) wanted(rel *v1alpha1.Release) *report.Deployment {
-	return report.DeploymentOf(t.app, rel, t.around())
+func (b tab) wanted(rel *v1alpha1.Release) *report.Deployment {
+	return report.DeploymentOf(b.t.app, rel, b.t.around())
 }
 
 // deployments publishes the release's own deployment, then those of the others
 // whose state it changed.
-func (t *thread) deployments(ctx context.Context) error {
-	if err := t.deployment(ctx, t.rel); err != nil {
+func (b tab) deployments(ctx context.Context) error {
+	if err := b.deployment(ctx, b.t.rel); err != nil {
 		return err
 	}
-	for i := range t.releases {
-		other := &t.releases[i]
-		if other.UID == t.rel.UID || other.Status.GitHub.DeploymentID == 0 || !settled(other) {
+	for i := range b.t.releases {
+		other := &b.t.releases[i]
+		if other.UID == b.t.rel.UID || other.Status.GitHub.DeploymentID == 0 || !settled(other) {
 			continue
 		}
-		if err := t.deployment(ctx, other); err != nil {
+		if err := b.deployment(ctx, other); err != nil {
 			return err
 		}
 	}
@@ -46,24 +49,24 @@ func settled(rel *v1alpha1.Release) bool {
 
 // deployment makes GitHub show the wanted deployment of a release, unless it
 // refused to.
-func (t *thread) deployment(ctx context.Context, rel *v1alpha1.Release) error {
-	want := t.wanted(rel)
+func (b tab) deployment(ctx context.Context, rel *v1alpha1.Release) error {
+	want := b.wanted(rel)
 	if want == nil || rel.Status.GitHub.DeploymentRefused != "" {
 		return nil
 	}
-	err := t.showDeployment(ctx, rel, want)
+	err := b.showDeployment(ctx, rel, want)
 	if !githubapp.RefusedForGood(err) {
 		return err
 	}
-	t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
-	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+	b.t.Log.WarnContext(ctx, "deployment refused", "release", rel.Name, "commit", want.Ref, "error", err)
+	return b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
 		s.DeploymentRefused, s.DeploymentStateIntended = prose.Characters(prose.OneLine(githubapp.Answer(err)), maxRefused), ""
 	})
 }
 
-func (t *thread) showDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
+func (b tab) showDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	if rel.Status.GitHub.DeploymentID == 0 {
-		if err := t.createDeployment(ctx, rel, want); err != nil || rel.Status.GitHub.DeploymentID == 0 {
+		if err := b.createDeployment(ctx, rel, want); err != nil || rel.Status.GitHub.DeploymentID == 0 {
 			return err
 		}
 	}
@@ -76,33 +79,33 @@ func (t *thread) showDeployment(ctx context.Context, rel *v1alpha1.Release, want
 		wait = unsettled(rel)
 	}
 	if wait <= 0 {
-		wait = t.pace.turn(fmt.Sprintf("deployment %d", st.DeploymentID), t.apart())
+		wait = b.t.pace.turn(fmt.Sprintf("deployment %d", st.DeploymentID), b.t.apart())
 	}
 	if wait > 0 {
-		t.later(wait)
+		b.t.later(wait)
 		return nil
 	}
-	return t.postState(ctx, rel, want)
+	return b.postState(ctx, rel, want)
 }
 
 // postState posts a state once: intent, act, outcome. An intent without an
 // outcome is from a call that ended early, so GitHub is asked what it has; there
 // is nothing to ask otherwise. If it has not got that state, it may still.
-func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
+func (b tab) postState(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = want.Shown(), "" }
 	id, intended := rel.Status.GitHub.DeploymentID, rel.Status.GitHub.DeploymentStateIntended
 	doubt := false
 	if intended != "" {
-		last, err := t.GitHub.DeploymentState(ctx, t.app.Spec.Repository, id)
+		last, err := b.t.GitHub.DeploymentState(ctx, b.t.app.Spec.Repository, id)
 		if err != nil {
 			return err
 		}
 		if last.Shown() == want.Shown() {
-			return t.record(ctx, rel, posted)
+			return b.t.record(ctx, rel, posted)
 		}
 		doubt = last.Shown() != intended
 	}
-	err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+	err := b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
 		s.DeploymentStateIntended = want.Shown()
 		if doubt {
 			s.DoubtSince = timestamp()
@@ -111,29 +114,29 @@ func (t *thread) postState(ctx context.Context, rel *v1alpha1.Release, want *rep
 	if err != nil {
 		return err
 	}
-	if err := t.GitHub.SetDeployment(ctx, t.app.Spec.Repository, id, *want); err != nil {
+	if err := b.t.GitHub.SetDeployment(ctx, b.t.app.Spec.Repository, id, *want); err != nil {
 		return err
 	}
-	return t.record(ctx, rel, posted)
+	return b.t.record(ctx, rel, posted)
 }
 
 // createDeployment creates the deployment of a release once: intent, act,
 // outcome. An intent without an outcome is from a call that ended early; what it
 // made may not be listed yet, so it is waited for, and then looked for. If there
 // is nothing, it may still come, see [thread.settle].
-func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
+func (b tab) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	intended := rel.Status.GitHub.DeploymentIntendedAt
 	if intended != nil {
-		if wait := t.grace() - time.Since(intended.Time); wait > 0 {
-			t.later(wait)
+		if wait := b.t.grace() - time.Since(intended.Time); wait > 0 {
+			b.t.later(wait)
 			return nil
 		}
-		made, err := t.GitHub.FindDeployments(ctx, t.app.Spec.Repository, *want)
+		made, err := b.t.GitHub.FindDeployments(ctx, b.t.app.Spec.Repository, *want)
 		if err != nil {
 			return err
 		}
 		if len(made) > 0 {
-			return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+			return b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
 				s.DeploymentID = made[0]
 				if len(made) > 1 {
 					s.DoubtSince = timestamp()
@@ -141,7 +144,7 @@ func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, wa
 			})
 		}
 	}
-	err := t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
+	err := b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) {
 		s.DeploymentIntendedAt = timestamp()
 		if intended != nil {
 			s.DoubtSince = timestamp()
@@ -150,9 +153,9 @@ func (t *thread) createDeployment(ctx context.Context, rel *v1alpha1.Release, wa
 	if err != nil {
 		return err
 	}
-	id, err := t.GitHub.CreateDeployment(ctx, t.app.Spec.Repository, *want)
+	id, err := b.t.GitHub.CreateDeployment(ctx, b.t.app.Spec.Repository, *want)
 	if err != nil {
 		return err // with the intent recorded: the next call looks for it
 	}
-	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
+	return b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
 }

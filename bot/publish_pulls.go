@@ -22,31 +22,34 @@ const pullRequestPause = 5 * time.Second
 // docs, "Managing a merge queue").
 const maxBatch = 30
 
+// merged are the pull requests that a release brings.
+type merged struct{ t *thread }
+
 // findPullRequests asks once which pull requests a release belongs to: all that
 // its push merged, so that each of them hears what became of it.
-func (t *thread) findPullRequests(ctx context.Context) error {
-	if t.rel.Status.GitHub.PullRequestsKnown {
+func (m merged) findPullRequests(ctx context.Context) error {
+	if m.t.rel.Status.GitHub.PullRequestsKnown {
 		return nil
 	}
-	b, err := t.batch(ctx)
+	b, err := m.batch(ctx)
 	if err != nil {
 		return err
 	}
 	if b.wait > 0 {
-		t.later(b.wait)
+		m.t.later(b.wait)
 		return nil
 	}
 	numbers := slices.Clone(b.numbers)
-	if number := t.rel.Spec.Cause.PullRequest; number != 0 {
+	if number := m.t.rel.Spec.Cause.PullRequest; number != 0 {
 		numbers = append(numbers, number)
 	}
 	slices.Sort(numbers)
 	numbers = slices.Compact(numbers)
-	err = t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) {
+	err = m.t.record(ctx, m.t.rel, func(s *v1alpha1.GitHubStatus) {
 		s.PullRequests, s.PullRequestsCut, s.PullRequestsKnown = numbers, b.cut, true
 	})
 	if err == nil {
-		t.searches.end(t.rel.UID, t.own, b.silent)
+		m.t.searches.end(m.t.rel.UID, m.t.own, b.silent)
 	}
 	return err
 }
@@ -61,44 +64,44 @@ type batch struct {
 
 // batch finds the pull requests of what a release brings, or leaves: those that
 // are recorded of the same commit's release, or else those that GitHub knows.
-func (t *thread) batch(ctx context.Context) (batch, error) {
+func (m merged) batch(ctx context.Context) (batch, error) {
 	commit := ""
-	if d := t.rel.Spec.Deploy; d != nil {
+	if d := m.t.rel.Spec.Deploy; d != nil {
 		commit = d.Commit
-	} else if r := t.rel.Spec.Rollback; r != nil {
+	} else if r := m.t.rel.Spec.Rollback; r != nil {
 		commit = r.From.Commit
 	}
 	if commit == "" {
 		return batch{}, nil
 	}
-	for i := range t.releases {
-		other := &t.releases[i]
-		if d := other.Spec.Deploy; d != nil && d.Commit == commit && other.UID != t.rel.UID && other.Status.GitHub.PullRequestsKnown {
+	for i := range m.t.releases {
+		other := &m.t.releases[i]
+		if d := other.Spec.Deploy; d != nil && d.Commit == commit && other.UID != m.t.rel.UID && other.Status.GitHub.PullRequestsKnown {
 			return batch{numbers: other.Status.GitHub.PullRequests, cut: other.Status.GitHub.PullRequestsCut}, nil
 		}
 	}
-	return t.search(ctx, commit)
+	return m.search(ctx, commit)
 }
 
 // base is the commit before those that a release brings: what the branch had
 // before its push. Where nobody told, it is what was released before, or live.
-func (t *thread) base() string {
-	d := t.rel.Spec.Deploy
+func (m merged) base() string {
+	d := m.t.rel.Spec.Deploy
 	if d == nil {
 		return ""
 	}
-	if before := t.rel.Spec.Cause.Before; before != "" {
+	if before := m.t.rel.Spec.Cause.Before; before != "" {
 		return before
 	}
-	self := slices.IndexFunc(t.releases, func(r v1alpha1.Release) bool { return r.UID == t.rel.UID })
-	for _, older := range t.releases[self+1:] {
+	self := slices.IndexFunc(m.t.releases, func(r v1alpha1.Release) bool { return r.UID == m.t.rel.UID })
+	for _, older := range m.t.releases[self+1:] {
 		if o := older.Spec.Deploy; o != nil && o.Repository == d.Repository && o.Branch == d.Branch && o.Commit != d.Commit {
 			return o.Commit
 		}
 	}
-	switch live := t.app.Status.Live; {
-	case t.rel.Status.Milestones.Previous != nil:
-		return t.rel.Status.Milestones.Previous.Commit
+	switch live := m.t.app.Status.Live; {
+	case m.t.rel.Status.Milestones.Previous != nil:
+		return m.t.rel.Status.Milestones.Previous.Commit
 	case live != nil:
 		return live.Commit
 	}
@@ -109,14 +112,14 @@ func (t *thread) base() string {
 // the commit that merging made: a number in a commit's message is what somebody
 // typed. It goes from the oldest commit to the newest, and a pull request that was
 // rebased is known from the first of its commits, so that each costs one question.
-func (t *thread) search(ctx context.Context, commit string) (b batch, err error) {
-	s := t.searches.of(t.rel.UID)
-	age := time.Since(t.rel.CreationTimestamp.Time)
+func (m merged) search(ctx context.Context, commit string) (b batch, err error) {
+	s := m.t.searches.of(m.t.rel.UID)
+	age := time.Since(m.t.rel.CreationTimestamp.Time)
 	if again := pullRequestPause - time.Since(s.asked); again > 0 && age < pullRequestLag {
 		return batch{wait: min(again, pullRequestLag-age)}, nil
 	}
 	if len(s.commits) == 0 {
-		if s.commits, s.complete, err = t.GitHub.FirstParents(ctx, t.app.Spec.Repository, t.base(), commit); err != nil {
+		if s.commits, s.complete, err = m.t.GitHub.FirstParents(ctx, m.t.app.Spec.Repository, m.base(), commit); err != nil {
 			s.commits = nil
 			return b, err
 		}
@@ -127,7 +130,7 @@ func (t *thread) search(ctx context.Context, commit string) (b batch, err error)
 		if left < maxBatch && at >= left {
 			at, b.cut = left-1, true
 		}
-		pr, merged, err := t.mergedBy(ctx, s, at)
+		pr, merged, err := m.mergedBy(ctx, s, at)
 		if err != nil {
 			return b, err
 		}
@@ -137,7 +140,7 @@ func (t *thread) search(ctx context.Context, commit string) (b batch, err error)
 			continue
 		}
 		b.numbers = append(b.numbers, pr.Number)
-		if !t.spokeOn(*pr) {
+		if !m.spokeOn(*pr) {
 			b.silent = append(b.silent, pr.Number)
 		}
 	}
@@ -151,12 +154,12 @@ func (t *thread) search(ctx context.Context, commit string) (b batch, err error)
 // mergedBy returns the pull request that brought a commit, and the place of the
 // commit that merging it made: the same one, or else the nearest newer one, as after
 // a rebase. It is nil, and the place the same, if there is none.
-func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*command.PullRequest, int, error) {
+func (m merged) mergedBy(ctx context.Context, s *search, at int) (*command.PullRequest, int, error) {
 	commit := s.commits[at]
 	list, known := s.answers[commit]
 	if !known {
 		var err error
-		if list, err = t.GitHub.PullRequestsOf(ctx, t.app.Spec.Repository, commit, t.app.Spec.Branch); err != nil {
+		if list, err = m.t.GitHub.PullRequestsOf(ctx, m.t.app.Spec.Repository, commit, m.t.app.Spec.Branch); err != nil {
 			return nil, at, err
 		}
 	}
@@ -178,6 +181,6 @@ func (t *thread) mergedBy(ctx context.Context, s *search, at int) (*command.Pull
 // spokeOn reports whether the bot may have a comment for this application on a
 // pull request: a release in the record has one there, or one that the record has
 // forgotten may.
-func (t *thread) spokeOn(pr command.PullRequest) bool {
-	return slices.Contains(t.commented(), pr.Number) || time.Since(pr.CreatedAt) >= v1alpha1.KeptFor
+func (m merged) spokeOn(pr command.PullRequest) bool {
+	return slices.Contains(talk{m.t}.commented(), pr.Number) || time.Since(pr.CreatedAt) >= v1alpha1.KeptFor
 }

@@ -31,9 +31,9 @@ func (t *thread) settle(ctx context.Context) error {
 	if t.again > 0 {
 		return nil // something is still to be written: then
 	}
-	errs := []error{t.settleDeployment(ctx)}
+	errs := []error{tab{t}.settleDeployment(ctx)}
 	for _, c := range t.rel.Status.GitHub.Comments {
-		errs = append(errs, t.settleComment(ctx, c.PullRequest))
+		errs = append(errs, talk{t}.settleComment(ctx, c.PullRequest))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
@@ -43,12 +43,12 @@ func (t *thread) settle(ctx context.Context) error {
 
 // settleDeployment takes the release's other deployments out of use, and posts the
 // state of its own again if it is another one.
-func (t *thread) settleDeployment(ctx context.Context) error {
-	st, want, repository := t.rel.Status.GitHub, t.wanted(t.rel), t.app.Spec.Repository
+func (b tab) settleDeployment(ctx context.Context) error {
+	st, want, repository := b.t.rel.Status.GitHub, b.wanted(b.t.rel), b.t.app.Spec.Repository
 	if want == nil || st.DeploymentID == 0 || st.DeploymentRefused != "" {
 		return nil
 	}
-	made, err := t.GitHub.FindDeployments(ctx, repository, *want)
+	made, err := b.t.GitHub.FindDeployments(ctx, repository, *want)
 	if err != nil {
 		return err
 	}
@@ -58,43 +58,44 @@ func (t *thread) settleDeployment(ctx context.Context) error {
 		}
 		other := *want
 		other.State, other.Description = report.StateInactive, fmt.Sprintf("made twice: deployment %d is the one", st.DeploymentID)
-		if err := t.ensureState(ctx, id, other); err != nil {
+		if err := b.ensureState(ctx, id, other); err != nil {
 			return err
 		}
-		t.Log.InfoContext(ctx, "second deployment of a release set inactive", "release", t.rel.Name, "deployment", id, "instead", st.DeploymentID)
+		b.t.Log.InfoContext(ctx, "second deployment of a release set inactive", "release", b.t.rel.Name, "deployment", id, "instead",
+			st.DeploymentID)
 	}
-	return t.ensureState(ctx, st.DeploymentID, *want)
+	return b.ensureState(ctx, st.DeploymentID, *want)
 }
 
 // ensureState posts a state unless it is the last one.
-func (t *thread) ensureState(ctx context.Context, id int64, want report.Deployment) error {
-	last, err := t.GitHub.DeploymentState(ctx, t.app.Spec.Repository, id)
+func (b tab) ensureState(ctx context.Context, id int64, want report.Deployment) error {
+	last, err := b.t.GitHub.DeploymentState(ctx, b.t.app.Spec.Repository, id)
 	if err != nil || last.Shown() == want.Shown() {
 		return err
 	}
-	return t.GitHub.SetDeployment(ctx, t.app.Spec.Repository, id, want)
+	return b.t.GitHub.SetDeployment(ctx, b.t.app.Spec.Repository, id, want)
 }
 
 // settleComment deletes what the application has beside its comment on a pull
 // request, and words that one again if it is another text.
-func (t *thread) settleComment(ctx context.Context, number int) error {
-	d, ok := t.draft(number)
-	known := t.knownComment(number, t.rel)
+func (k talk) settleComment(ctx context.Context, number int) error {
+	d, ok := k.t.draft(number)
+	known := k.knownComment(number, k.t.rel)
 	if !ok || known.id == 0 {
 		return nil
 	}
-	all, err := t.GitHub.OwnComments(ctx, t.app.Spec.Repository, number, marker(t.app))
+	all, err := k.t.GitHub.OwnComments(ctx, k.t.app.Spec.Repository, number, marker(k.t.app))
 	if err != nil {
 		return err
 	}
 	for _, c := range all {
 		switch {
 		case c.ID == known.id && c.Body != d.body:
-			_, err = t.GitHub.EditComment(ctx, t.app.Spec.Repository, c.ID, d.body)
+			_, err = k.t.GitHub.EditComment(ctx, k.t.app.Spec.Repository, c.ID, d.body)
 		case c.ID != known.id:
-			err = t.GitHub.DeleteComment(ctx, t.app.Spec.Repository, c.ID)
-			t.Log.InfoContext(ctx, "second comment deleted",
-				"release", t.rel.Name, "pull_request", number, "comment", c.ID, "instead", known.id, "error", err)
+			err = k.t.GitHub.DeleteComment(ctx, k.t.app.Spec.Repository, c.ID)
+			k.t.Log.InfoContext(ctx, "second comment deleted",
+				"release", k.t.rel.Name, "pull_request", number, "comment", c.ID, "instead", known.id, "error", err)
 		}
 		if err != nil && !githubapp.RefusedForGood(err) {
 			return err

@@ -157,7 +157,7 @@ type outcome struct {
 }
 
 // written answers a command that was one write.
-func (in *Inbox) written(ctx context.Context, r *responder, s command.Situation, o outcome) error {
+func (x execution) written(ctx context.Context, r *responder, s command.Situation, o outcome) error {
 	switch err := o.err; {
 	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
 		return r.answer(ctx, command.Fact{Code: command.CodeAskedMeanwhile})
@@ -166,7 +166,7 @@ func (in *Inbox) written(ctx context.Context, r *responder, s command.Situation,
 	case err != nil:
 		return fmt.Errorf("%s: %w", o.what, err)
 	}
-	in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
+	x.in.Log.InfoContext(ctx, "command executed", "what", o.what, "by", r.comment().Author)
 	r.executed(s)
 	r.react(ctx, githubapp.ReactionDone)
 	return r.accepted(ctx, o.said)

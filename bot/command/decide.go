@@ -27,17 +27,17 @@ func Decide(s Situation) Decision {
 	}
 	switch s.Command.Verb {
 	case Promote:
-		return s.promote()
+		return deploying{s}.promote()
 	case Rollback:
-		return s.rollback()
+		return leaving{s}.rollback()
 	case Cancel:
-		return s.cancel()
+		return cancelling{s}.cancel()
 	case Retry:
-		return s.retry()
+		return deploying{s}.retry()
 	case Lock:
-		return s.lock()
+		return locking{s}.lock()
 	case Unlock:
-		return s.unlock()
+		return locking{s}.unlock()
 	case Status:
 		return answer(CodeStatus, Args{Application: s.App.Name, Shown: &s})
 	case Help:

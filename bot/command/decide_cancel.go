@@ -6,32 +6,35 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
+// cancelling decides about the end of a release that has moved nobody.
+type cancelling struct{ s Situation }
+
 // cancel: stop the pull request's release, as long as it has not begun to move
 // users.
-func (s Situation) cancel() Decision {
-	rel := s.own()
-	if wrong := s.wrongCommit(rel); wrong != nil {
+func (c cancelling) cancel() Decision {
+	rel := c.s.own()
+	if wrong := c.s.wrongCommit(rel); wrong != nil {
 		return *wrong
 	}
-	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+	if leaving := c.s.underWay(v1alpha1.Rollback); leaving != nil {
 		return beingLeft(leaving, CodeBeingLeftNotCancel)
 	}
 	if rel == nil || rel.Status.Phase.Finished() {
-		return s.cancelNothing(rel)
+		return c.cancelNothing(rel)
 	}
-	about := Args{Version: versionOf(rel), Live: s.App.Status.Live}
+	about := Args{Version: versionOf(rel), Live: c.s.App.Status.Live}
 	switch {
 	case rel.Status.Phase == v1alpha1.ReleaseUndoing:
 		return answer(CodeBeingUndoneAlready, about)
 	case rel.Status.Milestones.SwitchIntendedAt != nil:
-		return s.tooLate(about.Version)
+		return c.tooLate(about.Version)
 	case rel.Spec.Cancel != nil:
 		about.By = rel.CancelledBy()
 		return answer(CodeCancelledAlready, about)
 	}
-	about.Next = []Command{s.Typed(Retry)}
+	about.Next = []Command{c.s.Typed(Retry)}
 	d := answer(CodeCancelled, about)
-	d.Cancel = s.cancelOf(rel)
+	d.Cancel = c.s.cancelOf(rel)
 	return d
 }
 
@@ -43,20 +46,20 @@ func (s Situation) cancelOf(rel *v1alpha1.Release) *ReleaseCancel {
 }
 
 // tooLate refuses to cancel what users have, or are being moved to.
-func (s Situation) tooLate(version *v1alpha1.Version) Decision {
-	return refuse(CodeTooLate, Args{Version: version, Next: []Command{s.Typed(Rollback)}})
+func (c cancelling) tooLate(version *v1alpha1.Version) Decision {
+	return refuse(CodeTooLate, Args{Version: version, Next: []Command{c.s.Typed(Rollback)}})
 }
 
 // cancelNothing answers where the pull request has no release under way.
-func (s Situation) cancelNothing(rel *v1alpha1.Release) Decision {
-	if live := s.App.Status.Live; live != nil && s.means(*live) && live.Release != "" {
-		return s.tooLate(live)
+func (c cancelling) cancelNothing(rel *v1alpha1.Release) Decision {
+	if live := c.s.App.Status.Live; live != nil && c.s.means(*live) && live.Release != "" {
+		return c.tooLate(live)
 	}
 	var about Args
 	if rel != nil {
 		about.Version, about.Phase = versionOf(rel), rel.Status.Phase
 	}
-	if others := s.othersUnderWay(); len(others) > 0 {
+	if others := c.othersUnderWay(); len(others) > 0 {
 		return refuse(CodeOthersUnderWay, about).and(others...)
 	}
 	return answer(CodeNothingToCancel, about)
@@ -70,24 +73,24 @@ func beingLeft(leaving *v1alpha1.Release, how Code) Decision {
 
 // othersUnderWay is what is under way that the command does not mean, and where to
 // ask about it.
-func (s Situation) othersUnderWay() []Fact {
+func (c cancelling) othersUnderWay() []Fact {
 	var all []Fact
-	for i := range s.Releases {
-		rel := &s.Releases[i]
+	for i := range c.s.Releases {
+		rel := &c.s.Releases[i]
 		switch {
 		case rel.Status.Phase.Finished():
 		case rel.Spec.Rollback != nil:
 			all = append(all, Fact{CodeOtherRollback, wayOf(rel.Spec.Rollback)})
 		case rel.Status.Milestones.SwitchIntendedAt != nil:
-			all = append(all, Fact{CodeOtherSwitched, s.askOn(rel, Rollback)})
+			all = append(all, Fact{CodeOtherSwitched, c.askOn(rel, Rollback)})
 		default:
-			all = append(all, Fact{CodeOtherUnderWay, s.askOn(rel, Cancel)})
+			all = append(all, Fact{CodeOtherUnderWay, c.askOn(rel, Cancel)})
 		}
 	}
 	return all
 }
 
 // askOn is a release, and where to ask what about it.
-func (s Situation) askOn(rel *v1alpha1.Release, verb Verb) Args {
-	return Args{Version: versionOf(rel), PullRequests: pullRequestsOf(rel), Next: []Command{s.Typed(verb)}}
+func (c cancelling) askOn(rel *v1alpha1.Release, verb Verb) Args {
+	return Args{Version: versionOf(rel), PullRequests: pullRequestsOf(rel), Next: []Command{c.s.Typed(verb)}}
 }

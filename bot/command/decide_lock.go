@@ -7,34 +7,36 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// A lock belongs to the application, not to who set it: everybody with write
-// permission may take it away, and hears whose it was.
+// locking decides about the lock of an application. It belongs to the application, not
+// to who set it: everybody with write permission may take it away, and hears whose it
+// was.
+type locking struct{ s Situation }
 
 // lock: let no release move users until somebody unlocks.
-func (s Situation) lock() Decision {
-	st := s.App.Status
+func (k locking) lock() Decision {
+	st := k.s.App.Status
 	if st.Lock != nil {
-		return s.LockedAlready(st.Lock)
+		return LockedAlready(k.s, st.Lock)
 	}
-	if st.UnlockedAt != nil && st.UnlockedAt.After(s.Asked) { // the same comment again, or somebody was faster
-		return refuse(CodeUnlockedSince, Args{Application: s.App.Name, At: st.UnlockedAt, Next: []Command{s.Command}})
+	if st.UnlockedAt != nil && st.UnlockedAt.After(k.s.Asked) { // the same comment again, or somebody was faster
+		return refuse(CodeUnlockedSince, Args{Application: k.s.App.Name, At: st.UnlockedAt, Next: []Command{k.s.Command}})
 	}
-	l := v1alpha1.Lock{By: s.By, At: metav1.NewTime(s.Asked), Reason: prose.Characters(s.Command.Reason, maxReason), Cause: s.Cause}
-	d := answer(CodeLocked, Args{Application: s.App.Name, Lock: &l, Next: []Command{s.Typed(Unlock), s.Typed(Rollback)}})
+	l := v1alpha1.Lock{By: k.s.By, At: metav1.NewTime(k.s.Asked), Reason: prose.Characters(k.s.Command.Reason, maxReason), Cause: k.s.Cause}
+	d := answer(CodeLocked, Args{Application: k.s.App.Name, Lock: &l, Next: []Command{k.s.Typed(Unlock), k.s.Typed(Rollback)}})
 	d.Lock = &l
-	return d.and(s.notHeld()...)
+	return d.and(k.notHeld()...)
 }
 
 // LockedAlready answers a /lock that found another one.
-func (s Situation) LockedAlready(l *v1alpha1.Lock) Decision {
+func LockedAlready(s Situation, l *v1alpha1.Lock) Decision {
 	return answer(CodeLockedAlready, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Typed(Unlock)}})
 }
 
 // notHeld are the releases that a lock does not stop any more.
-func (s Situation) notHeld() []Fact {
+func (k locking) notHeld() []Fact {
 	var all []Fact
-	for i := range s.Releases {
-		rel := &s.Releases[i]
+	for i := range k.s.Releases {
+		rel := &k.s.Releases[i]
 		m := rel.Status.Milestones
 		switch {
 		case rel.Spec.Deploy == nil || rel.Status.Phase.Finished() || m.SwitchIntendedAt == nil:
@@ -43,40 +45,40 @@ func (s Situation) notHeld() []Fact {
 		case m.ConfirmedAt != nil:
 			all = append(all, Fact{CodeNotHeldWatched, Args{Version: versionOf(rel)}})
 		default:
-			all = append(all, Fact{CodeNotHeldSwitching, Args{Version: versionOf(rel), Next: []Command{s.Typed(Rollback)}}})
+			all = append(all, Fact{CodeNotHeldSwitching, Args{Version: versionOf(rel), Next: []Command{k.s.Typed(Rollback)}}})
 		}
 	}
 	return all
 }
 
 // unlock: let releases move users again.
-func (s Situation) unlock() Decision {
-	l := s.App.Status.Lock
+func (k locking) unlock() Decision {
+	l := k.s.App.Status.Lock
 	switch {
 	case l == nil:
-		return answer(CodeNotLocked, Args{Application: s.App.Name})
-	case l.At.After(s.Asked):
-		return refuse(CodeLockedSince, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Command}})
+		return answer(CodeNotLocked, Args{Application: k.s.App.Name})
+	case l.At.After(k.s.Asked):
+		return refuse(CodeLockedSince, Args{Application: k.s.App.Name, Lock: l, Next: []Command{k.s.Command}})
 	}
-	d := s.Unlocked(l)
+	d := Unlocked(k.s, l)
 	d.Unlock = l
 	return d
 }
 
 // Unlocked says whose lock was taken away, and what goes on now.
-func (s Situation) Unlocked(was *v1alpha1.Lock) Decision {
-	return answer(CodeUnlocked, Args{Application: s.App.Name, Lock: was}).and(s.goesOn()...)
+func Unlocked(s Situation, was *v1alpha1.Lock) Decision {
+	return answer(CodeUnlocked, Args{Application: s.App.Name, Lock: was}).and(locking{s}.goesOn()...)
 }
 
 // goesOn is what waited for the lock.
-func (s Situation) goesOn() []Fact {
+func (k locking) goesOn() []Fact {
 	var all []Fact
-	for i := range s.Releases {
-		rel := &s.Releases[i]
+	for i := range k.s.Releases {
+		rel := &k.s.Releases[i]
 		switch {
 		case rel.Spec.Deploy == nil || rel.Status.Phase.Finished() || undoing(rel) || rel.Status.Milestones.SwitchIntendedAt != nil:
-		case s.App.Spec.Promotion.Mode == v1alpha1.PromotionManual && rel.Spec.Approval == nil:
-			all = append(all, Fact{CodeGoesOnToApproval, Args{Version: versionOf(rel), Next: []Command{s.Typed(Promote)}}})
+		case k.s.App.Spec.Promotion.Mode == v1alpha1.PromotionManual && rel.Spec.Approval == nil:
+			all = append(all, Fact{CodeGoesOnToApproval, Args{Version: versionOf(rel), Next: []Command{k.s.Typed(Promote)}}})
 		default:
 			all = append(all, Fact{CodeGoesOn, Args{Version: versionOf(rel)}})
 		}

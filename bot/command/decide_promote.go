@@ -6,30 +6,33 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
+// deploying decides about the release of the pull request's commit.
+type deploying struct{ s Situation }
+
 // promote: put the pull request's commit in front of users.
-func (s Situation) promote() Decision {
-	if wrong := s.wrongPullRequest(); wrong != nil {
+func (p deploying) promote() Decision {
+	if wrong := p.s.wrongPullRequest(); wrong != nil {
 		return *wrong
 	}
-	rel := s.own()
-	if wrong := s.wrongCommit(rel); wrong != nil {
+	rel := p.s.own()
+	if wrong := p.s.wrongCommit(rel); wrong != nil {
 		return *wrong
 	}
-	if leaving := s.underWay(v1alpha1.Rollback); leaving != nil {
+	if leaving := p.s.underWay(v1alpha1.Rollback); leaving != nil {
 		return beingLeft(leaving, CodeBeingLeft)
 	}
 	if rel != nil {
-		return s.promoteRelease(rel)
+		return p.promoteRelease(rel)
 	}
-	return s.submitDeploy(s.PullRequest.MergeCommit, 1, s.approve)
+	return p.submitDeploy(p.s.PullRequest.MergeCommit, 1, p.approve)
 }
 
 // promoteRelease promotes a commit that has a release already.
-func (s Situation) promoteRelease(rel *v1alpha1.Release) Decision {
+func (p deploying) promoteRelease(rel *v1alpha1.Release) Decision {
 	about, m := Args{Version: versionOf(rel)}, rel.Status.Milestones
 	switch {
 	case rel.Status.Phase.Finished():
-		return s.promoteFinished(rel)
+		return p.promoteFinished(rel)
 	case undoing(rel):
 		return refuse(CodeBeingUndone, about)
 	case m.SwitchedAt != nil:
@@ -39,37 +42,37 @@ func (s Situation) promoteRelease(rel *v1alpha1.Release) Decision {
 		return answer(CodeSwitching, about)
 	case rel.Spec.Approval != nil:
 		about.By = rel.ApprovedBy()
-		return answer(CodeApprovedAlready, about).and(s.behindLock()...)
+		return answer(CodeApprovedAlready, about).and(p.s.behindLock()...)
 	}
 	d := answer(CodeApproved, about)
-	d.Approve = &ReleaseApproval{Release: rel.Name, Approval: s.approval(rel.Spec.Deploy.Commit)}
+	d.Approve = &ReleaseApproval{Release: rel.Name, Approval: p.approval(rel.Spec.Deploy.Commit)}
 	if m.Verified == nil && rel.Status.Phase != v1alpha1.ReleaseWaiting {
 		d.Code = CodeApprovedEarly
 	}
-	if s.App.Status.Lock != nil {
+	if p.s.App.Status.Lock != nil {
 		d.Code = CodeApprovedLocked
 	}
-	return d.and(s.behindLock()...)
+	return d.and(p.s.behindLock()...)
 }
 
 // promoteFinished promotes a commit whose last release has ended.
-func (s Situation) promoteFinished(rel *v1alpha1.Release) Decision {
+func (p deploying) promoteFinished(rel *v1alpha1.Release) Decision {
 	commit, version := rel.Spec.Deploy.Commit, versionOf(rel)
-	if s.isLive(commit) {
-		return s.liveAlready(version)
+	if p.s.isLive(commit) {
+		return p.liveAlready(version)
 	}
-	if left := s.rolledBack(commit); left != nil {
+	if left := p.s.rolledBack(commit); left != nil {
 		about := leftBy(left)
-		about.Version, about.Next = version, []Command{s.Typed(Retry)}
+		about.Version, about.Next = version, []Command{p.s.Typed(Retry)}
 		return refuse(CodeRolledBack, about)
 	}
 	if rel.Status.Phase == v1alpha1.ReleaseFailed {
-		return refuse(CodeFailedBefore, Args{Version: version, Reason: reasonOf(rel), Next: []Command{s.Typed(Retry)}})
+		return refuse(CodeFailedBefore, Args{Version: version, Reason: reasonOf(rel), Next: []Command{p.s.Typed(Retry)}})
 	}
-	if by := s.successor(rel); by != nil {
+	if by := p.successor(rel); by != nil {
 		return overtaken(rel, by)
 	}
-	return s.submitDeploy(commit, s.nextDeploy(rel), s.approve)
+	return p.submitDeploy(commit, p.s.nextDeploy(rel), p.approve)
 }
 
 // leftBy says who took a version away from users, by what, and when.
@@ -83,32 +86,32 @@ func leftBy(left *v1alpha1.RolledBack) Args {
 
 // submitDeploy makes a release of a commit, finished by finish, if the commit is
 // newer than what is live.
-func (s Situation) submitDeploy(commit string, attempt int32, finish func(*v1alpha1.Release) Decision) Decision {
-	about := Args{Version: commitVersion(commit), Live: s.App.Status.Live}
-	switch s.AgainstLive {
+func (p deploying) submitDeploy(commit string, attempt int32, finish func(*v1alpha1.Release) Decision) Decision {
+	about := Args{Version: commitVersion(commit), Live: p.s.App.Status.Live}
+	switch p.s.AgainstLive {
 	case OrderSame:
-		return s.liveAlready(about.Version)
+		return p.liveAlready(about.Version)
 	case OrderOlder:
-		about.Next = []Command{s.Typed(Rollback), s.RollbackByCommit()}
+		about.Next = []Command{p.s.Typed(Rollback), p.s.RollbackByCommit()}
 		return refuse(CodeOlder, about)
 	case OrderDiverged:
-		about.Branch = s.App.Spec.Branch
+		about.Branch = p.s.App.Spec.Branch
 		return refuse(CodeDiverged, about)
 	case OrderUnknown, OrderNewer: // nothing known is live: whatever is merged is newer
 	}
-	return finish(NewDeploy(&s.App, commit, attempt, s.Cause))
+	return finish(NewDeploy(&p.s.App, commit, attempt, p.s.Cause))
 }
 
 // approve submits a release that a person wants in front of users.
-func (s Situation) approve(rel *v1alpha1.Release) Decision {
-	approval := s.approval(rel.Spec.Deploy.Commit)
+func (p deploying) approve(rel *v1alpha1.Release) Decision {
+	approval := p.approval(rel.Spec.Deploy.Commit)
 	rel.Spec.Approval = &approval
 	d := answer(CodeSubmitted, Args{Version: versionOf(rel)})
 	d.Submit = rel
-	if s.App.Status.Lock != nil {
+	if p.s.App.Status.Lock != nil {
 		d.Code = CodeSubmittedLocked
 	}
-	return d.and(s.behindLock()...)
+	return d.and(p.s.behindLock()...)
 }
 
 // isLive reports whether a commit of the pull request is what users have.
@@ -117,22 +120,22 @@ func (s Situation) isLive(commit string) bool {
 	return live != nil && live.Commit == commit || s.AgainstLive == OrderSame
 }
 
-func (s Situation) liveAlready(version *v1alpha1.Version) Decision {
-	return answer(CodeLiveAlready, Args{Version: version, Next: []Command{s.Typed(Rollback)}})
+func (p deploying) liveAlready(version *v1alpha1.Version) Decision {
+	return answer(CodeLiveAlready, Args{Version: version, Next: []Command{p.s.Typed(Rollback)}})
 }
 
-func (s Situation) approval(commit string) v1alpha1.Approval {
-	return v1alpha1.Approval{By: s.By, At: metav1.NewTime(s.Asked), Commit: commit, Cause: s.Cause}
+func (p deploying) approval(commit string) v1alpha1.Approval {
+	return v1alpha1.Approval{By: p.s.By, At: metav1.NewTime(p.s.Asked), Commit: commit, Cause: p.s.Cause}
 }
 
 // successor returns the release that took a superseded one's place, if it is
 // under way; it contains the other one's commit.
-func (s Situation) successor(rel *v1alpha1.Release) *v1alpha1.Release {
+func (p deploying) successor(rel *v1alpha1.Release) *v1alpha1.Release {
 	if rel.Status.Phase != v1alpha1.ReleaseSuperseded || rel.Status.SupersededBy == "" {
 		return nil
 	}
-	for i := range s.Releases {
-		if by := &s.Releases[i]; by.Name == rel.Status.SupersededBy && by.Spec.Deploy != nil && !by.Status.Phase.Finished() {
+	for i := range p.s.Releases {
+		if by := &p.s.Releases[i]; by.Name == rel.Status.SupersededBy && by.Spec.Deploy != nil && !by.Status.Phase.Finished() {
 			return by
 		}
 	}

@@ -6,22 +6,25 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
+// leaving decides about the way back.
+type leaving struct{ s Situation }
+
 // rollback: leave the version that this pull request brought, or that the given
 // commit is.
-func (s Situation) rollback() Decision {
-	if rel := s.underWay(v1alpha1.Rollback); rel != nil {
+func (w leaving) rollback() Decision {
+	if rel := w.s.underWay(v1alpha1.Rollback); rel != nil {
 		return answer(CodeLeavingAlready, wayOf(rel.Spec.Rollback))
 	}
-	if rel := s.underWay(v1alpha1.Deploy); rel != nil {
-		return s.rollbackDeploy(rel)
+	if rel := w.s.underWay(v1alpha1.Deploy); rel != nil {
+		return w.rollbackDeploy(rel)
 	}
-	if s.meansLive() {
-		return s.rollbackLive()
+	if w.s.meansLive() {
+		return w.rollbackLive()
 	}
-	if last := s.App.Status.LastSwitch; last != nil && last.Kind != string(v1alpha1.Deploy) && s.means(last.From) {
-		return answer(CodeLeftAlready, Args{Version: &last.From, Release: last.Release, Live: s.App.Status.Live})
+	if last := w.s.App.Status.LastSwitch; last != nil && last.Kind != string(v1alpha1.Deploy) && w.s.means(last.From) {
+		return answer(CodeLeftAlready, Args{Version: &last.From, Release: last.Release, Live: w.s.App.Status.Live})
 	}
-	return s.rollbackElsewhere()
+	return w.rollbackElsewhere()
 }
 
 // wayOf is what a rollback leaves, and for what.
@@ -91,8 +94,8 @@ func (s Situation) meansLive() bool {
 }
 
 // rollbackDeploy leaves a version whose release is under way.
-func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
-	about, m := Args{Version: versionOf(rel), Live: s.App.Status.Live}, rel.Status.Milestones
+func (w leaving) rollbackDeploy(rel *v1alpha1.Release) Decision {
+	about, m := Args{Version: versionOf(rel), Live: w.s.App.Status.Live}, rel.Status.Milestones
 	switch {
 	case m.SwitchIntendedAt == nil && rel.Spec.Cancel != nil:
 		about.By = rel.CancelledBy()
@@ -101,12 +104,12 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 		return answer(CodeBeingUndoneAlready, about)
 	case m.SwitchIntendedAt == nil:
 		d := answer(CodeCancelledByBack, about)
-		d.Cancel = s.cancelOf(rel)
+		d.Cancel = w.s.cancelOf(rel)
 		return d
 	case m.Previous == nil || m.Previous.Image == "":
 		return refuse(CodePreviousUnknown, about)
 	}
-	d := s.takeBack(v1alpha1.RollbackSpec{From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID)})
+	d := w.takeBack(v1alpha1.RollbackSpec{From: targetVersion(rel), To: *m.Previous, Switch: string(rel.UID)})
 	if d.Submit == nil || m.ConfirmedAt != nil {
 		return d
 	}
@@ -116,8 +119,8 @@ func (s Situation) rollbackDeploy(rel *v1alpha1.Release) Decision {
 }
 
 // rollbackLive leaves the live version when no release of it is under way.
-func (s Situation) rollbackLive() Decision {
-	live, last, previous := s.App.Status.Live, s.App.Status.LastSwitch, s.App.Status.Previous
+func (w leaving) rollbackLive() Decision {
+	live, last, previous := w.s.App.Status.Live, w.s.App.Status.LastSwitch, w.s.App.Status.Previous
 	switch {
 	case last != nil && last.Kind != string(v1alpha1.Deploy):
 		return refuse(CodeNothingBefore, Args{Live: live, Release: last.Release})
@@ -126,17 +129,17 @@ func (s Situation) rollbackLive() Decision {
 	case last.To.Color != live.Color:
 		return refuse(CodeMovedByOthers, Args{Live: live, Color: live.Color})
 	}
-	return s.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
+	return w.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
 }
 
 // takeBack submits the rollback of a switch: the first, or the attempt after
 // those that ended without bringing users back. What brought them back is not
 // repeated, even if the application was read before it had ended. Whoever may write
 // releases may take names and numbers: what goes elsewhere counts for nothing.
-func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
+func (w leaving) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	last, joined, used := int32(0), int32(0), map[int32]bool{}
-	for i := range s.Releases {
-		rel := &s.Releases[i]
+	for i := range w.s.Releases {
+		rel := &w.s.Releases[i]
 		back := rel.Spec.Rollback
 		if back == nil || back.Switch != spec.Switch || !v1alpha1.SameVersion(back.From, spec.From) || !v1alpha1.SameVersion(back.To, spec.To) {
 			continue
@@ -147,7 +150,7 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 			return answer(CodeLeftMeanwhile, Args{Version: &spec.From, Release: rel.Name})
 		case ended:
 			last, used[attempt] = max(last, attempt), true
-		case rel.Name == v1alpha1.RollbackName(s.App.Name, spec.Switch, attempt): // under way: it is joined
+		case rel.Name == v1alpha1.RollbackName(w.s.App.Name, spec.Switch, attempt): // under way: it is joined
 			joined = max(joined, attempt)
 		}
 	}
@@ -155,15 +158,15 @@ func (s Situation) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	if joined == 0 {
 		spec.Attempt = attemptAfter(last, used)
 	}
-	d := Decision{Fact: FindWayBack(&s.App, &spec.To, s.Releases).fact(&spec.To)}
-	d.Submit = NewRollback(&s.App, spec, s.Cause)
+	d := Decision{Fact: FindWayBack(&w.s.App, &spec.To, w.s.Releases).fact(&spec.To)}
+	d.Submit = NewRollback(&w.s.App, spec, w.s.Cause)
 	return d
 }
 
 // rollbackElsewhere refuses, and names what is live.
-func (s Situation) rollbackElsewhere() Decision {
-	live := s.App.Status.Live
-	about := Args{Application: s.App.Name, Typed: s.Command.Commit, Live: live}
+func (w leaving) rollbackElsewhere() Decision {
+	live := w.s.App.Status.Live
+	about := Args{Application: w.s.App.Name, Typed: w.s.Command.Commit, Live: live}
 	switch {
 	case live == nil:
 		about.Next = []Command{{Verb: Status}}
@@ -171,8 +174,8 @@ func (s Situation) rollbackElsewhere() Decision {
 	case live.Commit == "":
 		return refuse(CodeLiveNotOurs, about)
 	}
-	if under := ByName(s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {
-		switch back := s.rollbackLive(); { // no advice that would be refused
+	if under := ByName(w.s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {
+		switch back := w.rollbackLive(); { // no advice that would be refused
 		case back.Refused:
 			return refuse(CodeNotLiveNoWay, about).and(back.Fact)
 		case back.Submit == nil:
@@ -180,6 +183,6 @@ func (s Situation) rollbackElsewhere() Decision {
 			return refuse(CodeNotLiveLeft, about)
 		}
 	}
-	about.Next = []Command{s.RollbackByCommit()}
+	about.Next = []Command{w.s.RollbackByCommit()}
 	return refuse(CodeNotLive, about)
 }

@@ -37,7 +37,10 @@ type Config struct {
 // Client is the App's client: every repository is asked with the token of the
 // installation that has it. All methods may be called concurrently, and take
 // repositories as owner/name.
-type Client struct {
+type Client struct{ to *connections }
+
+// connections are the clients of the App and of its installations, each with its token.
+type connections struct {
 	appID   int64
 	base    string // of the API, without a final slash
 	timeout time.Duration
@@ -66,7 +69,7 @@ func New(cfg Config) (*Client, error) {
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
-	g := &Client{
+	g := &connections{
 		appID: cfg.AppID, base: base, timeout: cfg.CallTimeout, key: cfg.PrivateKey, transport: transport,
 		plain: &http.Client{Transport: transport}, clients: map[string]*github.Client{}, installations: map[int64]*github.Client{},
 	}
@@ -80,13 +83,13 @@ func New(cfg Config) (*Client, error) {
 	if g.app, err = g.newClient(apps); err != nil {
 		return nil, err
 	}
-	return g, nil
+	return &Client{g}, nil
 }
 
 // asApp returns a transport that speaks as the App, with a rate limit of its own:
 // GitHub counts the App itself and each of its installations apart, so that what
 // one is refused says nothing of another.
-func (g *Client) asApp() (*ghinstallation.AppsTransport, error) {
+func (g *connections) asApp() (*ghinstallation.AppsTransport, error) {
 	apps, err := ghinstallation.NewAppsTransport(newPoliteness(g.transport), g.appID, g.key)
 	if err != nil {
 		return nil, fmt.Errorf("--github-private-key-file (TURNOUT_GITHUB_PRIVATE_KEY_FILE): reading the App's key: %w", err)
@@ -97,7 +100,7 @@ func (g *Client) asApp() (*ghinstallation.AppsTransport, error) {
 
 // installation returns the client of an installation, the same for all of its
 // repositories.
-func (g *Client) installation(id int64) (*github.Client, error) {
+func (g *connections) installation(id int64) (*github.Client, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if c := g.installations[id]; c != nil {
@@ -133,7 +136,7 @@ func apiURL(typed string) (string, error) {
 	return u.String() + "/api/v3", nil
 }
 
-func (g *Client) newClient(transport http.RoundTripper) (*github.Client, error) {
+func (g *connections) newClient(transport http.RoundTripper) (*github.Client, error) {
 	c := github.NewClient(&http.Client{Transport: transport})
 	base, err := url.Parse(g.base + "/")
 	if err != nil {
@@ -166,7 +169,7 @@ func (r repo) get(ctx context.Context, path string, out any) (*github.Response, 
 
 // call runs fn with a repository's client under the timeout of one call, and
 // says what was attempted when it fails.
-func (g *Client) call(ctx context.Context, repository, what string, fn func(context.Context, repo) error) error {
+func (g *connections) call(ctx context.Context, repository, what string, fn func(context.Context, repo) error) error {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	r, err := g.repo(ctx, repository)
@@ -185,7 +188,7 @@ func (g *Client) call(ctx context.Context, repository, what string, fn func(cont
 }
 
 // repo returns the client of the installation that has a repository.
-func (g *Client) repo(ctx context.Context, repository string) (repo, error) {
+func (g *connections) repo(ctx context.Context, repository string) (repo, error) {
 	owner, name, found := strings.Cut(repository, "/")
 	if !found || owner == "" || name == "" || strings.ContainsAny(name, "/?#%") {
 		return repo{}, fmt.Errorf("repository %q is not owner/name", repository)
@@ -210,7 +213,7 @@ func (g *Client) repo(ctx context.Context, repository string) (repo, error) {
 }
 
 // closed says why the App cannot read a repository, "" if it can. It asks anew.
-func (g *Client) closed(ctx context.Context, repository string) (string, error) {
+func (g *connections) closed(ctx context.Context, repository string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	return g.find(ctx, repository)
@@ -218,7 +221,7 @@ func (g *Client) closed(ctx context.Context, repository string) (string, error) 
 
 // find looks for the installation that has a repository, and remembers its client. It
 // says why there is none that can be used; "" if there is.
-func (g *Client) find(ctx context.Context, repository string) (why string, err error) {
+func (g *connections) find(ctx context.Context, repository string) (why string, err error) {
 	owner, name, _ := strings.Cut(repository, "/")
 	in, _, err := g.app.Apps.FindRepositoryInstallation(ctx, owner, name)
 	switch {
@@ -241,14 +244,14 @@ func (g *Client) find(ctx context.Context, repository string) (why string, err e
 	return "", nil
 }
 
-func (g *Client) forget(repository string) {
+func (g *connections) forget(repository string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.clients, strings.ToLower(repository))
 }
 
 // botLogin returns the login under which the App writes.
-func (g *Client) botLogin(ctx context.Context) (string, error) {
+func (g *connections) botLogin(ctx context.Context) (string, error) {
 	g.mu.Lock()
 	slug := g.slug
 	g.mu.Unlock()

@@ -26,7 +26,7 @@ func (g *Client) LostDeliveries(ctx context.Context, since time.Time) ([]LostDel
 	var failed []LostDelivery
 	cursor := ""
 	for range pages {
-		list, next, err := g.deliveryPage(ctx, cursor)
+		list, next, err := g.to.deliveryPage(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func (g *Client) LostDeliveries(ctx context.Context, since time.Time) ([]LostDel
 	}), nil
 }
 
-func (g *Client) deliveryPage(ctx context.Context, cursor string) ([]*github.HookDelivery, string, error) {
+func (g *connections) deliveryPage(ctx context.Context, cursor string) ([]*github.HookDelivery, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	list, resp, err := g.app.Apps.ListHookDeliveries(ctx, &github.ListCursorOptions{PerPage: 100, Cursor: cursor})
@@ -65,9 +65,9 @@ func (g *Client) deliveryPage(ctx context.Context, cursor string) ([]*github.Hoo
 
 // DeliveryPayload returns the body that a delivery carried.
 func (g *Client) DeliveryPayload(ctx context.Context, id int64) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	ctx, cancel := context.WithTimeout(ctx, g.to.timeout)
 	defer cancel()
-	d, _, err := g.app.Apps.GetHookDelivery(ctx, id)
+	d, _, err := g.to.app.Apps.GetHookDelivery(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("reading a webhook delivery: %w", err)
 	}

@@ -27,7 +27,7 @@ func MayWrite(permission string) bool {
 // Permission asks what somebody may do in a repository, now.
 func (g *Client) Permission(ctx context.Context, repository, login string) (string, error) {
 	permission := permissionNone
-	err := g.call(ctx, repository, "asking for the permission of "+login, func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "asking for the permission of "+login, func(ctx context.Context, r repo) error {
 		level, _, err := r.Repositories.GetPermissionLevel(ctx, r.owner, r.name, login)
 		if isStatus(err, http.StatusNotFound) { // not even a user
 			return nil
@@ -43,7 +43,7 @@ func (g *Client) Permission(ctx context.Context, repository, login string) (stri
 // PullRequest reads a pull request.
 func (g *Client) PullRequest(ctx context.Context, repository string, number int) (command.PullRequest, error) {
 	var out command.PullRequest
-	err := g.call(ctx, repository, "reading a pull request", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "reading a pull request", func(ctx context.Context, r repo) error {
 		pr, _, err := r.PullRequests.Get(ctx, r.owner, r.name, number)
 		if err == nil {
 			out = ownPullRequest(pr)
@@ -57,7 +57,7 @@ func (g *Client) PullRequest(ctx context.Context, repository string, number int)
 // branch. A commit that GitHub does not know has none.
 func (g *Client) PullRequestsOf(ctx context.Context, repository, commit, branch string) ([]command.PullRequest, error) {
 	var out []command.PullRequest
-	err := g.call(ctx, repository, "listing the pull requests of a commit", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "listing the pull requests of a commit", func(ctx context.Context, r repo) error {
 		list, _, err := r.PullRequests.ListPullRequestsWithCommit(ctx, r.owner, r.name, commit, &github.ListOptions{PerPage: 100})
 		if isStatus(err, http.StatusNotFound) || isStatus(err, http.StatusUnprocessableEntity) {
 			return nil
@@ -89,7 +89,7 @@ func ownPullRequest(pr *github.PullRequest) command.PullRequest {
 // branch.
 func (g *Client) Head(ctx context.Context, repository, branch string) (string, error) {
 	var head string
-	err := g.call(ctx, repository, "reading a branch", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "reading a branch", func(ctx context.Context, r repo) error {
 		var answer struct {
 			Commit struct {
 				SHA string `json:"sha"`
@@ -115,7 +115,7 @@ func (g *Client) Order(ctx context.Context, repository, commit, against string) 
 		return command.OrderSame, nil
 	}
 	order := command.OrderUnknown
-	err := g.call(ctx, repository, "comparing two commits", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "comparing two commits", func(ctx context.Context, r repo) error {
 		answer, _, err := r.Repositories.CompareCommits(ctx, r.owner, r.name, against, commit, &github.ListOptions{PerPage: 1})
 		if isStatus(err, http.StatusNotFound) {
 			return nil
@@ -141,7 +141,7 @@ func (g *Client) FirstParents(ctx context.Context, repository, base, head string
 		return []string{head}, true, nil
 	}
 	c := comparison{base: base, head: head, parents: map[string]string{}}
-	err = g.call(ctx, repository, "comparing two commits", func(ctx context.Context, r repo) error {
+	err = g.to.call(ctx, repository, "comparing two commits", func(ctx context.Context, r repo) error {
 		if err := c.read(ctx, r, 1); err != nil {
 			return err
 		}

@@ -32,7 +32,7 @@ type Source struct {
 // It is said of GitHub's own word alone: no answer, and a refusal that passes, are
 // errors.
 func (s Source) Closed(ctx context.Context, repository string) (string, error) {
-	return s.GitHub.closed(ctx, repository)
+	return s.GitHub.to.closed(ctx, repository)
 }
 
 // HasBranch reports whether the repository has a branch, now.
@@ -44,7 +44,7 @@ func (s Source) HasBranch(ctx context.Context, repository, branch string) (bool,
 // File returns a file at a commit, or [ErrNoFile]; at most 1 MB.
 func (s Source) File(ctx context.Context, repository, commit, path string) ([]byte, error) {
 	var content []byte
-	err := s.GitHub.call(ctx, repository, fmt.Sprintf("reading %s at %s", path, commit), func(ctx context.Context, r repo) error {
+	err := s.GitHub.to.call(ctx, repository, fmt.Sprintf("reading %s at %s", path, commit), func(ctx context.Context, r repo) error {
 		file, _, _, err := r.Repositories.GetContents(ctx, r.owner, r.name, path, &github.RepositoryContentGetOptions{Ref: commit})
 		switch {
 		case isStatus(err, http.StatusNotFound):
@@ -67,7 +67,7 @@ func (s Source) File(ctx context.Context, repository, commit, path string) ([]by
 // directory GitHub names. The caller closes it; ctx bounds the reading too.
 func (s Source) Archive(ctx context.Context, repository, commit string) (io.ReadCloser, error) {
 	var address *url.URL
-	err := s.GitHub.call(ctx, repository, "asking for the archive of "+commit, func(ctx context.Context, r repo) error {
+	err := s.GitHub.to.call(ctx, repository, "asking for the archive of "+commit, func(ctx context.Context, r repo) error {
 		var err error
 		address, _, err = r.Repositories.GetArchiveLink(ctx, r.owner, r.name, github.Tarball, &github.RepositoryContentGetOptions{Ref: commit}, 2)
 		return err
@@ -81,7 +81,7 @@ func (s Source) Archive(ctx context.Context, repository, commit string) (io.Read
 	if err != nil {
 		return nil, fmt.Errorf("making the request for the archive of %s at %s: the address is malformed", repository, commit)
 	}
-	resp, err := s.GitHub.plain.Do(req)
+	resp, err := s.GitHub.to.plain.Do(req)
 	if hidden := (*url.Error)(nil); errors.As(err, &hidden) {
 		err = hidden.Err // without the address
 	}
@@ -98,7 +98,7 @@ func (s Source) Archive(ctx context.Context, repository, commit string) (io.Read
 // HasCommit reports whether the repository has a commit.
 func (s Source) HasCommit(ctx context.Context, repository, commit string) (bool, error) {
 	has := false
-	err := s.GitHub.call(ctx, repository, "looking for commit "+commit, func(ctx context.Context, r repo) error {
+	err := s.GitHub.to.call(ctx, repository, "looking for commit "+commit, func(ctx context.Context, r repo) error {
 		_, _, err := r.Repositories.GetCommitSHA1(ctx, r.owner, r.name, commit, "")
 		if isStatus(err, http.StatusUnprocessableEntity) { // "No commit found for SHA"
 			return nil
@@ -143,7 +143,7 @@ func (s Source) BranchContains(ctx context.Context, repository, branch, commit s
 // RepositoryID is the number of the repository that has the name now.
 func (s Source) RepositoryID(ctx context.Context, repository string) (int64, error) {
 	var id int64
-	err := s.GitHub.call(ctx, repository, "asking for the number", func(ctx context.Context, r repo) error {
+	err := s.GitHub.to.call(ctx, repository, "asking for the number", func(ctx context.Context, r repo) error {
 		found, _, err := r.Repositories.Get(ctx, r.owner, r.name)
 		if err == nil && found.GetID() == 0 {
 			return errors.New("GitHub's answer has none")
@@ -156,7 +156,7 @@ func (s Source) RepositoryID(ctx context.Context, repository string) (int64, err
 
 // CloneURL is the address that git clones the repository from.
 func (s Source) CloneURL(repository string) string {
-	web := strings.TrimSuffix(s.GitHub.base, "/api/v3")
+	web := strings.TrimSuffix(s.GitHub.to.base, "/api/v3")
 	if web == "https://api.github.com" {
 		web = "https://github.com"
 	}

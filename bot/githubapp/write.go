@@ -42,13 +42,13 @@ type byApp struct {
 // own reports whether the App itself wrote something. A marker in the text is no
 // proof, anybody can type it; neither is the App alone, which a person may act
 // through.
-func (g *Client) own(b byApp) bool {
+func (g *connections) own(b byApp) bool {
 	return b.App != nil && b.App.ID == g.appID && b.User.Type == "Bot"
 }
 
 // React sets a reaction on a comment. One that is there already stays.
 func (g *Client) React(ctx context.Context, repository string, comment int64, content string) error {
-	return g.call(ctx, repository, "reacting to a comment", func(ctx context.Context, r repo) error {
+	return g.to.call(ctx, repository, "reacting to a comment", func(ctx context.Context, r repo) error {
 		_, _, err := r.Reactions.CreateIssueCommentReaction(ctx, r.owner, r.name, comment, content)
 		return err
 	})
@@ -60,7 +60,7 @@ func (g *Client) Unreact(ctx context.Context, repository string, comment int64, 
 	if err != nil || own[content] == 0 {
 		return err
 	}
-	return g.call(ctx, repository, "taking back a reaction", func(ctx context.Context, r repo) error {
+	return g.to.call(ctx, repository, "taking back a reaction", func(ctx context.Context, r repo) error {
 		_, err := r.Reactions.DeleteIssueCommentReaction(ctx, r.owner, r.name, comment, own[content])
 		if isStatus(err, http.StatusNotFound) {
 			return nil
@@ -71,12 +71,12 @@ func (g *Client) Unreact(ctx context.Context, repository string, comment int64, 
 
 // Reactions returns the App's own reactions on a comment: ids by content.
 func (g *Client) Reactions(ctx context.Context, repository string, comment int64) (map[string]int64, error) {
-	login, err := g.botLogin(ctx)
+	login, err := g.to.botLogin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	own := map[string]int64{}
-	err = g.call(ctx, repository, "listing reactions", func(ctx context.Context, r repo) error {
+	err = g.to.call(ctx, repository, "listing reactions", func(ctx context.Context, r repo) error {
 		for page := 1; page > 0 && page <= pages; {
 			list, resp, err := r.Reactions.ListIssueCommentReactions(ctx, r.owner, r.name, comment, &github.ListOptions{PerPage: 100, Page: page})
 			if err != nil {
@@ -97,7 +97,7 @@ func (g *Client) Reactions(ctx context.Context, repository string, comment int64
 // CreateComment writes a comment on a pull request and returns its id.
 func (g *Client) CreateComment(ctx context.Context, repository string, pullRequest int, body string) (int64, error) {
 	var id int64
-	err := g.call(ctx, repository, "commenting on a pull request", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "commenting on a pull request", func(ctx context.Context, r repo) error {
 		made, _, err := r.Issues.CreateComment(ctx, r.owner, r.name, pullRequest, &github.IssueComment{Body: &body})
 		id = made.GetID()
 		return err
@@ -109,7 +109,7 @@ func (g *Client) CreateComment(ctx context.Context, repository string, pullReque
 // deleted it.
 func (g *Client) EditComment(ctx context.Context, repository string, id int64, body string) (bool, error) {
 	exists := true
-	err := g.call(ctx, repository, "editing a comment", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "editing a comment", func(ctx context.Context, r repo) error {
 		_, _, err := r.Issues.EditComment(ctx, r.owner, r.name, id, &github.IssueComment{Body: &body})
 		if isStatus(err, http.StatusNotFound) {
 			exists = false
@@ -122,7 +122,7 @@ func (g *Client) EditComment(ctx context.Context, repository string, id int64, b
 
 // DeleteComment deletes a comment. One that is gone already is fine.
 func (g *Client) DeleteComment(ctx context.Context, repository string, id int64) error {
-	return g.call(ctx, repository, "deleting a comment", func(ctx context.Context, r repo) error {
+	return g.to.call(ctx, repository, "deleting a comment", func(ctx context.Context, r repo) error {
 		_, err := r.Issues.DeleteComment(ctx, r.owner, r.name, id)
 		if isStatus(err, http.StatusNotFound) {
 			return nil
@@ -142,7 +142,7 @@ type ownComment struct {
 // with a marker, oldest first.
 func (g *Client) OwnComments(ctx context.Context, repository string, pullRequest int, marker string) ([]ownComment, error) {
 	var own []ownComment
-	err := g.call(ctx, repository, "looking for our own comments", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "looking for our own comments", func(ctx context.Context, r repo) error {
 		for page := 1; page > 0 && page <= pages; {
 			var list []ownComment
 			resp, err := r.get(ctx, r.path("issues/%d/comments?per_page=100&page=%d", pullRequest, page), &list)
@@ -150,7 +150,7 @@ func (g *Client) OwnComments(ctx context.Context, repository string, pullRequest
 				return err
 			}
 			for _, c := range list {
-				if g.own(c.byApp) && strings.HasPrefix(c.Body, marker) {
+				if g.to.own(c.byApp) && strings.HasPrefix(c.Body, marker) {
 					own = append(own, c)
 				}
 			}
@@ -181,7 +181,7 @@ type deploymentPayload struct {
 // CreateDeployment makes the deployment of a release and returns its id.
 func (g *Client) CreateDeployment(ctx context.Context, repository string, d report.Deployment) (int64, error) {
 	var id int64
-	err := g.call(ctx, repository, "creating a deployment", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "creating a deployment", func(ctx context.Context, r repo) error {
 		autoMerge := false
 		contexts := []string{} // none: nil would ask for all of them
 		made, _, err := r.Repositories.CreateDeployment(ctx, r.owner, r.name, &github.DeploymentRequest{
@@ -202,12 +202,12 @@ func (g *Client) CreateDeployment(ctx context.Context, repository string, d repo
 // release, oldest first: one, unless a request was carried out late. What is in a
 // payload is no proof, any workflow can write it.
 func (g *Client) FindDeployments(ctx context.Context, repository string, d report.Deployment) ([]int64, error) {
-	login, err := g.botLogin(ctx)
+	login, err := g.to.botLogin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []int64
-	err = g.call(ctx, repository, "looking for our own deployments", func(ctx context.Context, r repo) error {
+	err = g.to.call(ctx, repository, "looking for our own deployments", func(ctx context.Context, r repo) error {
 		for page := 1; page > 0 && page <= pages; {
 			var list []struct {
 				ID      int64           `json:"id"`
@@ -234,7 +234,7 @@ func (g *Client) FindDeployments(ctx context.Context, repository string, d repor
 
 // SetDeployment posts a state of a deployment.
 func (g *Client) SetDeployment(ctx context.Context, repository string, id int64, d report.Deployment) error {
-	return g.call(ctx, repository, "posting a deployment's state", func(ctx context.Context, r repo) error {
+	return g.to.call(ctx, repository, "posting a deployment's state", func(ctx context.Context, r repo) error {
 		autoInactive := false
 		_, _, err := r.Repositories.CreateDeploymentStatus(ctx, r.owner, r.name, id, &github.DeploymentStatusRequest{
 			State: (*string)(&d.State), Description: &d.Description, LogURL: optional(d.LogURL),
@@ -255,7 +255,7 @@ func optional(s string) *string {
 // DeploymentState returns the state of a deployment that was posted last.
 func (g *Client) DeploymentState(ctx context.Context, repository string, id int64) (report.Deployment, error) {
 	var last report.Deployment
-	err := g.call(ctx, repository, "reading a deployment's state", func(ctx context.Context, r repo) error {
+	err := g.to.call(ctx, repository, "reading a deployment's state", func(ctx context.Context, r repo) error {
 		var list []struct {
 			State       report.DeploymentState `json:"state"`
 			Description string                 `json:"description"`

@@ -18,33 +18,36 @@ const (
 
 )
 
+// evidence shows why a release went as it did.
+type evidence struct{ v view }
+
 // failure says why, and what mends it. What only ended, because a person
 // or a newer release wanted it so, has a reason and no fault.
-func (v view) failure() string {
-	f := v.rel.Status.Failure
-	if f == nil || f.Class == v1alpha1.FaultSuperseded && v.rel.Status.SupersededBy != "" {
+func (e evidence) failure() string {
+	f := e.v.rel.Status.Failure
+	if f == nil || f.Class == v1alpha1.FaultSuperseded && e.v.rel.Status.SupersededBy != "" {
 		return ""
 	}
-	message := v.failed(maxAdvice)
+	message := e.v.failed(maxAdvice)
 	if f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
 		return withCommands(upperFirst(message), f.Commands)
 	}
 	said := fmt.Sprintf("**%s**: %s", plain(string(f.Reason)), message)
-	if at := v.place(f); at != "" {
+	if at := e.place(f); at != "" {
 		said += " · " + at
 	}
 	return withCommands(said, f.Commands)
 }
 
-// evidence shows what was seen that shows why, each piece folded.
-func (v view) evidence(room int) string {
-	f := v.rel.Status.Failure
+// pieces show what was seen that shows why, each piece folded.
+func (e evidence) pieces(room int) string {
+	f := e.v.rel.Status.Failure
 	if f == nil || f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
 		return ""
 	}
 	var parts []string
 	for _, e := range f.Evidence[:min(maxEvidence, len(f.Evidence))] {
-		parts = append(parts, evidence(e))
+		parts = append(parts, piece(e))
 	}
 	parts, _ = whole(parts, room, len("\n\n"))
 	return paragraphs(append(parts, andMore(len(f.Evidence)-len(parts), "like it"))...)
@@ -54,7 +57,7 @@ func (v view) evidence(room int) string {
 var simplePath = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*$`)
 
 // place is the file that is wrong, and its line, linked at the commit.
-func (v view) place(f *v1alpha1.Failure) string {
+func (e evidence) place(f *v1alpha1.Failure) string {
 	if f.File == "" {
 		return ""
 	}
@@ -62,14 +65,14 @@ func (v view) place(f *v1alpha1.Failure) string {
 	if f.Line > 0 {
 		text, anchor = fmt.Sprintf("%s:%d", f.File, f.Line), fmt.Sprintf("#L%d", f.Line)
 	}
-	if v.commit() == "" || !simplePath.MatchString(f.File) {
+	if e.v.commit() == "" || !simplePath.MatchString(f.File) {
 		return code(text)
 	}
-	return link(code(text), v.repositoryURL("blob", v.commit(), f.File)+anchor)
+	return link(code(text), e.v.repositoryURL("blob", e.v.commit(), f.File)+anchor)
 }
 
-// evidence shows one thing that was seen, folded.
-func evidence(e v1alpha1.Evidence) string {
+// piece shows one thing that was seen, folded.
+func piece(e v1alpha1.Evidence) string {
 	var title []string
 	for _, part := range []struct{ label, value string }{
 		{"pod ", e.Pod}, {"container ", e.Container}, {"", e.Reason}, {"", e.Request},
@@ -98,27 +101,27 @@ func evidence(e v1alpha1.Evidence) string {
 }
 
 // drift shows, folded, how the pod templates of the two colours differed.
-func (v view) drift(room int) string {
-	if v.rel.Status.Drift == "" || room < 2*maxDrift {
+func (e evidence) drift(room int) string {
+	if e.v.rel.Status.Drift == "" || room < 2*maxDrift {
 		return ""
 	}
-	title := fmt.Sprintf("The pod template differs from what %s had before", v.target())
-	if v.app.Spec.Template == v1alpha1.TemplateOwn {
-		title = fmt.Sprintf("The pod template differs from what is live on %s", v.target().Other())
+	title := fmt.Sprintf("The pod template differs from what %s had before", e.v.target())
+	if e.v.app.Spec.Template == v1alpha1.TemplateOwn {
+		title = fmt.Sprintf("The pod template differs from what is live on %s", e.v.target().Other())
 	}
-	return fold(title, fence("diff", prose.Characters(v.rel.Status.Drift, maxDrift)))
+	return fold(title, fence("diff", prose.Characters(e.v.rel.Status.Drift, maxDrift)))
 }
 
 // earlier folds what came before on the same pull request: a line each.
-func (v view) earlier(room int) string {
-	all := v.around.Earlier
+func (e evidence) earlier(room int) string {
+	all := e.v.around.Earlier
 	if len(all) == 0 {
 		return ""
 	}
 	var lines []string
 	for _, rel := range all[:min(maxEarlier, len(all))] {
-		before := v.of(rel)
-		line := "- " + before.headline()
+		before := e.v.of(rel)
+		line := "- " + headline{before}.line()
 		if rel.Status.Failure != nil {
 			line += "\n  " + before.failed(maxMessage)
 		}

@@ -7,21 +7,24 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// facts names colours, versions, the environment, and who did what: a short line
+// facts say who brings which version where.
+type facts struct{ v view }
+
+// lines name colours, versions, the environment, and who did what: a short line
 // each, since GitHub keeps the line breaks of a comment.
-func (v view) facts() string {
-	version := v.versionLink(v.commit(), v.short())
-	if p := v.previous(); p != nil && v.target() != "" {
-		version = fmt.Sprintf("%s (%s) → %s (%s)", v.versionLink(p.Commit, p.Short()), p.Color, version, v.target())
+func (f facts) lines() string {
+	version := f.v.versionLink(f.v.commit(), f.v.short())
+	if p := f.v.previous(); p != nil && f.v.target() != "" {
+		version = fmt.Sprintf("%s (%s) → %s (%s)", f.v.versionLink(p.Commit, p.Short()), p.Color, version, f.v.target())
 	}
-	lines := []string{version + " · " + v.environmentLink(), v.claims() + "asked by " + v.who(v.rel.Spec.Cause)}
-	if a := v.rel.Spec.Approval; a != nil {
-		lines = append(lines, v.claims()+"approved by "+v.person(a.By, a.Cause))
+	lines := []string{version + " · " + f.environmentLink(), f.claims() + "asked by " + f.who(f.v.rel.Spec.Cause)}
+	if a := f.v.rel.Spec.Approval; a != nil {
+		lines = append(lines, f.claims()+"approved by "+f.person(a.By, a.Cause))
 	}
-	if c := v.rel.Spec.Cancel; c != nil {
-		lines = append(lines, v.claims()+"cancelled by "+v.person(c.By, c.Cause))
+	if c := f.v.rel.Spec.Cancel; c != nil {
+		lines = append(lines, f.claims()+"cancelled by "+f.person(c.By, c.Cause))
 	}
-	if st := v.rel.Status.GitHub; st != nil && st.PullRequestsCut {
+	if st := f.v.rel.Status.GitHub; st != nil && st.PullRequestsCut {
 		lines = append(lines, fmt.Sprintf("⚠️ Its push merged more pull requests than are looked for: %d of them hear of it here, the others "+
 			"do not", len(st.PullRequests)))
 	}
@@ -29,30 +32,30 @@ func (v view) facts() string {
 }
 
 // claims marks what anybody who may write releases could have written.
-func (v view) claims() string {
-	if v.rel.Claimed() {
+func (f facts) claims() string {
+	if f.v.rel.Claimed() {
 		return "claims: "
 	}
 	return ""
 }
 
-func (v view) environmentLink() string {
-	name := plain(v.environment())
-	if v.app.Spec.URL == "" {
+func (f facts) environmentLink() string {
+	name := plain(f.v.environment())
+	if f.v.app.Spec.URL == "" {
 		return name
 	}
-	return link(name, v.app.Spec.URL)
+	return link(name, f.v.app.Spec.URL)
 }
 
-func (v view) who(c v1alpha1.Cause) string {
+func (f facts) who(c v1alpha1.Cause) string {
 	if c.Kind == v1alpha1.CausePush {
-		return v.person(c.Actor, v1alpha1.Cause{Claims: c.Claims}) + ", by a push"
+		return f.person(c.Actor, v1alpha1.Cause{Claims: c.Claims}) + ", by a push"
 	}
-	return v.person(c.Actor, c)
+	return f.person(c.Actor, c)
 }
 
 // person names somebody, with a link to what they said if they said it on GitHub.
-func (v view) person(login string, c v1alpha1.Cause) string {
+func (f facts) person(login string, c v1alpha1.Cause) string {
 	name := plain(login)
 	if name == "" {
 		name = "somebody"

@@ -18,8 +18,8 @@ func shortDigests(s string) string {
 const maxFindings = 10
 
 // findings are what a person should know, with the commands for it.
-func (v view) findings(room int) string {
-	all := v.rel.Status.Findings
+func (e evidence) findings(room int) string {
+	all := e.v.rel.Status.Findings
 	var items []string
 	for _, finding := range all[:min(maxFindings, len(all))] {
 		items = append(items, item(withCommands("⚠️ "+plain(prose.Characters(finding.Text, maxAdvice)), finding.Commands)))

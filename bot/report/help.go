@@ -13,33 +13,33 @@ import (
 
 // help shows how the application is set up, as it is now. The list of commands is
 // the same for every application, see [CommandList].
-func (s overview) help() string {
-	spec := &s.App.Spec
+func (o overview) help() string {
+	spec := &o.of.App.Spec
 	lines := []string{
-		s.heading(),
+		o.heading(),
 		fmt.Sprintf("- **Released** from %s of %s to %s, namespace %s", code(spec.Branch), plain(spec.Repository), plain(spec.Environment),
-			code(s.App.Namespace)),
-		"- **Mode**: " + s.mode(),
+			code(o.of.App.Namespace)),
+		"- **Mode**: " + o.mode(),
 		"- **Health gate**: " + gate(spec.Gate),
 		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant "+
 			"%s for %s (hold); after that it has %s",
-			brief(spec.SoakTime()), brief(spec.DrainTime()), s.shows(command.Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
+			brief(spec.SoakTime()), brief(spec.DrainTime()), o.shows(command.Rollback), brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
 	}
-	if l := s.App.Status.Lock; l != nil {
-		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), s.shows(command.Unlock)))
+	if l := o.of.App.Status.Lock; l != nil {
+		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), o.shows(command.Unlock)))
 	} else {
-		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", s.shows(command.Lock)))
+		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", o.shows(command.Lock)))
 	}
 	return strings.Join(lines, "\n")
 }
 
 // mode says who approves a switch.
-func (s overview) mode() string {
-	p := s.App.Spec.Promotion
+func (o overview) mode() string {
+	p := o.of.App.Spec.Promotion
 	if p.Mode != v1alpha1.PromotionManual {
 		return "*Automatic*: a merge switches when its health gate has passed"
 	}
-	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", s.shows(command.Promote))
+	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", o.shows(command.Promote))
 	if p.Timeout.Duration > 0 {
 		text += fmt.Sprintf(", and is discarded after %s", brief(p.Timeout.Duration))
 	}

@@ -10,135 +10,138 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// next says what to type now.
-func (v view) next() string {
-	if v.rollback() {
-		return v.nextOfRollback()
+// nextSteps say what a reader can do now.
+type nextSteps struct{ v view }
+
+// text says what to type now.
+func (n nextSteps) text() string {
+	if n.v.rollback() {
+		return n.nextOfRollback()
 	}
-	if v.lock() != nil {
-		return fmt.Sprintf("Next: %s lets it go on · %s stops it", v.command(command.Unlock), v.command(command.Cancel))
+	if n.v.lock() != nil {
+		return fmt.Sprintf("Next: %s lets it go on · %s stops it", n.v.command(command.Unlock), n.v.command(command.Cancel))
 	}
-	switch v.rel.Status.Phase {
+	switch n.v.rel.Status.Phase {
 	case v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		return v.nextOfEnded()
+		return n.nextOfEnded()
 	case v1alpha1.ReleaseUndoing:
-		return "Nothing to do while it is being undone; " + v.liveNow()
+		return "Nothing to do while it is being undone; " + n.liveNow()
 	case v1alpha1.ReleaseWaiting:
-		return fmt.Sprintf("Next: %s moves users to it · %s discards it%s", v.command(command.Promote), v.command(command.Cancel),
-			v.approvalEnds())
+		return fmt.Sprintf("Next: %s moves users to it · %s discards it%s", n.v.command(command.Promote), n.v.command(command.Cancel),
+			n.approvalEnds())
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning:
 	}
-	return v.nextUnderWay()
+	return n.nextUnderWay()
 }
 
 // approvalEnds says when a release that nobody approves is discarded by itself.
-func (v view) approvalEnds() string {
-	steps, limit := v.rel.Status.Timeline, v.app.Spec.Promotion.Timeout.Duration
+func (n nextSteps) approvalEnds() string {
+	steps, limit := n.v.rel.Status.Timeline, n.v.app.Spec.Promotion.Timeout.Duration
 	if len(steps) == 0 || steps[len(steps)-1].Step != v1alpha1.StepPromote || limit <= 0 {
 		return ""
 	}
 	since := steps[len(steps)-1].StartedAt.Time
-	if t := v.app.Status.UnlockedAt; t != nil && t.After(since) {
+	if t := n.v.app.Status.UnlockedAt; t != nil && t.After(since) {
 		since = t.Time // nobody could have approved before
 	}
 	return ", as happens by itself on " + date(since.Add(limit))
 }
 
 // nextOfEnded says what to type after a deploy has ended.
-func (v view) nextOfEnded() string {
-	retry := v.command(command.Retry)
+func (n nextSteps) nextOfEnded() string {
+	retry := n.v.command(command.Retry)
 	switch {
-	case v.replaced != nil:
-		return fmt.Sprintf("Nothing to do; %s says what is live", v.command(command.Status))
-	case Moved(v.rel) && v.rel.Status.Phase != v1alpha1.ReleaseSuperseded:
-		return v.readiness() // also of a failure that the version before could not take over
+	case n.v.replaced != nil:
+		return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
+	case Moved(n.v.rel) && n.v.rel.Status.Phase != v1alpha1.ReleaseSuperseded:
+		return n.readiness() // also of a failure that the version before could not take over
 	}
-	switch v.rel.Status.Phase {
+	switch n.v.rel.Status.Phase {
 	case v1alpha1.ReleaseFailed:
-		return fmt.Sprintf("Next: merge a fix, or %s; %s", retry, v.liveNow())
+		return fmt.Sprintf("Next: merge a fix, or %s; %s", retry, n.liveNow())
 	case v1alpha1.ReleaseError:
-		return fmt.Sprintf("Next: mend what it names, then %s; %s", retry, v.liveNow())
+		return fmt.Sprintf("Next: mend what it names, then %s; %s", retry, n.liveNow())
 	case v1alpha1.ReleaseCancelled:
-		return fmt.Sprintf("Next: %s or %s starts it again; %s", v.command(command.Promote), retry, v.liveNow())
+		return fmt.Sprintf("Next: %s or %s starts it again; %s", n.v.command(command.Promote), retry, n.liveNow())
 	case v1alpha1.ReleaseSuperseded, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning,
 		v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
 	}
-	return fmt.Sprintf("Nothing to do; %s says what is live", v.command(command.Status))
+	return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
 }
 
 // nextUnderWay says what to type while a deploy moves by itself.
-func (v view) nextUnderWay() string {
+func (n nextSteps) nextUnderWay() string {
 	switch {
-	case v.rel.Status.Phase == v1alpha1.ReleaseQueued && v.blocked(), len(v.waitCommands()) > 0:
-		return fmt.Sprintf("Next: mend what it names, then it goes on by itself · %s stops it", v.command(command.Cancel))
-	case Moved(v.rel):
-		return v.readiness()
-	case v.rel.Status.Milestones.SwitchIntendedAt != nil:
-		return fmt.Sprintf("Next: %s goes back as soon as the switch is confirmed", v.command(command.Rollback))
-	case v.app.Status.Lock != nil:
+	case n.v.rel.Status.Phase == v1alpha1.ReleaseQueued && n.blocked(), len(n.v.waitCommands()) > 0:
+		return fmt.Sprintf("Next: mend what it names, then it goes on by itself · %s stops it", n.v.command(command.Cancel))
+	case Moved(n.v.rel):
+		return n.readiness()
+	case n.v.rel.Status.Milestones.SwitchIntendedAt != nil:
+		return fmt.Sprintf("Next: %s goes back as soon as the switch is confirmed", n.v.command(command.Rollback))
+	case n.v.app.Status.Lock != nil:
 		return fmt.Sprintf("Next: it will wait before users are moved, %s; %s lets it go on · %s stops it",
-			lockText(v.app.Status.Lock, plain), v.command(command.Unlock), v.command(command.Cancel))
-	case v.app.Spec.Promotion.Mode == v1alpha1.PromotionManual && v.rel.Spec.Approval == nil:
-		return fmt.Sprintf("Next: %s lets it switch as soon as the gate passes · %s stops it", v.command(command.Promote),
-			v.command(command.Cancel))
+			lockText(n.v.app.Status.Lock, plain), n.v.command(command.Unlock), n.v.command(command.Cancel))
+	case n.v.app.Spec.Promotion.Mode == v1alpha1.PromotionManual && n.v.rel.Spec.Approval == nil:
+		return fmt.Sprintf("Next: %s lets it switch as soon as the gate passes · %s stops it", n.v.command(command.Promote),
+			n.v.command(command.Cancel))
 	}
-	return fmt.Sprintf("Nothing to do; %s stops it, users have not seen it yet", v.command(command.Cancel))
+	return fmt.Sprintf("Nothing to do; %s stops it, users have not seen it yet", n.v.command(command.Cancel))
 }
 
 // blocked reports whether no release can run until a person has mended something.
-func (v view) blocked() bool {
-	return meta.IsStatusConditionFalse(v.app.Status.Conditions, v1alpha1.ConditionReady)
+func (n nextSteps) blocked() bool {
+	return meta.IsStatusConditionFalse(n.v.app.Status.Conditions, v1alpha1.ConditionReady)
 }
 
 // readiness says what a rollback would do, and how long it would take: at once
 // while the colour that was left is kept at full size, later about as long as
 // starting the pods took this time.
-func (v view) readiness() string {
-	m := v.rel.Status.Milestones
+func (n nextSteps) readiness() string {
+	m := n.v.rel.Status.Milestones
 	if m.Previous == nil || m.SwitchedAt == nil {
 		return ""
 	}
-	if over := v.stagedOver(); over != nil {
-		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", v.command(command.Rollback),
-			code(m.Previous.Short()), code(v.of(over).short()))
+	if over := n.stagedOver(); over != nil {
+		return fmt.Sprintf("Next: %s returns to %s, whose pods are started first: %s was staged in their place", n.v.command(command.Rollback),
+			code(m.Previous.Short()), code(n.v.of(over).short()))
 	}
-	if why := v.unready(); why != nil {
-		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", v.command(command.Rollback),
+	if why := n.unready(); why != nil {
+		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", n.v.command(command.Rollback),
 			code(m.Previous.Short()), inMarkdown(*why).Says)
 	}
-	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
+	until := m.SwitchedAt.Add(max(n.v.app.Spec.HoldTime(), n.v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
-	if took := startup(v.rel); took > 0 {
-		later = "in " + about(took) + " after that" + longer(command.MayTakeLonger(v.app, v.rel.Status.Route))
+	if took := startup(n.v.rel); took > 0 {
+		later = "in " + about(took) + " after that" + longer(command.MayTakeLonger(n.v.app, n.v.rel.Status.Route))
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
-		v.command(command.Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
+		n.v.command(command.Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
 }
 
 // unready says why users could not return at once to the version that they left,
 // as the deployer sees it now; nil if they could, or the hold has ended as was said.
-func (v view) unready() *command.Fact {
-	if last := v.app.Status.LastSwitch; last != nil && last.UID == string(v.rel.UID) && last.Shrunk {
+func (n nextSteps) unready() *command.Fact {
+	if last := n.v.app.Status.LastSwitch; last != nil && last.UID == string(n.v.rel.UID) && last.Shrunk {
 		return nil
 	}
-	return command.MissingNow(v.app, v.rel.Status.Milestones.Previous.Color)
+	return command.MissingNow(n.v.app, n.v.rel.Status.Milestones.Previous.Color)
 }
 
 // stagedOver is the deploy that was put in the place of the version that users were
 // moved away from, while it was still to be kept for them; nil if none was.
-func (v view) stagedOver() *v1alpha1.Release {
-	m := v.rel.Status.Milestones
-	if !Moved(v.rel) || v.replaced != nil || m.Previous == nil {
+func (n nextSteps) stagedOver() *v1alpha1.Release {
+	m := n.v.rel.Status.Milestones
+	if !Moved(n.v.rel) || n.v.replaced != nil || m.Previous == nil {
 		return nil
 	}
-	return command.StagedOver(m.Previous.Color, m.SwitchedAt.Time, v.around.Releases)
+	return command.StagedOver(m.Previous.Color, m.SwitchedAt.Time, n.v.around.Releases)
 }
 
 // promised reports whether the comment said that a rollback is instant when
 // another release was staged: afterwards it is no news.
-func (v view) promised(over *v1alpha1.Release) bool {
-	m := v.rel.Status.Milestones
-	until := m.SwitchedAt.Add(max(v.app.Spec.HoldTime(), v.app.Spec.DrainTime()))
+func (n nextSteps) promised(over *v1alpha1.Release) bool {
+	m := n.v.rel.Status.Milestones
+	until := m.SwitchedAt.Add(max(n.v.app.Spec.HoldTime(), n.v.app.Spec.DrainTime()))
 	for _, entry := range over.Status.Timeline {
 		if entry.Step == v1alpha1.StepStage {
 			return entry.StartedAt.Time.Before(until)
@@ -160,68 +163,68 @@ func startup(rel *v1alpha1.Release) time.Duration {
 }
 
 // nextOfRollback says what to type on a rollback.
-func (v view) nextOfRollback() string {
-	left := code(v.rel.Spec.Rollback.From.Short())
-	switch v.rel.Status.Phase {
+func (n nextSteps) nextOfRollback() string {
+	left := code(n.v.rel.Spec.Rollback.From.Short())
+	switch n.v.rel.Status.Phase {
 	case v1alpha1.ReleaseSucceeded:
-		if v.replaced != nil {
-			return fmt.Sprintf("Nothing to do; %s says what is live", v.command(command.Status))
+		if n.v.replaced != nil {
+			return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
 		}
 		return fmt.Sprintf("Next: merge a fix, or %s the same; whatever contains %s waits for %s from now on",
-			v.command(command.Retry), left, v.command(command.Promote))
+			n.v.command(command.Retry), left, n.v.command(command.Promote))
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		if Moved(v.rel) {
-			return fmt.Sprintf("Next: look at the reason above; %s says what is live. %s was left", v.command(command.Status), left)
+		if Moved(n.v.rel) {
+			return fmt.Sprintf("Next: look at the reason above; %s says what is live. %s was left", n.v.command(command.Status), left)
 		}
 		return fmt.Sprintf("Next: mend what it names, then %s tries again; %s was to be left, %s says what is live",
-			v.command(command.Rollback), left, v.command(command.Status))
+			n.v.command(command.Rollback), left, n.v.command(command.Status))
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
 	}
 	return "Nothing to do; " + left + " is being left"
 }
 
-func (v view) liveNow() string {
-	if p := v.previous(); p != nil && !Moved(v.rel) && !interference(v.rel) {
+func (n nextSteps) liveNow() string {
+	if p := n.v.previous(); p != nil && !Moved(n.v.rel) && !interference(n.v.rel) {
 		return fmt.Sprintf("%s on %s serves users", code(p.Short()), p.Color)
 	}
-	return v.command(command.Status) + " says what is live"
+	return n.v.command(command.Status) + " says what is live"
 }
 
 // afterwards says what became of the release that took this one's place: that is
 // how the author of a change hears that it shipped with another one.
-func (v view) afterwards() string {
-	if v.rel.Status.SupersededBy == "" {
+func (n nextSteps) afterwards() string {
+	if n.v.rel.Status.SupersededBy == "" {
 		return ""
 	}
-	name := code(v.successor())
-	if v.heir == nil {
+	name := code(n.v.successor())
+	if n.v.heir == nil {
 		return name + " took its place"
 	}
-	heir := v.of(v.heir)
+	heir := n.v.of(n.v.heir)
 	name = heir.versionLink(heir.commit(), heir.short())
 	if lock := heir.lock(); lock != nil {
 		return fmt.Sprintf("🔒 It ships with %s, which waits: %s", name, lockText(lock, plain))
 	}
-	switch v.heir.Status.Phase {
+	switch n.v.heir.Status.Phase {
 	case v1alpha1.ReleaseSucceeded:
-		return fmt.Sprintf("✅ Shipped with %s, %s", name, heir.when())
+		return fmt.Sprintf("✅ Shipped with %s, %s", name, headline{heir}.when())
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
-		reason, commands := heir.failed(maxAdvice), v.heir.Status.Commands
-		if f := v.heir.Status.Failure; f != nil {
+		reason, commands := heir.failed(maxAdvice), n.v.heir.Status.Commands
+		if f := n.v.heir.Status.Failure; f != nil {
 			commands = f.Commands
 		}
-		text := fmt.Sprintf("%s Its successor %s %s; %s", heir.mark(), name, heir.fate(), heir.consequence())
+		text := fmt.Sprintf("%s Its successor %s %s; %s", headline{heir}.mark(), name, headline{heir}.fate(), outcome{heir}.consequence())
 		if reason != "" {
 			text = withCommands(text+"\n"+upperFirst(reason), commands)
 		}
 		return text
 	case v1alpha1.ReleaseUndoing:
-		return fmt.Sprintf("↩️ Its successor %s %s and is being undone", name, heir.fate())
+		return fmt.Sprintf("↩️ Its successor %s %s and is being undone", name, headline{heir}.fate())
 	case v1alpha1.ReleaseWaiting:
 		return fmt.Sprintf("✋ It ships with %s, which waits", name)
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning:
 	}
-	if Moved(v.heir) {
+	if Moved(n.v.heir) {
 		return fmt.Sprintf("🚆 It is live with %s, which is being watched", name)
 	}
 	return fmt.Sprintf("🚆 It ships with %s, which is under way", name)

@@ -52,13 +52,13 @@ func clauses(parts ...string) string {
 }
 
 // proof is the comment's line of what was seen from outside.
-func (v view) proof() string {
-	seen := Seen(v.rel.Status.Proof)
+func (e evidence) proof() string {
+	seen := Seen(e.v.rel.Status.Proof)
 	if seen == "" {
 		return ""
 	}
 	mark := ""
-	switch v.rel.Status.Proof.Result {
+	switch e.v.rel.Status.Proof.Result {
 	case v1alpha1.ProofFailed:
 		mark = "❌ "
 	case v1alpha1.ProofInconclusive, v1alpha1.ProofInterrupted, v1alpha1.ProofNotObserved:

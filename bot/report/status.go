@@ -23,12 +23,12 @@ func inComments() Surface {
 func Say(f command.Fact) Text { return inComments().Say(f) }
 
 // overview shows an application, in answer to a command.
-type overview struct{ *command.Situation }
+type overview struct{ of *command.Situation }
 
 // status says what is live, what is under way, and what is in the way.
-func (s overview) status() string {
-	st := s.App.Status
-	lines := []string{s.heading()}
+func (o overview) status() string {
+	st := o.of.App.Status
+	lines := []string{o.heading()}
 	if st.Lock != nil {
 		lines = append(lines, fmt.Sprintf("- 🔒 %s", lockText(st.Lock, plain)))
 	}
@@ -40,12 +40,13 @@ func (s overview) status() string {
 		}
 	}
 	var unfinished []string
-	for i := range s.Releases {
-		rel := &s.Releases[i]
+	around := Around{Applications: o.of.Applications, Releases: o.of.Releases}
+	for i := range o.of.Releases {
+		rel := &o.of.Releases[i]
 		if rel.Status.Phase.Finished() {
 			continue
 		}
-		unfinished = append(unfinished, "- "+newView(&s.App, rel, Around{Applications: s.Applications, Releases: s.Releases}).headline())
+		unfinished = append(unfinished, "- "+headline{newView(&o.of.App, rel, around)}.line())
 	}
 	unfinished, more := whole(unfinished, maxComment/4, len("\n"))
 	if lines = append(lines, unfinished...); more > 0 {
@@ -55,16 +56,16 @@ func (s overview) status() string {
 	case st.Live == nil: // the condition says why; there is nothing to go back from
 	case last != nil && last.To.Color != st.Live.Color:
 		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
-			"Ingress; %s does not work meanwhile.", st.Live.Color, s.shows(command.Rollback)))
+			"Ingress; %s does not work meanwhile.", st.Live.Color, o.shows(command.Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
-		held, back := "at once, it still runs", command.FindWayBack(&s.App, st.Previous, s.Releases)
+		held, back := "at once, it still runs", command.FindWayBack(&o.of.App, st.Previous, o.of.Releases)
 		if !back.Instant {
 			held = "its pods would be started first, since " + inMarkdown(*back.Lacks).Says
 		}
 		if back.About > 0 {
 			held += ", " + about(back.About) + longer(back.Longer)
 		}
-		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(s.RollbackByCommit().String()),
+		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(o.of.RollbackByCommit().String()),
 			code(st.Previous.Short()), st.Previous.Color, held))
 	case last != nil:
 		lines = append(lines, fmt.Sprintf("- The last switch, by %s, went back from %s.", code(last.Release), code(last.From.Short())))
@@ -73,17 +74,17 @@ func (s overview) status() string {
 }
 
 // heading names the application and what is live.
-func (s overview) heading() string {
-	name := plain(s.App.Name)
-	if full := s.Name(); strings.Contains(full, "/") { // several namespaces have one of that name
+func (o overview) heading() string {
+	name := plain(o.of.App.Name)
+	if full := o.of.Name(); strings.Contains(full, "/") { // several namespaces have one of that name
 		name = plain(full)
 	}
 	live := "nothing is live"
-	if v := s.App.Status.Live; v != nil {
+	if v := o.of.App.Status.Live; v != nil {
 		live = fmt.Sprintf("%s is live on %s", versionCode(v), v.Color)
 	}
-	return fmt.Sprintf("**%s** (%s): %s.", name, plain(s.App.Spec.Environment), live)
+	return fmt.Sprintf("**%s** (%s): %s.", name, plain(o.of.App.Spec.Environment), live)
 }
 
 // shows is a command on this application, as it is typed.
-func (s overview) shows(verb command.Verb) string { return code(s.Typed(verb).String()) }
+func (o overview) shows(verb command.Verb) string { return code(o.of.Typed(verb).String()) }

@@ -9,10 +9,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// timeline is the table of steps: three columns, since it is read on telephones
+// timeline shows the steps of a release.
+type timeline struct{ v view }
+
+// table is the table of steps: three columns, since it is read on telephones
 // too.
-func (v view) timeline(room int) string {
-	steps := v.rel.Status.Timeline
+func (s timeline) table(room int) string {
+	steps := s.v.rel.Status.Timeline
 	if len(steps) == 0 {
 		return ""
 	}
@@ -22,7 +25,7 @@ func (v view) timeline(room int) string {
 		if entry.FinishedAt != nil {
 			took = span(entry.FinishedAt.Sub(entry.StartedAt.Time))
 		}
-		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s |", v.stepMark(i), plain(string(entry.Step)), took, v.did(entry)))
+		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s |", s.stepMark(i), plain(string(entry.Step)), took, s.did(entry)))
 	}
 	const head = "| Step | Took | |\n|---|---|---|\n"
 	rows, more := whole(rows, room-2*len(head), len("\n"))
@@ -33,10 +36,10 @@ func (v view) timeline(room int) string {
 }
 
 // stepMark shows how a step of the timeline ended.
-func (v view) stepMark(i int) string {
-	steps := v.rel.Status.Timeline
+func (s timeline) stepMark(i int) string {
+	steps := s.v.rel.Status.Timeline
 	entry := steps[i]
-	if f := v.rel.Status.Failure; f != nil && f.Step == entry.Step && lastOf(steps, i) {
+	if f := s.v.rel.Status.Failure; f != nil && f.Step == entry.Step && lastOf(steps, i) {
 		switch f.Class {
 		case v1alpha1.FaultCancelled:
 			return "🚫"
@@ -51,7 +54,7 @@ func (v view) stepMark(i int) string {
 		return "↩️"
 	case entry.FinishedAt != nil:
 		return "✅"
-	case entry.Step == v1alpha1.StepPromote && v.rel.Status.Phase == v1alpha1.ReleaseWaiting:
+	case entry.Step == v1alpha1.StepPromote && s.v.rel.Status.Phase == v1alpha1.ReleaseWaiting:
 		return "✋"
 	}
 	return "⏳"
@@ -68,16 +71,16 @@ func lastOf(steps []v1alpha1.TimelineEntry, i int) bool {
 }
 
 // did says what a step did, or what it waits for.
-func (v view) did(entry v1alpha1.TimelineEntry) string {
+func (s timeline) did(entry v1alpha1.TimelineEntry) string {
 	var parts []string
-	if said := v.saidOf(entry); said != "" {
+	if said := s.saidOf(entry); said != "" {
 		parts = append(parts, said)
 	}
 	more, address := "more", entry.URL
 	if entry.Step == v1alpha1.StepBuild {
-		parts = append(parts, v.build()...)
+		parts = append(parts, s.build()...)
 		more = "log"
-		if b := v.rel.Status.Build; b != nil && address == "" {
+		if b := s.v.rel.Status.Build; b != nil && address == "" {
 			address = b.LogURL
 		}
 	}
@@ -89,16 +92,16 @@ func (v view) did(entry v1alpha1.TimelineEntry) string {
 
 // saidOf is what the record says of a step, but for what stands in a line of its own:
 // why the release failed, what it waits for a person to do, what the proof has shown.
-func (v view) saidOf(entry v1alpha1.TimelineEntry) string {
-	st := v.rel.Status
+func (s timeline) saidOf(entry v1alpha1.TimelineEntry) string {
+	st := s.v.rel.Status
 	underWay := entry.FinishedAt == nil && entry.Step == st.Step
 	switch {
 	case entry.Failed && st.Failure != nil:
 		return ""
-	case underWay && (st.Phase == v1alpha1.ReleaseWaiting || len(v.waitCommands()) > 0):
+	case underWay && (st.Phase == v1alpha1.ReleaseWaiting || len(s.v.waitCommands()) > 0):
 		return ""
 	case underWay && st.Waiting != nil:
-		return shortDigests(v.waiting(maxMessage))
+		return shortDigests(s.v.waiting(maxMessage))
 	case entry.Proof != "":
 		return plain(string(entry.Proof))
 	}
@@ -109,14 +112,14 @@ func (v view) saidOf(entry v1alpha1.TimelineEntry) string {
 const shownQueue = 10 * time.Second
 
 // build says what Cloud Build did besides building.
-func (v view) build() []string {
-	b := v.rel.Status.Build
+func (s timeline) build() []string {
+	b := s.v.rel.Status.Build
 	if b == nil {
 		return nil
 	}
 	var parts []string
 	if b.CreatedAt != nil && b.StartedAt != nil {
-		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && v.rel.Status.Milestones.Built == nil { // then the step says it
+		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && s.v.rel.Status.Milestones.Built == nil { // then the step says it
 			parts = append(parts, "queued "+span(queued))
 		}
 	}

@@ -179,12 +179,12 @@ func (v view) lock() *v1alpha1.Lock {
 }
 
 // attempt counts the tries of what the release does, from 1.
-func (v view) attempt() int32 {
+func (h headline) attempt() int32 {
 	switch {
-	case v.rel.Spec.Deploy != nil:
-		return v.rel.Spec.Deploy.Attempt
-	case v.rel.Spec.Rollback != nil:
-		return max(1, v.rel.Spec.Rollback.Attempt)
+	case h.v.rel.Spec.Deploy != nil:
+		return h.v.rel.Spec.Deploy.Attempt
+	case h.v.rel.Spec.Rollback != nil:
+		return max(1, h.v.rel.Spec.Rollback.Attempt)
 	}
 	return 1
 }

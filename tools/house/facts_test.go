@@ -122,10 +122,10 @@ func TestEveryWordOfTheRecordIsMadeAndNoOther(t *testing.T) {
 var renders = map[string]string{
 	"bot/report.Surface.Failure":      "shows what no text of its own says",
 	"bot/command.reasonOf":            "hands it on to a decision's text",
-	"bot/report.view.description":     "shows it in the Deployments tab",
+	"bot/report.tab.description":      "shows it in the Deployments tab",
 	"bot/report.view.failed":          "shows it, shortened, in a comment",
-	"bot/report.view.gist":            "has the comment written anew when it changes",
-	"bot/report.view.saidOf":          "shows what a step did",
+	"bot/report.gist":                 "has the comment written anew when it changes",
+	"bot/report.timeline.saidOf":      "shows what a step did",
 	"bot/report.view.waiting":         "shows a record without facts",
 	"cmd/turnout.asJSON":              "prints it for programs, beside the facts",
 	"cmd/turnout.stands":              "prints what is no wait, and a record without facts",
