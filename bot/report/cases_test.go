@@ -215,7 +215,7 @@ func reports() map[string]bottest.Case {
 			bottest.Fails(v1alpha1.FaultCancelled, v1alpha1.StepVerify, "Cancelled", "cancelled by wanda: not today"),
 			func(r *v1alpha1.Release) {
 				r.Spec.Cancel = &v1alpha1.Cancel{
-					By:    "wanda",
+					By: "wanda", Reason: "not today",
 					Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment, URL: "https://github.com/acme/shop/pull/7#issuecomment-3"},
 				}
 			}, bottest.TookSteps(bottest.Entry(v1alpha1.StepDiscard, 151, 153, "")), bottest.Ends(v1alpha1.ReleaseCancelled, 153)),

@@ -29,7 +29,8 @@ func (v view) failed(most int) string {
 
 // named are the version of this release, and that of another one, if it is in the record.
 func (v view) named(release string) command.Args {
-	about := command.Args{Version: &v1alpha1.Version{Commit: v.commit()}}
+	about := CancelOf(v.rel)
+	about.Version = &v1alpha1.Version{Commit: v.commit()}
 	if other := command.ByName(v.around.Releases, release); other != nil {
 		about.Kind = other.Spec.Kind
 		about.Other = &v1alpha1.Version{Commit: v.of(other).commit()}

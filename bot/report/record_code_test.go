@@ -1,8 +1,12 @@
 package report_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/bottest"
@@ -38,17 +42,57 @@ func TestEveryWaitIsSaid(t *testing.T) {
 			t.Errorf("no wait because of %s has words", because)
 		}
 	}
+	for code := range surface.Texts {
+		if strings.HasPrefix(string(code), "Waits") && !known[code] {
+			t.Errorf("%s has words, and no record says so", code)
+		}
+	}
+}
+
+// TestEveryFailureIsSaid: whatever reason a record may have has words of its own, which
+// show what the record says of it.
+func TestEveryFailureIsSaid(t *testing.T) {
+	surface := report.Markdown()
+	known := map[command.Code]bool{report.CodeFailed: true, command.CodeFailedBefore: true}
 	for _, because := range sourcetest.Constants[v1alpha1.FailureBecause](t, record, 4) {
 		code := report.FailureCode(v1alpha1.FailedSuperseded, because)
 		said(t, surface, code)
 		known[code] = true
 	}
-	said(t, surface, report.FailureCode(v1alpha1.FailedRolledBack, ""))
-	known[report.FailureCode(v1alpha1.FailedRolledBack, "")] = true
+	for name, reason := range sourcetest.Constants[v1alpha1.FailureReason](t, record, 40) {
+		if reason == v1alpha1.FailedSuperseded {
+			continue // it has words for each of its causes alone
+		}
+		code := report.FailureCode(reason, "")
+		said(t, surface, code)
+		known[code] = true
+		f := v1alpha1.Failure{
+			Reason: reason, Release: "shop-2", Limit: &metav1.Duration{Duration: time.Hour}, Message: "pod p: *detail*", By: "otto",
+		}
+		text := surface.Failure(&f, command.Args{By: "ada", Reason: "/cancel at the step warm"})
+		fact := slices.ContainsFunc([]string{": pod p: &#42;detail&#42;", "ada: /cancel", "within 1h", "shop-2"}, func(fact string) bool {
+			return strings.Contains(text, fact)
+		})
+		if !fact || strings.HasPrefix(text, "pod p") {
+			t.Errorf("%s is said as %q", name, text)
+		}
+	}
 	for code := range surface.Texts {
-		ofRecords := strings.HasPrefix(string(code), "Waits") || strings.HasPrefix(string(code), "Failed")
-		if ofRecords && !known[code] && code != command.CodeFailedBefore {
+		if strings.HasPrefix(string(code), "Failed") && !known[code] {
 			t.Errorf("%s has words, and no record says so", code)
+		}
+	}
+}
+
+// TestAFailureWithoutItsFactsIsShownByItsMessage: older versions noted fewer facts, and
+// newer ones have other reasons.
+func TestAFailureWithoutItsFactsIsShownByItsMessage(t *testing.T) {
+	for _, reason := range []v1alpha1.FailureReason{
+		v1alpha1.FailedCancelled, v1alpha1.FailedNotApproved, v1alpha1.FailedSuperseded, v1alpha1.FailedRolledBack, "OfLater",
+	} {
+		f := v1alpha1.Failure{Reason: reason, Message: "as it was written"}
+		if text := report.Markdown().Failure(&f, command.Args{}); text != f.Message {
+			t.Errorf("%s is said as %q", reason, text)
 		}
 	}
 }

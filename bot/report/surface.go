@@ -58,18 +58,49 @@ func WaitingCode(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) comm
 	return command.Code("Waits" + string(what) + string(because))
 }
 
-// Failure says why a release ended otherwise than as a success: from facts where those
-// say all of it, or else as the record says it. Version is the one that it was to bring.
+// Failure says why a release ended otherwise than as a success: by its reason, with what
+// the record says of it, or as the record says it alone, if it has a reason that is not
+// known here, or lacks the facts. In about is the version that it was to bring, and who
+// cancelled it for what Reason.
 func (s Surface) Failure(f *v1alpha1.Failure, about command.Args) string {
-	about.By, about.Release, about.At = f.By, f.Release, f.Since
+	code := FailureCode(f.Reason, f.Because)
+	if _, known := s.Texts[code]; !known || !complete(f, about) {
+		code = CodeFailed
+	}
+	if code != FailureCode(v1alpha1.FailedCancelled, "") {
+		about.By, about.Reason = f.By, f.Message
+	}
+	about.Release, about.At = f.Release, f.Since
 	if f.Commit != "" {
 		about.Live = &v1alpha1.Version{Commit: f.Commit}
 	}
-	code := FailureCode(f.Reason, f.Because)
-	if _, known := s.Texts[code]; !known || f.Release == "" && f.Commit == "" {
-		code, about.Reason = CodeFailed, f.Message
+	if f.Limit != nil {
+		about.About = *f.Limit
 	}
 	return s.Say(command.Fact{Code: code, Args: about}).Says
+}
+
+// complete reports whether a record has the facts that a reason is said in. Those of an
+// older version may not.
+func complete(f *v1alpha1.Failure, about command.Args) bool {
+	switch f.Reason {
+	case v1alpha1.FailedCancelled:
+		return about.By != ""
+	case v1alpha1.FailedNotApproved:
+		return f.Limit != nil
+	case v1alpha1.FailedSuperseded, v1alpha1.FailedRolledBack:
+		return f.Release != "" || f.Commit != ""
+	default:
+		return true
+	}
+}
+
+// CancelOf is who cancelled a release, and why, for [Surface.Failure].
+func CancelOf(rel *v1alpha1.Release) command.Args {
+	if rel.Spec.Cancel == nil {
+		return command.Args{}
+	}
+	return command.Args{By: rel.CancelledBy(), Reason: rel.Spec.Cancel.Reason}
 }
 
 // FailureCode names the fact that a release failed.

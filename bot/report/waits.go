@@ -2,8 +2,7 @@ package report
 
 import "github.com/turnout-dev/turnout/bot/command"
 
-// markdownWaits has the words of a comment for what a release waits for, and for why it
-// ended where facts say that.
+// markdownWaits has the words of a comment for what a release waits for.
 var markdownWaits = map[command.Code]Text{
 	"WaitsApproval":           {"it waits for an approval", ""},
 	"WaitsApprovalManual":     {"it waits because spec.promotion.mode is Manual", ""},
@@ -55,14 +54,5 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsSoakUnseen":        {"soaks until ${until}; the live pods could not be looked at since ${time}${detail}", ""},
 	"WaitsSoakUnhealthy":     {"soaks until ${until}; unhealthy since ${time}${detail}", ""},
 
-	"FailedSupersededNewer":  {"superseded by ${whose}", ""},
-	"FailedSupersededLive":   {"${barelive} is live already", ""},
-	"FailedSupersededBehind": {"${bareversion} is behind the live version ${barelive}; to go back, use /rollback", ""},
-	"FailedSupersededLate": {
-		"the push of ${bareversion} came late: it is part of ${barelive}, which users had and left (${byrelease}); to release it all the " +
-			"same, use /promote on its pull request", "",
-	},
-	"FailedRolledBack": {"gives way to ${whose}", ""},
-	CodeFailed:         {"${reason}", ""},
-	CodeMessage:        {"${reason}", ""},
+	CodeMessage: {"${reason}", ""},
 }

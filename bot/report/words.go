@@ -19,6 +19,7 @@ import (
 func markdownSurface() Surface {
 	texts := maps.Clone(markdownTexts)
 	maps.Copy(texts, markdownWaits)
+	maps.Copy(texts, markdownFailures)
 	return Surface{texts, markdownWords()}
 }
 
@@ -63,6 +64,7 @@ func markdownWords() map[string]func(command.Args) string {
 		"done":        func(a command.Args) string { return fmt.Sprint(a.Done) },
 		"again":       func(a command.Args) string { return fmt.Sprint(a.Done + 1) },
 		"of":          func(a command.Args) string { return fmt.Sprint(a.Of) },
+		"limit":       func(a command.Args) string { return Brief(a.About.Duration) },
 		"until":       func(a command.Args) string { return timeOf(a.Until) },
 		"time":        func(a command.Args) string { return timeOf(a.At) },
 		"barelive":    func(a command.Args) string { return plain(a.Live.Short()) },

@@ -177,15 +177,15 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 	case p.release == nil: // there was nothing to do
 		return outputsOfLive(p.app, string(v1alpha1.ReleaseSucceeded)).decided(p.decision), nil
 	}
-	if f := p.release.Status.Failure; f != nil && err != nil {
-		a.log.failure(p.release.Name, f)
+	if p.release.Status.Failure != nil && err != nil {
+		a.log.failure(p.release)
 	}
 	if p.release.Status.Phase == v1alpha1.ReleaseWaiting && exitCode(err) == exitPending {
 		a.log.annotate("notice", err.Error())
 		err = nil // that is as far as this step can bring it
 	}
-	report := report.Of(p.app, p.release, report.Around{Web: a.getenv("GITHUB_SERVER_URL")})
-	summary := "### " + report.Headline + "\n\n" + report.Comment + "\n"
+	shown := report.Of(p.app, p.release, report.Around{Web: a.getenv("GITHUB_SERVER_URL")})
+	summary := shown.Body() + "\n"
 	return outputsOf(p.app, p.release).decided(p.decision), errors.Join(err, a.write("GITHUB_STEP_SUMMARY", summary))
 }
 

@@ -240,7 +240,8 @@ func TestAStepPointsAtTheLineThatIsWrong(t *testing.T) {
 		}
 	})
 	got := s.step(map[string]string{})
-	const want = "::error file=cloudbuild.yaml,line=3,title=shop-bbbbbbbbbbbb-1 BuildConfig::images: missing,%0A100%25 sure\n"
+	const want = "::error file=cloudbuild.yaml,line=3,title=shop-bbbbbbbbbbbb-1 BuildConfig::" +
+		"its build is not configured correctly: images: missing,%0A100%25 sure\n"
 	if got.code != exitFailed || got.outputs["result"] != "Failed" || strings.Count(got.stdout, "::error") != 1 ||
 		!strings.Contains(got.stdout, want) {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)

@@ -72,7 +72,7 @@ func TestAWorkflowsLogObeysNoImagesName(t *testing.T) {
 	expectShown(t, "the log", text, 6) // title, step, finding, phase, file, evidence
 	for _, line := range []func(*workflowLog){
 		func(w *workflowLog) { w.annotate("error", hostile) },
-		func(w *workflowLog) { w.failure(hostile, hostileRelease().Status.Failure) },
+		func(w *workflowLog) { w.failure(hostileRelease()) },
 	} {
 		var out bytes.Buffer
 		line(&workflowLog{out: &out})

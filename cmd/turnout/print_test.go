@@ -132,7 +132,7 @@ func TestCommandsArePrintedWhole(t *testing.T) {
 	var log bytes.Buffer
 	w := &workflowLog{out: &log}
 	last := life()[len(life())-1]
-	w.failure(last.Name, last.Status.Failure)
+	w.failure(last)
 	if want := "%0A    " + strings.ReplaceAll(string(selectBlue), "%", "%25") + "\n"; !strings.HasSuffix(log.String(), want) {
 		t.Errorf("the annotation is %q, want it to end with %q", log.String(), want)
 	}
@@ -157,7 +157,7 @@ func TestAWorkflowsLogFoldsStepsAndObeysNobody(t *testing.T) {
 	last := life()[len(life())-1]
 	w.done(last)
 	last.Status.Failure.File, last.Status.Failure.Message = "a,b:c.yaml", "50% of\nlines ::are:: wrong"
-	w.failure(last.Name, last.Status.Failure)
+	w.failure(last)
 	w.annotate("warning", "x\r\n::error::y")
 	golden(t, "workflow.txt", out.String())
 	for line := range strings.Lines(out.String()) {
@@ -255,7 +255,7 @@ func TestATerminalSaysInTheEndWhatItCut(t *testing.T) {
 		var out bytes.Buffer
 		p := &terminalPrinter{out: &out, width: func() int { return width }}
 		p.done(rel)
-		if got := strings.Contains(out.String(), "  "+rel.Status.Message+"\n"); got != want {
+		if got := strings.Contains(out.String(), "  "+stands(rel)+"\n"); got != want {
 			t.Errorf("on a terminal of %d the message is said in full: %v\n%s", width, got, out.String())
 		}
 		if !strings.Contains(out.String(), "  note: "+rel.Status.Findings[0].Text+"\n    kubectl edit deployment shop-blue -n ns\n") {

@@ -21,13 +21,20 @@ func stands(rel *v1alpha1.Release) string {
 	case w != nil:
 		return surface.Waiting(w, about)
 	case s.Phase.Finished() && s.Failure != nil:
-		return surface.Failure(s.Failure, about)
+		return failed(surface, rel)
 	case s.Phase == v1alpha1.ReleaseSucceeded && s.Version != "":
 		return surface.Say(command.Fact{Code: codeUsersHave, Args: about}).Says
 	case s.Message == "":
 		return ""
 	}
 	return surface.Say(command.Fact{Code: report.CodeMessage, Args: command.Args{Reason: s.Message}}).Says
+}
+
+// failed says on a surface why a release ended otherwise than as a success.
+func failed(surface report.Surface, rel *v1alpha1.Release) string {
+	about := report.CancelOf(rel)
+	about.Version = &v1alpha1.Version{Commit: rel.Status.Version}
+	return surface.Failure(rel.Status.Failure, about)
 }
 
 // isApproved reports whether a release that waits for an approval has one: what it notes

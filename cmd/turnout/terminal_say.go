@@ -23,6 +23,7 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 	}
 	texts := maps.Clone(terminalTexts)
 	maps.Copy(texts, terminalWaits)
+	maps.Copy(texts, terminalFailures)
 	return report.Surface{Texts: texts, Words: map[string]func(command.Args) string{
 		"application": func(a command.Args) string { return quoted(a.Application) },
 		"release":     func(a command.Args) string { return quoted(a.Release) },
@@ -44,6 +45,7 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 		"done":        func(a command.Args) string { return fmt.Sprint(a.Done) },
 		"again":       func(a command.Args) string { return fmt.Sprint(a.Done + 1) },
 		"of":          func(a command.Args) string { return fmt.Sprint(a.Of) },
+		"limit":       func(a command.Args) string { return report.Brief(a.About.Duration) },
 		"until":       func(a command.Args) string { return secondOf(a.Until) },
 		"time":        func(a command.Args) string { return secondOf(a.At) },
 		"byrelease":   byRelease,

@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/command"
@@ -94,30 +97,75 @@ func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
 	surface, count := terminal(history().app), 0
 	for line := range strings.Lines(string(source)) {
 		name, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), `"`), `"`)
-		if !strings.HasPrefix(name, "Waits") && !strings.HasPrefix(name, "Failed") {
+		if !strings.HasPrefix(name, "Waits") {
 			continue
 		}
 		count++
-		text := surface.Texts[command.Code(name)]
-		if text.Says == "" {
-			t.Errorf("%s has no words on a terminal", name)
-		}
-		os.Expand(text.Says, func(word string) string {
-			if surface.Words[word] == nil {
-				t.Errorf("%s says ${%s}, which is no word", name, word)
-			}
-			return ""
-		})
+		saidOnATerminal(t, surface, command.Code(name))
 	}
 	if own := len(codesOfRecords); count < 40 || len(terminalWaits) != count+own {
 		t.Errorf("a terminal has words for %d waits, comments for %d, want those and %d more", len(terminalWaits), count, own)
 	}
 	for _, code := range codesOfRecords {
-		if surface.Texts[code].Says == "" {
-			t.Errorf("%s has no words on a terminal", code)
+		saidOnATerminal(t, surface, code)
+	}
+}
+
+func saidOnATerminal(t *testing.T, surface report.Surface, code command.Code) {
+	t.Helper()
+	text := surface.Texts[code]
+	if text.Says == "" {
+		t.Errorf("%s has no words on a terminal", code)
+	}
+	os.Expand(text.Says, func(word string) string {
+		if surface.Words[word] == nil && word != "because" {
+			t.Errorf("%s says ${%s}, which is no word", code, word)
 		}
+		return ""
+	})
+}
+
+// TestEveryFailureIsSaidOnATerminalAndToPrograms: whatever reason a record may have, a
+// terminal says it in words of its own with what the record says of it, and a program
+// reads it as it is.
+func TestEveryFailureIsSaidOnATerminalAndToPrograms(t *testing.T) {
+	const types = "../../api/v1alpha1/release_failure_types.go"
+	surface, known := terminal(history().app), 1 // what no reason says
+	for name, reason := range sourcetest.Constants[v1alpha1.FailureReason](t, types, 40) {
+		for _, because := range []v1alpha1.FailureBecause{"", v1alpha1.SupersededByNewer} {
+			if (reason == v1alpha1.FailedSuperseded) != (because != "") {
+				continue // it has words for each of its causes alone
+			}
+			known++
+			saidOnATerminal(t, surface, report.FailureCode(reason, because))
+			rel := deployed(shaA, 1, v1alpha1.ReleaseFailed)
+			rel.Status.Failure = &v1alpha1.Failure{
+				Reason: reason, Because: because, Release: "shop-bbbbbbbbbbbb-1", Limit: &metav1.Duration{Duration: time.Hour}, Message: "pod p: detail",
+			}
+			rel.Spec.Cancel = &v1alpha1.Cancel{By: "ada", Reason: "/cancel at the step warm"}
+			fact := slices.ContainsFunc([]string{": pod p: detail", "ada: /cancel", "within 1h", rel.Status.Failure.Release}, func(fact string) bool {
+				return strings.Contains(stands(&rel), fact)
+			})
+			if !fact || strings.HasPrefix(stands(&rel), "pod p") {
+				t.Errorf("%s is said as %q", name, stands(&rel))
+			}
+			line, err := jsonLine(asJSON(nil, &rel))
+			check(t, err)
+			if !strings.Contains(line, `"reason":"`+string(reason)+`"`) {
+				t.Errorf("%s is not in %s", name, line)
+			}
+		}
+	}
+	for _, because := range sourcetest.Constants[v1alpha1.FailureBecause](t, types, 4) {
+		if because != v1alpha1.SupersededByNewer {
+			known++
+			saidOnATerminal(t, surface, report.FailureCode(v1alpha1.FailedSuperseded, because))
+		}
+	}
+	if len(terminalFailures) != known {
+		t.Errorf("a terminal has words for %d failures, want the %d that there are", len(terminalFailures), known)
 	}
 }
 
 // codesOfRecords are shown of a record beside its wait.
-var codesOfRecords = []command.Code{report.CodeFailed, report.CodeMessage, codeUsersHave, codeApproved, codeApprovedLocked}
+var codesOfRecords = []command.Code{report.CodeMessage, codeUsersHave, codeApproved, codeApprovedLocked}

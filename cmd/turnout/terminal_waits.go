@@ -5,8 +5,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// terminalWaits has the words of a terminal for what a release waits for, and for how it
-// ended where facts say that.
+// terminalWaits has the words of a terminal for what a release waits for, and for where
+// it stands.
 var terminalWaits = map[command.Code]report.Text{
 	"WaitsApproval":           {Says: "waits for /promote"},
 	"WaitsApprovalManual":     {Says: "waits for /promote: spec.promotion.mode is Manual"},
@@ -58,15 +58,6 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsSoakUnseen":        {Says: "soaks until ${until}; the live pods could not be looked at since ${time}${detail}"},
 	"WaitsSoakUnhealthy":     {Says: "soaks until ${until}; unhealthy since ${time}${detail}"},
 
-	"FailedSupersededNewer":  {Says: "superseded by ${one}"},
-	"FailedSupersededLive":   {Says: "${livename} is live already"},
-	"FailedSupersededBehind": {Says: "${commit} is behind the live version ${livename}; to go back, use /rollback"},
-	"FailedSupersededLate": {
-		Says: "the push of ${commit} came late: it is part of ${livename}, which users had and left (${byrelease}); to release it all the " +
-			"same, use /promote on its pull request",
-	},
-	"FailedRolledBack": {Says: "gives way to ${one}"},
-	report.CodeFailed:  {Says: "${text}"},
 	report.CodeMessage: {Says: "${text}"},
 
 	codeUsersHave:      {Says: "users have ${commit}"},

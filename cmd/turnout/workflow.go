@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/bot/report"
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
@@ -58,9 +60,23 @@ func (w *workflowLog) annotate(level, text string) {
 	_, _ = fmt.Fprintf(w.out, "::%s title=%s::%s\n", level, escapeProperty("Turnout"), escapeData(text))
 }
 
+// annotation says facts above a workflow's log, where a text keeps its lines.
+func annotation() report.Surface {
+	s := terminal(&v1alpha1.BlueGreen{})
+	s.Words["text"] = func(a command.Args) string { return a.Reason }
+	s.Words["detail"] = func(a command.Args) string {
+		if a.Reason == "" {
+			return ""
+		}
+		return ": " + a.Reason
+	}
+	return s
+}
+
 // failure shows why a release failed, at the file and line that is wrong if one
 // is.
-func (w *workflowLog) failure(release string, f *v1alpha1.Failure) {
+func (w *workflowLog) failure(rel *v1alpha1.Release) {
+	f := rel.Status.Failure
 	w.endGroup()
 	w.failed++
 	var at string
@@ -70,8 +86,8 @@ func (w *workflowLog) failure(release string, f *v1alpha1.Failure) {
 			at += fmt.Sprintf("line=%d,", f.Line)
 		}
 	}
-	_, _ = fmt.Fprintf(w.out, "::error %stitle=%s::%s\n", at, escapeProperty(release+" "+string(f.Reason)),
-		escapeData(strings.Join(append([]string{f.Message}, commandLines(f.Commands)...), "\n")))
+	_, _ = fmt.Fprintf(w.out, "::error %stitle=%s::%s\n", at, escapeProperty(rel.Name+" "+string(f.Reason)),
+		escapeData(strings.Join(append([]string{failed(annotation(), rel)}, commandLines(f.Commands)...), "\n")))
 }
 
 // The escapes of workflow commands, as actions/toolkit makes them

@@ -120,7 +120,7 @@ func TestEveryWordOfTheRecordIsMadeAndNoOther(t *testing.T) {
 // renders are the functions that may read a message of a release, with what they do
 // with it. Everything else goes by the facts.
 var renders = map[string]string{
-	"bot/report.Surface.Failure":      "shows what no text of its own says",
+	"bot/report.Surface.Failure":      "shows it behind the reason",
 	"bot/command.reasonOf":            "hands it on to a decision's text",
 	"bot/report.tab.description":      "shows it in the Deployments tab",
 	"bot/report.view.failed":          "shows it, shortened, in a comment",
@@ -131,7 +131,6 @@ var renders = map[string]string{
 	"cmd/turnout.stands":              "prints what is no wait, and a record without facts",
 	"cmd/turnout.stateOf":             "prints it for programs, beside the facts",
 	"cmd/turnout.stepSays":            "prints what a step did",
-	"cmd/turnout.workflowLog.failure": "prints it into a workflow's log",
 	"deployer/track.Outcome":          "ends a release with its failure's words",
 }
 

@@ -1,0 +1,64 @@
+package report
+
+import "github.com/turnout-dev/turnout/bot/command"
+
+// markdownFailures has the words of a comment for why a release ended otherwise than as a
+// success. What its record says of objects, and what somebody else says, is the detail.
+var markdownFailures = map[command.Code]Text{
+	"FailedLabel":        {"nobody can tell whose release it is${detail}", ""},
+	"FailedRepository":   {"its commit is of another repository${detail}", ""},
+	"FailedNotOnBranch":  {"its commit is not on the branch${detail}", ""},
+	"FailedNotRecorded":  {"the last switch recorded something else${detail}", ""},
+	"FailedCancelled":    {"cancelled by ${by}${detail}", ""},
+	"FailedNotApproved":  {"nobody approved within ${limit} (spec.promotion.timeout)", ""},
+	"FailedInterference": {"somebody else changed what it works on${detail}", ""},
+	"FailedDeadline":     {"a step took too long${detail}", ""},
+	"FailedUnstable":     {"it did not come to rest${detail}", ""},
+	"FailedTooLarge":     {"its record is too large${detail}", ""},
+
+	"FailedNoCommit":        {"its commit does not exist${detail}", ""},
+	"FailedNoBuildConfig":   {"its build has no configuration${detail}", ""},
+	"FailedBuildConfig":     {"its build is not configured correctly${detail}", ""},
+	"FailedBuildTrigger":    {"its build trigger cannot be used${detail}", ""},
+	"FailedSource":          {"its source did not reach Cloud Build${detail}", ""},
+	"FailedBuildRefused":    {"Cloud Build refused its build${detail}", ""},
+	"FailedBuildFailed":     {"its build failed${detail}", ""},
+	"FailedBuildTimedOut":   {"its build took too long${detail}", ""},
+	"FailedBuildCancelled":  {"somebody cancelled its build${detail}", ""},
+	"FailedNoDigest":        {"its build did not push the image${detail}", ""},
+	"FailedRegistryRefused": {"the registry did not show its image${detail}", ""},
+
+	"FailedTargetInUse":    {"the colour that it would use has users${detail}", ""},
+	"FailedLiveUnselected": {"the live service lost its pods${detail}", ""},
+	"FailedTranslate":      {"the load balancer cannot use the Ingress${detail}", ""},
+	"FailedPorts":          {"the services of the two colours have different ports${detail}", ""},
+	"FailedGateSpec":       {"its health gate cannot be asked${detail}", ""},
+	"FailedGateUnseen":     {"its health gate could not look${detail}", ""},
+	"FailedGateFailed":     {"it is not healthy${detail}", ""},
+	"FailedPublicAddress":  {"users meet failures${detail}", ""},
+	"FailedNotTakenUp":     {"its switch took no effect${detail}", ""},
+	"FailedSoakFailed":     {"it became unhealthy under live traffic${detail}", ""},
+	"FailedSoakUnseen":     {"it could not be watched under live traffic${detail}", ""},
+	"FailedCrashLoop":      {"it was restarted under live traffic${detail}", ""},
+
+	"FailedFailedCreate":               {"its pods cannot be created${detail}", ""},
+	"FailedInvalidImageName":           {"the name of its image is not valid${detail}", ""},
+	"FailedErrImageNeverPull":          {"its image is not on the node, and may not be pulled${detail}", ""},
+	"FailedErrImagePull":               {"its image cannot be pulled${detail}", ""},
+	"FailedImagePullBackOff":           {"its image cannot be pulled${detail}", ""},
+	"FailedCreateContainerConfigError": {"its container refers to something that is missing${detail}", ""},
+	"FailedCreateContainerError":       {"its container cannot be created${detail}", ""},
+	"FailedRunContainerError":          {"its container cannot be run${detail}", ""},
+	"FailedCrashLoopBackOff":           {"its container does not stay up${detail}", ""},
+	"FailedOOMKilled":                  {"its container needs more memory than its limit${detail}", ""},
+
+	"FailedSupersededNewer":  {"superseded by ${whose}", ""},
+	"FailedSupersededLive":   {"${barelive} is live already", ""},
+	"FailedSupersededBehind": {"${bareversion} is behind the live version ${barelive}; to go back, use /rollback", ""},
+	"FailedSupersededLate": {
+		"the push of ${bareversion} came late: it is part of ${barelive}, which users had and left (${byrelease}); to release it all the " +
+			"same, use /promote on its pull request", "",
+	},
+	"FailedRolledBack": {"gives way to ${whose}", ""},
+	CodeFailed:         {"${reason}", ""},
+}
