@@ -15,40 +15,23 @@ import (
 // depends on it but whether and how they are answered.
 const permissionLife = time.Minute
 
-// maxRemembered bounds what is remembered of people, who are as many as like.
-const maxRemembered = 10000
-
 // permissions remember for a moment what people may do. Nothing is executed on
 // their word. The zero value is ready.
 type permissions struct {
-	mu    sync.Mutex
-	known map[string]permission
-}
-
-type permission struct {
-	has string
-	at  time.Time
+	known expiring[string, string]
 }
 
 // ask returns what somebody may do, or could lately.
 func (p *permissions) ask(ctx context.Context, github *githubapp.Client, repository, login string) (string, error) {
 	who := strings.ToLower(repository + " " + login)
-	p.mu.Lock()
-	known, found := p.known[who]
-	p.mu.Unlock()
-	if found && time.Since(known.at) < permissionLife {
-		return known.has, nil
+	if has, _, found := p.known.get(who, permissionLife); found {
+		return has, nil
 	}
 	has, err := github.Permission(ctx, repository, login)
 	if err != nil {
 		return "", err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.known == nil || len(p.known) >= maxRemembered {
-		p.known = map[string]permission{}
-	}
-	p.known[who] = permission{has, time.Now()}
+	p.known.put(who, has)
 	return has, nil
 }
 
@@ -65,31 +48,38 @@ const (
 // quotas count the answers. The zero value is ready; a restart forgets.
 type quotas struct {
 	mu     sync.Mutex
-	began  time.Time
-	counts map[string]int
-	taken  map[string]bool // deliveries that were counted
+	counts expiring[string, *int]     // of the hour that began with the first
+	taken  expiring[string, struct{}] // deliveries that were counted
 }
 
 // take counts a delivery, once, and reports whether it may be answered.
 func (q *quotas) take(d *v1alpha1.Delivery) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.counts == nil || time.Since(q.began) > quotaTime || len(q.counts) >= maxRemembered {
-		q.began, q.counts, q.taken = time.Now(), map[string]int{}, map[string]bool{}
-	}
-	if q.taken[d.Name] {
+	if _, _, counted := q.taken.get(d.Name, quotaTime); counted {
 		return true
 	}
 	c := d.Spec.Comment
 	owner, _, _ := strings.Cut(strings.ToLower(d.Spec.Repository), "/")
 	person := owner + " " + strings.ToLower(c.Author)
 	thread := fmt.Sprintf("%s %s#%d", person, strings.ToLower(d.Spec.Repository), c.PullRequest)
-	if q.counts[owner] >= totalQuota || q.counts[person] >= personQuota || q.counts[thread] >= threadQuota {
+	all, own, here := q.of(owner), q.of(person), q.of(thread)
+	if *all >= totalQuota || *own >= personQuota || *here >= threadQuota {
 		return false
 	}
-	q.counts[owner]++
-	q.counts[person]++
-	q.counts[thread]++
-	q.taken[d.Name] = true
+	*all++
+	*own++
+	*here++
+	q.taken.put(d.Name, struct{}{})
 	return true
+}
+
+// of returns a count of this hour.
+func (q *quotas) of(whose string) *int {
+	n, _, found := q.counts.get(whose, quotaTime)
+	if !found {
+		n = new(int)
+		q.counts.put(whose, n)
+	}
+	return n
 }

@@ -19,21 +19,13 @@ type releaseID = types.UID
 // memory is what was published lately by this process, since the record may be
 // read through a cache that lags behind its own writes. The zero value is ready.
 type memory struct {
-	mu   sync.Mutex
-	last map[releaseID]remembered
-}
-
-type remembered struct {
-	status *v1alpha1.GitHubStatus
-	at     time.Time
+	last expiring[releaseID, *v1alpha1.GitHubStatus]
 }
 
 // latest returns a release's status.github as it was written last, never nil.
 func (m *memory) latest(rel *v1alpha1.Release) *v1alpha1.GitHubStatus {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if r, found := m.last[rel.UID]; found && time.Since(r.at) < memoryLife {
-		return r.status.DeepCopy()
+	if status, _, found := m.last.get(rel.UID, memoryLife); found {
+		return status.DeepCopy()
 	}
 	if rel.Status.GitHub == nil {
 		return &v1alpha1.GitHubStatus{}
@@ -41,19 +33,9 @@ func (m *memory) latest(rel *v1alpha1.Release) *v1alpha1.GitHubStatus {
 	return rel.Status.GitHub.DeepCopy()
 }
 
-// keep remembers what was recorded, and forgets what is old.
+// keep remembers what was recorded.
 func (m *memory) keep(uid releaseID, status *v1alpha1.GitHubStatus) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.last == nil {
-		m.last = map[releaseID]remembered{}
-	}
-	for other, r := range m.last {
-		if time.Since(r.at) >= memoryLife {
-			delete(m.last, other)
-		}
-	}
-	m.last[uid] = remembered{status: status.DeepCopy(), at: time.Now()}
+	m.last.put(uid, status.DeepCopy())
 }
 
 // locks hold one lock an application. The zero value is ready.

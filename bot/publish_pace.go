@@ -28,62 +28,32 @@ const confirming = 10 * time.Second
 // most. The zero value is ready.
 type pace struct {
 	mu     sync.Mutex
-	writes map[string]time.Time // by thread: a pull request, or a deployment
-	told   map[string]telling   // by comment
-}
-
-// telling is what a comment was last made to say.
-type telling struct {
-	gist string
-	at   time.Time
+	writes expiring[string, struct{}] // by thread: a pull request, or a deployment
+	told   expiring[string, string]   // gists, by comment
 }
 
 // turn takes the next turn to write to a thread, or says how long to wait for it.
 func (p *pace) turn(thread string, apart time.Duration) (wait time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := time.Now()
-	for other, at := range p.writes {
-		if now.Sub(at) >= apart {
-			delete(p.writes, other)
-		}
+	if _, age, found := p.writes.get(thread, apart); found {
+		return apart - age
 	}
-	if at, found := p.writes[thread]; found {
-		return apart - now.Sub(at)
-	}
-	if p.writes == nil {
-		p.writes = map[string]time.Time{}
-	}
-	p.writes[thread] = now
+	p.writes.put(thread, struct{}{})
 	return 0
 }
 
 // news says how long a comment may wait until it is edited: not at all if its
 // gist is another one than what it says.
 func (p *pace) news(comment, gist string) (wait time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	for other, t := range p.told {
-		if now.Sub(t.at) >= progressEvery {
-			delete(p.told, other)
-		}
-	}
-	if t, found := p.told[comment]; found && t.gist == gist {
-		return progressEvery - now.Sub(t.at)
+	if told, age, found := p.told.get(comment, progressEvery); found && told == gist {
+		return progressEvery - age
 	}
 	return 0
 }
 
 // tell notes what a comment says now.
-func (p *pace) tell(comment, gist string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.told == nil {
-		p.told = map[string]telling{}
-	}
-	p.told[comment] = telling{gist, time.Now()}
-}
+func (p *pace) tell(comment, gist string) { p.told.put(comment, gist) }
 
 // unsettled is how long the first words about a release should still wait.
 func unsettled(rel *v1alpha1.Release) time.Duration {

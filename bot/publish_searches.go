@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"sync"
 	"time"
 
 	"github.com/turnout-dev/turnout/bot/command"
@@ -11,14 +10,12 @@ import (
 // them late. They are lost with the process, which costs requests. The zero value
 // is ready.
 type searches struct {
-	mu     sync.Mutex
-	all    map[releaseID]*search
-	silent map[string]time.Time // by comment: nobody wrote it before then
+	all    expiring[releaseID, *search]
+	silent expiring[string, struct{}] // comments that nobody wrote before then
 }
 
-// search is that of one release; owned by who holds the application's lock.
+// search is that of one release; owned by who publishes its application.
 type search struct {
-	begun    time.Time
 	asked    time.Time                        // zero: not yet
 	commits  []string                         // of the branch, newest first
 	complete bool                             // these are all
@@ -30,46 +27,26 @@ const searchLife = time.Minute
 
 // of returns the search for a release's pull requests, begun now if there is none.
 func (s *searches) of(uid releaseID) *search {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for other, of := range s.all {
-		if time.Since(of.begun) >= searchLife {
-			delete(s.all, other)
-		}
+	if begun, _, found := s.all.get(uid, searchLife); found {
+		return begun
 	}
-	if s.all == nil {
-		s.all = map[releaseID]*search{}
-	}
-	if s.all[uid] == nil {
-		s.all[uid] = &search{begun: time.Now(), answers: map[string][]command.PullRequest{}}
-	}
-	return s.all[uid]
+	begun := &search{answers: map[string][]command.PullRequest{}}
+	s.all.put(uid, begun)
+	return begun
 }
 
 // end forgets a search, and keeps on which pull requests nothing was said yet.
 func (s *searches) end(uid releaseID, comment func(number int) string, silent []int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.all, uid)
-	for other, at := range s.silent {
-		if time.Since(at) >= searchLife {
-			delete(s.silent, other)
-		}
-	}
-	if s.silent == nil {
-		s.silent = map[string]time.Time{}
-	}
+	s.all.forget(uid)
 	for _, number := range silent {
-		s.silent[comment(number)] = time.Now()
+		s.silent.put(comment(number), struct{}{})
 	}
 }
 
 // first reports whether a comment is certainly not there yet, once: whether the
 // write that follows succeeds, nobody knows.
 func (s *searches) first(comment string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at, found := s.silent[comment]
-	delete(s.silent, comment)
-	return found && time.Since(at) < searchLife
+	_, _, found := s.silent.get(comment, searchLife)
+	s.silent.forget(comment)
+	return found
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -108,21 +107,17 @@ func (t *thread) apart() time.Duration {
 // strays are the releases that were said to be none of their application's. The
 // zero value is ready.
 type strays struct {
-	mu   sync.Mutex
-	seen map[releaseID]bool
+	seen expiring[releaseID, struct{}]
 }
 
-// maxStrays bounds what is remembered; more than that are said again.
-const maxStrays = 1000
+// strayAgain is how long after it was said a stray is not said again.
+const strayAgain = 24 * time.Hour
 
 // first reports whether a release was not said to be a stray before.
 func (s *strays) first(uid releaseID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen == nil || len(s.seen) >= maxStrays {
-		s.seen = map[releaseID]bool{}
+	_, _, known := s.seen.get(uid, strayAgain)
+	if !known {
+		s.seen.put(uid, struct{}{})
 	}
-	known := s.seen[uid]
-	s.seen[uid] = true
 	return !known
 }

@@ -37,8 +37,8 @@ type Sweep struct {
 	Every time.Duration
 	Log   *slog.Logger
 
-	swept   time.Time            // when everything lost until then was recovered; owned by Run
-	handled map[string]time.Time // by GUID: a failed delivery stays listed; owned by Run
+	swept   time.Time                  // when everything lost until then was recovered; owned by Run
+	handled expiring[string, struct{}] // GUIDs: a failed delivery stays listed
 }
 
 // Run sweeps at once and then regularly, until ctx ends. What fails is logged and
@@ -83,24 +83,16 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.handled == nil {
-		s.handled = map[string]time.Time{}
-	}
-	for guid, at := range s.handled {
-		if time.Since(at) > v1alpha1.ReplayedFor {
-			delete(s.handled, guid)
-		}
-	}
 	var errs []error
 	for _, d := range lost {
-		if _, done := s.handled[d.GUID]; done {
+		if _, _, done := s.handled.get(d.GUID, v1alpha1.ReplayedFor); done {
 			continue
 		}
 		if err := s.recover(ctx, d); err != nil {
 			errs = append(errs, fmt.Errorf("recovering the delivery %s: %w", d.GUID, err))
 			continue
 		}
-		s.handled[d.GUID] = time.Now()
+		s.handled.put(d.GUID, struct{}{})
 	}
 	if len(errs) == 0 {
 		s.swept = now
