@@ -120,18 +120,18 @@ func TestEveryWordOfTheRecordIsMadeAndNoOther(t *testing.T) {
 // renders are the functions that may read a message of a release, with what they do
 // with it. Everything else goes by the facts.
 var renders = map[string]string{
-	"bot/report.Surface.Failure":      "shows it behind the reason",
-	"bot/command.reasonOf":            "hands it on to a decision's text",
-	"bot/report.tab.description":      "shows it in the Deployments tab",
-	"bot/report.view.failed":          "shows it, shortened, in a comment",
-	"bot/report.gist":                 "has the comment written anew when it changes",
-	"bot/report.timeline.saidOf":      "shows what a step did",
-	"bot/report.view.waiting":         "shows a record without facts",
-	"cmd/turnout.asJSON":              "prints it for programs, beside the facts",
-	"cmd/turnout.stands":              "prints what is no wait, and a record without facts",
-	"cmd/turnout.stateOf":             "prints it for programs, beside the facts",
-	"cmd/turnout.stepSays":            "prints what a step did",
-	"deployer/track.Outcome":          "ends a release with its failure's words",
+	"bot/report.Surface.Failure": "shows it behind the reason",
+	"bot/command.reasonOf":       "hands it on to a decision's text",
+	"bot/report.tab.description": "shows it in the Deployments tab",
+	"bot/report.view.failed":     "shows it, shortened, in a comment",
+	"bot/report.gist":            "has the comment written anew when it changes",
+	"bot/report.timeline.saidOf": "shows what a step did",
+	"bot/report.view.waiting":    "shows a record without facts",
+	"cmd/turnout.asJSON":         "prints it for programs, beside the facts",
+	"cmd/turnout.stands":         "prints what is no wait, and a record without facts",
+	"cmd/turnout.stateOf":        "prints it for programs, beside the facts",
+	"cmd/turnout.stepSays":       "prints what a step did",
+	"deployer/track.Outcome":     "ends a release with its failure's words",
 }
 
 // messages are the sentences of a release's record.
