@@ -140,12 +140,14 @@ func TestEveryFailureIsSaidOnATerminalAndToPrograms(t *testing.T) {
 			saidOnATerminal(t, surface, report.FailureCode(reason, because))
 			rel := deployed(shaA, 1, v1alpha1.ReleaseFailed)
 			rel.Status.Failure = &v1alpha1.Failure{
-				Reason: reason, Because: because, Release: "shop-bbbbbbbbbbbb-1", Limit: &metav1.Duration{Duration: time.Hour}, Message: "pod p: detail",
+				Reason: reason, Because: because, Release: "shop-bbbbbbbbbbbb-1", Limit: &metav1.Duration{Duration: time.Hour},
+				Message: "pod p: detail",
 			}
 			rel.Spec.Cancel = &v1alpha1.Cancel{By: "ada", Reason: "/cancel at the step warm"}
-			fact := slices.ContainsFunc([]string{": pod p: detail", "ada: /cancel", "within 1h", rel.Status.Failure.Release}, func(fact string) bool {
-				return strings.Contains(stands(&rel), fact)
-			})
+			fact := slices.ContainsFunc([]string{": pod p: detail", "ada: /cancel", "within 1h", rel.Status.Failure.Release},
+				func(fact string) bool {
+					return strings.Contains(stands(&rel), fact)
+				})
 			if !fact || strings.HasPrefix(stands(&rel), "pod p") {
 				t.Errorf("%s is said as %q", name, stands(&rel))
 			}
