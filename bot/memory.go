@@ -1,7 +1,6 @@
 package bot
 
 import (
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -36,26 +35,4 @@ func (m *memory) latest(rel *v1alpha1.Release) *v1alpha1.GitHubStatus {
 // keep remembers what was recorded.
 func (m *memory) keep(uid releaseID, status *v1alpha1.GitHubStatus) {
 	m.last.put(uid, status.DeepCopy())
-}
-
-// locks hold one lock an application. The zero value is ready.
-type locks struct {
-	mu  sync.Mutex
-	all map[types.NamespacedName]*sync.Mutex
-}
-
-// lock takes the lock of an application and returns how to give it back.
-func (l *locks) lock(app types.NamespacedName) (unlock func()) {
-	l.mu.Lock()
-	if l.all == nil {
-		l.all = map[types.NamespacedName]*sync.Mutex{}
-	}
-	mine := l.all[app]
-	if mine == nil {
-		mine = &sync.Mutex{}
-		l.all[app] = mine
-	}
-	l.mu.Unlock()
-	mine.Lock()
-	return mine.Unlock
 }

@@ -27,7 +27,6 @@ import (
 // nothing is lost: what was done is recorded or will be found, and the next call does the
 // rest.
 func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again time.Duration, err error) {
-	defer p.locks.lock(appKey(rel))()
 	defer func() {
 		if fault := recover(); fault != nil { // anybody may have written the release: it must not take the others along
 			p.Log.ErrorContext(ctx, "publishing panicked",

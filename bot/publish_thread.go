@@ -15,7 +15,7 @@ import (
 
 // Publisher makes GitHub look like the record. It is level-triggered: call
 // Publish whenever a release changed, twice if in doubt. Only the leader may run
-// one; within it, each application is published by one caller at a time.
+// one, and has one call of Publish at a time for each application.
 //
 // It asks little of GitHub, see [Publisher.Publish] for what it leaves out: a
 // release of one merge that runs through by itself costs at most 15 requests, and
@@ -33,7 +33,6 @@ type Publisher struct {
 	Apart time.Duration
 	Log   *slog.Logger
 
-	locks    locks
 	memory   memory
 	pace     pace
 	searches searches

@@ -4,18 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// publishing is how many releases are published at the same time.
+// publishing is how many applications are published at the same time.
 const publishing = 4
 
 // newer reports whether a newer version wrote what was read. That version publishes it.
@@ -24,34 +30,115 @@ func newer(err error) bool {
 	return ok
 }
 
-// Watch calls back for every release that exists or changes, on the leader only. It may
-// call more than once for the same state. After an error it calls again with back-off;
-// after a positive duration it calls again when that has passed.
+// Watch calls back for every release that exists or changes, on the leader only: for the
+// releases of one application one after the other, for several applications at the same
+// time. It may call more than once for the same state. After an error it calls again with
+// back-off; after a positive duration it calls again when that has passed.
 func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
-	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-		rel, err := r.Release(ctx, req.NamespacedName)
-		if apierrors.IsNotFound(errors.Unwrap(err)) || newer(err) {
-			return reconcile.Result{}, nil
-		}
-		if err != nil {
-			return reconcile.Result{}, err
-		}
-		again, err := changed(ctx, rel)
-		if newer(err) {
-			return reconcile.Result{}, nil
-		}
-		if client.IgnoreNotFound(err) != nil {
-			return reconcile.Result{}, err
-		}
-		return reconcile.Result{RequeueAfter: again}, nil
-	})
+	w := &watching{record: r, changed: changed, waiting: map[types.NamespacedName]map[string]bool{}}
+	w.one = TellPanics(mgr.GetEventRecorder("turnout"), &v1alpha1.Release{}, reconcile.Func(w.callFor))
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named(name).
-		For(&v1alpha1.Release{}).
+		Watches(&v1alpha1.Release{}, handler.EnqueueRequestsFromMapFunc(w.note)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: publishing}).
-		Complete(TellPanics(mgr.GetEventRecorder("turnout"), &v1alpha1.Release{}, reconciler))
+		Complete(reconcile.Func(w.call))
 	if err != nil {
 		return fmt.Errorf("watching releases: %w", err)
 	}
 	return nil
+}
+
+// watching has one request in the work queue for each application, which never hands
+// out the same one twice at a time, and knows which releases of it are to be called for.
+type watching struct {
+	record  *Record
+	changed func(context.Context, *v1alpha1.Release) (time.Duration, error)
+	one     reconcile.Reconciler // calls back for one release
+
+	mu      sync.Mutex
+	waiting map[types.NamespacedName]map[string]bool // names of releases, by application
+}
+
+// note remembers that a release changed, before its application is queued.
+func (w *watching) note(_ context.Context, rel client.Object) []reconcile.Request {
+	app := types.NamespacedName{Namespace: rel.GetNamespace()}
+	if rel, ok := rel.(*v1alpha1.Release); ok {
+		app.Name = rel.Spec.Application
+	}
+	w.add(app, rel.GetName())
+	return []reconcile.Request{{NamespacedName: app}}
+}
+
+func (w *watching) add(app types.NamespacedName, names ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, name := range names {
+		if w.waiting[app] == nil {
+			w.waiting[app] = map[string]bool{}
+		}
+		w.waiting[app][name] = true
+	}
+}
+
+// take returns the releases that changed since it was called last.
+func (w *watching) take(app types.NamespacedName) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	names := slices.Sorted(maps.Keys(w.waiting[app]))
+	delete(w.waiting, app)
+	return names
+}
+
+// call calls back for the releases of an application. What failed or is to be called for
+// again is remembered. One that panics keeps none of the others waiting.
+func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var soonest time.Duration
+	var errs []error
+	var panicked any
+	for _, name := range w.take(req.NamespacedName) {
+		again, v, err := w.try(ctx, types.NamespacedName{Namespace: req.Namespace, Name: name})
+		if v != nil {
+			panicked = v
+		}
+		if v != nil || err != nil || again > 0 {
+			w.add(req.NamespacedName, name)
+		}
+		if again > 0 && (soonest == 0 || again < soonest) {
+			soonest = again
+		}
+		errs = append(errs, err)
+	}
+	if panicked != nil {
+		panic(panicked) // for who counts them, and calls again later and later
+	}
+	return reconcile.Result{RequeueAfter: soonest}, errors.Join(errs...)
+}
+
+// try calls back for a release, and returns what it panicked with, with the stack.
+func (w *watching) try(ctx context.Context, key types.NamespacedName) (again time.Duration, panicked any, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked = fmt.Sprintf("%v, looking at release %s\n%s", v, key, debug.Stack())
+		}
+	}()
+	result, err := w.one.Reconcile(ctx, reconcile.Request{NamespacedName: key})
+	return result.RequeueAfter, nil, err
+}
+
+func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	rel, err := w.record.Release(ctx, req.NamespacedName)
+	if apierrors.IsNotFound(errors.Unwrap(err)) || newer(err) {
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	again, err := w.changed(ctx, rel)
+	if newer(err) {
+		return reconcile.Result{}, nil
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, err
+	}
+	return reconcile.Result{RequeueAfter: again}, nil
 }
