@@ -182,5 +182,5 @@ func (m merged) mergedBy(ctx context.Context, s *search, at int) (*command.PullR
 // pull request: a release in the record has one there, or one that the record has
 // forgotten may.
 func (m merged) spokeOn(pr command.PullRequest) bool {
-	return slices.Contains(talk{m.t}.commented(), pr.Number) || time.Since(pr.CreatedAt) >= v1alpha1.KeptFor
+	return slices.Contains(talk(m).commented(), pr.Number) || time.Since(pr.CreatedAt) >= v1alpha1.KeptFor
 }
