@@ -2,13 +2,17 @@ package deployer
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -239,6 +243,37 @@ func TestRewrittenHistoryFollowsTheBranchAndSaysSo(t *testing.T) {
 	w.run()
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	c := w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
+	if !strings.Contains(findingsOf(c), "history of main was rewritten: ccccccc does not contain bbbbbbb") {
+		t.Errorf("it is told only: %q", c.Status.Findings)
+	}
+}
+
+// Somebody else, such as the bot, writes the release just before the deployer does.
+func TestRewrittenHistoryIsSaidAfterALostRace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.source.commit("b", "a")
+	w.source.commit("c", "a")
+	name := v1alpha1.DeployName("my-python-app", w.source.sha("c"), 1)
+	var races atomic.Int32
+	cfg := rest.CopyConfig(plane.Config)
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if req.Method != http.MethodGet && strings.HasSuffix(req.URL.Path, "/releases/"+name+"/status") {
+				if n := races.Add(1); n%2 == 1 { // what is tried again gets through
+					c := &v1alpha1.Release{ObjectMeta: w.meta(name)}
+					w.patch(c, fmt.Sprintf(`{"metadata":{"annotations":{"somebody":"else %d"}}}`, n))
+				}
+			}
+			return next.RoundTrip(req)
+		})
+	})
+	w.runWith(cfg)
+	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
+	c := w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
+	if c.Name != name || races.Load() < 2 {
+		t.Fatalf("release %s was written %d times, and not as %s", c.Name, races.Load(), name)
+	}
 	if !strings.Contains(findingsOf(c), "history of main was rewritten: ccccccc does not contain bbbbbbb") {
 		t.Errorf("it is told only: %q", c.Status.Findings)
 	}

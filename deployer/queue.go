@@ -183,9 +183,10 @@ func (q queue) againstLive(ctx context.Context, w *work, head *v1alpha1.Release)
 	if known, err := q.repository.hasCommit(ctx, w, w.turn, what.Commit); err != nil || !known {
 		return head, err // an unknown commit has no history; the build reports it
 	}
-	(&attempt{rel: head}).finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
+	a := w.attempt(head)
+	a.finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
 		v1alpha1.ShortCommit(what.Commit), live.Short()))
-	return head, nil
+	return head, q.save(ctx, a) // before the claim: whoever holds that does not ask again
 }
 
 // isAncestor reports whether one release's commit is contained in another's.
