@@ -55,7 +55,7 @@ func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecor
 	if at := u.mapFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return track.MapWord{
-			Asked: true,
+			Asked: true, Pending: true,
 			Text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + track.Clock(at) +
 				" on: until then its controller may be at the routes before",
 		}
@@ -87,7 +87,7 @@ func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecor
 	})
 	w.wakeAt(u.asks.next(key, about, every))
 	if told == nil {
-		return track.MapWord{Asked: true, Tells: true, Text: "URL map " + routes.URLMap + " is being read"}
+		return track.MapWord{Asked: true, Tells: true, Pending: true, Text: "URL map " + routes.URLMap + " is being read"}
 	}
 	return track.MapWord{
 		Asked: true, Tells: !told.silent, There: told.there, Against: told.reason == v1alpha1.ReasonOldRoutes,

@@ -105,14 +105,30 @@ func (w *world) awaitShrinkRecorded(c v1alpha1.Color) {
 
 // switchInVain has a release switch while the load balancer cannot be programmed.
 func (b *balancer) switchInVain(rel *v1alpha1.Release) *v1alpha1.Release {
+	b.w.t.Helper()
+	b.refuses(rel)
+	b.awaitEnd(rel)
+	return rel
+}
+
+// refuses has the load balancer refuse the switch of a release that waits for approval,
+// and awaits the patch.
+func (b *balancer) refuses(rel *v1alpha1.Release) {
 	w := b.w
 	w.t.Helper()
 	w.awaitPhase(rel, v1alpha1.ReleaseWaiting)
 	b.set(func(b *balancer) { b.fails = quota })
 	w.approve(rel)
+	w.await(rel, "the switch", func(r *v1alpha1.Release) bool {
+		return r.Status.Milestones.SwitchedAt != nil || r.Status.Phase.Finished()
+	})
+}
+
+func (b *balancer) awaitEnd(rel *v1alpha1.Release) {
+	w := b.w
+	w.t.Helper()
 	w.await(rel, "the end", func(r *v1alpha1.Release) bool { return r.Status.Phase.Finished() })
 	w.settled()
-	return rel
 }
 
 // mends has the load balancer programmed again.

@@ -53,6 +53,8 @@ type MapWord struct {
 	Asked, Tells bool
 	// There: it leads to where the release sends users. Against: it leads to the other colour.
 	There, Against bool
+	// Pending: what it leads to is not known yet, and soon will be.
+	Pending bool
 	// Text is for people: what the map shows, or how to make it readable.
 	Text string
 }
@@ -139,7 +141,7 @@ func (l SwitchLook) sign() v1alpha1.Sign {
 		return v1alpha1.SignURLMap
 	case l.ToldApart && l.Seen.NewInARow >= NewInARow:
 		return v1alpha1.SignNewVersion
-	case l.untranslated() == "" && l.Unsynced() == "" && !l.Read.Against && !l.Now.Before(l.quiet().Add(l.Wait)):
+	case l.untranslated() == "" && l.Unsynced() == "" && !l.Read.Against && !l.Read.Pending && !l.Now.Before(l.quiet().Add(l.Wait)):
 		return v1alpha1.SignWait
 	}
 	return ""

@@ -34,6 +34,9 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		l.GCE, l.Read = true, MapWord{Asked: true, Tells: true, Against: true, Text: "URL map um still leads"}
 	}
 	unread := func(l *SwitchLook) { l.GCE, l.Read = true, MapWord{Asked: true, Text: "URL map um may not be read"} }
+	reading := func(l *SwitchLook) {
+		l.GCE, l.Read = true, MapWord{Asked: true, Pending: true, Text: "URL map um is being read"}
+	}
 	apart := func(l *SwitchLook) { asked(l); l.ToldApart = true }
 	mixed := func(l *SwitchLook) { l.ToldApart = false }
 	breach := func(l *SwitchLook) { asked(l); l.Seen.Breach = "answered 503" }
@@ -73,6 +76,8 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"not asked, Google's tells, but the URL map leads back", 1, with{updated, leadsBack}, again, "", "URL map um still leads", ""},
 		{"not asked, the URL map leads back for long", 61, with{leadsBack}, again, "", "URL map um still leads", ""},
 		{"not asked, the URL map leads back to the end", 600, with{leadsBack}, stuck, "", "URL map um still leads", ""},
+		{"not asked, the URL map is being read", 60, with{reading}, again, "", "waits for a sign", ""},
+		{"not asked, the URL map is being read to the end", 600, with{reading}, done, "", "", "nobody saw whether"},
 		{"not asked, the URL map cannot be read", 60, with{unread}, done, v1alpha1.SignWait, "", "within 1m0s; URL map um may not be read"},
 		{"not asked, Google's tells, and the URL map cannot be read", 1, with{updated, unread}, done, v1alpha1.SignURLMap, "", ""},
 
