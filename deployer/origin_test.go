@@ -1,10 +1,12 @@
 package deployer
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -18,6 +20,11 @@ func (w *world) recreate() {
 	w.until("the bluegreen to be gone", func() bool {
 		return apierrors.IsNotFound(w.kube.Get(w.t.Context(), keyOf(old), &v1alpha1.BlueGreen{}))
 	}, func() string { return "it is there" })
+	w.until("its releases to be gone", func() bool {
+		var left v1alpha1.ReleaseList
+		check(w.t, w.kube.List(w.t.Context(), &left, client.InNamespace(w.namespace)))
+		return !slices.ContainsFunc(left.Items, func(rel v1alpha1.Release) bool { return metav1.IsControlledBy(&rel, old) })
+	}, func() string { return "some are there" })
 	w.create(&v1alpha1.BlueGreen{ObjectMeta: w.meta(old.Name), Spec: old.Spec})
 }
 

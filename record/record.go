@@ -54,6 +54,10 @@ type Record struct {
 // else. The caller must not continue as if it were its own.
 var ErrIdentity = errors.New("a different release has this name")
 
+// ErrLeaving reports that a release of the wanted name is being deleted, such as one of an
+// earlier application of the same name: it will do nothing for this one. The caller asks again.
+var ErrLeaving = errors.New("a deleted release still has this name: try again")
+
 // ErrSet reports that a set-once field is set already. The caller reads the release and
 // reports what it holds.
 var ErrSet = errors.New("already set")
@@ -189,8 +193,8 @@ func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alph
 }
 
 // Submit writes a release, or finds that it is written already. A release of the same
-// name that asks for something else is [ErrIdentity]. The release gets its application's
-// label, and is owned by it.
+// name that asks for something else is [ErrIdentity], one that is being deleted is
+// [ErrLeaving]. The release gets its application's label, and is owned by it.
 func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
 	bg, err := r.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
 	if err != nil {
@@ -210,6 +214,9 @@ func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.R
 		return nil, false, fmt.Errorf("writing release %s/%s: %w", rel.Namespace, rel.Name, err)
 	}
 	present, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
+	if apierrors.IsNotFound(err) || err == nil && leaving(present, bg) {
+		return nil, false, fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrLeaving)
+	}
 	if err != nil {
 		return nil, false, err
 	}
@@ -217,6 +224,13 @@ func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.R
 		return present, false, fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, ErrIdentity)
 	}
 	return present, false, nil
+}
+
+// leaving reports whether a release is deleted, or will be: the cluster deletes what an
+// application owned after that application.
+func leaving(rel *v1alpha1.Release, bg *v1alpha1.BlueGreen) bool {
+	owner := metav1.GetControllerOf(rel)
+	return rel.DeletionTimestamp != nil || owner != nil && owner.Kind == "BlueGreen" && owner.UID != bg.UID
 }
 
 // Approve records a person's approval of a release. It returns [ErrSet] if the release

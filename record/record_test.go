@@ -226,6 +226,36 @@ func TestApprovalAndCancelAreSetOnce(t *testing.T) {
 	}
 }
 
+// An application was deleted and made anew, and its releases are still being deleted.
+func TestSubmitDoesNotJoinWhatIsBeingDeleted(t *testing.T) {
+	t.Parallel()
+	r, bg := newApplication(t)
+	old := deploy(bg)
+	old.Finalizers = []string{"turnout.dev/test"}
+	old, _, err := r.Submit(t.Context(), old)
+	check(t, err)
+	check(t, kube.Delete(t.Context(), bg))
+	bg.ResourceVersion, bg.UID = "", ""
+	check(t, kube.Create(t.Context(), bg))
+	join := func(when string) {
+		t.Helper()
+		if rel, created, err := r.Submit(t.Context(), deploy(bg)); !errors.Is(err, record.ErrLeaving) || apierrors.IsNotFound(err) {
+			t.Errorf("%s: %v, created %v, error %v", when, rel, created, err)
+		}
+	}
+	join("before it is deleted")
+	check(t, client.IgnoreNotFound(kube.Delete(t.Context(), old)))
+	join("while it is deleted")
+	check(t, kube.Get(t.Context(), client.ObjectKeyFromObject(old), old))
+	old.Finalizers = nil
+	check(t, kube.Update(t.Context(), old))
+	rel, created, err := r.Submit(t.Context(), deploy(bg))
+	check(t, err)
+	if !created || !metav1.IsControlledBy(rel, bg) {
+		t.Errorf("created %v, owned by %v, want by %s", created, rel.OwnerReferences, bg.UID)
+	}
+}
+
 func TestSubmitJoinsWhatAsksForTheSame(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
