@@ -20,6 +20,7 @@ func (m *memoryRecord) Put(_ context.Context, d *v1alpha1.Delivery) (bool, error
 	if m.down {
 		return false, errDown
 	}
+	m.puts++
 	if m.deliveries[d.Name] != nil {
 		return false, nil
 	}
@@ -27,6 +28,13 @@ func (m *memoryRecord) Put(_ context.Context, d *v1alpha1.Delivery) (bool, error
 		m.keep(d)
 		return nil
 	})
+}
+
+// putsSoFar counts the events that something had to be done for.
+func (m *memoryRecord) putsSoFar() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.puts
 }
 
 // keep stores a delivery under its next resource version.

@@ -26,6 +26,7 @@ type memoryRecord struct {
 	writes   int // of anything
 
 	deliveries map[string]*v1alpha1.Delivery
+	puts       int // of deliveries, also of those that were there
 	versions   int
 
 	// down makes every call fail. before and after fail one write: the nth one

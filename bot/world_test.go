@@ -97,12 +97,16 @@ func (w *world) process() *bot.Inbox {
 }
 
 // receive writes an event down, as every replica does, and works it off, as the
-// leader does, so that whoever waits for the answer has waited for that.
+// leader does, so that whoever waits for the answer has waited for that. An event that
+// stores nothing, as that of the bot's own reply, wakes nobody.
 func (w *world) receive(ctx context.Context, e bot.Event) error {
+	before := w.record.putsSoFar()
 	if err := w.inbox.Handle(ctx, e); err != nil {
 		return err
 	}
-	w.work(context.WithoutCancel(ctx))
+	if w.record.putsSoFar() > before {
+		w.work(context.WithoutCancel(ctx))
+	}
 	return nil
 }
 
