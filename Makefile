@@ -16,6 +16,9 @@ LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) -X $(STAMP).gitMajor=1 -X 
 # Says what is being compiled, so that twelve silent minutes do not look stuck.
 PROGRESS := awk '{n++} n % 50 == 0 {print "  " n " packages compiled"; fflush()} /^(go:|\#|.*: )/ {print; fflush()}'
 
+# For lists in function arguments.
+comma := ,
+
 # $(call obtain,PROGRAM,VERSION,COMMAND): the program that this machine already has, in
 # the directory that KUBEBUILDER_ASSETS names or in bin/; otherwise COMMAND builds it.
 # The one in KUBEBUILDER_ASSETS may differ in the patch version.
@@ -84,6 +87,12 @@ bench-latency: $(WORLD) bin/turnout bin/sandbox ## Measure reaction times; write
 .PHONY: bench-switch
 bench-switch: $(WORLD) bin/turnout bin/sandbox ## Measure what users lose at a cut-over; writes docs/bench/switch.json
 	bin/sandbox bench-switch --n $(or $(N),10) $(if $(SPEED),--speed $(SPEED)) --out $(or $(OUT),docs/bench/switch.json)
+
+# APPLICATIONS and PER_NAMESPACE are lists; 0 a namespace: all in one. BURST are released at once.
+.PHONY: bench-scale
+bench-scale: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure many applications, with simulated pods; writes docs/bench/scale.json
+	bin/sandbox bench-scale --n $(or $(N),10) --applications $(or $(APPLICATIONS),100$(comma)500) --per-namespace $(or $(PER_NAMESPACE),10$(comma)0) \
+		--foreign-pods $(or $(FOREIGN_PODS),0) --burst $(or $(BURST),100) --out $(or $(OUT),docs/bench/scale.json)
 
 .PHONY: controlplane
 controlplane: $(WORLD) ## Build or find etcd, kube-apiserver, kube-controller-manager and ingress-gce

@@ -173,6 +173,9 @@ func (t *Turnout) start(o Options) error {
 	return nil
 }
 
+// PID is the running process's.
+func (t *Turnout) PID() int { return t.cmd.Process.Pid }
+
 // keep starts a process and waits for it on a thread of its own: the kernel
 // kills the process, by Pdeathsig, with the thread that started it, and threads
 // that were in a pod's network end early.

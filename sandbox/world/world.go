@@ -86,6 +86,9 @@ type Options struct {
 	Audit []string
 	// BuildListLag is how long Cloud Build keeps a new build out of lists.
 	BuildListLag time.Duration
+	// Bare leaves out the nodes, the load balancer, and whatever builds for real: whoever
+	// asks for it writes the status of pods. A build pushes what it lists at once.
+	Bare bool
 	// Progress is told what is being started, a line each. Default: nobody.
 	Progress func(line string)
 	// Log receives what the parts have to say. Default: slog.Default().
@@ -158,7 +161,7 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		{"Cloud Build", func() error { return w.startCloudBuild(o) }},
 		{"GitHub", func() error { return w.startGitHub(o) }},
 	} {
-		if part.name == "plain proxy" && !o.Plain {
+		if part.name == "plain proxy" && !o.Plain || o.Bare && (part.name == balancerName || part.name == "nodes") {
 			continue
 		}
 		begin := time.Now()
@@ -346,8 +349,12 @@ func (w *World) startCloudBuild(o Options) error {
 	if err != nil {
 		return err
 	}
+	build := w.Builder.Build
+	if o.Bare {
+		build = cloudbuildtest.Digests
+	}
 	w.CloudBuild, err = cloudbuildtest.Start(cloudbuildtest.Config{
-		Listener: listener, Builder: w.Builder.Build, Repository: w.readFile, ListLag: o.BuildListLag, Log: o.Log,
+		Listener: listener, Builder: build, Repository: w.readFile, ListLag: o.BuildListLag, Log: o.Log,
 	})
 	return err
 }
