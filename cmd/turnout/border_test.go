@@ -88,15 +88,18 @@ func TestATerminalObeysNoForeignText(t *testing.T) {
 		Waiting: []string{hostile}, Rollback: &rollbackJSON{To: versionJSON{Version: hostile}, Why: hostile},
 		Findings: []findingJSON{{Object: hostile, Field: hostile, Message: hostile}},
 	}
+	preflight := preflightJSON{Application: "shop", Checked: true, Blocked: state.Blocked, Findings: state.Findings}
 	rel := hostileRelease()
 	rel.CreationTimestamp = metav1.NewTime(noon)
 	for what, print := range map[string]struct {
 		print func(out *border) error
 		lines int
 	}{
-		"status of many": {func(out *border) error { return printStates(out, []stateJSON{state}) }, 2},
+		"status of many": {func(out *border) error { return printStates(out, []stateJSON{state}, false) }, 2},
 		"status of one":  {func(out *border) error { return printState(out, state) }, 10},
 		"releases":       {func(out *border) error { return printReleases(out, []v1alpha1.Release{*rel}, noon) }, 2},
+		"one release":    {func(out *border) error { return printRelease(out, rel, noon) }, 7},
+		"preflight":      {func(out *border) error { return printPreflight(out, []preflightJSON{preflight}) }, 2},
 		"lines":          {func(out *border) error { (&linePrinter{out: out}).show(rel, noon); return nil }, 6},
 		"json": {func(out *border) error {
 			return printJSON(out, []stateJSON{{Waiting: []string{strings.ReplaceAll(hostile, "ghp_", "")}}})

@@ -141,10 +141,16 @@ func (c *cluster) actor(ctx context.Context) string {
 	return "somebody"
 }
 
+// readiness is the condition that says whether an application can be released; nil if
+// nobody has looked at it yet.
+func readiness(bg *v1alpha1.BlueGreen) *metav1.Condition {
+	return meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady)
+}
+
 // blocked is the condition that keeps an application from being released; nil
 // if there is none.
 func blocked(bg *v1alpha1.BlueGreen) *metav1.Condition {
-	c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady)
+	c := readiness(bg)
 	if c == nil || c.Status != metav1.ConditionFalse {
 		return nil
 	}

@@ -55,6 +55,7 @@ func (b *byHand) command(use, short, long string, args arguments, decide decider
 		},
 	}
 	b.bind(cmd.Flags())
+	cmd.ValidArgsFunction = b.complete(args.most > 1)
 	return cmd
 }
 

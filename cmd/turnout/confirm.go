@@ -25,7 +25,7 @@ func confirmCommand() *cobra.Command {
 			"application with the condition SwitchUnconfirmed: nothing else told that Google's load balancer\n" +
 			"took up the last switch, so both colours are kept. Ask the public address first, from several\n" +
 			"places: the other colour is shrunk after this, once spec.drain and spec.hold have passed.",
-		Args: ofApplication("turnout confirm my-python-app", 0).check,
+		Args: ofApplication("turnout confirm my-python-app", 0).check, ValidArgsFunction: c.complete(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cluster, err := c.connect()
 			if err != nil {

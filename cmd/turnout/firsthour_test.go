@@ -29,7 +29,7 @@ func TestARowSaysWhyItsApplicationIsBlocked(t *testing.T) {
 		Reason: v1alpha1.ReasonNotGranted, Message: "grant it",
 	}}
 	var out strings.Builder
-	check(t, printStates(&out, []stateJSON{stateOf(r.app, nil)}))
+	check(t, printStates(&out, []stateJSON{stateOf(r.app, nil)}, false))
 	if !strings.Contains(out.String(), "Blocked (NotGranted)") {
 		t.Errorf("the rows are\n%s", out.String())
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -114,9 +113,7 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	if c := unconfirmed(bg); c != nil {
 		s.Unconfirmed = &blockedJSON{c.Reason, c.Message, st.CommandsOf(c.Type)}
 	}
-	for _, f := range st.Findings {
-		s.Findings = append(s.Findings, findingJSON{string(f.Severity), f.Reason, f.Object, f.Field, f.Message, f.Commands})
-	}
+	s.Findings = findingsOf(bg)
 	if st.Lock != nil {
 		s.Lock = &lockJSON{st.Lock.By, st.Lock.At.Time, st.Lock.Reason}
 	}
@@ -149,27 +146,48 @@ func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	return s
 }
 
+func findingsOf(bg *v1alpha1.BlueGreen) []findingJSON {
+	var all []findingJSON
+	for _, f := range bg.Status.Findings {
+		all = append(all, findingJSON{string(f.Severity), f.Reason, f.Object, f.Field, f.Message, f.Commands})
+	}
+	return all
+}
+
 func asVersion(v v1alpha1.Version) versionJSON {
 	return versionJSON{Version: v.Short(), Color: string(v.Color), Image: v.Image, Commit: v.Commit, Release: v.Release}
 }
 
-// printStates shows many applications, one a line.
-func printStates(out io.Writer, all []stateJSON) error {
-	w := newTable(out, "APPLICATION", "LIVE", "COLOUR", "PHASE", "ACTIVE", "WAITING", "LOCKED BY")
+// printStates shows many applications, one a line; namespaced, if of several namespaces.
+func printStates(out io.Writer, all []stateJSON, namespaced bool) error {
+	header := []string{"APPLICATION", "LIVE", "COLOUR", "PHASE", "ACTIVE", "WAITING", "LOCKED BY"}
+	if namespaced {
+		header = append([]string{"NAMESPACE"}, header...)
+	}
+	w := newTable(out, header...)
 	for _, s := range all {
-		live, active, lock := versionJSON{Version: "-", Color: "-"}, "-", "-"
-		if s.Live != nil {
-			live = *s.Live
+		cells := s.cells()
+		if namespaced {
+			cells = append([]string{s.Namespace}, cells...)
 		}
-		if s.Active != nil {
-			active = s.Active.Version + " " + s.Active.Step
-		}
-		if s.Lock != nil {
-			lock = s.Lock.By
-		}
-		w.row(s.Application, live.Version, live.Color, standing(s), active, strconv.Itoa(len(s.Waiting)), lock)
+		w.row(cells...)
 	}
 	return w.flush()
+}
+
+// cells are an application's line of a table.
+func (s stateJSON) cells() []string {
+	live, active, lock := versionJSON{Version: "-", Color: "-"}, "-", "-"
+	if s.Live != nil {
+		live = *s.Live
+	}
+	if s.Active != nil {
+		active = s.Active.Version + " " + s.Active.Step
+	}
+	if s.Lock != nil {
+		lock = s.Lock.By
+	}
+	return []string{s.Application, live.Version, live.Color, standing(s), active, strconv.Itoa(len(s.Waiting)), lock}
 }
 
 // standing is an application's phase, and in short why it is blocked.
@@ -228,14 +246,7 @@ func printState(out io.Writer, s stateJSON) error {
 		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color,
 			back.Why)
 	}
-	for _, f := range s.Findings {
-		about := f.Object
-		if f.Field != "" {
-			about += ", " + f.Field
-		}
-		row(strings.ToLower(f.Severity), "%s: %s", about, f.Message)
-		w.commands(f.Commands)
-	}
+	w.findings(s.Findings)
 	if seen := report.Seen(s.Proof); seen != "" {
 		row("last switch", "seen from outside: %s", seen)
 	}

@@ -373,7 +373,7 @@ func TestWhatARollbackReturnsToIsShown(t *testing.T) {
 	show()
 	r.app.Status.LastSwitch.Kind, r.app.Status.Active = "Rollback", nil
 	show()
-	if err := printStates(&text, []stateJSON{stateOf(r.app, r.releases), {Application: "new", Phase: "Blocked"}}); err != nil {
+	if err := printStates(&text, []stateJSON{stateOf(r.app, r.releases), {Application: "new", Phase: "Blocked"}}, false); err != nil {
 		t.Fatal(err)
 	}
 	text.WriteString("\n")

@@ -12,12 +12,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root := &cobra.Command{
 		Use:           "turnout",
 		Short:         "Blue-green releases on Google Kubernetes Engine, told on GitHub",
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			return fromEnvironment(cmd.Flags(), getenv)
 		},
 	}
+	root.SetVersionTemplate("turnout {{.Version}}\n")
 	root.SetArgs(args)
 	out, errOut := &border{out: stdout}, &border{out: stderr}
 	defer out.flush()
@@ -26,8 +28,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetErr(errOut)
 	root.AddCommand(
 		serveCommand(), actionCommand(getenv),
-		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), confirmCommand(), statusCommand(), releasesCommand(),
-		simulateCommand(), versionCommand(),
+		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), confirmCommand(),
+		statusCommand(), releasesCommand(), describeCommand(), preflightCommand(), simulateCommand(), versionCommand(),
 	)
+	completeNamespaces(root)
 	return root.ExecuteContext(ctx)
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -20,63 +20,118 @@ type reading struct {
 	outputFlag
 }
 
+// statusFlags are those of the command status.
+type statusFlags struct {
+	reading
+	all, watch bool
+}
+
 func statusCommand() *cobra.Command {
-	var r reading
+	var r statusFlags
 	cmd := &cobra.Command{
 		Use:   "status [APP]",
 		Short: "Show what is live, what is under way, and where a rollback leads",
-		Long:  "Show what is live, what is under way, and where a rollback leads: of one application, or\nof all in the namespace.",
-		Args:  arguments{most: 1}.check,
+		Long: "Show what is live, what is under way, and where a rollback leads: of one application, of all in the\n" +
+			"namespace, or with --all-namespaces of all in the cluster. With --watch it shows every change until Ctrl-C.",
+		Args: arguments{most: 1}.check,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := r.check(); err != nil {
 				return err
 			}
+			if r.all && len(args) > 0 {
+				return fmt.Errorf("--all-namespaces shows every application: leave out %q, or the flag", args[0])
+			}
 			return r.status(cmd, args)
 		},
+		ValidArgsFunction: r.complete(false),
 	}
 	r.clusterFlags.bind(cmd.Flags())
 	r.outputFlag.bind(cmd.Flags(), "an object a line, one for each application")
+	cmd.Flags().BoolVarP(&r.all, "all-namespaces", "A", false, "of all namespaces")
+	cmd.Flags().BoolVarP(&r.watch, "watch", "w", false, "go on, and show each application again when it changes")
 	return cmd
 }
 
-func (r *reading) status(cmd *cobra.Command, args []string) error {
+func (r *statusFlags) status(cmd *cobra.Command, args []string) error {
 	c, err := r.connect()
 	if err != nil {
 		return err
 	}
-	var all v1alpha1.BlueGreenList
-	if len(args) == 1 {
-		bg, err := c.application(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		all.Items = append(all.Items, *bg)
-	} else if err := c.kube.List(cmd.Context(), &all, client.InNamespace(c.namespace)); meta.IsNoMatchError(err) {
-		return noTurnout(err)
-	} else if err != nil {
-		return fmt.Errorf("listing the applications of namespace %s: %w", c.namespace, err)
+	states := func() ([]stateJSON, error) { return c.states(cmd.Context(), args, r.where(c)) }
+	if r.watch {
+		return r.watchStates(cmd, c, states)
 	}
-	if len(all.Items) == 0 {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "turnout: namespace %s has no application\n", c.namespace)
+	all, err := states()
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "turnout: %s has no application\n", scope(r.where(c)))
+	}
+	switch {
+	case r.json():
+		return printJSON(cmd.OutOrStdout(), all)
+	case len(args) == 1:
+		return printState(cmd.OutOrStdout(), all[0])
+	}
+	return printStates(cmd.OutOrStdout(), all, r.all)
+}
+
+// where is the namespace that is looked at; empty for all of them.
+func (r *statusFlags) where(c *cluster) string {
+	if r.all {
+		return ""
+	}
+	return c.namespace
+}
+
+func scope(namespace string) string {
+	if namespace == "" {
+		return "this cluster"
+	}
+	return "namespace " + namespace
+}
+
+// applications reads the application named, or all of a namespace.
+func (c *cluster) applications(ctx context.Context, named []string, namespace string) ([]v1alpha1.BlueGreen, error) {
+	if len(named) == 1 {
+		bg, err := c.application(ctx, named[0])
+		if err != nil {
+			return nil, err
+		}
+		return []v1alpha1.BlueGreen{*bg}, nil
+	}
+	var list v1alpha1.BlueGreenList
+	err := c.kube.List(ctx, &list, client.InNamespace(namespace))
+	if meta.IsNoMatchError(err) {
+		return nil, noTurnout(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the applications of %s: %w", scope(namespace), err)
+	}
+	for i := range list.Items {
+		if err := list.Items[i].Readable(); err != nil {
+			return nil, err
+		}
+	}
+	return list.Items, nil
+}
+
+// states reads how the application named stands, or all of a namespace.
+func (c *cluster) states(ctx context.Context, named []string, namespace string) ([]stateJSON, error) {
+	apps, err := c.applications(ctx, named, namespace)
+	if err != nil {
+		return nil, err
 	}
 	var states []stateJSON
-	for i := range all.Items {
-		if err := all.Items[i].Readable(); err != nil {
-			return err
-		}
-		releases, err := c.record.Releases(cmd.Context(), types.NamespacedName{Namespace: c.namespace, Name: all.Items[i].Name})
+	for i := range apps {
+		releases, err := c.record.Releases(ctx, client.ObjectKeyFromObject(&apps[i]))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		states = append(states, stateOf(&all.Items[i], releases))
+		states = append(states, stateOf(&apps[i], releases))
 	}
-	if r.json() {
-		return printJSON(cmd.OutOrStdout(), states)
-	}
-	if len(args) == 1 {
-		return printState(cmd.OutOrStdout(), states[0])
-	}
-	return printStates(cmd.OutOrStdout(), states)
+	return states, nil
 }
 
 func releasesCommand() *cobra.Command {
@@ -91,6 +146,7 @@ func releasesCommand() *cobra.Command {
 			}
 			return r.releases(cmd, args[0])
 		},
+		ValidArgsFunction: r.complete(false),
 	}
 	r.clusterFlags.bind(cmd.Flags())
 	r.outputFlag.bind(cmd.Flags(), "an object a line, one for each release")

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/bot/report"
+)
+
+func describeCommand() *cobra.Command {
+	var r reading
+	cmd := &cobra.Command{
+		Use:   "describe APP [RELEASE]",
+		Short: "Show one release: who asked for it, every step, why it failed, and its proof",
+		Long: "Show one release of an application: who asked for it, every step with its time, what was found,\n" +
+			"why it failed, and what was seen at the public address. Without RELEASE it shows the newest one.",
+		Args: ofApplication("turnout describe my-python-app", 1).check,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := r.check(); err != nil {
+				return err
+			}
+			return r.describe(cmd, args[0], optionalRelease(args))
+		},
+		ValidArgsFunction: r.complete(true),
+	}
+	r.clusterFlags.bind(cmd.Flags())
+	r.outputFlag.bind(cmd.Flags(), "the release as one object on a line")
+	return cmd
+}
+
+func (r *reading) describe(cmd *cobra.Command, app, name string) error {
+	c, err := r.connect()
+	if err != nil {
+		return err
+	}
+	bg, err := c.application(cmd.Context(), app)
+	if err != nil {
+		return err
+	}
+	all, err := c.record.Releases(cmd.Context(), client.ObjectKeyFromObject(bg))
+	if err != nil {
+		return err
+	}
+	rel, err := pick(bg, all, name)
+	if err != nil {
+		return err
+	}
+	if r.json() {
+		return printJSON(cmd.OutOrStdout(), []releaseJSON{asJSON(bg, rel)})
+	}
+	return printRelease(cmd.OutOrStdout(), rel, time.Now())
+}
+
+// pick finds the release of a name, or the newest one if none is given.
+func pick(bg *v1alpha1.BlueGreen, all []v1alpha1.Release, name string) (*v1alpha1.Release, error) {
+	for i := range all {
+		if name == "" || all[i].Name == name {
+			return &all[i], nil
+		}
+	}
+	if name == "" {
+		return nil, fmt.Errorf("%s has no release yet: merge a pull request, or type %s", bg.Name,
+			v1alpha1.Shell("turnout", "deploy", bg.Name, "--namespace", bg.Namespace, "--commit", "SHA"))
+	}
+	return nil, fmt.Errorf("%s has no release %s; this lists those it has: %s", bg.Name, name,
+		v1alpha1.Shell("turnout", "releases", bg.Name, "--namespace", bg.Namespace))
+}
+
+// printRelease shows one release whole: who asked, what happened, and what was seen.
+func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
+	var lines []string
+	for _, c := range changes(nil, rel) {
+		lines = append(lines, c.text)
+	}
+	about := []string{fmt.Sprintf("  asked by %s, %s ago", oneLine(rel.AskedBy()), ago(now.Sub(rel.CreationTimestamp.Time)))}
+	if said := rel.Spec.Cause.Claims; said != "" {
+		about = append(about, "  who says it is for "+oneLine(said))
+	}
+	if by := rel.ApprovedBy(); by != "" {
+		about = append(about, "  approved by "+oneLine(by))
+	}
+	lines = append(lines[:1], append(about, lines[1:]...)...)
+	if !rel.Status.Phase.Finished() {
+		lines = append(lines, fmt.Sprintf("%s: %s", rel.Name, phaseOf(rel)))
+	}
+	if seen := report.Seen(rel.Status.Proof); seen != "" {
+		lines = append(lines, "seen from outside: "+oneLine(seen))
+	}
+	if _, err := fmt.Fprintln(out, strings.Join(lines, "\n")); err != nil {
+		return fmt.Errorf("printing: %w", err)
+	}
+	return nil
+}
