@@ -105,9 +105,9 @@ var bounds = map[string]bound{
 	"BuildStatus.LogURL": {name, 512}, "BuildStatus.State": {name, 64}, "BuildStatus.Image": {name, ImageLimit},
 	"BuildStatus.Trigger":     {name, 256},
 	"GateStatus.TemplateHash": {name, 63}, "GateStatus.Pods": {name, 253},
-	"RouteStatus.EventsBefore": {name, 128},
-	"ProofStatus.NewVersion":   {name, 256},
-	"ProofBaseline.Failures":   {name, 64}, "ProofBaseline.Versions": {name, 256},
+	"RouteStatus.EventsBefore": {name, 128}, "RouteStatus.Parents": {name, 16},
+	"ProofStatus.NewVersion": {name, 256},
+	"ProofBaseline.Failures": {name, 64}, "ProofBaseline.Versions": {name, 256},
 	"BlueGreenStatus.Phase": {name, 64}, "BlueGreenStatus.Version": {name, ImageLimit},
 	"Finding.Reason": {name, 64}, "Finding.Object": {line, 400}, "Finding.Field": {line, 400},
 	"Condition.Type": {name, 316}, "Condition.Reason": {name, 128},
@@ -124,6 +124,7 @@ var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
 	"BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
+	"RouteStatus.Parents": 32, // as many as the Gateway API allows: one that is missing would not be waited for
 }
 
 const listCap = 16

@@ -115,15 +115,33 @@ func TestTwoFieldsAreACompleteApplication(t *testing.T) {
 	}
 }
 
+// refusal is what the schema says of a change.
+type refusal struct {
+	name   string
+	change func(*v1alpha1.BlueGreen)
+	want   string // part of the refusal; "" if it is accepted
+}
+
+// routed are users on an Ingress or on a Gateway: on one of the two.
+var routed = []refusal{
+	{"an ingress", func(b *v1alpha1.BlueGreen) { b.Spec.Ingress.Name = "shop" }, ""},
+	{"a gateway", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "shop"} }, ""},
+	{"a gateway without a route", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{} }, "spec.gateway.route"},
+	{"a gateway whose route is no name", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "a/b"} },
+		"name of an HTTPRoute"},
+	{"an ingress and a gateway", func(b *v1alpha1.BlueGreen) {
+		b.Spec.Ingress.Name, b.Spec.Gateway = "shop", &v1alpha1.GatewaySpec{Route: "shop"}
+	}, "not by both"},
+	{"a standby host and a gateway", func(b *v1alpha1.BlueGreen) {
+		b.Spec.Ingress.StandbyHost, b.Spec.Gateway = "x.invalid", &v1alpha1.GatewaySpec{Route: "shop"}
+	}, "not by both"},
+}
+
 func TestSchemaOfAnApplication(t *testing.T) {
 	t.Parallel()
 	_, bg := newApplication(t)
 	zero := &metav1.Duration{}
-	tests := []struct {
-		name   string
-		change func(*v1alpha1.BlueGreen)
-		want   string // part of the refusal; "" if it is accepted
-	}{
+	tests := []refusal{
 		{"durations of 0", func(b *v1alpha1.BlueGreen) { b.Spec.Soak, b.Spec.Drain, b.Spec.Hold = zero, zero, zero }, ""},
 		{"a negative soak", func(b *v1alpha1.BlueGreen) { b.Spec.Soak = &metav1.Duration{Duration: -1} }, "spec.soak"},
 		{"a name of 40", func(b *v1alpha1.BlueGreen) { b.Name = strings.Repeat("x", 40) }, ""},
@@ -159,6 +177,7 @@ func TestSchemaOfAnApplication(t *testing.T) {
 			"start with _",
 		},
 	}
+	tests = append(tests, routed...)
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			other := &v1alpha1.BlueGreen{

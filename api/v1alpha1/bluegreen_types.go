@@ -35,6 +35,8 @@ type BlueGreenList struct {
 
 // BlueGreenSpec is what the owner of an application decides. A spec of
 // repository and build.project alone is complete.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.gateway) || !has(self.ingress) || ((!has(self.ingress.name) || size(self.ingress.name) == 0) && (!has(self.ingress.standbyHost) || size(self.ingress.standbyHost) == 0))",message="users are routed by an Ingress or by a gateway, not by both: remove ingress or gateway"
 type BlueGreenSpec struct {
 	// Repository whose merges deploy here, as owner/name. The annotation
 	// turnout.dev/repositories must grant it to the namespace.
@@ -93,9 +95,12 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	MinReplicas int32 `json:"minReplicas,omitempty"`
 
-	// Ingress that routes users to one of the two Services.
-	// +kubebuilder:default={}
-	Ingress IngressSpec `json:"ingress,omitempty"`
+	// Ingress that routes users to one of the two Services. Without a gateway there is
+	// one: <name>-ingress by default.
+	Ingress IngressSpec `json:"ingress,omitzero"`
+
+	// Gateway routes users instead, by an HTTPRoute of the Gateway API.
+	Gateway *GatewaySpec `json:"gateway,omitempty"`
 
 	// Gate is the health gate that a staged colour must pass before the switch.
 	// +kubebuilder:default={}

@@ -61,6 +61,10 @@ func (b *BlueGreen) IngressName() string {
 	return b.Name + "-ingress"
 }
 
+// StandbyRoute returns the name of the HTTPRoute by which, on a Gateway, the colour that
+// is not live stays referenced. It is the application's, since several may share a route.
+func (b *BlueGreen) StandbyRoute() string { return b.Name + "-standby" }
+
 // StandbyHost returns the host under which the colour that is not live stays
 // referenced. The default is unguessable (the UID is random) and unresolvable
 // (.invalid is reserved for that, RFC 2606).

@@ -4,13 +4,14 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // LoadBalancer is a kind of load balancer, by what it lets be known.
 //
-// +kubebuilder:validation:Enum=GCE;Other
+// +kubebuilder:validation:Enum=GCE;Gateway;Other
 type LoadBalancer string
 
 // Kinds of load balancer.
 const (
-	LoadBalancerGCE   LoadBalancer = "GCE"   // Google's, programmed by ingress-gce: its own health checks and events can be seen
-	LoadBalancerOther LoadBalancer = "Other" // any other Ingress controller: only endpoints and the public address can be seen
+	LoadBalancerGCE     LoadBalancer = "GCE"     // Google's, programmed by ingress-gce: its own health checks and events can be seen
+	LoadBalancerGateway LoadBalancer = "Gateway" // that of a Gateway: its controller reports in the route\'s status what it carried out
+	LoadBalancerOther   LoadBalancer = "Other"   // any other Ingress controller: only endpoints and the public address can be seen
 )
 
 // RouteStatus is what a release knows of the load balancer that its Ingress
@@ -38,6 +39,13 @@ type RouteStatus struct {
 	// healthy. Unset if it reports each endpoint.
 	HealthySince *metav1.MicroTime `json:"healthySince,omitempty"`
 
+	// Parents are digests of the names of the Gateways, each with its controller, that had
+	// accepted the route right before the last switch: all of them must report that they
+	// carried it out.
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=16
+	Parents []string `json:"parents,omitempty"`
+
 	// TookEffectAt is when Turnout saw the first sign that the load balancer uses the
 	// routes of the last switch.
 	TookEffectAt *metav1.MicroTime `json:"tookEffectAt,omitempty"`
@@ -48,16 +56,17 @@ type RouteStatus struct {
 
 // Sign that a load balancer uses new routes.
 //
-// +kubebuilder:validation:Enum=URLMap;URLMapRead;NewVersion;Person;Wait
+// +kubebuilder:validation:Enum=URLMap;URLMapRead;RouteStatus;NewVersion;Person;Wait
 type Sign string
 
 // Signs that a load balancer uses new routes.
 const (
-	SignURLMap     Sign = "URLMap"     // its controller's event says that the URL map was updated
-	SignURLMapRead Sign = "URLMapRead" // the URL map itself was read, and leads there
-	SignNewVersion Sign = "NewVersion" // the public address answered with the new version
-	SignPerson     Sign = "Person"     // a person said so: turnout confirm
-	SignWait       Sign = "Wait"       // there was none: Turnout waited for a fixed time
+	SignURLMap      Sign = "URLMap"      // its controller's event says that the URL map was updated
+	SignURLMapRead  Sign = "URLMapRead"  // the URL map itself was read, and leads there
+	SignRouteStatus Sign = "RouteStatus" // every Gateway that had accepted the route reports in its status that it carried it out
+	SignNewVersion  Sign = "NewVersion"  // the public address answered with the new version
+	SignPerson      Sign = "Person"      // a person said so: turnout confirm
+	SignWait        Sign = "Wait"        // there was none: Turnout waited for a fixed time
 )
 
 // ProofStatus is what the public address answered around the switch. While it is

@@ -8,6 +8,9 @@
 //     turn these into a JSON patch. [Same] decides after a lost race.
 //   - router.go: [Router] talks to the API server. Attach, Switch, Detach and Migrate
 //     send those patches; Poke annotates the Ingress, so that its controller looks again.
+//   - httproute.go and httproute_patch.go do the same for an HTTPRoute: [ReadHTTPRoute],
+//     [SharesPatch]. httproute_standby.go has the second route, which Turnout owns,
+//     httproute_refuse.go what Turnout cannot weigh, httproute_router.go sends.
 //   - class.go finds out whose load balancer an Ingress programs.
 //   - group.go: Groups are what Google's load balancer has for a Service, mostly network
 //     endpoint groups. events.go: News is what its controller has reported about the

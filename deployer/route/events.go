@@ -24,6 +24,9 @@ const (
 // the moment of an earlier look. If since is "", it only returns the current moment.
 // Moments are resource versions, so that no two clocks are compared.
 func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string) (track.News, error) {
+	if bg.Spec.Gateway != nil {
+		return track.News{}, nil // a Gateway's controller says it in the status of the route
+	}
 	var list corev1.EventList
 	err := r.Reader.List(ctx, &list, client.InNamespace(bg.Namespace), client.MatchingFields{
 		"involvedObject.kind": "Ingress", "involvedObject.name": bg.IngressName(),

@@ -45,6 +45,9 @@ type Router struct {
 
 // Observe reads the routes of an application.
 func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Routes, error) {
+	if bg.Spec.Gateway != nil {
+		return observeGateway(ctx, r.Reader, bg)
+	}
 	ingress := newIngress()
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: bg.IngressName()}, ingress)
 	if apierrors.IsNotFound(err) {
@@ -61,6 +64,9 @@ func (r *Router) Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Rou
 // controller a bad reference is fatal for the whole Ingress, and freezes the live
 // colour's endpoints. A lost race is [ErrLostRace].
 func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
+	if s.Gateway != nil {
+		return attachToGateway(ctx, r, bg, s, target)
+	}
 	ops, err := AttachPatch(bg, s, target)
 	if err != nil || ops == nil {
 		return err
@@ -74,16 +80,25 @@ func (r *Router) Attach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 // Detach removes a colour's reference under the standby host, see [DetachPatch]. A lost
 // race is [ErrLostRace].
 func (r *Router) Detach(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
-	ops := DetachPatch(bg, s, target)
+	var ops []Op
+	if s.Gateway != nil {
+		ops = detachSharesPatch(s, target)
+	} else {
+		ops = DetachPatch(bg, s, target)
+	}
 	if ops == nil {
 		return nil
 	}
 	return r.patch(ctx, bg, s, ops)
 }
 
-// Migrate changes the host of the standby rule to the spec's, see [MigratePatch]. A lost
-// race is [ErrLostRace].
+// Migrate changes the host of the standby rule to the spec's, see [MigratePatch]. On a
+// Gateway it makes the standby route follow the application's own. A lost race is
+// [ErrLostRace].
 func (r *Router) Migrate(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes) error {
+	if s.Gateway != nil {
+		return followStandby(ctx, r, bg, s)
+	}
 	ops, err := MigratePatch(bg, s)
 	if err != nil || ops == nil {
 		return err
@@ -124,7 +139,7 @@ func (r *Router) Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Route
 // Switch sends users to a colour with one patch. If users already reach it, it does
 // nothing. A lost race is [ErrLostRace].
 func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error {
-	ops, err := SwitchPatch(bg, s, to)
+	ops, err := switchPatch(bg, s, to)
 	if err != nil || ops == nil {
 		return err
 	}
@@ -134,6 +149,14 @@ func (r *Router) Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Rou
 	return r.patch(ctx, bg, s, ops)
 }
 
+// switchPatch is the one patch that moves users, of whichever object routes them.
+func switchPatch(bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) ([]Op, error) {
+	if s.Gateway != nil {
+		return switchSharesPatch(bg, s, to)
+	}
+	return SwitchPatch(bg, s, to)
+}
+
 // CheckPorts reports whether a colour's Service has every port through which the other
 // colour is reached. It reads past any cache: a port that was removed a moment ago also
 // breaks a route.
@@ -141,11 +164,11 @@ func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s track
 	name := bg.Side(target).Service
 	var service corev1.Service
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: bg.Namespace, Name: name}, &service); err != nil {
-		return fmt.Errorf("reading service %s, which ingress %s is about to reference: %w", name, s.Name, err)
+		return fmt.Errorf("reading service %s, which %s is about to reference: %w", name, s, err)
 	}
 	for _, b := range s.Users[target.Other()] {
 		if FindPort(&service, b.Port) == nil {
-			return &PortError{Service: name, Ingress: s.Name, Route: b.String(), Port: track.PortText(b.Port)}
+			return &PortError{Service: name, Router: s.String(), Route: b.String(), Port: track.PortText(b.Port)}
 		}
 	}
 	return nil
@@ -154,28 +177,31 @@ func (r *Router) CheckPorts(ctx context.Context, bg *v1alpha1.BlueGreen, s track
 // PortError says that the two Services of an application differ in a port that users are
 // routed to, so a switch would break that route.
 type PortError struct {
-	Service, Ingress, Route, Port string
+	Service, Router, Route, Port string
 }
 
 func (e *PortError) Error() string {
-	return fmt.Sprintf("service %s has no port %s, which ingress %s uses for %s: give both colours' Services the same ports", e.Service,
-		e.Port, e.Ingress, e.Route)
+	return fmt.Sprintf("service %s has no port %s, which %s uses for %s: give both colours' Services the same ports", e.Service,
+		e.Port, e.Router, e.Route)
 }
 
 func (r *Router) patch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, ops []Op) error {
 	data, err := json.Marshal(ops)
 	if err != nil {
-		return fmt.Errorf("encoding the patch of ingress %s: %w", s.Name, err)
+		return fmt.Errorf("encoding the patch of %s: %w", s, err)
 	}
-	ingress := newIngress()
-	ingress.SetNamespace(bg.Namespace)
-	ingress.SetName(s.Name)
-	err = r.Client.Patch(ctx, ingress, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(v1alpha1.DeployerManager))
+	object := newIngress()
+	if s.Gateway != nil {
+		object = newHTTPRoute("", "")
+	}
+	object.SetNamespace(bg.Namespace)
+	object.SetName(s.Name)
+	err = r.Client.Patch(ctx, object, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(v1alpha1.DeployerManager))
 	switch {
 	case doesNotApply(err), apierrors.IsConflict(err):
-		return fmt.Errorf("patching ingress %s: %w (%w)", s.Name, ErrLostRace, err)
+		return fmt.Errorf("patching %s: %w (%w)", s, ErrLostRace, err)
 	case err != nil:
-		return fmt.Errorf("patching ingress %s: %w", s.Name, err)
+		return fmt.Errorf("patching %s: %w", s, err)
 	}
 	return nil
 }
@@ -217,9 +243,10 @@ func (r *Router) ReadyEndpoints(ctx context.Context, namespace, service string) 
 	return slices.Compact(ready), nil
 }
 
-// Referrers returns the Ingresses of a namespace that send users to a Service, as
-// "ingress (route)". References under a standby host that any application recorded on
-// its Ingress do not count. A colour with a referrer is never scaled down.
+// Referrers returns the Ingresses of a namespace, and the routes of the Gateway API,
+// that send users to a Service, as "ingress NAME (route)" or "httproute NAMESPACE/NAME".
+// References under a standby host that any application recorded on its Ingress do not
+// count, nor do standby routes. A colour with a referrer is never scaled down.
 func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]string, error) {
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("IngressList"))
@@ -229,10 +256,18 @@ func (r *Router) Referrers(ctx context.Context, namespace, service string) ([]st
 	var found []string
 	for i := range list.Items {
 		for _, b := range Users(&list.Items[i], service) {
-			found = append(found, fmt.Sprintf("%s (%s)", list.Items[i].GetName(), b))
+			found = append(found, fmt.Sprintf("ingress %s (%s)", list.Items[i].GetName(), b))
 		}
 	}
-	return found, nil
+	users, err := FollowedBy(ctx, r.Reader, namespace, service)
+	if apierrors.IsForbidden(err) {
+		// With an older role than this version's: whether somebody is there is not known.
+		return append(found, "routes of the Gateway API, which may not be read"), nil
+	}
+	for _, u := range users {
+		found = append(found, u.String())
+	}
+	return found, err
 }
 
 // Users returns the places of an Ingress that send users to a Service: those outside

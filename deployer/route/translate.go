@@ -44,6 +44,9 @@ func (e *UntranslatableError) Error() string {
 // Ingress names, and a colour's Service under the ports of the other one. If not, the
 // error is an [*UntranslatableError].
 func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
+	if s.Gateway != nil {
+		return refusedRoute(s)
+	}
 	for _, p := range UnfitPaths(s) {
 		return &UntranslatableError{Ingress: s.Name, Why: p.Field + " " + p.Text}
 	}

@@ -29,6 +29,8 @@ type SwitchLook struct {
 	News                      News          // since right before the switch
 	Unsettled                 bool          // its report about the URL map may concern an earlier change
 	Read                      MapWord       // what the URL map itself shows
+	Gateway                   bool          // the load balancer is a Gateway's, whose controller reports in the route's status
+	Parents                   ParentsWord   // its report about the route as it was switched
 	URL                       string        // the public address; empty: no requests are sent
 	Seen                      Answered      // what it answered
 	ToldApart                 bool          // the two versions' answers can be distinguished
@@ -101,6 +103,8 @@ func (l SwitchLook) Judge() SwitchVerdict {
 	case l.Seen.Breach != "" && (!l.Rollback || !l.Effect.IsZero()):
 		// Failures before a rollback takes effect belong to the version that it leaves.
 		v.Outcome, v.Message = ConfirmFails, l.Seen.Breach
+	case l.Parents.Refused && effect.IsZero() && !l.Rollback:
+		v.Outcome, v.Message = ConfirmUntranslatable, l.Parents.Text
 	case l.News.Translate != "" && effect.IsZero() && !l.Rollback:
 		// Nothing took effect, and the controller no longer updates the live colour's
 		// endpoints. A rollback has no way back.
@@ -113,6 +117,8 @@ func (l SwitchLook) Judge() SwitchVerdict {
 		v.Outcome, v.Message = ConfirmStuck, "the load balancer's controller cannot take up the Ingress: "+l.untranslated()
 	case over && effect.IsZero() && l.Unsynced() != "":
 		v.Outcome, v.Message = ConfirmStuck, "the load balancer's controller could not take up the Ingress: "+l.Unsynced()
+	case over && effect.IsZero() && (l.Parents.Refused || l.Parents.Waits()) && l.Gateway:
+		v.Outcome, v.Message = ConfirmStuck, "not every Gateway has taken up the HTTPRoute: "+l.Parents.Text
 	case over && effect.IsZero() && l.Read.Against:
 		v.Outcome, v.Message = ConfirmStuck, "the load balancer has not taken up the Ingress: "+l.Read.Text
 	case over && effect.IsZero():
@@ -133,8 +139,18 @@ func (l SwitchLook) Judge() SwitchVerdict {
 }
 
 // sign is the best sign in this look that the switch took effect; empty if there is none.
+//
+// On a Gateway an answer of the new version is none: of several Gateways and front ends
+// only the nearest has answered. If a controller does not report which generation it
+// speaks of, the sign is that a fixed time has passed.
 func (l SwitchLook) sign() v1alpha1.Sign {
 	switch {
+	case l.Gateway && l.Parents.InEffect:
+		return v1alpha1.SignRouteStatus
+	case l.Gateway && l.Parents.Silent && !l.Now.Before(l.quiet().Add(l.Wait)):
+		return v1alpha1.SignWait
+	case l.Gateway:
+		return ""
 	case l.Read.There:
 		return v1alpha1.SignURLMapRead
 	case l.News.URLMapUpdated && !l.Unsettled && !l.Read.Tells:
@@ -158,10 +174,10 @@ func (l SwitchLook) quiet() time.Time {
 // rest is how long after it took effect a switch is confirmed, as things look now: a load
 // balancer's front ends take up a change one after the other.
 func (l SwitchLook) rest(effect time.Time) time.Duration {
-	if l.URL == "" {
+	if l.URL == "" && !l.Gateway {
 		return 0
 	}
-	from := effect
+	from := effect             // on a Gateway, its controller's report: front ends follow it
 	if l.Resumed.After(from) { // nobody knows what happened in between
 		from = l.Resumed
 	}
@@ -187,13 +203,18 @@ func (l SwitchLook) waiting(effect, end time.Time) string {
 	switch {
 	case !effect.IsZero() && l.ToldApart && l.Seen.LastOld.After(effect):
 		text = fmt.Sprintf("measures %s until the old version has not answered for %s", l.URL, l.Tail)
+	case !effect.IsZero() && l.URL == "":
+		text = "gives the front ends time to take up the switch until " + Clock(end)
 	case !effect.IsZero():
 		text = "measures " + l.URL + " until " + Clock(end)
-	case !l.GCE && !l.ToldApart:
+	case !l.GCE && !l.Gateway && !l.ToldApart:
 		text = "gives the load balancer time to take up the switch until " + Clock(l.quiet().Add(l.Wait))
 	}
 	if l.Read.Against {
 		text += "; " + l.Read.Text
+	}
+	if l.Gateway && effect.IsZero() && l.Parents.Text != "" {
+		text += ": " + l.Parents.Text
 	}
 	if said := cmp.Or(l.untranslated(), l.Unsynced()); said != "" {
 		text += "; its controller reports: " + said
@@ -207,14 +228,19 @@ func (l SwitchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
 	switch {
 	case !effect.IsZero() && l.ToldApart && l.Seen.LastOld.After(effect):
 		w = WaitsForObject(v1alpha1.WaitsForAddress, v1alpha1.BecauseOldVersion, l.URL)
+	case !effect.IsZero() && l.URL == "":
+		w = WaitsUntil(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseTime, end)
 	case !effect.IsZero():
 		w = WaitsForObject(v1alpha1.WaitsForAddress, v1alpha1.BecauseTail, l.URL)
 		w.Until = Stamp(end)
-	case !l.GCE && !l.ToldApart:
+	case !l.GCE && !l.Gateway && !l.ToldApart:
 		w = WaitsUntil(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseTime, l.quiet().Add(l.Wait))
 	}
 	if l.Read.Against {
 		w.Detail = l.Read.Text
+	}
+	if l.Gateway && effect.IsZero() {
+		w.Detail = l.Parents.Text
 	}
 	if said := cmp.Or(l.untranslated(), l.Unsynced()); said != "" {
 		w.Detail = strings.TrimPrefix(w.Detail+"; "+said, "; ")

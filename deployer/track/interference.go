@@ -12,13 +12,13 @@ func Interference(r *v1alpha1.Release, o Observed) (message string, found bool) 
 	live := o.Routes.Live()
 	switch {
 	case !o.Routes.Exists:
-		return "ingress " + o.Routes.Name + " is gone", true
+		return o.Routes.String() + " is gone", true
 	case live == "":
-		return "ingress " + o.Routes.Name + " no longer routes users to one colour alone", true
+		return o.Routes.String() + " no longer routes users to one colour alone", true
 	case m.SwitchIntendedAt == nil && live == m.Target:
-		return "ingress " + o.Routes.Name + " was switched to " + string(m.Target) + " by someone else before this release did", true
+		return o.Routes.String() + " was switched to " + string(m.Target) + " by someone else before this release did", true
 	case m.SwitchedAt != nil && live != m.Target:
-		return "ingress " + o.Routes.Name + " was switched away from " + string(m.Target) + " by someone else", true
+		return o.Routes.String() + " was switched away from " + string(m.Target) + " by someone else", true
 	}
 	if s := m.Staged; s != nil && !moved(r, o) && m.SwitchedAt == nil && o.Target.TemplateHash != "" &&
 		(o.Target.TemplateHash != s.TemplateHash || o.Target.Image != s.Image) {

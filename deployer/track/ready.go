@@ -60,24 +60,34 @@ func JudgeReady(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 func judgeRoutes(bg *v1alpha1.BlueGreen, o Observed) *Obstacle {
 	blue, green := bg.Side(v1alpha1.Blue).Service, bg.Side(v1alpha1.Green).Service
 	switch {
+	case !o.Routes.Exists && o.Routes.Gateway != nil:
+		return Hinders(v1alpha1.ReasonIngressMissing, routeMissing(bg, o))
 	case !o.Routes.Exists:
 		return Hinders(v1alpha1.ReasonIngressMissing,
 			fmt.Sprintf("ingress %s does not exist in namespace %s: create it, or name another in spec.ingress.name", o.Routes.Name, bg.Namespace))
 	case o.Routes.Mixed():
 		return Hinders(v1alpha1.ReasonMixedRoutes,
-			fmt.Sprintf("ingress %s routes %s to service %s and %s to service %s: point all of them at one of the two",
-				o.Routes.Name, routeTo(o, v1alpha1.Blue), blue, routeTo(o, v1alpha1.Green), green),
-			v1alpha1.Kubectl("edit", "ingress", o.Routes.Name, bg.Namespace))
+			fmt.Sprintf("%s routes %s to service %s and %s to service %s: point all of them at one of the two",
+				o.Routes, routeTo(o, v1alpha1.Blue), blue, routeTo(o, v1alpha1.Green), green),
+			v1alpha1.Kubectl("edit", o.Routes.Kind(), o.Routes.Name, bg.Namespace))
 	case o.Routes.Live() == "":
 		return Hinders(v1alpha1.ReasonNotRouted,
-			fmt.Sprintf("ingress %s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and "+
-				"spec.green.service", o.Routes.Name, blue, green))
+			fmt.Sprintf("%s names neither service %s nor service %s: route users to one of them, or correct spec.blue.service and "+
+				"spec.green.service", o.Routes, blue, green))
 	case o.Routes.HostTaken != "":
 		return Hinders(v1alpha1.ReasonStandbyHost,
 			fmt.Sprintf("ingress %s has a rule for the host %s that is not Turnout's: remove it, or set spec.ingress.standbyHost to another host",
 				o.Routes.Name, o.Routes.HostTaken))
 	}
 	return nil
+}
+
+// routeMissing says why there is no HTTPRoute.
+func routeMissing(bg *v1alpha1.BlueGreen, o Observed) string {
+	if o.Routes.Gateway.Missing != "" {
+		return o.Routes.Gateway.Missing
+	}
+	return fmt.Sprintf("%s does not exist in namespace %s: create it, or name another in spec.gateway.route", o.Routes, bg.Namespace)
 }
 
 func routeTo(o Observed, c v1alpha1.Color) string {
@@ -98,7 +108,7 @@ func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 				live.Deployment, other.Deployment, bg.Namespace, live.Deployment, live.Service))
 	case !live.ServiceExists:
 		return Hinders(v1alpha1.ReasonServiceMissing,
-			fmt.Sprintf("service %s, which ingress %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes.Name,
+			fmt.Sprintf("service %s, which %s routes users to, does not exist in namespace %s: create it", live.Service, o.Routes,
 				bg.Namespace))
 	case !live.DeploymentExists:
 		return Hinders(v1alpha1.ReasonDeploymentMissing,

@@ -87,11 +87,41 @@ type Routes struct {
 	// while a rule that is not ours uses it.
 	HostTaken string
 
+	// Gateway is what only a route of the Gateway API has; nil for an Ingress.
+	Gateway *Gateway
+
 	// Spec of the Ingress and Version of the object as they were read, for patches.
 	// Annotated: it has an annotation.
 	Spec      map[string]any
 	Version   string
 	Annotated bool
+}
+
+// Kind of the object that routes users, in kubectl's word.
+func (s Routes) Kind() string {
+	if s.Gateway != nil {
+		return "httproute"
+	}
+	return "ingress"
+}
+
+// String names the object that routes users.
+func (s Routes) String() string { return s.Kind() + " " + s.Name }
+
+// Tells names where its controller says what it makes of the object.
+func (s Routes) Tells() string {
+	if s.Gateway != nil {
+		return "status"
+	}
+	return "events"
+}
+
+// StandbyPlace is where the colour that is not live is reachable.
+func (s Routes) StandbyPlace() string {
+	if s.Gateway != nil {
+		return "httproute " + s.Gateway.Standby.Name
+	}
+	return s.StandbyHost
 }
 
 // Live returns the one colour that users reach. It is empty if the Ingress names neither
@@ -115,8 +145,23 @@ func (s Routes) Mixed() bool {
 // Attached reports whether a colour is referenced under the standby host, through every
 // port that users of the other colour are routed to. The load balancer has a backend for
 // each referenced port of a Service, and for no other.
+//
+// On a Gateway every rule names both Services, and the standby route leads to the colour.
 func (s Routes) Attached(c v1alpha1.Color) bool {
+	if s.Gateway != nil {
+		return s.Gateway.Complete() && s.Gateway.Standby.For == c
+	}
 	return len(s.Standby[c]) > 0 && len(MissingPorts(s.Users[c.Other()], s.Standby[c])) == 0
+}
+
+// Kept reports whether the load balancer has kept what it has of a colour since that
+// was attached. On a Gateway the standby route names both Services at any time, and keeps
+// doing so where it has not followed the owner's last change of the route yet.
+func (s Routes) Kept(c v1alpha1.Color) bool {
+	if s.Gateway != nil {
+		return len(s.Standby[c]) > 0 && len(MissingPorts(s.Users[c.Other()], s.Standby[c])) == 0
+	}
+	return s.Attached(c)
 }
 
 // MissingPorts returns the ports, each once, that users are routed to but that no standby

@@ -17,6 +17,8 @@ func SwitchTakenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
 	switch {
 	case last == nil, last.LoadBalancer == "" && last.Shrunk && last.OverruledAt == nil:
 		return true
+	case last.LoadBalancer == v1alpha1.LoadBalancerGateway, lb == v1alpha1.LoadBalancerGateway:
+		return last.TookEffectAt != nil // by its controller, a person, or by a time where that does not tell
 	case last.LoadBalancer != v1alpha1.LoadBalancerGCE && lb != v1alpha1.LoadBalancerGCE:
 		return true
 	}
@@ -25,7 +27,8 @@ func SwitchTakenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
 
 // Tells reports whether a sign shows that Google's load balancer took up its routes.
 func Tells(s v1alpha1.Sign) bool {
-	return s == v1alpha1.SignURLMap || s == v1alpha1.SignURLMapRead || s == v1alpha1.SignNewVersion || s == v1alpha1.SignPerson
+	return s == v1alpha1.SignURLMap || s == v1alpha1.SignRouteStatus || s == v1alpha1.SignURLMapRead || s == v1alpha1.SignNewVersion ||
+		s == v1alpha1.SignPerson
 }
 
 // RoutedSince is when the routes became what they are.

@@ -11,10 +11,11 @@ func LookOf(r *v1alpha1.Release, o Observed) WarmLook {
 	if r.Status.Route != nil {
 		l.Known = *r.Status.Route
 	}
+	l.Standby = o.Routes.StandbyWord()
 	l.Rollback = r.Spec.Kind == v1alpha1.Rollback
 	// A reference that this release had to make is one that was gone, and with it
 	// what the load balancer had of the pods. An intent comes after it was taken up.
-	l.Referenced = o.Routes.Attached(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)
+	l.Referenced = o.Routes.Kept(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)
 	return l
 }
 

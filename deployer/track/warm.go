@@ -43,6 +43,8 @@ type WarmLook struct {
 	Endpoints []string
 	// Groups that Google's load balancer has for the Service.
 	Groups []Group
+	// Standby is what the Gateways report about the standby route, where there is one.
+	Standby ParentsWord
 	// LeftAt is when the load balancer last sent users to these pods; zero if it never did,
 	// or if they have been shrunk since.
 	LeftAt time.Time
@@ -119,6 +121,9 @@ func (l WarmLook) Judge() Warmth {
 	}
 	if w.Pods == 0 {
 		w.lack("", "", "there are no pods")
+	}
+	if l.LoadBalancer == v1alpha1.LoadBalancerGateway && !l.Held() {
+		l.judgeGateway(&w)
 	}
 	if l.LoadBalancer != v1alpha1.LoadBalancerGCE {
 		w.Warm = len(w.Lacking) == 0

@@ -49,7 +49,8 @@ func unhealthy(bg *v1alpha1.BlueGreen, o Observed, t Side) string {
 	l := WarmLook{
 		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: t.Service, Pods: t.Pods,
 		Endpoints: o.Back[t.Color].Endpoints, Groups: o.Back[t.Color].Groups, Rollback: true,
-		Referenced: o.Routes.Attached(t.Color) || o.Routes.Live() == t.Color,
+		Standby: o.Routes.StandbyWord(), Settle: o.Settle,
+		Referenced: o.Routes.Kept(t.Color) || o.Routes.Live() == t.Color,
 	}
 	if last := bg.Status.LastSwitch; last != nil && last.From.Color == t.Color && !last.Shrunk {
 		l.LeftAt = last.At.Time

@@ -1,0 +1,228 @@
+package route
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// observeGateway reads the routes of an application on a Gateway. A cluster without the
+// Gateway API has none.
+func observeGateway(ctx context.Context, from client.Reader, bg *v1alpha1.BlueGreen) (track.Routes, error) {
+	route, err := httpRoute(ctx, from, bg.Namespace, bg.Spec.Gateway.Route)
+	if meta.IsNoMatchError(err) {
+		s := ReadHTTPRoute(bg, nil, nil)
+		s.Gateway.Missing = "the cluster has no HTTPRoutes: install the Gateway API"
+		return s, nil
+	}
+	if err != nil || route == nil {
+		return ReadHTTPRoute(bg, nil, nil), err
+	}
+	standby, err := httpRoute(ctx, from, bg.Namespace, bg.StandbyRoute())
+	if err != nil {
+		return track.Routes{}, err
+	}
+	return ReadHTTPRoute(bg, route, standby), nil
+}
+
+// httpRoute reads an HTTPRoute; nil if there is none of that name.
+func httpRoute(ctx context.Context, from client.Reader, namespace, name string) (*unstructured.Unstructured, error) {
+	route := newHTTPRoute(namespace, name)
+	err := from.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, route)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading httproute %s: %w", name, err)
+	}
+	return route, nil
+}
+
+// attachToGateway makes one write of those that [track.Routes.Attached] asks for: the
+// standby route first, by which trouble with the Service shows without any user.
+func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
+	if s.Gateway.Standby.For != target {
+		if err := r.CheckPorts(ctx, bg, s, target); err != nil {
+			return err
+		}
+		return writeStandby(ctx, r, bg, s, target)
+	}
+	ops, err := attachPatch(bg, s, target)
+	if err != nil || ops == nil {
+		return err
+	}
+	if err := r.CheckPorts(ctx, bg, s, target); err != nil {
+		return err
+	}
+	return r.patch(ctx, bg, s, ops)
+}
+
+// writeStandby makes the standby route lead to a colour. Its value is read from it, and
+// made anew where there is none.
+func writeStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) error {
+	if err := refusedRoute(s); err != nil {
+		return err
+	}
+	name := bg.StandbyRoute()
+	there, err := httpRoute(ctx, r.Reader, bg.Namespace, name)
+	if err != nil {
+		return err
+	}
+	if there == nil {
+		err := r.Client.Create(ctx, newStandby(bg, s, other), client.FieldOwner(v1alpha1.DeployerManager))
+		if apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("creating httproute %s: %w (%w)", name, ErrLostRace, err)
+		}
+		if err != nil {
+			return fmt.Errorf("creating httproute %s: %w", name, hidden(err))
+		}
+		return nil
+	}
+	if !ownedBy(bg, there) {
+		return standbyTaken(s)
+	}
+	ops := []Op{
+		{Op: "test", Path: "/metadata/uid", Value: string(there.GetUID())},
+		{Op: "test", Path: "/metadata/generation", Value: there.GetGeneration()},
+		{Op: "replace", Path: "/spec", Value: standbySpec(bg, s, other, passwordOf(there))},
+	}
+	return patchRoute(ctx, r.Client, there, ops)
+}
+
+// patchRoute sends a patch of an HTTPRoute.
+func patchRoute(ctx context.Context, to client.Client, route *unstructured.Unstructured, ops []Op) error {
+	data, err := json.Marshal(ops)
+	if err != nil {
+		return fmt.Errorf("encoding the patch of httproute %s: %w", route.GetName(), err)
+	}
+	target := newHTTPRoute(route.GetNamespace(), route.GetName())
+	err = to.Patch(ctx, target, client.RawPatch(types.JSONPatchType, data), client.FieldOwner(v1alpha1.DeployerManager))
+	switch {
+	case doesNotApply(err), apierrors.IsConflict(err):
+		return fmt.Errorf("patching httproute %s: %w (%w)", route.GetName(), ErrLostRace, err)
+	case err != nil:
+		return fmt.Errorf("patching httproute %s: %w", route.GetName(), hidden(err))
+	}
+	return nil
+}
+
+// hidden is an error of the API server without the values that it may repeat: of the
+// standby route nothing is ever shown but fields.
+func hidden(err error) error {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
+		return err
+	}
+	cause := status.Status().Details.Causes[0]
+	return fmt.Errorf("the API server refuses it: %s: %s", cause.Field, cause.Type)
+}
+
+// standbyTaken says that there is somebody else's route of the standby's name.
+func standbyTaken(s track.Routes) error {
+	return fmt.Errorf("httproute %s exists, and is not Turnout's: remove it or give it another name", s.Gateway.Standby.Name)
+}
+
+// followStandby makes the standby route lead to the colour that is not live, and follow
+// what the owner changed of the route. Without one it does nothing.
+func followStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes) error {
+	st, other := s.Gateway.Standby, s.Live().Other()
+	if !st.Exists || !st.Ours || s.Live() == "" || st.For == other || !s.Gateway.Complete() {
+		return nil
+	}
+	return writeStandby(ctx, r, bg, s, other)
+}
+
+// routeKinds are the routes of the Gateway API that may send somebody to a Service, the
+// versions that are served of them the newest first.
+var routeKinds = []schema.GroupVersionKind{ //nolint:gochecknoglobals // a constant list
+	HTTPRouteKind,
+	{Group: gatewayGroup, Version: "v1", Kind: "GRPCRoute"},
+	{Group: gatewayGroup, Version: "v1", Kind: "TLSRoute"},
+	{Group: gatewayGroup, Version: "v1alpha2", Kind: "TLSRoute"},
+	{Group: gatewayGroup, Version: "v1", Kind: "TCPRoute"},
+	{Group: gatewayGroup, Version: "v1alpha2", Kind: "TCPRoute"},
+}
+
+// Follower is a route that sends users to a Service.
+type Follower struct {
+	// Kind of the route in lower case, its namespace and name.
+	Kind, Namespace, Name string
+}
+
+func (u Follower) String() string { return u.Kind + " " + u.Namespace + "/" + u.Name }
+
+// FollowedBy returns the routes of the Gateway API, of any namespace that may be read,
+// that send users to a Service, but for those of weight 0 and standby routes. Of kinds
+// that the cluster has not there are none.
+func FollowedBy(ctx context.Context, from client.Reader, namespace, service string) ([]Follower, error) {
+	var users []Follower
+	seen := map[Follower]bool{}
+	for _, kind := range routeKinds {
+		all, err := routesOf(ctx, from, namespace, kind)
+		if err != nil {
+			return nil, err
+		}
+		for i := range all {
+			u := Follower{Kind: strings.ToLower(kind.Kind), Namespace: all[i].GetNamespace(), Name: all[i].GetName()}
+			if !seen[u] && !IsStandby(&all[i]) && sendsTo(&all[i], namespace, service) {
+				seen[u] = true
+				users = append(users, u)
+			}
+		}
+	}
+	return users, nil
+}
+
+// routesOf lists the routes of a kind: in all namespaces, or where that is not allowed in
+// one.
+func routesOf(ctx context.Context, from client.Reader, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured,
+	error,
+) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(kind.GroupVersion().WithKind(kind.Kind + "List"))
+	err := from.List(ctx, list)
+	if apierrors.IsForbidden(err) {
+		err = from.List(ctx, list, client.InNamespace(namespace))
+	}
+	switch {
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("listing %ss: %w", strings.ToLower(kind.Kind), err)
+	}
+	return list.Items, nil
+}
+
+// sendsTo reports whether a route sends anybody to a Service of a namespace.
+func sendsTo(route *unstructured.Unstructured, namespace, service string) bool {
+	for _, r := range list(fields(route.Object["spec"])["rules"]) {
+		rule := fields(r)
+		refs := list(rule["backendRefs"])
+		for _, f := range list(rule["filters"]) {
+			refs = append(refs, fields(fields(f)["requestMirror"])["backendRef"])
+		}
+		for _, v := range refs {
+			ref := fields(v)
+			in := text(ref["namespace"])
+			if in == "" {
+				in = route.GetNamespace()
+			}
+			if ref != nil && isService(ref) && in == namespace && text(ref["name"]) == service && whole(ref["weight"], 1) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,210 @@
+package route
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"regexp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// standbyHeader leads a request to the standby colour, if it has the value that only
+// the standby route holds. It never reaches a pod.
+const standbyHeader = "X-Turnout-Standby"
+
+// keepSuffix makes another value of it, for the rule that keeps the live colour.
+const keepSuffix = "-keep"
+
+// password is a value of the header, as [newPassword] makes them.
+var password = regexp.MustCompile(`^[0-9a-f]{32}$`)
+
+// newPassword is 128 random bits.
+func newPassword() string {
+	var bits [16]byte
+	_, _ = rand.Read(bits[:]) // it never fails, see crypto/rand
+	return hex.EncodeToString(bits[:])
+}
+
+// passwordOf reads the value back from a standby route; a new one if it has none such.
+// It is kept nowhere else.
+func passwordOf(standby *unstructured.Unstructured) string {
+	if standby == nil {
+		return newPassword()
+	}
+	for _, r := range list(fields(standby.Object["spec"])["rules"]) {
+		for _, m := range list(fields(r)["matches"]) {
+			for _, h := range list(fields(m)["headers"]) {
+				header := fields(h)
+				if value := text(header["value"]); text(header["name"]) == standbyHeader && password.MatchString(value) {
+					return value
+				}
+			}
+		}
+	}
+	return newPassword()
+}
+
+// standbySpec is the spec of the standby route of an application, from that of its own
+// route: the same parents and hosts; each match that leads to the application, with the
+// header besides, and the rule's filters, to the other colour alone.
+//
+// Precedence is by specificity across routes, not by order: a match with one header
+// more than another of the same path and method comes first, so that the header finds
+// its colour under every path, and nobody without it does.
+//
+// The last rule names the live colour's ports under a value of its own. Its reference
+// in the user's route falls to weight 0 at the switch, and whether a load balancer keeps
+// what it has for that weight is not said anywhere.
+func standbySpec(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color, value string) map[string]any {
+	spec := copied(s.Spec)
+	rules := list(spec["rules"])
+	var ours []any
+	for _, r := range s.Gateway.Rules {
+		rule := fields(rules[r.Index])
+		ref := copied(anyRef(r, rule))
+		ref["name"], ref["weight"] = bg.Side(other).Service, int64(1)
+		rule["backendRefs"] = []any{ref}
+		delete(rule, "name")
+		rule["matches"] = guarded(list(rule["matches"]), value)
+		rule["filters"] = withoutHeader(list(rule["filters"]))
+		ours = append(ours, rule)
+	}
+	spec["rules"] = append(ours, keepRule(bg, s, other.Other(), value))
+	return spec
+}
+
+// anyRef is one of a rule's references to the application's Services.
+func anyRef(r track.Rule, rule map[string]any) map[string]any {
+	for _, c := range colors {
+		if ref, found := r.Refs[c]; found {
+			return fields(list(rule["backendRefs"])[ref.Index])
+		}
+	}
+	return map[string]any{}
+}
+
+// guarded adds the header to each match.
+func guarded(matches []any, value string) []any {
+	if len(matches) == 0 {
+		matches = []any{map[string]any{"path": map[string]any{"type": "PathPrefix", "value": "/"}}}
+	}
+	for _, m := range matches {
+		match := fields(m)
+		match["headers"] = append(list(match["headers"]), standbyMatch(value))
+	}
+	return matches
+}
+
+func standbyMatch(value string) map[string]any {
+	return map[string]any{"name": standbyHeader, "type": "Exact", "value": value}
+}
+
+// withoutHeader takes the header away before the pod: by the filter that is there, since
+// a rule has only one of that type, or by one more.
+func withoutHeader(filters []any) []any {
+	for _, f := range filters {
+		filter := fields(f)
+		if modifier := fields(filter["requestHeaderModifier"]); modifier != nil {
+			modifier["remove"] = append(list(modifier["remove"]), standbyHeader)
+			return filters
+		}
+	}
+	return append(filters, map[string]any{
+		"type": "RequestHeaderModifier", "requestHeaderModifier": map[string]any{"remove": []any{standbyHeader}},
+	})
+}
+
+// keepRule names every port of a colour that users are routed to.
+func keepRule(bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color, value string) map[string]any {
+	var refs []any
+	for _, port := range portsOf(s.Gateway.Rules) {
+		refs = append(refs, map[string]any{"group": "", "kind": "Service", "name": bg.Side(c).Service, "port": port, "weight": int64(1)})
+	}
+	return map[string]any{
+		"matches": []any{map[string]any{
+			"path":    map[string]any{"type": "PathPrefix", "value": "/"},
+			"headers": []any{standbyMatch(value + keepSuffix)},
+		}},
+		"filters":     withoutHeader(nil),
+		"backendRefs": refs,
+	}
+}
+
+// newStandby is the standby route that is to be made.
+func newStandby(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) *unstructured.Unstructured {
+	u := newHTTPRoute(bg.Namespace, bg.StandbyRoute())
+	u.SetLabels(map[string]string{v1alpha1.ApplicationLabel: bg.Name})
+	u.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(bg, v1alpha1.GroupVersion.WithKind("BlueGreen"))})
+	u.Object["spec"] = standbySpec(bg, s, other, newPassword())
+	return u
+}
+
+func newHTTPRoute(namespace, name string) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{Object: map[string]any{}}
+	u.SetGroupVersionKind(HTTPRouteKind)
+	u.SetNamespace(namespace)
+	u.SetName(name)
+	return u
+}
+
+// IsStandby reports whether a route is the standby route of some application, and
+// nobody without the header reaches anything by it.
+func IsStandby(u *unstructured.Unstructured) bool {
+	owner := metav1.GetControllerOf(u)
+	if owner == nil || owner.Kind != "BlueGreen" || owner.APIVersion != v1alpha1.GroupVersion.String() ||
+		u.GetName() != owner.Name+"-standby" {
+		return false
+	}
+	for _, r := range list(fields(u.Object["spec"])["rules"]) {
+		matches := list(fields(r)["matches"])
+		open := slices.ContainsFunc(matches, func(m any) bool {
+			return !slices.ContainsFunc(list(fields(m)["headers"]), func(h any) bool { return text(fields(h)["name"]) == standbyHeader })
+		})
+		if open || len(matches) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// ownedBy reports whether an application's Turnout made a route.
+func ownedBy(bg *v1alpha1.BlueGreen, u *unstructured.Unstructured) bool {
+	owner := metav1.GetControllerOf(u)
+	return owner != nil && owner.UID == bg.UID && owner.UID != types.UID("")
+}
+
+// readStandby notes the state of the standby route.
+func readStandby(bg *v1alpha1.BlueGreen, s *track.Routes, standby *unstructured.Unstructured) {
+	if standby == nil {
+		return
+	}
+	st := &s.Gateway.Standby
+	st.Exists, st.Ours, st.Generation, st.Parents = true, ownedBy(bg, standby), standby.GetGeneration(), parentsOf(standby)
+	spec := fields(standby.Object["spec"])
+	for _, c := range colors {
+		if st.Ours && len(s.Gateway.Rules) > 0 && equality.Semantic.DeepEqual(spec, standbySpec(bg, *s, c, passwordOf(standby))) {
+			st.For = c
+		}
+	}
+	if !st.Ours {
+		return
+	}
+	for i, r := range list(spec["rules"]) {
+		for j, v := range list(fields(r)["backendRefs"]) {
+			ref := fields(v)
+			if c, ours := colorOf(bg, ref); ours {
+				s.Standby[c] = append(s.Standby[c], track.Backend{
+					Pointer: refPointer(i, j) + "/name", Host: st.Name, Path: "/", Service: text(ref["name"]),
+					Port: map[string]any{"number": whole(ref["port"], 0)},
+				})
+			}
+		}
+	}
+}
