@@ -54,14 +54,14 @@ func (act confirmAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, releaseFault(v1alpha1.FailedPublicAddress, "%s fails since the switch: %s", a.bg.Spec.URL, v.Message)
 	case track.ConfirmUntranslatable:
 		act.measuring.unproved(a)
-		return pause{}, releaseFault(v1alpha1.FailedTranslate, "the load balancer's controller cannot take up ingress %s: %s", a.o.Routes.Name,
+		return pause{}, releaseFault(v1alpha1.FailedTranslate, "the load balancer's controller cannot take up %s: %s", a.o.Routes,
 			v.Message)
 	case track.ConfirmStuck:
 		act.measuring.unproved(a)
 		limit := a.bg.Spec.Deadlines.Confirm.Duration
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedNotTakenUp, about: about{limit: limit}, message: fmt.Sprintf(
-			"%s, after %s (spec.deadlines.confirm); the Ingress %s routes users to %s and stays so: see its events, and type /rollback to go back",
-			v.Message, limit, a.o.Routes.Name, a.target())}
+			"%s, after %s (spec.deadlines.confirm); %s routes users to %s and stays so: see its %s, and type /rollback to go back",
+			v.Message, limit, a.o.Routes, a.target(), a.o.Routes.Tells())}
 	case track.ConfirmDone:
 	}
 	act.confirmed(a, m, seen)
@@ -99,9 +99,12 @@ func (act confirmAct) lookAtSwitch(ctx context.Context, a *attempt, m *measureme
 		Rollback: a.rel.Spec.Kind == v1alpha1.Rollback, GCE: a.o.OnGCE(),
 		Unsettled: r.Unsettled, Wait: act.takeUp, Tail: a.bg.Spec.Proof.TailTime(),
 	}
+	if a.o.Routes.Gateway != nil {
+		l.Gateway, l.Parents = true, a.o.Routes.Word(r.Parents)
+	}
 	if l.Wait == 0 {
 		l.Wait = takeUp
-		if l.GCE {
+		if l.GCE || l.Gateway {
 			l.Wait = takeUpGCE
 		}
 	}

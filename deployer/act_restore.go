@@ -38,7 +38,7 @@ func (act restoreAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return act.stayBack(ctx, a)
 	case "":
 		m.KeptAt = &now
-		a.finding("ingress " + a.o.Routes.Name + " routes to neither colour alone, so traffic was not moved back")
+		a.finding(a.o.Routes.String() + " routes to neither colour alone, so traffic was not moved back")
 		return pause{}, nil
 	default: // still on the target
 	}
@@ -94,7 +94,7 @@ func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
 	}
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.RestoredAt = &now
-	a.say(fmt.Sprintf("ingress %s routes users to %s again", a.o.Routes.Name, previous))
+	a.say(fmt.Sprintf("%s routes users to %s again", a.o.Routes, previous))
 	act.switches.recordSwitch(a.work, a.rel)
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err

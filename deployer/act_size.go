@@ -23,7 +23,7 @@ func (act sizeAct) do(ctx context.Context, a *attempt) (pause, error) {
 	// The Ingress has referenced it ever since users left it. If somebody removed the
 	// reference, it comes back before any pod starts. While the version is held, nothing is
 	// asked of the load balancer's controller: these pods have served users.
-	if a.o.OnGCE() && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
+	if (a.o.OnGCE() || a.o.Routes.Gateway != nil) && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
 		if p, err := act.reference.reference(ctx, a); err != nil || p.rests() {
 			return p, err
 		}

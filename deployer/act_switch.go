@@ -63,7 +63,7 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 	}
 	now := metav1.Now()
 	m.SwitchedAt = &now
-	a.say(fmt.Sprintf("ingress %s routes users to %s", a.o.Routes.Name, a.target()))
+	a.say(fmt.Sprintf("%s routes users to %s", a.o.Routes, a.target()))
 	act.switches.recordSwitch(a.work, a.rel)
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
@@ -76,12 +76,12 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 // somebody may fix the cause in the meantime. Users of a rollback do not wait for that, in case
 // this check is wrong.
 func (act switchAct) translates(ctx context.Context, a *attempt) error {
-	if !a.o.OnGCE() {
+	if !a.o.OnGCE() && a.o.Routes.Gateway == nil {
 		return nil
 	}
 	err := act.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	if err != nil && a.rel.Spec.Kind == v1alpha1.Rollback {
-		a.finding("the ingress is switched all the same: " + err.Error())
+		a.finding(a.o.Routes.String() + " is switched all the same: " + err.Error())
 		return nil
 	}
 	return err

@@ -90,14 +90,16 @@ type Deployer struct {
 	Log *slog.Logger
 
 	registryTLS *tls.Config // for tests
-	probers     probers
-	asks, maps  asks // the public addresses, and the URL maps
-	facts       preflight.Collector
-	calls       calls
-	reaches     reaches
-	looks       looks
-	wiring      sync.Once
-	looking     looking // made by wired
+	// gatewayEvery is for tests: how often to check for the Gateway API.
+	gatewayEvery time.Duration
+	probers      probers
+	asks, maps   asks // the public addresses, and the URL maps
+	facts        preflight.Collector
+	calls        calls
+	reaches      reaches
+	looks        looks
+	wiring       sync.Once
+	looking      looking // made by wired
 }
 
 // carriesOut is how long after a change of the routes Google's controller may still be carrying out

@@ -67,7 +67,7 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 		if errors.Is(err, record.ErrHeld) || ctx.Err() != nil {
 			return err
 		}
-		a.log.WarnContext(ctx, "the ingress will be fenced later", "ingress", a.o.Routes.Name, "error", err)
+		a.log.WarnContext(ctx, "the routes will be fenced later", "routes", a.o.Routes.String(), "error", err)
 		if d.timing.tryAgain(a, rel.Status.Step, err, time.Time{}) {
 			return d.save(ctx, a)
 		} // otherwise time is up; the undo does nothing before it has fenced

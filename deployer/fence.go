@@ -31,7 +31,7 @@ func (f fencing) fence(ctx context.Context, a *attempt) error {
 	case err == nil, errors.Is(err, route.ErrLostRace):
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
 		// That patch is then refused as well; the release must not stand still for ever.
-		a.log.WarnContext(ctx, "the ingress cannot be fenced", "ingress", a.o.Routes.Name, "error", err)
+		a.log.WarnContext(ctx, "the routes cannot be fenced", "routes", a.o.Routes.String(), "error", err)
 		return nil
 	default:
 		return err

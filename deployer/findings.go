@@ -128,7 +128,7 @@ func (s survey) mayStageOver(ctx context.Context, a *attempt) error {
 		return err
 	}
 	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTargetInUse, message: fmt.Sprintf(
-		"service %s, the %s side, is used by ingress %s, so deployment %s%s is not staged over: route those users elsewhere, then ask again",
+		"service %s, the %s side, is used by %s, so deployment %s%s is not staged over: route those users elsewhere, then ask again",
 		t.Service, t.Color, strings.Join(referrers, ", "), t.Deployment, runningText(t))}
 }
 

@@ -136,7 +136,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 		if ready {
 			if err := l.upkeeping.migrate(ctx, w); err != nil {
 				// Nobody waits for it, and everything below must not.
-				w.log.WarnContext(ctx, "the standby host will be changed later", "ingress", w.o.Routes.Name, "error", err)
+				w.log.WarnContext(ctx, "the standby place will be changed later", "routes", w.o.Routes.String(), "error", err)
 				w.wakeAt(w.o.Now.Add(retryShrink))
 			}
 		}

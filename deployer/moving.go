@@ -40,8 +40,8 @@ func (m moving) moveRoutes(ctx context.Context, a *attempt, patch func() error) 
 	if lost && !route.Same(before, now) {
 		return &fault{
 			class: v1alpha1.FaultInterference, reason: v1alpha1.FailedInterference,
-			message: fmt.Sprintf("the routes of ingress %s were changed by someone else during the release; nothing was changed by this release "+
-				"since", now.Name),
+			message: fmt.Sprintf("the routes of %s were changed by someone else during the release; nothing was changed by this release "+
+				"since", now),
 		}
 	}
 	return nil

@@ -32,6 +32,10 @@ type reference struct {
 
 // tellLoadBalancer reports which guarantee is weaker than on Google's load balancer.
 func (r reference) tellLoadBalancer(a *attempt) {
+	if a.o.Routes.Gateway != nil {
+		a.finding(fmt.Sprintf("%s: its Gateways report that they took up a change, and not whether they find the pods healthy", a.o.Routes))
+		return
+	}
 	if !a.o.OnGCE() {
 		a.finding(fmt.Sprintf("ingress %s is not Google's: that its controller took up a change, and finds the pods healthy, cannot be seen "+
 			"from the Kubernetes API; only the Service's ready endpoints and the public address can", a.o.Routes.Name))
@@ -58,6 +62,9 @@ func (r reference) checkTranslation(ctx context.Context, a *attempt) error {
 // load balancer has it. Then it returns the zero pause.
 func (r reference) reference(ctx context.Context, a *attempt) (pause, error) {
 	r.tellLoadBalancer(a)
+	if a.o.Routes.Gateway != nil {
+		return r.onGateway(ctx, a)
+	}
 	st := a.route()
 	var news track.News
 	var said string

@@ -57,7 +57,7 @@ func (s shrinking) shrink(ctx context.Context, w *work, c v1alpha1.Color, by str
 		return shrunk{}, err
 	}
 	if len(referrers) > 0 {
-		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by ingress %s", side.Deployment, side.Service,
+		return shrunk{true, fmt.Sprintf("deployment %s keeps its size: service %s is still used by %s", side.Deployment, side.Service,
 			strings.Join(referrers, ", "))}, nil
 	}
 	// First, or the autoscaler would undo the shrink.

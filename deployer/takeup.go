@@ -54,11 +54,11 @@ func (t takingUp) takeUp(ctx context.Context, w *work) {
 	h.routes, h.mapTells = read.There, read.Tells
 	t.weigh(w, last, h)
 	var told answers
-	if !track.Tells(last.TookEffectBy) {
+	if !track.Tells(last.TookEffectBy) && w.o.Routes.Gateway == nil {
 		told = t.addressing.ask(w, last, live)
 		t.weigh(w, last, heard{answers: told.there})
 	}
-	if track.Tells(last.TookEffectBy) {
+	if track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
 		t.confirmed(w, last)
 		return
 	}
@@ -74,6 +74,7 @@ type heard struct {
 	urlMap   bool                   // its controller updated the URL map since right before a release wrote the routes
 	routes   bool                   // the URL map was read since, and leads there
 	mapTells bool                   // the URL map can be read, so events about it are not needed
+	parents  track.ParentsWord      // what the Gateways report about the route as it is
 	answers  bool                   // the version there answers at the public address
 	against  string                 // what its controller reports as failing
 	news     track.News             // the events that this came from
@@ -89,6 +90,10 @@ func (t takingUp) weigh(w *work, last *v1alpha1.SwitchRecord, h heard) {
 		return
 	case h.person != nil && !h.person.At.Time.Before(track.RoutedSince(last).Truncate(time.Second)):
 		at, by = h.person.At.Time, v1alpha1.SignPerson
+	case h.parents.InEffect:
+		by = v1alpha1.SignRouteStatus
+	case h.parents.Silent && !at.Before(track.RoutedSince(last).Add(t.carriesOut)):
+		by = v1alpha1.SignWait
 	case h.routes:
 		by = v1alpha1.SignURLMapRead
 	case h.urlMap && !last.Unsettled && !h.mapTells:
@@ -114,13 +119,16 @@ func (t takingUp) overrule(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.C
 
 // listen looks for a person's confirmation, which is in the release that last moved users, and for the
 // reports of the load balancer's controller. What cannot be read is ignored: no rollback waits for it.
-func (t takingUp) listen(ctx context.Context, w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) heard {
-	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
-	if i < 0 {
-		return heard{}
+func (t takingUp) listen(ctx context.Context, w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) (h heard) {
+	rel := mover(w, last)
+	if w.o.Routes.Gateway != nil {
+		h.parents = reported(w, last, rel)
+		h.against = prose.Line(h.parents.Text, wayLimit)
 	}
-	rel := &w.releases[i]
-	h := heard{person: rel.Spec.Confirmed(live)}
+	if rel == nil {
+		return h
+	}
+	h.person = rel.Spec.Confirmed(live)
 	st := rel.Status.Route
 	if st == nil || st.EventsBefore == "" {
 		return h
@@ -136,6 +144,25 @@ func (t takingUp) listen(ctx context.Context, w *work, last *v1alpha1.SwitchReco
 		h.against = t.says(w, news.Translate, news.TranslateAt)
 	}
 	return h
+}
+
+// mover is the release that moved users last; nil if it is gone.
+func mover(w *work, last *v1alpha1.SwitchRecord) *v1alpha1.Release {
+	i := slices.IndexFunc(w.releases, func(r v1alpha1.Release) bool { return string(r.UID) == last.UID })
+	if i < 0 {
+		return nil
+	}
+	return &w.releases[i]
+}
+
+// reported is what the Gateways report that had accepted the route before the last switch, or
+// that accept it now, if somebody else has moved users since or the release is gone.
+func reported(w *work, last *v1alpha1.SwitchRecord, rel *v1alpha1.Release) track.ParentsWord {
+	parents := track.Accepted(w.o.Routes.Gateway.Parents)
+	if rel != nil && rel.Status.Route != nil && last.OverruledAt == nil {
+		parents = rel.Status.Route.Parents
+	}
+	return w.o.Routes.Word(parents)
 }
 
 // says is what the controller reports as failing, or last reported.
@@ -178,9 +205,17 @@ func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha
 		w.o.Unconfirmed += "; its controller " + said
 	}
 	since := track.RoutedSince(last)
-	message := fmt.Sprintf("nothing says that Google's load balancer sends users to %s since %s, so that they may still be with %s: "+
+	who := "Google's load balancer sends"
+	if w.o.Routes.Gateway != nil {
+		who = "every Gateway of " + w.o.Routes.String() + " sends"
+		told = answers{reason: v1alpha1.ReasonOldRoutes, text: "Each of them reports it in the status of the route"}
+		if at := since.Add(t.carriesOut); w.o.Now.Before(at) {
+			w.wakeAt(at)
+		}
+	}
+	message := fmt.Sprintf("nothing says that %s users to %s since %s, so that they may still be with %s: "+
 		"deployment %s keeps its size, and nothing is staged over it",
-		live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
+		who, live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
 	if said != "" {
 		message += "; the controller " + said
 	}

@@ -60,7 +60,10 @@ func (u upkeeping) upkeep(ctx context.Context, w *work) error {
 // migrate changes the standby rule's host to the spec's, while no release relies on it.
 func (u upkeeping) migrate(ctx context.Context, w *work) error {
 	from := w.o.Routes.StandbyHost
-	if from == "" || from == w.bg.StandbyHost() || !w.o.Routes.Exists {
+	if !w.o.Routes.Exists || w.o.Routes.Gateway == nil && (from == "" || from == w.bg.StandbyHost()) {
+		return nil
+	}
+	if g := w.o.Routes.Gateway; g != nil && (!g.Standby.Exists || g.Standby.For == w.o.Routes.Live().Other()) {
 		return nil
 	}
 	err := u.routes.Migrate(ctx, w.bg, w.o.Routes)
@@ -71,7 +74,7 @@ func (u upkeeping) migrate(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
-	w.log.InfoContext(ctx, "standby host changed", "ingress", w.o.Routes.Name, "from", from, "to", w.bg.StandbyHost())
+	w.log.InfoContext(ctx, "standby place changed", "routes", w.o.Routes.String(), "from", from)
 	now, err := u.routes.Observe(ctx, w.bg)
 	if err != nil {
 		return err // the earlier observation still shows where users are

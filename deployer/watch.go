@@ -79,7 +79,11 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 		b = b.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(d.inNamespace),
 			builder.WithPredicates(predicate.AnnotationChangedPredicate{}))
 	}
-	if err := b.Complete(record.TellPanics(d.Events, &v1alpha1.BlueGreen{}, d)); err != nil {
+	c, err := b.Build(record.TellPanics(d.Events, &v1alpha1.BlueGreen{}, d))
+	if err != nil {
+		return fmt.Errorf("setting up the deployer: %w", err)
+	}
+	if err := mgr.Add(d.watchHTTPRoutes(mgr, c, parts)); err != nil {
 		return fmt.Errorf("setting up the deployer: %w", err)
 	}
 	return nil

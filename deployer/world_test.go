@@ -65,7 +65,8 @@ var (
 func TestMain(m *testing.M) {
 	ctrl.SetLogger(logr.Discard())
 	var err error
-	plane, err = controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke"}})
+	plane, err = controlplane.Start(context.Background(),
+		controlplane.Options{CRDs: []string{"../config/crd", "testdata/gke", "testdata/gateway"}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -23,6 +23,8 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	// routes.go: who else uses or writes the routes
 	hosts, class, users, standbyHost,
 	owners,
+	// gateway.go: whether Gateways carry out a switch, and treat both colours alike
+	refused, parents, classes, policies, otherRoutes,
 	// pods.go: how pods end
 	preStop, grace,
 	// proof.go: whether the switch can be measured

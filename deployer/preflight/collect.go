@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,11 +47,20 @@ type Collector struct {
 	mu      sync.Mutex
 	configs map[client.ObjectKey]readConfig
 	names   map[string]resolved
+	// gateways by application.
+	gateways map[client.ObjectKey]readGateways
 }
 
 type readConfig struct {
 	Config
 	at time.Time
+}
+
+// readGateways is what was read of an application's Gateways.
+type readGateways struct {
+	Gateways
+	managers []metav1.ManagedFieldsEntry
+	at       time.Time
 }
 
 type resolved struct {
@@ -83,6 +93,9 @@ func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.Blue
 		}
 	}
 	if err := c.readConfigs(ctx, from, &f, now, soon); err != nil {
+		return f, time.Time{}, err
+	}
+	if err := c.readGateway(ctx, from, &f, now, soon); err != nil {
 		return f, time.Time{}, err
 	}
 	again := c.resolve(ctx, from, &f, now)
@@ -131,7 +144,7 @@ func readIngresses(ctx context.Context, from Sources, f *Facts) error {
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("reading ingress %s: %w", f.Routes.Name, err)
 	}
-	if err == nil {
+	if err == nil && f.Routes.Gateway == nil {
 		f.Ingress = Ingress{Class: own.Annotations["kubernetes.io/ingress.class"], Managers: own.ManagedFields}
 		if name := own.Spec.IngressClassName; name != nil {
 			f.Ingress.ClassName = *name
@@ -144,7 +157,7 @@ func readIngresses(ctx context.Context, from Sources, f *Facts) error {
 			return fmt.Errorf("listing ingresses that name service %s: %w", service, err)
 		}
 		for i := range list.Items {
-			if list.Items[i].Name == f.Routes.Name {
+			if list.Items[i].Name == f.Routes.Name && f.Routes.Gateway == nil {
 				continue
 			}
 			if err := f.addUsers(&list.Items[i], c); err != nil {
@@ -170,6 +183,39 @@ func (f *Facts) addUsers(ingress *networkingv1.Ingress, c v1alpha1.Color) error 
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	f.Users = append(f.Users, User{Ingress: ingress.Name, Route: text, Color: c})
+	return nil
+}
+
+// readGateway adds what is known of the Gateways of an application that is on one. It
+// is read uncached and remembered, as BackendConfigs are: not every cluster has such
+// objects, so nothing watches them.
+func (c *Collector) readGateway(ctx context.Context, from Sources, f *Facts, now time.Time, soon bool) error {
+	if f.Routes.Gateway == nil {
+		return nil
+	}
+	oldest := configFor
+	if soon {
+		oldest = configForRelease
+	}
+	key := client.ObjectKeyFromObject(f.App)
+	c.mu.Lock()
+	known, ok := c.gateways[key]
+	c.mu.Unlock()
+	if !ok || !known.at.After(now.Add(-oldest)) {
+		var err error
+		if known.Gateways, known.managers, err = lookAtGateways(ctx, from.Uncached, f); err != nil {
+			return err
+		}
+		known.at = now
+		c.mu.Lock()
+		if c.gateways == nil {
+			c.gateways = map[client.ObjectKey]readGateways{}
+		}
+		maps.DeleteFunc(c.gateways, func(_ client.ObjectKey, old readGateways) bool { return now.Sub(old.at) > forget })
+		c.gateways[key] = known
+		c.mu.Unlock()
+	}
+	f.Gateways, f.Ingress.Managers = known.Gateways, known.managers
 	return nil
 }
 

@@ -21,6 +21,8 @@ type Facts struct {
 	Routes track.Routes
 	// Ingress is what else is known about its Ingress.
 	Ingress Ingress
+	// Gateways is what else is known of those of an HTTPRoute.
+	Gateways Gateways
 	// Services of the namespace that the Ingress names, and the colours' own, by name. A
 	// Service that does not exist is not in it.
 	Services map[string]*corev1.Service
@@ -43,6 +45,19 @@ type Ingress struct {
 	Class, ClassName string
 	// Managers are its managedFields: who wrote which fields of it.
 	Managers []metav1.ManagedFieldsEntry
+}
+
+// Gateways is what is known of an application's Gateways beside its route.
+type Gateways struct {
+	// Classes are the gatewayClassNames of the parents that could be read, by the
+	// parent's text.
+	Classes map[string]string
+	// Health and Backend are the specs of the HealthCheckPolicy and of the
+	// GCPBackendPolicy of a colour's Service, without their target; of one without a
+	// policy there is none.
+	Health, Backend map[v1alpha1.Color]map[string]any
+	// Others are the other routes that send users to a colour's Service.
+	Others map[v1alpha1.Color][]route.Follower
 }
 
 // Config is a BackendConfig.

@@ -47,12 +47,12 @@ func owners(f Facts) []v1alpha1.Finding {
 		default:
 			continue
 		}
-		ingress := f.about("ingress", f.Routes.Name)
+		ingress := f.about(f.Routes.Kind(), f.Routes.Name)
 		if slices.Contains(hands, m.Manager) && f.tookFromUs(m) {
 			all = append(all, ingress.warning("Owner", field,
 				"kubectl apply wrote the routes after Turnout had moved them: if a manifest is applied again, it sends users to the colour that it "+
 					"names: leave this ingress out of what you apply, and edit its routes in place").
-				With(edit(f.App, "ingress", f.Routes.Name)))
+				With(edit(f.App, f.Routes.Kind(), f.Routes.Name)))
 		}
 		for _, tool := range tools {
 			if strings.HasPrefix(m.Manager, tool.prefix) {

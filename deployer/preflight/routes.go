@@ -76,7 +76,7 @@ func class(f Facts) []v1alpha1.Finding {
 			"the class is not set, and GKE ignores spec.ingressClassName, so another controller may also handle this ingress: set it to the class "+
 						"that GKE uses").
 			With(annotate("gce"))} // another class would mean another load balancer, without any user
-	case named:
+	case named && f.Routes.Gateway == nil:
 		return []v1alpha1.Finding{ingress.warning("Class", "spec.ingressClassName",
 			"GKE ignores it, so Turnout does not treat the load balancer as Google's until there is a URL map: set the annotation %s",
 			classAnnotation).
@@ -101,9 +101,9 @@ func users(f Facts) []v1alpha1.Finding {
 		change := edit(f.App, "ingress", u.Ingress)
 		if u.Color == f.live() {
 			all = append(all, ingress.warning("Shared", "spec",
-				"it sends the users of %s to service %s, which is live: a switch moves only the users of ingress %s, and no later release runs "+
-					"as long as these users are sent there: route them through ingress %s, or elsewhere",
-				u.Route, service, f.Routes.Name, f.Routes.Name).With(change))
+				"it sends the users of %s to service %s, which is live: a switch moves only the users of %s, and no later release runs "+
+					"as long as these users are sent there: route them through %s, or elsewhere",
+				u.Route, service, f.Routes, f.Routes).With(change))
 			continue
 		}
 		all = append(all, ingress.fault("TargetInUse", "spec",

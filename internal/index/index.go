@@ -15,6 +15,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -96,6 +97,8 @@ func PartsOf(o client.Object) []string {
 		return append(values, Service(o.Labels[discoveryv1.LabelServiceName]))
 	case *networkingv1.Ingress:
 		return append(values, ingress(o.Name))
+	case *unstructured.Unstructured: // only HTTPRoutes are watched so, whose kind not every cluster has
+		return append(values, httpRoute(o.GetName()))
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		for _, name := range scales(o) {
 			values = append(values, deployment(name))

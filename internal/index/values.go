@@ -21,6 +21,7 @@ func deployment(name string) string { return "Deployment " + name }
 // Service is the value of [Part] under which the applications are that use a Service.
 func Service(name string) string   { return "Service " + name }
 func ingress(name string) string   { return "Ingress " + name }
+func httpRoute(name string) string { return "HTTPRoute " + name }
 func finding(object string) string { return "finding " + object }
 
 // parts are what an application consists of, and what it has findings about. A
@@ -31,7 +32,12 @@ func parts(o client.Object) []string {
 	if !ok {
 		return nil
 	}
-	values := append(services(bg), ingress(bg.IngressName()))
+	values := services(bg)
+	if bg.Spec.Gateway != nil {
+		values = append(values, httpRoute(bg.Spec.Gateway.Route), httpRoute(bg.StandbyRoute()))
+	} else {
+		values = append(values, ingress(bg.IngressName()))
+	}
 	for _, c := range colors {
 		values = append(values, deployment(bg.Side(c).Deployment))
 	}

@@ -1,0 +1,106 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+)
+
+// lookAtGateways reads what is known of an application's Gateways, and who wrote its route.
+func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gateways, managers []metav1.ManagedFieldsEntry, err error) {
+	g.Others = map[v1alpha1.Color][]route.Follower{}
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(route.HTTPRouteKind)
+	err = from.Get(ctx, client.ObjectKey{Namespace: f.App.Namespace, Name: f.Routes.Name}, object)
+	if client.IgnoreNotFound(err) != nil {
+		return g, nil, fmt.Errorf("reading %s: %w", f.Routes, err)
+	}
+	if g.Classes, err = readClasses(ctx, from, object); err != nil {
+		return g, nil, err
+	}
+	if g.Health, err = readPolicies(ctx, from, f.App, "HealthCheckPolicy"); err != nil {
+		return g, nil, err
+	}
+	if g.Backend, err = readPolicies(ctx, from, f.App, "GCPBackendPolicy"); err != nil {
+		return g, nil, err
+	}
+	for _, c := range both {
+		users, err := route.FollowedBy(ctx, from, f.App.Namespace, f.App.Side(c).Service)
+		if err != nil {
+			return g, nil, err
+		}
+		for _, u := range users {
+			if u != (route.Follower{Kind: "httproute", Namespace: f.App.Namespace, Name: f.Routes.Name}) {
+				g.Others[c] = append(g.Others[c], u)
+			}
+		}
+	}
+	return g, object.GetManagedFields(), nil
+}
+
+// readClasses reads the classes of the Gateways that a route has as parents. One that
+// may not be read, in another namespace, is not judged.
+func readClasses(ctx context.Context, from client.Reader, object *unstructured.Unstructured) (map[string]string, error) {
+	classes := map[string]string{}
+	refs, _, _ := unstructured.NestedSlice(object.Object, "spec", "parentRefs")
+	for _, r := range refs {
+		ref, _ := r.(map[string]any)
+		kind, _ := ref["kind"].(string)
+		name, _ := ref["name"].(string)
+		namespace, _ := ref["namespace"].(string)
+		if kind != "" && kind != "Gateway" {
+			continue
+		}
+		if namespace == "" {
+			namespace = object.GetNamespace()
+		}
+		gateway := &unstructured.Unstructured{}
+		gateway.SetGroupVersionKind(schema.GroupVersionKind{Group: route.HTTPRouteKind.Group, Version: "v1", Kind: "Gateway"})
+		err := from.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, gateway)
+		switch {
+		case apierrors.IsForbidden(err), apierrors.IsNotFound(err), meta.IsNoMatchError(err):
+		case err != nil:
+			return nil, fmt.Errorf("reading gateway %s/%s: %w", namespace, name, err)
+		default:
+			classes["gateway "+namespace+"/"+name], _, _ = unstructured.NestedString(gateway.Object, "spec", "gatewayClassName")
+		}
+	}
+	return classes, nil
+}
+
+// readPolicies reads the policies of a kind of GKE's that target the colours' Services.
+func readPolicies(ctx context.Context, from client.Reader, app *v1alpha1.BlueGreen, kind string) (map[v1alpha1.Color]map[string]any,
+	error,
+) {
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(schema.GroupVersionKind{Group: "networking.gke.io", Version: "v1", Kind: kind + "List"})
+	err := from.List(ctx, list, client.InNamespace(app.Namespace))
+	switch {
+	case meta.IsNoMatchError(err), apierrors.IsNotFound(err):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("listing %ss of namespace %s: %w", strings.ToLower(kind), app.Namespace, err)
+	}
+	found := map[v1alpha1.Color]map[string]any{}
+	for i := range list.Items {
+		spec, _, _ := unstructured.NestedMap(list.Items[i].Object, "spec")
+		target, _ := spec["targetRef"].(map[string]any)
+		for _, c := range both {
+			if target["kind"] == "Service" && target["name"] == app.Side(c).Service && (target["group"] == "" || target["group"] == nil) {
+				delete(spec, "targetRef")
+				found[c] = spec
+			}
+		}
+	}
+	return found, nil
+}

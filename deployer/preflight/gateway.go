@@ -1,0 +1,147 @@
+package preflight
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// byGKE reports whether a Gateway of GKE's is a parent of the route.
+func byGKE(f Facts) bool {
+	return f.Routes.Gateway != nil &&
+		slices.ContainsFunc(f.Routes.Gateway.Parents, func(p track.Parent) bool { return p.Controller == track.GKEGateway })
+}
+
+// refused finds what of the route Turnout cannot move users by.
+func refused(f Facts) []v1alpha1.Finding {
+	if f.Routes.Gateway == nil {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	for _, r := range f.Routes.Gateway.Refusals {
+		all = append(all, f.about("httproute", f.Routes.Name).fault(r.Reason, r.Field, "%s",
+			r.Text).With(edit(f.App, "httproute", f.Routes.Name)))
+	}
+	if st := f.Routes.Gateway.Standby; st.Exists && !st.Ours {
+		all = append(all, f.about("httproute", st.Name).fault("StandbyTaken", "metadata.ownerReferences",
+			"is not Turnout's, which needs a route of this name for the colour that is not live: remove it, or give it another name"))
+	}
+	return all
+}
+
+// parents finds Gateways that would not carry out a switch.
+func parents(f Facts) []v1alpha1.Finding {
+	if f.Routes.Gateway == nil {
+		return nil
+	}
+	object := f.about("httproute", f.Routes.Name)
+	accepted := track.Accepted(f.Routes.Gateway.Parents)
+	if len(accepted) == 0 {
+		return []v1alpha1.Finding{object.fault("NotAccepted", "status.parents",
+			"no Gateway has accepted the route, so that nobody would carry out a switch: correct spec.parentRefs, or the Gateway's listeners")}
+	}
+	var all []v1alpha1.Finding
+	for _, p := range f.Routes.Gateway.Parents {
+		if slices.Contains(accepted, p.Key()) {
+			if word := track.Hear([]track.Parent{p}, []string{p.Key()}, 0); word.Refused {
+				all = append(all, object.fault("NotResolved", "status.parents", "%s: mend that, or a Gateway may take up no change of the route",
+					word.Text))
+			}
+		}
+	}
+	return all
+}
+
+// classic is GKE's classic load balancer, which cannot weigh backends (cloud.google.com/
+// kubernetes-engine/docs/how-to/gatewayclass-capabilities) [unverified].
+const classic = "gke-l7-gxlb"
+
+// classes finds Gateways that cannot weigh.
+func classes(f Facts) []v1alpha1.Finding {
+	var all []v1alpha1.Finding
+	for parent, class := range f.Gateways.Classes {
+		if class == classic || strings.HasPrefix(class, classic+"-") {
+			all = append(all, f.about("httproute", f.Routes.Name).fault("Class", "spec.parentRefs",
+				"%s is of class %s, which cannot divide users between two Services: use gke-l7-global-external-managed", parent, class))
+		}
+	}
+	return all
+}
+
+// policies finds what GKE's load balancer would do otherwise with one colour than with
+// the other: a policy targets a Service.
+func policies(f Facts) []v1alpha1.Finding {
+	if !byGKE(f) {
+		return nil
+	}
+	var all []v1alpha1.Finding
+	live, other := f.live(), f.live().Other()
+	service := func(c v1alpha1.Color) string { return f.App.Side(c).Service }
+	switch a, b := f.Gateways.Health[live], f.Gateways.Health[other]; {
+	case a == nil && b == nil:
+		all = append(all, f.about("service", service(live)).warning("HealthCheckPolicy", "",
+			"has no HealthCheckPolicy, and neither has %s: GKE asks / of every pod, whatever its readiness probe asks, and sends nobody to one "+
+				"that does not answer 200: make one for both", service(other)))
+	case a == nil || b == nil:
+		with, without := live, other
+		if a == nil {
+			with, without = other, live
+		}
+		all = append(all, f.about("service", service(without)).fault("HealthCheckPolicy", "",
+			"has no HealthCheckPolicy, and %s has one: GKE would ask / of its pods: make the same for both", service(with)))
+	case !reflect.DeepEqual(a, b):
+		all = append(all, f.about("service", service(other)).warning("HealthCheckPolicy", "",
+			"has another HealthCheckPolicy than %s, which is live: make them alike", service(live)))
+	}
+	a, b := fieldsOf(f.Gateways.Backend[live]), fieldsOf(f.Gateways.Backend[other])
+	object := f.about("service", service(other))
+	for _, field := range []string{"securityPolicy", "iap"} {
+		if !reflect.DeepEqual(a[field], b[field]) {
+			all = append(all, object.fault("GCPBackendPolicy", "",
+				"has another spec.default.%s in its GCPBackendPolicy than %s, which is live, so that a switch would change who may reach the "+
+					"application: make them alike", field, service(live)))
+		}
+		delete(a, field)
+		delete(b, field)
+	}
+	if !reflect.DeepEqual(a, b) {
+		all = append(all, object.warning("GCPBackendPolicy", "", "has another GCPBackendPolicy than %s, which is live: make them alike",
+			service(live)))
+	}
+	return all
+}
+
+// fieldsOf are the settings of a GCPBackendPolicy, to be changed.
+func fieldsOf(spec map[string]any) map[string]any {
+	all := map[string]any{}
+	settings, _ := spec["default"].(map[string]any)
+	maps.Copy(all, settings)
+	return all
+}
+
+// otherRoutes finds other routes that send users to one of the colours.
+func otherRoutes(f Facts) []v1alpha1.Finding {
+	var all []v1alpha1.Finding
+	for _, c := range both {
+		for _, u := range f.Gateways.Others[c] {
+			object, service := about{fmt.Sprintf("%s %s/%s", u.Kind, u.Namespace, u.Name)}, f.App.Side(c).Service
+			if c == f.live() {
+				all = append(all, object.warning("Shared", "spec",
+					"it sends users to service %s, which is live: a switch moves only the users of %s, and no release after it runs while these are "+
+						"sent there: route them through %s, or elsewhere", service, f.Routes, f.Routes))
+				continue
+			}
+			all = append(all, object.fault("TargetInUse", "spec",
+				"it sends users to service %s, the %s side, where the next version is staged before it has passed its gate: route those users "+
+					"elsewhere", service, c))
+		}
+	}
+	slices.SortFunc(all, func(a, b v1alpha1.Finding) int { return cmp.Compare(a.Object, b.Object) })
+	return all
+}

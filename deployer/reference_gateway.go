@@ -1,0 +1,70 @@
+package deployer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/route"
+	"github.com/turnout-dev/turnout/deployer/track"
+)
+
+// onGateway makes both routes name the target's Service, and waits until every Gateway
+// has carried that out. The standby route comes first: if the Service cannot be used,
+// that shows where no user is. It returns the zero pause once both are in effect.
+func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
+	g := a.o.Routes.Gateway
+	if g.Standby.Exists && !g.Standby.Ours {
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
+			"httproute %s exists, and is not Turnout's: remove it or give it another name, then ask again", g.Standby.Name)}
+	}
+	if g.Standby.For != a.target() {
+		return r.write(ctx, a)
+	}
+	if word := a.o.Routes.StandbyWord(); word.Refused {
+		return pause{}, refusedBy(a, "httproute "+g.Standby.Name, word)
+	} else if word.Waits() {
+		return awaits(a, "httproute "+g.Standby.Name, word), nil
+	}
+	if !g.Complete() {
+		return r.write(ctx, a)
+	}
+	word := a.o.Routes.Word(track.Accepted(g.Parents))
+	switch {
+	case word.Refused:
+		if err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
+			return pause{}, err
+		}
+		return pause{}, refusedBy(a, a.o.Routes.String(), word)
+	case word.Waits():
+		return awaits(a, a.o.Routes.String(), word), nil
+	}
+	return pause{}, nil
+}
+
+// write makes the next of the writes that are missing.
+func (r reference) write(ctx context.Context, a *attempt) (pause, error) {
+	err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Attach(ctx, a.bg, a.o.Routes, a.target()) })
+	if bad, ok := errors.AsType[*route.RefusedError](err); ok {
+		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: bad.Error() + "; the route was not changed"}
+	}
+	if err != nil {
+		return pause{}, err
+	}
+	return pause{until: a.o.Now, message: "attaching", waits: waitsForRoutes(a, v1alpha1.BecauseAttach)}, nil
+}
+
+func refusedBy(a *attempt, route string, word track.ParentsWord) error {
+	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
+		"a Gateway cannot use %s with service %s in it: %s: mend that, then ask again", route, a.o.Target.Service, word.Text)}
+}
+
+func awaits(a *attempt, route string, word track.ParentsWord) pause {
+	return pause{
+		until: a.o.Now.Add(lookAtRoutes), message: "waits until every Gateway has taken up " + route + ": " + word.Text,
+		waits: &v1alpha1.Waiting{
+			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseReference, Object: a.o.Target.Service, Detail: word.Text,
+		},
+	}
+}
