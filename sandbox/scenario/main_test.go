@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/turnout-dev/turnout/bot/githubtest"
+	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/turnout"
@@ -76,9 +77,14 @@ func enter(m *testing.M) (int, error) {
 func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err error) {
 	ctx := context.Background()
 	log.SetLogger(logr.Discard()) // the API server's warnings are not this package's subject
+	gatewayAPI, err := gateway.Definitions(ctx)
+	if err != nil {
+		return 1, err
+	}
 	running.World, err = world.Start(ctx, world.Options{
-		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd"}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: speed}, Plain: true, Audit: turnout.Auditing(), Progress: func(line string) { fmt.Println(line) },
+		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd", gatewayAPI}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
+		LoadBalancer: gclb.Config{Speed: speed}, Plain: true, Gateway: &gateways, Audit: turnout.Auditing(),
+		Progress: func(line string) { fmt.Println(line) },
 	})
 	if err != nil {
 		return 1, err

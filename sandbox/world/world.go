@@ -37,6 +37,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 	"github.com/turnout-dev/turnout/internal/controlplane"
 	"github.com/turnout-dev/turnout/sandbox/builder"
+	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/node"
@@ -54,6 +55,9 @@ const (
 // PlainClass is the class of the Ingresses that the plain proxy serves, for
 // spec.ingressClassName.
 const PlainClass = "plain"
+
+// GatewayClass is the class of the Gateways that the world's controller serves.
+const GatewayClass = "gke-l7-global-external-managed"
 
 // Options say what to start.
 type Options struct {
@@ -81,6 +85,9 @@ type Options struct {
 	// Plain starts a second Ingress controller, of the class PlainClass: package
 	// proxy, which follows an Ingress at once.
 	Plain bool
+	// Gateway says how the controller of Gateways behaves, which [GatewayClass] names;
+	// nil: there is none. CRDs must have the Gateway API's ([gateway.Definitions]).
+	Gateway *gateway.Config
 	// Audit names the users whose requests to Kubernetes are recorded, in
 	// ControlPlane.AuditLog.
 	Audit []string
@@ -123,6 +130,8 @@ type World struct {
 	Speed float64
 	// PlainURL is the plain proxy's address, inside; empty without Options.Plain.
 	PlainURL string
+	// GatewayURL is the address of all Gateways, inside; empty without Options.Gateway.
+	GatewayURL string
 	// StorageHost is host:port for STORAGE_EMULATOR_HOST.
 	StorageHost string
 	// Kubeconfig is a file for kubectl and turnout, an administrator's.
@@ -133,6 +142,19 @@ type World struct {
 	log      *slog.Logger
 	progress func(line string)
 	balancer *part
+}
+
+// leavesOut reports whether a part of the world is not to be started.
+func (o *Options) leavesOut(part string) bool {
+	switch part {
+	case "plain proxy":
+		return !o.Plain
+	case "gateways":
+		return o.Gateway == nil
+	case balancerName, "nodes":
+		return o.Bare
+	}
+	return false
 }
 
 // Start starts the world and returns once everything answers but the load balancer:
@@ -157,11 +179,12 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 		{balancerName, func() error { return w.startLoadBalancer(running, o) }}, // the longest first
 		{"nodes", func() error { return w.startNodes(running, o) }},
 		{"plain proxy", func() error { return w.startProxy(running, o) }},
+		{"gateways", func() error { return w.startGateways(running, o) }},
 		{"Cloud Storage", func() error { return w.startStorage(o) }},
 		{"Cloud Build", func() error { return w.startCloudBuild(o) }},
 		{"GitHub", func() error { return w.startGitHub(o) }},
 	} {
-		if part.name == "plain proxy" && !o.Plain || o.Bare && (part.name == balancerName || part.name == "nodes") {
+		if o.leavesOut(part.name) {
 			continue
 		}
 		begin := time.Now()
@@ -299,6 +322,19 @@ func (w *World) startProxy(running context.Context, o Options) error {
 		return err
 	}
 	return w.startUntil(running, "plain proxy", func(ready func()) error { return proxy.Run(running, c, ready) })
+}
+
+func (w *World) startGateways(running context.Context, o Options) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // where the public address may be
+	if err != nil {
+		return err
+	}
+	c := *o.Gateway
+	c.Rest, c.Listener, c.Log = w.ControlPlane.Config, listener, cmp.Or(c.Log, o.Log)
+	if w.GatewayURL, c.Address, err = addresses(listener); err != nil {
+		return err
+	}
+	return w.startUntil(running, "gateways", func(ready func()) error { return gateway.Run(running, c, ready) })
 }
 
 // addresses are a listener's URL and its host alone.

@@ -1,0 +1,213 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync/atomic"
+	"time"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+)
+
+// fleet is all front ends. A connection belongs to one of them for as long as it lasts;
+// they take turns.
+type fleet struct {
+	config    *Config
+	frontEnds []*frontEnd
+	turn      atomic.Uint64
+}
+
+// frontEnd sends requests by the table that it has adopted.
+type frontEnd struct {
+	pool    *pool
+	log     *slog.Logger
+	adopted atomic.Pointer[table]
+	reverse *httputil.ReverseProxy
+}
+
+func newFleet(c *Config, p *pool) *fleet {
+	f := &fleet{config: c}
+	for range c.FrontEnds {
+		fe := &frontEnd{pool: p, log: c.Log}
+		fe.adopted.Store(&table{})
+		fe.reverse = fe.newReverseProxy()
+		f.frontEnds = append(f.frontEnds, fe)
+	}
+	return f
+}
+
+// publish makes every front end adopt a table at a moment of its own, the first one
+// first. None goes back to an older one.
+func (f *fleet) publish(t *table) {
+	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
+	for i, fe := range f.frontEnds {
+		delay := first
+		if n := len(f.frontEnds); n > 1 {
+			delay += (last - first) * time.Duration(i) / time.Duration(n-1)
+		}
+		time.AfterFunc(delay, func() { fe.adopt(t) })
+	}
+}
+
+func (fe *frontEnd) adopt(t *table) {
+	for {
+		before := fe.adopted.Load()
+		if before.serial >= t.serial || fe.adopted.CompareAndSwap(before, t) {
+			return
+		}
+	}
+}
+
+type frontEndKey struct{}
+
+// shutdownTimeout bounds the requests that are in progress at the end.
+const shutdownTimeout = 5 * time.Second
+
+// serve answers clients until ctx ends, and then the requests in progress.
+func (f *fleet) serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(f.config.Log.Handler(), slog.LevelDebug),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Context().Value(frontEndKey{}).(*frontEnd).ServeHTTP(w, r)
+		}),
+		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
+			return context.WithValue(ctx, frontEndKey{}, f.frontEnds[f.turn.Add(1)%uint64(len(f.frontEnds))])
+		},
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serving clients: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); errors.Is(err, context.DeadlineExceeded) {
+		return server.Close()
+	}
+	return nil
+}
+
+// pick is a backend by the weights: each gets its part of their sum, one of weight 0
+// nothing (shared_types.go, BackendRef.Weight).
+func (r *rule) pick(random func(n int) int) (backend, bool) {
+	sum := 0
+	for _, b := range r.backends {
+		sum += b.weight
+	}
+	if sum == 0 {
+		return backend{}, false
+	}
+	at := random(sum)
+	for _, b := range r.backends {
+		if at -= b.weight; at < 0 {
+			return b, true
+		}
+	}
+	return backend{}, false
+}
+
+type targetKey struct{}
+
+// target is where a request goes, and what is done to it and its answer.
+type target struct {
+	address string
+	rule    *rule
+}
+
+// ServeHTTP sends a request to an endpoint of the backend that its rule and the weights
+// give it.
+func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e := fe.adopted.Load().route(r)
+	if e == nil {
+		fe.refuse(w, r, http.StatusNotFound, "no rule matches") // httproute_types.go, Matches
+		return
+	}
+	for _, f := range e.rule.filters {
+		if f.RequestRedirect != nil {
+			redirect(w, r, f.RequestRedirect)
+			return
+		}
+	}
+	b, any := e.rule.pick(rand.IntN)
+	if !any || b.service == "" {
+		fe.refuse(w, r, http.StatusInternalServerError, "the backend is not valid, or none has a weight") // httproute_types.go, BackendRefs
+		return
+	}
+	address := fe.pool.pick(b.service)
+	if address == "" {
+		fe.refuse(w, r, http.StatusServiceUnavailable, b.service+" has no healthy endpoint") // httproute_types.go, BackendRefs
+		return
+	}
+	fe.reverse.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), targetKey{}, target{address, e.rule})))
+}
+
+// redirect answers with another place (httproute_types.go, HTTPRequestRedirectFilter).
+func redirect(w http.ResponseWriter, r *http.Request, f *gatewayv1.HTTPRequestRedirectFilter) {
+	to := *r.URL
+	to.Scheme, to.Host = "http", r.Host
+	if f.Scheme != nil {
+		to.Scheme = *f.Scheme
+	}
+	if f.Hostname != nil {
+		to.Host = string(*f.Hostname)
+	}
+	status := http.StatusFound
+	if f.StatusCode != nil {
+		status = *f.StatusCode
+	}
+	http.Redirect(w, r, to.String(), status)
+}
+
+func (fe *frontEnd) newReverseProxy() *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext, MaxIdleConnsPerHost: 64},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			to := r.In.Context().Value(targetKey{}).(target)
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", to.address, r.In.Host
+			r.SetXForwarded()
+			for _, f := range to.rule.filters {
+				modify(r.Out.Header, f.RequestHeaderModifier)
+			}
+		},
+		ModifyResponse: func(r *http.Response) error {
+			for _, f := range r.Request.Context().Value(targetKey{}).(target).rule.filters {
+				modify(r.Header, f.ResponseHeaderModifier)
+			}
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			fe.refuse(w, r, http.StatusBadGateway, "the endpoint broke the connection: "+err.Error())
+		},
+		ErrorLog: slog.NewLogLogger(fe.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// modify sets, adds and removes headers (httproute_types.go, HTTPHeaderFilter).
+func modify(h http.Header, f *gatewayv1.HTTPHeaderFilter) {
+	if f == nil {
+		return
+	}
+	for _, s := range f.Set {
+		h.Set(string(s.Name), s.Value)
+	}
+	for _, a := range f.Add {
+		h.Add(string(a.Name), a.Value)
+	}
+	for _, name := range f.Remove {
+		h.Del(name)
+	}
+}
+
+func (fe *frontEnd) refuse(w http.ResponseWriter, r *http.Request, status int, why string) {
+	fe.log.DebugContext(r.Context(), "request refused", "host", r.Host, "path", r.URL.Path, "status", status, "why", why, "backends", fe.pool)
+	http.Error(w, http.StatusText(status), status)
+}

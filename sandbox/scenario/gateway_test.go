@@ -1,0 +1,232 @@
+package scenario
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/sandbox/gateway"
+	"github.com/turnout-dev/turnout/sandbox/world"
+)
+
+// gateways have front ends of which the last follows the first after 3 s.
+var gateways = gateway.Config{Delays: &gateway.Delays{
+	Programme: 300 * time.Millisecond, FirstAdoption: 200 * time.Millisecond, LastAdoption: 3 * time.Second,
+	Attach: 200 * time.Millisecond, Detach: 200 * time.Millisecond, HealthInterval: 200 * time.Millisecond,
+}}
+
+// gatewayObjects are what the example has in place of its Ingress: a rule for
+// everything, and one for an exact path, which is more specific.
+const gatewayObjects = `apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: gke-l7-global-external-managed}
+spec: {controllerName: networking.gke.io/gateway}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: outside}
+spec:
+  gatewayClassName: gke-l7-global-external-managed
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: shop}
+spec:
+  parentRefs: [{name: outside}]
+  rules:
+  - backendRefs: [{name: my-python-app-blue-svc, port: 80}]
+  - matches: [{path: {type: Exact, value: /healthz}}]
+    filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Rule, value: exact}]}}]
+    backendRefs: [{name: my-python-app-blue-svc, port: 80}]
+---
+apiVersion: networking.gke.io/v1
+kind: HealthCheckPolicy
+metadata: {name: blue}
+spec:
+  targetRef: {group: "", kind: Service, name: my-python-app-blue-svc}
+  default: {checkIntervalSec: 5, config: {type: HTTP, httpHealthCheck: {requestPath: /healthz}}}
+---
+apiVersion: networking.gke.io/v1
+kind: HealthCheckPolicy
+metadata: {name: green}
+spec:
+  targetRef: {group: "", kind: Service, name: my-python-app-green-svc}
+  default: {checkIntervalSec: 5, config: {type: HTTP, httpHealthCheck: {requestPath: /healthz}}}
+`
+
+// adoptOnGateway runs the example behind a Gateway.
+func adoptOnGateway(t *testing.T) *application {
+	t.Helper()
+	a := newApplication(t, "gateway", sources(t, example))
+	for document := range strings.SplitSeq(gatewayObjects, "\n---\n") {
+		u := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), u); err != nil {
+			t.Fatal(err)
+		}
+		if u.GetKind() != "GatewayClass" {
+			u.SetNamespace(a.namespace)
+		}
+		a.create(u)
+	}
+	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
+		switch u.GetKind() {
+		case "Deployment":
+			set(t, u, int64(1), "spec", "replicas")
+		case "Ingress":
+			u.SetName("unused") // of another class than any controller here
+			u.SetAnnotations(map[string]string{"kubernetes.io/ingress.class": "nobody"})
+			set(t, u, []any{}, "spec", "rules")
+			set(t, u, map[string]any{"service": map[string]any{"name": "nobody", "port": map[string]any{"number": int64(80)}}}, "spec",
+				"defaultBackend")
+		case "BlueGreen":
+			a.take(u)
+			set(t, u, "shop", "spec", "gateway", "route")
+			set(t, u, world.NameOf(running.GatewayURL), "spec", "url")
+			set(t, u, "1s", "spec", "soak")
+		}
+	})
+	a.awaitReason(v1alpha1.ReasonReady)
+	return a
+}
+
+// answer is what a Gateway answered.
+type answer struct {
+	version, rule string
+	body          string
+}
+
+// askGateway asks the Gateway for a path.
+func askGateway(ctx context.Context, path string, header map[string]string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, running.GatewayURL+path, http.NoBody)
+	if err != nil {
+		return answer{}, err
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
+	}
+	// A connection of its own, so that any front end answers.
+	resp, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return answer{}, fmt.Errorf("%s answered %s %s", path, resp.Status, body)
+	}
+	version, _, _ := strings.Cut(resp.Header.Get("X-App-Version"), "+")
+	return answer{version: version, rule: resp.Header.Get("X-Rule"), body: string(body)}, nil
+}
+
+// awaitGateway waits until every front end answers with a version: they take turns.
+func (a *application) awaitGateway(version string) {
+	a.t.Helper()
+	const turns = 6 // twice as many as there are
+	a.await(version, func(ctx context.Context) (bool, string) {
+		for range turns {
+			got, err := askGateway(ctx, "/", nil)
+			if got.version != version || err != nil {
+				return false, fmt.Sprint(got, err)
+			}
+		}
+		return true, version
+	})
+}
+
+// route is an HTTPRoute of the application.
+func (a *application) route(name string) *unstructured.Unstructured {
+	a.t.Helper()
+	u := &unstructured.Unstructured{}
+	u.SetAPIVersion("gateway.networking.k8s.io/v1")
+	u.SetKind("HTTPRoute")
+	if err := running.kube.Get(a.t.Context(), a.key(name), u); err != nil {
+		a.t.Fatal(err)
+	}
+	return u
+}
+
+// weights are those of each rule of the application's route.
+func (a *application) weights() (all []string) {
+	a.t.Helper()
+	rules, _, _ := unstructured.NestedSlice(a.route("shop").Object, "spec", "rules")
+	for _, r := range rules {
+		refs, _, _ := unstructured.NestedSlice(r.(map[string]any), "backendRefs")
+		text := ""
+		for _, v := range refs {
+			ref := v.(map[string]any)
+			text += fmt.Sprintf("%s %v ", strings.TrimSuffix(strings.TrimPrefix(ref["name"].(string), "my-python-app-"), "-svc"), ref["weight"])
+		}
+		all = append(all, strings.TrimSpace(text))
+	}
+	return all
+}
+
+// password is the header by which the standby route is reached.
+func (a *application) password() map[string]string {
+	a.t.Helper()
+	rules, _, _ := unstructured.NestedSlice(a.route(name+"-standby").Object, "spec", "rules")
+	matches, _, _ := unstructured.NestedSlice(rules[0].(map[string]any), "matches")
+	headers, _, _ := unstructured.NestedSlice(matches[0].(map[string]any), "headers")
+	header := headers[len(headers)-1].(map[string]any)
+	return map[string]string{header["name"].(string): header["value"].(string)}
+}
+
+// usesBothRules asks both of the route's paths.
+func usesBothRules(ctx context.Context) error {
+	if _, err := askGateway(ctx, "/", nil); err != nil {
+		return err
+	}
+	got, err := askGateway(ctx, "/healthz", nil)
+	if err == nil && got.rule != "exact" {
+		err = fmt.Errorf("/healthz was answered by another rule: %+v", got)
+	}
+	return err
+}
+
+func TestReleaseAndRollbackOnAGatewayLoseNoRequest(t *testing.T) {
+	t.Parallel()
+	a := adoptOnGateway(t)
+	a.awaitGateway("v1.0.0")
+	stop := useAllTheWhile(t, usesBothRules)
+	pr := a.merge("Greet through a gateway", map[string]string{"VERSION": "v1.2.0\n"})
+	rel := a.follow(pr, "success", in(v1alpha1.ReleaseSucceeded))
+	if r := rel.Status.Route; r.LoadBalancer != v1alpha1.LoadBalancerGateway || r.TookEffectBy != v1alpha1.SignRouteStatus {
+		t.Errorf("the load balancer is %s, the switch took effect by %q", r.LoadBalancer, r.TookEffectBy)
+	}
+	if rel.Status.Proof.Result != v1alpha1.ProofConfirmed {
+		t.Errorf("the proof is %+v", rel.Status.Proof)
+	}
+	if diff := cmp.Diff([]string{"blue 0 green 100", "blue 0 green 100"}, a.weights()); diff != "" {
+		t.Errorf("after the switch (-want +got):\n%s", diff)
+	}
+	a.awaitGateway("v1.2.0")
+	for _, path := range []string{"/", "/healthz"} { // under every path of the route, also the more specific one
+		a.await("the other colour behind the header at "+path, func(ctx context.Context) (bool, string) {
+			got, err := askGateway(ctx, path, a.password())
+			return got.version == "v1.0.0", fmt.Sprint(got, err)
+		})
+	}
+	a.comment(pr.Number, running.writer, "/rollback")
+	a.followRelease("the rollback", isRollback, in(v1alpha1.ReleaseSucceeded))
+	if diff := cmp.Diff([]string{"blue 100 green 0", "blue 100 green 0"}, a.weights()); diff != "" {
+		t.Errorf("after the rollback (-want +got):\n%s", diff)
+	}
+	a.awaitGateway("v1.0.0")
+	if asked, failures := stop(); len(failures) > 0 {
+		t.Errorf("%d of %d requests failed, the first: %s", len(failures), asked, failures[0])
+	}
+}
