@@ -162,12 +162,18 @@ func TestTheDefaultsOfTheFullExampleAreTheSchemas(t *testing.T) {
 var saysWithout = regexp.MustCompile(`^(required|default: |no default|refused)`)
 
 // commentsOf returns the comments of the lines of each field, by its last name.
+// inline matches a field with one field of its own in the same line.
+var inline = regexp.MustCompile(`^\s*# \w+: \{(\w+): [^,{}]*\}`)
+
 func commentsOf(text string) map[string][]string {
 	field := regexp.MustCompile(`^[\s#-]*(\w+):.*?# (.*)$`)
 	found := map[string][]string{}
 	for line := range strings.Lines(text) {
 		if m := field.FindStringSubmatch(strings.TrimRight(line, "\n")); m != nil {
 			found[m[1]] = append(found[m[1]], m[2])
+			if inline := inline.FindStringSubmatch(line); inline != nil {
+				found[inline[1]] = append(found[inline[1]], m[2])
+			}
 		}
 	}
 	return found
