@@ -38,7 +38,7 @@ type journey struct {
 	effects []string
 }
 
-var journeys = []journey{
+var journeys = append([]journey{
 	{"deploy", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
 		w.autoscaleBoth()
@@ -125,7 +125,7 @@ var journeys = []journey{
 		"application: no Active",
 		"POST configmaps",
 	}},
-}
+}, gatewayJourneys...)
 
 // autoscaleBoth gives both colours a size and an autoscaler whose minimum is
 // below it.
@@ -288,6 +288,10 @@ func (w *world) settled() {
 // how often the spec did, which the API server counts in the generation.
 func (w *world) expectRoutes(live string, generation int64) {
 	w.t.Helper()
+	if w.application().Spec.Gateway != nil {
+		w.expectOnGateway(v1alpha1.Color(live), generation)
+		return
+	}
 	i := &networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
 	w.get(i)
 	if i.Generation != generation {

@@ -39,7 +39,7 @@ type effects struct {
 	match func(what, body string) bool
 	// crash makes everything fail from then on, as for a process that ended.
 	crash bool
-	// only writes of this kind count, such as PATCH; "" is every one.
+	// only writes of this kind count, such as PATCH or httproutes; "" is every one.
 	only string
 	// spoiled is closed when the effect was spoiled.
 	spoiled chan struct{}
@@ -133,7 +133,7 @@ func (e *effects) begin(method, what, body string) (w written, err error) {
 		return w, errSpoiled
 	}
 	if !slices.Contains([]string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, method) ||
-		!strings.HasPrefix(what, e.only) {
+		!strings.Contains(what, e.only) {
 		return w, nil
 	}
 	e.seen = append(e.seen, what)

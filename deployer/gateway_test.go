@@ -31,9 +31,6 @@ func (w *world) condition(kind string) *metav1.Condition {
 	return meta.FindStatusCondition(w.application().Status.Conditions, kind)
 }
 
-// quickly has a deployer give Gateways no time beyond what they say.
-func quickly(d *Deployer) { d.Routes.Settle = time.Millisecond }
-
 // kept is a log that is read later.
 type kept struct {
 	mu   sync.Mutex
@@ -57,7 +54,7 @@ func TestDeployAndRollbackOnAGateway(t *testing.T) {
 	w, _ := newGatewayWorld(t)
 	before := w.readRoute("shop")
 	log := &kept{}
-	w.run(quickly, func(d *Deployer) {
+	w.run(func(d *Deployer) {
 		d.Log = slog.New(slog.NewTextHandler(io.MultiWriter(log, w.t.Output()), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
@@ -130,7 +127,7 @@ func (w *world) neverShows(log string) {
 func TestSwitchOnAGatewayIsInEffectOnceEveryParentSaysSo(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Promotion.Mode = v1alpha1.PromotionManual })
-	w.run(quickly)
+	w.run()
 	rel := w.await(w.submit("a"), "waits for a person", func(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting })
 	g.holdInside(true)
 	w.approve(rel)
@@ -154,7 +151,7 @@ func TestOldColourOnAGatewayKeepsItsSizeUntilTheSwitchIsInEffect(t *testing.T) {
 		bg.Spec.Promotion.Mode, bg.Spec.Hold = v1alpha1.PromotionManual, duration(0)
 		bg.Spec.Deadlines.Confirm.Duration = 500 * time.Millisecond
 	})
-	w.run(quickly)
+	w.run()
 	rel := w.await(w.submit("a"), "waits for a person", func(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting })
 	g.holdInside(true)
 	w.approve(rel)
@@ -183,7 +180,7 @@ func TestServiceThatAGatewayCannotUseNeverReachesTheUsersRoute(t *testing.T) {
 		}
 		return ""
 	}
-	w.run(quickly)
+	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseError)
 	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedTranslate || !strings.Contains(f.Message, "has no network endpoint group") {
 		t.Errorf("the failure is %+v", f)
@@ -208,7 +205,7 @@ func TestRouteThatTurnoutCannotWeighIsRefusedBeforeABuild(t *testing.T) {
 	t.Parallel()
 	w, _ := newGatewayWorld(t)
 	w.addBackend("legacy-svc")
-	w.run(quickly)
+	w.run()
 	w.until("it is not ready", func() bool {
 		c := w.condition(v1alpha1.ConditionReady)
 		return c != nil && c.Reason == v1alpha1.ReasonPreflight && strings.Contains(c.Message, "legacy-svc beside my-python-app-blue-svc")
@@ -219,7 +216,7 @@ func TestUsersWithBothColoursOfAGatewayAreMixed(t *testing.T) {
 	t.Parallel()
 	w, _ := newGatewayWorld(t)
 	w.addBackend("my-python-app-green-svc")
-	w.run(quickly)
+	w.run()
 	w.until("it is not ready", func() bool {
 		c := w.condition(v1alpha1.ConditionReady)
 		return c != nil && c.Reason == v1alpha1.ReasonMixedRoutes && strings.HasPrefix(c.Message, "httproute shop routes shop.example.com/")
@@ -233,7 +230,8 @@ func TestGatewayAPIThatIsInstalledLaterIsNoticed(t *testing.T) {
 	t.Cleanup(bare.Stop)
 	check(t, controlplanetest.InstallPolicies(t.Context(), bare))
 	w := newWorldOn(t, bare.Config, func(bg *v1alpha1.BlueGreen) { bg.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "shop"} })
-	w.run(quickly, func(d *Deployer) { d.gatewayEvery = 10 * time.Millisecond })
+	w.settle = time.Millisecond
+	w.run(func(d *Deployer) { d.gatewayEvery = 10 * time.Millisecond })
 	reason := func(want string) func() bool {
 		return func() bool {
 			c := w.condition(v1alpha1.ConditionReady)

@@ -42,7 +42,13 @@ func newGatewayWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.
 		c(bg)
 	}
 	w.create(bg)
+	w.settle = time.Millisecond
 	return w, w.startGateways()
+}
+
+// parentRef is whole, so that what is read is what was written.
+func parentRef(namespace, name string) map[string]any {
+	return map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": namespace, "name": name}
 }
 
 func ref(service string) map[string]any {
@@ -57,7 +63,7 @@ func pathMatch(kind, value string) map[string]any {
 // somebody else.
 func (w *world) httpRoute() *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
-		"parentRefs": []any{map[string]any{"name": "outside"}, map[string]any{"name": "inside", "namespace": "infra"}},
+		"parentRefs": []any{parentRef("edge", "outside"), parentRef("infra", "inside")},
 		"hostnames":  []any{"shop.example.com"},
 		"rules": []any{
 			map[string]any{"matches": []any{pathMatch("PathPrefix", "/")}, "backendRefs": []any{ref("my-python-app-blue-svc")}},

@@ -170,6 +170,40 @@ func TestLateSwitchDoesNotUndoARollback(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
+// The same with weights, which are again what the patch was made of.
+func TestLateSwitchOnAGatewayDoesNotUndoARollback(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t)
+	l := w.startLate(func(what, body string) bool {
+		return what == patchShares && strings.Contains(body, "/weight") && !strings.Contains(body, "backendRefs/-")
+	})
+	rel := w.submit("a")
+	l.stuck()
+	w.run(quick("second"))
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	w.settled()
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.settled()
+	l.arrives()
+	w.expectOnGateway(v1alpha1.Blue, 4)
+}
+
+// The standby route leads to the colour that users have left meanwhile.
+func TestLateStandbyDoesNotFollowRoutesThatWereLeft(t *testing.T) {
+	t.Parallel()
+	w, _ := newGatewayWorld(t)
+	l := w.startLate(func(what, _ string) bool { return what == patchStandby })
+	rel := w.submit("a")
+	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
+	l.stuck()
+	w.run(quick("second"))
+	w.expectOnGateway(v1alpha1.Green, 3)
+	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
+	w.expectOnGateway(v1alpha1.Blue, 4)
+	l.arrives()
+	w.expectOnGateway(v1alpha1.Blue, 4)
+}
+
 // Nobody has patched the Ingress since: the release was given up, and what it staged
 // may be gone, or another release's.
 func TestLateSwitchDoesNotReachATargetThatWasGivenUp(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -37,7 +38,8 @@ type recording struct {
 	Grants      map[string]string                       `json:"grants"`
 	Application v1alpha1.BlueGreen                      `json:"application"`
 	Releases    []v1alpha1.Release                      `json:"releases"` // the oldest first
-	Ingress     networkingv1.Ingress                    `json:"ingress"`
+	Ingress     *networkingv1.Ingress                   `json:"ingress,omitempty"`
+	HTTPRoutes  []unstructured.Unstructured             `json:"httpRoutes,omitempty"` // in place of the Ingress
 	Services    []corev1.Service                        `json:"services"`
 	Deployments []appsv1.Deployment                     `json:"deployments"`
 	Autoscalers []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
@@ -59,8 +61,7 @@ func (w *world) snapshot(milestone string) *recording {
 	check(w.t, err)
 	r.Releases = releases
 	slices.Reverse(r.Releases)
-	r.Ingress = networkingv1.Ingress{ObjectMeta: w.meta("my-python-app-ingress")}
-	w.get(&r.Ingress)
+	w.snapshotRoutes(r)
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		d, s := w.deployment(c), w.service(c)
 		w.get(d)
@@ -85,7 +86,12 @@ func (w *world) snapshot(milestone string) *recording {
 // each does something with every object.
 func (r *recording) each(do func(client.Object)) {
 	do(&r.Application)
-	do(&r.Ingress)
+	if r.Ingress != nil {
+		do(r.Ingress)
+	}
+	for i := range r.HTTPRoutes {
+		do(&r.HTTPRoutes[i])
+	}
 	for i := range r.Releases {
 		do(&r.Releases[i])
 	}
@@ -160,7 +166,7 @@ func readRecording(t testing.TB, file string) *recording {
 // putBack makes the recorded objects. What refers to something that Kubernetes names
 // anew is made to refer to that: UIDs, in status.active, lastSwitch and ingress, in
 // the owner of a release, what a rollback takes back, the standby host and the tags of
-// builds; the hashes of pod templates; and the generation of the Ingress. Pods are
+// builds; the hashes of pod templates; and the generation of the routes. Pods are
 // others.
 func (w *world) putBack(r *recording) {
 	w.t.Helper()
@@ -173,8 +179,7 @@ func (w *world) putBack(r *recording) {
 		w.remake(rel, renamed)
 		releases = append(releases, rel)
 	}
-	ingress := r.Ingress.DeepCopy()
-	w.remake(ingress, renamed)
+	before, now := w.putBackRoutes(r, renamed)
 	for i := range r.Services {
 		s := r.Services[i].DeepCopy()
 		s.Spec.ClusterIP, s.Spec.ClusterIPs = "", nil
@@ -199,8 +204,8 @@ func (w *world) putBack(r *recording) {
 	}
 	bg.Status = *r.Application.Status.DeepCopy()
 	renamed.object(w.t, bg)
-	if bg.Status.Ingress != nil && bg.Status.Ingress.Generation == r.Ingress.Generation {
-		bg.Status.Ingress.Generation = ingress.Generation
+	if bg.Status.Ingress != nil && bg.Status.Ingress.Generation == before {
+		bg.Status.Ingress.Generation = now
 	}
 	check(w.t, w.kube.Status().Update(w.t.Context(), bg))
 }

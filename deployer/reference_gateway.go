@@ -62,7 +62,8 @@ func refusedBy(a *attempt, route string, word track.ParentsWord) error {
 
 func awaits(a *attempt, route string, word track.ParentsWord) pause {
 	return pause{
-		until: a.o.Now.Add(lookAtRoutes), message: "waits until every Gateway has taken up " + route + ": " + word.Text,
+		until:   a.o.Now.Add(lookAtRoutes),
+		message: fmt.Sprintf("waits until every Gateway has taken up %s with service %s in it: %s", route, a.o.Target.Service, word.Text),
 		waits: &v1alpha1.Waiting{
 			For: v1alpha1.WaitsForLoadBalancer, Because: v1alpha1.BecauseReference, Object: a.o.Target.Service, Detail: word.Text,
 		},

@@ -51,6 +51,7 @@ var stories = []story{
 	{name: "undo", start: startUndo, milestones: undoMilestones, finish: finishUndo},
 	{name: "rollback", start: startRollback, milestones: rollbackMilestones, finish: finishRollback},
 	{name: "queue", start: startQueue, milestones: queueMilestones, finish: finishQueue},
+	{name: "gateway", start: startOnGateway, milestones: gatewayMilestones, finish: finishDeploy},
 }
 
 var deployMilestones = []milestone{

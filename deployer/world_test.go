@@ -114,6 +114,8 @@ type world struct {
 	source    *history
 	kubelet   *kubelet
 	replicas  int32 // of both colours
+	// settle is how long a load balancer that does not tell is given; 0 is the default.
+	settle time.Duration
 	// namespaced: the deployer has no right to watch Namespaces.
 	namespaced bool
 	// build does the work of builds.
@@ -204,7 +206,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 		Client:       mgr.GetClient(),
 		Record:       &record.Record{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespaces: []string{w.namespace}},
 		Repositories: &record.Repositories{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Namespace: metav1.NamespaceDefault},
-		Routes:       &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader()},
+		Routes:       &route.Router{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Settle: w.settle},
 		Workloads:    &workload.Workloads{Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Clientset: clientset},
 		Pods:         pods,
 		Google:       &google{builds: builds, store: store},

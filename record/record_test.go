@@ -127,8 +127,10 @@ var routed = []refusal{
 	{"an ingress", func(b *v1alpha1.BlueGreen) { b.Spec.Ingress.Name = "shop" }, ""},
 	{"a gateway", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "shop"} }, ""},
 	{"a gateway without a route", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{} }, "spec.gateway.route"},
-	{"a gateway whose route is no name", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "a/b"} },
-		"name of an HTTPRoute"},
+	{
+		"a gateway whose route is no name", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "a/b"} },
+		"name of an HTTPRoute",
+	},
 	{"an ingress and a gateway", func(b *v1alpha1.BlueGreen) {
 		b.Spec.Ingress.Name, b.Spec.Gateway = "shop", &v1alpha1.GatewaySpec{Route: "shop"}
 	}, "not by both"},

@@ -17,7 +17,8 @@ func (s *shop) endpoints(c v1alpha1.Color) map[string]int {
 	counts := map[string]int{}
 	for _, g := range groups {
 		for _, zone := range zones() {
-			url := running.ComputeURL + "projects/" + running.Project + "/zones/" + zone + "/networkEndpointGroups/" + g.Name + "/listNetworkEndpoints"
+			url := running.ComputeURL + "projects/" + running.Project + "/zones/" + zone + "/networkEndpointGroups/" + g.Name +
+				"/listNetworkEndpoints"
 			request, err := http.NewRequestWithContext(s.Context(), http.MethodPost, url, strings.NewReader("{}"))
 			s.check(err)
 			response, err := http.DefaultClient.Do(request)
