@@ -88,8 +88,9 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	if err != nil || d == nil {
 		return err
 	}
-	d.Spec.Delivery, d.Spec.Event, d.Spec.ReceivedAt = prose.Characters(e.Delivery, maxGUID), prose.Characters(e.Name, maxEvent),
-		metav1.NowMicro()
+	d.Spec.Delivery = prose.Characters(e.Delivery, v1alpha1.MaxDeliveryID)
+	d.Spec.Event = prose.Characters(e.Name, v1alpha1.MaxDeliveryEvent)
+	d.Spec.ReceivedAt = metav1.NowMicro()
 	created, err := in.Deliveries.Put(ctx, d)
 	if err != nil {
 		return fmt.Errorf("writing down the delivery %s: %w", d.Name, err)
@@ -97,16 +98,6 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	in.Log.InfoContext(ctx, "delivery written down", "name", d.Name, "delivery", d.Spec.Delivery, "event", e.Name, "created", created)
 	return nil
 }
-
-// Lengths that a Delivery's schema allows, in characters.
-const (
-	maxGUID  = 80
-	maxEvent = 40
-	maxLogin = 100
-	maxURL   = 500
-	// maxExecuted is more than a verb, a namespace and a name need.
-	maxExecuted = 200
-)
 
 // pushed is the delivery of a push to a branch that some application follows; nil for
 // any other. A push is recognised by what it changed: a branch that is reset to an
@@ -122,7 +113,7 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 	d := newDelivery("push", p.Repository, p.Branch, p.Before, p.Commit)
 	d.Spec.RepositoryID = p.RepositoryID
 	d.Spec.Push = &v1alpha1.DeliveredPush{
-		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: prose.Characters(p.Actor, maxLogin), URL: shortURL(p.URL),
+		Branch: p.Branch, Commit: p.Commit, Before: p.Before, Actor: prose.Characters(p.Actor, v1alpha1.MaxDeliveryLogin), URL: shortURL(p.URL),
 	}
 	return d, nil
 }
@@ -144,7 +135,8 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	d := newDelivery("comment", c.Repository, strconv.FormatInt(c.ID, 10))
 	d.Spec.RepositoryID = c.RepositoryID
 	d.Spec.Comment = &v1alpha1.DeliveredComment{
-		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL), Author: prose.Characters(c.Author.Login, maxLogin),
+		ID: c.ID, PullRequest: c.PullRequest, Body: c.Body, URL: shortURL(c.URL),
+		Author:    prose.Characters(c.Author.Login, v1alpha1.MaxDeliveryLogin),
 		WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
 	if len(c.Body) > command.MaxParsed {
@@ -169,7 +161,7 @@ func newDelivery(kind, repository string, key ...string) *v1alpha1.Delivery {
 
 // shortURL omits an address that is longer than any of GitHub's.
 func shortURL(url string) string {
-	if len(url) > maxURL {
+	if len(url) > v1alpha1.MaxDeliveryURL {
 		return ""
 	}
 	return url

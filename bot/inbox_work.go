@@ -27,8 +27,6 @@ const (
 	// lastWord is how long recording the end of an attempt may take, also while the
 	// process is stopping.
 	lastWord = 5 * time.Second
-	// maxDeliveryError is the length of an error that is kept, in characters.
-	maxDeliveryError = 500
 )
 
 // Work handles a delivery, if it is due. It records each attempt before it begins and
@@ -134,7 +132,7 @@ func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error)
 		s.Error = ""
 		return 0, in.finish(ctx, d, v1alpha1.DeliveryDone)
 	}
-	s.Error = prose.Characters(prose.OneLine(failed.Error()), maxDeliveryError)
+	s.Error = prose.Characters(prose.OneLine(failed.Error()), v1alpha1.MaxDeliveryError)
 	again = in.backoff(s.Attempts)
 	if limit, limited := githubapp.RetryAfter(failed, time.Now()); limited {
 		s.Limited, again = true, max(again, limit)

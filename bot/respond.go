@@ -137,7 +137,7 @@ func microNow() *metav1.MicroTime {
 
 // executed notes what was carried out, for the commands before it.
 func (r *responder) executed(s command.Situation) {
-	r.d.Status.Executed = prose.Characters(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), maxExecuted)
+	r.d.Status.Executed = prose.Characters(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), v1alpha1.MaxExecuted)
 }
 
 // tooEarly is what cannot be told yet.

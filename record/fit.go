@@ -114,8 +114,15 @@ var bounds = map[string]bound{
 	"Claim.Release": {name, 253}, "Claim.UID": {name, 64}, "Claim.Holder": {name, 256},
 	"SwitchRecord.Release": {name, 253}, "SwitchRecord.UID": {name, 64}, "SwitchRecord.Kind": {name, 64},
 	"RolledBack.Commit": {name, 64}, "RolledBack.Release": {name, 253}, "RolledBack.By": {line, 256},
-	"Lock.By": {line, 256}, "Lock.Reason": {line, 2 << 10},
-	"Cause.Actor": {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
+	"Lock.By": {line, 256}, "Lock.Reason": {line, 4 * v1alpha1.MaxLockReason}, "OnBranchMilestone.Branch": {name, 4 * 255},
+	"RepositoryPin.Name": {name, 140},
+	"Cause.Actor":        {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
+}
+
+// characters are limits of texts that the schema counts in characters: a text may fit in
+// bytes, and not in characters.
+var characters = map[string]int{
+	"Lock.Reason": v1alpha1.MaxLockReason, "Cause.Claims": 300, "RepositoryPin.Name": 140, "OnBranchMilestone.Branch": 255,
 }
 
 // caps are how many entries a list may have, if not listCap. Findings are ordered by
@@ -157,6 +164,12 @@ func fitStruct(v reflect.Value, path string) []error {
 func fitValue(v reflect.Value, field, path string) []error {
 	switch v.Kind() { //nolint:exhaustive // numbers and the like have no size
 	case reflect.String:
+		if most := characters[field]; most > 0 && utf8.RuneCountInString(v.String()) > most {
+			if boundOf(v, field).kind == name {
+				return []error{fmt.Errorf("%w: %s has more than %d characters: %q", ErrTooLarge, path, most, prose.Line(v.String(), 60))}
+			}
+			v.SetString(prose.Characters(v.String(), most))
+		}
 		return fitText(v, boundOf(v, field), path)
 	case reflect.Pointer:
 		if !v.IsNil() {

@@ -32,7 +32,11 @@ func largest(t *testing.T, v reflect.Value, field string, pod int) {
 		case b.kind == name && caps[field] == v1alpha1.MaxPods && pod >= v1alpha1.NamedPods:
 			v.SetString(strings.Repeat("x", v1alpha1.PodDigest))
 		case b.kind == name:
-			v.SetString(strings.Repeat("x", b.size))
+			n := b.size
+			if most := characters[field]; most > 0 {
+				n = min(n, most)
+			}
+			v.SetString(strings.Repeat("x", n))
 		default:
 			v.SetString(strings.Repeat("<\"é\n", 2_000))
 		}

@@ -60,6 +60,3 @@ func (c Command) String() string {
 	}
 	return strings.Join(words, " ")
 }
-
-// maxReason is the length of a lock's reason in characters, as the schema has it.
-const maxReason = 500

@@ -21,7 +21,10 @@ func (k locking) lock() Decision {
 	if st.UnlockedAt != nil && st.UnlockedAt.After(k.s.Asked) { // the same comment again, or somebody was faster
 		return refuse(CodeUnlockedSince, Args{Application: k.s.App.Name, At: st.UnlockedAt, Next: []Command{k.s.Command}})
 	}
-	l := v1alpha1.Lock{By: k.s.By, At: metav1.NewTime(k.s.Asked), Reason: prose.Characters(k.s.Command.Reason, maxReason), Cause: k.s.Cause}
+	l := v1alpha1.Lock{
+		By: k.s.By, At: metav1.NewTime(k.s.Asked), Cause: k.s.Cause,
+		Reason: prose.Characters(k.s.Command.Reason, v1alpha1.MaxLockReason),
+	}
 	d := answer(CodeLocked, Args{Application: k.s.App.Name, Lock: &l, Next: []Command{k.s.Typed(Unlock), k.s.Typed(Rollback)}})
 	d.Lock = &l
 	return d.and(k.notHeld()...)

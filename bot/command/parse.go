@@ -79,7 +79,7 @@ func cutBlank(line string) (first, rest string) {
 // hash is one, and a lock has only a reason.
 func parseArguments(verb Verb, rest string) (*Command, error) {
 	if verb == Lock {
-		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), maxReason)}, nil
+		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), v1alpha1.MaxLockReason)}, nil
 	}
 	words := strings.FieldsFunc(rest, isBlank)
 	for _, word := range words {

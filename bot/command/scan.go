@@ -1,11 +1,15 @@
 package command
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
 
 // MaxParsed is the length in bytes up to which a comment is parsed. For some texts the
 // parser needs more than linear time and memory, everybody may comment, and GitHub
 // accepts 65,536 characters. A command and the text around it are far shorter.
-const MaxParsed = 8 << 10
+const MaxParsed = v1alpha1.MaxCommentBody
 
 // blanks separate the words of a command. A no-break space is one: it looks like a
 // blank, and some keyboards type it easily. Other invisible characters are not, so a
