@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // buildAct makes sure that the image exists.
@@ -208,7 +208,7 @@ func (act buildAct) followBuild(ctx context.Context, a *attempt) (pause, error) 
 	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
 	said := "built " + image
 	if queued := state.Queued(a.o.Now); queued >= shownQueue { // else the step's own time says it all
-		said += fmt.Sprintf(" (queued %s, built in %s)", spell(queued), spell(state.Worked()))
+		said += fmt.Sprintf(" (queued %s, built in %s)", prose.Span(queued), prose.Span(state.Worked()))
 	}
 	a.say(said)
 	return pause{}, nil
@@ -299,7 +299,7 @@ func whileBuilding(state cloudbuild.State, now time.Time) string {
 			step = time.Minute
 		}
 		if waits := state.Queued(now).Truncate(step); waits > 0 {
-			return "queued in Cloud Build for " + spell(waits)
+			return "queued in Cloud Build for " + prose.Span(waits)
 		}
 		return "queued in Cloud Build"
 	case cloudbuild.AwaitingApproval:
@@ -314,28 +314,6 @@ func whileBuilding(state cloudbuild.State, now time.Time) string {
 func approveBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
 	return v1alpha1.Shell("gcloud", "alpha", "builds", "approve",
 		fmt.Sprintf("projects/%s/locations/%s/builds/%s", b.Project, b.Location, b.ID))
-}
-
-// spell writes a duration for people: 0.3 s, 12 s, 1 min 3 s, 2 h 5 min.
-func spell(d time.Duration) string {
-	if d < time.Second {
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	}
-	d = d.Round(time.Second)
-	if d >= time.Hour {
-		d = d.Round(time.Minute)
-	}
-	var parts []string
-	for _, unit := range []struct {
-		size time.Duration
-		name string
-	}{{time.Hour, "h"}, {time.Minute, "min"}, {time.Second, "s"}} {
-		if n := d / unit.size; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, unit.name))
-			d -= n * unit.size
-		}
-	}
-	return strings.Join(parts, " ")
 }
 
 // pollAt is when to look at the build again.

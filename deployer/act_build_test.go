@@ -440,21 +440,6 @@ func TestWaitInTheQueueIsTold(t *testing.T) {
 	}
 }
 
-func TestDurationsAreSpeltForPeople(t *testing.T) {
-	t.Parallel()
-	got := map[time.Duration]string{}
-	want := map[time.Duration]string{
-		0: "0.0 s", 300 * time.Millisecond: "0.3 s", time.Second: "1 s", 59*time.Second + 600*time.Millisecond: "1 min",
-		63 * time.Second: "1 min 3 s", time.Hour: "1 h", 2*time.Hour + 5*time.Minute + 10*time.Second: "2 h 5 min",
-	}
-	for d := range want {
-		got[d] = spell(d)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // TestCommitThatDoesNotExistIsSaidSo: any hash can be asked for by hand, and it is
 // neither a missing file nor a rewritten history.
 func TestCommitThatDoesNotExistIsSaidSo(t *testing.T) {

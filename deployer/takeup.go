@@ -215,7 +215,7 @@ func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha
 	}
 	message := fmt.Sprintf("nothing says that %s users to %s since %s, so that they may still be with %s: "+
 		"deployment %s keeps its size, and nothing is staged over it",
-		who, live, since.UTC().Format("2006-01-02 15:04:05 UTC"), other, w.bg.Side(other).Deployment)
+		who, live, prose.Minute(since), other, w.bg.Side(other).Deployment)
 	if said != "" {
 		message += "; the controller " + said
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // waitsForTurn is a wait for another release to end.
@@ -15,11 +16,6 @@ func waitsForTurn(release string) *v1alpha1.Waiting {
 // waitsForPods is a wait for a colour's pods, of which so many are there.
 func waitsForPods(because v1alpha1.WaitingBecause, deployment string, there, of int32) *v1alpha1.Waiting {
 	return &v1alpha1.Waiting{For: v1alpha1.WaitsForPods, Because: because, Object: deployment, Done: there, Of: of}
-}
-
-// waitsForUnlock is a wait for a person who unlocks the application.
-func waitsForUnlock(l *v1alpha1.Lock) *v1alpha1.Waiting {
-	return &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: l.By, Since: track.Stamp(l.At.Time), Detail: l.Reason}
 }
 
 // waitsForReady is a wait for what the condition Ready reports, by its reason.
@@ -49,21 +45,11 @@ func waitsForError(err error) *v1alpha1.Waiting {
 }
 
 // lockedBy says who locked an application, since when and why.
-func lockedBy(l *v1alpha1.Lock) string {
-	text := "locked by " + l.By + " since " + l.At.UTC().Format("2006-01-02 15:04 UTC")
-	if l.Reason != "" {
-		text += ": " + l.Reason
-	}
-	return text
-}
+func lockedBy(l *v1alpha1.Lock) string { return prose.Locked(l.By, prose.Minute(l.At.Time), l.Reason) }
 
 // rolledBackBy says who took a commit away from users, when, and by what.
 func rolledBackBy(left v1alpha1.RolledBack) string {
-	by := left.Release
-	if left.By != "" {
-		by = left.By + " (" + left.Release + ")"
-	}
-	return v1alpha1.ShortCommit(left.Commit) + ", which " + by + " rolled back at " + left.At.UTC().Format("2006-01-02 15:04 UTC")
+	return v1alpha1.ShortCommit(left.Commit) + ", which " + prose.By(left.By, left.Release) + " rolled back at " + prose.Minute(left.At.Time)
 }
 
 // waitsBecause is the wait until an error is gone, with the commands that fix it.
@@ -78,5 +64,5 @@ func turnAfter(release string) pause {
 
 // unlocking is the wait for a person who unlocks the application.
 func unlocking(l *v1alpha1.Lock) pause {
-	return pause{message: "waits: " + lockedBy(l), waits: waitsForUnlock(l)}
+	return pause{message: "waits: " + lockedBy(l), waits: l.Waiting()}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // expectFacts compares what a record says in facts with what it says to people. Every
@@ -57,7 +58,7 @@ func (w *world) expectFacts(rel *v1alpha1.Release) {
 
 // tellsOf reports whether a message says what the facts say.
 func tellsOf(f v1alpha1.Waiting, message string) bool {
-	minute := func(t *metav1.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+	minute := func(t *metav1.Time) string { return prose.Minute(t.Time) }
 	counts := f.Of > 0 && f.Done <= f.Of
 	says := func(parts ...string) bool {
 		return !slices.ContainsFunc(parts, func(part string) bool { return part == "" || !strings.Contains(message, part) })

@@ -16,6 +16,12 @@ const (
 	DefaultTail     = 30 * time.Second
 )
 
+// DefaultSettle is how long Google's load balancer must find a colour healthy where it does
+// not report on each pod. Google's default interval of a health check is 15 s, and two
+// answers change a state for the worse (ingress-gce
+// pkg/translator/healthchecks.go:45-61).
+const DefaultSettle = 30 * time.Second
+
 // SoakTime returns spec.soak, or its default.
 func (s *BlueGreenSpec) SoakTime() time.Duration { return orDefault(s.Soak, DefaultSoak) }
 

@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -129,7 +131,12 @@ const (
 )
 
 // Finished reports whether a delivery is not handled again.
-func (p DeliveryPhase) Finished() bool { return p != "" && p != DeliveryPending }
+func (p DeliveryPhase) Finished() bool { return slices.Contains(FinalDeliveryPhases(), p) }
+
+// FinalDeliveryPhases are the phases in which a delivery ends.
+func FinalDeliveryPhases() []DeliveryPhase {
+	return []DeliveryPhase{DeliveryDone, DeliveryGaveUp, DeliveryQuarantined}
+}
 
 // DeliveryStatus is the state of a delivery.
 type DeliveryStatus struct {

@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // ReleasePhase is where a release stands.
 //
@@ -21,13 +25,11 @@ const (
 )
 
 // Finished reports whether a phase is final.
-func (p ReleasePhase) Finished() bool {
-	switch p {
-	case ReleaseSucceeded, ReleaseFailed, ReleaseError, ReleaseCancelled, ReleaseSuperseded:
-		return true
-	case "", ReleaseQueued, ReleaseRunning, ReleaseWaiting, ReleaseUndoing:
-	}
-	return false
+func (p ReleasePhase) Finished() bool { return slices.Contains(FinalPhases(), p) }
+
+// FinalPhases are the phases in which a release ends.
+func FinalPhases() []ReleasePhase {
+	return []ReleasePhase{ReleaseSucceeded, ReleaseFailed, ReleaseError, ReleaseCancelled, ReleaseSuperseded}
 }
 
 // ReleaseStatus is the state of a release.

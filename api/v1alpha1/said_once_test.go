@@ -18,18 +18,33 @@ var once = []struct {
 	apart map[string]string
 }{
 	{
-		fact: "what a commit's hash looks like", use: "IsCommit, IsCommitStart or CommitDigits",
+		fact: "what a commit's hash looks like", use: "v1alpha1.IsCommit, IsCommitStart or CommitDigits",
 		copy: regexp.MustCompile(`\[0-9a-f\]\{(7|40|64)\b|40 hexadecimal`),
 		apart: map[string]string{
 			"deployer/cloudbuild/reference.go": "the digest of an image",
 		},
 	},
 	{
-		fact: "how long the record is kept", use: "KeptFor or ReplayedFor",
+		fact: "how long the record is kept", use: "v1alpha1.KeptFor or ReplayedFor",
 		copy: regexp.MustCompile(`[0-9]+ ?\* ?24 ?\* ?time\.Hour`),
 		apart: map[string]string{
 			"internal/controlplane/authority.go": "certificates of tests",
 		},
+	},
+	{
+		fact: "how people read a time", use: "prose.Minute instead",
+		copy:  regexp.MustCompile(`2006-01-02 15:04`),
+		apart: map[string]string{"internal/prose/time.go": "the place"},
+	},
+	{
+		fact: "how people read a duration", use: "prose.Span, Latency, Estimate or Setting instead",
+		copy:  regexp.MustCompile(`%(\.1f|\.0f|d) (s|ms|min|h)\b`),
+		apart: map[string]string{"internal/prose/time.go": "the place"},
+	},
+	{
+		fact: "who locked an application", use: "prose.Locked or Lock.Waiting instead",
+		copy:  regexp.MustCompile(`"locked by |For: +v1alpha1\.WaitsForLock\b`),
+		apart: map[string]string{"internal/prose/who.go": "the place"},
 	},
 }
 
@@ -67,7 +82,7 @@ func TestAFactIsSaidOnce(t *testing.T) {
 			for _, f := range once {
 				name := filepath.ToSlash(strings.TrimPrefix(path, "../../"))
 				if found := f.copy.Find(text); found != nil && f.apart[name] == "" {
-					t.Errorf("%s says %s once more (%q): use v1alpha1's %s", name, f.fact, found, f.use)
+					t.Errorf("%s says %s once more (%q): use %s", name, f.fact, found, f.use)
 				}
 			}
 			return err

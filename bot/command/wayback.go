@@ -23,9 +23,10 @@ type WayBack struct {
 	Longer time.Duration
 }
 
-// untold is how long Google's load balancer must report a colour as healthy when it does
-// not report each pod, plus the time until it is asked.
-const untold = 40 * time.Second
+// unreported is how much longer a colour takes to warm if Google's load balancer does not
+// report on each pod: it must report the colour as healthy for some time, and is asked
+// only now and then.
+const unreported = v1alpha1.DefaultSettle + 10*time.Second
 
 // MayTakeLonger is how much longer than a measured release a start from nothing takes,
 // if the load balancer then reports less.
@@ -33,7 +34,7 @@ func MayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time
 	if measured == nil || measured.LoadBalancer != v1alpha1.LoadBalancerGCE || measured.HealthySince != nil || app.Spec.StandbyReplicas > 0 {
 		return 0
 	}
-	return untold
+	return unreported
 }
 
 // measuredReleases is how many releases are compared for how long starting pods takes:

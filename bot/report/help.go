@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/command"
@@ -23,7 +22,8 @@ func (o overview) help() string {
 		"- **Health gate**: " + gate(spec.Gate),
 		fmt.Sprintf("- **After the switch**: watched for %s (soak); the old colour keeps its pods for %s at least (drain), and for an instant "+
 			"%s for %s (hold); after that it has %s",
-			Brief(spec.SoakTime()), Brief(spec.DrainTime()), o.shows(command.Rollback), Brief(spec.HoldTime()), pods(spec.StandbyReplicas)),
+			prose.Setting(spec.SoakTime()), prose.Setting(spec.DrainTime()), o.shows(command.Rollback), prose.Setting(spec.HoldTime()),
+			pods(spec.StandbyReplicas)),
 	}
 	if l := o.of.App.Status.Lock; l != nil {
 		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), o.shows(command.Unlock)))
@@ -41,7 +41,7 @@ func (o overview) mode() string {
 	}
 	text := fmt.Sprintf("*Manual*: a merge waits for %s when its health gate has passed", o.shows(command.Promote))
 	if p.Timeout.Duration > 0 {
-		text += fmt.Sprintf(", and is discarded after %s", Brief(p.Timeout.Duration))
+		text += fmt.Sprintf(", and is discarded after %s", prose.Setting(p.Timeout.Duration))
 	}
 	return text
 }
@@ -68,10 +68,10 @@ func gate(g v1alpha1.GateSpec) string {
 	}
 	text := strings.Join(asks, ", ") + "; on every pod"
 	if g.Consecutive > 0 {
-		text += fmt.Sprintf(", %d times in a row, %s apart", g.Consecutive, Brief(g.Interval.Duration))
+		text += fmt.Sprintf(", %d times in a row, %s apart", g.Consecutive, prose.Setting(g.Interval.Duration))
 	}
 	if g.Timeout.Duration > 0 {
-		text += fmt.Sprintf(", within %s", Brief(g.Timeout.Duration))
+		text += fmt.Sprintf(", within %s", prose.Setting(g.Timeout.Duration))
 	}
 	return text
 }
@@ -84,18 +84,6 @@ func pods(n int32) string {
 		return "1 pod"
 	}
 	return fmt.Sprintf("%d pods", n)
-}
-
-// Brief shows a duration as it stands in a spec: 15m, not 15m0s.
-func Brief(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }
 
 // CommandList says what can be typed, and by whom.

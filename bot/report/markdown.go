@@ -123,11 +123,7 @@ func sentence(text string) string {
 // lockText reports who locked the application, since when and why. Each part is
 // formatted by text.
 func lockText(lock *v1alpha1.Lock, text func(string) string) string {
-	said := fmt.Sprintf("locked by %s since %s", text(lock.By), date(lock.At.Time))
-	if lock.Reason != "" {
-		said += ": " + text(prose.Characters(lock.Reason, maxMessage))
-	}
-	return said
+	return prose.Locked(text(lock.By), date(lock.At.Time), text(prose.Characters(lock.Reason, maxMessage)))
 }
 
 func upperFirst(s string) string {

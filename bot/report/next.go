@@ -8,6 +8,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // nextSteps say what a reader can do now.
@@ -112,7 +113,7 @@ func (n nextSteps) readiness() string {
 	until := m.SwitchedAt.Add(max(n.v.app.Spec.HoldTime(), n.v.app.Spec.DrainTime()))
 	later := "after that its pods are started first"
 	if took := startup(n.v.rel); took > 0 {
-		later = "in " + about(took) + " after that" + longer(command.MayTakeLonger(n.v.app, n.v.rel.Status.Route))
+		later = "in " + prose.Estimate(took) + " after that" + longer(command.MayTakeLonger(n.v.app, n.v.rel.Status.Route))
 	}
 	return fmt.Sprintf("Next: %s returns to %s at once until %s, %s",
 		n.v.command(command.Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)

@@ -63,7 +63,7 @@ func (o overview) status() string {
 			held = "its pods would be started first, since " + inMarkdown(*back.Lacks).Says
 		}
 		if back.About > 0 {
-			held += ", " + about(back.About) + longer(back.Longer)
+			held += ", " + prose.Estimate(back.About) + longer(back.Longer)
 		}
 		lines = append(lines, fmt.Sprintf("- %s returns to %s on %s: %s.", code(o.of.RollbackByCommit().String()),
 			code(st.Previous.Short()), st.Previous.Color, held))

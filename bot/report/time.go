@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -24,26 +23,4 @@ func minute(t, day time.Time) string {
 		return date(t)
 	}
 	return t.UTC().Format("15:04 UTC")
-}
-
-// span shows a duration as precisely as it matters.
-func span(d time.Duration) string {
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
-	}
-	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
-}
-
-// about shows how long something will probably take: rounded up, in steps that do not
-// pretend to be exact.
-func about(d time.Duration) string {
-	if d <= 50*time.Second {
-		return fmt.Sprintf("about %d s", max(1, (d+10*time.Second-1)/(10*time.Second))*10)
-	}
-	return fmt.Sprintf("about %d min", (d+time.Minute-1)/time.Minute)
 }

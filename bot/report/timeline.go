@@ -23,7 +23,7 @@ func (s timeline) table(room int) string {
 	for i, entry := range steps {
 		took := "since " + clock(entry.StartedAt.Time)
 		if entry.FinishedAt != nil {
-			took = span(entry.FinishedAt.Sub(entry.StartedAt.Time))
+			took = prose.Span(entry.FinishedAt.Sub(entry.StartedAt.Time))
 		}
 		rows = append(rows, fmt.Sprintf("| %s %s | %s | %s |", s.stepMark(i), plain(string(entry.Step)), took, s.did(entry)))
 	}
@@ -120,7 +120,7 @@ func (s timeline) build() []string {
 	var parts []string
 	if b.CreatedAt != nil && b.StartedAt != nil {
 		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && s.v.rel.Status.Milestones.Built == nil { // then the step says it
-			parts = append(parts, "queued "+span(queued))
+			parts = append(parts, "queued "+prose.Span(queued))
 		}
 	}
 	switch {

@@ -64,7 +64,7 @@ func markdownWords() map[string]func(command.Args) string {
 		"done":        func(a command.Args) string { return fmt.Sprint(a.Done) },
 		"again":       func(a command.Args) string { return fmt.Sprint(a.Done + 1) },
 		"of":          func(a command.Args) string { return fmt.Sprint(a.Of) },
-		"limit":       func(a command.Args) string { return Brief(a.About.Duration) },
+		"limit":       func(a command.Args) string { return prose.Setting(a.About.Duration) },
 		"until":       func(a command.Args) string { return timeOf(a.Until) },
 		"time":        func(a command.Args) string { return timeOf(a.At) },
 		"barelive":    func(a command.Args) string { return plain(a.Live.Short()) },
@@ -94,10 +94,7 @@ func nth(all []command.Command, n int) command.Command {
 
 // leftByText says who took a version away from users, by what, and when.
 func leftByText(a command.Args) string {
-	by := code(a.Release)
-	if a.By != "" {
-		by = fmt.Sprintf("%s (%s)", plain(a.By), by)
-	}
+	by := prose.By(plain(a.By), code(a.Release))
 	if a.At == nil {
 		return by
 	}
@@ -117,12 +114,7 @@ func whoseText(a command.Args) string {
 }
 
 // byReleaseText names who brought something about, and by which release.
-func byReleaseText(a command.Args) string {
-	if a.By == "" {
-		return whoseText(a)
-	}
-	return fmt.Sprintf("%s (%s)", plain(a.By), whoseText(a))
-}
+func byReleaseText(a command.Args) string { return prose.By(plain(a.By), whoseText(a)) }
 
 // detailText is what somebody else says of it, behind what we say.
 func detailText(a command.Args) string {
@@ -174,7 +166,7 @@ func waitText(a command.Args) string {
 	if a.About.Duration == 0 {
 		return "how long that takes is not known, since no release of it was measured yet"
 	}
-	return about(a.About.Duration) + ", the longest that it took lately" + longer(a.Longer.Duration)
+	return prose.Estimate(a.About.Duration) + ", the longest that it took lately" + longer(a.Longer.Duration)
 }
 
 // branchesText names the branches that several applications are released from.
@@ -206,7 +198,7 @@ func longer(by time.Duration) string {
 	if by == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", span(by))
+	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", prose.Span(by))
 }
 
 // allOf shows words, none of which is meant.

@@ -129,7 +129,7 @@ func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release 
 	rel = rel.DeepCopy()
 	rel.Status.Waiting = nil
 	if lock := app.Status.Lock; lock != nil {
-		rel.Status.Waiting = &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: lock.By, Since: &lock.At, Detail: lock.Reason}
+		rel.Status.Waiting = lock.Waiting()
 	}
 	message := stands(rel) // programs read it beside the facts
 	rel.Status.Message = message

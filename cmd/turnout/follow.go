@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // follower shows a release from the record until it ends. It changes nothing,
@@ -173,7 +174,7 @@ func (f *follower) remindOfServe(rel *v1alpha1.Release, waited time.Duration) {
 	}
 	f.unserved = true
 	f.tell(fmt.Sprintf("no turnout serve has taken %s for %s: is it running in this cluster, and does it serve namespace %s?",
-		rel.Name, span(waited), rel.Namespace))
+		rel.Name, prose.Span(waited), rel.Namespace))
 }
 
 // claimWatch notices that nobody renews the claim of a release. It compares what
@@ -212,7 +213,7 @@ func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now
 	}
 	f.unserved = true
 	f.tell(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name,
-		span(now.Sub(f.claim.since))))
+		prose.Span(now.Sub(f.claim.since))))
 }
 
 // withTimeout bounds following; 0 is no bound.

@@ -32,7 +32,7 @@ func TestDeployIsRecordedAndFollowedToItsEnd(t *testing.T) {
 		t.Fatal(got.err, got.stderr)
 	}
 	for _, want := range []string{
-		name + ": shop deploys bbbbbbb\n", "  build        4.0s  built img@sha256:bb\n", "  soak         6.0s  held under live traffic\n",
+		name + ": shop deploys bbbbbbb\n", "  build         4.0 s  built img@sha256:bb\n", "  soak          6.0 s  held under live traffic\n",
 		name + ": Succeeded — users have bbbbbbb\n",
 	} {
 		if strings.Count(got.stdout, want) != 1 {

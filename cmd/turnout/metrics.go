@@ -85,7 +85,7 @@ func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 // beginRequests makes the series of what no application has, at 0, as far as the alert
 // rules look for them: increase() does not see the event by which a series begins.
 func (m *metrics) beginRequests() {
-	for _, phase := range []v1alpha1.DeliveryPhase{v1alpha1.DeliveryDone, v1alpha1.DeliveryGaveUp, v1alpha1.DeliveryQuarantined} {
+	for _, phase := range v1alpha1.FinalDeliveryPhases() {
 		m.deliveries.WithLabelValues(string(phase))
 	}
 	for _, event := range []string{"push", "issue_comment", "ping", "other"} {
@@ -121,9 +121,7 @@ func (m *metrics) beginRequests() {
 // begin makes the series of an application, at 0, for the same reason.
 func (m *metrics) begin(app client.ObjectKey) {
 	for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
-		for _, phase := range []v1alpha1.ReleasePhase{
-			v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded,
-		} {
+		for _, phase := range v1alpha1.FinalPhases() {
 			m.releases.WithLabelValues(app.Namespace, app.Name, string(kind), string(phase))
 		}
 	}

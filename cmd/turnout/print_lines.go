@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // linePrinter writes a line for everything that happened, and never takes one
@@ -102,7 +103,7 @@ func versionOf(rel *v1alpha1.Release) string {
 func entryChange(known, entry v1alpha1.TimelineEntry, said, text string) string {
 	switch {
 	case entry.FinishedAt != nil && known.FinishedAt == nil:
-		return stepLine(entry.Step, span(entry.FinishedAt.Sub(entry.StartedAt.Time)), text)
+		return stepLine(entry.Step, prose.Span(entry.FinishedAt.Sub(entry.StartedAt.Time)), text)
 	case entry.FinishedAt == nil && text != said && text != "":
 		if entry.URL != "" && entry.URL != known.URL {
 			text += "  " + oneLine(entry.URL)
@@ -113,7 +114,7 @@ func entryChange(known, entry v1alpha1.TimelineEntry, said, text string) string 
 }
 
 func stepLine(step v1alpha1.Step, took, text string) string {
-	return strings.TrimRight(fmt.Sprintf("  %-8s %8s  %s", step, took, text), " ")
+	return strings.TrimRight(fmt.Sprintf("  %-8s %10s  %s", step, took, text), " ")
 }
 
 // phaseChange is the line of a new phase; what merely moves is told by its steps.

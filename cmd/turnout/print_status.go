@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/command"
 	"github.com/turnout-dev/turnout/bot/report"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // stateJSON is an application as `status -o json` shows it. docs/command-line.md
@@ -225,7 +227,7 @@ func printState(out io.Writer, s stateJSON) error {
 		w.commands(s.Unconfirmed.Commands)
 	}
 	if s.Lock != nil {
-		row("locked", "by %s since %s: %s", s.Lock.By, s.Lock.At.UTC().Format("2006-01-02 15:04 UTC"), s.Lock.Reason)
+		row("locked", "%s", strings.TrimPrefix(prose.Locked(s.Lock.By, prose.Minute(s.Lock.At), s.Lock.Reason), "locked "))
 	}
 	if a := s.Active; a != nil {
 		row("active", "%s (%s): %s %s %s", a.Release, a.Version, a.Phase, a.Step, a.said)
@@ -241,7 +243,7 @@ func printState(out io.Writer, s stateJSON) error {
 		row("rollback", "to %s on %s, at once: it is kept running until %s", back.To.Version, back.To.Color, back.Until.UTC().Format("15:04 UTC"))
 	case back.Seconds > 0:
 		row("rollback", "to %s on %s, once its pods have started, since %s: that took %s at most lately", back.To.Version, back.To.Color,
-			back.Why, span(time.Duration(back.Seconds*float64(time.Second))))
+			back.Why, prose.Span(time.Duration(back.Seconds*float64(time.Second))))
 	default:
 		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color,
 			back.Why)

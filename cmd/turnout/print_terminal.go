@@ -9,6 +9,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // terminalPrinter redraws the timeline in place. It moves the cursor, so it writes
@@ -78,7 +79,7 @@ func timeline(rel *v1alpha1.Release, now time.Time) []string {
 		if f := s.Failure; f != nil && f.Step == entry.Step && entry.FinishedAt != nil {
 			mark = "✗"
 		}
-		lines = append(lines, mark+stepLine(entry.Step, span(end.Sub(entry.StartedAt.Time)), stepSays(rel, entry))[1:])
+		lines = append(lines, mark+stepLine(entry.Step, prose.Span(end.Sub(entry.StartedAt.Time)), stepSays(rel, entry))[1:])
 	}
 	if ahead := toCome(rel); len(ahead) > 0 {
 		lines = append(lines, "· "+strings.Join(ahead, "  "))

@@ -241,7 +241,7 @@ func TestATerminalKeepsWhatIsSaidInBetween(t *testing.T) {
 	p.tick(noon)
 	p.tick(noon)
 	drawn := timeline(rel, noon)
-	warning := "turnout: no turnout serve has taken " + rel.Name + " for 1m0s: is it running in this cluster, and does it serve namespace " +
+	warning := "turnout: no turnout serve has taken " + rel.Name + " for 1 min: is it running in this cluster, and does it serve namespace " +
 		rel.Namespace + "?"
 	want := slices.Concat(drawn, []string{warning}, drawn)
 	if diff := cmp.Diff(want, screen(t, out.String(), 200)); diff != "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/report"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // reading is what the commands that only look have in common.
@@ -196,7 +197,7 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 		rel := &all[i]
 		took := "-"
 		if end := rel.Status.FinishedAt; end != nil {
-			took = span(end.Sub(rel.CreationTimestamp.Time))
+			took = prose.Span(end.Sub(rel.CreationTimestamp.Time))
 		}
 		w.row(rel.Name, string(rel.Spec.Kind), versionOf(rel), phaseOf(rel), took, ago(now.Sub(rel.CreationTimestamp.Time)), rel.AskedBy(),
 			saidOf(rel))

@@ -9,6 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/command"
 	"github.com/turnout-dev/turnout/bot/report"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // terminal says facts about an application on a terminal, and in a workflow's log.
@@ -45,21 +46,23 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 		"done":        func(a command.Args) string { return fmt.Sprint(a.Done) },
 		"again":       func(a command.Args) string { return fmt.Sprint(a.Done + 1) },
 		"of":          func(a command.Args) string { return fmt.Sprint(a.Of) },
-		"limit":       func(a command.Args) string { return report.Brief(a.About.Duration) },
+		"limit":       func(a command.Args) string { return prose.Setting(a.About.Duration) },
 		"until":       func(a command.Args) string { return secondOf(a.Until) },
 		"time":        func(a command.Args) string { return secondOf(a.At) },
 		"byrelease":   byRelease,
 		"reason":      func(a command.Args) string { return strings.TrimRight(oneLine(a.Reason), ". ") },
-		"lock":        func(a command.Args) string { return strings.TrimRight(lockedBy(a.Lock), ". ") },
-		"phase":       func(a command.Args) string { return strings.ToLower(string(a.Phase)) },
-		"leftby":      leftBy,
-		"ended":       hasEnded,
-		"wait":        startsIn,
-		"next":        func(a command.Args) string { return t.nth(a, 0) },
-		"then":        func(a command.Args) string { return t.nth(a, 1) },
-		"list":        func(command.Args) string { return t.command("releases") },
-		"status":      func(command.Args) string { return t.command("status") },
-		"help":        func(command.Args) string { return "`turnout --help`" },
+		"lock": func(a command.Args) string {
+			return strings.TrimRight(lockedBy(a.Lock), ". ")
+		},
+		"phase":  func(a command.Args) string { return strings.ToLower(string(a.Phase)) },
+		"leftby": leftBy,
+		"ended":  hasEnded,
+		"wait":   startsIn,
+		"next":   func(a command.Args) string { return t.nth(a, 0) },
+		"then":   func(a command.Args) string { return t.nth(a, 1) },
+		"list":   func(command.Args) string { return t.command("releases") },
+		"status": func(command.Args) string { return t.command("status") },
+		"help":   func(command.Args) string { return "`turnout --help`" },
 		// A command takes these as they stand.
 		"name":      func(a command.Args) string { return oneLine(a.Application) },
 		"commit":    func(a command.Args) string { return a.Version.Short() },
@@ -72,10 +75,7 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 
 // leftBy says who took a version away from users, by what, and when.
 func leftBy(a command.Args) string {
-	by := "`" + a.Release + "`"
-	if a.By != "" {
-		by = oneLine(a.By) + " (" + by + ")"
-	}
+	by := prose.By(oneLine(a.By), "`"+a.Release+"`")
 	if a.At == nil {
 		return by
 	}
@@ -83,12 +83,7 @@ func leftBy(a command.Args) string {
 }
 
 // byRelease names who brought something about, and by which release.
-func byRelease(a command.Args) string {
-	if a.By == "" {
-		return oneLine(a.Release)
-	}
-	return oneLine(a.By + " (" + a.Release + ")")
-}
+func byRelease(a command.Args) string { return oneLine(prose.By(a.By, a.Release)) }
 
 // detail is what somebody else says of it, behind what we say.
 func detail(a command.Args) string {
@@ -111,9 +106,9 @@ func startsIn(a command.Args) string {
 	if a.About.Duration == 0 {
 		return "how long that takes is not known, since no release of it was measured yet"
 	}
-	text := "that took " + span(a.About.Duration) + " at most lately"
+	text := "that took " + prose.Span(a.About.Duration) + " at most lately"
 	if a.Longer.Duration > 0 {
-		text += ", and may take " + span(a.Longer.Duration) + " longer if the load balancer does not tell of each pod"
+		text += ", and may take " + prose.Span(a.Longer.Duration) + " longer if the load balancer does not tell of each pod"
 	}
 	return text
 }
@@ -161,9 +156,5 @@ func (t typist) command(verb string, more ...string) string {
 
 // lockedBy says who locked an application, since when and why.
 func lockedBy(l *v1alpha1.Lock) string {
-	text := fmt.Sprintf("locked by %s since %s", l.By, l.At.UTC().Format("2006-01-02 15:04 UTC"))
-	if l.Reason != "" {
-		text += ": " + oneLine(l.Reason)
-	}
-	return text
+	return prose.Locked(l.By, prose.Minute(l.At.Time), oneLine(l.Reason))
 }

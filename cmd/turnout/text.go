@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // cut shortens a line to a terminal's width.
@@ -19,20 +20,12 @@ func cut(s string, width int) string {
 	return string(runes[:max(0, width-1)]) + "…"
 }
 
-// span shows how long something took: to a tenth of a second below a minute.
-func span(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.1fs", max(0, d).Seconds())
-	}
-	return d.Round(time.Second).String()
-}
-
 // minuteOf shows a day and a time of day.
 func minuteOf(t *metav1.Time) string {
 	if t == nil {
 		return "a time that is not recorded"
 	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
+	return prose.Minute(t.Time)
 }
 
 // secondOf shows a time of day.

@@ -2,11 +2,9 @@ package proof
 
 import (
 	"fmt"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
 )
 
 // Sentence describes the result of a proof:
@@ -79,30 +77,16 @@ func percentile(s v1alpha1.ProofStatus) string {
 	if s.P99 == nil {
 		return ""
 	}
-	return ", p99 " + short(s.P99)
+	return ", p99 " + prose.Latency(s.P99.Duration)
 }
 
 func versions(s v1alpha1.ProofStatus) string {
 	text := ""
 	if s.NewVersionAfter != nil {
-		text = "; new version after " + short(s.NewVersionAfter)
+		text = "; new version after " + prose.Latency(s.NewVersionAfter.Duration)
 	}
 	if old := s.OldVersionUntil; old != nil && s.NewVersionAfter != nil && old.Duration > s.NewVersionAfter.Duration {
-		text += ", old one until " + short(old)
+		text += ", old one until " + prose.Latency(old.Duration)
 	}
 	return text
-}
-
-// short writes a duration as a person would say it.
-func short(d *metav1.Duration) string {
-	switch t := d.Duration; {
-	case t < time.Millisecond:
-		return "under 1 ms"
-	case t < 999500*time.Microsecond:
-		return fmt.Sprintf("%d ms", t.Round(time.Millisecond).Milliseconds())
-	case t < time.Minute:
-		return fmt.Sprintf("%.1f s", t.Seconds())
-	default:
-		return t.Round(time.Second).String()
-	}
 }

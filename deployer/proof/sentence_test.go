@@ -32,7 +32,7 @@ func TestSentenceSaysWhatWasSeen(t *testing.T) {
 		{"front ends lag", status{
 			Result: v1alpha1.ProofConfirmed, Requests: 412, P99: ms(34), NewVersionAfter: ms(999),
 			OldVersionUntil: ms(61_000),
-		}, "", "412 requests, 0 failed, p99 34 ms; new version after 999 ms, old one until 1m1s"},
+		}, "", "412 requests, 0 failed, p99 34 ms; new version after 999 ms, old one until 1 min 1 s"},
 		{
 			"failing as before",
 			status{Result: v1alpha1.ProofConfirmed, Requests: 412, Failed: 3, P99: ms(34)},

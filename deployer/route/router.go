@@ -39,7 +39,7 @@ type Router struct {
 	// Settle is how long the load balancer must find a colour healthy without a break,
 	// if it does not report on each pod. It also sets how often the load balancer is
 	// asked again: first after half of Settle, then after twice as long each time, up to
-	// twice Settle. The zero value means [track.DefaultSettle].
+	// twice Settle. The zero value means [v1alpha1.DefaultSettle].
 	Settle time.Duration
 }
 

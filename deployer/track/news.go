@@ -1,6 +1,10 @@
 package track
 
-import "time"
+import (
+	"time"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
 
 // News is what the controller of an Ingress has reported about it since a given moment.
 // Silence means nothing: events get lost, and a controller has a budget of them.
@@ -40,7 +44,7 @@ func (n News) RarePokes(settle time.Duration) time.Duration {
 		return 0
 	}
 	if settle == 0 {
-		settle = DefaultSettle
+		settle = v1alpha1.DefaultSettle
 	}
 	return 2 * settle
 }
@@ -50,7 +54,7 @@ func (n News) RarePokes(settle time.Duration) time.Duration {
 // Pokes also come at growing intervals.
 func (n News) UrgeAt(since, poked time.Time, settle time.Duration) time.Time {
 	if settle == 0 {
-		settle = DefaultSettle
+		settle = v1alpha1.DefaultSettle
 	}
 	if !poked.After(since) {
 		return since.Add(settle / 6)

@@ -12,11 +12,6 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// DefaultSettle is what a zero Settle means. Google's default interval of a health check is
-// 15 s, and two answers change a state for the worse (ingress-gce
-// pkg/translator/healthchecks.go:45-61).
-const DefaultSettle = 30 * time.Second
-
 // readinessGate is the condition with which Google's load balancer reports that it finds a
 // pod healthy, or that it does not know.
 const readinessGate = "cloud.google.com/load-balancer-neg-ready"
@@ -277,7 +272,7 @@ func (l WarmLook) judgeAge(w *Warmth) {
 
 func (l WarmLook) settle() time.Duration {
 	if l.Settle == 0 {
-		return DefaultSettle
+		return v1alpha1.DefaultSettle
 	}
 	return l.Settle
 }
