@@ -163,12 +163,30 @@ func TestPeopleSeeAndActInTheBrowser(t *testing.T) {
 	if page := post("merge/1", url.Values{"user": {"wanda"}}); !strings.Contains(page, "merged as") || !strings.Contains(page, "in_progress") {
 		t.Errorf("after the merge:\n%s", page)
 	}
-	for _, path := range []string{"/acme/shop", "/acme/shop/deployments"} {
-		response, err := http.Get(w.URL() + path)
-		check(t, err)
-		response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			t.Errorf("%s: %d", path, response.StatusCode)
+	merged := pr.MergeCommit()
+	for path, want := range map[string]string{
+		"/acme/shop": "", "/acme/shop/deployments": "",
+		"/acme/shop/pull/1":           `<a href="/acme/shop/commit/` + merged + `">`,
+		"/acme/shop/commit/" + merged: "<code>app.py</code></td><td>modified, +1 −1</td>",
+	} {
+		if status, page := w.browse(t, path); status != http.StatusOK || !strings.Contains(page, want) {
+			t.Errorf("%s: %d, want 200 and %q in\n%s", path, status, want, page)
 		}
 	}
+	for _, path := range []string{"/acme/shop/commit/" + strings.Repeat("0", 40), "/acme/shop/commit/none", "/acme/shop/pull/9"} {
+		if status, page := w.browse(t, path); status != http.StatusNotFound {
+			t.Errorf("%s: %d, want 404:\n%s", path, status, page)
+		}
+	}
+}
+
+// browse gets a page as a browser does.
+func (w *world) browse(t *testing.T, path string) (status int, page string) {
+	t.Helper()
+	response, err := http.Get(w.URL() + path)
+	check(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	check(t, err)
+	return response.StatusCode, string(body)
 }

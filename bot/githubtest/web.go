@@ -28,6 +28,7 @@ func (s *Server) webRoutes() *http.ServeMux {
 	mux.HandleFunc("GET /{owner}/{repo}", s.page("repository"))
 	mux.HandleFunc("GET /{owner}/{repo}/deployments", s.page("deployments"))
 	mux.HandleFunc("GET /{owner}/{repo}/pull/{number}", s.page("pull"))
+	mux.HandleFunc("GET /{owner}/{repo}/commit/{sha}", s.page("commit"))
 	mux.HandleFunc("POST /_sandbox/{owner}/{repo}/comments/{number}", s.form(func(f submitted) error {
 		_, err := f.repo.Comment(f.pull.Number, f.user, strings.ReplaceAll(f.body, "\r\n", "\n"))
 		return err
@@ -47,6 +48,12 @@ type view struct {
 	Comments    []commentView
 	Deployments []deploymentView
 	People      []string
+	Commit      commitView
+}
+
+type commitView struct {
+	Author, At, Message string
+	Files               []change
 }
 
 type pullView struct {
@@ -79,7 +86,7 @@ func (s *Server) page(name string) http.HandlerFunc {
 			s.unknownRoute(w, r) // most likely a REST route that is not served
 			return
 		}
-		shown, ok := s.view(repo, name, r.PathValue("number"))
+		shown, ok := s.view(repo, name, r)
 		s.mu.Unlock()
 		if !ok {
 			http.NotFound(w, r)
@@ -95,17 +102,22 @@ func (s *Server) page(name string) http.HandlerFunc {
 	}
 }
 
-// view gathers what a page shows; false if there is no such pull request. The caller holds s.mu.
-func (s *Server) view(repo *Repository, name, number string) (view, bool) {
+// view gathers what a page shows; false if there is no such pull request or commit. The caller holds s.mu.
+func (s *Server) view(repo *Repository, name string, r *http.Request) (view, bool) {
 	shown := view{Title: repo.FullName(), Repo: repo.FullName()}
 	for _, is := range repo.pulls(func(*issue) bool { return true }) {
 		shown.Pulls = append(shown.Pulls, is.view())
 	}
-	if name != "pull" {
+	switch name {
+	case "repository", "deployments":
 		shown.Deployments = repo.deploymentViews(func(*Deployment) bool { return true })
 		return shown, true
+	case "commit":
+		commit, err := repo.commitView(r.PathValue("sha"))
+		shown.Title, shown.Commit = "Commit "+r.PathValue("sha"), commit
+		return shown, err == nil
 	}
-	n, _ := strconv.ParseInt(number, 10, 64)
+	n, _ := strconv.ParseInt(r.PathValue("number"), 10, 64)
 	is := repo.issue(n)
 	if is == nil || is.pull == nil {
 		return view{}, false
@@ -140,6 +152,24 @@ func (is *issue) view() pullView {
 		Number: is.number, Title: is.title, Body: is.body, State: state, Author: is.author.Login, Head: is.pull.head,
 		Base: is.pull.base, HeadSHA: is.pull.headSHA, MergeCommit: is.pull.mergeCommit,
 	}
+}
+
+// commitView is a commit with the files that it changes against its first parent.
+func (r *Repository) commitView(ref string) (commitView, error) {
+	sha, ok := r.git.resolve(ref)
+	if !ok {
+		return commitView{}, fmt.Errorf("there is no commit %s", ref)
+	}
+	commit, err := r.git.commit(sha)
+	if err != nil {
+		return commitView{}, err
+	}
+	parent := ""
+	if len(commit.Parents) > 0 {
+		parent = commit.Parents[0]
+	}
+	files, err := r.git.changes(parent, sha)
+	return commitView{Author: commit.Author.Name, At: clock(commit.Author.At), Message: commit.Message, Files: files}, err
 }
 
 // emoji are the reactions as people see them.
