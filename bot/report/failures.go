@@ -30,7 +30,7 @@ var markdownFailures = map[command.Code]Text{
 
 	"FailedTargetInUse":    {"the colour that it would use has users${detail}", ""},
 	"FailedLiveUnselected": {"the live service lost its pods${detail}", ""},
-	"FailedTranslate":      {"the load balancer cannot use the Ingress${detail}", ""},
+	"FailedTranslate":      {"the load balancer cannot use the routes${detail}", ""},
 	"FailedPorts":          {"the services of the two colours have different ports${detail}", ""},
 	"FailedGateSpec":       {"its health gate cannot be asked${detail}", ""},
 	"FailedGateUnseen":     {"its health gate could not look${detail}", ""},

@@ -98,7 +98,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeNeverSwitched: {"Turnout has not switched to ${live} from another version, so there is nothing to return to.", revert},
 	command.CodeMovedByOthers: {
 		"Something other than Turnout has moved traffic to ${color} since the last switch.",
-		"Look at the Ingress: Turnout cannot know what to return to.",
+		"Look at the Ingress or HTTPRoute: Turnout cannot know what to return to.",
 	},
 	command.CodeNothingLive: {"${what} is not live: ${application} has no live version at present.", "${next} shows why."},
 	command.CodeLiveNotOurs: {

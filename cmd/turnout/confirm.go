@@ -21,10 +21,10 @@ func confirmCommand() *cobra.Command {
 	var by string
 	cmd := &cobra.Command{
 		Use: "confirm APP", Short: "Say that users reach the colour of the last switch",
-		Long: "Say, for the record, that users reach the colour that the Ingress sends them to. It is for an\n" +
-			"application with the condition SwitchUnconfirmed: nothing else told that Google's load balancer\n" +
-			"took up the last switch, so both colours are kept. Ask the public address first, from several\n" +
-			"places: the other colour is shrunk after this, once spec.drain and spec.hold have passed.",
+		Long: "Say, for the record, that users reach the colour that the Ingress or HTTPRoute sends them to.\n" +
+			"It is for an application with the condition SwitchUnconfirmed: nothing else told that the load\n" +
+			"balancer took up the last switch, so both colours are kept. Ask the public address first, from\n" +
+			"several places: the other colour is shrunk after this, once spec.drain and spec.hold have passed.",
 		Args: ofApplication("turnout confirm my-python-app", 0).check, ValidArgsFunction: c.complete(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cluster, err := c.connect()

@@ -33,7 +33,7 @@ var terminalFailures = map[command.Code]report.Text{
 
 	"FailedTargetInUse":    {Says: "the colour that it would use has users${detail}"},
 	"FailedLiveUnselected": {Says: "the live service lost its pods${detail}"},
-	"FailedTranslate":      {Says: "the load balancer cannot use the Ingress${detail}"},
+	"FailedTranslate":      {Says: "the load balancer cannot use the routes${detail}"},
 	"FailedPorts":          {Says: "the services of the two colours have different ports${detail}"},
 	"FailedGateSpec":       {Says: "its health gate cannot be asked${detail}"},
 	"FailedGateUnseen":     {Says: "its health gate could not look${detail}"},

@@ -104,7 +104,7 @@ var terminalTexts = map[command.Code]report.Text{
 	},
 	command.CodeMovedByOthers: {
 		Says: "Something other than Turnout has moved traffic to ${color} since the last switch.",
-		Next: "Look at the Ingress: Turnout cannot know what to return to.",
+		Next: "Look at the Ingress or HTTPRoute: Turnout cannot know what to return to.",
 	},
 	command.CodeNothingLive: {Says: "${application} has no live version at present.", Next: "${status} shows why."},
 	command.CodeLiveNotOurs: {
