@@ -63,7 +63,7 @@ func refusedRefs(bg *v1alpha1.BlueGreen, found track.Rule, rule map[string]any, 
 		case !isService(ref):
 			refuse(field, "Kind", "is a %s, not a Service, beside %s: move it to a rule of its own", text(ref["kind"]), ours)
 		case !own:
-			refuse(field, "ThirdBackend", "names %s beside %s: move it to a rule of its own, or remove it", text(ref["name"]), ours)
+			refuse(field, "ThirdBackend", "names %s beside %s: move it to a rule of its own, or remove it", refName(ref), ours)
 		case seen[c]:
 			refuse(field, "Twice", "names service %s again: name it once in a rule", text(ref["name"]))
 		}
@@ -81,6 +81,14 @@ func refusedRefs(bg *v1alpha1.BlueGreen, found track.Rule, rule map[string]any, 
 		refuse(at+".backendRefs", "NoShare", "sends nobody to %s: give one of them a weight", ours)
 	}
 	return all
+}
+
+// refName names the object of a reference, with its namespace if it has one.
+func refName(ref map[string]any) string {
+	if namespace := text(ref["namespace"]); namespace != "" {
+		return namespace + "/" + text(ref["name"])
+	}
+	return text(ref["name"])
 }
 
 // refusedRule is what else of a rule cannot be followed.

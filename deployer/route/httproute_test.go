@@ -236,7 +236,7 @@ func TestRefusals(t *testing.T) {
 		},
 		{
 			"one of another namespace", `backendRefs: [{name: app-blue-svc, port: 8080}, {name: app-green-svc, namespace: x, port: 80}]`,
-			"ThirdBackend spec.rules[2].backendRefs[1] names app-green-svc beside app-blue-svc and app-green-svc: move it to a rule of its own, " +
+			"ThirdBackend spec.rules[2].backendRefs[1] names x/app-green-svc beside app-blue-svc and app-green-svc: move it to a rule of its own, " +
 				"or remove it",
 		},
 		{
