@@ -14,7 +14,8 @@ import (
 
 // verifyAct runs the health gate.
 type verifyAct struct {
-	pods gate.Access
+	pods    gate.Access
+	through throughGateway
 }
 
 // do makes the health gate's rounds, one per look, until every pod of the target has
@@ -40,6 +41,12 @@ func (act verifyAct) do(ctx context.Context, a *attempt) (pause, error) {
 	}
 	look := act.lookAt(ctx, a, plan)
 	status, verdict := watch.Step(st.Gate, look)
+	if verdict.Outcome == track.GatePassed {
+		if err := act.through.ask(ctx, a, &look); err != nil {
+			return pause{}, err
+		}
+		status, verdict = watch.Step(st.Gate, look)
+	}
 	st.Gate = &status
 	switch verdict.Outcome {
 	case track.GateAgain:

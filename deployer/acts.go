@@ -27,6 +27,7 @@ type common struct {
 	urlMap     urlMap
 	switches   switches
 	status     appStatus
+	through    throughGateway
 }
 
 // acts are the acts of the tracks' steps, see [track.Row], each with no more of the world
@@ -47,7 +48,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 		v1alpha1.StepStage:   stageAct{rollout: p.rollout, routes: routes, workloads: workloads},
 		v1alpha1.StepSize:    sizeAct{reference: p.reference, rollout: p.rollout, workloads: workloads},
 		v1alpha1.StepWarm:    warmAct{recorder: p.recorder, routes: routes, settle: routes.Settle},
-		v1alpha1.StepVerify:  verifyAct{pods: d.Pods},
+		v1alpha1.StepVerify:  verifyAct{pods: d.Pods, through: p.through},
 		v1alpha1.StepPromote: promoteAct{repository: p.repository},
 		v1alpha1.StepSwitch: switchAct{
 			recorder: p.recorder, measuring: p.measuring, moving: p.moving, preparing: p.preparing,
@@ -84,6 +85,7 @@ func (d *Deployer) common() common {
 		},
 		switches: switches{d.carriesOut()},
 		status:   appStatus{record: d.Record, observer: d.Observer},
+		through:  throughGateway{address: address, routes: d.Routes},
 	}
 	p.build = buildRecord{access: p.access, turns: turns{&d.calls}}
 	p.reference = reference{recorder: p.recorder, moving: p.moving, routes: d.Routes}

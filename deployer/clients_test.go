@@ -42,7 +42,9 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 		v1alpha1.StepWarm: strings.Fields(`
 			releases.UpdateRelease
 			routes.News routes.Poke`),
-		v1alpha1.StepVerify:  strings.Fields(`gate.Access`),
+		v1alpha1.StepVerify: strings.Fields(`
+			*url.URL deployer.Observer gate.Access
+			routes.StandbyHeader`),
 		v1alpha1.StepPromote: strings.Fields(`deployer.Source ledger.Meet`),
 		v1alpha1.StepSwitch: strings.Fields(`
 			*deployer.probers *url.URL deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease

@@ -246,3 +246,68 @@ func TestGatewayAPIThatIsInstalledLaterIsNoticed(t *testing.T) {
 		func() string { return "not yet" })
 	w.until("it is ready", reason("Ready: the next release can run"), func() string { return "not ready" })
 }
+
+// A Gateway that had taken up both routes when the target was attached does not accept
+// them any more: nobody knows where it sends its users.
+func TestNobodyIsMovedWhileAGatewayNoLongerAcceptsTheRoute(t *testing.T) {
+	t.Parallel()
+	w, g := newGatewayWorld(t, manual, func(bg *v1alpha1.BlueGreen) {
+		bg.Spec.Deadlines.Warm.Duration = time.Second
+	})
+	w.run()
+	rel := w.await(w.submit("a"), "waits for a person", func(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting })
+	g.acceptInside(false)
+	w.until("the Gateway to say so", func() bool { return len(w.routes().AcceptedSince(nil)) == 1 }, func() string { return "" })
+	w.approve(rel)
+	rel = w.await(rel, "its end", hasEnded)
+	if rel.Status.Phase != v1alpha1.ReleaseError || !strings.Contains(rel.Status.Failure.Message, "infra/inside says Accepted is false") {
+		t.Errorf("it ended as %s: %+v", rel.Status.Phase, rel.Status.Failure)
+	}
+	w.expectOnGateway(v1alpha1.Blue, 2)
+}
+
+// It stops right after the switch: it cannot use the routes that users are to have.
+func TestGatewayThatStopsAcceptingAfterTheSwitchMovesUsersBack(t *testing.T) {
+	t.Parallel()
+	w, g := newGatewayWorld(t, manual)
+	w.run()
+	rel := w.await(w.submit("a"), "waits for a person", func(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting })
+	g.holdInside(true)
+	w.approve(rel)
+	rel = w.await(rel, "waits for the second parent", func(r *v1alpha1.Release) bool {
+		return r.Status.Waiting != nil && r.Status.Waiting.Because == v1alpha1.BecauseSwitch
+	})
+	g.acceptInside(false)
+	g.holdInside(false)
+	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
+	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedTranslate || !strings.Contains(f.Message, "says Accepted is false") {
+		t.Errorf("the failure is %+v", f)
+	}
+	w.expectOnGateway(v1alpha1.Blue, 4)
+}
+
+// Somebody takes a Gateway from the route in the middle. It may send its users where it
+// did, so that neither colour is shrunk until a person has looked.
+func TestGatewayThatIsTakenAwayInTheMiddleIsNotTakenForOneThatFollowed(t *testing.T) {
+	t.Parallel()
+	w, g := newGatewayWorld(t, manual, func(bg *v1alpha1.BlueGreen) {
+		bg.Spec.Hold, bg.Spec.Deadlines.Confirm.Duration = duration(0), 500*time.Millisecond
+	})
+	w.run()
+	rel := w.await(w.submit("a"), "waits for a person", func(r *v1alpha1.Release) bool { return r.Status.Phase == v1alpha1.ReleaseWaiting })
+	g.holdInside(true)
+	w.approve(rel)
+	rel = w.await(rel, "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
+	u := w.readRoute("shop")
+	before := u.DeepCopy()
+	check(t, unstructured.SetNestedSlice(u.Object, []any{parentRef("edge", "outside")}, "spec", "parentRefs"))
+	check(t, w.kube.Patch(t.Context(), u, client.MergeFrom(before)))
+	g.holdInside(false)
+	rel = w.await(rel, "its end", hasEnded)
+	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedNotTakenUp || !strings.Contains(f.Message, "says nothing of it") {
+		t.Errorf("it ended as %s: %+v", rel.Status.Phase, f)
+	}
+	w.until("the condition says so", func() bool { return w.condition(v1alpha1.ConditionSwitchUnconfirmed) != nil },
+		func() string { return "no such condition" })
+	w.expectSizes(1, 1)
+}

@@ -112,6 +112,8 @@ type gateways struct {
 	mu sync.Mutex
 	// held are Gateways that carry out nothing, by name.
 	held map[string]bool
+	// rejected are Gateways that accept no route, by name.
+	rejected map[string]bool
 	// refuse tells why a Gateway cannot use a route; "" if it can.
 	refuse func(u *unstructured.Unstructured) string
 	// silent: they do not say of which generation they speak.
@@ -124,8 +126,14 @@ func (g *gateways) holdInside(held bool) {
 	g.held["inside"] = held
 }
 
+func (g *gateways) acceptInside(accepted bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.rejected["inside"] = !accepted
+}
+
 func (w *world) startGateways() *gateways {
-	g := &gateways{held: map[string]bool{}, refuse: func(*unstructured.Unstructured) string { return "" }}
+	g := &gateways{held: map[string]bool{}, rejected: map[string]bool{}, refuse: func(*unstructured.Unstructured) string { return "" }}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -159,7 +167,8 @@ func (g *gateways) carryOut(ctx context.Context, kube client.Client, u *unstruct
 		i := slices.IndexFunc(before, func(p any) bool { return p.(map[string]any)["parentRef"].(map[string]any)["name"] == name })
 		if i >= 0 {
 			c := before[i].(map[string]any)["conditions"].([]any)[0].(map[string]any)
-			if g.held[name.(string)] || c["observedGeneration"] == u.GetGeneration() || g.silent {
+			told := c["observedGeneration"] == u.GetGeneration() && (c["status"] == "True") != g.rejected[name.(string)]
+			if g.held[name.(string)] || told || g.silent {
 				parents = append(parents, before[i])
 				continue
 			}
@@ -168,7 +177,7 @@ func (g *gateways) carryOut(ctx context.Context, kube client.Client, u *unstruct
 		}
 		changed = true
 		parents = append(parents, map[string]any{
-			"parentRef": maps.Clone(r.(map[string]any)), "controllerName": "example.com/gateway", "conditions": g.conditions(u),
+			"parentRef": maps.Clone(r.(map[string]any)), "controllerName": "example.com/gateway", "conditions": g.conditions(u, name.(string)),
 		})
 	}
 	if !changed {
@@ -180,7 +189,7 @@ func (g *gateways) carryOut(ctx context.Context, kube client.Client, u *unstruct
 	return kube.Status().Update(ctx, u)
 }
 
-func (g *gateways) conditions(u *unstructured.Unstructured) []any {
+func (g *gateways) conditions(u *unstructured.Unstructured, gateway string) []any {
 	condition := func(kind, status, reason, message string) map[string]any {
 		c := map[string]any{
 			"type": kind, "status": status, "reason": reason, "message": message, "observedGeneration": u.GetGeneration(),
@@ -195,5 +204,9 @@ func (g *gateways) conditions(u *unstructured.Unstructured) []any {
 	if why := g.refuse(u); why != "" {
 		resolved = condition("ResolvedRefs", "False", "BackendNotFound", why)
 	}
-	return []any{condition("Accepted", "True", "Accepted", ""), resolved}
+	accepted := condition("Accepted", "True", "Accepted", "")
+	if g.rejected[gateway] {
+		accepted = condition("Accepted", "False", "NotAllowedByListeners", "no listener allows it")
+	}
+	return []any{accepted, resolved}
 }

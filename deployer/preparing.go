@@ -3,7 +3,6 @@ package deployer
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -27,12 +26,7 @@ type preparing struct {
 func (p preparing) noteEvents(ctx context.Context, a *attempt) {
 	r := a.route()
 	r.TookEffectAt, r.TookEffectBy = nil, ""
-	if g := a.o.Routes.Gateway; g != nil {
-		// Those that accepted it before an earlier patch of this release count still.
-		r.Parents = append(r.Parents, track.Accepted(g.Parents)...)
-		slices.Sort(r.Parents)
-		r.Parents = slices.Compact(r.Parents)
-	}
+	r.Parents = a.o.Routes.AcceptedSince(r.Parents)
 	news, err := p.routes.News(ctx, a.bg, "")
 	if err != nil {
 		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)

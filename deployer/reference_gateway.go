@@ -30,7 +30,8 @@ func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
 	if !g.Complete() {
 		return r.write(ctx, a)
 	}
-	word := a.o.Routes.Word(track.Accepted(g.Parents))
+	known := a.o.Routes.AcceptedSince(a.route().Parents)
+	word := a.o.Routes.Word(known)
 	switch {
 	case word.Refused:
 		if err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
@@ -40,6 +41,7 @@ func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
 	case word.Waits():
 		return awaits(a, a.o.Routes.String(), word), nil
 	}
+	a.route().Parents = known // with the milestone
 	return pause{}, nil
 }
 

@@ -28,6 +28,7 @@ const (
 // address is where to send requests, and how.
 type address struct {
 	method, url, versionHeader, userAgent string
+	header                                map[string]string
 	kept, fresh                           *http.Client
 }
 
@@ -41,7 +42,7 @@ func newAddress(c Config) *address {
 		return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
 	return &address{
-		method: c.Method, url: c.URL, versionHeader: c.VersionHeader, userAgent: c.UserAgent,
+		method: c.Method, url: c.URL, versionHeader: c.VersionHeader, userAgent: c.UserAgent, header: c.Header,
 		kept: client(false), fresh: client(true),
 	}
 }
@@ -85,6 +86,9 @@ func (d *address) once(ctx context.Context, client *http.Client) (a Answer, reus
 		return Answer{Kind: Unseen, Text: err.Error()}, false, false
 	}
 	req.Header.Set("User-Agent", d.userAgent)
+	for name, value := range d.header {
+		req.Header.Set(name, value)
+	}
 	resp, err := client.Do(req)
 	if err != nil {
 		return d.broken(err, written.Load()), used.Load(), false

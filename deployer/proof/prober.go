@@ -20,6 +20,8 @@ type Config struct {
 	URL, Method string
 	// VersionHeader is a header of the answers that distinguishes versions; "" means none.
 	VersionHeader string
+	// Header is sent with every request. Optional.
+	Header map[string]string
 	// Rate is the maximum number of requests a second.
 	Rate int
 	// UserAgent says who sends requests; see [UserAgent].

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"regexp"
@@ -33,22 +34,43 @@ func newPassword() string {
 }
 
 // passwordOf reads the value back from a standby route; a new one if it has none such.
-// It is kept nowhere else.
 func passwordOf(standby *unstructured.Unstructured) string {
+	if value, found := storedPassword(standby); found {
+		return value
+	}
+	return newPassword()
+}
+
+// storedPassword is the value in a standby route. It is kept nowhere else.
+func storedPassword(standby *unstructured.Unstructured) (value string, found bool) {
 	if standby == nil {
-		return newPassword()
+		return "", false
 	}
 	for _, r := range list(fields(standby.Object["spec"])["rules"]) {
 		for _, m := range list(fields(r)["matches"]) {
 			for _, h := range list(fields(m)["headers"]) {
 				header := fields(h)
 				if value := text(header["value"]); text(header["name"]) == standbyHeader && password.MatchString(value) {
-					return value
+					return value, true
 				}
 			}
 		}
 	}
-	return newPassword()
+	return "", false
+}
+
+// StandbyHeader is the header by which the standby route leads a request to its colour,
+// for requests alone: it is never shown. It is nil if there is no such route.
+func (r *Router) StandbyHeader(ctx context.Context, bg *v1alpha1.BlueGreen) (map[string]string, error) {
+	standby, err := httpRoute(ctx, r.Reader, bg.Namespace, bg.StandbyRoute())
+	if err != nil {
+		return nil, err
+	}
+	value, found := storedPassword(standby)
+	if !found || !ownedBy(bg, standby) {
+		return nil, nil
+	}
+	return map[string]string{standbyHeader: value}, nil
 }
 
 // standbySpec is the spec of the standby route of an application, from that of its own

@@ -185,13 +185,24 @@ func (g *Gateway) Complete() bool {
 	return len(g.Rules) > 0 && !slices.ContainsFunc(g.Rules, func(r Rule) bool { return len(r.Refs) < 2 })
 }
 
-// StandbyWord is what the parents that have accepted the application's route say of its
-// standby route, which is nothing where there is no such route.
-func (s Routes) StandbyWord() ParentsWord {
+// AcceptedSince adds those parents that have accepted the route to the keys of those that
+// had before: one that stops while a release goes on may still send users somewhere.
+func (s Routes) AcceptedSince(before []string) []string {
+	if s.Gateway == nil {
+		return before
+	}
+	keys := append(slices.Clone(before), Accepted(s.Gateway.Parents)...)
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// StandbyWord is what the parents that have accepted the application's route, now or
+// before, say of its standby route, which is nothing where there is no such route.
+func (s Routes) StandbyWord(before ...string) ParentsWord {
 	if s.Gateway == nil {
 		return ParentsWord{}
 	}
-	return Hear(s.Gateway.Standby.Parents, Accepted(s.Gateway.Parents), s.Gateway.Standby.Generation)
+	return Hear(s.Gateway.Standby.Parents, s.AcceptedSince(before), s.Gateway.Standby.Generation)
 }
 
 // Word is what the parents that had accepted the route say of it as it is.

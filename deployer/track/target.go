@@ -11,7 +11,7 @@ func LookOf(r *v1alpha1.Release, o Observed) WarmLook {
 	if r.Status.Route != nil {
 		l.Known = *r.Status.Route
 	}
-	l.Standby = o.Routes.StandbyWord()
+	l.Standby = o.Routes.StandbyWord(l.Known.Parents...)
 	l.Rollback = r.Spec.Kind == v1alpha1.Rollback
 	// A reference that this release had to make is one that was gone, and with it
 	// what the load balancer had of the pods. An intent comes after it was taken up.
