@@ -151,21 +151,27 @@ func (a *application) apply(dir string, change func(*unstructured.Unstructured))
 		if filepath.Base(path) == "cloudbuild.yaml" {
 			continue // no manifest
 		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			a.t.Fatal(err)
+		a.applyFile(path, change)
+	}
+}
+
+// applyFile is [application.apply] for one file.
+func (a *application) applyFile(path string, change func(*unstructured.Unstructured)) {
+	a.t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for document := range strings.SplitSeq(string(text), "\n---\n") {
+		u := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(document), u); err != nil {
+			a.t.Fatalf("reading %s: %v", path, err)
 		}
-		for document := range strings.SplitSeq(string(text), "\n---\n") {
-			u := &unstructured.Unstructured{}
-			if err := yaml.Unmarshal([]byte(document), u); err != nil {
-				a.t.Fatalf("reading %s: %v", path, err)
-			}
-			u.SetNamespace(a.namespace)
-			if change != nil {
-				change(u)
-			}
-			a.create(u)
+		u.SetNamespace(a.namespace)
+		if change != nil {
+			change(u)
 		}
+		a.create(u)
 	}
 }
 

@@ -12,88 +12,52 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/sandbox/gateway"
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// gateways have front ends of which the last follows the first after 3 s.
+// gateways have front ends of which the last follows its controller's report after 20 s.
 var gateways = gateway.Config{Delays: &gateway.Delays{
-	Programme: 300 * time.Millisecond, FirstAdoption: 200 * time.Millisecond, LastAdoption: 3 * time.Second,
+	Programme: 300 * time.Millisecond, FirstAdoption: 200 * time.Millisecond, LastAdoption: 20 * time.Second,
 	Attach: 200 * time.Millisecond, Detach: 200 * time.Millisecond, HealthInterval: 200 * time.Millisecond,
 }}
 
-// gatewayObjects are what the example has in place of its Ingress: a rule for
-// everything, and one for an exact path, which is more specific.
-const gatewayObjects = `apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {name: gke-l7-global-external-managed}
-spec: {controllerName: networking.gke.io/gateway}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: outside}
-spec:
-  gatewayClassName: gke-l7-global-external-managed
-  listeners: [{name: http, port: 80, protocol: HTTP}]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: shop}
-spec:
-  parentRefs: [{name: outside}]
-  rules:
-  - backendRefs: [{name: my-python-app-blue-svc, port: 80}]
-  - matches: [{path: {type: Exact, value: /healthz}}]
-    filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Rule, value: exact}]}}]
-    backendRefs: [{name: my-python-app-blue-svc, port: 80}]
----
-apiVersion: networking.gke.io/v1
-kind: HealthCheckPolicy
-metadata: {name: blue}
-spec:
-  targetRef: {group: "", kind: Service, name: my-python-app-blue-svc}
-  default: {checkIntervalSec: 5, config: {type: HTTP, httpHealthCheck: {requestPath: /healthz}}}
----
-apiVersion: networking.gke.io/v1
-kind: HealthCheckPolicy
-metadata: {name: green}
-spec:
-  targetRef: {group: "", kind: Service, name: my-python-app-green-svc}
-  default: {checkIntervalSec: 5, config: {type: HTTP, httpHealthCheck: {requestPath: /healthz}}}
-`
-
-// adoptOnGateway runs the example behind a Gateway.
+// adoptOnGateway runs the example behind a Gateway. Its route has a second rule here,
+// which is more specific.
 func adoptOnGateway(t *testing.T) *application {
 	t.Helper()
 	a := newApplication(t, "gateway", sources(t, example))
-	for document := range strings.SplitSeq(gatewayObjects, "\n---\n") {
-		u := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(document), u); err != nil {
-			t.Fatal(err)
-		}
-		if u.GetKind() != "GatewayClass" {
-			u.SetNamespace(a.namespace)
-		}
-		a.create(u)
-	}
-	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
-		switch u.GetKind() {
-		case "Deployment":
+	class := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{"controllerName": gateway.GKE}}}
+	class.SetAPIVersion("gateway.networking.k8s.io/v1")
+	class.SetKind("GatewayClass")
+	class.SetName(world.GatewayClass)
+	a.create(class)
+	one := func(u *unstructured.Unstructured) {
+		if u.GetKind() == "Deployment" {
 			set(t, u, int64(1), "spec", "replicas")
-		case "Ingress":
-			u.SetName("unused") // of another class than any controller here
-			u.SetAnnotations(map[string]string{"kubernetes.io/ingress.class": "nobody"})
-			set(t, u, []any{}, "spec", "rules")
-			set(t, u, map[string]any{"service": map[string]any{"name": "nobody", "port": map[string]any{"number": int64(80)}}}, "spec",
-				"defaultBackend")
+		}
+	}
+	for _, file := range []string{"deployment-blue", "deployment-green", "service-blue", "service-green"} {
+		a.applyFile(filepath.Join(example, "k8s", file+".yaml"), one)
+	}
+	a.apply(filepath.Join(onGateway, "k8s"), func(u *unstructured.Unstructured) {
+		switch u.GetKind() {
+		case "HTTPRoute":
+			rules, _, _ := unstructured.NestedSlice(u.Object, "spec", "rules")
+			exact := runtime.DeepCopyJSONValue(rules[0]).(map[string]any)
+			exact["matches"] = []any{map[string]any{"path": map[string]any{"type": "Exact", "value": "/healthz"}}}
+			exact["filters"] = []any{map[string]any{"type": "ResponseHeaderModifier", "responseHeaderModifier": map[string]any{
+				"set": []any{map[string]any{"name": "X-Rule", "value": "exact"}},
+			}}}
+			set(t, u, append(rules, exact), "spec", "rules")
 		case "BlueGreen":
 			a.take(u)
-			set(t, u, "shop", "spec", "gateway", "route")
 			set(t, u, world.NameOf(running.GatewayURL), "spec", "url")
 			set(t, u, "1s", "spec", "soak")
+			set(t, u, "21s", "spec", "proof", "tail") // until the last front end has followed
 		}
 	})
 	a.awaitReason(v1alpha1.ReasonReady)
@@ -162,7 +126,7 @@ func (a *application) route(name string) *unstructured.Unstructured {
 // weights are those of each rule of the application's route.
 func (a *application) weights() (all []string) {
 	a.t.Helper()
-	rules, _, _ := unstructured.NestedSlice(a.route("shop").Object, "spec", "rules")
+	rules, _, _ := unstructured.NestedSlice(a.route(name).Object, "spec", "rules")
 	for _, r := range rules {
 		refs, _, _ := unstructured.NestedSlice(r.(map[string]any), "backendRefs")
 		text := ""

@@ -27,6 +27,7 @@ import (
 const (
 	project   = "../.."
 	example   = project + "/examples/python-app"
+	onGateway = project + "/examples/python-app-gateway"
 	shop      = project + "/examples/two-applications"
 	reference = "../testdata/reference-app"
 	// bucket is the default one of the reference application's project.
