@@ -44,6 +44,15 @@ func alwaysAnswers(code int) http.HandlerFunc {
 	return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(code) }
 }
 
+// failsAtFirst answers some requests with a failure, and then well.
+func failsAtFirst(times int) http.HandlerFunc {
+	return func(rw http.ResponseWriter, _ *http.Request) {
+		if times--; times >= 0 {
+			rw.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}
+}
+
 // The load balancer has no healthy endpoint of the new version, though its pods are ready
 // and pass the gate: its health check asks another path.
 func TestVersionThatTheGatewayDoesNotServeNeverGetsUsers(t *testing.T) {
@@ -71,10 +80,12 @@ func TestGatewayThatCannotBeAskedStopsNoRelease(t *testing.T) {
 		"both fail":  {&frontEnd{standby: alwaysAnswers(http.StatusBadGateway), live: alwaysAnswers(http.StatusBadGateway)}, "and so it does for the live colour"},
 		"a login":    {&frontEnd{standby: alwaysAnswers(http.StatusUnauthorized), live: alwaysAnswers(http.StatusUnauthorized)}, "answered 401"},
 		"it answers": {&frontEnd{}, ""},
+		// Its health check needs a while.
+		"it answers later": {&frontEnd{standby: failsAtFirst(4)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, _ := newGatewayWorld(t)
+			w, _ := newGatewayWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Gate.Interval = *duration(100 * time.Millisecond) })
 			w.publishGateway(tt.front)
 			w.run()
 			rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
