@@ -40,7 +40,8 @@ func (g throughGateway) ask(ctx context.Context, a *attempt, look *track.GateLoo
 	case err != nil:
 		return err
 	case said.unseen != "":
-		a.finding(fmt.Sprintf("whether users would reach %s through the Gateway could not be seen before the switch: %s", a.target(), said.unseen))
+		a.finding(fmt.Sprintf("whether users would reach %s through the Gateway could not be seen before the switch: %s", a.target(),
+			said.unseen))
 	case said.elsewhere != "":
 		look.Passed, look.Unseen = false, errors.New(said.elsewhere)
 	case said.failure != "":
@@ -86,7 +87,8 @@ func (g throughGateway) hear(ctx context.Context, of standbyColor) heardThrough 
 			}
 			return heardThrough{failure: answer.Text}
 		case theirs != "" && answer.Version != theirs:
-			return heardThrough{elsewhere: fmt.Sprintf("the standby route of service %s is not in effect everywhere: it led to the version %q, not %q",
+			return heardThrough{elsewhere: fmt.Sprintf(
+				"the standby route of service %s is not in effect everywhere: it led to the version %q, not %q",
 				of.side.Service, answer.Version, theirs)}
 		}
 	}

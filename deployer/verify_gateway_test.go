@@ -63,8 +63,8 @@ func TestVersionThatTheGatewayDoesNotServeNeverGetsUsers(t *testing.T) {
 	w.publishGateway(&frontEnd{standby: alwaysAnswers(http.StatusServiceUnavailable)})
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseFailed)
-	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedGate || !strings.Contains(f.Message, "the Gateway, for service my-python-app-green-svc") ||
-		!strings.Contains(f.Message, "answered 503") {
+	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedGate ||
+		!containsAll(f.Message, []string{"the Gateway, for service my-python-app-green-svc", "answered 503"}) {
 		t.Errorf("the failure is %+v", f)
 	}
 	w.expectOnGateway(v1alpha1.Blue, 2)
@@ -73,12 +73,13 @@ func TestVersionThatTheGatewayDoesNotServeNeverGetsUsers(t *testing.T) {
 // What fails for the live colour, too, and what cannot be asked, is not the new version's.
 func TestGatewayThatCannotBeAskedStopsNoRelease(t *testing.T) {
 	t.Parallel()
+	badGateway, login := alwaysAnswers(http.StatusBadGateway), alwaysAnswers(http.StatusUnauthorized)
 	for name, tt := range map[string]struct {
 		front   *frontEnd
 		finding string
 	}{
-		"both fail":  {&frontEnd{standby: alwaysAnswers(http.StatusBadGateway), live: alwaysAnswers(http.StatusBadGateway)}, "and so it does for the live colour"},
-		"a login":    {&frontEnd{standby: alwaysAnswers(http.StatusUnauthorized), live: alwaysAnswers(http.StatusUnauthorized)}, "answered 401"},
+		"both fail":  {&frontEnd{standby: badGateway, live: badGateway}, "and so it does for the live colour"},
+		"a login":    {&frontEnd{standby: login, live: login}, "answered 401"},
 		"it answers": {&frontEnd{}, ""},
 		// Its health check needs a while.
 		"it answers later": {&frontEnd{standby: failsAtFirst(4)}, ""},

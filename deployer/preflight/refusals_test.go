@@ -15,8 +15,9 @@ import (
 // routed are the facts of an application with a route whose first rule has these fields.
 func routed(t *testing.T, rule string) Facts {
 	t.Helper()
+	text := "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nspec:\n  rules:\n  - " + strings.ReplaceAll(rule, "\n", "\n    ")
 	u := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal([]byte("apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nspec:\n  rules:\n  - "+strings.ReplaceAll(rule, "\n", "\n    ")), u); err != nil {
+	if err := yaml.Unmarshal([]byte(text), u); err != nil {
 		t.Fatal(err)
 	}
 	f := onGateway()
@@ -40,7 +41,8 @@ func TestRulesThatCannotBeWeighedAreRefusedBeforeABuild(t *testing.T) {
 		},
 		"a Service of another namespace": {
 			"backendRefs: [" + ours + ", {name: app-green-svc, namespace: else, port: 80}]",
-			"ThirdBackend", "spec.rules[0].backendRefs[1]", "names else/app-green-svc beside app-blue-svc and app-green-svc: move it to a rule of its own, or remove it",
+			"ThirdBackend", "spec.rules[0].backendRefs[1]",
+			"names else/app-green-svc beside app-blue-svc and app-green-svc: move it to a rule of its own, or remove it",
 		},
 		"a backend that is no Service": {
 			"backendRefs: [" + ours + ", {group: net.gke.io, kind: ServiceImport, name: far, port: 80}]",
