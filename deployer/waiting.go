@@ -64,5 +64,5 @@ func turnAfter(release string) pause {
 
 // unlocking is the wait for a person who unlocks the application.
 func unlocking(l *v1alpha1.Lock) pause {
-	return pause{message: "waits: " + lockedBy(l), waits: l.Waiting()}
+	return pause{message: "waits: " + lockedBy(l), waits: track.WaitsForUnlock(l)}
 }

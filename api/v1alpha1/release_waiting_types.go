@@ -40,12 +40,6 @@ type Waiting struct {
 	Detail string `json:"detail,omitempty"`
 }
 
-// Waiting is the wait of a release for somebody who removes a lock.
-func (l *Lock) Waiting() *Waiting {
-	since := l.At.Rfc3339Copy()
-	return &Waiting{For: WaitsForLock, By: l.By, Since: &since, Detail: l.Reason}
-}
-
 // WaitingFor is what a release waits for.
 //
 // +kubebuilder:validation:Enum=Approval;Lock;Turn;Drain;TakeUp;Application;Repository;Grant;Build;Pods;Deployment;Ingress;LoadBalancer;Gate;Baseline;Address;Soak;Answer;Retry

@@ -42,9 +42,9 @@ var once = []struct {
 		apart: map[string]string{"internal/prose/time.go": "the place"},
 	},
 	{
-		fact: "who locked an application", use: "prose.Locked or Lock.Waiting instead",
+		fact: "who locked an application", use: "prose.Locked or track.WaitsForUnlock instead",
 		copy:  regexp.MustCompile(`"locked by |For: +v1alpha1\.WaitsForLock\b`),
-		apart: map[string]string{"internal/prose/who.go": "the place"},
+		apart: map[string]string{"internal/prose/who.go": "the place", "deployer/track/waiting.go": "the place"},
 	},
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/bot/command"
+	"github.com/turnout-dev/turnout/deployer/track"
 )
 
 // byHand is what the commands that write a release have in common.
@@ -129,7 +130,7 @@ func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release 
 	rel = rel.DeepCopy()
 	rel.Status.Waiting = nil
 	if lock := app.Status.Lock; lock != nil {
-		rel.Status.Waiting = lock.Waiting()
+		rel.Status.Waiting = track.WaitsForUnlock(lock)
 	}
 	message := stands(rel) // programs read it beside the facts
 	rel.Status.Message = message

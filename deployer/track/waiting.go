@@ -42,3 +42,8 @@ func Stamp(t time.Time) *metav1.Time {
 	at := metav1.NewTime(t).Rfc3339Copy()
 	return &at
 }
+
+// WaitsForUnlock is the wait for a person who unlocks the application.
+func WaitsForUnlock(l *v1alpha1.Lock) *v1alpha1.Waiting {
+	return &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: l.By, Since: Stamp(l.At.Time), Detail: l.Reason}
+}
