@@ -294,29 +294,6 @@ func cut(v reflect.Value, field string, keep int) {
 	}
 }
 
-// FitGitHub checks what the bot keeps. It changes nothing: the bot compares it with what
-// it published, and all of it consists of texts that fitted before.
-func FitGitHub(s *v1alpha1.GitHubStatus) error {
-	var errs []error
-	check := func(field, text string, limit int) {
-		if n := prose.Size(text); n > limit {
-			errs = append(errs, fmt.Errorf("%w: status.github.%s has %d bytes (at most %d)", ErrTooLarge, field, n, limit))
-		}
-	}
-	check("deploymentState", s.DeploymentState, 2<<10)
-	check("deploymentStateIntended", s.DeploymentStateIntended, 2<<10)
-	check("reaction", s.Reaction, 64)
-	check("published", s.Published, 256)
-	for _, c := range s.Comments {
-		check("comments", c.Digest, 256)
-	}
-	if most := 200; len(s.Comments) > most || len(s.PullRequests) > most {
-		errs = append(errs, fmt.Errorf("%w: status.github has %d comments and %d pull requests (at most %d)", ErrTooLarge, len(s.Comments),
-			len(s.PullRequests), most))
-	}
-	return errors.Join(errs...)
-}
-
 // tooLarge distinguishes a write that was refused for its size from other errors. It
 // knows the API server's own limit, etcd's, and that of the connection between them.
 func tooLarge(err error) bool {

@@ -296,30 +296,3 @@ func (s setOnce) write(ctx context.Context, r *Record, key types.NamespacedName)
 		return nil
 	}
 }
-
-// PublishGitHub writes status.github of a release by server-side apply, and no other
-// field.
-func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
-	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
-	if err != nil {
-		return err
-	}
-	if now.UID != rel.UID {
-		// The API server does not compare the UIDs of an apply to a status.
-		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
-		return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
-	}
-	if err := FitGitHub(&s); err != nil {
-		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
-	}
-	patch, err := githubApply(rel, s)
-	if err != nil {
-		return err
-	}
-	//nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
-	err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership)
-	if err != nil {
-		return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
-	}
-	return nil
-}

@@ -10,8 +10,11 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -141,4 +144,53 @@ func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcil
 		return reconcile.Result{}, err
 	}
 	return reconcile.Result{RequeueAfter: again}, nil
+}
+
+// handling is how many deliveries are handled at the same time.
+const handling = 8
+
+// Watch calls back for every delivery that exists or changes, on the leader only, and
+// never twice at a time for one. After an error it calls again with back-off; after a
+// positive duration it calls again when that has passed. A delivery of a newer version
+// gets an event, and no further call.
+func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, name string) (time.Duration, error)) error {
+	recorder := mgr.GetEventRecorder("turnout")
+	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+		if req.Namespace != r.Namespace {
+			return reconcile.Result{}, nil
+		}
+		again, err := handle(ctx, req.Name)
+		if newer(err) {
+			return reconcile.Result{}, r.leaveToNewer(ctx, recorder, req.Name)
+		}
+		if err != nil {
+			return reconcile.Result{}, err
+		}
+		return reconcile.Result{RequeueAfter: again}, nil
+	})
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("delivery").
+		For(&v1alpha1.Delivery{}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: handling,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 10*time.Second),
+		}).
+		Complete(TellPanics(recorder, &v1alpha1.Delivery{}, reconciler))
+	if err != nil {
+		return fmt.Errorf("watching deliveries: %w", err)
+	}
+	return nil
+}
+
+// leaveToNewer makes an event of a delivery that a newer version wrote. It leaves the
+// record itself to that version.
+func (r *Deliveries) leaveToNewer(ctx context.Context, recorder events.EventRecorder, name string) error {
+	var d v1alpha1.Delivery
+	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: name}, &d); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if err := d.Readable(); err != nil {
+		recorder.Eventf(&d, nil, corev1.EventTypeWarning, "NewerRecord", "Handle", "%s", err.Error())
+	}
+	return nil
 }

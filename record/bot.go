@@ -1,0 +1,215 @@
+package record
+
+// What only the bot writes: locks, status.github of a release, and deliveries.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/prose"
+)
+
+// Lock keeps the releases of an application from moving traffic. If it is locked already,
+// Lock returns [ErrSet]: the first lock stays, with its reason.
+func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error {
+	return r.setLock(ctx, app, l.By, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
+		if now != nil {
+			return nil, fmt.Errorf("bluegreen %s: status.lock: %w", app, ErrSet)
+		}
+		return &l, nil
+	})
+}
+
+// Unlock removes the lock of an application, whoever set it, and returns it; nil if there
+// was none. It records who removed it.
+func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
+	var was *v1alpha1.Lock
+	err := r.setLock(ctx, app, by, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
+		was = now
+		return nil, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return was, nil
+}
+
+// setLock changes status.lock by compare-and-swap, reading again when the
+// deployer wrote the status in between.
+func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by string,
+	change func(*v1alpha1.Lock) (*v1alpha1.Lock, error),
+) error {
+	for {
+		bg, err := r.Application(ctx, app)
+		if err != nil {
+			return err
+		}
+		before := bg.Status.Lock
+		if bg.Status.Lock, err = change(before); err != nil {
+			return err
+		}
+		if before == nil && bg.Status.Lock == nil {
+			return nil
+		}
+		if bg.Status.Lock == nil {
+			now := metav1.Now()
+			bg.Status.UnlockedAt, bg.Status.UnlockedBy = &now, by
+		}
+		bg.Status.Format = v1alpha1.Format
+		if err := FitApplication(&bg.Status); err != nil {
+			return fmt.Errorf("bluegreen %s: status.lock: %w", app, err)
+		}
+		err = r.Client.Status().Update(ctx, bg, client.FieldOwner(v1alpha1.BotManager))
+		if apierrors.IsConflict(err) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("writing status.lock of bluegreen %s: %w", app, err)
+		}
+		return nil
+	}
+}
+
+// PublishGitHub writes status.github of a release by server-side apply, and no other
+// field.
+func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
+	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
+	if err != nil {
+		return err
+	}
+	if now.UID != rel.UID {
+		// The API server does not compare the UIDs of an apply to a status.
+		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
+		return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
+	}
+	if err := FitGitHub(&s); err != nil {
+		return fmt.Errorf("release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	patch, err := githubApply(rel, s)
+	if err != nil {
+		return err
+	}
+	//nolint:staticcheck // the typed Apply needs generated apply configurations, which this API does not have
+	err = r.Client.Status().Patch(ctx, patch, client.Apply, client.FieldOwner(v1alpha1.BotManager), client.ForceOwnership)
+	if err != nil {
+		return fmt.Errorf("writing status.github of release %s/%s: %w", rel.Namespace, rel.Name, err)
+	}
+	return nil
+}
+
+// githubApply returns the object to apply: identity and status.github alone.
+func githubApply(rel *v1alpha1.Release, s v1alpha1.GitHubStatus) (*unstructured.Unstructured, error) {
+	github, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&s)
+	if err != nil {
+		return nil, fmt.Errorf("encoding status.github: %w", err)
+	}
+	u := &unstructured.Unstructured{Object: map[string]any{"status": map[string]any{"github": github}}}
+	u.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Release"))
+	u.SetNamespace(rel.Namespace)
+	u.SetName(rel.Name)
+	return u, nil
+}
+
+// FitGitHub checks what the bot keeps. It changes nothing: the bot compares it with what
+// it published, and all of it consists of texts that fitted before.
+func FitGitHub(s *v1alpha1.GitHubStatus) error {
+	var errs []error
+	check := func(field, text string, limit int) {
+		if n := prose.Size(text); n > limit {
+			errs = append(errs, fmt.Errorf("%w: status.github.%s has %d bytes (at most %d)", ErrTooLarge, field, n, limit))
+		}
+	}
+	check("deploymentState", s.DeploymentState, 2<<10)
+	check("deploymentStateIntended", s.DeploymentStateIntended, 2<<10)
+	check("reaction", s.Reaction, 64)
+	check("published", s.Published, 256)
+	for _, c := range s.Comments {
+		check("comments", c.Digest, 256)
+	}
+	if most := 200; len(s.Comments) > most || len(s.PullRequests) > most {
+		errs = append(errs, fmt.Errorf("%w: status.github has %d comments and %d pull requests (at most %d)", ErrTooLarge, len(s.Comments),
+			len(s.PullRequests), most))
+	}
+	return errors.Join(errs...)
+}
+
+// Deliveries reads and writes the webhooks to handle.
+type Deliveries struct {
+	// Client writes, and Reader reads past any cache.
+	Client client.Client
+	Reader client.Reader
+	// Namespace of the deliveries: Turnout's own.
+	Namespace string
+}
+
+// Put writes a delivery, or finds that one of its name exists.
+func (r *Deliveries) Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error) {
+	d.Namespace, d.Status.Format = r.Namespace, v1alpha1.Format
+	err = r.Client.Create(ctx, d, client.FieldOwner(v1alpha1.BotManager))
+	if apierrors.IsAlreadyExists(err) {
+		return false, nil
+	}
+	if apierrors.IsNotFound(err) {
+		return false, fmt.Errorf("writing delivery %s: is there a namespace %s, and the CRD deliveries.turnout.dev? %w", d.Name, r.Namespace, err)
+	}
+	if err != nil {
+		return false, fmt.Errorf("writing delivery %s: %w", d.Name, err)
+	}
+	return true, nil
+}
+
+// Get returns a delivery. One that a newer version wrote is a
+// [v1alpha1.NewerFormatError].
+func (r *Deliveries) Get(ctx context.Context, name string) (*v1alpha1.Delivery, error) {
+	var d v1alpha1.Delivery
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: name}, &d); err != nil {
+		return nil, fmt.Errorf("reading delivery %s: %w", name, err)
+	}
+	if err := d.Readable(); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// List returns all of them, also those that a newer version wrote.
+func (r *Deliveries) List(ctx context.Context) ([]v1alpha1.Delivery, error) {
+	var list v1alpha1.DeliveryList
+	if err := r.Client.List(ctx, &list, client.InNamespace(r.Namespace)); err != nil {
+		return nil, fmt.Errorf("listing deliveries: %w", err)
+	}
+	return list.Items, nil
+}
+
+// Update writes a delivery by compare-and-swap.
+func (r *Deliveries) Update(ctx context.Context, d *v1alpha1.Delivery) error {
+	if err := d.Readable(); err != nil {
+		return err
+	}
+	d.Status.Format = v1alpha1.Format
+	err := r.Client.Update(ctx, d, client.FieldOwner(v1alpha1.BotManager))
+	if apierrors.IsConflict(err) {
+		return fmt.Errorf("delivery %s: %w", d.Name, ErrHeld)
+	}
+	if err != nil {
+		return fmt.Errorf("writing delivery %s: %w", d.Name, err)
+	}
+	return nil
+}
+
+// Delete deletes a delivery.
+func (r *Deliveries) Delete(ctx context.Context, name string) error {
+	d := &v1alpha1.Delivery{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: name}}
+	if err := client.IgnoreNotFound(r.Client.Delete(ctx, d)); err != nil {
+		return fmt.Errorf("deleting delivery %s: %w", name, err)
+	}
+	return nil
+}
