@@ -14,6 +14,7 @@ import (
 type soakAct struct {
 	live      livePods
 	workloads evidenceReader
+	judging   judging
 }
 
 // do watches the new version under live traffic, and then it is a success.
@@ -30,6 +31,10 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 		st.Soak = &v1alpha1.SoakStatus{Restarts: a.o.Target.Restarts()}
 	}
 	watch := track.SoakWatch{Began: st.Milestones.SoakStartedAt.Time, Length: a.bg.Spec.SoakTime(), Interval: a.bg.Spec.Gate.Interval.Duration}
+	metrics, err := act.judging.judge(ctx, a)
+	if err != nil {
+		return pause{}, err
+	}
 	if at := watch.NextAt(*st.Soak); a.o.Now.Before(at) {
 		return pause{until: at}, nil
 	}
@@ -50,6 +55,10 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 		f.evidence = append(f.evidence, *verdict.Evidence)
 		return pause{}, f
 	case track.SoakHeld:
+	}
+	if metrics.rests() {
+		a.wakeAt(a.o.Now.Add(watch.Interval)) // the pods are watched on
+		return metrics, nil
 	}
 	st.Milestones.SoakedAt = &now
 	a.say(verdict.Message)

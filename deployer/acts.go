@@ -1,10 +1,12 @@
 package deployer
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/analysis"
 	"github.com/turnout-dev/turnout/deployer/registry"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
@@ -28,6 +30,7 @@ type common struct {
 	switches   switches
 	status     appStatus
 	through    throughGateway
+	metrics    metricsAccess
 }
 
 // acts are the acts of the tracks' steps, see [track.Row], each with no more of the world
@@ -57,7 +60,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 		v1alpha1.StepConfirm: confirmAct{
 			measuring: p.measuring, urging: p.urging, urlMap: p.urlMap, routes: routes, takeUp: d.TakeUp,
 		},
-		v1alpha1.StepSoak: soakAct{live: p.live, workloads: workloads},
+		v1alpha1.StepSoak: soakAct{live: p.live, workloads: workloads, judging: judging{metrics: p.metrics, calls: &d.calls}},
 		v1alpha1.StepRestore: restoreAct{
 			recorder: p.recorder, moving: p.moving, preparing: p.preparing, fencing: p.fencing, live: p.live,
 			switches: p.switches, status: p.status, routes: routes,
@@ -86,6 +89,10 @@ func (d *Deployer) common() common {
 		switches: switches{d.carriesOut()},
 		status:   appStatus{record: d.Record, observer: d.Observer},
 		through:  throughGateway{address: address, routes: d.Routes},
+		metrics: metricsAccess{
+			reader: d.Record.Reader, google: d.Google, routes: d.Routes, allow: d.AllowAddresses, proxy: d.Proxy,
+			monitoring: cmp.Or(d.Monitoring, analysis.MonitoringAddress),
+		},
 	}
 	p.build = buildRecord{access: p.access, turns: turns{&d.calls}}
 	p.reference = reference{recorder: p.recorder, moving: p.moving, routes: d.Routes}

@@ -13,6 +13,7 @@ type beside struct {
 	probers    *probers
 	asks, maps *asks
 	reaches    *reaches
+	dryRuns    *dryRuns
 }
 
 // hear takes in what a look has read: which releases there are, and what people have
@@ -32,6 +33,7 @@ func (b beside) leave(app client.ObjectKey) {
 	b.asks.leave(app)
 	b.maps.leave(app)
 	b.reaches.forget(app)
+	b.dryRuns.forget(app)
 }
 
 // giveUp ends what only the holder of the claim does.

@@ -54,7 +54,8 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 			*deployer.asks *deployer.probers *url.URL *urlmap.Client deployer.Observer gate.Access
 			routes.GroupStates routes.News routes.Poke`),
 		v1alpha1.StepSoak: strings.Fields(`
-			gate.Access
+			*deployer.calls *url.URL client.Reader deployer.Google gate.Access
+			routes.GroupStates
 			workloads.Evidence`),
 		v1alpha1.StepRestore: strings.Fields(`
 			deployer.Observer gate.Access record.UpdateApplication releases.UpdateRelease
@@ -128,6 +129,7 @@ func isEdge(of reflect.Type) bool {
 	return slices.ContainsFunc([]string{
 		module + "record", module + "deployer/route", module + "deployer/workload", module + "deployer/gate", module + "deployer/proof",
 		module + "deployer/cloudbuild", module + "deployer/registry", module + "deployer/preflight", module + "deployer/urlmap",
+		module + "deployer/analysis",
 		"sigs.k8s.io/controller-runtime/pkg/client", "k8s.io/client-go", "cloud.google.com",
 	}, func(pkg string) bool { return of.PkgPath() == pkg || strings.HasPrefix(of.PkgPath(), pkg+"/") })
 }

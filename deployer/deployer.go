@@ -77,6 +77,9 @@ type Deployer struct {
 	// URLMaps reads the URL maps of Google's load balancers. Optional: by default none is
 	// read.
 	URLMaps *urlmap.Client
+	// Monitoring is the address of Cloud Monitoring. Optional: by default Google's. One
+	// without TLS is a stand-in and gets no credentials.
+	Monitoring string
 	// UserAgent of requests to the public address, see [proof.UserAgent]. Optional.
 	UserAgent string
 	// Resolve looks up the addresses of a standby host that an owner chose, see
@@ -97,6 +100,7 @@ type Deployer struct {
 	facts        preflight.Collector
 	calls        calls
 	reaches      reaches
+	dryRuns      dryRuns
 	looks        looks
 	wiring       sync.Once
 	looking      looking // made by wired

@@ -40,8 +40,10 @@
 //     in the background.
 //   - measure.go measures the public address around a switch, with the probers of
 //     package proof (probers.go), which run between looks, as calls do.
-//   - route, workload, gate, preflight, proof, urlmap and cloudbuild are the edges, and
-//     so is package record; each has its own tour.
+//   - metrics.go reaches applications' metrics, metrics_watch.go judges them during the
+//     soak, in the background, and metrics_check.go tries the checks before.
+//   - route, workload, gate, preflight, proof, analysis, urlmap and cloudbuild are the
+//     edges, and so is package record; each has its own tour.
 //
 // # A release's life
 //

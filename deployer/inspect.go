@@ -1,8 +1,10 @@
 package deployer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,6 +25,7 @@ type inspection struct {
 	facts            *preflight.Collector
 	repinning        repinning
 	reaching         reaching
+	checking         checking
 	telling          telling
 }
 
@@ -98,7 +101,8 @@ func (i inspection) preflight(ctx context.Context, w *work) {
 	if !again.IsZero() {
 		w.wakeAt(again)
 	}
-	w.bg.Status.Findings = preflight.Check(facts)
+	w.bg.Status.Findings = slices.Concat(i.checking.judge(ctx, w), preflight.Check(facts))
+	slices.SortStableFunc(w.bg.Status.Findings, func(a, b v1alpha1.Finding) int { return cmp.Compare(a.Severity, b.Severity) })
 	if len(preflight.Errors(w.bg.Status.Findings)) > 0 {
 		w.wakeAt(w.o.Now.Add(lookAtErrors))
 	}

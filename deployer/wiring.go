@@ -25,11 +25,14 @@ func (d *Deployer) wire() looking {
 	return looking{
 		holder: d.Holder, record: d.Record, past: d.Client, observing: observing, borders: borders, driving: driving,
 		status: p.status, telling: telling,
-		beside: beside{looks: &d.looks, calls: &d.calls, probers: &d.probers, asks: &d.asks, maps: &d.maps, reaches: &d.reaches},
+		beside: beside{
+			looks: &d.looks, calls: &d.calls, probers: &d.probers, asks: &d.asks, maps: &d.maps, reaches: &d.reaches, dryRuns: &d.dryRuns,
+		},
 		inspection: inspection{
 			cached: d.Client, uncached: d.Routes.Reader, resolve: d.Resolve, facts: &d.facts, telling: telling,
 			repinning: repinning{repository: p.repository, ledger: d.Repositories, calls: &d.calls},
 			reaching:  reaching{repository: p.repository, calls: &d.calls, reaches: &d.reaches},
+			checking:  checking{metrics: p.metrics, calls: &d.calls, dryRuns: &d.dryRuns},
 		},
 		takingUp: takingUp{
 			routes: d.Routes, urlMap: p.urlMap, urging: p.urging, telling: telling, asks: &d.asks, maps: &d.maps, carriesOut: d.carriesOut(),

@@ -136,6 +136,10 @@ func TestEveryDurationThatIsWrittenIsTaken(t *testing.T) {
 				check(t, unstructured.SetNestedField(u.Object, "1ns", "spec", "gate", "tryTimeout"))
 				check(t, unstructured.SetNestedField(u.Object, "1ns", "spec", "gate", "exec", "timeout"))
 			}
+			if field.path[0] == "analysis" { // of what
+				check(t, unstructured.SetNestedField(u.Object, "acme-prod", "spec", "analysis", "google", "project"))
+				check(t, unstructured.SetNestedMap(u.Object, map[string]any{}, "spec", "analysis", "errors"))
+			}
 			if err := kube.Create(t.Context(), u); err != nil {
 				t.Errorf("%s: %q is refused: %v", field, value, err)
 			}

@@ -93,6 +93,7 @@ var bounds = map[string]bound{
 	"Evidence.Pod": {name, 253}, "Evidence.Container": {name, 63},
 	"ReleaseStatus.Drift": {block, 8 << 10}, "ReleaseStatus.Version": {name, ImageLimit}, "ReleaseStatus.SupersededBy": {name, 253},
 	"TimelineEntry.Message": {line, 400}, "TimelineEntry.URL": {name, 512},
+	"CheckStatus.Name": {name, 63}, "CheckPoint.Detail": {line, 160},
 	"Failure.By": {line, 256}, "Failure.Release": {name, 253}, "Failure.Commit": {name, 64},
 	"Waiting.By": {line, 256}, "Waiting.Release": {name, 253}, "Waiting.Commit": {name, 64}, "Waiting.Object": {line, 512},
 	"Version.Image": {name, ImageLimit}, "Version.Commit": {name, 64}, "Version.Tag": {name, 128}, "Version.Release": {name, 253},
@@ -130,7 +131,7 @@ var characters = map[string]int{
 var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
-	"BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
+	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
 	"RouteStatus.Parents": 32, // as many as the Gateway API allows: one that is missing would not be waited for
 }
 
@@ -287,7 +288,7 @@ func cut(v reflect.Value, field string, keep int) {
 			Message: fmt.Sprintf("and %d more", more),
 		}
 		v.Set(reflect.ValueOf(append(all[:keep:keep], rest)))
-	case []v1alpha1.TimelineEntry, []v1alpha1.RolledBack:
+	case []v1alpha1.TimelineEntry, []v1alpha1.RolledBack, []v1alpha1.CheckPoint:
 		v.Set(v.Slice(v.Len()-most, v.Len()))
 	default:
 		v.Set(v.Slice(0, most))

@@ -16,7 +16,7 @@ import (
 
 // recordLimit is what a status may take. etcd takes objects of 1.5 MB; beside the
 // status there are the request, labels and annotations (256 KB at most).
-const recordLimit = 256 << 10
+const recordLimit = 320 << 10
 
 // largest fills every field of a status, also those that nobody thought of here:
 // sentences and lists far over their limits, names up to theirs, with what takes

@@ -107,14 +107,6 @@ type BackendNames struct {
 	Green string `json:"green"`
 }
 
-// Of is the backend service of a colour.
-func (b BackendNames) Of(c Color) string {
-	if c == Green {
-		return b.Green
-	}
-	return b.Blue
-}
-
 // MetricCheck is one metric, and what it must be. In its queries $color, $service,
 // $namespace, $version and $backend stand, within quotes, for what the asked colour
 // is known by, and $window for spec.analysis.interval.

@@ -122,6 +122,9 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:MaxLength=32
 	Soak *metav1.Duration `json:"soak,omitempty"`
 
+	// Analysis judges the new version by metrics during the soak. Default: none.
+	Analysis *AnalysisSpec `json:"analysis,omitempty"`
+
 	// Drain is how long the old colour keeps its size after a switch, whatever else
 	// happens: front ends of the load balancer may still send to it.
 	// +kubebuilder:default="5m"

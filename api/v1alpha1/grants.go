@@ -37,6 +37,10 @@ const (
 	// repository, as project/location/name. Their project must be granted, too.
 	TriggersAnnotation = "turnout.dev/triggers"
 
+	// MetricsAnnotation grants where metrics are asked for: addresses of a Prometheus,
+	// and Google Cloud projects.
+	MetricsAnnotation = "turnout.dev/metrics"
+
 	// RepinAnnotation pins repositories again, by their number: owner/name=number. It
 	// is for a repository that was made anew or replaced under its name.
 	RepinAnnotation = "turnout.dev/repin"
@@ -60,7 +64,7 @@ type Grant struct {
 func (g Grant) String() string {
 	kind := map[string]string{
 		RepositoriesAnnotation: "", ProjectsAnnotation: "project ", BuildAccountsAnnotation: "build account ",
-		BucketsAnnotation: "bucket ", TriggersAnnotation: "trigger ",
+		BucketsAnnotation: "bucket ", TriggersAnnotation: "trigger ", MetricsAnnotation: "metrics of ",
 	}[g.Annotation]
 	return kind + g.Value
 }
@@ -73,6 +77,9 @@ type Grants map[string]string
 func (b *BlueGreen) Needs() []Grant {
 	spec := b.Spec.Build
 	needs := []Grant{{RepositoriesAnnotation, b.Spec.Repository, "spec.repository"}, ProjectGrant(spec.Project, "spec.build.project")}
+	if m := b.MetricsGrant(); m != nil {
+		needs = append(needs, *m)
+	}
 	if spec.Trigger != "" {
 		return needs // account and source are the trigger's
 	}
@@ -83,6 +90,19 @@ func (b *BlueGreen) Needs() []Grant {
 		needs = append(needs, Grant{BuildAccountsAnnotation, spec.ServiceAccount, "spec.build.serviceAccount"})
 	}
 	return needs
+}
+
+// MetricsGrant is what asking for the application's metrics needs; nil if none are.
+func (b *BlueGreen) MetricsGrant() *Grant {
+	switch a := b.Spec.Analysis; {
+	case a == nil:
+		return nil
+	case a.Prometheus != nil:
+		return &Grant{MetricsAnnotation, a.Prometheus.URL, "spec.analysis.prometheus.url"}
+	case a.Google != nil:
+		return &Grant{MetricsAnnotation, a.Google.Project, "spec.analysis.google.project"}
+	}
+	return nil
 }
 
 // ProjectGrant is the grant of a project that a field names.
@@ -121,6 +141,8 @@ func (g Grants) allow(need Grant) bool {
 		return grants(value, 3, need.Value)
 	case BuildAccountsAnnotation:
 		return grantsAccount(value, need.Value)
+	case MetricsAnnotation: // an address and what is below it may be two servers'
+		return slices.Contains(entries(value), need.Value)
 	}
 	return false
 }

@@ -50,6 +50,12 @@ func TestGrantsOfGoogleAreExact(t *testing.T) {
 		{TriggersAnnotation, "acme-prod/*", "acme-prod/global/deploy-main", false},
 		{TriggersAnnotation, "acme-prod/*/deploy", "acme-prod/global/deploy", false},
 		{TriggersAnnotation, "acme-prod/global/deploy", "team-b-prod/global/deploy", false},
+		{MetricsAnnotation, "https://prometheus.example.com, acme-prod", "https://prometheus.example.com", true},
+		{MetricsAnnotation, "https://prometheus.example.com, acme-prod", "acme-prod", true},
+		{MetricsAnnotation, "https://prometheus.example.com", "https://prometheus.example.com/team-b", false},
+		{MetricsAnnotation, "https://prometheus.example.com", "https://prometheus.example.com.evil.example", false},
+		{MetricsAnnotation, "https://*", "https://prometheus.example.com", false},
+		{MetricsAnnotation, "*", "acme-prod", false},
 		{ImpersonateAnnotation, "x", "x", false},
 	}
 	for _, tt := range tests {

@@ -114,6 +114,8 @@ const (
 	FailedSoak           FailureReason = "SoakFailed"     // the live pods were unhealthy for too long
 	FailedSoakUnseen     FailureReason = "SoakUnseen"     // the live pods could not be looked at
 	FailedSoakRestarts   FailureReason = "CrashLoop"      // containers of the live pods were restarted
+	FailedCheck          FailureReason = "CheckFailed"    // a metric of the new version is bad, see status.analysis
+	FailedMetricsUnseen  FailureReason = "MetricsUnseen"  // a check of metrics had no verdict in time
 
 	// Those of pods that do not start are in Kubernetes' words.
 	FailedCreate                     FailureReason = "FailedCreate"               // pods cannot be created

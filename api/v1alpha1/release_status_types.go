@@ -77,6 +77,9 @@ type ReleaseStatus struct {
 	// Soak is the state of the watch under live traffic.
 	Soak *SoakStatus `json:"soak,omitempty"`
 
+	// Analysis is what metrics said of the new version.
+	Analysis *AnalysisStatus `json:"analysis,omitempty"`
+
 	// Failure says why the release does not succeed.
 	Failure *Failure `json:"failure,omitempty"`
 

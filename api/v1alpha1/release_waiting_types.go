@@ -71,7 +71,7 @@ const (
 // WaitingBecause is why a release waits for that. Of Application, Repository and
 // Grant it is the reason of the condition Ready.
 //
-// +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
+// +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
 type WaitingBecause string
 
 // Why a release waits for that.
@@ -107,4 +107,5 @@ const (
 
 	BecauseUnseen    WaitingBecause = "Unseen"    // Soak: the live pods cannot be looked at
 	BecauseUnhealthy WaitingBecause = "Unhealthy" // Soak: the live pods are not well
+	BecauseMetrics   WaitingBecause = "Metrics"   // Soak: its time is up, and not every check of metrics has passed
 )

@@ -31,6 +31,27 @@ func crashed(r *v1alpha1.Release) {
 	}}
 }
 
+// measured has metrics that got worse with the switch.
+func measured(r *v1alpha1.Release) {
+	of := func(value, samples v1alpha1.Number, verdict v1alpha1.Verdict) v1alpha1.CheckPoint {
+		return v1alpha1.CheckPoint{Value: value, Samples: samples, Verdict: verdict}
+	}
+	before := of("0", "110", "")
+	r.Status.Analysis = &v1alpha1.AnalysisStatus{Mode: v1alpha1.AnalysisEnforce, BeforeKnown: true, Checks: []v1alpha1.CheckStatus{
+		{
+			Name: "errors", Failures: 2, Failed: 2, Verdicts: 3, Other: &before, Points: []v1alpha1.CheckPoint{
+				of("1", "120", v1alpha1.VerdictPass), of("", "", v1alpha1.VerdictNone), of("28", "101", v1alpha1.VerdictFail),
+				of("31", "105", v1alpha1.VerdictFail),
+			},
+		},
+		{
+			Name: "latency", Pass: "value <= other * 1.5 || value < 100.0", Failures: 2, Verdicts: 1,
+			Points: []v1alpha1.CheckPoint{of("48.123456", "105", v1alpha1.VerdictPass)},
+		},
+		{Name: "not-asked", Failures: 2},
+	}}
+}
+
 // hostile holds what somebody might write who wants to break out.
 func hostile(r *v1alpha1.Release) {
 	bottest.Verified(r)
@@ -129,6 +150,10 @@ func reports() map[string]bottest.Case {
 			}),
 		"confirming": bottest.Reported(bottest.Switched,
 			bottest.TookSteps(bottest.Entry(v1alpha1.StepConfirm, 152, 0, "asks https://shop.example.com: 200"))),
+		"metrics-failed": bottest.Reported(bottest.Confirmed, measured,
+			bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepSoak, "CheckFailed",
+				"check errors failed 2 times in a row: 31 of 105 were errors in its last window, and 0 of 110 in the one before the switch"),
+			bottest.Ends(v1alpha1.ReleaseFailed, 400)),
 		"soaking": bottest.Reported(bottest.Confirmed),
 		"soaking-extended": bottest.Reported(bottest.Confirmed, func(r *v1alpha1.Release) {
 			since := metav1.NewMicroTime(bottest.At(430).Time)

@@ -58,8 +58,9 @@ func comment(v view) string {
 		return text
 	}
 	findings, pieces := take(e.findings), take(e.pieces)
+	measured := take(func(room int) string { return metricsTable(v.rel.Status.Analysis, room) })
 	table, drift, earlier := take(timeline{v}.table), take(e.drift), take(e.earlier)
-	return paragraphs(happened, about, failure, pieces, table, proof, drift, findings, notShown, afterwards, next, earlier)
+	return paragraphs(happened, about, failure, pieces, measured, table, proof, drift, findings, notShown, afterwards, next, earlier)
 }
 
 // maxHead is what a comment has beside the body: marker, headline, blank lines.

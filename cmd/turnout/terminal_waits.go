@@ -57,6 +57,8 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsSoak":              {Says: "soaks until ${until}"},
 	"WaitsSoakUnseen":        {Says: "soaks until ${until}; the live pods could not be looked at since ${time}${detail}"},
 	"WaitsSoakUnhealthy":     {Says: "soaks until ${until}; unhealthy since ${time}${detail}"},
+	"WaitsSoakMetrics": {Says: "soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until " +
+		"${until}${detail}"},
 
 	report.CodeMessage: {Says: "${text}"},
 

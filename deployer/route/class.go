@@ -41,6 +41,12 @@ func regional(ingress *unstructured.Unstructured) bool {
 	return class == "gce-internal" || class == "gce-regional-external"
 }
 
+// internal reports whether the load balancer of an Ingress of Google's is an internal
+// one.
+func internal(ingress *unstructured.Unstructured) bool {
+	return ingress.GetAnnotations()[classAnnotation] == "gce-internal"
+}
+
 // backendStates reads the states of an Ingress's backends by name; [backendOf] finds a
 // name. It is empty if nothing can be read.
 func backendStates(ingress *unstructured.Unstructured) map[string]string {

@@ -54,7 +54,7 @@ func Read(bg *v1alpha1.BlueGreen, ingress *unstructured.Unstructured) track.Rout
 	s.Annotated = len(annotations) > 0
 	s.StandbyHost = annotations[v1alpha1.StandbyAnnotationPrefix+bg.Name]
 	s.LoadBalancer, s.BackendStates = loadBalancer(ingress), backendStates(ingress)
-	s.URLMap, s.Regional = annotations[urlMapAnnotation], regional(ingress)
+	s.URLMap, s.Regional, s.Internal = annotations[urlMapAnnotation], regional(ingress), internal(ingress)
 	s.Addresses = addresses(ingress)
 	s.PokedAt, _ = time.Parse(time.RFC3339Nano, annotations[v1alpha1.PokeAnnotation])
 	s.Spec, _, _ = unstructured.NestedMap(ingress.Object, "spec")

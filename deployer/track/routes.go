@@ -75,9 +75,11 @@ type Routes struct {
 	// them, by the name of a NEG. Only Google's controller reports them.
 	BackendStates map[string]string
 	// URLMap is the name of the URL map that Google's controller made for the Ingress; empty
-	// if it has not reported one. Regional: it is a regional one.
+	// if it has not reported one. Regional: it is a regional one. Internal: only
+	// its own network reaches it.
 	URLMap   string
 	Regional bool
+	Internal bool
 	// PokedAt is when anybody last made the Ingress's controller look at it; zero if nobody
 	// did.
 	PokedAt time.Time

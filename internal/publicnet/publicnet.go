@@ -113,9 +113,23 @@ func OfPod(a netip.Addr) bool {
 	return !within(near, a) && !slices.Contains(never, a)
 }
 
+// DialFunc makes a connection.
+type DialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // Dialer returns a dial function for a transport that connects to what is
 // [Allowed]. What is refused is a *[RefusedError] in the chain.
-func Dialer(allow []netip.Prefix, own ...netip.Addr) func(ctx context.Context, network, address string) (net.Conn, error) {
+func Dialer(allow []netip.Prefix, own ...netip.Addr) DialFunc {
+	return dialer(func(a netip.Addr) bool { return Allowed(a, allow, own...) })
+}
+
+// GrantedDialer returns one for a host that an administrator has named: it may be in a
+// private network, too. What nobody but this machine, its link or a cloud's metadata
+// answers at is refused, unless it is allowed.
+func GrantedDialer(allow []netip.Prefix) DialFunc {
+	return dialer(func(a netip.Addr) bool { return OfPod(a) || Allowed(a, allow) })
+}
+
+func dialer(allowed func(netip.Addr) bool) DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
@@ -123,7 +137,7 @@ func Dialer(allow []netip.Prefix, own ...netip.Addr) func(ctx context.Context, n
 		}
 		d := net.Dialer{ControlContext: func(_ context.Context, _, to string, _ syscall.RawConn) error {
 			resolved, err := netip.ParseAddrPort(to)
-			if err != nil || !Allowed(resolved.Addr(), allow, own...) {
+			if err != nil || !allowed(resolved.Addr()) {
 				return &RefusedError{Host: host}
 			}
 			return nil

@@ -1,0 +1,101 @@
+package report
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// metricsTable is the comment's table of what was measured of the new version, window by
+// window; empty if nothing was, or there is no room for it.
+func metricsTable(a *v1alpha1.AnalysisStatus, room int) string {
+	if a == nil {
+		return ""
+	}
+	var rows []string
+	for _, c := range a.Checks {
+		if len(c.Points) > 0 {
+			rows = append(rows, metricsRow(c))
+		}
+	}
+	if len(rows) == 0 {
+		return ""
+	}
+	head := "| metric | last window | before the switch | passes if | windows |\n| --- | --- | --- | --- | --- |\n"
+	table := head + strings.Join(rows, "\n")
+	if utf8.RuneCountInString(table) > room {
+		return ""
+	}
+	return table
+}
+
+func metricsRow(c v1alpha1.CheckStatus) string {
+	mark := ""
+	if c.Failed > 0 {
+		mark = "❌ "
+	}
+	last := measuredIn(c, &c.Points[len(c.Points)-1])
+	passes := "no more errors than before"
+	if c.Pass != "" {
+		passes = code(c.Pass)
+	}
+	cells := []string{mark + plain(c.Name), last, measuredIn(c, c.Other), passes, code(sparkline(c))}
+	return "| " + strings.Join(cells, " | ") + " |"
+}
+
+// measuredIn says what was measured in a window.
+func measuredIn(c v1alpha1.CheckStatus, p *v1alpha1.CheckPoint) string {
+	switch {
+	case p == nil || p.Value == "":
+		return "–"
+	case c.Pass == "":
+		return round(p.Value) + " of " + round(p.Samples)
+	}
+	return round(p.Value)
+}
+
+// round shows a number to four digits.
+func round(n v1alpha1.Number) string {
+	f, ok := n.Float()
+	if !ok {
+		return "–"
+	}
+	if f == float64(int64(f)) {
+		return strconv.FormatInt(int64(f), 10)
+	}
+	return strconv.FormatFloat(f, 'g', 4, 64)
+}
+
+const bars = "▁▂▃▄▅▆▇█"
+
+// sparkline draws a check's windows, from 0 to the largest; · has no value.
+func sparkline(c v1alpha1.CheckStatus) string {
+	var values []float64
+	largest := 0.0
+	for _, p := range c.Points {
+		value, ok := p.Value.Float()
+		if samples, counted := p.Samples.Float(); c.Pass == "" && counted && samples > 0 {
+			value /= samples
+		}
+		if !ok {
+			value = -1
+		}
+		values = append(values, value)
+		largest = max(largest, value)
+	}
+	all := []rune(bars)
+	var b strings.Builder
+	for _, value := range values {
+		switch {
+		case value < 0:
+			b.WriteRune('·')
+		case largest == 0:
+			b.WriteRune(all[0])
+		default:
+			b.WriteRune(all[int(value/largest*float64(len(all)-1)+0.5)])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,142 @@
+package deployer
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"golang.org/x/oauth2"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/analysis"
+	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/internal/publicnet"
+)
+
+// metricsAccess is how applications' metrics are reached.
+type metricsAccess struct {
+	// reader reads past the cache: grants, and Secrets, of which none is watched.
+	reader     client.Reader
+	google     Google
+	routes     groupsReader
+	allow      []netip.Prefix
+	proxy      *url.URL
+	monitoring string
+}
+
+// client connects to an application's metrics, if its namespace is granted them now.
+func (m metricsAccess) client(ctx context.Context, bg *v1alpha1.BlueGreen) (*analysis.Client, error) {
+	granted, err := readGrants(ctx, m.reader, bg.Namespace)
+	if err != nil {
+		return nil, err
+	}
+	if missing := granted.Missing(*bg.MetricsGrant()); len(missing) > 0 {
+		return nil, &notGranted{granted.Explain(bg.Namespace, missing)}
+	}
+	dial := publicnet.GrantedDialer(m.allow)
+	// A connection each time: what is asked rarely need not be kept open.
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	if m.proxy != nil { // what that may ask is for whoever runs it to say
+		transport.Proxy, transport.DialContext = http.ProxyURL(m.proxy), new(net.Dialer).DialContext
+	}
+	spec := bg.Spec.Analysis
+	if spec.Google != nil {
+		c := analysis.Config{URL: analysis.GoogleURL(m.monitoring, spec.Google.Project), Transport: transport}
+		if !strings.HasPrefix(m.monitoring, "http://") {
+			tokens, err := m.google.Tokens(ctx, granted.Impersonated())
+			if err := asAccount(granted.Impersonated(), bg.Namespace, err); err != nil {
+				return nil, err
+			}
+			c.Transport = &oauth2.Transport{Source: tokens, Base: transport}
+		}
+		return analysis.New(c)
+	}
+	c := analysis.Config{URL: spec.Prometheus.URL, Transport: transport, Lookback: true}
+	if name := spec.Prometheus.AuthSecret; name != "" {
+		header, err := m.authorization(ctx, bg.Namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		c.Transport = authorized{transport, header}
+	}
+	return analysis.New(c)
+}
+
+// authorization is what a Secret says to sign in with.
+func (m metricsAccess) authorization(ctx context.Context, namespace, name string) (string, error) {
+	var s corev1.Secret
+	err := m.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &s)
+	switch {
+	case apierrors.IsForbidden(err):
+		return "", fmt.Errorf("turnout may not read secret %s (spec.analysis.prometheus.authSecret): give it get on that secret, "+
+			"by a Role in namespace %s", name, namespace)
+	case err != nil:
+		return "", fmt.Errorf("reading secret %s (spec.analysis.prometheus.authSecret): %w", name, err)
+	}
+	token, user := strings.TrimSpace(string(s.Data["token"])), string(s.Data["username"])
+	switch {
+	case token != "":
+		return "Bearer " + token, nil
+	case user != "":
+		r := http.Request{Header: http.Header{}}
+		r.SetBasicAuth(user, string(s.Data["password"]))
+		return r.Header.Get("Authorization"), nil
+	}
+	return "", fmt.Errorf("secret %s (spec.analysis.prometheus.authSecret) has no key token, nor username and password: add one", name)
+}
+
+// authorized signs in.
+type authorized struct {
+	http.RoundTripper
+	header string
+}
+
+func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", a.header)
+	return a.RoundTripper.RoundTrip(r)
+}
+
+// balancerOf is the load balancer of some routes, by how its metrics are called.
+func balancerOf(r track.Routes) analysis.Balancer {
+	switch {
+	case r.LoadBalancer != v1alpha1.LoadBalancerGCE:
+		return analysis.BalancerOther
+	case r.Internal:
+		return analysis.BalancerInternal
+	case r.Regional:
+		return analysis.BalancerRegional
+	}
+	return analysis.BalancerGlobal
+}
+
+// backendService is the load balancer's backend service of a colour, as the spec or the
+// Ingress names it; empty if there is none, or more than one: it is never guessed.
+func (m metricsAccess) backendService(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes, c v1alpha1.Color) (string, error) {
+	if g := bg.Spec.Analysis.Google; g != nil && g.Backends != nil {
+		return map[v1alpha1.Color]string{v1alpha1.Blue: g.Backends.Blue, v1alpha1.Green: g.Backends.Green}[c], nil
+	}
+	groups, err := m.routes.GroupStates(ctx, bg, r, c)
+	if err != nil || len(groups) != 1 {
+		return "", err
+	}
+	return groups[0].Backend, nil
+}
+
+// values are what a colour is known by in metrics, running a version.
+func (m metricsAccess) values(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes, c v1alpha1.Color, version string) (
+	analysis.Values, error,
+) {
+	backend, err := m.backendService(ctx, bg, r, c)
+	return analysis.Values{
+		Color: string(c), Service: bg.Side(c).Service, Namespace: bg.Namespace, Version: version, Backend: backend,
+		Window: bg.Spec.Analysis.Interval.Duration,
+	}, err
+}

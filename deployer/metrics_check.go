@@ -1,0 +1,137 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/analysis"
+)
+
+const (
+	// stepDryRun is whose questions those of dry runs are.
+	stepDryRun v1alpha1.Step = "dry run"
+	// dryRunEvery is how often checks are tried out that were not changed; sooner if
+	// the server did not answer.
+	dryRunEvery = time.Hour
+	dryRunRetry = time.Minute
+)
+
+// checking tries out the checks of metrics before releases rely on them.
+type checking struct {
+	metrics metricsAccess
+	calls   *calls
+	dryRuns *dryRuns
+}
+
+// judge says what is wrong with the checks of metrics: by themselves, which keeps
+// releases from running where the checks are enforced, and as the server takes them.
+func (c checking) judge(ctx context.Context, w *work) []v1alpha1.Finding {
+	spec := w.bg.Spec.Analysis
+	if spec == nil {
+		return nil
+	}
+	plan, problems := analysis.Compile(*spec, balancerOf(w.o.Routes))
+	var all []v1alpha1.Finding
+	for _, p := range problems {
+		f := ofChecks(w.bg, "Analysis", p.Field, p.Text+": correct it")
+		if spec.Mode != v1alpha1.AnalysisObserve {
+			f.Severity = v1alpha1.SeverityError
+		}
+		all = append(all, f)
+	}
+	if len(problems) > 0 {
+		return all
+	}
+	return c.tryOut(ctx, w, plan)
+}
+
+// ofChecks is a warning about the application's checks.
+func ofChecks(bg *v1alpha1.BlueGreen, reason, field, message string) v1alpha1.Finding {
+	return v1alpha1.Finding{
+		Severity: v1alpha1.SeverityWarning, Reason: reason, Object: "bluegreen " + bg.Namespace + "/" + bg.Name, Field: field,
+		Message: message,
+	}
+}
+
+// tryOut asks for the live colour's metrics, beside the looks, at the first look after a
+// change.
+func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1alpha1.Finding {
+	key := client.ObjectKeyFromObject(w.bg)
+	known := c.dryRuns.get(key)
+	if known.generation == w.bg.Generation && w.o.Now.Before(known.next) {
+		w.wakeAt(known.next)
+		return known.findings
+	}
+	if len(w.granted.Missing(*w.bg.MetricsGrant())) > 0 {
+		return nil // the condition says so
+	}
+	t := c.calls.turn(key, turnKey{step: stepDryRun}, haste)
+	readings, err := c.readLive(ctx, w, t, plan)
+	if asked := pending(err); asked != nil || ctx.Err() != nil {
+		w.wakeAt(w.o.Now.Add(silent))
+		return known.findings
+	}
+	t.settle(w.o.Now, nil)
+	run := dryRun{generation: w.bg.Generation, next: w.o.Now.Add(dryRunEvery)}
+	unseen := analysis.Unreachable(readings)
+	if err != nil {
+		unseen = err.Error()
+	}
+	if unseen != "" {
+		run.next = w.o.Now.Add(dryRunRetry)
+		run.findings = append(run.findings, ofChecks(w.bg, "MetricsUnseen", w.bg.MetricsGrant().Field,
+			"the metrics cannot be asked for, and so a release has no verdict on them: "+unseen))
+	} else {
+		for i, r := range readings {
+			run.findings = append(run.findings, tried(w, plan.Checks[i], r)...)
+		}
+	}
+	c.dryRuns.set(key, run)
+	w.wakeAt(run.next)
+	return run.findings
+}
+
+// tried says what is wrong with a check as the server took it.
+func tried(w *work, c analysis.Check, r analysis.Reading) []v1alpha1.Finding {
+	p := c.Point(w.o.Now, r)
+	said := map[v1alpha1.NoVerdictReason]string{
+		v1alpha1.NoVerdictRefused: "its query was refused", v1alpha1.NoVerdictUnreachable: "its query was not answered",
+		v1alpha1.NoVerdictUnknown:   "its query cannot be asked for the live version",
+		v1alpha1.NoVerdictEmpty:     "its query found nothing of the live version",
+		v1alpha1.NoVerdictNotFinite: "its query found no finite number",
+	}[p.Because]
+	if said == "" {
+		return nil
+	}
+	if p.Detail != "" {
+		said += ": " + p.Detail
+	}
+	return []v1alpha1.Finding{ofChecks(w.bg, "MetricsCheck", "spec.analysis", fmt.Sprintf("check %s: %s", c.Name, said))}
+}
+
+// readLive asks for the newest window of the live colour.
+func (c checking) readLive(ctx context.Context, w *work, t *turn, plan analysis.Plan) ([]analysis.Reading, error) {
+	live := w.o.Routes.Live()
+	window := analysis.Window{End: w.o.Now.Add(-plan.Lag)}
+	for colour, to := range map[v1alpha1.Color]*analysis.Values{live: &window.Of, live.Other(): &window.Beside} {
+		v := version(w.o.Sides[colour])
+		var err error
+		if *to, err = c.metrics.values(ctx, w.bg, w.o.Routes, colour, cmp.Or(v.Commit, v.Tag)); err != nil {
+			return nil, err
+		}
+	}
+	access, bg, checks := c.metrics, w.bg.DeepCopy(), plan.Checks
+	q := question{what: "the metrics of " + bg.Name, about: fmt.Sprint("dry run", bg.Generation), few: true}
+	return ask(ctx, t, q, func(ctx context.Context) ([]analysis.Reading, error) {
+		server, err := access.client(ctx, bg)
+		if err != nil {
+			return nil, err
+		}
+		return analysis.Read(ctx, server, checks, window), nil
+	})
+}

@@ -1,0 +1,226 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/deployer/analysis"
+	"github.com/turnout-dev/turnout/deployer/track"
+	"github.com/turnout-dev/turnout/record"
+)
+
+// stepMetrics is whose questions those for metrics are: a soak's own come to a result
+// at each of its looks.
+const stepMetrics v1alpha1.Step = "metrics"
+
+// judging judges a release that soaks by its metrics.
+type judging struct {
+	metrics metricsAccess
+	calls   *calls
+}
+
+// judge judges the new version by its metrics, if it is to be. It returns the wait for those
+// that have no verdict yet.
+func (j judging) judge(ctx context.Context, a *attempt) (pause, error) {
+	w := j.watch(a)
+	if w == nil {
+		return pause{}, nil
+	}
+	v, err := w.look(ctx)
+	if err != nil {
+		return pause{}, err
+	}
+	var f *fault
+	switch v.Outcome {
+	case track.MetricsAgain:
+		a.wakeAt(v.At)
+		return pause{until: v.At, message: v.Message, waits: v.Waits}, nil
+	case track.MetricsHeld:
+		return pause{}, nil
+	case track.MetricsFailed:
+		f = releaseFault(v1alpha1.FailedCheck, "%s", track.FailedCheck(*v.Check))
+	case track.MetricsUnseen:
+		f = &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedMetricsUnseen, message: fmt.Sprintf(
+			"metrics had no verdict by %s after the soak (%s); users stay on %s: look at it yourself, and type /rollback if it is bad",
+			w.when.Deadline, v.Message, a.target())}
+	}
+	if a.bg.Spec.Analysis.Mode == v1alpha1.AnalysisObserve {
+		a.finding("spec.analysis.mode is Observe, so nothing was done: " + f.message)
+		return pause{}, nil
+	}
+	return pause{}, f
+}
+
+// watch is the watch of a release that soaks; nil if its metrics are not judged.
+func (j judging) watch(a *attempt) *metricsWatch {
+	spec, began := a.bg.Spec.Analysis, a.rel.Status.Milestones.SoakStartedAt
+	if spec == nil || began == nil {
+		return nil
+	}
+	key := turnKey{release: string(a.rel.UID), step: stepMetrics}
+	return &metricsWatch{
+		from: j.metrics, bg: a.bg, rel: a.rel, o: a.o, turn: j.calls.turn(client.ObjectKeyFromObject(a.bg), key, haste),
+		when: track.MetricsWatch{
+			Began: began.Time, SoakEnds: began.Add(a.bg.Spec.SoakTime()), Window: spec.Interval.Duration, Deadline: spec.Deadline.Duration,
+		},
+	}
+}
+
+// metricsWatch asks for a release's metrics beside the looks, and judges them.
+type metricsWatch struct {
+	from metricsAccess
+	bg   *v1alpha1.BlueGreen
+	rel  *v1alpha1.Release
+	o    track.Observed
+	turn *turn
+	plan analysis.Plan
+	when track.MetricsWatch
+}
+
+// look asks for what can be known by now, and says what follows. The metrics of the
+// last window before the switch come first.
+func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
+	plan, problems := analysis.Compile(*w.bg.Spec.Analysis, balancerOf(w.o.Routes))
+	w.plan, w.when.Lag = plan, plan.Lag
+	st := &w.rel.Status
+	if len(problems) > 0 {
+		if st.Analysis == nil {
+			st.Analysis = &v1alpha1.AnalysisStatus{Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(w.when.Began)}
+		}
+		books := w.when.Missed(*st.Analysis, w.o.Now, problems[0].Field+": "+problems[0].Text)
+		st.Analysis = &books
+		return w.when.Judge(books, w.o.Now), nil
+	}
+	if st.Analysis != nil {
+		st.Analysis.Mode = w.bg.Spec.Analysis.Mode
+	}
+	if st.Analysis == nil || !slices.EqualFunc(st.Analysis.Checks, plan.Checks, sameCheck) {
+		st.Analysis = w.begin()
+	}
+	w.when.Began = st.Analysis.Began.Time
+	verdict := w.when.Judge(*st.Analysis, w.o.Now)
+	if verdict.Outcome != track.MetricsAgain {
+		return verdict, nil
+	}
+	asked, err := w.ask(ctx)
+	if asked := pending(err); asked != nil {
+		verdict.At = w.o.Now.Add(silent) // its end wakes the application before
+		return verdict, nil
+	}
+	if err != nil {
+		return verdict, err
+	}
+	verdict = w.when.Judge(*st.Analysis, w.o.Now)
+	if !asked.IsZero() && verdict.Outcome == track.MetricsAgain {
+		verdict.At = asked
+	}
+	return verdict, nil
+}
+
+// sameCheck reports whether the books of a check are those of another: one that was
+// changed meanwhile begins anew.
+func sameCheck(s v1alpha1.CheckStatus, c analysis.Check) bool {
+	return s.Name == c.Name && s.Pass == record.Message(c.Passes()) && s.Failures == c.Failures
+}
+
+// begin makes the books.
+func (w *metricsWatch) begin() *v1alpha1.AnalysisStatus {
+	began := w.o.Now // the soak begins with this look, or the checks do
+	if whole := began.Truncate(time.Second); whole.Before(began) {
+		began = whole.Add(time.Second) // as the record has it, and not before
+	}
+	s := &v1alpha1.AnalysisStatus{Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(began)}
+	for _, c := range w.plan.Checks {
+		s.Checks = append(s.Checks, v1alpha1.CheckStatus{Name: c.Name, Pass: record.Message(c.Passes()), Failures: c.Failures})
+	}
+	return s
+}
+
+// ask asks for the next window that is due, and enters it. It returns when one is, if
+// none is now.
+func (w *metricsWatch) ask(ctx context.Context) (time.Time, error) {
+	st := &w.rel.Status
+	of, before := st.Milestones.Target, !st.Analysis.BeforeKnown
+	end, due := w.when.Next(*st.Analysis)
+	if before {
+		of, end = of.Other(), st.Milestones.SwitchIntendedAt.Truncate(time.Second) // as the record has it
+		if st.Analysis.UnseenSince == nil {
+			due = end.Add(w.plan.Lag)
+		}
+	}
+	if w.o.Now.Before(due) {
+		return due, nil
+	}
+	readings, err := w.read(ctx, of, end)
+	if pending(err) != nil || ctx.Err() != nil {
+		return time.Time{}, err
+	}
+	w.turn.settle(w.o.Now, nil)
+	unseen := analysis.Unreachable(readings)
+	if err != nil {
+		unseen = err.Error()
+	}
+	w.enter(end, before, readings, unseen)
+	return time.Time{}, nil
+}
+
+// read asks for a window of a colour.
+func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Time) ([]analysis.Reading, error) {
+	previous := w.rel.Status.Milestones.Previous
+	versions := map[v1alpha1.Color]string{of: "", of.Other(): ""}
+	if previous != nil {
+		versions[previous.Color] = cmp.Or(previous.Commit, previous.Tag)
+	}
+	if d := w.rel.Spec.Deploy; d != nil {
+		versions[w.rel.Status.Milestones.Target] = d.Commit
+	}
+	window := analysis.Window{End: end}
+	var err error
+	if window.Of, err = w.from.values(ctx, w.bg, w.o.Routes, of, versions[of]); err != nil {
+		return nil, err
+	}
+	if window.Beside, err = w.from.values(ctx, w.bg, w.o.Routes, of.Other(), versions[of.Other()]); err != nil {
+		return nil, err
+	}
+	access, bg, checks := w.from, w.bg.DeepCopy(), w.plan.Checks
+	q := question{what: "the metrics of " + bg.Name, about: fmt.Sprint(of, end.UnixMicro())}
+	return ask(ctx, w.turn, q, func(ctx context.Context) ([]analysis.Reading, error) {
+		c, err := access.client(ctx, bg)
+		if err != nil {
+			return nil, err
+		}
+		return analysis.Read(ctx, c, checks, window), nil
+	})
+}
+
+// enter notes what was read, or why nothing was.
+func (w *metricsWatch) enter(end time.Time, before bool, readings []analysis.Reading, unseen string) {
+	st := &w.rel.Status
+	if unseen != "" {
+		books := w.when.Missed(*st.Analysis, w.o.Now, unseen)
+		st.Analysis = &books
+		return
+	}
+	if before {
+		books := st.Analysis.DeepCopy()
+		books.BeforeKnown, books.UnseenSince, books.LastTryAt, books.Unseen = true, nil, nil, ""
+		for i, r := range readings {
+			books.Checks[i].Other = new(w.plan.Checks[i].Point(end, r))
+		}
+		st.Analysis = books
+		return
+	}
+	points := make([]v1alpha1.CheckPoint, len(readings))
+	for i, r := range readings {
+		points[i] = w.plan.Checks[i].Judge(end, r, st.Analysis.Checks[i].Other)
+	}
+	books := w.when.Enter(*st.Analysis, end, points)
+	st.Analysis = &books
+}

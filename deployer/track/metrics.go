@@ -1,0 +1,211 @@
+package track
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+)
+
+// keptPoints is how many windows of a metric are kept in the record, the newest.
+const keptPoints = 12
+
+// MetricsWatch is when a release's metrics are judged: window by window, from when
+// users had the new version.
+type MetricsWatch struct {
+	Began    time.Time     // the first window begins
+	SoakEnds time.Time     // windows until then are judged, and at least one
+	Window   time.Duration // length of one, and the time to the next
+	Lag      time.Duration // from the end of one until its metrics are all there
+	Deadline time.Duration // after the end of the soak, for a verdict on every check
+}
+
+// MetricsOutcome is where the judgement of metrics stands.
+type MetricsOutcome int
+
+// The outcomes of a look at metrics.
+const (
+	MetricsAgain  MetricsOutcome = iota + 1 // windows are yet to be judged
+	MetricsHeld                             // all were, and every check passed last
+	MetricsFailed                           // a check failed, so often in a row
+	MetricsUnseen                           // the deadline came before every check had a verdict
+)
+
+// MetricsVerdict is what follows from the windows judged so far.
+type MetricsVerdict struct {
+	Outcome MetricsOutcome
+	At      time.Time             // of the next look, for MetricsAgain
+	Check   *v1alpha1.CheckStatus // the one that failed
+	Waits   *v1alpha1.Waiting     // for MetricsAgain, what it waits for once the soak is over
+	Message string                // for a person: what is missing
+}
+
+// Next is the window to be judged next, by its end, and when it can be.
+func (w MetricsWatch) Next(s v1alpha1.AnalysisStatus) (end, due time.Time) {
+	end = w.Began
+	if s.Asked != nil {
+		end = s.Asked.Time
+	}
+	end = end.Add(w.Window)
+	due = end.Add(w.Lag)
+	if s.LastTryAt != nil && s.UnseenSince != nil {
+		due = later(due, s.LastTryAt.Add(w.retry()))
+	}
+	return end, due
+}
+
+// retry is the pause after a try to which nothing was answered.
+func (w MetricsWatch) retry() time.Duration { return min(max(w.Window/4, time.Second), 30*time.Second) }
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// over is when the time for a verdict is up.
+func (w MetricsWatch) over() time.Time { return w.SoakEnds.Add(w.Deadline) }
+
+// Enter enters the points of a window, one a check, into the books. It is pure. A
+// failure counts once for its window, whoever looks how often.
+func (w MetricsWatch) Enter(prev v1alpha1.AnalysisStatus, end time.Time, points []v1alpha1.CheckPoint) v1alpha1.AnalysisStatus {
+	s := *prev.DeepCopy()
+	s.Asked, s.UnseenSince, s.LastTryAt, s.Unseen = new(metav1.NewMicroTime(end)), nil, nil, ""
+	for i, p := range points {
+		c := &s.Checks[i]
+		switch p.Verdict {
+		case v1alpha1.VerdictPass:
+			c.Failed = 0
+			c.Verdicts++
+		case v1alpha1.VerdictFail:
+			c.Failed++
+			c.Verdicts++
+		case v1alpha1.VerdictNone:
+		}
+		c.Points = append(c.Points, p)
+		c.Points = c.Points[max(0, len(c.Points)-keptPoints):]
+	}
+	return s
+}
+
+// Missed notes that nothing was answered.
+func (w MetricsWatch) Missed(prev v1alpha1.AnalysisStatus, now time.Time, why string) v1alpha1.AnalysisStatus {
+	s := *prev.DeepCopy()
+	at := metav1.NewMicroTime(now)
+	if s.UnseenSince == nil {
+		s.UnseenSince = &at
+	}
+	s.LastTryAt, s.Unseen = &at, why
+	return s
+}
+
+// Judge says what follows from the books.
+func (w MetricsWatch) Judge(s v1alpha1.AnalysisStatus, now time.Time) MetricsVerdict {
+	for i := range s.Checks {
+		if c := &s.Checks[i]; c.Failed >= c.Failures {
+			return MetricsVerdict{Outcome: MetricsFailed, Check: c}
+		}
+	}
+	end, due := w.Next(s)
+	if s.Asked != nil && end.After(w.SoakEnds) && len(unsettled(s)) == 0 {
+		return MetricsVerdict{Outcome: MetricsHeld}
+	}
+	if !now.Before(w.over()) {
+		return MetricsVerdict{Outcome: MetricsUnseen, Message: lacking(s)}
+	}
+	at := due
+	if w.over().Before(at) {
+		at = w.over()
+	}
+	return MetricsVerdict{
+		Outcome: MetricsAgain, At: at, Waits: w.waits(s),
+		Message: strings.TrimSuffix("metrics are judged until "+Clock(w.over())+": "+lacking(s), ": "),
+	}
+}
+
+// unsettled are the checks without a verdict, or whose last one was a failure.
+func unsettled(s v1alpha1.AnalysisStatus) []v1alpha1.CheckStatus {
+	var all []v1alpha1.CheckStatus
+	for _, c := range s.Checks {
+		if c.Verdicts == 0 || c.Failed > 0 {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// waits says in facts which checks are to have a verdict still.
+func (w MetricsWatch) waits(s v1alpha1.AnalysisStatus) *v1alpha1.Waiting {
+	waits := WaitsUntil(v1alpha1.WaitsForSoak, v1alpha1.BecauseMetrics, w.over())
+	waits.Of = int32(len(s.Checks))
+	waits.Done = waits.Of - int32(len(unsettled(s)))
+	waits.Since, waits.Detail = Stamp(w.SoakEnds), lacking(s)
+	return waits
+}
+
+// lacking says which checks have no verdict, and why; empty if only windows are to
+// come.
+func lacking(s v1alpha1.AnalysisStatus) string {
+	if s.UnseenSince != nil {
+		return fmt.Sprintf("no metrics since %s: %s", Clock(s.UnseenSince.Time), s.Unseen)
+	}
+	var all []string
+	for _, c := range unsettled(s) {
+		all = append(all, c.Name+": "+lacks(c))
+	}
+	return strings.Join(slices.Compact(all), "; ")
+}
+
+func lacks(c v1alpha1.CheckStatus) string {
+	if c.Failed > 0 {
+		return fmt.Sprintf("failed %d of %d times", c.Failed, c.Failures)
+	}
+	if len(c.Points) == 0 {
+		return "no window judged yet"
+	}
+	p := c.Points[len(c.Points)-1]
+	text := map[v1alpha1.NoVerdictReason]string{
+		v1alpha1.NoVerdictTooFew:      "too few samples (" + string(p.Samples) + ")",
+		v1alpha1.NoVerdictEmpty:       "the query found nothing",
+		v1alpha1.NoVerdictNotFinite:   "the query found no finite number",
+		v1alpha1.NoVerdictNoOther:     "there is no value from before the switch",
+		v1alpha1.NoVerdictRefused:     "the query was refused",
+		v1alpha1.NoVerdictUnreachable: "the server did not answer",
+		v1alpha1.NoVerdictExpression:  "pass has no result",
+		v1alpha1.NoVerdictUnknown:     "the query cannot be asked",
+	}[p.Because]
+	if p.Detail != "" {
+		text += ": " + p.Detail
+	}
+	return text
+}
+
+// FailedCheck says to a person how a check failed.
+func FailedCheck(c v1alpha1.CheckStatus) string {
+	times := "once"
+	if c.Failures > 1 {
+		times = fmt.Sprintf("%d times in a row", c.Failures)
+	}
+	var now, before v1alpha1.CheckPoint
+	if n := len(c.Points); n > 0 {
+		now = c.Points[n-1]
+	}
+	if c.Other != nil {
+		before = *c.Other
+	}
+	if c.Pass == "" {
+		return fmt.Sprintf("check %s failed %s: %s of %s were errors in its last window, and %s of %s in the one before the switch", c.Name,
+			times,
+			now.Value, now.Samples, before.Value, before.Samples)
+	}
+	text := fmt.Sprintf("check %s failed %s: the value is %s", c.Name, times, now.Value)
+	if before.Value != "" {
+		text += ", and was " + string(before.Value) + " before the switch"
+	}
+	return text + "; it passes if " + c.Pass
+}
