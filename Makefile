@@ -5,10 +5,11 @@ SHELL := /bin/bash
 
 CONTROLPLANE := bin/etcd bin/kube-apiserver bin/kube-controller-manager
 # What the sandbox runs: those, and Google's own Ingress controllers.
-WORLD := $(CONTROLPLANE) bin/ingress-gce
+WORLD := $(CONTROLPLANE) bin/ingress-gce bin/prometheus
 ETCD := 3.7.0
 KUBERNETES := v1.37.2
 INGRESSGCE := v1.37.0
+PROMETHEUS := 3.16.0
 # The servers report their version from these; kubectl cannot parse an unstamped one.
 STAMP := k8s.io/component-base/version
 LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) -X $(STAMP).gitMajor=1 -X $(STAMP).gitMinor=37 \
@@ -112,6 +113,11 @@ bin/kube-apiserver bin/kube-controller-manager: bin/%: tools/controlplane/go.mod
 bin/ingress-gce: tools/ingress-gce/go.mod | bin
 	$(call obtain,ingress-gce,$(INGRESSGCE),echo "building ingress-gce (the first time: about 5 minutes; Go's build cache keeps it)" && \
 	cd tools/ingress-gce && CGO_ENABLED=0 go build -v -trimpath -ldflags '-s -w -X k8s.io/ingress-gce/pkg/version.Version=$(INGRESSGCE)' -o ../../$@ k8s.io/ingress-gce/cmd/glbc 2>&1 | $(PROGRESS))
+
+# Without its user interface, whose files npm builds, and without finding targets in clouds.
+bin/prometheus: tools/prometheus/go.mod | bin
+	$(call obtain,prometheus,$(PROMETHEUS),echo "building prometheus (the first time: about 2 minutes; Go's build cache keeps it)" && \
+	cd tools/prometheus && CGO_ENABLED=0 go build -v -trimpath -tags remove_all_sd -ldflags '-s -w -X github.com/prometheus/common/version.Version=$(PROMETHEUS)' -o ../../$@ github.com/prometheus/prometheus/cmd/prometheus 2>&1 | $(PROGRESS))
 
 # Go's build cache knows better than file times what must be built again.
 .PHONY: bin/turnout bin/sandbox
