@@ -40,6 +40,8 @@ var markdownFailures = map[command.Code]Text{
 	"FailedSoakFailed":     {"it became unhealthy under live traffic${detail}", ""},
 	"FailedSoakUnseen":     {"it could not be watched under live traffic${detail}", ""},
 	"FailedCrashLoop":      {"it was restarted under live traffic${detail}", ""},
+	"FailedCheckFailed":    {"its metrics are bad under live traffic${detail}", ""},
+	"FailedMetricsUnseen":  {"its metrics gave no verdict in time${detail}", ""},
 
 	"FailedFailedCreate":               {"its pods cannot be created${detail}", ""},
 	"FailedInvalidImageName":           {"the name of its image is not valid${detail}", ""},

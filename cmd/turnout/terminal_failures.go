@@ -43,6 +43,8 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedSoakFailed":     {Says: "it became unhealthy under live traffic${detail}"},
 	"FailedSoakUnseen":     {Says: "it could not be watched under live traffic${detail}"},
 	"FailedCrashLoop":      {Says: "it was restarted under live traffic${detail}"},
+	"FailedCheckFailed":    {Says: "its metrics are bad under live traffic${detail}"},
+	"FailedMetricsUnseen":  {Says: "its metrics gave no verdict in time${detail}"},
 
 	"FailedFailedCreate":               {Says: "its pods cannot be created${detail}"},
 	"FailedInvalidImageName":           {Says: "the name of its image is not valid${detail}"},
