@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 CONTROLPLANE := bin/etcd bin/kube-apiserver bin/kube-controller-manager
 # What the sandbox runs: those, and Google's own Ingress controllers.
-WORLD := $(CONTROLPLANE) bin/ingress-gce bin/prometheus
+WORLD := $(CONTROLPLANE) bin/ingress-gce
 ETCD := 3.7.0
 KUBERNETES := v1.37.2
 INGRESSGCE := v1.37.0
@@ -43,7 +43,7 @@ up: $(WORLD) bin/turnout bin/sandbox ## Start the whole world on this machine an
 	bin/sandbox up
 
 .PHONY: test
-test: $(WORLD) bin/turnout ## Run all tests; of the deployer's crash table the cells of the day
+test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's crash table the cells of the day
 	CRASH_CELLS=$$(date +%j) go test -timeout 20m ./...
 	cd sandbox && go test -count=1 -timeout 20m ./... # Go does not see that bin/turnout has changed
 	cd tools/checks && go test ./...
@@ -96,7 +96,7 @@ bench-scale: $(CONTROLPLANE) bin/turnout bin/sandbox ## Measure many application
 		--foreign-pods $(or $(FOREIGN_PODS),0) --burst $(or $(BURST),100) --out $(or $(OUT),docs/bench/scale.json)
 
 .PHONY: controlplane
-controlplane: $(WORLD) ## Build or find etcd, kube-apiserver, kube-controller-manager and ingress-gce
+controlplane: $(WORLD) bin/prometheus ## Build or find etcd, kube-apiserver, kube-controller-manager, ingress-gce and prometheus
 
 bin:
 	mkdir -p $@

@@ -48,7 +48,7 @@ func (i imaging) askRegistry(ctx context.Context, a *attempt, reference string) 
 	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
 		var err error
-		if signIn, err = i.access.googleTokens(ctx, a,
+		if signIn, err = i.access.googleTokens(ctx, a.bg.Namespace,
 			v1alpha1.ProjectGrant(home, "status.build.reference of release "+a.rel.Name)); err != nil {
 			return "", err
 		}

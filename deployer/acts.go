@@ -90,10 +90,11 @@ func (d *Deployer) common() common {
 		status:   appStatus{record: d.Record, observer: d.Observer},
 		through:  throughGateway{address: address, routes: d.Routes},
 		metrics: metricsAccess{
-			reader: d.Record.Reader, google: d.Google, routes: d.Routes, allow: d.AllowAddresses, proxy: d.Proxy,
+			reader: d.Record.Reader, routes: d.Routes, allow: d.AllowAddresses, proxy: d.Proxy,
 			monitoring: cmp.Or(d.Monitoring, analysis.MonitoringAddress),
 		},
 	}
+	p.metrics.access = p.access
 	p.build = buildRecord{access: p.access, turns: turns{&d.calls}}
 	p.reference = reference{recorder: p.recorder, moving: p.moving, routes: d.Routes}
 	p.rollout = rollout{recorder: p.recorder, workloads: d.Workloads}

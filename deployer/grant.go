@@ -28,20 +28,20 @@ func readGrants(ctx context.Context, from client.Reader, namespace string) (v1al
 	return ns.Annotations, nil
 }
 
-// googleAccess is a release's only way to Google.
+// googleAccess is an application's only way to Google.
 type googleAccess struct {
 	google Google
 	reader client.Reader // past the cache
 }
 
-// signIn asks Google for what one signs in to its registries with.
+// signIn asks Google for what one signs in to its registries and metrics with.
 type signIn func(context.Context) (oauth2.TokenSource, error)
 
 // reach is the way to Google's builds and sources. Call it right before a call to Google. It
 // reads the grants past the cache, so that a withdrawn grant also ends what is in progress. It
 // returns a [notGranted] unless all needs are granted.
 func (g googleAccess) reach(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (*cloudbuild.Client, *cloudbuild.Store, error) {
-	account, err := g.googleAccount(ctx, a, needs...)
+	account, err := g.googleAccount(ctx, a.bg.Namespace, needs...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -49,14 +49,14 @@ func (g googleAccess) reach(ctx context.Context, a *attempt, needs ...v1alpha1.G
 	return builds, store, asAccount(account, a.bg.Namespace, err)
 }
 
-// googleTokens is the way to Google's registries, by the same rules. The returned function calls
+// googleTokens is the way to Google's registries and metrics, by the same rules. The returned function calls
 // Google for its tokens, so use it only in a function given to ask.
-func (g googleAccess) googleTokens(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (signIn, error) {
-	account, err := g.googleAccount(ctx, a, needs...)
+func (g googleAccess) googleTokens(ctx context.Context, namespace string, needs ...v1alpha1.Grant) (signIn, error) {
+	account, err := g.googleAccount(ctx, namespace, needs...)
 	if err != nil {
 		return nil, err
 	}
-	google, namespace := g.google, a.bg.Namespace
+	google := g.google
 	return func(ctx context.Context) (oauth2.TokenSource, error) {
 		tokens, err := google.Tokens(ctx, account)
 		return tokens, asAccount(account, namespace, err)
@@ -65,13 +65,13 @@ func (g googleAccess) googleTokens(ctx context.Context, a *attempt, needs ...v1a
 
 // googleAccount is the account with which the namespace uses Google, "" for Turnout's own, if all
 // needs are granted.
-func (g googleAccess) googleAccount(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (string, error) {
-	granted, err := readGrants(ctx, g.reader, a.bg.Namespace)
+func (g googleAccess) googleAccount(ctx context.Context, namespace string, needs ...v1alpha1.Grant) (string, error) {
+	granted, err := readGrants(ctx, g.reader, namespace)
 	if err != nil {
 		return "", err
 	}
 	if missing := granted.Missing(needs...); len(missing) > 0 {
-		return "", &notGranted{granted.Explain(a.bg.Namespace, missing)}
+		return "", &notGranted{granted.Explain(namespace, missing)}
 	}
 	return granted.Impersonated(), nil
 }

@@ -217,7 +217,7 @@ func TestOnlyTwoFunctionsReachGoogle(t *testing.T) {
 			}
 			ast.Inspect(fn, func(n ast.Node) bool {
 				s, ok := n.(*ast.SelectorExpr)
-				if !ok {
+				if !ok || lastName(s.X) == "Analysis" { // what a spec says
 					return true
 				}
 				switch s.Sel.Name {

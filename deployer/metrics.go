@@ -24,7 +24,7 @@ import (
 type metricsAccess struct {
 	// reader reads past the cache: grants, and Secrets, of which none is watched.
 	reader     client.Reader
-	google     Google
+	access     googleAccess
 	routes     groupsReader
 	allow      []netip.Prefix
 	proxy      *url.URL
@@ -33,6 +33,9 @@ type metricsAccess struct {
 
 // client connects to an application's metrics, if its namespace is granted them now.
 func (m metricsAccess) client(ctx context.Context, bg *v1alpha1.BlueGreen) (*analysis.Client, error) {
+	if bg.Spec.Analysis.Google != nil {
+		return m.cloudMonitoring(ctx, bg)
+	}
 	granted, err := readGrants(ctx, m.reader, bg.Namespace)
 	if err != nil {
 		return nil, err
@@ -40,33 +43,42 @@ func (m metricsAccess) client(ctx context.Context, bg *v1alpha1.BlueGreen) (*ana
 	if missing := granted.Missing(*bg.MetricsGrant()); len(missing) > 0 {
 		return nil, &notGranted{granted.Explain(bg.Namespace, missing)}
 	}
-	dial := publicnet.GrantedDialer(m.allow)
-	// A connection each time: what is asked rarely need not be kept open.
-	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
-	if m.proxy != nil { // what that may ask is for whoever runs it to say
-		transport.Proxy, transport.DialContext = http.ProxyURL(m.proxy), new(net.Dialer).DialContext
-	}
-	spec := bg.Spec.Analysis
-	if spec.Google != nil {
-		c := analysis.Config{URL: analysis.GoogleURL(m.monitoring, spec.Google.Project), Transport: transport}
-		if !strings.HasPrefix(m.monitoring, "http://") {
-			tokens, err := m.google.Tokens(ctx, granted.Impersonated())
-			if err := asAccount(granted.Impersonated(), bg.Namespace, err); err != nil {
-				return nil, err
-			}
-			c.Transport = &oauth2.Transport{Source: tokens, Base: transport}
-		}
-		return analysis.New(c)
-	}
-	c := analysis.Config{URL: spec.Prometheus.URL, Transport: transport, Lookback: true}
-	if name := spec.Prometheus.AuthSecret; name != "" {
-		header, err := m.authorization(ctx, bg.Namespace, name)
+	spec := bg.Spec.Analysis.Prometheus
+	c := analysis.Config{URL: spec.URL, Transport: m.transport(), Lookback: true}
+	if spec.AuthSecret != "" {
+		header, err := m.authorization(ctx, bg.Namespace, spec.AuthSecret)
 		if err != nil {
 			return nil, err
 		}
-		c.Transport = authorized{transport, header}
+		c.Transport = authorized{c.Transport, header}
 	}
 	return analysis.New(c)
+}
+
+// cloudMonitoring connects to the metrics of a Google project.
+func (m metricsAccess) cloudMonitoring(ctx context.Context, bg *v1alpha1.BlueGreen) (*analysis.Client, error) {
+	signIn, err := m.access.googleTokens(ctx, bg.Namespace, *bg.MetricsGrant())
+	if err != nil {
+		return nil, err
+	}
+	c := analysis.Config{URL: analysis.GoogleURL(m.monitoring, bg.Spec.Analysis.Google.Project), Transport: m.transport()}
+	if !strings.HasPrefix(m.monitoring, "http://") { // a stand-in gets no credentials
+		tokens, err := signIn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		c.Transport = &oauth2.Transport{Source: tokens, Base: c.Transport}
+	}
+	return analysis.New(c)
+}
+
+// transport makes a connection each time: what is asked rarely need not be kept open.
+func (m metricsAccess) transport() http.RoundTripper {
+	t := &http.Transport{DialContext: publicnet.GrantedDialer(m.allow), DisableKeepAlives: true}
+	if m.proxy != nil { // what that may ask is for whoever runs it to say
+		t.Proxy, t.DialContext = http.ProxyURL(m.proxy), new(net.Dialer).DialContext
+	}
+	return t
 }
 
 // authorization is what a Secret says to sign in with.

@@ -124,10 +124,10 @@ func newJudgedWorld(t testing.TB, p *prometheus, change ...func(*v1alpha1.Analys
 	return w
 }
 
-// Numbers of each colour: requests, and how many of them failed; none of the latter is
-// no series.
-func numbers(blue, blueErrors, green, greenErrors string) map[string]string {
-	return map[string]string{"requests blue": blue, "errors blue": blueErrors, "requests green": green, "errors green": greenErrors}
+// Numbers of each colour: requests, of which blue has 200, and how many of them failed; none
+// of the latter is no series.
+func numbers(blueErrors, green, greenErrors string) map[string]string {
+	return map[string]string{"requests blue": "200", "errors blue": blueErrors, "requests green": green, "errors green": greenErrors}
 }
 
 func TestMetricsDecideHowASoakEnds(t *testing.T) {
@@ -144,21 +144,21 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 		said    []string
 	}{
 		{
-			name: "as before", numbers: numbers("200", "10", "200", "12"), phase: v1alpha1.ReleaseSucceeded, live: v1alpha1.Green,
+			name: "as before", numbers: numbers("10", "200", "12"), phase: v1alpha1.ReleaseSucceeded, live: v1alpha1.Green,
 		},
-		{name: "no series of errors", numbers: numbers("200", "", "200", ""), phase: v1alpha1.ReleaseSucceeded, live: v1alpha1.Green},
+		{name: "no series of errors", numbers: numbers("", "200", ""), phase: v1alpha1.ReleaseSucceeded, live: v1alpha1.Green},
 		{
-			name: "errors", numbers: numbers("200", "", "200", "60"), phase: v1alpha1.ReleaseFailed, reason: v1alpha1.FailedCheck,
+			name: "errors", numbers: numbers("", "200", "60"), phase: v1alpha1.ReleaseFailed, reason: v1alpha1.FailedCheck,
 			live: v1alpha1.Blue,
 			said: []string{"check failures failed 2 times in a row: 60 of 200 were errors in its last window, and 0 of 200 in the one before the " +
 				"switch"},
 		},
 		{
-			name: "errors are observed", numbers: numbers("200", "", "200", "60"), observe: true, phase: v1alpha1.ReleaseSucceeded,
+			name: "errors are observed", numbers: numbers("", "200", "60"), observe: true, phase: v1alpha1.ReleaseSucceeded,
 			live: v1alpha1.Green, said: []string{"spec.analysis.mode is Observe", "60 of 200 were errors"},
 		},
 		{
-			name: "ten requests", numbers: numbers("200", "", "10", "10"), lacking: "too few samples (10)", phase: v1alpha1.ReleaseError,
+			name: "ten requests", numbers: numbers("", "10", "10"), lacking: "too few samples (10)", phase: v1alpha1.ReleaseError,
 			reason: v1alpha1.FailedMetricsUnseen,
 			live:   v1alpha1.Green, said: []string{"failures: too few samples (10)", "users stay on green", "/rollback"},
 		},
@@ -238,7 +238,7 @@ func (w *world) awaitMetrics(rel *v1alpha1.Release, why string) *v1alpha1.Releas
 // Metrics that come back in time are all that was missing; nothing is asked twice.
 func TestMetricsThatComeBack(t *testing.T) {
 	t.Parallel()
-	p := startPrometheus(t, numbers("200", "", "200", ""))
+	p := startPrometheus(t, numbers("", "200", ""))
 	p.away = true
 	w := newJudgedWorld(t, p)
 	w.run()
@@ -253,7 +253,7 @@ func TestMetricsThatComeBack(t *testing.T) {
 // Metrics are asked for where an administrator lets them be, and nowhere else.
 func TestMetricsMustBeGranted(t *testing.T) {
 	t.Parallel()
-	p := startPrometheus(t, numbers("200", "", "200", ""))
+	p := startPrometheus(t, numbers("", "200", ""))
 	w := newWorld(t, measured(p.URL))
 	w.run()
 	w.awaitReason(v1alpha1.ReasonNotGranted)
@@ -271,10 +271,10 @@ func TestMetricsMustBeGranted(t *testing.T) {
 // A grant that is taken away while a version soaks ends what is asked.
 func TestMetricsAreAskedForAsGrantedNow(t *testing.T) {
 	t.Parallel()
-	p := startPrometheus(t, numbers("200", "", "200", ""))
+	p := startPrometheus(t, numbers("", "200", ""))
 	w := newJudgedWorld(t, p)
 	stop := w.run()
-	m := metricsAccess{reader: w.record().Reader, google: &google{}, monitoring: analysis.MonitoringAddress}
+	m := metricsAccess{reader: w.record().Reader, monitoring: analysis.MonitoringAddress}
 	bg := w.application()
 	if _, err := m.client(t.Context(), bg); err != nil {
 		t.Fatal(err)
@@ -315,7 +315,7 @@ func TestSecretsOfMetrics(t *testing.T) {
 // What is wrong with checks is said when they are written, and not by a release.
 func TestChecksAreTriedOutWhenTheyChange(t *testing.T) {
 	t.Parallel()
-	p := startPrometheus(t, numbers("200", "", "200", ""))
+	p := startPrometheus(t, numbers("", "200", ""))
 	w := newJudgedWorld(t, p, func(a *v1alpha1.AnalysisSpec) { a.Checks[0].Pass = "value <" })
 	w.run()
 	w.awaitReason(v1alpha1.ReasonPreflight)

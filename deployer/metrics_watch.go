@@ -109,19 +109,17 @@ func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
 	if verdict.Outcome != track.MetricsAgain {
 		return verdict, nil
 	}
-	asked, err := w.ask(ctx)
-	if asked := pending(err); asked != nil {
-		verdict.At = w.o.Now.Add(silent) // its end wakes the application before
-		return verdict, nil
+	due, err := w.ask(ctx)
+	switch {
+	case pending(err) != nil:
+		verdict.At, err = w.o.Now.Add(silent), nil // its end wakes the application before
+	case err == nil:
+		verdict = w.when.Judge(*st.Analysis, w.o.Now)
+		if !due.IsZero() && verdict.Outcome == track.MetricsAgain {
+			verdict.At = due
+		}
 	}
-	if err != nil {
-		return verdict, err
-	}
-	verdict = w.when.Judge(*st.Analysis, w.o.Now)
-	if !asked.IsZero() && verdict.Outcome == track.MetricsAgain {
-		verdict.At = asked
-	}
-	return verdict, nil
+	return verdict, err
 }
 
 // sameCheck reports whether the books of a check are those of another: one that was

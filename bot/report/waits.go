@@ -53,8 +53,9 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsSoak":              {"soaks until ${until}", ""},
 	"WaitsSoakUnseen":        {"soaks until ${until}; the live pods could not be looked at since ${time}${detail}", ""},
 	"WaitsSoakUnhealthy":     {"soaks until ${until}; unhealthy since ${time}${detail}", ""},
-	"WaitsSoakMetrics": {"soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until ${until}${detail}",
-		""},
+	"WaitsSoakMetrics": {
+		"soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until ${until}${detail}", "",
+	},
 
 	CodeMessage: {"${reason}", ""},
 }

@@ -41,8 +41,9 @@ func TestMistakesInASpecNameTheirField(t *testing.T) {
 func TestReadyMadeChecksAskForTheLoadBalancersMetrics(t *testing.T) {
 	t.Parallel()
 	google := func(checks ...v1alpha1.MetricCheck) v1alpha1.AnalysisSpec {
-		return v1alpha1.AnalysisSpec{Google: &v1alpha1.GoogleMetricsSpec{Project: "acme-prod"}, Interval: metav1.Duration{Duration: time.Minute},
-			Checks: checks}
+		return v1alpha1.AnalysisSpec{
+			Google: &v1alpha1.GoogleMetricsSpec{Project: "acme-prod"}, Interval: metav1.Duration{Duration: time.Minute}, Checks: checks,
+		}
 	}
 	both := google()
 	both.Errors, both.Latency = &v1alpha1.ErrorsCheck{MinSamples: 100}, &v1alpha1.LatencyCheck{Pass: "value < other"}

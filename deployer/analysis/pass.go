@@ -53,14 +53,15 @@ func CompilePass(text string) (*Pass, error) {
 
 // explain says the first thing that is wrong, in one line.
 func explain(issues *cel.Issues) error {
-	for _, e := range issues.Errors() {
-		hint := ""
-		if strings.Contains(e.Message, "no matching overload") {
-			hint = "; write numbers with a point, such as 2.0"
-		}
-		return fmt.Errorf("column %d: %s%s", e.Location.Column()+1, e.Message, hint)
+	all := issues.Errors()
+	if len(all) == 0 {
+		return issues.Err()
 	}
-	return issues.Err()
+	first, hint := all[0], ""
+	if strings.Contains(first.Message, "no matching overload") {
+		hint = "; write numbers with a point, such as 2.0"
+	}
+	return fmt.Errorf("column %d: %s%s", first.Location.Column()+1, first.Message, hint)
 }
 
 // errUnknown: the result depends on what is not known.

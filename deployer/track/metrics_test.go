@@ -1,6 +1,7 @@
 package track
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +66,7 @@ func TestMetricsAreJudgedWindowByWindow(t *testing.T) {
 		{"few samples later", 3 * time.Minute, 0, []string{"PP", "P-", "P-"}, MetricsHeld, 3 * time.Minute},
 		{
 			"few samples for ever", time.Minute, 0,
-			[]string{"P-", "P-", "P-", "P-", "P-", "P-", "P-", "P-", "P-", "P-", "P-"}, MetricsUnseen, 11 * time.Minute,
+			slices.Repeat([]string{"P-"}, 11), MetricsUnseen, 11 * time.Minute,
 		},
 	}
 	for _, tt := range tests {

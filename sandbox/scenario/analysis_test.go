@@ -46,7 +46,8 @@ func measuredApp(app string) string {
 
 // failingApp answers three requests of ten with 500, and is healthy otherwise.
 func failingApp(app string) string {
-	return strings.Replace(measuredApp(app), "        self.server.answers[200] += 1\n", `        code = 500 if sum(self.server.answers.values()) % 10 < 3 else 200
+	counted := "        self.server.answers[200] += 1\n"
+	return strings.Replace(measuredApp(app), counted, `        code = 500 if sum(self.server.answers.values()) % 10 < 3 else 200
         self.server.answers[code] += 1
         if code == 500:
             self.answer(500, {"error": "out of luck"})
@@ -71,7 +72,8 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 		}
 		for _, p := range pods.Items {
 			if p.Status.PodIP != "" {
-				groups = append(groups, group{[]string{p.Status.PodIP + ":8080"}, map[string]string{"namespace": namespace, "color": p.Labels["version"]}})
+				labels := map[string]string{"namespace": namespace, "color": p.Labels["version"]}
+				groups = append(groups, group{[]string{p.Status.PodIP + ":8080"}, labels})
 			}
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -90,7 +92,8 @@ func adoptMeasured(t *testing.T, namespace, mode, deadline string) (*application
 	app.Content = measuredApp(app.Content)
 	files["app.py"] = app
 	a := newApplication(t, namespace, files)
-	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, `{"metadata":{"annotations":{"turnout.dev/metrics":"`+p.URL+`"}}}`)
+	grant := `{"metadata":{"annotations":{"turnout.dev/metrics":"` + p.URL + `"}}}`
+	a.change(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, grant)
 	const requests = `sum(increase(http_requests_total{namespace="$namespace",color="$color"`
 	a.apply(filepath.Join(example, "k8s"), func(u *unstructured.Unstructured) {
 		switch u.GetKind() {
@@ -125,7 +128,6 @@ func TestErrorsAreCaughtWhileAVersionSoaks(t *testing.T) {
 	asked := a.watchUsers("200")
 	bad := a.merge("Be out of luck", map[string]string{"VERSION": "v3.0.0\n", "app.py": failingApp(sources(t, example)["app.py"].Content)})
 	rel := a.follow(bad, "the deploy", in(v1alpha1.ReleaseFailed))
-	t.Log(timeline(rel))
 	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedCheck || f.Step != v1alpha1.StepSoak {
 		t.Errorf("the failure is %+v", f)
 	}
