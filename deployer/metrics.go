@@ -135,6 +135,9 @@ func (m metricsAccess) backendService(ctx context.Context, bg *v1alpha1.BlueGree
 	if g := bg.Spec.Analysis.Google; g != nil && g.Backends != nil {
 		return map[v1alpha1.Color]string{v1alpha1.Blue: g.Backends.Blue, v1alpha1.Green: g.Backends.Green}[c], nil
 	}
+	if r.Gateway != nil { // whose backend services are named otherwise than by their groups
+		return "", nil
+	}
 	groups, err := m.routes.GroupStates(ctx, bg, r, c)
 	if err != nil || len(groups) != 1 {
 		return "", err
