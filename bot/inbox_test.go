@@ -236,3 +236,22 @@ func TestRollbackByCommitFindsTheApplicationWhereItIsLive(t *testing.T) {
 		t.Fatalf("%d releases, want one rollback of next; answers %q", n, w.answers(pr.Number))
 	}
 }
+
+// TestACommandWhoseGrantIsGoneReachesNobody: it was granted when the comment arrived.
+func TestACommandWhoseGrantIsGoneReachesNobody(t *testing.T) {
+	w := newWorld(t)
+	pr, _ := waiting(w)
+	w.typed(pr, "/promote")
+	w.record.granted["shop"] = false
+	before := len(w.github.Requests())
+	if !w.try(w.delivery("/promote")) {
+		t.Error("it is tried again")
+	}
+	for _, r := range w.github.Requests()[before:] {
+		t.Errorf("%s %s is asked of GitHub", r.Method, r.Path)
+	}
+	w.record.granted["shop"] = true
+	if w.only().Spec.Approval != nil {
+		t.Error("the release was approved")
+	}
+}
