@@ -9,6 +9,7 @@ import (
 	"path"
 	"strings"
 
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/types"
@@ -130,6 +131,9 @@ func build(k types.Kustomization) ([]*unstructured.Unstructured, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading what kustomize built: %w", err)
+		}
+		if object.GroupVersionKind().Group == admissionv1.GroupName { // kustomize does not know that it belongs to no namespace
+			object.SetNamespace("")
 		}
 		all = append(all, object)
 	}

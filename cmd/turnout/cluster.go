@@ -33,9 +33,14 @@ type clusterFlags struct {
 }
 
 func (c *clusterFlags) bind(f *pflag.FlagSet) {
+	c.bindCluster(f)
+	f.StringVarP(&c.namespace, "namespace", "n", "", "namespace of the application; default: the context's")
+}
+
+// bindCluster binds the flags of a command that is about no namespace.
+func (c *clusterFlags) bindCluster(f *pflag.FlagSet) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: kubectl's own rules, then in-cluster")
 	f.StringVar(&c.context, "context", "", "context of the kubeconfig; default: its current one")
-	f.StringVarP(&c.namespace, "namespace", "n", "", "namespace of the application; default: the context's")
 }
 
 // cluster is a connection as somebody who may write releases.

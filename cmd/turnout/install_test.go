@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/turnout-dev/turnout/api/v1alpha1"
+	"github.com/turnout-dev/turnout/internal/controlplane"
+)
+
+// emptyCluster is one that has never heard of Turnout, with a kubeconfig of its
+// administrator.
+type emptyCluster struct {
+	t          *testing.T
+	admin      client.Client
+	kubeconfig string
+}
+
+func newEmptyCluster(t *testing.T) *emptyCluster {
+	t.Helper()
+	plane, err := controlplane.Start(t.Context(), controlplane.Options{})
+	check(t, err)
+	t.Cleanup(plane.Stop)
+	scheme := runtime.NewScheme()
+	check(t, errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)))
+	admin, err := client.New(plane.Config, client.Options{Scheme: scheme})
+	check(t, err)
+	_, kubeconfig, err := plane.User("admin", []string{"system:masters"})
+	check(t, err)
+	c := &emptyCluster{t: t, admin: admin, kubeconfig: filepath.Join(t.TempDir(), "kubeconfig")}
+	check(t, os.WriteFile(c.kubeconfig, kubeconfig, 0o600))
+	return c
+}
+
+// run runs the program, and expects an exit status and texts.
+func (c *emptyCluster) run(code int, args string, want ...string) string {
+	c.t.Helper()
+	var stdout, stderr bytes.Buffer
+	err := run(c.t.Context(), append(strings.Fields(args), "--kubeconfig", c.kubeconfig), func(string) string { return "" }, &stdout, &stderr)
+	said := stdout.String()
+	if err != nil {
+		said += err.Error()
+	}
+	if exitCode(err) != code {
+		c.t.Errorf("%s: exit status %d, want %d; it says\n%s", args, exitCode(err), code, said)
+	}
+	for _, text := range want {
+		if !strings.Contains(said, text) {
+			c.t.Errorf("%s: no %q in\n%s", args, text, said)
+		}
+	}
+	return said
+}
+
+// has reports whether an object is there.
+func (c *emptyCluster) has(object client.Object, namespace, name string) bool {
+	c.t.Helper()
+	err := c.admin.Get(c.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object)
+	check(c.t, client.IgnoreNotFound(err))
+	return !apierrors.IsNotFound(err)
+}
+
+func (c *emptyCluster) deployment() *appsv1.Deployment {
+	c.t.Helper()
+	d := &appsv1.Deployment{}
+	check(c.t, c.admin.Get(c.t.Context(), client.ObjectKey{Namespace: "turnout", Name: "turnout"}, d))
+	return d
+}
+
+var (
+	first  = "registry.example/turnout@sha256:" + strings.Repeat("1", 64)
+	second = "registry.example/turnout@sha256:" + strings.Repeat("2", 64)
+)
+
+func TestInstallUpgradeAndUninstall(t *testing.T) {
+	t.Parallel()
+	c := newEmptyCluster(t)
+	c.run(exitTrouble, "install", "by its digest")
+	c.run(exitTrouble, "install --image turnout:v1", "by its digest")
+	c.run(exitTrouble, "install --only namespaced --image "+first, "--only", "there is one part")
+	c.run(exitSuccess, "install --dry-run --image "+first, "kind: Deployment", "image: "+first)
+	if c.has(&corev1.Namespace{}, "", "turnout") {
+		t.Fatal("--dry-run wrote")
+	}
+	c.run(exitSuccess, "install --image "+first, "namespace turnout created\n", "validatingadmissionpolicy turnout-releases created\n",
+		"deployment turnout/turnout created\n",
+		"customresourcedefinition bluegreens.turnout.dev created\n", "create secret generic turnout-github")
+	if got := imageOf(c.deployment()); got != first {
+		t.Errorf("it runs %s, want %s", got, first)
+	}
+	c.run(exitTrouble, "install --image "+second, "is installed already", first, "--upgrade")
+	said := c.run(exitSuccess, "install --upgrade --image "+first, "deployment turnout/turnout unchanged\n")
+	if strings.Contains(said, " changed") || strings.Contains(said, " created") {
+		t.Errorf("an upgrade to what is there says\n%s", said)
+	}
+	c.run(exitSuccess, "install --upgrade --image "+second, "deployment turnout/turnout changed\n"+
+		"    spec.template.spec.containers[0].image: "+cut(first, longestValue)+" → "+cut(second, longestValue)+"\n")
+
+	// What somebody else set is theirs until it is taken over.
+	theirs := c.deployment()
+	theirs.Spec.Replicas = new(int32)
+	check(t, c.admin.Update(t.Context(), theirs, client.FieldOwner("kubectl-edit")))
+	c.run(exitTrouble, "install --upgrade --image "+second, "applying deployment turnout/turnout", "--force-conflicts", "kubectl-edit")
+	c.run(exitSuccess, "install --upgrade --force-conflicts --image "+second, "    spec.replicas: 0 → 2\n")
+
+	// With an App it waits for the pods, which nothing runs here.
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "turnout", Name: "turnout-github"}}
+	check(t, c.admin.Create(t.Context(), secret))
+	c.run(exitTrouble, "install --upgrade --timeout 5s --image "+second, "waiting for deployment turnout/turnout: ",
+		"kubectl -n turnout describe pods")
+	check(t, c.admin.Delete(t.Context(), secret))
+
+	// A record, and a release under way.
+	check(t, c.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}))
+	app := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"}, Spec: v1alpha1.BlueGreenSpec{
+		Repository: "acme/shop", Build: v1alpha1.BuildSpec{Project: "acme-prod"},
+	}}
+	check(t, c.admin.Create(t.Context(), app))
+	app.Status.Active = &v1alpha1.Claim{Release: "shop-1", UID: "u", Holder: "p", RenewedAt: metav1.NowMicro()}
+	check(t, c.admin.Status().Update(t.Context(), app))
+	c.run(exitTrouble, "uninstall", "under way: shop/shop-1", "turnout cancel")
+	c.deployment()
+	app.Status.Active = nil
+	check(t, c.admin.Status().Update(t.Context(), app))
+	c.run(exitSuccess, "uninstall", "deployment turnout/turnout deleted\n", "clusterrole turnout deleted\n", "Turnout is removed")
+	if c.has(&rbacv1.ClusterRole{}, "", "turnout") || c.has(&appsv1.Deployment{}, "turnout", "turnout") {
+		t.Error("something is left")
+	}
+	if !c.has(&v1alpha1.BlueGreen{}, "shop", "shop") || !c.has(&corev1.Namespace{}, "", "turnout") {
+		t.Error("the record is gone")
+	}
+	c.run(exitSuccess, "uninstall", "Turnout is removed")
+	c.run(exitSuccess, "install --image "+first, "deployment turnout/turnout created\n",
+		"customresourcedefinition bluegreens.turnout.dev unchanged\n")
+}
+
+func TestInstallOfSomeNamespacesOnly(t *testing.T) {
+	t.Parallel()
+	c := newEmptyCluster(t)
+	for _, name := range []string{"shop", "web"} {
+		check(t, c.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+	}
+	c.run(exitTrouble, "install --namespaces shop --only namespaced --image "+first, "create namespace turnout first", "cluster-wide")
+	c.run(exitSuccess, "install --namespaces shop,web --only cluster-wide --image "+first, "clusterrole turnout-attest created\n",
+		"--only namespaced")
+	if c.has(&appsv1.Deployment{}, "turnout", "turnout") || c.has(&rbacv1.ClusterRole{}, "", "turnout") {
+		t.Error("the cluster-wide part has more")
+	}
+	c.run(exitSuccess, "install --namespaces shop,web --only namespaced --image "+first, "role shop/turnout created\n",
+		"role web/turnout created\n")
+	if c.has(&rbacv1.ClusterRole{}, "", "turnout") {
+		t.Error("it has rights in the whole cluster")
+	}
+	// An upgrade gives no rights that nobody asked for, and takes away those no longer needed.
+	said := c.run(exitSuccess, "install --upgrade --image "+second, "image: ")
+	if c.has(&rbacv1.ClusterRole{}, "", "turnout") || strings.Contains(said, " created") {
+		t.Errorf("an upgrade gave more rights:\n%s", said)
+	}
+	c.run(exitSuccess, "install --upgrade --namespaces shop --image "+second, "value: shop,web → shop\n", "role web/turnout deleted\n")
+	if c.has(&rbacv1.Role{}, "web", "turnout") || !c.has(&rbacv1.Role{}, "shop", "turnout") {
+		t.Error("the rights do not follow")
+	}
+	c.run(exitSuccess, "uninstall", "role shop/turnout deleted\n")
+	if c.has(&rbacv1.Role{}, "shop", "turnout") || !c.has(&corev1.Namespace{}, "", "shop") {
+		t.Error("the rights are left, or a namespace is not")
+	}
+	c.run(exitSuccess, "install --image "+first)
+	c.run(exitTrouble, "install --upgrade --namespaces shop --image "+first, "serves the whole cluster")
+}
+
+// TestAvailableIsTheNewVersionOnAllPods, and nothing of before.
+func TestAvailableIsTheNewVersionOnAllPods(t *testing.T) {
+	t.Parallel()
+	done := map[string]int64{"observedGeneration": 3, "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2}
+	for field, value := range map[string]int64{"": 0, "observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1, "replicas": 3} {
+		status := map[string]any{}
+		for name, n := range done {
+			status[name] = n
+		}
+		if field != "" {
+			status[field] = value
+		}
+		d := &unstructured.Unstructured{Object: map[string]any{
+			"metadata": map[string]any{"generation": int64(3)}, "spec": map[string]any{"replicas": int64(2)}, "status": status,
+		}}
+		if got := available(d); (got == "") != (field == "") {
+			t.Errorf("with %s %d: %q", field, value, got)
+		}
+	}
+}
