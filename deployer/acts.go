@@ -8,6 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/analysis"
 	"github.com/turnout-dev/turnout/deployer/registry"
+	"github.com/turnout-dev/turnout/deployer/route"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -88,7 +89,7 @@ func (d *Deployer) common() common {
 		},
 		switches: switches{d.carriesOut()},
 		status:   appStatus{record: d.Record, observer: d.Observer},
-		through:  throughGateway{address: address, routes: d.Routes},
+		through:  throughGateway{address: address, routes: route.Standbys{Reader: d.Routes.Reader}},
 		metrics: metricsAccess{
 			reader: d.Record.Reader, routes: d.Routes, allow: d.AllowAddresses, proxy: d.Proxy,
 			monitoring: cmp.Or(d.Monitoring, analysis.MonitoringAddress),

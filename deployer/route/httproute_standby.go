@@ -1,7 +1,6 @@
 package route
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"regexp"
@@ -57,20 +56,6 @@ func storedPassword(standby *unstructured.Unstructured) (value string, found boo
 		}
 	}
 	return "", false
-}
-
-// StandbyHeader is the header by which the standby route leads a request to its colour,
-// for requests alone: it is never shown. It is nil if there is no such route.
-func (r *Router) StandbyHeader(ctx context.Context, bg *v1alpha1.BlueGreen) (map[string]string, error) {
-	standby, err := httpRoute(ctx, r.Reader, bg.Namespace, bg.StandbyRoute())
-	if err != nil {
-		return nil, err
-	}
-	value, found := storedPassword(standby)
-	if !found || !ownedBy(bg, standby) {
-		return nil, nil
-	}
-	return map[string]string{standbyHeader: value}, nil
 }
 
 // standbySpec is the spec of the standby route of an application, from that of its own
