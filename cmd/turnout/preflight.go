@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -47,9 +48,9 @@ func (r *reading) preflight(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	apps, err := c.applications(cmd.Context(), args, c.namespace)
-	if err != nil {
-		return err
+	apps, unread := c.applications(cmd.Context(), args, c.namespace)
+	if len(apps) == 0 && unread != nil {
+		return unread
 	}
 	if len(apps) == 0 {
 		return fmt.Errorf("namespace %s has no application: --namespace names another namespace, --context another cluster", c.namespace)
@@ -71,7 +72,7 @@ func (r *reading) preflight(cmd *cobra.Command, args []string) error {
 	if err == nil && len(bad) > 0 {
 		err = fmt.Errorf("not ready for a release: %s", strings.Join(bad, ", "))
 	}
-	return err
+	return errors.Join(err, unread)
 }
 
 func preflightOf(bg *v1alpha1.BlueGreen) preflightJSON {

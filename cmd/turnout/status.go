@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -63,19 +64,24 @@ func (r *statusFlags) status(cmd *cobra.Command, args []string) error {
 		return r.watchStates(cmd, c, states)
 	}
 	all, err := states()
-	if err != nil {
+	switch {
+	case len(all) == 0 && err != nil:
 		return err
-	}
-	if len(all) == 0 {
+	case len(all) == 0:
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "turnout: %s has no application\n", scope(r.where(c)))
 	}
+	return errors.Join(r.print(cmd.OutOrStdout(), all, len(args) == 1), err)
+}
+
+// print shows how applications stand: one of them whole, or all as a table.
+func (r *statusFlags) print(out io.Writer, all []stateJSON, whole bool) error {
 	switch {
 	case r.json():
-		return printJSON(cmd.OutOrStdout(), all)
-	case len(args) == 1:
-		return printState(cmd.OutOrStdout(), all[0])
+		return printJSON(out, all)
+	case whole:
+		return printState(out, all[0])
 	}
-	return printStates(cmd.OutOrStdout(), all, r.all)
+	return printStates(out, all, r.all)
 }
 
 // where is the namespace that is looked at; empty for all of them.
@@ -93,7 +99,8 @@ func scope(namespace string) string {
 	return "namespace " + namespace
 }
 
-// applications reads the application named, or all of a namespace.
+// applications reads the application named, or all of a namespace. Those that a newer
+// version wrote are left out and are an error, beside the others.
 func (c *cluster) applications(ctx context.Context, named []string, namespace string) ([]v1alpha1.BlueGreen, error) {
 	if len(named) == 1 {
 		bg, err := c.application(ctx, named[0])
@@ -110,29 +117,33 @@ func (c *cluster) applications(ctx context.Context, named []string, namespace st
 	if err != nil {
 		return nil, fmt.Errorf("listing the applications of %s: %w", scope(namespace), err)
 	}
+	var readable []v1alpha1.BlueGreen
+	var errs []error
 	for i := range list.Items {
 		if err := list.Items[i].Readable(); err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
+		readable = append(readable, list.Items[i])
 	}
-	return list.Items, nil
+	return readable, errors.Join(errs...)
 }
 
-// states reads how the application named stands, or all of a namespace.
+// states reads how the application named stands, or all of a namespace, beside an error
+// about those that cannot be read.
 func (c *cluster) states(ctx context.Context, named []string, namespace string) ([]stateJSON, error) {
 	apps, err := c.applications(ctx, named, namespace)
-	if err != nil {
-		return nil, err
-	}
+	errs := []error{err}
 	var states []stateJSON
 	for i := range apps {
 		releases, err := c.record.Releases(ctx, client.ObjectKeyFromObject(&apps[i]))
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		states = append(states, stateOf(&apps[i], releases))
 	}
-	return states, nil
+	return states, errors.Join(errs...)
 }
 
 func releasesCommand() *cobra.Command {

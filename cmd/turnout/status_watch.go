@@ -24,7 +24,7 @@ func (r *statusFlags) watchStates(cmd *cobra.Command, c *cluster, states func() 
 	known := map[string]stateJSON{}
 	show := func() error {
 		all, err := states()
-		if err != nil {
+		if len(all) == 0 && err != nil {
 			return err
 		}
 		var changed []stateJSON
@@ -35,13 +35,10 @@ func (r *statusFlags) watchStates(cmd *cobra.Command, c *cluster, states func() 
 			}
 			known[key] = s
 		}
-		switch {
-		case len(changed) == 0:
+		if len(changed) == 0 {
 			return nil
-		case r.json():
-			return printJSON(cmd.OutOrStdout(), changed)
 		}
-		return printStates(cmd.OutOrStdout(), changed, r.all)
+		return r.print(cmd.OutOrStdout(), changed, false)
 	}
 	for ctx.Err() == nil {
 		if err := c.eachChange(ctx, r.where(c), show); err != nil && ctx.Err() == nil {
