@@ -27,7 +27,6 @@ type observer struct {
 	ready    map[client.ObjectKey]time.Time // by what the label app names: the last status written
 	backend  map[client.ObjectKey]string    // by Ingress
 	switched map[client.ObjectKey]time.Time // by Ingress
-	waiting  int                            // pods without a status
 }
 
 // observe starts playing; it ends with ctx.
@@ -68,9 +67,6 @@ func (o *observer) pod(object any) {
 	if !ok || pod.Status.Phase != corev1.PodPending {
 		return
 	}
-	o.mu.Lock()
-	o.waiting++
-	o.mu.Unlock()
 	o.work <- pod
 }
 
@@ -80,11 +76,10 @@ func (o *observer) start(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case pod := <-o.work:
-			pod = o.running(pod)
-			err := o.kube.Status().Update(ctx, pod)
+		case created := <-o.work:
+			pod := o.running(created)
+			err := o.kube.Status().Patch(ctx, pod, client.MergeFrom(created))
 			o.mu.Lock()
-			o.waiting--
 			if err == nil {
 				o.ready[client.ObjectKey{Namespace: pod.Namespace, Name: pod.Labels["app"]}] = time.Now()
 			}
@@ -148,11 +143,4 @@ func (o *observer) at(a app) (ready, switched time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.ready[a.ObjectKey], o.switched[a.ObjectKey]
-}
-
-// idle reports whether every pod has its status.
-func (o *observer) idle() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.waiting == 0
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -114,7 +115,11 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := r.makeObjects(ctx); err != nil {
 		return err
 	}
-	return r.until(ctx, "every pod to be ready", func() (bool, error) { return r.seen.idle(), nil })
+	return r.until(ctx, "every pod to be ready", func() (bool, error) {
+		var list appsv1.DeploymentList
+		err := r.kube.List(ctx, &list)
+		return !slices.ContainsFunc(list.Items, func(d appsv1.Deployment) bool { return d.Status.ReadyReplicas != *d.Spec.Replicas }), err
+	})
 }
 
 // install gives Turnout its rights and its repository: it starts once, with no
