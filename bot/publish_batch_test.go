@@ -172,7 +172,7 @@ func TestBatchBeyondTheCapSaysSo(t *testing.T) {
 	for _, pr := range prs {
 		for _, body := range w.answers(pr.Number) {
 			heard++
-			if !strings.Contains(body, "Its push merged more pull requests than are looked for: 30 of them hear of it here") {
+			if !strings.Contains(body, "This push merged more pull requests than Turnout looks for: it comments on 30 of them") {
 				t.Errorf("#%d is not told that others are not:\n%s", pr.Number, body)
 			}
 		}

@@ -51,7 +51,7 @@ func (act attachAct) do(ctx context.Context, a *attempt) (pause, error) {
 	}
 	now := metav1.NewTime(a.o.Now)
 	a.rel.Status.Milestones.AttachedAt = &now
-	a.say(a.o.Target.Service + " is reachable under " + a.o.Routes.StandbyPlace())
+	a.say(a.o.Routes.StandbyPlace() + " leads to " + a.o.Target.Service)
 	return pause{}, nil
 }
 

@@ -175,7 +175,7 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 		"shrunk, measured on Google's load balancer": {bottest.Shrunk, func(s *command.Situation) {
 			measured(s, "one", v1alpha1.StepStage, 5, 3)
 			s.Releases[len(s.Releases)-1].Status.Route = &v1alpha1.RouteStatus{LoadBalancer: v1alpha1.LoadBalancerGCE}
-		}, "about 10 s, the longest that it took lately, or 40 s longer if the load balancer does not tell of each pod."},
+		}, "about 10 s, the longest that it took lately, or 40 s longer if the load balancer does not report the health of each pod."},
 		"shrunk, measured where that did not tell of each pod": {bottest.Shrunk, func(s *command.Situation) {
 			measured(s, "one", v1alpha1.StepStage, 5, 40)
 			since := metav1.NewMicroTime(bottest.At(10).Time)

@@ -61,8 +61,8 @@ var phases = []phase{
 		in(bottest.Switching, going(v1alpha1.ReleaseUndoing)),
 	},
 	{"being rolled back", refused, answered, refused, refused, locked, answered, in(bottest.Held, leaving)},
-	{"failed by its own fault", refused, refused, answered, again, locked, answered, in(bottest.Failed)},
-	{"ended by the world's fault", deployed, refused, answered, again, locked, answered, in(bottest.Failed, going(v1alpha1.ReleaseError))},
+	{"Failed", refused, refused, answered, again, locked, answered, in(bottest.Failed)},
+	{"Error", deployed, refused, answered, again, locked, answered, in(bottest.Failed, going(v1alpha1.ReleaseError))},
 	{"cancelled", deployed, refused, answered, again, locked, answered, in(bottest.Cancelled)},
 	{
 		"superseded, and what took its place has ended", deployed, refused, answered, again, locked, answered,

@@ -22,7 +22,7 @@ func TestForgedCauseIsShownAsAClaim(t *testing.T) {
 	for attestation, want := range map[v1alpha1.Attestation]int{v1alpha1.CausesAttested: 0, v1alpha1.CausesClaimed: 2} {
 		rel.Status.Attestation = attestation
 		report := report.Of(&app, rel, report.Around{Web: "https://github.com"})
-		if n := strings.Count(report.Comment, "claims: asked by") + strings.Count(report.Comment, "claims: approved by"); n != want {
+		if n := strings.Count(report.Comment, "claims: asked for by") + strings.Count(report.Comment, "claims: approved by"); n != want {
 			t.Errorf("%s: %d of its lines are claims, want %d:\n%s", attestation, n, want, report.Comment)
 		}
 		if strings.Contains(report.Headline, "claims: alice") != (want > 0) {

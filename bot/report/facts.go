@@ -17,7 +17,7 @@ func (f facts) lines() string {
 	if p := f.v.previous(); p != nil && f.v.target() != "" {
 		version = fmt.Sprintf("%s (%s) → %s (%s)", f.v.versionLink(p.Commit, p.Short()), p.Color, version, f.v.target())
 	}
-	lines := []string{version + " · " + f.environmentLink(), f.claims() + "asked by " + f.who(f.v.rel.Spec.Cause)}
+	lines := []string{version + " · " + f.environmentLink(), f.claims() + f.asked(f.v.rel.Spec.Cause)}
 	if a := f.v.rel.Spec.Approval; a != nil {
 		lines = append(lines, f.claims()+"approved by "+f.person(a.By, a.Cause))
 	}
@@ -25,8 +25,8 @@ func (f facts) lines() string {
 		lines = append(lines, f.claims()+"cancelled by "+f.person(c.By, c.Cause))
 	}
 	if st := f.v.rel.Status.GitHub; st != nil && st.PullRequestsCut {
-		lines = append(lines, fmt.Sprintf("⚠️ Its push merged more pull requests than are looked for: %d of them hear of it here, the others "+
-			"do not", len(st.PullRequests)))
+		lines = append(lines, fmt.Sprintf("⚠️ This push merged more pull requests than Turnout looks for: it comments on %d of them, and not "+
+			"on the others", len(st.PullRequests)))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -47,11 +47,12 @@ func (f facts) environmentLink() string {
 	return link(name, f.v.app.Spec.URL)
 }
 
-func (f facts) who(c v1alpha1.Cause) string {
+// asked says who asked for a release, and how.
+func (f facts) asked(c v1alpha1.Cause) string {
 	if c.Kind == v1alpha1.CausePush {
-		return f.person(c.Actor, v1alpha1.Cause{Claims: c.Claims}) + ", by a push"
+		return "pushed by " + f.person(c.Actor, v1alpha1.Cause{Claims: c.Claims})
 	}
-	return f.person(c.Actor, c)
+	return "asked for by " + f.person(c.Actor, c)
 }
 
 // person names somebody, with a link to what they said if they said it on GitHub.
@@ -61,7 +62,7 @@ func (f facts) person(login string, c v1alpha1.Cause) string {
 		name = "somebody"
 	}
 	if c.Kind == v1alpha1.CauseComment && c.URL != "" {
-		return name + ", in " + link("a comment", c.URL)
+		return name + " in " + link("a comment", c.URL)
 	}
 	if c.Claims != "" {
 		return name + " (claims: " + plain(c.Claims) + ")"

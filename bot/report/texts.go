@@ -45,7 +45,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeBeingUndoneAlready: {"The release of ${version} is being undone already.", ""},
 	command.CodeSwitched:           {"${version} is live on ${color} already.", ""},
 	command.CodeSwitching:          {"Traffic is being switched to ${version} right now.", ""},
-	command.CodeLiveAlready:        {"${version} is live already. ${next} leaves it.", ""},
+	command.CodeLiveAlready:        {"${version} is live already. ${next} goes back to the version before it.", ""},
 	command.CodeApproved:           {},
 	command.CodeApprovedEarly:      {"Approved: ${version} switches as soon as it has passed its health gate.", ""},
 	command.CodeApprovedLocked:     {"Approved, but ${version} has to wait.", ""},
@@ -76,7 +76,7 @@ var markdownTexts = map[command.Code]Text{
 		"${next} stops it; after that, ${then} starts the next attempt.",
 	},
 	command.CodeStillRunningSwitched: {"The release of ${version} is still running: it is attempt ${attempt}.", "${next} takes it back."},
-	command.CodeNothingToRetry:       {"${version} is live already. ${next} leaves it.", "There is nothing to retry."},
+	command.CodeNothingToRetry:       {"${version} is live already. ${next} goes back to the version before it.", "There is nothing to retry."},
 
 	command.CodeLeavingAlready: {"${version} is being left already, for ${other}.", ""},
 	command.CodeLeftAlready:    {"${version} was left already, by ${release}: ${live} is live. Nothing was changed.", ""},

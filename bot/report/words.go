@@ -198,7 +198,7 @@ func longer(by time.Duration) string {
 	if by == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", or %s longer if the load balancer does not tell of each pod", prose.Span(by))
+	return fmt.Sprintf(", or %s longer if the load balancer does not report the health of each pod", prose.Span(by))
 }
 
 // allOf shows words, none of which is meant.

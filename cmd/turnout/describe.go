@@ -78,7 +78,7 @@ func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
 	for _, c := range changes(nil, rel) {
 		lines = append(lines, c.text)
 	}
-	about := []string{fmt.Sprintf("  asked by %s, %s ago", oneLine(rel.AskedBy()), ago(now.Sub(rel.CreationTimestamp.Time)))}
+	about := []string{fmt.Sprintf("  asked for by %s, %s ago", oneLine(rel.AskedBy()), ago(now.Sub(rel.CreationTimestamp.Time)))}
 	if said := rel.Spec.Cause.Claims; said != "" {
 		about = append(about, "  who says it is for "+oneLine(said))
 	}

@@ -54,7 +54,7 @@ func TestDescribeShowsAReleaseWhole(t *testing.T) {
 	rel.Status.Proof = &v1alpha1.ProofStatus{Result: v1alpha1.ProofConfirmed, Requests: 9, Message: "9 requests, 0 failed"}
 	check(t, s.admin.Status().Update(t.Context(), rel))
 	s.expectRun([]string{"describe", "shop", first}, exitSuccess,
-		first+": shop deploys aaaaaaa\n", "  asked by alice, ", "  build         3.0 s  built r/shop\n", first+": Failed",
+		first+": shop deploys aaaaaaa\n", "  asked for by alice, ", "  build         3.0 s  built r/shop\n", first+": Failed",
 		"  shop-green-1: 500\n    | Traceback\n    | ValueError: no\n", "seen from outside: 9 requests, 0 failed\n")
 	s.expectRun([]string{"describe", "shop", second}, exitSuccess, second+": not taken yet\n")
 	s.expectRun([]string{"describe", "shop", "nothing"}, exitTrouble, "shop has no release nothing", "turnout releases shop")

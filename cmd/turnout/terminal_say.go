@@ -108,7 +108,7 @@ func startsIn(a command.Args) string {
 	}
 	text := "that took " + prose.Span(a.About.Duration) + " at most lately"
 	if a.Longer.Duration > 0 {
-		text += ", and may take " + prose.Span(a.Longer.Duration) + " longer if the load balancer does not tell of each pod"
+		text += ", and may take " + prose.Span(a.Longer.Duration) + " longer if the load balancer does not report the health of each pod"
 	}
 	return text
 }

@@ -42,7 +42,7 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
 	command.CodeSwitched:           {Says: "${version} is live on ${color} already."},
 	command.CodeSwitching:          {Says: "Traffic is being switched to ${version} right now."},
-	command.CodeLiveAlready:        {Says: "${version} is live already. ${next} leaves it."},
+	command.CodeLiveAlready:        {Says: "${version} is live already. ${next} goes back to the version before it."},
 	command.CodeApproved:           {},
 	command.CodeApprovedEarly:      {Says: "Approved: ${version} switches as soon as it has passed its health gate."},
 	command.CodeApprovedLocked:     {Says: "Approved, but ${version} has to wait."},
@@ -76,7 +76,7 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeStillRunningSwitched: {
 		Says: "The release of ${version} is still running: it is attempt ${attempt}.", Next: "${next} takes it back.",
 	},
-	command.CodeNothingToRetry: {Says: "${version} is live already. ${next} leaves it.", Next: "There is nothing to retry."},
+	command.CodeNothingToRetry: {Says: "${version} is live already. ${next} goes back to the version before it.", Next: "There is nothing to retry."},
 
 	command.CodeLeavingAlready: {Says: "${version} is being left already, for ${other}."},
 	command.CodeLeftAlready:    {Says: "${version} was left already, by ${release}: ${live} is live. Nothing was changed."},

@@ -16,7 +16,7 @@ import (
 
 // mergeAutomatic is a release that needs nobody.
 func (s *story) mergeAutomatic(ctx context.Context) error {
-	s.chapter("Merge: build, stage, gate, switch, without anybody")
+	s.chapter("Merge: build, stage, check and switch, by itself")
 	pr, err := s.merge("Greet more kindly", "v1.2.0", nil)
 	if err != nil {
 		return err
