@@ -315,8 +315,8 @@ func available(d *unstructured.Unstructured) string {
 	if observed == d.GetGeneration() && updated == want && ready == want && all == want {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d pods run the new version, %d are available; kubectl -n %s describe pods shows why", updated, want, ready,
-		d.GetNamespace())
+	return fmt.Sprintf("%d of %d pods run the new version, %d are available; the events of its pods in namespace %s show why", updated, want,
+		ready, d.GetNamespace())
 }
 
 // lacks names a condition that is not true.

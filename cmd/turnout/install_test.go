@@ -121,7 +121,7 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "turnout", Name: "turnout-github"}}
 	check(t, c.admin.Create(t.Context(), secret))
 	c.run(exitTrouble, "install --upgrade --timeout 5s --image "+second, "waiting for deployment turnout/turnout: ",
-		"kubectl -n turnout describe pods")
+		"the events of its pods in namespace turnout")
 	check(t, c.admin.Delete(t.Context(), secret))
 
 	// A record, and a release under way.
