@@ -76,7 +76,9 @@ var markdownTexts = map[command.Code]Text{
 		"${next} stops it; after that, ${then} starts the next attempt.",
 	},
 	command.CodeStillRunningSwitched: {"The release of ${version} is still running: it is attempt ${attempt}.", "${next} takes it back."},
-	command.CodeNothingToRetry:       {"${version} is live already. ${next} goes back to the version before it.", "There is nothing to retry."},
+	command.CodeNothingToRetry: {
+		"${version} is live already. ${next} goes back to the version before it.", "There is nothing to retry.",
+	},
 
 	command.CodeLeavingAlready: {"${version} is being left already, for ${other}.", ""},
 	command.CodeLeftAlready:    {"${version} was left already, by ${release}: ${live} is live. Nothing was changed.", ""},

@@ -76,7 +76,9 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeStillRunningSwitched: {
 		Says: "The release of ${version} is still running: it is attempt ${attempt}.", Next: "${next} takes it back.",
 	},
-	command.CodeNothingToRetry: {Says: "${version} is live already. ${next} goes back to the version before it.", Next: "There is nothing to retry."},
+	command.CodeNothingToRetry: {
+		Says: "${version} is live already. ${next} goes back to the version before it.", Next: "There is nothing to retry.",
+	},
 
 	command.CodeLeavingAlready: {Says: "${version} is being left already, for ${other}."},
 	command.CodeLeftAlready:    {Says: "${version} was left already, by ${release}: ${live} is live. Nothing was changed."},
