@@ -188,6 +188,7 @@ func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T)
 	w.await(rel, "the wait for the load balancer", func(r *v1alpha1.Release) bool {
 		return strings.Contains(r.Status.Message, "1 run and wait for the load balancer to find them healthy")
 	})
+	w.awaitFoundUnhealthy(v1alpha1.Green) // or the deadline is over before anything is told of the pod
 	w.configure(`{"deadlines":{"stage":"1s"}}`)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "spec.healthCheck", "35.191.0.0/16")

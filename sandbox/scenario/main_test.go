@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -42,6 +43,7 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	turnout        *turnout.Turnout
 	kube           client.WithWatch
 	writer, reader *githubtest.User
+	balancerLog    string // the file
 }
 
 func TestMain(m *testing.M) {
@@ -82,9 +84,16 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	if err != nil {
 		return 1, err
 	}
+	balancer, err := os.Create(filepath.Join(dir, "loadbalancer.log"))
+	if err != nil {
+		return 1, err
+	}
+	defer balancer.Close()
+	running.balancerLog = balancer.Name()
 	running.World, err = world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd", gatewayAPI}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: speed}, Plain: true, Gateway: &gateways, Audit: turnout.Auditing(),
+		LoadBalancer: gclb.Config{Speed: speed, Log: slog.New(slog.NewTextHandler(balancer, &slog.HandlerOptions{Level: slog.LevelDebug}))},
+		Plain:        true, Gateway: &gateways, Audit: turnout.Auditing(),
 		Progress: func(line string) { fmt.Println(line) },
 	})
 	if err != nil {
@@ -116,13 +125,19 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	return keepLog(status, dir, running.turnout.Stop())
 }
 
-// keepLog leaves the log of turnout where a person finds it, if a test failed.
+// keepLog leaves the logs of turnout and of the load balancer where a person finds
+// them, if a test failed.
 func keepLog(status int, dir string, stopped error) (int, error) {
-	if status == 0 || os.Getenv("TURNOUT_SCENARIO_LOG") == "" {
+	to := os.Getenv("TURNOUT_SCENARIO_LOG")
+	if status == 0 || to == "" {
 		return status, stopped
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "turnout.log"))
-	return status, errors.Join(stopped, err, os.WriteFile(os.Getenv("TURNOUT_SCENARIO_LOG"), text, 0o600))
+	err := stopped
+	for name, copied := range map[string]string{"turnout.log": to, "loadbalancer.log": to + ".loadbalancer"} {
+		text, reading := os.ReadFile(filepath.Join(dir, name))
+		err = errors.Join(err, reading, os.WriteFile(copied, text, 0o600))
+	}
+	return status, err
 }
 
 // seeds are the versions that are there before anything is merged.

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -56,7 +57,8 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 }
 
 // watchUsers asks the application as its users do until the returned function is
-// called, which returns the answers that do not begin as wanted.
+// called, which returns the answers that do not begin as wanted, each with its time.
+// If there is one, what the load balancer refused is logged: it knows why.
 func (a *application) watchUsers(want string) (stop func() []string) {
 	ctx, cancel := context.WithCancel(a.t.Context())
 	var wrong []string
@@ -70,9 +72,9 @@ func (a *application) watchUsers(want string) (stop func() []string) {
 				tick.Stop()
 				return
 			case err != nil:
-				wrong = append(wrong, err.Error())
+				wrong = append(wrong, at()+err.Error())
 			case !strings.HasPrefix(got, want):
-				wrong = append(wrong, got)
+				wrong = append(wrong, at()+got)
 			}
 			asked++
 			select {
@@ -87,6 +89,24 @@ func (a *application) watchUsers(want string) (stop func() []string) {
 		if asked == 0 {
 			wrong = append(wrong, "no answer at all: nobody asked")
 		}
+		if len(wrong) > 0 {
+			a.logRefused()
+		}
 		return wrong
+	}
+}
+
+func at() string { return time.Now().Format("15:04:05.000 ") }
+
+// logRefused logs the load balancer's refusals of this application's requests.
+func (a *application) logRefused() {
+	text, err := os.ReadFile(running.balancerLog)
+	if err != nil {
+		a.t.Error(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, `"request refused" host=`+a.host()) {
+			a.t.Log(line)
+		}
 	}
 }
