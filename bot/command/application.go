@@ -8,10 +8,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Settle decides which word of a command is the name of an application, once the
-// repository's applications are known. A lock's first word is a name only if an
-// application has it; else it belongs to the reason. An application's name may also
-// look like a commit's hash.
+// Settle decides which word of a command is the application's name, once the repository's
+// applications are known. A lock's first word is a name only if an application has it;
+// otherwise it belongs to the reason. A name may look like a commit's hash.
 func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
 	switch {
 	case c.Verb == Lock && c.Application == "":
@@ -25,8 +24,8 @@ func (c Command) Settle(apps []v1alpha1.BlueGreen) Command {
 	return c
 }
 
-// Meant returns the applications of a repository that a command means, or why it does
-// not decide. It returns several only for commands that change nothing.
+// Meant returns the applications that a command means, or the fact that it cannot decide.
+// It returns several only for commands that change nothing.
 func Meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alpha1.BlueGreen, *Fact) {
 	candidates := apps
 	if command.Application != "" {
@@ -44,16 +43,16 @@ func Meant(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) ([]v1alph
 	switch {
 	case len(candidates) <= 1:
 		return candidates, nil
-	case command.Verb.AboutCommit() && command.Verb != Rollback && candidates[0].Spec.Branch != pr.Base: // nor any other's
+	case command.Verb.AboutCommit() && command.Verb != Rollback && candidates[0].Spec.Branch != pr.Base: // no candidate releases it
 		return nil, otherBranch(candidates, pr)
 	}
 	return nil, ambiguous(apps, candidates, command)
 }
 
-// concerned narrows applications to those that a command can mean. For a rollback
-// with a commit, those are the applications where that commit is live, whatever the
-// pull request; else those that the pull request's branch releases. If there is none,
-// it returns all of them, and each refuses with what to do instead.
+// concerned narrows applications to those that a command can mean. For a rollback with a
+// commit these are the applications where that commit is live, on whatever pull request.
+// Otherwise they are the applications released from the pull request's branch. If there are
+// none, it returns all of them: each refuses and says what to do instead.
 func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1alpha1.BlueGreen {
 	live := filter(apps, func(app *v1alpha1.BlueGreen) bool {
 		l := app.Status.Live
@@ -69,8 +68,8 @@ func concerned(apps []v1alpha1.BlueGreen, pr PullRequest, command Command) []v1a
 	return apps
 }
 
-// otherBranch is the answer on a pull request into a branch that none of several
-// applications is released from. Naming one of them would not help.
+// otherBranch answers on a pull request into a branch that no application is released from.
+// Naming one of them would not help.
 func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Fact {
 	about := Args{Base: pr.Base}
 	for _, app := range candidates {
@@ -79,7 +78,7 @@ func otherBranch(candidates []v1alpha1.BlueGreen, pr PullRequest) *Fact {
 	return &Fact{CodeOtherBranches, about}
 }
 
-// ambiguous is the answer to a command that may mean several applications.
+// ambiguous answers a command that may mean several applications.
 func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Fact {
 	f := Fact{CodeAmbiguous, choices(apps, candidates, command)}
 	if command.Application != "" {
@@ -88,7 +87,7 @@ func ambiguous(apps, candidates []v1alpha1.BlueGreen, command Command) *Fact {
 	return &f
 }
 
-// unknownApplication is the answer to a command that names no known application.
+// unknownApplication answers a command that names no known application.
 func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Fact {
 	f := Fact{CodeUnknownApplication, choices(apps, apps, command)}
 	if command.Verb.AboutCommit() && command.Commit == "" {
@@ -97,7 +96,7 @@ func unknownApplication(apps []v1alpha1.BlueGreen, command Command) *Fact {
 	return &f
 }
 
-// choices are the commands that mean exactly one candidate, one for each.
+// choices has one command for each candidate, which means only that one.
 func choices(apps, candidates []v1alpha1.BlueGreen, command Command) Args {
 	about := Args{Typed: command.Application, Reason: command.Reason}
 	sorted := slices.SortedFunc(slices.Values(candidates), func(a, b v1alpha1.BlueGreen) int {

@@ -102,8 +102,8 @@ func TestALocksReasonIsCapped(t *testing.T) {
 	}
 }
 
-// TestEveryVerbIsExplained reads the verbs from the source, so that none is
-// added without its usage, in the answers and on the pages.
+// TestEveryVerbIsExplained reads the verbs from the source, so that none lacks its usage in
+// answers and docs.
 func TestEveryVerbIsExplained(t *testing.T) {
 	verbs := slices.Sorted(maps.Values(sourcetest.Constants[command.Verb](t, "command.go", 8)))
 	if len(verbs) != 8 {
@@ -137,10 +137,9 @@ func TestEveryVerbIsExplained(t *testing.T) {
 	}
 }
 
-// FuzzParseCommand holds what must be true of any text: a command stands on a
-// line of its own in the allow-list's grammar; quoted, fenced or indented, the
-// same text has none; a usage error repeats nothing that is not plain; and the scan
-// that goes before finds whatever the parser finds.
+// FuzzParseCommand checks what holds for any text: a command is a line of its own in the
+// grammar of the allow-list; quoted, fenced or indented, the same text has none; a usage
+// error repeats only plain text; and the scan finds whatever the parser finds.
 func FuzzParseCommand(f *testing.F) {
 	for _, seed := range []string{
 		"/promote", "a\r\n/rollback 0123456\r\n", "```\n/promote", "> a\n/promote", "a `b\n/promote` c", "<div>\n\n/status\n", "/promote $(id)",

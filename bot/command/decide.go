@@ -5,21 +5,20 @@ import (
 	"time"
 )
 
-// patience is the age at which a command is no longer accepted: whoever wrote it
-// has moved on, and what it meant then may be wrong now. It is judged by when the
-// command was received. One that was received in time is tried for as long as
-// persistence, whoever's trouble keeps it from being executed: its author has seen
-// no refusal, and what it may act on is bound to its pull request.
+// patience is how old a command may be when it is received. Later, whoever wrote it has
+// moved on, and it may mean something else. A command that came in time is tried until it
+// is persistence old, whatever keeps it from being executed: its author has seen no
+// refusal, and it is bound to its pull request.
 const (
 	Patience    = 15 * time.Minute
 	persistence = time.Hour
 )
 
-// Decide says what becomes of a command. It is pure, so that every command is
-// driven in every phase by a test; docs/commands.md has what comes of it.
+// Decide decides what a command does. It is pure, so a test runs every command in every
+// phase; docs/commands.md shows the results.
 func Decide(s Situation) Decision {
 	s.Releases = slices.DeleteFunc(slices.Clone(s.Releases), Malformed)
-	if before := s.askedBefore(); before != nil { // however late it comes again
+	if before := s.askedBefore(); before != nil { // even if the repetition is late
 		return Decision{Fact: *before, AskedBefore: true}
 	}
 	if late := s.late(); late != "" {
@@ -46,7 +45,7 @@ func Decide(s Situation) Decision {
 	return refuse(CodeNoCommand, Args{Next: []Command{s.Command, {Verb: Help}}})
 }
 
-// late says why a command comes too late to be executed; empty if it does not.
+// late returns the code for a command that comes too late; empty if it does not.
 func (s Situation) late() Code {
 	received := s.Received
 	if received.IsZero() {
@@ -63,8 +62,8 @@ func (s Situation) late() Code {
 	return ""
 }
 
-// askedBefore answers a comment that was executed already, and came again: what
-// it meant then would start something else now. Nil if it was not.
+// askedBefore answers a comment that was executed before: today its command would start
+// something else. It returns nil for a new comment.
 func (s Situation) askedBefore() *Fact {
 	comment := s.Cause.CommentID
 	if comment == 0 || s.Command.Verb.OnlyReads() {

@@ -6,11 +6,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// cancelling decides about the end of a release that has moved nobody.
+// cancelling decides how to stop a release that has not moved users.
 type cancelling struct{ s Situation }
 
-// cancel: stop the pull request's release, as long as it has not begun to move
-// users.
+// cancel stops the pull request's release if it has not begun to move users.
 func (c cancelling) cancel() Decision {
 	rel := c.s.own()
 	if wrong := c.s.wrongCommit(rel); wrong != nil {
@@ -45,12 +44,12 @@ func (s Situation) cancelOf(rel *v1alpha1.Release) *ReleaseCancel {
 	}}
 }
 
-// tooLate refuses to cancel what users have, or are being moved to.
+// tooLate refuses to cancel a release that has moved users, or is moving them.
 func (c cancelling) tooLate(version *v1alpha1.Version) Decision {
 	return refuse(CodeTooLate, Args{Version: version, Next: []Command{c.s.Typed(Rollback)}})
 }
 
-// cancelNothing answers where the pull request has no release under way.
+// cancelNothing answers if the pull request has no release under way.
 func (c cancelling) cancelNothing(rel *v1alpha1.Release) Decision {
 	if live := c.s.App.Status.Live; live != nil && c.s.means(*live) && live.Release != "" {
 		return c.tooLate(live)
@@ -65,14 +64,13 @@ func (c cancelling) cancelNothing(rel *v1alpha1.Release) Decision {
 	return answer(CodeNothingToCancel, about)
 }
 
-// beingLeft refuses what would stop, or go against, a rollback under way: users
+// beingLeft refuses a command that would stop or contradict a rollback under way: users
 // wait for it.
 func beingLeft(leaving *v1alpha1.Release, how Code) Decision {
 	return refuse(how, wayOf(leaving.Spec.Rollback))
 }
 
-// othersUnderWay is what is under way that the command does not mean, and where to
-// ask about it.
+// othersUnderWay lists other releases under way, and where to ask about them.
 func (c cancelling) othersUnderWay() []Fact {
 	var all []Fact
 	for i := range c.s.Releases {
@@ -90,7 +88,7 @@ func (c cancelling) othersUnderWay() []Fact {
 	return all
 }
 
-// askOn is a release, and where to ask what about it.
+// askOn names a release, and where to ask what about it.
 func (c cancelling) askOn(rel *v1alpha1.Release, verb Verb) Args {
 	return Args{Version: versionOf(rel), PullRequests: pullRequestsOf(rel), Next: []Command{c.s.Typed(verb)}}
 }

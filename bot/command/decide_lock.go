@@ -7,12 +7,12 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// locking decides about the lock of an application. It belongs to the application, not
-// to who set it: everybody with write permission may take it away, and hears whose it
+// locking decides about an application's lock. The lock belongs to the application, not to
+// its author: everybody with write permission may remove it, and the answer shows whose it
 // was.
 type locking struct{ s Situation }
 
-// lock: let no release move users until somebody unlocks.
+// lock keeps releases from moving users until somebody unlocks.
 func (k locking) lock() Decision {
 	st := k.s.App.Status
 	if st.Lock != nil {
@@ -30,12 +30,12 @@ func (k locking) lock() Decision {
 	return d.and(k.notHeld()...)
 }
 
-// LockedAlready answers a /lock that found another one.
+// LockedAlready answers a /lock that found a lock.
 func LockedAlready(s Situation, l *v1alpha1.Lock) Decision {
 	return answer(CodeLockedAlready, Args{Application: s.App.Name, Lock: l, Next: []Command{s.Typed(Unlock)}})
 }
 
-// notHeld are the releases that a lock does not stop any more.
+// notHeld lists the releases that a lock can no longer stop.
 func (k locking) notHeld() []Fact {
 	var all []Fact
 	for i := range k.s.Releases {
@@ -54,7 +54,7 @@ func (k locking) notHeld() []Fact {
 	return all
 }
 
-// unlock: let releases move users again.
+// unlock lets releases move users again.
 func (k locking) unlock() Decision {
 	l := k.s.App.Status.Lock
 	switch {
@@ -68,12 +68,12 @@ func (k locking) unlock() Decision {
 	return d
 }
 
-// Unlocked says whose lock was taken away, and what goes on now.
+// Unlocked says whose lock was removed, and what continues now.
 func Unlocked(s Situation, was *v1alpha1.Lock) Decision {
 	return answer(CodeUnlocked, Args{Application: s.App.Name, Lock: was}).and(locking{s}.goesOn()...)
 }
 
-// goesOn is what waited for the lock.
+// goesOn lists what waited for the lock.
 func (k locking) goesOn() []Fact {
 	var all []Fact
 	for i := range k.s.Releases {

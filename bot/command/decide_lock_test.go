@@ -22,8 +22,8 @@ func TestALockIsSetAsItWasAsked(t *testing.T) {
 	}
 }
 
-// TestALockMeansTheOrderInWhichPeopleTyped has commands come in another order
-// than they were written in.
+// TestALockMeansTheOrderInWhichPeopleTyped executes commands in another order than people
+// wrote them.
 func TestALockMeansTheOrderInWhichPeopleTyped(t *testing.T) {
 	later := metav1.NewTime(bottest.Asked.Add(time.Minute))
 	s := in(bottest.WaitsFor)()

@@ -7,8 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// wrongPullRequest refuses what needs a commit that merging the pull request
-// brought to the application's branch; nil if there is one.
+// wrongPullRequest refuses a command that needs the pull request's merge into the
+// application's branch; nil if it was merged there.
 func (s Situation) wrongPullRequest() *Decision {
 	pr, branch := s.PullRequest, s.App.Spec.Branch
 	var d Decision
@@ -23,8 +23,8 @@ func (s Situation) wrongPullRequest() *Decision {
 	return &d
 }
 
-// wrongCommit refuses a command whose hash is not the pull request's commit,
-// which it may only confirm; nil if it is, or if none was typed.
+// wrongCommit refuses a hash that is not the pull request's commit; nil if it is, or if
+// none was typed.
 func (s Situation) wrongCommit(rel *v1alpha1.Release) *Decision {
 	want := s.Command.Commit
 	if want == "" || s.PullRequest.Merged && strings.HasPrefix(s.PullRequest.MergeCommit, want) || rel != nil &&
@@ -40,9 +40,8 @@ func (s Situation) wrongCommit(rel *v1alpha1.Release) *Decision {
 	return &d
 }
 
-// own returns the Deploy of the pull request: of its commit the last attempt, or
-// else the newest that a push of several pull requests, this one among them,
-// has made. Nil if there is none.
+// own returns the pull request's deploy: the last attempt of its commit, else the newest
+// deploy of a push that included this pull request. It returns nil if there is none.
 func (s Situation) own() *v1alpha1.Release {
 	pr := s.PullRequest
 	if pr.Merged && pr.Base == s.App.Spec.Branch {
@@ -58,7 +57,7 @@ func (s Situation) own() *v1alpha1.Release {
 	return nil
 }
 
-// lists reports whether a release is known to bring the pull request.
+// lists reports whether a release's push included the pull request.
 func (s Situation) lists(rel *v1alpha1.Release) bool {
 	return rel.Status.GitHub != nil && s.PullRequest.Number != 0 && slices.Contains(rel.Status.GitHub.PullRequests, s.PullRequest.Number)
 }
@@ -75,16 +74,16 @@ func (s Situation) deployOf(commit string) *v1alpha1.Release {
 	return newest
 }
 
-// commitVersion is a version that has only a commit.
+// commitVersion is a version of which only the commit is known.
 func commitVersion(commit string) *v1alpha1.Version { return &v1alpha1.Version{Commit: commit} }
 
-// versionOf is the version that a Deploy brings.
+// versionOf is the version that a deploy releases.
 func versionOf(rel *v1alpha1.Release) *v1alpha1.Version {
 	v := targetVersion(rel)
 	return &v
 }
 
-// targetVersion is what a Deploy puts, or will put, in front of users.
+// targetVersion is the version that users get from a deploy.
 func targetVersion(rel *v1alpha1.Release) v1alpha1.Version {
 	m := rel.Status.Milestones
 	v := v1alpha1.Version{Color: m.Target, Commit: rel.Spec.Deploy.Commit, Release: rel.Name}
@@ -97,12 +96,12 @@ func targetVersion(rel *v1alpha1.Release) v1alpha1.Version {
 	return v
 }
 
-// undoing reports whether an unfinished release goes back, or is about to.
+// undoing reports whether an unfinished release is being undone, or will be.
 func undoing(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase == v1alpha1.ReleaseUndoing || rel.Spec.Cancel != nil && rel.Status.Milestones.SwitchIntendedAt == nil
 }
 
-// pullRequestsOf are the pull requests on which to give a command about a Deploy.
+// pullRequestsOf lists the pull requests on which people can give commands about a deploy.
 func pullRequestsOf(rel *v1alpha1.Release) []int {
 	if gh := rel.Status.GitHub; gh != nil && len(gh.PullRequests) > 0 {
 		return gh.PullRequests

@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// batch is pull request 9, which came in with pull request 7 in one push: the
-// release of the push is of 7's commit, which contains 9's.
+// batch makes it pull request 9, pushed together with pull request 7. The push's release is
+// of 7's commit, which contains 9's.
 func batch(s *command.Situation) {
 	elsewhere(s)
 	s.AgainstLive = command.OrderNewer
@@ -50,7 +50,7 @@ func TestDecideTakesTheReleaseOfThePushForEveryPullRequestInIt(t *testing.T) {
 		}
 	}
 	live := in(bottest.Held, batch)()
-	live.AgainstLive = command.OrderOlder // what is live contains it
+	live.AgainstLive = command.OrderOlder // the live version contains it
 	for verb, want := range map[command.Verb]string{
 		command.Promote: answered, command.Retry: refused, command.Cancel: refused,
 		command.Rollback: wentBack,
@@ -119,7 +119,7 @@ func TestDecideSaysWhatToTypeWithTheApplicationsName(t *testing.T) {
 
 func TestDecideDoesNotCallAnAdoptedVersionCancellable(t *testing.T) {
 	s := in(bottest.Nothing)()
-	s.App.Status.Live = &v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Commit: bottest.NewCommit} // by somebody else's annotation
+	s.App.Status.Live = &v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Commit: bottest.NewCommit} // set by somebody else's annotation
 	s.Command.Verb = command.Cancel
 	if got, text := bottest.Kind(command.Decide(s)); got != answered || !strings.Contains(text, "nothing to cancel") {
 		t.Errorf("decided %s, %q; want that there is nothing to cancel", got, text)
@@ -159,7 +159,7 @@ func TestDecideNamesTheWayOfARetriedRollback(t *testing.T) {
 	if d.Submit == nil || d.Submit.Spec.Approval != nil {
 		t.Errorf("decided %+v, want a release that is not approved", d)
 	}
-	// The retried attempt is promoted as any other that waits.
+	// A retried attempt is promoted like any other that waits.
 	rel := *d.Submit
 	rel.UID, rel.Status.Phase = "uid-2", v1alpha1.ReleaseWaiting
 	s.Releases = append([]v1alpha1.Release{rel}, s.Releases...)
@@ -171,7 +171,7 @@ func TestDecideNamesTheWayOfARetriedRollback(t *testing.T) {
 }
 
 func TestDecideKeepsTheCommentOfEveryWriteApart(t *testing.T) {
-	// Each write leaves its comment in the record: the same comment again finds it.
+	// Each write leaves its comment in the record. The same comment again finds it.
 	comment := v1alpha1.Cause{Kind: v1alpha1.CauseComment, CommentID: 1}
 	tests := map[command.Verb]func(*command.Situation){
 		command.Promote: func(s *command.Situation) {

@@ -9,7 +9,7 @@ import (
 // deploying decides about the release of the pull request's commit.
 type deploying struct{ s Situation }
 
-// promote: put the pull request's commit in front of users.
+// promote puts the pull request's commit in front of users.
 func (p deploying) promote() Decision {
 	if wrong := p.s.wrongPullRequest(); wrong != nil {
 		return *wrong
@@ -27,7 +27,7 @@ func (p deploying) promote() Decision {
 	return p.submitDeploy(p.s.PullRequest.MergeCommit, 1, p.approve)
 }
 
-// promoteRelease promotes a commit that has a release already.
+// promoteRelease promotes a commit that already has a release.
 func (p deploying) promoteRelease(rel *v1alpha1.Release) Decision {
 	about, m := Args{Version: versionOf(rel)}, rel.Status.Milestones
 	switch {
@@ -75,7 +75,7 @@ func (p deploying) promoteFinished(rel *v1alpha1.Release) Decision {
 	return p.submitDeploy(commit, p.s.nextDeploy(rel), p.approve)
 }
 
-// leftBy says who took a version away from users, by what, and when.
+// leftBy says who moved users away from a version, how, and when.
 func leftBy(left *v1alpha1.RolledBack) Args {
 	about := Args{Release: left.Release, By: left.By}
 	if !left.At.IsZero() {
@@ -84,8 +84,8 @@ func leftBy(left *v1alpha1.RolledBack) Args {
 	return about
 }
 
-// submitDeploy makes a release of a commit, finished by finish, if the commit is
-// newer than what is live.
+// submitDeploy makes a release of a commit if it is newer than the live one. finish
+// completes the decision.
 func (p deploying) submitDeploy(commit string, attempt int32, finish func(*v1alpha1.Release) Decision) Decision {
 	about := Args{Version: commitVersion(commit), Live: p.s.App.Status.Live}
 	switch p.s.AgainstLive {
@@ -97,12 +97,12 @@ func (p deploying) submitDeploy(commit string, attempt int32, finish func(*v1alp
 	case OrderDiverged:
 		about.Branch = p.s.App.Spec.Branch
 		return refuse(CodeDiverged, about)
-	case OrderUnknown, OrderNewer: // nothing known is live: whatever is merged is newer
+	case OrderUnknown, OrderNewer: // no known version is live, so every merge is newer
 	}
 	return finish(NewDeploy(&p.s.App, commit, attempt, p.s.Cause))
 }
 
-// approve submits a release that a person wants in front of users.
+// approve submits a release with its approval.
 func (p deploying) approve(rel *v1alpha1.Release) Decision {
 	approval := p.approval(rel.Spec.Deploy.Commit)
 	rel.Spec.Approval = &approval
@@ -114,7 +114,7 @@ func (p deploying) approve(rel *v1alpha1.Release) Decision {
 	return d.and(p.s.behindLock()...)
 }
 
-// isLive reports whether a commit of the pull request is what users have.
+// isLive reports whether users have a commit of the pull request.
 func (s Situation) isLive(commit string) bool {
 	live := s.App.Status.Live
 	return live != nil && live.Commit == commit || s.AgainstLive == OrderSame
@@ -128,8 +128,8 @@ func (p deploying) approval(commit string) v1alpha1.Approval {
 	return v1alpha1.Approval{By: p.s.By, At: metav1.NewTime(p.s.Asked), Commit: commit, Cause: p.s.Cause}
 }
 
-// successor returns the release that took a superseded one's place, if it is
-// under way; it contains the other one's commit.
+// successor returns the release under way that superseded another one. It contains the
+// other one's commit.
 func (p deploying) successor(rel *v1alpha1.Release) *v1alpha1.Release {
 	if rel.Status.Phase != v1alpha1.ReleaseSuperseded || rel.Status.SupersededBy == "" {
 		return nil
@@ -142,12 +142,12 @@ func (p deploying) successor(rel *v1alpha1.Release) *v1alpha1.Release {
 	return nil
 }
 
-// overtaken refuses to release a commit that a newer release under way contains.
+// overtaken refuses a commit that a newer release under way contains.
 func overtaken(rel, by *v1alpha1.Release) Decision {
 	return refuse(CodeOvertaken, Args{Version: versionOf(rel), Other: versionOf(by), PullRequests: pullRequestsOf(by)})
 }
 
-// reasonOf is why a release ended, as its record says.
+// reasonOf is the record's reason why a release ended.
 func reasonOf(rel *v1alpha1.Release) string {
 	if f := rel.Status.Failure; f != nil {
 		return f.Message

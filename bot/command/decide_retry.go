@@ -4,9 +4,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// retry: release the pull request's commit once more, after its last attempt has
-// ended. It approves nothing: the release waits for a person where any other
-// would.
+// retry releases the pull request's commit again after its last attempt has ended. It
+// approves nothing: the release waits for a person as any other would.
 func (p deploying) retry() Decision {
 	if wrong := p.s.wrongPullRequest(); wrong != nil {
 		return *wrong
@@ -18,7 +17,7 @@ func (p deploying) retry() Decision {
 	if leaving := p.s.underWay(v1alpha1.Rollback); leaving != nil {
 		return beingLeft(leaving, CodeBeingLeft)
 	}
-	if rel == nil { // its push was lost, or its releases are no longer kept
+	if rel == nil { // its push was lost, or its releases were deleted
 		return nothingToRetry(p.submitDeploy(p.s.PullRequest.MergeCommit, 1, p.again))
 	}
 	commit := rel.Spec.Deploy.Commit
@@ -36,8 +35,8 @@ func (p deploying) retry() Decision {
 	return nothingToRetry(p.submitDeploy(commit, p.s.nextDeploy(rel), p.again))
 }
 
-// nothingToRetry refuses what /promote would only answer: who asks for another
-// attempt of what users have wants something that does not happen.
+// nothingToRetry turns an answer of /promote into a refusal: whoever asks for another
+// attempt of the live version asks for something that will not happen.
 func nothingToRetry(d Decision) Decision {
 	if d.Code != CodeLiveAlready {
 		return d
@@ -45,7 +44,7 @@ func nothingToRetry(d Decision) Decision {
 	return refuse(CodeNothingToRetry, d.Args)
 }
 
-// stillRunning refuses another attempt beside one that is under way.
+// stillRunning refuses a second attempt while one is under way.
 func (p deploying) stillRunning(rel *v1alpha1.Release) Decision {
 	about := Args{Version: versionOf(rel), Attempt: rel.Spec.Deploy.Attempt}
 	if rel.Status.Milestones.SwitchIntendedAt != nil {

@@ -6,11 +6,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// leaving decides about the way back.
+// leaving decides about rollbacks.
 type leaving struct{ s Situation }
 
-// rollback: leave the version that this pull request brought, or that the given
-// commit is.
+// rollback moves users away from the pull request's version, or from the given commit.
 func (w leaving) rollback() Decision {
 	if rel := w.s.underWay(v1alpha1.Rollback); rel != nil {
 		return answer(CodeLeavingAlready, wayOf(rel.Spec.Rollback))
@@ -27,11 +26,11 @@ func (w leaving) rollback() Decision {
 	return w.rollbackElsewhere()
 }
 
-// wayOf is what a rollback leaves, and for what.
+// wayOf names the two versions of a rollback.
 func wayOf(back *v1alpha1.RollbackSpec) Args { return Args{Version: &back.From, Other: &back.To} }
 
-// underWay returns the unfinished release of a kind that the command means: the
-// one that acts, or else the newest.
+// underWay returns the unfinished release of a kind that the command means: the active one,
+// else the newest.
 func (s Situation) underWay(kind v1alpha1.ReleaseKind) *v1alpha1.Release {
 	var found *v1alpha1.Release
 	for i := range s.Releases {
@@ -57,8 +56,8 @@ func leavable(rel *v1alpha1.Release) v1alpha1.Version {
 	return targetVersion(rel)
 }
 
-// means reports whether the command speaks of a version: by the commit typed with
-// it, or by the pull request it is written on.
+// means reports whether the command means a version, by the typed commit or by its pull
+// request.
 func (s Situation) means(v v1alpha1.Version) bool {
 	if v.Commit == "" {
 		return false
@@ -69,7 +68,7 @@ func (s Situation) means(v v1alpha1.Version) bool {
 	if s.PullRequest.Merged && s.PullRequest.Base == s.App.Spec.Branch && s.PullRequest.MergeCommit == v.Commit {
 		return true
 	}
-	// A push may bring several pull requests; its release lists them all.
+	// A push may include several pull requests; its release lists them all.
 	for i := range s.Releases {
 		rel := &s.Releases[i]
 		if d := rel.Spec.Deploy; d != nil && d.Commit == v.Commit && s.lists(rel) {
@@ -79,8 +78,8 @@ func (s Situation) means(v v1alpha1.Version) bool {
 	return false
 }
 
-// meansLive reports whether the command speaks of the live version: also if it
-// came in with the last switch below the commit that is live.
+// meansLive reports whether the command means the live version. That includes a commit
+// below it that came with the last switch.
 func (s Situation) meansLive() bool {
 	live := s.App.Status.Live
 	if live == nil {
@@ -93,7 +92,7 @@ func (s Situation) meansLive() bool {
 	return s.Command.Commit == "" && s.PullRequest.Base == s.App.Spec.Branch && broughtIn
 }
 
-// rollbackDeploy leaves a version whose release is under way.
+// rollbackDeploy rolls back a version whose release is under way.
 func (w leaving) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	about, m := Args{Version: versionOf(rel), Live: w.s.App.Status.Live}, rel.Status.Milestones
 	switch {
@@ -118,7 +117,7 @@ func (w leaving) rollbackDeploy(rel *v1alpha1.Release) Decision {
 	return d.and(how)
 }
 
-// rollbackLive leaves the live version when no release of it is under way.
+// rollbackLive rolls back the live version if its release has ended.
 func (w leaving) rollbackLive() Decision {
 	live, last, previous := w.s.App.Status.Live, w.s.App.Status.LastSwitch, w.s.App.Status.Previous
 	switch {
@@ -132,10 +131,10 @@ func (w leaving) rollbackLive() Decision {
 	return w.takeBack(v1alpha1.RollbackSpec{From: last.To, To: *previous, Switch: last.UID})
 }
 
-// takeBack submits the rollback of a switch: the first, or the attempt after
-// those that ended without bringing users back. What brought them back is not
-// repeated, even if the application was read before it had ended. Whoever may write
-// releases may take names and numbers: what goes elsewhere counts for nothing.
+// takeBack submits the rollback of a switch: the first one, or the next attempt if earlier
+// ones did not move users back. If one did, nothing is repeated, even if the application
+// was read before. Releases under such a name with other versions do not count: whoever may
+// write releases may take names and numbers.
 func (w leaving) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	last, joined, used := int32(0), int32(0), map[int32]bool{}
 	for i := range w.s.Releases {
@@ -150,7 +149,7 @@ func (w leaving) takeBack(spec v1alpha1.RollbackSpec) Decision {
 			return answer(CodeLeftMeanwhile, Args{Version: &spec.From, Release: rel.Name})
 		case ended:
 			last, used[attempt] = max(last, attempt), true
-		case rel.Name == v1alpha1.RollbackName(w.s.App.Name, spec.Switch, attempt): // under way: it is joined
+		case rel.Name == v1alpha1.RollbackName(w.s.App.Name, spec.Switch, attempt): // under way: join it
 			joined = max(joined, attempt)
 		}
 	}
@@ -163,7 +162,7 @@ func (w leaving) takeBack(spec v1alpha1.RollbackSpec) Decision {
 	return d
 }
 
-// rollbackElsewhere refuses, and names what is live.
+// rollbackElsewhere refuses and names what is live.
 func (w leaving) rollbackElsewhere() Decision {
 	live := w.s.App.Status.Live
 	about := Args{Application: w.s.App.Name, Typed: w.s.Command.Commit, Live: live}
@@ -175,7 +174,7 @@ func (w leaving) rollbackElsewhere() Decision {
 		return refuse(CodeLiveNotOurs, about)
 	}
 	if under := ByName(w.s.Releases, live.Release); under == nil || under.Status.Phase.Finished() {
-		switch back := w.rollbackLive(); { // no advice that would be refused
+		switch back := w.rollbackLive(); { // suggest nothing that would be refused
 		case back.Refused:
 			return refuse(CodeNotLiveNoWay, about).and(back.Fact)
 		case back.Submit == nil:

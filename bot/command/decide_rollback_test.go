@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// back is a rollback of the switch to pull request 7, asked by another comment.
+// back is a rollback of the switch to pull request 7, asked for in another comment.
 func back(s *command.Situation, attempt int32, phase v1alpha1.ReleasePhase) v1alpha1.Release {
 	rel := *command.NewRollback(&s.App,
 		v1alpha1.RollbackSpec{From: bottest.NewVersion, To: bottest.OldVersion, Switch: "uid-new", Attempt: attempt},
@@ -27,7 +27,7 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 	tests := []struct {
 		name    string
 		earlier func(s *command.Situation) past // newest first
-		attempt int32                           // that is submitted; 0: an answer
+		attempt int32                           // the submitted attempt; 0 if only answered
 		says    string
 	}{
 		{"none before", func(*command.Situation) past { return nil }, 1, ""},
@@ -73,7 +73,7 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 			s.Command.Verb = command.Rollback
 			s.Releases = append(tt.earlier(&s), s.Releases...)
 			if at == bottest.Soaking && strings.Contains(tt.name, "where another commit") {
-				continue // its deploy is under way, and is not what the command means
+				continue // its deploy is under way, and the command does not mean it
 			}
 			d := command.Decide(s)
 			if tt.attempt == 0 {
@@ -94,7 +94,7 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 	}
 }
 
-// TestRollbackSaysWhetherItIsInstant, or else about how long it takes.
+// TestRollbackSaysWhetherItIsInstant: and if not, about how long it takes.
 func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 	// measured adds an earlier release whose pods took some seconds.
 	measured := func(s *command.Situation, name string, step v1alpha1.Step, started, warmed int) {
@@ -207,8 +207,8 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 	}
 }
 
-// TestNoAdviceThatWouldBeRefused: after somebody else moved the traffic, or a
-// rollback did, leaving what is live is refused, so nobody is sent to ask for it.
+// TestNoAdviceThatWouldBeRefused: if the live version cannot be rolled back, since a
+// rollback or somebody else moved traffic, no answer suggests that.
 func TestNoAdviceThatWouldBeRefused(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*command.Situation)

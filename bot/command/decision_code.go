@@ -3,14 +3,14 @@ package command
 // Code names a fact for programs. Codes and the fields of [Args] are only added to.
 type Code string
 
-// What may be decided, wherever a command is typed.
+// Codes of decisions, wherever a command is typed.
 const (
 	CodeAskedBefore          Code = "AskedBefore"          // this very comment was executed by Release
 	CodeAskedBeforeCancelled Code = "AskedBeforeCancelled" // this very comment cancelled Release
 	CodeAskedBeforeLocked    Code = "AskedBeforeLocked"    // this very comment set the lock
-	CodeAway                 Code = "Away"                 // received too long after it was written; Next is the command again
+	CodeAway                 Code = "Away"                 // received too late; Next is the command again
 	CodeTriedTooLong         Code = "TriedTooLong"         // received in time, but not executed for too long
-	CodeNoCommand            Code = "NoCommand"            // Next[0] is none, Next[1] lists them
+	CodeNoCommand            Code = "NoCommand"            // Next[0] is not a command, Next[1] lists them
 	CodeOtherBranch          Code = "OtherBranch"          // the pull request merges into Base, not into Branch
 	CodeNotMerged            Code = "NotMerged"
 	CodeOtherCommit          Code = "OtherCommit"          // Typed is not Version, the pull request's commit
@@ -23,7 +23,7 @@ const (
 	CodeSwitched             Code = "Switched" // users have it, and its release is not over
 	CodeSwitching            Code = "Switching"
 	CodeLiveAlready          Code = "LiveAlready"
-	CodeApproved             Code = "Approved"      // it waited for that
+	CodeApproved             Code = "Approved"      // it waited for the approval
 	CodeApprovedEarly        Code = "ApprovedEarly" // its gate has not passed yet
 	CodeApprovedLocked       Code = "ApprovedLocked"
 	CodeApprovedAlready      Code = "ApprovedAlready"
@@ -33,8 +33,8 @@ const (
 	CodeFailedBefore         Code = "FailedBefore"
 	CodeOvertaken            Code = "Overtaken" // by Other, which is under way
 	CodeOlder                Code = "Older"     // than Live, which contains it
-	CodeDiverged             Code = "Diverged"  // from Live
-	CodeRetried              Code = "Retried"   // an attempt begins; nobody has approved it
+	CodeDiverged             Code = "Diverged"  // Version and Live do not contain each other
+	CodeRetried              Code = "Retried"   // a new attempt begins, without approval
 	CodeRetriedLocked        Code = "RetriedLocked"
 	CodeRetriedRolledBack    Code = "RetriedRolledBack"
 	CodeStillRunning         Code = "StillRunning"
@@ -42,27 +42,27 @@ const (
 	CodeNothingToRetry       Code = "NothingToRetry"
 
 	CodeLeavingAlready  Code = "LeavingAlready"
-	CodeLeftAlready     Code = "LeftAlready"     // Live took its place, by Release
-	CodeLeftMeanwhile   Code = "LeftMeanwhile"   // by Release, since the application was read
-	CodeNotLiveLeft     Code = "NotLiveLeft"     // Typed is not live, and Version, which is, was left by Release
+	CodeLeftAlready     Code = "LeftAlready"     // Release rolled it back to Live
+	CodeLeftMeanwhile   Code = "LeftMeanwhile"   // Release rolled it back after the application was read
+	CodeNotLiveLeft     Code = "NotLiveLeft"     // Typed is not live; Release rolled back Version, which is
 	CodeBackAtOnce      Code = "BackAtOnce"      // a rollback begins
-	CodeBackOnceStarted Code = "BackOnceStarted" // a rollback begins, whose pods have to be started Because
+	CodeBackOnceStarted Code = "BackOnceStarted" // a rollback begins; its pods must start first, Because
 	CodeBackOnceSettled Code = "BackOnceSettled" // a rollback begins once the switch to Version is confirmed
 	CodePreviousUnknown Code = "PreviousUnknown"
-	CodeNothingBefore   Code = "NothingBefore" // Live was gone back to, by Release
+	CodeNothingBefore   Code = "NothingBefore" // Release went back to Live
 	CodeNeverSwitched   Code = "NeverSwitched"
 	CodeMovedByOthers   Code = "MovedByOthers" // to Color
 	CodeNothingLive     Code = "NothingLive"
 	CodeLiveNotOurs     Code = "LiveNotOurs"
-	CodeNotLive         Code = "NotLive"      // Live is; Next leaves it
-	CodeNotLiveNoWay    Code = "NotLiveNoWay" // Live is, and cannot be left; More says why
+	CodeNotLive         Code = "NotLive"      // Live is; Next rolls it back
+	CodeNotLiveNoWay    Code = "NotLiveNoWay" // Live is, and cannot be rolled back; More says why
 
-	CodeCancelled        Code = "Cancelled"       // it is being undone
+	CodeCancelled        Code = "Cancelled"       // the release is being undone
 	CodeCancelledByBack  Code = "CancelledByBack" // by /rollback
 	CodeCancelledAlready Code = "CancelledAlready"
 	CodeTooLate          Code = "TooLate"
-	CodeNothingToCancel  Code = "NothingToCancel" // Version has ended in Phase; there is none without Version
-	CodeOthersUnderWay   Code = "OthersUnderWay"  // nothing to cancel here; More says what there is elsewhere
+	CodeNothingToCancel  Code = "NothingToCancel" // Version ended in Phase; without Version there was none
+	CodeOthersUnderWay   Code = "OthersUnderWay"  // nothing to cancel here; More lists other releases
 
 	CodeLocked        Code = "Locked"
 	CodeLockedAlready Code = "LockedAlready"
@@ -71,24 +71,24 @@ const (
 	CodeUnlocked      Code = "Unlocked"
 	CodeNotLocked     Code = "NotLocked"
 
-	CodeStatus Code = "Status" // shows what is there
+	CodeStatus Code = "Status" // shows the state
 	CodeHelp   Code = "Help"
 )
 
-// What is said beside a decision, in [Args.More] and [Args.Because].
+// Codes of what is said beside a decision, in [Args.More] and [Args.Because].
 const (
 	CodeBehindLock       Code = "BehindLock"
 	CodeOtherRollback    Code = "OtherRollback"    // under way, to Other
 	CodeOtherSwitched    Code = "OtherSwitched"    // under way, and can only be rolled back
 	CodeOtherUnderWay    Code = "OtherUnderWay"    // under way, and can be cancelled
-	CodeNotHeldTakenBack Code = "NotHeldTakenBack" // a lock does not stop it
+	CodeNotHeldTakenBack Code = "NotHeldTakenBack" // the lock does not stop it
 	CodeNotHeldWatched   Code = "NotHeldWatched"
 	CodeNotHeldSwitching Code = "NotHeldSwitching"
 	CodeGoesOn           Code = "GoesOn" // it waited for the lock
 	CodeGoesOnToApproval Code = "GoesOnToApproval"
 	CodeNothingWaited    Code = "NothingWaited"
-	CodeShrunk           Code = "Shrunk"     // Color was made smaller
-	CodeStagedOver       Code = "StagedOver" // by Version, on Color
+	CodeShrunk           Code = "Shrunk"     // Color was scaled down
+	CodeStagedOver       Code = "StagedOver" // Version was staged on Color
 	CodeNotLookedAt      Code = "NotLookedAt"
 	CodeTooFewReady      Code = "TooFewReady"
 )

@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
-// TestDecidingSaysNothing: what decides needs no client and no clock, and has no
-// sentence: it takes data and makes codes of it.
+// TestDecidingSaysNothing: deciding needs no client and no clock, and contains no
+// sentences.
 func TestDecidingSaysNothing(t *testing.T) {
 	allowed := []string{
 		"slices", "strings", "time", "k8s.io/apimachinery/pkg/apis/meta/v1", "k8s.io/apimachinery/pkg/types",

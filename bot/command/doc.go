@@ -1,27 +1,27 @@
-// Package command finds the command of a comment and decides what becomes of it. It is
-// pure: it has no client, reads no clock and has no sentence. What it needs to know
-// somebody read before, and what it decides is a code with its arguments.
+// Package command finds the command of a comment and decides what it does. It is pure: it
+// has no client, reads no clock and contains no sentences. Its callers read everything that
+// it needs, and its decisions are codes with arguments.
 //
-// A comment goes through three sieves, the cheapest first: [MayHold] scans it for a line
-// that begins as a command, [Parse] reads the Markdown around that line, since hidden
-// text gives no commands, and [Command.Settle] and [Meant] find out which application is
-// meant. A typing error becomes a [NearMiss], which is never executed.
+// A comment passes three stages, the cheapest first. [MayHold] scans it for a line that
+// begins like a command. [Parse] reads the Markdown around that line, since hidden text
+// gives no commands. [Command.Settle] and [Meant] find the application. A typing error
+// becomes a [NearMiss], which is never executed.
 //
 // [Decide] takes a [Situation] and returns a [Decision]: a [Fact], and at most one change
-// of the record. The command line asks the same function, so a command means the same
-// wherever it is typed. [FindWayBack] says how fast users would be back.
+// of the record. The command line calls the same function, so a command means the same
+// wherever it is typed. [FindWayBack] says how fast a rollback would be.
 //
 // # Decisions
 //
-// Decisions are codes with arguments, not sentences: comments, the terminal and programs
-// each have a table of words for them. Every sentence is written twice for that, and no
-// program has to parse one.
+// Decisions are codes with arguments, not sentences. Comments and the terminal each have a
+// table of texts for them. So every sentence is written twice, but no program has to parse
+// one.
 //
-// A command never selects a commit: /promote means the commit that merging the pull
-// request made, and a hash typed with it may only confirm that. Nobody can push something
-// else between the typing and the reading.
+// A command never selects a commit. /promote means the commit that merging the pull request
+// created, and a typed hash only confirms it. So nobody can push something else between the
+// typing and the reading.
 //
-// HTML that may be incomplete ends all commands of a comment; it is not repaired as
-// browsers do. A command behind an unclosed tag is lost for that, and every reader sees
-// the text that was executed.
+// Incomplete HTML ends all commands of a comment; Turnout does not repair it as browsers
+// do. A command behind an unclosed tag is lost, but every reader sees the text that was
+// executed.
 package command

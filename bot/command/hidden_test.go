@@ -11,8 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// parsed shows what ParseCommand makes of a comment: the command, or the kind of
-// error; empty for nothing.
+// parsed shows the result of Parse: the command, or the kind of error; empty for nothing.
 func parsed(body string) string {
 	found, err := command.Parse(body)
 	usage, near := (*command.UsageError)(nil), (*command.NearMiss)(nil)
@@ -29,7 +28,7 @@ func parsed(body string) string {
 	return found.String()
 }
 
-// answerTo is what the author of a comment reads about an error.
+// answerTo is the answer to an error.
 func answerTo(err error) string {
 	usage, near := (*command.UsageError)(nil), (*command.NearMiss)(nil)
 	switch {
@@ -41,8 +40,8 @@ func answerTo(err error) string {
 	return ""
 }
 
-// TestHiddenTextHoldsNoCommand has comments that show their readers something
-// else than a line with a command, or may do so.
+// TestHiddenTextHoldsNoCommand has comments that show, or may show, something other than a
+// line with a command.
 func TestHiddenTextHoldsNoCommand(t *testing.T) {
 	const hidden = "\n\n/promote"
 	for name, body := range map[string]string{
@@ -169,8 +168,8 @@ func TestHiddenTextHoldsNoCommand(t *testing.T) {
 	}
 }
 
-// TestWhatEverybodySeesIsACommand is the other side: what goes before a command
-// does not keep it from being one without need.
+// TestWhatEverybodySeesIsACommand is the other side: visible text before a command does not
+// disable it.
 func TestWhatEverybodySeesIsACommand(t *testing.T) {
 	for name, tt := range map[string]struct{ body, want string }{
 		"plain":                    {"/promote", "/promote"},
@@ -235,7 +234,7 @@ func TestALongCommentIsAnsweredAndNotParsed(t *testing.T) {
 	}
 }
 
-// costly are texts that cost parsers of Markdown more than their length.
+// costly has texts for which Markdown parsers need more than linear time.
 func costly(n int) map[string]string {
 	columns := n / 10
 	table := "|" + strings.Repeat("a|", columns) + "\n|" + strings.Repeat("-|", columns) + "\n"
@@ -290,8 +289,8 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestNoCommentIsCostlyToRead holds against what anybody may write, as long as
-// GitHub takes it: 16 KB of a table cost 1.5 GB once.
+// TestNoCommentIsCostlyToRead uses the longest comments that GitHub accepts. 16 KB of a
+// table once cost 1.5 GB.
 func TestNoCommentIsCostlyToRead(t *testing.T) {
 	const most = 12 << 20 // altogether, not at once
 	for _, length := range []int{8<<10 - 20, 16 << 10, 65536 - 20} {

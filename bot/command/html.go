@@ -6,22 +6,21 @@ import (
 	"strings"
 )
 
-// openHTML follows the HTML of a comment, from its beginning. The content of an element
-// may be hidden, so a command counts only where no element is open. Browsers repair
-// wrong HTML by long rules with many exceptions. Here any HTML that may be incomplete
-// ends all commands.
+// openHTML follows the HTML of a comment from its beginning. The content of an element may
+// be hidden, so a command counts only where no element is open. Browsers repair wrong HTML
+// by long rules with many exceptions; here, HTML that may be incomplete ends all commands.
 type openHTML struct {
-	elements []string // that are open, the innermost last
-	broken   bool     // for good
+	elements []string // open elements, the innermost last
+	broken   bool     // permanent: no command counts any more
 }
 
-// closed reports whether certainly no element is open.
+// closed reports whether it is certain that no element is open.
 func (o *openHTML) closed() bool { return !o.broken && len(o.elements) == 0 }
 
-// read follows a piece of raw HTML: comments, and tags of elements that GitHub shows,
-// with text between them. Everything else breaks it: an end tag without its start tag,
-// an element closed like <details/>, which HTML does not have, a tag or a comment
-// without end, an instruction, a declaration, a tag's character in text.
+// read follows a piece of raw HTML: comments, and tags of elements that GitHub shows, with
+// text between them. Everything else breaks it: an end tag without a start tag, an element
+// closed like <details/>, which HTML does not have, a tag or a comment without an end, an
+// instruction, a declaration, a tag's character in text.
 func (o *openHTML) read(raw []byte) {
 	for !o.broken {
 		start := bytes.IndexByte(raw, '<')
@@ -39,7 +38,7 @@ func (o *openHTML) read(raw []byte) {
 }
 
 // commentLength returns the length of the HTML comment at the beginning of a text. It
-// returns 0 if there is none, or if Markdown and HTML may end it at different places.
+// returns 0 if there is none, or if Markdown and HTML may end it in different places.
 func commentLength(raw []byte) int {
 	inner, ok := bytes.CutPrefix(raw, []byte("<!--"))
 	if !ok || bytes.HasPrefix(inner, []byte(">")) || bytes.HasPrefix(inner, []byte("->")) {
@@ -57,8 +56,8 @@ func commentLength(raw []byte) int {
 var tagPattern = regexp.MustCompile(`^<(/?)([A-Za-z][A-Za-z0-9-]*)((?:\s+[A-Za-z_:][\w.:-]*(?:\s*=\s*(?:[^\s"'=<>` + "`" +
 	`]+|'[^']*'|"[^"]*"))?)*)\s*(/?)>`)
 
-// tag follows the tag at the beginning of a text, and returns its length; 0 if it is
-// not valid.
+// tag follows the tag at the beginning of a text and returns its length; 0 if it is not
+// valid.
 func (o *openHTML) tag(raw []byte) int {
 	m := tagPattern.FindSubmatch(raw)
 	if m == nil {

@@ -10,15 +10,15 @@ import (
 	"github.com/yuin/goldmark/text"
 )
 
-// markdown is GitHub's dialect, as far as it determines what is a paragraph and what is
-// plain text in it. Tables are missing: the extension creates every cell that a row
-// lacks, so 8 KB of bars fill 388 MB. See [paragraphMarks] for their replacement.
+// markdown parses GitHub's dialect, as far as it determines paragraphs and the plain text
+// in them. It leaves out tables: the extension creates every cell that a row lacks, so 8 KB
+// of bars use 388 MB. [markParagraphs] replaces it.
 var markdown = goldmark.New(goldmark.WithExtensions(extension.Strikethrough))
 
 // plainLines returns the lines that start with a slash in a paragraph at the top level,
 // as plain text that everybody sees.
 func plainLines(body string) []string {
-	// Go's idea of white space, which the parser shares, is wider than Markdown's.
+	// Go and the parser treat more characters as white space than Markdown does.
 	source := []byte(strings.NewReplacer("\v", "\x01", "\f", "\x01").Replace(body))
 	r := &lineReader{source: source, marks: markParagraphs(source)}
 	doc := markdown.Parser().Parse(text.NewReader(source))
@@ -35,7 +35,7 @@ func plainLines(body string) []string {
 	return r.lines
 }
 
-// lineReader goes through a comment once, from its beginning.
+// lineReader reads a comment once, from its beginning.
 type lineReader struct {
 	source []byte
 	marks  map[int]mark // by where a line begins
@@ -44,8 +44,8 @@ type lineReader struct {
 }
 
 // paragraph takes the lines that start with a slash and begin as plain text. A line may
-// also begin in a code span, a link's title or a comment that another line opened; the
-// parser has other nodes for those than text directly below the paragraph.
+// also begin inside a code span, a link title or an HTML comment. The parser has other
+// nodes for those than text directly below the paragraph.
 func (r *lineReader) paragraph(p *ast.Paragraph) {
 	for node := p.FirstChild(); node != nil; node = node.NextSibling() {
 		switch n := node.(type) {
@@ -71,8 +71,8 @@ func (r *lineReader) text(segment text.Segment) {
 	}
 }
 
-// rawHTML follows HTML in a paragraph. If the lines may be something other than a
-// paragraph, a tag may be shown as text or be elsewhere.
+// rawHTML follows HTML in a paragraph. If its lines may be something else, a tag may be
+// shown as text.
 func (r *lineReader) rawHTML(n *ast.RawHTML) {
 	before := len(r.html.elements)
 	r.html.read(n.Segments.Value(r.source))
@@ -84,8 +84,8 @@ func (r *lineReader) rawHTML(n *ast.RawHTML) {
 	}
 }
 
-// enclosed follows the HTML in a quote, a list, a heading, a link and the like. An
-// element opened there without being closed may or may not extend beyond it.
+// enclosed follows the HTML in a quote, a list, a heading, a link and the like. An element
+// that stays open there may or may not extend beyond it.
 func (r *lineReader) enclosed(parent ast.Node) {
 	outer := r.html
 	r.html = openHTML{}

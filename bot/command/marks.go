@@ -2,17 +2,15 @@ package command
 
 import "bytes"
 
-// mark reports that GitHub's dialect may read a line as something other than a line of
-// a paragraph, by extensions that the parser does not have: a row of a table, a
-// footnote, mathematics.
+// mark says that GitHub may read a line as something other than a line of a paragraph, by
+// extensions that the parser lacks: a table row, a footnote, mathematics.
 type mark struct {
 	hides  bool // it holds no command
-	unsure bool // what looks like its tags may be text
+	unsure bool // its tags may be text
 }
 
-// markParagraphs marks the lines of a comment, by where they begin. It goes
-// through the runs of lines between empty ones; a run is at least as long as any
-// paragraph in it.
+// markParagraphs marks the lines of a comment, by where they begin. It works on runs of
+// lines between empty ones; a run is at least as long as any paragraph in it.
 func markParagraphs(source []byte) map[int]mark {
 	marks := map[int]mark{}
 	var run []markedLine
@@ -35,8 +33,8 @@ type markedLine struct {
 	text  []byte
 }
 
-// markRun marks the lines of one run. After a footnote, any line but the first of a run
-// may continue it.
+// markRun marks the lines of one run. After a footnote, any line of a run but the first may
+// continue it.
 func markRun(marks map[int]mark, run []markedLine, footnotes bool) bool {
 	first, last, dollars := -1, -1, 0
 	table := false
@@ -72,8 +70,8 @@ func markMath(marks map[int]mark, run []markedLine, first, last int) {
 	}
 }
 
-// isDelimiterRow reports whether a line can turn the line above it into the head of a
-// table, and those below it into rows (GFM, "Tables").
+// isDelimiterRow reports whether a line may turn the line above it into a table's head, and
+// those below into rows (GFM, "Tables").
 func isDelimiterRow(line []byte) bool {
 	return bytes.IndexByte(line, '-') >= 0 && len(bytes.Trim(line, "|:- \t\r\n")) == 0
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// several are two applications of main, one of them in two namespaces, and one of next.
-// Each has another commit live.
+// several are two applications released from main, one of them in two namespaces, and one
+// released from next. Each has another live commit.
 func several() []v1alpha1.BlueGreen {
 	var apps []v1alpha1.BlueGreen
 	for _, a := range []struct{ namespace, name, branch, live string }{
@@ -115,7 +115,7 @@ func TestCommandMeansTheApplicationThatItNamesOrOfItsBranch(t *testing.T) {
 	}
 }
 
-// What is offered to type means one application only.
+// Each suggested command means one application only.
 func TestChoicesMeanOneApplicationEach(t *testing.T) {
 	_, f := command.Meant(several(), command.PullRequest{Base: "main"}, command.Command{Verb: command.Promote, Reason: "x"})
 	if f == nil {

@@ -11,14 +11,14 @@ func named(apps []v1alpha1.BlueGreen, word string) bool {
 	return slices.ContainsFunc(apps, func(app v1alpha1.BlueGreen) bool { return isNamed(&app, word) })
 }
 
-// isNamed reports whether a word names an application: by its name, or by
-// namespace/name if several namespaces have an application of that name.
+// isNamed reports whether a word names an application: by its name, or by namespace/name if
+// several namespaces have that name.
 func isNamed(app *v1alpha1.BlueGreen, word string) bool {
 	return word == app.Name || word == app.Namespace+"/"+app.Name
 }
 
-// NameAmong returns what to type for an application among the repository's; empty if
-// it is the only one.
+// NameAmong returns the name to type for an application; empty if it is the repository's
+// only one.
 func NameAmong(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen) string {
 	same := 0
 	for i := range apps {

@@ -10,8 +10,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// Whoever may write releases may take numbers: none is given twice, and none that does
-// not fit a name.
+// Whoever may write releases may take numbers. No number is used twice, and each fits a
+// name.
 func TestAttemptIsTheNextNumberThatIsFree(t *testing.T) {
 	failed := func(commit string, attempt int32) v1alpha1.Release {
 		app := bottest.Shop()
@@ -56,8 +56,8 @@ func except(n int32) []int32 {
 	return all
 }
 
-// Of rollbacks under way only one of the very name that the command gives is joined, and
-// of those that ended only what took back this very switch counts.
+// A rollback under way is joined only if it has the name that the command would use. Of
+// ended ones only those that took back this very switch count.
 func TestRollbackIsJoinedByItsNameAndItsVersions(t *testing.T) {
 	for name, tt := range map[string]struct {
 		phase  v1alpha1.ReleasePhase
@@ -92,7 +92,7 @@ func TestRollbackIsJoinedByItsNameAndItsVersions(t *testing.T) {
 	}
 }
 
-// What the record says of a cancel is what was typed, and how far the release had come.
+// The record of a cancel says what was typed, and how far the release had come.
 func TestCancelSaysWhatWasTypedAndWhen(t *testing.T) {
 	for name, tt := range map[string]struct {
 		verb  command.Verb
@@ -115,7 +115,7 @@ func TestCancelSaysWhatWasTypedAndWhen(t *testing.T) {
 	}
 }
 
-// A pull request that was merged elsewhere brought nothing here, whatever its commit is.
+// A pull request merged elsewhere changed nothing here, whatever its commit is.
 func TestPullRequestOfAnotherBranchMeansNoRelease(t *testing.T) {
 	for _, verb := range []command.Verb{command.Rollback, command.Cancel, command.Retry, command.Promote} {
 		for name, change := range map[string]func(*command.Situation){
@@ -133,7 +133,7 @@ func TestPullRequestOfAnotherBranchMeansNoRelease(t *testing.T) {
 	}
 }
 
-// A commit that is typed must be the pull request's, or that of the release which brought it.
+// A typed commit must be the pull request's, or that of the release that included it.
 func TestTypedCommitMustBeThePullRequestsOwn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		commit  string

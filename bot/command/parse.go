@@ -8,7 +8,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// UsageError is a command that was recognised but not understood. The caller answers it.
+// UsageError is a command that was recognised but not understood. The caller answers with
+// its fact.
 type UsageError struct{ Fact }
 
 // Error implements error.
@@ -18,20 +19,20 @@ func misused(verb Verb, how Code, words ...string) error {
 	return &UsageError{Fact{how, Args{Words: words, Next: []Command{{Verb: verb}}}}}
 }
 
-// argument is the one allow-list for every word of a comment that reaches the bot,
-// except a lock's reason. Such a word cannot be a flag, a path that climbs, or anything
-// that a shell interprets. One slash may separate a namespace from a name.
+// argument is the allow-list for every word of a comment that reaches the bot, except a
+// lock's reason. Such a word cannot be a flag, a path that climbs, or anything that a shell
+// interprets. One slash may separate a namespace from a name.
 var argument = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$`)
 
-// TooLong is a comment that is too long to be parsed for a command.
+// TooLong is the answer to a comment that is too long to be parsed.
 var TooLong = Fact{CodeTooLong, Args{Number: MaxParsed >> 10}}
 
-// Parse finds the command of a comment. A command is a line that starts with /name in a
-// paragraph at the top level. Code, quotes, lists, tables, footnotes, mathematics and
-// HTML hold no commands, nor does anything after incomplete HTML, nor a line that
-// starts with another bot's command. Parse returns nil if there is none. It returns a
-// [UsageError] for a malformed command, for several, or for a comment that is too long
-// to be parsed, and a [NearMiss] for a line that looks like a mistyped command.
+// Parse finds the command of a comment: a line that starts with /name, in a paragraph at
+// the top level. Code, quotes, lists, tables, footnotes, mathematics and HTML contain no
+// commands, and nothing after incomplete HTML is one. It returns nil if there is none, or
+// if a line starts with another bot's command. It returns a [UsageError] for a malformed
+// command, for several, or for a comment that is too long, and a [NearMiss] for a line that
+// looks like a mistyped command.
 func Parse(body string) (*Command, error) {
 	switch begins := scan(body); {
 	case begins == foundNothing, begins == foundNear && len(body) > MaxParsed:
@@ -65,7 +66,7 @@ func Parse(body string) (*Command, error) {
 	return found, nil
 }
 
-// cutBlank splits a line behind its first word.
+// cutBlank splits a line after its first word.
 func cutBlank(line string) (first, rest string) {
 	i := strings.IndexAny(line, blanks)
 	if i < 0 {
@@ -74,9 +75,8 @@ func cutBlank(line string) (first, rest string) {
 	return line[:i], strings.Trim(line[i:], blanks)
 }
 
-// parseArguments reads the words after a verb. Only with the known applications can a
-// word be an application's name, see [Command.Settle]: until then a word that can be a
-// hash is one, and a lock has only a reason.
+// parseArguments reads the words after a verb. Only [Command.Settle] knows the names of
+// applications. Until then a word that can be a hash is one, and a lock has only a reason.
 func parseArguments(verb Verb, rest string) (*Command, error) {
 	if verb == Lock {
 		return &Command{Verb: Lock, Reason: prose.Characters(prose.OneLine(rest), v1alpha1.MaxLockReason)}, nil

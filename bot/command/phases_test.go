@@ -21,9 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the table of docs/commands.md")
 
-// phase is where the release of pull request 7 stands when a command is typed on
-// it, and what each command must then come to (see kind): the table "what a
-// command does".
+// phase is where the release of pull request 7 stands when somebody types a command on it,
+// and the kind of decision that each command must get: the table "what a command does".
 type phase struct {
 	name                                           string
 	promote, rollback, cancel, retry, lock, unlock string
@@ -86,7 +85,7 @@ var phases = []phase{
 	{"elsewhere: another pull request's release soaks", refused, refused, refused, refused, locked, answered, in(bottest.Soaking, elsewhere)},
 }
 
-// in makes the situation of a stage, changed.
+// in makes the situation of a stage, with changes.
 func in(at bottest.Stage, changes ...func(*command.Situation)) func() command.Situation {
 	return func() command.Situation {
 		s := bottest.Situation(at)
@@ -126,7 +125,7 @@ func leaving(s *command.Situation) {
 	s.Releases = append([]v1alpha1.Release{back}, s.Releases...)
 }
 
-// superseded has a newer commit's release, that of pull request 8, take the place.
+// superseded lets a newer release, that of pull request 8, supersede it.
 func superseded(p v1alpha1.ReleasePhase) func(*command.Situation) {
 	return func(s *command.Situation) {
 		by := *command.NewDeploy(&s.App, strings.Repeat("2c", 20), 1, v1alpha1.Cause{Kind: v1alpha1.CausePush})
@@ -145,8 +144,8 @@ func elsewhere(s *command.Situation) {
 	s.AgainstLive, s.AgainstPrevious = command.OrderOlder, command.OrderOlder
 }
 
-// TestEveryCommandInEveryPhase drives every command in every phase, compares what
-// is decided with the table above, and what is answered with docs/commands.md.
+// TestEveryCommandInEveryPhase runs every command in every phase. It compares the decisions
+// with the table above, and the answers with docs/commands.md.
 func TestEveryCommandInEveryPhase(t *testing.T) {
 	verbs := []command.Verb{
 		command.Promote, command.Rollback, command.Cancel, command.Retry, command.Lock, command.Unlock, command.Status,
@@ -187,7 +186,7 @@ func TestEveryCommandInEveryPhase(t *testing.T) {
 	page.check(t)
 }
 
-// set counts what a decision changes.
+// set counts the changes of a decision.
 func set(d command.Decision) int {
 	n := 0
 	for _, is := range []bool{d.Submit != nil, d.Approve != nil, d.Cancel != nil, d.Lock != nil, d.Unlock != nil} {
@@ -216,7 +215,7 @@ const (
 	pageEnd   = "<!-- end of what is generated -->\n"
 )
 
-// inWords is what the page calls a decision.
+// inWords has the page's words for decisions.
 var inWords = map[string]string{
 	deployed: "**released**, approved", again: "**released**", approved: "**approved**", wentBack: "**rolled back**",
 	stopped: "**cancelled**", locked: "**locked**", unlocked: "**unlocked**", refused: "refused", answered: "answered",
@@ -240,8 +239,8 @@ func (p *page) add(name string, verb command.Verb, got, text string) {
 	rows[i].phases = append(rows[i].phases, name)
 }
 
-// text is what is generated: the overview, and for each command that depends on
-// the phase what is answered.
+// text is the generated part: the overview, and the answers of each command that depends on
+// the phase.
 func (p *page) text() string {
 	var b strings.Builder
 	b.WriteString("\n| the pull request's release is")
@@ -281,14 +280,14 @@ func (p *page) text() string {
 	return b.String()
 }
 
-// byLength puts a row that most phases share last, where it reads "anything else".
+// byLength moves the row that most phases share to the end, where it reads "anything else".
 func byLength(rows []pageRow) []pageRow {
 	return slices.SortedStableFunc(slices.Values(rows), func(a, b pageRow) int {
 		return len(a.phases)/(len(phases)/2+1) - len(b.phases)/(len(phases)/2+1)
 	})
 }
 
-// check compares the page with what is generated, or writes it.
+// check compares the page with the generated text, or writes it.
 func (p *page) check(t *testing.T) {
 	t.Helper()
 	now, err := os.ReadFile(pageFile)

@@ -2,16 +2,16 @@ package command
 
 import "time"
 
-// PullRequest is what the bot needs to know of a pull request.
+// PullRequest is what the bot needs to know about a pull request.
 type PullRequest struct {
 	Number int
 	URL    string
 	Base   string // the branch it merges into
 	Merged bool
-	// MergeCommit is the commit on the base branch that merging created: a merge, a
-	// squash, or the last one of a rebase. Empty unless merged.
+	// MergeCommit is the commit on the base branch that merging created: a merge, a squash,
+	// or the last one of a rebase. It is empty unless merged.
 	MergeCommit string
-	// Commits that it has; 0 if it comes from a list, which does not have the number.
+	// Commits counts its commits; 0 if it comes from a list, which lacks the number.
 	Commits int
 	// CreatedAt is when it was opened.
 	CreatedAt time.Time
@@ -20,9 +20,9 @@ type PullRequest struct {
 // Order is how a commit relates to another one in history.
 type Order string
 
-// How a commit relates to another one.
+// The orders of a commit and another one.
 const (
-	OrderUnknown  Order = ""         // one of them is not known
+	OrderUnknown  Order = ""         // one of them is unknown
 	OrderSame     Order = "same"     // they are equal
 	OrderNewer    Order = "newer"    // it contains the other one
 	OrderOlder    Order = "older"    // the other one contains it

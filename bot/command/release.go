@@ -6,8 +6,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// NewDeploy makes the release that deploys a commit. Everything but its cause is the
-// same whoever asks.
+// NewDeploy makes the release that deploys a commit. Only its cause depends on who asked.
 func NewDeploy(app *v1alpha1.BlueGreen, commit string, attempt int32, cause v1alpha1.Cause) *v1alpha1.Release {
 	return newRelease(app, v1alpha1.DeployName(app.Name, commit, attempt), v1alpha1.ReleaseSpec{
 		Kind:  v1alpha1.Deploy,
@@ -18,7 +17,7 @@ func NewDeploy(app *v1alpha1.BlueGreen, commit string, attempt int32, cause v1al
 	})
 }
 
-// NewRollback makes the release that undoes another one's switch.
+// NewRollback makes the release that undoes a switch.
 func NewRollback(app *v1alpha1.BlueGreen, spec v1alpha1.RollbackSpec, cause v1alpha1.Cause) *v1alpha1.Release {
 	return newRelease(app, v1alpha1.RollbackName(app.Name, spec.Switch, spec.Attempt), v1alpha1.ReleaseSpec{
 		Kind: v1alpha1.Rollback, Cause: cause, Rollback: &spec,
@@ -37,7 +36,7 @@ func newRelease(app *v1alpha1.BlueGreen, name string, spec v1alpha1.ReleaseSpec)
 	}
 }
 
-// cancelReason records what was typed, where, and how far the release had come.
+// cancelReason says what was typed, where, and how far the release had come.
 func cancelReason(c Command, cause v1alpha1.Cause, step v1alpha1.Step) string {
 	asked := c.String()
 	if cause.Kind == v1alpha1.CauseCLI {

@@ -2,8 +2,8 @@ package command
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// Malformed reports whether a release lacks what its kind needs. The schema accepts no
-// such release, but nothing here may depend on that.
+// Malformed reports whether a release lacks what its kind needs. The schema rejects such
+// releases, but nothing here may rely on that.
 func Malformed(rel v1alpha1.Release) bool {
 	return (rel.Spec.Kind == v1alpha1.Rollback) != (rel.Spec.Rollback != nil) || (rel.Spec.Rollback == nil) == (rel.Spec.Deploy == nil)
 }

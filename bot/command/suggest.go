@@ -1,7 +1,7 @@
 package command
 
 // NearMiss is a line that looks like a mistyped command. It is never executed. Answer it
-// only to somebody who may give commands: it may be meant for another bot.
+// only for people who may give commands: it may be meant for another bot.
 type NearMiss struct {
 	Typed string // letters, - and _ only
 	Meant Verb
@@ -10,7 +10,7 @@ type NearMiss struct {
 // Error implements error.
 func (e *NearMiss) Error() string { return "/" + e.Typed + " may mean /" + string(e.Meant) }
 
-// Fact is what to answer to the author.
+// Fact is the answer to the author.
 func (e *NearMiss) Fact() Fact {
 	return Fact{CodeNearMiss, Args{Typed: "/" + e.Typed, Next: []Command{{Verb: e.Meant}, {Verb: Help}}}}
 }
@@ -18,8 +18,8 @@ func (e *NearMiss) Fact() Fact {
 // synonym is a word that people use for a command.
 var synonym = map[string]Verb{"deploy": Promote}
 
-// foreign are commands of other widely used bots, and plain words, that differ from one
-// of ours no more than a typing error does.
+// foreign has commands of other widely used bots, and plain words, that differ from one of
+// our commands only by a typing error.
 var foreign = map[string]bool{
 	"helm": true, "look": true, "prompt": true, "retro": true, "stats": true, "unblock": true,
 }
@@ -32,13 +32,13 @@ func nearMiss(name string) *NearMiss {
 	return nil
 }
 
-// maxTyped is the length of a word that may be a command mistyped.
+// maxTyped is the longest word that may be a mistyped command.
 const maxTyped = 20
 
 // nearVerb returns the command that a name is nearly, without allocating. It must not
-// answer what is meant for another bot. It therefore requires the same first letter,
-// which hardly anybody mistypes, and accepts one slip in a short word, two in a long
-// one. Capitals, - and _ are not slips.
+// answer commands for another bot. So it requires the same first letter, which hardly
+// anybody mistypes, and accepts one slip in a short word, two in a long one. Capitals, -
+// and _ are not slips.
 func nearVerb(name string) (Verb, bool) {
 	var letters [maxTyped]byte
 	folded, ok := lowerLetters(letters[:0], name)
@@ -61,8 +61,8 @@ func nearVerb(name string) (Verb, bool) {
 	return "", false
 }
 
-// lowerLetters appends the letters of a name that may be meant as a command, in lower
-// case. Paths and version numbers are not.
+// lowerLetters appends the lower-case letters of a name that may be a command. Paths and
+// version numbers are not.
 func lowerLetters(into []byte, name string) (folded []byte, ok bool) {
 	if len(name) < 3 || len(name) > maxTyped {
 		return nil, false

@@ -32,8 +32,8 @@ func TestANearMissNamesTheCommand(t *testing.T) {
 	}
 }
 
-// TestCommandsOfOtherBotsAreNoNearMiss has what is typed in pull requests for
-// Prow, Tekton, GitHub's own slash commands, dispatchers and review bots.
+// TestCommandsOfOtherBotsAreNoNearMiss has commands for Prow, Tekton, GitHub's own slash
+// commands, dispatchers and review bots.
 func TestCommandsOfOtherBotsAreNoNearMiss(t *testing.T) {
 	for name := range strings.FieldsSeq(`
 		approve lgtm hold unhold assign unassign cc uncc close reopen test retest test-all retest-required ok-to-test

@@ -8,28 +8,28 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// WayBack is how users would return to the version before the live one.
+// WayBack says how users would return to the version before the live one.
 type WayBack struct {
-	// Instant reports that the deployer sees as many ready endpoints of that very
-	// version as users need.
+	// Instant reports that the deployer sees as many ready endpoints of that version as
+	// users need.
 	Instant bool
-	// Lacks is why it is not instant; nil if it is.
+	// Lacks says why it is not instant; nil if it is.
 	Lacks *Fact
-	// About is how long starting and warming its pods will take: the longest time of the
-	// last releases that did so; 0 if none was measured, or if it is instant.
+	// About is how long its pods will take to start and warm up: the longest time among the
+	// last releases. It is 0 if none was measured, or if it is instant.
 	About time.Duration
-	// Longer is how much longer it may take: when Google's load balancer has nothing of
-	// the colour, it does not report for each pod whether it is healthy.
+	// Longer is how much longer it may take: Google's load balancer does not report each
+	// pod's health while it has nothing of the colour.
 	Longer time.Duration
 }
 
-// unreported is how much longer a colour takes to warm if Google's load balancer does not
-// report on each pod: it must report the colour as healthy for some time, and is asked
-// only now and then.
+// unreported is how much longer a colour warms up if Google's load balancer does not report
+// on each pod: then it must report the colour as healthy for some time, and Turnout polls
+// it only now and then.
 const unreported = v1alpha1.DefaultSettle + 10*time.Second
 
-// MayTakeLonger is how much longer than a measured release a start from nothing takes,
-// if the load balancer then reports less.
+// MayTakeLonger is how much longer a start from nothing takes than a measured release, if
+// the load balancer reports less this time.
 func MayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time.Duration {
 	if measured == nil || measured.LoadBalancer != v1alpha1.LoadBalancerGCE || measured.HealthySince != nil || app.Spec.StandbyReplicas > 0 {
 		return 0
@@ -37,12 +37,11 @@ func MayTakeLonger(app *v1alpha1.BlueGreen, measured *v1alpha1.RouteStatus) time
 	return unreported
 }
 
-// measuredReleases is how many releases are compared for how long starting pods takes:
-// the last ones that started any.
+// measuredReleases is how many releases are compared: the last ones that started pods.
 const measuredReleases = 5
 
-// FindWayBack reports how users would return to a version. The releases are the
-// application's, newest first.
+// FindWayBack says how users would return to a version. The releases are the application's,
+// newest first.
 func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) WayBack {
 	lacks := missing(app, to, releases)
 	if lacks == nil {
@@ -55,9 +54,8 @@ func FindWayBack(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alp
 	return w
 }
 
-// missing is why users could not return to a version at once; nil if they could. The
-// deployer reports the present state, from the ready endpoints. The record has the
-// better reason, and may be newer.
+// missing says why users could not return to a version at once; nil if they could. The
+// deployer reports the ready endpoints. The record has the better reason, and may be newer.
 func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.Release) *Fact {
 	last := app.Status.LastSwitch
 	since := time.Time{}
@@ -74,7 +72,7 @@ func missing(app *v1alpha1.BlueGreen, to *v1alpha1.Version, releases []v1alpha1.
 	return MissingNow(app, to.Color)
 }
 
-// MissingNow is what a colour lacks, as the deployer sees it; nil if nothing.
+// MissingNow says what a colour lacks, as the deployer sees it; nil if nothing.
 func MissingNow(app *v1alpha1.BlueGreen, color v1alpha1.Color) *Fact {
 	switch now := app.Status.WayBack; {
 	case now == nil || now.Color != color:
@@ -85,8 +83,8 @@ func MissingNow(app *v1alpha1.BlueGreen, color v1alpha1.Color) *Fact {
 	return nil
 }
 
-// StagedOver returns a deploy that began to put its own version on a colour after a
-// time, and did not move users there; nil if there is none.
+// StagedOver returns a deploy that staged its version on a colour after a time and did not
+// move users there; nil if there is none.
 func StagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Release) *v1alpha1.Release {
 	for i := range releases {
 		rel := &releases[i]
@@ -102,9 +100,9 @@ func StagedOver(color v1alpha1.Color, since time.Time, releases []v1alpha1.Relea
 	return nil
 }
 
-// slowestOf is the one of the last releases that took longest to start and warm its
-// pods; nil if none did. A rollback within the hold does neither, so the fastest
-// releases show nothing.
+// slowestOf returns the release among the last ones that took longest to start and warm its
+// pods; nil if none did. The fastest show nothing, since a rollback within the hold starts
+// no pods.
 func slowestOf(releases []v1alpha1.Release) *v1alpha1.Release {
 	var longest *v1alpha1.Release
 	measured := 0
@@ -123,8 +121,8 @@ func slowestOf(releases []v1alpha1.Release) *v1alpha1.Release {
 	return longest
 }
 
-// tookToStart is how long a release took to start and warm its version's pods; 0 if
-// its timeline does not have it, or if it did not start all of them.
+// tookToStart is how long a release took to start and warm its pods; 0 if its timeline does
+// not show that, or if it did not start all of them.
 func tookToStart(rel *v1alpha1.Release) time.Duration {
 	started, warmed := time.Duration(0), time.Duration(0)
 	for _, entry := range rel.Status.Timeline {
@@ -149,7 +147,7 @@ func tookToStart(rel *v1alpha1.Release) time.Duration {
 	return started + warmed
 }
 
-// fact is the answer to somebody who just asked to go back.
+// fact is the answer to a rollback that was just accepted.
 func (w WayBack) fact(to *v1alpha1.Version) Fact {
 	if w.Instant {
 		return Fact{CodeBackAtOnce, Args{Other: to}}

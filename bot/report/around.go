@@ -2,8 +2,8 @@ package report
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// broughtBack returns the last rollback that moved users, if it brought them back to
-// this release; else nil.
+// broughtBack returns the last rollback that moved users, if it moved them back to this
+// release; else nil.
 func (v view) broughtBack() *v1alpha1.Release {
 	if v.rollback() || v.replaced == nil {
 		return nil

@@ -31,7 +31,7 @@ func crashed(r *v1alpha1.Release) {
 	}}
 }
 
-// measured has metrics that got worse with the switch.
+// measured has metrics that got worse after the switch.
 func measured(r *v1alpha1.Release) {
 	of := func(value, samples v1alpha1.Number, verdict v1alpha1.Verdict) v1alpha1.CheckPoint {
 		return v1alpha1.CheckPoint{Value: value, Samples: samples, Verdict: verdict}
@@ -52,7 +52,7 @@ func measured(r *v1alpha1.Release) {
 	}}
 }
 
-// hostile holds what somebody might write who wants to break out.
+// hostile has what somebody might write to break out of a comment.
 func hostile(r *v1alpha1.Release) {
 	bottest.Verified(r)
 	bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepVerify, "Gate|<b>",
@@ -71,7 +71,7 @@ func hostile(r *v1alpha1.Release) {
 	r.Status.Findings = []v1alpha1.Advice{v1alpha1.Advise("</details>\n- @root")}
 }
 
-// reports are the states that a comment can be in, one a golden file.
+// reports has every state of a comment, one golden file each.
 func reports() map[string]bottest.Case {
 	newer := bottest.DeployOf(bottest.LaterCommit, 1)
 	acting := bottest.DeployOf(bottest.LaterCommit, 1)
@@ -216,7 +216,7 @@ func reports() map[string]bottest.Case {
 			bottest.TookSteps(bottest.Entry(v1alpha1.StepRestore, 178, 180, "")),
 			func(r *v1alpha1.Release) { r.Status.Milestones.RestoredAt = bottest.At(180) },
 			bottest.Ends(v1alpha1.ReleaseFailed, 180)),
-		// A switch that was intended, and then not made.
+		// A switch that was intended but not made.
 		"never-moved": bottest.Reported(bottest.Verified,
 			bottest.Fails(v1alpha1.FaultRelease, v1alpha1.StepSwitch, "Ports", "service shop-green-svc has no port 80"),
 			func(r *v1alpha1.Release) {
@@ -315,7 +315,7 @@ func reports() map[string]bottest.Case {
 	return cases
 }
 
-// failedDeploy is one whose pods crash.
+// failedDeploy is a deploy whose pods crash.
 func failedDeploy(commit string) *v1alpha1.Release {
 	rel := bottest.DeployOf(commit, 1)
 	crashed(rel)

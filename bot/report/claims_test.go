@@ -10,8 +10,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// TestForgedCauseIsShownAsAClaim: where no policy decided who may write it, a
-// comment must not read as if alice had approved.
+// TestForgedCauseIsShownAsAClaim: if no policy decided who may write a cause, the comment
+// must not read as if alice had approved.
 func TestForgedCauseIsShownAsAClaim(t *testing.T) {
 	t.Parallel()
 	app := bottest.Shop()

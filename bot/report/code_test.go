@@ -14,8 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
-// made reports the codes that a file decides for: those that it does not merely
-// compare with.
+// made returns the codes that a file creates, without those that it only compares with.
 func made(file sourcetest.File) map[string]bool {
 	found := map[string]bool{}
 	ast.Inspect(file.File, func(n ast.Node) bool {
@@ -32,9 +31,8 @@ func made(file sourcetest.File) map[string]bool {
 	return found
 }
 
-// TestEveryCodeIsSaidAndMade: each code has words, of which each is known, and is made
-// by a decision; those of comments alone are not made by one that is also taken
-// elsewhere.
+// TestEveryCodeIsSaidAndMade: every code has a text, every word in that text is known, and
+// some decision makes the code. Codes for comments only are made only for comments.
 func TestEveryCodeIsSaidAndMade(t *testing.T) {
 	everywhere := sourcetest.Constants[command.Code](t, "../command/decision_code.go", 10)
 	inComments := sourcetest.Constants[command.Code](t, "../command/comment_code.go", 10)
@@ -72,7 +70,7 @@ func TestEveryCodeIsSaidAndMade(t *testing.T) {
 	}
 }
 
-// silent are decisions that the release's own comment shows.
+// silent are the decisions without an answer, since the release's own comment shows them.
 var silent = []command.Code{command.CodeApproved, command.CodeSubmitted, command.CodeRetried}
 
 func said(t *testing.T, surface report.Surface, code command.Code) {

@@ -28,11 +28,11 @@ var (
 	selector = v1alpha1.Merge("service", "shop-blue-svc", "shop",
 		map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
 	approve = v1alpha1.Shell("gcloud", "alpha", "builds", "approve", "projects/acme-prod/locations/global/builds/1")
-	// What Markdown would make something of.
+	// Markdown would interpret parts of this one.
 	odd = v1alpha1.Shell("printf", "%s|%s", "`a` @root #1 <b> $x$", "two  spaces", "it's")
 )
 
-// advised are the states in which a comment shows commands.
+// advised has the states in which a comment shows commands.
 func advised() map[string]bottest.Case {
 	findings := func(r *v1alpha1.Release) {
 		r.Status.Findings = []v1alpha1.Advice{
@@ -65,8 +65,8 @@ func advised() map[string]bottest.Case {
 	}
 }
 
-// copied are the commands that a reader of a comment may copy: what stands in code
-// spans, and the lines of blocks for a shell.
+// copied returns the commands that a reader can copy from a comment: code spans, and the
+// lines of shell blocks.
 func copied(comment string) []v1alpha1.ShellCommand {
 	source := []byte(comment)
 	var all []v1alpha1.ShellCommand
@@ -107,7 +107,7 @@ func TestCommandsCanBeCopiedFromAComment(t *testing.T) {
 	}
 }
 
-// The longest record makes a comment that GitHub takes, with whole commands in it.
+// The longest record gives a comment that GitHub accepts, with only whole commands in it.
 func TestTheLongestCommentHasWholeCommands(t *testing.T) {
 	long := v1alpha1.Shell("kubectl", strings.Repeat("x", v1alpha1.MaxCommand-12), "#")
 	short := v1alpha1.Shell("kubectl", "get", "pods")

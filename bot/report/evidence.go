@@ -11,18 +11,18 @@ import (
 
 // Caps that keep a comment well below GitHub's 65,536 characters.
 const (
-	maxEvidence = 4    // pieces shown
-	maxLog      = 4000 // bytes of one log's end
-	maxBodyShow = 1000 // characters of one answer's beginning
-	maxDrift    = 4000 // characters of a drift's beginning
+	maxEvidence = 4    // pieces of evidence
+	maxLog      = 4000 // bytes from the end of a log
+	maxBodyShow = 1000 // characters from the beginning of an answer
+	maxDrift    = 4000 // characters from the beginning of a drift
 
 )
 
-// evidence shows why a release went as it did.
+// evidence shows what happened and why.
 type evidence struct{ v view }
 
-// failure says why, and what mends it. What only ended, because a person
-// or a newer release wanted it so, has a reason and no fault.
+// failure shows why the release failed, and how to fix it. If a person or a newer release
+// ended it, it shows only the reason.
 func (e evidence) failure() string {
 	f := e.v.rel.Status.Failure
 	if f == nil || f.Class == v1alpha1.FaultSuperseded && e.v.rel.Status.SupersededBy != "" {
@@ -39,7 +39,7 @@ func (e evidence) failure() string {
 	return withCommands(said, f.Commands)
 }
 
-// pieces show what was seen that shows why, each piece folded.
+// pieces shows the evidence of a failure, each piece folded.
 func (e evidence) pieces(room int) string {
 	f := e.v.rel.Status.Failure
 	if f == nil || f.Class == v1alpha1.FaultCancelled || f.Class == v1alpha1.FaultSuperseded {
@@ -56,7 +56,7 @@ func (e evidence) pieces(room int) string {
 // simplePath is the path of a file that needs no escape in a link.
 var simplePath = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*$`)
 
-// place is the file that is wrong, and its line, linked at the commit.
+// place links the wrong file and line at the release's commit.
 func (e evidence) place(f *v1alpha1.Failure) string {
 	if f.File == "" {
 		return ""
@@ -71,7 +71,7 @@ func (e evidence) place(f *v1alpha1.Failure) string {
 	return link(code(text), e.v.repositoryURL("blob", e.v.commit(), f.File)+anchor)
 }
 
-// piece shows one thing that was seen, folded.
+// piece shows one piece of evidence, folded.
 func piece(e v1alpha1.Evidence) string {
 	var title []string
 	for _, part := range []struct{ label, value string }{
@@ -100,7 +100,7 @@ func piece(e v1alpha1.Evidence) string {
 	return fold(strings.Join(title, " · "), parts...)
 }
 
-// drift shows, folded, how the pod templates of the two colours differed.
+// drift shows how the pod templates of the two colours differed, folded.
 func (e evidence) drift(room int) string {
 	if e.v.rel.Status.Drift == "" || room < 2*maxDrift {
 		return ""
@@ -112,7 +112,7 @@ func (e evidence) drift(room int) string {
 	return fold(title, fence("diff", prose.Characters(e.v.rel.Status.Drift, maxDrift)))
 }
 
-// earlier folds what came before on the same pull request: a line each.
+// earlier folds the earlier releases of the same pull request, one line each.
 func (e evidence) earlier(room int) string {
 	all := e.v.around.Earlier
 	if len(all) == 0 {

@@ -1,7 +1,7 @@
 package report
 
-// Markdown has the words of comments.
+// Markdown has the texts of comments.
 func Markdown() Surface { return inComments() }
 
-// MarkdownTexts has those for what is decided or answered.
+// MarkdownTexts has the texts of decisions and answers.
 var MarkdownTexts = markdownTexts

@@ -7,11 +7,11 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// facts say who brings which version where.
+// facts shows which version goes where, and who asked for it.
 type facts struct{ v view }
 
-// lines name colours, versions, the environment, and who did what: a short line
-// each, since GitHub keeps the line breaks of a comment.
+// lines shows colours, versions, the environment, and who did what. Each line is short,
+// since GitHub keeps the line breaks of a comment.
 func (f facts) lines() string {
 	version := f.v.versionLink(f.v.commit(), f.v.short())
 	if p := f.v.previous(); p != nil && f.v.target() != "" {
@@ -31,7 +31,7 @@ func (f facts) lines() string {
 	return strings.Join(lines, "\n")
 }
 
-// claims marks what anybody who may write releases could have written.
+// claims marks a cause that anybody who may write releases could have written.
 func (f facts) claims() string {
 	if f.v.rel.Claimed() {
 		return "claims: "
@@ -47,7 +47,7 @@ func (f facts) environmentLink() string {
 	return link(name, f.v.app.Spec.URL)
 }
 
-// asked says who asked for a release, and how.
+// asked shows who asked for a release, and how.
 func (f facts) asked(c v1alpha1.Cause) string {
 	if c.Kind == v1alpha1.CausePush {
 		return "pushed by " + f.person(c.Actor, v1alpha1.Cause{Claims: c.Claims})
@@ -55,7 +55,7 @@ func (f facts) asked(c v1alpha1.Cause) string {
 	return "asked for by " + f.person(c.Actor, c)
 }
 
-// person names somebody, with a link to what they said if they said it on GitHub.
+// person names somebody, with a link to their comment if they asked on GitHub.
 func (f facts) person(login string, c v1alpha1.Cause) string {
 	name := plain(login)
 	if name == "" {

@@ -2,8 +2,8 @@ package report
 
 import "github.com/turnout-dev/turnout/bot/command"
 
-// markdownFailures has the words of a comment for why a release ended otherwise than as a
-// success. What its record says of objects, and what somebody else says, is the detail.
+// markdownFailures has the comment's text for each reason why a release did not succeed.
+// The detail is the failure's message: it names objects and quotes others.
 var markdownFailures = map[command.Code]Text{
 	"FailedLabel":        {"nobody can tell whose release it is${detail}", ""},
 	"FailedRepository":   {"its commit is of another repository${detail}", ""},

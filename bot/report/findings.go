@@ -7,17 +7,17 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// longDigest is a digest of which a person needs the beginning at most.
+// longDigest is a digest. People need at most its beginning.
 var longDigest = regexp.MustCompile(`(sha256:[0-9a-f]{12})[0-9a-f]{52}`)
 
 func shortDigests(s string) string {
 	return longDigest.ReplaceAllString(s, "$1…")
 }
 
-// maxFindings is how many are shown.
+// maxFindings is how many findings a comment shows.
 const maxFindings = 10
 
-// findings are what a person should know, with the commands for it.
+// findings shows what a person should know, with the commands for it.
 func (e evidence) findings(room int) string {
 	all := e.v.rel.Status.Findings
 	var items []string

@@ -8,11 +8,10 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// headline says where a release stands.
+// headline shows where a release stands.
 type headline struct{ v view }
 
-// line says in one line what became of which version, on which colour, who
-// asked and when.
+// line shows in one line which version, which colour, what happened, who asked and when.
 func (h headline) line() string {
 	title := fmt.Sprintf("%s %s: %s", h.mark(), plain(h.v.app.Name), h.state())
 	if n := h.attempt(); n > 1 {
@@ -30,7 +29,7 @@ func (h headline) line() string {
 	return title + " · " + strings.Join(who, ", ")
 }
 
-// mark shows the state from afar.
+// mark shows the state as an icon.
 func (h headline) mark() string {
 	switch h.v.rel.Status.Phase {
 	case v1alpha1.ReleaseRunning:
@@ -65,7 +64,7 @@ func (h headline) mark() string {
 	return "⏳"
 }
 
-// state says what a release's version does, or what became of it.
+// state says what a release does, or how it ended.
 func (h headline) state() string {
 	version := code(h.v.short())
 	if h.v.lock() != nil {
@@ -123,13 +122,13 @@ func (h headline) progress() string {
 	return "is on its way"
 }
 
-// queuedInCloudBuild reports whether a build was accepted, and not begun.
+// queuedInCloudBuild reports whether Cloud Build accepted a build but has not started it.
 func queuedInCloudBuild(b *v1alpha1.BuildStatus) bool {
 	return b != nil && b.CreatedAt != nil && b.StartedAt == nil
 }
 
-// way stands before the version of a release that failed: of a rollback it is
-// not the version that did.
+// way stands before the version of a release that failed. For a rollback it is "the way
+// back to", since that version did not fail itself.
 func (h headline) way() string {
 	if h.v.rollback() {
 		return "the way back to "
@@ -137,7 +136,7 @@ func (h headline) way() string {
 	return ""
 }
 
-// fate says how a release ended otherwise than as a success.
+// fate says how a release ended if it did not succeed.
 func (h headline) fate() string {
 	f := h.v.rel.Status.Failure
 	class := v1alpha1.FailureClass("")
@@ -161,7 +160,7 @@ func (h headline) fate() string {
 	return "failed"
 }
 
-// when is the time of what the headline says: of the end, or since when.
+// when is the time of the state: when it ended, or since when it lasts.
 func (h headline) when() string {
 	st := h.v.rel.Status
 	if st.FinishedAt != nil {
@@ -182,8 +181,7 @@ func (h headline) when() string {
 	return "since " + date(since)
 }
 
-// stage is where a release stands, as coarse as it matters to whoever waits for
-// it.
+// stage is where a release stands, only as fine as readers need.
 func (h headline) stage() string {
 	st := h.v.rel.Status
 	switch {

@@ -10,8 +10,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// help shows how the application is set up, as it is now. The list of commands is
-// the same for every application, see [CommandList].
+// help shows the application's current settings. [CommandList] has the commands, which are
+// the same for every application.
 func (o overview) help() string {
 	spec := &o.of.App.Spec
 	lines := []string{
@@ -46,8 +46,8 @@ func (o overview) mode() string {
 	return text
 }
 
-// gate says what is asked of every pod. Values of headers are not shown: they may
-// be secrets.
+// gate shows what the health gate asks every pod. It hides values of headers, since they
+// may be secrets.
 func gate(g v1alpha1.GateSpec) string {
 	var asks []string
 	for _, c := range g.HTTP {
@@ -86,7 +86,7 @@ func pods(n int32) string {
 	return fmt.Sprintf("%d pods", n)
 }
 
-// CommandList says what can be typed, and by whom.
+// CommandList lists the commands, and who may use them.
 func CommandList(repository string, several bool) string {
 	lines := []string{"| command | what it does |", "|---|---|"}
 	for _, v := range command.Verbs {
@@ -100,13 +100,12 @@ func CommandList(repository string, several bool) string {
 	return strings.Join(lines, "\n") + "\n\n" + who
 }
 
-// maxSummary is the length of an application's line where there are too many for
-// one comment, in characters.
+// maxSummary is the length of an application's line if the whole answer is too long for a
+// comment, in characters.
 const maxSummary = 300
 
-// Together joins the answers about several applications, and what is said after
-// them. Where that is longer than a comment may be, each application has one line,
-// with what to type for the rest.
+// Together joins the answers about several applications, and then more. If that is too long
+// for a comment, each application gets one line, with the command that shows the rest.
 func Together(verb command.Verb, which, apps []v1alpha1.BlueGreen, answers []string, more string) string {
 	text := paragraphs(append(slices.Clone(answers), more)...)
 	if len(text) <= maxComment || len(answers) < 2 {

@@ -10,7 +10,7 @@ import (
 // or if the record no longer has all of them.
 func heirOf(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
 	heir := rel
-	for range len(releases) { // ends even if the record has a circle
+	for range len(releases) { // bounded, in case the record has a cycle
 		next := heir.Status.SupersededBy
 		if next == "" {
 			break
@@ -38,15 +38,14 @@ func lastAttempt(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.R
 	return last
 }
 
-// tookUsers reports whether a release has ended with users on its version: as a
-// success, or as a failure that could not, or must not, be taken back.
+// tookUsers reports whether a release ended with users on its version: as a success, or as
+// a failure after the switch that was not undone.
 func tookUsers(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase.Finished() && Moved(rel)
 }
 
-// replacedBy returns the first release that moved users away from another one. It
-// takes the first, so that the result stays the same when more follow. A release
-// whose switch was undone does not count.
+// replacedBy returns the first release that moved users away from this one. Later ones do
+// not change the result. A release whose switch was undone does not count.
 func replacedBy(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Release {
 	if !tookUsers(rel) {
 		return nil
@@ -65,8 +64,7 @@ func replacedBy(rel *v1alpha1.Release, releases []v1alpha1.Release) *v1alpha1.Re
 	return first
 }
 
-// Moved reports whether a release's switch stands: it moved users, and did not
-// move them back.
+// Moved reports whether a release moved users and did not move them back.
 func Moved(rel *v1alpha1.Release) bool {
 	m := rel.Status.Milestones
 	return m.SwitchedAt != nil && m.RestoredAt == nil

@@ -11,16 +11,15 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Texts from outside (log lines, answers of pods, messages of Kubernetes, names) may hold anything.
-// Each of them goes through plain, code or fence before it stands in a comment, so that it can neither
-// break out of its place nor mention anybody.
+// Texts from outside (log lines, pods' answers, Kubernetes' messages, names) may contain
+// anything. Each goes through plain, code or fence on its way into a comment, so that it
+// can neither break out of its place nor mention anybody.
 
-// zeroWidth keeps GitHub from linking a name or a number: mentions and
-// references are made after entities are decoded, so an entity alone would not.
+// zeroWidth keeps GitHub from linking a name or a number. GitHub finds mentions and
+// references after it has decoded entities, so an entity alone does not prevent that.
 const zeroWidth = "&#8203;"
 
-// plainEscapes makes every character that means something in Markdown or HTML
-// mean itself.
+// plainEscapes replaces every character that has a meaning in Markdown or HTML.
 var plainEscapes = strings.NewReplacer(
 	"@", "@"+zeroWidth, "#", "&#35;"+zeroWidth, "GH-", "GH"+zeroWidth+"-", "://", "&#58;//", "www.", "www&#46;",
 	"&", "&amp;", "<", "&lt;", ">", "&gt;", `\`, "&#92;", "`", "&#96;", "*", "&#42;", "_", "&#95;",
@@ -32,8 +31,8 @@ func plain(s string) string {
 	return plainEscapes.Replace(oneLine(s))
 }
 
-// code shows a text as a code span, on one line. A bar would end a table's cell even
-// in a code span, so it becomes a broken bar.
+// code shows a text as a code span, on one line. A bar would end a table cell even in a
+// code span, so it becomes a broken bar.
 func code(s string) string {
 	s = strings.ReplaceAll(oneLine(s), "|", "¦")
 	if s == "" {
@@ -46,15 +45,15 @@ func code(s string) string {
 	return mark + s + mark
 }
 
-// fence shows a text as a code block in a language, whose fence is longer than
-// any run of backticks in it.
+// fence shows a text as a code block. Its fence is longer than any run of backticks in the
+// text.
 func fence(language, s string) string {
 	s = printable(s, true)
 	mark := strings.Repeat("`", max(3, longestRun(s)+1))
 	return mark + language + "\n" + strings.Trim(s, "\n") + "\n" + mark
 }
 
-// longestRun counts the backticks of the longest run.
+// longestRun returns the length of the longest run of backticks.
 func longestRun(s string) int {
 	longest, run := 0, 0
 	for _, c := range s {
@@ -68,14 +67,13 @@ func longestRun(s string) int {
 	return longest
 }
 
-// oneLine joins the lines of a text and takes out what cannot be printed.
+// oneLine joins the lines of a text and removes what cannot be printed.
 func oneLine(s string) string {
 	return strings.Join(strings.Fields(printable(s, false)), " ")
 }
 
-// printable removes what cannot be printed: control characters, broken UTF-8, and
-// the marks that change the direction of writing, which make a text look like
-// another one.
+// printable removes control characters, broken UTF-8, and the marks that change the
+// direction of writing: those can make one text look like another.
 func printable(s string, lines bool) string {
 	s = escapeSequence.ReplaceAllString(strings.ReplaceAll(s, "\r\n", "\n"), "")
 	return strings.Map(func(r rune) rune {
@@ -94,7 +92,7 @@ func printable(s string, lines bool) string {
 // escapeSequence sets colours and the like on a terminal (ECMA-48, CSI).
 var escapeSequence = regexp.MustCompile("\x1b\\[[0-9:;<=>?]*[ -/]*[@-~]")
 
-// tail keeps the end of a text, whole lines of it, at most so many bytes.
+// tail keeps whole lines from the end of a text, at most so many bytes.
 func tail(s string, most int) string {
 	if len(s) <= most {
 		return s
@@ -106,8 +104,8 @@ func tail(s string, most int) string {
 	return "…\n" + strings.ToValidUTF8(s, "")
 }
 
-// link makes a link. It leaves out an address that would break out of the link, or
-// that is not one.
+// link makes a link. If the address is not one, or would break out of the link, it returns
+// only the text.
 func link(text, url string) string {
 	if !strings.HasPrefix(url, "https://") && !strings.HasPrefix(url, "http://") || strings.ContainsAny(url, " \t\r\n()<>\"'`\\|[]") {
 		return text
@@ -115,13 +113,13 @@ func link(text, url string) string {
 	return fmt.Sprintf("[%s](%s)", text, url)
 }
 
-// sentence removes the full stop at a text's end, since a sentence goes on after it.
+// sentence removes the full stop at the end of a text, so that the sentence can go on.
 func sentence(text string) string {
 	return strings.TrimRight(text, ". ")
 }
 
-// lockText reports who locked the application, since when and why. Each part is
-// formatted by text.
+// lockText says who locked the application, when and why. The function text formats each
+// part.
 func lockText(lock *v1alpha1.Lock, text func(string) string) string {
 	return prose.Locked(text(lock.By), date(lock.At.Time), text(prose.Characters(lock.Reason, maxMessage)))
 }
@@ -134,17 +132,16 @@ func upperFirst(s string) string {
 	return string(unicode.ToUpper(first)) + s[size:]
 }
 
-// Caps of texts from outside.
+// Limits of texts from outside.
 const (
-	maxMessage = 300  // characters of one message
-	maxAdvice  = 1000 // characters of one that says what to do
+	maxMessage = 300  // characters of a message
+	maxAdvice  = 1000 // characters of a message that says what to do
 )
 
-// maxComment is the length of a comment in characters, a little below what GitHub
-// accepts (65,536).
+// maxComment is the longest comment in characters, a little below GitHub's limit (65,536).
 const maxComment = 60000
 
-// paragraphs joins the parts of a comment that are not empty.
+// paragraphs joins the parts that are not empty.
 func paragraphs(parts ...string) string {
 	kept := parts[:0]
 	for _, part := range parts {
@@ -155,7 +152,7 @@ func paragraphs(parts ...string) string {
 	return strings.Join(kept, "\n\n")
 }
 
-// fold hides parts behind a title, which is shown as it is.
+// fold hides parts behind a title. It does not escape the title.
 func fold(title string, parts ...string) string {
 	return "<details><summary>" + title + "</summary>\n\n" + paragraphs(append(parts, "</details>")...)
 }

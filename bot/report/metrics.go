@@ -8,8 +8,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// metricsTable is the comment's table of what was measured of the new version, window by
-// window; empty if nothing was, or there is no room for it.
+// metricsTable shows what each check measured of the new version, window by window. It is
+// empty if there is nothing to show, or no room.
 func metricsTable(a *v1alpha1.AnalysisStatus, room int) string {
 	if a == nil {
 		return ""
@@ -45,7 +45,7 @@ func metricsRow(c v1alpha1.CheckStatus) string {
 	return "| " + strings.Join(cells, " | ") + " |"
 }
 
-// measuredIn says what was measured in a window.
+// measuredIn shows what a check measured in a window.
 func measuredIn(c v1alpha1.CheckStatus, p *v1alpha1.CheckPoint) string {
 	switch {
 	case p == nil || p.Value == "":
@@ -70,7 +70,8 @@ func round(n v1alpha1.Number) string {
 
 const bars = "▁▂▃▄▅▆▇█"
 
-// sparkline draws a check's windows, from 0 to the largest; · has no value.
+// sparkline draws a check's windows, scaled from 0 to the largest; · is a window without a
+// value.
 func sparkline(c v1alpha1.CheckStatus) string {
 	var values []float64
 	largest := 0.0

@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// nextSteps say what a reader can do now.
+// nextSteps shows what a reader can do now.
 type nextSteps struct{ v view }
 
 // text says what to type now.
@@ -35,7 +35,7 @@ func (n nextSteps) text() string {
 	return n.nextUnderWay()
 }
 
-// approvalEnds says when a release that nobody approves is discarded by itself.
+// approvalEnds says when Turnout discards a release that nobody approves.
 func (n nextSteps) approvalEnds() string {
 	steps, limit := n.v.rel.Status.Timeline, n.v.app.Spec.Promotion.Timeout.Duration
 	if len(steps) == 0 || steps[len(steps)-1].Step != v1alpha1.StepPromote || limit <= 0 {
@@ -43,7 +43,7 @@ func (n nextSteps) approvalEnds() string {
 	}
 	since := steps[len(steps)-1].StartedAt.Time
 	if t := n.v.app.Status.UnlockedAt; t != nil && t.After(since) {
-		since = t.Time // nobody could have approved before
+		since = t.Time // nobody could approve before
 	}
 	return ", as happens by itself on " + date(since.Add(limit))
 }
@@ -55,7 +55,7 @@ func (n nextSteps) nextOfEnded() string {
 	case n.v.replaced != nil:
 		return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
 	case Moved(n.v.rel) && n.v.rel.Status.Phase != v1alpha1.ReleaseSuperseded:
-		return n.readiness() // also of a failure that the version before could not take over
+		return n.readiness() // also after a failure that could not be undone
 	}
 	switch n.v.rel.Status.Phase {
 	case v1alpha1.ReleaseFailed:
@@ -70,7 +70,7 @@ func (n nextSteps) nextOfEnded() string {
 	return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
 }
 
-// nextUnderWay says what to type while a deploy moves by itself.
+// nextUnderWay says what to type while a deploy needs nobody.
 func (n nextSteps) nextUnderWay() string {
 	switch {
 	case n.v.rel.Status.Phase == v1alpha1.ReleaseQueued && n.blocked(), len(n.v.waitCommands()) > 0:
@@ -89,14 +89,14 @@ func (n nextSteps) nextUnderWay() string {
 	return fmt.Sprintf("Nothing to do; %s stops it, users have not seen it yet", n.v.command(command.Cancel))
 }
 
-// blocked reports whether no release can run until a person has mended something.
+// blocked reports whether a person has to fix something before any release can run.
 func (n nextSteps) blocked() bool {
 	return meta.IsStatusConditionFalse(n.v.app.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// readiness says what a rollback would do, and how long it would take: at once
-// while the colour that was left is kept at full size, later about as long as
-// starting the pods took this time.
+// readiness says what a rollback would do, and how long it would take. It is instant while
+// the old colour has its full size; later it takes about as long as starting the pods took
+// this time.
 func (n nextSteps) readiness() string {
 	m := n.v.rel.Status.Milestones
 	if m.Previous == nil || m.SwitchedAt == nil {
@@ -119,8 +119,8 @@ func (n nextSteps) readiness() string {
 		n.v.command(command.Rollback), code(m.Previous.Short()), minute(until, m.SwitchedAt.Time), later)
 }
 
-// unready says why users could not return at once to the version that they left,
-// as the deployer sees it now; nil if they could, or the hold has ended as was said.
+// unready says why a rollback would not be instant, as the deployer sees it now. It is nil
+// if it would be, or if the announced hold has ended.
 func (n nextSteps) unready() *command.Fact {
 	if last := n.v.app.Status.LastSwitch; last != nil && last.UID == string(n.v.rel.UID) && last.Shrunk {
 		return nil
@@ -128,8 +128,8 @@ func (n nextSteps) unready() *command.Fact {
 	return command.MissingNow(n.v.app, n.v.rel.Status.Milestones.Previous.Color)
 }
 
-// stagedOver is the deploy that was put in the place of the version that users were
-// moved away from, while it was still to be kept for them; nil if none was.
+// stagedOver is the deploy that replaced the pods of the previous version while they were
+// still to be kept; nil if there is none.
 func (n nextSteps) stagedOver() *v1alpha1.Release {
 	m := n.v.rel.Status.Milestones
 	if !Moved(n.v.rel) || n.v.replaced != nil || m.Previous == nil {
@@ -138,8 +138,8 @@ func (n nextSteps) stagedOver() *v1alpha1.Release {
 	return command.StagedOver(m.Previous.Color, m.SwitchedAt.Time, n.v.around.Releases)
 }
 
-// promised reports whether the comment said that a rollback is instant when
-// another release was staged: afterwards it is no news.
+// promised reports whether the comment promised an instant rollback when that release was
+// staged. If not, there is nothing to correct.
 func (n nextSteps) promised(over *v1alpha1.Release) bool {
 	m := n.v.rel.Status.Milestones
 	until := m.SwitchedAt.Add(max(n.v.app.Spec.HoldTime(), n.v.app.Spec.DrainTime()))
@@ -151,8 +151,8 @@ func (n nextSteps) promised(over *v1alpha1.Release) bool {
 	return false
 }
 
-// startup is how long it took to start the target's pods and to warm them; 0 if
-// the timeline does not tell.
+// startup is how long the target's pods took to start and to warm up; 0 if the timeline
+// does not show it.
 func startup(rel *v1alpha1.Release) time.Duration {
 	var sum time.Duration
 	for _, entry := range rel.Status.Timeline {
@@ -191,8 +191,8 @@ func (n nextSteps) liveNow() string {
 	return n.v.command(command.Status) + " says what is live"
 }
 
-// afterwards says what became of the release that took this one's place: that is
-// how the author of a change hears that it shipped with another one.
+// afterwards says what became of the release that superseded this one. From it an author
+// learns that a change shipped with another one.
 func (n nextSteps) afterwards() string {
 	if n.v.rel.Status.SupersededBy == "" {
 		return ""

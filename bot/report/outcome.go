@@ -6,10 +6,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// outcome says what a release means for users.
+// outcome shows what a release means for users.
 type outcome struct{ v view }
 
-// text says below the headline what it means for users, or what is waited for.
+// text is the line below the headline: what it means for users, or what it waits for.
 func (o outcome) text() string {
 	text := o.plainly()
 	if text == "" {
@@ -26,7 +26,7 @@ func (o outcome) plainly() string {
 	switch st.Phase {
 	case v1alpha1.ReleaseSuperseded:
 		if !Moved(o.v.rel) {
-			return "" // what becomes of it, its successor's comment and the end of this one say
+			return "" // its successor's comment and the end of this one say more
 		}
 		if o.v.replaced != nil {
 			return o.movedOn()
@@ -51,14 +51,14 @@ func (o outcome) plainly() string {
 		if s := st.Soak; s != nil && s.Extended > 0 && st.Step == v1alpha1.StepSoak {
 			return unseen(s)
 		}
-		if len(st.Commands) > 0 { // a person has to do something
+		if len(st.Commands) > 0 { // somebody has to act
 			return o.v.waiting(maxAdvice)
 		}
 	}
 	return ""
 }
 
-// movedOn says which version users have had since.
+// movedOn says which version users have now.
 func (o outcome) movedOn() string {
 	to := o.v.of(o.v.replaced)
 	how := "moved on"
@@ -68,7 +68,7 @@ func (o outcome) movedOn() string {
 	return fmt.Sprintf("users were %s to %s at %s", how, code(to.short()), date(to.rel.Status.Milestones.SwitchedAt.Time))
 }
 
-// unseen says why a soak takes longer than it should.
+// unseen says why a soak takes longer than planned.
 func unseen(s *v1alpha1.SoakStatus) string {
 	text := "the pods could not be looked at when the soak was to end, so it was made longer"
 	if s.Extended > 1 {
@@ -80,10 +80,10 @@ func unseen(s *v1alpha1.SoakStatus) string {
 	return text
 }
 
-// consequence says what users have after a release that is no success.
+// consequence says which version users have after a release that did not succeed.
 func (o outcome) consequence() string {
 	m := o.v.rel.Status.Milestones
-	back := m.RestoredAt != nil && m.SwitchedAt != nil // else it was found that users had never left
+	back := m.RestoredAt != nil && m.SwitchedAt != nil // else users had never left
 	previous := ""
 	if p := o.v.previous(); p != nil {
 		previous = fmt.Sprintf(": %s stays live on %s", code(p.Short()), p.Color)

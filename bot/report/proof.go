@@ -9,9 +9,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Seen says what a release's proof has shown, and what it has not: a sentence for
-// a person, without markup; empty if there is none yet. The numbers are in the
-// proof's own words, which are recorded with it.
+// Seen says what a release's proof showed, and what it did not: a sentence without markup,
+// empty if there is no proof yet. The recorded message has the numbers.
 func Seen(p *v1alpha1.ProofStatus) string {
 	if p == nil {
 		return ""
@@ -21,7 +20,7 @@ func Seen(p *v1alpha1.ProofStatus) string {
 	case v1alpha1.ProofMeasuring:
 		return clauses("being measured", said)
 	case v1alpha1.ProofConfirmed:
-		if p.Requests == 0 { // then nothing was
+		if p.Requests == 0 { // then nothing was measured
 			return clauses("confirmed", said)
 		}
 		return said
@@ -40,7 +39,7 @@ func Seen(p *v1alpha1.ProofStatus) string {
 	return said
 }
 
-// clauses joins those that are there to a sentence.
+// clauses joins the parts that are not empty into a sentence.
 func clauses(parts ...string) string {
 	kept := parts[:0]
 	for _, part := range parts {
@@ -51,7 +50,7 @@ func clauses(parts ...string) string {
 	return strings.Join(kept, "; ")
 }
 
-// proof is the comment's line of what was seen from outside.
+// proof is the comment's line about the public address.
 func (e evidence) proof() string {
 	seen := Seen(e.v.rel.Status.Proof)
 	if seen == "" {

@@ -6,8 +6,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// waiting says what the release waits for, in as many characters of somebody else's
-// text. A record of a version that did not note it in facts has a message.
+// waiting says what the release waits for. It cuts texts from outside to so many
+// characters. Records of older versions have a message instead of facts.
 func (v view) waiting(most int) string {
 	if w := v.rel.Status.Waiting; w != nil {
 		shown := *w
@@ -17,7 +17,7 @@ func (v view) waiting(most int) string {
 	return inMarkdown(command.Fact{Code: CodeMessage, Args: command.Args{Reason: prose.Characters(v.rel.Status.Message, most)}}).Says
 }
 
-// failed says why the release ended, in as many characters of what its record says.
+// failed says why the release ended, in so many characters at most.
 func (v view) failed(most int) string {
 	if f := v.rel.Status.Failure; f != nil {
 		shown := *f
@@ -27,7 +27,7 @@ func (v view) failed(most int) string {
 	return inMarkdown(command.Fact{Code: CodeMessage, Args: command.Args{Reason: prose.Characters(v.rel.Status.Message, most)}}).Says
 }
 
-// named are the version of this release, and that of another one, if it is in the record.
+// named returns this release's version, and the other release's if the record has it.
 func (v view) named(release string) command.Args {
 	about := CancelOf(v.rel)
 	about.Version = &v1alpha1.Version{Commit: v.commit()}

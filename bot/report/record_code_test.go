@@ -15,11 +15,11 @@ import (
 	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
-// record declares what the record of a release may say.
+// record are the files that declare what a release's record may say.
 const record = "../../api/v1alpha1/release_*_types.go"
 
-// TestEveryWaitIsSaid: whatever a record says that a release waits for has words, and so
-// has every reason for it, and everything that may take a release's place.
+// TestEveryWaitIsSaid: every wait that a record may name has a text, and so does every
+// reason for it, and everything that may supersede a release.
 func TestEveryWaitIsSaid(t *testing.T) {
 	surface := report.Markdown()
 	known := map[command.Code]bool{report.CodeFailed: true, report.CodeMessage: true}
@@ -49,8 +49,8 @@ func TestEveryWaitIsSaid(t *testing.T) {
 	}
 }
 
-// TestEveryFailureIsSaid: whatever reason a record may have has words of its own, which
-// show what the record says of it.
+// TestEveryFailureIsSaid: every reason for a failure has a text of its own, which includes
+// the record's message.
 func TestEveryFailureIsSaid(t *testing.T) {
 	surface := report.Markdown()
 	known := map[command.Code]bool{report.CodeFailed: true, command.CodeFailedBefore: true}
@@ -61,7 +61,7 @@ func TestEveryFailureIsSaid(t *testing.T) {
 	}
 	for name, reason := range sourcetest.Constants[v1alpha1.FailureReason](t, record, 40) {
 		if reason == v1alpha1.FailedSuperseded {
-			continue // it has words for each of its causes alone
+			continue // only its causes have texts
 		}
 		code := report.FailureCode(reason, "")
 		said(t, surface, code)
@@ -84,8 +84,8 @@ func TestEveryFailureIsSaid(t *testing.T) {
 	}
 }
 
-// TestAFailureWithoutItsFactsIsShownByItsMessage: older versions noted fewer facts, and
-// newer ones have other reasons.
+// TestAFailureWithoutItsFactsIsShownByItsMessage: records of older versions have fewer
+// facts, those of newer ones may have other reasons.
 func TestAFailureWithoutItsFactsIsShownByItsMessage(t *testing.T) {
 	for _, reason := range []v1alpha1.FailureReason{
 		v1alpha1.FailedCancelled, v1alpha1.FailedNotApproved, v1alpha1.FailedSuperseded, v1alpha1.FailedRolledBack, "OfLater",
@@ -97,7 +97,7 @@ func TestAFailureWithoutItsFactsIsShownByItsMessage(t *testing.T) {
 	}
 }
 
-// TestARecordWithoutFactsIsShownByItsMessage: it is of a version that noted none.
+// TestARecordWithoutFactsIsShownByItsMessage: a version that recorded no facts wrote it.
 func TestARecordWithoutFactsIsShownByItsMessage(t *testing.T) {
 	app, rel := bottest.Shop(), bottest.DeployOf(bottest.NewCommit, 1)
 	rel.Status.Message = "waits for `something`"

@@ -9,18 +9,19 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Answer puts a fact into the text of a comment. It is empty if the release's own comment shows it.
+// Answer turns a fact into the text of a comment. It is empty if the release's own comment
+// shows the fact.
 func Answer(f command.Fact) string {
 	text := Say(f)
 	return strings.TrimSpace(text.Says + "\n\n" + text.Next)
 }
 
-// limitedNote goes with an answer that GitHub's rate limit delayed.
+// limitedNote follows an answer that GitHub's rate limit delayed.
 const limitedNote = "GitHub's rate limit delayed this command. In a hurry, use the command line: `turnout rollback` and `turnout " +
 	"promote` do not use GitHub's API."
 
-// Reply is the body of a comment that answers another one. It names that comment, and
-// reports whether GitHub's rate limit delayed the answer.
+// Reply is the body of a comment that answers another one. It names that comment, and says
+// so if GitHub's rate limit delayed the answer.
 func Reply(to *v1alpha1.DeliveredComment, text string, limited bool) string {
 	if limited {
 		text = strings.TrimSpace(text + "\n\n" + limitedNote)

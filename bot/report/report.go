@@ -6,27 +6,25 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Report is what GitHub should show of one release.
+// Report is what GitHub should show about one release.
 type Report struct {
-	// Deployment in the Deployments tab; nil if the version's commit is not known, as
-	// it may be of the one that was found at adoption: GitHub has nothing to show then.
+	// Deployment is the row in the Deployments tab. It is nil if the version's commit is
+	// unknown, which can be so for the version that Turnout found at adoption.
 	Deployment *Deployment
 	// Headline is the comment's first line, without its heading mark.
 	Headline string
 	// Comment is the body of the pull request's comment below the headline.
 	Comment string
-	// Gist stands for what a reader acts on, for comparing only: as long as it
-	// stays the same, a changed comment is no news.
+	// Gist identifies what a reader acts on. It is only compared: if it stays the same, a
+	// changed comment is no news.
 	Gist string
 }
 
 // Body is the whole comment.
 func (r Report) Body() string { return paragraphs("### "+r.Headline, r.Comment) }
 
-// Of says what GitHub should show of a release: nothing but a function of the
-// record, so that the same record always shows the same, and what is published
-// can be compared with what should be. It takes no clock: times in it are
-// absolute, and a step under way says since when.
+// Of makes the report of a release. It depends on nothing but the record, so that the bot
+// can compare what is published with what should be.
 func Of(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) Report {
 	v := newView(app, rel, around)
 	return Report{Deployment: tab{v}.deployment(), Headline: headline{v}.line(), Comment: comment(v), Gist: gist(v)}
@@ -38,15 +36,14 @@ func DeploymentOf(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around)
 	return tab{newView(app, rel, around)}.deployment()
 }
 
-// comment is the body below the headline. GitHub takes so many characters; what is
-// said of what happened, and what to do, comes first, and of everything else as many
-// whole entries as there is room for.
+// comment is the body below the headline. What happened and what to do come first. Of
+// everything else it has as many whole entries as fit.
 func comment(v view) string {
 	e, n := evidence{v}, nextSteps{v}
 	happened, about, failure, proof := outcome{v}.text(), facts{v}.lines(), e.failure(), e.proof()
 	notShown, afterwards, next := tab{v}.notShown(), n.afterwards(), n.text()
 	room := maxComment - maxHead - utf8.RuneCountInString(paragraphs(happened, about, failure, proof, notShown, afterwards, next))
-	for _, text := range []*string{&notShown, &proof, &afterwards} { // where all of it is as long as can be
+	for _, text := range []*string{&notShown, &proof, &afterwards} { // dropped only if everything is as long as it can be
 		if room < 0 {
 			room += utf8.RuneCountInString(*text)
 			*text = ""
@@ -63,10 +60,10 @@ func comment(v view) string {
 	return paragraphs(happened, about, failure, pieces, measured, table, proof, drift, findings, notShown, afterwards, next, earlier)
 }
 
-// maxHead is what a comment has beside the body: marker, headline, blank lines.
+// maxHead is room for what stands beside the body: marker, headline, blank lines.
 const maxHead = 4000
 
-// gist lists what a reader acts on.
+// gist hashes what a reader acts on.
 func gist(v view) string {
 	n := nextSteps{v}
 	parts := []string{headline{v}.stage(), outcome{v}.text(), n.afterwards()}

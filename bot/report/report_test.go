@@ -50,7 +50,7 @@ func TestReportGolden(t *testing.T) {
 	}
 }
 
-// TestEveryGoldenIsReported finds files that no state makes any more.
+// TestEveryGoldenIsReported finds golden files that no state makes.
 func TestEveryGoldenIsReported(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.golden")
 	check(t, err)
@@ -62,8 +62,8 @@ func TestEveryGoldenIsReported(t *testing.T) {
 	}
 }
 
-// TestNothingHostileBreaksOut renders the hostile report as GitHub does, without
-// its sanitizer, and looks for what must not be there.
+// TestNothingHostileBreaksOut renders the hostile report as GitHub does, but without its
+// sanitizer, and looks for anything that broke out.
 func TestNothingHostileBreaksOut(t *testing.T) {
 	tt := reports()["hostile"]
 	r := report.Of(&tt.App, tt.Rel, tt.Around)
@@ -82,7 +82,7 @@ func TestNothingHostileBreaksOut(t *testing.T) {
 			t.Errorf("%q broke out:\n%s", bad, out)
 		}
 	}
-	for block := out; ; { // mentions are made outside of code only
+	for block := out; ; { // GitHub finds mentions only outside of code
 		i := strings.IndexByte(block, '@')
 		if i < 0 {
 			break

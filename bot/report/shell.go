@@ -8,12 +8,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// maxSpan is the length up to which a command stands in the line of its text. GitHub
-// would break a longer one, and a reader could not see where its spaces are.
+// maxSpan is the longest command that stands in the line of its text. GitHub would break a
+// longer one, and hide where its spaces are.
 const maxSpan = 80
 
-// withCommands shows the commands that do what a text says, below or behind it. Each is
-// shown unchanged and whole, so that it can be copied, or not at all. The text is Markdown.
+// withCommands adds commands to a Markdown text, below or behind it. Each is shown whole
+// and unchanged, so that it can be copied, or not at all.
 func withCommands(text string, commands []v1alpha1.ShellCommand) string {
 	var shown []v1alpha1.ShellCommand
 	for _, c := range commands {
@@ -30,16 +30,16 @@ func withCommands(text string, commands []v1alpha1.ShellCommand) string {
 	return strings.TrimRight(text, ".: ") + ":\n\n" + fence("sh", v1alpha1.Lines(shown))
 }
 
-// spans reports whether a command can stand in a line: it is short, and Markdown
-// shows every character of it.
+// spans reports whether a command can stand in a line: it is short, and Markdown shows all
+// of its characters.
 func spans(c v1alpha1.ShellCommand) bool {
 	return len(c) <= maxSpan && !strings.Contains(string(c), "`") && !strings.Contains(string(c), "  ")
 }
 
-// inLine shows a command for which spans holds.
+// inLine shows a command for which spans is true.
 func inLine(c v1alpha1.ShellCommand) string { return "`" + string(c) + "`" }
 
-// item makes a text, of one line or several, an item of a list.
+// item turns a text into an item of a list.
 func item(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines[1:] {
@@ -50,8 +50,8 @@ func item(text string) string {
 	return "- " + strings.Join(lines, "\n")
 }
 
-// whole returns the entries of a list that fit into room characters, each whole, and
-// how many are left out. Each costs spare characters more than its length.
+// whole returns the entries that fit into room characters, and how many it left out. Each
+// costs spare characters more than its length.
 func whole(entries []string, room, spare int) (kept []string, more int) {
 	for i, entry := range entries {
 		if room -= utf8.RuneCountInString(entry) + spare; room < 0 {
@@ -61,7 +61,7 @@ func whole(entries []string, room, spare int) (kept []string, more int) {
 	return entries, 0
 }
 
-// andMore reports how many entries are left out; it is empty if none is.
+// andMore says how many entries were left out. It is empty if there are none.
 func andMore(more int, of string) string {
 	if more <= 0 {
 		return ""

@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// inComments says facts in answers to comments: those that only show what is there, too.
+// inComments has the texts for answers to comments, including those that only show a state.
 func inComments() Surface {
 	s := markdownSurface()
 	s.Words["status"] = func(a command.Args) string { return overview{a.Shown}.status() }
@@ -19,13 +19,13 @@ func inComments() Surface {
 	return s
 }
 
-// Say puts a fact into the words of an answer to a comment.
+// Say turns a fact into the text of an answer.
 func Say(f command.Fact) Text { return inComments().Say(f) }
 
 // overview shows an application, in answer to a command.
 type overview struct{ of *command.Situation }
 
-// status says what is live, what is under way, and what is in the way.
+// status shows what is live, what is under way, and what blocks it.
 func (o overview) status() string {
 	st := o.of.App.Status
 	lines := []string{o.heading()}
@@ -53,7 +53,7 @@ func (o overview) status() string {
 		lines = append(lines, item(andMore(more, "")))
 	}
 	switch last := st.LastSwitch; {
-	case st.Live == nil: // the condition says why; there is nothing to go back from
+	case st.Live == nil: // the condition says why; nothing can be rolled back
 	case last != nil && last.To.Color != st.Live.Color:
 		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
 			"Ingress; %s does not work meanwhile.", st.Live.Color, o.shows(command.Rollback)))
@@ -73,7 +73,7 @@ func (o overview) status() string {
 	return strings.Join(lines, "\n")
 }
 
-// heading names the application and what is live.
+// heading names the application and its live version.
 func (o overview) heading() string {
 	name := plain(o.of.App.Name)
 	if full := o.of.Name(); strings.Contains(full, "/") { // several namespaces have one of that name
@@ -86,5 +86,5 @@ func (o overview) heading() string {
 	return fmt.Sprintf("**%s** (%s): %s.", name, plain(o.of.App.Spec.Environment), live)
 }
 
-// shows is a command on this application, as it is typed.
+// shows is a command for this application, as people type it.
 func (o overview) shows(verb command.Verb) string { return code(o.of.Typed(verb).String()) }

@@ -8,22 +8,22 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// Surface is where people read: it has the words for every fact. A text names the
-// arguments of its fact as ${word}; ${because} is the fact in [command.Args.Because].
+// Surface is a place where people read: it has a text for every fact. A text refers to the
+// fact's arguments as ${word}; ${because} is the fact in [command.Args.Because].
 type Surface struct {
 	Texts map[command.Code]Text
-	// Words show an argument, each in the way of the surface.
+	// Words formats each argument for this surface.
 	Words map[string]func(command.Args) string
 }
 
-// Text is what is said, and what to do next.
+// Text is what a fact says, and what to do next.
 type Text struct{ Says, Next string }
 
-// String is both in a row.
+// String is both parts in a row.
 func (t Text) String() string { return strings.TrimSpace(t.Says + " " + t.Next) }
 
-// Say puts a fact into words, and behind it what else there is to say. What has no
-// words says its code, which a test keeps from happening.
+// Say turns a fact, and the facts that follow it, into text. A fact without a text shows
+// its code; a test keeps that from happening.
 func (s Surface) Say(f command.Fact) Text {
 	text, known := s.Texts[f.Code]
 	if !known {
@@ -37,8 +37,7 @@ func (s Surface) Say(f command.Fact) Text {
 	return text
 }
 
-// Waiting says what a release waits for, as well as the surface can: with the reason, or
-// without.
+// Waiting says what a release waits for. It uses the most exact text that the surface has.
 func (s Surface) Waiting(w *v1alpha1.Waiting, about command.Args) string {
 	about.By, about.Release, about.Object, about.Done, about.Of = w.By, w.Release, w.Object, w.Done, w.Of
 	about.At, about.Until, about.Reason = w.Since, w.Until, w.Detail
@@ -50,18 +49,17 @@ func (s Surface) Waiting(w *v1alpha1.Waiting, about command.Args) string {
 			return s.Say(command.Fact{Code: code, Args: about}).Says
 		}
 	}
-	return w.Detail // of a version that waits for more
+	return w.Detail // a newer version may wait for something else
 }
 
-// WaitingCode names the fact that a release waits for something.
+// WaitingCode is the code of what a release waits for.
 func WaitingCode(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) command.Code {
 	return command.Code("Waits" + string(what) + string(because))
 }
 
-// Failure says why a release ended otherwise than as a success: by its reason, with what
-// the record says of it, or as the record says it alone, if it has a reason that is not
-// known here, or lacks the facts. In about is the version that it was to bring, and who
-// cancelled it for what Reason.
+// Failure says why a release did not succeed. It uses the text of the reason; if the reason
+// is unknown here, or the record lacks facts, it uses the record's own message. In about
+// are the release's version, and who cancelled it and why.
 func (s Surface) Failure(f *v1alpha1.Failure, about command.Args) string {
 	code := FailureCode(f.Reason, f.Because)
 	if _, known := s.Texts[code]; !known || !complete(f, about) {
@@ -80,8 +78,8 @@ func (s Surface) Failure(f *v1alpha1.Failure, about command.Args) string {
 	return s.Say(command.Fact{Code: code, Args: about}).Says
 }
 
-// complete reports whether a record has the facts that a reason is said in. Those of an
-// older version may not.
+// complete reports whether a record has the facts that the reason's text needs. Records of
+// older versions may lack them.
 func complete(f *v1alpha1.Failure, about command.Args) bool {
 	switch f.Reason {
 	case v1alpha1.FailedCancelled:
@@ -95,7 +93,7 @@ func complete(f *v1alpha1.Failure, about command.Args) bool {
 	}
 }
 
-// CancelOf is who cancelled a release, and why, for [Surface.Failure].
+// CancelOf returns who cancelled a release, and why, for [Surface.Failure].
 func CancelOf(rel *v1alpha1.Release) command.Args {
 	if rel.Spec.Cancel == nil {
 		return command.Args{}
@@ -103,7 +101,7 @@ func CancelOf(rel *v1alpha1.Release) command.Args {
 	return command.Args{By: rel.CancelledBy(), Reason: rel.Spec.Cancel.Reason}
 }
 
-// FailureCode names the fact that a release failed.
+// FailureCode is the code of why a release failed.
 func FailureCode(reason v1alpha1.FailureReason, because v1alpha1.FailureBecause) command.Code {
 	return command.Code("Failed" + string(reason) + string(because))
 }

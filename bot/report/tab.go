@@ -8,10 +8,10 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// maxActor leaves room in it for a command that is to be typed.
+// maxActor leaves room in a description for a command.
 const maxActor = 60
 
-// tab is what the Deployments tab shows of a release.
+// tab makes what the Deployments tab shows of a release.
 type tab struct{ v view }
 
 func (t tab) deployment() *Deployment {
@@ -37,8 +37,8 @@ func (t tab) deployment() *Deployment {
 	return shown
 }
 
-// revision is what the Deployments tab shows a release at: the commit, or the hash of
-// it that the image of a version has which Turnout found; "" if nothing tells.
+// revision is the commit, or the commit hash in the tag of an image that Turnout found; ""
+// if neither is known.
 func (t tab) revision() string {
 	if t.v.rel.Spec.Rollback != nil {
 		return t.v.rel.Spec.Rollback.To.Revision()
@@ -66,9 +66,8 @@ func stateOf(rel *v1alpha1.Release) DeploymentState {
 	return StateQueued
 }
 
-// description says a state in a line. It is the same for all that one state can
-// mean while the release is under way: a row that changes its words only would
-// be a second row that says in_progress.
+// description is the state in one line. While a release is under way, each state has only
+// one description: GitHub would show a changed one as a second row with the same state.
 func (t tab) description(state DeploymentState) string {
 	what := t.v.short()
 	if t.v.rollback() {
@@ -104,7 +103,7 @@ func (t tab) description(state DeploymentState) string {
 	return fmt.Sprintf("%s: %s", what, oneLine(t.v.rel.Status.Message))
 }
 
-// notShown says why the Deployments tab has not what the comment says.
+// notShown says why the Deployments tab does not show what the comment shows.
 func (t tab) notShown() string {
 	st := t.v.rel.Status.GitHub
 	switch {

@@ -2,7 +2,7 @@ package report
 
 import "github.com/turnout-dev/turnout/bot/command"
 
-// What is said in more than one answer.
+// Sentences of several answers.
 const (
 	askAgain    = "If you still mean it, ask again: ${next}."
 	askWhenOver = "Ask again when it has ended."
@@ -11,8 +11,8 @@ const (
 	chooseOne   = "Type one of these, on a line of its own:\n\n${choices}"
 )
 
-// markdownTexts has the words of a comment on a pull request for every fact; where
-// both are empty, the release's own comment shows it.
+// markdownTexts has the comment's text for every fact. If both parts are empty, the
+// release's own comment shows it.
 var markdownTexts = map[command.Code]Text{
 	command.CodeAskedBefore:          {"That was asked before: ${release} does it. Nothing was changed.", ""},
 	command.CodeAskedBeforeCancelled: {"That was asked before: it cancelled ${release}. Nothing was changed.", ""},

@@ -4,20 +4,20 @@ import (
 	"time"
 )
 
-// Every time is in UTC, so that all readers see the same. A comment is read days later
-// too, so its first time has a date.
+// Every time is in UTC, so that all readers see the same. The first time in a comment has a
+// date, since people read comments days later.
 
-// date shows a day and a time of day.
+// date shows a day and a time.
 func date(t time.Time) string {
 	return t.UTC().Format("2 Jan 15:04 UTC")
 }
 
-// clock shows a time of day, to the second.
+// clock shows a time, to the second.
 func clock(t time.Time) string {
 	return t.UTC().Format("15:04:05")
 }
 
-// minute shows a time of day to the minute, with its date if that is not day's.
+// minute shows a time to the minute. It adds the date if that is not day's.
 func minute(t, day time.Time) string {
 	if t.UTC().YearDay() != day.UTC().YearDay() || t.UTC().Year() != day.UTC().Year() {
 		return date(t)

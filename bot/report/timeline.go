@@ -12,7 +12,7 @@ import (
 // timeline shows the steps of a release.
 type timeline struct{ v view }
 
-// table is the table of steps: three columns, since it is read on telephones
+// table is the table of steps. It has only three columns, since people read it on phones
 // too.
 func (s timeline) table(room int) string {
 	steps := s.v.rel.Status.Timeline
@@ -35,7 +35,7 @@ func (s timeline) table(room int) string {
 	return head + strings.Join(rows, "\n")
 }
 
-// stepMark shows how a step of the timeline ended.
+// stepMark shows how a step ended.
 func (s timeline) stepMark(i int) string {
 	steps := s.v.rel.Status.Timeline
 	entry := steps[i]
@@ -60,7 +60,7 @@ func (s timeline) stepMark(i int) string {
 	return "⏳"
 }
 
-// lastOf reports whether a step was not taken again later.
+// lastOf reports whether a step did not run again later.
 func lastOf(steps []v1alpha1.TimelineEntry, i int) bool {
 	for _, later := range steps[i+1:] {
 		if later.Step == steps[i].Step {
@@ -90,8 +90,8 @@ func (s timeline) did(entry v1alpha1.TimelineEntry) string {
 	return strings.Join(parts, " · ")
 }
 
-// saidOf is what the record says of a step, but for what stands in a line of its own:
-// why the release failed, what it waits for a person to do, what the proof has shown.
+// saidOf is the record's message about a step. It leaves out what the comment shows
+// elsewhere: the failure, what a person has to do, the proof.
 func (s timeline) saidOf(entry v1alpha1.TimelineEntry) string {
 	st := s.v.rel.Status
 	underWay := entry.FinishedAt == nil && entry.Step == st.Step
@@ -108,10 +108,10 @@ func (s timeline) saidOf(entry v1alpha1.TimelineEntry) string {
 	return plain(shortDigests(prose.Characters(entry.Message, maxMessage)))
 }
 
-// shownQueue is from when on a wait in Cloud Build's queue is worth a word.
+// shownQueue is the shortest wait in Cloud Build's queue that the timeline shows.
 const shownQueue = 10 * time.Second
 
-// build says what Cloud Build did besides building.
+// build shows Cloud Build's queue and lost builds.
 func (s timeline) build() []string {
 	b := s.v.rel.Status.Build
 	if b == nil {
@@ -119,7 +119,7 @@ func (s timeline) build() []string {
 	}
 	var parts []string
 	if b.CreatedAt != nil && b.StartedAt != nil {
-		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && s.v.rel.Status.Milestones.Built == nil { // then the step says it
+		if queued := b.StartedAt.Sub(b.CreatedAt.Time); queued >= shownQueue && s.v.rel.Status.Milestones.Built == nil { // then the step shows it
 			parts = append(parts, "queued "+prose.Span(queued))
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// form is how a command is written, and what it does, for people.
+// form describes a command to people.
 type form struct {
-	arguments string // as they are shown
+	arguments string // as shown
 	does      string // a sentence without its full stop
 }
 

@@ -8,29 +8,27 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// view is a release as it is looked at by one report.
+// view is what one report knows about a release.
 type view struct {
 	app      *v1alpha1.BlueGreen
 	rel      *v1alpha1.Release
 	around   Around
-	web      string            // GitHub's address for people, without a final slash
-	heir     *v1alpha1.Release // at the end of the line of those that took its place; nil if none is known
-	replaced *v1alpha1.Release // moved users on after this one; nil if none did
+	web      string            // address of GitHub's pages, without a final slash
+	heir     *v1alpha1.Release // the last release in the line of its successors; nil if unknown
+	replaced *v1alpha1.Release // the release that moved users away from this one; nil if none did
 }
 
-// Around is what a report needs to know beside the release and its application:
-// data that somebody read before. Its zero value is a release that is alone in
-// the world, on github.com.
+// Around is what a report needs beside the release and its application. Its zero value
+// means: no other releases, on github.com.
 type Around struct {
-	// Web is GitHub's address for people. Default: https://github.com.
+	// Web is the address of GitHub's pages. Default: https://github.com.
 	Web string
-	// Applications are those of the repository that are granted, the reported one
-	// among them.
+	// Applications are the repository's granted applications, including this one.
 	Applications []v1alpha1.BlueGreen
-	// Releases are those of the application; the reported one may be among them.
+	// Releases are the application's releases, with or without this one.
 	Releases []v1alpha1.Release
-	// Earlier are the releases that concern the same pull request and came before
-	// this one, newest first: they are folded into its comment.
+	// Earlier are earlier releases of the same pull request, newest first. The comment
+	// folds them.
 	Earlier []*v1alpha1.Release
 }
 
@@ -41,15 +39,15 @@ func newView(app *v1alpha1.BlueGreen, rel *v1alpha1.Release, around Around) view
 	}
 }
 
-// of looks at another release of the same application.
+// of is the view of another release of the same application.
 func (v view) of(rel *v1alpha1.Release) view {
 	around := v.around
 	around.Earlier = nil
 	return newView(v.app, rel, around)
 }
 
-// webAddress turns the address that people typed for GitHub, which may be its
-// API's, into that of its pages.
+// webAddress turns the configured address of GitHub, possibly its API's, into that of its
+// pages.
 func webAddress(typed string) string {
 	web := strings.TrimSuffix(strings.TrimSuffix(typed, "/"), "/api/v3")
 	if web == "" || strings.HasSuffix(web, "//api.github.com") {
@@ -58,7 +56,7 @@ func webAddress(typed string) string {
 	return web
 }
 
-// versionLink shows a version, linked to its commit if it has one.
+// versionLink shows a version, linked to its commit if that is known.
 func (v view) versionLink(commit, short string) string {
 	if commit == "" {
 		return code(short)
@@ -71,8 +69,8 @@ func (v view) repositoryURL(path ...string) string {
 	return strings.Join(append([]string{v.web, v.app.Spec.Repository}, path...), "/")
 }
 
-// environment is the application's name in the Deployments tab. Applications of
-// one repository that would share one each get their own.
+// environment is the name in the Deployments tab. If applications of one repository share
+// an environment, the application's name is added.
 func (v view) environment() string {
 	sharing := slices.DeleteFunc(slices.Clone(v.around.Applications), func(app v1alpha1.BlueGreen) bool {
 		return app.Spec.Environment != v.app.Spec.Environment
@@ -83,22 +81,22 @@ func (v view) environment() string {
 	return v.app.Spec.Environment
 }
 
-// typed is a command as it has to be typed for this application: with its name
-// if the repository has several.
+// typed is a command for this application. It includes the name if the repository has
+// several applications.
 func (v view) typed(verb command.Verb) string {
 	return command.Command{Verb: verb, Application: command.NameAmong(v.app, v.around.Applications)}.String()
 }
 
-// command shows a command, to be copied.
+// command shows such a command, ready to copy.
 func (v view) command(verb command.Verb) string { return code(v.typed(verb)) }
 
-// successor names the version that took this one's place.
+// successor names the version that superseded this one.
 func (v view) successor() string {
 	name := v.rel.Status.SupersededBy
 	if rel := command.ByName(v.around.Releases, name); rel != nil {
 		return v.of(rel).short()
 	}
-	// It is gone from the record. Its name still has the commit's beginning.
+	// The record has lost it, but its name has the beginning of the commit.
 	parts := strings.Split(name, "-")
 	if len(parts) > 2 {
 		return v1alpha1.ShortCommit(parts[len(parts)-2])
@@ -106,7 +104,7 @@ func (v view) successor() string {
 	return name
 }
 
-// waitCommands are those that end a wait, if it is told what the release waits for.
+// waitCommands returns the commands that end a wait.
 func (v view) waitCommands() []v1alpha1.ShellCommand {
 	switch v.rel.Status.Phase {
 	case "", v1alpha1.ReleaseQueued, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseRunning:
@@ -119,8 +117,8 @@ func (v view) waitCommands() []v1alpha1.ShellCommand {
 	return nil
 }
 
-// interference reports whether the release stopped because somebody else changed
-// routes or pods: then the record does not tell what users have.
+// interference reports whether the release stopped because somebody else changed routes or
+// pods. Then the record does not show what users have.
 func interference(rel *v1alpha1.Release) bool {
 	f := rel.Status.Failure
 	return f != nil && f.Class == v1alpha1.FaultInterference
@@ -129,10 +127,10 @@ func interference(rel *v1alpha1.Release) bool {
 // maxEarlier is how many earlier releases a comment lists.
 const maxEarlier = 10
 
-// rollback reports whether the release takes back a switch.
+// rollback reports whether the release is a rollback.
 func (v view) rollback() bool { return v.rel.Spec.Rollback != nil }
 
-// commit is the one that users get if the release succeeds; empty if unknown.
+// commit is the commit that users get if the release succeeds; empty if unknown.
 func (v view) commit() string {
 	switch {
 	case v.rel.Spec.Deploy != nil:
@@ -151,7 +149,7 @@ func (v view) short() string {
 	return v1alpha1.ShortCommit(v.commit())
 }
 
-// target is the colour that users are moved to; empty if not claimed yet.
+// target is the colour that gets the users; empty if the release is not claimed yet.
 func (v view) target() v1alpha1.Color {
 	if v.rel.Spec.Rollback != nil {
 		return v.rel.Spec.Rollback.To.Color
@@ -159,7 +157,7 @@ func (v view) target() v1alpha1.Color {
 	return v.rel.Status.Milestones.Target
 }
 
-// previous is the version that was live before; nil if not known yet.
+// previous is the version that was live before; nil if unknown.
 func (v view) previous() *v1alpha1.Version {
 	if v.rel.Spec.Rollback != nil {
 		return &v.rel.Spec.Rollback.From
@@ -167,8 +165,8 @@ func (v view) previous() *v1alpha1.Version {
 	return v.rel.Status.Milestones.Previous
 }
 
-// lock is what keeps the release from moving users; nil if nothing does. A
-// rollback works behind a lock, and so does what is switched or being undone.
+// lock is the lock that blocks the release; nil if none does. A lock blocks neither a
+// rollback nor a release that has switched or is being undone.
 func (v view) lock() *v1alpha1.Lock {
 	phase := v.rel.Status.Phase
 	waits := phase == "" || phase == v1alpha1.ReleaseQueued || phase == v1alpha1.ReleaseWaiting
@@ -178,7 +176,7 @@ func (v view) lock() *v1alpha1.Lock {
 	return v.app.Status.Lock
 }
 
-// attempt counts the tries of what the release does, from 1.
+// attempt is the number of this attempt, from 1.
 func (h headline) attempt() int32 {
 	switch {
 	case h.v.rel.Spec.Deploy != nil:

@@ -2,7 +2,7 @@ package report
 
 import "github.com/turnout-dev/turnout/bot/command"
 
-// markdownWaits has the words of a comment for what a release waits for.
+// markdownWaits has the comment's text for everything that a release may wait for.
 var markdownWaits = map[command.Code]Text{
 	"WaitsApproval":           {"it waits for an approval", ""},
 	"WaitsApprovalManual":     {"it waits because spec.promotion.mode is Manual", ""},

@@ -15,7 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// markdownSurface says facts in Markdown.
+// markdownSurface has the texts of comments.
 func markdownSurface() Surface {
 	texts := maps.Clone(markdownTexts)
 	maps.Copy(texts, markdownWaits)
@@ -25,7 +25,7 @@ func markdownSurface() Surface {
 
 func inMarkdown(f command.Fact) Text { return markdownSurface().Say(f) }
 
-// markdownWords show arguments in Markdown: each goes through code or plain, since it
+// markdownWords formats arguments in Markdown. Each goes through code or plain, since it
 // may come from outside.
 func markdownWords() map[string]func(command.Args) string {
 	return map[string]func(command.Args) string{
@@ -76,7 +76,7 @@ func markdownWords() map[string]func(command.Args) string {
 	}
 }
 
-// versionCode names a version for a person.
+// versionCode shows a version.
 func versionCode(v *v1alpha1.Version) string {
 	if v == nil {
 		return "nothing"
@@ -84,7 +84,7 @@ func versionCode(v *v1alpha1.Version) string {
 	return code(v.Short())
 }
 
-// nth is a command of several; none if there are fewer.
+// nth is the nth command; an empty one if there are fewer.
 func nth(all []command.Command, n int) command.Command {
 	if n >= len(all) {
 		return command.Command{}
@@ -92,7 +92,7 @@ func nth(all []command.Command, n int) command.Command {
 	return all[n]
 }
 
-// leftByText says who took a version away from users, by what, and when.
+// leftByText says who moved users away from a version, how, and when.
 func leftByText(a command.Args) string {
 	by := prose.By(plain(a.By), code(a.Release))
 	if a.At == nil {
@@ -101,7 +101,7 @@ func leftByText(a command.Args) string {
 	return by + " at " + date(a.At.Time)
 }
 
-// whoseText names a release by its version, if that is known: people do not know names
+// whoseText names a release by its version if that is known: people do not know the names
 // of releases.
 func whoseText(a command.Args) string {
 	switch {
@@ -113,10 +113,10 @@ func whoseText(a command.Args) string {
 	return code(a.Other.Short())
 }
 
-// byReleaseText names who brought something about, and by which release.
+// byReleaseText says who did something, and by which release.
 func byReleaseText(a command.Args) string { return prose.By(plain(a.By), whoseText(a)) }
 
-// detailText is what somebody else says of it, behind what we say.
+// detailText is a text from outside that follows ours.
 func detailText(a command.Args) string {
 	if a.Reason == "" {
 		return ""
@@ -138,7 +138,7 @@ func dateOf(t *metav1.Time) string {
 	return date(t.Time)
 }
 
-// pullsText says where to ask about a version.
+// pullsText says on which pull requests to ask about a version.
 func pullsText(a command.Args) string {
 	var names []string
 	for _, n := range a.PullRequests {
@@ -153,7 +153,7 @@ func pullsText(a command.Args) string {
 	return "one of the pull requests " + strings.Join(names, ", ")
 }
 
-// endedText says that there is no release under way here, or not any more.
+// endedText says that nothing is under way here, or not any more.
 func endedText(a command.Args) string {
 	if a.Version == nil {
 		return "This pull request has no release under way"
@@ -161,7 +161,7 @@ func endedText(a command.Args) string {
 	return fmt.Sprintf("The release of %s has ended (%s)", versionCode(a.Version), strings.ToLower(string(a.Phase)))
 }
 
-// waitText says how long a way back takes that is not instant.
+// waitText says how long a rollback takes that is not instant.
 func waitText(a command.Args) string {
 	if a.About.Duration == 0 {
 		return "how long that takes is not known, since no release of it was measured yet"
@@ -169,7 +169,7 @@ func waitText(a command.Args) string {
 	return prose.Estimate(a.About.Duration) + ", the longest that it took lately" + longer(a.Longer.Duration)
 }
 
-// branchesText names the branches that several applications are released from.
+// branchesText lists the branches of the applications to choose from.
 func branchesText(a command.Args) string {
 	var from []string
 	for _, c := range a.Choices {
@@ -179,7 +179,7 @@ func branchesText(a command.Args) string {
 	return strings.Join(slices.Compact(from), ", ")
 }
 
-// choicesText lists the commands that mean one application each.
+// choicesText lists one command for each application.
 func choicesText(a command.Args) string {
 	var lines []string
 	for _, c := range a.Choices {
@@ -193,7 +193,7 @@ func choicesText(a command.Args) string {
 	return strings.Join(lines, "\n")
 }
 
-// longer says that it may take longer than was said; nothing if it may not.
+// longer says how much longer it may take; empty if it may not.
 func longer(by time.Duration) string {
 	if by == 0 {
 		return ""
@@ -201,7 +201,7 @@ func longer(by time.Duration) string {
 	return fmt.Sprintf(", or %s longer if the load balancer does not report the health of each pod", prose.Span(by))
 }
 
-// allOf shows words, none of which is meant.
+// allOf joins words of which none is meant.
 func allOf(words []string) string {
 	var shown []string
 	for _, word := range words {
