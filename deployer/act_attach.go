@@ -25,9 +25,9 @@ type attachAct struct {
 	}
 }
 
-// do makes sure that the target's Service exists, that the Ingress references it under
-// the standby host, and that the load balancer has it. It comes before staging, since pods
-// created earlier have no trustworthy readiness gate on Google's load balancer.
+// do makes sure that the target's Service exists, that the Ingress references it under the
+// standby host, and that the load balancer has it. This comes before staging: on Google's load
+// balancer, the readiness gates of pods created earlier prove nothing.
 func (act attachAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if err := act.survey.mayStageOver(ctx, a); err != nil {
 		return pause{}, err
@@ -55,17 +55,17 @@ func (act attachAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, nil
 }
 
-// seed runs one pod of the version before the target's Service is referenced for the first
-// time. Google's load balancer then creates its health check, with the path of a pod's
-// readiness probe, or / if there is no pod, and never copies it again. A BackendConfig that
-// names the path makes this unnecessary.
+// seed runs one pod of the version before the target's Service is referenced for the first time.
+// Google's load balancer then creates its health check with the path of a pod's readiness probe,
+// or with / if there is no pod, and never copies it again. A BackendConfig that names the path
+// makes the seed unnecessary.
 func (act attachAct) seed(ctx context.Context, a *attempt) (pause, error) {
-	// A reference that lacks a port, even if taken up, shows nothing about that port.
+	// A reference without a port proves nothing about that port.
 	_, taken := track.TakenUp(a.o.Target.Service, a.o.Groups)
 	if !a.o.OnGCE() || a.o.Routes.Attached(a.target()) || taken && len(a.o.Routes.Standby[a.target()]) == 0 {
 		return pause{}, nil
 	}
-	// Report what prevents the reference before anything is started.
+	// Report what prevents the reference before starting anything.
 	if err := act.reference.checkTranslation(ctx, a); err != nil {
 		return pause{}, err
 	}
@@ -87,7 +87,7 @@ func (act attachAct) seed(ctx context.Context, a *attempt) (pause, error) {
 		}
 		return pause{
 			until:   t.LookAgainAt,
-			message: "starts one pod, of whose readiness probe the load balancer makes its health check: " + t.Progress,
+			message: "starts one pod: the load balancer creates its health check from the pod's readiness probe: " + t.Progress,
 			waits:   waitsForPods(v1alpha1.BecauseSeed, t.Deployment, t.Available, 1),
 		}, nil
 	}
@@ -97,8 +97,8 @@ func (act attachAct) seed(ctx context.Context, a *attempt) (pause, error) {
 	})
 }
 
-// sameProbe reports whether the target's pods already have the readiness probe that staged
-// pods will have.
+// sameProbe reports whether the target's pods already have the readiness probe that staged pods
+// will have.
 func (act attachAct) sameProbe(a *attempt) bool {
 	return a.bg.Spec.Template == v1alpha1.TemplateOwn || equality.Semantic.DeepEqual(a.o.Target.Probe, a.o.Previous.Probe)
 }

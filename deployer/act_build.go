@@ -24,11 +24,11 @@ type buildAct struct {
 	access  googleAccess
 	images  imaging
 	pace    cloudbuild.Pace
-	grace   time.Duration // before an intent without a build is begun again
-	retry   time.Duration // before a build that was lost is made anew
+	grace   time.Duration // before an intent without a build is repeated
+	retry   time.Duration // before a lost build is repeated
 }
 
-// do makes sure that the commit's image exists and is known by digest.
+// do makes sure that the commit's image exists and its digest is known.
 func (act buildAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if p, err := act.branch.mayBuild(ctx, a); err != nil || p.rests() {
 		return p, err
@@ -47,8 +47,8 @@ func (act buildAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return act.followBuild(ctx, a)
 }
 
-// resumeBuild continues from an intent without an outcome. A build that was started may not
-// be listed yet, so no other build is started before the grace time is over.
+// resumeBuild continues from an intent without an outcome. Cloud Build may not list a new build
+// yet, so no other build starts before the grace time is over.
 func (act buildAct) resumeBuild(ctx context.Context, a *attempt) (pause, error) {
 	if found, err := act.findBuild(ctx, a); err != nil || found {
 		return pause{
@@ -69,11 +69,10 @@ func (act buildAct) resumeBuild(ctx context.Context, a *attempt) (pause, error) 
 	return act.startBuild(ctx, a, intended.Retries)
 }
 
-// startBuild goes from the file at the commit to a build in progress. Nothing starts before
-// the whole file is known to be good. The intent is durable before the build starts, since
-// Cloud Build cannot recognise a repeated request. The record shows that the release is
-// building before anything is planned: if a file ends the process, it shows which release
-// it was.
+// startBuild goes from the file at the commit to a running build. Nothing starts before the whole
+// file is checked. The intent is durable before the build starts, since Cloud Build cannot
+// recognise a repeated request. The record shows that the release is building before anything is
+// planned: if a file crashes the process, the record names the release.
 func (act buildAct) startBuild(ctx context.Context, a *attempt, retries int32) (pause, error) {
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
@@ -113,9 +112,8 @@ func (act buildAct) startBuild(ctx context.Context, a *attempt, retries int32) (
 	})
 }
 
-// begun starts the build whose intent is durable, and records its handle. If this write
-// fails, or the process ends, the intent stays, and the next look finds the build by what it
-// carries.
+// begun starts the build whose intent is durable, and records its handle. If this write fails or
+// the process ends, the intent stays, and the next look finds the build by its tags.
 func (act buildAct) begun(ctx context.Context, a *attempt, begin func(context.Context) (cloudbuild.Handle, error)) (pause, error) {
 	handle, err := ask(ctx, a.turn, beginning, begin)
 	if not, ok := errors.AsType[*notBegun](err); ok {
@@ -132,7 +130,7 @@ func (act buildAct) begun(ctx context.Context, a *attempt, begin func(context.Co
 	return p, act.save(ctx, a)
 }
 
-// notBegun is the error of a build that, as far as is known, was not started.
+// notBegun is the error for a build that, as far as is known, did not start.
 type notBegun struct {
 	err    error
 	before *v1alpha1.BuildStatus // what the record had before the intent
@@ -141,8 +139,8 @@ type notBegun struct {
 func (n *notBegun) Error() string { return n.err.Error() }
 func (n *notBegun) Unwrap() error { return n.err }
 
-// certain reports whether the build certainly does not exist: then the record returns to
-// what it was before the intent.
+// certain reports whether the build certainly does not exist. The record then returns to its
+// state before the intent.
 func (n *notBegun) certain() bool {
 	refused, ok := errors.AsType[*cloudbuild.Error](n.err)
 	return ok && !refused.Uncertain
@@ -207,17 +205,17 @@ func (act buildAct) followBuild(ctx context.Context, a *attempt) (pause, error) 
 	}
 	a.rel.Status.Milestones.Built = &v1alpha1.BuiltMilestone{Image: image, At: metav1.NewTime(a.o.Now)}
 	said := "built " + image
-	if queued := state.Queued(a.o.Now); queued >= shownQueue { // else the step's own time says it all
+	if queued := state.Queued(a.o.Now); queued >= shownQueue { // otherwise the step's own time is enough
 		said += fmt.Sprintf(" (queued %s, built in %s)", prose.Span(queued), prose.Span(state.Worked()))
 	}
 	a.say(said)
 	return pause{}, nil
 }
 
-// forbiddenStep is the fault of a triggered build that would change the cluster although the
-// application does not allow it. A trigger is checked before it runs; this is for a trigger
-// that has changed since, or that reads its file from elsewhere than the commit. The undo
-// cancels the build.
+// forbiddenStep is the fault of a triggered build that would change the cluster without the
+// application's permission. A trigger is checked before it runs; this covers a trigger that has
+// changed since, or that reads its file from elsewhere than the commit. The undo cancels the
+// build.
 func (act buildAct) forbiddenStep(a *attempt, state cloudbuild.State) *fault {
 	if a.rel.Status.Build.Trigger == "" || state.ClusterStep == "" ||
 		a.bg.Spec.Build.ClusterSteps == v1alpha1.ClusterStepsAllow {
@@ -229,9 +227,9 @@ func (act buildAct) forbiddenStep(a *attempt, state cloudbuild.State) *fault {
 		a.bg.Spec.Build.Trigger, state.ClusterStep, a.bg.Name)
 }
 
-// buildAgain starts another build after Cloud Build lost one, each time after a longer pause.
-// The record keeps the lost build until the next is intended. The next one carries the number
-// of retries, so that no search finds the lost one in its place.
+// buildAgain starts another build after Cloud Build lost one, after ever longer pauses. The
+// record keeps the lost build until the next one is intended. The next one carries the retry
+// count, so that a search cannot confuse the two.
 func (act buildAct) buildAgain(ctx context.Context, a *attempt, lost cloudbuild.State) (pause, error) {
 	retries := a.rel.Status.Build.Retries
 	due := lost.Finished.Add(cmp.Or(act.retry, buildRetry) << retries)
@@ -286,11 +284,11 @@ func buildWaits(state cloudbuild.State) v1alpha1.WaitingBecause {
 	}
 }
 
-// shownQueue is the wait in the queue from which on it is shown, and its precision: showing
-// seconds would write the record every other second.
+// shownQueue is the shortest queueing time that is shown, and its precision: showing seconds
+// would write the record every other second.
 const shownQueue = 10 * time.Second
 
-// whileBuilding says in words what a build waits for.
+// whileBuilding describes what a build waits for.
 func whileBuilding(state cloudbuild.State, now time.Time) string {
 	switch state.Phase {
 	case cloudbuild.Queued:
@@ -309,8 +307,8 @@ func whileBuilding(state cloudbuild.State, now time.Time) string {
 	}
 }
 
-// approveBuild is the command that approves a build that waits for approval; only this form
-// of the command supports locations.
+// approveBuild is the command that approves a waiting build. Only this form of the command
+// supports locations.
 func approveBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
 	return v1alpha1.Shell("gcloud", "alpha", "builds", "approve",
 		fmt.Sprintf("projects/%s/locations/%s/builds/%s", b.Project, b.Location, b.ID))

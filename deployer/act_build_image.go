@@ -19,8 +19,8 @@ type imaging struct {
 	registry *registry.Client
 }
 
-// builtImage is the image of a build that succeeded, by digest: as the build reports it, or
-// else as its registry does. Asking writes nothing, so after a crash it just asks again.
+// builtImage is the image of a successful build, by digest, as the build or else its registry
+// reports it. Asking writes nothing, so it is simply repeated after a crash.
 func (i imaging) builtImage(ctx context.Context, a *attempt, state cloudbuild.State) (string, error) {
 	b := a.rel.Status.Build
 	image, err := state.Digest(b.Image)
@@ -41,9 +41,9 @@ func (i imaging) builtImage(ctx context.Context, a *attempt, state cloudbuild.St
 	return cloudbuild.Repository(reference) + "@" + digest, nil
 }
 
-// askRegistry asks for the name that the build's own plan has fixed. Google's registries are
-// asked with the account granted to the namespace, and only about projects granted to it:
-// otherwise its owner could look into others' registries.
+// askRegistry asks for the name that the build's own plan fixed. It asks Google's registries with
+// the account granted to the namespace, and only about projects granted to it. Otherwise the
+// namespace's owner could look into others' registries.
 func (i imaging) askRegistry(ctx context.Context, a *attempt, reference string) (string, error) {
 	signIn := func(context.Context) (oauth2.TokenSource, error) { return nil, nil }
 	if home := registry.Project(reference); home != "" {
@@ -64,7 +64,7 @@ func (i imaging) askRegistry(ctx context.Context, a *attempt, reference string) 
 }
 
 // registryFault separates what another commit or spec fixes, and what a grant fixes, from
-// trouble that passes.
+// temporary trouble.
 func registryFault(reference string, err error) error {
 	var (
 		missing *registry.MissingError
@@ -74,7 +74,7 @@ func registryFault(reference string, err error) error {
 	switch {
 	case errors.As(err, &missing):
 		return releaseFault(v1alpha1.FailedNoDigest,
-			"the build succeeded, but %s is not in its registry: the build pushed its image under another name, or none; correct the name in the "+
+			"the build succeeded, but %s is not in its registry: the build pushed another name, or nothing; correct the name in the "+
 				"step that pushes, or spec.build.image of the BlueGreen", reference)
 	case errors.As(err, &refused):
 		return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedRegistryRefused, message: "the build succeeded, but " + refused.Error()}

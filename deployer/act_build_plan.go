@@ -14,16 +14,16 @@ import (
 	"github.com/turnout-dev/turnout/deployer/registry"
 )
 
-// buildPlan is what a release asks of Cloud Build, fully checked.
+// buildPlan is a fully checked request to Cloud Build.
 type buildPlan struct {
 	request cloudbuild.Request
-	// file is the build as it is created; of a triggered build, as it was read.
+	// file is the build to create; for a triggered build, the file that was read.
 	file *cloudbuild.File
-	// written is the same file before steps that change the cluster were left out.
+	// written is the same file before the steps that change the cluster were removed.
 	written *cloudbuild.File
 	// chosen is the image to deploy.
 	chosen cloudbuild.Chosen
-	// needs are the grants that only the plan reveals, besides those of the spec.
+	// needs are the grants that only the plan reveals, in addition to the spec's.
 	needs []v1alpha1.Grant
 }
 
@@ -43,13 +43,13 @@ func (p buildPlan) triggerID() string {
 	return p.request.Trigger.ID
 }
 
-// buildPlanner finds out what to build, and from what.
+// buildPlanner determines what to build, and from what.
 type buildPlanner struct {
 	repository ownRepository
 	access     googleAccess
 }
 
-// planBuild reads the build, from the file at the commit or from the trigger, checks it, and
+// planBuild reads the build from the file at the commit or from the trigger, checks it, and
 // chooses the image.
 func (b buildPlanner) planBuild(ctx context.Context, a *attempt) (buildPlan, error) {
 	p := buildPlan{request: b.buildRequest(a)}
@@ -85,7 +85,7 @@ func (b buildPlanner) buildRequest(a *attempt) cloudbuild.Request {
 	}
 }
 
-// configuredBuild is the build of spec.build.config, at the commit.
+// configuredBuild is the build of spec.build.config at the commit.
 func (b buildPlanner) configuredBuild(ctx context.Context, a *attempt, p *buildPlan) (err error) {
 	config := a.bg.Spec.Build.Config
 	if p.written, err = b.buildFile(ctx, a, config, "name another file in spec.build.config of bluegreen "+a.bg.Name); err != nil {
@@ -101,14 +101,14 @@ func (b buildPlanner) configuredBuild(ctx context.Context, a *attempt, p *buildP
 	if pool != "" && pool != p.request.Project {
 		p.needs = append(p.needs, v1alpha1.ProjectGrant(pool, "options.pool of "+config))
 	}
-	for _, warning := range p.file.Warnings { // of what a trigger would not leave out
+	for _, warning := range p.file.Warnings { // about what a trigger would do differently
 		a.finding(warning.String())
 	}
 	return nil
 }
 
-// triggeredBuild is the build of spec.build.trigger, as the trigger holds it or as the file
-// that it names says at the commit.
+// triggeredBuild is the build of spec.build.trigger, inline in the trigger or in a file at the
+// commit.
 func (b buildPlanner) triggeredBuild(ctx context.Context, a *attempt, p *buildPlan) error {
 	spec, r := a.bg.Spec.Build, &p.request
 	builds, err := b.access.plannedBuilds(ctx, a, *p)
@@ -161,8 +161,8 @@ func (b buildPlanner) triggeredBuild(ctx context.Context, a *attempt, p *buildPl
 	return nil
 }
 
-// buildFile reads a build's file at the commit; otherwise is the alternative way out if there
-// is no such file.
+// buildFile reads a build's file at the commit. otherwise is the alternative way out if there is
+// no such file.
 func (b buildPlanner) buildFile(ctx context.Context, a *attempt, path, otherwise string) (*cloudbuild.File, error) {
 	what := a.rel.Spec.Deploy
 	source, repository, commit := b.repository.source(a.work), a.bg.Spec.Repository, what.Commit
@@ -181,8 +181,7 @@ func (b buildPlanner) buildFile(ctx context.Context, a *attempt, path, otherwise
 	return cloudbuild.Parse(path, data)
 }
 
-// provideSource brings the commit to where Cloud Build finds it. A trigger has its own
-// source.
+// provideSource uploads the commit for Cloud Build. A trigger has its own source.
 func (b buildPlanner) provideSource(ctx context.Context, a *attempt, p *buildPlan) error {
 	r := &p.request
 	switch {
@@ -214,9 +213,9 @@ func (b buildPlanner) provideSource(ctx context.Context, a *attempt, p *buildPla
 	return nil
 }
 
-// lookForRivals reports other triggers that would change the cluster at the same push. It
-// looks once, right before a release's first build, and never stops one: a failed look is
-// only a finding. The error means that the answer is not there yet.
+// lookForRivals reports other triggers that would change the cluster on the same push. It looks
+// once, right before a release's first build, and never stops one: a failed look is only a
+// finding. An error means that the answer is still pending.
 func (b buildPlanner) lookForRivals(ctx context.Context, a *attempt, p buildPlan) error {
 	r := p.request
 	builds, err := b.access.plannedBuilds(ctx, a, p)
@@ -232,12 +231,11 @@ func (b buildPlanner) lookForRivals(ctx context.Context, a *attempt, p buildPlan
 	case pending(err) != nil:
 		return err
 	case errors.As(err, &refused) && refused.Code == codes.PermissionDenied:
-		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: Turnout may not list the triggers of project "+
-			"%s; grant "+
-			"its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
+		a.finding(fmt.Sprintf("other triggers may deploy %s, too: Turnout may not list the triggers of project "+
+			"%s; grant its service account roles/cloudbuild.builds.viewer there", r.Repository, r.Project))
 		return nil
 	case err != nil:
-		a.finding(fmt.Sprintf("it was not looked whether other triggers deploy %s, too: %v", r.Repository, err))
+		a.finding(fmt.Sprintf("other triggers may deploy %s, too: Turnout could not list them: %v", r.Repository, err))
 		return nil
 	}
 	for _, rival := range cloudbuild.Rivals(triggers, r.Repository, r.Branch, a.bg.Spec.Build.Trigger, p.written) {
@@ -269,7 +267,7 @@ func buildFault(err error) error {
 	return err
 }
 
-// plannedBuilds is Cloud Build for a planned build, if all that its plan needs is granted.
+// plannedBuilds is the client for a planned build, if everything that the plan needs is granted.
 func (g googleAccess) plannedBuilds(ctx context.Context, a *attempt, p buildPlan) (*cloudbuild.Client, error) {
 	builds, _, err := g.reach(ctx, a, append(a.bg.Needs(), p.needs...)...)
 	return builds, err

@@ -18,12 +18,11 @@ type confirmAct struct {
 	urging    urging
 	urlMap    urlMap
 	routes    newsReader
-	takeUp    time.Duration // what a load balancer is given that does not tell; 0: the default
+	takeUp    time.Duration // time for a load balancer that does not report; 0: the default
 }
 
-// do waits until the switch has taken effect and the public address has been measured for
-// some time after that. Whatever was not observed is reported as such; the prober's own
-// trouble never moves traffic.
+// do waits until the switch has taken effect, and then measures the public address for some time.
+// It reports whatever was not observed. The prober's own trouble never moves traffic.
 func (act confirmAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m := act.measuring.measured(a)
 	l, seen := act.lookAtSwitch(ctx, a, m)
@@ -60,7 +59,7 @@ func (act confirmAct) do(ctx context.Context, a *attempt) (pause, error) {
 		act.measuring.unproved(a)
 		limit := a.bg.Spec.Deadlines.Confirm.Duration
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedNotTakenUp, about: about{limit: limit}, message: fmt.Sprintf(
-			"%s, after %s (spec.deadlines.confirm); %s routes users to %s and stays so: see its %s, and type /rollback to go back",
+			"%s, after %s (spec.deadlines.confirm); %s still routes users to %s: see its %s, and type /rollback to go back",
 			v.Message, limit, a.o.Routes, a.target(), a.o.Routes.Tells())}
 	case track.ConfirmDone:
 	}
@@ -68,7 +67,7 @@ func (act confirmAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, nil
 }
 
-// confirmed notes that the switch took effect, and what was seen of it from outside.
+// confirmed records that the switch took effect, and what was seen from outside.
 func (act confirmAct) confirmed(a *attempt, m *measurement, seen proof.Reading) {
 	p := &v1alpha1.ProofStatus{Result: v1alpha1.ProofNotObserved, Message: "the public address was not asked: spec.url is not set"}
 	if m != nil {
@@ -130,14 +129,14 @@ func (act confirmAct) lookAtSwitch(ctx context.Context, a *attempt, m *measureme
 	return l, seen
 }
 
-// oneImage reports whether both colours run the same image, and notes it: then nobody can tell
-// from an answer which colour it came from.
+// oneImage reports whether both colours run the same image, and records that. An answer then does
+// not show which colour it came from.
 func (act confirmAct) oneImage(a *attempt) bool {
 	m := a.rel.Status.Milestones
 	if m.Staged == nil || m.Previous == nil || m.Staged.Image != m.Previous.Image {
 		return false
 	}
-	a.finding(fmt.Sprintf("both colours run %s: the answers of %s cannot tell the new version from the old one, so they do not say when "+
+	a.finding(fmt.Sprintf("both colours run %s: the answers of %s do not distinguish the two versions, so they do not show when "+
 		"users reached it", m.Staged.Image, a.bg.Spec.URL))
 	return true
 }

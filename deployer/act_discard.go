@@ -17,9 +17,9 @@ type discardAct struct {
 	}
 }
 
-// do stops a build that nobody needs any more and shrinks the target, if this release
-// staged it. The reference in the Ingress stays. It reads past the cache who staged the
-// target, since the cache may not have the staging yet.
+// do stops a build that nobody needs any more, and shrinks the target if this release staged it.
+// The reference in the Ingress stays. It reads past the cache who staged the target, since the
+// cache may not have the staging yet.
 func (act discardAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if err := act.build.cancelBuild(ctx, a); err != nil {
 		return pause{}, err
@@ -49,7 +49,7 @@ func (act discardAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, nil
 	}
 	if last := a.bg.Status.LastSwitch; last != nil && last.From.Color == m.Target {
-		last.Shrunk = true // what was held there is gone since this release was staged
+		last.Shrunk = true // this release was staged over what was held there
 	}
 	return pause{}, nil
 }

@@ -15,8 +15,8 @@ type promoteAct struct {
 	repository ownRepository
 }
 
-// do waits for the approval to switch, by policy or by a person, and until nobody keeps
-// the application locked.
+// do waits for the approval to switch, by policy or by a person, and until nobody locks the
+// application.
 func (act promoteAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m := &a.rel.Status.Milestones
 	if lock := a.bg.Status.Lock; lock != nil {
@@ -24,10 +24,10 @@ func (act promoteAct) do(ctx context.Context, a *attempt) (pause, error) {
 		return unlocking(lock), nil
 	}
 	if waited := a.rel.Status.Phase == v1alpha1.ReleaseWaiting; waited && m.Verified != nil {
-		// However short the wait was: a version may go bad while nobody looks at it.
+		// However short the wait was, the version may have gone bad in the meantime.
 		m.Verified.AskAgain = true
 	}
-	if m.Approved != nil { // it was only locked again
+	if m.Approved != nil { // only locked again
 		return pause{}, nil
 	}
 	if approval := a.rel.Spec.Approval; approval != nil {
@@ -47,7 +47,7 @@ func (act promoteAct) do(ctx context.Context, a *attempt) (pause, error) {
 	limit := a.bg.Spec.Promotion.Timeout.Duration
 	since := a.entry().StartedAt.Time
 	if t := a.bg.Status.UnlockedAt; t != nil && t.After(since) {
-		since = t.Time // nobody could have approved before
+		since = t.Time // nobody could approve earlier
 	}
 	until := since.Add(limit)
 	if !a.o.Now.Before(until) {
@@ -61,7 +61,7 @@ func (act promoteAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return pause{until: until, message: "waits for /promote: " + why.message, waits: why.waits}, nil
 }
 
-// approvalNeeded says why a person has to approve; empty if policy approves.
+// approvalNeeded is why a person must approve; empty if policy approves.
 func (act promoteAct) approvalNeeded(ctx context.Context, a *attempt) (pause, error) {
 	if a.bg.Spec.Promotion.Mode == v1alpha1.PromotionManual {
 		return pause{message: "spec.promotion.mode is Manual", waits: track.WaitsFor(v1alpha1.WaitsForApproval, v1alpha1.BecauseManual)}, nil

@@ -25,8 +25,8 @@ type restoreAct struct {
 	}
 }
 
-// do brings traffic back to the previous colour, if that can take it. It reads again
-// where users are: a switch whose reply was lost may have been made.
+// do brings traffic back to the previous colour, if that can take it. It reads again where users
+// are, since a switch may have happened although its reply was lost.
 func (act restoreAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m, now := &a.rel.Status.Milestones, metav1.NewTime(a.o.Now)
 	var err error
@@ -43,9 +43,9 @@ func (act restoreAct) do(ctx context.Context, a *attempt) (pause, error) {
 	default: // still on the target
 	}
 	if m.SwitchedAt == nil {
-		// The patch whose reply was lost moved them. This undo is for a switch, then.
+		// The patch whose reply was lost moved them. So there is a switch to undo.
 		m.SwitchedAt = &now
-		a.say("the switch had been made after all")
+		a.say("the switch had happened after all")
 		act.switches.recordSwitch(a.work, a.rel)
 		return pause{}, act.save(ctx, a)
 	}
@@ -102,12 +102,11 @@ func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, act.status.saveApplication(ctx, a.work)
 }
 
-// cannotTakeBack says why traffic must not go back to the previous colour: it has no ready
-// endpoint, or it now fails the same requests. A broken database fails both colours, and
-// moving traffic would only add to the trouble. One bad answer may be chance, so it asks
-// twice. If it cannot ask, users still go back from a version that is known to be bad to one
-// whose endpoints are ready. Once a person wants users back, it does not ask, since an answer
-// may be slow.
+// cannotTakeBack is why traffic must not go back to the previous colour: it has no ready
+// endpoint, or it now fails the same requests. A broken database fails both colours, and moving
+// traffic would only add to the trouble. One bad answer may be chance, so it asks twice. If it
+// cannot ask, users still go back from a known bad version to one with ready endpoints. A
+// person's rollback skips the check, since an answer may be slow.
 func (act restoreAct) cannotTakeBack(ctx context.Context, a *attempt) (string, error) {
 	side := a.o.Previous
 	endpoints, err := act.routes.ReadyEndpoints(ctx, a.bg.Namespace, side.Service)
@@ -128,7 +127,7 @@ func (act restoreAct) cannotTakeBack(ctx context.Context, a *attempt) (string, e
 			return "", ctx.Err()
 		}
 		if unseen != nil {
-			a.finding(fmt.Sprintf("the previous colour could not be asked before traffic went back to it: %v", unseen))
+			a.finding(fmt.Sprintf("the previous colour could not be checked before traffic went back to it: %v", unseen))
 		}
 		if problem == nil {
 			return "", nil

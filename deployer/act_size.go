@@ -9,20 +9,20 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// sizeAct makes the version to return to run at the size that users need.
+// sizeAct scales the version to return to, to the size that users need.
 type sizeAct struct {
 	reference reference
 	rollout   rollout
 	workloads scaler
 }
 
-// do makes the version to return to run at the live colour's size. While the version is held
-// there is nothing to do; at a standby size it is scaled; if something else was staged over
-// it, it is staged again, without a build.
+// do scales the version to return to, to the live colour's size. A held version has that size
+// already. A version at standby size is scaled. A version over which something else was staged is
+// staged again, without a build.
 func (act sizeAct) do(ctx context.Context, a *attempt) (pause, error) {
-	// The Ingress has referenced it ever since users left it. If somebody removed the
-	// reference, it comes back before any pod starts. While the version is held, nothing is
-	// asked of the load balancer's controller: these pods have served users.
+	// The Ingress has referenced it ever since users left it. If somebody removed the reference,
+	// it is restored before any pod starts. A held version needs no report of the load balancer's
+	// controller: its pods have served users.
 	if (a.o.OnGCE() || a.o.Routes.Gateway != nil) && a.o.Routes.Live() == a.target().Other() && !track.LookOf(a.rel, a.o).Held() {
 		if p, err := act.reference.reference(ctx, a); err != nil || p.rests() {
 			return p, err

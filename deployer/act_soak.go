@@ -17,7 +17,7 @@ type soakAct struct {
 	judging   judging
 }
 
-// do watches the new version under live traffic, and then it is a success.
+// do watches the new version under live traffic; then the release has succeeded.
 func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	if by := (rollbackJudge{a.bg, a.releases}).rollbackOf(a.rel); by != nil {
 		return pause{}, &fault{
@@ -57,7 +57,7 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	case track.SoakHeld:
 	}
 	if metrics.rests() {
-		a.wakeAt(a.o.Now.Add(watch.Interval)) // the pods are watched on
+		a.wakeAt(a.o.Now.Add(watch.Interval)) // the pods are still watched
 		return metrics, nil
 	}
 	st.Milestones.SoakedAt = &now
@@ -65,7 +65,7 @@ func (act soakAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, nil
 }
 
-// lookLive looks once at the live colour: how many pods are ready, and whether the ready ones,
+// lookLive observes the live colour once: how many pods are ready, and whether the ready ones,
 // which have the users, answer the gate's requests.
 func (act soakAct) lookLive(ctx context.Context, a *attempt) track.SoakLook {
 	t := a.o.Target

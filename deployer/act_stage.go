@@ -28,9 +28,9 @@ func (act stageAct) do(ctx context.Context, a *attempt) (pause, error) {
 	})
 }
 
-// renew ends the pods that this release started before their Service was referenced, so that
-// they are created again: the load balancer let them through and will never report whether it
-// finds them healthy. No user reaches them.
+// renew deletes the pods that this release started before their Service was referenced, so that
+// they are created again. The load balancer let the old ones through and will never report their
+// health. No user reaches them.
 func (act stageAct) renew(ctx context.Context, a *attempt) (pause, error) {
 	t := a.o.Target
 	old := func(p track.Pod) bool { return !p.Terminating && track.LetThroughUnreferenced(p) }
@@ -45,7 +45,7 @@ func (act stageAct) renew(ctx context.Context, a *attempt) (pause, error) {
 		return pause{}, err
 	}
 	return pause{
-		message: fmt.Sprintf("ends pods of %s that were started before the ingress named service %s, to make them anew", t.Deployment,
+		message: fmt.Sprintf("replaces pods of %s that were started before the ingress named service %s", t.Deployment,
 			t.Service),
 		waits: waitsForPods(v1alpha1.BecauseRenewed, t.Deployment, 0, t.Replicas),
 	}, nil

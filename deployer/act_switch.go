@@ -24,9 +24,9 @@ type switchAct struct {
 	}
 }
 
-// do is the step users would notice. Its intent is durable before the patch: from
-// then on a cancel comes too late, and after a crash the next look reads where the traffic is.
-// A deploy waits for the baseline of its proof first.
+// do switches users. Its intent is durable before the patch. From then on a cancel is too late,
+// and after a crash the next look reads where the traffic is. A deploy first waits for the
+// baseline of its proof.
 func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 	m, measured := &a.rel.Status.Milestones, act.measuring.measured(a)
 	if m.SwitchIntendedAt == nil {
@@ -71,17 +71,17 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, act.status.saveApplication(ctx, a.work)
 }
 
-// translates reports, right before a switch, whether Google's controller can take it up: much may
-// have changed since the Service was attached. Otherwise the patch would move nobody, and
-// somebody may fix the cause in the meantime. Users of a rollback do not wait for that, in case
-// this check is wrong.
+// translates checks, right before a switch, whether Google's controller can take it up, since
+// much may have changed since the Service was attached. Otherwise the patch would move nobody,
+// and a later repair would move users at an unexpected time. A rollback ignores a bad result, in
+// case this check is wrong.
 func (act switchAct) translates(ctx context.Context, a *attempt) error {
 	if !a.o.OnGCE() && a.o.Routes.Gateway == nil {
 		return nil
 	}
 	err := act.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	if err != nil && a.rel.Spec.Kind == v1alpha1.Rollback {
-		a.finding(a.o.Routes.String() + " is switched all the same: " + err.Error())
+		a.finding(a.o.Routes.String() + " is switched despite a problem: " + err.Error())
 		return nil
 	}
 	return err

@@ -18,8 +18,8 @@ type verifyAct struct {
 	through throughGateway
 }
 
-// do makes the health gate's rounds, one per look, until every pod of the target has
-// passed enough of them in a row.
+// do runs the health gate's rounds, one per look, until every pod of the target has passed enough
+// of them in a row.
 func (act verifyAct) do(ctx context.Context, a *attempt) (pause, error) {
 	st, spec := &a.rel.Status, a.bg.Spec.Gate
 	watch := track.GateWatchOf(spec, a.rel, a.o)
@@ -32,7 +32,7 @@ func (act verifyAct) do(ctx context.Context, a *attempt) (pause, error) {
 	}
 	if n := len(a.o.Target.Pods); n > v1alpha1.MaxPods {
 		return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedGateSpec, message: fmt.Sprintf(
-			"deployment %s has %d pods, and a release can record of %d that they passed the gate: give it fewer, larger ones", a.o.Target.Deployment,
+			"deployment %s has %d pods, but a release can record the gate's result for only %d: give it fewer, larger ones", a.o.Target.Deployment,
 			n, v1alpha1.MaxPods)}
 	}
 	if plan.Warning != "" {
@@ -60,14 +60,14 @@ func (act verifyAct) do(ctx context.Context, a *attempt) (pause, error) {
 	case track.GatePassed:
 	}
 	st.Milestones.Verified = &v1alpha1.VerifiedMilestone{
-		Image: a.o.Target.Image, TemplateHash: status.TemplateHash, // as they were asked; the switch wants those staged
+		Image: a.o.Target.Image, TemplateHash: status.TemplateHash, // as checked; the switch requires that these are staged
 		Pods: status.Pods, Check: status.Check, At: metav1.NewTime(look.EndedAt),
 	}
 	a.say(verdict.Message)
 	return pause{}, nil
 }
 
-// lookAt makes one round on the target's pods.
+// lookAt runs one round on the target's pods.
 func (act verifyAct) lookAt(ctx context.Context, a *attempt, plan gate.Plan) track.GateLook {
 	look := track.GateLook{TemplateHash: a.o.Target.TemplateHash, Pods: a.o.Target.Pods, Check: plan.Check, StartedAt: time.Now()}
 	result := gate.Round(ctx, act.pods, plan, a.bg.Spec.Gate.TryTimeout.Duration, look.Pods)

@@ -21,9 +21,9 @@ type warmAct struct {
 	settle time.Duration // of [route.Router]
 }
 
-// do waits until the load balancer itself finds every pod of the target healthy or, if it
-// does not report that, until requests to the target's Service reach each of its pods. It
-// makes Google's controller report again when that would show something new.
+// do waits until the load balancer itself finds every pod of the target healthy. If the load
+// balancer does not report that, it waits until requests to the target's Service reach each of
+// its pods. It makes Google's controller report again when that would show something new.
 func (act warmAct) do(ctx context.Context, a *attempt) (pause, error) {
 	st := a.route()
 	w := track.WarmAnew(a.rel, a.o)
@@ -39,7 +39,7 @@ func (act warmAct) do(ctx context.Context, a *attempt) (pause, error) {
 		at := metav1.NewMicroTime(a.o.Now)
 		st.Pokes, st.PokedAt = st.Pokes+1, &at
 		a.say(lackingText(w, a.o.Target.Service))
-		// Counted first: a poke that is not in the record would be repeated again and again.
+		// Count first: an uncounted poke would be repeated again and again.
 		if err := act.save(ctx, a); err != nil {
 			return pause{}, err
 		}
@@ -58,9 +58,8 @@ func (act warmAct) do(ctx context.Context, a *attempt) (pause, error) {
 	return p, nil
 }
 
-// rarely is when a poke that is due may be made: at once, unless the controller's budget of
-// events is nearly used up and the last poke was recent. Users who go back do not wait for
-// that.
+// rarely is when a due poke may be sent: at once, unless the controller's event budget is nearly
+// used up and the last poke was recent. Users who go back do not wait for that.
 func (act warmAct) rarely(ctx context.Context, a *attempt, w track.Warmth) time.Time {
 	if w.PokeAt.IsZero() || a.o.Now.Before(w.PokeAt) || a.rel.Spec.Kind == v1alpha1.Rollback || a.o.Routes.PokedAt.After(a.o.Now) {
 		return time.Time{}
@@ -73,7 +72,7 @@ func (act warmAct) rarely(ctx context.Context, a *attempt, w track.Warmth) time.
 	return a.o.Routes.PokedAt.Add(news.RarePokes(act.settle))
 }
 
-// waitsForWarmth is what a target lacks, in facts.
+// waitsForWarmth is what a target lacks, as data.
 func (act warmAct) waitsForWarmth(a *attempt, w track.Warmth) *v1alpha1.Waiting {
 	waits := track.WaitsForObject(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseEndpoints, a.o.Target.Service)
 	if a.o.OnGCE() {

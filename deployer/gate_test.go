@@ -345,7 +345,7 @@ func TestPreviousColourIsAskedBeforeItGetsTrafficBack(t *testing.T) {
 		},
 		{
 			name: "out of reach", previous: func() (int, error) { return 0, syscall.EHOSTUNREACH }, live: v1alpha1.Blue,
-			finding: "the previous colour could not be asked before traffic went back to it",
+			finding: "the previous colour could not be checked before traffic went back to it",
 		},
 		{name: "bad once", previous: onceBad(), live: v1alpha1.Blue},
 	} {

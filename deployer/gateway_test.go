@@ -260,7 +260,8 @@ func TestNobodyIsMovedWhileAGatewayNoLongerAcceptsTheRoute(t *testing.T) {
 	w.until("the Gateway to say so", func() bool { return len(w.routes().AcceptedSince(nil)) == 1 }, func() string { return "" })
 	w.approve(rel)
 	rel = w.await(rel, "its end", hasEnded)
-	if rel.Status.Phase != v1alpha1.ReleaseError || !strings.Contains(rel.Status.Failure.Message, "infra/inside says Accepted is false") {
+	const why = "infra/inside reports that Accepted is false"
+	if rel.Status.Phase != v1alpha1.ReleaseError || !strings.Contains(rel.Status.Failure.Message, why) {
 		t.Errorf("it ended as %s: %+v", rel.Status.Phase, rel.Status.Failure)
 	}
 	w.expectOnGateway(v1alpha1.Blue, 2)
@@ -280,7 +281,7 @@ func TestGatewayThatStopsAcceptingAfterTheSwitchMovesUsersBack(t *testing.T) {
 	g.acceptInside(false)
 	g.holdInside(false)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
-	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedTranslate || !strings.Contains(f.Message, "says Accepted is false") {
+	if f := rel.Status.Failure; f.Reason != v1alpha1.FailedTranslate || !strings.Contains(f.Message, "reports that Accepted is false") {
 		t.Errorf("the failure is %+v", f)
 	}
 	w.expectOnGateway(v1alpha1.Blue, 4)
@@ -304,7 +305,7 @@ func TestGatewayThatIsTakenAwayInTheMiddleIsNotTakenForOneThatFollowed(t *testin
 	check(t, w.kube.Patch(t.Context(), u, client.MergeFrom(before)))
 	g.holdInside(false)
 	rel = w.await(rel, "its end", hasEnded)
-	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedNotTakenUp || !strings.Contains(f.Message, "says nothing of it") {
+	if f := rel.Status.Failure; f == nil || f.Reason != v1alpha1.FailedNotTakenUp || !strings.Contains(f.Message, "no longer reports on it") {
 		t.Errorf("it ended as %s: %+v", rel.Status.Phase, f)
 	}
 	w.until("the condition says so", func() bool { return w.condition(v1alpha1.ConditionSwitchUnconfirmed) != nil },

@@ -12,27 +12,26 @@ import (
 const (
 	// confirmPause is the time between two looks.
 	confirmPause = time.Second
-	// oldLingers: at the deadline, an answer of the old version that is more recent than
-	// this means that the old version is still there.
+	// oldLingers: if the old version still answered this shortly before the deadline, it is still
+	// there.
 	oldLingers = 10 * time.Second
-	// NewInARow is how many answers of the new version, without one of the old in between,
-	// show that it is there.
+	// NewInARow is how many consecutive answers of the new version show that it is there.
 	NewInARow = 3
 )
 
-// SwitchLook is one look at a switch that was made.
+// SwitchLook is one observation of a switch that was made.
 type SwitchLook struct {
 	Now, SwitchedAt, Deadline time.Time
-	Effect                    time.Time // when the first sign was seen that it took effect; zero: none yet
+	Effect                    time.Time // when the first sign of the new version was seen; zero: none yet
 	Rollback                  bool
-	GCE                       bool          // the load balancer is Google's, which reports
-	News                      News          // since right before the switch
-	Unsettled                 bool          // its report about the URL map may concern an earlier change
+	GCE                       bool          // Google's load balancer, whose controller reports
+	News                      News          // of its controller since just before the switch
+	Unsettled                 bool          // the report on the URL map may concern an earlier change
 	Read                      MapWord       // what the URL map itself shows
-	Gateway                   bool          // the load balancer is a Gateway's, whose controller reports in the route's status
-	Parents                   ParentsWord   // its report about the route as it was switched
+	Gateway                   bool          // a Gateway, whose controller reports in the route's status
+	Parents                   ParentsWord   // that report, for the switched route
 	URL                       string        // the public address; empty: no requests are sent
-	Seen                      Answered      // what it answered
+	Seen                      Answered      // the answers of that address
 	ToldApart                 bool          // the two versions' answers can be distinguished
 	Resumed                   time.Time     // when requests resumed after an interruption
 	Wait                      time.Duration // for a load balancer that does not report
@@ -50,21 +49,21 @@ type Answered struct {
 
 // MapWord is what the URL map of Google's load balancer shows about routes.
 type MapWord struct {
-	// Asked: whoever runs Turnout allows it to read the map. Tells: as far as is known, it can
-	// be read and shows which colour it leads to.
+	// Asked: the operator of Turnout allows it to read the map. Tells: the map can be read and
+	// shows which colour it leads to, as far as is known.
 	Asked, Tells bool
 	// There: it leads to where the release sends users. Against: it leads to the other colour.
 	There, Against bool
-	// Pending: what it leads to is not known yet, and soon will be.
+	// Pending: where it leads is not known yet, but soon will be.
 	Pending bool
 	// Text is for people: what the map shows, or how to make it readable.
 	Text string
 }
 
-// ConfirmOutcome is the conclusion from a look at a switch.
+// ConfirmOutcome is the conclusion from an observed switch.
 type ConfirmOutcome int
 
-// The outcomes of a look at a switch.
+// The outcomes of an observed switch.
 const (
 	ConfirmAgain          ConfirmOutcome = iota + 1 // look again, at SwitchVerdict.At
 	ConfirmDone                                     // it took effect, or nothing more can be known
@@ -73,7 +72,7 @@ const (
 	ConfirmStuck                                    // it has not, and time is up
 )
 
-// SwitchVerdict is the conclusion from a look at a switch.
+// SwitchVerdict is the conclusion from an observed switch, with its reasons.
 type SwitchVerdict struct {
 	Outcome ConfirmOutcome
 	Sign    v1alpha1.Sign     // that it took effect, if this look is the first to see one
@@ -83,7 +82,7 @@ type SwitchVerdict struct {
 	Finding string            // what was not observed, if anything
 }
 
-// Judge draws the conclusion from a look.
+// Judge draws the conclusion.
 func (l SwitchLook) Judge() SwitchVerdict {
 	v := SwitchVerdict{}
 	effect := l.Effect
@@ -106,8 +105,8 @@ func (l SwitchLook) Judge() SwitchVerdict {
 	case l.Parents.Refused && effect.IsZero() && !l.Rollback:
 		v.Outcome, v.Message = ConfirmUntranslatable, l.Parents.Text
 	case l.News.Translate != "" && effect.IsZero() && !l.Rollback:
-		// Nothing took effect, and the controller no longer updates the live colour's
-		// endpoints. A rollback has no way back.
+		// Nothing took effect, and the controller no longer updates the live colour's endpoints.
+		// A rollback cannot be undone.
 		v.Outcome, v.Message = ConfirmUntranslatable, l.News.Translate
 	case !effect.IsZero() && !l.Now.Before(end):
 		v.Outcome = ConfirmDone
@@ -140,9 +139,9 @@ func (l SwitchLook) Judge() SwitchVerdict {
 
 // sign is the best sign in this look that the switch took effect; empty if there is none.
 //
-// On a Gateway an answer of the new version is none: of several Gateways and front ends
-// only the nearest has answered. If a controller does not report which generation it
-// speaks of, the sign is that a fixed time has passed.
+// On a Gateway an answer of the new version is no sign: only the nearest of several Gateways and
+// front ends has answered. If a controller does not report the generation of its conditions, the
+// sign is that a fixed time has passed.
 func (l SwitchLook) sign() v1alpha1.Sign {
 	switch {
 	case l.Gateway && l.Parents.InEffect:
@@ -163,7 +162,7 @@ func (l SwitchLook) sign() v1alpha1.Sign {
 	return ""
 }
 
-// quiet is the time since which nothing contradicts that the switch took effect.
+// quiet is the time since which nothing contradicts the switch.
 func (l SwitchLook) quiet() time.Time {
 	if l.ToldApart && l.Seen.LastOld.After(l.SwitchedAt) {
 		return l.Seen.LastOld
@@ -171,7 +170,7 @@ func (l SwitchLook) quiet() time.Time {
 	return l.SwitchedAt
 }
 
-// rest is how long after it took effect a switch is confirmed, as things look now: a load
+// rest is how long after it took effect a switch is confirmed, on current evidence. A load
 // balancer's front ends take up a change one after the other.
 func (l SwitchLook) rest(effect time.Time) time.Duration {
 	if l.URL == "" && !l.Gateway {
@@ -196,8 +195,8 @@ func (l SwitchLook) oldStays(effect time.Time) bool {
 	return l.ToldApart && !l.Seen.LastOld.IsZero() && l.Now.Sub(l.Seen.LastOld) < lingers
 }
 
-// waiting says what the release waits for. The text changes only if its meaning does: every
-// change is a write.
+// waiting describes what the release waits for. Its text changes only with its meaning, since
+// every change is a write.
 func (l SwitchLook) waiting(effect, end time.Time) string {
 	text := "waits for a sign that the load balancer took up the switch"
 	switch {
@@ -222,7 +221,7 @@ func (l SwitchLook) waiting(effect, end time.Time) string {
 	return text
 }
 
-// waits says the same in facts.
+// waits is the same as data.
 func (l SwitchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
 	w := WaitsFor(v1alpha1.WaitsForLoadBalancer, v1alpha1.BecauseSwitch)
 	switch {
@@ -251,15 +250,15 @@ func (l SwitchLook) waits(effect, end time.Time) *v1alpha1.Waiting {
 // Unsynced is why the controller could not program the load balancer, if that still holds.
 func (l SwitchLook) Unsynced() string { return l.still(l.News.Sync, l.News.SyncAt) }
 
-// untranslated is why it cannot use the Ingress, if that still holds.
+// untranslated is why the controller cannot use the Ingress, if that still holds.
 func (l SwitchLook) untranslated() string { return l.still(l.News.Translate, l.News.TranslateAt) }
 
-// still is the controller's report of a failure, if it still holds. The controller repeats it
-// with every try, so a report that has not been repeated for long no longer holds. An event
-// reports that a later try succeeded, but it may get lost.
+// still is the controller's report of a failure, if it still holds. The controller repeats the
+// report at every attempt, so an old report no longer holds. An event reports a later success,
+// but events can get lost.
 func (l SwitchLook) still(said string, at time.Time) string {
 	lasts := l.Wait
-	if l.News.Warnings >= Budget { // it may repeat itself only now and then
+	if l.News.Warnings >= Budget { // it can repeat its report only rarely
 		lasts += Refill
 	}
 	if !at.IsZero() && !l.Now.Before(at.Add(lasts)) {

@@ -11,9 +11,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Every combination of what a load balancer tells and of what the public address
-// answers, at 09:00:00 plus a number of seconds after the switch. The load
-// balancer is given 60 s, the tail is 30 s, the deadline 10 minutes.
+// Every combination of the load balancer's reports and the public address's answers, at 09:00:00
+// plus a number of seconds after the switch. The load balancer gets 60 s, the tail is 30 s, the
+// deadline 10 minutes.
 func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 	const url = "https://shop.example.com"
 	switched := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
@@ -55,7 +55,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		says    string // a part of the message
 		finding string // a part of it
 	}{
-		// Nothing is asked.
+		// No requests are sent.
 		{"not asked, nothing tells", 1, with{}, again, "", "gives the load balancer time to take up the switch until 09:01:00 UTC", ""},
 		{"not asked, nothing tells, time given", 60, with{}, done, v1alpha1.SignWait, "", ""},
 		{"not asked, Google's tells nothing", 1, with{gce}, again, "", "waits for a sign", ""},
@@ -94,7 +94,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 			"", "within 1m0s.",
 		},
 
-		// Asked, versions not told apart.
+		// Requests are sent; the versions cannot be told apart.
 		{"asked, nothing tells", 1, with{asked}, again, "", "gives the load balancer time", ""},
 		{
 			"asked, nothing tells, time given", 60,
@@ -141,7 +141,7 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"asked, old version by chance, after the tail", 32, with{old(20), mixed, effect(2)}, done, "", "", ""},
 		{"asked, old version by chance at the deadline", 600, with{old(599), mixed, failing}, stuck, "", "could not take up the Ingress", ""},
 
-		// Versions told apart.
+		// The versions can be told apart.
 		{"old version before the switch only", 31, with{old(-30)}, again, "", "waits for a sign", ""},
 		{"old version as it took effect", 10, with{old(2), effect(2)}, again, "", "until 09:00:32 UTC", ""},
 		{"old version last ten seconds before the deadline", 600, with{old(590)}, done, "", "", "nobody saw whether"},
@@ -178,13 +178,13 @@ func TestSwitchIsConfirmedByWhatIsSeen(t *testing.T) {
 		{"taken up again after a gap", 120, with{old(1), inARow(9), effect(2), resumed(100)}, again, "", "until 09:02:10 UTC", ""},
 		{"taken up again a tail ago", 130, with{old(1), inARow(9), effect(2), resumed(100)}, done, "", "", ""},
 
-		// What fails.
+		// Failures.
 		{"new failures", 1, with{breach}, fails, "", "answered 503", ""},
 		{"new failures in the tail", 20, with{breach, effect(2)}, fails, "", "answered 503", ""},
 		{"new failures at the end", 700, with{breach, effect(2)}, fails, "", "answered 503", ""},
 		{"new failures, and Google's cannot translate", 1, with{breach, untranslatable}, fails, "", "answered 503", ""},
 
-		// A rollback has no way back.
+		// A rollback cannot be undone.
 		{"rollback, failures of what it leaves", 1, with{rollback, breach}, again, "", "", ""},
 		{"rollback, failures until it takes effect", 2, with{rollback, breach, updated}, again, v1alpha1.SignURLMap, "", ""},
 		{"rollback, failures of where it goes", 20, with{rollback, breach, effect(2)}, fails, "", "answered 503", ""},
@@ -242,7 +242,7 @@ func TestNextLookAtASwitchIsWhenSomethingIsDue(t *testing.T) {
 	}
 }
 
-// What is waited for, in facts, is what the message says.
+// The waiting facts agree with the message.
 func TestWaitForASwitchIsToldInFacts(t *testing.T) {
 	const url = "https://shop.example.com"
 	switched := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
@@ -285,7 +285,7 @@ func TestWaitForASwitchIsToldInFacts(t *testing.T) {
 	}
 }
 
-// However it goes, a confirmation ends at its deadline.
+// A confirmation always ends at its deadline.
 func TestConfirmationEndsAtItsDeadline(t *testing.T) {
 	now := time.Date(2026, 11, 2, 9, 10, 0, 0, time.UTC)
 	for bits := range 1 << 9 {

@@ -16,10 +16,10 @@ type GateOutcome int
 
 // The states of a gate. The zero value is none of them.
 const (
-	GateAgain  GateOutcome = iota + 1 // make another round, at GateVerdict.At
+	GateAgain  GateOutcome = iota + 1 // run another round, at GateVerdict.At
 	GatePassed                        // enough rounds in a row passed
 	GateFailed                        // time is up, and the last round was bad
-	GateUnseen                        // time is up, and the last check failed: the world's fault
+	GateUnseen                        // time is up, and the last round could not check: the world's fault
 )
 
 // GateVerdict is the conclusion from the rounds so far.
@@ -37,8 +37,8 @@ type GateWatch struct {
 	Interval, Timeout time.Duration
 }
 
-// GateWatchOf is how a release's gate is watched. One round is enough if the gate has
-// passed before and nothing has spoken against it since.
+// GateWatchOf returns how a release's gate is watched. One round is enough if the gate has passed
+// before and nothing has contradicted it since.
 func GateWatchOf(spec v1alpha1.GateSpec, r *v1alpha1.Release, o Observed) GateWatch {
 	w := GateWatch{Consecutive: max(spec.Consecutive, 1), Interval: spec.Interval.Duration, Timeout: spec.Timeout.Duration}
 	if st := r.Status.Gate; passedBefore(r, o) && (st == nil || st.Problem == nil) {
@@ -47,19 +47,19 @@ func GateWatchOf(spec v1alpha1.GateSpec, r *v1alpha1.Release, o Observed) GateWa
 	return w
 }
 
-// OfReadiness is how a gate is watched that only checks the pods' readiness: that is
-// watched anyway, so asking again shows nothing new.
+// OfReadiness returns the watch for a gate that checks only the pods' readiness. Readiness is
+// watched anyway, so another round would show nothing new.
 func (w GateWatch) OfReadiness() GateWatch {
 	w.Consecutive = 1
 	return w
 }
 
-// GateLook is one round together with what it asked.
+// GateLook is one round and what it asked.
 type GateLook struct {
-	// TemplateHash and Pods are the colour's when they were asked.
+	// TemplateHash and Pods of the colour at that time.
 	TemplateHash string
 	Pods         []Pod
-	// Check says what each pod was asked.
+	// Check describes what each pod was asked.
 	Check string
 	// Passed: every pod answered every check correctly.
 	Passed bool
@@ -80,10 +80,9 @@ func (w GateWatch) NextAt(prev *v1alpha1.GateStatus) time.Time {
 	return prev.LastRoundAt.Add(w.Interval)
 }
 
-// Step adds a round to the status; prev is nil before the first. Another template starts
-// everything over, including the clock. Another set of pods only starts the row of
-// passed rounds over, so that pods that come and go cannot keep the gate open for ever.
-// Step changes nothing but what it returns.
+// Step adds a round to the status; prev is nil before the first. A new template restarts
+// everything, including the clock. A new set of pods restarts only the row of passed rounds, so
+// that changing pods cannot keep the gate open for ever. Step does not modify its arguments.
 func (w GateWatch) Step(prev *v1alpha1.GateStatus, l GateLook) (v1alpha1.GateStatus, GateVerdict) {
 	s := gateBooks(prev, l)
 	ended := metav1.NewMicroTime(l.EndedAt)
@@ -112,7 +111,7 @@ func gateBooks(prev *v1alpha1.GateStatus, l GateLook) v1alpha1.GateStatus {
 	return s
 }
 
-// podsAsked are the pods to ask, as they are recorded.
+// podsAsked returns the pods to ask, as recorded.
 func podsAsked(pods []Pod) []string {
 	var all []string
 	for _, p := range pods {
@@ -153,7 +152,7 @@ func (w GateWatch) judge(s v1alpha1.GateStatus, l GateLook) GateVerdict {
 	}
 }
 
-// waits says in facts what the gate waits for.
+// waits is what the gate waits for, as data.
 func (w GateWatch) waits(s v1alpha1.GateStatus) *v1alpha1.Waiting {
 	waits := &v1alpha1.Waiting{For: v1alpha1.WaitsForGate, Done: s.Passed, Of: w.Consecutive}
 	if s.Problem != nil {
@@ -162,7 +161,7 @@ func (w GateWatch) waits(s v1alpha1.GateStatus) *v1alpha1.Waiting {
 	return waits
 }
 
-// again says what the gate waits for.
+// again describes what the gate waits for.
 func (w GateWatch) again(s v1alpha1.GateStatus, l GateLook) string {
 	if l.Unseen != nil {
 		return fmt.Sprintf("could not check the pods: %v", l.Unseen)

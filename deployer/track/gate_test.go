@@ -16,8 +16,8 @@ var gateBegan = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 
 var gateWatch = GateWatch{Consecutive: 3, Interval: 2 * time.Second, Timeout: 9 * time.Second}
 
-// Rounds are letters: p passed, b got a bad answer, x could not check. After / the set
-// of pods is another one, after # the template. A round ends every 2 seconds, from 0.
+// A letter is a round: p passed, b got a bad answer, x could not check. After / the set of pods
+// changes, after # the template. A round ends every 2 seconds, from 0.
 func TestGateStep(t *testing.T) {
 	const timeout = "the health gate did not pass within 9s"
 	for _, c := range []struct {
@@ -96,8 +96,8 @@ func TestGateStepChangesNothingThatItWasGiven(t *testing.T) {
 	}
 }
 
-// One round is enough for a version that passed before it waited for a person, unless
-// something has spoken against it since.
+// One round is enough for a version that passed before it waited for a person, unless something
+// has contradicted that since.
 func TestGateIsAskedOnceOfWhatHasPassed(t *testing.T) {
 	t.Parallel()
 	const image, hash = "app@sha256:1", "h1"

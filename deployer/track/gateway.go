@@ -12,13 +12,14 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// GKEGateway is the controllerName of GKE's own Gateways (cloud.google.com/
-// kubernetes-engine/docs/how-to/deploying-gateways, kubectl get gatewayclass). It tells
-// of a parent of a route whose load balancer that is: the Gateway may not be readable.
+// GKEGateway is the controllerName of GKE's own Gateways
+// (cloud.google.com/kubernetes-engine/docs/how-to/deploying-gateways, kubectl get gatewayclass).
+// A route's status names it for each parent, so Turnout need not read the Gateway to know its
+// load balancer.
 const GKEGateway = "networking.gke.io/gateway"
 
-// Types of the conditions of a parent of a route. The first two are the Gateway API's
-// (apis/v1/shared_types.go, RouteConditionType), the third one is GKE's
+// Condition types of a route's parent. The first two are the Gateway API's
+// (apis/v1/shared_types.go, RouteConditionType). The third is GKE's
 // (kubernetes-sigs/gateway-api-inference-extension#846).
 const (
 	conditionAccepted   = "Accepted"
@@ -26,22 +27,21 @@ const (
 	conditionReconciled = "Reconciled"
 )
 
-// Gateway is what only a route of the Gateway API has, besides [Routes].
+// Gateway is what only a route of the Gateway API has, in addition to [Routes].
 type Gateway struct {
-	// Missing is why there is no route; empty if it was just not found.
+	// Missing is why there is no route; empty if it was simply not found.
 	Missing string
 	// Rules that name one of the application's Services, in their order.
 	Rules []Rule
-	// Refusals are what Turnout cannot move users by.
+	// Refusals are the fields that keep Turnout from switching users.
 	Refusals []Refusal
-	// Parents are what the controllers of its Gateways say of it.
+	// Parents are the reports of its Gateways' controllers.
 	Parents []Parent
-	// Standby is the second route, by which the other colour stays known to every
-	// load balancer.
+	// Standby is the second route. It keeps the idle colour attached to every load balancer.
 	Standby Standby
 }
 
-// Rule is a rule of an HTTPRoute that names one of an application's Services.
+// Rule is a rule of an HTTPRoute that names one of the application's Services.
 type Rule struct {
 	// Index in spec.rules.
 	Index int
@@ -51,7 +51,7 @@ type Rule struct {
 
 // Ref is a backendRef.
 type Ref struct {
-	// Index in the rule's backendRefs, and Weight that it has there.
+	// Index in the rule's backendRefs, and its Weight there.
 	Index  int
 	Weight int64
 	// Port of the Service.
@@ -64,7 +64,7 @@ type Refusal struct {
 	Field string
 	// Reason is one word for machines.
 	Reason string
-	// Text goes on after the field, and ends with the way out.
+	// Text follows the field's name and ends with the way out.
 	Text string
 }
 
@@ -74,17 +74,17 @@ func (r Refusal) String() string { return r.Field + " " + r.Text }
 type Standby struct {
 	// Name of it, whether it exists or not.
 	Name string
-	// Exists, and Ours: this application's Turnout made it.
+	// Exists, and Ours: Turnout created it for this application.
 	Exists, Ours bool
-	// For is the colour that it leads to, if it is as it should be for that colour.
+	// For is the colour that it leads to; empty if its spec is not right for any.
 	For v1alpha1.Color
 	// Generation of its spec.
 	Generation int64
-	// Parents are what the controllers of its Gateways say of it.
+	// Parents are the reports of its Gateways' controllers.
 	Parents []Parent
 }
 
-// Parent is what a controller says of a route at one of its Gateways.
+// Parent is a controller's report on a route at one of its Gateways.
 type Parent struct {
 	// Controller is its controllerName, Ref the parentRef as text.
 	Controller, Ref string
@@ -96,21 +96,20 @@ type Parent struct {
 type Condition struct {
 	// True is its status.
 	True bool
-	// Observed is the generation of the route that it speaks of; 0 if it does not say.
+	// Observed is the generation of the route that it describes; 0 if it does not report one.
 	Observed int64
 	// Reason and Message of it.
 	Reason, Message string
 }
 
-// Name of a parent for people, with its controller: two may speak of one Gateway.
+// Name is the parent's name for people. It includes the controller, since two may report on one
+// Gateway.
 func (p Parent) Name() string { return p.Controller + " " + p.Ref }
 
-// Key tells a parent from every other one. It is short, since a release records up to 32
-// of them.
+// Key identifies the parent. It is short, since a release records up to 32 of them.
 func (p Parent) Key() string { return fmt.Sprintf("%x", sha256.Sum256([]byte(p.Name())))[:16] }
 
-// Accepted are the keys of those parents that have accepted a route, in whatever
-// generation.
+// Accepted returns the keys of the parents that have accepted a route, in any generation.
 func Accepted(parents []Parent) []string {
 	var keys []string
 	for _, p := range parents {
@@ -122,28 +121,27 @@ func Accepted(parents []Parent) []string {
 	return slices.Compact(keys)
 }
 
-// ParentsWord is what the parents of a route say together of a generation of it.
+// ParentsWord is the combined report of a route's parents on one of its generations.
 type ParentsWord struct {
-	// InEffect: every one of them says that it has carried it out.
+	// InEffect: every parent has programmed it.
 	InEffect bool
-	// Silent: all that is missing is the word of one that does not say which generation
-	// it speaks of.
+	// Silent: only the reports of parents that do not name a generation are missing.
 	Silent bool
-	// Refused: one says of this generation, or a later one, that it cannot use it.
+	// Refused: a parent cannot use this generation or a later one.
 	Refused bool
-	// Text for people: what is missing, or refused; empty if it is in effect.
+	// Text for people: what is missing or refused; empty if it is in effect.
 	Text string
 }
 
-// Hear returns what the parents that had accepted a route say of a generation of it.
-// A parent that says nothing of the route any more has not carried it out.
+// Hear combines the reports on one generation of the parents that had accepted a route. A parent
+// that no longer reports on the route has not programmed the generation.
 func Hear(parents []Parent, accepted []string, generation int64) ParentsWord {
 	w := ParentsWord{}
 	var lacks, refuses, silent []string
 	for _, key := range accepted {
 		i := slices.IndexFunc(parents, func(p Parent) bool { return p.Key() == key })
 		if i < 0 {
-			lacks = append(lacks, "a Gateway that had accepted it says nothing of it")
+			lacks = append(lacks, "a Gateway that had accepted it no longer reports on it")
 			continue
 		}
 		name := parents[i].Name()
@@ -157,18 +155,18 @@ func Hear(parents []Parent, accepted []string, generation int64) ParentsWord {
 			case !found:
 				lacks = append(lacks, name+" has no condition "+kind+" yet")
 			case c.Observed == 0:
-				silent = append(silent, name+" does not say of which generation its condition "+kind+" speaks")
+				silent = append(silent, name+" does not report the generation of its condition "+kind)
 			case c.Observed < generation:
 				lacks = append(lacks, fmt.Sprintf("%s has seen generation %d of it, not %d (%s)", name, c.Observed, generation, kind))
-			case !c.True && kind == conditionReconciled: // it tries again, and serves the routes before meanwhile
-				lacks = append(lacks, strings.TrimSuffix(fmt.Sprintf("%s has not carried it out: %s %s", name, c.Reason, c.Message), " "))
+			case !c.True && kind == conditionReconciled: // it retries, and keeps serving the earlier routes
+				lacks = append(lacks, strings.TrimSuffix(fmt.Sprintf("%s has not programmed it: %s %s", name, c.Reason, c.Message), " "))
 			case !c.True:
-				refuses = append(refuses, strings.TrimSuffix(fmt.Sprintf("%s says %s is false: %s %s", name, kind, c.Reason, c.Message), " "))
+				refuses = append(refuses, strings.TrimSuffix(fmt.Sprintf("%s reports that %s is false: %s %s", name, kind, c.Reason, c.Message), " "))
 			}
 		}
 	}
 	if len(accepted) == 0 {
-		silent = append(silent, "no Gateway had accepted it")
+		silent = append(silent, "no Gateway has accepted it")
 	}
 	w.Refused, w.Silent = len(refuses) > 0, len(silent) > 0 && len(lacks)+len(refuses) == 0
 	w.InEffect = len(lacks)+len(refuses)+len(silent) == 0
@@ -176,8 +174,8 @@ func Hear(parents []Parent, accepted []string, generation int64) ParentsWord {
 	return w
 }
 
-// Waits reports whether it is to be waited for: a parent that tells has not carried it
-// out, and none has refused it. Of one that does not tell nothing will ever be known.
+// Waits reports whether waiting helps: a parent that reports has not programmed it yet, and none
+// has refused it. A silent parent will never report.
 func (w ParentsWord) Waits() bool { return !w.InEffect && !w.Refused && !w.Silent }
 
 // Complete reports whether every rule that names one of the two Services names both.
@@ -185,8 +183,8 @@ func (g *Gateway) Complete() bool {
 	return len(g.Rules) > 0 && !slices.ContainsFunc(g.Rules, func(r Rule) bool { return len(r.Refs) < 2 })
 }
 
-// AcceptedSince adds those parents that have accepted the route to the keys of those that
-// had before: one that stops while a release goes on may still send users somewhere.
+// AcceptedSince adds to the recorded keys those of the parents that accept the route now. A
+// parent that stops accepting it during a release may still send users somewhere.
 func (s Routes) AcceptedSince(before []string) []string {
 	if s.Gateway == nil {
 		return before
@@ -196,8 +194,8 @@ func (s Routes) AcceptedSince(before []string) []string {
 	return slices.Compact(keys)
 }
 
-// StandbyWord is what the parents that have accepted the application's route, now or
-// before, say of its standby route, which is nothing where there is no such route.
+// StandbyWord is the report on the standby route by the parents that accept the application's
+// route, now or before; zero without such a route.
 func (s Routes) StandbyWord(before ...string) ParentsWord {
 	if s.Gateway == nil {
 		return ParentsWord{}
@@ -205,7 +203,7 @@ func (s Routes) StandbyWord(before ...string) ParentsWord {
 	return Hear(s.Gateway.Standby.Parents, s.AcceptedSince(before), s.Gateway.Standby.Generation)
 }
 
-// Word is what the parents that had accepted the route say of it as it is.
+// Word is the report on the current route by the parents that had accepted it.
 func (s Routes) Word(accepted []string) ParentsWord {
 	if s.Gateway == nil {
 		return ParentsWord{}
@@ -213,9 +211,9 @@ func (s Routes) Word(accepted []string) ParentsWord {
 	return Hear(s.Gateway.Parents, accepted, s.Generation)
 }
 
-// judgeGateway waits until every Gateway has taken up the standby route, and then for as
-// long as its load balancer needs to find the pods healthy: whether it does is not said
-// anywhere. What the colour lacks meanwhile begins that anew.
+// judgeGateway waits until every Gateway has taken up the standby route, and then for as long as
+// the load balancer needs to find the pods healthy: no status reports their health. Whatever the
+// colour lacks in the meantime restarts that wait.
 func (l WarmLook) judgeGateway(w *Warmth) {
 	if l.Standby.Waits() || l.Standby.Refused {
 		w.lack("", "", "the standby route is not in effect: %s", l.Standby.Text)
@@ -235,6 +233,6 @@ func (l WarmLook) judgeGateway(w *Warmth) {
 	w.HealthySince = since
 	if at := since.Add(l.settle()); l.Now.Before(at) {
 		w.Again = at
-		w.lack("", "", "the Gateway does not tell whether it finds the pods healthy, so they are given %s", l.settle())
+		w.lack("", "", "the Gateway does not report whether the pods are healthy, so the release waits %s", l.settle())
 	}
 }

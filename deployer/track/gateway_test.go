@@ -10,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// says is a parent of GKE's, or of another controller, that has these conditions.
+// says returns a parent with these conditions.
 func says(controller, ref string, conditions map[string]Condition) Parent {
 	return Parent{Controller: controller, Ref: ref, Conditions: conditions}
 }
@@ -64,14 +64,14 @@ func TestHear(t *testing.T) {
 			"another controller's word of the same Gateway",
 			[]Parent{says("example.com/other", g, observed(4, "Accepted", "ResolvedRefs"))},
 			[]string{other + " " + g},
-			ParentsWord{Text: "a Gateway that had accepted it says nothing of it"},
+			ParentsWord{Text: "a Gateway that had accepted it no longer reports on it"},
 		},
 		{"one that had not accepted it", []Parent{
 			says(other, g, observed(4, "Accepted", "ResolvedRefs")), says(other, "gateway shop/old", observed(1)),
 		}, []string{other + " " + g}, ParentsWord{InEffect: true}},
 		{"no generation", []Parent{says(other, g, observed(0, "Accepted", "ResolvedRefs"))}, []string{other + " " + g}, ParentsWord{
-			Silent: true, Text: other + " " + g + " does not say of which generation its condition Accepted speaks; " + other + " " + g +
-				" does not say of which generation its condition ResolvedRefs speaks",
+			Silent: true, Text: other + " " + g + " does not report the generation of its condition Accepted; " + other + " " + g +
+				" does not report the generation of its condition ResolvedRefs",
 		}},
 		{"one silent, the other behind", []Parent{
 			says(other, g, observed(0, "Accepted", "ResolvedRefs")), says(other, "b", observed(3, "Accepted", "ResolvedRefs")),
@@ -79,7 +79,7 @@ func TestHear(t *testing.T) {
 			Text: other + " b has seen generation 3 of it, not 4 (Accepted); " + other + " b has seen generation 3 of it, not 4 (ResolvedRefs)",
 		}},
 		{"refused", []Parent{says(other, g, refusing)}, []string{other + " " + g}, ParentsWord{
-			Refused: true, Text: other + " " + g + " says ResolvedRefs is false: BackendNotFound service app-green-svc not found",
+			Refused: true, Text: other + " " + g + " reports that ResolvedRefs is false: BackendNotFound service app-green-svc not found",
 		}},
 		{"refused before", []Parent{says(other, g, refusedBefore)}, []string{other + " " + g}, ParentsWord{
 			Text: other + " " + g + " has seen generation 3 of it, not 4 (ResolvedRefs)",
@@ -97,10 +97,10 @@ func TestHear(t *testing.T) {
 			ParentsWord{InEffect: true},
 		},
 		{"GKE, tries again", []Parent{says(GKEGateway, g, retrying)}, []string{GKEGateway + " " + g}, ParentsWord{
-			Text: GKEGateway + " " + g + " has not carried it out: ReconciliationFailed quota",
+			Text: GKEGateway + " " + g + " has not programmed it: ReconciliationFailed quota",
 		}},
 		{"nobody's Reconciled but GKE's", []Parent{says(other, g, retrying)}, []string{other + " " + g}, ParentsWord{InEffect: true}},
-		{"nobody had accepted it", nil, nil, ParentsWord{Silent: true, Text: "no Gateway had accepted it"}},
+		{"nobody had accepted it", nil, nil, ParentsWord{Silent: true, Text: "no Gateway has accepted it"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -120,8 +120,8 @@ func TestSwitchOnAGatewayIsConfirmedByEveryParent(t *testing.T) {
 	switched := noon
 	at := func(s int) time.Time { return switched.Add(time.Duration(s) * time.Second) }
 	behind := ParentsWord{Text: "a has seen generation 3 of it, not 4 (Accepted)"}
-	silent := ParentsWord{Silent: true, Text: "a does not say of which generation its condition Accepted speaks"}
-	refused := ParentsWord{Refused: true, Text: "a says ResolvedRefs is false: BackendNotFound"}
+	silent := ParentsWord{Silent: true, Text: "a does not report the generation of its condition Accepted"}
+	refused := ParentsWord{Refused: true, Text: "a reports that ResolvedRefs is false: BackendNotFound"}
 	there := ParentsWord{InEffect: true}
 	const url = "https://shop.example.com"
 	for _, test := range []struct {
@@ -144,7 +144,7 @@ func TestSwitchOnAGatewayIsConfirmedByEveryParent(t *testing.T) {
 		}, ConfirmAgain, "", "until the old version"},
 		{"refused", 1, func(l *SwitchLook) { l.Parents = refused }, ConfirmUntranslatable, "", "BackendNotFound"},
 		{"refused, of a rollback", 1, func(l *SwitchLook) { l.Parents, l.Rollback = refused, true }, ConfirmAgain, "", "BackendNotFound"},
-		{"silent", 59, func(l *SwitchLook) { l.Parents = silent }, ConfirmAgain, "", "does not say of which generation"},
+		{"silent", 59, func(l *SwitchLook) { l.Parents = silent }, ConfirmAgain, "", "does not report the generation"},
 		{"silent for the time", 60, func(l *SwitchLook) { l.Parents = silent }, ConfirmAgain, v1alpha1.SignWait, "front ends time"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -178,8 +178,8 @@ func TestColourOnAGatewayIsWarmOnceTheStandbyRouteIsInEffectAndItsTimeIsOver(t *
 		lacks  string
 	}{
 		{"its time is over", func(*WarmLook) {}, true, ""},
-		{"begins now", func(l *WarmLook) { l.Known.HealthySince = nil }, false, "so they are given 30s"},
-		{"a pod is younger", func(l *WarmLook) { l.Pods[1].ReadySince = noon.Add(-time.Second) }, false, "so they are given 30s"},
+		{"begins now", func(l *WarmLook) { l.Known.HealthySince = nil }, false, "so the release waits 30s"},
+		{"a pod is younger", func(l *WarmLook) { l.Pods[1].ReadySince = noon.Add(-time.Second) }, false, "so the release waits 30s"},
 		{
 			"standby not in effect", func(l *WarmLook) { l.Standby = ParentsWord{Text: "a has no condition Accepted yet"} }, false,
 			"a has no condition",

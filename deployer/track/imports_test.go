@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// What decides talks to nobody: it needs no client of Kubernetes, nor of anything
-// that deployer's edges speak to.
+// Decisions are pure: the package needs no client of Kubernetes or of any other service.
 func TestTrackDependsOnNoClient(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()

@@ -2,8 +2,8 @@ package track
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// Interference reports what someone else changed during a release: its routes, or what it
-// staged. Humans win: the release stops and changes nothing. It is pure.
+// Interference reports what someone else changed during a release: its routes, or what it staged.
+// Humans win: the release stops and changes nothing.
 func Interference(r *v1alpha1.Release, o Observed) (message string, found bool) {
 	m := r.Status.Milestones
 	if m.Target == "" || r.Status.Failure != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// buildAllowance is added to a build's timeout, for the time in the queue and the time
-// that the source may be out of reach. A GitHub outage delays builds.
+// buildAllowance is added to a build's timeout for queueing and for outages of the source, such
+// as GitHub's.
 const buildAllowance = time.Hour
 
 func buildTime(bg *v1alpha1.BlueGreen) time.Duration {
@@ -18,7 +18,7 @@ func stageTime(bg *v1alpha1.BlueGreen) time.Duration   { return bg.Spec.Deadline
 func warmTime(bg *v1alpha1.BlueGreen) time.Duration    { return bg.Spec.Deadlines.Warm.Duration }
 func confirmTime(bg *v1alpha1.BlueGreen) time.Duration { return bg.Spec.Deadlines.Confirm.Duration }
 
-// gateTime: the gate has its own timeout; this one is for a gate that never gets to ask.
+// gateTime covers a gate that never starts; once started, the gate has its own timeout.
 func gateTime(bg *v1alpha1.BlueGreen) time.Duration {
 	return bg.Spec.Gate.Timeout.Duration + time.Minute
 }
@@ -36,22 +36,22 @@ func Limit(bg *v1alpha1.BlueGreen, s v1alpha1.Step) time.Duration {
 	return 0
 }
 
-// Overdue reports whether a step that began at a given time has taken too long.
+// Overdue reports whether a step that began at the given time has taken too long.
 func Overdue(bg *v1alpha1.BlueGreen, s v1alpha1.Step, began, now time.Time) bool {
 	limit := Limit(bg, s)
 	return limit > 0 && now.Sub(began) > limit
 }
 
-// Lateness says what shows whose fault it is that a step took too long.
+// Lateness selects the evidence that shows why a step is late.
 type Lateness struct {
-	// Pods that were to start: look at them and their containers.
+	// Pods: pods should have started; look at them and their containers.
 	Pods bool
-	// LoadBalancer: Google's load balancer was to find them healthy; look whether it
-	// finds the live ones healthy.
+	// LoadBalancer: Google's load balancer should have found them healthy; check whether it finds
+	// the live ones healthy.
 	LoadBalancer bool
 }
 
-// startLate is for pods that have to start.
+// startLate is for steps that wait for pods to start.
 func startLate(_ *v1alpha1.Release, o Observed) Lateness {
 	waiting := slices.ContainsFunc(o.Target.Pods, WaitsForLoadBalancer)
 	return Lateness{Pods: true, LoadBalancer: waiting && o.OnGCE()}
@@ -67,7 +67,7 @@ func seedLate(r *v1alpha1.Release, o Observed) Lateness {
 
 func warmLate(_ *v1alpha1.Release, o Observed) Lateness { return Lateness{LoadBalancer: o.OnGCE()} }
 
-// Shown is what a late step's [Lateness] asked for.
+// Shown is the evidence that a late step's [Lateness] selects.
 type Shown struct {
 	// Evidence of the target's pods.
 	Evidence []v1alpha1.Evidence
@@ -75,7 +75,7 @@ type Shown struct {
 	LiveHealthy bool
 }
 
-// Blame says whose fault a late step is.
+// Blame is the cause of a late step.
 type Blame struct {
 	Class    v1alpha1.FailureClass
 	Evidence []v1alpha1.Evidence
@@ -83,10 +83,9 @@ type Blame struct {
 	Hint string
 }
 
-// Explain says whose fault it is. If pods do not become ready, the release is at fault,
+// Explain finds the cause of a late step. If pods do not become ready, the release is at fault,
 // unless there was no room for them. If pods run but the load balancer does not find them
-// healthy, the release is at fault if the load balancer finds the live ones healthy;
-// otherwise nothing speaks against the release.
+// healthy, the release is at fault only if the load balancer finds the live ones healthy.
 func Explain(l Lateness, r *v1alpha1.Release, o Observed, found Shown) Blame {
 	b := Blame{Class: v1alpha1.FaultWorld}
 	if l.Pods {

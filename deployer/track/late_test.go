@@ -53,7 +53,7 @@ func TestLateStepsAreExplained(t *testing.T) {
 		found   Shown
 		asked   Lateness
 		class   v1alpha1.FailureClass
-		lacks   bool // what the load balancer lacks is told
+		lacks   bool // the load balancer's report is among the evidence
 	}{
 		"pods crash":               {v1alpha1.StepStage, nil, crash, Lateness{Pods: true}, v1alpha1.FaultRelease, false},
 		"pods crash on Google's":   {v1alpha1.StepStage, []change{gce}, crash, Lateness{Pods: true}, v1alpha1.FaultRelease, false},
@@ -99,7 +99,7 @@ func TestLateStepsAreExplained(t *testing.T) {
 			b := Explain(asked, r, o, tt.found)
 			if len(tt.found.Evidence) > 0 &&
 				!slices.ContainsFunc(b.Evidence, func(e v1alpha1.Evidence) bool { return e.Pod == "g1" && e.Reason == tt.found.Evidence[0].Reason }) {
-				t.Errorf("what the pods say is not told: %+v", b.Evidence)
+				t.Errorf("the pods' evidence is missing: %+v", b.Evidence)
 			}
 			if told := len(b.Evidence) > len(tt.found.Evidence); b.Class != tt.class || told != tt.lacks || (b.Hint != "") != tt.lacks {
 				t.Errorf("it is the %s's, with %v and the hint %q", b.Class, b.Evidence, b.Hint)

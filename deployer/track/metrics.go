@@ -11,40 +11,40 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// keptPoints is how many windows of a metric are kept in the record, the newest.
+// keptPoints is how many of a metric's newest windows the record keeps.
 const keptPoints = 12
 
-// MetricsWatch is when a release's metrics are judged: window by window, from when
-// users had the new version.
+// MetricsWatch is when a release's metrics are judged: window by window, from the time that users
+// got the new version.
 type MetricsWatch struct {
-	Began    time.Time     // the first window begins
-	SoakEnds time.Time     // windows until then are judged, and at least one
+	Began    time.Time     // start of the first window
+	SoakEnds time.Time     // windows until then are judged, at least one
 	Window   time.Duration // length of one, and the time to the next
-	Lag      time.Duration // from the end of one until its metrics are all there
+	Lag      time.Duration // from the end of a window until its metrics are complete
 	Deadline time.Duration // after the end of the soak, for a verdict on every check
 }
 
-// MetricsOutcome is where the judgement of metrics stands.
+// MetricsOutcome is the state of the judgement.
 type MetricsOutcome int
 
-// The outcomes of a look at metrics.
+// The states of the judgement.
 const (
-	MetricsAgain  MetricsOutcome = iota + 1 // windows are yet to be judged
-	MetricsHeld                             // all were, and every check passed last
-	MetricsFailed                           // a check failed, so often in a row
+	MetricsAgain  MetricsOutcome = iota + 1 // more windows to judge
+	MetricsHeld                             // all windows judged; every check passed its last one
+	MetricsFailed                           // a check failed too often in a row
 	MetricsUnseen                           // the deadline came before every check had a verdict
 )
 
-// MetricsVerdict is what follows from the windows judged so far.
+// MetricsVerdict is the conclusion from the windows judged so far.
 type MetricsVerdict struct {
 	Outcome MetricsOutcome
 	At      time.Time             // of the next look, for MetricsAgain
-	Check   *v1alpha1.CheckStatus // the one that failed
-	Waits   *v1alpha1.Waiting     // for MetricsAgain, what it waits for once the soak is over
+	Check   *v1alpha1.CheckStatus // that failed
+	Waits   *v1alpha1.Waiting     // for MetricsAgain, once the soak is over
 	Message string                // for a person: what is missing
 }
 
-// Next is the window to be judged next, by its end, and when it can be.
+// Next returns the end of the next window, and when that window can be judged.
 func (w MetricsWatch) Next(s v1alpha1.AnalysisStatus) (end, due time.Time) {
 	end = w.Began
 	if s.Asked != nil {
@@ -58,7 +58,7 @@ func (w MetricsWatch) Next(s v1alpha1.AnalysisStatus) (end, due time.Time) {
 	return end, due
 }
 
-// retry is the pause after a try to which nothing was answered.
+// retry is the pause after an attempt without an answer.
 func (w MetricsWatch) retry() time.Duration { return min(max(w.Window/4, time.Second), 30*time.Second) }
 
 func later(a, b time.Time) time.Time {
@@ -68,11 +68,11 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// over is when the time for a verdict is up.
+// over is the deadline for a verdict.
 func (w MetricsWatch) over() time.Time { return w.SoakEnds.Add(w.Deadline) }
 
-// Enter enters the points of a window, one a check, into the books. It is pure. A
-// failure counts once for its window, whoever looks how often.
+// Enter records the points of a window, one per check. A failure counts once for its window,
+// however often the window is judged.
 func (w MetricsWatch) Enter(prev v1alpha1.AnalysisStatus, end time.Time, points []v1alpha1.CheckPoint) v1alpha1.AnalysisStatus {
 	s := *prev.DeepCopy()
 	s.Asked, s.UnseenSince, s.LastTryAt, s.Unseen = new(metav1.NewMicroTime(end)), nil, nil, ""
@@ -93,7 +93,7 @@ func (w MetricsWatch) Enter(prev v1alpha1.AnalysisStatus, end time.Time, points 
 	return s
 }
 
-// Missed notes that nothing was answered.
+// Missed records that there was no answer.
 func (w MetricsWatch) Missed(prev v1alpha1.AnalysisStatus, now time.Time, why string) v1alpha1.AnalysisStatus {
 	s := *prev.DeepCopy()
 	at := metav1.NewMicroTime(now)
@@ -104,7 +104,7 @@ func (w MetricsWatch) Missed(prev v1alpha1.AnalysisStatus, now time.Time, why st
 	return s
 }
 
-// Judge says what follows from the books.
+// Judge draws the conclusion from the record.
 func (w MetricsWatch) Judge(s v1alpha1.AnalysisStatus, now time.Time) MetricsVerdict {
 	for i := range s.Checks {
 		if c := &s.Checks[i]; c.Failed >= c.Failures {
@@ -128,7 +128,7 @@ func (w MetricsWatch) Judge(s v1alpha1.AnalysisStatus, now time.Time) MetricsVer
 	}
 }
 
-// unsettled are the checks without a verdict, or whose last one was a failure.
+// unsettled are the checks that have no verdict yet or failed their last window.
 func unsettled(s v1alpha1.AnalysisStatus) []v1alpha1.CheckStatus {
 	var all []v1alpha1.CheckStatus
 	for _, c := range s.Checks {
@@ -139,7 +139,7 @@ func unsettled(s v1alpha1.AnalysisStatus) []v1alpha1.CheckStatus {
 	return all
 }
 
-// waits says in facts which checks are to have a verdict still.
+// waits lists, as data, the checks without a verdict.
 func (w MetricsWatch) waits(s v1alpha1.AnalysisStatus) *v1alpha1.Waiting {
 	waits := WaitsUntil(v1alpha1.WaitsForSoak, v1alpha1.BecauseMetrics, w.over())
 	waits.Of = int32(len(s.Checks))
@@ -148,8 +148,7 @@ func (w MetricsWatch) waits(s v1alpha1.AnalysisStatus) *v1alpha1.Waiting {
 	return waits
 }
 
-// lacking says which checks have no verdict, and why; empty if only windows are to
-// come.
+// lacking names the checks without a verdict, and why; empty if only windows are outstanding.
 func lacking(s v1alpha1.AnalysisStatus) string {
 	if s.UnseenSince != nil {
 		return fmt.Sprintf("no metrics since %s: %s", Clock(s.UnseenSince.Time), s.Unseen)
@@ -185,7 +184,7 @@ func lacks(c v1alpha1.CheckStatus) string {
 	return text
 }
 
-// FailedCheck says to a person how a check failed.
+// FailedCheck describes to a person how a check failed.
 func FailedCheck(c v1alpha1.CheckStatus) string {
 	times := "once"
 	if c.Failures > 1 {

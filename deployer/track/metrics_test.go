@@ -13,7 +13,7 @@ import (
 
 var usersHad = time.Date(2026, 11, 26, 8, 0, 0, 0, time.UTC)
 
-// watchOf judges windows of a minute during a soak of some minutes.
+// watchOf judges one-minute windows during a soak of several minutes.
 func watchOf(soak, lag time.Duration) MetricsWatch {
 	return MetricsWatch{Began: usersHad, SoakEnds: usersHad.Add(soak), Window: time.Minute, Lag: lag, Deadline: 10 * time.Minute}
 }
@@ -26,7 +26,7 @@ func booksOf(checks ...string) v1alpha1.AnalysisStatus {
 	return s
 }
 
-// verdicts of one check: P, F, or - for none.
+// points are the verdicts of one check: P, F, or - for none.
 func points(text string) []v1alpha1.CheckPoint {
 	var all []v1alpha1.CheckPoint
 	for _, c := range text {
@@ -41,8 +41,8 @@ func points(text string) []v1alpha1.CheckPoint {
 	return all
 }
 
-// Each row is what every window said of two checks; each window is looked at as soon as
-// it can be judged.
+// Each row is the result of every window for two checks. Each window is judged as soon as it can
+// be.
 func TestMetricsAreJudgedWindowByWindow(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -100,7 +100,7 @@ func TestMetricsAreJudgedWindowByWindow(t *testing.T) {
 	}
 }
 
-// What is not answered is asked for again, and does not count as a window.
+// A window without an answer is asked for again, and does not count.
 func TestMetricsThatCannotBeHad(t *testing.T) {
 	t.Parallel()
 	w, s := watchOf(time.Minute, 0), booksOf("a")
@@ -132,7 +132,7 @@ func TestMetricsThatCannotBeHad(t *testing.T) {
 	}
 }
 
-// One window counts once, and the books stay small.
+// One window counts once, and the record stays small.
 func TestFailuresAreThoseOfWindows(t *testing.T) {
 	t.Parallel()
 	w, s := watchOf(time.Hour, 0), booksOf("a")

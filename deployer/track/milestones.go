@@ -16,16 +16,16 @@ func approved(r *v1alpha1.Release) bool  { return r.Status.Milestones.Approved !
 func confirmed(r *v1alpha1.Release) bool { return r.Status.Milestones.ConfirmedAt != nil }
 func soaked(r *v1alpha1.Release) bool    { return r.Status.Milestones.SoakedAt != nil }
 
-// Restored reports whether there is nothing to bring back. It is also true if traffic
-// never began to move, and if Turnout decided that it stays.
+// Restored reports whether there is nothing left to bring back. That includes traffic that never
+// moved, and traffic that Turnout decided to leave where it is.
 func Restored(r *v1alpha1.Release) bool {
 	m := r.Status.Milestones
 	return m.RestoredAt != nil || m.SwitchIntendedAt == nil || m.KeptAt != nil
 }
 
-// discarded is also true if traffic had moved: the target then drains like any colour that
-// users left, and the application's upkeep shrinks it. restore finds out whether a mere
-// intent moved users; if so, it records the switch.
+// discarded is also true if traffic had moved. The target then drains like any colour that users
+// left, and the application's upkeep shrinks it. If only the intent is recorded, restore finds
+// out whether users moved, and records the switch if so.
 func discarded(r *v1alpha1.Release) bool {
 	m := r.Status.Milestones
 	return m.DiscardedAt != nil || m.SwitchedAt != nil || m.KeptAt != nil || m.Target == "" && r.Status.Build == nil

@@ -2,12 +2,12 @@ package track
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// mayMove: nobody has locked the application. A lock after the intent comes too late.
+// mayMove: nobody has locked the application. A lock after the intent is too late.
 func mayMove(r *v1alpha1.Release, o Observed) bool {
 	return !o.Locked || r.Status.Milestones.SwitchIntendedAt != nil
 }
 
-// runsStaged: the target still completely runs what was staged.
+// runsStaged: the target runs what was staged, and nothing else.
 func runsStaged(r *v1alpha1.Release, o Observed) bool {
 	s, t := r.Status.Milestones.Staged, o.Target
 	return s != nil && t.RolledOut && t.Image == s.Image && t.TemplateHash == s.TemplateHash
@@ -23,8 +23,8 @@ func RunsAtSize(r *v1alpha1.Release, o Observed) bool { return runsStaged(r, o) 
 // report that, requests to the target's Service reach each of its pods.
 func isWarm(r *v1alpha1.Release, o Observed) bool { return Warm(r, o).Warm }
 
-// vouchedLately: the load balancer reported so recently. Hours may have passed until a
-// person approved.
+// vouchedLately: the load balancer confirmed that recently. Hours may pass until a person
+// approves.
 func vouchedLately(r *v1alpha1.Release, o Observed) bool { return WarmAnew(r, o).Warm }
 
 // gateFresh: the gate passed recently, with this very image and template, on every current
@@ -48,13 +48,12 @@ func gateAsked(r *v1alpha1.Release, _ Observed) bool {
 	return v != nil && !v.AskAgain
 }
 
-// passedBefore reports whether the gate has a fresh pass of what runs now, and is repeated
-// only because the release has waited for a person since: one round shows whether the pass
-// still holds.
+// passedBefore reports whether the gate has a fresh pass of what runs now, and is repeated only
+// because the release waited for a person. One round then shows whether the pass still holds.
 func passedBefore(r *v1alpha1.Release, o Observed) bool { return gateFresh(r, o) && !gateAsked(r, o) }
 
-// untouchable is the wait while the target must be left alone: front ends may still send
-// users to it since the last switch, or nobody knows that they do not.
+// untouchable is the wait while the target must stay as it is. Since the last switch, front ends
+// may still send users to it.
 func untouchable(o Observed) Wait {
 	if o.Unconfirmed != "" {
 		return Wait{

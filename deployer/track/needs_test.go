@@ -91,7 +91,7 @@ func TestTimesOfTheRecordAreWholeSeconds(t *testing.T) {
 	}
 }
 
-// What a target is warmed by is what this release, and not another one, has seen.
+// A target's warmth depends on what this release has seen, not on another one.
 func TestLookAtATargetIsThatOfItsRelease(t *testing.T) {
 	r, o := ready()
 	o.Routes.Standby = map[v1alpha1.Color][]Backend{v1alpha1.Green: {{}}}

@@ -6,10 +6,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// News is what the controller of an Ingress has reported about it since a given moment.
-// Silence means nothing: events get lost, and a controller has a budget of them.
+// News is what the controller of an Ingress has reported since a given moment. Silence means
+// nothing: events get lost, and a controller may emit only so many.
 type News struct {
-	// Now is the moment of this look, for the next one.
+	// Now marks this observation, for the next one.
 	Now string
 	// URLMapUpdated: the controller replaced the load balancer's routes.
 	URLMapUpdated bool
@@ -21,24 +21,24 @@ type News struct {
 	// SyncAt is the time of the last report.
 	Sync   string
 	SyncAt time.Time
-	// Warnings and Normals are how much of the controller's budgets is in use, as far as
-	// its events show, see [Budget].
+	// Warnings and Normals are how much of the controller's event budgets is in use, as far as
+	// its events show; see [Budget].
 	Warnings, Normals int
 }
 
-// Budget is how many events of one type a controller may emit about an object in a row,
-// and Refill is the time until it may emit another one (client-go
-// tools/record/events_cache.go). Everybody's edits use it up.
+// Budget is how many events of one type a controller may emit about an object in a burst. Refill
+// is the time until it may emit another (client-go tools/record/events_cache.go). Every edit by
+// anybody uses it up.
 const (
 	Budget = 25
 	Refill = 5 * time.Minute
 )
 
-// scarce is how much of the budget must be in use before pokes become rare.
+// scarce is the used budget from which pokes become rare.
 const scarce = Budget - 5
 
-// RarePokes is the least time from one poke, of this or another application, to the next,
-// if the controller's budget of events is nearly used up; 0 if there is enough left.
+// RarePokes is the minimum time between two pokes, by any application, when the controller's
+// event budget is nearly used up; 0 otherwise.
 func (n News) RarePokes(settle time.Duration) time.Duration {
 	if n.Normals < scarce {
 		return 0
@@ -49,9 +49,9 @@ func (n News) RarePokes(settle time.Duration) time.Duration {
 	return 2 * settle
 }
 
-// UrgeAt is when to poke a controller that fails at the routes, which have not changed since
-// a given time. It tries again by itself at growing intervals, and at once after an edit.
-// Pokes also come at growing intervals.
+// UrgeAt is when to poke a controller that fails on routes unchanged since a given time. The
+// controller retries by itself at growing intervals, and at once after an edit. Pokes also come
+// at growing intervals.
 func (n News) UrgeAt(since, poked time.Time, settle time.Duration) time.Time {
 	if settle == 0 {
 		settle = v1alpha1.DefaultSettle

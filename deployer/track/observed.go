@@ -6,39 +6,39 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Observed is everything on which [Next] decides, as it was seen at Now. It is plain data.
+// Observed is everything that [Next] decides on, as seen at Now. It is plain data.
 type Observed struct {
 	Now    time.Time
 	Routes Routes
 	Sides  map[v1alpha1.Color]Side
 
-	// Unconfirmed is why users may still reach the colour that is not live; empty if they
-	// do not, as far as that can ever be known.
+	// Unconfirmed is why users may still reach the idle colour; empty if they do not, as far as
+	// that can be known.
 	Unconfirmed string
 
-	// Back is what would carry requests to each colour; nil if it was not observed.
+	// Back is what would carry requests to each colour; nil if not observed.
 	Back map[v1alpha1.Color]Reachable
 
-	// The rest is about one release, and empty without one.
+	// The rest concerns one release, and is empty without one.
 
 	// Target is the colour the release stages, Previous the other one.
 	Target, Previous Side
 	// Endpoints are the pods that the target's Service sends requests to.
 	Endpoints []string
-	// Groups are what Google's load balancer has for the target's Service, until traffic
-	// has moved there.
+	// Groups are what Google's load balancer has for the target's Service, until traffic has
+	// moved there.
 	Groups []Group
-	// LeftAt is when users left the target's pods, which have existed since; zero if these
-	// pods never had users, or were shrunk.
+	// LeftAt is when users left the target's current pods; zero if these pods never had users, or
+	// were shrunk.
 	LeftAt time.Time
 	// Settle is how long a load balancer must find a colour healthy, see [WarmLook].
 	Settle time.Duration
-	// Size is the size that the target needs to take the live colour's traffic; Wanted is
-	// what it would be if the target's autoscaler allowed it.
+	// Size is what the target needs to take the live colour's traffic; Wanted is the same without
+	// the limit of the target's autoscaler.
 	Size, Wanted int32
-	// DrainedAt is when the target may be touched after the last switch.
+	// DrainedAt is when the target may be changed after the last switch.
 	DrainedAt time.Time
-	// Freshness is how old a gate's pass may be at the switch.
+	// Freshness is the maximum age of a gate's pass at the switch.
 	Freshness time.Duration
 	// Locked: a person keeps releases from moving users.
 	Locked bool
@@ -53,5 +53,5 @@ type Reachable struct {
 	Groups    []Group
 }
 
-// Clock writes a time of the day for people.
+// Clock formats a time of day for people.
 func Clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }

@@ -13,17 +13,17 @@ type Obstacle struct {
 	v1alpha1.Advice
 }
 
-// Hinders makes an obstacle.
+// Hinders returns an obstacle.
 func Hinders(reason, text string, commands ...v1alpha1.ShellCommand) *Obstacle {
 	return &Obstacle{reason, v1alpha1.Advise(text, commands...)}
 }
 
 func (o *Obstacle) Error() string { return o.Text }
 
-// ShellCommands are those that remove it.
+// ShellCommands returns the commands that remove it.
 func (o *Obstacle) ShellCommands() []v1alpha1.ShellCommand { return o.Commands }
 
-// ReadyFacts are what an application is judged by, besides its own spec and what was observed.
+// ReadyFacts are what [JudgeReady] needs beside the spec and the observation.
 type ReadyFacts struct {
 	Grants v1alpha1.Grants
 	// Sharing names another BlueGreen that uses one of the Services, and Shared that
@@ -146,23 +146,23 @@ func judgeLive(bg *v1alpha1.BlueGreen, o Observed, f ReadyFacts) *Obstacle {
 	return nil
 }
 
-// uncopiable is a missing object that cannot be created from the live one: its selector would
-// take over the live pods. The live one cannot be created again either: until then its users
-// would have no pods.
+// uncopiable is a missing object that cannot be created from the live one, since its selector
+// would match the live pods. Deleting and recreating the live one is no way out: its users would
+// have no pods in between.
 func uncopiable(bg *v1alpha1.BlueGreen, reason, kind, live, missing string, c v1alpha1.Color) *Obstacle {
 	return Hinders(reason, fmt.Sprintf("%s %s does not exist in namespace %s, and cannot be created from %s %s, whose spec.selector lacks "+
 		"%s: %s: create it with its own selector, which has %s: %s",
 		kind, missing, bg.Namespace, kind, live, bg.Spec.ColorLabel, c, bg.Spec.ColorLabel, c.Other()))
 }
 
-// OtherRepository is the obstacle that the repository is not the one that was first met.
+// OtherRepository is the obstacle that the repository is not the one first pinned.
 func OtherRepository(bg *v1alpha1.BlueGreen, granted v1alpha1.Grants) *Obstacle {
 	pin := bg.Pinned()
 	if pin == nil || pin.Found == 0 {
 		return nil
 	}
 	return Hinders(v1alpha1.ReasonRepositoryChanged, fmt.Sprintf(
-		"%s is no longer the repository that Turnout first met: it had number %d then, and has %d now; if that is right, a cluster "+
-			"administrator pins it again, in %s of the namespace",
+		"%s is no longer the repository that Turnout pinned: its ID was %d, and is %d now; if that is intended, a cluster "+
+			"administrator must pin the new ID in %s of the namespace",
 		bg.Spec.Repository, pin.ID, pin.Found, v1alpha1.RepinAnnotation), granted.Repin(bg.Namespace, bg.Spec.Repository, pin.Found))
 }

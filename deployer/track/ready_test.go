@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// judged is an application that nothing stands in the way of.
+// judged is an application without obstacles.
 func judged() (*v1alpha1.BlueGreen, *Observed, *ReadyFacts) {
 	bg := &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app", UID: "1"}}
 	bg.Spec = v1alpha1.BlueGreenSpec{

@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Backend is one place of an Ingress that names a Service.
+// Backend is one place in an Ingress that names a Service.
 type Backend struct {
 	// Pointer is the JSON pointer of the Service's name.
 	Pointer string
@@ -23,7 +23,7 @@ type Backend struct {
 	Port map[string]any
 }
 
-// String describes a backend to a person.
+// String describes a backend to people.
 func (b Backend) String() string {
 	if b.Path == "" && b.Host == "" {
 		return "the default backend"
@@ -55,13 +55,12 @@ type Routes struct {
 	Exists bool
 	// UID of the Ingress.
 	UID string
-	// Generation of its spec, which never comes back: a patch that tests it is refused once
-	// anybody has changed a route, even if the routes are the same again.
+	// Generation of its spec. It only grows: a patch that tests it fails after anybody's change,
+	// even if that change was undone.
 	Generation int64
 	// Fence is the value of the last fence; empty if there is none.
 	Fence string
-	// StandbyHost as recorded on the Ingress for this application; empty if
-	// nothing is recorded.
+	// StandbyHost that is recorded on the Ingress for this application; empty if none is.
 	StandbyHost string
 	// Users are the backends, outside the standby host, that name one of the
 	// application's Services, by colour.
@@ -71,35 +70,34 @@ type Routes struct {
 	Standby map[v1alpha1.Color][]Backend
 	// LoadBalancer that the Ingress programs.
 	LoadBalancer v1alpha1.LoadBalancer
-	// BackendStates of the load balancer's routes in use, as its controller last reported
-	// them, by the name of a NEG. Only Google's controller reports them.
+	// BackendStates are the states of the routes' backends by NEG name, as last reported. Only
+	// Google's controller reports them.
 	BackendStates map[string]string
-	// URLMap is the name of the URL map that Google's controller made for the Ingress; empty
-	// if it has not reported one. Regional: it is a regional one. Internal: only
-	// its own network reaches it.
+	// URLMap is the name of the URL map that Google's controller made for the Ingress; empty if
+	// it has not reported one. Regional: the map is regional. Internal: only its own network
+	// reaches it.
 	URLMap   string
 	Regional bool
 	Internal bool
-	// PokedAt is when anybody last made the Ingress's controller look at it; zero if nobody
-	// did.
+	// PokedAt is when somebody last poked the Ingress's controller; zero if nobody did.
 	PokedAt time.Time
 	// Addresses of the load balancer, as its controller wrote them.
 	Addresses []netip.Addr
-	// HostTaken names a host that the application wants as its standby host
-	// while a rule that is not ours uses it.
+	// HostTaken is the host that the application wants as its standby host, if somebody else's
+	// rule already uses it.
 	HostTaken string
 
 	// Gateway is what only a route of the Gateway API has; nil for an Ingress.
 	Gateway *Gateway
 
-	// Spec of the Ingress and Version of the object as they were read, for patches.
-	// Annotated: it has an annotation.
+	// Spec of the Ingress and Version of the object as read, for patches. Annotated: it has an
+	// annotation.
 	Spec      map[string]any
 	Version   string
 	Annotated bool
 }
 
-// Kind of the object that routes users, in kubectl's word.
+// Kind of the object that routes users, in kubectl's spelling.
 func (s Routes) Kind() string {
 	if s.Gateway != nil {
 		return "httproute"
@@ -110,7 +108,7 @@ func (s Routes) Kind() string {
 // String names the object that routes users.
 func (s Routes) String() string { return s.Kind() + " " + s.Name }
 
-// Tells names where its controller says what it makes of the object.
+// Tells names where its controller reports on the object.
 func (s Routes) Tells() string {
 	if s.Gateway != nil {
 		return "status"
@@ -118,7 +116,7 @@ func (s Routes) Tells() string {
 	return "events"
 }
 
-// StandbyPlace is where the colour that is not live is reachable.
+// StandbyPlace is where the idle colour is reachable.
 func (s Routes) StandbyPlace() string {
 	if s.Gateway != nil {
 		return "httproute " + s.Gateway.Standby.Name
@@ -126,8 +124,8 @@ func (s Routes) StandbyPlace() string {
 	return s.StandbyHost
 }
 
-// Live returns the one colour that users reach. It is empty if the Ingress names neither
-// Service, or both.
+// Live returns the one colour that users reach; empty if the Ingress names neither Service, or
+// both.
 func (s Routes) Live() v1alpha1.Color {
 	blue, green := len(s.Users[v1alpha1.Blue]), len(s.Users[v1alpha1.Green])
 	switch {
@@ -144,11 +142,11 @@ func (s Routes) Mixed() bool {
 	return len(s.Users[v1alpha1.Blue]) > 0 && len(s.Users[v1alpha1.Green]) > 0
 }
 
-// Attached reports whether a colour is referenced under the standby host, through every
-// port that users of the other colour are routed to. The load balancer has a backend for
-// each referenced port of a Service, and for no other.
+// Attached reports whether the standby host references a colour on every port that users of the
+// other colour reach. The load balancer has a backend for each referenced port of a Service, and
+// for no other.
 //
-// On a Gateway every rule names both Services, and the standby route leads to the colour.
+// On a Gateway, every rule names both Services and the standby route leads to the colour.
 func (s Routes) Attached(c v1alpha1.Color) bool {
 	if s.Gateway != nil {
 		return s.Gateway.Complete() && s.Gateway.Standby.For == c
@@ -156,9 +154,9 @@ func (s Routes) Attached(c v1alpha1.Color) bool {
 	return len(s.Standby[c]) > 0 && len(MissingPorts(s.Users[c.Other()], s.Standby[c])) == 0
 }
 
-// Kept reports whether the load balancer has kept what it has of a colour since that
-// was attached. On a Gateway the standby route names both Services at any time, and keeps
-// doing so where it has not followed the owner's last change of the route yet.
+// Kept reports whether the load balancer has kept a colour's backends since the colour was
+// attached. On a Gateway the standby route always names both Services, even while it does not yet
+// follow the owner's last change.
 func (s Routes) Kept(c v1alpha1.Color) bool {
 	if s.Gateway != nil {
 		return len(s.Standby[c]) > 0 && len(MissingPorts(s.Users[c.Other()], s.Standby[c])) == 0
@@ -166,8 +164,7 @@ func (s Routes) Kept(c v1alpha1.Color) bool {
 	return s.Attached(c)
 }
 
-// MissingPorts returns the ports, each once, that users are routed to but that no standby
-// backend has.
+// MissingPorts returns each port that users are routed to and no standby backend has.
 func MissingPorts(users, standby []Backend) []map[string]any {
 	seen := map[string]bool{}
 	for _, b := range standby {
@@ -183,7 +180,7 @@ func MissingPorts(users, standby []Backend) []map[string]any {
 	return ports
 }
 
-// PortText names a port of a Service as an Ingress does.
+// PortText names a Service's port as an Ingress does.
 func PortText(port map[string]any) string {
 	if name, ok := port["name"].(string); ok {
 		return name
@@ -198,8 +195,8 @@ const stateHealthy = "HEALTHY"
 // stateUnhealthy is the state of a backend whose endpoints all fail their checks.
 const stateUnhealthy = "UNHEALTHY"
 
-// Group is what Google's load balancer has for one port of a Service: a network endpoint
-// group, or the nodes' instance groups.
+// Group is the load balancer's backend for one port of a Service: a network endpoint group, or
+// the nodes' instance groups.
 type Group struct {
 	// Port of the Service.
 	Port int32
@@ -211,23 +208,22 @@ type Group struct {
 	Region string
 	// Routed: the routes in use lead to it, as the Ingress's controller last reported.
 	Routed bool
-	// State of all its endpoints together, as that controller last reported: HEALTHY if at
-	// least one of them is. It is as old as the controller's last sync.
+	// State of all its endpoints together, as last reported: HEALTHY if at least one is. It is as
+	// old as the controller's last sync.
 	State string
-	// Trouble is what its own object reports as missing; "" if there is nothing, or if this
-	// cluster has no such object. A failed read is trouble as well.
+	// Trouble is what its own object reports as missing, or why that object could not be read; ""
+	// if there is none, or if this cluster has no such object.
 	Trouble string
 }
 
-// Healthy reports whether at least one of its endpoints was healthy at its controller's last
-// report.
+// Healthy reports whether at least one endpoint was healthy at the controller's last report.
 func (g Group) Healthy() bool { return g.State == stateHealthy }
 
-// Unhealthy reports whether none of its endpoints was healthy at its controller's last
-// report. It is false if nothing is known.
+// Unhealthy reports whether no endpoint was healthy at the controller's last report. It is false
+// if nothing is known.
 func (g Group) Unhealthy() bool { return g.Routed && g.State == stateUnhealthy }
 
-// String describes a group to a person.
+// String describes a group to people.
 func (g Group) String() string {
 	if g.Name == "" {
 		return "port " + strconv.Itoa(int(g.Port))

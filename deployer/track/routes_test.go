@@ -104,7 +104,7 @@ func TestBackendsAndGroupsAreNamedForPeople(t *testing.T) {
 	}
 }
 
-// That nothing is known of a backend, or nothing leads to it, is not that it is bad.
+// A backend is not unhealthy just because its state is unknown or nothing leads to it.
 func TestBackendIsUnhealthyOnlyWhereUsersAreSent(t *testing.T) {
 	for _, tt := range []struct {
 		g                  Group

@@ -10,14 +10,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// SelectsStaged reports whether the live Service would send users to the pods staged on
-// the other colour before anybody has checked them.
+// SelectsStaged reports whether the live Service would send users to pods staged on the idle
+// colour before they are checked.
 func SelectsStaged(bg *v1alpha1.BlueGreen, live, other Side) bool {
 	return len(live.Selector) > 0 && Selects(live.Selector, stagedLabels(bg, live, other))
 }
 
-// stagedLabels are the labels of the pods staged on the other colour, as package workload
-// sets them.
+// stagedLabels are the labels of pods staged on the idle colour, as package workload sets them.
 func stagedLabels(bg *v1alpha1.BlueGreen, live, other Side) map[string]string {
 	if bg.Spec.Template == v1alpha1.TemplateOwn && other.DeploymentExists {
 		return other.Labels
@@ -40,7 +39,7 @@ func stagedLabels(bg *v1alpha1.BlueGreen, live, other Side) map[string]string {
 		}
 	}
 	own := other.MatchLabels
-	if !other.DeploymentExists { // it will be made from the live one
+	if !other.DeploymentExists { // it will be created from the live one
 		own = recolored(live.MatchLabels)
 	}
 	maps.Copy(staged, other.Selector)
@@ -53,14 +52,14 @@ func Selects(selector, of map[string]string) bool {
 	return labels.SelectorFromSet(selector).Matches(labels.Set(of))
 }
 
-// SeparateAdvice says how to make the live Service select only its own colour's pods. The
-// order matters: with a selector that matches no pod, users have no pod at all.
+// SeparateAdvice is how to make the live Service select only its own colour's pods. The order
+// matters: users have no pods while the selector matches none.
 func SeparateAdvice(bg *v1alpha1.BlueGreen, live Side) v1alpha1.Advice {
 	label, color := ColorLabel(bg), string(live.Color)
 	selector := v1alpha1.Merge("service", live.Service, bg.Namespace,
 		map[string]any{"spec": map[string]any{"selector": map[string]any{label: color}}})
 	if live.Labels[label] == color && live.RolledOut {
-		return v1alpha1.Advise("every live pod has that label, so add it to the selector", selector)
+		return v1alpha1.Advise("every live pod has that label: add it to the selector", selector)
 	}
 	rollout := v1alpha1.Shell("kubectl", "rollout", "status", "deployment", live.Deployment, "-n", bg.Namespace)
 	if live.Labels[label] != color {
@@ -72,17 +71,16 @@ func SeparateAdvice(bg *v1alpha1.BlueGreen, live Side) v1alpha1.Advice {
 		rollout.Then(selector))
 }
 
-// labelPods is the command that gives the live pods their colour's label, pod by pod.
+// labelPods is the command that labels the live pods with their colour, one by one.
 func labelPods(bg *v1alpha1.BlueGreen, live Side) v1alpha1.ShellCommand {
 	labels := map[string]any{ColorLabel(bg): string(live.Color)}
 	return v1alpha1.Merge("deployment", live.Deployment, bg.Namespace,
 		map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"labels": labels}}}})
 }
 
-// OwnSelectorAdvice is the command that creates the other colour's Deployment if the live
-// one's selector, which nobody can change, lacks the colour; "" if Turnout cannot tell
-// what to write. Its size is 0, and a release fills in the live colour's pod template, so
-// its own template has only what the API demands.
+// OwnSelectorAdvice is the command that creates the idle colour's Deployment when the live one's
+// selector, which is immutable, lacks the colour; "" if Turnout cannot write one. The Deployment
+// has size 0 and a minimal template: a release fills in the live colour's.
 func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live Side, missing string) v1alpha1.ShellCommand {
 	if live.Container == "" || live.Image == "" || bg.Spec.Template == v1alpha1.TemplateOwn {
 		return ""
@@ -110,9 +108,8 @@ func OwnSelectorAdvice(bg *v1alpha1.BlueGreen, live Side, missing string) v1alph
 	return v1alpha1.Shell("printf", `%s\n`, string(text)).Into(v1alpha1.Shell("kubectl", "apply", "-f", "-"))
 }
 
-// Stranded says that ready live pods get no users because the live Service does not
-// select them, and the way out; nil if the Service selects all of them. A release that
-// staged and switched now would have nothing to go back to.
+// Stranded reports that the live Service does not select some ready live pods, and the way out;
+// nil if it selects all of them. A release in this state would have nothing to go back to.
 func Stranded(bg *v1alpha1.BlueGreen, live Side) *v1alpha1.Advice {
 	if len(live.Unselected) == 0 {
 		return nil

@@ -8,8 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Side is one colour as observed. The zero value of a field means that nothing is known,
-// never that something went wrong.
+// Side is one colour as observed. A zero field means unknown, never bad.
 type Side struct {
 	// Color that was observed.
 	Color v1alpha1.Color
@@ -17,24 +16,23 @@ type Side struct {
 	// Deployment and Service are the names of its objects, whether or not they exist.
 	Deployment, Service string
 
-	// DeploymentExists and ServiceExists say whether they do.
+	// DeploymentExists and ServiceExists report whether they exist.
 	DeploymentExists, ServiceExists bool
 
-	// DeploymentUID distinguishes the Deployment from a later one with its name.
+	// DeploymentUID distinguishes the Deployment from a later one of the same name.
 	DeploymentUID types.UID
 
-	// Generation of the Deployment. It never comes back, and also changes with the
-	// Deployment's annotations.
+	// Generation of the Deployment. It only grows, also with changes of annotations.
 	Generation int64
 
-	// SwitchedBy names the release that last brought users to this colour, or is
-	// about to; "" if none did.
+	// SwitchedBy names the release that last brought users to this colour, or is about to; "" if
+	// none did.
 	SwitchedBy string
 
 	// Replicas is the size asked for: spec.replicas.
 	Replicas int32
 
-	// Containers of the pod template, by name, for a message if the choice is ambiguous.
+	// Containers of the pod template, by name, for messages about an ambiguous choice.
 	Containers []string
 
 	// Container that gets the image; "" if it is ambiguous or absent, see
@@ -72,14 +70,14 @@ type Side struct {
 	// Failure is why the rollout will not succeed, as soon as that is certain.
 	Failure *Failure
 
-	// LookAgainAt is when a problem that is too recent to be a Failure becomes one, without
-	// any object changing; zero if there is none.
+	// LookAgainAt is when a problem that is too recent to be a Failure becomes one without any
+	// object changing; zero if there is none.
 	LookAgainAt time.Time
 
 	// Autoscaler of the Deployment, whether that exists or not.
 	Autoscaler Autoscaler
 
-	// ServiceColored and DeploymentColored say whether the selector names the colour. Only
+	// ServiceColored and DeploymentColored report whether the selector names the colour. Only
 	// then can the other colour's object be created from it.
 	ServiceColored, DeploymentColored bool
 
@@ -93,8 +91,8 @@ type Side struct {
 	// Ports of the Service, and where they lead.
 	Ports []Port
 
-	// UserPort is the pod's port that users are routed to, the first route's if there are
-	// several; 0 if unknown. Whoever knows the routes sets it.
+	// UserPort is the pod's port that users are routed to, that of the first route if there are
+	// several; 0 if unknown. The reader of the routes sets it.
 	UserPort int32
 
 	// Probe is the readiness probe of Container, if it is an HTTP request to the
@@ -102,7 +100,7 @@ type Side struct {
 	Probe *Probe
 }
 
-// Ready are the pods that are ready and have not been asked to end.
+// Ready returns the pods that are ready and not terminating.
 func (s Side) Ready() []Pod {
 	var ready []Pod
 	for _, pod := range s.Pods {
@@ -113,7 +111,7 @@ func (s Side) Ready() []Pod {
 	return ready
 }
 
-// Restarts counts those of all its pods' containers.
+// Restarts counts the restarts of all containers of all its pods.
 func (s Side) Restarts() (n int32) {
 	for _, pod := range s.Pods {
 		n += pod.Restarts
@@ -126,7 +124,7 @@ type Pod struct {
 	// Namespace and Name of the pod.
 	Namespace, Name string
 
-	// UID distinguishes it from a later pod with its name.
+	// UID distinguishes it from a later pod of the same name.
 	UID types.UID
 
 	// IP of the pod; "" while it has none.
@@ -135,29 +133,29 @@ type Pod struct {
 	// Created is its creation time, to the second.
 	Created time.Time
 
-	// Ready is its condition Ready, ReadySince since when, to the second.
+	// Ready is the condition Ready. ReadySince is its last change, to the second.
 	Ready      bool
 	ReadySince time.Time
 
-	// ContainersReady is its condition ContainersReady: it would be ready if not for its
+	// ContainersReady is that condition. Such a pod is unready only because of its readiness
 	// gates.
 	ContainersReady bool
 
-	// NoRoom is why no node takes it, in the scheduler's words; "" if a node did.
+	// NoRoom is why no node takes it, in the scheduler's words; "" once it is scheduled.
 	NoRoom string
 
 	// Gates are its readiness gates.
 	Gates []Gate
 
-	// Terminating: it was asked to end.
+	// Terminating: its deletion has begun.
 	Terminating bool
 
 	// Restarts of all its containers.
 	Restarts int32
 }
 
-// Gate is a condition that a pod waits for, besides its containers, to become ready.
-// Somebody else writes it, such as a load balancer's controller.
+// Gate is a readiness gate: a condition, written by somebody else such as a load balancer's
+// controller, without which the pod is not ready.
 type Gate struct {
 	// Type of the condition.
 	Type string
@@ -168,8 +166,7 @@ type Gate struct {
 	Reason, Message string
 }
 
-// Probe is an HTTP readiness probe: the one statement about its health that comes with an
-// application.
+// Probe is an HTTP readiness probe, the application's own definition of healthy.
 type Probe struct {
 	// Path of the request, starting with /.
 	Path string
@@ -192,13 +189,13 @@ type Failure struct {
 	// Message describes it to a person, with the object and, if known, the way out.
 	Message string
 
-	// Pod and Container on which it was seen; "" if it is not about a pod.
+	// Pod and Container that failed; "" if the failure is not about a pod.
 	Pod, Container string
 
-	// ExitCode of the container's last end, if it ended.
+	// ExitCode of the container's last exit, if it exited.
 	ExitCode *int32
 
-	// Previous: the container that failed has been replaced, so its log is the previous one.
+	// Previous: the failed container has been replaced, so read its previous log.
 	Previous bool
 }
 
@@ -208,7 +205,6 @@ type Port struct {
 	Name   string
 	Number int32
 
-	// Pod is the pod's port, with a named one resolved in the template; 0 if no container
-	// has it.
+	// Pod is the pod's port, with a named one resolved in the template; 0 if no container has it.
 	Pod int32
 }

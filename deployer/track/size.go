@@ -1,9 +1,8 @@
 package track
 
 // Size returns the replicas that a target needs to take over from live: as many as live has now,
-// and at least the spec's minimum and the minimum of either colour's autoscaler. size respects
-// the maximum of the target's autoscaler, which would otherwise scale the target down; wanted
-// does not.
+// and at least the minimum of the spec and of either colour's autoscaler. size is capped at the
+// maximum of the target's autoscaler, which would scale it down again; wanted is not.
 func Size(least int32, live, target Side) (size, wanted int32) {
 	wanted = max(least, live.Replicas, live.Autoscaler.Min, target.Autoscaler.Min)
 	return target.Autoscaler.Allows(wanted), wanted
@@ -20,7 +19,7 @@ type Autoscaler struct {
 	// Current is the minimum in force: the owner's, or the one that the deployer set.
 	Current int32
 
-	// Marked: its annotation says that Turnout raised the minimum.
+	// Marked: its annotation records that Turnout raised the minimum.
 	Marked bool
 
 	// Overruled: somebody else has set the minimum since Turnout raised it.
@@ -35,7 +34,7 @@ func (a Autoscaler) Allows(size int32) int32 {
 	return min(size, a.Max)
 }
 
-// Below reports whether the autoscaler's minimum has to be raised for a size.
+// Below reports whether the autoscaler's minimum must be raised for a size.
 func (a Autoscaler) Below(size int32) bool {
 	return a.Name != "" && !a.Overruled && a.Current < a.Allows(size)
 }

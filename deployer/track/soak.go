@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// soakTolerance is how long the live pods may look bad before the soak fails: longer than
-	// it takes until pods of a lost node have ready replacements.
+	// soakTolerance is how long the live pods may be unhealthy before the soak fails. It is
+	// longer than replacing the pods of a lost node takes.
 	soakTolerance = 30 * time.Second
-	// soakReady is the least share of pods that must be ready, in percent.
+	// soakReady is the minimum share of ready pods, in percent.
 	soakReady = 80
 	// SoakRestarts is how many restarts of the live pods' containers during the soak count as a
-	// crash loop, as for a pod that starts.
+	// crash loop, as for a starting pod.
 	SoakRestarts = 2
-	// SoakExtensions is how often a soak is extended if nobody could look at its end.
+	// SoakExtensions is how often a soak is extended if its end could not be observed.
 	SoakExtensions = 2
 	// soakExtension bounds each extension; a shorter soak is extended by its own length.
 	soakExtension = 5 * time.Minute
@@ -32,12 +32,12 @@ type SoakWatch struct {
 	Interval time.Duration // from one look to the next
 }
 
-// SoakLook is one look at the live colour.
+// SoakLook is one observation of the live colour.
 type SoakLook struct {
 	At       time.Time
 	Restarts int32              // of its containers, ever
-	Problem  *v1alpha1.Evidence // what is wrong with it, if anything
-	Unseen   error              // why it could not be checked; it says nothing about its health
+	Problem  *v1alpha1.Evidence // the problem, if any
+	Unseen   error              // why it could not be checked; no evidence of bad health
 }
 
 // SoakOutcome is the state of a soak after a look.
@@ -45,11 +45,11 @@ type SoakOutcome int
 
 // The outcomes of a look at a soak.
 const (
-	SoakAgain   SoakOutcome = iota + 1 // look again, at SoakVerdict.at
+	SoakAgain   SoakOutcome = iota + 1 // look again, at SoakVerdict.At
 	SoakHeld                           // it is over, and nothing is wrong
 	SoakFailed                         // it looked bad for too long
 	SoakCrashed                        // containers crash
-	SoakUnseen                         // its end came several times while nobody could look
+	SoakUnseen                         // it ended unobserved, after all extensions
 )
 
 // SoakVerdict is the conclusion from the looks so far.
@@ -69,10 +69,10 @@ func (w SoakWatch) end(s v1alpha1.SoakStatus) time.Time {
 	return w.Began.Add(w.Length)
 }
 
-// lastPart is the part at the end of a soak in which a look must have succeeded.
+// lastPart is the part at the end of a soak that must contain a successful look.
 func (w SoakWatch) lastPart() time.Duration { return min(w.Length/4, soakTolerance) }
 
-// NextAt is when the next look is due. Writing a look wakes the application, but must not
+// NextAt is when the next look is due. Recording a look wakes the application, which must not
 // cause another look at once.
 func (w SoakWatch) NextAt(s v1alpha1.SoakStatus) time.Time {
 	if s.LastLookAt == nil {
@@ -85,7 +85,7 @@ func (w SoakWatch) NextAt(s v1alpha1.SoakStatus) time.Time {
 	return at
 }
 
-// Step adds a look to the status. It is pure: the time is the look's.
+// Step adds a look to the status. The time is the look's.
 func (w SoakWatch) Step(prev v1alpha1.SoakStatus, l SoakLook) (v1alpha1.SoakStatus, SoakVerdict) {
 	if w.Length == 0 {
 		return prev, SoakVerdict{Outcome: SoakHeld, Message: "not watched: spec.soak is 0s"}
@@ -115,7 +115,7 @@ func (w SoakWatch) Step(prev v1alpha1.SoakStatus, l SoakLook) (v1alpha1.SoakStat
 	return s, v
 }
 
-// judge decides from the status after a look, and extends a soak whose end nobody could see.
+// judge decides from the status after a look, and extends a soak that ended unobserved.
 func (w SoakWatch) judge(s *v1alpha1.SoakStatus, l SoakLook) SoakVerdict {
 	end := w.end(*s)
 	over := !l.At.Before(end)
@@ -149,7 +149,7 @@ func (w SoakWatch) judge(s *v1alpha1.SoakStatus, l SoakLook) SoakVerdict {
 	return SoakVerdict{Outcome: SoakAgain, At: at, Message: soakMessage(*s, end, l), Waits: soakWaits(*s, end, l)}
 }
 
-// soakWaits says in facts what a soak waits for.
+// soakWaits is what a soak waits for, as data.
 func soakWaits(s v1alpha1.SoakStatus, end time.Time, l SoakLook) *v1alpha1.Waiting {
 	w := WaitsUntil(v1alpha1.WaitsForSoak, "", end)
 	switch {
@@ -161,7 +161,7 @@ func soakWaits(s v1alpha1.SoakStatus, end time.Time, l SoakLook) *v1alpha1.Waiti
 	return w
 }
 
-// soakMessage says what a soak waits for.
+// soakMessage describes what a soak waits for.
 func soakMessage(s v1alpha1.SoakStatus, end time.Time, l SoakLook) string {
 	text := "soaks until " + Clock(end)
 	if s.Extended > 0 {
@@ -176,7 +176,7 @@ func soakMessage(s v1alpha1.SoakStatus, end time.Time, l SoakLook) string {
 	return text
 }
 
-// TooFewReady says that too few pods of a live colour are ready; nil if enough are.
+// TooFewReady reports that too few pods of a live colour are ready; nil if enough are.
 func TooFewReady(s Side) *v1alpha1.Evidence {
 	ready := len(s.Ready())
 	if ready > 0 && ready*100 >= int(s.Replicas)*soakReady {

@@ -13,9 +13,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Looks are written as letters, one every 10 seconds from the start of a soak of
-// 2 minutes: g is good, b bad, x could not be made, r is good with a restart
-// more, R good with the restarts of one pod less, and . was not made at all.
+// A letter is a look, one every 10 seconds from the start of a soak of 2 minutes: g good, b bad,
+// x impossible, r good with one more restart, R good with the restarts of one pod less, . not
+// made at all.
 func TestSoakIsJudgedByItsLooks(t *testing.T) {
 	const good = "ggggggggggg" // the looks before the end of the soak
 	for _, c := range []struct {
@@ -80,8 +80,8 @@ var (
 	soakOf    = SoakWatch{Began: soakBegan, Length: 2 * time.Minute, Interval: 10 * time.Second}
 )
 
-// playSoak makes the looks and returns the books and the verdict after the last
-// one. No verdict before may be more than to look again.
+// playSoak makes the looks and returns the status and the verdict after the last one. No earlier
+// verdict may be final.
 func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict) {
 	t.Helper()
 	const before = 4 // restarts
@@ -117,8 +117,8 @@ func playSoak(t *testing.T, looks string) (s v1alpha1.SoakStatus, v SoakVerdict)
 	return s, v
 }
 
-// judgeWait is what must hold of a verdict to look again: it comes later, and tells what
-// it waits for.
+// judgeWait checks a verdict that calls for another look: the look is later, and the wait is
+// described.
 func judgeWait(t *testing.T, name string, s v1alpha1.SoakStatus, v SoakVerdict, l SoakLook) {
 	t.Helper()
 	if !v.At.After(l.At) {
@@ -139,8 +139,8 @@ func judgeWait(t *testing.T, name string, s v1alpha1.SoakStatus, v SoakVerdict, 
 	}
 }
 
-// The next look is due after the interval, or at the end if that is sooner; a look after
-// the end does not go back to it.
+// The next look is due after the interval, or at the end if that is sooner. A look after the end
+// does not go back to it.
 func TestNextLookOfASoakIsAtItsEnd(t *testing.T) {
 	at := func(s int) time.Time { return soakBegan.Add(time.Duration(s) * time.Second) }
 	books := func(s int) v1alpha1.SoakStatus {
@@ -160,7 +160,7 @@ func TestNextLookOfASoakIsAtItsEnd(t *testing.T) {
 	}
 }
 
-// However long a soak is, it must be seen in its last half a minute.
+// However long a soak is, its last half minute must contain a look.
 func TestLongSoakIsSeenAtItsEnd(t *testing.T) {
 	watch := SoakWatch{Began: soakBegan, Length: 10 * time.Minute, Interval: 10 * time.Second}
 	for _, tt := range []struct {
@@ -175,7 +175,7 @@ func TestLongSoakIsSeenAtItsEnd(t *testing.T) {
 	}
 }
 
-// Half of that time after the last write at the latest a quiet look is written.
+// A look that shows nothing new is written half of that time after the last write at the latest.
 func TestQuietLookIsWrittenInTime(t *testing.T) {
 	prev := v1alpha1.SoakStatus{LastLookAt: &metav1.MicroTime{Time: soakBegan}}
 	for after, want := range map[time.Duration]bool{14999 * time.Millisecond: false, 15 * time.Second: true} {
@@ -194,8 +194,7 @@ func TestSoakOfZeroIsNotWatched(t *testing.T) {
 	}
 }
 
-// A quiet soak is not written at every look, and one that writes does not wake
-// itself into the next.
+// A quiet soak is not written at every look, and a write does not cause another look.
 func TestSoakIsWrittenSeldomAndLooksAtItsPace(t *testing.T) {
 	watch := SoakWatch{Began: soakBegan, Length: 5 * time.Minute, Interval: 2 * time.Second}
 	var s v1alpha1.SoakStatus

@@ -35,23 +35,21 @@ var rollback = []Row{
 	{Name: v1alpha1.StepConfirm, Done: confirmed, Deadline: confirmTime},
 }
 
-// Row describes a step except for its act, which package deployer binds to its name.
+// Row describes a step, without its act: package deployer binds that by name.
 type Row struct {
 	Name v1alpha1.Step
 	// Done reports whether the step's milestone is recorded.
 	Done func(*v1alpha1.Release) bool
-	// Needs are checked again right before the step acts, as long as traffic has not
-	// moved: an intent that a crash left without its patch may be old. If one no longer
-	// holds, the release goes back to the step that provides it.
+	// Needs are checked again right before the step acts, until traffic has moved: an intent that
+	// a crash left without its patch may be old. If one no longer holds, the release goes back to
+	// the step that provides it.
 	Needs []Need
-	// After is what the step must wait for before it acts: a time, or a change; nil means
-	// nothing.
+	// After is what the step waits for before it acts: a time, or a change; nil means nothing.
 	After func(Observed) Wait
-	// Deadline is how long the step may take; nil means that it has its own clock, or no
-	// limit.
+	// Deadline is how long the step may take; nil if it has its own clock, or no limit.
 	Deadline func(*v1alpha1.BlueGreen) time.Duration
-	// Late says what shows whose fault it is that the step takes too long; nil means the
-	// world's.
+	// Late selects the evidence that shows why the step is late; nil means that the world is to
+	// blame.
 	Late func(*v1alpha1.Release, Observed) Lateness
 }
 
@@ -72,14 +70,13 @@ var (
 	warm    = Need{isWarm, v1alpha1.StepWarm}
 	fresh   = Need{gateFresh, v1alpha1.StepVerify}
 	asked   = Need{gateAsked, v1alpha1.StepVerify}
-	// vouched comes after the gate, which may take longer than this stays fresh.
+	// vouched follows the gate, which may take longer than this stays fresh.
 	vouched = Need{vouchedLately, v1alpha1.StepWarm}
 )
 
-// Next returns the step that a release is at: the first whose milestone is missing, or an
-// earlier one that must be repeated because the missing one needs it. ok is false when the
-// track has ended. It is pure: no context, clock, log or I/O; the time is part of what was
-// observed.
+// Next returns the step that a release is at: the first without its milestone, or an earlier one
+// that must be repeated because that step needs it. ok is false at the end of the track. Next is
+// pure: the time is part of the observation.
 func Next(r *v1alpha1.Release, o Observed) (row Row, ok bool) {
 	rows := tableOf(r, o)
 	for _, row := range rows {
@@ -116,7 +113,7 @@ func tableOf(r *v1alpha1.Release, o Observed) []Row {
 	return undo
 }
 
-// Steps are the steps of a release that goes well, in order.
+// Steps are the steps of a successful release, in order.
 func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
 	if kind == v1alpha1.Rollback {
 		return names(rollback)
@@ -124,7 +121,7 @@ func Steps(kind v1alpha1.ReleaseKind) []v1alpha1.Step {
 	return names(deploy)
 }
 
-// UndoSteps are the steps after a fault, in order.
+// UndoSteps are the steps after a failure, in order.
 func UndoSteps() []v1alpha1.Step { return names(undo) }
 
 func names(rows []Row) []v1alpha1.Step {
@@ -135,8 +132,7 @@ func names(rows []Row) []v1alpha1.Step {
 	return all
 }
 
-// RowOf returns the row of a step. If a step is in two tables, everything except its needs
-// is the same in both.
+// RowOf returns the row of a step. A step in two tables differs only in its needs.
 func RowOf(s v1alpha1.Step) Row {
 	all := slices.Concat(deploy, undo, rollback)
 	if i := slices.IndexFunc(all, func(row Row) bool { return row.Name == s }); i >= 0 {
@@ -145,6 +141,6 @@ func RowOf(s v1alpha1.Step) Row {
 	return Row{Name: s}
 }
 
-// Bound is how many steps a release can take in one look, if it takes every step twice: a
-// deploy's steps and then those of its undo.
+// Bound is the maximum number of steps in one look: every step of a deploy and of its undo,
+// twice.
 var Bound = 2 * (len(deploy) + len(undo))

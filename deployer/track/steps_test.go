@@ -13,7 +13,7 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// then is when whatever a test says happened.
+// then is the time of every event in these tests.
 func then() *metav1.Time { return &metav1.Time{Time: epoch} }
 
 // ready is a deploy to green right before its switch, and what is observed then.
@@ -42,8 +42,8 @@ func ready() (*v1alpha1.Release, Observed) {
 	return r, o
 }
 
-// onGCE makes what was observed that of Google's load balancer, which found every
-// pod of the target healthy.
+// onGCE turns the observation into one of Google's load balancer, which found every pod of the
+// target healthy.
 func onGCE(o *Observed) {
 	o.Routes.LoadBalancer = v1alpha1.LoadBalancerGCE
 	o.Groups = []Group{{Port: 80, Name: "k8s1-green", Routed: true, State: "HEALTHY"}}
@@ -266,8 +266,8 @@ func TestNextOfRollback(t *testing.T) {
 	}
 }
 
-// A row is told by the name of its step, wherever it stands, and a need goes back to
-// a step that the track has passed.
+// Each step's row is the same in every table, and a need goes back to a step that the track has
+// passed.
 func TestTablesAreWhole(t *testing.T) {
 	bg := &v1alpha1.BlueGreen{}
 	bg.Spec.Deadlines = v1alpha1.Deadlines{
@@ -320,8 +320,7 @@ func TestTracksGoTheirWay(t *testing.T) {
 	}
 }
 
-// The bound on the steps of one look has room for each step of a deploy and of its undo
-// to be taken twice.
+// The bound leaves room to take each step of a deploy and of its undo twice.
 func TestBoundHasRoomForEveryStep(t *testing.T) {
 	if want := 2 * (len(Steps(v1alpha1.Deploy)) + len(UndoSteps())); Bound < want || Bound < 2*len(Steps(v1alpha1.Rollback)) {
 		t.Errorf("at most %d steps are taken, want %d", Bound, want)

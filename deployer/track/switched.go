@@ -7,18 +7,17 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// SwitchTakenUp reports whether users are where the last written routes send them, as far
-// as that can ever be known: until then they may be on either colour. On Google's load
-// balancer only a sign counts. A missing event against the switch is not a sign: events
-// get lost, and a controller has a budget of them. Other load balancers do not report it;
-// there, some time has to do. A record from a version that did not note the load balancer
-// is settled if its colour has been shrunk.
+// SwitchTakenUp reports whether users are where the last routes send them, as far as that can be
+// known; until then they may be on either colour. On Google's load balancer only a sign counts.
+// The absence of a failure event is no sign: events get lost, and a controller may emit only so
+// many. Other load balancers report nothing, so a fixed time has to pass. A record of an older
+// version, which did not note the load balancer, is settled if its colour has been shrunk.
 func SwitchTakenUp(last *v1alpha1.SwitchRecord, lb v1alpha1.LoadBalancer) bool {
 	switch {
 	case last == nil, last.LoadBalancer == "" && last.Shrunk && last.OverruledAt == nil:
 		return true
 	case last.LoadBalancer == v1alpha1.LoadBalancerGateway, lb == v1alpha1.LoadBalancerGateway:
-		return last.TookEffectAt != nil // by its controller, a person, or by a time where that does not tell
+		return last.TookEffectAt != nil // by its controller's report, a person's word, or a fixed time
 	case last.LoadBalancer != v1alpha1.LoadBalancerGCE && lb != v1alpha1.LoadBalancerGCE:
 		return true
 	}
@@ -31,7 +30,7 @@ func Tells(s v1alpha1.Sign) bool {
 		s == v1alpha1.SignPerson
 }
 
-// RoutedSince is when the routes became what they are.
+// RoutedSince is when the routes got their present form.
 func RoutedSince(last *v1alpha1.SwitchRecord) time.Time {
 	if last.OverruledAt != nil {
 		return last.OverruledAt.Time
@@ -39,15 +38,15 @@ func RoutedSince(last *v1alpha1.SwitchRecord) time.Time {
 	return last.At.Time
 }
 
-// RoutedTo is the colour to which the routes of a record lead.
+// RoutedTo is the colour that the recorded routes lead to.
 func RoutedTo(last *v1alpha1.SwitchRecord) v1alpha1.Color {
 	return cmp.Or(last.OverruledTo, last.To.Color)
 }
 
 // ShrinkAt is when the colour that the last switch left may be shrunk. open is false if it
-// already is, or if nobody knows yet. Users may be there until something shows that the load
-// balancer took up the switch, and nobody knows where they are if the Ingress does not
-// route them to one colour. The colour that a restore left has failed, and is not held.
+// already is, or if that time is not known yet. Users may be there until a sign shows that the
+// load balancer took up the switch. Nobody knows where they are while the Ingress routes them to
+// both colours or to neither. A colour that was restored away from has failed, and is not held.
 func ShrinkAt(bg *v1alpha1.BlueGreen, routes Routes) (at time.Time, open bool) {
 	last := bg.Status.LastSwitch
 	if last == nil || last.Shrunk || routes.Live() == "" || !SwitchTakenUp(last, routes.LoadBalancer) {
@@ -60,7 +59,7 @@ func ShrinkAt(bg *v1alpha1.BlueGreen, routes Routes) (at time.Time, open bool) {
 	return at, true
 }
 
-// DrainedAt is when a release may touch a colour that users left; zero if it always may.
+// DrainedAt is when a release may change a colour that users left; zero if it always may.
 func DrainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) time.Time {
 	s := bg.Status.LastSwitch
 	if s == nil || s.UID == release || s.From.Color != target && s.OverruledAt == nil {
@@ -69,8 +68,7 @@ func DrainedAt(bg *v1alpha1.BlueGreen, target v1alpha1.Color, release string) ti
 	return Effective(s).Add(bg.Spec.DrainTime())
 }
 
-// Effective is when a switch took effect, as far as is known: users cannot have left before
-// that.
+// Effective is when a switch took effect, as far as is known. Users cannot have left before that.
 func Effective(s *v1alpha1.SwitchRecord) time.Time {
 	if s.TookEffectAt != nil && s.TookEffectAt.After(RoutedSince(s)) {
 		return s.TookEffectAt.Time

@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// lastSwitch is one to green at [epoch], which a minute later took effect by a sign.
+// lastSwitch is a switch to green at [epoch], with a sign one minute later.
 func lastSwitch(sign v1alpha1.Sign, change ...func(*v1alpha1.SwitchRecord)) *v1alpha1.SwitchRecord {
 	took := metav1.NewTime(epoch.Add(time.Minute))
 	s := &v1alpha1.SwitchRecord{
@@ -76,8 +76,7 @@ func TestRoutesAreThoseOfWhoMovedUsersLast(t *testing.T) {
 	}
 }
 
-// held is an application whose switch is the last one, with a drain of 5 minutes and a
-// hold of so many.
+// heldFor is an application with this last switch, a drain of 5 minutes, and a hold of so many.
 func heldFor(minutes int, last *v1alpha1.SwitchRecord) *v1alpha1.BlueGreen {
 	bg := &v1alpha1.BlueGreen{}
 	bg.Spec.Drain = &metav1.Duration{Duration: 5 * time.Minute}

@@ -2,7 +2,7 @@ package track
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// LookOf is what the target's warmth is judged by.
+// LookOf collects what the target's warmth is judged by.
 func LookOf(r *v1alpha1.Release, o Observed) WarmLook {
 	l := WarmLook{
 		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: o.Target.Service,
@@ -13,13 +13,13 @@ func LookOf(r *v1alpha1.Release, o Observed) WarmLook {
 	}
 	l.Standby = o.Routes.StandbyWord(l.Known.Parents...)
 	l.Rollback = r.Spec.Kind == v1alpha1.Rollback
-	// A reference that this release had to make is one that was gone, and with it
-	// what the load balancer had of the pods. An intent comes after it was taken up.
+	// If this release had to make the reference, it was gone, and with it what the load balancer
+	// knew of the pods. An intent is recorded only after the reference was taken up.
 	l.Referenced = o.Routes.Kept(o.Target.Color) && (l.Known.EventsBefore == "" || r.Status.Milestones.SwitchIntendedAt != nil)
 	return l
 }
 
-// lookAnew also minds how long ago the target was found warm.
+// lookAnew also considers how long ago the target was found warm.
 func lookAnew(r *v1alpha1.Release, o Observed) WarmLook {
 	l := LookOf(r, o)
 	if at := r.Status.Milestones.WarmedAt; at != nil {
@@ -31,5 +31,5 @@ func lookAnew(r *v1alpha1.Release, o Observed) WarmLook {
 // Warm judges a release's target.
 func Warm(r *v1alpha1.Release, o Observed) Warmth { return LookOf(r, o).Judge() }
 
-// WarmAnew also minds how long ago the target was found warm.
+// WarmAnew also considers how long ago the target was found warm.
 func WarmAnew(r *v1alpha1.Release, o Observed) Warmth { return lookAnew(r, o).Judge() }

@@ -12,19 +12,19 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// model is a world whose acts obey, but in which time passes, pods come and go, the
-// live colour grows and gets another pod template, the image is built anew, acts are
-// cut short, people lock, cancel and meddle, and the world breaks.
+// model is a world whose acts obey. Time passes, pods come and go, the live colour grows and gets
+// another pod template, the image is built again, acts are cut short, people lock, cancel and
+// meddle, and the world breaks.
 type model struct {
 	t   *testing.T
 	rng *rand.Rand
 	r   *v1alpha1.Release
 	o   Observed
-	// live is where users are routed. Users of the target, once moved there, may be
-	// sent there by front ends ever after.
+	// live is where users are routed. Once users moved to the target, front ends may send some
+	// there at any later time.
 	live  v1alpha1.Color
 	moved bool
-	// alone: nobody meddles, or what they did is not noticed before Next is asked.
+	// alone: nobody meddles, or nobody notices it before Next runs.
 	alone bool
 	// digest and template are what would be staged now.
 	digest, template int
@@ -55,8 +55,7 @@ func newModel(t *testing.T, seed uint64, kind v1alpha1.ReleaseKind) *model {
 	return w
 }
 
-// disturb changes the world between two looks; calm stops it, so that what must
-// end can be seen to end.
+// disturb changes the world between two looks; calm stops that, to show that every track ends.
 func (w *model) disturb(calm bool) {
 	w.o.Now = w.o.Now.Add(time.Duration(w.rng.IntN(100)) * time.Second)
 	if calm {
@@ -83,9 +82,9 @@ func (w *model) disturb(calm bool) {
 		}
 	case 6:
 		w.o.Locked = true
-	case 7: // whoever owns the application changes the live pod template, of which the target's is made
+	case 7: // the owner changes the live pod template, from which the target's is created
 		w.template++
-	case 8: // the commit's image is another one since
+	case 8: // the commit's image changes
 		if m.Built != nil {
 			w.digest++
 			m.Built.Image = w.image()
@@ -101,7 +100,7 @@ func (w *model) disturb(calm bool) {
 	}
 }
 
-// meddle is what somebody else does to the target, or to the routes.
+// meddle changes the target, or the routes, as somebody else might.
 func (w *model) meddle() {
 	switch t := &w.o.Target; w.rng.IntN(4) {
 	case 0:
@@ -111,7 +110,7 @@ func (w *model) meddle() {
 	case 2: // as it is until the Deployment's controller has seen it
 		t.Image, t.TemplateHash, t.RolledOut = "app@sha256:somebodys", "", false
 	case 3:
-		if !w.alone { // nothing that Next could do helps against that
+		if !w.alone { // Next cannot help against that
 			w.route(w.live.Other())
 		}
 	}
@@ -123,8 +122,8 @@ func (w *model) route(c v1alpha1.Color) {
 	w.o.Routes.LoadBalancer = lb
 }
 
-// reached: users may be sent to the target by this release's doing. That somebody took
-// a switch back before it was recorded cannot be seen.
+// reached reports whether this release may have sent users to the target. A switch that somebody
+// took back before it was recorded cannot be seen.
 func (w *model) reached() bool { return w.moved && (w.alone || w.live == w.o.Target.Color) }
 
 func (w *model) fail(c v1alpha1.FailureClass) { w.r.Status.Failure = &v1alpha1.Failure{Class: c} }
@@ -149,7 +148,7 @@ func (w *model) podNames() (names []string) {
 	return names
 }
 
-// take is an obedient act: it looks, does what the step promises and records it.
+// take is an obedient act: it looks, acts as the step promises, and records that.
 func (w *model) take(s v1alpha1.Step) {
 	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
 	if w.r.Spec.Kind == v1alpha1.Rollback && slices.Contains(UndoSteps(), s) {
@@ -218,7 +217,7 @@ func (w *model) verify() {
 	}
 }
 
-// promote waits for a person now and then, and until nobody locks.
+// promote sometimes waits for a person, and always for an unlock.
 func (w *model) promote() {
 	m := &w.r.Status.Milestones
 	if w.o.Locked || m.Approved == nil && w.rng.IntN(2) == 0 {
@@ -230,7 +229,7 @@ func (w *model) promote() {
 	m.Approved = &v1alpha1.ApprovedMilestone{By: v1alpha1.ApprovedByPolicy}
 }
 
-// switchTraffic may be cut short: after its intent, and after its patch.
+// switchTraffic may be cut short after its intent and after its patch.
 func (w *model) switchTraffic() {
 	m, now := &w.r.Status.Milestones, metav1.NewTime(w.o.Now)
 	if w.o.Locked && w.r.Spec.Kind == v1alpha1.Deploy && m.SwitchIntendedAt == nil {
@@ -273,7 +272,7 @@ func (w *model) restore() {
 	}
 }
 
-// judgeMove is what must hold of a colour when users are moved to it.
+// judgeMove checks a colour when users are moved to it.
 func (w *model) judgeMove(c v1alpha1.Color) {
 	t, m := w.o.Target, w.r.Status.Milestones
 	bad := func(format string, args ...any) {
@@ -334,10 +333,10 @@ func (w *model) run() (ended bool) {
 	return false
 }
 
-// judgeEnd is what must hold when the track has ended.
+// judgeEnd checks the state at the end of the track.
 func (w *model) judgeEnd() {
 	m, f := w.r.Status.Milestones, w.r.Status.Failure
-	// Whoever meddles with routes may take a switch back that was not recorded yet.
+	// Somebody may take a switch back before it is recorded.
 	if w.alone && len(w.moves) > 2 || w.alone && len(w.moves) == 2 && (w.r.Spec.Kind == v1alpha1.Rollback || w.moves[1] != m.Previous.Color) {
 		w.t.Errorf("traffic was moved to %v", w.moves)
 	}
@@ -360,10 +359,9 @@ func (w *model) judgeEnd() {
 	}
 }
 
-// Whatever happens: what obeys ends; the colour that users may reach is never shrunk
-// or staged over; traffic never moves to a colour that did not pass its gate with that
-// very digest and pod template, except by a rollback; and a rollback never moves to
-// what it leaves.
+// Every track whose acts obey ends. A colour that users may reach is never shrunk or staged over.
+// Except for a rollback, traffic only moves to a colour that passed its gate with that very
+// digest and pod template. A rollback never moves to the version that it leaves.
 func TestTracksAlwaysEndAndNeverHarmUsers(t *testing.T) {
 	t.Parallel()
 	switches := 0

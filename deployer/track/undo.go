@@ -2,10 +2,9 @@ package track
 
 import "github.com/turnout-dev/turnout/api/v1alpha1"
 
-// leaveAlone reports whether a failed release changes nothing more. A rollback is never
-// undone, and someone else's change is respected. After the switch, the world's trouble
-// is no reason to move traffic again. If a rollback replaces the release, the rollback
-// moves the users.
+// leaveAlone reports whether a failed release changes nothing more. A rollback is never undone,
+// and someone else's change is respected. After the switch, the world's trouble is no reason to
+// move traffic again. If a rollback replaces the release, the rollback moves the users.
 func leaveAlone(r *v1alpha1.Release, o Observed) bool {
 	switch r.Status.Failure.Class {
 	case v1alpha1.FaultInterference:
@@ -17,16 +16,14 @@ func leaveAlone(r *v1alpha1.Release, o Observed) bool {
 	return r.Spec.Kind == v1alpha1.Rollback
 }
 
-// neverMoved reports whether no user was ever sent to the target. An intent to switch is
-// not enough to know: its patch may have been made or not. If users are where they were,
-// it was not.
+// neverMoved reports whether no user was ever sent to the target. An intent to switch alone does
+// not show that: its patch may have been made or not. If users are where they were, it was not.
 func neverMoved(r *v1alpha1.Release, o Observed) bool {
 	m := r.Status.Milestones
 	return m.SwitchIntendedAt == nil || m.SwitchedAt == nil && o.Routes.Live() == m.Target.Other()
 }
 
-// PatchMayBeOut reports whether a release may have sent a patch that the routes do not
-// show.
+// PatchMayBeOut reports whether a release may have sent a patch that the routes do not show yet.
 func PatchMayBeOut(r *v1alpha1.Release, o Observed) bool {
 	m := r.Status.Milestones
 	live := o.Routes.Live()

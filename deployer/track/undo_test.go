@@ -6,8 +6,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Whoever lost the answer to a patch, or took over from who made it, must know that it
-// may still arrive.
+// If the answer to a patch was lost, or the process that sent it ended, the patch may still
+// arrive.
 func TestPatchMayBeOutWhileItIsIntendedAndNotSeen(t *testing.T) {
 	intended := func(r *v1alpha1.Release, _ *Observed) { r.Status.Milestones.SwitchIntendedAt = then() }
 	switched := func(r *v1alpha1.Release, o *Observed) {

@@ -8,7 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Wait is a wait as a state: until a time, or until something watched changes.
+// Wait is a wait until a time, or until something watched changes.
 type Wait struct {
 	Until   time.Time
 	Message string            // for people
@@ -18,7 +18,7 @@ type Wait struct {
 // Rests reports whether there is something to wait for.
 func (w Wait) Rests() bool { return !w.Until.IsZero() || w.Message != "" }
 
-// WaitsFor is a wait of which there is nothing more to say.
+// WaitsFor is a wait without further details.
 func WaitsFor(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
 	return &v1alpha1.Waiting{For: what, Because: because}
 }
@@ -33,8 +33,8 @@ func WaitsForObject(what v1alpha1.WaitingFor, because v1alpha1.WaitingBecause, o
 	return &v1alpha1.Waiting{For: what, Because: because, Object: object}
 }
 
-// Stamp is a time for the record, nil where it has not happened yet. It is cut to
-// what the record keeps, or every look would write it anew.
+// Stamp is a time for the record; nil if it has not happened yet. It is cut to the record's
+// precision, or every look would write it again.
 func Stamp(t time.Time) *metav1.Time {
 	if t.IsZero() {
 		return nil
@@ -43,7 +43,7 @@ func Stamp(t time.Time) *metav1.Time {
 	return &at
 }
 
-// WaitsForUnlock is the wait for a person who unlocks the application.
+// WaitsForUnlock is the wait for a person to unlock the application.
 func WaitsForUnlock(l *v1alpha1.Lock) *v1alpha1.Waiting {
 	return &v1alpha1.Waiting{For: v1alpha1.WaitsForLock, By: l.By, Since: Stamp(l.At.Time), Detail: l.Reason}
 }

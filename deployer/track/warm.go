@@ -12,8 +12,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// readinessGate is the condition with which Google's load balancer reports that it finds a
-// pod healthy, or that it does not know.
+// readinessGate is the condition in which Google's load balancer reports that it finds a pod
+// healthy, or that it does not know.
 const readinessGate = "cloud.google.com/load-balancer-neg-ready"
 
 // Reasons of that condition, all with status True (ingress-gce
@@ -24,7 +24,7 @@ const (
 	reasonTimeout   = "LoadBalancerNegTimeout"
 )
 
-// WarmLook is everything by which a colour's warmth is judged.
+// WarmLook is everything that a colour's warmth is judged by.
 type WarmLook struct {
 	// Now is when it was observed.
 	Now time.Time
@@ -32,7 +32,7 @@ type WarmLook struct {
 	LoadBalancer v1alpha1.LoadBalancer
 	// Service of the colour.
 	Service string
-	// Pods of the version that has to be warm.
+	// Pods of the version that must be warm.
 	Pods []Pod
 	// Endpoints are the names of the pods that the Service sends requests to.
 	Endpoints []string
@@ -45,19 +45,19 @@ type WarmLook struct {
 	LeftAt time.Time
 	// Rollback: users return to these pods.
 	Rollback bool
-	// Referenced: the Ingress names the Service, not because of this release.
+	// Referenced: the Ingress named the Service before this release.
 	Referenced bool
 	// Known is what the release has seen so far.
 	Known v1alpha1.RouteStatus
 	// Settle is [Router.Settle].
 	Settle time.Duration
-	// ToldAt is when the load balancer last reported that it finds the colour healthy; zero
-	// if the age does not matter. Freshness is the age that is too old.
+	// ToldAt is when the load balancer last reported the colour as healthy; zero if the age does
+	// not matter. Freshness is its maximum age.
 	ToldAt    time.Time
 	Freshness time.Duration
 }
 
-// Lack is something that a colour lacks, or that could not be seen.
+// Lack is something that a colour lacks, or that could not be observed.
 type Lack struct {
 	// Pod it is about; "" if it is not about a pod.
 	Pod string
@@ -87,23 +87,22 @@ type Warmth struct {
 	Unseen []Lack
 	// Waived is what a held colour lacks and the release does not wait for.
 	Waived []Lack
-	// PokeAt is when to make the load balancer's controller report again; zero if it would
-	// show nothing new.
+	// PokeAt is when to make the load balancer's controller report again; zero if that would show
+	// nothing new.
 	PokeAt time.Time
 	// HealthySince is the new value for [v1alpha1.RouteStatus].
 	HealthySince *metav1.MicroTime
-	// Again is when the same observation would mean something else; zero means never.
+	// Again is when the same observation would have another meaning; zero means never.
 	Again time.Time
 }
 
 // Judge decides whether a colour can take users' requests. It is pure.
 //
-// On Google's load balancer a ready pod says little. The pod's gate also opens if the pod is
-// in no endpoint group, if its group has no health check yet, and after ten minutes of
-// waiting; once open, it is never looked at again. So Judge reads status, reason and message
-// together. The Ingress's annotation says HEALTHY if a single endpoint is, as of the
-// controller's last sync. Only both together show that the load balancer finds every pod
-// healthy.
+// On Google's load balancer a ready pod shows little. The pod's gate also opens if the pod is in
+// no endpoint group, if its group has no health check yet, or after ten minutes of waiting. Once
+// open, the controller never updates it. So Judge reads status, reason and message together. The
+// Ingress's annotation shows HEALTHY if a single endpoint was, at the controller's last sync.
+// Only both together show that the load balancer finds every pod healthy.
 //
 // A held colour, see [WarmLook.Held], needs none of this.
 func (l WarmLook) Judge() Warmth {
@@ -151,8 +150,8 @@ func (l WarmLook) Judge() Warmth {
 }
 
 // Held reports whether users return to the very pods that they left and that the Ingress has
-// named ever since. The load balancer has these pods; if it or its controller reports nothing
-// at the moment, that is no reason to keep users from them.
+// named ever since. The load balancer has these pods. Its present silence is no reason to keep
+// users from them.
 func (l WarmLook) Held() bool {
 	return l.Rollback && l.Referenced && !l.LeftAt.IsZero() && len(l.Pods) > 0 &&
 		!slices.ContainsFunc(l.Pods, func(p Pod) bool { return !p.Terminating && !p.Created.Before(l.LeftAt) })
@@ -205,12 +204,12 @@ func gateOf(pod Pod) (Gate, bool) {
 	return pod.Gates[i], true
 }
 
-// healthyIn reads the NEG and the backend service in which a pod was found healthy. The keys
+// healthyIn extracts the NEG and the backend service in which a pod was found healthy. The keys
 // are quoted twice: NEG "Key{\"k8s1-…\", zone: \"…\"}".
 var healthyIn = regexp.MustCompile(`Healthy in NEG "Key\{"([^"]+)"[^}]*\}" attached to BackendService "Key\{"([^"]+)"`)
 
-// distrust says why a pod's gate does not show that the load balancer finds the pod healthy;
-// "" if it does.
+// distrust is why a pod's gate does not show that the load balancer finds the pod healthy; "" if
+// it does.
 func (l WarmLook) distrust(gate Gate, gated bool) string {
 	if !gated {
 		return "has no readiness gate " + readinessGate
@@ -235,23 +234,23 @@ func isUnreferenced(gate Gate) bool {
 	return strings.Contains(gate.Message, "does not belong to any NEG")
 }
 
-// WaitsForLoadBalancer reports whether a pod's containers are ready and it only waits for the
-// load balancer to find it healthy.
+// WaitsForLoadBalancer reports whether a pod's containers are ready and only the load balancer's
+// verdict is missing.
 func WaitsForLoadBalancer(pod Pod) bool {
 	gate, gated := gateOf(pod)
 	return gated && !gate.True && pod.ContainersReady
 }
 
-// LetThroughUnreferenced reports whether a pod's gate was opened for good because nothing
-// named its Service when it started. Nothing will ever be known about its health.
+// LetThroughUnreferenced reports whether a pod's gate was opened because nothing named its
+// Service when it started. Its health will never be reported.
 func LetThroughUnreferenced(pod Pod) bool {
 	gate, gated := gateOf(pod)
 	return gated && gate.True && isUnreferenced(gate)
 }
 
-// judgeAge has the load balancer report again if its last report is too old. The gates of the
-// pods are never looked at again, and the state of the service is as old as the controller's
-// last sync. Nothing shows when the next sync is done, so it gets some time.
+// judgeAge makes the load balancer report again if its last report is too old. Pods' gates are
+// never updated again, and the state of the service is as old as the controller's last sync.
+// Nothing shows when the next sync is done, so it gets a fixed time.
 func (l WarmLook) judgeAge(w *Warmth) {
 	if l.ToldAt.IsZero() || l.Now.Sub(l.ToldAt) < l.Freshness {
 		return
@@ -296,8 +295,8 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 	if len(w.Unseen) == 0 {
 		return
 	}
-	// HEALTHY is as old as the last sync, so it counts only from a poke on, if a later poke
-	// did not change it.
+	// HEALTHY is as old as the last sync, so it counts only from the first poke that did not
+	// change it.
 	since := l.Known.HealthySince
 	poked := l.Known.PokedAt
 	for _, pod := range l.Pods {
@@ -312,7 +311,7 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 	if since != nil && poked.After(since.Time) && l.Now.Sub(since.Time) >= settle {
 		return
 	}
-	if poked != nil { // found healthy once: another poke, halfway through, has to find the same
+	if poked != nil { // found healthy once: another poke, halfway through, must confirm it
 		due = poked.Add(max(settle/2, pokeBackOff(l.Known.Pokes, settle)))
 	}
 	w.PokeAt, w.Again = due, due
@@ -328,10 +327,10 @@ func (l WarmLook) judgeBackends(w *Warmth) {
 		settle)
 }
 
-// pokeBackOff is the time from the nth poke to the next one, as long as the load balancer does
-// not find the colour healthy. The first poke is often too early: pods are ready before the
-// controller has listed their health. Pokes and other events of the Ingress share a [Budget],
-// and the switch needs one event of it.
+// pokeBackOff is the time from the nth poke to the next while the load balancer does not find the
+// colour healthy. The first poke is often too early: pods are ready before the controller has
+// listed their health. Pokes share a [Budget] with the Ingress's other events, and the switch
+// needs one of them.
 func pokeBackOff(pokes int32, settle time.Duration) time.Duration {
 	if pokes <= 1 {
 		return settle / 6

@@ -15,7 +15,7 @@ const neg = "k8s1-90a4ab9d-shop-app-green-svc-80-3c8a2d4e"
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// The messages are those that ingress-gce's unmodified controller wrote.
+// The messages are those of ingress-gce's unmodified controller.
 const (
 	healthyMessage = `Pod has become Healthy in NEG "Key{\"` + neg + `\", zone: \"us-central1-b\"}" attached to BackendService "Key{\"` +
 		neg + `\"}". Marking condition "cloud.google.com/load-balancer-neg-ready" to True.`
@@ -64,7 +64,7 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 		name   string
 		change func(*WarmLook)
 		warm   bool
-		// lacking and unseen are parts of what is said.
+		// lacking and unseen are parts of the text.
 		lacking, unseen string
 		poke            bool
 	}{
@@ -194,8 +194,8 @@ func TestJudgeOnGooglesLoadBalancer(t *testing.T) {
 	}
 }
 
-// Where pods are not told apart, HEALTHY must stand for the settle time, looked at
-// again by a poke in between: what stood there before may be as old as it likes.
+// Without a report per pod, HEALTHY must hold for the settle time, with a poke in between. An
+// earlier HEALTHY may be of any age.
 func TestUntoldPodsNeedTheBackendHealthyForAWhile(t *testing.T) {
 	l := warmLook()
 	for i := range l.Pods {
@@ -234,12 +234,12 @@ func TestUntoldPodsNeedTheBackendHealthyForAWhile(t *testing.T) {
 	if want := []time.Duration{0, 15 * time.Second}; !slices.Equal(pokes, want) || warm != 31*time.Second {
 		t.Errorf("healthy all the time: poked at %v, warm after %s", pokes, warm)
 	}
-	// The first poke shows that what stood there was old.
+	// The first poke shows that the state was old.
 	pokes, warm = run(t, event{2 * time.Second, "Unknown"}, event{17 * time.Second, "HEALTHY"})
 	if want := []time.Duration{0, 5 * time.Second, 20 * time.Second}; !slices.Equal(pokes, want) || warm != 47*time.Second {
 		t.Errorf("an old HEALTHY: poked at %v, warm after %s", pokes, warm)
 	}
-	// Health is listed late into an empty group: the first poke is too early for it.
+	// Health is listed late in an empty group: the first poke is too early for it.
 	pokes, warm = run(t, event{0, "Unknown"}, event{6 * time.Second, "HEALTHY"})
 	if want := []time.Duration{0, 5 * time.Second, 20 * time.Second}; !slices.Equal(pokes, want) || warm != 36*time.Second {
 		t.Errorf("healthy after a moment: poked at %v, warm after %s", pokes, warm)
@@ -276,7 +276,7 @@ func TestPodThatBecameReadyLaterBeginsTheWaitAnew(t *testing.T) {
 	}
 }
 
-// An annotation that nobody made anew since says nothing about the time since.
+// An annotation that has not been written again shows nothing about the time since.
 func TestHealthyForAWhileNeedsAPokeWithinIt(t *testing.T) {
 	l := warmLook()
 	l.Pods[1].Gates = nil
@@ -288,8 +288,8 @@ func TestHealthyForAWhileNeedsAPokeWithinIt(t *testing.T) {
 	}
 }
 
-// After a long wait the load balancer is asked anew, by one poke, and its answer gets
-// the time that a sync takes.
+// After a long wait, one poke makes the load balancer report again. The report then gets the time
+// that a sync takes.
 func TestWordThatIsOldIsAskedForAnew(t *testing.T) {
 	seconds := func(n int) *metav1.MicroTime {
 		return &metav1.MicroTime{Time: noon.Add(time.Duration(n) * time.Second)}
@@ -327,7 +327,7 @@ func TestWordThatIsOldIsAskedForAnew(t *testing.T) {
 	}
 }
 
-// A wait that is made shorter makes everything shorter that is measured by it.
+// A shorter settle time shortens everything that is measured by it.
 func TestSettleTimeIsTheOneThatIsSet(t *testing.T) {
 	l := warmLook()
 	l.Settle, l.Freshness, l.ToldAt = 6*time.Second, time.Minute, noon.Add(-time.Hour)
@@ -339,7 +339,7 @@ func TestSettleTimeIsTheOneThatIsSet(t *testing.T) {
 	}
 }
 
-// Where pods are not told apart, the next look is when the wait, or the next poke, is due.
+// Without a report per pod, the next look is when the wait or the next poke is due.
 func TestUntoldPodsAreLookedAtAgainWhenSomethingIsDue(t *testing.T) {
 	at := func(s int) *metav1.MicroTime {
 		return &metav1.MicroTime{Time: noon.Add(time.Duration(s) * time.Second)}
@@ -373,8 +373,8 @@ func TestUntoldPodsAreLookedAtAgainWhenSomethingIsDue(t *testing.T) {
 	}
 }
 
-// A pod is gone for good from what the load balancer tells if its gate was opened because
-// nothing named its Service.
+// If a pod's gate was opened because nothing named its Service, the load balancer never reports
+// on it again.
 func TestPodLetThroughUnreferencedIsTold(t *testing.T) {
 	for name, tt := range map[string]struct {
 		gates []Gate
@@ -392,8 +392,8 @@ func TestPodLetThroughUnreferencedIsTold(t *testing.T) {
 	}
 }
 
-// A controller that backs off is urged, less and less often, and rarely if its budget of
-// events is nearly spent: the event of the switch is one of them.
+// A failing controller is urged less and less often, and rarely if its event budget is nearly
+// spent: the switch needs one event.
 func TestControllerThatFailedIsUrgedLessAndLess(t *testing.T) {
 	for normals, want := range map[int][]int{0: {5, 10, 20, 40, 80, 140, 200}, scarce: {5, 65, 125, 185}} {
 		var got []int
@@ -410,7 +410,7 @@ func TestControllerThatFailedIsUrgedLessAndLess(t *testing.T) {
 	}
 }
 
-// The time between pokes is measured by how long a load balancer may take.
+// The time between pokes depends on how long a load balancer may take.
 func TestPokesAreAsRareAsTheLoadBalancerIsSlow(t *testing.T) {
 	for _, tt := range []struct {
 		normals      int
@@ -451,7 +451,7 @@ func TestRollbackToAHeldColourNeedsReadyPodsOnly(t *testing.T) {
 		name   string
 		change func(*WarmLook)
 		warm   bool
-		// lacking and waived are parts of what is said.
+		// lacking and waived are parts of the text.
 		lacking, waived string
 	}{
 		{"nothing is missing", func(*WarmLook) {}, true, "", ""},

@@ -7,8 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// WayBack judges, as a rollback's own steps would, whether the version that users would
-// return to could take them now.
+// WayBack judges, by the criteria of a rollback, whether the previous version could take users
+// now.
 func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.WayBack {
 	t, live := o.Sides[to.Color], o.Sides[to.Color.Other()]
 	least := bg.Spec.MinReplicas
@@ -38,13 +38,12 @@ func WayBack(bg *v1alpha1.BlueGreen, o Observed, to v1alpha1.Version) v1alpha1.W
 	return back
 }
 
-// Runs reports whether a colour's Deployment runs a version, by a rollback's criteria.
+// Runs reports whether a colour's Deployment runs a version, by the criteria of a rollback.
 func Runs(t Side, to v1alpha1.Version) bool {
 	return t.TemplateHash != "" && t.TemplateHash == to.TemplateHash && (t.RunningImage == "" || t.RunningImage == to.Image)
 }
 
-// unhealthy is what a rollback would wait for, or find wrong, at the load balancer; "" if
-// there is nothing.
+// unhealthy is the problem that a rollback would find at the load balancer; "" if there is none.
 func unhealthy(bg *v1alpha1.BlueGreen, o Observed, t Side) string {
 	l := WarmLook{
 		Now: o.Now, LoadBalancer: o.Routes.LoadBalancer, Service: t.Service, Pods: t.Pods,

@@ -10,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// What the load balancer says counts where it is known.
+// The load balancer's health counts where it is known.
 func TestWayBackOnGooglesLoadBalancer(t *testing.T) {
 	left := time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
 	to := v1alpha1.Version{Color: v1alpha1.Blue, Image: "app@sha256:1", TemplateHash: "h", Replicas: 3}
