@@ -72,9 +72,14 @@ func (m metricsAccess) cloudMonitoring(ctx context.Context, bg *v1alpha1.BlueGre
 	return analysis.New(c)
 }
 
+// maxAnswerHeader bounds the header of an answer, in bytes; the transport's own bound is 10 MiB.
+const maxAnswerHeader = 64 << 10
+
 // transport makes a connection each time: what is asked rarely need not be kept open.
 func (m metricsAccess) transport() http.RoundTripper {
-	t := &http.Transport{DialContext: publicnet.GrantedDialer(m.allow), DisableKeepAlives: true}
+	t := &http.Transport{
+		DialContext: publicnet.GrantedDialer(m.allow), DisableKeepAlives: true, MaxResponseHeaderBytes: maxAnswerHeader,
+	}
 	if m.proxy != nil { // what that may ask is for whoever runs it to say
 		t.Proxy, t.DialContext = http.ProxyURL(m.proxy), new(net.Dialer).DialContext
 	}

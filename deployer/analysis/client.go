@@ -89,8 +89,22 @@ func (c *Client) Query(ctx context.Context, query string, at time.Time, window t
 	if len(warnings) > 0 { // such as that a part of the data is missing
 		return nil, refused("it answered with a warning: %s", warnings[0])
 	}
+	return number(value)
+}
+
+// errNoResult: whatever answers there is no Prometheus, or in trouble. What has no time is
+// no result either: it is what reading a null leaves.
+var errNoResult = &QueryError{Because: v1alpha1.NoVerdictUnreachable, text: "its answer has no result"}
+
+// number is the one number of an answer; nil if it found nothing.
+func number(value model.Value) (*float64, error) {
 	switch v := value.(type) {
+	case nil:
+		return nil, errNoResult
 	case *model.Scalar:
+		if v.Timestamp == 0 {
+			return nil, errNoResult
+		}
 		return new(float64(v.Value)), nil
 	case model.Vector:
 		switch {
@@ -98,6 +112,8 @@ func (c *Client) Query(ctx context.Context, query string, at time.Time, window t
 			return nil, nil
 		case len(v) > 1:
 			return nil, refused("it has %d series, and must have one: sum them up", len(v))
+		case v[0] == nil || v[0].Timestamp == 0:
+			return nil, errNoResult
 		case v[0].Histogram != nil:
 			return nil, refused("it is a histogram, and must be a number: use histogram_quantile")
 		}

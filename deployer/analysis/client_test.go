@@ -1,8 +1,11 @@
 package analysis
 
 import (
+	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -99,6 +102,25 @@ func TestAnswersThatAreNoNumber(t *testing.T) {
 		{"no end", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, `{"status":"success","x":%q}`, strings.Repeat("x", maxAnswer))
 		}, silence, "too large"},
+		{"no end, compressed", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			packed := gzip.NewWriter(w)
+			_, _ = fmt.Fprintf(packed, `{"status":"success","x":%q}`, strings.Repeat("x", maxAnswer))
+			_ = packed.Close()
+		}, silence, "too large"},
+		{"no data", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, `{"status":"success"}`) }, silence, "no result"},
+		{"data of nothing", success(`null`), silence, "no result"},
+		{"data without a type", success(`{}`), silence, ""},
+		{"data of another type", success(`{"resultType":"matrices","result":[]}`), silence, ""},
+		{"a text", success(`{"resultType":"string","result":[1800000000,"x"]}`), silence, `value type "string"`},
+		{"a scalar of nothing", success(`{"resultType":"scalar","result":null}`), silence, ""},
+		{"a vector of nothing", success(`{"resultType":"vector","result":null}`), "", ""},
+		{"a series of nothing", success(`{"resultType":"vector","result":[null]}`), silence, "no result"},
+		{"a series without a value", success(`{"resultType":"vector","result":[{"metric":{}}]}`), silence, ""},
+		{
+			"a histogram", success(`{"resultType":"vector","result":[{"metric":{},"histogram":[1800000000,{"count":"1","sum":"1","buckets":[]}]}]}`),
+			refusal, "it is a histogram",
+		},
 		{"no JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>") }, silence, ""},
 	}
 	for _, tt := range tests {
@@ -116,6 +138,7 @@ func TestAnswersThatAreNoNumber(t *testing.T) {
 	}
 }
 
+// silent never answers.
 type silent struct{}
 
 func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -123,21 +146,45 @@ func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
+// trickling answers at once, and one byte a second.
+type trickling struct{}
+
+func (trickling) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(drops{r.Context()}), Request: r}, nil
+}
+
+type drops struct{ ctx context.Context }
+
+func (d drops) Read(p []byte) (int, error) {
+	select {
+	case <-d.ctx.Done():
+		return 0, d.ctx.Err()
+	case <-time.After(time.Second):
+		p[0] = ' '
+		return 1, nil
+	}
+}
+
 func TestAnAnswerIsWaitedForTenSeconds(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		c, err := New(Config{URL: "http://prometheus.example.com", Transport: silent{}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		all := Read(t.Context(), c, []Check{compiled(t, ""), compiled(t, "value < 1.0")}, Window{
-			End: began, Of: Values{Color: "green"}, Beside: Values{Color: "blue"},
+	for name, transport := range map[string]http.RoundTripper{"silent": silent{}, "trickling": trickling{}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				c, err := New(Config{URL: "http://prometheus.example.com", Transport: transport})
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				all := Read(t.Context(), c, []Check{compiled(t, ""), compiled(t, "value < 1.0")}, Window{
+					End: began, Of: Values{Color: "green"}, Beside: Values{Color: "blue"},
+				})
+				if Unreachable(all) == "" || time.Since(began) != queryLimit {
+					t.Errorf("after %s: %+v", time.Since(began), all)
+				}
+			})
 		})
-		if Unreachable(all) == "" || time.Since(began) != queryLimit {
-			t.Errorf("after %s: %+v", time.Since(began), all)
-		}
-	})
+	}
 }
 
 // Of two checks one cannot be asked: the other is.
