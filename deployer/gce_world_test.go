@@ -315,16 +315,16 @@ func (b *balancer) event(ctx context.Context, ingress *networkingv1.Ingress, kin
 	})
 }
 
-// awaitFoundUnhealthy waits until the load balancer has said of each of a colour's pods
-// that it is not healthy.
+// awaitFoundUnhealthy waits until the load balancer has said of one of a colour's pods
+// that it is not healthy. It does not take back what it said of older ones.
 func (w *world) awaitFoundUnhealthy(c v1alpha1.Color) {
 	w.t.Helper()
 	var list corev1.PodList
-	w.until("each pod to be told unhealthy", func() bool {
+	w.until("a pod to be found unhealthy", func() bool {
 		check(w.t, w.kube.List(w.t.Context(), &list, client.InNamespace(w.namespace), client.MatchingLabels{"version": string(c)}))
-		return !slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool {
+		return slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool {
 			told := conditionOf(&pod, gateType)
-			return pod.DeletionTimestamp == nil && (told == nil || told.Reason != "LoadBalancerNegNotReady")
+			return told != nil && told.Reason == "LoadBalancerNegNotReady"
 		})
 	}, func() string { return fmt.Sprintf("%d pods", len(list.Items)) })
 }

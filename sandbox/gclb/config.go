@@ -56,6 +56,8 @@ type Config struct {
 	// be faster than a delay. Default: at once.
 	HoldHealth   func(ctx context.Context, address string)
 	HoldAdoption func()
+	// Adoption, if there is one, says which configuration the front ends use.
+	Adoption *Adoption
 	// Log receives what happens in the cloud, one line a change, and every request
 	// that was refused, at level debug. Default: slog.Default().
 	Log *slog.Logger

@@ -60,22 +60,28 @@ func newFleet(c *Config) *fleet {
 func (f *fleet) publish(v view) {
 	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
 	n := len(f.frontEnds)
+	f.config.Adoption.record(v.serial, f.frontEnds)
 	for i, fe := range f.frontEnds {
 		delay := first
 		if n > 1 {
 			delay += (last - first) * time.Duration(i) / time.Duration(n-1)
 		}
 		if delay <= 0 {
-			fe.adopt(&v)
+			f.adopt(fe, &v)
 			continue
 		}
 		time.AfterFunc(f.config.scaled(delay), func() {
 			if i == n-1 && f.config.HoldAdoption != nil {
 				f.config.HoldAdoption()
 			}
-			fe.adopt(&v)
+			f.adopt(fe, &v)
 		})
 	}
+}
+
+func (f *fleet) adopt(fe *frontEnd, v *view) {
+	fe.adopt(v)
+	f.config.Adoption.record(v.serial, f.frontEnds)
 }
 
 func (fe *frontEnd) adopt(v *view) {

@@ -172,6 +172,7 @@ func TestFrontEndsAdoptAURLMapOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{FirstAdoption: 2 * time.Second, LastAdoption: 60 * time.Second}, hello)
 		b.serve(nil, podOne)
+		b.config.Adoption = &Adoption{}
 		b.reroute(defaultName)
 		statuses := func() (all []int) {
 			for i := range b.fleet.frontEnds {
@@ -191,6 +192,9 @@ func TestFrontEndsAdoptAURLMapOneAfterTheOther(t *testing.T) {
 			b.pass(c.after)
 			if got := statuses(); !slices.Equal(got, c.want) {
 				t.Errorf("%v later the answers are %v, want %v", c.after, got, c.want)
+			}
+			if all := !slices.Contains(c.want, 200); b.config.Adoption.ByAll(b.config.Adoption.Published()) != all {
+				t.Errorf("%v later it is said to be used by all: %v, want %v", c.after, !all, all)
 			}
 		}
 	})

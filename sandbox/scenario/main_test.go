@@ -44,6 +44,7 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	kube           client.WithWatch
 	writer, reader *githubtest.User
 	balancerLog    string // the file
+	adoption       gclb.Adoption
 }
 
 func TestMain(m *testing.M) {
@@ -92,8 +93,11 @@ func inWorld(m *testing.M, inside *netns.Namespace, dir string) (_ int, err erro
 	running.balancerLog = balancer.Name()
 	running.World, err = world.Start(ctx, world.Options{
 		Inside: inside, Dir: dir, CRDs: []string{project + "/config/crd", gatewayAPI}, Bucket: bucket, Seeds: seeds(), BackoffScale: 0.1,
-		LoadBalancer: gclb.Config{Speed: speed, Log: slog.New(slog.NewTextHandler(balancer, &slog.HandlerOptions{Level: slog.LevelDebug}))},
-		Plain:        true, Gateway: &gateways, Audit: turnout.Auditing(),
+		LoadBalancer: gclb.Config{
+			Speed: speed, Adoption: &running.adoption,
+			Log: slog.New(slog.NewTextHandler(balancer, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		},
+		Plain: true, Gateway: &gateways, Audit: turnout.Auditing(),
 		Progress: func(line string) { fmt.Println(line) },
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -57,11 +58,19 @@ func TestGateRunsItsCommandInThePodsBeforeUsersReachThem(t *testing.T) {
 }
 
 // watchUsers asks the application as its users do until the returned function is
-// called, which returns the answers that do not begin as wanted, each with its time.
-// If there is one, what the load balancer refused is logged: it knows why.
+// called, which returns the answers that do not begin as wanted. Their times, and what
+// the load balancer refused and why, are logged. It begins when every front end
+// serves: a right answer before that came from one of them.
 func (a *application) watchUsers(want string) (stop func() []string) {
+	a.t.Helper()
+	configuration := running.adoption.Published()
+	a.await("every front end to serve", func(context.Context) (bool, string) {
+		return running.adoption.ByAll(configuration), fmt.Sprint("configuration ", configuration)
+	})
+	began := time.Now()
 	ctx, cancel := context.WithCancel(a.t.Context())
 	var wrong []string
+	var at []time.Time
 	asked := 0
 	var asking sync.WaitGroup
 	asking.Go(func() {
@@ -72,9 +81,9 @@ func (a *application) watchUsers(want string) (stop func() []string) {
 				tick.Stop()
 				return
 			case err != nil:
-				wrong = append(wrong, at()+err.Error())
+				wrong, at = append(wrong, err.Error()), append(at, time.Now())
 			case !strings.HasPrefix(got, want):
-				wrong = append(wrong, at()+got)
+				wrong, at = append(wrong, got), append(at, time.Now())
 			}
 			asked++
 			select {
@@ -89,23 +98,25 @@ func (a *application) watchUsers(want string) (stop func() []string) {
 		if asked == 0 {
 			wrong = append(wrong, "no answer at all: nobody asked")
 		}
+		for i, when := range at {
+			a.t.Log(when.Format(time.RFC3339Nano), wrong[i])
+		}
 		if len(wrong) > 0 {
-			a.logRefused()
+			a.logRefused(began)
 		}
 		return wrong
 	}
 }
 
-func at() string { return time.Now().Format("15:04:05.000 ") }
-
 // logRefused logs the load balancer's refusals of this application's requests.
-func (a *application) logRefused() {
+func (a *application) logRefused(since time.Time) {
 	text, err := os.ReadFile(running.balancerLog)
 	if err != nil {
 		a.t.Error(err)
 	}
+	from := "time=" + since.Format("2006-01-02T15:04:05.000Z07:00")
 	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, `"request refused" host=`+a.host()) {
+		if line >= from && strings.Contains(line, `"request refused" host=`+a.host()) {
 			a.t.Log(line)
 		}
 	}

@@ -441,12 +441,13 @@ func (o *Options) listener(name string) (net.Listener, error) {
 }
 
 // Get asks the load balancer for a path, with this Host header if it is not
-// empty: so unresolvable hosts of Ingress rules can be asked for.
+// empty: so unresolvable hosts of Ingress rules can be asked for. Each request has a
+// connection of its own: a front end keeps its connections, and all are to be asked.
 func (w *World) Get(ctx context.Context, host, path string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.WebURL+path, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("asking the load balancer for %s: %w", path, err)
 	}
-	request.Host = host
+	request.Host, request.Close = host, true
 	return http.DefaultClient.Do(request)
 }
