@@ -255,8 +255,16 @@ func TestUnlockSaysWhoseLockItReallyTookAway(t *testing.T) {
 // behind is a record whose readers lag behind its writers.
 type behind struct {
 	*memoryRecord
-	app      *v1alpha1.BlueGreen // as it was; nil: as it is
-	releases bool                // none is seen yet
+	app      *v1alpha1.BlueGreen  // as it was; nil: as it is
+	list     []v1alpha1.BlueGreen // as it was; nil: as it is
+	releases bool                 // none is seen yet
+}
+
+func (b *behind) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
+	if b.list != nil {
+		return b.list, nil
+	}
+	return b.memoryRecord.Applications(ctx, repository, id)
 }
 
 func (b *behind) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
@@ -293,6 +301,18 @@ func TestAPromoteThatIsFasterThanItsPushApprovesItsRelease(t *testing.T) {
 	w.expectSaid(pr.Number, w.writer, "/promote", "rocket")
 	if a := w.only().Spec.Approval; a == nil || a.By != "wanda" {
 		t.Errorf("approval %+v, want wanda's on the release of the push", a)
+	}
+}
+
+func TestRollbackRightAfterASwitchDoesNotDependOnTheList(t *testing.T) {
+	w := newWorld(t)
+	pr, before, after := released(w)
+	w.inbox.Record = &behind{memoryRecord: w.record, list: []v1alpha1.BlueGreen{bottest.Shop()}}
+	w.say(pr.Number, w.writer, "/rollback")
+	rel := w.all()[0]
+	if b := rel.Spec.Rollback; b == nil || b.From != after || b.To != before {
+		t.Errorf("the newest release is %s with the rollback %+v, want one from %s to %s; answers %q",
+			rel.Name, b, after.Image, before.Image, w.answers(pr.Number))
 	}
 }
 
