@@ -3,6 +3,7 @@ package bot_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -313,6 +314,44 @@ func TestRollbackRightAfterASwitchDoesNotDependOnTheList(t *testing.T) {
 	if b := rel.Spec.Rollback; b == nil || b.From != after || b.To != before {
 		t.Errorf("the newest release is %s with the rollback %+v, want one from %s to %s; answers %q",
 			rel.Name, b, after.Image, before.Image, w.answers(pr.Number))
+	}
+}
+
+// refusing is a record that stores no release.
+type refusing struct {
+	*memoryRecord
+	err error
+}
+
+func (r refusing) Submit(context.Context, *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
+	return nil, false, r.err
+}
+
+func TestRollbackOfWhichEveryNameIsTakenSaysSo(t *testing.T) {
+	w := newWorld(t)
+	pr, _, _ := released(w)
+	w.inbox.Record = refusing{w.record, bot.ErrIdentity}
+	w.expectSaid(pr.Number, w.writer, "/rollback", "-1", "every name that this release could have", "Nothing was changed")
+}
+
+func TestPushIsTriedAgainUnlessThatIsOfNoUse(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		err     error
+		pending int
+	}{
+		{"every name is taken", bot.ErrIdentity, 0},
+		{"the application was deleted meanwhile", bot.ErrNotFound, 0},
+		{"the record is down", errors.New("no answer"), 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.inbox.Record = refusing{w.record, c.err}
+			w.merge("feature")
+			if got := w.pending(); len(got) != c.pending {
+				t.Errorf("%d deliveries are pending, want %d: %+v", len(got), c.pending, got)
+			}
+		})
 	}
 }
 

@@ -157,11 +157,8 @@ func (x execution) submit(ctx context.Context, r *responder, s command.Situation
 	if err == nil {
 		rel = stored
 	}
-	switch {
-	case errors.Is(err, ErrIdentity):
+	if errors.Is(err, ErrIdentity) {
 		return r.refuse(ctx, command.Fact{Code: command.CodeNamesTaken, Args: command.Args{Release: rel.Namespace + "/" + rel.Name}})
-	case err == nil && !created && stored.Spec.Kind == v1alpha1.Rollback:
-		return r.answer(ctx, command.Fact{Code: command.CodeAskedBefore, Args: command.Args{Release: rel.Name}})
 	}
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)
