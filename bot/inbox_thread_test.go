@@ -116,6 +116,31 @@ func TestALateRetryDoesNotUndoACancel(t *testing.T) {
 	}
 }
 
+// TestALateRetryDoesNotUndoARollback, which does not wait for it.
+func TestALateRetryDoesNotUndoARollback(t *testing.T) {
+	w := newWorld(t)
+	pr, before, after := released(w)
+	w.typed(pr, "/retry", "/rollback")
+	if !w.try(w.delivery("/rollback")) || w.all()[0].Spec.Rollback == nil {
+		t.Fatal("not rolled back")
+	}
+	rel := w.record.change(w.all()[0].Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
+	app := bottest.Shop()
+	app.Status = v1alpha1.BlueGreenStatus{Live: &before, LastSwitch: &v1alpha1.SwitchRecord{
+		Release: rel.Name, UID: string(rel.UID), Kind: "Rollback", From: after, To: before,
+	}}
+	w.record.add(app)
+	if !w.try(w.delivery("/retry")) {
+		t.Error("/retry has no end")
+	}
+	if n := len(w.all()); n != 2 {
+		t.Errorf("%d releases, want the deploy and its rollback", n)
+	}
+	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/rollback` was asked later, and is done already") {
+		t.Errorf("answers %q, want why it was not done", last)
+	}
+}
+
 // TestARollbackWaitsForNoOtherCommand, and a stranger's command keeps nobody waiting
 // once it was answered.
 func TestARollbackWaitsForNoOtherCommand(t *testing.T) {
