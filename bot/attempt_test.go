@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
-// forged is a release that somebody wrote by hand to keep others away.
+// forged is a release that somebody wrote by hand to block others.
 func forged(name string, spec v1alpha1.ReleaseSpec) *v1alpha1.Release {
 	spec.Application, spec.Cause = "shop", v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "mallory"}
 	rel := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{
@@ -21,7 +21,7 @@ func forged(name string, spec v1alpha1.ReleaseSpec) *v1alpha1.Release {
 	return rel
 }
 
-// forge writes one, which is refused.
+// forge writes a forged release; it is refused.
 func (w *world) forge(rel *v1alpha1.Release) {
 	w.t.Helper()
 	_, _, err := w.record.Submit(w.t.Context(), rel)
@@ -29,7 +29,8 @@ func (w *world) forge(rel *v1alpha1.Release) {
 	w.record.change(rel.Name, func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseFailed) })
 }
 
-// TestNobodyKeepsARollbackAwayByTakingNames, nor by numbers that leave none behind them.
+// TestNobodyKeepsARollbackAwayByTakingNames: neither names nor numbers taken by hand block
+// a rollback.
 func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 	elsewhere := v1alpha1.Version{Color: v1alpha1.Blue, Image: "evil@sha256:0"}
 	for name, forge := range map[string]func(last *v1alpha1.SwitchRecord) *v1alpha1.Release{
@@ -88,7 +89,7 @@ func TestNobodyKeepsARollbackAwayByTakingNames(t *testing.T) {
 	}
 }
 
-// TestNobodyKeepsAPushAwayByTakingItsName.
+// TestNobodyKeepsAPushAwayByTakingItsName: a taken name does not block a push.
 func TestNobodyKeepsAPushAwayByTakingItsName(t *testing.T) {
 	w := newWorld(t)
 	w.app.SetWebhookURL("")

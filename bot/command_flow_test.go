@@ -20,7 +20,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// lastAnswer returns the newest comment of the bot on a pull request.
+// lastAnswer returns the bot's newest comment on a pull request.
 func (w *world) lastAnswer(number int) string {
 	w.t.Helper()
 	answers := w.answers(number)
@@ -30,7 +30,7 @@ func (w *world) lastAnswer(number int) string {
 	return answers[len(answers)-1]
 }
 
-// expectSaid says something and checks the reaction and the bot's last answer.
+// expectSaid writes a comment and checks the reaction and the bot's last answer.
 func (w *world) expectSaid(number int, who *githubtest.User, body, reaction string, says ...string) {
 	w.t.Helper()
 	before := len(w.answers(number))
@@ -63,8 +63,8 @@ func (w *world) lock() *v1alpha1.Lock {
 	return now.Status.Lock
 }
 
-// deliverAgain posts the webhook of a comment once more, as GitHub does when
-// somebody asks for it, changed by change.
+// deliverAgain sends the webhook of a comment again, changed by change, as GitHub does when
+// somebody requests a redelivery.
 func (w *world) deliverAgain(c githubtest.Comment, change func([]byte) []byte) {
 	w.t.Helper()
 	d := w.delivered("issue_comment", func(d githubtest.Delivery) bool {
@@ -114,10 +114,9 @@ func TestABuildIsCancelledAndThenRetried(t *testing.T) {
 	}
 }
 
-// TestACommentThatComesTwiceIsExecutedOnce has each release end before the
-// comment comes again, when the same words would start another one. As long as
-// its delivery is kept, it is not even answered; afterwards, and however late, its
-// author does not hear that it was not executed.
+// TestACommentThatComesTwiceIsExecutedOnce: each release ends before the comment comes
+// again, so the same command could start another one. While its delivery is kept, it gets
+// no answer. Later, however late, its author does not read that it was not executed.
 func TestACommentThatComesTwiceIsExecutedOnce(t *testing.T) {
 	for _, verb := range []string{"/promote", "/retry"} {
 		w := newWorld(t)
@@ -151,7 +150,7 @@ func TestACommentThatComesTwiceIsExecutedOnce(t *testing.T) {
 	}
 }
 
-// forgetDeliveries is time passing: what was handled is deleted.
+// forgetDeliveries lets time pass: handled deliveries are deleted.
 func (w *world) forgetDeliveries() {
 	w.t.Helper()
 	for name := range w.record.deliveries {
@@ -161,7 +160,7 @@ func (w *world) forgetDeliveries() {
 
 var createdAt = regexp.MustCompile(`"created_at":"[^"]+"`)
 
-// late makes the payload of a comment one that was written 16 minutes ago.
+// late changes a comment's payload to one written 16 minutes ago.
 func late(payload []byte) []byte {
 	then := time.Now().Add(-16 * time.Minute).UTC().Format(time.RFC3339)
 	i := bytes.Index(payload, []byte(`"comment":{`))
@@ -228,8 +227,8 @@ func TestALockIsShownWhereverSomethingWaitsForIt(t *testing.T) {
 	}
 }
 
-// relocked is a record in which somebody unlocks and locks again right before
-// an /unlock is written.
+// relocked is a record in which somebody unlocks and locks again right before an /unlock is
+// written.
 type relocked struct{ *memoryRecord }
 
 func (r relocked) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
@@ -253,12 +252,12 @@ func TestUnlockSaysWhoseLockItReallyTookAway(t *testing.T) {
 	w.expectSaid(pr.Number, w.writer, "/unlock", "+1", "is not locked")
 }
 
-// behind is a record whose readers lag behind its writers.
+// behind is a record whose reads lag behind its writes.
 type behind struct {
 	*memoryRecord
-	app      *v1alpha1.BlueGreen  // as it was; nil: as it is
-	list     []v1alpha1.BlueGreen // as it was; nil: as it is
-	releases bool                 // none is seen yet
+	app      *v1alpha1.BlueGreen  // an old state; nil: the present state
+	list     []v1alpha1.BlueGreen // an old list; nil: the present one
+	releases bool                 // no release is visible yet
 }
 
 func (b *behind) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
@@ -394,8 +393,8 @@ func TestANearMissIsToldToWritersOnly(t *testing.T) {
 	}
 }
 
-// several is a world where one branch releases two applications, and another
-// namespace has a second one of the first's name.
+// several is a world where one branch releases two applications, and another namespace has
+// an application with the first one's name.
 func several(t *testing.T) (*world, *githubtest.PullRequest, string) {
 	t.Helper()
 	w := newWorld(t)
@@ -462,7 +461,7 @@ func TestALocksFirstWordIsANameOnlyIfAnApplicationHasIt(t *testing.T) {
 	w.expectSaid(pr.Number, w.writer, "/unlock", "-1", "`/unlock admin`")
 	w.expectSaid(pr.Number, w.writer, "/unlock admin", "rocket", "`admin` is unlocked")
 
-	// Its branch says nothing about what a person wants locked.
+	// A pull request's branch does not say which application a person wants to lock.
 	branches := newWorld(t)
 	next := bottest.Shop()
 	next.Name, next.UID, next.Spec.Branch = "next", "app-2", "next"

@@ -1,34 +1,38 @@
-// Package bot is GitHub's side of Turnout: it turns what people do on GitHub into
-// releases, and releases into what people see on GitHub. It touches no workload.
+// Package bot is GitHub's side of Turnout. It turns what people do on GitHub into releases,
+// and releases into what people see on GitHub. It touches no workload.
 //
-// In: [Webhook] verifies a delivery, [Decode] makes it an [Event], and the [Inbox]
-// stores what has to be handled as a Delivery, durably, before GitHub gets its 202.
-// From there the leader handles it: package command finds the command of a comment and
-// decides on it, the decision goes into the [Record], and package report words the
-// answer. The [Sweep] recovers what was never stored.
+// In: [Webhook] verifies a delivery, [Decode] turns it into an [Event], and the [Inbox]
+// stores it as a Delivery, durably, before GitHub gets its 202. From there the leader
+// handles it: package command finds the command of a comment and decides it, the decision
+// goes into the [Record], and package report makes the answer. The [Sweep] recovers what
+// was never stored.
 //
-// Out: package report determines what GitHub should show of a release, and the
-// [Publisher] writes it, through package githubapp. Both read only the record, and keep
-// nothing in memory that they could not find again.
+// Out: package report makes what GitHub should show of a release, and the [Publisher]
+// writes it with package githubapp. Both read only the record. Whatever they keep in memory
+// they can find again.
+//
+// Package bottest has releases for tests, and package githubtest is a GitHub to test
+// against.
 //
 // # Decisions
 //
-// A merge is the push to the branch, not pull_request.closed: the push has the commit
-// that the branch has, also for merge queues, rebases and direct pushes.
+// A merge is the push to the branch, not pull_request.closed. The push has the commit that
+// the branch has, also for merge queues, rebases and direct pushes.
 //
-// Everything published is a pure function of the record, and is compared with what was
-// published last, instead of being sent where something happens. It costs a digest for
-// every release looked at, and a crash at any point is repaired by looking again.
+// Everything published is a pure function of the record. The bot compares it with what it
+// published last, instead of sending messages when something happens. That costs a digest
+// per look at a release; in return, the next look repairs any crash.
 //
-// An event is stored before it is handled, instead of being handled within the request.
-// It costs a write and a few milliseconds for every push and command. In return neither
-// an outage of GitHub nor a death of the process loses an event, a delivery that ends
-// the process is noticed, and a replay is recognised.
+// The bot stores an event before it handles it, and does not handle it within the request.
+// That costs a write and a few milliseconds per push and command. In return, neither an
+// outage of GitHub nor a crash loses an event, the bot notices a delivery that ends the
+// process, and recognises a replay.
 //
-// The cheapest checks of a comment come first: a scan for a line that begins as a
-// command, the record, its author's permission as known for a minute, and only then the
-// Markdown parser. Execution depends on the author's permission at that moment.
+// The cheapest checks of a comment come first: a scan for a line that begins like a
+// command, the record, the author's permission as cached for a minute, and only then the
+// Markdown parser. Before it executes a command, the bot asks for the author's permission
+// again.
 //
-// The first commit of an application is never released by the sweep: a BlueGreen
-// that has no release yet adopts what is live, and waits for its first push.
+// The sweep never releases the first commit of an application. A BlueGreen without releases
+// adopts what is live, and waits for its first push.
 package bot

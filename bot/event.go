@@ -9,60 +9,59 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Event is what the bot needs of a webhook. At most one of its pointers is set; with
-// none of them the event does not concern the bot.
+// Event is what the bot needs from a webhook. At most one of its pointers is set; if none
+// is, the event does not concern the bot.
 type Event struct {
-	// Delivery is GitHub's id of the delivery, the same for a redelivery.
+	// Delivery is GitHub's id of the delivery. A redelivery has the same.
 	Delivery string
-	// Name of the event with its action, such as "issue_comment.created".
+	// Name is the event with its action, such as "issue_comment.created".
 	Name string
 
 	Push    *Push
 	Comment *Comment
 }
 
-// Push is a push that gave a branch a new head.
+// Push is a push that moved a branch to a new head.
 type Push struct {
 	Repository string // owner/name
-	// RepositoryID is its number, 0 if it is not known.
+	// RepositoryID is the repository's number, 0 if unknown.
 	RepositoryID int64
 	Branch       string // without refs/heads/
 	Commit       string // full hash of the new head
-	Before       string // full hash of the head before; empty if there was none
+	Before       string // full hash of the head before; empty if the branch is new
 	Actor        string // login of the pusher
-	URL          string // of the commit, for people
+	URL          string // page of the commit
 }
 
 // Comment is a new comment on a pull request.
 type Comment struct {
 	ID         int64
 	Repository string // owner/name
-	// RepositoryID is its number, 0 if it is not known.
+	// RepositoryID is the repository's number, 0 if unknown.
 	RepositoryID int64
 	PullRequest  int
 	Body         string // untrusted
 	URL          string
 	Author       Account
 	Sender       Account
-	// ViaApp is the id of the App that wrote it, for a bot or on behalf of a
-	// person; 0 if a person typed it.
+	// ViaApp is the id of the App that wrote it, as a bot or for a person; 0 if a person
+	// typed it.
 	ViaApp    int64
 	WrittenAt time.Time
 }
 
-// Account is somebody on GitHub.
+// Account is a user, a bot or an organization on GitHub.
 type Account struct {
 	ID    int64
 	Login string
 	Type  string // User, Bot or Organization
 }
 
-// person is the type of an [Account] of a human being.
+// person is the type of a human's [Account].
 const person = "User"
 
-// Decode turns the body of a webhook into an [Event]. Events and actions that do
-// not concern the bot, among them deleted branches, tags, and comments on
-// issues, decode to an Event with neither Push nor Comment.
+// Decode turns the body of a webhook into an [Event]. If it does not concern the bot (a
+// deleted branch, a tag, a comment on an issue), the Event has neither Push nor Comment.
 func Decode(event, delivery string, body []byte) (Event, error) {
 	var p payload
 	if err := json.Unmarshal(body, &p); err != nil {
@@ -81,8 +80,8 @@ func Decode(event, delivery string, body []byte) (Event, error) {
 	return e, nil
 }
 
-// payload is the part of GitHub's webhooks that the bot reads: see the schemas
-// webhook-push and webhook-issue-comment-created of its REST description.
+// payload is the part of GitHub's webhooks that the bot reads: see the schemas webhook-push
+// and webhook-issue-comment-created of its REST description.
 type payload struct {
 	Action     string `json:"action"`
 	Ref        string `json:"ref"`

@@ -8,18 +8,17 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// maxRemembered bounds what is remembered of one kind. Beyond it the least recently used
-// is forgotten.
+// maxRemembered bounds each cache. Beyond it, the least recently used value is dropped.
 const maxRemembered = 10000
 
-// expiring remembers values for a while. What is not asked for again is forgotten when
-// newer values need its place, so it needs no goroutine. The zero value is ready.
+// expiring remembers values for a while. It needs no goroutine: newer values push out those
+// that nobody asks for. The zero value is ready.
 type expiring[K comparable, V any] struct {
 	once sync.Once
 	all  *lru.Cache[K, dated[V]]
 }
 
-// dated is a value, and when it was put.
+// dated is a value with the time when it was put.
 type dated[V any] struct {
 	value V
 	at    time.Time
@@ -28,7 +27,7 @@ type dated[V any] struct {
 func (e *expiring[K, V]) cache() *lru.Cache[K, dated[V]] {
 	e.once.Do(func() {
 		cache, err := lru.New[K, dated[V]](maxRemembered)
-		if err != nil { // only of a size below one
+		if err != nil { // only for a size below one
 			panic(fmt.Sprintf("bot: %v", err))
 		}
 		e.all = cache
@@ -36,7 +35,7 @@ func (e *expiring[K, V]) cache() *lru.Cache[K, dated[V]] {
 	return e.all
 }
 
-// put remembers a value from now on.
+// put remembers a value, starting now.
 func (e *expiring[K, V]) put(key K, value V) { e.cache().Add(key, dated[V]{value, time.Now()}) }
 
 // get returns a value that was put less than a life ago, and its age.

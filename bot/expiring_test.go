@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestWhatIsRememberedEndsAndIsBounded: it is forgotten after its life, however often it
-// is asked for, and when there is too much of it.
+// TestWhatIsRememberedEndsAndIsBounded: a value is dropped after its life, however often it
+// is read, and when there are too many.
 func TestWhatIsRememberedEndsAndIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var e expiring[int, string]
@@ -34,8 +34,7 @@ func TestWhatIsRememberedEndsAndIsBounded(t *testing.T) {
 	})
 }
 
-// TestQuotasEndWithTheirHour: a count begins with the first answer, and ends an hour
-// later.
+// TestQuotasEndWithTheirHour: a count begins with the first answer and ends an hour later.
 func TestQuotasEndWithTheirHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q quotas

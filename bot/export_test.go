@@ -1,6 +1,6 @@
 package bot
 
-// InFlight returns the bytes that small and large bodies have of their shares.
+// InFlight returns how many bytes of the small and the large share are in use.
 func (h *Webhook) InFlight() (small, large int64) {
 	for s, used := range map[*share]*int64{&h.bodies.small: &small, &h.bodies.large: &large} {
 		s.mu.Lock()

@@ -56,7 +56,7 @@ func TestMergeBecomesReleaseAndDeployment(t *testing.T) {
 	}
 }
 
-// advance moves a release as the deployer would.
+// advance moves a release as the deployer does.
 func advance(r *v1alpha1.Release, phase v1alpha1.ReleasePhase) {
 	now := metav1.NewTime(time.Now())
 	r.Status.Phase = phase
@@ -79,8 +79,8 @@ func states(d githubtest.Deployment) string {
 	return strings.Join(all, " ")
 }
 
-// TestCapturedPushBecomesReleasesOfItsBranch posts GitHub's captured push, and
-// twice: a redelivery joins what the first delivery made.
+// TestCapturedPushBecomesReleasesOfItsBranch posts GitHub's captured push twice: a
+// redelivery joins the releases of the first delivery.
 func TestCapturedPushBecomesReleasesOfItsBranch(t *testing.T) {
 	record := newRecord()
 	for _, app := range []struct{ namespace, repository, branch string }{

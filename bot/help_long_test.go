@@ -12,8 +12,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
-// TestAnswersAboutManyApplicationsFitIntoAComment: too much to say is said in short,
-// with what to type for the rest.
+// TestAnswersAboutManyApplicationsFitIntoAComment: a too long answer becomes a short one
+// with the commands for the rest.
 func TestAnswersAboutManyApplicationsFitIntoAComment(t *testing.T) {
 	for _, tt := range []struct {
 		applications int

@@ -9,8 +9,8 @@ import (
 
 const module = "github.com/turnout-dev/turnout/"
 
-// TestArrowsPointOneWay: the bot writes to a record behind an interface, and could not
-// touch a workload if it wanted to; what decides and what words it asks nobody anything.
+// TestArrowsPointOneWay: the bot writes to a record behind an interface, and has no client
+// for workloads. Packages command and report have no client at all.
 func TestArrowsPointOneWay(t *testing.T) {
 	cluster := []string{
 		"k8s.io/client-go", "sigs.k8s.io/controller-runtime", "cloud.google.com/go", "google.golang.org/grpc", module + "deployer",
@@ -24,7 +24,8 @@ func TestArrowsPointOneWay(t *testing.T) {
 					t.Errorf("bot/%s depends on %s", strings.TrimPrefix(pkg, "./"), dep)
 				}
 			}
-			// The types of Kubernetes' objects depend on net/http themselves; nothing of ours may.
+			// The types of Kubernetes' objects depend on net/http themselves; none of our
+			// packages may.
 			pure := pkg == "./command" || pkg == "./report"
 			if pure && strings.HasPrefix(dep, module) && slices.Contains(imports, "net/http") {
 				t.Errorf("bot/%s depends on %s, which imports net/http", strings.TrimPrefix(pkg, "./"), dep)
@@ -33,7 +34,7 @@ func TestArrowsPointOneWay(t *testing.T) {
 	}
 }
 
-// dependencies are the packages that one depends on, itself among them, with what each
+// dependencies returns the packages that one depends on, including itself, with their
 // imports.
 func dependencies(t *testing.T, pkg string) map[string][]string {
 	t.Helper()

@@ -21,61 +21,62 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Deliveries stores webhooks until they are handled, and for some days after that. Its
-// writes and reads are never cached.
+// Deliveries stores webhooks until they are handled, and for some days after that. It never
+// caches.
 type Deliveries interface {
-	// Put stores a delivery; once it returns, it is durable. If one of this name exists,
-	// it writes nothing and created is false.
+	// Put stores a delivery durably. If the name exists, it writes nothing and returns
+	// created false.
 	Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error)
 
-	// Get returns one, or ErrNotFound.
+	// Get returns a delivery, or ErrNotFound.
 	Get(ctx context.Context, name string) (*v1alpha1.Delivery, error)
 
-	// List returns all of them.
+	// List returns all deliveries.
 	List(ctx context.Context) ([]v1alpha1.Delivery, error)
 
-	// Update replaces one as it was read, or returns ErrRace if it was written since. On
-	// success d is the stored one.
+	// Update replaces a delivery, or returns ErrRace if it was written since it was read.
+	// On success d is the stored one.
 	Update(ctx context.Context, d *v1alpha1.Delivery) error
 
-	// Delete deletes one. It is no error if there is none.
+	// Delete deletes a delivery. A missing one is not an error.
 	Delete(ctx context.Context, name string) error
 }
 
-// ErrRace reports that somebody else wrote the delivery since it was read.
+// ErrRace says that somebody else wrote the delivery since it was read.
 var ErrRace = errors.New("it was written by somebody else")
 
-// Inbox handles events durably. The webhook and the sweep of every replica store them by
-// [Inbox.Handle], and the leader handles them by [Inbox.Work]. A push becomes a Deploy of
-// every application of its branch; a command becomes a release, an approval, a cancel or
-// a lock, or is answered. The same event may come twice, under any id: it is handled
+// Inbox handles events durably. The webhook and the sweep of every replica store them with
+// [Inbox.Handle], and the leader handles them with [Inbox.Work]. A push becomes a Deploy of
+// every application of its branch. A command becomes a release, an approval, a cancel or a
+// lock, or gets an answer. The same event may arrive twice under any id, but is handled
 // once.
 type Inbox struct {
 	Record     Record
 	Deliveries Deliveries
 	GitHub     *githubapp.Client
-	// TrustedBots are the numeric ids of bots whose comments may be commands.
+	// TrustedBots are the numeric ids of bots that may give commands.
 	TrustedBots []int64
 	// TrustedApps are the numeric ids of Apps through which people may give commands.
 	TrustedApps []int64
-	// Holder names this process. No other process has the same, nor has this one after a restart.
+	// Holder names this process, uniquely, and differently after a restart.
 	Holder string
-	// Grace is how long to wait for a reply that may have been posted before looking for
-	// it. Default: 10 s.
+	// Grace is how long to wait before looking for a reply that may have been posted.
+	// Default: 10 s.
 	Grace time.Duration
-	// Backoff is the wait after a first failure; it doubles with each. Default: 1 s.
+	// Backoff is the wait after the first failure; each further one doubles it. Default: 1
+	// s.
 	Backoff time.Duration
-	// Settled, if set, is called with every delivery that is not handled again.
+	// Settled, if set, is called with every delivery that is finished.
 	Settled func(d *v1alpha1.Delivery)
 	Log     *slog.Logger
 
 	permissions permissions
 	quotas      quotas
-	suspects    sync.Mutex // held while one is handled that may have ended a process
+	suspects    sync.Mutex // held while handling a delivery that may have ended a process
 }
 
-// Handle stores an event that has to be handled. It does not handle it yet, and does not
-// ask GitHub. An error means that the event is not durable, and must come again.
+// Handle stores an event that has to be handled. It neither handles it nor calls GitHub.
+// After an error the event is not durable, and must come again.
 func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	var d *v1alpha1.Delivery
 	var err error
@@ -99,9 +100,9 @@ func (in *Inbox) Handle(ctx context.Context, e Event) error {
 	return nil
 }
 
-// pushed is the delivery of a push to a branch that some application follows; nil for
-// any other. A push is recognised by what it changed: a branch that is reset to an
-// earlier commit comes there from another one.
+// pushed makes the delivery of a push to a branch that some application follows; nil for
+// other pushes. Its name has both commits: a branch that was reset may reach the same
+// commit again, from another one.
 func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error) {
 	apps, err := in.Record.Applications(ctx, p.Repository, p.RepositoryID)
 	if err != nil {
@@ -118,9 +119,9 @@ func (in *Inbox) pushed(ctx context.Context, p Push) (*v1alpha1.Delivery, error)
 	return d, nil
 }
 
-// commented is the delivery of a comment that may hold a command of somebody whose
-// commands count, in a repository with applications; nil for any other. A comment is
-// recognised by its id.
+// commented makes the delivery of a comment that may have a command, by somebody whose
+// commands count, in a repository with applications; nil for other comments. Its name has
+// the comment's id.
 func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, error) {
 	if !command.MayHold(c.Body) || !in.listens(c) {
 		return nil, nil
@@ -140,7 +141,7 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 		WrittenAt: metav1.NewTime(c.WrittenAt),
 	}
 	if len(c.Body) > command.MaxParsed {
-		if _, err := command.Parse(c.Body); err == nil { // it holds no command
+		if _, err := command.Parse(c.Body); err == nil { // it has no command
 			return nil, nil
 		}
 		d.Spec.Comment.Body, d.Spec.Comment.TooLong = "", true
@@ -148,8 +149,8 @@ func (in *Inbox) commented(ctx context.Context, c Comment) (*v1alpha1.Delivery, 
 	return d, nil
 }
 
-// newDelivery makes a delivery, named by what it is recognised by. GitHub's names of
-// repositories do not distinguish capitals from small letters.
+// newDelivery makes a delivery whose name identifies its event. GitHub's repository names
+// ignore case.
 func newDelivery(kind, repository string, key ...string) *v1alpha1.Delivery {
 	sum := sha256.Sum256([]byte(strings.Join(append([]string{kind, strings.ToLower(repository)}, key...), "\n")))
 	return &v1alpha1.Delivery{
@@ -167,10 +168,10 @@ func shortURL(url string) string {
 	return url
 }
 
-// listens reports whether a comment's author is somebody whose commands count: the
-// sender of the event wrote the comment, and is a person or a trusted bot. A name that
-// ends in [bot] proves nothing, since everybody may make an App. A comment that an App
-// writes on behalf of a person counts as the App's.
+// listens reports whether the commands of a comment's author count: the event's sender
+// wrote the comment, and is a person or a trusted bot. A login that ends in [bot] proves
+// nothing, since everybody may make an App. A comment that an App writes for a person
+// counts as the App's.
 func (in *Inbox) listens(c Comment) bool {
 	switch {
 	case c.Sender.ID == 0 || c.Sender.ID != c.Author.ID:
@@ -183,11 +184,11 @@ func (in *Inbox) listens(c Comment) bool {
 	return c.ViaApp == 0 || slices.Contains(in.TrustedApps, c.ViaApp)
 }
 
-// longestBackoff is the longest wait between two attempts, unless GitHub itself asks for
-// a longer one.
+// longestBackoff is the longest wait between two attempts, unless GitHub asks for a longer
+// one.
 const longestBackoff = time.Minute
 
-// backoff is the wait after so many attempts.
+// backoff is the wait after a number of attempts.
 func (in *Inbox) backoff(attempts int32) time.Duration {
 	wait := in.Backoff
 	if wait <= 0 {

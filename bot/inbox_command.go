@@ -11,9 +11,9 @@ import (
 )
 
 // comment executes the command of a comment, if it has one and its author may give it.
-// Expensive steps come late: first whether there is an application and what the author
-// may do, then the parser, for strangers only within their quota. Somebody who may give
-// commands is never counted.
+// Cheap checks come first: whether there is an application, and what the author may do.
+// Then comes the parser, for strangers only within their quota; people who may give
+// commands have none.
 func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	c := d.Spec.Comment
 	apps, err := in.Record.Applications(ctx, d.Spec.Repository, d.Spec.RepositoryID)
@@ -55,7 +55,7 @@ func (in *Inbox) comment(ctx context.Context, d *v1alpha1.Delivery) error {
 	return in.execute(ctx, r, typed.Settle(apps), apps)
 }
 
-// tooLong answers somebody who may give commands that a long comment is not read.
+// tooLong answers a long comment, if its author may give commands.
 func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
 	if !githubapp.MayWrite(has) {
 		return nil
@@ -63,8 +63,8 @@ func (in *Inbox) tooLong(ctx context.Context, r *responder, has string) error {
 	return r.refuse(ctx, command.TooLong)
 }
 
-// suggest answers somebody who may give commands with the one that they may have meant.
-// It answers nobody else, and nothing late: the line may be for another bot.
+// suggest answers a mistyped command with the one that may be meant, if its author may give
+// commands and it is not late. Otherwise the line may be for another bot.
 func (in *Inbox) suggest(ctx context.Context, r *responder, near *command.NearMiss, has string) error {
 	if !githubapp.MayWrite(has) || r.d.Spec.ReceivedAt.Sub(r.comment().WrittenAt.Time) > command.Patience {
 		return nil
@@ -72,9 +72,8 @@ func (in *Inbox) suggest(ctx context.Context, r *responder, near *command.NearMi
 	return r.refuse(ctx, near.Fact())
 }
 
-// permit asks GitHub what the author may do now, whatever was known before. A command
-// that only reads needs no permission: its author could comment, and those who read the
-// answer are the same people.
+// permit asks GitHub what the author may do now, whatever the cache says. A command that
+// only reads needs no permission: whoever may comment may also read the answer.
 func (in *Inbox) permit(ctx context.Context, r *responder, typed command.Command) (bool, error) {
 	if typed.Verb.OnlyReads() {
 		return true, nil

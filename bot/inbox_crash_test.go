@@ -16,7 +16,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// life is one process: it may end with one of its writes, and is not heard of again.
+// life is one process. It may end with one of its writes; nothing after that arrives
+// anywhere.
 type life struct {
 	effects
 	end context.CancelFunc
@@ -79,8 +80,8 @@ func (l *life) Unlock(ctx context.Context, key types.NamespacedName, by string) 
 	return was, err
 }
 
-// live lets a process begin, work off what is pending, and end at the write that it is
-// to end with.
+// live starts a process, lets it handle what is pending, and checks that it ended at the
+// write that it should end with.
 func (w *world) live(l *life) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -97,15 +98,15 @@ func (w *world) live(l *life) {
 	}
 }
 
-// scene is a command with what must come of it, once.
+// scene is a command and the result that it must have, once.
 type scene struct {
 	name, body string
 	set        func(w *world) *githubtest.PullRequest
 	by         func(w *world) *githubtest.User
-	done       func(w *world) string // what was done, in words
+	done       func(w *world) string // describes what was done
 	want       string
-	answers    int      // -1: one or none
-	reaction   string   // on the command
+	answers    int      // -1: one or no answer
+	reaction   string   // the reaction to the command
 	writes     []string // in a life without a crash
 }
 
@@ -135,7 +136,7 @@ var scenes = []scene{
 			}
 			return fmt.Sprint(n, " rollbacks")
 		},
-		// Its note may be lost with the process; the publisher reacts at its end.
+		// The process may lose its note; the publisher reacts at the end.
 		want: "1 rollbacks", answers: -1, reaction: "eyes",
 		writes: []string{"delivery", react, "submit", "delivery", comment, "delivery"},
 	},
@@ -192,11 +193,11 @@ var scenes = []scene{
 	},
 }
 
-// TestACommandSurvivesACrashAtEveryWrite ends the process with every write between the
-// 202 and the end of a command, to the record and to GitHub, and lets the next one go
-// on: the command is executed once, answered at most once, and never answered as asked
-// before. One that ends before a write leaves what one leaves that ends with the write
-// before.
+// TestACommandSurvivesACrashAtEveryWrite ends the process with every write between the 202
+// and the end of a command, to the record and to GitHub, and starts the next one. The
+// command is executed once, answered at most once, and never answered as asked before. A
+// process that ends before a write leaves the same as one that ends with the write before,
+// so that case is covered.
 func TestACommandSurvivesACrashAtEveryWrite(t *testing.T) {
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
@@ -207,7 +208,7 @@ func TestACommandSurvivesACrashAtEveryWrite(t *testing.T) {
 	}
 }
 
-// undisturbed returns how many writes the scene has.
+// undisturbed returns the number of writes without a crash.
 func (s scene) undisturbed(t *testing.T) int {
 	t.Helper()
 	w, pr := s.begin(t)
@@ -224,7 +225,7 @@ func (s scene) undisturbed(t *testing.T) int {
 	return len(quiet.seen)
 }
 
-// begin is the scene when its command is written down, and its pull request.
+// begin sets the scene up to the stored command, and returns its pull request.
 func (s scene) begin(t *testing.T) (*world, int) {
 	t.Helper()
 	w := newWorld(t)
@@ -234,7 +235,7 @@ func (s scene) begin(t *testing.T) (*world, int) {
 	return w, pr.Number
 }
 
-// play lets the scene happen with a crash.
+// play runs the scene with a crash.
 func (s scene) play(t *testing.T, nth int) {
 	t.Helper()
 	w, pr := s.begin(t)
@@ -245,7 +246,7 @@ func (s scene) play(t *testing.T, nth int) {
 	s.expectDone(w, pr)
 }
 
-// expectDone checks what came of the command.
+// expectDone checks the result of the command.
 func (s scene) expectDone(w *world, pr int) {
 	w.t.Helper()
 	if n := len(w.pending()); n != 0 {

@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// commentOf is the event of a comment that was written just now.
+// commentOf is the event of a comment written just now.
 func commentOf(w *world, pr int, who *githubtest.User, body string) bot.Event {
 	account := bot.Account{ID: who.ID, Login: who.Login, Type: "User"}
 	c, err := w.repo.Comment(pr, who, body)
@@ -143,8 +143,8 @@ func TestAReplayUnderAnotherIDIsHandledOnce(t *testing.T) {
 	}
 }
 
-// TestAPushOverManyApplicationsIsOneWrite before its 202; what is submitted
-// afterwards goes on where it broke off.
+// TestAPushOverManyApplicationsIsOneWrite: there is one write before the 202, and
+// submitting continues where it stopped.
 func TestAPushOverManyApplicationsIsOneWrite(t *testing.T) {
 	record := newRecord()
 	for i := range 200 {
@@ -172,7 +172,7 @@ func TestAPushOverManyApplicationsIsOneWrite(t *testing.T) {
 	}
 }
 
-// broken is a record that fails as told when a command looks at the application.
+// broken is a record that fails as told when a command reads the application.
 type broken struct {
 	*memoryRecord
 	look func()
@@ -209,8 +209,8 @@ func TestADeliveryThatPanicsThreeTimesIsQuarantined(t *testing.T) {
 	}
 }
 
-// TestADeliveryThatEndsTheProcessIsQuarantined: each process begins an attempt and
-// is gone. One or two of those are a SIGKILL's fault.
+// TestADeliveryThatEndsTheProcessIsQuarantined: each process begins an attempt and dies.
+// One or two deaths may be a SIGKILL's.
 func TestADeliveryThatEndsTheProcessIsQuarantined(t *testing.T) {
 	for _, deaths := range []int{1, 2, 3} {
 		w := newWorld(t)
@@ -241,8 +241,8 @@ func TestADeliveryThatEndsTheProcessIsQuarantined(t *testing.T) {
 	}
 }
 
-// TestADeliveryThatEndsTheProcessTakesNoOtherAlong: several were under way when a
-// process ended. The next one handles them one at a time.
+// TestADeliveryThatEndsTheProcessTakesNoOtherAlong: several deliveries were running when a
+// process ended. The next process handles them one at a time.
 func TestADeliveryThatEndsTheProcessTakesNoOtherAlong(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -278,7 +278,7 @@ func TestADeliveryThatEndsTheProcessTakesNoOtherAlong(t *testing.T) {
 	if again <= 0 || other.Status.Attempts != 1 {
 		t.Errorf("the second is begun beside the first: attempts %d, again in %s", other.Status.Attempts, again)
 	}
-	for _, d := range w.pending() { // one that is new need not wait
+	for _, d := range w.pending() { // a new one need not wait
 		if d.Status.Attempts == 0 {
 			_, err := w.inbox.Work(t.Context(), d.Name)
 			check(t, err)
@@ -295,14 +295,14 @@ func TestADeliveryThatEndsTheProcessTakesNoOtherAlong(t *testing.T) {
 	}
 }
 
-// dying is the record for a process that ends when a command looks at the
-// application: nothing that it does afterwards reaches anybody.
+// dying is the record of a process that ends when a command reads the application: nothing
+// arrives afterwards.
 func dying(m *memoryRecord) (bot.Record, bot.Deliveries) {
 	alive := true
 	return &broken{m, func() { alive = false; panic("the process has ended") }}, &mortal{m, &alive}
 }
 
-// mortal keeps deliveries for as long as its process lives.
+// mortal stores deliveries while its process lives.
 type mortal struct {
 	*memoryRecord
 	alive *bool

@@ -13,7 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// execute decides a permitted command and carries the decision out.
+// execute decides a permitted command and carries out the decision.
 func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Command, apps []v1alpha1.BlueGreen) error {
 	pr, err := in.pullRequest(ctx, r.d, typed)
 	if err != nil {
@@ -55,8 +55,7 @@ func (in *Inbox) execute(ctx context.Context, r *responder, typed command.Comman
 	return nil
 }
 
-// pullRequest reads the pull request that a command was written on, if the
-// command is about it.
+// pullRequest reads the pull request of a command, if the command is about it.
 func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, typed command.Command) (command.PullRequest, error) {
 	number := d.Spec.Comment.PullRequest
 	if !typed.Verb.AboutCommit() {
@@ -65,13 +64,13 @@ func (in *Inbox) pullRequest(ctx context.Context, d *v1alpha1.Delivery, typed co
 	return in.GitHub.PullRequest(ctx, d.Spec.Repository, number)
 }
 
-// situation reads what a command is judged by.
+// situation reads what the decision depends on.
 func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed command.Command, pr command.PullRequest,
 	app v1alpha1.BlueGreen) (command.Situation,
 	error,
 ) {
 	c, repository := d.Spec.Comment, d.Spec.Repository
-	// The list that the application was found in may lag behind a switch.
+	// The list with the application may lag behind a switch.
 	now, err := in.Record.Application(ctx, key(app.Namespace, app.Name))
 	if err != nil {
 		return command.Situation{}, fmt.Errorf("reading the application %s/%s: %w", app.Namespace, app.Name, err)
@@ -106,11 +105,11 @@ func (in *Inbox) situation(ctx context.Context, d *v1alpha1.Delivery, typed comm
 // execution carries decisions out.
 type execution struct{ in *Inbox }
 
-// carryOut makes a decision durable, then says so.
+// carryOut makes a decision durable, then answers.
 func (x execution) carryOut(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	switch {
-	case d.AskedBefore && r.again(): // by an earlier attempt at this very delivery
+	case d.AskedBefore && r.again(): // by an earlier attempt of this delivery
 		return x.executedBefore(ctx, r, s)
 	case s.Command.Verb == command.Unlock && s.App.Status.Lock == nil && r.d.Status.ActIntendedAt != nil:
 		return x.executedBefore(ctx, r, s)
@@ -139,8 +138,8 @@ func (x execution) carryOut(ctx context.Context, r *responder, s command.Situati
 	return r.answer(ctx, d.Fact)
 }
 
-// executedBefore shows the end of a command that an earlier attempt executed. A
-// release that it asked for shows its own.
+// executedBefore finishes a command that an earlier attempt executed. If it asked for a
+// release, the release's comment shows the end.
 func (x execution) executedBefore(ctx context.Context, r *responder, s command.Situation) error {
 	r.executed(s)
 	submitted := slices.ContainsFunc(s.Releases, func(rel v1alpha1.Release) bool { return rel.Spec.Cause.CommentID == s.Cause.CommentID })
@@ -150,7 +149,7 @@ func (x execution) executedBefore(ctx context.Context, r *responder, s command.S
 	return nil
 }
 
-// submit stores the release that a command asks for.
+// submit stores the release of a command.
 func (x execution) submit(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	rel := d.Submit
 	stored, created, err := Submit(ctx, x.in.Record, rel)
@@ -166,7 +165,7 @@ func (x execution) submit(ctx context.Context, r *responder, s command.Situation
 	x.in.Log.InfoContext(ctx, "release submitted", "release", rel.Name, "namespace", rel.Namespace, "created", created, "by",
 		r.comment().Author)
 	if !created && d.Submit.Spec.Approval != nil && stored.Spec.Approval == nil {
-		// Its push was read in the meantime, and knows nothing of an approval.
+		// Meanwhile its push created the release, without the approval.
 		err := x.in.Record.Approve(ctx, key(rel.Namespace, rel.Name), *d.Submit.Spec.Approval)
 		return x.written(ctx, r, s, outcome{err, "approving " + rel.Name, d.Fact})
 	}
@@ -174,5 +173,5 @@ func (x execution) submit(ctx context.Context, r *responder, s command.Situation
 		return r.answer(ctx, command.Fact{Code: command.CodeAskedBefore, Args: command.Args{Release: rel.Name}})
 	}
 	r.executed(s)
-	return r.accepted(ctx, d.Fact) // the publisher reacts when it has ended
+	return r.accepted(ctx, d.Fact) // the publisher reacts when the release has ended
 }

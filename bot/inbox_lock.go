@@ -10,9 +10,9 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// lock carries out a /lock. No release keeps its comment once somebody unlocked, so
-// its intent does: an attempt that finds one does not lock again what was unlocked
-// since.
+// lock carries out a /lock. After an unlock no object has the comment of the lock any more,
+// so its intent is recorded in the delivery. An attempt that finds the intent does not lock
+// again what was unlocked since.
 func (x execution) lock(ctx context.Context, r *responder, s command.Situation, d command.Decision) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if at := s.App.Status.UnlockedAt; at != nil && r.intendedBefore(at.Time) {
@@ -28,8 +28,8 @@ func (x execution) lock(ctx context.Context, r *responder, s command.Situation, 
 	return x.written(ctx, r, s, outcome{err, "locking " + app.String(), d.Fact})
 }
 
-// unlock carries out an /unlock. An attempt that finds the intent of an earlier one
-// does not take away a lock that was set since.
+// unlock carries out an /unlock. An attempt that finds an earlier intent does not remove a
+// lock that was set since.
 func (x execution) unlock(ctx context.Context, r *responder, s command.Situation) error {
 	app := key(s.App.Namespace, s.App.Name)
 	if l := s.App.Status.Lock; l != nil && r.intendedBefore(l.At.Time) {
@@ -43,20 +43,20 @@ func (x execution) unlock(ctx context.Context, r *responder, s command.Situation
 		return r.answer(ctx, command.Fact{Code: command.CodeUnlockedByOther, Args: command.Args{Application: app.Name}})
 	}
 	var said command.Fact
-	if was != nil { // it may be another one by now
+	if was != nil { // it may have changed by now
 		said = command.Unlocked(s, was).Fact
 	}
 	return x.written(ctx, r, s, outcome{err, "unlocking " + app.String(), said})
 }
 
-// intendedBefore reports whether an earlier attempt was about to carry a command
-// out before something else happened. The record keeps whole seconds.
+// intendedBefore reports whether an earlier attempt was about to execute the command before
+// something else happened. The record keeps whole seconds.
 func (r *responder) intendedBefore(at time.Time) bool {
 	intent := r.d.Status.ActIntendedAt
 	return intent != nil && !at.Before(intent.Truncate(time.Second))
 }
 
-// intend records that a command is about to be carried out.
+// intend records that a command is about to be executed.
 func (r *responder) intend(ctx context.Context) error {
 	if r.d.Status.ActIntendedAt != nil {
 		return nil
@@ -64,7 +64,7 @@ func (r *responder) intend(ctx context.Context) error {
 	return r.record(ctx, func(s *v1alpha1.DeliveryStatus) { s.ActIntendedAt = microNow() })
 }
 
-// lockedMeanwhile answers a /lock that was overtaken by another one.
+// lockedMeanwhile answers a /lock that lost against another one.
 func (x execution) lockedMeanwhile(ctx context.Context, r *responder, s command.Situation) error {
 	app, err := x.in.Record.Application(ctx, key(s.App.Namespace, s.App.Name))
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// push submits a Deploy to every application that is released from the branch. It does
-// not call GitHub, so an outage of GitHub delays nothing here. If one cannot be written,
-// the others still are; the next attempt finds the submitted ones.
+// push submits a Deploy of every application that is released from the branch. It does not
+// call GitHub, so an outage of GitHub delays nothing here. If one write fails, it still
+// tries the others; the next attempt finds what was submitted.
 func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 	p := d.Spec.Push
 	apps, err := in.Record.Applications(ctx, d.Spec.Repository, d.Spec.RepositoryID)
@@ -32,18 +32,19 @@ func (in *Inbox) push(ctx context.Context, d *v1alpha1.Delivery) error {
 	return errors.Join(errs...)
 }
 
-// submitPush submits the first attempt of a commit. If one exists, running or finished,
-// the push adds nothing: only a person asks for a further attempt.
+// submitPush submits the first attempt of a commit. If one exists, running or finished, it
+// does nothing: only a person asks for another attempt.
 func (in *Inbox) submitPush(ctx context.Context, app *v1alpha1.BlueGreen, commit string, cause v1alpha1.Cause) error {
 	rel := command.NewDeploy(app, commit, 1, cause)
 	_, created, err := Submit(ctx, in.Record, rel)
 	if errors.Is(err, ErrIdentity) {
-		// Somebody took all its names by hand. Another attempt will not help; the operator has to look.
+		// Somebody took all of its names. Another attempt will not help; the operator must
+		// look.
 		in.Log.ErrorContext(ctx, "a push meets a release of another identity", "release", rel.Name, "namespace", rel.Namespace, "commit", commit)
 		return nil
 	}
 	if errors.Is(err, ErrNotFound) {
-		return nil // the application was deleted meanwhile
+		return nil // the application was deleted
 	}
 	if err != nil {
 		return fmt.Errorf("submitting %s/%s: %w", rel.Namespace, rel.Name, err)

@@ -11,17 +11,17 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
-// permissionLife is how long it is believed what somebody may do, where nothing
-// depends on it but whether and how they are answered.
+// permissionLife is how long a permission is cached. The cache decides only whether and how
+// somebody is answered.
 const permissionLife = time.Minute
 
-// permissions remember for a moment what people may do. Nothing is executed on
-// their word. The zero value is ready.
+// permissions caches what people may do. No command is executed because of it. The zero
+// value is ready.
 type permissions struct {
 	known expiring[string, string]
 }
 
-// ask returns what somebody may do, or could lately.
+// ask returns what somebody may do, or could do within the last minute.
 func (p *permissions) ask(ctx context.Context, github *githubapp.Client, repository, login string) (string, error) {
 	who := strings.ToLower(repository + " " + login)
 	if has, _, found := p.known.get(who, permissionLife); found {
@@ -35,24 +35,24 @@ func (p *permissions) ask(ctx context.Context, github *githubapp.Client, reposit
 	return has, nil
 }
 
-// How many comments of people who may not command are answered in an hour. Each
-// answer is two writes to GitHub, which allows an App 500 an hour for content
-// (GitHub docs, "Rate limits for the REST API"); commands need the rest.
+// How many comments by people without permission are answered in an hour. Each answer is
+// two writes to GitHub, which allows an App 500 an hour for content (GitHub docs, "Rate
+// limits for the REST API"). Commands need the rest.
 const (
 	quotaTime   = time.Hour
-	threadQuota = 10  // of one person on one pull request
-	personQuota = 30  // of one person
-	totalQuota  = 100 // of all of them in one owner's repositories
+	threadQuota = 10  // per person and pull request
+	personQuota = 30  // per person
+	totalQuota  = 100 // all people together, per owner of repositories
 )
 
-// quotas count the answers. The zero value is ready; a restart forgets.
+// quotas counts the answers. The zero value is ready; a restart resets them.
 type quotas struct {
 	mu     sync.Mutex
-	counts expiring[string, *int]     // of the hour that began with the first
+	counts expiring[string, *int]     // of the hour that began with the first answer
 	taken  expiring[string, struct{}] // deliveries that were counted
 }
 
-// take counts a delivery, once, and reports whether it may be answered.
+// take counts a delivery once, and reports whether it may be answered.
 func (q *quotas) take(d *v1alpha1.Delivery) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,7 +74,7 @@ func (q *quotas) take(d *v1alpha1.Delivery) bool {
 	return true
 }
 
-// of returns a count of this hour.
+// of returns the counter of this hour.
 func (q *quotas) of(whose string) *int {
 	n, _, found := q.counts.get(whose, quotaTime)
 	if !found {

@@ -23,8 +23,8 @@ func containsAny(s string, parts ...string) bool {
 
 const commentsRoute = "/repos/{owner}/{repo}/issues/{issue_number}/comments"
 
-// TestAReplyOfUnknownOutcomeIsPostedOnce: GitHub took it, and its answer was lost;
-// or it did not.
+// TestAReplyOfUnknownOutcomeIsPostedOnce: either GitHub posted it and the answer was lost,
+// or GitHub did not.
 func TestAReplyOfUnknownOutcomeIsPostedOnce(t *testing.T) {
 	for _, fault := range []githubtest.FaultKind{githubtest.ReplyLost, githubtest.BadGateway} {
 		for _, body := range []string{"/promote", "/status", "/promote $(x)"} {
@@ -44,7 +44,7 @@ func TestAReplyOfUnknownOutcomeIsPostedOnce(t *testing.T) {
 	}
 }
 
-// TestAReplyIsLookedForOnlyWhenItMayBeListed: what was just written need not be.
+// TestAReplyIsLookedForOnlyWhenItMayBeListed: GitHub need not list a new comment at once.
 func TestAReplyIsLookedForOnlyWhenItMayBeListed(t *testing.T) {
 	w := newWorld(t)
 	w.inbox.Grace = time.Hour
@@ -60,7 +60,7 @@ func TestAReplyIsLookedForOnlyWhenItMayBeListed(t *testing.T) {
 	}
 }
 
-// TestSomebodyElsesMarkerIsNoReply: anybody can type one.
+// TestSomebodyElsesMarkerIsNoReply: anybody can type a marker.
 func TestSomebodyElsesMarkerIsNoReply(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -73,7 +73,7 @@ func TestSomebodyElsesMarkerIsNoReply(t *testing.T) {
 	}
 }
 
-// TestACommentOfAStrangerCostsFewWrites and none before it is known what they may.
+// TestACommentOfAStrangerCostsFewWrites: and none before the author's permission is known.
 func TestACommentOfAStrangerCostsFewWrites(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -89,7 +89,8 @@ func TestACommentOfAStrangerCostsFewWrites(t *testing.T) {
 	}
 }
 
-// TestStrangersAreAnsweredSoOften and people who may command always.
+// TestStrangersAreAnsweredSoOften: strangers have a quota, people who may command have
+// none.
 func TestStrangersAreAnsweredSoOften(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -103,7 +104,7 @@ func TestStrangersAreAnsweredSoOften(t *testing.T) {
 	asked := len(w.github.Requests())
 	w.say(pr.Number, w.reader, "/promote")
 	for _, r := range w.github.Requests()[asked:] {
-		if !strings.HasSuffix(r.Route, "/permission") { // known for a minute
+		if !strings.HasSuffix(r.Route, "/permission") { // cached for a minute
 			t.Errorf("a comment that is not answered asks GitHub for %s", r.Path)
 		}
 	}
@@ -123,8 +124,8 @@ func TestStrangersAreAnsweredSoOften(t *testing.T) {
 	}
 }
 
-// TestWhatOneMayIsAskedAnewForWhatIsExecuted: a permission that was taken away a
-// moment ago counts.
+// TestWhatOneMayIsAskedAnewForWhatIsExecuted: a permission that was just removed no longer
+// counts.
 func TestWhatOneMayIsAskedAnewForWhatIsExecuted(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -136,7 +137,7 @@ func TestWhatOneMayIsAskedAnewForWhatIsExecuted(t *testing.T) {
 	}
 }
 
-// TestALimitOfOneInstallationStopsNoOther: GitHub counts them apart.
+// TestALimitOfOneInstallationStopsNoOther: GitHub counts installations separately.
 func TestALimitOfOneInstallationStopsNoOther(t *testing.T) {
 	w := newWorld(t)
 	pr, _, _ := released(w)
@@ -166,14 +167,14 @@ func TestALimitOfOneInstallationStopsNoOther(t *testing.T) {
 	}
 }
 
-// TestACommandUnderARateLimitIsExecutedAfterIt, and its answer names the way that
-// needs no GitHub.
+// TestACommandUnderARateLimitIsExecutedAfterIt: its answer names the command line, which
+// does not need GitHub.
 func TestACommandUnderARateLimitIsExecutedAfterIt(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
 		w := newWorld(t)
 		pr, _, _ := released(w)
 		w.github.Inject(githubtest.Fault{
-			Kind: githubtest.SecondaryRateLimit, Status: status, RetryAfter: 6 * time.Second, // longer than a call waits by itself
+			Kind: githubtest.SecondaryRateLimit, Status: status, RetryAfter: 6 * time.Second, // longer than a call itself waits
 			Method: "GET", Route: "/repos/{owner}/{repo}/collaborators/{username}/permission",
 		})
 		w.say(pr.Number, w.writer, "/rollback")
@@ -184,7 +185,7 @@ func TestACommandUnderARateLimitIsExecutedAfterIt(t *testing.T) {
 		if in := time.Until(pending[0].Status.NextAt.Time); in < 4*time.Second || in > 6*time.Second {
 			t.Errorf("%d: tried again in %s, want when GitHub allows it", status, in)
 		}
-		// Another process, after that time: it knows no limit.
+		// Another process, later, which does not know the limit.
 		w.client = w.newClient()
 		w.inbox = w.process()
 		d := pending[0]
@@ -198,8 +199,8 @@ func TestACommandUnderARateLimitIsExecutedAfterIt(t *testing.T) {
 	}
 }
 
-// TestALockIsNotCarriedOutTwice: an attempt that follows another one leaves alone
-// what somebody did in between.
+// TestALockIsNotCarriedOutTwice: a second attempt does not undo what somebody did after the
+// first.
 func TestALockIsNotCarriedOutTwice(t *testing.T) {
 	app := bottest.Shop()
 	for _, verb := range []string{"/lock", "/unlock"} {

@@ -10,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// waiting merges a pull request whose release then waits for a person.
+// waiting merges a pull request and lets its release wait for a person.
 func waiting(w *world) (*githubtest.PullRequest, v1alpha1.Release) {
 	w.t.Helper()
 	pr, commit := w.merge("feature")
@@ -51,8 +51,8 @@ func TestPromoteByWriterApproves(t *testing.T) {
 	}
 }
 
-// released merges a pull request whose release then succeeds, and returns the
-// versions on both ends of its switch.
+// released merges a pull request, lets its release succeed, and returns the versions before
+// and after the switch.
 func released(w *world) (pr *githubtest.PullRequest, before, after v1alpha1.Version) {
 	w.t.Helper()
 	pr, commit := w.merge("feature")
@@ -75,7 +75,7 @@ func TestRollbackThatEndedInErrorIsAskedForAgain(t *testing.T) {
 	first := w.all()[0]
 	w.record.change(first.Name, func(r *v1alpha1.Release) { r.Status.Phase = v1alpha1.ReleaseError })
 	w.say(pr.Number, w.writer, "/rollback")
-	w.say(pr.Number, w.writer, "/rollback") // somebody else's, a moment later
+	w.say(pr.Number, w.writer, "/rollback") // somebody else's command, a moment later
 	all := w.all()
 	if len(all) != 3 || all[0].Spec.Rollback == nil || all[0].Spec.Rollback.Attempt != 2 || all[0].Name != first.Name+"-2" {
 		t.Fatalf("%d releases, the newest %s; want the deploy, %s and its second attempt; answers %q",
@@ -157,7 +157,7 @@ func TestAmbiguousCommandIsAnsweredWithTheList(t *testing.T) {
 func TestCommentsThatAreIgnoredReachNobody(t *testing.T) {
 	tests := []struct {
 		name string
-		asks bool // what its author may do, before it is parsed
+		asks bool // whether the author's permission is read before parsing
 		say  func(w *world, pr *githubtest.PullRequest) (number int)
 	}{
 		{"command in a code block", true, func(w *world, pr *githubtest.PullRequest) int {
@@ -228,7 +228,7 @@ func TestRollbackByCommitFindsTheApplicationWhereItIsLive(t *testing.T) {
 		},
 	}
 	w.record.add(next)
-	pr := w.open("feature") // into main, and not even merged
+	pr := w.open("feature") // into main, and not merged
 	w.say(pr.Number, w.writer, "/rollback "+bottest.NewCommit[:10])
 	w.record.mu.Lock()
 	defer w.record.mu.Unlock()
@@ -237,7 +237,7 @@ func TestRollbackByCommitFindsTheApplicationWhereItIsLive(t *testing.T) {
 	}
 }
 
-// TestACommandWhoseGrantIsGoneReachesNobody: it was granted when the comment arrived.
+// TestACommandWhoseGrantIsGoneReachesNobody: the grant existed when the comment arrived.
 func TestACommandWhoseGrantIsGoneReachesNobody(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)

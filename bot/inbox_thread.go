@@ -14,8 +14,7 @@ import (
 // threadPatience is how long a command waits for the earlier ones of its pull request.
 const threadPatience = time.Minute
 
-// undoneBy are, for each command, those after which carrying it out late would undo
-// what was asked last.
+// undoneBy has, for each command, later commands that a late execution of it would undo.
 var undoneBy = map[command.Verb][]command.Verb{
 	command.Promote:  {command.Rollback, command.Cancel},
 	command.Rollback: {command.Promote, command.Retry},
@@ -25,9 +24,9 @@ var undoneBy = map[command.Verb][]command.Verb{
 	command.Unlock:   {command.Lock},
 }
 
-// order keeps the commands of one pull request in their order, although each is tried
-// again by itself: one waits a moment for those before it, and is refused after one
-// that undid it, or beside one that a newer version wrote. A rollback waits for none.
+// order keeps the commands of one pull request in order, although each is retried on its
+// own. A command waits a moment for earlier ones. It is refused if a later one undid it, or
+// if a newer version of Turnout has another one. A rollback does not wait.
 func (x execution) order(ctx context.Context, r *responder, s command.Situation) (*command.Fact, error) {
 	all, err := x.in.Deliveries.List(ctx)
 	if err != nil {
@@ -38,7 +37,7 @@ func (x execution) order(ctx context.Context, r *responder, s command.Situation)
 		other := &all[i]
 		switch c := other.Spec.Comment; {
 		case c == nil || c.PullRequest != r.comment().PullRequest || !strings.EqualFold(other.Spec.Repository, r.d.Spec.Repository):
-		case other.Readable() != nil && verb != command.Rollback: // what came of it cannot be told
+		case other.Readable() != nil && verb != command.Rollback: // its result is unknown
 			if waits {
 				return nil, &tooEarly{x.in.backoff(1), "a newer version has another command of this pull request"}
 			}
@@ -58,8 +57,8 @@ func executedVerb(d *v1alpha1.Delivery) command.Verb {
 	return command.Verb(verb)
 }
 
-// undoes reports whether a command was carried out that undid another one on an
-// application.
+// undoes reports whether a delivery executed a command on an application that undid another
+// one.
 func undoes(d *v1alpha1.Delivery, verb command.Verb, app v1alpha1.BlueGreen) bool {
 	_, on, _ := strings.Cut(d.Status.Executed, " ")
 	return on == app.Namespace+"/"+app.Name && slices.Contains(undoneBy[verb], executedVerb(d))

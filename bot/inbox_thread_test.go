@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// delivery is the one of a comment's command.
+// delivery returns the delivery of a command.
 func (w *world) delivery(body string) *v1alpha1.Delivery {
 	w.t.Helper()
 	all, err := w.record.List(w.t.Context())
@@ -26,7 +26,7 @@ func (w *world) delivery(body string) *v1alpha1.Delivery {
 	return nil
 }
 
-// typed writes commands down in the order in which they were typed.
+// typed stores commands in the order in which people typed them.
 func (w *world) typed(pr *githubtest.PullRequest, commands ...string) {
 	w.t.Helper()
 	w.app.SetWebhookURL("")
@@ -35,7 +35,7 @@ func (w *world) typed(pr *githubtest.PullRequest, commands ...string) {
 	}
 }
 
-// try handles a delivery once, and reports whether that was its end.
+// try handles a delivery once, and reports whether it is finished.
 func (w *world) try(d *v1alpha1.Delivery) bool {
 	w.t.Helper()
 	_, err := w.inbox.Work(w.t.Context(), d.Name)
@@ -45,7 +45,8 @@ func (w *world) try(d *v1alpha1.Delivery) bool {
 	return now.Status.Phase.Finished()
 }
 
-// TestCommandsOfAThreadKeepTheirOrder although the first one cannot be handled at once.
+// TestCommandsOfAThreadKeepTheirOrder: the first command cannot be handled at once, and the
+// second one waits.
 func TestCommandsOfAThreadKeepTheirOrder(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -66,8 +67,8 @@ func TestCommandsOfAThreadKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// TestALateCommandDoesNotUndoWhatWasAskedAfterIt: the one after it waited for as long as
-// makes sense.
+// TestALateCommandDoesNotUndoWhatWasAskedAfterIt: the later command has waited for the
+// earlier one as long as it may.
 func TestALateCommandDoesNotUndoWhatWasAskedAfterIt(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -92,8 +93,8 @@ func TestALateCommandDoesNotUndoWhatWasAskedAfterIt(t *testing.T) {
 	}
 }
 
-// TestALateRetryDoesNotUndoACancel: neither the releases nor the application say which
-// of the two was typed first.
+// TestALateRetryDoesNotUndoACancel: neither the releases nor the application show which
+// command was typed first.
 func TestALateRetryDoesNotUndoACancel(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)
@@ -116,7 +117,7 @@ func TestALateRetryDoesNotUndoACancel(t *testing.T) {
 	}
 }
 
-// TestALateRetryDoesNotUndoARollback, which does not wait for it.
+// TestALateRetryDoesNotUndoARollback: the rollback does not wait for it.
 func TestALateRetryDoesNotUndoARollback(t *testing.T) {
 	w := newWorld(t)
 	pr, before, after := released(w)
@@ -141,8 +142,7 @@ func TestALateRetryDoesNotUndoARollback(t *testing.T) {
 	}
 }
 
-// TestARollbackWaitsForNoOtherCommand, and a stranger's command keeps nobody waiting
-// once it was answered.
+// TestARollbackWaitsForNoOtherCommand: and a stranger's answered command blocks nobody.
 func TestARollbackWaitsForNoOtherCommand(t *testing.T) {
 	w := newWorld(t)
 	pr, _, _ := released(w)

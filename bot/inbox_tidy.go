@@ -11,12 +11,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// maxDeliveries is how many handled deliveries are kept at most, the newest. Each takes
-// about 1 KB, here and in Kubernetes.
+// maxDeliveries is how many handled deliveries are kept, the newest. Each takes about 1 KB,
+// here and in Kubernetes.
 const maxDeliveries = 2000
 
-// Tidy deletes the deliveries that were handled long ago, and the oldest of too many. It
-// never deletes one that is still to be handled, or that a newer version wrote.
+// Tidy deletes old handled deliveries, and the oldest if there are too many. It never
+// deletes one that is not handled yet, or that a newer version wrote.
 func (in *Inbox) Tidy(ctx context.Context) error {
 	all, err := in.Deliveries.List(ctx)
 	if err != nil {

@@ -14,32 +14,32 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Bounds of handling one delivery.
+// Limits of handling one delivery.
 const (
 	// attemptTime is how long one attempt may take.
 	attemptTime = 2 * time.Minute
 
-	// giveUp is the age at which a delivery that still fails is not tried again.
+	// giveUp is the age at which a failing delivery is given up.
 	giveUp = 24 * time.Hour
 	// fatal is how many attempts may end the process, or panic. One end proves nothing:
-	// everything under way when a process is killed looks like its cause.
+	// whatever runs when a process is killed looks guilty.
 	fatal = 3
-	// lastWord is how long recording the end of an attempt may take, also while the
-	// process is stopping.
+	// lastWord is how long recording the end of an attempt may take, even while the process
+	// stops.
 	lastWord = 5 * time.Second
 )
 
-// Work handles a delivery, if it is due. It records each attempt before it begins and
-// after it ends, so the next process notices an attempt that ended the process. It is
-// meant for one process at a time; if two run, they do the same, and it happens once.
+// Work handles a delivery if it is due. It records each attempt before it begins and after
+// it ends, so the next process notices an attempt that ended the process. Only one process
+// should run it; if two do, the work still happens once.
 //
-// Deliveries are handled side by side, but those that were under way when a process
-// ended are handled one at a time: if the process ends again, it is clear which of them
-// was under way, and no other goes into quarantine.
+// Deliveries are handled concurrently. Those that were running when a process ended are
+// handled one at a time: if the process ends again, it is clear which one ran, and no other
+// goes into quarantine.
 //
 // again, if positive, is when to call it again. An error means that Kubernetes did not
-// answer: call again later. After a [v1alpha1.NewerFormatError] that does not help: the
-// delivery belongs to a newer version.
+// answer: call again later. After a [v1alpha1.NewerFormatError] that does not help, since
+// the delivery belongs to a newer version.
 func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, err error) {
 	d, err := in.Deliveries.Get(ctx, name)
 	if errors.Is(err, ErrNotFound) {
@@ -83,7 +83,7 @@ func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, er
 	return in.settle(ctx, d, in.attempt(ctx, d))
 }
 
-// wait is the time until at; 0 if that is nil.
+// wait is the time until at; 0 if at is nil.
 func wait(at *metav1.MicroTime) time.Duration {
 	if at == nil {
 		return 0
@@ -91,13 +91,14 @@ func wait(at *metav1.MicroTime) time.Duration {
 	return time.Until(at.Time)
 }
 
-// panicked is an attempt that panicked. It counts as the delivery's failure, not the process's.
+// panicked is a panic during an attempt. It counts against the delivery, not against the
+// process.
 type panicked struct {
 	value any
 	stack []byte
 }
 
-// Error implements error. The value may hold anything that came from outside.
+// Error implements error. The panic's value may contain anything from outside.
 func (p *panicked) Error() string {
 	return fmt.Sprintf("it panicked: %s", prose.OneLine(fmt.Sprint(p.value)))
 }
@@ -120,8 +121,8 @@ func (in *Inbox) attempt(ctx context.Context, d *v1alpha1.Delivery) (err error) 
 	return nil
 }
 
-// settle records how an attempt ended. If that cannot be written, the attempt is
-// repeated. It does not count as a death, since the process knows that it lives.
+// settle records how an attempt ended. If that write fails, the attempt is repeated. It
+// does not count as a death, since the process knows that it lives.
 func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error) (again time.Duration, err error) {
 	stopping := ctx.Err() != nil
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
@@ -157,8 +158,8 @@ func (in *Inbox) settle(ctx context.Context, d *v1alpha1.Delivery, failed error)
 	return again, in.write(ctx, d)
 }
 
-// finish records that a delivery is not handled again. It removes what was typed: the
-// name is enough to recognise the delivery.
+// finish records that a delivery is finished. It removes the comment's text: the name is
+// enough to recognise the delivery.
 func (in *Inbox) finish(ctx context.Context, d *v1alpha1.Delivery, phase v1alpha1.DeliveryPhase) error {
 	now := metav1.Now()
 	d.Status.Phase, d.Status.Running, d.Status.NextAt, d.Status.FinishedAt = phase, "", nil, &now
@@ -181,7 +182,7 @@ func (in *Inbox) finish(ctx context.Context, d *v1alpha1.Delivery, phase v1alpha
 func (in *Inbox) write(ctx context.Context, d *v1alpha1.Delivery) error {
 	err := in.Deliveries.Update(ctx, d)
 	if errors.Is(err, ErrRace) || errors.Is(err, ErrNotFound) {
-		return nil // somebody else has it, or deleted it
+		return nil // somebody else took it over or deleted it
 	}
 	if err != nil {
 		return fmt.Errorf("writing down how an attempt at the delivery %s ended: %w", d.Name, err)

@@ -8,20 +8,20 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// memoryLife bounds how long what this process wrote is believed over what it
-// reads: a watch may lag that much, but after it somebody else may have written.
+// memoryLife is how long this process prefers what it wrote to what it reads. A watch may
+// lag that much; later, somebody else may have written.
 const memoryLife = time.Minute
 
-// releaseID is what a release is remembered by.
+// releaseID identifies a release in memory.
 type releaseID = types.UID
 
-// memory is what was published lately by this process, since the record may be
-// read through a cache that lags behind its own writes. The zero value is ready.
+// memory is what this process published lately, since the cached record may lag behind its
+// own writes. The zero value is ready.
 type memory struct {
 	last expiring[releaseID, *v1alpha1.GitHubStatus]
 }
 
-// latest returns a release's status.github as it was written last, never nil.
+// latest returns the last written status.github of a release, never nil.
 func (m *memory) latest(rel *v1alpha1.Release) *v1alpha1.GitHubStatus {
 	if status, _, found := m.last.get(rel.UID, memoryLife); found {
 		return status.DeepCopy()

@@ -10,8 +10,8 @@ import (
 	"github.com/turnout-dev/turnout/bot"
 )
 
-// The memoryRecord keeps deliveries as Kubernetes does: names are unique, an update
-// of what was written since is refused, readers get copies.
+// The memoryRecord keeps deliveries as Kubernetes does: names are unique, an outdated
+// update is refused, and readers get copies.
 var _ bot.Deliveries = &memoryRecord{}
 
 func (m *memoryRecord) Put(_ context.Context, d *v1alpha1.Delivery) (bool, error) {
@@ -30,7 +30,7 @@ func (m *memoryRecord) Put(_ context.Context, d *v1alpha1.Delivery) (bool, error
 	})
 }
 
-// putsSoFar counts the events that something had to be done for.
+// putsSoFar counts the events that were stored.
 func (m *memoryRecord) putsSoFar() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

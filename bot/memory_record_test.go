@@ -16,21 +16,21 @@ import (
 	"github.com/turnout-dev/turnout/bot"
 )
 
-// memoryRecord is a record that behaves like Kubernetes: names are unique, UIDs
-// are given once, approval and cancel are set once, readers get copies.
+// memoryRecord is a record that behaves like Kubernetes: names are unique, UIDs are never
+// reused, approval and cancel are set once, and readers get copies.
 type memoryRecord struct {
 	mu       sync.Mutex
 	apps     map[types.NamespacedName]*v1alpha1.BlueGreen
 	granted  map[string]bool // namespaces
 	releases []*v1alpha1.Release
-	writes   int // of anything
+	writes   int // all writes
 
 	deliveries map[string]*v1alpha1.Delivery
-	puts       int // of deliveries, also of those that were there
+	puts       int // stores of deliveries, including repeated ones
 	versions   int
 
-	// down makes every call fail. before and after fail one write: the nth one
-	// counted from 1, without or with its effect.
+	// down makes every call fail. before and after make the nth write fail, counted from 1,
+	// without or with its effect.
 	down          bool
 	before, after int
 }
@@ -49,7 +49,7 @@ func (m *memoryRecord) add(app v1alpha1.BlueGreen) {
 	m.granted[app.Namespace] = true
 }
 
-// change edits a release's status as the deployer does.
+// change edits a release as the deployer does.
 func (m *memoryRecord) change(name string, fn func(*v1alpha1.Release)) *v1alpha1.Release {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -62,7 +62,7 @@ func (m *memoryRecord) change(name string, fn func(*v1alpha1.Release)) *v1alpha1
 	panic("no release " + name)
 }
 
-// write counts a write and says whether it fails, and with effect or without.
+// write counts a write and decides whether it fails, with or without its effect.
 func (m *memoryRecord) write(effect func() error) error {
 	m.writes++
 	if m.down || m.writes == m.before {

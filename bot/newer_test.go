@@ -16,10 +16,10 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// newerRecord is a record that a newer version has written to.
+// newerRecord is a record that a newer version wrote.
 type newerRecord struct {
 	*memoryRecord
-	releases bool // only they are newer
+	releases bool // only the releases are newer
 }
 
 func (n newerRecord) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
@@ -58,8 +58,8 @@ func TestCommandOnWhatANewerVersionWroteIsRefused(t *testing.T) {
 	}
 }
 
-// Nobody can tell what it means, so nothing is said of it; once this version is upgraded
-// everything is.
+// This version cannot know what it means, so it publishes nothing. After an upgrade
+// everything is published.
 func TestNothingIsPublishedOfWhatANewerVersionWrote(t *testing.T) {
 	for name, releases := range map[string]bool{"application": false, "release": true} {
 		t.Run(name, func(t *testing.T) {
@@ -82,7 +82,7 @@ func TestNothingIsPublishedOfWhatANewerVersionWrote(t *testing.T) {
 	}
 }
 
-// A push is not lost to a newer version: it becomes a release as soon as it can.
+// A push is not lost: it becomes a release as soon as this version is upgraded.
 func TestAPushToWhatANewerVersionWroteWaits(t *testing.T) {
 	w := newWorld(t)
 	w.inbox.Record = newerRecord{w.record, false}
@@ -100,7 +100,7 @@ func TestAPushToWhatANewerVersionWroteWaits(t *testing.T) {
 	}
 }
 
-// newer makes a delivery one of a newer version.
+// newer changes a delivery to one of a newer version.
 func (w *world) newer(d *v1alpha1.Delivery) {
 	w.t.Helper()
 	d.Status.Format = v1alpha1.Format + 1
@@ -134,7 +134,7 @@ func TestADeliveryOfANewerVersionIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A command after it could undo what a newer version has carried out.
+// A later command could undo what a newer version has done.
 func TestACommandBesideOneOfANewerVersionIsRefused(t *testing.T) {
 	w := newWorld(t)
 	pr, _ := waiting(w)

@@ -53,8 +53,8 @@ func TestPushDuringAnOutageOfKubernetesIsSweptUp(t *testing.T) {
 	}
 }
 
-// TestACommandIsNotLostToABadGateway: it is written down before GitHub is asked for
-// anything, and tried again without anybody's sweep.
+// TestACommandIsNotLostToABadGateway: it is stored before any request to GitHub, and
+// retried without a sweep.
 func TestACommandIsNotLostToABadGateway(t *testing.T) {
 	for _, route := range []struct{ method, path string }{
 		{"GET", "/repos/{owner}/{repo}/collaborators/{username}/permission"},
@@ -81,8 +81,8 @@ func TestACommandIsNotLostToABadGateway(t *testing.T) {
 	}
 }
 
-// TestACommandReceivedInTimeIsNotTooLate: GitHub's outage is not its author's
-// fault. After an hour it is refused, and the refusal says why.
+// TestACommandReceivedInTimeIsNotTooLate: its author is not to blame for GitHub's outage.
+// After an hour it is refused, and the refusal says why.
 func TestACommandReceivedInTimeIsNotTooLate(t *testing.T) {
 	for _, tt := range []struct {
 		outage   time.Duration

@@ -14,21 +14,21 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// Publish makes GitHub show what the record has of a release: its deployment and state,
-// the earlier deployments that it replaces, the comment on each of its pull requests and
-// of those that it includes, and the reaction on the command that asked for it.
+// Publish makes GitHub show a release as the record has it: its deployment and state, the
+// earlier deployments that it replaces, the comment on each of its pull requests and on
+// those that it includes, and the reaction to the command that asked for it.
 //
-// It does not write every change. A comment changes at once when its gist does: what a
-// reader acts on, such as that the image is built, that users are moved, and above all
-// the end. Everything else, such as how many pods are ready, is shown with the next
-// change of that kind, or after [progressEvery].
+// It does not write every change. It edits a comment at once when its gist changes, that
+// is, what readers act on: the image is built, users are moved, and above all the end.
+// Other changes, such as the number of ready pods, appear with the next change of the gist,
+// or after [progressEvery].
 //
 // again, if positive, is when to call it again even if nothing changes. After an error
 // nothing is lost: what was done is recorded or will be found, and the next call does the
 // rest.
 func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again time.Duration, err error) {
 	defer func() {
-		if fault := recover(); fault != nil { // anybody may have written the release: it must not take the others along
+		if fault := recover(); fault != nil { // anybody may write a release; it must not stop the others
 			p.Log.ErrorContext(ctx, "publishing panicked",
 				"release", rel.Name, "namespace", rel.Namespace, "panic", fault, "stack", string(debug.Stack()))
 			again, err = 0, fmt.Errorf("publishing %s/%s panicked: %v", rel.Namespace, rel.Name, fault)
@@ -50,17 +50,17 @@ func (p *Publisher) Publish(ctx context.Context, rel *v1alpha1.Release) (again t
 	err = t.publish(ctx)
 	if wait, limited := githubapp.RetryAfter(err, time.Now()); limited {
 		p.Log.WarnContext(ctx, "github asks us to wait", "release", rel.Name, "wait", wait, "error", err)
-		return wait, nil // what could not be done meanwhile is done then
+		return wait, nil // the next call does the rest
 	}
 	if errors.Is(err, ErrNotFound) {
-		return 0, nil // deleted since
+		return 0, nil // deleted meanwhile
 	}
 	return t.again, err
 }
 
-// granted returns the application of a release, nil without the grant, and all
-// granted ones of its repository: anybody who may write a Release must not
-// thereby speak in any repository.
+// granted returns a release's application, nil without the grant, and all granted
+// applications of its repository. Whoever may write a Release must not thereby write to any
+// repository.
 func (p *Publisher) granted(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.BlueGreen, []v1alpha1.BlueGreen, error) {
 	app, err := p.Record.Application(ctx, appKey(rel))
 	if errors.Is(err, ErrNotFound) {
@@ -96,8 +96,8 @@ func (p *Publisher) newThread(app *v1alpha1.BlueGreen, apps []v1alpha1.BlueGreen
 	return t
 }
 
-// stray notes a release that is not among those of its application: it was deleted
-// since it was read, or nothing can be made of it.
+// stray logs a release that is not listed with its application: it was deleted, or it is
+// malformed.
 func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 	label := rel.Labels[v1alpha1.ApplicationLabel]
 	if label == rel.Spec.Application && !command.Malformed(*rel) || !p.strays.first(rel.UID) {
@@ -109,8 +109,8 @@ func (p *Publisher) stray(ctx context.Context, rel *v1alpha1.Release) {
 		rel.Spec.Application)
 }
 
-// publish writes what GitHub lacks, the Deployments tab first. If one part fails, it
-// still tries the others.
+// publish writes what GitHub lacks, the Deployments tab first. If one part fails, it still
+// tries the others.
 func (t *thread) publish(ctx context.Context) error {
 	if st := t.rel.Status.GitHub; st.DoubtSince == nil && st.Published == t.digest() {
 		return nil
@@ -127,7 +127,7 @@ func (t *thread) publish(ctx context.Context) error {
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.Published = t.digest() })
 }
 
-// digest of everything that the release's publication depends on.
+// digest hashes everything that the publication of the release depends on.
 func (t *thread) digest() string {
 	var parts []any
 	parts = append(parts, tab{t}.wanted(t.rel), reactionOf(t.rel))
@@ -139,8 +139,8 @@ func (t *thread) digest() string {
 	return report.Digest(parts...)
 }
 
-// reactionOf returns the reaction that the command which asked for a release
-// should carry; empty while it is under way, or if no comment asked.
+// reactionOf returns the reaction for the command that asked for a release; empty while the
+// release runs, or if no comment asked for it.
 func reactionOf(rel *v1alpha1.Release) string {
 	switch {
 	case rel.Spec.Cause.CommentID == 0 || !rel.Status.Phase.Finished():
@@ -151,8 +151,8 @@ func reactionOf(rel *v1alpha1.Release) string {
 	return githubapp.ReactionRefused
 }
 
-// react shows on the command how it ended. It is decoration: a failure is logged, and
-// tried again only with the next change.
+// react shows on the command how it ended. That is decoration: a failure is logged, and
+// retried only with the next change.
 func (t *thread) react(ctx context.Context) error {
 	want := reactionOf(t.rel)
 	if want == "" || t.rel.Status.GitHub.Reaction == want {

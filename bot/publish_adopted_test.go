@@ -12,9 +12,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// After a rollback to the version that ran before Turnout's first release, production
-// has an active deployment wherever the commit is known; else the comment says that it
-// has none.
+// After a rollback to the version before Turnout's first release, the environment has an
+// active deployment if the commit is known. Otherwise the comment says that it has none.
 func TestRollbackToTheAdoptedVersionHasADeploymentOrSaysWhyNot(t *testing.T) {
 	const none = "The Deployments tab shows no active deployment to `production`"
 	for name, tt := range map[string]struct {
@@ -39,7 +38,7 @@ func TestRollbackToTheAdoptedVersionHasADeploymentOrSaysWhyNot(t *testing.T) {
 			check(t, err)
 			tag := tt.tag(first)
 			if strings.HasPrefix(tag, "sha-") && !strings.ContainsAny(tag[4:], "abcdef") {
-				tag, tt.digits = first, 40 // one hash in 26 begins with seven digits, which may be a number
+				tag, tt.digits = first, 40 // one hash in 26 begins with seven digits and may be a number
 			}
 			pr, deployed := ended(w)
 			p := w.publisher()
@@ -76,7 +75,7 @@ func TestRollbackToTheAdoptedVersionHasADeploymentOrSaysWhyNot(t *testing.T) {
 				t.Errorf("the comment says\n%s\nwant %q, and not %q", comment, tt.says, tt.mustNot)
 			}
 			made := len(w.repo.Deployments())
-			w.record.change(back.Name, func(r *v1alpha1.Release) { r.Status.GitHub.DeploymentID = 0 }) // as if its answer was lost
+			w.record.change(back.Name, func(r *v1alpha1.Release) { r.Status.GitHub.DeploymentID = 0 }) // as if GitHub's answer was lost
 			untilPublished(t, w, w.publisher(), back.Name)
 			if again := len(w.repo.Deployments()); again != made {
 				t.Errorf("%d deployments became %d", made, again)

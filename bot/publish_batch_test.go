@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// group opens pull requests of some commits each and merges them in one push.
+// group opens pull requests with some commits each and merges them in one push.
 func (w *world) group(method githubtest.MergeMethod, n, commits int) (prs []*githubtest.PullRequest, head string, closed func()) {
 	w.t.Helper()
 	for i := range n {
@@ -35,7 +35,7 @@ func (w *world) group(method githubtest.MergeMethod, n, commits int) (prs []*git
 	return prs, head, closed
 }
 
-// asked counts the requests of a route since the nth.
+// asked counts the requests of a route since the nth request.
 func (w *world) asked(since int, route string) int {
 	n := 0
 	for _, r := range w.github.Requests()[since:] {
@@ -51,13 +51,13 @@ const (
 	compare       = "/compare/{basehead}"
 )
 
-// TestEveryPullRequestOfOnePushHears is about a merge queue's group, which comes as
-// one push.
+// TestEveryPullRequestOfOnePushHears: a merge queue pushes a group of pull requests at
+// once.
 func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 	for name, tt := range map[string]struct {
 		method githubtest.MergeMethod
-		merges int // in the group
-		asks   int // about pull requests
+		merges int // pull requests in the group
+		asks   int // requests for pull requests
 	}{
 		"merge commits":  {githubtest.MergeCommit, 3, 3},
 		"squashes":       {githubtest.Squash, 3, 3},
@@ -66,8 +66,8 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			before, _ := w.merge("before") // its own release's
-			stranger := w.open("stranger") // only spoken of
+			before, _ := w.merge("before") // has a release of its own
+			stranger := w.open("stranger") // only mentioned
 			_, err := w.repo.CommitFiles(githubtest.Commit{
 				Branch: "group-0", Author: w.writer, Files: githubtest.Text(map[string]string{"z": "z"}),
 				Message: fmt.Sprintf("Merge pull request #%d from acme/stranger (#%d)", stranger.Number, stranger.Number),
@@ -94,7 +94,7 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 					count(w.github.Requests()[start:]))
 			}
 
-			// Each of them may leave it, and hears of that too.
+			// A rollback may leave each of them, and each gets that news too.
 			app := bottest.Shop()
 			back := w.rollback(app, head, before.MergeCommit())
 			start = len(w.github.Requests())
@@ -111,7 +111,7 @@ func TestEveryPullRequestOfOnePushHears(t *testing.T) {
 	}
 }
 
-// rollback records one that left a commit for another and has ended well.
+// rollback records a successful rollback from one commit to another.
 func (w *world) rollback(app v1alpha1.BlueGreen, from, to string) string {
 	w.t.Helper()
 	rel := bottest.GoesBack(bottest.ComesBack).Rel
@@ -126,9 +126,8 @@ func (w *world) rollback(app v1alpha1.BlueGreen, from, to string) string {
 	return rel.Name
 }
 
-// TestPullRequestsThatGitHubKnowsLateHear: a group is pushed first, and its pull
-// requests are closed a moment later. What is not known is not asked for with every
-// look.
+// TestPullRequestsThatGitHubKnowsLateHear: a group is pushed first, and its pull requests
+// are closed a moment later. Not every look asks GitHub again.
 func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 	w := newWorld(t)
 	prs, head, closed := w.group(githubtest.Squash, 3, 2)
@@ -155,7 +154,7 @@ func TestPullRequestsThatGitHubKnowsLateHear(t *testing.T) {
 	}
 }
 
-// TestBatchBeyondTheCapSaysSo: the newest hear of it.
+// TestBatchBeyondTheCapSaysSo: the newest pull requests get a comment.
 func TestBatchBeyondTheCapSaysSo(t *testing.T) {
 	w := newWorld(t)
 	prs, head, closed := w.group(githubtest.Squash, 32, 1)
@@ -182,7 +181,7 @@ func TestBatchBeyondTheCapSaysSo(t *testing.T) {
 	}
 }
 
-// TestReleaseWithoutAPushFindsWhatItBrings from what was released before.
+// TestReleaseWithoutAPushFindsWhatItBrings: it compares with the release before.
 func TestReleaseWithoutAPushFindsWhatItBrings(t *testing.T) {
 	w := newWorld(t)
 	w.merge("before")
@@ -191,7 +190,7 @@ func TestReleaseWithoutAPushFindsWhatItBrings(t *testing.T) {
 	name := v1alpha1.DeployName("shop", head, 1)
 	w.record.change(name, func(r *v1alpha1.Release) {
 		advance(r, v1alpha1.ReleaseRunning)
-		r.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "ops"} // as the sweep's, and a workflow's
+		r.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseCLI, Actor: "ops"} // like the sweep's and a workflow's
 	})
 	untilPublished(t, w, w.publisher(), name)
 	for _, pr := range prs {

@@ -15,34 +15,33 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// marker starts the bot's comment for an application. It only tells its own
-// comments apart; that a comment is its own is told by who wrote it.
+// marker starts the bot's comment about an application. It only tells the bot's comments
+// apart; the author proves that a comment is the bot's.
 func marker(app *v1alpha1.BlueGreen) string {
 	return fmt.Sprintf("<!-- turnout:%s/%s -->", app.Namespace, app.Name)
 }
 
-// talk is what the bot says on pull requests.
+// talk is what the bot writes on pull requests.
 type talk struct{ t *thread }
 
-// comments makes the comment on each of the release's pull requests show the
-// newest release that concerns that pull request, with the earlier ones folded:
-// one comment per pull request and application, edited in place. Then it does
-// the same for what has ended before and is changed by this release: the author
-// of a change that was overtaken, or replaced, hears of it.
+// comments updates the comment on each of the release's pull requests. There is one comment
+// per pull request and application, edited in place. It shows the newest release that
+// concerns the pull request, with the earlier ones folded. Then it updates ended releases
+// that this one changes: authors learn that their change was superseded or replaced.
 func (k talk) comments(ctx context.Context) error {
 	var errs []error
 	numbers := k.t.rel.Status.GitHub.PullRequests
 	for _, number := range append(slices.Clone(numbers), k.commented()...) {
 		d, ok := k.t.draft(number)
 		mine := slices.Contains(numbers, number)
-		if ok && (mine || d.rel.Status.Phase.Finished()) { // the others speak for themselves
+		if ok && (mine || d.rel.Status.Phase.Finished()) { // the others have calls of their own
 			errs = append(errs, k.comment(ctx, d))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// commented lists the pull requests that the application has a comment on.
+// commented lists the pull requests with a comment about the application.
 func (k talk) commented() []int {
 	var numbers []int
 	for i := range k.t.releases {
@@ -54,18 +53,17 @@ func (k talk) commented() []int {
 	return slices.Compact(numbers)
 }
 
-// draft is what the comment on a pull request should say.
+// draft is the comment that a pull request should have.
 type draft struct {
 	number int
-	rel    *v1alpha1.Release // the newest that concerns the pull request
+	rel    *v1alpha1.Release // the newest release of the pull request
 	gist   string
 	body   string
 }
 
-// digest tells whether a comment says it already. Of a release that has ended
-// only the gist counts: that another version of Turnout words it differently, or
-// that the application is configured differently now, is no reason to write to a
-// conversation that is over.
+// digest identifies the draft. For an ended release only the gist counts: nobody wants a
+// finished conversation edited because another version of Turnout uses other words, or
+// because a setting changed.
 func (d draft) digest() string {
 	if d.rel.Status.Phase.Finished() {
 		return report.Digest("ended", d.gist)
@@ -73,8 +71,7 @@ func (d draft) digest() string {
 	return report.Digest(d.gist, d.body)
 }
 
-// draft writes the comment on a pull request; ok is false if no release concerns
-// it.
+// draft makes the comment of a pull request; ok is false if it has no release.
 func (t *thread) draft(number int) (d draft, ok bool) {
 	var concerned []*v1alpha1.Release
 	for i := range t.releases {
@@ -91,7 +88,7 @@ func (t *thread) draft(number int) (d draft, ok bool) {
 	return draft{number: number, rel: concerned[0], gist: r.Gist, body: marker(t.app) + "\n\n" + r.Body()}, true
 }
 
-// comment makes the comment on a pull request say what it should.
+// comment makes a pull request have its draft.
 func (k talk) comment(ctx context.Context, d draft) error {
 	known, want := k.knownComment(d.number, d.rel), d.digest()
 	if known.digest == want {
@@ -103,7 +100,8 @@ func (k talk) comment(ctx context.Context, d draft) error {
 	}
 	id, err := k.write(ctx, d, known)
 	if githubapp.RefusedForGood(err) {
-		// A locked conversation, say. The Deployments tab has it all the same.
+		// For example, the conversation is locked. The Deployments tab shows the release
+		// all the same.
 		k.t.Log.WarnContext(ctx, "comment refused", "release", d.rel.Name, "pull_request", d.number, "error", err)
 	} else if err != nil {
 		return err
@@ -112,7 +110,7 @@ func (k talk) comment(ctx context.Context, d draft) error {
 	return k.recordComment(ctx, d, v1alpha1.CommentStatus{ID: id, Digest: want})
 }
 
-// untilWritten is how long a comment should still wait until it is written.
+// untilWritten is how long the write of a comment should still wait.
 func (k talk) untilWritten(d draft, known knownComment) time.Duration {
 	wait := max(k.t.pace.news(k.t.own(d.number), d.gist), unconfirmed(d.rel))
 	if known.digest == "" {
@@ -127,7 +125,7 @@ func (k talk) untilWritten(d draft, known knownComment) time.Duration {
 	return k.t.pace.turn(fmt.Sprintf("%s#%d", strings.ToLower(k.t.app.Spec.Repository), d.number), k.t.apart())
 }
 
-// recordComment replaces what is recorded of a draft's comment.
+// recordComment replaces what is recorded about a comment.
 func (k talk) recordComment(ctx context.Context, d draft, c v1alpha1.CommentStatus, also ...func(*v1alpha1.GitHubStatus)) error {
 	c.PullRequest = d.number
 	return k.t.record(ctx, d.rel, func(s *v1alpha1.GitHubStatus) {
@@ -139,14 +137,14 @@ func (k talk) recordComment(ctx context.Context, d draft, c v1alpha1.CommentStat
 	})
 }
 
-// knownComment is what the record has of the comment on a pull request.
+// knownComment is what the record has about a pull request's comment.
 type knownComment struct {
-	id         int64        // 0 if none is known
-	intendedAt *metav1.Time // of one that may have been created, or not
+	id         int64        // 0 if unknown
+	intendedAt *metav1.Time // of a comment that may or may not exist
 	digest     string       // what the newest release last wrote there
 }
 
-// knownComment returns what is known of the comment on a pull request, whichever
+// knownComment returns what the record has about a pull request's comment, whichever
 // release wrote it.
 func (k talk) knownComment(number int, newest *v1alpha1.Release) (known knownComment) {
 	for i := range k.t.releases {
@@ -165,13 +163,13 @@ func (k talk) knownComment(number int, newest *v1alpha1.Release) (known knownCom
 	return known
 }
 
-// own names the application's comment on a pull request.
+// own identifies the application's comment on a pull request.
 func (t *thread) own(number int) string {
 	return fmt.Sprintf("%s/%s#%d", t.app.Namespace, t.app.Name, number)
 }
 
-// write edits the comment, or finds it, or creates it. One that certainly does not
-// exist is not looked for.
+// write edits the comment, or finds it, or creates it. It does not look for one that
+// certainly does not exist.
 func (k talk) write(ctx context.Context, d draft, known knownComment) (int64, error) {
 	repository, id := k.t.app.Spec.Repository, known.id
 	first := k.t.searches.first(k.t.own(d.number)) && known.intendedAt == nil
@@ -184,7 +182,7 @@ func (k talk) write(ctx context.Context, d draft, known knownComment) (int64, er
 	if id != 0 {
 		exists, err := k.t.GitHub.EditComment(ctx, repository, id, d.body)
 		if err != nil && !githubapp.Answered(err) {
-			err = errors.Join(err, k.t.doubt(ctx, d.rel)) // it may still overwrite the next one
+			err = errors.Join(err, k.t.doubt(ctx, d.rel)) // the request may still overwrite the next one
 		}
 		if err != nil || exists {
 			return id, err
@@ -193,10 +191,9 @@ func (k talk) write(ctx context.Context, d draft, known knownComment) (int64, er
 	return k.createComment(ctx, d, known.intendedAt != nil)
 }
 
-// createComment creates a comment once: intent, act; the outcome is recorded with
-// its digest. An intent without an outcome is from a call that ended early; what
-// it made is waited for and looked for. If there is nothing, it may still come,
-// see [thread.settle].
+// createComment creates a comment once: intent, act; recordComment records the outcome. An
+// intent without an outcome is from a call that ended early, so this one waits, and looks
+// for the comment. If there is none, it may still appear, see [thread.settle].
 func (k talk) createComment(ctx context.Context, d draft, again bool) (int64, error) {
 	err := k.recordComment(ctx, d, v1alpha1.CommentStatus{IntendedAt: timestamp()}, func(s *v1alpha1.GitHubStatus) {
 		if again {

@@ -20,22 +20,23 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// effects are the writes of one process, to GitHub and to the record, in the order in
-// which it makes them. One of them may be spoiled.
+// effects are the writes of one process, to GitHub and to the record, in order. One of them
+// may be spoiled.
 type effects struct {
 	*memoryRecord
 	github http.RoundTripper
 
-	nth   int  // is spoiled, from 1; 0: none is
+	nth   int  // the spoiled write, from 1; 0: none
 	with  bool // it is performed, and its reply lost
-	crash bool // nothing of the process arrives any more
+	crash bool // after it, nothing of the process arrives any more
 
 	mu   sync.Mutex
 	seen []string
 	dead bool
 }
 
-// begin notes a write, and says whether it is performed and whether its answer arrives.
+// begin notes a write. It says whether the write is performed, and whether its answer
+// arrives.
 func (e *effects) begin(what string) (performed, answered bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -50,14 +51,14 @@ func (e *effects) begin(what string) (performed, answered bool) {
 	return e.with, false
 }
 
-// over says whether the process has ended.
+// over reports whether the process has ended.
 func (e *effects) over() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.dead
 }
 
-// spoiled names the write that was spoiled; "" if there was none.
+// spoiled names the spoiled write; "" if there is none.
 func (e *effects) spoiled() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -70,7 +71,7 @@ func (e *effects) spoiled() string {
 // recorded is a write to the record, among those to GitHub.
 const recorded = "record"
 
-// PublishGitHub is the only write to the record of who publishes.
+// PublishGitHub is the publisher's only write to the record.
 func (e *effects) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	performed, answered := e.begin(recorded)
 	if performed {
@@ -84,10 +85,10 @@ func (e *effects) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1
 	return nil
 }
 
-// numbers are what differs between two requests of the same kind.
+// numbers are what differs between requests of the same kind.
 var numbers = regexp.MustCompile(`/[0-9]+`)
 
-// RoundTrip is the way to GitHub.
+// RoundTrip sends a request to GitHub.
 func (e *effects) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method == http.MethodGet || strings.HasSuffix(req.URL.Path, "/access_tokens") {
 		if e.over() {
@@ -108,9 +109,9 @@ func (e *effects) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// publish lets processes publish a release, one after the other, each until it is
-// content or has ended. It is the last that happens in a world: time passes in a
-// bubble, where nobody may wait for a network.
+// publish lets processes publish a release, one after the other, each until it is done or
+// ends. It must come last in a world: time passes in a bubble, where nobody may wait for a
+// network.
 func (w *world) publish(name string, processes ...*effects) {
 	w.t.Helper()
 	w.app.SetWebhookURL("")
@@ -144,12 +145,12 @@ func (e *effects) run(t *testing.T, p *bot.Publisher, name string) {
 	t.Errorf("not published after 60 calls: %v, to be called again in %s; written was %q", err, again, e.seen)
 }
 
-// publication is something that has happened and that GitHub is to show.
+// publication is something that happened and that GitHub should show.
 type publication struct {
 	name string
-	// happens makes it happen, and publishes what was before it.
+	// happens makes it happen, and publishes what came before.
 	happens func(w *world) (release string)
-	// arrives is what GitHub then gets, as the stand-in counts it, and how often.
+	// arrives has the writes that GitHub gets, and how often.
 	arrives map[string]int
 	// shown is what people see in the end.
 	shown []string
@@ -189,10 +190,11 @@ var publications = []publication{
 	}},
 }
 
-// TestPublishSurvivesACrashAtEveryEffect spoils each write, to GitHub and to the
-// record: the process ends with it, and another one goes on; or the write fails, not
-// performed or performed and its reply lost, and the process goes on itself. One that
-// ends before a write leaves what one leaves that ends with the write before.
+// TestPublishSurvivesACrashAtEveryEffect spoils each write, to GitHub and to the record.
+// Either the process ends with it, and another one continues; or the write fails, without
+// effect or with its reply lost, and the process itself continues. A process that ends
+// before a write leaves the same as one that ends with the write before, so that case is
+// covered.
 func TestPublishSurvivesACrashAtEveryEffect(t *testing.T) {
 	for _, p := range publications {
 		t.Run(p.name, func(t *testing.T) {
@@ -223,7 +225,7 @@ func (e *effects) cell() string {
 	return fmt.Sprintf("%d %s", e.nth, end)
 }
 
-// undisturbed returns how many effects the publication has.
+// undisturbed returns the number of effects without a crash.
 func (p publication) undisturbed(t *testing.T) int {
 	t.Helper()
 	w := newWorld(t)
@@ -243,7 +245,7 @@ func (p publication) undisturbed(t *testing.T) int {
 	return len(e.seen)
 }
 
-// spoil lets the publication happen with an effect spoiled.
+// spoil runs the publication with one effect spoiled.
 func (p publication) spoil(t *testing.T, e *effects) {
 	t.Helper()
 	w := newWorld(t)
@@ -271,7 +273,7 @@ func (p publication) spoil(t *testing.T, e *effects) {
 	}
 }
 
-// lessDecorated takes away what is not tried again: a reaction is decoration.
+// lessDecorated removes what is not retried: a reaction is decoration.
 func lessDecorated(what string, performed bool, arrives map[string]int, shown []string) {
 	const set, takenBack = "201 POST issues/comments/{comment_id}/reactions",
 		"204 DELETE issues/comments/{comment_id}/reactions/{reaction_id}"
@@ -291,8 +293,8 @@ func lessDecorated(what string, performed bool, arrives map[string]int, shown []
 	}
 }
 
-// allowRepetition lets be sent once more what is the same if it is sent twice: an edit,
-// and a reaction, which GitHub then does not answer as a new one.
+// allowRepetition accepts a repeated edit or reaction: the result is the same, and GitHub
+// does not answer a repeated reaction as a new one.
 func allowRepetition(want, got map[string]int) {
 	for _, what := range []string{"200 PATCH issues/comments/{comment_id}", "200 POST issues/comments/{comment_id}/reactions"} {
 		if got[what] == want[what]+1 {
@@ -308,7 +310,7 @@ func total(counts map[string]int) (n int) {
 	return n
 }
 
-// toGitHub counts the writes that were sent to GitHub.
+// toGitHub counts the writes to GitHub.
 func (e *effects) toGitHub() (n int) {
 	for _, what := range e.seen {
 		if strings.Contains(what, " ") {
@@ -318,7 +320,7 @@ func (e *effects) toGitHub() (n int) {
 	return n
 }
 
-// arrived counts what GitHub carried out, since its nth request, by its answers.
+// arrived counts what GitHub executed since its nth request, by answer.
 func (w *world) arrived(since int) map[string]int {
 	all := map[string]int{}
 	for _, r := range w.github.Requests()[since:] {
@@ -334,8 +336,8 @@ var (
 	versions = regexp.MustCompile("`[0-9a-f]{7}`")
 )
 
-// shown is what people see on GitHub: each deployment with its states, and each
-// comment with what it begins with, and its reactions.
+// shown is what people see on GitHub: each deployment with its states, and each comment
+// with its beginning and its reactions.
 func (w *world) shown() []string {
 	var all []string
 	for _, d := range w.repo.Deployments() {

@@ -17,14 +17,13 @@ const maxRefused = 300
 // tab is the Deployments tab of the repository.
 type tab struct{ t *thread }
 
-// wanted is the deployment that GitHub should show for a release, nil if there
-// is nothing to show.
+// wanted is the deployment that GitHub should show for a release; nil if none.
 func (b tab) wanted(rel *v1alpha1.Release) *report.Deployment {
 	return report.DeploymentOf(b.t.app, rel, b.t.around())
 }
 
-// deployments publishes the release's own deployment, then those of the others
-// whose state it changed.
+// deployments publishes the release's deployment, then those of other releases that it
+// changed.
 func (b tab) deployments(ctx context.Context) error {
 	if err := b.deployment(ctx, b.t.rel); err != nil {
 		return err
@@ -41,14 +40,13 @@ func (b tab) deployments(ctx context.Context) error {
 	return nil
 }
 
-// settled reports whether a release's deployment was published as one that users
-// have, or had: only those change because of another release.
+// settled reports whether the deployment shows that users have or had the release. Only
+// such deployments change because of another release.
 func settled(rel *v1alpha1.Release) bool {
 	return rel.Status.Phase == v1alpha1.ReleaseSucceeded && rel.Status.GitHub.DeploymentState != ""
 }
 
-// deployment makes GitHub show the wanted deployment of a release, unless it
-// refused to.
+// deployment publishes a release's deployment, unless GitHub refused it.
 func (b tab) deployment(ctx context.Context, rel *v1alpha1.Release) error {
 	want := b.wanted(rel)
 	if want == nil || rel.Status.GitHub.DeploymentRefused != "" {
@@ -88,9 +86,9 @@ func (b tab) showDeployment(ctx context.Context, rel *v1alpha1.Release, want *re
 	return b.postState(ctx, rel, want)
 }
 
-// postState posts a state once: intent, act, outcome. An intent without an
-// outcome is from a call that ended early, so GitHub is asked what it has; there
-// is nothing to ask otherwise. If it has not got that state, it may still.
+// postState posts a state once: intent, act, outcome. An intent without an outcome is from
+// a call that ended early. Then it asks GitHub for the present state; that may still
+// change, see [thread.settle].
 func (b tab) postState(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	posted := func(s *v1alpha1.GitHubStatus) { s.DeploymentState, s.DeploymentStateIntended = want.Shown(), "" }
 	id, intended := rel.Status.GitHub.DeploymentID, rel.Status.GitHub.DeploymentStateIntended
@@ -120,10 +118,10 @@ func (b tab) postState(ctx context.Context, rel *v1alpha1.Release, want *report.
 	return b.t.record(ctx, rel, posted)
 }
 
-// createDeployment creates the deployment of a release once: intent, act,
-// outcome. An intent without an outcome is from a call that ended early; what it
-// made may not be listed yet, so it is waited for, and then looked for. If there
-// is nothing, it may still come, see [thread.settle].
+// createDeployment creates a release's deployment once: intent, act, outcome. An intent
+// without an outcome is from a call that ended early. GitHub may not list its deployment
+// yet, so this one waits before it looks. If there is none, it may still appear, see
+// [thread.settle].
 func (b tab) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *report.Deployment) error {
 	intended := rel.Status.GitHub.DeploymentIntendedAt
 	if intended != nil {
@@ -155,7 +153,7 @@ func (b tab) createDeployment(ctx context.Context, rel *v1alpha1.Release, want *
 	}
 	id, err := b.t.GitHub.CreateDeployment(ctx, b.t.app.Spec.Repository, *want)
 	if err != nil {
-		return err // with the intent recorded: the next call looks for it
+		return err // the intent is recorded: the next call looks for it
 	}
 	return b.t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DeploymentID = id })
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
-// asking is a request to match: its method, and a pattern of its path.
+// asking matches requests by method and a pattern of the path.
 type asking struct {
 	method string
 	path   *regexp.Regexp
@@ -40,19 +40,19 @@ var (
 	editsComment      = asking{"PATCH", regexp.MustCompile(`/issues/comments/\d+$`)}
 )
 
-// network is what lies between the bot and GitHub.
+// network is the network between the bot and GitHub.
 type network struct {
 	to http.RoundTripper
 
 	mu     sync.Mutex
 	delays []*delay
 	lags   []lag
-	loses  []asking                             // the answer of one request each
-	fakes  []func(*http.Request) *http.Response // in GitHub's place, unless nil
+	loses  []asking                             // each loses the answer of one request
+	fakes  []func(*http.Request) *http.Response // answers instead of GitHub, unless nil
 }
 
-// delay makes one request arrive late: the bot is told that the connection broke,
-// and GitHub gets it after it has answered another one.
+// delay makes one request late: for the bot the connection breaks, and GitHub gets the
+// request after it has answered another one.
 type delay struct {
 	request, after asking
 	held           *http.Request
@@ -60,15 +60,15 @@ type delay struct {
 	done           bool
 }
 
-// lag hides from a list what was created less than some time ago.
+// lag hides from a list what was created recently.
 type lag struct {
 	list, create asking
 	by           time.Duration
 	created      *time.Time
-	hid          int // lists
+	hid          int // how many lists hid something
 }
 
-// refuses answers requests with a status that carries no limit.
+// refuses answers requests with a status that is not a rate limit.
 func refuses(request asking, status int) func(*http.Request) *http.Response {
 	return func(req *http.Request) *http.Response {
 		if !request.matches(req) {
@@ -138,8 +138,7 @@ func answer(req *http.Request, status int, body string) *http.Response {
 	}
 }
 
-// publisherOver returns a publisher that remembers nothing and reaches GitHub over
-// a network.
+// publisherOver returns a publisher without memory that reaches GitHub over a network.
 func (w *world) publisherOver(n http.RoundTripper) *bot.Publisher {
 	w.t.Helper()
 	p := w.publisher()
@@ -154,8 +153,8 @@ func (w *world) clientOver(n http.RoundTripper) *githubapp.Client {
 	return client
 }
 
-// expectOnce checks that GitHub shows one deployment of a release, that it is a
-// success, and one comment that says so.
+// expectOnce checks that GitHub shows one deployment in use, a success, and one comment
+// that says so.
 func (w *world) expectOnce(pr int) {
 	w.t.Helper()
 	var used []string
@@ -177,8 +176,8 @@ func (w *world) expectOnce(pr int) {
 	}
 }
 
-// TestWhatArrivesAfterTheSearchIsLeftOnce delays each write past the search for it,
-// and past its repetition.
+// TestWhatArrivesAfterTheSearchIsLeftOnce delays each write past the search for it, and
+// past its repetition.
 func TestWhatArrivesAfterTheSearchIsLeftOnce(t *testing.T) {
 	for name, d := range map[string]delay{
 		"deployment, after the search":     {request: createsDeployment, after: listsDeployments},
@@ -205,8 +204,7 @@ func TestWhatArrivesAfterTheSearchIsLeftOnce(t *testing.T) {
 	}
 }
 
-// TestLateWriteDoesNotTakeBackTheNext: a state, and a text, that arrive after those
-// that came after them.
+// TestLateWriteDoesNotTakeBackTheNext: a state or a text arrives after a later one.
 func TestLateWriteDoesNotTakeBackTheNext(t *testing.T) {
 	for name, d := range map[string]delay{
 		"state": {request: postsState, after: postsState},
@@ -232,8 +230,8 @@ func TestLateWriteDoesNotTakeBackTheNext(t *testing.T) {
 	}
 }
 
-// TestListThatLagsMakesNothingTwice: the answer to a creation is lost, and the list
-// shows what it made later than that; or so late that it is made twice.
+// TestListThatLagsMakesNothingTwice: the answer to a creation is lost, and the list shows
+// the new object late, or so late that it is created twice.
 func TestListThatLagsMakesNothingTwice(t *testing.T) {
 	deployment := lag{list: listsDeployments, create: createsDeployment}
 	comment := lag{list: listsComments, create: createsComment}
@@ -244,7 +242,7 @@ func TestListThatLagsMakesNothingTwice(t *testing.T) {
 		hides int // lists
 		posts string
 	}{
-		{"deployment", deployment, 5 * time.Second, 0, "1 × POST deployments"}, // it is not looked for before that
+		{"deployment", deployment, 5 * time.Second, 0, "1 × POST deployments"}, // the search begins after that
 		{"deployment, for long", deployment, 30 * time.Second, 1, "2 × POST deployments"},
 		{"comment", comment, 5 * time.Second, 0, "1 × POST issues/{issue_number}/comments"},
 		{"comment, for long", comment, 30 * time.Second, 1, "2 × POST issues/{issue_number}/comments"},

@@ -13,7 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// live is a release with which users are, since some minutes after now.
+// live is a release that has had the users since some minutes after now.
 func live(phase v1alpha1.ReleasePhase, minutes int) bottest.Happening {
 	return func(r *v1alpha1.Release) {
 		advance(r, v1alpha1.ReleaseSucceeded)
@@ -22,8 +22,8 @@ func live(phase v1alpha1.ReleasePhase, minutes int) bottest.Happening {
 	}
 }
 
-// TestEveryPullRequestOfABatchHearsWhatBecameOfIt: three merges, of which the
-// last takes the others along.
+// TestEveryPullRequestOfABatchHearsWhatBecameOfIt: the last of three merges includes the
+// others.
 func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -75,7 +75,7 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 				}
 			}
 
-			// Whatever became of it, another attempt of it counts.
+			// Whatever happened to it, its next attempt counts.
 			app := bottest.Shop()
 			retried := command.NewDeploy(&app, last, 2, v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "wanda"})
 			_, _, err := w.record.Submit(t.Context(), retried)
@@ -98,8 +98,8 @@ func TestEveryPullRequestOfABatchHearsWhatBecameOfIt(t *testing.T) {
 	}
 }
 
-// TestFailureThatKeptTheTrafficTakesTheEarlierSuccess: users are not on the
-// earlier version any more, whatever became of the later one.
+// TestFailureThatKeptTheTrafficTakesTheEarlierSuccess: users have left the earlier version,
+// whatever became of the later one.
 func TestFailureThatKeptTheTrafficTakesTheEarlierSuccess(t *testing.T) {
 	w := newWorld(t)
 	pr, first := ended(w)
@@ -121,8 +121,8 @@ func TestFailureThatKeptTheTrafficTakesTheEarlierSuccess(t *testing.T) {
 	}
 }
 
-// TestThirdReleaseSaysNothingMoreAboutTheFirst: what a release costs must not
-// grow with those before it.
+// TestThirdReleaseSaysNothingMoreAboutTheFirst: the cost of a release must not grow with
+// the number of earlier ones.
 func TestThirdReleaseSaysNothingMoreAboutTheFirst(t *testing.T) {
 	w := newWorld(t)
 	p := w.publisher()
@@ -147,8 +147,8 @@ func TestThirdReleaseSaysNothingMoreAboutTheFirst(t *testing.T) {
 	}
 }
 
-// TestEndedConversationIsNotWordedAnew: what changes around a release that has
-// ended, such as the address of the application, is no reason to edit.
+// TestEndedConversationIsNotWordedAnew: a change of settings, such as the application's
+// address, is no reason to edit the comment of an ended release.
 func TestEndedConversationIsNotWordedAnew(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
@@ -163,8 +163,8 @@ func TestEndedConversationIsNotWordedAnew(t *testing.T) {
 	}
 }
 
-// TestApplicationsOfOneRepositoryHaveEnvironmentsOfTheirOwn, and their commands
-// say which is meant.
+// TestApplicationsOfOneRepositoryHaveEnvironmentsOfTheirOwn: and their commands name the
+// application.
 func TestApplicationsOfOneRepositoryHaveEnvironmentsOfTheirOwn(t *testing.T) {
 	w := newWorld(t)
 	basket, staging := bottest.Shop(), bottest.Shop()

@@ -8,24 +8,24 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// defaultApart is the least time between two writes to one thread of GitHub's.
+// defaultApart is the least time between two writes to the same thread on GitHub.
 const defaultApart = time.Second
 
-// progressEvery is how often a comment is edited for what is no news, such as
-// the number of pods that are ready.
+// progressEvery is how often a comment is edited for minor changes, such as the number of
+// ready pods.
 const progressEvery = 10 * time.Minute
 
-// settling is how long the first words about a release wait for the address of
-// its build's log, which is known a moment after it began: one edit less, and a
-// state that is never without its link.
+// settling is how long the first comment waits for the address of the build's log, which is
+// known a moment after the build starts. That saves an edit, and the first state has its
+// link.
 const settling = 5 * time.Second
 
-// confirming is how long the comment may wait after the switch for the soak to
-// begin, so that a switch that is confirmed at once is one edit, not two.
+// confirming is how long the comment may wait after the switch for the soak to begin. A
+// switch that is confirmed at once is then one edit, not two.
 const confirming = 10 * time.Second
 
-// pace keeps writes apart. It is lost with the process, which costs an edit at
-// most. The zero value is ready.
+// pace keeps writes apart. A restart loses it, which costs an edit at most. The zero value
+// is ready.
 type pace struct {
 	mu     sync.Mutex
 	writes expiring[string, struct{}] // by thread: a pull request, or a deployment
@@ -43,8 +43,7 @@ func (p *pace) turn(thread string, apart time.Duration) (wait time.Duration) {
 	return 0
 }
 
-// news says how long a comment may wait until it is edited: not at all if its
-// gist is another one than what it says.
+// news says how long the edit of a comment may wait: not at all if the gist has changed.
 func (p *pace) news(comment, gist string) (wait time.Duration) {
 	if told, age, found := p.told.get(comment, progressEvery); found && told == gist {
 		return progressEvery - age
@@ -52,10 +51,10 @@ func (p *pace) news(comment, gist string) (wait time.Duration) {
 	return 0
 }
 
-// tell notes what a comment says now.
+// tell notes the present gist of a comment.
 func (p *pace) tell(comment, gist string) { p.told.put(comment, gist) }
 
-// unsettled is how long the first words about a release should still wait.
+// unsettled is how long the first comment of a release should still wait.
 func unsettled(rel *v1alpha1.Release) time.Duration {
 	st := rel.Status
 	begun := st.Step != "" && st.Step != v1alpha1.StepBuild
@@ -68,7 +67,7 @@ func unsettled(rel *v1alpha1.Release) time.Duration {
 	return min(settling, settling-time.Since(rel.CreationTimestamp.Time)) // clocks may differ
 }
 
-// unconfirmed is how long the news that users were moved should still wait.
+// unconfirmed is how long the comment about a switch should still wait.
 func unconfirmed(rel *v1alpha1.Release) time.Duration {
 	st := rel.Status
 	if st.Phase != v1alpha1.ReleaseRunning || !report.Moved(rel) || st.Step == v1alpha1.StepSoak {

@@ -20,8 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// direct hands requests to a server without a network between, so that the
-// clock of a synctest bubble is the only one.
+// direct passes requests to a server without a network, so that only the clock of the
+// synctest bubble counts.
 type direct struct{ server http.Handler }
 
 func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -37,9 +37,9 @@ func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// leader publishes as the controller does: it is called for every change of a
-// release, its own writes among them, and when it asked for it. It runs in a
-// synctest bubble, in a process that knows nothing of GitHub yet.
+// leader publishes as the controller does: after every change of a release, including its
+// own writes, and when Publish asks for it. It runs in a synctest bubble, in a process that
+// has not called GitHub yet.
 type leader struct {
 	t         *testing.T
 	w         *world
@@ -58,7 +58,7 @@ func (w *world) leader(t *testing.T) *leader {
 	return &leader{t: t, w: w, publisher: p, again: map[string]time.Time{}}
 }
 
-// look publishes every release, until nothing is written any more.
+// look publishes every release until nothing is written any more.
 func (l *leader) look() {
 	l.t.Helper()
 	for before := -1; before != l.w.record.writes; {
@@ -74,7 +74,7 @@ func (l *leader) look() {
 	}
 }
 
-// pass lets time pass, with a look whenever one was asked for.
+// pass lets time pass, and looks whenever Publish asked for it.
 func (l *leader) pass(d time.Duration) {
 	l.t.Helper()
 	for end := time.Now().Add(d); ; {
@@ -92,7 +92,7 @@ func (l *leader) pass(d time.Duration) {
 	}
 }
 
-// happens changes a release at once and looks.
+// happens changes a release, then looks.
 func (l *leader) happens(name string, changes ...bottest.Happening) {
 	l.t.Helper()
 	l.w.record.change(name, func(r *v1alpha1.Release) {
@@ -103,13 +103,13 @@ func (l *leader) happens(name string, changes ...bottest.Happening) {
 	l.look()
 }
 
-// now is the bubble's time, a few seconds from now.
+// now is the bubble's time plus a few seconds.
 func now() *metav1.Time {
 	t := metav1.NewTime(time.Now())
 	return &t
 }
 
-// enters begins a step, and ends the one before.
+// enters ends the present step and begins another.
 func enters(s v1alpha1.Step, message string) bottest.Happening {
 	return func(r *v1alpha1.Release) {
 		at := metav1.NewMicroTime(time.Now())
@@ -133,8 +133,8 @@ func endsNow(phase v1alpha1.ReleasePhase) bottest.Happening {
 
 func movesUsers(r *v1alpha1.Release) { r.Status.Milestones.SwitchedAt = now() }
 
-// runThrough is what happens to a release that nothing holds up, with the time
-// that each thing takes.
+// runThrough has the events of a release that nothing delays, with the time that each
+// takes.
 func runThrough() []struct {
 	what bottest.Happening
 	then time.Duration
@@ -189,7 +189,7 @@ func runThrough() []struct {
 		moment{endsNow(v1alpha1.ReleaseSucceeded), 0})
 }
 
-// count tells requests apart by what they do.
+// count groups requests by what they do.
 func count(requests []githubtest.Request) string {
 	all := map[string]int{}
 	for _, r := range requests {
@@ -202,10 +202,9 @@ func count(requests []githubtest.Request) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestOrdinaryReleaseCostsAtMostFifteenRequests counts everything from the push
-// on, in a process that has just started: the App's installation and token, the
-// deployment and its states, the comment and its edits, and the deployment and
-// the comment of the release that was live before.
+// TestOrdinaryReleaseCostsAtMostFifteenRequests counts everything after the push, in a new
+// process: the App's installation and token, the deployment and its states, the comment and
+// its edits, and the deployment and comment of the release that was live before.
 func TestOrdinaryReleaseCostsAtMostFifteenRequests(t *testing.T) {
 	w := newWorld(t)
 	before, first := ended(w)
@@ -246,8 +245,8 @@ func TestOrdinaryReleaseCostsAtMostFifteenRequests(t *testing.T) {
 	}
 }
 
-// TestWritesToAThreadAreASecondApart hurries a release through everything, ten
-// changes a second.
+// TestWritesToAThreadAreASecondApart hurries a release through every step, with ten changes
+// a second.
 func TestWritesToAThreadAreASecondApart(t *testing.T) {
 	w := newWorld(t)
 	pr, commit := w.merge("feature")
@@ -296,7 +295,7 @@ func TestWritesToAThreadAreASecondApart(t *testing.T) {
 	}
 }
 
-// TestProgressIsWrittenEveryTenMinutes: what is no news rides along, or waits.
+// TestProgressIsWrittenEveryTenMinutes: minor changes wait, or come with an important one.
 func TestProgressIsWrittenEveryTenMinutes(t *testing.T) {
 	w := newWorld(t)
 	pr, commit := w.merge("feature")
@@ -321,8 +320,7 @@ func TestProgressIsWrittenEveryTenMinutes(t *testing.T) {
 	}
 }
 
-// TestSwitchConfirmedAtOnceIsOneEdit, and one that is not confirmed is told all
-// the same.
+// TestSwitchConfirmedAtOnceIsOneEdit: and an unconfirmed switch is published too.
 func TestSwitchConfirmedAtOnceIsOneEdit(t *testing.T) {
 	w := newWorld(t)
 	pr, commit := w.merge("feature")

@@ -9,24 +9,23 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// pullRequestLag is how long after a push GitHub may still not know which pull
-// requests it merged; after it, none is asked about again.
+// pullRequestLag is how long after a push GitHub may still not know the pull requests that
+// it merged. After that, no pull request is looked up again.
 const pullRequestLag = 15 * time.Second
 
-// pullRequestPause is the least time between two questions about the same commit
-// within the lag.
+// pullRequestPause is the least time between two lookups of the same commit within the lag.
 const pullRequestPause = 5 * time.Second
 
-// maxBatch is of how many commits of one push the pull requests are asked for.
-// GitHub's merge queue merges 5 pull requests at once unless told otherwise (GitHub
-// docs, "Managing a merge queue").
+// maxBatch is for how many commits of a push the pull requests are looked up. GitHub's
+// merge queue merges 5 pull requests at once by default (GitHub docs, "Managing a merge
+// queue").
 const maxBatch = 30
 
-// merged are the pull requests that a release brings.
+// merged are the pull requests that a release includes.
 type merged struct{ t *thread }
 
-// findPullRequests asks once which pull requests a release belongs to: all that
-// its push merged, so that each of them hears what became of it.
+// findPullRequests looks up once which pull requests a release belongs to: all that its
+// push merged, so that each of them gets a comment.
 func (m merged) findPullRequests(ctx context.Context) error {
 	if m.t.rel.Status.GitHub.PullRequestsKnown {
 		return nil
@@ -54,16 +53,16 @@ func (m merged) findPullRequests(ctx context.Context) error {
 	return err
 }
 
-// batch is the pull requests that a release's push merged.
+// batch has the pull requests that a push merged.
 type batch struct {
 	numbers []int
-	cut     bool          // there are more
-	silent  []int         // those of them that the bot has certainly not spoken on
-	wait    time.Duration // nothing is known before
+	cut     bool          // there are more than the bot looks for
+	silent  []int         // those without a comment by the bot, for certain
+	wait    time.Duration // look again after this time
 }
 
-// batch finds the pull requests of what a release brings, or leaves: those that
-// are recorded of the same commit's release, or else those that GitHub knows.
+// batch finds the pull requests of what a release brings or leaves. It takes them from a
+// recorded release of the same commit, or asks GitHub.
 func (m merged) batch(ctx context.Context) (batch, error) {
 	commit := ""
 	if d := m.t.rel.Spec.Deploy; d != nil {
@@ -83,8 +82,8 @@ func (m merged) batch(ctx context.Context) (batch, error) {
 	return m.search(ctx, commit)
 }
 
-// base is the commit before those that a release brings: what the branch had
-// before its push. Where nobody told, it is what was released before, or live.
+// base is the commit that the branch had before the release's push. If the push is unknown,
+// it is the commit of the release before, or the live one.
 func (m merged) base() string {
 	d := m.t.rel.Spec.Deploy
 	if d == nil {
@@ -108,10 +107,10 @@ func (m merged) base() string {
 	return ""
 }
 
-// search asks GitHub for the pull requests that merged what came with a commit, by
-// the commit that merging made: a number in a commit's message is what somebody
-// typed. It goes from the oldest commit to the newest, and a pull request that was
-// rebased is known from the first of its commits, so that each costs one question.
+// search asks GitHub for the pull requests that a commit brought, by the commits that
+// merging created: a number in a commit message is only what somebody typed. It goes from
+// the oldest commit to the newest. The first commit of a rebased pull request identifies
+// it, so each pull request costs one request.
 func (m merged) search(ctx context.Context, commit string) (b batch, err error) {
 	s := m.t.searches.of(m.t.rel.UID)
 	age := time.Since(m.t.rel.CreationTimestamp.Time)
@@ -151,9 +150,9 @@ func (m merged) search(ctx context.Context, commit string) (b batch, err error) 
 	return b, nil
 }
 
-// mergedBy returns the pull request that brought a commit, and the place of the
-// commit that merging it made: the same one, or else the nearest newer one, as after
-// a rebase. It is nil, and the place the same, if there is none.
+// mergedBy returns the pull request that brought a commit, and the place of the commit that
+// merging it created: the same one, or else the nearest newer one, as after a rebase. If
+// there is none, it returns nil and the same place.
 func (m merged) mergedBy(ctx context.Context, s *search, at int) (*command.PullRequest, int, error) {
 	commit := s.commits[at]
 	list, known := s.answers[commit]
@@ -165,8 +164,8 @@ func (m merged) mergedBy(ctx context.Context, s *search, at int) (*command.PullR
 	}
 	nearest, found := -1, (*command.PullRequest)(nil)
 	for i := range list {
-		// Of several that have the commit, as one that was brought up to date with the
-		// branch has it too, the first that brought it is the one that was merged next.
+		// Several pull requests may have the commit, for example one that was updated from
+		// the branch. The one that brought it was merged next.
 		if merged := slices.Index(s.commits[:at+1], list[i].MergeCommit); merged > nearest {
 			nearest, found = merged, &list[i]
 		}
@@ -178,9 +177,8 @@ func (m merged) mergedBy(ctx context.Context, s *search, at int) (*command.PullR
 	return nil, at, nil
 }
 
-// spokeOn reports whether the bot may have a comment for this application on a
-// pull request: a release in the record has one there, or one that the record has
-// forgotten may.
+// spokeOn reports whether the bot may have a comment about this application on a pull
+// request: a release in the record has one there, or a deleted release may have.
 func (m merged) spokeOn(pr command.PullRequest) bool {
 	return slices.Contains(talk(m).commented(), pr.Number) || time.Since(pr.CreatedAt) >= v1alpha1.KeptFor
 }

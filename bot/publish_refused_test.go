@@ -18,8 +18,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// TestRefusedDeploymentIsSaidOnce: what GitHub refuses for good, it is not asked
-// for again, and the comments go on.
+// TestRefusedDeploymentIsSaidOnce: the bot does not repeat a request that GitHub refused
+// for good, and comments continue.
 func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 	for name, tt := range map[string]struct {
 		refused asking
@@ -48,7 +48,7 @@ func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 				func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) },
 			} {
 				w.record.change(release, change)
-				for range 2 { // another process learns it from the record
+				for range 2 { // another process finds it in the record
 					p := w.publisherOver(n)
 					p.Log = slog.New(slog.NewTextHandler(&log, nil))
 					untilPublished(t, w, p, release)
@@ -72,7 +72,7 @@ func TestRefusedDeploymentIsSaidOnce(t *testing.T) {
 	}
 }
 
-// TestLimitIsNoRefusal: after a limit GitHub is asked again.
+// TestLimitIsNoRefusal: after a limit the bot asks GitHub again.
 func TestLimitIsNoRefusal(t *testing.T) {
 	w := newWorld(t)
 	pr, rel := ended(w)
@@ -86,7 +86,7 @@ func TestLimitIsNoRefusal(t *testing.T) {
 	if again <= 0 {
 		t.Errorf("again after %s, want a wait", again)
 	}
-	w.publish(rel.Name, &effects{}) // by another process, which knows of no limit
+	w.publish(rel.Name, &effects{}) // by another process, which does not know the limit
 	want := map[string]int{
 		"403 POST deployments": 1, "201 POST deployments": 1,
 		"201 POST deployments/{deployment_id}/statuses": 1, "201 POST issues/{issue_number}/comments": 1,
@@ -100,8 +100,8 @@ func TestLimitIsNoRefusal(t *testing.T) {
 	w.expectOnce(pr.Number)
 }
 
-// TestPublishOfWhatIsNotListed has releases of which nothing can be shown: each is
-// said once, and the others are shown.
+// TestPublishOfWhatIsNotListed has releases that cannot be shown: each is logged once, and
+// the others are shown.
 func TestPublishOfWhatIsNotListed(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(*v1alpha1.Release)
@@ -146,8 +146,7 @@ func TestPublishOfWhatIsNotListed(t *testing.T) {
 	}
 }
 
-// oddities is a record that lists, beside the releases of an application, some that
-// no schema takes.
+// oddities is a record whose list includes releases that no schema accepts.
 type oddities struct{ *memoryRecord }
 
 func (o oddities) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
@@ -162,9 +161,9 @@ func (o oddities) Releases(ctx context.Context, app types.NamespacedName) ([]v1a
 	return all, err
 }
 
-// TestOddReleasesDoNotKeepTheOthersFromBeingShown: releases without what their kind
-// needs, of another application, in a phase that nobody knows, with comments on
-// pull requests that none has.
+// TestOddReleasesDoNotKeepTheOthersFromBeingShown has releases without what their kind
+// needs, of another application, in an unknown phase, and with comments on pull requests
+// that do not exist.
 func TestOddReleasesDoNotKeepTheOthersFromBeingShown(t *testing.T) {
 	w := newWorld(t)
 	pr, rel := ended(w)
@@ -206,11 +205,11 @@ func TestPanicOfOneReleaseIsItsOwnFailure(t *testing.T) {
 	if _, err := p.Publish(t.Context(), rel); err == nil || !strings.Contains(err.Error(), rel.Name) || !strings.Contains(err.Error(), "moo") {
 		t.Errorf("published: %v, want an error that names the release and the panic", err)
 	}
-	untilPublished(t, w, p, rel.Name) // nothing is left locked
+	untilPublished(t, w, p, rel.Name) // no lock is left behind
 }
 
-// TestDeploymentIsFoundBeyondTheFirstPage has a hundred deployments of others for
-// the commit, one of them with our payload.
+// TestDeploymentIsFoundBeyondTheFirstPage: the commit has a hundred deployments by others,
+// one of them with our payload.
 func TestDeploymentIsFoundBeyondTheFirstPage(t *testing.T) {
 	w := newWorld(t)
 	_, rel := ended(w)
@@ -247,8 +246,8 @@ func TestDeploymentIsFoundBeyondTheFirstPage(t *testing.T) {
 	}
 }
 
-// TestPullRequestOfTheMergeCommitIsTaken, not the one that GitHub names first: a
-// pull request that was brought up to date with its branch has the commit too.
+// TestPullRequestOfTheMergeCommitIsTaken: GitHub may list another one first, since a pull
+// request that was updated from its branch has the commit too.
 func TestPullRequestOfTheMergeCommitIsTaken(t *testing.T) {
 	w := newWorld(t)
 	prs, head, closed := w.group(githubtest.MergeCommit, 2, 1)

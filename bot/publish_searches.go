@@ -6,26 +6,25 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// searches are what is known so far of pull requests, since GitHub may learn of
-// them late. They are lost with the process, which costs requests. The zero value
-// is ready.
+// searches caches lookups of pull requests, since GitHub may know them late. A restart
+// loses it, which costs requests. The zero value is ready.
 type searches struct {
 	all    expiring[releaseID, *search]
-	silent expiring[string, struct{}] // comments that nobody wrote before then
+	silent expiring[string, struct{}] // comments that did not exist before
 }
 
-// search is that of one release; owned by who publishes its application.
+// search is the lookup for one release. It is owned by whoever publishes its application.
 type search struct {
-	asked    time.Time                        // zero: not yet
+	asked    time.Time                        // zero before the first request
 	commits  []string                         // of the branch, newest first
-	complete bool                             // these are all
-	answers  map[string][]command.PullRequest // by commit; of those that have any
+	complete bool                             // commits has all of them
+	answers  map[string][]command.PullRequest // by commit, for those that have any
 }
 
-// searchLife bounds how long a search is gone on with, and its result used.
+// searchLife is how long a search is continued, and its result used.
 const searchLife = time.Minute
 
-// of returns the search for a release's pull requests, begun now if there is none.
+// of returns the search for a release's pull requests, starting one if needed.
 func (s *searches) of(uid releaseID) *search {
 	if begun, _, found := s.all.get(uid, searchLife); found {
 		return begun
@@ -35,7 +34,7 @@ func (s *searches) of(uid releaseID) *search {
 	return begun
 }
 
-// end forgets a search, and keeps on which pull requests nothing was said yet.
+// end drops a search, but remembers the pull requests without a comment.
 func (s *searches) end(uid releaseID, comment func(number int) string, silent []int) {
 	s.all.forget(uid)
 	for _, number := range silent {
@@ -43,8 +42,8 @@ func (s *searches) end(uid releaseID, comment func(number int) string, silent []
 	}
 }
 
-// first reports whether a comment is certainly not there yet, once: whether the
-// write that follows succeeds, nobody knows.
+// first reports, once, whether a comment certainly does not exist. Only once: after the
+// write that follows, it may.
 func (s *searches) first(comment string) bool {
 	_, _, found := s.silent.get(comment, searchLife)
 	s.silent.forget(comment)

@@ -11,14 +11,14 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// lateFactor is how many times the grace a request may still be carried out after
-// nobody waits for its answer: two minutes for the default. GitHub's own servers
-// give up on one after 10 s (GitHub docs, "Troubleshooting the REST API").
+// lateFactor times the grace is how long a request may still be executed after its caller
+// gave up: two minutes by default. GitHub's servers give up on a request after 10 s (GitHub
+// docs, "Troubleshooting the REST API").
 const lateFactor = 12
 
-// settle looks at GitHub once more after something was written twice, when
-// nothing of it can come any more: of what is there twice one is left, and what
-// was overwritten by an earlier write is written again.
+// settle looks at GitHub again after something was written twice, as soon as no request can
+// arrive late any more. It removes duplicates, and writes again what an earlier request has
+// overwritten.
 func (t *thread) settle(ctx context.Context) error {
 	since := t.rel.Status.GitHub.DoubtSince
 	if since == nil {
@@ -29,7 +29,7 @@ func (t *thread) settle(ctx context.Context) error {
 		return nil
 	}
 	if t.again > 0 {
-		return nil // something is still to be written: then
+		return nil // something is still to be written: settle after that
 	}
 	errs := []error{tab{t}.settleDeployment(ctx)}
 	for _, c := range t.rel.Status.GitHub.Comments {
@@ -41,8 +41,8 @@ func (t *thread) settle(ctx context.Context) error {
 	return t.record(ctx, t.rel, func(s *v1alpha1.GitHubStatus) { s.DoubtSince = nil })
 }
 
-// settleDeployment takes the release's other deployments out of use, and posts the
-// state of its own again if it is another one.
+// settleDeployment sets the release's duplicate deployments inactive, and posts the state
+// of its own again if it differs.
 func (b tab) settleDeployment(ctx context.Context) error {
 	st, want, repository := b.t.rel.Status.GitHub, b.wanted(b.t.rel), b.t.app.Spec.Repository
 	if want == nil || st.DeploymentID == 0 || st.DeploymentRefused != "" {
@@ -57,7 +57,7 @@ func (b tab) settleDeployment(ctx context.Context) error {
 			continue
 		}
 		other := *want
-		other.State, other.Description = report.StateInactive, fmt.Sprintf("made twice: deployment %d is the one", st.DeploymentID)
+		other.State, other.Description = report.StateInactive, fmt.Sprintf("duplicate of deployment %d", st.DeploymentID)
 		if err := b.ensureState(ctx, id, other); err != nil {
 			return err
 		}
@@ -76,8 +76,8 @@ func (b tab) ensureState(ctx context.Context, id int64, want report.Deployment) 
 	return b.t.GitHub.SetDeployment(ctx, b.t.app.Spec.Repository, id, want)
 }
 
-// settleComment deletes what the application has beside its comment on a pull
-// request, and words that one again if it is another text.
+// settleComment deletes duplicates of the application's comment on a pull request, and
+// writes its text again if it differs.
 func (k talk) settleComment(ctx context.Context, number int) error {
 	d, ok := k.t.draft(number)
 	known := k.knownComment(number, k.t.rel)

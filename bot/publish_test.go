@@ -14,14 +14,13 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// ended is a release of a merged pull request that has ended well.
+// ended is a merged pull request whose release has succeeded.
 func ended(w *world) (*githubtest.PullRequest, *v1alpha1.Release) {
 	pr, commit := w.merge("feature")
 	return pr, w.record.change(v1alpha1.DeployName("shop", commit, 1), func(r *v1alpha1.Release) { advance(r, v1alpha1.ReleaseSucceeded) })
 }
 
-// untilPublished calls Publish, as a queue does after errors, until it is
-// content.
+// untilPublished calls Publish, as a queue does after errors, until it is done.
 func untilPublished(t *testing.T, w *world, p *bot.Publisher, name string) {
 	t.Helper()
 	for range 20 {
@@ -102,7 +101,7 @@ func TestACommentOfSomebodyElseWithOurMarkerIsLeftAlone(t *testing.T) {
 	pr, rel := ended(w)
 	forged, err := w.repo.Comment(pr.Number, w.reader, "<!-- turnout:shop/shop -->\nmine")
 	check(t, err)
-	// The answer is lost, so that it has to be looked for.
+	// The answer is lost, so the bot has to look for the comment.
 	n := &network{to: http.DefaultTransport, loses: []asking{createsComment}}
 	untilPublished(t, w, w.publisherOver(n), rel.Name)
 	if len(n.loses) > 0 {

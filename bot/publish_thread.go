@@ -13,23 +13,23 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// Publisher makes GitHub look like the record. It is level-triggered: call
-// Publish whenever a release changed, twice if in doubt. Only the leader may run
-// one, and has one call of Publish at a time for each application.
+// Publisher makes GitHub look like the record. It is level-triggered: call Publish whenever
+// a release changed, twice if in doubt. Only the leader may run one, with one call of
+// Publish at a time for each application.
 //
-// It asks little of GitHub, see [Publisher.Publish] for what it leaves out: a
-// release of one merge that runs through by itself costs at most 15 requests, and
-// every further pull request of its push what its own comment costs.
+// It makes few requests: at most 15 for the release of one merge that succeeds at once,
+// plus one comment for every further pull request of the push. [Publisher.Publish] says
+// what it leaves out.
 type Publisher struct {
 	GitHub *githubapp.Client
 	Record Record
-	// Web is GitHub's address for people. Default: https://github.com.
+	// Web is the address of GitHub's pages. Default: https://github.com.
 	Web string
-	// Grace after a creation of unknown outcome. Default: 10 s.
+	// Grace is how long to wait after a creation of unknown outcome. Default: 10 s.
 	Grace time.Duration
-	// Apart is the least time from one write to the next on the same pull request,
-	// or deployment. Default: a second, as GitHub asks for (GitHub docs, "Best
-	// practices for using the REST API").
+	// Apart is the least time between two writes to the same pull request or deployment.
+	// Default: a second, as GitHub asks for (GitHub docs, "Best practices for using the
+	// REST API").
 	Apart time.Duration
 	Log   *slog.Logger
 
@@ -39,29 +39,29 @@ type Publisher struct {
 	strays   strays
 }
 
-// thread is one call of Publish: a release among those of its application.
+// thread is one call of Publish, for one release among those of its application.
 type thread struct {
 	*Publisher
 	app      *v1alpha1.BlueGreen
-	apps     []v1alpha1.BlueGreen // of the repository, app among them
-	releases []v1alpha1.Release   // newest first, with what was published last
+	apps     []v1alpha1.BlueGreen // the repository's, including app
+	releases []v1alpha1.Release   // newest first, with the last published status
 	rel      *v1alpha1.Release    // one of them; nil if it is not listed
-	again    time.Duration        // when something is left to do; 0 if nothing is
+	again    time.Duration        // when to call again; 0 if nothing is left to do
 }
 
-// later notes that something is left to do, the soonest of all that is.
+// later asks for another call. The soonest one counts.
 func (t *thread) later(wait time.Duration) {
 	if t.again == 0 || wait < t.again {
 		t.again = wait
 	}
 }
 
-// around is what a report of one of the releases needs to know beside it.
+// around is what the report of a release needs beside it.
 func (t *thread) around() report.Around {
 	return report.Around{Web: t.Web, Applications: t.apps, Releases: t.releases}
 }
 
-// record changes status.github of a release, durably, then in memory.
+// record changes a release's status.github, durably, then in memory.
 func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(*v1alpha1.GitHubStatus)) error {
 	next := rel.Status.GitHub.DeepCopy()
 	change(next)
@@ -73,13 +73,13 @@ func (t *thread) record(ctx context.Context, rel *v1alpha1.Release, change func(
 	return nil
 }
 
-// doubt is recorded when something is written once more that GitHub may have, or
-// may still get, from before.
+// doubt records that something is written again although an earlier request may have
+// written it, or may still do so.
 func (t *thread) doubt(ctx context.Context, rel *v1alpha1.Release) error {
 	return t.record(ctx, rel, func(s *v1alpha1.GitHubStatus) { s.DoubtSince = timestamp() })
 }
 
-// timestamp is now, as the record keeps it.
+// timestamp is now, in the precision of the record.
 func timestamp() *metav1.Time {
 	now := metav1.Now()
 	return &now
@@ -92,8 +92,8 @@ func (t *thread) grace() time.Duration {
 	return defaultGrace
 }
 
-// defaultGrace is how long what may or may not have been created is waited for
-// before it is looked for: what was just written may not be listed yet.
+// defaultGrace is how long to wait before looking for something that may have been created:
+// GitHub may not list it at once.
 const defaultGrace = 10 * time.Second
 
 func (t *thread) apart() time.Duration {
@@ -103,16 +103,16 @@ func (t *thread) apart() time.Duration {
 	return defaultApart
 }
 
-// strays are the releases that were said to be none of their application's. The
-// zero value is ready.
+// strays are the releases that were logged as not belonging to their application. The zero
+// value is ready.
 type strays struct {
 	seen expiring[releaseID, struct{}]
 }
 
-// strayAgain is how long after it was said a stray is not said again.
+// strayAgain is after what time a stray is logged again.
 const strayAgain = 24 * time.Hour
 
-// first reports whether a release was not said to be a stray before.
+// first reports whether a release was not logged as a stray before.
 func (s *strays) first(uid releaseID) bool {
 	_, _, known := s.seen.get(uid, strayAgain)
 	if !known {

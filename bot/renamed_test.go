@@ -8,7 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/bottest"
 )
 
-// TestPushIsOfTheRepositoryThatWasMet, whatever its name is by now.
+// TestPushIsOfTheRepositoryThatWasMet: the number counts, not the present name.
 func TestPushIsOfTheRepositoryThatWasMet(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -15,20 +15,20 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// responder answers one command: by reactions, which are decoration and may
-// fail, and by a comment where there is something to say.
+// responder answers one command: by reactions, which are decoration and may fail, and by a
+// comment if there is something to say.
 type responder struct {
 	in   *Inbox
 	d    *v1alpha1.Delivery
-	eyes bool // they were set
+	eyes bool // the eyes were set
 }
 
 func (r *responder) comment() *v1alpha1.DeliveredComment { return r.d.Spec.Comment }
 
-// again reports whether an earlier attempt may have got anywhere.
+// again reports whether an earlier attempt may have done something.
 func (r *responder) again() bool { return r.d.Status.Attempts > 1 }
 
-// seen shows at once that the command was read, to somebody who may give it.
+// seen shows at once that the command was read, if its author may give it.
 func (r *responder) seen(ctx context.Context) {
 	r.eyes = true
 	if err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, githubapp.ReactionSeen); err != nil {
@@ -36,7 +36,7 @@ func (r *responder) seen(ctx context.Context) {
 	}
 }
 
-// react replaces the eyes by how it ended.
+// react replaces the eyes by the result.
 func (r *responder) react(ctx context.Context, content string) {
 	err := r.in.GitHub.React(ctx, r.d.Spec.Repository, r.comment().ID, content)
 	if err == nil && r.eyes {
@@ -47,8 +47,8 @@ func (r *responder) react(ctx context.Context, content string) {
 	}
 }
 
-// refuse answers with the reason and the next move. An error means that the
-// person does not know yet, so the delivery must be handled again.
+// refuse answers with the reason and the next step. An error means that the person does not
+// know yet, so the delivery must be handled again.
 func (r *responder) refuse(ctx context.Context, why command.Fact) error {
 	if err := r.reply(ctx, report.Answer(why)); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (r *responder) refuse(ctx context.Context, why command.Fact) error {
 	return nil
 }
 
-// answer says something that changed nothing.
+// answer answers without having changed anything.
 func (r *responder) answer(ctx context.Context, said command.Fact) error {
 	if err := r.reply(ctx, report.Answer(said)); err != nil {
 		return err
@@ -66,9 +66,8 @@ func (r *responder) answer(ctx context.Context, said command.Fact) error {
 	return nil
 }
 
-// accepted says what a person may not expect of a command that was executed.
-// What was asked is durable by now: that the note is lost is no reason to do it
-// again.
+// accepted adds what people may not expect of an executed command. The command is durable
+// by now: a lost note is no reason to repeat it.
 func (r *responder) accepted(ctx context.Context, said command.Fact) error {
 	note := report.Answer(said)
 	if note == "" && !r.d.Status.Limited {
@@ -80,13 +79,12 @@ func (r *responder) accepted(ctx context.Context, said command.Fact) error {
 	return nil
 }
 
-// defaultReplyGrace is how long after a reply of unknown outcome it is looked for:
-// what was just written may not be listed yet.
+// defaultReplyGrace is how long to wait before looking for a reply that may have been
+// posted: GitHub may not list it at once.
 const defaultReplyGrace = 10 * time.Second
 
-// reply writes a comment that says which one it answers. That it is about to be
-// written is recorded before: whoever finds that looks for it first, so that it is
-// there once.
+// reply writes a comment that says which one it answers. It records its intent before.
+// Whoever finds the intent looks for the reply first, so there is only one.
 func (r *responder) reply(ctx context.Context, text string) error {
 	marker := fmt.Sprintf("<!-- turnout:reply:%d -->\n", r.comment().ID)
 	posted, err := r.posted(ctx, marker)
@@ -95,15 +93,15 @@ func (r *responder) reply(ctx context.Context, text string) error {
 	}
 	body := marker + report.Reply(r.comment(), text, r.d.Status.Limited)
 	_, err = r.in.GitHub.CreateComment(ctx, r.d.Spec.Repository, r.comment().PullRequest, body)
-	if githubapp.RefusedForGood(err) { // a locked conversation: nobody is left to tell
+	if githubapp.RefusedForGood(err) { // a locked conversation: nobody can be answered
 		r.in.Log.InfoContext(ctx, "answer refused", "comment", r.comment().ID, "error", err)
 		return nil
 	}
 	return err
 }
 
-// posted reports whether an earlier attempt posted the reply, and records that
-// this one is about to.
+// posted reports whether an earlier attempt posted the reply. If not, it records that this
+// one is about to.
 func (r *responder) posted(ctx context.Context, marker string) (bool, error) {
 	if at := r.d.Status.ReplyIntendedAt; at != nil {
 		grace := r.in.Grace
@@ -135,12 +133,12 @@ func microNow() *metav1.MicroTime {
 	return &now
 }
 
-// executed notes what was carried out, for the commands before it.
+// executed notes what was executed, for earlier commands of the thread.
 func (r *responder) executed(s command.Situation) {
 	r.d.Status.Executed = prose.Characters(fmt.Sprintf("%s %s/%s", s.Command.Verb, s.App.Namespace, s.App.Name), v1alpha1.MaxExecuted)
 }
 
-// tooEarly is what cannot be told yet.
+// tooEarly says that an answer is not known yet.
 type tooEarly struct {
 	wait time.Duration
 	what string
@@ -149,17 +147,17 @@ type tooEarly struct {
 // Error implements error.
 func (e *tooEarly) Error() string { return e.what }
 
-// outcome is what came of a command that was one write.
+// outcome is the result of a command that is one write.
 type outcome struct {
 	err  error
 	what string
-	said command.Fact // to the person
+	said command.Fact // what to tell the person
 }
 
-// written answers a command that was one write.
+// written answers a command that is one write.
 func (x execution) written(ctx context.Context, r *responder, s command.Situation, o outcome) error {
 	switch err := o.err; {
-	case errors.Is(err, ErrSet): // somebody was faster, or this is a second delivery
+	case errors.Is(err, ErrSet): // somebody was faster, or this is a repeated delivery
 		return r.answer(ctx, command.Fact{Code: command.CodeAskedMeanwhile})
 	case errors.Is(err, ErrNotFound):
 		return r.refuse(ctx, command.Fact{Code: command.CodeGone, Args: command.Args{Next: []command.Command{{Verb: command.Status}}}})

@@ -13,9 +13,9 @@ type Submitter interface {
 	Submit(ctx context.Context, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error)
 }
 
-// Submit stores a release. If another one has its name, it stores it as the next
-// attempt. Everybody who may write releases can take names, but cannot block a push or a
-// rollback by that.
+// Submit stores a release. If its name is taken by another one, it stores it as the next
+// attempt. So whoever may write releases can take names, but cannot block a push or a
+// rollback.
 func Submit(ctx context.Context, to Submitter, rel *v1alpha1.Release) (stored *v1alpha1.Release, created bool, err error) {
 	for {
 		stored, created, err = to.Submit(ctx, rel)

@@ -12,37 +12,36 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubapp"
 )
 
-// How often lost events are looked for: deliveries, by one request, so often that a
-// command which Kubernetes kept from being written down is still in time, and
-// branches, each by a request, seldom.
+// How often the sweep looks for lost events. Deliveries cost one request, and come so often
+// that a command is still in time if Kubernetes could not store it at first. Branches cost
+// one request each, and come seldom.
 const (
 	defaultSweep = 4 * time.Minute
 	headsEvery   = time.Hour
 )
 
-// sweepAgain is how far before its last success a sweep looks again: a delivery is
-// listed only once GitHub has given it up.
+// sweepAgain is how far a sweep looks back behind its last success: GitHub lists a delivery
+// only once it has given it up.
 const sweepAgain = time.Hour
 
-// Sweep recovers what a webhook lost, since GitHub never delivers again by
-// itself: it puts the stored payload of every delivery that GitHub got no 202 for
-// into the inbox, and submits the head of every branch that has no release.
-// Only the leader needs to run one.
+// Sweep recovers what a webhook lost, since GitHub never redelivers by itself. It puts the
+// stored payload of every delivery without a 202 into the inbox, and submits the head of
+// every branch that has no release. Only the leader needs to run one.
 type Sweep struct {
 	GitHub *githubapp.Client
 	Record Record
 	Inbox  *Inbox
-	// Every is the time from one look at the deliveries to the next. Default: 4
-	// minutes. Branches are looked at every hour.
+	// Every is the time between two looks at the deliveries. Default: 4 minutes. Branches
+	// are checked every hour.
 	Every time.Duration
 	Log   *slog.Logger
 
-	swept   time.Time                  // when everything lost until then was recovered; owned by Run
+	swept   time.Time                  // everything lost before this time is recovered; owned by Run
 	handled expiring[string, struct{}] // GUIDs: a failed delivery stays listed
 }
 
-// Run sweeps at once and then regularly, until ctx ends. What fails is logged and
-// swept up the next time.
+// Run sweeps at once and then regularly, until ctx ends. It logs failures; the next sweep
+// repeats the work.
 func (s *Sweep) Run(ctx context.Context) error {
 	every := s.Every
 	if every <= 0 {
@@ -50,7 +49,7 @@ func (s *Sweep) Run(ctx context.Context) error {
 	}
 	ticks := time.NewTicker(every)
 	defer ticks.Stop()
-	var branches time.Time // when they were looked at last
+	var branches time.Time // when they were last checked
 	for {
 		err := errors.Join(s.deliveries(ctx), s.Inbox.Tidy(ctx))
 		if time.Since(branches) >= headsEvery {
@@ -72,7 +71,7 @@ func (s *Sweep) Once(ctx context.Context) error {
 	return errors.Join(s.deliveries(ctx), s.branches(ctx), s.Inbox.Tidy(ctx))
 }
 
-// deliveries recovers those that failed, oldest first.
+// deliveries recovers failed deliveries, oldest first.
 func (s *Sweep) deliveries(ctx context.Context) error {
 	now := time.Now()
 	since := now.Add(-v1alpha1.ReplayedFor)
@@ -100,8 +99,8 @@ func (s *Sweep) deliveries(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// recover puts the stored payload of one delivery into the inbox. It carries no signature,
-// but comes from an API that only the App's own key opens.
+// recover puts the stored payload of one delivery into the inbox. It has no signature, but
+// comes from an API that only the App's own key opens.
 func (s *Sweep) recover(ctx context.Context, d githubapp.LostDelivery) error {
 	payload, err := s.GitHub.DeliveryPayload(ctx, d.ID)
 	if err != nil {
@@ -110,7 +109,7 @@ func (s *Sweep) recover(ctx context.Context, d githubapp.LostDelivery) error {
 	e, err := Decode(d.Event, d.GUID, payload)
 	if err != nil {
 		s.Log.WarnContext(ctx, "stored delivery does not decode", "delivery", d.GUID, "event", d.Event)
-		return nil //nolint:nilerr // it will never decode; asking again helps nobody
+		return nil //nolint:nilerr // it will never decode
 	}
 	if err := s.Inbox.Handle(ctx, e); err != nil {
 		return err
@@ -119,9 +118,8 @@ func (s *Sweep) recover(ctx context.Context, d githubapp.LostDelivery) error {
 	return nil
 }
 
-// branches submits the head of every application's branch that has no release. An
-// application without any release is left alone: it was adopted as it is, and
-// nobody has merged since.
+// branches submits the head of every application's branch that has no release. It skips an
+// application without releases: that was adopted as it is, and nobody has merged since.
 func (s *Sweep) branches(ctx context.Context) error {
 	apps, err := s.Record.Applications(ctx, "", 0)
 	if err != nil {

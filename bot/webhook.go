@@ -10,30 +10,29 @@ import (
 	"time"
 )
 
-// maxBody is GitHub's own cap of a webhook's payload, in bytes (GitHub docs,
-// "Webhook events and payloads").
+// maxBody is GitHub's limit of a webhook's payload, in bytes (GitHub docs, "Webhook events
+// and payloads").
 const maxBody = 25 << 20
 
-// webhookBudget is how long GitHub waits for an answer before it counts a delivery as
-// failed (GitHub docs, "Best practices for using webhooks"), less the time of the way
-// back.
+// webhookBudget is how long GitHub waits for an answer before the delivery counts as failed
+// (GitHub docs, "Best practices for using webhooks"), less the time of the way back.
 const webhookBudget = 9 * time.Second
 
 // Webhook answers GitHub's deliveries: it verifies, decodes, calls Handle, and only then
-// answers 202. It answers 503 if Handle did not make the event durable, and the [Sweep]
-// recovers that, since GitHub never delivers again by itself.
+// answers 202. If Handle did not make the event durable, it answers 503, and the [Sweep]
+// recovers the delivery, since GitHub never redelivers by itself.
 //
-// Everybody can send it something, so the memory for unverified bodies is bounded, over
-// all connections. It logs no part of a body.
+// Everybody can send it something. So the memory for unverified bodies is bounded, over all
+// connections, and no part of a body is logged.
 type Webhook struct {
-	// Secrets that a signature may be made with.
+	// Secrets are the accepted secrets.
 	Secrets Secrets
-	// Handle makes an event durable. An error means that it did not.
+	// Handle makes an event durable. After an error it is not.
 	Handle func(ctx context.Context, e Event) error
-	// Log gets one line a delivery.
+	// Log gets one line per delivery.
 	Log *slog.Logger
-	// Answered, if set, is called for every answer, with the event's name (empty before
-	// the signature was verified) and the HTTP status.
+	// Answered, if set, is called for every answer, with the event's name (empty before the
+	// signature was verified) and the HTTP status.
 	Answered func(event string, status int)
 
 	bodies bodies
@@ -58,7 +57,7 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, refused := h.read(w, r)
 	if refused != nil {
 		log.InfoContext(r.Context(), "webhook refused", "status", refused.status, "reason", refused.text)
-		w.Header().Set("Connection", "close") // what is left of its body is not read
+		w.Header().Set("Connection", "close") // the rest of its body is not read
 		answer(refused.status, refused.text)
 		return
 	}
@@ -92,13 +91,13 @@ func (h *Webhook) handle(ctx context.Context, log *slog.Logger, e Event) error {
 	return nil
 }
 
-// refusal is an answer to a request that is not a webhook of ours.
+// refusal is the answer to a request that is not a valid webhook.
 type refusal struct {
 	status int
 	text   string
 }
 
-// read returns the raw body of a request that carries a valid signature.
+// read returns the raw body of a request with a valid signature.
 func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (body, *refusal) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -116,7 +115,7 @@ func (h *Webhook) read(w http.ResponseWriter, r *http.Request) (body, *refusal) 
 	if signature == "" {
 		return body{}, &refusal{http.StatusUnauthorized, "no signature in X-Hub-Signature-256"}
 	}
-	if parseSignature(signature) == nil { // not worth reading 25 MB for
+	if parseSignature(signature) == nil { // do not read 25 MB for this
 		return body{}, &refusal{http.StatusUnauthorized, "the signature in X-Hub-Signature-256 is not sha256= and 64 hexadecimal digits"}
 	}
 	read, refused := h.bodies.read(w, r)

@@ -10,27 +10,27 @@ import (
 	"time"
 )
 
-// How much memory unverified bodies may take, over all connections. A process has 256
-// MiB (config/serve/deployment.yaml), and everybody can send it a body.
+// How much memory unverified bodies may take, over all connections. A process has 256 MiB
+// (config/serve/deployment.yaml), and everybody can send it a body.
 const (
-	// smallBody is the size up to which a body is read from a share of its own. Comments
-	// are smaller: GitHub accepts 65,536 characters, which JSON may triple.
+	// smallBody is the largest body that is read from the small share. Comments are
+	// smaller: GitHub accepts 65,536 characters, which JSON may triple.
 	smallBody = 256 << 10
-	// smallShare is that share: 32 of the largest, hundreds of usual ones.
+	// smallShare has room for 32 of the largest small bodies, or hundreds of usual ones.
 	smallShare = 8 << 20
-	// largeShare is for all others, such as pushes of hundreds of commits: one of
-	// GitHub's largest at a time.
+	// largeShare is for all others, such as pushes of hundreds of commits: one of GitHub's
+	// largest at a time.
 	largeShare = maxBody + 1<<20
 )
 
 // Time limits of reading a body.
 const (
-	// bodyGrace is how long a body of any size may take, and bodyRate the bytes per
-	// second for which it may take longer.
+	// bodyGrace is how long a body of any size may take. For larger bodies, bodyRate is the
+	// least rate in bytes per second.
 	bodyGrace = 5 * time.Second
 	bodyRate  = 1 << 20
-	// busyGrace is how long a small body is not cut when its share is full. GitHub sends
-	// one in much less time.
+	// busyGrace is how long a small body is safe from being cut when its share is full.
+	// GitHub sends one in much less time.
 	busyGrace = 250 * time.Millisecond
 	// roomPatience is how long a body waits for room.
 	roomPatience = 2 * time.Second
@@ -46,14 +46,14 @@ type share struct {
 	mu      sync.Mutex
 	used    int64
 	reading []*reading    // the oldest first
-	freed   chan struct{} // closed when one ends
+	freed   chan struct{} // closed when a body ends
 }
 
 // reading is one body in flight.
 type reading struct {
 	size  int64
 	since time.Time
-	cut   func() // ends its reading; nil once it has ended
+	cut   func() // stops the reading; nil after its end
 }
 
 // body is what was read. Call done when it is no longer needed.
@@ -62,14 +62,14 @@ type body struct {
 	done  func()
 }
 
-// read reads a body of a known length into memory of exactly that length, or returns
-// why not. Without a length it must fit the share for small ones.
+// read reads a body of a known length into memory of exactly that length, or returns why
+// not. A body without a length must fit the small share.
 func (b *bodies) read(w http.ResponseWriter, r *http.Request) (body, *refusal) {
 	size := r.ContentLength
 	switch {
 	case size > maxBody:
 		return body{}, &refusal{http.StatusRequestEntityTooLarge, "over 25 MB"}
-	case size < 0: // chunked, which GitHub does not do, but perhaps a proxy
+	case size < 0: // chunked: GitHub does not do that, but a proxy may
 		size = smallBody
 	}
 	deadline := http.NewResponseController(w)
@@ -105,9 +105,9 @@ func (b *bodies) of(size int64) *share {
 	return &b.large
 }
 
-// enter takes room for a body. A small one waits a moment, and cuts the body that has
-// been read for longest: GitHub's bodies arrive at once, and only somebody else holds one
-// open. A large one is refused, and swept up later.
+// enter takes room for a body. A small one waits a moment, and then cuts the body that
+// takes longest: GitHub's bodies arrive at once, and only somebody else holds one open. A
+// large one is refused; the sweep recovers it.
 func (b *bodies) enter(ctx context.Context, e *reading) bool {
 	if e.size > smallBody {
 		return b.large.take(e, largeShare)
@@ -138,8 +138,8 @@ func (s *share) take(e *reading, most int64) bool {
 	return true
 }
 
-// cutOldest cuts the body that has been read for longest, if it has had its time. It
-// returns when to ask again, and a channel that is closed when one ends.
+// cutOldest cuts the body that takes longest, if it has had its time. It returns when to
+// ask again, and a channel that closes when a body ends.
 func (s *share) cutOldest() (wait time.Duration, freed <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +148,7 @@ func (s *share) cutOldest() (wait time.Duration, freed <-chan struct{}) {
 	}
 	wait = busyGrace
 	for _, e := range s.reading {
-		if e.cut == nil { // cut, or read
+		if e.cut == nil { // cut, or read completely
 			continue
 		}
 		if age := time.Since(e.since); age < busyGrace {
@@ -161,14 +161,14 @@ func (s *share) cutOldest() (wait time.Duration, freed <-chan struct{}) {
 	return wait, s.freed
 }
 
-// keep protects a body that has been read from being cut.
+// keep protects a completely read body from being cut.
 func (s *share) keep(e *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.cut = nil
 }
 
-// leave returns the room.
+// leave returns a body's room.
 func (s *share) leave(e *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

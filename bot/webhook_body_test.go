@@ -30,7 +30,7 @@ func attacked(t *testing.T) *httptest.Server {
 	return srv
 }
 
-// attacker is a connection that sends the head of a webhook.
+// attacker is a connection that sends the head of a webhook request.
 type attacker struct {
 	net.Conn
 	answer *bufio.Reader
@@ -57,8 +57,8 @@ func (a attacker) status(t *testing.T) int {
 	return resp.StatusCode
 }
 
-// awaitInFlight waits until the bodies that are read have so many bytes: a connection
-// has sent its head well before the server gets to it.
+// awaitInFlight waits until the bodies in flight have so many bytes: a connection may send
+// its head long before the server reads it.
 func awaitInFlight(t *testing.T, srv *httptest.Server, small, large int64) {
 	t.Helper()
 	h, ok := srv.Config.Handler.(*bot.Webhook)
@@ -78,7 +78,7 @@ func awaitInFlight(t *testing.T, srv *httptest.Server, small, large int64) {
 	}
 }
 
-// sendCommand posts a signed comment and returns how it is answered, and how soon.
+// sendCommand posts a signed comment. It returns the status, and how long the answer took.
 func sendCommand(t *testing.T, srv *httptest.Server) (int, time.Duration) {
 	t.Helper()
 	body := captured(t, "issue_comment.created.pull")
@@ -99,8 +99,7 @@ func sendCommand(t *testing.T, srv *httptest.Server) (int, time.Duration) {
 // shaped is a signature of the right shape.
 var shaped = "sha256=" + strings.Repeat("0", 64)
 
-// TestASignatureOfTheWrongShapeCostsNoReading: the answer comes before a byte of
-// the body was sent.
+// TestASignatureOfTheWrongShapeCostsNoReading: the answer comes before the body.
 func TestASignatureOfTheWrongShapeCostsNoReading(t *testing.T) {
 	srv := attacked(t)
 	for _, signature := range []string{
@@ -116,8 +115,8 @@ func TestASignatureOfTheWrongShapeCostsNoReading(t *testing.T) {
 	}
 }
 
-// TestLargeBodiesTakeTurns: of 12 that are held open only one is read, the others
-// are refused before they send anything, and a command is taken meanwhile.
+// TestLargeBodiesTakeTurns: of 12 large bodies held open only one is read. The others are
+// refused before they send anything, and a command still gets through.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	srv := attacked(t)
 	held := attack(t, srv, shaped, 25<<20)
@@ -143,8 +142,8 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestSmallBodiesHeldOpenMakeRoom: the share for small ones is full of bodies that
-// never end. The oldest are cut for a command.
+// TestSmallBodiesHeldOpenMakeRoom: endless bodies fill the small share. The oldest are cut
+// for a command.
 func TestSmallBodiesHeldOpenMakeRoom(t *testing.T) {
 	srv := attacked(t)
 	const size = 256 << 10
@@ -166,7 +165,7 @@ func TestSmallBodiesHeldOpenMakeRoom(t *testing.T) {
 	}
 }
 
-// TestABodyWithoutALengthMustBeSmall: GitHub sends one; a proxy may not.
+// TestABodyWithoutALengthMustBeSmall: GitHub sends a length; a proxy may not.
 func TestABodyWithoutALengthMustBeSmall(t *testing.T) {
 	srv := attacked(t)
 	for _, tt := range []struct{ padding, want int }{{0, http.StatusAccepted}, {512 << 10, http.StatusLengthRequired}} {
@@ -186,7 +185,7 @@ func TestABodyWithoutALengthMustBeSmall(t *testing.T) {
 	}
 }
 
-// TestASlowBodyIsCut, long before the server's own limit.
+// TestASlowBodyIsCut: long before the server's own limit.
 func TestASlowBodyIsCut(t *testing.T) {
 	t.Parallel()
 	srv := attacked(t)

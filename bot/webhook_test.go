@@ -217,11 +217,11 @@ func TestWebhookSurvivesAPanic(t *testing.T) {
 	}
 }
 
-// TestCommandOfABotIsIgnoredUnlessItIsTrusted needs no GitHub: an ignored
-// comment must not reach it, and here there is none.
+// TestCommandOfABotIsIgnoredUnlessItIsTrusted needs no GitHub: the bot must not call GitHub
+// for an ignored comment.
 func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 	record := newRecord()
-	record.down = true // a comment that counts asks the record first
+	record.down = true // a comment that counts reads the record first
 	e, err := bot.Decode("issue_comment", "1", captured(t, "issue_comment.created.bot"))
 	check(t, err)
 	in := &bot.Inbox{Record: record, Deliveries: record, Log: slog.New(slog.DiscardHandler)}
@@ -240,8 +240,8 @@ func TestCommandOfABotIsIgnoredUnlessItIsTrusted(t *testing.T) {
 	}
 }
 
-// TestACommentThroughAnAppSaysSo: GitHub names the App that wrote on behalf of a
-// person, and the person as the author.
+// TestACommentThroughAnAppSaysSo: GitHub names the App that wrote for a person, and the
+// person as the author.
 func TestACommentThroughAnAppSaysSo(t *testing.T) {
 	typed := captured(t, "issue_comment.created.pull")
 	sent := bytes.ReplaceAll(typed, []byte(`"performed_via_github_app": null`),
@@ -258,8 +258,8 @@ func TestACommentThroughAnAppSaysSo(t *testing.T) {
 	}
 }
 
-// FuzzDecode holds that whatever GitHub, or somebody with the secret, sends, a
-// push names a branch and a full hash, and a comment is a new one.
+// FuzzDecode: whatever GitHub, or somebody with the secret, sends, a push has a branch and
+// a full hash, and a comment is a new one.
 func FuzzDecode(f *testing.F) {
 	for _, name := range []string{
 		"push.branch", "push.tag", "push.branch-deleted", "issue_comment.created.pull",

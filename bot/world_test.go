@@ -21,8 +21,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// world is a GitHub with one repository, the App installed on it and its webhook
-// answered by the bot, people of all kinds, and a record.
+// world is a GitHub with one repository, the App installed on it, its webhook answered by
+// the bot, people of all kinds, and a record.
 type world struct {
 	t      *testing.T
 	github *githubtest.Server
@@ -65,7 +65,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// manifest is what app.yml asks GitHub for: every test runs with no more.
+// manifest has the permissions that app.yml asks for: no test has more.
 type manifest struct {
 	Permissions map[string]string `json:"default_permissions"`
 	Events      []string          `json:"default_events"`
@@ -87,7 +87,7 @@ func (w *world) newClient() *githubapp.Client {
 	return c
 }
 
-// process is the inbox of a process that just began: it remembers nothing.
+// process is the inbox of a new process: it remembers nothing.
 func (w *world) process() *bot.Inbox {
 	w.processes++
 	return &bot.Inbox{
@@ -96,9 +96,9 @@ func (w *world) process() *bot.Inbox {
 	}
 }
 
-// receive writes an event down, as every replica does, and works it off, as the
-// leader does, so that whoever waits for the answer has waited for that. An event that
-// stores nothing, as that of the bot's own reply, wakes nobody.
+// receive stores an event, as every replica does, and handles it, as the leader does, so
+// that waiting for the answer includes both. An event that stores nothing, such as that of
+// the bot's own reply, starts no work.
 func (w *world) receive(ctx context.Context, e bot.Event) error {
 	before := w.record.putsSoFar()
 	if err := w.inbox.Handle(ctx, e); err != nil {
@@ -110,7 +110,7 @@ func (w *world) receive(ctx context.Context, e bot.Event) error {
 	return nil
 }
 
-// work tries once what is written down and not handled.
+// work handles once whatever is pending.
 func (w *world) work(ctx context.Context) {
 	w.working.Lock()
 	defer w.working.Unlock()
@@ -123,7 +123,7 @@ func (w *world) work(ctx context.Context) {
 	}
 }
 
-// pending are the deliveries that are to be handled.
+// pending returns the deliveries that are not handled yet.
 func (w *world) pending() []v1alpha1.Delivery {
 	w.t.Helper()
 	all, err := w.record.List(w.t.Context())
@@ -140,7 +140,7 @@ func (w *world) listen() {
 	w.app.SetWebhookURL(w.hooks.URL)
 }
 
-// publisher returns one that remembers nothing, as after a restart.
+// publisher returns a publisher without memory, as after a restart.
 func (w *world) publisher() *bot.Publisher {
 	return &bot.Publisher{
 		GitHub: w.client, Record: w.record, Web: "https://github.com",
@@ -148,7 +148,7 @@ func (w *world) publisher() *bot.Publisher {
 	}
 }
 
-// delivered waits for the end of the first delivery of an event that matches.
+// delivered waits for the first finished delivery of an event that matches.
 func (w *world) delivered(event string, match func(githubtest.Delivery) bool) githubtest.Delivery {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
@@ -158,7 +158,7 @@ func (w *world) delivered(event string, match func(githubtest.Delivery) bool) gi
 	return d
 }
 
-// open opens a pull request that changes the application.
+// open opens a pull request with a change of the application.
 func (w *world) open(branch string) *githubtest.PullRequest {
 	w.t.Helper()
 	_, err := w.repo.CommitFiles(githubtest.Commit{
@@ -171,7 +171,7 @@ func (w *world) open(branch string) *githubtest.PullRequest {
 	return pr
 }
 
-// merge opens and merges a pull request, and waits until its push was answered.
+// merge opens and merges a pull request, and waits for the answer to its push.
 func (w *world) merge(branch string) (*githubtest.PullRequest, string) {
 	w.t.Helper()
 	pr := w.open(branch)
@@ -181,7 +181,7 @@ func (w *world) merge(branch string) (*githubtest.PullRequest, string) {
 	return pr, commit
 }
 
-// say comments on a pull request and waits until the bot has answered.
+// say comments on a pull request and waits for the bot's answer.
 func (w *world) say(number int, who *githubtest.User, body string) githubtest.Comment {
 	w.t.Helper()
 	c, err := w.repo.Comment(number, who, body)
@@ -198,7 +198,7 @@ func (w *world) say(number int, who *githubtest.User, body string) githubtest.Co
 	return githubtest.Comment{}
 }
 
-// answers returns the comments that the bot wrote on a pull request.
+// answers returns the bot's comments on a pull request.
 func (w *world) answers(number int) []string {
 	var bodies []string
 	for _, c := range w.repo.Comments(number) {
@@ -209,7 +209,7 @@ func (w *world) answers(number int) []string {
 	return bodies
 }
 
-// only returns the one release in the record.
+// only returns the only release in the record.
 func (w *world) only() v1alpha1.Release {
 	w.t.Helper()
 	all := w.all()
@@ -219,7 +219,7 @@ func (w *world) only() v1alpha1.Release {
 	return all[0]
 }
 
-// all returns the releases of the shop, newest first.
+// all returns the releases of shop, newest first.
 func (w *world) all() []v1alpha1.Release {
 	w.t.Helper()
 	app := bottest.Shop()

@@ -1,3 +1,4 @@
-// Package bottest has what the bot's tests talk about: an application, its versions,
-// releases to which things happen, and situations in which a command is typed.
+// Package bottest has the data of the bot's tests: an application, its versions, releases
+// in every state ([Reported], [GoesBack] and the [Happening]s), and situations in which
+// somebody types a command ([Situation]).
 package bottest

@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// Case is what one golden file is the report of.
+// Case is the data behind one golden file.
 type Case struct {
 	App    v1alpha1.BlueGreen
 	Rel    *v1alpha1.Release
@@ -27,7 +27,7 @@ func At(seconds int) *metav1.Time {
 	return &t
 }
 
-// Entry is a step of a timeline, between two seconds; it is under way if to is 0.
+// Entry is a step of a timeline, between two seconds; it is still running if to is 0.
 func Entry(step v1alpha1.Step, from, to int, message string) v1alpha1.TimelineEntry {
 	e := v1alpha1.TimelineEntry{Step: step, StartedAt: metav1.NewMicroTime(At(from).Time), Message: message}
 	if to > 0 {
@@ -53,7 +53,7 @@ func DeployOf(commit string, attempt int32) *v1alpha1.Release {
 // Happening is something that happens to a release.
 type Happening func(*v1alpha1.Release)
 
-// Reported is a deploy of newCommit after old, to which things happened.
+// Reported is a deploy of NewCommit after OldCommit, with changes.
 func Reported(changes ...Happening) Case {
 	rel := DeployOf(NewCommit, 1)
 	for _, happen := range changes {
@@ -72,7 +72,7 @@ func (c Case) With(fn func(*Case)) Case {
 	return c
 }
 
-// Among reports it with other releases in the record.
+// Among adds other releases to the record.
 func (c Case) Among(others ...*v1alpha1.Release) Case {
 	for _, other := range others {
 		c.Around.Releases = append(c.Around.Releases, *other)
@@ -107,7 +107,7 @@ func Built(r *v1alpha1.Release) {
 	}
 }
 
-// Verified brings the release through its gate.
+// Verified lets the release pass its gate.
 func Verified(r *v1alpha1.Release) {
 	Built(r)
 	r.Status.Timeline = append(r.Status.Timeline,
@@ -115,10 +115,10 @@ func Verified(r *v1alpha1.Release) {
 		Entry(v1alpha1.StepVerify, 145, 151, "GET /healthz on port 8080 passed 3 times on 3 pods"))
 }
 
-// forKubectl is a message that only kubectl shows: everything else has the facts.
+// forKubectl is a message that only kubectl shows: everything else uses the facts.
 const forKubectl = "read by kubectl alone since 2026-11-22 11:50 UTC"
 
-// Waits makes the release wait behind its gate.
+// Waits lets the release wait after its gate.
 func Waits(w v1alpha1.Waiting) Happening {
 	return func(r *v1alpha1.Release) {
 		Verified(r)
@@ -128,19 +128,19 @@ func Waits(w v1alpha1.Waiting) Happening {
 	}
 }
 
-// RestsOn says in facts what the release waits for.
+// RestsOn sets what the release waits for.
 func RestsOn(w v1alpha1.Waiting) Happening {
 	return func(r *v1alpha1.Release) { r.Status.Waiting, r.Status.Message = &w, forKubectl }
 }
 
-// About says in facts what the failure is about.
+// About sets what the failure is about.
 func About(because v1alpha1.FailureBecause, release, commit string) Happening {
 	return func(r *v1alpha1.Release) {
 		r.Status.Failure.Because, r.Status.Failure.Release, r.Status.Failure.Commit = because, release, commit
 	}
 }
 
-// Manual makes the release wait for a person.
+// Manual lets the release wait for a person.
 func Manual() Happening {
 	return Waits(v1alpha1.Waiting{For: v1alpha1.WaitsForApproval, Because: v1alpha1.BecauseManual})
 }
@@ -154,7 +154,7 @@ func Switched(r *v1alpha1.Release) {
 	r.Status.Timeline = append(r.Status.Timeline, Entry(v1alpha1.StepSwitch, 151, 152, ""))
 }
 
-// Confirmed lets the switch take effect, and the soak begin.
+// Confirmed lets the switch take effect and the soak begin.
 func Confirmed(r *v1alpha1.Release) {
 	Switched(r)
 	r.Status.Milestones.ConfirmedAt, r.Status.Step = At(154), v1alpha1.StepSoak
@@ -165,7 +165,7 @@ func Confirmed(r *v1alpha1.Release) {
 	r.Status.Timeline = append(r.Status.Timeline, Entry(v1alpha1.StepSoak, 154, 0, ""))
 }
 
-// Proves ends the confirmation with what was seen from outside.
+// Proves ends the confirmation with the result of the proof.
 func Proves(p v1alpha1.ProofStatus) Happening {
 	return func(r *v1alpha1.Release) {
 		r.Status.Proof = &p
@@ -190,7 +190,7 @@ func Ends(phase v1alpha1.ReleasePhase, second int) Happening {
 	}
 }
 
-// Fails makes the release fail; it is to be undone.
+// Fails makes the release fail; it will be undone.
 func Fails(class v1alpha1.FailureClass, step v1alpha1.Step, reason v1alpha1.FailureReason, message string) Happening {
 	return func(r *v1alpha1.Release) {
 		r.Status.Phase = v1alpha1.ReleaseUndoing
@@ -207,7 +207,7 @@ func TookSteps(entries ...v1alpha1.TimelineEntry) Happening {
 	}
 }
 
-// SucceededAt is a deploy of a commit that users got at a second, and that soaked.
+// SucceededAt is a deploy of a commit that got the users at a second, and soaked.
 func SucceededAt(commit string, second int) *v1alpha1.Release {
 	rel := DeployOf(commit, 1)
 	Confirmed(rel)
@@ -233,7 +233,7 @@ func GoesBack(changes ...Happening) Case {
 	return Case{App: app, Rel: rel}
 }
 
-// ComesBack ends a rollback well.
+// ComesBack ends a rollback successfully.
 func ComesBack(r *v1alpha1.Release) {
 	r.Status.Milestones.SwitchedAt = At(603)
 	r.Status.Timeline = append(r.Status.Timeline, Entry(v1alpha1.StepSwitch, 602, 603, ""), Entry(v1alpha1.StepConfirm, 603, 605, "Confirmed"))

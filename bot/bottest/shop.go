@@ -21,8 +21,8 @@ func Shop() v1alpha1.BlueGreen {
 	}
 }
 
-// The history of the table's rows: commit old was live, then new, which pull
-// request 7 brought.
+// The history of the tests: OldCommit was live, then NewCommit, which pull request 7
+// brought.
 var (
 	OldCommit = strings.Repeat("0a", 20)
 	NewCommit = strings.Repeat("1b", 20)
@@ -32,5 +32,5 @@ var (
 	NewVersion = v1alpha1.Version{Color: v1alpha1.Green, Image: "app@sha256:new", Commit: NewCommit, Release: "shop-" + NewCommit[:12] + "-1"}
 )
 
-// Hash is a commit made of one digit.
+// Hash is a commit whose hash repeats one digit.
 func Hash(digit string) string { return strings.Repeat(digit, 40) }

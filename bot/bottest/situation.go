@@ -10,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// Stage is where the release of pull request 7 stands.
+// Stage is a state of pull request 7's release.
 type Stage int
 
 // The stages, in the order of a release's life.
@@ -88,7 +88,7 @@ func Situation(at Stage) command.Situation {
 	return s
 }
 
-// Kind says which one of a decision's answers is set, and its text.
+// Kind returns which change a decision makes, and its text.
 func Kind(d command.Decision) (string, string) {
 	text := report.Say(d.Fact).String()
 	switch {

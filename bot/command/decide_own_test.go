@@ -119,7 +119,7 @@ func TestDecideSaysWhatToTypeWithTheApplicationsName(t *testing.T) {
 
 func TestDecideDoesNotCallAnAdoptedVersionCancellable(t *testing.T) {
 	s := in(bottest.Nothing)()
-	s.App.Status.Live = &v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Commit: bottest.NewCommit} // set by somebody else's annotation
+	s.App.Status.Live = &v1alpha1.Version{Color: v1alpha1.Blue, Image: "app:v1", Commit: bottest.NewCommit} // somebody else's annotation
 	s.Command.Verb = command.Cancel
 	if got, text := bottest.Kind(command.Decide(s)); got != answered || !strings.Contains(text, "nothing to cancel") {
 		t.Errorf("decided %s, %q; want that there is nothing to cancel", got, text)

@@ -15,48 +15,47 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// defaultCallTimeout bounds one call to GitHub; its own servers give up on a
-// request after 10 s (GitHub docs, "Troubleshooting the REST API").
+// defaultCallTimeout bounds one call to GitHub. GitHub's own servers give up on a request
+// after 10 s (GitHub docs, "Troubleshooting the REST API").
 const defaultCallTimeout = 10 * time.Second
 
-// Config says which GitHub, and as which App.
+// Config says which GitHub to use, and as which App.
 type Config struct {
-	// URL of GitHub as people type it. Default: https://github.com. Any other is
-	// taken for a GitHub Enterprise Server, whose API is under /api/v3.
+	// URL is the address of GitHub's pages. Default: https://github.com. Any other is a
+	// GitHub Enterprise Server, with its API under /api/v3.
 	URL string
-	// AppID of the GitHub App.
+	// AppID is the number of the GitHub App.
 	AppID int64
-	// PrivateKey of the App, in PEM.
+	// PrivateKey is the App's key, in PEM.
 	PrivateKey []byte
-	// Transport below authentication. Default: http.DefaultTransport.
+	// Transport is the one below authentication. Default: http.DefaultTransport.
 	Transport http.RoundTripper
 	// CallTimeout bounds one call. Default: 10 s.
 	CallTimeout time.Duration
 }
 
-// Client is the App's client: every repository is asked with the token of the
-// installation that has it. All methods may be called concurrently, and take
-// repositories as owner/name.
+// Client is the App's client. For each repository it uses the token of the installation
+// that has it. All methods may be called concurrently; repositories are owner/name.
 type Client struct{ to *connections }
 
-// connections are the clients of the App and of its installations, each with its token.
+// connections has the clients of the App and of its installations, each with its own token.
 type connections struct {
 	appID   int64
-	base    string // of the API, without a final slash
+	base    string // address of the API, without a final slash
 	timeout time.Duration
 	key     []byte         // of the App, PEM
-	app     *github.Client // speaks as the App itself
-	plain   *http.Client   // speaks as nobody, for addresses that carry their own token
+	app     *github.Client // authenticated as the App itself
+	plain   *http.Client   // not authenticated, for addresses that carry their own token
 
 	transport http.RoundTripper // below authentication
 
 	mu            sync.Mutex
-	clients       map[string]*github.Client // by repository in lower case; forgotten when the installation refuses
-	installations map[int64]*github.Client  // with one token and one rate limit each
-	slug          string                    // of the App; empty until asked
+	clients       map[string]*github.Client // by repository in lower case; dropped when the installation refuses
+	installations map[int64]*github.Client  // each with its own token and rate limit
+	slug          string                    // the App's; empty until read
 }
 
-// New checks a configuration. It does not call GitHub.
+// New checks the configuration. It does not call GitHub.
 func New(cfg Config) (*Client, error) {
 	base, err := apiURL(cfg.URL)
 	if err != nil {
@@ -86,9 +85,9 @@ func New(cfg Config) (*Client, error) {
 	return &Client{g}, nil
 }
 
-// asApp returns a transport that speaks as the App, with a rate limit of its own:
-// GitHub counts the App itself and each of its installations apart, so that what
-// one is refused says nothing of another.
+// asApp returns a transport that authenticates as the App. It has its own rate limit:
+// GitHub counts the App and each installation separately, so a refusal of one says nothing
+// about the others.
 func (g *connections) asApp() (*ghinstallation.AppsTransport, error) {
 	apps, err := ghinstallation.NewAppsTransport(newPoliteness(g.transport), g.appID, g.key)
 	if err != nil {
@@ -98,8 +97,7 @@ func (g *connections) asApp() (*ghinstallation.AppsTransport, error) {
 	return apps, nil
 }
 
-// installation returns the client of an installation, the same for all of its
-// repositories.
+// installation returns the client of an installation. All of its repositories share it.
 func (g *connections) installation(id int64) (*github.Client, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -118,7 +116,7 @@ func (g *connections) installation(id int64) (*github.Client, error) {
 	return c, nil
 }
 
-// apiURL turns the address that people type into that of the REST API.
+// apiURL turns the configured address into that of the REST API.
 func apiURL(typed string) (string, error) {
 	if typed == "" {
 		typed = "https://github.com"
@@ -147,7 +145,7 @@ func (g *connections) newClient(transport http.RoundTripper) (*github.Client, er
 	return c, nil
 }
 
-// repo is a repository with the client that may ask about it.
+// repo is a repository with the client that may access it.
 type repo struct {
 	*github.Client
 	owner, name string
@@ -158,7 +156,7 @@ func (r repo) path(format string, args ...any) string {
 	return fmt.Sprintf("repos/%s/%s/", r.owner, r.name) + fmt.Sprintf(format, args...)
 }
 
-// get asks below the repository and decodes the answer into out.
+// get requests a path below the repository and decodes the answer into out.
 func (r repo) get(ctx context.Context, path string, out any) (*github.Response, error) {
 	req, err := r.NewRequest(http.MethodGet, path, nil)
 	if err != nil {
@@ -167,8 +165,8 @@ func (r repo) get(ctx context.Context, path string, out any) (*github.Response, 
 	return r.Do(ctx, req, out)
 }
 
-// call runs fn with a repository's client under the timeout of one call, and
-// says what was attempted when it fails.
+// call runs fn with a repository's client and the timeout of one call. Its error says what
+// was attempted.
 func (g *connections) call(ctx context.Context, repository, what string, fn func(context.Context, repo) error) error {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
@@ -181,7 +179,7 @@ func (g *connections) call(ctx context.Context, repository, what string, fn func
 	}
 	_, limited := RetryAfter(err, time.Now())
 	if refused := (*ghinstallation.HTTPError)(nil); errors.As(err, &refused) && !limited {
-		// The App may have been installed anew, under another id.
+		// The App may have been reinstalled under another id.
 		g.forget(repository)
 	}
 	return fmt.Errorf("%s of %s: %w", what, repository, err)
@@ -206,21 +204,21 @@ func (g *connections) repo(ctx context.Context, repository string) (repo, error)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if c = g.clients[strings.ToLower(repository)]; c == nil {
-		// Not wrapped: it is no answer about what was asked, and may be mended.
+		// Not wrapped: this is not GitHub's answer to the request, and may pass.
 		return repo{}, errors.New(cmp.Or(why, "the App's installation was forgotten meanwhile"))
 	}
 	return repo{c, owner, name}, nil
 }
 
-// closed says why the App cannot read a repository, "" if it can. It asks anew.
+// closed says why the App cannot read a repository, "" if it can. It asks GitHub each time.
 func (g *connections) closed(ctx context.Context, repository string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	return g.find(ctx, repository)
 }
 
-// find looks for the installation that has a repository, and remembers its client. It
-// says why there is none that can be used; "" if there is.
+// find looks up the installation that has a repository, and remembers its client. It says
+// why no installation can be used; "" if one can.
 func (g *connections) find(ctx context.Context, repository string) (why string, err error) {
 	owner, name, _ := strings.Cut(repository, "/")
 	in, _, err := g.app.Apps.FindRepositoryInstallation(ctx, owner, name)
@@ -250,7 +248,7 @@ func (g *connections) forget(repository string) {
 	delete(g.clients, strings.ToLower(repository))
 }
 
-// botLogin returns the login under which the App writes.
+// botLogin returns the login that the App writes as.
 func (g *connections) botLogin(ctx context.Context) (string, error) {
 	g.mu.Lock()
 	slug := g.slug
@@ -276,8 +274,7 @@ func isStatus(err error, status int) bool {
 	return errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode == status
 }
 
-// RefusedForGood reports whether GitHub refused something that asking again will
-// not change.
+// RefusedForGood reports whether GitHub refused a request permanently.
 func RefusedForGood(err error) bool {
 	answer := (*github.ErrorResponse)(nil)
 	if !errors.As(err, &answer) || answer.Response == nil {
@@ -293,8 +290,8 @@ func RefusedForGood(err error) bool {
 	return false
 }
 
-// Answered reports whether GitHub said what became of a request. It did not if the
-// connection broke, or if a server between gave up waiting.
+// Answered reports whether GitHub itself answered. It did not if the connection broke, or
+// if a server in between gave up.
 func Answered(err error) bool {
 	answer := (*github.ErrorResponse)(nil)
 	if _, limited := RetryAfter(err, time.Now()); limited {
@@ -303,7 +300,7 @@ func Answered(err error) bool {
 	return errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode < http.StatusInternalServerError
 }
 
-// Answer is what GitHub said when it refused something.
+// Answer is GitHub's explanation of a refusal.
 func Answer(err error) string {
 	answer := (*github.ErrorResponse)(nil)
 	if errors.As(err, &answer) && answer.Response != nil {

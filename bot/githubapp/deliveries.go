@@ -10,17 +10,17 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// LostDelivery is a webhook that was never answered well.
+// LostDelivery is a webhook without a successful attempt.
 type LostDelivery struct {
 	ID    int64
 	GUID  string
 	Event string
 }
 
-// LostDeliveries lists the deliveries since a time that concern the bot and of
-// which no attempt was OK, oldest first. It does not ask GitHub for failures
-// only: that filter knows no timeouts and broken connections (REST docs, "List
-// deliveries for an app webhook": 400 to 599).
+// LostDeliveries lists the deliveries since a time that concern the bot and have no
+// successful attempt, oldest first. It does not let GitHub filter by failures: that filter
+// misses timeouts and broken connections (REST docs, "List deliveries for an app webhook":
+// 400 to 599).
 func (g *Client) LostDeliveries(ctx context.Context, since time.Time) ([]LostDelivery, error) {
 	ok := map[string]bool{}
 	var failed []LostDelivery
@@ -63,7 +63,7 @@ func (g *connections) deliveryPage(ctx context.Context, cursor string) ([]*githu
 	return list, resp.Cursor, nil
 }
 
-// DeliveryPayload returns the body that a delivery carried.
+// DeliveryPayload returns the body of a delivery.
 func (g *Client) DeliveryPayload(ctx context.Context, id int64) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, g.to.timeout)
 	defer cancel()
@@ -72,7 +72,7 @@ func (g *Client) DeliveryPayload(ctx context.Context, id int64) ([]byte, error) 
 		return nil, fmt.Errorf("reading a webhook delivery: %w", err)
 	}
 	if d.Request == nil || d.Request.RawPayload == nil {
-		return nil, errors.New("reading a webhook delivery: GitHub kept no payload of it")
+		return nil, errors.New("reading a webhook delivery: GitHub did not keep its payload")
 	}
 	return *d.Request.RawPayload, nil
 }

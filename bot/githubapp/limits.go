@@ -17,21 +17,21 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// longestSleep is how long a call waits by itself when GitHub says that requests come too
-// fast. For a longer wait it returns an error with the time, and the caller comes back: the
-// publisher asks to be called again then, and a command stays in the inbox.
+// longestSleep is how long a call itself waits if GitHub says that requests come too fast.
+// For a longer wait it returns an error with the time. Then the publisher schedules its
+// next call, and a command stays in the inbox.
 const longestSleep = 5 * time.Second
 
-// withoutWord is how long to leave GitHub alone if it refuses without saying for how long
-// (GitHub docs, "Rate limits for the REST API").
+// withoutWord is how long to leave GitHub alone if it refuses without naming a time (GitHub
+// docs, "Rate limits for the REST API").
 const withoutWord = time.Minute
 
-// maxRefusal is how much of a refusal is read, in bytes.
+// maxRefusal is how much of a refusal to read, in bytes.
 const maxRefusal = 1 << 20
 
-// politeness waits out secondary rate limits for all that share it: while GitHub refuses one
-// of them, the others do not ask it either. The limiter sleeps through short limits; during a
-// long one, requests fail at once.
+// politeness waits out secondary rate limits for all that share it: while GitHub refuses
+// one, the others do not ask either. It sleeps through short limits; during a long one,
+// requests fail at once.
 type politeness struct {
 	limiter http.RoundTripper
 	mu      sync.Mutex
@@ -55,15 +55,15 @@ func (p *politeness) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode < http.StatusBadRequest {
 		return resp, err
 	}
-	// Read a refusal here, to its end: some callers do not close it, and its connection would
-	// stay open.
+	// Read a refusal to its end here: some callers do not close it, and its connection
+	// would stay open.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	_ = resp.Body.Close()
 	if err != nil {
 		return nil, fmt.Errorf("reading GitHub's refusal: %w", err)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	// What is left of the hourly quota concerns one installation only.
+	// The remaining hourly quota concerns one installation only.
 	if wait, limited := limitOf(resp, string(body), time.Now()); limited && !quotaSpent(resp) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -72,10 +72,10 @@ func (p *politeness) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// quotaSpent reports whether an answer says that the hourly quota is used up.
+// quotaSpent reports whether GitHub says that the hourly quota is used up.
 func quotaSpent(resp *http.Response) bool { return resp.Header.Get("X-RateLimit-Remaining") == "0" }
 
-// limitedError is a request that was not sent, because GitHub asked for a pause.
+// limitedError is a request that was not sent because GitHub asked for a pause.
 type limitedError struct{ until time.Time }
 
 // Error implements error.
@@ -100,9 +100,9 @@ func (r rewind) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.base.RoundTrip(again)
 }
 
-// RetryAfter returns how long GitHub wants to be left alone, if err says so. It reads requests
-// that were not sent, go-github's errors, answers that go-github does not recognise as a limit
-// (it knows 403 only), and refusals of a token.
+// RetryAfter returns how long GitHub wants to be left alone, if err says so. It understands
+// requests that were not sent, go-github's errors, limits that go-github does not recognise
+// (it knows only 403), and refusals of a token.
 func RetryAfter(err error, now time.Time) (time.Duration, bool) {
 	if kept := (*limitedError)(nil); errors.As(err, &kept) {
 		return max(time.Second, kept.until.Sub(now)), true
@@ -125,8 +125,8 @@ func RetryAfter(err error, now time.Time) (time.Duration, bool) {
 	return 0, false
 }
 
-// limitOf reads a rate limit from an answer. 429 is always one; 403 is one if it says when to
-// come back, that nothing is left, or that it is a rate limit.
+// limitOf reads a rate limit from an answer. 429 is always one. 403 is one if it says when
+// to come back, that nothing is left, or that it is a rate limit.
 func limitOf(resp *http.Response, message string, now time.Time) (time.Duration, bool) {
 	if resp == nil || resp.StatusCode != http.StatusForbidden && resp.StatusCode != http.StatusTooManyRequests {
 		return 0, false

@@ -10,21 +10,20 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// Permissions of a collaborator, as the REST API names them: maintain counts as
-// write, triage as read.
+// Permissions of a collaborator, as the REST API names them: it reports maintain as write,
+// and triage as read.
 const (
 	permissionAdmin = "admin"
 	permissionWrite = "write"
 	permissionNone  = "none"
 )
 
-// MayWrite reports whether a permission is enough for a command that changes
-// something.
+// MayWrite reports whether a permission allows commands that change something.
 func MayWrite(permission string) bool {
 	return permission == permissionWrite || permission == permissionAdmin
 }
 
-// Permission asks what somebody may do in a repository, now.
+// Permission returns what somebody may do in a repository now.
 func (g *Client) Permission(ctx context.Context, repository, login string) (string, error) {
 	permission := permissionNone
 	err := g.to.call(ctx, repository, "asking for the permission of "+login, func(ctx context.Context, r repo) error {
@@ -53,8 +52,8 @@ func (g *Client) PullRequest(ctx context.Context, repository string, number int)
 	return out, err
 }
 
-// PullRequestsOf lists the merged pull requests that brought a commit to a
-// branch. A commit that GitHub does not know has none.
+// PullRequestsOf lists the merged pull requests that brought a commit to a branch. It
+// returns none for an unknown commit.
 func (g *Client) PullRequestsOf(ctx context.Context, repository, commit, branch string) ([]command.PullRequest, error) {
 	var out []command.PullRequest
 	err := g.to.call(ctx, repository, "listing the pull requests of a commit", func(ctx context.Context, r repo) error {
@@ -72,8 +71,8 @@ func (g *Client) PullRequestsOf(ctx context.Context, repository, commit, branch 
 	return out, err
 }
 
-// ownPullRequest decodes a pull request. A list carries merged_at, but not
-// merged; and before the merge, merge_commit_sha is a test merge of no meaning.
+// ownPullRequest decodes a pull request. A list has merged_at but not merged. Before the
+// merge, merge_commit_sha is a test merge without meaning.
 func ownPullRequest(pr *github.PullRequest) command.PullRequest {
 	out := command.PullRequest{
 		Number: pr.GetNumber(), URL: pr.GetHTMLURL(), Base: pr.GetBase().GetRef(),
@@ -85,8 +84,7 @@ func ownPullRequest(pr *github.PullRequest) command.PullRequest {
 	return out
 }
 
-// Head returns the commit that a branch points at, or "" if there is no such
-// branch.
+// Head returns the commit that a branch points at, or "" if the branch does not exist.
 func (g *Client) Head(ctx context.Context, repository, branch string) (string, error) {
 	var head string
 	err := g.to.call(ctx, repository, "reading a branch", func(ctx context.Context, r repo) error {
@@ -105,8 +103,8 @@ func (g *Client) Head(ctx context.Context, repository, branch string) (string, e
 	return head, err
 }
 
-// Order tells where a commit stands against another one. Commits that GitHub
-// does not know stand nowhere: OrderUnknown.
+// Order compares a commit with another one. If GitHub does not know one of them, it returns
+// OrderUnknown.
 func (g *Client) Order(ctx context.Context, repository, commit, against string) (command.Order, error) {
 	switch {
 	case commit == "" || against == "":
@@ -129,11 +127,11 @@ func (g *Client) Order(ctx context.Context, repository, commit, against string) 
 // maxCompared is how many pages of a comparison are read, 100 commits each.
 const maxCompared = 4
 
-// FirstParents lists what came onto a branch when it went from base to head: head,
-// and of it the first parents, newest first, up to what base contains. Merging a
-// pull request adds one of them, a merge commit or a squashed one, or as many as it
-// has commits, by a rebase; the other commits of a merged branch are behind second
-// parents. Commits that GitHub does not know bring nothing but head.
+// FirstParents lists what came onto a branch when it moved from base to head: head and its
+// first parents, newest first, down to what base contains. Merging a pull request adds one
+// first parent (a merge commit or a squashed commit), or, by a rebase, as many as it has
+// commits. The other commits of a merged branch are behind second parents. For commits that
+// GitHub does not know, it returns only head.
 //
 // complete is false if the comparison is too large to be read to its end.
 func (g *Client) FirstParents(ctx context.Context, repository, base, head string) (commits []string, complete bool, err error) {
@@ -154,17 +152,17 @@ func (g *Client) FirstParents(ctx context.Context, repository, base, head string
 	return commits, !c.cut, err
 }
 
-// comparison is what one commit has that another has not, in pages of which the
-// first is the oldest (REST docs, "Compare two commits").
+// comparison is what one commit has and another lacks, in pages, the oldest first (REST
+// docs, "Compare two commits").
 type comparison struct {
 	base, head string
-	parents    map[string]string // first parents, of the commits read so far
+	parents    map[string]string // first parents of the commits read so far
 	reads      int
-	next       int  // the page to read next: the first is read first, then the last and back
+	next       int  // the page to read next: the first page, then from the last backwards
 	cut        bool // it has more pages than are read
 }
 
-// read adds a page. Commits that GitHub does not know leave it empty.
+// read adds a page. It stays empty for commits that GitHub does not know.
 func (c *comparison) read(ctx context.Context, r repo, page int) error {
 	answer, _, err := r.Repositories.CompareCommits(ctx, r.owner, r.name, c.base, c.head, &github.ListOptions{Page: page, PerPage: 100})
 	if isStatus(err, http.StatusNotFound) {
@@ -186,7 +184,7 @@ func (c *comparison) read(ctx context.Context, r repo, page int) error {
 	return nil
 }
 
-// walk goes from head back by first parents, and reads pages as it needs them.
+// walk follows first parents back from head, and reads pages as needed.
 func (c *comparison) walk(ctx context.Context, r repo) (chain []string, err error) {
 	for at := c.head; ; {
 		first, known := c.parents[at]
@@ -208,8 +206,7 @@ func (c *comparison) walk(ctx context.Context, r repo) (chain []string, err erro
 	}
 }
 
-// compareStatus translates GitHub's word for where the head stands against the
-// base.
+// compareStatus translates GitHub's words for how the head relates to the base.
 var compareStatus = map[string]command.Order{
 	"identical": command.OrderSame, "ahead": command.OrderNewer, "behind": command.OrderOlder, "diverged": command.OrderDiverged,
 }

@@ -14,28 +14,26 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// ErrNoFile says that the repository has no such file at that commit. Asking again will
-// not help.
+// ErrNoFile says that the repository has no such file at that commit. Asking again does not
+// help.
 var ErrNoFile = errors.New("no such file in the repository at that commit")
 
-// maxFile is the size up to which GitHub sends a file's content with its
-// metadata, in bytes (REST docs, "Get repository content").
+// maxFile is the largest file that GitHub sends with its metadata, in bytes (REST docs,
+// "Get repository content").
 const maxFile = 1 << 20
 
-// Source reads repositories through GitHub. It fills what the deployer needs to
-// know of them.
+// Source reads repositories through GitHub, for the deployer.
 type Source struct {
 	GitHub *Client
 }
 
-// Closed says why nothing of a repository can be read, with the way out; "" if it can.
-// It is said of GitHub's own word alone: no answer, and a refusal that passes, are
-// errors.
+// Closed says why nothing of a repository can be read, and what to do about it; "" if it
+// can be read. It returns an error if GitHub does not answer, or refuses only for now.
 func (s Source) Closed(ctx context.Context, repository string) (string, error) {
 	return s.GitHub.to.closed(ctx, repository)
 }
 
-// HasBranch reports whether the repository has a branch, now.
+// HasBranch reports whether the repository has a branch now.
 func (s Source) HasBranch(ctx context.Context, repository, branch string) (bool, error) {
 	head, err := s.GitHub.Head(ctx, repository, branch)
 	return head != "", err
@@ -63,8 +61,8 @@ func (s Source) File(ctx context.Context, repository, commit, path string) ([]by
 	return content, err
 }
 
-// Archive returns the tree of a commit as a gzipped tar, whose single top
-// directory GitHub names. The caller closes it; ctx bounds the reading too.
+// Archive returns the tree of a commit as a gzipped tar with one top directory, named by
+// GitHub. The caller closes it; ctx also bounds the reading.
 func (s Source) Archive(ctx context.Context, repository, commit string) (io.ReadCloser, error) {
 	var address *url.URL
 	err := s.GitHub.to.call(ctx, repository, "asking for the archive of "+commit, func(ctx context.Context, r repo) error {
@@ -75,8 +73,8 @@ func (s Source) Archive(ctx context.Context, repository, commit string) (io.Read
 	if err != nil {
 		return nil, err
 	}
-	// The address carries a token of its own, so it is asked without ours and
-	// must not be logged.
+	// The address carries its own token. So the request carries none, and the address must
+	// not be logged.
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address.String(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("making the request for the archive of %s at %s: the address is malformed", repository, commit)
@@ -109,19 +107,18 @@ func (s Source) HasCommit(ctx context.Context, repository, commit string) (bool,
 	return has, err
 }
 
-// IsAncestor reports whether descendant contains ancestor; a commit contains
-// itself. Commits that GitHub does not know contain nothing.
+// IsAncestor reports whether descendant contains ancestor; a commit contains itself. It
+// reports false for commits that GitHub does not know.
 func (s Source) IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error) {
 	order, err := s.GitHub.Order(ctx, repository, descendant, ancestor)
 	return order == command.OrderSame || order == command.OrderNewer, err
 }
 
-// ErrUnknown says that GitHub does not know the branch or the commit. It may know
-// it soon.
+// ErrUnknown says that GitHub does not know the branch or the commit. It may know it soon.
 var ErrUnknown = errors.New("GitHub does not know it")
 
-// BranchContains reports whether a branch contains a commit, now. That one of them
-// is not known is [ErrUnknown]: it is no answer.
+// BranchContains reports whether a branch contains a commit now. If GitHub does not know
+// one of them, it returns [ErrUnknown], which is not an answer.
 func (s Source) BranchContains(ctx context.Context, repository, branch, commit string) (bool, error) {
 	head, err := s.GitHub.Head(ctx, repository, branch)
 	if err != nil {
@@ -140,7 +137,7 @@ func (s Source) BranchContains(ctx context.Context, repository, branch, commit s
 	}
 }
 
-// RepositoryID is the number of the repository that has the name now.
+// RepositoryID is the number of the repository that now has the name.
 func (s Source) RepositoryID(ctx context.Context, repository string) (int64, error) {
 	var id int64
 	err := s.GitHub.to.call(ctx, repository, "asking for the number", func(ctx context.Context, r repo) error {
@@ -154,7 +151,7 @@ func (s Source) RepositoryID(ctx context.Context, repository string) (int64, err
 	return id, err
 }
 
-// CloneURL is the address that git clones the repository from.
+// CloneURL is the address for git clone.
 func (s Source) CloneURL(repository string) string {
 	web := strings.TrimSuffix(s.GitHub.to.base, "/api/v3")
 	if web == "https://api.github.com" {

@@ -13,25 +13,25 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// Reactions that the bot sets on a command (GitHub's names).
+// Reactions to a command (GitHub's names).
 const (
 	ReactionSeen    = "eyes"
 	ReactionDone    = "rocket"
 	ReactionRefused = "-1"
-	ReactionNothing = "+1" // nothing had to be done
+	ReactionNothing = "+1" // nothing to do
 )
 
-// pages is how many pages of 100 a search for the bot's own things goes back.
+// pages bounds a search for what the bot wrote, in pages of 100.
 const pages = 30
 
-// account is an author in an answer of GitHub.
+// account is an author in GitHub's answers.
 type account struct {
 	Login string `json:"login"`
 	Type  string `json:"type"`
 }
 
-// byApp is the part of an answer that says which App made something. go-github
-// v60 does not know it.
+// byApp is the part of an answer that says which App wrote something. go-github v60 lacks
+// it.
 type byApp struct {
 	User account `json:"user"`
 	App  *struct {
@@ -39,14 +39,13 @@ type byApp struct {
 	} `json:"performed_via_github_app"`
 }
 
-// own reports whether the App itself wrote something. A marker in the text is no
-// proof, anybody can type it; neither is the App alone, which a person may act
-// through.
+// own reports whether the App itself wrote something. A marker in the text proves nothing,
+// since anybody can type it. Neither does the App alone, since a person may act through it.
 func (g *connections) own(b byApp) bool {
 	return b.App != nil && b.App.ID == g.appID && b.User.Type == "Bot"
 }
 
-// React sets a reaction on a comment. One that is there already stays.
+// React adds a reaction to a comment. An existing one stays.
 func (g *Client) React(ctx context.Context, repository string, comment int64, content string) error {
 	return g.to.call(ctx, repository, "reacting to a comment", func(ctx context.Context, r repo) error {
 		_, _, err := r.Reactions.CreateIssueCommentReaction(ctx, r.owner, r.name, comment, content)
@@ -54,7 +53,7 @@ func (g *Client) React(ctx context.Context, repository string, comment int64, co
 	})
 }
 
-// Unreact takes back the App's own reaction.
+// Unreact removes the App's own reaction.
 func (g *Client) Unreact(ctx context.Context, repository string, comment int64, content string) error {
 	own, err := g.Reactions(ctx, repository, comment)
 	if err != nil || own[content] == 0 {
@@ -105,8 +104,8 @@ func (g *Client) CreateComment(ctx context.Context, repository string, pullReque
 	return id, err
 }
 
-// EditComment replaces the text of a comment. It reports false if somebody
-// deleted it.
+// EditComment replaces the text of a comment. It returns false if somebody deleted the
+// comment.
 func (g *Client) EditComment(ctx context.Context, repository string, id int64, body string) (bool, error) {
 	exists := true
 	err := g.to.call(ctx, repository, "editing a comment", func(ctx context.Context, r repo) error {
@@ -120,7 +119,7 @@ func (g *Client) EditComment(ctx context.Context, repository string, id int64, b
 	return exists, err
 }
 
-// DeleteComment deletes a comment. One that is gone already is fine.
+// DeleteComment deletes a comment. It succeeds if the comment is gone already.
 func (g *Client) DeleteComment(ctx context.Context, repository string, id int64) error {
 	return g.to.call(ctx, repository, "deleting a comment", func(ctx context.Context, r repo) error {
 		_, err := r.Issues.DeleteComment(ctx, r.owner, r.name, id)
@@ -161,8 +160,8 @@ func (g *Client) OwnComments(ctx context.Context, repository string, pullRequest
 	return own, err
 }
 
-// FindComment returns the id of the App's own comment on a pull request whose text
-// starts with a marker, the oldest if there are several; 0 if there is none.
+// FindComment returns the id of the App's own comment on a pull request whose text starts
+// with a marker: the oldest of several, 0 if there is none.
 func (g *Client) FindComment(ctx context.Context, repository string, pullRequest int, marker string) (int64, error) {
 	own, err := g.OwnComments(ctx, repository, pullRequest, marker)
 	if err != nil || len(own) == 0 {
@@ -171,8 +170,8 @@ func (g *Client) FindComment(ctx context.Context, repository string, pullRequest
 	return own[0].ID, nil
 }
 
-// deploymentPayload marks a deployment as ours, so that it is found after a
-// crash, and those that workflows make are never mistaken for it.
+// deploymentPayload marks a deployment as the bot's, so that it is found after a crash and
+// never mistaken for a workflow's.
 type deploymentPayload struct {
 	Release     string `json:"turnout_release"` // UID
 	Application string `json:"turnout_application"`
@@ -198,9 +197,9 @@ func (g *Client) CreateDeployment(ctx context.Context, repository string, d repo
 	return id, err
 }
 
-// FindDeployments returns the ids of the deployments that the App made for a
-// release, oldest first: one, unless a request was carried out late. What is in a
-// payload is no proof, any workflow can write it.
+// FindDeployments returns the ids of the deployments that the App made for a release,
+// oldest first. There is one, unless a request was executed late. A payload alone proves
+// nothing, since any workflow can write it.
 func (g *Client) FindDeployments(ctx context.Context, repository string, d report.Deployment) ([]int64, error) {
 	login, err := g.to.botLogin(ctx)
 	if err != nil {
@@ -228,7 +227,7 @@ func (g *Client) FindDeployments(ctx context.Context, repository string, d repor
 		}
 		return nil
 	})
-	slices.Sort(found) // ids grow
+	slices.Sort(found) // ids increase
 	return found, err
 }
 
@@ -244,7 +243,7 @@ func (g *Client) SetDeployment(ctx context.Context, repository string, id int64,
 	})
 }
 
-// optional leaves a field out if there is nothing to say.
+// optional omits an empty field.
 func optional(s string) *string {
 	if s == "" {
 		return nil
@@ -252,7 +251,7 @@ func optional(s string) *string {
 	return &s
 }
 
-// DeploymentState returns the state of a deployment that was posted last.
+// DeploymentState returns the last state of a deployment.
 func (g *Client) DeploymentState(ctx context.Context, repository string, id int64) (report.Deployment, error) {
 	var last report.Deployment
 	err := g.to.call(ctx, repository, "reading a deployment's state", func(ctx context.Context, r repo) error {

@@ -293,9 +293,8 @@ func TestReactionIsGivenOnce(t *testing.T) {
 	}
 }
 
-// TestGroupIsMergedInOnePush: each pull request by commits of its own, which the
-// comparison lists page by page, and whose pull requests are known once they are
-// closed.
+// TestGroupIsMergedInOnePush: each pull request gets its own commits. The comparison lists
+// them page by page, and their pull requests are known once they are closed.
 func TestGroupIsMergedInOnePush(t *testing.T) {
 	for _, tt := range []struct {
 		method  MergeMethod
@@ -353,8 +352,8 @@ func TestGroupIsMergedInOnePush(t *testing.T) {
 	}
 }
 
-// TestPullRequestsOfAnUnknownCommit is an answer of GitHub's that its description
-// does not have.
+// TestPullRequestsOfAnUnknownCommit tests an answer that GitHub gives and its description
+// lacks.
 func TestPullRequestsOfAnUnknownCommit(t *testing.T) {
 	w := newWorld(t, Config{})
 	_, _, err := w.client.PullRequests.ListPullRequestsWithCommit(t.Context(), "acme", "shop", strings.Repeat("d", 40), nil)

@@ -20,7 +20,7 @@ type AppConfig struct {
 	Owner         string            // a login; default "turnout-dev". Made if it does not exist.
 	WebhookURL    string            // where events go; empty: the webhook is switched off
 	WebhookSecret string            // default: a random one
-	Permissions   map[string]string // name → read or write; what installations get unless they say otherwise
+	Permissions   map[string]string // name → read or write; the default for installations
 	Events        []string          // subscribed events: push, pull_request, issue_comment
 }
 
@@ -54,7 +54,7 @@ type Installation struct {
 	repositories []*Repository
 	createdAt    time.Time
 	deleted      bool
-	suspendedAt  time.Time // zero: it is not
+	suspendedAt  time.Time // zero if not suspended
 }
 
 // AddApp registers an App with a key of its own.
@@ -89,14 +89,14 @@ func withMetadata(permissions map[string]string) map[string]string {
 	return all
 }
 
-// appKeys are the keys of this process's Apps. Making one takes a tenth of a second, so
-// every server gives its nth App the nth of them.
+// appKeys are the keys of this process's Apps. Generating one takes a tenth of a second, so
+// every server uses the same keys in the same order.
 var appKeys struct {
 	sync.Mutex
 	all []*rsa.PrivateKey
 }
 
-// nextKey is one that no other App of the server has.
+// nextKey returns a key that no other App of the server has.
 func (s *Server) nextKey() (*rsa.PrivateKey, error) {
 	s.mu.Lock()
 	n := s.keys
@@ -114,12 +114,12 @@ func (s *Server) nextKey() (*rsa.PrivateKey, error) {
 	return appKeys.all[n], nil
 }
 
-// PrivateKeyPEM is the App's private key as GitHub hands it out: PKCS #1 in PEM.
+// PrivateKeyPEM is the App's private key as GitHub issues it: PKCS #1 in PEM.
 func (a *App) PrivateKeyPEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(a.key)})
 }
 
-// BotLogin is the login under which the App comments and deploys.
+// BotLogin is the login that the App comments and deploys with.
 func (a *App) BotLogin() string { return a.bot.Login }
 
 // SetWebhookURL changes where the App's events go; the empty URL switches its webhook off.
@@ -129,8 +129,9 @@ func (a *App) SetWebhookURL(url string) {
 	a.webhookURL = url
 }
 
-// InstallOn gives the App a repository: into the installation at the repository's owner, which is made if need be.
-// Nil permissions stand for those of the App; others replace what the installation had.
+// InstallOn gives the App access to a repository, in the installation of the repository's
+// owner, which is created if needed. Nil permissions stand for the App's; others replace
+// those of the installation.
 func (a *App) InstallOn(repo *Repository, permissions map[string]string) *Installation {
 	a.server.mu.Lock()
 	defer a.server.mu.Unlock()
@@ -161,10 +162,11 @@ func (in *Installation) Uninstall() {
 	in.app.server.sendInstallation(in, "deleted")
 }
 
-// Suspend ends the App's access for a time, as an owner may: the installation is there, and gives no tokens.
+// Suspend suspends the App's access, as an owner may: the installation remains, but gives
+// no tokens.
 func (in *Installation) Suspend() { in.suspend(now()) }
 
-// Unsuspend gives it back.
+// Unsuspend ends the suspension.
 func (in *Installation) Unsuspend() { in.suspend(time.Time{}) }
 
 func (in *Installation) suspend(at time.Time) {
@@ -173,8 +175,8 @@ func (in *Installation) suspend(at time.Time) {
 	in.suspendedAt = at
 }
 
-// errSuspended is what GitHub answers to whoever acts for a suspended installation (GitHub docs, "Suspending a GitHub
-// App installation").
+// errSuspended is GitHub's answer to requests for a suspended installation (GitHub docs,
+// "Suspending a GitHub App installation").
 var errSuspended = refuse(http.StatusForbidden, "This installation has been suspended")
 
 func (a *App) installationAt(owner *User) *Installation {
@@ -196,7 +198,7 @@ func listInstallations(c *call) (reply, error) {
 	return listReply(c, c.app.installations, func(in *Installation) any { return c.installationJSON(in) })
 }
 
-// ownInstallation finds the installation that the path names.
+// ownInstallation finds the installation in the path.
 func (c *call) ownInstallation() (*Installation, error) {
 	for _, in := range c.app.installations {
 		if in.ID == c.number("installation_id") {
@@ -245,7 +247,8 @@ func createToken(c *call) (reply, error) {
 	if err := g.narrowPermissions(want.Permissions); err != nil {
 		return reply{}, err
 	}
-	// The form of tokens since April 2026 ("ghs_APPID_JWT"): neither 40 characters nor of fixed length.
+	// Tokens have this form since April 2026 ("ghs_APPID_JWT"): neither 40 characters nor a
+	// fixed length.
 	g.token = fmt.Sprintf("ghs_%d_%s.%s.%s", c.app.ID, randomHex(16), randomHex(60), randomHex(32))
 	c.grants[g.token] = g
 	return reply{status: http.StatusCreated, body: c.tokenJSON(g)}, nil

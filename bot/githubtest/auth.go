@@ -14,7 +14,7 @@ import (
 // tokenLife is how long an installation's token works (GitHub REST docs, "Create an installation access token").
 const tokenLife = time.Hour
 
-// maxJWTLife is the farthest in the future that an App's own token may expire.
+// maxJWTLife is the latest expiry of an App's own token.
 const maxJWTLife = 10 * time.Minute
 
 // grant is what an installation token allows.
@@ -23,7 +23,7 @@ type grant struct {
 	installation *Installation
 	permissions  map[string]string // name → read or write
 	repositories map[int64]bool    // by id; nil: all of the installation
-	selected     []*Repository     // those asked for, which the answer lists
+	selected     []*Repository     // the requested ones, listed in the answer
 	expires      time.Time
 }
 
@@ -52,7 +52,7 @@ func (c *call) authenticate(want credential) error {
 	return nil
 }
 
-// authenticateApp checks a JSON web token against the public key of the App that it says it comes from.
+// authenticateApp checks a JSON web token against the public key of the App that it names.
 func (c *call) authenticateApp(token string) error {
 	if strings.HasPrefix(token, "ghs_") {
 		return refuse(http.StatusUnauthorized, "A JSON web token could not be decoded")
@@ -92,7 +92,7 @@ func (c *call) who() string {
 	return "address"
 }
 
-// findRepository sets the repository that the path names, if the asker may know that it exists.
+// findRepository finds the repository in the path, if the caller may know that it exists.
 func (c *call) findRepository() error {
 	if c.params["owner"] == "" {
 		return nil
@@ -118,7 +118,7 @@ func (c *call) findRepository() error {
 	return nil
 }
 
-// authorize checks that the token has one of the permissions that the route needs.
+// authorize checks that the token has one of the route's permissions.
 func (c *call) authorize(rt route) error {
 	if len(rt.needs) == 0 || slices.ContainsFunc(rt.needs, c.grant.allows) {
 		return nil
@@ -128,7 +128,8 @@ func (c *call) authorize(rt route) error {
 
 func (g *grant) allows(p permission) bool { return suffices(g.permissions[p.name], p.write) }
 
-// suffices reports whether a permission level ("", read, write, admin) allows to read, or to write.
+// suffices reports whether a permission level ("", read, write, admin) is enough to read,
+// or to write.
 func suffices(level string, write bool) bool {
 	return level == "write" || level == "admin" || level == "read" && !write
 }

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxCommentBody is the longest comment, in characters, that GitHub takes.
+// maxCommentBody is the longest comment that GitHub accepts, in characters.
 const maxCommentBody = 65536
 
 // Comment is a comment on an issue or a pull request.
@@ -35,7 +35,7 @@ type Reaction struct {
 	CreatedAt time.Time
 }
 
-// Comment lets a person comment on an issue or pull request, given by its number.
+// Comment lets a person comment on the issue or pull request of a number.
 func (r *Repository) Comment(number int, author *User, body string) (Comment, error) {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
@@ -137,7 +137,7 @@ func (r *Repository) remove(comment *Comment, by *User) {
 	r.server.notify()
 }
 
-// checkBody enforces what GitHub's description of comments does not say.
+// checkBody enforces what GitHub's description of comments lacks.
 func checkBody(body string) error {
 	switch {
 	case body == "":
@@ -176,7 +176,7 @@ func createComment(c *call) (reply, error) {
 	return reply{status: http.StatusCreated, body: c.commentJSON(comment)}, nil
 }
 
-// pathComment finds the comment that the path names.
+// pathComment finds the comment in the path.
 func (c *call) pathComment() (*Comment, error) {
 	if comment := c.repo.comment(c.number("comment_id")); comment != nil {
 		return comment, nil

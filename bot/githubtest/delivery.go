@@ -28,7 +28,7 @@ type Delivery struct {
 	GUID           string // the same for every attempt to deliver an event
 	Event, Action  string
 	InstallationID int64
-	RepositoryID   int64 // 0: of no repository
+	RepositoryID   int64 // 0 if of no repository
 	Redelivery     bool
 	At             time.Time
 	Duration       time.Duration
@@ -42,10 +42,10 @@ type Delivery struct {
 	answer   string
 }
 
-// event is something to send to Apps.
+// event is an event for Apps.
 type event struct {
 	name, action string
-	repo         *Repository // nil: of no repository
+	repo         *Repository // nil if of no repository
 	payload      map[string]any
 	needs        string // permission, to read at least
 }
@@ -135,7 +135,7 @@ type outcome struct {
 func (s *Server) post(to string, header http.Header, body []byte) outcome {
 	ctx, cancel := context.WithTimeout(context.Background(), deliveryTimeout)
 	defer cancel()
-	go func() { // Close does not wait for a webhook that hangs
+	go func() { // Close does not wait for a hanging webhook
 		select {
 		case <-s.stopped:
 			cancel()
@@ -156,7 +156,7 @@ func (s *Server) post(to string, header http.Header, body []byte) outcome {
 		return outcome{status: "failed to connect to host"}
 	}
 	defer response.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16)) // what came before a break is still worth telling
+	answer, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16)) // after a break, keep what has arrived
 	out := outcome{status: "OK", code: response.StatusCode, header: response.Header, body: string(answer)}
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		out.status = "Invalid HTTP Response: " + strconv.Itoa(response.StatusCode)
@@ -196,8 +196,9 @@ func (a *App) WaitForDelivery(ctx context.Context, match func(Delivery) bool) (D
 	return found, err
 }
 
-// listDeliveries lists newest first, by cursor. status=failure means an answer of 400 to 599, so what got no answer is
-// in neither list (GitHub's description, parameter webhook-delivery-status).
+// listDeliveries lists newest first, by cursor. status=failure means an answer from 400 to
+// 599, so a delivery without an answer is in neither list (GitHub's description, parameter
+// webhook-delivery-status).
 func listDeliveries(c *call) (reply, error) {
 	before := int64(1 << 62)
 	if cursor := c.query("cursor"); cursor != "" {
@@ -232,7 +233,7 @@ func hasOutcome(want string, code int) bool {
 	return true
 }
 
-// ownDelivery finds the delivery that the path names.
+// ownDelivery finds the delivery in the path.
 func (c *call) ownDelivery() (*Delivery, error) {
 	for _, d := range c.app.deliveries {
 		if d.ID == c.number("delivery_id") && d.Done {
@@ -287,7 +288,7 @@ func orNoID(id int64) any {
 	return id
 }
 
-// flat writes headers as the API shows them: one value each.
+// flat formats headers as the API does: one value each.
 func flat(header http.Header) map[string]any {
 	object := map[string]any{}
 	for name, values := range header {

@@ -99,7 +99,8 @@ func TestFailedDeliveryIsListedAndRedeliveredUnderItsGUID(t *testing.T) {
 	w.wantListed(t, "the failed attempt stays", failed.ID)
 }
 
-// TestDeadWebhookIsNoFailureInTheList is GitHub's trap: status=failure lists answers of 400 to 599 only.
+// TestDeadWebhookIsNoFailureInTheList tests GitHub's trap: status=failure lists only
+// answers from 400 to 599.
 func TestDeadWebhookIsNoFailureInTheList(t *testing.T) {
 	w := newWorld(t, Config{})
 	w.app.SetWebhookURL("http://127.0.0.1:1")
@@ -119,7 +120,7 @@ func TestDeadWebhookIsNoFailureInTheList(t *testing.T) {
 	w.wantListed(t, "without the filter", dead.ID)
 }
 
-// wantListed walks through all deliveries, two a page, and looks for one.
+// wantListed reads all deliveries, two per page, and looks for one.
 func (w *world) wantListed(t *testing.T, why string, id int64) {
 	t.Helper()
 	var ids []int64
@@ -148,8 +149,8 @@ func compact(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// TestPayloadsAreWhatGitHubSends checks everything the stand-in sends, in a day of work, against GitHub's schemas and
-// against captured payloads.
+// TestPayloadsAreWhatGitHubSends checks everything that the stand-in sends in a day of work
+// against GitHub's schemas and captured payloads.
 func TestPayloadsAreWhatGitHubSends(t *testing.T) {
 	w := newWorld(t, Config{})
 	pr := w.openPull(t, "topic", "print('v2')\n")
@@ -197,7 +198,8 @@ func TestPayloadsAreWhatGitHubSends(t *testing.T) {
 	}
 }
 
-// TestOrganizationsRepositoryIsReadFromADirectory also checks what only an organization's payloads have.
+// TestOrganizationsRepositoryIsReadFromADirectory also checks what only an organization's
+// payloads have.
 func TestOrganizationsRepositoryIsReadFromADirectory(t *testing.T) {
 	w := newWorld(t, Config{})
 	dir := t.TempDir()
@@ -226,7 +228,7 @@ func TestOrganizationsRepositoryIsReadFromADirectory(t *testing.T) {
 	}
 }
 
-// notSent is what captured payloads have and ours lack, on purpose.
+// notSent has what captured payloads contain and the stand-in's lack, on purpose.
 var notSent = map[string]bool{
 	".installation.created_at as json.Number but as string": true, // both occur; today's are strings
 	".installation.updated_at as json.Number but as string": true,
@@ -237,7 +239,8 @@ var notSent = map[string]bool{
 	".sender":        true, // nobody pings in an App's name
 }
 
-// lacking lists what a captured object has and ours has not, or has of another type. Null may stand for anything.
+// lacking lists what a captured object has and the stand-in's lacks, or has with another
+// type. Null may stand for anything.
 func lacking(at string, captured, ours any) []string {
 	switch captured := captured.(type) {
 	case map[string]any:

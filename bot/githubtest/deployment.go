@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxStatusDescription is the longest description of a deployment's status, in characters. GitHub's description says
-// so of its answers only.
+// maxStatusDescription is the longest description of a deployment's status, in characters.
+// GitHub's description has this limit only for its answers.
 const maxStatusDescription = 140
 
 // Deployment is a deployment as GitHub records it.
 type Deployment struct {
 	ID          int64
 	SHA         string
-	Ref         string // as it was asked for
+	Ref         string // as requested
 	Task        string
 	Environment string
 	Description string
@@ -33,7 +33,7 @@ type Deployment struct {
 	app *App
 }
 
-// DeploymentStatus is one state that a deployment was said to be in.
+// DeploymentStatus is one state of a deployment.
 type DeploymentStatus struct {
 	ID             int64
 	State          string // error, failure, inactive, in_progress, queued, pending or success
@@ -129,8 +129,8 @@ func (c *call) addDeployment(sent newDeployment, sha string) *Deployment {
 	return d
 }
 
-// autoMerge does what auto_merge, on unless switched off, asks for: a branch that lacks commits of the default branch
-// gets them merged, and there is then no deployment but a message.
+// autoMerge does what auto_merge, which is on by default, asks for: it merges commits of
+// the default branch that the branch lacks. Then there is no deployment, but a message.
 func (c *call) autoMerge(ref, sha string) (map[string]any, error) {
 	head, isBranch := c.repo.git.resolve("refs/heads/" + ref)
 	base, _ := c.repo.git.resolve("refs/heads/" + c.repo.defaultBranch)
@@ -162,7 +162,7 @@ func listDeployments(c *call) (reply, error) {
 // matches reports whether a value passes a filter; "none" and "" pass everything (the API's default is "none").
 func matches(filter, value string) bool { return filter == "" || filter == "none" || filter == value }
 
-// pathDeployment finds the deployment that the path names.
+// pathDeployment finds the deployment in the path.
 func (c *call) pathDeployment() (*Deployment, error) {
 	for _, d := range c.repo.deployments {
 		if d.ID == c.number("deployment_id") {
@@ -224,7 +224,7 @@ func createDeploymentStatus(c *call) (reply, error) {
 	return reply{status: http.StatusCreated, body: c.statusJSON(d, status)}, nil
 }
 
-// check enforces what GitHub's description of the request does not say.
+// check enforces what GitHub's description of the request lacks.
 func (n *newStatus) check() error {
 	if n.LogURL == "" {
 		n.LogURL = n.TargetURL // the older name of the same
@@ -240,8 +240,9 @@ func (n *newStatus) check() error {
 	return nil
 }
 
-// inactivateBefore is auto_inactive: earlier successful deployments of the same environment become inactive, unless
-// they are transient or in production (GitHub REST docs, "Create a deployment status").
+// inactivateBefore implements auto_inactive: earlier successful deployments of the same
+// environment become inactive, unless they are transient or in production (GitHub REST
+// docs, "Create a deployment status").
 func (c *call) inactivateBefore(newer *Deployment) {
 	for _, d := range c.repo.deployments {
 		if d == newer || d.ID > newer.ID || d.Environment != newer.Environment || d.Transient || d.Production || d.State() != "success" {

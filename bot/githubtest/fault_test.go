@@ -33,7 +33,7 @@ func TestFaultsHitTheirRouteAndPass(t *testing.T) {
 	if !errors.As(err, &limited) || limited.GetRetryAfter() != 7*time.Second {
 		t.Errorf("a secondary rate limit: %v", err)
 	}
-	// A client of its own: go-github remembers the limit and would not ask again.
+	// A new client: go-github remembers the limit and would not ask again.
 	_, _, err = w.clientOver(t, w.transport).Repositories.ListDeployments(ctx, "acme", "shop", nil)
 	check(t, err)
 }
@@ -180,7 +180,7 @@ func TestPeopleSeeAndActInTheBrowser(t *testing.T) {
 	}
 }
 
-// browse gets a page as a browser does.
+// browse reads a page as a browser does.
 func (w *world) browse(t *testing.T, path string) (status int, page string) {
 	t.Helper()
 	response, err := http.Get(w.URL() + path)

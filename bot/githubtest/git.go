@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// gitTimeout bounds one git command: all work on small local repositories and take milliseconds.
+// gitTimeout bounds one git command. On small local repositories each takes milliseconds.
 const gitTimeout = 30 * time.Second
 
 // gitDir is a bare git repository on disk.
@@ -28,7 +28,7 @@ type gitCommand struct {
 	env   []string // added to a clean environment
 }
 
-// run executes git and returns what it printed. An error carries what git said.
+// run executes git and returns its output. An error includes what git printed.
 func (d gitDir) run(command gitCommand) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), gitTimeout)
 	defer cancel()
@@ -43,19 +43,19 @@ func (d gitDir) run(command gitCommand) (string, error) {
 	return stdout.String(), nil
 }
 
-// environ is the environment of every git. The user's own configuration (signing, hooks, default branch) must not reach
-// the repositories of a test.
+// environ is the environment of every git command. The user's own configuration (signing,
+// hooks, default branch) must not affect a test's repositories.
 func (d gitDir) environ() []string {
 	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + string(d), "GIT_CONFIG_NOSYSTEM=1", "LC_ALL=C"}
 }
 
-// git is run for the usual call without input: it returns the output without the final newline.
+// git runs a command without input, and returns its output without the final newline.
 func (d gitDir) git(args ...string) (string, error) {
 	out, err := d.run(gitCommand{args: args})
 	return strings.TrimRight(out, "\n"), err
 }
 
-// initGit makes an empty bare repository at path, in place of an existing one.
+// initGit makes an empty bare repository at path, replacing an existing one.
 func initGit(path, branch string) (gitDir, error) {
 	if err := os.RemoveAll(path); err != nil {
 		return "", err
@@ -68,8 +68,8 @@ func initGit(path, branch string) (gitDir, error) {
 	return d, err
 }
 
-// resolve returns the commit that a branch, tag or commit id names. Anything else that git would understand (HEAD~1,
-// :/text) is not found, as at GitHub.
+// resolve returns the commit of a branch, a tag or a commit id. It does not find anything
+// else that git would understand (HEAD~1, :/text), like GitHub.
 func (d gitDir) resolve(ref string) (string, bool) {
 	if ref == "" || strings.HasPrefix(ref, "-") || strings.ContainsAny(ref, "~^:@{}\\ *?[") {
 		return "", false
@@ -85,7 +85,7 @@ func (d gitDir) resolve(ref string) (string, bool) {
 	return "", false
 }
 
-// isHex reports whether a text may be a commit id, possibly abbreviated, and not a name.
+// isHex reports whether a text may be a commit id, possibly abbreviated.
 func isHex(s string) bool {
 	return len(s) >= 4 && len(s) <= 40 && strings.Trim(s, "0123456789abcdef") == ""
 }
@@ -124,7 +124,7 @@ type commitInfo struct {
 	Message   string
 }
 
-// signature is who did something in git, and when.
+// signature says who did something in git, and when.
 type signature struct {
 	Name, Email string
 	At          time.Time
@@ -158,7 +158,8 @@ type change struct {
 	Additions, Deletions int
 }
 
-// changes returns what differs from commit a to commit b; an empty a stands for the empty tree.
+// changes returns the differences from commit a to commit b; an empty a stands for the
+// empty tree.
 func (d gitDir) changes(a, b string) ([]change, error) {
 	if a == "" {
 		a = "4b825dc642cb6eb9a060e54bf8d69288fbee4904" // git's empty tree
@@ -193,7 +194,7 @@ func (d gitDir) changes(a, b string) ([]change, error) {
 	return list, nil
 }
 
-// newCommit is a commit to be made.
+// newCommit describes a commit to make.
 type newCommit struct {
 	parents []string
 	tree    string
@@ -223,7 +224,7 @@ func (d gitDir) treeWith(base string, files map[string]File) (string, error) {
 	}
 	index.Close()
 	defer os.Remove(index.Name())
-	os.Remove(index.Name()) // git wants to make it itself
+	os.Remove(index.Name()) // git must create it itself
 	env := []string{"GIT_INDEX_FILE=" + index.Name()}
 	if base != "" {
 		if _, err := d.run(gitCommand{args: []string{"read-tree", base}, env: env}); err != nil {
@@ -264,7 +265,8 @@ func (d gitDir) indexLine(path string, file File) (string, error) {
 	return mode + " " + strings.TrimSpace(blob) + "\t" + path + "\n", nil
 }
 
-// sortedKeys returns the keys of a map in order, so that the same input makes the same objects.
+// sortedKeys returns the keys of a map in order, so that the same input makes the same
+// objects.
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for key := range m {
@@ -274,7 +276,8 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// merge writes a commit with the merge of head into base; git's message names the files in conflict.
+// merge writes a commit that merges head into base. After a conflict, git's message names
+// the files.
 func (d gitDir) merge(base, head string, c newCommit) (string, error) {
 	tree, err := d.git("merge-tree", "--write-tree", base, head)
 	if err != nil {
@@ -299,7 +302,8 @@ type treeEntry struct {
 	Size                  int
 }
 
-// list returns the entry at path and, when it is a directory, what is in it. The root is path "".
+// list returns the entry at path and, if it is a directory, its entries. The root is path
+// "".
 func (d gitDir) list(commit, path string) ([]treeEntry, error) {
 	args := []string{"ls-tree", "-l", "-z", "--full-tree", commit}
 	if path != "" {

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// gitService is the only service of git over HTTP that is served: reading.
+// gitService is the only served service of git over HTTP: reading.
 const gitService = "git-upload-pack"
 
-// serveGit answers git's smart HTTP protocol with git's own program for it. It serves clones and fetches of public
-// repositories without credentials; a push, and the old protocol of plain files, are unknown routes.
+// serveGit answers git's smart HTTP protocol with git's own program. It serves clones and
+// fetches of public repositories without credentials. A push, and the old protocol of plain
+// files, are unknown routes.
 //
-// A repository that nobody may read without credentials gets the same answer as one that does not exist: 401, so that
-// git asks for a password, and every password is wrong.
+// A repository that needs credentials gets the same answer as one that does not exist: 401.
+// Git then asks for a password, and every password is wrong.
 func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 	owner, name := r.PathValue("owner"), r.PathValue("repo")
 	s.mu.Lock()
@@ -46,7 +47,8 @@ func (s *Server) gitBackend(dir gitDir, root string) http.Handler {
 	return &cgi.Handler{
 		Path: git, Dir: ".", Root: root, Logger: log, Stderr: log.Writer(),
 		Args: []string{
-			// GitHub gives out every commit that a branch or tag contains, not only their heads.
+			// GitHub serves every commit that a branch or tag contains, not only their
+			// heads.
 			"-c", "uploadpack.allowTipSHA1InWant=true", "-c", "uploadpack.allowReachableSHA1InWant=true", "http-backend",
 		},
 		Env: append(dir.environ(), "GIT_PROJECT_ROOT="+string(dir), "GIT_HTTP_EXPORT_ALL=1"),

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// clone runs git in an empty repository, as somebody without credentials, and returns where and what git said.
+// clone runs git in an empty repository, without credentials, and returns the directory and
+// git's output.
 func clone(t *testing.T, args ...string) (dir, said string, err error) {
 	t.Helper()
 	dir = t.TempDir()
@@ -32,7 +33,7 @@ func TestGitFetchesAnyCommitOfABranch(t *testing.T) {
 	check(t, err)
 	_, err = w.repo.CommitFiles(Commit{Message: "Second", Files: Text(map[string]string{"app.py": "print('v2')\n"})})
 	check(t, err)
-	for _, protocol := range []string{"0", "2"} { // the old one refuses, by default, what is no head
+	for _, protocol := range []string{"0", "2"} { // by default, the old one refuses commits that are not heads
 		for _, address := range []string{"/acme/shop.git", "/acme/shop", "/ACME/Shop.git"} {
 			dir, said, err := clone(t, "-c", "protocol.version="+protocol, "fetch", "--depth=1", w.URL()+address, first)
 			if err != nil {

@@ -5,23 +5,26 @@ import (
 	"slices"
 )
 
-// MergeMethod is how a pull request's commits come onto its base branch.
+// MergeMethod is how a pull request's commits get onto its base branch.
 type MergeMethod int
 
 // The three buttons of a pull request.
 const (
 	MergeCommit MergeMethod = iota // a commit with two parents
 	Squash                         // one commit with one parent
-	Rebase                         // its commits made anew, with one parent each
+	Rebase                         // its commits recreated, with one parent each
 )
 
-// Merge merges it with a merge commit and returns that commit. The user needs write permission.
+// Merge merges with a merge commit and returns that commit. The user needs write
+// permission.
 func (p *PullRequest) Merge(by *User) (string, error) { return p.mergeAs(by, MergeCommit) }
 
-// Squash merges it as one commit with one parent, and returns that commit. The user needs write permission.
+// Squash merges with one commit with one parent, and returns that commit. The user needs
+// write permission.
 func (p *PullRequest) Squash(by *User) (string, error) { return p.mergeAs(by, Squash) }
 
-// Rebase makes its commits anew on the base branch, and returns the last. The user needs write permission.
+// Rebase recreates the commits on the base branch, and returns the last. The user needs
+// write permission.
 func (p *PullRequest) Rebase(by *User) (string, error) { return p.mergeAs(by, Rebase) }
 
 func (p *PullRequest) mergeAs(by *User, method MergeMethod) (string, error) {
@@ -36,9 +39,10 @@ func (p *PullRequest) mergeAs(by *User, method MergeMethod) (string, error) {
 	return head, nil
 }
 
-// MergeTogether merges pull requests of one base branch in one push, in the order given, as a merge queue does with a
-// group, and returns the branch's new head. Each gets a merge commit, or commits, of its own. GitHub pushes first; which
-// pull requests that merged it knows a moment later: here, once closed was called.
+// MergeTogether merges pull requests of one base branch in one push, in this order, as a
+// merge queue does with a group, and returns the branch's new head. Each gets its own merge
+// commit, or commits. GitHub pushes first, and knows only later which pull requests that
+// merged: here, after closed is called.
 func (r *Repository) MergeTogether(by *User, method MergeMethod, prs ...*PullRequest) (head string, closed func(), err error) {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
@@ -95,7 +99,7 @@ func (is *issue) combine(base string, by *User, method MergeMethod) ([]string, e
 	return []string{sha}, err
 }
 
-// merged closes a pull request that commits brought onto a base.
+// merged closes a pull request whose commits are on a base.
 func (is *issue) merged(base string, made []string, by *User, method MergeMethod) {
 	pr := is.pull
 	pr.baseSHA, pr.mergeCommit, pr.mergedBy, pr.mergedAt = base, made[len(made)-1], by, now()
@@ -107,8 +111,8 @@ func (is *issue) merged(base string, made []string, by *User, method MergeMethod
 	is.repo.server.notify()
 }
 
-// rebase makes the commits of head that base has not anew on base, oldest first. A file that both changed is a
-// conflict.
+// rebase recreates on base the commits of head that base lacks, oldest first. A file that
+// both changed is a conflict.
 func (d gitDir) rebase(base, head string, by signature) ([]string, error) {
 	commits := d.revList(base+".."+head, maxCompared)
 	var made []string
@@ -123,7 +127,7 @@ func (d gitDir) rebase(base, head string, by signature) ([]string, error) {
 		}
 		files := map[string]File{}
 		for _, change := range changes {
-			was, _ := d.file(info.Parents[0], change.Path) // none is as good as empty
+			was, _ := d.file(info.Parents[0], change.Path) // a missing file counts as empty
 			is, _ := d.file(base, change.Path)
 			if was != is {
 				return nil, fmt.Errorf("rebasing %.7s: conflict in %s", sha, change.Path)

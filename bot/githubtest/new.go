@@ -1,6 +1,6 @@
 package githubtest
 
-// TB is what New needs of a *testing.T.
+// TB is the part of *testing.T that New needs.
 type TB interface {
 	Helper()
 	Cleanup(func())
@@ -9,8 +9,8 @@ type TB interface {
 	TempDir() string
 }
 
-// New starts a Server for one test. When the test ends the server is closed, and every violation of GitHub's API
-// description by then, an unknown route included, fails the test.
+// New starts a Server for one test. When the test ends, it closes the server, and every
+// violation of GitHub's API description, including unknown routes, fails the test.
 func New(t TB, cfg Config) *Server {
 	t.Helper()
 	if cfg.Dir == "" {

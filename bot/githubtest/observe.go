@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// Request is one request that the REST API got.
+// Request is one request to the REST API.
 type Request struct {
 	Method string
 	Route  string // as GitHub's description writes it: /repos/{owner}/{repo}
-	Path   string // as it was asked
+	Path   string // as requested
 	Status int    // of the answer; 0 if the client got none
 	At     time.Time
 }
 
-// ViolationKind says who broke the API's description.
+// ViolationKind says who violated the API's description.
 type ViolationKind string
 
 // The kinds of violation.
 const (
-	BadRequest   ViolationKind = "request"  // the client sent what GitHub's description excludes
-	BadResponse  ViolationKind = "response" // this stand-in answered what GitHub's description excludes
-	UnknownRoute ViolationKind = "route"    // the client asked for what the stand-in does not serve
+	BadRequest   ViolationKind = "request"  // the client's request violates GitHub's description
+	BadResponse  ViolationKind = "response" // the stand-in's answer violates GitHub's description
+	UnknownRoute ViolationKind = "route"    // the stand-in does not serve the request
 )
 
-// Violation is a breach of GitHub's own API description.
+// Violation is a violation of GitHub's own API description.
 type Violation struct {
 	Kind   ViolationKind
 	Method string
@@ -38,14 +38,14 @@ func (v Violation) String() string {
 	return string(v.Kind) + ": " + v.Method + " " + v.Path + ": " + v.Reason
 }
 
-// Violations returns all breaches of the API's description so far.
+// Violations returns all violations so far.
 func (s *Server) Violations() []Violation {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.violations)
 }
 
-// ForgetViolations empties the list: for tests that provoke one on purpose.
+// ForgetViolations empties the list, for tests that provoke a violation on purpose.
 func (s *Server) ForgetViolations() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Server) Requests() []Request {
 	return slices.Clone(s.requests)
 }
 
-// violate records a breach. The caller holds s.mu.
+// violate records a violation. The caller holds s.mu.
 func (s *Server) violate(v Violation) {
 	s.violations = append(s.violations, v)
 	s.log.Error("violation of GitHub's API description", "kind", v.Kind, "method", v.Method, "path", v.Path, "reason", v.Reason)
@@ -88,11 +88,12 @@ type Fault struct {
 	Method     string        // empty: any
 	Route      string        // as GitHub's description writes it; empty: any
 	Times      int           // how many requests; default 1
-	RetryAfter time.Duration // of SecondaryRateLimit; default a minute; negative: the answer does not say
+	RetryAfter time.Duration // of SecondaryRateLimit; default a minute; negative: not in the answer
 	Status     int           // of SecondaryRateLimit: 403, the default, or 429; GitHub uses both
 }
 
-// Inject adds a fault. Faults that match the same request take effect one after the other, in the order of injection.
+// Inject adds a fault. Faults for the same request take effect one after the other, in the
+// order of injection.
 func (s *Server) Inject(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,23 +109,25 @@ func (s *Server) Inject(f Fault) {
 	s.faults = append(s.faults, &f)
 }
 
-// LimitFor refuses every request with a status, 403 or 429, for a time, as GitHub does after too many writes: each
-// answer says in Retry-After how much of it is left.
+// LimitFor refuses every request for a time with a status, 403 or 429, as GitHub does after
+// too many writes. Each answer has the remaining time in Retry-After.
 func (s *Server) LimitFor(d time.Duration, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limitedUntil, s.limitStatus = time.Now().Add(d), status
 }
 
-// SetOutage makes the REST API and git answer 503 to everything, until it is switched off. In the meantime webhooks
-// are not sent, as if GitHub's whole back end were down; what people do then is never delivered.
+// SetOutage makes the REST API and git answer 503 to everything, until it is switched off.
+// Meanwhile no webhooks are sent, as if GitHub's whole back end were down; what people do
+// then is never delivered.
 func (s *Server) SetOutage(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.outage = on
 }
 
-// takeFault returns the fault that a request meets; its kind is "" if it meets none. The caller holds s.mu.
+// takeFault returns the fault that affects a request; its kind is "" if there is none. The
+// caller holds s.mu.
 func (s *Server) takeFault(method, route string) Fault {
 	if s.outage {
 		return Fault{Kind: outage}
@@ -145,17 +148,17 @@ func (s *Server) takeFault(method, route string) Fault {
 	return Fault{}
 }
 
-// outage is the fault that every request meets during an outage.
+// outage is the fault of every request during an outage.
 const outage FaultKind = "outage"
 
-// quota is what somebody has used of the rate limit.
+// quota is how much of a rate limit is used.
 type quota struct {
 	used  int
 	reset time.Time
 }
 
-// spend counts a request against the rate limit of who and writes the headers that show it. It reports false when
-// nothing is left. The caller holds s.mu.
+// spend counts a request against the rate limit of who and writes the headers that show it.
+// It returns false if nothing is left. The caller holds s.mu.
 func (s *Server) spend(who string, header http.Header) bool {
 	q := s.quotas[who]
 	if q == nil || time.Now().After(q.reset) {

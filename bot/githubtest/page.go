@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// maxPage is the largest page that GitHub gives, defaultPage the one it gives unasked.
+// maxPage is GitHub's largest page, defaultPage its default.
 const maxPage, defaultPage = 100, 30
 
-// pageSize returns how many items the client wants at once.
+// pageSize returns the number of items per page that the client wants.
 func (c *call) pageSize() int {
 	n, err := strconv.Atoi(c.query("per_page"))
 	if err != nil || n < 1 {
@@ -20,7 +20,8 @@ func (c *call) pageSize() int {
 	return min(n, maxPage)
 }
 
-// page cuts the page that the client asks for out of all, renders it, and links to its neighbours as GitHub does.
+// page returns the requested page of all, rendered, with links to its neighbours like
+// GitHub's.
 func page[T any](c *call, all []T, render func(T) any) (items []any, header http.Header) {
 	size := c.pageSize()
 	number, err := strconv.Atoi(c.query("page"))
@@ -51,14 +52,14 @@ func page[T any](c *call, all []T, render func(T) any) (items []any, header http
 	return items, http.Header{"Link": {strings.Join(links, ", ")}}
 }
 
-// link is one entry of a Link header: the request's own address with other values.
+// link is one entry of a Link header: the request's address with other values.
 func (c *call) link(rel string, values url.Values) string {
 	query := c.request.URL.Query()
 	maps.Copy(query, values)
 	return "<" + c.url + c.request.URL.EscapedPath() + "?" + query.Encode() + `>; rel="` + rel + `"`
 }
 
-// listReply answers with a page of all.
+// listReply answers with the requested page of all.
 func listReply[T any](c *call, all []T, render func(T) any) (reply, error) {
 	items, header := page(c, all, render)
 	return reply{body: items, header: header}, nil

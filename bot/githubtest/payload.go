@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// sendPush sends Apps a branch's new head. The caller holds s.mu.
+// sendPush sends a branch's new head to Apps. The caller holds s.mu.
 func (s *Server) sendPush(r *Repository, m move) {
 	commits := []any{}
 	revisions := m.after
@@ -26,7 +26,8 @@ func (s *Server) sendPush(r *Repository, m move) {
 	}})
 }
 
-// pushedRepositoryJSON is the repository as push events write it: times in Unix seconds, an owner with name and email.
+// pushedRepositoryJSON is the repository in push events: times in Unix seconds, and the
+// owner with name and email.
 func (s *Server) pushedRepositoryJSON(r *Repository) map[string]any {
 	return merged(s.repositoryJSON(r), map[string]any{
 		"created_at": r.createdAt.Unix(), "pushed_at": r.pushedAt.Unix(), "stargazers": 0, "master_branch": r.defaultBranch,
@@ -35,7 +36,7 @@ func (s *Server) pushedRepositoryJSON(r *Repository) map[string]any {
 	})
 }
 
-// pushedCommitJSON is a commit as push events write it.
+// pushedCommitJSON is a commit in push events.
 func (s *Server) pushedCommitJSON(r *Repository, sha string) map[string]any {
 	info, err := r.git.commit(sha)
 	if err != nil {
@@ -66,7 +67,7 @@ func (s *Server) pushedSignature(sig signature) map[string]any {
 	return object
 }
 
-// sendPullRequest sends Apps a pull request. The caller holds s.mu.
+// sendPullRequest sends a pull request to Apps. The caller holds s.mu.
 func (s *Server) sendPullRequest(is *issue, by *User, action string, more map[string]any) {
 	s.broadcast(event{name: "pull_request", action: action, repo: is.repo, needs: "pull_requests", payload: merged(map[string]any{
 		"action": action, "number": is.number, "pull_request": s.fullPullJSON(is), "repository": s.repositoryJSON(is.repo),
@@ -74,7 +75,7 @@ func (s *Server) sendPullRequest(is *issue, by *User, action string, more map[st
 	}, more)})
 }
 
-// sendComment sends Apps a comment. The caller holds s.mu.
+// sendComment sends a comment to Apps. The caller holds s.mu.
 func (s *Server) sendComment(comment *Comment, by *User, action string, more map[string]any) {
 	repo := comment.is.repo
 	s.broadcast(event{name: "issue_comment", action: action, repo: repo, needs: "issues", payload: merged(map[string]any{
@@ -83,8 +84,8 @@ func (s *Server) sendComment(comment *Comment, by *User, action string, more map
 	}, more)})
 }
 
-// sendInstallation sends an App the event that it was installed or removed, subscribed or not.
-// The caller holds s.mu.
+// sendInstallation sends the event that an App was installed or removed, whether it is
+// subscribed or not. The caller holds s.mu.
 func (s *Server) sendInstallation(in *Installation, action string) {
 	repos := []any{}
 	for _, r := range in.repositories {
@@ -114,7 +115,7 @@ func (a *App) Ping() {
 	})
 }
 
-// organizationJSON is an organization as webhooks write it.
+// organizationJSON is an organization in webhooks.
 func (s *Server) organizationJSON(u *User) map[string]any {
 	api := s.APIURL() + "/orgs/" + u.Login
 	return map[string]any{

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// issue is an issue, or what a pull request has in common with one.
+// issue is an issue, or the part of a pull request that it shares with one.
 type issue struct {
 	repo        *Repository
 	id          int64
@@ -22,13 +22,13 @@ type issue struct {
 	pull        *pull     // nil: a plain issue
 }
 
-// pull is what makes an issue a pull request.
+// pull is what a pull request has beyond an issue.
 type pull struct {
 	id               int64
 	head, base       string // branches
 	headSHA, baseSHA string
 	mergeCommit      string
-	rebased          []string // commits that a rebase made of its own, oldest first
+	rebased          []string // commits that a rebase recreated, oldest first
 	mergedBy         *User
 	mergedAt         time.Time
 }
@@ -166,7 +166,7 @@ func getPull(c *call) (reply, error) {
 	return reply{body: c.fullPullJSON(is)}, nil
 }
 
-// listPullsOfCommit finds the pull requests that brought, or would bring, a commit.
+// listPullsOfCommit finds the pull requests that brought a commit, or would bring it.
 func listPullsOfCommit(c *call) (reply, error) {
 	sha, ok := c.repo.git.resolve(c.params["commit_sha"])
 	if !ok {

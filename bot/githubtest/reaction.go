@@ -17,7 +17,8 @@ func listReactions(c *call) (reply, error) {
 	return listReply(c, list, func(r Reaction) any { return c.reactionJSON(r) })
 }
 
-// createReaction answers 201 for a new reaction and 200 for one that the App's bot gave before.
+// createReaction answers 201 for a new reaction, and 200 for one that the App's bot has
+// given before.
 func createReaction(c *call) (reply, error) {
 	comment, err := c.pathComment()
 	if err != nil {

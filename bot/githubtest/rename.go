@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// Rename gives the repository another name. The old one leads to it until another repository takes it.
+// Rename renames the repository. The old name leads to it until another repository takes
+// it.
 func (r *Repository) Rename(name string) error {
 	s := r.server
 	s.mu.Lock()
@@ -24,11 +25,12 @@ func (r *Repository) Rename(name string) error {
 	return nil
 }
 
-// numbered is a path by a repository's number. GitHub serves it, but does not describe it.
+// numbered is a path by a repository's number. GitHub serves such paths, but does not
+// describe them.
 var numbered = regexp.MustCompile(`^/repositories/(\d+)(/.*)?$`)
 
-// redirect is GitHub's answer under the old name of a repository: its address by number. GitHub answers
-// requests that write with a 307; nothing in this project sends one under an old name.
+// redirect is GitHub's answer under a repository's old name: its address by number. GitHub
+// answers writes with a 307; nothing in this project writes under an old name.
 func (c *call) redirect(repo *Repository) error {
 	prefix := strings.TrimPrefix(c.APIURL(), c.url)
 	parts := strings.SplitN(strings.TrimPrefix(c.request.URL.EscapedPath(), prefix), "/", 5) // "", repos, owner, name, rest
@@ -44,7 +46,7 @@ func (c *call) redirect(repo *Repository) error {
 	return e
 }
 
-// byNumber is a path with the repository's name in place of its number.
+// byNumber replaces the repository's number in a path by its name.
 func (s *Server) byNumber(path string) string {
 	match := numbered.FindStringSubmatch(path)
 	if match == nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// stamp writes a time as the REST API does; the zero time is null.
+// stamp formats a time as the REST API does; the zero time is null.
 func stamp(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -17,12 +17,12 @@ func stamp(t time.Time) any {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// nodeID is an opaque id as GraphQL uses it.
+// nodeID is an opaque id like GraphQL's.
 func nodeID(kind string, id any) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, "%s:%v", kind, id))
 }
 
-// merged returns a copy of base with more laid over it.
+// merged returns a copy of base, overwritten by more.
 func merged(base, more map[string]any) map[string]any {
 	all := maps.Clone(base)
 	maps.Copy(all, more)
@@ -51,7 +51,8 @@ func (s *Server) userJSON(u *User) map[string]any {
 	}
 }
 
-// orNull turns a nil object into a null that is not a typed one, which encodes the same but compares differently.
+// orNull turns a nil object into an untyped null: it encodes the same, but compares
+// differently.
 func orNull(object map[string]any) any {
 	if object == nil {
 		return nil
@@ -160,7 +161,7 @@ func (s *Server) tokenJSON(g *grant) map[string]any {
 	return object
 }
 
-// association is how a user relates to the repository, as shown beside what they write.
+// association is a user's relation to the repository, as shown beside what they write.
 func (r *Repository) association(u *User) string {
 	switch {
 	case u == r.owner:

@@ -49,7 +49,7 @@ func (s *Server) sideJSON(repo *Repository, branch, sha string) map[string]any {
 	}
 }
 
-// fullPullJSON is the schema pull-request: with what costs GitHub, and us, a look into git.
+// fullPullJSON is the schema pull-request, with the fields that need git.
 func (s *Server) fullPullJSON(is *issue) map[string]any {
 	pr, git := is.pull, is.repo.git
 	additions, deletions := 0, 0
@@ -67,7 +67,7 @@ func (s *Server) fullPullJSON(is *issue) map[string]any {
 	})
 }
 
-// issueJSON is an issue, or a pull request seen as one, as webhooks about comments carry it.
+// issueJSON is an issue, or a pull request as an issue, in webhooks about comments.
 func (s *Server) issueJSON(is *issue) map[string]any {
 	repo := is.repo
 	self := fmt.Sprintf("%s/issues/%d", s.repoAPI(repo), is.number)

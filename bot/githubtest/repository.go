@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// File is a file to be committed.
+// File is a file to commit.
 type File struct {
 	Content    string
 	Executable bool
 	Removed    bool // delete the file instead
 }
 
-// Text makes files of paths and contents.
+// Text makes files from paths and contents.
 func Text(contents map[string]string) map[string]File {
 	files := make(map[string]File, len(contents))
 	for path, content := range contents {
@@ -53,15 +53,15 @@ func Directory(dir string) (map[string]File, error) {
 	return files, err
 }
 
-// RepositoryConfig is what a new repository looks like.
+// RepositoryConfig describes a new repository.
 type RepositoryConfig struct {
 	Files         map[string]File // of the first commit; at least one
 	Private       bool
 	DefaultBranch string // default "main"
 }
 
-// Repository is a repository with its pull requests, comments and deployments. Its commits are in a real git
-// repository on disk.
+// Repository is a repository with its pull requests, comments and deployments. Its commits
+// are in a real git repository on disk.
 type Repository struct {
 	ID int64
 
@@ -79,8 +79,8 @@ type Repository struct {
 	pushedAt      time.Time
 }
 
-// AddRepository makes a repository and its first commit. The owner of "owner/name" is made, a person, if it does not
-// exist.
+// AddRepository makes a repository with its first commit. If the owner in "owner/name" does
+// not exist, it makes a person.
 func (s *Server) AddRepository(fullName string, cfg RepositoryConfig) (*Repository, error) {
 	ownerLogin, name, ok := strings.Cut(fullName, "/")
 	if !ok || len(cfg.Files) == 0 {
@@ -112,7 +112,7 @@ func (s *Server) AddRepository(fullName string, cfg RepositoryConfig) (*Reposito
 	return repo, err
 }
 
-// Repository returns the repository owner/name, nil if there is none.
+// Repository returns the repository owner/name; nil if it does not exist.
 func (s *Server) Repository(fullName string) *Repository {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,7 +125,7 @@ func (r *Repository) FullName() string { return r.owner.Login + "/" + r.name }
 // Owner is the account that the repository belongs to.
 func (r *Repository) Owner() *User { return r.owner }
 
-// GitDir is the path of the bare git repository. Whoever writes to it directly calls Pushed afterwards.
+// GitDir is the path of the bare git repository. After writing to it directly, call Pushed.
 func (r *Repository) GitDir() string { return string(r.git) }
 
 // WebURL is the address of the repository's page.
@@ -142,7 +142,7 @@ func (r *Repository) SetRole(user *User, role string) error {
 	return nil
 }
 
-// role is what a user may do. Everybody may read a public repository.
+// role is the role of a user. Everybody may read a public repository.
 func (r *Repository) role(user *User) string {
 	if role, ok := r.access[user]; ok {
 		return role
@@ -156,15 +156,15 @@ func (r *Repository) role(user *User) string {
 // mayWrite reports whether a user may push and merge.
 func (r *Repository) mayWrite(user *User) bool { return suffices(roles[r.role(user)], true) }
 
-// Commit is a commit to be made.
+// Commit describes a commit to make.
 type Commit struct {
 	Branch  string // default: the default branch. A new one starts at the default branch's head.
 	Message string
-	Files   map[string]File // laid over those of the parent
-	Author  *User           // also who pushes; default: the repository's owner
+	Files   map[string]File // written over those of the parent
+	Author  *User           // also the pusher; default: the repository's owner
 }
 
-// CommitFiles commits to a branch and pushes, and returns the commit's id.
+// CommitFiles commits to a branch, pushes, and returns the commit's id.
 func (r *Repository) CommitFiles(commit Commit) (string, error) {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
@@ -202,7 +202,7 @@ func (r *Repository) commit(commit Commit) (string, error) {
 	return after, r.moveBranch(move{branch: commit.Branch, before: before, after: after, by: commit.Author})
 }
 
-// move is a branch that gets another head.
+// move is a change of a branch's head.
 type move struct {
 	branch, before, after string // commits; before is empty for a new branch
 	by                    *User
@@ -243,8 +243,8 @@ func (r *Repository) ForcePush(branch, sha string, by *User) error {
 	return r.moveBranch(move{branch: branch, before: before, after: after, by: by})
 }
 
-// Pushed informs the server about a branch that was moved in GitDir directly, as by a real git push. before is empty for a
-// new branch.
+// Pushed tells the server that a branch was moved in GitDir directly, as by a real git
+// push. before is empty for a new branch.
 func (r *Repository) Pushed(branch, before string, by *User) error {
 	r.server.mu.Lock()
 	defer r.server.mu.Unlock()
@@ -265,8 +265,8 @@ func (r *Repository) Head(branch string) (string, error) {
 	return sha, nil
 }
 
-// File returns a file at a branch, tag or commit, as programs read it that GitHub has given access to the repository.
-// If there is no such file or commit, the error is a [fs.ErrNotExist].
+// File returns a file at a branch, tag or commit, as programs with access to the repository
+// read it. If the file or commit does not exist, the error is a [fs.ErrNotExist].
 func (r *Repository) File(ref, path string) ([]byte, error) {
 	sha, ok := r.git.resolve(ref)
 	if !ok {

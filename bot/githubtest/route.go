@@ -24,10 +24,11 @@ import (
 //go:embed description/rest.json.gz
 var restDescription []byte
 
-// description is GitHub's own description of the operations served, loaded once in a process: it takes a while.
+// description is GitHub's own description of the served operations. Loading it takes a
+// while, so a process does it once.
 var description = sync.OnceValues(func() (*openapi.Description, error) { return openapi.Load(restDescription) })
 
-// credential says what a route wants to see in the Authorization header.
+// credential is what a route expects in the Authorization header.
 type credential int
 
 const (
@@ -40,23 +41,24 @@ const (
 type route struct {
 	method, path string // as GitHub's description writes them
 	auth         credential
-	needs        []permission // one of these is enough; none: every token will do
+	needs        []permission // one of these is enough; if empty, any token
 	serve        func(*call) (reply, error)
 }
 
-// permission is what an App must have been granted.
+// permission is a permission that an App must have.
 type permission struct {
 	name  string // as in the App's settings: contents, deployments, issues, pull_requests
 	write bool   // else to read
 }
 
-// call is one request on its way to an answer. Its server's lock is held until the answer is made.
+// call is one request on its way to an answer. It holds its server's lock until the answer
+// is complete.
 type call struct {
 	*Server
 	request *http.Request
 	params  map[string]string
 	body    []byte
-	app     *App        // who asks, by JWT or token
+	app     *App        // the caller, by JWT or token
 	grant   *grant      // its token
 	repo    *Repository // of the path
 
@@ -71,7 +73,7 @@ type reply struct {
 	raw    string
 }
 
-// apiError is a refusal as GitHub words it.
+// apiError is a refusal in GitHub's words.
 type apiError struct {
 	status  int
 	message string
@@ -92,7 +94,7 @@ func invalid(resource, field, message string) *apiError {
 	}}
 }
 
-// endpoint is a route that can be found by a request's path, with its place in GitHub's description.
+// endpoint is a route with its pattern and its operation in GitHub's description.
 type endpoint struct {
 	route
 	pattern   *regexp.Regexp
@@ -122,15 +124,17 @@ var (
 	lastOfMany = regexp.MustCompile(`\{(path|ref|branch|basehead)\}$`)
 )
 
-// pathPattern makes a path of the description into an expression with a named group for each parameter. A path
-// without braces matches itself: none has another character that means something in an expression.
+// pathPattern turns a path of the description into an expression with a named group for
+// each parameter. A path without braces matches itself: none contains other characters with
+// a meaning in expressions.
 func pathPattern(path string) *regexp.Regexp {
 	expression := lastOfMany.ReplaceAllString(path, `(?P<$1>.*)`)
 	return regexp.MustCompile("^" + pathParameter.ReplaceAllString(expression, `(?P<$1>[^/]+)`) + "$")
 }
 
-// find returns the route of a request and the parameters of its path. net/http's own ServeMux cannot hold these
-// routes: it sees a conflict between /issues/comments/{comment_id} and /issues/{issue_number}/comments.
+// find returns the route of a request and the parameters of its path. net/http's own
+// ServeMux cannot have these routes: for it, /issues/comments/{comment_id} and
+// /issues/{issue_number}/comments conflict.
 func (s *Server) find(method, escapedPath string) (endpoint, map[string]string, bool) {
 	for _, e := range s.api {
 		match := e.pattern.FindStringSubmatch(escapedPath)
@@ -150,7 +154,8 @@ func (s *Server) find(method, escapedPath string) (endpoint, map[string]string, 
 	return endpoint{}, nil, false
 }
 
-// serveRoute leads one request through faults, authentication, checks and the route itself.
+// serveRoute passes one request through faults, authentication, checks and the route
+// itself.
 func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, e endpoint, params map[string]string) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 25<<20))
 	if err != nil {
@@ -158,7 +163,7 @@ func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, e endpoint, 
 		return
 	}
 	if string(bytes.TrimSpace(body)) == "null" {
-		body = nil // ghinstallation sends null for "no options", and GitHub takes it for no body
+		body = nil // ghinstallation sends null for "no options", and GitHub treats it as no body
 	}
 	c := &call{Server: s, request: r, body: body, params: params}
 	s.mu.Lock()
@@ -187,7 +192,7 @@ func (s *Server) serveRoute(w http.ResponseWriter, r *http.Request, e endpoint, 
 	writeReply(w, out)
 }
 
-// hang waits until the client gives up or the server is closed, and breaks the connection.
+// hang waits until the client gives up or the server closes, and breaks the connection.
 func (s *Server) hang(r *http.Request) {
 	select {
 	case <-r.Context().Done():
@@ -196,7 +201,8 @@ func (s *Server) hang(r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// answer runs the route and checks both sides. The answer is complete: encoded, with all headers.
+// answer runs the route and checks request and answer. The answer is complete: encoded,
+// with all headers.
 func (c *call) answer(rt route, operation *openapi.Operation) reply {
 	x := openapi.Exchange{Request: c.request, RequestBody: c.body, Params: c.params}
 	header := http.Header{}
@@ -227,7 +233,7 @@ func (c *call) answer(rt route, operation *openapi.Operation) reply {
 	return out
 }
 
-// run is the straight way of a request: who, how often, what, may they, do it.
+// run authenticates, limits, checks and authorizes a request, and executes it.
 func (c *call) run(rt route, operation *openapi.Operation, x openapi.Exchange, header http.Header) (reply, error) {
 	if err := c.authenticate(rt.auth); err != nil {
 		return reply{}, err
@@ -281,7 +287,7 @@ func errorReply(e *apiError) reply {
 	return reply{status: e.status, body: body, header: e.header}
 }
 
-// secondaryLimits is where GitHub describes them.
+// secondaryLimits is where GitHub describes secondary rate limits.
 const secondaryLimits = "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits"
 
 func faultReply(fault Fault) reply {
@@ -315,7 +321,8 @@ func writeQuota(header http.Header, limit int, q quota) {
 	header.Set("X-RateLimit-Resource", "core")
 }
 
-// decode reads the request's body, which the description has already accepted. No body leaves into as it is.
+// decode reads the request's body, which the description has already accepted. Without a
+// body, into stays unchanged.
 func (c *call) decode(into any) error {
 	if len(bytes.TrimSpace(c.body)) == 0 {
 		return nil
@@ -326,7 +333,8 @@ func (c *call) decode(into any) error {
 	return nil
 }
 
-// number returns a numeric parameter of the path. The description has checked that it is one.
+// number returns a numeric parameter of the path. The description has checked that it is a
+// number.
 func (c *call) number(name string) int64 {
 	n, _ := strconv.ParseInt(c.params[name], 10, 64)
 	return n

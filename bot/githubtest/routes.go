@@ -2,8 +2,8 @@ package githubtest
 
 import "net/http"
 
-// routes is the REST API that the stand-in serves, with the permissions from GitHub's own list of what GitHub Apps
-// need (github/docs, server-to-server-permissions.json). The first that matches serves.
+// routes is the served REST API, with the permissions from GitHub's own list of what GitHub
+// Apps need (github/docs, server-to-server-permissions.json). The first match serves.
 func routes() []route {
 	const repo = "/repos/{owner}/{repo}"
 	const comment = repo + "/issues/comments/{comment_id}"
@@ -60,9 +60,9 @@ func routes() []route {
 	}
 }
 
-// undescribed are refusals that GitHub answers with and its description leaves out.
+// undescribed are answers of GitHub that its description lacks.
 var undescribed = map[string][]int{
-	// "No commit found for SHA: …", as the commit itself answers, whose description has it: seen on api.github.com on
-	// 2026-08-18.
+	// "No commit found for SHA: …", as for the commit itself, whose description has it:
+	// seen on api.github.com on 2026-08-18.
 	"GET /repos/{owner}/{repo}/commits/{commit_sha}/pulls": {http.StatusUnprocessableEntity},
 }

@@ -19,20 +19,25 @@ import (
 type Config struct {
 	// Listener to serve on. Default: the loopback address, any port.
 	Listener net.Listener
-	// URL under which clients reach the server, without a final slash. Default: http:// and the listener's address.
+	// URL is the address for clients, without a final slash. Default: http:// and the
+	// listener's address.
 	URL string
-	// Dir holds the git repositories, as owner/name.git. What an earlier server left there under the same names is
-	// replaced: its pull requests and deployments are gone with it. Default: a temporary directory that Close removes.
+	// Dir has the git repositories, as owner/name.git. It replaces those of an earlier
+	// server; their pull requests and deployments are gone. Default: a temporary directory
+	// that Close removes.
 	Dir string
-	// Enterprise serves the API as GitHub Enterprise Server does, under /api/v3, instead of at the root.
+	// Enterprise serves the API under /api/v3, like GitHub Enterprise Server, and not at
+	// the root.
 	Enterprise bool
-	// RateLimit is how many requests an installation or App may make in an hour. Default 5000, GitHub's own.
+	// RateLimit is the number of requests per hour for an installation or App. Default
+	// 5000, like GitHub.
 	RateLimit int
-	// Log receives what a test's author wants to see: unknown routes, violations, failed deliveries. Default: nothing.
+	// Log receives what a test's author should see: unknown routes, violations, failed
+	// deliveries. Default: nothing.
 	Log *slog.Logger
 }
 
-// Server is a GitHub: one process-wide world of users, repositories and Apps. All methods may be called concurrently.
+// Server is a GitHub: users, repositories and Apps. All methods may be called concurrently.
 type Server struct {
 	cfg      Config
 	url      string
@@ -45,17 +50,17 @@ type Server struct {
 	stopOnce sync.Once
 	sending  sync.WaitGroup // deliveries in progress
 
-	mu        sync.Mutex // guards everything below, and all that hangs from it
+	mu        sync.Mutex // guards everything below, and everything reachable from it
 	changed   chan struct{}
 	lastID    int64
-	keys      int                    // that Apps were given
+	keys      int                    // number of keys given to Apps
 	users     map[string]*User       // by login in lower case
 	repos     map[string]*Repository // by owner/name in lower case
-	renamed   map[string]*Repository // by a name that it had, and no other has since
+	renamed   map[string]*Repository // by a former name that no other repository has taken
 	apps      []*App
 	grants    map[string]*grant   // by token
 	downloads map[string]download // by one-time token
-	quotas    map[string]*quota   // by who asks
+	quotas    map[string]*quota   // by caller
 	faults    []*Fault
 	outage    bool
 
@@ -66,7 +71,7 @@ type Server struct {
 	violations []Violation
 }
 
-// NewServer starts a GitHub with nobody in it. Close it after use.
+// NewServer starts an empty GitHub. Close it after use.
 func NewServer(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, stopped: make(chan struct{}), changed: make(chan struct{}), lastID: 1000,
@@ -90,7 +95,7 @@ func NewServer(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// prepare makes directory, listener and routes.
+// prepare makes the directory, the listener and the routes.
 func (s *Server) prepare() error {
 	api, err := apiRoutes()
 	if err != nil {
@@ -116,7 +121,7 @@ func (s *Server) prepare() error {
 	return nil
 }
 
-// Close ends deliveries and requests in progress and removes a temporary directory.
+// Close ends running deliveries and requests, and removes a temporary directory.
 func (s *Server) Close() error {
 	s.stopOnce.Do(func() {
 		s.mu.Lock() // no delivery starts after this, so that Wait below sees all
@@ -131,10 +136,12 @@ func (s *Server) Close() error {
 	return err
 }
 
-// URL is the address of the web pages; on an Enterprise server it is also what clients are configured with.
+// URL is the address of the web pages. Clients of an Enterprise server are configured with
+// it.
 func (s *Server) URL() string { return s.url }
 
-// APIURL is the address of the REST API, without a final slash: what ghinstallation calls BaseURL.
+// APIURL is the address of the REST API, without a final slash, which ghinstallation calls
+// BaseURL.
 func (s *Server) APIURL() string {
 	if s.cfg.Enterprise {
 		return s.url + "/api/v3"
@@ -158,7 +165,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.unknownRoute(w, r)
 }
 
-// unknownRoute answers what the stand-in does not serve, loudly: a client that meets it has outgrown the stand-in.
+// unknownRoute answers unknown requests loudly: a client that sends one has outgrown the
+// stand-in.
 func (s *Server) unknownRoute(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,14 +191,14 @@ func (s *Server) nextID() int64 {
 	return s.lastID
 }
 
-// notify wakes everybody who waits for the state to change. The caller holds s.mu.
+// notify wakes everybody who waits for a change. The caller holds s.mu.
 func (s *Server) notify() {
 	close(s.changed)
 	s.changed = make(chan struct{})
 }
 
-// Wait returns when check reports true; it calls check again after every change. With it a test
-// awaits what the program under test does to GitHub. The error is ctx's.
+// Wait returns when check returns true; it calls check again after every change. A test
+// uses it to await what the program under test does on GitHub. The error is ctx's.
 func (s *Server) Wait(ctx context.Context, check func() bool) error {
 	for {
 		s.mu.Lock()

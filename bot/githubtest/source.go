@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// userOf finds the account behind a signature, by its address.
+// userOf finds the account of a signature, by its address.
 func (s *Server) userOf(sig signature) *User {
 	for _, user := range s.users {
 		if user.Email == sig.Email {
@@ -57,7 +57,7 @@ func signatureJSON(sig signature) map[string]any {
 	return map[string]any{"name": sig.Name, "email": sig.Email, "date": stamp(sig.At)}
 }
 
-// filesJSON lists what differs from commit a to commit b.
+// filesJSON lists the differences from commit a to commit b.
 func (c *call) filesJSON(a, b string) ([]any, error) {
 	changes, err := c.repo.git.changes(a, b)
 	if err != nil {
@@ -169,7 +169,8 @@ func compareCommits(c *call) (reply, error) {
 	}, header: header}, nil
 }
 
-// comparedCommits lists the commits of a comparison, oldest first: the page that was asked for, or the newest.
+// comparedCommits lists the commits of a comparison, oldest first: the requested page, or
+// the newest.
 func (c *call) comparedCommits(revisions string) ([]any, http.Header, error) {
 	limit, paged := maxCompared, c.query("page") != "" || c.query("per_page") != ""
 	if paged {
@@ -198,7 +199,7 @@ func (c *call) comparedCommits(revisions string) ([]any, http.Header, error) {
 // ownRef drops the owner from owner:branch, if it is the repository's own.
 func (c *call) ownRef(name string) string { return strings.TrimPrefix(name, c.repo.owner.Login+":") }
 
-// relation says how head stands to base.
+// relation says how head relates to base.
 func relation(ahead, behind int) string {
 	switch {
 	case ahead == 0 && behind == 0:
@@ -274,7 +275,8 @@ func (c *call) entryJSON(entry treeEntry, ref string) map[string]any {
 	}
 }
 
-// lines60 breaks base64 into lines of 60 characters, as GitHub does: a client has to cope with it.
+// lines60 breaks base64 into lines of 60 characters, as GitHub does. Clients have to handle
+// that.
 func lines60(s string) string {
 	var b strings.Builder
 	for chunk := range slices.Chunk([]byte(s), 60) {
@@ -284,7 +286,7 @@ func lines60(s string) string {
 	return b.String()
 }
 
-// download is what a one-time token of a tarball is good for.
+// download is what a one-time token downloads.
 type download struct {
 	repo    *Repository
 	sha     string
@@ -310,7 +312,7 @@ func getTarball(c *call) (reply, error) {
 	return reply{status: http.StatusFound, header: http.Header{"Location": {to}}}, nil
 }
 
-// serveDownload sends the tarball that a token was given out for. The token is not good for another one.
+// serveDownload sends the tarball of a token. The token works once.
 func (s *Server) serveDownload(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	s.mu.Lock()
@@ -334,7 +336,7 @@ func (s *Server) serveDownload(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(zipper, archive) // the client may be gone
 }
 
-// ReadTarball returns the files of a tar.gz by name, for tests that look at what was fetched.
+// ReadTarball returns the files of a tar.gz by name, for tests.
 func ReadTarball(r io.Reader) (map[string]string, error) {
 	unzipper, err := gzip.NewReader(r)
 	if err != nil {

@@ -48,7 +48,7 @@ func (s *Server) addUser(login, kind string) *User {
 // user finds an account. The caller holds s.mu.
 func (s *Server) user(login string) *User { return s.users[strings.ToLower(login)] }
 
-// sign is the user's signature under a commit made now.
+// sign is the user's signature of a commit made now.
 func (u *User) sign() signature { return signature{Name: u.Name, Email: u.Email, At: now()} }
 
 func getUser(c *call) (reply, error) {
@@ -63,7 +63,7 @@ func getUser(c *call) (reply, error) {
 	})}, nil
 }
 
-// roles are a repository's roles, each with what the API reports as "permission" for it.
+// roles are a repository's roles, each with the "permission" that the API reports for it.
 var roles = map[string]string{
 	"none": "none", "read": "read", "triage": "read", "write": "write", "maintain": "write", "admin": "admin",
 }

@@ -15,11 +15,13 @@ import (
 //go:embed pages
 var pages embed.FS
 
-// pageTemplates is what people see. It escapes everything: a comment is shown as it was written, not as Markdown.
+// pageTemplates are the web pages. They escape everything: a comment appears as written,
+// not as Markdown.
 var pageTemplates = template.Must(template.ParseFS(pages, "pages/*.html"))
 
-// webRoutes are all routes outside the REST API: downloads, git, pages for people, and the sandbox's forms. The forms do
-// not exist at GitHub: they let a person in the sandbox do, as any user, what needs a login and a browser at GitHub.
+// webRoutes are all routes outside the REST API: downloads, git, pages, and the sandbox's
+// forms. The forms do not exist at GitHub. In the sandbox they let a person act as any
+// user, which at GitHub needs a login and a browser.
 func (s *Server) webRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_codeload/{owner}/{repo}/legacy.tar.gz/{sha}", s.serveDownload)
@@ -40,7 +42,7 @@ func (s *Server) webRoutes() *http.ServeMux {
 	return mux
 }
 
-// view is what a page shows. Times are written out: pages have no logic.
+// view is the data of a page. Its times are formatted: pages have no logic.
 type view struct {
 	Title, Repo string
 	Pulls       []pullView
@@ -76,7 +78,7 @@ type deploymentView struct {
 
 type statusView struct{ At, State, Description, URL, Log string }
 
-// page serves one of the templates for the repository, and the pull request, that the path names.
+// page serves a template for the repository and the pull request in the path.
 func (s *Server) page(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -102,7 +104,8 @@ func (s *Server) page(name string) http.HandlerFunc {
 	}
 }
 
-// view gathers what a page shows; false if there is no such pull request or commit. The caller holds s.mu.
+// view collects the data of a page; false if the pull request or commit does not exist. The
+// caller holds s.mu.
 func (s *Server) view(repo *Repository, name string, r *http.Request) (view, bool) {
 	shown := view{Title: repo.FullName(), Repo: repo.FullName()}
 	for _, is := range repo.pulls(func(*issue) bool { return true }) {
@@ -131,7 +134,7 @@ func (s *Server) view(repo *Repository, name string, r *http.Request) (view, boo
 	return shown, true
 }
 
-// people are the logins of all persons, in order.
+// people are the logins of all persons, sorted.
 func (s *Server) people() []string {
 	var logins []string
 	for _, user := range s.users {
@@ -154,7 +157,7 @@ func (is *issue) view() pullView {
 	}
 }
 
-// commitView is a commit with the files that it changes against its first parent.
+// commitView is a commit with its changes against its first parent.
 func (r *Repository) commitView(ref string) (commitView, error) {
 	sha, ok := r.git.resolve(ref)
 	if !ok {
@@ -191,7 +194,7 @@ func commentViews(comments []*Comment) []commentView {
 	return list
 }
 
-// deploymentViews are the deployments that match, newest first.
+// deploymentViews are the matching deployments, newest first.
 func (r *Repository) deploymentViews(match func(*Deployment) bool) []deploymentView {
 	var list []deploymentView
 	for _, d := range slices.Backward(r.deployments) {
@@ -220,7 +223,8 @@ type submitted struct {
 	body string
 }
 
-// form does what a form asks for and returns to the pull request's page. The answer to a refusal is its reason.
+// form executes a form and returns to the pull request's page. A refusal answers with its
+// reason.
 func (s *Server) form(do func(submitted) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()

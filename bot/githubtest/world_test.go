@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-github/v60/github"
 )
 
-// everything is what Turnout's own App asks for.
+// everything is the permissions that Turnout's own App asks for.
 var everything = map[string]string{
 	"contents": "read", "deployments": "write", "issues": "write", "pull_requests": "write",
 }
@@ -26,14 +26,14 @@ type world struct {
 	installation          *Installation
 	repo                  *Repository
 	owner, writer, reader *User
-	hooks                 chan hook      // what the App's webhook got
+	hooks                 chan hook      // the webhooks that the App received
 	client                *github.Client // of the installation
 	asApp                 *github.Client // by JWT
 	transport             *ghinstallation.Transport
-	answer                chan int // statuses with which the webhook answers; 200 when empty
+	answer                chan int // the webhook's next answers; 200 when empty
 }
 
-// hook is one webhook as it arrived.
+// hook is one received webhook.
 type hook struct {
 	header http.Header
 	body   []byte
@@ -61,7 +61,7 @@ func newWorld(t *testing.T, cfg Config) *world {
 	return w
 }
 
-// connect makes the real clients, for the real protocol.
+// connect makes real clients, which speak the real protocol.
 func (w *world) connect(t *testing.T) {
 	t.Helper()
 	transport := &http.Transport{}
@@ -95,7 +95,7 @@ func (w *world) receive(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// await returns the first delivered event of a kind.
+// await returns the first finished delivery of an event.
 func (w *world) await(t *testing.T, event, action string) Delivery {
 	t.Helper()
 	return w.awaitMatch(t, func(d Delivery) bool { return d.Event == event && d.Action == action })

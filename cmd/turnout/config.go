@@ -55,7 +55,7 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.githubURL, "github-url", "https://github.com", "address of GitHub, or of a GitHub Enterprise Server")
 	f.Int64Var(&c.githubAppID, "github-app-id", 0, "id of the GitHub App (required)")
 	f.StringVar(&c.privateKeyFile, "github-private-key-file", "", "file with the App's private key, PEM (required)")
-	f.StringVar(&c.webhookSecretFile, "webhook-secret-file", "", "file with the webhook secrets, one a line; each is accepted (required)")
+	f.StringVar(&c.webhookSecretFile, "webhook-secret-file", "", "file with the webhook secrets, one per line; each is accepted (required)")
 	f.StringSliceVar(&c.trustedBots, "trusted-bots", nil, "numeric ids of bots whose comments may be commands")
 	f.StringSliceVar(&c.trustedApps, "trusted-apps", nil, "numeric ids of GitHub Apps through which people may command")
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: in-cluster, then kubectl's own rules")

@@ -160,7 +160,7 @@ func asVersion(v v1alpha1.Version) versionJSON {
 	return versionJSON{Version: v.Short(), Color: string(v.Color), Image: v.Image, Commit: v.Commit, Release: v.Release}
 }
 
-// printStates shows many applications, one a line; namespaced, if of several namespaces.
+// printStates shows many applications, one per line; namespaced, if of several namespaces.
 func printStates(out io.Writer, all []stateJSON, namespaced bool) error {
 	header := []string{"APPLICATION", "LIVE", "COLOUR", "PHASE", "ACTIVE", "WAITING", "LOCKED BY"}
 	if namespaced {

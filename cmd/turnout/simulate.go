@@ -187,7 +187,7 @@ func (s *simulated) deliver(ctx context.Context, out io.Writer, event string, pa
 	return nil
 }
 
-// readSecrets returns the webhook secrets of a file, one a line.
+// readSecrets returns the webhook secrets of a file, one per line.
 func readSecrets(file string) ([]string, error) {
 	if file == "" {
 		return nil, errors.New("--webhook-secret-file (TURNOUT_WEBHOOK_SECRET_FILE) is required: a file with one secret a line")
@@ -203,7 +203,7 @@ func readSecrets(file string) ([]string, error) {
 		}
 	}
 	if len(secrets) == 0 {
-		return nil, fmt.Errorf("--webhook-secret-file (%s): %s holds no secret: write one a line", variable("webhook-secret-file"), file)
+		return nil, fmt.Errorf("--webhook-secret-file (%s): %s holds no secret: write one per line", variable("webhook-secret-file"), file)
 	}
 	return secrets, nil
 }

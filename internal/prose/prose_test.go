@@ -186,7 +186,7 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 		"cloudbuild.yaml:7: steps[0].secretEnv: no such secret; declare it in availableSecrets",
 		"annotate namespace shop turnout.dev/repositories=acme/my-python-app",
 		"Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nModuleNotFoundError: No module named 'flask'",
-		"secret is empty: it holds no secret: write one a line",
+		"secret is empty: it holds no secret: write one per line",
 		`KeyError: 'password'`, `failed to pull image "nginx:1.25@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`,
 		"dial tcp 10.0.0.1:5432: connect: connection refused", "basic authentication is not supported", "bearer authentication failed",
 		"builder@acme-prod: 12:30:45",

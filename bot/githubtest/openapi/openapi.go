@@ -1,12 +1,16 @@
-// Package openapi checks HTTP requests and responses against an OpenAPI description, one operation at a time.
+// Package openapi checks HTTP requests and responses against an OpenAPI description, one
+// operation at a time. [Load] reads a description, [Description.Operation] finds an
+// operation, and [Operation.CheckRequest] and [Operation.CheckResponse] check an
+// [Exchange].
 //
-// It is what tells a stand-in for a remote API from a guess at it: a test server built on it can neither accept a
-// request nor give an answer that the real API's own description excludes.
+// A test server that uses it can neither accept a request nor give an answer that the real
+// API's own description excludes. So it is more than a guess at the API.
 //
 // # Decisions
 //
-// The caller names the operation, instead of a router that finds it: the server has a table of routes anyway, and a
-// route that the description lacks is then an error at start rather than at the first request.
+// The caller names the operation; there is no router that finds it. The server has a table
+// of routes anyway, and a route that the description lacks is then an error at start, not
+// at the first request.
 package openapi
 
 import (
@@ -26,7 +30,8 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Description is an API description, loaded and with its references resolved. It is safe for concurrent use.
+// Description is an API description with its references resolved. It is safe for concurrent
+// use.
 type Description struct {
 	doc *openapi3.T
 }
@@ -48,7 +53,8 @@ func Load(gzipped []byte) (*Description, error) {
 	return &Description{doc: doc}, nil
 }
 
-// Operation finds the operation of a method and a path as the description writes it ("/repos/{owner}/{repo}").
+// Operation finds the operation of a method and a path, as the description writes it
+// ("/repos/{owner}/{repo}").
 func (d *Description) Operation(method, path string) (*Operation, error) {
 	item := d.doc.Paths.Value(path)
 	if item == nil || item.GetOperation(method) == nil {
@@ -66,7 +72,7 @@ type Operation struct {
 
 // Exchange is a request, and its answer if there is one yet.
 type Exchange struct {
-	Request     *http.Request     // its body is not read
+	Request     *http.Request     // its body is never read
 	RequestBody []byte            // the body of the request
 	Params      map[string]string // the path's parameters, unescaped
 
@@ -75,8 +81,9 @@ type Exchange struct {
 	Body   []byte      // of the answer
 }
 
-// CheckRequest says in what the request differs from the description: parameters of path and query (one that the
-// description lacks is an error: an API would silently ignore it), and the body.
+// CheckRequest says how the request differs from the description: parameters of path and
+// query, and the body. An unknown query parameter is an error, since an API would silently
+// ignore it.
 func (o *Operation) CheckRequest(ctx context.Context, x Exchange) error {
 	for _, name := range slices.Sorted(maps.Keys(x.Request.URL.Query())) {
 		if !o.hasQuery(name) {
@@ -86,8 +93,9 @@ func (o *Operation) CheckRequest(ctx context.Context, x Exchange) error {
 	return brief(openapi3filter.ValidateRequest(ctx, o.input(x)))
 }
 
-// CheckResponse says in what the answer differs from the description. A status that the description of the operation
-// lacks is an error, except those that any operation may answer: 401, 403, 404, 429 and from 500 up.
+// CheckResponse says how the answer differs from the description. A status that the
+// operation's description lacks is an error, except those that any operation may answer:
+// 401, 403, 404, 429 and 500 and above.
 func (o *Operation) CheckResponse(ctx context.Context, x Exchange) error {
 	if o.route.Operation.Responses.Status(x.Status) == nil {
 		if everywhere(x.Status) {
@@ -96,7 +104,7 @@ func (o *Operation) CheckResponse(ctx context.Context, x Exchange) error {
 		return fmt.Errorf("%s %s has no answer of status %d", o.route.Method, o.route.Path, x.Status)
 	}
 	if len(x.Body) > 0 && !strings.Contains(x.Header.Get("Content-Type"), "json") {
-		return nil // text and files as they are: there is nothing to check in them
+		return nil // text and files: nothing to check
 	}
 	return brief(openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: o.input(x),
@@ -134,7 +142,8 @@ func everywhere(status int) bool {
 	return status >= http.StatusInternalServerError
 }
 
-// brief keeps of a schema error where it is and what is wrong; the whole message repeats the schema, pages long.
+// brief keeps where a schema error is and what is wrong; the whole message repeats pages of
+// schema.
 func brief(err error) error {
 	if err == nil {
 		return nil
