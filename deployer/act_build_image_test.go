@@ -33,8 +33,8 @@ type shelf struct {
 
 	mu     sync.Mutex
 	spoilt []int         // the next answers about images, instead of its own
-	asked  int           // about images
-	held   chan struct{} // answers about images come once it is closed
+	asked  int           // for images
+	held   chan struct{} // until it is closed, images get no answer
 }
 
 func newShelf(t *testing.T) *shelf {
@@ -75,8 +75,7 @@ func (s *shelf) next(r *http.Request) (status int, held chan struct{}) {
 	return status, s.held
 }
 
-// hold keeps questions about images from being answered until the returned function is
-// called.
+// hold delays answers for images until the returned function is called.
 func (s *shelf) hold() (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +104,7 @@ func (s *shelf) push(t *testing.T, name string) string {
 	return digest
 }
 
-// file is a build's file whose kaniko pushes under names on the shelf.
+// file is a build file whose kaniko step pushes these names to the shelf.
 func (s *shelf) file(names ...string) string {
 	var args []string
 	for _, name := range names {
@@ -114,7 +113,7 @@ func (s *shelf) file(names ...string) string {
 	return "steps:\n- name: gcr.io/kaniko-project/executor:latest\n  args: [" + strings.Join(args, ", ") + "]\n"
 }
 
-// googleRegistry is gcr.io; it notes who signs in.
+// googleRegistry is gcr.io; it records who signs in.
 type googleRegistry struct {
 	trusted *http.Transport
 	proxy   *url.URL
@@ -123,8 +122,8 @@ type googleRegistry struct {
 	signedIn []string
 }
 
-// newGoogleRegistry has one image, and is reached through a proxy, as the name of its
-// host is Google's.
+// newGoogleRegistry has one image. It is reached through a proxy, since its host name is
+// Google's.
 func newGoogleRegistry(t *testing.T, reference string) *googleRegistry {
 	t.Helper()
 	server, err := registry.TLS("gcr.io")
@@ -166,7 +165,7 @@ func (g *googleRegistry) use(d *Deployer) {
 	d.Proxy, d.registryTLS = g.proxy, g.trusted.TLSClientConfig
 }
 
-// tunnelTo is a proxy that connects everybody with one address.
+// tunnelTo is a proxy that connects every request to one address.
 func tunnelTo(address string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect {
@@ -306,7 +305,7 @@ func TestImageOfAnotherBuildIsNotTaken(t *testing.T) {
 	}
 }
 
-// What is mistyped would show only when the build is over.
+// A mistyped name would otherwise show only after the build.
 func TestImageThatNoStepNamesIsAFindingBeforeTheBuild(t *testing.T) {
 	t.Parallel()
 	s := newShelf(t)
@@ -349,13 +348,13 @@ func TestProcessThatEndsBeforeTheRegistryAnswersLosesNothing(t *testing.T) {
 	rel := w.submit("a")
 	w.until("the registry was asked", func() bool { return s.looks() > 0 }, func() string { return "" })
 	stop()
-	w.source.write("a", "steps: []\n") // what was planned counts
+	w.source.write("a", "steps: []\n") // the planned file counts
 	s.spoil()
 	w.run(asTest, quick("second"))
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
 
-// Looks go on beside a registry that does not answer, and it is asked once.
+// Looks continue while a registry does not answer, and the registry is asked once.
 func TestRegistryIsAskedBesideTheLooks(t *testing.T) {
 	t.Parallel()
 	w, s := newWorld(t), newShelf(t)
@@ -392,7 +391,7 @@ func TestRollbackWaitsForNoRegistry(t *testing.T) {
 	w.awaitBack()
 }
 
-// With Turnout's own account a registry would show a namespace what others keep there.
+// With Turnout's own account, a registry would show a namespace what others keep there.
 func TestRegistryOfGoogleIsAskedAsTheAccountThatTheNamespaceNames(t *testing.T) {
 	t.Parallel()
 	const account = "shop@acme-prod.iam.gserviceaccount.com"
@@ -454,8 +453,7 @@ func TestRegistryThatMayNotBeAskedIsSaid(t *testing.T) {
 	}
 }
 
-// TestRegistryOfAProjectThatIsNotGrantedIsNotAsked: with Turnout's credentials, a
-// namespace's owner could look into others' registries.
+// With Turnout's credentials, a namespace's owner could look into others' registries.
 func TestRegistryOfAProjectThatIsNotGrantedIsNotAsked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.Build.Image = "gcr.io/others/secret:$COMMIT_SHA" })

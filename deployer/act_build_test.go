@@ -21,8 +21,8 @@ import (
 // byTrigger is an application that builds by the trigger deploy-main.
 func byTrigger(bg *v1alpha1.BlueGreen) { bg.Spec.Build.Trigger = "deploy-main" }
 
-// keepTrigger makes a trigger in the project; without a change, a manual one of
-// the repository that builds cloudbuild.yaml.
+// keepTrigger creates a trigger in the project: by default a manual one for the repository that
+// builds cloudbuild.yaml.
 func (w *world) keepTrigger(change ...func(*cloudbuildpb.BuildTrigger)) *cloudbuildpb.BuildTrigger {
 	w.t.Helper()
 	pb := &cloudbuildpb.BuildTrigger{
@@ -38,7 +38,7 @@ func (w *world) keepTrigger(change ...func(*cloudbuildpb.BuildTrigger)) *cloudbu
 	return made
 }
 
-// onPush makes a trigger run by itself at every push to main.
+// onPush makes a trigger run on every push to main.
 func onPush(pb *cloudbuildpb.BuildTrigger) {
 	pb.SourceToBuild = nil
 	pb.Github = &cloudbuildpb.GitHubEventsConfig{Owner: "acme", Name: "my-python-app", Event: &cloudbuildpb.GitHubEventsConfig_Push{
@@ -63,7 +63,7 @@ const kubectlFile = `steps:
 images: ['gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA']
 `
 
-// writeAt writes the build's file at a revision that is no commit.
+// writeAt writes the build file at a revision that is no commit.
 func (h *history) writeAt(revision, config string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,7 +76,7 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, byTrigger)
 	trigger := w.keepTrigger()
-	// The Go API lacks that field; a trigger's build has it all the same.
+	// The Go API lacks that field, but a trigger's build has it.
 	w.source.write("a", strings.Replace(plainFile, "\nimages:", "\n- name: python\n  entrypoint: make\n  args: [deploy]\nimages:", 1)+
 		"options: {pubsubTopic: projects/p/topics/builds}\n")
 	w.run()
@@ -103,9 +103,8 @@ func TestReleaseThroughATrigger(t *testing.T) {
 	}
 }
 
-// planning is a repository that looks, when a build's file is asked for, how far the
-// release of its commit is on record: should reading the file end the process, nothing
-// more is known of it than that.
+// planning is a repository that checks, when a build file is read, how far the release of its
+// commit is recorded. If reading the file crashes the process, the record is all that remains.
 type planning struct {
 	*history
 	w        *world
@@ -155,7 +154,7 @@ func TestReleaseIsOnRecordAsBuildingBeforeItsBuildIsPlanned(t *testing.T) {
 	})
 }
 
-// expect checks that these commits' builds were planned, each after it was on record.
+// expect checks that these commits' builds were planned, each after its release was recorded.
 func (p *planning) expect(t *testing.T, letters ...string) {
 	t.Helper()
 	want := map[string]v1alpha1.Step{}
@@ -294,8 +293,8 @@ func TestOtherTriggersThatChangeTheClusterAreNamed(t *testing.T) {
 	}
 }
 
-// losing makes Cloud Build lose the first builds, as it says with
-// INTERNAL_ERROR; spoil is called before each loss.
+// losing makes Cloud Build lose the first builds, with INTERNAL_ERROR; spoil is called before
+// each loss.
 func (w *world) losing(builds int32, spoil func()) {
 	var seen atomic.Int32
 	w.build = func(ctx context.Context, b *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
@@ -307,7 +306,7 @@ func (w *world) losing(builds int32, spoil func()) {
 	}
 }
 
-// again shortens the pause before a lost build is made anew.
+// again shortens the pause before a lost build is repeated.
 func again(d *Deployer) { d.BuildRetry = 50 * time.Millisecond }
 
 func TestBuildThatCloudBuildLostIsMadeAnew(t *testing.T) {
@@ -344,13 +343,13 @@ func TestBuildThatIsLostAgainAndAgainEndsInError(t *testing.T) {
 	w.expectSizes(1, 1)
 }
 
-// starts are how a build is begun: the call, and the application that makes it.
+// starts are the ways to start a build: the API call, and the application that makes it.
 var starts = map[string]func(*v1alpha1.BlueGreen){"CreateBuild": func(*v1alpha1.BlueGreen) {}, "RunBuildTrigger": byTrigger}
 
 func TestBeginningABuildMayFailAndTheProcessMayEndThere(t *testing.T) {
 	t.Parallel()
 	for method, change := range starts {
-		for _, lost := range []int32{0, 1} { // the first build, or the one in place of a lost one
+		for _, lost := range []int32{0, 1} { // the first build, or the replacement of a lost one
 			for _, performed := range []bool{false, true} {
 				for _, crash := range []bool{false, true} {
 					t.Run(fmt.Sprintf("%s, lost %d, performed %v, crash %v", method, lost, performed, crash), func(t *testing.T) {
@@ -440,8 +439,7 @@ func TestWaitInTheQueueIsTold(t *testing.T) {
 	}
 }
 
-// TestCommitThatDoesNotExistIsSaidSo: any hash can be asked for by hand, and it is
-// neither a missing file nor a rewritten history.
+// A person may request any hash. It is neither a missing file nor a rewritten history.
 func TestCommitThatDoesNotExistIsSaidSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -460,7 +458,7 @@ func TestCommitThatDoesNotExistIsSaidSo(t *testing.T) {
 	w.expectLive(v1alpha1.Green)
 }
 
-// TestPushedCommitThatIsNotKnownYetIsWaitedFor, since GitHub told of it.
+// GitHub announced the commit, so it will appear.
 func TestPushedCommitThatIsNotKnownYetIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -475,8 +473,8 @@ func TestPushedCommitThatIsNotKnownYetIsWaitedFor(t *testing.T) {
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
 
-// TestBuildFoundLateIsLinkedAtItsStep: the release was cancelled before the
-// build's id was known, and is being discarded when it is.
+// The release was cancelled before the build's ID was known, and is being discarded when it
+// becomes known.
 func TestBuildFoundLateIsLinkedAtItsStep(t *testing.T) {
 	t.Parallel()
 	rel := &v1alpha1.Release{}

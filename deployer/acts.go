@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// common are the values that several acts have.
+// common are the values that several acts share.
 type common struct {
 	recorder
 	access     googleAccess
@@ -34,8 +34,8 @@ type common struct {
 	metrics    metricsAccess
 }
 
-// acts are the acts of the tracks' steps, see [track.Row], each with no more of the world
-// than it needs.
+// acts are the acts of the tracks' steps, see [track.Row]. Each has only the clients that it
+// needs.
 func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 	routes, workloads := d.Routes, d.Workloads
 	return map[v1alpha1.Step]act{
@@ -70,7 +70,7 @@ func (d *Deployer) acts(p common) map[v1alpha1.Step]act {
 	}
 }
 
-// common makes what several acts have.
+// common builds what several acts share.
 func (d *Deployer) common() common {
 	address := publicAddress{pods: d.Pods, userAgent: d.UserAgent, allow: d.AllowAddresses, proxy: d.Proxy, observer: d.Observer}
 	p := common{
@@ -102,10 +102,10 @@ func (d *Deployer) common() common {
 	return p
 }
 
-// registry is how registries are asked for the digest of an image.
+// registry is the client that asks registries for an image's digest.
 func (d *Deployer) registry() *registry.Client {
 	c := &registry.Client{Dial: publicnet.Dialer(d.AllowAddresses), UserAgent: d.UserAgent, TLS: d.registryTLS}
-	if d.Proxy != nil { // whoever runs the proxy decides what it may reach
+	if d.Proxy != nil { // the proxy's operator decides what it may reach
 		c.Proxy, c.Dial = http.ProxyURL(d.Proxy), new(net.Dialer).DialContext
 	}
 	return c

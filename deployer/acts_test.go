@@ -44,10 +44,10 @@ func TestEveryStepHasItsAct(t *testing.T) {
 	}
 }
 
-// trackLine is one that names a track's steps, in a comment or on a page.
+// trackLine is a line that names a track's steps, in a comment or on a page.
 var trackLine = regexp.MustCompile(`(?m)^[/ \t]*(deploy|undo|rollback): +([a-z ]+[a-z])`)
 
-// What people read of the tracks, wherever they do, is what the tables have.
+// Every description of the tracks agrees with the tables.
 func TestTracksAreDocumentedAsTheyAre(t *testing.T) {
 	t.Parallel()
 	steps := map[string][]v1alpha1.Step{
@@ -82,13 +82,13 @@ func TestTracksAreDocumentedAsTheyAre(t *testing.T) {
 	}
 }
 
-// An act can be read, changed and taken out by itself: what two of them need has a file
-// of its own. Only acts.go knows them.
+// An act can be read, changed and removed by itself: what two acts need has a file of its own.
+// Only acts.go knows the acts.
 func TestNothingReachesIntoAnActsFile(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")
 	check(t, err)
-	step := func(file string) string { // act_build_plan.go is of build
+	step := func(file string) string { // act_build_plan.go belongs to build
 		name, is := strings.CutPrefix(strings.TrimSuffix(file, ".go"), "act_")
 		if !is {
 			return ""
@@ -96,7 +96,7 @@ func TestNothingReachesIntoAnActsFile(t *testing.T) {
 		name, _, _ = strings.Cut(name, "_")
 		return name
 	}
-	of := map[string]string{} // the act of a name that its file declares
+	of := map[string]string{} // declared name → act
 	parsed := map[string]*ast.File{}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") || name == "acts.go" {

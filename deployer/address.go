@@ -18,21 +18,24 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// publicAddress is that of an application, and how it may be asked.
+// publicAddress is an application's public address, and how Turnout may reach it.
 type publicAddress struct {
-	pods      gate.Access // which pods name their version
+	pods      gate.Access // to ask pods for their version
 	userAgent string
 	allow     []netip.Prefix
 	proxy     *url.URL
 	observer  Observer
 }
 
-// whoAnswers asks the pods of both colours for their versions, and then the public address
-// which of them answers. It asks the pods each time, so it needs no memory.
+// whoAnswers asks the pods of both colours for their versions, and then the public address. It
+// asks the pods each time, so it needs no memory.
 func (p publicAddress) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, routes track.Routes, to, from track.Side) answers {
 	header := bg.Spec.Proof.VersionHeader
 	apart := func(format string, args ...any) answers {
-		return answers{reason: v1alpha1.ReasonNotToldApart, text: fmt.Sprintf("%s cannot tell: ", bg.Spec.URL) + fmt.Sprintf(format, args...)}
+		return answers{
+			reason: v1alpha1.ReasonNotToldApart,
+			text:   fmt.Sprintf("%s does not distinguish the versions: ", bg.Spec.URL) + fmt.Sprintf(format, args...),
+		}
 	}
 	theirs, err := p.named(ctx, bg, to)
 	if err != nil {
@@ -41,7 +44,7 @@ func (p publicAddress) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, r
 	if theirs == "" {
 		return apart("the pods of %s do not answer with the header %s (spec.proof.versionHeader)", to.Color, header)
 	}
-	if len(from.Ready()) > 0 { // else nobody answers there
+	if len(from.Ready()) > 0 { // otherwise nothing answers there
 		old, err := p.named(ctx, bg, from)
 		if err != nil {
 			return apart("no pod of %s could be asked for its version: %v", from.Color, err)
@@ -57,7 +60,7 @@ func (p publicAddress) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, r
 		case theirs:
 			seen++
 		case "":
-			return answers{reason: v1alpha1.ReasonNoAnswer, text: fmt.Sprintf("%s named no version when it was asked last: %s", bg.Spec.URL, a.Text)}
+			return answers{reason: v1alpha1.ReasonNoAnswer, text: fmt.Sprintf("the last answer of %s named no version: %s", bg.Spec.URL, a.Text)}
 		default:
 			return answers{
 				reason: v1alpha1.ReasonOldVersion,
@@ -66,12 +69,12 @@ func (p publicAddress) whoAnswers(ctx context.Context, bg *v1alpha1.BlueGreen, r
 		}
 	}
 	if seen < track.NewInARow {
-		return answers{reason: v1alpha1.ReasonNoAnswer, text: bg.Spec.URL + " did not answer in time when it was asked last"}
+		return answers{reason: v1alpha1.ReasonNoAnswer, text: bg.Spec.URL + " did not answer in time"}
 	}
 	return answers{there: true}
 }
 
-// named asks a pod of a colour for its version; "" if it names none.
+// named asks a colour's pod for its version; "" if it names none.
 func (p publicAddress) named(ctx context.Context, bg *v1alpha1.BlueGreen, side track.Side) (string, error) {
 	pods, spec := side.Ready(), bg.Spec.Proof
 	public, err := url.Parse(bg.Spec.URL)
@@ -86,12 +89,12 @@ func (p publicAddress) named(ctx context.Context, bg *v1alpha1.BlueGreen, side t
 	return proof.Version(version), err
 }
 
-// proofConfig says how to send requests to an application's public address.
+// proofConfig describes the requests to an application's public address.
 func (p publicAddress) proofConfig(bg *v1alpha1.BlueGreen, routes track.Routes) proof.Config {
 	c := proof.ConfigFor(bg.Spec.URL, bg.Spec.Proof)
 	c.UserAgent = p.userAgent
 	c.Dial = publicnet.Dialer(p.allow, routes.Addresses...)
-	if p.proxy != nil { // what that may ask is for whoever runs it to say
+	if p.proxy != nil { // its operator decides what it may reach
 		c.Proxy, c.Dial = http.ProxyURL(p.proxy), new(net.Dialer).DialContext
 	}
 	if p.observer != nil {

@@ -34,8 +34,8 @@ func refusedWith(t *testing.T, err error, part string) {
 	}
 }
 
-// TestAtAdmissionNobodySpeaksForAnybodyElse: turnout-release is the right to write
-// releases, not that to say who asked for them.
+// turnout-release grants the right to write releases, not the right to name somebody else as
+// their cause.
 func TestAtAdmissionNobodySpeaksForAnybodyElse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -45,7 +45,7 @@ func TestAtAdmissionNobodySpeaksForAnybodyElse(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change func(*v1alpha1.Release)
-		says   string // empty: it is let in
+		says   string // empty: admitted
 	}{
 		"their own name":         {func(*v1alpha1.Release) {}, ""},
 		"and for whom they say":  {cause(func(c *v1alpha1.Cause) { c.Claims = "octocat" }), ""},
@@ -124,7 +124,7 @@ func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 		"a comment's confirmation": {func(r *v1alpha1.Release) {
 			r.Spec.Confirmations = confirmedBy("ci", v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "ci"})
 		}, "spec.cause.kind"},
-		// What stands there already is Turnout's and no obstacle.
+		// An existing entry is Turnout's and no obstacle.
 		"their own confirmation": {func(r *v1alpha1.Release) { r.Spec.Confirmations = confirmedBy("ci", mine) }, ""},
 		"their own approval":     {func(r *v1alpha1.Release) { r.Spec.Approval = approvalBy("ci", mine) }, ""},
 		"their own cancel":       {func(r *v1alpha1.Release) { r.Spec.Cancel = cancelBy("ci", mine) }, ""},
@@ -143,8 +143,7 @@ func TestAtAdmissionAReleaseKeepsItsLabelsAndItsOwner(t *testing.T) {
 	}
 }
 
-// TestTurnoutsOwnRoleAttests: what config/ gives Turnout is enough to write every
-// cause, and to see that the policy is there.
+// Turnout's role in config/ may write every cause, and read the policy.
 func TestTurnoutsOwnRoleAttests(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -165,7 +164,7 @@ func TestTurnoutsOwnRoleAttests(t *testing.T) {
 	check(t, turnout.Status().Update(t.Context(), rel))
 }
 
-// attests reports whether somebody may attest releases of every namespace.
+// attests reports whether a user may attest releases in every namespace.
 func (w *world) attests(c client.Client) bool {
 	w.t.Helper()
 	r := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
@@ -175,8 +174,8 @@ func (w *world) attests(c client.Client) bool {
 	return r.Status.Allowed
 }
 
-// TestWhoMayDoEverythingInANamespaceIsNotTurnout, nor a cluster administrator: by no
-// resource under which the same object can be written.
+// Neither the owner of a namespace nor a cluster administrator is Turnout, by any resource that
+// writes the same object.
 func TestWhoMayDoEverythingInANamespaceIsNotTurnout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -251,7 +250,7 @@ func TestWhoMayDoEverythingInANamespaceIsNotTurnout(t *testing.T) {
 		"only Turnout writes it")
 }
 
-// TestNobodyButTurnoutWritesAStatus: by the roles that namespace owners get.
+// The roles for namespace owners do not allow it.
 func TestNobodyButTurnoutWritesAStatus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -282,7 +281,7 @@ func (w *world) bind(name, file string) {
 	for i, text := range strings.Split(string(data), "\n---\n") {
 		var role rbacv1.ClusterRole
 		check(w.t, yaml.Unmarshal([]byte(text), &role))
-		role.Labels = nil // nobody else gets it
+		role.Labels = nil // not aggregated for anybody else
 		role.Name = w.namespace + "-" + role.Name
 		w.create(&role)
 		w.create(&rbacv1.RoleBinding{
@@ -293,7 +292,7 @@ func (w *world) bind(name, file string) {
 	}
 }
 
-// TestGrantsAreNotForWhoeverMayWriteTheNamespace, whatever their name is.
+// The name of the user does not matter.
 func TestGrantsAreNotForWhoeverMayWriteTheNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -342,8 +341,8 @@ func TestGrantsAreNotForWhoeverMayWriteTheNamespace(t *testing.T) {
 	refusedWith(t, owner.Create(t.Context(), created, client.DryRunAll), says)
 }
 
-// TestCausesAreAttestedWhereThePolicyIsInForce, and claims where anybody could have
-// written them.
+// Causes are attested where the policy is in force, and claims where anybody could have written
+// them.
 func TestCausesAreAttestedWhereThePolicyIsInForce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)

@@ -6,7 +6,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// shellCommands are the commands that fix an error, if it knows any.
+// shellCommands returns the commands that fix an error, if it has any.
 func shellCommands(err error) []v1alpha1.ShellCommand {
 	var knows interface {
 		ShellCommands() []v1alpha1.ShellCommand
@@ -28,5 +28,5 @@ type notGranted struct{ v1alpha1.Advice }
 
 func (e *notGranted) Error() string { return e.Text }
 
-// ShellCommands are those that grant it.
+// ShellCommands returns the commands that grant it.
 func (e *notGranted) ShellCommands() []v1alpha1.ShellCommand { return e.Commands }

@@ -8,18 +8,17 @@ import (
 )
 
 const (
-	// ancestries is how many answers are kept: a few for every release that waits.
+	// ancestries is how many answers are kept: a few for every waiting release.
 	ancestries = 4096
-	// keepYes is how long a positive answer is kept. Commits never change; the time only
-	// bounds answers that nobody asks for any more.
+	// keepYes is how long a positive answer is kept. Commits never change; the time only drops
+	// answers that nobody needs any more.
 	keepYes = 24 * time.Hour
-	// keepNo is short: right after its push, a commit that the source does not know yet
-	// contains nothing.
+	// keepNo is short: right after a push, the source may not know the commit yet.
 	keepNo = time.Minute
 )
 
-// RememberAncestry returns a source that keeps answers about ancestry: while a release soaks,
-// the queue is looked at every few seconds, and GitHub counts requests.
+// RememberAncestry returns a source that caches answers about ancestry. While a release soaks,
+// the queue is ordered every few seconds, and GitHub limits requests.
 func RememberAncestry(s Source) Source {
 	return &remembering{Source: s, known: cache.NewLRUExpireCache(ancestries)}
 }
@@ -36,7 +35,7 @@ func (r *remembering) IsAncestor(ctx context.Context, repository, ancestor, desc
 		return true, nil
 	}
 	if other, ok := r.known.Get(ancestry{repository, descendant, ancestor}); ok && other == true {
-		return false, nil // of two commits only one can contain the other
+		return false, nil // only one of two commits can contain the other
 	}
 	key := ancestry{repository, ancestor, descendant}
 	if known, ok := r.known.Get(key); ok {

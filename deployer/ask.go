@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// rhythm is how often the public address is asked, and the URL map read, as long as
-// nothing says that a switch was taken up; 0: as often as askEvery says.
+// rhythm is how often Turnout asks the public address and reads the URL map while nothing shows
+// that a switch was taken up; 0 means [askEvery].
 type rhythm time.Duration
 
 // addressing asks the public address which version answers.
@@ -23,7 +23,7 @@ type addressing struct {
 	rhythm  rhythm
 }
 
-// every is how often is asked what nothing else tells.
+// every is the interval between questions while nothing else shows the switch.
 func (r rhythm) every(w *work, last *v1alpha1.SwitchRecord) time.Duration {
 	every := cmp.Or(time.Duration(r), askEvery)
 	if w.o.Now.Sub(track.RoutedSince(last)) > askOften {
@@ -32,24 +32,24 @@ func (r rhythm) every(w *work, last *v1alpha1.SwitchRecord) time.Duration {
 	return every
 }
 
-// ask returns what the public address last showed about the routes, and asks it again if that
-// is due. Answers count only from the time on when none can come from earlier routes.
+// ask returns what the public address last showed about the routes, and asks it again when due.
+// Answers count only from the time when none can come from earlier routes.
 func (q addressing) ask(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) answers {
 	spec := w.bg.Spec
 	switch {
 	case spec.URL == "":
-		return answers{reason: v1alpha1.ReasonNoAddress, text: "Set spec.url and spec.proof.versionHeader, and the public address is asked"}
+		return answers{reason: v1alpha1.ReasonNoAddress, text: "Set spec.url and spec.proof.versionHeader, and Turnout asks the public address"}
 	case spec.Proof.VersionHeader == "":
 		return answers{
 			reason: v1alpha1.ReasonNoVersionHeader,
-			text:   "Set spec.proof.versionHeader to a header in which the application names its version, and " + spec.URL + " is asked",
+			text:   "Set spec.proof.versionHeader to a header in which the application names its version, and Turnout asks " + spec.URL,
 		}
 	}
 	waits := answers{reason: v1alpha1.ReasonAsking, text: spec.URL + " is being asked"}
 	if at := answersFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
 		waits.text = spec.URL + " is asked from " + track.Clock(at) +
-			" on: until then front ends of the load balancer may be at the routes before"
+			": until then the load balancer's front ends may use the earlier routes"
 		return waits
 	}
 	key, bg := client.ObjectKeyFromObject(w.bg), w.bg.DeepCopy()

@@ -12,33 +12,33 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// answers are the latest ones.
+// answers are the latest answers to an inquiry.
 type answers struct {
-	there        bool // users are where they are sent, and not on the other colour
+	there        bool // users are where the routes send them, and not on the other colour
 	reason, text string
-	// silent: it showed nothing, and is asked again at growing intervals.
+	// silent: there was no usable answer; the next question follows at growing intervals.
 	silent bool
 }
 
-// asks are the inquiries about applications outside of a release's measurement, at most one
-// per application. They run in the background, and no look waits for them. The zero value is
-// ready to use.
+// asks are the inquiries about applications outside a release's measurement, at most one per
+// application. They run in the background, and no look waits for them. The zero value is ready to
+// use.
 type asks struct {
 	mu     sync.Mutex
 	of     map[client.ObjectKey]*asking
-	said   map[client.ObjectKey]string // the reason of a silence that was spoken of
+	said   map[client.ObjectKey]string // the reason of a silence that was logged
 	wg     sync.WaitGroup
 	closed bool
 }
 
-// asking is one of them.
+// asking is one inquiry.
 type asking struct {
-	about  string // the routes that it is about
+	about  string // its routes
 	at     time.Time
 	cancel context.CancelFunc
 	done   bool
-	told   *answers // by this one, or the one before; nil: nothing yet
-	silent int      // how often in a row it showed nothing
+	told   *answers // of this inquiry or the one before; nil: none yet
+	silent int      // consecutive questions without a usable answer
 }
 
 // due is when to ask again.
@@ -46,12 +46,12 @@ func (q *asking) due(every time.Duration) time.Time {
 	return q.at.Add(min(every<<min(q.silent, 10), max(every, longestSilence)))
 }
 
-// routesOf names the routes of a record.
+// routesOf identifies the routes of a record.
 func routesOf(s *v1alpha1.SwitchRecord) string {
 	return fmt.Sprint(s.UID, s.Kind, answersFrom(s))
 }
 
-// last returns the newest inquiry about some routes, or nil.
+// last returns the newest inquiry about these routes, or nil.
 func (a *asks) last(app client.ObjectKey, about string) *asking {
 	q := a.of[app]
 	if q == nil || q.about != about {
@@ -70,7 +70,7 @@ func (a *asks) next(app client.ObjectKey, about string, every time.Duration) tim
 	return time.Now().Add(every)
 }
 
-// leave forgets an application: it is gone.
+// leave forgets an application that is gone.
 func (a *asks) leave(app client.ObjectKey) {
 	a.forget(app)
 	a.mu.Lock()
@@ -101,24 +101,24 @@ func (a *asks) run(ctx context.Context) error {
 	return nil
 }
 
-// inquiry is what to ask.
+// inquiry describes a question.
 type inquiry struct {
 	app   client.ObjectKey
-	about string        // the routes that it is about
-	every time.Duration // not more often than that
+	about string        // its routes
+	every time.Duration // the minimum interval
 	ask   func(context.Context) answers
-	wake  func()        // is called when there is something new
-	say   func(answers) // is called once of a silence; may be nil
+	wake  func()        // called when there is something new
+	say   func(answers) // called once per silence; may be nil
 }
 
-// begin asks, unless an inquiry is running or has just ended, and returns the latest answers;
-// nil if there are none.
+// begin asks, unless an inquiry is running or has just ended. It returns the latest answers; nil
+// if there are none.
 func (a *asks) begin(i inquiry) *answers {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var told *answers
 	old := a.of[i.app]
-	if old != nil && (old.about == i.about || old.silent > 0) { // who was silent is so of other routes, too
+	if old != nil && (old.about == i.about || old.silent > 0) { // a silent source stays silent about new routes
 		if told = old.told; !old.done || time.Now().Before(old.due(i.every)) {
 			return told
 		}
@@ -140,7 +140,7 @@ func (a *asks) begin(i inquiry) *answers {
 		defer cancel()
 		news := i.ask(ctx)
 		if errors.Is(ctx.Err(), context.Canceled) {
-			return // nobody wants to know any more
+			return // nobody needs the answer any more
 		}
 		if a.hear(i, next, news) && i.say != nil {
 			i.say(news)
@@ -150,7 +150,7 @@ func (a *asks) begin(i inquiry) *answers {
 	return told
 }
 
-// hear records answers, and reports whether they are a silence that nobody was informed of yet.
+// hear records answers, and reports whether they are a silence that was not logged yet.
 func (a *asks) hear(i inquiry, q *asking, news answers) (fresh bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -178,11 +178,11 @@ func answersFrom(last *v1alpha1.SwitchRecord) time.Time {
 }
 
 const (
-	// askEvery is how often the public address is asked which version answers, as long as
-	// nothing else shows it; after an hour, a quarter as often.
+	// askEvery is how often to ask the public address which version answers while nothing else
+	// shows it; after an hour, a quarter as often.
 	askEvery = 15 * time.Second
 	askOften = time.Hour
-	// askLimit bounds one asking: the pods, and a few requests.
+	// askLimit bounds one inquiry: the pods, and a few requests.
 	askLimit = 20 * time.Second
 	// longestSilence is the longest interval for an address that shows nothing.
 	longestSilence = 10 * time.Minute

@@ -16,16 +16,16 @@ import (
 	"github.com/turnout-dev/turnout/config/policy"
 )
 
-// lookForPolicy is how long an answer about the admission policy is kept.
+// lookForPolicy is how long the result of looking for the admission policy is kept.
 const lookForPolicy = time.Minute
 
-// attesting finds out who vouches for the causes.
+// attesting determines who vouches for the causes.
 type attesting struct {
 	policy *attestation
 }
 
 // attest records whether admission checked a release's causes. A release from before the policy
-// is a claim, and so is one that outlives the policy: its approval may be later.
+// is only a claim. So is one that outlives the policy, since its approval may be later.
 func (t attesting) attest(ctx context.Context, a *attempt) {
 	st := &a.rel.Status
 	if st.Attestation == v1alpha1.CausesClaimed {
@@ -33,7 +33,7 @@ func (t attesting) attest(ctx context.Context, a *attempt) {
 	}
 	since, err := t.policy.inForce(ctx, a.o.Now)
 	if err != nil {
-		a.log.WarnContext(ctx, "not being able to look for the admission policy, causes are taken for claims", "error", err)
+		a.log.WarnContext(ctx, "the admission policy cannot be read; causes count as claims", "error", err)
 	}
 	first := st.Attestation == ""
 	st.Attestation = v1alpha1.CausesClaimed
@@ -42,18 +42,18 @@ func (t attesting) attest(ctx context.Context, a *attempt) {
 	}
 }
 
-// attestation knows since when the API server has checked who may write which cause.
+// attestation knows since when the API server checks who may write which cause.
 type attestation struct {
 	reader client.Reader
 	lag    time.Duration
 
 	mu    sync.Mutex
 	asked time.Time
-	since time.Time // zero: it does not
+	since time.Time // zero: not
 }
 
-// inForce is the time since which the admission policy is in force exactly as Turnout ships
-// it; zero if it is not.
+// inForce is the time since which the admission policy is in force exactly as shipped; zero if it
+// is not.
 func (p *attestation) inForce(ctx context.Context, now time.Time) (time.Time, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,8 +68,7 @@ func (p *attestation) inForce(ctx context.Context, now time.Time) (time.Time, er
 	return since, nil
 }
 
-// look reads the policy and its binding. If Turnout may not read them, they count as
-// missing.
+// look reads the policy and its binding. If Turnout may not read them, they count as missing.
 func (p *attestation) look(ctx context.Context) (time.Time, error) {
 	want, found := policy.Releases(), policy.Releases()
 	for _, o := range []client.Object{found.Policy, found.Binding} {

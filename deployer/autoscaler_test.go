@@ -15,7 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// autoscale gives a colour an autoscaler, of the colour's name.
+// autoscale creates a colour's autoscaler, with the colour's name.
 func (w *world) autoscale(c v1alpha1.Color, least, most int32) {
 	w.t.Helper()
 	h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta(string(c))}
@@ -26,7 +26,7 @@ func (w *world) autoscale(c v1alpha1.Color, least, most int32) {
 	w.create(h)
 }
 
-// minimum is an autoscaler's minimum, and its annotation if there is one.
+// minimum is an autoscaler's minimum, with its annotation if there is one.
 func (w *world) minimum(c v1alpha1.Color) string {
 	w.t.Helper()
 	h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta(string(c))}
@@ -47,7 +47,7 @@ func (w *world) expectMinimum(c v1alpha1.Color, want string) {
 	}
 }
 
-// configure changes fields of the application's spec, while it is being looked at.
+// configure changes fields of the application's spec while looks go on.
 func (w *world) configure(spec string) {
 	w.t.Helper()
 	bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app")}
@@ -65,8 +65,8 @@ func (w *world) resize(c v1alpha1.Color, replicas int32) {
 	w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}, fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
 }
 
-// idle scales a colour as its autoscaler does where nothing is asked of the pods:
-// to its minimum, unless it is disabled by a size of 0.
+// idle scales a colour as its autoscaler does without load: to its minimum, unless a size of 0
+// disables it.
 func (w *world) idle(c v1alpha1.Color) {
 	w.t.Helper()
 	h := &autoscalingv2.HorizontalPodAutoscaler{ObjectMeta: w.meta(string(c))}
@@ -97,7 +97,7 @@ func (w *world) expectNoFinding(rel *v1alpha1.Release, part string) {
 	}
 }
 
-// awaitLiveSize waits until turnout has seen how large the live colour is.
+// awaitLiveSize waits until Turnout has seen the live colour's size.
 func (w *world) awaitLiveSize(replicas int32) {
 	w.t.Helper()
 	w.until("turnout to see the live colour's size", func() bool { return w.application().Status.Live.Replicas == replicas },
@@ -179,7 +179,7 @@ func TestAutoscalerIsRestoredHoweverTheReleaseEnds(t *testing.T) {
 			w.await(rel, "soak", func(r *v1alpha1.Release) bool { return r.Status.Step == v1alpha1.StepSoak })
 			w.expectMinimum(v1alpha1.Green, "2 1 raised to 2")
 			w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
-			w.awaitMinimum(v1alpha1.Green, "2 1 raised to 2") // it is held
+			w.awaitMinimum(v1alpha1.Green, "2 1 raised to 2") // held
 			w.configure(`{"hold":"0s"}`)
 			w.awaitShrunk(v1alpha1.Green)
 		}, v1alpha1.ReleaseSuperseded},
@@ -233,7 +233,7 @@ func TestTargetIsStagedAtTheMaximumOfItsAutoscaler(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectSizes(3, 2)
-	w.expectOnPage(w.expectFinding(rel, "horizontalpodautoscaler green lets deployment my-python-app-green not grow above 2", "not at 3",
+	w.expectOnPage(w.expectFinding(rel, "horizontalpodautoscaler green keeps deployment my-python-app-green from growing above 2", "not at 3",
 		"spec.maxReplicas"))
 }
 
@@ -249,8 +249,8 @@ func TestTargetWithoutTheAutoscalerThatTheLiveColourHasIsTold(t *testing.T) {
 		"deployment my-python-app-green has none"))
 }
 
-// The colour that users left gets no requests, and its autoscaler would take away
-// what an instant rollback, or a restore, rests on.
+// The colour that users left gets no requests. Its autoscaler would take away what an instant
+// rollback, or a restore, needs.
 func TestAutoscalerOfTheHeldColourKeepsItsSizeForARollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -6,7 +6,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// beside is what goes on for applications beside the looks and between them.
+// beside is what runs for applications beside the looks and between them.
 type beside struct {
 	looks      *looks
 	calls      *calls
@@ -16,8 +16,7 @@ type beside struct {
 	dryRuns    *dryRuns
 }
 
-// hear takes in what a look has read: which releases there are, and what people have
-// asked for.
+// hear takes note of what a look has read: the releases, and people's commands.
 func (b beside) hear(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
 	app := client.ObjectKeyFromObject(bg)
 	b.looks.know(bg, releases)
@@ -25,7 +24,7 @@ func (b beside) hear(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
 	b.calls.hear(app, commandsOf(releases))
 }
 
-// leave ends everything that runs for an application between looks: it is gone, or left to a
+// leave ends everything that runs for an application between looks: it is gone, or belongs to a
 // newer version.
 func (b beside) leave(app client.ObjectKey) {
 	b.probers.end(app)
@@ -36,16 +35,16 @@ func (b beside) leave(app client.ObjectKey) {
 	b.dryRuns.forget(app)
 }
 
-// giveUp ends what only the holder of the claim does.
+// giveUp ends what only the claim's holder does.
 func (b beside) giveUp(bg *v1alpha1.BlueGreen) {
 	b.endMeasurement(bg)
 	b.calls.leave(client.ObjectKeyFromObject(bg))
 }
 
-// endMeasurement ends that of the last release.
+// endMeasurement ends the last release's measurement.
 func (b beside) endMeasurement(bg *v1alpha1.BlueGreen) { b.probers.end(client.ObjectKeyFromObject(bg)) }
 
-// unfinished are the UIDs of the releases that have not ended.
+// unfinished returns the UIDs of the unfinished releases.
 func unfinished(releases []v1alpha1.Release) map[string]bool {
 	uids := map[string]bool{}
 	for i := range releases {
@@ -56,7 +55,7 @@ func unfinished(releases []v1alpha1.Release) map[string]bool {
 	return uids
 }
 
-// commandsOf are people's commands in the releases.
+// commandsOf returns people's commands in the releases.
 func commandsOf(releases []v1alpha1.Release) map[string]bool {
 	all := map[string]bool{}
 	for i := range releases {

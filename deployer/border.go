@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// borders are the limits of what a release may ask for.
+// borders are the limits of what a release may request.
 type borders struct {
 	recorder
 	strays  client.Reader
@@ -20,9 +20,8 @@ type borders struct {
 	ending  ending
 }
 
-// border ends the releases that ask for what no release may ask for. Whoever may write releases
-// may write anything into one; Turnout trusts only what the BlueGreen's own spec and status
-// say, too.
+// border ends releases that request what no release may. Whoever may write releases may write
+// anything into one, so Turnout trusts only what the BlueGreen's own spec and status confirm.
 func (b borders) border(ctx context.Context, w *work) error {
 	if err := b.endStrays(ctx, w); err != nil {
 		return err
@@ -41,7 +40,7 @@ func (b borders) border(ctx context.Context, w *work) error {
 	return nil
 }
 
-// end ends a release that has not begun, and cleans up what it did.
+// end ends a release that has not begun, and cleans up after it.
 func (b borders) end(ctx context.Context, w *work, rel *v1alpha1.Release, f *fault) error {
 	a := w.attempt(rel)
 	b.ending.fail(a, f)
@@ -51,8 +50,8 @@ func (b borders) end(ctx context.Context, w *work, rel *v1alpha1.Release, f *fau
 	return b.driving.drive(ctx, w, rel, anyStep)
 }
 
-// endStrays ends releases whose label does not match their application. Nobody could tell which
-// application they belong to, so they are never driven, and say so.
+// endStrays ends releases whose label does not match their application. Their application is
+// ambiguous, so they never run, and their status says so.
 func (b borders) endStrays(ctx context.Context, w *work) error {
 	var bare v1alpha1.ReleaseList
 	if err := index.List(ctx, b.strays, &bare, w.bg.Namespace, index.Application, ""); err != nil {
@@ -81,8 +80,8 @@ func (b borders) endStray(ctx context.Context, w *work, rel *v1alpha1.Release) e
 		return nil
 	}
 	read, now := rel.Status.DeepCopy(), metav1.NewTime(w.o.Now)
-	message := fmt.Sprintf("label %s is %q, and spec.application is %q: nobody can tell whose release it is, so nothing was done; ask with "+
-		"turnout deploy or turnout rollback",
+	message := fmt.Sprintf("label %s is %q, and spec.application is %q: nobody can tell whose release it is, so nothing was done; "+
+		"request it with turnout deploy or turnout rollback",
 		v1alpha1.ApplicationLabel, rel.Labels[v1alpha1.ApplicationLabel], rel.Spec.Application)
 	st := &rel.Status
 	st.Phase, st.Message, st.Waiting, st.FinishedAt = v1alpha1.ReleaseFailed, message, nil, &now

@@ -25,12 +25,12 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// spy notes which repositories are asked for anything with the App's rights.
+// spy records which repositories are accessed with the App's rights.
 type spy struct {
 	*history
 	mu    sync.Mutex
 	asked []string
-	read  int // how often it was asked for more than whether it is there, and its number
+	read  int // accesses beyond existence and ID
 }
 
 func (s *spy) note(repository string) {
@@ -45,7 +45,7 @@ func (s *spy) reads() {
 	s.read++
 }
 
-// contents is how often anything in a repository was asked for.
+// contents counts accesses to a repository's content.
 func (s *spy) contents() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,8 +103,7 @@ func (s *spy) RepositoryID(ctx context.Context, repository string) (int64, error
 	return s.history.RepositoryID(ctx, repository)
 }
 
-// open is a control plane without admission policies, as where nobody installed
-// them: the deployer's own refusals are all there is.
+// open is a control plane without admission policies: only the deployer itself refuses.
 var open struct {
 	sync.Mutex
 	plane *controlplane.ControlPlane
@@ -126,7 +125,7 @@ func newOpenWorld(t *testing.T, change ...func(*v1alpha1.BlueGreen)) *world {
 	return newWorldOn(t, open.plane.Config, change...)
 }
 
-// stopOpen ends it, if a test needed it.
+// stopOpen stops it, if a test started it.
 func stopOpen() {
 	open.Lock()
 	defer open.Unlock()
@@ -138,8 +137,7 @@ func stopOpen() {
 	}
 }
 
-// user is somebody with a ClusterRole of config/ in the world's namespace and
-// nothing else.
+// user is a client with only a ClusterRole of config/, in the world's namespace.
 func (w *world) user(name, file string) client.Client {
 	w.t.Helper()
 	data, err := os.ReadFile("../config/rbac/" + file)
@@ -178,7 +176,7 @@ func (w *world) may(c client.Client, verb, resource, subresource string) bool {
 	return r.Status.Allowed
 }
 
-// byHand is a deploy of a commit as the command line writes it for a user.
+// byHand is a deploy of a commit as a user's command line writes it.
 func (w *world) byHand(user, commit string) *v1alpha1.Release {
 	rel := &v1alpha1.Release{ObjectMeta: w.meta("my-python-app-by-hand-" + commit), Spec: v1alpha1.ReleaseSpec{
 		Kind: v1alpha1.Deploy, Application: "my-python-app",
@@ -219,7 +217,7 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	if n := w.countBuilds(); n != 0 {
 		t.Errorf("%d builds", n)
 	}
-	// Names on GitHub have no case.
+	// Names on GitHub are case-insensitive.
 	other := w.byHand("ci", "a")
 	other.Name, other.Spec.Deploy.Repository = "other-case", "Acme/My-Python-App"
 	check(t, ci.Create(t.Context(), other))
@@ -229,8 +227,7 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	}
 }
 
-// TestBranchOfABuildIsTheApplications: a trigger may build other branches with
-// other rights.
+// A trigger may build other branches with other rights.
 func TestBranchOfABuildIsTheApplications(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -307,7 +304,7 @@ func TestForgedRollbackBeforeAnySwitchMovesNobody(t *testing.T) {
 	rel.Spec.Cause = v1alpha1.Cause{Kind: v1alpha1.CauseComment, Actor: "alice"}
 	check(t, ci.Create(t.Context(), rel))
 	w.awaitRefused(rel, "NotRecorded", "has not switched bluegreen my-python-app yet")
-	// One that names the release under way ends neither that nor anything else.
+	// A second one that names the current release ends neither that release nor anything else.
 	second := rel.DeepCopy()
 	second.ResourceVersion, second.Name, second.Spec.Rollback.Switch = "", "forged-2", string(waiting.UID)
 	check(t, ci.Create(t.Context(), second))
@@ -325,7 +322,7 @@ func TestForgedRollbackBeforeAnySwitchMovesNobody(t *testing.T) {
 	}
 }
 
-// TestForgedRollbackDoesNotEndASoak: only what the switch recorded takes it back.
+// Only a rollback that matches the recorded switch takes it back.
 func TestForgedRollbackDoesNotEndASoak(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, soaks(time.Hour))
@@ -347,8 +344,7 @@ func TestForgedRollbackDoesNotEndASoak(t *testing.T) {
 	w.expectMessage(w.awaitPhase(a, v1alpha1.ReleaseSuperseded), "rolled back by "+back.Name)
 }
 
-// TestRollbackOfASwitchThatAnotherFollowedIsRefused: what it left is not live any
-// more.
+// The version that it left is not live any more.
 func TestRollbackOfASwitchThatAnotherFollowedIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -372,7 +368,7 @@ func TestCommitOfNoBranchIsRefused(t *testing.T) {
 	w := newWorld(t)
 	w.source.commit("b", "a")
 	w.source.commit("c", "b")
-	w.source.commit("f", "c") // a fork's, on top of everything that is waiting
+	w.source.commit("f", "c") // a fork's, on top of everything that waits
 	w.lock("until all wait")
 	stop := w.run()
 	merged := w.submit("c")
@@ -381,7 +377,7 @@ func TestCommitOfNoBranchIsRefused(t *testing.T) {
 	w.create(forked)
 	w.awaitRefused(forked, "NotOnBranch", "branch main of acme/my-python-app does not contain fffffff", "merge it")
 	w.unlock()
-	// It took nobody's place, and the push, which came signed, was not asked about.
+	// The forged release replaced nobody, and a signed push is not checked.
 	done := w.awaitPhase(merged, v1alpha1.ReleaseSucceeded)
 	if by := done.Status.Milestones.OnBranch; by == nil || by.By != v1alpha1.BranchByPush || by.Branch != "main" {
 		t.Errorf("the push counts as %+v", by)
@@ -425,7 +421,7 @@ func TestBranchIsAskedOnceAndWaitedFor(t *testing.T) {
 	}
 }
 
-// TestPushIsNoEvidenceWhereAnybodyMayClaimIt.
+// Without the policy, anybody may claim a push, so it is no evidence.
 func TestPushIsNoEvidenceWhereAnybodyMayClaimIt(t *testing.T) {
 	t.Parallel()
 	w := newOpenWorld(t)
@@ -543,8 +539,8 @@ func TestBuildIsStoppedWithItsGrantAndMadeAnewWhenThatIsBack(t *testing.T) {
 	}
 }
 
-// A build of a release that waits behind another one, or that may not be stopped any
-// more either.
+// This also holds for the build of a release that waits behind another, or whose build cannot be
+// stopped.
 func TestBuildAheadIsStoppedWithItsGrant(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
@@ -588,13 +584,13 @@ func TestAnotherRepositoryUnderTheNameIsNotAsked(t *testing.T) {
 	if pin := w.application().Status.Repository; pin.ID != 666 || pin.Found != 0 {
 		t.Errorf("pinned to %+v", pin)
 	}
-	// The annotation may stay: it pins to that one alone.
+	// The annotation may stay: it pins only that repository.
 	w.source.replace(999)
 	w.submit("c")
 	w.awaitReason(v1alpha1.ReasonRepositoryChanged)
 }
 
-// A repository that has its name again is known by its number, and nobody has to pin it.
+// A repository that gets its name back is recognised by its ID, without a new pin.
 func TestRepositoryThatComesBackIsMetAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -16,8 +16,8 @@ type branch struct {
 	repository ownRepository
 }
 
-// onBranch makes sure, once, that the commit is on the application's branch: a repository also
-// serves every commit of its forks and unmerged pull requests. A signed push is its own
+// onBranch makes sure, once, that the commit is on the application's branch, since a repository
+// also serves every commit of its forks and unmerged pull requests. A signed push is its own
 // evidence.
 func (b branch) onBranch(ctx context.Context, a *attempt) error {
 	m, what, branch := &a.rel.Status.Milestones, a.rel.Spec.Deploy, a.bg.Spec.Branch
@@ -55,15 +55,15 @@ func (b branch) onBranch(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// mayBuild reports whether a build may be started or followed now. Without the grant it waits:
-// nothing is asked, started or used.
+// mayBuild reports whether a build may start or continue now. Without the grant it waits, and
+// nothing is called.
 func (b branch) mayBuild(ctx context.Context, a *attempt) (pause, error) {
 	if a.barred == nil && a.rel.Status.Build == nil {
 		if err := b.repository.identify(ctx, a.work, a.turn); err != nil && a.barred == nil {
 			return pause{}, err
 		}
 	}
-	if a.barred != nil { // the error says the same
+	if a.barred != nil { // same as the error
 		p := waitsBecause(a.barred)
 		p.until = a.o.Now.Add(lookAtErrors)
 		return p, nil //nolint:nilerr // a wait, not a failure

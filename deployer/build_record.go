@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// beginning is the call that starts a build. If its release ends in the meantime, the call may
-// finish, since its answer names the build to cancel.
+// beginning is the call that starts a build. It may finish even if its release ends, since its
+// answer names the build to cancel.
 var beginning = question{what: "starting the build", effect: true}
 
 // buildRecord is what a release knows about its build.
@@ -29,8 +29,8 @@ func recordBuild(a *attempt, h cloudbuild.Handle) {
 	linkBuild(a)
 }
 
-// linkBuild links the build's step to its log. The build of a cancelled release may be found
-// during another step.
+// linkBuild links the build step to its log. The build of a cancelled release may be found during
+// another step.
 func linkBuild(a *attempt) {
 	for i := range slices.Backward(a.rel.Status.Timeline) {
 		if entry := &a.rel.Status.Timeline[i]; entry.Step == v1alpha1.StepBuild {
@@ -40,7 +40,7 @@ func linkBuild(a *attempt) {
 	}
 }
 
-// buildSearch says how to find the release's build.
+// buildSearch describes how to find the release's build.
 func buildSearch(a *attempt) cloudbuild.Search {
 	b := a.rel.Status.Build
 	search := cloudbuild.Search{Project: b.Project, Location: b.Location, Release: string(a.rel.UID), Retry: int(b.Retries)}
@@ -56,9 +56,8 @@ func handleOf(b *v1alpha1.BuildStatus) cloudbuild.Handle {
 	return cloudbuild.Handle{Project: b.Project, Location: b.Location, ID: b.ID, LogURL: b.LogURL}
 }
 
-// cancelBuild stops the build of a release that ends without needing it. It is best effort: a
-// build that continues costs minutes, and nothing of it is used. A rollback does not wait for
-// it.
+// cancelBuild stops the build of a release that no longer needs it. It is best effort: a build
+// that continues only costs minutes, and its result is not used. A rollback does not wait for it.
 func (c buildRecord) cancelBuild(ctx context.Context, a *attempt) error {
 	b := a.rel.Status.Build
 	if b == nil || track.Built(a.rel) || b.CancelledAt != nil {
@@ -80,7 +79,7 @@ func (c buildRecord) cancelBuild(ctx context.Context, a *attempt) error {
 	}
 	switch {
 	case err != nil && a.rollbackWaits():
-		a.log.WarnContext(ctx, "the build may go on", "error", err)
+		a.log.WarnContext(ctx, "the build may still be running", "error", err)
 		return nil
 	case err != nil || stopped == nil:
 		return err
@@ -91,7 +90,7 @@ func (c buildRecord) cancelBuild(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// stopBuild is the command that stops a build, or lists it if its id is not known.
+// stopBuild is the command that stops a build, or lists it if its ID is unknown.
 func stopBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
 	words := []string{"gcloud", "builds", "cancel", b.ID}
 	if b.ID == "" {
@@ -100,12 +99,12 @@ func stopBuild(b *v1alpha1.BuildStatus) v1alpha1.ShellCommand {
 	return v1alpha1.Shell(append(words, "--project="+b.Project, "--region="+b.Location)...)
 }
 
-// stopping is what is needed to stop a build, without the release.
+// stopping is what stopping a build needs, without the release.
 type stopping struct {
 	builds *cloudbuild.Client
 	known  cloudbuild.Handle // its ID may be empty
 	search cloudbuild.Search
-	begun  *call // that started it, if this process made it
+	begun  *call // the call that started it, if this process made that
 }
 
 // do cancels the build and returns its handle; nil if none is found.
@@ -141,7 +140,7 @@ const (
 	buildRetry = 15 * time.Second
 	// maxBuildRetries is how often a release builds again after Cloud Build lost a build.
 	maxBuildRetries = 2
-	// listingMargin is how much older than the release its builds may seem: Cloud Build's
-	// clock is not the cluster's.
+	// listingMargin is how much older than its release a build may seem: Cloud Build's clock is
+	// not the cluster's.
 	listingMargin = 10 * time.Minute
 )

@@ -18,31 +18,29 @@ import (
 )
 
 const (
-	// callLimit bounds a call to GitHub, Cloud Build or a registry. All have shorter limits
-	// of their own. It is shorter than buildGrace, so that nobody searches in vain for a
-	// build that is still being started.
+	// callLimit bounds a call to GitHub, Cloud Build or a registry. All have shorter limits of
+	// their own. It is shorter than buildGrace, so that no search for a build starts while its
+	// creation is still in progress.
 	callLimit = 45 * time.Second
-	// transferLimit bounds one try to bring a source to Cloud Storage.
+	// transferLimit bounds one attempt to upload a source to Cloud Storage.
 	transferLimit = 30 * time.Minute
-	// transfers is how many sources are brought there at once.
+	// transfers is how many sources are uploaded in parallel.
 	transfers = 4
-	// patience is how long a look waits for an answer before it ends without it. Most answers
-	// come sooner, so a quiet release takes its steps in one look.
+	// patience is how long a look waits for an answer. Most answers come sooner, so a quiet
+	// release takes its steps in one look.
 	patience = 500 * time.Millisecond
-	// haste is the same for a look that has more urgent things to do.
+	// haste is the patience of a look with more urgent work.
 	haste = 50 * time.Millisecond
-	// silent is how old a call must be before people see that a step waits for it.
+	// silent is the age from which a call is shown as a wait.
 	silent = 2 * time.Second
-	// firstBackOff and longestBackOff are the pauses after a failed call: after the first
-	// failure in a row, and at most.
+	// firstBackOff and longestBackOff are the shortest and the longest pause after failed calls.
 	firstBackOff   = 500 * time.Millisecond
 	longestBackOff = 2 * time.Minute
 )
 
-// calls are those to the world outside of the cluster: to GitHub, Cloud Build, Cloud Storage and
-// registries. They run in the background, and a look waits for one only for a moment. A call's
-// end wakes its application, and the next look finds the answer. The zero value is ready to
-// use.
+// calls are those outside the cluster: to GitHub, Cloud Build, Cloud Storage and registries. They
+// run in the background, and a look waits for one only for a moment. When a call ends it wakes
+// its application, and the next look finds the answer. The zero value is ready to use.
 type calls struct {
 	mu      sync.Mutex
 	turns   map[client.ObjectKey]map[turnKey]*turn
@@ -50,24 +48,24 @@ type calls struct {
 	closed  bool
 	running sync.WaitGroup
 	slots   chan struct{} // of the transfers
-	idle    chan struct{} // slots of calls that nobody waits for
+	idle    chan struct{} // slots for calls that nobody waits for
 
-	// wake makes the deployer look at an application; stopped is closed when it no longer
-	// does. Both are nil without a manager.
+	// wake makes the deployer look at an application; stopped is closed when it no longer does.
+	// Both are nil without a manager.
 	wake    chan<- event.TypedGenericEvent[*v1alpha1.BlueGreen]
 	stopped chan struct{}
-	// firstBackOff is the constant of the same name, if it is set.
+	// firstBackOff overrides the constant, if set.
 	firstBackOff time.Duration
 }
 
-// turnKey says who asks: a step of a release, or the queue, which has neither.
+// turnKey identifies who asks: a step of a release, or the queue, which has neither.
 type turnKey struct {
 	release string // its UID
 	step    v1alpha1.Step
 }
 
-// turn is what one step of a release asks until it comes to a result: its answers are kept as
-// long as one is missing, and its back-off for as long as it fails. It belongs to the current
+// turn holds the questions of one step of a release until the step comes to a result. It keeps
+// answers while others are missing, and the back-off while calls fail. It belongs to the current
 // look, except for what mu of calls guards.
 type turn struct {
 	of   *calls
@@ -82,7 +80,7 @@ type turn struct {
 	why      error
 }
 
-// call is one of them, in progress or answered.
+// call is one call, in progress or answered.
 type call struct {
 	effect bool
 	begun  time.Time
@@ -105,21 +103,22 @@ func (c *call) over() bool {
 
 // question is what to ask.
 type question struct {
-	// what describes it to people.
+	// what describes the question to people.
 	what string
-	// about is what else distinguishes it from the other questions of its turn: the text for
-	// people is shortened.
+	// about distinguishes it from its turn's other questions, since the text for people is
+	// shortened.
 	about string
-	// transfer: it brings a source to Cloud Storage, which takes a while.
+	// transfer: it uploads a source to Cloud Storage, which takes a while.
 	transfer bool
 	// few: nobody waits for it, and only a few of these run at once.
 	few bool
-	// effect: it changes something. It is not cancelled with its release: its result shows
-	// what has to be undone.
+	// effect: it changes something. It is not cancelled with its release, since its result shows
+	// what to undo.
 	effect bool
 }
 
-// waiting says that an answer is not there yet. The end of the call wakes the application.
+// waiting is the error for an answer that is not there yet. The end of the call wakes the
+// application.
 type waiting struct {
 	what  string
 	begun time.Time
@@ -127,7 +126,7 @@ type waiting struct {
 
 func (w *waiting) Error() string { return "waits for an answer: " + w.what }
 
-// pause is the wait of a step for an answer. The record shows only what takes long.
+// pause is the step's wait for the answer. The record shows only long waits.
 func (w *waiting) pause(now time.Time) pause {
 	if soon := w.begun.Add(silent); now.Before(soon) {
 		return pause{until: soon}
@@ -142,15 +141,15 @@ func (w *waiting) told() pause {
 	return pause{message: w.Error(), waits: track.WaitsForObject(v1alpha1.WaitsForAnswer, "", w.what)}
 }
 
-// pending returns the missing answer that an error stands for; nil if it is another error.
+// pending returns the missing answer that an error stands for; nil for any other error.
 func pending(err error) *waiting {
 	w, _ := errors.AsType[*waiting](err)
 	return w
 }
 
 // ask makes a call in the background and returns its answer. If the answer is not there yet, the
-// error is a [waiting]: the caller gives up its step, and asks the same again in the next look.
-// do gets what it needs as values, since it runs while the look continues without it.
+// error is a [waiting]: the caller gives up its step and asks the same in the next look. do gets
+// its inputs as values, since it runs while the look continues without it.
 func ask[T any](ctx context.Context, t *turn, q question, do func(context.Context) (T, error)) (T, error) {
 	var none T
 	c, err := t.begin(q, func(ctx context.Context) (any, error) { return do(ctx) })
@@ -170,7 +169,7 @@ func ask[T any](ctx context.Context, t *turn, q question, do func(context.Contex
 	return answer, c.err
 }
 
-// begin starts a call, unless this turn has it already.
+// begin starts a call, unless this turn already has it.
 func (t *turn) begin(q question, do func(context.Context) (any, error)) (*call, error) {
 	o := t.of
 	o.mu.Lock()
@@ -201,7 +200,7 @@ func (t *turn) begin(q question, do func(context.Context) (any, error)) (*call, 
 	return c, nil
 }
 
-// slot is the kind of slot that a call must have; nil if it needs none. o.mu is held.
+// slot returns the slots for a call; nil if it needs none. o.mu is held.
 func (o *calls) slot(q question) chan struct{} {
 	if o.slots == nil {
 		o.slots, o.idle = make(chan struct{}, transfers), make(chan struct{}, transfers)
@@ -215,7 +214,7 @@ func (o *calls) slot(q question) chan struct{} {
 	return nil
 }
 
-// within does something within a time limit that begins when it has its slot.
+// within runs do with a time limit that begins when it gets its slot.
 func within(ctx context.Context, slot chan struct{}, limit time.Duration, do func(context.Context) (any, error)) (any, error) {
 	if slot != nil {
 		select {
@@ -268,8 +267,8 @@ func (t *turn) find(q question) *call {
 	return t.calls[q]
 }
 
-// held is the failure from which the turn backs off, and until when; whatever wakes the step in
-// the meantime does not shorten that.
+// held is the failure that the turn backs off from, and until when. Waking the step does not
+// shorten the back-off.
 func (t *turn) held(now time.Time) (until time.Time, why error) {
 	if !now.Before(t.until) {
 		return time.Time{}, nil
@@ -277,9 +276,9 @@ func (t *turn) held(now time.Time) (until time.Time, why error) {
 	return t.until, t.why
 }
 
-// settle ends a turn that came to a result: its answers have been used. After a failed call,
-// the time is when to try again, at growing intervals; after any other error the turn only
-// starts again.
+// settle ends a turn that came to a result: its answers have been used. After a failed call, the
+// result is when to try again, at growing intervals. After any other error the turn just starts
+// again.
 func (t *turn) settle(now time.Time, err error) (until time.Time) {
 	failed := false
 	t.of.mu.Lock()
@@ -305,12 +304,12 @@ func (t *turn) settle(now time.Time, err error) (until time.Time) {
 	}
 	pause := min(first<<min(t.failures, 16), max(first, longestBackOff))
 	t.failures++
-	// Releases that experienced the same outage do not all come back at once.
+	// After a common outage, releases should not all come back at once.
 	t.until, t.why = now.Add(pause-time.Duration(rand.Float64()*float64(pause)/4)), err
 	return t.until
 }
 
-// hear ends the back-off of an application if a person has given a command since the last look.
+// hear ends an application's back-off if a person has given a command since the last look.
 // commands are all that exist, true for those that were given.
 func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	o.mu.Lock()
@@ -333,8 +332,7 @@ func (o *calls) hear(app client.ObjectKey, commands map[string]bool) {
 	}
 }
 
-// keep ends the turns of releases that are no longer unfinished: they have ended, or are gone.
-// An effect in progress may finish.
+// keep ends the turns of releases that have ended or are gone. An effect in progress may finish.
 func (o *calls) keep(app client.ObjectKey, unfinished map[string]bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -358,8 +356,7 @@ func (o *calls) leave(app client.ObjectKey) {
 
 func everyCall(*call) bool { return true }
 
-// drop cancels the selected calls of a turn, and forgets the turn if nothing is left of it. o.mu
-// is held.
+// drop cancels the selected calls of a turn, and forgets an empty turn. o.mu is held.
 func (o *calls) drop(app client.ObjectKey, t *turn, goes func(*call) bool) {
 	maps.DeleteFunc(t.calls, func(_ question, c *call) bool {
 		if goes(c) {

@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// stepOf is a turn of a release's build, as a look gets it.
+// stepOf is the turn of a release's build, as a look gets it.
 func stepOf(o *calls, release string) *turn {
 	return o.turn(client.ObjectKey{Name: "app"}, turnKey{release, v1alpha1.StepBuild}, patience)
 }
@@ -50,7 +50,7 @@ func TestAnswerThatComesLateIsFoundByALaterLook(t *testing.T) {
 			t.Errorf("people are told %+v", p)
 		}
 		time.Sleep(11 * time.Second)
-		for range 2 { // until the step comes to a result
+		for range 2 { // until the step has a result
 			if answer, err := look(); answer != "answer" || err != nil {
 				t.Errorf("got %q, %v", answer, err)
 			}
@@ -79,7 +79,7 @@ func TestBackOffGrowsToItsLongest(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		// 8 in the first minutes, and then one in one and a half to two minutes.
+		// 8 in the first minutes, then one every one and a half to two minutes.
 		if asked < 30 || asked > 48 {
 			t.Errorf("asked %d times in an hour", asked)
 		}
@@ -193,9 +193,9 @@ func sorted(set map[string]bool) []string {
 	return all
 }
 
-// No act blocks a look: what is called outside of the cluster is called beside it. A
-// client may be handed on, and is called within a function that ask was given, or in
-// one of those that only such a function calls.
+// No act blocks a look: every call outside the cluster runs in the background. A client may be
+// passed on, but is called only within a function given to ask, or in one that only such a
+// function calls.
 func TestOutwardCallsRunBesideTheLook(t *testing.T) {
 	t.Parallel()
 	beside := map[string]bool{"buildPlan.begin": true, "stopping.do": true}

@@ -17,8 +17,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-// An upload trickles, GitHub has stopped to answer, and then users are to go back to
-// the colour that is held for them.
+// An upload trickles, GitHub has stopped answering, and a rollback to the held colour arrives.
 func TestRollbackWaitsForNoUpload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -44,7 +43,7 @@ func TestRollbackWaitsForNoUpload(t *testing.T) {
 	}
 }
 
-// The same when it is a question to GitHub, or to Cloud Build, that hangs.
+// The same with a hanging question to GitHub or Cloud Build.
 func TestRollbackWaitsForNoAnswer(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"File", "IsAncestor", "CreateBuild", "GetBuild", "CancelBuild", "ListBuilds"} {
@@ -84,7 +83,7 @@ func TestRollbackWaitsForNoAnswer(t *testing.T) {
 	}
 }
 
-// A pod that does not answer keeps a look waiting for as long as a try may take.
+// An unresponsive pod delays a look for as long as one attempt may take.
 func TestRollbackCancelsTheLookThatWaitsForAPod(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, soaks(time.Hour), gated(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/healthz", Port: 8080}}}),
@@ -107,8 +106,8 @@ func TestRollbackCancelsTheLookThatWaitsForAPod(t *testing.T) {
 	w.awaitBack()
 }
 
-// A release that failed asks whether the colour before can take its users back. Once
-// a person wants them there, they do not wait for an answer.
+// A failed release checks whether the previous colour can take its users back. A person's
+// rollback does not wait for that check.
 func TestRollbackDoesNotWaitForTheColourItGoesBackTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, gated(v1alpha1.GateSpec{HTTP: []v1alpha1.HTTPCheck{{Path: "/healthz", Port: 8080}}}), func(bg *v1alpha1.BlueGreen) {
@@ -131,7 +130,7 @@ func TestRollbackDoesNotWaitForTheColourItGoesBackTo(t *testing.T) {
 	w.awaitBack()
 }
 
-// Looks go on beside an upload, however long it takes, and it is made once.
+// Looks continue during an upload, however long it takes, and the upload runs once.
 func TestUploadRunsBesideTheLooks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -189,12 +188,12 @@ func TestUploadEndsWithTheClaim(t *testing.T) {
 		return w.kube.Status().Update(t.Context(), bg) == nil
 	}, func() string { return "" })
 	w.until("the upload to be given up", func() bool { return s.gaveUp() == 1 }, func() string { return "" })
-	release() // the other process was never heard of again
+	release() // the other process never came back
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
 
-// The crash table of the upload: the process ends during it, and after it was made
-// and before that it was is known.
+// The crash table of the upload: the process ends during it, and after it but before its result
+// is known.
 func TestProcessMayEndDuringTheUploadAndAfterIt(t *testing.T) {
 	t.Parallel()
 	t.Run("during", func(t *testing.T) {
@@ -234,8 +233,8 @@ func TestProcessMayEndDuringTheUploadAndAfterIt(t *testing.T) {
 	})
 }
 
-// While the next release waits for its source, or for GitHub, the one that soaks is
-// watched, and ends in time.
+// While the next release waits for its source, or for GitHub, the soaking one is still watched
+// and ends in time.
 func TestBuildingAheadDoesNotHoldUpTheSoak(t *testing.T) {
 	t.Parallel()
 	for _, call := range []string{"Archive", "File"} {
@@ -260,8 +259,8 @@ func TestBuildingAheadDoesNotHoldUpTheSoak(t *testing.T) {
 	}
 }
 
-// A failed call is not made again before its back-off is over, whatever wakes the
-// application meanwhile, but for a person.
+// A failed call is not repeated before its back-off is over, whatever wakes the application,
+// except a person.
 func TestBackOffHoldsWhoeverWakesTheStep(t *testing.T) {
 	t.Parallel()
 	const looks = 12
@@ -308,8 +307,8 @@ func TestBackOffHoldsWhoeverWakesTheStep(t *testing.T) {
 	}
 }
 
-// unavailable makes every call of a method fail; the application builds by a trigger
-// if it is told to.
+// unavailable makes every call of a method fail. With trigger, the application builds by a
+// trigger.
 func unavailable(method string, trigger bool) func(*world) {
 	return func(w *world) {
 		if trigger {

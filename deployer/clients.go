@@ -12,9 +12,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Each of these is a part of one of the Deployer's clients, as several values here
-// have it. Whatever acts can do no more to the world than its fields say, and a test
-// has the list. What only one value needs of a client stands there.
+// Each interface is the part of a client that several values here need. A value can change no
+// more of the world than its fields allow, and a test has the list. What only one value needs is
+// declared there.
 type (
 	// releaseWriter writes a release's status, by compare-and-swap on what was read.
 	releaseWriter interface {
@@ -26,12 +26,12 @@ type (
 		Observe(ctx context.Context, bg *v1alpha1.BlueGreen) (track.Routes, error)
 	}
 
-	// newsReader reads what the load balancer's controller says of an Ingress.
+	// newsReader reads what the load balancer's controller reports about an Ingress.
 	newsReader interface {
 		News(ctx context.Context, bg *v1alpha1.BlueGreen, since string) (track.News, error)
 	}
 
-	// translator says whether the load balancer's controller could use an Ingress.
+	// translator checks whether the load balancer's controller can use an Ingress.
 	translator interface {
 		CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error
 	}
@@ -46,7 +46,7 @@ type (
 		Referrers(ctx context.Context, namespace, service string) ([]string, error)
 	}
 
-	// groupsReader reads what the load balancer has of a colour.
+	// groupsReader reads the load balancer's backends for a colour.
 	groupsReader interface {
 		GroupStates(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error)
 	}
@@ -56,7 +56,7 @@ type (
 		Switch(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, to v1alpha1.Color) error
 	}
 
-	// poker has the load balancer's controller look at an Ingress again.
+	// poker makes the load balancer's controller look at an Ingress again.
 	poker interface {
 		Poke(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, now time.Time) error
 	}
@@ -66,7 +66,7 @@ type (
 		Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side) []v1alpha1.Evidence
 	}
 
-	// scaler sizes a colour.
+	// scaler scales a colour.
 	scaler interface {
 		Scale(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1.Color, replicas int32) error
 	}
@@ -82,18 +82,18 @@ type (
 	}
 )
 
-// Google is Turnout's access to Google: one identity for all namespaces. Annotations of a
-// Namespace say what it may use of that. So this package reaches Google only through
-// [googleAccess], which reads them first.
+// Google is Turnout's access to Google: one identity for all namespaces. A Namespace's
+// annotations limit what it may use. So this package reaches Google only through [googleAccess],
+// which reads them first.
 type Google interface {
 	// As returns Cloud Build and the store of sources, used as an account; "" means Turnout's
 	// own.
 	As(ctx context.Context, account string) (*cloudbuild.Client, *cloudbuild.Store, error)
-	// Tokens are what an account signs in to Google's registries with.
+	// Tokens are an account's credentials for Google's registries.
 	Tokens(ctx context.Context, account string) (oauth2.TokenSource, error)
 }
 
-// Observer gets what happened, for metrics.
+// Observer receives events, for metrics.
 type Observer interface {
 	// StepEnded reports how long a step of a release took.
 	StepEnded(app client.ObjectKey, step v1alpha1.Step, took time.Duration)

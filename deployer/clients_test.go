@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// What each act can do to the world, or see of it, is what its fields have: methods of
-// clients, and whole clients where they are small. Users are moved by two of them.
+// An act's fields show what it can change or see: methods of clients, and whole clients if they
+// are small. Two acts move users.
 func TestActsHaveOnlyTheirClients(t *testing.T) {
 	t.Parallel()
 	got := map[v1alpha1.Step][]string{}
@@ -71,8 +71,8 @@ func TestActsHaveOnlyTheirClients(t *testing.T) {
 	}
 }
 
-// clientsOf are the clients in the fields of a struct, and in those of the structs of
-// this package that it is made of.
+// clientsOf are the clients in the fields of a struct, and in those of the structs of this
+// package that it contains.
 func clientsOf(s reflect.Type) []string {
 	var all []string
 	for f := range s.Fields() {
@@ -88,15 +88,14 @@ func clientsOf(s reflect.Type) []string {
 		case of.Kind() == reflect.Pointer, of.PkgPath() != s.PkgPath() && of.Kind() == reflect.Struct:
 			all = append(all, of.String())
 		case of.Kind() == reflect.Func, of.Kind() == reflect.Map, of.Kind() == reflect.Chan:
-			all = append(all, f.Name+" "+of.String()) // in which anything may be hidden
+			all = append(all, f.Name+" "+of.String()) // which may hide anything
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
-// A look and a release in hand are data: nothing in them can be asked of the world, or
-// told to it.
+// A look and its release are data: they contain no client.
 func TestWorkHoldsNoClient(t *testing.T) {
 	t.Parallel()
 	for _, of := range typesIn(reflect.TypeFor[attempt]()) {
@@ -109,7 +108,7 @@ func TestWorkHoldsNoClient(t *testing.T) {
 	}
 }
 
-// Whoever has the Deployer has every client.
+// Access to the Deployer is access to every client.
 func TestNothingThatIsWiredReachesTheDeployer(t *testing.T) {
 	t.Parallel()
 	all := typesIn(reflect.TypeFor[looking]())
@@ -134,8 +133,8 @@ func isEdge(of reflect.Type) bool {
 	}, func(pkg string) bool { return of.PkgPath() == pkg || strings.HasPrefix(of.PkgPath(), pkg+"/") })
 }
 
-// typesIn are the types that a value of a type may have something of. Of other modules'
-// only their names are known.
+// typesIn are the types that a value of a type may contain. Types of other modules are not
+// opened.
 func typesIn(of reflect.Type) []reflect.Type {
 	seen := map[reflect.Type]bool{}
 	var visit func(reflect.Type)
@@ -156,7 +155,7 @@ func typesIn(of reflect.Type) []reflect.Type {
 					visit(f.Type)
 				}
 			}
-		default: // nothing is in it
+		default: // no inner types
 		}
 	}
 	visit(of)

@@ -21,7 +21,7 @@ import (
 
 func manual(bg *v1alpha1.BlueGreen) { bg.Spec.Promotion.Mode = v1alpha1.PromotionManual }
 
-// soaks lets a release soak for a time.
+// soaks sets a release's soak.
 func soaks(d time.Duration) func(*v1alpha1.BlueGreen) {
 	return func(bg *v1alpha1.BlueGreen) { bg.Spec.Soak = duration(d) }
 }
@@ -40,8 +40,8 @@ func (w *world) cancel(rel *v1alpha1.Release) {
 	}))
 }
 
-// holdBuilds keeps builds of a commit from ending until the returned function
-// is called, or they are cancelled.
+// holdBuilds keeps builds of a commit running until the returned function is called or they are
+// cancelled.
 func (w *world) holdBuilds(commit string) (release func()) {
 	held := make(chan struct{})
 	sha := w.source.sha(commit)
@@ -68,7 +68,7 @@ func (w *world) expectMessage(rel *v1alpha1.Release, parts ...string) {
 	}
 }
 
-// saidOf is a release's message, and each of its commands on a line of its own.
+// saidOf is a release's message, with each command on its own line.
 func saidOf(rel *v1alpha1.Release) string {
 	commands := rel.Status.Commands
 	if f := rel.Status.Failure; f != nil {
@@ -77,7 +77,7 @@ func saidOf(rel *v1alpha1.Release) string {
 	return v1alpha1.Advice{Text: rel.Status.Message, Commands: commands}.Lines()
 }
 
-// findingsOf are a release's findings, and each command on a line of its own.
+// findingsOf are a release's findings, with each command on its own line.
 func findingsOf(rel *v1alpha1.Release) string {
 	var lines []string
 	for _, f := range rel.Status.Findings {
@@ -93,7 +93,7 @@ func (w *world) expectLive(c v1alpha1.Color) {
 	}
 }
 
-// awaitShrunk waits until a colour's Deployment is asked to have no pods.
+// awaitShrunk waits until a colour's Deployment has size 0.
 func (w *world) awaitShrunk(c v1alpha1.Color) {
 	w.t.Helper()
 	w.until(string(c)+" to be shrunk", func() bool { return w.size(c) == 0 }, func() string { return "" })
@@ -162,7 +162,7 @@ func TestCancelWhileBuildingStopsTheBuild(t *testing.T) {
 	if len(builds) != 1 || builds[0].GetStatus() != cloudbuildpb.Build_CANCELLED {
 		t.Errorf("the builds are %v", builds)
 	}
-	w.expectSizes(1, 1) // green was not this release's
+	w.expectSizes(1, 1) // green did not belong to this release
 }
 
 func TestCancelWhileWaitingForAPersonDiscards(t *testing.T) {
@@ -260,7 +260,7 @@ func TestRewrittenHistoryIsSaidAfterALostRace(t *testing.T) {
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
 			if req.Method != http.MethodGet && strings.HasSuffix(req.URL.Path, "/releases/"+name+"/status") {
-				if n := races.Add(1); n%2 == 1 { // what is tried again gets through
+				if n := races.Add(1); n%2 == 1 { // retries get through
 					c := &v1alpha1.Release{ObjectMeta: w.meta(name)}
 					w.patch(c, fmt.Sprintf(`{"metadata":{"annotations":{"somebody":"else %d"}}}`, n))
 				}

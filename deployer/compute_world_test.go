@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/urlmap"
 )
 
-// computeAPI is the Compute API of the world's project: it knows the URL map that the
-// balancer made, as it is, and nothing else.
+// computeAPI is the Compute API of the world's project. It knows only the URL map that the
+// balancer made.
 type computeAPI struct {
 	url    string
 	asked  atomic.Int32
@@ -23,7 +23,7 @@ type computeAPI struct {
 
 const links = "https://www.googleapis.com/compute/v1/projects/acme-prod/global/"
 
-// compute starts it.
+// compute starts the API.
 func (b *balancer) compute() *computeAPI {
 	api := &computeAPI{}
 	mux := http.NewServeMux()
@@ -47,7 +47,7 @@ func (b *balancer) compute() *computeAPI {
 	return api
 }
 
-// urlMap is what ingress-gce makes of the routes that it took up last.
+// urlMap is what ingress-gce makes of the routes that it last took up.
 func (b *balancer) urlMap() *compute.UrlMap {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,7 +69,7 @@ func (b *balancer) urlMap() *compute.UrlMap {
 	return m
 }
 
-// reads has the URL map read.
+// reads makes the deployer read the URL map.
 func (a *computeAPI) reads(b *balancer) func(*Deployer) {
 	return func(d *Deployer) {
 		var err error

@@ -8,8 +8,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// gatewayJourneys are those of [journeys] in which the writes to HTTPRoutes are spoiled.
-// Every other write is the same as on an Ingress.
+// gatewayJourneys are those of [journeys] whose writes to HTTPRoutes are spoiled. Every other
+// write is the same as on an Ingress.
 var gatewayJourneys = []journey{
 	{"deploy on a Gateway", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w, _ := newGatewayWorld(t)
@@ -43,9 +43,8 @@ var gatewayJourneys = []journey{
 	}},
 }
 
-// expectOnGateway checks both HTTPRoutes once nothing is active: who is live, that
-// nothing else changed, how often the users' route did, and where the standby route
-// leads.
+// expectOnGateway checks both HTTPRoutes once nothing is active: which colour is live, that
+// nothing else changed, how often the users' route changed, and where the standby route leads.
 func (w *world) expectOnGateway(live v1alpha1.Color, generation int64) {
 	w.t.Helper()
 	w.settled()

@@ -16,7 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// quick shortens the times by which a dead process and a lost build are told.
+// quick shortens the times after which a process counts as dead and a build as lost.
 func quick(holder string) func(*Deployer) {
 	return func(d *Deployer) {
 		d.Holder = holder
@@ -25,16 +25,16 @@ func quick(holder string) func(*Deployer) {
 	}
 }
 
-// journey is something that a deployer takes from one end state to another.
+// journey is a way of a deployer from one end state to another.
 type journey struct {
 	name string
-	// start makes the world and asks for the release.
+	// start creates the world and the release.
 	start func(testing.TB) (*world, *v1alpha1.Release)
 	// expect checks the world in which the release has succeeded.
 	expect func(*world, *v1alpha1.Release)
-	// only: its effects of this kind alone are spoiled; "" is all.
+	// only: just its effects of this kind are spoiled; "" means all.
 	only string
-	// effects are all that an undisturbed one has, each once, see [effectsOf].
+	// effects are those of an undisturbed journey, each once, see [effectsOf].
 	effects []string
 }
 
@@ -83,7 +83,7 @@ var journeys = append([]journey{
 	}},
 	{"deploy on GCE", func(t testing.TB) (*world, *v1alpha1.Release) {
 		w := newWorld(t)
-		w.resize(v1alpha1.Green, 0) // so that a pod has to be started before the reference
+		w.resize(v1alpha1.Green, 0) // so that a pod must start before the reference
 		behindGCE(w)
 		return w, w.submit("a")
 	}, func(w *world, rel *v1alpha1.Release) {
@@ -127,8 +127,7 @@ var journeys = append([]journey{
 	}},
 }, gatewayJourneys...)
 
-// autoscaleBoth gives both colours a size and an autoscaler whose minimum is
-// below it.
+// autoscaleBoth gives both colours a size and an autoscaler with a lower minimum.
 func (w *world) autoscaleBoth() {
 	w.t.Helper()
 	w.replicas = 2
@@ -138,14 +137,13 @@ func (w *world) autoscaleBoth() {
 	}
 }
 
-// TestEveryEffectMayFail has a cell for every effect of every journey, in three ways:
-// the process ends with it, and another one goes on; or it is not performed, or performed
-// and its reply lost, and the same process goes on. A process that ends before an effect
-// leaves what one leaves that ends after the effect before; the one before the first is
-// that nothing ever ran. What is uploaded for Cloud Build is in calls_world_test.go.
+// TestEveryEffectMayFail has a cell for every effect of every journey, in three ways: the process
+// ends with the effect, and another one continues; or the effect fails; or it succeeds but its
+// reply is lost, and the same process continues. A process that ends before an effect leaves the
+// same state as one that ends after the effect before. The state before the first effect is that
+// nothing ever ran. Uploads for Cloud Build are in calls_world_test.go.
 //
-// All cells take minutes, so that one run has every fourth, and another day others:
-// [slice].
+// All cells take minutes, so one run has every fourth, and other days have others: [slice].
 func TestEveryEffectMayFail(t *testing.T) {
 	ran, of := slice(t)
 	for _, j := range journeys {
@@ -176,9 +174,9 @@ func TestEveryEffectMayFail(t *testing.T) {
 	}
 }
 
-// slice is which cells run: those whose number leaves ran when divided by of. It is all
-// of them if the variable CRASH_CELLS is "all", as for make test-crash, or those of the
-// day that it numbers; of today, if it is not set.
+// slice selects the cells to run: those whose number leaves ran when divided by of. If
+// CRASH_CELLS is "all", as in make test-crash, it selects all cells; if it is a day's number,
+// that day's cells; if unset, today's.
 func slice(t *testing.T) (ran, of int) {
 	t.Helper()
 	const days = 4
@@ -197,7 +195,7 @@ func slice(t *testing.T) (ran, of int) {
 	return day % days, days
 }
 
-// undisturbed checks which effects the journey has.
+// undisturbed checks the journey's effects.
 func (j journey) undisturbed(t *testing.T) {
 	t.Helper()
 	e := newEffects(before, false)
@@ -213,14 +211,14 @@ func (j journey) undisturbed(t *testing.T) {
 	}
 }
 
-// spoil makes the journey with an effect spoiled, which has to happen.
+// spoil runs the journey with one effect spoiled, which must happen.
 func (j journey) spoil(t *testing.T, e *effects) {
 	t.Helper()
 	e.only = j.only
 	w, rel := j.start(t)
 	w.asked = e.intercept
 	stop := w.runWith(e.config(plane.Config), quick("first"))
-	// Some effects come after the release has ended, so that its end is no sign that it never will.
+	// Some effects come after the release has ended, so its end is no sign that they never come.
 	w.until(e.at, e.happened, func() string { return "it never happened; effects are\n" + strings.Join(e.effects(), "\n") })
 	if e.crash {
 		stop()
@@ -230,7 +228,7 @@ func (j journey) spoil(t *testing.T, e *effects) {
 	j.expect(w, w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
 
-// expectDeployed checks everything that one deploy leaves behind.
+// expectDeployed checks everything that a deploy leaves behind.
 func (w *world) expectDeployed(rel *v1alpha1.Release) {
 	w.t.Helper()
 	w.settled()
@@ -254,7 +252,7 @@ func (w *world) expectDeployed(rel *v1alpha1.Release) {
 	w.expectSizes(w.replicas, w.replicas)
 }
 
-// expectRolledBack checks everything that one rollback leaves behind.
+// expectRolledBack checks everything that a rollback leaves behind.
 func (w *world) expectRolledBack(rel *v1alpha1.Release) {
 	w.t.Helper()
 	w.settled()
@@ -284,8 +282,8 @@ func (w *world) settled() {
 	w.until("the claim is let go of", func() bool { return w.application().Status.Active == nil }, func() string { return "" })
 }
 
-// expectRoutes checks the Ingress: who is live, that no other route changed, and
-// how often the spec did, which the API server counts in the generation.
+// expectRoutes checks the Ingress: which colour is live, that no other route changed, and how
+// often the spec did, by its generation.
 func (w *world) expectRoutes(live string, generation int64) {
 	w.t.Helper()
 	if w.application().Spec.Gateway != nil {
@@ -314,7 +312,7 @@ func (w *world) expectRoutes(live string, generation int64) {
 	}
 }
 
-// expectStamped checks that a colour says which release brought users there.
+// expectStamped checks that a colour names the release that brought users there.
 func (w *world) expectStamped(c v1alpha1.Color, rel *v1alpha1.Release) {
 	w.t.Helper()
 	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}
@@ -331,7 +329,7 @@ func (w *world) expectSizes(blue, green int32) {
 	}
 }
 
-// size is what a colour's Deployment is asked to have.
+// size is the replicas of a colour's Deployment.
 func (w *world) size(c v1alpha1.Color) int32 {
 	w.t.Helper()
 	d := &appsv1.Deployment{ObjectMeta: w.meta("my-python-app-" + string(c))}

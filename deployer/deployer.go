@@ -22,62 +22,60 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// Deployer moves the releases of applications along their tracks. It is a
-// reconciler keyed by BlueGreen. All fields are required unless they say so.
+// Deployer moves the releases of applications along their tracks. It is a reconciler keyed by
+// BlueGreen. All fields are required unless marked as optional.
 type Deployer struct {
 	// Client writes, and reads through a cache.
 	Client client.Client
 	// Record holds releases and the claim.
 	Record *record.Record
-	// Repositories is the ledger of first contacts.
+	// Repositories is the ledger of repository IDs.
 	Repositories *record.Repositories
 	// Routes reads and patches Ingresses.
 	Routes *route.Router
 	// Workloads reads and patches Deployments.
 	Workloads *workload.Workloads
-	// Pods is how the gate reaches pods.
+	// Pods is the gate's access to pods.
 	Pods gate.Access
 	// Google has Cloud Build and the store of sources.
 	Google Google
-	// Source is what the deployer needs to know about repositories.
+	// Source is the deployer's access to repositories.
 	Source Source
 	// Holder names this process in claims. It must be unique.
 	Holder string
-	// BuildPace is how often a build is looked at; the zero value is 5 to 10 s.
+	// BuildPace is how often to look at a build; the zero value is 5 to 10 s.
 	BuildPace cloudbuild.Pace
-	// BuildGrace is how long, after an intent without an outcome, the search for its build is
-	// repeated before another build is started: the list may lag behind. The zero value means
-	// a minute.
+	// BuildGrace is how long, after an intent without an outcome, to search for its build before
+	// starting another: the list may lag behind. The zero value means a minute.
 	BuildGrace time.Duration
 	// BuildRetry is the pause before building again after Cloud Build lost a build; the second
-	// time it is twice as long. The zero value means 15 s.
+	// pause is twice as long. The zero value means 15 s.
 	BuildRetry time.Duration
-	// PolicyLag is how long after it was written the admission policy may not be in force yet.
-	// The zero value means [policy.Lag].
+	// PolicyLag is how long after its creation the admission policy may not be in force yet. The
+	// zero value means [policy.Lag].
 	PolicyLag time.Duration
-	// BackOff is the pause after a failed call to GitHub, Cloud Build or Cloud Storage; it
-	// doubles with every failure in a row, up to 2 minutes. The zero value means half a
+	// BackOff is the pause after a failed call to GitHub, Cloud Build or Cloud Storage. It
+	// doubles with every consecutive failure, up to 2 minutes. The zero value means half a
 	// second.
 	BackOff time.Duration
-	// TakeUp is how much time a load balancer that does not report gets to use new routes. The
+	// TakeUp is how long a load balancer that does not report may take to use new routes. The
 	// zero value means 5 s, and 3 minutes for Google's.
 	TakeUp time.Duration
-	// Namespaced: there is no right to watch Namespaces. A grant is then seen at the next look,
+	// Namespaced: Turnout may not watch Namespaces. A new grant is then seen at the next look,
 	// not at once. Optional.
 	Namespaced bool
-	// AllowAddresses are ranges besides the public ones in which an application's
-	// address may be, see [publicnet.Allowed]. Optional.
+	// AllowAddresses are ranges, besides the public ones, that may contain an application's
+	// address, see [publicnet.Allowed]. Optional.
 	AllowAddresses []netip.Prefix
-	// Proxy through which to reach the public address. Optional: by default none, whatever the
-	// environment says.
+	// Proxy for requests to the public address. Optional: none by default, whatever the
+	// environment sets.
 	Proxy *url.URL
-	// AskEvery is how often to ask the public address which version answers, as long as nothing
-	// shows that a switch was taken up. The zero value means 15 s.
+	// AskEvery is how often to ask the public address which version answers while nothing shows
+	// that a switch was taken up. The zero value means 15 s.
 	AskEvery time.Duration
-	// URLMaps reads the URL maps of Google's load balancers. Optional: by default none is
-	// read.
+	// URLMaps reads the URL maps of Google's load balancers. Optional: by default, none are read.
 	URLMaps *urlmap.Client
-	// Monitoring is the address of Cloud Monitoring. Optional: by default Google's. One
+	// Monitoring is the address of Cloud Monitoring. Optional: Google's by default. An address
 	// without TLS is a stand-in and gets no credentials.
 	Monitoring string
 	// UserAgent of requests to the public address, see [proof.UserAgent]. Optional.
@@ -87,7 +85,7 @@ type Deployer struct {
 	Resolve func(ctx context.Context, host string) ([]string, error)
 	// Events reports conditions to users. Optional.
 	Events events.EventRecorder
-	// Observer gets steps and outcomes, for metrics. Optional.
+	// Observer receives steps and outcomes, for metrics. Optional.
 	Observer Observer
 	// Log is the destination of the deployer's log.
 	Log *slog.Logger
@@ -96,16 +94,16 @@ type Deployer struct {
 	// gatewayEvery is for tests: how often to check for the Gateway API.
 	gatewayEvery time.Duration
 	probers      probers
-	asks, maps   asks // the public addresses, and the URL maps
+	asks, maps   asks // about the public addresses and the URL maps
 	facts        preflight.Collector
 	calls        calls
 	reaches      reaches
 	dryRuns      dryRuns
 	looks        looks
 	wiring       sync.Once
-	looking      looking // made by wired
+	looking      looking // built by wired
 }
 
-// carriesOut is how long after a change of the routes Google's controller may still be carrying out
+// carriesOut is how long after a change of the routes Google's controller may still be applying
 // the previous one.
 func (d *Deployer) carriesOut() time.Duration { return cmp.Or(d.TakeUp, takeUpGCE) }

@@ -70,7 +70,7 @@ func TestDeployAndRollbackOfTheReferenceApplication(t *testing.T) {
 	}
 }
 
-// expectSwitched is an Ingress's rules with the two Services' names swapped.
+// expectSwitched returns an Ingress's rules with the two Services swapped.
 func expectSwitched(i *networkingv1.Ingress) []networkingv1.IngressRule {
 	data, err := json.Marshal(i.Spec.Rules)
 	if err != nil {

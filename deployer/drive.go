@@ -16,8 +16,8 @@ import (
 // anyStep lets a release take every step.
 const anyStep = v1alpha1.Step("")
 
-// maxTimeline bounds how often steps are repeated for a target that keeps changing; a quiet
-// release takes eleven.
+// maxTimeline bounds how often steps are repeated for a target that keeps changing. A quiet
+// release takes eleven steps.
 const maxTimeline = 64
 
 // driving moves a release.
@@ -35,17 +35,16 @@ type driving struct {
 	acts      map[v1alpha1.Step]act
 }
 
-// act is what a step does, with the clients that it needs for that. It looks first, acts if
-// it must, and may run twice. It returns the zero pause when its milestone is recorded;
-// otherwise when to look again and what it waits for. A *fault ends the release; any other
-// error is the world's, and the act is tried again until the step's deadline.
+// act carries out a step, with only the clients that it needs. It looks first, acts if it must,
+// and may run twice. It returns the zero pause once its milestone is recorded; otherwise when to
+// look again and what it waits for. A *fault ends the release. Any other error is the world's,
+// and the act is retried until the step's deadline.
 type act interface {
 	do(ctx context.Context, a *attempt) (pause, error)
 }
 
-// drive moves a release until it has to wait or has ended. With only, it takes no step but that
-// one, unless the release fails at it: without a target, its undo touches nothing but its
-// build.
+// drive moves a release until it has to wait or has ended. If only is set, it takes just that
+// step, unless the release fails at it: without a target, the undo touches only the build.
 func (d driving) drive(ctx context.Context, w *work, rel *v1alpha1.Release, only v1alpha1.Step) error {
 	a := w.attempt(rel)
 	err := d.advance(ctx, a, only)
@@ -57,7 +56,7 @@ func (d driving) drive(ctx context.Context, w *work, rel *v1alpha1.Release, only
 	return err
 }
 
-// advance takes the steps that are due, one after the other.
+// advance takes the due steps, one after the other.
 func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) error {
 	w, rel := a.work, a.rel
 	if err := d.begin(ctx, a, only); err != nil {
@@ -70,7 +69,7 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 		a.log.WarnContext(ctx, "the routes will be fenced later", "routes", a.o.Routes.String(), "error", err)
 		if d.timing.tryAgain(a, rel.Status.Step, err, time.Time{}) {
 			return d.save(ctx, a)
-		} // otherwise time is up; the undo does nothing before it has fenced
+		} // otherwise time is up; the undo changes nothing before it has fenced
 	}
 	for range track.Bound {
 		d.switches.recordSwitch(w, rel)
@@ -106,8 +105,8 @@ func (d driving) advance(ctx context.Context, a *attempt, only v1alpha1.Step) er
 	return fmt.Errorf("release %s took %d steps without coming to rest", rel.Name, track.Bound)
 }
 
-// begin fixes, in the claim's first write, what the release is about: from then on no step uses
-// live or idle.
+// begin fixes in the claim's first write which colours the release concerns. From then on no step
+// uses live or idle.
 func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) error {
 	st := &a.rel.Status
 	if st.Version == "" {
@@ -123,16 +122,16 @@ func (d driving) begin(ctx context.Context, a *attempt, only v1alpha1.Step) erro
 	st.Milestones.ClaimedAt, st.Milestones.Previous = &now, &previous
 	st.Milestones.Target = live.Other()
 	if r := a.rel.Spec.Rollback; r != nil {
-		// A rollback names both ends. If users were moved after it was accepted, somebody
-		// else did it, and interrupt stops the release.
+		// A rollback names both ends. If somebody moved users after it was accepted, interrupt
+		// stops the release.
 		st.Milestones.Target = r.To.Color
 	}
 	st.Phase, st.Waiting = v1alpha1.ReleaseRunning, nil
 	return d.save(ctx, a)
 }
 
-// refresh looks again at what concerns this release and may have changed within this look. The
-// routes are those that the last patch left, see moveRoutes.
+// refresh reads again what concerns this release and may have changed within this look. The
+// routes are those of the last patch, see moveRoutes.
 func (d driving) refresh(ctx context.Context, a *attempt) error {
 	var err error
 	a.o.Now = time.Now()
@@ -140,7 +139,7 @@ func (d driving) refresh(ctx context.Context, a *attempt) error {
 	return err
 }
 
-// take lets one step act and records the result. It reports whether the release has to wait.
+// take lets one step act and records the result. It reports whether the release must wait.
 func (d driving) take(ctx context.Context, a *attempt, s track.Row) (bool, error) {
 	if s.After != nil {
 		if p := s.After(a.o); p.Rests() {
@@ -165,7 +164,7 @@ func (d driving) take(ctx context.Context, a *attempt, s track.Row) (bool, error
 	}
 	p, err := d.acts[s.Name].do(ctx, a)
 	if ctx.Err() != nil {
-		return false, fmt.Errorf("%s was cut short, so that it says nothing: %w", s.Name, ctx.Err())
+		return false, fmt.Errorf("%s was cut short, so it has no result: %w", s.Name, ctx.Err())
 	}
 	return d.noteOutcome(ctx, a, s.Name, p, err)
 }

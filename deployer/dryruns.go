@@ -9,13 +9,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// dryRuns are what came of trying out applications' checks. The zero value is ready.
+// dryRuns are the results of trying out applications' checks. The zero value is ready to use.
 type dryRuns struct {
 	mu sync.Mutex
 	of map[client.ObjectKey]dryRun
 }
 
-// dryRun is one of them.
+// dryRun is one result.
 type dryRun struct {
 	generation int64 // of the BlueGreen
 	next       time.Time

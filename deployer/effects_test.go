@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// spoiling is when an effect goes wrong.
+// spoiling is how an effect goes wrong.
 type spoiling string
 
 const (
@@ -29,19 +29,19 @@ const (
 	after  spoiling = "performed, reply lost"
 )
 
-// effects counts the writes that deployers make and spoils one of them.
+// effects counts the writes of deployers and spoils one of them.
 type effects struct {
-	// at names the effect that is spoiled, see [effectsOf]; "" is none.
+	// at names the effect to spoil, see [effectsOf]; "" for none.
 	at   string
 	when spoiling
-	// match, if it is set, chooses the write in place of at: the first that it
-	// holds for, by what it writes and its body.
+	// match, if set, chooses the write instead of at: the first that it accepts, by target and
+	// body.
 	match func(what, body string) bool
-	// crash makes everything fail from then on, as for a process that ended.
+	// crash makes everything fail from then on, as if the process had ended.
 	crash bool
-	// only writes of this kind count, such as PATCH or httproutes; "" is every one.
+	// only writes of this kind count, such as PATCH or httproutes; "" means every write.
 	only string
-	// spoiled is closed when the effect was spoiled.
+	// spoiled is closed once the effect was spoiled.
 	spoiled chan struct{}
 
 	mu   sync.Mutex
@@ -91,7 +91,7 @@ func (e *effects) roundTrip(next http.RoundTripper, req *http.Request) (*http.Re
 	return resp, err
 }
 
-// intercept counts what is asked of Cloud Build.
+// intercept counts calls to Cloud Build.
 func (e *effects) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker,
 	opts ...grpc.CallOption,
 ) error {
@@ -119,13 +119,13 @@ func (e *effects) intercept(ctx context.Context, method string, req, reply any, 
 	return err
 }
 
-// written is a write under way.
+// written is a write in progress.
 type written struct {
-	effects []string // that it is the first to make
+	effects []string // new with this write
 	spoil   bool
 }
 
-// begin notes a write, and says whether it is the one to spoil.
+// begin records a write, and decides whether to spoil it.
 func (e *effects) begin(method, what, body string) (w written, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -153,28 +153,28 @@ func (e *effects) begin(method, what, body string) (w written, err error) {
 	return w, nil
 }
 
-// spoil notes that the effect is spoiled now.
+// spoil records that the effect is being spoiled.
 func (e *effects) spoil() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.done { // two that match, at the same time
+	if e.done { // two matching writes at the same time
 		return
 	}
 	e.done, e.dead = true, e.crash
 	close(e.spoiled)
 }
 
-// forget takes back a write that came to nothing: another one makes its effects.
+// forget drops a failed write: another one makes its effects.
 func (e *effects) forget(w written) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.made = slices.DeleteFunc(e.made, func(name string) bool { return slices.Contains(w.effects, name) })
 }
 
-// effectsOf names what a write makes of the record or the cluster that was not there
-// before: a milestone, a claim, a patched field. A status that says in other words where
-// a release stands has none: how often that is written is a matter of time, and who ends
-// there leaves what one leaves that ends at the effect before.
+// effectsOf names what a write adds to the record or the cluster: a milestone, a claim, a patched
+// field. A status that only rewords a release's state has no effect: how often it is written
+// depends on timing, and a process that ends there leaves the same state as after the effect
+// before.
 func effectsOf(what, body string) []string {
 	switch {
 	case strings.HasPrefix(what, "PATCH "):
@@ -189,7 +189,7 @@ func effectsOf(what, body string) []string {
 	return []string{what}
 }
 
-// places are what a path of a JSON patch has more than its meaning needs.
+// places are the parts of a JSON patch's path that add no meaning.
 var places = regexp.MustCompile(`^/(spec|metadata)/|turnout\.dev~1|[0-9]+/`)
 
 // patched are the fields that a JSON patch changes.
@@ -251,7 +251,7 @@ func ofApplication(bg *v1alpha1.BlueGreen, err error) []string {
 	return all
 }
 
-// bodyOf reads what a request carries and leaves it there.
+// bodyOf returns a request's body and leaves it readable.
 func bodyOf(req *http.Request) string {
 	if req.GetBody == nil {
 		return ""
@@ -265,7 +265,7 @@ func bodyOf(req *http.Request) string {
 	return string(text)
 }
 
-// describe names what a request writes: PUT releases/x/status.
+// describe names a request's write, such as PUT releases/x/status.
 func describe(req *http.Request) string {
 	path := req.URL.Path
 	if _, rest, ok := strings.Cut(path, "/namespaces/"); ok {
@@ -288,7 +288,7 @@ func (e *effects) effects() []string {
 	return slices.Clone(e.made)
 }
 
-// happened says whether the effect was spoiled.
+// happened reports whether the effect was spoiled.
 func (e *effects) happened() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -15,12 +15,12 @@ type ending struct {
 	observer  Observer
 }
 
-// fail records why the release does not end as a success.
+// fail records why the release failed.
 func (e ending) fail(a *attempt, f *fault) {
 	st := &a.rel.Status
 	f.message, f.commands = record.Message(f.message), record.Commands(f.commands)
 	a.log.Info("release fails", "step", st.Step, "reason", f.reason, "class", f.class, "message", f.message)
-	if st.Failure != nil { // an undo that fails keeps the first reason
+	if st.Failure != nil { // a failing undo keeps the first reason
 		st.Findings = append(st.Findings, v1alpha1.Advise(string(st.Step)+": "+f.message, f.commands...))
 		e.giveUp(a)
 		return
@@ -40,8 +40,8 @@ func (e ending) fail(a *attempt, f *fault) {
 	e.leave(a)
 }
 
-// giveUp ends an undo that cannot be completed: traffic, or the target, stays as it is, and the
-// finding just noted informs the application's owner.
+// giveUp ends an undo that cannot be completed. Traffic, or the target, stays as it is. The
+// finding that was just added informs the application's owner.
 func (e ending) giveUp(a *attempt) {
 	now, m := metav1.NewTime(a.o.Now), &a.rel.Status.Milestones
 	if track.Restored(a.rel) {

@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// fencing makes void what may still be on its way.
+// fencing invalidates patches that may still be on their way.
 type fencing struct {
 	routes interface {
 		routesReader
@@ -20,8 +20,8 @@ type fencing struct {
 }
 
 // fence invalidates what an earlier look of this release sent, if nobody knows whether it will
-// arrive: a process that was taken over may be stuck right before its patch. From here on the
-// release may go another way, and the target may be shrunk or staged over.
+// arrive: a process that was taken over may hang right before its patch. From here on the release
+// may take another way, and the target may be shrunk or staged over.
 func (f fencing) fence(ctx context.Context, a *attempt) error {
 	if !track.PatchMayBeOut(a.rel, a.o) {
 		return nil
@@ -30,7 +30,7 @@ func (f fencing) fence(ctx context.Context, a *attempt) error {
 	switch {
 	case err == nil, errors.Is(err, route.ErrLostRace):
 	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		// That patch is then refused as well; the release must not stand still for ever.
+		// That patch is then refused as well. The release must not hang for ever.
 		a.log.WarnContext(ctx, "the routes cannot be fenced", "routes", a.o.Routes.String(), "error", err)
 		return nil
 	default:
@@ -42,7 +42,7 @@ func (f fencing) fence(ctx context.Context, a *attempt) error {
 	}
 	a.o.Routes = now
 	if err != nil && track.PatchMayBeOut(a.rel, a.o) {
-		return err // not by that patch: look again
+		return err // not our patch: look again
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// survey is what a release reports about the application as it found it.
+// survey is what a release reports about the application's state when it began.
 type survey struct {
 	routes interface {
 		endpointsReader
@@ -22,9 +22,8 @@ type survey struct {
 	}
 }
 
-// lookAround notes what a person should know about the application before anything is changed,
-// and what will be overwritten. None of it stops the release; judge and mayStageOver decide what
-// does.
+// lookAround records what a person should know before anything is changed, and what will be
+// overwritten. Nothing in it stops the release; judge and mayStageOver do that.
 func (s survey) lookAround(ctx context.Context, a *attempt) error {
 	s.tellOccupant(a)
 	if err := s.tellLive(ctx, a); err != nil {
@@ -37,9 +36,9 @@ func (s survey) lookAround(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// tellLive reports that the live version does not serve users well: the release may be the fix,
-// but there may be no way back. The endpoints show whether users are served at all, since pods
-// of an older template may do it.
+// tellLive reports that the live version does not serve users well. The release may be the fix,
+// but there may be no way back. The endpoints show whether users are served at all, possibly by
+// pods of an older template.
 func (s survey) tellLive(ctx context.Context, a *attempt) error {
 	live := a.o.Previous
 	endpoints, err := s.routes.ReadyEndpoints(ctx, a.bg.Namespace, live.Service)
@@ -61,26 +60,26 @@ func (s survey) tellLive(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// tellOccupant reports what is staged over, if no release put it there and users did not have it
+// tellOccupant reports what will be overwritten, if no release staged it and users did not use it
 // until the last switch.
 func (s survey) tellOccupant(a *attempt) {
 	left := a.bg.Status.LastSwitch
 	known := left != nil && v1alpha1.SameVersion(left.From, version(a.o.Target))
 	if t := a.o.Target; t.Release == "" && t.Replicas > 0 && !known {
-		a.finding(fmt.Sprintf("deployment %s ran %s at size %d, which no release has staged: this release replaces it", t.Deployment,
+		a.finding(fmt.Sprintf("deployment %s ran %s at size %d, which no release staged: this release replaces it", t.Deployment,
 			version(t).Image, t.Replicas))
 	}
 }
 
-// tellPreflight notes the preflight's warnings. Its errors have kept the release from beginning,
-// or came after that.
+// tellPreflight records the preflight's warnings. Its errors kept the release from beginning, or
+// came later.
 func (s survey) tellPreflight(a *attempt) {
 	for _, f := range preflight.Warnings(a.bg.Status.Findings) {
 		a.finding(f.String(), f.Commands...)
 	}
 }
 
-// tellDrift reports how the colours' own pod templates differ, and which of the two is staged.
+// tellDrift reports how the colours' own pod templates differ, and which one is staged.
 func (s survey) tellDrift(ctx context.Context, a *attempt) error {
 	if !a.o.Previous.DeploymentExists || !a.o.Target.DeploymentExists || a.o.Target.Release == a.rel.Name {
 		return nil // nothing to compare, or staged already
@@ -108,16 +107,16 @@ func (s survey) tellDrift(ctx context.Context, a *attempt) error {
 func (s survey) tellProtection(ctx context.Context, a *attempt) {
 	names, err := s.workloads.Unprotected(ctx, a.bg, a.target())
 	if err != nil {
-		a.log.WarnContext(ctx, "cannot tell whether the target lacks a PodDisruptionBudget", "error", err)
+		a.log.WarnContext(ctx, "whether the target lacks a PodDisruptionBudget is not known", "error", err)
 	}
 	if len(names) > 0 {
-		a.finding(fmt.Sprintf("the pods of deployment %s have a PodDisruptionBudget, %s, and those of deployment %s have none: make one for them",
-			a.o.Previous.Deployment, strings.Join(names, ", "), a.o.Target.Deployment))
+		a.finding(fmt.Sprintf("the pods of deployment %s have a PodDisruptionBudget, %s, and those of deployment %s have none: "+
+			"create one for them", a.o.Previous.Deployment, strings.Join(names, ", "), a.o.Target.Deployment))
 	}
 }
 
-// mayStageOver returns a fault if anybody but this application's users reaches the target: the
-// new version has not passed the gate, and nobody knows what they expect there.
+// mayStageOver returns a fault if anybody else's users reach the target: the new version has not
+// passed the gate, and those users may expect something else there.
 func (s survey) mayStageOver(ctx context.Context, a *attempt) error {
 	t := a.o.Target
 	if t.Release == a.rel.Name {

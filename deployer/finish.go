@@ -20,7 +20,7 @@ type finishing struct {
 	observer   Observer
 }
 
-// finish gives the release its final phase and releases the claim.
+// finish sets the final phase and releases the claim.
 func (f finishing) finish(ctx context.Context, a *attempt) error {
 	a.turn = f.turns.turnOf(a, "")
 	if w := pending(f.leaveBehind(ctx, a)); w != nil && !a.rollbackWaits() {
@@ -48,10 +48,9 @@ func (f finishing) finish(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// leaveBehind forgets the rolled-back commits that a successful deploy contains: a person
-// approved it, so the next deploy need not wait because of them. If the answer about one is
-// unknown, it is kept, which costs one more approval. The error means that an answer is not
-// there yet.
+// leaveBehind forgets the rolled-back commits that a successful deploy contains. A person
+// approved it, so they need not delay the next deploy. A commit with an unknown answer is kept,
+// which costs one more approval. The error means that an answer is still pending.
 func (f finishing) leaveBehind(ctx context.Context, a *attempt) error {
 	if a.rel.Spec.Kind != v1alpha1.Deploy || a.rel.Status.Failure != nil {
 		return nil
@@ -63,7 +62,7 @@ func (f finishing) leaveBehind(ctx context.Context, a *attempt) error {
 		contains, err := f.repository.contains(ctx, a.work, a.turn, what.Commit, left.Commit)
 		switch {
 		case pending(err) != nil:
-			waits, a.turn.wait = err, 0 // all are asked at once
+			waits, a.turn.wait = err, 0 // ask about all in parallel
 		case err != nil:
 			a.log.WarnContext(ctx, "a rolled-back commit stays remembered", "commit", left.Commit, "error", err)
 		case contains:

@@ -28,7 +28,7 @@ func (w *world) one(is func(*v1alpha1.Release) bool) *v1alpha1.Release {
 	return &all[i]
 }
 
-// look waits until the whole application was looked at once more.
+// look waits until the whole application has been looked at once more.
 func (w *world) look() {
 	w.t.Helper()
 	w.configure(`{"historyLimit":30}`)
@@ -36,7 +36,7 @@ func (w *world) look() {
 	w.until("a look", func() bool { return w.application().Status.ObservedGeneration == generation }, func() string { return "" })
 }
 
-// expectUnwritten checks that a release that had ended was not written since.
+// expectUnwritten checks that a finished release was not written again.
 func (w *world) expectUnwritten(before *v1alpha1.Release) {
 	w.t.Helper()
 	now := before.DeepCopy()
@@ -45,8 +45,7 @@ func (w *world) expectUnwritten(before *v1alpha1.Release) {
 	}
 }
 
-// expectOnce checks that a deploy was built once, and the routes patched as often as
-// was left to do.
+// expectOnce checks that a deploy was built once, and the number of patches to the routes.
 func (w *world) expectOnce(live v1alpha1.Color, patches int64, builds int) {
 	w.t.Helper()
 	w.expectRoutes(string(live), 1+patches)
@@ -55,8 +54,7 @@ func (w *world) expectOnce(live v1alpha1.Color, patches int64, builds int) {
 	}
 }
 
-// expectLeftAlone checks that users were never moved from blue, and the target is
-// gone.
+// expectLeftAlone checks that users stayed on blue, and the target is gone.
 func (w *world) expectLeftAlone(patches int64) {
 	w.t.Helper()
 	w.awaitShrunk(v1alpha1.Green)

@@ -26,8 +26,8 @@ import (
 
 var digest = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 
-// expectOnPage checks that the page of first days has what a person reads: a text, and
-// each command on a line below it.
+// expectOnPage checks that docs/first-days.md quotes what a person reads: a text, with each
+// command on a line below it.
 func (w *world) expectOnPage(said string) {
 	w.t.Helper()
 	page, err := os.ReadFile("../docs/first-days.md")
@@ -73,7 +73,7 @@ func TestColourThatDoesNotExistIsMadeFromTheLiveOne(t *testing.T) {
 	if rel.Status.Drift != "" {
 		t.Errorf("what was just made from the live colour differs from it:\n%s", rel.Status.Drift)
 	}
-	// And the next release goes the other way, as if it had always been there.
+	// The next release goes the other way, as if the colour had always existed.
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
@@ -109,7 +109,7 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	w := newWorld(t)
 	w.remove(v1alpha1.Blue)
 	w.remove(v1alpha1.Green)
-	// What many start from: one Deployment that knows of no colours.
+	// A common start: one Deployment without colours.
 	blue := w.deployment(v1alpha1.Blue)
 	blue.Spec.Selector.MatchLabels = map[string]string{"app": "my-python-app"}
 	w.create(blue)
@@ -124,7 +124,7 @@ func TestColourThatCannotBeMadeFromTheLiveOneIsAskedFor(t *testing.T) {
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
 
-// apply makes what the command of a message would make.
+// apply creates what a message's command would create.
 func (w *world) apply(message string) {
 	w.t.Helper()
 	_, command, found := strings.Cut(message, `printf '%s\n' '`)
@@ -146,7 +146,7 @@ func TestLiveColourWithoutReplicasIsReleasedFrom(t *testing.T) {
 	w.expectSizes(0, 2)
 	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-blue, which is live, has no replicas", "staged at 2",
 		"nothing running to go back to"))
-	// The way back is open all the same; it only takes longer.
+	// The way back works, but takes longer.
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
 	w.expectSizes(2, 2)
@@ -180,7 +180,7 @@ func TestBrokenLiveColourIsReleasedFrom(t *testing.T) {
 	}
 }
 
-// A rollout by hand hangs, and the pods before it serve users all the while.
+// A manual rollout hangs, while the pods before it serve users.
 func TestLiveColourThatIsBrokenInPartIsReleasedFrom(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -223,8 +223,8 @@ func TestIngressThatNamesAMissingServiceOfOursIsACondition(t *testing.T) {
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
 
-// The order of the advice matters: a live Service whose selector gets the colour's
-// label before its pods have it has no endpoint left.
+// The order of the advice matters: if the live Service's selector gets the colour's label before
+// its pods have it, it has no endpoint left.
 func TestServiceOfBothColoursIsSeparatedWithoutUsersNoticing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -242,8 +242,8 @@ func TestServiceOfBothColoursIsSeparatedWithoutUsersNoticing(t *testing.T) {
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }
 
-// Whoever followed other advice in the wrong order has live pods that nobody
-// reaches. A release that switched now would have nothing to go back to.
+// Advice followed in the wrong order leaves live pods that nobody reaches. A release that
+// switched now would have nothing to go back to.
 func TestLivePodsThatNobodySelectsStopARelease(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
@@ -294,7 +294,7 @@ func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
 
-// expectUntouched checks that green is as it was made, and so are the routes.
+// expectUntouched checks that green and the routes are unchanged.
 func (w *world) expectUntouched() {
 	w.t.Helper()
 	w.expectSizes(1, 1)
@@ -310,7 +310,7 @@ func (w *world) expectUntouched() {
 	}
 }
 
-// Somebody comes while the release builds.
+// Somebody starts using the target while the release builds.
 func TestTargetThatSomeoneBeganToUseIsNotStagedOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -418,7 +418,7 @@ func TestOwnTemplateOfAMissingColourIsTheLiveOnes(t *testing.T) {
 	}
 }
 
-// lagging is a cache that has not heard of what was staged.
+// lagging is a cache that has not seen the staging yet.
 type lagging struct {
 	client.Client
 	behind atomic.Bool
@@ -452,8 +452,8 @@ func TestCancelRightAfterTheStagePatchDiscards(t *testing.T) {
 	w.expectSizes(1, 0)
 }
 
-// spoilSwitch loses the replies to all patches of the Ingress that move users. They
-// are made only if performed says so of the nth one, from 1.
+// spoilSwitch loses the replies to all patches of the Ingress that move users. performed decides
+// whether the nth one, from 1, takes effect.
 func spoilSwitch(performed func(nth int) bool) *rest.Config {
 	return spoilPatches(func(req *http.Request) bool { return movesRoutes(describe(req), bodyOf(req)) }, performed)
 }
@@ -477,10 +477,10 @@ func spoilPatches(meant func(*http.Request) bool, performed func(nth int) bool) 
 	return cfg
 }
 
-// impatient gives the switch up at the second try.
+// impatient gives up the switch at the second attempt.
 func impatient(bg *v1alpha1.BlueGreen) {
 	bg.Spec.Deadlines.Confirm = metav1.Duration{Duration: 100 * time.Millisecond}
-	bg.Spec.Proof.Baseline = duration(0) // which is allowed for on top
+	bg.Spec.Proof.Baseline = duration(0) // which adds to the deadline
 }
 
 func TestSwitchThatIsNeverMadeIsDiscarded(t *testing.T) {
@@ -495,8 +495,7 @@ func TestSwitchThatIsNeverMadeIsDiscarded(t *testing.T) {
 	w.expectSizes(1, 0)
 }
 
-// As long as nothing can be written to the Ingress, a patch that is on its way cannot
-// be made void.
+// While the Ingress cannot be written, a patch that is on its way cannot be invalidated.
 func TestTargetIsNotDiscardedWhileItsSwitchMayArrive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, impatient)

@@ -28,7 +28,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// commands are what commands do in the pods of a namespace; see runInPod.
+// commands are the handlers for commands in a namespace's pods; see runInPod.
 var commands sync.Map // namespace → controlplanetest.Exec
 
 // runInPod runs a command on the node that all worlds share.
@@ -37,18 +37,17 @@ func runInPod(ctx context.Context, c controlplanetest.Command) error {
 	if !ok {
 		return fmt.Errorf("exec: %q: executable file not found in $PATH", c.Line[0])
 	}
-	return do.(controlplanetest.Exec)(ctx, c) //nolint:forcetypeassert // so it is stored
+	return do.(controlplanetest.Exec)(ctx, c) //nolint:forcetypeassert // stored with this type
 }
 
-// executes says what commands do in the pods of a world.
+// executes sets the handler for commands in a world's pods.
 func (w *world) executes(do controlplanetest.Exec) {
 	commands.Store(w.namespace, do)
 	w.t.Cleanup(func() { commands.Delete(w.namespace) })
 }
 
-// answers is a connection over which the world's pods answer requests; their
-// addresses are nobody's. Instead of an answer there may be an error, as of a
-// network.
+// answers is a connection on which the world's pods answer requests; nothing listens on their
+// addresses. do may return a network error instead.
 func (w *world) answers(do func(pod *corev1.Pod) (status int, err error)) *rest.Config {
 	ask := func(address string) (int, error) {
 		host, _, err := net.SplitHostPort(address)
@@ -82,7 +81,7 @@ func (w *world) answers(do func(pod *corev1.Pod) (status int, err error)) *rest.
 
 func colorOf(pod *corev1.Pod) v1alpha1.Color { return v1alpha1.Color(pod.Labels["version"]) }
 
-// at returns the pod that has an address.
+// at returns the pod with an address.
 func (k *kubelet) at(ip string) *corev1.Pod {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -110,7 +109,7 @@ func (k *kubelet) restart(t testing.TB, c v1alpha1.Color, times int32) {
 	}
 }
 
-// gated gives an application a gate that is quick.
+// gated gives an application a fast gate.
 func gated(spec v1alpha1.GateSpec) func(*v1alpha1.BlueGreen) {
 	return func(bg *v1alpha1.BlueGreen) {
 		spec.Interval = metav1.Duration{Duration: 20 * time.Millisecond}
@@ -174,7 +173,7 @@ func TestFailingCommandFailsTheReleaseWithItsLastLines(t *testing.T) {
 	w.awaitShrunk(v1alpha1.Green)
 }
 
-// leaky is what a command may write that nobody should read on GitHub.
+// leaky is command output that nobody should read on GitHub.
 const leaky = "using ghp_0123456789abcdefghij0123456789abcdef\n\x1b[31mDB_PASSWORD=hunter2hunter2\x1b[0m\n" +
 	"postgres://shop:hunter2hunter2@db/shop refused\n-----BEGIN PRIVATE KEY-----\nhunter2hunter2\n"
 
@@ -226,8 +225,8 @@ func TestCommandThatCannotBeRunIsTheWorldsFault(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// Pods may be ready before they listen, or listen before they are well: only the
-// gate's timeout ends the wait.
+// Pods may be ready before they listen, or listen before they are healthy: only the gate's
+// timeout ends the wait.
 func TestGateWaitsForPodsThatAreSlowToListen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, asksHealthz())
@@ -244,7 +243,7 @@ func TestGateWaitsForPodsThatAreSlowToListen(t *testing.T) {
 	w.expectDeployed(w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded))
 }
 
-// What the gate found of a pod says nothing of the one that takes its place.
+// The gate's result for a pod does not count for its replacement.
 func TestPodThatIsReplacedAfterTheGateMakesItStartOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual, asksHealthz())
@@ -265,14 +264,14 @@ func TestPodThatIsReplacedAfterTheGateMakesItStartOver(t *testing.T) {
 	second := rel.Status.Milestones.Verified.Pods
 	mu.Lock()
 	defer mu.Unlock()
-	// An answer is asked for by a connection and by a request on it.
+	// Each check takes a connection and a request on it.
 	if len(second) != 1 || second[0] == first[0] || asked[second[0]] < 3*2 {
 		t.Errorf("the gate passed on %v, then on %v, which was asked %d times", first, second, asked[second[0]]/2)
 	}
 }
 
-// A version that goes bad while it waits for a person is found out by one round,
-// before anybody is moved to it; one that is well is asked no more than that.
+// If a version goes bad while it waits for a person, one round finds that before anybody moves. A
+// healthy version gets just that round.
 func TestVersionThatWentBadWhileItWaitedIsNotSwitchedTo(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []bool{true, false} {
@@ -314,8 +313,7 @@ func TestVersionThatWentBadWhileItWaitedIsNotSwitchedTo(t *testing.T) {
 	}
 }
 
-// brokenUnderTraffic is a world whose release soaks, and whose new version then
-// begins to crash.
+// brokenUnderTraffic is a world with a soaking release whose new version then begins to crash.
 func brokenUnderTraffic(t *testing.T, previous func() (int, error)) (*world, *v1alpha1.Release) {
 	t.Helper()
 	w := newWorld(t, asksHealthz(), soaks(time.Minute))
@@ -366,7 +364,7 @@ func TestPreviousColourIsAskedBeforeItGetsTrafficBack(t *testing.T) {
 	}
 }
 
-// onceBad answers badly once, on the request and not on its connection.
+// onceBad fails one request, but not its connection.
 func onceBad() func() (int, error) {
 	var asked atomic.Int32
 	return func() (int, error) {
@@ -377,15 +375,15 @@ func onceBad() func() (int, error) {
 	}
 }
 
-// unseenSoak is a world whose pods cannot be reached any more once they have
-// passed the gate, until the returned function is called.
+// unseenSoak is a world whose pods become unreachable after the gate, until the returned function
+// is called.
 func unseenSoak(t *testing.T) (w *world, rel *v1alpha1.Release, seen func()) {
 	t.Helper()
 	w = newWorld(t, asksHealthz(), soaks(2*time.Second))
 	var asked atomic.Int32
 	var again atomic.Bool
 	w.runWith(w.answers(func(*corev1.Pod) (int, error) {
-		// Each answer is asked for by a connection and by a request on it.
+		// Each check takes a connection and a request on it.
 		if asked.Add(1) > 3*2 && !again.Load() {
 			return 0, syscall.EHOSTUNREACH
 		}
@@ -409,7 +407,7 @@ func TestSoakThatNobodyCanSeeTheEndOfMovesNoTraffic(t *testing.T) {
 	}
 }
 
-// A look that works while the soak is extended is all that was missing.
+// One successful look during the extension is enough.
 func TestSoakThatIsSeenAgainSucceeds(t *testing.T) {
 	t.Parallel()
 	w, rel, seen := unseenSoak(t)

@@ -25,13 +25,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// condition is one of the application's; nil if it has none such.
+// condition returns a condition of the application, or nil.
 func (w *world) condition(kind string) *metav1.Condition {
 	w.t.Helper()
 	return meta.FindStatusCondition(w.application().Status.Conditions, kind)
 }
 
-// kept is a log that is read later.
+// kept is a log for later reading.
 type kept struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -102,8 +102,8 @@ func (w *world) standby() v1alpha1.Color {
 	return s.Gateway.Standby.For
 }
 
-// neverShows fails if the value of the standby route's header is in the record, in an
-// event or in the log.
+// neverShows fails if the value of the standby route's header appears in the record, an event or
+// the log.
 func (w *world) neverShows(log string) {
 	w.t.Helper()
 	text, err := json.Marshal(w.readRoute("my-python-app-standby").Object["spec"])
@@ -190,8 +190,7 @@ func TestServiceThatAGatewayCannotUseNeverReachesTheUsersRoute(t *testing.T) {
 	}
 }
 
-// addBackend adds a Service to the route's first rule, whatever is written into its status
-// meanwhile.
+// addBackend adds a Service to the route's first rule, despite concurrent writes of its status.
 func (w *world) addBackend(service string) {
 	w.t.Helper()
 	u := w.readRoute("shop")
@@ -247,8 +246,8 @@ func TestGatewayAPIThatIsInstalledLaterIsNoticed(t *testing.T) {
 	w.until("it is ready", reason("Ready: the next release can run"), func() string { return "not ready" })
 }
 
-// A Gateway that had taken up both routes when the target was attached does not accept
-// them any more: nobody knows where it sends its users.
+// A Gateway that took up both routes at the attach step does not accept them any more: where it
+// sends its users is unknown.
 func TestNobodyIsMovedWhileAGatewayNoLongerAcceptsTheRoute(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, manual, func(bg *v1alpha1.BlueGreen) {
@@ -267,7 +266,7 @@ func TestNobodyIsMovedWhileAGatewayNoLongerAcceptsTheRoute(t *testing.T) {
 	w.expectOnGateway(v1alpha1.Blue, 2)
 }
 
-// It stops right after the switch: it cannot use the routes that users are to have.
+// It stops right after the switch: it cannot use the routes that users should get.
 func TestGatewayThatStopsAcceptingAfterTheSwitchMovesUsersBack(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, manual)
@@ -287,8 +286,8 @@ func TestGatewayThatStopsAcceptingAfterTheSwitchMovesUsersBack(t *testing.T) {
 	w.expectOnGateway(v1alpha1.Blue, 4)
 }
 
-// Somebody takes a Gateway from the route in the middle. It may send its users where it
-// did, so that neither colour is shrunk until a person has looked.
+// Somebody removes a Gateway from the route during the release. It may keep sending its users
+// where it did, so neither colour is shrunk until a person has checked.
 func TestGatewayThatIsTakenAwayInTheMiddleIsNotTakenForOneThatFollowed(t *testing.T) {
 	t.Parallel()
 	w, g := newGatewayWorld(t, manual, func(bg *v1alpha1.BlueGreen) {

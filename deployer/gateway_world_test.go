@@ -46,7 +46,7 @@ func newGatewayWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.
 	return w, w.startGateways()
 }
 
-// parentRef is whole, so that what is read is what was written.
+// parentRef sets every field, so that what is read equals what was written.
 func parentRef(namespace, name string) map[string]any {
 	return map[string]any{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": namespace, "name": name}
 }
@@ -59,8 +59,7 @@ func pathMatch(kind, value string) map[string]any {
 	return map[string]any{"path": map[string]any{"type": kind, "value": value}}
 }
 
-// httpRoute has a rule for everything, one for an exact path below it, and one of
-// somebody else.
+// httpRoute has a rule for everything, one for an exact path below it, and one of somebody else.
 func (w *world) httpRoute() *unstructured.Unstructured {
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
 		"parentRefs": []any{parentRef("edge", "outside"), parentRef("infra", "inside")},
@@ -88,7 +87,7 @@ func (w *world) readRoute(name string) *unstructured.Unstructured {
 	return u
 }
 
-// weights are those of the application in each rule of its route that has any.
+// weights are the application's weights in each rule that has any.
 func (w *world) weights() []string {
 	w.t.Helper()
 	var all []string
@@ -106,17 +105,17 @@ func (w *world) weights() []string {
 	return all
 }
 
-// gateways are the controllers of both Gateways: they write into the status of a route
-// which generation of it they have carried out.
+// gateways are the controllers of both Gateways. They report in a route's status which generation
+// they have programmed.
 type gateways struct {
 	mu sync.Mutex
-	// held are Gateways that carry out nothing, by name.
+	// held are Gateways that program nothing, by name.
 	held map[string]bool
 	// rejected are Gateways that accept no route, by name.
 	rejected map[string]bool
-	// refuse tells why a Gateway cannot use a route; "" if it can.
+	// refuse is why a Gateway cannot use a route; "" if it can.
 	refuse func(u *unstructured.Unstructured) string
-	// silent: they do not say of which generation they speak.
+	// silent: they do not report a generation.
 	silent bool
 }
 
@@ -141,7 +140,7 @@ func (w *world) startGateways() *gateways {
 			list := &unstructured.UnstructuredList{}
 			list.SetGroupVersionKind(route.HTTPRouteKind.GroupVersion().WithKind("HTTPRouteList"))
 			if err := w.kube.List(ctx, list, client.InNamespace(w.namespace)); err != nil {
-				continue // the kind may not be there yet
+				continue // the kind may not exist yet
 			}
 			for i := range list.Items {
 				if err := g.carryOut(ctx, w.kube, &list.Items[i]); err != nil && ctx.Err() == nil && !apierrors.IsConflict(err) {
@@ -154,7 +153,7 @@ func (w *world) startGateways() *gateways {
 	return g
 }
 
-// carryOut writes what has changed of the status of a route.
+// carryOut writes the changes of a route's status.
 func (g *gateways) carryOut(ctx context.Context, kube client.Client, u *unstructured.Unstructured) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

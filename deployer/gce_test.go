@@ -17,13 +17,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// settles shortens the time for which a service must be found healthy.
+// settles shortens how long a service must be healthy.
 func settles(d *Deployer) { d.Routes.Settle = 400 * time.Millisecond }
 
-// told waits for what the load balancer's controller says of a switch.
+// told waits for the report of the load balancer's controller about a switch.
 func told(d *Deployer) { d.TakeUp = time.Minute }
 
-// ofGreen reports whether a pod is of the colour that is deployed to.
+// ofGreen reports whether a pod belongs to the colour that is deployed to.
 func ofGreen(pod *corev1.Pod) bool { return pod.Labels["version"] == "green" }
 
 func TestFirstDeployOnGooglesLoadBalancer(t *testing.T) {
@@ -46,7 +46,7 @@ func TestFirstDeployOnGooglesLoadBalancer(t *testing.T) {
 	})
 }
 
-// A pod that does not start is told before the Ingress is touched.
+// A pod that does not start is reported before the Ingress is touched.
 func TestSeedThatDoesNotStartLeavesTheIngressAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -65,7 +65,7 @@ func TestSeedThatDoesNotStartLeavesTheIngressAlone(t *testing.T) {
 	w.awaitShrunk(v1alpha1.Green)
 }
 
-// refusesGreen is what the controller says of a reference that only it finds bad.
+// refusesGreen is the controller's message about a reference that only the controller rejects.
 const refusesGreen = `Translation failed: invalid ingress spec: service "shop/my-python-app-green-svc": quota of the moon`
 
 func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
@@ -86,14 +86,14 @@ func TestReferenceThatIsRefusedIsTakenOutAgain(t *testing.T) {
 	if rel.Status.Milestones.Staged != nil {
 		t.Error("it was staged")
 	}
-	// What was in the way is mended.
+	// The cause is fixed.
 	b.set(func(b *balancer) { b.refused = "" })
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Green)
 }
 
-// The Ingress is shared, and what its controller cannot use may be anybody's.
+// The Ingress is shared, so a rejected part may be anybody's.
 func TestReferenceStaysWhileSomethingElseIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -188,7 +188,7 @@ func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T)
 	w.await(rel, "the wait for the load balancer", func(r *v1alpha1.Release) bool {
 		return strings.Contains(r.Status.Message, "1 run and wait for the load balancer to find them healthy")
 	})
-	w.awaitFoundUnhealthy(v1alpha1.Green) // or the deadline is over before anything is told of the pod
+	w.awaitFoundUnhealthy(v1alpha1.Green) // or the deadline passes before the pod is reported
 	w.configure(`{"deadlines":{"stage":"1s"}}`)
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseFailed)
 	w.expectMessage(rel, "spec.healthCheck", "35.191.0.0/16")
@@ -200,8 +200,7 @@ func TestPodsThatTheLoadBalancerDoesNotFindHealthyAreNotSwitchedTo(t *testing.T)
 	w.expectLive(v1alpha1.Blue)
 }
 
-// A ready pod is no healthy one: its gate was opened because the NEG had no health
-// check yet.
+// A ready pod may be unhealthy: its gate opened because the NEG had no health check yet.
 func TestPodsThatWereLetThroughNeedTheServiceHealthyForAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -209,7 +208,7 @@ func TestPodsThatWereLetThroughNeedTheServiceHealthyForAWhile(t *testing.T) {
 	b.set(func(b *balancer) { b.reason = "LoadBalancerNegWithoutHealthCheck" })
 	w.run(settles, told)
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
-	w.expectFinding(rel, "does not say so of each pod", "was let through without a health check")
+	w.expectFinding(rel, "does not report each pod", "was let through without a health check")
 	if r := rel.Status.Route; r.Pokes < 2 || r.HealthySince == nil {
 		t.Errorf("the route is %+v", r)
 	}
@@ -234,8 +233,8 @@ func TestLetThroughPodsThatAreNotHealthyEndTheRelease(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// Others' edits have spent what the controller may say of the Ingress: the switch needs
-// an event of it.
+// Others' edits have used up the controller's event budget for the Ingress, and the switch needs
+// one of its events.
 func TestPokesBecomeRareWhenEventsAreScarce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -285,7 +284,7 @@ func TestRollbackToAHeldColourIsInstantOnGooglesLoadBalancer(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// The controller may have lost its way since: users can go back all the same.
+// The controller may have failed since, but users can still go back.
 func TestRollbackToAHeldColourDoesNotWaitForTheLoadBalancersController(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -350,8 +349,8 @@ func TestLiveColourThatGrewIsMatchedAndFoundHealthyBeforeTheSwitch(t *testing.T)
 	}
 }
 
-// Nothing tells of pods that got sick while a person was waited for: their gates are
-// open for good, and the controller had no reason to look at the Ingress.
+// Nothing reports pods that became unhealthy during the wait for a person: their gates stay open,
+// and the controller had no reason to look at the Ingress.
 func TestLoadBalancerIsAskedAnewAfterALongWaitForAPerson(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
@@ -372,7 +371,7 @@ func TestLoadBalancerIsAskedAnewAfterALongWaitForAPerson(t *testing.T) {
 	w.expectEnded(rel, v1alpha1.StepWarm, "the load balancer finds 1 pods healthy", "the load balancer finds 1 pods healthy")
 }
 
-// expectEnded checks how the timeline says that a step ended, each time.
+// expectEnded checks how each run of a step ended, by the timeline.
 func (w *world) expectEnded(rel *v1alpha1.Release, s v1alpha1.Step, want ...string) {
 	w.t.Helper()
 	var got []string
@@ -386,7 +385,7 @@ func (w *world) expectEnded(rel *v1alpha1.Release, s v1alpha1.Step, want ...stri
 	}
 }
 
-// routesAreOld has the Ingress be as it is for an hour, by the record.
+// routesAreOld makes the record show that the Ingress has not changed for an hour.
 func (w *world) routesAreOld() {
 	w.t.Helper()
 	w.until("the routes to be seen", func() bool {
@@ -397,8 +396,8 @@ func (w *world) routesAreOld() {
 	check(w.t, w.kube.Status().Patch(w.t.Context(), w.application(), client.RawPatch(types.MergePatchType, []byte(since))))
 }
 
-// Every state that the load balancer sees of the Ingress names both colours: its
-// balancer says so otherwise.
+// Every state of the Ingress that the load balancer sees names both colours; the balancer reports
+// any other.
 func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -413,7 +412,7 @@ func TestStandbyHostIsMigratedWithTheReferenceInPlace(t *testing.T) {
 			i.Spec.Rules[2].Host == "standby.example.com"
 	}, func() string { return fmt.Sprint(w.gceIngress().Spec) })
 	w.expectRoutes("green", 4) // attached, switched, migrated
-	w.routesAreOld()           // else the event of the next switch could be of the migration
+	w.routesAreOld()           // otherwise the next switch's event could belong to the migration
 	w.source.commit("b", "a")
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 	w.expectRoutes("blue", 5)
@@ -453,7 +452,7 @@ func TestOldColourStaysAsLongAsTheLoadBalancerDoesNotTakeUpTheSwitch(t *testing.
 	b.set(func(b *balancer) { b.fails = "" })
 	b.poke()
 	w.until("the load balancer to have taken it up", func() bool {
-		b.poke() // and turnout to look again
+		b.poke() // and Turnout to look again
 		return w.application().Status.LastSwitch.TookEffectAt != nil
 	}, func() string { return "" })
 	w.awaitShrunk(v1alpha1.Blue)
@@ -473,7 +472,7 @@ func TestRollbackPutsBackAReferenceThatSomebodyRemoved(t *testing.T) {
 	w.until("the load balancer to have seen it", func() (seen bool) {
 		b.set(func(b *balancer) {
 			seen = len(b.wrong) > 0
-			b.wrong = nil // it was not ours
+			b.wrong = nil // not our doing
 		})
 		return seen
 	}, func() string { return "" })

@@ -33,44 +33,43 @@ const (
 	negAnnotation = "cloud.google.com/neg"
 )
 
-// balancer writes what ingress-gce's controllers write, and no more: annotations,
-// conditions, events and the objects of NEGs. It has no delays of its own.
+// balancer writes what ingress-gce's controllers write, and nothing else: annotations,
+// conditions, events and the objects of NEGs. It adds no delays.
 type balancer struct {
 	w    *world
 	kube client.Client
 
 	mu sync.Mutex
-	// refused is the message with which an Ingress that names green is refused.
+	// refused is the error for an Ingress that names green.
 	refused string
-	// sick pods are those that the load balancer does not find healthy.
+	// sick selects pods that the load balancer finds unhealthy.
 	sick func(*corev1.Pod) bool
-	// reason is put into conditions instead of the one for a healthy pod.
+	// reason replaces the reason of a healthy pod's condition.
 	reason string
 	// fails is why the load balancer cannot be programmed.
 	fails string
-	// lost are the types of events that do not come any more: a controller has a
-	// budget of them.
+	// lost are the types of events that are dropped: a controller has a budget of them.
 	lost []string
-	// late: it is still at the change before when the next switch comes, says that it has
-	// made that, and then fails without a word.
+	// late: at the next switch it is still applying the change before, reports that one as done,
+	// and then fails silently.
 	late bool
-	// mended: it does not fail again.
+	// mended: it fails no more.
 	mended bool
-	// used is the colour that the routes in use lead users to.
+	// used is the colour that the routes in use lead to.
 	used v1alpha1.Color
 	// routes are those in use, as the Ingress had them.
 	routes []networkingv1.IngressRule
 
-	pokes      []string // the annotation's values, as they came
+	pokes      []string // the annotation's values, in order
 	syncs      int
 	generation int64
-	version    string          // of the Ingress as last seen
-	probed     map[string]bool // by Service: whether it had a ready pod when its health check was made
+	version    string          // of the Ingress when last seen
+	probed     map[string]bool // by Service: it had a ready pod when its health check was created
 	wrong      []string
 }
 
-// behindGCE makes the world's Ingress one of Google's load balancer, whose pods
-// have its readiness gate.
+// behindGCE puts the world's Ingress behind Google's load balancer, and its readiness gate on the
+// pods.
 func behindGCE(w *world) *balancer {
 	w.t.Helper()
 	b := &balancer{w: w, kube: w.kube, sick: func(*corev1.Pod) bool { return false }, probed: map[string]bool{}}
@@ -129,7 +128,7 @@ func (b *balancer) set(change func(*balancer)) {
 	change(b)
 }
 
-// look is one round of both controllers. What goes wrong is tried again.
+// look is one round of both controllers. It retries failures.
 func (b *balancer) look(ctx context.Context) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -158,7 +157,7 @@ func (b *balancer) look(ctx context.Context) {
 	}
 }
 
-// watchUsers notes if the colour that users are sent to is asked to have no pods.
+// watchUsers records if the users' colour is scaled to 0.
 func (b *balancer) watchUsers(ctx context.Context) {
 	d := &appsv1.Deployment{ObjectMeta: b.w.meta("my-python-app-" + string(b.used))}
 	if b.used != "" && b.kube.Get(ctx, keyOf(d), d) == nil && *d.Spec.Replicas == 0 {
@@ -315,8 +314,8 @@ func (b *balancer) event(ctx context.Context, ingress *networkingv1.Ingress, kin
 	})
 }
 
-// awaitFoundUnhealthy waits until the load balancer has said of one of a colour's pods
-// that it is not healthy. It does not take back what it said of older ones.
+// awaitFoundUnhealthy waits until the load balancer reports one of a colour's pods as unhealthy.
+// It does not revoke earlier reports on older pods.
 func (w *world) awaitFoundUnhealthy(c v1alpha1.Color) {
 	w.t.Helper()
 	var list corev1.PodList
@@ -329,7 +328,7 @@ func (w *world) awaitFoundUnhealthy(c v1alpha1.Color) {
 	}, func() string { return fmt.Sprintf("%d pods", len(list.Items)) })
 }
 
-// expectFoundHealthy checks what the load balancer says of each of a colour's pods.
+// expectFoundHealthy checks the load balancer's report on each of a colour's pods.
 func (w *world) expectFoundHealthy(t testing.TB, c v1alpha1.Color, pods int) {
 	t.Helper()
 	var list corev1.PodList

@@ -18,7 +18,7 @@ import (
 // retryGrant is when to look for a grant again if no watch reports it.
 const retryGrant = 30 * time.Second
 
-// readGrants reads what a namespace is granted; one that is gone is granted nothing.
+// readGrants reads a namespace's grants; a namespace that is gone has none.
 func readGrants(ctx context.Context, from client.Reader, namespace string) (v1alpha1.Grants, error) {
 	var ns corev1.Namespace
 	err := from.Get(ctx, types.NamespacedName{Name: namespace}, &ns)
@@ -34,10 +34,10 @@ type googleAccess struct {
 	reader client.Reader // past the cache
 }
 
-// signIn asks Google for what one signs in to its registries and metrics with.
+// signIn gets the credentials for Google's registries and metrics.
 type signIn func(context.Context) (oauth2.TokenSource, error)
 
-// reach is the way to Google's builds and sources. Call it right before a call to Google. It
+// reach is the access to Google's builds and sources. Call it right before a call to Google. It
 // reads the grants past the cache, so that a withdrawn grant also ends what is in progress. It
 // returns a [notGranted] unless all needs are granted.
 func (g googleAccess) reach(ctx context.Context, a *attempt, needs ...v1alpha1.Grant) (*cloudbuild.Client, *cloudbuild.Store, error) {
@@ -49,8 +49,8 @@ func (g googleAccess) reach(ctx context.Context, a *attempt, needs ...v1alpha1.G
 	return builds, store, asAccount(account, a.bg.Namespace, err)
 }
 
-// googleTokens is the way to Google's registries and metrics, by the same rules. The returned function calls
-// Google for its tokens, so use it only in a function given to ask.
+// googleTokens is the access to Google's registries and metrics, by the same rules. The returned
+// function calls Google, so use it only inside a function given to ask.
 func (g googleAccess) googleTokens(ctx context.Context, namespace string, needs ...v1alpha1.Grant) (signIn, error) {
 	account, err := g.googleAccount(ctx, namespace, needs...)
 	if err != nil {
@@ -63,7 +63,7 @@ func (g googleAccess) googleTokens(ctx context.Context, namespace string, needs 
 	}, nil
 }
 
-// googleAccount is the account with which the namespace uses Google, "" for Turnout's own, if all
+// googleAccount is the account that the namespace uses with Google, "" for Turnout's own, if all
 // needs are granted.
 func (g googleAccess) googleAccount(ctx context.Context, namespace string, needs ...v1alpha1.Grant) (string, error) {
 	granted, err := readGrants(ctx, g.reader, namespace)
@@ -76,15 +76,15 @@ func (g googleAccess) googleAccount(ctx context.Context, namespace string, needs
 	return granted.Impersonated(), nil
 }
 
-// asAccount adds to an error the account with which Google was called.
+// asAccount adds to an error the account that called Google.
 func asAccount(account, namespace string, err error) error {
 	if err == nil || account == "" {
 		return err
 	}
-	return fmt.Errorf("asking Google as %s, which namespace %s names in %s: %w", account, namespace, v1alpha1.ImpersonateAnnotation, err)
+	return fmt.Errorf("calling Google as %s, which namespace %s names in %s: %w", account, namespace, v1alpha1.ImpersonateAnnotation, err)
 }
 
-// builds is Cloud Build for the recorded build: its project may differ from the application's
+// builds is the client for the recorded build, whose project may differ from the application's
 // current one.
 func (g googleAccess) builds(ctx context.Context, a *attempt) (*cloudbuild.Client, error) {
 	project := v1alpha1.ProjectGrant(a.rel.Status.Build.Project, "status.build.project of release "+a.rel.Name)

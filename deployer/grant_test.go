@@ -140,7 +140,7 @@ func TestGrantThatIsTakenAwayEndsTheAskingUntilItIsBack(t *testing.T) {
 	}
 }
 
-// unreachable is a Google that fails the test when it is asked.
+// unreachable is a Google that fails the test on any call.
 type unreachable struct{ t *testing.T }
 
 func (u unreachable) As(context.Context, string) (*cloudbuild.Client, *cloudbuild.Store, error) {
@@ -153,7 +153,7 @@ func (u unreachable) Tokens(context.Context, string) (oauth2.TokenSource, error)
 	return nil, fs.ErrInvalid
 }
 
-// Each call of each act, right after the grant was taken away.
+// Each call of each act, right after the grant was withdrawn.
 func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -202,7 +202,7 @@ func TestNoActReachesGoogleAfterTheGrantWasTakenAway(t *testing.T) {
 	}
 }
 
-// Whoever calls Google otherwise than by these does so past the grants.
+// Any other path to Google would bypass the grants.
 func TestOnlyTwoFunctionsReachGoogle(t *testing.T) {
 	t.Parallel()
 	product := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
@@ -217,7 +217,7 @@ func TestOnlyTwoFunctionsReachGoogle(t *testing.T) {
 			}
 			ast.Inspect(fn, func(n ast.Node) bool {
 				s, ok := n.(*ast.SelectorExpr)
-				if !ok || lastName(s.X) == "Analysis" { // what a spec says
+				if !ok || lastName(s.X) == "Analysis" { // a field of the spec
 					return true
 				}
 				switch s.Sel.Name {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Arrows point one way: the deployer knows nothing of GitHub.
+// Dependencies point one way: the deployer does not know GitHub.
 func TestDeployerDependsOnNothingOfGitHub(t *testing.T) {
 	t.Parallel()
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "./...").Output()

@@ -10,9 +10,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// A shrink ends pods, and with them what they are answering. A request that was sent
-// to the old colour right before the switch is answered, as long as it takes less time
-// than spec.drain: 2 of 6 seconds here. Without a drain blue would be gone within one.
+// A shrink ends pods, and the requests that they are answering. A request that was sent to the
+// old colour right before the switch is still answered if it takes less time than spec.drain:
+// here 2 of 6 seconds. Without a drain, blue would be gone within one second.
 func TestRequestInFlightOutlivesTheSwitchWithinTheDrain(t *testing.T) {
 	t.Parallel()
 	const longest, drain = 2 * time.Second, 6 * time.Second

@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// inspection finds out whether releases can run.
+// inspection determines whether releases can run.
 type inspection struct {
 	cached, uncached client.Reader
 	resolve          func(ctx context.Context, host string) ([]string, error)
@@ -29,8 +29,8 @@ type inspection struct {
 	telling          telling
 }
 
-// inspect sets the application's condition: whether its next release could run, and if not,
-// which object blocks it and how to fix it.
+// inspect sets the application's condition: whether its next release can run, and if not, which
+// object blocks it and how to fix it.
 func (i inspection) inspect(ctx context.Context, w *work) (ready bool, err error) {
 	live := w.o.Sides[w.o.Routes.Live()]
 	f := track.ReadyFacts{UnfitImage: !record.IsName(live.Image, record.ImageLimit), ImageLimit: record.ImageLimit}
@@ -60,7 +60,7 @@ func (i inspection) inspect(ctx context.Context, w *work) (ready bool, err error
 	if o == nil {
 		o = i.reaching.reach(ctx, w)
 	}
-	if o == nil { // another repository was met just now
+	if o == nil { // the repository was just found to be another
 		o = track.OtherRepository(w.bg, w.granted)
 	}
 	if o == nil {
@@ -73,7 +73,7 @@ func (i inspection) inspect(ctx context.Context, w *work) (ready bool, err error
 			w.wakeAt(w.o.Now.Add(retryGrant))
 		}
 	}
-	condition.Message = record.Message(condition.Message) // as it is recorded, to be known again
+	condition.Message = record.Message(condition.Message) // as recorded, for comparison
 	w.bg.Status.SetCommands(condition.Type, record.Commands(commands))
 	if meta.SetStatusCondition(&w.bg.Status.Conditions, condition) {
 		i.tell(w, condition)
@@ -81,8 +81,8 @@ func (i inspection) inspect(ctx context.Context, w *work) (ready bool, err error
 	return condition.Status == metav1.ConditionTrue, nil
 }
 
-// preflight notes what is wrong with the objects that the next switch relies on. It judges anew
-// at each look, even during a release, which it does not stop. A failed look changes nothing.
+// preflight reports what is wrong with the objects that the next switch relies on. It judges at
+// each look, even during a release, which it does not stop. A failed read changes nothing.
 func (i inspection) preflight(ctx context.Context, w *work) {
 	if w.o.Routes.Live() == "" {
 		w.bg.Status.Findings = nil // there is nothing to switch; the condition says why
@@ -94,7 +94,7 @@ func (i inspection) preflight(ctx context.Context, w *work) {
 	soon := w.bg.Status.Active == nil && len(deploys) > 0 || mends
 	facts, again, err := i.facts.Collect(ctx, from, w.bg, w.o.Routes, w.o.Now, soon)
 	if err != nil {
-		w.log.WarnContext(ctx, "the preflight cannot look", "error", err)
+		w.log.WarnContext(ctx, "the preflight cannot read", "error", err)
 		w.wakeAt(w.o.Now.Add(retryPreflight))
 		return
 	}
@@ -108,7 +108,7 @@ func (i inspection) preflight(ctx context.Context, w *work) {
 	}
 }
 
-// hindrance is the obstacle that the preflight's errors are to the next release; nil if there are
+// hindrance turns the preflight's errors into an obstacle to the next release; nil if there are
 // none.
 func hindrance(findings []v1alpha1.Finding) *track.Obstacle {
 	errs := preflight.Errors(findings)
@@ -122,7 +122,7 @@ func hindrance(findings []v1alpha1.Finding) *track.Obstacle {
 	return track.Hinders(v1alpha1.ReasonPreflight, message, errs[0].Commands...)
 }
 
-// tell emits an event about a condition that changed, for people who look at events.
+// tell emits an event about a changed condition.
 func (i inspection) tell(w *work, c metav1.Condition) {
 	kind := corev1.EventTypeWarning
 	if c.Status == metav1.ConditionTrue {

@@ -5,8 +5,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// interrupted is why a release ends that somebody cancelled, or whose objects somebody else
-// changed; nil if it goes on.
+// interrupted is why a release must stop: somebody cancelled it, or changed its objects; nil if
+// it continues.
 func interrupted(a *attempt) *fault {
 	if a.rel.Status.Failure != nil {
 		return nil
@@ -41,9 +41,9 @@ func interrupted(a *attempt) *fault {
 	return &fault{class: v1alpha1.FaultCancelled, reason: v1alpha1.FailedCancelled, about: about{by: c.By}, message: message}
 }
 
-// stranded says why a deploy must not switch: ready live pods no longer get users, so there
-// would be nothing to go back to. If the live version is down, the deploy may switch: it may be
-// the fix. It is nil if nothing speaks against the switch.
+// stranded is why a deploy must not switch: ready live pods no longer get users, so there would
+// be nothing to go back to. If the live version is down, the deploy may switch, since it may be
+// the fix. It is nil if nothing prevents the switch.
 func stranded(a *attempt) *v1alpha1.Advice {
 	m := a.rel.Status.Milestones
 	if a.rel.Spec.Kind == v1alpha1.Rollback || m.Target == "" || m.SwitchIntendedAt != nil {
@@ -52,15 +52,15 @@ func stranded(a *attempt) *v1alpha1.Advice {
 	return track.Stranded(a.bg, a.o.Previous)
 }
 
-// cancelled reports whether somebody asked in time to stop the release.
+// cancelled reports whether somebody cancelled the release in time.
 func cancelled(a *attempt) bool {
 	return a.rel.Spec.Cancel != nil && a.rel.Spec.Kind == v1alpha1.Deploy &&
 		a.rel.Status.Milestones.SwitchIntendedAt == nil
 }
 
-// rollbackBefore returns the rollback that a deploy gives way to, as long as the deploy has not
-// begun to move traffic: users are waiting for the rollback, which would otherwise find another
-// version live than the one it is to leave.
+// rollbackBefore returns the rollback that a deploy gives way to, until the deploy begins to move
+// traffic. Users are waiting for the rollback, and a switch would change the version that it
+// takes back.
 func rollbackBefore(a *attempt) *v1alpha1.Release {
 	if a.rel.Spec.Kind == v1alpha1.Rollback || a.rel.Status.Milestones.Target == "" ||
 		a.rel.Status.Milestones.SwitchIntendedAt != nil {

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// kubelet writes the status of a namespace's pods as a kubelet would: running
-// and ready at once, but for images that a test says are broken.
+// kubelet writes the status of a namespace's pods as a kubelet would: running and ready at once,
+// except for images that a test declares broken.
 type kubelet struct {
 	kube client.WithWatch
 
@@ -27,7 +27,7 @@ type kubelet struct {
 	next         int
 }
 
-// nodeName is the one node; pods on none are left out of EndpointSlices.
+// nodeName is the only node. EndpointSlices omit pods without a node.
 const nodeName = "node-1"
 
 func startKubelet(t testing.TB, cfg *rest.Config, namespace string) *kubelet {
@@ -35,7 +35,7 @@ func startKubelet(t testing.TB, cfg *rest.Config, namespace string) *kubelet {
 	kube, err := client.NewWithWatch(cfg, client.Options{Scheme: scheme()})
 	check(t, err)
 	k := &kubelet{kube: kube, broken: map[string]bool{}, held: map[string]bool{}, pods: map[string]*corev1.Pod{}}
-	// Not the test's context: it ends before the clean-up that deletes pods.
+	// The test's context ends before the clean-up that deletes pods.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	w, err := kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
 	check(t, err)
@@ -73,7 +73,7 @@ func (k *kubelet) handle(ctx context.Context, event watch.EventType, pod *corev1
 	case pod.Status.Phase == corev1.PodPending:
 		k.start(ctx, pod)
 	case ready != nil && ready.Reason == "ReadinessGatesNotReady":
-		// A gate may have been opened since; it is looked at again when the pod changes.
+		// A gate may have opened since; the pod's next change brings it back here.
 		pod = pod.DeepCopy()
 		becomeReady(pod, &pod.Status.ContainerStatuses[0])
 		if conditionOf(pod, corev1.PodReady).Status == corev1.ConditionTrue {
@@ -86,7 +86,7 @@ func (k *kubelet) handle(ctx context.Context, event watch.EventType, pod *corev1
 func (k *kubelet) start(ctx context.Context, pod *corev1.Pod) {
 	image := pod.Spec.Containers[0].Image
 	if pod.Spec.NodeName == "" {
-		// Binding changes the pod, and so brings it back here.
+		// Binding changes the pod, which brings it back here.
 		_ = k.kube.SubResource("binding").Create(ctx, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: nodeName}})
 		return
 	}
@@ -130,7 +130,7 @@ func becomeReady(pod *corev1.Pod, status *corev1.ContainerStatus) {
 	}
 }
 
-// otherConditions are those that are not the kubelet's.
+// otherConditions are the conditions that the kubelet does not write.
 func otherConditions(pod *corev1.Pod) (others []corev1.PodCondition) {
 	for _, gate := range pod.Spec.ReadinessGates {
 		if c := conditionOf(pod, gate.ConditionType); c != nil {
@@ -149,7 +149,7 @@ func conditionOf(pod *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondi
 	return nil
 }
 
-// imageID is what a kubelet reports: by digest. A tag's digest is made of it.
+// imageID is the digest that a kubelet reports. A tag's digest is derived from it.
 func imageID(image string) string {
 	if strings.Contains(image, "@sha256:") {
 		return image
@@ -195,7 +195,7 @@ func (k *kubelet) release(t testing.TB, image string) {
 		}
 		check(t, err)
 		if len(pod.Status.ContainerStatuses) == 0 {
-			continue // it has not started, and when it does, nothing holds it
+			continue // not started yet; nothing holds it when it does
 		}
 		becomeReady(pod, &pod.Status.ContainerStatuses[0])
 		check(t, k.kube.Status().Update(t.Context(), pod))

@@ -8,8 +8,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// The push of b was lost; c, which contains it, was released, and users were taken
-// back from it. Then the push arrives after all, as when a sweep finds its delivery.
+// The push of b was lost. c, which contains it, was released and rolled back. Then the push
+// arrives after all, as when a sweep finds its delivery.
 func TestLatePushOfWhatWasTakenBackIsForAPersonToRelease(t *testing.T) {
 	t.Parallel()
 	for name, takeBack := range map[string]func(w *world){
@@ -60,8 +60,8 @@ func TestLatePushOfWhatWasTakenBackIsForAPersonToRelease(t *testing.T) {
 	}
 }
 
-// What came after the version that was taken back is no late push: it waits for a
-// person, or is released, as ever.
+// A push after the version that was rolled back is not late: it waits for a person, or is
+// released, as usual.
 func TestPushAfterWhatWasTakenBackIsNotLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

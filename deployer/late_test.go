@@ -20,8 +20,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// late is a process that is stuck right before one of its writes, until it is let
-// go.
+// late is a process that hangs right before one of its writes until the test lets it continue.
 type late struct {
 	w       *world
 	reached chan struct{}
@@ -31,12 +30,12 @@ type late struct {
 
 	mu       sync.Mutex
 	answered bool
-	since    []string // what it has written since, see note
-	looked   int      // how often it has read the application since, which every look begins with
+	since    []string // later writes, see note
+	looked   int      // later reads of the application, which begin every look
 }
 
-// startLate starts a deployer that gets stuck at the first write that is meant, by
-// what it writes and its body.
+// startLate starts a deployer that hangs at the first write that meant accepts, by target and
+// body.
 func (w *world) startLate(meant func(what, body string) bool, change ...func(*Deployer)) *late {
 	w.t.Helper()
 	l := &late{w: w, reached: make(chan struct{}), taken: make(chan struct{}), answer: make(chan int, 1)}
@@ -54,7 +53,7 @@ func (w *world) startLate(meant func(what, body string) bool, change ...func(*De
 			}
 			close(l.reached)
 			<-l.taken
-			// It is on its way: whoever made it may have given up, and cannot stop it.
+			// The write is on its way: its sender may have given up, but cannot stop it.
 			resp, err := next.RoundTrip(req.WithContext(context.WithoutCancel(req.Context())))
 			if err == nil {
 				l.noteFromNow()
@@ -64,7 +63,7 @@ func (w *world) startLate(meant func(what, body string) bool, change ...func(*De
 		})
 	})
 	l.stop = w.runWith(cfg, append([]func(*Deployer){quick("slow")}, change...)...)
-	w.t.Cleanup(func() { // before the process is waited for
+	w.t.Cleanup(func() { // before waiting for the process
 		select {
 		case <-l.taken:
 		default:
@@ -74,7 +73,7 @@ func (w *world) startLate(meant func(what, body string) bool, change ...func(*De
 	return l
 }
 
-// stuck waits until the process is.
+// stuck waits until the process hangs.
 func (l *late) stuck() {
 	l.w.t.Helper()
 	select {
@@ -90,8 +89,8 @@ func (l *late) noteFromNow() {
 	l.answered = true
 }
 
-// note keeps what is written after the late write, but for events, and the status of an
-// application, which is kept by who holds no claim, too.
+// note records what is written after the late write, except events and the application's status,
+// which a process without the claim also writes.
 func (l *late) note(req *http.Request) {
 	what := describe(req)
 	l.mu.Lock()
@@ -107,7 +106,7 @@ func (l *late) note(req *http.Request) {
 	}
 }
 
-// looks is how often the process has looked since its late write was answered.
+// looks counts the process's looks since its late write was answered.
 func (l *late) looks() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,10 +123,10 @@ func (l *late) expectNothingSince() {
 	}
 }
 
-// arrives lets the write go, and checks that it is refused.
+// arrives sends the write, and checks that it is refused.
 func (l *late) arrives() { l.arrivesAs(http.StatusUnprocessableEntity) }
 
-// arrivesAs lets the write go, and checks how it is answered.
+// arrivesAs sends the write, and checks the response.
 func (l *late) arrivesAs(want int) {
 	l.w.t.Helper()
 	close(l.taken)
@@ -153,8 +152,8 @@ func shrinks(c v1alpha1.Color) func(what, body string) bool {
 	}
 }
 
-// Another process has taken over and switched, and a person rolled back: the routes
-// are again what the patch was made of.
+// Another process has taken over and switched, and a person rolled back: the routes are again as
+// they were when the patch was made.
 func TestLateSwitchDoesNotUndoARollback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -170,7 +169,7 @@ func TestLateSwitchDoesNotUndoARollback(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// The same with weights, which are again what the patch was made of.
+// The same with weights: again as they were when the patch was made.
 func TestLateSwitchOnAGatewayDoesNotUndoARollback(t *testing.T) {
 	t.Parallel()
 	w, _ := newGatewayWorld(t)
@@ -188,7 +187,7 @@ func TestLateSwitchOnAGatewayDoesNotUndoARollback(t *testing.T) {
 	w.expectOnGateway(v1alpha1.Blue, 4)
 }
 
-// The standby route leads to the colour that users have left meanwhile.
+// Users have left the colour that the standby route leads to.
 func TestLateStandbyDoesNotFollowRoutesThatWereLeft(t *testing.T) {
 	t.Parallel()
 	w, _ := newGatewayWorld(t)
@@ -204,8 +203,8 @@ func TestLateStandbyDoesNotFollowRoutesThatWereLeft(t *testing.T) {
 	w.expectOnGateway(v1alpha1.Blue, 4)
 }
 
-// Nobody has patched the Ingress since: the release was given up, and what it staged
-// may be gone, or another release's.
+// Nobody has patched the Ingress since: the release was given up. What it staged may be gone, or
+// belong to another release.
 func TestLateSwitchDoesNotReachATargetThatWasGivenUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -225,7 +224,7 @@ func TestLateSwitchDoesNotReachATargetThatWasGivenUp(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// Upkeep holds no claim: the colour that it is about to shrink has users again.
+// Upkeep holds no claim. The colour that it is about to shrink has users again.
 func TestLateShrinkDoesNotEmptyAColourThatUsersAreBackOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, holds(0))
@@ -241,7 +240,7 @@ func TestLateShrinkDoesNotEmptyAColourThatUsersAreBackOn(t *testing.T) {
 	w.expectSizes(1, 1)
 }
 
-// The same with an autoscaler, whose minimum upkeep puts back before it shrinks.
+// The same with an autoscaler, whose minimum upkeep restores before it shrinks.
 func TestLateRestoreOfAMinimumDoesNotReachAColourThatUsersAreBackOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -264,8 +263,8 @@ func TestLateRestoreOfAMinimumDoesNotReachAColourThatUsersAreBackOn(t *testing.T
 	w.expectSizes(2, 2)
 }
 
-// A colour is not shrunk while a release brings users there, whatever the routes
-// say just then.
+// A colour is not shrunk while a release brings users there, whatever the routes are at that
+// moment.
 func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -292,8 +291,8 @@ func TestColourThatAReleaseBringsUsersToKeepsItsSize(t *testing.T) {
 	w.expectSizes(0, 1)
 }
 
-// The real API server raises the generation of an Ingress with its spec alone, and
-// lets a patch test it, and the absence of an annotation.
+// The real API server raises an Ingress's generation only for changes of its spec, and lets a
+// patch test it, and the absence of an annotation.
 func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -317,7 +316,7 @@ func TestPatchOfTheRoutesMindsWhatTouchesThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			for range 2 { // without a fence, and with one
+			for range 2 { // without and with a fence
 				read := w.routes()
 				tt.meanwhile(w)
 				err := w.router().Switch(t.Context(), w.application(), read, v1alpha1.Green)

@@ -8,11 +8,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// livePods asks live pods whether they are well.
+// livePods checks whether live pods are healthy.
 type livePods struct{ pods gate.Access }
 
-// askReady sends the gate's requests to every ready pod of a colour once. A pod that is not ready
-// has no users; how many may be like that is not decided here.
+// askReady sends the gate's requests once to every ready pod of a colour. An unready pod has no
+// users; its caller judges how many may be unready.
 func (l livePods) askReady(ctx context.Context, a *attempt, side track.Side) (problem *v1alpha1.Evidence, unseen error) {
 	plan, err := gate.LivePlanFor(a.bg.Spec.Gate, side)
 	if err != nil {

@@ -25,7 +25,7 @@ func (w *world) unlock() {
 	check(w.t, err)
 }
 
-// awaitLocked waits until a release says that it waits behind alice's lock.
+// awaitLocked waits until a release reports that it waits behind alice's lock.
 func (w *world) awaitLocked(rel *v1alpha1.Release, reason string) *v1alpha1.Release {
 	w.t.Helper()
 	return w.await(rel, "to wait behind the lock", func(r *v1alpha1.Release) bool {
@@ -85,7 +85,7 @@ func TestALockHoldsAnApprovedReleaseThatHasNotSwitched(t *testing.T) {
 	w.expectLive(v1alpha1.Green)
 }
 
-// What it waited for last is not how it ended.
+// The last wait is not the outcome.
 func TestALockThatCameAfterTheApprovalLeavesNoWaitBehind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)

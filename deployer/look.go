@@ -18,8 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// looking is one look at an application: what is read of it, and in which order what
-// is due is done.
+// looking is one look at an application: what it reads, and the order of what it does.
 type looking struct {
 	holder string
 	record interface {
@@ -31,7 +30,7 @@ type looking struct {
 		StaleAt(c *v1alpha1.Claim) time.Time
 		Renewal() time.Duration
 	}
-	past interface { // releases that nobody needs any more
+	past interface { // for releases beyond the history
 		Delete(ctx context.Context, obj client.Object, opts ...client.DeleteOption) error
 	}
 	beside     beside
@@ -78,12 +77,12 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	return w.again(), nil
 }
 
-// maxRequest bounds a release without its status, in bytes: etcd accepts objects of 1.5 MB, and there
-// must be room for a status.
+// maxRequest bounds a release without its status, in bytes. etcd accepts objects of 1.5 MB, and
+// the status needs room.
 const maxRequest = 512 << 10
 
-// recordable leaves out releases whose own text leaves no room for a status. Their fate cannot be
-// recorded, so an event reports it, and no other release waits for them.
+// recordable leaves out releases whose own text leaves no room for a status. Their outcome cannot
+// be recorded, so an event reports it, and no other release waits for them.
 func (l looking) recordable(w *work, all []v1alpha1.Release) []v1alpha1.Release {
 	return slices.DeleteFunc(all, func(rel v1alpha1.Release) bool {
 		if rel.Status.Phase.Finished() {
@@ -94,14 +93,14 @@ func (l looking) recordable(w *work, all []v1alpha1.Release) []v1alpha1.Release 
 			return false
 		}
 		l.telling.warn(w, "TooLarge",
-			fmt.Sprintf("release %s has %d bytes without its status (at most %d), so that nothing can be written down of it: it "+
+			fmt.Sprintf("release %s has %d bytes without its status (at most %d), so its progress cannot be recorded: it "+
 				"is ignored; delete it, and ask again", rel.Name, len(text), maxRequest))
 		return true
 	})
 }
 
 // run is the order of one look: who holds the claim, what blocks releases, what acts, what waits,
-// what is left to clean up.
+// what needs cleaning up.
 func (l looking) run(ctx context.Context, w *work) error {
 	if c := w.bg.Status.Active; l.record.Fresh(c, l.holder, w.o.Now) {
 		w.wakeAt(l.record.StaleAt(c))
@@ -135,7 +134,7 @@ func (l looking) run(ctx context.Context, w *work) error {
 		l.beside.endMeasurement(w.bg)
 		if ready {
 			if err := l.upkeeping.migrate(ctx, w); err != nil {
-				// Nobody waits for it, and everything below must not.
+				// Nobody waits for it, so it must not stop the steps below.
 				w.log.WarnContext(ctx, "the standby place will be changed later", "routes", w.o.Routes.String(), "error", err)
 				w.wakeAt(w.o.Now.Add(retryShrink))
 			}
@@ -151,21 +150,21 @@ func (l looking) run(ctx context.Context, w *work) error {
 	return l.status.writeStatus(ctx, w)
 }
 
-// driveActive moves the release that holds the claim, and whatever may move beside it, and takes the
-// next one when it ends.
+// driveActive moves the release that holds the claim, and what may move beside it. When that
+// release ends, it takes the next one.
 func (l looking) driveActive(ctx context.Context, w *work, rel *v1alpha1.Release) error {
 	takeover := w.bg.Status.Active != nil && w.bg.Status.Active.Holder != l.holder
 	version := w.bg.ResourceVersion
 	if err := l.record.Claim(ctx, w.bg, rel, l.holder, w.o.Now); err != nil {
 		return err
 	}
-	if w.bg.ResourceVersion != version { // a claim that need not be renewed writes nothing
+	if w.bg.ResourceVersion != version { // a fresh claim writes nothing
 		w.before = w.bg.DeepCopy()
 	}
 	w.wakeAt(w.o.Now.Add(l.record.Renewal()))
 	if takeover {
-		// This write fences a holder that was only slow: its next write of the release, which
-		// comes before any act, loses the race.
+		// This write fences a holder that was only slow: that one's next write of the release,
+		// which precedes any act, loses the race.
 		read := rel.Status.DeepCopy()
 		rel.Status.Message, rel.Status.Commands = "taken over by "+l.holder, nil
 		if err := l.record.UpdateRelease(ctx, rel, read); err != nil {
@@ -193,7 +192,7 @@ func (l looking) collect(ctx context.Context, w *work) error {
 		}
 		finished++
 		if last := w.bg.Status.LastSwitch; last != nil && last.UID == string(rel.UID) && !track.SwitchTakenUp(last, w.o.Routes.LoadBalancer) {
-			continue // a person may still confirm there that it was taken up
+			continue // a person may still confirm its switch there
 		}
 		if finished <= int(w.bg.Spec.HistoryLimit) || w.o.Now.Sub(rel.Status.FinishedAt.Time) < v1alpha1.KeptFor {
 			continue

@@ -11,28 +11,27 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// errRollback is why a look was cancelled: users wait for a rollback.
-var errRollback = errors.New("a rollback was asked for")
+// errRollback: a look was cancelled because users wait for a rollback.
+var errRollback = errors.New("a rollback was requested")
 
-// unclearPause is how often a look is cancelled for rollbacks that may or may not take back the
-// last switch. Whoever may write releases may write many.
+// unclearPause limits how often a look is cancelled for rollbacks that may or may not take back
+// the last switch: whoever may write releases may write many.
 const unclearPause = 10 * time.Second
 
-// looks are the current ones, at most one per application. A rollback that a look does not know
-// about cancels it: whatever the look waits for, a pod that does not answer or a log that does
-// not come, users do not wait. A cancelled look leaves the same state as a process that ended
-// there. A rollback that brings nobody back cancels nothing, and neither does a second one of
-// the same switch. The zero value is ready to use.
+// looks are the current looks, at most one per application. A rollback that a look does not know
+// about cancels it, so users do not wait for an unresponsive pod or log. A cancelled look leaves
+// the same state as a process that ended there. A rollback that moves nobody cancels nothing, and
+// neither does a second one of the same switch. The zero value is ready to use.
 type looks struct {
 	mu      sync.Mutex
 	at      map[client.ObjectKey]*underWay
 	unclear map[client.ObjectKey]time.Time // when a look was last cancelled for an unclear rollback
 }
 
-// underWay is a current look, with what it began with.
+// underWay is a current look, with its input.
 type underWay struct {
 	cancel   context.CancelCauseFunc
-	bg       *v1alpha1.BlueGreen // nil: it has not read anything yet
+	bg       *v1alpha1.BlueGreen // nil: nothing read yet
 	releases []v1alpha1.Release
 }
 
@@ -53,7 +52,7 @@ func (l *looks) begin(ctx context.Context, app client.ObjectKey) (context.Contex
 	}
 }
 
-// know notes what an application's look acts on.
+// know records what an application's look acts on.
 func (l *looks) know(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
 	own := v1alpha1.ReleaseList{Items: releases}
 	l.mu.Lock()
@@ -63,7 +62,7 @@ func (l *looks) know(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) {
 	}
 }
 
-// interrupt cancels the look at an application for a new rollback, if it is worth it.
+// interrupt cancels an application's look for a new rollback, if that helps users.
 func (l *looks) interrupt(app client.ObjectKey, rollback *v1alpha1.Release, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +81,7 @@ func (l *looks) interrupt(app client.ObjectKey, rollback *v1alpha1.Release, now 
 	look.cancel(errRollback)
 }
 
-// worth reports whether a rollback brings users back, as far as the look can know.
+// worth reports whether a rollback moves users back, as far as the look can know.
 func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
 	if u.bg == nil {
 		return true, false
@@ -100,7 +99,7 @@ func (u *underWay) worth(rollback *v1alpha1.Release) (worth, clear bool) {
 				return false, true // the other rollback brings users back
 			}
 		case string(rel.UID) == rollback.Spec.Rollback.Switch:
-			refused = nil // it may have switched since
+			refused = nil // it may have switched since then
 		}
 	}
 	return refused == nil, good

@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Whoever may write releases may write rollbacks without end. Only one that brings
-// users back is worth a look that is under way, and of those one.
+// Whoever may write releases may write endless rollbacks. Only one that brings users back cancels
+// a current look, and only once.
 func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 	t.Parallel()
 	from := v1alpha1.Version{Color: v1alpha1.Green, Image: "app@sha256:new"}
@@ -34,7 +34,7 @@ func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 		name  string
 		knows []v1alpha1.Release
 		asked []*v1alpha1.Release
-		want  int // looks that are cancelled, one after the other
+		want  int // looks cancelled in a row
 	}{
 		{"what the last switch recorded", nil, []*v1alpha1.Release{rollback("r", "last", to)}, 1},
 		{"known", []v1alpha1.Release{*rollback("r", "last", to)}, []*v1alpha1.Release{rollback("r", "last", to)}, 0},
@@ -79,7 +79,7 @@ func TestForgedRollbacksDoNotKeepALookFromItsEnd(t *testing.T) {
 			}
 		})
 	}
-	// Before it has read anything, a look cannot tell; that is not for long.
+	// Before it has read anything, a look cannot judge; that takes only a moment.
 	var l looks
 	var got []bool
 	for _, after := range []time.Duration{0, time.Second, unclearPause} {

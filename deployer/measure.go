@@ -20,9 +20,9 @@ type measuring struct {
 	observer Observer
 }
 
-// measure starts, with a step, what measures the switch, and ends it when there is nothing left
-// to measure. The baseline is taken during the steps before the switch, so that the switch need
-// not wait for it.
+// measure starts the measurement with the step that needs it, and ends it when nothing is left to
+// measure. The baseline is taken during the steps before the switch, so that the switch need not
+// wait for it.
 func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 	key := client.ObjectKeyFromObject(a.bg)
 	m := ms.probers.get(key, string(a.rel.UID))
@@ -53,7 +53,7 @@ func (ms measuring) measure(a *attempt, s v1alpha1.Step) error {
 	case v1alpha1.StepConfirm:
 	default:
 		// After a long step the release may come back to verify; a running baseline ends by
-		// itself. The confirmation is durable first: a look that lost its write is repeated.
+		// itself. The confirmation must be durable first: a look that lost its write is repeated.
 		if a.saved.Milestones.ConfirmedAt != nil {
 			ms.probers.end(key)
 		}
@@ -71,7 +71,7 @@ func (ms measuring) baselineOld(a *attempt, m *measurement) bool {
 	return full.IsZero() || a.o.Now.Sub(full) > a.o.Freshness
 }
 
-// resume continues a measurement that another process began, from its last checkpoint.
+// resume continues another process's measurement from its last checkpoint.
 func (ms measuring) resume(a *attempt) error {
 	var tally *proof.Tally
 	switched := a.switchTime()
@@ -109,7 +109,7 @@ func (a *attempt) switchTime() time.Time {
 }
 
 // sameVersion reports whether the target names the version that answered before the switch: not
-// every commit changes an application's version. It asks a pod. A pod that cannot be asked, or
+// every commit changes an application's version. It asks a pod. A pod that does not answer, or
 // names no version, shows nothing.
 func (ms measuring) sameVersion(ctx context.Context, a *attempt, m *measurement, before *v1alpha1.ProofBaseline) bool {
 	if before == nil || len(a.o.Target.Ready()) == 0 {
@@ -118,16 +118,16 @@ func (ms measuring) sameVersion(ctx context.Context, a *attempt, m *measurement,
 	if m.named == nil {
 		named, err := ms.address.named(ctx, a.bg, a.o.Target)
 		if err != nil {
-			a.log.DebugContext(ctx, "a pod could not be asked for its version", "error", err)
+			a.log.DebugContext(ctx, "a pod did not report its version", "error", err)
 		}
 		m.named = &named
 	}
 	if *m.named == "" || !slices.Contains(before.Versions, *m.named) {
 		return false
 	}
-	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the new version could "+
+	a.finding(fmt.Sprintf("the answers' header %s (spec.proof.versionHeader) is %s as before the switch, so the two versions could "+
 		"not be "+
-		"told from the old one", a.bg.Spec.Proof.VersionHeader, *m.named))
+		"distinguished", a.bg.Spec.Proof.VersionHeader, *m.named))
 	return true
 }
 
@@ -136,29 +136,29 @@ func (ms measuring) prober(a *attempt, from *proof.Tally) (*measurement, error) 
 	return ms.probers.begin(client.ObjectKeyFromObject(a.bg), string(a.rel.UID), ms.measuredBy(a, from))
 }
 
-// measuredBy says where to send requests, and how.
+// measuredBy describes the measurement's requests.
 func (ms measuring) measuredBy(a *attempt, from *proof.Tally) proof.Config {
 	c := ms.address.proofConfig(a.bg, a.o.Routes)
 	c.From = from
 	return c
 }
 
-// baseline is when the baseline allows the switch; zero if there is nothing to wait for. Users of
-// a rollback do not wait for a baseline.
+// baseline is when the baseline allows the switch; zero if there is nothing to wait for. A
+// rollback does not wait for a baseline.
 func (ms measuring) baseline(a *attempt, m *measurement) time.Time {
 	switch {
 	case m == nil, a.rel.Spec.Kind == v1alpha1.Rollback, m.FullAt().IsZero():
 		return time.Time{}
 	case a.o.Now.Before(m.FullAt()):
 		return m.FullAt()
-	case !m.Asking() && !m.Settled(): // the last answers belong to it
+	case !m.Asking() && !m.Settled(): // the last answers are part of it
 		return a.o.Now.Add(settling)
 	}
 	return time.Time{}
 }
 
-// moving records, right before a patch, that it moves traffic. If another look or process made
-// the switch and could not record that, the switch counts from its intent.
+// moving records, right before a patch, that it moves traffic. If another look or process
+// switched without recording it, the switch counts from its intent.
 func (ms measuring) moving(a *attempt, m *measurement) {
 	switch {
 	case m == nil:
@@ -177,13 +177,13 @@ func (ms measuring) measured(a *attempt) *measurement {
 	return ms.probers.get(client.ObjectKeyFromObject(a.bg), string(a.rel.UID))
 }
 
-// checkpoint puts the counts so far into the record; the caller chooses when to write it.
+// checkpoint puts the counts so far into the record; the caller writes it.
 func (ms measuring) checkpoint(a *attempt, m *measurement) {
 	m.checkpointAt = a.o.Now
 	a.rel.Status.Proof = m.Read().As(v1alpha1.ProofMeasuring)
 }
 
-// unproved ends an unfinished measurement of a release that failed at something else.
+// unproved ends the unfinished measurement of a release that failed for another reason.
 func (ms measuring) unproved(a *attempt) {
 	st := &a.rel.Status
 	if st.Proof == nil || st.Proof.Result != v1alpha1.ProofMeasuring {
@@ -207,7 +207,7 @@ func (ms measuring) unproved(a *attempt) {
 	}
 }
 
-// proved notes how the measurement ended.
+// proved records how the measurement ended.
 func (ms measuring) proved(a *attempt, m *measurement, p *v1alpha1.ProofStatus) {
 	a.rel.Status.Proof = p
 	if m == nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/proof"
 )
 
-// A prober outlives the looks at its release, so that users' answers are counted in
-// between. Where nobody looks any more it must not ask for ever.
+// A prober outlives looks, so that users' answers are counted in between. If nobody looks any
+// more, it must stop.
 func TestProberStopsAMinuteAfterTheLastLook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestProberStopsAMinuteAfterTheLastLook(t *testing.T) {
 			synctest.Wait()
 			return asked.Load() - before
 		}
-		for range 10 { // looks that come late
+		for range 10 { // late looks
 			if n := askedIn(55 * time.Second); n < 50 {
 				t.Fatalf("asked %d times in 55 s, want once a second as long as somebody looks", n)
 			}

@@ -21,8 +21,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// publish makes the public address: it answers as the live colour does. The
-// answers name it as the version.
+// publish starts the public address, which answers as the live colour does. Its answers name the
+// colour as the version.
 func (w *world) publish(answer func(live v1alpha1.Color, rw http.ResponseWriter)) {
 	w.t.Helper()
 	routes := &route.Router{Client: w.kube, Reader: w.kube}
@@ -41,7 +41,7 @@ func (w *world) publish(answer func(live v1alpha1.Color, rw http.ResponseWriter)
 	w.setURL(s.URL)
 }
 
-// proofSpec changes how the public address is asked.
+// proofSpec changes how the public address is measured.
 func (w *world) proofSpec(change func(*v1alpha1.ProofSpec)) {
 	w.t.Helper()
 	bg := w.application()
@@ -56,7 +56,7 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	w := newWorld(t)
 	w.publish(nil)
 	w.proofSpec(tellApart)
-	w.run(func(d *Deployer) { d.TakeUp = time.Hour }) // nothing but the new version tells
+	w.run(func(d *Deployer) { d.TakeUp = time.Hour }) // only the new version is a sign
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	p, r := rel.Status.Proof, rel.Status.Route
 	if p.Result != v1alpha1.ProofConfirmed || p.Failed != 0 || p.Baseline == nil || p.Baseline.Requests == 0 ||
@@ -74,7 +74,7 @@ func TestSwitchIsProvedByThePublicAddress(t *testing.T) {
 	}
 }
 
-// Most commits do not change what an application says its version is.
+// Most commits do not change the version that an application names.
 func TestVersionThatNamesItselfAsBeforeIsNotTakenForTheOldOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -128,8 +128,7 @@ func TestWhatFailedBeforeIsNoReasonToMoveTrafficBack(t *testing.T) {
 	}
 }
 
-// A rollback is for users who wait; what fails until it takes effect is what it
-// leaves.
+// A rollback is urgent; failures before it takes effect belong to the version that it leaves.
 func TestRollbackWaitsForNoBaseline(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -166,7 +165,7 @@ func TestDeployWaitsForItsBaseline(t *testing.T) {
 	if n := d.probers.count(); n != 0 {
 		t.Errorf("%d probers outlive their process", n)
 	}
-	// The next process takes it anew, before the switch nothing is lost.
+	// The next process takes a new baseline: nothing is lost before the switch.
 	w.proofSpec(func(s *v1alpha1.ProofSpec) { s.Baseline = duration(100 * time.Millisecond) })
 	w.run(func(x *Deployer) { d = x })
 	p := w.awaitPhase(rel, v1alpha1.ReleaseSucceeded).Status.Proof
@@ -216,8 +215,8 @@ func (p *probers) count() int {
 	return len(p.of)
 }
 
-// Google's controller refuses the Ingress: nothing took effect, and it keeps up
-// no endpoints meanwhile.
+// Google's controller rejects the Ingress: nothing took effect, and it no longer updates
+// endpoints.
 func TestUntranslatableIngressIsTakenBack(t *testing.T) {
 	t.Parallel()
 	for reason, want := range map[string]v1alpha1.ReleasePhase{"Translate": v1alpha1.ReleaseFailed, "Sync": v1alpha1.ReleaseSucceeded} {
@@ -252,8 +251,8 @@ func TestUntranslatableIngressIsTakenBack(t *testing.T) {
 	}
 }
 
-// A process that ends while users' answers are counted leaves a checkpoint; the
-// next one goes on from there, and says that it did.
+// A process that ends while answers are counted leaves a checkpoint. The next one continues from
+// there, and reports that.
 func TestProofGoesOnAfterACrash(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -281,7 +280,7 @@ func TestProofGoesOnAfterACrash(t *testing.T) {
 	}
 }
 
-// The writes around a measured switch, each the last one of its process.
+// The writes around a measured switch, each as its process's last.
 func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 	t.Parallel()
 	j := journey{name: "measured deploy", start: func(t testing.TB) (*world, *v1alpha1.Release) {
@@ -331,7 +330,7 @@ func TestEveryEffectOfAMeasuredSwitchMayBeTheLast(t *testing.T) {
 	}
 }
 
-// A public address that is none is not asked, which says nothing of the release.
+// An address that is not public is not measured, which is no evidence about the release.
 func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -358,7 +357,7 @@ func TestAddressInsideIsNotAskedAndMovesNoTraffic(t *testing.T) {
 	}
 }
 
-// The load balancer's own address may be a private one, as that of an internal one.
+// The load balancer's own address may be private, as with an internal one.
 func TestIngressesOwnAddressMayBeAsked(t *testing.T) {
 	t.Parallel()
 	a := &attempt{
@@ -367,7 +366,7 @@ func TestIngressesOwnAddressMayBeAsked(t *testing.T) {
 	}
 	a.o.Routes.Addresses = []netip.Addr{netip.MustParseAddr("10.255.255.254")}
 	for address, own := range map[string]bool{"10.255.255.254:1": true, "10.255.255.253:1": false} {
-		conn, err := measuring{}.measuredBy(a, nil).Dial(t.Context(), "udp", address) // which sends nothing
+		conn, err := measuring{}.measuredBy(a, nil).Dial(t.Context(), "udp", address) // UDP: sends nothing
 		if err == nil {
 			_ = conn.Close()
 		}

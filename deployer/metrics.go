@@ -20,9 +20,9 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// metricsAccess is how applications' metrics are reached.
+// metricsAccess is the access to applications' metrics.
 type metricsAccess struct {
-	// reader reads past the cache: grants, and Secrets, of which none is watched.
+	// reader reads past the cache: grants, and Secrets, which are not watched.
 	reader     client.Reader
 	access     googleAccess
 	routes     groupsReader
@@ -31,7 +31,7 @@ type metricsAccess struct {
 	monitoring string
 }
 
-// client connects to an application's metrics, if its namespace is granted them now.
+// client connects to an application's metrics, if its namespace has the grant now.
 func (m metricsAccess) client(ctx context.Context, bg *v1alpha1.BlueGreen) (*analysis.Client, error) {
 	if bg.Spec.Analysis.Google != nil {
 		return m.cloudMonitoring(ctx, bg)
@@ -75,18 +75,18 @@ func (m metricsAccess) cloudMonitoring(ctx context.Context, bg *v1alpha1.BlueGre
 // maxAnswerHeader bounds the header of an answer, in bytes; the transport's own bound is 10 MiB.
 const maxAnswerHeader = 64 << 10
 
-// transport makes a connection each time: what is asked rarely need not be kept open.
+// transport makes one connection per question: questions are rare.
 func (m metricsAccess) transport() http.RoundTripper {
 	t := &http.Transport{
 		DialContext: publicnet.GrantedDialer(m.allow), DisableKeepAlives: true, MaxResponseHeaderBytes: maxAnswerHeader,
 	}
-	if m.proxy != nil { // what that may ask is for whoever runs it to say
+	if m.proxy != nil { // its operator decides what it may reach
 		t.Proxy, t.DialContext = http.ProxyURL(m.proxy), new(net.Dialer).DialContext
 	}
 	return t
 }
 
-// authorization is what a Secret says to sign in with.
+// authorization reads the credentials in a Secret.
 func (m metricsAccess) authorization(ctx context.Context, namespace, name string) (string, error) {
 	var s corev1.Secret
 	err := m.reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &s)
@@ -109,7 +109,7 @@ func (m metricsAccess) authorization(ctx context.Context, namespace, name string
 	return "", fmt.Errorf("secret %s (spec.analysis.prometheus.authSecret) has no key token, nor username and password: add one", name)
 }
 
-// authorized signs in.
+// authorized adds the credentials to requests.
 type authorized struct {
 	http.RoundTripper
 	header string
@@ -121,7 +121,7 @@ func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	return a.RoundTripper.RoundTrip(r)
 }
 
-// balancerOf is the load balancer of some routes, by how its metrics are called.
+// balancerOf is the kind of load balancer, which decides the metrics' names.
 func balancerOf(r track.Routes) analysis.Balancer {
 	switch {
 	case r.LoadBalancer != v1alpha1.LoadBalancerGCE:
@@ -134,13 +134,13 @@ func balancerOf(r track.Routes) analysis.Balancer {
 	return analysis.BalancerGlobal
 }
 
-// backendService is the load balancer's backend service of a colour, as the spec or the
-// Ingress names it; empty if there is none, or more than one: it is never guessed.
+// backendService is a colour's backend service at the load balancer, as the spec or the Ingress
+// names it; empty if there is none or more than one. Turnout never guesses it.
 func (m metricsAccess) backendService(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes, c v1alpha1.Color) (string, error) {
 	if g := bg.Spec.Analysis.Google; g != nil && g.Backends != nil {
 		return map[v1alpha1.Color]string{v1alpha1.Blue: g.Backends.Blue, v1alpha1.Green: g.Backends.Green}[c], nil
 	}
-	if r.Gateway != nil { // whose backend services are named otherwise than by their groups
+	if r.Gateway != nil { // its backend services are not named after their groups
 		return "", nil
 	}
 	groups, err := m.routes.GroupStates(ctx, bg, r, c)
@@ -150,7 +150,7 @@ func (m metricsAccess) backendService(ctx context.Context, bg *v1alpha1.BlueGree
 	return groups[0].Backend, nil
 }
 
-// values are what a colour is known by in metrics, running a version.
+// values identify a colour, running a version, in metrics.
 func (m metricsAccess) values(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes, c v1alpha1.Color, version string) (
 	analysis.Values, error,
 ) {

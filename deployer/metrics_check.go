@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// stepDryRun is whose questions those of dry runs are.
+	// stepDryRun is the step of a dry run's questions.
 	stepDryRun v1alpha1.Step = "dry run"
-	// dryRunEvery is how often checks are tried out that were not changed; sooner if
-	// the server did not answer.
+	// dryRunEvery is how often unchanged checks are tried out; sooner if the server did not
+	// answer.
 	dryRunEvery = time.Hour
 	dryRunRetry = time.Minute
 )
@@ -28,8 +28,8 @@ type checking struct {
 	dryRuns *dryRuns
 }
 
-// judge says what is wrong with the checks of metrics: by themselves, which keeps
-// releases from running where the checks are enforced, and as the server takes them.
+// judge finds what is wrong with the checks of metrics. Invalid checks keep releases from running
+// where checks are enforced. Then it tries them out on the server.
 func (c checking) judge(ctx context.Context, w *work) []v1alpha1.Finding {
 	spec := w.bg.Spec.Analysis
 	if spec == nil {
@@ -58,8 +58,7 @@ func ofChecks(bg *v1alpha1.BlueGreen, reason, field, message string) v1alpha1.Fi
 	}
 }
 
-// tryOut asks for the live colour's metrics, beside the looks, at the first look after a
-// change.
+// tryOut reads the live colour's metrics in the background, at the first look after a change.
 func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1alpha1.Finding {
 	key := client.ObjectKeyFromObject(w.bg)
 	known := c.dryRuns.get(key)
@@ -68,7 +67,7 @@ func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1a
 		return known.findings
 	}
 	if len(w.granted.Missing(*w.bg.MetricsGrant())) > 0 {
-		return nil // the condition says so
+		return nil // the condition reports it
 	}
 	t := c.calls.turn(key, turnKey{step: stepDryRun}, haste)
 	readings, err := c.readLive(ctx, w, t, plan)
@@ -85,7 +84,7 @@ func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1a
 	if unseen != "" {
 		run.next = w.o.Now.Add(dryRunRetry)
 		run.findings = append(run.findings, ofChecks(w.bg, "MetricsUnseen", w.bg.MetricsGrant().Field,
-			"the metrics cannot be asked for, and so a release has no verdict on them: "+unseen))
+			"the metrics cannot be read, so a release has no verdict on them: "+unseen))
 	} else {
 		for i, r := range readings {
 			run.findings = append(run.findings, tried(w, plan.Checks[i], r)...)
@@ -96,13 +95,13 @@ func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1a
 	return run.findings
 }
 
-// tried says what is wrong with a check as the server took it.
+// tried is what the server found wrong with a check.
 func tried(w *work, c analysis.Check, r analysis.Reading) []v1alpha1.Finding {
 	p := c.Point(w.o.Now, r)
 	said := map[v1alpha1.NoVerdictReason]string{
 		v1alpha1.NoVerdictRefused: "its query was refused", v1alpha1.NoVerdictUnreachable: "its query was not answered",
-		v1alpha1.NoVerdictUnknown:   "its query cannot be asked for the live version",
-		v1alpha1.NoVerdictEmpty:     "its query found nothing of the live version",
+		v1alpha1.NoVerdictUnknown:   "its query does not work for the live version",
+		v1alpha1.NoVerdictEmpty:     "its query found nothing for the live version",
 		v1alpha1.NoVerdictNotFinite: "its query found no finite number",
 	}[p.Because]
 	if said == "" {
@@ -114,7 +113,7 @@ func tried(w *work, c analysis.Check, r analysis.Reading) []v1alpha1.Finding {
 	return []v1alpha1.Finding{ofChecks(w.bg, "MetricsCheck", "spec.analysis", fmt.Sprintf("check %s: %s", c.Name, said))}
 }
 
-// readLive asks for the newest window of the live colour.
+// readLive reads the newest window of the live colour.
 func (c checking) readLive(ctx context.Context, w *work, t *turn, plan analysis.Plan) ([]analysis.Reading, error) {
 	live := w.o.Routes.Live()
 	window := analysis.Window{End: w.o.Now.Add(-plan.Lag)}

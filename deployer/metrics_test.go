@@ -18,16 +18,16 @@ import (
 	"github.com/turnout-dev/turnout/deployer/analysis"
 )
 
-// prometheus is a server of Prometheus' API that knows two metrics of each colour:
-// requests and errors in a window.
+// prometheus is a server of Prometheus' API with two metrics for each colour: requests and errors
+// in a window.
 type prometheus struct {
 	*httptest.Server
 	mu      sync.Mutex
 	numbers map[string]string // by metric and colour; none: no series
 	away    bool
-	refuses string          // what it says of every query; empty: it takes them
+	refuses string          // the error for every query; empty: none
 	asked   map[string]bool // metric, colour and time
-	auth    string          // of the last question
+	auth    string          // of the last request
 }
 
 var knownQuery = regexp.MustCompile(`^sum\(increase\((requests|errors)\{color="(blue|green)"\}\[1000ms\]\)\)$`)
@@ -83,8 +83,8 @@ func (p *prometheus) change(change func()) {
 	change()
 }
 
-// times is for how many windows of a release a metric of a colour was asked for: those
-// end with a second. Trying a check out is done at any time.
+// times counts the windows of a release for which a colour's metric was requested; those end on a
+// full second. A trial of a check may end at any time.
 func (p *prometheus) times(metric string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *prometheus) times(metric string) int {
 	return n
 }
 
-// measured is an application whose errors are judged every second of a soak of two.
+// measured is an application whose errors are judged every second of a two-second soak.
 func measured(url string, change ...func(*v1alpha1.AnalysisSpec)) func(*v1alpha1.BlueGreen) {
 	return func(bg *v1alpha1.BlueGreen) {
 		bg.Spec.Soak = duration(2 * time.Second)
@@ -116,7 +116,7 @@ func measured(url string, change ...func(*v1alpha1.AnalysisSpec)) func(*v1alpha1
 
 func observed(a *v1alpha1.AnalysisSpec) { a.Mode = v1alpha1.AnalysisObserve }
 
-// newJudgedWorld is granted the metrics that it asks for.
+// newJudgedWorld has the grants for its metrics.
 func newJudgedWorld(t testing.TB, p *prometheus, change ...func(*v1alpha1.AnalysisSpec)) *world {
 	t.Helper()
 	w := newWorld(t, measured(p.URL, change...))
@@ -124,8 +124,8 @@ func newJudgedWorld(t testing.TB, p *prometheus, change ...func(*v1alpha1.Analys
 	return w
 }
 
-// Numbers of each colour: requests, of which blue has 200, and how many of them failed; none
-// of the latter is no series.
+// numbers are each colour's requests, of which blue has 200, and errors; an empty number means no
+// series.
 func numbers(blueErrors, green, greenErrors string) map[string]string {
 	return map[string]string{"requests blue": "200", "errors blue": blueErrors, "requests green": green, "errors green": greenErrors}
 }
@@ -135,7 +135,7 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 	tests := []struct {
 		name    string
 		numbers map[string]string
-		lacking string // what is waited for, until the deadline comes
+		lacking string // what it waits for until the deadline
 		away    bool
 		observe bool
 		phase   v1alpha1.ReleasePhase
@@ -206,7 +206,7 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 			}
 			c := rel.Status.Analysis.Checks[0]
 			n := len(c.Points)
-			if asked := p.times("requests green"); n < 1 || asked != n && n < 12 { // of more, the newest are kept
+			if asked := p.times("requests green"); n < 1 || asked != n && n < 12 { // only the newest are kept
 				t.Fatalf("%d windows were asked for, and %d recorded", asked, n)
 			}
 			began := rel.Status.Analysis.Began
@@ -225,7 +225,7 @@ func TestMetricsDecideHowASoakEnds(t *testing.T) {
 	}
 }
 
-// awaitMetrics waits until only metrics are waited for, and why is said.
+// awaitMetrics waits until only metrics are missing, and the reason is shown.
 func (w *world) awaitMetrics(rel *v1alpha1.Release, why string) *v1alpha1.Release {
 	w.t.Helper()
 	return w.await(rel, "the wait for metrics", func(r *v1alpha1.Release) bool {
@@ -235,7 +235,7 @@ func (w *world) awaitMetrics(rel *v1alpha1.Release, why string) *v1alpha1.Releas
 	})
 }
 
-// Metrics that come back in time are all that was missing; nothing is asked twice.
+// Metrics that come back in time are enough; nothing is requested twice.
 func TestMetricsThatComeBack(t *testing.T) {
 	t.Parallel()
 	p := startPrometheus(t, numbers("", "200", ""))
@@ -250,7 +250,7 @@ func TestMetricsThatComeBack(t *testing.T) {
 	}
 }
 
-// Metrics are asked for where an administrator lets them be, and nowhere else.
+// Metrics are requested only with an administrator's grant.
 func TestMetricsMustBeGranted(t *testing.T) {
 	t.Parallel()
 	p := startPrometheus(t, numbers("", "200", ""))
@@ -268,7 +268,7 @@ func TestMetricsMustBeGranted(t *testing.T) {
 	w.awaitReason(v1alpha1.ReasonReady)
 }
 
-// A grant that is taken away while a version soaks ends what is asked.
+// A grant that is withdrawn during the soak ends the requests.
 func TestMetricsAreAskedForAsGrantedNow(t *testing.T) {
 	t.Parallel()
 	p := startPrometheus(t, numbers("", "200", ""))
@@ -286,7 +286,7 @@ func TestMetricsAreAskedForAsGrantedNow(t *testing.T) {
 	}
 }
 
-// What the secret says is sent; what it lacks is said.
+// The secret's content is sent; missing parts are reported.
 func TestSecretsOfMetrics(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -312,7 +312,7 @@ func TestSecretsOfMetrics(t *testing.T) {
 	}
 }
 
-// What is wrong with checks is said when they are written, and not by a release.
+// Wrong checks are reported when they are written, not by a release.
 func TestChecksAreTriedOutWhenTheyChange(t *testing.T) {
 	t.Parallel()
 	p := startPrometheus(t, numbers("", "200", ""))

@@ -16,18 +16,18 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// stepMetrics is whose questions those for metrics are: a soak's own come to a result
-// at each of its looks.
+// stepMetrics is the step of questions for metrics: the soak's own turn ends at each of its
+// looks.
 const stepMetrics v1alpha1.Step = "metrics"
 
-// judging judges a release that soaks by its metrics.
+// judging judges a soaking release by its metrics.
 type judging struct {
 	metrics metricsAccess
 	calls   *calls
 }
 
-// judge judges the new version by its metrics, if it is to be. It returns the wait for those
-// that have no verdict yet.
+// judge judges the new version by its metrics, if the spec wants that. It returns the wait for
+// checks without a verdict.
 func (j judging) judge(ctx context.Context, a *attempt) (pause, error) {
 	w := j.watch(a)
 	if w == nil {
@@ -58,7 +58,7 @@ func (j judging) judge(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, f
 }
 
-// watch is the watch of a release that soaks; nil if its metrics are not judged.
+// watch is the watch of a soaking release's metrics; nil if they are not judged.
 func (j judging) watch(a *attempt) *metricsWatch {
 	spec, began := a.bg.Spec.Analysis, a.rel.Status.Milestones.SoakStartedAt
 	if spec == nil || began == nil {
@@ -73,7 +73,7 @@ func (j judging) watch(a *attempt) *metricsWatch {
 	}
 }
 
-// metricsWatch asks for a release's metrics beside the looks, and judges them.
+// metricsWatch reads a release's metrics in the background, and judges them.
 type metricsWatch struct {
 	from metricsAccess
 	bg   *v1alpha1.BlueGreen
@@ -84,8 +84,8 @@ type metricsWatch struct {
 	when track.MetricsWatch
 }
 
-// look asks for what can be known by now, and says what follows. The metrics of the
-// last window before the switch come first.
+// look reads what is available by now, and draws the conclusion. The last window before the
+// switch comes first.
 func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
 	plan, problems := analysis.Compile(*w.bg.Spec.Analysis, balancerOf(w.o.Routes))
 	w.plan, w.when.Lag = plan, plan.Lag
@@ -112,7 +112,7 @@ func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
 	due, err := w.ask(ctx)
 	switch {
 	case pending(err) != nil:
-		verdict.At, err = w.o.Now.Add(silent), nil // its end wakes the application before
+		verdict.At, err = w.o.Now.Add(silent), nil // the call's end wakes the application earlier
 	case err == nil:
 		verdict = w.when.Judge(*st.Analysis, w.o.Now)
 		if !due.IsZero() && verdict.Outcome == track.MetricsAgain {
@@ -122,17 +122,16 @@ func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
 	return verdict, err
 }
 
-// sameCheck reports whether the books of a check are those of another: one that was
-// changed meanwhile begins anew.
+// sameCheck reports whether a check's record belongs to this check: a changed check starts anew.
 func sameCheck(s v1alpha1.CheckStatus, c analysis.Check) bool {
 	return s.Name == c.Name && s.Pass == record.Message(c.Passes()) && s.Failures == c.Failures
 }
 
-// begin makes the books.
+// begin creates the record.
 func (w *metricsWatch) begin() *v1alpha1.AnalysisStatus {
-	began := w.o.Now // the soak begins with this look, or the checks do
+	began := w.o.Now // the soak, or its checks, begin with this look
 	if whole := began.Truncate(time.Second); whole.Before(began) {
-		began = whole.Add(time.Second) // as the record has it, and not before
+		began = whole.Add(time.Second) // cut to the record's precision, but never earlier
 	}
 	s := &v1alpha1.AnalysisStatus{Mode: w.bg.Spec.Analysis.Mode, Began: metav1.NewMicroTime(began)}
 	for _, c := range w.plan.Checks {
@@ -141,14 +140,14 @@ func (w *metricsWatch) begin() *v1alpha1.AnalysisStatus {
 	return s
 }
 
-// ask asks for the next window that is due, and enters it. It returns when one is, if
+// ask reads the next window that is due, and records it. It returns when the next one is due, if
 // none is now.
 func (w *metricsWatch) ask(ctx context.Context) (time.Time, error) {
 	st := &w.rel.Status
 	of, before := st.Milestones.Target, !st.Analysis.BeforeKnown
 	end, due := w.when.Next(*st.Analysis)
 	if before {
-		of, end = of.Other(), st.Milestones.SwitchIntendedAt.Truncate(time.Second) // as the record has it
+		of, end = of.Other(), st.Milestones.SwitchIntendedAt.Truncate(time.Second) // at the record's precision
 		if st.Analysis.UnseenSince == nil {
 			due = end.Add(w.plan.Lag)
 		}
@@ -169,7 +168,7 @@ func (w *metricsWatch) ask(ctx context.Context) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// read asks for a window of a colour.
+// read reads a window of a colour.
 func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Time) ([]analysis.Reading, error) {
 	previous := w.rel.Status.Milestones.Previous
 	versions := map[v1alpha1.Color]string{of: "", of.Other(): ""}
@@ -198,7 +197,7 @@ func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Tim
 	})
 }
 
-// enter notes what was read, or why nothing was.
+// enter records what was read, or why nothing was.
 func (w *metricsWatch) enter(end time.Time, before bool, readings []analysis.Reading, unseen string) {
 	st := &w.rel.Status
 	if unseen != "" {

@@ -13,11 +13,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// moving makes the patches of the Ingress.
+// moving patches the Ingress.
 type moving struct{ routes routesReader }
 
 // moveRoutes makes one patch of the Ingress and reads the result. If it loses a race to somebody
-// who left our routes alone, the next look tries again; if somebody changed our routes, their
+// who left our routes alone, the next look tries again. If somebody changed our routes, their
 // change stays.
 func (m moving) moveRoutes(ctx context.Context, a *attempt, patch func() error) error {
 	before := a.o.Routes
@@ -47,7 +47,7 @@ func (m moving) moveRoutes(ctx context.Context, a *attempt, patch func() error) 
 	return nil
 }
 
-// waitsForRoutes is the wait until the Ingress is as this release writes it.
+// waitsForRoutes is the wait until the Ingress has the routes that this release wrote.
 func waitsForRoutes(a *attempt, because v1alpha1.WaitingBecause) *v1alpha1.Waiting {
 	return track.WaitsForObject(v1alpha1.WaitsForIngress, because, a.o.Routes.Name)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// allow gives a user the first role of a file of config/ in a namespace.
+// allow binds the first role of a file of config/ to a user in a namespace.
 func (w *world) allow(file, namespace, user string) {
 	w.t.Helper()
 	text, err := os.ReadFile("../config/" + file)
@@ -55,8 +55,7 @@ func (b *sharedBuffer) String() string {
 	return b.buf.String()
 }
 
-// TestReleaseAndRollbackWithRightsInOneNamespaceOnly, those of config/namespaced, and
-// without the admission policies, which are cluster-wide.
+// The rights are those of config/namespaced, without the cluster-wide admission policies.
 func TestReleaseAndRollbackWithRightsInOneNamespaceOnly(t *testing.T) {
 	t.Parallel()
 	w := newOpenWorld(t, func(bg *v1alpha1.BlueGreen) {

@@ -24,8 +24,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// What happens to one application wakes none of the others of its namespace, and no
-// look reads what is theirs.
+// A change of one application wakes no other one of its namespace, and no look reads others'
+// objects.
 func TestNeighboursCostNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -65,14 +65,14 @@ func TestNeighboursCostNothing(t *testing.T) {
 		for _, app := range event.wakes {
 			w.until(app+" to be looked at", func() bool { return seen.count(app) > 0 }, seen.String)
 		}
-		seen.passed(w, last) // whoever it woke was woken before
+		seen.passed(w, last) // whoever it woke, woke earlier
 		if diff := slices.Compare(seen.without(last), event.wakes); diff != 0 {
 			t.Errorf("%s wakes %v, want %v", event.what, seen.without(last), event.wakes)
 		}
 	}
 }
 
-// neighbour makes an application like the world's, of another name.
+// neighbour creates an application like the world's with another name.
 func (w *world) neighbour(name string) string {
 	w.t.Helper()
 	objects := []client.Object{w.ingress(), &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app"), Spec: v1alpha1.BlueGreenSpec{
@@ -101,8 +101,8 @@ func (w *world) named(o client.Object, name string) client.Object {
 	return o
 }
 
-// quiet awaits that every application is looked at once and no more when it is
-// touched: what it was made of has been seen.
+// quiet waits until touching an application causes exactly one look: everything from its creation
+// has been seen.
 func (w *world) quiet(seen *looksSeen, apps []string) {
 	w.t.Helper()
 	for _, app := range apps {
@@ -126,8 +126,7 @@ func (w *world) quiet(seen *looksSeen, apps []string) {
 	}, seen.String)
 }
 
-// looksSeen counts the looks at each application: each begins by reading it past
-// the cache.
+// looksSeen counts the looks at each application: each begins with a read past the cache.
 type looksSeen struct {
 	mu     sync.Mutex
 	of     map[string]int
@@ -172,7 +171,7 @@ func (s *looksSeen) total() (n int) {
 	return n
 }
 
-// without are the applications that were looked at, but for one.
+// without returns the applications that were looked at, except one.
 func (s *looksSeen) without(app string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +189,7 @@ func (s *looksSeen) touch(w *world, app string, n int) {
 	w.patch(w.named(&v1alpha1.BlueGreen{}, app), fmt.Sprintf(`{"metadata":{"annotations":{"touched":"%d"}}}`, n))
 }
 
-// passed touches an application by each kind of object, and awaits its looks.
+// passed touches an application through each kind of object, and waits for its looks.
 func (s *looksSeen) passed(w *world, app string) {
 	w.t.Helper()
 	for _, o := range []client.Object{
@@ -204,11 +203,11 @@ func (s *looksSeen) passed(w *world, app string) {
 	}
 }
 
-// frugal reports lists that have the objects of several applications.
+// frugal reports lists that contain objects of several applications.
 type frugal struct {
 	client.Client
 	t      testing.TB
-	strict atomic.Bool // the namespace was granted what it needs, which wakes all of it
+	strict atomic.Bool // the grants are in place, which wakes the whole namespace
 }
 
 var prefixOfNeighbour = regexp.MustCompile(`^(app-\d\d|my-python-app)`)

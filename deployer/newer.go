@@ -11,13 +11,13 @@ import (
 )
 
 // leaveToNewer leaves an application alone that a newer version has written. Its record is not
-// ours to write, so an event and the log inform people.
+// ours to write, so an event and the log report it.
 func (d *Deployer) leaveToNewer(ctx context.Context, log *slog.Logger, app client.ObjectKey, newer *v1alpha1.NewerFormatError) {
 	d.wired().beside.leave(app)
 	log.ErrorContext(ctx, "left to a newer version", "error", newer)
 	var bg v1alpha1.BlueGreen
 	if err := d.Client.Get(ctx, app, &bg); err != nil || d.Events == nil {
-		return // the log informs anybody else who may read it
+		return // the log is enough
 	}
 	d.Events.Eventf(&bg, nil, corev1.EventTypeWarning, "NewerRecord", "Inspect", "%s", newer.Error())
 }

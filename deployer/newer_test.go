@@ -23,8 +23,8 @@ var newerWorlds = []string{
 	"deploy/07-staging", "deploy/12-switch-intended", "deploy/18-held", "undo/05-restoring", "rollback/02-sizing", "queue/02-built-ahead",
 }
 
-// What a newer version wrote is left to it: none of it is written, nothing is built,
-// moved, sized or shrunk, and a person is told.
+// A newer version's record is left alone: nothing is written, built, moved, sized or shrunk, and
+// a person is informed.
 func TestRecordOfANewerVersionIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	version := recordedVersions(t)[0]
@@ -36,7 +36,7 @@ func TestRecordOfANewerVersionIsLeftAlone(t *testing.T) {
 			t.Run(name+"/"+newer, func(t *testing.T) {
 				t.Parallel()
 				r := readRecording(t, filepath.Join(recordings, version, name+".yaml"))
-				r.Application.Spec.Hold = duration(0) // what is held would be shrunk
+				r.Application.Spec.Hold = duration(0) // a held colour would be shrunk
 				raise(r)
 				w := emptyWorld(t, plane.Config, r.Grants)
 				w.putBack(r)
@@ -80,7 +80,7 @@ func (w *world) expectLeftToNewer(kind string) {
 	}
 }
 
-// versions are the resource versions of the record and of what is deployed.
+// versions are the resource versions of the record and of the workloads.
 func (w *world) versions() map[string]string {
 	w.t.Helper()
 	found := map[string]string{}
@@ -99,8 +99,8 @@ func (w *world) versions() map[string]string {
 	return found
 }
 
-// Whoever writes the record, for a person or for GitHub, leaves it to the newer version
-// as well.
+// Every other writer of the record, for a person or for GitHub, also leaves a newer version's
+// record alone.
 func TestNobodyWritesTheRecordOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -126,7 +126,7 @@ func TestNobodyWritesTheRecordOfANewerVersion(t *testing.T) {
 		"claim":       func() error { return r.Claim(ctx, bg.DeepCopy(), rel, "older", time.Now()) },
 		"application": func() error { return r.UpdateApplication(ctx, bg.DeepCopy()) },
 		"release":     func() error { return r.UpdateRelease(ctx, rel.DeepCopy(), &rel.Status) },
-		"late release": func() error { // what was read before the newer version wrote it
+		"late release": func() error { // read before the newer version wrote it
 			return r.UpdateRelease(ctx, stale.DeepCopy(), &stale.Status)
 		},
 		"read application": func() error { _, err := r.Application(ctx, app); return err },

@@ -46,8 +46,8 @@ func (s observing) application(ctx context.Context, bg *v1alpha1.BlueGreen) (tra
 }
 
 // userPort is the pods' port that users are routed to, by the first route whose port the colour's
-// Service has: both colours are routed to through the same ports. Without a route, it is the
-// port of the Service's first port.
+// Service has. Both colours are routed to through the same ports. Without a route, it is the port
+// of the Service's first port.
 func userPort(ports []track.Port, routed []track.Backend) int32 {
 	for _, b := range routed {
 		i := slices.IndexFunc(ports, func(p track.Port) bool { return b.Names(p.Name, p.Number) })
@@ -61,7 +61,7 @@ func userPort(ports []track.Port, routed []track.Backend) int32 {
 	return ports[0].Pod
 }
 
-// of adds what concerns one release: the claim fixes its target.
+// of adds what concerns one release. The claim fixes its target.
 func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, o track.Observed) (track.Observed, error) {
 	o.Target, o.Previous, o.Endpoints, o.Size, o.Wanted, o.DrainedAt = track.Side{}, track.Side{}, nil, 0, 0, time.Time{}
 	o.Groups, o.LeftAt, o.Settle = nil, time.Time{}, s.settle
@@ -91,7 +91,7 @@ func (s observing) of(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1
 	return o, err
 }
 
-// version describes what runs on a colour, by digest if a pod reports it.
+// version is what runs on a colour, by digest if a pod reports it.
 func version(s track.Side) v1alpha1.Version {
 	image := recordable(s.RunningImage, record.ImageLimit)
 	if image == "" {
@@ -103,7 +103,7 @@ func version(s track.Side) v1alpha1.Version {
 	}
 }
 
-// foundTag is the tag of an image that no release has put there.
+// foundTag is the tag of an image that no release staged.
 func foundTag(s track.Side) string {
 	if s.Commit != "" || s.Release != "" {
 		return ""
@@ -113,8 +113,8 @@ func foundTag(s track.Side) string {
 	return tag
 }
 
-// recordable is a name that somebody else wrote, or "" if the record refuses it: anybody may write
-// an annotation, and an image of such a name cannot be run; [judgeLive] reports it.
+// recordable returns a name that somebody else wrote, or "" if the record refuses it. Anybody may
+// write an annotation, and no pod can run an image of such a name; [judgeLive] reports it.
 func recordable(name string, limit int) string {
 	if !record.IsName(name, limit) {
 		return ""
@@ -122,8 +122,8 @@ func recordable(name string, limit int) string {
 	return name
 }
 
-// byDigest completes a version that was captured before its pods could report its digest, for
-// example right after the application was created: a rollback must not depend on where a tag
+// byDigest completes a version that was recorded before its pods could report its digest, for
+// example right after the application was created. A rollback must not depend on where a tag
 // points by then.
 func byDigest(v v1alpha1.Version, now track.Side) v1alpha1.Version {
 	if v.Image == now.Image && now.RunningImage != "" {

@@ -8,8 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// The tag may name the commit of a version that no release has put there; the digest by
-// which it is recorded does not.
+// The tag may name the commit of a version that no release staged; the recorded digest does not.
 func TestVersionThatWasFoundKeepsItsTag(t *testing.T) {
 	t.Parallel()
 	digest := "@sha256:" + strings.Repeat("1", 64)

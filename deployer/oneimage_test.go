@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-// named14 has every pod, of both colours, and the public address name the version 1.4.
+// named14: every pod of both colours, and the public address, name the version 1.4.
 func (w *world) named14() *rest.Config {
 	w.t.Helper()
 	w.publish(func(_ v1alpha1.Color, rw http.ResponseWriter) { rw.Header().Set("App-Version", "1.4") })
@@ -35,8 +35,8 @@ func (w *world) named14() *rest.Config {
 	return cfg
 }
 
-// Some commits do not change what is built. Then answers tell nothing, and a release
-// that waited for the new version would take its own answers for the old one's.
+// Some commits do not change the image. Answers then show nothing, and a release that waited for
+// the new version would mistake its own answers for the old one's.
 func TestOneImageOnBothColoursIsSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -69,7 +69,7 @@ func TestOneImageOnBothColoursIsSaid(t *testing.T) {
 	}
 }
 
-// Nothing says which colour answers, so both are kept, and the condition says why.
+// Nothing shows which colour answers, so both are kept, and the condition reports why.
 func TestVersionsThatCannotBeToldApartConfirmNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual, holds(time.Millisecond))

@@ -7,7 +7,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// vetting finds out which deploys are on the branch.
+// vetting determines which deploys are on the branch.
 type vetting struct {
 	recorder
 	branch    branch
@@ -18,9 +18,9 @@ type vetting struct {
 	borders   borders
 }
 
-// vet finds out which of the waiting deploys are on the application's branch. It comes before they
-// are ordered: a commit that is on no branch must not replace one that was merged. A deploy whose
-// answer is missing waits, and is left out.
+// vet returns those of the waiting deploys that are on the application's branch. It comes before
+// they are ordered: a commit that is on no branch must not replace one that was merged. A deploy
+// without an answer waits, and is left out.
 func (v vetting) vet(ctx context.Context, w *work, deploys []*v1alpha1.Release) ([]*v1alpha1.Release, error) {
 	var vetted []*v1alpha1.Release
 	for _, rel := range deploys {
@@ -39,8 +39,8 @@ func (v vetting) vet(ctx context.Context, w *work, deploys []*v1alpha1.Release) 
 	return vetted, nil
 }
 
-// vetOne asks about one release. The build step's deadline runs from the first question that gets
-// no answer.
+// vetOne asks about one release. The build step's deadline runs from the first unanswered
+// question.
 func (v vetting) vetOne(ctx context.Context, w *work, a *attempt) (bool, error) {
 	v.attesting.attest(ctx, a)
 	a.turn = v.turns.turnOf(a, v1alpha1.StepBuild)
@@ -74,7 +74,7 @@ func (v vetting) vetOne(ctx context.Context, w *work, a *attempt) (bool, error) 
 		a.rel.Status.Phase = v1alpha1.ReleaseQueued
 		return false, v.save(ctx, a)
 	}
-	if st := &a.rel.Status; a.underWay() { // nothing was built yet: the step begins when it is this release's turn
+	if st := &a.rel.Status; a.underWay() { // nothing was built yet: the step begins at this release's turn
 		st.Timeline, st.Step = st.Timeline[:len(st.Timeline)-1], ""
 	}
 	return true, v.save(ctx, a)

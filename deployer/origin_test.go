@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// recreate deletes the application and makes it anew, as its owner may.
+// recreate deletes and recreates the application, as its owner may.
 func (w *world) recreate() {
 	w.t.Helper()
 	old := w.application()
@@ -28,7 +28,7 @@ func (w *world) recreate() {
 	w.create(&v1alpha1.BlueGreen{ObjectMeta: w.meta(old.Name), Spec: old.Spec})
 }
 
-// follow has the application follow a repository, as its owner may.
+// follow changes the application's repository, as its owner may.
 func (w *world) follow(name string) {
 	w.t.Helper()
 	bg := w.application()
@@ -37,8 +37,8 @@ func (w *world) follow(name string) {
 	check(w.t, w.kube.Patch(w.t.Context(), bg, client.MergeFrom(was)))
 }
 
-// TestOwnerDoesNotPinAgain: what was met first is known, whatever the owner of the
-// namespace does to the application; only the cluster's administrator changes it.
+// The first repository stays pinned, whatever the namespace's owner does to the application. Only
+// the cluster administrator changes the pin.
 func TestOwnerDoesNotPinAgain(t *testing.T) {
 	t.Parallel()
 	for name, forget := range map[string]func(w *world){
@@ -88,7 +88,7 @@ func TestOwnerDoesNotPinAgain(t *testing.T) {
 			}
 			w.annotate(map[string]string{v1alpha1.RepinAnnotation: repository + "=666"})
 			w.awaitReason(v1alpha1.ReasonReady)
-			w.recreate() // the administrator's word lasts, too
+			w.recreate() // the administrator's pin lasts, too
 			w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 			if pin := w.application().Status.Repository; pin == nil || pin.ID != 666 {
 				t.Errorf("pinned to %+v", pin)

@@ -9,18 +9,18 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// pause is a wait as a state: until a time, or until something watched changes.
+// pause is a wait until a time, or until something watched changes.
 type pause struct {
 	until    time.Time
 	message  string
-	commands []v1alpha1.ShellCommand // that do what the message says
-	waits    *v1alpha1.Waiting       // what the message says, in facts
+	commands []v1alpha1.ShellCommand // to end the wait
+	waits    *v1alpha1.Waiting       // the message as data
 }
 
 // rests reports whether there is something to wait for.
 func (p pause) rests() bool { return !p.until.IsZero() || p.message != "" }
 
-// fault ends a release. Any other error is the world's, and is tried again.
+// fault ends a release. Any other error is the world's, and is retried.
 type fault struct {
 	class    v1alpha1.FailureClass
 	reason   v1alpha1.FailureReason
@@ -28,8 +28,7 @@ type fault struct {
 	message  string
 	commands []v1alpha1.ShellCommand // that fix it
 	evidence []v1alpha1.Evidence
-	// file of the repository that is wrong, if one is, and its line, from 1; 0
-	// if unknown.
+	// file of the repository that is wrong, if any, and the line, from 1; 0 if unknown.
 	file string
 	line int
 }
@@ -41,18 +40,18 @@ func releaseFault(reason v1alpha1.FailureReason, format string, args ...any) *fa
 	return &fault{class: v1alpha1.FaultRelease, reason: reason, message: fmt.Sprintf(format, args...)}
 }
 
-// with is the fault with the commands that fix it.
+// with adds the commands that fix the fault.
 func (f *fault) with(commands ...v1alpha1.ShellCommand) *fault {
 	f.commands = v1alpha1.Commands(commands...)
 	return f
 }
 
-// faultOf turns an error into a fault, with its commands.
+// faultOf turns an error into a fault, with the error's commands.
 func faultOf(class v1alpha1.FailureClass, reason v1alpha1.FailureReason, err error) *fault {
 	return &fault{class: class, reason: reason, message: err.Error(), commands: shellCommands(err)}
 }
 
-// about is what a fault is about, besides its reason.
+// about holds a fault's details, besides its reason.
 type about struct {
 	because             v1alpha1.FailureBecause
 	by, release, commit string
@@ -61,7 +60,7 @@ type about struct {
 	waited              *v1alpha1.Waiting
 }
 
-// into writes it into a failure.
+// into writes the details into a failure.
 func (b about) into(f *v1alpha1.Failure) {
 	f.Because, f.By, f.Release, f.Commit, f.Since, f.Waited = b.because, b.by, b.release, b.commit, b.since, b.waited
 	if b.limit > 0 {

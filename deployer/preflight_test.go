@@ -15,7 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/preflight"
 )
 
-// reasons of an application's findings.
+// reasons are those of an application's findings.
 func (w *world) reasons(s v1alpha1.Severity) []string {
 	w.t.Helper()
 	var reasons []string
@@ -34,8 +34,8 @@ func (w *world) expectErrors(want ...string) {
 	}
 }
 
-// awaitLooks waits until the application was looked at, as it is now, and once more: the
-// second look acts on all that the first one wrote.
+// awaitLooks waits for a look at the application's present state, and for one more: the second
+// look acts on everything that the first one wrote.
 func (w *world) awaitLooks() {
 	w.t.Helper()
 	for i := range 2 {
@@ -47,7 +47,7 @@ func (w *world) awaitLooks() {
 	}
 }
 
-// awaitIngressSeen waits until the routes were looked at as they are now.
+// awaitIngressSeen waits for a look at the present routes.
 func (w *world) awaitIngressSeen() {
 	w.t.Helper()
 	i := w.ingress()
@@ -88,7 +88,7 @@ func TestErrorOfThePreflightKeepsReleasesWaitingUntilItIsMended(t *testing.T) {
 	w.expectErrors()
 }
 
-// What is wrong is with objects that no application's own watch minds.
+// The objects at fault are not watched for any application.
 func TestServiceOfSomeoneElseThatGoogleCannotUseIsAnErrorUntilItIsMended(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -126,7 +126,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 		t.Errorf("it is told %d times", n)
 	}
 	back := w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
-	w.expectNoFinding(back, "spec.url") // a rollback is no time for advice
+	w.expectNoFinding(back, "spec.url") // a rollback gives no advice
 	address := func() bool { return slices.Contains(w.reasons(v1alpha1.SeverityWarning), "Address") }
 	if !address() {
 		t.Fatalf("the warnings are %q, want Address among them", w.reasons(v1alpha1.SeverityWarning))
@@ -136,7 +136,7 @@ func TestWarningsOfThePreflightGoIntoTheReleaseOnce(t *testing.T) {
 		func() string { return "" })
 }
 
-// The account of who owns which field is the API server's own.
+// The API server itself records who owns which field.
 func TestToolThatOwnsTheRoutesIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// preparing is what comes right before users are moved.
+// preparing is what precedes moving users.
 type preparing struct {
 	routes    newsReader
 	workloads interface {
@@ -21,8 +21,8 @@ type preparing struct {
 	carriesOut time.Duration // see [Deployer.carriesOut]
 }
 
-// noteEvents notes, right before a patch of the Ingress, which events there are. If they cannot
-// be read, users do not wait for that.
+// noteEvents records which events exist, right before a patch of the Ingress. If they cannot be
+// read, users do not wait for that.
 func (p preparing) noteEvents(ctx context.Context, a *attempt) {
 	r := a.route()
 	r.TookEffectAt, r.TookEffectBy = nil, ""
@@ -33,14 +33,14 @@ func (p preparing) noteEvents(ctx context.Context, a *attempt) {
 	}
 	if err != nil && a.o.OnGCE() {
 		a.finding("the events of ingress " + a.o.Routes.Name +
-			" could not be read before the switch, so that what the load balancer's controller says of it is not seen")
+			" could not be read before the switch, so the reports of the load balancer's controller are not seen")
 	}
 	r.EventsBefore, r.Unsettled = news.Now, a.o.OnGCE() && !p.settled(a)
 }
 
 // settled reports whether the load balancer's controller has taken up the current routes, right
-// before they are patched. Its event about the next URL map is then about that patch. On an
-// Ingress that others change, too, the controller may still be at their change.
+// before they are patched. Its next event about the URL map is then about that patch. If others
+// change the Ingress, too, the controller may still be at their change.
 func (p preparing) settled(a *attempt) bool {
 	seen, last := a.bg.Status.Ingress, a.bg.Status.LastSwitch
 	switch {
@@ -54,17 +54,17 @@ func (p preparing) settled(a *attempt) bool {
 	return last != nil && seen.UID == last.UID && track.Tells(last.TookEffectBy)
 }
 
-// stampPatience is how long users who go back wait for a Deployment that cannot be written at the
-// moment, although nobody forbids it: one or two tries.
+// stampPatience is how long a rollback waits for a Deployment that temporarily cannot be written:
+// one or two attempts.
 const stampPatience = time.Second
 
-// stamp protects a colour, from right before users are brought there, from whoever was about to
-// shrink it. The switch's conditions were checked before: if the Deployment has been written
-// since, they are checked again. Users who go back wait for nothing else.
+// stamp protects a colour, from right before users move there, from a late shrink. The switch's
+// conditions were checked before; if the Deployment has been written since, they are checked
+// again. Nothing else delays a rollback.
 func (p preparing) stamp(ctx context.Context, a *attempt, side track.Side) (pause, error) {
 	err := p.workloads.HoldMinimum(ctx, a.bg, side, a.rel.Name)
 	if err != nil && !apierrors.IsConflict(err) {
-		a.log.WarnContext(ctx, "the autoscaler keeps its minimum", "autoscaler", side.Autoscaler.Name, "error", err)
+		a.log.WarnContext(ctx, "the autoscaler's minimum cannot be raised", "autoscaler", side.Autoscaler.Name, "error", err)
 		err = nil
 	}
 	if err == nil {

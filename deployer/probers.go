@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/proof"
 )
 
-// probers are those of the current releases, at most one per application. A prober runs between
+// probers are the probers of current releases, at most one per application. A prober runs between
 // looks and decides nothing. The zero value is ready to use.
 type probers struct {
 	mu     sync.Mutex
@@ -34,18 +34,18 @@ func (p *probers) look(app client.ObjectKey) {
 	bg.Namespace, bg.Name = app.Namespace, app.Name
 	select {
 	case wake <- event.TypedGenericEvent[*v1alpha1.BlueGreen]{Object: bg}:
-	default: // the next look is never far
+	default: // the next look comes soon anyway
 	}
 }
 
 const (
-	// checkpointEvery is the age of the numbers in the record, at most, during a measurement.
-	// Every write wakes those who watch.
+	// checkpointEvery is the maximum age of the recorded counts during a measurement. Every write
+	// wakes watchers.
 	checkpointEvery = 10 * time.Second
-	// settling is how often to check whether the last answers of a baseline have come.
+	// settling is how often to check whether the last answers of a baseline have arrived.
 	settling = 100 * time.Millisecond
-	// unattended is how long a prober continues although nobody looks at its release any
-	// more. A confirmation looks every second.
+	// unattended is how long a prober continues although nobody looks at its release. A
+	// confirmation looks every second.
 	unattended = time.Minute
 )
 
@@ -53,14 +53,14 @@ const (
 type measurement struct {
 	*proof.Prober
 	release      string    // its UID
-	checkpointAt time.Time // of the last one
-	resumedAt    time.Time // zero: from the beginning
-	told         bool      // the observer knows how it ended
+	checkpointAt time.Time // of the last checkpoint
+	resumedAt    time.Time // zero: never interrupted
+	told         bool      // the observer got the result
 	named        *string   // the version that a pod of the target names; nil: not asked yet
 	dog          *time.Timer
 }
 
-// get returns a release's measurement, or nil. It ends that of another release.
+// get returns a release's measurement, or nil. It ends the measurement of any other release.
 func (p *probers) get(app client.ObjectKey, release string) *measurement {
 	p.mu.Lock()
 	m := p.of[app]

@@ -16,11 +16,10 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// retryQueue is when to order the queue again if that failed for another reason than a failed
-// call.
+// retryQueue is when to order the queue again after an error that is not a failed call.
 const retryQueue = 15 * time.Second
 
-// queue orders the releases that wait.
+// queue orders the waiting releases.
 type queue struct {
 	recorder
 	calls      *calls
@@ -32,7 +31,7 @@ type queue struct {
 }
 
 // admit chooses the release that may act next, and gives every other one its place. Rollbacks
-// come first, and need nothing but the cluster.
+// come first, and need only the cluster.
 func (q queue) admit(ctx context.Context, w *work, ready bool) (*v1alpha1.Release, error) {
 	deploys, rollbacks := w.waiting(nil)
 	rollbacks = slices.DeleteFunc(rollbacks, func(rel *v1alpha1.Release) bool { return w.refusal(rel) != nil }) // ended above
@@ -81,8 +80,8 @@ func (q queue) dropEnding(ctx context.Context, w *work, deploys []*v1alpha1.Rele
 	return left, nil
 }
 
-// first is the deploy that may act next, if there is one, and why that is not known yet, if a
-// person should know.
+// first is the deploy that may act next, if any. If that is not known yet and a person should
+// know, it returns why.
 func (q queue) first(ctx context.Context, w *work, deploys []*v1alpha1.Release) (head *v1alpha1.Release, why pause, err error) {
 	known, why, err := q.order(ctx, w, func() (err error) {
 		head, err = q.head(ctx, w, deploys)
@@ -94,8 +93,8 @@ func (q queue) first(ctx context.Context, w *work, deploys []*v1alpha1.Release) 
 	return head, pause{}, nil
 }
 
-// order does what puts the queue in order, in the queue's turn. It reports whether that is done
-// and, if not, why, if a person should know; a later look does it again.
+// order runs do in the queue's turn. It reports whether do succeeded and, if not, why, if a
+// person should know; a later look repeats it.
 func (q queue) order(ctx context.Context, w *work, do func() error) (done bool, why pause, err error) {
 	w.turn = q.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{}, patience)
 	if w.bg.Status.Active != nil {
@@ -127,7 +126,7 @@ func (q queue) order(ctx context.Context, w *work, do func() error) (done bool, 
 }
 
 // head reduces the waiting deploys to the newest by ancestry, never by arrival, and refuses it if
-// it is behind the live version. Of two that diverged, the later one follows the branch.
+// it is behind the live version. Of two diverged commits, the later release follows the branch.
 func (q queue) head(ctx context.Context, w *work, deploys []*v1alpha1.Release) (*v1alpha1.Release, error) {
 	if len(deploys) == 0 {
 		return nil, nil
@@ -155,7 +154,7 @@ func (q queue) head(ctx context.Context, w *work, deploys []*v1alpha1.Release) (
 }
 
 // againstLive refuses a release that is behind the live version. If neither commit contains the
-// other, the branch was rewritten: its new head is released, and a finding says so.
+// other, the branch was rewritten: its new head is released, and a finding reports that.
 func (q queue) againstLive(ctx context.Context, w *work, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	live, what := version(w.o.Sides[w.o.Routes.Live()]), head.Spec.Deploy
 	switch live.Commit {
@@ -186,22 +185,22 @@ func (q queue) againstLive(ctx context.Context, w *work, head *v1alpha1.Release)
 	a := w.attempt(head)
 	a.finding(fmt.Sprintf("the history of %s was rewritten: %s does not contain %s, which was live", w.bg.Spec.Branch,
 		v1alpha1.ShortCommit(what.Commit), live.Short()))
-	return head, q.save(ctx, a) // before the claim: whoever holds that does not ask again
+	return head, q.save(ctx, a) // before the claim: its holder does not ask again
 }
 
-// isAncestor reports whether one release's commit is contained in another's.
+// isAncestor reports whether one release's commit contains another's.
 func (q queue) isAncestor(ctx context.Context, w *work, ancestor, descendant *v1alpha1.Release) (bool, error) {
 	a, b := ancestor.Spec.Deploy, descendant.Spec.Deploy
 	return q.repository.contains(ctx, w, w.turn, b.Commit, a.Commit)
 }
 
-// maxLeft is how many versions that users left a push is compared with: few are left between two
-// that stay.
+// maxLeft is how many abandoned versions a push is compared with; there are rarely many between
+// two versions that stay.
 const maxLeft = 10
 
-// againstLeft refuses a push that is older than a version that users had and left. It comes late:
-// a version that contains it was released and taken back. A person decides whether users should
-// have it all the same.
+// againstLeft refuses a push that is older than a version that users had and left. Such a push
+// comes late: a version that contains it was released and taken back. A person decides whether
+// users should have it after all.
 func (q queue) againstLeft(ctx context.Context, w *work, head *v1alpha1.Release) (*v1alpha1.Release, error) {
 	if head.Spec.Cause.Kind != v1alpha1.CausePush || head.Spec.Approval != nil {
 		return head, nil
@@ -228,7 +227,7 @@ type leftVersion struct {
 	about        about
 }
 
-// left are the versions that users had since they first had the live one, the newest first: those
+// left returns the versions that users had since they first had the live one, newest first: those
 // that were rolled back, and those that went back by themselves.
 func (q queue) left(w *work) []leftVersion {
 	live := version(w.o.Sides[w.o.Routes.Live()])
@@ -259,7 +258,7 @@ func (q queue) left(w *work) []leftVersion {
 	return all
 }
 
-// superseded says why a release is superseded.
+// superseded is why a release is superseded.
 type superseded struct {
 	about   about
 	message string
@@ -270,7 +269,7 @@ func byNewer(newer *v1alpha1.Release) superseded {
 	return superseded{about{because: v1alpha1.SupersededByNewer, release: newer.Name}, "superseded by " + newer.Name}
 }
 
-// supersede ends a release in favour of another, if one is named, and cleans up what it did.
+// supersede ends a release in favour of another, if one is named, and cleans up after it.
 func (q queue) supersede(ctx context.Context, w *work, rel *v1alpha1.Release, by string, why superseded) error {
 	a := w.attempt(rel)
 	rel.Status.SupersededBy = by
@@ -281,7 +280,7 @@ func (q queue) supersede(ctx context.Context, w *work, rel *v1alpha1.Release, by
 	return q.driving.drive(ctx, w, rel, anyStep)
 }
 
-// queueUp notes in the waiting releases why they wait, and which commands end that.
+// queueUp records in the waiting releases why they wait, and which commands end the wait.
 func (q queue) queueUp(ctx context.Context, w *work, waiting []*v1alpha1.Release, p pause) error {
 	why, commands, waits := record.Message(p.message), record.Commands(p.commands), record.Waiting(p.waits)
 	for _, rel := range waiting {
@@ -291,7 +290,7 @@ func (q queue) queueUp(ctx context.Context, w *work, waiting []*v1alpha1.Release
 		}
 		st.Phase, st.Message, st.Commands, st.Waiting = v1alpha1.ReleaseQueued, why, commands, waits.DeepCopy()
 		if st.Attestation != "" && equality.Semantic.DeepEqual(read, st) {
-			continue // it says so already
+			continue // recorded already
 		}
 		q.attesting.attest(ctx, w.attempt(rel))
 		if st.Version == "" {
@@ -304,9 +303,10 @@ func (q queue) queueUp(ctx context.Context, w *work, waiting []*v1alpha1.Release
 	return nil
 }
 
-// buildAhead lets the next deploy build while the active one waits for a person or soaks; it may do
-// nothing else before it holds the claim. It does not wait for answers, so that the active one's
-// looks are not late. A release that waits for a person is superseded once a newer one is built.
+// buildAhead lets the next deploy build while the active one waits for a person or soaks. The
+// deploy may do nothing else before it holds the claim. buildAhead does not wait for answers, so
+// the active one's looks are not late. A release that waits for a person is superseded once a
+// newer one is built.
 func (q queue) buildAhead(ctx context.Context, w *work, active *v1alpha1.Release) error {
 	deploys, rollbacks := w.waiting(active)
 	deploys, err := q.dropEnding(ctx, w, deploys)
@@ -314,7 +314,7 @@ func (q queue) buildAhead(ctx context.Context, w *work, active *v1alpha1.Release
 		return err
 	}
 	waiting := slices.DeleteFunc(append(rollbacks, deploys...), func(rel *v1alpha1.Release) bool {
-		return rel.Status.Build != nil // a release that builds ahead says so itself
+		return rel.Status.Build != nil // its own status shows the build
 	})
 	if err := q.queueUp(ctx, w, waiting, turnAfter(active.Name)); err != nil {
 		return err

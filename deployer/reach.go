@@ -15,30 +15,30 @@ import (
 )
 
 const (
-	// reachEvery is how often to check whether a repository can still be read and has its
-	// branch: three requests, of the thousands that GitHub allows an hour.
+	// reachEvery is how often to check whether a repository can still be read and has its branch:
+	// three requests, of GitHub's thousands an hour.
 	reachEvery = 30 * time.Minute
-	// reachMissing is the same while the repository or the branch is missing.
+	// reachMissing is the same interval while the repository or the branch is missing.
 	reachMissing = 10 * time.Minute
-	// reachWaited is the same while a deploy waits for that.
+	// reachWaited is the same interval while a deploy waits for that.
 	reachWaited = time.Minute
-	// reachUnknown is the pause after a question without an answer.
+	// reachUnknown is the pause after an unanswered question.
 	reachUnknown = 2 * time.Minute
-	// stepReach names what is asked about a repository outside of releases.
+	// stepReach is the step of questions about a repository outside of releases.
 	stepReach = v1alpha1.Step("reach")
 )
 
-// reaching checks, on a slow clock, whether the repository can be read.
+// reaching checks, at long intervals, whether the repository can be read.
 type reaching struct {
 	repository ownRepository
 	calls      *calls
 	reaches    *reaches
 }
 
-// reach is what keeps the application's repository from being built, as far as is known: it cannot
-// be read, or lacks the branch. A missing answer changes nothing. It asks when the application is
-// created or changed, and then on a slow clock. It does not ask while a release acts, which finds
-// out itself, nor while users wait to be brought back.
+// reach is the obstacle to building the application's repository, as far as is known: it cannot
+// be read, or lacks the branch. A missing answer changes nothing. reach asks when the application
+// is created or changed, and then at long intervals. It does not ask while a release acts, since
+// the release finds out itself, nor while users wait for a rollback.
 func (r reaching) reach(ctx context.Context, w *work) *track.Obstacle {
 	app := client.ObjectKeyFromObject(w.bg)
 	now, known := r.reaches.get(app)
@@ -67,11 +67,11 @@ func (r reaching) reach(ctx context.Context, w *work) *track.Obstacle {
 	return now.missing
 }
 
-// askReach asks, and returns what is known by now, and whether the question has been settled.
+// askReach asks. It returns what is known by now, and whether the question is settled.
 func (r reaching) askReach(ctx context.Context, w *work, known reach) (reach, bool) {
 	t := r.calls.turn(client.ObjectKeyFromObject(w.bg), turnKey{step: stepReach}, haste)
 	if c := meta.FindStatusCondition(w.bg.Status.Conditions, v1alpha1.ConditionReady); c == nil || c.ObservedGeneration != w.bg.Generation {
-		t.wait = patience // whoever created or changed it looks now
+		t.wait = patience // the person who created or changed it is waiting
 	}
 	missing, err := r.findMissing(ctx, w, t)
 	if asked := pending(err); asked != nil {
@@ -84,24 +84,24 @@ func (r reaching) askReach(ctx context.Context, w *work, known reach) (reach, bo
 	t.settle(w.o.Now, err)
 	known.generation, known.asked = w.bg.Generation, w.o.Now
 	switch every := reachEvery; {
-	case err != nil && w.barred != nil: // another repository has the name, and the condition reports it
+	case err != nil && w.barred != nil: // another repository has the name; the condition reports that
 		known.missing, known.next = nil, w.o.Now.Add(reachUnknown)
 	case err != nil:
-		w.log.WarnContext(ctx, "whether the repository can be read is not known", "repository", w.bg.Spec.Repository, "error", err)
+		w.log.WarnContext(ctx, "the repository could not be checked", "repository", w.bg.Spec.Repository, "error", err)
 		known.next = w.o.Now.Add(reachUnknown)
 	default:
 		if missing != nil {
 			every = reachMissing
 		}
-		// Applications that were created together should not be checked together for ever.
+		// Applications created together should not be checked together for ever.
 		known.missing, known.next = missing, w.o.Now.Add(every-time.Duration(rand.Float64()*float64(every)/10))
 	}
 	w.wakeAt(known.next)
 	return known, true
 }
 
-// findMissing asks one question after the other: nothing about a repository before it is known to
-// be readable, and nothing but its number before that is known.
+// findMissing asks one question after the other: nothing about a repository before it is
+// readable, and only its ID before that is known.
 func (r reaching) findMissing(ctx context.Context, w *work, t *turn) (*track.Obstacle, error) {
 	source, branch := r.repository.source(w), w.bg.Spec.Branch
 	about := w.bg.Spec.Repository + " " + branch

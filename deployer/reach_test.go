@@ -15,15 +15,14 @@ func (h *history) reachable(closed string, branchless bool, failing error) {
 	h.closed, h.branchless, h.failing = closed, branchless, failing
 }
 
-// askedReach is how often it was asked whether the repository can be read.
+// askedReach counts the checks whether the repository can be read.
 func (h *history) askedReach() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.reachAsks
 }
 
-// expectReady waits until the application says of itself that it is ready, or for which
-// reason not.
+// expectReady waits until the application is ready, or reports the given reason.
 func (w *world) expectReady(reason string, parts ...string) {
 	w.t.Helper()
 	w.until("the condition "+reason, func() bool {
@@ -32,11 +31,11 @@ func (w *world) expectReady(reason string, parts ...string) {
 	}, func() string { return readyCondition(w.application()).Message })
 }
 
-// notInstalled is what bot says.
+// notInstalled is the bot's message.
 const notInstalled = "the App is not installed on acme/my-python-app: install it there, or give its installation that repository"
 
-// Who applies a BlueGreen whose repository the App cannot see hears of it then, and not
-// at the first build; and hears that it is mended at the next change of its spec.
+// If the App cannot see the repository of a new BlueGreen, its author learns that at once, not at
+// the first build, and after the next change of its spec that it is fixed.
 func TestRepositoryThatCannotBeReleasedIsSaidWhenTheApplicationIsMade(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -70,7 +69,8 @@ func TestRepositoryThatCannotBeReleasedIsSaidWhenTheApplicationIsMade(t *testing
 	}
 }
 
-// A deploy waits for it as for every other condition, and goes on; a rollback does not.
+// A deploy waits for it as for every other condition, and then continues; a rollback does not
+// wait.
 func TestDeployWaitsUntilItsRepositoryCanBeRead(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -90,14 +90,14 @@ func TestDeployWaitsUntilItsRepositoryCanBeRead(t *testing.T) {
 		t.Errorf("the deploy is %+v", rel.Status)
 	}
 	w.source.reachable("", false, nil)
-	w.submit("a", func(r *v1alpha1.Release) { // asked for anew, since what it pushed may have mended it
+	w.submit("a", func(r *v1alpha1.Release) { // checked again, since this push may have fixed it
 		r.Name, r.Spec.Deploy.Attempt = v1alpha1.DeployName("my-python-app", w.source.sha("a"), 2), 2
 	})
 	w.expectReady(v1alpha1.ReasonReady)
-	w.awaitPhase(rel, v1alpha1.ReleaseWaiting) // it contains what was rolled back
+	w.awaitPhase(rel, v1alpha1.ReleaseWaiting) // it contains the rolled-back commit
 }
 
-// What is not known is never said as missing, and what was is not taken back.
+// The unknown is never reported as missing, and what is missing stays missing.
 func TestRepositoryThatIsNotToldOfIsNotSaidToBeMissing(t *testing.T) {
 	t.Parallel()
 	outage := errors.New("GitHub answered 502")
@@ -121,14 +121,14 @@ func TestRepositoryThatIsNotToldOfIsNotSaidToBeMissing(t *testing.T) {
 			if n := w.source.askedReach() - before; n != 1 {
 				t.Errorf("it was asked %d times in three looks", n)
 			}
-			if tt.before != "" { // nor more often for a deploy that waits for it
+			if tt.before != "" { // nor more often for a waiting deploy
 				w.submit("a")
 				look(5)
 				if n := w.source.askedReach() - before; n > 2 {
 					t.Errorf("it was asked %d times in an outage", n)
 				}
 			}
-			w.lookedAt()(1) // another process, which has been told nothing
+			w.lookedAt()(1) // another process, without any answer
 			w.expectReady(tt.reason)
 		})
 	}
@@ -171,7 +171,7 @@ func TestRepositoryIsAskedAboutBesideTheLooksAndOnASlowClock(t *testing.T) {
 	}
 }
 
-// Nothing but its number is asked of a repository before it is known by that.
+// Only its ID is requested until the repository is identified.
 func TestRepositoryOfAnotherNumberIsNotAskedForItsBranch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,15 +9,14 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// reaches is what is known about access to the repositories, by application. The zero value is ready
-// to use. A process that has just begun asks anew; until it has an answer, the condition shows what
-// was known.
+// reaches is what is known about the repositories, by application. The zero value is ready to
+// use. A new process asks again; until it has an answer, the condition keeps what was known.
 type reaches struct {
 	mu sync.Mutex
 	of map[client.ObjectKey]reach
 }
 
-// reach is what is known for one application.
+// reach is what is known about one application's repository.
 type reach struct {
 	repository, branch string
 	generation         int64

@@ -32,8 +32,8 @@ type urlMap struct {
 	carriesOut time.Duration
 }
 
-// mapFrom is the time from which the URL map is a sign: before, its controller may still be carrying
-// out earlier routes.
+// mapFrom is the time from which the URL map is a sign. Until then its controller may still be
+// applying earlier routes.
 func (u urlMap) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 	if !last.Unsettled {
 		return time.Time{} // it led to the other colour when these routes were written
@@ -41,34 +41,35 @@ func (u urlMap) mapFrom(last *v1alpha1.SwitchRecord) time.Time {
 	return track.RoutedSince(last).Add(u.carriesOut)
 }
 
-// readMap returns what the URL map last showed about the routes, and has it read again if that is
-// due. An event of its controller makes it due at once.
+// readMap returns what the URL map last showed about the routes, and reads it again when due. An
+// event of its controller makes it due at once.
 func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecord, event bool) track.MapWord {
 	routes, urlMaps, probers := w.o.Routes, u.urlMaps, u.probers
 	switch {
 	case routes.LoadBalancer != v1alpha1.LoadBalancerGCE || routes.URLMap == "":
 		return track.MapWord{}
 	case urlMaps == nil:
-		return track.MapWord{Text: "Or have turnout serve run with --load-balancer-project, and URL map " + prose.Line(routes.URLMap, 63) +
-			" is read"}
+		return track.MapWord{
+			Text: "Or start turnout serve with --load-balancer-project, so that it reads URL map " + prose.Line(routes.URLMap, 63),
+		}
 	}
 	if at := u.mapFrom(last); w.o.Now.Before(at) {
 		w.wakeAt(at)
 		return track.MapWord{
 			Asked: true, Pending: true,
 			Text: "URL map " + prose.Line(routes.URLMap, 63) + " is read from " + track.Clock(at) +
-				" on: until then its controller may be at the routes before",
+				": until then its controller may use the earlier routes",
 		}
 	}
 	q, region, err := u.askOfMap(ctx, w, track.RoutedTo(last))
 	if err != nil {
-		return track.MapWord{Asked: true, Text: prose.Line("URL map "+routes.URLMap+" cannot tell: "+err.Error(), wayLimit)}
+		return track.MapWord{Asked: true, Text: prose.Line("URL map "+routes.URLMap+" cannot be read: "+err.Error(), wayLimit)}
 	}
 	key, log := client.ObjectKeyFromObject(w.bg), w.log
 	about := fmt.Sprint(routesOf(last), routes.Generation, event)
 	every := u.rhythm.every(w, last)
 	if w.bg.Status.Active != nil {
-		every = min(every, readEvery) // a release waits for it
+		every = min(every, readEvery) // a release is waiting
 	}
 	told := u.asks.begin(inquiry{
 		app: key, about: about, every: every,
@@ -80,8 +81,8 @@ func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecor
 		},
 		wake: func() { probers.look(key) },
 		say: func(a answers) {
-			//nolint:sloglint // no look goes on any more
-			log.Warn("the url map of the load balancer tells nothing",
+			//nolint:sloglint // the look has ended
+			log.Warn("the url map of the load balancer shows nothing",
 				"url_map", routes.URLMap, "project", urlMaps.Project(), "why", a.text)
 		},
 	})
@@ -95,7 +96,7 @@ func (u urlMap) readMap(ctx context.Context, w *work, last *v1alpha1.SwitchRecor
 	}
 }
 
-// saidByMap is what a read of the URL map shows. If the map could not be read, it shows nothing about
+// saidByMap is what a read of the URL map shows. A map that could not be read shows nothing about
 // users.
 func saidByMap(m urlmap.Map, err error, q urlmap.Question) answers {
 	if err != nil {

@@ -56,7 +56,7 @@ func TestURLMapThatLeadsToTheOldColourKeepsIt(t *testing.T) {
 	b.refuses(rel)
 	before := api.asked.Load()
 	w.until("the URL map to be read after the switch", func() bool { return api.asked.Load() > before+1 }, func() string { return "" })
-	w.configure(`{"deadlines":{"confirm":"1s"}}`) // it has said by then where users are
+	w.configure(`{"deadlines":{"confirm":"1s"}}`) // by then it has shown where users are
 	b.awaitEnd(rel)
 	w.get(rel)
 	w.expectMessage(rel, "URL map k8s2-um-1 still leads *", "to k8s1-my-python-app-blue-svc")
@@ -69,7 +69,7 @@ func TestURLMapThatLeadsToTheOldColourKeepsIt(t *testing.T) {
 	}
 }
 
-// What is not read says nothing: neither for a switch nor against it.
+// A map that cannot be read is no evidence, neither for a switch nor against it.
 func TestURLMapThatCannotBeReadIsNoEvidence(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]string{
@@ -92,7 +92,7 @@ func TestURLMapThatCannotBeReadIsNoEvidence(t *testing.T) {
 			before := api.asked.Load()
 			w.until("it to be asked again", func() bool { return api.asked.Load() > before+1 }, func() string { return "" })
 			w.expectSizes(1, 1)
-			if n := strings.Count(logs.String(), "the url map of the load balancer tells nothing"); n != 1 {
+			if n := strings.Count(logs.String(), "the url map of the load balancer shows nothing"); n != 1 {
 				t.Errorf("it is said %d times", n)
 			}
 			b.mends()
@@ -102,7 +102,7 @@ func TestURLMapThatCannotBeReadIsNoEvidence(t *testing.T) {
 	}
 }
 
-// A way out is named where it is one.
+// The way out is named where there is one.
 func TestURLMapIsNamedAsAWayOut(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
@@ -114,8 +114,8 @@ func TestURLMapIsNamedAsAWayOut(t *testing.T) {
 	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress, "--load-balancer-project, and URL map k8s2-um-1 is read")
 }
 
-// What the URL map is asked is all of Google's own data: the names of the NEGs, and the
-// region that their zones are in, where it is one of a region.
+// The questions to the URL map use only Google's own data: the names of the NEGs, and their
+// zones' region if the load balancer is regional.
 func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -155,7 +155,7 @@ func TestURLMapIsAskedByWhatGooglesControllersSay(t *testing.T) {
 	}
 }
 
-// journal is a log that is read while it is written.
+// journal is a log that can be read while it is written.
 type journal struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -173,8 +173,8 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// A silence is asked into less and less often, whatever the routes are by then, and
-// spoken of once.
+// A silent map is read less and less often, whatever the routes are by then, and its silence is
+// logged once.
 func TestSilenceIsAskedIntoLessAndLess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, asked, said, silent := &asks{}, 0, 0, true

@@ -12,8 +12,8 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// Reconcile looks at one application and does what is due. It reads everything on which it decides
-// anew, so it may run at any time, any number of times.
+// Reconcile looks at one application and does what is due. It reads its whole input again, so it
+// may run at any time, any number of times.
 func (d *Deployer) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	log := d.Log.With("bluegreen", req.String())
 	ctx, end := d.looks.begin(ctx, req.NamespacedName)

@@ -25,32 +25,32 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// recording is a world as a version left it: its own objects whole, and of those of
-// Kubernetes what their controllers do not write anew.
+// recording is a world as a version left it: its own objects in full, and those parts of
+// Kubernetes' objects that their controllers do not rewrite.
 type recording struct {
-	// Milestone at which the process ended.
+	// Milestone after which the process ended.
 	Milestone string `json:"milestone"`
-	// At is when it was recorded.
+	// At is the time of the recording.
 	At metav1.MicroTime `json:"at"`
-	// TemplateHashes are the pod-template-hashes of the Deployments, by their names.
+	// TemplateHashes are the pod-template-hashes of the Deployments, by name.
 	TemplateHashes map[string]string `json:"templateHashes"`
-	// Grants are the annotations of the namespace.
+	// Grants are the namespace's annotations.
 	Grants      map[string]string                       `json:"grants"`
 	Application v1alpha1.BlueGreen                      `json:"application"`
-	Releases    []v1alpha1.Release                      `json:"releases"` // the oldest first
+	Releases    []v1alpha1.Release                      `json:"releases"` // oldest first
 	Ingress     *networkingv1.Ingress                   `json:"ingress,omitempty"`
 	HTTPRoutes  []unstructured.Unstructured             `json:"httpRoutes,omitempty"` // in place of the Ingress
 	Services    []corev1.Service                        `json:"services"`
 	Deployments []appsv1.Deployment                     `json:"deployments"`
 	Autoscalers []autoscalingv2.HorizontalPodAutoscaler `json:"autoscalers"`
-	// Builds that Cloud Build has.
+	// Builds in Cloud Build.
 	Builds []json.RawMessage `json:"builds"`
 }
 
-// recordedNamespace stands for the one of the test that recorded.
+// recordedNamespace replaces the namespace of the recording test.
 const recordedNamespace = "shop"
 
-// snapshot records a world that nobody drives.
+// snapshot records a world without a running deployer.
 func (w *world) snapshot(milestone string) *recording {
 	w.t.Helper()
 	r := &recording{Milestone: milestone, At: metav1.NowMicro(), TemplateHashes: map[string]string{}, Application: *w.application()}
@@ -83,7 +83,7 @@ func (w *world) snapshot(milestone string) *recording {
 	return r
 }
 
-// each does something with every object.
+// each calls do for every object.
 func (r *recording) each(do func(client.Object)) {
 	do(&r.Application)
 	if r.Ingress != nil {
@@ -106,7 +106,7 @@ func (r *recording) each(do func(client.Object)) {
 	}
 }
 
-// templateHash is the pod-template-hash of what a Deployment is to run.
+// templateHash is the pod-template-hash of a Deployment's current template.
 func (w *world) templateHash(deployment string) (hash string) {
 	w.t.Helper()
 	w.until("the replica set of "+deployment, func() bool {
@@ -141,8 +141,8 @@ func (r *recording) write(t testing.TB, file string) {
 // timeText is a time as the API server writes it.
 var timeText = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 
-// readRecording reads a world as if its process had ended just now: deadlines go on
-// from where they were.
+// readRecording reads a world as if its process had just ended: deadlines continue from where
+// they were.
 func readRecording(t testing.TB, file string) *recording {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -163,11 +163,10 @@ func readRecording(t testing.TB, file string) *recording {
 	return &r
 }
 
-// putBack makes the recorded objects. What refers to something that Kubernetes names
-// anew is made to refer to that: UIDs, in status.active, lastSwitch and ingress, in
-// the owner of a release, what a rollback takes back, the standby host and the tags of
-// builds; the hashes of pod templates; and the generation of the routes. Pods are
-// others.
+// putBack creates the recorded objects. References to what Kubernetes names anew are adapted:
+// UIDs (in status.active, lastSwitch and ingress, in a release's owner, in what a rollback takes
+// back, in the standby host, and in the tags of builds), the hashes of pod templates, and the
+// generation of the routes. Pods are new.
 func (w *world) putBack(r *recording) {
 	w.t.Helper()
 	renamed := renaming{}
@@ -210,7 +209,7 @@ func (w *world) putBack(r *recording) {
 	check(w.t, w.kube.Status().Update(w.t.Context(), bg))
 }
 
-// remake creates an object anew in the world's namespace.
+// remake creates an object in the world's namespace.
 func (w *world) remake(o client.Object, renamed renaming) {
 	w.t.Helper()
 	old := o.GetUID()
@@ -222,7 +221,7 @@ func (w *world) remake(o client.Object, renamed renaming) {
 	renamed[string(old)] = string(o.GetUID())
 }
 
-// renaming is what has another name since.
+// renaming maps old names to new ones.
 type renaming map[string]string
 
 func (n renaming) in(text string) string {
@@ -239,9 +238,8 @@ func (n renaming) object(t testing.TB, o client.Object) {
 	check(t, json.Unmarshal([]byte(n.in(string(text))), o))
 }
 
-// A version that replaces another one finds releases at every place, and finishes
-// each of them: users get what passed, nobody gets what did not, and nothing is done
-// twice.
+// A version that replaces another one finds releases at every step, and finishes each: users get
+// what passed, nobody gets what did not, and nothing happens twice.
 func TestRecordedReleasesFinish(t *testing.T) {
 	t.Parallel()
 	everyRecording(t, func(milestone) bool { return true }, func(t *testing.T, s story, m milestone, r *recording) {
@@ -255,15 +253,14 @@ func TestRecordedReleasesFinish(t *testing.T) {
 	})
 }
 
-// What passed on the pods of another version's time is no reason to let users have
-// what does not run any more.
+// What passed under the earlier version must not get users if it no longer runs.
 func TestRecordedReleasesThatBreakMeanwhileNeverSwitch(t *testing.T) {
 	t.Parallel()
 	everyRecording(t, func(m milestone) bool { return m.unswitched }, func(t *testing.T, _ story, m milestone, r *recording) {
 		w := emptyWorld(t, plane.Config, r.Grants)
 		w.source.commit("b", "a")
 		w.kubelet.crash("@sha256:")
-		r.Application.Spec.Deadlines.Warm = *duration(time.Second) // what was staged already is only missed there
+		r.Application.Spec.Deadlines.Warm = *duration(time.Second) // only there is a missing staged pod noticed
 		w.putBack(r)
 		rel := w.deployed()
 		if rel.Spec.Approval == nil {
@@ -275,12 +272,12 @@ func TestRecordedReleasesThatBreakMeanwhileNeverSwitch(t *testing.T) {
 			t.Errorf("it ended as %s: %s", rel.Status.Phase, rel.Status.Message)
 		}
 		w.settled()
-		w.expectLeftAlone(m.patches - 1) // it is attached, and never switched
+		w.expectLeftAlone(m.patches - 1) // attached, never switched
 	})
 }
 
-// awaitFacts waits until this version has said in facts what each release waits for:
-// the first one that was recorded did not.
+// awaitFacts waits until this version has recorded as data what each release waits for: the first
+// recorded version did not.
 func (w *world) awaitFacts() {
 	w.t.Helper()
 	w.until("the facts", func() bool {
@@ -292,7 +289,7 @@ func (w *world) awaitFacts() {
 	}, func() string { return "there are none" })
 }
 
-// everyRecording runs a test of each recorded world of some milestones.
+// everyRecording runs a test on each recorded world of some milestones.
 func everyRecording(t *testing.T, of func(milestone) bool, test func(*testing.T, story, milestone, *recording)) {
 	t.Helper()
 	for _, version := range recordedVersions(t) {
@@ -301,7 +298,7 @@ func everyRecording(t *testing.T, of func(milestone) bool, test func(*testing.T,
 			for _, m := range s.milestones {
 				file := s.name + "/" + m.name + ".yaml"
 				if !of(m) || !slices.Contains(recorded, file) {
-					continue // an older version need not have it, see TestEveryMilestoneIsRecorded
+					continue // an older version may lack it, see TestEveryMilestoneIsRecorded
 				}
 				t.Run(version+"/"+s.name+"/"+m.name, func(t *testing.T) {
 					t.Parallel()

@@ -16,22 +16,21 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// recordAs has the milestones recorded anew, as this version leaves them.
+// recordAs records the milestones again, as this version leaves them.
 var recordAs = flag.String("record", "", "record every milestone into this directory of testdata/recorded, such as 1-2026-11-26: the "+
 	"format of the record, and the day")
 
-// recordings is where the recorded worlds are, a directory a version.
+// recordings contains the recorded worlds, one directory per version.
 const recordings = "testdata/recorded"
 
-// Releases that an earlier version has begun are brought to their end by this one:
-// [TestRecordedReleasesFinish] takes up what this test has recorded. To record what
-// the next version will find, before its record or its acts change:
+// This version must finish releases that an earlier version began: [TestRecordedReleasesFinish]
+// continues what this test has recorded. To record the input of the next version, before its
+// record or its acts change:
 //
 //	go test ./deployer -run TestEveryMilestoneIsRecorded -record 1-2026-11-26
 //
-// and commit the directory. The newest one has every milestone; one of an older
-// version need not have those that came later. A directory is deleted once nobody
-// upgrades from its version any more.
+// Then commit the directory. The newest one has every milestone; those of older versions may lack
+// later milestones. Delete a directory once nobody upgrades from its version any more.
 func TestEveryMilestoneIsRecorded(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
@@ -71,7 +70,7 @@ func TestEveryMilestoneIsRecorded(t *testing.T) {
 	}
 }
 
-// recordedVersions are the directories of recordings, the oldest first.
+// recordedVersions are the directories of recordings, oldest first.
 func recordedVersions(t testing.TB) []string {
 	t.Helper()
 	entries, err := os.ReadDir(recordings)
@@ -86,7 +85,7 @@ func recordedVersions(t testing.TB) []string {
 	return names
 }
 
-// recordedIn are a version's recordings: deploy/05-staging.yaml.
+// recordedIn are the files of a version's recordings, such as deploy/05-staging.yaml.
 func recordedIn(t testing.TB, version string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(recordings, version, "*", "*"))
@@ -119,14 +118,14 @@ func (s story) record(t *testing.T, m milestone) *recording {
 type write struct {
 	what string // such as PUT releases/x/status
 	nth  int    // of these, from 1
-	// What is written, if it is the status of one of them.
+	// rel is what is written, if it is a release's status.
 	rel *v1alpha1.Release
 	bg  *v1alpha1.BlueGreen
 }
 
 // process is the connection of a deployer that ends right after one of its writes.
 type process struct {
-	// refuse is which writes fail; nil: none.
+	// refuse selects the writes that fail; nil: none.
 	refuse func(write) bool
 	// last is the write after which it ends.
 	last  func(write) bool

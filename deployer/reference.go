@@ -33,7 +33,7 @@ type reference struct {
 // tellLoadBalancer reports which guarantee is weaker than on Google's load balancer.
 func (r reference) tellLoadBalancer(a *attempt) {
 	if a.o.Routes.Gateway != nil {
-		a.finding(fmt.Sprintf("%s: its Gateways report that they took up a change, and not whether they find the pods healthy", a.o.Routes))
+		a.finding(fmt.Sprintf("%s: its Gateways report when they have taken up a change, but not whether the pods are healthy", a.o.Routes))
 		return
 	}
 	if !a.o.OnGCE() {
@@ -42,9 +42,9 @@ func (r reference) tellLoadBalancer(a *attempt) {
 	}
 }
 
-// checkTranslation returns a fault if Google's controller could not use the Ingress with the target's
-// Service in it. The controller would then apply no change of the Ingress, and stop updating the
-// endpoints of Services that it no longer names.
+// checkTranslation returns a fault if Google's controller could not use the Ingress with the
+// target's Service in it. The controller would then apply no change of the Ingress, and stop
+// updating the endpoints of Services that it no longer names.
 func (r reference) checkTranslation(ctx context.Context, a *attempt) error {
 	err := r.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	bad, ok := errors.AsType[*route.UntranslatableError](err)
@@ -58,8 +58,8 @@ func (r reference) checkTranslation(ctx context.Context, a *attempt) error {
 	return f
 }
 
-// reference makes the Ingress name the target's Service under the standby host, and waits until the
-// load balancer has it. Then it returns the zero pause.
+// reference makes the Ingress name the target's Service under the standby host, and waits until
+// the load balancer has it. It then returns the zero pause.
 func (r reference) reference(ctx context.Context, a *attempt) (pause, error) {
 	r.tellLoadBalancer(a)
 	if a.o.Routes.Gateway != nil {
@@ -69,7 +69,7 @@ func (r reference) reference(ctx context.Context, a *attempt) (pause, error) {
 	var news track.News
 	var said string
 	if a.o.OnGCE() && st.EventsBefore != "" && a.rel.Status.Milestones.SwitchIntendedAt == nil {
-		// This release has made the reference, or was about to.
+		// This release made the reference, or was about to.
 		var err error
 		if news, err = r.routes.News(ctx, a.bg, st.EventsBefore); err != nil {
 			return pause{}, err
@@ -107,9 +107,9 @@ func (r reference) reference(ctx context.Context, a *attempt) (pause, error) {
 	}, nil
 }
 
-// refused reports whether the controller could not use the target's reference, according to an event
-// about the whole Ingress. Otherwise text names the cause: somebody else may fix it, and removing
-// the reference would not help.
+// refused reports whether an event about the whole Ingress shows that the controller could not
+// use the target's reference. Otherwise text names the cause: somebody else may fix it, and
+// removing the reference would not help.
 func (r reference) refused(ctx context.Context, a *attempt, event string) (mine bool, text string, err error) {
 	err = r.routes.CheckTranslation(ctx, a.bg, a.o.Routes, a.target())
 	bad, ok := errors.AsType[*route.UntranslatableError](err)
@@ -122,14 +122,14 @@ func (r reference) refused(ctx context.Context, a *attempt, event string) (mine 
 	return names(event, a.o.Target.Service), fmt.Sprintf("its controller could not use ingress %s: %s", a.o.Routes.Name, event), nil
 }
 
-// names reports whether a text names an object, and not only one whose name contains that name.
+// names reports whether a text names an object, and not just a longer name that contains it.
 func names(text, object string) bool {
 	return slices.Contains(strings.FieldsFunc(text, func(r rune) bool {
 		return r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 	}), object)
 }
 
-// writeReference patches the Ingress. The event mark is durable first: later events of the
+// writeReference patches the Ingress. The event mark is durable first, so later events of the
 // controller are about the patch.
 func (r reference) writeReference(ctx context.Context, a *attempt) (pause, error) {
 	if st := a.route(); a.o.OnGCE() {
@@ -156,8 +156,8 @@ func (r reference) writeReference(ctx context.Context, a *attempt) (pause, error
 	return pause{}, nil
 }
 
-// detach removes a reference that the load balancer's controller cannot use, and ends the release:
-// while the reference exists, the controller applies no change of the Ingress.
+// detach removes a reference that the load balancer's controller cannot use, and ends the
+// release. While the reference exists, the controller applies no change of the Ingress.
 func (r reference) detach(ctx context.Context, a *attempt, event string) (pause, error) {
 	if err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Detach(ctx, a.bg, a.o.Routes, a.target()) }); err != nil {
 		return pause{}, err
@@ -169,6 +169,6 @@ func (r reference) detach(ctx context.Context, a *attempt, event string) (pause,
 		}, nil
 	}
 	return pause{}, &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
-		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: mend that, then ask again",
+		"the load balancer's controller could not use ingress %s with service %s in it, which was taken out again: %s: fix that, then ask again",
 		a.o.Routes.Name, a.o.Target.Service, event)}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// onGateway makes both routes name the target's Service, and waits until every Gateway
-// has carried that out. The standby route comes first: if the Service cannot be used,
-// that shows where no user is. It returns the zero pause once both are in effect.
+// onGateway makes both routes name the target's Service, and waits until every Gateway has
+// programmed that. The standby route comes first: a Service that cannot be used then fails where
+// no user is. It returns the zero pause once both are in effect.
 func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
 	g := a.o.Routes.Gateway
 	if g.Standby.Exists && !g.Standby.Ours {
@@ -41,11 +41,11 @@ func (r reference) onGateway(ctx context.Context, a *attempt) (pause, error) {
 	case word.Waits():
 		return awaits(a, a.o.Routes.String(), word), nil
 	}
-	a.route().Parents = known // with the milestone
+	a.route().Parents = known // saved with the milestone
 	return pause{}, nil
 }
 
-// write makes the next of the writes that are missing.
+// write makes the next missing write.
 func (r reference) write(ctx context.Context, a *attempt) (pause, error) {
 	err := r.moving.moveRoutes(ctx, a, func() error { return r.routes.Attach(ctx, a.bg, a.o.Routes, a.target()) })
 	if bad, ok := errors.AsType[*route.RefusedError](err); ok {
@@ -59,7 +59,7 @@ func (r reference) write(ctx context.Context, a *attempt) (pause, error) {
 
 func refusedBy(a *attempt, route string, word track.ParentsWord) error {
 	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTranslate, message: fmt.Sprintf(
-		"a Gateway cannot use %s with service %s in it: %s: mend that, then ask again", route, a.o.Target.Service, word.Text)}
+		"a Gateway cannot use %s with service %s in it: %s: fix that, then ask again", route, a.o.Target.Service, word.Text)}
 }
 
 func awaits(a *attempt, route string, word track.ParentsWord) pause {

@@ -7,7 +7,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// claimed reports whether a release is the one that the claim names.
+// claimed reports whether the claim names this release.
 func (w *work) claimed(rel *v1alpha1.Release) bool {
 	return w.bg.Status.Active != nil && w.bg.Status.Active.UID == string(rel.UID)
 }
@@ -23,7 +23,7 @@ func (w *work) refusal(rel *v1alpha1.Release) *fault {
 	}
 	if what := rel.Spec.Deploy; !track.Built(rel) && !strings.EqualFold(what.Repository, w.bg.Spec.Repository) {
 		return releaseFault(v1alpha1.FailedRepository,
-			"spec.deploy.repository is %s, and bluegreen %s releases %s alone (its spec.repository): release a commit of that one",
+			"spec.deploy.repository is %s, but bluegreen %s releases only %s (its spec.repository): release a commit of that one",
 			what.Repository, w.bg.Name, w.bg.Spec.Repository)
 	}
 	return nil

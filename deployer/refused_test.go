@@ -15,10 +15,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// deny installs an admission policy of the cluster's owner, for objects of the world
-// of which an expression does not hold, and returns once it is in force. It is
-// refused with 422, as policies do by default and as the API server answers a patch
-// whose tests fail.
+// deny installs an admission policy of the cluster's owner, which rejects the world's objects for
+// which an expression does not hold. It returns once the policy is in force. The status is 422,
+// the default of policies; the API server answers a failed test in a patch the same way.
 func (w *world) deny(group, resource, unless, message string, refused func(*world) client.Object) (lift func()) {
 	w.t.Helper()
 	name := w.namespace + "." + resource
@@ -48,8 +47,8 @@ func (w *world) deny(group, resource, unless, message string, refused func(*worl
 	return func() { check(w.t, w.kube.Delete(w.t.Context(), b)) }
 }
 
-// An admission policy's refusal has the code and the reason of a patch that came too
-// late. That is run again at once; this is said, and tried again later and later.
+// An admission policy's refusal has the code and the reason of a patch that came too late. A late
+// patch is repeated at once; a refusal is reported, and retried at growing intervals.
 func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 	t.Parallel()
 	ingress := func(w *world, change func(*networkingv1.Ingress)) client.Object {
@@ -100,7 +99,8 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 			w.expectLive(v1alpha1.Blue)
 			lift()
 			w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
-			// Every half second at most, with a fence before it; and what it takes anyhow.
+			// Every half second at most, with a fence before each; and the writes of a normal
+			// release.
 			if n, most := len(e.all()), 10+8*int(time.Since(since).Seconds()); n > most {
 				t.Errorf("%d patches were sent in %s, as if each had lost a race; want at most %d", n, time.Since(since), most)
 			}
@@ -108,8 +108,8 @@ func TestPolicysRefusalIsNoLostRace(t *testing.T) {
 	}
 }
 
-// A release whose switch is refused fences the Ingress each time before it tries again,
-// and is not woken by that.
+// A release whose switch is refused fences the Ingress before each retry, and the fence does not
+// wake it.
 func TestFenceWakesNobody(t *testing.T) {
 	t.Parallel()
 	ingress := func(change func(*networkingv1.Ingress)) *networkingv1.Ingress {

@@ -9,8 +9,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// repinning finds out whether a repository that lost its name is back, or another one
-// may take its place.
+// repinning finds out whether a repository that lost its name is back, or another one may take
+// its place.
 type repinning struct {
 	repository ownRepository
 	ledger     interface {
@@ -19,7 +19,8 @@ type repinning struct {
 	calls *calls
 }
 
-// repin does what a cluster administrator wrote on the Namespace. A rollback does not wait for it.
+// repin carries out what a cluster administrator wrote on the Namespace. A rollback does not wait
+// for it.
 func (r repinning) repin(ctx context.Context, w *work, granted v1alpha1.Grants) {
 	pin, id := w.bg.Pinned(), granted.RepinnedTo(w.bg.Spec.Repository)
 	if id == 0 || pin != nil && pin.ID == id {
@@ -33,7 +34,7 @@ func (r repinning) repin(ctx context.Context, w *work, granted v1alpha1.Grants) 
 	r.repository.pin(w, id)
 }
 
-// meetAgain asks for the number again, at growing intervals, while a deploy waits for it. In the
+// meetAgain asks for the ID again, at growing intervals, while a deploy waits for it. In the
 // meantime it asks nothing else of the repository that has the name.
 func (r repinning) meetAgain(ctx context.Context, w *work, granted v1alpha1.Grants) error {
 	pin := w.bg.Pinned()
@@ -67,11 +68,11 @@ func (r repinning) meetAgain(ctx context.Context, w *work, granted v1alpha1.Gran
 	case ctx.Err() != nil:
 		return err
 	default:
-		w.log.InfoContext(ctx, "the repository that was first met is not back", "repository", w.bg.Spec.Repository, "error", err)
+		w.log.InfoContext(ctx, "the pinned repository is not back", "repository", w.bg.Spec.Repository, "error", err)
 	}
 	return nil
 }
 
-// comesBack is the turn for the question whether the repository that was first met has its name
-// again: after a transfer that was reverted, or when whoever took the name over is gone.
+// comesBack is the turn of the question whether the pinned repository has its name again, after a
+// reverted transfer or because the repository in its place is gone.
 const comesBack = v1alpha1.Step("repository")

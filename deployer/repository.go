@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// ownRepository is the only way to an application's repository.
+// ownRepository is the only access to an application's repository.
 type ownRepository struct {
 	remote Source
 	ledger interface {
@@ -21,7 +21,7 @@ type ownRepository struct {
 
 // contains asks whether a commit contains another, or is the same.
 func (r ownRepository) contains(ctx context.Context, w *work, t *turn, commit, other string) (bool, error) {
-	if w.bg.Pinned() == nil { // not met yet, or so its owner makes it seem
+	if w.bg.Pinned() == nil { // not pinned yet, or its owner removed the pin from the status
 		if err := r.identify(ctx, w, t); err != nil {
 			return false, err
 		}
@@ -50,9 +50,9 @@ func (r ownRepository) hasCommit(ctx context.Context, w *work, t *turn, commit s
 	return has, nil
 }
 
-// identify compares the repository with the one that was first met, by its number. At first contact
-// it writes the number into the ledger before it asks anything else. A name may lead to another
-// repository after a transfer, or when somebody takes over the name.
+// identify compares the repository's ID with the pinned one. At first contact it writes the ID
+// into the ledger before it asks anything else. A name may lead to another repository after a
+// transfer, or when somebody takes over the name.
 func (r ownRepository) identify(ctx context.Context, w *work, t *turn) error {
 	if w.identified {
 		return nil
@@ -65,7 +65,7 @@ func (r ownRepository) identify(ctx context.Context, w *work, t *turn) error {
 	}
 	first := id
 	if pin := w.bg.Pinned(); pin != nil {
-		first = pin.ID // recorded before there was a ledger
+		first = pin.ID // recorded before the ledger existed
 	}
 	met, err := r.ledger.Meet(ctx, w.bg.Namespace, w.bg.Spec.Repository, first)
 	if err != nil {
@@ -85,13 +85,13 @@ func (r ownRepository) identify(ctx context.Context, w *work, t *turn) error {
 	return nil
 }
 
-// pin shows in the application's status what the ledger contains.
+// pin copies the ledger's content to the application's status.
 func (r ownRepository) pin(w *work, id int64) *v1alpha1.RepositoryPin {
 	w.bg.Status.Repository = &v1alpha1.RepositoryPin{Name: w.bg.Spec.Repository, ID: id, At: metav1.NewTime(w.o.Now)}
 	return w.bg.Status.Repository
 }
 
-// source is the source of the application that is looked at.
+// source is the source of the current application.
 func (r ownRepository) source(w *work) ownSource {
 	return ownSource{r.remote, w.bg.Spec.Repository, w.barred}
 }
@@ -99,8 +99,8 @@ func (r ownRepository) source(w *work) ownSource {
 // pushLag is how long after a push the repository may not have its commit yet.
 const pushLag = time.Minute
 
-// missesCommit is the error if the repository does not have the release's commit: a person
-// can ask for any hash. It is nil if the repository has it.
+// missesCommit is the error if the repository lacks the release's commit, since a person can
+// request any hash; nil if the repository has it.
 func (r ownRepository) missesCommit(ctx context.Context, a *attempt) error {
 	what := a.rel.Spec.Deploy
 	has, err := r.hasCommit(ctx, a.work, a.turn, what.Commit)

@@ -15,9 +15,9 @@ type revoking struct {
 }
 
 // stopRevoked stops an application's builds that need something that is no longer granted to its
-// namespace: they would continue with an account that it may not use. Every call reads the grants
-// itself, so a build that cannot be stopped is only reported. If the grant comes back, the release
-// builds again.
+// namespace. They would continue with an account that it may not use. Every call reads the grants
+// itself, so a build that cannot be stopped is only reported. If the grant comes back, the
+// release builds again.
 func (r revoking) stopRevoked(ctx context.Context, w *work) error {
 	if !w.revoked {
 		return nil
@@ -53,7 +53,7 @@ func (r revoking) stopOne(ctx context.Context, w *work, a *attempt) error {
 	case err != nil && ctx.Err() != nil:
 		return err
 	case err != nil:
-		a.log.WarnContext(ctx, "the build whose grant was taken away will be stopped later", "error", err)
+		a.log.WarnContext(ctx, "a build without its grant could not be stopped; trying again later", "error", err)
 		w.wakeAt(w.o.Now.Add(retryGrant))
 	case a.rel.Status.Build.CancelledAt != nil:
 		a.finding("its build was stopped: " + w.barred.Error())

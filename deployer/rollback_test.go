@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// holds keeps the old colour for a time.
+// holds sets how long the old colour is held.
 func holds(d time.Duration) func(*v1alpha1.BlueGreen) {
 	return func(bg *v1alpha1.BlueGreen) { bg.Spec.Hold = duration(d) }
 }
@@ -62,7 +62,7 @@ func TestDeployOfARolledBackCommitWaitsOnce(t *testing.T) {
 	w.expectMessage(b, "/promote", "contains aaaaaaa", "octocat ("+back.Name+") rolled back")
 	w.approve(b)
 	w.awaitPhase(b, v1alpha1.ReleaseSucceeded)
-	// A person has answered for it: the next ones do not wait again.
+	// A person has approved it, so the next releases do not wait again.
 	w.settled()
 	if left := w.application().Status.RolledBack; len(left) != 0 {
 		t.Errorf("still remembered: %+v", left)
@@ -79,7 +79,7 @@ func TestRollbackAfterTheHoldSizesFirst(t *testing.T) {
 	image := w.blueImage()
 	w.awaitPhase(w.rollback(), v1alpha1.ReleaseSucceeded)
 	w.expectLive(v1alpha1.Blue)
-	w.awaitShrunk(v1alpha1.Green) // held no longer, either
+	w.awaitShrunk(v1alpha1.Green) // not held any longer, either
 	w.expectSizes(1, 0)
 	if got := w.blueImage(); got != image {
 		t.Errorf("blue was staged again: %s", got)
@@ -125,7 +125,7 @@ func TestOldColourKeepsItsSizeUntilDrainAndHoldAreOver(t *testing.T) {
 	w.pretendDeployed()
 	w.run()
 	w.awaitShrunk(v1alpha1.Blue)
-	// The switch is recorded by the second.
+	// The record has the switch to the second.
 	if passed := time.Since(w.application().Status.LastSwitch.At.Time); passed < 2*time.Second {
 		t.Errorf("it was shrunk %s after the switch", passed)
 	}
@@ -139,7 +139,7 @@ func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
 	other.Name = "another"
 	w.create(other)
 	w.run()
-	w.awaitReason(v1alpha1.ReasonPreflight) // nor is it staged over
+	w.awaitReason(v1alpha1.ReasonPreflight) // and it is not staged over
 	w.expectErrors("TargetInUse")
 	w.expectSizes(1, 1)
 	if w.application().Status.LastSwitch.Shrunk {
@@ -150,10 +150,10 @@ func TestColourThatAnotherIngressRefersToKeepsItsSize(t *testing.T) {
 	w.awaitShrunk(v1alpha1.Blue)
 }
 
-// poke has the application looked at again.
+// poke causes a look at the application.
 func (w *world) poke() {
 	w.t.Helper()
-	// A merge: the deployer may write the status at the same moment.
+	// A merge patch: the deployer may write the status at the same moment.
 	w.patch(w.application(), `{"metadata":{"annotations":{"poked":"`+time.Now().String()+`"}}}`)
 }
 

@@ -7,15 +7,15 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// rollbackJudge compares rollbacks with what the last switch recorded.
+// rollbackJudge compares rollbacks with the record of the last switch.
 type rollbackJudge struct {
 	bg       *v1alpha1.BlueGreen
 	releases []v1alpha1.Release
 }
 
-// judgeRollback compares a rollback with the record of the last switch: nobody chooses what users are
-// brought back to. It is neither good nor refused while it takes back the switch of a current
-// release that is not recorded yet.
+// judgeRollback compares a rollback with the record of the last switch: nobody chooses which
+// version users return to. The rollback is neither good nor refused while it takes back an
+// unrecorded switch of a current release.
 func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault) {
 	asked, last := rel.Spec.Rollback, w.bg.Status.LastSwitch
 	switch {
@@ -25,24 +25,24 @@ func (w rollbackJudge) judgeRollback(rel *v1alpha1.Release) (good bool, f *fault
 	case last == nil:
 		return false, w.notRecorded("Turnout has not switched bluegreen %s yet, so there is nothing to take back", w.bg.Name)
 	default:
-		return false, w.notRecorded("spec.rollback.switch is %s, and the last switch was made by %s (%s)", asked.Switch, last.Release, last.UID)
+		return false, w.notRecorded("spec.rollback.switch is %s, but the last switch was made by %s (%s)", asked.Switch, last.Release, last.UID)
 	}
 	if last.Kind != string(v1alpha1.Deploy) {
 		return false, w.notRecorded("%s went back to %s already", last.Release, last.To.Short())
 	}
 	from, to := w.ends(last)
 	if !slices.ContainsFunc(from, func(v v1alpha1.Version) bool { return v1alpha1.SameVersion(v, asked.From) }) {
-		return false, w.notRecorded("spec.rollback.from is %s, and that switch brought %s", spelled(asked.From), spelled(last.To))
+		return false, w.notRecorded("spec.rollback.from is %s, but that switch brought %s", spelled(asked.From), spelled(last.To))
 	}
 	if !slices.ContainsFunc(to, func(v v1alpha1.Version) bool { return v1alpha1.SameVersion(v, asked.To) }) {
-		return false, w.notRecorded("spec.rollback.to is %s, and that switch left %s", spelled(asked.To), spelled(last.From))
+		return false, w.notRecorded("spec.rollback.to is %s, but that switch left %s", spelled(asked.To), spelled(last.From))
 	}
 	return true, nil
 }
 
-// ends are the versions that the last switch left and brought, in every form in which Turnout itself
-// wrote them: a rollback that was requested during the switch has them from its release, where the
-// digest may not be known yet.
+// ends are the versions that the last switch left and brought, in every form that Turnout itself
+// wrote. A rollback requested during the switch has them from its release, which may not know the
+// digest yet.
 func (w rollbackJudge) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Version) {
 	from, to = []v1alpha1.Version{last.To}, []v1alpha1.Version{last.From}
 	if w.bg.Status.Previous != nil {
@@ -60,12 +60,12 @@ func (w rollbackJudge) ends(last *v1alpha1.SwitchRecord) (from, to []v1alpha1.Ve
 
 // notRecorded is the fault of a rollback that does not match the record of the last switch.
 func (w rollbackJudge) notRecorded(format string, args ...any) *fault {
-	return releaseFault(v1alpha1.FailedNotRecorded, "%s; users were not moved. To take the last switch back, ask for a rollback anew",
+	return releaseFault(v1alpha1.FailedNotRecorded, "%s; users were not moved. To take back the last switch, request another rollback",
 		fmt.Sprintf(format, args...)).
 		with(v1alpha1.Shell("turnout", "rollback", w.bg.Name, "--namespace", w.bg.Namespace))
 }
 
-// spelled names a version in full.
+// spelled writes a version in full.
 func spelled(v v1alpha1.Version) string {
 	text := v.Image + " on " + string(v.Color)
 	if v.Release != "" {
@@ -74,7 +74,7 @@ func spelled(v v1alpha1.Version) string {
 	return text
 }
 
-// rollbackOf returns the waiting rollback of a release's switch, if there is one.
+// rollbackOf returns the waiting rollback of a release's switch, if any.
 func (w rollbackJudge) rollbackOf(rel *v1alpha1.Release) *v1alpha1.Release {
 	_, rollbacks := waitingOf(w.releases, rel)
 	i := slices.IndexFunc(rollbacks, func(r *v1alpha1.Release) bool {

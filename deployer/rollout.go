@@ -23,7 +23,7 @@ type rollout struct {
 	}
 }
 
-// run stages what is wanted and waits until it runs completely.
+// run stages the request and waits until it runs completely.
 func (r rollout) run(ctx context.Context, a *attempt, want workload.StageRequest) (pause, error) {
 	if p, err := r.put(ctx, a, want); err != nil || p.rests() {
 		return p, err
@@ -31,8 +31,8 @@ func (r rollout) run(ctx context.Context, a *attempt, want workload.StageRequest
 	return r.rolledOut(ctx, a)
 }
 
-// put stages what is wanted; it returns the zero pause once it is there. The notes about the target
-// are durable first: afterwards nobody can see what was there.
+// put stages the request; it returns the zero pause once that is done. The findings about the
+// target are durable first: afterwards nobody can see what was there.
 func (r rollout) put(ctx context.Context, a *attempt, want workload.StageRequest) (pause, error) {
 	if a.rel.Status.Drift != a.saved.Drift || len(a.rel.Status.Findings) != len(a.saved.Findings) {
 		if err := r.save(ctx, a); err != nil {
@@ -62,14 +62,14 @@ func (r rollout) put(ctx context.Context, a *attempt, want workload.StageRequest
 	return pause{}, nil
 }
 
-// raiseMinimum keeps the target's autoscaler, which sees no load there, from scaling it down again
+// raiseMinimum keeps the target's autoscaler, which sees no load there, from scaling it down
 // before users come. The minimum stays raised until the release has ended, see [work.minimums].
 func (r rollout) raiseMinimum(ctx context.Context, a *attempt, size int32) error {
 	r.tellAutoscaler(a)
 	return r.workloads.RaiseMinimum(ctx, a.bg, a.o.Target, size)
 }
 
-// rolledOut waits for every pod of the target, and notices early if they will not come.
+// rolledOut waits for every pod of the target, and notices early if one cannot come.
 func (r rollout) rolledOut(ctx context.Context, a *attempt) (pause, error) {
 	t := a.o.Target
 	if err := r.startFault(ctx, a); err != nil {
@@ -85,7 +85,7 @@ func (r rollout) rolledOut(ctx context.Context, a *attempt) (pause, error) {
 	return pause{}, nil
 }
 
-// progress describes the rollout's progress, and says if pods only wait for the load balancer.
+// progress describes the rollout, and counts pods that only wait for the load balancer.
 func (r rollout) progress(a *attempt) string {
 	waiting := 0
 	for _, p := range a.o.Target.Pods {
@@ -99,7 +99,7 @@ func (r rollout) progress(a *attempt) string {
 	return fmt.Sprintf("%s, %d run and wait for the load balancer to find them healthy", a.o.Target.Progress, waiting)
 }
 
-// waitsForRollout says the same in facts.
+// waitsForRollout is the same as data.
 func (r rollout) waitsForRollout(a *attempt) *v1alpha1.Waiting {
 	t := a.o.Target
 	if slices.ContainsFunc(t.Pods, func(p track.Pod) bool { return !p.Terminating && track.WaitsForLoadBalancer(p) }) {
@@ -110,7 +110,7 @@ func (r rollout) waitsForRollout(a *attempt) *v1alpha1.Waiting {
 	return waitsForPods(v1alpha1.BecauseRollout, t.Deployment, t.Available, t.Replicas)
 }
 
-// startFault returns why the target's pods will not start, if that is certain.
+// startFault is why the target's pods will not start, if that is certain.
 func (r rollout) startFault(ctx context.Context, a *attempt) error {
 	t := a.o.Target
 	if t.Failure == nil {
@@ -126,13 +126,13 @@ func (r rollout) tellAutoscaler(a *attempt) {
 	live, target := a.o.Previous, a.o.Target
 	switch s := target.Autoscaler; {
 	case s.Name == "" && live.Autoscaler.Name != "":
-		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps the size it is staged at "+
-			"until you make one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
+		a.finding(fmt.Sprintf("deployment %s has a HorizontalPodAutoscaler, %s, and deployment %s has none: it keeps its staged size "+
+			"until you create one for it", live.Deployment, live.Autoscaler.Name, target.Deployment))
 	case s.Overruled:
 		a.finding(fmt.Sprintf("horizontalpodautoscaler %s was given the minimum %d by someone else during the release: it stays, and may scale "+
 			"deployment %s below the size it was staged at", s.Name, s.Current, target.Deployment))
 	case a.o.Wanted > a.o.Size:
-		a.finding(fmt.Sprintf("horizontalpodautoscaler %s lets deployment %s not grow above %d, so it is staged at that size and not at %d: "+
+		a.finding(fmt.Sprintf("horizontalpodautoscaler %s keeps deployment %s from growing above %d, so it is staged at that size, not at %d: "+
 			"raise spec.maxReplicas if it is too small", s.Name, target.Deployment, s.Max, a.o.Wanted))
 	}
 }

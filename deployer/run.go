@@ -36,26 +36,27 @@ func (a *attempt) route() *v1alpha1.RouteStatus {
 
 func (a *attempt) target() v1alpha1.Color { return a.rel.Status.Milestones.Target }
 
-// attempt is a release about to be written.
+// attempt returns an attempt of a release.
 func (w *work) attempt(rel *v1alpha1.Release) *attempt {
 	return &attempt{work: w, rel: rel, saved: rel.Status.DeepCopy(), log: w.log.With("release", rel.Name)}
 }
 
-// finding notes, once, something that a person should know, and the commands that do what it says.
+// finding records, once, something that a person should know, and the commands that carry out its
+// advice.
 func (a *attempt) finding(text string, commands ...v1alpha1.ShellCommand) {
-	news := record.Advice(v1alpha1.Advise(text, commands...)) // as it is recorded, to be known again
+	news := record.Advice(v1alpha1.Advise(text, commands...)) // as recorded, for comparison
 	if !slices.ContainsFunc(a.rel.Status.Findings, func(f v1alpha1.Advice) bool { return f.Text == news.Text }) {
 		a.rel.Status.Findings = append(a.rel.Status.Findings, news)
 	}
 }
 
-// recorder writes down what comes of a release. It is what every act has of the
-// record: facts and words are noted in the attempt, and saved by this.
+// recorder saves releases. It is every act's access to the record: an act changes its attempt,
+// and the recorder saves it.
 type recorder struct{ releases releaseWriter }
 
-// save writes the release by compare-and-swap, if anything changed. It comes before every effect whose
-// intent it records. If a status is too large, that is a fault: the release returns to what was last
-// written, and ends.
+// save writes the release by compare-and-swap, if anything changed. It precedes every effect
+// whose intent it records. If a status is too large, that is a fault: the release returns to its
+// last saved status, and ends.
 func (r recorder) save(ctx context.Context, a *attempt) error {
 	err := r.write(ctx, a)
 	if !errors.Is(err, record.ErrTooLarge) {
@@ -63,11 +64,11 @@ func (r recorder) save(ctx context.Context, a *attempt) error {
 	}
 	a.log.WarnContext(ctx, "the release cannot be recorded", "error", err)
 	a.saved.DeepCopyInto(&a.rel.Status)
-	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTooLarge, message: "what the release came to cannot be " +
-		"written down: " + err.Error()}
+	return &fault{class: v1alpha1.FaultWorld, reason: v1alpha1.FailedTooLarge, message: "the progress of the release cannot be " +
+		"recorded: " + err.Error()}
 }
 
-// conclude writes the end of a release, if necessary without what only explains it.
+// conclude writes the end of a release, if necessary without explanations.
 func (r recorder) conclude(ctx context.Context, a *attempt) error {
 	err := r.write(ctx, a)
 	if !errors.Is(err, record.ErrTooLarge) {
@@ -113,11 +114,11 @@ func (a *attempt) underWay() bool {
 	return len(t) > 0 && t[len(t)-1].FinishedAt == nil
 }
 
-// say notes in the timeline what the current step did.
+// say records in the timeline what the current step did.
 func (a *attempt) say(message string) { a.entry().Message = message }
 
-// setMessage notes what the release waits for, or how it ended, with the matching commands. The caller
-// notes what it waits for in facts.
+// setMessage records what the release waits for, or how it ended, with the matching commands. The
+// caller records the wait as data.
 func (a *attempt) setMessage(message string, commands ...v1alpha1.ShellCommand) {
 	st := &a.rel.Status
 	st.Message, st.Commands, st.Waiting = message, v1alpha1.Commands(commands...), nil

@@ -20,14 +20,14 @@ func sayApproved(a *attempt) {
 	a.say("approved by " + a.rel.ApprovedBy())
 }
 
-// sayWarm notes what was found, and what could not be seen.
+// sayWarm records what was found, and what could not be observed.
 func sayWarm(a *attempt, w track.Warmth) {
 	if !a.o.OnGCE() {
 		a.say(fmt.Sprintf("%d ready endpoints", w.Pods))
 		return
 	}
 	if len(w.Waived) > 0 {
-		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not waited for: %s", w.Pods, a.o.Target.Deployment,
+		text := fmt.Sprintf("%d pods of %s are ready and had the users until %s; not required: %s", w.Pods, a.o.Target.Deployment,
 			track.Clock(a.o.LeftAt), lackText(w.Waived))
 		a.say(text)
 		a.finding(text)
@@ -37,20 +37,20 @@ func sayWarm(a *attempt, w track.Warmth) {
 		a.say(fmt.Sprintf("the load balancer finds %d pods healthy", w.Pods))
 		return
 	}
-	text := fmt.Sprintf("the load balancer finds service %s healthy; it does not say so of each pod: %s", a.o.Target.Service,
+	text := fmt.Sprintf("the load balancer finds service %s healthy, but does not report each pod: %s", a.o.Target.Service,
 		lackText(w.Unseen))
 	a.say(text)
 	a.finding(text)
 }
 
-// lackingText says what a target lacks.
+// lackingText describes what a target lacks.
 func lackingText(w track.Warmth, service string) string {
 	text := fmt.Sprintf("%d of %d pods are ready endpoints of service %s", w.Good, w.Pods, service)
 	if len(w.Lacking) > 0 {
 		text += ": " + lackText(w.Lacking)
 	}
 	if len(w.Unseen) > 0 {
-		text += "; not seen one by one: " + lackText(w.Unseen)
+		text += "; not reported one by one: " + lackText(w.Unseen)
 	}
 	return text
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// kubectl carries out a command as kubectl does, against the API server. A rollout is
-// not waited for: nothing runs pods here.
+// kubectl carries out a command as kubectl does, against the API server. It does not wait for
+// rollouts: nothing runs pods here.
 func (w *world) kubectl(c v1alpha1.ShellCommand) {
 	w.t.Helper()
 	file, err := syntax.NewParser(syntax.Variant(syntax.LangPOSIX)).Parse(strings.NewReader(string(c)), "")
@@ -92,7 +92,7 @@ func (w *world) carryOut(words []string) {
 	}
 }
 
-// wordsOf are the words of a call, of which a shell changes nothing.
+// wordsOf are the words of a call that need no expansion by a shell.
 func wordsOf(t testing.TB, call *syntax.CallExpr) []string {
 	t.Helper()
 	var words []string
@@ -113,8 +113,8 @@ func wordsOf(t testing.TB, call *syntax.CallExpr) []string {
 	return words
 }
 
-// The API server takes the command of a condition, the second time, too, and the
-// condition is gone.
+// The API server accepts a condition's command, also the second time, and the condition
+// disappears.
 func TestTheCommandOfAConditionMendsIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -140,8 +140,8 @@ func TestTheCommandOfAConditionMendsIt(t *testing.T) {
 	}
 }
 
-// The command that separates the colours labels the live pods' template before the
-// selector asks for the label, twice over, and leaves the rest of both as it is.
+// The command that separates the colours labels the live pods' template before the selector
+// requires the label. It may run twice, and leaves the rest of both objects unchanged.
 func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -175,16 +175,16 @@ func TestTheCommandThatSeparatesTheColoursKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// typed is a command with what it is about.
+// typed matches a command with its object.
 var typed = regexp.MustCompile(`\b(kubectl [a-z-]+|gcloud [a-z-]+|turnout (deploy|promote|rollback|cancel|confirm|status|releases)) .*( ` +
 	`-n | --|%s|%q)`)
 
-// quoted are texts that speak of a command without being one to type, and the usage's
-// examples, which name nothing that exists.
+// quoted are texts that mention a command without offering it, and the usage's examples, whose
+// names do not exist.
 var quoted = []string{`runs "`, "kubectl apply wrote the routes", "turnout deploy my-python-app --commit SHA"}
 
-// A command within a text is cut and neutralised with it: it is made by Shell, and
-// carried beside the text.
+// A command inside a text would be cut and neutralised with it, so Shell builds it, and it is
+// stored beside the text.
 func TestNoTextHasACommandInIt(t *testing.T) {
 	t.Parallel()
 	files := 0

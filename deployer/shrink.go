@@ -13,7 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// shrunk is the result of shrinking a colour, and a text for people.
+// shrunk is the result of shrinking a colour, and its description.
 type shrunk struct {
 	// inUse: somebody may reach it, so nothing was done.
 	inUse bool
@@ -33,10 +33,10 @@ type shrinking struct {
 	}
 }
 
-// shrink reduces a colour to its standby size. It never touches one that users may reach, or to which
-// an unfinished release brings users. It may be late: upkeep holds no claim, and a process may be
-// stuck anywhere. So it checks everything after it has read the Deployment, and whoever brings users
-// there writes the Deployment first.
+// shrink reduces a colour to its standby size. It never touches a colour that users may reach, or
+// to which an unfinished release brings users. It may be late: upkeep holds no claim, and a
+// process may hang anywhere. So it checks everything after it has read the Deployment, and a
+// release that brings users there writes the Deployment first.
 func (s shrinking) shrink(ctx context.Context, w *work, c v1alpha1.Color, by string) (shrunk, error) {
 	side := w.o.Sides[c]
 	read, err := s.workloads.ReadSize(ctx, w.bg, c)
@@ -68,8 +68,8 @@ func (s shrinking) shrink(ctx context.Context, w *work, c v1alpha1.Color, by str
 	return shrunk{false, fmt.Sprintf("%s shrinks to %d%s", side.Deployment, size, why)}, s.workloads.Shrink(ctx, read, size)
 }
 
-// standbySize is the size to which a colour that no user reaches is shrunk. Kubernetes disables an
-// autoscaler at size 0; from any other size it would return to its minimum, so that is the size.
+// standbySize is the size of a colour that no user reaches. Kubernetes disables an autoscaler at
+// size 0. From any other size the autoscaler would return to its minimum, so that is the size.
 func standbySize(standby int32, s track.Autoscaler) (size int32, why string) {
 	if standby == 0 || s.Name == "" || s.Min <= standby {
 		return standby, ""

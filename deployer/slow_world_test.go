@@ -20,8 +20,8 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// sluggish is a repository whose answers a test holds up: by the name of what is
-// asked. An archive that is held has come as far as its first byte.
+// sluggish is a repository that delays answers, by the name of the call. A delayed archive has
+// delivered its first byte.
 type sluggish struct {
 	*history
 
@@ -36,7 +36,7 @@ func (w *world) sluggish() *sluggish {
 	return &sluggish{history: w.source, held: map[string]chan struct{}{}, begun: map[string]int{}, abandoned: map[string]int{}}
 }
 
-// hold keeps calls from being answered until the returned function is called.
+// hold delays calls until the returned function is called.
 func (s *sluggish) hold(calls ...string) (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,14 +47,14 @@ func (s *sluggish) hold(calls ...string) (release func()) {
 	return sync.OnceFunc(func() { close(held) })
 }
 
-// asked is how often a call was made.
+// asked counts the calls.
 func (s *sluggish) asked(call string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.begun[call]
 }
 
-// gaveUp is how often an archive was begun and given up.
+// gaveUp counts archives that were begun and given up.
 func (s *sluggish) gaveUp() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *sluggish) Archive(ctx context.Context, repository, commit string) (io.R
 		err
 }
 
-// trickle is an archive whose first byte comes at once and the rest when it may.
+// trickle is an archive whose first byte comes at once and the rest later.
 type trickle struct {
 	io.ReadCloser
 	wait  func(chan struct{}) error
@@ -142,11 +142,10 @@ func (r *trickle) Read(p []byte) (int, error) {
 	return r.ReadCloser.Read(p)
 }
 
-// from has a deployer read a repository.
+// from makes a deployer read a repository.
 func from(s Source) func(*Deployer) { return func(d *Deployer) { d.Source = s } }
 
-// interrupted has a deployer call Cloud Build by way of a function, which may hold a
-// call up.
+// interrupted passes a deployer's calls to Cloud Build through a function, which may delay them.
 func (w *world) interrupted(before func(ctx context.Context, method string) error) func(*Deployer) {
 	return func(d *Deployer) {
 		builds, err := cloudbuild.NewClient(context.Background(), cloudbuild.Config{
@@ -166,8 +165,8 @@ func (w *world) interrupted(before func(ctx context.Context, method string) erro
 	}
 }
 
-// lookedAt makes a deployer that looks only when it is told to, and returns what has
-// it look a number of times.
+// lookedAt starts a deployer that looks only on demand, and returns the function that demands
+// looks.
 func (w *world) lookedAt(change ...func(*Deployer)) (look func(times int)) {
 	w.t.Helper()
 	clientset, err := kubernetes.NewForConfig(plane.Config)
@@ -202,8 +201,7 @@ func (w *world) lookedAt(change ...func(*Deployer)) (look func(times int)) {
 	}
 }
 
-// renewals waits for a number of looks at the application: at each the claim is
-// renewed.
+// renewals waits for a number of looks at the application: each renews the claim.
 func (w *world) renewals(n int) {
 	w.t.Helper()
 	seen := map[metav1.MicroTime]bool{}
@@ -215,16 +213,14 @@ func (w *world) renewals(n int) {
 	}, func() string { return "" })
 }
 
-// promise is how long users wait at most who go back to a colour that is held for
-// them, while no switch is under way.
+// promise is the maximum wait of users who go back to a held colour, while no switch is in
+// progress.
 const promise = 2 * time.Second
 
-// awaitBack waits until users are on blue again, and fails the test if they waited
-// for longer than is promised. What is counted are looks at the Ingress, at most one
-// every [pollEvery]: where nothing else is at work that is the time. On a busy machine
-// each of them takes as much longer as what the deployer asks of the same API server
-// does, in the same process, so that what is left is what the deployer waits for of
-// its own accord.
+// awaitBack waits until users are on blue again, and fails the test if that took longer than
+// promised. It counts looks at the Ingress, at most one every [pollEvery]; on an idle machine
+// that equals time. On a busy machine, each look slows down as much as the deployer's own
+// requests to the same API server. What remains is the deployer's own waiting.
 func (w *world) awaitBack() {
 	w.t.Helper()
 	looks := 0

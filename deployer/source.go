@@ -5,47 +5,47 @@ import (
 	"io"
 )
 
-// Source is what the deployer needs to know about a repository. The bot implements it with GitHub.
-// Answers about commits alone never change, and may be kept.
+// Source is the deployer's access to repositories. The bot implements it with GitHub. Answers
+// about commits alone never change, and may be cached.
 type Source interface {
-	// Closed says why nothing of a repository can be read, with the way out: a sentence without its
-	// full stop, "" if it can be read. What may pass by itself, or is not known, is an error.
+	// Closed reports why a repository cannot be read, with the way out: a sentence without its
+	// full stop; "" if it can be read. Temporary trouble is an error.
 	Closed(ctx context.Context, repository string) (why string, err error)
 
-	// HasBranch reports whether the repository has a branch, now.
+	// HasBranch reports whether the repository has a branch now.
 	HasBranch(ctx context.Context, repository, branch string) (bool, error)
 
-	// File returns a file at a commit. If it does not exist there, errors.Is(err,
-	// fs.ErrNotExist) holds; every other error is the world's and is tried again.
+	// File returns a file at a commit. If it does not exist there, errors.Is(err, fs.ErrNotExist)
+	// holds; every other error is the world's and is retried.
 	File(ctx context.Context, repository, commit, path string) ([]byte, error)
 
-	// Archive returns the tree at a commit as a gzipped tar with one folder at its top. The
-	// caller closes it.
+	// Archive returns the tree at a commit as a gzipped tar with one top-level folder. The caller
+	// closes it.
 	Archive(ctx context.Context, repository, commit string) (io.ReadCloser, error)
 
 	// HasCommit reports whether the repository has a commit. Right after a push it may not have
 	// it yet.
 	HasCommit(ctx context.Context, repository, commit string) (bool, error)
 
-	// IsAncestor reports whether a commit is contained in another, or is it.
+	// IsAncestor reports whether a commit contains another, or is the same.
 	IsAncestor(ctx context.Context, repository, ancestor, descendant string) (bool, error)
 
-	// BranchContains reports whether a branch contains a commit, now. If the branch or the commit
+	// BranchContains reports whether a branch contains a commit now. If the branch or the commit
 	// is unknown, errors.Is(err, fs.ErrNotExist) holds: it may be known soon.
 	BranchContains(ctx context.Context, repository, branch, commit string) (bool, error)
 
-	// RepositoryID is the number of the repository that has the name now. A repository keeps its
-	// number when it is renamed.
+	// RepositoryID is the ID of the repository that has the name now. A repository keeps its ID
+	// when it is renamed.
 	RepositoryID(ctx context.Context, repository string) (int64, error)
 
-	// CloneURL is the address from which git clones the repository, over HTTPS and without
-	// credentials: only useful for a public one.
+	// CloneURL is the address for git clone over HTTPS without credentials, so it only works for
+	// a public repository.
 	CloneURL(repository string) string
 }
 
-// ownSource is the source of one application, and the only way to it. The BlueGreen says which
+// ownSource is the only access to one application's source. The BlueGreen decides which
 // repository to ask, never a release. Without the grant, or if another repository has its name
-// now, nothing is asked at all.
+// now, it asks nothing at all.
 type ownSource struct {
 	Source
 	repository string

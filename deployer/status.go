@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// appStatus is what people read about an application.
+// appStatus writes what people read about an application.
 type appStatus struct {
 	record interface {
 		UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error
@@ -22,8 +22,8 @@ type appStatus struct {
 	observer Observer
 }
 
-// countSwitch reports a switch to the observer once a write made it durable: if a race is lost and the
-// next look records it again, it does not count twice.
+// countSwitch reports a switch to the observer once a write made it durable. A switch that is
+// recorded again after a lost race does not count twice.
 func (s appStatus) countSwitch(w *work, before, now *v1alpha1.SwitchRecord) {
 	same := before != nil && now != nil && before.UID == now.UID && before.Kind == now.Kind
 	if now == nil || same || s.observer == nil {
@@ -54,7 +54,7 @@ func readyCondition(bg *v1alpha1.BlueGreen) metav1.Condition {
 	if c := meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady); c != nil {
 		return *c
 	}
-	return metav1.Condition{Message: "it was not looked at yet"}
+	return metav1.Condition{Message: "not checked yet"}
 }
 
 // writeStatus writes what people read about an application, if it changed.
@@ -64,8 +64,8 @@ func (s appStatus) writeStatus(ctx context.Context, w *work) error {
 	return s.saveApplication(ctx, w)
 }
 
-// describeLive says what users reach. It is part of every write, so that whoever reads about a switch
-// also reads what has been live since.
+// describeLive describes what users reach. It is part of every write, so a status with a new
+// switch also shows what is live since.
 func (s appStatus) describeLive(w *work) {
 	st := &w.bg.Status
 	c, last := w.o.Routes.Live(), st.LastSwitch
@@ -77,7 +77,7 @@ func (s appStatus) describeLive(w *work) {
 		live := version(w.o.Sides[c])
 		st.Live = &live
 	case last != nil && last.To.Color == c:
-		// Its Deployment is gone, but users are still sent to it, and a rollback has to leave
+		// Its Deployment is gone, but users are still routed to it, and a rollback has to leave
 		// it.
 		live := last.To
 		live.Replicas = 0
@@ -111,8 +111,8 @@ func sameStatus(a, b *v1alpha1.BlueGreen) bool {
 	return equality.Semantic.DeepEqual(a.Status, b.Status)
 }
 
-// describeWayBack says whether users could return at once to the version before the live one. Every
-// write derives it from the current state.
+// describeWayBack describes whether users could return at once to the version before the live
+// one. Every write derives it from the current state.
 func (s appStatus) describeWayBack(w *work) {
 	to := s.wayBackTo(w)
 	if to == nil || w.o.Back == nil {
@@ -123,8 +123,8 @@ func (s appStatus) describeWayBack(w *work) {
 	w.bg.Status.WayBack = &back
 }
 
-// wayBackTo is the version that a rollback would return to: during a switch, the one that users are
-// just leaving.
+// wayBackTo is the version that a rollback would return to; during a switch, the one that users
+// are just leaving.
 func (s appStatus) wayBackTo(w *work) *v1alpha1.Version {
 	active := w.bg.Status.Active
 	for i := range w.releases {

@@ -19,7 +19,7 @@ const (
 	patchShares  = "PATCH httproutes/shop"
 )
 
-// gatewayMilestones are those of a deploy at which a Gateway makes a difference.
+// gatewayMilestones are those milestones of a deploy where a Gateway makes a difference.
 var gatewayMilestones = []milestone{
 	{name: "01-attaching", last: made(postStandby, 1), patches: 2, unswitched: true},
 	{name: "02-attached-to-the-users-route", last: made(patchShares, 1), patches: 1, unswitched: true},
@@ -39,7 +39,7 @@ func startOnGateway(t testing.TB) (*world, *v1alpha1.Release) {
 	return w, w.submit("a")
 }
 
-// snapshotRoutes records what routes users, but for what controllers say of it.
+// snapshotRoutes records what routes users, without the controllers' reports.
 func (w *world) snapshotRoutes(r *recording) {
 	w.t.Helper()
 	if r.Application.Spec.Gateway == nil {
@@ -56,7 +56,7 @@ func (w *world) snapshotRoutes(r *recording) {
 	}
 }
 
-// putBackRoutes makes what routes users anew, and returns the generations of it.
+// putBackRoutes recreates what routes users, and returns its generations.
 func (w *world) putBackRoutes(r *recording, renamed renaming) (before, now int64) {
 	w.t.Helper()
 	if r.Ingress != nil {

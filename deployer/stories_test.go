@@ -13,39 +13,38 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// story is what happens to an application, with the places at which a version may
-// be replaced by the next one.
+// story is a course of events at an application, with the points where a version may be replaced
+// by the next.
 type story struct {
 	name string
-	// start makes the world, and asks for the release that the story is about.
+	// start creates the world and the story's release.
 	start      func(testing.TB) (*world, *v1alpha1.Release)
 	milestones []milestone
-	// finish checks what this version makes of a world that was recorded there.
+	// finish checks what this version makes of a world recorded there.
 	finish func(*world, milestone)
 }
 
-// milestone is where the process of a story ends.
+// milestone is the point where a story's process ends.
 type milestone struct {
 	name string
 	// last is the write after which it ends.
 	last func(write) bool
-	// refuse is what the API server does not take before, so that the release waits.
+	// refuse selects earlier writes that the API server rejects, so that the release waits.
 	refuse func(write) bool
-	// during is what happens meanwhile. Optional.
+	// during is what happens in the meantime. Optional.
 	during func(*world, *v1alpha1.Release)
-	// mend is what is put right before the next version starts. Optional.
+	// mend repairs the world before the next version starts. Optional.
 	mend func(*world)
 
-	// patches of the routes that are still to be made.
+	// patches is how many patches of the routes are still to come.
 	patches int64
-	// unswitched: the target has not passed for good, so that what is broken by now
-	// never gets users.
+	// unswitched: the target's pass is not final, so a version that breaks now never gets users.
 	unswitched bool
 	// phase is how an undone release ends.
 	phase v1alpha1.ReleasePhase
 }
 
-// stories are told of an application with autoscalers, whose gate takes two rounds.
+// stories are about an application with autoscalers, whose gate takes two rounds.
 var stories = []story{
 	{name: "deploy", start: startDeploy, milestones: deployMilestones, finish: finishDeploy},
 	{name: "undo", start: startUndo, milestones: undoMilestones, finish: finishUndo},
@@ -106,7 +105,7 @@ var queueMilestones = []milestone{
 
 // Writes.
 
-// of is the write of a release that comes to something.
+// of is the write of a release for which holds becomes true.
 func of(holds func(*v1alpha1.Release) bool) func(write) bool {
 	return func(w write) bool { return w.rel != nil && holds(w.rel) }
 }
@@ -126,7 +125,7 @@ func every(what string) func(write) bool { return func(w write) bool { return w.
 
 var firstRoutes = made(patchRoutes, 1)
 
-// letGo is the end of the claim.
+// letGo is the write that releases the claim.
 func letGo(w write) bool {
 	if w.bg == nil || w.bg.Status.Active != nil {
 		return false
@@ -159,7 +158,7 @@ func approved(r *v1alpha1.Release) bool     { return r.Status.Milestones.Approve
 func waitsItsTurn(r *v1alpha1.Release) bool { return second(r) && !track.Built(r) }
 func builtAhead(r *v1alpha1.Release) bool   { return second(r) && track.Built(r) }
 
-// second: it is queued, and is the release of the commit b.
+// second: the release of commit b is queued.
 func second(r *v1alpha1.Release) bool {
 	return r.Status.Phase == v1alpha1.ReleaseQueued && strings.HasPrefix(r.Spec.Deploy.Commit, "b")
 }
@@ -186,7 +185,7 @@ func startWith(t testing.TB, change ...func(*v1alpha1.BlueGreen)) (*world, *v1al
 	return w, w.submit("a")
 }
 
-// startRollback rolls back when the version before was shrunk.
+// startRollback rolls back after the previous version was shrunk.
 func startRollback(t testing.TB) (*world, *v1alpha1.Release) {
 	t.Helper()
 	w, rel := startWith(t, holds(0))
@@ -221,8 +220,8 @@ func (w *world) loseBlue(*v1alpha1.Release)  { w.lose(v1alpha1.Blue, "my-python-
 func (w *world) findGreen()                  { w.find(v1alpha1.Green) }
 func (w *world) findBlue()                   { w.find(v1alpha1.Blue) }
 
-// lose has a colour's Service select nothing any more, between the start of pods with
-// such an image and the time that they are ready: it has none of them.
+// lose makes a colour's Service select nothing from the start of pods with such an image until
+// they are ready.
 func (w *world) lose(c v1alpha1.Color, image string) {
 	w.t.Helper()
 	w.kubelet.hold(image)
@@ -243,7 +242,7 @@ func (w *world) find(c v1alpha1.Color) {
 	w.patch(w.service(c), `{"spec":{"selector":{"app":"my-python-app","version":"`+string(c)+`"}}}`)
 }
 
-// restartNew has the new version crash twice under live traffic.
+// restartNew makes the new version crash twice under live traffic.
 func (w *world) restartNew(rel *v1alpha1.Release) {
 	w.t.Helper()
 	w.promote(rel)
@@ -259,7 +258,7 @@ func (w *world) restartNew(rel *v1alpha1.Release) {
 	}
 }
 
-// pushNext has a second release come while the first one builds.
+// pushNext adds a second release while the first one builds.
 func (w *world) pushNext(rel *v1alpha1.Release) {
 	w.t.Helper()
 	w.await(rel, "to build", building)
@@ -272,8 +271,8 @@ func (w *world) pushNextInSoak(rel *v1alpha1.Release) {
 	w.submit("b")
 }
 
-// pushNextLocked has the second release come when the first one has ended, and the
-// application was locked.
+// pushNextLocked adds a second release after the first one has ended and the application was
+// locked.
 func (w *world) pushNextLocked(rel *v1alpha1.Release) {
 	w.t.Helper()
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)

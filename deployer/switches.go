@@ -14,9 +14,9 @@ type switches struct {
 	carriesOut time.Duration
 }
 
-// recordSwitch writes the movement of traffic into the application's status. It derives it from the
-// release's milestones, so that it is never lost: it runs at every look while the release holds the
-// claim.
+// recordSwitch writes the movement of traffic into the application's status. It runs at every
+// look while the release holds the claim, and derives the movement from the release's milestones.
+// So no switch is lost.
 func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 	m, st := rel.Status.Milestones, &w.bg.Status
 	if m.SwitchedAt == nil || m.Previous == nil {
@@ -47,7 +47,7 @@ func (s switches) recordSwitch(w *work, rel *v1alpha1.Release) {
 	}
 }
 
-// recordSign copies the sign that a release saw of its switch.
+// recordSign copies the sign that a release saw for its switch.
 func (s switches) recordSign(w *work, rel *v1alpha1.Release) {
 	last, r, f := w.bg.Status.LastSwitch, rel.Status.Route, rel.Status.Failure
 	if last.Kind == v1alpha1.KindRestore || last.Unsettled {
@@ -58,14 +58,14 @@ func (s switches) recordSign(w *work, rel *v1alpha1.Release) {
 		last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: r.TookEffectAt.Time}, r.TookEffectBy
 	}
 	if f != nil && f.Reason == v1alpha1.FailedNotTakenUp && track.Tells(last.TookEffectBy) {
-		// The old version answered after the sign, and to the end: the sign was about
+		// The old version answered after the sign, and until the end: the sign was about
 		// something else.
 		last.TookEffectAt, last.TookEffectBy, last.Unsettled = nil, "", true
 		last.AnswersFrom = &metav1.Time{Time: last.At.Add(s.carriesOut + w.bg.Spec.DrainTime())}
 	}
 }
 
-// rolledBack remembers a commit that users were moved away from.
+// rolledBack records a commit that users were moved away from.
 func (s switches) rolledBack(w *work, rel *v1alpha1.Release) {
 	from := rel.Spec.Rollback.From
 	if from.Commit == "" {
@@ -76,8 +76,8 @@ func (s switches) rolledBack(w *work, rel *v1alpha1.Release) {
 	})
 }
 
-// follows notes what a movement of users came after: routes that may not have been taken up yet, or
-// not by all front ends.
+// follows records which routes a movement of users replaced: they may not have been taken up yet,
+// or not by all front ends.
 func (s switches) follows(w *work, next, before *v1alpha1.SwitchRecord) {
 	lb, drain := w.o.Routes.LoadBalancer, w.bg.Spec.DrainTime()
 	next.LoadBalancer, next.Unsettled = lb, !track.SwitchTakenUp(before, lb)

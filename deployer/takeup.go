@@ -17,7 +17,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// takingUp checks whether the load balancer uses the routes as they are written.
+// takingUp checks whether the load balancer uses the current routes.
 type takingUp struct {
 	routes     newsReader
 	urlMap     urlMap
@@ -28,14 +28,14 @@ type takingUp struct {
 	carriesOut time.Duration
 }
 
-// takeUp checks whether the load balancer has taken up the routes as they are written, and sets a
-// condition if nothing shows it. It uses only the record and what can be asked now, so another process
-// would see the same.
+// takeUp checks whether the load balancer has taken up the current routes, and sets a condition
+// if nothing shows it. It uses only the record and current answers, so another process would
+// reach the same result.
 func (t takingUp) takeUp(ctx context.Context, w *work) {
 	last, live := w.bg.Status.LastSwitch, w.o.Routes.Live()
 	w.o.Unconfirmed = ""
 	if last == nil || live == "" {
-		return // nobody knows what should be taken up
+		return // which routes to expect is not known
 	}
 	t.overrule(w, last, live)
 	if live != track.RoutedTo(last) {
@@ -47,7 +47,7 @@ func (t takingUp) takeUp(ctx context.Context, w *work) {
 	}
 	if active := w.active(); active != nil && string(active.UID) == last.UID && active.Status.Failure == nil &&
 		active.Status.Milestones.ConfirmedAt == nil {
-		return // it is looking itself
+		return // the release checks that itself
 	}
 	h := t.listen(ctx, w, last, live)
 	read := t.urlMap.readMap(ctx, w, last, h.urlMap)
@@ -70,18 +70,18 @@ func (t takingUp) takeUp(ctx context.Context, w *work) {
 
 // heard is everything that may show that the load balancer took up the routes.
 type heard struct {
-	person   *v1alpha1.Confirmation // that users reach the colour that the routes lead to
-	urlMap   bool                   // its controller updated the URL map since right before a release wrote the routes
+	person   *v1alpha1.Confirmation // of users reaching the colour that the routes lead to
+	urlMap   bool                   // the controller updated the URL map since just before a release wrote the routes
 	routes   bool                   // the URL map was read since, and leads there
 	mapTells bool                   // the URL map can be read, so events about it are not needed
 	parents  track.ParentsWord      // what the Gateways report about the route as it is
 	answers  bool                   // the version there answers at the public address
 	against  string                 // what its controller reports as failing
-	news     track.News             // the events that this came from
+	news     track.News             // the events behind this
 }
 
-// weigh notes the first sign that there is. Drain and hold begin with it. The controller's report counts
-// only for routes without a change before or after that it could be about.
+// weigh records the first sign, if there is one. Drain and hold begin with it. The controller's
+// report counts only if no earlier or later change could have caused it.
 func (t takingUp) weigh(w *work, last *v1alpha1.SwitchRecord, h heard) {
 	at := w.o.Now
 	var by v1alpha1.Sign
@@ -106,7 +106,7 @@ func (t takingUp) weigh(w *work, last *v1alpha1.SwitchRecord, h heard) {
 	last.TookEffectAt, last.TookEffectBy = &metav1.Time{Time: at}, by
 }
 
-// overrule notes that somebody else moved users since the last switch, in either direction.
+// overrule records that somebody else moved users since the last switch, in either direction.
 func (t takingUp) overrule(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) {
 	if w.bg.Status.Active != nil || live == track.RoutedTo(last) {
 		return // a current release moves users itself
@@ -117,8 +117,9 @@ func (t takingUp) overrule(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.C
 	last.TookEffectAt, last.TookEffectBy = nil, ""
 }
 
-// listen looks for a person's confirmation, which is in the release that last moved users, and for the
-// reports of the load balancer's controller. What cannot be read is ignored: no rollback waits for it.
+// listen reads a person's confirmation, which is in the release that last moved users, and the
+// reports of the load balancer's controller. It ignores what cannot be read: no rollback waits
+// for it.
 func (t takingUp) listen(ctx context.Context, w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color) (h heard) {
 	rel := mover(w, last)
 	if w.o.Routes.Gateway != nil {
@@ -155,8 +156,9 @@ func mover(w *work, last *v1alpha1.SwitchRecord) *v1alpha1.Release {
 	return &w.releases[i]
 }
 
-// reported is what the Gateways report that had accepted the route before the last switch, or
-// that accept it now, if somebody else has moved users since or the release is gone.
+// reported is the report of the Gateways that had accepted the route before the last switch. If
+// somebody else has moved users since, or the release is gone, it is the report of those that
+// accept the route now.
 func reported(w *work, last *v1alpha1.SwitchRecord, rel *v1alpha1.Release) track.ParentsWord {
 	parents := track.Accepted(w.o.Routes.Gateway.Parents)
 	if rel != nil && rel.Status.Route != nil && last.OverruledAt == nil {
@@ -165,7 +167,7 @@ func reported(w *work, last *v1alpha1.SwitchRecord, rel *v1alpha1.Release) track
 	return w.o.Routes.Word(parents)
 }
 
-// says is what the controller reports as failing, or last reported.
+// says is the failure that the controller reports, or last reported.
 func (t takingUp) says(w *work, what string, at time.Time) string {
 	switch {
 	case what == "":
@@ -176,14 +178,14 @@ func (t takingUp) says(w *work, what string, at time.Time) string {
 	return "says: " + prose.Line(what, wayLimit)
 }
 
-// seeRoutes notes the time since which the spec of the Ingress is as it is.
+// seeRoutes records since when the Ingress has had its present spec.
 func (t takingUp) seeRoutes(w *work) {
 	if s := w.bg.Status.Ingress; w.o.Routes.Exists && (s == nil || s.Generation != w.o.Routes.Generation) {
 		w.bg.Status.Ingress = &v1alpha1.IngressSeen{Generation: w.o.Routes.Generation, Since: metav1.NewTime(w.o.Now)}
 	}
 }
 
-// confirmed ends the condition.
+// confirmed clears the condition.
 func (t takingUp) confirmed(w *work, last *v1alpha1.SwitchRecord) {
 	w.bg.Status.SetCommands(v1alpha1.ConditionSwitchUnconfirmed, nil)
 	if meta.RemoveStatusCondition(&w.bg.Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed) {
@@ -194,13 +196,13 @@ func (t takingUp) confirmed(w *work, last *v1alpha1.SwitchRecord) {
 	t.maps.forget(client.ObjectKeyFromObject(w.bg))
 }
 
-// wayLimit bounds somebody else's words in the condition, so that there is room for the ways out.
+// wayLimit bounds foreign text in the condition, so that the ways out have room.
 const wayLimit = 240
 
 // unconfirmed sets the condition, with the ways out.
 func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha1.Color, said string, read track.MapWord, told answers) {
 	other := live.Other()
-	w.o.Unconfirmed = fmt.Sprintf("nothing says that it did, so that users may still be with %s", w.bg.Side(other).Service)
+	w.o.Unconfirmed = fmt.Sprintf("nothing shows that it did, so users may still be with %s", w.bg.Side(other).Service)
 	if said != "" {
 		w.o.Unconfirmed += "; its controller " + said
 	}
@@ -213,7 +215,7 @@ func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha
 			w.wakeAt(at)
 		}
 	}
-	message := fmt.Sprintf("nothing says that %s users to %s since %s, so that they may still be with %s: "+
+	message := fmt.Sprintf("nothing shows that %s users to %s since %s, so they may still be with %s: "+
 		"deployment %s keeps its size, and nothing is staged over it",
 		who, live, prose.Minute(since), other, w.bg.Side(other).Deployment)
 	if said != "" {
@@ -226,7 +228,7 @@ func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha
 	if read.Text != "" {
 		message += ". " + read.Text
 	}
-	message += fmt.Sprintf(". %s. Or look yourself, and once users reach %s, confirm it", told.text, live)
+	message += fmt.Sprintf(". %s. Or check it yourself, and once users reach %s, confirm that", told.text, live)
 	c := metav1.Condition{
 		Type: v1alpha1.ConditionSwitchUnconfirmed, Status: metav1.ConditionTrue, ObservedGeneration: w.bg.Generation,
 		Reason: reason, Message: message,
@@ -241,12 +243,11 @@ func (t takingUp) unconfirmed(w *work, last *v1alpha1.SwitchRecord, live v1alpha
 }
 
 const (
-	// takeUp is how long a load balancer may take to use new routes, if nothing reports it.
-	// ingress-nginx, the slowest of the common controllers that run in the cluster, looks at
-	// least every 3.3 s (--sync-rate-limit=0.3).
+	// takeUp is how long a load balancer without reports may take to use new routes.
+	// ingress-nginx, the slowest common in-cluster controller, looks at least every 3.3 s
+	// (--sync-rate-limit=0.3).
 	takeUp = 5 * time.Second
-	// takeUpGCE is for Google's, about which Google says "several minutes"
-	// (networking-recipes, ingress/multi-cluster), if its controller does not report: events
-	// get lost.
+	// takeUpGCE is the time for Google's load balancer if its controller does not report, since
+	// events get lost. Google says "several minutes" (networking-recipes, ingress/multi-cluster).
 	takeUpGCE = 3 * time.Minute
 )

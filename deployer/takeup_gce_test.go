@@ -24,9 +24,8 @@ import (
 
 const quota = "Error syncing to GCP: googleapi: Error 403: quota"
 
-// serve makes the public address, which answers as the routes in use lead, and pods
-// that name their colour as their version. It returns the connection by which they
-// are reached.
+// serve starts the public address, which answers as the routes in use lead, and pods that name
+// their colour as their version. It returns the connection to the pods.
 func (b *balancer) serve(answer func(used v1alpha1.Color, rw http.ResponseWriter)) *rest.Config {
 	w := b.w
 	w.t.Helper()
@@ -66,10 +65,10 @@ func (b *balancer) serve(answer func(used v1alpha1.Color, rw http.ResponseWriter
 	return cfg
 }
 
-// asksOften has the public address asked often.
+// asksOften makes the deployer ask the public address often.
 func asksOften(d *Deployer) { d.AskEvery = 100 * time.Millisecond }
 
-// shortly gives a switch a second to be confirmed.
+// shortly gives a switch one second to be confirmed.
 func (w *world) shortly() {
 	w.t.Helper()
 	w.configure(`{"deadlines":{"confirm":"1s"},"proof":{"baseline":"100ms","tail":"100ms"}}`)
@@ -80,8 +79,8 @@ func (w *world) unconfirmed() *metav1.Condition {
 	return meta.FindStatusCondition(w.application().Status.Conditions, v1alpha1.ConditionSwitchUnconfirmed)
 }
 
-// awaitUnconfirmed waits for the condition with a reason, and with words in its
-// message or in the commands beside it.
+// awaitUnconfirmed waits for the condition with a reason and with words in its message or its
+// commands.
 func (w *world) awaitUnconfirmed(reason string, words ...string) {
 	w.t.Helper()
 	said := ""
@@ -103,7 +102,7 @@ func (w *world) awaitShrinkRecorded(c v1alpha1.Color) {
 	w.until("the record of it", func() bool { return w.application().Status.LastSwitch.Shrunk }, func() string { return "" })
 }
 
-// switchInVain has a release switch while the load balancer cannot be programmed.
+// switchInVain makes a release switch while the load balancer cannot be programmed.
 func (b *balancer) switchInVain(rel *v1alpha1.Release) *v1alpha1.Release {
 	b.w.t.Helper()
 	b.refuses(rel)
@@ -111,8 +110,8 @@ func (b *balancer) switchInVain(rel *v1alpha1.Release) *v1alpha1.Release {
 	return rel
 }
 
-// refuses has the load balancer refuse the switch of a release that waits for approval,
-// and awaits the patch.
+// refuses makes the load balancer refuse the switch of a release that waits for approval, and
+// waits for the patch.
 func (b *balancer) refuses(rel *v1alpha1.Release) {
 	w := b.w
 	w.t.Helper()
@@ -131,15 +130,15 @@ func (b *balancer) awaitEnd(rel *v1alpha1.Release) {
 	w.settled()
 }
 
-// mends has the load balancer programmed again.
+// mends lets the load balancer be programmed again.
 func (b *balancer) mends() {
 	b.w.t.Helper()
 	b.set(func(b *balancer) { b.fails = "" })
 	b.poke()
 }
 
-// The controller's budget of Warnings is spent, so that nothing speaks against the
-// switch but the public address, with the version before.
+// The controller's budget of Warnings is used up. Only the public address, which still shows the
+// old version, speaks against the switch.
 func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual, holds(time.Millisecond))
@@ -154,14 +153,14 @@ func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion, "may still be with blue", "answers with the version blue",
 		"turnout confirm my-python-app --namespace "+w.namespace)
 	stop()
-	w.runWith(cfg, told, asksOften) // it is derived from the record
+	w.runWith(cfg, told, asksOften) // derived from the record
 	w.awaitUnconfirmed(v1alpha1.ReasonOldVersion)
 	w.expectSizes(1, 1)
 	image := w.blueImage()
 	w.source.commit("b", "a")
 	next := w.await(w.submit("b"), "the next release to wait", func(r *v1alpha1.Release) bool {
 		return strings.Contains(r.Status.Message,
-			"until the load balancer takes up the last switch: nothing says that it did, so that users may still be with my-python-app-blue-svc")
+			"until the load balancer takes up the last switch: nothing shows that it did, so users may still be with my-python-app-blue-svc")
 	})
 	if w.expectSizes(1, 1); w.blueImage() != image {
 		t.Error("something is staged over the colour that has the users")
@@ -169,7 +168,7 @@ func TestSilenceDoesNotShrinkTheVersionThatUsersReach(t *testing.T) {
 	w.cancel(next)
 	w.awaitPhase(next, v1alpha1.ReleaseCancelled)
 	b.mends()
-	w.awaitShrinkRecorded(v1alpha1.Blue) // by what the public address answers alone
+	w.awaitShrinkRecorded(v1alpha1.Blue) // by the public address alone
 	last := w.application().Status.LastSwitch
 	if last.TookEffectBy != v1alpha1.SignNewVersion || w.unconfirmed() != nil {
 		t.Errorf("the last switch is %+v, the condition %+v", last, w.unconfirmed())
@@ -212,8 +211,8 @@ func TestPersonConfirmsWhatNothingElseTells(t *testing.T) {
 	}
 }
 
-// The controller's last word is a Warning, and the budget for the event that would
-// take it back is spent.
+// The controller's last event is a Warning, and the budget for the event that would revoke it is
+// used up.
 func TestPublicAddressOutweighsAStaleWarning(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
@@ -231,8 +230,8 @@ func TestPublicAddressOutweighsAStaleWarning(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// The Ingress is shared, and its controller was at somebody else's change when the
-// switch came.
+// The Ingress is shared, and its controller was still at somebody else's change when the switch
+// came.
 func TestEventOfAnothersChangeIsNoSign(t *testing.T) {
 	t.Parallel()
 	for _, reads := range []bool{false, true} {
@@ -274,7 +273,7 @@ func TestEventOfAnothersChangeIsNoSign(t *testing.T) {
 	}
 }
 
-// What the controller failed at once, and has tried again since.
+// A failure that the controller reported once, and has retried since.
 func TestWarningThatIsNotRepeatedEndsToSpeakAgainstASwitch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual)
@@ -295,7 +294,7 @@ func TestWarningThatIsNotRepeatedEndsToSpeakAgainstASwitch(t *testing.T) {
 	w.expectSizes(1, 1)
 }
 
-// It would try again by itself only when it has backed off for long.
+// By itself it would retry only after a long back-off.
 func TestControllerThatBacksOffIsUrged(t *testing.T) {
 	t.Parallel()
 	for _, late := range []bool{false, true} {
@@ -324,8 +323,8 @@ func TestControllerThatBacksOffIsUrged(t *testing.T) {
 	}
 }
 
-// Users go back at once, wherever they are. Then both colours are kept, until the
-// load balancer can be done with what was written before.
+// Users go back at once, wherever they are. Then both colours are kept until the load balancer
+// has had time to apply the earlier writes.
 func TestRollbackOfAnUnconfirmedSwitchWaitsForNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, manual, holds(time.Millisecond))
@@ -349,7 +348,7 @@ func TestRollbackOfAnUnconfirmedSwitchWaitsForNothing(t *testing.T) {
 	}
 }
 
-// The colour that a restore left may have users as any other.
+// The colour that a restore left may still have users, like any other.
 func TestRestoreThatIsNotTakenUpKeepsTheColourThatFailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, holds(time.Millisecond))

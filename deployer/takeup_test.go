@@ -16,41 +16,40 @@ import (
 // Times of the world of [balanced].
 const (
 	drains = 5 * time.Minute
-	// carriesOut is how long the load balancer takes at most to carry out a change of
-	// its routes that was begun: less than what Turnout allows for it.
+	// carriesOut is how long the load balancer takes at most to apply a change of its routes:
+	// less than Turnout allows.
 	carriesOut = takeUpGCE - 20*time.Second
 	// lags is how long front ends take at most to follow: less than the drain.
 	lags = drains - 20*time.Second
 )
 
-// balanced is an application behind Google's load balancer: the routes in use follow
-// those that are written some time, or never; what the controller says of it is lost
-// now and then, or always; and people do what they like. The judgements in it are
-// the deployer's own, the acts obey them.
+// balanced is an application behind Google's load balancer. The routes in use follow the written
+// ones some time later, or never; the controller's events get lost sometimes, or always; and
+// people do as they like. The decisions are the deployer's own, and the acts obey them.
 type balanced struct {
 	t   *testing.T
 	rng *rand.Rand
 	now time.Time
-	// written are the routes of the Ingress, used those of the load balancer's front
-	// ends that have followed, before and until those of the others.
+	// written are the routes of the Ingress. used are the routes of the front ends that have
+	// followed; before, those of the others, until that time.
 	written, used, before v1alpha1.Color
 	until                 time.Time
-	// begun is a change that is being carried out, since beganAt.
+	// begun is the change being applied, since beganAt.
 	begun   v1alpha1.Color
 	beganAt time.Time
 	mute    bool        // every event is lost
 	broken  bool        // no change is carried out
-	events  []time.Time // that came through, of the URL map
+	events  []time.Time // of the URL map, that arrived
 	url     bool        // the public address may be asked
 	project bool        // the URL map may be read
-	reading *reading    // of the URL map, under way
+	reading *reading    // of the URL map, in progress
 	size    map[v1alpha1.Color]int
 	w       *work
 	count   int
 	log     []string
 }
 
-// reading is one of the URL map: it is told at a later look.
+// reading is a read of the URL map; its result arrives at a later look.
 type reading struct {
 	about string
 	leads v1alpha1.Color
@@ -83,8 +82,8 @@ func (b *balanced) reached(c v1alpha1.Color) bool {
 	return c == b.written || c == b.used || c == b.before && b.now.Before(b.until)
 }
 
-// balance is what the load balancer's controller does meanwhile. What it began with
-// may not be what is written any more when it is done.
+// balance is what the load balancer's controller does in the meantime. When it finishes a change,
+// the written routes may have changed again.
 func (b *balanced) balance() {
 	if b.begun != "" && (b.chance(3) || b.now.Sub(b.beganAt) > carriesOut/2) {
 		if b.begun != b.used && !b.broken {
@@ -104,7 +103,7 @@ func (b *balanced) balance() {
 	}
 }
 
-// look is what the deployer does at every look: it weighs what there is to hear.
+// look is the deployer's look: it weighs all signs.
 func (b *balanced) look() {
 	o := track.Observed{Now: b.now, Routes: routesTo(b.written), Sides: map[v1alpha1.Color]track.Side{}}
 	for c := range b.size {
@@ -131,12 +130,12 @@ func (b *balanced) look() {
 	}
 	b.read(last, &h)
 	takingUp{}.weigh(b.w, last, h)
-	// One place asks, and sees the front ends near to it.
+	// Turnout asks from one place, and sees the nearest front ends.
 	if front := []v1alpha1.Color{b.used, b.before}[b.rng.IntN(2)]; b.url && !b.now.Before(answersFrom(last)) &&
 		(front == b.used || b.now.Before(b.until)) {
 		takingUp{}.weigh(b.w, last, heard{answers: front == b.written})
 	}
-	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person looked well
+	if b.chance(30) && b.used == b.written && b.begun == "" && !b.now.Before(b.until) { // a person checked carefully
 		takingUp{}.weigh(b.w, last, heard{person: &v1alpha1.Confirmation{Color: b.written, At: metav1.NewTime(b.now)}})
 	}
 	if !track.SwitchTakenUp(last, o.Routes.LoadBalancer) {
@@ -146,8 +145,8 @@ func (b *balanced) look() {
 	b.note("taken up, by %s", last.TookEffectBy)
 }
 
-// read has the URL map read, which says what the controller did last, and hears what
-// the reading before told of the same routes. What fails says nothing.
+// read starts a read of the URL map, which shows what the controller did last, and takes the
+// result of the previous read of the same routes. A failed read shows nothing.
 func (b *balanced) read(last *v1alpha1.SwitchRecord, h *heard) {
 	if !b.project || b.now.Before(urlMap{carriesOut: takeUpGCE}.mapFrom(last)) {
 		return
@@ -158,7 +157,7 @@ func (b *balanced) read(last *v1alpha1.SwitchRecord, h *heard) {
 	b.reading = &reading{routesOf(last), b.used, b.chance(3)}
 }
 
-// mark is the moment right before the release of the last switch wrote the routes.
+// mark is the moment right before the last switch wrote the routes.
 func (b *balanced) mark(last *v1alpha1.SwitchRecord) time.Time {
 	for i := range b.w.releases {
 		if r := &b.w.releases[i]; string(r.UID) == last.UID && r.Status.Route != nil {
@@ -170,7 +169,7 @@ func (b *balanced) mark(last *v1alpha1.SwitchRecord) time.Time {
 	return time.Time{}
 }
 
-// act is what the deployer does with an application where nothing is active.
+// act is what the deployer does while nothing is active.
 func (b *balanced) act() {
 	switch n := b.rng.IntN(12); {
 	case n < 3:
@@ -180,7 +179,7 @@ func (b *balanced) act() {
 	case n == 5:
 		b.rollback()
 	case n == 6 && b.chance(4): // by hand
-		// Turnout does not know of any before its own first.
+		// Turnout does not know of switches before its own first one.
 		if b.size[b.written.Other()] > 0 && b.w.bg.Status.LastSwitch != nil {
 			b.written = b.written.Other()
 			b.note("somebody routes to %s", b.written)
@@ -227,11 +226,11 @@ func (b *balanced) deploy() {
 	b.size[target] = 2
 	r := b.release(v1alpha1.Deploy)
 	if b.chance(4) {
-		return // it fails before its switch, and what it staged stays
+		return // it fails before its switch, and its staged version stays
 	}
 	b.move(r)
 	b.watch(r)
-	if b.chance(3) { // it fails there
+	if b.chance(3) { // fails there
 		r.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultRelease}
 		b.intend(r)
 		b.pass(2)
@@ -244,7 +243,7 @@ func (b *balanced) deploy() {
 	b.w.bg.Status.Active = nil
 }
 
-// rollback waits for nothing of the load balancer.
+// rollback does not wait for the load balancer.
 func (b *balanced) rollback() {
 	if b.size[b.written.Other()] == 0 || b.w.bg.Status.LastSwitch == nil {
 		return
@@ -255,7 +254,7 @@ func (b *balanced) rollback() {
 	b.w.bg.Status.Active = nil
 }
 
-// intend notes where the events stand right before the routes are written.
+// intend marks the events right before the routes are written.
 func (b *balanced) intend(r *v1alpha1.Release) {
 	r.Status.Route = &v1alpha1.RouteStatus{EventsBefore: b.now.Format(time.RFC3339Nano)}
 }
@@ -270,7 +269,7 @@ func (b *balanced) move(r *v1alpha1.Release) {
 	b.look2(r)
 }
 
-// watch is the confirmation: a sign, or none and the release ends all the same.
+// watch is the confirmation: a sign, or no sign, and then the release ends without one.
 func (b *balanced) watch(r *v1alpha1.Release) {
 	for range b.rng.IntN(6) {
 		b.pass(1)
@@ -290,7 +289,7 @@ func (b *balanced) watch(r *v1alpha1.Release) {
 	}
 }
 
-// look2 is a look at a release under way.
+// look2 is a look at a release in progress.
 func (b *balanced) look2(r *v1alpha1.Release) {
 	b.look()
 	switches{takeUpGCE}.recordSwitch(b.w, r)
@@ -303,8 +302,8 @@ func (b *balanced) pass(n int) {
 	}
 }
 
-// Whatever is lost on the way, and whenever the routes in use follow, or do not: a
-// colour that users may reach is never shrunk nor staged over.
+// Whatever gets lost, and whenever the routes in use follow, if at all: a colour that users may
+// reach is never shrunk or staged over.
 func TestColourThatUsersMayReachIsLeftAlone(t *testing.T) {
 	acted := map[string]int{}
 	for seed := range uint64(4000) {

@@ -7,12 +7,12 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// telling emits events, for people who look at events.
+// telling emits events.
 type telling struct {
-	events events.EventRecorder // nil: nobody is told
+	events events.EventRecorder // nil: no events
 }
 
-// warn emits an event about something that cannot be written into the record.
+// warn emits an event about something that cannot be recorded.
 func (t telling) warn(w *work, reason, message string) {
 	w.log.Warn("something cannot be recorded", "reason", reason, "message", record.Message(message))
 	t.event(w, corev1.EventTypeWarning, reason, message)

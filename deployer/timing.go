@@ -13,7 +13,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// timing is how long a step takes: its entry in the timeline, its tries, its deadline.
+// timing is how long a step takes: its entry in the timeline, its attempts, its deadline.
 type timing struct {
 	ending ending
 	routes interface {
@@ -22,8 +22,8 @@ type timing struct {
 	workloads evidenceReader
 }
 
-// enter opens an entry for a step, unless it is the current one. A step that is taken again gets
-// its own entry, and so its own deadline.
+// enter opens an entry for a step, unless it is the current one. A repeated step gets its own
+// entry, and so its own deadline.
 func (t timing) enter(a *attempt, s v1alpha1.Step) {
 	st := &a.rel.Status
 	if n := len(st.Timeline); n > 0 && st.Timeline[n-1].FinishedAt == nil {
@@ -43,9 +43,8 @@ func (t timing) enter(a *attempt, s v1alpha1.Step) {
 	st.Timeline = append(st.Timeline, v1alpha1.TimelineEntry{Step: s, StartedAt: metav1.NewMicroTime(a.o.Now)})
 }
 
-// noLongerNeeded says how a repeated step ended when the release continues without its act, since
-// the condition for which it was repeated holds again. What it last waited for no longer
-// applies.
+// noLongerNeeded records how a repeated step ended if the release continues without its act,
+// because the condition for repeating it holds again. Its last wait no longer applies.
 func noLongerNeeded(a *attempt) {
 	m := &a.rel.Status.Milestones
 	switch a.entry().Step {
@@ -62,11 +61,11 @@ func noLongerNeeded(a *attempt) {
 		if m.Approved != nil && !a.o.Locked {
 			sayApproved(a)
 		}
-	default: // the other steps leave nothing before their acts end
+	default: // the other steps leave nothing behind before their acts end
 	}
 }
 
-// rest notes what the release waits for, and when to look again.
+// rest records what the release waits for, and when to look again.
 func (a *attempt) rest(p pause) {
 	if p.message != "" {
 		a.setMessage(p.message, p.commands...)
@@ -78,9 +77,9 @@ func (a *attempt) rest(p pause) {
 	}
 }
 
-// tryAgain waits after an error of the world: until the end of the failed call's back-off, or at
-// growing intervals, until the step's deadline. A failed check is not treated as an unhealthy
-// application.
+// tryAgain waits after an error of the world, until the end of the failed call's back-off or at
+// growing intervals, and at most until the step's deadline. A failed check is not treated as an
+// unhealthy application.
 func (t timing) tryAgain(a *attempt, s v1alpha1.Step, why error, until time.Time) bool {
 	if track.Overdue(a.bg, s, a.entry().StartedAt.Time, a.o.Now) {
 		limit := track.Limit(a.bg, s)

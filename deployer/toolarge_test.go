@@ -16,8 +16,8 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// A text that does not fit etcd, here of the server that has the source, is told in
-// short, and its release goes on.
+// A text that does not fit into etcd, here from the source's server, is cut, and its release
+// continues.
 func TestAMessageThatDoesNotFitTheRecordIsToldInShort(t *testing.T) {
 	w := newWorld(t)
 	w.source.fail(errors.New("502: " + strings.Repeat("x", 1_200_000)))
@@ -32,7 +32,7 @@ func TestAMessageThatDoesNotFitTheRecordIsToldInShort(t *testing.T) {
 	w.awaitPhase(rel, v1alpha1.ReleaseSucceeded)
 }
 
-// A message of the repository's file ends its release, and not the application.
+// A message about the repository's file ends its release, not the application.
 func TestAMessageOfTheRepositorysFileIsShort(t *testing.T) {
 	w := newWorld(t)
 	w.source.write("a", "timeout: '"+strings.Repeat("x", 700_000)+"'\nsteps: [{name: x}]\nimages: [x]\n")
@@ -47,8 +47,8 @@ func TestAMessageOfTheRepositorysFileIsShort(t *testing.T) {
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 }
 
-// The names of Cloud Build's making are recorded, or their release ends: here the
-// image that a configuration names.
+// Names that Cloud Build returns fit into the record, or their release ends: here the image that
+// a build file names.
 func TestANameThatDoesNotFitTheRecordEndsItsRelease(t *testing.T) {
 	w := newWorld(t)
 	w.source.write("a", "steps: [{name: x}]\nimages: ['gcr.io/acme-prod/"+strings.Repeat("x", 600)+"']\n")
@@ -64,7 +64,7 @@ func TestANameThatDoesNotFitTheRecordEndsItsRelease(t *testing.T) {
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 }
 
-// Whose own text leaves no room for a status is ignored, and keeps nobody waiting.
+// A release whose own text leaves no room for a status is ignored, and delays nobody.
 func TestAReleaseWithoutRoomForAStatusKeepsNobodyWaiting(t *testing.T) {
 	w := newWorld(t)
 	w.source.commit("b", "a")
@@ -79,8 +79,8 @@ func TestAReleaseWithoutRoomForAStatusKeepsNobodyWaiting(t *testing.T) {
 	w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded)
 }
 
-// An image whose name does not fit keeps releases waiting, with the way out, and the
-// application's status stays written.
+// A live image whose name is too long blocks releases, with the way out, and the application's
+// status is still written.
 func TestALiveImageThatDoesNotFitTheRecordIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.source.commit("b", "a")

@@ -40,7 +40,7 @@ func TestReleaseStopsWhenSomeoneElseSwitches(t *testing.T) {
 	}
 	w.expectMessage(rel, "my-python-app-ingress", "someone else")
 	w.settled()
-	w.awaitLooks() // nothing is put back
+	w.awaitLooks() // nothing is reverted
 	w.expectLive(v1alpha1.Green)
 	w.expectSizes(1, 1)
 }
@@ -57,7 +57,7 @@ func TestReleaseStopsWhenSomeoneElseChangesTheTarget(t *testing.T) {
 	rel = w.awaitPhase(rel, v1alpha1.ReleaseError)
 	w.expectMessage(rel, "my-python-app-green", "someone else")
 	w.settled()
-	w.awaitLooks() // nothing is put back
+	w.awaitLooks() // nothing is reverted
 	w.expectLive(v1alpha1.Blue)
 	w.expectSizes(1, 1)
 }
@@ -74,8 +74,8 @@ func TestEditsToOtherPartsOfTheIngressAreNotOurs(t *testing.T) {
 	w.expectAddedRoute()
 }
 
-// addRoute is an edit that is none of an application's business. It moves the
-// application's own rules to other places.
+// addRoute is an edit that concerns no application. It moves the application's own rules to other
+// positions.
 func addRoute(i *networkingv1.Ingress) {
 	added := *i.Spec.Rules[0].DeepCopy()
 	added.Host = "added.example.com"
@@ -94,7 +94,7 @@ func (w *world) expectAddedRoute() {
 	}
 }
 
-// beforePatch runs something right before the nth patch of the Ingress arrives.
+// beforePatch runs do right before the nth patch of the Ingress arrives.
 func beforePatch(nth int, do func()) *rest.Config {
 	cfg := rest.CopyConfig(plane.Config)
 	var mu sync.Mutex
@@ -130,7 +130,7 @@ func TestLostRaceForTheIngressIsRunAgain(t *testing.T) {
 	}
 }
 
-// What would be refused again is no race, which is run again at once.
+// A patch that would be refused again is no race, which would be repeated at once.
 func TestRefusedPatchOfTheIngressIsNoLostRace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -154,7 +154,7 @@ func TestRefusedPatchOfTheIngressIsNoLostRace(t *testing.T) {
 	check(t, attach("standby.example.com", func() {}))
 }
 
-// A cache may not have heard yet that a port was taken away, or that it was given back.
+// A cache may not have seen yet that a port was removed or restored.
 func TestPortsAreReadPastTheCache(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -194,7 +194,7 @@ func TestPortsAreReadPastTheCache(t *testing.T) {
 	}
 }
 
-// watching is a client that may also watch, for whoever looks in between.
+// watching is a client that may also watch, for interceptors.
 func (w *world) watching() client.WithWatch {
 	w.t.Helper()
 	c, err := client.NewWithWatch(w.cfg, client.Options{Scheme: scheme()})
@@ -215,10 +215,10 @@ func TestLostRaceToSomeoneWhoChangedOurRoutesIsTheirs(t *testing.T) {
 	w.expectLive(v1alpha1.Blue)
 }
 
-// address is the public address; it fails when green is live.
+// address is a public address that fails while green is live.
 func (w *world) address(failing func()) string { return w.addressOf(v1alpha1.Green, failing) }
 
-// addressOf is one that fails when a colour is live.
+// addressOf is a public address that fails while a colour is live.
 func (w *world) addressOf(c v1alpha1.Color, failing func()) string {
 	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		bg := &v1alpha1.BlueGreen{ObjectMeta: w.meta("my-python-app")}
@@ -335,7 +335,7 @@ func TestMissingTargetIsCreatedFromTheLiveSide(t *testing.T) {
 func TestFinishedReleasesBeyondTheHistoryAreDeletedAfterEightDays(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(bg *v1alpha1.BlueGreen) { bg.Spec.HistoryLimit = 1 })
-	// In the order they were made: the history's limit keeps the newest.
+	// In the order of creation: the history's limit keeps the newest.
 	for _, made := range []struct {
 		commit string
 		ago    time.Duration
@@ -364,21 +364,21 @@ func TestFinishedReleasesBeyondTheHistoryAreDeletedAfterEightDays(t *testing.T) 
 	}
 }
 
-// A process is stuck right before it records what it has staged, and loses its claim.
-// From the first write of who took that over, and before that one has done anything, the
-// late write is refused; and the process writes nothing more while the claim is another's.
+// A process hangs right before it records its staging, and loses its claim. From the successor's
+// first write on, before the successor does anything else, the late write is refused. The slow
+// process writes nothing more while the claim is another's.
 func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	slow := w.startLate(func(what, _ string) bool {
 		return strings.HasPrefix(what, "PUT releases/") && w.kubelet.starts("@sha256:")
-	}, func(d *Deployer) { d.Record.StaleAfter = time.Hour }) // it takes nothing over in its turn
+	}, func(d *Deployer) { d.Record.StaleAfter = time.Hour }) // it takes over nothing itself
 	rel := w.submit("a")
 	slow.stuck()
 	var written []string
 	second := w.startLate(func(what, body string) bool {
 		if strings.HasPrefix(what, "PUT releases/") {
-			written = append(written, body) // by one look after the other
+			written = append(written, body) // by look after look
 		}
 		return len(written) == 2
 	}, quick("second"))
@@ -387,7 +387,7 @@ func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 		t.Errorf("the first that the second process wrote is %s, and the release says %q", written[0], rel.Status.Message)
 	}
 	slow.arrivesAs(http.StatusConflict)
-	for range 2 { // one that begins while the claim is the second one's, and the next, so that the first one has ended
+	for range 2 { // a look that begins under the second's claim, and the next one, so that the first has ended
 		before := slow.looks()
 		w.poke()
 		w.until("the slow process to look", func() bool { return slow.looks() > before }, func() string { return "" })
@@ -396,7 +396,7 @@ func TestSlowHolderIsFencedByATakeover(t *testing.T) {
 	second.arrivesAs(http.StatusOK)
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 	second.stop()
-	w.awaitLooks() // by the slow one
+	w.awaitLooks() // by the slow process
 	slow.expectNothingSince()
 	w.expectDeployed(w.awaitPhase(rel, v1alpha1.ReleaseSucceeded))
 }

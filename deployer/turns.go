@@ -6,13 +6,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// turns are a release's calls to the world outside of the cluster.
+// turns are a release's calls outside the cluster.
 type turns struct {
 	calls *calls
 }
 
-// turnOf is the turn of a step of this release. A release that does not hold the claim, or that a
-// rollback waits for, does not wait for answers.
+// turnOf is the turn of a step of this release. A release without the claim, or with a rollback
+// waiting for it, does not wait for answers.
 func (t turns) turnOf(a *attempt, s v1alpha1.Step) *turn {
 	wait := patience
 	if a.bg.Status.Active != nil && !a.holdsClaim() || a.rollbackWaits() {
@@ -21,7 +21,7 @@ func (t turns) turnOf(a *attempt, s v1alpha1.Step) *turn {
 	return t.calls.turn(client.ObjectKeyFromObject(a.bg), turnKey{release: string(a.rel.UID), step: s}, wait)
 }
 
-// holdsClaim reports whether this is the release that the claim names.
+// holdsClaim reports whether the claim names this release.
 func (a *attempt) holdsClaim() bool {
 	c := a.bg.Status.Active
 	return c != nil && c.UID == string(a.rel.UID)

@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// retryShrink is when to try again: a colour that was still referenced, an autoscaler that could
-	// not be set, a standby host that could not be changed.
+	// retryShrink is when to try again to shrink a colour that was still referenced, to set an
+	// autoscaler, or to change a standby host.
 	retryShrink = time.Minute
-	// retryMinimum is when to set an autoscaler again that could not be set.
+	// retryMinimum is when to try again to set an autoscaler.
 	retryMinimum = time.Second
 )
 
-// upkeeping is the work that is left without a release.
+// upkeeping is the work that remains without a release.
 type upkeeping struct {
 	shrinking shrinking
 	routes    interface {
@@ -30,7 +30,7 @@ type upkeeping struct {
 }
 
 // upkeep shrinks the colour that the last switch left, after drain and hold. It belongs to the
-// application, not to a release: a release ends after its soak.
+// application, since a release ends after its soak.
 func (u upkeeping) upkeep(ctx context.Context, w *work) error {
 	last := w.bg.Status.LastSwitch
 	at, open := track.ShrinkAt(w.bg, w.o.Routes)
@@ -52,7 +52,7 @@ func (u upkeeping) upkeep(ctx context.Context, w *work) error {
 			return nil
 		}
 	}
-	// Somebody else has moved the traffic since: there is nothing of ours to shrink.
+	// Somebody else has moved the traffic since, so nothing of ours needs shrinking.
 	last.Shrunk = true
 	return nil
 }
@@ -83,7 +83,7 @@ func (u upkeeping) migrate(ctx context.Context, w *work) error {
 	return nil
 }
 
-// minimum is that of a colour's autoscaler.
+// minimum manages the minimum of a colour's autoscaler.
 type minimum struct {
 	workloads interface {
 		raiser
@@ -91,8 +91,8 @@ type minimum struct {
 	}
 }
 
-// keepsSize reports whether a colour's autoscaler must not scale it down: a release brings users there,
-// or users have left and it still drains or is held.
+// keepsSize reports whether a colour's autoscaler must not scale it down: a release brings users
+// there, or users have left and it still drains or is held.
 func (m minimum) keepsSize(w *work, active *v1alpha1.Release, c v1alpha1.Color) bool {
 	if w.bg.Status.Active != nil && active != nil && active.Status.Milestones.Target == c {
 		return true
@@ -101,8 +101,9 @@ func (m minimum) keepsSize(w *work, active *v1alpha1.Release, c v1alpha1.Color) 
 	return last != nil && !last.Shrunk && last.From.Color == c
 }
 
-// minimums keeps the autoscaler of a held colour from scaling it down, and restores the owner's minimum
-// of every other, whoever left it raised. The act that sizes a release's target raises the target's.
+// minimums keeps the autoscaler of a held colour from scaling it down, and restores the owner's
+// minimum of every other colour. The act that sizes a release's target raises the target's
+// minimum.
 func (m minimum) minimums(ctx context.Context, w *work, active *v1alpha1.Release) {
 	for _, c := range []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green} {
 		side := w.o.Sides[c]
@@ -116,7 +117,7 @@ func (m minimum) minimums(ctx context.Context, w *work, active *v1alpha1.Release
 		if err == nil {
 			continue
 		}
-		// Nothing waits for it, and the release's record must not.
+		// Nothing waits for it, and it must not stop the release's record.
 		w.log.WarnContext(ctx, "the autoscaler will be set again", "autoscaler", side.Autoscaler.Name, "error", err)
 		wait := retryMinimum
 		if apierrors.IsForbidden(err) {

@@ -13,8 +13,8 @@ type urging struct {
 	settle time.Duration // of [route.Router]
 }
 
-// urge makes the load balancer's controller try again at routes at which it failed. The Ingress records
-// the poke for whoever is about to make the next one.
+// urge makes the load balancer's controller retry routes on which it failed. The Ingress records
+// the poke, for everybody who may make the next one.
 func (u urging) urge(ctx context.Context, w *work, news track.News, since time.Time) {
 	at, now := news.UrgeAt(since, w.o.Routes.PokedAt, u.settle), time.Now()
 	if now.Before(at) && !w.o.Routes.PokedAt.After(now) {

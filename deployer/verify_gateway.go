@@ -10,21 +10,21 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// throughGateway asks the colour that is not live through the load balancer of a Gateway,
-// which has a route for it. That a load balancer sends it no request since its health
-// check fails can be seen nowhere else.
+// throughGateway sends requests to the idle colour through a Gateway's load balancer, which has a
+// route for it. Only this shows that a load balancer sends the colour no requests because its
+// health check fails.
 type throughGateway struct {
 	address publicAddress
 	routes  standbyHeader
 }
 
-// standbyHeader knows the header that leads to the colour.
+// standbyHeader is the header that leads to the idle colour.
 type standbyHeader interface {
 	StandbyHeader(ctx context.Context, bg *v1alpha1.BlueGreen) (map[string]string, error)
 }
 
-// ask adds to the gate's last round what the public address answers for the target. An
-// answer that cannot be had says nothing about the target, and is a finding.
+// ask adds to the gate's last round the public address's answer for the target. A missing answer
+// is no evidence against the target, but a finding.
 func (g throughGateway) ask(ctx context.Context, a *attempt, look *track.GateLook) error {
 	if a.o.Routes.Gateway == nil || a.o.Routes.Gateway.Standby.For != a.target() || a.bg.Spec.URL == "" {
 		return nil
@@ -52,7 +52,7 @@ func (g throughGateway) ask(ctx context.Context, a *attempt, look *track.GateLoo
 	return nil
 }
 
-// standbyColor is the colour that is not live, and how it is reached.
+// standbyColor is the idle colour and how to reach it.
 type standbyColor struct {
 	bg     *v1alpha1.BlueGreen
 	routes track.Routes
@@ -60,22 +60,22 @@ type standbyColor struct {
 	header map[string]string
 }
 
-// heardThrough is what was heard of the colour that is not live; empty is nothing bad.
+// heardThrough is the idle colour's answer; the zero value is nothing bad.
 type heardThrough struct {
 	unseen    string // the address could not be asked
 	elsewhere string // it led to another version
 	failure   string // it answered with a failure, and the live colour does not
 }
 
-// hear asks for the target, and if that fails for the live colour: what fails there, too,
-// is not the target's.
+// hear sends requests to the target and, if they fail, to the live colour. A failure of both is
+// not the target's.
 func (g throughGateway) hear(ctx context.Context, of standbyColor) heardThrough {
 	c := g.address.proofConfig(of.bg, of.routes)
 	live := c
 	c.Header = of.header
 	var theirs string
 	if c.VersionHeader != "" {
-		theirs, _ = g.address.named(ctx, of.bg, of.side) // "" tells nothing apart
+		theirs, _ = g.address.named(ctx, of.bg, of.side) // "" distinguishes nothing
 	}
 	for _, answer := range proof.Ask(ctx, c, track.NewInARow) {
 		switch {

@@ -11,13 +11,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// frontEnd is the public address of a Gateway: it tells the two colours apart by the
-// header of the standby route alone.
+// frontEnd is the public address of a Gateway. It distinguishes the two colours only by the
+// header of the standby route.
 type frontEnd struct {
 	mu sync.Mutex
-	// standby answers for the colour that is not live, live for the other one; nil: 200.
+	// standby answers for the idle colour, live for the other one; nil: 200.
 	standby, live http.HandlerFunc
-	// asked is how often the standby route led here.
+	// asked counts the requests to the standby route.
 	asked int
 }
 
@@ -44,7 +44,7 @@ func alwaysAnswers(code int) http.HandlerFunc {
 	return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(code) }
 }
 
-// failsAtFirst answers some requests with a failure, and then well.
+// failsAtFirst fails some requests, then succeeds.
 func failsAtFirst(times int) http.HandlerFunc {
 	return func(rw http.ResponseWriter, _ *http.Request) {
 		if times--; times >= 0 {
@@ -53,8 +53,8 @@ func failsAtFirst(times int) http.HandlerFunc {
 	}
 }
 
-// The load balancer has no healthy endpoint of the new version, though its pods are ready
-// and pass the gate: its health check asks another path.
+// The load balancer has no healthy endpoint of the new version, though its pods are ready and
+// pass the gate: its health check uses another path.
 func TestVersionThatTheGatewayDoesNotServeNeverGetsUsers(t *testing.T) {
 	t.Parallel()
 	w, _ := newGatewayWorld(t, func(bg *v1alpha1.BlueGreen) {
@@ -70,7 +70,7 @@ func TestVersionThatTheGatewayDoesNotServeNeverGetsUsers(t *testing.T) {
 	w.expectOnGateway(v1alpha1.Blue, 2)
 }
 
-// What fails for the live colour, too, and what cannot be asked, is not the new version's.
+// A failure that the live colour has, too, or a missing answer, is not the new version's fault.
 func TestGatewayThatCannotBeAskedStopsNoRelease(t *testing.T) {
 	t.Parallel()
 	badGateway, login := alwaysAnswers(http.StatusBadGateway), alwaysAnswers(http.StatusUnauthorized)
@@ -81,7 +81,7 @@ func TestGatewayThatCannotBeAskedStopsNoRelease(t *testing.T) {
 		"both fail":  {&frontEnd{standby: badGateway, live: badGateway}, "and so it does for the live colour"},
 		"a login":    {&frontEnd{standby: login, live: login}, "answered 401"},
 		"it answers": {&frontEnd{}, ""},
-		// Its health check needs a while.
+		// Its health check takes a while.
 		"it answers later": {&frontEnd{standby: failsAtFirst(4)}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

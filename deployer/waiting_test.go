@@ -19,12 +19,12 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// expectFacts compares what a record says in facts with what it says to people. Every
-// test of a world goes by it, for every state that it awaits.
+// expectFacts compares the record's facts with its message. Every test of a world calls it, for
+// every state that it waits for.
 func (w *world) expectFacts(rel *v1alpha1.Release) {
 	w.t.Helper()
 	st := rel.Status
-	if len(st.Message) > 1000 || strings.HasPrefix(st.Message, "taken over by ") { // it may be cut; it waits as before
+	if len(st.Message) > 1000 || strings.HasPrefix(st.Message, "taken over by ") { // may be cut; it waits as before
 		return
 	}
 	switch waits := st.Waiting; {
@@ -56,7 +56,7 @@ func (w *world) expectFacts(rel *v1alpha1.Release) {
 	}
 }
 
-// tellsOf reports whether a message says what the facts say.
+// tellsOf reports whether a message agrees with the facts.
 func tellsOf(f v1alpha1.Waiting, message string) bool {
 	minute := func(t *metav1.Time) string { return prose.Minute(t.Time) }
 	counts := f.Of > 0 && f.Done <= f.Of
@@ -180,8 +180,7 @@ func TestProofOfAStepIsRecordedInFacts(t *testing.T) {
 	}
 }
 
-// A pause that says something to people says it in facts, too: whoever shows it
-// elsewhere has nothing else to go by.
+// A pause with a message also has facts: other displays have nothing else to show.
 func TestEveryPauseWithAMessageHasItsFacts(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("*.go")

@@ -29,16 +29,16 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// concurrent is how many applications are looked at in parallel. A look may wait for pods to answer the
-// gate, and must not hold up other applications.
+// concurrent is how many applications are looked at in parallel. A look may wait for pods to
+// answer the gate, and must not hold up other applications.
 const concurrent = 16
 
-// longestLook bounds one look at an application. It is far more than any look takes: an answer that never
-// comes then holds up one look, not the application.
+// longestLook bounds one look at an application. It is far more than any look takes, so an answer
+// that never comes holds up one look, not the application.
 const longestLook = 2 * time.Minute
 
-// Setup registers the deployer with a manager. It reacts by watch: everything on which a decision rests
-// wakes its application.
+// Setup registers the deployer with a manager. Everything that a decision rests on is watched,
+// and wakes its application.
 func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	for _, run := range []manager.RunnableFunc{d.probers.run, d.asks.run, d.maps.run} {
 		if err := mgr.Add(run); err != nil {
@@ -89,8 +89,8 @@ func (d *Deployer) Setup(mgr ctrl.Manager) error {
 	return nil
 }
 
-// rollbackRecorded cancels the current look at the application of a new rollback; the watch of its owner
-// wakes the application again.
+// rollbackRecorded cancels the current look at a new rollback's application. The watch of its
+// owner wakes the application again.
 func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	rel, ok := e.Object.(*v1alpha1.Release)
 	if !ok || rel.Spec.Rollback == nil || rel.Status.Phase.Finished() || rel.Labels[v1alpha1.ApplicationLabel] != rel.Spec.Application {
@@ -99,9 +99,8 @@ func (d *Deployer) rollbackRecorded(_ context.Context, e event.CreateEvent, _ wo
 	d.looks.interrupt(client.ObjectKey{Namespace: rel.Namespace, Name: rel.Spec.Application}, rel, time.Now())
 }
 
-// parts wakes the applications that an object is part of, or that have a finding about
-// it. An application that comes, goes or changes its spec is part of the others that
-// name one of its Services: they may not share one.
+// parts wakes the applications that an object is part of, or that have a finding about it. A
+// BlueGreen also concerns the others that name one of its Services, since they may not share one.
 func (d *Deployer) parts(ctx context.Context, object client.Object) []reconcile.Request {
 	var out []reconcile.Request
 	for _, value := range index.PartsOf(object) {
@@ -126,8 +125,8 @@ func (d *Deployer) inNamespace(ctx context.Context, object client.Object) []reco
 	return found
 }
 
-// applications are those of a namespace that the options select. Only their names are read, so nothing is
-// copied.
+// applications are those of a namespace that the options select. It reads only their names, so it
+// copies nothing.
 func (d *Deployer) applications(ctx context.Context, namespace string, selected ...client.ListOption) ([]reconcile.Request, error) {
 	var list v1alpha1.BlueGreenList
 	if err := d.Client.List(ctx, &list, append(selected, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)...); err != nil {
@@ -140,9 +139,8 @@ func (d *Deployer) applications(ctx context.Context, namespace string, selected 
 	return out, nil
 }
 
-// moreThanAFence reports whether an Ingress changed otherwise than by a fence. Nobody waits for a fence,
-// and a release writes one at every look at which its patch may be on its way: it would keep waking
-// itself.
+// moreThanAFence reports whether an Ingress change is more than a fence. Nobody waits for a
+// fence, and a release may write one at every look, so it would keep waking itself.
 func moreThanAFence(e event.UpdateEvent) bool {
 	before, after := e.ObjectOld.GetAnnotations()[v1alpha1.FenceAnnotation], e.ObjectNew.GetAnnotations()[v1alpha1.FenceAnnotation]
 	if before == after {

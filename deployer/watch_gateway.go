@@ -19,12 +19,11 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// gatewayEvery is how often a cluster without the Gateway API is asked whether it has it
-// by now.
+// gatewayEvery is how often to check whether the cluster has the Gateway API by now.
 const gatewayEvery = 30 * time.Second
 
-// watchHTTPRoutes begins to watch HTTPRoutes as soon as the cluster has such objects. A
-// watch of a kind that is not served would end the process.
+// watchHTTPRoutes starts watching HTTPRoutes as soon as the cluster has the kind. A watch of an
+// unknown kind would end the process.
 func (d *Deployer) watchHTTPRoutes(mgr ctrl.Manager, c controller.Controller, parts handler.EventHandler) manager.RunnableFunc {
 	return func(ctx context.Context) error {
 		for {
@@ -33,7 +32,7 @@ func (d *Deployer) watchHTTPRoutes(mgr ctrl.Manager, c controller.Controller, pa
 				break
 			}
 			if !meta.IsNoMatchError(err) {
-				d.Log.WarnContext(ctx, "whether the cluster has HTTPRoutes cannot be asked", "error", err)
+				d.Log.WarnContext(ctx, "the cluster could not be checked for HTTPRoutes", "error", err)
 			}
 			select {
 			case <-ctx.Done():

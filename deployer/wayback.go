@@ -7,8 +7,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// wayBack looks at what the load balancer and the Services have for the version that users would
-// return to. It reads everything from caches.
+// wayBack observes the load balancer and the Services for the version that users would return to.
+// It reads only caches.
 func (s observing) wayBack(ctx context.Context, bg *v1alpha1.BlueGreen, o *track.Observed) error {
 	o.Back = map[v1alpha1.Color]track.Reachable{}
 	for c, side := range o.Sides {

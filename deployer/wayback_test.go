@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// awaitWayBack waits until what is known of the way back says so: part of what is
-// missing, or "" for nothing.
+// awaitWayBack waits until the way back lacks something, by a part of its description, or "" for
+// nothing.
 func (w *world) awaitWayBack(missing string) {
 	w.t.Helper()
 	w.until("the way back to lack "+missing, func() bool {
@@ -23,7 +23,7 @@ func (w *world) awaitWayBack(missing string) {
 	}, func() string { return fmt.Sprintf("%+v", w.application().Status.WayBack) })
 }
 
-// The size asked for says nothing of whether anybody is there.
+// The requested size does not show that any pod exists.
 func TestWayBackIsJudgedByReadyEndpointsOfThatVeryVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -34,7 +34,7 @@ func TestWayBackIsJudgedByReadyEndpointsOfThatVeryVersion(t *testing.T) {
 		t.Errorf("the way back is %+v", back)
 	}
 
-	// Every pod of it fails its probe: the Deployment keeps its size.
+	// All its pods fail their probe, but the Deployment keeps its size.
 	var pods corev1.PodList
 	check(t, w.kube.List(t.Context(), &pods, client.InNamespace(w.namespace), client.MatchingLabels{"version": "blue"}))
 	set := func(ready corev1.ConditionStatus) {
@@ -58,7 +58,7 @@ func TestWayBackIsJudgedByReadyEndpointsOfThatVeryVersion(t *testing.T) {
 	w.resize(v1alpha1.Blue, 3)
 	w.awaitWayBack("")
 
-	// Other pods are ready there, of something else.
+	// The ready pods there run something else.
 	w.patch(&appsv1.Deployment{ObjectMeta: w.meta("my-python-app-blue")}, `{"spec":{"template":{"metadata":{"annotations":{"by":"hand"}}}}}`)
 	w.awaitWayBack("deployment my-python-app-blue now runs another version")
 }

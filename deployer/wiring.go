@@ -1,7 +1,7 @@
 package deployer
 
-// wired is the look, made once of the Deployer's clients: every value in it has its own
-// of them, and none has the Deployer.
+// wired builds the look once from the Deployer's clients. Every value in it has its own clients,
+// and none has the Deployer.
 func (d *Deployer) wired() looking {
 	d.wiring.Do(func() { d.looking = d.wire() })
 	return d.looking

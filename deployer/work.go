@@ -15,20 +15,20 @@ type work struct {
 	before   *v1alpha1.BlueGreen // as last written
 	o        track.Observed
 	releases []v1alpha1.Release // newest first
-	wake     time.Time          // when to look again; zero: not before a change
+	wake     time.Time          // when to look again; zero: at the next change
 	// barred is why nothing may be asked of the repository; nil if it may.
 	barred error
-	// granted is what is granted to the namespace.
+	// granted are the namespace's grants.
 	granted v1alpha1.Grants
 	// revoked: the namespace lacks a grant that the application needs.
 	revoked bool
-	// identified: the repository is the one that was first met.
+	// identified: the repository is the pinned one.
 	identified bool
 	turn       *turn // of the queue: its calls to the world outside
 }
 
-// active returns the unfinished release that the claim names. A claim on one
-// that is finished or gone is void.
+// active returns the unfinished release that the claim names. A claim of a finished or missing
+// release is void.
 func (w *work) active() *v1alpha1.Release {
 	c := w.bg.Status.Active
 	if c == nil {
@@ -64,13 +64,14 @@ func (w *work) waiting(but *v1alpha1.Release) (deploys, rollbacks []*v1alpha1.Re
 const safetyNet = 5 * time.Minute
 
 const (
-	// lookAtErrors is when to look again at an application with errors, if no watch reports that they
-	// were fixed.
+	// lookAtErrors is when to look again at an application with errors, if no watch reports a
+	// fix.
 	lookAtErrors = 30 * time.Second
-	// retryPreflight is when to read facts again that could not be read.
+	// retryPreflight is when to retry facts that could not be read.
 	retryPreflight = 15 * time.Second
 )
 
-// afterRace is when to look again after a lost race. The other's write wakes us as well, but users
-// may be waiting for a switch; even if every race is lost, that is at most twenty looks a second.
+// afterRace is when to look again after a lost race. The other's write wakes us as well, but
+// users may be waiting for a switch. Even if every race is lost, that is at most twenty looks a
+// second.
 const afterRace = 50 * time.Millisecond

@@ -55,8 +55,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// plane is the control plane that this package's tests share, and store the
-// Cloud Storage.
+// plane is the control plane that this package's tests share, and store their Cloud Storage.
 var (
 	plane *controlplane.ControlPlane
 	store *cloudbuild.Store
@@ -83,7 +82,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		// The tests wait for the control plane more than they work.
+		// The tests mostly wait for the control plane.
 		_ = f.Value.Set("8")
 	}
 	code := m.Run()
@@ -104,7 +103,7 @@ func scheme() *runtime.Scheme {
 	return s
 }
 
-// world is one application in a namespace of its own, with everything around it.
+// world is one application in its own namespace, with everything around it.
 type world struct {
 	t         testing.TB
 	namespace string
@@ -114,9 +113,9 @@ type world struct {
 	source    *history
 	kubelet   *kubelet
 	replicas  int32 // of both colours
-	// settle is how long a load balancer that does not tell is given; 0 is the default.
+	// settle is the time for a load balancer that does not report; 0 is the default.
 	settle time.Duration
-	// namespaced: the deployer has no right to watch Namespaces.
+	// namespaced: the deployer may not watch Namespaces.
 	namespaced bool
 	// build does the work of builds.
 	build cloudbuildtest.Builder
@@ -126,8 +125,8 @@ type world struct {
 
 const repository = "acme/my-python-app"
 
-// newWorld makes the application of the hand-made pipeline: blue is live with
-// v1.0.0, green has v1.1.0, and the Ingress has other routes that are not ours.
+// newWorld creates the application of a hand-made pipeline: blue is live with v1.0.0, green has
+// v1.1.0, and the Ingress has other routes that are not ours.
 func newWorld(t testing.TB, change ...func(*v1alpha1.BlueGreen)) *world {
 	t.Helper()
 	return newWorldOn(t, plane.Config, change...)
@@ -152,7 +151,7 @@ func newWorldOn(t testing.TB, cfg *rest.Config, change ...func(*v1alpha1.BlueGre
 	return w
 }
 
-// emptyWorld is a namespace with such annotations, and what is around it.
+// emptyWorld is a namespace with these annotations, and what is around it.
 func emptyWorld(t testing.TB, cfg *rest.Config, grants map[string]string) *world {
 	t.Helper()
 	kube, err := client.New(cfg, client.Options{Scheme: scheme()})
@@ -176,8 +175,8 @@ func emptyWorld(t testing.TB, cfg *rest.Config, grants map[string]string) *world
 
 func duration(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 
-// run starts a deployer of its own for the world's namespace, and stops it when
-// the test ends or the returned function is called.
+// run starts a deployer for the world's namespace, and stops it when the test ends or the
+// returned function is called.
 func (w *world) run(change ...func(*Deployer)) (stop func()) {
 	w.t.Helper()
 	return w.runWith(w.cfg, change...)
@@ -237,7 +236,7 @@ func (w *world) runWith(cfg *rest.Config, change ...func(*Deployer)) (stop func(
 	return stop
 }
 
-// google is Cloud Build and the store of sources; it notes as whom it is asked.
+// google is Cloud Build and the store of sources; it records the account that calls.
 type google struct {
 	builds *cloudbuild.Client
 	store  *cloudbuild.Store
@@ -254,7 +253,7 @@ func (g *google) As(_ context.Context, account string) (*cloudbuild.Client, *clo
 	return g.builds, g.store, nil
 }
 
-// Tokens are those of whoever is asked.
+// Tokens are those of the calling account.
 func (g *google) Tokens(_ context.Context, account string) (oauth2.TokenSource, error) {
 	return oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token of " + account}), nil
 }
@@ -318,8 +317,7 @@ func (w *world) ingress() *networkingv1.Ingress {
 	return i
 }
 
-// pretendDeployed brings the world to where a deploy of the commit a to green
-// left it, without having made that deploy.
+// pretendDeployed sets the world to the state after a deploy of commit a to green.
 func (w *world) pretendDeployed() {
 	w.t.Helper()
 	const commit = "a"
@@ -395,7 +393,7 @@ func (w *world) application() *v1alpha1.BlueGreen {
 	return bg
 }
 
-// live is the colour that the Ingress sends users to.
+// live is the colour that the Ingress routes users to.
 func (w *world) live() v1alpha1.Color {
 	w.t.Helper()
 	s, err := (&route.Router{Client: w.kube, Reader: w.kube}).Observe(w.t.Context(), w.application())
@@ -432,7 +430,7 @@ func (w *world) awaitPhase(rel *v1alpha1.Release, phase v1alpha1.ReleasePhase) *
 	})
 }
 
-// pollEvery is how often it is looked whether a condition holds, at most.
+// pollEvery is the shortest interval between two reads of a condition.
 const pollEvery = 20 * time.Millisecond
 
 func (w *world) until(what string, holds func() bool, state func() string) {
@@ -465,8 +463,8 @@ func namespaceFor(t testing.TB) string {
 	return fmt.Sprintf("%.40s-%d", name, namespaces.n)
 }
 
-// startStorage starts the Cloud Storage that this package's tests share: objects
-// are named by release, so that nobody minds the others.
+// startStorage starts the Cloud Storage that this package's tests share. Objects are named by
+// release, so tests do not disturb each other.
 func startStorage() (*cloudbuild.Store, func(), error) {
 	gcs, err := fakestorage.NewServerWithOptions(fakestorage.Options{Scheme: "http", Host: "127.0.0.1", Writer: io.Discard})
 	if err != nil {
@@ -489,7 +487,7 @@ type history struct {
 	failing error
 	asks    int
 
-	id         int64 // the number of the repository
+	id         int64 // the repository's ID
 	branchAsks int
 
 	closed     string // why nothing can be read
@@ -514,7 +512,7 @@ images: ['gcr.io/$PROJECT_ID/my-python-app:$COMMIT_SHA']
 `
 }
 
-// write replaces the build's file at a commit; an empty text removes it.
+// write replaces the build file at a commit; an empty text removes it.
 func (h *history) write(letter, config string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -530,7 +528,7 @@ func (h *history) fail(err error) {
 	h.failing = err
 }
 
-// asked is how often a file or an ancestry was asked for.
+// asked counts reads of files and ancestry.
 func (h *history) asked() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -596,8 +594,8 @@ func (h *history) IsAncestor(_ context.Context, _, ancestor, descendant string) 
 	return false, nil
 }
 
-// BranchContains has every letter on main but f, the head of a fork, and what was
-// never committed.
+// BranchContains has every letter on main, except f, the head of a fork, and commits that do not
+// exist.
 func (h *history) BranchContains(_ context.Context, _, branch, commit string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -617,14 +615,14 @@ func (h *history) RepositoryID(_ context.Context, _ string) (int64, error) {
 	return h.id, h.failing
 }
 
-// replace has another repository take over the name.
+// replace makes another repository take over the name.
 func (h *history) replace(id int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.id = id
 }
 
-// Closed is what the test says of the repository.
+// Closed is what the test sets for the repository.
 func (h *history) Closed(context.Context, string) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -632,14 +630,14 @@ func (h *history) Closed(context.Context, string) (string, error) {
 	return h.closed, h.failing
 }
 
-// HasBranch has main, unless the test says otherwise.
+// HasBranch reports main, unless the test sets otherwise.
 func (h *history) HasBranch(_ context.Context, _, branch string) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return branch == "main" && !h.branchless, h.failing
 }
 
-// askedBranch is how often it was asked what is on a branch.
+// askedBranch counts questions about branches.
 func (h *history) askedBranch() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
