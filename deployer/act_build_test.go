@@ -265,9 +265,9 @@ func TestOtherTriggersThatChangeTheClusterAreNamed(t *testing.T) {
 		{"seen", codes.OK, []string{"trigger old-pipeline also runs at every push to main of " + repository, "(deploy)", "disable it"}},
 		{
 			"not permitted", codes.PermissionDenied,
-			[]string{"not looked whether other triggers deploy " + repository, "may not list", "roles/cloudbuild.builds.viewer"},
+			[]string{"other triggers may deploy " + repository, "may not list", "roles/cloudbuild.builds.viewer"},
 		},
-		{"out of reach", codes.Unavailable, []string{"not looked whether other triggers deploy " + repository, "injected fault"}},
+		{"out of reach", codes.Unavailable, []string{"other triggers may deploy " + repository, "injected fault"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

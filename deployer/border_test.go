@@ -209,7 +209,7 @@ func TestReleaseOfAnotherRepositoryIsRefusedBeforeAnyCall(t *testing.T) {
 	rel := w.byHand("ci", "a")
 	rel.Spec.Deploy.Repository = "acme/another-teams-secrets"
 	check(t, ci.Create(t.Context(), rel))
-	w.awaitRefused(rel, "Repository", "acme/another-teams-secrets", "releases acme/my-python-app alone", "release a commit of that one")
+	w.awaitRefused(rel, "Repository", "acme/another-teams-secrets", "releases only acme/my-python-app", "release a commit of that one")
 	asked := slices.DeleteFunc(s.all(), func(name string) bool { return name == repository }) // whether it can be read
 	if n := w.source.asked(); len(asked) > 0 || n > 0 {
 		t.Errorf("asked of GitHub: %q, and %d times for a commit", asked, n)

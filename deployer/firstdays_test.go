@@ -263,13 +263,13 @@ func TestWhatNobodyKnowsIsStagedOverAndTold(t *testing.T) {
 	w.run()
 	rel := w.awaitPhase(w.submit("a"), v1alpha1.ReleaseSucceeded)
 	w.expectOnPage(w.expectFinding(rel, "deployment my-python-app-green ran gcr.io/acme-prod/my-python-app@sha256:", "at size 1",
-		"no release has staged"))
+		"no release staged"))
 	w.source.commit("b", "a")
 	w.source.commit("c", "b")
 	rel = w.awaitPhase(w.submit("b"), v1alpha1.ReleaseSucceeded) // to blue, which was adopted and is held
-	w.expectNoFinding(rel, "no release has staged")
+	w.expectNoFinding(rel, "no release staged")
 	rel = w.awaitPhase(w.submit("c"), v1alpha1.ReleaseSucceeded)
-	w.expectNoFinding(rel, "no release has staged")
+	w.expectNoFinding(rel, "no release staged")
 }
 
 func TestTargetThatSomeoneUsesIsNotStagedOver(t *testing.T) {

@@ -297,7 +297,7 @@ func TestRollbackToAHeldColourDoesNotWaitForTheLoadBalancersController(t *testin
 		fmt.Sprintf(`{"metadata":{"annotations":{%q:"{}"}}}`, backendsKey))
 	back := w.await(w.rollback(), "the switch", func(r *v1alpha1.Release) bool { return r.Status.Milestones.SwitchedAt != nil })
 	w.expectLive(v1alpha1.Blue)
-	w.expectFinding(back, "had the users until", "not waited for", "is not among the backends")
+	w.expectFinding(back, "had the users until", "not required", "is not among the backends")
 	b.set(func(b *balancer) { b.fails = "" })
 	b.poke()
 	w.awaitPhase(back, v1alpha1.ReleaseSucceeded)

@@ -111,7 +111,7 @@ func TestURLMapIsNamedAsAWayOut(t *testing.T) {
 	w.run(told)
 	w.configure(`{"deadlines":{"confirm":"1s"}}`)
 	b.switchInVain(w.submit("a"))
-	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress, "--load-balancer-project, and URL map k8s2-um-1 is read")
+	w.awaitUnconfirmed(v1alpha1.ReasonNoAddress, "--load-balancer-project, so that it reads URL map k8s2-um-1")
 }
 
 // The questions to the URL map use only Google's own data: the names of the NEGs, and their

@@ -42,12 +42,12 @@ func (i identity) close() error {
 	return errors.Join(i.builds.Close(), i.store.Client.Close())
 }
 
-// NewAccounts connects lazily, see [NewClient]. The environment says where Cloud
-// Storage is: storage.NewClient honours STORAGE_EMULATOR_HOST.
+// NewAccounts connects lazily, see [NewClient]. The environment decides where Cloud Storage is:
+// storage.NewClient honours STORAGE_EMULATOR_HOST.
 func NewAccounts(cfg Config) *Accounts {
 	return &Accounts{config: cfg, kept: lru.NewWithEvictionFunc(maxAccounts, func(_ lru.Key, v any) {
 		if old, ok := v.(identity); ok {
-			_ = old.close() // calls in flight fail, and their callers try again
+			_ = old.close() // calls in progress fail, and their callers retry
 		}
 	})}
 }
@@ -58,7 +58,7 @@ func (a *Accounts) As(ctx context.Context, account string) (*Client, *Store, err
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if kept, ok := a.kept.Get(account); ok {
-		i := kept.(identity) //nolint:forcetypeassert // nothing else is put in
+		i := kept.(identity) //nolint:forcetypeassert // nothing else is stored
 		return i.builds, i.store, nil
 	}
 	// The connection outlives the call that makes it.
@@ -70,8 +70,8 @@ func (a *Accounts) As(ctx context.Context, account string) (*Client, *Store, err
 	return i.builds, i.store, nil
 }
 
-// Tokens returns the tokens with which an account signs in to Google's registries;
-// "" means this process's own identity. With an emulator there are none.
+// Tokens returns an account's tokens for Google's registries; "" means this process's own
+// identity. With an emulator there are none.
 func (a *Accounts) Tokens(ctx context.Context, account string) (oauth2.TokenSource, error) {
 	ctx = context.WithoutCancel(ctx) // a source outlives the call that makes it
 	switch {
@@ -120,8 +120,8 @@ func (a *Accounts) connect(ctx context.Context, account string) (identity, error
 	return identity{client, &Store{Client: store}}, nil
 }
 
-// as returns the options for calling as an account. An emulator has no IAM: it
-// gets the account's name.
+// as returns the options for calls as an account. An emulator has no IAM: it gets the account's
+// name.
 func (a *Accounts) as(ctx context.Context, account string) (builds, bucket []option.ClientOption, err error) {
 	if account == "" {
 		return nil, nil, nil
@@ -139,7 +139,7 @@ func (a *Accounts) as(ctx context.Context, account string) (builds, bucket []opt
 	return both, both, nil
 }
 
-// standIn stands for an account at an emulator: a token that names it.
+// standIn replaces an account's credentials at an emulator: a token that names the account.
 type standIn string
 
 func (s standIn) header() string { return "Bearer emulated:" + string(s) }

@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// witness notes the account of each call, over gRPC and HTTP, and answers with errors.
+// witness records the account of each call, over gRPC and HTTP, and answers with errors.
 type witness struct {
 	mu   sync.Mutex
 	seen []string
@@ -38,8 +38,7 @@ func (w *witness) taken() []string {
 	return slices.Compact(seen)
 }
 
-// TestCloudBuildAndTheStoreAreCalledAsTheAccount also holds that one account's
-// connection is not another's, however many there are.
+// It also shows that accounts do not share connections, however many there are.
 func TestCloudBuildAndTheStoreAreCalledAsTheAccount(t *testing.T) {
 	var w witness
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,8 +19,8 @@ func (i iam) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// Turnout signs in to a registry with the token of the account that a namespace names,
-// not with that of the account that impersonates it.
+// The token is that of the account that a namespace names, not of the account that impersonates
+// it.
 func TestTokensAreTheAccounts(t *testing.T) {
 	t.Parallel()
 	var asked []string

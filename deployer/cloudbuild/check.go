@@ -54,8 +54,8 @@ func (f *File) checkSubstitutions() error {
 	return nil
 }
 
-// checkSteps applies Cloud Build's rules to ids and waitFor: an id is unique, and a
-// step waits only for steps above it.
+// checkSteps applies Cloud Build's rules for ids and waitFor: an id is unique, and a step waits
+// only for steps above it.
 func (f *File) checkSteps() error {
 	steps := f.Build.GetSteps()
 	if len(steps) > maxSteps {
@@ -65,7 +65,7 @@ func (f *File) checkSteps() error {
 	var above []string
 	for i, step := range steps {
 		if strings.TrimSpace(step.GetName()) == "" {
-			return f.stepFault(i, "name", "is missing", "name the builder image the step runs in")
+			return f.stepFault(i, "name", "is missing", "name the step's builder image")
 		}
 		if err := f.checkArgs(i); err != nil {
 			return err
@@ -89,8 +89,8 @@ func (f *File) checkSteps() error {
 	return nil
 }
 
-// checkArgs applies Cloud Build's limits to arguments. Cloud Build itself checks
-// one with a substitution, once it is replaced.
+// checkArgs applies Cloud Build's limits to arguments. Cloud Build itself checks an argument with
+// a substitution, after replacing it.
 func (f *File) checkArgs(i int) error {
 	step := f.Build.GetSteps()[i]
 	for n, arg := range step.GetArgs() {

@@ -9,12 +9,12 @@ import (
 
 // Chosen is the image that a release deploys.
 type Chosen struct {
-	// Image is its repository (no tag, no digest) with substitutions replaced as the
-	// build will replace them; those that only the build knows stay as $NAME.
+	// Image is its repository (no tag, no digest) with substitutions replaced as the build will
+	// replace them. Those that only the build knows stay as $NAME.
 	Image string
-	// Reference is the tagged name under which a registry is asked for the digest, for
-	// an image that a step pushes and the finished build does not report. It holds the
-	// commit or the build's id, see [WithBuildID]. "" if Cloud Build pushes the image.
+	// Reference is the tagged name that a registry is asked for, if a step pushes the image and
+	// the finished build does not report it. It contains the commit or the build's id, see
+	// [WithBuildID]. "" if Cloud Build pushes the image.
 	Reference string
 	// Unseen warns that no step of the file names Reference; nil if one does, or may.
 	Unseen *Warning
@@ -67,7 +67,7 @@ func (f *File) fromSpec(x *expander, r Request, image string, all []push) (Chose
 		return f.pin(x, r, own)
 	}
 	return Chosen{}, f.fault("images",
-		fmt.Sprintf("lists no image, no step is seen to push spec.build.image %s, and its tag does not hold the commit, so it may be another "+
+		fmt.Sprintf("lists no image, no visible step pushes spec.build.image %s, and its tag does not contain the commit, so it may be another "+
 			"build's", clipped(want.ref)),
 		fmt.Sprintf("push it as %[1]s, and set spec.build.image of the BlueGreen to %[1]s", x.repository(want)+":$COMMIT_SHA"))
 }
@@ -79,16 +79,15 @@ func (f *File) nothingPushed(all []push) error {
 		return f.stepFault(all[0].step, "", "runs "+all[0].by+", which pushes an image whose name Turnout cannot see",
 			"set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
 	}
-	return f.fault("images", "lists no image, and no step is seen to push one",
+	return f.fault("images", "lists no image, and no visible step pushes one",
 		"add the image your steps build, for example images: ['"+name+
 			"']; if a script pushes it, set spec.build.image of the BlueGreen to its name with the commit, such as "+name)
 }
 
-// pin picks, among the names under which one repository's image is pushed, the one
-// that holds this commit or this build's id: another build may move any other tag.
-// A tag that is nothing but the commit wins over one with more in it, such as that
-// of another stage. Several of the latter from several commands may be several
-// images, so they are refused.
+// pin picks the name with this commit or this build's id among the names that one repository's
+// image is pushed under: another build may move any other tag. A tag that is only the commit wins
+// over a longer one, such as another stage's. Several longer tags from several commands may be
+// several images, so they are refused.
 func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
 	var bare, decorated []push
 	for _, p := range all {
@@ -116,7 +115,7 @@ func (f *File) pin(x *expander, r Request, all []push) (Chosen, error) {
 	return Chosen{Image: x.repository(first), Reference: first.ref}, nil
 }
 
-// notPinned says what is wrong with the first push's name, and which line to add.
+// notPinned reports what is wrong with the first push's name, and which line to add.
 func (f *File) notPinned(x *expander, all []push) error {
 	p := all[0]
 	if i := slices.IndexFunc(all, func(p push) bool { reason, _ := x.unclear(p); return reason == "" && !p.all }); i >= 0 {
@@ -150,8 +149,8 @@ func (f *File) isBareScript(i int) bool {
 	return step.GetScript() != "" && !step.GetAutomapSubstitutions() && !f.Build.GetOptions().GetAutomapSubstitutions()
 }
 
-// notMapped is a substitution in the name that a script pushes but that the script
-// does not get; "" if there is none.
+// notMapped is a substitution in a script's push that the script does not get; "" if there is
+// none.
 func (f *File) notMapped(x *expander, p push) string {
 	if !f.isBareScript(p.step) {
 		return ""
@@ -206,7 +205,7 @@ func (x *expander) settled(ref string) string {
 	})
 }
 
-// unclear says why a registry cannot be asked for a name after the build, and the way out.
+// unclear reports why a registry cannot be asked for a name after the build, and the way out.
 func (x *expander) unclear(p push) (reason, fix string) {
 	const visible = "write it so that Turnout can see it before the build, with $COMMIT_SHA for the tag, or set spec.build.image of the " +
 		"BlueGreen to it"
@@ -233,12 +232,12 @@ func (x *expander) unclear(p push) (reason, fix string) {
 	return "is not the name of an image with a tag", "write it like gcr.io/$PROJECT_ID/NAME:$COMMIT_SHA"
 }
 
-// pins reports whether a name holds the commit or the build's id.
+// pins reports whether a name contains the commit or the build's id.
 func (r Request) pins(ref string) bool {
 	return len(r.Commit) >= shortLength && strings.Contains(ref, r.Commit[:shortLength]) || wholeBuildID.MatchString(ref)
 }
 
-// wholeBuildID matches enough of the build's id to tell it from others.
+// wholeBuildID matches enough of the build's id to distinguish it from others.
 var wholeBuildID = regexp.MustCompile(`\$BUILD_ID\b|\$\{BUILD_ID(?::0:(?:[89]|[123][0-9]))?\}`)
 
 // isKey reports whether a tag is the commit or the build's id, and nothing else.
@@ -246,12 +245,12 @@ func (r Request) isKey(tag string) bool {
 	return len(tag) >= shortLength && strings.HasPrefix(r.Commit, tag) || wholeBuildID.FindString(tag) == tag && tag != ""
 }
 
-// ImageChoice says which of a file's images to deploy.
+// ImageChoice selects which of a file's images to deploy.
 type ImageChoice struct {
-	// Image is spec.build.image of the BlueGreen: a repository such as
-	// gcr.io/acme/app, with or without tag; substitutions are expanded. If empty, it
-	// is the only image, or the one named like Live. If a step pushes the image, a tag
-	// that holds the commit or the build's id is the one asked for.
+	// Image is spec.build.image of the BlueGreen: a repository such as gcr.io/acme/app, with or
+	// without tag; substitutions are expanded. If empty, it is the only image, or the one named
+	// like Live. If a step pushes the image, the tag to ask for must contain the commit or the
+	// build's id.
 	Image string
 	// Live is the image running now, in any notation; only the last segment of
 	// its path counts. May be empty.

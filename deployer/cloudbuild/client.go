@@ -18,11 +18,11 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// callTimeout bounds one call. The generated client would retry for ten minutes on
-// its own; the caller must not be held up for that long, since it pauses as a state.
+// callTimeout bounds one call. The generated client would retry for ten minutes, which would
+// block the caller; the caller waits by a pause instead.
 const callTimeout = 30 * time.Second
 
-// Config says where Cloud Build is.
+// Config is the access to Cloud Build.
 type Config struct {
 	// Endpoint is host:port. Empty: Google's own.
 	Endpoint string
@@ -37,9 +37,8 @@ type Client struct {
 	api *build.Client
 }
 
-// NewClient connects lazily: only the first call notices an endpoint that does not
-// answer. Without Insecure it uses the application default credentials, unless the
-// options say otherwise.
+// NewClient connects lazily: only the first call notices a dead endpoint. Without Insecure it
+// uses the application default credentials, unless the options set others.
 func NewClient(ctx context.Context, cfg Config, opts ...option.ClientOption) (*Client, error) {
 	opts = slices.Clone(opts)
 	if cfg.Endpoint != "" {
@@ -55,7 +54,7 @@ func NewClient(ctx context.Context, cfg Config, opts ...option.ClientOption) (*C
 	if err != nil {
 		return nil, fmt.Errorf("connect to Cloud Build: %w", err)
 	}
-	// No retries here: the caller retries, and keeps a record of it.
+	// No retries here: the caller retries, and records that.
 	*api.CallOptions = build.CallOptions{}
 	return &Client{api: api}, nil
 }
@@ -74,7 +73,7 @@ type Handle struct {
 // name is the build's resource name.
 func (h Handle) name() string { return parent(h.Project, h.Location) + "/builds/" + h.ID }
 
-// Search says which build to find.
+// Search describes the build to find.
 type Search struct {
 	// Project and Location are those of the Request. Each location has its own list:
 	// in the wrong one the list is empty, not an error.
@@ -82,17 +81,17 @@ type Search struct {
 	// Release and Retry are those of the Request.
 	Release string
 	Retry   int
-	// Trigger is the id of the trigger that was run, and Commit the commit it was run
-	// at. Both are empty for a build that was created: that one carries a tag.
+	// Trigger is the id of the trigger that was run, and Commit the commit it ran at. Both are
+	// empty for a created build: that one carries a tag.
 	Trigger, Commit string
 	// Since leaves out builds created before it; zero means no bound. Leave a margin
 	// for clock skew.
 	Since time.Time
 }
 
-// Find returns the release's build, created or triggered, or nil if the list shows
-// none. Shortly after a Start, nil does not mean that there is none. Should there be
-// two, the one created first is the release's.
+// Find returns the release's build, created or triggered, or nil if the list shows none. Shortly
+// after a Start, nil does not prove that there is none. Of two builds, the one created first is
+// the release's.
 func (c *Client) Find(ctx context.Context, s Search) (*Handle, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -131,7 +130,7 @@ func (s Search) filter() string {
 	return filter
 }
 
-// matches reports whether a listed build is the one searched for.
+// matches reports whether a listed build is the one to find.
 func (s Search) matches(b *cloudbuildpb.Build) bool {
 	if s.Trigger == "" {
 		return slices.Contains(b.GetTags(), Tag(s.Release, s.Retry))
@@ -157,12 +156,12 @@ func (c *Client) Start(ctx context.Context, r Request, f *File) (Handle, error) 
 	if err != nil {
 		return Handle{}, callError(what, err)
 	}
-	meta, _ := op.Metadata() // without metadata there is no id, and handleOf says so
+	meta, _ := op.Metadata() // without metadata there is no id, and handleOf reports that
 	return handleOf(what, r.Project, r.location(), meta.GetBuild())
 }
 
-// handleOf is the handle of the build that an answer names. If the answer names
-// none, there may still be one.
+// handleOf is the handle of the build in an answer. There may be a build even if the answer names
+// none.
 func handleOf(what, project, location string, b *cloudbuildpb.Build) (Handle, error) {
 	if b.GetId() == "" {
 		return Handle{}, &Error{Op: what, Code: codes.Internal, Fault: FaultWorld, Uncertain: true, Err: errors.New("the answer names no build")}
@@ -190,29 +189,28 @@ func (c *Client) Cancel(ctx context.Context, h Handle) error {
 	if err == nil {
 		return nil
 	}
-	// The API's code for "already over" is not documented: look instead.
+	// The API's code for "already over" is not documented, so look instead.
 	if state, lookErr := c.Poll(ctx, h); lookErr == nil && state.Done() {
 		return nil
 	}
 	return callError("cancel the build "+h.name(), err)
 }
 
-// Error is a call that Cloud Build did not answer with success.
+// Error is a failed call to Cloud Build.
 type Error struct {
-	// Op says what was attempted.
+	// Op is what was attempted.
 	Op   string
 	Code codes.Code
-	// Fault says whether trying again can help (FaultWorld) or only another file or
-	// spec (FaultRelease).
+	// Fault: another attempt can help (FaultWorld), or only another file or spec (FaultRelease).
 	Fault Fault
-	// Uncertain: the call may have taken effect all the same.
+	// Uncertain: the call may have taken effect.
 	Uncertain bool
 	Err       error
 
 	fix string // replaces that of wayOut
 }
 
-// Error says what was attempted, what came back and, if known, the way out.
+// Error names the attempt, the answer and, if known, the way out.
 func (e *Error) Error() string {
 	text := e.Op + ": " + e.Err.Error()
 	if fix := cmp.Or(e.fix, wayOut[e.Code]); fix != "" {
@@ -232,8 +230,8 @@ var wayOut = map[codes.Code]string{
 	codes.NotFound:           "check spec.build.project and spec.build.location",
 }
 
-// callError sorts a gRPC error by whose fault it is. A status that may come from a
-// proxy or a lost connection does not say whether the call took effect.
+// callError decides whose fault a gRPC error is. A status that may come from a proxy or a lost
+// connection does not show whether the call took effect.
 func callError(op string, err error) *Error {
 	code := status.Code(err)
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -70,7 +70,7 @@ func start(t *testing.T, client *cloudbuild.Client, r cloudbuild.Request, f *clo
 	return handle
 }
 
-// await polls until the build is as wanted.
+// await polls until the build is in the wanted state.
 func await(t *testing.T, client *cloudbuild.Client, h cloudbuild.Handle, want func(cloudbuild.State) bool) cloudbuild.State {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)

@@ -29,7 +29,7 @@ func (c *Client) Trigger(ctx context.Context, project, location, trigger string)
 	if failed.Code == codes.NotFound {
 		return nil, &TriggerError{
 			Trigger: trigger, Reason: "does not exist in " + where,
-			Fix:      "correct spec.build.trigger or spec.build.location of the BlueGreen to one of those that exist",
+			Fix:      "set spec.build.trigger or spec.build.location of the BlueGreen to one of those that exist",
 			Commands: v1alpha1.Commands(v1alpha1.Shell("gcloud", "builds", "triggers", "list", "--project="+project, "--region="+location)),
 		}
 	}
@@ -74,7 +74,7 @@ func (c *Client) Run(ctx context.Context, r Request) (Handle, error) {
 		failed.fix = runWayOut[failed.Code]
 		return Handle{}, failed
 	}
-	meta, _ := op.Metadata() // without metadata there is no id, and handleOf says so
+	meta, _ := op.Metadata() // without metadata there is no id, and handleOf reports that
 	return handleOf(what, t.Project, t.Location, meta.GetBuild())
 }
 
@@ -85,7 +85,7 @@ var runWayOut = map[codes.Code]string{
 		", add that substitution to the trigger, with any value: Turnout finds its builds by it",
 }
 
-// runSubstitutions are those of one run; they override the trigger's. A run of a
+// runSubstitutions are the substitutions of one run; they override the trigger's. A run of a
 // commit has no branch of its own, and a file may use the branch's name.
 func (r Request) runSubstitutions() map[string]string {
 	all := maps.Clone(r.Substitutions)

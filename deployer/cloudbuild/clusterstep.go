@@ -7,9 +7,8 @@ import (
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 )
 
-// builderTools maps the last segment of a builder image's path to the program that
-// the image runs when a step names no entrypoint. Other images are assumed to have
-// none: their first argument is the command.
+// builderTools maps the last segment of a builder image's path to its entrypoint, which runs when
+// a step names none. Other images are assumed to have none: their first argument is the command.
 var builderTools = map[string]string{
 	"kubectl": "kubectl", "k8s-kubectl": "kubectl", "gke-deploy": "gke-deploy", "helm": "helm", "k8s-helm": "helm", "helmfile": "helmfile",
 	"skaffold": "skaffold", "k8s-skaffold": "skaffold", "kustomize": "kustomize", "argocd": "argocd",
@@ -51,8 +50,8 @@ func (s *sight) step(step *cloudbuildpb.BuildStep) {
 	}
 }
 
-// runScript looks at a script field. It is a shell script unless its first line
-// says otherwise.
+// runScript looks at a script field. It is a shell script unless its first line names another
+// interpreter.
 func (s *sight) runScript(script string) {
 	by := interpreter(script)
 	if slices.Contains(shells, by) {
@@ -65,8 +64,8 @@ func (s *sight) runScript(script string) {
 	}
 }
 
-// argument is an argument of a step. Cloud Build replaces its substitutions, and $$
-// by a dollar.
+// argument is an argument of a step. Cloud Build replaces its substitutions, and $$ with a
+// dollar.
 func argument(text string) word {
 	replaced := strings.Contains(strings.ReplaceAll(text, "$$", ""), "$")
 	return word{text: strings.ReplaceAll(text, "$$", "$"), known: !replaced}

@@ -8,7 +8,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// What Skip does with a step.
+// The fates of a step under Skip.
 const (
 	kept    = "kept"
 	removed = "left out"
@@ -154,7 +154,7 @@ func TestScriptsAreReadByAShellsGrammar(t *testing.T) {
 		{kept, "command -v kubectl"},
 		{kept, "kubectl() { echo \"kubectl $*\"; }\nkubectl apply -f x"},
 		{kept, "git commit -m 'kubectl apply'"},
-		// What cannot be known is kept, and reported.
+		// The unknown is kept, and reported.
 		{found, "$CMD apply -f x"},
 		{found, "$(which kubectl) apply"},
 		{removed, "eval \"kubectl apply\""},
@@ -241,7 +241,7 @@ func TestCommandsThatAreHandedOnAreFollowed(t *testing.T) {
 		{removed, "./wait-for-it.sh db:5432 -- sh -c 'kubectl apply -f x'"},
 		{kept, "./wait-for-it.sh db:5432 -- kubectl get pods"},
 		{kept, "doppler run -- pytest"},
-		// Text that is written to a file, and then run.
+		// Text that is written to a file and then run.
 		{removed, "cat > run.sh <<EOF\nkubectl apply -f x\nEOF\nsh run.sh"},
 		{removed, "echo 'kubectl apply -f x' > /workspace/run.sh\nchmod +x run.sh\n./run.sh"},
 		{removed, "tee run.sh <<'EOF'\n#!/bin/bash\nkubectl $1 -f x\nEOF\nbash -e ./run.sh apply"},
@@ -251,7 +251,7 @@ func TestCommandsThatAreHandedOnAreFollowed(t *testing.T) {
 		{removed, "echo -e 'set -e\\nkubectl apply -f x' | bash"},
 		{removed, "printf 'set -e\\nkubectl apply -f %s\\n' x | sh"},
 		{removed, "echo $'true\\nkubectl apply -f x' | sh"},
-		// Commands that cannot be seen, but whose text suggests a change.
+		// Commands that are not visible, but whose text suggests a change.
 		{found, "jq -r .cmd x | xargs -I{} bash -c '{}'"},
 		{found, "jq -r .cmd x | xargs sh -c"},
 		{found, "ls | xargs sudo"},
@@ -443,7 +443,7 @@ func TestCredentialsAndWaitsGoWithWhatTheyServe(t *testing.T) {
 		status:                             2,
 		status + apply:                     2,
 		credentials + apply + status + get: 3,
-		// Steps that are kept may need them.
+		// The remaining steps may need them.
 		credentials + "- {name: ubuntu, script: ./deploy.sh}\n":                                          3,
 		"- {name: ubuntu, script: ./deploy.sh}\n" + credentials + apply:                                  2,
 		credentials + apply + "- {name: python, entrypoint: python, args: [ci/kube_smoke.py]}\n":         3,
@@ -475,7 +475,7 @@ func TestWarningsSayWhatHappensAndWhatNoLongerDoes(t *testing.T) {
 				`it out of the file`,
 		},
 		{script("./deploy.sh hunter2"), `it runs "./deploy.sh"; if`},
-		{script("$(cat hunter2) apply"), "it runs a command that it puts together, which is known only when the step runs"},
+		{script("$(cat hunter2) apply"), "it runs a command that it assembles, which is known only when the step runs"},
 		{script("$CMD apply"), "it runs $CMD, which is known only when the step runs"},
 		{script("make deploy PASSWORD=hunter2"), `it runs "make deploy"; if`},
 		{script("kubectl apply -f 'x\n"), "it runs a script that does not parse as a shell script (at its line 1)"},

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// clusterTool is a program some of whose commands change clusters.
+// clusterTool is a program that has commands to change clusters.
 type clusterTool struct {
 	known bool
 	// looks are its commands that change nothing; any other counts as a change.
 	looks []string
 	// waits are those of looks that wait for a change.
 	waits []string
-	// changes are commands that change one, recognised even after a word whose value
-	// is not known.
+	// changes are commands that change one. They are recognised even after an unknown word.
 	changes []string
 	// values are its options that take the next word.
 	values []string
@@ -112,8 +111,8 @@ func (s *sight) cluster(tool string, args []word) {
 	}
 }
 
-// commandWords are the operands from the command on. A word after an unknown option
-// is taken for the option's value, unless it is a command.
+// commandWords are the operands from the command on. A word after an unknown option counts as its
+// value, unless it is a command.
 func (t clusterTool) commandWords(args []word) []word {
 	words := operands(args, t.values)
 	for len(words) > 1 && words[0].known && !t.has(words[0].text) && t.has(words[1].text) {
@@ -134,7 +133,7 @@ func (t clusterTool) has(command string) bool {
 	})
 }
 
-// upToDashes drops everything from -- on: that is meant for another program.
+// upToDashes drops everything from -- on, which is for another program.
 func upToDashes(args []word) []word {
 	if end := slices.IndexFunc(args, func(w word) bool { return w.text == "--" }); end >= 0 {
 		return args[:end]
@@ -148,7 +147,7 @@ func (s *sight) change(what string) {
 	}
 }
 
-// isDryRun reports whether a command only prints what it would do, or what it makes of a file.
+// isDryRun reports whether a command only prints what it would do, or what a file expands to.
 func isDryRun(w word) bool {
 	return slices.Contains([]string{"--dry-run", "--dry-run=client", "--dry-run=server", "--dry-run=true", "--local", "--local=true"}, w.text)
 }
@@ -171,8 +170,8 @@ var (
 	lookingVerbs   = regexp.MustCompile(`^(?:describe|list|status|wait|(?:get|check|query|list|print)-.*)$`)
 )
 
-// gcloud looks at a gcloud command. Other Google products are not Turnout's business,
-// except a Cloud Run service that gets this very build's image.
+// gcloud looks at a gcloud command. Other Google products do not concern Turnout, except a Cloud
+// Run service that gets this very build's image.
 func (s *sight) gcloud(args []word) {
 	words := operands(args, gcloudValues)
 	for len(words) > 0 && slices.Contains([]string{"beta", "alpha", "preview"}, words[0].text) {
@@ -212,8 +211,8 @@ func (s *sight) gcloud(args []word) {
 	}
 }
 
-// cloudRun looks for a Cloud Run service that gets this build's own image, which
-// passed no gate. The service's name or --image shows it.
+// cloudRun looks for a Cloud Run service that gets this build's own image, which has not passed a
+// gate. The service's name or --image shows it.
 func (s *sight) cloudRun(words, args []word) {
 	name := ""
 	switch {

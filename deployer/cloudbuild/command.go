@@ -9,7 +9,7 @@ import (
 
 // run looks at one command.
 func (s *sight) run(argv []word, in input) {
-	direct := true // the shell itself runs it
+	direct := true // run by the shell itself
 	for range 32 {
 		for len(argv) > 0 && assignment.MatchString(argv[0].text) {
 			argv = argv[1:]
@@ -120,8 +120,7 @@ func (s *sight) tool(tool string, argv []word, in input) {
 	}
 }
 
-// other looks at an unknown program. What follows "--" is often a command that it
-// runs.
+// other looks at an unknown program. The words after "--" are often a command that it runs.
 func (s *sight) other(argv []word, in input) {
 	tool := path.Base(argv[0].text)
 	if end := slices.IndexFunc(argv, func(w word) bool { return w.text == "--" }); end >= 0 && isCommand(argv[end+1:]) && tool != "ssh" &&
@@ -139,8 +138,8 @@ func (s *sight) other(argv []word, in input) {
 // writesTo matches the options with which curl and wget send something.
 var writesTo = regexp.MustCompile(`^(?:-[a-zA-Z]*[XdTF].*|--(?:request|method|data|post|json|form|upload|body).*)$`)
 
-// elsewhere looks at commands that may make something else change a cluster: a push to
-// a repository that is deployed from, and a request to a deploying service.
+// elsewhere looks at commands that may make something else change a cluster: a push to a
+// repository that deploys, and a request to a deploying service.
 func (s *sight) elsewhere(tool string, args []word) {
 	if tool == "git" {
 		if words := operands(args, []string{"-C", "-c", "--git-dir", "--work-tree"}); len(words) > 0 && words[0].text == "push" &&
@@ -242,7 +241,7 @@ func variableName(text string) string {
 	if plainVariable.MatchString(text) {
 		return text
 	}
-	return "a command that it puts together"
+	return "a command that it assembles"
 }
 
 // isCommand reports whether a step's first argument is a known command.

@@ -14,13 +14,12 @@ import (
 	yamlv3 "gopkg.in/yaml.v3"
 )
 
-// decoder fills the API's message from the YAML tree as gcloud would, and knows the
-// line of everything it reads. It counts what it reads, since aliases can make a
-// small file large.
+// decoder fills the API's message from the YAML tree as gcloud would, and keeps the line of
+// everything it reads. It counts what it reads, since aliases can make a small file large.
 type decoder struct {
 	file     string
 	warnings []Warning
-	lines    map[string]int        // of what a path calls, see File.place
+	lines    map[string]int        // by path, see File.place
 	nodes    int                   // read so far, aliases followed
 	bytes    int                   // of text read so far, aliases followed
 	merging  map[*yamlv3.Node]bool // mappings that are being merged
@@ -42,7 +41,7 @@ func (d *decoder) count(node *yamlv3.Node, path string) error {
 	return nil
 }
 
-// mark remembers the line on which a field begins.
+// mark records the line on which a field begins.
 func (d *decoder) mark(path string, line int) {
 	if d.step > 0 {
 		path = join(stepPath(d.step-1), path)
@@ -82,7 +81,7 @@ func (d *decoder) message(node *yamlv3.Node, m protoreflect.Message, path string
 // entry reads one "key: value" of a message.
 func (d *decoder) entry(p pair, m protoreflect.Message, path string) error {
 	name := join(path, p.key.Value)
-	if unsupported[camel(name)] && d.step == 0 || d.step > 0 && camel(name) == "results" { // a step's results are newer than the Go API, too
+	if unsupported[camel(name)] && d.step == 0 || d.step > 0 && camel(name) == "results" { // a step's results are also newer than the Go API
 		d.warnings = append(d.warnings,
 			Warning{File: d.file, Line: p.key.Line, Message: name + " is not supported here and was left out of the build"})
 		return nil
@@ -113,8 +112,8 @@ func (d *decoder) entry(p pair, m protoreflect.Message, path string) error {
 	return err
 }
 
-// mapping reads KEY: value pairs. A key without a value is declared and empty: gcloud
-// sends it like that, and whoever runs the build may set it.
+// mapping reads KEY: value pairs. A key without a value is declared and empty: gcloud sends it
+// like that, and the person who runs the build may set it.
 func (d *decoder) mapping(node *yamlv3.Node, into protoreflect.Map, fd protoreflect.FieldDescriptor, path string) error {
 	node = resolve(node)
 	if node.Kind != yamlv3.MappingNode {
@@ -137,8 +136,8 @@ func (d *decoder) mapping(node *yamlv3.Node, into protoreflect.Map, fd protorefl
 	return nil
 }
 
-// list reads every element and tracks which step it is in. A single value is a list
-// of one, as in gcloud.
+// list reads every element and keeps track of the current step. A single value is a list of one,
+// as in gcloud.
 func (d *decoder) list(node *yamlv3.Node, into protoreflect.List, fd protoreflect.FieldDescriptor, path string) error {
 	node = resolve(node)
 	items, wrapped := node.Content, node.Kind != yamlv3.SequenceNode
@@ -286,7 +285,7 @@ func (d *decoder) enum(node *yamlv3.Node, desc protoreflect.EnumDescriptor, path
 
 var durationText = regexp.MustCompile(`^-?[0-9]{1,12}(\.[0-9]{1,9})?s$`)
 
-// scalarMessage reads the messages that JSON writes as a string.
+// scalarMessage reads messages that JSON writes as a string.
 func (d *decoder) scalarMessage(node *yamlv3.Node, m protoreflect.Message, path string) error {
 	if node.Kind != yamlv3.ScalarNode {
 		return d.fault(node, path, "is "+kindName(node)+" where one value is expected", "write one value")

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// expander replaces substitutions as Cloud Build does before it runs a build. A value
-// may hold other substitutions (dynamicSubstitutions). It counts while it replaces: no
-// text becomes longer than Cloud Build accepts.
+// expander replaces substitutions as Cloud Build does before it runs a build. A value may contain
+// other substitutions (dynamicSubstitutions). It counts as it goes: no text becomes longer than
+// Cloud Build accepts.
 type expander struct {
-	// values are unexpanded; those of user substitutions may hold others.
+	// values are unexpanded; those of user substitutions may contain others.
 	values map[string]string
 	// later are known only to the build. They stay as $NAME.
 	later []string
 
-	// keep leaves names without a value in the text as $NAME, and operations on what
-	// only the build knows as they are.
+	// keep leaves names without a value in the text as $NAME, and also operations on values that
+	// only the build knows.
 	keep bool
 
 	done map[string]expansion
@@ -28,8 +28,8 @@ type expander struct {
 // expansion is a text with its substitutions replaced.
 type expansion struct {
 	text string
-	// missing are the names that have no value, and empty those whose value is empty,
-	// in order; both were replaced by nothing.
+	// missing are the names without a value, and empty those with an empty value, in order; both
+	// were replaced with nothing.
 	missing, empty []string
 }
 
@@ -37,18 +37,18 @@ type expansion struct {
 type ExpandError struct {
 	// Name of the substitution; "" if the text itself is at fault.
 	Name string
-	// Reason says what is wrong, and Fix the way out.
+	// Reason is what is wrong, and Fix the way out.
 	Reason, Fix string
 }
 
-// Error names the substitution, what is wrong and the way out.
+// Error names the substitution, the fault and the way out.
 func (e *ExpandError) Error() string {
 	return strings.TrimPrefix("$"+e.Name+" ", "$ ") + e.Reason + "; " + e.Fix
 }
 
-// Expand replaces the substitutions in text by their values, including bash-style
-// operations, and lists those without a value. The result is at most limit bytes
-// long; an error is an *ExpandError.
+// Expand replaces the substitutions in text with their values, including bash-style operations,
+// and lists those without a value. The result is at most limit bytes long. An error is an
+// *ExpandError.
 func Expand(text string, values map[string]string, limit int) (expanded string, missing []string, err error) {
 	x := expander{values: values}
 	out, err := x.expand(text, limit)
@@ -86,8 +86,7 @@ func (x *expander) expand(text string, limit int) (expansion, error) {
 	return out, nil
 }
 
-// variable expands what follows a dollar, and returns its length. Whatever is not a
-// substitution stays.
+// variable expands what follows a dollar, and returns its length. Anything else stays as it is.
 func (x *expander) variable(rest string) (expansion, int, error) {
 	if strings.HasPrefix(rest, "$") {
 		return expansion{text: "$"}, 1, nil
@@ -212,8 +211,8 @@ func union(names, more []string) []string {
 	return names
 }
 
-// buildID is a substitution that only the build knows, and that distinguishes its
-// images from those of every other build.
+// buildID is a substitution that only the build knows, and that distinguishes its images from
+// every other build's.
 const buildID = "BUILD_ID"
 
 // buildIDText matches it, with or without an operation.

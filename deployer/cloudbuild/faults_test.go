@@ -15,8 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild/cloudbuildtest"
 )
 
-// The files in testdata/faults have the shapes of published cloudbuild.yaml files that
-// went wrong, rewritten, one folder for each kind.
+// The files in testdata/faults have the shapes of published cloudbuild.yaml files that went
+// wrong, rewritten, one folder per kind.
 
 func readFault(t *testing.T, path string) string {
 	t.Helper()
@@ -314,7 +314,7 @@ func TestWhatOnlyRemovedStepsUsedGoesWithThem(t *testing.T) {
 	}
 	tests := map[string]struct {
 		text             string
-		secrets, volumes string // what is left
+		secrets, volumes string // what remains
 		says             string
 	}{
 		"fault 04": {

@@ -14,14 +14,14 @@ type File struct {
 	Name string
 	// Build is the file's content. It never has a source or a service account.
 	Build *cloudbuildpb.Build
-	// Warnings say what was dropped or ignored, in the file's order.
+	// Warnings report what was dropped or ignored, in the file's order.
 	Warnings []Warning
 
 	lines map[string]int // of each path, see place
 	first int            // line on which the content begins
 	steps []int          // for each of Build.Steps, its index in the file
-	// account is the path under which the file names a service account; "" if it names
-	// none. Build never has one.
+	// account is the path where the file names a service account; "" if it names none. Build
+	// never has one.
 	account string
 }
 
@@ -47,7 +47,7 @@ type FileError struct {
 	ID string
 	// Field is the path from the file's root (or the step's), spelled as in the file.
 	Field string
-	// Reason says what is wrong, and Fix the way out.
+	// Reason is what is wrong, and Fix the way out.
 	Reason, Fix string
 }
 
@@ -67,7 +67,7 @@ func (e *FileError) Error() string {
 	return text
 }
 
-// fault is a FileError outside of any step.
+// fault is a FileError outside any step.
 func (f *File) fault(field, reason, fix string) *FileError {
 	return &FileError{File: f.Name, Line: f.place(field), Step: -1, Field: field, Reason: reason, Fix: fix}
 }
@@ -92,7 +92,7 @@ func at(file string, line int) string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-// stepName is how messages name a step: by its index and, if it has one, its id.
+// stepName is a step's name in messages: its index and, if it has one, its id.
 func stepName(index int, id string) string {
 	if id == "" {
 		return fmt.Sprintf("steps[%d]", index)
@@ -100,8 +100,8 @@ func stepName(index int, id string) string {
 	return fmt.Sprintf("steps[%d] (%s)", index, id)
 }
 
-// place is the line of a path, in camelCase from the file's root, or of the nearest
-// field around it. It is 0 for a file without lines, such as a trigger's build.
+// place is the line of a path, in camelCase from the file's root, or of the nearest enclosing
+// field. It is 0 without lines, as in a trigger's build.
 func (f *File) place(path string) int {
 	for ; path != ""; path = path[:max(0, strings.LastIndexAny(path, ".["))] {
 		if line := f.lines[path]; line != 0 {

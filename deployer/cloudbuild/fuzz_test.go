@@ -15,8 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// FuzzParse: whatever a file contains, it is read as what it says, or refused with a
-// line.
+// Whatever a file contains, Parse reads it faithfully, or refuses it with a line.
 func FuzzParse(f *testing.F) {
 	files, err := filepath.Glob("testdata/faults/*/*.yaml")
 	if err != nil || len(files) < 30 {
@@ -130,8 +129,8 @@ func mustPrintToItself(t *testing.T, f *cloudbuild.File) {
 	}
 }
 
-// FuzzScript: whatever a step runs, Turnout finishes looking at it, and the remaining
-// build has only steps of the file.
+// Whatever a step runs, Turnout finishes looking at it, and the remaining build has only steps of
+// the file.
 func FuzzScript(f *testing.F) {
 	for _, seed := range []string{
 		"kubectl apply -f x", "bash -c \"bash -c 'kubectl apply'\"", "cat <<EOF | sh\nkubectl apply\nEOF", "alias k='kubectl x'\nk y",
@@ -166,7 +165,7 @@ func FuzzScript(f *testing.F) {
 	})
 }
 
-// FuzzExpand: no text becomes longer than its limit.
+// No text becomes longer than its limit.
 func FuzzExpand(f *testing.F) {
 	f.Add("${_A//x/$_B}", "$_B$_B", "xx")
 	f.Add("${_A:-${_B:0:3}}$$_A", "", "${_A}")

@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Choose picks the image to deploy among those that the file lists or, if it lists
-// none, those that its steps push. After the build, ask State.Digest for it. An error
-// is a *FileError.
+// Choose picks the image to deploy from the images that the file lists or, if it lists none, that
+// its steps push. After the build, ask State.Digest for it. An error is a *FileError.
 func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 	x := r.expander(f)
 	if len(f.images()) == 0 {
@@ -49,13 +48,13 @@ func (f *File) Choose(r Request, choice ImageChoice) (Chosen, error) {
 		return Chosen{Image: match[0]}, nil
 	}
 	if choice.Live == "" {
-		return Chosen{}, f.choiceError(listed, "nothing is live yet that would show which one is meant")
+		return Chosen{}, f.choiceError(listed, "nothing is live yet to show which one is meant")
 	}
 	return Chosen{}, f.choiceError(listed, fmt.Sprintf("not exactly one is named like the live image %s", choice.Live))
 }
 
-// reference is a listed image with its substitutions replaced. It is refused if the
-// result is a name that no registry accepts.
+// reference is a listed image with its substitutions replaced. A result that no registry accepts
+// is refused.
 func (f *File) reference(x *expander, field, image string) (string, error) {
 	found, err := x.expand(image, maxImageBytes)
 	if err != nil {

@@ -48,7 +48,7 @@ func (x *expander) operation(text string) (expansion, error) {
 		case x.keep:
 			return refuse("depends on what only the build knows")
 		default:
-			return value, nil // only the build knows the value, and so the result
+			return value, nil // only the build knows the value, and thus the result
 		}
 		if len(value.missing) == 0 {
 			env[name] = value.text
@@ -65,7 +65,7 @@ func (x *expander) operation(text string) (expansion, error) {
 	if out.text != "" {
 		out.missing, out.empty = nil, nil
 	}
-	if pe.Exp != nil && isDefault(pe.Exp.Op) { // a default is meant for a name without a value
+	if pe.Exp != nil && isDefault(pe.Exp.Op) { // a default is for a name without a value
 		out.missing = slices.DeleteFunc(out.missing, func(name string) bool { return name == pe.Param.Value })
 	}
 	return out, nil
@@ -215,7 +215,7 @@ func (v values) Get(name string) expand.Variable {
 	return expand.Variable{Set: true, Kind: expand.String, Str: value}
 }
 
-// Each calls back for each of them.
+// Each calls call for each of them.
 func (v values) Each(call func(name string, value expand.Variable) bool) {
 	for name := range v {
 		if !call(name, v.Get(name)) {
@@ -226,7 +226,7 @@ func (v values) Each(call func(name string, value expand.Variable) bool) {
 
 var _ expand.Environ = values(nil)
 
-// expandFault says why a text of the file cannot be expanded, under its name in the file.
+// expandFault is the fault of a text that cannot be expanded, under its field's name in the file.
 func (f *File) expandFault(field string, err error) error {
 	var failed *ExpandError
 	if !errors.As(err, &failed) {

@@ -3,9 +3,9 @@ package cloudbuild
 import "time"
 
 const (
-	// minPause and maxPause are the pauses between two looks at one build. Looking
-	// every second exceeds GetRequestsPerMinutePerProject
-	// (GoogleContainerTools/skaffold issue 1589, google/go-tpm-tools pull 889).
+	// minPause and maxPause bound the pause between two looks at one build. Looking every second
+	// exceeds GetRequestsPerMinutePerProject (GoogleContainerTools/skaffold issue 1589,
+	// google/go-tpm-tools pull 889).
 	minPause = 5 * time.Second
 	maxPause = 10 * time.Second
 	// settle is how long the pauses take to grow to the longest: most builds are over by then.
@@ -20,13 +20,12 @@ type Pace struct {
 	Min, Max time.Duration
 }
 
-// Next is the pause before the next look. elapsed is the build's age; failures
-// counts the looks in a row without an answer (0 after one with an answer);
-// random is in [0,1) and spreads the looks at many builds.
+// Next is the pause before the next look. elapsed is the build's age. failures counts the
+// consecutive looks without an answer. random is in [0,1) and spreads the looks at many builds.
 //
-// After an answer the pause lies between Min and Max, and grows with the build's age.
-// Without an answer every failure doubles Max, up to twelve times Max (two minutes by
-// default), and the pause is at least half of that.
+// After an answer the pause lies between Min and Max, and grows with the build's age. Without an
+// answer every failure doubles Max, up to twelve times Max (two minutes by default), and the
+// pause is at least half of that.
 func (p Pace) Next(elapsed time.Duration, failures int, random float64) time.Duration {
 	if p.Min <= 0 || p.Max < p.Min {
 		p = Pace{Min: minPause, Max: maxPause}

@@ -93,12 +93,12 @@ var (
 	yamlAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
 )
 
-// syntaxError keeps the line that the YAML parser names. The parser names none for
-// the first line, nor for a missing anchor.
+// syntaxError keeps the line that the YAML parser names. The parser names none for the first
+// line, or for a missing anchor.
 func syntaxError(name string, data []byte, err error) *FileError {
 	reason := err.Error()
 	if m := yamlAnchor.FindStringSubmatch(reason); m != nil && secretLine(data, "*"+m[1]) {
-		reason = "yaml: unknown anchor referenced" // it may be an unquoted password that begins with *
+		reason = "yaml: unknown anchor referenced" // may be an unquoted password that begins with *
 	}
 	e := &FileError{File: name, Line: 1, Step: -1, Reason: "does not parse: " + reason, Fix: "correct the YAML"}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {

@@ -4,9 +4,9 @@ import "regexp"
 
 var poolName = regexp.MustCompile(`^projects/([a-z0-9:.-]+)/locations/[a-z0-9-]+/workerPools/[a-z0-9-]+$`)
 
-// PoolProject is the project of the private pool that the file requests, or "" if it
-// requests none. An error is a *FileError: a pool whose project is not known must not
-// be used with the rights of whoever starts the build.
+// PoolProject is the project of the private pool that the file requests, or "" if it requests
+// none. An error is a *FileError: a pool of an unknown project must not be used with the rights
+// of the account that starts the build.
 func (f *File) PoolProject(r Request) (string, error) {
 	options := f.Build.GetOptions()
 	x := r.expander(f)

@@ -15,8 +15,7 @@ var versioned = regexp.MustCompile(`^(kubectl|oc|helm|helmfile|kustomize|skaffol
 
 var shells = []string{"sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"}
 
-// interpreter is the base name of the program that a script's first line names; "sh"
-// if it names none.
+// interpreter is the base name of the program in a script's first line; "sh" if there is none.
 func interpreter(script string) string {
 	first, _, _ := strings.Cut(script, "\n")
 	line, ok := strings.CutPrefix(first, "#!")
@@ -44,7 +43,7 @@ var utilities = strings.Fields(`echo printf cat cp mv mkdir rm rmdir ls cd pwd t
 // deployers change clusters, with commands that Turnout does not know.
 var deployers = strings.Fields("flux istioctl werf kluctl tilt devspace garden okteto tk spin waypoint velero ct nomos kn kots")
 
-// runners are programs whose first argument says what they do.
+// runners are programs whose first argument is the action.
 var runners = strings.Fields("make npm yarn pnpm npx bun task just rake bundle go mvn gradle ./gradlew gradlew ant bazel python python3 " +
 	"node ruby terraform pulumi ansible-playbook " +
 	"docker podman crane pack ko buildah helmsman invoke poetry tox nox cargo dotnet sbt")

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// pushing looks at a command that may push an image, going by the documentation of
-// each program's options.
+// pushing looks at a command that may push an image, following the documentation of each
+// program's options.
 func (p *pusher) pushing(tool string, args []word, vars values) {
 	p.commands++
 	switch tool {
@@ -55,7 +55,7 @@ func (p *pusher) copyPush(tool string, args []word) {
 	}
 }
 
-// gcloudPush looks at gcloud's builds that name an image, and at tags that it adds.
+// gcloudPush looks at gcloud's builds that name an image, and at its commands that add tags.
 func (p *pusher) gcloudPush(args []word) {
 	words := operands(args, gcloudValues)
 	texts := strings.Fields(text(words[:min(4, len(words))]))
@@ -77,7 +77,7 @@ func (p *pusher) gcloudPush(args []word) {
 	}
 }
 
-// pushesUnnamed looks at programs that push what a file of their own names.
+// pushesUnnamed looks at programs that push an image named in their own configuration.
 func (p *pusher) pushesUnnamed(tool string, args []word) {
 	words := operands(args, clusterTools["skaffold"].values)
 	command := ""
@@ -117,7 +117,7 @@ func (p *pusher) pushesOrUnnamed(by string, names []word) {
 	p.pushesTo(by, "another "+by+" with %s", names)
 }
 
-// pushesTo notes a command that pushes one image under some names.
+// pushesTo records a command that pushes one image under some names.
 func (p *pusher) pushesTo(by, add string, names []word) {
 	for _, name := range names {
 		outside := !strings.HasSuffix(by, " push") && !strings.HasPrefix(by, "gcloud")
@@ -126,7 +126,7 @@ func (p *pusher) pushesTo(by, add string, names []word) {
 	}
 }
 
-// unnamedPush notes a command that pushes an image without naming it.
+// unnamedPush records a command that pushes an image without naming it.
 func (p *pusher) unnamedPush(by string) {
 	p.pushes = append(p.pushes, push{step: p.at, command: p.commands, by: by})
 }

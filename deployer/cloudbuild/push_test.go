@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/cloudbuild"
 )
 
-// docker is a file with one step of these arguments.
+// runsIn is a file with one step of a builder with these arguments.
 func runsIn(builder, args string) string {
 	return "steps:\n- name: " + builder + "\n  args: [" + args + "]\n"
 }
@@ -20,7 +20,7 @@ func inShell(script string, rest ...string) string {
 		"\n    ") + "\n" + strings.Join(rest, "")
 }
 
-// asScript is the same as a step's script.
+// asScript is a file with one step that has this script field.
 func asScript(script string, rest ...string) string {
 	return "steps:\n- name: gcr.io/cloud-builders/docker\n  script: |\n    " + strings.ReplaceAll(script, "\n", "\n    ") + "\n" +
 		strings.Join(rest, "")
@@ -212,27 +212,27 @@ func TestAnAmbiguousImageIsRefusedBeforeTheBuild(t *testing.T) {
 		{
 			"nothing", runsIn(docker, "build, ."),
 			cloudbuild.ImageChoice{},
-			[]string{"cloudbuild.yaml:1: images: lists no image, and no step is seen to push one", "images: ['gcr.io/", "set spec.build.image"},
+			[]string{"cloudbuild.yaml:1: images: lists no image, and no visible step pushes one", "images: ['gcr.io/", "set spec.build.image"},
 		},
 		{
 			"built, not pushed", runsIn(docker, "build, -t, 'gcr.io/acme-prod/orders:$COMMIT_SHA', ."),
 			cloudbuild.ImageChoice{},
-			[]string{"lists no image, and no step is seen to push one"},
+			[]string{"lists no image, and no visible step pushes one"},
 		},
 		{
 			"kaniko without a push", runsIn(kaniko, "--no-push, '--destination=gcr.io/acme-prod/orders:$COMMIT_SHA'"),
 			cloudbuild.ImageChoice{},
-			[]string{"no step is seen to push one"},
+			[]string{"no visible step pushes one"},
 		},
 		{
 			"pack without publish", runsIn("gcr.io/k8s-skaffold/pack", "build, 'gcr.io/acme-prod/orders:$COMMIT_SHA'"),
 			cloudbuild.ImageChoice{},
-			[]string{"no step is seen to push one"},
+			[]string{"no visible step pushes one"},
 		},
 		{
 			"in a comment and a text", inShell("# " + pushesCommit + "\necho '" + pushesCommit + "'"),
 			cloudbuild.ImageChoice{},
-			[]string{"no step is seen to push one"},
+			[]string{"no visible step pushes one"},
 		},
 		{
 			"kaniko, latest", runsIn(kaniko, "'--destination=gcr.io/acme-prod/orders:latest'"),
@@ -385,7 +385,7 @@ func TestAnAmbiguousImageIsRefusedBeforeTheBuild(t *testing.T) {
 			cloudbuild.ImageChoice{},
 			[]string{"runs skaffold build, which pushes"},
 		},
-		{"skaffold without a push", inShell("skaffold build --push=false"), cloudbuild.ImageChoice{}, []string{"no step is seen to push one"}},
+		{"skaffold without a push", inShell("skaffold build --push=false"), cloudbuild.ImageChoice{}, []string{"no visible step pushes one"}},
 		{"out of sight, bazel", inShell("bazel run //web:push"), cloudbuild.ImageChoice{}, []string{"runs bazel run, which pushes"}},
 		{"out of sight, earthly", inShell("earthly --push +image"), cloudbuild.ImageChoice{}, []string{"which pushes an image whose name"}},
 		{
@@ -566,7 +566,7 @@ func TestTheBuildsIDGoesIntoTheName(t *testing.T) {
 	}
 }
 
-// TestNamesOfPushedImagesAreBounded: a file of a few KB does not expand to gigabytes.
+// A file of a few KB does not expand to gigabytes.
 func TestNamesOfPushedImagesAreBounded(t *testing.T) {
 	var script strings.Builder
 	script.WriteString("A=xxxxxxxxxx\n")

@@ -7,13 +7,12 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// maxReplaced bounds the text that is made from a file's arguments to find what its
-// steps push.
+// maxReplaced bounds the text that results from expanding a file's arguments.
 const maxReplaced = 4 << 20
 
-// pushed are the images that the steps push themselves. With an expander, their names
-// are what Cloud Build and the step's shell will make of them, as far as that can be
-// seen; without one, they are as written.
+// pushed are the images that the steps push themselves. With an expander, their names are what
+// Cloud Build and the step's shell will make of them, as far as visible; without one, they are as
+// written.
 func (f *File) pushed(x *expander) []push { return f.pushedTelling(x, nil) }
 
 // pushedTelling does the same, and calls told with every word and value on the way.
@@ -33,8 +32,8 @@ func (f *File) pushedTelling(x *expander, told func(text string)) []push {
 	return found
 }
 
-// replaceArgs replaces the substitutions in a step's arguments. A dollar that stays is
-// doubled, as Cloud Build writes it.
+// replaceArgs replaces the substitutions in a step's arguments. A remaining dollar is doubled, as
+// Cloud Build writes it.
 func (x *expander) replaceArgs(step *cloudbuildpb.BuildStep, left *int) {
 	replace := func(text string) string {
 		if !strings.Contains(text, "$") || *left <= 0 {
@@ -53,7 +52,7 @@ func (x *expander) replaceArgs(step *cloudbuildpb.BuildStep, left *int) {
 	}
 }
 
-// environment holds the variables that a step's shell has from the start.
+// environment are the initial variables of a step's shell.
 func (f *File) environment(x *expander, step *cloudbuildpb.BuildStep) values {
 	vars := values{}
 	automap := f.Build.GetOptions().GetAutomapSubstitutions() || step.GetAutomapSubstitutions()

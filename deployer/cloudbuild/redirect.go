@@ -11,10 +11,10 @@ import (
 type input struct {
 	text  string
 	given bool // the command reads something
-	known bool // text is all of it
+	known bool // text is complete
 }
 
-// redirected is what a statement reads; otherwise is what is piped to it.
+// redirected is what a statement reads; otherwise is its piped input.
 func (s *sight) redirected(stmt *syntax.Stmt, text string, otherwise input) input {
 	for _, r := range stmt.Redirs {
 		switch r.Op {
@@ -53,8 +53,8 @@ func lastOf(stmt *syntax.Stmt) *syntax.Stmt {
 	}
 }
 
-// printed is what a pipe's left side writes, if that can be seen: echo, printf, and
-// cat of a here-document.
+// printed is what a pipe's left side writes, if visible: echo, printf, and cat of a
+// here-document.
 func (s *sight) printed(stmt *syntax.Stmt, text string) input {
 	call, ok := stmt.Cmd.(*syntax.CallExpr)
 	if !ok || len(call.Args) == 0 {
@@ -67,7 +67,7 @@ func (s *sight) printed(stmt *syntax.Stmt, text string) input {
 	return printedBy(words, s.redirected(stmt, text, input{}))
 }
 
-// printedBy is what a command writes when it reads in.
+// printedBy is what a command with input in writes.
 func printedBy(words []word, in input) input {
 	switch words[0].text {
 	case "echo":
@@ -94,7 +94,7 @@ func printedBy(words []word, in input) input {
 	return input{given: true}
 }
 
-// writes remembers a file that a step writes from its own text: a later step may run it.
+// writes records a file that a step writes from its own text: a later step may run it.
 func (s *sight) writes(n *syntax.Stmt, words []word, in input, text string) {
 	var names []word
 	for _, r := range n.Redirs {

@@ -43,11 +43,10 @@ var imageName = func() *regexp.Regexp {
 		`)*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`)
 }()
 
-// laterName matches what is left of a substitution that only the build knows.
+// laterName matches the remains of a substitution that only the build knows.
 var laterName = regexp.MustCompile(`\$[A-Z_][A-Z0-9_]*`)
 
-// valueless says what is wrong with a substitution without a value, and which line
-// sets it.
+// valueless reports what is wrong with a substitution without a value, and which line sets it.
 func valueless(name, what string) (reason, fix string) {
 	switch name {
 	case "TAG_NAME":

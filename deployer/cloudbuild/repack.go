@@ -12,20 +12,19 @@ import (
 )
 
 const (
-	// maxSource bounds the unpacked source, against an archive that expands without
-	// end. GitHub recommends repositories below 5 GB.
+	// maxSource bounds the unpacked source, against endless archives. GitHub recommends
+	// repositories below 5 GB.
 	maxSource = 8 << 30
 	// maxEntries bounds the number of files for the same reason.
 	maxEntries = 1_000_000
 )
 
-// Repack reads a gzipped tar with one top directory and writes it without that
-// directory, one entry at a time. It leaves out owners, times and the comment that
-// "git archive" puts in a global header, and reduces modes to permissions. Symbolic
-// links stay if they point inside the source. Others are left out, since their
-// targets would not be in the build. Anything else that could write outside the
-// directory it is unpacked in is a *SourceError. After an error, the output is
-// incomplete and must be thrown away.
+// Repack reads a gzipped tar with one top directory and writes it without that directory, one
+// entry at a time. It leaves out owners, times and the comment that "git archive" puts in a
+// global header, and reduces modes to permissions. It keeps symbolic links that point inside the
+// source and drops the others, whose targets would not be in the build. Anything else that could
+// write outside its directory is a *SourceError. After an error, the output is incomplete and
+// must be discarded.
 func Repack(to io.Writer, from io.Reader) error {
 	zipped, err := gzip.NewReader(from)
 	if err != nil {
@@ -36,8 +35,7 @@ func Repack(to io.Writer, from io.Reader) error {
 	if err := r.run(); err != nil {
 		return err
 	}
-	// The checksum follows the last entry: without it, a download that broke off
-	// there would pass.
+	// The checksum follows the last entry: without it, a truncated download would pass.
 	if _, err := io.Copy(io.Discard, zipped); err != nil {
 		return readError(err)
 	}
@@ -133,8 +131,8 @@ func (r *repacker) write(header *tar.Header) error {
 	return nil
 }
 
-// inside is the entry's path below the top directory, or "." for that directory
-// itself. A path that leads out, or through a symbolic link, is refused.
+// inside is the entry's path below the top directory, or "." for that directory itself. It
+// refuses a path that leads outside or through a symbolic link.
 func (r *repacker) inside(name string) (string, error) {
 	refuse := func(reason string) (string, error) { return "", &SourceError{Entry: name, Reason: reason} }
 	if strings.HasPrefix(name, "/") || strings.Contains(name, "\x00") {

@@ -29,13 +29,12 @@ type Request struct {
 	// Commit is the full commit id, Branch its branch and Repository
 	// owner/name. Required; they become the built-in substitutions.
 	Commit, Branch, Repository string
-	// Release is the release's unique id, by which Find finds the build. Required.
+	// Release is the release's unique id; Find uses it. Required.
 	Release string
 	// Retry counts the release's earlier builds that Cloud Build lost; no search finds
 	// those.
 	Retry int
-	// Trigger is what Run runs. With a trigger, ServiceAccount, Timeout and Source are
-	// the trigger's.
+	// Trigger to run. With a trigger, ServiceAccount, Timeout and Source are the trigger's.
 	Trigger *Trigger
 	// Substitutions override those of the file. Names must begin with "_".
 	Substitutions map[string]string
@@ -49,7 +48,7 @@ type Request struct {
 	Source Source
 }
 
-// Source is the content to build: exactly one of the two.
+// Source is the content to build: exactly one of the two fields.
 type Source struct {
 	Object *Object
 	Git    *GitSource
@@ -71,7 +70,7 @@ type GitSource struct {
 
 var tagText = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
-// Tag is the tag by which a release's build is found; retry is that of the Request.
+// Tag is the tag that identifies a release's build; retry is that of the Request.
 func Tag(release string, retry int) string { return "turnout-" + key(release, retry) }
 
 // key distinguishes a build of a release from those that Cloud Build lost.
@@ -84,8 +83,8 @@ func key(release string, retry int) string {
 
 func (r Request) key() string { return key(r.Release, r.Retry) }
 
-// Build is the build as it is sent: the file's, with the request's source,
-// substitutions, tag, service account and timeout.
+// Build is the build as sent: the file's, with the request's source, substitutions, tag, service
+// account and timeout.
 func (r Request) Build(f *File) (*cloudbuildpb.Build, error) {
 	if err := r.checkCreated(); err != nil {
 		return nil, err
@@ -148,9 +147,9 @@ func (r Request) checkTriggered() error {
 	return r.check()
 }
 
-// substitutions merges four layers, each overriding those before it: the file's, the
-// trigger's, the request's, and the built-in ones that otherwise only triggered builds
-// have. gcloud does not let a person set REPO_FULL_NAME, but the API accepts it.
+// substitutions merges four layers, each overriding those before it: the file's, the trigger's,
+// the request's, and the built-in ones that only triggered builds would have. gcloud does not let
+// people set REPO_FULL_NAME, but the API accepts it.
 func (r Request) substitutions(f *File) map[string]string {
 	all := map[string]string{}
 	maps.Copy(all, f.Build.GetSubstitutions())
@@ -167,9 +166,9 @@ func (r Request) substitutions(f *File) map[string]string {
 	return all
 }
 
-// expander replaces substitutions in the file's texts as the build will. Those that
-// only a triggered build has are empty in other builds, and TAG_NAME is always empty,
-// since Turnout builds commits (documentation, "Substituting variable values").
+// expander replaces substitutions in the file's texts as the build will. Those of triggered
+// builds are empty in other builds. TAG_NAME is always empty, since Turnout builds commits
+// (documentation, "Substituting variable values").
 func (r Request) expander(f *File) *expander {
 	all := r.substitutions(f)
 	all["PROJECT_ID"] = r.Project
@@ -192,8 +191,8 @@ func (r Request) location() string {
 	return r.Location
 }
 
-// runAs sets the service account. With one, Cloud Build refuses to log to the project's
-// default bucket, so logs go to Cloud Logging unless the file says otherwise.
+// runAs sets the service account. With one, Cloud Build refuses to log to the project's default
+// bucket, so logs go to Cloud Logging unless the file sets another place.
 func (r Request) runAs(file string, b *cloudbuildpb.Build) error {
 	if r.ServiceAccount == "" {
 		return nil
@@ -213,8 +212,8 @@ func (r Request) runAs(file string, b *cloudbuildpb.Build) error {
 	return nil
 }
 
-// logsAreOurs reports whether a build with its own service account has a place for
-// its logs (the API answers INVALID_ARGUMENT otherwise).
+// logsAreOurs reports whether a build with its own service account has a place for its logs (the
+// API otherwise answers INVALID_ARGUMENT).
 func logsAreOurs(b *cloudbuildpb.Build) bool {
 	o := b.GetOptions()
 	return b.GetLogsBucket() != "" ||
@@ -223,8 +222,8 @@ func logsAreOurs(b *cloudbuildpb.Build) bool {
 		o.GetLogging() == cloudbuildpb.BuildOptions_NONE
 }
 
-// accountName is projects/P/serviceAccounts/A, as the API wants it. An e-mail address
-// names its own project; any other account belongs to the request's project.
+// accountName is projects/P/serviceAccounts/A, the API's form. An e-mail address names its own
+// project; any other account belongs to the request's project.
 func (r Request) accountName() string {
 	if strings.HasPrefix(r.ServiceAccount, "projects/") {
 		return r.ServiceAccount

@@ -12,7 +12,7 @@ import (
 // script looks at every command of a shell script, wherever it is.
 func (s *sight) script(text string) {
 	if *s.budget -= len(text); s.shells >= maxShells || *s.budget < 0 {
-		s.cannotSee("runs more shells than Turnout reads")
+		s.cannotSee("runs more shells than Turnout follows")
 		return
 	}
 	s.shells++
@@ -28,8 +28,8 @@ func (s *sight) script(text string) {
 	s.uncalled(names)
 }
 
-// child looks at a script that another shell runs, with its arguments. What it assigns
-// stays in that shell, unless the shell is the step's own.
+// child looks at a script that another shell runs, with its arguments. Its assignments stay in
+// that shell, unless it is the step's own shell.
 func (s *sight) child(text string, args []word) {
 	outer, nested := s.scope.args, s.shells > 0
 	s.scope.args = given(args)
@@ -62,7 +62,7 @@ func parseShell(text string) (*syntax.File, error) {
 	return nil, errors.New("at an unknown line")
 }
 
-// declarations remembers a script's functions and aliases.
+// declarations records a script's functions and aliases.
 func (s *sight) declarations(file *syntax.File, text string) (functions []string) {
 	syntax.Walk(file, func(node syntax.Node) bool {
 		switch n := node.(type) {

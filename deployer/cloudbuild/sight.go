@@ -3,12 +3,11 @@ package cloudbuild
 import "mvdan.cc/sh/v3/syntax"
 
 const (
-	// maxShells is how deep shells in shells are followed, and maxShellBytes how
-	// much of one file is parsed in total: a text in $() is parsed at every level.
+	// maxShells is how deep nested shells are followed. maxShellBytes is how much of one file is
+	// parsed in total: text in $() is parsed at every level.
 	maxShells     = 8
 	maxShellBytes = 2 << 20
-	// maxScript and maxOpen bound what the parser gets: it recurses at every
-	// bracket.
+	// maxScript and maxOpen bound the parser's input: the parser recurses at every bracket.
 	maxScript = 64 << 10
 	maxOpen   = 4_000
 )
@@ -20,7 +19,7 @@ const (
 	maxWords = 2_000
 )
 
-// sight is what can be seen of the commands that a step runs.
+// sight is what is visible of the commands that a step runs.
 type sight struct {
 	changes string   // the first command that changes a cluster, in words; or ""
 	serves  string   // a command that gives later commands access to a cluster
@@ -33,50 +32,49 @@ type sight struct {
 
 	own       []string // last segments of the images that the file lists
 	suspect   bool     // the step's id suggests a deployment
-	speaks    bool     // its commands do
+	speaks    bool     // its commands suggest one
 	functions map[string]*function
 	aliases   map[string]string
-	files     map[string]string // that steps write from their own text
+	files     map[string]string // written by steps from their own text
 	shells    int
 	calls     int  // function calls and loop turns followed so far
-	budget    *int // of all steps: bytes that may still be parsed
+	budget    *int // of all steps: bytes left to parse
 
 	pusher pusher
 	scope  scope
 }
 
-// pusher notes what commands push.
+// pusher records what commands push.
 type pusher struct {
 	at       int // the step's index
 	commands int // seen so far
 	pushes   []push
 }
 
-// scope is what a shell knows at a point of its script.
+// scope is a shell's state at a point of its script.
 type scope struct {
 	// args are the arguments of a function or a script; nil: not known.
 	args []word
-	// perhaps counts the nodes around a command that may keep it from running; since
-	// is its value when the current function was called.
+	// perhaps counts the enclosing nodes that may keep a command from running; since is its value
+	// at the call of the current function.
 	perhaps, since int
-	// vars are the step's shell variables with a known value; nil: variables are not
-	// looked up. A variable in unsure has more than one possible value.
+	// vars are the step's shell variables with a known value; nil: variables are not looked up. A
+	// variable in unsure has several possible values.
 	vars   values
 	unsure map[string]bool
-	// told is called with every word of a command and every value of a variable.
-	// Optional.
+	// told, if set, is called with every word of a command and every value of a variable.
 	told func(text string)
 }
 
-// word is a word of a command. What a shell would replace in it stays as written.
+// word is a word of a command. Text that a shell would replace stays as written.
 type word struct {
 	text string
 	// known: nothing in it is replaced.
 	known bool
 }
 
-// function is one that a script defines. Its commands are looked at where it is
-// called, with the arguments of that call.
+// function is a function of a script. Its commands are looked at where it is called, with the
+// arguments of that call.
 type function struct {
 	body *syntax.Stmt
 	text string // of the script
@@ -90,26 +88,26 @@ type function struct {
 type push struct {
 	// step is the index in Build.Steps.
 	step int
-	// command numbers the build's commands: all names from one command belong to one
-	// image.
+	// command numbers the build's commands: one command pushes one image, possibly under several
+	// names.
 	command int
 	// by is the command in words.
 	by string
-	// ref is the image's name in the command; "" if it names none. What only the step
-	// knows stays as written.
+	// ref is the image's name in the command; "" if it names none. Parts that only the step knows
+	// stay as written.
 	ref string
 	// all: every tag of ref is pushed.
 	all bool
-	// outside: the image is built outside of the worker's Docker, and is not found there.
+	// outside: the image is built outside the worker's Docker, and is not found there.
 	outside bool
-	// add is what a person adds to push another name; %s stands for the name.
+	// add is what a person adds to push another name; %s is the name.
 	add string
 }
 
-// cannotSee notes something that may change a cluster.
+// cannotSee records something that may change a cluster.
 func (s *sight) cannotSee(what string) { s.unseen = note(s.unseen, what) }
 
-// note adds what is not in the list yet; a message has room for a few.
+// note adds a new entry; a message has room for a few.
 func note(list []string, what string) []string {
 	if len(list) >= 8 {
 		return list

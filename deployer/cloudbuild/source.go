@@ -14,8 +14,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// uploadChunk is how much of a source is kept in memory, to send it again. Cloud
-// Storage wants multiples of 256 KiB.
+// uploadChunk is how much of a source is kept in memory for retries. Cloud Storage wants
+// multiples of 256 KiB.
 const uploadChunk = 4 << 20
 
 // Store keeps sources in Cloud Storage. The client decides where that is:
@@ -24,7 +24,7 @@ type Store struct {
 	Client *storage.Client
 }
 
-// Upload says what to store, and where.
+// Upload describes what to store, and where.
 type Upload struct {
 	// Bucket; empty: DefaultBucket(Project).
 	Bucket string
@@ -32,9 +32,9 @@ type Upload struct {
 	Project string
 	// Repository (owner/name), Commit and Release name the object.
 	Repository, Commit, Release string
-	// Open starts the download of the commit as a gzipped tar with one top directory,
-	// as GitHub's tarball endpoint and "git archive" make it. Only called if the object
-	// is not there yet.
+	// Open starts the download of the commit as a gzipped tar with one top directory, as GitHub's
+	// tarball endpoint and "git archive" make it. It is only called if the object does not exist
+	// yet.
 	Open func(context.Context) (io.ReadCloser, error)
 }
 
@@ -73,8 +73,8 @@ func (e *BucketError) Error() string {
 		"another in spec.build.source.bucket of the BlueGreen: %v", e.Bucket, e.Err)
 }
 
-// ShellCommands is the one that creates a missing bucket. For a missing role there is
-// none: the bucket's answer does not name the account.
+// ShellCommands returns the command that creates a missing bucket. There is none for a missing
+// role: the bucket's answer does not name the account.
 func (e *BucketError) ShellCommands() []v1alpha1.ShellCommand {
 	if !e.Missing {
 		return nil
@@ -85,11 +85,10 @@ func (e *BucketError) ShellCommands() []v1alpha1.ShellCommand {
 // Unwrap is Cloud Storage's error.
 func (e *BucketError) Unwrap() error { return e.Err }
 
-// Upload stores the source and returns the generation to build. It looks first: an
-// object that is there is complete (Cloud Storage shows no partial objects), so Upload
-// may run twice, and two at once agree on one generation. A source that must not be
-// built is a *SourceError; a bucket that cannot be used is a *BucketError; anything
-// else is the world's fault.
+// Upload stores the source and returns the generation to build. It looks first: an existing
+// object is complete (Cloud Storage shows no partial objects). So Upload may run twice, and two
+// concurrent runs agree on one generation. A source that must not be built is a *SourceError; a
+// bucket that cannot be used is a *BucketError; anything else is the world's fault.
 func (s Store) Upload(ctx context.Context, u Upload) (Object, error) {
 	object := s.Client.Bucket(u.bucket()).Object(u.object())
 	if found, err := s.look(ctx, u, object); found != nil || err != nil {
@@ -114,7 +113,7 @@ func (s Store) Upload(ctx context.Context, u Upload) (Object, error) {
 func (s Store) look(ctx context.Context, u Upload, object *storage.ObjectHandle) (*Object, error) {
 	attrs, err := object.Attrs(ctx)
 	if errors.Is(err, storage.ErrObjectNotExist) {
-		return nil, nil // the answer for a missing bucket is the same; write tells them apart
+		return nil, nil // the answer for a missing bucket is the same; write distinguishes them
 	}
 	if err != nil {
 		return nil, u.explain("look for the source", err)
@@ -129,8 +128,7 @@ func (s Store) write(ctx context.Context, u Upload, object *storage.ObjectHandle
 		return Object{}, fmt.Errorf("open the source of %s at %s: %w", u.Repository, u.Commit, err)
 	}
 	defer func() { _ = source.Close() }()
-	// Only cancelling abandons a write without making an object of what was written
-	// so far.
+	// Only cancelling abandons a write without creating an object of the part written so far.
 	ctx, abandon := context.WithCancel(ctx)
 	defer abandon()
 	w := object.If(storage.Conditions{DoesNotExist: true}).NewWriter(ctx)
@@ -179,7 +177,7 @@ type SourceError struct {
 	Reason string
 }
 
-// Error names the entry and what is wrong with it.
+// Error names the entry and its fault.
 func (e *SourceError) Error() string {
 	return strings.TrimPrefix(fmt.Sprintf("%q in the source archive ", e.Entry), `"" in `) + e.Reason
 }

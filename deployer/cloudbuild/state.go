@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// Phase is where a build is.
+// Phase is the state of a build.
 type Phase string
 
 // The phases of a build. Those from Succeeded on are final.
@@ -24,7 +24,7 @@ const (
 	Cancelled        Phase = "Cancelled"
 )
 
-// Fault says who has to change something before another attempt can succeed.
+// Fault is who has to change something before another attempt can succeed.
 type Fault string
 
 // The parties at fault.
@@ -56,8 +56,7 @@ type State struct {
 	Message string
 	Images  []Image
 	LogURL  string
-	// ClusterStep says in words which of its steps would change the cluster; "" if
-	// none is seen.
+	// ClusterStep describes the step that would change the cluster; "" if none is visible.
 	ClusterStep string
 	// Zero for what has not happened yet.
 	Created, Started, Finished time.Time
@@ -69,8 +68,7 @@ func (s State) Lost() bool {
 	return s.Status == cloudbuildpb.Build_INTERNAL_ERROR.String() || s.Status == cloudbuildpb.Build_EXPIRED.String()
 }
 
-// Queued is how long the build waited for Cloud Build to begin, or has waited until
-// now.
+// Queued is how long the build waited for Cloud Build to begin, or has waited until now.
 func (s State) Queued(now time.Time) time.Duration {
 	switch {
 	case s.Created.IsZero():
@@ -101,8 +99,7 @@ func (s State) Done() bool {
 	}
 }
 
-// NoDigestError is a build that succeeded without reporting a digest for the image to
-// deploy.
+// NoDigestError is a successful build that did not report a digest for the image to deploy.
 type NoDigestError struct {
 	Image  string
 	Pushed []Image
@@ -122,9 +119,9 @@ func (e *NoDigestError) Error() string {
 		"or correct spec.build.image of the BlueGreen", e.Image, pushed)
 }
 
-// Digest is the image to deploy, as repository@sha256:…; image is what File.Choose
-// chose. An error is a *NoDigestError. If two tags of one repository have two digests,
-// the first one listed counts.
+// Digest is the image to deploy, as repository@sha256:…; image is the result of File.Choose. An
+// error is a *NoDigestError. If two tags of one repository have two digests, the first one listed
+// counts.
 func (s State) Digest(image string) (string, error) {
 	pattern := namePattern(Repository(image))
 	for _, built := range s.Images {
@@ -184,7 +181,7 @@ var failureFaults = map[cloudbuildpb.Build_FailureInfo_FailureType]Fault{
 // stateOf reads the API's build.
 func stateOf(b *cloudbuildpb.Build) State {
 	verdict, known := verdicts[b.GetStatus()]
-	if !known { // a status newer than this code: the build has not ended, so look again
+	if !known { // a status newer than this code: not ended, so look again
 		verdict.phase = Working
 	}
 	s := State{
@@ -231,8 +228,8 @@ func details(b *cloudbuildpb.Build) []string {
 	return out
 }
 
-// failedStep says how a step failed, or "" if it did not. A step that is allowed to
-// fail is not why a build failed. A step's status is known only at the build's end.
+// failedStep describes how a step failed; "" if it did not. A step that may fail does not fail
+// the build. A step's status is known only at the build's end.
 func failedStep(i int, step *cloudbuildpb.BuildStep) string {
 	if step.GetAllowFailure() {
 		return ""

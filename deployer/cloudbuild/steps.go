@@ -12,7 +12,7 @@ import (
 // startAtOnce in waitFor means: wait for nothing.
 const startAtOnce = "-"
 
-// ClusterSteps says what to do with steps that would change the cluster.
+// ClusterSteps is the policy for steps that would change the cluster.
 type ClusterSteps string
 
 // The policies of spec.build.clusterSteps.
@@ -25,9 +25,8 @@ const (
 	Allow ClusterSteps = "Allow"
 )
 
-// Apply returns the file as the policy wants it; the file itself is unchanged. A
-// warning reports each removed step. A step that waited for a removed one now waits
-// for what that one waited for.
+// Apply returns the file under the policy; the file itself is unchanged. A warning reports each
+// removed step. A step that waited for a removed one now waits for what that one waited for.
 func (f *File) Apply(policy ClusterSteps) (*File, error) {
 	if policy == "" {
 		policy = Skip
@@ -86,8 +85,8 @@ func (f *File) leftOut(i int, step *cloudbuildpb.BuildStep, why string, others [
 	}
 }
 
-// clusterSteps are the steps that change the cluster, together with those that only
-// serve them, and why.
+// clusterSteps are the steps that change the cluster, with those that only serve them, and the
+// reasons.
 func (f *File) clusterSteps(seen []sight) (drop []bool, why []string) {
 	drop, why = make([]bool, len(seen)), make([]string, len(seen))
 	looks := slices.ContainsFunc(seen, func(s sight) bool { return s.looks && s.changes == "" && s.waits == "" })
@@ -99,7 +98,7 @@ func (f *File) clusterSteps(seen []sight) (drop []bool, why []string) {
 			drop[i], why[i], above = true, s.changes, true
 		case s.serves != "" && !looks && !s.looks && !unseen && len(s.others) == 0:
 			drop[i], why[i] = true, s.serves
-		case s.waits != "" && above: // for something that no longer happens
+		case s.waits != "" && above: // waits for something that no longer happens
 			drop[i], why[i] = true, s.waits
 		}
 	}
@@ -126,7 +125,7 @@ func (f *File) unseen(seen []sight, drop []bool) []Warning {
 	return out
 }
 
-// clusterStep is the first step that would change the cluster, and why; "" if there is
+// clusterStep is the first step that would change the cluster, and the reason; "" if there is
 // none.
 func (f *File) clusterStep() (i int, why string) {
 	drop, reasons := f.clusterSteps(f.sees())
@@ -140,7 +139,7 @@ func (f *File) stepError(i int, why, fix string) error {
 	return f.stepFault(i, "", why, fix)
 }
 
-// without copies the steps that stay, with their waitFor rewired.
+// without copies the remaining steps, with their waitFor rewired.
 func (f *File) without(drop []bool) (steps []*cloudbuildpb.BuildStep, indices []int) {
 	w := wiring{steps: cloneSteps(f.Build.GetSteps()), drop: drop, index: map[string]int{}}
 	for i, step := range w.steps {
@@ -169,14 +168,14 @@ func cloneSteps(steps []*cloudbuildpb.BuildStep) []*cloudbuildpb.BuildStep {
 
 // wiring rewrites waitFor around the removed steps.
 type wiring struct {
-	steps []*cloudbuildpb.BuildStep // a step that another one must name gets an id
+	steps []*cloudbuildpb.BuildStep // a step that another must name gets an id
 	drop  []bool
 	index map[string]int
 }
 
-// rewire keeps the order that waitFor gave. No waitFor means "after every step above",
-// which stays true of the steps that are left. A waitFor that becomes empty must turn
-// into '-', or it would mean the opposite.
+// rewire keeps the order that waitFor gave. No waitFor means "after every step above", which
+// stays true of the remaining steps. A waitFor that becomes empty must turn into '-', or it would
+// mean the opposite.
 func (w *wiring) rewire(waitFor []string) []string {
 	if !slices.ContainsFunc(waitFor, func(id string) bool { return id != startAtOnce && w.drop[w.index[id]] }) {
 		return waitFor
@@ -191,8 +190,8 @@ func (w *wiring) rewire(waitFor []string) []string {
 	return ids
 }
 
-// kept are the remaining steps, in the file's order, that a step at position at with
-// this waitFor had to wait for, directly or through removed ones.
+// kept are the remaining steps, in the file's order, that a step at position at with this waitFor
+// had to wait for, directly or through removed ones.
 func (w *wiring) kept(waitFor []string, at int) []int {
 	seen := make([]bool, len(w.steps))
 	var visit func(waitFor []string, at int)

@@ -8,10 +8,9 @@ import (
 	"cloud.google.com/go/cloudbuild/apiv1/v2/cloudbuildpb"
 )
 
-// tidy removes from the build whatever only removed steps of whole used: Cloud Build
-// refuses a secret that no step uses, and a volume that only one step uses (comments of
-// Secret and of BuildStep.volumes). What nothing used before stays, and Cloud Build
-// refuses it.
+// tidy removes from the build what only removed steps of whole used: Cloud Build refuses a secret
+// that no step uses, and a volume that only one step uses (comments of Secret and of
+// BuildStep.volumes). Entries that were unused before stay, and Cloud Build refuses them.
 func (f *File) tidy(whole *File, drop []bool) {
 	gone := map[string]bool{}
 	for i, step := range whole.Build.GetSteps() {
@@ -95,8 +94,8 @@ func (f *File) dropVolumes(whole *File, drop []bool) {
 	}
 }
 
-// unloaded warns of images that Cloud Build is to push but will not find: a step
-// builds and pushes them outside of the worker's Docker, and no step loads them there.
+// unloaded warns of images that Cloud Build will not find for its push: a step builds and pushes
+// them outside the worker's Docker, and no step loads them there.
 func (f *File) unloaded(seen []sight, drop []bool) []Warning {
 	for i, s := range seen {
 		if s.loads && !drop[i] {

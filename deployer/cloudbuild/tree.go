@@ -11,9 +11,8 @@ import (
 // pair is one "key: value" of a mapping.
 type pair struct{ key, value *yamlv3.Node }
 
-// pairs are a mapping's own entries, followed by those that "<<" merges in and that it
-// lacks. same maps a key to what identifies it: keys with the same result are
-// duplicates.
+// pairs are a mapping's own entries, followed by the missing ones that "<<" merges in. same maps
+// a key to its identity: keys with the same identity are duplicates.
 func (d *decoder) pairs(node *yamlv3.Node, path string, same func(key string) string) ([]pair, error) {
 	have := map[string]int{}
 	var own []pair
@@ -82,8 +81,8 @@ func (d *decoder) merge(value *yamlv3.Node, path string, same func(key string) s
 
 var oldBoolean = regexp.MustCompile(`^(?:[yYnN]|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$`)
 
-// looksBoolean recognises words that YAML 1.1, which Cloud Build's tools read, takes
-// for true or false although YAML 1.2 does not.
+// looksBoolean recognises words that YAML 1.1, which Cloud Build's tools read, treats as booleans
+// and YAML 1.2 does not.
 func looksBoolean(node *yamlv3.Node) bool {
 	return node.Style == 0 && oldBoolean.MatchString(node.Value)
 }
@@ -121,7 +120,7 @@ func isNull(node *yamlv3.Node) bool {
 	return node.Kind == yamlv3.ScalarNode && node.Tag == "!!null"
 }
 
-// kindName says what kind a node is. It never shows the value, which may be a secret.
+// kindName is a node's kind. It never shows the value, which may be a secret.
 func kindName(node *yamlv3.Node) string {
 	switch node.Kind {
 	case yamlv3.MappingNode:

@@ -14,9 +14,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// ReleaseSubstitution is the user substitution that carries a release's key into a
-// triggered build, so that Find finds the build again: a run of a trigger cannot be
-// given a tag.
+// ReleaseSubstitution is the user substitution that carries a release's key into a triggered
+// build, for Find. A run of a trigger cannot be given a tag.
 const ReleaseSubstitution = "_TURNOUT_RELEASE"
 
 // Trigger is a build trigger: a build that the project keeps, with the events that
@@ -39,21 +38,21 @@ func triggerOf(pb *cloudbuildpb.BuildTrigger, project, location string) *Trigger
 // name is the trigger's resource name.
 func (t *Trigger) name() string { return parent(t.Project, t.Location) + "/triggers/" + t.ID }
 
-// TriggerError is a trigger that a release cannot use. It is the release's fault: only
-// another trigger, or another spec, fixes it.
+// TriggerError is a trigger that a release cannot use. It is the release's fault: only another
+// trigger, or another spec, fixes it.
 type TriggerError struct {
 	// Trigger is its name.
 	Trigger string
-	// Reason says what is wrong, and Fix the way out.
+	// Reason is what is wrong, and Fix the way out.
 	Reason, Fix string
 	// Commands help with the fix.
 	Commands []v1alpha1.ShellCommand
 }
 
-// ShellCommands are those that help to fix it.
+// ShellCommands returns the commands that help to fix it.
 func (e *TriggerError) ShellCommands() []v1alpha1.ShellCommand { return e.Commands }
 
-// Error names the trigger, what is wrong with it and the way out.
+// Error names the trigger, its fault and the way out.
 func (e *TriggerError) Error() string {
 	return fmt.Sprintf("trigger %s %s; %s", e.Trigger, e.Reason, e.Fix)
 }
@@ -90,11 +89,11 @@ func (t *Trigger) Usable(repository, branch string) ([]string, error) {
 	return warnings, nil
 }
 
-// origin is where a trigger's source comes from.
+// origin is the source of a trigger.
 type origin struct {
 	// name is owner/name, or the resource name of a connected repository.
 	name string
-	// connected: a resource of the project; whoever connected it chose its name.
+	// connected: a resource of the project, whose name the project chose.
 	connected bool
 	// mirror: a Cloud Source Repository; those that mirror GitHub are named
 	// github_OWNER_NAME.
@@ -117,9 +116,8 @@ func (t *Trigger) source() origin {
 	return origin{name: addressed(pb.GetSourceToBuild().GetUri())}
 }
 
-// Builds reports whether the trigger certainly builds the repository that is cloned
-// from an address. Whoever connected a repository as a resource of the project chose
-// its name, and likewise for a server of GitHub Enterprise: their names prove nothing,
+// Builds reports whether the trigger certainly builds the repository behind an address. The names
+// of connected repositories and of GitHub Enterprise servers are freely chosen and prove nothing,
 // so Builds reports false for them.
 func (t *Trigger) Builds(cloneURL string) bool {
 	repository, host := addressed(cloneURL), hostOf(cloneURL)
@@ -166,7 +164,7 @@ func addressed(uri string) string {
 func (o origin) is(repository string) bool {
 	owner, name, _ := strings.Cut(repository, "/")
 	switch {
-	case o.connected: // owner-name is what the console proposes
+	case o.connected: // the console proposes owner-name
 		return strings.EqualFold(o.segment(), owner+"-"+name) || strings.EqualFold(o.segment(), name)
 	case o.mirror:
 		return strings.EqualFold(o.name, "github_"+owner+"_"+name)
@@ -191,12 +189,12 @@ func (t *Trigger) RunsOnPush(branch string) bool {
 	return pattern != "" && err == nil && !t.Disabled && matcher.MatchString(branch) != inverted
 }
 
-// Path is the file in the repository that holds the trigger's build, or "" if the
-// trigger holds the build itself, see [Trigger.File]. A warning, if not "", is for
-// people. An error is a *TriggerError.
+// Path is the file in the repository that holds the trigger's build, or "" if the trigger holds
+// the build itself, see [Trigger.File]. A warning, if not "", is for people. An error is a
+// *TriggerError.
 //
-// A manual trigger names the revision from which the file is read. The released branch
-// is accepted in place of the commit: the two differ only for a moment.
+// A manual trigger names the revision of that file. The released branch is accepted instead of
+// the commit: the two differ only for a moment.
 func (t *Trigger) Path(repository, branch, commit string) (path, warning string, err error) {
 	const fix = "let it read a file of the repository it builds, or use spec.build.config of the BlueGreen instead of spec.build.trigger"
 	switch {
@@ -223,8 +221,8 @@ func (t *Trigger) Path(repository, branch, commit string) (path, warning string,
 	return file.GetPath(), warning, nil
 }
 
-// File is the build that the trigger itself holds, checked like a file of the
-// repository. An error is a *TriggerError.
+// File is the build that the trigger itself holds, checked like a file of the repository. An
+// error is a *TriggerError.
 func (t *Trigger) File() (*File, error) {
 	f := &File{Name: "trigger " + t.Name, Build: proto.CloneOf(t.pb.GetBuild())}
 	if len(f.Build.GetSteps()) == 0 {
@@ -233,10 +231,9 @@ func (t *Trigger) File() (*File, error) {
 	return f, nil
 }
 
-// Apply refuses the trigger if its build has steps that would change the cluster and
-// the policy does not allow them. The steps cannot be left out: a run takes a commit
-// and substitutions, and nothing else of the build can be changed. f is the build, from
-// the repository or from File. An error is a *FileError if the build is the
+// Apply refuses the trigger if its build has steps that would change the cluster, unless the
+// policy allows them. The steps cannot be left out: a run takes only a commit and substitutions.
+// f is the build, from the repository or from File. An error is a *FileError if the build is the
 // repository's, otherwise a *TriggerError.
 func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
 	const fix = "remove the step: Turnout switches the colours; or set spec.build.clusterSteps of the BlueGreen to Allow; or use " +
@@ -256,9 +253,9 @@ func (t *Trigger) Apply(f *File, policy ClusterSteps) error {
 	return f.stepError(i, why+", and trigger "+t.Name+" runs every step as it is written", fix)
 }
 
-// ChangesCluster says which step of the trigger's build would change the cluster, or
-// "" if none is seen. Of the files that triggers name, it looks only at known, as
-// written; known may be nil.
+// ChangesCluster is the step of the trigger's build that would change the cluster, or "" if none
+// is visible. Of the files that triggers name, it looks only at known, as written; known may be
+// nil.
 func (t *Trigger) ChangesCluster(known *File) string {
 	var f *File
 	switch {
@@ -276,9 +273,9 @@ func (t *Trigger) ChangesCluster(known *File) string {
 	return stepName(f.index(i), f.Build.Steps[i].GetId()) + " " + why
 }
 
-// Rivals are the triggers that run at a push to the branch of the repository and
-// change the cluster: one sentence each, with the way out. But is the name or id of the
-// trigger that Turnout runs; known is that of ChangesCluster.
+// Rivals are the triggers that run on a push to the repository's branch and change the cluster:
+// one sentence each, with the way out. but is the name or id of the trigger that Turnout runs;
+// known is that of ChangesCluster.
 func Rivals(triggers []*Trigger, repository, branch, but string, known *File) []string {
 	var found []string
 	for _, t := range triggers {

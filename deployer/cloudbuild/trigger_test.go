@@ -231,7 +231,7 @@ func TestAMissingTriggerNamesTheWayOut(t *testing.T) {
 	}
 }
 
-// judge makes all the checks of a trigger that a release makes before running it.
+// judge makes all the checks that a release makes before it runs a trigger.
 func judge(trigger *cloudbuild.Trigger, text string, policy cloudbuild.ClusterSteps) ([]string, error) {
 	said, err := trigger.Usable("acme/my-python-app", "main")
 	if err != nil {

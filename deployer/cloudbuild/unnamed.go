@@ -9,9 +9,9 @@ import (
 // commit fit into a line of the record.
 const shownName = 250
 
-// unnamed warns of an image that spec.build.image names but no step of the file does.
-// Its name may be mistyped, which otherwise shows only after the build, or a script may
-// push it out of sight. It is nil if a step names the image, or may push it.
+// unnamed warns of an image in spec.build.image that no step of the file names. Its name may be
+// mistyped, which would otherwise show only after the build, or a script may push it out of
+// sight. It is nil if a step names the image, or may push it.
 func (f *File) unnamed(x *expander, want push, all []push) *Warning {
 	var other *push
 	for i, p := range all {
@@ -26,7 +26,7 @@ func (f *File) unnamed(x *expander, want push, all []push) *Warning {
 		return nil
 	}
 	w := &Warning{File: f.Name, Line: f.place("steps")}
-	seen := "no step is seen to push it"
+	seen := "no visible step pushes it"
 	if other != nil {
 		w.Line = f.place(f.stepPath(other.step))
 		seen = fmt.Sprintf("%s pushes %s", stepName(f.index(other.step), f.Build.GetSteps()[other.step].GetId()), cutName(x.settled(other.ref)))
@@ -37,7 +37,7 @@ func (f *File) unnamed(x *expander, want push, all []push) *Warning {
 	return w
 }
 
-// mayBe reports whether a step pushes what is wanted, or may push it.
+// mayBe reports whether a step pushes the wanted image, or may push it.
 func (x *expander) mayBe(p, want push) bool {
 	repository := x.repository(p)
 	same := repository == x.repository(want)
@@ -53,8 +53,8 @@ func (x *expander) mayBe(p, want push) bool {
 	return x.settled(p.ref) == want.ref
 }
 
-// mentions reports whether a step has the name among its words or variables or in its
-// script, whatever it does with it.
+// mentions reports whether the name is among a step's words or variables or in its script, for
+// whatever purpose.
 func (f *File) mentions(x *expander, ref string) bool {
 	found := false
 	hear := func(text string) { found = found || holdsName(x.settled(text), ref) }
@@ -75,7 +75,7 @@ func (f *File) mentions(x *expander, ref string) bool {
 	return found
 }
 
-// holdsName reports whether a text contains a name, and not only as part of another name.
+// holdsName reports whether a text contains a name, and not just a longer name around it.
 func holdsName(text, name string) bool {
 	for at := 0; ; at++ {
 		i := strings.Index(text[at:], name)
@@ -90,7 +90,7 @@ func holdsName(text, name string) bool {
 	}
 }
 
-// ofName reports whether a character can continue a name.
+// ofName reports whether a character can be part of a name.
 func ofName(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.'
 }

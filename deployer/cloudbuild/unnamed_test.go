@@ -20,20 +20,20 @@ func TestAnImageOfTheSpecThatNoStepNamesIsWarnedOfBeforeTheBuild(t *testing.T) {
 			"another's beginning", runsIn(docker, "push, 'gcr.io/acme-prod/orders:$COMMIT_SHA-slim'"), orders, 2,
 			"steps[0] pushes " + atCommit + "-slim",
 		},
-		{"another's end", inShell("make push IMAGE=eu.gcr.io/acme-prod/orders:$COMMIT_SHA"), orders, 2, "no step is seen to push it"},
+		{"another's end", inShell("make push IMAGE=eu.gcr.io/acme-prod/orders:$COMMIT_SHA"), orders, 2, "no visible step pushes it"},
 		{
 			"mistyped, the second step",
 			runsIn(docker, "build, .") + "- name: " + kaniko + "\n  id: Image\n  args: ['--destination=" + orders + "']\n",
 			"gcr.io/acme-prod/orders:v-$COMMIT_SHA", 4, "steps[1] (Image) pushes " + atCommit,
 		},
-		{"out of sight", runsIn("gcr.io/x/make", "push"), orders, 2, "no step is seen to push it"},
+		{"out of sight", runsIn("gcr.io/x/make", "push"), orders, 2, "no visible step pushes it"},
 		{
 			"with the build's id", runsIn(docker, "push, 'gcr.io/acme-prod/orders:$BUILD_ID'"), "gcr.io/acme-prod/order:$BUILD_ID", 2,
 			"steps[0] pushes gcr.io/acme-prod/orders:$BUILD_ID",
 		},
 		{
 			"built only, under another name", runsIn(docker, "build, -t, 'gcr.io/acme-prod/orders:latest', ."), orders, 2,
-			"no step is seen to push it",
+			"no visible step pushes it",
 		},
 
 		{"pushed", runsIn(docker, "push, '"+orders+"'"), orders, 0, ""},

@@ -9,8 +9,8 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 )
 
-// assign follows the assignments of a shell script. A variable that may get a second
-// value is unsure: it may have either.
+// assign follows the assignments of a shell script. A variable that may get a second value is
+// unsure: it may have either.
 func (s *scope) assign(assigns []*syntax.Assign, text string) {
 	if s.vars == nil {
 		return
@@ -48,7 +48,7 @@ func (s *scope) set(name string, value word, unsure bool) {
 	s.vars[name] = value.text
 }
 
-// assigned gives a variable a value that it certainly has from now on.
+// assigned gives a variable its certain value from here on.
 func (s *scope) assigned(name string, value word) {
 	delete(s.vars, name)
 	if delete(s.unsure, name); !value.known || len(value.text) > maxImageBytes {
@@ -120,7 +120,7 @@ func (s *scope) loop(n *syntax.WordIter, text string) {
 	s.set(n.Name.Value, value, len(n.Items) != 1)
 }
 
-// words are those of a command, as a shell passes them on, as far as that is known.
+// words are the words of a command after the shell's expansion, as far as known.
 func (s *scope) words(args []*syntax.Word, text string) []word {
 	out := make([]word, 0, len(args))
 	for _, arg := range args {

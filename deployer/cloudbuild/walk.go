@@ -10,7 +10,7 @@ import (
 // walk looks at every command below a node, in the order of the text.
 func (s *sight) walk(root syntax.Node, text string) {
 	stdin := map[*syntax.Stmt]input{}
-	var above []bool // for each node above: whether its commands may not run here, see leavesOpen
+	var above []bool // for each enclosing node: its commands may not run here, see leavesOpen
 	syntax.Walk(root, func(node syntax.Node) bool {
 		if node == nil {
 			if above[len(above)-1] {
@@ -79,10 +79,10 @@ func (s *sight) statement(n *syntax.Stmt, text string, piped input) {
 func (s *sight) call(f *function, args []word) {
 	size := int(f.body.End().Offset()) - int(f.body.Pos().Offset()) //nolint:gosec // offsets in a text of 64 KB
 	if f.active {
-		return // a recursive call: its commands are being looked at
+		return // a recursive call: its commands are already being followed
 	}
 	if s.calls >= maxCalls || *s.budget < size {
-		s.cannotSee("calls more functions than Turnout reads")
+		s.cannotSee("calls more functions than Turnout follows")
 		return
 	}
 	s.calls++
@@ -108,7 +108,7 @@ func (s *sight) call(f *function, args []word) {
 	}
 }
 
-// uncalled looks at the functions that no command is seen to call.
+// uncalled looks at the functions without a visible call.
 func (s *sight) uncalled(names []string) {
 	for _, name := range names {
 		if f := s.functions[name]; !f.called {
@@ -119,8 +119,8 @@ func (s *sight) uncalled(names []string) {
 	}
 }
 
-// turns follows a loop over known words, one turn at a time. Without variables to look
-// up, that would show nothing new.
+// turns follows a loop over known words, one turn at a time. Without variables to look up, that
+// would show nothing new.
 func (s *sight) turns(n *syntax.ForClause, text string) bool {
 	iter, ok := n.Loop.(*syntax.WordIter)
 	if !ok || n.Select || s.scope.vars == nil || !iter.InPos.IsValid() {

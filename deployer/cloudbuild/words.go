@@ -78,7 +78,7 @@ func plainWords(texts []string) []word {
 	return words
 }
 
-// given are arguments that are known to be complete, even if there are none.
+// given are arguments that are known completely, even if there are none.
 func given(args []word) []word {
 	if len(args) > maxWords {
 		return nil
@@ -100,8 +100,7 @@ func text(argv []word) string {
 	return out
 }
 
-// operands are the words that are neither options nor the values of options that take
-// the next word.
+// operands are the words that are neither options nor values of options.
 func operands(args []word, values []string) []word {
 	var out []word
 	for i := 0; i < len(args); i++ {
@@ -155,8 +154,8 @@ func isOff(args []word, name string) bool {
 	return slices.ContainsFunc(args, func(w word) bool { return w.text == name+"=false" })
 }
 
-// called is a command as messages show it: its name and, for a runner, its first
-// argument. Any other argument may be a secret.
+// called is a command as messages show it: its name and, for a runner, its first argument. Any
+// other argument may be a secret.
 func called(argv []word) string {
 	if len(argv) > 1 && slices.Contains(runners, path.Base(argv[0].text)) {
 		return quoted(argv[:2])
@@ -173,7 +172,7 @@ func quoted(argv []word) string {
 	return `"` + strings.Join(texts, " ") + `"`
 }
 
-// fileName is the name under which a file is remembered: a step starts in /workspace.
+// fileName is a file's name in the records: a step starts in /workspace.
 func fileName(text string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(text, "/workspace/"), "./")
 }

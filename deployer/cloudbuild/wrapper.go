@@ -99,8 +99,8 @@ func (w wrapper) unwrap(name string, args []word) []word {
 	return args
 }
 
-// perItem is the command that xargs or parallel runs for each item it reads. The item
-// is unknown; it replaces a mark, or follows the other words.
+// perItem is the command that xargs or parallel runs for each item. The item is unknown; it
+// replaces a mark, or follows the other words.
 func perItem(name string, options, args []word) []word {
 	mark := ""
 	if name == "parallel" {

@@ -22,8 +22,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Access is a way to reach pods. Commands always run through the API server. Several
-// goroutines may use it; make one with [Straight] or [ThroughAPIServer].
+// Access is a way to reach pods. Commands always run through the API server. It is safe for
+// concurrent use; create one with [Straight] or [ThroughAPIServer].
 type Access struct {
 	client *http.Client
 	proxy  *url.URL // of the API server; nil: requests go straight to the pod
@@ -44,7 +44,7 @@ func Straight(config *rest.Config) (Access, error) {
 		// A pod's certificate has no name to verify; the kubelet's probes do not
 		// verify it either.
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
-		DisableKeepAlives: true,                                  // every try is a new connection, like a user's
+		DisableKeepAlives: true,                                  // every attempt is a new connection, like a user's
 	}
 	a.client = &http.Client{Transport: transport, CheckRedirect: stay}
 	return a, nil
@@ -86,7 +86,7 @@ func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse
 // request builds the HTTP request of a check.
 func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Request, error) {
 	if ip, err := netip.ParseAddr(pod.IP); a.proxy == nil && (err != nil || !publicnet.OfPod(ip)) {
-		return nil, fmt.Errorf("pod %s claims the address %s, which cannot be a pod's: it is not asked", pod.Name, clip(pod.IP))
+		return nil, fmt.Errorf("pod %s claims the address %s, which cannot be a pod's: no request is sent", pod.Name, clip(pod.IP))
 	}
 	address := strings.ToLower(r.Scheme) + "://" + net.JoinHostPort(pod.IP, strconv.Itoa(int(r.Port))) + r.Path
 	if a.proxy != nil {
@@ -104,7 +104,7 @@ func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Re
 	q.Header.Set("User-Agent", "turnout-gate")
 	for name, value := range r.Headers {
 		if a.proxy != nil && ownHeader(name) {
-			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would take it for its own: run Turnout in the "+
+			return nil, fmt.Errorf("header %s of %s cannot be sent through the API server, which would act on it itself: run Turnout in the "+
 				"cluster, or leave the header out", name, r)
 		}
 		q.Header.Set(name, value)
@@ -115,8 +115,8 @@ func (a Access) request(ctx context.Context, r request, pod track.Pod) (*http.Re
 	return q, nil
 }
 
-// ownHeader reports whether the API server itself acts on a request header. With such
-// a header an application's owner could speak to the API server in our name.
+// ownHeader reports whether the API server itself acts on a request header. Through such a
+// header, an application's owner could speak to the API server in our name.
 func ownHeader(name string) bool {
 	name = http.CanonicalHeaderKey(name)
 	switch name {
@@ -126,8 +126,8 @@ func ownHeader(name string) bool {
 	return strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-") || strings.HasPrefix(name, "X-Forwarded-")
 }
 
-// traced returns a context that records whether a request was sent in full. If so, the
-// other side had its chance to answer.
+// traced returns a context that records whether a request was sent in full. If so, the other side
+// had its chance to answer.
 func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 	sent := new(atomic.Bool)
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
@@ -138,10 +138,10 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 // pingTimeout bounds the check whether the API server is there.
 const pingTimeout = 2 * time.Second
 
-// wayTo checks, after a pod's silence, whether the way to the pod is open. Straight to
-// the pod, nothing else is involved. Through the API server, the API server may be
-// silent, or a firewall between the two. In the latter case even the readiness probe
-// gets no answer on this way, although the kubelet gets one, since the pod is Ready.
+// wayTo checks, after a pod's silence, whether the way to the pod is open. Straight to the pod,
+// nothing else is involved. Through the API server, that server may be silent, or a firewall may
+// be between the two. In the latter case even the readiness probe gets no answer on this way,
+// although the kubelet gets one, since the pod is Ready.
 func (a Access) wayTo(ctx context.Context, pod track.Pod, probe *request, timeout time.Duration) error {
 	if a.proxy == nil {
 		return nil

@@ -28,8 +28,7 @@ import (
 // commandTimeout is the default of spec.gate.exec.timeout in the schema.
 const commandTimeout = 10 * time.Second
 
-// Limits on what is kept of a command's output: it goes into the record and into a
-// comment.
+// Limits on a command's recorded output: it goes into the record and into a comment.
 const (
 	outputLines = 20      // the last lines
 	outputKept  = 4 << 10 // the last bytes of those
@@ -55,8 +54,8 @@ func (c command) String() string {
 	return "command " + prose.Line(strings.Join(words, " "), lineShown)
 }
 
-// run runs a command once in a pod and judges how it ended. A command that does not end
-// in time counts as failed: its streams are closed, and it keeps running.
+// run runs a command once in a pod and judges how it ended. A command that does not end in time
+// counts as failed: its streams are closed, and it keeps running.
 func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
@@ -87,8 +86,8 @@ func (a Access) run(ctx context.Context, c command, pod track.Pod) outcome {
 	return outcome{couldNotLook: fmt.Errorf("%s in pod %s: %w", c, pod.Name, err)}
 }
 
-// passed is the outcome of a command that ended with 0 according to the API server. It
-// also says so when it loses a node's kubelet halfway, so a pass counts only if the
+// passed is the outcome of a command that ended with 0 according to the API server. The API
+// server also reports that when it loses a node's kubelet halfway, so a pass counts only if the
 // kubelet is still there.
 func (a Access) passed(ctx context.Context, c command, pod track.Pod) outcome {
 	if err := a.wayToNode(ctx, pod, c.container); err != nil {
@@ -97,9 +96,9 @@ func (a Access) passed(ctx context.Context, c command, pod track.Pod) outcome {
 	return outcome{}
 }
 
-// stream runs a command through the API server and waits for its end. It uses
-// WebSocket, or SPDY if something in between refuses WebSocket. client-go's log of a
-// closed stream is discarded: the error says the same.
+// stream runs a command through the API server and waits for its end. It uses WebSocket, or SPDY
+// if something in between refuses WebSocket. client-go's log of a closed stream is discarded: the
+// error has the same content.
 func (a Access) stream(ctx context.Context, c command, pod track.Pod, out *output) error {
 	url := a.core.RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Container: c.container, Command: c.line, Stdout: true, Stderr: true}, scheme.ParameterCodec).
@@ -127,7 +126,7 @@ func (c command) bad(pod track.Pod, out *output, message string) outcome {
 	}}
 }
 
-// exitMessage says how a command ended, and what shells mean by two of the codes.
+// exitMessage describes how a command ended, and what shells mean by two of the codes.
 func exitMessage(code int) string {
 	switch code {
 	case 126:
@@ -143,9 +142,9 @@ func exitMessage(code int) string {
 // pkg/streaming/remotecommand/exec.go).
 const startPrefix = "error executing command in container: "
 
-// cannotStart reports whether a runtime's message says that the command is missing from
-// the container or cannot run there, which is the release's fault. Runtimes word it
-// differently (runc, crun, gVisor); any other wording does not count.
+// cannotStart reports whether a runtime's message means that the command is missing from the
+// container or cannot run there, which is the release's fault. Runtimes word it differently
+// (runc, crun, gVisor); any other wording does not count.
 func cannotStart(err error) (reason string, ok bool) {
 	if err == nil {
 		return "", false
@@ -180,8 +179,8 @@ func (a Access) wayToNode(ctx context.Context, pod track.Pod, container string) 
 	return fmt.Errorf("the API server does not reach the node of pod %s, not even for a log: %w", pod.Name, err)
 }
 
-// output keeps the end of what a command writes to its two streams, in the order in
-// which lines end: a line that arrives in pieces is not mixed with the other stream's.
+// output keeps the end of a command's two streams, in the order in which lines end. A line that
+// arrives in pieces is not mixed with the other stream's.
 type output struct {
 	mu      sync.Mutex // each stream has a goroutine, which may outlive the command
 	kept    []byte
@@ -189,7 +188,7 @@ type output struct {
 	streams [2]stream // standard output and standard error
 }
 
-// stream is one of the two.
+// stream is one of the two streams.
 type stream struct {
 	to   *output
 	line []byte // not ended yet

@@ -24,7 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// shell runs in the containers: the first word of a command says what it does.
+// shell runs in the containers: the first word of a command selects its behaviour.
 func shell(ctx context.Context, c controlplanetest.Command) error {
 	switch c.Line[0] {
 	case "ok":
@@ -279,7 +279,7 @@ func TestCommandNeedsOnlyTheRightToCreateExec(t *testing.T) {
 	}
 }
 
-// A proxy in between that does not support WebSocket must not keep commands from running.
+// A proxy without support for WebSocket must not keep commands from running.
 func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	startKubelet(t, "spdy", shell)
 	p := pod(t, "app", "10.0.0.1", "spdy")
@@ -313,7 +313,7 @@ func TestCommandRunsOverSPDYWhereWebSocketsAreRefused(t *testing.T) {
 	}
 }
 
-// A node that no longer answers does not mean that a command hangs.
+// A node that no longer answers does not make a command hang.
 func TestSilenceOfTheNodeIsNotTheCommands(t *testing.T) {
 	started := make(chan struct{})
 	var kubelet *controlplanetest.Kubelet

@@ -10,9 +10,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Header sends a check's request to a pod and returns one header of the answer,
-// whatever the answer's status. The host is the one that users ask for. Through the
-// API server it is left out, since the API server would take it for its own.
+// Header sends a check's request to a pod and returns one header of the answer, whatever the
+// answer's status. The Host is the one that users request. Through the API server it is left out,
+// since the API server would act on it itself.
 func (a Access) Header(ctx context.Context, check v1alpha1.HTTPCheck, host string, pod track.Pod, name string,
 	timeout time.Duration,
 ) (string, error) {

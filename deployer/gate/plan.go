@@ -10,12 +10,12 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Plan is what a round asks of every pod.
+// Plan is what a round checks on every pod.
 type Plan struct {
 	// Check describes it for people.
 	Check string
 
-	// Warning, if not empty, is shown to people: the gate proves less than it seems to.
+	// Warning, if not empty, tells people that the gate proves less than it seems to.
 	Warning string
 
 	// requests to make, and the command to run. Without either, pods only have to be
@@ -23,8 +23,8 @@ type Plan struct {
 	requests []request
 	command  *command
 
-	// probe is the readiness probe as a request, or nil. While a pod is Ready, the
-	// kubelet gets an answer to it.
+	// probe is the readiness probe as a request, or nil. While a pod is Ready, the kubelet gets
+	// an answer to it.
 	probe *request
 }
 
@@ -32,15 +32,14 @@ type Plan struct {
 type request struct {
 	v1alpha1.HTTPCheck
 
-	// anySuccess accepts what the kubelet accepts of a probe, 200 to 399, instead of
-	// Status.
+	// anySuccess accepts what the kubelet accepts of a probe, 200 to 399, instead of Status.
 	anySuccess bool
 }
 
-// PlanFor returns what a gate's spec asks of a colour's pods. Without a check in the
-// spec, it asks for the readiness probe's path; without such a probe, pods only have
-// to be Ready, and a warning says so. A check without a port goes to the port that
-// users are routed to; if there is none, the error says what to write.
+// PlanFor returns the checks of a gate's spec for a colour's pods. Without a check in the spec,
+// it requests the readiness probe's path. Without such a probe, pods only have to be Ready, and a
+// warning reports that. A check without a port goes to the port that users are routed to; if
+// there is none, the error names the field to set.
 func PlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	probe := probeRequest(s.Probe)
 	if len(spec.HTTP) == 0 && spec.Exec == nil {
@@ -74,9 +73,9 @@ func PlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	return p, nil
 }
 
-// LivePlanFor is PlanFor for a colour that users reach, or may reach next. It runs no
-// command: a command is meant for a version that does not serve yet, may cost more
-// than a request may, and an older version may not have it.
+// LivePlanFor is PlanFor for a colour that users reach, or may reach next. It runs no command: a
+// command is meant for a version that does not serve yet, may cost more than a request, and may
+// not exist in an older version.
 func LivePlanFor(spec v1alpha1.GateSpec, s track.Side) (Plan, error) {
 	spec.Exec = nil
 	return PlanFor(spec, s)
@@ -118,8 +117,8 @@ func (r request) String() string {
 	return text
 }
 
-// checkPath refuses paths that could lead out of a pod. Through the API server, a path
-// is only the tail of a URL that is requested with our rights.
+// checkPath refuses paths that could lead out of a pod. Through the API server, a path is only
+// the tail of a URL that is requested with our rights.
 func checkPath(path string) error {
 	if !strings.HasPrefix(path, "/") {
 		return fmt.Errorf("%q must start with /", path)

@@ -82,8 +82,8 @@ func TestPlanSaysWhatItAsks(t *testing.T) {
 	}
 }
 
-// The pods of users are asked everything except the command. If the gate has only a
-// command, the readiness probe is left.
+// Live pods get every check except the command. If the gate has only a command, the readiness
+// probe remains.
 func TestPlanForALiveColourHasNoCommand(t *testing.T) {
 	state := track.Side{Container: "app", UserPort: 8080, Probe: &track.Probe{Path: "/ready", Port: 9000, Scheme: "HTTP"}}
 	command := &v1alpha1.ExecCheck{Command: []string{"x"}}

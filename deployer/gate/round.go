@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Limits on what a round does at once: a colour of hundreds of pods must not hit the
-// API server's own limits, and still be checked in one look.
+// Limits on a round's parallel requests: a colour of hundreds of pods must not hit the API
+// server's own limits, and still be checked in one look.
 const (
 	requestsInFlight = 16
 	commandsInFlight = 64
@@ -28,32 +28,31 @@ type Result struct {
 	// Problem is the first bad answer, in the order of pods and checks.
 	Problem *v1alpha1.Evidence
 
-	// CouldNotLook is why not every pod could be asked, if nothing bad was seen. It says
-	// nothing about the application's health.
+	// CouldNotLook is why not every pod could be checked, if nothing bad was seen. It is no
+	// evidence about the application's health.
 	CouldNotLook error
 }
 
-// outcome is that of one try; the zero value is a good answer.
+// outcome is the outcome of one attempt; the zero value is a good answer.
 type outcome struct {
 	problem      *v1alpha1.Evidence
 	couldNotLook error
-	silent       bool         // nobody answered: way shows whose fault that is
+	silent       bool         // no answer: way shows whose fault that is
 	way          func() error // nil if the way to the pod is open
 }
 
 // good reports whether a try passed.
 func (o outcome) good() bool { return o.problem == nil && o.couldNotLook == nil }
 
-// silently marks a problem that may also come from the way to the pod.
+// silently marks a problem that the way to the pod may have caused.
 func (o outcome) silently() outcome {
 	o.silent = true
 	return o
 }
 
-// Round asks every pod every check of a plan once, each request within tryTimeout, and
-// returns when all have answered. The command runs once every request was answered
-// well. Round skips pods that are ending, and stops at the first bad answer, since the
-// round can no longer pass.
+// Round runs every check of a plan once on every pod, each request within tryTimeout, and returns
+// when all have answered. The command runs once every request was answered well. Round skips pods
+// that are ending, and stops at the first bad answer, since the round can no longer pass.
 func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods []track.Pod) Result {
 	var requests, commands []func() outcome
 	for _, pod := range pods {
@@ -88,7 +87,7 @@ func Round(ctx context.Context, a Access, p Plan, tryTimeout time.Duration, pods
 	return sum(outcomes)
 }
 
-// runAll runs every try, some at a time, and returns their outcomes in order. After a
+// runAll runs every attempt, some in parallel, and returns their outcomes in order. After a
 // problem it starts no more.
 func runAll(tries []func() outcome, inFlight int) []outcome {
 	outcomes := make([]outcome, len(tries))
@@ -112,8 +111,8 @@ func runAll(tries []func() outcome, inFlight int) []outcome {
 	return outcomes
 }
 
-// sum makes one result of many outcomes. A bad answer outweighs a failed check, and
-// silence counts as bad only if the way to the pod is open.
+// sum combines the outcomes. A bad answer outweighs a failed check, and silence counts as bad
+// only if the way to the pod is open.
 func sum(outcomes []outcome) Result {
 	var result Result
 	var silence *outcome

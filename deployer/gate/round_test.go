@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(controlplanetest.Run(m, controlplane.Options{}, &controlPlane))
 }
 
-// localAddress is an address of this machine that a pod may have: the API server does
-// not proxy to loopback addresses. It is the first of IPv4, or else of IPv6.
+// localAddress is an address of this machine that a pod may have: the API server does not proxy
+// to loopback addresses. IPv4 is preferred.
 func localAddress(t *testing.T) string {
 	t.Helper()
 	addresses, err := net.InterfaceAddrs()
@@ -73,7 +73,7 @@ func pod(t *testing.T, name, ip string, node ...string) track.Pod {
 	return track.Pod{Namespace: "default", Name: p.Name, IP: ip}
 }
 
-// application runs in the pods: the path says what it does.
+// application runs in the pods: the path selects its behaviour.
 func application(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/ok":
@@ -217,7 +217,7 @@ func TestRoundJudgesTheAnswersOfAPodBothWays(t *testing.T) {
 	}
 }
 
-// containsOne reports whether a text contains one of several, separated by |.
+// containsOne reports whether a text contains one of several parts, separated by |.
 func containsOne(text, words string) bool {
 	return slices.ContainsFunc(strings.Split(words, "|"), func(w string) bool { return strings.Contains(text, w) })
 }
@@ -272,8 +272,8 @@ func TestTheAPIServersOwnAnswersSayNothingAboutHealth(t *testing.T) {
 	}
 }
 
-// Whoever may write a pod's status can write any address there. Straight to pods, this
-// machine's and its link's addresses are not asked, just as through the API server.
+// Whoever may write a pod's status can write any address there. Straight access does not use the
+// addresses of this machine and its link, just like the API server.
 func TestAnAddressThatCannotBeAPodsIsNotAsked(t *testing.T) {
 	dialled := 0
 	config := rest.CopyConfig(controlPlane.Config)
@@ -300,8 +300,8 @@ func TestAnAddressThatCannotBeAPodsIsNotAsked(t *testing.T) {
 	}
 }
 
-// If the API server is there, a connection that is accepted and never answered is a
-// hung pod. If the API server hangs, it is a failed check.
+// If the API server answers, a pod that accepts a connection and never answers hangs. If the API
+// server hangs, the check failed.
 func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	hung := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer hung.Close()
@@ -313,8 +313,8 @@ func TestSilenceOfTheAPIServerIsNotThePods(t *testing.T) {
 	}
 }
 
-// A pod that is Ready but whose readiness probe gets no answer from us is behind a
-// firewall. If the probe gets an answer, the pod hangs where we asked.
+// A Ready pod whose readiness probe gets no answer from us is behind a firewall. If the probe
+// gets an answer, the pod hangs on our request.
 func TestSilenceBehindAFirewallIsNotThePods(t *testing.T) {
 	ip, port := serve(t, false)
 	p := pod(t, "app", ip)
@@ -352,7 +352,7 @@ func TestRoundAsksEveryPodUntilOneIsBad(t *testing.T) {
 	}
 }
 
-// A round that can no longer pass takes no longer than one answer.
+// A failing round takes no longer than one answer.
 func TestRoundEndsEarlyWhenPodsHang(t *testing.T) {
 	var asked atomic.Int32
 	host, port := serveHandler(t, false, func(_ http.ResponseWriter, r *http.Request) {

@@ -84,7 +84,7 @@ func (a Access) judge(r request, pod track.Pod, answer *http.Response, body []by
 	return o
 }
 
-// wrongWith says what is wrong with an answer; "" if nothing is.
+// wrongWith is what is wrong with an answer; "" if nothing is.
 func wrongWith(r request, answer *http.Response, body []byte) string {
 	switch {
 	case r.anySuccess && (answer.StatusCode < 200 || answer.StatusCode > 399):
@@ -113,9 +113,9 @@ type status struct {
 	Code       int    `json:"code"`
 }
 
-// statusOf recognises the API server's own answers among the pods' answers that it
-// passes on: they are Status objects that name their own status code. The headers do
-// not show it; Audit-Id is on both.
+// statusOf recognises the API server's own answers among those that it passes on from pods: they
+// are Status objects that name their own status code. The headers do not show it; both have an
+// Audit-Id.
 func statusOf(answer *http.Response, body []byte) (status, bool) {
 	var s status
 	own := answer.StatusCode >= 400 && json.Unmarshal(body, &s) == nil &&
@@ -123,12 +123,12 @@ func statusOf(answer *http.Response, body []byte) (status, bool) {
 	return s, own
 }
 
-// proxyPrefix begins the pod proxy's message if it could not get an answer from the
-// pod (apimachinery pkg/util/proxy/transport.go).
+// proxyPrefix begins the pod proxy's message if the pod did not answer (apimachinery
+// pkg/util/proxy/transport.go).
 const proxyPrefix = "error trying to reach service: "
 
-// apiServerSaid reads the API server's own answer. It is a bad answer of the pod only
-// if it says that the pod refused or broke the connection.
+// apiServerSaid reads the API server's own answer. It is a bad answer of the pod only if the pod
+// refused or broke the connection.
 func apiServerSaid(r request, pod track.Pod, s status) outcome {
 	said, reached := strings.CutPrefix(s.Message, proxyPrefix)
 	if reached {
@@ -148,5 +148,5 @@ func bad(r request, pod track.Pod, message string) outcome {
 	return outcome{problem: &v1alpha1.Evidence{Pod: pod.Name, Request: r.String(), Message: message}}
 }
 
-// clip makes a text from outside fit for a message.
+// clip makes foreign text fit for a message.
 func clip(text string) string { return prose.Line(text, kept) }

@@ -28,7 +28,7 @@ func alike(f Facts) []v1alpha1.Finding {
 		if !known || !otherKnown || live == name || equality.Semantic.DeepEqual(liveConfig.Spec, config.Spec) {
 			continue
 		}
-		// The older annotation counts where the newer one is missing.
+		// The older annotation counts if the newer one is missing.
 		key, give := configAnnotation, ""
 		if live != "" {
 			_, liveKey, _ := route.ConfigName(f.service(f.live()), route.FindPort(f.service(f.live()), port))
@@ -43,8 +43,8 @@ func alike(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// protocolsAlike warns of colours for which the load balancer uses different protocols. A
-// health check on a port of its own stays healthy while users get errors.
+// protocolsAlike warns of colours with different load balancer protocols. A health check on a
+// port of its own stays healthy while users get errors.
 func protocolsAlike(f Facts) []v1alpha1.Finding {
 	live, other := f.service(f.live()), f.service(f.live().Other())
 	if !f.gce() || live == nil || other == nil {
@@ -61,8 +61,7 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 		if err != nil || otherErr != nil || liveSpeaks == speaks {
 			continue
 		}
-		// Of the two annotations the older one counts, so change the one that the other
-		// Service has.
+		// The older of the two annotations counts, so change the one that the other Service has.
 		finding := f.unlike("ProtocolsUnlike", cmp.Or(key, liveKey), live.Annotations[liveKey],
 			"the load balancer would use %s for port %s of this service, but it uses %s for that of service %s",
 			speaks, track.PortText(port), liveSpeaks, live.Name)
@@ -74,15 +73,15 @@ func protocolsAlike(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// balancing are annotations of a Service that make the load balancer send its pods more or
-// fewer requests, or check them differently (ingress-gce
-// pkg/controller/translator/translator.go, setTrafficScaling, setThcOptInOnSvc).
+// balancing are annotations of a Service that make the load balancer send its pods more or fewer
+// requests, or check them differently (ingress-gce pkg/controller/translator/translator.go,
+// setTrafficScaling, setThcOptInOnSvc).
 var balancing = []string{
 	"networking.gke.io/max-rate-per-endpoint", "networking.gke.io/capacity-scaler",
 	"networking.gke.io/transparent-health-checker",
 }
 
-// balancedAlike warns of colours that differ in one of those.
+// balancedAlike warns of colours that differ in one of these annotations.
 func balancedAlike(f Facts) []v1alpha1.Finding {
 	live, other := f.service(f.live()), f.service(f.live().Other())
 	if !f.gce() || live == nil || other == nil {
@@ -128,9 +127,8 @@ func fieldsAlike(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// unlike is a finding about an annotation of the colour that is not live. No user reaches that
-// colour, so it is the one to change: it gets the live one's value, or loses its own if that is
-// "".
+// unlike is a finding about an annotation of the idle colour. No user reaches that colour, so it
+// is the one to change: it gets the live one's value, or loses its own if that is "".
 func (f Facts) unlike(reason, key, give, format string, args ...any) v1alpha1.Finding {
 	other := f.App.Side(f.live().Other()).Service
 	how := v1alpha1.Kubectl("annotate", "service", other, f.App.Namespace, key+"-")

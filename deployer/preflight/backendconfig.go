@@ -70,8 +70,7 @@ func (f Facts) container(pod corev1.PodSpec) *corev1.Container {
 }
 
 // draining warns of Services whose pods are cut off in the middle of an answer when they are
-// detached: draining is off unless it is set (ingress-gce
-// pkg/backends/features/draining.go:31-43).
+// detached: draining is off by default (ingress-gce pkg/backends/features/draining.go:31-43).
 func draining(f Facts) []v1alpha1.Finding {
 	return f.lacking(func(b backendOf) *v1alpha1.Finding {
 		if t, _ := b.config.seconds("connectionDraining", "drainingTimeoutSec"); t > 0 {
@@ -89,16 +88,16 @@ func draining(f Facts) []v1alpha1.Finding {
 }
 
 const (
-	// leastDrain is how long front ends may at least keep sending to the old colour. No number
-	// is published; "minutes" is Google's own word (gke-networking-recipes
+	// leastDrain is the minimum time for which front ends may keep sending to the old colour.
+	// Google publishes no number, only "minutes" (gke-networking-recipes
 	// ingress/multi-cluster/mci-asm-https-e2e/README.md:670).
 	leastDrain = time.Minute
 	// backendTimeout applies to a BackendConfig that sets no timeoutSec.
 	backendTimeout = 30 * time.Second
 )
 
-// drain warns of an application whose old colour is scaled down before the last requests to
-// it can have been answered.
+// drain warns of an application whose old colour is scaled down before its last requests can be
+// answered.
 func drain(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -120,8 +119,8 @@ func drain(f Facts) []v1alpha1.Finding {
 		f.App.Spec.DrainTime(), why, least).With(patchApp(f.App, map[string]any{"drain": least.String()}))}
 }
 
-// nodes warns of colours that the load balancer reaches through the nodes: it does not report
-// on their pods then.
+// nodes warns of colours that the load balancer reaches through the nodes: it then does not
+// report on their pods.
 func nodes(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -143,9 +142,9 @@ func nodes(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// useGroups says how a Service that is reached through the nodes gets network endpoint groups,
-// and what that does to its users. The load balancer's backend then has another name, so it is
-// created again, and no pod in it is healthy before it has been checked (ingress-gce
+// useGroups is how a Service that is reached through the nodes gets network endpoint groups, and
+// what that does to its users. The load balancer's backend gets another name, so it is created
+// again, and none of its pods is healthy before its first check (ingress-gce
 // pkg/utils/serviceport.go:87-102).
 func (f Facts) useGroups(service *corev1.Service) v1alpha1.Advice {
 	give := setGroups(f.App, service, true)

@@ -14,7 +14,7 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	backends, ports, groups,
 	// backendconfig.go: how the load balancer treats the pods
 	draining, drain, nodes,
-	// healthcheck.go: what the load balancer asks the pods
+	// healthcheck.go: which requests the load balancer sends to check the pods
 	healthCheck,
 	// alike.go: whether the load balancer treats both colours in the same way
 	alike, protocolsAlike, balancedAlike, fieldsAlike,
@@ -23,7 +23,7 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	// routes.go: who else uses or writes the routes
 	hosts, class, users, standbyHost,
 	owners,
-	// gateway.go: whether Gateways carry out a switch, and treat both colours alike
+	// gateway.go: whether Gateways carry out a switch and treat both colours alike
 	refused, parents, classes, policies, otherRoutes,
 	// pods.go: how pods end
 	preStop, grace,
@@ -31,8 +31,7 @@ var rules = []func(Facts) []v1alpha1.Finding{
 	address,
 }
 
-// Check judges an application. Errors come first; beyond that the order means nothing, but
-// it is always the same.
+// Check judges an application. Errors come first. The order has no other meaning, but is stable.
 func Check(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	for _, rule := range rules {
@@ -48,7 +47,7 @@ func Check(f Facts) []v1alpha1.Finding {
 // Errors returns the findings that keep releases from running.
 func Errors(all []v1alpha1.Finding) []v1alpha1.Finding { return with(all, v1alpha1.SeverityError) }
 
-// Warnings returns the others.
+// Warnings returns the other findings.
 func Warnings(all []v1alpha1.Finding) []v1alpha1.Finding { return with(all, v1alpha1.SeverityWarning) }
 
 func with(all []v1alpha1.Finding, s v1alpha1.Severity) []v1alpha1.Finding {

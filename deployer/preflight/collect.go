@@ -35,14 +35,14 @@ const (
 	nameFor = 10 * time.Minute
 	// nameTimeout bounds a look-up.
 	nameTimeout = 2 * time.Second
-	// forget is the age at which an entry that nobody asks for any more is dropped.
+	// forget is the age at which an unused entry is dropped.
 	forget = time.Hour
 )
 
 // Collector reads the facts. Services, Deployments and Ingresses come from a cache and cost
-// nothing. BackendConfigs are read uncached, with one request each, and remembered: a look reads
-// those that are named for the first time or are too old. A standby host is looked up in the
-// background, and no look waits for it. The zero value is ready to use.
+// nothing. BackendConfigs are read uncached, with one request each, and kept: a look reads those
+// that are new or too old. A standby host is looked up in the background, and no look waits for
+// it. The zero value is ready to use.
 type Collector struct {
 	mu      sync.Mutex
 	configs map[client.ObjectKey]readConfig
@@ -56,7 +56,7 @@ type readConfig struct {
 	at time.Time
 }
 
-// readGateways is what was read of an application's Gateways.
+// readGateways is what was read about an application's Gateways.
 type readGateways struct {
 	Gateways
 	managers []metav1.ManagedFieldsEntry
@@ -69,7 +69,7 @@ type resolved struct {
 	pending   bool
 }
 
-// Sources are where facts come from.
+// Sources are the sources of facts.
 type Sources struct {
 	// Cached reads Services, Deployments and Ingresses.
 	Cached client.Reader
@@ -80,8 +80,8 @@ type Sources struct {
 	Resolve func(ctx context.Context, host string) ([]string, error)
 }
 
-// Collect reads the facts of an application with a live colour. soon says that a release waits
-// for them. The returned time is when to collect them again, even if no watched object changes;
+// Collect reads the facts of an application with a live colour. soon means that a release waits
+// for them. The returned time is when to collect them again even if no watched object changes;
 // zero if there is no such time.
 func (c *Collector) Collect(ctx context.Context, from Sources, bg *v1alpha1.BlueGreen, s track.Routes, now time.Time, soon bool) (Facts,
 	time.Time, error,
@@ -186,9 +186,8 @@ func (f *Facts) addUsers(ingress *networkingv1.Ingress, c v1alpha1.Color) error 
 	return nil
 }
 
-// readGateway adds what is known of the Gateways of an application that is on one. It
-// is read uncached and remembered, as BackendConfigs are: not every cluster has such
-// objects, so nothing watches them.
+// readGateway adds what is known about the Gateways of an application. It is read uncached and
+// kept, like BackendConfigs: not every cluster has such objects, so nothing watches them.
 func (c *Collector) readGateway(ctx context.Context, from Sources, f *Facts, now time.Time, soon bool) error {
 	if f.Routes.Gateway == nil {
 		return nil
@@ -219,8 +218,7 @@ func (c *Collector) readGateway(ctx context.Context, from Sources, f *Facts, now
 	return nil
 }
 
-// configNames are the BackendConfigs that the Services name for the ports that are in use, or
-// will be.
+// configNames are the BackendConfigs that the Services name for the ports in use, now or later.
 func configNames(f Facts) []string {
 	var names []string
 	add := func(service *corev1.Service, port map[string]any) {
@@ -263,7 +261,7 @@ func (c *Collector) readConfigs(ctx context.Context, from Sources, f *Facts, now
 	return nil
 }
 
-// config returns what is remembered of a BackendConfig, if it was read after a given time.
+// config returns a kept BackendConfig, if it was read after a given time.
 func (c *Collector) config(key client.ObjectKey, since time.Time) (Config, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -281,7 +279,7 @@ func (c *Collector) remember(key client.ObjectKey, read readConfig) {
 	c.configs[key] = read
 }
 
-// resolve adds what is known of the standby host that the owner chose, and starts a look-up if
+// resolve adds what is known about the standby host that the owner chose, and starts a look-up if
 // that is too old. Hosts below invalid have no address (RFC 6761).
 func (c *Collector) resolve(ctx context.Context, from Sources, f *Facts, now time.Time) (again time.Time) {
 	host := f.App.Spec.Ingress.StandbyHost
@@ -303,7 +301,7 @@ func (c *Collector) resolve(ctx context.Context, from Sources, f *Facts, now tim
 	return time.Time{}
 }
 
-// setName remembers a host; c.mu is held.
+// setName keeps a host's result; c.mu is held.
 func (c *Collector) setName(host string, r resolved) {
 	if c.names == nil {
 		c.names = map[string]resolved{}
@@ -312,7 +310,7 @@ func (c *Collector) setName(host string, r resolved) {
 	c.names[host] = r
 }
 
-// lookUp looks a host up, for at most nameTimeout, and remembers the result. A host that is not
+// lookUp looks up a host, for at most nameTimeout, and keeps the result. A host that is not
 // found, or a failed look-up, has no address.
 func (c *Collector) lookUp(ctx context.Context, from Sources, host string) {
 	ctx, cancel := context.WithTimeout(ctx, nameTimeout)

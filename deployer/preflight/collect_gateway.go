@@ -16,7 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// lookAtGateways reads what is known of an application's Gateways, and who wrote its route.
+// lookAtGateways reads what is known about an application's Gateways, and who wrote its route.
 func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gateways, managers []metav1.ManagedFieldsEntry, err error) {
 	g.Others = map[v1alpha1.Color][]route.Follower{}
 	object := &unstructured.Unstructured{}
@@ -48,8 +48,8 @@ func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gatewa
 	return g, object.GetManagedFields(), nil
 }
 
-// readClasses reads the classes of the Gateways that a route has as parents. One that
-// may not be read, in another namespace, is not judged.
+// readClasses reads the classes of a route's parent Gateways. A Gateway that may not be read, in
+// another namespace, is not judged.
 func readClasses(ctx context.Context, from client.Reader, object *unstructured.Unstructured) (map[string]string, error) {
 	classes := map[string]string{}
 	refs, _, _ := unstructured.NestedSlice(object.Object, "spec", "parentRefs")
@@ -78,7 +78,7 @@ func readClasses(ctx context.Context, from client.Reader, object *unstructured.U
 	return classes, nil
 }
 
-// readPolicies reads the policies of a kind of GKE's that target the colours' Services.
+// readPolicies reads GKE's policies of a kind that target the colours' Services.
 func readPolicies(ctx context.Context, from client.Reader, app *v1alpha1.BlueGreen, kind string) (map[v1alpha1.Color]map[string]any,
 	error,
 ) {

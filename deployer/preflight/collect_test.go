@@ -78,13 +78,13 @@ func (s *store) List(_ context.Context, into client.ObjectList, options ...clien
 	return nil
 }
 
-// collection is an application, and a collector that looks at it.
+// collection is an application and its collector.
 type collection struct {
 	Collector
 	t     *testing.T
 	store store
 	good  *situation
-	// resolve is how hosts are looked up.
+	// resolve is the look-up of hosts.
 	resolve func(context.Context, string) ([]string, error)
 }
 

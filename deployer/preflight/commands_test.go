@@ -63,7 +63,7 @@ func calls(t *testing.T, c v1alpha1.ShellCommand) [][]string {
 	return all
 }
 
-// literal is a word in which a shell changes nothing.
+// literal is a word that needs no expansion by a shell.
 func literal(t *testing.T, word *syntax.Word) string {
 	t.Helper()
 	var text strings.Builder

@@ -13,21 +13,21 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Facts are what an application is judged by, as plain data.
+// Facts are the input of [Check], as plain data.
 type Facts struct {
 	// App to judge.
 	App *v1alpha1.BlueGreen
-	// Routes of its Ingress. A colour is live.
+	// Routes of its Ingress. One colour is live.
 	Routes track.Routes
 	// Ingress is what else is known about its Ingress.
 	Ingress Ingress
-	// Gateways is what else is known of those of an HTTPRoute.
+	// Gateways is what else is known about an HTTPRoute's Gateways.
 	Gateways Gateways
-	// Services of the namespace that the Ingress names, and the colours' own, by name. A
-	// Service that does not exist is not in it.
+	// Services of the namespace that the Ingress names, and the colours' own, by name. Services
+	// that do not exist are missing.
 	Services map[string]*corev1.Service
-	// Configs are the BackendConfigs that these Services name, by name. One that could not
-	// be read is not in it.
+	// Configs are the BackendConfigs that these Services name, by name. Those that could not be
+	// read are missing.
 	Configs map[string]Config
 	// Templates of the colours' pods, if there is a Deployment.
 	Templates map[v1alpha1.Color]Template
@@ -47,14 +47,13 @@ type Ingress struct {
 	Managers []metav1.ManagedFieldsEntry
 }
 
-// Gateways is what is known of an application's Gateways beside its route.
+// Gateways is what is known about an application's Gateways beside its route.
 type Gateways struct {
 	// Classes are the gatewayClassNames of the parents that could be read, by the
 	// parent's text.
 	Classes map[string]string
-	// Health and Backend are the specs of the HealthCheckPolicy and of the
-	// GCPBackendPolicy of a colour's Service, without their target; of one without a
-	// policy there is none.
+	// Health and Backend are the specs of a colour's HealthCheckPolicy and GCPBackendPolicy,
+	// without their target; missing if there is none.
 	Health, Backend map[v1alpha1.Color]map[string]any
 	// Others are the other routes that send users to a colour's Service.
 	Others map[v1alpha1.Color][]route.Follower
@@ -102,8 +101,8 @@ func (f Facts) ports() []map[string]any {
 	return all
 }
 
-// configOf returns the BackendConfig that a colour's Service names for a port. If name is
-// "", it names none. known is false if that cannot be seen.
+// configOf returns the BackendConfig that a colour's Service names for a port; name is "" if it
+// names none. known is false if that cannot be seen.
 func (f Facts) configOf(c v1alpha1.Color, port map[string]any) (name string, config Config, known bool) {
 	service := f.service(c)
 	if service == nil {

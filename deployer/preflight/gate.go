@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/workload"
 )
 
-// gatePort warns of a gate whose checks name no port although users are routed to several
-// ports: a check without a port asks only one of them.
+// gatePort warns of a gate whose checks name no port although users are routed to several: a
+// check without a port covers only one of them.
 func gatePort(f Facts) []v1alpha1.Finding {
 	service, t := f.service(f.live()), f.Templates[f.live()]
 	unset := slices.IndexFunc(f.App.Spec.Gate.HTTP, func(c v1alpha1.HTTPCheck) bool { return c.Port == 0 })

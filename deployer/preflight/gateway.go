@@ -12,13 +12,13 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// byGKE reports whether a Gateway of GKE's is a parent of the route.
+// byGKE reports whether one of GKE's Gateways is a parent of the route.
 func byGKE(f Facts) bool {
 	return f.Routes.Gateway != nil &&
 		slices.ContainsFunc(f.Routes.Gateway.Parents, func(p track.Parent) bool { return p.Controller == track.GKEGateway })
 }
 
-// refused finds what of the route Turnout cannot move users by.
+// refused finds the fields of the route that keep Turnout from moving users.
 func refused(f Facts) []v1alpha1.Finding {
 	if f.Routes.Gateway == nil {
 		return nil
@@ -30,7 +30,7 @@ func refused(f Facts) []v1alpha1.Finding {
 	}
 	if st := f.Routes.Gateway.Standby; st.Exists && !st.Ours {
 		all = append(all, f.about("httproute", st.Name).fault("StandbyTaken", "metadata.ownerReferences",
-			"is not Turnout's, which needs a route of this name for the colour that is not live: remove it, or give it another name"))
+			"is not Turnout's, which needs a route of this name for the idle colour: remove it, or give it another name"))
 	}
 	return all
 }
@@ -44,13 +44,13 @@ func parents(f Facts) []v1alpha1.Finding {
 	accepted := track.Accepted(f.Routes.Gateway.Parents)
 	if len(accepted) == 0 {
 		return []v1alpha1.Finding{object.fault("NotAccepted", "status.parents",
-			"no Gateway has accepted the route, so that nobody would carry out a switch: correct spec.parentRefs, or the Gateway's listeners")}
+			"no Gateway has accepted the route, so a switch would have no effect: correct spec.parentRefs, or the Gateway's listeners")}
 	}
 	var all []v1alpha1.Finding
 	for _, p := range f.Routes.Gateway.Parents {
 		if slices.Contains(accepted, p.Key()) {
 			if word := track.Hear([]track.Parent{p}, []string{p.Key()}, 0); word.Refused {
-				all = append(all, object.fault("NotResolved", "status.parents", "%s: mend that, or a Gateway may take up no change of the route",
+				all = append(all, object.fault("NotResolved", "status.parents", "%s: fix that, or a Gateway may not take up any change of the route",
 					word.Text))
 			}
 		}
@@ -58,8 +58,8 @@ func parents(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// classic is GKE's classic load balancer, which cannot weigh backends (cloud.google.com/
-// kubernetes-engine/docs/how-to/gatewayclass-capabilities) [unverified].
+// classic is GKE's classic load balancer, which cannot weigh backends
+// (cloud.google.com/kubernetes-engine/docs/how-to/gatewayclass-capabilities) [unverified].
 const classic = "gke-l7-gxlb"
 
 // classes finds Gateways that cannot weigh.
@@ -74,8 +74,8 @@ func classes(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// policies finds what GKE's load balancer would do otherwise with one colour than with
-// the other: a policy targets a Service.
+// policies finds differences in how GKE's load balancer would treat the two colours, since a
+// policy targets a Service.
 func policies(f Facts) []v1alpha1.Finding {
 	if !byGKE(f) {
 		return nil
@@ -86,15 +86,15 @@ func policies(f Facts) []v1alpha1.Finding {
 	switch a, b := f.Gateways.Health[live], f.Gateways.Health[other]; {
 	case a == nil && b == nil:
 		all = append(all, f.about("service", service(live)).warning("HealthCheckPolicy", "",
-			"has no HealthCheckPolicy, and neither has %s: GKE asks / of every pod, whatever its readiness probe asks, and sends nobody to one "+
-				"that does not answer 200: make one for both", service(other)))
+			"has no HealthCheckPolicy, and neither has %s: GKE requests / from every pod, whatever its readiness probe is, and sends nobody to one "+
+				"that does not answer 200: create one for both", service(other)))
 	case a == nil || b == nil:
 		with, without := live, other
 		if a == nil {
 			with, without = other, live
 		}
 		all = append(all, f.about("service", service(without)).fault("HealthCheckPolicy", "",
-			"has no HealthCheckPolicy, and %s has one: GKE would ask / of its pods: make the same for both", service(with)))
+			"has no HealthCheckPolicy, but %s has one: GKE would request / from its pods: create the same for both", service(with)))
 	case !reflect.DeepEqual(a, b):
 		all = append(all, f.about("service", service(other)).warning("HealthCheckPolicy", "",
 			"has another HealthCheckPolicy than %s, which is live: make them alike", service(live)))
@@ -104,7 +104,7 @@ func policies(f Facts) []v1alpha1.Finding {
 	for _, field := range []string{"securityPolicy", "iap"} {
 		if !reflect.DeepEqual(a[field], b[field]) {
 			all = append(all, object.fault("GCPBackendPolicy", "",
-				"has another spec.default.%s in its GCPBackendPolicy than %s, which is live, so that a switch would change who may reach the "+
+				"has another spec.default.%s in its GCPBackendPolicy than %s, which is live, so a switch would change who may reach the "+
 					"application: make them alike", field, service(live)))
 		}
 		delete(a, field)
@@ -117,7 +117,7 @@ func policies(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// fieldsOf are the settings of a GCPBackendPolicy, to be changed.
+// fieldsOf are the settings of a GCPBackendPolicy, as a copy.
 func fieldsOf(spec map[string]any) map[string]any {
 	all := map[string]any{}
 	settings, _ := spec["default"].(map[string]any)
@@ -133,7 +133,7 @@ func otherRoutes(f Facts) []v1alpha1.Finding {
 			object, service := about{fmt.Sprintf("%s %s/%s", u.Kind, u.Namespace, u.Name)}, f.App.Side(c).Service
 			if c == f.live() {
 				all = append(all, object.warning("Shared", "spec",
-					"it sends users to service %s, which is live: a switch moves only the users of %s, and no release after it runs while these are "+
+					"it sends users to service %s, which is live: a switch moves only the users of %s, and no later release runs while these are "+
 						"sent there: route them through %s, or elsewhere", service, f.Routes, f.Routes))
 				continue
 			}

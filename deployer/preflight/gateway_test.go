@@ -11,7 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// onGateway are the facts of an application behind GKE's Gateway, without a finding.
+// onGateway are the facts of an application behind GKE's Gateway, without findings.
 func onGateway() Facts {
 	app := &v1alpha1.BlueGreen{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "app"},
@@ -110,7 +110,7 @@ func TestPreflightOfAGateway(t *testing.T) {
 			test.change(&f)
 			var got []found
 			for _, finding := range Check(f) {
-				if finding.Reason != "Address" { // spec.url, which is another rule's
+				if finding.Reason != "Address" { // spec.url belongs to another rule
 					got = append(got, found{finding.Severity, finding.Reason, finding.Object, finding.Field})
 				}
 			}

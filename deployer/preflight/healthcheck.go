@@ -15,10 +15,9 @@ import (
 )
 
 // healthCheck warns of Services whose health check gets its path from a pod's readiness probe.
-// The path is copied when the check is created (it is / if there is no such probe then), and
-// never updated (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291). A command in
-// the finding never makes the load balancer ask live pods for something that nobody has seen
-// them answer.
+// The path is copied when the check is created (it is / without such a probe), and never updated
+// (ingress-gce pkg/healthchecks/healthchecks.go:157-174,278-291). A command in the finding never
+// makes the load balancer send live pods a request whose answer nobody has seen.
 func healthCheck(f Facts) []v1alpha1.Finding {
 	return f.lacking(func(b backendOf) *v1alpha1.Finding {
 		check, _ := b.config.Spec["healthCheck"].(map[string]any)
@@ -35,7 +34,7 @@ func healthCheck(f Facts) []v1alpha1.Finding {
 	})
 }
 
-// checkAdvice says what the load balancer asks while nothing is configured, and the way out.
+// checkAdvice describes the requests of an unconfigured check, and the way out.
 func (b backendOf) checkAdvice() v1alpha1.Advice {
 	port, _ := b.checked()
 	t, _ := b.servedBy()
@@ -86,9 +85,8 @@ func (f Facts) sharedConfig(name string) string {
 	return fmt.Sprintf(" (it then applies to every Service that names backendconfig %s)", name)
 }
 
-// transparent reports whether a Service without a health check of its own leaves it to GKE's
-// nodes, which take no path (ingress-gce pkg/controller/translator/translator.go,
-// setThcOptInOnSvc).
+// transparent reports whether a Service without its own health check leaves it to GKE's nodes,
+// which take no path (ingress-gce pkg/controller/translator/translator.go, setThcOptInOnSvc).
 func (f Facts) transparent(c v1alpha1.Color) bool {
 	var set struct {
 		Enabled bool `json:"enabled"`
@@ -103,8 +101,8 @@ type asks struct {
 	port                    int32
 }
 
-// servedBy is the template whose pods show which requests are answered: the live colour's,
-// whose pods answer now and which is staged on the other, unless each colour has its own.
+// servedBy is the template whose pods show which requests are answered: the live colour's, whose
+// pods answer now and which is staged on the other, unless each colour has its own.
 func (b backendOf) servedBy() (Template, bool) {
 	c := b.facts.live()
 	if b.facts.App.Spec.Template == v1alpha1.TemplateOwn {
@@ -114,7 +112,7 @@ func (b backendOf) servedBy() (Template, bool) {
 	return t, ok
 }
 
-// checked is the pod's port that the health check asks, and its protocol.
+// checked is the pod's port that the health check requests, and its protocol.
 func (b backendOf) checked() (port int32, protocol string) {
 	service := b.facts.service(b.color)
 	p := route.FindPort(service, b.port)
@@ -130,9 +128,9 @@ func (b backendOf) checked() (port int32, protocol string) {
 	return cmp.Or(port, workload.PodPort(*p, t.Spec)), protocol
 }
 
-// probe is the readiness probe that shows which path the health check may ask: the one on the
+// probe is the readiness probe that shows which path the health check may request: the one on the
 // check's own port, which Google's controller copies, otherwise that of the container that gets
-// the image. onPort says which of the two. ok is false if there is none that a BackendConfig can
+// the image. onPort distinguishes the two. ok is false if there is none that a BackendConfig can
 // repeat: a BackendConfig sends no headers.
 func (b backendOf) probe() (a asks, onPort, ok bool) {
 	t, found := b.servedBy()
@@ -151,7 +149,7 @@ func (b backendOf) probe() (a asks, onPort, ok bool) {
 		return asks{}, false, false
 	}
 	a, ok = repeatable(c)
-	return a, false, ok && route.UsesNEGs(b.facts.service(b.color)) // through a node, it can ask only the node's port
+	return a, false, ok && route.UsesNEGs(b.facts.service(b.color)) // through a node, it can request only the node's port
 }
 
 // copies reports whether Google's controller looks at a container's readiness probe: the
@@ -221,8 +219,8 @@ func probeScheme(protocol string) string {
 	return protocol
 }
 
-// safeCheck is a health check that live pods pass, since they give the kubelet this very answer.
-// It is nil if nothing shows what they answer.
+// safeCheck is a health check that live pods pass, since they already give the kubelet this very
+// answer. It is nil if their answers are unknown.
 func (b backendOf) safeCheck() map[string]any {
 	_, protocol := b.checked()
 	a, onPort, ok := b.probe()
@@ -238,9 +236,9 @@ func (b backendOf) safeCheck() map[string]any {
 // safeDraining lets pods finish their answers.
 func safeDraining() map[string]any { return map[string]any{"drainingTimeoutSec": 60} }
 
-// newConfig says how a Service gets a BackendConfig. It is the same whatever is missing, so that
-// the second of two findings does not undo the first. It uses server-side apply with its own
-// field manager: in a BackendConfig that exists, other fields stay, and a field that others set
+// newConfig is how a Service gets a BackendConfig. It is the same whatever is missing, so the
+// second of two findings does not undo the first. It uses server-side apply with its own field
+// manager: in an existing BackendConfig, other fields stay, and a field that others set
 // differently is refused.
 func (b backendOf) newConfig() v1alpha1.Advice {
 	spec := map[string]any{"connectionDraining": safeDraining()}
@@ -261,15 +259,15 @@ func (b backendOf) newConfig() v1alpha1.Advice {
 		apply.Then(annotate(b.facts.App, service.Name, configAnnotation, withDefault(service, b.facts.App.Name))))
 }
 
-// withDefault is a Service's annotation of BackendConfigs with a default; what it names for other
-// ports stays.
+// withDefault is a Service's BackendConfig annotation with a default added; entries for other
+// ports stay.
 func withDefault(service *corev1.Service, name string) string {
 	names := map[string]any{}
 	text, found := service.Annotations[configAnnotation]
-	if !found { // until now the older one counts
+	if !found { // so far the older one counts
 		text = service.Annotations[oldConfigAnnotation]
 	}
-	_ = json.Unmarshal([]byte(text), &names) // if it is not JSON, another finding says so
+	_ = json.Unmarshal([]byte(text), &names) // if it is not JSON, another finding reports that
 	names["default"] = name
 	whole, _ := json.Marshal(names) //nolint:errchkjson // strings
 	return string(whole)

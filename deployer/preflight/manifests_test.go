@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/route"
 )
 
-// readManifests returns the facts of manifests as somebody would apply them.
+// readManifests returns the facts of manifests, as if somebody had applied them.
 func readManifests(t *testing.T, name string) Facts {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
@@ -74,8 +74,8 @@ func readManifests(t *testing.T, name string) Facts {
 	return f
 }
 
-// Manifests of public projects, rewritten: what is found in them, and what happens to live
-// users if a person follows the advice.
+// Manifests of public projects, rewritten: their findings, and what happens to live users if a
+// person follows the advice.
 func TestManifestsOfOthers(t *testing.T) {
 	t.Parallel()
 	const live, idle, protocolField = "service shop/my-python-app-blue-svc", "service shop/my-python-app-green-svc",
@@ -173,8 +173,8 @@ func TestManifestsOfOthers(t *testing.T) {
 	}
 }
 
-// Two findings about one application must not advise two different BackendConfigs of one
-// name: whoever applies the second loses the first.
+// Two findings about one application must not advise two different BackendConfigs of one name:
+// applying the second would lose the first.
 func TestOneBackendConfigIsAdvised(t *testing.T) {
 	t.Parallel()
 	advised := map[string]bool{}

@@ -48,8 +48,8 @@ func setGroups(app *v1alpha1.BlueGreen, service *corev1.Service, use bool) v1alp
 	return annotate(app, service.Name, negAnnotation, string(text))
 }
 
-// askAll is the command that makes the gate's checks without a port ask each of some ports.
-// A header may hold a secret, so if there is one, the command only opens an editor.
+// askAll is the command that makes the gate's checks without a port cover all these ports. A
+// header may contain a secret; the command then only opens an editor.
 func askAll(app *v1alpha1.BlueGreen, ports []int32) v1alpha1.ShellCommand {
 	var checks []v1alpha1.HTTPCheck
 	add := func(c v1alpha1.HTTPCheck) {
@@ -72,8 +72,7 @@ func askAll(app *v1alpha1.BlueGreen, ports []int32) v1alpha1.ShellCommand {
 	return cmp.Or(patchApp(app, map[string]any{"gate": map[string]any{"http": checks}}), edit(app, "bluegreen", app.Name))
 }
 
-// askSecurely is the command that makes a check of the gate use TLS. Like askAll, it shows
-// no headers.
+// askSecurely is the command that makes a gate check use TLS. Like askAll, it shows no headers.
 func askSecurely(app *v1alpha1.BlueGreen, i int) v1alpha1.ShellCommand {
 	checks := slices.Clone(app.Spec.Gate.HTTP)
 	checks[i].Scheme = "HTTPS"

@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// tools restore what they have written, by themselves or at their next run. prefix is how
-// their field manager's name begins, how says what to do.
+// tools restore what they have written, by themselves or at their next run. prefix is the
+// beginning of their field manager's name, how is the way to stop that.
 var tools = []struct{ prefix, name, how string }{
 	{"argocd", "Argo CD", "list /spec/rules and /spec/defaultBackend in spec.ignoreDifferences of its Application, with syncOptions: " +
 		"[RespectIgnoreDifferences=true]"},
@@ -25,8 +25,8 @@ var tools = []struct{ prefix, name, how string }{
 	{"pulumi", "Pulumi", "add spec to ignoreChanges of the resource"},
 }
 
-// hands are the field managers of people's commands. They restore nothing by themselves, so
-// one is reported only if it took the routes from Turnout.
+// hands are the field managers of people's commands. They restore nothing by themselves, so one
+// is reported only if it took the routes from Turnout.
 var hands = []string{"kubectl", "kubectl-client-side-apply"}
 
 // owners finds out from managedFields who else writes the routes that a switch changes. A

@@ -22,8 +22,8 @@ const (
 	defaultGrace = 30 * time.Second
 )
 
-// staged are the templates whose pods will have users: with spec.template: Live, only the
-// live colour's, since that is staged on the other.
+// staged are the templates whose pods will have users: with spec.template: Live, only the live
+// colour's, since that is staged on the other.
 func (f Facts) staged() []Template {
 	var all []Template
 	for _, c := range both {
@@ -34,8 +34,8 @@ func (f Facts) staged() []Template {
 	return all
 }
 
-// preStop warns of pods that end while the load balancer still sends to them: both get to
-// know of the end at the same moment.
+// preStop warns of pods that end while the load balancer still sends to them: both learn of the
+// end at the same moment.
 func preStop(f Facts) []v1alpha1.Finding {
 	if !f.gce() {
 		return nil
@@ -65,7 +65,7 @@ func grace(f Facts) []v1alpha1.Finding {
 		if c == nil {
 			continue
 		}
-		// Without a preStop, the rule above asks for one of this length.
+		// Without a preStop, the rule above asks for this length.
 		stop := detach
 		if c.Lifecycle != nil && c.Lifecycle.PreStop != nil {
 			stop = sleeps(c.Lifecycle.PreStop)
@@ -104,7 +104,7 @@ func graceOf(pod corev1.PodSpec) time.Duration {
 
 var sleepCommand = regexp.MustCompile(`(?:^|[\s;&/])sleep\s+(\d{1,5})\b`)
 
-// sleeps is how long a hook takes, as far as that can be seen.
+// sleeps is how long a hook takes, as far as visible.
 func sleeps(hook *corev1.LifecycleHandler) time.Duration {
 	switch {
 	case hook.Sleep != nil:

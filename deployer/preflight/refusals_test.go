@@ -27,8 +27,8 @@ func routed(t *testing.T, rule string) Facts {
 	return f
 }
 
-// Each rule that Turnout cannot move users by is found before a build, by its field, with
-// the way out in words and as a command.
+// Each rule that keeps Turnout from moving users is found before a build, by its field, with the
+// way out in words and as a command.
 func TestRulesThatCannotBeWeighedAreRefusedBeforeABuild(t *testing.T) {
 	t.Parallel()
 	const ours = "{name: app-blue-svc, port: 80}"

@@ -35,7 +35,7 @@ func hosts(f Facts) []v1alpha1.Finding {
 			"%s is for the same host as this one, %s, and Google's load balancer uses only the later one: put the paths of both into one",
 			at, cmp.Or(b.Host, "any")).With(edit(f.App, "ingress", f.Routes.Name)))
 	}
-	// If no route of ours is in use, a switch would move nobody.
+	// If none of our routes is in use, a switch would move nobody.
 	unused := !slices.ContainsFunc(f.Routes.Users[f.live()], func(b track.Backend) bool {
 		at, found := ruleOf(b)
 		return !found || !lost[at]
@@ -50,8 +50,8 @@ func hosts(f Facts) []v1alpha1.Finding {
 
 var ruleField = regexp.MustCompile(`^spec\.rules\[\d+\]`)
 
-// ruleOf is the rule that holds a backend, such as "spec.rules[1]"; found is false if no
-// rule does.
+// ruleOf is the rule that contains a backend, such as "spec.rules[1]"; found is false if none
+// does.
 func ruleOf(b track.Backend) (rule string, found bool) {
 	rule = ruleField.FindString(fieldOf(b))
 	return rule, rule != ""
@@ -113,14 +113,14 @@ func users(f Facts) []v1alpha1.Finding {
 	return all
 }
 
-// standbyHost warns of a standby host through which anybody reaches the version that is not live.
+// standbyHost warns of a standby host through which anybody can reach the idle version.
 func standbyHost(f Facts) []v1alpha1.Finding {
 	host := f.App.Spec.Ingress.StandbyHost
 	if host == "" || len(f.Resolved) == 0 {
 		return nil
 	}
 	return []v1alpha1.Finding{f.about("bluegreen", f.App.Name).warning("StandbyHost", "spec.ingress.standbyHost",
-		"%s resolves to %s, so anybody can reach the version that is not live, even before it passes its gate: protect it, or use the default, "+
+		"%s resolves to %s, so anybody can reach the idle version, even before it passes its gate: protect it, or use the default, "+
 			"which nobody can resolve",
 		host, f.Resolved[0]).With(patchApp(f.App, map[string]any{"ingress": map[string]any{"standbyHost": nil}}))}
 }

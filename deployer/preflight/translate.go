@@ -10,10 +10,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// backends finds backends of an Ingress that cannot be used. On Google's load balancer one
-// such backend is fatal for all of them (ingress-gce
-// pkg/controller/translator/translator.go:109-158,273-300); elsewhere only its own requests
-// fail.
+// backends finds unusable backends of an Ingress. On Google's load balancer a single one is fatal
+// for all of them (ingress-gce pkg/controller/translator/translator.go:109-158,273-300);
+// elsewhere only its own requests fail.
 func backends(f Facts) []v1alpha1.Finding {
 	var all []v1alpha1.Finding
 	if f.gce() {
@@ -72,7 +71,7 @@ func (f Facts) misfit(service string, port map[string]any) *route.Misfit {
 	return nil
 }
 
-// command is the command that fixes a misfit, if there is a single one.
+// command is the command that fixes a misfit, if a single one does.
 func (f Facts) command(m *route.Misfit, service string) v1alpha1.ShellCommand {
 	if m.Reason != "Unreachable" {
 		return ""
@@ -100,8 +99,8 @@ func fieldOf(b track.Backend) string {
 	return field.String()
 }
 
-// ports finds ports that the colour that is not live lacks for the live one's routes: a
-// switch changes only the name of the Service.
+// ports finds ports of the live routes that the idle colour lacks: a switch changes only the name
+// of the Service.
 func ports(f Facts) []v1alpha1.Finding {
 	name := f.App.Side(f.live().Other()).Service
 	service := f.Services[name]
@@ -116,7 +115,7 @@ func ports(f Facts) []v1alpha1.Finding {
 				track.PortText(want), f.Routes.Name, f.App.Side(f.live()).Service).With(edit(f.App, "service", name)))
 			continue
 		}
-		// The Ingress names this Service, at the latest, when a release begins.
+		// A release makes the Ingress name this Service at its beginning at the latest.
 		if m := f.misfit(name, want); f.gce() && m != nil && !f.Routes.Attached(f.live().Other()) {
 			all = append(all, f.about("service", name).fault(m.Reason, m.Field,
 				"it %s; otherwise Google's load balancer applies no change of ingress %s", m.Text, f.Routes.Name).With(f.command(m, name)))
@@ -143,8 +142,8 @@ func groups(f Facts) []v1alpha1.Finding {
 		with.Name, way.Text).With(way.Commands...)}
 }
 
-// likeEachOther says how to make two Services alike. If the Service without groups has the
-// users, and the other one works without groups, removing the groups disturbs nobody.
+// likeEachOther is how to make two Services alike. If the Service without groups has the users,
+// and the other one works without groups, removing the groups disturbs nobody.
 func (f Facts) likeEachOther(with, without *corev1.Service) v1alpha1.Advice {
 	open := with.Spec.Type == corev1.ServiceTypeNodePort || with.Spec.Type == corev1.ServiceTypeLoadBalancer
 	if open && without.Name == f.App.Side(f.live()).Service {

@@ -2,12 +2,12 @@
 //
 // # Decisions
 //
-// Only Google's hosts get Google's credentials. The name comes from a repository's
-// file or from whoever owns a namespace, and any other host could keep the credentials.
-// Other registries are asked anonymously.
+// Only Google's hosts get Google's credentials. The name comes from a repository's file or from a
+// namespace's owner, and any other host could keep the credentials. Other registries are asked
+// anonymously.
 //
-// For a multi-platform image, the digest is that of its index, from which each node picks
-// its own platform.
+// For a multi-platform image, the digest is that of its index, from which each node picks its own
+// platform.
 //
 // It asks once. The caller knows how long to keep trying, and what to do in between.
 package registry
@@ -54,7 +54,7 @@ func (e *MissingError) Error() string { return e.Reference + " is not in its reg
 // RefusedError is a registry that refuses access to an image.
 type RefusedError struct {
 	Reference string
-	// Google: the request had Google's credentials.
+	// Google: the request used Google's credentials.
 	Google bool
 	// Project that keeps the image, on Google's hosts.
 	Project string
@@ -101,8 +101,7 @@ func Project(reference string) string {
 }
 
 // Digest is the digest, "sha256:…", of a name with a tag. tokens are Google's, for Google's
-// hosts; nil means none. An error is a [*MissingError], a [*RefusedError], or trouble that may
-// pass.
+// hosts; nil means none. An error is a [*MissingError], a [*RefusedError], or temporary trouble.
 func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.TokenSource) (string, error) {
 	ref, err := name.ParseReference(reference)
 	if err != nil {
@@ -137,7 +136,7 @@ func (c *Client) Digest(ctx context.Context, reference string, tokens oauth2.Tok
 	return "", fmt.Errorf("asking for %s: %w", reference, err)
 }
 
-// ask reads the manifest's digest. If the registry does not give it without the manifest, it
+// ask reads the manifest's digest. If the registry does not report it without the manifest, it
 // reads the manifest.
 func ask(ref name.Reference, options ...remote.Option) (string, error) {
 	head, err := remote.Head(ref, options...)

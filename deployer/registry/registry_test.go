@@ -244,7 +244,7 @@ func (s slow) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{}, nil
 }
 
-// The token source takes no context: nobody waits for it longer than the caller allows.
+// The token source takes no context; no caller waits longer than it wants to.
 func TestSigningInEndsWithItsCaller(t *testing.T) {
 	t.Parallel()
 	s := slow{make(chan struct{})}
@@ -256,8 +256,8 @@ func TestSigningInEndsWithItsCaller(t *testing.T) {
 	}
 }
 
-// An endless answer, which any registry may send, is not kept, whether it is long already or
-// becomes long when unpacked.
+// Any registry may send an endless answer. It is not kept, whether it is long already or becomes
+// long when unpacked.
 func TestNoAnswerIsReadWithoutEnd(t *testing.T) {
 	t.Parallel()
 	for what, status := range map[string]int{"manifest": http.StatusOK, "error": http.StatusNotFound} {

@@ -68,8 +68,8 @@ func (s *Server) add(pb *cloudbuildpb.Build, approval bool) (*longrunningpb.Oper
 	return operation(b)
 }
 
-// accept makes the build to keep: what was sent, checked and expanded, without the
-// fields that only the API writes.
+// accept returns the build to store: the request, checked and expanded, without the fields that
+// only the API writes.
 func accept(sent *cloudbuildpb.Build, project, location string) (*cloudbuildpb.Build, error) {
 	if sent == nil {
 		return nil, status.Error(codes.InvalidArgument, "invalid build: build is required")
@@ -94,7 +94,7 @@ func accept(sent *cloudbuildpb.Build, project, location string) (*cloudbuildpb.B
 	return pb, nil
 }
 
-// GetBuild finds a build at once, whether or not it is listed yet.
+// GetBuild finds a build at once, whether listed or not.
 func (s *Server) GetBuild(_ context.Context, r *cloudbuildpb.GetBuildRequest) (*cloudbuildpb.Build, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -69,7 +69,7 @@ func Digests(_ context.Context, b *cloudbuildpb.Build) (Result, error) {
 	return r, nil
 }
 
-// build is a build together with what no client sees of it.
+// build is a build with its state that no client sees.
 type build struct {
 	project, location string
 	pb                *cloudbuildpb.Build

@@ -128,8 +128,8 @@ func (s *Server) Close() {
 	s.work.Wait()
 }
 
-// Fail makes the next calls of a method fail, such as "CreateBuild". A method's faults
-// are used up in the order in which they were given.
+// Fail makes the next calls of a method, such as "CreateBuild", fail. A method's faults are used
+// up in the order given.
 func (s *Server) Fail(method string, fault Fault) {
 	if fault.Code == codes.OK {
 		fault.Code = codes.Unavailable
@@ -158,8 +158,8 @@ func (s *Server) Unknown() []string {
 	return slices.Clone(s.unknown)
 }
 
-// Builds are copies of all builds of a location, oldest first, including those that are
-// not listed yet. For assertions only: no client sees them like that.
+// Builds are copies of all builds of a location, oldest first, including unlisted ones. For
+// assertions only: no client sees them like that.
 func (s *Server) Builds(project, location string) []*cloudbuildpb.Build {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -172,8 +172,7 @@ func (s *Server) Builds(project, location string) []*cloudbuildpb.Build {
 	return out
 }
 
-// Keep takes over a build from another server, under its id. A build in progress starts
-// again.
+// Keep takes over a build from another server, under its id. A build in progress starts again.
 func (s *Server) Keep(pb *cloudbuildpb.Build) error {
 	m := buildName.FindStringSubmatch(pb.GetName())
 	if m == nil {
@@ -191,8 +190,8 @@ func (s *Server) Keep(pb *cloudbuildpb.Build) error {
 	return nil
 }
 
-// Approve lets a PENDING build go on, as a person does in the console. It reports
-// whether there was one.
+// Approve lets a PENDING build continue, as a person does in the console. It reports whether
+// there was one.
 func (s *Server) Approve(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,8 +204,8 @@ func (s *Server) Approve(id string) bool {
 	return false
 }
 
-// intercept counts each call, makes it fail if a fault is due, and remembers methods
-// that are not implemented.
+// intercept counts each call, makes it fail if a fault is due, and records methods that are not
+// implemented.
 func (s *Server) intercept(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 	method := path.Base(info.FullMethod)
 	fault := s.begin(method)

@@ -251,8 +251,7 @@ func repositoryOf(t *cloudbuildpb.BuildTrigger) string {
 	return strings.Join(parts[max(0, len(parts)-2):], "/")
 }
 
-// triggered is the build of one run. Cloud Build adds to a triggered build what a
-// created one must bring itself.
+// triggered is the build of one run. Cloud Build adds what a created build must bring itself.
 func triggered(t *trigger, b *cloudbuildpb.Build, source *cloudbuildpb.RepoSource, config string) *cloudbuildpb.Build {
 	repository, commit := repositoryOf(t.pb), source.GetCommitSha()
 	all := map[string]string{}
