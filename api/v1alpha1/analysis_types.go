@@ -7,33 +7,33 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AnalysisSpec judges a new version by metrics while users have it: during the
-// soak, against the last window before the switch.
+// AnalysisSpec judges a new version by metrics during the soak: it compares them with the
+// last window before the switch.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.prometheus) != has(self.google)",message="name one source of metrics: prometheus or google"
 // +kubebuilder:validation:XValidation:rule="has(self.google) || !has(self.errors) && !has(self.latency)",message="errors and latency are metrics of Google's load balancer: they need google"
 // +kubebuilder:validation:XValidation:rule="has(self.checks) && size(self.checks) > 0 || has(self.errors) || has(self.latency)",message="name at least one check, or errors or latency"
 // +kubebuilder:validation:XValidation:rule="(has(self.checks) ? size(self.checks) : 0) + (has(self.errors) ? 1 : 0) + (has(self.latency) ? 1 : 0) <= 10",message="at most 10 checks, errors and latency among them"
 type AnalysisSpec struct {
-	// Prometheus that has the metrics.
+	// Prometheus with the metrics.
 	Prometheus *PrometheusSpec `json:"prometheus,omitempty"`
 
-	// Google: Cloud Monitoring has them, with what Managed Prometheus collects.
+	// Google: the metrics are in Cloud Monitoring, which includes those of Managed
+	// Prometheus.
 	Google *GoogleMetricsSpec `json:"google,omitempty"`
 
 	// Mode says what a failed check does.
 	// +kubebuilder:default=Enforce
 	Mode AnalysisMode `json:"mode,omitempty"`
 
-	// Interval from one judgement to the next, and how far back each looks: it is
-	// $window in queries.
+	// Interval between two judgements, and how far back each looks: $window in queries.
 	// +kubebuilder:default="1m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('1h')",message="must be a duration such as 30s or 5m, more than 0s and at most 1h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=32
 	Interval metav1.Duration `json:"interval,omitzero"`
 
-	// Deadline is how long after the end of the soak every check must have a verdict.
+	// Deadline is how long after the end of the soak every check may take to get a verdict.
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(0|([0-9]{1,5}([.][0-9]*)?h|[0-9]{1,7}([.][0-9]*)?(m|[mµnu]?s))+)$') && duration(self) > duration('0s') && duration(self) <= duration('24h')",message="must be a duration such as 30s or 5m, more than 0s and at most 24h"
 	// +kubebuilder:validation:Type=string
@@ -49,7 +49,8 @@ type AnalysisSpec struct {
 	// Errors compares the errors that Google's load balancer counts.
 	Errors *ErrorsCheck `json:"errors,omitempty"`
 
-	// Latency compares the 95th percentile of the latency that it measures.
+	// Latency compares the 95th percentile of the latency that Google's load balancer
+	// measures.
 	Latency *LatencyCheck `json:"latency,omitempty"`
 }
 
@@ -61,21 +62,20 @@ type AnalysisMode string
 // What a failed check does.
 const (
 	AnalysisEnforce AnalysisMode = "Enforce" // users go back, and the release fails
-	AnalysisObserve AnalysisMode = "Observe" // it is only said
+	AnalysisObserve AnalysisMode = "Observe" // it is only reported
 )
 
-// PrometheusSpec is a Prometheus, or a server that has its HTTP API.
+// PrometheusSpec is a Prometheus, or a server with its HTTP API.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.authSecret) || size(self.authSecret) == 0 || self.url.startsWith('https://')",message="authSecret needs a url that begins with https://"
 type PrometheusSpec struct {
-	// URL of it. The namespace must be granted it by the annotation
-	// turnout.dev/metrics.
+	// URL of the server. The annotation turnout.dev/metrics must grant it to the namespace.
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._/-]*)?$')`,message="must be an http or https address such as https://prometheus.example.com, without a user, a query or a fragment"
 	URL string `json:"url"`
 
-	// AuthSecret is a Secret of the namespace with the key token, or with the keys
-	// username and password. Turnout must be given the right to read it.
+	// AuthSecret is a Secret of the namespace with the key token, or with the keys username
+	// and password. Turnout needs the right to read it.
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$')`,message="must be the name of a Secret: lower-case letters, digits, - and ."
 	AuthSecret string `json:"authSecret,omitempty"`
@@ -83,33 +83,33 @@ type PrometheusSpec struct {
 
 // GoogleMetricsSpec is a project of Cloud Monitoring.
 type GoogleMetricsSpec struct {
-	// Project that has the metrics. The namespace must be granted it by the annotation
-	// turnout.dev/metrics.
+	// Project with the metrics. The annotation turnout.dev/metrics must grant it to the
+	// namespace.
 	// +kubebuilder:validation:MaxLength=128
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$')`,message="must be the id of a Google Cloud project, such as acme-prod"
 	Project string `json:"project"`
 
 	// Backends are the load balancer's backend services of the colours: $backend in
-	// queries. Default: as the Ingress names them, where each colour has one.
+	// queries. Default: those in the Ingress, if each colour has one.
 	Backends *BackendNames `json:"backends,omitempty"`
 }
 
 // BackendNames are the load balancer's backend services of the two colours.
 type BackendNames struct {
-	// Blue colour's.
+	// Backend service of the blue colour.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z]([-a-z0-9]*[a-z0-9])?$')`,message="must be the name of a backend service"
 	Blue string `json:"blue"`
 
-	// Green colour's.
+	// Backend service of the green colour.
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:XValidation:rule=`self.matches(r'^[a-z]([-a-z0-9]*[a-z0-9])?$')`,message="must be the name of a backend service"
 	Green string `json:"green"`
 }
 
-// MetricCheck is one metric, and what it must be. In its queries $color, $service,
-// $namespace, $version and $backend stand, within quotes, for what the asked colour
-// is known by, and $window for spec.analysis.interval.
+// MetricCheck is one metric and its condition. In its queries, $color, $service,
+// $namespace, $version and $backend stand, within quotes, for the measured colour, and
+// $window for spec.analysis.interval.
 type MetricCheck struct {
 	// Name of the check.
 	// +kubebuilder:validation:MaxLength=63
@@ -117,24 +117,24 @@ type MetricCheck struct {
 	// +kubebuilder:validation:XValidation:rule="self != 'errors' && self != 'latency'",message="errors and latency are the names of the ready-made checks"
 	Name string `json:"name"`
 
-	// Query in PromQL for one number. It must differ for the two colours.
+	// Query in PromQL for one number. It must distinguish the two colours.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Query string `json:"query"`
 
-	// Samples is a query for how many samples that number rests on, such as requests.
+	// Samples is a query for the number of samples behind that number, such as requests.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
 	Samples string `json:"samples"`
 
-	// MinSamples below which there is no verdict.
+	// MinSamples is the least number of samples for a verdict.
 	// +kubebuilder:default=100
 	// +kubebuilder:validation:Minimum=1
 	MinSamples int32 `json:"minSamples,omitempty"`
 
-	// Pass is an expression in CEL over value and other, the value before the switch.
-	// Without one, the query counts errors among the samples, and they must not be more
-	// than before by an exact test.
+	// Pass is an expression in CEL over value and other, which is the value before the
+	// switch. Without it, the query counts errors among the samples; by an exact test,
+	// there must not be more than before.
 	// +kubebuilder:validation:MaxLength=1024
 	Pass string `json:"pass,omitempty"`
 
@@ -145,10 +145,10 @@ type MetricCheck struct {
 	Failures int32 `json:"failures,omitempty"`
 }
 
-// ErrorsCheck compares, by an exact test, how many of the requests failed: answers of
-// 5xx, and none at all.
+// ErrorsCheck compares, by an exact test, how many requests failed: with 5xx or without an
+// answer.
 type ErrorsCheck struct {
-	// MinSamples is the number of requests below which there is no verdict.
+	// MinSamples is the least number of requests for a verdict.
 	// +kubebuilder:default=100
 	// +kubebuilder:validation:Minimum=1
 	MinSamples int32 `json:"minSamples,omitempty"`
@@ -162,7 +162,7 @@ type ErrorsCheck struct {
 
 // LatencyCheck compares the 95th percentile of the backend's latency, in milliseconds.
 type LatencyCheck struct {
-	// MinSamples is the number of requests below which there is no verdict.
+	// MinSamples is the least number of requests for a verdict.
 	// +kubebuilder:default=100
 	// +kubebuilder:validation:Minimum=1
 	MinSamples int32 `json:"minSamples,omitempty"`
@@ -179,36 +179,36 @@ type LatencyCheck struct {
 	Failures int32 `json:"failures,omitempty"`
 }
 
-// AnalysisStatus is what metrics said of a new version.
+// AnalysisStatus is what metrics show of a new version.
 type AnalysisStatus struct {
-	// Mode that holds.
+	// Mode of this release.
 	Mode AnalysisMode `json:"mode"`
 
-	// Began is when the first window began: nothing before is judged.
+	// Began is the start of the first window: nothing before it is judged.
 	Began metav1.MicroTime `json:"began"`
 
-	// BeforeKnown: the metrics of the last window before the switch were asked for.
+	// BeforeKnown: the metrics of the last window before the switch were queried.
 	BeforeKnown bool `json:"beforeKnown,omitempty"`
 
-	// Asked is the end of the last window that was judged.
+	// Asked is the end of the last judged window.
 	Asked *metav1.MicroTime `json:"asked,omitempty"`
 
-	// UnseenSince is since when no metric can be asked for; unset if one can.
+	// UnseenSince is since when no metric can be queried; unset if one can.
 	UnseenSince *metav1.MicroTime `json:"unseenSince,omitempty"`
 
-	// Unseen says why.
+	// Unseen is the reason.
 	Unseen string `json:"unseen,omitempty"`
 
-	// LastTryAt is when that was tried last.
+	// LastTryAt is when the metrics were last tried.
 	LastTryAt *metav1.MicroTime `json:"lastTryAt,omitempty"`
 
-	// Checks by their names.
+	// Checks by name.
 	// +listType=map
 	// +listMapKey=name
 	Checks []CheckStatus `json:"checks,omitempty"`
 }
 
-// CheckStatus is what one metric said.
+// CheckStatus is what one metric shows.
 type CheckStatus struct {
 	// Name of the check.
 	Name string `json:"name"`
@@ -219,10 +219,10 @@ type CheckStatus struct {
 	// Failures in a row that fail the release.
 	Failures int32 `json:"failures"`
 
-	// Failed is how many verdicts in a row were a failure, up to now.
+	// Failed is the present number of failures in a row.
 	Failed int32 `json:"failed,omitempty"`
 
-	// Verdicts is how many there were.
+	// Verdicts is the number of verdicts.
 	Verdicts int32 `json:"verdicts,omitempty"`
 
 	// Other is the last window before the switch.
@@ -238,26 +238,26 @@ type CheckPoint struct {
 	// At is the end of the window.
 	At metav1.MicroTime `json:"at"`
 
-	// Value in it. Empty if there was none.
+	// Value in the window. Empty if there was none.
 	Value Number `json:"value,omitempty"`
 
-	// Samples it rests on. Empty if that is unknown.
+	// Samples behind the value. Empty if unknown.
 	Samples Number `json:"samples,omitempty"`
 
-	// Verdict on it.
+	// Verdict on the window.
 	Verdict Verdict `json:"verdict,omitempty"`
 
 	// Because says why there is no verdict.
 	Because NoVerdictReason `json:"because,omitempty"`
 
-	// Detail is what the server says of that.
+	// Detail is the server's message.
 	Detail string `json:"detail,omitempty"`
 }
 
-// Number is a finite number as text: objects of Kubernetes have no fractions.
+// Number is a finite number as text: Kubernetes' objects have no fractions.
 type Number string
 
-// NumberOf writes a number; empty if it is not finite.
+// NumberOf formats a number; empty if it is not finite.
 func NumberOf(f float64) Number {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return ""
@@ -265,7 +265,7 @@ func NumberOf(f float64) Number {
 	return Number(strconv.FormatFloat(f, 'g', 10, 64))
 }
 
-// Float reads it; false if there is none.
+// Float parses the number; false if there is none.
 func (n Number) Float() (float64, bool) {
 	f, err := strconv.ParseFloat(string(n), 64)
 	return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
@@ -288,14 +288,14 @@ const (
 // +kubebuilder:validation:Enum=TooFew;Empty;NotFinite;NoOther;Refused;Unreachable;Expression;Unknown
 type NoVerdictReason string
 
-// Why there is no verdict on a metric.
+// Why a metric has no verdict.
 const (
 	NoVerdictTooFew      NoVerdictReason = "TooFew"      // fewer samples than minSamples
 	NoVerdictEmpty       NoVerdictReason = "Empty"       // the query found nothing
-	NoVerdictNotFinite   NoVerdictReason = "NotFinite"   // it found no finite number
+	NoVerdictNotFinite   NoVerdictReason = "NotFinite"   // the result is not a finite number
 	NoVerdictNoOther     NoVerdictReason = "NoOther"     // the verdict needs a value from before the switch, and there is none
 	NoVerdictRefused     NoVerdictReason = "Refused"     // the server refused the query, or answered with more than one number
 	NoVerdictUnreachable NoVerdictReason = "Unreachable" // the server did not answer
-	NoVerdictExpression  NoVerdictReason = "Expression"  // pass came to no result
-	NoVerdictUnknown     NoVerdictReason = "Unknown"     // what the query names is not known of the colour
+	NoVerdictExpression  NoVerdictReason = "Expression"  // pass has no result
+	NoVerdictUnknown     NoVerdictReason = "Unknown"     // the query uses something that is unknown for the colour
 )

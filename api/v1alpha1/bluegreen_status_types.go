@@ -7,9 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ConditionReady of a BlueGreen: True when its next release could run; False
-// with one of the reasons below, and a message that names the object and the
-// way out.
+// ConditionReady of a BlueGreen: True if its next release could run; otherwise False, with
+// one of the reasons below and a message that names the object and the way out.
 const ConditionReady = "Ready"
 
 // Reasons of [ConditionReady].
@@ -17,7 +16,7 @@ const (
 	ReasonReady             = "Ready"             // the next release can run
 	ReasonNotGranted        = "NotGranted"        // the namespace is not granted the repository, or what the build needs of Google
 	ReasonRepositoryChanged = "RepositoryChanged" // another repository has the name of the one first met
-	ReasonNotInstalled      = "NotInstalled"      // nothing of the repository can be read: the App is not installed there
+	ReasonNotInstalled      = "NotInstalled"      // the repository cannot be read: the App is not installed there
 	ReasonBranchMissing     = "BranchMissing"     // the repository has no branch of that name
 	ReasonIngressMissing    = "IngressMissing"    // the named Ingress does not exist
 	ReasonNotRouted         = "NotRouted"         // the Ingress names neither Service
@@ -26,27 +25,27 @@ const (
 	ReasonDeploymentMissing = "DeploymentMissing" // the live Deployment does not exist
 	ReasonServiceShared     = "ServiceShared"     // another BlueGreen uses one of the Services
 	ReasonSelector          = "Selector"          // the live Service selects pods of the other colour, too, or not its own
-	ReasonStandbyHost       = "StandbyHost"       // the standby host is in use by another rule
+	ReasonStandbyHost       = "StandbyHost"       // another rule uses the standby host
 	ReasonContainer         = "Container"         // the container to update is ambiguous or absent
 	ReasonPreflight         = "Preflight"         // the load balancer could not carry out a switch; see status.findings
 )
 
-// ConditionSwitchUnconfirmed of a BlueGreen: True while nothing shows that Google's
-// load balancer took up the last change of its routes. Users may still reach the
-// colour that the Ingress sends nobody to, so that colour keeps its size, and no
-// release stages over it. Everything else goes on. The first sign ends it. The message
-// has the ways out.
+// ConditionSwitchUnconfirmed of a BlueGreen: True while nothing shows that Google's load
+// balancer took up the last change of its routes. Users may still reach the colour that the
+// Ingress no longer sends users to. So that colour keeps its size, and no release stages
+// over it; everything else continues. The first sign ends it. The message names the ways
+// out.
 const ConditionSwitchUnconfirmed = "SwitchUnconfirmed"
 
 // Reasons of [ConditionSwitchUnconfirmed]: which sign is missing, and why.
 const (
-	ReasonOldRoutes       = "OldRoutes"       // the load balancer's URL map leads to the colour that users are to have left
+	ReasonOldRoutes       = "OldRoutes"       // the load balancer's URL map leads to the colour that users should have left
 	ReasonNoAddress       = "NoAddress"       // spec.url is not set
 	ReasonNoVersionHeader = "NoVersionHeader" // spec.proof.versionHeader is not set
-	ReasonNotToldApart    = "NotToldApart"    // the pods of both colours name one version, or cannot be asked
-	ReasonOldVersion      = "OldVersion"      // it answered with the version that users are to have left
-	ReasonNoAnswer        = "NoAnswer"        // it did not answer, or named neither version
-	ReasonAsking          = "Asking"          // it is being asked, or will be
+	ReasonNotToldApart    = "NotToldApart"    // the pods of both colours report the same version, or did not answer
+	ReasonOldVersion      = "OldVersion"      // the public address answered with the version that users should have left
+	ReasonNoAnswer        = "NoAnswer"        // the public address did not answer, or reported neither version
+	ReasonAsking          = "Asking"          // Turnout is measuring the public address, or will
 )
 
 // Phases of a BlueGreen, for people to read.
@@ -54,15 +53,15 @@ const (
 	PhaseBlocked   = "Blocked"   // its condition Ready is False
 	PhaseLocked    = "Locked"    // a person keeps it from being released
 	PhaseIdle      = "Idle"      // nothing to do
-	PhaseReleasing = "Releasing" // a release acts
+	PhaseReleasing = "Releasing" // a release is under way
 	PhaseWaiting   = "Waiting"   // a release waits for a person
 	PhaseHolding   = "Holding"   // the old colour is kept for a rollback
 )
 
 // BlueGreenStatus is what the deployer knows about an application.
 type BlueGreenStatus struct {
-	// Format of the record, see [Format]; none is 1. A version that does not know it
-	// leaves the application alone.
+	// Format of the record, see [Format]; none means 1. A version that does not know the
+	// format leaves the application alone.
 	Format int32 `json:"format,omitempty"`
 
 	// ObservedGeneration of the spec that this status describes.
@@ -74,11 +73,11 @@ type BlueGreenStatus struct {
 	// Version is the live version in short, for people.
 	Version string `json:"version,omitempty"`
 
-	// Repository is the repository that Turnout first met. It asks nothing of another one
-	// under the same name.
+	// Repository is the repository that Turnout first met. Turnout does not read another
+	// one that takes over its name.
 	Repository *RepositoryPin `json:"repository,omitempty"`
 
-	// Live is the version users reach, as observed.
+	// Live is the version that users reach, as observed.
 	Live *Version `json:"live,omitempty"`
 
 	// Active is the claim: the one release that may act.
@@ -95,8 +94,7 @@ type BlueGreenStatus struct {
 	// LastSwitch is the last time traffic moved.
 	LastSwitch *SwitchRecord `json:"lastSwitch,omitempty"`
 
-	// Ingress is when the spec of the Ingress last changed, as seen; others may change it,
-	// too.
+	// Ingress is when the spec of the Ingress last changed, by Turnout or by others.
 	Ingress *IngressSeen `json:"ingress,omitempty"`
 
 	// RolledBack are the commits that were rolled back, until a release that contains
@@ -107,7 +105,7 @@ type BlueGreenStatus struct {
 	// work.
 	Lock *Lock `json:"lock,omitempty"`
 
-	// UnlockedAt is when the last lock was removed: nobody could have promoted before.
+	// UnlockedAt is when the last lock was removed: nobody could promote before.
 	UnlockedAt *metav1.Time `json:"unlockedAt,omitempty"`
 
 	// UnlockedBy is who removed it.
@@ -140,7 +138,7 @@ func (s *BlueGreenStatus) CommandsOf(condition string) []ShellCommand {
 	return nil
 }
 
-// SetCommands sets the commands of a condition; none takes them away.
+// SetCommands sets the commands of a condition; without commands it removes them.
 func (s *BlueGreenStatus) SetCommands(condition string, commands []ShellCommand) {
 	s.Commands = slices.DeleteFunc(s.Commands, func(c ConditionCommands) bool { return c.Condition == condition })
 	if len(commands) > 0 {
@@ -149,21 +147,21 @@ func (s *BlueGreenStatus) SetCommands(condition string, commands []ShellCommand)
 	slices.SortFunc(s.Commands, func(a, b ConditionCommands) int { return strings.Compare(a.Condition, b.Condition) })
 }
 
-// RepositoryPin is a repository known by its number. A renamed or transferred
-// repository keeps its number; another one under the same name has its own.
+// RepositoryPin identifies a repository by its number. A renamed or transferred repository
+// keeps its number; another one that takes over its name has a different number.
 type RepositoryPin struct {
-	// Name it was met by: spec.repository at that time.
+	// Name at the first contact: spec.repository at that time.
 	// +kubebuilder:validation:MaxLength=140
 	Name string `json:"name"`
 
 	// ID is its number.
 	ID int64 `json:"id"`
 
-	// At is when it was met, or pinned again.
+	// At is when Turnout first met it, or it was pinned again.
 	At metav1.Time `json:"at"`
 
-	// Found is the number that the name leads to now, if it is another one. Turnout asks
-	// nothing of it until a cluster administrator pins the repository again.
+	// Found is the number that the name leads to now, if it differs. Turnout does not read
+	// that repository until a cluster administrator pins it again.
 	Found int64 `json:"found,omitempty"`
 }
 
@@ -175,11 +173,10 @@ type Severity string
 // Severities of a finding.
 const (
 	SeverityError   Severity = "Error"   // a switch cannot work: no release runs
-	SeverityWarning Severity = "Warning" // it can, with less certainty or more failed requests than need be
+	SeverityWarning Severity = "Warning" // it works, but with less certainty or more failed requests
 )
 
-// Finding is something about an application's objects that its owner should
-// know.
+// Finding is something about an application's objects that its owner should know.
 type Finding struct {
 	// Severity of it.
 	Severity Severity `json:"severity"`
@@ -196,13 +193,13 @@ type Finding struct {
 	// Message says what is wrong, and the way out.
 	Message string `json:"message"`
 
-	// Commands that mend it, to paste into a shell in this order.
+	// Commands that fix it, to paste into a shell in this order.
 	// +listType=atomic
 	// +optional
 	Commands []ShellCommand `json:"commands,omitempty"`
 }
 
-// String says it to a person, without the commands.
+// String is the finding as text, without its commands.
 func (f Finding) String() string {
 	if f.Field == "" {
 		return f.Object + ": " + f.Message
@@ -213,7 +210,7 @@ func (f Finding) String() string {
 // Advice is the finding with its commands.
 func (f Finding) Advice() Advice { return Advice{Text: f.String(), Commands: f.Commands} }
 
-// With is the finding with the commands that mend it.
+// With adds the commands that fix the finding.
 func (f Finding) With(commands ...ShellCommand) Finding {
 	f.Commands = Commands(commands...)
 	return f
@@ -236,14 +233,14 @@ type Lock struct {
 	// By is the login of whoever locked it.
 	By string `json:"by"`
 
-	// At is when it was asked.
+	// At is when somebody asked for it.
 	At metav1.Time `json:"at"`
 
 	// Reason in the person's own words; may be empty.
 	// +kubebuilder:validation:MaxLength=500
 	Reason string `json:"reason,omitempty"`
 
-	// Cause says where.
+	// Cause says where it was asked.
 	Cause Cause `json:"cause"`
 }
 
@@ -277,12 +274,12 @@ type Version struct {
 	TemplateHash string `json:"templateHash,omitempty"`
 }
 
-// WayBack is what runs now of the version that a rollback returns to.
+// WayBack is the present state of the version that a rollback returns to.
 type WayBack struct {
 	// Color that it runs on.
 	Color Color `json:"color"`
 
-	// Ready endpoints of that very version.
+	// Ready endpoints of exactly that version.
 	Ready int32 `json:"ready,omitempty"`
 
 	// Needed is how many of them users need.
@@ -295,7 +292,7 @@ type WayBack struct {
 // Claim says which release may act on an application. Every writer takes it by
 // compare-and-swap: the claim is the fence, leader election is not.
 type Claim struct {
-	// Release is the name of the release that acts.
+	// Release is the name of the active release.
 	Release string `json:"release"`
 
 	// UID of that release.
@@ -313,40 +310,40 @@ type SwitchRecord struct {
 	// Release that moved it.
 	Release string `json:"release"`
 
-	// UID of that release. A rollback's name is made from it, so that a version
-	// is left once.
+	// UID of that release. A rollback's name is made from it, so that each switch is rolled
+	// back once.
 	UID string `json:"uid"`
 
 	// Kind of that release, or Restore when a deploy moved traffic back.
 	Kind string `json:"kind"`
 
-	// At is when.
+	// At is the time of the movement.
 	At metav1.Time `json:"at"`
 
 	// TookEffectAt is when Turnout saw the first sign that the load balancer uses the new
 	// routes. Unset without one.
 	TookEffectAt *metav1.Time `json:"tookEffectAt,omitempty"`
 
-	// TookEffectBy says which sign it was. On Google's load balancer Wait is none.
+	// TookEffectBy says which sign it was. On Google's load balancer, Wait is not a sign.
 	TookEffectBy Sign `json:"tookEffectBy,omitempty"`
 
-	// LoadBalancer that the Ingress programmed.
+	// LoadBalancer behind the Ingress.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty"`
 
-	// Unsettled is set if there was no sign yet that the load balancer had taken up the
-	// routes before this switch: an event of its controller may mean those.
+	// Unsettled: the routes before this switch had no sign yet. An event of the load
+	// balancer's controller may be about those.
 	Unsettled bool `json:"unsettled,omitempty"`
 
-	// AnswersFrom is since when an answer of the new version is a sign. Before, users may
-	// not have left it yet. Unset if every answer is a sign.
+	// AnswersFrom is since when an answer of the new version is a sign. Users may not have
+	// left that version before. Unset if every answer is a sign.
 	AnswersFrom *metav1.Time `json:"answersFrom,omitempty"`
 
-	// OverruledAt is when Turnout last saw that somebody else had moved users since, and
-	// OverruledTo where to. Unset if nobody has. TookEffectAt and Unsettled then describe
-	// their routes.
+	// OverruledAt is when Turnout last saw that somebody else had moved users after this
+	// switch. Unset if nobody did. TookEffectAt and Unsettled then describe the other
+	// routes.
 	OverruledAt *metav1.Time `json:"overruledAt,omitempty"`
 
-	// OverruledTo is that colour.
+	// OverruledTo is the colour that they moved users to.
 	OverruledTo Color `json:"overruledTo,omitempty"`
 
 	// From is the version that users were moved away from.
@@ -363,7 +360,7 @@ type SwitchRecord struct {
 	Shrunk bool `json:"shrunk,omitempty"`
 }
 
-// IngressSeen is since when the spec of an Ingress is as it is.
+// IngressSeen is since when the spec of an Ingress is unchanged.
 type IngressSeen struct {
 	// Generation of the Ingress.
 	Generation int64 `json:"generation"`
@@ -383,9 +380,9 @@ type RolledBack struct {
 	// Release that moved away from it.
 	Release string `json:"release"`
 
-	// By is the login of whoever asked for that.
+	// By is the login of whoever asked for the rollback.
 	By string `json:"by,omitempty"`
 
-	// At is when.
+	// At is the time of the rollback.
 	At metav1.Time `json:"at"`
 }

@@ -95,8 +95,8 @@ type BlueGreenSpec struct {
 	// +kubebuilder:validation:Minimum=1
 	MinReplicas int32 `json:"minReplicas,omitempty"`
 
-	// Ingress that routes users to one of the two Services. Without a gateway there is
-	// one: <name>-ingress by default.
+	// Ingress that routes users to one of the two Services. Default without a gateway:
+	// <name>-ingress.
 	Ingress IngressSpec `json:"ingress,omitzero"`
 
 	// Gateway routes users instead, by an HTTPRoute of the Gateway API.

@@ -1,6 +1,6 @@
 package v1alpha1
 
-// AskedBy names who asked for a release. What nobody vouches for is shown as a
+// AskedBy names who asked for a release. If nobody vouches for the name, it is shown as a
 // claim.
 func (r *Release) AskedBy() string { return r.Vouched(r.Spec.Cause.Actor, r.Spec.Cause) }
 
@@ -24,9 +24,8 @@ func (r *Release) CancelledBy() string {
 // one's causes.
 func (r *Release) Claimed() bool { return r.Status.Attestation == CausesClaimed }
 
-// Vouched names somebody of whom a release's cause speaks: "alice"; with what they
-// say of themselves beside it, "ci (claims: alice)"; and "claims: alice" if nobody
-// looked who wrote it.
+// Vouched names somebody from a release's cause: "alice"; with their own claims, "ci
+// (claims: alice)"; and "claims: alice" if nobody checked who wrote it.
 func (r *Release) Vouched(name string, c Cause) string {
 	switch {
 	case r.Claimed() && name != "" && c.Claims != "":

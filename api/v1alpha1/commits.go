@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// CommitPattern matches the full hash of a commit, SHA-1 or SHA-256. The schema has it
-// at every field that must be one.
+// CommitPattern matches the full hash of a commit, SHA-1 or SHA-256. The schema uses it for
+// every such field.
 const CommitPattern = `^[0-9a-f]{40}([0-9a-f]{24})?$`
 
-// CommitDigits says how long a full hash is, for people.
+// CommitDigits describes a full hash to people.
 const CommitDigits = "40 hexadecimal digits (64 of SHA-256)"
 
 var (
@@ -20,26 +20,25 @@ var (
 // IsCommit reports whether a text is the full hash of a commit.
 func IsCommit(text string) bool { return commit.MatchString(text) }
 
-// IsCommitStart reports whether a text is the hash of a commit or its beginning, at
+// IsCommitStart reports whether a text is the hash of a commit or its beginning, with at
 // least the 7 digits that GitHub shows.
 func IsCommitStart(text string) bool { return commitStart.MatchString(text) }
 
-// ShortCommit returns the first 7 characters of a commit's hash, as GitHub
-// shows it.
+// ShortCommit returns the first 7 characters of a commit's hash, as GitHub shows it.
 func ShortCommit(commit string) string {
 	return commit[:min(7, len(commit))]
 }
 
 // fullTag and shortTag match tags that name a commit, as Cloud Build's $COMMIT_SHA and
-// $SHORT_SHA do, or docker/metadata-action's sha-…: a short one has a letter in it, or
-// it may be a date or a number. 64 digits in a tag may be an image's digest.
+// $SHORT_SHA do, or docker/metadata-action's sha-…. A short one needs a letter, since
+// otherwise it may be a date or a number. 64 digits in a tag may be an image's digest.
 var (
 	fullTag  = regexp.MustCompile(`(?:^|[-_.])([0-9a-f]{40})$`)
 	shortTag = regexp.MustCompile(`^(?:sha-)?([0-9]*[a-f][0-9a-f]*)$`)
 )
 
-// Revision is the commit of a version, or else what its image's tag says of it: a hash,
-// of 7 digits at least. It is "" if nothing tells.
+// Revision is the commit of a version, or a hash of at least 7 digits in its image's tag;
+// "" if neither is known.
 func (v Version) Revision() string {
 	if v.Commit != "" {
 		return v.Commit
@@ -53,8 +52,8 @@ func (v Version) Revision() string {
 	return ""
 }
 
-// Short names a version in a few characters: its commit, or its image's tag or
-// the beginning of its digest.
+// Short names a version in a few characters: by its commit, its image's tag, or the
+// beginning of its digest.
 func (v Version) Short() string {
 	if v.Commit != "" {
 		return ShortCommit(v.Commit)

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Defaults of the durations that may be 0, the same as in the schema.
+// Defaults of the durations that may be 0, as in the schema.
 const (
 	DefaultSoak     = 5 * time.Minute
 	DefaultDrain    = 5 * time.Minute
@@ -16,10 +16,9 @@ const (
 	DefaultTail     = 30 * time.Second
 )
 
-// DefaultSettle is how long Google's load balancer must find a colour healthy where it does
+// DefaultSettle is how long Google's load balancer must find a colour healthy if it does
 // not report on each pod. Google's default interval of a health check is 15 s, and two
-// answers change a state for the worse (ingress-gce
-// pkg/translator/healthchecks.go:45-61).
+// answers make a backend unhealthy (ingress-gce pkg/translator/healthchecks.go:45-61).
 const DefaultSettle = 30 * time.Second
 
 // SoakTime returns spec.soak, or its default.
@@ -44,7 +43,7 @@ func orDefault(d *metav1.Duration, otherwise time.Duration) time.Duration {
 	return d.Duration
 }
 
-// Side returns the names of a colour's objects, the defaults filled in.
+// Side returns the names of a colour's objects, including defaults.
 func (b *BlueGreen) Side(c Color) Side {
 	s := b.Spec.Blue
 	if c == Green {
@@ -67,13 +66,13 @@ func (b *BlueGreen) IngressName() string {
 	return b.Name + "-ingress"
 }
 
-// StandbyRoute returns the name of the HTTPRoute by which, on a Gateway, the colour that
-// is not live stays referenced. It is the application's, since several may share a route.
+// StandbyRoute returns the name of the HTTPRoute that, on a Gateway, keeps the idle colour
+// referenced. Each application has its own, since several may share a route.
 func (b *BlueGreen) StandbyRoute() string { return b.Name + "-standby" }
 
-// StandbyHost returns the host under which the colour that is not live stays
-// referenced. The default is unguessable (the UID is random) and unresolvable
-// (.invalid is reserved for that, RFC 2606).
+// StandbyHost returns the host that keeps the idle colour referenced. The default is
+// unguessable (the UID is random) and unresolvable (.invalid is reserved for that, RFC
+// 2606).
 func (b *BlueGreen) StandbyHost() string {
 	if b.Spec.Ingress.StandbyHost != "" {
 		return b.Spec.Ingress.StandbyHost
@@ -81,7 +80,7 @@ func (b *BlueGreen) StandbyHost() string {
 	return fmt.Sprintf("standby-%s.invalid", b.UID)
 }
 
-// SourceBucket returns the bucket that a build's source goes to.
+// SourceBucket returns the bucket for a build's source.
 func (b *BlueGreen) SourceBucket() string {
 	if b.Spec.Build.Source.Bucket != "" {
 		return b.Spec.Build.Source.Bucket

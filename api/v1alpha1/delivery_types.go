@@ -6,11 +6,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Delivery is a webhook that Turnout has to handle, recorded before GitHub gets its 202:
-// a push to a branch that some BlueGreen follows, or a comment that may hold a command.
-// It lives in Turnout's own namespace, and only Turnout writes it. Turnout deletes it
-// some days after it was handled: until then, the same webhook under any id finds it and
-// is not handled again.
+// Delivery is a webhook that Turnout has to handle, recorded before GitHub gets its 202: a
+// push to a branch that some BlueGreen follows, or a comment that may have a command. It
+// lives in Turnout's own namespace, and only Turnout writes it. Turnout deletes it some
+// days after handling it. Until then the same webhook, under any id, finds it and is not
+// handled again.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:shortName=dlv
@@ -38,11 +38,11 @@ type DeliveryList struct {
 	Items []Delivery `json:"items"`
 }
 
-// DeliverySpec is what Turnout received, as far as it needs it.
+// DeliverySpec is what Turnout needs from the webhook.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.push) != has(self.comment)",message="a delivery has either push or comment"
 type DeliverySpec struct {
-	// Delivery is GitHub's id of the webhook that came first.
+	// Delivery is GitHub's id of the first such webhook.
 	// +kubebuilder:validation:MaxLength=80
 	Delivery string `json:"delivery"`
 
@@ -67,7 +67,7 @@ type DeliverySpec struct {
 	Comment *DeliveredComment `json:"comment,omitempty"`
 }
 
-// DeliveredPush is a push that gave a branch a new head.
+// DeliveredPush is a push that moved a branch to a new head.
 type DeliveredPush struct {
 	// Branch that was pushed to.
 	// +kubebuilder:validation:MaxLength=255
@@ -117,44 +117,45 @@ type DeliveredComment struct {
 	WrittenAt metav1.Time `json:"writtenAt"`
 }
 
-// DeliveryPhase is how far Turnout is with a delivery.
+// DeliveryPhase is the state of a delivery.
 //
 // +kubebuilder:validation:Enum=Pending;Done;GaveUp;Quarantined
 type DeliveryPhase string
 
-// How far Turnout is with a delivery. Empty is Pending.
+// States of a delivery. Empty is Pending.
 const (
 	DeliveryPending     DeliveryPhase = "Pending"     // to be handled, or tried again at nextAt
 	DeliveryDone        DeliveryPhase = "Done"        // handled
-	DeliveryGaveUp      DeliveryPhase = "GaveUp"      // it failed for as long as trying made sense
+	DeliveryGaveUp      DeliveryPhase = "GaveUp"      // it failed until trying no longer made sense
 	DeliveryQuarantined DeliveryPhase = "Quarantined" // handling it ended the process, or panicked, too often
 )
 
 // Finished reports whether a delivery is not handled again.
 func (p DeliveryPhase) Finished() bool { return slices.Contains(FinalDeliveryPhases(), p) }
 
-// FinalDeliveryPhases are the phases in which a delivery ends.
+// FinalDeliveryPhases are the final phases of a delivery.
 func FinalDeliveryPhases() []DeliveryPhase {
 	return []DeliveryPhase{DeliveryDone, DeliveryGaveUp, DeliveryQuarantined}
 }
 
 // DeliveryStatus is the state of a delivery.
 type DeliveryStatus struct {
-	// Format of the record, see [Format]; none is 1. A version that does not know it
-	// leaves the delivery alone.
+	// Format of the record, see [Format]; none means 1. A version that does not know the
+	// format leaves the delivery alone.
 	Format int32 `json:"format,omitempty"`
 
 	// Phase of the handling. Empty is Pending.
 	Phase DeliveryPhase `json:"phase,omitempty"`
 
-	// Attempts is how often Turnout began to handle it. It is counted before each attempt.
+	// Attempts counts how often Turnout began to handle it. It is increased before each
+	// attempt.
 	Attempts int32 `json:"attempts,omitempty"`
 
-	// Deaths is how often an attempt panicked, or its process ended before the attempt
+	// Deaths counts the attempts that panicked, or whose process ended before the attempt
 	// did.
 	Deaths int32 `json:"deaths,omitempty"`
 
-	// Running is the process whose attempt is under way.
+	// Running is the process of the running attempt.
 	// +kubebuilder:validation:MaxLength=300
 	Running string `json:"running,omitempty"`
 
@@ -176,8 +177,8 @@ type DeliveryStatus struct {
 	// attempt does not undo what somebody else did since.
 	ActIntendedAt *metav1.MicroTime `json:"actIntendedAt,omitempty"`
 
-	// Executed is the command that was carried out, and on which application: verb
-	// namespace/name. A late earlier command of the thread does not undo it.
+	// Executed is the executed command with its application: verb namespace/name. A late
+	// earlier command of the thread does not undo it.
 	// +kubebuilder:validation:MaxLength=200
 	Executed string `json:"executed,omitempty"`
 

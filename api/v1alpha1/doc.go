@@ -1,22 +1,27 @@
-// Package v1alpha1 is the record that everything in Turnout reads and writes:
-// [BlueGreen], one application, and [Release], one attempt to put one version
-// of it in front of users.
+// Package v1alpha1 is the record that all parts of Turnout read and write. [BlueGreen] is
+// one application, [Release] one attempt to put one version of it in front of users, and
+// [Delivery] one webhook of GitHub.
 //
-// The record lives in Kubernetes beside the workloads it speaks of; there is no
-// other database. The bot writes Release.spec (what was asked, by whom), the
-// deployer moves a release along its track and writes Release.status, the bot
-// reads that status and makes GitHub look like it. A crash of either is repaired
-// by looking at the record again.
+// The record lives in Kubernetes beside the workloads that it describes; there is no other
+// database. The bot writes Release.spec (what was asked, by whom). The deployer moves a
+// release along its track and writes Release.status. The bot reads that status and makes
+// GitHub look like it. After a crash, either resumes from the record.
+//
+// bluegreen_types.go has what an owner configures, bluegreen_status_types.go what Turnout
+// knows of an application, release_types.go what was asked, and release_*_types.go what
+// became of it. Facts with only one definition for all packages are here, too: grants
+// (grants.go), hashes (commits.go), defaults (defaults.go), retention (retention.go), names
+// of objects (names.go, release_names.go), and commands for a shell (shell.go).
 //
 // # Decisions
 //
-// Custom resources instead of a database or ConfigMaps: users already run a
-// replicated, watched, access-controlled store beside the workloads, and a
-// schema with RBAC of its own tells status from configuration. It costs the
-// etcd limits: a release keeps at most a few kilobytes of evidence.
+// The record consists of custom resources, not of a database or ConfigMaps. Users already
+// run a replicated, watched, access-controlled store beside the workloads; a schema and
+// RBAC separate status from configuration. The price is etcd's size limit: a release keeps
+// at most a few kilobytes of evidence.
 //
-// The scheme is built with apimachinery alone, so that importing the types
-// pulls in no controller and no client.
+// The scheme uses only apimachinery, so importing the types pulls in no controller and no
+// client.
 //
 // +kubebuilder:object:generate=true
 // +groupName=turnout.dev

@@ -2,22 +2,22 @@ package v1alpha1
 
 import "fmt"
 
-// Format is the number of the record's format that this version writes: what a
-// Delivery, and the statuses of a BlueGreen and of its Releases, mean to whoever acts
-// on them. Every write stamps it in status.format; a record without one has format 1.
+// Format is the version of the record that this Turnout writes: the meaning of a Delivery
+// and of the statuses of a BlueGreen and its Releases. Every write sets status.format; a
+// record without it has format 1.
 //
-// Raise it, and say so under "Upgrade" in docs/operations.md, when the version before
-// would act wrongly on what this one writes: for a new step, milestone or phase, or
-// another meaning of a field. What the version before may pass over does not raise it.
-// Every version reads the formats before its own.
+// Raise it, and mention it under "Upgrade" in docs/operations.md, if the previous version
+// would act wrongly on the new record: because of a new step, milestone or phase, or a
+// changed meaning of a field. Additions that the previous version may ignore do not raise
+// it. Every version reads all earlier formats.
 const Format int32 = 1
 
-// NewerFormatError says that a newer version wrote a record. Whoever gets it neither
-// writes that record nor acts on it, and tells a person.
+// NewerFormatError says that a newer version wrote a record. The caller must not write the
+// record nor act on it, and reports that to a person.
 type NewerFormatError struct {
-	// Object is its kind and name: bluegreen shop/my-python-app.
+	// Object is the record's kind and name: bluegreen shop/my-python-app.
 	Object string
-	// Format it is in.
+	// Format of the record.
 	Format int32
 }
 

@@ -9,58 +9,57 @@ import (
 	"strings"
 )
 
-// Annotations of a Namespace by which a cluster administrator grants it what
-// Turnout does with rights of its own: with the App's on GitHub, and with its one
-// Google identity. Each is a list, separated by commas. An entry may end in *,
-// which stands for the rest of its last segment and never for all of it alone,
-// unless something stands before it.
+// Annotations of a Namespace with which a cluster administrator grants it the use of
+// Turnout's own rights: the App's on GitHub, and those of its Google identity. Each is a
+// list, separated by commas. An entry may end in *, which stands for the rest of its last
+// segment. At least one character must precede it in that segment.
 const (
 	// RepositoriesAnnotation grants repositories, as owner/name. Only a cluster
-	// administrator can write it, so a namespace owner cannot have private source
-	// fetched with the bot's rights.
+	// administrator can write it, so the owner of a namespace cannot fetch private source
+	// with the bot's rights.
 	RepositoriesAnnotation = "turnout.dev/repositories"
 
-	// ProjectsAnnotation grants Google Cloud projects to build in: each with its
-	// default build account, its default bucket, and its triggers that are known
-	// to build the application's repository.
+	// ProjectsAnnotation grants Google Cloud projects for builds: each with its default
+	// build account, its default bucket, and those triggers that are known to build the
+	// application's repository.
 	ProjectsAnnotation = "turnout.dev/projects"
 
-	// BuildAccountsAnnotation grants the accounts that spec.build.serviceAccount
-	// may name, by address; *@PROJECT.iam.gserviceaccount.com are all of a project.
+	// BuildAccountsAnnotation grants the accounts that spec.build.serviceAccount may name,
+	// by address; *@PROJECT.iam.gserviceaccount.com grants all accounts of a project.
 	BuildAccountsAnnotation = "turnout.dev/build-accounts"
 
-	// BucketsAnnotation grants buckets of Cloud Storage for the source, besides the
+	// BucketsAnnotation grants buckets of Cloud Storage for the source, beside the
 	// projects' default ones.
 	BucketsAnnotation = "turnout.dev/buckets"
 
-	// TriggersAnnotation grants triggers of which Turnout cannot know the
-	// repository, as project/location/name. Their project must be granted, too.
+	// TriggersAnnotation grants triggers whose repository Turnout cannot know, as
+	// project/location/name. Their project must be granted, too.
 	TriggersAnnotation = "turnout.dev/triggers"
 
-	// MetricsAnnotation grants where metrics are asked for: addresses of a Prometheus,
-	// and Google Cloud projects.
+	// MetricsAnnotation grants sources of metrics: addresses of a Prometheus, and Google
+	// Cloud projects.
 	MetricsAnnotation = "turnout.dev/metrics"
 
-	// RepinAnnotation pins repositories again, by their number: owner/name=number. It
-	// is for a repository that was made anew or replaced under its name.
+	// RepinAnnotation pins repositories again, by their number: owner/name=number. It is
+	// for a repository that was recreated or replaced under its name.
 	RepinAnnotation = "turnout.dev/repin"
 
-	// ImpersonateAnnotation names one Google account as which everything is done
-	// that Turnout asks of Google for the namespace, instead of its own.
+	// ImpersonateAnnotation names a Google account that Turnout uses for the namespace
+	// instead of its own.
 	ImpersonateAnnotation = "turnout.dev/impersonate"
 )
 
-// Grant is something that a namespace must be granted.
+// Grant is something that must be granted to a namespace.
 type Grant struct {
-	// Annotation of the Namespace that grants it.
+	// Annotation of the Namespace for this grant.
 	Annotation string
-	// Value is the entry that grants it and nothing else.
+	// Value is the entry that grants only this.
 	Value string
-	// Field that asks for it.
+	// Field that needs the grant.
 	Field string
 }
 
-// String names what is asked for, for people.
+// String names the grant for people.
 func (g Grant) String() string {
 	kind := map[string]string{
 		RepositoriesAnnotation: "", ProjectsAnnotation: "project ", BuildAccountsAnnotation: "build account ",
@@ -69,11 +68,11 @@ func (g Grant) String() string {
 	return kind + g.Value
 }
 
-// Grants are what a namespace is granted: the annotations of its Namespace.
+// Grants are a namespace's grants: the annotations of its Namespace.
 type Grants map[string]string
 
-// Needs are the grants that an application needs, as far as its spec tells. One
-// that names a trigger may need another one, see [TriggerGrant].
+// Needs are the grants that an application's spec needs. A trigger may need another one,
+// see [TriggerGrant].
 func (b *BlueGreen) Needs() []Grant {
 	spec := b.Spec.Build
 	needs := []Grant{{RepositoriesAnnotation, b.Spec.Repository, "spec.repository"}, ProjectGrant(spec.Project, "spec.build.project")}
@@ -81,9 +80,9 @@ func (b *BlueGreen) Needs() []Grant {
 		needs = append(needs, *m)
 	}
 	if spec.Trigger != "" {
-		return needs // account and source are the trigger's
+		return needs // a trigger has its own account and source
 	}
-	if !spec.Source.Git && b.SourceBucket() != spec.Project+"_cloudbuild" { // that one comes with the project
+	if !spec.Source.Git && b.SourceBucket() != spec.Project+"_cloudbuild" { // the project grants its default bucket
 		needs = append(needs, Grant{BucketsAnnotation, b.SourceBucket(), "spec.build.source.bucket"})
 	}
 	if spec.ServiceAccount != "" {
@@ -92,7 +91,7 @@ func (b *BlueGreen) Needs() []Grant {
 	return needs
 }
 
-// MetricsGrant is what asking for the application's metrics needs; nil if none are.
+// MetricsGrant is the grant for the application's metrics; nil if it has none.
 func (b *BlueGreen) MetricsGrant() *Grant {
 	switch a := b.Spec.Analysis; {
 	case a == nil:
@@ -105,15 +104,15 @@ func (b *BlueGreen) MetricsGrant() *Grant {
 	return nil
 }
 
-// ProjectGrant is the grant of a project that a field names.
+// ProjectGrant is the grant of the project in a field.
 func ProjectGrant(project, field string) Grant { return Grant{ProjectsAnnotation, project, field} }
 
-// TriggerGrant is the grant of a trigger by its name or id.
+// TriggerGrant is the grant of a trigger, by its name or id.
 func TriggerGrant(project, location, trigger string) Grant {
 	return Grant{TriggersAnnotation, project + "/" + location + "/" + trigger, "spec.build.trigger"}
 }
 
-// Missing returns those needs that are not granted.
+// Missing returns the needs that are not granted.
 func (g Grants) Missing(needs ...Grant) []Grant {
 	var missing []Grant
 	for _, need := range needs {
@@ -130,7 +129,7 @@ func (g Grants) allow(need Grant) bool {
 	case RepositoriesAnnotation:
 		return GrantsRepository(value, need.Value)
 	case BucketsAnnotation:
-		// A granted project's own bucket comes with it.
+		// The grant of a project includes its own bucket.
 		if project, ok := strings.CutSuffix(need.Value, "_cloudbuild"); ok && grants(g[ProjectsAnnotation], 1, project) {
 			return true
 		}
@@ -141,7 +140,7 @@ func (g Grants) allow(need Grant) bool {
 		return grants(value, 3, need.Value)
 	case BuildAccountsAnnotation:
 		return grantsAccount(value, need.Value)
-	case MetricsAnnotation: // an address and what is below it may be two servers'
+	case MetricsAnnotation: // an address and one below it may belong to two servers
 		return slices.Contains(entries(value), need.Value)
 	}
 	return false
@@ -158,8 +157,8 @@ func entries(annotation string) []string {
 	return all
 }
 
-// grants reports whether one of the entries is the name, or what it begins with
-// and a *. A name has a number of segments, separated by slashes.
+// grants reports whether an entry is the name, or a beginning of it with a *. A name has a
+// number of segments, separated by slashes.
 func grants(annotation string, segments int, name string) bool {
 	if strings.Count(name, "/") != segments-1 || strings.ContainsAny(name, "*, ") {
 		return false
@@ -176,8 +175,8 @@ func grants(annotation string, segments int, name string) bool {
 	return false
 }
 
-// grantsAccount: the accounts of a whole project are those of its own domain; a
-// domain of Google's, such as that of all default accounts, cannot be granted.
+// grantsAccount: the accounts of a whole project are those of its own domain. Google's
+// domains, such as that of all default accounts, cannot be granted.
 func grantsAccount(annotation, account string) bool {
 	name, domain, ok := strings.Cut(account, "@")
 	if !ok || name == "" || strings.ContainsAny(account, "*, /") {
@@ -192,8 +191,8 @@ func grantsAccount(annotation, account string) bool {
 	return false
 }
 
-// GrantsRepository reports whether the value of [RepositoriesAnnotation] grants
-// a repository (owner/name). GitHub's names are case-insensitive.
+// GrantsRepository reports whether a value of [RepositoriesAnnotation] grants a repository
+// (owner/name). GitHub's names ignore case.
 func GrantsRepository(annotation, repository string) bool {
 	repository = strings.ToLower(repository)
 	for _, pattern := range entries(strings.ToLower(annotation)) {
@@ -208,8 +207,7 @@ func GrantsRepository(annotation, repository string) bool {
 	return false
 }
 
-// RepinnedTo returns the number that a repository is pinned to again; 0 if none is
-// named.
+// RepinnedTo returns the number that a repository is pinned to again; 0 if there is none.
 func (g Grants) RepinnedTo(repository string) int64 {
 	for _, entry := range entries(g[RepinAnnotation]) {
 		name, number, _ := strings.Cut(entry, "=")
@@ -220,13 +218,11 @@ func (g Grants) RepinnedTo(repository string) int64 {
 	return 0
 }
 
-// Impersonated is the Google account as which the namespace's builds are made;
-// empty: Turnout's own.
+// Impersonated is the Google account for the namespace's builds; empty for Turnout's own.
 func (g Grants) Impersonated() string { return strings.TrimSpace(g[ImpersonateAnnotation]) }
 
-// Explain says what a namespace lacks, with the command by which a cluster
-// administrator grants it. The values in that are whole, with what is granted
-// already, so that it may be typed again.
+// Explain says what a namespace lacks, with the command for a cluster administrator. The
+// command contains the complete value, including earlier grants, so it may be repeated.
 func (g Grants) Explain(namespace string, missing []Grant) Advice {
 	var names, order []string
 	by := map[string][]string{}
@@ -253,8 +249,7 @@ func (g Grants) Explain(namespace string, missing []Grant) Advice {
 		strings.Join(names, ", "), strings.Join(order, ", ")), Shell(words...))
 }
 
-// Repin is the command that pins a repository again, by its number. What is pinned
-// of others stays.
+// Repin is the command that pins a repository again, by its number. Other pins stay.
 func (g Grants) Repin(namespace, repository string, id int64) ShellCommand {
 	kept := slices.DeleteFunc(entries(g[RepinAnnotation]), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
@@ -264,6 +259,6 @@ func (g Grants) Repin(namespace, repository string, id int64) ShellCommand {
 	return Shell("kubectl", "annotate", "--overwrite", "namespace", namespace, RepinAnnotation+"="+strings.Join(kept, ","))
 }
 
-// grantable are values of which one grants that and nothing else. Whoever owns the
-// namespace chooses them, and an administrator types what is said.
+// grantable matches values that grant only themselves. The namespace's owner chooses them,
+// and an administrator types the suggested command.
 var grantable = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:@/-]*$`)

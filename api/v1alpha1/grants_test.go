@@ -110,9 +110,8 @@ func TestNeedsOfAnApplication(t *testing.T) {
 	}
 }
 
-// What the message says to type is read as a shell reads it, and applied: nothing
-// is missing then, what was granted before still is, and typing it again changes
-// nothing.
+// The suggested command is run by a shell and applied: then nothing is missing, earlier
+// grants remain, and repeating it changes nothing.
 func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 	t.Parallel()
 	bg := &BlueGreen{Spec: BlueGreenSpec{
@@ -146,8 +145,7 @@ func TestCommandThatGrantsWorksAndWorksTwice(t *testing.T) {
 	}
 }
 
-// Whoever owns the namespace writes the spec, and the administrator types what the
-// message says.
+// The namespace's owner writes the spec, and an administrator types the suggested command.
 func TestNoCommandGrantsMoreThanItNames(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{"a,team-b-*", "team-*", "a b", "a'; rm -rf /'", "a\nb", "$(id)", ""} {

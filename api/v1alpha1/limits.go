@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Lengths in characters that the schema allows, for those who cut a text to fit. A test
+// Lengths in characters that the schema allows, for code that shortens texts. A test
 // compares them with the schema.
 const (
 	MaxLockReason = 500 // Lock.reason
@@ -11,8 +11,8 @@ const (
 	MaxDeliveryLogin = 100 // the actor of a push, the author of a comment
 	MaxDeliveryURL   = 500 // of a push or a comment
 	MaxDeliveryError = 500 // status.error
-	MaxExecuted      = 200 // status.executed: more than a verb, a namespace and a name need
+	MaxExecuted      = 200 // status.executed: enough for a verb, a namespace and a name
 
-	// MaxCommentBody is the length of a comment up to which its body is kept.
+	// MaxCommentBody is the longest comment whose body is kept.
 	MaxCommentBody = 8 << 10
 )

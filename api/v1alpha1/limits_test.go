@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// schemaOf is the generated schema of a kind; path leads to one of its fields.
+// schemaOf is the generated schema of a kind, or of the field at path.
 func schemaOf(t *testing.T, kinds, path string) apiextensionsv1.JSONSchemaProps {
 	t.Helper()
 	data, err := os.ReadFile("../../config/crd/turnout.dev_" + kinds + ".yaml")
@@ -62,7 +62,7 @@ func TestTheSchemaHasTheSameLimits(t *testing.T) {
 	}
 }
 
-// A new phase is either one that something ends in, or one that it leaves again.
+// A new phase must be either final, or one that a delivery or release leaves again.
 func TestEveryPhaseOfTheSchemaIsFinalOrNot(t *testing.T) {
 	t.Parallel()
 	phases := func(kinds string) []string {

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// MaxPods is of how many pods a release can record that they were checked.
+	// MaxPods is how many checked pods a release can record.
 	MaxPods = 1000
-	// NamedPods of them are recorded by name, the others by a digest of it: the
-	// record of a thousand would be too large to write.
+	// NamedPods of them are recorded by name, the others by a digest of the name: a
+	// thousand names would be too large to write.
 	NamedPods = 32
 	// PodDigest is the length of a digest.
 	PodDigest = 13
 )
 
-// RecordedPods is a list of pods as it is recorded.
+// RecordedPods is a list of pods in the form of the record.
 func RecordedPods(names []string) []string {
 	recorded := slices.Clone(names)
 	for i := NamedPods; i < len(recorded); i++ {

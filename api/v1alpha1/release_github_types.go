@@ -31,14 +31,14 @@ type GitHubStatus struct {
 	// +listType=set
 	PullRequests []int `json:"pullRequests,omitempty"`
 
-	// PullRequestsCut says that the push brought more commits than the bot looks at: the
-	// oldest pull requests are missing.
+	// PullRequestsCut says that the push had more commits than the bot checks: the oldest
+	// pull requests are missing.
 	PullRequestsCut bool `json:"pullRequestsCut,omitempty"`
 
-	// PullRequestsKnown is set once the bot has asked for them.
+	// PullRequestsKnown is set once the bot has looked them up.
 	PullRequestsKnown bool `json:"pullRequestsKnown,omitempty"`
 
-	// Comments made, one a pull request.
+	// Comments of the release, one per pull request.
 	// +listType=map
 	// +listMapKey=pullRequest
 	Comments []CommentStatus `json:"comments,omitempty"`
@@ -52,7 +52,7 @@ type GitHubStatus struct {
 
 // CommentStatus is the comment of one pull request.
 type CommentStatus struct {
-	// PullRequest that has it.
+	// PullRequest with the comment.
 	PullRequest int `json:"pullRequest"`
 
 	// ID of the comment.

@@ -4,7 +4,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Milestones are the facts of a release that are recorded, not observed.
 type Milestones struct {
-	// Target colour, fixed at the claim. From then on, no step asks which colour is live.
+	// Target is the target colour, fixed at the claim. From then on, no step asks which
+	// colour is live.
 	Target Color `json:"target,omitempty"`
 
 	// Previous is the version that was live when the release was claimed.
@@ -25,7 +26,7 @@ type Milestones struct {
 	// Staged: the target runs the image.
 	Staged *StagedMilestone `json:"staged,omitempty"`
 
-	// WarmedAt: every endpoint of the target is healthy for the load balancer.
+	// WarmedAt: the load balancer finds every endpoint of the target healthy.
 	WarmedAt *metav1.Time `json:"warmedAt,omitempty"`
 
 	// Verified: the gate passed.
@@ -40,14 +41,14 @@ type Milestones struct {
 	// SwitchedAt: the patch that moves the traffic was accepted.
 	SwitchedAt *metav1.Time `json:"switchedAt,omitempty"`
 
-	// ConfirmedAt: the switch took effect, as far as Turnout could see; status.route and
-	// status.proof say how.
+	// ConfirmedAt: the switch took effect, as far as Turnout can see; status.route and
+	// status.proof have the details.
 	ConfirmedAt *metav1.Time `json:"confirmedAt,omitempty"`
 
 	// SoakStartedAt: the watch under live traffic began.
 	SoakStartedAt *metav1.Time `json:"soakStartedAt,omitempty"`
 
-	// SoakedAt: the watch ended well.
+	// SoakedAt: the watch ended without a failure.
 	SoakedAt *metav1.Time `json:"soakedAt,omitempty"`
 
 	// RestoredAt: traffic is back on the previous colour.
@@ -63,14 +64,14 @@ type Milestones struct {
 
 // OnBranchMilestone says why a commit counts as on the branch.
 type OnBranchMilestone struct {
-	// Branch that has it.
+	// Branch with the commit.
 	// +kubebuilder:validation:MaxLength=255
 	Branch string `json:"branch"`
 
-	// By is what says so.
+	// By is the evidence.
 	By BranchEvidence `json:"by"`
 
-	// At is when it was known.
+	// At is when that became known.
 	At metav1.Time `json:"at"`
 }
 
@@ -81,8 +82,8 @@ type BranchEvidence string
 
 // What shows that a commit is on a branch.
 const (
-	BranchByPush       BranchEvidence = "Push"       // the push that brought it there came signed
-	BranchByRepository BranchEvidence = "Repository" // the repository was asked
+	BranchByPush       BranchEvidence = "Push"       // a signed webhook reported its push
+	BranchByRepository BranchEvidence = "Repository" // the repository confirmed it
 )
 
 // BuiltMilestone is an image that exists.
@@ -90,7 +91,7 @@ type BuiltMilestone struct {
 	// Image by digest: repository@sha256:….
 	Image string `json:"image"`
 
-	// At is when it was known.
+	// At is when that became known.
 	At metav1.Time `json:"at"`
 }
 
@@ -120,13 +121,13 @@ type VerifiedMilestone struct {
 	// Pods that passed.
 	Pods []string `json:"pods,omitempty"`
 
-	// Check says in words what the gate asked of them.
+	// Check describes what the gate asked of them.
 	Check string `json:"check,omitempty"`
 
 	// At is when the last round passed.
 	At metav1.Time `json:"at"`
 
-	// AskAgain: the release has waited for a person since, so the gate runs one more round
+	// AskAgain: the release has waited for a person since. So the gate runs one more round
 	// right before the switch, however fresh this pass is.
 	AskAgain bool `json:"askAgain,omitempty"`
 }
@@ -136,7 +137,7 @@ type ApprovedMilestone struct {
 	// By is a login, or "policy" for automatic promotion.
 	By string `json:"by"`
 
-	// At is when.
+	// At is the time of the approval.
 	At metav1.Time `json:"at"`
 }
 

@@ -2,7 +2,7 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// LoadBalancer is a kind of load balancer, by what it lets be known.
+// LoadBalancer is a kind of load balancer. Kinds differ in what Turnout can observe.
 //
 // +kubebuilder:validation:Enum=GCE;Gateway;Other
 type LoadBalancer string
@@ -14,10 +14,9 @@ const (
 	LoadBalancerOther   LoadBalancer = "Other"   // any other Ingress controller: only endpoints and the public address can be seen
 )
 
-// RouteStatus is what a release knows of the load balancer that its Ingress
-// programs.
+// RouteStatus is what a release knows about the load balancer behind its Ingress.
 type RouteStatus struct {
-	// LoadBalancer that the Ingress programs.
+	// LoadBalancer behind the Ingress.
 	LoadBalancer LoadBalancer `json:"loadBalancer,omitempty"`
 
 	// EventsBefore is the resource version of the Ingress's events right before the last
@@ -28,11 +27,11 @@ type RouteStatus struct {
 	// an event of the URL map may be about that change.
 	Unsettled bool `json:"unsettled,omitempty"`
 
-	// Pokes counts how often Turnout made the load balancer's controller look at the
-	// Ingress again and report what it finds.
+	// Pokes counts how often Turnout made the load balancer's controller check the Ingress
+	// again.
 	Pokes int32 `json:"pokes,omitempty"`
 
-	// PokedAt is when it last did so.
+	// PokedAt is the time of the last poke.
 	PokedAt *metav1.MicroTime `json:"pokedAt,omitempty"`
 
 	// HealthySince is since when the load balancer finds some endpoint of the target
@@ -63,25 +62,25 @@ type Sign string
 const (
 	SignURLMap      Sign = "URLMap"      // its controller's event says that the URL map was updated
 	SignURLMapRead  Sign = "URLMapRead"  // the URL map itself was read, and leads there
-	SignRouteStatus Sign = "RouteStatus" // every Gateway that had accepted the route reports in its status that it carried it out
+	SignRouteStatus Sign = "RouteStatus" // every Gateway that had accepted the route reports it in effect
 	SignNewVersion  Sign = "NewVersion"  // the public address answered with the new version
-	SignPerson      Sign = "Person"      // a person said so: turnout confirm
-	SignWait        Sign = "Wait"        // there was none: Turnout waited for a fixed time
+	SignPerson      Sign = "Person"      // a person confirmed it: turnout confirm
+	SignWait        Sign = "Wait"        // no sign: Turnout waited for a fixed time
 )
 
-// ProofStatus is what the public address answered around the switch. While it is
-// being asked, the numbers are those of the last checkpoint.
+// ProofStatus is what the public address answered around the switch. During the
+// measurement, the numbers are those of the last checkpoint.
 type ProofStatus struct {
 	// Result is one of the Proof constants.
 	Result ProofResult `json:"result"`
 
-	// StartedAt is when the first request was sent.
+	// StartedAt is the time of the first request.
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 
-	// EndedAt is when the last one was.
+	// EndedAt is the time of the last request.
 	EndedAt *metav1.MicroTime `json:"endedAt,omitempty"`
 
-	// Requests that were answered, or broke; before the switch and after.
+	// Requests that were answered or broke, before and after the switch.
 	Requests int32 `json:"requests,omitempty"`
 
 	// Failed among them: 5xx, a broken connection, or no answer in time.
@@ -120,7 +119,7 @@ type ProofStatus struct {
 	// LastFailure says how the last failed request failed.
 	LastFailure string `json:"lastFailure,omitempty"`
 
-	// Message says in a sentence what Turnout saw, or why it saw nothing.
+	// Message says in a sentence what Turnout measured, or why it measured nothing.
 	Message string `json:"message,omitempty"`
 }
 
@@ -130,24 +129,24 @@ type ProofBaseline struct {
 	Requests int32 `json:"requests,omitempty"`
 	Failed   int32 `json:"failed,omitempty"`
 
-	// Failures are the kinds of failure that there were, such as "503".
+	// Failures are the kinds of failure before the switch, such as "503".
 	Failures []string `json:"failures,omitempty"`
 
-	// Versions are the values of spec.proof.versionHeader that there were.
+	// Versions are the values of spec.proof.versionHeader before the switch.
 	Versions []string `json:"versions,omitempty"`
 }
 
-// ProofResult says what a proof has shown.
+// ProofResult is the result of a proof.
 //
 // +kubebuilder:validation:Enum=Measuring;Confirmed;Failed;Inconclusive;Interrupted;NotObserved
 type ProofResult string
 
-// What a proof has shown.
+// Results of a proof.
 const (
-	ProofMeasuring    ProofResult = "Measuring"    // it is under way
-	ProofConfirmed    ProofResult = "Confirmed"    // from before the switch until after it, nothing failed that did not fail before
-	ProofFailed       ProofResult = "Failed"       // something failed after the switch that did not before
-	ProofInconclusive ProofResult = "Inconclusive" // Turnout's own way to the public address was in the way
-	ProofInterrupted  ProofResult = "Interrupted"  // Turnout did not ask all the time
-	ProofNotObserved  ProofResult = "NotObserved"  // it was not asked, or not answered, at all
+	ProofMeasuring    ProofResult = "Measuring"    // the measurement is under way
+	ProofConfirmed    ProofResult = "Confirmed"    // from before the switch until after it, there were no new failures
+	ProofFailed       ProofResult = "Failed"       // there were new failures after the switch
+	ProofInconclusive ProofResult = "Inconclusive" // Turnout's own connection to the public address had trouble
+	ProofInterrupted  ProofResult = "Interrupted"  // Turnout did not measure all the time
+	ProofNotObserved  ProofResult = "NotObserved"  // there was no request, or no answer, at all
 )

@@ -13,29 +13,29 @@ type ReleasePhase string
 
 // Where a release stands. The last five are final.
 const (
-	ReleaseQueued     ReleasePhase = "Queued"     // another release acts, or something is in the way
+	ReleaseQueued     ReleasePhase = "Queued"     // another release is under way, or something blocks it
 	ReleaseRunning    ReleasePhase = "Running"    // it holds the claim and moves
 	ReleaseWaiting    ReleasePhase = "Waiting"    // it waits for a person's approval
 	ReleaseUndoing    ReleasePhase = "Undoing"    // it failed or was cancelled, and cleans up
 	ReleaseSucceeded  ReleasePhase = "Succeeded"  // users have it
-	ReleaseFailed     ReleasePhase = "Failed"     // the release's own fault
-	ReleaseError      ReleasePhase = "Error"      // the world's fault
-	ReleaseCancelled  ReleasePhase = "Cancelled"  // a person, or the approval's timeout, stopped it
+	ReleaseFailed     ReleasePhase = "Failed"     // the release itself failed
+	ReleaseError      ReleasePhase = "Error"      // its environment failed
+	ReleaseCancelled  ReleasePhase = "Cancelled"  // a person, or the timeout of the approval, stopped it
 	ReleaseSuperseded ReleasePhase = "Superseded" // a newer release took its place
 )
 
 // Finished reports whether a phase is final.
 func (p ReleasePhase) Finished() bool { return slices.Contains(FinalPhases(), p) }
 
-// FinalPhases are the phases in which a release ends.
+// FinalPhases are the final phases of a release.
 func FinalPhases() []ReleasePhase {
 	return []ReleasePhase{ReleaseSucceeded, ReleaseFailed, ReleaseError, ReleaseCancelled, ReleaseSuperseded}
 }
 
 // ReleaseStatus is the state of a release.
 type ReleaseStatus struct {
-	// Format of the record, see [Format]; none is 1. A version that does not know it
-	// leaves the release, and its application, alone.
+	// Format of the record, see [Format]; none means 1. A version that does not know the
+	// format leaves the release and its application alone.
 	Format int32 `json:"format,omitempty"`
 
 	// Phase is where it stands.
@@ -77,7 +77,7 @@ type ReleaseStatus struct {
 	// Soak is the state of the watch under live traffic.
 	Soak *SoakStatus `json:"soak,omitempty"`
 
-	// Analysis is what metrics said of the new version.
+	// Analysis is what metrics show of the new version.
 	Analysis *AnalysisStatus `json:"analysis,omitempty"`
 
 	// Failure says why the release does not succeed.
@@ -113,13 +113,13 @@ type ReleaseStatus struct {
 	GitHub *GitHubStatus `json:"github,omitempty"`
 }
 
-// Attestation says what a release's causes are worth.
+// Attestation says whether a release's causes can be trusted.
 //
 // +kubebuilder:validation:Enum=Attested;Claimed
 type Attestation string
 
-// What a release's causes are worth.
+// Whether a release's causes can be trusted.
 const (
-	CausesAttested Attestation = "Attested" // the API server let nobody write them but who may
-	CausesClaimed  Attestation = "Claimed"  // anybody who may write releases could have
+	CausesAttested Attestation = "Attested" // the API server allowed only authorised writers
+	CausesClaimed  Attestation = "Claimed"  // anybody who may write releases could have written them
 )

@@ -21,7 +21,7 @@ const (
 	StepSize    Step = "size"    // the version to return to runs, at the live colour's size
 )
 
-// BuildStatus is a plain handle of a build: enough to find it after a crash.
+// BuildStatus is a plain handle of a build, enough to find it after a crash.
 type BuildStatus struct {
 	// Project of the build.
 	Project string `json:"project"`
@@ -42,7 +42,7 @@ type BuildStatus struct {
 	// LogURL of the build.
 	LogURL string `json:"logURL,omitempty"`
 
-	// State is Cloud Build's word for where it stands.
+	// State is Cloud Build's word for the build's state.
 	State string `json:"state,omitempty"`
 
 	// Image is the name, without a tag, of the image to deploy.
@@ -88,7 +88,7 @@ type GateStatus struct {
 	// Pods that were asked, in order.
 	Pods []string `json:"pods,omitempty"`
 
-	// Check says in words what is asked of them.
+	// Check describes what the gate asks of them.
 	Check string `json:"check,omitempty"`
 
 	// Problem is what the last round found wrong, if anything.
@@ -97,22 +97,22 @@ type GateStatus struct {
 
 // SoakStatus is the state of the watch under live traffic.
 type SoakStatus struct {
-	// LastLookAt is when Turnout last looked at the pods. Of looks that find nothing new,
-	// it records only a few a minute.
+	// LastLookAt is when Turnout last checked the pods. Of checks that find nothing new, it
+	// records only a few a minute.
 	LastLookAt *metav1.MicroTime `json:"lastLookAt,omitempty"`
 
-	// FailingSince is when the looks began to fail; no look has passed since.
+	// FailingSince is when the checks began to fail; none has passed since.
 	FailingSince *metav1.MicroTime `json:"failingSince,omitempty"`
 
 	// Restarts of the live pods' containers that do not count: their smallest total since
 	// the watch began.
 	Restarts int32 `json:"restarts,omitempty"`
 
-	// UnseenSince is when a look last worked, if the last one did not.
+	// UnseenSince is when a check last worked, if the last one did not.
 	UnseenSince *metav1.MicroTime `json:"unseenSince,omitempty"`
 
-	// Extended counts how often the soak was extended because Turnout could not look at
-	// the pods when it should have ended.
+	// Extended counts how often the soak was extended because Turnout could not check the
+	// pods when it should have ended.
 	Extended int32 `json:"extended,omitempty"`
 
 	// Until is when an extended soak ends.
@@ -121,10 +121,10 @@ type SoakStatus struct {
 
 // Evidence shows why something failed.
 type Evidence struct {
-	// Pod it was seen on.
+	// Pod that shows it.
 	Pod string `json:"pod,omitempty"`
 
-	// Container it was seen on.
+	// Container that shows it.
 	Container string `json:"container,omitempty"`
 
 	// Reason in Kubernetes' word, such as CrashLoopBackOff.
@@ -161,12 +161,12 @@ type TimelineEntry struct {
 	// Message says what the step did, or what it waits for.
 	Message string `json:"message,omitempty"`
 
-	// Failed says that the release failed during this step: the message is that of
-	// status.failure.
+	// Failed says that the release failed during this step: the message is
+	// status.failure's.
 	Failed bool `json:"failed,omitempty"`
 
-	// Proof is the proof's result at the end of the step, if the message has the words of
-	// status.proof. Set for confirm only.
+	// Proof is the proof's result at the end of the step, if the message is status.proof's.
+	// Only confirm sets it.
 	Proof ProofResult `json:"proof,omitempty"`
 
 	// URL to read more.

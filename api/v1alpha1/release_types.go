@@ -5,9 +5,9 @@ import (
 )
 
 // Release is one attempt to put one version in front of users. Its spec says what was
-// asked, by whom and from where. It never changes, except for the set-once fields
-// approval, cancel and confirmations. The deployer writes its status, and the bot
-// writes status.github.
+// asked, by whom and where. It never changes, except for the set-once fields approval,
+// cancel and confirmations. The deployer writes its status, and the bot writes
+// status.github.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
@@ -49,7 +49,7 @@ const (
 	Rollback ReleaseKind = "Rollback" // go back to the version before the last switch
 )
 
-// KindRestore marks, in a [SwitchRecord], a deploy's own way back.
+// KindRestore marks a deploy's own way back in a [SwitchRecord].
 const KindRestore = "Restore"
 
 // ReleaseSpec says what was asked. It is immutable, except for approval and cancel,
@@ -108,14 +108,14 @@ type Confirmation struct {
 	// Color that users reach.
 	Color Color `json:"color"`
 
-	// By is who says so.
+	// By is the person.
 	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by"`
 
-	// At is when.
+	// At is the time of the confirmation.
 	At metav1.Time `json:"at"`
 
-	// Cause says where.
+	// Cause says where it was asked.
 	Cause Cause `json:"cause"`
 }
 
@@ -141,7 +141,7 @@ type DeploySpec struct {
 	Attempt int32 `json:"attempt"`
 }
 
-// RollbackSpec names both ends of the way back. They are fixed when it is accepted.
+// RollbackSpec names both versions of a rollback. They are fixed when it is accepted.
 type RollbackSpec struct {
 	// From is the version that users leave.
 	From Version `json:"from"`
@@ -149,13 +149,13 @@ type RollbackSpec struct {
 	// To is the version that users return to.
 	To Version `json:"to"`
 
-	// Switch is the UID of the release whose switch it takes back.
+	// Switch is the UID of the release whose switch is taken back.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
 	Switch string `json:"switch"`
 
 	// Attempt counts the rollbacks of this switch, from 1. The next one follows only a
-	// rollback that ended without bringing users back.
+	// rollback that ended without moving users back.
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:default=1
 	Attempt int32 `json:"attempt,omitempty"`
@@ -183,12 +183,12 @@ type Cause struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Actor string `json:"actor,omitempty"`
 
-	// Claims is what the actor adds, such as for whom a workflow runs. Nobody vouches for
+	// Claims is the actor's addition, such as for whom a workflow runs. Nobody vouches for
 	// it, so it is shown as a claim.
 	// +kubebuilder:validation:MaxLength=300
 	Claims string `json:"claims,omitempty"`
 
-	// PullRequest is the number of the pull request it was asked on.
+	// PullRequest is the number of the pull request with the request.
 	PullRequest int `json:"pullRequest,omitempty"`
 
 	// CommentID of the command, so that its reaction can be changed.
@@ -202,8 +202,8 @@ type Cause struct {
 	// +kubebuilder:validation:MaxLength=128
 	Delivery string `json:"delivery,omitempty"`
 
-	// Before is the commit that the branch had before the push. Empty if it was no
-	// push, or the branch was new.
+	// Before is the branch's commit before the push. Empty if it was no push, or the branch
+	// was new.
 	// +kubebuilder:validation:Pattern=`^([0-9a-f]{40}([0-9a-f]{24})?)?$`
 	// +kubebuilder:validation:MaxLength=64
 	Before string `json:"before,omitempty"`
@@ -215,14 +215,14 @@ type Approval struct {
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 
-	// At is when it was asked.
+	// At is when somebody asked for it.
 	At metav1.Time `json:"at"`
 
 	// Commit that was approved.
 	// +kubebuilder:validation:MaxLength=64
 	Commit string `json:"commit,omitempty"`
 
-	// Cause says where.
+	// Cause says where it was asked.
 	Cause Cause `json:"cause"`
 }
 
@@ -232,10 +232,10 @@ type Cancel struct {
 	// +kubebuilder:validation:MaxLength=1024
 	By string `json:"by"`
 
-	// At is when it was asked.
+	// At is when somebody asked for it.
 	At metav1.Time `json:"at"`
 
-	// Cause says where.
+	// Cause says where it was asked.
 	Cause Cause `json:"cause"`
 
 	// Reason in the person's own words, or what superseded the release.

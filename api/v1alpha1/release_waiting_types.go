@@ -2,35 +2,35 @@ package v1alpha1
 
 import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-// Waiting says what a release waits for, in facts. Whoever shows it chooses the words.
+// Waiting says in facts what a release waits for. Each surface has its own text for it.
 type Waiting struct {
 	// For is what it waits for.
 	For WaitingFor `json:"for"`
 
-	// Because says why, where there are several reasons.
+	// Because says why, if there are several reasons.
 	Because WaitingBecause `json:"because,omitempty"`
 
 	// By is who caused it: who locked the application, or rolled the commit back.
 	By string `json:"by,omitempty"`
 
-	// Release whose turn it is, or that rolled the commit back.
+	// Release that comes first, or that rolled the commit back.
 	Release string `json:"release,omitempty"`
 
-	// Commit that was rolled back, and that this release contains.
+	// Commit that was rolled back and that this release contains.
 	Commit string `json:"commit,omitempty"`
 
 	// Object that it waits for: the name of a Deployment, Service or Ingress, an address,
 	// or what Turnout asks.
 	Object string `json:"object,omitempty"`
 
-	// Done says how many there are of what is counted, such as ready pods.
+	// Done is how many are done, such as ready pods.
 	Done int32 `json:"done,omitempty"`
 
-	// Of says how many there are to be; 0 if nothing is counted.
+	// Of is how many there should be; 0 if nothing is counted.
 	Of int32 `json:"of,omitempty"`
 
-	// Since is when the reason began: the lock, the rollback, or a soak's trouble. Unset
-	// if the reason has no time of its own.
+	// Since is when the reason began: the lock, the rollback, or a soak's trouble. Unset if
+	// the reason has no time.
 	Since *metav1.Time `json:"since,omitempty"`
 
 	// Until is when the wait ends at the latest, if known.
@@ -50,31 +50,31 @@ const (
 	WaitsForApproval     WaitingFor = "Approval"     // a person approves the switch
 	WaitsForLock         WaitingFor = "Lock"         // a person unlocks the application
 	WaitsForTurn         WaitingFor = "Turn"         // another release ends
-	WaitsForDrain        WaitingFor = "Drain"        // the colour that users left is not used any more
+	WaitsForDrain        WaitingFor = "Drain"        // the old colour is no longer in use
 	WaitsForTakeUp       WaitingFor = "TakeUp"       // the load balancer takes up the last switch
-	WaitsForApplication  WaitingFor = "Application"  // an object is put right that every release needs; the condition Ready says it, too
+	WaitsForApplication  WaitingFor = "Application"  // somebody fixes an object that every release needs; see the condition Ready
 	WaitsForRepository   WaitingFor = "Repository"   // the repository can be read, is the one first met, and has its branch
 	WaitsForGrant        WaitingFor = "Grant"        // the namespace is granted what the build needs
 	WaitsForBuild        WaitingFor = "Build"        // Cloud Build
 	WaitsForPods         WaitingFor = "Pods"         // the target's pods
-	WaitsForDeployment   WaitingFor = "Deployment"   // a Deployment that somebody else wrote at the same moment is looked at again
+	WaitsForDeployment   WaitingFor = "Deployment"   // somebody else wrote the Deployment at the same moment: it is read again
 	WaitsForIngress      WaitingFor = "Ingress"      // the Ingress, as this release writes it
 	WaitsForLoadBalancer WaitingFor = "LoadBalancer" // the load balancer knows a Service, finds pods healthy, or takes up the switch
 	WaitsForGate         WaitingFor = "Gate"         // the health gate's rounds
-	WaitsForBaseline     WaitingFor = "Baseline"     // the public address was asked for long enough before the switch
-	WaitsForAddress      WaitingFor = "Address"      // the public address was asked for long enough after the switch
-	WaitsForSoak         WaitingFor = "Soak"         // the new version holds under live traffic
+	WaitsForBaseline     WaitingFor = "Baseline"     // the public address is measured before the switch
+	WaitsForAddress      WaitingFor = "Address"      // the public address is measured after the switch
+	WaitsForSoak         WaitingFor = "Soak"         // the new version is watched under live traffic
 	WaitsForAnswer       WaitingFor = "Answer"       // GitHub, Cloud Build, Cloud Storage or a registry answers
-	WaitsForRetry        WaitingFor = "Retry"        // something failed that is tried again
+	WaitsForRetry        WaitingFor = "Retry"        // something failed and is retried
 )
 
-// WaitingBecause is why a release waits for that. Of Application, Repository and
-// Grant it is the reason of the condition Ready.
+// WaitingBecause is why a release waits. For Application, Repository and Grant it is the
+// reason of the condition Ready.
 //
 // +kubebuilder:validation:Enum=Manual;RolledBack;Building;Queued;AwaitingApproval;Listing;Found;Lost;Seed;Renewed;Starting;Rollout;Attach;Detach;Switch;Restore;LateSwitch;Reference;Health;Endpoints;Time;Tail;OldVersion;Unseen;Unhealthy;Metrics;NotGranted;RepositoryChanged;NotInstalled;BranchMissing;IngressMissing;NotRouted;MixedRoutes;ServiceMissing;DeploymentMissing;ServiceShared;Selector;StandbyHost;Container;Preflight
 type WaitingBecause string
 
-// Why a release waits for that.
+// Why a release waits.
 const (
 	BecauseManual     WaitingBecause = "Manual"     // Approval: spec.promotion.mode is Manual
 	BecauseRolledBack WaitingBecause = "RolledBack" // Approval: it contains a commit that was rolled back
@@ -83,29 +83,29 @@ const (
 	BecauseQueued           WaitingBecause = "Queued"           // Build: it is in Cloud Build's queue
 	BecauseAwaitingApproval WaitingBecause = "AwaitingApproval" // Build: a person must approve it in Cloud Build
 	BecauseListing          WaitingBecause = "Listing"          // Build: one may have been started, and is not listed yet
-	BecauseFound            WaitingBecause = "Found"            // Build: one that was started before was found
-	BecauseLost             WaitingBecause = "Lost"             // Build: Cloud Build lost it, and it is made anew
+	BecauseFound            WaitingBecause = "Found"            // Build: an earlier build was found
+	BecauseLost             WaitingBecause = "Lost"             // Build: Cloud Build lost it, and it starts again
 
-	BecauseSeed     WaitingBecause = "Seed"     // Pods: one, of whose readiness probe the load balancer makes its health check
-	BecauseRenewed  WaitingBecause = "Renewed"  // Pods: those started before the Ingress named their Service are made anew
+	BecauseSeed     WaitingBecause = "Seed"     // Pods: one: the load balancer derives its health check from its readiness probe
+	BecauseRenewed  WaitingBecause = "Renewed"  // Pods: those started before the Ingress named their Service are recreated
 	BecauseStarting WaitingBecause = "Starting" // Pods: the Deployment was written just now
 	BecauseRollout  WaitingBecause = "Rollout"  // Pods: they are not all available yet
 
-	BecauseAttach     WaitingBecause = "Attach"     // Ingress: it is to name the target's Service
-	BecauseDetach     WaitingBecause = "Detach"     // Ingress: it is not to name it any more
-	BecauseSwitch     WaitingBecause = "Switch"     // Ingress: it is to route users to the target; LoadBalancer: it is to tell that it does
-	BecauseRestore    WaitingBecause = "Restore"    // Ingress: it is to route users back
+	BecauseAttach     WaitingBecause = "Attach"     // Ingress: it will name the target's Service
+	BecauseDetach     WaitingBecause = "Detach"     // Ingress: it will no longer name the target's Service
+	BecauseSwitch     WaitingBecause = "Switch"     // Ingress: it will route users to the target; LoadBalancer: no sign yet that it does
+	BecauseRestore    WaitingBecause = "Restore"    // Ingress: it will route users back
 	BecauseLateSwitch WaitingBecause = "LateSwitch" // Ingress: the switch arrived while it was being undone
 
 	BecauseReference WaitingBecause = "Reference" // LoadBalancer: it does not know the target's Service yet
 	BecauseHealth    WaitingBecause = "Health"    // LoadBalancer: it does not find all pods healthy yet
 	BecauseEndpoints WaitingBecause = "Endpoints" // LoadBalancer: not all pods are ready endpoints of the Service yet
-	BecauseTime      WaitingBecause = "Time"      // LoadBalancer: it does not tell, and so is given time to take up the switch
+	BecauseTime      WaitingBecause = "Time"      // LoadBalancer: it gives no sign, so Turnout waits for a fixed time
 
-	BecauseTail       WaitingBecause = "Tail"       // Address: it is asked for a while after the switch took effect
+	BecauseTail       WaitingBecause = "Tail"       // Address: it is measured for a while after the switch took effect
 	BecauseOldVersion WaitingBecause = "OldVersion" // Address: the old version still answers
 
-	BecauseUnseen    WaitingBecause = "Unseen"    // Soak: the live pods cannot be looked at
-	BecauseUnhealthy WaitingBecause = "Unhealthy" // Soak: the live pods are not well
+	BecauseUnseen    WaitingBecause = "Unseen"    // Soak: the live pods cannot be checked
+	BecauseUnhealthy WaitingBecause = "Unhealthy" // Soak: the live pods are unhealthy
 	BecauseMetrics   WaitingBecause = "Metrics"   // Soak: its time is up, and not every check of metrics has passed
 )

@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// constantsOf are the values of a type's constants; of no type, those of the block
-// that has a constant of that name.
+// constantsOf are the values of a type's constants; without a type, those of the block with
+// a constant of that name.
 func constantsOf(t *testing.T, typ, block string) []string {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -85,8 +85,7 @@ func allowed(t *testing.T, path ...string) []string {
 	return values
 }
 
-// The schema refuses a word that it does not know, and with it the write: it has all
-// that there are.
+// The schema refuses unknown words, and then the write fails: it must have all of them.
 func TestTheSchemaAllowsEveryWordOfARelease(t *testing.T) {
 	t.Parallel()
 	because := constantsOf(t, "WaitingBecause", "")

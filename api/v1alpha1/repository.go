@@ -2,8 +2,8 @@ package v1alpha1
 
 import "strings"
 
-// Pinned is the repository that the application was pinned to under the name of
-// its spec; nil if it was not met under that yet.
+// Pinned is the repository that the application is pinned to under the name in its spec;
+// nil before the first contact.
 func (b *BlueGreen) Pinned() *RepositoryPin {
 	if p := b.Status.Repository; p != nil && strings.EqualFold(p.Name, b.Spec.Repository) {
 		return p
@@ -11,15 +11,14 @@ func (b *BlueGreen) Pinned() *RepositoryPin {
 	return nil
 }
 
-// Follows reports whether an application is of a repository that a webhook or
-// somebody else names. What was met is known again by its number, so that a
-// renamed one is found, and another one that took over its name is not. The number
-// may be unknown, 0.
+// Follows reports whether an application is of the repository that a webhook names. After
+// the first contact the number decides: a renamed repository is found, and another one that
+// took over its name is not. The number may be unknown, 0.
 func (b *BlueGreen) Follows(repository string, id int64) bool {
 	switch pin := b.Pinned(); {
 	case pin != nil && id != 0:
 		return pin.ID == id
-	case pin != nil && pin.Found != 0: // the name leads to another one
+	case pin != nil && pin.Found != 0: // the name leads to another repository
 		return false
 	}
 	return strings.EqualFold(b.Spec.Repository, repository)

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// once are facts that this package states, by what a second copy of them would look
-// like in another one. A copy goes its own way at the next change.
+// once are facts that only this package states, with a pattern of what a copy elsewhere
+// would look like. A copy diverges at the next change.
 var once = []struct {
 	fact, use string
 	copy      *regexp.Regexp
-	// apart are the files that mean something else by it.
+	// apart are the files where the pattern means something else.
 	apart map[string]string
 }{
 	{

@@ -10,11 +10,11 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// bounded are rules by which each name and value of a map has an end: the schema
-// has no other word for that.
+// bounded are rules that limit the names and values of a map: the schema has no other
+// means.
 var bounded = regexp.MustCompile(`^self\.all\(k, size\(k\) <= \d+ && size\(self\[k\]\) <= \d+\)$`)
 
-// unbounded lists what of a schema has no end.
+// unbounded lists the parts of a schema without a limit.
 func unbounded(path string, s apiextensionsv1.JSONSchemaProps) []string {
 	var found []string
 	switch s.Type {
@@ -53,8 +53,8 @@ func unbounded(path string, s apiextensionsv1.JSONSchemaProps) []string {
 	return found
 }
 
-// mute lists what of a schema refuses a value without a word of ours: of a pattern
-// the API server shows the expression, and of a rule without a message the rule.
+// mute lists the parts of a schema that refuse a value without a message: for a pattern the
+// API server shows the expression, and for a rule without a message the rule.
 func mute(path string, s apiextensionsv1.JSONSchemaProps) []string {
 	var found []string
 	if s.Pattern != "" {

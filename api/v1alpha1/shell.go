@@ -11,7 +11,7 @@ const (
 	// MaxCommand bounds a command, in bytes as JSON stores it. A longer one is left out:
 	// half a command does something else.
 	MaxCommand = 1 << 10
-	// MaxCommands is how many commands may stand beside one text.
+	// MaxCommands is how many commands may accompany a text.
 	MaxCommands = 3
 )
 
@@ -22,9 +22,8 @@ const (
 // +kubebuilder:validation:MaxLength=1024
 type ShellCommand string
 
-// Advice is a text for a person, and the commands that do what it says, in the order
-// to type them. The text says what to do without them, too: a command may be left
-// out.
+// Advice is a text for a person, and the commands that do what it says, in order. The text
+// must be enough without them, since a command may be left out.
 type Advice struct {
 	// Text is what to know and to do.
 	Text string `json:"text"`
@@ -35,12 +34,12 @@ type Advice struct {
 	Commands []ShellCommand `json:"commands,omitempty"`
 }
 
-// Advise makes an advice. Commands that could not be made are left out.
+// Advise makes an advice. It drops empty commands.
 func Advise(text string, commands ...ShellCommand) Advice {
 	return Advice{Text: text, Commands: Commands(commands...)}
 }
 
-// Lines is the advice as lines: the text, and each command on one of its own.
+// Lines is the advice as lines: the text, and each command on its own line.
 func (a Advice) Lines() string {
 	if len(a.Commands) == 0 {
 		return a.Text
@@ -57,9 +56,9 @@ func Lines(commands []ShellCommand) string {
 	return strings.Join(lines, "\n")
 }
 
-// Shell makes a command of words, each of which reaches the program as it is. Words
-// may come from anybody. It is empty if one of them cannot be shown as what it is, or
-// the command is too long: then there is no command.
+// Shell makes a command from words, each of which reaches the program unchanged. Anybody
+// may have written the words. The result is empty if a word cannot be shown as what it is,
+// or the command is too long.
 func Shell(words ...string) ShellCommand {
 	quoted := make([]string, len(words))
 	for i, word := range words {
@@ -73,8 +72,7 @@ func Kubectl(verb, kind, name, namespace string, more ...string) ShellCommand {
 	return Shell(append([]string{"kubectl", verb, kind, name, "-n", namespace}, more...)...)
 }
 
-// Merge is the command that merges a patch into an object. Typed again, it changes
-// nothing more.
+// Merge is the command that merges a patch into an object. Repeating it changes nothing.
 func Merge(kind, name, namespace string, patch map[string]any) ShellCommand {
 	text, err := json.Marshal(patch)
 	if err != nil {
@@ -83,17 +81,16 @@ func Merge(kind, name, namespace string, patch map[string]any) ShellCommand {
 	return Kubectl("patch", kind, name, namespace, "--type", "merge", "-p", string(text))
 }
 
-// Annotate is the command that gives an object an annotation, whether it has one of
-// that key or not.
+// Annotate is the command that sets an annotation of an object.
 func Annotate(kind, name, namespace, key, value string) ShellCommand {
 	return Kubectl("annotate", kind, name, namespace, "--overwrite", key+"="+value)
 }
 
-// Then is the command that runs another one if this one succeeded. It is empty if
-// one of the two is: what comes second may rest on the first.
+// Then is the command that runs next if this one succeeds. It is empty if either is: the
+// second may depend on the first.
 func (c ShellCommand) Then(next ShellCommand) ShellCommand { return c.join(" && ", next) }
 
-// Into is the command that hands what this one prints to another one.
+// Into is the command that pipes this one's output into next.
 func (c ShellCommand) Into(next ShellCommand) ShellCommand { return c.join(" | ", next) }
 
 func (c ShellCommand) join(by string, next ShellCommand) ShellCommand {
@@ -103,11 +100,11 @@ func (c ShellCommand) join(by string, next ShellCommand) ShellCommand {
 	return whole(string(c) + by + string(next))
 }
 
-// Shown reports whether a command is what it looks like, on one line, and not too
-// long. Whoever shows a command of a record leaves out one that is not.
+// Shown reports whether a command is what it looks like, on one line, and not too long.
+// Whoever shows recorded commands leaves out others.
 func (c ShellCommand) Shown() bool { return c != "" && whole(string(c)) == c }
 
-// Commands are those of some commands that there are.
+// Commands drops empty commands.
 func Commands(all ...ShellCommand) []ShellCommand {
 	var kept []ShellCommand
 	for _, c := range all {
@@ -118,7 +115,7 @@ func Commands(all ...ShellCommand) []ShellCommand {
 	return kept
 }
 
-// whole is a text as a command; empty if it cannot be one.
+// whole turns a text into a command; empty if it cannot be one.
 func whole(text string) ShellCommand {
 	stored, err := json.Marshal(text)
 	if err != nil || len(stored)-len(`""`) > MaxCommand || !utf8.ValidString(text) || strings.ContainsFunc(text, unseen) {
@@ -127,18 +124,18 @@ func whole(text string) ShellCommand {
 	return ShellCommand(text)
 }
 
-// unseen reports whether a character is not seen, or looks like another one: control
-// and format characters, every space but the usual one, what turns the direction of
-// writing or changes the character before it.
+// unseen reports whether a character is invisible or looks like another one: control and
+// format characters, every space but the usual one, and characters that change the
+// direction of writing or the previous character.
 func unseen(r rune) bool {
 	const blank = '\u2800' // of Braille, which counts as a symbol
 	return !unicode.IsPrint(r) || unicode.IsMark(r) || r == blank || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// plainWord are the characters of a word that mean nothing to a shell.
+// plainWord are the characters without a meaning to a shell.
 const plainWord = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-"
 
-// quote makes one word of a text for a shell.
+// quote makes one shell word of a text.
 func quote(text string) string {
 	if text != "" && strings.Trim(text, plainWord) == "" {
 		return text

@@ -9,8 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A command reaches its program as the words that it was made of, whatever is in
-// them.
+// A command's words reach its program unchanged, whatever they contain.
 func TestAShellReadsTheWordsThatACommandIsMadeOf(t *testing.T) {
 	t.Parallel()
 	for _, words := range [][]string{
@@ -34,7 +33,7 @@ func TestAShellReadsTheWordsThatACommandIsMadeOf(t *testing.T) {
 	}
 }
 
-// What a reader cannot see, or would paste as something else, makes no command.
+// Characters that a reader cannot see, or would paste as something else, make no command.
 func TestWhatCannotBeSeenMakesNoCommand(t *testing.T) {
 	t.Parallel()
 	for _, word := range []string{
@@ -58,7 +57,7 @@ func TestWhatCannotBeSeenMakesNoCommand(t *testing.T) {
 	}
 }
 
-// A repository is pinned again beside the others, and once.
+// Pinning a repository again keeps the other pins, and adds it once.
 func TestCommandThatPinsARepositoryAgainKeepsTheOthers(t *testing.T) {
 	t.Parallel()
 	g := Grants{RepinAnnotation: "acme/app=1, acme/other=2,Acme/App=3"}
