@@ -1,5 +1,6 @@
-// Package config holds what Turnout needs in a cluster, as this folder describes it for
-// kustomize, for `turnout install`.
+// Package config has the objects that Turnout needs in a cluster, as this folder describes
+// them for kustomize. `turnout install` applies [Objects], or the two [Parts] of a
+// namespaced install.
 package config
 
 import (
@@ -20,30 +21,29 @@ import (
 //go:embed kustomization.yaml crd namespaced policy/*.yaml rbac serve
 var files embed.FS
 
-// Image is the name of Turnout's image, as the files have it.
+// Image is the name of Turnout's image in these files.
 const Image = "ghcr.io/turnout-dev/turnout"
 
 // Namespace is where `turnout serve` runs.
 const Namespace = "turnout"
 
-// Options say what of this folder is wanted.
+// Options choose what to install.
 type Options struct {
-	// Image that runs, by digest: NAME@sha256:DIGEST.
+	// Image to run, by digest: NAME@sha256:DIGEST.
 	Image string
-	// Namespaces that Turnout serves, and has rights in; empty for all of the cluster.
+	// Namespaces that Turnout serves and has rights in; empty for the whole cluster.
 	Namespaces []string
 }
 
-// Objects are those of a whole install, in an order in which they can be applied. It
-// fails if the image is not named by its digest.
+// Objects are all objects of an install, in an order to apply them. It fails if the image
+// has no digest.
 func Objects(o Options) ([]*unstructured.Unstructured, error) {
 	wide, own, err := Parts(o)
 	return append(wide, own...), err
 }
 
-// Parts are the objects of an install in two parts: what only an administrator of the
-// cluster may apply, and what belongs to namespaces. Without Options.Namespaces the
-// second is empty.
+// Parts are the objects of an install in two parts: those that only a cluster administrator
+// may apply, and those of namespaces. Without Options.Namespaces the second part is empty.
 func Parts(o Options) (clusterWide, namespaced []*unstructured.Unstructured, err error) {
 	name, digest, found := strings.Cut(o.Image, "@")
 	if !found || name == "" || !strings.HasPrefix(digest, "sha256:") || len(digest) != len("sha256:")+64 {
@@ -77,7 +77,7 @@ func Parts(o Options) (clusterWide, namespaced []*unstructured.Unstructured, err
 	return clusterWide, namespaced, nil
 }
 
-// clusterWideFiles are what a namespaced install needs that belongs to no namespace.
+// clusterWideFiles are the cluster-wide objects of a namespaced install.
 var clusterWideFiles = []string{
 	"serve/namespace.yaml", "crd/turnout.dev_bluegreens.yaml", "crd/turnout.dev_deliveries.yaml", "crd/turnout.dev_releases.yaml",
 	"policy/releases.yaml", "policy/grants.yaml", "policy/statuses.yaml", "namespaced/attest.yaml", "rbac/owner.yaml", "rbac/release.yaml",
@@ -140,7 +140,7 @@ func build(k types.Kustomization) ([]*unstructured.Unstructured, error) {
 	return all, nil
 }
 
-// serveIn sets the namespaces that the Deployment of a namespaced install serves.
+// serveIn sets the namespaces that a namespaced install's Deployment serves.
 func serveIn(all []*unstructured.Unstructured, namespaces []string) error {
 	for _, object := range all {
 		if object.GetKind() != "Deployment" {

@@ -1,6 +1,5 @@
-// Package config_test applies what config/ describes to a real API server. That
-// Turnout may do what its code does, and no more, sandbox/scenario reads in the audit
-// log of one.
+// Package config_test applies config/ to a real API server. sandbox/scenario checks in the
+// audit log that Turnout's rights are enough, and not too many.
 package config_test
 
 import (
@@ -25,7 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// build is what `kustomize build config` gives.
+// build is the output of `kustomize build config`.
 func build(t *testing.T) []*unstructured.Unstructured { return buildOf(t, ".") }
 
 func buildOf(t *testing.T, dir string) []*unstructured.Unstructured {
@@ -84,7 +83,7 @@ func TestEverythingAppliesToAnEmptyCluster(t *testing.T) {
 	kinds := map[string]int{}
 	for _, object := range build(t) {
 		kinds[object.GetKind()]++
-		// As `kubectl apply --server-side` does, twice: what is there is no obstacle.
+		// Like `kubectl apply --server-side`, twice: existing objects are not a problem.
 		for range 2 {
 			if err := c.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object.DeepCopy()), client.FieldOwner("test")); err != nil {
 				t.Fatalf("applying %s %s: %v", object.GetKind(), object.GetName(), err)
@@ -111,8 +110,8 @@ func TestEverythingAppliesToAnEmptyCluster(t *testing.T) {
 			})
 		})
 	}
-	// The Deployment's pods are made, so that its service account, its template and
-	// its security context are in order.
+	// The Deployment gets pods, so its service account, template and security context are
+	// valid.
 	await(t, "the Deployment's pods", func(ctx context.Context) bool {
 		d := &appsv1.Deployment{}
 		if err := c.Get(ctx, client.ObjectKey{Namespace: "turnout", Name: "turnout"}, d); err != nil {

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// What follows a moving tag is not what was tested.
+// An image behind a moving tag is not the image that was tested.
 func TestNoImageFollowsAMovingTag(t *testing.T) {
 	t.Parallel()
 	files := []string{"../Dockerfile", "../action.yml"}
@@ -61,8 +61,8 @@ func deployment(t *testing.T) appsv1.Deployment {
 	return appsv1.Deployment{}
 }
 
-// The release workflow finds what it replaces by a digest, and no cluster runs an
-// image that nobody named.
+// The release workflow replaces the tag by a digest, and no cluster runs an image that
+// nobody named.
 func TestTheReleaseNamesTheImageByDigest(t *testing.T) {
 	t.Parallel()
 	if image := deployment(t).Spec.Template.Spec.Containers[0].Image; image != "ghcr.io/turnout-dev/turnout:unreleased" {

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// rights are what a role in a file allows, one by one.
+// rights lists what a role in a file allows.
 func rights(t *testing.T, file string) []string {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -14,7 +14,7 @@ import (
 
 var image = "registry.example/turnout@sha256:" + strings.Repeat("0a", 32)
 
-// TestInstallIsTheFolder but for the image, which is named by its digest.
+// TestInstallIsTheFolder: only the image differs, which has a digest.
 func TestInstallIsTheFolder(t *testing.T) {
 	t.Parallel()
 	got, err := config.Objects(config.Options{Image: image})
@@ -24,7 +24,7 @@ func TestInstallIsTheFolder(t *testing.T) {
 	want := build(t)
 	for _, object := range want {
 		if strings.HasPrefix(object.GetAPIVersion(), "admissionregistration") {
-			object.SetNamespace("") // kustomize gives it one, which it cannot have
+			object.SetNamespace("") // kustomize sets one, which this kind cannot have
 		}
 	}
 	if diff := cmp.Diff(texts(t, want), texts(t, got), cmp.Transformer("image", func(s string) string {
@@ -37,7 +37,7 @@ func TestInstallIsTheFolder(t *testing.T) {
 	}
 }
 
-// TestInstallOfSomeNamespaces has everything that Turnout needs, in the two parts.
+// TestInstallOfSomeNamespaces: the two parts together have everything that Turnout needs.
 func TestInstallOfSomeNamespaces(t *testing.T) {
 	t.Parallel()
 	wide, own, err := config.Parts(config.Options{Image: image, Namespaces: []string{"shop", "web"}})

@@ -1,6 +1,6 @@
 package record
 
-// What only the bot writes: locks, status.github of a release, and deliveries.
+// Only the bot writes what is here: locks, a release's status.github, and deliveries.
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Lock keeps the releases of an application from moving traffic. If it is locked already,
-// Lock returns [ErrSet]: the first lock stays, with its reason.
+// Lock keeps the releases of an application from moving traffic. If it is locked, Lock
+// returns [ErrSet]: the first lock stays, with its reason.
 func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.Lock) error {
 	return r.setLock(ctx, app, l.By, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
 		if now != nil {
@@ -29,8 +29,8 @@ func (r *Record) Lock(ctx context.Context, app types.NamespacedName, l v1alpha1.
 	})
 }
 
-// Unlock removes the lock of an application, whoever set it, and returns it; nil if there
-// was none. It records who removed it.
+// Unlock removes an application's lock, whoever set it, and returns it; nil if there was
+// none. It records who removed it.
 func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string) (*v1alpha1.Lock, error) {
 	var was *v1alpha1.Lock
 	err := r.setLock(ctx, app, by, func(now *v1alpha1.Lock) (*v1alpha1.Lock, error) {
@@ -43,8 +43,8 @@ func (r *Record) Unlock(ctx context.Context, app types.NamespacedName, by string
 	return was, nil
 }
 
-// setLock changes status.lock by compare-and-swap, reading again when the
-// deployer wrote the status in between.
+// setLock changes status.lock by compare-and-swap. It reads again if the deployer wrote the
+// status in between.
 func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by string,
 	change func(*v1alpha1.Lock) (*v1alpha1.Lock, error),
 ) error {
@@ -79,15 +79,14 @@ func (r *Record) setLock(ctx context.Context, app types.NamespacedName, by strin
 	}
 }
 
-// PublishGitHub writes status.github of a release by server-side apply, and no other
-// field.
+// PublishGitHub writes a release's status.github by server-side apply, and no other field.
 func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1alpha1.GitHubStatus) error {
 	now, err := r.Release(ctx, client.ObjectKeyFromObject(rel))
 	if err != nil {
 		return err
 	}
 	if now.UID != rel.UID {
-		// The API server does not compare the UIDs of an apply to a status.
+		// The API server does not compare UIDs when it applies a status.
 		gone := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("releases").GroupResource(), rel.Name)
 		return fmt.Errorf("release %s/%s was deleted and made again: %w", rel.Namespace, rel.Name, gone)
 	}
@@ -106,7 +105,7 @@ func (r *Record) PublishGitHub(ctx context.Context, rel *v1alpha1.Release, s v1a
 	return nil
 }
 
-// githubApply returns the object to apply: identity and status.github alone.
+// githubApply returns the object to apply: only identity and status.github.
 func githubApply(rel *v1alpha1.Release, s v1alpha1.GitHubStatus) (*unstructured.Unstructured, error) {
 	github, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&s)
 	if err != nil {
@@ -119,8 +118,8 @@ func githubApply(rel *v1alpha1.Release, s v1alpha1.GitHubStatus) (*unstructured.
 	return u, nil
 }
 
-// FitGitHub checks what the bot keeps. It changes nothing: the bot compares it with what
-// it published, and all of it consists of texts that fitted before.
+// FitGitHub checks the bot's status. It changes nothing, since the bot compares it with
+// what it published, and its texts have been fitted before.
 func FitGitHub(s *v1alpha1.GitHubStatus) error {
 	var errs []error
 	check := func(field, text string, limit int) {
@@ -142,16 +141,16 @@ func FitGitHub(s *v1alpha1.GitHubStatus) error {
 	return errors.Join(errs...)
 }
 
-// Deliveries reads and writes the webhooks to handle.
+// Deliveries reads and writes stored webhooks.
 type Deliveries struct {
-	// Client writes, and Reader reads past any cache.
+	// Client writes; Reader reads without a cache.
 	Client client.Client
 	Reader client.Reader
 	// Namespace of the deliveries: Turnout's own.
 	Namespace string
 }
 
-// Put writes a delivery, or finds that one of its name exists.
+// Put writes a delivery, or finds that its name exists.
 func (r *Deliveries) Put(ctx context.Context, d *v1alpha1.Delivery) (created bool, err error) {
 	d.Namespace, d.Status.Format = r.Namespace, v1alpha1.Format
 	err = r.Client.Create(ctx, d, client.FieldOwner(v1alpha1.BotManager))
@@ -167,7 +166,7 @@ func (r *Deliveries) Put(ctx context.Context, d *v1alpha1.Delivery) (created boo
 	return true, nil
 }
 
-// Get returns a delivery. One that a newer version wrote is a
+// Get returns a delivery. If a newer version wrote it, the error is
 // [v1alpha1.NewerFormatError].
 func (r *Deliveries) Get(ctx context.Context, name string) (*v1alpha1.Delivery, error) {
 	var d v1alpha1.Delivery
@@ -180,7 +179,7 @@ func (r *Deliveries) Get(ctx context.Context, name string) (*v1alpha1.Delivery, 
 	return &d, nil
 }
 
-// List returns all of them, also those that a newer version wrote.
+// List returns all deliveries, including those of a newer version.
 func (r *Deliveries) List(ctx context.Context) ([]v1alpha1.Delivery, error) {
 	var list v1alpha1.DeliveryList
 	if err := r.Client.List(ctx, &list, client.InNamespace(r.Namespace)); err != nil {

@@ -15,36 +15,36 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Defaults of the fields of [Record] of the same names.
+// Defaults of the [Record] fields with the same names.
 const (
-	// RenewEvery is how often a holder renews its claim while a release acts.
+	// RenewEvery is how often a holder renews its claim while a release runs.
 	RenewEvery = 5 * time.Second
-	// StaleAfter is the age of a claim that another process may take over: three missed
+	// StaleAfter is the age at which another process may take over a claim: three missed
 	// renewals, and longer than a leader election takes (lease 10 s).
 	StaleAfter = 15 * time.Second
 )
 
-// ErrHeld reports that another process drives the application. The caller looks again
-// when the claim would be stale.
+// ErrHeld says that another process drives the application. The caller looks again when the
+// claim would be stale.
 var ErrHeld = errors.New("another process holds the claim")
 
 // Renewal is how often a claim is renewed.
 func (r *Record) Renewal() time.Duration { return cmp.Or(r.RenewEvery, RenewEvery) }
 
-// StaleAt is when another process may take a claim over.
+// StaleAt is when another process may take over a claim.
 func (r *Record) StaleAt(c *v1alpha1.Claim) time.Time {
 	return c.RenewedAt.Add(cmp.Or(r.StaleAfter, StaleAfter))
 }
 
-// Fresh reports whether another process holds a claim and is alive.
+// Fresh reports whether another, living process holds a claim.
 func (r *Record) Fresh(c *v1alpha1.Claim, holder string, now time.Time) bool {
 	return c != nil && c.Holder != holder && now.Before(r.StaleAt(c))
 }
 
-// Claim names a release as the acting one, by compare-and-swap on the BlueGreen as it was
-// read. It returns [ErrHeld] for a claim on another unfinished release, for one that a
-// living process holds, and for a lost race. On success bg is as written. Renewing one's
-// own claim too often is a no-op.
+// Claim makes a release the active one, by compare-and-swap on the BlueGreen as read. It
+// returns [ErrHeld] if another unfinished release is active, if a living process holds the
+// claim, or if it lost a race. On success bg is as written. Renewing one's own claim too
+// early does nothing.
 func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, holder string, now time.Time) error {
 	active := bg.Status.Active
 	if r.Fresh(active, holder, now) {
@@ -65,7 +65,7 @@ func (r *Record) Claim(ctx context.Context, bg *v1alpha1.BlueGreen, rel *v1alpha
 
 // UpdateApplication writes the status of a BlueGreen by compare-and-swap. A lost race is
 // [ErrHeld]: another process changed it, so look again. [FitApplication] makes the status
-// fit; if it is refused still, the error is [ErrTooLarge].
+// fit; if it is still refused, the error is [ErrTooLarge].
 func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) error {
 	if err := bg.Readable(); err != nil {
 		return err
@@ -87,11 +87,11 @@ func (r *Record) UpdateApplication(ctx context.Context, bg *v1alpha1.BlueGreen) 
 	return nil
 }
 
-// UpdateRelease writes the status of a release by compare-and-swap; read is its status as
-// it was read or last written. A lost race is [ErrHeld]: somebody wrote the status since,
-// so look again. A change of the bot's own field, status.github, is not a race: the new
-// value is kept, so publishing never delays a release. [FitRelease] makes the status fit;
-// if it is refused still, the error is [ErrTooLarge].
+// UpdateRelease writes the status of a release by compare-and-swap; read is the status as
+// read or last written. A lost race is [ErrHeld]: somebody wrote the status since, so look
+// again. A change of the bot's field, status.github, is not a race: the new value is kept,
+// so publishing never delays a release. [FitRelease] makes the status fit; if it is still
+// refused, the error is [ErrTooLarge].
 func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) error {
 	if err := rel.Readable(); err != nil {
 		return err
@@ -122,8 +122,7 @@ func (r *Record) UpdateRelease(ctx context.Context, rel *v1alpha1.Release, read 
 	}
 }
 
-// sameButGitHub reports whether a release is as it was read, except for what the bot
-// published.
+// sameButGitHub reports whether a release is as it was read, except for the bot's field.
 func sameButGitHub(now, rel *v1alpha1.Release, read *v1alpha1.ReleaseStatus) bool {
 	a, b := now.Status.DeepCopy(), read.DeepCopy()
 	a.GitHub, b.GitHub = nil, nil

@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// newDeliveries has a namespace of its own.
+// newDeliveries makes a new namespace.
 func newDeliveries(t *testing.T) *record.Deliveries {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "home-"}}
@@ -91,8 +91,8 @@ func TestTheSchemaBoundsADelivery(t *testing.T) {
 	check(t, err)
 }
 
-// TestAPanicIsOneObjectsFailure: of two releases, and two deliveries, one makes the
-// callback panic each time. The other is looked at, and an event tells of it.
+// TestAPanicIsOneObjectsFailure: one of two releases, and one of two deliveries, makes the
+// callback panic each time. The other one is handled, and an event reports the panic.
 func TestAPanicIsOneObjectsFailure(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)

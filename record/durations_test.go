@@ -16,14 +16,14 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// durationField is a field of a spec that takes a duration.
+// durationField is a field of a spec that has a duration.
 type durationField struct {
 	path []string
-	zero bool // 0 is a value of its own: a field that is not set is nil
+	zero bool // 0 differs from unset: an unset field is nil
 }
 
-// durationsOf finds the fields of a type that take a duration, whatever is said of
-// them in the schema.
+// durationsOf finds the fields of a type that have a duration, whatever the schema says
+// about them.
 func durationsOf(t reflect.Type, path ...string) []durationField {
 	duration := reflect.TypeFor[metav1.Duration]()
 	switch {
@@ -42,8 +42,8 @@ func durationsOf(t reflect.Type, path ...string) []durationField {
 	return found
 }
 
-// withDuration is an application with one duration as somebody wrote it, and with
-// what must stand beside one.
+// withDuration is an application with one duration as somebody typed it, and with the other
+// fields that it needs.
 func withDuration(t *testing.T, bg *v1alpha1.BlueGreen, value any, path ...string) *unstructured.Unstructured {
 	t.Helper()
 	u := &unstructured.Unstructured{Object: map[string]any{"spec": map[string]any{
@@ -57,7 +57,7 @@ func withDuration(t *testing.T, bg *v1alpha1.BlueGreen, value any, path ...strin
 	return u
 }
 
-// said is what a refusal says of a field, and the whole answer.
+// said returns what a refusal says about a field, and the whole answer.
 func said(err error, field string) (ofField []string, all string) {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || !apierrors.IsInvalid(err) {
@@ -71,7 +71,7 @@ func said(err error, field string) (ofField []string, all string) {
 	return ofField, err.Error()
 }
 
-// internals are words of whoever judges a value, which nobody can act on.
+// internals are words of the validators that do not help people.
 var internals = []string{
 	"type error", "CEL", "evaluating", "rule:", "matches(", "should match", "duration(", "type conversion",
 	"invalid duration",
@@ -96,7 +96,7 @@ func TestBadDurationIsAnsweredByWhatIsExpected(t *testing.T) {
 			expectRefusedDuration(t, bg, field, "0s")
 			expectRefusedDuration(t, bg, field, "0")
 		}
-		// What is too long is not parsed at all.
+		// A too long value is not parsed at all.
 		if ofField, all := said(kube.Create(t.Context(), withDuration(t, bg, strings.Repeat("9", 33)+"h", field.path...)),
 			field.String()); len(ofField) == 0 {
 			t.Errorf("%s of 34 characters: the answer is %s", field, all)
@@ -132,7 +132,7 @@ func TestEveryDurationThatIsWrittenIsTaken(t *testing.T) {
 		}
 		for _, value := range good {
 			u := withDuration(t, bg, value, field.path...)
-			if field.String() == "spec.gate.timeout" { // the times within it are shorter
+			if field.String() == "spec.gate.timeout" { // the times in the gate are shorter
 				check(t, unstructured.SetNestedField(u.Object, "1ns", "spec", "gate", "tryTimeout"))
 				check(t, unstructured.SetNestedField(u.Object, "1ns", "spec", "gate", "exec", "timeout"))
 			}
@@ -147,7 +147,7 @@ func TestEveryDurationThatIsWrittenIsTaken(t *testing.T) {
 	}
 }
 
-// A year, in whatever units.
+// A year, in any unit.
 func TestTheLongestDurationIsAYear(t *testing.T) {
 	t.Parallel()
 	_, bg := newApplication(t)
@@ -156,7 +156,7 @@ func TestTheLongestDurationIsAYear(t *testing.T) {
 	}
 }
 
-// The walk above covers an application; nothing else takes durations.
+// The test above covers applications; nothing else has durations.
 func TestOnlyApplicationsTakeDurations(t *testing.T) {
 	t.Parallel()
 	for _, spec := range []reflect.Type{reflect.TypeFor[v1alpha1.ReleaseSpec](), reflect.TypeFor[v1alpha1.DeliverySpec]()} {

@@ -15,19 +15,19 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// ErrTooLarge reports that a status cannot be written, because something in it, or the
-// object as a whole, is too large. Trying again does not help.
+// ErrTooLarge says that a status cannot be written, because a part of it, or the whole
+// object, is too large. Trying again does not help.
 var ErrTooLarge = errors.New("too large to be recorded")
 
 // MessageLimit is the size of a sentence in the record, in bytes of JSON.
 const MessageLimit = 1 << 10
 
 // Message makes a text fit for a message of the record, as writing it would. Use it to
-// compare a text with the recorded one.
+// compare a text with a recorded one.
 func Message(text string) string { return prose.Line(text, MessageLimit) }
 
-// Commands returns the commands that can be recorded, unchanged. It leaves out a command
-// that is too long, cannot be shown or looks as if it holds a secret, and those above
+// Commands returns the commands that can be recorded, unchanged. It leaves out commands
+// that are too long, cannot be shown or look like a secret, and those beyond
 // [v1alpha1.MaxCommands].
 func Commands(all []v1alpha1.ShellCommand) []v1alpha1.ShellCommand {
 	var kept []v1alpha1.ShellCommand
@@ -47,22 +47,22 @@ func Advice(a v1alpha1.Advice) v1alpha1.Advice {
 // Waiting makes a wait fit for the record, as writing it would.
 func Waiting(w *v1alpha1.Waiting) *v1alpha1.Waiting {
 	if w = w.DeepCopy(); w != nil {
-		_ = fit(w, "status.waiting") // the write itself refuses what does not fit
+		_ = fit(w, "status.waiting") // the write refuses what does not fit
 	}
 	return w
 }
 
-// FitRelease makes a status fit for the record: it masks, neutralises and clips texts,
-// and caps lists. It never changes a text that identifies another object: one that is too
-// long, or cannot be shown, is an [ErrTooLarge] that names the field. What fits already
-// stays unchanged.
+// FitRelease makes a status fit for the record: it masks, neutralises and clips texts, and
+// shortens lists. It never changes a text that identifies another object: if that is too
+// long or cannot be shown, the error is an [ErrTooLarge] with the field. It does not change
+// what fits.
 func FitRelease(s *v1alpha1.ReleaseStatus) error { return fit(s, "status") }
 
 // FitApplication does the same for the status of a BlueGreen.
 func FitApplication(s *v1alpha1.BlueGreenStatus) error { return fit(s, "status") }
 
-// ImageLimit bounds an image's name with its digest: registries allow 255 bytes for
-// a repository's name, and 128 for a tag.
+// ImageLimit bounds an image's name with its digest: registries allow 255 bytes for a
+// repository's name, and 128 for a tag.
 const ImageLimit = 512
 
 // IsName reports whether a text can be recorded as the identity of another object.
@@ -70,7 +70,7 @@ func IsName(text string, limit int) bool {
 	return prose.Size(text) <= limit && utf8.ValidString(text) && prose.Neutral(text) == text && !strings.ContainsAny(text, "\n\t")
 }
 
-// kind determines what happens to a text that is too long.
+// kind says what happens to a text that is too long.
 type kind int
 
 const (
@@ -80,14 +80,14 @@ const (
 	name              // refused
 )
 
-// bound is how one text is kept: its kind, and its size in bytes of JSON.
+// bound is the limit of a text: its kind, and its size in bytes of JSON.
 type bound struct {
 	kind kind
 	size int
 }
 
-// bounds of texts, by type and field. Any other text is a sentence of MessageLimit,
-// so that a new field cannot be forgotten.
+// bounds has the limits of texts, by type and field. Any other text is a line of
+// MessageLimit, so new fields have a limit, too.
 var bounds = map[string]bound{
 	"Evidence.Log": {tail, 4 << 10}, "Evidence.Body": {block, 1 << 10}, "Evidence.Request": {line, 512}, "Evidence.Reason": {line, 128},
 	"Evidence.Pod": {name, 253}, "Evidence.Container": {name, 63},
@@ -120,35 +120,34 @@ var bounds = map[string]bound{
 	"Cause.Actor":        {line, 256}, "Cause.URL": {name, 2 << 10}, "Cause.Delivery": {name, 128}, "Cause.Before": {name, 64},
 }
 
-// characters are limits of texts that the schema counts in characters: a text may fit in
-// bytes, and not in characters.
+// characters has limits for texts that the schema counts in characters: a text may have few
+// enough bytes, and too many characters.
 var characters = map[string]int{
 	"Lock.Reason": v1alpha1.MaxLockReason, "Cause.Claims": 300, "RepositoryPin.Name": 140, "OnBranchMilestone.Branch": 255,
 }
 
-// caps are how many entries a list may have, if not listCap. Findings are ordered by
-// their weight.
+// caps is how many entries a list may have, if not listCap. Findings are ordered by
+// importance.
 var caps = map[string]int{
 	"Failure.Evidence": 4, "ReleaseStatus.Findings": 32, "ReleaseStatus.Timeline": 72, "BlueGreenStatus.Findings": 32,
 	"GateStatus.Pods": v1alpha1.MaxPods, "VerifiedMilestone.Pods": v1alpha1.MaxPods, "BlueGreenStatus.RolledBack": 100,
 	"AnalysisStatus.Checks": 10, "CheckStatus.Points": 12, "BlueGreenStatus.Conditions": 4, "BlueGreenStatus.Commands": 4,
-	"RouteStatus.Parents": 32, // as many as the Gateway API allows: one that is missing would not be waited for
+	"RouteStatus.Parents": 32, // as many as the Gateway API allows: Turnout would not wait for a missing one
 }
 
 const listCap = 16
 
-// rooms are the sizes of lists, in bytes as JSON stores them, whose entries may be much
-// larger than most are.
+// rooms limits lists with a few very large entries, in bytes as JSON stores them.
 var rooms = map[string]int{"ReleaseStatus.Findings": 24 << 10, "BlueGreenStatus.Findings": 64 << 10}
 
-// fit walks a status, a pointer to a struct.
+// fit makes a status fit, given as a pointer to a struct.
 func fit(status any, path string) error {
 	v := reflect.ValueOf(status).Elem()
 	return errors.Join(fitStruct(v, path)...)
 }
 
-// fitStruct makes every field of a struct fit. Kubernetes's times and durations are
-// structs without a text.
+// fitStruct makes every field of a struct fit. Kubernetes' times and durations are structs
+// without texts.
 func fitStruct(v reflect.Value, path string) []error {
 	var errs []error
 	for i := range v.NumField() {
@@ -210,10 +209,10 @@ func fitValue(v reflect.Value, field, path string) []error {
 	return nil
 }
 
-// boundOf is the bound of a text.
+// boundOf is the limit of a text.
 func boundOf(v reflect.Value, field string) bound {
 	if v.Type() != reflect.TypeFor[string]() {
-		return bound{name, 32} // one of a few words
+		return bound{name, 32} // an enumeration
 	}
 	if b, known := bounds[field]; known {
 		return b
@@ -239,15 +238,15 @@ func fitText(v reflect.Value, b bound, path string) []error {
 	return nil
 }
 
-// fitting is how many entries of a list fit, together with one that says how many are
-// left out; all of them if none is left out.
+// fitting is how many entries of a list fit, together with one that counts those left out;
+// all if none is left out.
 func fitting(v reflect.Value, room int) int {
-	const rest = 512 // the largest of those
+	const rest = 512 // the largest such entry
 	total, n := len("[]"), 0
 	for i := range v.Len() {
 		text, err := json.Marshal(v.Index(i).Interface())
 		if err != nil {
-			return i // of strings and numbers
+			return i // a list of strings or numbers
 		}
 		if total += len(text) + len(","); total+rest <= room {
 			n++
@@ -259,8 +258,8 @@ func fitting(v reflect.Value, room int) int {
 	return n
 }
 
-// cut limits a list to keep entries. If the list's type allows it, a last entry says
-// how many are left out. Of a list in order of time the end is kept.
+// cut shortens a list to keep entries. If the list's type allows it, the last entry counts
+// those left out. Lists in order of time keep their end.
 func cut(v reflect.Value, field string, keep int) {
 	most, known := caps[field]
 	if !known {
@@ -295,8 +294,8 @@ func cut(v reflect.Value, field string, keep int) {
 	}
 }
 
-// tooLarge distinguishes a write that was refused for its size from other errors. It
-// knows the API server's own limit, etcd's, and that of the connection between them.
+// tooLarge recognises a write that was refused for its size: by the API server's limit, by
+// etcd's, or by that of the connection between them.
 func tooLarge(err error) bool {
 	if err == nil {
 		return false

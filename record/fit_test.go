@@ -14,13 +14,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// recordLimit is what a status may take. etcd takes objects of 1.5 MB; beside the
-// status there are the request, labels and annotations (256 KB at most).
+// recordLimit is the largest status. etcd accepts objects of 1.5 MB; beside the status an
+// object has labels and annotations (256 KB at most).
 const recordLimit = 320 << 10
 
-// largest fills every field of a status, also those that nobody thought of here:
-// sentences and lists far over their limits, names up to theirs, with what takes
-// most room in JSON.
+// largest fills every field of a status, even fields unknown to this test: sentences and
+// lists far beyond their limits, names up to theirs, with characters that are long in JSON.
 func largest(t *testing.T, v reflect.Value, field string, pod int) {
 	t.Helper()
 	switch v.Kind() {
@@ -73,7 +72,7 @@ func largest(t *testing.T, v reflect.Value, field string, pod int) {
 	}
 }
 
-// largestGitHub is the most that the bot may keep; see FitGitHub.
+// largestGitHub is the largest status of the bot; see FitGitHub.
 func largestGitHub() v1alpha1.GitHubStatus {
 	s := v1alpha1.GitHubStatus{
 		DeploymentID: 1 << 53, DeploymentState: strings.Repeat("x", 2<<10), DeploymentStateIntended: strings.Repeat("x", 2<<10),
@@ -169,14 +168,14 @@ func TestWhatIsRecordedIsMasked(t *testing.T) {
 	}
 }
 
-// Findings with long commands are left out whole where there is no room, and counted.
+// Findings with long commands that do not fit are left out whole, and counted.
 func TestFindingsThatThereIsNoRoomForAreLeftOutWhole(t *testing.T) {
 	long := v1alpha1.Shell("kubectl", strings.Repeat("x", v1alpha1.MaxCommand-10))
 	s := v1alpha1.ReleaseStatus{}
 	for i := range 15 {
 		s.Findings = append(s.Findings, v1alpha1.Advise(fmt.Sprint(i), long, long))
 	}
-	for range 2 { // what fits stays as it is
+	for range 2 { // what fits stays unchanged
 		if err := FitRelease(&s); err != nil {
 			t.Fatal(err)
 		}
@@ -193,8 +192,7 @@ func TestFindingsThatThereIsNoRoomForAreLeftOutWhole(t *testing.T) {
 	}
 }
 
-// A list of findings that was cut keeps its place: what says how many are left out
-// is not counted again.
+// A shortened list of findings stays the same: its last entry is not counted again.
 func TestACutListStaysAsItIs(t *testing.T) {
 	s := v1alpha1.ReleaseStatus{Findings: make([]v1alpha1.Advice, 1000)}
 	for range 3 {

@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Names, addresses and paths go into requests to GitHub, Google and pods, and into
-// what people read. What none of those takes is refused where it is written.
+// Names, addresses and paths appear in requests to GitHub, Google and pods, and in texts
+// for people. Values that any of those rejects are refused when written.
 func TestLimitsOfAnApplication(t *testing.T) {
 	t.Parallel()
 	_, bg := newApplication(t)
@@ -126,8 +126,8 @@ func TestLimitsOfAnApplication(t *testing.T) {
 	}
 }
 
-// limit is a value of an application, and the field by which it is refused; ""
-// if it is not.
+// limit is a value of an application, and the field that it is refused for; "" if it is
+// accepted.
 type limit struct {
 	name    string
 	change  func(*v1alpha1.BlueGreenSpec)

@@ -7,8 +7,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Of the windows of a metric the newest are kept, and what a server says of one in
-// short.
+// The newest windows of a metric are kept, and a server's message is shortened.
 func TestNewestWindowsOfAMetricAreKept(t *testing.T) {
 	t.Parallel()
 	c := v1alpha1.CheckStatus{Name: "errors"}

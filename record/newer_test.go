@@ -17,8 +17,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// An older Turnout neither reads, writes nor deletes a delivery that a newer one wrote,
-// and says so at the object.
+// An older Turnout neither reads, writes nor deletes a newer one's delivery, and reports
+// that in an event.
 func TestADeliveryOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 	t.Parallel()
 	r := newDeliveries(t)
@@ -42,7 +42,7 @@ func TestADeliveryOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 
 	mgr, err := ctrl.NewManager(where, ctrl.Options{
 		Scheme: kube.Scheme(), Metrics: server.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: new(true)}, // another test watches deliveries, too
+		Controller: config.Controller{SkipNameValidation: new(true)}, // another test also watches deliveries
 		Cache:      cache.Options{DefaultNamespaces: map[string]cache.Config{r.Namespace: {}}},
 	})
 	check(t, err)
@@ -66,7 +66,7 @@ func TestADeliveryOfANewerVersionIsLeftAloneAndSaid(t *testing.T) {
 	}
 }
 
-// awaitEvent returns an object's first event of a reason.
+// awaitEvent returns an object's first event with a reason.
 func awaitEvent(t *testing.T, namespace, name, reason string) *eventsv1.Event {
 	t.Helper()
 	w, err := kube.Watch(t.Context(), &eventsv1.EventList{}, client.InNamespace(namespace))

@@ -9,10 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// TellPanics makes a panic an event of the object that was looked at: the object failed,
-// not the process. controller-runtime recovers the panic (its default, RecoverPanic),
-// logs its stack, counts it in controller_runtime_reconcile_panics_total, and calls
-// again, at growing intervals.
+// TellPanics turns a panic into an event of the object: the object failed, not the process.
+// controller-runtime recovers the panic (its default, RecoverPanic), logs its stack, counts
+// it in controller_runtime_reconcile_panics_total, and calls again, at growing intervals.
 func TellPanics(recorder events.EventRecorder, object client.Object, next reconcile.Reconciler) reconcile.Reconciler {
 	return reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 		defer func() {

@@ -1,18 +1,23 @@
-// Package record is the record over Kubernetes: it writes releases, approves and
-// cancels them, and holds the claim by which one release at a time acts.
+// Package record is the record over Kubernetes: it writes releases, approves and cancels
+// them, and holds the claim that lets one release at a time act.
+//
+// record.go has the releases and their set-once fields, claim.go the claim and the
+// statuses, bot.go what only the bot writes (locks, status.github, deliveries), and
+// repositories.go the ledger of repositories. fit.go limits every text and list of a
+// status. watch.go calls back when the record changes, and panic.go turns panics in such a
+// callback into events.
 //
 // Every write is a compare-and-swap or a create under a deterministic name, so two
 // processes that want the same thing end up with one of it. Reads for a decision are not
-// cached. It neither reads nor writes what a newer version wrote:
+// cached. The package neither reads nor writes what a newer version wrote:
 // [v1alpha1.NewerFormatError].
 //
 // # Decisions
 //
-// The claim is a field of the BlueGreen's status instead of a Lease: one read
-// shows who acts on what, and taking it over is one compare-and-swap. A holder
-// that was only slow notices at its next write, because a takeover also writes
-// the release, and every write of a release is a compare-and-swap. It costs a
-// status write every few seconds while a release acts.
+// The claim is a field of the BlueGreen's status, not a Lease: one read shows which release
+// acts for whom, and taking it over is one compare-and-swap. A slow holder notices at its
+// next write, because a takeover also writes the release, and every write of a release is a
+// compare-and-swap. That costs a status write every few seconds while a release runs.
 package record
 
 import (
@@ -35,36 +40,35 @@ import (
 
 // Record reads and writes BlueGreens and Releases.
 type Record struct {
-	// Client writes. Its reads may be cached; they serve only to find
-	// applications by repository.
+	// Client writes. Its reads may be cached; they only find applications by repository.
 	Client client.Client
-	// Reader reads past any cache.
+	// Reader reads without a cache.
 	Reader client.Reader
-	// Namespaces to look at; none means all.
+	// Namespaces to serve; empty means all.
 	Namespaces []string
-	// RenewEvery is how often a claim is renewed while a release acts. The zero
-	// value is the constant of the same name.
+	// RenewEvery is how often a claim is renewed while a release runs. Default: the
+	// constant of the same name.
 	RenewEvery time.Duration
-	// StaleAfter is the age at which another process may take a claim over. All processes
-	// must agree on it. The zero value is the constant of the same name.
+	// StaleAfter is the age at which another process may take over a claim. All processes
+	// must use the same. Default: the constant of the same name.
 	StaleAfter time.Duration
 }
 
-// ErrIdentity reports that a release of the wanted name exists and asks for something
-// else. The caller must not continue as if it were its own.
+// ErrIdentity says that a release of that name exists and asks for something else. The
+// caller must not treat it as its own.
 var ErrIdentity = errors.New("a different release has this name")
 
-// ErrLeaving reports that a release of the wanted name is being deleted, such as one of an
-// earlier application of the same name: it will do nothing for this one. The caller asks again.
+// ErrLeaving says that a release of that name is being deleted, for example one of an
+// earlier application of the same name. It will do nothing for this one: try again.
 var ErrLeaving = errors.New("a deleted release still has this name: try again")
 
-// ErrSet reports that a set-once field is set already. The caller reads the release and
-// reports what it holds.
+// ErrSet says that a set-once field is set. The caller reads the release and reports the
+// field's value.
 var ErrSet = errors.New("already set")
 
-// Applications returns the BlueGreens of a repository, or of every repository if it is
-// empty, in namespaces that are granted theirs. The repository's number, if it is known,
-// takes precedence over its name, see [v1alpha1.BlueGreen.Follows].
+// Applications returns the BlueGreens of a repository that their namespaces were granted;
+// of every repository if it is empty. The repository's number, if known, takes precedence
+// over its name, see [v1alpha1.BlueGreen.Follows].
 func (r *Record) Applications(ctx context.Context, repository string, id int64) ([]v1alpha1.BlueGreen, error) {
 	all, err := applications(ctx, r.Client, r.Namespaces)
 	if err != nil {
@@ -86,7 +90,7 @@ func (r *Record) Applications(ctx context.Context, repository string, id int64) 
 	return granted, nil
 }
 
-// applications are those of some namespaces; none means all.
+// applications returns the applications of some namespaces; of all if there are none.
 func applications(ctx context.Context, from client.Reader, namespaces []string) ([]v1alpha1.BlueGreen, error) {
 	if len(namespaces) == 0 {
 		namespaces = []string{metav1.NamespaceAll}
@@ -102,7 +106,7 @@ func applications(ctx context.Context, from client.Reader, namespaces []string) 
 	return all, nil
 }
 
-// isGranted reports whether a namespace is granted a repository.
+// isGranted reports whether a namespace was granted a repository.
 func isGranted(ctx context.Context, from client.Reader, namespace, repository string) (bool, error) {
 	var ns corev1.Namespace
 	if err := from.Get(ctx, types.NamespacedName{Name: namespace}, &ns); err != nil {
@@ -111,7 +115,7 @@ func isGranted(ctx context.Context, from client.Reader, namespace, repository st
 	return v1alpha1.GrantsRepository(ns.Annotations[v1alpha1.RepositoriesAnnotation], repository), nil
 }
 
-// Application returns one BlueGreen. One that a newer version wrote is a
+// Application returns one BlueGreen. If a newer version wrote it, the error is
 // [v1alpha1.NewerFormatError].
 func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1alpha1.BlueGreen, error) {
 	var bg v1alpha1.BlueGreen
@@ -124,8 +128,8 @@ func (r *Record) Application(ctx context.Context, key types.NamespacedName) (*v1
 	return &bg, nil
 }
 
-// Releases returns the releases of an application, newest first. If one is of a newer
-// version, the others cannot be interpreted: the error is [v1alpha1.NewerFormatError].
+// Releases returns the releases of an application, newest first. If a newer version wrote
+// one, the others cannot be interpreted: the error is [v1alpha1.NewerFormatError].
 func (r *Record) Releases(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	return releases(ctx, r.Reader, app, client.MatchingLabels{v1alpha1.ApplicationLabel: app.Name})
 }
@@ -145,17 +149,16 @@ func releases(ctx context.Context, from client.Reader, app types.NamespacedName,
 		if c := b.CreationTimestamp.Compare(a.CreationTimestamp.Time); c != 0 {
 			return c
 		}
-		// Creation times have a resolution of a second; within it the API
-		// server's names decide, so that every reader sees one order.
+		// Creation times have a resolution of a second. Within a second the names decide,
+		// so that every reader sees the same order.
 		return strings.Compare(b.Name, a.Name)
 	})
 	return list.Items, nil
 }
 
-// Work returns the releases of an application as whoever drives it needs them, newest
-// first: the unfinished ones as they are now, and the finished ones, which do not change
-// any more, as the cache has them. A watch reports a release that the cache does not
-// have yet.
+// Work returns the releases of an application for the deployer, newest first. Unfinished
+// releases are read now; finished ones, which no longer change, come from the cache. A
+// watch reports a release that the cache lacks.
 func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1.Release, error) {
 	known, err := releases(ctx, r.Client, app, client.MatchingFields{index.Application: app.Name})
 	if err != nil {
@@ -179,7 +182,7 @@ func (r *Record) Work(ctx context.Context, app types.NamespacedName) ([]v1alpha1
 	return now, nil
 }
 
-// Release returns one release. One that a newer version wrote is a
+// Release returns one release. If a newer version wrote it, the error is
 // [v1alpha1.NewerFormatError].
 func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alpha1.Release, error) {
 	var rel v1alpha1.Release
@@ -192,9 +195,9 @@ func (r *Record) Release(ctx context.Context, key types.NamespacedName) (*v1alph
 	return &rel, nil
 }
 
-// Submit writes a release, or finds that it is written already. A release of the same
-// name that asks for something else is [ErrIdentity], one that is being deleted is
-// [ErrLeaving]. The release gets its application's label, and is owned by it.
+// Submit writes a release, or finds it written. If a release of that name asks for
+// something else, the error is [ErrIdentity]; if it is being deleted, [ErrLeaving]. The
+// release gets its application's label and owner reference.
 func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, bool, error) {
 	bg, err := r.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
 	if err != nil {
@@ -226,15 +229,14 @@ func (r *Record) Submit(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.R
 	return present, false, nil
 }
 
-// leaving reports whether a release is deleted, or will be: the cluster deletes what an
-// application owned after that application.
+// leaving reports whether a release is being deleted, or will be: after an application, the
+// cluster deletes what it owned.
 func leaving(rel *v1alpha1.Release, bg *v1alpha1.BlueGreen) bool {
 	owner := metav1.GetControllerOf(rel)
 	return rel.DeletionTimestamp != nil || owner != nil && owner.Kind == "BlueGreen" && owner.UID != bg.UID
 }
 
-// Approve records a person's approval of a release. It returns [ErrSet] if the release
-// has one already.
+// Approve records an approval. It returns [ErrSet] if the release has one.
 func (r *Record) Approve(ctx context.Context, key types.NamespacedName, a v1alpha1.Approval) error {
 	return setOnce{"approval", func(spec *v1alpha1.ReleaseSpec) bool {
 		if spec.Approval != nil {
@@ -256,7 +258,7 @@ func (r *Record) Cancel(ctx context.Context, key types.NamespacedName, c v1alpha
 	}}.write(ctx, r, key)
 }
 
-// Confirm records that users reach a colour since a release moved them. It returns
+// Confirm records that users reach the colour that a release moved them to. It returns
 // [ErrSet] if somebody has confirmed that already.
 func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alpha1.Confirmation) error {
 	return setOnce{"confirmations", func(spec *v1alpha1.ReleaseSpec) bool {
@@ -268,14 +270,13 @@ func (r *Record) Confirm(ctx context.Context, key types.NamespacedName, c v1alph
 	}}.write(ctx, r, key)
 }
 
-// setOnce is a field of a release that is set once. set sets it, and reports whether it
-// was free.
+// setOnce is a set-once field of a release. set sets it, and reports whether it was unset.
 type setOnce struct {
 	field string
 	set   func(*v1alpha1.ReleaseSpec) bool
 }
 
-// write sets the field by compare-and-swap. It reads again when the deployer wrote the
+// write sets the field by compare-and-swap. It reads again if the deployer wrote the
 // release in between.
 func (s setOnce) write(ctx context.Context, r *Record, key types.NamespacedName) error {
 	for {

@@ -31,10 +31,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// kube is the control plane that this package's tests share.
+// kube is the control plane of this package's tests.
 var (
 	kube  client.WithWatch
-	where *rest.Config // it is
+	where *rest.Config // its address
 )
 
 func TestMain(m *testing.M) {
@@ -62,8 +62,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// newApplication makes an application with the two required fields in a
-// namespace of its own.
+// newApplication makes an application with the two required fields in a new namespace.
 func newApplication(t *testing.T) (*record.Record, *v1alpha1.BlueGreen) {
 	t.Helper()
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
@@ -115,14 +114,14 @@ func TestTwoFieldsAreACompleteApplication(t *testing.T) {
 	}
 }
 
-// refusal is what the schema says of a change.
+// refusal is a change, and what the schema says about it.
 type refusal struct {
 	name   string
 	change func(*v1alpha1.BlueGreen)
 	want   string // part of the refusal; "" if it is accepted
 }
 
-// routed are users on an Ingress or on a Gateway: on one of the two.
+// routed are applications on an Ingress or on a Gateway: not on both.
 var routed = []refusal{
 	{"an ingress", func(b *v1alpha1.BlueGreen) { b.Spec.Ingress.Name = "shop" }, ""},
 	{"a gateway", func(b *v1alpha1.BlueGreen) { b.Spec.Gateway = &v1alpha1.GatewaySpec{Route: "shop"} }, ""},
@@ -247,7 +246,7 @@ func TestApprovalAndCancelAreSetOnce(t *testing.T) {
 	}
 }
 
-// An application was deleted and made anew, and its releases are still being deleted.
+// An application was deleted and recreated, while its releases are still being deleted.
 func TestSubmitDoesNotJoinWhatIsBeingDeleted(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
@@ -361,7 +360,7 @@ func TestBotAndDeployerKeepEachOthersStatus(t *testing.T) {
 	check(t, r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7, PullRequests: []int{1, 2}}))
 	check(t, r.PublishGitHub(t.Context(), rel, v1alpha1.GitHubStatus{DeploymentID: 7, Reaction: "eyes"}))
 
-	// Publishing is no race for the deployer, but another deployer's write is.
+	// Publishing does not race with the deployer, but another deployer's write does.
 	stale := slow.DeepCopy()
 	check(t, write(slow, "built"))
 	if err := write(stale, "overwrites"); !errors.Is(err, record.ErrHeld) {
@@ -432,7 +431,7 @@ func TestTheFirstLockStaysUntilItIsTakenAway(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)
 	key := client.ObjectKeyFromObject(bg)
-	stale := bg.DeepCopy() // as the deployer may have read it before
+	stale := bg.DeepCopy() // the deployer may have read this before
 	first := v1alpha1.Lock{By: "alice", At: metav1.Unix(1700000000, 0), Reason: "audit", Cause: v1alpha1.Cause{Kind: v1alpha1.CauseComment}}
 	check(t, r.Lock(t.Context(), key, first))
 	if err := r.Lock(t.Context(), key, v1alpha1.Lock{By: "bob", At: metav1.Now(), Cause: first.Cause}); !errors.Is(err, record.ErrSet) {

@@ -14,11 +14,11 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Repositories is the ledger of first contacts: the number of each repository's name when
-// a namespace first met it. It is in Turnout's own namespace, since the owner of an
-// application's namespace could delete a BlueGreen, and its status with it.
+// Repositories is the ledger of first contacts: the number that each repository's name had
+// when a namespace first used it. It is in Turnout's own namespace, since the owner of an
+// application's namespace could delete a BlueGreen with its status.
 type Repositories struct {
-	// Client writes, and Reader reads past any cache.
+	// Client writes; Reader reads without a cache.
 	Client client.Client
 	Reader client.Reader
 	// Namespace of the ledger: Turnout's own.
@@ -26,15 +26,15 @@ type Repositories struct {
 }
 
 const (
-	// maxMet is how many repositories a namespace may meet. With names of 140 bytes
-	// that is a quarter of what one object holds.
+	// maxMet is how many repositories a namespace may have. With names of 140 bytes that is
+	// a quarter of what one object can hold.
 	maxMet = 1500
-	// maxRaces is how often a write is repeated that lost a race.
+	// maxRaces is how often a write that lost a race is repeated.
 	maxRaces = 8
 )
 
-// Meet returns the number that a repository of this name has in the ledger of a
-// namespace. At first contact it records the present number, and returns that.
+// Meet returns the number of a repository in a namespace's ledger. At first contact it
+// records the present number.
 func (r *Repositories) Meet(ctx context.Context, namespace, repository string, id int64) (int64, error) {
 	return r.note(ctx, namespace, repository, id, false)
 }
@@ -45,10 +45,10 @@ func (r *Repositories) Repin(ctx context.Context, namespace, repository string, 
 	return err
 }
 
-// note adds an entry, or replaces one. Applications of a namespace share the object, so
-// it looks again after a lost race.
+// note adds or replaces an entry. Applications of a namespace share the object, so it reads
+// again after a lost race.
 func (r *Repositories) note(ctx context.Context, namespace, repository string, id int64, over bool) (int64, error) {
-	key := strings.ToLower(strings.ReplaceAll(repository, "/", ".")) // an owner has no dot
+	key := strings.ToLower(strings.ReplaceAll(repository, "/", ".")) // owners have no dots
 	for range maxRaces {
 		ledger := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: "turnout-repositories-" + namespace}}
 		err := r.Reader.Get(ctx, client.ObjectKeyFromObject(ledger), ledger)
@@ -79,7 +79,7 @@ func (r *Repositories) note(ctx context.Context, namespace, repository string, i
 	return 0, fmt.Errorf("writing down repository %s of namespace %s: %w", repository, namespace, ErrHeld)
 }
 
-// write is a compare-and-swap: it creates the object if none was read, and updates the
+// write is a compare-and-swap: it creates the object if none was read, or updates the
 // version that was read.
 func (r *Repositories) write(ctx context.Context, ledger *corev1.ConfigMap, key string, id int64) error {
 	if ledger.Data == nil {

@@ -37,7 +37,7 @@ func TestARepositoryIsMetOnceInEachNamespace(t *testing.T) {
 	r := newRepositories(t)
 	meet(t, r, "shop", "acme/app", 1, 1)
 	meet(t, r, "shop", "acme/app", 666, 1)
-	meet(t, r, "shop", "Acme/App", 666, 1) // names on GitHub have no case
+	meet(t, r, "shop", "Acme/App", 666, 1) // names on GitHub ignore case
 	meet(t, r, "shop", "acme/app.js", 2, 2)
 	meet(t, r, "mail", "acme/app", 666, 666)
 	check(t, r.Repin(t.Context(), "shop", "acme/APP", 3))
@@ -47,7 +47,7 @@ func TestARepositoryIsMetOnceInEachNamespace(t *testing.T) {
 	meet(t, r, "mail", "acme/app", 1, 666)
 }
 
-// TestTwoProcessesMeetOneRepository: whoever comes first, both go by one number.
+// TestTwoProcessesMeetOneRepository: whoever comes first, both use one number.
 func TestTwoProcessesMeetOneRepository(t *testing.T) {
 	t.Parallel()
 	r := newRepositories(t)
@@ -67,8 +67,8 @@ func TestTwoProcessesMeetOneRepository(t *testing.T) {
 	meet(t, r, "shop", "acme/app", 99, met[0])
 }
 
-// TestMeetingTakesWhatWasWrittenBetweenReadAndWrite, whether the ledger was there
-// or not.
+// TestMeetingTakesWhatWasWrittenBetweenReadAndWrite: whether the ledger existed before or
+// not.
 func TestMeetingTakesWhatWasWrittenBetweenReadAndWrite(t *testing.T) {
 	t.Parallel()
 	for _, there := range []bool{false, true} {
@@ -137,7 +137,7 @@ func TestTheLedgerOfRepositoriesSaysWhatIsWrongWithIt(t *testing.T) {
 			}
 		}
 	}
-	meet(t, r, "full", "acme/app-3", 9, 1) // what was met is known
+	meet(t, r, "full", "acme/app-3", 9, 1) // a known repository still has its number
 	check(t, r.Repin(t.Context(), "bad", "acme/app", 5))
 	meet(t, r, "bad", "acme/app", 9, 5)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // tooLong lists the texts of a status that fit leaves longer than the schema allows: one
-// of those fails the whole write. It counts how many it looked at.
+// such text fails the whole write. It counts the limits that it checked.
 func tooLong(v reflect.Type, field, path string, s apiextensionsv1.JSONSchemaProps, seen *int) []string {
 	switch v.Kind() { //nolint:exhaustive // numbers and the like have no size
 	case reflect.Pointer:
@@ -25,7 +25,7 @@ func tooLong(v reflect.Type, field, path string, s apiextensionsv1.JSONSchemaPro
 		return tooLong(v.Elem(), field, path+"[]", *s.Items.Schema, seen)
 	case reflect.String:
 		if s.MaxLength == nil || v == reflect.TypeFor[v1alpha1.ShellCommand]() {
-			return nil // Commands bounds those
+			return nil // Commands bounds them
 		}
 		*seen++
 		most := int64(boundOf(reflect.New(v).Elem(), field).size)

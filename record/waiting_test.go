@@ -38,7 +38,7 @@ func TestFactsOfAReleaseAreKept(t *testing.T) {
 	}
 	want := rel.Status.DeepCopy()
 	check(t, r.UpdateRelease(t.Context(), rel, read))
-	want.Format = rel.Status.Format // which every write notes
+	want.Format = rel.Status.Format // every write notes it
 	var now v1alpha1.Release
 	check(t, kube.Get(t.Context(), client.ObjectKeyFromObject(rel), &now))
 	if diff := cmp.Diff(want, &now.Status); diff != "" {
@@ -63,14 +63,14 @@ func TestTheSchemaRefusesWordsThatNobodyKnows(t *testing.T) {
 			t.Errorf("%s: the answer is %v, want it refused", field, err)
 		}
 	}
-	// A record of another version may have another reason: who reads it shows the message.
+	// A record of another version may have another reason: its reader shows the message.
 	changed := rel.DeepCopy()
 	changed.Status.Failure = &v1alpha1.Failure{Class: v1alpha1.FaultWorld, Reason: "Odd", At: metav1.Now()}
 	check(t, kube.Status().Update(t.Context(), changed))
 }
 
-// What is compared with the record is as writing makes it, or every look would write it
-// anew; and what others say is masked and cut.
+// A wait that is compared with the record is fitted as a write fits it, or every look would
+// write it again. Texts from outside are masked and cut.
 func TestWaitIsMadeFitAsWritingMakesIt(t *testing.T) {
 	t.Parallel()
 	const token = "ghp_0123456789abcdefghij0123456789abcdef"
@@ -93,7 +93,7 @@ func TestWaitIsMadeFitAsWritingMakesIt(t *testing.T) {
 	}
 }
 
-// What kubectl get shows is what the API server makes of the columns.
+// kubectl get shows the columns that the API server fills.
 func TestKubectlShowsWhatAReleaseWaitsFor(t *testing.T) {
 	t.Parallel()
 	r, bg := newApplication(t)

@@ -24,7 +24,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// publishing is how many applications are published at the same time.
+// publishing is how many applications are published concurrently.
 const publishing = 4
 
 // newer reports whether a newer version wrote what was read. That version publishes it.
@@ -33,10 +33,10 @@ func newer(err error) bool {
 	return ok
 }
 
-// Watch calls back for every release that exists or changes, on the leader only: for the
-// releases of one application one after the other, for several applications at the same
-// time. It may call more than once for the same state. After an error it calls again with
-// back-off; after a positive duration it calls again when that has passed.
+// Watch calls back for every release that exists or changes, on the leader only:
+// sequentially for the releases of one application, concurrently for several applications.
+// It may repeat a call for the same state. After an error it calls again with back-off;
+// after a positive duration it calls again when that has passed.
 func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Context, *v1alpha1.Release) (time.Duration, error)) error {
 	w := &watching{record: r, changed: changed, waiting: map[types.NamespacedName]map[string]bool{}}
 	w.one = TellPanics(mgr.GetEventRecorder("turnout"), &v1alpha1.Release{}, reconcile.Func(w.callFor))
@@ -51,8 +51,8 @@ func (r *Record) Watch(mgr ctrl.Manager, name string, changed func(context.Conte
 	return nil
 }
 
-// watching has one request in the work queue for each application, which never hands
-// out the same one twice at a time, and knows which releases of it are to be called for.
+// watching has one request per application in the work queue, which never hands out the
+// same one twice at a time. It knows which of the application's releases need a call.
 type watching struct {
 	record  *Record
 	changed func(context.Context, *v1alpha1.Release) (time.Duration, error)
@@ -83,7 +83,7 @@ func (w *watching) add(app types.NamespacedName, names ...string) {
 	}
 }
 
-// take returns the releases that changed since it was called last.
+// take returns the releases that changed since the last call.
 func (w *watching) take(app types.NamespacedName) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,8 +92,8 @@ func (w *watching) take(app types.NamespacedName) []string {
 	return names
 }
 
-// call calls back for the releases of an application. What failed or is to be called for
-// again is remembered. One that panics keeps none of the others waiting.
+// call calls back for the releases of an application. It remembers those that failed or
+// want another call. A panic in one does not delay the others.
 func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	var soonest time.Duration
 	var errs []error
@@ -112,12 +112,12 @@ func (w *watching) call(ctx context.Context, req reconcile.Request) (reconcile.R
 		errs = append(errs, err)
 	}
 	if panicked != nil {
-		panic(panicked) // for who counts them, and calls again later and later
+		panic(panicked) // controller-runtime counts it, and calls again with back-off
 	}
 	return reconcile.Result{RequeueAfter: soonest}, errors.Join(errs...)
 }
 
-// try calls back for a release, and returns what it panicked with, with the stack.
+// try calls back for a release, and returns its panic with the stack.
 func (w *watching) try(ctx context.Context, key types.NamespacedName) (again time.Duration, panicked any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -146,13 +146,13 @@ func (w *watching) callFor(ctx context.Context, req reconcile.Request) (reconcil
 	return reconcile.Result{RequeueAfter: again}, nil
 }
 
-// handling is how many deliveries are handled at the same time.
+// handling is how many deliveries are handled concurrently.
 const handling = 8
 
-// Watch calls back for every delivery that exists or changes, on the leader only, and
-// never twice at a time for one. After an error it calls again with back-off; after a
-// positive duration it calls again when that has passed. A delivery of a newer version
-// gets an event, and no further call.
+// Watch calls back for every delivery that exists or changes, on the leader only, and never
+// concurrently for the same one. After an error it calls again with back-off; after a
+// positive duration it calls again when that has passed. A newer version's delivery gets an
+// event and no further call.
 func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, name string) (time.Duration, error)) error {
 	recorder := mgr.GetEventRecorder("turnout")
 	reconciler := reconcile.Func(func(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
@@ -182,8 +182,8 @@ func (r *Deliveries) Watch(mgr ctrl.Manager, handle func(ctx context.Context, na
 	return nil
 }
 
-// leaveToNewer makes an event of a delivery that a newer version wrote. It leaves the
-// record itself to that version.
+// leaveToNewer makes an event of a newer version's delivery. It leaves the delivery itself
+// alone.
 func (r *Deliveries) leaveToNewer(ctx context.Context, recorder events.EventRecorder, name string) error {
 	var d v1alpha1.Delivery
 	if err := r.Client.Get(ctx, types.NamespacedName{Namespace: r.Namespace, Name: name}, &d); err != nil {

@@ -15,21 +15,20 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// callbacks notes who is called for at a time, and lets none end before everything that
+// callbacks notes which calls run concurrently. It holds each call until everything that
 // may run beside it does.
 type callbacks struct {
 	mu      sync.Mutex
 	now     map[string]int // by application
-	twice   bool           // one application was called for twice at a time
-	beside  bool           // two were called for side by side
+	twice   bool           // two calls for one application ran at a time
+	beside  bool           // calls for two applications ran at a time
 	calls   map[string]int // by release
-	both    chan struct{}  // closed when two are called for side by side
-	content chan struct{}  // closed when releases are called for as often as they asked
-	of      int            // how many those are
+	both    chan struct{}  // closed when two applications' calls run at a time
+	content chan struct{}  // closed when every release got the calls that it asked for
+	of      int            // how many releases there are
 }
 
-// call fails for each release once, then asks to be called again once, and is content
-// then.
+// call fails once for each release, then asks for another call, and is then content.
 func (c *callbacks) call(ctx context.Context, rel *v1alpha1.Release) (time.Duration, error) {
 	app := rel.Namespace + "/" + rel.Spec.Application
 	c.begin(app)
@@ -38,7 +37,7 @@ func (c *callbacks) call(ctx context.Context, rel *v1alpha1.Release) (time.Durat
 	c.calls[rel.Namespace+"/"+rel.Name]++
 	n := c.calls[rel.Namespace+"/"+rel.Name]
 	c.mu.Unlock()
-	select { // the other application's turn comes while this one is called for
+	select { // wait for the other application's call
 	case <-c.both:
 	case <-ctx.Done():
 	}
@@ -79,8 +78,8 @@ func (c *callbacks) end(app string) {
 	}
 }
 
-// TestAnApplicationIsCalledForOnceAtATime, others side by side, and no release is lost
-// that fails or asks to be called again.
+// TestAnApplicationIsCalledForOnceAtATime: different applications get concurrent calls, and
+// no release is lost that fails or asks for another call.
 func TestAnApplicationIsCalledForOnceAtATime(t *testing.T) {
 	t.Parallel()
 	const each = 4

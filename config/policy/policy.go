@@ -1,10 +1,10 @@
-// Package policy holds the admission policies as config/ installs them, for
-// whoever has to know whether a cluster decides by them.
+// Package policy has the admission policies of config/, for code that must know whether a
+// cluster enforces them.
 package policy
 
 import (
 	"bytes"
-	_ "embed" // for the files below
+	_ "embed" // embeds the files below
 	"errors"
 	"fmt"
 	"io"
@@ -14,13 +14,12 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// ReleasesName is the name of the policy that decides who may write which cause,
-// and of its binding.
+// ReleasesName is the name of the policy about causes of releases, and of its binding.
 const ReleasesName = "turnout-releases"
 
-// Lag is how long after it was written the API servers may not decide by a policy
-// yet: each reads it through a watch of its own, once a second
-// (apiserver/pkg/admission/plugin/policy/generic/policy_source.go of Kubernetes).
+// Lag is how long API servers may not enforce a new policy yet: each reads it through its
+// own watch, once a second (apiserver/pkg/admission/plugin/policy/generic/policy_source.go
+// of Kubernetes).
 const Lag = 5 * time.Second
 
 //go:embed releases.yaml
@@ -38,11 +37,11 @@ type Installed struct {
 	Binding *admissionv1.ValidatingAdmissionPolicyBinding
 }
 
-// Releases is the policy that decides who may write which cause.
+// Releases is the policy about who may write which cause.
 func Releases() Installed { return decode(releases) }
 
-// All are the policies: besides that of causes, the one that guards the Namespaces'
-// annotations, and the one that guards statuses.
+// All are all policies: those about causes, about the Namespaces' annotations, and about
+// statuses.
 func All() []Installed { return []Installed{Releases(), decode(grants), decode(statuses)} }
 
 // decode reads a file of this package; a test reads them all.

@@ -8,23 +8,23 @@ import (
 	"strconv"
 )
 
-// auditMegabytes bounds the audit log. What comes after replaces what was there, so
-// whoever reads it looks for [ControlPlane.AuditLog]'s earlier files, too.
+// auditMegabytes bounds the audit log. Later requests go into a new file, so readers of
+// [ControlPlane.AuditLog] also need the earlier files.
 const auditMegabytes = 200
 
 // AuditLog is the file with the requests of Options.Audit's users, one audit.k8s.io/v1
-// Event a line. It is complete once the control plane has stopped.
+// Event per line. It is complete once the control plane has stopped.
 func (cp *ControlPlane) AuditLog() string { return filepath.Join(cp.Dir, "logs", "audit.log") }
 
-// auditArgs are what makes the API server record who asked for what, and what it
-// decided; not what was written or read. Nobody's requests: no arguments.
+// auditArgs make the API server record who asked for what, and its decision, but no
+// contents. Without users there are no arguments.
 func (l *layout) auditArgs(users []string) ([]string, error) {
 	if len(users) == 0 {
 		return nil, nil
 	}
 	policy, err := json.Marshal(map[string]any{
 		"apiVersion": "audit.k8s.io/v1", "kind": "Policy",
-		"omitStages": []string{"RequestReceived"}, // nothing is decided yet
+		"omitStages": []string{"RequestReceived"}, // nothing is decided at that stage
 		"rules":      []any{map[string]any{"level": "Metadata", "users": users}, map[string]any{"level": "None"}},
 	})
 	if err != nil {

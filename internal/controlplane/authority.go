@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// validity is how long certificates last: longer than any sandbox stays up.
+// validity is how long certificates last: longer than any sandbox runs.
 const validity = 30 * 24 * time.Hour
 
-// keyPair is a certificate and its key in PEM.
+// keyPair is a certificate and its key, in PEM.
 type keyPair struct{ cert, key []byte }
 
-// authority is the one certificate authority of a control plane: it signs the
-// API server's own certificate, the kubelets' and every user's.
+// authority is a control plane's only certificate authority: it signs the certificates of
+// the API server, the kubelets and every user.
 type authority struct {
 	keyPair
 	x509 *x509.Certificate
@@ -52,8 +52,7 @@ func newAuthority() (*authority, error) {
 	return a, nil
 }
 
-// serving returns a certificate for a server reached under hosts, which are
-// names or addresses.
+// serving returns a certificate for a server at hosts, which are names or addresses.
 func (a *authority) serving(hosts ...string) (keyPair, error) {
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: hosts[0]},
@@ -70,7 +69,7 @@ func (a *authority) serving(hosts ...string) (keyPair, error) {
 	return a.issue(template)
 }
 
-// client returns a certificate that Kubernetes reads as this user and groups.
+// client returns a certificate that identifies this user and these groups.
 func (a *authority) client(user string, groups []string) (keyPair, error) {
 	return a.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: user, Organization: groups},
@@ -87,7 +86,7 @@ func (a *authority) issue(template *x509.Certificate) (keyPair, error) {
 	return a.sign(template, priv)
 }
 
-// sign fills in what all certificates have in common and signs.
+// sign adds what all certificates share, and signs.
 func (a *authority) sign(template *x509.Certificate, priv *ecdsa.PrivateKey) (keyPair, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
 	if err != nil {

@@ -8,21 +8,21 @@ import (
 	"path/filepath"
 )
 
-// EnvBinaries names the environment variable with the directory that holds the
-// control plane's binaries. Unset, bin/ is looked for in the working directory
-// and every directory above it.
+// EnvBinaries is the environment variable with the directory of the control plane's
+// binaries. If unset, bin/ is searched in the working directory and every directory above
+// it.
 const EnvBinaries = "TURNOUT_CONTROLPLANE_BIN"
 
-// binaryNames are the files a usable directory has.
+// binaryNames are the files that a usable directory has.
 var binaryNames = []string{"etcd", "kube-apiserver", "kube-controller-manager"}
 
 // errNotBuilt says that a directory lacks one of the binaries.
 var errNotBuilt = errors.New("run `make controlplane` in the project's folder to build it (once, about 12 minutes on 2 cores), or set " +
 	EnvBinaries + " to a directory that has it")
 
-// FindBinaries returns the directory with the control plane's binaries: the one
-// that [EnvBinaries] names, else the nearest bin/ beside a go.mod, upwards from
-// the working directory, that has all of them. The error says how to build them.
+// FindBinaries returns the directory of the control plane's binaries: the one in
+// [EnvBinaries], else the nearest complete bin/ beside a go.mod, upwards from the working
+// directory. The error says how to build them.
 func FindBinaries() (string, error) {
 	if dir := os.Getenv(EnvBinaries); dir != "" {
 		return dir, checkBinaries(dir)

@@ -18,11 +18,11 @@ import (
 	"github.com/turnout-dev/turnout/internal/process"
 )
 
-// serviceRange is the cluster's range of Service addresses; its first address is
-// the Service "kubernetes".
+// serviceRange is the cluster's range of Service addresses; its first address is the
+// Service "kubernetes".
 const serviceRange, firstService = "10.96.0.0/16", "10.96.0.1"
 
-// writeCertificates stores what the API server serves with, what it shows to
+// writeCertificates stores the API server's serving certificate, the one that it shows to
 // kubelets, and the key that signs service account tokens.
 func (l *layout) writeCertificates(ca *authority) error {
 	host, _, err := net.SplitHostPort(l.apiServer)
@@ -45,8 +45,8 @@ func (l *layout) writeCertificates(ca *authority) error {
 	return l.writeServiceAccountKey()
 }
 
-// writeServiceAccountKey makes an RSA key: what kube-controller-manager signs
-// legacy tokens with may not be elliptic.
+// writeServiceAccountKey makes an RSA key: kube-controller-manager cannot sign legacy
+// tokens with an elliptic one.
 func (l *layout) writeServiceAccountKey() error {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -82,7 +82,7 @@ func (cp *ControlPlane) startEtcd(ctx context.Context, l *layout) error {
 		"--listen-peer-urls=http://"+l.etcdPeer,
 		"--initial-advertise-peer-urls=http://"+l.etcdPeer,
 		"--initial-cluster=default=http://"+l.etcdPeer,
-		"--unsafe-no-fsync", // nothing here outlives the machine
+		"--unsafe-no-fsync", // its data need not survive the machine
 	)
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, l *layout, o Options
 		"--service-account-signing-key-file=" + l.cert("service-account.key"),
 		"--service-cluster-ip-range=" + serviceRange,
 		"--allow-privileged=true",
-		"--enable-priority-and-fairness=false", // one machine's tests are no overload
+		"--enable-priority-and-fairness=false", // tests on one machine do not overload it
 	}, audit, o.ExtraAPIServerArgs)
 	p, err := cp.startProcess(l, "kube-apiserver", args...)
 	if err != nil {
@@ -146,14 +146,14 @@ func (cp *ControlPlane) startControllerManager(l *layout) (*process.Process, err
 		"--service-account-private-key-file="+l.cert("service-account.key"),
 		"--root-ca-file="+l.cert("ca.crt"),
 		"--leader-elect=false",
-		// The default of 20 requests a second limits how fast many Deployments roll.
+		// By default 20 requests a second limit how fast many Deployments roll out.
 		"--kube-api-qps=1000", "--kube-api-burst=2000",
 		"--min-resync-period=1h",
 		"--controllers=*,-node-lifecycle-controller,-taint-eviction-controller,-node-ipam-controller",
 	)
 }
 
-// httpOK tells whether url answers 200.
+// httpOK checks that url answers 200.
 func httpOK(ctx context.Context, url string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {

@@ -23,18 +23,18 @@ import (
 	"github.com/turnout-dev/turnout/internal/process"
 )
 
-// startAttempts is how often a start is tried: the free ports that were found
-// may be taken by another test's control plane before ours listens.
+// startAttempts is how often Start tries: another test's control plane may take the free
+// ports before ours listens.
 const startAttempts = 3
 
 // Options say what to start. The zero value works.
 type Options struct {
-	// Dir holds data, certificates and logs. Default: a new temporary directory,
-	// removed by Stop unless the start failed.
+	// Dir has data, certificates and logs. Default: a new temporary directory, which Stop
+	// removes unless the start failed.
 	Dir string
 	// CRDs are files or directories of CustomResourceDefinitions to install.
 	CRDs []string
-	// Address is the address to listen on and to be reached at. Default 127.0.0.1.
+	// Address is the address to listen on. Default 127.0.0.1.
 	Address string
 	// AdvertiseAddress is published as the endpoint of the Service "kubernetes";
 	// Kubernetes refuses loopback addresses there. Default: Address, or 10.255.255.1
@@ -54,19 +54,19 @@ type ControlPlane struct {
 	Config *rest.Config
 	// Kubeconfig is the same for kubectl and other programs.
 	Kubeconfig []byte
-	// Dir holds data, certificates and, in logs/, each process's output.
+	// Dir has data, certificates and, in logs/, each process's output.
 	Dir string
 
 	url        string
 	ca         *authority
-	processes  []*process.Process // in the order of their start
+	processes  []*process.Process // in order of their start
 	removesDir bool
 }
 
-// Start starts a control plane and returns when it is ready: the API server
-// answers, the CRDs are established, and the controller manager has given the
-// namespace "default" its service account. Stop it with [ControlPlane.Stop]; it
-// does not outlive this process in any case.
+// Start starts a control plane and returns when it is ready: the API server answers, the
+// CRDs are established, and the controller manager has created the service account of the
+// namespace "default". Stop it with [ControlPlane.Stop]; in any case it does not outlive
+// this process.
 func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 	bin, err := FindBinaries()
 	if err != nil {
@@ -93,7 +93,7 @@ func start(ctx context.Context, bin string, o Options) (_ *ControlPlane, err err
 	cp := &ControlPlane{Dir: o.Dir}
 	defer func() {
 		if err != nil {
-			cp.removesDir = false // the logs tell why
+			cp.removesDir = false // the logs show why
 			cp.Stop()
 		}
 	}()
@@ -159,8 +159,8 @@ func (cp *ControlPlane) installCRDs(paths []string) error {
 	return nil
 }
 
-// hasServiceAccount tells whether the controllers work: every namespace gets a
-// service account from them, without which no pod is admitted.
+// hasServiceAccount checks that the controllers work: they give every namespace a service
+// account, and without one no pod is admitted.
 func (cp *ControlPlane) hasServiceAccount(ctx context.Context) error {
 	clients, err := kubernetes.NewForConfig(cp.Config)
 	if err != nil {
@@ -170,9 +170,9 @@ func (cp *ControlPlane) hasServiceAccount(ctx context.Context) error {
 	return err
 }
 
-// User returns a connection as this user in these groups, and the same as a
-// kubeconfig. A new user may do nothing until RBAC says so; authentication is by
-// client certificate, so any name works.
+// User returns a connection as this user in these groups, and the same as a kubeconfig. A
+// new user has no rights until RBAC gives some. Authentication is by client certificate, so
+// any name works.
 func (cp *ControlPlane) User(name string, groups []string) (*rest.Config, []byte, error) {
 	pair, err := cp.ca.client(name, groups)
 	if err != nil {
@@ -180,7 +180,7 @@ func (cp *ControlPlane) User(name string, groups []string) (*rest.Config, []byte
 	}
 	config := &rest.Config{
 		Host:  cp.url,
-		QPS:   -1, // unthrottled: whoever needs a limit sets one
+		QPS:   -1, // unthrottled; callers may set a limit
 		Burst: 0,
 		TLSClientConfig: rest.TLSClientConfig{
 			CAData: cp.ca.cert, CertData: pair.cert, KeyData: pair.key,
@@ -198,8 +198,8 @@ func (cp *ControlPlane) User(name string, groups []string) (*rest.Config, []byte
 	return config, kubeconfig, nil
 }
 
-// KubeletTLS returns what a kubelet under these addresses serves with: a
-// certificate the API server accepts, and the demand for the API server's own.
+// KubeletTLS returns a kubelet's TLS configuration for these addresses: a certificate that
+// the API server accepts, and the requirement of the API server's own.
 func (cp *ControlPlane) KubeletTLS(addresses ...string) (*tls.Config, error) {
 	pair, err := cp.ca.serving(addresses...)
 	if err != nil {
@@ -219,8 +219,8 @@ func (cp *ControlPlane) KubeletTLS(addresses ...string) (*tls.Config, error) {
 	}, nil
 }
 
-// Stop ends all processes, the last started first, and removes the directory if
-// Start made it.
+// Stop ends all processes, the last started first, and removes the directory if Start made
+// it.
 func (cp *ControlPlane) Stop() {
 	for _, v := range slices.Backward(cp.processes) {
 		v.Stop()
@@ -231,7 +231,7 @@ func (cp *ControlPlane) Stop() {
 	}
 }
 
-// layout is where everything of one control plane is and listens.
+// layout has the paths and addresses of one control plane.
 type layout struct {
 	bin, logs, data, certs, kubeconfig string
 	etcd, etcdPeer, apiServer, manager string // host:port
@@ -268,7 +268,7 @@ func newLayout(bin, dir string, o Options) (*layout, error) {
 	})
 }
 
-// freePorts fills in host:port for each host, all different.
+// freePorts sets host:port for each host, all different.
 func freePorts(wanted map[*string]string) error {
 	for target, host := range wanted {
 		listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))

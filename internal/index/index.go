@@ -1,8 +1,9 @@
-// Package index finds objects in the manager's cache by what they name, so that a
-// look at one application costs the same however many others its namespace has.
+// Package index finds objects in the manager's cache by the names in them, so that a look
+// at one application costs the same however many others its namespace has. [Register] adds
+// every [Index] to a cache, and [List] reads by one.
 //
-// Each index answers one question, by one value. Only a cache has them: the API
-// server refuses to list by them, and so do clients that read past the cache.
+// Each index answers one question, by one value. Only a cache has them: the API server
+// refuses to list by them, and so do clients without a cache.
 package index
 
 import (
@@ -21,25 +22,25 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// The indexes. They are names within the cache; the API server knows none of them.
+// The indexes. Only the cache knows these names.
 const (
-	// Application finds the releases of an application, by its name: that of their
-	// label, which is empty where they have none.
+	// Application finds the releases of an application, by the application's name in their
+	// label; it is empty without a label.
 	Application = "turnout.application"
-	// Part finds the applications that an object is part of, or that have a finding
-	// about it, by the values of [PartsOf].
+	// Part finds the applications that an object is part of, or that have a finding about
+	// it, by the values of [PartsOf].
 	Part = "turnout.part"
 	// Controller finds ReplicaSets and pods, by the UID of their controller.
 	Controller = "turnout.controller"
-	// Scales finds HorizontalPodAutoscalers, by the name of the Deployment they scale.
+	// Scales finds HorizontalPodAutoscalers, by the name of their Deployment.
 	Scales = "turnout.scales"
-	// Routes finds Ingresses, by the name of a Service they send requests to.
+	// Routes finds Ingresses, by the name of a Service that they send requests to.
 	Routes = "turnout.routes"
 	// Endpoints finds EndpointSlices, by the name of their Service.
 	Endpoints = "turnout.endpoints"
 )
 
-// Index is one index: which objects, by what name, and the values of an object.
+// Index is one index: its objects, its name, and the values of an object.
 type Index struct {
 	Object client.Object
 	Name   string
@@ -69,13 +70,13 @@ func Register(ctx context.Context, to client.FieldIndexer) error {
 	return nil
 }
 
-// List reads the objects of a namespace that an index has under a value.
+// List reads the objects of a namespace with a value in an index.
 func List(ctx context.Context, from client.Reader, into client.ObjectList, namespace, index, value string) error {
 	return from.List(ctx, into, client.InNamespace(namespace), client.MatchingFields{index: value})
 }
 
-// PartsOf returns the values of [Part] by which the applications of an object are
-// found: as what is it a part, and which findings are about it?
+// PartsOf returns the values of [Part] that find an object's applications: those it is part
+// of, and those with findings about it.
 func PartsOf(o client.Object) []string {
 	values := []string{finding(client.ObjectKeyFromObject(o).String())}
 	switch o := o.(type) {
@@ -97,7 +98,7 @@ func PartsOf(o client.Object) []string {
 		return append(values, Service(o.Labels[discoveryv1.LabelServiceName]))
 	case *networkingv1.Ingress:
 		return append(values, ingress(o.Name))
-	case *unstructured.Unstructured: // only HTTPRoutes are watched so, whose kind not every cluster has
+	case *unstructured.Unstructured: // only HTTPRoutes: not every cluster has their kind
 		return append(values, httpRoute(o.GetName()))
 	case *autoscalingv2.HorizontalPodAutoscaler:
 		for _, name := range scales(o) {

@@ -16,7 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// named is an object's name, and that of its controller.
+// named is the metadata of an object, with its controller.
 func named(name, kind, owner string) metav1.ObjectMeta {
 	m := metav1.ObjectMeta{Namespace: "prod", Name: name}
 	if owner != "" {
@@ -32,7 +32,7 @@ func withLabel(m metav1.ObjectMeta, key, value string) metav1.ObjectMeta {
 }
 
 // Each object of an application wakes it: what the object is part of is among the
-// application's parts. One of another name is not.
+// application's parts. An object of another name does not.
 func TestObjectsFindTheirApplication(t *testing.T) {
 	t.Parallel()
 	bg := &v1alpha1.BlueGreen{ObjectMeta: named("shop", "", "")}

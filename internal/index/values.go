@@ -18,15 +18,14 @@ var colors = []v1alpha1.Color{v1alpha1.Blue, v1alpha1.Green}
 
 func deployment(name string) string { return "Deployment " + name }
 
-// Service is the value of [Part] under which the applications are that use a Service.
+// Service is the value of [Part] for the applications that use a Service.
 func Service(name string) string   { return "Service " + name }
 func ingress(name string) string   { return "Ingress " + name }
 func httpRoute(name string) string { return "HTTPRoute " + name }
 func finding(object string) string { return "finding " + object }
 
-// parts are what an application consists of, and what it has findings about. A
-// finding names its object "kind namespace/name"; another object of the same name
-// costs a look.
+// parts are an application's objects, and those that it has findings about. A finding names
+// its object "kind namespace/name"; a different object of that name costs a needless look.
 func parts(o client.Object) []string {
 	bg, ok := o.(*v1alpha1.BlueGreen)
 	if !ok {
@@ -56,8 +55,9 @@ func services(bg *v1alpha1.BlueGreen) []string {
 	return distinct(values)
 }
 
-// deploymentOfPod goes by the name of the pod's ReplicaSet, which is the Deployment's
-// and the template's hash (pkg/controller/deployment/sync.go of kubernetes).
+// deploymentOfPod derives the Deployment from the name of the pod's ReplicaSet, which
+// consists of the Deployment's name and the template's hash
+// (pkg/controller/deployment/sync.go of kubernetes).
 func deploymentOfPod(pod *corev1.Pod) string {
 	owner := metav1.GetControllerOf(pod)
 	if owner == nil || owner.Kind != "ReplicaSet" {
@@ -91,7 +91,7 @@ func routes(o client.Object) []string {
 	return Services(i)
 }
 
-// Services are those that an Ingress names, in whatever place.
+// Services are all Services that an Ingress names.
 func Services(i *networkingv1.Ingress) []string {
 	var names []string
 	add := func(b *networkingv1.IngressBackend) {

@@ -1,5 +1,6 @@
-// Package process runs programs that do not outlive this one: the control plane's,
-// and Google's controllers in the sandbox.
+// Package process runs programs that do not outlive this one: the control plane's, and
+// Google's controllers in the sandbox. [Start] starts one, [Process.Await] waits until it
+// is ready, [Process.Stop] ends it.
 package process
 
 import (
@@ -19,13 +20,13 @@ const stopTimeout = 5 * time.Second
 
 // Options say what to run.
 type Options struct {
-	// Program is the file that is run.
+	// Program is the file to run.
 	Program string
 	// Args are its arguments.
 	Args []string
 	// Env is its environment. Default: this process's.
 	Env []string
-	// Log is the file that its output goes to.
+	// Log is the file for its output.
 	Log string
 }
 
@@ -34,11 +35,11 @@ type Process struct {
 	name string
 	log  string
 	cmd  *exec.Cmd
-	done chan struct{} // closed once it ended; err is set then
+	done chan struct{} // closed when it has ended; then err is set
 	err  error
 }
 
-// Start starts a program. It is killed when this process dies, however it dies.
+// Start starts a program. It is killed when this process dies, in whatever way.
 func Start(o Options) (*Process, error) {
 	p := &Process{name: filepath.Base(o.Program), log: o.Log, done: make(chan struct{})}
 	out, err := os.Create(p.log)
@@ -47,7 +48,8 @@ func Start(o Options) (*Process, error) {
 	}
 	p.cmd = exec.Command(o.Program, o.Args...)
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = o.Env, out, out
-	// A group of its own keeps a terminal's Ctrl-C for us: we stop it in order.
+	// In its own process group it does not get the terminal's Ctrl-C: Stop ends it in
+	// order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go p.run(out, started)
@@ -57,8 +59,8 @@ func Start(o Options) (*Process, error) {
 	return p, nil
 }
 
-// run owns the process until its end. Linux sends the parent-death signal when
-// the *thread* that forked ends, so this goroutine keeps its thread.
+// run owns the process until its end. Linux sends the parent-death signal when the *thread*
+// that forked ends, so this goroutine keeps its thread.
 func (p *Process) run(out *os.File, started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -72,7 +74,7 @@ func (p *Process) run(out *os.File, started chan<- error) {
 	close(p.done)
 }
 
-// Await polls ready every 20 ms until it returns nil, the process ends or ctx does.
+// Await calls ready every 20 ms until it returns nil, or the process or ctx ends.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -91,21 +93,20 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 	}
 }
 
-// ErrEnded marks a process that ended by itself while it was awaited.
+// ErrEnded marks a process that ended by itself during Await.
 var ErrEnded = errors.New("process ended")
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how the process ended, and where its log is. It may be asked once Done
-// is closed.
+// Err says how the process ended, and where its log is. Call it only after Done is closed.
 func (p *Process) Err() error {
 	return fmt.Errorf("%s ended: %w; its log is %s", p.name, errors.Join(p.err, ErrEnded), p.log)
 }
 
 // Stop asks the process to end, and kills it if it does not.
 func (p *Process) Stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has ended
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has already ended
 	select {
 	case <-p.done:
 	case <-time.After(stopTimeout):

@@ -5,24 +5,24 @@ import (
 	"unicode/utf8"
 )
 
-// ellipsis stands for what was clipped.
+// ellipsis stands for the clipped part.
 const ellipsis = "…"
 
-// foreign bounds what of one text is looked at, in bytes. No limit of ours is near
-// it, and looking takes a time that grows with the text.
+// foreign bounds how much of a text is examined, in bytes. Our limits are far below it, and
+// examining takes time in proportion to the text.
 const foreign = 32 << 10
 
-// Line makes a text fit for one line of at most limit bytes, as JSON stores it.
-// Of a longer one the beginning is kept.
+// Line makes a text fit for one line of at most limit bytes, as JSON stores it. It keeps
+// the beginning of a longer text.
 func Line(s string, limit int) string {
 	s = Neutral(head(s))
 	if strings.Contains(s, "\n") {
-		s = Mask(s) // some shapes are told by their lines
+		s = Mask(s) // some shapes have several lines
 	}
 	return clip(Mask(OneLine(s)), limit, func(s string) string { return strings.TrimRight(s, " ") + ellipsis })
 }
 
-// Block does what [Line] does, and keeps lines.
+// Block does what [Line] does, and keeps line breaks.
 func Block(s string, limit int) string {
 	return clip(Mask(Neutral(head(s))), limit, func(s string) string { return s + ellipsis })
 }
@@ -43,8 +43,8 @@ func clip(s string, limit int, close func(string) string) string {
 	return clipped(s, limit, func(s string, room int) string { return close(prefix(s, room)) })
 }
 
-// clipped cuts a text where the cut makes nothing that would be masked again: not
-// in the middle of a mask.
+// clipped cuts a text so that nothing in it would be masked again: not in the middle of a
+// mask.
 func clipped(s string, limit int, cut func(s string, room int) string) string {
 	room := limit - len(ellipsis)
 	for back := 4; room > 0; back *= 2 {
@@ -56,8 +56,7 @@ func clipped(s string, limit int, cut func(s string, room int) string) string {
 	return ellipsis[:min(len(ellipsis), max(0, limit)/len(ellipsis)*len(ellipsis))]
 }
 
-// Size is the number of bytes that a valid text takes within a JSON string, as
-// encoding/json writes it.
+// Size is the number of bytes of a valid text in a JSON string, as encoding/json writes it.
 func Size(s string) int {
 	n := 0
 	for _, r := range s {
@@ -76,7 +75,7 @@ func size(r rune) int {
 	return utf8.RuneLen(r)
 }
 
-// prefix is the beginning of a text that has a size at most.
+// prefix is the longest beginning of a text within a size.
 func prefix(s string, most int) string {
 	for i, r := range s {
 		if most -= size(r); most < 0 {
@@ -86,7 +85,7 @@ func prefix(s string, most int) string {
 	return s
 }
 
-// suffix is the end of a text that has a size at most.
+// suffix is the longest end of a text within a size.
 func suffix(s string, most int) string {
 	for i := len(s); i > 0; {
 		r, n := utf8.DecodeLastRuneInString(s[:i])
@@ -98,8 +97,8 @@ func suffix(s string, most int) string {
 	return s
 }
 
-// head bounds a text to its beginning, at the end of a word: what is left of one
-// that was cut may be the half of a secret.
+// head bounds a text to its beginning and ends it after a whole word: half a word may be
+// half a secret.
 func head(s string) string {
 	if len(s) <= foreign {
 		return s
@@ -108,7 +107,7 @@ func head(s string) string {
 	return s[:max(0, strings.LastIndexAny(s, " \t\n"))] + ellipsis
 }
 
-// tail bounds a text to its end, at the beginning of a line.
+// tail bounds a text to its end and begins it with a whole line.
 func tail(s string) string {
 	if len(s) <= foreign {
 		return s
@@ -116,9 +115,8 @@ func tail(s string) string {
 	return ellipsis + AfterCut(s[len(s)-foreign:])
 }
 
-// AfterCut is what can be shown of a text whose beginning was cut away somewhere:
-// what follows its first line, or at least its first word, since the half of a
-// secret has no shape.
+// AfterCut returns the presentable part of a text that lost its beginning: what follows its
+// first line, or at least its first word, since half a secret has no shape.
 func AfterCut(s string) string {
 	for _, ends := range []string{"\n", " \t"} {
 		if i := strings.IndexAny(s, ends); i >= 0 {
@@ -128,8 +126,8 @@ func AfterCut(s string) string {
 	return ""
 }
 
-// LastLines is the end of a log: at most so many lines, in a size at most. Secrets
-// are masked before lines are left out, since a key has many.
+// LastLines is the end of a log: at most so many lines, within a size. It masks secrets
+// before it leaves out lines, since a key has many lines.
 func LastLines(s string, most, limit int) string {
 	s = strings.TrimRight(Mask(Neutral(tail(s))), "\n")
 	lines := strings.Split(s, "\n")

@@ -1,26 +1,27 @@
-// Package prose makes a text from outside fit to be kept and shown: what pods,
-// builds, servers and people wrote. [Line], [Block] and [Tail] do the whole of it,
-// in this order:
+// Package prose makes a text from outside fit to be stored and shown: texts of pods,
+// builds, servers and people. [Line], [Block] and [Tail] do all of the following, in this
+// order:
 //
-//  1. neutral: what a terminal, a workflow's runner or a reader's eye would obey
-//     instead of showing is taken out. It comes first, since a token that is
-//     coloured half way has an escape sequence in it.
-//  2. masked: secrets of known shapes become ***.
-//  3. clipped, to a size as JSON stores it. It comes last, since the half of a
-//     secret has no shape.
+//  1. neutralise: remove what a terminal, a workflow's runner or a reader's eye would
+//     obey instead of showing. This comes first, since a token that is partly coloured
+//     has an escape sequence inside.
+//  2. mask: replace secrets of known shapes by ***.
+//  3. clip to a size, as JSON stores it. This comes last, since half a secret has no
+//     shape.
 //
-// The same text comes out of a text that came out before, so that it may be done
-// both where a text arises and where it is written down, and compared in between.
+// Applying them twice gives the same result. So a text can be made fit both where it arises
+// and where it is stored, and compared in between. [By], [Locked] and the functions for
+// times word what several surfaces show alike.
 //
 // # Decisions
 //
-// Shapes instead of entropy: a commit's hash, an image's digest and a pod's name
-// look as random as a key, and are what people look for in a message. It costs the
-// secrets that have neither a known shape nor a telling name.
+// Masking uses shapes, not entropy: a commit's hash, an image's digest and a pod's name
+// look as random as a key, and people need them in a message. It misses secrets with
+// neither a known shape nor a telling name.
 //
-// In doubt a word too much is masked. It costs a word of an error message now and
-// then ("password: wrong" reads "password: ***").
+// In doubt it masks a word too many. That sometimes costs a word of an error message
+// ("password: wrong" becomes "password: ***").
 //
-// Sizes are counted as encoding/json stores them, where < has six bytes, since a
-// record is refused by its stored size.
+// Sizes count as encoding/json stores a text, where < has six bytes, since a record is
+// refused by its stored size.
 package prose

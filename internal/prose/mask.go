@@ -9,30 +9,29 @@ import (
 // Masked stands for a secret.
 const Masked = "***"
 
-// A rule masks one shape. Expressions are RE2, so that a text of anybody's takes a
-// time that grows with it and no faster.
+// A rule masks one shape. Expressions are RE2, so their time grows only in proportion to
+// the text, which anybody may write.
 type rule struct {
-	// hints: a text that has none of them, in small letters, has no such secret. No
-	// hints: it is always looked at.
+	// hints are words, in lower case: a text without any of them has no such secret.
+	// Without hints the rule always runs.
 	hints []string
 	find  *regexp.Regexp
 	put   string
 }
 
 const (
-	// mark is a quotation mark, as logs have it: escaped, perhaps more than once, or
-	// encoded.
+	// mark is a quotation mark as in logs: escaped, perhaps more than once, or encoded.
 	mark = `(?:\\*["']|\\*u002[27]|&(?:quot|apos|#0?3[49]|#x2[27]);|%2[27])`
 
-	// quoted is a text in quotation marks, perhaps with Python's prefix. What is masked
-	// already is one.
+	// quoted is a text in quotation marks, perhaps with Python's prefix, or one that is
+	// masked already.
 	quoted = `\*\*\*|[bBrRuUfF]{0,2}(?:\\*"(?:[^"\\…]|\\.)*\\*"?|\\*'(?:[^'\\…]|\\.)*\\*'?)`
 
-	// value is what stands behind a telling name: in quotes, or up to the next space.
-	// What is clipped is none.
+	// value is what follows a telling name: in quotes, or up to the next space. A clipped
+	// value does not count.
 	value = `(?:` + quoted + `|[^\s"'=…\[{(,;|<>][^\s…]*)`
 
-	// assigned is a value where nothing but one can stand.
+	// assigned is a value in a place that can have nothing else.
 	assigned = `(?:` + quoted + `|[^\s"'…][^\s…]*)`
 
 	// nested is a value of JSON, with what it has in brackets.
@@ -45,35 +44,35 @@ const (
 		`deploy)[_-]?key|` +
 		`sess(?:ion)?[_-]?id|connect\.sid)`
 
-	// rest is what a name goes on with.
+	// rest is how a name may continue.
 	rest = `[A-Za-z0-9_.\-]*`
 
-	// named is the end of such a name, which may be part of a longer one, or one that
-	// tells by its ending. What stands before is not looked at: that would cost most.
+	// named is the end of a telling name, which may be part of a longer one, or a name with
+	// a telling ending. Matching what stands before would cost most, so it is left out.
 	named = `(?:` + telling + rest + `|(?:[_\-.]|\b)(?:pass|sig|signature)|[_\-.](?:auth|pw|key))`
 
-	// keyEdge is where a private key begins or ends, by OpenSSL and by SSH2.
+	// keyEdge is where a private key begins or ends, for OpenSSL and SSH2.
 	keyEdge = ` ?[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-----?`
 )
 
-// rules, in their order.
+// rules apply in this order.
 var rules = []rule{
-	// Private keys; one whose end is missing reaches to the end of the text, one
-	// whose beginning is missing from the beginning of the text.
+	// Private keys. Without an end, one reaches to the end of the text; without a
+	// beginning, it starts at the beginning of the text.
 	{[]string{"private key"}, regexp.MustCompile(`(?s)-{0,5} ?BEGIN` + keyEdge + `.*?(?:-----? ?END` + keyEdge + `|\z)`), Masked},
 	{[]string{"private key"}, regexp.MustCompile(`(?s)\A.*-----? ?END` + keyEdge), Masked},
-	// The middle of one: lines of base64 as long as PEM makes them.
+	// The middle of a key: lines of base64 as long as PEM's.
 	{nil, regexp.MustCompile(`[A-Za-z0-9+/]{60,}(?:[\s|>]+[A-Za-z0-9+/]{60,76})+(?:[\s|>]+[A-Za-z0-9+/]+={0,2})?`), Masked},
-	// Objects of JSON in base64, as service accounts' keys and registries' logins are passed on.
+	// JSON objects in base64: keys of service accounts, logins of registries.
 	{[]string{"eyj", "ewog", "ewoj"}, regexp.MustCompile(`\b(?:eyJ|ewog|ewoJ)[A-Za-z0-9+/]{60,}={0,2}`), Masked},
 
-	// Tokens that tell by themselves.
+	// Tokens with a known prefix.
 	{[]string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "gl"}, regexp.MustCompile(
 		`gh[pousr]_[A-Za-z0-9_]{10,}(?:\.[A-Za-z0-9_\-]+)*|github_pat_[A-Za-z0-9_]{10,}|\bgl(?:pat|dt|rt|cbt|ptt|ft|imt|agent|soat|ffct|` +
 			`oas)-[A-Za-z0-9_\-]{10,}`), Masked},
 	{[]string{"ya29.", "aiza", "gocspx-", "1//0"}, regexp.MustCompile(
 		`ya29\.[A-Za-z0-9_.\-]{10,}|AIza[A-Za-z0-9_\-]{20,}|GOCSPX-[A-Za-z0-9_\-]{10,}|1//0[A-Za-z0-9_\-]{20,}`), Masked},
-	// with its secret behind it
+	// with its secret after it
 	{
 		[]string{"akia", "asia", "abia", "acca"},
 		regexp.MustCompile(`(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{12,}(?:[\s,:;|"']{1,4}[A-Za-z0-9/+]{40}\b)?`), Masked,
@@ -89,8 +88,8 @@ var rules = []rule{
 				`shpat_[a-f0-9]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}`), Masked,
 	},
 
-	// Addresses: hooks whose path is the secret, and who goes in by which password,
-	// also where slashes are escaped or encoded.
+	// Addresses: hooks with a secret path, and logins with a password, also with escaped or
+	// encoded slashes.
 	{[]string{"hooks.slack", "/api/webhooks/", "webhook.office.com/"}, regexp.MustCompile(
 		`(hooks\.slack(?:-gov)?\.com/|/api/webhooks/|webhook\.office\.com/)[A-Za-z0-9_/@\-]+`), "${1}" + Masked},
 	{[]string{"@"}, regexp.MustCompile(`(\\*/\\*/[^\s:/"'<>…]*:)(?:[^\s/"'<>…]+|"[^\s"…]+"|'[^\s'…]+')@`), "${1}" + Masked + "@"},
@@ -119,8 +118,8 @@ var rules = []rule{
 			`login)\b[^\n…]*?\s-[pa][ =]?["']?)[^\s"'…]+`), "${1}" + Masked,
 	},
 
-	// Values behind a name that tells: NAME=value, "name": "value", name: value at
-	// least where the name is no ordinary word, --name value, <name>value.
+	// Values after a telling name: NAME=value, "name": "value", --name value, <name>value,
+	// and name: value unless the name is an ordinary word.
 	{tells, regexp.MustCompile(`(?i)(` + named + mark + `?\]?(?:\[[^\]\s]*\])?[ \t]*(?:[:?+]?=+>?|->)[ \t]*)` + assigned), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)((?:` + named + `|` + mark + `auth)` + mark + `:\s*)` + nested), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)((?:` + named + `|` + mark + `auth)` + mark + `\s+:\s*)(?:` + quoted + `)`), "${1}" + Masked},
@@ -132,7 +131,7 @@ var rules = []rule{
 	},
 	{tells, regexp.MustCompile(`(?i)((?:[A-Za-z0-9][_\-.]?` + telling + `|client-key-data)[ \t]*:[ \t]*)` + value), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?i)(\b` + telling + `:)` + value), "${1}" + Masked},
-	// no word of a sentence
+	// not a word of a sentence
 	{tells, regexp.MustCompile(`(?i)(\b` + telling + `[ \t]*:[ \t]*)(?:` + quoted + `|[^\s"'…]*[0-9][^\s…]*)`), "${1}" + Masked},
 	{tells, regexp.MustCompile(`(?im)(\b` + telling + `[ \t]*:[ \t]*)` + value + `[ \t]*(?:#.*)?$`), "${1}" + Masked},
 	// blocks of YAML
@@ -153,8 +152,8 @@ var rules = []rule{
 	{[]string{"%3", "%253"}, regexp.MustCompile(`(?i)(` + telling + `%(?:25)?3[ad](?:%20)?)[^\s&%…][^\s&…]*`), "${1}" + Masked},
 }
 
-// Hints of headers, of ways to sign in, of programs that take a password as an
-// argument, and of telling names.
+// Hints of headers, of ways to log in, of programs that take a password as an argument, and
+// of telling names.
 var (
 	headers = []string{"authorization", "cookie"}
 	schemes = []string{"bearer", "basic", "authorization"}
@@ -165,10 +164,10 @@ var (
 	}
 )
 
-// rounds bounds how often a text is masked: what a rule leaves may be another's.
+// rounds bounds how often a text is masked: one rule's result may match another rule.
 const rounds = 4
 
-// Mask replaces secrets of known shapes. The text may be anybody's.
+// Mask replaces secrets of known shapes. Anybody may have written the text.
 func Mask(s string) string {
 	for range rounds {
 		masked := maskOnce(s)

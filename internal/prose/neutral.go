@@ -7,15 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// escapeSequence is what a terminal obeys instead of showing: the sequences of
-// ECMA-48 (CSI; OSC, DCS and their like, up to their end).
+// escapeSequence matches what a terminal obeys instead of showing: the sequences of ECMA-48
+// (CSI; OSC, DCS and the like, to their end).
 var escapeSequence = regexp.MustCompile(`(?:\x1b\[|\x{9b})[0-?]*[ -/]*[@-~]|(?:\x1b[\]PX^_]|` +
 	`[\x{9d}\x{90}\x{98}\x{9e}\x{9f}])[^\x07\x1b\x{9c}\n]*(?:\x07|\x1b\\|\x{9c})?|\x1b[ -/]*[0-~]`)
 
-// Neutral takes out of a text what is obeyed instead of shown: escape sequences,
-// control and format characters, writing direction, and the mark by which the
-// runner of GitHub Actions finds commands in the middle of a line. Line breaks and
-// tabs stay.
+// Neutral removes what would be obeyed instead of shown: escape sequences, control and
+// format characters, writing direction, and the mark that GitHub Actions' runner looks for
+// within a line. Line breaks and tabs stay.
 func Neutral(s string) string {
 	if strings.ContainsAny(s, "\x1b\u009b\u009d\u0090\u0098\u009e\u009f") {
 		s = escapeSequence.ReplaceAllString(s, "")
@@ -39,12 +38,12 @@ func Neutral(s string) string {
 	return strings.ReplaceAll(s, "##[", "# #[")
 }
 
-// OneLine is a text on one line, neutral.
+// OneLine is a neutral text on one line.
 func OneLine(s string) string { return strings.Join(strings.Fields(Neutral(s)), " ") }
 
-// Obeyed reports whether the runner of GitHub Actions takes a line for a command
-// (actions/runner, src/Runner.Common/ActionCommand.cs): it looks for :: at the
-// beginning, behind whatever it does not see.
+// Obeyed reports whether GitHub Actions' runner takes a line for a command (actions/runner,
+// src/Runner.Common/ActionCommand.cs): one that begins with ::, after whatever the runner
+// ignores.
 func Obeyed(line string) bool {
 	for line != "" && !strings.HasPrefix(line, "::") {
 		r, n := utf8.DecodeRuneInString(line)

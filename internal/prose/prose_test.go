@@ -25,7 +25,7 @@ const (
 	alnum  = digits + upper + "abcdefghijklmnopqrstuvwxyz"
 )
 
-// base64 makes lines as PEM has them.
+// base64Lines makes lines like PEM's.
 func base64Lines(r *rand.Rand, n int) []string {
 	lines := make([]string, n)
 	for i := range lines {
@@ -34,8 +34,7 @@ func base64Lines(r *rand.Rand, n int) []string {
 	return lines
 }
 
-// secret is one of a known shape: how it is written, and what of it must not be
-// seen.
+// secret is a secret of a known shape: its text, and the part that must not be visible.
 type secret struct{ text, hidden string }
 
 // secrets makes one of every known shape.
@@ -163,7 +162,7 @@ func TestSecretsOfKnownShapesAreMasked(t *testing.T) {
 	}
 }
 
-// survives reports whether a part of a secret is seen that is worth something.
+// survives reports whether a useful part of a secret is visible.
 func survives(text, hidden string) bool {
 	for line := range strings.FieldsFuncSeq(hidden, func(r rune) bool { return r == '\n' || r == '\\' }) {
 		if len(line) >= 12 && strings.Contains(text, line[len(line)/2:]) {
@@ -261,8 +260,8 @@ func TestTheLastLinesAreTheEnd(t *testing.T) {
 	}
 }
 
-// The lines that are left out may hold the line by which a key is known: one line of
-// it alone has no shape.
+// The lines that are left out may include the line that identifies a key: one line of it
+// alone has no shape.
 func TestTheLastLinesOfAKeyAreMasked(t *testing.T) {
 	key := secrets(rand.New(rand.NewPCG(6, 7)))["private key"]
 	text := key.text[:strings.Index(key.text, "\n")+1] + key.hidden + "\nand more\n"
@@ -271,8 +270,8 @@ func TestTheLastLinesOfAKeyAreMasked(t *testing.T) {
 	}
 }
 
-// Of a long text no more is looked at than a rule can take its time over: what would
-// mask all of it, were it looked at as a whole, changes nothing.
+// Of a long text only a bounded part is examined: a rule that would mask all of it, given
+// the whole text, changes nothing.
 func TestALongTextTakesNoLongTime(t *testing.T) {
 	for _, part := range []string{
 		"a", "PASSWORD=", "-----BEGIN PRIVATE KEY-----", "://a:", "\"password\":\"", "eyJ.", "\x1b]", "Bearer ",
@@ -330,8 +329,8 @@ func FuzzProse(f *testing.F) {
 	})
 }
 
-// Tokens that tell by themselves are masked whatever stands around them, and
-// wherever a clip falls.
+// Tokens with a known prefix are masked whatever surrounds them, and wherever the text is
+// clipped.
 func FuzzASecretInAnyPlace(f *testing.F) {
 	f.Add("x", "y", uint64(1), 100)
 	f.Add("ghp_", "_", uint64(2), 40)

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Minute shows a day and a time of day. Every time that people read is in UTC, so that
-// all readers see the same.
+// Minute shows a day and a time. People always read times in UTC, so that all readers see
+// the same.
 func Minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
-// Span shows how long something took, as precisely as it matters: 0.3 s, 12 s,
-// 1 min 3 s, 2 h 5 min.
+// Span shows how long something took, as precisely as it matters: 0.3 s, 12 s, 1 min 3 s, 2
+// h 5 min.
 func Span(d time.Duration) string {
 	if d = max(0, d).Round(100 * time.Millisecond); d < 10*time.Second {
 		return fmt.Sprintf("%.1f s", d.Seconds())
@@ -43,8 +43,7 @@ func Latency(d time.Duration) string {
 	return Span(d)
 }
 
-// Estimate shows how long something will probably take: rounded up, in steps that do not
-// pretend to be exact.
+// Estimate shows how long something will probably take, rounded up to coarse steps.
 func Estimate(d time.Duration) string {
 	const step = 10 * time.Second
 	if d <= 5*step {
@@ -53,7 +52,7 @@ func Estimate(d time.Duration) string {
 	return fmt.Sprintf("about %d min", (d+time.Minute-1)/time.Minute)
 }
 
-// Setting shows a duration as it stands in a spec: 15m, not 15m0s.
+// Setting shows a duration as in a spec: 15m, not 15m0s.
 func Setting(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {

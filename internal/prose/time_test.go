@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shown is what a function shows of each duration.
+// shown checks how a function shows each duration.
 func shown(t *testing.T, show func(time.Duration) string, want map[time.Duration]string) {
 	t.Helper()
 	got := map[time.Duration]string{}

@@ -1,7 +1,7 @@
 package prose
 
-// By names who brought something about, and by which release: alice (shop-4f2c-1).
-// Either may be unknown.
+// By names who did something, and by which release: alice (shop-4f2c-1). Either may be
+// unknown.
 func By(person, release string) string {
 	switch {
 	case person == "":
@@ -12,7 +12,7 @@ func By(person, release string) string {
 	return person + " (" + release + ")"
 }
 
-// Locked says who locked an application, since when and why.
+// Locked says who locked an application, when and why.
 func Locked(by, since, reason string) string {
 	text := "locked by " + by + " since " + since
 	if reason != "" {

@@ -1,17 +1,19 @@
-// Package publicnet makes connections to public addresses only. Turnout asks
-// addresses that the owner of a namespace writes, from where it runs, and tells what
-// it saw: so it must not ask what only its own place lets it reach.
+// Package publicnet connects to public addresses only. Turnout connects to addresses that a
+// namespace's owner writes, from its own network, and reports what it sees. So it must not
+// connect to what only its own network can reach.
+//
+// [Dialer] and [GrantedDialer] make dial functions for transports, and [Allowed] is their
+// rule.
 //
 // # Decisions
 //
-// It is judged when a connection is made, of the address that is connected to: a
-// name may resolve to another one each time it is asked.
+// The rule applies to the address of a connection when it is made: a name may resolve
+// differently each time.
 //
-// Of IPv6, what is not known to be public is refused. Addresses that carry one of
-// IPv4 (NAT64) are judged by that.
+// An IPv6 address is refused unless it is known to be public. An IPv6 address with an IPv4
+// address inside (NAT64) is judged by that one.
 //
-// Names below localhost are this machine and are not asked of the DNS (RFC 6761,
-// section 6.3).
+// Names below localhost are this machine, without a DNS query (RFC 6761, section 6.3).
 package publicnet
 
 import (
@@ -25,9 +27,9 @@ import (
 	"syscall"
 )
 
-// RefusedError is a connection that is not made.
+// RefusedError is a connection that was refused.
 type RefusedError struct {
-	// Host as it was asked for. What it resolves to is not told.
+	// Host as requested. The error does not reveal its addresses.
 	Host string
 }
 
@@ -37,8 +39,8 @@ func (e *RefusedError) Error() string {
 		"(TURNOUT_ALLOW_ADDRESSES)"
 }
 
-// never are asked by nobody: clouds' metadata, in the ranges of a link, of
-// carriers, of private IPv6, and Azure's among the public ones.
+// never are addresses that are always refused: clouds' metadata, in ranges for links,
+// carriers and private IPv6, and Azure's among the public ones.
 var never = []netip.Addr{
 	netip.MustParseAddr("169.254.169.254"), netip.MustParseAddr("169.254.170.2"), netip.MustParseAddr("169.254.170.23"),
 	netip.MustParseAddr("100.100.100.200"),
@@ -57,12 +59,12 @@ func prefixes(all ...string) []netip.Prefix {
 }
 
 var (
-	// special4 are the ranges of IPv4 that are not for everybody (IANA's registry of
-	// special-purpose addresses), multicast and what is reserved.
+	// special4 are the IPv4 ranges that are not globally reachable (IANA's registry of
+	// special-purpose addresses), multicast and reserved ones.
 	special4 = prefixes("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
 		"192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4")
 	public6 = prefixes("2000::/3")
-	// special6 are those within public6: Teredo and others, documentation, 6to4.
+	// special6 are such ranges within public6: Teredo and others, documentation, 6to4.
 	special6 = prefixes("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 	nat64    = netip.MustParsePrefix("64:ff9b::/96")
 	// near is this machine and its link, where no load balancer is.
@@ -73,8 +75,7 @@ func within(all []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(all, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// plain is an address as it is judged: without a zone, and as IPv4 if it is that in
-// IPv6's clothes.
+// plain is an address without its zone, and as IPv4 if it is an IPv4-mapped one.
 func plain(a netip.Addr) netip.Addr {
 	a = a.WithZone("").Unmap()
 	if nat64.Contains(a) {
@@ -91,9 +92,9 @@ func public(a netip.Addr) bool {
 	return within(public6, a) && !within(special6, a)
 }
 
-// Allowed reports whether an address may be connected to: a public one, one in an
-// allowed range, or one of the asker's own. Metadata is no address to ask even
-// within a range, and this machine and its link are nobody's own.
+// Allowed reports whether Turnout may connect to an address: a public one, one in an
+// allowed range, or one of own. An allowed range never includes metadata, and own never
+// includes this machine and its link.
 func Allowed(a netip.Addr, allow []netip.Prefix, own ...netip.Addr) bool {
 	a = plain(a)
 	switch {
@@ -105,9 +106,9 @@ func Allowed(a netip.Addr, allow []netip.Prefix, own ...netip.Addr) bool {
 	return !within(near, a) && slices.ContainsFunc(own, func(o netip.Addr) bool { return plain(o) == a })
 }
 
-// OfPod reports whether an address can be a pod's. Whoever may write the status of a
-// pod can write any there; this machine, its link and metadata are none, as to the
-// API server's own proxy.
+// OfPod reports whether an address can be a pod's. Whoever may write a pod's status can
+// write any address there. As for the API server's own proxy, this machine, its link and
+// metadata are refused.
 func OfPod(a netip.Addr) bool {
 	a = plain(a)
 	return !within(near, a) && !slices.Contains(never, a)
@@ -116,15 +117,15 @@ func OfPod(a netip.Addr) bool {
 // DialFunc makes a connection.
 type DialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Dialer returns a dial function for a transport that connects to what is
-// [Allowed]. What is refused is a *[RefusedError] in the chain.
+// Dialer returns a dial function that connects to [Allowed] addresses only. A refusal has a
+// *[RefusedError] in its chain.
 func Dialer(allow []netip.Prefix, own ...netip.Addr) DialFunc {
 	return dialer(func(a netip.Addr) bool { return Allowed(a, allow, own...) })
 }
 
-// GrantedDialer returns one for a host that an administrator has named: it may be in a
-// private network, too. What nobody but this machine, its link or a cloud's metadata
-// answers at is refused, unless it is allowed.
+// GrantedDialer returns a dial function for a host that an administrator has named, which
+// may be in a private network, too. It still refuses this machine, its link and clouds'
+// metadata, unless they are allowed.
 func GrantedDialer(allow []netip.Prefix) DialFunc {
 	return dialer(func(a netip.Addr) bool { return OfPod(a) || Allowed(a, allow) })
 }
@@ -162,7 +163,7 @@ func isLocalhost(host string) bool {
 	return host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// Ranges parses ranges as a flag has them: prefixes, or single addresses.
+// Ranges parses the ranges of a flag: prefixes, or single addresses.
 func Ranges(texts []string) ([]netip.Prefix, error) {
 	var all []netip.Prefix
 	var errs []error

@@ -94,7 +94,8 @@ func TestPodsHaveNoAddressOfThisMachineNorOfMetadata(t *testing.T) {
 	}
 }
 
-// A name is judged by what is connected to, and what that is is not told.
+// The connection's address decides, not the name, and the error does not reveal that
+// address.
 func TestConnectionIsRefusedByWhatItIsMadeTo(t *testing.T) {
 	t.Parallel()
 	asked := 0

@@ -1,6 +1,6 @@
-// Package sourcetest reads a package's source for tests about it: that every code has a
-// text, that every pause has its facts, that nothing reaches a client but by the way it
-// should.
+// Package sourcetest reads a package's source for tests about it, for example that every
+// code has a text, or that every pause has its facts. [Files] parses files, and [Constants]
+// reads the constants of a type.
 package sourcetest
 
 import (
@@ -21,13 +21,13 @@ type File struct {
 	set  *token.FileSet
 }
 
-// Line is the line of a node, as people write it: file.go:12.
+// Line is the line of a node, in the form file.go:12.
 func (f File) Line(n ast.Node) string {
 	return f.Name + ":" + strconv.Itoa(f.set.Position(n.Pos()).Line)
 }
 
-// Files parses the files that a pattern names, relative to the test's directory, tests
-// excepted. It fails the test if there is none.
+// Files parses the files of a pattern, relative to the test's directory, without tests. It
+// fails the test if there are none.
 func Files(t testing.TB, pattern string) []File {
 	t.Helper()
 	names, err := filepath.Glob(pattern)
@@ -52,9 +52,9 @@ func Files(t testing.TB, pattern string) []File {
 	return files
 }
 
-// Constants reads the constants of a type that files declare with a string: names in Go,
-// with their values. It fails the test if there are fewer than least: a pattern or a type
-// that no longer fits would make a test of nothing.
+// Constants reads the string constants of a type: their names in Go, with their values. It
+// fails the test if there are fewer than least: a pattern or a type that matches nothing
+// would make the test useless.
 func Constants[T ~string](t testing.TB, pattern string, least int) map[string]T {
 	t.Helper()
 	kind := reflect.TypeFor[T]().Name()
@@ -83,7 +83,7 @@ func Constants[T ~string](t testing.TB, pattern string, least int) map[string]T 
 	return constants
 }
 
-// isNamed reports whether a type is written by a name, with its package or without.
+// isNamed reports whether a type has a name, with or without its package.
 func isNamed(x ast.Expr, name string) bool {
 	switch x := x.(type) {
 	case *ast.Ident:

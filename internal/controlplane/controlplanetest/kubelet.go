@@ -20,22 +20,22 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// Command is a command that somebody wants to run in a container.
+// Command is a command to run in a container.
 type Command struct {
 	Namespace, Pod, Container string
 	// Line is the command and its arguments.
 	Line []string
-	// Stdout and Stderr go to whoever asked.
+	// Stdout and Stderr go to the caller.
 	Stdout, Stderr io.Writer
 }
 
-// Exec does what a command does. Its error is the exit code if it is a
-// CodeExitError of k8s.io/utils/exec, and else what the container's runtime says
-// of a command that did not run. ctx ends with the connection.
+// Exec runs a command. Its error is an exit code if it is a CodeExitError of
+// k8s.io/utils/exec, else a message of the container's runtime about a command that did not
+// run. ctx ends with the connection.
 type Exec func(ctx context.Context, c Command) error
 
-// Kubelet is the agent of a node without pods: it serves what the API server
-// asks of pods that are bound to its node.
+// Kubelet is the agent of a node without pods: it serves the API server's requests about
+// pods of its node.
 type Kubelet struct {
 	server *httptest.Server
 	exec   Exec
@@ -44,9 +44,8 @@ type Kubelet struct {
 	conns  []net.Conn
 }
 
-// StartKubelet makes a node whose kubelet runs commands as told, over the
-// kubelet's own streaming protocol, and has one line in every log. Stop ends the
-// kubelet; the node stays.
+// StartKubelet makes a node whose kubelet runs commands with exec, over the kubelet's own
+// streaming protocol, and has one line in every log. Stop ends the kubelet; the node stays.
 func StartKubelet(ctx context.Context, cp *controlplane.ControlPlane, node string, exec Exec) (*Kubelet, error) {
 	const address = "127.0.0.1"
 	tls, err := cp.KubeletTLS(address)
@@ -71,7 +70,7 @@ func StartKubelet(ctx context.Context, cp *controlplane.ControlPlane, node strin
 		n.Status.Addresses = []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: address}}
 		n.Status.DaemonEndpoints.KubeletEndpoint.Port = int32(port) //nolint:gosec // G115: a port
 		_, err = nodes.UpdateStatus(ctx, n, metav1.UpdateOptions{})
-		return err == nil, nil // controllers write nodes too
+		return err == nil, nil // controllers write nodes, too
 	})
 	if err != nil {
 		k.Stop()
@@ -82,7 +81,7 @@ func StartKubelet(ctx context.Context, cp *controlplane.ControlPlane, node strin
 
 // Stop ends the kubelet.
 func (k *Kubelet) Stop() {
-	k.Disconnect() // connections of commands are none of the server's any more
+	k.Disconnect() // the server no longer owns connections of commands
 	k.server.Close()
 }
 
@@ -102,7 +101,7 @@ func (k *Kubelet) handler() http.Handler {
 // Hang keeps the kubelet from answering any further request.
 func (k *Kubelet) Hang() { k.hangs.Store(true) }
 
-// Disconnect breaks every connection, as the end of the node would.
+// Disconnect breaks every connection, as if the node died.
 func (k *Kubelet) Disconnect() {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -1,5 +1,6 @@
-// Package controlplanetest is what the tests of several packages need around a
-// control plane of their own.
+// Package controlplanetest helps tests that use a control plane: [Run] shares one among a
+// package's tests, [InstallPolicies] installs the admission policies, and [StartKubelet]
+// adds a node.
 package controlplanetest
 
 import (
@@ -11,9 +12,9 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// Run runs the tests of a package that share a control plane, which it hands over
-// before the first one, and returns what the process is to exit with: a package's
-// TestMain is os.Exit(controlplanetest.Run(…)).
+// Run starts a control plane for the tests of a package, assigns it to shared, runs the
+// tests, and returns the exit status. A package's TestMain is
+// os.Exit(controlplanetest.Run(…)).
 func Run(m *testing.M, o controlplane.Options, shared **controlplane.ControlPlane) (status int) {
 	cp, err := controlplane.Start(context.Background(), o)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// InstallPolicies installs the admission policies as config/ ships them, and
-// returns once the API server decides by the one of releases, whose CRD it needs.
+// InstallPolicies installs the admission policies of config/, and returns once the API
+// server enforces the one of releases. It needs the CRD of releases.
 func InstallPolicies(ctx context.Context, cp *controlplane.ControlPlane) error {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {

@@ -1,4 +1,4 @@
-// Package indextest lets tests that read past the cache use package index.
+// Package indextest lets tests use package index without a cache.
 package indextest
 
 import (
@@ -13,27 +13,27 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// Client answers what an index is asked for by listing everything and leaving out
-// what has another value, and hands the rest on to another client.
+// Client answers a list by index: it lists everything and drops what has another value.
+// Anything else goes to the wrapped client.
 type Client struct{ client.Client }
 
-// List reads a list. More than one field, or one that no index has, goes to the API
-// server as it is.
+// List reads a list. If it has several fields, or one that is not an index, it goes to the
+// API server unchanged.
 func (c Client) List(ctx context.Context, into client.ObjectList, options ...client.ListOption) error {
 	var o client.ListOptions
 	o.ApplyOptions(options)
 	name, value, ok := asked(o)
 	if !ok {
-		return c.Client.List(ctx, into, options...) //nolint:wrapcheck // it is that client's answer
+		return c.Client.List(ctx, into, options...) //nolint:wrapcheck // the wrapped client's answer
 	}
 	o.FieldSelector = nil
 	if err := c.Client.List(ctx, into, &o); err != nil {
-		return err //nolint:wrapcheck // it is that client's answer
+		return err //nolint:wrapcheck // the wrapped client's answer
 	}
 	return keep(into, name, value)
 }
 
-// asked returns the index that a list is asked by, and the value.
+// asked returns the index and the value of a list.
 func asked(o client.ListOptions) (name, value string, ok bool) {
 	if o.FieldSelector == nil {
 		return "", "", false
@@ -45,7 +45,7 @@ func asked(o client.ListOptions) (name, value string, ok bool) {
 	return fields[0].Field, fields[0].Value, true
 }
 
-// keep leaves in a list what an index has under a value.
+// keep drops from a list what an index does not have under a value.
 func keep(list client.ObjectList, name, value string) error {
 	all, err := meta.ExtractList(list)
 	if err != nil {
@@ -61,7 +61,7 @@ func keep(list client.ObjectList, name, value string) error {
 	return nil
 }
 
-// values are an object's in an index of its kind.
+// values are an object's values in an index.
 func values(o client.Object, name string) []string {
 	for _, i := range index.All() {
 		if i.Name == name && fmt.Sprintf("%T", i.Object) == fmt.Sprintf("%T", o) {
