@@ -21,15 +21,15 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// actionInputs are the inputs of action.yml, actionOutputs its outputs; a test
-// holds them equal.
+// actionInputs are the inputs of action.yml, actionOutputs its outputs; a test compares
+// them.
 var (
 	actionInputs  = []string{"command", "app", "namespace", "commit", "kubeconfig", "retry", "reason", "timeout", "wait"}
 	actionOutputs = []string{"release", "result", "version", "image-digest", "color", "url", "code", "args"}
 )
 
-// actionCommand is the program as a step of a GitHub workflow: its arguments are
-// the variables that the runner makes of the inputs.
+// actionCommand is the program as a step of a GitHub workflow. Its arguments are the
+// variables that the runner makes from the inputs.
 func actionCommand(getenv func(string) string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "action",
@@ -53,9 +53,9 @@ type action struct {
 	retry                        bool
 }
 
-// run does what the inputs ask for, and tells the runner: annotations, outputs,
-// the summary. The error it returns has no text, only an exit status: a log line
-// of ours could be somebody else's command to the runner.
+// run does what the inputs ask for, and reports to the runner: annotations, outputs, the
+// summary. Its error has only an exit status and no text: a log line could be a command for
+// the runner.
 func (a *action) run(ctx context.Context) error {
 	result := outputs{}
 	err := a.load()
@@ -73,9 +73,9 @@ func (a *action) run(ctx context.Context) error {
 	return &ended{code: exitCode(err)}
 }
 
-// actionDefaults are the defaults of action.yml that mean something; a test holds
-// them equal. The runner applies them only where the action is named by its
-// repository, and not to an input that is given as an empty text.
+// actionDefaults are the defaults of action.yml that have a meaning; a test compares them.
+// The runner applies them only if a workflow names the action by its repository, and not to
+// an input given as an empty text.
 var actionDefaults = map[string]string{"command": "deploy", "retry": "false", "timeout": "60m", "wait": "true"}
 
 // input is the value of an input, or its default.
@@ -115,7 +115,7 @@ func (a *action) load() error {
 	return errors.Join(append(errs, a.loadCommand())...)
 }
 
-// loadCommand checks the command and what it takes for a commit.
+// loadCommand checks the command and the commit that it uses.
 func (a *action) loadCommand() error {
 	switch a.command {
 	case "deploy":
@@ -140,8 +140,8 @@ func (a *action) loadCommand() error {
 	return nil
 }
 
-// startedBy is who started this run of the workflow, and its page: what a workflow
-// says of itself.
+// startedBy says who started this run of the workflow, and on which page: the workflow's
+// own claim.
 func (a *action) startedBy() string {
 	return strings.TrimSpace(strings.Join([]string{a.getenv("GITHUB_ACTOR"), a.runURL()}, " "))
 }
@@ -174,7 +174,7 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 		return outputs{}, err
 	case p.release == nil && err != nil:
 		return outputsOfLive(p.app, "Refused").decided(p.decision), err
-	case p.release == nil: // there was nothing to do
+	case p.release == nil: // there is nothing to do
 		return outputsOfLive(p.app, string(v1alpha1.ReleaseSucceeded)).decided(p.decision), nil
 	}
 	if p.release.Status.Failure != nil && err != nil {
@@ -182,7 +182,7 @@ func (a *action) perform(ctx context.Context) (outputs, error) {
 	}
 	if p.release.Status.Phase == v1alpha1.ReleaseWaiting && exitCode(err) == exitPending {
 		a.log.annotate("notice", err.Error())
-		err = nil // that is as far as this step can bring it
+		err = nil // this step can do no more
 	}
 	shown := report.Of(p.app, p.release, report.Around{Web: a.getenv("GITHUB_SERVER_URL")})
 	summary := shown.Body() + "\n"
@@ -207,7 +207,7 @@ func (a *action) status(ctx context.Context) (outputs, error) {
 	return outputsOfLive(req.app, req.app.Status.Phase), a.write("GITHUB_STEP_SUMMARY", summary)
 }
 
-// write appends to one of the files by which a step speaks to its runner.
+// write appends to one of the files that a step uses to report to its runner.
 func (a *action) write(name, text string) (err error) {
 	file := a.getenv(name)
 	if file == "" {
@@ -235,7 +235,7 @@ func outputsOf(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) outputs {
 	}
 }
 
-// outputsOfLive speak of what is live, where no release is meant.
+// outputsOfLive describe what is live, for a command about no release.
 func outputsOfLive(app *v1alpha1.BlueGreen, result string) outputs {
 	o := outputs{"result": result, "url": app.Spec.URL}
 	if live := app.Status.Live; live != nil {
@@ -245,7 +245,7 @@ func outputsOfLive(app *v1alpha1.BlueGreen, result string) outputs {
 	return o
 }
 
-// decided adds what the command came to, if it was decided.
+// decided adds the decision, if there is one.
 func (o outputs) decided(d *command.Decision) outputs {
 	if d == nil {
 		return o
@@ -257,7 +257,7 @@ func (o outputs) decided(d *command.Decision) outputs {
 	return o
 }
 
-// phaseWord is a release's phase, Queued before anybody took it.
+// phaseWord is a release's phase; Queued if nobody has taken it yet.
 func phaseWord(rel *v1alpha1.Release) string {
 	if rel.Status.Phase == "" {
 		return string(v1alpha1.ReleaseQueued)
@@ -265,16 +265,15 @@ func phaseWord(rel *v1alpha1.Release) string {
 	return string(rel.Status.Phase)
 }
 
-// digest is the digest of an image that is named by it; else empty.
+// digest is the digest of an image named by one; else empty.
 func digest(image string) string {
 	_, digest, _ := strings.Cut(image, "@")
 	return digest
 }
 
-// file is the outputs as the runner reads them (GitHub docs, "Workflow commands":
-// multiline strings): between delimiters that nobody can guess, so that no value
-// can set another output. A value is one line that the runner does not obey either
-// when a later step prints it.
+// file formats the outputs for the runner (GitHub docs, "Workflow commands": multiline
+// strings). Random delimiters keep a value from setting another output. A value is one line
+// that the runner does not execute either when a later step prints it.
 func (o outputs) file() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(slices.Values(actionOutputs)) {

@@ -6,24 +6,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// arguments are what a command is called with beside its flags.
+// arguments are a command's arguments beside its flags.
 type arguments struct {
-	// needs says what its first argument is, such as "the name of an application";
-	// empty if it needs none.
+	// needs describes the first argument, such as "the name of an application"; empty if
+	// none is needed.
 	needs string
-	// most is how many it takes.
+	// most is the largest number of arguments.
 	most int
-	// example is a whole call.
+	// example is a complete call.
 	example string
 }
 
-// ofApplication are the arguments of a command about one application, and of up to so
-// many more things.
+// ofApplication are the arguments of a command about one application, and up to more
+// others.
 func ofApplication(example string, more int) arguments {
 	return arguments{needs: "the name of an application", most: 1 + more, example: example}
 }
 
-// check says in the words of the usage what is wrong with a command's arguments.
+// check says what is wrong with a command's arguments, in the words of the usage.
 func (a arguments) check(cmd *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0 && a.needs != "":

@@ -17,13 +17,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// border is where what this program prints goes out to a person: a terminal, a
-// pipe, a workflow's log. Whatever is written to it, nothing of it is obeyed there,
-// and secrets of known shapes are masked. It writes whole lines.
+// border is where this program's output reaches a person: a terminal, a pipe, a workflow's
+// log. Nothing written to it is obeyed there, and it masks secrets of known shapes. It
+// writes whole lines.
 type border struct {
 	mu   sync.Mutex
 	out  io.Writer
-	line []byte // begun, and not ended yet
+	line []byte // not ended yet
 }
 
 // Write implements [io.Writer].
@@ -43,7 +43,7 @@ func (b *border) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes a line that nothing ended.
+// flush writes an unfinished line.
 func (b *border) flush() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -51,7 +51,7 @@ func (b *border) flush() {
 	b.line = nil
 }
 
-// beyond is what is behind a border, for whoever minds it himself.
+// beyond is the writer behind a border, for callers that do the border's work themselves.
 func beyond(out io.Writer) io.Writer {
 	if b, ok := out.(*border); ok {
 		return b.out
@@ -59,7 +59,7 @@ func beyond(out io.Writer) io.Writer {
 	return out
 }
 
-// terminalOf is the terminal that a writer leads to; nil if it leads to none.
+// terminalOf is the terminal behind a writer; nil if there is none.
 func terminalOf(out io.Writer, isTerminal func(int) bool) *os.File {
 	file, ok := beyond(out).(*os.File)
 	if !ok || !isTerminal(int(file.Fd())) || os.Getenv("TERM") == "dumb" {
@@ -68,8 +68,8 @@ func terminalOf(out io.Writer, isTerminal func(int) bool) *os.File {
 	return file
 }
 
-// shown makes lines fit to be shown: neutral, masked, and no command to the runner
-// of a workflow.
+// shown makes lines fit to print: neutral, masked, and not a command for a workflow's
+// runner.
 func shown(text string) string {
 	text = prose.Mask(prose.Neutral(text))
 	if !strings.Contains(text, "::") {
@@ -85,16 +85,15 @@ func shown(text string) string {
 	return b.String()
 }
 
-// shownLine is a text as one line that begins as it does.
+// shownLine is a text as one line; leading spaces stay.
 func shownLine(text string) string {
 	return shown(strings.ReplaceAll(prose.Neutral(text), "\n", " "))
 }
 
-// oneLine makes a text from outside, such as a log line of a pod, fit for a part of
-// a line.
+// oneLine makes a text from outside, such as a pod's log line, fit for a part of a line.
 func oneLine(s string) string { return prose.OneLine(s) }
 
-// table aligns columns; a cell is a text on one line, whatever it is made of.
+// table aligns columns; each cell is one line.
 type table struct{ w *tabwriter.Writer }
 
 func newTable(out io.Writer, header ...string) table {
@@ -112,7 +111,7 @@ func (t table) row(cells ...string) {
 	_, _ = fmt.Fprintln(t.w, strings.Join(cells, "\t"))
 }
 
-// commands shows commands below a row, each whole on a line of its own.
+// commands prints commands below a row, each whole on its own line.
 func (t table) commands(all []v1alpha1.ShellCommand) {
 	for _, line := range commandLines(all) {
 		_, _ = fmt.Fprintln(t.w, "\t"+strings.TrimSpace(line))
@@ -126,8 +125,8 @@ func (t table) flush() error {
 	return nil
 }
 
-// jsonLine is an object on a line, with a line break, in which what a terminal or a
-// runner obeys is escaped: it is the same to a program.
+// jsonLine is an object on one line, with a line break. It escapes what a terminal or a
+// runner would obey; to a program it is the same.
 func jsonLine(object any) (string, error) {
 	text, err := json.Marshal(object)
 	if err != nil {
@@ -150,10 +149,10 @@ func jsonLine(object any) (string, error) {
 	return b.String() + "\n", nil
 }
 
-// logged bounds one value of a log.
+// logged is the longest value in a log.
 const logged = 8 << 10
 
-// maskLog masks the values of a log: errors hold what servers answered.
+// maskLog masks the values of a log: errors may quote what servers answered.
 func maskLog(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() { //nolint:exhaustive // numbers and times hold no secret
 	case slog.KindString:

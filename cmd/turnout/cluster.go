@@ -24,11 +24,11 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// clusterFlags say which cluster and namespace, as kubectl's flags of the same
-// names do.
+// clusterFlags choose the cluster and the namespace, like kubectl's flags of the same
+// names.
 type clusterFlags struct {
 	kubeconfig, context, namespace string
-	// inline is a kubeconfig's content; it goes before the file.
+	// inline is the content of a kubeconfig; it takes precedence over the file.
 	inline []byte
 }
 
@@ -37,20 +37,20 @@ func (c *clusterFlags) bind(f *pflag.FlagSet) {
 	f.StringVarP(&c.namespace, "namespace", "n", "", "namespace of the application; default: the context's")
 }
 
-// bindCluster binds the flags of a command that is about no namespace.
+// bindCluster binds the flags of a command that needs no namespace.
 func (c *clusterFlags) bindCluster(f *pflag.FlagSet) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: kubectl's own rules, then in-cluster")
 	f.StringVar(&c.context, "context", "", "context of the kubeconfig; default: its current one")
 }
 
-// cluster is a connection as somebody who may write releases.
+// cluster is a connection for somebody who may write releases.
 type cluster struct {
 	record    *record.Record
 	kube      client.WithWatch
 	namespace string
 }
 
-// connect reads the kubeconfig. It does not talk to the cluster.
+// connect reads the kubeconfig. It does not call the cluster.
 func (c *clusterFlags) connect() (*cluster, error) {
 	config, err := c.clientConfig()
 	if err != nil {
@@ -99,12 +99,12 @@ func (c *clusterFlags) clientConfig() (clientcmd.ClientConfig, error) {
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.kubeconfig
-	rules.WarnIfAllMissing = false // that warning names what KUBECONFIG holds
+	rules.WarnIfAllMissing = false // that warning shows the content of KUBECONFIG
 	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides), nil
 }
 
-// application reads one application. If it does not exist, the error names those
-// that do.
+// application reads one application. If it does not exist, the error lists the existing
+// ones.
 func (c *cluster) application(ctx context.Context, name string) (*v1alpha1.BlueGreen, error) {
 	bg, err := c.record.Application(ctx, types.NamespacedName{Namespace: c.namespace, Name: name})
 	switch {
@@ -133,8 +133,7 @@ func noTurnout(err error) error {
 		"cluster: %w", err)
 }
 
-// actor is who the API server takes us for; without an answer, the user of this
-// machine.
+// actor is the user that the API server sees; without an answer, this machine's user.
 func (c *cluster) actor(ctx context.Context) string {
 	review := &authenticationv1.SelfSubjectReview{ObjectMeta: metav1.ObjectMeta{}}
 	if err := c.kube.Create(ctx, review); err == nil && review.Status.UserInfo.Username != "" {
@@ -147,13 +146,12 @@ func (c *cluster) actor(ctx context.Context) string {
 }
 
 // readiness is the condition that says whether an application can be released; nil if
-// nobody has looked at it yet.
+// nobody has checked yet.
 func readiness(bg *v1alpha1.BlueGreen) *metav1.Condition {
 	return meta.FindStatusCondition(bg.Status.Conditions, v1alpha1.ConditionReady)
 }
 
-// blocked is the condition that keeps an application from being released; nil
-// if there is none.
+// blocked is the condition that blocks releases of an application; nil if none does.
 func blocked(bg *v1alpha1.BlueGreen) *metav1.Condition {
 	c := readiness(bg)
 	if c == nil || c.Status != metav1.ConditionFalse {

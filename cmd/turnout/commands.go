@@ -17,7 +17,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// byHand is what the commands that write a release have in common.
+// byHand is what the commands that write a release share.
 type byHand struct {
 	clusterFlags
 	outputFlag
@@ -36,11 +36,11 @@ func (b *byHand) bind(f *pflag.FlagSet) {
 	f.DurationVar(&b.timeout, "timeout", 0, "follow no longer than this; the release goes on. 0 is without end")
 }
 
-// decider decides what becomes of a request; an error is wrong usage.
+// decider decides a request; its error is wrong usage.
 type decider func(args []string) (func(*request) plan, error)
 
-// command makes a command that decides something about the application that its
-// first argument names, and follows the release that is meant.
+// command makes a command that decides something about the application in its first
+// argument, and follows the release.
 func (b *byHand) command(use, short, long string, args arguments, decide decider) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short, Long: long + "\n\n" + exitTable, Args: args.check,
@@ -71,26 +71,25 @@ func (b *byHand) run(ctx context.Context, app string, decide func(*request) plan
 	return err
 }
 
-// voice is how a command speaks: on a terminal, or in a workflow's log.
+// voice is where a command prints: a terminal, or a workflow's log.
 type voice struct {
 	printer    func(*v1alpha1.BlueGreen, *command.Decision) printer
 	note, warn func(text string)
 }
 
-// maxClaims is how long cause.claims may be.
+// maxClaims is the longest cause.claims.
 const maxClaims = 300
 
-// performed is what came of a request.
+// performed is the result of a request.
 type performed struct {
 	app *v1alpha1.BlueGreen
-	// decision about it; nil if it was not decided.
+	// decision about it; nil if there was none.
 	decision *command.Decision
-	// release that is meant, as it was last seen; nil if there is none.
+	// release of the request, as last seen; nil if there is none.
 	release *v1alpha1.Release
 }
 
-// perform decides a request, writes it down, and follows the release that is
-// meant.
+// perform decides a request, records it, and follows its release.
 func (b *byHand) perform(ctx context.Context, app string, decide func(*request) plan, v voice) (performed, error) {
 	c, err := b.connect()
 	if err != nil {
@@ -121,8 +120,8 @@ func (b *byHand) perform(ctx context.Context, app string, decide func(*request) 
 	return done, err
 }
 
-// approved shows a release that is approved as such: what it notes of itself may have
-// been written before, when it still waited for that.
+// approved shows an approved release as approved: its record may be older, from when it
+// waited for that.
 func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release {
 	if !isApproved(rel) {
 		return rel
@@ -132,7 +131,7 @@ func approved(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) *v1alpha1.Release 
 	if lock := app.Status.Lock; lock != nil {
 		rel.Status.Waiting = track.WaitsForUnlock(lock)
 	}
-	message := stands(rel) // programs read it beside the facts
+	message := stands(rel) // programs read it with the facts
 	rel.Status.Message = message
 	if n := len(rel.Status.Timeline); n > 0 {
 		rel.Status.Timeline[n-1].Message = message
@@ -155,8 +154,8 @@ func (b *byHand) watch(ctx context.Context, c *cluster, rel *v1alpha1.Release, p
 	return f.follow(ctx, rel)
 }
 
-// obstacle says which condition keeps a request from going on by itself. Without
-// the grant a deploy would wait for ever, so it is an error.
+// obstacle says which condition blocks a request. Without the grant a deploy would wait for
+// ever, so that is an error.
 func (r *request) obstacle(p plan, warn func(string)) error {
 	forward := p.Approve != nil || p.Submit != nil && p.Submit.Spec.Kind == v1alpha1.Deploy
 	condition := blocked(r.app)
@@ -171,8 +170,7 @@ func (r *request) obstacle(p plan, warn func(string)) error {
 	return nil
 }
 
-// blockedBy says which condition is in the way, each of its commands on a line of its
-// own.
+// blockedBy names the blocking condition, with each of its commands on its own line.
 func (r *request) blockedBy(c *metav1.Condition, format string) string {
 	text := fmt.Sprintf(format, r.app.Name, c.Reason, oneLine(c.Message))
 	return strings.Join(append([]string{text}, commandLines(r.app.Status.CommandsOf(c.Type))...), "\n")
@@ -194,7 +192,7 @@ func deployCommand() *cobra.Command {
 	return cmd
 }
 
-// optionalRelease is the release named after the application; empty if none is.
+// optionalRelease is the release after the application's name; empty if there is none.
 func optionalRelease(args []string) string {
 	if len(args) < 2 {
 		return ""

@@ -19,9 +19,9 @@ const completionTime = 3 * time.Second
 // completion completes one word of a command line.
 type completion = func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective)
 
-// complete completes the name of an application of the namespace, and then, where a
-// command takes one, that of one of its releases. A shell shows no error, so without an
-// answer there is nothing to choose from.
+// complete completes the name of an application of the namespace, and then, if the command
+// takes one, of one of its releases. A shell shows no errors, so without an answer there
+// are no suggestions.
 func (c *clusterFlags) complete(releases bool) completion {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		const noFiles = cobra.ShellCompDirectiveNoFileComp
@@ -61,7 +61,7 @@ func completeNamespaces(root *cobra.Command) {
 	}
 }
 
-// namespaces are those of the cluster that a command line is about.
+// namespaces are the namespaces of the command line's cluster.
 func namespaces(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	const noFiles = cobra.ShellCompDirectiveNoFileComp
 	var c clusterFlags

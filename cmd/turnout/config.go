@@ -20,8 +20,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// serveConfig is the configuration of `turnout serve`. Every flag has an
-// environment variable: --github-url is TURNOUT_GITHUB_URL.
+// serveConfig is the configuration of `turnout serve`. Every flag has an environment
+// variable: --github-url is TURNOUT_GITHUB_URL.
 type serveConfig struct {
 	listen, metricsListen string
 
@@ -83,14 +83,14 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 }
 
-// secrets are what a configuration names by file, read and checked.
+// secrets are the files that a configuration names, read and checked.
 type secrets struct {
 	privateKey []byte
 	webhook    bot.Secrets
 	bots, apps []int64
 }
 
-// outside says how applications' public addresses may be asked.
+// outside says how to reach applications' public addresses.
 type outside struct {
 	allowed []netip.Prefix
 	proxy   *url.URL
@@ -109,7 +109,7 @@ func (c *serveConfig) outside() (o outside, err error) {
 	return o, nil
 }
 
-// urlMaps reads the URL maps of Google's load balancers; nil if that is not wanted.
+// urlMaps reads the URL maps of Google's load balancers; nil if not configured.
 func (c *serveConfig) urlMaps(ctx context.Context) (*urlmap.Client, error) {
 	if c.loadBalancerProject == "" {
 		return nil, nil
@@ -122,8 +122,8 @@ func (c *serveConfig) urlMaps(ctx context.Context) (*urlmap.Client, error) {
 	return client, nil
 }
 
-// load reads and checks everything that can be checked without talking to
-// anybody. An error names the flag and the variable.
+// load reads and checks whatever can be checked without network. An error names the flag
+// and the variable.
 func (c *serveConfig) load() (secrets, error) {
 	var s secrets
 	var errs []error
@@ -159,7 +159,7 @@ func (c *serveConfig) load() (secrets, error) {
 	return s, errors.Join(errs...)
 }
 
-// ids reads numbers.
+// ids parses numeric ids.
 func ids(texts []string) ([]int64, error) {
 	var all []int64
 	for _, text := range texts {
@@ -176,8 +176,8 @@ func missing(flag, what string) error {
 	return fmt.Errorf("--%s (%s) is required: %s", flag, variable(flag), what)
 }
 
-// cluster returns the connection to Kubernetes, and whether this process runs
-// in it.
+// cluster returns the connection to Kubernetes, and whether this process runs in the
+// cluster.
 func (c *serveConfig) cluster() (cfg *rest.Config, inside bool, err error) {
 	if c.kubeconfig == "" {
 		cfg, err = rest.InClusterConfig()

@@ -53,8 +53,8 @@ func unconfirmed(bg *v1alpha1.BlueGreen) *metav1.Condition {
 	return c
 }
 
-// confirm records, in the release that moved users last, that they reach the colour
-// that the Ingress sends them to.
+// confirm records in the release that moved users last that they reach the colour in the
+// Ingress.
 func (c *cluster) confirm(ctx context.Context, app, by string) (string, error) {
 	bg, err := c.application(ctx, app)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// botDeliveries fills the bot's interface with the deliveries in Kubernetes.
+// botDeliveries implements the bot's interface with deliveries in Kubernetes.
 type botDeliveries struct{ *record.Deliveries }
 
 var _ bot.Deliveries = botDeliveries{}
@@ -37,13 +37,13 @@ func (r botDeliveries) Update(ctx context.Context, d *v1alpha1.Delivery) error {
 	return translate(err)
 }
 
-// podNamespaceFile is where Kubernetes tells a pod its namespace.
+// podNamespaceFile is where a pod finds its namespace.
 const podNamespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
-// defaultNamespace is that of config/.
+// defaultNamespace is the namespace in config/.
 const defaultNamespace = "turnout"
 
-// home is Turnout's own namespace, where the deliveries are.
+// home is Turnout's own namespace, with the deliveries.
 func (c *serveConfig) home(inside bool) string {
 	if c.ownNamespace != "" {
 		return c.ownNamespace
@@ -59,9 +59,8 @@ func (c *serveConfig) home(inside bool) string {
 	return defaultNamespace
 }
 
-// checkHome asks once for the deliveries: without them nothing of GitHub could be
-// written down, and every webhook would be lost. That Kubernetes does not answer at
-// all is waited out.
+// checkHome reads the deliveries once: without them no webhook could be stored, and every
+// one would be lost. It tolerates that Kubernetes does not answer.
 func checkHome(ctx context.Context, reader client.Reader, namespace string) error {
 	err := reader.List(ctx, &v1alpha1.DeliveryList{}, client.InNamespace(namespace), client.Limit(1))
 	switch {
@@ -75,7 +74,7 @@ func checkHome(ctx context.Context, reader client.Reader, namespace string) erro
 	return nil
 }
 
-// tellQuarantine makes a delivery that is not handled an event of it.
+// tellQuarantine makes an event of a delivery that was given up.
 func tellQuarantine(recorder events.EventRecorder, d *v1alpha1.Delivery) {
 	switch d.Status.Phase {
 	case v1alpha1.DeliveryQuarantined:
@@ -91,8 +90,7 @@ func tellQuarantine(recorder events.EventRecorder, d *v1alpha1.Delivery) {
 	}
 }
 
-// settled counts a delivery that is not handled again, and tells of one that was
-// not handled.
+// settled counts a finished delivery, and makes an event if it was given up.
 func settled(mgr ctrl.Manager, m *metrics) func(*v1alpha1.Delivery) {
 	recorder := mgr.GetEventRecorder("turnout")
 	return func(d *v1alpha1.Delivery) {

@@ -57,7 +57,7 @@ func (r *reading) describe(cmd *cobra.Command, app, name string) error {
 	return printRelease(cmd.OutOrStdout(), rel, time.Now())
 }
 
-// pick finds the release of a name, or the newest one if none is given.
+// pick finds the named release, or the newest if no name is given.
 func pick(bg *v1alpha1.BlueGreen, all []v1alpha1.Release, name string) (*v1alpha1.Release, error) {
 	for i := range all {
 		if name == "" || all[i].Name == name {
@@ -72,7 +72,7 @@ func pick(bg *v1alpha1.BlueGreen, all []v1alpha1.Release, name string) (*v1alpha
 		v1alpha1.Shell("turnout", "releases", bg.Name, "--namespace", bg.Namespace))
 }
 
-// printRelease shows one release whole: who asked, what happened, and what was seen.
+// printRelease shows a whole release: who asked, what happened, and what was measured.
 func printRelease(out io.Writer, rel *v1alpha1.Release, now time.Time) error {
 	var lines []string
 	for _, c := range changes(nil, rel) {

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// fromEnvironment gives every flag that was not set on the command line the
-// value of its environment variable: --github-url is TURNOUT_GITHUB_URL.
+// fromEnvironment sets every flag that is not on the command line from its environment
+// variable: --github-url is TURNOUT_GITHUB_URL.
 func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
 	var err error
 	flags.VisitAll(func(f *pflag.Flag) {

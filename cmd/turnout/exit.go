@@ -8,23 +8,22 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// What the program's exit status says. docs/command-line.md has the table; a test
-// holds the two equal.
+// The program's exit status. docs/command-line.md has the table; a test compares them.
 const (
-	exitSuccess = 0 // done, and users have it where it was about that
+	exitSuccess = 0 // done; after a release, users have it
 	exitTrouble = 1 // wrong usage, the cluster does not answer, or the request was refused
-	exitFailed  = 2 // the release failed by its own fault
-	exitError   = 3 // the release ended by the world's fault
+	exitFailed  = 2 // the release itself failed
+	exitError   = 3 // the release's environment failed
 	exitStopped = 4 // the release was cancelled, or superseded by a newer one
-	exitPending = 5 // the release goes on: the timeout passed, or it waits for a person
+	exitPending = 5 // the release continues: the timeout passed, or it waits for a person
 )
 
-// exitTable says in a line what each status but 0 and 1 means, for --help.
+// exitTable explains each status but 0 and 1 in a line, for --help.
 const exitTable = `Exit status: 0 done; 1 wrong usage, no answer from the cluster, or refused;
 2 the release Failed; 3 it ended in Error; 4 it was Cancelled or Superseded;
 5 it goes on: --timeout passed, or it waits for a person.`
 
-// ended is how following a release ended, where that is not a success.
+// ended is how a followed release ended, if it is not a success.
 type ended struct {
 	code    int
 	message string
@@ -33,7 +32,7 @@ type ended struct {
 // Error implements error.
 func (e *ended) Error() string { return e.message }
 
-// exitCode is the exit status for what run returned.
+// exitCode is the exit status for an error of run.
 func exitCode(err error) int {
 	if err == nil {
 		return exitSuccess
@@ -44,7 +43,7 @@ func exitCode(err error) int {
 	return exitTrouble
 }
 
-// verdict is the error that a release's state stands for; nil for a success.
+// verdict is the error for a release's state; nil for a success.
 func verdict(rel *v1alpha1.Release) error {
 	text := fmt.Sprintf("%s: %s", rel.Name, rel.Status.Phase)
 	switch rel.Status.Phase {
@@ -66,8 +65,7 @@ func verdict(rel *v1alpha1.Release) error {
 	return &ended{exitPending, fmt.Sprintf("%s goes on without being watched (%s)", rel.Name, phaseOf(rel))}
 }
 
-// stillGoing replaces the error of a context that ended while a release was
-// followed.
+// stillGoing replaces the error of a context that ended while following a release.
 func stillGoing(ctx context.Context, rel *v1alpha1.Release) error {
 	why := "interrupted"
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {

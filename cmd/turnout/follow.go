@@ -15,32 +15,32 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// follower shows a release from the record until it ends. It changes nothing,
-// and the release does not need it: a turnout serve moves it.
+// follower shows a release from the record until it ends. It changes nothing, and the
+// release does not need it: a turnout serve moves it.
 type follower struct {
 	cluster *cluster
 	printer printer
-	// warn tells of trouble with following.
+	// warn reports trouble with following.
 	warn func(text string)
-	// patience is how long a release may lie untaken before that is said.
+	// patience is how long a release may stay untaken before that is reported.
 	patience time.Duration
-	// interval is how often time that passes is shown.
+	// interval is how often passing time is shown.
 	interval time.Duration
 
-	unserved, lost bool // said already
+	unserved, lost bool // reported already
 	claim          claimWatch
 }
 
-// Times of a follower unless a test says otherwise. A turnout serve looks at a
-// new release within a second.
+// Times of a follower unless a test changes them. A turnout serve sees a new release within
+// a second.
 const (
 	servePatience  = 10 * time.Second
 	followInterval = time.Second
 	retryAfter     = time.Second
 )
 
-// follow shows a release until it ends, needs a person, or ctx does. It returns
-// the release as it was last seen, and the error that its end stands for.
+// follow shows a release until it ends, needs a person, or ctx ends. It returns the release
+// as last seen, and the error for its end.
 func (f *follower) follow(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, error) {
 	start, key := time.Now(), client.ObjectKeyFromObject(rel)
 	for {
@@ -69,8 +69,8 @@ func (f *follower) follow(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1
 	}
 }
 
-// look reads a release and watches it until the watch ends, as it does every few
-// minutes, or there is nothing more to see.
+// look reads a release and watches it until the watch ends, as it does every few minutes,
+// or the release is over.
 func (f *follower) look(ctx context.Context, key types.NamespacedName, before *v1alpha1.Release, start time.Time) (*v1alpha1.Release, bool,
 	error,
 ) {
@@ -113,7 +113,7 @@ func (f *follower) watch(ctx context.Context, changes watch.Interface, rel *v1al
 			f.remindOfClaim(ctx, rel, now)
 		case event, open := <-changes.ResultChan():
 			now, isRelease := event.Object.(*v1alpha1.Release)
-			if !open || !isRelease { // the server ended the watch; read anew
+			if !open || !isRelease { // the server ended the watch; read again
 				return rel, false, nil
 			}
 			rel = now
@@ -137,8 +137,8 @@ func (f *follower) show(ctx context.Context, rel *v1alpha1.Release) (bool, error
 		return false, nil
 	}
 	bg, err := f.cluster.record.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
-	if err != nil { // the next change or the next look tells
-		return false, nil //nolint:nilerr // following goes on
+	if err != nil { // the next change or look shows it
+		return false, nil //nolint:nilerr // following continues
 	}
 	if why := waitsFor(bg, rel); why != "" {
 		return true, &ended{exitPending, rel.Name + " " + why}
@@ -146,9 +146,9 @@ func (f *follower) show(ctx context.Context, rel *v1alpha1.Release) (bool, error
 	return false, nil
 }
 
-// waitsFor says which person a waiting release needs; empty if none: it was
-// approved or cancelled and the deployer has not seen that yet, or its turn comes
-// by itself. A lock holds no rollback.
+// waitsFor says what a person must do for a waiting release. It is empty if nobody is
+// needed: the release was approved or cancelled and the deployer has not seen that yet, or
+// its turn comes by itself. A lock does not stop a rollback.
 func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
 	switch {
 	case rel.Spec.Cancel != nil:
@@ -161,13 +161,13 @@ func waitsFor(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release) string {
 	return "waits for a person: " + string(v1alpha1.Shell("turnout", "promote", bg.Name, "--namespace", bg.Namespace))
 }
 
-// tell warns in the middle of what the printer shows.
+// tell prints a warning amid the printer's output.
 func (f *follower) tell(text string) {
 	f.warn(text)
 	f.printer.aside()
 }
 
-// remindOfServe says so, once, if nobody takes the release.
+// remindOfServe says once that nobody takes the release.
 func (f *follower) remindOfServe(rel *v1alpha1.Release, waited time.Duration) {
 	if f.unserved || rel.Status.Phase != "" || waited < f.patience {
 		return
@@ -177,18 +177,18 @@ func (f *follower) remindOfServe(rel *v1alpha1.Release, waited time.Duration) {
 		rel.Name, prose.Span(waited), rel.Namespace))
 }
 
-// claimWatch notices that nobody renews the claim of a release. It compares what
-// it sees with what it saw, and no clock of the cluster with its own.
+// claimWatch notices that nobody renews a release's claim. It compares successive
+// observations, not clocks of different machines.
 type claimWatch struct {
-	renewed     metav1.MicroTime // as it was seen last
-	since, next time.Time        // since when, and when to look again
+	renewed     metav1.MicroTime // as last seen
+	since, next time.Time        // since when it is the same, and when to look again
 }
 
-// claimPatience is how many patiences a claim may stay as it is: thirty seconds,
-// where it is renewed every five and anybody may take it over after fifteen.
+// claimPatience times the patience is how long a claim may stay the same: thirty seconds.
+// It is renewed every five, and anybody may take it over after fifteen.
 const claimPatience = 3
 
-// stale reports whether the claim on a release has not been renewed for long.
+// stale reports whether nobody has renewed the claim of a release for long.
 func (c *claimWatch) stale(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, now time.Time, patience time.Duration) bool {
 	active := bg.Status.Active
 	if active == nil || active.UID != string(rel.UID) {
@@ -201,7 +201,7 @@ func (c *claimWatch) stale(bg *v1alpha1.BlueGreen, rel *v1alpha1.Release, now ti
 	return now.Sub(c.since) >= claimPatience*patience
 }
 
-// remindOfClaim says so, once, if whoever moved the release is gone.
+// remindOfClaim says once that whoever moved the release is gone.
 func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now time.Time) {
 	if f.unserved || rel.Status.Phase == "" || now.Before(f.claim.next) {
 		return
@@ -209,14 +209,14 @@ func (f *follower) remindOfClaim(ctx context.Context, rel *v1alpha1.Release, now
 	f.claim.next = now.Add(f.patience)
 	bg, err := f.cluster.record.Application(ctx, types.NamespacedName{Namespace: rel.Namespace, Name: rel.Spec.Application})
 	if err != nil || !f.claim.stale(bg, rel, now, f.patience) {
-		return // the next look tells
+		return // the next look shows it
 	}
 	f.unserved = true
 	f.tell(fmt.Sprintf("no turnout serve has renewed its claim on %s for %s: is it still running in this cluster?", rel.Name,
 		prose.Span(now.Sub(f.claim.since))))
 }
 
-// withTimeout bounds following; 0 is no bound.
+// withTimeout bounds following; 0 means no bound.
 func withTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if timeout <= 0 {
 		return context.WithCancel(ctx)

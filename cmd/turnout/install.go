@@ -22,16 +22,16 @@ import (
 	"github.com/turnout-dev/turnout/config"
 )
 
-// fieldOwner is under what name the objects of an install are applied.
+// fieldOwner is the field manager of installed objects.
 const fieldOwner = client.FieldOwner("turnout-install")
 
-// What --only chooses of a namespaced install.
+// Values of --only, for a namespaced install.
 const (
 	onlyClusterWide = "cluster-wide"
 	onlyNamespaced  = "namespaced"
 )
 
-// installation is what install does.
+// installation is one run of install.
 type installation struct {
 	clusterFlags
 	config.Options
@@ -108,7 +108,7 @@ func (i *installation) run(ctx context.Context) error {
 	return i.settle(ctx, c, objects)
 }
 
-// objects are what is to be applied.
+// objects are the objects to apply.
 func (i *installation) objects() ([]*unstructured.Unstructured, error) {
 	wide, own, err := config.Parts(i.Options)
 	switch {
@@ -122,9 +122,8 @@ func (i *installation) objects() ([]*unstructured.Unstructured, error) {
 	return append(wide, own...), nil
 }
 
-// meet looks for an install that is there. Without --upgrade that is an error; with it,
-// Turnout goes on to serve the namespaces that it serves, unless others are given: left
-// are those that it serves no longer.
+// meet looks for an existing install. Without --upgrade that is an error. With it, Turnout
+// keeps its namespaces unless others are given; left are those that it no longer serves.
 func (i *installation) meet(ctx context.Context, c *cluster) (left []string, err error) {
 	d, err := c.installed(ctx)
 	switch {
@@ -138,7 +137,7 @@ func (i *installation) meet(ctx context.Context, c *cluster) (left []string, err
 	}
 	served := servedBy(d)
 	switch {
-	case len(i.Namespaces) == 0: // as it is: never more rights than somebody asked for
+	case len(i.Namespaces) == 0: // keep it: never more rights than somebody asked for
 		i.Namespaces = served
 	case len(served) == 0:
 		return nil, errors.New("--namespaces: this install serves the whole cluster, and its cluster-wide rights would stay: " +
@@ -167,7 +166,7 @@ func imageOf(d *appsv1.Deployment) string {
 	return "nothing"
 }
 
-// servedBy are the namespaces that an install serves; empty for the whole cluster.
+// servedBy are the namespaces of an install; empty for the whole cluster.
 func servedBy(d *appsv1.Deployment) []string {
 	for _, container := range d.Spec.Template.Spec.Containers {
 		for _, v := range container.Env {
@@ -179,7 +178,7 @@ func servedBy(d *appsv1.Deployment) []string {
 	return nil
 }
 
-// apply applies an object, and says what that came to.
+// apply applies an object, and prints the result.
 func (i *installation) apply(ctx context.Context, c *cluster, object *unstructured.Unstructured) error {
 	before := object.DeepCopy()
 	err := c.kube.Get(ctx, client.ObjectKeyFromObject(object), before)
@@ -242,7 +241,7 @@ func printObjects(out io.Writer, objects []*unstructured.Unstructured) error {
 	return nil
 }
 
-// settle waits until what was applied is in effect, and says what to do next.
+// settle waits until everything is in effect, and says what to do next.
 func (i *installation) settle(ctx context.Context, c *cluster, objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		if object.GetKind() != "CustomResourceDefinition" {
@@ -284,7 +283,7 @@ const nextSteps = `Installed. Turnout starts once it has a GitHub App (docs/inst
   4. Grant each namespace its repositories and projects:
        kubectl annotate namespace NAMESPACE turnout.dev/repositories=OWNER/NAME turnout.dev/projects=PROJECT`
 
-// await waits until an object is in effect; state says in short what is missing.
+// await waits until an object is in effect; state says briefly what is missing.
 func (c *cluster) await(ctx context.Context, object *unstructured.Unstructured, state func(*unstructured.Unstructured) string) error {
 	var missing string
 	err := wait.PollUntilContextCancel(ctx, 200*time.Millisecond, true, func(ctx context.Context) (bool, error) {
@@ -302,10 +301,10 @@ func (c *cluster) await(ctx context.Context, object *unstructured.Unstructured, 
 	return nil
 }
 
-// established says what a CRD lacks until its objects can be written.
+// established says what a CRD lacks before its objects can be written.
 func established(crd *unstructured.Unstructured) string { return lacks(crd, "Established") }
 
-// available says what a Deployment lacks until all its pods run what it says.
+// available says what a Deployment lacks before all of its pods run its template.
 func available(d *unstructured.Unstructured) string {
 	observed, _, _ := unstructured.NestedInt64(d.Object, "status", "observedGeneration")
 	want, _, _ := unstructured.NestedInt64(d.Object, "spec", "replicas")

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// differ lists the fields in which an object differs, each with what it was and is, as
+// differ lists the fields in which an object differs, each with its old and new value, as
 // far as somebody wrote them.
 func differ(before, after *unstructured.Unstructured) []string {
 	var all []string
@@ -18,7 +18,7 @@ func differ(before, after *unstructured.Unstructured) []string {
 	return all
 }
 
-// declared is an object without what the API server adds.
+// declared is an object without the fields that the API server adds.
 func declared(object *unstructured.Unstructured) map[string]any {
 	object = object.DeepCopy()
 	for _, field := range []string{"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"} {
@@ -61,7 +61,7 @@ func written(value any) string {
 		return "(none)"
 	}
 	text, err := yaml.Marshal(value)
-	if err != nil { // what was decoded from YAML can be written as such
+	if err != nil { // decoded YAML can be encoded again
 		return fmt.Sprint(value)
 	}
 	return oneLine(strings.TrimSpace(string(text)))

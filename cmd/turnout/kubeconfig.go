@@ -14,13 +14,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// errKubeconfig says nothing of what was given: it may be a kubeconfig with a
-// mistake in it, and its token.
+// errKubeconfig does not quote its input: that may be a kubeconfig with a mistake,
+// including its token.
 var errKubeconfig = errors.New("it is neither the name of a file that exists nor a kubeconfig, as YAML or JSON, plain or in base64 (what " +
 	"was given is not shown)")
 
-// readKubeconfig tells what was given for a kubeconfig: the name of a file, or the
-// text of one.
+// readKubeconfig distinguishes the two forms of a kubeconfig: the name of a file, or the
+// content of one.
 func readKubeconfig(given string) (file string, content []byte, err error) {
 	given = strings.TrimSpace(given)
 	if len(given) < 4096 && !strings.ContainsAny(given, "\n{\x00") {
@@ -43,7 +43,7 @@ func isKubeconfig(text []byte) bool {
 	return err == nil && (len(config.Clusters) > 0 || len(config.Contexts) > 0 || len(config.AuthInfos) > 0)
 }
 
-// loadKubeconfig reads the text of a kubeconfig that [readKubeconfig] knew.
+// loadKubeconfig parses content that [readKubeconfig] recognised.
 func loadKubeconfig(content []byte) (*clientcmdapi.Config, error) {
 	config, err := clientcmd.Load(content)
 	if err != nil {
@@ -52,9 +52,9 @@ func loadKubeconfig(content []byte) (*clientcmdapi.Config, error) {
 	return config, nil
 }
 
-// withoutSecrets is an error about a kubeconfig without what its users hold. An
-// error of client-go names what it cannot read, which is a token where somebody
-// wrote that in the place of a file's name.
+// withoutSecrets removes the content of users from an error about a kubeconfig. An error of
+// client-go names what it cannot read, which is a token if somebody wrote one in place of a
+// file name.
 func withoutSecrets(err error, content []byte) error {
 	if err == nil || content == nil {
 		return err
@@ -75,7 +75,7 @@ func withoutSecrets(err error, content []byte) error {
 	return errors.New(prose.Mask(said))
 }
 
-// texts are the texts of a value of YAML, not its keys.
+// texts are the string values in a YAML value, without its keys.
 func texts(value any) []string {
 	var all []string
 	switch v := value.(type) {

@@ -1,5 +1,19 @@
-// Command turnout ships web applications to Google Kubernetes Engine
-// blue-green. See the README.
+// Command turnout ships web applications to Google Kubernetes Engine blue-green.
+//
+// run.go lists its commands. `turnout serve` (serve.go, config.go) wires the bot and the
+// deployer into one process: record.go and delivery.go implement the bot's interfaces with
+// package record, and the deployer's with package githubapp. The commands for people
+// (commands.go, request.go, follow.go, status.go) read and write the same record from a
+// terminal, and action.go does so in a GitHub workflow. install.go and uninstall.go apply
+// and remove config/. Whatever is printed goes through border.go.
+//
+// # Decisions
+//
+// A command is decided by the same function as a comment on GitHub, package command's. So
+// it means the same wherever it is typed; only the texts differ (terminal_*.go).
+//
+// A command follows a release by watching the record and never moves it. It may end at any
+// time; the release continues.
 package main
 
 import (

@@ -13,10 +13,9 @@ import (
 	"github.com/turnout-dev/turnout/deployer/proof"
 )
 
-// metrics are what Turnout tells Prometheus of what it does, beside what
-// controller-runtime tells of its work queues and of requests to Kubernetes, and
-// what recordMetrics reads from the record. docs/metrics.md lists all of them; a
-// test holds the two equal.
+// metrics are Turnout's metrics for Prometheus, beside controller-runtime's metrics of work
+// queues and of requests to Kubernetes, and recordMetrics. docs/metrics.md lists all of
+// them; a test compares them.
 type metrics struct {
 	releases   *prometheus.CounterVec
 	switches   *prometheus.CounterVec
@@ -33,8 +32,8 @@ type metrics struct {
 	newVersion prometheus.Histogram
 }
 
-// newMetrics registers the metrics. Labels are few and bounded: an application
-// is an object of the cluster.
+// newMetrics registers the metrics. Their labels have few values: an application is an
+// object of the cluster.
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	m := &metrics{
 		releases:   counter("turnout_releases_total", "Releases that ended, by their final phase.", "namespace", "application", "kind", "phase"),
@@ -82,8 +81,8 @@ func gauge(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 }
 
-// beginRequests makes the series of what no application has, at 0, as far as the alert
-// rules look for them: increase() does not see the event by which a series begins.
+// beginRequests creates the series that belong to no application, at 0, as far as alert
+// rules need them: increase() misses the event that creates a series.
 func (m *metrics) beginRequests() {
 	for _, phase := range v1alpha1.FinalDeliveryPhases() {
 		m.deliveries.WithLabelValues(string(phase))
@@ -92,7 +91,7 @@ func (m *metrics) beginRequests() {
 		m.webhooks.WithLabelValues(event, strconv.Itoa(http.StatusAccepted))
 		m.webhooks.WithLabelValues(event, strconv.Itoa(http.StatusServiceUnavailable))
 	}
-	// before it is known which event it is
+	// Before the signature is verified, the event is unknown.
 	for _, status := range []int{http.StatusUnauthorized, http.StatusInternalServerError, http.StatusServiceUnavailable} {
 		m.webhooks.WithLabelValues("", strconv.Itoa(status))
 	}
@@ -118,7 +117,7 @@ func (m *metrics) beginRequests() {
 	}
 }
 
-// begin makes the series of an application, at 0, for the same reason.
+// begin creates the series of an application, at 0, for the same reason.
 func (m *metrics) begin(app client.ObjectKey) {
 	for _, kind := range []v1alpha1.ReleaseKind{v1alpha1.Deploy, v1alpha1.Rollback} {
 		for _, phase := range v1alpha1.FinalPhases() {
@@ -166,13 +165,13 @@ func (m *metrics) Proved(app client.ObjectKey, result v1alpha1.ProofResult, newV
 	}
 }
 
-// webhook counts an answered webhook. The event is empty, and so says nothing
-// anybody could make up, unless its signature was verified.
+// webhook counts an answered webhook. Before the signature is verified the event is empty,
+// so nobody can make up values.
 func (m *metrics) webhook(event string, status int) {
 	m.webhooks.WithLabelValues(event, strconv.Itoa(status)).Inc()
 }
 
-// delivery counts a delivery that is not handled again.
+// delivery counts a finished delivery.
 func (m *metrics) delivery(d *v1alpha1.Delivery) {
 	m.deliveries.WithLabelValues(string(d.Status.Phase)).Inc()
 }

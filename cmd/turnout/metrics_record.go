@@ -13,18 +13,17 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// recordMetrics tells Prometheus how the applications stand. It reads the record
-// when it is asked, so that a replica that has only just started, or leads
-// nothing, tells the same as any other.
+// recordMetrics exports the state of the applications. It reads the record at each scrape,
+// so a replica that has just started, or does not lead, exports the same as any other.
 type recordMetrics struct {
 	reader client.Reader // cached: a scrape costs the API server nothing
 	log    *slog.Logger
 	now    func() time.Time
-	// begin is told of every application, so that its counters exist. Optional.
+	// begin is called for every application, to create its counters. Optional.
 	begin func(app client.ObjectKey)
 }
 
-// What recordMetrics tells. Every one has the labels namespace and application.
+// The metrics of recordMetrics. Each has the labels namespace and application.
 var (
 	queueDescription  = applicationMetric("turnout_queue_releases", "Releases that wait for their turn.")
 	oldestDescription = applicationMetric("turnout_queue_oldest_seconds", "Age of the oldest release that waits for its turn; 0 if none does.")
@@ -41,8 +40,8 @@ func applicationMetric(name, help string, more ...string) *prometheus.Desc {
 	return prometheus.NewDesc(name, help, append([]string{"namespace", "application"}, more...), nil)
 }
 
-// scrapeTimeout bounds reading the record for a scrape, which by default may take
-// 10 s altogether. The cache answers at once, or is not filled yet.
+// scrapeTimeout bounds reading the record for a scrape; the whole scrape may take 10 s by
+// default. The cache answers at once, or is not filled yet.
 const scrapeTimeout = 2 * time.Second
 
 // Describe implements [prometheus.Collector].
@@ -55,15 +54,15 @@ func (m *recordMetrics) Describe(to chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements [prometheus.Collector]. If the record cannot be read, it
-// tells nothing of it: the rest is worth a scrape all the same.
+// Collect implements [prometheus.Collector]. If the record cannot be read, it leaves out
+// its metrics: the others are still worth a scrape.
 func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	var apps v1alpha1.BlueGreenList
 	var releases v1alpha1.ReleaseList
 	for _, list := range []client.ObjectList{&apps, &releases} {
-		if err := m.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // nothing is written to them
+		if err := m.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil { // they are only read
 			m.log.DebugContext(ctx, "no metrics of the record", "error", err)
 			return
 		}
@@ -84,7 +83,7 @@ func (m *recordMetrics) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// application tells of one application and its unfinished releases.
+// application exports one application and its unfinished releases.
 func (m *recordMetrics) application(to chan<- prometheus.Metric, bg *v1alpha1.BlueGreen, unfinished []*v1alpha1.Release) {
 	tell := func(d *prometheus.Desc, value float64, more ...string) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{bg.Namespace, bg.Name}, more...)...)

@@ -11,8 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// gitHubTransport counts requests to GitHub, and what its answers say of the
-// rate limit.
+// gitHubTransport counts requests to GitHub, and records the rate limit in its answers.
 type gitHubTransport struct {
 	base http.RoundTripper
 	m    *metrics
@@ -34,8 +33,8 @@ func (t gitHubTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// rateLimitResource is the limit that an answer speaks of, as far as it is one
-// that Turnout's requests fall under (GitHub REST docs, "Rate limits").
+// rateLimitResource is the limit in an answer, if Turnout's requests count against it
+// (GitHub REST docs, "Rate limits").
 func rateLimitResource(header string) string {
 	switch header {
 	case "core", "code_scanning_upload", "graphql", "integration_manifest", "search":

@@ -33,11 +33,11 @@ func preflightCommand() *cobra.Command {
 	return cmd
 }
 
-// preflightJSON is what preflight -o json shows of an application.
+// preflightJSON is how preflight -o json shows an application.
 type preflightJSON struct {
 	Application string `json:"application"`
 	Namespace   string `json:"namespace"`
-	// Checked: a turnout serve has looked at the objects as they are declared now.
+	// Checked: a turnout serve has checked the present objects.
 	Checked  bool          `json:"checked"`
 	Blocked  *blockedJSON  `json:"blocked,omitempty"`
 	Findings []findingJSON `json:"findings"`
@@ -109,7 +109,7 @@ func printPreflight(out io.Writer, all []preflightJSON) error {
 	return w.flush()
 }
 
-// findings shows findings, each with the commands that mend it.
+// findings shows findings, each with its commands.
 func (t table) findings(all []findingJSON) {
 	for _, f := range all {
 		about := f.Object

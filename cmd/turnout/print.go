@@ -12,20 +12,20 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// printer shows a release while it is followed: on a terminal, as lines, as JSON,
-// or as a workflow's log.
+// printer shows a release while it is followed: on a terminal, as lines, as JSON, or as a
+// workflow's log.
 type printer interface {
-	// show is called for every state that was seen.
+	// show is called for every observed state.
 	show(rel *v1alpha1.Release, now time.Time)
-	// tick is called when nothing but time has passed.
+	// tick is called when only time has passed.
 	tick(now time.Time)
-	// aside is called after something else was written where show may write to.
+	// aside is called after something else was written to the same place.
 	aside()
 	// done is called once, after the last state.
 	done(rel *v1alpha1.Release)
 }
 
-// outputFlag chooses between what a person reads and what a program does.
+// outputFlag chooses between output for people and for programs.
 type outputFlag struct{ format string }
 
 func (o *outputFlag) bind(f *pflag.FlagSet, what string) {
@@ -41,7 +41,7 @@ func (o *outputFlag) check() error {
 
 func (o *outputFlag) json() bool { return o.format == "json" }
 
-// newPrinter chooses how to show on out the release that a decision is about.
+// newPrinter chooses how to show the release of a decision on out.
 func (o *outputFlag) newPrinter(out io.Writer, app *v1alpha1.BlueGreen, decision *command.Decision) printer {
 	if o.json() {
 		return &jsonPrinter{out: beyond(out), app: app, decision: decision}

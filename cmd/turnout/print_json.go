@@ -9,8 +9,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// releaseJSON is a release as -o json shows it, one on a line.
-// docs/command-line.md lists the fields; they are only added to.
+// releaseJSON is a release in the output of -o json, one per line. docs/command-line.md
+// lists the fields; new ones may be added.
 type releaseJSON struct {
 	Release     string `json:"release"`
 	Namespace   string `json:"namespace"`
@@ -22,12 +22,12 @@ type releaseJSON struct {
 	Color       string `json:"color,omitempty"`
 	URL         string `json:"url,omitempty"`
 	By          string `json:"by,omitempty"`
-	Phase       string `json:"phase"` // empty: no turnout serve has taken it yet
+	Phase       string `json:"phase"` // empty if no turnout serve has taken it yet
 	Step        string `json:"step,omitempty"`
 	Message     string `json:"message,omitempty"`
-	// Waiting says in facts what it waits for.
+	// Waiting is what it waits for, as facts.
 	Waiting *v1alpha1.Waiting `json:"waiting,omitempty"`
-	// Commands that do what the message says.
+	// Commands do what the message says.
 	Commands   []v1alpha1.ShellCommand `json:"commands,omitempty"`
 	CreatedAt  time.Time               `json:"createdAt"`
 	FinishedAt *time.Time              `json:"finishedAt,omitempty"`
@@ -38,11 +38,11 @@ type releaseJSON struct {
 	Proof        *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	SupersededBy string                `json:"supersededBy,omitempty"`
 
-	// Decision that the command came to; not set where a release is only listed.
+	// Decision is the result of the command; unset if a release is only listed.
 	Decision *command.Decision `json:"decision,omitempty"`
 }
 
-// decisionJSON is what a command came to that means no release.
+// decisionJSON is the result of a command that concerns no release.
 type decisionJSON struct {
 	Application string            `json:"application"`
 	Namespace   string            `json:"namespace"`
@@ -65,12 +65,12 @@ type stepJSON struct {
 	Step       string     `json:"step"`
 	StartedAt  time.Time  `json:"startedAt"`
 	FinishedAt *time.Time `json:"finishedAt,omitempty"`
-	Seconds    float64    `json:"seconds,omitempty"` // once it has ended
+	Seconds    float64    `json:"seconds,omitempty"` // set once the step has ended
 	Message    string     `json:"message,omitempty"`
 	URL        string     `json:"url,omitempty"`
 }
 
-// asJSON shows a release; app may be nil, its address is unknown then.
+// asJSON shows a release. Without app its address is unknown.
 func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
 	s := rel.Status
 	r := releaseJSON{
@@ -97,7 +97,7 @@ func asJSON(app *v1alpha1.BlueGreen, rel *v1alpha1.Release) releaseJSON {
 	return r
 }
 
-// artifact is what a release puts in front of users, as far as it is known.
+// artifact is what a release puts in front of users, as far as known.
 func artifact(rel *v1alpha1.Release) (commit, image, color string) {
 	if back := rel.Spec.Rollback; back != nil {
 		return back.To.Commit, back.To.Image, string(back.To.Color)
@@ -111,8 +111,7 @@ func artifact(rel *v1alpha1.Release) (commit, image, color string) {
 	return commit, image, string(rel.Status.Milestones.Target)
 }
 
-// jsonPrinter writes one object a line for every state that differs from the
-// last one.
+// jsonPrinter writes one object per line for every state that differs from the last one.
 type jsonPrinter struct {
 	out      io.Writer
 	app      *v1alpha1.BlueGreen

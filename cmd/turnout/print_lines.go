@@ -11,8 +11,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// linePrinter writes a line for everything that happened, and never takes one
-// back: for logs and pipes.
+// linePrinter writes a line for every event and never rewrites one: for logs and pipes.
 type linePrinter struct {
 	out  io.Writer
 	last *v1alpha1.Release
@@ -29,17 +28,17 @@ func (p *linePrinter) tick(time.Time)         {}
 func (p *linePrinter) aside()                 {}
 func (p *linePrinter) done(*v1alpha1.Release) {}
 
-// change is a line about something that happened.
+// change is the line of an event.
 type change struct {
-	// step it happened in; empty if it is about the release as a whole.
+	// step that it belongs to; empty if it concerns the whole release.
 	step v1alpha1.Step
-	// ended: the step did.
+	// ended: the step has ended.
 	ended bool
 	text  string
 }
 
-// changes says in lines what happened to a release between two looks; before is
-// nil at the first one.
+// changes lists what happened to a release between two observations; before is nil for the
+// first.
 func changes(before, after *v1alpha1.Release) []change {
 	var all []change
 	say := func(lines ...string) {
@@ -78,7 +77,7 @@ func changes(before, after *v1alpha1.Release) []change {
 	return all
 }
 
-// title says what a release is.
+// title describes a release.
 func title(rel *v1alpha1.Release) string {
 	what := "deploys " + versionOf(rel)
 	if back := rel.Spec.Rollback; back != nil {
@@ -87,7 +86,7 @@ func title(rel *v1alpha1.Release) string {
 	return oneLine(fmt.Sprintf("%s: %s %s", rel.Name, rel.Spec.Application, what))
 }
 
-// versionOf names the version that a release brings, for people.
+// versionOf names a release's version.
 func versionOf(rel *v1alpha1.Release) string {
 	switch {
 	case rel.Spec.Deploy != nil:
@@ -98,8 +97,8 @@ func versionOf(rel *v1alpha1.Release) string {
 	return rel.Status.Version
 }
 
-// entryChange is the line of a step that began to wait for something, or ended; said is
-// what stood there before, and text what does now.
+// entryChange is the line of a step that began to wait, or ended; said is its former text,
+// text the present one.
 func entryChange(known, entry v1alpha1.TimelineEntry, said, text string) string {
 	switch {
 	case entry.FinishedAt != nil && known.FinishedAt == nil:
@@ -117,7 +116,7 @@ func stepLine(step v1alpha1.Step, took, text string) string {
 	return strings.TrimRight(fmt.Sprintf("  %-8s %10s  %s", step, took, text), " ")
 }
 
-// phaseChange is the line of a new phase; what merely moves is told by its steps.
+// phaseChange is the line of a new phase. While a release moves, its steps have the lines.
 func phaseChange(before, after *v1alpha1.Release) string {
 	now := after.Status
 	same := before.Status.Phase == now.Phase && (now.Phase != v1alpha1.ReleaseQueued || stands(before) == stands(after))
@@ -131,7 +130,7 @@ func phaseChange(before, after *v1alpha1.Release) string {
 	return line
 }
 
-// noteLines show a finding, each of its commands on a line of its own.
+// noteLines show a finding, with each of its commands on its own line.
 func noteLines(finding v1alpha1.Advice) []string {
 	return append([]string{"  note: " + oneLine(finding.Text)}, commandLines(finding.Commands)...)
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// stateJSON is an application as `status -o json` shows it. docs/command-line.md
-// lists the fields; they are only added to.
+// stateJSON is an application in the output of `status -o json`. docs/command-line.md lists
+// the fields; new ones may be added.
 type stateJSON struct {
 	Application string `json:"application"`
 	Namespace   string `json:"namespace"`
@@ -25,15 +25,15 @@ type stateJSON struct {
 
 	Live    *versionJSON `json:"live,omitempty"`
 	Blocked *blockedJSON `json:"blocked,omitempty"`
-	// Unconfirmed: nothing says that the load balancer took up the last switch.
+	// Unconfirmed: nothing shows that the load balancer took up the last switch.
 	Unconfirmed *blockedJSON      `json:"unconfirmed,omitempty"`
 	Lock        *lockJSON         `json:"lock,omitempty"`
 	Rollback    *rollbackJSON     `json:"rollback,omitempty"`
 	Active      *releaseStateJSON `json:"active,omitempty"`
-	// Proof of the release that moved users last.
+	// Proof is that of the release that moved users last.
 	Proof   *v1alpha1.ProofStatus `json:"proof,omitempty"`
 	Waiting []string              `json:"waiting"` // releases in the queue, newest first
-	// Findings of the preflight.
+	// Findings are the preflight's.
 	Findings []findingJSON `json:"findings,omitempty"`
 }
 
@@ -51,15 +51,15 @@ type blockedJSON struct {
 	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
 
-// findingJSON is something about the application's objects that its owner should
-// know. An error blocks releases.
+// findingJSON is something that the application's owner should know about its objects. An
+// error blocks releases.
 type findingJSON struct {
 	Severity string `json:"severity"`
 	Reason   string `json:"reason"`
 	Object   string `json:"object"`
 	Field    string `json:"field,omitempty"`
 	Message  string `json:"message"`
-	// Commands that mend it.
+	// Commands fix it.
 	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
 
@@ -72,15 +72,15 @@ type lockJSON struct {
 // rollbackJSON says where a rollback leads.
 type rollbackJSON struct {
 	To versionJSON `json:"to"`
-	// Instant: it still runs at the size it had.
+	// Instant: the version still runs at its full size.
 	Instant bool `json:"instant"`
-	// Until when at least, if a release does not need its colour before.
+	// Until is how long that lasts at least, unless a release needs its colour before.
 	Until *time.Time `json:"until,omitempty"`
 	// Why it is not instant, for people, and Because for programs.
 	Why     string        `json:"why,omitempty"`
 	Because *command.Fact `json:"because,omitempty"`
-	// Seconds that starting its pods will take, about; not set if it is instant, or
-	// nobody knows.
+	// Seconds is about how long starting its pods takes; unset if it is instant, or if that
+	// is unknown.
 	Seconds float64 `json:"seconds,omitempty"`
 }
 
@@ -90,15 +90,15 @@ type releaseStateJSON struct {
 	Phase   string `json:"phase"`
 	Step    string `json:"step,omitempty"`
 	Message string `json:"message,omitempty"`
-	// Waiting says in facts what it waits for, and said in words.
+	// Waiting is what it waits for, as facts, and said is the text.
 	Waiting *v1alpha1.Waiting `json:"waiting,omitempty"`
 	said    string
-	// Commands that do what the message says.
+	// Commands do what the message says.
 	Commands []v1alpha1.ShellCommand `json:"commands,omitempty"`
 }
 
-// stateOf collects what a person asks of an application. Nothing in it is
-// decided anew: it is what the record says.
+// stateOf collects the state of an application. It decides nothing: the record has all of
+// it.
 func stateOf(bg *v1alpha1.BlueGreen, releases []v1alpha1.Release) stateJSON {
 	st := bg.Status
 	s := stateJSON{
@@ -177,7 +177,7 @@ func printStates(out io.Writer, all []stateJSON, namespaced bool) error {
 	return w.flush()
 }
 
-// cells are an application's line of a table.
+// cells are an application's row of a table.
 func (s stateJSON) cells() []string {
 	live, active, lock := versionJSON{Version: "-", Color: "-"}, "-", "-"
 	if s.Live != nil {
@@ -192,7 +192,7 @@ func (s stateJSON) cells() []string {
 	return []string{s.Application, live.Version, live.Color, standing(s), active, strconv.Itoa(len(s.Waiting)), lock}
 }
 
-// standing is an application's phase, and in short why it is blocked.
+// standing is an application's phase, and briefly why it is blocked.
 func standing(s stateJSON) string {
 	if s.Phase == v1alpha1.PhaseBlocked && s.Blocked != nil {
 		return s.Phase + " (" + s.Blocked.Reason + ")"

@@ -12,13 +12,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// terminalPrinter redraws the timeline in place. It moves the cursor, so it writes
-// beyond the [border], and shows lines as that does.
+// terminalPrinter redraws the timeline in place. It moves the cursor, so it writes beyond
+// the [border], and makes lines fit as the border does.
 type terminalPrinter struct {
 	out   io.Writer
 	width func() int
 	rel   *v1alpha1.Release
-	drawn int // lines on the screen that are ours
+	drawn int // lines on the screen that it wrote
 }
 
 func (p *terminalPrinter) show(rel *v1alpha1.Release, now time.Time) {
@@ -32,11 +32,11 @@ func (p *terminalPrinter) tick(now time.Time) {
 	}
 }
 
-// aside leaves what is on the screen, and draws below it from now on: to redraw
-// in place would wipe out what was written in between.
+// aside keeps what is on the screen and draws below it from now on: redrawing in place
+// would erase what was written in between.
 func (p *terminalPrinter) aside() { p.drawn = 0 }
 
-// done says in full what a line of the timeline has no room for.
+// done shows in full what does not fit into a line of the timeline.
 func (p *terminalPrinter) done(rel *v1alpha1.Release) {
 	var lines []string
 	if state := stateLine(rel); cut(state, p.width()) != state {
@@ -51,8 +51,8 @@ func (p *terminalPrinter) done(rel *v1alpha1.Release) {
 	}
 }
 
-// draw puts lines where the last ones were. A line that is wider than the
-// terminal would become two, and the next one be drawn in the wrong place.
+// draw replaces the last lines. It cuts lines to the terminal's width: a wider one would
+// take two lines, and the next draw would start in the wrong place.
 func (p *terminalPrinter) draw(lines []string) {
 	var b strings.Builder
 	if p.drawn > 0 {
@@ -87,7 +87,7 @@ func timeline(rel *v1alpha1.Release, now time.Time) []string {
 	return append(lines, stateLine(rel))
 }
 
-// stateLine says where a release stands as a whole.
+// stateLine says where the whole release stands.
 func stateLine(rel *v1alpha1.Release) string {
 	if said := stands(rel); said != "" {
 		return phaseOf(rel) + " — " + said
@@ -95,7 +95,7 @@ func stateLine(rel *v1alpha1.Release) string {
 	return phaseOf(rel)
 }
 
-// toCome are the steps that a release has not begun, if it still goes forward.
+// toCome are the steps that a release has not begun, if it still moves forward.
 func toCome(rel *v1alpha1.Release) []string {
 	if rel.Status.Phase.Finished() || rel.Status.Phase == v1alpha1.ReleaseUndoing {
 		return nil

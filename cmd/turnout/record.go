@@ -15,9 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// botRecord fills the bot's interface with the record over Kubernetes. Neither
-// of the two packages knows the other; only their words for what went wrong
-// differ.
+// botRecord implements the bot's interface with the record over Kubernetes. Neither package
+// knows the other; only their sentinel errors differ.
 type botRecord struct{ *record.Record }
 
 var _ bot.Record = botRecord{}
@@ -65,7 +64,7 @@ func translate(err error) error {
 	return err
 }
 
-// gitHubSource fills the deployer's interface with GitHub.
+// gitHubSource implements the deployer's interface with GitHub.
 type gitHubSource struct{ githubapp.Source }
 
 func (s gitHubSource) BranchContains(ctx context.Context, repository, branch, commit string) (bool, error) {

@@ -17,7 +17,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// request is something asked of an application by hand or from a workflow.
+// request is a request about an application, by hand or from a workflow.
 type request struct {
 	app      *v1alpha1.BlueGreen
 	releases []v1alpha1.Release // newest first
@@ -25,15 +25,15 @@ type request struct {
 	now      time.Time
 }
 
-// plan is what becomes of a request: bot's decision, or one of this file's, and the
-// release that is meant.
+// plan is the decision about a request, by package command or by this file, and its
+// release.
 type plan struct {
 	command.Decision
-	// release that the request is about; empty if there is none.
+	// release of the request; empty if there is none.
 	release string
 }
 
-// request reads what a request is judged by.
+// request reads what the decision depends on.
 func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause) (*request, error) {
 	bg, err := c.application(ctx, app)
 	if err != nil {
@@ -46,9 +46,8 @@ func (c *cluster) request(ctx context.Context, app string, cause v1alpha1.Cause)
 	return &request{app: bg, releases: releases, cause: cause, now: time.Now()}, nil
 }
 
-// judge lets the bot's own table decide, so that a command means the same
-// wherever it is typed. Nothing is asked of GitHub for it: where the commit
-// stands in history is for the deployer to find out.
+// judge decides by package command, so that a command means the same wherever it is typed.
+// It does not ask GitHub: the deployer finds out how the commit relates to others.
 func (r *request) judge(typed command.Command, commit string) plan {
 	order := command.OrderUnknown
 	if live := r.app.Status.Live; live != nil && live.Commit != "" && live.Commit == commit {
@@ -62,7 +61,7 @@ func (r *request) judge(typed command.Command, commit string) plan {
 	}))
 }
 
-// plan finds the release that a decision means.
+// plan finds the release of a decision.
 func (r *request) plan(d command.Decision) plan {
 	p := plan{Decision: d}
 	switch {
@@ -80,12 +79,12 @@ func refused(code command.Code, args command.Args) plan {
 	return plan{Decision: command.Decision{Fact: command.Fact{Code: code, Args: args}, Refused: true}}
 }
 
-// joined answers with a release that there is already; empty if its record is gone.
+// joined answers with an existing release; empty if its record is gone.
 func joined(release string, code command.Code, args command.Args) plan {
 	return plan{Decision: command.Decision{Fact: command.Fact{Code: code, Args: args}}, release: release}
 }
 
-// unfinished returns the releases of a kind that have not ended, newest first.
+// unfinished returns a kind's releases that have not ended, newest first.
 func (r *request) unfinished(kind v1alpha1.ReleaseKind) []*v1alpha1.Release {
 	var all []*v1alpha1.Release
 	for i := range r.releases {
@@ -115,7 +114,7 @@ func checkCommit(flag, commit string) error {
 	return nil
 }
 
-// deploy releases a commit: a first time, or once more.
+// deploy releases a commit, for the first time or again.
 func (r *request) deploy(commit string, retry bool) plan {
 	last := r.deployOf(commit)
 	about := command.Args{Application: r.app.Name, Version: &v1alpha1.Version{Commit: commit}}
@@ -133,7 +132,7 @@ func (r *request) deploy(commit string, retry bool) plan {
 	return r.judge(command.Command{Verb: command.Retry, Commit: commit}, commit)
 }
 
-// kept is the name of a release if its record is still there; else empty.
+// kept is a release's name if its record still exists; else empty.
 func (r *request) kept(name string) string {
 	if slices.ContainsFunc(r.releases, func(rel v1alpha1.Release) bool { return rel.Name == name }) {
 		return name
@@ -145,8 +144,8 @@ func (r *request) isLive(commit string) bool {
 	return r.app.Status.Live != nil && r.app.Status.Live.Commit == commit
 }
 
-// promote approves a release: the one named, that of a commit, or else the one
-// that waits. A commit without a release gets one, approved.
+// promote approves a release: the named one, that of a commit, or the one that waits. A
+// commit without a release gets an approved one.
 func (r *request) promote(release, commit string) plan {
 	rel, problem := r.promotable(release, commit)
 	if problem != nil {
@@ -169,8 +168,7 @@ func (r *request) promote(release, commit string) plan {
 	return p
 }
 
-// promotable finds the release that a promote means; nil if it means a commit
-// that has none.
+// promotable finds the release that a promote means; nil if the commit has none.
 func (r *request) promotable(release, commit string) (*v1alpha1.Release, *plan) {
 	switch {
 	case commit != "":
@@ -217,8 +215,7 @@ func names(all []*v1alpha1.Release) []string {
 	return list
 }
 
-// rollback leaves a version: the one whose commit begins with from, or else the
-// one that is live.
+// rollback leaves a version: the one whose commit begins with from, or the live one.
 func (r *request) rollback(from string) plan {
 	if from == "" {
 		if under := r.unfinished(v1alpha1.Rollback); len(under) > 0 {
@@ -244,8 +241,7 @@ func (r *request) rollback(from string) plan {
 	return p
 }
 
-// cancel stops a release before its switch: the one named, or else the only one
-// under way.
+// cancel stops a release before its switch: the named one, or the only one under way.
 func (r *request) cancel(release, reason string) plan {
 	rel, problem := r.cancellable(release)
 	if problem != nil {
@@ -289,8 +285,8 @@ func (r *request) cancellable(release string) (*v1alpha1.Release, *plan) {
 	return nil, &p
 }
 
-// carryOut writes what was decided and returns the release that is meant; nil if
-// none is. What it says goes to say; a refusal is an error.
+// carryOut writes the decision and returns its release; nil if there is none. Answers go to
+// say; a refusal is an error.
 func (c *cluster) carryOut(ctx context.Context, p plan, text report.Text, say func(text string)) (*v1alpha1.Release, error) {
 	key := types.NamespacedName{Namespace: c.namespace, Name: p.release}
 	var err error
@@ -300,14 +296,14 @@ func (c *cluster) carryOut(ctx context.Context, p plan, text report.Text, say fu
 	case p.Submit != nil:
 		var stored *v1alpha1.Release
 		if stored, _, err = bot.Submit(ctx, botRecord{c.record}, p.Submit); stored != nil && err == nil {
-			key.Name = stored.Name // it may have had to be another one
+			key.Name = stored.Name // the name may have been taken
 		}
 	case p.Approve != nil:
 		err = c.record.Approve(ctx, key, p.Approve.Approval)
 	case p.Cancel != nil:
 		err = c.record.Cancel(ctx, key, p.Cancel.Cancel)
 	}
-	if errors.Is(err, record.ErrSet) { // somebody was quicker; what they asked for is the same
+	if errors.Is(err, record.ErrSet) { // somebody was quicker with the same request
 		err = nil
 	}
 	if err != nil {

@@ -4,13 +4,13 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// What is decided here alone: which release a command without a name means, and what
-// is under way already. Everything else is the bot's to decide.
+// Codes of decisions made only here: which release a command without a name means, and what
+// is under way already. Package command decides everything else.
 const (
-	codeUnderWay         command.Code = "UnderWay" // Release of Version is, asked for by By
+	codeUnderWay         command.Code = "UnderWay" // Release of Version is under way, asked for by By
 	codeIsLive           command.Code = "IsLive"
-	codeReleasedBefore   command.Code = "ReleasedBefore" // as Release, which ended in Phase
-	codeNotNewest        command.Code = "NotNewest"      // Release is not, Releases[0] is
+	codeReleasedBefore   command.Code = "ReleasedBefore" // it was Release, which ended in Phase
+	codeNotNewest        command.Code = "NotNewest"      // Release is not the newest, Releases[0] is
 	codeNoneWaits        command.Code = "NoneWaits"
 	codeNoneUnderWay     command.Code = "NoneUnderWay"
 	codeSeveralUnderWay  command.Code = "SeveralUnderWay" // Releases
@@ -19,6 +19,6 @@ const (
 	codeNoVersionLive    command.Code = "NoVersionLive"
 	codeLiveIsForeign    command.Code = "LiveIsForeign"
 	codeRollbackUnderWay command.Code = "RollbackUnderWay"
-	codeRollbackGoesOn   command.Code = "RollbackGoesOn" // it is not cancelled
+	codeRollbackGoesOn   command.Code = "RollbackGoesOn" // it cannot be cancelled
 	codeEndedAlready     command.Code = "EndedAlready"   // Release, in Phase
 )

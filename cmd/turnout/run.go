@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run is the whole program, but for the process around it.
+// run is the whole program except the process around it.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	root := &cobra.Command{
 		Use:           "turnout",

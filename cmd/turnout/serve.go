@@ -47,15 +47,14 @@ func serveCommand() *cobra.Command {
 		Short: "Answer GitHub's webhooks and move releases",
 		Args:  arguments{}.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), c, beyond(cmd.ErrOrStderr())) // its log is JSON, and masked where it is made
+			return serve(cmd.Context(), c, beyond(cmd.ErrOrStderr())) // its log is JSON, and already masked
 		},
 	}
 	c.bind(cmd.Flags())
 	return cmd
 }
 
-// shutdownTimeout is how long webhooks under way may take to end; a pod has 30 s
-// by default.
+// shutdownTimeout is how long running webhooks may take to end; a pod has 30 s by default.
 const shutdownTimeout = 15 * time.Second
 
 // serve runs until ctx ends.
@@ -126,8 +125,8 @@ func newLogger(level string, out io.Writer) (*slog.Logger, error) {
 	return slog.New(slog.NewJSONHandler(out, &slog.HandlerOptions{Level: l, ReplaceAttr: maskLog})), nil
 }
 
-// manager connects to Kubernetes. Its lease's times are such that another
-// replica takes over within seconds; they fence nothing, the claim does.
+// manager connects to Kubernetes. The times of its lease let another replica take over
+// within seconds. They fence nothing; the claim does.
 func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
@@ -135,7 +134,7 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 	}
 	cfg = rest.CopyConfig(cfg)
 	cfg.UserAgent = "turnout/" + version()
-	cfg.QPS = -1 // the API server's own priority and fairness bounds us
+	cfg.QPS = -1 // the API server's priority and fairness limits the requests
 	lease, renew, retry, grace := 10*time.Second, 7*time.Second, time.Second, shutdownTimeout
 	options := ctrl.Options{
 		Scheme: scheme, Logger: logr.FromSlogHandler(log.Handler()),
@@ -154,8 +153,8 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 		for _, namespace := range c.namespaces {
 			options.Cache.DefaultNamespaces[namespace] = cache.Config{}
 		}
-		// Whoever serves some namespaces may have no right but in these: Namespaces are
-		// read one by one, and not watched.
+		// With some namespaces only, Turnout may have rights nowhere else, so it reads
+		// Namespaces one by one and does not watch them.
 		options.Client.Cache = &client.CacheOptions{DisableFor: []client.Object{&corev1.Namespace{}}}
 	}
 	options.Cache.DefaultTransform = workload.Slim
@@ -169,7 +168,7 @@ func (c *serveConfig) manager(cfg *rest.Config, home string, log *slog.Logger) (
 	return mgr, nil
 }
 
-// addDeployer wires what moves releases. It runs on the leader only.
+// addDeployer wires the deployer. It runs only on the leader.
 func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *record.Record, github *githubapp.Client, m *metrics,
 	inside bool,
 	log *slog.Logger,
@@ -186,7 +185,7 @@ func (c *serveConfig) addDeployer(ctx context.Context, mgr ctrl.Manager, rec *re
 		Endpoint: c.cloudbuildEndpoint, Insecure: c.cloudbuildInsecure,
 		Interceptor: m.cloudBuild,
 	})
-	if _, _, err := google.As(ctx, ""); err != nil { // a mistake in how it is reached shows at the start
+	if _, _, err := google.As(ctx, ""); err != nil { // configuration errors show at start
 		return fmt.Errorf("reaching Google: %w", err)
 	}
 	public, err := c.outside()
@@ -229,8 +228,7 @@ func (c *serveConfig) pods(cfg *rest.Config, inside bool) (gate.Access, error) {
 	return gate.ThroughAPIServer(cfg)
 }
 
-// holder names this process in claims; no two processes, nor two lives of one
-// pod, have the same.
+// holder names this process in claims, uniquely among processes and restarts.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -239,8 +237,7 @@ func holder() string {
 	return host + "-" + string(uuid.NewUUID())
 }
 
-// addInbox wires what is written down of GitHub's webhooks, by every replica, and
-// worked off, by the leader.
+// addInbox wires the inbox: every replica stores webhooks, and the leader handles them.
 func (c *serveConfig) addInbox(ctx context.Context, mgr ctrl.Manager, inbox *bot.Inbox, home string) error {
 	if err := checkHome(ctx, mgr.GetAPIReader(), home); err != nil {
 		return err
@@ -250,8 +247,7 @@ func (c *serveConfig) addInbox(ctx context.Context, mgr ctrl.Manager, inbox *bot
 	return deliveries.Watch(mgr, inbox.Work)
 }
 
-// addBot wires what shows releases on GitHub and sweeps up lost webhooks. It
-// runs on the leader only.
+// addBot wires publishing on GitHub and the sweep. It runs only on the leader.
 func (c *serveConfig) addBot(mgr ctrl.Manager, rec *record.Record, inbox *bot.Inbox, log *slog.Logger) error {
 	publisher := &bot.Publisher{GitHub: inbox.GitHub, Record: inbox.Record, Web: c.githubURL, Log: log}
 	if err := rec.Watch(mgr, "publish", publisher.Publish); err != nil {
@@ -264,19 +260,19 @@ func (c *serveConfig) addBot(mgr ctrl.Manager, rec *record.Record, inbox *bot.In
 	return nil
 }
 
-// everyReplica is a server that runs whether or not this replica leads: every
-// one answers webhooks.
+// everyReplica is a server that runs on every replica, leader or not: each answers
+// webhooks.
 type everyReplica func(context.Context) error
 
 func (f everyReplica) Start(ctx context.Context) error { return f(ctx) }
 func (f everyReplica) NeedLeaderElection() bool        { return false }
 
-// maxHeader bounds what a connection may take before anything of it is judged, in
-// bytes. GitHub's headers are about 1 KB.
+// maxHeader bounds the header of a request, in bytes: anybody may send one. GitHub's
+// headers are about 1 KB.
 const maxHeader = 16 << 10
 
-// maxConnections is how many connections are served at once. Each takes about 16 KB
-// before its headers are read.
+// maxConnections is how many connections are served at once. Each takes about 16 KB before
+// its headers are read.
 const maxConnections = 1024
 
 // addServer wires the HTTP server.

@@ -19,7 +19,7 @@ import (
 	"github.com/turnout-dev/turnout/bot"
 )
 
-// simulated is a webhook to be sent.
+// simulated is a webhook to send.
 type simulated struct {
 	url, secretFile      string
 	repository, user     string
@@ -27,7 +27,7 @@ type simulated struct {
 	timeout              time.Duration
 }
 
-// simulateCommand sends a signed webhook, as GitHub would, to any URL.
+// simulateCommand sends a signed webhook to any URL, as GitHub would.
 func simulateCommand() *cobra.Command {
 	var s simulated
 	cmd := &cobra.Command{
@@ -152,7 +152,7 @@ func (s *simulated) send(ctx context.Context, out io.Writer, event string, paylo
 	return s.deliver(ctx, out, event, data)
 }
 
-// deliver signs and sends a payload, and prints what came back.
+// deliver signs and sends a payload, and prints the answer.
 func (s *simulated) deliver(ctx context.Context, out io.Writer, event string, payload []byte) error {
 	secrets, err := readSecrets(s.secretFile)
 	if err != nil {

@@ -16,13 +16,13 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// reading is what the commands that only look have in common.
+// reading is what the commands that only read share.
 type reading struct {
 	clusterFlags
 	outputFlag
 }
 
-// statusFlags are those of the command status.
+// statusFlags are the flags of the command status.
 type statusFlags struct {
 	reading
 	all, watch bool
@@ -73,7 +73,7 @@ func (r *statusFlags) status(cmd *cobra.Command, args []string) error {
 	return errors.Join(r.print(cmd.OutOrStdout(), all, len(args) == 1), err)
 }
 
-// print shows how applications stand: one of them whole, or all as a table.
+// print shows applications: one in full, or all as a table.
 func (r *statusFlags) print(out io.Writer, all []stateJSON, whole bool) error {
 	switch {
 	case r.json():
@@ -84,7 +84,7 @@ func (r *statusFlags) print(out io.Writer, all []stateJSON, whole bool) error {
 	return printStates(out, all, r.all)
 }
 
-// where is the namespace that is looked at; empty for all of them.
+// where is the namespace to read; empty for all.
 func (r *statusFlags) where(c *cluster) string {
 	if r.all {
 		return ""
@@ -99,8 +99,8 @@ func scope(namespace string) string {
 	return "namespace " + namespace
 }
 
-// applications reads the application named, or all of a namespace. Those that a newer
-// version wrote are left out and are an error, beside the others.
+// applications reads the named application, or all of a namespace. It leaves out those that
+// a newer version wrote and returns an error about them, with the others.
 func (c *cluster) applications(ctx context.Context, named []string, namespace string) ([]v1alpha1.BlueGreen, error) {
 	if len(named) == 1 {
 		bg, err := c.application(ctx, named[0])
@@ -129,8 +129,8 @@ func (c *cluster) applications(ctx context.Context, named []string, namespace st
 	return readable, errors.Join(errs...)
 }
 
-// states reads how the application named stands, or all of a namespace, beside an error
-// about those that cannot be read.
+// states reads the state of the named application, or of all in a namespace, and returns an
+// error about those that cannot be read.
 func (c *cluster) states(ctx context.Context, named []string, namespace string) ([]stateJSON, error) {
 	apps, err := c.applications(ctx, named, namespace)
 	errs := []error{err}
@@ -188,7 +188,7 @@ func (r *reading) releases(cmd *cobra.Command, app string) error {
 	return printReleases(cmd.OutOrStdout(), all, time.Now())
 }
 
-// printJSON writes an object a line.
+// printJSON writes one object per line.
 func printJSON[T any](out io.Writer, all []T) error {
 	for _, one := range all {
 		line, err := jsonLine(one)
@@ -216,8 +216,7 @@ func printReleases(out io.Writer, all []v1alpha1.Release, now time.Time) error {
 	return w.flush()
 }
 
-// saidOf is what a release waits for or how it ended, with what was seen from
-// outside.
+// saidOf is what a release waits for or how it ended, with the result of the proof.
 func saidOf(rel *v1alpha1.Release) string {
 	said := cut(stands(rel), 100)
 	seen := cut(oneLine(report.Seen(rel.Status.Proof)), 160)

@@ -13,12 +13,12 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// calm is how long a watch waits after a change for those that belong to it: a step
-// writes the release and the application one after the other.
+// calm is how long a watch waits after a change for others that belong to it: a step writes
+// the release and the application one after the other.
 const calm = 300 * time.Millisecond
 
-// watchStates shows how the applications stand, and again each that changed, until the
-// context ends.
+// watchStates shows the applications, and again each one that changes, until the context
+// ends.
 func (r *statusFlags) watchStates(cmd *cobra.Command, c *cluster, states func() ([]stateJSON, error)) error {
 	ctx := cmd.Context()
 	known := map[string]stateJSON{}
@@ -48,7 +48,7 @@ func (r *statusFlags) watchStates(cmd *cobra.Command, c *cluster, states func() 
 	return nil
 }
 
-// eachChange calls show, and again after every change of an application or a release of a
+// eachChange calls show now and after every change of an application or a release of a
 // namespace, until the server ends a watch, as it does every few minutes.
 func (c *cluster) eachChange(ctx context.Context, namespace string, show func() error) error {
 	ctx, cancel := context.WithCancel(ctx)
@@ -62,7 +62,7 @@ func (c *cluster) eachChange(ctx context.Context, namespace string, show func() 
 		defer changes.Stop()
 		go forward(ctx, changes, changed)
 	}
-	for { // what is there already comes as events, too
+	for { // existing objects come as events, too
 		if err := show(); err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (c *cluster) eachChange(ctx context.Context, namespace string, show func() 
 	}
 }
 
-// forward says that something changed, and at last, by false, that the watch has ended.
+// forward reports each change, and at the end, with false, that the watch has ended.
 func forward(ctx context.Context, changes watch.Interface, changed chan<- bool) {
 	for more := true; more; {
 		var event watch.Event

@@ -5,8 +5,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// terminalFailures has the words of a terminal for why a release ended otherwise than as
-// a success. What its record says of objects, and what somebody else says, is the detail.
+// terminalFailures has the terminal's text for each reason why a release did not succeed.
+// The detail is the failure's message: it names objects and quotes others.
 var terminalFailures = map[command.Code]report.Text{
 	"FailedLabel":        {Says: "nobody can tell whose release it is${detail}"},
 	"FailedRepository":   {Says: "its commit is of another repository${detail}"},

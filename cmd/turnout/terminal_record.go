@@ -6,8 +6,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// stands says where a release stands: what it waits for, or how it ended. A record of a
-// version that did not note that in facts has a message.
+// stands says where a release stands: what it waits for, or how it ended. Records of older
+// versions have a message instead of facts.
 func stands(rel *v1alpha1.Release) string {
 	s, surface := &rel.Status, terminal(&v1alpha1.BlueGreen{})
 	about := command.Args{Version: &v1alpha1.Version{Commit: rel.Status.Version}}
@@ -30,15 +30,15 @@ func stands(rel *v1alpha1.Release) string {
 	return surface.Say(command.Fact{Code: report.CodeMessage, Args: command.Args{Reason: s.Message}}).Says
 }
 
-// failed says on a surface why a release ended otherwise than as a success.
+// failed says on a surface why a release did not succeed.
 func failed(surface report.Surface, rel *v1alpha1.Release) string {
 	about := report.CancelOf(rel)
 	about.Version = &v1alpha1.Version{Commit: rel.Status.Version}
 	return surface.Failure(rel.Status.Failure, about)
 }
 
-// isApproved reports whether a release that waits for an approval has one: what it notes
-// of itself may have been written before.
+// isApproved reports whether a release that waits for an approval has one: its status may
+// be older than the approval.
 func isApproved(rel *v1alpha1.Release) bool {
 	return rel.Spec.Approval != nil && rel.Status.Phase == v1alpha1.ReleaseWaiting && rel.Status.Step == v1alpha1.StepPromote
 }

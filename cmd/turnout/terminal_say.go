@@ -12,7 +12,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// terminal says facts about an application on a terminal, and in a workflow's log.
+// terminal has the texts for a terminal and for a workflow's log.
 func terminal(app *v1alpha1.BlueGreen) report.Surface {
 	t := typist{app}
 	quoted := func(s string) string { return "`" + oneLine(s) + "`" }
@@ -63,7 +63,7 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 		"list":   func(command.Args) string { return t.command("releases") },
 		"status": func(command.Args) string { return t.command("status") },
 		"help":   func(command.Args) string { return "`turnout --help`" },
-		// A command takes these as they stand.
+		// Commands take these unchanged.
 		"name":      func(a command.Args) string { return oneLine(a.Application) },
 		"commit":    func(a command.Args) string { return a.Version.Short() },
 		"livename":  func(a command.Args) string { return a.Live.Short() },
@@ -73,7 +73,7 @@ func terminal(app *v1alpha1.BlueGreen) report.Surface {
 	}}
 }
 
-// leftBy says who took a version away from users, by what, and when.
+// leftBy says who moved users away from a version, how, and when.
 func leftBy(a command.Args) string {
 	by := prose.By(oneLine(a.By), "`"+a.Release+"`")
 	if a.At == nil {
@@ -82,10 +82,10 @@ func leftBy(a command.Args) string {
 	return by + " at " + minuteOf(a.At)
 }
 
-// byRelease names who brought something about, and by which release.
+// byRelease says who did something, and by which release.
 func byRelease(a command.Args) string { return oneLine(prose.By(a.By, a.Release)) }
 
-// detail is what somebody else says of it, behind what we say.
+// detail is a text from outside that follows ours.
 func detail(a command.Args) string {
 	if a.Reason == "" {
 		return ""
@@ -93,7 +93,7 @@ func detail(a command.Args) string {
 	return ": " + oneLine(a.Reason)
 }
 
-// hasEnded says that a release is not under way any more, or that there is none.
+// hasEnded says that a release is no longer under way, or that there is none.
 func hasEnded(a command.Args) string {
 	if a.Version == nil {
 		return "No release is under way"
@@ -101,7 +101,7 @@ func hasEnded(a command.Args) string {
 	return fmt.Sprintf("The release of `%s` has ended (%s)", a.Version.Short(), strings.ToLower(string(a.Phase)))
 }
 
-// startsIn says how long a way back takes that is not instant.
+// startsIn says how long a rollback takes that is not instant.
 func startsIn(a command.Args) string {
 	if a.About.Duration == 0 {
 		return "how long that takes is not known, since no release of it was measured yet"
@@ -113,10 +113,10 @@ func startsIn(a command.Args) string {
 	return text
 }
 
-// typist shows commands about an application, to be typed anywhere.
+// typist shows commands about an application, complete to type anywhere.
 type typist struct{ app *v1alpha1.BlueGreen }
 
-// nth is one of the commands to type next.
+// nth is the nth of the commands to type next.
 func (t typist) nth(a command.Args, n int) string {
 	if n >= len(a.Next) {
 		return "`turnout --help`"
@@ -137,7 +137,7 @@ func (t typist) nth(a command.Args, n int) string {
 		return t.command(string(next.Verb))
 	case command.Help:
 		return "`turnout --help`"
-	case command.Lock, command.Unlock: // nothing here does that
+	case command.Lock, command.Unlock: // the command line has no such command
 	}
 	return "`" + oneLine(next.String()) + "` on a pull request"
 }
@@ -154,7 +154,7 @@ func (t typist) command(verb string, more ...string) string {
 	return "`" + strings.Join(append(words, "--namespace", t.app.Namespace), " ") + "`"
 }
 
-// lockedBy says who locked an application, since when and why.
+// lockedBy says who locked an application, when and why.
 func lockedBy(l *v1alpha1.Lock) string {
 	return prose.Locked(l.By, prose.Minute(l.At.Time), oneLine(l.Reason))
 }

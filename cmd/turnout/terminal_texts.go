@@ -5,7 +5,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// What is said in more than one answer.
+// Sentences of several answers.
 const (
 	askAgain    = "If you still mean it, ask again."
 	askWhenOver = "Ask again when it has ended."
@@ -15,8 +15,8 @@ const (
 	nameOne     = "Name one of them."
 )
 
-// terminalTexts has the words of a terminal for every fact; where both are empty, the
-// release that is followed shows it.
+// terminalTexts has the terminal's text for every fact. If both parts are empty, the
+// followed release shows it.
 var terminalTexts = map[command.Code]report.Text{
 	command.CodeAskedBefore:          {Says: "That was asked before: ${release} does it. Nothing was changed."},
 	command.CodeAskedBeforeCancelled: {Says: "That was asked before: it cancelled ${release}. Nothing was changed."},

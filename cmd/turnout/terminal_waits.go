@@ -5,8 +5,8 @@ import (
 	"github.com/turnout-dev/turnout/bot/report"
 )
 
-// terminalWaits has the words of a terminal for what a release waits for, and for where
-// it stands.
+// terminalWaits has the terminal's text for everything that a release may wait for, and for
+// where it stands.
 var terminalWaits = map[command.Code]report.Text{
 	"WaitsApproval":           {Says: "waits for /promote"},
 	"WaitsApprovalManual":     {Says: "waits for /promote: spec.promotion.mode is Manual"},

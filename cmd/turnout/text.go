@@ -20,7 +20,7 @@ func cut(s string, width int) string {
 	return string(runes[:max(0, width-1)]) + "…"
 }
 
-// minuteOf shows a day and a time of day.
+// minuteOf shows a day and a time.
 func minuteOf(t *metav1.Time) string {
 	if t == nil {
 		return "a time that is not recorded"
@@ -28,7 +28,7 @@ func minuteOf(t *metav1.Time) string {
 	return prose.Minute(t.Time)
 }
 
-// secondOf shows a time of day.
+// secondOf shows a time.
 func secondOf(t *metav1.Time) string {
 	if t == nil {
 		return "then"
@@ -36,7 +36,7 @@ func secondOf(t *metav1.Time) string {
 	return t.UTC().Format("15:04:05 UTC")
 }
 
-// ago shows how long ago something was, as kubectl does.
+// ago shows how long ago something was, like kubectl.
 func ago(d time.Duration) string {
 	switch {
 	case d < time.Minute:
@@ -49,8 +49,8 @@ func ago(d time.Duration) string {
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
 }
 
-// commandLines show commands, each whole on a line, to be copied. One of a record
-// that is not what it looks like is left out.
+// commandLines shows commands, each whole on a line, to be copied. It leaves out commands
+// that do not look like what they are.
 func commandLines(commands []v1alpha1.ShellCommand) []string {
 	var lines []string
 	for _, c := range commands {

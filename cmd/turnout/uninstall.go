@@ -76,7 +76,7 @@ func (c *cluster) uninstall(ctx context.Context, out io.Writer, records, force b
 	return say(out, "Turnout is removed. Users, Deployments, Services and Ingresses are as they were; both colours that ran still run.")
 }
 
-// leave removes Turnout's rights in a namespace that it serves no longer.
+// leave removes Turnout's rights in a namespace that it no longer serves.
 func (c *cluster) leave(ctx context.Context, namespace string, out io.Writer) error {
 	_, own, err := config.Parts(config.Options{Image: anyImage, Namespaces: []string{namespace}})
 	if err != nil {
@@ -93,7 +93,7 @@ func (c *cluster) leave(ctx context.Context, namespace string, out io.Writer) er
 	return nil
 }
 
-// remove deletes an object. What is not there is no obstacle.
+// remove deletes an object. A missing one is not an error.
 func (c *cluster) remove(ctx context.Context, object *unstructured.Unstructured, out io.Writer) error {
 	err := c.kube.Delete(ctx, object)
 	switch {
@@ -105,7 +105,7 @@ func (c *cluster) remove(ctx context.Context, object *unstructured.Unstructured,
 	return say(out, nameOf(object)+" deleted")
 }
 
-// underWay names the releases that a turnout serve moves, in some namespaces or in all.
+// underWay names the releases under way, in some namespaces or in all.
 func (c *cluster) underWay(ctx context.Context, namespaces []string) ([]string, error) {
 	if len(namespaces) == 0 {
 		namespaces = []string{""}

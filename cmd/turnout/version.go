@@ -22,7 +22,7 @@ func versionCommand() *cobra.Command {
 // release is set by the linker in released binaries.
 var release string
 
-// version is what the linker said, or the commit that Go recorded.
+// version is the linker's, or the commit that Go recorded.
 func version() string {
 	if release != "" {
 		return release

@@ -12,18 +12,18 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// workflowLog is the log of a step of a GitHub workflow. It gives the runner
-// commands, so it writes beyond the [border]: its lines are shown as the border
-// shows them, and what goes into a command is neutral and escaped.
+// workflowLog is the log of a step of a GitHub workflow. It sends commands to the runner,
+// so it writes beyond the [border]: it makes its lines fit as the border does, and
+// neutralises and escapes what goes into a command.
 type workflowLog struct {
 	out    io.Writer
 	last   *v1alpha1.Release
-	group  v1alpha1.Step // that is open
-	failed int           // errors annotated
+	group  v1alpha1.Step // the open group
+	failed int           // number of annotated errors
 }
 
-// show implements printer: what a step did while it ran goes into a group of its
-// own, which is folded; how it ended stands below.
+// show implements printer. What a step did while it ran goes into a folded group; how it
+// ended stands below.
 func (w *workflowLog) show(rel *v1alpha1.Release, _ time.Time) {
 	for _, c := range changes(w.last, rel) {
 		switch {
@@ -50,8 +50,8 @@ func (w *workflowLog) endGroup() {
 	w.group = ""
 }
 
-// annotate shows a text above the log, and on the page of the run. Level is
-// notice, warning or error.
+// annotate shows a text above the log, and on the page of the run. Level is notice, warning
+// or error.
 func (w *workflowLog) annotate(level, text string) {
 	w.endGroup()
 	if level == "error" {
@@ -60,7 +60,7 @@ func (w *workflowLog) annotate(level, text string) {
 	_, _ = fmt.Fprintf(w.out, "::%s title=%s::%s\n", level, escapeProperty("Turnout"), escapeData(text))
 }
 
-// annotation says facts above a workflow's log, where a text keeps its lines.
+// annotation has the texts above a workflow's log; they keep their lines.
 func annotation() report.Surface {
 	s := terminal(&v1alpha1.BlueGreen{})
 	s.Words["text"] = func(a command.Args) string { return a.Reason }
@@ -73,8 +73,7 @@ func annotation() report.Surface {
 	return s
 }
 
-// failure shows why a release failed, at the file and line that is wrong if one
-// is.
+// failure shows why a release failed, at the wrong file and line if there is one.
 func (w *workflowLog) failure(rel *v1alpha1.Release) {
 	f := rel.Status.Failure
 	w.endGroup()
@@ -90,8 +89,7 @@ func (w *workflowLog) failure(rel *v1alpha1.Release) {
 		escapeData(strings.Join(append([]string{failed(annotation(), rel)}, commandLines(f.Commands)...), "\n")))
 }
 
-// The escapes of workflow commands, as actions/toolkit makes them
-// (packages/core/src/command.ts).
+// Escapes of workflow commands, as in actions/toolkit (packages/core/src/command.ts).
 var (
 	dataEscapes     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	propertyEscapes = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
