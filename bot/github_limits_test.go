@@ -2,15 +2,12 @@ package bot_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
-	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
@@ -25,16 +22,16 @@ func refusals(requests []githubtest.Request) int {
 	return n
 }
 
-// TestSecondaryRateLimitIsWaitedOut: a short one within the call, a long one by
-// asking to be called again; either way GitHub hears once that it was asked too
-// often, and everything is published.
+// TestSecondaryRateLimitIsWaitedOut: Publish waits out a short limit itself, and for a long
+// one asks to be called again. In both cases GitHub refuses only one request, and everything
+// is published.
 func TestSecondaryRateLimitIsWaitedOut(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		status  int
 		limit   time.Duration
 		inCall  bool
-		noToken bool // it strikes before the process has a token
+		noToken bool // the limit begins before the process has a token
 	}{
 		{"short, 403", http.StatusForbidden, 3 * time.Second, true, false},
 		{"short, 429", http.StatusTooManyRequests, 3 * time.Second, true, false},
@@ -80,8 +77,8 @@ func TestSecondaryRateLimitIsWaitedOut(t *testing.T) {
 	}
 }
 
-// TestTokenRefusedByARateLimitIsNoLostInstallation: after the wait, the App's
-// installation need not be looked for again.
+// TestTokenRefusedByARateLimitIsNoLostInstallation: after the wait, the client need not look
+// up the App's installation again.
 func TestTokenRefusedByARateLimitIsNoLostInstallation(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
 		w := newWorld(t)
@@ -111,8 +108,8 @@ func TestTokenRefusedByARateLimitIsNoLostInstallation(t *testing.T) {
 	}
 }
 
-// TestCommentRefusedByARateLimitIsWrittenLater: a 403 may also mean that GitHub
-// will never take it, and a limit need not say when it ends.
+// TestCommentRefusedByARateLimitIsWrittenLater: a 403 may also be a permanent refusal, and a
+// limit need not say when it ends.
 func TestCommentRefusedByARateLimitIsWrittenLater(t *testing.T) {
 	for _, status := range []int{http.StatusForbidden, http.StatusTooManyRequests} {
 		for _, retryAfter := range []time.Duration{time.Minute, -1} {
@@ -137,29 +134,5 @@ func TestCommentRefusedByARateLimitIsWrittenLater(t *testing.T) {
 				t.Errorf("%d, Retry-After %s: %d comments, want 1", status, retryAfter, n)
 			}
 		}
-	}
-}
-
-// slow is something before GitHub that has a limit of its own.
-type slow struct{}
-
-func (slow) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("slow down"))},
-		nil
-}
-
-// TestTooManyRequestsIsALimitInWhateverWords: a proxy's answer is not GitHub's.
-func TestTooManyRequestsIsALimitInWhateverWords(t *testing.T) {
-	w := newWorld(t)
-	_, rel := ended(w)
-	client, err := githubapp.New(githubapp.Config{
-		URL: w.github.URL(), AppID: w.app.ID, PrivateKey: w.app.PrivateKeyPEM(), Transport: slow{},
-	})
-	check(t, err)
-	p := w.publisher()
-	p.GitHub = client
-	again, err := p.Publish(t.Context(), rel)
-	if err != nil || again < 50*time.Second || again > time.Minute {
-		t.Errorf("Publish asked to be called again in %s (%v), want in a minute", again, err)
 	}
 }

@@ -112,3 +112,18 @@ func check(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestLinksLeadToThePagesOfTheServer: for every form in which people write its address.
+func TestLinksLeadToThePagesOfTheServer(t *testing.T) {
+	const server = "https://ghe.example.com"
+	c := bottest.Reported(bottest.Building)
+	for typed, want := range map[string]string{
+		server: server, server + "/": server, server + "/api/v3": server, server + "/api/v3/": server,
+		"": "https://github.com", "https://api.github.com": "https://github.com",
+	} {
+		r := report.Of(&c.App, c.Rel, report.Around{Web: typed})
+		if !strings.Contains(r.Comment, "]("+want+"/acme/shop/commit/") {
+			t.Errorf("%q: the comment does not link to %s:\n%s", typed, want, r.Comment)
+		}
+	}
+}

@@ -141,7 +141,7 @@ func TestTheCodeReadsEveryInputAndNoOther(t *testing.T) {
 	}
 }
 
-// step is a run of the action, as the runner makes one.
+// step is one run of the action, as the runner makes it.
 type step struct {
 	ran
 	outputs map[string]string
@@ -328,8 +328,8 @@ func TestAStepTellsTheStatus(t *testing.T) {
 	}
 }
 
-// The runner gives outputs to whatever comes next, so a value must not be able to
-// set another one.
+// The runner passes outputs to other steps, so a value must not be able to set another
+// output.
 func FuzzAnOutputIsReadAsItWasWritten(f *testing.F) {
 	for _, value := range []string{"", "blue", "a\nresult<<x\nSucceeded\nx", "turnout_\n", "\n\n"} {
 		f.Add(value)
@@ -343,7 +343,7 @@ func FuzzAnOutputIsReadAsItWasWritten(f *testing.F) {
 	})
 }
 
-// copied matches what the Dockerfile copies of the project.
+// copied matches the folders that the Dockerfile copies.
 var copied = regexp.MustCompile(`(?m)^COPY (\w+) \w+$`)
 
 func TestTheDockerfileCopiesWhatTheProgramIsMadeOf(t *testing.T) {

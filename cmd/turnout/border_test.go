@@ -22,8 +22,7 @@ import (
 const hostile = "x/y:1\n::set-output name=result::Succeeded\n##[add-mask]a\r\n\u2028::error::x\x1b]0;pwned\x07\x1b[2J\u009b31m\u202egnp " +
 	"ghp_0123456789abcdefghij0123456789abcdef\n shop2  blue"
 
-// expectShown demands that nothing of a text is obeyed, and that it has so many
-// lines.
+// expectShown checks that nothing in a text is obeyed, and that it has so many lines.
 func expectShown(t *testing.T, what, text string, lines int) {
 	t.Helper()
 	if n := strings.Count(text, "\n"); n != lines {
@@ -38,7 +37,7 @@ func expectShown(t *testing.T, what, text string, lines int) {
 	}
 }
 
-// hostileRelease says everything in hostile words that anybody may write.
+// hostileRelease has hostile texts wherever anybody may write one.
 func hostileRelease() *v1alpha1.Release {
 	rel := deployed(shaB, 1, v1alpha1.ReleaseFailed)
 	rel.Spec.Cause.Actor = hostile
@@ -146,8 +145,8 @@ func TestTheLogIsMasked(t *testing.T) {
 	}
 }
 
-// A kubeconfig may be given in every way in which people store one, and with every
-// mistake; nothing of what it holds is printed.
+// A kubeconfig may be given in every form in which people store one, and with every
+// mistake; none of its content is printed.
 func TestAKubeconfigIsNeverPrinted(t *testing.T) {
 	const secret = "S3CR3Ts3cr3tS3CR3Ts3cr3t"
 	config := map[string]any{
@@ -191,7 +190,7 @@ func TestAKubeconfigIsNeverPrinted(t *testing.T) {
 				"action": {"INPUT_KUBECONFIG": text}, "flag": {"TURNOUT_KUBECONFIG": text},
 			} {
 				if what == "the token alone" && how == "flag" {
-					continue // a person's word for a file
+					continue // then it is a file name
 				}
 				env["INPUT_COMMAND"], env["INPUT_APP"] = "status", "shop"
 				env["GITHUB_OUTPUT"], env["GITHUB_STEP_SUMMARY"] = filepath.Join(dir, "output"), filepath.Join(dir, "summary")

@@ -25,7 +25,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane/controlplanetest"
 )
 
-// withPlane ends the control plane, if a test started it.
+// withPlane ends the control plane if a test started it.
 type withPlane struct{ *testing.M }
 
 // Run implements testscript.TestingM.
@@ -37,7 +37,7 @@ func (m withPlane) Run() int {
 
 var stopPlane = func() {}
 
-// startPlane starts the real API server that the tests of this package share.
+// startPlane starts the real API server of this package's tests.
 var startPlane = sync.OnceValues(func() (*controlplane.ControlPlane, error) {
 	plane, err := controlplane.Start(context.Background(), controlplane.Options{CRDs: []string{"../../config/crd"}})
 	if err != nil {
@@ -47,8 +47,7 @@ var startPlane = sync.OnceValues(func() (*controlplane.ControlPlane, error) {
 	return plane, controlplanetest.InstallPolicies(context.Background(), plane)
 })
 
-// site is a namespace with an application, and somebody who may release it and
-// do nothing else.
+// site is a namespace with an application, and a user whose only right is to release it.
 type site struct {
 	t          *testing.T
 	admin      client.WithWatch
@@ -103,7 +102,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// status writes the application's status, as the deployer would.
+// status writes the application's status, as the deployer does.
 func (s *site) status(change func(*v1alpha1.BlueGreenStatus)) {
 	s.t.Helper()
 	check(s.t, s.admin.Get(s.t.Context(), client.ObjectKeyFromObject(s.app), s.app))
@@ -111,7 +110,7 @@ func (s *site) status(change func(*v1alpha1.BlueGreenStatus)) {
 	check(s.t, s.admin.Status().Update(s.t.Context(), s.app))
 }
 
-// live makes a commit live, after a version that was found there.
+// live makes a commit live, after a version that Turnout found.
 func (s *site) live(commit string) {
 	s.t.Helper()
 	r := history()
@@ -121,14 +120,13 @@ func (s *site) live(commit string) {
 	})
 }
 
-// serve stands for a turnout serve: it waits for the release and takes it
-// through states.
+// serve plays a turnout serve: it waits for the release and takes it through states.
 func (s *site) serve(name string, states ...func(*v1alpha1.ReleaseStatus)) {
 	s.t.Helper()
 	s.serveWhen(name, func(*v1alpha1.Release) bool { return true }, states...)
 }
 
-// serveWhen is serve for a release that waits for something first.
+// serveWhen is serve for a release that must reach a state first.
 func (s *site) serveWhen(name string, begin func(*v1alpha1.Release) bool, states ...func(*v1alpha1.ReleaseStatus)) {
 	s.t.Helper()
 	ctx, cancel := context.WithCancel(s.t.Context())
@@ -170,7 +168,7 @@ func (s *site) drive(ctx context.Context, name string, begin func(*v1alpha1.Rele
 	return ctx.Err()
 }
 
-// ran is what a command did.
+// ran is the result of a command.
 type ran struct {
 	code           int
 	err            error
@@ -192,7 +190,7 @@ func (s *site) runWith(env map[string]string, args ...string) ran {
 	return ran{exitCode(err), err, stdout.String(), stderr.String(), time.Since(start)}
 }
 
-// release reads what was recorded.
+// release reads a recorded release.
 func (s *site) release(name string) *v1alpha1.Release {
 	s.t.Helper()
 	rel := &v1alpha1.Release{}
@@ -200,7 +198,7 @@ func (s *site) release(name string) *v1alpha1.Release {
 	return rel
 }
 
-// releases are the names of what was recorded.
+// releases are the names of the recorded releases.
 func (s *site) releases() string {
 	s.t.Helper()
 	var list v1alpha1.ReleaseList

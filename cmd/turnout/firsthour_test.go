@@ -45,7 +45,7 @@ func TestHoldingIsExplained(t *testing.T) {
 	}
 }
 
-// As typed: the deployer has not looked yet when the command shows the release.
+// The deployer has not seen the approval yet when the command shows the release.
 func TestWhatWasJustApprovedIsNotShownAsWaitingForThat(t *testing.T) {
 	t.Parallel()
 	for name, lock := range map[string]*v1alpha1.Lock{
@@ -61,7 +61,7 @@ func TestWhatWasJustApprovedIsNotShownAsWaitingForThat(t *testing.T) {
 				"spec.promotion.mode is Manual"
 			rel.Status.Timeline = []v1alpha1.TimelineEntry{{Step: v1alpha1.StepPromote, StartedAt: metav1.NowMicro(), Message: rel.Status.Message}}
 			check(t, s.admin.Status().Update(t.Context(), rel))
-			for _, args := range [][]string{{}, {}, {"-o", "json"}} { // the second time it was approved before
+			for _, args := range [][]string{{}, {}, {"-o", "json"}} { // the second time it was already approved
 				got := s.run(append([]string{"promote", "shop", "--no-wait"}, args...)...)
 				if got.err != nil || strings.Contains(got.stdout, "/promote") || !strings.Contains(got.stdout, "approved by carol") ||
 					!strings.Contains(got.stdout, name) {
@@ -90,7 +90,8 @@ func TestCancelAsTypedIsRecordedAsTheCommandLines(t *testing.T) {
 	}
 }
 
-// As typed: an overview's row says why, and one application's page what it means.
+// A row of the overview says why an application is blocked, and its own page what that
+// means.
 func TestStatusAsTypedSaysWhyItIsBlockedAndWhatHoldingIs(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

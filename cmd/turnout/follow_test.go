@@ -90,7 +90,7 @@ func TestPromoteApprovesWhatWaitsAndFollowsItOn(t *testing.T) {
 	phase(v1alpha1.ReleaseWaiting, "waits for /promote")(&rel.Status)
 	check(t, s.admin.Status().Update(t.Context(), rel))
 
-	// The approval is an event like any other: the release still says Waiting then.
+	// The approval is an event like any other: the release still says Waiting.
 	approved := func(rel *v1alpha1.Release) bool { return rel.Spec.Approval != nil }
 	s.serveWhen(name, approved, phase(v1alpha1.ReleaseRunning, ""), phase(v1alpha1.ReleaseSucceeded, "users have bbbbbbb"))
 	got := s.run("promote", "shop")
@@ -223,8 +223,8 @@ func TestTheTimeoutEndsFollowingAndNotTheRelease(t *testing.T) {
 	}
 }
 
-// followed follows a release with little patience until a while after the first
-// warning, and returns all of them.
+// followed follows a release with little patience until some time after the first warning,
+// and returns all warnings.
 func (s *site) followed(rel *v1alpha1.Release) (warnings []string) {
 	s.t.Helper()
 	flags := clusterFlags{kubeconfig: s.kubeconfig, namespace: s.app.Namespace}
@@ -236,7 +236,7 @@ func (s *site) followed(rel *v1alpha1.Release) (warnings []string) {
 		cluster: c, printer: &linePrinter{out: io.Discard}, patience: 30 * time.Millisecond, interval: 10 * time.Millisecond,
 		warn: func(text string) {
 			warnings = append(warnings, text)
-			// It says so once, however long it takes.
+			// It warns once, however long it waits.
 			time.AfterFunc(100*time.Millisecond, cancel)
 		},
 	}
@@ -282,7 +282,7 @@ func TestAClaimThatNobodyRenewsIsNoticedWithoutTheClustersClock(t *testing.T) {
 	r.app.Status.Active.UID = "another"
 	look(200, false)
 	renew(25)
-	look(210, false) // it holds the claim again: its time begins anew
+	look(210, false) // it holds the claim again: its time starts again
 	look(240, true)
 }
 
@@ -318,7 +318,7 @@ func TestAReleaseThatIsDeletedEndsFollowing(t *testing.T) {
 	}
 }
 
-// firstLine tells when something was printed.
+// firstLine notices the first printed line.
 type firstLine struct {
 	once sync.Once
 	seen chan struct{}

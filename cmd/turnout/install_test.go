@@ -22,8 +22,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/controlplane"
 )
 
-// emptyCluster is one that has never heard of Turnout, with a kubeconfig of its
-// administrator.
+// emptyCluster is a cluster without Turnout, with an administrator's kubeconfig.
 type emptyCluster struct {
 	t          *testing.T
 	admin      client.Client
@@ -46,7 +45,7 @@ func newEmptyCluster(t *testing.T) *emptyCluster {
 	return c
 }
 
-// run runs the program, and expects an exit status and texts.
+// run runs the program and checks the exit status and the output.
 func (c *emptyCluster) run(code int, args string, want ...string) string {
 	c.t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -66,7 +65,7 @@ func (c *emptyCluster) run(code int, args string, want ...string) string {
 	return said
 }
 
-// has reports whether an object is there.
+// has reports whether an object exists.
 func (c *emptyCluster) has(object client.Object, namespace, name string) bool {
 	c.t.Helper()
 	err := c.admin.Get(c.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object)
@@ -110,7 +109,7 @@ func TestInstallUpgradeAndUninstall(t *testing.T) {
 	c.run(exitSuccess, "install --upgrade --image "+second, "deployment turnout/turnout changed\n"+
 		"    spec.template.spec.containers[0].image: "+cut(first, longestValue)+" → "+cut(second, longestValue)+"\n")
 
-	// What somebody else set is theirs until it is taken over.
+	// A field that somebody else set is theirs until Turnout takes it over.
 	theirs := c.deployment()
 	theirs.Spec.Replicas = new(int32)
 	check(t, c.admin.Update(t.Context(), theirs, client.FieldOwner("kubectl-edit")))
@@ -165,7 +164,8 @@ func TestInstallOfSomeNamespacesOnly(t *testing.T) {
 	if c.has(&rbacv1.ClusterRole{}, "", "turnout") {
 		t.Error("it has rights in the whole cluster")
 	}
-	// An upgrade gives no rights that nobody asked for, and takes away those no longer needed.
+	// An upgrade adds no rights that nobody asked for, and removes those that are no longer
+	// needed.
 	said := c.run(exitSuccess, "install --upgrade --image "+second, "image: ")
 	if c.has(&rbacv1.ClusterRole{}, "", "turnout") || strings.Contains(said, " created") {
 		t.Errorf("an upgrade gave more rights:\n%s", said)
@@ -182,7 +182,7 @@ func TestInstallOfSomeNamespacesOnly(t *testing.T) {
 	c.run(exitTrouble, "install --upgrade --namespaces shop --image "+first, "serves the whole cluster")
 }
 
-// TestAvailableIsTheNewVersionOnAllPods, and nothing of before.
+// TestAvailableIsTheNewVersionOnAllPods: pods of the old version do not count.
 func TestAvailableIsTheNewVersionOnAllPods(t *testing.T) {
 	t.Parallel()
 	done := map[string]int64{"observedGeneration": 3, "updatedReplicas": 2, "availableReplicas": 2, "replicas": 2}

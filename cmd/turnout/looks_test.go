@@ -18,7 +18,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// expectRun runs a command and looks for its exit status and for texts in what it says.
+// expectRun runs a command and checks its exit status and its output.
 func (s *site) expectRun(args []string, code int, want ...string) {
 	s.t.Helper()
 	got := s.run(args...)
@@ -96,13 +96,13 @@ func TestPreflightSaysWhetherAReleaseCanRun(t *testing.T) {
 	if !p.Checked || p.Blocked == nil || p.Blocked.Reason != "SelectorMissing" || len(p.Findings) != 1 || p.Findings[0].Reason != "NoPreStop" {
 		t.Errorf("preflight -o json is %+v", p)
 	}
-	// A changed spec was not looked at yet.
+	// Nobody has checked the changed spec yet.
 	s.app.Spec.Branch = "release"
 	check(t, s.admin.Update(t.Context(), s.app))
 	s.expectRun([]string{"preflight"}, exitTrouble, "not checked yet")
 }
 
-// auditor may read what config/rbac/release.yaml allows, in every namespace.
+// auditor has the rights of config/rbac/release.yaml in every namespace.
 func (s *site) auditor() string {
 	s.t.Helper()
 	plane, err := startPlane()
@@ -135,7 +135,7 @@ func TestStatusOfAllNamespaces(t *testing.T) {
 	one.expectRun([]string{"status", "-A", "shop"}, exitTrouble, "--all-namespaces shows every application")
 }
 
-// TestOneNewerApplicationHidesNoOther: it is an error, beside what can be read.
+// TestOneNewerApplicationHidesNoOther: it is an error, beside the readable ones.
 func TestOneNewerApplicationHidesNoOther(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

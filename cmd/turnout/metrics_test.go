@@ -29,7 +29,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/command"
 )
 
-// scrape is what a registry tells, by series; of a histogram the number of
+// scrape returns a registry's values by series; for a histogram, the number of
 // observations.
 func scrape(t *testing.T, r prometheus.Gatherer) map[string]float64 {
 	t.Helper()
@@ -49,7 +49,7 @@ func scrape(t *testing.T, r prometheus.Gatherer) map[string]float64 {
 	return found
 }
 
-// gitHubAnswers asks a GitHub through the counting transport.
+// gitHubAnswers calls a GitHub through the counting transport.
 func gitHubAnswers(t *testing.T, m *metrics, answer http.HandlerFunc) {
 	t.Helper()
 	server := httptest.NewServer(answer)
@@ -73,7 +73,7 @@ func cloudBuildAnswers(t *testing.T, m *metrics, answer error) {
 	}
 }
 
-// queue makes A act, B and C wait, B for an hour, and the application locked.
+// queue makes A act, and B and C wait, B for an hour, and locks the application.
 func (s *site) queue() *recordMetrics {
 	s.t.Helper()
 	for _, commit := range []string{shaA, shaB, strings.Repeat("c", 40)} {
@@ -106,7 +106,7 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	app := "{application=shop,namespace=" + s.app.Namespace
 	read := func() map[string]float64 {
 		got := scrape(t, r)
-		// The API server gives creation times by the second.
+		// The API server stores creation times in seconds.
 		if step := "turnout_active_step_seconds" + app + ",step=warm}"; got[step] >= 59 && got[step] <= 62 {
 			got[step] = 60
 		}
@@ -148,12 +148,12 @@ func TestTheRecordIsToldAsItIs(t *testing.T) {
 	}
 }
 
-// By the first event of a kind increase() must see it rise from 0.
+// For the first event of a kind, increase() must see the counter rise from 0.
 func TestCountersBeginAtZero(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/metrics.md")
 	check(t, err)
-	counters := map[string]bool{} // another test holds the page to what is registered
+	counters := map[string]bool{} // another test compares the page with the registry
 	for _, row := range ownRow.FindAllStringSubmatch(string(page), -1) {
 		if row[2] == "counter" {
 			counters[row[1]] = true
@@ -166,7 +166,7 @@ func TestCountersBeginAtZero(t *testing.T) {
 	q := s.queue()
 	q.begin = m.begin
 	check(t, r.Register(q))
-	_ = scrape(t, r) // an application is there from the scrape after the one that met it
+	_ = scrape(t, r) // an application's series exist after the scrape that first saw it
 	begun := map[string][]string{}
 	for series, n := range scrape(t, r) {
 		name, labels, _ := strings.Cut(strings.TrimSuffix(series, "}"), "{")
@@ -236,13 +236,13 @@ func TestRequestsAreCountedByTheirAnswers(t *testing.T) {
 		"turnout_build_info{version=" + version() + "}":                             1,
 	}
 	got := scrape(t, r)
-	maps.DeleteFunc(got, func(_ string, n float64) bool { return n == 0 }) // what was begun
+	maps.DeleteFunc(got, func(_ string, n float64) bool { return n == 0 }) // series that only exist
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("series (-want +got):\n%s", diff)
 	}
 }
 
-// row is a metric as docs/metrics.md lists it: type and labels.
+// row is a metric in docs/metrics.md: type and labels.
 var (
 	ownRow     = regexp.MustCompile("(?m)^\\| `(turnout_[a-z_]+)` \\| (\\w+) \\| ([^|]*) \\| [^|]+ \\|$")
 	libraryRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ((?:`\\w+`(?:, )?)*)\\s*\\| [^|]+ \\|$")
@@ -255,7 +255,7 @@ func labelList(text string) string {
 	return strings.Join(names, ",")
 }
 
-// descriptions are the metrics that collectors can tell, with their labels.
+// descriptions are the metrics that collectors may export, with their labels.
 func descriptions(collectors ...prometheus.Collector) map[string]string {
 	found := map[string]string{}
 	for _, c := range collectors {
@@ -285,7 +285,7 @@ func TestThePageListsTheMetricsAsTheyAre(t *testing.T) {
 	m, err := newMetrics(r)
 	check(t, err)
 	check(t, r.Register(newSite(t).queue()))
-	// Every one gets a series, or its type could not be seen.
+	// Every metric gets a series; without one its type is unknown.
 	m.StepEnded(client.ObjectKey{}, v1alpha1.StepBuild, time.Second)
 	m.ReleaseEnded(client.ObjectKey{Name: "shop"}, v1alpha1.Deploy, v1alpha1.ReleaseError)
 	m.Switched(client.ObjectKey{Name: "shop"}, v1alpha1.KindRestore)

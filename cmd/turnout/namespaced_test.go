@@ -60,8 +60,8 @@ func (s *site) allow(file, namespace, user string) {
 	}))
 }
 
-// attests lets a user write what only Turnout may, as config/namespaced/attest.yaml
-// does: the policies are in force here.
+// attests lets a user write what only Turnout may, as config/namespaced/attest.yaml does:
+// the policies are enforced here.
 func (s *site) attests(user string) {
 	s.t.Helper()
 	text, err := os.ReadFile("../../config/namespaced/attest.yaml")
@@ -75,9 +75,9 @@ func (s *site) attests(user string) {
 	check(s.t, s.admin.Create(s.t.Context(), binding))
 }
 
-// Turnout serves its namespaces with rights in these and in its own only: it reads
-// their grants, and writes their conditions, and asks for nothing that it may not.
-// Not parallel: it changes the environment.
+// With rights only in its namespaces and its own, Turnout serves them: it reads their
+// grants, writes their conditions, and requests nothing that it may not. Not parallel: it
+// changes the environment.
 func TestServeWithRightsInItsNamespacesOnly(t *testing.T) {
 	s := newSite(t)
 	const user = "namespaced-turnout"

@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// The command line and the Action may be older than the Turnout in the cluster.
+// The command line and the action may be older than the Turnout in the cluster.
 func TestOlderProgramRefusesTheRecordOfANewerOne(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

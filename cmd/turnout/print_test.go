@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden compares a text with a file that a person has read.
+// golden compares a text with a golden file.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", "golden", name)
@@ -41,8 +41,7 @@ func golden(t *testing.T, name, got string) {
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// took makes a step that began some seconds after noon; one that has not ended
-// took 0.
+// took makes a step that began some seconds after noon; 0 seconds means that it still runs.
 func took(step v1alpha1.Step, from, seconds float64, message string) v1alpha1.TimelineEntry {
 	start := noon.Add(time.Duration(from * float64(time.Second)))
 	e := v1alpha1.TimelineEntry{Step: step, StartedAt: metav1.NewMicroTime(start), Message: message}
@@ -53,8 +52,7 @@ func took(step v1alpha1.Step, from, seconds float64, message string) v1alpha1.Ti
 	return e
 }
 
-// life is a release as it is seen from its beginning to a failure whose evidence
-// is hostile.
+// life has the states of a release from its beginning to a failure with hostile evidence.
 func life() []*v1alpha1.Release {
 	rel := deployed(shaB, 1, "")
 	rel.CreationTimestamp = metav1.NewTime(noon)
@@ -103,16 +101,16 @@ func life() []*v1alpha1.Release {
 	return all
 }
 
-// Commands as the record has them: what a printer might make something else of, and
-// one as long as many are.
+// Recorded commands: one with characters that a printer might change, and one of a common
+// length.
 var (
 	odd        = v1alpha1.Shell("printf", "%s|%s", "two  spaces", "it's 50%")
 	selectBlue = v1alpha1.Merge("service", "shop-blue-svc", "ns",
 		map[string]any{"spec": map[string]any{"selector": map[string]any{"version": "blue"}}})
 )
 
-// Whatever prints a record prints its commands whole, each on a line without
-// anything else but space before it.
+// Every printer prints recorded commands whole, each on its own line after nothing but
+// spaces.
 func TestCommandsArePrintedWhole(t *testing.T) {
 	var out bytes.Buffer
 	p := &linePrinter{out: &out}
@@ -178,7 +176,7 @@ func TestATerminalShowsTheTimelineAsItIs(t *testing.T) {
 	golden(t, "timeline.txt", text.String())
 }
 
-// screen is a terminal that knows what this program sends it.
+// screen is a terminal that understands this program's output.
 func screen(t *testing.T, sent string, width int) []string {
 	t.Helper()
 	lines, row := []string{""}, 0
@@ -284,7 +282,7 @@ func TestJSONHasALineForEveryChange(t *testing.T) {
 	golden(t, "release.json", last.String()+"\n")
 }
 
-// fields are the names that a type has in JSON.
+// fields are the names of a type's fields in JSON.
 func fields(of reflect.Type) []string {
 	var names []string
 	for field := range of.Fields() {

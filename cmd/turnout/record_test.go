@@ -15,9 +15,8 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// TestALockSpeaksTheBotsWords locks through a real API server: the schema takes
-// the longest reason that the bot gives, and what went wrong is what the bot asks
-// for.
+// TestALockSpeaksTheBotsWords locks through a real API server: the schema accepts the bot's
+// longest reason, and errors are the bot's sentinels.
 func TestALockSpeaksTheBotsWords(t *testing.T) {
 	s := newSite(t)
 	r := botRecord{&record.Record{Client: s.admin, Reader: s.admin}}

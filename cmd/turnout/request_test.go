@@ -22,8 +22,8 @@ var (
 	shaB = strings.Repeat("b", 40)
 )
 
-// history makes a request about an application where A is live, after a switch
-// from a version that was found there.
+// history makes a request about an application where A is live, after a version that
+// Turnout found.
 func history(releases ...v1alpha1.Release) *request {
 	live := v1alpha1.Version{Color: v1alpha1.Green, Commit: shaA, Image: "img@sha256:aa", Release: v1alpha1.DeployName("shop", shaA, 1)}
 	before := v1alpha1.Version{Color: v1alpha1.Blue, Image: "img@sha256:00", Replicas: 3}
@@ -71,7 +71,7 @@ func intended(rel *v1alpha1.Release) {
 	rel.Status.Milestones.SwitchIntendedAt = &now
 }
 
-// summary is a plan in a line.
+// summary is a plan in one line.
 func summary(p plan) string {
 	switch {
 	case p.Refused:

@@ -17,11 +17,11 @@ import (
 	"github.com/turnout-dev/turnout/internal/sourcetest"
 )
 
-// silent are decisions that the release shows which is followed.
+// silent are decisions without an answer, since the followed release shows them.
 var silent = []command.Code{command.CodeApproved, command.CodeSubmitted, command.CodeRetried}
 
-// TestEveryCodeIsSaidOnATerminalAndToPrograms: each that may be decided, by the bot or
-// here, has words of which each is known, and is on the page for programs.
+// TestEveryCodeIsSaidOnATerminalAndToPrograms: every code of package command and of this
+// package has a text, every word in it is known, and the page for programs lists it.
 func TestEveryCodeIsSaidOnATerminalAndToPrograms(t *testing.T) {
 	page, err := os.ReadFile("../../docs/command-line.md")
 	check(t, err)
@@ -74,8 +74,8 @@ func TestADecisionIsDataForPrograms(t *testing.T) {
 	}
 }
 
-// TestAFollowedReleaseCarriesItsDecision: a program reads from the first line what its
-// command came to.
+// TestAFollowedReleaseCarriesItsDecision: a program finds the command's decision in the
+// first line.
 func TestAFollowedReleaseCarriesItsDecision(t *testing.T) {
 	r := history()
 	p := r.deploy(shaB, false)
@@ -89,8 +89,8 @@ func TestAFollowedReleaseCarriesItsDecision(t *testing.T) {
 	}
 }
 
-// TestEveryWaitIsSaidOnATerminal as it is in comments, where a test holds that nothing
-// that a record may say is missing.
+// TestEveryWaitIsSaidOnATerminal: the terminal has a text for every wait that comments have
+// one for; a test there checks that none is missing.
 func TestEveryWaitIsSaidOnATerminal(t *testing.T) {
 	source, err := os.ReadFile("../../bot/report/waits.go")
 	check(t, err)
@@ -125,16 +125,16 @@ func saidOnATerminal(t *testing.T, surface report.Surface, code command.Code) {
 	})
 }
 
-// TestEveryFailureIsSaidOnATerminalAndToPrograms: whatever reason a record may have, a
-// terminal says it in words of its own with what the record says of it, and a program
-// reads it as it is.
+// TestEveryFailureIsSaidOnATerminalAndToPrograms: for every reason that a record may have,
+// the terminal has a text with the record's message, and a program reads the reason
+// unchanged.
 func TestEveryFailureIsSaidOnATerminalAndToPrograms(t *testing.T) {
 	const types = "../../api/v1alpha1/release_failure_types.go"
-	surface, known := terminal(history().app), 1 // what no reason says
+	surface, known := terminal(history().app), 1 // the text for a missing reason
 	for name, reason := range sourcetest.Constants[v1alpha1.FailureReason](t, types, 40) {
 		for _, because := range []v1alpha1.FailureBecause{"", v1alpha1.SupersededByNewer} {
 			if (reason == v1alpha1.FailedSuperseded) != (because != "") {
-				continue // it has words for each of its causes alone
+				continue // only its causes have texts
 			}
 			known++
 			saidOnATerminal(t, surface, report.FailureCode(reason, because))
@@ -169,5 +169,5 @@ func TestEveryFailureIsSaidOnATerminalAndToPrograms(t *testing.T) {
 	}
 }
 
-// codesOfRecords are shown of a record beside its wait.
+// codesOfRecords show a record beside its wait.
 var codesOfRecords = []command.Code{report.CodeMessage, codeUsersHave, codeApproved, codeApprovedLocked}

@@ -16,8 +16,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(withPlane{m}, map[string]func(){"turnout": main})
 }
 
-// TestScripts runs testdata/*.txt, each named for the behaviour it shows. In them
-// $WEBHOOK is a receiver that knows the secret "known to both sides", as [bot.Webhook] is one.
+// TestScripts runs testdata/*.txt, each named for the behaviour it shows. In them $WEBHOOK
+// is a receiver that knows the secret "known to both sides", like [bot.Webhook].
 func TestScripts(t *testing.T) {
 	secrets, err := bot.NewSecrets("known to both sides")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Without the project nothing is asked, and with it the address that was chosen is.
+// Without the project there are no requests, and with it they go to the configured address.
 func TestURLMapsAreReadOfTheProjectThatIsNamed(t *testing.T) {
 	t.Parallel()
 	var asked []string

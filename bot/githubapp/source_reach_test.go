@@ -1,4 +1,4 @@
-package bot_test
+package githubapp_test
 
 import (
 	"net/http"
@@ -12,10 +12,9 @@ import (
 
 const installationRoute = "/repos/{owner}/{repo}/installation"
 
-func TestSourceTellsWhyARepositoryCannotBeRead(t *testing.T) {
+func TestSourceSaysWhyARepositoryCannotBeRead(t *testing.T) {
 	w := newWorld(t)
-	other, err := w.github.AddRepository("acme/other", githubtest.RepositoryConfig{Files: githubtest.Text(map[string]string{"a": "b"})})
-	check(t, err)
+	other := w.other("acme/other")
 	s := githubapp.Source{GitHub: w.client}
 	expect := func(repository, want string) {
 		t.Helper()
@@ -27,6 +26,9 @@ func TestSourceTellsWhyARepositoryCannotBeRead(t *testing.T) {
 	const missing = "the App is not installed on acme/other: install it there, or give its installation that repository"
 	expect("acme/other", missing)
 	expect("nobody/nothing", strings.ReplaceAll(missing, "acme/other", "nobody/nothing"))
+	if _, err := w.client.Head(t.Context(), "acme/other", "main"); err == nil || !strings.Contains(err.Error(), missing) {
+		t.Errorf("reading its head: %v, want %q", err, missing)
+	}
 	installation := w.app.InstallOn(other, nil)
 	expect("acme/other", "")
 	if has, err := s.HasBranch(t.Context(), "acme/other", "main"); !has || err != nil {
@@ -38,7 +40,7 @@ func TestSourceTellsWhyARepositoryCannotBeRead(t *testing.T) {
 	expect("acme/other", "")
 }
 
-func TestSourceTellsWhetherARepositoryHasABranch(t *testing.T) {
+func TestSourceSaysWhetherARepositoryHasABranch(t *testing.T) {
 	w := newWorld(t)
 	s := githubapp.Source{GitHub: w.client}
 	for branch, want := range map[string]bool{"main": true, "release/1": false} {
@@ -46,15 +48,14 @@ func TestSourceTellsWhetherARepositoryHasABranch(t *testing.T) {
 			t.Errorf("%s: %v, %v; want %v", branch, has, err, want)
 		}
 	}
-	_, err := w.repo.CommitFiles(githubtest.Commit{Branch: "release/1", Message: "two", Files: githubtest.Text(map[string]string{"x": "y"})})
-	check(t, err)
+	w.commit("release/1", "x", "y")
 	if has, err := s.HasBranch(t.Context(), "acme/shop", "release/1"); !has || err != nil {
 		t.Errorf("a branch with a slash: %v, %v", has, err)
 	}
 }
 
-// An outage and a limit say nothing of the repository.
-func TestWhatGitHubDoesNotTellIsNotSaidToBeMissing(t *testing.T) {
+// An outage or a rate limit says nothing about the repository.
+func TestAnOutageIsNoAnswerAboutTheRepository(t *testing.T) {
 	for name, fault := range map[string]githubtest.Fault{
 		"bad gateway":        {Kind: githubtest.BadGateway},
 		"limited":            {Kind: githubtest.SecondaryRateLimit},

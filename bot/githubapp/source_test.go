@@ -1,11 +1,12 @@
-package bot_test
+package githubapp_test
 
 import (
 	"errors"
 	"io"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/turnout-dev/turnout/bot/githubapp"
 	"github.com/turnout-dev/turnout/bot/githubtest"
@@ -16,11 +17,7 @@ func TestSourceReadsACommit(t *testing.T) {
 	s := githubapp.Source{GitHub: w.client}
 	first, err := w.repo.Head("main")
 	check(t, err)
-	second, err := w.repo.CommitFiles(githubtest.Commit{
-		Message: "two",
-		Files:   githubtest.Text(map[string]string{"cloudbuild.yaml": "steps: [{}]\n"}),
-	})
-	check(t, err)
+	second := w.commit("main", "cloudbuild.yaml", "steps: [{}]\n")
 
 	file, err := s.File(t.Context(), "acme/shop", first, "cloudbuild.yaml")
 	if string(file) != "steps: []\n" || err != nil {
@@ -48,6 +45,14 @@ func TestSourceReadsACommit(t *testing.T) {
 	if !found {
 		t.Errorf("the archive has %v, want the second commit's cloudbuild.yaml", files)
 	}
+	_, _ = io.Copy(io.Discard, archive)
+}
+
+func TestSourceComparesCommits(t *testing.T) {
+	w := newWorld(t)
+	first, err := w.repo.Head("main")
+	check(t, err)
+	second := w.commit("main", "x", "y")
 	for _, tt := range []struct {
 		ancestor, descendant string
 		want                 bool
@@ -57,55 +62,9 @@ func TestSourceReadsACommit(t *testing.T) {
 		{first, first, true},
 		{strings.Repeat("d", 40), second, false},
 	} {
-		if got, err := s.IsAncestor(t.Context(), "acme/shop", tt.ancestor, tt.descendant); got != tt.want || err != nil {
+		got, err := githubapp.Source{GitHub: w.client}.IsAncestor(t.Context(), "acme/shop", tt.ancestor, tt.descendant)
+		if got != tt.want || err != nil {
 			t.Errorf("%s in %s: %v, %v; want %v", tt.ancestor[:7], tt.descendant[:7], got, err, tt.want)
-		}
-	}
-	_, _ = io.Copy(io.Discard, archive)
-}
-
-func TestGitHubWithoutTheInstallationSaysWhatToDo(t *testing.T) {
-	w := newWorld(t)
-	_, err := w.github.AddRepository("acme/other", githubtest.RepositoryConfig{Files: githubtest.Text(map[string]string{"a": "1"})})
-	check(t, err)
-	_, err = w.client.Head(t.Context(), "acme/other", "main")
-	if err == nil || !strings.Contains(err.Error(), "the App is not installed on acme/other") {
-		t.Errorf("error %v, want one that says where to install the App", err)
-	}
-}
-
-func TestGitHubWaitsOutAShortSecondaryLimitAndReportsALongOne(t *testing.T) {
-	w := newWorld(t)
-	_, rel := ended(w)
-	w.github.Inject(githubtest.Fault{
-		Kind: githubtest.SecondaryRateLimit, Method: "POST", Route: "/repos/{owner}/{repo}/deployments",
-		RetryAfter: time.Second,
-	})
-	untilPublished(t, w, w.publisher(), rel.Name)
-	if n := len(w.repo.Deployments()); n != 1 {
-		t.Errorf("%d deployments after a short limit, want 1", n)
-	}
-	w.github.Inject(githubtest.Fault{Kind: githubtest.SecondaryRateLimit, Method: "GET", RetryAfter: time.Minute})
-	_, err := w.client.Head(t.Context(), "acme/shop", "main")
-	if err == nil {
-		t.Error("a limit of a minute was waited out by the call itself")
-	}
-}
-
-func TestGitHubAddressIsChecked(t *testing.T) {
-	w := newWorld(t)
-	for address, good := range map[string]bool{
-		"": true, "https://github.com": true, "https://ghe.example.com": true, "https://ghe.example.com/api/v3/": true, "ghe.example.com": false,
-		"ftp://x": false,
-	} {
-		_, err := githubapp.New(githubapp.Config{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
-		if (err == nil) != good {
-			t.Errorf("address %q: %v", address, err)
-		}
-	}
-	for _, cfg := range []githubapp.Config{{AppID: 1}, {PrivateKey: w.app.PrivateKeyPEM()}} {
-		if _, err := githubapp.New(cfg); err == nil || !strings.Contains(err.Error(), "TURNOUT_") {
-			t.Errorf("incomplete configuration: %v, want the variable's name", err)
 		}
 	}
 }
@@ -119,10 +78,53 @@ func TestCloneURLIsThatOfTheWebNotOfTheAPI(t *testing.T) {
 		"https://example.com/github":          "https://example.com/github/acme/shop.git",
 		"https://ghe.example.com:8443/api/v3": "https://ghe.example.com:8443/acme/shop.git",
 	} {
-		client, err := githubapp.New(githubapp.Config{URL: address, AppID: 1, PrivateKey: w.app.PrivateKeyPEM()})
-		check(t, err)
+		client := w.newClient(githubapp.Config{URL: address})
 		if got := (githubapp.Source{GitHub: client}).CloneURL("acme/shop"); got != want {
 			t.Errorf("of %q it is %s, want %s", address, got, want)
 		}
 	}
+}
+
+// TestRenamedRepositoryIsKnownByItsNumber: GitHub redirects the old name until another
+// repository takes it.
+func TestRenamedRepositoryIsKnownByItsNumber(t *testing.T) {
+	w := newWorld(t)
+	s := githubapp.Source{GitHub: w.client}
+	merged, err := w.repo.Head("main")
+	check(t, err)
+	unmerged := w.commit("topic", "x", "y")
+	expect := func(name string, id int64) {
+		t.Helper()
+		if got, err := s.RepositoryID(t.Context(), name); got != id || err != nil {
+			t.Errorf("%s has number %d, %v; want %d", name, got, err, id)
+		}
+	}
+	contains := func(name string) {
+		t.Helper()
+		for commit, want := range map[string]bool{merged: true, unmerged: false} {
+			if got, err := s.BranchContains(t.Context(), name, "main", commit); got != want || err != nil {
+				t.Errorf("main of %s contains %.7s: %v, %v; want %v", name, commit, got, err, want)
+			}
+		}
+		if _, err := s.BranchContains(t.Context(), name, "main", strings.Repeat("d", 40)); !errors.Is(err, githubapp.ErrUnknown) {
+			t.Errorf("a commit that %s does not have: %v, want ErrUnknown", name, err)
+		}
+		if _, err := s.BranchContains(t.Context(), name, "none", merged); !errors.Is(err, githubapp.ErrUnknown) {
+			t.Errorf("a branch that %s does not have: %v, want ErrUnknown", name, err)
+		}
+	}
+	expect("acme/shop", w.repo.ID)
+	contains("acme/shop")
+	check(t, w.repo.Rename("store"))
+	for _, name := range []string{"acme/shop", "acme/store", "ACME/Shop"} {
+		expect(name, w.repo.ID)
+		contains(name)
+	}
+	if !slices.ContainsFunc(w.github.Requests(), func(r githubtest.Request) bool { return r.Status == http.StatusMovedPermanently }) {
+		t.Error("GitHub redirected nobody")
+	}
+	taken := w.other("acme/shop")
+	w.app.InstallOn(taken, nil)
+	expect("acme/shop", taken.ID)
+	expect("acme/store", w.repo.ID)
 }
