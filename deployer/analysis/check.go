@@ -9,9 +9,9 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Check is one metric, ready to be asked for and judged.
+// Check is one metric, ready to be queried and judged.
 type Check struct {
-	// Name of it.
+	// Name of the check.
 	Name string
 	// Failures in a row that fail a release.
 	Failures int32
@@ -29,29 +29,29 @@ func (c Check) Passes() string {
 	return c.pass.text
 }
 
-// Plan is what a spec has judged.
+// Plan is a spec's checks, compiled.
 type Plan struct {
-	// Checks of it.
+	// Checks in the spec's order.
 	Checks []Check
-	// Window is the length of one, and the time to the next.
+	// Window is the length of a window, and the time to the next.
 	Window time.Duration
-	// Lag is how long after the end of a window its metrics are all there.
+	// Lag is how long after the end of a window its metrics are complete.
 	Lag time.Duration
 }
 
-// shortest is the least time that is worth a question.
+// shortest is the shortest interval worth a query.
 const shortest = time.Second
 
 // Problem is something wrong with a spec.
 type Problem struct {
 	// Field of the BlueGreen.
 	Field string
-	// Text says what is wrong with it.
+	// Text is what is wrong with it.
 	Text string
 }
 
-// Compile makes the checks of a spec, or says what is wrong with it. Of a balancer
-// that is not Google's nothing ready-made is known.
+// Compile compiles the checks of a spec, or reports what is wrong with it. A load balancer that
+// is not Google's has no ready-made checks.
 func Compile(spec v1alpha1.AnalysisSpec, balancer Balancer) (Plan, []Problem) {
 	plan := Plan{Window: spec.Interval.Duration}
 	var problems []Problem
@@ -77,13 +77,13 @@ func Compile(spec v1alpha1.AnalysisSpec, balancer Balancer) (Plan, []Problem) {
 	return plan, nil
 }
 
-// source is a check as it is written.
+// source is a check as written.
 type source struct {
 	name, query, samples, pass string
 	minSamples, failures       int32
 }
 
-// compile makes a check. Fields of problems are those of a check.
+// compile compiles a check. Fields of problems are the check's.
 func compile(s source) (Check, []Problem) {
 	c := Check{Name: s.name, Failures: s.failures, minSamples: s.minSamples}
 	var problems []Problem
@@ -104,7 +104,7 @@ func compile(s source) (Check, []Problem) {
 	return c, problems
 }
 
-// errAlike is a query that would judge a colour by another's metrics.
+// errAlike: the query would judge a colour by another's metrics.
 var errAlike = errors.New("it is the same for both colours: name $color, $service, $version or $backend in it")
 
 func parseTelling(text string) (Template, error) {

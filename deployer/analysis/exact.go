@@ -2,9 +2,8 @@ package analysis
 
 import "math"
 
-// MoreErrors is the probability that at least so many of the samples are errors by
-// chance, if errors were as frequent now as before: Fisher's exact test, one-sided. It
-// is 1 where there is nothing to compare.
+// MoreErrors is the probability of at least so many errors by chance, if errors were as frequent
+// now as before: Fisher's exact test, one-sided. It is 1 if there is nothing to compare.
 func MoreErrors(errors, samples, errorsBefore, samplesBefore int64) float64 {
 	all, bad := samples+samplesBefore, errors+errorsBefore
 	if errors <= 0 || samples <= 0 || samplesBefore <= 0 {
@@ -17,7 +16,7 @@ func MoreErrors(errors, samples, errorsBefore, samplesBefore int64) float64 {
 	return min(max(1-h.below(errors), 0), 1)
 }
 
-// hypergeometric is the distribution of the bad ones among so many that are drawn.
+// hypergeometric is the distribution of the bad ones among a number drawn.
 type hypergeometric struct{ all, bad, drawn int64 }
 
 // at is the probability of exactly x.
@@ -25,7 +24,7 @@ func (h hypergeometric) at(x int64) float64 {
 	return math.Exp(choose(h.bad, x) + choose(h.all-h.bad, h.drawn-x) - choose(h.all, h.drawn))
 }
 
-// from is the probability of x or more, where it falls from there on.
+// from is the probability of x or more, for x on the falling side.
 func (h hypergeometric) from(x int64) float64 {
 	sum, term := 0.0, h.at(x)
 	for ; x <= min(h.bad, h.drawn); x++ {
@@ -38,7 +37,7 @@ func (h hypergeometric) from(x int64) float64 {
 	return sum
 }
 
-// below is the probability of less than x, where it falls downwards from there.
+// below is the probability of less than x, for x on the rising side.
 func (h hypergeometric) below(x int64) float64 {
 	x--
 	least := max(0, h.drawn-(h.all-h.bad))

@@ -11,27 +11,26 @@ import (
 )
 
 const (
-	// passCost bounds what one evaluation may cost, in CEL's own units: an expression
-	// over two numbers takes some dozen.
+	// passCost bounds the cost of one evaluation, in CEL's own units: an expression over two
+	// numbers takes a few dozen.
 	passCost = 10_000
 	// passDepth bounds how deep an expression is nested.
 	passDepth = 32
 )
 
-// Pass is an expression that says whether a value is good.
+// Pass is an expression that decides whether a value is good.
 type Pass struct {
 	text    string
 	program cel.Program
 }
 
-// environment is what expressions are checked against.
+// environment declares the variables of expressions.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
 	return cel.NewEnv(cel.Variable("value", cel.DoubleType), cel.Variable("other", cel.DoubleType),
 		cel.CrossTypeNumericComparisons(true), cel.ParserRecursionLimit(passDepth), cel.ClearMacros())
 })
 
-// CompilePass checks an expression. The error says what is wrong with it, to whoever
-// wrote it.
+// CompilePass checks an expression. The error explains the fault to its author.
 func CompilePass(text string) (*Pass, error) {
 	env, err := environment()
 	if err != nil {
@@ -51,7 +50,7 @@ func CompilePass(text string) (*Pass, error) {
 	return &Pass{text: text, program: program}, nil
 }
 
-// explain says the first thing that is wrong, in one line.
+// explain describes the first fault, in one line.
 func explain(issues *cel.Issues) error {
 	all := issues.Errors()
 	if len(all) == 0 {
@@ -64,11 +63,11 @@ func explain(issues *cel.Issues) error {
 	return fmt.Errorf("column %d: %s%s", first.Location.Column()+1, first.Message, hint)
 }
 
-// errUnknown: the result depends on what is not known.
+// errUnknown: the result depends on an unknown value.
 var errUnknown = errors.New("it needs other, the value before the switch")
 
-// Holds evaluates the expression; other is nil if it is not known. The error is
-// errUnknown if the result depends on that.
+// Holds evaluates the expression; other is nil if unknown. The error is errUnknown if the result
+// depends on it.
 func (p *Pass) Holds(value float64, other *float64) (bool, error) {
 	vars := map[string]any{"value": value}
 	var unknown []*cel.AttributePatternType

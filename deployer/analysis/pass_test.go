@@ -55,7 +55,7 @@ func TestExpressionsThatAreNone(t *testing.T) {
 	}
 }
 
-// What takes long is ended by its cost.
+// An expensive expression ends at its cost limit.
 func TestExpressionsHaveACost(t *testing.T) {
 	t.Parallel()
 	p, err := CompilePass(`("` + strings.Repeat("a", 200) + `"` + strings.Repeat(` + "`+strings.Repeat("b", 900)+`"`, 20) + `).matches("` +

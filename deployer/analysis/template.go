@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Values are what a colour is known by.
+// Values identify a colour in metrics.
 type Values struct {
 	Color, Service, Namespace, Version, Backend string
 	Window                                      time.Duration
@@ -34,13 +34,13 @@ func (v Values) of(name string) string {
 }
 
 var (
-	// variables that a query may name.
+	// variables that a query may contain.
 	variables = []string{"color", "service", "namespace", "version", "backend", "window"}
-	// telling are those that differ for the two colours.
+	// telling are those that differ between the two colours.
 	telling = []string{"color", "service", "version", "backend"}
 )
 
-// Template is a query of PromQL with variables.
+// Template is a PromQL query with variables.
 type Template struct {
 	parts []part
 }
@@ -49,11 +49,11 @@ type Template struct {
 type part struct {
 	text     string
 	variable string
-	quote    rune // of the literal that it stands in; 0: in none
+	quote    rune // of the enclosing literal; 0: none
 	regex    bool // that literal is a regular expression
 }
 
-// ParseTemplate reads a query. The error says what is wrong with it, to whoever wrote it.
+// ParseTemplate reads a query. The error explains the fault to its author.
 func ParseTemplate(text string) (Template, error) {
 	if !utf8.ValidString(text) {
 		return Template{}, fmt.Errorf("it is not UTF-8")
@@ -71,12 +71,12 @@ func ParseTemplate(text string) (Template, error) {
 	return Template{parts: s.parts}, nil
 }
 
-// Tells reports whether the query can differ for two colours.
+// Tells reports whether the query can differ between two colours.
 func (t Template) Tells() bool {
 	return slices.ContainsFunc(t.parts, func(p part) bool { return slices.Contains(telling, p.variable) })
 }
 
-// Lacks names the first variable of the query that has no value; empty if all have one.
+// Lacks names the query's first variable without a value; empty if all have one.
 func (t Template) Lacks(v Values) string {
 	for _, p := range t.parts {
 		if p.variable != "" && v.of(p.variable) == "" {
@@ -106,7 +106,7 @@ func (t Template) Render(v Values) string {
 	return b.String()
 }
 
-// escape writes a value into a literal of PromQL, whose escapes are Go's.
+// escape writes a value into a PromQL literal, which has Go's escapes.
 func escape(value string, quote rune) string {
 	var b strings.Builder
 	for _, r := range value {
@@ -123,13 +123,13 @@ func escape(value string, quote rune) string {
 	return b.String()
 }
 
-// scanner goes through a query: code, literals and comments.
+// scanner reads a query: code, literals and comments.
 type scanner struct {
 	rest  string
 	text  strings.Builder // since the last variable
 	parts []part
 
-	quote rune   // of the literal that it is in; 0: in code
+	quote rune   // of the current literal; 0: in code
 	regex bool   // of that literal
 	code  string // the code so far, without white space
 }
@@ -222,7 +222,7 @@ func (s *scanner) inCode() error {
 
 var variable = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})`)
 
-// variable reads one, or a $ that begins none.
+// variable reads a variable, or a $ that begins none.
 func (s *scanner) variable() error {
 	found := variable.FindString(s.rest)
 	if found == "" {

@@ -84,8 +84,8 @@ func TestQueriesThatCannotBeAskedSayWhy(t *testing.T) {
 	}
 }
 
-// FuzzRenderedValuesStayWhereTheyStand: what a literal of PromQL, which is one of Go,
-// means is the value, and the text around it is as it was.
+// The value of a rendered PromQL literal, which is a Go literal, is the variable's value, and the
+// text around it is unchanged.
 func FuzzRenderedValuesStayWhereTheyStand(f *testing.F) {
 	for _, seed := range []string{"", `"`, `\`, "a\nb", "$color", `a.b|c`, "\x00\x7f\u2028", "\xff", `\"`, "é", "'"} {
 		f.Add(seed)

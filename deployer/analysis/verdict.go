@@ -10,21 +10,20 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// surelyMore is the probability below which errors are not more by chance.
+// surelyMore is the probability below which more errors are not chance.
 const surelyMore = 0.01
 
-// Reading is what was found of a check in one window.
+// Reading is what was read for a check in one window.
 type Reading struct {
 	// Value and Samples; nil if the query found nothing.
 	Value, Samples *float64
-	// Because says why one of them could not be had; empty if both were asked for.
+	// Because is why one of them could not be read; empty if both could.
 	Because v1alpha1.NoVerdictReason
-	// Detail is what the server says of that.
+	// Detail is the server's own explanation.
 	Detail string
 }
 
-// Point is a reading as it is recorded, without a verdict: its because says why it
-// can be no part of one.
+// Point is a reading as recorded, without a verdict. Its because is why the reading cannot count.
 func (c Check) Point(at time.Time, r Reading) v1alpha1.CheckPoint {
 	p := v1alpha1.CheckPoint{At: metav1.NewMicroTime(at), Verdict: v1alpha1.VerdictNone, Because: r.Because, Detail: r.Detail}
 	if r.Because != "" {
@@ -60,8 +59,8 @@ func (c Check) Point(at time.Time, r Reading) v1alpha1.CheckPoint {
 	return p
 }
 
-// Judge is a reading with its verdict; other is the last window before the switch, nil
-// if it is not known.
+// Judge is a reading with its verdict; other is the last window before the switch, nil if
+// unknown.
 func (c Check) Judge(at time.Time, r Reading, other *v1alpha1.CheckPoint) v1alpha1.CheckPoint {
 	p := c.Point(at, r)
 	if p.Because != "" {
@@ -83,8 +82,8 @@ func (c Check) Judge(at time.Time, r Reading, other *v1alpha1.CheckPoint) v1alph
 	return p
 }
 
-// noMoreErrors compares errors with those before. That can be done with few samples
-// before, too, and not with none.
+// noMoreErrors compares errors with those before. A few samples before the switch are enough, but
+// not none.
 func (c Check) noMoreErrors(p v1alpha1.CheckPoint, other *v1alpha1.CheckPoint) (bool, v1alpha1.NoVerdictReason) {
 	if other == nil {
 		return false, v1alpha1.NoVerdictNoOther
@@ -99,8 +98,8 @@ func (c Check) noMoreErrors(p v1alpha1.CheckPoint, other *v1alpha1.CheckPoint) (
 	return MoreErrors(int64(count), int64(samples), int64(errorsBefore), int64(samplesBefore)) >= surelyMore, ""
 }
 
-// holds evaluates the check's expression. A value before that rests on too few samples
-// is not known.
+// holds evaluates the check's expression. A value before the switch with too few samples counts
+// as unknown.
 func (c Check) holds(p v1alpha1.CheckPoint, other *v1alpha1.CheckPoint) (bool, v1alpha1.NoVerdictReason, string) {
 	value, _ := p.Value.Float()
 	var before *float64

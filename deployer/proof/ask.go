@@ -25,7 +25,7 @@ const (
 	maxHeader = 256 << 10
 )
 
-// address is where to send requests, and how.
+// address is the target of requests, and the way there.
 type address struct {
 	method, url, versionHeader, userAgent string
 	header                                map[string]string
@@ -126,10 +126,10 @@ func judge(status int) Kind {
 	return Served
 }
 
-// broken distinguishes failures of the application from those that may be our own. A
-// connection that broke after it was made, or a missing answer to a request that was
-// written, is the application's failure. A connection that could not be made, not in time,
-// or not be trusted may be due to our own DNS, egress or certificates.
+// broken distinguishes failures of the application from our own. A connection that broke once it
+// was made, or a missing answer to a written request, is the application's failure. A connection
+// that could not be made, not in time, or not be trusted may be due to our own DNS, egress or
+// certificates.
 func (d *address) broken(err error, written bool) Answer {
 	a := Answer{Kind: Failed, Failure: BrokenConnection, Text: err.Error()}
 	var op *net.OpError

@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// internal is a service that can only be reached from here; it counts its requests.
+// internal is a service that only this machine can reach; it counts its requests.
 func internal(t *testing.T) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
 	asked := &atomic.Int64{}

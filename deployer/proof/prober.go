@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
-// Config says where a [Prober] sends requests, and how.
+// Config describes a [Prober]'s requests.
 type Config struct {
 	// URL to request, with its path. Required, as are Method and Rate.
 	URL, Method string
@@ -24,11 +24,11 @@ type Config struct {
 	Header map[string]string
 	// Rate is the maximum number of requests a second.
 	Rate int
-	// UserAgent says who sends requests; see [UserAgent].
+	// UserAgent identifies the sender; see [UserAgent].
 	UserAgent string
 	// Dial makes connections; nil means to public addresses only, see [publicnet.Dialer].
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// Proxy to send requests through; nil means none, whatever the environment says.
+	// Proxy to send requests through; nil means none, whatever the environment sets.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Answered is called with the kind of every answer, and must not block. Optional.
 	Answered func(Kind)
@@ -39,12 +39,12 @@ type Config struct {
 	From *Tally
 }
 
-// ConfigFor is what an application's spec asks for.
+// ConfigFor is the configuration in an application's spec.
 func ConfigFor(address string, s v1alpha1.ProofSpec) Config {
 	return Config{URL: strings.TrimSuffix(address, "/") + s.Path, Method: s.Method, VersionHeader: s.VersionHeader, Rate: int(s.Rate)}
 }
 
-// UserAgent is how a proof introduces itself, given the version of Turnout.
+// UserAgent is a proof's User-Agent, given the version of Turnout.
 func UserAgent(version string) string {
 	return "turnout-proof/" + version + " (+https://github.com/turnout-dev/turnout)"
 }
@@ -161,8 +161,8 @@ func (p *Prober) Pause() {
 	p.want = false
 }
 
-// Stop ends the prober, cancels the requests in flight, which do not count, and returns
-// when nothing of it runs any more. Its counts can still be read.
+// Stop ends the prober, cancels the requests in flight, which do not count, and returns when all
+// its goroutines have ended. Its counts can still be read.
 func (p *Prober) Stop() {
 	p.mu.Lock()
 	p.want = false
@@ -186,7 +186,7 @@ func (p *Prober) ask(until time.Time) {
 	p.wg.Go(p.run)
 }
 
-// run sends requests at the configured rate as long as they are wanted, the first at once.
+// run sends requests at the configured rate while they are wanted, the first at once.
 func (p *Prober) run() {
 	tick := time.NewTicker(time.Second / time.Duration(max(p.c.Rate, 1)))
 	defer tick.Stop()

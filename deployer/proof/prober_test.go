@@ -175,7 +175,7 @@ func TestProberWakesForTheNewVersionAndForItsFailures(t *testing.T) {
 	})
 }
 
-// Requests that hang are bounded in time and number, and count as failures.
+// Hanging requests are bounded in time and number, and count as failures.
 func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var under, most atomic.Int32
@@ -189,7 +189,7 @@ func TestProberBoundsWhatIsUnderWay(t *testing.T) {
 		time.Sleep(time.Minute)
 		p.Stop()
 		synctest.Wait()
-		// One that timed out may still be on its way out of the server.
+		// A request that timed out may still occupy the server.
 		if n := most.Load(); n < 20 || n > 21 {
 			t.Errorf("%d requests at a time, want 20", n)
 		}
@@ -281,8 +281,8 @@ func TestAnswersAreJudged(t *testing.T) {
 	}
 }
 
-// If a request hangs after it was sent, the application hangs; if it cannot be sent, our own
-// way there may be at fault.
+// If a request hangs after it was sent, the application hangs. If it cannot be sent, our own
+// network may be at fault.
 func TestHangingIsJudgedByWhatHangs(t *testing.T) {
 	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	half := func(rw http.ResponseWriter, r *http.Request) {
@@ -387,8 +387,8 @@ func TestAMissingConnectionMayBeOurOwnTrouble(t *testing.T) {
 	}
 }
 
-// A server may close a kept connection while it is idle, even just as the next request is on
-// its way. Users do not notice: browsers send the request again.
+// A server may close a kept connection while it is idle, even just as the next request is on its
+// way. Users do not notice: browsers send the request again.
 func TestAKeptConnectionClosedUnderARequestIsNotAFailure(t *testing.T) {
 	t.Parallel()
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
@@ -408,7 +408,7 @@ func TestAKeptConnectionClosedUnderARequestIsNotAFailure(t *testing.T) {
 				}
 				if n > 1 {
 					if c, ok := conn.(*tls.Conn); ok {
-						conn = c.NetConn() // without the alert that would give it away
+						conn = c.NetConn() // without the alert that would announce it
 					}
 					_ = conn.Close()
 				}

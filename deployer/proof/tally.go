@@ -13,14 +13,14 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// Kind is what an answer says about the application.
+// Kind is what an answer shows about the application.
 type Kind int
 
 // The kinds of answers.
 const (
 	Served Kind = iota + 1 // users are served
 	Failed                 // users are not served
-	Unseen                 // it says nothing about that
+	Unseen                 // it does not show that
 )
 
 // String names a kind as the metrics do.
@@ -56,16 +56,16 @@ const (
 )
 
 const (
-	// clearly is how many failures of a kind, on top of as many times its rate before, are
-	// more than chance.
+	// clearly: more failures of a kind than this, plus as many times its earlier rate, are not
+	// chance.
 	clearly = 3
 	// breachCount is how many new failures within breachWindow are a breach.
 	breachCount  = 3
 	breachWindow = 10 * time.Second
-	// maxVersions bounds the versions and kinds of failure that are remembered. If a header
-	// has more values than this in a baseline, it does not distinguish versions.
+	// maxVersions bounds the recorded versions and kinds of failure. If a header has more values
+	// than this in a baseline, it does not distinguish versions.
 	maxVersions = 8
-	// maxText bounds a text from outside, and maxVersion a version, in bytes of JSON.
+	// maxText bounds a foreign text, and maxVersion a version, in bytes of JSON.
 	maxText    = 512
 	maxVersion = 200
 	// slowest is the longest time that is recorded for an answer.
@@ -76,7 +76,7 @@ const (
 type Tally struct {
 	startedAt, endedAt time.Time
 	before, after      part
-	forgiven           *part // the part of after that was forgiven; nil: nothing was
+	forgiven           *part // the forgiven part of after; nil: none
 	switchedAt         time.Time
 	newFailures        int
 	recent             []time.Time // the ends of the last new failures, at most breachCount
@@ -144,10 +144,10 @@ func remember(counts *map[string]int, value string, n int) {
 	}
 }
 
-// Resume returns the tally from which a checkpoint was made. Everything since is lost,
-// and so are the times and the number of failures of each kind. Each kind counts as all
-// failures of the baseline, and as no failure since, so that a lost count cannot move
-// traffic back. If traffic was switched, [Tally.Switch] was called before.
+// Resume returns the tally that a checkpoint came from. Everything since is lost, and so are the
+// times and the number of failures of each kind. Each kind counts as all failures of the
+// baseline, and as no failure since, so that a lost count cannot move traffic back. If traffic
+// was switched, [Tally.Switch] was called before.
 func Resume(s v1alpha1.ProofStatus, switchedAt time.Time) *Tally {
 	t := &Tally{switchedAt: switchedAt, newFailures: int(s.NewFailures), newVersion: s.NewVersion, lastFailure: s.LastFailure}
 	if s.StartedAt != nil {
@@ -265,7 +265,7 @@ func (t *Tally) isNew(failure string) bool {
 	return float64(now.failures[failure]) > clearly+clearly*rate*float64(now.answered())
 }
 
-// reference is what answers are compared with: those before the switch, and those that were
+// reference holds the answers to compare with: those before the switch, and those that were
 // forgiven.
 func (t *Tally) reference() part {
 	if t.forgiven == nil {
@@ -316,9 +316,9 @@ func (t *Tally) Switch(at time.Time) {
 }
 
 // Forgive turns the failures since the switch into old ones: they belong to the version that
-// users were moved away from. Counting starts again. The old failures may continue for a
-// while, where front ends lag. But if most answers from now on fail in the end, the version
-// that users were moved to fails as well; see [Reading.StillFailed].
+// users were moved away from. Counting starts again. The old failures may continue for a while,
+// where front ends lag. But if most answers from now on fail, the version that users were moved
+// to fails as well; see [Reading.StillFailed].
 func (t *Tally) Forgive() {
 	p := t.after.clone()
 	t.forgiven = &p
@@ -344,8 +344,8 @@ type Reading struct {
 	NewInARow int
 	// LastOld is when the old version last answered since the switch; zero if it did not.
 	LastOld time.Time
-	// Breach says how the last of several new failures within a short time failed; "" if
-	// there was no such burst.
+	// Breach describes the last of several new failures within a short time; "" if there was no
+	// such burst.
 	Breach string
 	// StillFailed counts the failures since Forgive, if most requests have failed since;
 	// otherwise it is 0.
@@ -430,9 +430,8 @@ func span(d time.Duration) *metav1.Duration {
 
 func number(n int) int32 { return int32(min(max(n, 0), math.MaxInt32)) } //nolint:gosec // bounded
 
-// Version is the version in a header's value; "" if the value is too long to be recorded or
-// cannot be shown. Versions are compared, so they are never shortened: two that begin alike
-// are different.
+// Version is the version in a header's value; "" if the value is too long to record or cannot be
+// shown. Versions are compared, so they are never shortened: two long ones may begin alike.
 func Version(header string) string {
 	if prose.Size(header) > maxVersion || prose.OneLine(header) != header {
 		return ""

@@ -39,7 +39,7 @@ func TestLoadBalancerIsToldByItsClassOrItsURLMap(t *testing.T) {
 	}
 }
 
-// What leads to no Service is no backend of anybody's, and none of it is lost.
+// A backend is a place that names a Service; other places are kept, but are nobody's backend.
 func TestBackendsAreThoseThatNameAService(t *testing.T) {
 	s := Read(application("app"), parse(t, shared))
 	count := func(bare bool) (named, unnamed int) {
@@ -68,7 +68,7 @@ func TestBackendsAreThoseThatNameAService(t *testing.T) {
 	}
 }
 
-// A map that cannot be read whole is not read in part.
+// An unreadable map is not read in part.
 func TestBackendStatesThatCannotBeReadAreNone(t *testing.T) {
 	for text, want := range map[string]map[string]string{
 		`{"k8s1-a":"HEALTHY"}`: {"k8s1-a": "HEALTHY"}, `{"k8s1-a":"HEALTHY","k8s1-b":1}`: nil, "[": nil, "": nil,

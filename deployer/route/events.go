@@ -20,12 +20,12 @@ const (
 	eventTranslate = "Translate"
 )
 
-// News reads the events of an application's Ingress that came, or were repeated, since
-// the moment of an earlier look. If since is "", it only returns the current moment.
-// Moments are resource versions, so that no two clocks are compared.
+// News reads the events of an application's Ingress that came, or were repeated, since the moment
+// of an earlier look. If since is "", it only returns the current moment. Moments are resource
+// versions, so no two clocks are compared.
 func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string) (track.News, error) {
 	if bg.Spec.Gateway != nil {
-		return track.News{}, nil // a Gateway's controller says it in the status of the route
+		return track.News{}, nil // a Gateway's controller reports in the route's status
 	}
 	var list corev1.EventList
 	err := r.Reader.List(ctx, &list, client.InNamespace(bg.Namespace), client.MatchingFields{
@@ -54,7 +54,7 @@ func (r *Router) News(ctx context.Context, bg *v1alpha1.BlueGreen, since string)
 	return news, nil
 }
 
-// read adds an event to the news. It looks for ingress-gce's messages
+// read adds an event to the news. It recognises ingress-gce's messages
 // (pkg/loadbalancers/url_maps.go:79, pkg/controller/controller.go:721-760).
 func read(n *track.News, event *corev1.Event) {
 	switch {
@@ -71,7 +71,7 @@ func read(n *track.News, event *corev1.Event) {
 	}
 }
 
-// lastAt is when an event last happened; zero if it does not say.
+// lastAt is when an event last happened; zero if it has no time.
 func lastAt(event *corev1.Event) time.Time {
 	at := event.LastTimestamp.Time
 	if event.EventTime.After(at) {
@@ -83,8 +83,8 @@ func lastAt(event *corev1.Event) time.Time {
 	return at
 }
 
-// spent is how much of the budget for a type of event is in use: the number of these
-// events since the first that is still kept, less the refill since then.
+// spent is how much of the budget for a type of event is in use: the number of these events since
+// the oldest kept one, minus the refill since then.
 func spent(events []corev1.Event, kind string) int {
 	count := 0
 	var first, last time.Time

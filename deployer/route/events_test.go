@@ -13,7 +13,7 @@ import (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
-// sync is a Sync event that happened count times, from noon on for so many minutes.
+// sync is a Sync event that happened count times over so many minutes from noon.
 func sync(kind, message string, count int32, minutes int) corev1.Event {
 	last := metav1.NewTime(noon.Add(time.Duration(minutes) * time.Minute))
 	return corev1.Event{Type: kind, Reason: "Sync", Message: message, Count: count, FirstTimestamp: metav1.NewTime(noon), LastTimestamp: last}
@@ -48,14 +48,14 @@ func TestBudgetOfEventsComesBack(t *testing.T) {
 	}
 }
 
-// since is an event that began some minutes after noon and came last some after.
+// since is an event that began some minutes after noon and last came at another.
 func since(first, last int) corev1.Event {
 	e := sync("Normal", "", 1, last)
 	e.FirstTimestamp = metav1.NewTime(noon.Add(time.Duration(first) * time.Minute))
 	return e
 }
 
-// Only the controller's own words tell, each of its kind.
+// Only the controller's own messages count, each of its kind.
 func TestEventsAreReadByReasonTypeAndWords(t *testing.T) {
 	failed := track.News{Sync: "quota", SyncAt: noon}
 	untranslated := track.News{Translate: "no port", TranslateAt: noon}
@@ -105,7 +105,7 @@ func TestLastTimeOfAnEventIsTheLatestThatItNames(t *testing.T) {
 	}
 }
 
-// In whatever order the API server lists them, the latest warning counts.
+// The latest warning counts, in whatever order the API server lists them.
 func TestLastWarningCounts(t *testing.T) {
 	for _, events := range [][]corev1.Event{
 		{sync("Warning", "quota", 1, 1), sync("Warning", "not found", 3, 5)},

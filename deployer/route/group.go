@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Annotations of Services with which GKE's controllers are configured, and report.
+// Annotations of Services that configure GKE's controllers, or in which those report.
 const (
 	negAnnotation       = "cloud.google.com/neg"
 	negStatusAnnotation = "cloud.google.com/neg-status"
@@ -30,8 +30,8 @@ const (
 // svcNegKind is the object in which the NEG controller reports on a NEG.
 var svcNegKind = schema.GroupVersionKind{Group: "networking.gke.io", Version: "v1beta1", Kind: "ServiceNetworkEndpointGroup"}
 
-// Groups returns what Google's load balancer has for those ports of a colour's Service
-// that the Ingress names: nothing if the Ingress does not name the Service.
+// Groups returns the load balancer's backends for the ports of a colour's Service that the
+// Ingress names; none if the Ingress does not name the Service.
 func (r *Router) Groups(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) ([]track.Group, error) {
 	service, err := r.service(ctx, bg, c)
 	if err != nil || service == nil {
@@ -70,16 +70,15 @@ func (r *Router) service(ctx context.Context, bg *v1alpha1.BlueGreen, c v1alpha1
 	return &service, nil
 }
 
-// groupsOf names the groups of a Service's ports and finds their states. The names of
-// NEGs are published before the NEGs are made (ingress-gce
-// pkg/neg/controller.go:721-724). A backend of instance groups is named after the node
-// port (pkg/utils/namer/namer.go, IGBackend).
+// groupsOf names the groups of a Service's ports and finds their states. The names of NEGs are
+// published before the NEGs are created (ingress-gce pkg/neg/controller.go:721-724). A backend of
+// instance groups is named after the node port (pkg/utils/namer/namer.go, IGBackend).
 func groupsOf(service *corev1.Service, s track.Routes) []track.Group {
 	var status struct {
 		Groups map[string]string `json:"network_endpoint_groups"`
 		Zones  []string          `json:"zones"`
 	}
-	// An annotation that cannot be read names nothing.
+	// An unreadable annotation names nothing.
 	_ = json.Unmarshal([]byte(service.Annotations[negStatusAnnotation]), &status)
 	var groups []track.Group
 	for _, b := range Backends(s) {
@@ -106,7 +105,8 @@ func groupsOf(service *corev1.Service, s track.Routes) []track.Group {
 	return groups
 }
 
-// regionOf is the region of zones, which are all in one region: us-central1-b is in us-central1.
+// regionOf is the region of zones, which all belong to one region: us-central1-b is in
+// us-central1.
 func regionOf(zones []string) string {
 	if len(zones) == 0 {
 		return ""
@@ -114,8 +114,8 @@ func regionOf(zones []string) string {
 	return zones[0][:max(strings.LastIndex(zones[0], "-"), 0)]
 }
 
-// UsesNEGs reports whether the load balancer sends directly to a Service's pods. A
-// broken annotation does not; [Router.CheckTranslation] reports that it is broken.
+// UsesNEGs reports whether the load balancer sends directly to a Service's pods. A broken
+// annotation counts as no; [Router.CheckTranslation] reports it.
 func UsesNEGs(service *corev1.Service) bool {
 	var use struct {
 		Ingress bool `json:"ingress"`
@@ -123,16 +123,15 @@ func UsesNEGs(service *corev1.Service) bool {
 	return json.Unmarshal([]byte(service.Annotations[negAnnotation]), &use) == nil && use.Ingress
 }
 
-// negTrouble says in words what is still missing of a NEG. An object that cannot be read
-// is not an error: it must not stop whoever only observes, and the step that waits for
-// the NEG has a deadline.
+// negTrouble describes what a NEG still lacks. An unreadable object is not an error: it must not
+// stop an observer, and the step that waits for the NEG has a deadline.
 func (r *Router) negTrouble(ctx context.Context, namespace, name string) string {
 	object := &unstructured.Unstructured{}
 	object.SetGroupVersionKind(svcNegKind)
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, object)
 	switch {
 	case meta.IsNoMatchError(err), apierrors.IsForbidden(err):
-		return "" // there are no such objects, or we may not read them, so nothing is known
+		return "" // the cluster has no such objects, or we may not read them: unknown
 	case apierrors.IsNotFound(err):
 		return "its servicenetworkendpointgroup does not exist yet"
 	case err != nil:
@@ -141,8 +140,8 @@ func (r *Router) negTrouble(ctx context.Context, namespace, name string) string 
 	return troubleOf(object)
 }
 
-// troubleOf reads a NEG's object. That shows whether NEGs exist and are kept in sync,
-// but nothing about health (ingress-gce pkg/apis/svcneg/v1beta1/types.go:43-139).
+// troubleOf reads a NEG's object. It shows whether NEGs exist and are in sync, but nothing about
+// health (ingress-gce pkg/apis/svcneg/v1beta1/types.go:43-139).
 func troubleOf(object *unstructured.Unstructured) string {
 	var read struct {
 		Status struct {

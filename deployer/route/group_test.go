@@ -72,7 +72,7 @@ func TestGroupsOfAService(t *testing.T) {
 			}
 		})
 	}
-	// The port 81 of another Service is none of this one's, and one that it has not got neither.
+	// Port 81 of another Service does not count, and neither does a port that this one lacks.
 	other := parse(t, strings.NewReplacer("web-green-svc, port: {number: 80}", "web-green-svc, port: {number: 81}",
 		"app-green-svc, port: {name: http}", "app-green-svc, port: {number: 82}").Replace(shared))
 	if got := groupsOf(greenService(nil), Read(application("app"), other)); len(got) != 1 || got[0].Port != 80 {

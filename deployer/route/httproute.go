@@ -14,19 +14,19 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// gatewayGroup is that of the Gateway API.
+// gatewayGroup is the API group of the Gateway API.
 const gatewayGroup = "gateway.networking.k8s.io"
 
 // HTTPRouteKind is the route that a BlueGreen's spec.gateway names.
 var HTTPRouteKind = schema.GroupVersionKind{Group: gatewayGroup, Version: "v1", Kind: "HTTPRoute"}
 
-// list and fields read a value of an unstructured object; what has another type is
-// nothing.
+// list and fields read a value of an unstructured object; a value of another type counts as
+// missing.
 func list(value any) []any            { all, _ := value.([]any); return all }
 func fields(value any) map[string]any { m, _ := value.(map[string]any); return m }
 func text(value any) string           { s, _ := value.(string); return s }
 
-// whole reads a number, or else returns what holds without one.
+// whole reads a number, or returns the default.
 func whole(value any, otherwise int64) int64 {
 	switch n := value.(type) {
 	case int64:
@@ -97,8 +97,7 @@ func ruleOf(bg *v1alpha1.BlueGreen, index int, rule map[string]any) track.Rule {
 	return found
 }
 
-// colorOf is the colour whose Service a reference names: of its own kind, in the
-// route's own namespace.
+// colorOf is the colour whose Service a reference names: a Service in the route's own namespace.
 func colorOf(bg *v1alpha1.BlueGreen, ref map[string]any) (v1alpha1.Color, bool) {
 	if namespace := text(ref["namespace"]); !isService(ref) || namespace != "" && namespace != bg.Namespace {
 		return "", false
@@ -111,7 +110,7 @@ func colorOf(bg *v1alpha1.BlueGreen, ref map[string]any) (v1alpha1.Color, bool) 
 	return "", false
 }
 
-// isService reports whether a reference is one to a Service, which it is by default.
+// isService reports whether a reference is to a Service, the default.
 func isService(ref map[string]any) bool {
 	kind := text(ref["kind"])
 	return text(ref["group"]) == "" && (kind == "" || kind == "Service")
@@ -121,7 +120,7 @@ func rulePointer(i int) string { return fmt.Sprintf("/spec/rules/%d", i) }
 
 func refPointer(i, j int) string { return fmt.Sprintf("%s/backendRefs/%d", rulePointer(i), j) }
 
-// matchesText says for people which requests a rule is for.
+// matchesText describes to people which requests a rule matches.
 func matchesText(rule map[string]any) string {
 	var all []string
 	for _, m := range list(rule["matches"]) {
@@ -151,7 +150,7 @@ func matchesText(rule map[string]any) string {
 	return strings.Join(all, ", ")
 }
 
-// parentsOf reads what the controllers of a route's Gateways say of it.
+// parentsOf reads the reports of the controllers of a route's Gateways.
 func parentsOf(route *unstructured.Unstructured) []track.Parent {
 	var read struct {
 		Parents []struct {
@@ -161,7 +160,7 @@ func parentsOf(route *unstructured.Unstructured) []track.Parent {
 		} `json:"parents"`
 	}
 	if runtime.DefaultUnstructuredConverter.FromUnstructured(fields(route.Object["status"]), &read) != nil {
-		return nil // what cannot be read tells nothing
+		return nil // unreadable: unknown
 	}
 	var parents []track.Parent
 	for _, p := range read.Parents {
@@ -178,8 +177,8 @@ func parentsOf(route *unstructured.Unstructured) []track.Parent {
 	return parents
 }
 
-// parentText names a parent: what a reference leaves out is what it has by default, so
-// that the same parent is called the same by whoever refers to it.
+// parentText names a parent with all defaults filled in, so that the same parent has the same
+// name in every reference.
 func parentText(namespace string, ref map[string]any) string {
 	kind := "gateway"
 	if k := text(ref["kind"]); k != "" && k != "Gateway" {
@@ -201,10 +200,10 @@ func parentText(namespace string, ref map[string]any) string {
 	return name
 }
 
-// copied is a value that shares nothing with another one.
+// copied is a deep copy.
 func copied(value map[string]any) map[string]any { return runtime.DeepCopyJSON(value) }
 
-// portsOf are those that rules name, each once, in their order.
+// portsOf are the ports that rules name, each once, in their order.
 func portsOf(rules []track.Rule) []int64 {
 	var all []int64
 	for _, r := range rules {

@@ -11,8 +11,8 @@ import (
 // Standbys reads standby routes.
 type Standbys struct{ Reader client.Reader }
 
-// StandbyHeader is the header by which the standby route leads a request to its colour,
-// for requests alone: it is never shown. It is nil if there is no such route.
+// StandbyHeader is the header by which the standby route leads a request to its colour. Use it
+// only for requests; it is never shown. It is nil if there is no such route.
 func (s Standbys) StandbyHeader(ctx context.Context, bg *v1alpha1.BlueGreen) (map[string]string, error) {
 	standby, err := httpRoute(ctx, s.Reader, bg.Namespace, bg.StandbyRoute())
 	if err != nil {

@@ -9,16 +9,16 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// Limits of an HTTPRoute (gateway-api apis/v1/httproute_types.go). The standby route
-// has a rule, a match and a header of each match more than the rules that it follows.
+// Limits of an HTTPRoute (gateway-api apis/v1/httproute_types.go). The standby route has one more
+// rule, one more match, and one more header per match than the rules that it follows.
 const (
 	maxRules   = 16
 	maxMatches = 128
 	maxEntries = 16 // of the headers of a match, and of the names that a filter removes
 )
 
-// refusals are what Turnout cannot move users by, in the rules that name one of the
-// application's Services, and mirrors to these wherever they are.
+// refusals are what keeps Turnout from moving users: fields of the rules that name one of the
+// application's Services, and mirrors to these Services in any rule.
 func refusals(bg *v1alpha1.BlueGreen, spec map[string]any) []track.Refusal {
 	var all []track.Refusal
 	rules, matches := 0, 0
@@ -91,7 +91,7 @@ func refName(ref map[string]any) string {
 	return text(ref["name"])
 }
 
-// refusedRule is what else of a rule cannot be followed.
+// refusedRule is what else in a rule cannot be followed.
 func refusedRule(rule map[string]any, at string) []track.Refusal {
 	var all []track.Refusal
 	if rule["sessionPersistence"] != nil {
@@ -127,7 +127,7 @@ func refusedRule(rule map[string]any, at string) []track.Refusal {
 	return all
 }
 
-// mirrors are those of a rule, whoever's, that send copies of requests to one of the
+// mirrors are those in a rule, anybody's, that send copies of requests to one of the
 // application's Services: a version that has not passed its gate would get them.
 func mirrors(bg *v1alpha1.BlueGreen, rule map[string]any, at string) []track.Refusal {
 	var all []track.Refusal

@@ -50,8 +50,8 @@ func httpRoute(ctx context.Context, from client.Reader, namespace, name string) 
 	return route, nil
 }
 
-// attachToGateway makes one write of those that [track.Routes.Attached] asks for: the
-// standby route first, by which trouble with the Service shows without any user.
+// attachToGateway makes one of the writes that [track.Routes.Attached] requires. The standby
+// route comes first, where trouble with the Service shows without any user.
 func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, target v1alpha1.Color) error {
 	if s.Gateway.Standby.For != target {
 		if err := r.CheckPorts(ctx, bg, s, target); err != nil {
@@ -69,8 +69,8 @@ func attachToGateway(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s t
 	return r.patch(ctx, bg, s, ops)
 }
 
-// writeStandby makes the standby route lead to a colour. Its value is read from it, and
-// made anew where there is none.
+// writeStandby makes the standby route lead to a colour. It keeps the route's secret value, or
+// creates a new one.
 func writeStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) error {
 	if err := refusedRoute(s); err != nil {
 		return err
@@ -118,8 +118,8 @@ func patchRoute(ctx context.Context, to client.Client, route *unstructured.Unstr
 	return nil
 }
 
-// hidden is an error of the API server without the values that it may repeat: of the
-// standby route nothing is ever shown but fields.
+// hidden is an error of the API server without the values that it may repeat: of the standby
+// route, only fields are ever shown.
 func hidden(err error) error {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
@@ -129,13 +129,13 @@ func hidden(err error) error {
 	return fmt.Errorf("the API server refuses it: %s: %s", cause.Field, cause.Type)
 }
 
-// standbyTaken says that there is somebody else's route of the standby's name.
+// standbyTaken is the error for somebody else's route with the standby's name.
 func standbyTaken(s track.Routes) error {
 	return fmt.Errorf("httproute %s exists, and is not Turnout's: remove it or give it another name", s.Gateway.Standby.Name)
 }
 
-// followStandby makes the standby route lead to the colour that is not live, and follow
-// what the owner changed of the route. Without one it does nothing.
+// followStandby makes the standby route lead to the idle colour, and follow the owner's changes
+// of the route. Without a standby route it does nothing.
 func followStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s track.Routes) error {
 	st, other := s.Gateway.Standby, s.Live().Other()
 	if !st.Exists || !st.Ours || s.Live() == "" || st.For == other || !s.Gateway.Complete() {
@@ -144,8 +144,8 @@ func followStandby(ctx context.Context, r *Router, bg *v1alpha1.BlueGreen, s tra
 	return writeStandby(ctx, r, bg, s, other)
 }
 
-// routeKinds are the routes of the Gateway API that may send somebody to a Service, the
-// versions that are served of them the newest first.
+// routeKinds are the routes of the Gateway API that may send users to a Service, with their
+// versions, newest first.
 var routeKinds = []schema.GroupVersionKind{ //nolint:gochecknoglobals // a constant list
 	HTTPRouteKind,
 	{Group: gatewayGroup, Version: "v1", Kind: "GRPCRoute"},
@@ -163,9 +163,9 @@ type Follower struct {
 
 func (u Follower) String() string { return u.Kind + " " + u.Namespace + "/" + u.Name }
 
-// FollowedBy returns the routes of the Gateway API, of any namespace that may be read,
-// that send users to a Service, but for those of weight 0 and standby routes. Of kinds
-// that the cluster has not there are none.
+// FollowedBy returns the routes of the Gateway API, in any readable namespace, that send users to
+// a Service. References with weight 0 and standby routes do not count. Kinds that the cluster
+// lacks are skipped.
 func FollowedBy(ctx context.Context, from client.Reader, namespace, service string) ([]Follower, error) {
 	var users []Follower
 	seen := map[Follower]bool{}
@@ -185,8 +185,7 @@ func FollowedBy(ctx context.Context, from client.Reader, namespace, service stri
 	return users, nil
 }
 
-// routesOf lists the routes of a kind: in all namespaces, or where that is not allowed in
-// one.
+// routesOf lists the routes of a kind: in all namespaces or, if that is not allowed, in one.
 func routesOf(ctx context.Context, from client.Reader, namespace string, kind schema.GroupVersionKind) ([]unstructured.Unstructured,
 	error,
 ) {

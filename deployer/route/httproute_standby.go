@@ -15,24 +15,24 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// standbyHeader leads a request to the standby colour, if it has the value that only
-// the standby route holds. It never reaches a pod.
+// standbyHeader leads a request to the standby colour, if it has the value that only the standby
+// route contains. It never reaches a pod.
 const standbyHeader = "X-Turnout-Standby"
 
-// keepSuffix makes another value of it, for the rule that keeps the live colour.
+// keepSuffix makes another value for the rule that keeps the live colour.
 const keepSuffix = "-keep"
 
-// password is a value of the header, as [newPassword] makes them.
+// password is a value of the header, in the form of [newPassword].
 var password = regexp.MustCompile(`^[0-9a-f]{32}$`)
 
 // newPassword is 128 random bits.
 func newPassword() string {
 	var bits [16]byte
-	_, _ = rand.Read(bits[:]) // it never fails, see crypto/rand
+	_, _ = rand.Read(bits[:]) // never fails, see crypto/rand
 	return hex.EncodeToString(bits[:])
 }
 
-// passwordOf reads the value back from a standby route; a new one if it has none such.
+// passwordOf reads the value from a standby route, or creates a new one.
 func passwordOf(standby *unstructured.Unstructured) string {
 	if value, found := storedPassword(standby); found {
 		return value
@@ -40,7 +40,7 @@ func passwordOf(standby *unstructured.Unstructured) string {
 	return newPassword()
 }
 
-// storedPassword is the value in a standby route. It is kept nowhere else.
+// storedPassword is the value in a standby route, its only place.
 func storedPassword(standby *unstructured.Unstructured) (value string, found bool) {
 	if standby == nil {
 		return "", false
@@ -58,17 +58,17 @@ func storedPassword(standby *unstructured.Unstructured) (value string, found boo
 	return "", false
 }
 
-// standbySpec is the spec of the standby route of an application, from that of its own
-// route: the same parents and hosts; each match that leads to the application, with the
-// header besides, and the rule's filters, to the other colour alone.
+// standbySpec derives the spec of an application's standby route from its own route. Parents and
+// hosts are the same. Each match that leads to the application also requires the header, and
+// leads with the rule's filters to the other colour alone.
 //
-// Precedence is by specificity across routes, not by order: a match with one header
-// more than another of the same path and method comes first, so that the header finds
-// its colour under every path, and nobody without it does.
+// Precedence across routes is by specificity, not by order. A match with one more header than
+// another of the same path and method comes first. So the header finds its colour under every
+// path, and nobody without it does.
 //
-// The last rule names the live colour's ports under a value of its own. Its reference
-// in the user's route falls to weight 0 at the switch, and whether a load balancer keeps
-// what it has for that weight is not said anywhere.
+// The last rule names the live colour's ports under a value of its own. At the switch, the live
+// colour's reference in the users' route falls to weight 0, and nothing documents whether a load
+// balancer keeps its backends at that weight.
 func standbySpec(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color, value string) map[string]any {
 	spec := copied(s.Spec)
 	rules := list(spec["rules"])
@@ -113,8 +113,8 @@ func standbyMatch(value string) map[string]any {
 	return map[string]any{"name": standbyHeader, "type": "Exact", "value": value}
 }
 
-// withoutHeader takes the header away before the pod: by the filter that is there, since
-// a rule has only one of that type, or by one more.
+// withoutHeader removes the header before the pod: with the rule's existing filter of that type,
+// since there can be only one, or with a new one.
 func withoutHeader(filters []any) []any {
 	for _, f := range filters {
 		filter := fields(f)
@@ -144,7 +144,7 @@ func keepRule(bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color, value st
 	}
 }
 
-// newStandby is the standby route that is to be made.
+// newStandby is a new standby route.
 func newStandby(bg *v1alpha1.BlueGreen, s track.Routes, other v1alpha1.Color) *unstructured.Unstructured {
 	u := newHTTPRoute(bg.Namespace, bg.StandbyRoute())
 	u.SetLabels(map[string]string{v1alpha1.ApplicationLabel: bg.Name})
@@ -161,8 +161,8 @@ func newHTTPRoute(namespace, name string) *unstructured.Unstructured {
 	return u
 }
 
-// IsStandby reports whether a route is the standby route of some application, and
-// nobody without the header reaches anything by it.
+// IsStandby reports whether a route is some application's standby route, through which nobody
+// reaches anything without the header.
 func IsStandby(u *unstructured.Unstructured) bool {
 	owner := metav1.GetControllerOf(u)
 	if owner == nil || owner.Kind != "BlueGreen" || owner.APIVersion != v1alpha1.GroupVersion.String() ||
@@ -187,7 +187,7 @@ func ownedBy(bg *v1alpha1.BlueGreen, u *unstructured.Unstructured) bool {
 	return owner != nil && owner.UID == bg.UID && owner.UID != types.UID("")
 }
 
-// readStandby notes the state of the standby route.
+// readStandby records the state of the standby route.
 func readStandby(bg *v1alpha1.BlueGreen, s *track.Routes, standby *unstructured.Unstructured) {
 	if standby == nil {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// standbyOf is the standby route that Turnout makes for a route, leading to green, as it
-// is read later.
+// standbyOf is the standby route that Turnout creates for a route, leading to green, as read
+// later.
 func standbyOf(t *testing.T, bg *v1alpha1.BlueGreen, route *unstructured.Unstructured) *unstructured.Unstructured {
 	t.Helper()
 	u := newStandby(bg, ReadHTTPRoute(bg, route, nil), v1alpha1.Green)
@@ -165,7 +165,7 @@ func TestStandbyKeepsItsValueAndNamesBothColours(t *testing.T) {
 
 func TestStandbyThatIsNotAsItShouldBeIsNone(t *testing.T) {
 	bg := onGateway("app")
-	kept := map[string]bool{"another host": true, "a guessable value": true} // it names both Services all the same
+	kept := map[string]bool{"another host": true, "a guessable value": true} // it still names both Services
 	for name, change := range map[string]func(u *unstructured.Unstructured){
 		"another host":   func(u *unstructured.Unstructured) { fields(u.Object["spec"])["hostnames"] = []any{"x.example.com"} },
 		"no rule":        func(u *unstructured.Unstructured) { delete(fields(u.Object["spec"]), "rules") },

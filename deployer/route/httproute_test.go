@@ -58,7 +58,7 @@ func readRoute(t *testing.T, bg *v1alpha1.BlueGreen, text string) track.Routes {
 	return ReadHTTPRoute(bg, parse(t, text), nil)
 }
 
-// applied is a route with a patch in it, read again.
+// applied is a route after a patch, read again.
 func applied(t *testing.T, u *unstructured.Unstructured, ops []Op) *unstructured.Unstructured {
 	t.Helper()
 	if ops == nil {
@@ -216,7 +216,7 @@ func TestPatchesOfARouteTestGenerationAndFence(t *testing.T) {
 	}
 }
 
-// apiRule is what the third rule of sharedRoute has before its references.
+// apiRule is the beginning of sharedRoute's third rule, before its references.
 const apiRule = `matches:
     - {path: {type: Exact, value: /api}}
     - {path: {type: PathPrefix, value: /api/}, method: GET, headers: [{type: Exact, name: X-New, value: "1"}]}
@@ -327,7 +327,7 @@ func TestRefusalsOfARouteWithoutRoomForTheStandby(t *testing.T) {
 	}
 }
 
-// randomRoute has rules of every kind that is not refused.
+// randomRoute has rules of every accepted kind.
 func randomRoute(t *testing.T, r *rand.Rand) *unstructured.Unstructured {
 	t.Helper()
 	u := parse(t, sharedRoute)

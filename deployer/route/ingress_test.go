@@ -320,7 +320,7 @@ func TestEveryPatchTestsTheFence(t *testing.T) {
 	}
 }
 
-// A fence writes the version of the object that was read, which never comes back.
+// A fence writes the object's resource version, which never comes back.
 func TestFenceWritesWhatNeverComesBack(t *testing.T) {
 	for annotations, want := range map[string]string{
 		"": `{"op":"add","path":"/metadata/annotations","value":{}}
@@ -335,7 +335,7 @@ func TestFenceWritesWhatNeverComesBack(t *testing.T) {
 	}
 }
 
-// The standby rule is told by its host, wherever it stands, and by nothing else.
+// The standby rule is found by its host, wherever it stands, and by nothing else.
 func TestStandbyRuleIsFoundByItsHost(t *testing.T) {
 	const path = "{path: /, backend: {service: {name: x-svc, port: {name: http}}}}"
 	for name, tt := range map[string]struct {
@@ -363,8 +363,8 @@ func TestStandbyRuleIsFoundByItsHost(t *testing.T) {
 	}
 }
 
-// What was recorded stays, until a migration changes it everywhere at once; and nothing is
-// attached beside nothing.
+// A recorded host stays until a migration changes it everywhere at once. Nothing is attached if
+// nothing routes to the live colour.
 func TestAttachPatchKeepsTheRecordedHost(t *testing.T) {
 	const live = "defaultBackend: {service: {name: app-blue-svc, port: {name: http}}}"
 	s := Read(application("app"),

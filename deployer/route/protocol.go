@@ -16,14 +16,13 @@ var protocolAnnotations = []string{
 	"cloud.google.com/app-protocols",
 } //nolint:gochecknoglobals // a constant list
 
-// protocols that the load balancer speaks. H2C is newer than the controller whose source
-// is cited here; a controller that does not know it refuses it.
+// protocols that the load balancer speaks. H2C is newer than the controller cited here; a
+// controller that does not know it refuses it.
 var protocols = []string{"HTTP", "HTTPS", "HTTP2", "H2C"} //nolint:gochecknoglobals // a constant list
 
-// AppProtocol returns the protocol that Google's load balancer uses for a port of a
-// Service: HTTP unless an annotation says otherwise. key is that annotation's key, or ""
-// if the Service has none. An error says what is wrong with the annotation, which is
-// fatal for the whole Ingress.
+// AppProtocol returns the protocol that Google's load balancer uses for a port of a Service: HTTP
+// unless an annotation sets another. key is that annotation's key, or "" if the Service has none.
+// An error describes a fault in the annotation, which is fatal for the whole Ingress.
 func AppProtocol(service *corev1.Service, port *corev1.ServicePort) (protocol, key string, err error) {
 	const usual = "HTTP"
 	for _, key := range protocolAnnotations {
@@ -49,9 +48,9 @@ func AppProtocol(service *corev1.Service, port *corev1.ServicePort) (protocol, k
 	return usual, "", nil
 }
 
-// invalid says why Google's controller refuses a BackendConfig's spec, and the whole
-// Ingress with it; nil if it does not. It does not look at Secrets that the spec names
-// (ingress-gce pkg/backendconfig/validation.go).
+// invalid is why Google's controller refuses a BackendConfig's spec, and the whole Ingress with
+// it; nil if it does not. It does not look at Secrets that the spec names (ingress-gce
+// pkg/backendconfig/validation.go).
 func invalid(name string, spec map[string]any) *Misfit {
 	field := func(path ...string) any {
 		v := any(spec)

@@ -21,8 +21,8 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// UntranslatableError says why Google's controller would apply no change of an Ingress:
-// one backend that it cannot use is fatal for all of them (ingress-gce
+// UntranslatableError is why Google's controller would apply no change of an Ingress: one
+// unusable backend is fatal for all of them (ingress-gce
 // pkg/controller/translator/translator.go:109-158,273-300).
 type UntranslatableError struct {
 	Ingress string
@@ -78,8 +78,7 @@ func (r *Router) CheckTranslation(ctx context.Context, bg *v1alpha1.BlueGreen, s
 	return nil
 }
 
-// unfit says why Google's controller cannot use a port of a Service, and what to do; ""
-// if it can.
+// unfit is why Google's controller cannot use a port of a Service, and the way out; "" if it can.
 func (r *Router) unfit(ctx context.Context, namespace, name string, want map[string]any) (string, error) {
 	service := &corev1.Service{}
 	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, service)
@@ -106,7 +105,7 @@ func (r *Router) unfit(ctx context.Context, namespace, name string, want map[str
 	return "", nil
 }
 
-// Misfit says why Google's controller cannot use a Service that an Ingress names.
+// Misfit is why Google's controller cannot use a Service that an Ingress names.
 type Misfit struct {
 	// Reason is one word for machines.
 	Reason string
@@ -203,8 +202,8 @@ func UnfitConfig(name string, spec map[string]any, exists bool) *Misfit {
 	}
 }
 
-// unreachable says why the load balancer could neither send to a Service's pods nor to
-// the Service through the nodes; nil if it can.
+// unreachable is why the load balancer can reach neither a Service's pods nor the Service through
+// the nodes; nil if it can.
 func unreachable(service *corev1.Service) *Misfit {
 	const field = "metadata.annotations[" + negAnnotation + "]"
 	if text := service.Annotations[negAnnotation]; text != "" && !json.Valid([]byte(text)) {

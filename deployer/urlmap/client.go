@@ -14,11 +14,10 @@ import (
 	htransport "google.golang.org/api/transport/http"
 )
 
-// maxAnswer bounds what is read of an answer, in bytes. Google's own limit for a URL
-// map is 1 MB.
+// maxAnswer bounds an answer, in bytes. Google's own limit for a URL map is 1 MB.
 const maxAnswer = 4 << 20
 
-// Config says which project is read, and where.
+// Config selects the project and the API.
 type Config struct {
 	// Project that the cluster's load balancers are in.
 	Project string
@@ -36,7 +35,7 @@ type Client struct {
 
 var (
 	projectName = regexp.MustCompile(`^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$`)
-	// resource is the name of anything of the Compute API (RFC 1035).
+	// resource is the name of any resource of the Compute API (RFC 1035).
 	resource = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 )
 
@@ -63,7 +62,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	}
 	client := &http.Client{
 		Transport: bounded{transport},
-		// A token is for the host that was chosen, and no other.
+		// A token is only for the chosen host.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	service, err := compute.NewService(ctx, append(options, option.WithHTTPClient(client))...)
@@ -80,7 +79,7 @@ func (c *Client) Project() string { return c.project }
 // cannot be read.
 func (c *Client) Get(ctx context.Context, region, name string) (Map, error) {
 	if !resource.MatchString(name) || region != "" && !resource.MatchString(region) {
-		return Map{}, fmt.Errorf("%q is no name of a URL map", name)
+		return Map{}, fmt.Errorf("%q is not a URL map's name", name)
 	}
 	var read *compute.UrlMap
 	var err error
@@ -106,7 +105,7 @@ type Error struct {
 func (e *Error) Error() string { return e.text }
 func (e *Error) Unwrap() error { return e.err }
 
-// explain words an error, with what to do about it.
+// explain describes an error, with the way out.
 func (c *Client) explain(region, name string, err error) *Error {
 	e := &Error{err: err}
 	where := "project " + c.project
@@ -122,7 +121,7 @@ func (c *Client) explain(region, name string, err error) *Error {
 		e.text = fmt.Sprintf("URL map %s may not be read: give Turnout's Google account compute.urlMaps.get in project %s (403: %s)", name,
 			c.project, answer.Message)
 	case http.StatusNotFound:
-		e.text = fmt.Sprintf("there is no URL map %s in %s: see that --load-balancer-project names the cluster's project (404)", name, where)
+		e.text = fmt.Sprintf("there is no URL map %s in %s: check that --load-balancer-project names the cluster's project (404)", name, where)
 	case 0:
 		e.text = fmt.Sprintf("URL map %s of %s could not be read: %v", name, where, err)
 	default:

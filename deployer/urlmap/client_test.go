@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// api is a Compute API: it knows one URL map, globally and in a region, and nothing else.
+// api is a Compute API that knows only one URL map, globally and in a region.
 func api(t *testing.T, answer http.HandlerFunc) *Client {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -74,7 +74,7 @@ func TestURLMapThatCannotBeHadSaysWhy(t *testing.T) {
 		},
 		{
 			"no such map", refused(404, "The resource was not found"), 404,
-			"there is no URL map k8s2-um-1 in project acme-prod: see that --load-balancer-project",
+			"there is no URL map k8s2-um-1 in project acme-prod: check that --load-balancer-project",
 		},
 		{"in trouble", refused(503, "try later"), 503, "answered 503 try later"},
 		{
@@ -100,7 +100,7 @@ func TestURLMapThatCannotBeHadSaysWhy(t *testing.T) {
 	}
 }
 
-// The name is an annotation of the Ingress, which anybody there may write.
+// The name comes from an annotation that anybody with access to the Ingress may write.
 func TestOnlyANameIsAskedFor(t *testing.T) {
 	t.Parallel()
 	c := api(t, func(http.ResponseWriter, *http.Request) { t.Error("it was asked") })

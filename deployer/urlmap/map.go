@@ -10,16 +10,16 @@ import (
 
 // Map is where a URL map sends requests.
 type Map struct {
-	// Name of it.
+	// Name of the URL map.
 	Name string
 
 	leads []lead
 }
 
-// lead is one place of a URL map that names a backend service.
+// lead is a place in a URL map that names a backend service.
 type lead struct {
-	hosts   []string // none: every one that no rule is for
-	path    string   // empty: every one that no rule is for
+	hosts   []string // none: every host without a rule
+	path    string   // empty: every path without a rule
 	service string
 }
 
@@ -30,8 +30,8 @@ func (l lead) String() string {
 	return strings.Join(l.hosts, ",") + l.path
 }
 
-// fromAPI reads a URL map. Google's controller makes maps that only send requests to
-// backend services; any other map is not understood.
+// fromAPI reads a URL map. Google's controller creates maps that only send requests to backend
+// services; any other map is not understood.
 func fromAPI(from *compute.UrlMap) (Map, error) {
 	m := Map{Name: from.Name}
 	if from.DefaultRouteAction != nil || from.DefaultUrlRedirect != nil {
@@ -67,8 +67,8 @@ func notUnderstood(m *compute.UrlMap, part string) error {
 	return fmt.Errorf("URL map %s is not as Google's controller makes it (%s), and so not understood", m.Name, part)
 }
 
-// backendService is the name in a link to a backend service. For a link to anything else
-// it returns the whole link, which is no backend service's name.
+// backendService is the name in a link to a backend service. For a link to anything else it
+// returns the whole link, which matches no backend service's name.
 func backendService(link string) string {
 	if _, name, found := strings.Cut(link, "/backendServices/"); found {
 		return name
@@ -80,14 +80,14 @@ func backendService(link string) string {
 type Question struct {
 	// StandbyHost is the host that may lead to either colour: users do not use it.
 	StandbyHost string
-	// To are the backend services of the colour that users are sent to, From those of the
-	// other colour.
+	// To are the backend services of the colour that users should reach, From those of the other
+	// colour.
 	To, From []string
 }
 
-// Answer is what a URL map says.
+// Answer is what a URL map shows.
 type Answer struct {
-	// There reports that it leads users to To, and none of them to From.
+	// There: it leads users to To, and none of them to From.
 	There bool
 	// Old is where it leads users to the other; empty if nowhere.
 	Old string

@@ -100,7 +100,7 @@ func TestURLMapSaysWhereUsersAreLed(t *testing.T) {
 	}
 }
 
-// What Google's controller does not make says nothing, wherever it leads.
+// A map that Google's controller would not create shows nothing, wherever it leads.
 func TestURLMapThatDoesMoreIsNotUnderstood(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string][]string{

@@ -14,12 +14,11 @@ import (
 	"github.com/turnout-dev/turnout/internal/prose"
 )
 
-// How long a problem must last before it counts, if the same message also describes
-// problems that pass by themselves.
+// How long a problem must last before it counts, if its message also fits temporary problems.
 const (
-	// pullPatience is for pulls that fail for reasons other than the image: a registry
-	// that hiccups, a node that lacks its credentials so far. By then the kubelet has
-	// tried about three times (its back-off is 10 s, 20 s, …).
+	// pullPatience is for pulls that fail for other reasons than the image: a registry's hiccup,
+	// a node without credentials so far. By then the kubelet has tried about three times (its
+	// back-off is 10 s, 20 s, …).
 	pullPatience = 60 * time.Second
 
 	// createPatience is for containers and pods that cannot be created: a ConfigMap that
@@ -41,10 +40,9 @@ type finding struct {
 	at      time.Time // zero: at once
 }
 
-// diagnose decides from what was observed whether a rollout is bound to fail; if not yet,
-// it returns when the same observation will mean failure. Only pods of the current
-// ReplicaSet count. A pod for which no node has room is not a failure: nodes may be on
-// their way, and the step's own deadline bounds that.
+// diagnose decides whether a rollout is bound to fail. If not yet, it returns when the same
+// observation will mean failure. Only pods of the current ReplicaSet count. A pod without room on
+// any node is not a failure: nodes may be on their way, and the step's own deadline bounds that.
 func diagnose(o objects, now time.Time) (*track.Failure, time.Time) {
 	if o.current == nil {
 		return nil, time.Time{}
@@ -154,8 +152,8 @@ func ending(t *corev1.ContainerStateTerminated) string {
 	return fmt.Sprintf("keeps ending with exit code %d", t.ExitCode)
 }
 
-// startedTrying is the time from which the kubelet could start a pod's containers, by the
-// pod's conditions: a container's own status has no time while it waits.
+// startedTrying is the time from which the kubelet could start a pod's containers, by the pod's
+// conditions: a waiting container's own status has no time.
 func startedTrying(p corev1.Pod) time.Time {
 	since := p.CreationTimestamp.Time
 	for _, c := range p.Status.Conditions {
@@ -167,9 +165,9 @@ func startedTrying(p corev1.Pod) time.Time {
 	return since
 }
 
-// hopelessPull reports whether a registry's answer means that no further try can succeed:
-// there is no such image, or no right to pull it. The words are containerd's and those of
-// the registries' own error codes (OCI distribution specification).
+// hopelessPull reports whether a registry's answer means that no further attempt can succeed:
+// there is no such image, or no right to pull it. The words are containerd's and those of the
+// registries' own error codes (OCI distribution specification).
 func hopelessPull(message string) bool {
 	message = strings.ToLower(message)
 	for _, words := range []string{

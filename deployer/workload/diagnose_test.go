@@ -72,7 +72,7 @@ func TestDiagnoseByContainer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}}
-			p.CreationTimestamp = metav1.NewTime(scheduled.Add(-time.Hour)) // it waited for a node
+			p.CreationTimestamp = metav1.NewTime(scheduled.Add(-time.Hour)) // waited for a node
 			p.Status.Conditions = []corev1.PodCondition{{
 				Type: corev1.PodScheduled, Status: corev1.ConditionTrue,
 				LastTransitionTime: metav1.NewTime(scheduled),

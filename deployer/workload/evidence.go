@@ -21,10 +21,9 @@ const (
 	evidenceWait = 10 * time.Second // for the log, at most
 )
 
-// Evidence returns what shows why a colour failed: the pod, the container, how it ended,
-// and its last 20 log lines, from the container that crashed, not from its successor.
-// It is fetched now, because the pods may be gone soon. It is best effort: without a log
-// there is still the rest.
+// Evidence shows why a colour failed: the pod, the container, how it ended, and its last 20 log
+// lines, from the container that crashed, not from its successor. It is fetched now, because the
+// pods may be gone soon. It is best effort, so the log may be missing.
 func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s track.Side) []v1alpha1.Evidence {
 	f := s.Failure
 	if f == nil {
@@ -37,8 +36,8 @@ func (w *Workloads) Evidence(ctx context.Context, bg *v1alpha1.BlueGreen, s trac
 	return []v1alpha1.Evidence{e}
 }
 
-// noRoom shows the first pod of a colour for which no node has room, if there is one.
-// That is nobody's failure until it has lasted too long.
+// noRoom shows the first pod of a colour without room on any node, if there is one. That is
+// nobody's fault until it lasts too long.
 func noRoom(s track.Side) []v1alpha1.Evidence {
 	for _, p := range s.Pods {
 		if p.NoRoom != "" && !p.Terminating {

@@ -19,8 +19,8 @@ import (
 // (ingress-gce, pkg/annotations/service.go).
 const negAnnotation = "cloud.google.com/neg"
 
-// serviceAnnotations say how a load balancer reaches a Service. Any other annotation is
-// only about the object that has it.
+// serviceAnnotations determine how a load balancer reaches a Service. Other annotations concern
+// only their own object.
 var serviceAnnotations = []string{
 	negAnnotation,
 	"cloud.google.com/backend-config",
@@ -77,7 +77,7 @@ func (w *Workloads) CreateMissing(ctx context.Context, bg *v1alpha1.BlueGreen, t
 	return created, nil
 }
 
-// lacking says why a copy of an object would take over the original's pods.
+// lacking is why a copy of an object would take over the original's pods.
 func (r recolor) lacking() error {
 	return fmt.Errorf("its spec.selector lacks %s: %s, so both colours would have the same pods", r.label, r.from)
 }
@@ -123,9 +123,9 @@ func newService(live object, r recolor) (object, error) {
 	return object{"metadata": metadata, "spec": spec}, nil
 }
 
-// newLabels keeps the labels of an object that its pods have, too. Others may mark the
-// object as a tool's own, and the tool would delete what it did not create (Argo CD
-// tracks by a label, and prunes).
+// newLabels keeps the labels of an object that its pods have, too. Others may mark the object as
+// a tool's own, and the tool would delete what it did not create (Argo CD tracks by a label, and
+// prunes).
 func newLabels(live, known object, r recolor) object {
 	labels := object{}
 	for key, v := range part(live, "metadata", "labels") {

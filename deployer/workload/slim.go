@@ -7,12 +7,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Slim is what a cache keeps of an object: what is read of it. Of a pod that is the
-// smaller part, and a cluster has many that belong to no application. Who last wrote
-// which field is read of Ingresses alone, and is often half of an object.
+// Slim returns the part of an object that is read, for a cache. For a pod that is the smaller
+// part, and a cluster has many pods outside any application. managedFields, often half of an
+// object, are read only for Ingresses.
 //
-// It is the transform of a cache, which gives it every object once, before anybody
-// else has it. What is no object passes.
+// It is a cache's transform, which gets every object once, before anybody else. Anything that is
+// no object passes unchanged.
 func Slim(object any) (any, error) {
 	switch o := object.(type) {
 	case *networkingv1.Ingress:
@@ -26,7 +26,7 @@ func Slim(object any) (any, error) {
 	return object, nil
 }
 
-// slimPod keeps what [Workloads.Observe] reads of a pod, and what it is found by.
+// slimPod keeps what [Workloads.Observe] reads of a pod, and its keys.
 func slimPod(p *corev1.Pod) *corev1.Pod {
 	slim := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -37,7 +37,7 @@ func slimPod(p *corev1.Pod) *corev1.Pod {
 	}
 	if owner := metav1.GetControllerOf(p); owner == nil || owner.Kind != "ReplicaSet" {
 		slim.Labels = nil
-		return slim // no Deployment's
+		return slim // no Deployment's pod
 	}
 	slim.Spec.ReadinessGates = p.Spec.ReadinessGates
 	slim.Status = corev1.PodStatus{

@@ -16,8 +16,8 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// What is observed of pods as the cache keeps them is what is observed of the pods:
-// of random ones, whose few words are those that observing knows.
+// Observing slim pods gives the same result as observing whole ones. The pods are random, with
+// the words that observing knows.
 func TestSlimPodsAreObservedAsTheyAre(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -96,8 +96,8 @@ func seen(set *appsv1.ReplicaSet, service *corev1.Service, pods []corev1.Pod) ob
 	return observation{states, findings, runningImage(o.pods, "app"), unselected(o)}
 }
 
-// An Ingress keeps who wrote it, which the preflight reads; nothing else does. A pod
-// of no ReplicaSet keeps its name alone.
+// An Ingress keeps its managedFields, which the preflight reads; nothing else does. A pod without
+// a ReplicaSet keeps only its name.
 func TestSlimObjectsKeepWhatIsReadOfThem(t *testing.T) {
 	t.Parallel()
 	wrote := []metav1.ManagedFieldsEntry{{Manager: "helm"}}

@@ -68,7 +68,7 @@ func TestMissingColourIsMadeFromTheLiveOne(t *testing.T) {
 	}
 }
 
-// checkScheduling checks the places of testdata/live.yaml, as seen from green.
+// checkScheduling checks the rewritten places of testdata/live.yaml, for green.
 func checkScheduling(t *testing.T, pod corev1.PodSpec) {
 	t.Helper()
 	anti := pod.Affinity.PodAntiAffinity

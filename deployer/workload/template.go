@@ -14,8 +14,8 @@ import (
 // object is a Kubernetes object, or a part of one, as the API server sent it.
 type object = map[string]any
 
-// ChooseContainer returns the container of a pod template that gets the image:
-// spec.container, or the only one. The error says what to write.
+// ChooseContainer returns the container of a pod template that gets the image: spec.container, or
+// the only one. The error names the field to set.
 func ChooseContainer(bg *v1alpha1.BlueGreen, names []string) (string, error) {
 	want := bg.Spec.Container
 	switch {
@@ -37,8 +37,7 @@ type recolor struct {
 	from, to v1alpha1.Color
 }
 
-// value swaps the two colours, so that what referred to the own colour still does, and
-// what referred to the other one does, too.
+// value swaps the two colours, so references to the own colour and to the other one stay right.
 func (r recolor) value(v any) any {
 	switch v {
 	case string(r.from):
@@ -69,8 +68,8 @@ func (r recolor) selector(s object) {
 	}
 }
 
-// scheduling rewrites what a pod spec says about pods near it: affinity, anti-affinity and
-// spread. Node affinity is about nodes and stays.
+// scheduling rewrites a pod spec's references to other pods: affinity, anti-affinity and spread.
+// Node affinity is about nodes and stays.
 func (r recolor) scheduling(podSpec object) {
 	for _, kind := range []string{"podAffinity", "podAntiAffinity"} {
 		a := part(podSpec, "affinity", kind)
@@ -86,9 +85,8 @@ func (r recolor) scheduling(podSpec object) {
 	}
 }
 
-// liveTemplate returns the live Deployment's template for the target: the labels that
-// select the live side are replaced by those that select the target, and the colour is
-// rewritten.
+// liveTemplate returns the live Deployment's template for the target. Labels that select the live
+// side are replaced with those that select the target, and the colour is rewritten.
 func liveTemplate(live, target, targetService object, r recolor) object {
 	t := runtime.DeepCopyJSON(part(live, "spec", "template"))
 	labels := ensure(t, "metadata", "labels")

@@ -7,12 +7,12 @@ import (
 
 // Workloads reads and writes the Deployments and Services of both colours.
 type Workloads struct {
-	// Client reads what is observed, from a cache or not, and writes.
+	// Client reads observations, cached or not, and writes.
 	Client client.Client
 
 	// Reader reads, uncached, what a write is based on.
 	Reader client.Reader
 
-	// Clientset reads the logs of containers, which the others cannot.
+	// Clientset reads the logs of containers, which the other clients cannot.
 	Clientset kubernetes.Interface
 }
