@@ -23,7 +23,7 @@ func (in *Inbox) Tidy(ctx context.Context) error {
 		return fmt.Errorf("listing the deliveries: %w", err)
 	}
 	handled := slices.DeleteFunc(all, func(d v1alpha1.Delivery) bool {
-		return d.Readable() != nil || !d.Status.Phase.Finished() || d.Status.FinishedAt == nil
+		return d.Readable() != nil || d.Status.FinishedAt == nil
 	})
 	slices.SortFunc(handled, func(a, b v1alpha1.Delivery) int {
 		return cmp.Or(b.Status.FinishedAt.Compare(a.Status.FinishedAt.Time), cmp.Compare(a.Name, b.Name))

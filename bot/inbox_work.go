@@ -55,7 +55,7 @@ func (in *Inbox) Work(ctx context.Context, name string) (again time.Duration, er
 	if s.Phase.Finished() {
 		return 0, nil
 	}
-	if wait := wait(s.NextAt); wait > 0 && s.Running == "" {
+	if wait := wait(s.NextAt); wait > 0 {
 		return wait, nil
 	}
 	if s.Deaths > 0 || s.Running != "" && s.Running != in.Holder {
