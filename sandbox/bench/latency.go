@@ -16,21 +16,20 @@ import (
 
 // Latencies are what [Latency] writes, in milliseconds.
 type Latencies struct {
-	// ReadyToSwitch is from the last pod of the target becoming Ready to the
-	// Ingress routing users to it, both as a watch tells them. Some take a second
-	// more: Kubernetes' EndpointSlice controller, which has to publish the pod
-	// first, backs off that long when its own cache lags behind its last write
-	// (pkg/controller/endpointslice: StaleInformerCache, defaultSyncBackOff).
+	// ReadyToSwitch is the time from the last pod of the target becoming Ready until the Ingress
+	// routes users to it, both as seen by a watch. Some take a second more: Kubernetes'
+	// EndpointSlice controller, which has to publish the pod first, backs off that long when its
+	// own cache lags behind its last write (pkg/controller/endpointslice: StaleInformerCache,
+	// defaultSyncBackOff).
 	ReadyToSwitch Summary `json:"ready_to_switch_ms"`
-	// RollbackToSwitch is from a person's /rollback comment to the Ingress
-	// routing users back.
+	// RollbackToSwitch is the time from a person's /rollback comment until the Ingress routes
+	// users back.
 	RollbackToSwitch Summary `json:"rollback_comment_to_switch_ms"`
-	// WebhookToBuild is from GitHub sending the push to Cloud Build having the
-	// build.
+	// WebhookToBuild is the time from GitHub sending the push until Cloud Build has the build.
 	WebhookToBuild Summary `json:"webhook_to_build_ms"`
 }
 
-// Summary is a sample in short.
+// Summary summarises a sample.
 type Summary struct {
 	P50 float64 `json:"p50"`
 	P99 float64 `json:"p99"`
@@ -75,8 +74,8 @@ func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
 		return Latencies{}, err
 	}
 	for i := range n {
-		// From the first rollback on a deploy contains what was rolled back, and
-		// waits for a person.
+		// From the first rollback on, a deploy contains the rolled-back commit, and waits for a
+		// person.
 		if _, _, err := r.release(ctx, "/promote"); err != nil {
 			return Latencies{}, fmt.Errorf("release before rollback %d of %d: %w", i+1, n, err)
 		}
@@ -91,7 +90,7 @@ func Latency(ctx context.Context, o Options, n int) (Latencies, error) {
 	return l, l.check(n)
 }
 
-// check reports a measurement that did not measure what it was to.
+// check reports a measurement that missed its purpose.
 func (l Latencies) check(n int) error {
 	for name, s := range map[string]Summary{
 		"ready to switch": l.ReadyToSwitch, "rollback to switch": l.RollbackToSwitch,

@@ -34,7 +34,7 @@ const (
 	patience = time.Minute
 )
 
-// Options say where to measure.
+// Options configure the measurement.
 type Options struct {
 	// Project is the project's folder.
 	Project string
@@ -48,7 +48,7 @@ type Options struct {
 
 func (o Options) progress(format string, args ...any) { fmt.Fprintf(o.Out, format+"\n", args...) }
 
-// rig is one application to be released over and over, and two watches on it.
+// rig is one application for many releases, with two watches.
 type rig struct {
 	Options
 	kube  client.WithWatch
@@ -126,7 +126,7 @@ func (r *rig) makeObjects(ctx context.Context) error {
 	return nil
 }
 
-// watchPods notes when each pod became Ready.
+// watchPods records when each pod became Ready.
 func (r *rig) watchPods(ctx context.Context) error {
 	w, err := r.kube.Watch(ctx, &corev1.PodList{}, client.InNamespace(namespace))
 	if err != nil {
@@ -157,7 +157,7 @@ func isReady(pod *corev1.Pod) bool {
 	return false
 }
 
-// watchIngress notes when users are routed to another colour.
+// watchIngress records when users are routed to another colour.
 func (r *rig) watchIngress(ctx context.Context) error {
 	w, err := r.kube.Watch(ctx, &networkingv1.IngressList{}, client.InNamespace(namespace))
 	if err != nil {
@@ -198,8 +198,8 @@ func (r *rig) adopted(ctx context.Context) error {
 	})
 }
 
-// release merges a commit and waits until its release has ended. It returns the
-// times from the last ready pod to the switch, and from the webhook to the build.
+// release merges a commit and waits until its release has ended. It returns the times from the
+// last ready pod to the switch, and from the webhook to the build.
 func (r *rig) release(ctx context.Context, command string) (ready, build time.Duration, err error) {
 	builds := len(r.World.CloudBuild.Builds("acme-prod", "global"))
 	pr, err := r.merge()
@@ -244,8 +244,7 @@ func (r *rig) merge() (*githubtest.PullRequest, error) {
 	branch := fmt.Sprintf("release-%d", r.count)
 	files := githubtest.Text(map[string]string{
 		"VERSION": fmt.Sprintf("v2.%d.0\n", r.count),
-		// A process that starts at once: on two cores several Pythons that start
-		// would be measured, too.
+		// The process starts at once: on two cores, starting Pythons would be measured, too.
 		"Dockerfile": "FROM python:3.12-slim\nCOPY VERSION .\nCMD [\"sleep\", \"3600\"]\n",
 	})
 	if _, err := r.repo.CommitFiles(githubtest.Commit{Branch: branch, Message: branch, Files: files, Author: r.user}); err != nil {
@@ -287,7 +286,7 @@ func (r *rig) awaitSwitch(ctx context.Context) (move, error) {
 	}
 }
 
-// lastReady is when the last pod of the colour switched to became Ready.
+// lastReady is when the last pod of the new live colour became Ready.
 func (r *rig) lastReady(ctx context.Context, m move) (time.Time, error) {
 	d := deployment(m.to)
 	if err := r.kube.Get(ctx, client.ObjectKeyFromObject(d), d); err != nil {
@@ -312,7 +311,7 @@ func (r *rig) lastReady(ctx context.Context, m move) (time.Time, error) {
 	return last, nil
 }
 
-// hold has the old colour kept at its size, or not.
+// hold makes Turnout hold the old colour, or not.
 func (r *rig) hold(ctx context.Context, d time.Duration) error {
 	bg := &v1alpha1.BlueGreen{ObjectMeta: meta(application)}
 	patch := fmt.Sprintf(`{"spec":{"hold":%q}}`, d)
@@ -322,8 +321,8 @@ func (r *rig) hold(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-// shrunk waits until the colour that users left has no pods, as it is with the
-// default settings long before the next release.
+// shrunk waits until the colour that users left has no pods. With the default settings that is so
+// long before the next release.
 func (r *rig) shrunk(ctx context.Context, m move) error {
 	return r.until(ctx, "the old colour to be shrunk", func() (bool, error) {
 		d := deployment(m.to.Other())
@@ -369,7 +368,7 @@ func (r *rig) pushedAt(ctx context.Context, pr *githubtest.PullRequest) (time.Ti
 	return d.At, nil
 }
 
-// until polls; it is not part of what is measured.
+// until polls; the measured times do not include it.
 func (r *rig) until(ctx context.Context, what string, holds func() (bool, error)) error {
 	deadline := time.Now().Add(patience)
 	for {
@@ -399,8 +398,8 @@ func labels(c v1alpha1.Color) map[string]string {
 
 func serviceName(c v1alpha1.Color) string { return application + "-" + string(c) + "-svc" }
 
-// deployment is the example without probes: a pod is Ready when it runs, and
-// there is nothing for a gate to ask.
+// deployment is the example without probes: a pod is Ready when it runs, and the gate has nothing
+// to check.
 func deployment(c v1alpha1.Color) *appsv1.Deployment {
 	n, grace := int32(replicas), int64(1)
 	if c == v1alpha1.Green {
@@ -424,8 +423,8 @@ func service(c v1alpha1.Color) *corev1.Service {
 func ingress() *networkingv1.Ingress {
 	prefix := networkingv1.PathTypePrefix
 	object := meta(application + "-ingress")
-	// Without a class it would be Google's load balancer's, which waits for answers of
-	// pods that give none here.
+	// Without a class the Ingress would be Google's, whose load balancer waits for pods that do
+	// not answer here.
 	object.Annotations = map[string]string{"kubernetes.io/ingress.class": "plain"}
 	return &networkingv1.Ingress{ObjectMeta: object, Spec: networkingv1.IngressSpec{
 		Rules: []networkingv1.IngressRule{{IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{

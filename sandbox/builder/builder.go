@@ -1,11 +1,10 @@
-// Package builder does the work of the sandbox's Cloud Build: it fetches the
-// source, from Cloud Storage or with git, and carries out the steps of the docker
-// builder on the sandbox's [registry].
+// Package builder does the work of the sandbox's Cloud Build: it fetches the source, from Cloud
+// Storage or with git, and carries out the steps of the docker builder on the sandbox's
+// [registry].
 //
-// A step of gcr.io/cloud-builders/docker may build, tag, push and pull; a step of
-// any builder may sleep. Other steps are logged and not run, since the sandbox has
-// no containers to run them in; the log says so. A docker step that is not understood fails the
-// build, with a message that names it: nothing is passed over in silence.
+// A step of gcr.io/cloud-builders/docker may build, tag, push and pull; a step of any builder may
+// sleep. Other steps are logged but not run, since the sandbox has no containers for them. An
+// unknown docker step fails the build, with a message that names it: nothing is skipped silently.
 package builder
 
 import (
@@ -22,14 +21,14 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// Config says what a Builder works with.
+// Config configures a Builder.
 type Config struct {
 	// Registry is built into and pushed to.
 	Registry *registry.Registry
 	// Source opens an object of Cloud Storage; generation 0 is the latest.
 	Source func(ctx context.Context, bucket, object string, generation int64) (io.ReadCloser, error)
-	// GitHub is the address that https://github.com is found under, without a
-	// final slash. Default: that one itself.
+	// GitHub is the address that replaces https://github.com, without a final slash. Default:
+	// that one itself.
 	GitHub string
 	// Dir holds the builds' workspaces. Default: the system's temporary directory.
 	Dir string
@@ -75,8 +74,8 @@ func (w *work) Write(text []byte) (int, error) {
 	return w.logs[w.id].Write(text)
 }
 
-// Build carries out one build. Its error is the builder's own trouble; what the
-// build did wrong is in the result.
+// Build carries out one build. Its error is the builder's own trouble; the build's failures are
+// in the result.
 func (b *Builder) Build(ctx context.Context, build *cloudbuildpb.Build) (cloudbuildtest.Result, error) {
 	b.mu.Lock()
 	b.logs[build.GetId()] = &bytes.Buffer{}

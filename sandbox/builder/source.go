@@ -55,9 +55,8 @@ func (w *work) fetchObject(ctx context.Context, object *cloudbuildpb.StorageSour
 	return nil
 }
 
-// fetchGit checks one revision out, without history and without submodules, as
-// Cloud Build does. There are no credentials: only what everybody may read is
-// found.
+// fetchGit checks out one revision, without history and without submodules, as Cloud Build does.
+// There are no credentials: it finds only public repositories.
 func (w *work) fetchGit(ctx context.Context, source *cloudbuildpb.GitSource) error {
 	revision := cmp.Or(source.GetRevision(), "HEAD")
 	fmt.Fprintf(w, "Fetching %s at %s\n", source.GetUrl(), revision)
@@ -74,7 +73,7 @@ func (w *work) fetchGit(ctx context.Context, source *cloudbuildpb.GitSource) err
 	return nil
 }
 
-// git runs git in the workspace. What it prints goes to the log, or into the error.
+// git runs git in the workspace. Its output goes to the log, or into the error.
 func (w *work) git(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = w.workspace

@@ -85,8 +85,8 @@ func (w *work) step(ctx context.Context, step *cloudbuildpb.BuildStep) error {
 	return fmt.Errorf("the sandbox does not understand docker %s", strings.Join(args, " "))
 }
 
-// sleeps reports how long a step sleeps, if it does nothing else: whatever its
-// builder is, that needs no container.
+// sleeps reports how long a step sleeps, if it does nothing else: no builder needs a container
+// for that.
 func sleeps(step *cloudbuildpb.BuildStep) (time.Duration, bool) {
 	line := step.GetArgs()
 	if entrypoint := step.GetEntrypoint(); entrypoint != "" {

@@ -23,12 +23,12 @@ const (
 	intruder = "ci"
 	// foreign is another team's repository, which the App may read, too.
 	foreign = "acme/payroll"
-	// planted is what the intruder would like users to get.
+	// planted is the image that the intruder would like users to get.
 	planted = "registry.example/miner@sha256:1111111111111111111111111111111111111111111111111111111111111111"
 )
 
-// border is somebody who may write releases, and asks in them for what nobody let
-// them have: another team's source, and any image in front of users.
+// border is somebody who may write releases, and requests what nobody granted: another team's
+// source, and any image in front of users.
 func (s *story) border(ctx context.Context) error {
 	s.chapter("Across a border: whoever may write releases gets no further than that")
 	ci, err := s.letIn(ctx)
@@ -64,8 +64,8 @@ func (s *story) border(ctx context.Context) error {
 	return nil
 }
 
-// letIn makes the other team's repository, and gives the intruder the role of
-// config/ for whoever may release in a namespace.
+// letIn creates the other team's repository, and binds config/'s release role in a namespace to
+// the intruder.
 func (s *story) letIn(ctx context.Context) (client.Client, error) {
 	other, err := s.World.GitHub.AddRepository(foreign, githubtest.RepositoryConfig{
 		Files: githubtest.Text(map[string]string{"salaries.csv": "alice,100\n"}), Private: true,
@@ -104,8 +104,7 @@ func (s *story) letIn(ctx context.Context) (client.Client, error) {
 	})
 }
 
-// turnedAway writes a release that the API server takes, and waits for Turnout's
-// refusal.
+// turnedAway writes a release that the API server accepts, and waits for Turnout's refusal.
 func (s *story) turnedAway(ctx context.Context, ci client.Client, rel *v1alpha1.Release) error {
 	if err := ci.Create(ctx, rel); err != nil {
 		return fmt.Errorf("creating %s as %s: %w", rel.Name, intruder, err)

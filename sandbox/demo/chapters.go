@@ -14,7 +14,7 @@ import (
 	"github.com/turnout-dev/turnout/bot/githubtest"
 )
 
-// mergeAutomatic is a release that needs nobody.
+// mergeAutomatic is a release without a person.
 func (s *story) mergeAutomatic(ctx context.Context) error {
 	s.chapter("Merge: build, stage, check and switch, by itself")
 	pr, err := s.merge("Greet more kindly", "v1.2.0", nil)
@@ -35,7 +35,7 @@ func (s *story) mergeAutomatic(ctx context.Context) error {
 	return s.deployment(ctx, pr, "success")
 }
 
-// mergeManual is a release that waits for a person with the right to say so.
+// mergeManual is a release that waits for a person with the right to approve.
 func (s *story) mergeManual(ctx context.Context) error {
 	s.chapter("Manual mode: a merge waits for /promote")
 	if err := s.setMode(ctx, v1alpha1.PromotionManual); err != nil {
@@ -81,7 +81,7 @@ func (s *story) mergeManual(ctx context.Context) error {
 	return s.show(pr)
 }
 
-// rollBack is the way back, and that it is gone once.
+// rollBack is the way back, which works once.
 func (s *story) rollBack(ctx context.Context) error {
 	s.chapter("Rollback: back within seconds, and only once")
 	pr := s.lastMerged()
@@ -139,7 +139,7 @@ func (s *story) crash(ctx context.Context) error {
 	return s.deployment(ctx, pr, "failure")
 }
 
-// unhealthy is a version that starts, gets ready, and is wrong.
+// unhealthy is a version that starts, becomes ready, and fails.
 func (s *story) unhealthy(ctx context.Context) error {
 	s.chapter("A version that is ready, but whose /healthz is wrong")
 	pr, err := s.merge("Rework the health page", "v1.5.0",

@@ -1,10 +1,9 @@
-// Package demo is Turnout's main job as a story that checks itself: an
-// application is adopted, released, promoted and rolled back, somebody who asks
-// for more than they were let have is refused, two bad versions are kept from its
-// users, and somebody asks the public address all the while.
+// Package demo is Turnout's main job as a story that checks itself. An application is adopted,
+// released, promoted and rolled back. A person who requests more than was granted is refused. Two
+// bad versions never reach its users. A user requests the public address throughout.
 //
-// Nothing in it knows more than people do: it merges, comments, looks at GitHub,
-// at the cluster and at the public address.
+// Nothing in it knows more than people do: it merges, comments, and looks at GitHub, at the
+// cluster and at the public address.
 package demo
 
 import (
@@ -40,11 +39,11 @@ const (
 	patience = 2 * time.Minute
 )
 
-// Speed is how much faster than Google's the demo's load balancer is: the last
-// front end follows a switch after 3 s instead of 60.
+// Speed is the speed of the demo's load balancer, as a multiple of Google's: the last front end
+// follows a switch after 3 s instead of 60.
 const Speed = 20
 
-// Options say where the story happens.
+// Options select where the story happens.
 type Options struct {
 	// Project is the project's folder.
 	Project string
@@ -61,7 +60,7 @@ func Seeds(project string) []world.Seed {
 	return []world.Seed{{Ref: "gcr.io/acme-prod/my-python-app:first", Context: filepath.Join(project, "examples", "python-app")}}
 }
 
-// story is the demo under way.
+// story is the demo in progress.
 type story struct {
 	Options
 	kube    client.WithWatch
@@ -77,7 +76,7 @@ type story struct {
 	passed, failed int
 }
 
-// errFailed says that the story ended otherwise than it should.
+// errFailed: a check of the story failed.
 var errFailed = errors.New("the demo failed")
 
 func begin(o Options) (*story, error) {
@@ -91,7 +90,7 @@ func begin(o Options) (*story, error) {
 	}, nil
 }
 
-// Run tells the story. It returns an error unless every check passed.
+// Run plays the story. It returns an error unless every check passed.
 func Run(ctx context.Context, o Options) error {
 	s, err := begin(o)
 	if err != nil {
@@ -111,8 +110,8 @@ func Run(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Adopt makes the example application, hands it to Turnout, and opens a pull
-// request with a new version, for somebody to play with.
+// Adopt creates the example application, adopts it, and opens a pull request with a new version,
+// for a person to play with.
 func Adopt(ctx context.Context, o Options) error {
 	s, err := begin(o)
 	if err != nil {
@@ -154,7 +153,7 @@ func (s *story) tell(ctx context.Context) error {
 	return s.count(ctx)
 }
 
-// adopt makes the application as its owner would, and hands it to Turnout.
+// adopt creates the application as its owner would, and adopts it.
 func (s *story) adopt(ctx context.Context) error {
 	s.chapter("Adopt: an application that runs, two colours behind one Ingress")
 	if err := s.people(); err != nil {
@@ -213,7 +212,7 @@ func (s *story) untilAdopted(ctx context.Context, version string) error {
 	})
 }
 
-// people makes the repository and who works on it.
+// people creates the repository and its members.
 func (s *story) people() error {
 	hub := s.World.GitHub
 	s.writer, s.reader = hub.AddUser("alice"), hub.AddUser("rita")
@@ -233,8 +232,8 @@ func (s *story) people() error {
 	return nil
 }
 
-// apply creates what a manifest describes; the BlueGreen gets times that suit a
-// demo, and the public address.
+// apply creates a manifest's objects. The BlueGreen gets times that suit a demo, and the public
+// address.
 func (s *story) apply(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -264,7 +263,7 @@ func (s *story) apply(ctx context.Context, path string) error {
 	return nil
 }
 
-// count ends the story: what users got.
+// count ends the story with the users' experience.
 func (s *story) count(ctx context.Context) error {
 	s.chapter("What users got, all the while")
 	text, failures := s.load.summary()
@@ -284,8 +283,8 @@ func (s *story) count(ctx context.Context) error {
 	return nil
 }
 
-// switches counts how often users were moved, and how often back, and says which
-// release did not measure that nobody's request failed.
+// switches counts how often users were moved, and how often back. It names the releases without a
+// proof that no request failed.
 func (s *story) switches(ctx context.Context) (all, back int, unproved []string, err error) {
 	releases, err := s.releases(ctx)
 	for i := range releases {
@@ -324,7 +323,7 @@ func (s *story) untilReady(ctx context.Context, reason string) (bg *v1alpha1.Blu
 	return bg, err
 }
 
-// until waits for a condition, and says what it saw last if that does not come.
+// until waits for a condition. If it does not come, the error shows the last state.
 func (s *story) until(ctx context.Context, what string, holds func() (bool, string)) error {
 	var last string
 	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, patience, true, func(context.Context) (bool, error) {
@@ -338,7 +337,7 @@ func (s *story) until(ctx context.Context, what string, holds func() (bool, stri
 	return nil
 }
 
-// check asserts something and says so.
+// check asserts something and prints the result.
 func (s *story) check(what string, ok bool, detail string) {
 	mark := "ok  "
 	if ok {

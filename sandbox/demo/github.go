@@ -175,7 +175,7 @@ func (s *story) earlierInactive(ctx context.Context, but *githubtest.PullRequest
 	return nil
 }
 
-// said waits until Turnout's comment on a pull request has a text.
+// said waits until Turnout's comment on a pull request contains a text.
 func (s *story) said(ctx context.Context, pr *githubtest.PullRequest, text string) error {
 	err := s.until(ctx, "the comment says "+text, func() (bool, string) {
 		var all []string
@@ -194,11 +194,11 @@ func (s *story) said(ctx context.Context, pr *githubtest.PullRequest, text strin
 	return nil
 }
 
-// seen is the line of Turnout's comment with what users met at a switch.
+// seen matches the line of Turnout's comment about the users' experience of a switch.
 var seen = regexp.MustCompile(`(?m)^Seen from outside: .*`)
 
-// proved waits until Turnout's comment on a pull request says what its switch did
-// to users: nothing.
+// proved waits until Turnout's comment on a pull request reports that its switch failed no
+// request.
 func (s *story) proved(ctx context.Context, pr *githubtest.PullRequest) error {
 	var line string
 	if err := s.until(ctx, "the proof", func() (bool, string) {
@@ -230,13 +230,13 @@ func (s *story) show(pr *githubtest.PullRequest) error {
 	return fmt.Errorf("turnout has no comment on #%d", pr.Number)
 }
 
-// folded is how a comment hides what not everybody wants to read.
+// folded is how a comment hides details.
 var folded = strings.NewReplacer("<details><summary>", "▸ ", "</summary>", "", "</details>", "", "\u200b", "")
 
-// links show their text alone.
+// links are shown as their text alone.
 var links = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 
-// plain is a comment as GitHub shows it, without what a person does not see.
+// plain is a comment as GitHub shows it, without invisible parts.
 func plain(body string) string {
 	var lines []string
 	body = folded.Replace(html.UnescapeString(links.ReplaceAllString(body, "$1")))

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// load is a user who never stops asking the public address, on a connection that
-// is kept and on new ones by turns, and who counts the answers.
+// load is a user who keeps requesting the public address, alternately on a kept connection and on
+// new ones, and counts the answers.
 type load struct {
 	url     string
 	started time.Time
@@ -90,7 +90,7 @@ func (l *load) seen(version string) int {
 	return l.versions[version]
 }
 
-// summary says it all in a line.
+// summary is the result in a line.
 func (l *load) summary() (text string, failures []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

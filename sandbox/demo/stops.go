@@ -43,7 +43,7 @@ func (s *story) cancel(ctx context.Context) error {
 	return s.deployment(ctx, pr, "inactive")
 }
 
-// buildState is Cloud Build's word for where a release's build stands.
+// buildState is Cloud Build's status of a release's build.
 func (s *story) buildState(rel *v1alpha1.Release) string {
 	b := rel.Status.Build
 	for _, build := range s.World.CloudBuild.Builds(b.Project, b.Location) {
@@ -54,8 +54,8 @@ func (s *story) buildState(rel *v1alpha1.Release) string {
 	return "unknown"
 }
 
-// lock keeps two merges waiting: the newer takes the older's place, and goes on
-// by itself when the lock is gone.
+// lock keeps two merges waiting. The newer one replaces the older, and continues by itself after
+// the unlock.
 func (s *story) lock(ctx context.Context) error {
 	s.chapter("Lock: merges wait, the newest takes the others' place, and goes on by itself")
 	if err := s.comment(s.lastMerged(), s.writer, "/lock the invoices are being written"); err != nil {
@@ -102,7 +102,7 @@ func (s *story) lock(ctx context.Context) error {
 	return s.said(ctx, first, v1alpha1.ShortCommit(second.MergeCommit()))
 }
 
-// locked waits until the application is locked, or is not.
+// locked waits until the application is locked, or unlocked.
 func (s *story) locked(ctx context.Context, want bool) error {
 	return s.until(ctx, fmt.Sprint("locked: ", want), func() (bool, string) {
 		bg, err := s.application(ctx)
@@ -110,7 +110,7 @@ func (s *story) locked(ctx context.Context, want bool) error {
 	})
 }
 
-// waitsBehindTheLock waits until a merge's release says whose lock it waits for,
+// waitsBehindTheLock waits until a merge's release names the person who locked the application,
 // in the cluster and on its pull request.
 func (s *story) waitsBehindTheLock(ctx context.Context, pr *githubtest.PullRequest) error {
 	var message string

@@ -2,22 +2,22 @@ package gclb
 
 import "sync"
 
-// Adoption is how far the front ends have got. A client cannot see it; a test that
-// counts failed requests from the first one on has to know when all of them serve.
+// Adoption is the progress of the front ends. Clients cannot see it; a test that counts failed
+// requests from the first one on must know when all front ends serve.
 type Adoption struct {
 	mu        sync.Mutex
 	published int
 	adopted   []int
 }
 
-// Published is the newest configuration that the front ends are to use.
+// Published is the newest configuration for the front ends.
 func (a *Adoption) Published() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.published
 }
 
-// ByAll reports whether every front end uses a configuration, or a newer one.
+// ByAll reports whether every front end uses a configuration or a newer one.
 func (a *Adoption) ByAll(configuration int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// maxBody bounds what is read of one request.
+// maxBody bounds one request.
 const maxBody = 8 << 20
 
-// request is what a call of the API asks for.
+// request is a call of the API.
 type request struct {
 	method string
 	place  // without a name: the whole collection
@@ -24,8 +24,7 @@ type request struct {
 	body   map[string]any
 }
 
-// address matches a call, in any version of the API. The scope may be missing
-// before a verb: there it is global.
+// address matches a call, in any version of the API. Before a verb, a missing scope means global.
 var address = regexp.MustCompile(
 	`^/compute/(?:v1|beta|alpha)/projects/[^/]+/(?:(global|zones/[^/]+|regions/[^/]+|aggregated)/)?(\w+)(?:/([^/]+))?(?:/(\w+))?$`,
 )
@@ -48,7 +47,7 @@ func readRequest(r *http.Request) (*request, *apiError) {
 	return read, nil
 }
 
-// unknown is the answer to what ingress-gce was never seen to ask for.
+// unknown is the answer to a call that ingress-gce was never seen to make.
 func unknown(r *http.Request) *apiError {
 	message := fmt.Sprintf("the sandbox's compute API does not know %s %s", r.Method, r.URL)
 	return &apiError{http.StatusNotImplemented, "notImplemented", message}
@@ -125,19 +124,19 @@ func (c *compute) read(q *request) (any, *apiError) {
 	return map[string]any{"items": items}, nil
 }
 
-// change is what an operation does.
+// change is the work of an operation.
 type change struct {
 	kind   string
 	became string // for the log; empty: apply logs
 	target place
 	delay  time.Duration
-	// check tells whether it can be done; it is asked before the delay and after it.
+	// check reports whether the change is possible; it runs before the delay and after it.
 	check func() *apiError
-	// apply does it. The lock is held in both.
+	// apply makes the change. The lock is held in both.
 	apply func()
 }
 
-// operation is a change under way.
+// operation is a change in progress.
 type operation struct {
 	change
 	place
@@ -145,7 +144,7 @@ type operation struct {
 	failed *apiError
 }
 
-// begin starts an operation, unless what it is to do cannot be done.
+// begin starts an operation, unless its change is impossible.
 func (c *compute) begin(do change) (any, *apiError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,7 +198,7 @@ func (c *compute) wait(ctx context.Context, q *request) (any, *apiError) {
 	return c.describe(op), nil
 }
 
-// describe is an operation as the API tells of it. The lock is held.
+// describe is an operation as the API reports it. The lock is held.
 func (c *compute) describe(op *operation) map[string]any {
 	all := map[string]any{
 		"kind": "compute#operation", "name": op.name, "selfLink": links + c.config.Project + "/" + op.String(),
@@ -278,14 +277,14 @@ func (c *compute) delete(q *request) (any, *apiError) {
 	})
 }
 
-// words are what the log calls resources.
+// words are the log's names for resources.
 var words = map[string]string{ //nolint:gochecknoglobals // a table
 	"healthChecks": "health check", "backendServices": "backend service", "networkEndpointGroups": "neg", "urlMaps": "url map",
 	"forwardingRules": "forwarding rule", "targetHttpProxies": "target proxy", "targetHttpsProxies": "target proxy",
 	"sslCertificates": "certificate", "instanceGroups": "instance group",
 }
 
-// note logs what became of a resource. The lock is held.
+// note logs a change of a resource. The lock is held.
 func (c *compute) note(p place, became string) {
 	word := words[p.collection]
 	if word == "" {

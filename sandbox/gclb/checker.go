@@ -11,18 +11,17 @@ import (
 // checker checks the health of every endpoint of every backend service.
 type checker struct {
 	compute *compute
-	// probe asks an endpoint once.
+	// probe sends one request to an endpoint.
 	probe func(ctx context.Context, e endpoint, h healthCheck) bool
 }
 
-// checked is one thing that is checked: two backend services that share a NEG
-// check its endpoints twice.
+// checked is one thing to check: two backend services that share a NEG check its endpoints twice.
 type checked struct {
 	backend string
 	member  *member
 }
 
-// run checks until ctx ends and all checks have.
+// run checks until ctx ends and all checks have ended.
 func (k *checker) run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -66,9 +65,9 @@ func (k *checker) wanted() map[checked]bool {
 	return all
 }
 
-// check asks one endpoint until ctx ends: listed after HealthListed, asked from
-// HealthCheckStart on, once in every interval. What it found stays when it ends:
-// a front end that still uses a deleted backend service goes on with that.
+// check checks one endpoint until ctx ends: listed after HealthListed, probed from
+// HealthCheckStart on, once in every interval. The last result stays: a front end that still uses
+// a deleted backend service continues with it.
 func (k *checker) check(ctx context.Context, key checked) {
 	config := k.compute.config
 	if sleep(ctx, config.scaled(config.Delays.HealthListed)) != nil {
@@ -85,7 +84,7 @@ func (k *checker) check(ctx context.Context, key checked) {
 	for ctx.Err() == nil {
 		h := k.compute.healthCheckOf(key.backend)
 		if h == nil {
-			return // deleted; the backend service is about to be, too
+			return // deleted; the backend service will follow
 		}
 		asking, done := context.WithTimeout(ctx, h.timeout)
 		ok := k.probe(asking, key.member.endpoint, *h)

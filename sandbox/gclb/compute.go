@@ -13,22 +13,21 @@ import (
 	"time"
 )
 
-// compute is Google's Compute API with the resources in memory, as far as
-// ingress-gce uses it: forwarding rules, target proxies, URL maps, backend
-// services, health checks, network endpoint groups, and what else its Ingresses
-// need. It is an http.Handler (api.go). Every change is an operation that takes
-// Delays.Operation; reading is instant. What another resource uses is not deleted.
+// compute is Google's Compute API with its resources in memory, as far as ingress-gce uses it:
+// forwarding rules, target proxies, URL maps, backend services, health checks, network endpoint
+// groups, and whatever else its Ingresses need. It is an http.Handler (api.go). Every change is
+// an operation that takes Delays.Operation; reading is instant. A resource that another one uses
+// cannot be deleted.
 type compute struct {
 	config *Config
-	// publish is told of every configuration, in order, with the lock held. It must
-	// not call back.
+	// publish receives every configuration, in order, with the lock held. It must not call back.
 	publish func(view)
 	changed chan struct{} // capacity 1: health checks may have to begin or end
-	// running ends what is under way.
+	// running ends the operations in progress.
 	running context.Context
 
 	mu         sync.Mutex  // guards the fields below, and what groups and members hold
-	resources  []*resource // the oldest first
+	resources  []*resource // oldest first
 	groups     map[place]*group
 	instances  map[place][]string // of instance groups
 	operations map[string]*operation
@@ -41,7 +40,7 @@ type group struct {
 	members map[endpoint]*member
 }
 
-// endpoint is a pod's address and port, and the node that it runs on.
+// endpoint is a pod's address and port, and its node.
 type endpoint struct {
 	ip       string
 	port     int32
@@ -52,13 +51,12 @@ func (e endpoint) String() string {
 	return net.JoinHostPort(e.ip, strconv.Itoa(int(e.port)))
 }
 
-// member is an endpoint for as long as it is in a NEG; attached again, it is
-// another one and begins unhealthy.
+// member is an endpoint's time in a NEG. Attached again, it is a new member and begins unhealthy.
 type member struct {
 	endpoint
 	gone   context.Context // ends when requests in flight are broken off
 	leave  context.CancelFunc
-	health map[string]verdict // by backend service; one without has no status yet
+	health map[string]verdict // by backend service; no entry: no status yet
 }
 
 func newMember(ctx context.Context, e endpoint) *member {
@@ -74,8 +72,8 @@ func (m *member) leaveAfter(d time.Duration) {
 	time.AfterFunc(d, m.leave)
 }
 
-// newCompute is the API until ctx ends, with what is in a project before
-// anybody makes something: a network with its subnetworks, and zones.
+// newCompute is the API until ctx ends, with the initial contents of a project: a network with
+// its subnetworks, and zones.
 func newCompute(ctx context.Context, c *Config, publish func(view)) *compute {
 	api := &compute{
 		config: c, publish: publish, changed: make(chan struct{}, 1), running: ctx,
@@ -112,7 +110,7 @@ func (c *compute) find(p place) *resource {
 	return nil
 }
 
-// put keeps an object in place of the one before. The lock is held.
+// put replaces an object. The lock is held.
 func (c *compute) put(p place, o object) {
 	if old := c.find(p); old != nil {
 		old.object = o
@@ -124,9 +122,9 @@ func (c *compute) put(p place, o object) {
 	}
 }
 
-// remove forgets a resource. The endpoints of a NEG leave without draining: that
-// "doesn't apply when you disconnect a backend" (cloud.google.com/load-balancing/
-// docs/enabling-connection-draining). The lock is held.
+// remove deletes a resource. The endpoints of a NEG leave without draining: that "doesn't apply
+// when you disconnect a backend"
+// (cloud.google.com/load-balancing/docs/enabling-connection-draining). The lock is held.
 func (c *compute) remove(p place) {
 	c.resources = slices.DeleteFunc(c.resources, func(r *resource) bool { return r.place == p })
 	if g := c.groups[p]; g != nil {
@@ -137,7 +135,7 @@ func (c *compute) remove(p place) {
 	}
 }
 
-// user is a resource that refers to another, nil if none does. The lock is held.
+// user is a resource that refers to another, nil if there is none. The lock is held.
 func (c *compute) user(of place) *resource {
 	for _, r := range c.resources {
 		if slices.Contains(references(r.object), of) {
@@ -147,7 +145,7 @@ func (c *compute) user(of place) *resource {
 	return nil
 }
 
-// lacking is an error if an object refers to what does not exist. The lock is held.
+// lacking is the error if an object refers to a missing resource. The lock is held.
 func (c *compute) lacking(o map[string]any) *apiError {
 	for _, p := range references(o) {
 		if c.find(p) == nil {
@@ -157,8 +155,7 @@ func (c *compute) lacking(o map[string]any) *apiError {
 	return nil
 }
 
-// settle makes what was changed known: to front ends, to who checks health, and to
-// the log. The lock is held.
+// settle announces a change to front ends, to the health checks and to the log. The lock is held.
 func (c *compute) settle(changed place) {
 	before := c.now.backends
 	c.serial++
@@ -180,12 +177,11 @@ func (c *compute) settle(changed place) {
 	}
 	select {
 	case c.changed <- struct{}{}:
-	default: // told already
+	default: // announced already
 	}
 }
 
-// adopted are the collections that make up what front ends adopt; they know
-// endpoints and health at once.
+// adopted are the collections that front ends adopt late; they know endpoints and health at once.
 var adopted = []string{ //nolint:gochecknoglobals // a list
 	"forwardingRules", "targetHttpProxies", "targetHttpsProxies", "urlMaps", "backendServices",
 }
@@ -202,7 +198,7 @@ func (c *compute) listHealth() {
 	}
 }
 
-// healthCheckOf is how a backend service's endpoints are checked; nil: it is gone.
+// healthCheckOf is the health check of a backend service; nil: it is gone.
 func (c *compute) healthCheckOf(backend string) *healthCheck {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -229,15 +225,15 @@ func (c *compute) members(b backendService) []*member {
 	return all
 }
 
-// healthyMembers are those that get requests. The lock is not held.
+// healthyMembers are the members that get requests. The lock is not held.
 func (c *compute) healthyMembers(b backendService) []*member {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.DeleteFunc(c.members(b), func(m *member) bool { return m.health[b.name].state != healthy })
 }
 
-// count says how many endpoints of a backend service are healthy of how many
-// there are, for people. The lock is held.
+// count describes to people how many endpoints of a backend service are healthy. The lock is
+// held.
 func (c *compute) count(backend string) string {
 	good, all := 0, c.members(c.now.backends[backend])
 	for _, m := range all {

@@ -18,19 +18,19 @@ import (
 	"github.com/turnout-dev/turnout/internal/process"
 )
 
-// binary is ingress-gce's program, beside the control plane's.
+// binary is ingress-gce's program, next to the control plane's.
 const binary = "ingress-gce"
 
-// controllers are Google's own: the Ingress controller, the NEG controller with
-// its readiness reflector and garbage collection, and those of firewalls and
-// instance groups, which come with them.
+// controllers are Google's own: the Ingress controller, the NEG controller with its readiness
+// reflector and garbage collection, and those for firewalls and instance groups, which come with
+// them.
 type controllers struct {
 	*process.Process
-	health string // the address of their health
+	health string // the address of their health endpoint
 	log    string // the file
 }
 
-// startControllers starts them against our compute API.
+// startControllers starts them with our compute API.
 func startControllers(c *Config) (*controllers, error) {
 	compute := c.Compute.Addr().String()
 	bin, err := controlplane.FindBinaries()
@@ -57,16 +57,16 @@ func startControllers(c *Config) (*controllers, error) {
 	log := filepath.Join(dir, binary+".log")
 	running, err := process.Start(process.Options{
 		Program: program, Log: log,
-		// Else what it needs to know of Google Cloud would be asked of the machine.
+		// Otherwise it would ask the machine for its facts about Google Cloud.
 		Env: []string{"GCE_METADATA_HOST=" + compute, "PATH=" + os.Getenv("PATH"), "HOME=" + dir},
 		Args: append([]string{
 			"--running-in-cluster=false", "--kubeconfig=" + kubeconfig, "--config-file-path=" + cloud,
 			"--leader-elect=false", "--v=2", "--healthz-port=" + strconv.Itoa(port),
-			// As in GKE: names that begin with k8s2, and Ingresses that are cleaned up
-			// after before they go.
+			// As on GKE: names begin with k8s2, and Ingresses are cleaned up before they are
+			// deleted.
 			"--enable-v2-frontend-namer", "--enable-finalizer-add", "--enable-finalizer-remove",
-			// Dozens of applications are released here at once, in one cluster: with
-			// client-go's 5 requests a second their events would be minutes late.
+			// Dozens of applications are released here at once, in one cluster. At client-go's 5
+			// requests a second their events would be minutes late.
 			"--kube-client-qps=100", "--kube-client-burst=200",
 			// How long operations take is Delays' to say: the API answers when one is done.
 			"--gce-operation-poll-interval=1ms", "--gce-ratelimit=ga.Operations.Get,qps,1000,1000",
@@ -113,11 +113,11 @@ func (g *controllers) supervise(ctx context.Context) error {
 // controllersTimeout bounds their start.
 const controllersTimeout = 2 * time.Minute
 
-// errStarting says that not all controllers run yet.
+// errStarting: not all controllers run yet.
 var errStarting = errors.New("not all controllers run")
 
-// negsFollowed is what the NEG controller logs last before it begins to work. It
-// looks every 5 s whether its caches are there; its health says nothing of it.
+// negsFollowed is the NEG controller's last log line before it begins to work. It checks its
+// caches every 5 s, and its health endpoint does not report that.
 const negsFollowed = "Starting network endpoint group controller"
 
 // await returns when both controllers run.

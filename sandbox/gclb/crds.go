@@ -14,8 +14,8 @@ import (
 // definition is a custom resource of Google's controllers.
 type definition struct{ group, version, kind, plural, scope string }
 
-// definitions are those that the controllers install, and the one that GKE does, which
-// they wait for if several subnets are allowed.
+// definitions are those that the controllers install, and the one that GKE installs, which they
+// wait for if several subnets are allowed.
 var definitions = []definition{ //nolint:gochecknoglobals // a table
 	{"cloud.google.com", "v1", "BackendConfig", "backendconfigs", "Namespaced"},
 	{"networking.gke.io", "v1beta1", "FrontendConfig", "frontendconfigs", "Namespaced"},
@@ -23,9 +23,8 @@ var definitions = []definition{ //nolint:gochecknoglobals // a table
 	{"networking.gke.io", "v1", "NodeTopology", "nodetopologies", "Cluster"},
 }
 
-// announce makes the definitions, empty, before the controllers replace them by
-// their own: for one that is not there yet, they wait a second each, one after the
-// other.
+// announce creates the definitions, empty, before the controllers replace them with their own.
+// For each missing one they would wait a second, one after the other.
 func announce(ctx context.Context, client dynamic.Interface) error {
 	kinds := client.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
 	for _, d := range definitions {

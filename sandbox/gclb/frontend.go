@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// Timeouts of a front end. Connections that clients keep alive idle for 610 s at
-// most, those to endpoints for 600 s (cloud.google.com/load-balancing/docs/https,
-// timeouts and retries).
+// Timeouts of a front end: idle connections from clients last at most 610 s, those to endpoints
+// 600 s (cloud.google.com/load-balancing/docs/https, timeouts and retries).
 const (
 	clientKeepAlive  = 610 * time.Second
 	backendKeepAlive = 600 * time.Second
@@ -22,15 +21,15 @@ const (
 	shutdownTimeout  = 5 * time.Second
 )
 
-// fleet is all front ends. A connection belongs to one of them for as long as it
-// lasts; they take turns.
+// fleet is all front ends. A connection belongs to one of them for its whole life; they take
+// turns.
 type fleet struct {
 	config    *Config
 	frontEnds []*frontEnd
 	turn      atomic.Uint64
 }
 
-// frontEnd sends requests by the configuration that it has adopted.
+// frontEnd sends requests by its adopted configuration.
 type frontEnd struct {
 	compute   *compute
 	log       *slog.Logger
@@ -55,8 +54,8 @@ func newFleet(c *Config) *fleet {
 	return f
 }
 
-// publish makes every front end adopt a configuration at a moment of its own, the
-// first one first. None goes back to an older one.
+// publish makes every front end adopt a configuration at its own time, the first one first. None
+// returns to an older one.
 func (f *fleet) publish(v view) {
 	first, last := f.config.Delays.FirstAdoption, f.config.Delays.LastAdoption
 	n := len(f.frontEnds)
@@ -134,8 +133,8 @@ func serveByFrontEnd(w http.ResponseWriter, r *http.Request) {
 	r.Context().Value(frontEndKey{}).(*frontEnd).ServeHTTP(w, r)
 }
 
-// refusal is an answer of the load balancer's own. The details are what its log
-// says (statusDetails); a client does not see them.
+// refusal is an answer of the load balancer itself. The details appear only in its log
+// (statusDetails); a client does not see them.
 type refusal struct {
 	status  int
 	details string
@@ -148,7 +147,7 @@ var (
 	// errNoIngress: nobody has this address ("you have lost your IP somehow, or just
 	// typed in the wrong IP", docs/troubleshooting in ingress-gce).
 	errNoIngress = refusal{http.StatusNotFound, "no URL map"}
-	// errDefaultBackend: what GKE's default backend says to what no rule matches.
+	// errDefaultBackend is GKE's default backend's answer if no rule matches.
 	errDefaultBackend = refusal{http.StatusNotFound, "default backend - 404"}
 	// errRedirect: a FrontendConfig sends everything to HTTPS.
 	errRedirect = refusal{http.StatusMovedPermanently, "redirected to HTTPS"}
@@ -191,9 +190,9 @@ func (fe *frontEnd) pick(host, path string) (target, error) {
 	return target{member: members[fe.turn.Add(1)%uint64(len(members))], backend: b}, nil
 }
 
-// mapFor is the URL map that answers for a host: each Ingress has an address of
-// its own on Google, here they share one, and the host decides. What no rule
-// names goes to the oldest that takes any host, or else to the oldest.
+// mapFor is the URL map that answers for a host. On Google each Ingress has its own address; here
+// they share one, and the host decides. A host without a rule goes to the oldest map that takes
+// any host, or else to the oldest.
 func (v *view) mapFor(host string) *urlMap {
 	var open *urlMap
 	for i := range v.urlMaps {
@@ -215,9 +214,9 @@ func (v *view) isSystem(backend string) bool { return v.backends[backend].system
 
 type targetKey struct{}
 
-// ServeHTTP sends a request to an endpoint of its backend service. It is broken
-// off when the answer takes longer than the backend service allows, or when the
-// endpoint is detached and its draining over.
+// ServeHTTP sends a request to an endpoint of its backend service. It breaks the request off when
+// the answer takes longer than the backend service allows, or when the endpoint is detached and
+// its draining is over.
 func (fe *frontEnd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to, err := fe.pick(r.Host, r.URL.Path)
 	if errors.Is(err, errRedirect) {

@@ -2,7 +2,7 @@ package gclb
 
 import "time"
 
-// healthCheck says how the endpoints of a backend service are checked.
+// healthCheck describes how the endpoints of a backend service are checked.
 type healthCheck struct {
 	path string
 	host string // the Host header; "" is the endpoint's address
@@ -18,13 +18,13 @@ const (
 	unhealthy = "UNHEALTHY"
 )
 
-// verdict is an endpoint's state and how many answers in a row spoke against it.
+// verdict is an endpoint's state and the number of consecutive answers against it.
 type verdict struct {
 	state   string
 	against int
 }
 
-// judge takes in one answer. An endpoint begins unhealthy.
+// judge adds one answer. An endpoint begins unhealthy.
 func (v verdict) judge(ok bool, check healthCheck) verdict {
 	switch {
 	case ok == (v.state == healthy):

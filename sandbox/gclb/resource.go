@@ -23,8 +23,8 @@ type place struct {
 
 func (p place) String() string { return p.scope + "/" + p.collection + "/" + p.name }
 
-// link matches what one resource says of another: the whole address, in any
-// version of the API, or an end of it.
+// link matches a reference to a resource: the whole address, in any version of the API, or its
+// end.
 var link = regexp.MustCompile(`^(?:(?:https?://[^/]+/compute/[^/]+/)?projects/[^/]+/)?(global|zones/[^/]+|regions/[^/]+)/(\w+)/([^/]+)$`)
 
 // placeOf reads a link.
@@ -36,17 +36,16 @@ func placeOf(text string) (place, bool) {
 	return place{scope: m[1], collection: m[2], name: m[3]}, true
 }
 
-// object is a resource as JSON has it. What it holds is never changed, only
-// replaced.
+// object is a resource as JSON. Its contents are never changed, only replaced.
 type object map[string]any
 
-// resource is one of the API.
+// resource is a resource of the API.
 type resource struct {
 	place
 	object object
 }
 
-// apiError is an answer of the API that is not what was asked for.
+// apiError is an error of the API.
 type apiError struct {
 	status  int
 	reason  string
@@ -63,8 +62,8 @@ func invalid(format string, args ...any) *apiError {
 	return &apiError{http.StatusBadRequest, "invalid", fmt.Sprintf(format, args...)}
 }
 
-// guarded are the collections whose members must exist where they are referred
-// to, and must not be deleted while they are.
+// guarded are the collections whose members must exist while they are referred to, and cannot be
+// deleted then.
 var guarded = []string{ //nolint:gochecknoglobals // a list
 	"backendServices", "healthChecks", "urlMaps", "targetHttpProxies", "targetHttpsProxies", "networkEndpointGroups",
 	"instanceGroups", "sslCertificates", "sslPolicies", "networks", "subnetworks",
@@ -117,8 +116,8 @@ func absolute(value any, project string) any {
 	return value
 }
 
-// merge is what a PATCH makes of a value: maps are merged, everything else is
-// replaced, and null takes away.
+// merge applies a PATCH to a value: maps are merged, everything else is replaced, and null
+// removes.
 func merge(into, from map[string]any) map[string]any {
 	merged := maps.Clone(into)
 	for key, value := range from {
@@ -136,8 +135,8 @@ func merge(into, from map[string]any) map[string]any {
 	return merged
 }
 
-// defaults are what the API fills in where a new resource leaves it out
-// (compute/v1's reference, by the field's name).
+// defaults are the API's values for fields that a new resource leaves out (compute/v1's
+// reference, by the field's name).
 func (c *compute) defaults(collection string) map[string]any {
 	switch collection {
 	case "healthChecks":
@@ -154,8 +153,8 @@ func (c *compute) defaults(collection string) map[string]any {
 	return nil
 }
 
-// finish is a new or changed object as the API keeps it: with its address and a
-// new fingerprint. The lock is held.
+// finish is a new or changed object as the API stores it: with its address and a new fingerprint.
+// The lock is held.
 func (c *compute) finish(p place, given map[string]any, before object) object {
 	whole := absolute(given, c.config.Project).(map[string]any) //nolint:forcetypeassert // a map of a map
 	c.serial++

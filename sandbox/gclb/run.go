@@ -18,9 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Run balances the load until ctx ends; it calls ready when new pods and Services
-// pass its webhooks and Google's controllers run, and returns after the requests
-// in progress have ended.
+// Run balances the load until ctx ends. It calls ready when new pods and Services pass its
+// webhooks and Google's controllers run, and returns after the requests in progress have ended.
 func Run(ctx context.Context, c Config, ready func()) error {
 	b, err := newBalancer(ctx, c)
 	if err != nil {
@@ -125,13 +124,11 @@ func (b *balancer) serveCompute(ctx context.Context) error {
 	return nil
 }
 
-// systemBackend is what an Ingress without a default backend falls back to: in
-// every GKE cluster there is such a Service, whose pods answer 404. Here the front
-// ends do.
+// systemBackend is the fallback of an Ingress without a default backend. Every GKE cluster has
+// such a Service, whose pods answer 404. Here the front ends do.
 const systemBackend = metav1.NamespaceSystem + "/default-http-backend"
 
-// makeDefaultBackend makes the Service, as GKE does. The controllers do not start
-// without it.
+// makeDefaultBackend creates the Service, as GKE does. The controllers do not start without it.
 func (b *balancer) makeDefaultBackend(ctx context.Context) error {
 	service := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: "default-http-backend"},
@@ -147,7 +144,7 @@ func (b *balancer) makeDefaultBackend(ctx context.Context) error {
 	return nil
 }
 
-// admit serves the webhooks; it returns when the API server asks them.
+// admit serves the webhooks; it returns once the API server calls them.
 func (b *balancer) admit(ctx context.Context, part func(func() error)) error {
 	pair, authority, err := certificate(b.config.Webhook)
 	if err != nil {
@@ -163,7 +160,7 @@ func (b *balancer) admit(ctx context.Context, part func(func() error)) error {
 // admissionTimeout bounds the wait for the API server to know the webhooks.
 const admissionTimeout = 30 * time.Second
 
-// awaitAdmission tries, without creating anything, until a webhook is asked.
+// awaitAdmission tries, without creating anything, until a webhook is called.
 func (b *balancer) awaitAdmission(ctx context.Context) error {
 	trial := &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "gclb-trial-"},

@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// urlMap says which backend service gets a request. It is a value: nothing
-// changes one.
+// urlMap decides which backend service gets a request. It is an immutable value.
 type urlMap struct {
 	name string
 	// hosts are matched exactly, then by the longest wildcard; "*" is any host.
 	hosts []hostRule
-	// fallback gets what no host rule matches; empty: nobody does.
+	// fallback gets hosts without a rule; empty: nobody does.
 	fallback string
 	// redirects sends everything to HTTPS, and nothing to a backend service.
 	redirects bool
@@ -21,7 +20,7 @@ type urlMap struct {
 type hostRule struct {
 	host  string
 	paths []pathRule
-	// fallback gets what no path of the host matches.
+	// fallback gets paths of the host without a rule.
 	fallback string
 }
 
@@ -44,13 +43,13 @@ func (m *urlMap) backends() []string {
 	return slices.DeleteFunc(slices.Compact(all), func(name string) bool { return name == "" })
 }
 
-// hasHost tells whether a rule of its own matches the host, not just "*".
+// hasHost reports whether a rule of its own matches the host, not just "*".
 func (m *urlMap) hasHost(host string) bool {
 	rule := m.match(host)
 	return rule != nil && rule.host != "*"
 }
 
-// takesAny tells whether an application answers for hosts that no rule names.
+// takesAny reports whether an application answers for hosts without a rule.
 func (m *urlMap) takesAny(isSystem func(backend string) bool) bool {
 	return m.fallback != "" && !isSystem(m.fallback) || slices.ContainsFunc(m.hosts, func(h hostRule) bool { return h.host == "*" })
 }

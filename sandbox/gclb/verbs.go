@@ -31,7 +31,7 @@ func init() { //nolint:gochecknoinits // the table refers to itself through the 
 	}
 }
 
-// endpointsOf are the endpoints that a request names.
+// endpointsOf are the endpoints in a request.
 func endpointsOf(q *request) []endpoint {
 	var read struct {
 		Endpoints []struct {
@@ -58,8 +58,7 @@ func (c *compute) exists(p place) func() *apiError {
 	}
 }
 
-// attach adds endpoints to a NEG. They are unhealthy until health checks found
-// otherwise.
+// attach adds endpoints to a NEG. They are unhealthy until a health check succeeds.
 func (c *compute) attach(q *request) (any, *apiError) {
 	return c.begin(change{
 		kind: "attachNetworkEndpoints", target: q.place, delay: c.config.Delays.Attach, check: c.exists(q.place),
@@ -75,10 +74,9 @@ func (c *compute) attach(q *request) (any, *apiError) {
 	})
 }
 
-// detach removes endpoints: no new request gets there. Those in flight may take
-// the longest draining timeout of the backend services that use the NEG ("the
-// largest timeout value is used", enabling-connection-draining); without one they
-// are broken off.
+// detach removes endpoints: they get no new requests. Requests in flight may take the longest
+// draining timeout of the backend services that use the NEG ("the largest timeout value is used",
+// enabling-connection-draining); without one they are broken off.
 func (c *compute) detach(q *request) (any, *apiError) {
 	return c.begin(change{
 		kind: "detachNetworkEndpoints", target: q.place, delay: c.config.Delays.Detach, check: c.exists(q.place),
@@ -139,9 +137,8 @@ func (c *compute) listEndpoints(q *request) (any, *apiError) {
 	return map[string]any{"items": items}, nil
 }
 
-// health tells the health of a group's members by a backend service: endpoints as
-// they were found, instances always as healthy, since GKE's own default backend
-// alone has those here.
+// health lists the health of a group's members by a backend service. Instances are always
+// healthy, since only GKE's own default backend has them here.
 func (c *compute) health(q *request) (any, *apiError) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,7 +164,7 @@ func (c *compute) health(q *request) (any, *apiError) {
 	return map[string]any{"kind": "compute#backendServiceGroupHealth", "healthStatus": all}, nil
 }
 
-// instancesOf are the instances that a request names.
+// instancesOf are the instances in a request.
 func instancesOf(q *request) []string {
 	var read struct {
 		Instances []struct {

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// view is a configuration that front ends use: all but endpoints and health,
-// which they know at once.
+// view is a configuration of front ends, without endpoints and health, which they know at once.
 type view struct {
 	serial   int
 	urlMaps  []urlMap // that a forwarding rule leads to, the oldest rule's first
@@ -16,19 +15,19 @@ type view struct {
 
 // backendService sends to the healthy endpoints of its NEGs. It is a value.
 type backendService struct {
-	name        string // the whole place: gce and gce-internal use one name
+	name        string // the full place: gce and gce-internal share names
 	groups      []place
 	healthCheck place
 	// timeout is how long an answer may take.
 	timeout time.Duration
-	// draining is how long a request in flight may take to an endpoint that was
-	// detached. 0: it is broken off.
+	// draining is how long a request in flight to a detached endpoint may take. 0: it is broken
+	// off.
 	draining time.Duration
 	// system is GKE's own default backend, which answers 404.
 	system bool
 }
 
-// decode reads what is needed of an object.
+// decode reads the needed fields of an object.
 func decode(o object, into any) {
 	text, err := json.Marshal(o)
 	if err == nil {
@@ -39,7 +38,7 @@ func decode(o object, into any) {
 	}
 }
 
-// configuration is all that front ends use now. The lock is held.
+// configuration is the current configuration of all front ends. The lock is held.
 func (c *compute) configuration() view {
 	v := view{serial: c.serial, backends: map[string]backendService{}}
 	seen := map[place]bool{}
@@ -57,10 +56,10 @@ func (c *compute) configuration() view {
 	return v
 }
 
-// withHosts gives a URL map that only redirects, and has no hosts, those of the same
-// Ingress's other one, which HTTPS leads to: on one address for all Ingresses nothing
-// else tells whose requests it redirects. Its fallback tells whether these are any
-// host's. The lock is held.
+// withHosts gives a URL map that only redirects, and has no hosts, the hosts of the same
+// Ingress's other map, which HTTPS leads to. With one address for all Ingresses, nothing else
+// shows whose requests it redirects. The redirecting map's fallback shows whether the other one
+// takes any host. The lock is held.
 func (c *compute) withHosts(m urlMap, scope string) urlMap {
 	if other := c.find(place{scope, "urlMaps", strings.Replace(m.name, "-rm-", "-um-", 1)}); m.redirects && other != nil {
 		secure := readURLMap(other)
@@ -69,8 +68,8 @@ func (c *compute) withHosts(m urlMap, scope string) urlMap {
 	return m
 }
 
-// servedBy is the URL map that a forwarding rule leads to; nil: none, or by HTTPS
-// only, which the sandbox's front ends do not speak. The lock is held.
+// servedBy is the URL map that a forwarding rule leads to; nil: none, or only for HTTPS, which
+// the sandbox's front ends do not serve. The lock is held.
 func (c *compute) servedBy(rule *resource) *resource {
 	var read struct {
 		Target string `json:"target"`
@@ -118,7 +117,7 @@ func readBackendService(r *resource) backendService {
 	return b
 }
 
-// redirection is what a URL map of a FrontendConfig answers.
+// redirection is the answer of a FrontendConfig's URL map.
 type redirection struct {
 	HTTPSRedirect        bool   `json:"httpsRedirect"`
 	RedirectResponseCode string `json:"redirectResponseCode"`

@@ -29,24 +29,24 @@ const (
 	negAnnotationWebhook = "neg-annotation.config.common-webhooks.networking.gke.io"
 )
 
-// defaultNEG is what GKE annotates a new Service with.
+// defaultNEG is GKE's annotation of new Services.
 const defaultNEG = `{"ingress":true}`
 
-// The annotation that asks for NEGs, and the condition that a gated pod waits for.
+// The annotation that requests NEGs, and the condition that a gated pod waits for.
 const (
 	negAnnotation                         = "cloud.google.com/neg"
 	readinessGate corev1.PodConditionType = "cloud.google.com/load-balancer-neg-ready"
 )
 
-// negUse is what a Service's annotation asks for.
+// negUse is the request in a Service's annotation.
 type negUse struct {
-	// Ingress makes NEGs for the ports that Ingresses refer to.
+	// Ingress requests NEGs for the ports that Ingresses refer to.
 	Ingress bool `json:"ingress"`
-	// ExposedPorts get NEGs whoever refers to them: standalone NEGs.
+	// ExposedPorts get NEGs independently of references: standalone NEGs.
 	ExposedPorts map[string]any `json:"exposed_ports"`
 }
 
-// asksForNEGs tells whether a Service does; an annotation that cannot be read does not.
+// asksForNEGs reports whether a Service requests NEGs; an unreadable annotation does not.
 func asksForNEGs(service *corev1.Service) bool {
 	var use negUse
 	if json.Unmarshal([]byte(service.Annotations[negAnnotation]), &use) != nil {
@@ -55,12 +55,12 @@ func asksForNEGs(service *corev1.Service) bool {
 	return use.Ingress || len(use.ExposedPorts) > 0
 }
 
-// selects tells whether a Service selects a pod; one without a selector selects none.
+// selects reports whether a Service selects a pod; one without a selector selects none.
 func selects(service *corev1.Service, pod *corev1.Pod) bool {
 	return len(service.Spec.Selector) > 0 && labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels))
 }
 
-// maxReview bounds what is read of one admission review.
+// maxReview bounds one admission review.
 const maxReview = 8 << 20
 
 // webhooks change pods and Services when they are created.
@@ -77,11 +77,10 @@ type patchOperation struct {
 	Value any    `json:"value"`
 }
 
-// gatePatch adds the readiness gate to a pod that a Service with NEGs selects
-// when the pod is created (cloud.google.com/kubernetes-engine/docs/concepts/
-// container-native-load-balancing, pod readiness). Whether an Ingress refers to
-// the Service makes no difference: a pod made before that has the gate, and is
-// let through because it "does not belong to any NEG".
+// gatePatch adds the readiness gate to a pod that a Service with NEGs selects when the pod is
+// created (cloud.google.com/kubernetes-engine/docs/concepts/container-native-load-balancing, pod
+// readiness). A reference from an Ingress makes no difference: a pod created before it has the
+// gate, and is let through because it "does not belong to any NEG".
 func gatePatch(pod *corev1.Pod, services []corev1.Service) []patchOperation {
 	for _, g := range pod.Spec.ReadinessGates {
 		if g.ConditionType == readinessGate {
@@ -99,7 +98,7 @@ func gatePatch(pod *corev1.Pod, services []corev1.Service) []patchOperation {
 	return nil
 }
 
-// annotationPatch gives a Service the annotation that it lacks.
+// annotationPatch adds the missing annotation to a Service.
 func annotationPatch(service *corev1.Service) []patchOperation {
 	if _, found := service.Annotations[negAnnotation]; found || service.Spec.Type == corev1.ServiceTypeExternalName {
 		return nil
@@ -109,8 +108,7 @@ func annotationPatch(service *corev1.Service) []patchOperation {
 	return []patchOperation{{Op: "add", Path: "/metadata/annotations", Value: annotations}}
 }
 
-// review answers one question of the API server. What cannot be read is let
-// through unchanged.
+// review answers one call of the API server. An unreadable object passes unchanged.
 func (h *webhooks) review(ctx context.Context, request *admissionv1.AdmissionRequest) []patchOperation {
 	switch request.Kind.Kind {
 	case "Pod":
@@ -171,8 +169,8 @@ func (h *webhooks) serve(ctx context.Context, listener net.Listener, pair tls.Ce
 	return nil
 }
 
-// certificate makes one for the listener's address; the API server is given it as
-// its own authority.
+// certificate creates a certificate for the listener's address; the API server gets it as its own
+// authority.
 func certificate(listener net.Listener) (tls.Certificate, []byte, error) {
 	host, _, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
@@ -189,8 +187,8 @@ func certificate(listener net.Listener) (tls.Certificate, []byte, error) {
 	return pair, certPEM, nil
 }
 
-// register tells the API server of the webhooks, of that for Services last. Where they do not answer, what
-// is created stays as it is: a load balancer that is down stops no pod.
+// register registers the webhooks with the API server, the one for Services last. If they do not
+// answer, new objects pass unchanged: a load balancer that is down blocks no pod.
 func (h *webhooks) register(ctx context.Context, address string, authority []byte) error {
 	for _, hook := range []struct{ name, resource string }{{podReadyWebhook, "pods"}, {negAnnotationWebhook, "services"}} {
 		if err := h.put(ctx, newWebhook(hook.name, hook.resource, "https://"+address+"/", authority)); err != nil {
@@ -236,7 +234,7 @@ func (h *webhooks) put(ctx context.Context, wanted *registrationv1.MutatingWebho
 	return err
 }
 
-// unregister takes the webhooks away again.
+// unregister removes the webhooks again.
 func (h *webhooks) unregister(ctx context.Context) {
 	for _, name := range []string{podReadyWebhook, negAnnotationWebhook} {
 		err := h.clients.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(ctx, name, metav1.DeleteOptions{})

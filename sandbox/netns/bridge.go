@@ -30,9 +30,8 @@ const HostAddress = "10.77.0.1"
 // PodRange is where all pods' addresses are.
 const PodRange = "10.77.0.0/16"
 
-// Bridge is an Ethernet segment with the pods on it. It hands out addresses,
-// never the same one twice until all were used, as clouds do: a stale address
-// then reaches nothing rather than a stranger.
+// Bridge is an Ethernet segment with the pods on it. It assigns addresses, and reuses none until
+// all were used, as clouds do: a stale address then reaches nothing rather than a stranger.
 type Bridge struct {
 	link netlink.Link
 	own  nsfd.NsHandle // the sandbox's own namespace, where the bridge is
@@ -106,8 +105,8 @@ func (b *Bridge) giveBack(ip netip.Addr) {
 	delete(b.used, ip)
 }
 
-// Plug makes a network namespace with an address of its own on the bridge, the
-// pod's: whatever runs in it may listen on any port. Close it when done.
+// Plug creates a pod's network namespace with its own address on the bridge: processes in it may
+// listen on any port. Close it when done.
 func (b *Bridge) Plug() (*Pod, error) {
 	ip, err := b.take()
 	if err != nil {

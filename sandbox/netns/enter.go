@@ -12,11 +12,11 @@ import (
 	"syscall"
 )
 
-// envInside tells the child that it is inside, and the names of the listeners
-// it was given, comma-separated, as file descriptors from 3 on.
+// envInside marks the child as inside. It lists the names of its inherited listeners,
+// comma-separated, which are file descriptors from 3 on.
 const envInside = "TURNOUT_SANDBOX_INSIDE"
 
-// Options say what the program needs from outside.
+// Options are the program's needs from outside.
 type Options struct {
 	// Listen maps names to addresses outside (host:port; port 0 picks one) to
 	// listen on before the program leaves the machine's network.
@@ -26,7 +26,7 @@ type Options struct {
 	Hosts map[string]string
 }
 
-// Namespace is what the program finds once it is inside.
+// Namespace is the inside as the program finds it.
 type Namespace struct {
 	// Listeners are those asked for in Options.Listen. They accept from outside and,
 	// at the same address, from inside, so that one URL works in both places.
@@ -35,10 +35,9 @@ type Namespace struct {
 	Bridge *Bridge
 }
 
-// Enter returns only inside the namespaces: outside it runs this program again,
-// with the same arguments, input and output, passes signals on, and exits with
-// its status. It must be called before anything else is started. The error, if
-// the machine forbids namespaces, says what to change.
+// Enter returns only inside the namespaces. Outside it runs this program again, with the same
+// arguments, input and output, passes signals on, and exits with its status. Call it before
+// starting anything else. If the machine forbids namespaces, the error says what to change.
 func Enter(o Options) (*Namespace, error) {
 	inside, isInside := os.LookupEnv(envInside)
 	if !isInside {

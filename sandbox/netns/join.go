@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// joined accepts what either of two listeners accepts.
+// joined accepts the connections of two listeners.
 type joined struct {
 	both     [2]net.Listener
 	accepted chan accepted

@@ -30,22 +30,22 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// Config says what an Agent works with.
+// Config configures an Agent.
 type Config struct {
 	// Rest connects to the API server; it needs an administrator's rights.
 	Rest *rest.Config
 	// Names of the nodes. Default: node-1, node-2.
 	Names []string
-	// Project is where the nodes would be on Google Cloud. Default acme-prod.
+	// Project of the nodes on Google Cloud. Default acme-prod.
 	Project string
-	// Zones are the nodes' own: the first node is in the first, and so on, over and
-	// over. Default us-central1-b for all.
+	// Zones of the nodes: the first node is in the first zone, and so on, cyclically. Default
+	// us-central1-b for all.
 	Zones []string
 	// Bridge gives every pod its network.
 	Bridge *netns.Bridge
-	// Registry is where images come from.
+	// Registry of the images.
 	Registry *registry.Registry
-	// TLS is what the kubelet's API is served with, on netns.HostAddress.
+	// TLS is the certificate of the kubelet's API, on netns.HostAddress.
 	TLS *tls.Config
 	// Dir holds the containers' files and logs.
 	Dir string
@@ -126,8 +126,8 @@ func (a *Agent) startEvents(ctx context.Context) (stop func()) {
 	return broadcaster.Shutdown
 }
 
-// register creates or updates one Node. What others write meanwhile stays, so
-// everything is patched.
+// register creates or updates one Node. It only patches, so that concurrent writes by others
+// stay.
 func (a *Agent) register(ctx context.Context, name, zone string) error {
 	nodes := a.clients.CoreV1().Nodes()
 	_, err := nodes.Create(ctx, &corev1.Node{
@@ -135,7 +135,7 @@ func (a *Agent) register(ctx context.Context, name, zone string) error {
 			Name:   name,
 			Labels: map[string]string{corev1.LabelHostname: name, corev1.LabelOSStable: "linux", corev1.LabelTopologyZone: zone},
 		},
-		// Google's controllers read from these where a node is, and that it has pods.
+		// Google's controllers read here where a node is, and that it has pods.
 		Spec: corev1.NodeSpec{
 			ProviderID: fmt.Sprintf("gce://%s/%s/%s", a.Project, zone, name),
 			PodCIDR:    netns.PodRange, PodCIDRs: []string{netns.PodRange},
@@ -151,7 +151,7 @@ func (a *Agent) register(ctx context.Context, name, zone string) error {
 	if _, err := nodes.PatchStatus(ctx, name, status); err != nil {
 		return fmt.Errorf("reporting the status of node %s: %w", name, err)
 	}
-	// The node controller that would take this off when it is ready is not running.
+	// The node controller, which would remove this from a ready node, does not run.
 	untaint := []byte(`{"spec":{"taints":null}}`)
 	if _, err := nodes.Patch(ctx, name, types.MergePatchType, untaint, metav1.PatchOptions{}); err != nil {
 		return fmt.Errorf("making node %s schedulable: %w", name, err)
@@ -201,7 +201,7 @@ func (a *Agent) watch(ctx context.Context) error {
 	return nil
 }
 
-// sync binds a new pod, or tells a bound pod's worker how it looks now.
+// sync binds a new pod, or passes a bound pod's new state to its worker.
 func (a *Agent) sync(ctx context.Context, pod *corev1.Pod) {
 	if pod.Spec.NodeName == "" {
 		if pod.DeletionTimestamp == nil {
@@ -232,7 +232,7 @@ func (a *Agent) isOurs(node string) bool {
 	return slices.Contains(a.Names, node)
 }
 
-// bind puts a pod on the next node: those of one ReplicaSet on all of them in turn, as
+// bind puts a pod on the next node. The pods of one ReplicaSet go to all nodes in turn, as
 // schedulers spread them over zones.
 func (a *Agent) bind(ctx context.Context, pod *corev1.Pod) {
 	var owner types.UID
@@ -275,7 +275,7 @@ func (a *Agent) forget(o any) {
 // errGone ends a worker whose pod was deleted without grace.
 var errGone = errors.New("the pod no longer exists")
 
-// worker returns who runs a pod.
+// worker returns the worker of a pod.
 func (a *Agent) worker(namespace, name string) *worker {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -61,12 +61,12 @@ func newContainer(w *worker, spec *corev1.Container, isInit bool) *container {
 	return c
 }
 
-// run runs the container, again and again if its restart policy says so, until
-// it has ended for good, the pod is being deleted, or ctx ends.
+// run runs the container, repeatedly if its restart policy allows, until it has ended for good,
+// the pod is being deleted, or ctx ends.
 func (c *container) run(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	// No new attempt once deletion is asked for; a running one ends by grace.
+	// No new attempt once deletion has begun; a running one ends by grace.
 	waiting, stopWaiting := context.WithCancel(ctx)
 	defer stopWaiting()
 	go func() {
@@ -143,8 +143,8 @@ func (c *container) pull(ctx context.Context) bool {
 	}
 }
 
-// create resolves the configuration and starts the process; a configuration
-// that does not resolve is tried again until it does or ctx ends.
+// create resolves the configuration and starts the process. It retries an unresolvable
+// configuration until ctx ends.
 func (c *container) create(ctx context.Context) (*process, bool) {
 	for {
 		p, err := c.prepare(ctx)
@@ -196,7 +196,7 @@ func (c *container) logPath(restarts int32) string {
 	return filepath.Join(c.worker.dir, c.spec.Name, strconv.Itoa(int(restarts))+".log")
 }
 
-// start starts the process, or notes that it could not be started as an end.
+// start starts the process. A process that cannot start counts as ended.
 func (c *container) start(p *process) *process {
 	err := p.start()
 	if err != nil {
@@ -212,8 +212,8 @@ func (c *container) start(p *process) *process {
 	return p
 }
 
-// attend probes the process, and stops it when a probe or the pod's deletion
-// demands it; it returns when the process has ended.
+// attend probes the process, and stops it when a probe or the pod's deletion demands it. It
+// returns when the process has ended.
 func (c *container) attend(ctx context.Context, p *process) corev1.ContainerStateTerminated {
 	probing, stopProbing := context.WithCancel(ctx)
 	defer stopProbing()
@@ -253,12 +253,12 @@ func (c *container) grace(unhealthy bool) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// minimumGrace is what is left for SIGTERM however long preStop took
-// (kubernetes kuberuntime_container.go, minimumGracePeriodInSeconds).
+// minimumGrace is the remaining time for SIGTERM, however long preStop took (kubernetes
+// kuberuntime_container.go, minimumGracePeriodInSeconds).
 const minimumGrace = 2 * time.Second
 
-// shutDown runs preStop, asks the process to stop, and kills it when the grace
-// is over.
+// shutDown runs preStop, sends the process its signal to stop, and kills it when the grace is
+// over.
 func (c *container) shutDown(ctx context.Context, p *process, grace time.Duration) {
 	begin := time.Now()
 	if c.spec.Lifecycle != nil && c.spec.Lifecycle.PreStop != nil && grace > 0 {
@@ -279,8 +279,8 @@ func (c *container) shutDown(ctx context.Context, p *process, grace time.Duratio
 	}
 }
 
-// afterExit records how the process ended and waits until the next attempt is
-// due. It tells whether there is one.
+// afterExit records how the process ended and waits until the next attempt is due. It reports
+// whether there is one.
 func (c *container) afterExit(ctx context.Context, exit corev1.ContainerStateTerminated) bool {
 	c.set(func() {
 		c.id, c.process, c.started, c.ready = exit.ContainerID, nil, false, false
@@ -333,5 +333,5 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// now is the time as statuses have it: to the second.
+// now is the time at the precision of statuses: seconds.
 func now() metav1.Time { return metav1.Now().Rfc3339Copy() }

@@ -56,7 +56,7 @@ func newWorker(a *Agent, pod *corev1.Pod) *worker {
 	return w
 }
 
-// update takes note of how the pod looks now.
+// update takes over the pod's new state.
 func (w *worker) update(pod *corev1.Pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,7 +77,7 @@ func (w *worker) abandon(why error) {
 	w.gone(why)
 }
 
-// poke asks for the status to be written.
+// poke requests a write of the status.
 func (w *worker) poke() {
 	select {
 	case w.changed <- struct{}{}:
@@ -135,8 +135,8 @@ func (w *worker) setUp() error {
 	return nil
 }
 
-// runContainers runs the init containers one after the other, then all others;
-// it returns when every process has ended for good.
+// runContainers runs the init containers one after the other, then all others. It returns when
+// every process has ended for good.
 func (w *worker) runContainers(ctx context.Context) {
 	var running sync.WaitGroup
 	for _, c := range w.containers {
@@ -162,8 +162,8 @@ func (w *worker) tearDown() {
 	_ = os.RemoveAll(w.dir) // what is left over goes with the sandbox's directory
 }
 
-// finish writes the last status and removes the object, as a kubelet does once
-// nothing of the pod runs any more.
+// finish writes the last status and removes the object, as a kubelet does once all the pod's
+// processes have ended.
 func (w *worker) finish(ctx context.Context) {
 	w.write(ctx)
 	now := int64(0)
@@ -194,9 +194,8 @@ func (w *worker) report(ctx context.Context) {
 	}
 }
 
-// write brings the pod's status up to date by a patch, as the kubelet does,
-// which leaves alone the conditions that others own. It tells whether it
-// succeeded.
+// write updates the pod's status by a patch, as the kubelet does, which leaves others' conditions
+// alone. It reports whether it succeeded.
 func (w *worker) write(ctx context.Context) bool {
 	w.mu.Lock()
 	pod, status := w.pod, w.status()
@@ -218,8 +217,8 @@ func (w *worker) write(ctx context.Context) bool {
 	return true
 }
 
-// statusPatch is the difference between a pod's status and a new one; nil if
-// there is none. It names the pod's uid, so that it misses a namesake.
+// statusPatch is the difference between a pod's status and a new one; nil if there is none. It
+// contains the pod's uid, so it never hits a namesake.
 func statusPatch(pod *corev1.Pod, status corev1.PodStatus) ([]byte, error) {
 	if equality.Semantic.DeepEqual(pod.Status, status) {
 		return nil, nil

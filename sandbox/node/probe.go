@@ -99,7 +99,7 @@ type streak struct {
 	length           int32
 }
 
-// add tells whether the streak has reached its threshold.
+// add reports whether the streak has reached its threshold.
 func (s *streak) add(ok bool) bool {
 	if ok != s.last {
 		s.last, s.length = ok, 0
@@ -176,7 +176,7 @@ func (c *container) execProbe(ctx context.Context, p *process, line []string, ti
 	return probe.Unknown, "", err
 }
 
-// portNumber resolves a port's name by the container's own ports.
+// portNumber resolves a port's name in the container's own ports.
 func (c *container) portNumber(port intstr.IntOrString) (int, error) {
 	if port.Type == intstr.Int {
 		return port.IntValue(), nil
@@ -192,7 +192,7 @@ func (c *container) portNumber(port intstr.IntOrString) (int, error) {
 	return 0, fmt.Errorf("couldn't find port %q in container %s", port.StrVal, c.spec.Name)
 }
 
-// runHook carries out a preStop hook until it ends or ctx, the grace, does.
+// runHook runs a preStop hook until it ends, or until ctx, the grace period, does.
 func (c *container) runHook(ctx context.Context, p *process, hook *corev1.LifecycleHandler) error {
 	switch {
 	case hook.Sleep != nil:

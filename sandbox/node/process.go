@@ -22,8 +22,8 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// exitCannotStart is what container runtimes report for a command that could not
-// be started (containerd, reason StartError).
+// exitCannotStart is the exit code that container runtimes report for a command that could not
+// start (containerd, reason StartError).
 const exitCannotStart = 128
 
 // process is one attempt at running a container.
@@ -73,10 +73,10 @@ func (p *process) finish(begin metav1.Time, code int32, reason, message string) 
 	close(p.done)
 }
 
-// exit tells how it ended; only once done is closed.
+// exit is how it ended; call it only once done is closed.
 func (p *process) exit() corev1.ContainerStateTerminated { return p.end }
 
-// exitCode gives the code and the reason that kubelets report.
+// exitCode returns the code and the reason that kubelets report.
 func exitCode(state *os.ProcessState) (int32, string) {
 	code := state.ExitCode()
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -138,8 +138,8 @@ func (p *process) command(line []string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// mapPath maps an absolute path of the image to where its copy is; every other
-// text stays. It stands in for a root file system of the container's own.
+// mapPath maps an absolute path of the image to its copy; every other text stays. It replaces a
+// root file system of the container.
 func (p *process) mapPath(text string) string {
 	if !strings.HasPrefix(text, "/") {
 		return text
@@ -202,8 +202,8 @@ func (p *process) killGroup() {
 	}
 }
 
-// run runs a command beside the container's, with its files, environment and
-// network, until it ends or ctx does; streams may be nil.
+// run runs a command in the container, with its files, environment and network, until it ends or
+// ctx does; streams may be nil.
 func (p *process) run(ctx context.Context, line []string, attach func(*exec.Cmd)) error {
 	cmd, err := p.command(line)
 	if err != nil {

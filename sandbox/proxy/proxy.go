@@ -35,24 +35,24 @@ const drainTimeout = 5 * time.Second
 // classAnnotation is the old way to name an Ingress's class.
 const classAnnotation = "kubernetes.io/ingress.class"
 
-// Config says what a proxy works with.
+// Config configures a proxy.
 type Config struct {
 	// Rest connects to the API server; it needs to read Ingresses, Services and
 	// EndpointSlices and to write the status of Ingresses.
 	Rest *rest.Config
-	// Class is that of the Ingresses it serves, in spec.ingressClassName or in the
-	// annotation kubernetes.io/ingress.class.
+	// Class of the Ingresses to serve, in spec.ingressClassName or in the annotation
+	// kubernetes.io/ingress.class.
 	Class string
 	// Listener is where clients come in.
 	Listener net.Listener
 	// Address is written to the Ingresses' status.loadBalancer. Empty: none is.
 	Address string
-	// Log receives what a client's answer does not tell. Default: slog.Default().
+	// Log receives what a client's answer does not show. Default: slog.Default().
 	Log *slog.Logger
 }
 
-// Run follows the cluster and proxies until ctx ends; it calls ready when it
-// serves the routes that exist, and returns after requests in progress ended.
+// Run follows the cluster and proxies until ctx ends. It calls ready when it serves the existing
+// routes, and returns after the requests in progress have ended.
 func Run(ctx context.Context, c Config, ready func()) error {
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -132,7 +132,7 @@ func (p *proxy) follow(ctx context.Context) error {
 	return nil
 }
 
-// rebuild computes the routes from what the watches know.
+// rebuild computes the routes from the watched objects.
 func (p *proxy) rebuild() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +144,7 @@ func (p *proxy) rebuild() {
 	p.routes.Store(newTable(slices.DeleteFunc(ingresses, p.isForeign), p.find))
 }
 
-// isForeign tells whether an Ingress is for another controller.
+// isForeign reports whether an Ingress is for another controller.
 func (p *proxy) isForeign(ingress *networkingv1.Ingress) bool {
 	if class := ingress.Spec.IngressClassName; class != nil {
 		return *class != p.Class
@@ -152,7 +152,7 @@ func (p *proxy) isForeign(ingress *networkingv1.Ingress) bool {
 	return ingress.Annotations[classAnnotation] != p.Class
 }
 
-// find looks a backend up; one whose Service or port is missing has no endpoints.
+// find looks up a backend; a missing Service or port has no endpoints.
 func (p *proxy) find(namespace string, b *networkingv1.IngressServiceBackend) *backend {
 	name := fmt.Sprintf("%s/%s:%s%d", namespace, b.Name, b.Port.Name, b.Port.Number)
 	if p.turns[name] == nil {

@@ -18,15 +18,15 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// Right is one thing that one of Turnout's roles lets it do.
+// Right is one right of one of Turnout's roles.
 type Right struct {
 	// Role is the kind and the name of the role, such as ClusterRole "turnout".
 	Role string
-	// Verb is what it may do.
+	// Verb of the right.
 	Verb string
-	// Resource is what with, such as pods/log or deployments.apps.
+	// Resource of the right, such as pods/log or deployments.apps.
 	Resource string
-	// Name is that of the only object that it may do it with; empty: any.
+	// Name of the only object that the right covers; empty: any.
 	Name string
 }
 
@@ -35,7 +35,7 @@ func (r Right) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", r.Role, r.Verb, r.Resource, r.Name))
 }
 
-// Rights are what config/ gives Turnout, one by one.
+// Rights are the rights that config/ gives Turnout, one by one.
 func Rights(project string) ([]Right, error) {
 	cluster, own := &rbacv1.ClusterRole{}, &rbacv1.Role{}
 	if err := errors.Join(readRole(project, "role.yaml", cluster), readRole(project, "own.yaml", own)); err != nil {
@@ -78,15 +78,15 @@ func inGroup(resource, group string) string {
 	return name
 }
 
-// Audited is what the API server's audit log says of Turnout's requests.
+// Audited is the API server's audit log of Turnout's requests.
 type Audited struct {
-	// Used tells of every right whether a request was allowed by it.
+	// Used reports for every right whether it allowed a request.
 	Used map[Right]bool
 	// Refused are the requests that no right allowed, each once.
 	Refused []string
 }
 
-// Auditing names who turnout is for the API server, for [world.Options].
+// Auditing names turnout's user for the API server, for [world.Options].
 func Auditing() []string { return []string{user} }
 
 // ReadAudit reads the audit log of a world that has stopped.
@@ -128,8 +128,8 @@ func ReadAudit(w *world.World, project string) (Audited, error) {
 	return a, nil
 }
 
-// allowedBy is how the API server names the role that allowed a request. The
-// cluster's own roles, of everybody who is known, are no right of Turnout's.
+// allowedBy matches the role that allowed a request, in the API server's words. The cluster's own
+// roles for every authenticated user are not Turnout's rights.
 var allowedBy = regexp.MustCompile(` of ((?:Cluster)?Role "[^"]+") to `)
 
 func (a *Audited) add(e *auditv1.Event) {
@@ -156,9 +156,9 @@ func (a *Audited) add(e *auditv1.Event) {
 	}
 }
 
-// Complaints are what is wrong with the rights of somebody who did all that Turnout
-// does: what was refused, and what nothing used. Rights that only other clusters need
-// are seldom used, each for a reason; one that was used is not.
+// Complaints are the faults in the rights of a Turnout that used all its features: what was
+// refused, and what was not used. seldom are rights that only other clusters need, each with a
+// reason; a used right must not be among them.
 func (a *Audited) Complaints(seldom map[string]string) []string {
 	all := make([]string, 0, len(a.Refused))
 	for _, request := range a.Refused {

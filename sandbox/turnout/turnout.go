@@ -1,5 +1,5 @@
-// Package turnout runs the real turnout binary in the sandbox, with the rights
-// that config/ gives it and no others.
+// Package turnout runs the real turnout binary in the sandbox, with only the rights that config/
+// gives it.
 package turnout
 
 import (
@@ -33,34 +33,34 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// user is who turnout is for the API server.
+// user is turnout's name at the API server.
 const user = "turnout"
 
 // Namespace is turnout's own.
 const Namespace = "turnout"
 
-// kubeconfigFile is that user's; the world's own, an administrator's, is beside it.
+// kubeconfigFile is that user's; the world's own, an administrator's, is next to it.
 const kubeconfigFile = "turnout.kubeconfig"
 
-// Options say what to run.
+// Options select the binary and the world.
 type Options struct {
 	// Project is the project's folder, where bin/turnout and config/ are.
 	Project string
 	// World it runs in.
 	World *world.World
-	// Dir holds its key, its secret and its log.
+	// Dir contains its key, its secret and its log.
 	Dir string
-	// BuildPoll is the least time between two looks at a build. Default 200 ms:
-	// the stand-in has no quota.
+	// BuildPoll is the minimum time between two looks at a build. Default 200 ms: the stand-in
+	// has no quota.
 	BuildPoll time.Duration
 	// LogLevel is debug, info, warn or error. Default info.
 	LogLevel string
-	// ReadURLMaps has it read the load balancer's URL maps, as whoever runs it may
-	// allow on Google Cloud.
+	// ReadURLMaps makes it read the load balancer's URL maps, as its operator may allow on Google
+	// Cloud.
 	ReadURLMaps bool
 }
 
-// loadBalancerProject is what turnout is told; empty: it reads no URL maps.
+// loadBalancerProject is turnout's flag; empty: it reads no URL maps.
 func (o *Options) loadBalancerProject() string {
 	if o.ReadURLMaps {
 		return o.World.Project
@@ -74,11 +74,11 @@ type Turnout struct {
 	App *githubtest.App
 	// URL it listens on, inside the sandbox.
 	URL string
-	// MetricsURL is where Prometheus would ask.
+	// MetricsURL is the address for Prometheus.
 	MetricsURL string
 	// SecretFile holds the webhook secret.
 	SecretFile string
-	// Log is the file with what it logs; the next life appends to it.
+	// Log is the file of its log; the next process appends to it.
 	Log string
 
 	options               Options
@@ -87,8 +87,8 @@ type Turnout struct {
 	done                  chan error
 }
 
-// Start registers the App, gives the binary its rights in the cluster, starts it
-// and waits until it is ready.
+// Start registers the App, gives the binary its rights in the cluster, starts it and waits until
+// it is ready.
 func Start(ctx context.Context, o Options) (*Turnout, error) {
 	o.BuildPoll, o.LogLevel = cmp.Or(o.BuildPoll, 200*time.Millisecond), cmp.Or(o.LogLevel, "info")
 	t := &Turnout{options: o, Log: filepath.Join(o.Dir, "turnout.log"), SecretFile: filepath.Join(o.Dir, "secret")}
@@ -176,9 +176,9 @@ func (t *Turnout) start(o Options) error {
 // PID is the running process's.
 func (t *Turnout) PID() int { return t.cmd.Process.Pid }
 
-// keep starts a process and waits for it on a thread of its own: the kernel
-// kills the process, by Pdeathsig, with the thread that started it, and threads
-// that were in a pod's network end early.
+// keep starts a process and waits for it on a thread of its own. By Pdeathsig, the kernel kills
+// the process with the thread that started it, and threads that were in a pod's network end
+// early.
 func keep(cmd *exec.Cmd, started, done chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -192,14 +192,14 @@ func keep(cmd *exec.Cmd, started, done chan<- error) {
 // Binary is the program under test.
 func Binary(project string) string { return filepath.Join(project, "bin", "turnout") }
 
-// manifest is what the sandbox needs of app.yml.
+// manifest is the needed part of app.yml.
 type manifest struct {
 	Permissions map[string]string `json:"default_permissions"`
 	Events      []string          `json:"default_events"`
 }
 
-// register makes the App with the permissions and events of app.yml and no
-// others, as GitHub does from a manifest.
+// register creates the App with only the permissions and events of app.yml, as GitHub does from a
+// manifest.
 func register(o Options, webhook, secret string) (*githubtest.App, error) {
 	text, err := os.ReadFile(filepath.Join(o.Project, "app.yml"))
 	if err != nil {
@@ -266,9 +266,8 @@ func (t *Turnout) Kill() error {
 	return nil
 }
 
-// authorize binds the ClusterRole of config/, and the Role in turnout's own
-// namespace, to a user of its own, and returns a kubeconfig for it, and from when on
-// the admission policies count.
+// authorize binds the ClusterRole of config/, and the Role in turnout's own namespace, to its own
+// user. It returns that user's kubeconfig, and the time from which the admission policies count.
 func authorize(ctx context.Context, o Options) (kubeconfig []byte, inForce time.Time, err error) {
 	admin, err := Admin(o.World)
 	if err != nil {
@@ -301,7 +300,7 @@ func authorize(ctx context.Context, o Options) (kubeconfig []byte, inForce time.
 	return kubeconfig, inForce, err
 }
 
-// readRole reads the role that stands first in a file of config/rbac.
+// readRole reads the first role in a file of config/rbac.
 func readRole(project, file string, role client.Object) error {
 	text, err := os.ReadFile(filepath.Join(project, "config", "rbac", file))
 	if err != nil {
@@ -314,8 +313,8 @@ func readRole(project, file string, role client.Object) error {
 	return nil
 }
 
-// admit installs the admission policies of config/, and returns from when on they
-// count: what is written before is taken for a claim.
+// admit installs the admission policies of config/, and returns the time from which they count:
+// anything written earlier is only a claim.
 func admit(ctx context.Context, admin client.Client) (inForce time.Time, err error) {
 	for _, p := range policy.All() {
 		for _, object := range []client.Object{p.Policy, p.Binding} {
@@ -339,7 +338,7 @@ func awaitTime(ctx context.Context, at time.Time) error {
 	}
 }
 
-// Admin is a client that may do everything, for whoever plays the people.
+// Admin is a client with all rights, for the people of a story.
 func Admin(w *world.World) (client.WithWatch, error) {
 	scheme := kuberuntime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {

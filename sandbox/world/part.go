@@ -33,7 +33,7 @@ func (w *World) begin(running context.Context, name string, run func(ready func(
 	return p
 }
 
-// await waits until the part is ready; if it ends instead, that is an error.
+// await waits until the part is ready. If the part ends first, that is an error.
 func (p *part) await(ctx context.Context) error {
 	select {
 	case <-p.ready:
@@ -52,8 +52,8 @@ func (w *World) startUntil(running context.Context, name string, run func(ready 
 
 const balancerName = "load balancer"
 
-// AwaitLoadBalancer returns once Google's controllers work and new pods and Services
-// pass their webhooks: before that, make none.
+// AwaitLoadBalancer returns once Google's controllers work and new pods and Services pass their
+// webhooks. Create none before.
 func (w *World) AwaitLoadBalancer(ctx context.Context) error {
 	begin := time.Now()
 	if err := w.balancer.await(ctx); err != nil {

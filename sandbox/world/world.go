@@ -45,8 +45,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// Names of the listeners that Start takes from netns.Namespace.Listeners, and
-// asks netns.Options.Listen for.
+// Names of the listeners in netns.Namespace.Listeners, for netns.Options.Listen.
 const (
 	ListenWeb    = "web"    // the load balancer
 	ListenGitHub = "github" // the GitHub stand-in
@@ -59,17 +58,17 @@ const PlainClass = "plain"
 // GatewayClass is the class of the Gateways that the world's controller serves.
 const GatewayClass = "gke-l7-global-external-managed"
 
-// Options say what to start.
+// Options select the parts of a world.
 type Options struct {
-	// Inside is what netns.Enter returned, with the listeners ListenWeb and
-	// ListenGitHub; one that is missing is opened inside only.
+	// Inside is the result of netns.Enter, with the listeners ListenWeb and ListenGitHub; a
+	// missing one is only opened inside.
 	Inside *netns.Namespace
-	// Dir holds everything: etcd's data, images, pods, repositories, logs. It must
-	// exist; Stop leaves it.
+	// Dir contains everything: etcd's data, images, pods, repositories, logs. It must exist; Stop
+	// leaves it.
 	Dir string
 	// CRDs are files or directories of CustomResourceDefinitions.
 	CRDs []string
-	// Bucket is made in Cloud Storage. Default acme-prod_cloudbuild.
+	// Bucket is created in Cloud Storage. Default acme-prod_cloudbuild.
 	Bucket string
 	// Seeds are images that the registry starts with.
 	Seeds []Seed
@@ -79,26 +78,26 @@ type Options struct {
 	Zones []string
 	// BackoffScale multiplies the kubelet's back-offs. Default 1.
 	BackoffScale float64
-	// LoadBalancer says how Google's behaves: how much faster than the real one, for
-	// example. Start sets Rest, Listener, Address, and Log where there is none.
+	// LoadBalancer configures Google's load balancer, for example its speed. Start sets Rest,
+	// Listener, Address and, if missing, Log.
 	LoadBalancer gclb.Config
 	// Plain starts a second Ingress controller, of the class PlainClass: package
 	// proxy, which follows an Ingress at once.
 	Plain bool
-	// Gateway says how the controller of Gateways behaves, which [GatewayClass] names;
-	// nil: there is none. CRDs must have the Gateway API's ([gateway.Definitions]).
+	// Gateway configures the controller of Gateways, see [GatewayClass]; nil: there is none. CRDs
+	// must include the Gateway API's ([gateway.Definitions]).
 	Gateway *gateway.Config
 	// Audit names the users whose requests to Kubernetes are recorded, in
 	// ControlPlane.AuditLog.
 	Audit []string
 	// BuildListLag is how long Cloud Build keeps a new build out of lists.
 	BuildListLag time.Duration
-	// Bare leaves out the nodes, the load balancer, and whatever builds for real: whoever
-	// asks for it writes the status of pods. A build pushes what it lists at once.
+	// Bare leaves out the nodes, the load balancer and real builds: the caller writes the status
+	// of pods. A build pushes its listed images at once.
 	Bare bool
-	// Progress is told what is being started, a line each. Default: nobody.
+	// Progress receives a line for each part that starts. Default: none.
 	Progress func(line string)
-	// Log receives what the parts have to say. Default: slog.Default().
+	// Log receives the parts' logs. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -108,7 +107,7 @@ type Seed struct {
 	Ref string
 	// Context is the directory it is built from.
 	Context string
-	// Files replace files of the context, or are added to it: path → content.
+	// Files replace or add files of the context: path → content.
 	Files map[string]string
 }
 
@@ -123,10 +122,10 @@ type World struct {
 
 	// WebURL is the load balancer's address, inside and outside.
 	WebURL string
-	// ComputeURL is the Compute API that the load balancer is programmed by, and
-	// Project the cluster's there.
+	// ComputeURL is the Compute API that programs the load balancer, and Project the cluster's
+	// project there.
 	ComputeURL, Project string
-	// Speed is how much faster than Google's the load balancer is.
+	// Speed is the load balancer's speed, as a multiple of Google's.
 	Speed float64
 	// PlainURL is the plain proxy's address, inside; empty without Options.Plain.
 	PlainURL string
@@ -144,7 +143,7 @@ type World struct {
 	balancer *part
 }
 
-// leavesOut reports whether a part of the world is not to be started.
+// leavesOut reports whether a part of the world does not start.
 func (o *Options) leavesOut(part string) bool {
 	switch part {
 	case "plain proxy":
@@ -157,10 +156,10 @@ func (o *Options) leavesOut(part string) bool {
 	return false
 }
 
-// Start starts the world and returns once everything answers but the load balancer:
-// Google's controllers take 8 s by their own timers, in which the caller has time
-// for what needs no Ingress, before [World.AwaitLoadBalancer]. If Start fails, nothing
-// is left running; ctx bounds the start only.
+// Start starts the world and returns once everything but the load balancer answers. Google's
+// controllers take 8 s by their own timers, in which the caller can do what needs no Ingress,
+// before [World.AwaitLoadBalancer]. If Start fails, nothing is left running; ctx bounds the start
+// only.
 func Start(ctx context.Context, o Options) (_ *World, err error) {
 	o.setDefaults()
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -176,7 +175,7 @@ func Start(ctx context.Context, o Options) (_ *World, err error) {
 	}{
 		{"registry", func() error { return w.startRegistry(ctx, o) }},
 		{"control plane", func() error { return w.startControlPlane(ctx, o) }},
-		{balancerName, func() error { return w.startLoadBalancer(running, o) }}, // the longest first
+		{balancerName, func() error { return w.startLoadBalancer(running, o) }}, // the slowest first
 		{"nodes", func() error { return w.startNodes(running, o) }},
 		{"plain proxy", func() error { return w.startProxy(running, o) }},
 		{"gateways", func() error { return w.startGateways(running, o) }},
@@ -212,7 +211,7 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// Stop ends everything, what was started last first. The directory stays.
+// Stop ends everything, in reverse order. The directory stays.
 func (w *World) Stop() {
 	if w.GitHub != nil {
 		if err := w.GitHub.Close(); err != nil {
@@ -325,7 +324,7 @@ func (w *World) startProxy(running context.Context, o Options) error {
 }
 
 func (w *World) startGateways(running context.Context, o Options) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // where the public address may be
+	listener, err := net.Listen("tcp", "127.0.0.1:0") // a possible public address
 	if err != nil {
 		return err
 	}
@@ -345,14 +344,14 @@ func addresses(listener net.Listener) (url, host string, err error) {
 	return "http://" + listener.Addr().String(), host, nil
 }
 
-// NameOf is the address of a load balancer as an application's spec.url may have
-// it: by a name of this machine, since no application's address is loopback's own.
+// NameOf is a load balancer's address for an application's spec.url: by a name of this machine,
+// since a loopback address is not allowed there.
 func NameOf(address string) string {
 	return strings.Replace(address, "//127.0.0.1:", "//shop.localhost:", 1)
 }
 
-// startStorage serves the storage API where clients look for the emulator: they
-// read objects by the XML API under the very same host.
+// startStorage serves the storage API at the emulator's usual address: clients read objects by
+// the XML API under the very same host.
 func (w *World) startStorage(o Options) error {
 	port, err := freePort()
 	if err != nil {
@@ -395,8 +394,7 @@ func (w *World) startCloudBuild(o Options) error {
 	return err
 }
 
-// readFile is how Cloud Build, connected to every repository, reads the files
-// that triggers name.
+// readFile reads the files that triggers name. Cloud Build is connected to every repository.
 func (w *World) readFile(_ context.Context, repository, revision, path string) ([]byte, error) {
 	repo := w.GitHub.Repository(repository)
 	if repo == nil {
@@ -405,7 +403,7 @@ func (w *World) readFile(_ context.Context, repository, revision, path string) (
 	return repo.File(revision, path)
 }
 
-// openObject is how builds read their source.
+// openObject reads a build's source.
 func (w *World) openObject(_ context.Context, bucket, object string, generation int64) (io.ReadCloser, error) {
 	if generation == 0 {
 		found, err := w.Storage.GetObjectStreaming(bucket, object)
@@ -422,7 +420,7 @@ func (w *World) startGitHub(o Options) error {
 	}
 	w.GitHub, err = githubtest.NewServer(githubtest.Config{
 		Listener: listener, Dir: filepath.Join(o.Dir, "github"), Log: o.Log,
-		// Turnout takes every address but github.com for a GitHub Enterprise Server.
+		// Turnout treats every address but github.com as a GitHub Enterprise Server.
 		Enterprise: true,
 	})
 	if err != nil {
@@ -432,7 +430,7 @@ func (w *World) startGitHub(o Options) error {
 	return nil
 }
 
-// listener returns the one that came from outside, or opens one.
+// listener returns the listener from outside, or opens one.
 func (o *Options) listener(name string) (net.Listener, error) {
 	if listener := o.Inside.Listeners[name]; listener != nil {
 		return listener, nil
@@ -440,9 +438,9 @@ func (o *Options) listener(name string) (net.Listener, error) {
 	return net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
 }
 
-// Get asks the load balancer for a path, with this Host header if it is not
-// empty: so unresolvable hosts of Ingress rules can be asked for. Each request has a
-// connection of its own: a front end keeps its connections, and all are to be asked.
+// Get requests a path from the load balancer, with this Host header if it is not empty. So even
+// unresolvable hosts of Ingress rules can be reached. Each request has its own connection: a
+// front end keeps its connections, and all front ends should be asked.
 func (w *World) Get(ctx context.Context, host, path string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.WebURL+path, http.NoBody)
 	if err != nil {

@@ -14,18 +14,18 @@ import (
 	"github.com/prometheus/prometheus/promql/promqltest"
 )
 
-// evaluated is how often the rules are evaluated: Prometheus's default.
+// evaluated is the interval of the rules' evaluation: Prometheus's default.
 const evaluated = time.Minute
 
-// TestTheRulesFireWhenTheyShould evaluates every alert with data, by Prometheus's
-// own engine. A sample a minute; "1x60" is 1 and 60 more of it.
+// It evaluates every alert with data, in Prometheus's own engine. There is a sample a minute;
+// "1x60" is 1 and 60 more of it.
 func TestTheRulesFireWhenTheyShould(t *testing.T) {
 	const app = `namespace="shop",application="shop",job="turnout"`
 	tests := []struct {
 		alert, name string
 		series      []string
 		at          time.Duration
-		want        string // labels of what fires; empty: nothing
+		want        string // labels of the firing alert; empty: none
 	}{
 		{"TurnoutAbsent", "it is scraped", []string{`turnout_build_info{job="turnout",version="1"} 1x60`}, 30 * time.Minute, ""},
 		{"TurnoutAbsent", "somebody else's", []string{`turnout_build_info{job="other"} 1x60`}, 30 * time.Minute, "job=turnout"},
@@ -265,8 +265,8 @@ func alerts(t *testing.T) map[string]rulefmt.Rule {
 	return all
 }
 
-// firing returns the labels of what fires at a time: what the rule has selected at
-// every evaluation for as long as it says.
+// firing returns the labels of the alerts that fire at a time: series that the rule has selected
+// at every evaluation for its duration.
 func firing(t *testing.T, rule rulefmt.Rule, series []string, at time.Duration) []string {
 	t.Helper()
 	storage := promqltest.LoadedStorage(t, "load 1m\n  "+strings.Join(series, "\n  ")+"\n")

@@ -68,7 +68,7 @@ func selected(t *testing.T, where, expr string, metrics map[string][]string) []s
 // target are the labels that Prometheus itself adds.
 var target = []string{"job", "instance", "pod"}
 
-// selector says what is wrong with the selection of a metric.
+// selector reports what is wrong with the selection of a metric.
 func selector(n *parser.VectorSelector, metrics map[string][]string) []string {
 	has, ok := metrics[n.Name]
 	if !ok {
@@ -128,8 +128,8 @@ func TestTheRulesAreOnesThatPrometheusLoads(t *testing.T) {
 	}
 }
 
-// dashboard is what of Grafana's format (Grafana docs, "Dashboard JSON model") the
-// file must have right to be imported.
+// dashboard is the part of Grafana's format (Grafana docs, "Dashboard JSON model") that a file
+// needs to be importable.
 type dashboard struct {
 	UID, Title    string
 	SchemaVersion int

@@ -51,9 +51,8 @@ func examples(t *testing.T) map[string]string {
 	return found
 }
 
-// lint runs actionlint over a workflow as if it stood in this repository, so that
-// it also checks action.yml itself, and what the workflow gives it and takes from
-// it. It asks no network.
+// lint runs actionlint on a workflow as if it were in this repository, so it also checks
+// action.yml itself, and the workflow's inputs and outputs. It uses no network.
 func lint(t *testing.T, workflow string) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -114,7 +113,7 @@ func TestTheProjectsOwnWorkflowsPassActionlint(t *testing.T) {
 	}
 }
 
-// A workflow that promises the protection of an environment names one.
+// A workflow that promises the protection of an environment must name one.
 func TestTheButtonThatPromotesWaitsForReviewers(t *testing.T) {
 	w, problems := actionlint.Parse([]byte(examples(t)["promote.yml"]))
 	if len(problems) > 0 {
@@ -191,7 +190,7 @@ func TestTheWorkflowsAskForLittle(t *testing.T) {
 	}
 }
 
-// commandOf is what a job has the action do.
+// commandOf is a job's command for the action.
 func commandOf(t *testing.T, name string, job *actionlint.Job) string {
 	t.Helper()
 	for _, step := range job.Steps {

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// graph shows what the functions of some packages refer to. Its nodes are functions and
-// methods, and what may be between two of them: variables of a package, such as a table of
-// functions; fields, which call whatever was put into them; methods of an interface, which
-// call those of every type that has them.
+// graph shows the references between the functions of some packages. Its nodes are functions and
+// methods, and their possible links: variables of a package, such as a table of functions;
+// fields, which call whatever was put into them; methods of an interface, which call those of
+// every type that has them.
 type graph struct {
 	h     *house
 	edges map[types.Object][]types.Object
@@ -19,8 +19,8 @@ type graph struct {
 	types []types.Type             // that may implement an interface
 }
 
-// callGraph reads the packages of the first module, whose objects are identical wherever
-// they are used.
+// callGraph reads the packages of the first module, whose objects are identical wherever they are
+// used.
 func (h *house) callGraph() *graph {
 	g := &graph{h: h, edges: map[types.Object][]types.Object{}, named: map[string][]*types.Func{}}
 	for _, pkg := range h.packages {
@@ -63,8 +63,8 @@ func (g *graph) read(pkg *packages.Package, file *ast.File) {
 	}
 }
 
-// walk adds edges from an owner to what a piece of code refers to. A value that is put
-// into a field belongs to that field.
+// walk adds edges from an owner to what a piece of code refers to. A value in a field belongs to
+// that field.
 func (g *graph) walk(pkg *packages.Package, owner types.Object, code ast.Node) {
 	ast.Inspect(code, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -124,8 +124,8 @@ func (g *graph) assign(pkg *packages.Package, owner types.Object, a *ast.AssignS
 	return true
 }
 
-// holder is what calls a function that is put into a field: whatever calls the field. The
-// owner itself makes values of other types.
+// holder is the caller of a function in a field: whatever calls the field. The owner itself
+// creates values of other types.
 func holder(owner, field types.Object) types.Object {
 	if v, ok := field.(*types.Var); ok && v.IsField() {
 		if _, ok := v.Type().Underlying().(*types.Signature); ok {
@@ -173,8 +173,8 @@ func isAbstract(f *types.Func) bool {
 	return recv != nil && types.IsInterface(recv.Type())
 }
 
-// implementations are the methods that may implement a method of one of our interfaces.
-// For interfaces of others, error.Error or http.Handler, there would be too many.
+// implementations are the methods that may implement a method of one of our interfaces. Foreign
+// interfaces, such as error or http.Handler, would have too many.
 func (g *graph) implementations(abstract *types.Func) []*types.Func {
 	if !ours(g.h.packages[0], abstract) {
 		return nil
@@ -196,8 +196,7 @@ func (g *graph) implementations(abstract *types.Func) []*types.Func {
 	return found
 }
 
-// way is the shortest one from one function to another, including both; nil if there is
-// none.
+// way is the shortest path from one function to another, including both; nil if there is none.
 func (g *graph) way(from, to *types.Func) []*types.Func {
 	before := map[*types.Func]*types.Func{from: nil}
 	queue := []*types.Func{from}

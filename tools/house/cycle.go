@@ -10,13 +10,13 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-// ties are the uses of names between a package's files: the using file, the declaring
-// file, the names. Files are without their directory.
+// ties are the uses of names between a package's files: the using file, the declaring file, the
+// names. Files have no directory.
 type ties map[string]map[string][]string
 
-// uses are the ties of a package by what a reader has to look up: functions, types,
-// methods, constants and variables of the package; not fields, whose type counts where it
-// is named.
+// uses are the ties of a package by what a reader has to look up: functions, types, methods,
+// constants and variables of the package. Fields do not count: their type does, where it is
+// named.
 func (h *house) uses(pkg *packages.Package) ties {
 	return h.tiesBy(pkg, func(n ast.Node) (*ast.Ident, bool) {
 		id, ok := n.(*ast.Ident)
@@ -24,7 +24,7 @@ func (h *house) uses(pkg *packages.Package) ties {
 	})
 }
 
-// calls are the ties of a package by calls of functions and methods alone.
+// calls are the ties of a package by calls of functions and methods only.
 func (h *house) calls(pkg *packages.Package) ties {
 	return h.tiesBy(pkg, func(n ast.Node) (*ast.Ident, bool) {
 		call, ok := n.(*ast.CallExpr)
@@ -32,7 +32,7 @@ func (h *house) calls(pkg *packages.Package) ties {
 			return nil, false
 		}
 		id := called(call.Fun)
-		_, ok = pkg.TypesInfo.Uses[id].(*types.Func) // else a conversion, or a call of a value
+		_, ok = pkg.TypesInfo.Uses[id].(*types.Func) // otherwise a conversion, or a call of a value
 		return id, ok
 	})
 }
@@ -101,8 +101,8 @@ func nameIn(obj types.Object) string {
 	return f.Name()
 }
 
-// cycle is the largest set of files in which each uses every other, directly or through
-// others; nil if there is none.
+// cycle is the largest set of files in which each uses every other, directly or through others;
+// nil if there is none.
 func (t ties) cycle() []string {
 	var largest []string
 	for _, set := range t.cycles() {

@@ -19,11 +19,11 @@ const (
 	api    = module + "/api/v1alpha1"
 )
 
-// words are the types of what a record says in one word: whoever shows a release finds
-// its text by them.
+// words are the types of one-word facts in a record, by which every display of a release finds
+// its text.
 var words = []string{"WaitingFor", "WaitingBecause", "FailureReason", "FailureBecause"}
 
-// read is where words are made of what others said, and what holds them to the set.
+// read lists where words are derived from foreign text, and what limits them to the set.
 var read = map[string]string{
 	"deployer/waiting.go":           "the reason of the condition Ready; the schema has them all",
 	"deployer/workload/diagnose.go": "why a container waits; no reason is returned but those that it names",
@@ -50,8 +50,8 @@ func word(t types.Type) string {
 	return named.Obj().Name()
 }
 
-// made lists the constants of words' types that a package uses for more than to
-// compare with them, into the set, and returns where a word is made of anything else.
+// made adds the constants of words' types that a package uses, except in comparisons, to the set.
+// It returns the places where a word comes from anything else.
 func made(h *house, pkg *packages.Package, into map[string]bool) []string {
 	var others []string
 	info := pkg.TypesInfo
@@ -117,8 +117,8 @@ func TestEveryWordOfTheRecordIsMadeAndNoOther(t *testing.T) {
 	}
 }
 
-// renders are the functions that may read a message of a release, with what they do
-// with it. Everything else goes by the facts.
+// renders are the functions that may read a message of a release, and what they do with it.
+// Everything else uses the facts.
 var renders = map[string]string{
 	"bot/report.Surface.Failure": "shows it behind the reason",
 	"bot/command.reasonOf":       "hands it on to a decision's text",
@@ -134,10 +134,10 @@ var renders = map[string]string{
 	"deployer/track.Outcome":     "ends a release with its failure's words",
 }
 
-// messages are the sentences of a release's record.
+// messages are the sentences in a release's record.
 var messages = []string{"ReleaseStatus.Message", "TimelineEntry.Message", "Failure.Message"}
 
-// selected is a selected field as its type and name; empty if it is none of package api.
+// selected is a selected field as its type and name; empty outside package api.
 func selected(s *types.Selection) string {
 	if s == nil || s.Kind() != types.FieldVal || s.Obj().Pkg() == nil || s.Obj().Pkg().Path() != api {
 		return ""
@@ -153,8 +153,8 @@ func selected(s *types.Selection) string {
 	return named.Obj().Name() + "." + s.Obj().Name()
 }
 
-// reads lists the messages of the record that a declaration reads: what stands on the
-// left of an assignment is written.
+// reads lists the messages of the record that a declaration reads: the left side of an assignment
+// is written.
 func reads(info *types.Info, decl ast.Decl) []string {
 	written, found := map[ast.Expr]bool{}, []string(nil)
 	ast.Inspect(decl, func(n ast.Node) bool {
@@ -186,7 +186,7 @@ func nameOf(pkg *packages.Package, decl ast.Decl) string {
 	return name + "." + f.Name.Name
 }
 
-// Nothing is decided by a sentence: a message is shown, or handed on to who shows it.
+// No decision rests on a sentence: a message is only shown, or passed on to be shown.
 func TestMessagesOfTheRecordAreOnlyShown(t *testing.T) {
 	h := product(t)
 	seen := map[string]bool{}

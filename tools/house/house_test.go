@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fixture is what the tool prints as JSON of a small module below testdata.
+// fixture is the tool's JSON output for a small module below testdata.
 func fixture(t *testing.T) map[string]layout {
 	t.Helper()
 	var out bytes.Buffer

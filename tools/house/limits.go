@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The limits. A cycle of files has to be read as one, so it must be short in the
-// product, and elsewhere short enough for a tour through the package.
+// The limits. A cycle of files has to be read as a whole, so it must be short in the product, and
+// elsewhere short enough for a tour of the package.
 const (
 	maxCycle     = 5
 	maxElsewhere = 10
@@ -23,8 +23,8 @@ const (
 	longLines     quantity = "lines that are too long"
 )
 
-// exception is a number that is over its limit for now. It may only fall, and must then
-// be lowered here.
+// exception is a number that may exceed its limit for now. When it falls, it must be lowered
+// here.
 type exception struct {
 	pkg string
 	of  quantity
@@ -32,8 +32,8 @@ type exception struct {
 	why string
 }
 
-// judge lists, in sentences, the numbers of a report that are over their limit or
-// exception, and the exceptions that are out of date.
+// judge lists, in sentences, a report's numbers above their limit or exception, and outdated
+// exceptions.
 func judge(r report, exceptions []exception) []string {
 	var faults []string
 	used := make([]bool, len(exceptions))
@@ -64,15 +64,15 @@ func judge(r report, exceptions []exception) []string {
 	return faults
 }
 
-// number is one number of a package that has a limit.
+// number is a number of a package with its limit.
 type number struct {
 	of        quantity
 	is, limit int
 	way       string // out
 }
 
-// numbers are those of a package that have limits. Only types of the product have one: a
-// stand-in has as many methods as the original.
+// numbers are a package's limited numbers. Only types of the product have a limit: a stand-in has
+// as many methods as the original.
 func numbers(l layout) []number {
 	cycle := number{
 		cycleOfFiles, len(l.Cycle), maxCycle,

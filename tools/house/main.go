@@ -1,14 +1,14 @@
-// Command house measures how the code is laid out, per package: how many files use
-// each other in a cycle, how many methods the largest type has, how long functions
-// are, and how many lines are too long. It also follows the list "From a webhook to
-// the Ingress patch" of docs/architecture.md through the code.
+// Command house measures how the code is laid out, per package: how many files use each other in
+// a cycle, how many methods the largest type has, how long functions are, and how many lines are
+// too long. It also follows the list "From a webhook to the Ingress patch" of
+// docs/architecture.md through the code.
 //
 //	house                  the table, for people
 //	house -o json          the same, for programs
-//	house -why deployer    which names tie the files of a package together
+//	house -why deployer    the names that tie the files of a package together
 //
-// It reads the named modules, by default "." and "sandbox". It leaves out tests and
-// generated code, except for long lines of tests.
+// It reads the named modules, by default "." and "sandbox". It leaves out tests and generated
+// code, except for long lines of tests.
 package main
 
 import (

@@ -37,8 +37,8 @@ type functions struct {
 type report struct {
 	Packages []layout  `json:"packages"`
 	All      functions `json:"all"`
-	// Legs are the way from a webhook to the patch of the Ingress according to the list,
-	// and Faults the list's errors.
+	// Legs are the listed way from a webhook to the patch of the Ingress, and Faults the list's
+	// errors.
 	Legs   []leg    `json:"legs"`
 	Faults []string `json:"faults"`
 }
@@ -82,7 +82,7 @@ func summary(sorted []int) functions {
 	return functions{len(sorted), percentile(sorted, 50), percentile(sorted, 90), percentile(sorted, 100)}
 }
 
-// printMarkdown prints a table, and under it which files are in the large cycles.
+// printMarkdown prints a table, followed by the files of the large cycles.
 func printMarkdown(w io.Writer, r report) error {
 	var b strings.Builder
 	b.WriteString("| package | files | in one cycle by use | by calls | methods of the largest type | functions p50/p90/max | " +
@@ -126,8 +126,8 @@ func printJSON(w io.Writer, r report) error {
 	return e.Encode(r)
 }
 
-// printTies prints which names of which files each file of a package's largest
-// cycle uses.
+// printTies prints, for each file of a package's largest cycle, the names that it uses of other
+// files.
 func printTies(w io.Writer, h *house, directory string) error {
 	for _, pkg := range h.packages {
 		if len(pkg.GoFiles) == 0 || h.directory(pkg) != filepath.ToSlash(filepath.Clean(directory)) {

@@ -18,9 +18,9 @@ import (
 // maxColumns is how long a line may be; the linter's lll has the same number.
 const maxColumns = 140
 
-// largestType is the type of a package with the most methods, including those of embedded
-// types. Methods of other modules' types do not count: a type that embeds client.Client
-// adds one thing to understand, not fourteen.
+// largestType is the type of a package with the most methods, including those of embedded types.
+// Methods of other modules' types do not count: a type that embeds client.Client adds one thing
+// to understand, not fourteen.
 func (h *house) largestType(pkg *packages.Package) (name string, methods int) {
 	scope := pkg.Types.Scope()
 	for _, n := range scope.Names() {
@@ -48,8 +48,8 @@ func methodSet(t types.Type) *types.MethodSet {
 	return types.NewMethodSet(types.NewPointer(t))
 }
 
-// lengths are the lines of every function of a package, from its name to its
-// closing brace, shortest first.
+// lengths are the line counts of a package's functions, from the name to the closing brace,
+// shortest first.
 func (h *house) lengths(pkg *packages.Package) []int {
 	var lengths []int
 	for _, file := range h.written(pkg) {
@@ -76,9 +76,9 @@ var (
 	generated = regexp.MustCompile(`(?m)^// Code generated .* DO NOT EDIT\.$`)
 )
 
-// longLines are the places of a package's lines, including tests, with more than
-// [maxColumns], as the linter counts them: a tab is one column. A kubebuilder marker has
-// to be one line, and nobody wraps generated code.
+// longLines are the places of a package's lines, including tests, with more than [maxColumns], as
+// the linter counts them: a tab is one column. A kubebuilder marker has to be one line, and
+// generated code is not wrapped.
 func (h *house) longLines(pkg *packages.Package) ([]string, error) {
 	if len(pkg.GoFiles) == 0 {
 		return nil, nil

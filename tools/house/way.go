@@ -26,8 +26,8 @@ type stop struct {
 
 func (s stop) String() string { return fmt.Sprintf("`%s` (`%s`)", s.Function, s.File) }
 
-// leg is a part of the way: its first function is called from outside (by GitHub,
-// by a watch), and each calls the next.
+// leg is a part of the way. Its first function is called from outside (by GitHub, by a watch),
+// and each calls the next.
 type leg []stop
 
 // size is the number of functions and files in some legs.
@@ -46,8 +46,8 @@ func size(legs ...leg) string {
 // item is a line of the list: 1. `package.Type.method` (`file.go`): what it does.
 var item = regexp.MustCompile("^[0-9]+\\. `([^`]+)` \\(`([^`]+)`\\)")
 
-// readList reads the legs of the list; nil if the file does not exist. A line of text
-// between two items begins another leg.
+// readList reads the legs of the list; nil if the file does not exist. Text between two items
+// begins another leg.
 func (h *house) readList() ([]leg, error) {
 	text, err := os.ReadFile(filepath.Join(h.root, listFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -79,7 +79,7 @@ func (h *house) readList() ([]leg, error) {
 	return legs, nil
 }
 
-// follow lists, in sentences, the list's errors, and the lines to write instead.
+// follow lists, in sentences, the list's errors, and the right lines.
 func (h *house) follow(legs []leg) []string {
 	g := h.callGraph()
 	var faults []string
@@ -91,7 +91,7 @@ func (h *house) follow(legs []leg) []string {
 				faults = append(faults, fault)
 			}
 			if f == nil {
-				continue // the error of the next one shows what is there instead
+				continue // the next item's error shows what is there instead
 			}
 			if before != nil && !slices.Contains(g.next(before), f) {
 				faults = append(faults, g.detour(before, f))
@@ -137,7 +137,8 @@ func (g *graph) stop(f *types.Func) stop {
 	return stop{f.Pkg().Name() + "." + nameIn(f), g.h.relative(g.h.file(f.Pos()))}
 }
 
-// detour says that one function does not call another directly, and which function does.
+// detour reports that one function does not call another directly, and which functions are in
+// between.
 func (g *graph) detour(from, to *types.Func) string {
 	text := fmt.Sprintf("%s lists %s after %s, which does not call it", listFile, g.stop(to), g.stop(from))
 	way := g.way(from, to)

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// cut returns a description with only the wanted entries of a section ("paths" or "webhooks") and what they refer to.
+// cut returns a description with only the wanted entries of a section ("paths" or "webhooks") and
+// the components that they need.
 func cut(doc map[string]any, section string, wanted []string) (map[string]any, error) {
 	c := cutter{doc: doc, components: map[string]any{}}
 	all, _ := doc[section].(map[string]any)
@@ -24,8 +25,9 @@ func cut(doc map[string]any, section string, wanted []string) (map[string]any, e
 	}, c.err
 }
 
-// correct fixes known errors in GitHub's description. GET /app/installations spells out its items anew and
-// wants an account to be a user *and* an enterprise; GET /app/installations/{installation_id} has the right schema.
+// correct fixes known errors in GitHub's description. GET /app/installations repeats the schema
+// of its items, and requires an account to be a user *and* an enterprise; GET
+// /app/installations/{installation_id} has the right schema.
 func correct(paths map[string]any) {
 	node := any(paths)
 	for _, key := range []string{"/app/installations", "get", "responses", "200", "content", "application/json", "schema"} {
@@ -67,7 +69,8 @@ func (c *cutter) keep(all, kept map[string]any, want string) error {
 	return nil
 }
 
-// dropped are the keys that check nothing. A *property* of such a name is kept: strip knows the two apart.
+// dropped are the keys that check nothing. A *property* of such a name is kept: strip
+// distinguishes the two.
 var dropped = map[string]bool{
 	"description": true, "summary": true, "example": true, "examples": true, "externalDocs": true, "tags": true,
 	"x-github": true, "x-github-breaking-changes": true, "x-webhooks": true, "x-multi-segment": true,
@@ -117,7 +120,7 @@ func isResponse(node map[string]any) bool {
 	return !isSchema && !isParameter
 }
 
-// stripNamed strips the values of a map whose keys are names chosen by the API, not words of OpenAPI.
+// stripNamed strips the values of a map whose keys are the API's own names, not words of OpenAPI.
 func (c *cutter) stripNamed(value any) any {
 	named, ok := value.(map[string]any)
 	if !ok {

@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	// Variable makes a program that can be this application be it.
+	// Variable turns a program into this application.
 	Variable = "TURNOUT_BENCH_APPLICATION"
 	// VersionHeader of every answer.
 	VersionHeader = "X-App-Version"
@@ -36,7 +36,7 @@ const (
 	Port = 8080
 )
 
-// Run serves until SIGTERM, and then finishes what it is answering.
+// Run serves until SIGTERM, and then finishes its answers.
 func Run() error {
 	version, err := version()
 	if err != nil {
@@ -58,7 +58,7 @@ func Run() error {
 	return nil
 }
 
-// version is the variable's value, else what the build wrote into VERSION.
+// version is the variable's value, or else the build's, from VERSION.
 func version() (string, error) {
 	if version := os.Getenv(VersionVariable); version != "" {
 		return version, nil

@@ -42,7 +42,7 @@ var mixture = []load.Stream{ //nolint:gochecknoglobals // a table
 // longest is how long the slowest request takes.
 const longest = 3 * time.Second
 
-// app is one application with a host of its own and the load on it.
+// app is one application with its own host and load.
 type app struct {
 	*run
 	name, namespace, host string
@@ -68,7 +68,7 @@ func (r *run) newApp(ctx context.Context, name string, recommended bool) (*app, 
 
 func (a *app) repository() string { return "acme/" + a.name }
 
-// Host is where an application is asked for.
+// Host is the application's host.
 func Host(name string) string { return name + ".bench.test" }
 
 func (r *run) create(ctx context.Context, objects ...client.Object) error {
@@ -100,7 +100,7 @@ func (a *app) begin(row string) {
 	a.periods = append(a.periods, period{row: row, from: now})
 }
 
-// cut notes that users are sent to another version from now on.
+// cut records that users are sent to another version from now on.
 func (a *app) cut(at time.Time, old string) {
 	a.change(func(p *period) { p.cutover = &cutover{at: at, old: old} })
 }
@@ -111,8 +111,8 @@ func (a *app) change(change func(*period)) {
 	change(&a.periods[len(a.periods)-1])
 }
 
-// settle waits until every front end has followed a cut-over: its delays have
-// passed and new requests, on all of them, are answered by the new version.
+// settle waits until every front end has followed a cut-over: its delays have passed, and the new
+// version answers new requests on all of them.
 func (a *app) settle(ctx context.Context, version string, from time.Time) error {
 	const quiet = 2 * time.Second
 	perSecond := 0
@@ -125,10 +125,9 @@ func (a *app) settle(ctx context.Context, version string, from time.Time) error 
 	})
 }
 
-// start makes an application's first version answer, and then asks for it.
+// start makes an application's first version answer, and then starts its load.
 func (a *app) start(ctx context.Context, version string) error {
-	// The last front end follows a known time after the first, and who asks does not
-	// choose one.
+	// The last front end follows a known time after the first, and clients cannot choose one.
 	var since time.Time
 	err := a.until(ctx, "the public address to answer on every front end", func(ctx context.Context) (bool, error) {
 		got, err := a.ask(ctx)
@@ -151,8 +150,7 @@ func (a *app) labels(color string) map[string]string {
 	return map[string]string{"app": a.name, "version": color}
 }
 
-// deploy makes a Deployment of an image; with a version it tells that instead of
-// the image's own.
+// deploy creates a Deployment of an image; a version overrides the image's own.
 func (a *app) deploy(name, color, version string, size int32) *appsv1.Deployment {
 	container := corev1.Container{
 		Name: "app", Image: image + ":v1.0.0", Ports: []corev1.ContainerPort{{ContainerPort: application.Port}},
@@ -180,9 +178,9 @@ func (a *app) deploy(name, color, version string, size int32) *appsv1.Deployment
 	}
 }
 
-// What the recommended set-up has beside a readiness probe, in seconds: a pod
-// outlives its detaching, which takes a tenth here of what it does on Google's,
-// and what it is answering then may end, which takes what it takes.
+// The recommended set-up besides a readiness probe, in seconds: a pod outlives its detaching,
+// which takes a tenth of Google's time here, and finishes its answers, which take their full
+// time.
 const (
 	preStop  = 5
 	draining = 5
@@ -248,7 +246,7 @@ func (a *app) patch(ctx context.Context, object client.Object, patch string) err
 	return nil
 }
 
-// available waits until all pods of a Deployment are, at its size.
+// available waits until a Deployment's pods are all available.
 func (a *app) available(ctx context.Context, name string, size int32) error {
 	return a.until(ctx, fmt.Sprintf("%d pods of %s", size, name), func(ctx context.Context) (bool, error) {
 		d := &appsv1.Deployment{}

@@ -1,20 +1,19 @@
-// Package cutover measures what users lose when they are moved from one version
-// to another: by the reference pipeline's own command, by a Service's selector,
-// and by Turnout. The load balancer is gclb: Google's own controllers,
-// and a model of the network that they program; the load is
+// Package cutover measures what users lose when they move from one version to another: by the
+// reference pipeline's own command, by a Service's selector, and by Turnout. The load balancer is
+// gclb: Google's own controllers, and a model of the network that they program. The load is
 // github.com/tsenart/vegeta, which is not ours.
 //
-// Every row has applications, with a host each, of its own; six of them run side by
-// side. A machine that is too slow for that shows in the rate, which is checked,
-// and a failure that the load balancer did not make shows by its text.
+// Every row has its own applications, each with a host; six of them run side by side. If a
+// machine is too slow, the rate shows it, which is checked. A failure that the load balancer did
+// not cause shows by its text.
 //
 // # Decisions
 //
-// A request counts where it was answered: one that was sent before a cut-over and
-// fails after it was failed by it.
+// A request counts when it was answered: one that was sent before a cut-over and fails after it
+// was failed by it.
 //
-// What an application takes is not divided, as it is not in gclb: the slow
-// requests take 3 real seconds, and draining is as long as they need.
+// An application's own times are not divided, as in gclb: the slow requests take 3 real seconds,
+// and draining is as long as they need.
 package cutover
 
 import (
@@ -43,7 +42,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// Options say where to measure.
+// Options configure the measurement.
 type Options struct {
 	// Project is the project's folder.
 	Project string
@@ -51,7 +50,7 @@ type Options struct {
 	// network the names of [Hosts] lead to it.
 	World   *world.World
 	Journal *Journal
-	// LoadBalancer is how it was configured.
+	// LoadBalancer is its configuration.
 	LoadBalancer gclb.Config
 	// Turnout runs in it.
 	Turnout *turnout.Turnout
@@ -60,9 +59,9 @@ type Options struct {
 	Application string
 	// Times are fields of the BlueGreens' spec. Default: [Times] at the load balancer's speed.
 	Times map[string]any
-	// Cutovers is how many each row gets.
+	// Cutovers is the number for each row.
 	Cutovers int
-	// Streams are what users do to every application. Default: what the bench measures.
+	// Streams are the load on every application. Default: the bench's.
 	Streams []load.Stream
 	// Only are the rows to measure. Default: all.
 	Only []string
@@ -75,7 +74,7 @@ func Seeds(project string) []world.Seed {
 	return []world.Seed{{Ref: image + ":" + firstVersion, Context: project + "/sandbox/bench/application"}}
 }
 
-// Hosts are the names by which Turnout asks for its applications.
+// Hosts are the names by which Turnout reaches its applications.
 func Hosts() []string {
 	var hosts []string
 	for _, name := range []string{"held", "zero-1", "zero-2"} {
@@ -87,14 +86,14 @@ func Hosts() []string {
 	return hosts
 }
 
-// A row of many cut-overs may need several applications: Google's controller tells in
-// events what it does, and has 25 of an Ingress to spend, then one in 5 minutes. Two
-// releases that fail use them up, and a third waits for minutes, as it should, until
-// it is known where users are. Nothing of these rows needs one application.
+// A row of many cut-overs may need several applications. Google's controller reports its work in
+// events, and has 25 of them for an Ingress, then one in 5 minutes. Two failing releases use them
+// up, and a third rightly waits for minutes until it is known where users are. These rows do not
+// depend on a single application.
 const (
 	failsEach = 2
-	// readyEach bounds how long one application takes: the controller collects what
-	// nothing refers to every 2 minutes.
+	// readyEach bounds one application's time: the controller collects unreferenced backends
+	// every 2 minutes.
 	readyEach = 3
 	// mostApplications is how many names Turnout's network knows.
 	mostApplications = 10
@@ -116,7 +115,7 @@ func spread(row string, n, each int, measure func(i, n int) (*app, error)) []lan
 	return lanes
 }
 
-// run is a measurement under way.
+// run is a measurement in progress.
 type run struct {
 	Options
 	kube   client.WithWatch
@@ -127,8 +126,8 @@ type run struct {
 	out sync.Mutex
 }
 
-// Run measures every row. What could be measured is in the report even if there
-// is an error.
+// Run measures every row. The report contains everything that could be measured, even with an
+// error.
 func Run(ctx context.Context, o Options) (Report, error) {
 	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
@@ -157,7 +156,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	}
 	n := o.Cutovers
 	rows, err := r.all(ctx, slices.Concat(
-		[]lane{ // the longest first
+		[]lane{ // slowest first
 			{[]string{Switch, Rollback}, n, with(r.held)},
 			{[]string{RollbackFromZero}, (n + 1) / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-1", n) }},
 			{[]string{RollbackFromZero}, n / 2, func(n int) (*app, error) { return r.shrunk(ctx, "zero-2", n) }},
@@ -184,7 +183,7 @@ type lane struct {
 	measure  func(cutovers int) (*app, error)
 }
 
-// run measures, and ends the load as soon as nothing happens any more.
+// run measures, and ends the load once nothing happens any more.
 func (l lane) run() ([]Row, error) {
 	a, err := l.measure(l.cutovers)
 	if a == nil {
@@ -193,7 +192,7 @@ func (l lane) run() ([]Row, error) {
 	return a.tallies(), err
 }
 
-// sideBySide is how many lanes two processors bear.
+// sideBySide is how many lanes two processors can run.
 const sideBySide = 6
 
 // all runs every lane.
@@ -239,14 +238,14 @@ func sum(sums map[string]*Row, tallies []Row) {
 	}
 }
 
-// followed is how long after a patch the last front end has it, at most: two
-// operations, the last adoption, and a second for a busy machine.
+// followed is the maximum time from a patch to the last front end: two operations, the last
+// adoption, and a second for a busy machine.
 func (r *run) followed() time.Duration {
 	d := cmp.Or(r.LoadBalancer.Delays, new(gclb.DefaultDelays()))
 	return time.Duration(float64(2*d.Operation+d.LastAdoption)/r.LoadBalancer.Speed) + time.Second
 }
 
-// ask asks for an application on a connection of its own, and returns the version.
+// ask requests an application on a connection of its own, and returns the version.
 func (a *app) ask(ctx context.Context) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, a.World.WebURL, http.NoBody)
 	if err != nil {
@@ -264,7 +263,7 @@ func (a *app) ask(ctx context.Context) (string, error) {
 	return response.Header.Get(application.VersionHeader), nil
 }
 
-// progress says how a period went that has just ended.
+// progress describes a period that has just ended.
 func (a *app) progress(i, n int) {
 	a.mu.Lock()
 	p := a.periods[len(a.periods)-1]
@@ -278,7 +277,7 @@ func (a *app) progress(i, n int) {
 		row.LastOldAnswer, row.why())
 }
 
-// loadAverage is the machine's, as /proc tells it.
+// loadAverage is the machine's, from /proc.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Journal is the load balancer's log: why it refused each request, and, written
-// to a file, what it changed.
+// Journal is the load balancer's log: why it refused each request, and, in a file, what it
+// changed.
 type Journal struct {
 	out io.Writer
 
@@ -19,7 +19,7 @@ type Journal struct {
 	refusals []refusal
 }
 
-// refusal is a request that the load balancer answered itself.
+// refusal is a request that the load balancer itself answered.
 type refusal struct {
 	at      time.Time
 	host    string
@@ -29,8 +29,8 @@ type refusal struct {
 // NewJournal writes changes to out.
 func NewJournal(out io.Writer) *Journal { return &Journal{out: out} }
 
-// Enabled is true: what it keeps is debug messages. With Handle, WithAttrs and
-// WithGroup it makes it a slog.Handler.
+// Enabled is true, since the journal keeps debug messages. With Handle, WithAttrs and WithGroup
+// it makes Journal a slog.Handler.
 func (j *Journal) Enabled(context.Context, slog.Level) bool { return true }
 
 // Handle keeps refusals, and writes everything else.

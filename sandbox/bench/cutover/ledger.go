@@ -61,8 +61,8 @@ func tally(p period, answers []load.Answer, refusals map[string]int, followed ti
 	return row
 }
 
-// countFault tells whether a failure is the fault's: between it and the moment in
-// which every front end has followed the restore.
+// countFault reports whether a failure is the fault's: between the fault and the time when every
+// front end has followed the restore.
 func (r *Row) countFault(c *cutover, at time.Time, followed time.Duration) {
 	if c == nil || c.fault.IsZero() || at.Before(c.fault) || !c.restored.IsZero() && at.After(c.restored.Add(followed)) {
 		r.OutsideFault++
@@ -73,7 +73,7 @@ func (r *Row) countFault(c *cutover, at time.Time, followed time.Duration) {
 	}
 }
 
-// kind is a failure without what differs from one to the next: addresses.
+// kind is a failure without its variable parts: addresses.
 func kind(failure string) string {
 	head, tail, found := strings.Cut(failure, ": ")
 	if !found {
@@ -104,7 +104,7 @@ func (r *Row) add(other Row) {
 	}
 }
 
-// round leaves what means something: tenths.
+// round leaves the significant part: tenths.
 func (r *Row) round() {
 	for _, value := range []*float64{
 		&r.LastOldAnswer, &r.RequestsPerSecond, &r.LongestFailing, &r.FaultToRestore,

@@ -77,8 +77,8 @@ func (a *app) remove(ctx context.Context, deployment, service string) error {
 	return nil
 }
 
-// ready moves users by kubectl patch between two colours that both run all the
-// while; each has long been unreferenced when it gets them back.
+// ready moves users by kubectl patch between two colours that both run throughout. Each has long
+// been unreferenced when users return to it.
 func (r *run) ready(ctx context.Context, name string, n int) (*app, error) {
 	a, err := r.newApp(ctx, name, false)
 	if err != nil {
@@ -118,8 +118,7 @@ func (r *run) ready(ctx context.Context, name string, n int) (*app, error) {
 	return a, nil
 }
 
-// forgotten waits until the load balancer has nothing of a Service any more: its
-// NEG is the last to go.
+// forgotten waits until the load balancer has deleted everything of a Service: its NEG is last.
 func (a *app) forgotten(ctx context.Context, service string) error {
 	return a.until(ctx, "the NEG of "+service+" to be collected", func(ctx context.Context) (bool, error) {
 		list := &unstructured.UnstructuredList{}

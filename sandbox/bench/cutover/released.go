@@ -38,8 +38,8 @@ type move struct {
 
 const firstVersion = "v1.0.0"
 
-// newReleased makes an application, its repository and its BlueGreen, and waits
-// until blue, with the first version, is live.
+// newReleased creates an application, its repository and its BlueGreen, and waits until blue,
+// with the first version, is live.
 func (r *run) newReleased(ctx context.Context, name string, hold time.Duration) (*released, error) {
 	a, err := r.newApp(ctx, name, true)
 	if err != nil {
@@ -91,8 +91,7 @@ func (t *released) makeRepository() error {
 	return nil
 }
 
-// blueGreen has Turnout's own times divided, as far as they cover the load
-// balancer's.
+// blueGreen divides those of Turnout's own times that depend on the load balancer's.
 func (t *released) blueGreen(hold time.Duration) client.Object {
 	spec := map[string]any{
 		"repository": t.repository(), "build": map[string]any{"project": "acme-prod"},
@@ -106,9 +105,9 @@ func (t *released) blueGreen(hold time.Duration) client.Object {
 	return u
 }
 
-// Times are the fields of a BlueGreen's spec that are not left to their defaults, at a
-// speed of the load balancer. drain covers the last front end and what the slowest
-// request takes, which is not divided; hold is each application's own.
+// Times are the fields of a BlueGreen's spec that differ from their defaults, at a given speed of
+// the load balancer. drain covers the last front end and the slowest request, which is not
+// divided; hold is each application's own.
 func Times(speed float64) map[string]any {
 	divided := func(d time.Duration) time.Duration { return time.Duration(float64(d) / speed) }
 	measured := divided(30 * time.Second).String()
@@ -122,7 +121,7 @@ func Times(speed float64) map[string]any {
 	}
 }
 
-// watchIngress notes when users are sent to another colour.
+// watchIngress records when users are sent to another colour.
 func (t *released) watchIngress(ctx context.Context) error {
 	w, err := t.kube.Watch(ctx, &networkingv1.IngressList{}, client.InNamespace(t.namespace))
 	if err != nil {
@@ -166,7 +165,7 @@ func (t *released) awaitMove(ctx context.Context) (move, error) {
 	return move{}, fmt.Errorf("%s: no switch within %s: %s", t.name, patience, t.describe(ctx))
 }
 
-// stuck says why no switch will come; empty: it still may.
+// stuck is why no switch will come; empty: it may still come.
 func (t *released) stuck(ctx context.Context) string {
 	var list v1alpha1.ReleaseList
 	if err := t.kube.List(ctx, &list, client.InNamespace(t.namespace)); err != nil {
@@ -181,7 +180,7 @@ func (t *released) stuck(ctx context.Context) string {
 	return ""
 }
 
-// describe says where every release stands that did not succeed.
+// describe lists every release that did not succeed, and its state.
 func (t *released) describe(ctx context.Context) string {
 	var list v1alpha1.ReleaseList
 	if err := t.kube.List(ctx, &list, client.InNamespace(t.namespace)); err != nil {
@@ -196,7 +195,7 @@ func (t *released) describe(ctx context.Context) string {
 	return strings.Join(text, "; ")
 }
 
-// merge makes and merges the next version.
+// merge creates and merges the next version.
 func (t *released) merge() (version string, pr *githubtest.PullRequest, err error) {
 	t.count++
 	version = fmt.Sprintf("v2.%d.0", t.count)
@@ -255,8 +254,7 @@ func (t *released) rollBack(ctx context.Context, row, version string, pr *github
 	return t.settle(ctx, firstVersion, m.at)
 }
 
-// finished waits until no release acts any more; the newest must have ended like
-// this.
+// finished waits until no release acts any more. The newest must have ended in the given phase.
 func (t *released) finished(ctx context.Context, as v1alpha1.ReleasePhase) error {
 	err := t.until(ctx, "the release to end", func(ctx context.Context) (bool, error) {
 		var list v1alpha1.ReleaseList
@@ -304,7 +302,7 @@ func (r *run) held(ctx context.Context, n int) (*app, error) {
 	return t.app, nil
 }
 
-// orNil is the application as far as it was made.
+// orNil is the application, as far as it was created.
 func (t *released) orNil() *app {
 	if t == nil {
 		return nil

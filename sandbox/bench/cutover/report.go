@@ -27,10 +27,10 @@ const (
 // Rows in the order in which they are shown.
 var Rows = []string{Cold, Ready, Selector, Switch, Rollback, RollbackFromZero, GreenFails} //nolint:gochecknoglobals // a table
 
-// Report is what docs/bench/switch.json says. Times are as measured: those of the
-// load balancer are its delays divided by Speed.
+// Report is the content of docs/bench/switch.json. Times are as measured: those of the load
+// balancer are its delays divided by Speed.
 type Report struct {
-	// Speed is how much faster than Google's the load balancer was.
+	// Speed is the load balancer's speed, as a multiple of Google's.
 	Speed float64 `json:"speed"`
 	// Date, and the machine: processors, and its load averages at the end.
 	Date    string `json:"date"`
@@ -40,7 +40,7 @@ type Report struct {
 	Seconds float64 `json:"seconds"`
 	// Delays of the load balancer, already divided.
 	Delays map[string]string `json:"delays"`
-	// BlueGreen are the fields of spec that were not left to their defaults.
+	// BlueGreen are the fields of spec that differ from their defaults.
 	BlueGreen map[string]any `json:"bluegreen"`
 	// Pods are how those applications end, and how long the old ones are held.
 	Pods map[string]string `json:"pods"`
@@ -53,17 +53,16 @@ type Row struct {
 	Cutovers int    `json:"cutovers"`
 	Requests int    `json:"requests"`
 	Failed   int    `json:"failed"`
-	// LastOldAnswer is the longest time after a cut-over at which a request was
-	// answered, and by the old version. A request that takes 3 seconds may have been
-	// sent 3 seconds before.
+	// LastOldAnswer is the latest time after a cut-over at which the old version answered a
+	// request. A request that takes 3 seconds may have been sent 3 seconds before.
 	LastOldAnswer float64 `json:"last_old_answer_s"`
 	// RequestsPerSecond are those that were sent, on average.
 	RequestsPerSecond float64 `json:"requests_per_second"`
 	// LongestFailing is the longest time from the first to the last failure of a
 	// cut-over.
 	LongestFailing float64 `json:"longest_failing_s"`
-	// Failures as clients saw them, and Refusals as the load balancer's log explains
-	// those that it made. Not all of those were ours: Turnout's proof asks, too.
+	// Failures as clients saw them, and Refusals as the load balancer's log explains its own. Not
+	// all refused requests were ours: Turnout's proof sends some, too.
 	Failures map[string]int `json:"failures,omitempty"`
 	Refusals map[string]int `json:"refusals,omitempty"`
 	// FaultToRestore is, of green-fails only, the longest time from the fault to the
@@ -80,9 +79,8 @@ type Row struct {
 // minRate is how many requests a second each row must have had.
 const minRate = 200
 
-// Check compares a report with what must be true: Turnout's rows lose nothing,
-// but for the fault's own time; the others lose something, or the load balancer
-// is not like Google's.
+// Check compares a report with what must be true: Turnout's rows lose nothing, except during the
+// fault; the others lose something, or the load balancer does not behave like Google's.
 func (r Report) Check(cutovers int) error {
 	var wrong []error
 	for _, name := range Rows {

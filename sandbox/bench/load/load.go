@@ -1,6 +1,5 @@
-// Package load asks an application all the while, and keeps what was answered. The
-// requests are made by github.com/tsenart/vegeta, so that nobody has to trust a
-// generator of ours.
+// Package load keeps requesting an application and records the answers. github.com/tsenart/vegeta
+// makes the requests, so nobody has to trust a generator of ours.
 package load
 
 import (
@@ -25,12 +24,12 @@ type Stream struct {
 	KeepAlive bool
 	// PerSecond is how many requests are sent.
 	PerSecond int
-	// AtOnce is how many of them may wait for their answers. Default 64. A machine
-	// that is too slow gets fewer requests then, and so keeps some time for the rest.
+	// AtOnce is how many of them may wait for their answers. Default 64. A machine that is too
+	// slow then sends fewer requests, and so keeps some time for the rest.
 	AtOnce int
 }
 
-// Answer is what became of one request.
+// Answer is the result of one request.
 type Answer struct {
 	Start, End time.Time
 	// Version that answered; empty if it was the load balancer.
@@ -48,8 +47,8 @@ type Load struct {
 	answers []Answer // in the order in which they came
 }
 
-// mostAtOnce bounds the requests of a stream that are under way. A machine that
-// stalls for a moment would otherwise be buried under new connections.
+// mostAtOnce bounds a stream's requests in progress. Otherwise a machine that stalls for a moment
+// would be buried under new connections.
 const mostAtOnce = 64
 
 // Start asks a host of the load balancer at url, until [Load.Stop].
@@ -95,11 +94,11 @@ func (l *Load) Stop() []Answer {
 func (l *Load) Answers() []Answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clip(l.answers) // what is appended later is not in it
+	return slices.Clip(l.answers) // later answers are not in it
 }
 
-// Settled tells whether of all requests sent in the last d, at least n were
-// answered, all of them well and by one version.
+// Settled reports whether at least n of the requests sent in the last d were answered, all of
+// them well and by one version.
 func (l *Load) Settled(version string, d time.Duration, n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,7 +1,7 @@
-// Package scale measures Turnout with many applications: the real binary on a real API
-// server, whose pods are simulated. Nothing runs in them, and their status is written
-// here, so that what is measured is the controllers' work.
+// Package scale measures Turnout with many applications: the real binary on a real API server,
+// with simulated pods. Nothing runs in the pods, and this package writes their status, so only
+// the controllers' work is measured.
 //
-// One application after the other is released for the reaction; then all that follow
+// Applications are released one after the other to measure the reaction, and then all that follow
 // one branch at once.
 package scale

@@ -16,8 +16,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// observer plays the kubelet, and notes when each application's last pod became Ready and
-// when its users were moved.
+// observer plays the kubelet, and records when each application's last pod became Ready and when
+// its users moved.
 type observer struct {
 	kube client.Client
 	work chan *corev1.Pod
@@ -120,7 +120,7 @@ func (o *observer) ingress(object any) {
 	o.moved(client.ObjectKey{Namespace: key.Namespace, Name: strings.TrimSuffix(key.Name, "-ingress")}, now)
 }
 
-// moved notes where an application's users are.
+// moved records an application's live colour.
 func (o *observer) moved(key client.ObjectKey, to string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

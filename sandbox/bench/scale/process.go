@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// outside is a process of ours as /proc knows it, which is the machine's: inside the
-// sandbox processes have numbers of their own.
+// outside is one of our processes by the machine's ID, as /proc has it: inside the sandbox,
+// processes have other IDs.
 func outside(pid int) (int, error) {
 	ours, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
@@ -35,7 +35,7 @@ func outside(pid int) (int, error) {
 	return 0, fmt.Errorf("no process %d is to be found", pid)
 }
 
-// memory is what a process holds, in MB: all, and what is backed by no file.
+// memory is a process's memory in MB: all of it, and the part without a file behind it.
 func memory(pid int) (rss, anon float64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

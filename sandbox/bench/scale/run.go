@@ -21,7 +21,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// Options say what to measure.
+// Options configure the measurement.
 type Options struct {
 	// Project is the project's folder.
 	Project string
@@ -29,12 +29,12 @@ type Options struct {
 	World *world.World
 	// Dir is for the files of what is measured.
 	Dir string
-	// Applications, PerNamespace, ForeignPods and Burst are the sizes: all applications,
-	// those of a namespace, pods of nobody's, applications released at once.
+	// Applications, PerNamespace, ForeignPods and Burst are sizes: all applications, those in a
+	// namespace, pods outside any application, and applications released at once.
 	Applications, PerNamespace, ForeignPods, Burst int
-	// Releases are made one after the other for the reaction.
+	// Releases is how many releases follow each other to measure the reaction.
 	Releases int
-	// Idle is how long nothing happens, for the processor time of that.
+	// Idle is how long to measure the processor time at rest.
 	Idle time.Duration
 	// Patience bounds every wait.
 	Patience time.Duration
@@ -42,8 +42,7 @@ type Options struct {
 	Out io.Writer
 }
 
-// Row is what was measured of one tool at one size. A field that was not measured is left
-// out.
+// Row is the result for one tool at one size. A field that was not measured is left out.
 type Row struct {
 	Tool               string  `json:"tool"`
 	Applications       int     `json:"applications"`
@@ -79,7 +78,7 @@ type run struct {
 	n    int // commits
 }
 
-// Turnout measures Turnout. The world may be used for nothing else afterwards.
+// Turnout measures Turnout. The world cannot be used for anything else afterwards.
 func Turnout(ctx context.Context, o Options) (Row, error) {
 	r := &run{Options: o, row: Row{
 		Tool: "turnout", Applications: o.Applications, PerNamespace: o.PerNamespace, ForeignPods: o.ForeignPods,
@@ -97,7 +96,7 @@ func Turnout(ctx context.Context, o Options) (Row, error) {
 	return r.row, r.t.Stop()
 }
 
-// prepare makes everything that is there before the controller starts.
+// prepare creates everything that exists before the controller starts.
 func (r *run) prepare(ctx context.Context) error {
 	var err error
 	if r.kube, err = turnout.Admin(r.World); err != nil {
@@ -195,7 +194,7 @@ func (r *run) settle(ctx context.Context) error {
 	return err
 }
 
-// rest measures what it costs when nothing happens.
+// rest measures the cost at rest.
 func (r *run) rest(ctx context.Context) error {
 	select { // what the last looks left behind
 	case <-ctx.Done():
@@ -296,7 +295,8 @@ func (r *run) burst(ctx context.Context) error {
 	return errors.Join(err, cpuErr, r.reported(ctx, sha))
 }
 
-// reported waits until GitHub has heard of the burst, and notes how the push was answered.
+// reported waits until GitHub has every report of the burst, and records how the push was
+// answered.
 func (r *run) reported(ctx context.Context, sha string) error {
 	switched := time.Now()
 	err := r.until(ctx, "GitHub to hear of every switch", func() (bool, error) {
@@ -360,7 +360,7 @@ func (r *run) createAll(ctx context.Context, objects []client.Object) error {
 
 func (r *run) progress(format string, args ...any) { fmt.Fprintf(r.Out, format+"\n", args...) }
 
-// until polls; it is not part of what is measured, but bounds it.
+// until polls; it is not measured itself, but bounds the measured time.
 func (r *run) until(ctx context.Context, what string, holds func() (bool, error)) error {
 	patience := cmp.Or(r.Patience, 5*time.Minute)
 	deadline := time.Now().Add(patience)
