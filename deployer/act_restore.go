@@ -79,10 +79,11 @@ func (act restoreAct) stayBack(ctx context.Context, a *attempt) (pause, error) {
 // takeBack moves users to the previous colour.
 func (act restoreAct) takeBack(ctx context.Context, a *attempt) (pause, error) {
 	previous := a.target().Other()
+	told := act.preparing.events(ctx, a)
 	if p, err := act.preparing.stamp(ctx, a, a.o.Previous); err != nil || p.rests() {
 		return p, err
 	}
-	act.preparing.noteEvents(ctx, a)
+	act.preparing.noteEvents(ctx, a, told)
 	if err := act.save(ctx, a); err != nil {
 		return pause{}, err
 	}

@@ -40,11 +40,15 @@ func (act switchAct) do(ctx context.Context, a *attempt) (pause, error) {
 			return pause{}, err
 		}
 	}
+	var told func() (track.News, error)
+	if m.SwitchIntendedAt == nil {
+		told = act.preparing.events(ctx, a) // beside the stamp
+	}
 	if p, err := act.preparing.stamp(ctx, a, a.o.Target); err != nil || p.rests() {
 		return p, err
 	}
 	if m.SwitchIntendedAt == nil {
-		act.preparing.noteEvents(ctx, a)
+		act.preparing.noteEvents(ctx, a, told)
 		now := metav1.NewTime(a.o.Now)
 		m.SwitchIntendedAt = &now
 		if measured != nil {

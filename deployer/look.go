@@ -47,8 +47,19 @@ type looking struct {
 	telling    telling
 }
 
+// foundReleases are an application's, or why they cannot be read.
+type foundReleases struct {
+	releases []v1alpha1.Release
+	err      error
+}
+
 // look reads an application and does what is due. It returns when to look again.
 func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKey) (time.Duration, error) {
+	released := make(chan foundReleases, 1)
+	go func() { // beside the application: no look waits for one after the other
+		all, err := l.record.Work(ctx, key)
+		released <- foundReleases{all, err}
+	}()
 	bg, err := l.record.Application(ctx, key)
 	if apierrors.IsNotFound(err) || err == nil && bg.DeletionTimestamp != nil {
 		l.beside.leave(key)
@@ -61,13 +72,13 @@ func (l looking) look(ctx context.Context, log *slog.Logger, key client.ObjectKe
 	if err != nil {
 		return 0, err
 	}
-	releases, err := l.record.Work(ctx, key)
-	if err != nil {
-		return 0, err
+	found := <-released
+	if found.err != nil {
+		return 0, found.err
 	}
-	l.beside.hear(bg, releases)
+	l.beside.hear(bg, found.releases)
 	w := &work{log: log, bg: bg, o: o, before: bg.DeepCopy()}
-	w.releases = l.recordable(w, releases)
+	w.releases = l.recordable(w, found.releases)
 	if err := l.run(ctx, w); err != nil {
 		if errors.Is(err, record.ErrTooLarge) {
 			l.telling.warn(w, "TooLarge", err.Error())

@@ -21,13 +21,30 @@ type preparing struct {
 	carriesOut time.Duration // see [Deployer.carriesOut]
 }
 
+// events asks which events exist, and does not wait for the answer.
+func (p preparing) events(ctx context.Context, a *attempt) (told func() (track.News, error)) {
+	type answer struct {
+		news track.News
+		err  error
+	}
+	bg, answered := a.bg.DeepCopy(), make(chan answer, 1)
+	go func() {
+		news, err := p.routes.News(ctx, bg, "")
+		answered <- answer{news, err}
+	}()
+	return func() (track.News, error) {
+		it := <-answered
+		return it.news, it.err
+	}
+}
+
 // noteEvents records which events exist, right before a patch of the Ingress. If they cannot be
 // read, users do not wait for that.
-func (p preparing) noteEvents(ctx context.Context, a *attempt) {
+func (p preparing) noteEvents(ctx context.Context, a *attempt, told func() (track.News, error)) {
 	r := a.route()
 	r.TookEffectAt, r.TookEffectBy = nil, ""
 	r.Parents = a.o.Routes.AcceptedSince(r.Parents)
-	news, err := p.routes.News(ctx, a.bg, "")
+	news, err := told()
 	if err != nil {
 		a.log.WarnContext(ctx, "the events of the ingress cannot be read", "error", err)
 	}

@@ -31,7 +31,7 @@ const (
 // commands, arguments, probes' headers) may contain a secret in plain text and is hidden;
 // the diff only shows that it differs.
 func (w *Workloads) Drift(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (string, error) {
-	p, err := w.readPair(ctx, bg, target)
+	p, err := readPair(ctx, bg, target, w.fresh)
 	if err != nil {
 		return "", fmt.Errorf("compare the pod templates of %s/%s: %w", bg.Namespace, bg.Name, err)
 	}

@@ -8,8 +8,11 @@ import (
 	"reflect"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -58,7 +61,12 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	if q.Replicas < 1 || q.Image == "" {
 		return false, fmt.Errorf("an image and at least 1 replica are required, got %q and %d", q.Image, q.Replicas)
 	}
-	pair, err := w.readPair(ctx, bg, q.Target)
+	// What is there already needs no look past the cache: nothing is written, and what changes it wakes
+	// the application again. While pods start, that is most looks.
+	if staged, err := w.staged(ctx, bg, q); err == nil && staged {
+		return false, nil
+	}
+	pair, err := readPair(ctx, bg, q.Target, w.fresh)
 	if err != nil {
 		return false, err
 	}
@@ -66,9 +74,7 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	if err != nil {
 		return false, err
 	}
-	current, _, _ := unstructured.NestedInt64(pair.target.Object, "spec", "replicas")
-	same := reflect.DeepEqual(template, part(pair.target.Object, "spec", "template"))
-	if same && current >= int64(q.Replicas) {
+	if pair.has(template, q.Replicas) {
 		return false, nil
 	}
 	return true, w.patch(ctx, pair.target, []operation{
@@ -77,26 +83,44 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	})
 }
 
-// pair holds both colours' objects as they are now.
+// staged reports whether the target runs the version, as the cache has it.
+func (w *Workloads) staged(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRequest) (bool, error) {
+	pair, err := readPair(ctx, bg, q.Target, w.cached)
+	if err != nil {
+		return false, err
+	}
+	template, err := pair.template(bg, q)
+	return err == nil && pair.has(template, q.Replicas), err
+}
+
+// has reports whether the target has a pod template, and this size or a larger one.
+func (p pair) has(template object, replicas int32) bool {
+	current, _, _ := unstructured.NestedInt64(p.target.Object, "spec", "replicas")
+	return current >= int64(replicas) && reflect.DeepEqual(template, part(p.target.Object, "spec", "template"))
+}
+
+// pair holds both colours' objects as they were read.
 type pair struct {
 	live, target               *unstructured.Unstructured
 	liveService, targetService object
 }
 
-// readPair reads both colours past any cache. A missing Deployment is an error, a missing
-// Service is not.
-func (w *Workloads) readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color) (pair, error) {
+// reading reads one object.
+type reading func(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error)
+
+// readPair reads both colours. A missing Deployment is an error, a missing Service is not.
+func readPair(ctx context.Context, bg *v1alpha1.BlueGreen, target v1alpha1.Color, read reading) (pair, error) {
 	var p pair
 	var err error
 	live, other := bg.Side(target.Other()), bg.Side(target)
-	if p.target, err = w.fresh(ctx, deploymentKind, bg.Namespace, other.Deployment); err != nil {
+	if p.target, err = read(ctx, deploymentKind, bg.Namespace, other.Deployment); err != nil {
 		return p, err
 	}
-	if p.live, err = w.fresh(ctx, deploymentKind, bg.Namespace, live.Deployment); err != nil {
+	if p.live, err = read(ctx, deploymentKind, bg.Namespace, live.Deployment); err != nil {
 		return p, err
 	}
 	for name, into := range map[string]*object{live.Service: &p.liveService, other.Service: &p.targetService} {
-		s, err := w.fresh(ctx, serviceKind, bg.Namespace, name)
+		s, err := read(ctx, serviceKind, bg.Namespace, name)
 		if err != nil && !apierrors.IsNotFound(err) {
 			return p, err
 		}
@@ -187,7 +211,9 @@ func (w *Workloads) Stamp(ctx context.Context, bg *v1alpha1.BlueGreen, s track.S
 	if s.SwitchedBy == release || !s.DeploymentExists {
 		return nil
 	}
-	d, err := w.fresh(ctx, deploymentKind, bg.Namespace, s.Deployment)
+	// The patch itself is the look past the cache: it tests UID and generation, which the annotations
+	// change, too.
+	d, err := w.cached(ctx, deploymentKind, bg.Namespace, s.Deployment)
 	if err != nil {
 		return err
 	}
@@ -243,6 +269,24 @@ func (w *Workloads) fresh(ctx context.Context, kind schema.GroupVersionKind, nam
 	if err := w.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, u); err != nil {
 		return &unstructured.Unstructured{}, fmt.Errorf("read %s %s/%s: %w", kind.Kind, namespace, name, err)
 	}
+	return u, nil
+}
+
+// cached reads a Deployment or a Service as the cache has it.
+func (w *Workloads) cached(ctx context.Context, kind schema.GroupVersionKind, namespace, name string) (*unstructured.Unstructured, error) {
+	var typed client.Object = &appsv1.Deployment{}
+	if kind == serviceKind {
+		typed = &corev1.Service{}
+	}
+	u := &unstructured.Unstructured{}
+	err := w.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, typed)
+	if err == nil {
+		u.Object, err = runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	}
+	if err != nil {
+		return &unstructured.Unstructured{}, fmt.Errorf("read %s %s/%s: %w", kind.Kind, namespace, name, err)
+	}
+	u.SetGroupVersionKind(kind)
 	return u, nil
 }
 
