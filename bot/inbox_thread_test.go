@@ -137,7 +137,8 @@ func TestALateRetryDoesNotUndoARollback(t *testing.T) {
 	if n := len(w.all()); n != 2 {
 		t.Errorf("%d releases, want the deploy and its rollback", n)
 	}
-	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/rollback` was asked later, and is done already") {
+	const why = "`/rollback` was asked later, and is done already"
+	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], why) {
 		t.Errorf("answers %q, want why it was not done", last)
 	}
 }

@@ -29,15 +29,19 @@ func (a *Adoption) ByAll(configuration int) bool {
 	return len(a.adopted) > 0
 }
 
-func (a *Adoption) record(published int, frontEnds []*frontEnd) {
+// record notes which configuration each front end uses. None goes back to an older one, so
+// what was seen earlier and is recorded later changes nothing.
+func (a *Adoption) record(published int, adopted []int) {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.published = max(a.published, published)
-	a.adopted = a.adopted[:0]
-	for _, fe := range frontEnds {
-		a.adopted = append(a.adopted, fe.adopted.Load().serial)
+	for i, serial := range adopted {
+		if i == len(a.adopted) {
+			a.adopted = append(a.adopted, serial)
+		}
+		a.adopted[i] = max(a.adopted[i], serial)
 	}
 }
