@@ -16,7 +16,6 @@ import (
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 	"github.com/turnout-dev/turnout/deployer/analysis"
-	"github.com/turnout-dev/turnout/deployer/track"
 	"github.com/turnout-dev/turnout/internal/publicnet"
 )
 
@@ -119,44 +118,4 @@ func (a authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", a.header)
 	return a.RoundTripper.RoundTrip(r)
-}
-
-// balancerOf is the kind of load balancer, which decides the metrics' names.
-func balancerOf(r track.Routes) analysis.Balancer {
-	switch {
-	case r.LoadBalancer != v1alpha1.LoadBalancerGCE:
-		return analysis.BalancerOther
-	case r.Internal:
-		return analysis.BalancerInternal
-	case r.Regional:
-		return analysis.BalancerRegional
-	}
-	return analysis.BalancerGlobal
-}
-
-// backendService is a colour's backend service at the load balancer, as the spec or the Ingress
-// names it; empty if there is none or more than one. Turnout never guesses it.
-func (m metricsAccess) backendService(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes, c v1alpha1.Color) (string, error) {
-	if g := bg.Spec.Analysis.Google; g != nil && g.Backends != nil {
-		return map[v1alpha1.Color]string{v1alpha1.Blue: g.Backends.Blue, v1alpha1.Green: g.Backends.Green}[c], nil
-	}
-	if r.Gateway != nil { // its backend services are not named after their groups
-		return "", nil
-	}
-	groups, err := m.routes.GroupStates(ctx, bg, r, c)
-	if err != nil || len(groups) != 1 {
-		return "", err
-	}
-	return groups[0].Backend, nil
-}
-
-// values identify a colour, running a version, in metrics.
-func (m metricsAccess) values(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes, c v1alpha1.Color, version string) (
-	analysis.Values, error,
-) {
-	backend, err := m.backendService(ctx, bg, r, c)
-	return analysis.Values{
-		Color: string(c), Service: bg.Side(c).Service, Namespace: bg.Namespace, Version: version, Backend: backend,
-		Window: bg.Spec.Analysis.Interval.Duration,
-	}, err
 }

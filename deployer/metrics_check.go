@@ -35,7 +35,13 @@ func (c checking) judge(ctx context.Context, w *work) []v1alpha1.Finding {
 	if spec == nil {
 		return nil
 	}
-	plan, problems := analysis.Compile(*spec, balancerOf(w.o.Routes))
+	through, err := c.metrics.loadBalancer(ctx, w.bg, w.o.Routes)
+	if err != nil {
+		w.log.WarnContext(ctx, "what the load balancer's metrics are called is not known", "error", err)
+		w.wakeAt(w.o.Now.Add(dryRunRetry))
+		return c.dryRuns.get(client.ObjectKeyFromObject(w.bg)).findings
+	}
+	plan, problems := analysis.Compile(*spec, through.kind)
 	var all []v1alpha1.Finding
 	for _, p := range problems {
 		f := ofChecks(w.bg, "Analysis", p.Field, p.Text+": correct it")
@@ -47,7 +53,7 @@ func (c checking) judge(ctx context.Context, w *work) []v1alpha1.Finding {
 	if len(problems) > 0 {
 		return all
 	}
-	return c.tryOut(ctx, w, plan)
+	return c.tryOut(ctx, w, plan, through)
 }
 
 // ofChecks is a warning about the application's checks.
@@ -59,7 +65,7 @@ func ofChecks(bg *v1alpha1.BlueGreen, reason, field, message string) v1alpha1.Fi
 }
 
 // tryOut reads the live colour's metrics in the background, at the first look after a change.
-func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1alpha1.Finding {
+func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan, through loadBalancer) []v1alpha1.Finding {
 	key := client.ObjectKeyFromObject(w.bg)
 	known := c.dryRuns.get(key)
 	if known.generation == w.bg.Generation && w.o.Now.Before(known.next) {
@@ -70,7 +76,7 @@ func (c checking) tryOut(ctx context.Context, w *work, plan analysis.Plan) []v1a
 		return nil // the condition reports it
 	}
 	t := c.calls.turn(key, turnKey{step: stepDryRun}, haste)
-	readings, err := c.readLive(ctx, w, t, plan)
+	readings, err := c.readLive(ctx, w, t, plan, through)
 	if asked := pending(err); asked != nil || ctx.Err() != nil {
 		w.wakeAt(w.o.Now.Add(silent))
 		return known.findings
@@ -114,16 +120,13 @@ func tried(w *work, c analysis.Check, r analysis.Reading) []v1alpha1.Finding {
 }
 
 // readLive reads the newest window of the live colour.
-func (c checking) readLive(ctx context.Context, w *work, t *turn, plan analysis.Plan) ([]analysis.Reading, error) {
+func (c checking) readLive(ctx context.Context, w *work, t *turn, plan analysis.Plan, through loadBalancer) ([]analysis.Reading, error) {
 	live := w.o.Routes.Live()
-	window := analysis.Window{End: w.o.Now.Add(-plan.Lag)}
-	for colour, to := range map[v1alpha1.Color]*analysis.Values{live: &window.Of, live.Other(): &window.Beside} {
+	known := func(colour v1alpha1.Color) analysis.Values {
 		v := version(w.o.Sides[colour])
-		var err error
-		if *to, err = c.metrics.values(ctx, w.bg, w.o.Routes, colour, cmp.Or(v.Commit, v.Tag)); err != nil {
-			return nil, err
-		}
+		return through.values(w.bg, colour, cmp.Or(v.Commit, v.Tag))
 	}
+	window := analysis.Window{End: w.o.Now.Add(-plan.Lag), Of: known(live), Beside: known(live.Other())}
 	access, bg, checks := c.metrics, w.bg.DeepCopy(), plan.Checks
 	q := question{what: "the metrics of " + bg.Name, about: fmt.Sprint("dry run", bg.Generation), few: true}
 	return ask(ctx, t, q, func(ctx context.Context) ([]analysis.Reading, error) {

@@ -82,12 +82,18 @@ type metricsWatch struct {
 	turn *turn
 	plan analysis.Plan
 	when track.MetricsWatch
+	// through is the load balancer that users come through.
+	through loadBalancer
 }
 
 // look reads what is available by now, and draws the conclusion. The last window before the
 // switch comes first.
 func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
-	plan, problems := analysis.Compile(*w.bg.Spec.Analysis, balancerOf(w.o.Routes))
+	var err error
+	if w.through, err = w.from.loadBalancer(ctx, w.bg, w.o.Routes); err != nil {
+		return track.MetricsVerdict{}, err
+	}
+	plan, problems := analysis.Compile(*w.bg.Spec.Analysis, w.through.kind)
 	w.plan, w.when.Lag = plan, plan.Lag
 	st := &w.rel.Status
 	if len(problems) > 0 {
@@ -178,13 +184,8 @@ func (w *metricsWatch) read(ctx context.Context, of v1alpha1.Color, end time.Tim
 	if d := w.rel.Spec.Deploy; d != nil {
 		versions[w.rel.Status.Milestones.Target] = d.Commit
 	}
-	window := analysis.Window{End: end}
-	var err error
-	if window.Of, err = w.from.values(ctx, w.bg, w.o.Routes, of, versions[of]); err != nil {
-		return nil, err
-	}
-	if window.Beside, err = w.from.values(ctx, w.bg, w.o.Routes, of.Other(), versions[of.Other()]); err != nil {
-		return nil, err
+	window := analysis.Window{
+		End: end, Of: w.through.values(w.bg, of, versions[of]), Beside: w.through.values(w.bg, of.Other(), versions[of.Other()]),
 	}
 	access, bg, checks := w.from, w.bg.DeepCopy(), w.plan.Checks
 	q := question{what: "the metrics of " + bg.Name, about: fmt.Sprint(of, end.UnixMicro())}

@@ -90,7 +90,7 @@ type GoogleMetricsSpec struct {
 	Project string `json:"project"`
 
 	// Backends are the load balancer's backend services of the colours: $backend in
-	// queries. Default: those in the Ingress, if each colour has one.
+	// queries. Default: those of the Ingress or the Gateway, if each colour has one.
 	Backends *BackendNames `json:"backends,omitempty"`
 }
 

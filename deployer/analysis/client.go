@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -82,7 +83,11 @@ func (c *Client) Query(ctx context.Context, query string, at time.Time, window t
 	if c.lookback {
 		options = append(options, promv1.WithLookbackDelta(window))
 	}
-	value, warnings, _, err := c.api.Query(ctx, query, at, options...)
+	denied := ""
+	value, warnings, _, err := c.api.Query(context.WithValue(ctx, deniedKey{}, &denied), query, at, options...)
+	if err != nil && denied != "" {
+		return nil, &QueryError{Because: v1alpha1.NoVerdictUnreachable, text: denied}
+	}
 	if err != nil {
 		return nil, explainError(err)
 	}
@@ -135,13 +140,30 @@ func explainError(err error) *QueryError {
 	return &QueryError{Because: v1alpha1.NoVerdictUnreachable, text: text}
 }
 
+// deniedKey is where the words of a 403 are put: a query that is denied as a POST is asked
+// once more as a GET (client_golang api/prometheus/v1, DoGetFallback), and a server that
+// knows no such GET, as Cloud Monitoring's documents none, would answer 404 to that.
+type deniedKey struct{}
+
+// deniedLimit bounds the words of a 403, in bytes.
+const deniedLimit = 1 << 10
+
 // bounded reads no more of an answer than maxAnswer.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := b.RoundTripper.RoundTrip(r)
-	if err == nil {
-		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
+	resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
+	if to, asked := r.Context().Value(deniedKey{}).(*string); asked && *to == "" && resp.StatusCode == http.StatusForbidden {
+		words, err := io.ReadAll(io.LimitReader(resp.Body, deniedLimit))
+		if err != nil {
+			_ = resp.Body.Close()
+			return nil, err
+		}
+		*to = "it answered 403: " + string(words)
+	}
+	return resp, nil
 }

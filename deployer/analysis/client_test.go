@@ -95,6 +95,21 @@ func TestAnswersThatAreNoNumber(t *testing.T) {
 			_, _ = fmt.Fprint(w, `{"status":"success","warnings":["a store is away"],"data":{"resultType":"vector","result":[]}}`)
 		}, refusal, "a store is away"},
 		{"no right", failure(403, "", "denied"), silence, "403"},
+		{"no right, and no such GET", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet {
+				w.WriteHeader(http.StatusNotFound)
+				return
+			}
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprint(w, `{"error":{"code":403,"message":"denied on resource","status":"PERMISSION_DENIED"}}`)
+		}, silence, "PERMISSION_DENIED"},
+		{"no right to POST", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			success(`{"resultType":"vector","result":[]}`)(w, r)
+		}, "", ""},
 		{"in trouble", failure(503, "unavailable", "starting"), silence, "starting"},
 		{"sent elsewhere", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)

@@ -47,7 +47,7 @@ func (c Check) read(ctx context.Context, client *Client, w Window) Reading {
 		to    **float64
 	}{{c.samples, &r.Samples}, {c.query, &r.Value}} {
 		if lacks := q.query.Lacks(w.Of); lacks != "" {
-			return Reading{Because: v1alpha1.NoVerdictUnknown, Detail: lacks + " is not known of the " + w.Of.Color + " colour"}
+			return Reading{Because: v1alpha1.NoVerdictUnknown, Detail: unknown(lacks, w.Of.Color)}
 		}
 		text := q.query.Render(w.Of)
 		if text == q.query.Render(w.Beside) {
@@ -60,4 +60,13 @@ func (c Check) read(ctx context.Context, client *Client, w Window) Reading {
 		*q.to = value
 	}
 	return r
+}
+
+// unknown says that a variable has no value, and the way out if there is one.
+func unknown(variable, color string) string {
+	text := variable + " is not known of the " + color + " colour"
+	if variable == "$backend" {
+		text += ", whose backend service is not there yet, or is one of several: name both in spec.analysis.google.backends"
+	}
+	return text
 }

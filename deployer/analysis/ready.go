@@ -16,7 +16,16 @@ const (
 	BalancerRegional Balancer = "regional external"
 	BalancerInternal Balancer = "internal"
 	BalancerOther    Balancer = ""
+	// BalancerUnknown is one of those, and which cannot be told.
+	BalancerUnknown Balancer = "unknown"
 )
+
+// noMetrics is why there are no ready-made checks.
+var noMetrics = map[Balancer]string{
+	BalancerOther: "users do not come through Google's load balancer, which alone has this metric: use spec.analysis.checks",
+	BalancerUnknown: "which of Google's load balancers users come through cannot be told: let Turnout get each Gateway of the route, " +
+		"and use Gateways of one class, or use spec.analysis.checks",
+}
 
 // metrics are what a load balancer's are called in PromQL, by Google's rules of naming
 // (https://cloud.google.com/monitoring/promql/promql-mapping), and how late they are:
@@ -89,7 +98,7 @@ func readyMade(spec v1alpha1.AnalysisSpec, balancer Balancer) ([]Check, []Proble
 		if !google {
 			problems = append(problems, Problem{
 				Field: "spec.analysis." + field,
-				Text:  "the Ingress is not Google's load balancer, which alone has this metric: use spec.analysis.checks",
+				Text:  noMetrics[balancer],
 			})
 		}
 	}

@@ -51,28 +51,15 @@ func lookAtGateways(ctx context.Context, from client.Reader, f *Facts) (g Gatewa
 // readClasses reads the classes of a route's parent Gateways. A Gateway that may not be read, in
 // another namespace, is not judged.
 func readClasses(ctx context.Context, from client.Reader, object *unstructured.Unstructured) (map[string]string, error) {
+	spec, _, _ := unstructured.NestedMap(object.Object, "spec")
+	gateways, err := route.ParentGateways(ctx, from, object.GetNamespace(), spec)
+	if err != nil {
+		return nil, err
+	}
 	classes := map[string]string{}
-	refs, _, _ := unstructured.NestedSlice(object.Object, "spec", "parentRefs")
-	for _, r := range refs {
-		ref, _ := r.(map[string]any)
-		kind, _ := ref["kind"].(string)
-		name, _ := ref["name"].(string)
-		namespace, _ := ref["namespace"].(string)
-		if kind != "" && kind != "Gateway" {
-			continue
-		}
-		if namespace == "" {
-			namespace = object.GetNamespace()
-		}
-		gateway := &unstructured.Unstructured{}
-		gateway.SetGroupVersionKind(schema.GroupVersionKind{Group: route.HTTPRouteKind.Group, Version: "v1", Kind: "Gateway"})
-		err := from.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, gateway)
-		switch {
-		case apierrors.IsForbidden(err), apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-		case err != nil:
-			return nil, fmt.Errorf("reading gateway %s/%s: %w", namespace, name, err)
-		default:
-			classes["gateway "+namespace+"/"+name], _, _ = unstructured.NestedString(gateway.Object, "spec", "gatewayClassName")
+	for _, g := range gateways {
+		if g.Readable {
+			classes[g.Ref] = g.Class
 		}
 	}
 	return classes, nil
