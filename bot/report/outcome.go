@@ -101,7 +101,7 @@ func (o outcome) consequence() string {
 	case m.SwitchedAt != nil:
 		return fmt.Sprintf("traffic stays on %s", o.v.target())
 	case m.SwitchIntendedAt != nil && m.RestoredAt == nil:
-		return "the switch was under way, look at the Ingress"
+		return "the switch was under way, look at the Ingress or HTTPRoute"
 	case interference(o.v.rel):
 		return "users were not moved by this release"
 	case o.v.rollback():

@@ -56,7 +56,7 @@ func (o overview) status() string {
 	case st.Live == nil: // the condition says why; nothing can be rolled back
 	case last != nil && last.To.Color != st.Live.Color:
 		lines = append(lines, fmt.Sprintf("- ⚠️ Traffic was moved to %s by something else than Turnout since the last switch: look at the "+
-			"Ingress; %s does not work meanwhile.", st.Live.Color, o.shows(command.Rollback)))
+			"Ingress or HTTPRoute; %s does not work meanwhile.", st.Live.Color, o.shows(command.Rollback)))
 	case last != nil && last.Kind == string(v1alpha1.Deploy) && st.Previous != nil:
 		held, back := "at once, it still runs", command.FindWayBack(&o.of.App, st.Previous, o.of.Releases)
 		if !back.Instant {

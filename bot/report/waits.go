@@ -32,9 +32,9 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsPodsRollout":  {"${done} of ${of} pods of ${object} are available", ""},
 	"WaitsDeployment":   {"deployment ${object} changed meanwhile: looking again", ""},
 
-	"WaitsIngress":               {"changing ingress ${object}", ""},
+	"WaitsIngress":               {"changing the routes of ${object}", ""},
 	"WaitsIngressAttach":         {"attaching", ""},
-	"WaitsIngressDetach":         {"taking the service out of ingress ${object} again", ""},
+	"WaitsIngressDetach":         {"taking the service out of ${object} again", ""},
 	"WaitsIngressSwitch":         {"switching", ""},
 	"WaitsIngressRestore":        {"moving traffic back", ""},
 	"WaitsIngressLateSwitch":     {"the switch arrived late: looking again", ""},

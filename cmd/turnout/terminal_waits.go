@@ -36,9 +36,9 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsPodsRollout":  {Says: "${done} of ${of} pods of ${object} are available"},
 	"WaitsDeployment":   {Says: "deployment ${object} changed meanwhile: looking again"},
 
-	"WaitsIngress":               {Says: "changing ingress ${object}"},
+	"WaitsIngress":               {Says: "changing the routes of ${object}"},
 	"WaitsIngressAttach":         {Says: "attaching"},
-	"WaitsIngressDetach":         {Says: "taking the service out of ingress ${object} again"},
+	"WaitsIngressDetach":         {Says: "taking the service out of ${object} again"},
 	"WaitsIngressSwitch":         {Says: "switching"},
 	"WaitsIngressRestore":        {Says: "moving traffic back"},
 	"WaitsIngressLateSwitch":     {Says: "the switch arrived late: looking again"},

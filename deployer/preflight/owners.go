@@ -19,7 +19,7 @@ var tools = []struct{ prefix, name, how string }{
 	{"argocd", "Argo CD", "list /spec/rules and /spec/defaultBackend in spec.ignoreDifferences of its Application, with syncOptions: " +
 		"[RespectIgnoreDifferences=true]"},
 	{"kustomize-controller", "Flux", "annotate the manifest with kustomize.toolkit.fluxcd.io/ssa: IfNotPresent"},
-	{"helm", "Helm", "keep the chart from rendering this ingress after it is installed"},
+	{"helm", "Helm", "keep the chart from rendering it after it is installed"},
 	{"Terraform", "Terraform", "add spec to ignore_changes of its lifecycle"},
 	{"HashiCorp", "Terraform", "add spec to ignore_changes of its lifecycle"},
 	{"pulumi", "Pulumi", "add spec to ignoreChanges of the resource"},
@@ -51,7 +51,7 @@ func owners(f Facts) []v1alpha1.Finding {
 		if slices.Contains(hands, m.Manager) && f.tookFromUs(m) {
 			all = append(all, ingress.warning("Owner", field,
 				"kubectl apply wrote the routes after Turnout had moved them: if a manifest is applied again, it sends users to the colour that it "+
-					"names: leave this ingress out of what you apply, and edit its routes in place").
+					"names: leave this %s out of what you apply, and edit its routes in place", f.Routes.Kind()).
 				With(edit(f.App, f.Routes.Kind(), f.Routes.Name)))
 		}
 		for _, tool := range tools {

@@ -24,10 +24,10 @@ import (
 	"github.com/turnout-dev/turnout/internal/index"
 )
 
-// ErrLostRace says that the Ingress has changed since it was read. The caller reads it
+// ErrLostRace says that the Ingress or HTTPRoute has changed since it was read. The caller reads it
 // again. If [Same] holds for the application's own routes, it tries again; otherwise it
 // stops and leaves the routes to whoever changed them.
-var ErrLostRace = errors.New("the Ingress changed since it was read")
+var ErrLostRace = errors.New("somebody changed it since it was read")
 
 // Router reads and writes the Ingresses of applications.
 type Router struct {
