@@ -53,6 +53,10 @@ test: $(WORLD) bin/prometheus bin/turnout ## Run all tests; of the deployer's cr
 test-crash: $(CONTROLPLANE) ## Run all cells of the deployer's crash table, of which make test runs a quarter a day
 	CRASH_CELLS=all go test -count=1 -timeout 20m -run TestEveryEffectMayFail ./deployer
 
+.PHONY: conformance
+conformance: $(CONTROLPLANE) ## Run the Gateway API's own conformance suite against the sandbox's stand-in for GKE's Gateways
+	cd tools/conformance && go test -count=1 -timeout 20m .
+
 .PHONY: test-long
 test-long: $(WORLD) ## Run the tests that wait for the clocks of Google's own controllers: 11 minutes
 	cd sandbox && go test -tags long -count=1 -timeout 30m -run 'TestOutage|TestLetThroughUnhealthy' -v ./windows
@@ -63,6 +67,7 @@ lint: bin/golangci-lint bin/controller-gen ## Check style, and that generated fi
 	cd sandbox && ../bin/golangci-lint run --config ../.golangci.yml
 	cd tools/checks && ../../bin/golangci-lint run --config ../../.golangci.yml
 	cd tools/house && ../../bin/golangci-lint run --config ../../.golangci.yml
+	cd tools/conformance && ../../bin/golangci-lint run --config ../../.golangci.yml
 	fresh=$$(mktemp -d) && trap "rm -rf $$fresh" EXIT && \
 	bin/controller-gen object paths=./api/... output:dir=$$fresh && \
 	bin/controller-gen crd paths=./api/... output:dir=$$fresh && \
