@@ -455,7 +455,7 @@ func TestACommandWhereNoneOfSeveralApplicationsIsReleased(t *testing.T) {
 
 func TestALocksFirstWordIsANameOnlyIfAnApplicationHasIt(t *testing.T) {
 	w, pr, _ := several(t)
-	w.expectSaid(pr.Number, w.writer, "/lock the sale is on", "-1", "- `/lock admin` with your reason behind it", "`/lock staging/shop`")
+	w.expectSaid(pr.Number, w.writer, "/lock the sale is on", "-1", "- `/lock admin` followed by your reason", "`/lock staging/shop`")
 	w.expectSaid(pr.Number, w.writer, "/lock admin the sale is on", "rocket", "`admin` is locked by wanda",
 		": the sale is on. Until `/unlock admin`")
 	w.expectSaid(pr.Number, w.writer, "/unlock", "-1", "`/unlock admin`")

@@ -52,7 +52,7 @@ func TestMergeBecomesReleaseAndDeployment(t *testing.T) {
 	}
 	answers := w.answers(pr.Number)
 	if len(answers) != 1 || !strings.Contains(answers[0], "is live on green") {
-		t.Errorf("comments %q, want one that says what is live", answers)
+		t.Errorf("comments %q, want one that shows what is live", answers)
 	}
 }
 

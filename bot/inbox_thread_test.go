@@ -112,7 +112,7 @@ func TestALateRetryDoesNotUndoACancel(t *testing.T) {
 	if n := len(w.all()); n != 1 {
 		t.Errorf("%d releases, want the one that was cancelled", n)
 	}
-	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/cancel` was asked later, and is done already") {
+	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/cancel` was requested later") {
 		t.Errorf("answers %q, want why it was not done", last)
 	}
 }
@@ -137,8 +137,7 @@ func TestALateRetryDoesNotUndoARollback(t *testing.T) {
 	if n := len(w.all()); n != 2 {
 		t.Errorf("%d releases, want the deploy and its rollback", n)
 	}
-	const why = "`/rollback` was asked later, and is done already"
-	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], why) {
+	if last := w.answers(pr.Number); len(last) == 0 || !strings.Contains(last[len(last)-1], "`/rollback` was requested later") {
 		t.Errorf("answers %q, want why it was not done", last)
 	}
 }

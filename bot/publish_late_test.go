@@ -167,7 +167,7 @@ func (w *world) expectOnce(pr int) {
 		w.t.Errorf("deployments in use %q, want one: success", used)
 	}
 	if answers := w.answers(pr); len(answers) != 1 || !strings.Contains(answers[0], "is live on") {
-		w.t.Errorf("%d comments, want one that says what is live:\n%s", len(answers), strings.Join(answers, "\n---\n"))
+		w.t.Errorf("%d comments, want one that shows what is live:\n%s", len(answers), strings.Join(answers, "\n---\n"))
 	}
 	for _, rel := range w.all() {
 		if st := rel.Status.GitHub; st.DoubtSince != nil || st.DeploymentStateIntended != "" || st.Published == "" {

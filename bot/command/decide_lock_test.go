@@ -59,7 +59,7 @@ func TestUnlockSaysWhatGoesOn(t *testing.T) {
 		says      string
 	}{
 		{"nothing", in(bottest.Nothing, behindLock), "Nothing waited for it."},
-		{"to be approved", in(bottest.Running, queued, behindLock), "`1b1b1b1` goes on, as far as `/promote`."},
+		{"to be approved", in(bottest.Running, queued, behindLock), "`1b1b1b1` goes on, and then waits for `/promote`."},
 		{
 			"approved", in(bottest.WaitsFor, behindLock,
 				func(s *command.Situation) { s.Releases[0].Spec.Approval = &v1alpha1.Approval{By: "otto"} }),

@@ -42,7 +42,7 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 			other.Spec.Rollback.Switch = "uid-older"
 			return past{other}
 		}, 1, ""},
-		{"under way", func(s *command.Situation) past { return past{back(s, 2, running), back(s, 1, ended)} }, 0, "being left already"},
+		{"under way", func(s *command.Situation) past { return past{back(s, 2, running), back(s, 1, ended)} }, 0, "is already under way"},
 		{"under way, asked where another commit is meant", func(s *command.Situation) past {
 			s.PullRequest.Number, s.PullRequest.MergeCommit = otherPull, strings.Repeat("9c", 20) // it came in with the switch, below what is live
 			s.AgainstLive, s.AgainstPrevious = command.OrderOlder, command.OrderNewer
@@ -50,12 +50,12 @@ func TestDecideRepeatsOnlyARollbackThatMovedNobody(t *testing.T) {
 		}, 2, ""}, // the name exists, so it is joined
 		{"succeeded since the application was read", func(s *command.Situation) past {
 			return past{back(s, 2, v1alpha1.ReleaseSucceeded), back(s, 1, ended)}
-		}, 0, "`1b1b1b1` was left already, by `" + v1alpha1.RollbackName("shop", "uid-new", 2) + "`"},
+		}, 0, "`1b1b1b1` was already rolled back, by `" + v1alpha1.RollbackName("shop", "uid-new", 2) + "`"},
 		{"moved users since, but ended badly", func(s *command.Situation) past {
 			rel, now := back(s, 1, failed), metav1.NewTime(bottest.Asked)
 			rel.Status.Milestones.SwitchedAt = &now
 			return past{rel}
-		}, 0, "was left already"},
+		}, 0, "was already rolled back"},
 		{"the same comment again", func(s *command.Situation) past {
 			s.Cause.CommentID = 101
 			return past{back(s, 2, ended), back(s, 1, ended)}
@@ -121,7 +121,7 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 					Missing: "service shop-blue has fewer ready endpoints of it than users need",
 				}
 			},
-			"because service shop-blue has fewer ready endpoints of it than users need: how long that takes is not known",
+			"because service shop-blue has fewer ready endpoints of it than users need: how long that takes is unknown",
 		},
 		"held at full size, and none of its pods is ready": {bottest.Held, func(s *command.Situation) {
 			s.App.Status.WayBack = &v1alpha1.WayBack{
@@ -161,7 +161,7 @@ func TestRollbackSaysWhetherItIsInstant(t *testing.T) {
 		}, instant},
 		"shrunk, never measured": {
 			bottest.Shrunk, nil,
-			"because blue was scaled down since: how long that takes is not known, since no release of it was measured yet.",
+			"because blue was scaled down since: how long that takes is unknown, since no release of it has been measured yet.",
 		},
 		"shrunk, measured": {bottest.Shrunk, func(s *command.Situation) {
 			measured(s, "one", v1alpha1.StepStage, 22, 50)

@@ -30,7 +30,7 @@ func TestDecide(t *testing.T) {
 	}{
 		{"promote, newer than live", p, bottest.Nothing, nil, "deploy approved", ""},
 		{"promote, nothing known is live", p, bottest.Nothing, order(command.OrderUnknown), "deploy approved", ""},
-		{"promote, live by another release", p, bottest.Nothing, order(command.OrderSame), "answer", "live already"},
+		{"promote, live by another release", p, bottest.Nothing, order(command.OrderSame), "answer", "already live"},
 		{"promote, older", p, bottest.Nothing, order(command.OrderOlder), "refuse", "`/rollback 0a0a0a0`"},
 		{"promote, diverged", p, bottest.Nothing, order(command.OrderDiverged), "refuse", "Merge both"},
 		{"promote, right commit", p, bottest.WaitsFor, commit(bottest.NewCommit[:7]), "approve", ""},
@@ -50,9 +50,9 @@ func TestDecide(t *testing.T) {
 			"being undone",
 		},
 		{"promote, switching", p, bottest.Switching, nil, "answer", "right now"},
-		{"promote, soaking", p, bottest.Soaking, nil, "answer", "live on green already"},
-		{"promote, held", p, bottest.Held, nil, "answer", "live already"},
-		{"promote, hold over", p, bottest.Shrunk, nil, "answer", "live already"},
+		{"promote, soaking", p, bottest.Soaking, nil, "answer", "already live on green"},
+		{"promote, held", p, bottest.Held, nil, "answer", "already live"},
+		{"promote, hold over", p, bottest.Shrunk, nil, "answer", "already live"},
 		{"promote, rolled back", p, bottest.RolledBack, nil, "refuse", "was rolled back by otto (`shop-rollback-1`) at 22 Nov 11:00 UTC"},
 		{"promote, failed", p, bottest.Failed, nil, "refuse", "pod crashed"},
 		{"promote, cancelled", p, bottest.Cancelled, nil, "deploy approved", ""},
@@ -81,7 +81,7 @@ func TestDecide(t *testing.T) {
 		},
 		{"rollback, soaking", r, bottest.Soaking, nil, "rollback", ""},
 		{"rollback, held", r, bottest.Held, nil, "rollback", ""},
-		{"rollback, hold over", r, bottest.Shrunk, nil, "rollback", "are started and found healthy"},
+		{"rollback, hold over", r, bottest.Shrunk, nil, "rollback", "have started and are healthy"},
 		{"rollback, again", r, bottest.RolledBack, nil, "answer", "`0a0a0a0` is live. Nothing was changed."},
 		{"rollback, elsewhere", r, bottest.Held, elsewhere, "refuse", "`/rollback 1b1b1b1`"},
 		{
@@ -105,7 +105,7 @@ func TestDecide(t *testing.T) {
 			back := *command.NewRollback(&s.App, v1alpha1.RollbackSpec{From: bottest.NewVersion, To: bottest.OldVersion, Switch: "uid-new"},
 				v1alpha1.Cause{CommentID: 2})
 			s.Releases = append([]v1alpha1.Release{back}, s.Releases...)
-		}, "answer", "being left already"},
+		}, "answer", "is already under way"},
 		{"status", command.Status, bottest.Held, nil, "answer", "`1b1b1b1` is live on green"},
 	}
 	for _, tt := range tests {

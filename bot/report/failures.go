@@ -13,7 +13,7 @@ var markdownFailures = map[command.Code]Text{
 	"FailedNotApproved":  {"nobody approved within ${limit} (spec.promotion.timeout)", ""},
 	"FailedInterference": {"somebody else changed what it works on${detail}", ""},
 	"FailedDeadline":     {"a step took too long${detail}", ""},
-	"FailedUnstable":     {"it did not come to rest${detail}", ""},
+	"FailedUnstable":     {"it kept changing${detail}", ""},
 	"FailedTooLarge":     {"its record is too large${detail}", ""},
 
 	"FailedNoCommit":        {"its commit does not exist${detail}", ""},
@@ -32,10 +32,10 @@ var markdownFailures = map[command.Code]Text{
 	"FailedLiveUnselected": {"the live service lost its pods${detail}", ""},
 	"FailedTranslate":      {"the load balancer cannot use the routes${detail}", ""},
 	"FailedPorts":          {"the services of the two colours have different ports${detail}", ""},
-	"FailedGateSpec":       {"its health gate cannot be asked${detail}", ""},
-	"FailedGateUnseen":     {"its health gate could not look${detail}", ""},
+	"FailedGateSpec":       {"its health gate cannot be used${detail}", ""},
+	"FailedGateUnseen":     {"its health gate could not reach the pods${detail}", ""},
 	"FailedGateFailed":     {"it is not healthy${detail}", ""},
-	"FailedPublicAddress":  {"users meet failures${detail}", ""},
+	"FailedPublicAddress":  {"users see failures${detail}", ""},
 	"FailedNotTakenUp":     {"its switch took no effect${detail}", ""},
 	"FailedSoakFailed":     {"it became unhealthy under live traffic${detail}", ""},
 	"FailedSoakUnseen":     {"it could not be watched under live traffic${detail}", ""},
@@ -55,7 +55,7 @@ var markdownFailures = map[command.Code]Text{
 	"FailedOOMKilled":                  {"its container needs more memory than its limit${detail}", ""},
 
 	"FailedSupersededNewer":  {"superseded by ${whose}", ""},
-	"FailedSupersededLive":   {"${barelive} is live already", ""},
+	"FailedSupersededLive":   {"${barelive} is already live", ""},
 	"FailedSupersededBehind": {"${bareversion} is behind the live version ${barelive}; to go back, use /rollback", ""},
 	"FailedSupersededLate": {
 		"the push of ${bareversion} came late: it is part of ${barelive}, which users had and left (${byrelease}); to release it all the " +

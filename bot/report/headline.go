@@ -110,7 +110,7 @@ func (h headline) progress() string {
 	case Moved(h.v.rel):
 		return fmt.Sprintf("is live on %s, being confirmed", h.v.target())
 	case m.SwitchIntendedAt != nil:
-		return fmt.Sprintf("gets the traffic on %s now", h.v.target())
+		return fmt.Sprintf("is getting the traffic on %s", h.v.target())
 	case m.Built == nil && h.v.rel.Status.Step == v1alpha1.StepBuild:
 		if queuedInCloudBuild(h.v.rel.Status.Build) {
 			return "is queued in Cloud Build"

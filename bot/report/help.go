@@ -26,7 +26,7 @@ func (o overview) help() string {
 			pods(spec.StandbyReplicas)),
 	}
 	if l := o.of.App.Status.Lock; l != nil {
-		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s takes it away", sentence(lockText(l, plain)), o.shows(command.Unlock)))
+		lines = append(lines, fmt.Sprintf("- 🔒 **Lock**: %s; %s removes it", sentence(lockText(l, plain)), o.shows(command.Unlock)))
 	} else {
 		lines = append(lines, fmt.Sprintf("- **Lock**: none; %s sets one", o.shows(command.Lock)))
 	}
@@ -111,8 +111,8 @@ func Together(verb command.Verb, which, apps []v1alpha1.BlueGreen, answers []str
 	if len(text) <= maxComment || len(answers) < 2 {
 		return text
 	}
-	lines := []string{fmt.Sprintf("All of this about %d applications is too long for one comment. In short, with what to type for the rest:\n",
-		len(answers))}
+	lines := []string{fmt.Sprintf("The full answer about %d applications is too long for one comment. In short, with the command "+
+		"for the rest:\n", len(answers))}
 	left := maxComment - len(lines[0]) - len(more) - maxSummary
 	for i := range answers {
 		first, _, _ := strings.Cut(answers[i], "\n")

@@ -53,7 +53,7 @@ func (n nextSteps) nextOfEnded() string {
 	retry := n.v.command(command.Retry)
 	switch {
 	case n.v.replaced != nil:
-		return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
+		return fmt.Sprintf("Nothing to do; %s shows what is live", n.v.command(command.Status))
 	case Moved(n.v.rel) && n.v.rel.Status.Phase != v1alpha1.ReleaseSuperseded:
 		return n.readiness() // also after a failure that could not be undone
 	}
@@ -61,20 +61,20 @@ func (n nextSteps) nextOfEnded() string {
 	case v1alpha1.ReleaseFailed:
 		return fmt.Sprintf("Next: merge a fix, or %s; %s", retry, n.liveNow())
 	case v1alpha1.ReleaseError:
-		return fmt.Sprintf("Next: mend what it names, then %s; %s", retry, n.liveNow())
+		return fmt.Sprintf("Next: fix what it names, then %s; %s", retry, n.liveNow())
 	case v1alpha1.ReleaseCancelled:
 		return fmt.Sprintf("Next: %s or %s starts it again; %s", n.v.command(command.Promote), retry, n.liveNow())
 	case v1alpha1.ReleaseSuperseded, v1alpha1.ReleaseSucceeded, v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning,
 		v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
 	}
-	return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
+	return fmt.Sprintf("Nothing to do; %s shows what is live", n.v.command(command.Status))
 }
 
 // nextUnderWay says what to type while a deploy needs nobody.
 func (n nextSteps) nextUnderWay() string {
 	switch {
 	case n.v.rel.Status.Phase == v1alpha1.ReleaseQueued && n.blocked(), len(n.v.waitCommands()) > 0:
-		return fmt.Sprintf("Next: mend what it names, then it goes on by itself · %s stops it", n.v.command(command.Cancel))
+		return fmt.Sprintf("Next: fix what it names; then it goes on by itself · %s stops it", n.v.command(command.Cancel))
 	case Moved(n.v.rel):
 		return n.readiness()
 	case n.v.rel.Status.Milestones.SwitchIntendedAt != nil:
@@ -107,7 +107,7 @@ func (n nextSteps) readiness() string {
 			code(m.Previous.Short()), code(n.v.of(over).short()))
 	}
 	if why := n.unready(); why != nil {
-		return fmt.Sprintf("Next: %s returns to %s once its pods are started and found healthy: %s", n.v.command(command.Rollback),
+		return fmt.Sprintf("Next: %s returns to %s once its pods have started and are healthy: %s", n.v.command(command.Rollback),
 			code(m.Previous.Short()), inMarkdown(*why).Says)
 	}
 	until := m.SwitchedAt.Add(max(n.v.app.Spec.HoldTime(), n.v.app.Spec.DrainTime()))
@@ -169,26 +169,26 @@ func (n nextSteps) nextOfRollback() string {
 	switch n.v.rel.Status.Phase {
 	case v1alpha1.ReleaseSucceeded:
 		if n.v.replaced != nil {
-			return fmt.Sprintf("Nothing to do; %s says what is live", n.v.command(command.Status))
+			return fmt.Sprintf("Nothing to do; %s shows what is live", n.v.command(command.Status))
 		}
 		return fmt.Sprintf("Next: merge a fix, or %s the same; whatever contains %s waits for %s from now on",
 			n.v.command(command.Retry), left, n.v.command(command.Promote))
 	case v1alpha1.ReleaseFailed, v1alpha1.ReleaseError, v1alpha1.ReleaseCancelled, v1alpha1.ReleaseSuperseded:
 		if Moved(n.v.rel) {
-			return fmt.Sprintf("Next: look at the reason above; %s says what is live. %s was left", n.v.command(command.Status), left)
+			return fmt.Sprintf("Next: look at the reason above; %s shows what is live. %s was left", n.v.command(command.Status), left)
 		}
-		return fmt.Sprintf("Next: mend what it names, then %s tries again; %s was to be left, %s says what is live",
+		return fmt.Sprintf("Next: fix what it names, then %s tries again; the rollback from %s has failed, %s shows what is live",
 			n.v.command(command.Rollback), left, n.v.command(command.Status))
 	case v1alpha1.ReleaseQueued, v1alpha1.ReleaseRunning, v1alpha1.ReleaseWaiting, v1alpha1.ReleaseUndoing:
 	}
-	return "Nothing to do; " + left + " is being left"
+	return "Nothing to do; " + left + " is being rolled back"
 }
 
 func (n nextSteps) liveNow() string {
 	if p := n.v.previous(); p != nil && !Moved(n.v.rel) && !interference(n.v.rel) {
 		return fmt.Sprintf("%s on %s serves users", code(p.Short()), p.Color)
 	}
-	return n.v.command(command.Status) + " says what is live"
+	return n.v.command(command.Status) + " shows what is live"
 }
 
 // afterwards says what became of the release that superseded this one. From it an author

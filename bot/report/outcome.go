@@ -70,7 +70,7 @@ func (o outcome) movedOn() string {
 
 // unseen says why a soak takes longer than planned.
 func unseen(s *v1alpha1.SoakStatus) string {
-	text := "the pods could not be looked at when the soak was to end, so it was made longer"
+	text := "the pods could not be checked when the soak should have ended, so it was extended"
 	if s.Extended > 1 {
 		text += fmt.Sprintf(", %d times", s.Extended)
 	}

@@ -26,15 +26,15 @@ func Seen(p *v1alpha1.ProofStatus) string {
 		return said
 	case v1alpha1.ProofFailed:
 		if said == "" {
-			return fmt.Sprintf("%d of %d requests failed since the switch beyond what did before", p.NewFailures, p.Requests)
+			return fmt.Sprintf("new failures since the switch: %d of %d requests", p.NewFailures, p.Requests)
 		}
 		return said
 	case v1alpha1.ProofInconclusive:
-		return clauses(cmp.Or(said, "inconclusive"), "whether users met failures is not known")
+		return clauses(cmp.Or(said, "inconclusive"), "whether users saw failures is unknown")
 	case v1alpha1.ProofInterrupted:
-		return clauses(cmp.Or(said, "interrupted"), "what users met when nobody asked is not known")
+		return clauses(cmp.Or(said, "interrupted"), "what users saw in the gap is unknown")
 	case v1alpha1.ProofNotObserved:
-		return clauses(cmp.Or(said, "the public address was not asked"), "what users met is not known")
+		return clauses(cmp.Or(said, "the public address was not asked"), "what users saw is unknown")
 	}
 	return said
 }

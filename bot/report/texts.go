@@ -39,19 +39,19 @@ var markdownTexts = map[command.Code]Text{
 		"Type ${next} alone, or ask on the pull request of the commit you mean.",
 	},
 
-	command.CodeBeingLeft:          {"${version} is being left, for ${other}.", askWhenOver},
-	command.CodeBeingLeftNotCancel: {"${version} is being left, for ${other}, and a rollback cannot be cancelled.", askWhenOver},
+	command.CodeBeingLeft:          {"A rollback from ${version} to ${other} is under way.", askWhenOver},
+	command.CodeBeingLeftNotCancel: {"A rollback from ${version} to ${other} is under way, and cannot be cancelled.", askWhenOver},
 	command.CodeBeingUndone:        {"The release of ${version} is being undone.", askWhenOver},
 	command.CodeBeingUndoneAlready: {"The release of ${version} is being undone already.", ""},
-	command.CodeSwitched:           {"${version} is live on ${color} already.", ""},
+	command.CodeSwitched:           {"${version} is already live on ${color}.", ""},
 	command.CodeSwitching:          {"Traffic is being switched to ${version} right now.", ""},
-	command.CodeLiveAlready:        {"${version} is live already. ${next} goes back to the version before it.", ""},
+	command.CodeLiveAlready:        {"${version} is already live. Use ${next} to go back to the version before it.", ""},
 	command.CodeApproved:           {},
 	command.CodeApprovedEarly:      {"Approved: ${version} switches as soon as it has passed its health gate.", ""},
 	command.CodeApprovedLocked:     {"Approved, but ${version} has to wait.", ""},
 	command.CodeApprovedAlready:    {"${version} was approved by ${by} already; it switches when it is ready.", ""},
 	command.CodeSubmitted:          {},
-	command.CodeSubmittedLocked:    {"${version} is to be released, but has to wait.", ""},
+	command.CodeSubmittedLocked:    {"${version} will be released, but has to wait.", ""},
 	command.CodeRolledBack: {
 		"${version} was rolled back by ${leftby}.",
 		"Merge a commit that fixes it, which is released in its place; or type ${next} to try this commit again.",
@@ -77,18 +77,18 @@ var markdownTexts = map[command.Code]Text{
 	},
 	command.CodeStillRunningSwitched: {"The release of ${version} is still running: it is attempt ${attempt}.", "${next} takes it back."},
 	command.CodeNothingToRetry: {
-		"${version} is live already. ${next} goes back to the version before it.", "There is nothing to retry.",
+		"${version} is already live. Use ${next} to go back to the version before it.", "There is nothing to retry.",
 	},
 
-	command.CodeLeavingAlready: {"${version} is being left already, for ${other}.", ""},
-	command.CodeLeftAlready:    {"${version} was left already, by ${release}: ${live} is live. Nothing was changed.", ""},
-	command.CodeLeftMeanwhile:  {"${version} was left already, by ${release}. Nothing was changed.", ""},
+	command.CodeLeavingAlready: {"A rollback from ${version} to ${other} is already under way.", ""},
+	command.CodeLeftAlready:    {"${version} was already rolled back, by ${release}: ${live} is live. Nothing was changed.", ""},
+	command.CodeLeftMeanwhile:  {"${version} was already rolled back, by ${release}. Nothing was changed.", ""},
 	command.CodeNotLiveLeft: {
-		"${what} is not live: ${live} on ${livecolor} is.", "${version} was left already, by ${release}. Nothing was changed.",
+		"${what} is not live: ${live} on ${livecolor} is.", "${version} was already rolled back, by ${release}. Nothing was changed.",
 	},
 	command.CodeBackAtOnce: {"Users return to ${other} at once: it still runs on ${othercolor} at the size they need.", ""},
 	command.CodeBackOnceStarted: {
-		"Users return to ${other} once its pods on ${othercolor} are started and found healthy, because ${because}: ${wait}.", "",
+		"Users return to ${other} once its pods on ${othercolor} have started and are healthy, because ${because}: ${wait}.", "",
 	},
 	command.CodeBackOnceSettled: {
 		"The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.", "",
@@ -107,7 +107,7 @@ var markdownTexts = map[command.Code]Text{
 		"${what} is not live: ${live} on ${livecolor} is. Turnout did not release that one, so there is nothing to return to.", revert,
 	},
 	command.CodeNotLive: {
-		"${what} is not live: ${live} on ${livecolor} is.", "To leave that one, type ${next}; it works on any pull request.",
+		"${what} is not live: ${live} on ${livecolor} is.", "To roll that one back, type ${next}; it works on any pull request.",
 	},
 	command.CodeNotLiveNoWay: {"${what} is not live: ${live} on ${livecolor} is.", ""},
 
@@ -143,12 +143,12 @@ var markdownTexts = map[command.Code]Text{
 	},
 	command.CodeOtherUnderWay:    {"", "${version} is under way: ask for ${next} on ${pulls}."},
 	command.CodeNotHeldTakenBack: {"Users are being taken back from ${version} right now, which the lock does not stop.", ""},
-	command.CodeNotHeldWatched:   {"${version} is live already and only watched, which the lock does not stop.", ""},
+	command.CodeNotHeldWatched:   {"${version} is already live and only watched, which the lock does not stop.", ""},
 	command.CodeNotHeldSwitching: {
 		"Traffic is being switched to ${version} right now, which the lock does not stop: ${next} takes it back.", "",
 	},
 	command.CodeGoesOn:           {"${version} goes on.", ""},
-	command.CodeGoesOnToApproval: {"${version} goes on, as far as ${next}.", ""},
+	command.CodeGoesOnToApproval: {"${version} goes on, and then waits for ${next}.", ""},
 	command.CodeNothingWaited:    {"Nothing waited for it.", ""},
 	command.CodeShrunk:           {"${color} was scaled down since", ""},
 	command.CodeStagedOver:       {"${bareversion} was staged on ${color} since", ""},
@@ -174,7 +174,7 @@ var markdownTexts = map[command.Code]Text{
 		"Ask somebody who has it to type the command, or a repository administrator for the permission.",
 	},
 	command.CodeTooLong: {
-		"This comment is longer than ${number} KB, so Turnout looked for no command in it.", "Type the command in a comment of its own.",
+		"This comment is longer than ${number} KB, so Turnout did not look for a command in it.", "Type the command in a comment of its own.",
 	},
 	command.CodeSeveralCommands: {"There are several commands in one comment, and none was executed. Type each in a comment of its own.", ""},
 	command.CodeBadArgument:     {"The argument contains characters that are not allowed. ${usage}", ""},
@@ -182,7 +182,7 @@ var markdownTexts = map[command.Code]Text{
 	command.CodeNoHash:          {"Neither ${words} is a commit's hash (7 to 64 of 0-9a-f). ${usage}", ""},
 	command.CodeNearMiss:        {"There is no command ${typed}. Did you mean ${next}?", "Nothing was done. ${then} lists the commands."},
 	command.CodeAskedAfter: {
-		"${next} was asked later, and is done already, while this could not be executed. Nothing was changed.",
+		"${next} was requested later and is already done; this command could not be executed before. Nothing was changed.",
 		"If you still mean it, ask again: ${then}.",
 	},
 	command.CodeNamesTaken: {

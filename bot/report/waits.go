@@ -26,8 +26,8 @@ var markdownWaits = map[command.Code]Text{
 	"WaitsBuildLost":             {"Cloud Build lost the build (${reason}): builds again, attempt ${again} of ${of}", ""},
 
 	"WaitsPods":         {"${done} of ${of} pods are available", ""},
-	"WaitsPodsSeed":     {"starts one pod, of whose readiness probe the load balancer makes its health check", ""},
-	"WaitsPodsRenewed":  {"makes the pods of ${object} anew, which were started before the ingress named their service", ""},
+	"WaitsPodsSeed":     {"starts one pod: the load balancer derives its health check from its readiness probe", ""},
+	"WaitsPodsRenewed":  {"recreates the pods of ${object}: they started before the ingress named their service", ""},
 	"WaitsPodsStarting": {"starting ${of} pods of ${object}", ""},
 	"WaitsPodsRollout":  {"${done} of ${of} pods of ${object} are available", ""},
 	"WaitsDeployment":   {"deployment ${object} changed meanwhile: looking again", ""},
@@ -47,11 +47,11 @@ var markdownWaits = map[command.Code]Text{
 
 	"WaitsGate":              {"the health gate passed ${done} of ${of} times in a row${detail}", ""},
 	"WaitsBaseline":          {"takes a baseline of ${object} until ${until}", ""},
-	"WaitsAddress":           {"asks ${object}${detail}", ""},
-	"WaitsAddressTail":       {"asks ${object} until ${until}${detail}", ""},
-	"WaitsAddressOldVersion": {"asks ${object} until the old version does not answer any more${detail}", ""},
+	"WaitsAddress":           {"measures ${object}${detail}", ""},
+	"WaitsAddressTail":       {"measures ${object} until ${until}${detail}", ""},
+	"WaitsAddressOldVersion": {"measures ${object} until the old version stops answering${detail}", ""},
 	"WaitsSoak":              {"soaks until ${until}", ""},
-	"WaitsSoakUnseen":        {"soaks until ${until}; the live pods could not be looked at since ${time}${detail}", ""},
+	"WaitsSoakUnseen":        {"soaks until ${until}; the live pods could not be checked since ${time}${detail}", ""},
 	"WaitsSoakUnhealthy":     {"soaks until ${until}; unhealthy since ${time}${detail}", ""},
 	"WaitsSoakMetrics": {
 		"soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until ${until}${detail}", "",

@@ -164,7 +164,7 @@ func endedText(a command.Args) string {
 // waitText says how long a rollback takes that is not instant.
 func waitText(a command.Args) string {
 	if a.About.Duration == 0 {
-		return "how long that takes is not known, since no release of it was measured yet"
+		return "how long that takes is unknown, since no release of it has been measured yet"
 	}
 	return prose.Estimate(a.About.Duration) + ", the longest that it took lately" + longer(a.Longer.Duration)
 }
@@ -185,7 +185,7 @@ func choicesText(a command.Args) string {
 	for _, c := range a.Choices {
 		line := "- " + code(c.Command.String())
 		if a.Reason != "" {
-			line += " with your reason behind it"
+			line += " followed by your reason"
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s of namespace %s, released from %s", line, plain(c.Environment), code(c.Namespace),
 			code(c.Branch)))

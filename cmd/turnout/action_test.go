@@ -265,7 +265,7 @@ func TestAStepWithNothingToDoSucceeds(t *testing.T) {
 	s.live(shaB)
 	got := s.step(map[string]string{})
 	if got.err != nil || got.outputs["result"] != "Succeeded" || got.outputs["version"] != "bbbbbbb" || got.outputs["code"] != "IsLive" ||
-		!strings.Contains(got.stdout, "::notice title=Turnout::bbbbbbb is live already.") {
+		!strings.Contains(got.stdout, "::notice title=Turnout::bbbbbbb is already live.") {
 		t.Errorf("exit status %d, outputs %v\n%s", got.code, got.outputs, got.stdout)
 	}
 }

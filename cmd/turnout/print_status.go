@@ -245,7 +245,7 @@ func printState(out io.Writer, s stateJSON) error {
 		row("rollback", "to %s on %s, once its pods have started, since %s: that took %s at most lately", back.To.Version, back.To.Color,
 			back.Why, prose.Span(time.Duration(back.Seconds*float64(time.Second))))
 	default:
-		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is not known", back.To.Version, back.To.Color,
+		row("rollback", "to %s on %s, once its pods have started, since %s: how long that takes is unknown", back.To.Version, back.To.Color,
 			back.Why)
 	}
 	w.findings(s.Findings)

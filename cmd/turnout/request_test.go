@@ -127,7 +127,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 			"retry of what is live",
 			[]v1alpha1.Release{deployed(shaA, 1, ended)},
 			deploy(shaA, true),
-			`^refused: .*live already\. .*There is nothing to retry`,
+			`^refused: .*already live\. .*There is nothing to retry`,
 		},
 		{"deploy behind a lock says so", nil, func(r *request) plan {
 			r.app.Status.Lock = &v1alpha1.Lock{By: "dora", At: metav1.Unix(1700000000, 0), Reason: "audit"}
@@ -138,9 +138,9 @@ func TestWhatARequestComesTo(t *testing.T) {
 			"deploy of what is live",
 			[]v1alpha1.Release{deployed(shaA, 1, ended)},
 			deploy(shaA, false),
-			`^answer ` + a1 + `: aaaaaaa is live already`,
+			`^answer ` + a1 + `: aaaaaaa is already live`,
 		},
-		{"deploy of what is live, whose release is no longer kept", nil, deploy(shaA, false), `^answer : aaaaaaa is live already`},
+		{"deploy of what is live, whose release is no longer kept", nil, deploy(shaA, false), `^answer : aaaaaaa is already live`},
 		{"deploy of what was live", []v1alpha1.Release{deployed(shaB, 1, ended)}, deploy(shaB, false), `^refused: .* ended as Succeeded`},
 
 		{
@@ -179,7 +179,7 @@ func TestWhatARequestComesTo(t *testing.T) {
 			"promote of what is live",
 			[]v1alpha1.Release{deployed(shaA, 1, ended)},
 			promote("", shaA),
-			`^answer ` + a1 + `: .*live already.*turnout rollback shop`,
+			`^answer ` + a1 + `: .*already live.*turnout rollback shop`,
 		},
 		{"promote of what is switching follows it", []v1alpha1.Release{deployed(shaB, 1, running, intended)}, promote("", shaB), `^answer ` + b1},
 

@@ -16,7 +16,7 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedNotApproved":  {Says: "nobody approved within ${limit} (spec.promotion.timeout)"},
 	"FailedInterference": {Says: "somebody else changed what it works on${detail}"},
 	"FailedDeadline":     {Says: "a step took too long${detail}"},
-	"FailedUnstable":     {Says: "it did not come to rest${detail}"},
+	"FailedUnstable":     {Says: "it kept changing${detail}"},
 	"FailedTooLarge":     {Says: "its record is too large${detail}"},
 
 	"FailedNoCommit":        {Says: "its commit does not exist${detail}"},
@@ -35,10 +35,10 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedLiveUnselected": {Says: "the live service lost its pods${detail}"},
 	"FailedTranslate":      {Says: "the load balancer cannot use the routes${detail}"},
 	"FailedPorts":          {Says: "the services of the two colours have different ports${detail}"},
-	"FailedGateSpec":       {Says: "its health gate cannot be asked${detail}"},
-	"FailedGateUnseen":     {Says: "its health gate could not look${detail}"},
+	"FailedGateSpec":       {Says: "its health gate cannot be used${detail}"},
+	"FailedGateUnseen":     {Says: "its health gate could not reach the pods${detail}"},
 	"FailedGateFailed":     {Says: "it is not healthy${detail}"},
-	"FailedPublicAddress":  {Says: "users meet failures${detail}"},
+	"FailedPublicAddress":  {Says: "users see failures${detail}"},
 	"FailedNotTakenUp":     {Says: "its switch took no effect${detail}"},
 	"FailedSoakFailed":     {Says: "it became unhealthy under live traffic${detail}"},
 	"FailedSoakUnseen":     {Says: "it could not be watched under live traffic${detail}"},
@@ -58,7 +58,7 @@ var terminalFailures = map[command.Code]report.Text{
 	"FailedOOMKilled":                  {Says: "its container needs more memory than its limit${detail}"},
 
 	"FailedSupersededNewer":  {Says: "superseded by ${one}"},
-	"FailedSupersededLive":   {Says: "${livename} is live already"},
+	"FailedSupersededLive":   {Says: "${livename} is already live"},
 	"FailedSupersededBehind": {Says: "${commit} is behind the live version ${livename}; to go back, use /rollback"},
 	"FailedSupersededLate": {
 		Says: "the push of ${commit} came late: it is part of ${livename}, which users had and left (${byrelease}); to release it all the " +

@@ -104,7 +104,7 @@ func hasEnded(a command.Args) string {
 // startsIn says how long a rollback takes that is not instant.
 func startsIn(a command.Args) string {
 	if a.About.Duration == 0 {
-		return "how long that takes is not known, since no release of it was measured yet"
+		return "how long that takes is unknown, since no release of it has been measured yet"
 	}
 	text := "that took " + prose.Span(a.About.Duration) + " at most lately"
 	if a.Longer.Duration > 0 {

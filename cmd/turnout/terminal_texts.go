@@ -36,19 +36,19 @@ var terminalTexts = map[command.Code]report.Text{
 	},
 	command.CodeOtherCommitNoMerge: {Says: "${typed} is not merged.", Next: "Name a commit that is."},
 
-	command.CodeBeingLeft:          {Says: "${version} is being left, for ${other}.", Next: askWhenOver},
-	command.CodeBeingLeftNotCancel: {Says: "${version} is being left, for ${other}, and a rollback cannot be cancelled.", Next: askWhenOver},
+	command.CodeBeingLeft:          {Says: "A rollback from ${version} to ${other} is under way.", Next: askWhenOver},
+	command.CodeBeingLeftNotCancel: {Says: "A rollback from ${version} to ${other} is under way, and cannot be cancelled.", Next: askWhenOver},
 	command.CodeBeingUndone:        {Says: "The release of ${version} is being undone.", Next: askWhenOver},
 	command.CodeBeingUndoneAlready: {Says: "The release of ${version} is being undone already."},
-	command.CodeSwitched:           {Says: "${version} is live on ${color} already."},
+	command.CodeSwitched:           {Says: "${version} is already live on ${color}."},
 	command.CodeSwitching:          {Says: "Traffic is being switched to ${version} right now."},
-	command.CodeLiveAlready:        {Says: "${version} is live already. ${next} goes back to the version before it."},
+	command.CodeLiveAlready:        {Says: "${version} is already live. Use ${next} to go back to the version before it."},
 	command.CodeApproved:           {},
 	command.CodeApprovedEarly:      {Says: "Approved: ${version} switches as soon as it has passed its health gate."},
 	command.CodeApprovedLocked:     {Says: "Approved, but ${version} has to wait."},
 	command.CodeApprovedAlready:    {Says: "${version} was approved by ${by} already; it switches when it is ready."},
 	command.CodeSubmitted:          {},
-	command.CodeSubmittedLocked:    {Says: "${version} is to be released, but has to wait."},
+	command.CodeSubmittedLocked:    {Says: "${version} will be released, but has to wait."},
 	command.CodeRolledBack: {
 		Says: "${version} was rolled back by ${leftby}.",
 		Next: "Merge a commit that fixes it, which is released in its place; or type ${next} to try this commit again.",
@@ -77,19 +77,19 @@ var terminalTexts = map[command.Code]report.Text{
 		Says: "The release of ${version} is still running: it is attempt ${attempt}.", Next: "${next} takes it back.",
 	},
 	command.CodeNothingToRetry: {
-		Says: "${version} is live already. ${next} goes back to the version before it.", Next: "There is nothing to retry.",
+		Says: "${version} is already live. Use ${next} to go back to the version before it.", Next: "There is nothing to retry.",
 	},
 
-	command.CodeLeavingAlready: {Says: "${version} is being left already, for ${other}."},
-	command.CodeLeftAlready:    {Says: "${version} was left already, by ${release}: ${live} is live. Nothing was changed."},
-	command.CodeLeftMeanwhile:  {Says: "${version} was left already, by ${release}. Nothing was changed."},
+	command.CodeLeavingAlready: {Says: "A rollback from ${version} to ${other} is already under way."},
+	command.CodeLeftAlready:    {Says: "${version} was already rolled back, by ${release}: ${live} is live. Nothing was changed."},
+	command.CodeLeftMeanwhile:  {Says: "${version} was already rolled back, by ${release}. Nothing was changed."},
 	command.CodeNotLiveLeft: {
 		Says: "${typed} is not live: ${live} on ${livecolor} is.",
-		Next: "${version} was left already, by ${release}. Nothing was changed.",
+		Next: "${version} was already rolled back, by ${release}. Nothing was changed.",
 	},
 	command.CodeBackAtOnce: {Says: "Users return to ${other} at once: it still runs on ${othercolor} at the size they need."},
 	command.CodeBackOnceStarted: {
-		Says: "Users return to ${other} once its pods on ${othercolor} are started and found healthy, because ${because}: ${wait}.",
+		Says: "Users return to ${other} once its pods on ${othercolor} have started and are healthy, because ${because}: ${wait}.",
 	},
 	command.CodeBackOnceSettled: {
 		Says: "The switch to ${version} is under way; it goes back to ${other} as soon as it is confirmed or has failed.",
@@ -114,7 +114,7 @@ var terminalTexts = map[command.Code]report.Text{
 		Next: revert,
 	},
 	command.CodeNotLive: {
-		Says: "${typed} is not live: ${live} on ${livecolor} is.", Next: "To leave that one, type ${next}.",
+		Says: "${typed} is not live: ${live} on ${livecolor} is.", Next: "To roll that one back, type ${next}.",
 	},
 	command.CodeNotLiveNoWay: {Says: "${typed} is not live: ${live} on ${livecolor} is."},
 
@@ -147,12 +147,12 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeOtherSwitched:    {Next: "${version} is under way, past the point where it can be cancelled: ${next} takes it back."},
 	command.CodeOtherUnderWay:    {Next: "${version} is under way: ${next} stops it."},
 	command.CodeNotHeldTakenBack: {Says: "Users are being taken back from ${version} right now, which the lock does not stop."},
-	command.CodeNotHeldWatched:   {Says: "${version} is live already and only watched, which the lock does not stop."},
+	command.CodeNotHeldWatched:   {Says: "${version} is already live and only watched, which the lock does not stop."},
 	command.CodeNotHeldSwitching: {
 		Says: "Traffic is being switched to ${version} right now, which the lock does not stop: ${next} takes it back.",
 	},
 	command.CodeGoesOn:           {Says: "${version} goes on."},
-	command.CodeGoesOnToApproval: {Says: "${version} goes on, as far as ${next}."},
+	command.CodeGoesOnToApproval: {Says: "${version} goes on, and then waits for ${next}."},
 	command.CodeNothingWaited:    {Says: "Nothing waited for it."},
 	command.CodeShrunk:           {Says: "${color} was scaled down since"},
 	command.CodeStagedOver:       {Says: "${commit} was staged on ${color} since"},
@@ -160,7 +160,7 @@ var terminalTexts = map[command.Code]report.Text{
 	command.CodeTooFewReady:      {Says: "${reason}"},
 
 	codeUnderWay: {Says: "${one} of ${commit} is under way already, asked for by ${by}."},
-	codeIsLive:   {Says: "${commit} is live already."},
+	codeIsLive:   {Says: "${commit} is already live."},
 	codeReleasedBefore: {
 		Says: "${commit} was released before: ${one} ended as ${exactends}. Nothing was started.", Next: "To release it once more: ${next}.",
 	},

@@ -30,8 +30,8 @@ var terminalWaits = map[command.Code]report.Text{
 	"WaitsBuildLost":             {Says: "Cloud Build lost the build (${reason}): builds again, attempt ${again} of ${of}"},
 
 	"WaitsPods":         {Says: "${done} of ${of} pods are available"},
-	"WaitsPodsSeed":     {Says: "starts one pod, of whose readiness probe the load balancer makes its health check"},
-	"WaitsPodsRenewed":  {Says: "makes the pods of ${object} anew, which were started before the ingress named their service"},
+	"WaitsPodsSeed":     {Says: "starts one pod: the load balancer derives its health check from its readiness probe"},
+	"WaitsPodsRenewed":  {Says: "recreates the pods of ${object}: they started before the ingress named their service"},
 	"WaitsPodsStarting": {Says: "starting ${of} pods of ${object}"},
 	"WaitsPodsRollout":  {Says: "${done} of ${of} pods of ${object} are available"},
 	"WaitsDeployment":   {Says: "deployment ${object} changed meanwhile: looking again"},
@@ -51,11 +51,11 @@ var terminalWaits = map[command.Code]report.Text{
 
 	"WaitsGate":              {Says: "the health gate passed ${done} of ${of} times in a row${detail}"},
 	"WaitsBaseline":          {Says: "takes a baseline of ${object} until ${until}"},
-	"WaitsAddress":           {Says: "asks ${object}${detail}"},
-	"WaitsAddressTail":       {Says: "asks ${object} until ${until}${detail}"},
-	"WaitsAddressOldVersion": {Says: "asks ${object} until the old version does not answer any more${detail}"},
+	"WaitsAddress":           {Says: "measures ${object}${detail}"},
+	"WaitsAddressTail":       {Says: "measures ${object} until ${until}${detail}"},
+	"WaitsAddressOldVersion": {Says: "measures ${object} until the old version stops answering${detail}"},
 	"WaitsSoak":              {Says: "soaks until ${until}"},
-	"WaitsSoakUnseen":        {Says: "soaks until ${until}; the live pods could not be looked at since ${time}${detail}"},
+	"WaitsSoakUnseen":        {Says: "soaks until ${until}; the live pods could not be checked since ${time}${detail}"},
 	"WaitsSoakUnhealthy":     {Says: "soaks until ${until}; unhealthy since ${time}${detail}"},
 	"WaitsSoakMetrics": {Says: "soaked until the end; ${done} of ${of} checks of metrics have passed, the others have until " +
 		"${until}${detail}"},
