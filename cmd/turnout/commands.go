@@ -30,10 +30,10 @@ type byHand struct {
 func (b *byHand) bind(f *pflag.FlagSet) {
 	b.clusterFlags.bind(f)
 	b.outputFlag.bind(f, "an object on a line for every change of the release")
-	f.StringVar(&b.by, "by", "", "for whom you ask; the record shows it as your claim, beside the user as whom the cluster knows you")
+	f.StringVar(&b.by, "by", "", "for whom you ask; the record shows it as your claim, beside your user name in the cluster")
 	f.BoolVar(&b.wait, "wait", true, "follow the release until it ends or needs a person")
 	f.BoolVar(&b.noWait, "no-wait", false, "return as soon as the request is recorded; the same as --wait=false")
-	f.DurationVar(&b.timeout, "timeout", 0, "follow no longer than this; the release goes on. 0 is without end")
+	f.DurationVar(&b.timeout, "timeout", 0, "stop following after this; the release goes on. 0 means no limit")
 }
 
 // decider decides a request; its error is wrong usage.
@@ -188,7 +188,7 @@ func deployCommand() *cobra.Command {
 			return func(r *request) plan { return r.deploy(commit, retry) }, checkCommit("commit", commit)
 		})
 	cmd.Flags().StringVar(&commit, "commit", "", "the commit's full hash, "+v1alpha1.CommitDigits+" (required)")
-	cmd.Flags().BoolVar(&retry, "retry", false, "release it once more, if its last release has ended")
+	cmd.Flags().BoolVar(&retry, "retry", false, "release it again, if its last release has ended")
 	return cmd
 }
 
@@ -228,7 +228,7 @@ func rollbackCommand() *cobra.Command {
 	var from string
 	cmd := b.command("rollback APP [--from SHA]", "Go back to the version before the last switch, and follow it",
 		"Move users back to the version before the last switch. A deploy that has not begun to\n"+
-			"switch is cancelled instead, if --from names it. Nothing is asked of GitHub.",
+			"switch is cancelled instead, if --from names it. This does not use GitHub.",
 		ofApplication("turnout rollback my-python-app", 0),
 		func([]string) (func(*request) plan, error) {
 			if from != "" && !v1alpha1.IsCommitStart(from) {
@@ -245,7 +245,7 @@ func cancelCommand() *cobra.Command {
 	var reason string
 	cmd := b.command("cancel APP [RELEASE]", "Stop a release before its switch",
 		"Stop the release of an application that is under way, or the one named, before it moves\n"+
-			"users. What it had staged is cleaned up. Once it switches it is too late: use rollback.",
+			"users. Staged pods are removed. After the switch, use rollback.",
 		ofApplication("turnout cancel my-python-app", 1),
 		func(args []string) (func(*request) plan, error) {
 			release := optionalRelease(args)

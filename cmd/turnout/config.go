@@ -61,7 +61,7 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 	f.StringVar(&c.kubeconfig, "kubeconfig", "", "kubeconfig file; default: in-cluster, then kubectl's own rules")
 	f.StringSliceVar(&c.namespaces, "namespaces", nil, "namespaces to serve; default: all")
 	f.StringVar(&c.ownNamespace, "own-namespace", "",
-		"Turnout's own namespace, where webhooks are written down; default: the pod's own, else that of the lease, else turnout")
+		"Turnout's own namespace, where webhooks are stored; default: the pod's own, else that of the lease, else turnout")
 	f.StringVar(&c.podAccess, "pod-access", "auto",
 		"how the health gate reaches pods: auto (direct in the cluster, proxy elsewhere), direct, or proxy (through the API server)")
 	f.StringSliceVar(&c.allowAddresses, "allow-addresses", nil,
@@ -76,7 +76,7 @@ func (c *serveConfig) bind(f *pflag.FlagSet) {
 		"address of the Compute API, such as https://compute-x.p.googleapis.com/compute/v1/; default: Google's. One without TLS is an "+
 			"emulator, and gets no credentials")
 	f.StringVar(&c.cloudbuildEndpoint, "cloudbuild-endpoint", "", "host:port of Cloud Build; default: Google's")
-	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "speak to Cloud Build without TLS and credentials, for an emulator")
+	f.BoolVar(&c.cloudbuildInsecure, "cloudbuild-insecure", false, "call Cloud Build without TLS and credentials, for an emulator")
 	f.DurationVar(&c.buildPoll, "build-poll", 0, "least time between two looks at a build; default 5s, which Cloud Build's quotas suggest")
 	f.BoolVar(&c.leaderElect, "leader-elect", false, "with several replicas: let one of them move releases")
 	f.StringVar(&c.leaderElectNamespace, "leader-elect-namespace", "", "namespace of the election's lease; default: the pod's own")

@@ -22,9 +22,9 @@ func confirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "confirm APP", Short: "Say that users reach the colour of the last switch",
 		Long: "Say, for the record, that users reach the colour that the Ingress or HTTPRoute sends them to.\n" +
-			"It is for an application with the condition SwitchUnconfirmed: nothing else told that the load\n" +
-			"balancer took up the last switch, so both colours are kept. Ask the public address first, from\n" +
-			"several places: the other colour is shrunk after this, once spec.drain and spec.hold have passed.",
+			"It is for an application with the condition SwitchUnconfirmed: nothing else shows that the load\n" +
+			"balancer took up the last switch, so both colours are kept. First check the public address, from\n" +
+			"several places: after this, once spec.drain and spec.hold have passed, the other colour is shrunk.",
 		Args: ofApplication("turnout confirm my-python-app", 0).check, ValidArgsFunction: c.complete(false),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cluster, err := c.connect()
@@ -40,7 +40,7 @@ func confirmCommand() *cobra.Command {
 		},
 	}
 	c.bind(cmd.Flags())
-	cmd.Flags().StringVar(&by, "by", "", "who says so, for the record, beside the kubeconfig's user as the cluster knows it")
+	cmd.Flags().StringVar(&by, "by", "", "who says so, for the record, beside your user name in the cluster")
 	return cmd
 }
 

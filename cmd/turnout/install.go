@@ -63,7 +63,7 @@ func installCommand() *cobra.Command {
 		"serve these namespaces only; default: the whole cluster, or with --upgrade those it serves")
 	f.StringVar(&i.only, "only", "",
 		"with --namespaces: apply only the part that is "+onlyClusterWide+", or only that which is "+onlyNamespaced)
-	f.BoolVar(&i.dryRun, "dry-run", false, "print the objects as YAML, and ask no cluster")
+	f.BoolVar(&i.dryRun, "dry-run", false, "print the objects as YAML, without a cluster")
 	f.BoolVar(&i.upgrade, "upgrade", false, "change an install that is there, and show every field that changes")
 	f.BoolVar(&i.force, "force-conflicts", false, "take over fields that somebody else set, such as kubectl")
 	f.DurationVar(&i.timeout, "timeout", 5*time.Minute, "how long to wait until what was applied is in effect")
@@ -194,7 +194,7 @@ func (i *installation) apply(ctx context.Context, c *cluster, object *unstructur
 	err = c.kube.Apply(ctx, client.ApplyConfigurationFromUnstructured(after), options...)
 	switch {
 	case apierrors.IsConflict(err):
-		return fmt.Errorf("applying %s: somebody else set what is to change; look at it, then --force-conflicts takes it over: %w",
+		return fmt.Errorf("applying %s: somebody else set these fields: look at them, then --force-conflicts takes them over: %w",
 			nameOf(object), err)
 	case apierrors.IsNotFound(err) && object.GetNamespace() != "":
 		return fmt.Errorf("applying %s: create namespace %s first, or apply the part that is %s: %w", nameOf(object), object.GetNamespace(),

@@ -16,7 +16,7 @@ func preflightCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "preflight [APP]",
 		Short: "Show what keeps a release from running, and what would make a switch lose requests",
-		Long: "Show what Turnout finds about an application's objects, each finding with the commands that mend it:\n" +
+		Long: "Show what Turnout finds about an application's objects, each finding with the commands that fix it:\n" +
 			"of one application, or of all in the namespace. turnout serve checks them again whenever they change.\n" +
 			"Exit status 1 if an error blocks releases; a warning does not.",
 		Args: arguments{most: 1}.check,

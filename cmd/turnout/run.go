@@ -11,7 +11,7 @@ import (
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	root := &cobra.Command{
 		Use:           "turnout",
-		Short:         "Blue-green releases on Google Kubernetes Engine, told on GitHub",
+		Short:         "Blue-green releases on Google Kubernetes Engine, shown on GitHub",
 		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
