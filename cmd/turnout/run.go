@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	root.SetOut(out)
 	root.SetErr(errOut)
 	root.AddCommand(
-		installCommand(), uninstallCommand(), serveCommand(), actionCommand(getenv),
+		installCommand(), uninstallCommand(), initCommand(), serveCommand(), actionCommand(getenv),
 		deployCommand(), promoteCommand(), rollbackCommand(), cancelCommand(), confirmCommand(),
 		statusCommand(), releasesCommand(), describeCommand(), preflightCommand(), simulateCommand(), versionCommand(),
 	)
