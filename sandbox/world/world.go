@@ -17,17 +17,12 @@
 package world
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -41,7 +36,6 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/gclb"
 	"github.com/turnout-dev/turnout/sandbox/netns"
 	"github.com/turnout-dev/turnout/sandbox/node"
-	"github.com/turnout-dev/turnout/sandbox/proxy"
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
@@ -290,162 +284,10 @@ func (w *World) startNodes(running context.Context, o Options) error {
 	})
 }
 
-func (w *World) startLoadBalancer(running context.Context, o Options) error {
-	listener, err := o.listener(ListenWeb)
-	if err != nil {
-		return err
-	}
-	c := o.LoadBalancer
-	c.Rest, c.Kubeconfig, c.Dir = w.ControlPlane.Config, w.ControlPlane.Kubeconfig, o.Dir
-	c.Listener, c.Log = listener, cmp.Or(c.Log, o.Log)
-	if c.Compute, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return err
-	}
-	c.Project = cmp.Or(c.Project, "acme-prod")
-	w.ComputeURL, w.Project = "http://"+c.Compute.Addr().String()+"/compute/v1/", c.Project
-	w.Speed = cmp.Or(c.Speed, 1)
-	if w.WebURL, c.Address, err = addresses(listener); err != nil {
-		return err
-	}
-	w.balancer = w.begin(running, balancerName, func(ready func()) error { return gclb.Run(running, c, ready) })
-	return nil
-}
-
-func (w *World) startProxy(running context.Context, o Options) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
-	if err != nil {
-		return err
-	}
-	c := proxy.Config{Rest: w.ControlPlane.Config, Listener: listener, Class: PlainClass, Log: o.Log}
-	if w.PlainURL, c.Address, err = addresses(listener); err != nil {
-		return err
-	}
-	return w.startUntil(running, "plain proxy", func(ready func()) error { return proxy.Run(running, c, ready) })
-}
-
-func (w *World) startGateways(running context.Context, o Options) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // a possible public address
-	if err != nil {
-		return err
-	}
-	c := *o.Gateway
-	c.Rest, c.Listener, c.Log = w.ControlPlane.Config, listener, cmp.Or(c.Log, o.Log)
-	if w.GatewayURL, c.Address, err = addresses(listener); err != nil {
-		return err
-	}
-	return w.startUntil(running, "gateways", func(ready func()) error { return gateway.Run(running, c, ready) })
-}
-
-// addresses are a listener's URL and its host alone.
-func addresses(listener net.Listener) (url, host string, err error) {
-	if host, _, err = net.SplitHostPort(listener.Addr().String()); err != nil {
-		return "", "", fmt.Errorf("reading a listener's address: %w", err)
-	}
-	return "http://" + listener.Addr().String(), host, nil
-}
-
-// NameOf is a load balancer's address for an application's spec.url: by a name of this machine,
-// since a loopback address is not allowed there.
-func NameOf(address string) string {
-	return strings.Replace(address, "//127.0.0.1:", "//shop.localhost:", 1)
-}
-
-// startStorage serves the storage API at the emulator's usual address: clients read objects by
-// the XML API under the very same host.
-func (w *World) startStorage(o Options) error {
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	w.StorageHost = net.JoinHostPort(netns.HostAddress, strconv.Itoa(int(port)))
-	w.Storage, err = fakestorage.NewServerWithOptions(fakestorage.Options{
-		Scheme: "http", Host: netns.HostAddress, Port: port, PublicHost: w.StorageHost,
-		ExternalURL: "http://" + w.StorageHost, StorageRoot: filepath.Join(o.Dir, "storage"),
-	})
-	if err != nil {
-		return err
-	}
-	w.Storage.CreateBucketWithOpts(fakestorage.CreateBucketOpts{Name: o.Bucket})
-	return nil
-}
-
-func freePort() (uint16, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
-	if err != nil {
-		return 0, fmt.Errorf("looking for a free port: %w", err)
-	}
-	defer listener.Close()
-	return uint16(listener.Addr().(*net.TCPAddr).Port), nil //nolint:gosec // G115: a port
-}
-
-func (w *World) startCloudBuild(o Options) error {
-	w.Builder = builder.New(builder.Config{Registry: w.Registry, Source: w.openObject, Dir: o.Dir})
-	listener, err := net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
-	if err != nil {
-		return err
-	}
-	build := w.Builder.Build
-	if o.Bare {
-		build = cloudbuildtest.Digests
-	}
-	w.CloudBuild, err = cloudbuildtest.Start(cloudbuildtest.Config{
-		Listener: listener, Builder: build, Repository: w.readFile, ListLag: o.BuildListLag, Log: o.Log,
-	})
-	return err
-}
-
-// readFile reads the files that triggers name. Cloud Build is connected to every repository.
-func (w *World) readFile(_ context.Context, repository, revision, path string) ([]byte, error) {
-	repo := w.GitHub.Repository(repository)
-	if repo == nil {
-		return nil, fmt.Errorf("there is no repository %s", repository)
-	}
-	return repo.File(revision, path)
-}
-
-// openObject reads a build's source.
-func (w *World) openObject(_ context.Context, bucket, object string, generation int64) (io.ReadCloser, error) {
-	if generation == 0 {
-		found, err := w.Storage.GetObjectStreaming(bucket, object)
-		return found.Content, err
-	}
-	found, err := w.Storage.GetObjectWithGenerationStreaming(bucket, object, generation)
-	return found.Content, err
-}
-
-func (w *World) startGitHub(o Options) error {
-	listener, err := o.listener(ListenGitHub)
-	if err != nil {
-		return err
-	}
-	w.GitHub, err = githubtest.NewServer(githubtest.Config{
-		Listener: listener, Dir: filepath.Join(o.Dir, "github"), Log: o.Log,
-		// Turnout treats every address but github.com as a GitHub Enterprise Server.
-		Enterprise: true,
-	})
-	if err != nil {
-		return err
-	}
-	w.Builder.GitHub = w.GitHub.URL() // nobody knows Cloud Build's address yet, so nothing is being built
-	return nil
-}
-
 // listener returns the listener from outside, or opens one.
 func (o *Options) listener(name string) (net.Listener, error) {
 	if listener := o.Inside.Listeners[name]; listener != nil {
 		return listener, nil
 	}
 	return net.Listen("tcp", net.JoinHostPort(netns.HostAddress, "0"))
-}
-
-// Get requests a path from the load balancer, with this Host header if it is not empty. So even
-// unresolvable hosts of Ingress rules can be reached. Each request has its own connection: a
-// front end keeps its connections, and all front ends should be asked.
-func (w *World) Get(ctx context.Context, host, path string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.WebURL+path, http.NoBody)
-	if err != nil {
-		return nil, fmt.Errorf("asking the load balancer for %s: %w", path, err)
-	}
-	request.Host, request.Close = host, true
-	return http.DefaultClient.Do(request)
 }
