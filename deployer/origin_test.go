@@ -84,7 +84,7 @@ func TestOwnerDoesNotPinAgain(t *testing.T) {
 				t.Errorf("%d builds more", n-builds)
 			}
 			if pin := w.application().Status.Repository; pin == nil || pin.ID != 4711 || pin.Found != 666 {
-				t.Errorf("pinned to %+v, want the one that was first met", pin)
+				t.Errorf("pinned to %+v, want the first one", pin)
 			}
 			w.annotate(map[string]string{v1alpha1.RepinAnnotation: repository + "=666"})
 			w.awaitReason(v1alpha1.ReasonReady)

@@ -94,7 +94,7 @@ func (r *rig) makeRepository(context.Context) error {
 		return fmt.Errorf("reading the example: %w", err)
 	}
 	if r.repo, err = hub.AddRepository(repository, githubtest.RepositoryConfig{Files: files}); err != nil {
-		return fmt.Errorf("making the repository: %w", err)
+		return fmt.Errorf("creating the repository: %w", err)
 	}
 	if err := r.repo.SetRole(r.user, "write"); err != nil {
 		return fmt.Errorf("giving alice the right to merge: %w", err)
@@ -233,7 +233,7 @@ func (r *rig) release(ctx context.Context, command string) (ready, build time.Du
 	}
 	made := r.World.CloudBuild.Builds("acme-prod", "global")
 	if len(made) != builds+1 {
-		return 0, 0, fmt.Errorf("%d builds were made for one merge", len(made)-builds)
+		return 0, 0, fmt.Errorf("%d builds were started for one merge", len(made)-builds)
 	}
 	return m.at.Sub(last), made[builds].GetCreateTime().AsTime().Sub(pushed), nil
 }
@@ -306,7 +306,7 @@ func (r *rig) lastReady(ctx context.Context, m move) (time.Time, error) {
 		}
 	}
 	if last.IsZero() {
-		return last, errors.New("the watch has told of no ready pod")
+		return last, errors.New("the watch has reported no ready pod")
 	}
 	return last, nil
 }

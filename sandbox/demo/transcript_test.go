@@ -42,12 +42,12 @@ const (
 )
 
 var (
-	// transcriptBlock is the transcript in docs/demo.md. A comment in it may have blocks
-	// of its own, which do not begin at the left.
+	// transcriptBlock is the transcript in docs/demo.md. A comment in it may contain blocks; these
+	// are indented.
 	transcriptBlock = regexp.MustCompile("(?ms)^(```\n)(registry ready after .*?)^(```\n)")
 	// mergeBlock is the merge in README.md. A test of docs/ holds it against docs/demo.md.
 	mergeBlock = regexp.MustCompile("(?ms)^(```\n)(Merge: .*?)^(```\n)")
-	// merge is the same in the transcript: until users have the new version.
+	// merge is that part of the transcript, until users have the new version.
 	merge = regexp.MustCompile(`(?ms)^Merge: .*?: Succeeded [^\n]*\n`)
 )
 
@@ -102,7 +102,7 @@ func rewrite(t *testing.T, page string, block *regexp.Regexp, text string) {
 	}
 }
 
-// run tells the story in a world of its own and returns what it printed.
+// run runs the demo in a world of its own and returns its output.
 func run(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -138,8 +138,8 @@ func run(t *testing.T) string {
 	return out.String()
 }
 
-// nothingRefused reads in the API server's audit log that config/rbac is enough for
-// what the demo shows. Whether it is too much the scenarios tell, which do all.
+// nothingRefused checks in the API server's audit log that config/rbac grants enough for the demo.
+// The scenarios, which do everything, check that it does not grant too much.
 func nothingRefused(t *testing.T, w *world.World) {
 	t.Helper()
 	audited, err := turnout.ReadAudit(w, project)
@@ -147,7 +147,7 @@ func nothingRefused(t *testing.T, w *world.World) {
 		t.Error(err)
 	}
 	for _, request := range audited.Refused {
-		t.Errorf("turnout was refused what it asked for: %s", request)
+		t.Errorf("turnout was refused a request: %s", request)
 	}
 }
 
@@ -156,15 +156,15 @@ var (
 	hash = regexp.MustCompile(`\b[0-9a-f]{7,64}\b`)
 	pod  = regexp.MustCompile(`-[0-9a-z]{8,10}-[0-9a-z]{5}\b`)
 	took = regexp.MustCompile(`\b[\d.]+ ?(ms|s)\b`)
-	// lagged is said of front ends that were seen to lag.
+	// lagged appears for front ends that lag.
 	lagged = regexp.MustCompile(`, old one until [\d.]+ m?s`)
-	// date is said of times that are not today's.
+	// date appears for times on other days.
 	date   = regexp.MustCompile(`until \d+ [A-Z][a-z]{2} `)
 	number = regexp.MustCompile(`\d+`)
 	blanks = regexp.MustCompile(`\s+`)
 )
 
-// shapes are the lines without what differs from run to run.
+// shapes are the lines without the parts that differ from run to run.
 func shapes(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {

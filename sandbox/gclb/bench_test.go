@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// bench is compute with its health checks and front ends, in a bubble of
-// testing/synctest: no cluster, no network, no time that passes.
+// bench is compute with its health checks and front ends, in a bubble of testing/synctest:
+// without a cluster, a network or real time.
 type bench struct {
 	t       *testing.T
 	config  *Config
 	compute *compute
 	fleet   *fleet
-	answers sync.Map // endpoint → bool: what it says to health checks
+	answers sync.Map // endpoint → bool: its answer to health checks
 	asked   atomic.Int64
 }
 
@@ -37,7 +37,7 @@ const (
 
 var podOne, podTwo = endpoint{"10.0.0.1", 8080, "node-1"}, endpoint{"10.0.0.2", 8080, "node-2"} //nolint:gochecknoglobals // values
 
-// newBench runs until the test ends; pods answer by this handler.
+// newBench starts a bench until the test ends; the handler answers for all pods.
 func newBench(t *testing.T, delays Delays, handler http.Handler) *bench {
 	t.Helper()
 	b := &bench{t: t, config: &Config{
@@ -97,7 +97,7 @@ func (l *oneConn) Accept() (net.Conn, error) {
 // Close ends Accept.
 func (l *oneConn) Close() error { close(l.closed); return nil }
 
-// Addr is nobody's.
+// Addr is not used.
 func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 func (b *bench) do(err error) {
@@ -107,8 +107,8 @@ func (b *bench) do(err error) {
 	}
 }
 
-// call makes one call of the API and waits until it is done: what it answers, and
-// why it failed, as the client's library says.
+// call makes one call of the API and waits until it is done. It returns the answer, and the error
+// as the client library reports it.
 func (b *bench) call(method, where string, body any) (map[string]any, error) {
 	text, err := json.Marshal(body)
 	b.do(err)
@@ -129,7 +129,7 @@ func (b *bench) call(method, where string, body any) (map[string]any, error) {
 	return answer, err
 }
 
-// must is call for what may not fail.
+// must is a call that must not fail.
 func (b *bench) must(method, where string, body any) map[string]any {
 	b.t.Helper()
 	answer, err := b.call(method, where, body)
@@ -137,7 +137,7 @@ func (b *bench) must(method, where string, body any) map[string]any {
 	return answer
 }
 
-// insert makes a resource.
+// insert creates a resource.
 func (b *bench) insert(path string, body map[string]any) error {
 	collection, name := path[:strings.LastIndex(path, "/")], shortName(path)
 	whole := map[string]any{"name": name}
@@ -166,8 +166,8 @@ func (b *bench) detach(endpoints ...endpoint) {
 	b.do(b.endpoints("detachNetworkEndpoints", endpoints...))
 }
 
-// forward makes the URL map of the Ingress shop, and what leads to it. Everything
-// goes to one backend service.
+// forward creates the URL map of the Ingress shop, and the resources that lead to it. All requests
+// go to one backend service.
 func (b *bench) forward(backend string) {
 	b.t.Helper()
 	b.do(b.insert("global/urlMaps/shop", map[string]any{"defaultService": backend}))
@@ -175,13 +175,13 @@ func (b *bench) forward(backend string) {
 	b.do(b.insert("global/forwardingRules/shop", map[string]any{"target": "projects/acme-prod/global/targetHttpProxies/shop"}))
 }
 
-// reroute sends everything to another backend service.
+// reroute sends all requests to another backend service.
 func (b *bench) reroute(backend string) {
 	b.t.Helper()
 	b.must(http.MethodPut, "global/urlMaps/shop", map[string]any{"name": "shop", "defaultService": backend})
 }
 
-// system makes GKE's default backend.
+// system creates GKE's default backend.
 func (b *bench) system() {
 	b.t.Helper()
 	b.do(b.insert(defaultName, map[string]any{"description": `{"kubernetes.io/service-name":"` + systemBackend + `"}`}))
@@ -189,8 +189,8 @@ func (b *bench) system() {
 
 const defaultName = "global/backendServices/default"
 
-// serve makes a backend service with these endpoints, healthy, and a URL map
-// that sends everything there; it returns when all front ends have adopted that.
+// serve creates a backend service with these endpoints, all healthy, and a URL map that sends all
+// requests there. It returns when all front ends have adopted it.
 func (b *bench) serve(backend map[string]any, endpoints ...endpoint) {
 	b.t.Helper()
 	b.do(b.insert(blueCheck, map[string]any{
@@ -216,7 +216,7 @@ func (b *bench) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// ask asks one front end.
+// ask sends a request to one front end.
 func (b *bench) ask(frontEnd int) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	b.fleet.frontEnds[frontEnd].ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))

@@ -1,40 +1,38 @@
-// Package gclb runs Google's own controllers for Ingresses and network endpoint
-// groups, ingress-gce's program as it is, and is what they program: the Compute API
-// with its resources in memory, and the load balancer behind it, which Google keeps
-// to itself. Requests that would fail there fail here.
+// Package gclb runs Google's own controllers for Ingresses and network endpoint groups, the
+// unchanged program of ingress-gce, and implements what they program: the Compute API with its
+// resources in memory, and the load balancer behind it, whose code Google does not publish.
+// Requests that would fail there fail here.
 //
 // # Tour
 //
-// [Run] starts everything. controllers.go starts bin/ingress-gce, which make builds
-// from k8s.io/ingress-gce v1.37.0 (tools/ingress-gce), with the flags below
-// and a gce.conf that leads to our Compute API. api.go answers its
-// calls, resource.go and verbs.go keep what they make, compute.go who uses whom, and
-// view.go reads from that what front ends need. checker.go asks the endpoints for
-// their health, frontend.go are the front ends. webhook.go is what GKE adds to new
-// pods and Services. config.go has the delays.
+// [Run] starts everything. controllers.go starts bin/ingress-gce, which make builds from
+// k8s.io/ingress-gce v1.37.0 (tools/ingress-gce), with the flags below and a gce.conf that points
+// to our Compute API. api.go answers its calls, resource.go and verbs.go keep the resources,
+// compute.go keeps their references, and view.go derives the configuration of front ends.
+// checker.go checks the endpoints' health, frontend.go has the front ends. webhook.go adds what
+// GKE adds to new pods and Services. config.go has the delays.
 //
-// The two processes share nothing but the Compute API: the controllers' client
-// library speaks to it over HTTP, in its three versions, as it does on Google Cloud.
+// The two processes share only the Compute API: the controllers' client library speaks to it over
+// HTTP, in its three versions, as on Google Cloud.
 //
 // # What is Google's, and what is ours
 //
-// Of what the controllers do, every line is Google's: what they make, in which order,
-// what they do not wait for, what they write to objects, when they try again. So
-// tests say what they were seen to do, and nothing here decides it. What follows is
-// what was observed before on another version of them, acbcf5d of 2026-08, and is
-// seen on this one.
+// Everything that the controllers do is Google's code: what they create, in which order, what they
+// do not wait for, what they write to objects, when they retry. So the tests record observations,
+// and nothing here decides them. The following was first observed on another version, acbcf5d of
+// 2026-08, and is the same on this one.
 //
 //	behaviour → test
 //
-//	naive patch to a colour never referred to: backend service without NEG, URL map to it with
+//	naive patch to a colour never referenced: backend service without NEG, URL map to it with
 //	none healthy, old backend service deleted, healthy; the old NEG deleted by garbage collection
 //	  → TestObservedNaivePatchToAColourThatWasNeverReferredTo
 //	with --enable-multi-subnet-cluster-phase1 users are sent to a backend service before its NEG is
-//	there; a swap of two colours both referred to is the same as without
+//	there; a swap of two referenced colours is the same as without
 //	  → TestMultiSubnetFlagSendsUsersAheadOfTheNEGUnlessItIsThere
 //	the way back is the same again
 //	  → TestRollbackAfterANaivePatchIsCold
-//	swap of two colours both referred to: the URL map and nothing else; an unresolvable host is
+//	swap of two referenced colours: the URL map and nothing else; an unresolvable host is
 //	accepted
 //	  → TestObservedSwapOfTwoColoursThatAreBothReferredTo
 //	Service selector flipped: all endpoints replaced, none healthy
@@ -48,15 +46,15 @@
 //	one bad backend is fatal for the whole Ingress
 //	  → TestOneBadBackendIsFatalForTheWholeIngress
 //	    TestWithoutNEGsAServiceCannotBeABackend
-//	an update that fails is tried again, and at once after an edit
+//	a failed update is retried, and at once after an edit
 //	  → TestUpdatesThatFailAreTriedAgainAndAtOnceAfterAnEdit
 //	readiness gate: reasons and messages
 //	  → TestObservedReadinessGate
-//	gate True because nothing referred to the Service yet
+//	gate True because nothing referenced the Service yet
 //	  → TestTrapPodMadeBeforeItsServiceWasReferredToIsReadyAtOnce
 //	gate True because no endpoint of the NEG had a health status yet (ingress-gce#1718)
 //	  → TestTrapFirstPodOfANEGIsReadyBeforeAnybodyAskedIt
-//	gate never looked at again
+//	a gate that is True is never checked again
 //	  → TestTrapConditionIsNeverLookedAtAgain
 //	readiness probe copied into the health check once; BackendConfig always wins (ingress-gce#39)
 //	  → TestObservedHealthCheckPathIsCopiedOnce
@@ -67,11 +65,11 @@
 //	  → TestTrapPokesUseUpTheEventsOfASwitch
 //	two zones: a NEG in each, and a swap loses nothing
 //	  → windows.TestTwoZones
-//	a URL map that cannot be changed for 2 minutes keeps the old colour; tried again late, and at once
+//	a URL map that cannot be changed for 2 minutes keeps the old colour; retried late, and at once
 //	after an edit (make test-long)
 //	  → windows.TestOutage
 //	gate True at the first change of a pod, or resync, 10 minutes after it was made, healthy or not,
-//	which Turnout does not call warm (make test-long)
+//	which Turnout does not treat as warm (make test-long)
 //	  → windows.TestLetThroughUnhealthy
 //	address, deletion
 //	  → TestIngressHasAnAddressAndTakesEverythingAlongWhenItIsDeleted
@@ -90,7 +88,7 @@
 //	  → compute/v1, reference
 //	  → TestResourcesAreReplacedMergedAndGuardedByTheirFingerprint
 //	    TestRefusedCallsAnswer503
-//	what another resource uses is not deleted, and what does not exist not used
+//	a resource in use is not deleted, and a missing one not used
 //	  → compute/v1, resourceInUseByAnotherResource; pkg/utils/utils.go, IsInUsedByError
 //	  → TestWhatIsInUseIsNotDeleted
 //	health is listed after a delay, by each backend service
@@ -101,16 +99,16 @@
 //	  → TestEndpointBecomesHealthyAfterTheStartAndUnhealthyAfterTwoIntervals
 //	    TestStateChangesAfterSoManyAnswersInARow
 //	    TestEndpointAttachedAgainAndBackendMadeAgainBeginUnhealthy
-//	every front end adopts a URL map at a moment of its own
+//	every front end adopts a URL map at a different moment
 //	  → gke-networking-recipes ("several minutes"); kubernetes/kubernetes#44132
 //	  → TestFrontEndsAdoptAURLMapOneAfterTheOther
 //	    TestLaggingFrontEndStillSendsToADeletedBackendService
 //	    TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch
 //	    TestFrontEndNeverGoesBackToAnOlderConfiguration
-//	a test that must see what is lost in between holds health and the last front end up
+//	a test that must see the losses in between delays health and the last front end
 //	  → Config.HoldHealth, Config.HoldAdoption
 //	  → TestWhatIsHeldUpWaitsUntilItIsReleased
-//	draining on detach only, none when unset; a switch breaks nothing off
+//	draining on detach only, none when unset; a switch breaks no connection
 //	  → cloud.google.com/load-balancing/docs/enabling-connection-draining;
 //	    pkg/backends/features/draining.go:31-43
 //	  → TestDetachBreaksOffRequestsUnlessDrainingIsSet
@@ -138,35 +136,33 @@
 //
 // # Rights
 //
-// Run and the controllers need those of GKE's control plane. The sandbox gives them
-// an administrator's.
+// Run and the controllers need the rights of GKE's control plane. The sandbox gives them an
+// administrator's.
 //
 // # Decisions
 //
-// The controllers are run as a program and not called: their flags are global, their
-// Kubernetes libraries older than ours, and so nothing of them can be changed by
-// accident. Their own tests put a mock in place of the Compute API's client; here it
-// is the API that is ours, so that the client, its errors and its waiting for
-// operations are Google's, too, and the front ends see what it programs without
+// The controllers run as a program of their own, not as a library: their flags are global, their
+// Kubernetes libraries are older than ours, and nothing of them can be changed by accident. Their
+// own tests mock the Compute API's client. Here the API is ours, so the client, its errors and its
+// waiting for operations are Google's, too, and the front ends see the configuration without
 // another protocol.
 //
-// Where sources leave something open, the model does what hurts more: it does not
-// retry a request on another endpoint, and health checks of a new endpoint begin
-// only after a delay.
+// Where sources leave something open, the model does what hurts more: it does not retry a request
+// on another endpoint, and health checks of a new endpoint start only after a delay.
 //
-// Configurations (URL maps and backend services) reach a front end late;
-// endpoints and their health reach all at once. What is known of real front ends
-// is that they lag, not how much of it for what.
+// Configurations (URL maps and backend services) reach a front end late; endpoints and their health
+// reach all front ends at once. Real front ends are known to lag, but not how long for which
+// change.
 //
-// All Ingresses share one address, since the sandbox has one; on Google each has
-// its own. Hosts tell them apart; the oldest that takes any host gets the rest.
-// HTTPS is programmed and not spoken: a front end serves what an HTTP proxy leads to.
+// All Ingresses share one address, since the sandbox has only one; on Google each has its own.
+// Hosts distinguish them; the oldest Ingress without a host gets the rest. HTTPS is programmed but
+// not spoken: a front end serves the routes of an HTTP proxy.
 //
-// Delays of the API and of the network are divided by one factor; what the
-// controllers wait for by themselves is not: 5 s from their start until the NEG
-// controller looks at anything, 100 s after an error of the API until pods' readiness
-// is looked at again, 2 minutes between garbage collections, 5 to 600 s before a NEG
-// is tried again. Tests of our parts run in a bubble of testing/synctest.
+// Delays of the API and of the network are divided by one factor. The controllers' own waits are
+// not: 5 s from their start to the NEG controller's first look, 100 s from an error of the API to
+// the next look at pods' readiness, 2 minutes between garbage collections, 5 to 600 s before a
+// retry of a NEG. Tests of our parts run in a bubble of testing/synctest.
 //
-// A call of the API that ingress-gce was not seen to make is an error, and is logged.
+// If ingress-gce makes a call of the API that it was never seen to make, the call fails and is
+// logged.
 package gclb

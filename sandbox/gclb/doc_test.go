@@ -36,7 +36,7 @@ func TestTableInThePackageCommentNamesAllTestsAndNoOthers(t *testing.T) {
 	}
 }
 
-// testsIn are the tests of a directory, those with a build tag, too.
+// testsIn are the tests of a directory, including those with a build tag.
 func testsIn(t *testing.T, dir string) (tests []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))

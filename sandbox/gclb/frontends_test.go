@@ -16,8 +16,7 @@ import (
 	"k8s.io/client-go/util/cert"
 )
 
-// made lists what the controllers have made for this test, as scope/collection, and
-// how much of each.
+// made counts the resources that the controllers have created for this test, by scope/collection.
 func (r *rig) made() map[string]int {
 	r.balancer.compute.mu.Lock()
 	defer r.balancer.compute.mu.Unlock()
@@ -30,7 +29,7 @@ func (r *rig) made() map[string]int {
 	return all
 }
 
-// secure makes a certificate for the Ingress, and a FrontendConfig that redirects.
+// secure creates a certificate for the Ingress, and a FrontendConfig that redirects.
 func (r *rig) secure() {
 	r.t.Helper()
 	chain, key, err := cert.GenerateSelfSignedCertKey(r.host, nil, nil)
@@ -67,7 +66,7 @@ func TestIngressWithACertificateHasBothProxiesAndRedirectsIfAsked(t *testing.T) 
 	}
 	r.await("a redirect", func() bool { status, _ := r.ask(&client, r.host, "/"); return status == http.StatusMovedPermanently })
 
-	// What HTTPS leads to is the same URL map as before, and a switch sets it alone.
+	// HTTPS leads to the same URL map as before, and a switch changes nothing else.
 	switched := time.Now()
 	r.patchIngress("[" + route(0, "green") + "," + route(1, "blue") + "]")
 	urlMap := r.annotation(urlMapAnnotation)

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// load asks for / on four connections until it is stopped, and counts what was
-// answered.
+// load requests / on four connections until it is stopped, and counts the answers.
 type load struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -41,7 +40,7 @@ func (r *rig) load(keepAlive bool) *load {
 	return l
 }
 
-// end stops asking and returns the answers that were not 200, and all of them.
+// end stops the requests and returns the answers that were not 200, and the number of all.
 func (l *load) end() (failed int, all map[string]int) {
 	l.stop()
 	l.running.Wait()
@@ -53,7 +52,7 @@ func (l *load) end() (failed int, all map[string]int) {
 	return failed, l.answers
 }
 
-// diary keeps what a load balancer logs.
+// diary keeps a load balancer's log.
 type diary struct {
 	mu      sync.Mutex
 	entries []entry
@@ -67,7 +66,7 @@ type entry struct {
 // Enabled, Handle, WithAttrs and WithGroup make it a slog.Handler.
 func (d *diary) Enabled(context.Context, slog.Level) bool { return true }
 
-// Handle keeps a record, unless it is of a request: there are many.
+// Handle keeps every record but those of requests: there are too many.
 func (d *diary) Handle(_ context.Context, record slog.Record) error {
 	if record.Message == "request refused" {
 		return nil
@@ -90,7 +89,7 @@ func (d *diary) WithAttrs([]slog.Attr) slog.Handler { return d }
 // WithGroup is not used by the load balancer.
 func (d *diary) WithGroup(string) slog.Handler { return d }
 
-// text is what it says of a namespace, or of none.
+// text returns the entries about a namespace, or about none.
 func (d *diary) text(namespace string) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -14,12 +14,11 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// real is the cluster that the tests with a real control plane and real
-// processes share.
+// real is the shared cluster of all tests with a real control plane and real processes.
 var real nodetest.Cluster //nolint:gochecknoglobals // TestMain has no other way to hand it over
 
-// envApplication makes this very binary the application that pods run; its value
-// is the version that it tells.
+// envApplication makes this binary the application that pods run; its value is the version that
+// the application reports.
 const envApplication = "GCLB_TEST_APPLICATION"
 
 func TestMain(m *testing.M) {
@@ -28,7 +27,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
-	// Tests wait for Google's controllers more than they work.
+	// Tests mostly wait for Google's controllers.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -36,8 +35,8 @@ func TestMain(m *testing.M) {
 	os.Exit(nodetest.Run(m, &real, pushVersions))
 }
 
-// application answers with its version; /slow takes 300 ms; /healthz answers 500
-// once /break was asked.
+// application answers with its version; /slow takes 300 ms; /healthz answers 500 after a request
+// to /break.
 func application(version string) http.Handler {
 	mux, broken := http.NewServeMux(), make(chan struct{})
 	answer := func(w http.ResponseWriter) {
@@ -64,10 +63,10 @@ func application(version string) http.Handler {
 	return mux
 }
 
-// image is the application in a version.
+// image names the application's image of a version.
 func image(version string) string { return "gcr.io/acme-prod/shop:" + version }
 
-// pushVersions makes images whose command is this binary.
+// pushVersions pushes images whose command is this binary.
 func pushVersions(ctx context.Context, dir string) error {
 	self, err := os.Executable()
 	if err != nil {

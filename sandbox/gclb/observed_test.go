@@ -13,8 +13,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// The tests of this file say what Google's controllers do, by what they are seen to
-// do here.
+// The tests of this file show what Google's controllers do, by observing them here.
 
 // Reasons of the Ingress's events.
 const (
@@ -22,9 +21,9 @@ const (
 	eventTranslate = "Translate"
 )
 
-// shop is an application with three pods of each colour, with users on blue and, if
-// asked for, the standby host on green; it returns when all that can be is healthy
-// on every front end. Without readiness probe.
+// shop is an application with three pods of each colour and no readiness probe. Users are on blue
+// and, with standby, the standby host is on green. It returns when every referenced colour is
+// healthy on every front end.
 func shop(t *testing.T, standby bool) *rig {
 	t.Helper()
 	r := share(t)
@@ -47,8 +46,7 @@ func shop(t *testing.T, standby bool) *rig {
 	return r
 }
 
-// inOrder checks that the log has these entries, each after the one before, and
-// returns when.
+// inOrder checks that the log has these entries in this order, and returns their times.
 func (r *rig) inOrder(from time.Time, wanted ...[]string) []time.Time {
 	r.t.Helper()
 	var times []time.Time

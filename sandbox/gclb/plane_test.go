@@ -65,8 +65,8 @@ func TestEndpointAttachedAgainAndBackendMadeAgainBeginUnhealthy(t *testing.T) {
 	})
 }
 
-// states are the health of blue's NEG as the backend service's getHealth tells, and
-// as the NEG's list does.
+// states are the health of blue's NEG, from the backend service's getHealth and from the NEG's
+// list.
 func (b *bench) states() string {
 	b.t.Helper()
 	var all []string
@@ -287,8 +287,8 @@ func TestLoadBalancersOwnAnswers(t *testing.T) {
 	})
 }
 
-// All Ingresses share an address here: one that redirects must not answer for the
-// hosts of others, even where it is the oldest.
+// All Ingresses share an address here: one that redirects must not answer for the hosts of others,
+// even if it is the oldest.
 func TestRedirectIsOfItsOwnIngressOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Delays{}, hello)

@@ -29,7 +29,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/netns"
 )
 
-// What Google's controllers write to and read from objects.
+// Annotations that Google's controllers read and write.
 const (
 	classAnnotation         = "kubernetes.io/ingress.class"
 	backendConfigAnnotation = "cloud.google.com/backend-config"
@@ -38,12 +38,12 @@ const (
 	negStatusAnnotation     = "cloud.google.com/neg-status"
 )
 
-// patience bounds every wait: the NEG controller collects garbage every 2 minutes,
-// and needs two rounds; the machine may be busy.
+// patience bounds every wait: the NEG controller collects garbage every 2 minutes, and needs two
+// rounds; the machine may be busy.
 const patience = 6 * time.Minute
 
-// rig is a load balancer on the real cluster and a namespace of a test's own,
-// with the objects of one application in two colours.
+// rig is a load balancer on the real cluster, and a test's own namespace with the objects of one
+// application in two colours.
 type rig struct {
 	t         *testing.T
 	balancer  *balancer
@@ -56,8 +56,8 @@ type rig struct {
 	class     string // of the Ingress; default gce
 }
 
-// observedDelays are those under which the real controllers were watched first:
-// attaching in 0.5 s, healthy 3 s later; and front ends that follow within 3 s.
+// observedDelays are those of the first observation of the real controllers: endpoints are attached
+// in 0.5 s and healthy 3 s later, and front ends follow within 3 s.
 func observedDelays() *Delays {
 	return &Delays{
 		Operation: 50 * time.Millisecond, Attach: 500 * time.Millisecond, Detach: time.Second,
@@ -105,8 +105,8 @@ func run(c Config) (*running, error) {
 	}
 }
 
-// start starts a load balancer of the test's own. It ends with the test, which
-// must not be parallel: there is one cluster.
+// start starts the test's own load balancer. It ends with the test, which must not be parallel:
+// there is only one cluster.
 func start(t *testing.T, c Config) *rig {
 	t.Helper()
 	b, err := run(c)
@@ -121,8 +121,8 @@ func start(t *testing.T, c Config) *rig {
 	return newRig(t, b)
 }
 
-// shared is the load balancer of all parallel tests, which run after the others.
-// It ends with the tests.
+// shared is the load balancer of all parallel tests, which run after the others. It ends with the
+// last of them.
 var shared = sync.OnceValues(func() (*running, error) { //nolint:gochecknoglobals // for all tests
 	return run(Config{Refuse: func(r *http.Request) bool {
 		_, refused := refusing.Load(path.Base(r.URL.Path))
@@ -130,10 +130,10 @@ var shared = sync.OnceValues(func() (*running, error) { //nolint:gochecknoglobal
 	}})
 })
 
-// refusing has the names of the resources whose updates fail now.
+// refusing names the resources whose updates currently fail.
 var refusing sync.Map //nolint:gochecknoglobals // for all tests
 
-// share begins a parallel test with the load balancer that they share.
+// share begins a parallel test with the shared load balancer.
 func share(t *testing.T) *rig {
 	t.Helper()
 	t.Parallel()
@@ -170,7 +170,7 @@ func (r *rig) makeNamespace() {
 	r.t.Cleanup(r.cleanUp)
 }
 
-// cleanUp leaves nothing that the next test's load balancer would look at.
+// cleanUp removes everything that the next test's load balancer would look at.
 func (r *rig) cleanUp() {
 	ctx := context.WithoutCancel(r.t.Context())
 	all := metav1.ListOptions{}
@@ -250,8 +250,8 @@ func (r *rig) scale(color string, replicas int) {
 	r.check(err)
 }
 
-// service makes the Service of a colour, of the colour's name, with annotations:
-// keys and values in turn.
+// service creates a colour's Service, named like the colour. Annotations are keys and values in
+// turn.
 func (r *rig) service(color string, annotations ...string) {
 	r.t.Helper()
 	_, err := real.Clients.CoreV1().Services(r.namespace).Create(r.t.Context(), &corev1.Service{
@@ -280,7 +280,7 @@ func (r *rig) patchService(name, patch string) {
 	r.check(err)
 }
 
-// blueAnnotation is one of blue's Service.
+// blueAnnotation returns an annotation of blue's Service.
 func (r *rig) blueAnnotation(key string) string {
 	r.t.Helper()
 	found, err := real.Clients.CoreV1().Services(r.namespace).Get(r.t.Context(), "blue", metav1.GetOptions{})
@@ -305,13 +305,13 @@ func rule(host, service string) networkingv1.IngressRule {
 // standbyHost does not resolve.
 func (r *rig) standbyHost() string { return "standby." + r.host }
 
-// users are the rule of those who are not special.
+// users is the rule for ordinary users.
 func (r *rig) users(service string) networkingv1.IngressRule { return rule(r.host, service) }
 
-// standby is the rule of green, to which users are not sent yet.
+// standby is the rule that references green without sending users there.
 func (r *rig) standby() networkingv1.IngressRule { return rule(r.standbyHost(), "green") }
 
-// ingress makes the Ingress shop.
+// ingress creates the Ingress shop.
 func (r *rig) ingress(rules ...networkingv1.IngressRule) {
 	r.t.Helper()
 	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Create(r.t.Context(), &networkingv1.Ingress{
@@ -321,7 +321,7 @@ func (r *rig) ingress(rules ...networkingv1.IngressRule) {
 	r.check(err)
 }
 
-// patchIngress applies a JSON patch to it.
+// patchIngress applies a JSON patch to the Ingress.
 func (r *rig) patchIngress(patch string) {
 	r.t.Helper()
 	_, err := real.Clients.NetworkingV1().Ingresses(r.namespace).Patch(r.t.Context(), "shop", types.JSONPatchType, []byte(patch),
@@ -329,12 +329,12 @@ func (r *rig) patchIngress(patch string) {
 	r.check(err)
 }
 
-// route patches the name of the Service in a rule.
+// route returns the operation that replaces the Service's name in a rule.
 func route(i int, service string) string {
 	return fmt.Sprintf(`{"op":"replace","path":"/spec/rules/%d/http/paths/0/backend/service/name","value":%q}`, i, service)
 }
 
-// poke changes an annotation that means nothing.
+// poke changes an annotation without meaning.
 func (r *rig) poke(value string) {
 	r.t.Helper()
 	r.patchIngress(fmt.Sprintf(`[{"op":"add","path":"/metadata/annotations/poke","value":%q}]`, value))
@@ -346,8 +346,8 @@ func (r *rig) annotation(key string) string {
 	return found.Annotations[key]
 }
 
-// backend names the backend service of a colour, which is also its NEG's name: as
-// its controller writes it to the Service, or wrote it.
+// backend returns the name of a colour's backend service, which is also its NEG's name, as the
+// controller last wrote it to the Service.
 func (r *rig) backend(color string) string {
 	r.t.Helper()
 	if name := r.names[color]; name != "" {
@@ -365,15 +365,14 @@ func (r *rig) backend(color string) string {
 	return r.names[color]
 }
 
-// said is what the backends annotation says of a colour.
+// said is a colour's state in the backends annotation.
 func (r *rig) said(color string) string {
 	_, rest, _ := strings.Cut(r.annotation(backendsAnnotation), `"`+r.backend(color)+`":"`)
 	state, _, _ := strings.Cut(rest, `"`)
 	return state
 }
 
-// count says how many endpoints are healthy of how many a colour's backend
-// service has.
+// count returns how many endpoints of a colour's backend service are healthy, as healthy/all.
 func (r *rig) count(color string) string {
 	return r.countOf("global/backendServices/" + r.backend(color))
 }
@@ -384,7 +383,7 @@ func (r *rig) countOf(name string) string {
 	return r.balancer.compute.count(name)
 }
 
-// attached is how many endpoints a colour's NEG has; -1: there is no NEG.
+// attached is the number of endpoints in a colour's NEG; -1 if there is no NEG.
 func (r *rig) attached(color string) int {
 	name := r.backend(color)
 	r.balancer.compute.mu.Lock()
@@ -396,8 +395,8 @@ func (r *rig) attached(color string) int {
 	return len(g.members)
 }
 
-// get asks the load balancer on a new connection as users do: the answer's status,
-// and the version or what else it says.
+// get sends a user's request on a new connection, and returns the answer's status and body, which
+// is the version or an error.
 func (r *rig) get() (int, string) { return r.getHost(r.host) }
 
 func (r *rig) getHost(host string) (int, string) {
@@ -421,7 +420,7 @@ func (r *rig) ask(client *http.Client, host, path string) (int, string) {
 	return response.StatusCode, strings.TrimSpace(string(body))
 }
 
-// events are the messages of an object's events with a reason.
+// events are the messages of an object's events with this reason.
 func (r *rig) events(object, kind, reason string) []string {
 	r.t.Helper()
 	list, err := real.Clients.CoreV1().Events(r.namespace).List(r.t.Context(), metav1.ListOptions{})

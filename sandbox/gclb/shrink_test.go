@@ -34,7 +34,7 @@ func TestOldColourIsNeededUntilTheLastFrontEndAdoptedTheSwitch(t *testing.T) {
 	}
 }
 
-// sendsTo tells whether users reach a colour through a front end.
+// sendsTo reports whether a front end sends users to a colour.
 func (r *rig) sendsTo(fe *frontEnd, color string) bool {
 	v := fe.adopted.Load()
 	m := v.mapFor(r.host)

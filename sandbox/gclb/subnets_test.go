@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// negs holds up the making of NEGs while it is closed.
+// negs blocks the creation of NEGs while it is closed.
 type negs struct{ closed atomic.Pointer[chan struct{}] }
 
 // hold is a Config's Refuse: it refuses nothing.
@@ -20,7 +20,7 @@ func (n *negs) hold(r *http.Request) bool {
 	return false
 }
 
-// close holds them up from now on until they are opened.
+// close blocks them from now on, until open is called.
 func (n *negs) close(t *testing.T) (open func()) {
 	t.Helper()
 	held := make(chan struct{})
@@ -34,9 +34,9 @@ func (n *negs) close(t *testing.T) (open func()) {
 	return open
 }
 
-// With the flag a NEG's object without a NEG counts as one: users are sent to a
-// backend service that has none yet. Where both colours are referred to, nothing is
-// made, and nobody waits for it.
+// With the flag, an object of a NEG counts even before the NEG exists: users are sent to a backend
+// service without one. If both colours are referenced, no NEG is created, and no request waits for
+// one.
 func TestMultiSubnetFlagSendsUsersAheadOfTheNEGUnlessItIsThere(t *testing.T) {
 	making := &negs{}
 	r := start(t, Config{Flags: []string{"--enable-multi-subnet-cluster-phase1"}, Refuse: making.hold})

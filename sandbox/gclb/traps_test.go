@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// Reasons of a pod's condition. All but the first come with status True, also where
-// no health check has ever asked the pod.
+// Reasons of a pod's condition. All but the first come with status True, even if no health check
+// has ever reached the pod.
 const (
 	reasonNotReady       = "LoadBalancerNegNotReady"
 	reasonReady          = "LoadBalancerNegReady"
@@ -31,7 +31,7 @@ var (
 
 func custom() dynamic.Interface { return dynamic.NewForConfigOrDie(real.Plane.Config) }
 
-// backendConfig makes a BackendConfig all with this spec.
+// backendConfig creates the BackendConfig all with this spec.
 func (r *rig) backendConfig(spec map[string]any) {
 	r.t.Helper()
 	object := &unstructured.Unstructured{Object: map[string]any{"spec": spec}}
@@ -42,7 +42,7 @@ func (r *rig) backendConfig(spec map[string]any) {
 	r.check(err)
 }
 
-// svcNegCondition tells whether a condition of a colour's svcneg object is true.
+// svcNegCondition reports whether a condition of a colour's svcneg object is true.
 func (r *rig) svcNegCondition(color, kind string) bool {
 	r.t.Helper()
 	object, err := custom().Resource(svcNegs).Namespace(r.namespace).Get(r.t.Context(), r.backend(color), metav1.GetOptions{})
@@ -70,7 +70,7 @@ func (r *rig) hasSvcNeg(name string) bool {
 	return true
 }
 
-// backendService and healthCheck are a colour's.
+// backendService and healthCheck return a colour's.
 func (r *rig) backendService(color string) backendService {
 	name := r.backend(color)
 	r.balancer.compute.mu.Lock()
@@ -96,8 +96,7 @@ func gateCondition(pod *corev1.Pod) *corev1.PodCondition {
 	return nil
 }
 
-// gate waits until a colour's only pod has the condition with a reason, and
-// returns it.
+// gate waits until the condition of a colour's only pod has this reason, and returns it.
 func (r *rig) gate(color, reason string) corev1.PodCondition {
 	r.t.Helper()
 	var last corev1.PodCondition
@@ -187,15 +186,15 @@ func TestTrapPokesUseUpTheEventsOfASwitch(t *testing.T) {
 	r.patchIngress("[" + route(0, "green") + "," + route(1, "blue") + "]")
 	r.await("the switch", func() bool { return r.everyFrontEndSendsTo("green") })
 	if found := strings.Join(r.events("shop", corev1.EventTypeNormal, eventSync), "\n"); strings.Contains(found, "updated") {
-		t.Errorf("the switch was recorded all the same:\n%s", found)
+		t.Errorf("the switch was recorded although the budget was used up:\n%s", found)
 	}
-	// This version of client-go counts all types together, later ones each by itself.
+	// This version of client-go counts all types together; later ones count each type.
 	if got := r.countEvents(); got != 25 {
 		t.Errorf("%d events were recorded, the budget is 25", got)
 	}
 }
 
-// countEvents counts the Ingress's events, each as often as it was seen.
+// countEvents counts the Ingress's events, including repetitions.
 func (r *rig) countEvents() (n int32) {
 	r.t.Helper()
 	list, err := real.Clients.CoreV1().Events(r.namespace).List(r.t.Context(), metav1.ListOptions{})

@@ -53,7 +53,7 @@ func newBridge() (*Bridge, error) {
 	attributes.Name = bridgeName
 	bridge := &netlink.Bridge{LinkAttrs: attributes}
 	if err := netlink.LinkAdd(bridge); err != nil {
-		return nil, fmt.Errorf("making the bridge %s (does this kernel have the bridge module?): %w", bridgeName, err)
+		return nil, fmt.Errorf("creating the bridge %s (does this kernel have the bridge module?): %w", bridgeName, err)
 	}
 	if err := configure(&netlink.Handle{}, bridge, bridgeAddress); err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func (b *Bridge) Plug() (*Pod, error) {
 	pod := &Pod{IP: ip, bridge: b, ns: nsfd.None()}
 	if err := pod.plug(b.link); err != nil {
 		pod.Close()
-		return nil, fmt.Errorf("making a network namespace for %s: %w", ip, err)
+		return nil, fmt.Errorf("creating a network namespace for %s: %w", ip, err)
 	}
 	return pod, nil
 }
@@ -146,7 +146,7 @@ func (p *Pod) plug(bridge netlink.Link) error {
 	attributes.MasterIndex = bridge.Attrs().Index
 	pair := &netlink.Veth{LinkAttrs: attributes, PeerName: "eth0", PeerNamespace: netlink.NsFd(ns)}
 	if err := netlink.LinkAdd(pair); err != nil {
-		return fmt.Errorf("making the pair of devices: %w", err)
+		return fmt.Errorf("creating the pair of devices: %w", err)
 	}
 	if err := netlink.LinkSetUp(pair); err != nil {
 		return fmt.Errorf("setting up %s: %w", p.device(), err)

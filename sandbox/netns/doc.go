@@ -21,13 +21,12 @@
 //
 // # Decisions
 //
-// The child is the first process of a process-id namespace, so that the kernel
-// ends every pod and every control plane process with it, even if the sandbox
-// is killed with no chance to clean up.
+// The child is the first process of a process ID namespace. So the kernel ends every pod and every
+// control plane process with it, even if the sandbox is killed and cannot clean up.
 //
-// The mount namespace stays the machine's, unless names are to be resolved:
-// unprivileged users may often not mount proc. Hence /proc shows the machine's process ids, and namespaces are
-// held by file descriptor and never looked up by process id.
+// The mount namespace stays the machine's, unless names must resolve: unprivileged users may often
+// not mount proc. So /proc shows the machine's process IDs, and namespaces are held by file
+// descriptor and never looked up by process ID.
 //
-// Devices are made by netlink, because slim machines have no ip command.
+// Devices are created by netlink, because slim machines have no ip command.
 package netns

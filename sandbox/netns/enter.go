@@ -111,7 +111,7 @@ func start(inside string, files []*os.File, namespaces uintptr) (*exec.Cmd, erro
 		err = cmd.Start()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("starting the sandbox in a network namespace of its own: %w\n%s", err, wayOut())
+		return nil, fmt.Errorf("starting the sandbox in its own network namespace: %w\n%s", err, wayOut())
 	}
 	return cmd, nil
 }

@@ -29,24 +29,24 @@ func mountHosts(hosts map[string]string) error {
 	}
 	file, err := os.CreateTemp("", "turnout-hosts-")
 	if err != nil {
-		return fmt.Errorf("writing names of our own: %w", err)
+		return fmt.Errorf("writing the sandbox's names: %w", err)
 	}
 	defer os.Remove(file.Name()) // the mount holds it
 	if _, err := file.WriteString(text.String()); err != nil {
-		return fmt.Errorf("writing names of our own: %w", err)
+		return fmt.Errorf("writing the sandbox's names: %w", err)
 	}
 	if err := file.Close(); err != nil {
-		return fmt.Errorf("writing names of our own: %w", err)
+		return fmt.Errorf("writing the sandbox's names: %w", err)
 	}
 	if err := os.Chmod(file.Name(), 0o644); err != nil { //nolint:gosec // G302: whatever runs inside reads it
-		return fmt.Errorf("writing names of our own: %w", err)
+		return fmt.Errorf("writing the sandbox's names: %w", err)
 	}
 	// As root, without a user namespace, the mount would reach the machine's.
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("making the mounts our own: %w", err)
+		return fmt.Errorf("making the mounts private: %w", err)
 	}
 	if err := syscall.Mount(file.Name(), hostsFile, "", syscall.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mounting names of our own over %s: %w", hostsFile, err)
+		return fmt.Errorf("mounting the sandbox's names over %s: %w", hostsFile, err)
 	}
 	return nil
 }

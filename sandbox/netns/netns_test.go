@@ -36,8 +36,8 @@ func TestTwoPodsListenOnTheSamePort(t *testing.T) {
 	}
 }
 
-// serveAndGet runs a web server in the pod, on all addresses, and asks it for a
-// file with this content.
+// serveAndGet runs a web server in the pod, on all addresses, and gets a file with this content
+// from it.
 func serveAndGet(t *testing.T, pod *Pod, body string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,8 +68,7 @@ func serveAndGet(t *testing.T, pod *Pod, body string) string {
 	return ""
 }
 
-// The outside half is proved by whoever uses the sandbox from a browser: a test
-// runs inside.
+// Tests run inside the namespace; using the sandbox from a browser proves the outside half.
 func TestListenersAcceptFromInsideToo(t *testing.T) {
 	listener := inside.Listeners["web"]
 	if listener == nil {

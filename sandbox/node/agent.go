@@ -114,7 +114,7 @@ func newAgent(c Config) (*Agent, error) {
 	}
 	clients, err := kubernetes.NewForConfig(c.Rest)
 	if err != nil {
-		return nil, fmt.Errorf("making the node agent's client: %w", err)
+		return nil, fmt.Errorf("creating the node agent's client: %w", err)
 	}
 	return &Agent{Config: c, clients: clients, workers: map[types.UID]*worker{}, bound: map[types.UID]int{}}, nil
 }

@@ -55,7 +55,7 @@ func awaitPods(t *testing.T, d *appsv1.Deployment, what string, wanted func([]co
 	return last
 }
 
-// awaitServiceAccount waits for what every pod of a namespace needs.
+// awaitServiceAccount waits for the service account that every pod of a namespace needs.
 func awaitServiceAccount(t *testing.T, namespace string) {
 	t.Helper()
 	await(t, func(ctx context.Context) (bool, error) {

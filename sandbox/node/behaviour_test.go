@@ -194,7 +194,7 @@ func TestBadPodsWaitWithTheKubeletsReasons(t *testing.T) {
 func TestLivenessFailureRestartsTheContainer(t *testing.T) {
 	c := app(push(t, "v1-live", map[string]string{}))
 	c.LivenessProbe = httpProbe("/healthz")
-	c.LivenessProbe.FailureThreshold = 3 // the first tries come before the application listens
+	c.LivenessProbe.FailureThreshold = 3 // the first tries fail: the application does not listen yet
 	d, pod := oneReady(t, c)
 	if _, _, err := run(t, pod, "", "rm", "greetings.json"); err != nil {
 		t.Fatal(err)

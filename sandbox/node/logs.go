@@ -25,11 +25,11 @@ type logWriter struct {
 
 func newLogWriter(path string) (*logWriter, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // G301: not a secret
-		return nil, fmt.Errorf("making the log's directory: %w", err)
+		return nil, fmt.Errorf("creating the log's directory: %w", err)
 	}
 	file, err := os.Create(path) //nolint:gosec // G304: below the agent's directory
 	if err != nil {
-		return nil, fmt.Errorf("making the log: %w", err)
+		return nil, fmt.Errorf("creating the log: %w", err)
 	}
 	return &logWriter{file: file}, nil
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/registry"
 )
 
-// cluster is what all tests of this package share.
+// cluster is shared by all tests of this package.
 var cluster nodetest.Cluster //nolint:gochecknoglobals // TestMain has no other way to hand it over
 
 // repository is the name under which the tests push images.
@@ -25,8 +25,8 @@ const repository = "gcr.io/acme-prod/my-python-app"
 
 func TestMain(m *testing.M) { os.Exit(nodetest.Run(m, &cluster, nil)) }
 
-// push builds an image of the example application, some files replaced (nil
-// removes one), and returns its reference.
+// push builds an image of the example application with some files replaced (nil removes a file),
+// and returns its reference.
 func push(t *testing.T, tag string, files map[string]string) string {
 	t.Helper()
 	source := t.TempDir()
@@ -49,7 +49,7 @@ func push(t *testing.T, tag string, files map[string]string) string {
 	return repository + ":" + tag
 }
 
-// app is a container that runs an image of the example as its manifests do.
+// app is a container that runs an image of the example like its manifests.
 func app(image string) corev1.Container {
 	return corev1.Container{
 		Name: "app", Image: image,
@@ -124,7 +124,7 @@ func TestDeploymentRunsAsRealProcesses(t *testing.T) {
 	}
 }
 
-// get asks and returns the body.
+// get returns the body of an answer.
 func get(t *testing.T, url string) (string, http.Header) {
 	t.Helper()
 	response, err := http.Get(url) //nolint:gosec,noctx // G107: a pod of the test's own

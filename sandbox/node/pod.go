@@ -122,7 +122,7 @@ func (w *worker) run(ctx context.Context) {
 
 func (w *worker) setUp() error {
 	if err := os.MkdirAll(w.dir, 0o755); err != nil { //nolint:gosec // G301: containers work below it
-		return fmt.Errorf("making the pod's directory: %w", err)
+		return fmt.Errorf("creating the pod's directory: %w", err)
 	}
 	network, err := w.agent.Bridge.Plug()
 	if err != nil {

@@ -27,7 +27,7 @@ type BuildRequest struct {
 	Args map[string]string
 	// Target is the stage to build. Default: the last.
 	Target string
-	// Log receives what docker would print. Default: nobody.
+	// Log receives the lines that docker would print. Default: none.
 	Log io.Writer
 }
 
@@ -54,7 +54,7 @@ func (r *Registry) Build(ctx context.Context, q BuildRequest) (string, error) {
 	}
 	b := &build{BuildRequest: q, registry: r, lex: shell.NewLex(parsed.EscapeToken), done: map[string]*stage{}, meta: map[string]string{}}
 	if b.dir, err = os.MkdirTemp(r.dir, "build-"); err != nil {
-		return "", fmt.Errorf("making a directory for the build: %w", err)
+		return "", fmt.Errorf("creating a directory for the build: %w", err)
 	}
 	defer os.RemoveAll(b.dir)
 	b.setMetaArgs(args)
@@ -125,7 +125,7 @@ func (b *build) stages(ctx context.Context, all []instructions.Stage) (*stage, e
 func (b *build) begin(i int, from *instructions.Stage) (*stage, error) {
 	s := &stage{build: b, root: filepath.Join(b.dir, fmt.Sprint(i)), args: map[string]string{}}
 	if err := os.Mkdir(s.root, 0o755); err != nil { //nolint:gosec // G301: pods read it
-		return nil, fmt.Errorf("making the stage's directory: %w", err)
+		return nil, fmt.Errorf("creating the stage's directory: %w", err)
 	}
 	name, _, err := b.lex.ProcessWord(from.BaseName, shell.EnvsFromSlice(pairs(b.meta)))
 	if err != nil {
@@ -182,7 +182,7 @@ func (s *stage) do(command instructions.Command) error {
 	return nil
 }
 
-// expand replaces $NAME in the instruction, if it is one that has them replaced.
+// expand replaces $NAME in an instruction that supports it.
 func (s *stage) expand(command instructions.Command) error {
 	expandable, ok := command.(instructions.SupportsSingleWordExpansion)
 	if !ok {
@@ -219,7 +219,7 @@ func (s *stage) workdir(path string) error {
 	}
 	s.config.WorkingDir = filepath.Clean(path)
 	if err := os.MkdirAll(s.config.Path(s.root, path), 0o755); err != nil { //nolint:gosec // G301: pods read it
-		return fmt.Errorf("making %s: %w", path, err)
+		return fmt.Errorf("creating %s: %w", path, err)
 	}
 	return nil
 }
@@ -258,8 +258,8 @@ func (s *stage) copy(c instructions.SourcesAndDest, from string) error {
 	return nil
 }
 
-// copyInto copies a directory's content to dest, or a file to dest or, if that is
-// a directory, below it.
+// copyInto copies a directory's content to dest, or a file to dest or, if dest is a directory,
+// into it.
 func copyInto(source, dest string, intoDir bool) error {
 	info, err := os.Stat(source)
 	if err != nil {
@@ -274,7 +274,7 @@ func copyInto(source, dest string, intoDir bool) error {
 	return copyFile(source, dest, info.Mode())
 }
 
-// words is a command line as it is started: the shell form through /bin/sh.
+// words returns the words of a command line; the shell form runs through /bin/sh.
 func words(line instructions.ShellDependantCmdLine) []string {
 	if line.PrependShell {
 		return []string{"/bin/sh", "-c", strings.Join(line.CmdLine, " ")}

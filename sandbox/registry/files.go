@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 )
 
-// store moves a finished image to where its digest says.
+// store moves a finished image to its digest's directory.
 func (r *Registry) store(root string, config Config) (string, error) {
 	digest, err := digestOf(root, config)
 	if err != nil {
@@ -70,8 +70,8 @@ func addContent(to io.Writer, path string) error {
 	return err
 }
 
-// copyTree copies what is in source to dest, without version control's files.
-// Symbolic links are followed only inside the tree, others are left out.
+// copyTree copies the content of source to dest, without version control's files. Symbolic links
+// that lead out of the tree are left out.
 func copyTree(source, dest string) error {
 	tree, err := os.OpenRoot(source)
 	if err != nil {
@@ -95,7 +95,7 @@ func copyTree(source, dest string) error {
 		}
 		info, err := tree.Stat(name)
 		if err != nil || !info.Mode().IsRegular() {
-			return nil //nolint:nilerr // a link out of the tree, a socket: no part of a source
+			return nil //nolint:nilerr // a link out of the tree, or a socket: not source
 		}
 		return copyFile(path, target, info.Mode())
 	})

@@ -15,13 +15,12 @@ const pythonImage = "python"
 // machinePath is the PATH of images from python:*.
 const machinePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// interpreter asks the machine's python3 where it is, once: what is found in
-// PATH may be a script of a version manager, slow and dependent on the caller's
-// directory.
+// interpreter asks the machine's python3 for its own path, once: the one in PATH may be a version
+// manager's script, which is slow and depends on the caller's directory.
 var interpreter = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // a fact of the machine
 	out, err := exec.Command("python3", "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
-		return "", fmt.Errorf("asking python3 where it is (the sandbox's applications need python3 in PATH): %w", err)
+		return "", fmt.Errorf("asking python3 for its path (the sandbox's applications need python3 in PATH): %w", err)
 	}
 	return strings.TrimSpace(string(out)), nil
 })
@@ -44,12 +43,11 @@ func linkPython(bin string) error {
 	return nil
 }
 
-// Bin is a directory with `python` and `python3`, which images from python:*
-// expect. Whoever runs an image searches it first: it is no part of the image's
-// PATH, because digests must not depend on where the registry is.
+// Bin is a directory with `python` and `python3`, which images from python:* expect. Nodes search
+// it first. It is not in the image's PATH: digests must not depend on the registry's directory.
 func (r *Registry) Bin() string { return r.bin }
 
-// base is what an image starts from.
+// base returns the configuration and files that FROM names.
 func (r *Registry) base(name string) (Config, string, error) {
 	if image, _, err := r.Pull(name); err == nil {
 		return image.Config, image.Root, nil

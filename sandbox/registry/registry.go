@@ -1,15 +1,14 @@
 // Package registry stands in for a container registry and an image builder.
 //
-// An image is a directory addressed by digest: the files that its Dockerfile
-// copies, and what it says to run. [Registry.Build] reads the Dockerfile with
-// BuildKit's own parser; [Registry.Pull] is what a node asks, by tag or by
-// digest, and answers [ErrNotFound] as a registry answers 404.
+// An image is a directory addressed by digest: the files that its Dockerfile copies, and the
+// command to run. [Registry.Build] reads the Dockerfile with BuildKit's own parser. Nodes call
+// [Registry.Pull], by tag or by digest; it returns [ErrNotFound] where a registry answers 404.
 //
 // # Decisions
 //
-// RUN is parsed but not executed, and the build's log says so: installing
-// packages would need the network and root. Images are therefore for
-// applications that need the machine's python3 and its standard library only.
+// RUN is parsed but not executed, and the build's log says so: installing packages would need the
+// network and root. So images can only contain applications that need no more than the machine's
+// python3 and its standard library.
 //
 // A digest covers the files' paths, contents and executable bits, and the
 // configuration: building the same source twice gives the same digest.
@@ -30,11 +29,11 @@ import (
 // ErrImagePull.
 var ErrNotFound = errors.New("not found")
 
-// ErrInvalidName says that a text is no image reference at all. Kubelets report
-// it as InvalidImageName.
+// ErrInvalidName says that a text is not an image reference. Kubelets report it as
+// InvalidImageName.
 var ErrInvalidName = errors.New("invalid reference format")
 
-// Config is what an image says about the processes started from it.
+// Config is an image's configuration of the processes started from it.
 type Config struct {
 	Entrypoint   []string `json:"entrypoint,omitempty"`
 	Cmd          []string `json:"cmd,omitempty"`
@@ -71,7 +70,7 @@ func New(dir string) (*Registry, error) {
 	}
 	for _, d := range []string{r.bin, filepath.Join(dir, "sha256")} {
 		if err := os.MkdirAll(d, 0o755); err != nil { //nolint:gosec // G301: pods read it
-			return nil, fmt.Errorf("making the registry's directory: %w", err)
+			return nil, fmt.Errorf("creating the registry's directory: %w", err)
 		}
 	}
 	if err := linkPython(r.bin); err != nil {
@@ -103,9 +102,8 @@ func (r *Registry) Push(ref, digest string) error {
 	return nil
 }
 
-// Pull returns the image a reference names, by digest if it has one, else by
-// tag, "latest" if it has none, and the reference by digest that a kubelet
-// reports as imageID (name@sha256:…).
+// Pull returns the image that a reference names, by digest or else by tag (default "latest"), and
+// the reference by digest that a kubelet reports as imageID (name@sha256:…).
 func (r *Registry) Pull(ref string) (Image, string, error) {
 	name, tag, digest, err := split(ref)
 	if err != nil {
@@ -140,8 +138,8 @@ func split(ref string) (name, tag, digest string, err error) {
 	return reference.TrimNamed(named).Name(), tag, digest, nil
 }
 
-// Path is where a path of the image, absolute or below its working directory, is
-// in root, a copy of the image's files.
+// Path returns where a path of the image, absolute or relative to its working directory, is in
+// root, a copy of the image's files.
 func (c Config) Path(root, path string) string {
 	if !strings.HasPrefix(path, "/") {
 		path = filepath.Join("/", c.WorkingDir, path)

@@ -34,7 +34,7 @@ func empty(t *testing.T) *Registry {
 	return r
 }
 
-// image builds what must build, pushes it as r.test/a:1 and pulls it.
+// image builds these files, pushes the image as r.test/a:1 and pulls it. The build must succeed.
 func image(t *testing.T, files map[string]string, q BuildRequest) Image {
 	t.Helper()
 	r := empty(t)
@@ -108,7 +108,7 @@ func TestArgumentsAreReplacedWhereDockerReplacesThem(t *testing.T) {
 	if i.Config.WorkingDir != "/env" {
 		t.Errorf("the working directory is %s", i.Config.WorkingDir)
 	}
-	// The shell form is the shell's to expand, when the container starts.
+	// The shell expands the shell form when the container starts.
 	if want := []string{"/bin/sh", "-c", "echo $WHO"}; !slices.Equal(i.Config.Cmd, want) {
 		t.Errorf("the command is %q, want %q", i.Config.Cmd, want)
 	}

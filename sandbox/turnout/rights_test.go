@@ -15,7 +15,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/world"
 )
 
-// allowed is an event of a request that a role of config/rbac allowed.
+// allowed is the event of a request that a role of config/rbac allowed.
 func allowed(role, verb, group, resource, subresource, name string) auditv1.Event {
 	return auditv1.Event{
 		Verb:      verb,
@@ -53,7 +53,7 @@ func projectWithRoles(t *testing.T) string {
 	return dir
 }
 
-// stopped is a world in which these requests were made.
+// stopped is a stopped world whose audit log has these requests.
 func stopped(t *testing.T, events ...auditv1.Event) *world.World {
 	t.Helper()
 	w := &world.World{ControlPlane: &controlplane.ControlPlane{Dir: t.TempDir()}}

@@ -13,13 +13,13 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// brake holds up what the load balancer does late, until a test has seen what users
-// lose meanwhile: however slow the machine is, the load balancer is slower.
+// brake delays the load balancer until a test has seen which requests users lose meanwhile: however
+// slow the machine is, the load balancer is slower.
 type brake struct {
 	mu        sync.Mutex
-	endpoints map[string]chan struct{} // whose health is not asked yet, by address
-	adoption  chan struct{}            // what the last front end waits for; nil: nothing
-	refused   map[string]int           // updates of URL maps that failed, by the namespace whose fail
+	endpoints map[string]chan struct{} // not checked for health yet, by address
+	adoption  chan struct{}            // the last front end waits for it, unless it is nil
+	refused   map[string]int           // failed updates of URL maps, by the namespace in which they fail
 }
 
 // refuse is gclb.Config's Refuse.
@@ -62,8 +62,7 @@ func (b *brake) adopt() {
 	}
 }
 
-// keepCold keeps the load balancer from asking a colour's pods for their health until
-// the test ends.
+// keepCold prevents health checks of a colour's pods until the test ends.
 func (s *shop) keepCold(c v1alpha1.Color) {
 	s.Helper()
 	var pods corev1.PodList
@@ -86,8 +85,8 @@ func (s *shop) keepCold(c v1alpha1.Color) {
 	})
 }
 
-// holdLastFrontEnd keeps the last front end where it is until the test ends: with all
-// applications, so no other test may run.
+// holdLastFrontEnd keeps the last front end on its configuration until the test ends. That affects
+// all applications, so no other test may run.
 func (s *shop) holdLastFrontEnd() {
 	held := make(chan struct{})
 	b := &running.brake

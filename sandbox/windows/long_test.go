@@ -20,18 +20,18 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// What this file shows takes Google's controllers minutes by clocks of their own.
+// The tests of this file take minutes: they wait for timers of Google's controllers.
 
 const (
 	// outage is how long the Compute API refuses to change a URL map.
 	outage = 2 * time.Minute
-	// late is less than what is left then of the controllers' back-off, which doubles: they
-	// try about 82 and 164 s after the first time.
+	// late is less than the rest of the controllers' back-off at that time. It doubles: they try
+	// about 82 and 164 s after the first time.
 	late = 20 * time.Second
 )
 
-// outlast switches while the URL map cannot be changed, and returns once it can.
-// All the while users have blue.
+// outlast switches while the URL map cannot be changed, and returns once it can. Users keep blue
+// all the time.
 func (s *shop) outlast() {
 	s.Helper()
 	s.attach()
@@ -49,7 +49,7 @@ func (s *shop) outlast() {
 	}
 }
 
-// refuseUpdates lets updates of the shop's URL map fail until they end.
+// refuseUpdates makes updates of the shop's URL map fail until end is called.
 func (s *shop) refuseUpdates() (end func() (refused int)) {
 	b := &running.brake
 	b.mu.Lock()
@@ -95,8 +95,8 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// The first time that anything of a pod changes ten minutes after it was made, it is let
-// through, whatever the load balancer finds. That makes a colour ready for Kubernetes, and not warm.
+// Ten minutes after its creation, the next change of a pod opens its gate, whatever the load
+// balancer finds. The colour is then ready for Kubernetes, but not warm.
 func TestLetThroughUnhealthy(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, 0, func(s *shop) { s.ownHealthCheck, s.noRoot = false, true })
@@ -126,14 +126,14 @@ func TestLetThroughUnhealthy(t *testing.T) {
 			t.Fatalf("green is warm: %+v", w)
 		}
 		said := fmt.Sprint(w.Lacking, w.Unseen, err)
-		return err == nil && tells(w, "load balancer said") && known.Pokes > 0, said
+		return err == nil && tells(w, "load balancer reported") && known.Pokes > 0, said
 	})
 	s.switchTo(green)
 	s.loses(time.Time{})
 }
 
-// touch changes pods that are ten minutes old: without a change the controller looks at
-// them once in ten minutes.
+// touch changes pods that are ten minutes old: without a change the controller looks at them only
+// once in ten minutes.
 func (s *shop) touch(ctx context.Context, pods []track.Pod) error {
 	for _, p := range pods {
 		if time.Since(p.Created) < 10*time.Minute {
@@ -148,7 +148,7 @@ func (s *shop) touch(ctx context.Context, pods []track.Pod) error {
 	return nil
 }
 
-// tells reports whether what is lacking names something.
+// tells reports whether a reason why the colour is not warm contains a text.
 func tells(w track.Warmth, part string) bool {
 	for _, l := range w.Lacking {
 		if strings.Contains(l.Text, part) {

@@ -1,6 +1,6 @@
-// Package windows proves, for each way in which Google's load balancer loses
-// requests at a cut-over, that Turnout's step against it is needed and helps: the
-// same cut-over under the same load, once without the step and once with it.
+// Package windows proves for each way in which Google's load balancer loses requests at a cut-over
+// that Turnout's step against it is needed and works: it runs the same cut-over under the same
+// load, once without the step and once with it.
 package windows
 
 import (
@@ -34,21 +34,20 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 	journal *cutover.Journal
 	dir     string
 	brake   brake
-	// self is this very binary, which is the application, too.
+	// self is this binary, which is also the application.
 	self string
 }
 
 const (
-	// cold is how long new endpoints are not asked for their health, at least: a step of
-	// Turnout's that does not wait for it loses requests.
+	// cold is the minimum time before new endpoints are checked for health: a step of Turnout that
+	// does not wait for it loses requests.
 	cold = 2 * time.Second
 	// lastAdoption is when the last front end uses a change.
 	lastAdoption = 1500 * time.Millisecond
 )
 
-// balancer has the delays of Google's load balancer divided by 40, but for when new
-// endpoints are asked for their health. What a test must see before such a delay is
-// over, it holds up by the brake.
+// balancer has the delays of Google's load balancer divided by 40, except for the first health
+// check of new endpoints. If a test must see something before a delay is over, it uses the brake.
 func balancer() gclb.Config {
 	const speed = 40
 	delays := gclb.DefaultDelays()
@@ -57,7 +56,7 @@ func balancer() gclb.Config {
 	return gclb.Config{Speed: speed, Delays: &delays, HoldHealth: b.health, HoldAdoption: b.adopt, Refuse: b.refuse}
 }
 
-// zones are where pods run, one after the other: each Service has a NEG in each.
+// zones get pods in turn: each Service has a NEG in each zone.
 func zones() []string { return []string{"us-central1-b", "us-central1-c"} }
 
 func TestMain(m *testing.M) {
@@ -91,7 +90,7 @@ func enter(m *testing.M) (int, error) {
 	if running.self, err = os.Executable(); err != nil {
 		return 1, err
 	}
-	// The API server's warnings are not this package's subject, nor watches that ended.
+	// The API server's warnings and ended watches do not matter here.
 	log.SetLogger(logr.Discard())
 	klog.SetLogger(logr.Discard())
 	diary, err := os.Create(running.dir + "/balancer.log")
@@ -116,7 +115,7 @@ func enter(m *testing.M) (int, error) {
 	if running.kube, err = turnout.Admin(running.World); err != nil {
 		return 1, err
 	}
-	// Tests wait for the load balancer more than they work.
+	// Tests mostly wait for the load balancer.
 	if err := flag.Set("test.parallel", "4"); err != nil {
 		return 1, err
 	}

@@ -12,8 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// scene is what is known of a shop's pods, and what everybody said about its objects:
-// why a test waited in vain.
+// scene describes a shop's pods and all events of its objects, to show why a wait failed.
 func (s *shop) scene(ctx context.Context) string {
 	var text strings.Builder
 	var pods corev1.PodList
@@ -39,8 +38,8 @@ func (s *shop) scene(ctx context.Context) string {
 	return text.String()
 }
 
-// What tests wait for takes many requests to see. Were they made without a pause, four
-// tests side by side would keep the API server from everything else.
+// A look makes many requests. Without a pause between looks, four tests side by side would overload
+// the API server.
 func TestAWaitLooksFiveTimesASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, looks, begin := &shop{T: t}, 0, time.Now()

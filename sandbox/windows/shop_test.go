@@ -32,28 +32,25 @@ import (
 
 const (
 	patience = 3 * time.Minute
-	// look is how often a test looks whether what it waits for is there. A look may be
-	// ten requests, which the API server must have time for beside everything else.
+	// look is the interval between two looks of a waiting test. A look may make ten requests, for
+	// which the API server needs time.
 	look     = 200 * time.Millisecond
 	replicas = 2
-	// preStop is how many seconds a pod outlives the order to end: longer than its
-	// detaching takes.
+	// preStop is how many seconds a pod outlives its deletion: longer than its detaching takes.
 	preStop = 2
 	blue    = v1alpha1.Blue
 	green   = v1alpha1.Green
 )
 
-// streams are what every test's users do: enough for any front end that fails to be
-// met. On a machine that is busy otherwise they are fewer, and leave the cluster its
-// share: half a dozen applications are open at a time.
+// streams are the load of every test: enough requests to hit any failing front end, and few enough
+// to leave the cluster its share, as half a dozen applications run at a time.
 var streams = []load.Stream{ //nolint:gochecknoglobals // a table
 	{Name: "kept connections", Path: "/page", KeepAlive: true, PerSecond: 30, AtOnce: 4},
 	{Name: "new connections", Path: "/page", PerSecond: 20, AtOnce: 4},
 	{Name: "slow", Path: "/slow?seconds=1", PerSecond: 2, AtOnce: 4},
 }
 
-// shop is an application in two colours, of which users reach blue, and the load
-// on it.
+// shop is an application in two colours, with users on blue, and the load on it.
 type shop struct {
 	*testing.T
 	namespace, host string
@@ -61,24 +58,24 @@ type shop struct {
 	router          *route.Router
 	workloads       *workload.Workloads
 	load            *load.Load
-	// ownHealthCheck gives the Services a BackendConfig; noRoot lets the application
-	// answer 404 to /.
+	// ownHealthCheck gives the Services a BackendConfig; noRoot makes the application answer 404
+	// to /.
 	ownHealthCheck, noRoot bool
 }
 
-// newShop makes an application; blue is live, and green has a Service and as many
-// pods as asked for, ready in Kubernetes' eyes.
+// newShop creates an application; blue is live, and green has a Service and this number of pods,
+// which Kubernetes calls ready.
 func newShop(t *testing.T, greens int32, options ...func(*shop)) *shop {
 	t.Helper()
 	name := strings.ToLower(strings.NewReplacer("Test", "", "/", "-").Replace(t.Name()))
-	unique := strings.ToLower(rand.Text()[:5]) // with -count, the last one's may still be ending
+	unique := strings.ToLower(rand.Text()[:5]) // with -count, the last namespace may still be ending
 	s := &shop{T: t, namespace: name[:min(len(name), 50)] + "-" + unique, ownHealthCheck: true}
 	s.host = s.namespace + ".test"
 	for _, option := range options {
 		option(s)
 	}
 	s.bg = &v1alpha1.BlueGreen{ObjectMeta: metav1.ObjectMeta{Namespace: s.namespace, Name: "shop", UID: types.UID(s.namespace)}}
-	// In a second of this world there are forty.
+	// A second here is forty seconds of Google's.
 	s.router = &route.Router{Client: indextest.Client{Client: running.kube}, Reader: running.kube, Settle: time.Second}
 	s.workloads = &workload.Workloads{Client: indextest.Client{Client: running.kube}, Reader: running.kube}
 	s.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace}})
@@ -92,9 +89,9 @@ func newShop(t *testing.T, greens int32, options ...func(*shop)) *shop {
 	}
 	s.create(s.ingress())
 	s.awaitPods(blue, replicas)
-	// Front ends take up an Ingress one after the other, and do not say so: the last
-	// of them a known time after the first. Who asks does not choose one, since the
-	// others' load takes turns at them, too.
+	// Front ends adopt an Ingress one after the other, without reporting it: the last one a known
+	// time after the first. A request cannot choose its front end, since all tests' load takes turns
+	// at them.
 	adoption := lastAdoption
 	var since time.Time
 	s.await("blue to answer on every front end", func(ctx context.Context) (bool, string) {
@@ -134,13 +131,13 @@ func (s *shop) check(err error) {
 	}
 }
 
-// await polls until a condition holds, and says what it saw last otherwise.
+// await polls until a condition holds, or fails with what it saw last.
 func (s *shop) await(what string, holds func(context.Context) (bool, string)) {
 	s.Helper()
 	s.awaitFor(patience, what, holds)
 }
 
-// awaitFor is await for what may take longer.
+// awaitFor is await with a limit of its own.
 func (s *shop) awaitFor(patience time.Duration, what string, holds func(context.Context) (bool, string)) {
 	s.Helper()
 	var last string
@@ -280,8 +277,7 @@ func (s *shop) patchDeployment(c v1alpha1.Color, patch string) {
 	s.check(running.kube.Patch(s.Context(), d, client.RawPatch(types.MergePatchType, []byte(patch))))
 }
 
-// kubectlPatch points the whole Ingress at a Service, as the reference pipeline
-// does.
+// kubectlPatch points the whole Ingress at a Service, like the reference pipeline.
 func (s *shop) kubectlPatch(service string) {
 	s.Helper()
 	patch := fmt.Sprintf(`{"spec":{"rules":[{"host":%q,"http":{"paths":[{"path":"/","pathType":"Prefix","backend":{"service":{"name":%q,`+
@@ -297,8 +293,8 @@ func (s *shop) routes() track.Routes {
 	return state
 }
 
-// refer writes the reference to green; attach also waits, as Turnout does, until
-// the load balancer has taken it up.
+// refer writes the reference to green; attach also waits, like Turnout, until the load balancer has
+// taken it up.
 func (s *shop) refer() {
 	s.Helper()
 	s.check(s.router.Attach(s.Context(), s.bg, s.routes(), green))
@@ -360,7 +356,7 @@ func (s *shop) switchTo(c v1alpha1.Color) {
 	s.check(s.router.Switch(s.Context(), s.bg, s.routes(), c))
 }
 
-// moved waits until for a second, on every front end, all users got a colour.
+// moved waits until all users of every front end have reached one colour for a second.
 func (s *shop) moved(c v1alpha1.Color) {
 	s.Helper()
 	s.await("all users to get "+string(c), func(context.Context) (bool, string) {
@@ -368,7 +364,7 @@ func (s *shop) moved(c v1alpha1.Color) {
 	})
 }
 
-// failures are those of requests that were answered since a time.
+// failures are those of requests answered since a time.
 func (s *shop) failures(since time.Time) []string {
 	var all []string
 	for _, a := range s.load.Answers() {
@@ -379,7 +375,7 @@ func (s *shop) failures(since time.Time) []string {
 	return all
 }
 
-// loses waits for the failures that are to be seen.
+// loses waits until a request fails.
 func (s *shop) loses(since time.Time) {
 	s.Helper()
 	s.await("users to lose requests", func(context.Context) (bool, string) {
@@ -422,8 +418,8 @@ func (s *shop) awaitWarning(reason string) {
 
 var errNoPods = errors.New("there are no pods")
 
-// unhealthy tells whether every pod of a colour runs, and the load balancer has
-// looked and finds none healthy: each pod's gate stays shut.
+// unhealthy returns nil if every pod of a colour runs, and the load balancer has checked and finds
+// none healthy: each pod's gate stays shut.
 func (s *shop) unhealthy(ctx context.Context, c v1alpha1.Color) error {
 	state, err := s.workloads.Observe(ctx, s.bg, c)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/turnout-dev/turnout/sandbox/turnout"
 )
 
-// The real binary, from a merge to the last front end, and back by both ways.
+// The real binary, from a merge to the last front end, and back in both ways.
 func TestTurnoutLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	server, err := turnout.Start(t.Context(), turnout.Options{Project: project, World: running.World, Dir: running.dir})

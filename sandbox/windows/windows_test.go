@@ -9,8 +9,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// A colour that Kubernetes calls ready is not yet healthy for the load balancer,
-// which begins to ask it when something refers to it.
+// A colour that Kubernetes calls ready is not yet healthy for the load balancer, whose health
+// checks start with the first reference.
 func TestColdGreen(t *testing.T) {
 	t.Parallel()
 	t.Run("Without", func(t *testing.T) {
@@ -32,8 +32,7 @@ func TestColdGreen(t *testing.T) {
 	})
 }
 
-// A Service that nothing referred to has no NEG: users are sent to one that was
-// just made, and is empty.
+// A Service without a reference has no NEG: users are sent to a new one, which is still empty.
 func TestMissingNEG(t *testing.T) {
 	t.Parallel()
 	t.Run("Without", func(t *testing.T) {
@@ -54,8 +53,8 @@ func TestMissingNEG(t *testing.T) {
 	})
 }
 
-// An Ingress that refers to a broken green only sends users to blue, but no longer
-// follows blue's pods.
+// An Ingress that references a broken green keeps sending users to blue, but no longer follows
+// blue's pods.
 func TestFrozenBlue(t *testing.T) {
 	t.Parallel()
 	withoutService := func(s *shop) {
@@ -86,8 +85,7 @@ func TestFrozenBlue(t *testing.T) {
 	})
 }
 
-// What nothing refers to any more is torn down at once, so that the way back is
-// as cold as the way there.
+// A colour without a reference is torn down at once, so the way back is as cold as the way there.
 func TestInstantTeardown(t *testing.T) {
 	t.Parallel()
 	t.Run("Without", func(t *testing.T) {
@@ -95,7 +93,7 @@ func TestInstantTeardown(t *testing.T) {
 		s := newShop(t, replicas)
 		s.attach()
 		s.warm()
-		s.kubectlPatch(s.bg.Side(green).Service) // it takes the standby rule away, too
+		s.kubectlPatch(s.bg.Side(green).Service) // this also removes the standby rule
 		s.moved(green)
 		s.keepCold(blue)
 		back := time.Now()
@@ -115,8 +113,8 @@ func TestInstantTeardown(t *testing.T) {
 	})
 }
 
-// The path of a health check is copied from a pod once, when it is made. Without
-// a pod it is /, for ever, which this application does not serve.
+// The path of a health check is copied from a pod once, when the check is created. Without a pod it
+// is / for ever, which this application does not serve.
 func TestHealthCheckPath(t *testing.T) {
 	t.Parallel()
 	plain := func(s *shop) { s.ownHealthCheck, s.noRoot = false, true }
@@ -144,8 +142,7 @@ func TestHealthCheckPath(t *testing.T) {
 	})
 }
 
-// Front ends follow one after the other, and the last ones still send to the
-// colour that users have left.
+// Front ends follow one after the other, and the last ones still send requests to the old colour.
 func TestPropagation(t *testing.T) {
 	t.Run("Without", func(t *testing.T) {
 		s := newShop(t, replicas)
@@ -160,7 +157,7 @@ func TestPropagation(t *testing.T) {
 		s.scale(blue, 0)
 		s.loses(time.Time{})
 	})
-	t.Parallel() // from here on; before, the last front end was held up for everybody
+	t.Parallel() // only from here on: before, the last front end was held up for everybody
 	t.Run("With", func(t *testing.T) {
 		t.Parallel()
 		s := newShop(t, replicas)

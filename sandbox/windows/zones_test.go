@@ -9,7 +9,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// endpoints counts those of a colour in each zone's NEG.
+// endpoints counts a colour's endpoints in each zone's NEG.
 func (s *shop) endpoints(c v1alpha1.Color) map[string]int {
 	s.Helper()
 	groups, err := s.router.Groups(s.Context(), s.bg, s.routes(), c)
@@ -34,7 +34,7 @@ func (s *shop) endpoints(c v1alpha1.Color) map[string]int {
 	return counts
 }
 
-// Pods are in two zones here, and so each colour has two NEGs.
+// Pods run in two zones here, so each colour has two NEGs.
 func TestTwoZones(t *testing.T) {
 	t.Parallel()
 	s := newShop(t, replicas)

@@ -1,19 +1,19 @@
-// Package world puts the sandbox together: a real control plane, nodes that run
-// pods as processes, a registry, Cloud Storage, Cloud Build, GitHub, and a load
-// balancer, all on one machine.
+// Package world puts the sandbox together: a real control plane, nodes that run pods as processes, a
+// registry, Cloud Storage, Cloud Build, GitHub, and load balancers, all on one machine. world.go
+// starts and stops everything, balancers.go has the load balancers, cloud.go the cloud's services.
 //
-// [Start] must be called inside the network namespace that netns.Enter makes,
-// with the listeners it passes in. [World.Stop] ends everything.
+// [Start] must be called inside the network namespace that netns.Enter creates, with the listeners
+// that it passes in. [World.Stop] ends everything.
 //
 // # Decisions
 //
-// What speaks a protocol of its own listens on netns.HostAddress, which the
-// machine outside cannot reach; GitHub and the load balancer, which a person
-// wants to see, get listeners that answer outside and inside at one address.
+// Most parts listen on netns.HostAddress, which the machine outside cannot reach. GitHub and the
+// load balancer, which people want to open, get listeners that answer outside and inside at one
+// address.
 //
-// The load balancer is programmed by Google's own controllers, and serves what
-// GKE's would: class "gce", "gce-internal", or none. The plain proxy is what another team's controller is in such a
-// cluster: it serves its own class, beside the other.
+// Google's own controllers program the load balancer, which serves the same Ingresses as on GKE:
+// class "gce", "gce-internal", or none. The plain proxy stands for another team's controller in the
+// same cluster: it serves a class of its own.
 package world
 
 import (

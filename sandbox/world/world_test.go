@@ -35,8 +35,8 @@ const (
 	repo     = "gcr.io/acme-prod/my-python-app:"
 )
 
-// running is the world that all tests of this package share, and started what it said
-// while it started: when Start had returned, and after the load balancer was awaited.
+// running is the world that all tests of this package share. started is its progress: when Start
+// had returned, and after the load balancer was ready.
 var ( //nolint:gochecknoglobals // TestMain has no other way to hand them over
 	running *world.World
 	started struct{ atFirst, inTheEnd []string }
@@ -89,8 +89,8 @@ func runTests(m *testing.M, inside *netns.Namespace) (int, error) {
 	return m.Run(), nil
 }
 
-// Google's controllers wait for 8 s when they start. Whatever else is started, here
-// and by whoever calls, is started meanwhile.
+// Google's controllers wait for 8 s when they start. Everything else, here and in callers, starts
+// meanwhile.
 func TestLoadBalancerStartsFirstAndIsAwaitedLast(t *testing.T) {
 	at := func(lines []string, beginning string) int {
 		return slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, beginning) })
@@ -110,8 +110,7 @@ func TestLoadBalancerStartsFirstAndIsAwaitedLast(t *testing.T) {
 	}
 }
 
-// apply creates what a manifest of the example describes, in a namespace, changed
-// as told.
+// apply creates the objects of a manifest of the example in a namespace, after these changes.
 func apply(t *testing.T, api client.Client, namespace, name string, change func(*unstructured.Unstructured)) {
 	t.Helper()
 	path := filepath.Join(example, "k8s", name+".yaml")
@@ -130,7 +129,7 @@ func apply(t *testing.T, api client.Client, namespace, name string, change func(
 	}
 }
 
-// runs has a Deployment of the example run a version, in three pods.
+// runs makes a Deployment of the example run a version in three pods.
 func runs(t *testing.T, version string) func(*unstructured.Unstructured) {
 	t.Helper()
 	return func(u *unstructured.Unstructured) {
@@ -157,7 +156,7 @@ func await(t *testing.T, what string, condition func(context.Context) bool) {
 	}
 }
 
-// versionOf asks a load balancer and returns the status and the version that answered.
+// versionOf sends a request to a load balancer and returns the answer's status and version.
 func versionOf(ctx context.Context, url string) (int, string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -179,7 +178,7 @@ type tally struct {
 	url      string
 	mu       sync.Mutex
 	versions map[string]int
-	inARow   int // answers of the version that answered last
+	inARow   int // consecutive answers of the version that answered last
 	last     string
 	failures []string
 }
@@ -201,23 +200,23 @@ func (c *tally) ask(ctx context.Context) {
 	c.inARow++
 }
 
-// forgive forgets what failed before users were there: every front end learns of
-// a new Ingress at a moment of its own.
+// forgive forgets failures from before users were there: each front end adopts a new Ingress at a
+// different moment.
 func (c *tally) forgive() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failures = nil
 }
 
-// alone tells whether for so many answers nobody but this version gave one.
+// alone reports whether only this version gave the last n answers.
 func (c *tally) alone(version string, answers int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.last == version && c.inARow >= answers
 }
 
-// TestNobodysRequestFailsAtASwitch moves the users from one warm colour to the
-// other: both load balancers can do that without losing a request.
+// TestNobodysRequestFailsAtASwitch moves users from one warm colour to the other: both load
+// balancers can do that without losing a request.
 func TestNobodysRequestFailsAtASwitch(t *testing.T) {
 	for name, c := range map[string]struct {
 		url   string

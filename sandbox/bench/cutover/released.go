@@ -82,7 +82,7 @@ func (t *released) makeRepository() error {
 		return fmt.Errorf("reading the application: %w", err)
 	}
 	if t.repo, err = hub.AddRepository(t.repository(), githubtest.RepositoryConfig{Files: files}); err != nil {
-		return fmt.Errorf("making the repository: %w", err)
+		return fmt.Errorf("creating the repository: %w", err)
 	}
 	if err := t.repo.SetRole(t.user, "write"); err != nil {
 		return fmt.Errorf("giving the right to merge: %w", err)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// send asks a pace for requests from one time to another, and counts them. Each
-// takes a moment to send, and none is sent while the machine stalls.
+// send counts the requests of a pace from one time to another. Each takes a moment to send, and
+// none is sent while the machine stalls.
 func send(p *pace, from, to time.Duration) (sent int) {
 	const moment = 10 * time.Microsecond
 	for now := from; ; sent++ {
@@ -24,8 +24,7 @@ func TestPaceIsSteady(t *testing.T) {
 	}
 }
 
-// A stream that owes a minute's requests buries a machine that has just got over
-// being too busy.
+// A stream that catches up on a minute's requests overloads a machine that has just recovered.
 func TestPaceForgivesWhatAStalledMachineDidNotSend(t *testing.T) {
 	p := newPace(100)
 	send(p, 0, time.Second)

@@ -32,7 +32,7 @@ func outside(pid int) (int, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("no process %d is to be found", pid)
+	return 0, fmt.Errorf("no process %d was found", pid)
 }
 
 // memory is a process's memory in MB: all of it, and the part without a file behind it.

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A process is found under the number that it has for whoever started it, and costs what it does.
+// A process is found by the number that its parent sees, and its processor time is measured.
 func TestProcessIsFoundAndMeasured(t *testing.T) {
 	t.Parallel()
 	child := exec.CommandContext(t.Context(), "sleep", "60")

@@ -143,7 +143,7 @@ func (r *run) makeRepository() error {
 		return fmt.Errorf("reading the example: %w", err)
 	}
 	if r.repo, err = r.World.GitHub.AddRepository(repository, githubtest.RepositoryConfig{Files: files}); err != nil {
-		return fmt.Errorf("making the repository: %w", err)
+		return fmt.Errorf("creating the repository: %w", err)
 	}
 	for _, branch := range []string{branchAlone, branchRest} {
 		if _, err := r.commit(branch); err != nil {
