@@ -13,6 +13,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/turnout-dev/turnout/api/v1alpha1"
@@ -363,24 +364,11 @@ func (r *run) progress(format string, args ...any) { fmt.Fprintf(r.Out, format+"
 // until polls; it is not measured itself, but bounds the measured time.
 func (r *run) until(ctx context.Context, what string, holds func() (bool, error)) error {
 	patience := cmp.Or(r.Patience, 5*time.Minute)
-	deadline := time.Now().Add(patience)
-	for {
-		ok, err := holds()
-		if err != nil {
-			return fmt.Errorf("waiting for %s: %w", what, err)
-		}
-		if ok {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("waited %s for %s", patience, what)
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
-		case <-time.After(200 * time.Millisecond):
-		}
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, patience, true, func(context.Context) (bool, error) { return holds() })
+	if err != nil {
+		return fmt.Errorf("waiting for %s (at most %s): %w", what, patience, err)
 	}
+	return nil
 }
 
 func ms(d time.Duration) float64 { return math.Round(float64(d.Microseconds())/100) / 10 }
