@@ -82,7 +82,7 @@ func (b *Builder) Build(ctx context.Context, build *cloudbuildpb.Build) (cloudbu
 	b.mu.Unlock()
 	workspace, err := os.MkdirTemp(b.Dir, "workspace-")
 	if err != nil {
-		return cloudbuildtest.Result{}, fmt.Errorf("making the build's workspace: %w", err)
+		return cloudbuildtest.Result{}, fmt.Errorf("creating the build's workspace: %w", err)
 	}
 	defer os.RemoveAll(workspace)
 	w := &work{Builder: b, id: build.GetId(), workspace: workspace, local: map[string]string{}, pushed: map[string]string{}}

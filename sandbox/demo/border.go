@@ -71,7 +71,7 @@ func (s *story) letIn(ctx context.Context) (client.Client, error) {
 		Files: githubtest.Text(map[string]string{"salaries.csv": "alice,100\n"}), Private: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making %s: %w", foreign, err)
+		return nil, fmt.Errorf("creating %s: %w", foreign, err)
 	}
 	s.Turnout.App.InstallOn(other, nil)
 	text, err := os.ReadFile(filepath.Join(s.Project, "config", "rbac", "release.yaml"))

@@ -160,7 +160,7 @@ func (s *story) adopt(ctx context.Context) error {
 		return err
 	}
 	if err := s.kube.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}); err != nil {
-		return fmt.Errorf("making the namespace: %w", err)
+		return fmt.Errorf("creating the namespace: %w", err)
 	}
 	manifests, err := filepath.Glob(filepath.Join(s.Project, "examples", "python-app", "k8s", "*.yaml"))
 	if err != nil {
@@ -223,7 +223,7 @@ func (s *story) people() error {
 	}
 	s.repo, err = hub.AddRepository(repository, githubtest.RepositoryConfig{Files: files})
 	if err != nil {
-		return fmt.Errorf("making the repository: %w", err)
+		return fmt.Errorf("creating the repository: %w", err)
 	}
 	if err := errors.Join(s.repo.SetRole(s.writer, "write"), s.repo.SetRole(s.reader, "read")); err != nil {
 		return fmt.Errorf("giving people their roles: %w", err)

@@ -44,7 +44,7 @@ func startControllers(c *Config) (*controllers, error) {
 	}
 	dir, err := os.MkdirTemp(c.Dir, binary+"-")
 	if err != nil {
-		return nil, fmt.Errorf("making a directory for %s: %w", binary, err)
+		return nil, fmt.Errorf("creating a directory for %s: %w", binary, err)
 	}
 	cloud, kubeconfig := filepath.Join(dir, "gce.conf"), filepath.Join(dir, "kubeconfig")
 	if err := errors.Join(os.WriteFile(cloud, cloudConfig(c, compute), 0o600), os.WriteFile(kubeconfig, c.Kubeconfig, 0o600)); err != nil {

@@ -47,11 +47,11 @@ func newBalancer(ctx context.Context, c Config) (*balancer, error) {
 	limited.QPS = -1 // the model's delays are its own
 	clients, err := kubernetes.NewForConfig(limited)
 	if err != nil {
-		return nil, fmt.Errorf("making the load balancer's client: %w", err)
+		return nil, fmt.Errorf("creating the load balancer's client: %w", err)
 	}
 	custom, err := dynamic.NewForConfig(limited)
 	if err != nil {
-		return nil, fmt.Errorf("making the load balancer's client: %w", err)
+		return nil, fmt.Errorf("creating the load balancer's client: %w", err)
 	}
 	b := &balancer{config: &c, clients: clients, custom: custom, fleet: newFleet(&c), webhooks: &webhooks{config: &c, clients: clients}}
 	b.compute = newCompute(ctx, b.config, b.fleet.publish)
@@ -139,7 +139,7 @@ func (b *balancer) makeDefaultBackend(ctx context.Context) error {
 	}
 	_, err := b.clients.CoreV1().Services(metav1.NamespaceSystem).Create(ctx, service, metav1.CreateOptions{})
 	if err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("making the Service %s: %w", systemBackend, err)
+		return fmt.Errorf("creating the Service %s: %w", systemBackend, err)
 	}
 	return nil
 }

@@ -178,7 +178,7 @@ func certificate(listener net.Listener) (tls.Certificate, []byte, error) {
 	}
 	certPEM, keyPEM, err := cert.GenerateSelfSignedCertKey(host, []net.IP{net.ParseIP(host)}, nil)
 	if err != nil {
-		return tls.Certificate{}, nil, fmt.Errorf("making the webhooks' certificate: %w", err)
+		return tls.Certificate{}, nil, fmt.Errorf("creating the webhooks' certificate: %w", err)
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {

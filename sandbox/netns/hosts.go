@@ -43,7 +43,7 @@ func mountHosts(hosts map[string]string) error {
 	}
 	// As root, without a user namespace, the mount would reach the machine's.
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("making the mounts private: %w", err)
+		return fmt.Errorf("creating the mounts private: %w", err)
 	}
 	if err := syscall.Mount(file.Name(), hostsFile, "", syscall.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mounting the sandbox's names over %s: %w", hostsFile, err)

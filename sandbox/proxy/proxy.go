@@ -59,7 +59,7 @@ func Run(ctx context.Context, c Config, ready func()) error {
 	}
 	clients, err := kubernetes.NewForConfig(c.Rest)
 	if err != nil {
-		return fmt.Errorf("making the proxy's client: %w", err)
+		return fmt.Errorf("creating the proxy's client: %w", err)
 	}
 	p := &proxy{Config: c, clients: clients, turns: map[string]*atomic.Uint64{}}
 	p.routes.Store(&table{})
