@@ -10,16 +10,15 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// loadBalancer is an application's load balancer, as its metrics know it.
+// loadBalancer is an application's load balancer, as its metrics name it.
 type loadBalancer struct {
 	kind analysis.Balancer
-	// backends are the load balancer's backend services of the colours, as the spec or the
-	// cluster names them. There is none where a colour has none, or more than one: it is
-	// never guessed.
+	// backends are the colours' backend services, as the spec or the cluster names them. A colour
+	// without one, or with several, is missing here: Turnout never guesses.
 	backends map[v1alpha1.Color]string
 }
 
-// loadBalancer finds out which load balancer users come through.
+// loadBalancer finds out which load balancer serves users.
 func (m metricsAccess) loadBalancer(ctx context.Context, bg *v1alpha1.BlueGreen, r track.Routes) (loadBalancer, error) {
 	find := m.ofIngress
 	if r.Gateway != nil {
@@ -85,7 +84,7 @@ var kinds = map[string]analysis.Balancer{ //nolint:gochecknoglobals // a constan
 	"gke-l7-cross-regional-internal-managed-mc": analysis.BalancerInternal,
 }
 
-// kindOfGateways is the one kind of all of a route's Gateways.
+// kindOfGateways is the kind of a route's Gateways, if all have the same.
 func kindOfGateways(gateways []route.ParentGateway) analysis.Balancer {
 	var found []analysis.Balancer
 	for _, g := range gateways {
@@ -102,7 +101,7 @@ func kindOfGateways(gateways []route.ParentGateway) analysis.Balancer {
 	return found[0]
 }
 
-// values are what a colour is known by in metrics, running a version.
+// values identify a colour that runs a version in metrics.
 func (b loadBalancer) values(bg *v1alpha1.BlueGreen, c v1alpha1.Color, version string) analysis.Values {
 	return analysis.Values{
 		Color: string(c), Service: bg.Side(c).Service, Namespace: bg.Namespace, Version: version, Backend: b.backends[c],

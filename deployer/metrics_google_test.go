@@ -321,7 +321,7 @@ func TestLoadBalancersOwnMetricsJudgeAReleaseOnAnIngress(t *testing.T) {
 	}
 }
 
-// What cannot be told is said, with the way out, and is not asked for.
+// If a value is unknown, Turnout says so, with the way out, and does not query it.
 func TestBackendServicesThatCannotBeToldAreNotGuessed(t *testing.T) {
 	t.Parallel()
 	const class = "gke-l7-global-external-managed"
@@ -332,9 +332,9 @@ func TestBackendServicesThatCannotBeToldAreNotGuessed(t *testing.T) {
 		class    string
 		said     string
 	}{
-		{"no Gateway", nil, "", "spec.analysis.errors: which of Google's load balancers users come through cannot be told"},
-		{"an unknown class", []string{blueBackend, greenBackend}, "acme-edge", "which of Google's load balancers users come through"},
-		{"no backend service yet", []string{blueBackend}, class, "$backend is not known of the green colour"},
+		{"no Gateway", nil, "", "spec.analysis.errors: Turnout cannot tell which of Google's load balancers serves users"},
+		{"an unknown class", []string{blueBackend, greenBackend}, "acme-edge", "which of Google's load balancers serves users"},
+		{"no backend service yet", []string{blueBackend}, class, "$backend is not known for the green colour"},
 		{"two of them", []string{blueBackend, greenBackend, another}, class, "name both in spec.analysis.google.backends"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -365,7 +365,7 @@ func TestBackendServicesOfTheSpecOnAGateway(t *testing.T) {
 	}
 }
 
-// The API's own errors are told as they are.
+// The API's own errors are shown unchanged.
 func TestMonitoringThatDenies(t *testing.T) {
 	t.Parallel()
 	w := newWorldOfGKE(t)

@@ -16,8 +16,7 @@ import (
 	"github.com/turnout-dev/turnout/record"
 )
 
-// stepMetrics is the step of questions for metrics: the soak's own turn ends at each of its
-// looks.
+// stepMetrics is the step of queries for metrics: the soak's own turn ends at each of its looks.
 const stepMetrics v1alpha1.Step = "metrics"
 
 // judging judges a soaking release by its metrics.
@@ -82,7 +81,7 @@ type metricsWatch struct {
 	turn *turn
 	plan analysis.Plan
 	when track.MetricsWatch
-	// through is the load balancer that users come through.
+	// through is the load balancer that serves users.
 	through loadBalancer
 }
 
@@ -128,7 +127,7 @@ func (w *metricsWatch) look(ctx context.Context) (track.MetricsVerdict, error) {
 	return verdict, err
 }
 
-// sameCheck reports whether a check's record belongs to this check: a changed check starts anew.
+// sameCheck reports whether a check's record belongs to this check: a changed check starts over.
 func sameCheck(s v1alpha1.CheckStatus, c analysis.Check) bool {
 	return s.Name == c.Name && s.Pass == record.Message(c.Passes()) && s.Failures == c.Failures
 }

@@ -19,49 +19,49 @@ import (
 const (
 	// queryLimit bounds how long an answer may take.
 	queryLimit = 10 * time.Second
-	// maxAnswer bounds what is read of one, in bytes: it is one number.
+	// maxAnswer bounds the bytes read of an answer, which is one number.
 	maxAnswer = 1 << 20
 )
 
-// MonitoringAddress is Cloud Monitoring's, whose API of Prometheus is that of a project
+// MonitoringAddress is Cloud Monitoring's, which offers Prometheus' API for each project
 // (https://cloud.google.com/monitoring/api/ref_v3/rest/v1/projects.location.prometheus.api.v1/query).
 const MonitoringAddress = "https://monitoring.googleapis.com"
 
-// GoogleURL is where a project's metrics are asked for.
+// GoogleURL returns the URL of a project's Prometheus API.
 func GoogleURL(address, project string) string {
 	return strings.TrimSuffix(address, "/") + "/v1/projects/" + project + "/location/global/prometheus"
 }
 
-// Config says what is asked, and how.
+// Config configures a [Client].
 type Config struct {
 	// URL of the server, without /api/v1.
 	URL string
-	// Transport to it: it decides what is connected to, and adds credentials.
+	// Transport to the server: it restricts connections, and adds credentials.
 	Transport http.RoundTripper
-	// Lookback: the server takes Prometheus' lookback_delta.
+	// Lookback reports whether the server supports Prometheus' lookback_delta.
 	Lookback bool
 }
 
-// Client asks a server for metrics.
+// Client queries a server for metrics.
 type Client struct {
 	api      promv1.API
 	lookback bool
 }
 
-// New makes a client. It asks nothing. Redirects are not followed: credentials are
-// for the server that was granted, and no other.
+// New returns a client, without a request. It does not follow redirects: credentials are only for
+// the granted server.
 func New(c Config) (*Client, error) {
 	client, err := api.NewClient(api.Config{Address: c.URL, Client: &http.Client{
 		Transport:     bounded{c.Transport},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}})
 	if err != nil {
-		return nil, fmt.Errorf("%s is no address of a Prometheus: %w", c.URL, err)
+		return nil, fmt.Errorf("%s is not the address of a Prometheus: %w", c.URL, err)
 	}
 	return &Client{api: promv1.NewAPI(client), lookback: c.Lookback}, nil
 }
 
-// QueryError is why a query has no number.
+// QueryError says why a query returned no number.
 type QueryError struct {
 	// Because is Refused or Unreachable.
 	Because v1alpha1.NoVerdictReason
@@ -74,8 +74,7 @@ func refused(format string, args ...any) *QueryError {
 	return &QueryError{Because: v1alpha1.NoVerdictRefused, text: fmt.Sprintf(format, args...)}
 }
 
-// Query asks for one number as of a time; nil if there is none. The error is a
-// [*QueryError].
+// Query returns one number as of a time, nil if there is none. The error is a [*QueryError].
 func (c *Client) Query(ctx context.Context, query string, at time.Time, window time.Duration) (*float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, queryLimit)
 	defer cancel()
@@ -91,17 +90,17 @@ func (c *Client) Query(ctx context.Context, query string, at time.Time, window t
 	if err != nil {
 		return nil, explainError(err)
 	}
-	if len(warnings) > 0 { // such as that a part of the data is missing
+	if len(warnings) > 0 { // for example, a part of the data is missing
 		return nil, refused("it answered with a warning: %s", warnings[0])
 	}
 	return number(value)
 }
 
-// errNoResult: whatever answers there is no Prometheus, or in trouble. What has no time is
-// no result either: it is what reading a null leaves.
+// errNoResult: the server is not a Prometheus, or has a problem. A value without a time is not a
+// result either: that is what a null is decoded to.
 var errNoResult = &QueryError{Because: v1alpha1.NoVerdictUnreachable, text: "its answer has no result"}
 
-// number is the one number of an answer; nil if it found nothing.
+// number returns the one number of an answer, nil if the query found nothing.
 func number(value model.Value) (*float64, error) {
 	switch v := value.(type) {
 	case nil:
@@ -127,7 +126,7 @@ func number(value model.Value) (*float64, error) {
 	return nil, refused("it is a %s, and must be a number", value.Type())
 }
 
-// explainError says whether a query was refused, or not answered.
+// explainError distinguishes a refused query from an unanswered one.
 func explainError(err error) *QueryError {
 	said, ok := errors.AsType[*promv1.Error](err)
 	if ok && (said.Type == promv1.ErrBadData || said.Type == promv1.ErrExec) {
@@ -140,15 +139,15 @@ func explainError(err error) *QueryError {
 	return &QueryError{Because: v1alpha1.NoVerdictUnreachable, text: text}
 }
 
-// deniedKey is where the words of a 403 are put: a query that is denied as a POST is asked
-// once more as a GET (client_golang api/prometheus/v1, DoGetFallback), and a server that
-// knows no such GET, as Cloud Monitoring's documents none, would answer 404 to that.
+// deniedKey is the key of the text of a 403. The library repeats a POST that was denied as a GET
+// (client_golang api/prometheus/v1, DoGetFallback). A server without that GET, which Cloud
+// Monitoring does not document, would answer 404 and hide the reason.
 type deniedKey struct{}
 
-// deniedLimit bounds the words of a 403, in bytes.
+// deniedLimit bounds the text of a 403, in bytes.
 const deniedLimit = 1 << 10
 
-// bounded reads no more of an answer than maxAnswer.
+// bounded reads at most maxAnswer bytes of an answer.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {

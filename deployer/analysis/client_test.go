@@ -62,7 +62,7 @@ func TestQueryIsAskedForTheEndOfItsWindow(t *testing.T) {
 		}
 		want := map[string]string{"query": "up", "time": fmt.Sprint(at.Unix()), "timeout": "10s", "lookback_delta": "1m0s"}
 		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("it is asked (-want +got):\n%s", diff)
+			t.Errorf("the query (-want +got):\n%s", diff)
 		}
 		success(`{"resultType":"scalar","result":[1800000000,"2.5"]}`)(w, r)
 	})
@@ -80,7 +80,7 @@ func TestAnswersThatAreNoNumber(t *testing.T) {
 	tests := []struct {
 		name   string
 		answer http.HandlerFunc
-		want   v1alpha1.NoVerdictReason // empty: there is none, and no error
+		want   v1alpha1.NoVerdictReason // empty: no number, and no error
 		text   string
 	}{
 		{"nothing", success(`{"resultType":"vector","result":[]}`), "", ""},
@@ -145,7 +145,7 @@ func TestAnswersThatAreNoNumber(t *testing.T) {
 			said, _ := errors.AsType[*QueryError](err)
 			switch {
 			case v != nil:
-				t.Errorf("it is the number %v", *v)
+				t.Errorf("got the number %v", *v)
 			case tt.want == "" && err != nil, tt.want != "" && (said == nil || said.Because != tt.want || !strings.Contains(said.Error(), tt.text)):
 				t.Errorf("got the error %+v, want %s with %q", err, tt.want, tt.text)
 			}
@@ -161,7 +161,7 @@ func (silent) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// trickling answers at once, and one byte a second.
+// trickling answers at once, with one byte per second.
 type trickling struct{}
 
 func (trickling) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -202,7 +202,7 @@ func TestAnAnswerIsWaitedForTenSeconds(t *testing.T) {
 	}
 }
 
-// Of two checks one cannot be asked: the other is.
+// If one of two checks cannot be queried, the other still is.
 func TestEachCheckIsReadByItself(t *testing.T) {
 	t.Parallel()
 	c := prometheus(t, func(w http.ResponseWriter, r *http.Request) {

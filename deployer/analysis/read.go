@@ -9,15 +9,15 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Window is what is asked for.
+// Window is a window of time to read for one colour.
 type Window struct {
-	// End of it.
+	// End of the window.
 	End time.Time
-	// Of the colour that is asked about, Beside what the other is known by.
+	// Of has the values of the colour to read, Beside those of the other colour.
 	Of, Beside Values
 }
 
-// Read asks for all that checks need of a window, in their order.
+// Read reads everything that the checks need for a window, in their order.
 func Read(ctx context.Context, c *Client, checks []Check, w Window) []Reading {
 	all := make([]Reading, len(checks))
 	var wg sync.WaitGroup
@@ -28,7 +28,7 @@ func Read(ctx context.Context, c *Client, checks []Check, w Window) []Reading {
 	return all
 }
 
-// Unreachable says why no reading could be had at all; empty if one could.
+// Unreachable says why every reading failed; empty if one did not.
 func Unreachable(all []Reading) string {
 	why := ""
 	for _, r := range all {
@@ -62,11 +62,11 @@ func (c Check) read(ctx context.Context, client *Client, w Window) Reading {
 	return r
 }
 
-// unknown says that a variable has no value, and the way out if there is one.
+// unknown reports that a variable has no value, and the way out if there is one.
 func unknown(variable, color string) string {
-	text := variable + " is not known of the " + color + " colour"
+	text := variable + " is not known for the " + color + " colour"
 	if variable == "$backend" {
-		text += ", whose backend service is not there yet, or is one of several: name both in spec.analysis.google.backends"
+		text += ": its backend service does not exist yet, or there are several: name both in spec.analysis.google.backends"
 	}
 	return text
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/turnout-dev/turnout/api/v1alpha1"
 )
 
-// Balancer is a kind of Google's load balancers, by how its metrics are called.
+// Balancer is a kind of Google's load balancers, by the names of its metrics.
 type Balancer string
 
 // Kinds of Google's load balancers. Any other has no metrics there.
@@ -16,32 +16,31 @@ const (
 	BalancerRegional Balancer = "regional external"
 	BalancerInternal Balancer = "internal"
 	BalancerOther    Balancer = ""
-	// BalancerUnknown is one of those, and which cannot be told.
+	// BalancerUnknown is one of these kinds, but unknown which.
 	BalancerUnknown Balancer = "unknown"
 )
 
-// noMetrics is why there are no ready-made checks.
+// noMetrics says why there are no ready-made checks.
 var noMetrics = map[Balancer]string{
 	BalancerOther: "users do not come through Google's load balancer, which alone has this metric: use spec.analysis.checks",
-	BalancerUnknown: "which of Google's load balancers users come through cannot be told: let Turnout get each Gateway of the route, " +
+	BalancerUnknown: "Turnout cannot tell which of Google's load balancers serves users: let it get each Gateway of the route, " +
 		"and use Gateways of one class, or use spec.analysis.checks",
 }
 
-// metrics are what a load balancer's are called in PromQL, by Google's rules of naming
-// (https://cloud.google.com/monitoring/promql/promql-mapping), and how late they are:
-// sampled every 60 s, and then not visible for up to 210 s, or 90 s
+// metrics are the names of a load balancer's metrics in PromQL, by Google's mapping
+// (https://cloud.google.com/monitoring/promql/promql-mapping), and their delay: they are sampled
+// every 60 s, and then not visible for up to 210 s, or 90 s
 // (https://docs.cloud.google.com/load-balancing/docs/metrics).
 type metrics struct {
 	prefix, resource string
-	// cached: answers from the cache are counted, too.
+	// cached reports whether the metrics also count answers from the cache.
 	cached bool
 	lag    time.Duration
 }
 
-// known are those metrics. Unverified, since nothing of this was asked of the real
-// service: that increase over a window of one sample's length is not empty, and that
-// answers which the load balancer makes itself, such as 502, count for a backend. The
-// two others' backend_request_count is in beta.
+// known has these metrics. Two things are not verified with the real service: that increase over a
+// window of one sample's length is not empty, and that the load balancer's own answers, such as
+// 502, count for a backend. backend_request_count of the regional and the internal ones is in beta.
 var known = map[Balancer]metrics{
 	BalancerGlobal: {
 		prefix: "loadbalancing_googleapis_com:https_", resource: "https_lb_rule", cached: true, lag: 270 * time.Second,
@@ -54,11 +53,11 @@ var known = map[Balancer]metrics{
 	},
 }
 
-// lagGoogle is how late the metrics are that Managed Prometheus collects. Unverified:
-// no number is published.
+// lagGoogle is the delay of metrics from Managed Prometheus. It is not verified: Google publishes
+// no number.
 const lagGoogle = time.Minute
 
-// lag is how late the metrics of a spec are.
+// lag is the delay of a spec's metrics.
 func lag(spec v1alpha1.AnalysisSpec, balancer Balancer) time.Duration {
 	if spec.Google == nil {
 		return 0
@@ -86,7 +85,7 @@ func (m metrics) of(name, more string) string {
 	return "increase(" + m.prefix + name + "{" + selector + more + "}[$window])"
 }
 
-// readyMade are the checks of the load balancer's own metrics.
+// readyMade returns the checks of the load balancer's own metrics.
 func readyMade(spec v1alpha1.AnalysisSpec, balancer Balancer) ([]Check, []Problem) {
 	var sources []source
 	var problems []Problem

@@ -17,21 +17,21 @@ import (
 	"github.com/turnout-dev/turnout/deployer/track"
 )
 
-// madeAnnotation is where GKE's controller lists the backend services that it made for a
-// Gateway: seen in public outputs of kubectl describe, as
+// madeAnnotation is where GKE's controller lists the backend services that it created for a
+// Gateway, as seen in public outputs of kubectl describe:
 // "/projects/929711803146/global/backendServices/gkegw1-nv9e-exercises-gw-serve404-80-t9htdxlbxe5i, ...".
-// It is documented nowhere [unverified].
+// Google does not document it [unverified].
 const madeAnnotation = "networking.gke.io/backend-services"
 
 // ParentGateway is a Gateway that a route has as a parent.
 type ParentGateway struct {
 	// Ref names it as [track.Parent] does, without a listener: "gateway edge/outside".
 	Ref string
-	// Readable: it exists, and Turnout may get it. Otherwise the rest is unknown.
+	// Readable reports whether it exists and Turnout may get it. Otherwise the rest is unknown.
 	Readable bool
 	// Class is its gatewayClassName.
 	Class string
-	// BackendServices that Google's load balancer has for it, by their names alone.
+	// BackendServices that Google's load balancer has for it, by name.
 	BackendServices []string
 }
 
@@ -79,15 +79,15 @@ func backendServices(annotation string) []string {
 	return names
 }
 
-// madeBackend is the name of a backend service that GKE made for a port of a Service, in
-// full: long namespaces and Services are cut to fit 63 characters, such as
-// "gkegw1-7hi6-crawling-serv-crawling-service-we-8088-wurq2kzjfbve". How is documented
-// nowhere [unverified], so a name that was cut is nobody's.
+// madeBackend matches the name of a backend service that GKE created for a port of a Service, if
+// it contains the full names. GKE shortens long ones to fit 63 characters, such as
+// "gkegw1-7hi6-crawling-serv-crawling-service-we-8088-wurq2kzjfbve". Google does not document how
+// [unverified], so a shortened name belongs to no Service here.
 var madeBackend = regexp.MustCompile(`^gkegw[0-9]*-[a-z0-9]{4}-(.+)-([0-9]+)-[a-z0-9]{12}$`)
 
 // GoogleBackend is the one backend service that the Gateways have for a colour; empty if
-// there is none, or if which one it is cannot be told: a Gateway cannot be read, the
-// colour has several, or another Service's would be called the same.
+// there is none, or if Turnout cannot tell which one it is: a Gateway cannot be read, the
+// colour has several, or another Service's could have the same name.
 func GoogleBackend(gateways []ParentGateway, bg *v1alpha1.BlueGreen, s track.Routes, c v1alpha1.Color) string {
 	ports := portsOf(s.Gateway.Rules)
 	var found []string

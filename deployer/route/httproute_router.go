@@ -118,8 +118,8 @@ func patchRoute(ctx context.Context, to client.Client, route *unstructured.Unstr
 	return nil
 }
 
-// hidden is an error of the API server without the values that it may repeat: of the standby
-// route, only fields are ever shown.
+// hidden removes the values that an error of the API server may repeat: of the standby route, only
+// fields are ever shown.
 func hidden(err error) error {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) || status.Status().Details == nil || len(status.Status().Details.Causes) == 0 {
