@@ -312,7 +312,11 @@ func (w *Workloads) patch(ctx context.Context, read *unstructured.Unstructured, 
 	if err == nil || !apierrors.IsInvalid(err) {
 		return err
 	}
-	return w.explain(ctx, read, err)
+	now, unread := w.fresh(ctx, read.GroupVersionKind(), read.GetNamespace(), read.GetName())
+	if unread != nil {
+		return errors.Join(err, unread)
+	}
+	return explain(read, now, err)
 }
 
 // sameAs tests that an object is still as it was read. The generation, unlike the resource
@@ -329,11 +333,7 @@ func sameAs(read *unstructured.Unstructured) operation {
 
 // explain turns a refused patch into a conflict if the object has changed since it was
 // read: the API server answers 422 both to a failed test and to an invalid spec.
-func (w *Workloads) explain(ctx context.Context, read *unstructured.Unstructured, refused error) error {
-	now, err := w.fresh(ctx, read.GroupVersionKind(), read.GetNamespace(), read.GetName())
-	if err != nil {
-		return errors.Join(refused, err)
-	}
+func explain(read, now *unstructured.Unstructured, refused error) error {
 	if now.GetUID() == read.GetUID() && sameAs(now) == sameAs(read) {
 		return refused
 	}
