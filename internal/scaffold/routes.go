@@ -91,7 +91,7 @@ func writeBalancing(m *maker, service *corev1.Service) error {
 	if !m.gce {
 		return nil
 	}
-	if m.r.service != nil && configured(m, service) {
+	if m.r.service != nil && configured(service) {
 		m.found("service %s names a BackendConfig: kept", service.Name)
 		return nil
 	}
@@ -115,12 +115,12 @@ func writeBalancing(m *maker, service *corev1.Service) error {
 
 // nameConfig makes the other colour's Service name the BackendConfig, too.
 func nameConfig(m *maker, other object, live *corev1.Service) {
-	if m.gce && !configured(m, live) {
+	if m.gce && !configured(live) {
 		part(other, "metadata", "annotations")[configKey] = configValue(m)
 	}
 }
 
-func configured(m *maker, service *corev1.Service) bool {
+func configured(service *corev1.Service) bool {
 	for i := range service.Spec.Ports {
 		if name, _, err := route.ConfigName(service, &service.Spec.Ports[i]); err != nil || name != "" {
 			return true
