@@ -63,7 +63,7 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	}
 	// What is there already needs no look past the cache: nothing is written, and what changes it wakes
 	// the application again. While pods start, that is most looks.
-	if staged, err := w.staged(ctx, bg, q); err == nil && staged {
+	if staged, err := staged(ctx, bg, q, w.cached); err == nil && staged {
 		return false, nil
 	}
 	pair, err := readPair(ctx, bg, q.Target, w.fresh)
@@ -83,9 +83,9 @@ func (w *Workloads) Stage(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRe
 	})
 }
 
-// staged reports whether the target runs the version, as the cache has it.
-func (w *Workloads) staged(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRequest) (bool, error) {
-	pair, err := readPair(ctx, bg, q.Target, w.cached)
+// staged reports whether the target runs the version.
+func staged(ctx context.Context, bg *v1alpha1.BlueGreen, q StageRequest, read reading) (bool, error) {
+	pair, err := readPair(ctx, bg, q.Target, read)
 	if err != nil {
 		return false, err
 	}
