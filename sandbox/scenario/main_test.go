@@ -49,6 +49,11 @@ var running struct { //nolint:gochecknoglobals // TestMain has no other way to h
 }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		// Scenarios wait more than they work, for soaks, drains and front ends.
+		_ = f.Value.Set("4")
+	}
 	status, err := enter(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -58,13 +63,6 @@ func TestMain(m *testing.M) {
 }
 
 func enter(m *testing.M) (int, error) {
-	flag.Parse()
-	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		// Scenarios wait more than they work, for soaks, drains and front ends.
-		if err := f.Value.Set("4"); err != nil {
-			return 1, err
-		}
-	}
 	if _, err := os.Stat(turnout.Binary(project)); err != nil {
 		return 1, fmt.Errorf("the scenario runs the project's own binary; make bin/turnout builds it: %w", err)
 	}
