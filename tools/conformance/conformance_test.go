@@ -103,10 +103,9 @@ func start(t *testing.T) client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
-		ended <- gateway.Run(ctx, gateway.Config{
+		ended <- gateway.Run(t.Context(), gateway.Config{
 			Rest: cluster.Plane.Config, Listener: listener, Address: netns.HostAddress,
 			Delays: &gateway.Delays{
 				Programme: 50 * time.Millisecond, LastAdoption: 100 * time.Millisecond, Attach: 50 * time.Millisecond,
@@ -114,8 +113,7 @@ func start(t *testing.T) client.Client {
 			},
 		}, func() { close(ready) })
 	}()
-	t.Cleanup(func() {
-		cancel()
+	t.Cleanup(func() { // the test's context has ended
 		if err := <-ended; err != nil {
 			t.Errorf("the stand-in ended: %v", err)
 		}
